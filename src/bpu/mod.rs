@@ -1,0 +1,1 @@
+//! The integer level: constraints, placement, legalisation, `quant` to `bpu`, the reference interpreter.

@@ -1,0 +1,1 @@
+//! `hb_compile`: configuration, steps, logs, reports.

@@ -1,0 +1,1 @@
+//! Passes on `hfloat`: shapes, folding, fusion.

@@ -1,0 +1,1 @@
+//! From a file of a training framework to `hfloat`, and back.

@@ -1,0 +1,1 @@
+//! The `.hbm` container: write, read, verify.

@@ -1,0 +1,17 @@
+//! `hb`: an open compiler for BPU targets.
+//!
+//! A network flows one way: [`frontend`] → [`float`] → [`quant`] → [`bpu`] → [`nash`] → [`hbm`], and [`sim`] runs the result.
+//! `ARCHITECTURE.md` is the map.
+
+pub mod bpu;
+pub mod cpu;
+pub mod driver;
+pub mod float;
+pub mod frontend;
+pub mod hbm;
+pub mod nash;
+pub mod numerics;
+pub mod pipeline;
+pub mod quant;
+pub mod sim;
+pub mod target;

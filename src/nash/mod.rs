@@ -1,0 +1,1 @@
+//! Instructions, tiles, schedules: `bpu` to `nash`, encoding, disassembly.

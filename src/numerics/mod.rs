@@ -1,0 +1,1 @@
+//! The arithmetic of the machine, defined once (`docs/numerics.md`).

@@ -1,0 +1,1 @@
+//! The named pipelines, in order, shared by `hb-opt` and `hb_compile`.

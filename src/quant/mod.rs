@@ -1,0 +1,1 @@
+//! Observers, calibration, precision rules, `hfloat` to QDQ.

@@ -1,0 +1,1 @@
+//! Reads `targets/*.yaml`, the only source of hardware numbers.

@@ -6,6 +6,7 @@
 pub mod bpu;
 pub mod cpu;
 pub mod driver;
+pub mod files;
 pub mod float;
 pub mod frontend;
 pub mod hbm;

@@ -1,0 +1,185 @@
+//! Writing files so that they appear whole or not at all.
+//!
+//! A result is written into a temporary file in the folder of its destination and renamed over it: a rename within one file system
+//! is atomic, so a reader sees the old file or the new one, and a run that dies leaves neither a half-written file nor a lost old one.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// Why a file could not be written. Every message names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error(
+        "cannot create the folder {folder}: {source}; check that its parent exists and may be written to"
+    )]
+    CreateFolder {
+        folder: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(
+        "cannot write {path}: {source}; check that the folder may be written to and that the disk has room"
+    )]
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot write {path}: it is a folder; remove it or name another file")]
+    IsFolder { path: PathBuf },
+    #[error("{path} would be written twice by one run; give the results different names")]
+    WrittenTwice { path: PathBuf },
+}
+
+/// Writes `bytes` to `path`, whole or not at all. The folder of `path` is created when it is missing.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut set = FileSet::new();
+    set.stage(path, bytes)?;
+    set.commit()
+}
+
+/// Files that belong together: nothing appears before [`FileSet::commit`], and dropping the set without it leaves nothing behind.
+///
+/// All bytes are on the disk before the first rename, so what commonly fails (no room, no permission) fails before any file is visible.
+#[derive(Debug, Default)]
+pub struct FileSet {
+    staged: Vec<(PathBuf, NamedTempFile)>,
+}
+
+impl FileSet {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes `bytes` aside, to become `path` on commit. The folder of `path` is created when it is missing.
+    pub fn stage(&mut self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+        self.stage_with(path, |file| file.write_all(bytes))
+    }
+
+    /// As [`FileSet::stage`], for contents that are produced piece by piece.
+    pub fn stage_with(
+        &mut self,
+        path: &Path,
+        write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), FileError> {
+        if path.is_dir() {
+            return Err(FileError::IsFolder {
+                path: path.to_owned(),
+            });
+        }
+        if self.staged.iter().any(|(staged, _)| staged == path) {
+            return Err(FileError::WrittenTwice {
+                path: path.to_owned(),
+            });
+        }
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        std::fs::create_dir_all(folder).map_err(|source| FileError::CreateFolder {
+            folder: folder.to_owned(),
+            source,
+        })?;
+        let failed = |source| FileError::Write {
+            path: path.to_owned(),
+            source,
+        };
+        let mut file = temporary_file(folder).map_err(failed)?;
+        {
+            let mut buffered = std::io::BufWriter::new(file.as_file_mut());
+            write(&mut buffered)
+                .and_then(|()| buffered.flush())
+                .map_err(failed)?;
+        }
+        file.as_file().sync_all().map_err(failed)?;
+        self.staged.push((path.to_owned(), file));
+        Ok(())
+    }
+
+    /// Renames every staged file into place, in the order of staging.
+    pub fn commit(self) -> Result<(), FileError> {
+        for (path, file) in self.staged {
+            file.persist(&path).map_err(|error| FileError::Write {
+                path,
+                source: error.error,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A temporary file beside its destination (a rename across file systems is not atomic), with the permissions that a file made
+/// by `open` would have: temporary files are private by default, results should not be.
+fn temporary_file(folder: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".hb-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_replaces_the_old_one_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/a.bin");
+        write_atomically(&path, b"old").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(path.parent().unwrap()), ["a.bin"]);
+    }
+
+    #[test]
+    fn a_set_appears_on_commit_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut set = FileSet::new();
+        set.stage(&folder.path().join("a"), b"1").unwrap();
+        set.stage(&folder.path().join("b"), b"2").unwrap();
+        assert!(!folder.path().join("a").exists());
+        set.commit().unwrap();
+        assert_eq!(names(folder.path()), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_dropped_set_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut set = FileSet::new();
+        set.stage(&folder.path().join("a"), b"1").unwrap();
+        let failure = set.stage_with(&folder.path().join("b"), |_| {
+            Err(std::io::Error::other("no room"))
+        });
+        assert!(matches!(failure, Err(FileError::Write { .. })));
+        drop(set);
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_folder_and_a_double_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(
+            write_atomically(folder.path(), b"x"),
+            Err(FileError::IsFolder { .. })
+        ));
+        let mut set = FileSet::new();
+        set.stage(&folder.path().join("a"), b"1").unwrap();
+        assert!(matches!(
+            set.stage(&folder.path().join("a"), b"2"),
+            Err(FileError::WrittenTwice { .. })
+        ));
+    }
+}

@@ -2,4 +2,8 @@
 
 pub mod allocate;
 pub mod hazard;
+pub mod isa;
+mod isa_access;
+mod isa_fields;
+mod isa_operations;
 pub mod region;

@@ -1,0 +1,332 @@
+//! The table of instructions. A field is written once, here; its encoding, its text and its row in `docs/nash-isa.md` follow.
+
+use super::isa::{Clamp, Count, DdrView, ElementType, Engine, RANK, View, Window};
+use super::isa_fields::{DecodeError, Field, FieldRow, OperationTable, Reader};
+
+macro_rules! operations {
+    ($(
+        $(#[doc = $about:literal])*
+        $opcode:literal $mnemonic:literal $engine:ident $name:ident {
+            $( $(#[doc = $meaning:literal])* $field:ident : $type:ty, )*
+        }
+    )*) => {
+        $(
+            $(#[doc = $about])*
+            #[derive(Clone, Debug, PartialEq)]
+            pub struct $name {
+                $( $(#[doc = $meaning])* pub $field: $type, )*
+            }
+        )*
+
+        /// What an instruction does.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Operation {
+            $( $(#[doc = $about])* $name($name), )*
+        }
+
+        $(
+            impl From<$name> for Operation {
+                fn from(operation: $name) -> Operation {
+                    Operation::$name(operation)
+                }
+            }
+        )*
+
+        impl Operation {
+            /// The engine that executes it.
+            pub fn engine(&self) -> Engine {
+                match self { $( Operation::$name(_) => Engine::$engine, )* }
+            }
+
+            /// `engine.operation`, as in the disassembly and in the `nash` dialect.
+            pub fn mnemonic(&self) -> &'static str {
+                match self { $( Operation::$name(_) => $mnemonic, )* }
+            }
+
+            /// The number in the encoding.
+            pub fn opcode(&self) -> u16 {
+                match self { $( Operation::$name(_) => $opcode, )* }
+            }
+
+            /// Appends the fields in their order.
+            pub(super) fn write_fields(&self, out: &mut Vec<u8>) {
+                match self {
+                    $( Operation::$name(operation) => { $( operation.$field.write(out); )* } )*
+                }
+            }
+
+            /// Reads what [`Operation::write_fields`] wrote.
+            pub(super) fn read_fields(opcode: u16, reader: &mut Reader<'_>) -> Result<Operation, DecodeError> {
+                match opcode {
+                    $( $opcode => Ok(Operation::$name($name { $( $field: Field::read(reader)?, )* })), )*
+                    _ => Err(DecodeError::UnknownOpcode { opcode }),
+                }
+            }
+
+            /// Name and text of every field, in order.
+            pub fn fields(&self) -> Vec<(&'static str, String)> {
+                match self {
+                    $( Operation::$name(operation) => vec![ $( (stringify!($field), operation.$field.text()), )* ], )*
+                }
+            }
+        }
+
+        /// The instruction set as data, for documentation.
+        pub fn operation_tables() -> Vec<OperationTable> {
+            vec![ $( OperationTable {
+                opcode: $opcode,
+                mnemonic: $mnemonic,
+                engine: Engine::$engine,
+                about: concat!($($about, "\n",)*),
+                fields: vec![ $( FieldRow {
+                    name: stringify!($field),
+                    bytes: <$type as Field>::BYTES,
+                    layout: <$type as Field>::layout(),
+                    meaning: concat!($($meaning,)*),
+                }, )* ],
+            }, )* ]
+        }
+    };
+}
+
+operations! {
+    /// Copies from DDR to L1M.
+    0x0001 "load.copy" Load Load {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// Bytes of one element: 1, 2, 4 or 8.
+        element_bytes: u8,
+        /// Where to read in DDR.
+        source: DdrView,
+        /// Where to write in L1M.
+        destination: View,
+    }
+
+    /// Copies from L1M to DDR.
+    0x0101 "store.copy" Store Store {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// Bytes of one element: 1, 2, 4 or 8.
+        element_bytes: u8,
+        /// Where to read in L1M.
+        source: View,
+        /// Where to write in DDR: an output or the workspace.
+        destination: DdrView,
+    }
+
+    /// Convolution over an input tile, with 32-bit sums that wrap around.
+    ///
+    /// `sum[n, y, x, o] = accumulate[n, y, x, o] + Σ_{j, i, c} input[n, row(y, j), column(x, i), c] · weights[o, j, i, c]`, rows
+    /// and columns by the window, input 0 outside of the tile. With `depthwise`, there is one input channel per output channel:
+    /// the sum over c has the single term `input[.., o] · weights[o, j, i, 0]`.
+    /// With `parameters`, the output is `clamp(rescale(sum + bias[o], mantissa[o], shift[o]))`; without, it is the sum itself.
+    ///
+    /// A group is an instruction whose views select its channels; a kernel or a channel range that does not fit in L1M is cut
+    /// into several instructions that hand on their sums through `accumulate`. A matrix product is a 1x1 convolution.
+    0x0201 "tae.convolution" Tae Convolution {
+        /// Each output channel sees only its own input channel.
+        depthwise: bool,
+        /// Batch, rows, columns, channels of the input tile. Depthwise: as many channels as the output.
+        input_shape: [u32; 4],
+        /// Batch, rows, columns, channels of the output tile.
+        output_shape: [u32; 4],
+        /// How the kernel slides.
+        window: Window,
+        /// i8 or i16.
+        input_element: ElementType,
+        /// The input tile, by `input_shape`.
+        input: View<4>,
+        /// i8, by output channel, kernel row, kernel column, input channel (depthwise: of size 1).
+        weights: View<4>,
+        /// Sums of earlier parts, i32, by `output_shape`; may be the very view of an i32 output.
+        accumulate: Option<View<4>>,
+        /// Per output channel 12 bytes: bias i32, mantissa i32, shift u32. None: the output is a partial sum.
+        parameters: Option<View<1>>,
+        /// i8, i16 or i32 with parameters, i32 without.
+        output_element: ElementType,
+        /// Limits of the result; not used without parameters.
+        clamp: Clamp,
+        /// The output tile, by `output_shape`.
+        output: View<4>,
+    }
+
+    /// `output = clamp(round_half_even((a · multiplier_a + b · multiplier_b) / 2^shift))`: one rounding.
+    0x0301 "vae.add" Vae Add {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// i8 or i16.
+        a_element: ElementType,
+        /// i8 or i16.
+        b_element: ElementType,
+        /// i8, i16 or i32.
+        output_element: ElementType,
+        /// Factor of a.
+        multiplier_a: i32,
+        /// Factor of b; negative to subtract.
+        multiplier_b: i32,
+        /// 0 to 62.
+        shift: u32,
+        /// Limits of the result.
+        clamp: Clamp,
+        /// First operand.
+        a: View,
+        /// Second operand.
+        b: View,
+        /// Result; may be the very view of an operand of the same element size.
+        output: View,
+    }
+
+    /// `output = clamp(rescale(a · b, mantissa, shift))`.
+    0x0302 "vae.mul" Vae Mul {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// i8 or i16.
+        a_element: ElementType,
+        /// i8 or i16.
+        b_element: ElementType,
+        /// i8, i16 or i32.
+        output_element: ElementType,
+        /// Mantissa of the multiplier.
+        mantissa: i32,
+        /// 0 to 62.
+        shift: u32,
+        /// Limits of the result.
+        clamp: Clamp,
+        /// First operand.
+        a: View,
+        /// Second operand.
+        b: View,
+        /// Result; may be the very view of an operand of the same element size.
+        output: View,
+    }
+
+    /// `output = clamp(rescale(input, mantissa, shift))`.
+    0x0303 "vae.requantize" Vae Requantize {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// i8, i16 or i32.
+        input_element: ElementType,
+        /// i8, i16 or i32.
+        output_element: ElementType,
+        /// Mantissa of the multiplier.
+        mantissa: i32,
+        /// 0 to 62.
+        shift: u32,
+        /// Limits of the result.
+        clamp: Clamp,
+        /// Operand.
+        input: View,
+        /// Result; may be the very view of the operand when the element sizes agree.
+        output: View,
+    }
+
+    /// `output = table[input + 128]`, i8 to i8.
+    0x0304 "vae.lookup" Vae Lookup {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// Operand, i8.
+        input: View,
+        /// 256 entries i8: the first is the image of -128.
+        table: View<1>,
+        /// Result, i8; may be the very view of the operand.
+        output: View,
+    }
+
+    /// The greatest of the cells of each window that lie in the input tile, and of `accumulate`; the least value of the
+    /// element type where there is none.
+    0x0401 "aae.max_pool" Aae MaxPool {
+        /// Batch, rows, columns, channels of the input tile.
+        input_shape: [u32; 4],
+        /// Batch, rows, columns, channels of the output tile; batch and channels are the input's.
+        output_shape: [u32; 4],
+        /// How the window slides.
+        window: Window,
+        /// i8 or i16, input and output alike.
+        element: ElementType,
+        /// The input tile, by `input_shape`.
+        input: View<4>,
+        /// Results of earlier parts of the window, by `output_shape`; may be the very view of the output.
+        accumulate: Option<View<4>>,
+        /// The output tile, by `output_shape`.
+        output: View<4>,
+    }
+
+    /// `sum = accumulate + Σ cells of the window in the input tile`, in 32 bits that wrap around.
+    ///
+    /// With `count`, the output is `clamp(rescale(sum, mantissa, shift))` by the table entry for the number of cells counted;
+    /// without, it is the sum itself.
+    0x0402 "aae.average_pool" Aae AveragePool {
+        /// Batch, rows, columns, channels of the input tile.
+        input_shape: [u32; 4],
+        /// Batch, rows, columns, channels of the output tile; batch and channels are the input's.
+        output_shape: [u32; 4],
+        /// How the window slides.
+        window: Window,
+        /// i8 or i16.
+        input_element: ElementType,
+        /// The input tile, by `input_shape`.
+        input: View<4>,
+        /// Sums of earlier parts of the window, i32, by `output_shape`; may be the very view of an i32 output.
+        accumulate: Option<View<4>>,
+        /// How cells are counted. None: the output is a partial sum.
+        count: Option<Count>,
+        /// i8 or i16 with a count, i32 without.
+        output_element: ElementType,
+        /// Limits of the result; not used without a count.
+        clamp: Clamp,
+        /// The output tile, by `output_shape`.
+        output: View<4>,
+    }
+
+    /// Copies within L1M: transposition, concatenation, slices, broadcasts.
+    0x0501 "dte.copy" Dte Copy {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// Bytes of one element: 1, 2, 4 or 8.
+        element_bytes: u8,
+        /// Where to read.
+        source: View,
+        /// Where to write; apart from what is read.
+        destination: View,
+    }
+
+    /// Fills L1M with one value.
+    0x0502 "dte.fill" Dte Fill {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// Bytes of one element: 1, 2 or 4.
+        element_bytes: u8,
+        /// The element's bits; the low bytes are used.
+        value: u32,
+        /// Where to write.
+        destination: View,
+    }
+
+    /// `output = saturate(round_half_even(input / scale))`, f32 to integer; NaN gives 0.
+    0x0601 "vpu.quantize" Vpu Quantize {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// i8 or i16.
+        output_element: ElementType,
+        /// Positive and finite.
+        scale: f32,
+        /// Operand, f32.
+        input: View,
+        /// Result.
+        output: View,
+    }
+
+    /// `output = input · scale`, integer to f32.
+    0x0602 "vpu.dequantize" Vpu Dequantize {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// i8, i16 or i32.
+        input_element: ElementType,
+        /// Positive and finite.
+        scale: f32,
+        /// Operand.
+        input: View,
+        /// Result, f32.
+        output: View,
+    }
+}

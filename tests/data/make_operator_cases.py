@@ -1,0 +1,640 @@
+#!/usr/bin/env python3
+"""Records tests/data/operators: one small network per attribute or form of each operator, with what onnxruntime computes.
+
+    python3 tests/data/make_operator_cases.py [OPERATOR...]
+
+Needs numpy, onnx and onnxruntime. The tests need none of them: they read what was recorded.
+
+    operators/cases.tsv             one line per case: path, opset, input names, output names (joined by |), who computed
+    operators/<Operator>/<case>.onnx   the network
+    operators/<Operator>/<case>.npys   its arrays in .npy format, one after the other: the inputs in the order of the
+                                       line in cases.tsv, then the outputs
+
+Outputs come from onnxruntime with every graph optimization off. Where onnxruntime has no kernel for a type or a form,
+they come from the reference evaluator of the onnx package, and cases.tsv says `onnx-reference`.
+"""
+
+import io
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FOLDER = os.path.join(HERE, "operators")
+LAST_OPSET = 22
+cases = []
+
+
+@dataclass
+class Weight:
+    """An operand that is an initializer instead of a graph input."""
+
+    array: np.ndarray
+
+
+def values(*shape, dtype=np.float32, low=-2.0, high=2.0, seed=0):
+    """Multiples of 1/64 (integers for integer types), so that recorded sums are exact in f32."""
+    generator = np.random.default_rng([seed, *shape])
+    if np.issubdtype(dtype, np.floating):
+        steps = generator.integers(int(low * 64), int(high * 64) + 1, size=shape)
+        return np.asarray(steps / 64, dtype)
+    return np.asarray(generator.integers(int(low), int(high) + 1, size=shape), dtype)
+
+
+def integers(*numbers):
+    return np.array(numbers, dtype=np.int64)
+
+
+def session_outputs(model, feeds):
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented:
+        return ReferenceEvaluator(model).run(None, feeds), "onnx-reference"
+    return session.run(None, feeds), "onnxruntime"
+
+
+def info(name, array, shape=None):
+    element = helper.np_dtype_to_tensor_dtype(array.dtype)
+    return helper.make_tensor_value_info(name, element, list(array.shape) if shape is None else shape)
+
+
+def record(operator, case, nodes, feeds, outputs, opset, initializers=None, shapes=None, ir_version=None, overridable=()):
+    """Writes one case. `shapes` replaces declared input shapes (symbols); `overridable` initializers are inputs as well."""
+    initializers = dict(initializers or {})
+    tensors = [
+        array if isinstance(array, TensorProto) else numpy_helper.from_array(array, name)
+        for name, array in initializers.items()
+    ]
+    inputs = [info(name, array, (shapes or {}).get(name)) for name, array in feeds.items()]
+    inputs += [info(name, initializers[name]) for name in overridable]
+
+    def build(output_infos):
+        graph = helper.make_graph(nodes, f"{operator}_{case}", inputs, output_infos, tensors)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="hb tests")
+        model.ir_version = ir_version or (8 if opset <= 20 else 10)
+        return model
+
+    untyped = build([onnx.ValueInfoProto(name=name) for name in outputs])
+    results, source = session_outputs(untyped, feeds)
+    results = [np.asarray(result) for result in results]
+    output_shapes = [None if shapes is None else [None] * result.ndim for result in results]
+    model = build([info(name, result, shape) for name, result, shape in zip(outputs, results, output_shapes)])
+    onnx.checker.check_model(model, full_check=True)
+
+    folder = os.path.join(FOLDER, operator)
+    os.makedirs(folder, exist_ok=True)
+    onnx.save(model, os.path.join(folder, f"{case}.onnx"))
+    buffer = io.BytesIO()
+    for array in [*feeds.values(), *results]:
+        np.save(buffer, np.array(array, order="C", copy=True), allow_pickle=False)
+    with open(os.path.join(folder, f"{case}.npys"), "wb") as file:
+        file.write(buffer.getvalue())
+    cases.append((f"{operator}/{case}", str(opset), "|".join(feeds), "|".join(outputs), source))
+
+
+def case(operator, name, *operands, opset=LAST_OPSET, outputs=1, **attributes):
+    """One node. Operands: an array is a graph input, a Weight an initializer, None an operand left out."""
+    feeds, initializers, names = {}, {}, []
+    for index, operand in enumerate(operands):
+        if operand is None:
+            names.append("")
+            continue
+        label = f"input_{index}"
+        names.append(label)
+        if isinstance(operand, Weight):
+            initializers[label] = operand.array
+        else:
+            feeds[label] = operand
+    results = [f"output_{index}" for index in range(outputs)]
+    node = helper.make_node(operator, names, results, name=f"{operator}_0", **attributes)
+    record(operator, name, [node], feeds, results, opset, initializers)
+
+
+def versions(operator, first=7, last=LAST_OPSET):
+    """The opsets in which the operator's definition in force changes, from `first` on."""
+    since = sorted({schema.since_version for schema in onnx.defs.get_all_schemas_with_history()
+                    if schema.name == operator and schema.domain == ""})
+    return [first] + [version for version in since if first < version <= last]
+
+
+def conv():
+    x, w, b = values(1, 3, 6, 7), values(4, 3, 3, 3, seed=1), values(4, seed=2)
+    for opset in versions("Conv"):
+        case("Conv", f"opset_{opset}", x, Weight(w), Weight(b), opset=opset, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    case("Conv", "defaults", x, Weight(w))
+    case("Conv", "batch_3", values(3, 3, 5, 5), Weight(w), Weight(b))
+    case("Conv", "weights_are_inputs", x, w, b, pads=[1, 1, 1, 1])
+    case("Conv", "kernel_1x1", x, Weight(values(5, 3, 1, 1, seed=1)), Weight(values(5)))
+    case("Conv", "kernel_2x5_pads_uneven", x, Weight(values(4, 3, 2, 5, seed=1)), Weight(b), pads=[0, 3, 1, 2])
+    case("Conv", "strides_2_3", x, Weight(w), Weight(b), strides=[2, 3], pads=[1, 1, 1, 1])
+    case("Conv", "dilations_2_1", x, Weight(w), Weight(b), dilations=[2, 1], pads=[2, 1, 2, 1])
+    case("Conv", "dilations_strides", values(1, 2, 11, 12), Weight(values(2, 2, 3, 3)), dilations=[2, 3], strides=[2, 2])
+    case("Conv", "group_2", values(1, 4, 5, 5), Weight(values(6, 2, 3, 3)), Weight(values(6)), group=2)
+    case("Conv", "depthwise", values(2, 4, 5, 5), Weight(values(4, 1, 3, 3)), Weight(values(4)), group=4, pads=[1, 1, 1, 1])
+    case("Conv", "depthwise_multiplier_2", values(1, 3, 5, 5), Weight(values(6, 1, 3, 3)), group=3)
+    for mode in ["SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET"]:
+        case("Conv", f"auto_pad_{mode.lower()}", x, Weight(w), Weight(b), auto_pad=mode, strides=[2, 2])
+    case("Conv", "auto_pad_same_upper_kernel_2x4", x, Weight(values(4, 3, 2, 4)), auto_pad="SAME_UPPER")
+    case("Conv", "auto_pad_same_lower_kernel_2x4", x, Weight(values(4, 3, 2, 4)), auto_pad="SAME_LOWER")
+    case("Conv", "auto_pad_same_upper_opset_7", x, Weight(w), opset=7, auto_pad="SAME_UPPER", strides=[3, 2])
+    case("Conv", "rank_3", values(2, 3, 9), Weight(values(4, 3, 3)), Weight(b), strides=[2], pads=[1, 2], dilations=[2])
+    case("Conv", "rank_3_group", values(1, 4, 9), Weight(values(4, 2, 3)), Weight(b), group=2, auto_pad="SAME_LOWER")
+    case("Conv", "rank_5", values(1, 2, 4, 5, 6), Weight(values(3, 2, 2, 3, 3)), Weight(values(3)),
+         strides=[1, 2, 2], pads=[0, 1, 1, 1, 0, 1])
+    case("Conv", "rank_5_depthwise", values(1, 2, 4, 4, 4), Weight(values(2, 1, 2, 2, 2)), group=2, dilations=[1, 2, 1])
+    case("Conv", "kernel_larger_than_input", values(1, 2, 2, 2), Weight(values(2, 2, 5, 5)), pads=[2, 2, 2, 2])
+    case("Conv", "float16", values(1, 2, 5, 5, dtype=np.float16), Weight(values(2, 2, 3, 3, dtype=np.float16)))
+
+
+def batch_normalization():
+    def operands(*shape, dtype=np.float32):
+        channels = shape[1]
+        parameters = [values(channels, seed=1), values(channels, seed=2), values(channels, seed=3),
+                      values(channels, low=0.25, seed=4)]
+        return [values(*shape, dtype=dtype), *[Weight(p.astype(dtype)) for p in parameters]]
+
+    for opset in versions("BatchNormalization"):
+        case("BatchNormalization", f"opset_{opset}", *operands(2, 3, 4, 5), opset=opset)
+    case("BatchNormalization", "epsilon", *operands(1, 3, 4, 4), epsilon=0.1)
+    case("BatchNormalization", "momentum_has_no_effect", *operands(1, 3, 4, 4), momentum=0.5)
+    for shape in [(4, 3), (2, 3, 5), (1, 2, 3, 2, 3)]:
+        case("BatchNormalization", f"rank_{len(shape)}", *operands(*shape))
+    case("BatchNormalization", "float64", *operands(1, 3, 2, 2, dtype=np.float64))
+    case("BatchNormalization", "parameters_are_inputs", values(1, 2, 3, 3), values(2), values(2), values(2),
+         values(2, low=0.5))
+    case("BatchNormalization", "spatial_1_opset_7", *operands(1, 3, 4, 4), opset=7, spatial=1)
+
+
+def elementwise():
+    for name in ["Add", "Mul"]:
+        for opset in versions(name):
+            case(name, f"opset_{opset}", values(2, 3, 4), values(2, 3, 4, seed=1), opset=opset)
+        shapes = {
+            "scalar_right": ((2, 3, 4), ()),
+            "scalar_left": ((), (2, 3)),
+            "scalars": ((), ()),
+            "vector_right": ((2, 3, 4), (4,)),
+            "vector_left": ((4,), (2, 3, 4)),
+            "channel": ((2, 3, 4, 5), (3, 1, 1)),
+            "both_ways": ((3, 1, 5), (2, 1, 4, 1)),
+            "ones": ((1, 1), (1,)),
+            "rank_5": ((2, 1, 3, 1, 2), (1, 2, 3, 2, 1)),
+            "empty": ((0, 3), (1, 3)),
+        }
+        for label, (left, right) in shapes.items():
+            case(name, f"broadcast_{label}", values(*left), values(*right, seed=1))
+        case(name, "with_weight", values(2, 3, 4), Weight(values(3, 1)))
+        case(name, "weight_first", Weight(values(3, 1)), values(2, 3, 4))
+        for dtype in [np.float64, np.float16, np.int32, np.int64, np.int8, np.uint8]:
+            low = 0 if dtype is np.uint8 else -9
+            case(name, np.dtype(dtype).name, values(2, 3, dtype=dtype, low=low, high=9),
+                 values(3, dtype=dtype, low=low, high=9, seed=1))
+        x = values(2, 3)
+        record(name, "same_operand_twice", [helper.make_node(name, ["x", "x"], ["y"], name=f"{name}_0")],
+               {"x": x}, ["y"], LAST_OPSET)
+    case("Add", "int32_wraps", np.array([2**31 - 1, -(2**31)], np.int32), np.array([1, -1], np.int32))
+
+
+def activations():
+    for opset in versions("Relu"):
+        case("Relu", f"opset_{opset}", values(2, 3, 4), opset=opset)
+    for rank in range(6):
+        case("Relu", f"rank_{rank}", values(*range(2, 2 + rank)))
+    case("Relu", "empty", values(2, 0, 3))
+    case("Relu", "extremes", np.array([-np.inf, np.inf, -0.0, 0.0, 1e-40, -1e-40, 3.4e38], np.float32))
+    for dtype in [np.float64, np.float16, np.int8, np.int32]:
+        case("Relu", np.dtype(dtype).name, values(2, 3, dtype=dtype, low=-9, high=9))
+    for opset in versions("HardSwish", first=14):
+        case("HardSwish", f"opset_{opset}", values(2, 3, 4, low=-5, high=5), opset=opset)
+    for rank in range(6):
+        case("HardSwish", f"rank_{rank}", values(*range(2, 2 + rank), low=-5, high=5))
+    case("HardSwish", "corners", np.array([-3, -3.5, 3, 3.5, 0, -1.5, 1.5, 1e6, -1e6], np.float32))
+
+
+def pools():
+    x = values(2, 3, 7, 8)
+    forms = {
+        "defaults": dict(kernel_shape=[2, 3]),
+        "strides": dict(kernel_shape=[3, 2], strides=[2, 3]),
+        "pads_uneven": dict(kernel_shape=[3, 3], pads=[0, 1, 2, 1]),
+        "global_window": dict(kernel_shape=[7, 8]),
+        "auto_pad_same_upper": dict(kernel_shape=[3, 4], auto_pad="SAME_UPPER", strides=[2, 2]),
+        "auto_pad_same_lower": dict(kernel_shape=[3, 4], auto_pad="SAME_LOWER", strides=[2, 2]),
+        "auto_pad_valid": dict(kernel_shape=[3, 3], auto_pad="VALID", strides=[2, 2]),
+        "auto_pad_notset": dict(kernel_shape=[3, 3], auto_pad="NOTSET", pads=[1, 1, 1, 1]),
+        "ceil_mode": dict(kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
+        "ceil_mode_pads": dict(kernel_shape=[3, 3], strides=[3, 2], pads=[1, 1, 1, 1], ceil_mode=1),
+        "ceil_mode_last_window_in_padding": dict(kernel_shape=[2, 2], strides=[3, 3], pads=[1, 1, 1, 1], ceil_mode=1),
+        "dilations": dict(kernel_shape=[2, 3], dilations=[3, 2]),
+        "dilations_pads_strides": dict(kernel_shape=[2, 2], dilations=[2, 3], pads=[1, 1, 1, 1], strides=[2, 2]),
+        "dilations_ceil_mode": dict(kernel_shape=[2, 2], dilations=[3, 2], strides=[2, 2], ceil_mode=1),
+    }
+    for name in ["MaxPool", "AveragePool"]:
+        for opset in versions(name):
+            case(name, f"opset_{opset}", x, opset=opset, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+        for label, attributes in forms.items():
+            case(name, label, x, **attributes)
+        case(name, "rank_3", values(2, 3, 9), kernel_shape=[3], strides=[2], pads=[1, 0])
+        case(name, "rank_3_same_lower", values(2, 3, 9), kernel_shape=[4], strides=[3], auto_pad="SAME_LOWER")
+        case(name, "rank_5", values(1, 2, 4, 5, 6), kernel_shape=[2, 3, 2], strides=[1, 2, 2], pads=[1, 1, 0, 0, 1, 1])
+        case(name, "float16", values(1, 2, 5, 5, dtype=np.float16), kernel_shape=[2, 2])
+        case(name, "float64", values(1, 2, 5, 5, dtype=np.float64), kernel_shape=[2, 2])
+    case("MaxPool", "all_negative_with_pads", -values(1, 2, 4, 4, low=1), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    for dtype in [np.int8, np.uint8]:
+        low = 0 if dtype is np.uint8 else -100
+        case("MaxPool", np.dtype(dtype).name, values(1, 2, 5, 5, dtype=dtype, low=low, high=100), kernel_shape=[3, 3],
+             pads=[1, 1, 1, 1])
+    case("MaxPool", "indices", x, outputs=2, kernel_shape=[2, 2], strides=[2, 2])
+    case("MaxPool", "indices_pads", x, outputs=2, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    case("MaxPool", "indices_storage_order_1", x, outputs=2, kernel_shape=[2, 2], strides=[2, 2], storage_order=1)
+    case("MaxPool", "indices_opset_8", x, outputs=2, opset=8, kernel_shape=[2, 2], strides=[2, 2])
+    case("MaxPool", "indices_rank_3", values(2, 3, 9), outputs=2, kernel_shape=[3], strides=[2])
+    for label in ["pads_uneven", "auto_pad_same_upper", "auto_pad_same_lower", "ceil_mode_pads",
+                  "ceil_mode_last_window_in_padding", "dilations_pads_strides"]:
+        case("AveragePool", f"count_include_pad_{label}", x, count_include_pad=1, **forms[label])
+    case("AveragePool", "count_include_pad_opset_7", x, opset=7, count_include_pad=1, **forms["pads_uneven"])
+    case("AveragePool", "count_include_pad_ceil_mode_opset_10", x, opset=10, count_include_pad=1, **forms["ceil_mode_pads"])
+    case("AveragePool", "count_include_pad_rank_3", values(1, 2, 9), count_include_pad=1, kernel_shape=[4], pads=[3, 2])
+    case("AveragePool", "count_include_pad_rank_5", values(1, 2, 4, 4, 4), count_include_pad=1, kernel_shape=[2, 3, 3],
+         pads=[1, 1, 1, 0, 1, 1], strides=[2, 2, 2])
+    for opset in versions("GlobalAveragePool"):
+        case("GlobalAveragePool", f"opset_{opset}", x, opset=opset)
+    case("GlobalAveragePool", "rank_3", values(2, 3, 7))
+    case("GlobalAveragePool", "rank_5", values(1, 3, 2, 3, 4))
+    case("GlobalAveragePool", "float16", values(1, 3, 4, 4, dtype=np.float16))
+
+
+def matrices():
+    a, b = values(3, 4), values(4, 5, seed=1)
+    for opset in versions("Gemm"):
+        case("Gemm", f"opset_{opset}", a, Weight(b), Weight(values(5)), opset=opset)
+    case("Gemm", "no_c", a, b)
+    case("Gemm", "c_left_out_by_name", a, b, None)
+    case("Gemm", "alpha_beta", a, b, values(3, 5, seed=2), alpha=0.5, beta=-2.0)
+    case("Gemm", "beta_zero", a, b, values(3, 5, seed=2), beta=0.0)
+    case("Gemm", "transpose_a", values(4, 3), b, values(5), transA=1)
+    case("Gemm", "transpose_b", a, Weight(values(5, 4)), Weight(values(5)), transB=1)
+    case("Gemm", "transpose_both", values(4, 3), values(5, 4), transA=1, transB=1, alpha=1.5)
+    for label, shape in {"scalar": (), "one": (1,), "row": (1, 5), "column": (3, 1), "matrix": (3, 5), "vector": (5,)}.items():
+        case("Gemm", f"c_{label}", a, b, values(*shape, seed=2))
+    case("Gemm", "int32", values(2, 3, dtype=np.int32, low=-9, high=9), values(3, 2, dtype=np.int32, low=-9, high=9))
+    case("Gemm", "float64", values(2, 3, dtype=np.float64), values(3, 2, dtype=np.float64), values(2, dtype=np.float64))
+    case("Gemm", "float16", values(2, 3, dtype=np.float16), values(3, 2, dtype=np.float16), values(2, dtype=np.float16))
+
+    for opset in versions("MatMul"):
+        case("MatMul", f"opset_{opset}", a, Weight(b), opset=opset)
+    shapes = {
+        "1x1": ((4,), (4,)), "1x2": ((4,), (4, 5)), "2x1": ((3, 4), (4,)), "1x3": ((4,), (2, 4, 5)), "3x1": ((2, 3, 4), (4,)),
+        "3x2": ((2, 3, 4), (4, 5)), "2x3": ((3, 4), (2, 4, 5)), "3x3": ((2, 3, 4), (2, 4, 5)), "4x4": ((2, 3, 2, 4), (2, 3, 4, 5)),
+    }
+    for label, (left, right) in shapes.items():
+        case("MatMul", f"rank_{label}", values(*left), values(*right, seed=1))
+    case("MatMul", "broadcast_batch", values(2, 1, 3, 4), values(5, 4, 2, seed=1))
+    case("MatMul", "broadcast_both_batches", values(2, 1, 1, 3, 4), values(3, 2, 4, 2, seed=1))
+    case("MatMul", "empty_inner", values(2, 0), values(0, 3))
+    case("MatMul", "weight_left", Weight(values(2, 3)), values(3, 4))
+    for dtype in [np.int32, np.int64]:
+        case("MatMul", np.dtype(dtype).name, values(2, 3, dtype=dtype, low=-9, high=9), values(3, 2, dtype=dtype, low=-9, high=9))
+    case("MatMul", "float64", values(2, 3, dtype=np.float64), values(3, 2, dtype=np.float64))
+    case("MatMul", "float16", values(2, 3, dtype=np.float16), values(3, 2, dtype=np.float16))
+
+
+def softmax():
+    for opset in versions("Softmax"):
+        case("Softmax", f"opset_{opset}", values(2, 3, 4, low=-4, high=4), opset=opset)
+    for axis in [-4, -3, -2, -1, 0, 1, 2, 3]:
+        case("Softmax", f"axis_{axis}".replace("-", "minus_"), values(2, 3, 4, 2, low=-4, high=4), axis=axis)
+    for axis in [0, 1, 2, 3]:
+        case("Softmax", f"flattening_axis_{axis}_opset_7", values(2, 3, 4, 2, low=-4, high=4), opset=7, axis=axis)
+    for axis in [-1, -2, -4]:
+        case("Softmax", f"flattening_axis_minus_{-axis}_opset_11", values(2, 3, 4, 2, low=-4, high=4), opset=11, axis=axis)
+    case("Softmax", "rank_1", values(5), axis=0)
+    case("Softmax", "rank_2", values(2, 5))
+    case("Softmax", "rank_5", values(1, 2, 3, 2, 2), axis=2)
+    case("Softmax", "large_values", np.array([[1000.0, 1001.0, -1000.0], [-88.0, -1e30, 88.0]], np.float32))
+    case("Softmax", "float64", values(2, 5, dtype=np.float64))
+    case("Softmax", "float16", values(2, 5, dtype=np.float16))
+
+
+def concat():
+    for opset in versions("Concat"):
+        case("Concat", f"opset_{opset}", values(2, 3), values(2, 1, seed=1), opset=opset, axis=1)
+    for rank in range(1, 6):
+        for axis in {0, rank - 1, rank // 2}:
+            shape = list(range(2, 2 + rank))
+            longer = [size + (2 if dimension == axis else 0) for dimension, size in enumerate(shape)]
+            case("Concat", f"rank_{rank}_axis_{axis}", values(*shape), values(*longer, seed=1), axis=axis)
+    case("Concat", "axis_minus_1", values(2, 3), values(2, 2), axis=-1)
+    case("Concat", "axis_minus_3", values(1, 2, 3), values(2, 2, 3), axis=-3)
+    case("Concat", "one_operand", values(2, 3), axis=0)
+    case("Concat", "five_operands", *[values(1, n, 2, seed=n) for n in range(1, 6)], axis=1)
+    case("Concat", "with_weight", values(2, 3), Weight(values(1, 3)), values(1, 3, seed=4), axis=0)
+    case("Concat", "with_empty", values(2, 3), values(0, 3), axis=0)
+    for dtype in [np.int64, np.int32, np.int8, np.uint8, np.float64, np.float16]:
+        case("Concat", np.dtype(dtype).name, values(2, dtype=dtype, low=0, high=9), values(3, dtype=dtype, low=0, high=9), axis=0)
+    case("Concat", "bool", np.array([True, False]), np.array([False, True, True]), axis=0)
+
+
+def slices():
+    x = values(3, 5, 6)
+    case("Slice", "attributes_opset_7", x, opset=7, starts=[1, 0], ends=[3, 4], axes=[0, 2])
+    case("Slice", "attributes_no_axes_opset_7", x, opset=7, starts=[1, 2], ends=[3, 1000])
+    case("Slice", "attributes_negative_opset_9", x, opset=9, starts=[-3, 1], ends=[-1, 2147483647], axes=[1, 0])
+    for opset in versions("Slice", first=10):
+        case("Slice", f"opset_{opset}", x, *map(Weight, [integers(0, 1), integers(2, 5), integers(0, 2), integers(1, 2)]), opset=opset)
+
+    def form(name, starts, ends, axes=None, steps=None, array=x, dtype=np.int64):
+        operands = [None if o is None else Weight(np.array(o, dtype)) for o in [starts, ends, axes, steps]]
+        while operands[-1] is None:
+            operands.pop()
+        case("Slice", name, array, *operands)
+
+    form("no_axes", [0, 1, 2], [2, 4, 5])
+    form("no_axes_with_steps", [0, 1], [3, 5], None, [2, 3])
+    form("negative_starts_ends", [-2, -4], [-1, -1], [0, 1])
+    form("negative_axes", [1, 1], [3, 4], [-3, -1])
+    form("ends_past_the_end", [1], [2**63 - 1], [1])
+    form("starts_before_the_start", [-1000], [2], [1])
+    form("steps", [0, 1], [5, 6], [1, 2], [2, 3])
+    form("negative_steps", [4, 5], [0, 0], [1, 2], [-1, -2])
+    form("reversed", [-1], [-(2**63)], [1], [-1])
+    form("reversed_from_past_the_end", [1000], [-1000], [2], [-2])
+    form("empty_result", [3], [3], [1])
+    form("empty_result_crossed", [4], [1], [1])
+    form("starts_past_the_end", [7], [9], [1])
+    form("int32_indices", [1, 0], [4, 6], [1, 2], [1, 2], dtype=np.int32)
+    form("one_of_rank_5", [1], [2], [3], array=values(1, 2, 3, 4, 2))
+    form("rank_1", [1], [4], [0], array=values(6))
+    for dtype in [np.int64, np.int32, np.float64, np.float16, np.int8, np.uint8]:
+        form(np.dtype(dtype).name, [1], [3], [0], array=values(4, 2, dtype=dtype, low=0, high=9))
+    form("bool", [1], [3], [0], array=np.array([True, False, True, True]))
+
+
+def pads():
+    x = values(2, 3, 4)
+    case("Pad", "attributes_opset_7", x, opset=7, pads=[0, 1, 2, 1, 0, 3])
+    case("Pad", "attributes_value_opset_7", x, opset=7, pads=[0, 1, 2, 1, 0, 3], value=1.5)
+    case("Pad", "attributes_reflect_opset_7", x, opset=7, pads=[0, 1, 2, 0, 2, 3], mode="reflect")
+    case("Pad", "attributes_edge_opset_7", x, opset=7, pads=[0, 1, 2, 1, 2, 3], mode="edge")
+    case("Pad", "attributes_negative_opset_7", x, opset=7, pads=[0, -1, 0, 0, 0, -2])
+    for opset in versions("Pad", first=11):
+        case("Pad", f"opset_{opset}", x, Weight(integers(0, 1, 2, 1, 0, 3)), Weight(np.float32(-0.5)), opset=opset)
+
+    def form(name, amounts, *more, array=x, opset=LAST_OPSET, **attributes):
+        case("Pad", name, array, Weight(integers(*amounts)), *more, opset=opset, **attributes)
+
+    form("no_value", [0, 1, 2, 1, 0, 3])
+    form("value_left_out_by_name", [1, 2], None, Weight(integers(1)))
+    form("axes", [1, 2, 0, 3], Weight(np.float32(2)), Weight(integers(2, 0)))
+    form("negative_axes", [1, 0, 1, 1], Weight(np.float32(2)), Weight(integers(-1, -2)))
+    form("reflect", [1, 2, 3, 0, 1, 2], mode="reflect")
+    form("reflect_axes", [3, 2], None, Weight(integers(2)), mode="reflect")
+    form("edge", [1, 0, 3, 2, 5, 1], mode="edge")
+    form("wrap", [1, 2, 3, 0, 1, 2], mode="wrap")
+    form("negative", [0, -1, -1, -1, 0, 0], Weight(np.float32(9)))
+    form("negative_and_positive", [1, -1, 0, 0, 2, -2], Weight(np.float32(9)))
+    form("rank_1", [2, 1], array=values(3))
+    form("rank_4", [0, 0, 1, 2, 0, 0, 3, 4], array=values(1, 2, 3, 2))
+    form("rank_4_reflect", [0, 0, 1, 2, 0, 0, 2, 1], array=values(1, 2, 3, 4), mode="reflect")
+    form("rank_5_edge", [0, 0, 1, 0, 1, 0, 1, 0, 2, 0], array=values(1, 2, 2, 2, 3), mode="edge")
+    form("zero_amounts", [0, 0, 0, 0, 0, 0])
+    for dtype in [np.int64, np.int32, np.float64, np.float16, np.int8, np.uint8]:
+        form(np.dtype(dtype).name, [0, 1, 1, 2], Weight(np.array(3, dtype)), array=values(2, 2, dtype=dtype, low=0, high=9))
+    form("bool", [1, 2], Weight(np.array(True)), array=np.array([False, True]))
+
+
+def shapes():
+    x = values(2, 3, 4, 5)
+    for opset in versions("Flatten"):
+        case("Flatten", f"opset_{opset}", x, opset=opset)
+    for axis in [-4, -3, -1, 0, 2, 3, 4]:
+        case("Flatten", f"axis_{axis}".replace("-", "minus_"), x, axis=axis)
+    case("Flatten", "rank_1", values(5), axis=0)
+    case("Flatten", "rank_1_axis_1", values(5), axis=1)
+    case("Flatten", "scalar", values(), axis=0)
+    case("Flatten", "rank_5", values(1, 2, 3, 2, 2), axis=3)
+
+    for opset in versions("Reshape"):
+        case("Reshape", f"opset_{opset}", x, Weight(integers(2, 12, 5)), opset=opset)
+    forms = {"infer": (4, -1, 5), "copy": (0, -1, 0), "copy_all": (0, 0, 0, 0), "vector": (-1,), "rank_6": (1, 2, 3, 2, 2, 5)}
+    for label, shape in forms.items():
+        case("Reshape", label, x, Weight(integers(*shape)))
+    case("Reshape", "to_scalar", values(1, 1), Weight(np.zeros(0, np.int64)))
+    case("Reshape", "from_scalar", values(), Weight(integers(1, 1, 1)))
+    case("Reshape", "empty_copies_zero", values(0, 3), Weight(integers(0, 3, 1)))
+    case("Reshape", "allowzero", values(0, 3), Weight(integers(3, 0)), allowzero=1)
+    case("Reshape", "allowzero_without_zero", values(2, 3), Weight(integers(3, -1)), allowzero=1)
+
+    for opset in versions("Transpose"):
+        case("Transpose", f"opset_{opset}", x, opset=opset, perm=[0, 2, 3, 1])
+    case("Transpose", "reversed_by_default", x)
+    case("Transpose", "matrix", values(2, 3))
+    case("Transpose", "rank_1", values(3))
+    case("Transpose", "scalar", values())
+    case("Transpose", "rank_3", values(2, 3, 4), perm=[1, 0, 2])
+    case("Transpose", "rank_5", values(1, 2, 3, 4, 2), perm=[4, 1, 3, 0, 2])
+    case("Transpose", "rank_6", values(2, 1, 2, 3, 2, 2), perm=[5, 0, 3, 1, 4, 2])
+    case("Transpose", "identity", x, perm=[0, 1, 2, 3])
+    for dtype in [np.int64, np.int8, np.float64, np.float16]:
+        case("Transpose", np.dtype(dtype).name, values(2, 3, dtype=dtype, low=0, high=9), perm=[1, 0])
+
+    case("Unsqueeze", "attributes_opset_7", values(2, 3), opset=7, axes=[0, 3])
+    case("Unsqueeze", "attributes_negative_opset_11", values(2, 3), opset=11, axes=[-1, 0])
+    for opset in versions("Unsqueeze", first=13):
+        case("Unsqueeze", f"opset_{opset}", values(2, 3), Weight(integers(0, 3)), opset=opset)
+    for label, axes in {"negative": (-1, -3), "unordered": (3, 0, 2), "one": (1,), "minus_1": (-1,)}.items():
+        case("Unsqueeze", label, values(2, 3), Weight(integers(*axes)))
+    case("Unsqueeze", "scalar", values(), Weight(integers(0)))
+    case("Unsqueeze", "scalar_twice", np.array(7, np.int64), Weight(integers(0, 1)))
+
+    for opset in versions("Shape"):
+        case("Shape", f"opset_{opset}", x, opset=opset)
+    for label, attributes in {
+        "start": dict(start=1), "end": dict(end=3), "start_end": dict(start=1, end=3), "negative": dict(start=-3, end=-1),
+        "clamped": dict(start=-100, end=100), "empty_range": dict(start=3, end=1),
+    }.items():
+        case("Shape", label, x, **attributes)
+    case("Shape", "scalar", values())
+    case("Shape", "with_zero", values(2, 0))
+
+    for opset in versions("Identity"):
+        case("Identity", f"opset_{opset}", x, opset=opset)
+    case("Identity", "scalar", values())
+    case("Identity", "of_weight", Weight(values(2, 3)))
+    for dtype in [np.int64, np.float64, np.bool_]:
+        case("Identity", np.dtype(dtype).name, np.array([1, 0, 3]).astype(dtype))
+
+
+def gather():
+    x = values(3, 4, 5)
+    for opset in versions("Gather"):
+        case("Gather", f"opset_{opset}", x, Weight(integers(2, 0)), opset=opset)
+    for axis in [0, 1, 2, -1, -3]:
+        case("Gather", f"axis_{axis}".replace("-", "minus_"), x, Weight(integers(2, 0, 1)), axis=axis)
+    case("Gather", "scalar_index", x, Weight(np.array(1, np.int64)), axis=1)
+    case("Gather", "scalar_index_of_vector", np.array([5, 6, 7], np.int64), Weight(np.array(-1, np.int64)))
+    case("Gather", "matrix_of_indices", x, Weight(np.array([[0, 2], [3, 1], [1, 1]], np.int64)), axis=1)
+    case("Gather", "negative_indices", x, Weight(integers(-1, -3, 0)))
+    case("Gather", "int32_indices", x, Weight(np.array([[2, 1]], np.int32)), axis=2)
+    case("Gather", "indices_are_input", x, integers(1, 1, 2))
+    case("Gather", "data_is_weight", Weight(values(5, 3)), integers(4, 0))
+    case("Gather", "empty_indices", x, Weight(np.zeros((0,), np.int64)))
+    case("Gather", "rank_5", values(2, 1, 3, 2, 2), Weight(integers(2, 0)), axis=2)
+    for dtype in [np.int64, np.int32, np.int8, np.float64, np.float16]:
+        case("Gather", np.dtype(dtype).name, values(4, 2, dtype=dtype, low=0, high=9), Weight(integers(3, 1)))
+
+
+def cast():
+    x = np.array([[-2.5, -1.0, -0.75, 0.0], [0.5, 1.5, 100.25, 2.0]], np.float32)
+    for opset in versions("Cast"):
+        case("Cast", f"opset_{opset}", x, opset=opset, to=TensorProto.INT32)
+    targets = {"float": np.float32, "double": np.float64, "float16": np.float16, "int64": np.int64, "int32": np.int32,
+               "int8": np.int8, "uint8": np.uint8, "bool": np.bool_}
+    for source, dtype in targets.items():
+        array = x if np.dtype(dtype).kind == "f" else np.array([0, 1, 2, 100]) if dtype is not np.bool_ else np.array([0, 1])
+        for target in targets:
+            plain = np.abs(array) if target == "uint8" else array
+            case("Cast", f"{source}_to_{target}", plain.astype(dtype), to=getattr(TensorProto, target.upper()))
+    case("Cast", "float_to_float16_rounds", np.array([0.1, 1 / 3, 65504, 1e-7, 6e-8, 2049, 2051], np.float32), to=TensorProto.FLOAT16)
+    case("Cast", "int64_to_float_rounds", np.array([2**24 + 1, 2**53 + 1, -(2**62) - 1], np.int64), to=TensorProto.FLOAT)
+    case("Cast", "double_to_float_rounds", np.array([0.1, 1e300, -1e-300, 16777217], np.float64), to=TensorProto.FLOAT)
+    case("Cast", "scalar", np.array(3, np.int64), to=TensorProto.FLOAT)
+
+
+def constants():
+    tensor = numpy_helper.from_array(values(2, 3), "value")
+    for opset in versions("Constant"):
+        case("Constant", f"opset_{opset}", opset=opset, value=tensor)
+    case("Constant", "value_float", value_float=1.5)
+    case("Constant", "value_floats", value_floats=[1.5, -2.0])
+    case("Constant", "value_int", value_int=-7)
+    case("Constant", "value_ints", value_ints=[1, -2, 3])
+    case("Constant", "value_float_opset_12", opset=12, value_float=1.5)
+    for dtype in [np.int64, np.int32, np.int8, np.uint8, np.float64, np.float16]:
+        case("Constant", np.dtype(dtype).name, value=numpy_helper.from_array(values(3, dtype=dtype, low=0, high=9)))
+    case("Constant", "bool", value=numpy_helper.from_array(np.array([True, False])))
+    case("Constant", "scalar", value=numpy_helper.from_array(np.array(4, np.int64)))
+    case("Constant", "empty", value=numpy_helper.from_array(np.zeros((0, 2), np.float32)))
+
+    for opset in versions("ConstantOfShape", first=9):
+        case("ConstantOfShape", f"opset_{opset}", Weight(integers(2, 3)), opset=opset)
+    for dtype in [np.float32, np.float64, np.float16, np.int64, np.int32, np.int8, np.uint8, np.bool_]:
+        case("ConstantOfShape", f"value_{np.dtype(dtype).name}", Weight(integers(2, 2)),
+             value=numpy_helper.from_array(np.array([1]).astype(dtype)))
+    case("ConstantOfShape", "scalar", Weight(np.zeros(0, np.int64)))
+    case("ConstantOfShape", "empty", Weight(integers(2, 0)))
+    case("ConstantOfShape", "rank_5", Weight(integers(1, 2, 1, 2, 1)), value=numpy_helper.from_array(np.array([2.5], np.float32)))
+
+
+def encodings():
+    """The same weights in each way that a TensorProto can hold them."""
+
+    def encoded(name, element, numbers, shape, reference):
+        tensor = helper.make_tensor("w", element, shape, numbers)
+        assert not tensor.raw_data
+        node = helper.make_node("Concat", ["x", "w"], ["y"], name="Concat_0", axis=0)
+        record("encodings", name, [node], {"x": reference}, ["y"], LAST_OPSET, {"w": tensor})
+
+    encoded("float_data", TensorProto.FLOAT, [1.5, -2.25, 0.1], [3], values(2))
+    encoded("double_data", TensorProto.DOUBLE, [1.5, -2.25, 0.1], [3], values(2, dtype=np.float64))
+    encoded("int64_data", TensorProto.INT64, [1, -(2**60), 3], [3], values(2, dtype=np.int64))
+    encoded("int32_data", TensorProto.INT32, [1, -(2**30), 3], [3], values(2, dtype=np.int32))
+    encoded("int8_in_int32_data", TensorProto.INT8, [1, -128, 127], [3], values(2, dtype=np.int8))
+    encoded("uint8_in_int32_data", TensorProto.UINT8, [1, 255, 127], [3], values(2, dtype=np.uint8, low=0))
+    encoded("bool_in_int32_data", TensorProto.BOOL, [1, 0, 1], [3], np.array([True, False]))
+    encoded("float16_in_int32_data", TensorProto.FLOAT16, [1.5, -2.25, 0.1], [3], values(2, dtype=np.float16))
+    node = helper.make_node("Add", ["x", "w"], ["y"])
+    record("encodings", "node_without_name", [node], {"x": values(2, 3)}, ["y"], LAST_OPSET, {"w": values(3)})
+    node = helper.make_node("Add", ["x/a:0", "w.b"], ["y c"], name="scope/Add:1")
+    record("encodings", "names_with_punctuation", [node], {"x/a:0": values(2, 3)}, ["y c"], LAST_OPSET, {"w.b": values(3)})
+    node = helper.make_node("Add", ["x", "w"], ["y"], name="Add_0")
+    record("encodings", "initializer_is_input_ir_3", [node], {"x": values(2, 3)}, ["y"], 8, {"w": values(3)},
+           ir_version=3, overridable=["w"])
+
+
+def networks():
+    """Several nodes: what exporters write around the operators."""
+
+    def node(operator, inputs, outputs, name=None, **attributes):
+        return helper.make_node(operator, inputs.split(), outputs.split(), name=name or f"{operator}_{outputs}", **attributes)
+
+    def network(name, nodes, feeds, outputs, initializers=None, opset=13, shapes=None, **more):
+        record("networks", name, nodes, feeds, outputs.split(), opset, initializers, shapes, **more)
+
+    x = values(2, 3, 6, 6)
+    parameters = {"w": values(4, 3, 3, 3), "b": values(4), "scale": values(4, seed=1), "shift": values(4, seed=2),
+                  "mean": values(4, seed=3), "variance": values(4, low=0.5, seed=4)}
+    block = [node("Conv", "x w b", "c", pads=[1, 1, 1, 1]), node("BatchNormalization", "c scale shift mean variance", "n"),
+             node("Relu", "n", "y")]
+    network("conv_batch_normalization_relu", block, {"x": x}, "y", parameters)
+    no_bias = {name: array for name, array in parameters.items() if name != "b"}
+    network("conv_without_bias_batch_normalization", [node("Conv", "x w", "c"), *block[1:]], {"x": x}, "y", no_bias)
+    network("conv_read_twice_is_not_fused", [*block, node("Relu", "c", "z")], {"x": x}, "y z", parameters)
+    network("dynamic_batch", block, {"x": x}, "y", parameters, shapes={"x": ["batch", 3, 6, 6]})
+    network("dynamic_batch_height_width", block, {"x": x}, "y", parameters, shapes={"x": ["batch", 3, None, "width"]})
+    network("residual", [node("Conv", "x w", "c", pads=[1, 1, 1, 1]), node("Add", "c x", "s"), node("Relu", "s", "y")],
+            {"x": x}, "y", {"w": values(3, 3, 3, 3)})
+    network("input_is_output_too", [node("Relu", "x", "y"), node("Identity", "x", "z")], {"x": x}, "y z")
+    network("intermediate_is_output", [node("Relu", "x", "r"), node("Add", "r r", "y")], {"x": x}, "r y")
+    network("weight_is_output", [node("Relu", "x", "y"), node("Identity", "w", "z")], {"x": x}, "y z", {"w": values(3)})
+    network("unused_input_and_node", [node("Relu", "x", "y"), node("Add", "x x", "dead")], {"x": x, "unused": values(2)}, "y")
+    network("constant_chain", [
+        node("Constant", "", "a", value=numpy_helper.from_array(values(3, 1, 1))), node("Mul", "a a", "b"),
+        node("Unsqueeze", "b axes", "c"), node("Add", "x c", "y")], {"x": x}, "y", {"axes": integers(0)})
+    flatten = [
+        node("Shape", "x", "s"), node("Constant", "", "zero", value=numpy_helper.from_array(np.array(0, np.int64))),
+        node("Gather", "s zero", "g", axis=0), node("Unsqueeze", "g axes", "u"), node("Concat", "u minus_one", "t", axis=0),
+        node("Reshape", "x t", "y")]
+    constants_ = {"axes": integers(0), "minus_one": integers(-1)}
+    network("flatten_through_shape", flatten, {"x": x}, "y", constants_)
+    network("flatten_through_shape_dynamic", flatten, {"x": x}, "y", constants_, shapes={"x": ["batch", 3, 6, 6]})
+    shortcut = [
+        node("Slice", "x starts ends axes steps", "s"),
+        node("ConstantOfShape", "length", "zeros", value=numpy_helper.from_array(np.array([0], np.int64))),
+        node("Concat", "amounts zeros", "joined", axis=0), node("Reshape", "joined pairs", "r"),
+        node("Slice", "r from to first back", "reversed"), node("Transpose", "reversed", "t", perm=[1, 0]),
+        node("Reshape", "t all", "flat"), node("Cast", "flat", "pads", to=TensorProto.INT64), node("Pad", "s pads value", "y")]
+    network("torch_pad_shortcut", shortcut, {"x": x}, "y", {
+        "starts": integers(0, 0), "ends": integers(2**62, 2**62), "axes": integers(2, 3), "steps": integers(2, 2),
+        "length": integers(4), "amounts": integers(0, 0, 1, 2), "pairs": integers(-1, 2), "from": integers(-1),
+        "to": integers(-(2**63)), "first": integers(0), "back": integers(-1), "all": integers(-1), "value": np.float32(0),
+    }, opset=12)
+    network("classifier", [
+        node("Conv", "x w b", "c", strides=[2, 2]), node("Relu", "c", "r"), node("GlobalAveragePool", "r", "g"),
+        node("Flatten", "g", "f"), node("Gemm", "f m n", "l", transB=1), node("Softmax", "l", "y", axis=1)],
+        {"x": x}, "y", {"w": values(4, 3, 3, 3), "b": values(4), "m": values(5, 4), "n": values(5)})
+    network("concat_of_branches", [
+        node("MaxPool", "x", "a", kernel_shape=[3, 3], pads=[1, 1, 1, 1]), node("Conv", "x w", "b"),
+        node("AveragePool", "x", "c", kernel_shape=[3, 3], pads=[1, 1, 1, 1]), node("Concat", "a b c", "y", axis=1)],
+        {"x": x}, "y", {"w": values(2, 3, 1, 1)})
+    network("two_inputs", [node("MatMul", "a b", "m"), node("Add", "m c", "y")],
+            {"a": values(2, 3), "b": values(3, 4), "c": values(4)}, "y")
+
+
+FAMILIES = [conv, batch_normalization, elementwise, activations, pools, matrices, softmax, concat, slices, pads, shapes, gather,
+            cast, constants, encodings, networks]
+
+
+def main():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    for family in FAMILIES:
+        family()
+    with open(os.path.join(FOLDER, "cases.tsv"), "w", encoding="utf-8") as file:
+        file.write("case\topset\tinputs\toutputs\trecorded from\n")
+        file.writelines("\t".join(line) + "\n" for line in sorted(cases))
+    print(f"{len(cases)} cases; onnx {onnx.__version__}, onnxruntime {onnxruntime.__version__}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

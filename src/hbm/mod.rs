@@ -1,1 +1,30 @@
 //! The `.hbm` container: write, read, verify.
+//!
+//! A fixed header, a table of sections, one protobuf [`Manifest`], and raw aligned sections; `docs/hbm-format.md` lays out every byte.
+//! The format is this project's own and says so in its magic: it does not load on vendor boards, and vendor files do not load here.
+//!
+//! [`HbmBuilder`] writes and [`Hbm`] reads. Reading checks everything before anything is used; a bad file is an [`HbmError`] that names
+//! the [`Rule`] it breaks. Memory stays below twice the file's size plus a fixed allowance, whatever the file claims.
+
+mod builder;
+mod check;
+mod element;
+mod error;
+mod layout;
+mod manifest;
+#[cfg(test)]
+mod properties;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use builder::HbmBuilder;
+pub use element::ElementType;
+pub use error::{HbmError, Rule};
+pub use layout::{MAJOR, MAXIMUM_ALIGNMENT, MINOR, Section, SectionKind};
+pub use manifest::{
+    BpuSegment, Buffer, CpuSegment, Layer, Manifest, Parameter, Quantization, Segment, SegmentBody,
+    TensorDescription, Version, dense_strides,
+};
+pub use reader::Hbm;

@@ -1,0 +1,152 @@
+//! The manifest as plain Rust data: what a `.hbm` says about its model. `wire.rs` converts it to and from protobuf.
+
+use super::ElementType;
+
+/// Everything about a compiled model except its bulk. Indices refer to the vectors beside them; sections count from the manifest
+/// itself, which is section 0.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Manifest {
+    pub versions: Vec<Version>,
+    /// Name of the network as its source file gives it; may be empty.
+    pub model_name: String,
+    /// `output_model_file_prefix` of the configuration.
+    pub prefix: String,
+    /// Target architecture, such as `nash-e`.
+    pub march: String,
+    /// SHA-256 of the target's numbers that the program was scheduled for.
+    pub target_digest: [u8; 32],
+    /// Every configuration parameter, in the order of the configuration table.
+    pub parameters: Vec<Parameter>,
+    pub inputs: Vec<TensorDescription>,
+    pub outputs: Vec<TensorDescription>,
+    pub buffers: Vec<Buffer>,
+    /// In the order of execution.
+    pub segments: Vec<Segment>,
+    /// Programs name the layer of an instruction by its index here.
+    pub layers: Vec<Layer>,
+}
+
+/// Version of one part that decides what the file means, such as `nash-isa` or `numerics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    pub name: String,
+    pub version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    pub group: String,
+    pub name: String,
+    /// As written in the configuration; none when the default was taken.
+    pub given: Option<String>,
+    /// What the compiler went by.
+    pub effective: String,
+}
+
+/// real = (stored - zero point) * scale.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantization {
+    /// One for the tensor, or one per index along `axis`.
+    pub scales: Vec<f64>,
+    /// As many as `scales`.
+    pub zero_points: Vec<i64>,
+    pub axis: Option<usize>,
+}
+
+/// An input or an output of the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorDescription {
+    pub name: String,
+    pub dims: Vec<usize>,
+    pub element_type: ElementType,
+    /// Distance in bytes between neighbours along each dimension; [`dense_strides`] where nothing is padded.
+    pub strides: Vec<usize>,
+    pub quantization: Option<Quantization>,
+    /// `NCHW`, `NHWC`, or empty when the dimensions carry no image meaning.
+    pub layout: String,
+    /// Index into [`Manifest::buffers`].
+    pub buffer: usize,
+}
+
+/// Named memory that tensors and segments refer to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Buffer {
+    pub name: String,
+    pub bytes: usize,
+    pub element_type: ElementType,
+    /// Dense row-major shape of the contents when known; empty otherwise.
+    pub dims: Vec<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    pub name: String,
+    /// Buffers read, in the order of the program's input regions or the function's arguments.
+    pub inputs: Vec<usize>,
+    /// Buffers written, in the order of the program's output regions or the function's results.
+    pub outputs: Vec<usize>,
+    pub body: SegmentBody,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SegmentBody {
+    Bpu(BpuSegment),
+    Cpu(CpuSegment),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BpuSegment {
+    pub program_section: usize,
+    pub constants_section: Option<usize>,
+    pub workspace_bytes: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CpuSegment {
+    /// MLIR bytecode; the simulator makes its own code from it.
+    pub ir_section: usize,
+    /// AArch64 object for the board; never run here.
+    pub object_section: Option<usize>,
+    /// Symbol of the function in the IR and in the object.
+    pub entry: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Node name in the optimized float model.
+    pub name: String,
+    /// Operator, such as `Conv`.
+    pub operator_type: String,
+    /// Index into [`Manifest::segments`].
+    pub segment: usize,
+    /// Nodes of the user's model that the layer was made from.
+    pub origins: Vec<String>,
+    /// Twice the multiply-accumulates of convolutions and matrix products; 0 for everything else.
+    pub operations: u64,
+}
+
+/// Strides in bytes of a row-major tensor without padding; `None` when the tensor's size does not fit the address space.
+pub fn dense_strides(dims: &[usize], element_type: ElementType) -> Option<Vec<usize>> {
+    let mut strides = vec![0; dims.len()];
+    let mut stride = element_type.bytes();
+    for (slot, &dim) in strides.iter_mut().zip(dims).rev() {
+        *slot = stride;
+        stride = stride.checked_mul(dim)?;
+    }
+    Some(strides)
+}
+
+impl TensorDescription {
+    /// Bytes from the first to behind the last element; `None` when that does not fit the address space.
+    pub fn extent(&self) -> Option<usize> {
+        if self.dims.contains(&0) {
+            return Some(0);
+        }
+        self.dims
+            .iter()
+            .zip(&self.strides)
+            .try_fold(self.element_type.bytes(), |extent, (&dim, &stride)| {
+                extent.checked_add((dim - 1).checked_mul(stride)?)
+            })
+    }
+}

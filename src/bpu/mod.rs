@@ -1,1 +1,3 @@
 //! The integer level: constraints, placement, legalisation, `quant` to `bpu`, the reference interpreter.
+
+pub mod model;

@@ -1,0 +1,432 @@
+//! The plain data model of the `bpu` level: what a `bpu.segment` holds, without MLIR.
+//!
+//! The `bpu` dialect mirrors it operator by operator; the interpreter, the constraints, tiling and cost use only this.
+//! Images are NHWC, convolution weights OHWI; other operators take any rank up to [`MAX_RANK`] in the order of
+//! their shapes. All arithmetic follows from the scales by `docs/numerics.md`; nothing here holds a multiplier.
+
+mod shape;
+mod verify;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use crate::numerics::Clamp;
+use crate::numerics::LookupTable;
+pub use shape::{
+    ShapeError, average_pool_counts, broadcast_shape, concat_shape, convolution_shape,
+    element_count, matmul_shape, output_shape, pad_shape, pool_shape, slice_shape, transpose_shape,
+    window_positions,
+};
+pub use verify::ModelError;
+
+/// The largest rank of a tensor.
+pub const MAX_RANK: usize = 6;
+
+/// The largest tensor, in bytes when stored densely: 2 GiB.
+pub const MAX_TENSOR_BYTES: usize = 1 << 31;
+
+/// The type of one element of a tensor, stored little-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Element {
+    /// Signed 8 bits.
+    I8,
+    /// Signed 16 bits.
+    I16,
+    /// Signed 32 bits: biases and unscaled accumulators.
+    I32,
+    /// IEEE binary32, at the borders of a segment.
+    F32,
+}
+
+impl Element {
+    /// Bytes of one element.
+    #[must_use]
+    pub fn bytes(self) -> usize {
+        match self {
+            Element::I8 => 1,
+            Element::I16 => 2,
+            Element::I32 | Element::F32 => 4,
+        }
+    }
+
+    /// Name as MLIR prints it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Element::I8 => "i8",
+            Element::I16 => "i16",
+            Element::I32 => "i32",
+            Element::F32 => "f32",
+        }
+    }
+
+    /// The full interval of an integer type; none for reals.
+    #[must_use]
+    pub fn range(self) -> Option<Clamp> {
+        match self {
+            Element::I8 => Some(Clamp::I8),
+            Element::I16 => Some(Clamp::I16),
+            Element::I32 => Some(Clamp::I32),
+            Element::F32 => None,
+        }
+    }
+
+    /// Whether it is a type that activations have: int8 or int16.
+    #[must_use]
+    pub fn is_activation(self) -> bool {
+        matches!(self, Element::I8 | Element::I16)
+    }
+
+    /// The largest magnitude of an integer of this type: 128, 32768, 2^31; 0 for reals.
+    #[must_use]
+    pub fn magnitude(self) -> u32 {
+        self.range().map_or(0, |range| range.low.unsigned_abs())
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What one step of a tensor's integers is worth. The zero point is always 0.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub enum Scale {
+    /// Not a quantized tensor: reals, or a bias whose scale its convolution implies.
+    #[default]
+    None,
+    /// One scale for all elements.
+    PerTensor(f64),
+    /// One scale for each index along `axis`.
+    PerChannel {
+        /// The dimension the scales run along.
+        axis: usize,
+        /// As many as the dimension has indices.
+        scales: Vec<f64>,
+    },
+}
+
+impl Scale {
+    /// The scale of index `channel` along the quantized axis; the one scale of a per-tensor quantization for every index.
+    #[must_use]
+    pub fn of_channel(&self, channel: usize) -> Option<f64> {
+        match self {
+            Scale::None => None,
+            Scale::PerTensor(scale) => Some(*scale),
+            Scale::PerChannel { scales, .. } => scales.get(channel).copied(),
+        }
+    }
+
+    /// The scale, when there is exactly one.
+    #[must_use]
+    pub fn per_tensor(&self) -> Option<f64> {
+        match self {
+            Scale::PerTensor(scale) => Some(*scale),
+            _ => None,
+        }
+    }
+}
+
+/// Names a tensor of a [`Segment`]: its index in `tensors`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TensorId(pub usize);
+
+/// A value of the segment: an input, a constant, or what a node computes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Name for reports and errors; unique names are not required.
+    pub name: String,
+    /// Dimensions, outermost first; each at least 1, at most [`MAX_RANK`] of them.
+    pub shape: Vec<usize>,
+    /// Type of one element.
+    pub element: Element,
+    /// What the integers are worth.
+    pub scale: Scale,
+    /// The elements of a constant, dense, row-major, little-endian; none for what is computed or fed.
+    pub data: Option<Arc<[u8]>>,
+}
+
+impl Tensor {
+    /// A tensor without data.
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        shape: impl Into<Vec<usize>>,
+        element: Element,
+        scale: Scale,
+    ) -> Tensor {
+        Tensor {
+            name: name.into(),
+            shape: shape.into(),
+            element,
+            scale,
+            data: None,
+        }
+    }
+
+    /// The same with the elements of a constant.
+    #[must_use]
+    pub fn with_data(mut self, data: impl Into<Arc<[u8]>>) -> Tensor {
+        self.data = Some(data.into());
+        self
+    }
+
+    /// Number of elements; none when it does not fit a usize.
+    #[must_use]
+    pub fn element_count(&self) -> Option<usize> {
+        element_count(&self.shape)
+    }
+
+    /// Number of bytes when stored densely; none when it does not fit a usize.
+    #[must_use]
+    pub fn byte_count(&self) -> Option<usize> {
+        self.element_count()?.checked_mul(self.element.bytes())
+    }
+}
+
+/// One operator applied to tensors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The name of the node in the user's network (its location).
+    pub name: String,
+    /// What it does.
+    pub operator: Operator,
+    /// Operands in the order that [`Operator`] documents.
+    pub inputs: Vec<TensorId>,
+    /// Results; every operator has one.
+    pub outputs: Vec<TensorId>,
+}
+
+/// What a node does. Operands are listed for each; the result is one tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operator {
+    /// `x` NHWC, `w` OHWI with I = C / group, optional `bias` i32 [O].
+    Convolution(Convolution),
+    /// `a` [.., M, K] and `b` [.., K, N], both activations or constants; the leading dimensions broadcast.
+    MatMul {
+        /// Interval of a fused activation.
+        clamp: Option<Clamp>,
+    },
+    /// `a` + `b`, broadcasting as numpy does.
+    Add {
+        /// Interval of a fused activation.
+        clamp: Option<Clamp>,
+    },
+    /// `a` - `b`, broadcasting.
+    Sub {
+        /// Interval of a fused activation.
+        clamp: Option<Clamp>,
+    },
+    /// `a` · `b` by element, broadcasting.
+    Mul {
+        /// Interval of a fused activation.
+        clamp: Option<Clamp>,
+    },
+    /// `x` NHWC; cells outside the input do not take part.
+    MaxPool(MaxPool),
+    /// `x` NHWC; a global pool has the kernel [H, W].
+    AveragePool(AveragePool),
+    /// `x` int8, mapped through a table.
+    Lookup {
+        /// Entry `q + 128` is the result for `q`.
+        table: Box<LookupTable>,
+    },
+    /// `x` to another scale or width.
+    Requantize {
+        /// Interval of a fused activation.
+        clamp: Option<Clamp>,
+    },
+    /// One or more operands of one type and scale, joined along `axis`.
+    Concat {
+        /// The dimension that adds up.
+        axis: usize,
+    },
+    /// Of `x`, the cells `starts + i · steps` for i below `sizes`, in every dimension.
+    Slice {
+        /// First cell, per dimension.
+        starts: Vec<usize>,
+        /// Distance of one cell to the next, not 0; negative steps walk back from the start.
+        steps: Vec<isize>,
+        /// Number of cells, which is the shape of the result.
+        sizes: Vec<usize>,
+    },
+    /// `x` with cells added around it.
+    Pad {
+        /// Cells added in front, per dimension.
+        before: Vec<usize>,
+        /// Cells added behind, per dimension.
+        after: Vec<usize>,
+        /// What they hold.
+        mode: PadMode,
+    },
+    /// `x` with its dimensions reordered: dimension `i` of the result is dimension `permutation[i]` of `x`.
+    Transpose {
+        /// A permutation of the dimensions.
+        permutation: Vec<usize>,
+    },
+    /// `x` with another shape and the same elements in the same row-major order.
+    Reshape,
+    /// `x` f32 to integers of the result's scale.
+    Quantize,
+    /// `x` integers to f32.
+    Dequantize,
+}
+
+/// What padding holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PadMode {
+    /// One integer of the result's type.
+    Constant(i32),
+    /// The cells mirrored at the border cell, which is not repeated; padding is smaller than the dimension.
+    Reflect,
+    /// The border cell.
+    Edge,
+}
+
+/// Attributes of [`Operator::Convolution`]; height before width.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// Distance between neighbouring windows, each at least 1.
+    pub strides: [usize; 2],
+    /// Rows and columns of zeros around the input: top, left, bottom, right.
+    pub pads: [usize; 4],
+    /// Distance between neighbouring cells of the kernel, each at least 1.
+    pub dilations: [usize; 2],
+    /// Input and output channels are cut into this many groups that do not see each other.
+    pub group: usize,
+    /// Interval of a fused activation.
+    pub clamp: Option<Clamp>,
+}
+
+impl Default for Convolution {
+    fn default() -> Convolution {
+        Convolution {
+            strides: [1, 1],
+            pads: [0; 4],
+            dilations: [1, 1],
+            group: 1,
+            clamp: None,
+        }
+    }
+}
+
+/// Attributes of [`Operator::MaxPool`]; height before width.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaxPool {
+    /// Size of the window.
+    pub kernel: [usize; 2],
+    /// Distance between neighbouring windows.
+    pub strides: [usize; 2],
+    /// Top, left, bottom, right.
+    pub pads: [usize; 4],
+    /// Distance between neighbouring cells of the window.
+    pub dilations: [usize; 2],
+}
+
+/// Attributes of [`Operator::AveragePool`]; height before width.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AveragePool {
+    /// Size of the window.
+    pub kernel: [usize; 2],
+    /// Distance between neighbouring windows.
+    pub strides: [usize; 2],
+    /// Top, left, bottom, right.
+    pub pads: [usize; 4],
+    /// Divide by the size of the window also where it sticks out.
+    pub count_include_pad: bool,
+    /// Interval of a fused activation.
+    pub clamp: Option<Clamp>,
+}
+
+impl Operator {
+    /// The name of its operation in the `bpu` dialect, without the prefix.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operator::Convolution(_) => "conv2d",
+            Operator::MatMul { .. } => "matmul",
+            Operator::Add { .. } => "add",
+            Operator::Sub { .. } => "sub",
+            Operator::Mul { .. } => "mul",
+            Operator::MaxPool(_) => "max_pool",
+            Operator::AveragePool(_) => "average_pool",
+            Operator::Lookup { .. } => "lookup",
+            Operator::Requantize { .. } => "requantize",
+            Operator::Concat { .. } => "concat",
+            Operator::Slice { .. } => "slice",
+            Operator::Pad { .. } => "pad",
+            Operator::Transpose { .. } => "transpose",
+            Operator::Reshape => "reshape",
+            Operator::Quantize => "quantize",
+            Operator::Dequantize => "dequantize",
+        }
+    }
+
+    /// The interval of a fused activation, where the operator can have one.
+    #[must_use]
+    pub fn clamp(&self) -> Option<Clamp> {
+        match self {
+            Operator::Convolution(convolution) => convolution.clamp,
+            Operator::AveragePool(pool) => pool.clamp,
+            Operator::MatMul { clamp }
+            | Operator::Add { clamp }
+            | Operator::Sub { clamp }
+            | Operator::Mul { clamp }
+            | Operator::Requantize { clamp } => *clamp,
+            _ => None,
+        }
+    }
+}
+
+/// A part of a network that runs on the BPU: nodes in an order in which they can run.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Segment {
+    /// Every value, in no particular order.
+    pub tensors: Vec<Tensor>,
+    /// Each node comes after those whose results it takes.
+    pub nodes: Vec<Node>,
+    /// What is fed, in the order of the arguments.
+    pub inputs: Vec<TensorId>,
+    /// What comes out, in the order of the results.
+    pub outputs: Vec<TensorId>,
+}
+
+impl Segment {
+    /// The tensor with this id, if there is one.
+    #[must_use]
+    pub fn tensor(&self, id: TensorId) -> Option<&Tensor> {
+        self.tensors.get(id.0)
+    }
+
+    /// Adds a tensor and names it.
+    pub fn add_tensor(&mut self, tensor: Tensor) -> TensorId {
+        self.tensors.push(tensor);
+        TensorId(self.tensors.len() - 1)
+    }
+
+    /// Adds a tensor that is fed.
+    pub fn add_input(&mut self, tensor: Tensor) -> TensorId {
+        let id = self.add_tensor(tensor);
+        self.inputs.push(id);
+        id
+    }
+
+    /// Adds a node after the others, with its one result, and names the result.
+    pub fn add_node(
+        &mut self,
+        name: impl Into<String>,
+        operator: Operator,
+        inputs: &[TensorId],
+        output: Tensor,
+    ) -> TensorId {
+        let id = self.add_tensor(output);
+        self.nodes.push(Node {
+            name: name.into(),
+            operator,
+            inputs: inputs.to_vec(),
+            outputs: vec![id],
+        });
+        id
+    }
+}

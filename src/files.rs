@@ -3,7 +3,7 @@
 //! A result is written into a temporary file in the folder of its destination and renamed over it: a rename within one file system
 //! is atomic, so a reader sees the old file or the new one, and a run that dies leaves neither a half-written file nor a lost old one.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -43,8 +43,12 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// All bytes are on the disk before the first rename, so what commonly fails (no room, no permission) fails before any file is visible.
 #[derive(Debug, Default)]
 pub struct FileSet {
-    staged: Vec<(PathBuf, NamedTempFile)>,
+    staged: Vec<(PathBuf, BufWriter<NamedTempFile>)>,
 }
+
+/// A file of a [`FileSet`] that is being written piece by piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StagedFile(usize);
 
 impl FileSet {
     pub fn new() -> Self {
@@ -53,15 +57,12 @@ impl FileSet {
 
     /// Writes `bytes` aside, to become `path` on commit. The folder of `path` is created when it is missing.
     pub fn stage(&mut self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-        self.stage_with(path, |file| file.write_all(bytes))
+        let file = self.begin(path)?;
+        self.append(file, bytes)
     }
 
-    /// As [`FileSet::stage`], for contents that are produced piece by piece.
-    pub fn stage_with(
-        &mut self,
-        path: &Path,
-        write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-    ) -> Result<(), FileError> {
+    /// Begins a file that [`FileSet::append`] fills, for contents that should not lie in memory whole.
+    pub fn begin(&mut self, path: &Path) -> Result<StagedFile, FileError> {
         if path.is_dir() {
             return Err(FileError::IsFolder {
                 path: path.to_owned(),
@@ -80,25 +81,42 @@ impl FileSet {
             folder: folder.to_owned(),
             source,
         })?;
-        let failed = |source| FileError::Write {
+        let file = temporary_file(folder).map_err(|source| FileError::Write {
             path: path.to_owned(),
             source,
-        };
-        let mut file = temporary_file(folder).map_err(failed)?;
-        {
-            let mut buffered = std::io::BufWriter::new(file.as_file_mut());
-            write(&mut buffered)
-                .and_then(|()| buffered.flush())
-                .map_err(failed)?;
-        }
-        file.as_file().sync_all().map_err(failed)?;
-        self.staged.push((path.to_owned(), file));
-        Ok(())
+        })?;
+        self.staged.push((path.to_owned(), BufWriter::new(file)));
+        Ok(StagedFile(self.staged.len() - 1))
     }
 
-    /// Renames every staged file into place, in the order of staging.
+    /// Writes `bytes` behind what was appended before. A file of another set is left alone.
+    pub fn append(&mut self, file: StagedFile, bytes: &[u8]) -> Result<(), FileError> {
+        let Some((path, writer)) = self.staged.get_mut(file.0) else {
+            return Ok(());
+        };
+        writer.write_all(bytes).map_err(|source| FileError::Write {
+            path: path.clone(),
+            source,
+        })
+    }
+
+    /// Brings every file onto the disk, then renames them into place in the order in which they were begun.
     pub fn commit(self) -> Result<(), FileError> {
-        for (path, file) in self.staged {
+        let mut complete = Vec::with_capacity(self.staged.len());
+        for (path, writer) in self.staged {
+            let synced = writer
+                .into_inner()
+                .map_err(|error| error.into_error())
+                .and_then(|file| {
+                    file.as_file().sync_all()?;
+                    Ok(file)
+                });
+            match synced {
+                Ok(file) => complete.push((path, file)),
+                Err(source) => return Err(FileError::Write { path, source }),
+            }
+        }
+        for (path, file) in complete {
             file.persist(&path).map_err(|error| FileError::Write {
                 path,
                 source: error.error,
@@ -151,8 +169,12 @@ mod tests {
         set.stage(&folder.path().join("a"), b"1").unwrap();
         set.stage(&folder.path().join("b"), b"2").unwrap();
         assert!(!folder.path().join("a").exists());
+        let file = set.begin(&folder.path().join("c")).unwrap();
+        set.append(file, b"3").unwrap();
+        set.append(file, b"4").unwrap();
         set.commit().unwrap();
-        assert_eq!(names(folder.path()), ["a", "b"]);
+        assert_eq!(std::fs::read(folder.path().join("c")).unwrap(), b"34");
+        assert_eq!(names(folder.path()), ["a", "b", "c"]);
     }
 
     #[test]
@@ -160,10 +182,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut set = FileSet::new();
         set.stage(&folder.path().join("a"), b"1").unwrap();
-        let failure = set.stage_with(&folder.path().join("b"), |_| {
-            Err(std::io::Error::other("no room"))
-        });
-        assert!(matches!(failure, Err(FileError::Write { .. })));
+        let file = set.begin(&folder.path().join("b")).unwrap();
+        set.append(file, &[7; 100_000]).unwrap();
         drop(set);
         assert!(names(folder.path()).is_empty());
     }

@@ -22,7 +22,7 @@ pub struct Manifest {
     pub buffers: Vec<Buffer>,
     /// In the order of execution.
     pub segments: Vec<Segment>,
-    /// Programs name the layer of an instruction by its index here.
+    /// Instructions of a program belong to layers by name.
     pub layers: Vec<Layer>,
 }
 

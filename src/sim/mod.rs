@@ -1,1 +1,5 @@
 //! The simulator: results, cycles, races.
+
+pub mod array;
+pub mod npy;
+mod npy_header;

@@ -10,7 +10,9 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use super::isa_access::{Access, Space, StridedRegion};
+pub use super::isa_cycles::Cost;
 pub use super::isa_operations::*;
+pub use crate::numerics::Clamp;
 
 /// The number of dimensions of a general [`View`].
 pub const RANK: usize = 6;
@@ -39,8 +41,15 @@ pub enum Engine {
 
 impl Engine {
     pub const COUNT: usize = 7;
-    pub const ALL: [Engine; Engine::COUNT] =
-        [Engine::Load, Engine::Store, Engine::Tae, Engine::Vae, Engine::Aae, Engine::Dte, Engine::Vpu];
+    pub const ALL: [Engine; Engine::COUNT] = [
+        Engine::Load,
+        Engine::Store,
+        Engine::Tae,
+        Engine::Vae,
+        Engine::Aae,
+        Engine::Dte,
+        Engine::Vpu,
+    ];
 
     /// The position in [`Engine::ALL`].
     pub fn index(self) -> usize {
@@ -71,7 +80,9 @@ impl FromStr for Engine {
 
     fn from_str(name: &str) -> Result<Engine, String> {
         let found = Engine::ALL.into_iter().find(|engine| engine.name() == name);
-        found.ok_or_else(|| format!("unknown engine '{name}'; known: load, store, tae, vae, aae, dte, vpu"))
+        found.ok_or_else(|| {
+            format!("unknown engine '{name}'; known: load, store, tae, vae, aae, dte, vpu")
+        })
     }
 }
 
@@ -93,7 +104,12 @@ pub enum ElementType {
 }
 
 impl ElementType {
-    pub const ALL: [ElementType; 4] = [ElementType::I8, ElementType::I16, ElementType::I32, ElementType::F32];
+    pub const ALL: [ElementType; 4] = [
+        ElementType::I8,
+        ElementType::I16,
+        ElementType::I32,
+        ElementType::F32,
+    ];
 
     /// Size of one element in bytes.
     pub fn bytes(self) -> u32 {
@@ -223,13 +239,6 @@ pub struct Count {
     pub table: View<2>,
 }
 
-/// The range that a result is limited to; both ends belong to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Clamp {
-    pub low: i32,
-    pub high: i32,
-}
-
 /// One instruction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Instruction {
@@ -282,7 +291,10 @@ impl Program {
 
     /// The name of the node that an instruction belongs to.
     pub fn source_name(&self, instruction: &Instruction) -> &str {
-        usize::try_from(instruction.source).ok().and_then(|index| self.names.get(index)).map_or("?", String::as_str)
+        usize::try_from(instruction.source)
+            .ok()
+            .and_then(|index| self.names.get(index))
+            .map_or("?", String::as_str)
     }
 
     /// Positions in [`Program::instructions`] of each engine's queue, by [`Engine::index`].

@@ -1,1 +1,161 @@
 //! Reads `targets/*.yaml`, the only source of hardware numbers.
+//!
+//! A number is a [`Number`]: its value, where it comes from and why. The built-in targets are found by name with
+//! [`Target::named`]; tests and `hb-opt` change fields by dotted path with [`Target::with_overrides`].
+
+mod read;
+
+use serde::{Deserialize, Serialize};
+
+pub use read::TargetError;
+
+/// Where a number comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// The vendor's documents say so.
+    Published,
+    /// Derived from latencies that the vendor published; the note says which.
+    Fitted,
+    /// Not public; a choice of our own.
+    Chosen,
+}
+
+/// A number of the hardware and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Number {
+    pub value: u64,
+    pub source: Source,
+    pub note: String,
+}
+
+/// A machine to compile for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The name that `march` gives, such as `nash-e`.
+    pub name: String,
+    pub description: String,
+    /// Cycles per second of every engine.
+    pub clock_hz: Number,
+    /// Time that every run costs, whatever it does.
+    pub run_overhead_nanoseconds: Number,
+    pub local_memory: LocalMemory,
+    pub ddr: Ddr,
+    pub tae: Tae,
+    pub vae: Vae,
+    pub aae: Aae,
+    pub dte: Dte,
+    pub vpu: Vpu,
+}
+
+/// L1M, the memory that the engines work in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalMemory {
+    pub bytes: Number,
+    /// Allocations begin at multiples of this many bytes. A power of two.
+    pub alignment: Number,
+}
+
+/// The memory that LOAD and STORE reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ddr {
+    /// Shared by LOAD and STORE.
+    pub bytes_per_second: Number,
+    /// Every contiguous run of a strided transfer costs a multiple of this.
+    pub burst_bytes: Number,
+    /// Cycles from the start of a transfer to its first byte.
+    pub setup_cycles: Number,
+    /// Rows of tensors at the border of a model are padded to a multiple of this many bytes where a format asks for it.
+    pub stride_alignment: Number,
+}
+
+/// The matrix engine: an array of `input_channels` x `output_channels` x `pixels` multipliers; what does not fill it is lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tae {
+    pub input_channels: Number,
+    pub output_channels: Number,
+    /// Output cells (rows times columns) at once.
+    pub pixels: Number,
+    /// Passes of int16 activations with int8 weights.
+    pub int16_passes: Number,
+    pub setup_cycles: Number,
+}
+
+/// The vector engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vae {
+    /// Bytes of the widest operand.
+    pub bytes_per_cycle: Number,
+    pub setup_cycles: Number,
+}
+
+/// The pooling engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aae {
+    /// Bytes of window cells.
+    pub bytes_per_cycle: Number,
+    pub setup_cycles: Number,
+}
+
+/// The layout engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dte {
+    pub bytes_per_cycle: Number,
+    /// Contiguous runs, on the side that has more of them.
+    pub runs_per_cycle: Number,
+    pub setup_cycles: Number,
+}
+
+/// The float engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vpu {
+    pub elements_per_cycle: Number,
+    pub setup_cycles: Number,
+}
+
+impl Target {
+    /// Bytes of L1M.
+    pub fn l1m_bytes(&self) -> u64 {
+        self.local_memory.bytes.value
+    }
+
+    /// Alignment of allocations in L1M, in bytes.
+    pub fn l1m_alignment(&self) -> u64 {
+        self.local_memory.alignment.value
+    }
+
+    /// Multiply-accumulates per second at int8 when the array is full.
+    pub fn peak_macs_per_second(&self) -> u64 {
+        let array =
+            self.tae.input_channels.value * self.tae.output_channels.value * self.tae.pixels.value;
+        array.saturating_mul(self.clock_hz.value)
+    }
+
+    /// Cycles of the fixed cost of a run, rounded up.
+    pub fn run_overhead_cycles(&self) -> u64 {
+        let product =
+            u128::from(self.run_overhead_nanoseconds.value) * u128::from(self.clock_hz.value);
+        u64::try_from(product.div_ceil(1_000_000_000)).unwrap_or(u64::MAX)
+    }
+
+    /// Cycles to move this many bytes to or from DDR, rounded up.
+    pub fn ddr_cycles(&self, bytes: u128) -> u64 {
+        let product = bytes.saturating_mul(u128::from(self.clock_hz.value));
+        u64::try_from(product.div_ceil(u128::from(self.ddr.bytes_per_second.value)))
+            .unwrap_or(u64::MAX)
+    }
+
+    /// Seconds that this many cycles take.
+    pub fn seconds(&self, cycles: u64) -> f64 {
+        cycles as f64 / self.clock_hz.value as f64
+    }
+}

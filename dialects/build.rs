@@ -1,15 +1,103 @@
-use std::{env, error::Error, fs, path::PathBuf};
+//! Generates the dialects from `tablegen/` with mlir-tblgen, compiles the shim, and joins MLIR's C API for the linker.
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Folder under `tablegen/`, prefix of the generated files, and what is generated from which file.
+const DIALECTS: &[(&str, &str, &[Part])] = &[
+    ("hfloat", "Hfloat", &[Part::Dialect, Part::Enums, Part::Attrs, Part::Ops]),
+    ("bpu", "Bpu", &[Part::Dialect, Part::Ops]),
+    ("cpu", "Cpu", &[Part::Dialect, Part::Ops]),
+];
+
+#[derive(Clone, Copy)]
+enum Part {
+    Dialect,
+    Enums,
+    Attrs,
+    Ops,
+}
+
+impl Part {
+    /// The .td file, and the generators for the declarations and the definitions.
+    fn generators(self) -> (&'static str, &'static str, &'static str, &'static str) {
+        match self {
+            Part::Dialect => ("Dialect.td", "Dialect", "-gen-dialect-decls", "-gen-dialect-defs"),
+            Part::Enums => ("Attrs.td", "Enums", "-gen-enum-decls", "-gen-enum-defs"),
+            Part::Attrs => ("Attrs.td", "Attrs", "-gen-attrdef-decls", "-gen-attrdef-defs"),
+            Part::Ops => ("Ops.td", "Ops", "-gen-op-decls", "-gen-op-defs"),
+        }
+    }
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let prefix = PathBuf::from(env::var("MLIR_SYS_220_PREFIX")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    join_c_api(&prefix, &out)?;
+    let tablegen = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../tablegen");
+    println!("cargo:rerun-if-changed={}", tablegen.display());
+    println!("cargo:rerun-if-changed=cpp");
+    println!("cargo:rerun-if-env-changed=MLIR_SYS_220_PREFIX");
+
+    generate(&prefix, &tablegen, &out)?;
+    compile(&prefix, &out)?;
+    join_c_api(&prefix, &out)
+}
+
+fn generate(prefix: &Path, tablegen: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    for (folder, name, parts) in DIALECTS {
+        for part in *parts {
+            let (file, suffix, declarations, definitions) = part.generators();
+            for (generator, extension) in [(declarations, "h.inc"), (definitions, "cpp.inc")] {
+                let mut command = Command::new(prefix.join("bin/mlir-tblgen"));
+                command.arg(generator).arg("-I").arg(prefix.join("include")).arg("-I").arg(tablegen);
+                match part {
+                    Part::Ops | Part::Dialect => command.arg(format!("--dialect={folder}")),
+                    Part::Attrs => command.arg(format!("--attrdefs-dialect={folder}")),
+                    Part::Enums => &mut command,
+                };
+                let output = out.join(format!("{name}{suffix}.{extension}"));
+                let status = command.arg(tablegen.join(folder).join(file)).arg("-o").arg(output).status()?;
+                if !status.success() {
+                    return Err(format!("mlir-tblgen {generator} failed on tablegen/{folder}/{file}").into());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn compile(prefix: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    let mut sources: Vec<PathBuf> = fs::read_dir("cpp")?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cpp"))
+        .collect();
+    sources.sort();
+    // Traits are found by the name that the compiler gives their type: the shim needs the compiler that built MLIR.
+    cc::Build::new()
+        .compiler(prefix.join("bin/clang++"))
+        .cpp(true)
+        .std("c++17")
+        .flag("-fno-rtti")
+        .flag("-fno-exceptions")
+        .flag("-w")
+        .opt_level(1)
+        .debug(false)
+        .include(prefix.join("include"))
+        .include(out)
+        .include("cpp")
+        .files(sources)
+        .try_compile("hb_dialects_shim")?;
     Ok(())
 }
 
 /// `mlir-sys` asks for `-lMLIR-C`, which Debian does not ship: its C API is in static archives beside libMLIR.so.
 /// A linker script of that name joins them. libMLIR.so stands first so that nothing of it is linked twice.
-fn join_c_api(prefix: &std::path::Path, out: &std::path::Path) -> Result<(), Box<dyn Error>> {
+fn join_c_api(prefix: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     let library = prefix.join("lib");
     let mut archives: Vec<_> = fs::read_dir(&library)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))

@@ -27,25 +27,15 @@ fn every_recorded_case_reads_and_is_listed() {
     }
     assert_eq!(listed, found);
     for case in &cases {
-        assert!(
-            !case.outputs.is_empty(),
-            "{} records no output",
-            case.name()
-        );
+        assert!(!case.outputs.is_empty(), "{} records no output", case.name());
     }
 }
 
 #[test]
 fn comparison_sees_each_kind_of_difference() {
-    let case = &common::cases_of("Add")
-        .into_iter()
-        .find(|case| case.form == "opset_22" || case.form == "opset_14")
-        .unwrap();
-    let right: Vec<common::Array> = case
-        .outputs
-        .iter()
-        .map(|(_, array)| array.clone())
-        .collect();
+    let case =
+        &common::cases_of("Add").into_iter().find(|case| case.form == "opset_22" || case.form == "opset_14").unwrap();
+    let right: Vec<common::Array> = case.outputs.iter().map(|(_, array)| array.clone()).collect();
     assert_eq!(case.compare(&right), Ok(()));
     assert!(case.compare(&[]).is_err());
     let mut other_shape = right.clone();

@@ -77,43 +77,22 @@ impl Array {
         let data = &bytes[10 + length..];
         let (data, rest) = data.split_at(shape.iter().product::<usize>() * element.size());
         *bytes = rest;
-        Self {
-            element,
-            shape,
-            bytes: data.to_vec(),
-        }
+        Self { element, shape, bytes: data.to_vec() }
     }
 
     fn chunks<const N: usize>(&self) -> impl Iterator<Item = [u8; N]> {
-        self.bytes
-            .chunks_exact(N)
-            .map(|chunk| chunk.try_into().unwrap())
+        self.bytes.chunks_exact(N).map(|chunk| chunk.try_into().unwrap())
     }
 
     /// The values, whatever the element type; i64 beyond 2^53 is rounded.
     pub fn to_f64(&self) -> Vec<f64> {
         match self.element {
-            Element::F16 => self
-                .chunks()
-                .map(|bytes| half::f16::from_le_bytes(bytes).to_f64())
-                .collect(),
-            Element::F32 => self
-                .chunks()
-                .map(|bytes| f64::from(f32::from_le_bytes(bytes)))
-                .collect(),
+            Element::F16 => self.chunks().map(|bytes| half::f16::from_le_bytes(bytes).to_f64()).collect(),
+            Element::F32 => self.chunks().map(|bytes| f64::from(f32::from_le_bytes(bytes))).collect(),
             Element::F64 => self.chunks().map(f64::from_le_bytes).collect(),
-            Element::I64 => self
-                .chunks()
-                .map(|bytes| i64::from_le_bytes(bytes) as f64)
-                .collect(),
-            Element::I32 => self
-                .chunks()
-                .map(|bytes| f64::from(i32::from_le_bytes(bytes)))
-                .collect(),
-            Element::I8 => self
-                .chunks()
-                .map(|bytes| f64::from(i8::from_le_bytes(bytes)))
-                .collect(),
+            Element::I64 => self.chunks().map(|bytes| i64::from_le_bytes(bytes) as f64).collect(),
+            Element::I32 => self.chunks().map(|bytes| f64::from(i32::from_le_bytes(bytes))).collect(),
+            Element::I8 => self.chunks().map(|bytes| f64::from(i8::from_le_bytes(bytes))).collect(),
             Element::U8 | Element::Bool => self.bytes.iter().map(|&byte| f64::from(byte)).collect(),
         }
     }
@@ -130,13 +109,8 @@ impl Array {
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
-    let start = text
-        .find(before)
-        .unwrap_or_else(|| panic!("no {before} in {text}"))
-        + before.len();
-    let length = text[start..]
-        .find(after)
-        .unwrap_or_else(|| panic!("no {after} in {text}"));
+    let start = text.find(before).unwrap_or_else(|| panic!("no {before} in {text}")) + before.len();
+    let length = text[start..].find(after).unwrap_or_else(|| panic!("no {after} in {text}"));
     &text[start..start + length]
 }
 
@@ -164,16 +138,10 @@ impl Case {
     /// finite magnitude: 1e-5 for f32 and f64, 2e-3 for f16.
     pub fn compare(&self, results: &[Array]) -> Result<(), String> {
         if results.len() != self.outputs.len() {
-            return Err(format!(
-                "{}: {} outputs, expected {}",
-                self.name(),
-                results.len(),
-                self.outputs.len()
-            ));
+            return Err(format!("{}: {} outputs, expected {}", self.name(), results.len(), self.outputs.len()));
         }
         for ((output, expected), result) in self.outputs.iter().zip(results) {
-            difference(expected, result)
-                .map_err(|why| format!("{}, output {output}: {why}", self.name()))?;
+            difference(expected, result).map_err(|why| format!("{}, output {output}: {why}", self.name()))?;
         }
         Ok(())
     }
@@ -188,16 +156,9 @@ pub fn difference(expected: &Array, result: &Array) -> Result<(), String> {
         ));
     }
     let (expected_values, values) = (expected.to_f64(), result.to_f64());
-    let largest = expected_values
-        .iter()
-        .filter(|value| value.is_finite())
-        .fold(0.0, |max: f64, value| max.max(value.abs()));
-    let tolerance = largest
-        * if expected.element == Element::F16 {
-            2e-3
-        } else {
-            1e-5
-        };
+    let largest =
+        expected_values.iter().filter(|value| value.is_finite()).fold(0.0, |max: f64, value| max.max(value.abs()));
+    let tolerance = largest * if expected.element == Element::F16 { 2e-3 } else { 1e-5 };
     if !expected.element.is_float() {
         let size = expected.element.size();
         let differs = |(index, _): &(usize, &f64)| {
@@ -206,20 +167,13 @@ pub fn difference(expected: &Array, result: &Array) -> Result<(), String> {
         };
         return match values.iter().enumerate().find(differs) {
             None => Ok(()),
-            Some((index, value)) => Err(format!(
-                "element {index} is {value}, expected {}",
-                expected_values[index]
-            )),
+            Some((index, value)) => Err(format!("element {index} is {value}, expected {}", expected_values[index])),
         };
     }
     for (index, (&wanted, &value)) in expected_values.iter().zip(&values).enumerate() {
-        let same = wanted == value
-            || (wanted.is_nan() && value.is_nan())
-            || (wanted - value).abs() <= tolerance;
+        let same = wanted == value || (wanted.is_nan() && value.is_nan()) || (wanted - value).abs() <= tolerance;
         if !same {
-            return Err(format!(
-                "element {index} is {value}, expected {wanted} within {tolerance}"
-            ));
+            return Err(format!("element {index} is {value}, expected {wanted} within {tolerance}"));
         }
     }
     Ok(())
@@ -234,21 +188,13 @@ pub fn data_folder() -> PathBuf {
 /// All recorded cases in the order of `cases.tsv`.
 pub fn operator_cases() -> Vec<Case> {
     let folder = data_folder().join("operators");
-    let table =
-        fs::read_to_string(folder.join("cases.tsv")).expect("tests/data/operators/cases.tsv");
-    table
-        .lines()
-        .skip(1)
-        .map(|line| read_case(&folder, line))
-        .collect()
+    let table = fs::read_to_string(folder.join("cases.tsv")).expect("tests/data/operators/cases.tsv");
+    table.lines().skip(1).map(|line| read_case(&folder, line)).collect()
 }
 
 /// The recorded cases of one ONNX operator (`Conv`), or of `networks` or `encodings`.
 pub fn cases_of(operator: &str) -> Vec<Case> {
-    let cases: Vec<Case> = operator_cases()
-        .into_iter()
-        .filter(|case| case.operator == operator)
-        .collect();
+    let cases: Vec<Case> = operator_cases().into_iter().filter(|case| case.operator == operator).collect();
     assert!(!cases.is_empty(), "no recorded case of {operator}");
     cases
 }
@@ -259,14 +205,11 @@ fn read_case(folder: &Path, line: &str) -> Case {
         panic!("cases.tsv: {line}");
     };
     let (operator, form) = path.split_once('/').expect("operator/form");
-    let bytes = fs::read(folder.join(format!("{path}.npys")))
-        .unwrap_or_else(|error| panic!("{path}.npys: {error}"));
+    let bytes = fs::read(folder.join(format!("{path}.npys"))).unwrap_or_else(|error| panic!("{path}.npys: {error}"));
     let mut rest = bytes.as_slice();
     let mut named = |names: &str| -> Vec<(String, Array)> {
         let names = names.split('|').filter(|name| !name.is_empty());
-        names
-            .map(|name| (name.to_owned(), Array::read_npy(&mut rest)))
-            .collect()
+        names.map(|name| (name.to_owned(), Array::read_npy(&mut rest))).collect()
     };
     let (inputs, outputs) = (named(inputs), named(outputs));
     assert!(rest.is_empty(), "{path}.npys is longer than cases.tsv says");

@@ -1,1 +1,6 @@
-fn main() {}
+//! `hb-opt`: runs passes and pipelines on MLIR of any level.
+
+fn main() {
+    hb::pipeline::register();
+    std::process::exit(hb_dialects::tools::opt_main(std::env::args_os()));
+}

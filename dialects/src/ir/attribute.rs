@@ -1,0 +1,223 @@
+//! Attributes: readers on operations, and builders.
+
+use super::{IrError, node_name, types::context_of};
+use crate::shim;
+use melior::{
+    Context,
+    ir::{
+        Attribute, AttributeLike, Type, Value,
+        attribute::{
+            ArrayAttribute, BoolAttribute, DenseI64ArrayAttribute, FloatAttribute, IntegerAttribute, StringAttribute,
+        },
+        operation::OperationLike,
+        r#type::IntegerType,
+    },
+};
+
+/// Readers of attributes and operands whose errors name the node.
+pub trait OperationAttributes<'c: 'a, 'a>: OperationLike<'c, 'a> {
+    /// The name of the operation, such as `hfloat.conv`.
+    fn operation_name(&self) -> String {
+        self.name().as_string_ref().as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The name of the node in the user's network.
+    fn node(&self) -> String {
+        node_name(self.location())
+    }
+
+    fn context_reference(&self) -> &'c Context {
+        context_of(self.context())
+    }
+
+    fn missing(&self, attribute: &str, expected: &'static str) -> IrError {
+        IrError::Attribute {
+            operation: self.operation_name(),
+            node: self.node(),
+            attribute: attribute.to_owned(),
+            expected,
+        }
+    }
+
+    /// # Errors
+    /// When the attribute is absent or no integer.
+    fn integer(&self, name: &str) -> Result<i64, IrError> {
+        let attribute = self.attribute(name).map_err(|_| self.missing(name, "integer"))?;
+        // SAFETY: the kind is checked before the value is read, by the signedness of its type.
+        unsafe {
+            let raw = attribute.to_raw();
+            if !mlir_sys::mlirAttributeIsAInteger(raw) {
+                return Err(self.missing(name, "integer"));
+            }
+            let r#type = mlir_sys::mlirAttributeGetType(raw);
+            Ok(if mlir_sys::mlirTypeIsAInteger(r#type) && mlir_sys::mlirIntegerTypeIsSigned(r#type) {
+                mlir_sys::mlirIntegerAttrGetValueSInt(raw)
+            } else {
+                mlir_sys::mlirIntegerAttrGetValueInt(raw)
+            })
+        }
+    }
+
+    /// The integer, or the default when the attribute is absent.
+    ///
+    /// # Errors
+    /// When the attribute is of another kind.
+    fn integer_or(&self, name: &str, default: i64) -> Result<i64, IrError> {
+        if self.has_attribute(name) { self.integer(name) } else { Ok(default) }
+    }
+
+    /// # Errors
+    /// When the attribute is of another kind.
+    fn optional_integer(&self, name: &str) -> Result<Option<i64>, IrError> {
+        self.has_attribute(name).then(|| self.integer(name)).transpose()
+    }
+
+    /// # Errors
+    /// When the attribute is absent or no `array<i64>`.
+    fn integers(&self, name: &str) -> Result<Vec<i64>, IrError> {
+        let missing = || self.missing(name, "array of integers");
+        let array =
+            DenseI64ArrayAttribute::try_from(self.attribute(name).map_err(|_| missing())?).map_err(|_| missing())?;
+        (0..array.len()).map(|i| array.element(i).map_err(|_| missing())).collect()
+    }
+
+    /// # Errors
+    /// When the attribute is absent or no float.
+    fn float(&self, name: &str) -> Result<f64, IrError> {
+        let missing = || self.missing(name, "float");
+        let attribute =
+            FloatAttribute::try_from(self.attribute(name).map_err(|_| missing())?).map_err(|_| missing())?;
+        Ok(attribute.value())
+    }
+
+    /// # Errors
+    /// When the attribute is of another kind.
+    fn float_or(&self, name: &str, default: f64) -> Result<f64, IrError> {
+        if self.has_attribute(name) { self.float(name) } else { Ok(default) }
+    }
+
+    /// # Errors
+    /// When the attribute is present and no bool.
+    fn boolean_or(&self, name: &str, default: bool) -> Result<bool, IrError> {
+        if !self.has_attribute(name) {
+            return Ok(default);
+        }
+        let missing = || self.missing(name, "bool");
+        let attribute = BoolAttribute::try_from(self.attribute(name).map_err(|_| missing())?).map_err(|_| missing())?;
+        Ok(attribute.value())
+    }
+
+    /// The spelling of an `auto_pad` or `pad_mode`, or the default when the attribute is absent.
+    ///
+    /// # Errors
+    /// When the attribute is of another kind.
+    fn enumeration_or(&self, name: &str, default: &'static str) -> Result<&'static str, IrError> {
+        if !self.has_attribute(name) {
+            return Ok(default);
+        }
+        let attribute = self.attribute(name).map_err(|_| self.missing(name, "enumeration"))?;
+        // SAFETY: the spellings are static in the shim.
+        match unsafe { shim::text(shim::hbHfloatEnumName(attribute.to_raw())) } {
+            "" => Err(self.missing(name, "enumeration")),
+            spelling => Ok(spelling),
+        }
+    }
+
+    /// The bounds of a fused activation, if there is one.
+    ///
+    /// # Errors
+    /// When the attribute is of another kind.
+    fn clamp(&self, name: &str) -> Result<Option<(f64, f64)>, IrError> {
+        if !self.has_attribute(name) {
+            return Ok(None);
+        }
+        let attribute = self.attribute(name).map_err(|_| self.missing(name, "clamp"))?;
+        let (mut lower, mut upper) = (0.0, 0.0);
+        // SAFETY: the shim checks the kind and writes both bounds.
+        if unsafe { shim::hbHfloatClampBounds(attribute.to_raw(), &mut lower, &mut upper) } {
+            Ok(Some((lower, upper)))
+        } else {
+            Err(self.missing(name, "clamp"))
+        }
+    }
+
+    /// # Errors
+    /// When the attribute is absent or no string.
+    fn string(&self, name: &str) -> Result<String, IrError> {
+        let missing = || self.missing(name, "string");
+        let attribute =
+            StringAttribute::try_from(self.attribute(name).map_err(|_| missing())?).map_err(|_| missing())?;
+        Ok(attribute.value().to_owned())
+    }
+
+    /// # Errors
+    /// When there is no such operand.
+    fn operand_at(&self, index: usize) -> Result<Value<'c, 'a>, IrError> {
+        self.operand(index).map_err(|_| IrError::Operand { operation: self.operation_name(), node: self.node(), index })
+    }
+}
+
+impl<'c: 'a, 'a, T: OperationLike<'c, 'a>> OperationAttributes<'c, 'a> for T {}
+
+/// A signed 64-bit integer, as ONNX attributes are.
+pub fn si64(context: &Context, value: i64) -> Attribute<'_> {
+    IntegerAttribute::new(IntegerType::signed(context, 64).into(), value).into()
+}
+
+/// A signless 64-bit integer.
+pub fn i64(context: &Context, value: i64) -> Attribute<'_> {
+    IntegerAttribute::new(IntegerType::new(context, 64).into(), value).into()
+}
+
+pub fn f32(context: &Context, value: f32) -> Attribute<'_> {
+    FloatAttribute::new(context, Type::float32(context), f64::from(value)).into()
+}
+
+pub fn f64(context: &Context, value: f64) -> Attribute<'_> {
+    FloatAttribute::new(context, Type::float64(context), value).into()
+}
+
+pub fn boolean(context: &Context, value: bool) -> Attribute<'_> {
+    BoolAttribute::new(context, value).into()
+}
+
+pub fn string<'c>(context: &'c Context, value: &str) -> Attribute<'c> {
+    StringAttribute::new(context, value).into()
+}
+
+/// `array<i64: ...>`.
+pub fn integers<'c>(context: &'c Context, values: &[i64]) -> Attribute<'c> {
+    DenseI64ArrayAttribute::new(context, values).into()
+}
+
+/// `array<i8: ...>`.
+pub fn bytes<'c>(context: &'c Context, values: &[i8]) -> Attribute<'c> {
+    // SAFETY: the array is as long as said and is copied.
+    unsafe {
+        Attribute::from_raw(mlir_sys::mlirDenseI8ArrayGet(context.to_raw(), values.len() as isize, values.as_ptr()))
+    }
+}
+
+pub fn array<'c>(context: &'c Context, values: &[Attribute<'c>]) -> Attribute<'c> {
+    ArrayAttribute::new(context, values).into()
+}
+
+/// `#hfloat.clamp<lower, upper>`.
+pub fn clamp(context: &Context, lower: f64, upper: f64) -> Attribute<'_> {
+    // SAFETY: the context is alive and holds the dialect.
+    unsafe { Attribute::from_raw(shim::hbHfloatClampGet(context.to_raw(), lower, upper)) }
+}
+
+/// `#hfloat.auto_pad<...>`; `None` when ONNX has no such value.
+pub fn auto_pad<'c>(context: &'c Context, value: &str) -> Option<Attribute<'c>> {
+    matches!(value, "NOTSET" | "SAME_UPPER" | "SAME_LOWER" | "VALID")
+        .then(|| Attribute::parse(context, &format!("#hfloat.auto_pad<{value}>")))
+        .flatten()
+}
+
+/// `#hfloat.pad_mode<...>`; `None` when ONNX has no such value.
+pub fn pad_mode<'c>(context: &'c Context, value: &str) -> Option<Attribute<'c>> {
+    matches!(value, "constant" | "reflect" | "edge" | "wrap")
+        .then(|| Attribute::parse(context, &format!("#hfloat.pad_mode<{value}>")))
+        .flatten()
+}

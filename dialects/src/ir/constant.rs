@@ -1,0 +1,200 @@
+//! Constants as bytes: dense and out-of-line attributes, read and made.
+
+use super::{Element, IrError, OperationAttributes, TensorType};
+use crate::shim;
+use melior::{
+    Context,
+    ir::{Attribute, AttributeLike, OperationRef, Type, TypeLike, Value, ValueLike, operation::OperationLike},
+};
+use mlir_sys::MlirStringRef;
+use std::{borrow::Cow, ffi::c_void};
+
+/// Larger constants are stored out of line, as resources.
+const INLINE_BYTES: usize = 64;
+/// Resources are aligned for the widest vector loads.
+const RESOURCE_ALIGNMENT: usize = 64;
+
+/// A constant tensor: row-major little-endian elements; a bool is one byte, 0 or 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Constant<'a> {
+    pub r#type: TensorType,
+    pub bytes: Cow<'a, [u8]>,
+}
+
+impl Constant<'_> {
+    /// The values widened to i64.
+    ///
+    /// # Errors
+    /// When the elements are no integers or bools.
+    pub fn to_i64s(&self) -> Result<Vec<i64>, IrError> {
+        macro_rules! widen {
+            ($type:ty) => {
+                self.chunks().map(|chunk| <$type>::from_le_bytes(chunk) as i64).collect()
+            };
+        }
+        Ok(match self.r#type.element {
+            Element::I8 => widen!(i8),
+            Element::U8 | Element::Bool => widen!(u8),
+            Element::I16 => widen!(i16),
+            Element::U16 => widen!(u16),
+            Element::I32 => widen!(i32),
+            Element::U32 => widen!(u32),
+            Element::I64 => widen!(i64),
+            _ => {
+                return Err(IrError::Constant {
+                    node: String::new(),
+                    reason: format!("holds {:?}, not integers", self.r#type.element),
+                });
+            }
+        })
+    }
+
+    /// The values of an f32 tensor.
+    ///
+    /// # Errors
+    /// When the elements are no f32.
+    pub fn to_f32s(&self) -> Result<Vec<f32>, IrError> {
+        if self.r#type.element != Element::F32 {
+            return Err(IrError::Constant {
+                node: String::new(),
+                reason: format!("holds {:?}, not f32", self.r#type.element),
+            });
+        }
+        Ok(self.chunks().map(f32::from_le_bytes).collect())
+    }
+
+    fn chunks<const N: usize>(&self) -> impl Iterator<Item = [u8; N]> + '_ {
+        self.bytes.chunks_exact(N).filter_map(|chunk| chunk.try_into().ok())
+    }
+}
+
+/// The constant that a value is, when an `hfloat.constant` or `bpu.constant` defines it.
+pub fn constant_of<'a>(value: Value<'_, '_>) -> Option<Constant<'a>> {
+    elements_of(defining_constant(value)?.attribute("value").ok()?)
+}
+
+fn defining_constant<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'c, 'a>> {
+    if !value.is_operation_result() {
+        return None;
+    }
+    // SAFETY: the value is the result of an operation that is alive as long as it.
+    let operation = unsafe { OperationRef::from_option_raw(mlir_sys::mlirOpResultGetOwner(value.to_raw())) }?;
+    matches!(operation.operation_name().as_str(), "hfloat.constant" | "bpu.constant").then_some(operation)
+}
+
+/// The bytes of an elements attribute: `dense`, `dense_resource`, splats expanded. `None` for other attributes,
+/// missing resources, and resources whose size does not fit their type.
+pub fn elements_of<'a>(attribute: Attribute<'_>) -> Option<Constant<'a>> {
+    let raw = attribute.to_raw();
+    // SAFETY: getters of an attribute that is alive; the type is that of an elements attribute.
+    unsafe {
+        if !mlir_sys::mlirAttributeIsAElements(raw) {
+            return None;
+        }
+        let r#type = TensorType::from_type(Type::from_raw(mlir_sys::mlirAttributeGetType(raw))).ok()?;
+        let count = r#type.elements()?;
+        let size = count.checked_mul(r#type.element.bytes())?;
+        let (mut data, mut length) = (std::ptr::null(), 0);
+        if shim::hbDenseResourceData(raw, &mut data, &mut length) {
+            if length != size {
+                return None;
+            }
+            // The blob belongs to the context, which outlives every IR handle.
+            let bytes = if size == 0 { &[][..] } else { std::slice::from_raw_parts(data, size) };
+            return Some(Constant { r#type, bytes: Cow::Borrowed(bytes) });
+        }
+        if !mlir_sys::mlirAttributeIsADenseElements(raw) {
+            return None;
+        }
+        let bytes = dense_bytes(raw, &r#type.element, count, size)?;
+        Some(Constant { r#type, bytes: Cow::Owned(bytes) })
+    }
+}
+
+/// # Safety
+/// `raw` must be a dense elements attribute of `count` elements.
+unsafe fn dense_bytes(raw: mlir_sys::MlirAttribute, element: &Element, count: usize, size: usize) -> Option<Vec<u8>> {
+    // SAFETY: as the caller vouches; bools are read one by one because MLIR may pack them.
+    unsafe {
+        if *element == Element::Bool {
+            let splat = mlir_sys::mlirDenseElementsAttrIsSplat(raw);
+            return Some(
+                (0..count)
+                    .map(|i| {
+                        u8::from(if splat {
+                            mlir_sys::mlirDenseElementsAttrGetBoolSplatValue(raw) != 0
+                        } else {
+                            mlir_sys::mlirDenseElementsAttrGetBoolValue(raw, i as isize)
+                        })
+                    })
+                    .collect(),
+            );
+        }
+        if count == 0 {
+            return Some(Vec::new());
+        }
+        let data = mlir_sys::mlirDenseElementsAttrGetRawData(raw).cast::<u8>();
+        if mlir_sys::mlirDenseElementsAttrIsSplat(raw) {
+            return Some(std::slice::from_raw_parts(data, element.bytes()).repeat(count));
+        }
+        Some(std::slice::from_raw_parts(data, size).to_vec())
+    }
+}
+
+/// An elements attribute of these bytes: inline when small, else a resource called `name` (made unique by MLIR).
+///
+/// # Errors
+/// When the number of bytes does not fit the type.
+pub fn constant_attribute<'c>(
+    context: &'c Context,
+    name: &str,
+    r#type: &TensorType,
+    bytes: &[u8],
+) -> Result<Attribute<'c>, IrError> {
+    let expected = r#type.elements().and_then(|count| count.checked_mul(r#type.element.bytes()));
+    if expected != Some(bytes.len()) {
+        return Err(IrError::Constant {
+            node: name.to_owned(),
+            reason: format!("has {} bytes, but its type {:?} needs {expected:?}", bytes.len(), r#type),
+        });
+    }
+    let mlir_type = r#type.to_type(context).to_raw();
+    // SAFETY: the type belongs to the context; the buffers are as long as said; inline data is copied, and resource
+    // data is owned by the attribute until `free_resource`.
+    let raw = unsafe {
+        if r#type.element == Element::Bool {
+            let values: Vec<i32> = bytes.iter().map(|&byte| i32::from(byte != 0)).collect();
+            mlir_sys::mlirDenseElementsAttrBoolGet(mlir_type, values.len() as isize, values.as_ptr())
+        } else if bytes.len() <= INLINE_BYTES {
+            mlir_sys::mlirDenseElementsAttrRawBufferGet(mlir_type, bytes.len(), bytes.as_ptr().cast())
+        } else {
+            let layout = std::alloc::Layout::from_size_align(bytes.len(), RESOURCE_ALIGNMENT)
+                .map_err(|_| IrError::Constant { node: name.to_owned(), reason: "is too large".into() })?;
+            let data = std::alloc::alloc(layout);
+            if data.is_null() {
+                std::alloc::handle_alloc_error(layout);
+            }
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
+            mlir_sys::mlirUnmanagedDenseResourceElementsAttrGet(
+                mlir_type,
+                MlirStringRef { data: name.as_ptr().cast(), length: name.len() },
+                data.cast(),
+                bytes.len(),
+                RESOURCE_ALIGNMENT,
+                false,
+                Some(free_resource),
+                std::ptr::null_mut(),
+            )
+        }
+    };
+    // SAFETY: the attribute was just made in `context`.
+    unsafe { Attribute::from_option_raw(raw) }
+        .ok_or_else(|| IrError::Constant { node: name.to_owned(), reason: "was refused by MLIR".into() })
+}
+
+unsafe extern "C" fn free_resource(_user: *mut c_void, data: *const c_void, size: usize, align: usize) {
+    if let Ok(layout) = std::alloc::Layout::from_size_align(size, align) {
+        // SAFETY: the data was allocated above with this layout.
+        unsafe { std::alloc::dealloc(data.cast_mut().cast(), layout) };
+    }
+}

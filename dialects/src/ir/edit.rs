@@ -1,0 +1,132 @@
+//! Walking and editing: what passes do to a function.
+
+use super::{IrError, node_name};
+use melior::{
+    Context,
+    ir::{
+        Attribute, BlockLike, BlockRef, Identifier, Location, Operation, OperationRef, Region, RegionLike, Type,
+        TypeLike, Value, ValueLike,
+        operation::{OperationBuilder, OperationLike},
+    },
+};
+
+/// Builds an operation of a registered dialect.
+///
+/// # Errors
+/// When MLIR refuses it.
+pub fn build<'c>(
+    context: &'c Context,
+    name: &str,
+    operands: &[Value<'c, '_>],
+    attributes: &[(&str, Attribute<'c>)],
+    results: &[Type<'c>],
+    regions: Vec<Region<'c>>,
+    location: Location<'c>,
+) -> Result<Operation<'c>, IrError> {
+    let attributes: Vec<_> =
+        attributes.iter().map(|(name, attribute)| (Identifier::new(context, name), *attribute)).collect();
+    OperationBuilder::new(name, location)
+        .add_operands(operands)
+        .add_attributes(&attributes)
+        .add_results(results)
+        .add_regions_vec(regions)
+        .build()
+        .map_err(|_| IrError::Build { operation: name.to_owned(), node: node_name(location) })
+}
+
+/// The operations of a block, collected so that the block may be edited meanwhile.
+pub fn operations<'c, 'a>(block: BlockRef<'c, 'a>) -> Vec<OperationRef<'c, 'a>> {
+    let mut found = Vec::new();
+    // SAFETY: the raw handles are those of operations alive in the block.
+    unsafe {
+        let mut raw = mlir_sys::mlirBlockGetFirstOperation(block.to_raw());
+        while let Some(operation) = OperationRef::from_option_raw(raw) {
+            found.push(operation);
+            raw = mlir_sys::mlirOperationGetNextInBlock(raw);
+        }
+    }
+    found
+}
+
+/// The `func.func`s of a module.
+pub fn functions<'c, 'a>(module: OperationRef<'c, 'a>) -> Vec<OperationRef<'c, 'a>> {
+    let Ok(region) = module.region(0) else { return Vec::new() };
+    let Some(block) = region.first_block() else { return Vec::new() };
+    operations(block)
+        .into_iter()
+        .filter(|operation| operation.name().as_string_ref().as_str() == Ok("func.func"))
+        .collect()
+}
+
+/// The function of that name.
+pub fn function_named<'c, 'a>(module: OperationRef<'c, 'a>, name: &str) -> Option<OperationRef<'c, 'a>> {
+    use super::OperationAttributes;
+    functions(module).into_iter().find(|function| function.string("sym_name").as_deref() == Ok(name))
+}
+
+/// All results of an operation.
+pub fn results<'c, 'a>(operation: OperationRef<'c, 'a>) -> Vec<Value<'c, 'a>> {
+    (0..operation.result_count())
+        // SAFETY: the index is below the number of results.
+        .map(|i| unsafe { Value::from_raw(mlir_sys::mlirOperationGetResult(operation.to_raw(), i as isize)) })
+        .collect()
+}
+
+/// The operations that use a value, once per use.
+pub fn users<'c, 'a>(value: Value<'c, 'a>) -> Vec<OperationRef<'c, 'a>> {
+    let mut found = Vec::new();
+    // SAFETY: uses are walked while nothing changes them.
+    unsafe {
+        let mut operand = mlir_sys::mlirValueGetFirstUse(value.to_raw());
+        while !mlir_sys::mlirOpOperandIsNull(operand) {
+            found.push(OperationRef::from_raw(mlir_sys::mlirOpOperandGetOwner(operand)));
+            operand = mlir_sys::mlirOpOperandGetNextUse(operand);
+        }
+    }
+    found
+}
+
+pub fn replace_all_uses(old: Value<'_, '_>, new: Value<'_, '_>) {
+    // SAFETY: both values are alive.
+    unsafe { mlir_sys::mlirValueReplaceAllUsesOfWith(old.to_raw(), new.to_raw()) }
+}
+
+/// Changes the type of a result in place.
+pub fn set_result_type(value: Value<'_, '_>, r#type: Type<'_>) {
+    // SAFETY: both are alive.
+    unsafe { mlir_sys::mlirValueSetType(value.to_raw(), r#type.to_raw()) }
+}
+
+/// Removes an operation without uses and frees it: no handle to it or its results may be used again.
+pub fn erase(operation: OperationRef<'_, '_>) {
+    // SAFETY: the operation is alive and, as the caller sees to, unused.
+    unsafe { mlir_sys::mlirOperationDestroy(operation.to_raw()) }
+}
+
+/// Puts a new operation before another one of its block.
+pub fn insert_before<'c, 'a>(anchor: OperationRef<'c, 'a>, operation: Operation<'c>) -> OperationRef<'c, 'a> {
+    // SAFETY: the block takes the operation over.
+    unsafe {
+        let raw = operation.into_raw();
+        mlir_sys::mlirBlockInsertOwnedOperationBefore(
+            mlir_sys::mlirOperationGetBlock(anchor.to_raw()),
+            anchor.to_raw(),
+            raw,
+        );
+        OperationRef::from_raw(raw)
+    }
+}
+
+/// Puts a new operation after another one of its block.
+pub fn insert_after<'c, 'a>(anchor: OperationRef<'c, 'a>, operation: Operation<'c>) -> OperationRef<'c, 'a> {
+    // SAFETY: the block takes the operation over.
+    unsafe {
+        let raw = operation.into_raw();
+        mlir_sys::mlirBlockInsertOwnedOperationAfter(
+            mlir_sys::mlirOperationGetBlock(anchor.to_raw()),
+            anchor.to_raw(),
+            raw,
+        );
+        OperationRef::from_raw(raw)
+    }
+}

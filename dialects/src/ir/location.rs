@@ -1,0 +1,69 @@
+//! Locations are names: DESIGN decision 4.
+
+use crate::shim;
+use melior::{
+    Context,
+    ir::{Attribute, Location},
+};
+use std::ffi::CString;
+
+/// The name of the node that a location stands for; empty when it has none.
+///
+/// A fused location has the name of its last part: the operation whose result the fused one gives.
+pub fn node_name(location: Location<'_>) -> String {
+    if location.is_name() {
+        return location.name_value().as_string_ref().as_str().unwrap_or_default().to_owned();
+    }
+    if location.is_fused() {
+        return (0..location.fused_num_locations())
+            .rev()
+            .map(|i| node_name(location.fused_location(i)))
+            .find(|name| !name.is_empty())
+            .unwrap_or_default();
+    }
+    if location.is_call_site() {
+        return node_name(location.call_site_callee());
+    }
+    String::new()
+}
+
+/// The location of a node.
+pub fn named_location<'c>(context: &'c Context, name: &str) -> Location<'c> {
+    Location::name(context, name, Location::unknown(context))
+}
+
+/// The location of an operation made from a node, such as `Conv_3/pad`.
+pub fn derived_location<'c>(context: &'c Context, location: Location<'c>, suffix: &str) -> Location<'c> {
+    named_location(context, &format!("{}/{suffix}", node_name(location)))
+}
+
+/// The location of an operation made from several nodes, in the order in which they ran.
+pub fn fused_location<'c>(context: &'c Context, locations: &[Location<'c>]) -> Location<'c> {
+    // SAFETY: a null attribute means that there is no metadata.
+    Location::fused(context, locations, unsafe { Attribute::from_raw(mlir_sys::mlirAttributeGetNull()) })
+}
+
+/// Reports an error at a location through MLIR's diagnostics.
+pub fn emit_error(location: Location<'_>, message: &str) {
+    emit(location, message, mlir_sys::mlirEmitError);
+}
+
+fn emit(
+    location: Location<'_>,
+    message: &str,
+    door: unsafe extern "C" fn(mlir_sys::MlirLocation, *const std::ffi::c_char),
+) {
+    let text = CString::new(message.replace('\0', " ")).unwrap_or_default();
+    // SAFETY: the location is alive; the text ends with a null byte and is copied.
+    unsafe { door(location.to_raw(), text.as_ptr()) }
+}
+
+/// Reports a warning at a location through MLIR's diagnostics.
+pub fn emit_warning(location: Location<'_>, message: &str) {
+    emit(location, message, shim::hbEmitWarning);
+}
+
+/// Reports a remark at a location through MLIR's diagnostics.
+pub fn emit_remark(location: Location<'_>, message: &str) {
+    emit(location, message, shim::hbEmitRemark);
+}

@@ -1,0 +1,37 @@
+//! Reading and building IR: types, attributes, constants, locations, edits.
+//!
+//! melior wraps MLIR's C API; this module adds what the rooms of `hb` need on top of it, in one place.
+
+pub mod attribute;
+mod constant;
+mod edit;
+mod location;
+mod types;
+
+pub use attribute::OperationAttributes;
+pub use constant::{Constant, constant_attribute, constant_of, elements_of};
+pub use edit::{
+    build, erase, function_named, functions, insert_after, insert_before, operations, replace_all_uses, results,
+    set_result_type, users,
+};
+pub use location::{
+    derived_location, emit_error, emit_remark, emit_warning, fused_location, named_location, node_name,
+};
+pub use types::{Element, Quantized, Scale, TensorType};
+
+/// Why a piece of IR could not be read or built.
+#[derive(Debug, Clone, thiserror::Error, PartialEq)]
+pub enum IrError {
+    #[error("'{operation}' of node '{node}' has no attribute '{attribute}' of kind {expected}")]
+    Attribute { operation: String, node: String, attribute: String, expected: &'static str },
+    #[error("{0} is not a tensor type that the compiler knows")]
+    Type(String),
+    #[error("the shape of {0} is not known")]
+    DynamicShape(String),
+    #[error("'{operation}' of node '{node}' has no operand {index}")]
+    Operand { operation: String, node: String, index: usize },
+    #[error("the constant of node '{node}' {reason}")]
+    Constant { node: String, reason: String },
+    #[error("MLIR refused to build '{operation}' for node '{node}'")]
+    Build { operation: String, node: String },
+}

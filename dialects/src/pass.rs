@@ -1,0 +1,172 @@
+//! Passes and pipelines described in Rust, registered with MLIR, run by `hb-opt` and `hb_compile` alike.
+
+use crate::{ir, shim};
+use melior::ir::{OperationRef, operation::OperationLike};
+use mlir_sys::{MlirOperation, MlirStringRef};
+use std::{collections::BTreeMap, ffi::c_void};
+
+/// An option of a pass or a pipeline, written `name=value`.
+#[derive(Debug)]
+pub struct OptionDefinition {
+    pub name: &'static str,
+    pub default: &'static str,
+    pub description: &'static str,
+}
+
+/// A pass: what `hb-opt --help` and `docs/passes.md` say of it, and what it does.
+pub struct PassDefinition {
+    /// The name on the command line, such as `hfloat-infer-shapes`.
+    pub argument: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// Markdown for `docs/passes.md`.
+    pub description: &'static str,
+    /// The operation it runs on, such as `builtin.module`.
+    pub anchor: &'static str,
+    pub options: &'static [OptionDefinition],
+    pub run: fn(OperationRef<'_, '_>, &Options) -> Result<(), PassFailure>,
+}
+
+/// A named sequence of passes.
+pub struct PipelineDefinition {
+    pub argument: &'static str,
+    pub summary: &'static str,
+    pub description: &'static str,
+    pub options: &'static [OptionDefinition],
+    /// The textual pipeline, as `--pass-pipeline` takes it without the anchor.
+    pub build: fn(&Options) -> Result<String, String>,
+}
+
+/// Why a pass failed.
+#[derive(Debug, Clone)]
+pub enum PassFailure {
+    /// The pass has reported its errors at their operations.
+    Reported,
+    /// One error about the whole module.
+    Message(String),
+}
+
+impl<E: std::error::Error> From<E> for PassFailure {
+    fn from(error: E) -> Self {
+        PassFailure::Message(error.to_string())
+    }
+}
+
+/// The values of a pass's options, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Options(BTreeMap<&'static str, String>);
+
+impl Options {
+    fn new(definitions: &'static [OptionDefinition], values: impl Iterator<Item = String>) -> Self {
+        Self(definitions.iter().map(|definition| definition.name).zip(values).collect())
+    }
+
+    /// The defaults, changed by `name=value` words; empty words are passed over.
+    ///
+    /// # Errors
+    /// When a word has no `=` or names no option.
+    pub fn parse(definitions: &'static [OptionDefinition], text: &str) -> Result<Self, String> {
+        let mut options = Self::new(definitions, definitions.iter().map(|definition| definition.default.to_owned()));
+        for word in text.split_whitespace() {
+            let (name, value) = word.split_once('=').ok_or_else(|| format!("option '{word}' has no value"))?;
+            let known = definitions.iter().find(|definition| definition.name == name);
+            let definition = known.ok_or_else(|| format!("there is no option '{name}'"))?;
+            options.0.insert(definition.name, value.to_owned());
+        }
+        Ok(options)
+    }
+
+    /// The value of an option of the definition; empty for a name that it has not.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Registers passes for `hb-opt` and for textual pipelines. The definitions must be static; call once per process.
+pub fn register_passes(definitions: impl Iterator<Item = &'static PassDefinition>) {
+    for definition in definitions {
+        let options: Vec<_> = definition
+            .options
+            .iter()
+            .map(|option| shim::PassOption {
+                name: shim::string_ref(option.name),
+                description: shim::string_ref(option.description),
+                initial: shim::string_ref(option.default),
+            })
+            .collect();
+        // MLIR's registry lives until the process ends, and so does what it points to.
+        let options: &'static [shim::PassOption] = Box::leak(options.into_boxed_slice());
+        let pass = Box::leak(Box::new(shim::Pass {
+            argument: shim::string_ref(definition.argument),
+            summary: shim::string_ref(definition.summary),
+            anchor: shim::string_ref(definition.anchor),
+            option_count: options.len() as isize,
+            options: options.as_ptr(),
+            run: run_pass,
+            data: std::ptr::from_ref(definition).cast(),
+        }));
+        // SAFETY: everything `pass` points to is static.
+        unsafe { shim::hbRegisterPass(pass) };
+    }
+}
+
+/// Registers named pipelines. The definitions must be static; call once per process.
+pub fn register_pipelines(definitions: impl Iterator<Item = &'static PipelineDefinition>) {
+    for definition in definitions {
+        let pipeline = Box::leak(Box::new(shim::Pipeline {
+            argument: shim::string_ref(definition.argument),
+            summary: shim::string_ref(definition.summary),
+            build: build_pipeline,
+            data: std::ptr::from_ref(definition).cast(),
+        }));
+        // SAFETY: everything `pipeline` points to is static.
+        unsafe { shim::hbRegisterPipeline(pipeline) };
+    }
+}
+
+/// Registers the passes of MLIR itself.
+pub fn register_upstream_passes() {
+    // SAFETY: registration has no preconditions.
+    unsafe { shim::hbRegisterUpstreamPasses() };
+}
+
+unsafe extern "C" fn run_pass(
+    data: *const c_void,
+    operation: MlirOperation,
+    count: isize,
+    values: *const MlirStringRef,
+) -> bool {
+    // SAFETY: `data` is the definition that was registered; the values are alive during the call.
+    let (definition, operation, options) = unsafe {
+        let definition = &*data.cast::<PassDefinition>();
+        let values = if count == 0 { &[] } else { std::slice::from_raw_parts(values, count as usize) };
+        let options = Options::new(definition.options, values.iter().map(|&value| shim::text(value).to_owned()));
+        (definition, OperationRef::from_raw(operation), options)
+    };
+    match (definition.run)(operation, &options) {
+        Ok(()) => true,
+        Err(PassFailure::Reported) => false,
+        Err(PassFailure::Message(message)) => {
+            ir::emit_error(operation.location(), &format!("{}: {message}", definition.argument));
+            false
+        }
+    }
+}
+
+unsafe extern "C" fn build_pipeline(
+    data: *const c_void,
+    options: MlirStringRef,
+    emit: shim::EmitText,
+    user: *mut c_void,
+) -> bool {
+    // SAFETY: `data` is the definition that was registered; the text is alive during the call.
+    let (definition, text) = unsafe { (&*data.cast::<PipelineDefinition>(), shim::text(options)) };
+    let built = Options::parse(definition.options, text).and_then(|options| (definition.build)(&options));
+    let (good, text) = match &built {
+        Ok(text) => (true, text),
+        Err(message) => (false, message),
+    };
+    // SAFETY: the shim copies the text.
+    unsafe { emit(shim::string_ref(text), user) };
+    good
+}

@@ -1,0 +1,165 @@
+//===- Ops.td - the operations of the integer dialect -----------------------===//
+#ifndef BPU_OPS
+#define BPU_OPS
+
+include "bpu/Types.td"
+
+//===- Segments and constants ----------------------------------------------===//
+
+def Bpu_YieldOp : Op<Bpu_Dialect, "yield", [Pure, Terminator, ParentOneOf<["SegmentOp"]>]> {
+  let summary = "ends a segment and gives its results";
+  let description = "The operands are the results of the enclosing `bpu.segment`.";
+  let arguments = (ins Variadic<Bpu_Tensor>:$results_);
+  let assemblyFormat = "attr-dict ($results_^ `:` type($results_))?";
+}
+
+def Bpu_SegmentOp : Bpu_Op<"segment", [IsolatedFromAbove, SingleBlock]> {
+  let summary = "one program of the BPU";
+  let description = [{
+    The body sees only the operands, as block arguments, and holds only `bpu` operations. It becomes one `nash.program`.
+  }];
+  let arguments = (ins Variadic<Bpu_Tensor>:$inputs);
+  let regions = (region SizedRegion<1>:$body);
+  let results = (outs Variadic<Bpu_Tensor>:$outputs);
+  let assemblyFormat = "`(` $inputs `)` attr-dict-with-keyword $body `:` functional-type($inputs, $outputs)";
+}
+
+def Bpu_ConstantOp : Bpu_FoldableOp<"constant", [ConstantLike]> {
+  let summary = "weights, biases and tables";
+  let description = [{
+    `value` holds the storage integers (or floats); the result type gives them their scale.
+
+    ```mlir
+    %w = bpu.constant dense_resource<conv1_w> : tensor<8x3x3x1xi8> -> tensor<8x3x3x1x!quant.uniform<i8:f32, 0.01>>
+    ```
+  }];
+  let arguments = (ins ElementsAttr:$value);
+  let results = (outs Bpu_Tensor:$output);
+  let assemblyFormat = "attr-dict $value `->` type($output)";
+}
+
+//===- Matrix engine --------------------------------------------------------===//
+
+def Bpu_Conv2DOp : Bpu_PureOp<"conv2d"> {
+  let summary = "integer convolution";
+  let description = [{
+    `input` is NHWC, `weight` is OHWI with I = C/group, `bias` is i32 of length O with scale s_input * s_weight[o].
+    `pads` is top, left, bottom, right; padding is the integer 0. The accumulator is i32 and never overflows (a
+    constraint of placement), then it is rescaled to the result's scale and clamped to [`clamp_min`, `clamp_max`].
+  }];
+  let arguments = (ins Bpu_QuantizedTensor:$input, Bpu_QuantizedTensor:$weight, Optional<Bpu_BiasTensor>:$bias,
+    DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations,
+    DefaultValuedAttr<I64Attr, "1">:$group, OptionalAttr<I64Attr>:$clamp_min, OptionalAttr<I64Attr>:$clamp_max);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
+def Bpu_MatMulOp : Bpu_PureOp<"matmul"> {
+  let summary = "integer matrix product of two activations";
+  let description = "`[..., M, K] x [..., K, N]`, leading dimensions broadcast; rescaled as `bpu.conv2d` is.";
+  let arguments = (ins Bpu_QuantizedTensor:$lhs, Bpu_QuantizedTensor:$rhs,
+    OptionalAttr<I64Attr>:$clamp_min, OptionalAttr<I64Attr>:$clamp_max);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
+//===- Vector engine --------------------------------------------------------===//
+
+class Bpu_BinaryOp<string mnemonic, string formula, list<Trait> traits = []> : Bpu_PureOp<mnemonic, traits> {
+  let summary = formula # ", rescaled with one rounding";
+  let description = "Operands broadcast as numpy does; the result is clamped to [`clamp_min`, `clamp_max`].";
+  let arguments = (ins Bpu_QuantizedTensor:$lhs, Bpu_QuantizedTensor:$rhs,
+    OptionalAttr<I64Attr>:$clamp_min, OptionalAttr<I64Attr>:$clamp_max);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+def Bpu_AddOp : Bpu_BinaryOp<"add", "lhs + rhs", [Commutative]>;
+def Bpu_SubOp : Bpu_BinaryOp<"sub", "lhs - rhs">;
+def Bpu_MulOp : Bpu_BinaryOp<"mul", "lhs * rhs", [Commutative]>;
+
+def Bpu_RequantizeOp : Bpu_FoldableOp<"requantize"> {
+  let summary = "the same values at another scale";
+  let description = "Rescales to the result's type and clamps to [`clamp_min`, `clamp_max`]; folds when nothing changes.";
+  let arguments = (ins Bpu_QuantizedTensor:$input, OptionalAttr<I64Attr>:$clamp_min, OptionalAttr<I64Attr>:$clamp_max);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
+def Bpu_LookupOp : Bpu_PureOp<"lookup"> {
+  let summary = "a function of one int8 variable by table";
+  let description = "Element q becomes `table[q + 128]`; the table has 256 entries.";
+  let arguments = (ins Bpu_QuantizedTensor:$input, DenseI8ArrayAttr:$table);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
+//===- Pooling engine -------------------------------------------------------===//
+
+def Bpu_MaxPoolOp : Bpu_PureOp<"max_pool"> {
+  let summary = "maximum over windows";
+  let description = "NHWC; `pads` is top, left, bottom, right; padding never wins. Input and result have one scale.";
+  let arguments = (ins Bpu_QuantizedTensor:$input, DenseI64ArrayAttr:$kernel_shape, DenseI64ArrayAttr:$strides,
+    DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
+def Bpu_AveragePoolOp : Bpu_PureOp<"average_pool"> {
+  let summary = "average over windows";
+  let description = [{
+    NHWC. The i32 sum is rescaled by s_input / (s_output * count), where count is the number of cells of the window
+    inside the input, or inside the padded input if `count_include_pad`.
+  }];
+  let arguments = (ins Bpu_QuantizedTensor:$input, DenseI64ArrayAttr:$kernel_shape, DenseI64ArrayAttr:$strides,
+    DenseI64ArrayAttr:$pads, DefaultValuedAttr<BoolAttr, "false">:$count_include_pad);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
+//===- Layout engine --------------------------------------------------------===//
+
+def Bpu_ConcatOp : Bpu_PureOp<"concat"> {
+  let summary = "joins tensors of one scale along an axis";
+  let description = "Operands of other scales are requantized first.";
+  let arguments = (ins Variadic<Bpu_LayoutTensor>:$inputs, I64Attr:$axis);
+  let results = (outs Bpu_LayoutTensor:$output);
+}
+
+def Bpu_SliceOp : Bpu_FoldableOp<"slice"> {
+  let summary = "a strided part of a tensor";
+  let description = "Element i of a dimension of the result is element `starts + i * steps` of the input.";
+  let arguments = (ins Bpu_LayoutTensor:$input, DenseI64ArrayAttr:$starts, DenseI64ArrayAttr:$steps);
+  let results = (outs Bpu_LayoutTensor:$output);
+}
+
+def Bpu_PadOp : Bpu_FoldableOp<"pad"> {
+  let summary = "adds a border of one integer";
+  let description = "`before` and `after` count cells per dimension; `value` is in storage integers.";
+  let arguments = (ins Bpu_QuantizedTensor:$input, DenseI64ArrayAttr:$before, DenseI64ArrayAttr:$after, I64Attr:$value);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
+def Bpu_TransposeOp : Bpu_FoldableOp<"transpose"> {
+  let summary = "permutes dimensions";
+  let description = "Dimension i of the result is dimension `permutation[i]` of the input.";
+  let arguments = (ins Bpu_LayoutTensor:$input, DenseI64ArrayAttr:$permutation);
+  let results = (outs Bpu_LayoutTensor:$output);
+}
+
+def Bpu_ReshapeOp : Bpu_FoldableOp<"reshape"> {
+  let summary = "the same elements in another shape";
+  let description = "Row-major order is kept.";
+  let arguments = (ins Bpu_LayoutTensor:$input);
+  let results = (outs Bpu_LayoutTensor:$output);
+}
+
+//===- Float engine ---------------------------------------------------------===//
+
+def Bpu_QuantizeOp : Bpu_PureOp<"quantize"> {
+  let summary = "f32 to integers: saturate(round_half_even(x / scale))";
+  let description = "As ONNX QuantizeLinear; NaN becomes 0.";
+  let arguments = (ins Bpu_FloatTensor:$input);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
+def Bpu_DequantizeOp : Bpu_PureOp<"dequantize"> {
+  let summary = "integers to f32: q * scale";
+  let description = "As ONNX DequantizeLinear.";
+  let arguments = (ins Bpu_QuantizedTensor:$input);
+  let results = (outs Bpu_FloatTensor:$output);
+}
+
+#endif

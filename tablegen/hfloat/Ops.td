@@ -1,0 +1,228 @@
+//===- Ops.td - the operators of the float dialect ------------------------===//
+#ifndef HFLOAT_OPS
+#define HFLOAT_OPS
+
+include "hfloat/Attrs.td"
+include "hfloat/Types.td"
+
+//===- Constants and shapes ------------------------------------------------===//
+
+def Hfloat_ConstantOp : Hfloat_FoldableOp<"constant", [ConstantLike, AllTypesMatch<["value", "output"]>]> {
+  let summary = "a constant tensor (ONNX Constant and initializers)";
+  let description = [{
+    Weights are `dense_resource` attributes; small values may be `dense`. The type of the attribute is that of the result.
+
+    ```mlir
+    %0 = hfloat.constant dense<[1, 8]> : tensor<2xi64>
+    ```
+  }];
+  let arguments = (ins ElementsAttr:$value);
+  let results = (outs Hfloat_Tensor:$output);
+  let assemblyFormat = "attr-dict $value";
+}
+
+def Hfloat_ConstantOfShapeOp : Hfloat_PureOp<"constant_of_shape"> {
+  let summary = "a tensor filled with one value (ONNX ConstantOfShape-9)";
+  let description = "`value` is a one-element tensor: its element fills a tensor of the given `shape`.";
+  let arguments = (ins Hfloat_ShapeTensor:$shape, ElementsAttr:$value);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_ShapeOp : Hfloat_PureOp<"shape"> {
+  let summary = "the dimensions of a tensor (ONNX Shape-15)";
+  let description = "`start` and `end` choose a range of dimensions; negative values count from the last.";
+  let arguments = (ins Hfloat_Tensor:$input, DefaultValuedAttr<SI64Attr, "0">:$start, OptionalAttr<SI64Attr>:$end);
+  let results = (outs Hfloat_ShapeTensor:$output);
+}
+
+def Hfloat_IdentityOp : Hfloat_FoldableOp<"identity"> {
+  let summary = "its operand (ONNX Identity-16)";
+  let description = "Folds away.";
+  let arguments = (ins Hfloat_Tensor:$input);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_CastOp : Hfloat_FoldableOp<"cast"> {
+  let summary = "converts elements to the result's element type (ONNX Cast-13)";
+  let description = "Float to integer truncates toward zero; to bool is `x != 0`.";
+  let arguments = (ins Hfloat_Tensor:$input);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+//===- Convolution and matrix products -------------------------------------===//
+
+def Hfloat_ConvOp : Hfloat_PureOp<"conv"> {
+  let summary = "convolution of any spatial rank (ONNX Conv-11)";
+  let description = [{
+    `input` is `[N, C, D1, ..., Dk]`, `weight` is `[M, C/group, K1, ..., Kk]`, `bias` is `[M]`. `pads` holds the k
+    begins, then the k ends; it is used when `auto_pad` is `NOTSET`. `activation` clamps the result.
+  }];
+  let arguments = (ins
+    Hfloat_FloatTensor:$input, Hfloat_FloatTensor:$weight, Optional<Hfloat_FloatTensor>:$bias,
+    DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations,
+    DefaultValuedAttr<SI64Attr, "1">:$group,
+    DefaultValuedAttr<Hfloat_AutoPadAttr, "::hb::hfloat::AutoPad::NOTSET">:$auto_pad,
+    OptionalAttr<Hfloat_ClampAttr>:$activation);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
+def Hfloat_GemmOp : Hfloat_PureOp<"gemm"> {
+  let summary = "alpha * A' * B' + beta * C (ONNX Gemm-13)";
+  let description = [{
+    `A'` is A or its transpose as `transA` says, likewise B. `C` broadcasts to `[M, N]` and may be absent.
+    `activation` clamps the result.
+  }];
+  let arguments = (ins
+    Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b, Optional<Hfloat_NumberTensor>:$c,
+    DefaultValuedAttr<F32Attr, "1.0">:$alpha, DefaultValuedAttr<F32Attr, "1.0">:$beta,
+    DefaultValuedAttr<BoolAttr, "false">:$transA, DefaultValuedAttr<BoolAttr, "false">:$transB,
+    OptionalAttr<Hfloat_ClampAttr>:$activation);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+def Hfloat_MatMulOp : Hfloat_PureOp<"mat_mul"> {
+  let summary = "matrix product as numpy.matmul (ONNX MatMul-13)";
+  let description = "The leading dimensions broadcast; a rank-1 operand is a row on the left, a column on the right.";
+  let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+def Hfloat_BatchNormalizationOp : Hfloat_PureOp<"batch_normalization"> {
+  let summary = "normalization with stored statistics (ONNX BatchNormalization-15, inference)";
+  let description = "`(input - mean) / sqrt(variance + epsilon) * scale + bias` per channel (dimension 1).";
+  let arguments = (ins
+    Hfloat_FloatTensor:$input, Hfloat_FloatTensor:$scale, Hfloat_FloatTensor:$bias,
+    Hfloat_FloatTensor:$mean, Hfloat_FloatTensor:$variance,
+    DefaultValuedAttr<F32Attr, "1e-05">:$epsilon);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
+//===- Elementwise ---------------------------------------------------------===//
+
+class Hfloat_UnaryOp<string mnemonic, string onnx, string formula> : Hfloat_PureOp<mnemonic> {
+  let summary = formula # " (ONNX " # onnx # ")";
+  let description = "Elementwise.";
+  let arguments = (ins Hfloat_NumberTensor:$input);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+def Hfloat_ReluOp : Hfloat_UnaryOp<"relu", "Relu-14", "max(x, 0)">;
+
+class Hfloat_BinaryOp<string mnemonic, string onnx, string formula, list<Trait> traits = []>
+    : Hfloat_PureOp<mnemonic, traits> {
+  let summary = formula # " (ONNX " # onnx # ")";
+  let description = [{
+    Elementwise with multidirectional (numpy) broadcasting of operands of one element type. `activation` clamps the result.
+  }];
+  let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b, OptionalAttr<Hfloat_ClampAttr>:$activation);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+def Hfloat_AddOp : Hfloat_BinaryOp<"add", "Add-14", "a + b", [Commutative]>;
+def Hfloat_MulOp : Hfloat_BinaryOp<"mul", "Mul-14", "a * b", [Commutative]>;
+
+//===- Pooling -------------------------------------------------------------===//
+
+class Hfloat_PoolOp<string mnemonic, dag more> : Hfloat_PureOp<mnemonic> {
+  let arguments = !con((ins
+    Hfloat_NumberTensor:$input, DenseI64ArrayAttr:$kernel_shape, DenseI64ArrayAttr:$strides,
+    DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations,
+    DefaultValuedAttr<BoolAttr, "false">:$ceil_mode,
+    DefaultValuedAttr<Hfloat_AutoPadAttr, "::hb::hfloat::AutoPad::NOTSET">:$auto_pad), more);
+}
+
+def Hfloat_MaxPoolOp : Hfloat_PoolOp<"max_pool", (ins)> {
+  let summary = "maximum over windows (ONNX MaxPool-12, first output)";
+  let description = "The optional `Indices` output of ONNX is not supported. Padding never wins.";
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+def Hfloat_AveragePoolOp : Hfloat_PoolOp<"average_pool", (ins DefaultValuedAttr<BoolAttr, "false">:$count_include_pad)> {
+  let summary = "average over windows (ONNX AveragePool-19)";
+  let description = "`count_include_pad` says whether padding counts in the divisor.";
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+def Hfloat_GlobalAveragePoolOp : Hfloat_PureOp<"global_average_pool"> {
+  let summary = "average over all spatial dimensions (ONNX GlobalAveragePool-1)";
+  let description = "The spatial dimensions of the result are 1.";
+  let arguments = (ins Hfloat_FloatTensor:$input);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
+//===- Normalizing functions -----------------------------------------------===//
+
+def Hfloat_SoftmaxOp : Hfloat_PureOp<"softmax"> {
+  let summary = "exp(x) / sum(exp(x)) along one axis (ONNX Softmax-13)";
+  let description = "Computed after the maximum along `axis` is subtracted.";
+  let arguments = (ins Hfloat_FloatTensor:$input, DefaultValuedAttr<SI64Attr, "-1">:$axis);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
+//===- Layout --------------------------------------------------------------===//
+
+def Hfloat_ConcatOp : Hfloat_PureOp<"concat"> {
+  let summary = "joins tensors along an axis (ONNX Concat-13)";
+  let description = "All dimensions but `axis` are equal.";
+  let arguments = (ins Variadic<Hfloat_Tensor>:$inputs, SI64Attr:$axis);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_SliceOp : Hfloat_FoldableOp<"slice"> {
+  let summary = "a strided part of a tensor (ONNX Slice-13)";
+  let description = [{
+    `starts`, `ends`, `axes`, `steps` are one-dimensional and equally long; out-of-range values are clamped as ONNX says.
+    The importer always gives all four.
+  }];
+  let arguments = (ins Hfloat_Tensor:$input, Hfloat_IndexTensor:$starts, Hfloat_IndexTensor:$ends,
+                       Hfloat_IndexTensor:$axes, Hfloat_IndexTensor:$steps);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_PadOp : Hfloat_FoldableOp<"pad"> {
+  let summary = "adds a border (ONNX Pad-19)";
+  let description = [{
+    `pads` holds the begins of `axes`, then their ends; negative values crop. `value` is a scalar, used by mode
+    `constant`. The importer always gives `value` and `axes`.
+  }];
+  let arguments = (ins Hfloat_Tensor:$input, Hfloat_ShapeTensor:$pads, Hfloat_Tensor:$value, Hfloat_IndexTensor:$axes,
+    DefaultValuedAttr<Hfloat_PadModeAttr, "::hb::hfloat::PadMode::constant">:$mode);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_FlattenOp : Hfloat_FoldableOp<"flatten"> {
+  let summary = "to two dimensions, split at an axis (ONNX Flatten-13)";
+  let description = "`axis` may be negative or equal to the rank.";
+  let arguments = (ins Hfloat_Tensor:$input, DefaultValuedAttr<SI64Attr, "1">:$axis);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_ReshapeOp : Hfloat_FoldableOp<"reshape"> {
+  let summary = "the same elements in another shape (ONNX Reshape-14)";
+  let description = "A dimension -1 is inferred; 0 copies that of the input unless `allowzero`.";
+  let arguments = (ins Hfloat_Tensor:$input, Hfloat_ShapeTensor:$shape, DefaultValuedAttr<BoolAttr, "false">:$allowzero);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_UnsqueezeOp : Hfloat_FoldableOp<"unsqueeze"> {
+  let summary = "inserts dimensions of size 1 (ONNX Unsqueeze-13)";
+  let description = "`axes` are positions in the result and may be negative.";
+  let arguments = (ins Hfloat_Tensor:$input, Hfloat_ShapeTensor:$axes);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_TransposeOp : Hfloat_FoldableOp<"transpose"> {
+  let summary = "permutes dimensions (ONNX Transpose-13)";
+  let description = "Dimension i of the result is dimension `perm[i]` of the input.";
+  let arguments = (ins Hfloat_Tensor:$input, DenseI64ArrayAttr:$perm);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_GatherOp : Hfloat_PureOp<"gather"> {
+  let summary = "takes slices by index (ONNX Gather-13)";
+  let description = "The rank of the result is that of `data` plus that of `indices` minus 1; indices may be negative.";
+  let arguments = (ins Hfloat_Tensor:$data, Hfloat_IndexTensor:$indices, DefaultValuedAttr<SI64Attr, "0">:$axis);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+#endif

@@ -1,0 +1,6 @@
+//! `hb-lsp-server`: MLIR's language server with the dialects of hb.
+
+fn main() {
+    hb::pipeline::register();
+    std::process::exit(hb_dialects::tools::lsp_server_main(std::env::args_os()));
+}

@@ -1,10 +1,13 @@
 //! Instructions, tiles, schedules: `bpu` to `nash`, encoding, disassembly.
 
 pub mod allocate;
+pub mod disassemble;
+pub mod encode;
 pub mod hazard;
 pub mod isa;
 mod isa_access;
 mod isa_cycles;
 mod isa_fields;
 mod isa_operations;
+mod isa_validate;
 pub mod region;

@@ -64,10 +64,4 @@ bool hbDenseResourceData(MlirAttribute attribute, const char **data, size_t *siz
   *size = blob->getData().size();
   return true;
 }
-
-// The name under which a resource is stored, unique in its context.
-MlirStringRef hbDenseResourceName(MlirAttribute attribute) {
-  auto resource = llvm::dyn_cast<mlir::DenseResourceElementsAttr>(unwrap(attribute));
-  return wrap(resource ? resource.getRawHandle().getKey() : llvm::StringRef());
-}
 }

@@ -3,7 +3,10 @@
 use crate::{bpu, cpu, hfloat, ir, shim};
 use melior::ir::{Attribute, AttributeLike, OperationRef, Value, ValueLike, operation::OperationLike};
 use mlir_sys::{MlirAttribute, MlirOperation, MlirValue};
-use std::{collections::HashMap, sync::LazyLock, sync::Once};
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Once, RwLock},
+};
 
 /// Checks one operation; the message of an error follows `'dialect.name' op `.
 pub type VerifyFunction = fn(OperationRef<'_, '_>) -> Result<(), String>;
@@ -26,9 +29,17 @@ pub struct Rules {
     pub fold: Option<FoldFunction>,
 }
 
-static RULES: LazyLock<HashMap<&'static str, Rules>> = LazyLock::new(|| {
-    hfloat::rules().chain(bpu::rules()).chain(cpu::rules()).map(|rules| (rules.name, rules)).collect()
+static RULES: LazyLock<RwLock<HashMap<&'static str, Rules>>> = LazyLock::new(|| {
+    RwLock::new(hfloat::rules().chain(bpu::rules()).chain(cpu::rules()).map(|rules| (rules.name, rules)).collect())
 });
+
+/// Adds the rules of operations whose meaning is defined above this crate: those of `bpu` and `nash` rest on
+/// `hb::numerics` and `hb::nash`.
+pub fn add(rules: impl Iterator<Item = Rules>) {
+    if let Ok(mut known) = RULES.write() {
+        known.extend(rules.map(|rules| (rules.name, rules)));
+    }
+}
 
 /// Connects the shim to the rules; further calls do nothing.
 pub fn install() {
@@ -39,7 +50,7 @@ pub fn install() {
 
 fn rules_of(operation: OperationRef<'_, '_>) -> Option<Rules> {
     let name = operation.name();
-    RULES.get(name.as_string_ref().as_str().ok()?).copied()
+    RULES.read().ok()?.get(name.as_string_ref().as_str().ok()?).copied()
 }
 
 extern "C" fn verify(operation: MlirOperation) -> bool {

@@ -9,7 +9,7 @@
 pub mod bpu;
 pub mod cpu;
 pub mod hfloat;
-mod hooks;
+pub mod hooks;
 pub mod ir;
 pub mod pass;
 mod shim;

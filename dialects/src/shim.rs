@@ -49,7 +49,6 @@ unsafe extern "C" {
     pub fn hbOptMain(count: c_int, arguments: *const *const c_char) -> c_int;
     pub fn hbLspServerMain(count: c_int, arguments: *const *const c_char) -> c_int;
     pub fn hbDenseResourceData(attribute: MlirAttribute, data: *mut *const u8, size: *mut usize) -> bool;
-    pub fn hbDenseResourceName(attribute: MlirAttribute) -> MlirStringRef;
     pub fn hbHfloatClampGet(context: MlirContext, lower: f64, upper: f64) -> MlirAttribute;
     pub fn hbHfloatClampBounds(attribute: MlirAttribute, lower: *mut f64, upper: *mut f64) -> bool;
     pub fn hbHfloatEnumName(attribute: MlirAttribute) -> MlirStringRef;

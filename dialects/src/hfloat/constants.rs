@@ -1,0 +1,90 @@
+//! Constants and shapes.
+
+use super::{Definition, operands::*};
+use crate::{
+    hooks::Folded,
+    ir::{Element, OperationAttributes, TensorType, elements_of},
+};
+use melior::ir::{Attribute, OperationRef, Value, ValueLike, operation::OperationLike};
+
+pub(super) const DEFINITIONS: &[Definition] = &[
+    Definition::foldable("hfloat.constant", constant, fold_constant),
+    Definition::new("hfloat.constant_of_shape", constant_of_shape),
+    Definition::new("hfloat.shape", shape),
+    Definition::foldable("hfloat.identity", identity, fold_to_input),
+    Definition::foldable("hfloat.cast", cast, fold_to_input),
+];
+
+/// Tensors of a network are bounded so that sizes in bytes fit 63 bits whatever the element.
+const LARGEST_TENSOR: i64 = 1 << 40;
+
+fn constant(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let result = operation.result(0).map_err(|error| error.to_string())?;
+    let declared = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
+    if declared.shape().is_none() {
+        return Err("has a result of unknown shape".into());
+    }
+    let value = operation.attribute("value").map_err(|error| error.to_string())?;
+    elements_of(value).ok_or("has a value whose bytes are missing or do not fit its type")?;
+    Ok(vec![declared])
+}
+
+fn fold_constant<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    _operands: &[Option<Attribute<'c>>],
+) -> Option<Folded<'c, 'a>> {
+    operation.attribute("value").ok().map(Folded::Constant)
+}
+
+fn constant_of_shape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let value = operation.attribute("value").map_err(|error| error.to_string())?;
+    let value = elements_of(value).ok_or("has a value whose bytes are missing or do not fit its type")?;
+    if value.r#type.elements() != Some(1) {
+        return Err(format!("has a value of {:?} elements; it must have one", value.r#type.elements()));
+    }
+    let shape = operand_type(operation, 0)?;
+    if shape.dimensions.as_ref().is_some_and(|dimensions| dimensions.len() != 1) {
+        return Err("has a shape operand that is not one-dimensional".into());
+    }
+    let Some(sizes) = constant_integers(operation, 0)? else {
+        let rank = shape.dimensions.and_then(|dimensions| dimensions.first().copied().flatten());
+        return one(value.r#type.element, rank.filter(|&rank| rank <= 16).map(|rank| vec![None; rank as usize]));
+    };
+    let product = sizes.iter().try_fold(1i64, |product, &size| {
+        if size < 0 { None } else { product.checked_mul(size).filter(|&product| product <= LARGEST_TENSOR) }
+    });
+    if product.is_none() {
+        return Err(format!("has the shape {sizes:?}, which is negative or too large"));
+    }
+    one(value.r#type.element, Some(sizes.iter().map(|&size| Some(size as u64)).collect()))
+}
+
+fn shape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let input = operand_type(operation, 0)?;
+    let Some(dimensions) = input.dimensions else { return one(Element::I64, Some(vec![None])) };
+    let rank = dimensions.len() as i64;
+    let clamp = |value: i64| if value < 0 { (value + rank).max(0) } else { value.min(rank) };
+    let start = clamp(operation.integer_or("start", 0).map_err(|error| error.to_string())?);
+    let end = operation.optional_integer("end").map_err(|error| error.to_string())?;
+    let end = clamp(end.unwrap_or(rank));
+    one(Element::I64, Some(vec![Some((end - start).max(0) as u64)]))
+}
+
+fn identity(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    Ok(vec![operand_type(operation, 0)?])
+}
+
+fn cast(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let result = operation.result(0).map_err(|error| error.to_string())?;
+    let declared = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
+    one(declared.element, operand_type(operation, 0)?.dimensions)
+}
+
+/// An operation that leaves its input as it is, recognised by equal types, folds to it.
+pub(super) fn fold_to_input<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    _operands: &[Option<Attribute<'c>>],
+) -> Option<Folded<'c, 'a>> {
+    let input: Value<'c, 'a> = operation.operand(0).ok()?;
+    (input.r#type() == operation.result(0).ok()?.r#type()).then_some(Folded::Value(input))
+}

@@ -1,1 +1,3 @@
 //! From a file of a training framework to `hfloat`, and back.
+
+pub mod onnx;

@@ -1,0 +1,32 @@
+//! ONNX models, opset 7 to 22 of the default domain.
+//!
+//! A file passes these stages, each of which checks what the next relies on:
+//!
+//! ```text
+//!  file ──wire──> proto ──read──> Model ──check──> Model, sorted ──normalize──> Model of opset 22
+//! ```
+//!
+//! * [`wire`] bounds depth and number of messages before anything is allocated for them;
+//! * [`read`] turns protobuf messages into [`model::Model`]: every tensor becomes little-endian bytes of a checked length,
+//!   external data is read from inside the model's folder only;
+//! * [`check`] gives every node a unique name, sorts nodes topologically, and rejects graphs with undefined, doubly defined
+//!   or unproduced values;
+//! * [`normalize`] brings every node to the form of opset 22 with the table in [`operators`].
+//!
+//! [`write`] goes back from [`model::Model`] to a file.
+
+mod check;
+mod error;
+pub mod model;
+pub mod normalize;
+pub mod operators;
+mod proto;
+mod read;
+pub mod tensor;
+mod tensor_data;
+mod wire;
+mod write;
+
+pub use error::{OnnxError, UnsupportedOperator};
+pub use read::{from_bytes, load};
+pub use write::{save, to_bytes};

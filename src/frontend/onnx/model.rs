@@ -1,0 +1,176 @@
+//! An ONNX model as plain Rust: what the wire format says, checked, without its redundancies.
+
+use std::collections::HashMap;
+
+use super::tensor::{ElementType, Tensor};
+
+/// A model with one graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    pub ir_version: i64,
+    /// Version of the default operator set.
+    pub opset: i64,
+    /// Other operator sets that the file imports: domain, version. No node that passes the checks uses one.
+    pub other_opsets: Vec<(String, i64)>,
+    pub producer_name: String,
+    pub producer_version: String,
+    pub domain: String,
+    pub model_version: i64,
+    pub doc_string: String,
+    /// Key, value; in the order of the file.
+    pub metadata: Vec<(String, String)>,
+    pub graph: Graph,
+}
+
+/// Nodes in topological order; every value that is read is defined before by an input, an initializer or a node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Graph {
+    pub name: String,
+    pub nodes: Vec<Node>,
+    /// Without initializers: before IR version 4 every initializer is also an input of the file, and later ones may be; such
+    /// an input is a constant here.
+    pub inputs: Vec<Value>,
+    pub outputs: Vec<Value>,
+    /// Name, value; in the order of the file, names are unique.
+    pub initializers: Vec<(String, Tensor)>,
+    /// Types that the file states for values inside the graph. Not checked: they may be wrong.
+    pub value_info: Vec<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Unique in the graph, never empty.
+    pub name: String,
+    /// Empty: the default domain.
+    pub domain: String,
+    /// `op_type` of ONNX.
+    pub operator: String,
+    /// Names of values; empty: the optional input is absent.
+    pub inputs: Vec<String>,
+    /// Names of values; empty: the optional output is not used.
+    pub outputs: Vec<String>,
+    /// Name, value; in the order of the file, names are unique.
+    pub attributes: Vec<(String, Attribute)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Attribute {
+    Float(f32),
+    Int(i64),
+    /// ONNX strings are bytes; those of operators that we have are ASCII.
+    String(Vec<u8>),
+    Tensor(Tensor),
+    Floats(Vec<f32>),
+    Ints(Vec<i64>),
+    Strings(Vec<Vec<u8>>),
+    Graph(Box<Graph>),
+    /// A kind that no supported operator takes; its name, for the message.
+    Unsupported(&'static str),
+}
+
+impl Attribute {
+    /// Name of the kind as ONNX spells it (`AttributeProto.AttributeType`).
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Float(_) => "FLOAT",
+            Self::Int(_) => "INT",
+            Self::String(_) => "STRING",
+            Self::Tensor(_) => "TENSOR",
+            Self::Floats(_) => "FLOATS",
+            Self::Ints(_) => "INTS",
+            Self::Strings(_) => "STRINGS",
+            Self::Graph(_) => "GRAPH",
+            Self::Unsupported(kind) => kind,
+        }
+    }
+}
+
+/// A named tensor type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    pub name: String,
+    pub element: ElementType,
+    /// `None`: not even the rank is known.
+    pub shape: Option<Vec<Dimension>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dimension {
+    Fixed(usize),
+    /// The same name is the same size throughout the model. Empty: unknown without a name.
+    Named(String),
+}
+
+impl Node {
+    /// Node of the default domain without attributes.
+    pub fn new(name: &str, operator: &str, inputs: &[&str], outputs: &[&str]) -> Self {
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            name: name.to_owned(),
+            domain: String::new(),
+            operator: operator.to_owned(),
+            inputs: own(inputs),
+            outputs: own(outputs),
+            attributes: Vec::new(),
+        }
+    }
+
+    pub fn with(mut self, name: &str, attribute: Attribute) -> Self {
+        self.set_attribute(name, attribute);
+        self
+    }
+
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, attribute)| attribute)
+    }
+
+    pub fn set_attribute(&mut self, name: &str, attribute: Attribute) {
+        match self.attributes.iter_mut().find(|(key, _)| key == name) {
+            Some((_, old)) => *old = attribute,
+            None => self.attributes.push((name.to_owned(), attribute)),
+        }
+    }
+
+    pub fn take_attribute(&mut self, name: &str) -> Option<Attribute> {
+        let position = self.attributes.iter().position(|(key, _)| key == name)?;
+        Some(self.attributes.remove(position).1)
+    }
+
+    /// Name of an input that is present.
+    pub fn input(&self, index: usize) -> Option<&str> {
+        self.inputs
+            .get(index)
+            .map(String::as_str)
+            .filter(|name| !name.is_empty())
+    }
+
+    /// Name of an output that is used.
+    pub fn output(&self, index: usize) -> Option<&str> {
+        self.outputs
+            .get(index)
+            .map(String::as_str)
+            .filter(|name| !name.is_empty())
+    }
+
+    /// `Name` of the default domain, `domain.Name` of another.
+    pub fn qualified_operator(&self) -> String {
+        if self.domain.is_empty() {
+            self.operator.clone()
+        } else {
+            format!("{}.{}", self.domain, self.operator)
+        }
+    }
+}
+
+impl Graph {
+    /// Initializers by name.
+    pub fn initializer_map(&self) -> HashMap<&str, &Tensor> {
+        self.initializers
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), tensor))
+            .collect()
+    }
+}

@@ -1,0 +1,246 @@
+//! Brings a model of opset 7 to 22 to the forms of opset 22, operator by operator.
+//!
+//! The result computes the same; attributes that became inputs are constants named `{node}/{input}`, attributes with a
+//! default are explicit, and inference forms of training operators are gone.
+
+use std::collections::{HashMap, HashSet};
+
+use super::error::{OnnxError, UnsupportedOperator};
+use super::model::{Attribute, Graph, Model, Node};
+use super::operators::{self, ResultElement};
+use super::tensor::{ElementType, Tensor};
+
+/// Version of the normal form.
+pub const NORMAL_OPSET: i64 = 22;
+/// First IR version whose models may use [`NORMAL_OPSET`].
+const NORMAL_IR_VERSION: i64 = 10;
+
+/// The same model in the forms of opset 22.
+pub fn normalize(mut model: Model) -> Result<Model, OnnxError> {
+    check_operators(&model.graph)?;
+    let mut rewriter = Rewriter::new(&model);
+    for mut node in std::mem::take(&mut model.graph.nodes) {
+        let operator = operators::find(&node.operator)
+            .ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
+        operator.check(&mut node, model.opset)?;
+        (operator.adapt)(&mut rewriter, node)?;
+    }
+    model.graph.nodes = rewriter.nodes;
+    model.opset = NORMAL_OPSET;
+    model.ir_version = model.ir_version.max(NORMAL_IR_VERSION);
+    model.other_opsets.clear();
+    Ok(model)
+}
+
+/// One error that lists every operator that the table does not have, with all its nodes.
+pub fn check_operators(graph: &Graph) -> Result<(), OnnxError> {
+    let mut unsupported: Vec<UnsupportedOperator> = Vec::new();
+    collect_unsupported(graph, &mut unsupported);
+    unsupported.sort_by(|a, b| a.operator.cmp(&b.operator));
+    if unsupported.is_empty() {
+        Ok(())
+    } else {
+        Err(OnnxError::UnsupportedOperators(unsupported))
+    }
+}
+
+fn collect_unsupported(graph: &Graph, unsupported: &mut Vec<UnsupportedOperator>) {
+    for node in &graph.nodes {
+        if !node.domain.is_empty() || operators::find(&node.operator).is_none() {
+            let operator = node.qualified_operator();
+            match unsupported
+                .iter_mut()
+                .find(|known| known.operator == operator)
+            {
+                Some(known) => known.nodes.push(node.name.clone()),
+                None => unsupported.push(UnsupportedOperator {
+                    operator,
+                    nodes: vec![node.name.clone()],
+                }),
+            }
+        }
+        for (_, attribute) in &node.attributes {
+            if let Attribute::Graph(inner) = attribute {
+                collect_unsupported(inner, unsupported);
+            }
+        }
+    }
+}
+
+/// Collects the nodes of the normal form and knows the element type of every value so far.
+pub struct Rewriter {
+    opset: i64,
+    elements: HashMap<String, ElementType>,
+    /// Initializers and outputs of Constant nodes.
+    constants: HashMap<String, Tensor>,
+    node_names: HashSet<String>,
+    nodes: Vec<Node>,
+}
+
+impl Rewriter {
+    fn new(model: &Model) -> Self {
+        let graph = &model.graph;
+        let inputs = graph
+            .inputs
+            .iter()
+            .map(|input| (input.name.clone(), input.element));
+        let initializers = graph
+            .initializers
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor.element()));
+        let mut elements: HashMap<_, _> = inputs.chain(initializers).collect();
+        elements.reserve(graph.nodes.len());
+        Self {
+            opset: model.opset,
+            elements,
+            constants: graph.initializers.iter().cloned().collect(),
+            node_names: graph.nodes.iter().map(|node| node.name.clone()).collect(),
+            nodes: Vec::with_capacity(graph.nodes.len()),
+        }
+    }
+
+    /// Opset of the model that is read.
+    pub fn opset(&self) -> i64 {
+        self.opset
+    }
+
+    /// Appends a node of the normal form.
+    pub fn push(&mut self, mut node: Node) -> Result<(), OnnxError> {
+        let operator = operators::find(&node.operator)
+            .ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
+        operator.fill_defaults(&mut node, NORMAL_OPSET);
+        operator.check(&mut node, NORMAL_OPSET)?;
+        for (output, rule) in node.outputs.iter().zip(operator.results) {
+            if !output.is_empty() {
+                let element = self.result_element(&node, *rule)?;
+                self.elements.insert(output.clone(), element);
+            }
+        }
+        if node.operator == "Constant"
+            && let (Some(output), Some(Attribute::Tensor(tensor))) =
+                (node.output(0), node.attribute("value"))
+        {
+            self.constants.insert(output.to_owned(), tensor.clone());
+        }
+        self.nodes.push(node);
+        Ok(())
+    }
+
+    fn result_element(&self, node: &Node, rule: ResultElement) -> Result<ElementType, OnnxError> {
+        match rule {
+            ResultElement::Fixed(element) => Ok(element),
+            ResultElement::Input(index) => self.input_element(node, index),
+            ResultElement::Code(attribute) => match node.attribute(attribute) {
+                Some(Attribute::Int(code)) => i32::try_from(*code)
+                    .map_err(|_| format!("element type {code} is not known"))
+                    .and_then(ElementType::from_code)
+                    .map_err(|reason| {
+                        OnnxError::node(node, format!("attribute {attribute:?}: {reason}"))
+                    }),
+                _ => Err(OnnxError::node(
+                    node,
+                    format!("attribute {attribute:?} is missing"),
+                )),
+            },
+            ResultElement::Tensor(attribute) => match node.attribute(attribute) {
+                Some(Attribute::Tensor(tensor)) => Ok(tensor.element()),
+                _ => Ok(ElementType::F32),
+            },
+        }
+    }
+
+    /// Element type of an input that is present.
+    pub fn input_element(&self, node: &Node, index: usize) -> Result<ElementType, OnnxError> {
+        let element = node.input(index).and_then(|name| self.elements.get(name));
+        element
+            .copied()
+            .ok_or_else(|| OnnxError::node(node, format!("input {index} is missing")))
+    }
+
+    /// Value of an input, if it is a constant.
+    pub fn constant(&self, node: &Node, index: usize) -> Option<&Tensor> {
+        self.constants.get(node.input(index)?)
+    }
+
+    /// A name for a node or value made out of `node`: `{node}/{suffix}`, with a number if it is taken.
+    pub fn derived_name(&mut self, node: &Node, suffix: &str) -> String {
+        let base = format!("{}/{suffix}", node.name);
+        let mut name = base.clone();
+        let mut number = 1;
+        while self.node_names.contains(&name) || self.elements.contains_key(&name) {
+            name = format!("{base}_{number}");
+            number += 1;
+        }
+        self.node_names.insert(name.clone());
+        name
+    }
+
+    /// Appends a Constant made out of `node`; returns the name of its value.
+    pub fn push_constant(
+        &mut self,
+        node: &Node,
+        suffix: &str,
+        value: Tensor,
+    ) -> Result<String, OnnxError> {
+        let name = self.derived_name(node, suffix);
+        self.push(
+            Node::new(&name, "Constant", &[], &[&name]).with("value", Attribute::Tensor(value)),
+        )?;
+        Ok(name)
+    }
+
+    /// Moves an INTS attribute to a constant input.
+    pub fn attribute_to_input(
+        &mut self,
+        node: &mut Node,
+        attribute: &str,
+        index: usize,
+    ) -> Result<(), OnnxError> {
+        let Some(Attribute::Ints(values)) = node.take_attribute(attribute) else {
+            return Ok(());
+        };
+        let name = self.push_constant(node, attribute, Tensor::from_i64s(&values))?;
+        self.set_input(node, index, name);
+        Ok(())
+    }
+
+    pub fn set_input(&mut self, node: &mut Node, index: usize, name: String) {
+        if node.inputs.len() <= index {
+            node.inputs.resize(index + 1, String::new());
+        }
+        if let Some(input) = node.inputs.get_mut(index) {
+            *input = name;
+        }
+    }
+
+    /// Widens an INT32 input to INT64.
+    pub fn widen_input(
+        &mut self,
+        node: &mut Node,
+        index: usize,
+        suffix: &str,
+    ) -> Result<(), OnnxError> {
+        let Some(name) = node.input(index).map(str::to_owned) else {
+            return Ok(());
+        };
+        if self.input_element(node, index)? != ElementType::I32 {
+            return Ok(());
+        }
+        let constant = self
+            .constant(node, index)
+            .and_then(|tensor| Some((tensor.to_i64s()?, tensor.shape().to_vec())));
+        let wide = if let Some((values, shape)) = constant {
+            let tensor = Tensor::from_i64s(&values)
+                .reshaped(shape)
+                .map_err(|reason| OnnxError::node(node, reason))?;
+            self.push_constant(node, suffix, tensor)?
+        } else {
+            let wide = self.derived_name(node, suffix);
+            let cast = Node::new(&wide, "Cast", &[&name], &[&wide]);
+            self.push(cast.with("to", Attribute::Int(ElementType::I64.code().into())))?;
+            wide
+        };
+        self.set_input(node, index, wide);
+        Ok(())
+    }
+}

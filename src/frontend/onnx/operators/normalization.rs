@@ -1,0 +1,84 @@
+//! BatchNormalization and Dropout, in their inference forms.
+
+use super::super::error::OnnxError;
+use super::super::model::{Attribute, Node};
+use super::super::normalize::Rewriter;
+use super::super::tensor::ElementType;
+use super::rule::{Kind, Operator, ResultElement, attribute, inputs, since};
+
+pub const OPERATORS: &[Operator] = &[
+    Operator {
+        name: "BatchNormalization",
+        dialect: "hfloat.batch_normalization",
+        versions: &[1, 6, 7, 9, 14, 15],
+        inputs: &[inputs(5, 5)],
+        attributes: &[
+            attribute("epsilon", Kind::Float).float(1e-5),
+            // Only training updates the running mean.
+            attribute("momentum", Kind::Float).consumed(),
+            attribute("spatial", Kind::Flag).until(8).consumed(),
+            attribute("training_mode", Kind::Flag).since(14).consumed(),
+        ],
+        results: &[ResultElement::Input(0); 5],
+        adapt: adapt_batch_normalization,
+    },
+    Operator {
+        name: "Dropout",
+        dialect: "hfloat.identity",
+        versions: &[1, 6, 7, 10, 12, 13, 22],
+        // Ratio and training mode became inputs.
+        inputs: &[inputs(1, 1), since(12, 1, 3)],
+        attributes: &[
+            attribute("ratio", Kind::Float).until(11).consumed(),
+            attribute("seed", Kind::Int).since(12).consumed(),
+        ],
+        results: &[
+            ResultElement::Input(0),
+            ResultElement::Fixed(ElementType::Bool),
+        ],
+        adapt: adapt_dropout,
+    },
+];
+
+const TRAINING: &str = "it is in training mode; export the model for inference";
+
+fn adapt_batch_normalization(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+    // Before opset 14 the further outputs say that it is training.
+    if node.attribute("training_mode") == Some(&Attribute::Int(1)) || node.outputs.len() > 1 {
+        return Err(OnnxError::node(&node, TRAINING));
+    }
+    if node.attribute("spatial") == Some(&Attribute::Int(0)) {
+        let reason = "spatial = 0 (one mean per activation) is not supported; ONNX itself dropped it in opset 9";
+        return Err(OnnxError::node(&node, reason));
+    }
+    for attribute in ["momentum", "spatial", "training_mode"] {
+        node.take_attribute(attribute);
+    }
+    rewriter.push(node)
+}
+
+fn adapt_dropout(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+    if node.output(1).is_some() {
+        return Err(OnnxError::node(
+            &node,
+            "its second output (mask) is not supported; use only the first",
+        ));
+    }
+    if node.input(2).is_some() {
+        let mode = rewriter.constant(&node, 2).and_then(|mode| mode.to_i64s());
+        match mode.as_deref() {
+            Some([0]) => {}
+            Some(_) => return Err(OnnxError::node(&node, TRAINING)),
+            None => {
+                return Err(OnnxError::node(
+                    &node,
+                    "its training_mode must be a constant false",
+                ));
+            }
+        }
+    }
+    node.attributes.clear();
+    node.inputs.truncate(1);
+    node.operator = "Identity".to_owned();
+    rewriter.push(node)
+}

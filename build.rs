@@ -1,18 +1,17 @@
-//! Compiles the wire schemas of the project to Rust (protox parses them, so that no `protoc` has to be installed).
+//! Generates the Rust structs of our protobuf schemas. protox parses them in Rust, so no protoc has to be installed.
 
-use std::error::Error;
+/// Every schema of the project, one per line; a new one is one more line here.
+const SCHEMAS: &[&str] = &["src/frontend/onnx/onnx.proto", "src/hbm/manifest.proto"];
 
-/// Folder and file of every schema. Each becomes `$OUT_DIR/<package>.rs`.
-const SCHEMAS: &[(&str, &str)] = &[("src/frontend/onnx", "onnx.proto")];
-
-fn main() -> Result<(), Box<dyn Error>> {
-    for (folder, file) in SCHEMAS {
-        println!("cargo::rerun-if-changed={folder}/{file}");
-        prost_build::Config::new()
-            // Weights are views of the file's bytes, not copies.
-            .bytes([".onnx.TensorProto.raw_data"])
-            .compile_fds(protox::compile([file], [folder])?)?;
-    }
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    for schema in SCHEMAS {
+        println!("cargo::rerun-if-changed={schema}");
+    }
+    let descriptors = protox::compile(SCHEMAS, ["."])?;
+    prost_build::Config::new()
+        // Weights are views of the file's bytes, not copies.
+        .bytes([".onnx.TensorProto.raw_data"])
+        .compile_fds(descriptors)?;
     Ok(())
 }

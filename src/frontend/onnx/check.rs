@@ -22,10 +22,7 @@ fn check_inside(graph: &mut Graph, outer: &HashSet<String>) -> Result<(), OnnxEr
     let order = topological_order(graph, &producers, outer)?;
     let mut scope = outer.clone();
     let subgraphs = graph.nodes.iter().flat_map(|node| &node.attributes);
-    if subgraphs
-        .clone()
-        .any(|(_, attribute)| matches!(attribute, Attribute::Graph(_)))
-    {
+    if subgraphs.clone().any(|(_, attribute)| matches!(attribute, Attribute::Graph(_))) {
         scope.extend(producers.keys().cloned());
     }
     sort(&mut graph.nodes, &order);
@@ -70,10 +67,7 @@ fn producers(graph: &Graph) -> Result<HashMap<String, Option<usize>>, OnnxError>
     for (index, node) in graph.nodes.iter().enumerate() {
         for output in node.outputs.iter().filter(|output| !output.is_empty()) {
             if producers.insert(output.clone(), Some(index)).is_some() {
-                return Err(OnnxError::node(
-                    node,
-                    format!("its output {output:?} is already defined elsewhere"),
-                ));
+                return Err(OnnxError::node(node, format!("its output {output:?} is already defined elsewhere")));
             }
         }
     }
@@ -91,16 +85,10 @@ fn check_outputs(
     let mut seen = HashSet::new();
     for output in &graph.outputs {
         if !producers.contains_key(&output.name) && !outer.contains(&output.name) {
-            return Err(OnnxError::graph(
-                &graph.name,
-                format!("no node produces the output {:?}", output.name),
-            ));
+            return Err(OnnxError::graph(&graph.name, format!("no node produces the output {:?}", output.name)));
         }
         if !seen.insert(&output.name) {
-            return Err(OnnxError::graph(
-                &graph.name,
-                format!("output {:?} is given twice", output.name),
-            ));
+            return Err(OnnxError::graph(&graph.name, format!("output {:?} is given twice", output.name)));
         }
     }
     Ok(())
@@ -108,12 +96,7 @@ fn check_outputs(
 
 /// Names that a node reads: its inputs, and what the graphs inside it take from outside.
 fn reads(node: &Node) -> Vec<&str> {
-    let mut names: Vec<&str> = node
-        .inputs
-        .iter()
-        .map(String::as_str)
-        .filter(|name| !name.is_empty())
-        .collect();
+    let mut names: Vec<&str> = node.inputs.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
     for (_, attribute) in &node.attributes {
         if let Attribute::Graph(graph) = attribute {
             names.extend(captures(graph));
@@ -124,19 +107,9 @@ fn reads(node: &Node) -> Vec<&str> {
 
 /// Names that a graph uses and does not define.
 fn captures(graph: &Graph) -> Vec<&str> {
-    let mut defined: HashSet<&str> = graph
-        .inputs
-        .iter()
-        .map(|input| input.name.as_str())
-        .collect();
+    let mut defined: HashSet<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
     defined.extend(graph.initializers.iter().map(|(name, _)| name.as_str()));
-    defined.extend(
-        graph
-            .nodes
-            .iter()
-            .flat_map(|node| &node.outputs)
-            .map(String::as_str),
-    );
+    defined.extend(graph.nodes.iter().flat_map(|node| &node.outputs).map(String::as_str));
     let used = graph.nodes.iter().flat_map(reads);
     let used = used.chain(graph.outputs.iter().map(|output| output.name.as_str()));
     used.filter(|name| !defined.contains(name)).collect()
@@ -164,10 +137,7 @@ fn topological_order(
                 Some(None) => {}
                 None if outer.contains(name) => {}
                 None => {
-                    return Err(OnnxError::node(
-                        node,
-                        format!("no node, input or initializer defines {name:?}"),
-                    ));
+                    return Err(OnnxError::node(node, format!("no node, input or initializer defines {name:?}")));
                 }
             }
         }
@@ -191,10 +161,7 @@ fn topological_order(
     if order.len() < graph.nodes.len() {
         return Err(OnnxError::graph(
             &graph.name,
-            format!(
-                "nodes depend on each other: {}",
-                cycle(graph, &before, &order)
-            ),
+            format!("nodes depend on each other: {}", cycle(graph, &before, &order)),
         ));
     }
     Ok(order)
@@ -212,19 +179,10 @@ fn cycle(graph: &Graph, before: &[HashSet<usize>], order: &[usize]) -> String {
         }
         path.push(index);
         // Every node that is left has a predecessor that is left.
-        at = before.get(index).and_then(|nodes| {
-            nodes
-                .iter()
-                .copied()
-                .filter(|node| !done.contains(node))
-                .min()
-        });
+        at = before.get(index).and_then(|nodes| nodes.iter().copied().filter(|node| !done.contains(node)).min());
     }
     path.reverse();
-    let names = path
-        .iter()
-        .filter_map(|index| graph.nodes.get(*index))
-        .map(|node| node.name.as_str());
+    let names = path.iter().filter_map(|index| graph.nodes.get(*index)).map(|node| node.name.as_str());
     names.collect::<Vec<_>>().join(" -> ")
 }
 
@@ -233,11 +191,7 @@ fn sort(nodes: &mut Vec<Node>, order: &[usize]) {
         return;
     }
     let mut old: Vec<Option<Node>> = std::mem::take(nodes).into_iter().map(Some).collect();
-    nodes.extend(
-        order
-            .iter()
-            .filter_map(|index| old.get_mut(*index).and_then(Option::take)),
-    );
+    nodes.extend(order.iter().filter_map(|index| old.get_mut(*index).and_then(Option::take)));
 }
 
 #[cfg(test)]
@@ -247,21 +201,11 @@ mod tests {
     use super::*;
 
     fn value(name: &str) -> Value {
-        Value {
-            name: name.to_owned(),
-            element: ElementType::F32,
-            shape: None,
-        }
+        Value { name: name.to_owned(), element: Some(ElementType::F32), shape: None }
     }
 
     fn graph(nodes: Vec<Node>) -> Graph {
-        Graph {
-            name: "g".to_owned(),
-            nodes,
-            inputs: vec![value("x")],
-            outputs: vec![value("y")],
-            ..Graph::default()
-        }
+        Graph { name: "g".to_owned(), nodes, inputs: vec![value("x")], outputs: vec![value("y")], ..Graph::default() }
     }
 
     fn message(nodes: Vec<Node>) -> String {
@@ -293,23 +237,11 @@ mod tests {
     #[test]
     fn undefined_doubled_and_unproduced_values_are_errors() {
         let text = message(vec![Node::new("r", "Relu", &["z"], &["y"])]);
-        assert_eq!(
-            text,
-            "node \"r\" (Relu): no node, input or initializer defines \"z\""
-        );
-        let text = message(vec![
-            Node::new("r", "Relu", &["x"], &["y"]),
-            Node::new("s", "Relu", &["x"], &["y"]),
-        ]);
-        assert_eq!(
-            text,
-            "node \"s\" (Relu): its output \"y\" is already defined elsewhere"
-        );
+        assert_eq!(text, "node \"r\" (Relu): no node, input or initializer defines \"z\"");
+        let text = message(vec![Node::new("r", "Relu", &["x"], &["y"]), Node::new("s", "Relu", &["x"], &["y"])]);
+        assert_eq!(text, "node \"s\" (Relu): its output \"y\" is already defined elsewhere");
         let text = message(vec![Node::new("r", "Relu", &["x"], &["x"])]);
-        assert_eq!(
-            text,
-            "node \"r\" (Relu): its output \"x\" is already defined elsewhere"
-        );
+        assert_eq!(text, "node \"r\" (Relu): its output \"x\" is already defined elsewhere");
         let text = message(vec![Node::new("r", "Relu", &["x"], &["z"])]);
         assert_eq!(text, "graph \"g\": no node produces the output \"y\"");
     }
@@ -335,17 +267,10 @@ mod tests {
             outputs: vec![value("o")],
             ..Graph::default()
         };
-        let branch = Node::new("if", "If", &["x"], &["y"])
-            .with("then_branch", Attribute::Graph(Box::new(inner)));
-        let mut whole = graph(vec![
-            branch.clone(),
-            Node::new("l", "Relu", &["x"], &["late"]),
-        ]);
+        let branch = Node::new("if", "If", &["x"], &["y"]).with("then_branch", Attribute::Graph(Box::new(inner)));
+        let mut whole = graph(vec![branch.clone(), Node::new("l", "Relu", &["x"], &["late"])]);
         check(&mut whole).unwrap();
-        assert_eq!(
-            whole.nodes.first().map(|node| node.name.as_str()),
-            Some("l")
-        );
+        assert_eq!(whole.nodes.first().map(|node| node.name.as_str()), Some("l"));
         let text = message(vec![branch]);
         assert!(text.contains("defines \"late\""), "{text}");
     }

@@ -10,14 +10,10 @@ use std::path::{Path, PathBuf};
 pub enum OnnxError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("cannot write {}: {source}", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Write(#[from] crate::files::FileError),
     #[error("{} has {size} bytes, an ONNX file has at most {limit}; keep weights in external data files", path.display())]
-    FileTooLarge {
-        path: PathBuf,
-        size: u64,
-        limit: u64,
-    },
+    FileTooLarge { path: PathBuf, size: u64, limit: u64 },
     #[error("the file is not an ONNX model: {reason}")]
     Malformed { reason: String },
     /// A rule of the model as a whole: versions, missing graph.
@@ -27,11 +23,7 @@ pub enum OnnxError {
     #[error("graph {graph:?}: {reason}")]
     Graph { graph: String, reason: String },
     #[error("node {node:?} ({operator}): {reason}")]
-    Node {
-        node: String,
-        operator: String,
-        reason: String,
-    },
+    Node { node: String, operator: String, reason: String },
     #[error("tensor {tensor:?}: {reason}")]
     Tensor { tensor: String, reason: String },
     #[error("{}", list(.0))]
@@ -49,51 +41,27 @@ pub struct UnsupportedOperator {
 
 impl OnnxError {
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
-        Self::Read {
-            path: path.to_owned(),
-            source,
-        }
-    }
-
-    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
-        Self::Write {
-            path: path.to_owned(),
-            source,
-        }
+        Self::Read { path: path.to_owned(), source }
     }
 
     pub(crate) fn malformed(reason: impl fmt::Display) -> Self {
-        Self::Malformed {
-            reason: reason.to_string(),
-        }
+        Self::Malformed { reason: reason.to_string() }
     }
 
     pub(crate) fn model(reason: impl fmt::Display) -> Self {
-        Self::Model {
-            reason: reason.to_string(),
-        }
+        Self::Model { reason: reason.to_string() }
     }
 
     pub(crate) fn graph(graph: &str, reason: impl fmt::Display) -> Self {
-        Self::Graph {
-            graph: graph.to_owned(),
-            reason: reason.to_string(),
-        }
+        Self::Graph { graph: graph.to_owned(), reason: reason.to_string() }
     }
 
     pub(crate) fn node(node: &super::model::Node, reason: impl fmt::Display) -> Self {
-        Self::Node {
-            node: node.name.clone(),
-            operator: node.operator.clone(),
-            reason: reason.to_string(),
-        }
+        Self::Node { node: node.name.clone(), operator: node.operator.clone(), reason: reason.to_string() }
     }
 
     pub(crate) fn tensor(tensor: &str, reason: impl fmt::Display) -> Self {
-        Self::Tensor {
-            tensor: tensor.to_owned(),
-            reason: reason.to_string(),
-        }
+        Self::Tensor { tensor: tensor.to_owned(), reason: reason.to_string() }
     }
 }
 
@@ -101,23 +69,11 @@ impl OnnxError {
 const NODES_SHOWN: usize = 8;
 
 fn list(operators: &[UnsupportedOperator]) -> String {
-    let mut text = format!(
-        "{} operator(s) of the model are not supported:",
-        operators.len()
-    );
+    let mut text = format!("{} operator(s) of the model are not supported:", operators.len());
     for UnsupportedOperator { operator, nodes } in operators {
-        let shown = nodes
-            .iter()
-            .take(NODES_SHOWN)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ");
+        let shown = nodes.iter().take(NODES_SHOWN).cloned().collect::<Vec<_>>().join(", ");
         let rest = nodes.len().saturating_sub(NODES_SHOWN);
-        let rest = if rest > 0 {
-            format!(" and {rest} more")
-        } else {
-            String::new()
-        };
+        let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
         text.push_str(&format!("\n  {operator}: {shown}{rest}"));
     }
     text

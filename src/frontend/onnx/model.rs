@@ -89,7 +89,8 @@ impl Attribute {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
     pub name: String,
-    pub element: ElementType,
+    /// `None`: not given. Inputs of the model always have one.
+    pub element: Option<ElementType>,
     /// `None`: not even the rank is known.
     pub shape: Option<Vec<Dimension>>,
 }
@@ -121,10 +122,7 @@ impl Node {
     }
 
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
-        self.attributes
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, attribute)| attribute)
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, attribute)| attribute)
     }
 
     pub fn set_attribute(&mut self, name: &str, attribute: Attribute) {
@@ -141,36 +139,23 @@ impl Node {
 
     /// Name of an input that is present.
     pub fn input(&self, index: usize) -> Option<&str> {
-        self.inputs
-            .get(index)
-            .map(String::as_str)
-            .filter(|name| !name.is_empty())
+        self.inputs.get(index).map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// Name of an output that is used.
     pub fn output(&self, index: usize) -> Option<&str> {
-        self.outputs
-            .get(index)
-            .map(String::as_str)
-            .filter(|name| !name.is_empty())
+        self.outputs.get(index).map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// `Name` of the default domain, `domain.Name` of another.
     pub fn qualified_operator(&self) -> String {
-        if self.domain.is_empty() {
-            self.operator.clone()
-        } else {
-            format!("{}.{}", self.domain, self.operator)
-        }
+        if self.domain.is_empty() { self.operator.clone() } else { format!("{}.{}", self.domain, self.operator) }
     }
 }
 
 impl Graph {
     /// Initializers by name.
     pub fn initializer_map(&self) -> HashMap<&str, &Tensor> {
-        self.initializers
-            .iter()
-            .map(|(name, tensor)| (name.as_str(), tensor))
-            .collect()
+        self.initializers.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect()
     }
 }

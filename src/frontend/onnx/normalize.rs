@@ -6,7 +6,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::error::{OnnxError, UnsupportedOperator};
-use super::model::{Attribute, Graph, Model, Node};
+use super::model::{Attribute, Dimension, Graph, Model, Node};
+use super::operators::shape::Shape;
 use super::operators::{self, ResultElement};
 use super::tensor::{ElementType, Tensor};
 
@@ -20,8 +21,7 @@ pub fn normalize(mut model: Model) -> Result<Model, OnnxError> {
     check_operators(&model.graph)?;
     let mut rewriter = Rewriter::new(&model);
     for mut node in std::mem::take(&mut model.graph.nodes) {
-        let operator = operators::find(&node.operator)
-            .ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
+        let operator = operators::find(&node.operator).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
         operator.check(&mut node, model.opset)?;
         (operator.adapt)(&mut rewriter, node)?;
     }
@@ -37,26 +37,16 @@ pub fn check_operators(graph: &Graph) -> Result<(), OnnxError> {
     let mut unsupported: Vec<UnsupportedOperator> = Vec::new();
     collect_unsupported(graph, &mut unsupported);
     unsupported.sort_by(|a, b| a.operator.cmp(&b.operator));
-    if unsupported.is_empty() {
-        Ok(())
-    } else {
-        Err(OnnxError::UnsupportedOperators(unsupported))
-    }
+    if unsupported.is_empty() { Ok(()) } else { Err(OnnxError::UnsupportedOperators(unsupported)) }
 }
 
 fn collect_unsupported(graph: &Graph, unsupported: &mut Vec<UnsupportedOperator>) {
     for node in &graph.nodes {
         if !node.domain.is_empty() || operators::find(&node.operator).is_none() {
             let operator = node.qualified_operator();
-            match unsupported
-                .iter_mut()
-                .find(|known| known.operator == operator)
-            {
+            match unsupported.iter_mut().find(|known| known.operator == operator) {
                 Some(known) => known.nodes.push(node.name.clone()),
-                None => unsupported.push(UnsupportedOperator {
-                    operator,
-                    nodes: vec![node.name.clone()],
-                }),
+                None => unsupported.push(UnsupportedOperator { operator, nodes: vec![node.name.clone()] }),
             }
         }
         for (_, attribute) in &node.attributes {
@@ -71,6 +61,7 @@ fn collect_unsupported(graph: &Graph, unsupported: &mut Vec<UnsupportedOperator>
 pub struct Rewriter {
     opset: i64,
     elements: HashMap<String, ElementType>,
+    shapes: HashMap<String, Shape>,
     /// Initializers and outputs of Constant nodes.
     constants: HashMap<String, Tensor>,
     node_names: HashSet<String>,
@@ -80,19 +71,24 @@ pub struct Rewriter {
 impl Rewriter {
     fn new(model: &Model) -> Self {
         let graph = &model.graph;
-        let inputs = graph
-            .inputs
-            .iter()
-            .map(|input| (input.name.clone(), input.element));
-        let initializers = graph
-            .initializers
-            .iter()
-            .map(|(name, tensor)| (name.clone(), tensor.element()));
+        let inputs = graph.inputs.iter().filter_map(|input| Some((input.name.clone(), input.element?)));
+        let initializers = graph.initializers.iter().map(|(name, tensor)| (name.clone(), tensor.element()));
         let mut elements: HashMap<_, _> = inputs.chain(initializers).collect();
         elements.reserve(graph.nodes.len());
+        let initializers = graph.initializers.iter();
+        let known =
+            initializers.map(|(name, tensor)| (name.clone(), tensor.shape().iter().copied().map(Some).collect()));
+        let given = graph.inputs.iter().filter_map(|input| {
+            let sizes = input.shape.as_ref()?.iter().map(|dimension| match dimension {
+                Dimension::Fixed(size) => Some(*size),
+                Dimension::Named(_) => None,
+            });
+            Some((input.name.clone(), sizes.collect()))
+        });
         Self {
             opset: model.opset,
             elements,
+            shapes: known.chain(given).collect(),
             constants: graph.initializers.iter().cloned().collect(),
             node_names: graph.nodes.iter().map(|node| node.name.clone()).collect(),
             nodes: Vec::with_capacity(graph.nodes.len()),
@@ -106,8 +102,7 @@ impl Rewriter {
 
     /// Appends a node of the normal form.
     pub fn push(&mut self, mut node: Node) -> Result<(), OnnxError> {
-        let operator = operators::find(&node.operator)
-            .ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
+        let operator = operators::find(&node.operator).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
         operator.fill_defaults(&mut node, NORMAL_OPSET);
         operator.check(&mut node, NORMAL_OPSET)?;
         for (output, rule) in node.outputs.iter().zip(operator.results) {
@@ -116,9 +111,11 @@ impl Rewriter {
                 self.elements.insert(output.clone(), element);
             }
         }
+        if let (Some(output), Some(shape)) = (node.output(0), (operator.shape)(self, &node)) {
+            self.shapes.insert(output.to_owned(), shape);
+        }
         if node.operator == "Constant"
-            && let (Some(output), Some(Attribute::Tensor(tensor))) =
-                (node.output(0), node.attribute("value"))
+            && let (Some(output), Some(Attribute::Tensor(tensor))) = (node.output(0), node.attribute("value"))
         {
             self.constants.insert(output.to_owned(), tensor.clone());
         }
@@ -134,13 +131,8 @@ impl Rewriter {
                 Some(Attribute::Int(code)) => i32::try_from(*code)
                     .map_err(|_| format!("element type {code} is not known"))
                     .and_then(ElementType::from_code)
-                    .map_err(|reason| {
-                        OnnxError::node(node, format!("attribute {attribute:?}: {reason}"))
-                    }),
-                _ => Err(OnnxError::node(
-                    node,
-                    format!("attribute {attribute:?} is missing"),
-                )),
+                    .map_err(|reason| OnnxError::node(node, format!("attribute {attribute:?}: {reason}"))),
+                _ => Err(OnnxError::node(node, format!("attribute {attribute:?} is missing"))),
             },
             ResultElement::Tensor(attribute) => match node.attribute(attribute) {
                 Some(Attribute::Tensor(tensor)) => Ok(tensor.element()),
@@ -152,9 +144,22 @@ impl Rewriter {
     /// Element type of an input that is present.
     pub fn input_element(&self, node: &Node, index: usize) -> Result<ElementType, OnnxError> {
         let element = node.input(index).and_then(|name| self.elements.get(name));
-        element
-            .copied()
-            .ok_or_else(|| OnnxError::node(node, format!("input {index} is missing")))
+        element.copied().ok_or_else(|| OnnxError::node(node, format!("input {index} is missing")))
+    }
+
+    /// What is known of the shape of an input.
+    pub fn shape(&self, node: &Node, index: usize) -> Option<&Shape> {
+        self.shapes.get(node.input(index)?)
+    }
+
+    /// Rank of an input that a form of the normal form needs.
+    pub fn rank(&self, node: &Node, index: usize) -> Result<usize, OnnxError> {
+        self.shape(node, index).map(Vec::len).ok_or_else(|| {
+            let input = node.input(index).unwrap_or_default();
+            let reason =
+                format!("the rank of its input {input:?} must be known; fix the shapes when the model is exported");
+            OnnxError::node(node, reason)
+        })
     }
 
     /// Value of an input, if it is a constant.
@@ -176,26 +181,14 @@ impl Rewriter {
     }
 
     /// Appends a Constant made out of `node`; returns the name of its value.
-    pub fn push_constant(
-        &mut self,
-        node: &Node,
-        suffix: &str,
-        value: Tensor,
-    ) -> Result<String, OnnxError> {
+    pub fn push_constant(&mut self, node: &Node, suffix: &str, value: Tensor) -> Result<String, OnnxError> {
         let name = self.derived_name(node, suffix);
-        self.push(
-            Node::new(&name, "Constant", &[], &[&name]).with("value", Attribute::Tensor(value)),
-        )?;
+        self.push(Node::new(&name, "Constant", &[], &[&name]).with("value", Attribute::Tensor(value)))?;
         Ok(name)
     }
 
     /// Moves an INTS attribute to a constant input.
-    pub fn attribute_to_input(
-        &mut self,
-        node: &mut Node,
-        attribute: &str,
-        index: usize,
-    ) -> Result<(), OnnxError> {
+    pub fn attribute_to_input(&mut self, node: &mut Node, attribute: &str, index: usize) -> Result<(), OnnxError> {
         let Some(Attribute::Ints(values)) = node.take_attribute(attribute) else {
             return Ok(());
         };
@@ -211,36 +204,5 @@ impl Rewriter {
         if let Some(input) = node.inputs.get_mut(index) {
             *input = name;
         }
-    }
-
-    /// Widens an INT32 input to INT64.
-    pub fn widen_input(
-        &mut self,
-        node: &mut Node,
-        index: usize,
-        suffix: &str,
-    ) -> Result<(), OnnxError> {
-        let Some(name) = node.input(index).map(str::to_owned) else {
-            return Ok(());
-        };
-        if self.input_element(node, index)? != ElementType::I32 {
-            return Ok(());
-        }
-        let constant = self
-            .constant(node, index)
-            .and_then(|tensor| Some((tensor.to_i64s()?, tensor.shape().to_vec())));
-        let wide = if let Some((values, shape)) = constant {
-            let tensor = Tensor::from_i64s(&values)
-                .reshaped(shape)
-                .map_err(|reason| OnnxError::node(node, reason))?;
-            self.push_constant(node, suffix, tensor)?
-        } else {
-            let wide = self.derived_name(node, suffix);
-            let cast = Node::new(&wide, "Cast", &[&name], &[&wide]);
-            self.push(cast.with("to", Attribute::Int(ElementType::I64.code().into())))?;
-            wide
-        };
-        self.set_input(node, index, wide);
-        Ok(())
     }
 }

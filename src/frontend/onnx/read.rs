@@ -11,7 +11,7 @@ use prost::bytes::Bytes;
 use super::error::OnnxError;
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::proto::attribute_proto::AttributeType;
-use super::proto::tensor_shape_proto::dimension;
+use super::proto::tensor_shape_proto::{self, dimension};
 use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use super::tensor::{ElementType, MAX_RANK};
 use super::tensor_data::{ExternalData, tensor};
@@ -32,26 +32,17 @@ pub fn load(path: &Path) -> Result<Model, OnnxError> {
     if !metadata.is_file() {
         return Err(failed(std::io::Error::other("it is not a regular file")));
     }
-    let too_large = |size| OnnxError::FileTooLarge {
-        path: path.to_owned(),
-        size,
-        limit: MAX_FILE,
-    };
+    let too_large = |size| OnnxError::FileTooLarge { path: path.to_owned(), size, limit: MAX_FILE };
     if metadata.len() > MAX_FILE {
         return Err(too_large(metadata.len()));
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     // One byte more than allowed, so that a file that grows meanwhile is noticed.
-    file.take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(too_large(bytes.len() as u64));
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     from_bytes(bytes.into(), Some(folder))
 }
 
@@ -68,15 +59,13 @@ pub fn from_bytes(bytes: Bytes, folder: Option<&Path>) -> Result<Model, OnnxErro
         )));
     }
     let (opset, other_opsets) = opsets(&proto)?;
-    let mut reader = Reader {
-        external: ExternalData::new(folder),
-        ir_version: proto.ir_version,
-    };
-    let graph = proto
-        .graph
-        .ok_or_else(|| OnnxError::model("the model has no graph"))?;
+    let mut reader = Reader { external: ExternalData::new(folder), ir_version: proto.ir_version };
+    let graph = proto.graph.ok_or_else(|| OnnxError::model("the model has no graph"))?;
     let mut graph = reader.graph(graph)?;
     check::check(&mut graph)?;
+    if let Some(input) = graph.inputs.iter().find(|input| input.element.is_none()) {
+        return Err(OnnxError::graph(&graph.name, format!("input {:?} has no element type", input.name)));
+    }
     Ok(Model {
         ir_version: proto.ir_version,
         opset,
@@ -86,11 +75,7 @@ pub fn from_bytes(bytes: Bytes, folder: Option<&Path>) -> Result<Model, OnnxErro
         domain: proto.domain,
         model_version: proto.model_version,
         doc_string: proto.doc_string,
-        metadata: proto
-            .metadata_props
-            .into_iter()
-            .map(|entry| (entry.key, entry.value))
-            .collect(),
+        metadata: proto.metadata_props.into_iter().map(|entry| (entry.key, entry.value)).collect(),
         graph,
     })
 }
@@ -101,23 +86,15 @@ fn is_default_domain(domain: &str) -> bool {
 }
 
 fn opsets(proto: &ModelProto) -> Result<(i64, Vec<(String, i64)>), OnnxError> {
-    let (default, other): (Vec<_>, Vec<_>) = proto
-        .opset_import
-        .iter()
-        .partition(|entry| is_default_domain(&entry.domain));
+    let (default, other): (Vec<_>, Vec<_>) =
+        proto.opset_import.iter().partition(|entry| is_default_domain(&entry.domain));
     let version = match default.as_slice() {
         [] => {
-            return Err(OnnxError::model(
-                "the model does not say which opset of the default domain it uses",
-            ));
+            return Err(OnnxError::model("the model does not say which opset of the default domain it uses"));
         }
-        [first, rest @ ..] if rest.iter().all(|entry| entry.version == first.version) => {
-            first.version
-        }
+        [first, rest @ ..] if rest.iter().all(|entry| entry.version == first.version) => first.version,
         _ => {
-            return Err(OnnxError::model(
-                "the model imports two different opsets of the default domain",
-            ));
+            return Err(OnnxError::model("the model imports two different opsets of the default domain"));
         }
     };
     if !OPSETS.contains(&version) {
@@ -127,13 +104,7 @@ fn opsets(proto: &ModelProto) -> Result<(i64, Vec<(String, i64)>), OnnxError> {
             OPSETS.end()
         )));
     }
-    Ok((
-        version,
-        other
-            .into_iter()
-            .map(|entry| (entry.domain.clone(), entry.version))
-            .collect(),
-    ))
+    Ok((version, other.into_iter().map(|entry| (entry.domain.clone(), entry.version)).collect()))
 }
 
 struct Reader<'a> {
@@ -145,15 +116,8 @@ impl Reader<'_> {
     fn graph(&mut self, proto: GraphProto) -> Result<Graph, OnnxError> {
         let name = proto.name;
         if let Some(sparse) = proto.sparse_initializer.first() {
-            let tensor = sparse
-                .values
-                .as_ref()
-                .map(|values| values.name.as_str())
-                .unwrap_or_default();
-            return Err(OnnxError::tensor(
-                tensor,
-                "sparse initializers are not supported; store it as a dense one",
-            ));
+            let tensor = sparse.values.as_ref().map(|values| values.name.as_str()).unwrap_or_default();
+            return Err(OnnxError::tensor(tensor, "sparse initializers are not supported; store it as a dense one"));
         }
         let mut initializers = Vec::with_capacity(proto.initializer.len());
         let mut constants = HashSet::new();
@@ -163,10 +127,7 @@ impl Reader<'_> {
                 return Err(OnnxError::graph(&name, "an initializer has no name"));
             }
             if !constants.insert(tensor_name.clone()) {
-                return Err(OnnxError::graph(
-                    &name,
-                    format!("initializer {tensor_name:?} is given twice"),
-                ));
+                return Err(OnnxError::graph(&name, format!("initializer {tensor_name:?} is given twice")));
             }
             let value = tensor(initializer, &mut self.external)?;
             initializers.push((tensor_name, value));
@@ -175,39 +136,23 @@ impl Reader<'_> {
         let mut seen = HashSet::new();
         for input in &proto.input {
             if !seen.insert(input.name.as_str()) {
-                return Err(OnnxError::graph(
-                    &name,
-                    format!("input {:?} is given twice", input.name),
-                ));
+                return Err(OnnxError::graph(&name, format!("input {:?} is given twice", input.name)));
             }
             if !constants.contains(&input.name) {
                 inputs.push(value(&name, "input", input)?);
             }
         }
         if self.ir_version < 4
-            && let Some(missing) = initializers
-                .iter()
-                .find(|(initializer, _)| !seen.contains(initializer.as_str()))
+            && let Some(missing) = initializers.iter().find(|(initializer, _)| !seen.contains(initializer.as_str()))
         {
             return Err(OnnxError::graph(
                 &name,
-                format!(
-                    "initializer {:?} is not an input, which IR version {} demands",
-                    missing.0, self.ir_version
-                ),
+                format!("initializer {:?} is not an input, which IR version {} demands", missing.0, self.ir_version),
             ));
         }
-        let outputs = proto
-            .output
-            .iter()
-            .map(|output| value(&name, "output", output))
-            .collect::<Result<_, _>>()?;
+        let outputs = proto.output.iter().map(|output| value(&name, "output", output)).collect::<Result<_, _>>()?;
         // Types inside the graph are hints: those that we cannot read are left out.
-        let value_info = proto
-            .value_info
-            .iter()
-            .filter_map(|info| value(&name, "value", info).ok())
-            .collect();
+        let value_info = proto.value_info.iter().filter_map(|info| value(&name, "value", info).ok()).collect();
         let mut named: HashSet<String> = proto.node.iter().map(|node| node.name.clone()).collect();
         let mut nodes = Vec::with_capacity(proto.node.len());
         for (index, mut node) in proto.node.into_iter().enumerate() {
@@ -220,24 +165,13 @@ impl Reader<'_> {
             }
             nodes.push(self.node(node)?);
         }
-        Ok(Graph {
-            name,
-            nodes,
-            inputs,
-            outputs,
-            initializers,
-            value_info,
-        })
+        Ok(Graph { name, nodes, inputs, outputs, initializers, value_info })
     }
 
     fn node(&mut self, proto: NodeProto) -> Result<Node, OnnxError> {
         let mut node = Node {
             name: proto.name,
-            domain: if is_default_domain(&proto.domain) {
-                String::new()
-            } else {
-                proto.domain
-            },
+            domain: if is_default_domain(&proto.domain) { String::new() } else { proto.domain },
             operator: proto.op_type,
             inputs: proto.input,
             outputs: proto.output,
@@ -246,15 +180,10 @@ impl Reader<'_> {
         for attribute in proto.attribute {
             let name = attribute.name.clone();
             if node.attribute(&name).is_some() {
-                return Err(OnnxError::node(
-                    &node,
-                    format!("attribute {name:?} is given twice"),
-                ));
+                return Err(OnnxError::node(&node, format!("attribute {name:?} is given twice")));
             }
             let value = self.attribute(attribute).map_err(|problem| match problem {
-                Problem::Reason(reason) => {
-                    OnnxError::node(&node, format!("attribute {name:?}: {reason}"))
-                }
+                Problem::Reason(reason) => OnnxError::node(&node, format!("attribute {name:?}: {reason}")),
                 Problem::Error(error) => error,
             })?;
             node.attributes.push((name, value));
@@ -263,14 +192,9 @@ impl Reader<'_> {
     }
 
     fn attribute(&mut self, proto: AttributeProto) -> Result<Attribute, Problem> {
-        let kind = AttributeType::try_from(proto.r#type)
-            .map_err(|_| format!("kind {} is not known", proto.r#type))?;
+        let kind = AttributeType::try_from(proto.r#type).map_err(|_| format!("kind {} is not known", proto.r#type))?;
         if !proto.ref_attr_name.is_empty() {
-            return Err(
-                "references to function attributes have no meaning outside of functions"
-                    .to_owned()
-                    .into(),
-            );
+            return Err("references to function attributes have no meaning outside of functions".to_owned().into());
         }
         let missing = || format!("it says to be {} but has no such value", kind.as_str_name());
         Ok(match kind {
@@ -279,12 +203,8 @@ impl Reader<'_> {
             AttributeType::Float => Attribute::Float(proto.f.unwrap_or_default()),
             AttributeType::Int => Attribute::Int(proto.i.unwrap_or_default()),
             AttributeType::String => Attribute::String(proto.s.unwrap_or_default()),
-            AttributeType::Tensor => {
-                Attribute::Tensor(tensor(proto.t.ok_or_else(missing)?, &mut self.external)?)
-            }
-            AttributeType::Graph => {
-                Attribute::Graph(Box::new(self.graph(proto.g.ok_or_else(missing)?)?))
-            }
+            AttributeType::Tensor => Attribute::Tensor(tensor(proto.t.ok_or_else(missing)?, &mut self.external)?),
+            AttributeType::Graph => Attribute::Graph(Box::new(self.graph(proto.g.ok_or_else(missing)?)?)),
             AttributeType::Floats => Attribute::Floats(proto.floats),
             AttributeType::Ints => Attribute::Ints(proto.ints),
             AttributeType::Strings => Attribute::Strings(proto.strings),
@@ -317,40 +237,32 @@ fn value(graph: &str, role: &str, proto: &ValueInfoProto) -> Result<Value, OnnxE
     if name.is_empty() {
         return Err(OnnxError::graph(graph, format!("an {role} has no name")));
     }
-    let tensor = proto
-        .r#type
-        .as_ref()
-        .and_then(|kind| kind.tensor_type.as_ref());
-    let tensor = tensor.ok_or_else(|| {
-        failed("only tensors are supported, and their type must be given".to_owned())
-    })?;
-    let element = ElementType::from_code(tensor.elem_type).map_err(failed)?;
+    let Some(kind) = &proto.r#type else {
+        return Ok(Value { name, element: None, shape: None });
+    };
+    let tensor = kind.tensor_type.as_ref().ok_or_else(|| failed("only tensors are supported".to_owned()))?;
+    let element = match tensor.elem_type {
+        0 => None,
+        code => Some(ElementType::from_code(code).map_err(failed)?),
+    };
     let Some(shape) = &tensor.shape else {
-        return Ok(Value {
-            name,
-            element,
-            shape: None,
-        });
+        return Ok(Value { name, element, shape: None });
     };
     if shape.dim.len() > MAX_RANK {
-        return Err(failed(format!(
-            "{} dimensions, at most {MAX_RANK} are supported",
-            shape.dim.len()
-        )));
+        return Err(failed(format!("{} dimensions, at most {MAX_RANK} are supported", shape.dim.len())));
     }
-    let dimensions = shape.dim.iter().map(|dimension| match &dimension.value {
+    let shape = shape.dim.iter().map(|size| dimension(size).map_err(failed)).collect::<Result<_, _>>()?;
+    Ok(Value { name, element, shape: Some(shape) })
+}
+
+fn dimension(proto: &tensor_shape_proto::Dimension) -> Result<Dimension, String> {
+    match &proto.value {
         None => Ok(Dimension::Named(String::new())),
         Some(dimension::Value::DimParam(name)) => Ok(Dimension::Named(name.clone())),
         // Some exporters write -1 for a dimension that they do not know.
         Some(dimension::Value::DimValue(-1)) => Ok(Dimension::Named(String::new())),
-        Some(dimension::Value::DimValue(size)) => usize::try_from(*size)
-            .map(Dimension::Fixed)
-            .map_err(|_| failed(format!("dimension {size} is negative"))),
-    });
-    let shape = Some(dimensions.collect::<Result<_, _>>()?);
-    Ok(Value {
-        name,
-        element,
-        shape,
-    })
+        Some(dimension::Value::DimValue(size)) => {
+            usize::try_from(*size).map(Dimension::Fixed).map_err(|_| format!("dimension {size} is negative"))
+        }
+    }
 }

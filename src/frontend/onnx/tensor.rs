@@ -67,10 +67,7 @@ impl ElementType {
         }
         match DataType::try_from(code) {
             Ok(DataType::Undefined) => Err("the element type is not given".to_owned()),
-            Ok(known) => Err(format!(
-                "element type {} is not supported",
-                known.as_str_name()
-            )),
+            Ok(known) => Err(format!("element type {} is not supported", known.as_str_name())),
             Err(_) => Err(format!("element type {code} is not known")),
         }
     }
@@ -110,10 +107,7 @@ pub const MAX_RANK: usize = 64;
 /// products over a part of the shape cannot overflow either.
 pub fn element_count(shape: &[usize]) -> Result<usize, String> {
     if shape.len() > MAX_RANK {
-        return Err(format!(
-            "{} dimensions, at most {MAX_RANK} are supported",
-            shape.len()
-        ));
+        return Err(format!("{} dimensions, at most {MAX_RANK} are supported", shape.len()));
     }
     let too_large = || format!("the shape {shape:?} has too many elements");
     let product = shape
@@ -128,9 +122,7 @@ pub fn element_count(shape: &[usize]) -> Result<usize, String> {
 impl Tensor {
     pub fn new(element: ElementType, shape: Vec<usize>, data: Bytes) -> Result<Self, String> {
         let count = element_count(&shape)?;
-        let needed = count
-            .checked_mul(element.width())
-            .ok_or("the tensor is too large")?;
+        let needed = count.checked_mul(element.width()).ok_or("the tensor is too large")?;
         if needed != data.len() {
             return Err(format!(
                 "the shape {shape:?} of {} needs {needed} bytes, {} are given",
@@ -138,52 +130,38 @@ impl Tensor {
                 data.len()
             ));
         }
-        Ok(Self {
-            element,
-            shape,
-            data,
-        })
+        Ok(Self { element, shape, data })
     }
 
     /// A vector of INT64.
     pub fn from_i64s(values: &[i64]) -> Self {
-        let data: Vec<u8> = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        Self {
-            element: ElementType::I64,
-            shape: vec![values.len()],
-            data: data.into(),
-        }
+        let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { element: ElementType::I64, shape: vec![values.len()], data: data.into() }
     }
 
     /// A vector of FLOAT.
     pub fn from_f32s(values: &[f32]) -> Self {
-        let data: Vec<u8> = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        Self {
-            element: ElementType::F32,
-            shape: vec![values.len()],
-            data: data.into(),
-        }
+        let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { element: ElementType::F32, shape: vec![values.len()], data: data.into() }
     }
 
-    /// A scalar of any float type; `value` is rounded to it.
-    pub fn scalar_float(element: ElementType, value: f32) -> Option<Self> {
+    /// A scalar; `value` is rounded to the type, and saturates where it is an integer.
+    pub fn scalar(element: ElementType, value: f32) -> Self {
         let data: Vec<u8> = match element {
             ElementType::F16 => half::f16::from_f32(value).to_le_bytes().to_vec(),
             ElementType::F32 => value.to_le_bytes().to_vec(),
             ElementType::F64 => f64::from(value).to_le_bytes().to_vec(),
-            _ => return None,
+            ElementType::I8 => (value as i8).to_le_bytes().to_vec(),
+            ElementType::I16 => (value as i16).to_le_bytes().to_vec(),
+            ElementType::I32 => (value as i32).to_le_bytes().to_vec(),
+            ElementType::I64 => (value as i64).to_le_bytes().to_vec(),
+            ElementType::U8 => (value as u8).to_le_bytes().to_vec(),
+            ElementType::U16 => (value as u16).to_le_bytes().to_vec(),
+            ElementType::U32 => (value as u32).to_le_bytes().to_vec(),
+            ElementType::U64 => (value as u64).to_le_bytes().to_vec(),
+            ElementType::Bool => vec![u8::from(value != 0.0)],
         };
-        Some(Self {
-            element,
-            shape: Vec::new(),
-            data: data.into(),
-        })
+        Self { element, shape: Vec::new(), data: data.into() }
     }
 
     /// The same bytes in another shape with as many elements.
@@ -225,11 +203,9 @@ impl Tensor {
                     ElementType::I8 | ElementType::I16 | ElementType::I32 | ElementType::I64 => {
                         Some(((raw << unused) as i64) >> unused)
                     }
-                    ElementType::U8
-                    | ElementType::U16
-                    | ElementType::U32
-                    | ElementType::U64
-                    | ElementType::Bool => i64::try_from(raw).ok(),
+                    ElementType::U8 | ElementType::U16 | ElementType::U32 | ElementType::U64 | ElementType::Bool => {
+                        i64::try_from(raw).ok()
+                    }
                     ElementType::F16 | ElementType::F32 | ElementType::F64 => None,
                 }
             })
@@ -247,14 +223,8 @@ mod tests {
         assert_eq!(ElementType::F16.code(), 10);
         assert_eq!(ElementType::U64.code(), 13);
         assert_eq!(ElementType::from_code(7), Ok(ElementType::I64));
-        assert_eq!(
-            ElementType::from_code(16),
-            Err("element type BFLOAT16 is not supported".to_owned())
-        );
-        assert_eq!(
-            ElementType::from_code(99),
-            Err("element type 99 is not known".to_owned())
-        );
+        assert_eq!(ElementType::from_code(16), Err("element type BFLOAT16 is not supported".to_owned()));
+        assert_eq!(ElementType::from_code(99), Err("element type 99 is not known".to_owned()));
     }
 
     #[test]
@@ -275,9 +245,6 @@ mod tests {
         assert_eq!(tensor.to_i64s(), Some(vec![255, 1]));
         let tensor = Tensor::new(ElementType::U64, vec![1], vec![0xff; 8].into()).unwrap();
         assert_eq!(tensor.to_i64s(), None);
-        assert_eq!(
-            Tensor::from_i64s(&[-5, i64::MAX]).to_i64s(),
-            Some(vec![-5, i64::MAX])
-        );
+        assert_eq!(Tensor::from_i64s(&[-5, i64::MAX]).to_i64s(), Some(vec![-5, i64::MAX]));
     }
 }

@@ -27,19 +27,10 @@ impl<'a> ExternalData<'a> {
 
     /// `expected` bytes of the file that the tensor names.
     fn bytes(&mut self, proto: &TensorProto, expected: usize) -> Result<Bytes, String> {
-        let entry = |key: &str| {
-            proto
-                .external_data
-                .iter()
-                .find(|entry| entry.key == key)
-                .map(|entry| &entry.value)
-        };
+        let entry = |key: &str| proto.external_data.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
         let number = |key: &str| {
             entry(key)
-                .map(|text| {
-                    text.parse::<u64>()
-                        .map_err(|_| format!("external data: {key} {text:?} is not a number"))
-                })
+                .map(|text| text.parse::<u64>().map_err(|_| format!("external data: {key} {text:?} is not a number")))
                 .transpose()
         };
         let location = entry("location").ok_or("external data without a location")?;
@@ -49,20 +40,14 @@ impl<'a> ExternalData<'a> {
         let mut file = File::open(&path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() {
-            return Err(format!(
-                "external data {} is not a regular file",
-                path.display()
-            ));
+            return Err(format!("external data {} is not a regular file", path.display()));
         }
         let rest = metadata.len().checked_sub(offset);
-        let available = rest.ok_or_else(|| {
-            format!("external data: offset {offset} is beyond the end of {location:?}")
-        })?;
+        let available =
+            rest.ok_or_else(|| format!("external data: offset {offset} is beyond the end of {location:?}"))?;
         let length = number("length")?.unwrap_or(expected as u64);
         if length != expected as u64 {
-            return Err(format!(
-                "external data has {length} bytes, its type and shape need {expected}"
-            ));
+            return Err(format!("external data has {length} bytes, its type and shape need {expected}"));
         }
         if available < length {
             return Err(format!(
@@ -71,9 +56,7 @@ impl<'a> ExternalData<'a> {
         }
         self.read = self.read.saturating_add(expected);
         if self.read > MAX_EXTERNAL {
-            return Err(format!(
-                "the external tensors of the model take more than {MAX_EXTERNAL} bytes"
-            ));
+            return Err(format!("the external tensors of the model take more than {MAX_EXTERNAL} bytes"));
         }
         let mut bytes = vec![0; expected];
         file.seek(SeekFrom::Start(offset)).map_err(failed)?;
@@ -83,23 +66,17 @@ impl<'a> ExternalData<'a> {
 
     /// A file inside the folder of the model, also after symbolic links are followed.
     fn resolve(&self, location: &str) -> Result<PathBuf, String> {
-        let folder = self
-            .folder
-            .ok_or("external data can be read only when the model is read from a file")?;
+        let folder = self.folder.ok_or("external data can be read only when the model is read from a file")?;
         let relative = Path::new(location);
         let plain = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
         if location.is_empty() || location.contains('\0') || !relative.components().all(plain) {
-            return Err(format!(
-                "external data {location:?} must be a path inside the folder of the model"
-            ));
+            return Err(format!("external data {location:?} must be a path inside the folder of the model"));
         }
         let failed = |source: std::io::Error| format!("external data {location:?}: {source}");
         let folder = folder.canonicalize().map_err(failed)?;
         let path = folder.join(relative).canonicalize().map_err(failed)?;
         if !path.starts_with(&folder) {
-            return Err(format!(
-                "external data {location:?} leads out of the folder of the model"
-            ));
+            return Err(format!("external data {location:?} leads out of the folder of the model"));
         }
         Ok(path)
     }
@@ -122,13 +99,8 @@ fn decode(proto: TensorProto, external: &mut ExternalData) -> Result<Tensor, Str
         .map(|size| usize::try_from(*size).map_err(|_| format!("dimension {size} is negative")))
         .collect::<Result<Vec<_>, _>>()?;
     let count = element_count(&shape)?;
-    let expected = count
-        .checked_mul(element.width())
-        .ok_or("the tensor is too large")?;
-    let typed = typed_lists(&proto)
-        .into_iter()
-        .filter(|(_, length)| *length > 0)
-        .collect::<Vec<_>>();
+    let expected = count.checked_mul(element.width()).ok_or("the tensor is too large")?;
+    let typed = typed_lists(&proto).into_iter().filter(|(_, length)| *length > 0).collect::<Vec<_>>();
     let data = if proto.data_location() == DataLocation::External {
         if proto.raw_data.is_some() || !typed.is_empty() {
             return Err("it has both external data and values of its own".to_owned());
@@ -144,11 +116,7 @@ fn decode(proto: TensorProto, external: &mut ExternalData) -> Result<Tensor, Str
             [] => Bytes::new(),
             [(list, _)] if *list == list_of(element) => typed_data(element, &proto)?,
             [(list, _)] => {
-                return Err(format!(
-                    "{} values belong in {}, not {list}",
-                    element.name(),
-                    list_of(element)
-                ));
+                return Err(format!("{} values belong in {}, not {list}", element.name(), list_of(element)));
             }
             _ => return Err("it has values in more than one list".to_owned()),
         }
@@ -182,32 +150,12 @@ fn list_of(element: ElementType) -> &'static str {
 fn typed_data(element: ElementType, proto: &TensorProto) -> Result<Bytes, String> {
     use ElementType::{Bool, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
     let bytes: Vec<u8> = match element {
-        F32 => proto
-            .float_data
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect(),
-        F64 => proto
-            .double_data
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect(),
-        I64 => proto
-            .int64_data
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect(),
-        U64 => proto
-            .uint64_data
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect(),
+        F32 => proto.float_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        F64 => proto.double_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        I64 => proto.int64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        U64 => proto.uint64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
         U32 => narrow(&proto.uint64_data, u32::to_le_bytes)?,
-        I32 => proto
-            .int32_data
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect(),
+        I32 => proto.int32_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
         I16 => narrow(&proto.int32_data, i16::to_le_bytes)?,
         I8 => narrow(&proto.int32_data, i8::to_le_bytes)?,
         // float16 is stored as its 16 bits.
@@ -217,18 +165,14 @@ fn typed_data(element: ElementType, proto: &TensorProto) -> Result<Bytes, String
     Ok(bytes.into())
 }
 
-fn narrow<From, To, const WIDTH: usize>(
-    values: &[From],
-    bytes: fn(To) -> [u8; WIDTH],
-) -> Result<Vec<u8>, String>
+fn narrow<From, To, const WIDTH: usize>(values: &[From], bytes: fn(To) -> [u8; WIDTH]) -> Result<Vec<u8>, String>
 where
     From: Copy + std::fmt::Display,
     To: TryFrom<From>,
 {
     let mut all = Vec::with_capacity(values.len() * WIDTH);
     for value in values {
-        let narrow = To::try_from(*value)
-            .map_err(|_| format!("value {value} does not fit its element type"))?;
+        let narrow = To::try_from(*value).map_err(|_| format!("value {value} does not fit its element type"))?;
         all.extend_from_slice(&bytes(narrow));
     }
     Ok(all)
@@ -239,8 +183,5 @@ fn normalise_booleans(element: ElementType, data: Bytes) -> Bytes {
     if element != ElementType::Bool || data.iter().all(|byte| *byte <= 1) {
         return data;
     }
-    data.iter()
-        .map(|byte| u8::from(*byte != 0))
-        .collect::<Vec<_>>()
-        .into()
+    data.iter().map(|byte| u8::from(*byte != 0)).collect::<Vec<_>>().into()
 }

@@ -77,9 +77,7 @@ pub fn check(bytes: &[u8]) -> Result<(), OnnxError> {
 impl Walk {
     fn message(&mut self, mut bytes: &[u8], kind: Message, depth: usize) -> Result<(), OnnxError> {
         if depth > MAX_DEPTH {
-            return Err(OnnxError::malformed(format!(
-                "messages are nested deeper than {MAX_DEPTH}"
-            )));
+            return Err(OnnxError::malformed(format!("messages are nested deeper than {MAX_DEPTH}")));
         }
         while !bytes.is_empty() {
             let key = varint(&mut bytes)?;
@@ -102,9 +100,7 @@ impl Walk {
                 }
                 5 => skip(&mut bytes, 4)?,
                 other => {
-                    return Err(OnnxError::malformed(format!(
-                        "wire type {other} is not used by ONNX"
-                    )));
+                    return Err(OnnxError::malformed(format!("wire type {other} is not used by ONNX")));
                 }
             }
         }
@@ -114,9 +110,7 @@ impl Walk {
     fn count(&mut self) -> Result<(), OnnxError> {
         self.items += 1;
         if self.items > MAX_ITEMS {
-            return Err(OnnxError::malformed(format!(
-                "more than {MAX_ITEMS} messages and strings"
-            )));
+            return Err(OnnxError::malformed(format!("more than {MAX_ITEMS} messages and strings")));
         }
         Ok(())
     }
@@ -201,12 +195,7 @@ mod tests {
     #[test]
     fn lengths_beyond_the_end_are_errors() {
         assert!(check(&[0x3a, 0x05, 0x00]).is_err());
-        assert!(
-            check(&[
-                0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01
-            ])
-            .is_err()
-        );
+        assert!(check(&[0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]).is_err());
         assert!(check(&[0x80; 11]).is_err());
         assert!(check(&[]).is_ok());
     }

@@ -1,6 +1,5 @@
 //! [`Model`] to file. Equal models give equal bytes.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use prost::Message;
@@ -10,42 +9,26 @@ use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::proto::attribute_proto::AttributeType;
 use super::proto::tensor_shape_proto::{Dimension as DimensionProto, dimension};
 use super::proto::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
-    TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
 };
 use super::read::MAX_FILE;
-use super::tensor::Tensor;
+use super::tensor::{ElementType, Tensor};
 
 /// Writes `model` to `path`; the file appears whole or not at all.
 pub fn save(model: &Model, path: &Path) -> Result<(), OnnxError> {
     let bytes = to_bytes(model)?;
-    let failed = |source| OnnxError::write(path, source);
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(&bytes).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    Ok(crate::files::write_atomically(path, &bytes)?)
 }
 
 /// The bytes of a model file. Weights are inside; a model beyond the 2 GiB of protobuf is an error.
 pub fn to_bytes(model: &Model) -> Result<Vec<u8>, OnnxError> {
-    let mut opset_import = vec![OperatorSetIdProto {
-        domain: String::new(),
-        version: model.opset,
-    }];
+    let mut opset_import = vec![OperatorSetIdProto { domain: String::new(), version: model.opset }];
     let other = model.other_opsets.iter();
-    opset_import.extend(other.map(|(domain, version)| OperatorSetIdProto {
-        domain: domain.clone(),
-        version: *version,
-    }));
+    opset_import
+        .extend(other.map(|(domain, version)| OperatorSetIdProto { domain: domain.clone(), version: *version }));
     let metadata = model.metadata.iter();
-    let metadata_props = metadata.map(|(key, value)| StringStringEntryProto {
-        key: key.clone(),
-        value: value.clone(),
-    });
+    let metadata_props = metadata.map(|(key, value)| StringStringEntryProto { key: key.clone(), value: value.clone() });
     let proto = ModelProto {
         ir_version: model.ir_version,
         producer_name: model.producer_name.clone(),
@@ -60,9 +43,7 @@ pub fn to_bytes(model: &Model) -> Result<Vec<u8>, OnnxError> {
     };
     let size = proto.encoded_len();
     if size as u64 >= MAX_FILE {
-        return Err(OnnxError::model(format!(
-            "the model needs {size} bytes, an ONNX file has at most {MAX_FILE}"
-        )));
+        return Err(OnnxError::model(format!("the model needs {size} bytes, an ONNX file has at most {MAX_FILE}")));
     }
     Ok(proto.encode_to_vec())
 }
@@ -70,25 +51,12 @@ pub fn to_bytes(model: &Model) -> Result<Vec<u8>, OnnxError> {
 fn graph(graph: &Graph, ir_version: i64) -> Result<GraphProto, OnnxError> {
     let mut input: Vec<_> = graph.inputs.iter().map(value).collect();
     if ir_version < 4 {
-        input.extend(
-            graph
-                .initializers
-                .iter()
-                .map(|(name, tensor)| value(&tensor_value(name, tensor))),
-        );
+        input.extend(graph.initializers.iter().map(|(name, tensor)| value(&tensor_value(name, tensor))));
     }
     Ok(GraphProto {
-        node: graph
-            .nodes
-            .iter()
-            .map(|item| node(item, ir_version))
-            .collect::<Result<_, _>>()?,
+        node: graph.nodes.iter().map(|item| node(item, ir_version)).collect::<Result<_, _>>()?,
         name: graph.name.clone(),
-        initializer: graph
-            .initializers
-            .iter()
-            .map(|(name, tensor)| tensor_proto(name, tensor))
-            .collect(),
+        initializer: graph.initializers.iter().map(|(name, tensor)| tensor_proto(name, tensor)).collect(),
         doc_string: String::new(),
         input,
         output: graph.outputs.iter().map(value).collect(),
@@ -98,16 +66,8 @@ fn graph(graph: &Graph, ir_version: i64) -> Result<GraphProto, OnnxError> {
 }
 
 fn tensor_value(name: &str, tensor: &Tensor) -> Value {
-    let shape = tensor
-        .shape()
-        .iter()
-        .map(|size| Dimension::Fixed(*size))
-        .collect();
-    Value {
-        name: name.to_owned(),
-        element: tensor.element(),
-        shape: Some(shape),
-    }
+    let shape = tensor.shape().iter().map(|size| Dimension::Fixed(*size)).collect();
+    Value { name: name.to_owned(), element: Some(tensor.element()), shape: Some(shape) }
 }
 
 fn node(node: &Node, ir_version: i64) -> Result<NodeProto, OnnxError> {
@@ -127,16 +87,8 @@ fn node(node: &Node, ir_version: i64) -> Result<NodeProto, OnnxError> {
     })
 }
 
-fn attribute(
-    node: &Node,
-    name: &str,
-    value: &Attribute,
-    ir_version: i64,
-) -> Result<AttributeProto, OnnxError> {
-    let mut proto = AttributeProto {
-        name: name.to_owned(),
-        ..AttributeProto::default()
-    };
+fn attribute(node: &Node, name: &str, value: &Attribute, ir_version: i64) -> Result<AttributeProto, OnnxError> {
+    let mut proto = AttributeProto { name: name.to_owned(), ..AttributeProto::default() };
     let kind = match value {
         Attribute::Float(value) => {
             proto.f = Some(*value);
@@ -171,10 +123,7 @@ fn attribute(
             AttributeType::Graph
         }
         Attribute::Unsupported(kind) => {
-            return Err(OnnxError::node(
-                node,
-                format!("attribute {name:?} of kind {kind} cannot be written"),
-            ));
+            return Err(OnnxError::node(node, format!("attribute {name:?} of kind {kind} cannot be written")));
         }
     };
     proto.set_type(kind);
@@ -200,16 +149,8 @@ fn value(value: &Value) -> ValueInfoProto {
         };
         DimensionProto { value }
     };
-    let shape = value.shape.as_ref().map(|shape| TensorShapeProto {
-        dim: shape.iter().map(dimension).collect(),
-    });
-    let tensor_type = Some(type_proto::Tensor {
-        elem_type: value.element.code(),
-        shape,
-    });
-    ValueInfoProto {
-        name: value.name.clone(),
-        r#type: Some(TypeProto { tensor_type }),
-        doc_string: String::new(),
-    }
+    let shape = value.shape.as_ref().map(|shape| TensorShapeProto { dim: shape.iter().map(dimension).collect() });
+    let tensor = |element: ElementType| type_proto::Tensor { elem_type: element.code(), shape };
+    let r#type = value.element.map(|element| TypeProto { tensor_type: Some(tensor(element)) });
+    ValueInfoProto { name: value.name.clone(), r#type, doc_string: String::new() }
 }

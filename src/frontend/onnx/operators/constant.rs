@@ -5,6 +5,7 @@ use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
 use super::super::tensor::{ElementType, Tensor};
 use super::rule::{Kind, Operator, ResultElement, attribute, inputs};
+use super::shape;
 
 pub const OPERATORS: &[Operator] = &[
     Operator {
@@ -23,6 +24,7 @@ pub const OPERATORS: &[Operator] = &[
             attribute("value_strings", Kind::Any).since(12).consumed(),
         ],
         results: &[ResultElement::Tensor("value")],
+        shape: shape::constant,
         adapt: adapt_constant,
     },
     Operator {
@@ -32,6 +34,7 @@ pub const OPERATORS: &[Operator] = &[
         inputs: &[inputs(1, 1)],
         attributes: &[attribute("value", Kind::Tensor)],
         results: &[ResultElement::Tensor("value")],
+        shape: shape::constant_of_shape,
         adapt: adapt_constant_of_shape,
     },
     Operator {
@@ -39,28 +42,19 @@ pub const OPERATORS: &[Operator] = &[
         dialect: "hfloat.shape",
         versions: &[1, 13, 15, 19, 21],
         inputs: &[inputs(1, 1)],
-        attributes: &[
-            attribute("start", Kind::Int).since(15).int(0),
-            attribute("end", Kind::Int).since(15),
-        ],
+        attributes: &[attribute("start", Kind::Int).since(15).int(0), attribute("end", Kind::Int).since(15)],
         results: &[ResultElement::Fixed(ElementType::I64)],
+        shape: shape::shape_of,
         adapt: super::rule::keep,
     },
 ];
 
 fn adapt_constant(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     let [(name, value)] = node.attributes.as_slice() else {
-        let reason = format!(
-            "it has {} attributes, exactly one must give its value",
-            node.attributes.len()
-        );
+        let reason = format!("it has {} attributes, exactly one must give its value", node.attributes.len());
         return Err(OnnxError::node(&node, reason));
     };
-    let scalar = |tensor: Tensor| {
-        tensor
-            .reshaped(Vec::new())
-            .map_err(|reason| OnnxError::node(&node, reason))
-    };
+    let scalar = |tensor: Tensor| tensor.reshaped(Vec::new()).map_err(|reason| OnnxError::node(&node, reason));
     let value = match value {
         Attribute::Tensor(tensor) => tensor.clone(),
         Attribute::Float(value) => scalar(Tensor::from_f32s(&[*value]))?,
@@ -68,10 +62,7 @@ fn adapt_constant(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxErr
         Attribute::Int(value) => scalar(Tensor::from_i64s(&[*value]))?,
         Attribute::Ints(values) => Tensor::from_i64s(values),
         _ => {
-            return Err(OnnxError::node(
-                &node,
-                format!("a constant given as {name:?} is not supported"),
-            ));
+            return Err(OnnxError::node(&node, format!("a constant given as {name:?} is not supported")));
         }
     };
     node.attributes.clear();
@@ -81,10 +72,7 @@ fn adapt_constant(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxErr
 fn adapt_constant_of_shape(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     let value = match node.take_attribute("value") {
         Some(Attribute::Tensor(value)) if value.count() != 1 => {
-            return Err(OnnxError::node(
-                &node,
-                format!("its value has {} elements, it must have one", value.count()),
-            ));
+            return Err(OnnxError::node(&node, format!("its value has {} elements, it must have one", value.count())));
         }
         Some(Attribute::Tensor(value)) => value,
         _ => Tensor::from_f32s(&[0.0]),

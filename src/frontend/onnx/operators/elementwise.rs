@@ -2,6 +2,7 @@
 //! the `axis` and `broadcast` attributes of older ones are out of reach).
 
 use super::rule::{Kind, Operator, ResultElement, attribute, inputs, keep};
+use super::shape;
 
 const SAME: &[ResultElement] = &[ResultElement::Input(0)];
 
@@ -13,6 +14,7 @@ pub const OPERATORS: &[Operator] = &[
         inputs: &[inputs(1, 1)],
         attributes: &[],
         results: SAME,
+        shape: shape::same,
         adapt: keep,
     },
     Operator {
@@ -22,6 +24,7 @@ pub const OPERATORS: &[Operator] = &[
         inputs: &[inputs(2, 2)],
         attributes: &[],
         results: SAME,
+        shape: shape::broadcast,
         adapt: keep,
     },
     Operator {
@@ -31,6 +34,7 @@ pub const OPERATORS: &[Operator] = &[
         inputs: &[inputs(2, 2)],
         attributes: &[],
         results: SAME,
+        shape: shape::broadcast,
         adapt: keep,
     },
     Operator {
@@ -40,6 +44,7 @@ pub const OPERATORS: &[Operator] = &[
         inputs: &[inputs(1, 1)],
         attributes: &[],
         results: SAME,
+        shape: shape::same,
         adapt: keep,
     },
     Operator {
@@ -53,6 +58,7 @@ pub const OPERATORS: &[Operator] = &[
             attribute("saturate", Kind::Flag).since(19).consumed(),
         ],
         results: &[ResultElement::Code("to")],
+        shape: shape::same,
         adapt: |rewriter, mut node| {
             node.take_attribute("saturate");
             rewriter.push(node)

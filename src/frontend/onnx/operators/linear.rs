@@ -1,6 +1,7 @@
 //! Gemm, MatMul.
 
 use super::rule::{Kind, Operator, ResultElement, attribute, inputs, keep, since};
+use super::shape;
 
 pub const OPERATORS: &[Operator] = &[
     Operator {
@@ -16,6 +17,7 @@ pub const OPERATORS: &[Operator] = &[
             attribute("transB", Kind::Flag).int(0).dialect("trans_b"),
         ],
         results: &[ResultElement::Input(0)],
+        shape: shape::matrix,
         adapt: keep,
     },
     Operator {
@@ -25,6 +27,7 @@ pub const OPERATORS: &[Operator] = &[
         inputs: &[inputs(2, 2)],
         attributes: &[],
         results: &[ResultElement::Input(0)],
+        shape: shape::matrix_product,
         adapt: keep,
     },
 ];

@@ -12,7 +12,9 @@ mod linear;
 mod normalization;
 mod pooling;
 mod rule;
+pub mod shape;
 mod softmax;
+mod window;
 
 pub use rule::{AttributeRule, Default, Inputs, Kind, Operator, ResultElement};
 
@@ -54,32 +56,14 @@ mod tests {
         for operator in all() {
             assert!(names.insert(operator.name), "{} twice", operator.name);
             assert!(
-                operator.versions.is_sorted()
-                    && operator
-                        .versions
-                        .iter()
-                        .all(|version| (1..=22).contains(version))
+                operator.versions.is_sorted() && operator.versions.iter().all(|version| (1..=22).contains(version))
             );
-            assert!(
-                operator.inputs.is_sorted_by_key(|inputs| inputs.since),
-                "{}",
-                operator.name
-            );
-            assert!(
-                operator
-                    .inputs
-                    .iter()
-                    .all(|inputs| inputs.least <= inputs.most)
-            );
+            assert!(operator.inputs.is_sorted_by_key(|inputs| inputs.since), "{}", operator.name);
+            assert!(operator.inputs.iter().all(|inputs| inputs.least <= inputs.most));
             assert!(!operator.results.is_empty());
             for rule in operator.attributes {
                 assert!(rule.since <= rule.until, "{} {}", operator.name, rule.name);
-                assert!(
-                    !(rule.required && rule.default.is_some()),
-                    "{} {}",
-                    operator.name,
-                    rule.name
-                );
+                assert!(!(rule.required && rule.default.is_some()), "{} {}", operator.name, rule.name);
             }
         }
     }
@@ -91,12 +75,7 @@ mod tests {
             for (index, rule) in operator.attributes.iter().enumerate() {
                 for other in operator.attributes.iter().skip(index + 1) {
                     let apart = rule.until < other.since || other.until < rule.since;
-                    assert!(
-                        rule.name != other.name || apart,
-                        "{} {}",
-                        operator.name,
-                        rule.name
-                    );
+                    assert!(rule.name != other.name || apart, "{} {}", operator.name, rule.name);
                 }
             }
         }

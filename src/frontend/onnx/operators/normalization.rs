@@ -5,6 +5,7 @@ use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
 use super::super::tensor::ElementType;
 use super::rule::{Kind, Operator, ResultElement, attribute, inputs, since};
+use super::shape;
 
 pub const OPERATORS: &[Operator] = &[
     Operator {
@@ -20,6 +21,7 @@ pub const OPERATORS: &[Operator] = &[
             attribute("training_mode", Kind::Flag).since(14).consumed(),
         ],
         results: &[ResultElement::Input(0); 5],
+        shape: shape::same,
         adapt: adapt_batch_normalization,
     },
     Operator {
@@ -32,10 +34,8 @@ pub const OPERATORS: &[Operator] = &[
             attribute("ratio", Kind::Float).until(11).consumed(),
             attribute("seed", Kind::Int).since(12).consumed(),
         ],
-        results: &[
-            ResultElement::Input(0),
-            ResultElement::Fixed(ElementType::Bool),
-        ],
+        results: &[ResultElement::Input(0), ResultElement::Fixed(ElementType::Bool)],
+        shape: shape::same,
         adapt: adapt_dropout,
     },
 ];
@@ -59,10 +59,7 @@ fn adapt_batch_normalization(rewriter: &mut Rewriter, mut node: Node) -> Result<
 
 fn adapt_dropout(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     if node.output(1).is_some() {
-        return Err(OnnxError::node(
-            &node,
-            "its second output (mask) is not supported; use only the first",
-        ));
+        return Err(OnnxError::node(&node, "its second output (mask) is not supported; use only the first"));
     }
     if node.input(2).is_some() {
         let mode = rewriter.constant(&node, 2).and_then(|mode| mode.to_i64s());
@@ -70,10 +67,7 @@ fn adapt_dropout(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxErro
             Some([0]) => {}
             Some(_) => return Err(OnnxError::node(&node, TRAINING)),
             None => {
-                return Err(OnnxError::node(
-                    &node,
-                    "its training_mode must be a constant false",
-                ));
+                return Err(OnnxError::node(&node, "its training_mode must be a constant false"));
             }
         }
     }

@@ -4,8 +4,9 @@ use super::super::error::OnnxError;
 use super::super::model::Node;
 use super::super::normalize::Rewriter;
 use super::super::tensor::ElementType;
-use super::convolution::AUTO_PAD;
 use super::rule::{Kind, Operator, ResultElement, attribute, inputs, keep};
+use super::shape;
+use super::window::{AUTO_PAD, ints, make_explicit};
 
 pub const OPERATORS: &[Operator] = &[
     Operator {
@@ -23,10 +24,8 @@ pub const OPERATORS: &[Operator] = &[
             attribute("storage_order", Kind::Flag).since(8).consumed(),
             attribute("strides", Kind::Ints),
         ],
-        results: &[
-            ResultElement::Input(0),
-            ResultElement::Fixed(ElementType::I64),
-        ],
+        results: &[ResultElement::Input(0), ResultElement::Fixed(ElementType::I64)],
+        shape: shape::pool,
         adapt: adapt_max_pool,
     },
     Operator {
@@ -44,7 +43,8 @@ pub const OPERATORS: &[Operator] = &[
             attribute("strides", Kind::Ints),
         ],
         results: &[ResultElement::Input(0)],
-        adapt: keep,
+        shape: shape::pool,
+        adapt: adapt_pool,
     },
     Operator {
         name: "GlobalAveragePool",
@@ -53,17 +53,24 @@ pub const OPERATORS: &[Operator] = &[
         inputs: &[inputs(1, 1)],
         attributes: &[],
         results: &[ResultElement::Input(0)],
+        shape: shape::global_pool,
         adapt: keep,
     },
 ];
 
 fn adapt_max_pool(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     if node.output(1).is_some() {
-        return Err(OnnxError::node(
-            &node,
-            "its second output (Indices) is not supported; use only the first",
-        ));
+        return Err(OnnxError::node(&node, "its second output (Indices) is not supported; use only the first"));
     }
     node.take_attribute("storage_order");
+    adapt_pool(rewriter, node)
+}
+
+fn adapt_pool(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+    let spatial = ints(&node, "kernel_shape").map_or(0, <[i64]>::len);
+    if spatial == 0 {
+        return Err(OnnxError::node(&node, "its kernel_shape is empty"));
+    }
+    make_explicit(&mut node, spatial)?;
     rewriter.push(node)
 }

@@ -4,6 +4,7 @@ use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
 use super::super::tensor::ElementType;
+use super::shape::ShapeRule;
 
 /// One ONNX operator.
 pub struct Operator {
@@ -18,6 +19,8 @@ pub struct Operator {
     pub attributes: &'static [AttributeRule],
     /// Element type of each output; as many as ONNX defines at most in any version.
     pub results: &'static [ResultElement],
+    /// What is known of the shape of the first output, in the normal form.
+    pub shape: ShapeRule,
     /// Appends the form of opset 22 to the rewriter. The node is checked against this row and has no trailing absent inputs.
     pub adapt: fn(&mut Rewriter, Node) -> Result<(), OnnxError>,
 }
@@ -93,15 +96,7 @@ pub const fn since(since: i64, least: usize, most: usize) -> Inputs {
 
 /// An attribute of every version, with the same name in the dialect.
 pub const fn attribute(name: &'static str, kind: Kind) -> AttributeRule {
-    AttributeRule {
-        name,
-        kind,
-        since: 1,
-        until: 22,
-        required: false,
-        default: None,
-        dialect: name,
-    }
+    AttributeRule { name, kind, since: 1, until: 22, required: false, default: None, dialect: name }
 }
 
 impl AttributeRule {
@@ -154,23 +149,16 @@ impl AttributeRule {
 impl Operator {
     /// Number of inputs in `opset`.
     pub fn inputs_at(&self, opset: i64) -> Option<&'static Inputs> {
-        self.inputs
-            .iter()
-            .rev()
-            .find(|inputs| inputs.since <= opset)
+        self.inputs.iter().rev().find(|inputs| inputs.since <= opset)
     }
 
     pub fn attribute_at(&self, name: &str, opset: i64) -> Option<&'static AttributeRule> {
-        self.attributes
-            .iter()
-            .find(|rule| rule.name == name && rule.applies(opset))
+        self.attributes.iter().find(|rule| rule.name == name && rule.applies(opset))
     }
 
     /// Checks a node against the form that the operator has in `opset`; cuts absent inputs and outputs off the end.
     pub fn check(&self, node: &mut Node, opset: i64) -> Result<(), OnnxError> {
-        let Some(inputs) = self
-            .inputs_at(opset)
-            .filter(|_| self.versions.first().is_some_and(|first| *first <= opset))
+        let Some(inputs) = self.inputs_at(opset).filter(|_| self.versions.first().is_some_and(|first| *first <= opset))
         else {
             let first = self.versions.first().copied().unwrap_or_default();
             return Err(OnnxError::node(
@@ -180,64 +168,35 @@ impl Operator {
         };
         trim(&mut node.inputs);
         trim(&mut node.outputs);
-        let required = node
-            .inputs
-            .iter()
-            .take(inputs.least)
-            .filter(|name| !name.is_empty())
-            .count();
+        let required = node.inputs.iter().take(inputs.least).filter(|name| !name.is_empty()).count();
         if required < inputs.least {
-            return Err(OnnxError::node(
-                node,
-                format!("it needs {} inputs, {required} are given", inputs.least),
-            ));
+            return Err(OnnxError::node(node, format!("it needs {} inputs, {required} are given", inputs.least)));
         }
         if node.inputs.len() > inputs.most {
-            let reason = format!(
-                "it takes {} inputs in opset {opset}, {} are given",
-                inputs.most,
-                node.inputs.len()
-            );
+            let reason = format!("it takes {} inputs in opset {opset}, {} are given", inputs.most, node.inputs.len());
             return Err(OnnxError::node(node, reason));
         }
         if node.output(0).is_none() || node.outputs.len() > self.results.len() {
-            let reason = format!(
-                "it has {} outputs, 1 to {} are possible",
-                node.outputs.len(),
-                self.results.len()
-            );
+            let reason = format!("it has {} outputs, 1 to {} are possible", node.outputs.len(), self.results.len());
             return Err(OnnxError::node(node, reason));
         }
         for (name, value) in &node.attributes {
             let Some(rule) = self.attribute_at(name, opset) else {
-                return Err(OnnxError::node(
-                    node,
-                    format!("attribute {name:?} does not exist in opset {opset}"),
-                ));
+                return Err(OnnxError::node(node, format!("attribute {name:?} does not exist in opset {opset}")));
             };
-            rule.kind
-                .check(value)
-                .map_err(|reason| OnnxError::node(node, format!("attribute {name:?} {reason}")))?;
+            rule.kind.check(value).map_err(|reason| OnnxError::node(node, format!("attribute {name:?} {reason}")))?;
         }
-        let missing = |rule: &&AttributeRule| {
-            rule.required && rule.applies(opset) && node.attribute(rule.name).is_none()
-        };
+        let missing =
+            |rule: &&AttributeRule| rule.required && rule.applies(opset) && node.attribute(rule.name).is_none();
         match self.attributes.iter().find(missing) {
-            Some(rule) => Err(OnnxError::node(
-                node,
-                format!("attribute {:?} is missing", rule.name),
-            )),
+            Some(rule) => Err(OnnxError::node(node, format!("attribute {:?} is missing", rule.name))),
             None => Ok(()),
         }
     }
 
     /// Gives every attribute of the normal form that is absent and has a default that default.
     pub fn fill_defaults(&self, node: &mut Node, opset: i64) {
-        for rule in self
-            .attributes
-            .iter()
-            .filter(|rule| rule.applies(opset) && !rule.dialect.is_empty())
-        {
+        for rule in self.attributes.iter().filter(|rule| rule.applies(opset) && !rule.dialect.is_empty()) {
             if let Some(default) = rule.default
                 && node.attribute(rule.name).is_none()
             {
@@ -253,10 +212,7 @@ impl Operator {
 }
 
 fn trim(names: &mut Vec<String>) {
-    let used = names
-        .iter()
-        .rposition(|name| !name.is_empty())
-        .map_or(0, |last| last + 1);
+    let used = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
     names.truncate(used);
 }
 
@@ -274,10 +230,7 @@ impl Kind {
                 return Err(format!("is {value}, possible are 0 and 1"));
             }
             (Self::Choice(choices), Attribute::String(text)) => {
-                return if choices
-                    .iter()
-                    .any(|choice| choice.as_bytes() == text.as_slice())
-                {
+                return if choices.iter().any(|choice| choice.as_bytes() == text.as_slice()) {
                     Ok(())
                 } else {
                     let text = String::from_utf8_lossy(text);

@@ -4,17 +4,16 @@ use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
 use super::rule::{Kind, Operator, ResultElement, attribute, inputs};
+use super::shape;
 
 pub const OPERATORS: &[Operator] = &[Operator {
     name: "Softmax",
     dialect: "hfloat.softmax",
     versions: &[1, 11, 13],
     inputs: &[inputs(1, 1)],
-    attributes: &[
-        attribute("axis", Kind::Int).until(12).int(1),
-        attribute("axis", Kind::Int).since(13).int(-1),
-    ],
+    attributes: &[attribute("axis", Kind::Int).until(12).int(1), attribute("axis", Kind::Int).since(13).int(-1)],
     results: &[ResultElement::Input(0)],
+    shape: shape::same,
     adapt,
 }];
 
@@ -28,29 +27,19 @@ fn adapt(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
         Some(Attribute::Int(axis)) => axis,
         _ => 1,
     };
-    let (Some(input), Some(output)) = (
-        node.input(0).map(str::to_owned),
-        node.output(0).map(str::to_owned),
-    ) else {
+    let (Some(input), Some(output)) = (node.input(0).map(str::to_owned), node.output(0).map(str::to_owned)) else {
         return rewriter.push(node);
     };
-    if axis == -1 {
+    let rank = rewriter.shape(&node, 0).and_then(|shape| i64::try_from(shape.len()).ok());
+    if axis == -1 || rank.is_some_and(|rank| axis == rank - 1) {
         return rewriter.push(node.with("axis", Attribute::Int(-1)));
     }
-    let [shape, matrix, result] =
-        ["shape", "flatten", "matrix"].map(|suffix| rewriter.derived_name(&node, suffix));
+    let [shape, matrix, result] = ["shape", "flatten", "matrix"].map(|suffix| rewriter.derived_name(&node, suffix));
     rewriter.push(Node::new(&shape, "Shape", &[&input], &[&shape]))?;
-    rewriter.push(
-        Node::new(&matrix, "Flatten", &[&input], &[&matrix]).with("axis", Attribute::Int(axis)),
-    )?;
+    rewriter.push(Node::new(&matrix, "Flatten", &[&input], &[&matrix]).with("axis", Attribute::Int(axis)))?;
     node.inputs = vec![matrix];
     node.outputs = vec![result.clone()];
     let reshape = rewriter.derived_name(&node, "reshape");
     rewriter.push(node.with("axis", Attribute::Int(1)))?;
-    rewriter.push(Node::new(
-        &reshape,
-        "Reshape",
-        &[&result, &shape],
-        &[&output],
-    ))
+    rewriter.push(Node::new(&reshape, "Reshape", &[&result, &shape], &[&output]))
 }

@@ -1,3 +1,4 @@
 //! The integer level: constraints, placement, legalisation, `quant` to `bpu`, the reference interpreter.
 
+pub mod interpreter;
 pub mod model;

@@ -5,6 +5,7 @@
 //! their shapes. All arithmetic follows from the scales by `docs/numerics.md`; nothing here holds a multiplier.
 
 mod shape;
+mod types;
 mod verify;
 
 use std::fmt;

@@ -1,5 +1,6 @@
 //! The simulator: results, cycles, races.
 
 pub mod array;
+pub mod machine;
 pub mod npy;
 mod npy_header;

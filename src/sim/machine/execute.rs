@@ -1,0 +1,118 @@
+//! What each instruction does to memory.
+
+use crate::nash::isa::{Copy, Fill, Load, Operation, Program, Region, Store};
+use crate::target::Target;
+
+use super::memory::{Fault, Place};
+use super::{SimError, convolution, elementwise, pool};
+
+/// The memories during a run.
+pub(super) struct State<'a> {
+    l1m: Vec<u8>,
+    inputs: &'a [&'a [u8]],
+    constants: &'a [u8],
+    workspace: Vec<u8>,
+    pub outputs: Vec<Vec<u8>>,
+}
+
+impl<'a> State<'a> {
+    pub fn new(
+        program: &Program,
+        target: &Target,
+        inputs: &'a [&'a [u8]],
+        constants: &'a [u8],
+    ) -> Result<State<'a>, SimError> {
+        if inputs.len() != program.inputs.len() {
+            return Err(SimError::InputCount { expected: program.inputs.len(), found: inputs.len() });
+        }
+        for (index, (input, bytes)) in inputs.iter().zip(&program.inputs).enumerate() {
+            same_size(|| format!("input{index}"), *bytes, input.len())?;
+        }
+        same_size(|| "constants".to_string(), program.constants, constants.len())?;
+        let outputs = program.outputs.iter().enumerate();
+        Ok(State {
+            l1m: zeros("l1m", target.l1m_bytes())?,
+            inputs,
+            constants,
+            workspace: zeros("workspace", program.workspace)?,
+            outputs: outputs
+                .map(|(index, bytes)| zeros(&format!("output{index}"), *bytes))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Executes one instruction.
+    pub fn execute(&mut self, operation: &Operation) -> Result<(), Fault> {
+        let l1m = &mut self.l1m;
+        match operation {
+            Operation::Load(o) => self.load(o),
+            Operation::Store(o) => self.store(o),
+            Operation::Convolution(o) => convolution::convolution(l1m, o),
+            Operation::Add(o) => elementwise::add(l1m, o),
+            Operation::Mul(o) => elementwise::mul(l1m, o),
+            Operation::Requantize(o) => elementwise::requantize(l1m, o),
+            Operation::Lookup(o) => elementwise::lookup(l1m, o),
+            Operation::MaxPool(o) => pool::max_pool(l1m, o),
+            Operation::AveragePool(o) => pool::average_pool(l1m, o),
+            Operation::Copy(o) => copy(l1m, o),
+            Operation::Fill(o) => fill(l1m, o),
+            Operation::Quantize(o) => elementwise::quantize(l1m, o),
+            Operation::Dequantize(o) => elementwise::dequantize(l1m, o),
+        }
+    }
+
+    fn load(&mut self, o: &Load) -> Result<(), Fault> {
+        let region = o.source.region;
+        let memory: Option<&[u8]> = match region {
+            Region::Input(index) => self.inputs.get(usize::from(index)).copied(),
+            Region::Output(index) => self.outputs.get(usize::from(index)).map(Vec::as_slice),
+            Region::Constants => Some(self.constants),
+            Region::Workspace => Some(&self.workspace),
+        };
+        let memory = memory.ok_or_else(|| format!("the program has no {region}"))?;
+        let packed = Place::in_ddr(&o.source, &o.shape, o.element_bytes.into())?.pack(memory)?;
+        Place::new(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, &mut self.l1m)
+    }
+
+    fn store(&mut self, o: &Store) -> Result<(), Fault> {
+        let region = o.destination.region;
+        let memory = match region {
+            Region::Output(index) => self.outputs.get_mut(usize::from(index)),
+            Region::Workspace => Some(&mut self.workspace),
+            Region::Input(_) | Region::Constants => None,
+        };
+        let memory = memory.ok_or_else(|| format!("{region} cannot be written"))?;
+        let packed = Place::new(&o.source, &o.shape, o.element_bytes.into())?.pack(&self.l1m)?;
+        Place::in_ddr(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, memory)
+    }
+}
+
+fn copy(l1m: &mut [u8], o: &Copy) -> Result<(), Fault> {
+    let packed = Place::new(&o.source, &o.shape, o.element_bytes.into())?.pack(l1m)?;
+    Place::new(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, l1m)
+}
+
+fn fill(l1m: &mut [u8], o: &Fill) -> Result<(), Fault> {
+    let place = Place::new(&o.destination, &o.shape, o.element_bytes.into())?;
+    let value = o.value.to_le_bytes();
+    let element = value.get(..usize::from(o.element_bytes)).ok_or("an element has more than 4 bytes")?;
+    let packed: Vec<u8> = element.iter().copied().cycle().take(place.total_bytes()).collect();
+    place.unpack(&packed, l1m)
+}
+
+fn same_size(region: impl Fn() -> String, expected: u64, found: usize) -> Result<(), SimError> {
+    if usize::try_from(expected) == Ok(found) {
+        return Ok(());
+    }
+    Err(SimError::RegionSize { region: region(), expected, found: found as u64 })
+}
+
+/// Zeroed memory of a size that a file asked for: its absence is an error, not an abort.
+fn zeros(region: &str, bytes: u64) -> Result<Vec<u8>, SimError> {
+    let none = || SimError::NoMemory { region: region.to_string(), bytes };
+    let size = usize::try_from(bytes).map_err(|_| none())?;
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(size).map_err(|_| none())?;
+    memory.resize(size, 0);
+    Ok(memory)
+}

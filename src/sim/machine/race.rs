@@ -1,0 +1,234 @@
+//! Finds accesses that nothing orders.
+//!
+//! Instruction A happens before B when both are in one queue and A comes first, or when B, or something before B in this
+//! sense, waits for A or for something after A in A's queue. Per instruction that is a vector clock: how many instructions of
+//! each engine are certainly complete when it starts. For every byte we remember the last write and, per engine, the last
+//! read since. An access to a byte must happen after the write, a write after those reads too.
+//!
+//! Instructions are visited in an order that extends happens-before, so of two unordered accesses the later visited one
+//! finds the record of the other, or the record of a third one in between with which it is unordered as well.
+
+use std::collections::BTreeMap;
+
+use crate::nash::isa::{Access, Engine, Program, Space};
+
+use super::error::{Actor, SimError};
+
+/// Per engine, how many instructions are complete.
+type Clock = [u32; Engine::COUNT];
+
+/// The accesses to a run of bytes that still matter. Counts are 1 for an engine's first instruction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Record {
+    end: u64,
+    write: Option<(Engine, u32)>,
+    /// 0 for none.
+    reads: Clock,
+}
+
+/// The visiting instruction.
+#[derive(Clone, Copy)]
+struct Visitor {
+    engine: Engine,
+    count: u32,
+    /// What is complete when it starts.
+    before: Clock,
+}
+
+impl Visitor {
+    fn is_after(&self, engine: Engine, count: u32) -> bool {
+        engine == self.engine || self.before[engine.index()] >= count
+    }
+}
+
+/// The other party of a race.
+struct Conflict {
+    start: u64,
+    end: u64,
+    engine: Engine,
+    count: u32,
+    wrote: bool,
+}
+
+/// The bytes of one memory. Records do not overlap; bytes without one were never touched.
+#[derive(Default)]
+struct Shadow {
+    records: BTreeMap<u64, Record>,
+}
+
+/// A read of bytes that were never written, unless the writer comes yet.
+struct Unwritten {
+    space: Space,
+    start: u64,
+    end: u64,
+    position: usize,
+    count: u32,
+}
+
+/// Visits all instructions in `order`, which must respect queues and waits.
+pub(super) fn check(program: &Program, order: &[usize]) -> Result<(), SimError> {
+    let queues = program.queues();
+    let mut shadows: BTreeMap<Space, Shadow> = BTreeMap::new();
+    let mut after: [Vec<Clock>; Engine::COUNT] = Default::default();
+    let mut unwritten: Option<Unwritten> = None;
+    for &position in order {
+        let Some(instruction) = program.instructions.get(position) else { continue };
+        let engine = instruction.engine();
+        let count = after[engine.index()].len() as u32 + 1;
+        let mut before = after[engine.index()].last().copied().unwrap_or_default();
+        for wait in &instruction.waits {
+            let complete = (wait.count as usize).checked_sub(1).and_then(|index| after[wait.engine.index()].get(index));
+            complete.into_iter().for_each(|clock| join(&mut before, clock));
+        }
+        let visitor = Visitor { engine, count, before };
+        // Reads come first in `accesses`: an instruction in place does not conflict with itself.
+        for access in instruction.accesses() {
+            if matches!(access.space, Space::Ddr(region) if !region.is_writable()) {
+                continue;
+            }
+            let shadow = shadows.entry(access.space).or_default();
+            let gap = shadow
+                .visit_all(&access, &visitor)
+                .map_err(|conflict| race(program, &queues, &access, position, &visitor, &conflict))?;
+            if let (None, Some((start, end))) = (&unwritten, gap) {
+                unwritten = Some(Unwritten { space: access.space, start, end, position, count });
+            }
+        }
+        before[engine.index()] = count;
+        after[engine.index()].push(before);
+    }
+    match unwritten.and_then(|found| Some((Actor::new(program, found.position, found.count)?, found))) {
+        None => Ok(()),
+        Some((actor, Unwritten { space, start, end, .. })) => {
+            Err(SimError::Unwritten { space: space.to_string(), start, end, actor: Box::new(actor) })
+        }
+    }
+}
+
+fn join(clock: &mut Clock, other: &Clock) {
+    clock.iter_mut().zip(other).for_each(|(mine, theirs)| *mine = (*mine).max(*theirs));
+}
+
+fn race(
+    program: &Program,
+    queues: &[Vec<usize>; Engine::COUNT],
+    access: &Access,
+    position: usize,
+    visitor: &Visitor,
+    conflict: &Conflict,
+) -> SimError {
+    let verb = |write: bool| if write { "writes" } else { "reads" };
+    let other = queues[conflict.engine.index()].get(conflict.count as usize - 1).copied().unwrap_or_default();
+    let actors = Actor::new(program, other, conflict.count).zip(Actor::new(program, position, visitor.count));
+    match actors {
+        Some((first, second)) => SimError::Race {
+            space: access.space.to_string(),
+            start: conflict.start,
+            end: conflict.end,
+            first: Box::new(first),
+            first_verb: verb(conflict.wrote),
+            second: Box::new(second),
+            second_verb: verb(access.write),
+        },
+        None => SimError::Execution {
+            position,
+            mnemonic: "",
+            source_name: String::new(),
+            reason: format!("race with instruction {} of {}", conflict.count, conflict.engine),
+        },
+    }
+}
+
+impl Shadow {
+    /// Visits every run of an access. Gives the first bytes that it reads and nobody wrote.
+    fn visit_all(&mut self, access: &Access, visitor: &Visitor) -> Result<Option<(u64, u64)>, Conflict> {
+        let mut gap = None;
+        for (start, end) in access.region.intervals() {
+            // Validation put both inside of the memory.
+            let (Ok(start), Ok(end)) = (u64::try_from(start), u64::try_from(end)) else { continue };
+            let found = self.visit(start, end, access.write, visitor)?;
+            gap = gap.or(found);
+        }
+        Ok(gap)
+    }
+
+    fn visit(&mut self, start: u64, end: u64, write: bool, visitor: &Visitor) -> Result<Option<(u64, u64)>, Conflict> {
+        self.split(start);
+        self.split(end);
+        let old: Vec<(u64, Record)> = self.records.range(start..end).map(|(start, record)| (*start, *record)).collect();
+        for (start, record) in &old {
+            check_record(*start, record, write, visitor)?;
+            self.records.remove(start);
+        }
+        if write {
+            self.insert(start, Record { end, write: Some((visitor.engine, visitor.count)), reads: [0; Engine::COUNT] });
+            return Ok(None);
+        }
+        let mut gap = None;
+        let mut at = start;
+        for (start, mut record) in old {
+            if record.write.is_none() || at < start {
+                gap = gap.or(Some(if at < start { (at, start) } else { (start, record.end) }));
+            }
+            if at < start {
+                self.insert(at, Record { end: start, write: None, reads: read_by(visitor) });
+            }
+            at = record.end;
+            record.reads[visitor.engine.index()] = visitor.count;
+            self.insert(start, record);
+        }
+        if at < end {
+            gap = gap.or(Some((at, end)));
+            self.insert(at, Record { end, write: None, reads: read_by(visitor) });
+        }
+        Ok(gap)
+    }
+
+    /// Makes `at` a border between records.
+    fn split(&mut self, at: u64) {
+        if let Some((_, record)) = self.records.range_mut(..at).next_back()
+            && record.end > at
+        {
+            let rest = *record;
+            record.end = at;
+            self.records.insert(at, rest);
+        }
+    }
+
+    /// Adds a record, as part of its left neighbour when the two say the same.
+    fn insert(&mut self, start: u64, record: Record) {
+        if let Some((_, left)) = self.records.range_mut(..start).next_back()
+            && left.end == start
+            && left.write == record.write
+            && left.reads == record.reads
+        {
+            left.end = record.end;
+        } else {
+            self.records.insert(start, record);
+        }
+    }
+}
+
+fn read_by(visitor: &Visitor) -> Clock {
+    let mut reads = [0; Engine::COUNT];
+    reads[visitor.engine.index()] = visitor.count;
+    reads
+}
+
+fn check_record(start: u64, record: &Record, write: bool, visitor: &Visitor) -> Result<(), Conflict> {
+    let conflict = |engine, count, wrote| Conflict { start, end: record.end, engine, count, wrote };
+    if let Some((engine, count)) = record.write
+        && !visitor.is_after(engine, count)
+    {
+        return Err(conflict(engine, count, true));
+    }
+    if write {
+        for engine in Engine::ALL {
+            let count = record.reads[engine.index()];
+            if count > 0 && !visitor.is_after(engine, count) {
+                return Err(conflict(engine, count, false));
+            }
+        }
+    }
+    Ok(())
+}

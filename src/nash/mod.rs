@@ -10,4 +10,6 @@ mod isa_cycles;
 mod isa_fields;
 mod isa_operations;
 mod isa_validate;
+pub mod lower;
 pub mod region;
+pub mod tile;

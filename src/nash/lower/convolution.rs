@@ -1,0 +1,235 @@
+//! Convolutions: dense, grouped, depthwise.
+
+use super::super::isa::{self, Clamp, Convolution as Instruction, ElementType, View};
+use super::super::region::Window;
+use super::super::tile::emitter::{EmitError, Emitter};
+use super::super::tile::machine::Machine;
+use super::super::tile::{Axis, Bound, Dimension, Memory, Operand, Placement, Step, Tiled};
+use super::constants::{integers, parameter};
+use super::pool::sliding;
+use super::{Builder, LowerError, Steps, element_type, limits, scale, unsupported};
+use crate::bpu::model::{Convolution, Element, Node, Tensor};
+use crate::numerics::Multiplier;
+
+const BATCH: usize = 0;
+const GROUP: usize = 1;
+const ROW: usize = 2;
+const COLUMN: usize = 3;
+/// Output channel within a group.
+const OUTPUT: usize = 4;
+const KERNEL_ROW: usize = 5;
+const KERNEL_COLUMN: usize = 6;
+/// Input channel within a group.
+const INPUT: usize = 7;
+
+/// Positions in [`Form::operands`].
+const X: usize = 0;
+const WEIGHTS: usize = 1;
+const PARAMETERS: usize = 2;
+const SUMS: usize = 3;
+const Y: usize = 4;
+
+/// A convolution by its loops. Splitting kernel or input channels makes partial sums.
+struct Form {
+    axes: Vec<Axis>,
+    operands: Vec<Operand>,
+    depthwise: bool,
+    /// Rows, columns.
+    windows: [Window; 2],
+    sizes: [usize; 2],
+    input_channels: usize,
+    output_channels: usize,
+    input_element: ElementType,
+    output_element: ElementType,
+    clamp: Clamp,
+    machine: Machine,
+}
+
+/// The parameter blocks of all output channels, as a constant of shape [O, 3] of 32-bit words.
+pub fn parameters(
+    builder: &mut Builder<'_>,
+    node: &Node,
+    [x, w, y]: [&Tensor; 3],
+    bias: Option<&Tensor>,
+    channels: usize,
+) -> Result<Memory, LowerError> {
+    let mut biases = bias.and_then(|bias| bias.data.as_deref()).map(|data| integers(data).collect::<Vec<i32>>());
+    if bias.is_some() && biases.is_none() {
+        return Err(unsupported(node, "its bias is not a constant"));
+    }
+    let x_scale = scale(node, x)?;
+    let mut bytes = Vec::with_capacity(channels.saturating_mul(12));
+    for channel in 0..channels {
+        let multiplier = if y.element == Element::I32 {
+            // The result is the accumulator itself.
+            Multiplier::ONE
+        } else {
+            let w_scale = w.scale.of_channel(channel);
+            let w_scale = w_scale.ok_or_else(|| unsupported(node, format!("weight channel {channel} has no scale")))?;
+            let ratio = x_scale * w_scale / scale(node, y)?;
+            Multiplier::from_real(ratio)
+                .map_err(|error| unsupported(node, format!("output channel {channel}: {error}")))?
+        };
+        let bias = biases.as_mut().map_or(Some(0), |biases| biases.get(channel).copied());
+        let bias = bias.ok_or_else(|| unsupported(node, format!("its bias has no value for channel {channel}")))?;
+        bytes.extend(parameter(bias, multiplier));
+    }
+    Ok(builder.image.add(&bytes))
+}
+
+pub fn lower(builder: &mut Builder<'_>, node: &Node, convolution: &Convolution) -> Result<Steps, LowerError> {
+    let ((x, x_at), (w, w_at), (y, y_at)) = (builder.input(node, 0)?, builder.input(node, 1)?, builder.output(node)?);
+    let bias = node.inputs.get(2).map(|&id| builder.tensor(id)).transpose()?;
+    let (&[_, height, width, channels], &[filters, kernel_rows, kernel_columns, depth], &[batch, rows, columns, _]) =
+        (x.shape.as_slice(), w.shape.as_slice(), y.shape.as_slice())
+    else {
+        return Err(unsupported(node, "input, weights and result must have rank 4"));
+    };
+    if w.element != Element::I8 {
+        return Err(unsupported(node, format!("the matrix engine takes i8 weights, not {}", w.element)));
+    }
+    let group = convolution.group.max(1);
+    let parameters = parameters(builder, node, [x, w, y], bias, filters)?;
+    let depthwise = group == channels && group == filters && group > 1;
+    let (groups, outputs) = if depthwise { (1, filters) } else { (group, filters / group) };
+    let machine = *builder.machine;
+    let window = |axis: usize| Window {
+        stride: convolution.strides[axis],
+        dilation: convolution.dilations[axis],
+        pad_before: convolution.pads[axis],
+    };
+    let windows = [window(0), window(1)];
+    let slide = |axis: usize, output, tap, size| Dimension::Window { output, tap, window: windows[axis], size };
+    let channel = |inner, per_group| {
+        if depthwise { Dimension::Axis(OUTPUT) } else { Dimension::Grouped { group: GROUP, inner, per_group } }
+    };
+    let filter = channel(OUTPUT, outputs);
+    let result = vec![Dimension::Axis(BATCH), Dimension::Axis(ROW), Dimension::Axis(COLUMN), filter];
+    let input = vec![
+        Dimension::Axis(BATCH),
+        slide(0, ROW, KERNEL_ROW, height),
+        slide(1, COLUMN, KERNEL_COLUMN, width),
+        channel(INPUT, depth),
+    ];
+    let weights =
+        vec![filter, Dimension::Axis(KERNEL_ROW), Dimension::Axis(KERNEL_COLUMN), Dimension::Axis(INPUT)];
+    let operands = vec![
+        Operand::read(x_at, input),
+        Operand::read(w_at, weights),
+        Operand::read(Placement::dense(parameters, &[filters, 3], 4), vec![filter, Dimension::Fixed(3)]),
+        Operand::accumulator(4, result.clone()),
+        Operand::write(y_at, result),
+    ];
+    let axes = vec![
+        Axis::new("batch", batch),
+        Axis::new("group", groups),
+        Axis::new("row", rows),
+        Axis::new("column", columns),
+        Axis::new("output channel", outputs).granule(machine.tae_output_channels),
+        Axis::reduction("kernel row", kernel_rows),
+        Axis::reduction("kernel column", kernel_columns),
+        Axis::reduction("input channel", depth).granule(machine.tae_input_channels),
+    ];
+    Ok(vec![Box::new(Form {
+        axes,
+        operands,
+        depthwise,
+        windows,
+        sizes: [height, width],
+        input_channels: depth,
+        output_channels: outputs,
+        input_element: element_type(x.element),
+        output_element: element_type(y.element),
+        clamp: limits(node, y)?,
+        machine,
+    })])
+}
+
+/// Moves a view along its channels.
+fn from_channel(bound: &Bound, dimension: usize, channel: usize) -> Result<isa::View<4>, EmitError> {
+    let mut view = bound.view4();
+    let step = i64::try_from(channel).ok().and_then(|channel| channel.checked_mul(i64::from(bound.stride(dimension))));
+    let address = step.and_then(|step| u32::try_from(i64::from(view.address) + step).ok());
+    view.address = address.ok_or(EmitError::Address)?;
+    Ok(view)
+}
+
+impl Form {
+    /// One instruction for the group-th group of the tile.
+    fn group(&self, step: &Step<'_>, group: usize) -> Result<Instruction, EmitError> {
+        let (x, y) = (step.operand(X)?, step.operand(Y)?);
+        let (input_channels, output_channels) = if self.depthwise {
+            (step.tile.axis(OUTPUT).len(), step.tile.axis(OUTPUT).len())
+        } else {
+            (step.tile.axis(INPUT).len(), step.tile.axis(OUTPUT).len())
+        };
+        let with = |mut shape: [u32; 4], channels: usize| {
+            shape[3] = u32::try_from(channels).map_err(|_| EmitError::Address)?;
+            Ok::<_, EmitError>(shape)
+        };
+        let first_output = group * self.output_channels;
+        let sums = step.operand(SUMS)?;
+        let parameters = step.operand(PARAMETERS)?;
+        let skip = i64::try_from(first_output).map_err(|_| EmitError::Address)? * i64::from(parameters.stride(0));
+        let parameters_at = u32::try_from(i64::from(parameters.address) + skip).map_err(|_| EmitError::Address)?;
+        let output = if step.last { y } else { sums };
+        let sums_view = from_channel(sums, 3, first_output)?;
+        Ok(Instruction {
+            depthwise: self.depthwise,
+            input_shape: with(x.shape4(), input_channels)?,
+            output_shape: with(y.shape4(), output_channels)?,
+            window: sliding(step, &self.windows, &self.sizes, [(ROW, KERNEL_ROW), (COLUMN, KERNEL_COLUMN)])?,
+            input_element: self.input_element,
+            input: from_channel(x, 3, group * self.input_channels)?,
+            weights: from_channel(step.operand(WEIGHTS)?, 0, first_output)?,
+            accumulate: (!step.first).then_some(sums_view),
+            parameters: step.last.then(|| View::new(parameters_at, [parameters.stride(0)])),
+            output_element: if step.last { self.output_element } else { ElementType::I32 },
+            clamp: self.clamp,
+            output: from_channel(output, 3, first_output)?,
+        })
+    }
+}
+
+/// Cycles of the matrix engine: blocks of its array, a part of a block costs as much as a whole one.
+pub fn matrix_cycles(machine: &Machine, wide: bool, taps: f64, pixels: f64, input: usize, output: usize) -> f64 {
+    let blocks = input.div_ceil(machine.tae_input_channels) * output.div_ceil(machine.tae_output_channels);
+    let passes = if wide { machine.tae_int16_passes } else { 1.0 };
+    machine.tae_setup + blocks as f64 * (pixels / machine.tae_pixels as f64).ceil() * taps * passes
+}
+
+impl Tiled for Form {
+    fn axes(&self) -> &[Axis] {
+        &self.axes
+    }
+
+    fn operands(&self) -> &[Operand] {
+        &self.operands
+    }
+
+    fn orders(&self) -> Vec<Vec<usize>> {
+        let reduction = [KERNEL_ROW, KERNEL_COLUMN, INPUT];
+        // The input stays while the weights pass by, and the other way round.
+        let input_stays = [BATCH, ROW, COLUMN, GROUP, OUTPUT];
+        let weights_stay = [GROUP, OUTPUT, BATCH, ROW, COLUMN];
+        [input_stays, weights_stay].iter().map(|outer| outer.iter().chain(&reduction).copied().collect()).collect()
+    }
+
+    fn legal(&self, tile: &[usize]) -> bool {
+        let size = |axis: usize| tile.get(axis).copied().unwrap_or(1);
+        size(GROUP) <= 1 || (size(OUTPUT) == self.output_channels && size(INPUT) == self.input_channels)
+    }
+
+    fn cycles(&self, tile: &[usize]) -> f64 {
+        let size = |axis: usize| tile.get(axis).copied().unwrap_or(1);
+        let product = |axes: &[usize]| axes.iter().map(|&axis| size(axis) as f64).product::<f64>();
+        let wide = self.input_element != ElementType::I8;
+        let (taps, pixels) = (product(&[KERNEL_ROW, KERNEL_COLUMN]), product(&[BATCH, ROW, COLUMN]));
+        size(GROUP) as f64 * matrix_cycles(&self.machine, wide, taps, pixels, size(INPUT), size(OUTPUT))
+    }
+
+    fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+        // The views begin at the tile's first group.
+        (0..step.tile.axis(GROUP).len()).try_for_each(|group| emitter.push(self.group(step, group)?))
+    }
+}

@@ -1,0 +1,154 @@
+//! Matrix products: one 1x1 convolution per batch.
+//!
+//! Row m of the first operand is pixel m with K channels; column n of the second one is output channel n. The weights' view
+//! walks the [K, N] operand by columns, so no transposition is needed.
+
+use super::super::isa::{self, Clamp, Convolution, ElementType, View};
+use super::super::region::{Region, Tiles};
+use super::super::tile::emitter::{EmitError, Emitter};
+use super::super::tile::machine::Machine;
+use super::super::tile::{Axis, Bound, Dimension, Operand, Placement, Step, Tiled};
+use super::convolution::{matrix_cycles, parameters};
+use super::{Builder, LowerError, Steps, element_type, limits, unsupported};
+use crate::bpu::model::{self, Element, Node};
+
+const A: usize = 0;
+const B: usize = 1;
+const PARAMETERS: usize = 2;
+const SUMS: usize = 3;
+const Y: usize = 4;
+
+struct Form {
+    /// Batch axes, then rows, columns, and the shared dimension.
+    axes: Vec<Axis>,
+    operands: Vec<Operand>,
+    batch_rank: usize,
+    input_element: ElementType,
+    output_element: ElementType,
+    clamp: Clamp,
+    machine: Machine,
+}
+
+pub fn lower(builder: &mut Builder<'_>, node: &Node, _clamp: Option<model::Clamp>) -> Result<Steps, LowerError> {
+    let ((a, a_at), (b, b_at), (y, y_at)) = (builder.input(node, 0)?, builder.input(node, 1)?, builder.output(node)?);
+    let ([.., rows, shared], [.., columns]) = (a.shape.as_slice(), b.shape.as_slice()) else {
+        return Err(unsupported(node, "both operands must have at least rank 2"));
+    };
+    if b.element != Element::I8 {
+        return Err(unsupported(
+            node,
+            format!("the matrix engine takes an i8 second operand, not {}; swap or requantize it", b.element),
+        ));
+    }
+    let batch_rank = y.shape.len().saturating_sub(2);
+    let batch = y.shape.get(..batch_rank).unwrap_or_default().to_vec();
+    let parameter = parameters(builder, node, [a, b, y], None, 1)?;
+    let (row, column, inner) = (batch_rank, batch_rank + 1, batch_rank + 2);
+    let operand = |at: Placement, matrix: [(usize, usize); 2]| -> Result<Operand, LowerError> {
+        let mut shape = batch.clone();
+        shape.extend(matrix.map(|(size, _)| size));
+        let spread = at.broadcast(&shape).map_err(|error| unsupported(node, error.to_string()))?;
+        let (placement, mut dimensions) = spread.unrepeated();
+        for (dimension, (_, axis)) in dimensions.iter_mut().skip(batch_rank).zip(matrix) {
+            *dimension = Dimension::Axis(axis);
+        }
+        Ok(Operand::read(placement, dimensions))
+    };
+    let mut result: Vec<Dimension> = (0..batch_rank).map(Dimension::Axis).collect();
+    result.extend([Dimension::Axis(row), Dimension::Axis(column)]);
+    let operands = vec![
+        operand(a_at, [(*rows, row), (*shared, inner)])?,
+        operand(b_at, [(*shared, inner), (*columns, column)])?,
+        Operand::read(Placement::dense(parameter, &[3], 4), vec![Dimension::Fixed(3)]),
+        Operand::accumulator(4, result.clone()),
+        Operand::write(y_at, result),
+    ];
+    let machine = *builder.machine;
+    let mut axes: Vec<Axis> = batch.iter().map(|&size| Axis::new("batch", size)).collect();
+    axes.extend([
+        Axis::new("row", *rows),
+        Axis::new("column", *columns).granule(machine.tae_output_channels),
+        Axis::reduction("shared", *shared).granule(machine.tae_input_channels),
+    ]);
+    Ok(vec![Box::new(Form {
+        axes,
+        operands,
+        batch_rank,
+        input_element: element_type(a.element),
+        output_element: element_type(y.element),
+        clamp: limits(node, y)?,
+        machine,
+    })])
+}
+
+/// The address of one batch's matrix in an operand's box; a repeated batch is there once.
+fn matrix(bound: &Bound, batch: &[usize]) -> Result<u32, EmitError> {
+    let mut address = i64::from(bound.address);
+    for (dimension, &index) in batch.iter().enumerate() {
+        if bound.region.axis(dimension).len() > 1 {
+            address += i64::try_from(index).map_err(|_| EmitError::Address)? * i64::from(bound.stride(dimension));
+        }
+    }
+    u32::try_from(address).map_err(|_| EmitError::Address)
+}
+
+impl Form {
+    fn batch(&self, step: &Step<'_>, batch: &[usize]) -> Result<Convolution, EmitError> {
+        let (row, column, inner) = (self.batch_rank, self.batch_rank + 1, self.batch_rank + 2);
+        let narrow = |axis: usize| u32::try_from(step.tile.axis(axis).len()).map_err(|_| EmitError::Address);
+        let (rows, columns, shared) = (narrow(row)?, narrow(column)?, narrow(inner)?);
+        let pixels = |index: usize| {
+            let bound = step.operand(index)?;
+            let strides = [0, bound.stride(row), 0, bound.stride(row + 1)];
+            Ok::<_, EmitError>(View::new(matrix(bound, batch)?, strides))
+        };
+        let (sums, b, parameters) = (pixels(SUMS)?, step.operand(B)?, step.operand(PARAMETERS)?);
+        Ok(Convolution {
+            depthwise: false,
+            input_shape: [1, rows, 1, shared],
+            output_shape: [1, rows, 1, columns],
+            window: isa::Window { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 2] },
+            input_element: self.input_element,
+            input: pixels(A)?,
+            weights: View::new(matrix(b, batch)?, [b.stride(row + 1), 0, 0, b.stride(row)]),
+            accumulate: (!step.first).then_some(sums),
+            // One block for all output channels.
+            parameters: step.last.then(|| View::new(parameters.address, [0])),
+            output_element: if step.last { self.output_element } else { ElementType::I32 },
+            clamp: self.clamp,
+            output: if step.last { pixels(Y)? } else { sums },
+        })
+    }
+}
+
+impl Tiled for Form {
+    fn axes(&self) -> &[Axis] {
+        &self.axes
+    }
+
+    fn operands(&self) -> &[Operand] {
+        &self.operands
+    }
+
+    fn orders(&self) -> Vec<Vec<usize>> {
+        let (row, column, inner) = (self.batch_rank, self.batch_rank + 1, self.batch_rank + 2);
+        let order = |matrix: [usize; 3]| (0..self.batch_rank).chain(matrix).collect();
+        vec![order([row, column, inner]), order([column, row, inner])]
+    }
+
+    fn cycles(&self, tile: &[usize]) -> f64 {
+        let size = |axis: usize| tile.get(axis).copied().unwrap_or(1);
+        let batches: f64 = (0..self.batch_rank).map(|axis| size(axis) as f64).product();
+        let (rows, columns, shared) = (size(self.batch_rank), size(self.batch_rank + 1), size(self.batch_rank + 2));
+        let wide = self.input_element != ElementType::I8;
+        batches * matrix_cycles(&self.machine, wide, 1.0, rows as f64, shared, columns)
+    }
+
+    fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+        let mut sizes = step.tile.shape();
+        sizes.truncate(self.batch_rank);
+        let (single, order) = (vec![1; self.batch_rank], (0..self.batch_rank).collect::<Vec<_>>());
+        let batches = Tiles::new(&sizes, &single, &order).map(|batch: Region| batch.starts());
+        batches.into_iter().try_for_each(|batch| emitter.push(self.batch(step, &batch)?))
+    }
+}

@@ -1,0 +1,296 @@
+//! `bpu` to `nash`: a segment to a program.
+//!
+//! First every tensor gets a home (`storage`), every operator its tiled form (one file per family), then every
+//! tiled form a tiling ([`assign`]); the result of the deciding half is a [`Plan`], plain data that can be written to a file and
+//! read back. [`apply`] emits the program for a plan.
+
+mod constants;
+mod convolution;
+mod elementwise;
+mod layout;
+mod matmul;
+mod plan;
+mod pool;
+mod storage;
+
+use super::allocate::AllocationError;
+use super::isa::{ElementType, Program};
+use super::tile::apply::{Layout, apply as apply_tiling};
+use super::tile::assign::{AssignError, assign as assign_tiling};
+use super::tile::emitter::{EmitError, Emitter};
+pub use super::tile::machine::Machine;
+use super::tile::{Placement, Tiled};
+use crate::bpu::model::{Clamp, Element, Node, Scale, Segment, Tensor, TensorId};
+use constants::Image;
+pub use plan::{NodePlan, Plan, Resident};
+use storage::Storage;
+
+/// Why a segment cannot be lowered. Every message names the node.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum LowerError {
+    #[error("node '{node}' ({operator}) cannot be lowered: {reason}")]
+    Unsupported { node: String, operator: &'static str, reason: String },
+    #[error(
+        "node '{node}' ({operator}) does not fit: its smallest tile needs {needed} bytes of L1M, {capacity} are available; \
+         make the kernel or the rank smaller, or run the node on the CPU"
+    )]
+    DoesNotFit { node: String, operator: &'static str, needed: u64, capacity: u64 },
+    #[error("node '{node}' ({operator}): {error}")]
+    Emit { node: String, operator: &'static str, error: EmitError },
+    #[error("memory plan: {0}")]
+    Allocation(#[from] AllocationError),
+    #[error("the segment is not well formed: {0}")]
+    Malformed(String),
+    #[error("the plan does not belong to this segment: {0}")]
+    Plan(String),
+}
+
+/// An input or output of the program as its user sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Port {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub element: Element,
+    pub scale: Scale,
+    /// Bytes between neighbours, per dimension.
+    pub strides: Vec<u64>,
+}
+
+/// A program with everything its loader needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lowered {
+    pub program: Program,
+    /// Contents of the constants region.
+    pub constants: Vec<u8>,
+    pub inputs: Vec<Port>,
+    pub outputs: Vec<Port>,
+    /// The decisions behind it.
+    pub plan: Plan,
+}
+
+/// Decides and emits.
+///
+/// # Errors
+/// When an operator has no instruction form, when not even its smallest tile fits, or the segment contradicts itself.
+pub fn lower(segment: &Segment, machine: &Machine) -> Result<Lowered, LowerError> {
+    let plan = assign(segment, machine)?;
+    apply(segment, machine, plan)
+}
+
+/// The instruction forms of one node, in order. An alias has none.
+pub(super) type Steps = Vec<Box<dyn Tiled>>;
+
+/// What the families of operators build on: where tensors are, and the constants image to add to.
+pub(super) struct Builder<'a> {
+    segment: &'a Segment,
+    machine: &'a Machine,
+    storage: Storage,
+    image: Image,
+}
+
+impl<'a> Builder<'a> {
+    fn new(segment: &'a Segment, machine: &'a Machine, residents: &[Resident]) -> Result<Self, LowerError> {
+        let mut image = Image::default();
+        let storage = Storage::new(segment, machine, residents, &mut image)?;
+        Ok(Self { segment, machine, storage, image })
+    }
+
+    fn tensor(&self, id: TensorId) -> Result<&'a Tensor, LowerError> {
+        self.segment.tensor(id).ok_or_else(|| LowerError::Malformed(format!("there is no tensor {}", id.0)))
+    }
+
+    /// The n-th operand of a node and its home.
+    fn input(&self, node: &Node, index: usize) -> Result<(&'a Tensor, Placement), LowerError> {
+        let id = node.inputs.get(index);
+        let id = *id.ok_or_else(|| unsupported(node, format!("operand {index} is missing")))?;
+        Ok((self.tensor(id)?, self.storage.placement(self.segment, id)?))
+    }
+
+    /// The result of a node and its home.
+    fn output(&self, node: &Node) -> Result<(&'a Tensor, Placement), LowerError> {
+        let [id] = node.outputs.as_slice() else {
+            return Err(unsupported(node, format!("it has {} results, not 1", node.outputs.len())));
+        };
+        Ok((self.tensor(*id)?, self.storage.placement(self.segment, *id)?))
+    }
+
+    fn steps(&mut self, node: &Node) -> Result<Steps, LowerError> {
+        use crate::bpu::model::Operator;
+        match &node.operator {
+            Operator::Convolution(convolution) => convolution::lower(self, node, convolution),
+            Operator::MatMul { clamp } => matmul::lower(self, node, *clamp),
+            Operator::Add { .. }
+            | Operator::Sub { .. }
+            | Operator::Mul { .. }
+            | Operator::Lookup { .. }
+            | Operator::Requantize { .. }
+            | Operator::Quantize
+            | Operator::Dequantize => elementwise::lower(self, node),
+            Operator::MaxPool(pool) => pool::lower_max(self, node, pool),
+            Operator::AveragePool(pool) => pool::lower_average(self, node, pool),
+            Operator::Concat { .. }
+            | Operator::Slice { .. }
+            | Operator::Pad { .. }
+            | Operator::Transpose { .. }
+            | Operator::Reshape => layout::lower(self, node),
+        }
+    }
+
+    /// Everything the program does: (index of the node it belongs to, its steps).
+    fn all_steps(&mut self) -> Result<Vec<(usize, Steps)>, LowerError> {
+        let segment = self.segment;
+        let mut all = Vec::with_capacity(segment.nodes.len());
+        for (index, node) in segment.nodes.iter().enumerate() {
+            all.push((index, self.steps(node)?));
+        }
+        let mut copies: Vec<(usize, Steps)> = Vec::new();
+        for (tensor, output) in self.storage.output_copies() {
+            let destination = self.storage.output_placement(segment, output)?;
+            let source = self.storage.placement(segment, tensor)?;
+            let producer = segment.nodes.iter().position(|node| node.outputs.contains(&tensor));
+            let copy = layout::copy(source, destination, self.machine)
+                .map_err(|error| LowerError::Malformed(format!("output {output}: {error}")))?;
+            copies.push((producer.unwrap_or(segment.nodes.len()), vec![Box::new(copy)]));
+        }
+        all.extend(copies);
+        Ok(all)
+    }
+}
+
+/// A message about a node.
+pub(super) fn unsupported(node: &Node, reason: impl Into<String>) -> LowerError {
+    LowerError::Unsupported { node: node.name.clone(), operator: node.operator.name(), reason: reason.into() }
+}
+
+/// The element type as the instructions name it.
+pub(super) fn element_type(element: Element) -> ElementType {
+    match element {
+        Element::I8 => ElementType::I8,
+        Element::I16 => ElementType::I16,
+        Element::I32 => ElementType::I32,
+        Element::F32 => ElementType::F32,
+    }
+}
+
+/// The limits of a result: the fused activation's, within its type's.
+pub(super) fn limits(node: &Node, output: &Tensor) -> Result<super::isa::Clamp, LowerError> {
+    let range = output.element.range().unwrap_or(Clamp::I32);
+    let clamp = node.operator.clamp().map_or(range, |clamp| clamp.intersect(range));
+    if clamp.is_empty() {
+        return Err(unsupported(node, format!("its clamp {}..{} allows no value", clamp.low, clamp.high)));
+    }
+    Ok(super::isa::Clamp { low: clamp.low, high: clamp.high })
+}
+
+/// The one scale of a tensor.
+pub(super) fn scale(node: &Node, tensor: &Tensor) -> Result<f64, LowerError> {
+    tensor
+        .scale
+        .per_tensor()
+        .ok_or_else(|| unsupported(node, format!("tensor '{}' needs one scale for all its elements", tensor.name)))
+}
+
+/// Decides homes and tilings.
+pub fn assign(segment: &Segment, machine: &Machine) -> Result<Plan, LowerError> {
+    let residents = storage::choose_residents(segment, machine)?;
+    let base = residents.iter().map(|resident| resident.address.saturating_add(resident.bytes)).max().unwrap_or(0);
+    match assign_nodes(segment, machine, residents, base) {
+        // Residents took what a node needs: without them there is more room.
+        Err(LowerError::DoesNotFit { .. }) if base > 0 => assign_nodes(segment, machine, Vec::new(), 0),
+        result => result,
+    }
+}
+
+fn assign_nodes(
+    segment: &Segment,
+    machine: &Machine,
+    residents: Vec<Resident>,
+    base: u64,
+) -> Result<Plan, LowerError> {
+    let capacity = machine.l1m_bytes.saturating_sub(base);
+    let mut builder = Builder::new(segment, machine, &residents)?;
+    let mut nodes = Vec::new();
+    for (index, steps) in builder.all_steps()? {
+        let (name, operator) = label(segment, index);
+        let mut tilings = Vec::with_capacity(steps.len());
+        for step in &steps {
+            let tiling = assign_tiling(step.as_ref(), machine, capacity).map_err(|error| match error {
+                AssignError::TooSmall { needed, capacity } => {
+                    LowerError::DoesNotFit { node: name.clone(), operator, needed, capacity }
+                }
+                AssignError::Allocation(error) => LowerError::Allocation(error),
+            })?;
+            tilings.push(tiling);
+        }
+        nodes.push(NodePlan { node: name, tilings });
+    }
+    Ok(Plan { residents, nodes })
+}
+
+/// Name and operator of a node; outputs that no node makes belong to the segment itself.
+fn label(segment: &Segment, index: usize) -> (String, &'static str) {
+    segment.nodes.get(index).map_or(("outputs".to_string(), "copy"), |node| (node.name.clone(), node.operator.name()))
+}
+
+/// Emits the program for a plan. The plan may come from a file: it is checked against the segment.
+pub fn apply(segment: &Segment, machine: &Machine, plan: Plan) -> Result<Lowered, LowerError> {
+    let base = storage::check_residents(segment, machine, &plan.residents)?;
+    let capacity = machine.l1m_bytes.saturating_sub(base);
+    let mut builder = Builder::new(segment, machine, &plan.residents)?;
+    let steps = builder.all_steps()?;
+    if steps.len() != plan.nodes.len() {
+        return Err(LowerError::Plan(format!("it has {} entries for {} nodes", plan.nodes.len(), steps.len())));
+    }
+    let mut emitter = Emitter::default();
+    let mut cursor = 0u64;
+    for ((index, steps), entry) in steps.iter().zip(&plan.nodes) {
+        let (name, operator) = label(segment, *index);
+        if entry.node != name || entry.tilings.len() != steps.len() {
+            return Err(LowerError::Plan(format!("entry '{}' stands where node '{name}' does", entry.node)));
+        }
+        emitter.set_source(u32::try_from(*index).unwrap_or(u32::MAX));
+        for (step, tiling) in steps.iter().zip(&entry.tilings) {
+            let fail = |error| LowerError::Emit { node: name.clone(), operator, error };
+            tiling.check(step.as_ref()).map_err(fail)?;
+            let layout = Layout::new(step.as_ref(), tiling, machine.alignment, capacity)?;
+            // The next operator starts behind this one when there is room, so that its first loads need not wait.
+            if cursor.saturating_add(layout.bytes) > capacity {
+                cursor = 0;
+            }
+            apply_tiling(step.as_ref(), tiling, &layout, base + cursor, &mut emitter).map_err(fail)?;
+            cursor = (cursor + layout.bytes).next_multiple_of(machine.alignment.max(1));
+        }
+    }
+    finish(segment, builder, emitter, plan)
+}
+
+fn finish(segment: &Segment, builder: Builder<'_>, emitter: Emitter, plan: Plan) -> Result<Lowered, LowerError> {
+    let port = |id: &TensorId| -> Result<(Port, u64), LowerError> {
+        let tensor = builder.tensor(*id)?;
+        let strides = super::tile::dense_strides(&tensor.shape, tensor.element.bytes());
+        let port = Port {
+            name: tensor.name.clone(),
+            shape: tensor.shape.clone(),
+            element: tensor.element,
+            scale: tensor.scale.clone(),
+            strides: strides.iter().map(|&stride| stride.unsigned_abs()).collect(),
+        };
+        Ok((port, storage::byte_count(tensor)?))
+    };
+    let inputs = segment.inputs.iter().map(port).collect::<Result<Vec<_>, _>>()?;
+    let outputs = segment.outputs.iter().map(port).collect::<Result<Vec<_>, _>>()?;
+    let (inputs, input_bytes) = inputs.into_iter().unzip();
+    let (outputs, output_bytes) = outputs.into_iter().unzip();
+    let mut names: Vec<String> = segment.nodes.iter().map(|node| node.name.clone()).collect();
+    names.push("outputs".to_string());
+    let constants = builder.image.finish();
+    let program = Program {
+        inputs: input_bytes,
+        outputs: output_bytes,
+        constants: constants.len() as u64,
+        workspace: builder.storage.workspace_bytes(),
+        instructions: emitter.finish(),
+        names,
+    };
+    Ok(Lowered { program, constants, inputs, outputs, plan })
+}

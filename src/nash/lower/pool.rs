@@ -1,0 +1,260 @@
+//! Pools. A window that does not fit in L1M is walked in parts that hand on a maximum or a sum.
+
+use super::super::isa::{self, Clamp, Count, ElementType, View};
+use super::super::region::Window;
+use super::super::tile::emitter::{EmitError, Emitter};
+use super::super::tile::machine::Machine;
+use super::super::tile::{Axis, Dimension, Operand, Placement, Step, Tiled};
+use super::constants::count_entry;
+use super::{Builder, LowerError, Steps, element_type, limits, scale, unsupported};
+use crate::bpu::model::{AveragePool, MaxPool, Node, Tensor, average_pool_counts};
+use crate::numerics::average_multiplier;
+
+const BATCH: usize = 0;
+const ROW: usize = 1;
+const COLUMN: usize = 2;
+const CHANNEL: usize = 3;
+const KERNEL_ROW: usize = 4;
+const KERNEL_COLUMN: usize = 5;
+
+/// What is done with the cells of a window.
+enum Kind {
+    /// Operands: x, y.
+    Maximum,
+    /// Operands: x, sums, table, y.
+    Average { kernel: [u32; 2], pads: [usize; 2], extent: [u32; 2], minimum: [u32; 2], shape: [u32; 2] },
+}
+
+struct Form {
+    kind: Kind,
+    axes: Vec<Axis>,
+    operands: Vec<Operand>,
+    windows: [Window; 2],
+    sizes: [usize; 2],
+    input_element: ElementType,
+    output_element: ElementType,
+    clamp: Clamp,
+    machine: Machine,
+}
+
+/// The loops of a pool and how its input and output follow them.
+struct Frame {
+    axes: Vec<Axis>,
+    input: Vec<Dimension>,
+    output: Vec<Dimension>,
+    windows: [Window; 2],
+    sizes: [usize; 2],
+}
+
+fn frame(
+    node: &Node,
+    [x, y]: [&Tensor; 2],
+    kernel: [usize; 2],
+    strides: [usize; 2],
+    dilations: [usize; 2],
+    pads: [usize; 4],
+) -> Result<Frame, LowerError> {
+    let (&[batch, height, width, channels], &[_, rows, columns, _]) = (x.shape.as_slice(), y.shape.as_slice()) else {
+        return Err(unsupported(node, "input and result must have rank 4"));
+    };
+    let [kernel_rows, kernel_columns] = kernel;
+    let window = |axis: usize| Window { stride: strides[axis], dilation: dilations[axis], pad_before: pads[axis] };
+    let windows = [window(0), window(1)];
+    let slide = |axis: usize, output, tap, size| Dimension::Window { output, tap, window: windows[axis], size };
+    Ok(Frame {
+        axes: vec![
+            Axis::new("batch", batch),
+            Axis::new("row", rows),
+            Axis::new("column", columns),
+            Axis::new("channel", channels),
+            Axis::reduction("kernel row", kernel_rows),
+            Axis::reduction("kernel column", kernel_columns),
+        ],
+        input: vec![
+            Dimension::Axis(BATCH),
+            slide(0, ROW, KERNEL_ROW, height),
+            slide(1, COLUMN, KERNEL_COLUMN, width),
+            Dimension::Axis(CHANNEL),
+        ],
+        output: [BATCH, ROW, COLUMN, CHANNEL].map(Dimension::Axis).to_vec(),
+        windows,
+        sizes: [height, width],
+    })
+}
+
+pub fn lower_max(builder: &mut Builder<'_>, node: &Node, pool: &MaxPool) -> Result<Steps, LowerError> {
+    let ((x, x_at), (y, y_at)) = (builder.input(node, 0)?, builder.output(node)?);
+    let frame = frame(node, [x, y], pool.kernel, pool.strides, pool.dilations, pool.pads)?;
+    Ok(vec![Box::new(Form {
+        kind: Kind::Maximum,
+        axes: frame.axes,
+        operands: vec![Operand::read(x_at, frame.input), Operand::write(y_at, frame.output)],
+        windows: frame.windows,
+        sizes: frame.sizes,
+        input_element: element_type(x.element),
+        output_element: element_type(y.element),
+        clamp: limits(node, y)?,
+        machine: *builder.machine,
+    })])
+}
+
+/// A table has an entry for each pair of counts between the least and the greatest; more would not be sensible.
+const MAX_TABLE_ENTRIES: usize = 1 << 20;
+
+pub fn lower_average(builder: &mut Builder<'_>, node: &Node, pool: &AveragePool) -> Result<Steps, LowerError> {
+    let ((x, x_at), (y, y_at)) = (builder.input(node, 0)?, builder.output(node)?);
+    let frame = frame(node, [x, y], pool.kernel, pool.strides, [1, 1], pool.pads)?;
+    let counts = if pool.count_include_pad {
+        // Every window counts whole.
+        pool.kernel.map(|size| vec![size])
+    } else {
+        average_pool_counts(&x.shape, pool).map_err(|error| unsupported(node, error.0))?
+    };
+    let lowest = counts.each_ref().map(|counts| counts.iter().copied().min().unwrap_or(1));
+    let highest = counts.each_ref().map(|counts| counts.iter().copied().max().unwrap_or(1));
+    let shape = [highest[0] - lowest[0] + 1, highest[1] - lowest[1] + 1];
+    if shape[0].saturating_mul(shape[1]) > MAX_TABLE_ENTRIES {
+        return Err(unsupported(node, format!("its windows have {} x {} different sizes", shape[0], shape[1])));
+    }
+    let (x_scale, y_scale) = (scale(node, x)?, scale(node, y)?);
+    let mut table = Vec::new();
+    for rows in lowest[0]..=highest[0] {
+        for columns in lowest[1]..=highest[1] {
+            let count = rows.checked_mul(columns).and_then(|count| u32::try_from(count).ok());
+            let count = count.ok_or_else(|| unsupported(node, "its window has more than 2^32 cells"))?;
+            let multiplier = average_multiplier(x_scale, y_scale, count)
+                .map_err(|error| unsupported(node, format!("average of {count} cells: {error}")))?;
+            table.extend(count_entry(multiplier));
+        }
+    }
+    let table = Placement::dense(builder.image.add(&table), &shape, 8);
+    let narrow = |sizes: [usize; 2]| -> Result<[u32; 2], LowerError> {
+        let fail = |_| unsupported(node, "a size of its window or input does not fit 32 bits");
+        Ok([u32::try_from(sizes[0]).map_err(fail)?, u32::try_from(sizes[1]).map_err(fail)?])
+    };
+    let (pads, extent) = if pool.count_include_pad {
+        // Counted from the first window on, with a region that no window leaves.
+        let reach = |axis: usize| {
+            let outputs = y.shape.get(axis + 1).copied().unwrap_or(1);
+            outputs.saturating_mul(pool.strides[axis]).saturating_add(pool.kernel[axis])
+        };
+        ([0; 2], [reach(0), reach(1)])
+    } else {
+        ([pool.pads[0], pool.pads[1]], frame.sizes)
+    };
+    let kind = Kind::Average {
+        kernel: narrow(pool.kernel)?,
+        pads,
+        extent: narrow(extent)?,
+        minimum: narrow(lowest)?,
+        shape: narrow(shape)?,
+    };
+    let operands = vec![
+        Operand::read(x_at, frame.input),
+        Operand::accumulator(4, frame.output.clone()),
+        Operand::read(table, shape.map(Dimension::Fixed).to_vec()),
+        Operand::write(y_at, frame.output),
+    ];
+    Ok(vec![Box::new(Form {
+        kind,
+        axes: frame.axes,
+        operands,
+        windows: frame.windows,
+        sizes: frame.sizes,
+        input_element: element_type(x.element),
+        output_element: element_type(y.element),
+        clamp: limits(node, y)?,
+        machine: *builder.machine,
+    })])
+}
+
+impl Form {
+    /// How the window slides over the tile.
+    fn window(&self, step: &Step<'_>) -> Result<isa::Window, EmitError> {
+        sliding(step, &self.windows, &self.sizes, [(ROW, KERNEL_ROW), (COLUMN, KERNEL_COLUMN)])
+    }
+}
+
+/// The window of an instruction for a tile: `loops` are (output, tap) of rows and columns.
+pub fn sliding(
+    step: &Step<'_>,
+    windows: &[Window; 2],
+    sizes: &[usize; 2],
+    loops: [(usize, usize); 2],
+) -> Result<isa::Window, EmitError> {
+    let mut result = isa::Window { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 2] };
+    let narrow = |value: usize| u32::try_from(value).map_err(|_| EmitError::Address);
+    for (axis, ((output, tap), window)) in loops.into_iter().zip(windows).enumerate() {
+        let taps = step.tile.axis(tap);
+        let halo = window.backward(step.tile.axis(output), taps, sizes[axis]);
+        result.kernel[axis] = narrow(taps.len())?;
+        result.strides[axis] = narrow(window.stride)?;
+        result.dilations[axis] = narrow(window.dilation)?;
+        result.pads[axis] = i32::try_from(halo.pad_before).map_err(|_| EmitError::Address)?;
+    }
+    Ok(result)
+}
+
+impl Tiled for Form {
+    fn axes(&self) -> &[Axis] {
+        &self.axes
+    }
+
+    fn operands(&self) -> &[Operand] {
+        &self.operands
+    }
+
+    fn cycles(&self, tile: &[usize]) -> f64 {
+        let bytes = self.operands.first().map_or(1, Operand::element_bytes) as f64;
+        // Every cell of every window.
+        let cells = tile.iter().fold(1.0, |product, &size| product * size as f64);
+        self.machine.aae_setup + cells * bytes / self.machine.aae_bytes_per_cycle
+    }
+
+    fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+        let x = step.operand(0)?;
+        let y = step.operand(self.operands.len().saturating_sub(1))?;
+        let window = self.window(step)?;
+        match &self.kind {
+            Kind::Maximum => emitter.push(isa::MaxPool {
+                input_shape: x.shape4(),
+                output_shape: y.shape4(),
+                window,
+                element: self.output_element,
+                input: x.view4(),
+                accumulate: (!step.first).then(|| y.view4()),
+                output: y.view4(),
+            }),
+            Kind::Average { kernel, pads, extent, minimum, shape } => {
+                let (sums, table) = (step.operand(1)?, step.operand(2)?);
+                let mut shifted = [0i32; 2];
+                for (axis, (entry, loop_)) in shifted.iter_mut().zip([ROW, COLUMN]).enumerate() {
+                    let start = step.tile.axis(loop_).start.checked_mul(self.windows[axis].stride);
+                    let start = start.and_then(|start| i64::try_from(start).ok()).ok_or(EmitError::Address)?;
+                    let pad = i64::try_from(pads[axis]).map_err(|_| EmitError::Address)?;
+                    *entry = i32::try_from(pad - start).map_err(|_| EmitError::Address)?;
+                }
+                let count = Count {
+                    kernel: *kernel,
+                    pads: shifted,
+                    extent: *extent,
+                    minimum: *minimum,
+                    shape: *shape,
+                    table: View::new(table.address, [table.stride(0), table.stride(1)]),
+                };
+                emitter.push(isa::AveragePool {
+                    input_shape: x.shape4(),
+                    output_shape: y.shape4(),
+                    window,
+                    input_element: self.input_element,
+                    input: x.view4(),
+                    accumulate: (!step.first).then(|| sums.view4()),
+                    count: step.last.then_some(count),
+                    output_element: if step.last { self.output_element } else { ElementType::I32 },
+                    clamp: self.clamp,
+                    output: if step.last { y.view4() } else { sums.view4() },
+                })
+            }
+        }
+    }
+}

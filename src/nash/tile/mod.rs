@@ -1,0 +1,289 @@
+//! The contract between an operator and the tiler.
+//!
+//! An operator says which loops it has ([`Axis`]), which tensors it touches and how a tile of the loops maps to a box of each
+//! ([`Operand`], [`Dimension`]), and how one tile is computed ([`Tiled::emit`]). Everything else follows from that:
+//! the bytes a tile takes in L1M, what must be loaded again when a loop advances, double buffering, loads, stores and waits.
+//! [`assign`] decides tile sizes as plain data; [`apply`] emits instructions for a decision.
+
+pub mod apply;
+pub mod assign;
+pub mod copy;
+pub mod emitter;
+pub mod machine;
+pub mod view;
+
+use super::isa;
+use super::region::{Extent, Region, Window};
+use emitter::{EmitError, Emitter};
+
+/// One loop of an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Axis {
+    pub name: &'static str,
+    pub size: usize,
+    /// Tile sizes that are multiples of this keep the engine's lanes full.
+    pub granule: usize,
+    /// Tiles along this axis add to the same result.
+    pub reduction: bool,
+}
+
+impl Axis {
+    pub fn new(name: &'static str, size: usize) -> Self {
+        Self { name, size, granule: 1, reduction: false }
+    }
+
+    pub fn reduction(name: &'static str, size: usize) -> Self {
+        Self { reduction: true, ..Self::new(name, size) }
+    }
+
+    pub fn granule(self, granule: usize) -> Self {
+        Self { granule: granule.max(1), ..self }
+    }
+}
+
+/// How one dimension of an operand follows the loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dimension {
+    /// The same range as the loop.
+    Axis(usize),
+    /// All of `0..size`, whatever the tile.
+    Fixed(usize),
+    /// What a window over this dimension of `size` cells reads.
+    Window { output: usize, tap: usize, window: Window, size: usize },
+    /// Channel `group * per_group + inner`. A legal tile covers one group, or all inner channels of some.
+    Grouped { group: usize, inner: usize, per_group: usize },
+}
+
+impl Dimension {
+    /// The range behind a tile.
+    pub fn backward(&self, tile: &Region) -> Extent {
+        match *self {
+            Dimension::Axis(axis) => tile.axis(axis),
+            Dimension::Fixed(size) => Extent::whole(size),
+            Dimension::Window { output, tap, window, size } => {
+                window.backward(tile.axis(output), tile.axis(tap), size).input
+            }
+            Dimension::Grouped { group, inner, per_group } => {
+                let (group, inner) = (tile.axis(group), tile.axis(inner));
+                Extent::new(group.start * per_group + inner.start, (group.end.max(1) - 1) * per_group + inner.end)
+            }
+        }
+    }
+
+    /// The longest range behind any tile of these sizes.
+    fn longest(&self, tile: &[usize]) -> usize {
+        let size_of = |axis: usize| tile.get(axis).copied().unwrap_or(1);
+        match *self {
+            Dimension::Axis(axis) => size_of(axis),
+            Dimension::Fixed(size) => size,
+            Dimension::Window { output, tap, window, size } => {
+                let reach = (size_of(output) - 1) * window.stride + (size_of(tap) - 1) * window.dilation + 1;
+                reach.min(size)
+            }
+            Dimension::Grouped { group, inner, per_group } => (size_of(group) - 1) * per_group + size_of(inner),
+        }
+    }
+
+    /// Whether the range changes when the loop `axis` advances.
+    fn follows(&self, axis: usize) -> bool {
+        match *self {
+            Dimension::Axis(own) => own == axis,
+            Dimension::Fixed(_) => false,
+            Dimension::Window { output, tap, .. } => output == axis || tap == axis,
+            Dimension::Grouped { group, inner, .. } => group == axis || inner == axis,
+        }
+    }
+}
+
+/// Which memory a tensor's bytes are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    Ddr { region: isa::Region, offset: u64 },
+    /// Resident in L1M at this byte address.
+    Local { address: u64 },
+}
+
+/// A tensor, or a strided view of one, at its home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    pub memory: Memory,
+    pub shape: Vec<usize>,
+    /// Bytes between neighbours, per dimension.
+    pub strides: Vec<i64>,
+    /// 1, 2, 4 or 8.
+    pub element_bytes: usize,
+}
+
+impl Placement {
+    /// A tensor in row-major order without gaps.
+    pub fn dense(memory: Memory, shape: &[usize], element_bytes: usize) -> Self {
+        Self { memory, shape: shape.to_vec(), strides: dense_strides(shape, element_bytes), element_bytes }
+    }
+
+    pub fn is_local(&self) -> bool {
+        matches!(self.memory, Memory::Local { .. })
+    }
+
+    pub fn is_dense(&self) -> bool {
+        let expected = dense_strides(&self.shape, self.element_bytes);
+        self.shape.iter().zip(self.strides.iter().zip(&expected)).all(|(&size, (mine, dense))| size <= 1 || mine == dense)
+    }
+
+    /// The same bytes from element `starts` on. Fails when that lies before the region's first byte.
+    pub fn at(&self, starts: &[usize]) -> Result<Memory, EmitError> {
+        let mut delta = 0i64;
+        for (&start, &stride) in starts.iter().zip(&self.strides) {
+            let step = i64::try_from(start).ok().and_then(|start| start.checked_mul(stride));
+            delta = step.and_then(|step| delta.checked_add(step)).ok_or(EmitError::Address)?;
+        }
+        let moved = |base: u64| base.checked_add_signed(delta).ok_or(EmitError::Address);
+        Ok(match self.memory {
+            Memory::Ddr { region, offset } => Memory::Ddr { region, offset: moved(offset)? },
+            Memory::Local { address } => Memory::Local { address: moved(address)? },
+        })
+    }
+}
+
+/// Row-major strides in bytes, without gaps.
+pub fn dense_strides(shape: &[usize], element_bytes: usize) -> Vec<i64> {
+    let mut strides = vec![0i64; shape.len()];
+    let mut step = element_bytes as i64;
+    for (stride, &size) in strides.iter_mut().zip(shape).rev() {
+        *stride = step;
+        step = step.saturating_mul(size.max(1) as i64);
+    }
+    strides
+}
+
+/// What an operand is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Brought in from the placement before the tile is computed.
+    Read(Placement),
+    /// Result; brought to the placement after the last reduction step of the tile.
+    Write(Placement),
+    /// Partial results, kept over the reduction steps of a tile. Takes no memory when no reduction axis is split.
+    Accumulator { element_bytes: usize },
+}
+
+/// One tensor of an operator, by the loops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operand {
+    pub role: Role,
+    pub dimensions: Vec<Dimension>,
+}
+
+impl Operand {
+    pub fn read(placement: Placement, dimensions: Vec<Dimension>) -> Self {
+        Self { role: Role::Read(placement), dimensions }
+    }
+
+    pub fn write(placement: Placement, dimensions: Vec<Dimension>) -> Self {
+        Self { role: Role::Write(placement), dimensions }
+    }
+
+    pub fn accumulator(element_bytes: usize, dimensions: Vec<Dimension>) -> Self {
+        Self { role: Role::Accumulator { element_bytes }, dimensions }
+    }
+
+    pub fn element_bytes(&self) -> usize {
+        match &self.role {
+            Role::Read(placement) | Role::Write(placement) => placement.element_bytes,
+            Role::Accumulator { element_bytes } => *element_bytes,
+        }
+    }
+
+    /// Where its tensor lives; none for an accumulator.
+    pub fn placement(&self) -> Option<&Placement> {
+        match &self.role {
+            Role::Read(placement) | Role::Write(placement) => Some(placement),
+            Role::Accumulator { .. } => None,
+        }
+    }
+
+    /// The box of the operand behind a tile of the loops.
+    pub fn backward(&self, tile: &Region) -> Region {
+        Region(self.dimensions.iter().map(|dimension| dimension.backward(tile)).collect())
+    }
+
+    /// Sizes that no box behind a tile of these sizes exceeds.
+    pub fn footprint(&self, tile: &[usize]) -> Vec<usize> {
+        self.dimensions.iter().map(|dimension| dimension.longest(tile)).collect()
+    }
+
+    /// Whether the box changes when the loop `axis` advances.
+    pub fn follows(&self, axis: usize) -> bool {
+        self.dimensions.iter().any(|dimension| dimension.follows(axis))
+    }
+}
+
+/// An operand's box in L1M, as an instruction sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    pub address: u32,
+    /// Bytes between neighbours, per dimension of the operand.
+    pub strides: Vec<i32>,
+    /// Which part of the operand it is.
+    pub region: Region,
+}
+
+impl Bound {
+    pub fn size(&self, dimension: usize) -> u32 {
+        u32::try_from(self.region.axis(dimension).len()).unwrap_or(u32::MAX)
+    }
+
+    /// Sizes of a rank-4 operand.
+    pub fn shape4(&self) -> [u32; 4] {
+        std::array::from_fn(|dimension| self.size(dimension))
+    }
+
+    /// The view of a rank-4 operand.
+    pub fn view4(&self) -> isa::View<4> {
+        isa::View::new(self.address, std::array::from_fn(|dimension| self.stride(dimension)))
+    }
+
+    pub fn stride(&self, dimension: usize) -> i32 {
+        self.strides.get(dimension).copied().unwrap_or(0)
+    }
+}
+
+/// One tile to compute.
+pub struct Step<'a> {
+    pub tile: &'a Region,
+    /// Per operand, in the operator's order. An accumulator that is not needed is bound to nothing (address 0).
+    pub operands: &'a [Bound],
+    /// No earlier tile added to the same result.
+    pub first: bool,
+    /// No later tile adds to the same result.
+    pub last: bool,
+}
+
+impl Step<'_> {
+    pub fn operand(&self, index: usize) -> Result<&Bound, EmitError> {
+        self.operands.get(index).ok_or(EmitError::Operand(index))
+    }
+}
+
+/// An operator that can be computed tile by tile.
+pub trait Tiled {
+    /// The loops. A tile is a box of their sizes.
+    fn axes(&self) -> &[Axis];
+
+    fn operands(&self) -> &[Operand];
+
+    /// Loop orders worth trying, outermost first; reduction axes must come last.
+    fn orders(&self) -> Vec<Vec<usize>> {
+        vec![(0..self.axes().len()).collect()]
+    }
+
+    /// Whether tiles of these sizes can be computed at all.
+    fn legal(&self, _tile: &[usize]) -> bool {
+        true
+    }
+
+    /// About how many cycles the engine takes for one tile of these sizes, set-up included.
+    fn cycles(&self, tile: &[usize]) -> f64;
+
+    /// Emits what computes one tile: operands are in L1M, loads and stores are not its business.
+    fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError>;
+}

@@ -1,0 +1,237 @@
+//! The pages of `docs/` that are made from the source, so that they cannot say something else than it.
+//!
+//! `docs/dialects/NAME.md` comes from `tablegen/NAME`, `docs/passes.md` from the definitions of passes and pipelines.
+//! `hb-docs` writes them; `hb-docs --check` only says which ones are out of date.
+
+use hb_dialects::pass::{OptionDefinition, PassDefinition, PipelineDefinition};
+use std::{
+    env,
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+use thiserror::Error;
+
+/// Why the pages could not be made.
+#[derive(Debug, Error)]
+pub enum DocumentationError {
+    #[error("{path}: {source}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("MLIR_SYS_220_PREFIX is not set: run this through cargo, whose configuration sets it")]
+    NoPrefix,
+    #[error("mlir-tblgen failed on {path}: {message}")]
+    Tablegen { path: PathBuf, message: String },
+}
+
+/// One page: its path from the root of the repository, and its text.
+#[derive(Debug)]
+pub struct Page {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+/// The main of `hb-docs`: writes the pages under `root`, or with `--check` names those that are out of date.
+pub fn command(root: &Path, arguments: impl Iterator<Item = String>) -> ExitCode {
+    let arguments: Vec<String> = arguments.collect();
+    let check = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => false,
+        ["--check"] => true,
+        _ => {
+            eprintln!("usage: hb-docs [--check]");
+            return ExitCode::from(2);
+        }
+    };
+    match pages(root).and_then(|pages| if check { stale(root, &pages) } else { write(root, &pages) }) {
+        Ok(stale) if stale.is_empty() => ExitCode::SUCCESS,
+        Ok(stale) => {
+            for path in stale {
+                eprintln!("{} is out of date", path.display());
+            }
+            eprintln!("run `make docs` and commit what it changed");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("hb-docs: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Every generated page.
+///
+/// # Errors
+/// When `tablegen/` cannot be read or `mlir-tblgen` fails.
+pub fn pages(root: &Path) -> Result<Vec<Page>, DocumentationError> {
+    let mut pages = dialect_pages(root)?;
+    pages.push(passes_page(crate::pipeline::passes(), crate::pipeline::pipelines()));
+    Ok(pages)
+}
+
+/// Writes the pages; nothing is out of date afterwards.
+fn write(root: &Path, pages: &[Page]) -> Result<Vec<PathBuf>, DocumentationError> {
+    for page in pages {
+        let path = root.join(&page.path);
+        let folder = path.parent().unwrap_or(root);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, &page.text))
+            .map_err(|source| DocumentationError::File { path, source })?;
+    }
+    Ok(Vec::new())
+}
+
+fn stale(root: &Path, pages: &[Page]) -> Result<Vec<PathBuf>, DocumentationError> {
+    let is_stale = |page: &&Page| fs::read_to_string(root.join(&page.path)).ok().as_deref() != Some(&page.text);
+    Ok(pages.iter().filter(is_stale).map(|page| page.path.clone()).collect())
+}
+
+/// One page per folder of `tablegen/`, as `mlir-tblgen` writes it.
+fn dialect_pages(root: &Path) -> Result<Vec<Page>, DocumentationError> {
+    let prefix = env::var_os("MLIR_SYS_220_PREFIX").map(PathBuf::from).ok_or(DocumentationError::NoPrefix)?;
+    let tablegen = root.join("tablegen");
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| DocumentationError::File { path, source }
+    };
+    let mut dialects = Vec::new();
+    for entry in fs::read_dir(&tablegen).map_err(failed(&tablegen))? {
+        let path = entry.map_err(failed(&tablegen))?.path();
+        if path.join("Ops.td").exists() {
+            dialects.extend(path.file_name().and_then(|name| name.to_str()).map(str::to_owned));
+        }
+    }
+    dialects.sort();
+    dialects.iter().map(|dialect| dialect_page(&prefix, &tablegen, dialect)).collect()
+}
+
+fn dialect_page(prefix: &Path, tablegen: &Path, dialect: &str) -> Result<Page, DocumentationError> {
+    let file = tablegen.join(dialect).join("Ops.td");
+    let tool = prefix.join("bin/mlir-tblgen");
+    let output = Command::new(&tool)
+        .arg("-gen-dialect-doc")
+        .arg(format!("--dialect={dialect}"))
+        .args(["-I".as_ref(), prefix.join("include").as_os_str(), "-I".as_ref(), tablegen.as_os_str()])
+        .arg(&file)
+        .output()
+        .map_err(|source| DocumentationError::File { path: tool, source })?;
+    if !output.status.success() {
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(DocumentationError::Tablegen { path: file, message });
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    // The table of contents is a mark for MLIR's own site.
+    let body: Vec<&str> =
+        text.lines().filter(|line| !line.starts_with("<!--") && *line != "[TOC]").map(str::trim_end).collect();
+    let text = format!("<!-- Made from tablegen/{dialect} by `make docs`. -->\n\n{}\n", body.join("\n").trim());
+    Ok(Page { path: PathBuf::from(format!("docs/dialects/{dialect}.md")), text: without_blank_runs(&text) })
+}
+
+fn without_blank_runs(text: &str) -> String {
+    let mut result = text.to_owned();
+    while result.contains("\n\n\n") {
+        result = result.replace("\n\n\n", "\n\n");
+    }
+    result
+}
+
+/// `docs/passes.md`: what each pass and each pipeline does, and its options.
+fn passes_page(
+    passes: impl Iterator<Item = &'static PassDefinition>,
+    pipelines: impl Iterator<Item = &'static PipelineDefinition>,
+) -> Page {
+    let mut text = String::from(
+        "<!-- Made from the definitions of the passes by `make docs`. -->\n\n# Passes and pipelines\n\n\
+         `hb-opt --NAME` runs a pass or a pipeline, `hb-opt --NAME='OPTION=VALUE ...'` with options.\n",
+    );
+    text.push_str("\n## Pipelines\n");
+    for pipeline in sorted(pipelines, |pipeline| pipeline.argument) {
+        section(&mut text, pipeline.argument, None, pipeline.summary, pipeline.description, pipeline.options);
+    }
+    text.push_str("\n## Passes\n");
+    for pass in sorted(passes, |pass| pass.argument) {
+        section(&mut text, pass.argument, Some(pass.anchor), pass.summary, pass.description, pass.options);
+    }
+    Page { path: PathBuf::from("docs/passes.md"), text }
+}
+
+fn sorted<T>(definitions: impl Iterator<Item = &'static T>, name: fn(&T) -> &'static str) -> Vec<&'static T> {
+    let mut definitions: Vec<_> = definitions.collect();
+    definitions.sort_by_key(|definition| name(definition));
+    definitions
+}
+
+fn section(
+    text: &mut String,
+    argument: &str,
+    anchor: Option<&str>,
+    summary: &str,
+    description: &str,
+    options: &[OptionDefinition],
+) {
+    let description: Vec<&str> = description.trim().lines().map(str::trim).collect();
+    let runs_on = anchor.map(|anchor| format!(" Runs on `{anchor}`.")).unwrap_or_default();
+    // Writing to a String cannot fail.
+    let _ = write!(text, "\n### `--{argument}`\n\n_{summary}_{runs_on}\n\n{}\n", description.join("\n"));
+    if !options.is_empty() {
+        text.push_str("\n| option | default | meaning |\n|---|---|---|\n");
+    }
+    for option in options {
+        let default = if option.default.is_empty() { String::new() } else { format!("`{}`", option.default) };
+        let _ = writeln!(text, "| `{}` | {default} | {} |", option.name, option.description);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hb_dialects::pass::Options;
+
+    static PASSES: [PassDefinition; 2] = [pass("b-pass", &[]), pass("a-pass", &OPTIONS)];
+    static OPTIONS: [OptionDefinition; 1] = [OptionDefinition { name: "size", default: "7", description: "how many" }];
+    static PIPELINES: [PipelineDefinition; 1] = [PipelineDefinition {
+        argument: "all",
+        summary: "everything",
+        description: "Runs both.",
+        options: &[],
+        build: |_: &Options| Ok("b-pass,a-pass".to_owned()),
+    }];
+
+    const fn pass(argument: &'static str, options: &'static [OptionDefinition]) -> PassDefinition {
+        PassDefinition {
+            argument,
+            summary: "does it",
+            description: "Says more.",
+            anchor: "builtin.module",
+            options,
+            run: |_, _| Ok(()),
+        }
+    }
+
+    #[test]
+    fn the_page_of_passes_sorts_them_and_lists_their_options() {
+        let page = passes_page(PASSES.iter(), PIPELINES.iter());
+        let positions: Vec<_> =
+            ["### `--all`", "### `--a-pass`", "### `--b-pass`"].map(|name| page.text.find(name)).to_vec();
+        assert!(positions.iter().all(Option::is_some) && positions.is_sorted(), "{}", page.text);
+        assert!(page.text.contains("| `size` | `7` | how many |"), "{}", page.text);
+    }
+
+    #[test]
+    fn a_page_that_differs_or_is_missing_is_stale_until_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let pages = [Page { path: PathBuf::from("docs/one.md"), text: "text\n".to_owned() }];
+        assert_eq!(stale(folder.path(), &pages).unwrap(), [PathBuf::from("docs/one.md")]);
+        assert!(write(folder.path(), &pages).unwrap().is_empty());
+        assert!(stale(folder.path(), &pages).unwrap().is_empty());
+        fs::write(folder.path().join("docs/one.md"), "other\n").unwrap();
+        assert_eq!(stale(folder.path(), &pages).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn each_folder_of_tablegen_has_a_page() {
+        let pages = dialect_pages(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let hfloat = pages.iter().find(|page| page.path.ends_with("hfloat.md")).unwrap();
+        assert!(hfloat.text.contains("### `hfloat.conv`"), "{}", hfloat.text);
+        assert!(!hfloat.text.contains("[TOC]"));
+    }
+}

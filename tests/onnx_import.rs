@@ -98,3 +98,24 @@ proptest::proptest! {
         survive(bytes);
     }
 }
+
+#[test]
+fn every_recorded_case_becomes_hfloat() {
+    let context = hb_dialects::context();
+    let mut failures = Vec::new();
+    for case in common::operator_cases() {
+        let name = case.name();
+        if onnx::operators::find(&case.operator).is_none()
+            && !["networks", "encodings"].contains(&case.operator.as_str())
+            || REFUSED.iter().any(|(prefix, _)| name.starts_with(prefix))
+        {
+            continue;
+        }
+        let input_shapes = case.inputs.iter().map(|(name, array)| (name.clone(), array.shape.clone())).collect();
+        match onnx::import_file(&context, &case.model, &onnx::ImportOptions { input_shapes }) {
+            Ok(_) => {}
+            Err(error) => failures.push(format!("{name}: {error}")),
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}

@@ -1,3 +1,4 @@
 //! From a file of a training framework to `hfloat`, and back.
 
+pub mod names;
 pub mod onnx;

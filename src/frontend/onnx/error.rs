@@ -26,6 +26,12 @@ pub enum OnnxError {
     Node { node: String, operator: String, reason: String },
     #[error("tensor {tensor:?}: {reason}")]
     Tensor { tensor: String, reason: String },
+    /// An input shape that was asked for, or is missing.
+    #[error("input {input:?}: {reason}")]
+    Input { input: String, reason: String },
+    /// IR that cannot be built or read.
+    #[error(transparent)]
+    Ir(#[from] hb_dialects::ir::IrError),
     #[error("{}", list(.0))]
     UnsupportedOperators(Vec<UnsupportedOperator>),
 }
@@ -58,6 +64,10 @@ impl OnnxError {
 
     pub(crate) fn node(node: &super::model::Node, reason: impl fmt::Display) -> Self {
         Self::Node { node: node.name.clone(), operator: node.operator.clone(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn input(input: &str, reason: impl fmt::Display) -> Self {
+        Self::Input { input: input.to_owned(), reason: reason.to_string() }
     }
 
     pub(crate) fn tensor(tensor: &str, reason: impl fmt::Display) -> Self {

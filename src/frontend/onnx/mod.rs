@@ -3,7 +3,7 @@
 //! A file passes these stages, each of which checks what the next relies on:
 //!
 //! ```text
-//!  file ──wire──> proto ──read──> Model ──check──> Model, sorted ──normalize──> Model of opset 22
+//!  file ──wire──> proto ──read──> Model ──check──> Model, sorted ──normalize──> Model of opset 22 ──import──> hfloat
 //! ```
 //!
 //! * [`wire`] bounds depth and number of messages before anything is allocated for them;
@@ -13,10 +13,13 @@
 //!   or unproduced values;
 //! * [`normalize`] brings every node to the form of opset 22 with the table in [`operators`].
 //!
+//! * [`import`] builds one `hfloat` operation per node.
+//!
 //! [`write`] goes back from [`model::Model`] to a file.
 
 mod check;
 mod error;
+mod import;
 pub mod model;
 pub mod normalize;
 pub mod operators;
@@ -28,5 +31,6 @@ mod wire;
 mod write;
 
 pub use error::{OnnxError, UnsupportedOperator};
+pub use import::{ImportOptions, import, import_file};
 pub use read::{from_bytes, load};
 pub use write::{save, to_bytes};

@@ -1,5 +1,6 @@
 //! Tensors of an ONNX model: element type, shape, and little-endian bytes.
 
+use hb_dialects::ir::Element;
 use prost::bytes::Bytes;
 
 use super::proto::tensor_proto::DataType;
@@ -85,6 +86,29 @@ impl ElementType {
             Self::F32 | Self::I32 | Self::U32 => 4,
             Self::F64 | Self::I64 | Self::U64 => 8,
         }
+    }
+
+    /// The same type in the IR.
+    pub fn to_ir(self) -> Element {
+        match self {
+            Self::F16 => Element::F16,
+            Self::F32 => Element::F32,
+            Self::F64 => Element::F64,
+            Self::I8 => Element::I8,
+            Self::I16 => Element::I16,
+            Self::I32 => Element::I32,
+            Self::I64 => Element::I64,
+            Self::U8 => Element::U8,
+            Self::U16 => Element::U16,
+            Self::U32 => Element::U32,
+            Self::U64 => Element::U64,
+            Self::Bool => Element::Bool,
+        }
+    }
+
+    /// `None` for quantized types, which ONNX expresses with nodes.
+    pub fn from_ir(element: &Element) -> Option<Self> {
+        Self::ALL.into_iter().find(|candidate| candidate.to_ir() == *element)
     }
 
     pub fn is_float(self) -> bool {

@@ -53,7 +53,8 @@ pub const OPERATORS: &[Operator] = &[
         versions: &[1, 6, 9, 13, 19, 21],
         inputs: &[inputs(1, 1)],
         attributes: &[
-            attribute("to", Kind::Int).required(),
+            // The type of the result in the dialect.
+            attribute("to", Kind::Int).required().consumed(),
             // Says how float8 overflows, and nothing else; float8 is not a type that we have.
             attribute("saturate", Kind::Flag).since(19).consumed(),
         ],

@@ -13,8 +13,8 @@ pub const OPERATORS: &[Operator] = &[
         attributes: &[
             attribute("alpha", Kind::Float).float(1.0),
             attribute("beta", Kind::Float).float(1.0),
-            attribute("transA", Kind::Flag).int(0).dialect("trans_a"),
-            attribute("transB", Kind::Flag).int(0).dialect("trans_b"),
+            attribute("transA", Kind::Flag).int(0),
+            attribute("transB", Kind::Flag).int(0),
         ],
         results: &[ResultElement::Input(0)],
         shape: shape::matrix,

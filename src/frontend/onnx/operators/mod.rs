@@ -14,7 +14,7 @@ mod pooling;
 mod rule;
 pub mod shape;
 mod softmax;
-mod window;
+pub mod window;
 
 pub use rule::{AttributeRule, Default, Inputs, Kind, Operator, ResultElement};
 
@@ -42,7 +42,7 @@ pub fn find(name: &str) -> Option<&'static Operator> {
 
 /// Row of an operator of the `hfloat` dialect (`hfloat.conv`).
 pub fn find_dialect(name: &str) -> Option<&'static Operator> {
-    all().find(|operator| operator.dialect == name)
+    all().find(|operator| operator.dialect == name && !name.is_empty())
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ pub const OPERATORS: &[Operator] = &[
     },
     Operator {
         name: "Dropout",
-        dialect: "hfloat.identity",
+        // In inference it is Identity.
+        dialect: "",
         versions: &[1, 6, 7, 10, 12, 13, 22],
         // Ratio and training mode became inputs.
         inputs: &[inputs(1, 1), since(12, 1, 3)],

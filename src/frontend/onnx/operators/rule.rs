@@ -10,7 +10,8 @@ use super::shape::ShapeRule;
 pub struct Operator {
     /// `op_type` of ONNX.
     pub name: &'static str,
-    /// Operation of the `hfloat` dialect. Its operands and results are those of ONNX in order.
+    /// Operation of the `hfloat` dialect, whose operands and results are those of ONNX in order; empty: [`Operator::adapt`]
+    /// makes it of other operators.
     pub dialect: &'static str,
     /// Versions of the default operator set that changed the operator, up to 22.
     pub versions: &'static [i64],
@@ -42,7 +43,7 @@ pub struct AttributeRule {
     pub until: i64,
     pub required: bool,
     pub default: Option<Default>,
-    /// Attribute of the `hfloat` operation; empty: [`Operator::adapt`] consumes it.
+    /// Attribute of the `hfloat` operation; empty: it has none, because [`Operator::adapt`] consumes it or the types say it.
     pub dialect: &'static str,
 }
 
@@ -71,7 +72,7 @@ pub enum Default {
 /// Where the element type of a result comes from.
 #[derive(Clone, Copy, Debug)]
 pub enum ResultElement {
-    /// That of the input of this number.
+    /// That of the input with this number.
     Input(usize),
     Fixed(ElementType),
     /// An INT attribute holds its number.
@@ -130,12 +131,7 @@ impl AttributeRule {
         self
     }
 
-    pub const fn dialect(mut self, name: &'static str) -> Self {
-        self.dialect = name;
-        self
-    }
-
-    /// The normal form does not have the attribute.
+    /// The dialect does not have the attribute.
     pub const fn consumed(mut self) -> Self {
         self.dialect = "";
         self
@@ -200,13 +196,23 @@ impl Operator {
             if let Some(default) = rule.default
                 && node.attribute(rule.name).is_none()
             {
-                let value = match default {
-                    Default::Float(value) => Attribute::Float(value),
-                    Default::Int(value) => Attribute::Int(value),
-                    Default::String(value) => Attribute::String(value.as_bytes().to_vec()),
-                };
-                node.set_attribute(rule.name, value);
+                node.set_attribute(rule.name, default.attribute());
             }
+        }
+    }
+
+    /// Rules of the normal form's attributes that the dialect has.
+    pub fn dialect_attributes(&self, opset: i64) -> impl Iterator<Item = &'static AttributeRule> {
+        self.attributes.iter().filter(move |rule| rule.applies(opset) && !rule.dialect.is_empty())
+    }
+}
+
+impl Default {
+    pub fn attribute(self) -> Attribute {
+        match self {
+            Self::Float(value) => Attribute::Float(value),
+            Self::Int(value) => Attribute::Int(value),
+            Self::String(value) => Attribute::String(value.as_bytes().to_vec()),
         }
     }
 }

@@ -27,8 +27,13 @@ pub fn make_explicit(node: &mut Node, spatial: usize) -> Result<(), OnnxError> {
 }
 
 /// Whether the pads follow from the sizes.
-fn is_automatic(node: &Node) -> bool {
+pub fn is_automatic(node: &Node) -> bool {
     matches!(node.attribute("auto_pad"), Some(Attribute::String(mode)) if mode != b"NOTSET")
+}
+
+/// Pads of a node that has none because they are automatic; the dialect wants them written.
+pub fn absent_pads(node: &Node) -> Attribute {
+    Attribute::Ints(vec![0; 2 * ints(node, "strides").map_or(0, <[i64]>::len)])
 }
 
 /// Values of an INTS attribute, if it is present.

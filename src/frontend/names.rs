@@ -1,0 +1,65 @@
+//! Names of a network's inputs and outputs, which are attributes of its function's arguments and results.
+//!
+//! ```mlir
+//! func.func @main(%arg0: tensor<1x3x32x32xf32> {hfloat.name = "input"}) -> (tensor<1x10xf32> {hfloat.name = "output"})
+//! ```
+
+use melior::Context;
+use melior::ir::attribute::{ArrayAttribute, DictionaryAttribute, StringAttribute};
+use melior::ir::operation::OperationLike;
+use melior::ir::{Attribute, Identifier, OperationRef, TypeLike};
+use mlir_sys::{mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults};
+
+/// The attribute that holds the name of an argument or result.
+pub const NAME: &str = "hfloat.name";
+/// The function that a network is.
+pub const FUNCTION: &str = "main";
+
+/// Names of a function's arguments; one without a name is `input_{index}`.
+pub fn input_names(function: OperationRef<'_, '_>) -> Vec<String> {
+    let count = counts(function).map_or(0, |(inputs, _)| inputs);
+    names(function, "arg_attrs", "input", count)
+}
+
+/// Names of a function's results; one without a name is `output_{index}`.
+pub fn output_names(function: OperationRef<'_, '_>) -> Vec<String> {
+    let count = counts(function).map_or(0, |(_, results)| results);
+    names(function, "res_attrs", "output", count)
+}
+
+/// Number of arguments and results.
+fn counts(function: OperationRef<'_, '_>) -> Option<(usize, usize)> {
+    let attribute = function.attribute("function_type").ok()?;
+    let r#type = melior::ir::attribute::TypeAttribute::try_from(attribute).ok()?.value();
+    if !r#type.is_function() {
+        return None;
+    }
+    // SAFETY: the type is that of a function and alive.
+    let counts =
+        unsafe { (mlirFunctionTypeGetNumInputs(r#type.to_raw()), mlirFunctionTypeGetNumResults(r#type.to_raw())) };
+    Some((usize::try_from(counts.0).ok()?, usize::try_from(counts.1).ok()?))
+}
+
+fn names(function: OperationRef<'_, '_>, attribute: &str, default: &str, count: usize) -> Vec<String> {
+    let array = function.attribute(attribute).ok().and_then(|array| ArrayAttribute::try_from(array).ok());
+    (0..count)
+        .map(|index| {
+            let given = array.and_then(|array| array.element(index).ok()).and_then(name_in);
+            given.unwrap_or_else(|| format!("{default}_{index}"))
+        })
+        .collect()
+}
+
+fn name_in(dictionary: Attribute<'_>) -> Option<String> {
+    let name = DictionaryAttribute::try_from(dictionary).ok()?.element_by_name(NAME)?;
+    Some(StringAttribute::try_from(name).ok()?.value().to_owned())
+}
+
+/// The value of `arg_attrs` or `res_attrs` that gives these names.
+pub fn names_attribute<'c>(context: &'c Context, names: &[String]) -> Attribute<'c> {
+    let dictionaries = names.iter().map(|name| {
+        let name = StringAttribute::new(context, name).into();
+        DictionaryAttribute::new(context, &[(Identifier::new(context, NAME), name)]).into()
+    });
+    ArrayAttribute::new(context, &dictionaries.collect::<Vec<_>>()).into()
+}

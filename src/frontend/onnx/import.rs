@@ -1,0 +1,315 @@
+//! A model in the normal form becomes one function of `hfloat`.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::rc::Rc;
+
+use hb_dialects::hfloat::infer_types;
+use hb_dialects::ir::{self, TensorType, constant_attribute, named_location, set_result_type};
+use melior::Context;
+use melior::dialect::func;
+use melior::ir::attribute::{StringAttribute, TypeAttribute};
+use melior::ir::operation::OperationLike;
+use melior::ir::r#type::FunctionType;
+use melior::ir::{
+    Attribute as MlirAttribute, Block, BlockLike, BlockRef, Identifier, Location, Module, Region, RegionLike, Type,
+    Value as MlirValue, ValueLike,
+};
+
+use super::error::OnnxError;
+use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
+use super::normalize::{NORMAL_OPSET, check_operators, normalize};
+use super::operators::{self, AttributeRule, Kind, Operator, ResultElement, window};
+use super::tensor::{ElementType, Tensor, element_count};
+use crate::frontend::names::{FUNCTION, names_attribute};
+
+/// How a model is read.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// Shapes of inputs by name. They give sizes to dynamic dimensions; the others must agree. A dynamic first dimension
+    /// that nothing gives a size is 1.
+    pub input_shapes: BTreeMap<String, Vec<usize>>,
+}
+
+/// Reads a file; see [`import`].
+pub fn import_file<'c>(context: &'c Context, path: &Path, options: &ImportOptions) -> Result<Module<'c>, OnnxError> {
+    import(context, super::load(path)?, options)
+}
+
+/// Makes a module with one function [`FUNCTION`] of `model`. Inputs have static shapes; results have the types that can be
+/// inferred without folding constants.
+///
+/// `context` must hold the dialects of `hb` ([`hb_dialects::context`]).
+pub fn import<'c>(context: &'c Context, mut model: Model, options: &ImportOptions) -> Result<Module<'c>, OnnxError> {
+    check_operators(&model.graph)?;
+    resolve_inputs(&mut model.graph, options)?;
+    let model = normalize(model)?;
+    let module = build_module(context, &model.graph)?;
+    verify(context, &module)?;
+    Ok(module)
+}
+
+/// Gives every dimension of every input a size.
+fn resolve_inputs(graph: &mut Graph, options: &ImportOptions) -> Result<(), OnnxError> {
+    if let Some(unknown) = options.input_shapes.keys().find(|name| graph.inputs.iter().all(|i| i.name != **name)) {
+        let names: Vec<_> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
+        return Err(OnnxError::input(unknown, format!("the model has no such input, it has {}", names.join(", "))));
+    }
+    let mut sizes: HashMap<String, usize> = HashMap::new();
+    for input in &graph.inputs {
+        if let Some(given) = options.input_shapes.get(&input.name) {
+            bind(input, given, &mut sizes)?;
+        }
+    }
+    for input in &mut graph.inputs {
+        let shape = match (options.input_shapes.get(&input.name), &input.shape) {
+            (Some(given), _) => given.clone(),
+            (None, Some(shape)) => {
+                let resolved = shape.iter().enumerate().map(|(index, dimension)| match dimension {
+                    Dimension::Fixed(size) => Some(*size),
+                    Dimension::Named(name) => sizes.get(name).copied().or(if index == 0 { Some(1) } else { None }),
+                });
+                resolved.collect::<Option<Vec<_>>>().ok_or_else(|| missing_shape(input))?
+            }
+            (None, None) => return Err(missing_shape(input)),
+        };
+        element_count(&shape).map_err(|reason| OnnxError::input(&input.name, reason))?;
+        input.shape = Some(shape.into_iter().map(Dimension::Fixed).collect());
+    }
+    Ok(())
+}
+
+/// Checks a shape that was asked for; notes the sizes of named dimensions.
+fn bind(input: &Value, given: &[usize], sizes: &mut HashMap<String, usize>) -> Result<(), OnnxError> {
+    let Some(shape) = &input.shape else { return Ok(()) };
+    if shape.len() != given.len() {
+        let reason = format!("{} dimensions are asked for, the model says {}", given.len(), shape.len());
+        return Err(OnnxError::input(&input.name, reason));
+    }
+    for (index, (dimension, size)) in shape.iter().zip(given).enumerate() {
+        let fixed = match dimension {
+            Dimension::Fixed(fixed) => *fixed,
+            Dimension::Named(name) if name.is_empty() => continue,
+            Dimension::Named(name) => *sizes.entry(name.clone()).or_insert(*size),
+        };
+        if fixed != *size {
+            let reason = format!("dimension {index} is asked to be {size}, the model says {fixed}");
+            return Err(OnnxError::input(&input.name, reason));
+        }
+    }
+    Ok(())
+}
+
+fn missing_shape(input: &Value) -> OnnxError {
+    let shape = match &input.shape {
+        None => "has no shape".to_owned(),
+        Some(shape) => {
+            let text = shape.iter().map(|dimension| match dimension {
+                Dimension::Fixed(size) => size.to_string(),
+                Dimension::Named(name) if name.is_empty() => "?".to_owned(),
+                Dimension::Named(name) => name.clone(),
+            });
+            format!("has the shape [{}]", text.collect::<Vec<_>>().join(", "))
+        }
+    };
+    OnnxError::input(&input.name, format!("it {shape}; give its sizes (input_shape, or -i with --fast-perf)"))
+}
+
+fn build_module<'c>(context: &'c Context, graph: &Graph) -> Result<Module<'c>, OnnxError> {
+    let unknown = Location::unknown(context);
+    let mut arguments = Vec::with_capacity(graph.inputs.len());
+    for input in &graph.inputs {
+        arguments.push((input_type(input)?.to_type(context), named_location(context, &input.name)));
+    }
+    let region = Region::new();
+    let block = region.append_block(Block::new(&arguments));
+    let results = Importer { context, block, values: HashMap::new() }.graph(graph)?;
+    let inputs: Vec<Type> = arguments.iter().map(|(r#type, _)| *r#type).collect();
+    let names = |values: &[Value]| {
+        let names: Vec<String> = values.iter().map(|value| value.name.clone()).collect();
+        names_attribute(context, &names)
+    };
+    let attributes = [
+        (Identifier::new(context, "arg_attrs"), names(&graph.inputs)),
+        (Identifier::new(context, "res_attrs"), names(&graph.outputs)),
+    ];
+    let function = func::func(
+        context,
+        StringAttribute::new(context, FUNCTION),
+        TypeAttribute::new(FunctionType::new(context, &inputs, &results).into()),
+        region,
+        &attributes,
+        named_location(context, &graph.name),
+    );
+    let module = Module::new(unknown);
+    module.body().append_operation(function);
+    Ok(module)
+}
+
+fn input_type(input: &Value) -> Result<TensorType, OnnxError> {
+    let element = input.element.ok_or_else(|| OnnxError::input(&input.name, "it has no element type"))?;
+    let sizes = input.shape.iter().flatten().map(|dimension| match dimension {
+        Dimension::Fixed(size) => Some(*size as u64),
+        Dimension::Named(_) => None,
+    });
+    Ok(TensorType { element: element.to_ir(), dimensions: Some(sizes.collect()) })
+}
+
+struct Importer<'c, 'a> {
+    context: &'c Context,
+    block: BlockRef<'c, 'a>,
+    values: HashMap<String, MlirValue<'c, 'a>>,
+}
+
+impl<'c, 'a> Importer<'c, 'a> {
+    /// Types of the results.
+    fn graph(mut self, graph: &Graph) -> Result<Vec<Type<'c>>, OnnxError> {
+        for (index, input) in graph.inputs.iter().enumerate() {
+            // SAFETY: the block has one argument per input, and lives as long as its region.
+            let argument =
+                unsafe { MlirValue::from_raw(mlir_sys::mlirBlockGetArgument(self.block.to_raw(), index as isize)) };
+            self.values.insert(input.name.clone(), argument);
+        }
+        let used: HashSet<&str> = graph.nodes.iter().flat_map(|node| &node.inputs).map(String::as_str).collect();
+        let outputs: HashSet<&str> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
+        for (name, tensor) in &graph.initializers {
+            if used.contains(name.as_str()) || outputs.contains(name.as_str()) {
+                let node = Node::new(name, "Constant", &[], &[name]);
+                self.node(&node.with("value", Attribute::Tensor(tensor.clone())))?;
+            }
+        }
+        for node in &graph.nodes {
+            self.node(node)?;
+        }
+        let mut results = Vec::with_capacity(graph.outputs.len());
+        for output in &graph.outputs {
+            let value = self.values.get(&output.name).copied();
+            results.push(value.ok_or_else(|| OnnxError::graph(&graph.name, format!("no output {:?}", output.name)))?);
+        }
+        self.block.append_operation(func::r#return(&results, Location::unknown(self.context)));
+        Ok(results.iter().map(|value| value.r#type()).collect())
+    }
+
+    fn node(&mut self, node: &Node) -> Result<(), OnnxError> {
+        let operator = operators::find(&node.operator).filter(|operator| !operator.dialect.is_empty());
+        let operator = operator.ok_or_else(|| OnnxError::node(node, "it has no form in the dialect"))?;
+        let mut operands = Vec::with_capacity(node.inputs.len());
+        for name in &node.inputs {
+            let value = self.values.get(name).copied();
+            operands.push(value.ok_or_else(|| OnnxError::node(node, format!("its input {name:?} is absent")))?);
+        }
+        let element = result_element(node, operator, &operands)?;
+        let attributes = self.attributes(node, operator)?;
+        let operation = ir::build(
+            self.context,
+            operator.dialect,
+            &operands,
+            &attributes,
+            &[initial_type(node, element).to_type(self.context)],
+            Vec::new(),
+            named_location(self.context, &node.name),
+        )?;
+        let operation = self.block.append_operation(operation);
+        let types = infer_types(operation).map_err(|reason| OnnxError::node(node, reason))?;
+        for (index, (name, r#type)) in node.outputs.iter().zip(&types).enumerate() {
+            let value: MlirValue = operation.result(index).map_err(|error| OnnxError::node(node, error))?.into();
+            set_result_type(value, r#type.to_type(self.context));
+            self.values.insert(name.clone(), value);
+        }
+        Ok(())
+    }
+
+    /// Attributes of the operation; those that have their default are left out.
+    fn attributes(
+        &self,
+        node: &Node,
+        operator: &Operator,
+    ) -> Result<Vec<(&'static str, MlirAttribute<'c>)>, OnnxError> {
+        let mut attributes = Vec::new();
+        for rule in operator.dialect_attributes(NORMAL_OPSET) {
+            let value = match node.attribute(rule.name) {
+                Some(value) => value.clone(),
+                None if rule.name == "pads" => window::absent_pads(node),
+                None => continue,
+            };
+            if rule.default.is_none_or(|default| default.attribute() != value) {
+                let attribute = self.attribute(node, rule, &value)?;
+                attributes.push((rule.dialect, attribute));
+            }
+        }
+        Ok(attributes)
+    }
+
+    fn attribute(&self, node: &Node, rule: &AttributeRule, value: &Attribute) -> Result<MlirAttribute<'c>, OnnxError> {
+        let context = self.context;
+        let made = match (rule.kind, value) {
+            (Kind::Int, Attribute::Int(value)) => Some(ir::attribute::si64(context, *value)),
+            (Kind::Flag, Attribute::Int(value)) => Some(ir::attribute::boolean(context, *value != 0)),
+            (Kind::Float, Attribute::Float(value)) => Some(ir::attribute::f32(context, *value)),
+            (Kind::Ints, Attribute::Ints(values)) => Some(ir::attribute::integers(context, values)),
+            (Kind::Tensor, Attribute::Tensor(tensor)) => Some(elements(context, &node.name, tensor)?),
+            (Kind::Choice(_), Attribute::String(text)) => {
+                let text = String::from_utf8_lossy(text);
+                match rule.dialect {
+                    "auto_pad" => ir::attribute::auto_pad(context, &text),
+                    _ => ir::attribute::pad_mode(context, &text),
+                }
+            }
+            _ => None,
+        };
+        made.ok_or_else(|| OnnxError::node(node, format!("attribute {:?} has no form in the dialect", rule.name)))
+    }
+}
+
+fn elements<'c>(context: &'c Context, name: &str, tensor: &Tensor) -> Result<MlirAttribute<'c>, OnnxError> {
+    let r#type = TensorType::new(tensor.element().to_ir(), tensor.shape());
+    Ok(constant_attribute(context, name, &r#type, tensor.data())?)
+}
+
+/// The type of a result before inference: only that of a constant is known.
+fn initial_type(node: &Node, element: ElementType) -> TensorType {
+    match node.attribute("value") {
+        Some(Attribute::Tensor(tensor)) if node.inputs.is_empty() => TensorType::new(element.to_ir(), tensor.shape()),
+        _ => TensorType::unranked(element.to_ir()),
+    }
+}
+
+fn result_element(node: &Node, operator: &Operator, operands: &[MlirValue]) -> Result<ElementType, OnnxError> {
+    let failed = |reason: String| OnnxError::node(node, reason);
+    match operator.results.first() {
+        Some(ResultElement::Fixed(element)) => Ok(*element),
+        Some(ResultElement::Input(index)) => {
+            let operand = operands.get(*index).ok_or_else(|| failed(format!("input {index} is missing")))?;
+            let element = TensorType::from_type(operand.r#type())?.element;
+            ElementType::from_ir(&element).ok_or_else(|| failed("its input is quantized".to_owned()))
+        }
+        Some(ResultElement::Code(attribute)) => match node.attribute(attribute) {
+            Some(Attribute::Int(code)) => {
+                i32::try_from(*code).map_err(|error| error.to_string()).and_then(ElementType::from_code).map_err(failed)
+            }
+            _ => Err(failed(format!("attribute {attribute:?} is missing"))),
+        },
+        Some(ResultElement::Tensor(attribute)) => match node.attribute(attribute) {
+            Some(Attribute::Tensor(tensor)) => Ok(tensor.element()),
+            _ => Ok(ElementType::F32),
+        },
+        None => Err(failed("it has no result".to_owned())),
+    }
+}
+
+/// What MLIR says against the module, if anything.
+fn verify(context: &Context, module: &Module<'_>) -> Result<(), OnnxError> {
+    let messages = Rc::new(RefCell::new(Vec::new()));
+    let sink = Rc::clone(&messages);
+    let handler = context.attach_diagnostic_handler(move |diagnostic| {
+        sink.borrow_mut().push(diagnostic.to_string());
+        true
+    });
+    let valid = module.as_operation().verify();
+    context.detach_diagnostic_handler(handler);
+    if valid {
+        return Ok(());
+    }
+    Err(OnnxError::model(format!("the imported model is not valid: {}", messages.borrow().join("; "))))
+}

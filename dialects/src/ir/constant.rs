@@ -1,10 +1,10 @@
 //! Constants as bytes: dense and out-of-line attributes, read and made.
 
-use super::{Element, IrError, OperationAttributes, TensorType};
+use super::{Element, IrError, OperationAttributes, TensorType, defining_operation};
 use crate::shim;
 use melior::{
     Context,
-    ir::{Attribute, AttributeLike, OperationRef, Type, TypeLike, Value, ValueLike, operation::OperationLike},
+    ir::{Attribute, AttributeLike, Type, TypeLike, Value, operation::OperationLike},
 };
 use mlir_sys::MlirStringRef;
 use std::{borrow::Cow, ffi::c_void};
@@ -70,16 +70,9 @@ impl Constant<'_> {
 
 /// The constant that a value is, when an `hfloat.constant` or `bpu.constant` defines it.
 pub fn constant_of<'a>(value: Value<'_, '_>) -> Option<Constant<'a>> {
-    elements_of(defining_constant(value)?.attribute("value").ok()?)
-}
-
-fn defining_constant<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'c, 'a>> {
-    if !value.is_operation_result() {
-        return None;
-    }
-    // SAFETY: the value is the result of an operation that is alive as long as it.
-    let operation = unsafe { OperationRef::from_option_raw(mlir_sys::mlirOpResultGetOwner(value.to_raw())) }?;
-    matches!(operation.operation_name().as_str(), "hfloat.constant" | "bpu.constant").then_some(operation)
+    let operation = defining_operation(value)?;
+    let constant = matches!(operation.operation_name().as_str(), "hfloat.constant" | "bpu.constant");
+    constant.then(|| elements_of(operation.attribute("value").ok()?)).flatten()
 }
 
 /// The bytes of an elements attribute: `dense`, `dense_resource`, splats expanded. `None` for other attributes,

@@ -4,9 +4,11 @@ use super::{IrError, node_name};
 use melior::{
     Context,
     ir::{
-        Attribute, BlockLike, BlockRef, Identifier, Location, Operation, OperationRef, Region, RegionLike, Type,
-        TypeLike, Value, ValueLike,
+        Attribute, AttributeLike, BlockLike, BlockRef, Identifier, Location, Operation, OperationRef, Region,
+        RegionLike, Type, TypeLike, Value, ValueLike,
+        attribute::TypeAttribute,
         operation::{OperationBuilder, OperationLike},
+        r#type::FunctionType,
     },
 };
 
@@ -129,4 +131,59 @@ pub fn insert_after<'c, 'a>(anchor: OperationRef<'c, 'a>, operation: Operation<'
         );
         OperationRef::from_raw(raw)
     }
+}
+
+/// The one block of a function or segment.
+pub fn body<'c, 'a>(operation: OperationRef<'c, 'a>) -> Option<BlockRef<'c, 'a>> {
+    operation.region(0).ok()?.first_block()
+}
+
+/// The arguments of a block.
+pub fn arguments<'c, 'a>(block: BlockRef<'c, 'a>) -> Vec<Value<'c, 'a>> {
+    (0..block.argument_count())
+        // SAFETY: the index is below the number of arguments.
+        .map(|i| unsafe { Value::from_raw(mlir_sys::mlirBlockGetArgument(block.to_raw(), i as isize)) })
+        .collect()
+}
+
+/// The operation that defines a value; `None` for block arguments.
+pub fn defining_operation<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'c, 'a>> {
+    if !value.is_operation_result() {
+        return None;
+    }
+    // SAFETY: the value is the result of an operation that is alive as long as it.
+    unsafe { OperationRef::from_option_raw(mlir_sys::mlirOpResultGetOwner(value.to_raw())) }
+}
+
+pub fn set_attribute<'c>(operation: OperationRef<'c, '_>, name: &str, attribute: Attribute<'c>) {
+    // SAFETY: both are alive; the name is copied.
+    unsafe {
+        mlir_sys::mlirOperationSetAttributeByName(
+            operation.to_raw(),
+            crate::shim::string_ref(name),
+            attribute.to_raw(),
+        );
+    }
+}
+
+pub fn set_location<'c>(operation: OperationRef<'c, '_>, location: Location<'c>) {
+    // SAFETY: both are alive.
+    unsafe { mlir_sys::mlirOperationSetLocation(operation.to_raw(), location.to_raw()) }
+}
+
+pub fn set_operand<'c>(operation: OperationRef<'c, '_>, index: usize, value: Value<'c, '_>) {
+    if index < operation.operand_count() {
+        // SAFETY: the index is below the number of operands.
+        unsafe { mlir_sys::mlirOperationSetOperand(operation.to_raw(), index as isize, value.to_raw()) }
+    }
+}
+
+/// Makes a function's type say what its block takes and returns.
+pub fn update_function_type(context: &Context, function: OperationRef<'_, '_>) {
+    let Some(block) = body(function) else { return };
+    let inputs: Vec<_> = arguments(block).iter().map(|argument| argument.r#type()).collect();
+    let outputs: Vec<_> =
+        block.terminator().map(|end| end.operands().map(|value| value.r#type()).collect()).unwrap_or_default();
+    let r#type = FunctionType::new(context, &inputs, &outputs);
+    set_attribute(function, "function_type", TypeAttribute::new(r#type.into()).into());
 }

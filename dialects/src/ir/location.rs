@@ -9,14 +9,13 @@ use std::ffi::CString;
 
 /// The name of the node that a location stands for; empty when it has none.
 ///
-/// A fused location has the name of its last part: the operation whose result the fused one gives.
+/// A fused location has the name of its first part: a convolution that took over its activation is still that convolution.
 pub fn node_name(location: Location<'_>) -> String {
     if location.is_name() {
         return location.name_value().as_string_ref().as_str().unwrap_or_default().to_owned();
     }
     if location.is_fused() {
         return (0..location.fused_num_locations())
-            .rev()
             .map(|i| node_name(location.fused_location(i)))
             .find(|name| !name.is_empty())
             .unwrap_or_default();

@@ -5,6 +5,10 @@ use melior::{
     Context, ContextRef,
     ir::{Type, TypeLike, r#type::IntegerType},
 };
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, RwLock},
+};
 
 /// The element type of a tensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -280,8 +284,24 @@ impl TensorType {
     }
 }
 
-/// A context of unknown lifetime as a reference; every handle of MLIR shares one context.
+/// The context of a handle as a reference.
+///
+/// melior's builders ask for `&Context`, but its handles give a [`ContextRef`] by value, whose own reference is to the
+/// temporary. One word per context is kept for ever so that a reference can point to it.
 pub(super) fn context_of<'c>(context: ContextRef<'c>) -> &'c Context {
-    // SAFETY: the context outlives every handle made from it.
-    unsafe { context.to_ref() }
+    static KEPT: LazyLock<RwLock<HashMap<usize, usize>>> = LazyLock::new(RwLock::default);
+    // SAFETY: the reference lives as long as this function's argument and is used at once.
+    let raw = unsafe { context.to_ref() }.to_raw();
+    let key = raw.ptr as usize;
+    let known = KEPT.read().ok().and_then(|kept| kept.get(&key).copied());
+    let kept = known.unwrap_or_else(|| {
+        // SAFETY: the handle is only read back while its context is alive.
+        let kept = Box::into_raw(Box::new(unsafe { ContextRef::from_raw(raw) })) as usize;
+        if let Ok(mut map) = KEPT.write() {
+            map.insert(key, kept);
+        }
+        kept
+    });
+    // SAFETY: the box was made above, is never freed, and its context outlives `'c`.
+    unsafe { (*(kept as *const ContextRef<'c>)).to_ref() }
 }

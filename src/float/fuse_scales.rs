@@ -1,0 +1,275 @@
+//! `hfloat-fuse-scales`: per-channel scales and shifts go into the weights before them.
+
+use hb_dialects::{
+    ir::{self, Constant, Element, OperationAttributes, TensorType},
+    pass::{Options, PassDefinition, PassFailure},
+};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+
+pub static PASS: PassDefinition = PassDefinition {
+    argument: "hfloat-fuse-scales",
+    summary: "Fuse BatchNormalization and per-channel constants into convolutions and products",
+    description: "A `batch_normalization`, or a `mul` or `add` with a constant that has one value per channel, is the map \
+`scale * x + shift`. After a `conv` or `gemm` with constant weights and no other use it goes into weight and bias. A \
+`batch_normalization` elsewhere becomes a `mul` and an `add`. A `mat_mul` of a matrix with a constant matrix becomes a `gemm`.",
+    anchor: "func.func",
+    options: &[],
+    run,
+};
+
+/// `scale[c] * x + shift[c]` on the channels of a tensor.
+struct ChannelMap {
+    scale: Vec<f64>,
+    shift: Vec<f64>,
+}
+
+fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+    let Some(block) = ir::body(function) else { return Ok(()) };
+    for operation in ir::operations(block) {
+        match operation.operation_name().as_str() {
+            "hfloat.mat_mul" => matrix_product_to_gemm(operation)?,
+            "hfloat.batch_normalization" => {
+                let Some(map) = map_of_batch_normalization(operation)? else { continue };
+                let input = operation.operand_at(0)?;
+                if !fuse_into_producer(operation, input, &map)? {
+                    expand(operation, input, &map)?;
+                }
+            }
+            "hfloat.mul" | "hfloat.add" => {
+                if let Some((input, map)) = map_of_binary(operation)? {
+                    fuse_into_producer(operation, input, &map)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn static_type(value: Value<'_, '_>) -> Result<(TensorType, Vec<usize>), PassFailure> {
+    let r#type = TensorType::from_type(value.r#type())?;
+    let shape = r#type.static_shape()?;
+    Ok((r#type, shape))
+}
+
+fn matrix_product_to_gemm(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
+    let (a, b) = (operation.operand_at(0)?, operation.operand_at(1)?);
+    let matrices = static_type(a)?.1.len() == 2 && static_type(b)?.1.len() == 2;
+    if !matrices || ir::constant_of(b).is_none() {
+        return Ok(());
+    }
+    let context = operation.context_reference();
+    let types: Vec<_> = ir::results(operation).iter().map(|result| result.r#type()).collect();
+    let gemm = ir::build(context, "hfloat.gemm", &[a, b], &[], &types, vec![], operation.location())?;
+    replace(operation, ir::insert_before(operation, gemm))
+}
+
+/// Gives the uses of one operation to another and erases it.
+fn replace(old: OperationRef<'_, '_>, new: OperationRef<'_, '_>) -> Result<(), PassFailure> {
+    for (old, new) in ir::results(old).into_iter().zip(ir::results(new)) {
+        ir::replace_all_uses(old, new);
+    }
+    ir::erase(old);
+    Ok(())
+}
+
+fn map_of_batch_normalization(operation: OperationRef<'_, '_>) -> Result<Option<ChannelMap>, PassFailure> {
+    let mut statistics = Vec::new();
+    for index in 1..5 {
+        let constant = ir::constant_of(operation.operand_at(index)?);
+        let Some(constant) = constant.filter(|constant| constant.r#type.element == Element::F32) else {
+            return Ok(None);
+        };
+        statistics.push(constant.to_f32s()?);
+    }
+    let epsilon = operation.float_or("epsilon", 1e-5)?;
+    let [scale, bias, mean, variance] = statistics.as_slice() else { return Ok(None) };
+    let scale: Vec<f64> =
+        scale.iter().zip(variance).map(|(&s, &v)| f64::from(s) / (f64::from(v) + epsilon).sqrt()).collect();
+    let shift = bias.iter().zip(mean).zip(&scale).map(|((&b, &m), s)| f64::from(b) - f64::from(m) * s).collect();
+    Ok(Some(ChannelMap { scale, shift }))
+}
+
+/// The map that a `mul` or `add` with a per-channel constant is, and what it is applied to.
+fn map_of_binary<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<(Value<'c, 'a>, ChannelMap)>, PassFailure> {
+    if operation.clamp("activation")?.is_some() {
+        return Ok(None);
+    }
+    let (left, right) = (operation.operand_at(0)?, operation.operand_at(1)?);
+    for (input, constant) in [(left, right), (right, left)] {
+        let Some(constant) = ir::constant_of(constant) else { continue };
+        if input.r#type() != operation.result(0).map_err(|error| PassFailure::Message(error.to_string()))?.r#type() {
+            continue;
+        }
+        let shape = static_type(input)?.1;
+        let Some(values) = channel_values(&constant, &shape) else { continue };
+        let (one, zero) = (vec![1.0; values.len()], vec![0.0; values.len()]);
+        let map = if operation.operation_name() == "hfloat.mul" {
+            ChannelMap { scale: values, shift: zero }
+        } else {
+            ChannelMap { scale: one, shift: values }
+        };
+        return Ok(Some((input, map)));
+    }
+    Ok(None)
+}
+
+/// One value per channel (dimension 1), when a constant that broadcasts to `shape` varies along no other dimension.
+fn channel_values(constant: &Constant<'_>, shape: &[usize]) -> Option<Vec<f64>> {
+    let channels = *shape.get(1)?;
+    let sizes = constant.r#type.shape()?;
+    let offset = shape.len().checked_sub(sizes.len())?;
+    if sizes.iter().enumerate().any(|(i, &size)| size != 1 && i + offset != 1) {
+        return None;
+    }
+    let values = constant.to_f32s().ok()?;
+    match values.as_slice() {
+        [single] => Some(vec![f64::from(*single); channels]),
+        _ if values.len() == channels => Some(values.iter().map(|&value| f64::from(value)).collect()),
+        _ => None,
+    }
+}
+
+/// Puts the map into the weights of the operation that computes `input`; false when that is not possible.
+fn fuse_into_producer(
+    operation: OperationRef<'_, '_>,
+    input: Value<'_, '_>,
+    map: &ChannelMap,
+) -> Result<bool, PassFailure> {
+    let Some(producer) = ir::defining_operation(input) else { return Ok(false) };
+    let name = producer.operation_name();
+    let channel_axis = match name.as_str() {
+        "hfloat.conv" => 0,
+        "hfloat.gemm" => usize::from(!producer.boolean_or("transB", false)?),
+        _ => return Ok(false),
+    };
+    if ir::users(input).len() != 1 || producer.clamp("activation")?.is_some() {
+        return Ok(false);
+    }
+    let Some(weight) = ir::constant_of(producer.operand_at(1)?) else { return Ok(false) };
+    let bias = match producer.operand_count() {
+        3 => match ir::constant_of(producer.operand_at(2)?) {
+            None => return Ok(false),
+            bias => bias,
+        },
+        _ => None,
+    };
+    if weight.r#type.element != Element::F32 {
+        return Ok(false);
+    }
+    let Some(biases) = bias_values(bias.as_ref(), map.scale.len())? else { return Ok(false) };
+    // The sum of a gemm is alpha * product + beta * C: C is scaled here by beta, so that beta becomes 1.
+    let beta = producer.float_or("beta", 1.0)?;
+    let new_bias: Vec<f32> = biases
+        .iter()
+        .zip(&map.scale)
+        .zip(&map.shift)
+        .map(|((&bias, scale), shift)| (f64::from(bias) * beta * scale + shift) as f32)
+        .collect();
+    let new_weight = scale_along(&weight, channel_axis, &map.scale)?;
+    rebuild(operation, producer, &weight.r#type, &new_weight, &new_bias)?;
+    Ok(true)
+}
+
+/// The bias of each channel; zeros when there is none; `None` when it is not one value per channel.
+fn bias_values(bias: Option<&Constant<'_>>, channels: usize) -> Result<Option<Vec<f32>>, PassFailure> {
+    let Some(bias) = bias else { return Ok(Some(vec![0.0; channels])) };
+    if bias.r#type.element != Element::F32 {
+        return Ok(None);
+    }
+    let shape = bias.r#type.static_shape()?;
+    let leading = shape.split_last().map_or(&[][..], |(_, leading)| leading);
+    if leading.iter().any(|&size| size != 1) {
+        return Ok(None);
+    }
+    let values = bias.to_f32s()?;
+    Ok(match values.as_slice() {
+        [single] => Some(vec![*single; channels]),
+        _ if values.len() == channels => Some(values),
+        _ => None,
+    })
+}
+
+fn scale_along(weight: &Constant<'_>, axis: usize, scale: &[f64]) -> Result<Vec<f32>, PassFailure> {
+    let shape = weight.r#type.static_shape()?;
+    let inner: usize = shape.iter().skip(axis + 1).product();
+    let channels = scale.len().max(1);
+    let values = weight.to_f32s()?;
+    Ok(values
+        .iter()
+        .enumerate()
+        .map(|(i, &value)| {
+            let channel = i / inner.max(1) % channels;
+            (f64::from(value) * scale.get(channel).copied().unwrap_or(1.0)) as f32
+        })
+        .collect())
+}
+
+fn rebuild(
+    operation: OperationRef<'_, '_>,
+    producer: OperationRef<'_, '_>,
+    weight_type: &TensorType,
+    weight: &[f32],
+    bias: &[f32],
+) -> Result<(), PassFailure> {
+    let context = operation.context_reference();
+    let bias_type = TensorType::new(Element::F32, &[bias.len()]);
+    let weight = constant_before(producer, "weight", weight_type, weight)?;
+    let bias = constant_before(producer, "bias", &bias_type, bias)?;
+    let mut attributes: Vec<_> = Vec::new();
+    for name in ["strides", "pads", "dilations", "group", "auto_pad", "alpha", "transA", "transB"] {
+        if let Ok(value) = producer.attribute(name) {
+            attributes.push((name, value));
+        }
+    }
+    let location = ir::fused_location(context, &[producer.location(), operation.location()]);
+    let types: Vec<_> = ir::results(producer).iter().map(|result| result.r#type()).collect();
+    let operands = [producer.operand_at(0)?, weight, bias];
+    let name = producer.operation_name();
+    let built = ir::build(context, &name, &operands, &attributes, &types, vec![], location)?;
+    let built = ir::insert_before(producer, built);
+    replace(operation, built)?;
+    ir::erase(producer);
+    Ok(())
+}
+
+/// A new f32 constant in front of an operation, named after its node.
+fn constant_before<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    suffix: &str,
+    r#type: &TensorType,
+    values: &[f32],
+) -> Result<Value<'c, 'a>, PassFailure> {
+    let context = operation.context_reference();
+    let location = ir::derived_location(context, operation.location(), suffix);
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let value = ir::constant_attribute(context, &ir::node_name(location), r#type, &bytes)?;
+    let types = [r#type.to_type(context)];
+    let built = ir::build(context, "hfloat.constant", &[], &[("value", value)], &types, vec![], location)?;
+    let built = ir::insert_before(operation, built);
+    let value = ir::results(built).into_iter().next();
+    value.ok_or_else(|| PassFailure::Message("a constant has no result".into()))
+}
+
+/// A batch normalization that nothing before it can take over becomes a multiplication and an addition.
+fn expand(operation: OperationRef<'_, '_>, input: Value<'_, '_>, map: &ChannelMap) -> Result<(), PassFailure> {
+    let context = operation.context_reference();
+    let (_, shape) = static_type(input)?;
+    let mut sizes = vec![1; shape.len().saturating_sub(1).max(1)];
+    sizes[0] = map.scale.len();
+    let constant_type = TensorType::new(Element::F32, &sizes);
+    let to_f32 = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<_>>();
+    let mut value = input;
+    for (name, suffix, values) in [("hfloat.mul", "scale", &map.scale), ("hfloat.add", "shift", &map.shift)] {
+        let constant = constant_before(operation, suffix, &constant_type, &to_f32(values))?;
+        let location = ir::derived_location(context, operation.location(), name.trim_start_matches("hfloat."));
+        let built = ir::build(context, name, &[value, constant], &[], &[input.r#type()], vec![], location)?;
+        let results = ir::results(ir::insert_before(operation, built));
+        value = results.into_iter().next().ok_or_else(|| PassFailure::Message("an operation has no result".into()))?;
+    }
+    for result in ir::results(operation) {
+        ir::replace_all_uses(result, value);
+    }
+    ir::erase(operation);
+    Ok(())
+}

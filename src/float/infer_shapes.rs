@@ -1,0 +1,132 @@
+//! `hfloat-infer-shapes`: types and constants to a fixed point.
+
+use super::fold::evaluate;
+use hb_dialects::{
+    hfloat::{infer_types, refine},
+    ir::{self, Constant, Element, OperationAttributes, TensorType},
+    pass::{Options, PassDefinition, PassFailure},
+};
+use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
+
+/// Constants that folding makes are bounded: a small network must not grow into a large one.
+const LARGEST_FOLDED_BYTES: usize = 256 << 20;
+
+pub static PASS: PassDefinition = PassDefinition {
+    argument: "hfloat-infer-shapes",
+    summary: "Make every type static and fold what is constant",
+    description: "Walks each function once, in order. Every `hfloat` operation gets the result types that its operands give; \
+`hfloat.shape` of a static tensor and operations whose operands are all constants become constants, so that shapes computed by \
+the network itself are known to the operations after them. One walk is the fixed point, because operands come first.\n\n\
+A result whose shape stays unknown is an error that names the node.",
+    anchor: "func.func",
+    options: &[],
+    run,
+};
+
+fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+    let Some(block) = ir::body(function) else { return Ok(()) };
+    let mut failed = false;
+    for operation in ir::operations(block) {
+        let name = operation.operation_name();
+        if name == "quant.qcast" || name == "quant.dcast" {
+            cast_like_operand(operation)?;
+        } else if name.starts_with("hfloat.")
+            && let Err(reason) = infer(operation)
+        {
+            ir::emit_error(operation.location(), &format!("node '{}' ({name}): {reason}", operation.node()));
+            failed = true;
+            break;
+        }
+    }
+    ir::update_function_type(function.context_reference(), function);
+    if failed { Err(PassFailure::Reported) } else { Ok(()) }
+}
+
+/// A quantize or dequantize cast has the sizes of its operand.
+fn cast_like_operand(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
+    let operand = TensorType::from_type(operation.operand_at(0)?.r#type())?;
+    for result in ir::results(operation) {
+        let element = TensorType::from_type(result.r#type())?.element;
+        let r#type = TensorType { element, dimensions: operand.dimensions.clone() };
+        ir::set_result_type(result, r#type.to_type(operation.context_reference()));
+    }
+    Ok(())
+}
+
+fn infer(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    let context = operation.context_reference();
+    let inferred = infer_types(operation)?;
+    for (result, inferred) in ir::results(operation).into_iter().zip(&inferred) {
+        let declared = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
+        if declared.element != inferred.element {
+            return Err(format!(
+                "the result is declared {:?}, but its operands give {:?}",
+                declared.element, inferred.element
+            ));
+        }
+        let refined = refine(inferred, &declared);
+        if refined.shape().is_none() {
+            return Err(
+                "the shape of its result is not known; give the input shapes, or remove the dynamic part".into()
+            );
+        }
+        ir::set_result_type(result, refined.to_type(context));
+    }
+    fold(operation)
+}
+
+fn fold(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    match operation.operation_name().as_str() {
+        "hfloat.constant" => Ok(()),
+        "hfloat.shape" => fold_shape(operation),
+        _ => fold_constants(operation),
+    }
+}
+
+fn fold_shape(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    let operand = operation.operand_at(0).map_err(|error| error.to_string())?;
+    let sizes = TensorType::from_type(operand.r#type()).and_then(|r#type| r#type.static_shape());
+    let sizes: Vec<i64> = sizes.map_err(|error| error.to_string())?.into_iter().map(|size| size as i64).collect();
+    let rank = sizes.len() as i64;
+    let clamp = |position: i64| if position < 0 { (position + rank).max(0) } else { position.min(rank) } as usize;
+    let start = clamp(operation.integer_or("start", 0).map_err(|error| error.to_string())?);
+    let end = operation.optional_integer("end").map_err(|error| error.to_string())?;
+    let end = clamp(end.unwrap_or(rank)).max(start);
+    let values = sizes.get(start..end).unwrap_or_default();
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
+    let r#type = TensorType::new(Element::I64, &[values.len()]);
+    replace(operation, &[Constant { r#type, bytes: bytes.into() }])
+}
+
+fn fold_constants(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    let operands: Option<Vec<_>> = operation.operands().map(ir::constant_of).collect();
+    let Some(operands) = operands else { return Ok(()) };
+    let mut bytes = 0usize;
+    for result in ir::results(operation) {
+        let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
+        let size = r#type.elements().and_then(|count| count.checked_mul(r#type.element.bytes()));
+        bytes = bytes.saturating_add(size.unwrap_or(usize::MAX));
+    }
+    if bytes > LARGEST_FOLDED_BYTES {
+        return Ok(());
+    }
+    let folded = evaluate(operation, &operands)?;
+    replace(operation, &folded)
+}
+
+/// Puts constants in the place of an operation.
+fn replace(operation: OperationRef<'_, '_>, constants: &[Constant<'_>]) -> Result<(), String> {
+    let context = operation.context_reference();
+    for (result, constant) in ir::results(operation).into_iter().zip(constants) {
+        let built =
+            ir::constant_attribute(context, &operation.node(), &constant.r#type, &constant.bytes).and_then(|value| {
+                let r#type = constant.r#type.to_type(context);
+                ir::build(context, "hfloat.constant", &[], &[("value", value)], &[r#type], vec![], operation.location())
+            });
+        let built = ir::insert_before(operation, built.map_err(|error| error.to_string())?);
+        let value = ir::results(built).into_iter().next().ok_or("the constant has no result")?;
+        ir::replace_all_uses(result, value);
+    }
+    ir::erase(operation);
+    Ok(())
+}

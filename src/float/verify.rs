@@ -1,0 +1,48 @@
+//! `hfloat-verify`: the border after the float level.
+
+use hb_dialects::{
+    ir::{self, OperationAttributes, TensorType},
+    pass::{Options, PassDefinition, PassFailure},
+};
+use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
+
+pub static PASS: PassDefinition = PassDefinition {
+    argument: "hfloat-verify",
+    summary: "Check that a function is ready for quantization",
+    description: "Only `hfloat` operations, casts of the `quant` dialect and the return are left, every result has a static \
+shape and every operation the name of a node. Run at the border between the float and the quant level.",
+    anchor: "func.func",
+    options: &[],
+    run,
+};
+
+fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+    let Some(block) = ir::body(function) else { return Ok(()) };
+    let mut good = true;
+    for operation in ir::operations(block) {
+        if let Err(reason) = check(operation) {
+            ir::emit_error(operation.location(), &reason);
+            good = false;
+        }
+    }
+    if good { Ok(()) } else { Err(PassFailure::Reported) }
+}
+
+fn check(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    let name = operation.operation_name();
+    match name.as_str() {
+        "func.return" | "quant.qcast" | "quant.dcast" => return Ok(()),
+        _ if name.starts_with("hfloat.") => {}
+        _ => return Err(format!("'{name}' is no operation of the float level")),
+    }
+    if operation.node().is_empty() {
+        return Err(format!("'{name}' has no node name; its location must be a name"));
+    }
+    for result in ir::results(operation) {
+        let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
+        if r#type.shape().is_none() {
+            return Err(format!("node '{}' has a result of unknown shape, {}", operation.node(), result.r#type()));
+        }
+    }
+    Ok(())
+}

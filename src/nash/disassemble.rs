@@ -35,10 +35,7 @@ pub fn disassemble(program: &Program) -> String {
             *count
         });
         let place = format!("{engine}#{count}");
-        line(format!(
-            "{position:>5}  {place:<8} {}",
-            instruction_text(program, instruction)
-        ));
+        line(format!("{position:>5}  {place:<8} {}", instruction_text(program, instruction)));
     }
     text
 }
@@ -47,11 +44,8 @@ pub fn disassemble(program: &Program) -> String {
 pub fn instruction_text(program: &Program, instruction: &Instruction) -> String {
     let mut text = instruction.operation.mnemonic().to_string();
     if !instruction.waits.is_empty() {
-        let waits: Vec<String> = instruction
-            .waits
-            .iter()
-            .map(|wait| format!("{}>={}", wait.engine, wait.count))
-            .collect();
+        let waits: Vec<String> =
+            instruction.waits.iter().map(|wait| format!("{}>={}", wait.engine, wait.count)).collect();
         // Writing to a string cannot fail.
         let _ = write!(text, " after {}", waits.join(", "));
     }
@@ -70,11 +64,7 @@ fn leading_ones(fields: &[(&str, String)]) -> usize {
     let inner = shape.and_then(|(_, text)| text.strip_prefix('[')?.strip_suffix(']'));
     inner.map_or(0, |inner| {
         let sizes: Vec<&str> = inner.split(", ").collect();
-        sizes
-            .iter()
-            .take_while(|size| **size == "1")
-            .count()
-            .min(sizes.len() - 1)
+        sizes.iter().take_while(|size| **size == "1").count().min(sizes.len() - 1)
     })
 }
 
@@ -87,11 +77,7 @@ fn without_leading(text: &str, skipped: usize) -> String {
     if entries.len() != super::isa::RANK {
         return text.to_string();
     }
-    format!(
-        "{}[{}]",
-        &text[..open],
-        entries.get(skipped..).unwrap_or_default().join(", ")
-    )
+    format!("{}[{}]", &text[..open], entries.get(skipped..).unwrap_or_default().join(", "))
 }
 
 #[cfg(test)]
@@ -105,11 +91,7 @@ mod tests {
         let load = Load {
             shape,
             element_bytes: 1,
-            source: DdrView {
-                region: Region::Input(0),
-                offset: 32,
-                strides: [0, 0, 0, 0, 64, 1],
-            },
+            source: DdrView { region: Region::Input(0), offset: 32, strides: [0, 0, 0, 0, 64, 1] },
             destination: View::contiguous(0x400, shape, 1),
         };
         let lookup = Lookup {
@@ -122,16 +104,9 @@ mod tests {
             inputs: vec![1024],
             names: vec!["Relu_1".into()],
             instructions: vec![
+                Instruction { waits: vec![], source: 0, operation: load.into() },
                 Instruction {
-                    waits: vec![],
-                    source: 0,
-                    operation: load.into(),
-                },
-                Instruction {
-                    waits: vec![Wait {
-                        engine: Engine::Load,
-                        count: 1,
-                    }],
+                    waits: vec![Wait { engine: Engine::Load, count: 1 }],
                     source: 0,
                     operation: lookup.into(),
                 },

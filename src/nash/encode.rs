@@ -39,11 +39,7 @@ const MAX_WAITS: usize = u8::MAX as usize;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     #[error("{count} {what}; the format holds at most {max}")]
-    TooMany {
-        what: &'static str,
-        count: usize,
-        max: usize,
-    },
+    TooMany { what: &'static str, count: usize, max: usize },
 }
 
 /// Writes a program. The result depends on the program only.
@@ -65,11 +61,7 @@ pub fn encode(program: &Program) -> Result<Vec<u8>, EncodeError> {
     }
     program.constants.write(&mut out);
     program.workspace.write(&mut out);
-    program
-        .inputs
-        .iter()
-        .chain(&program.outputs)
-        .for_each(|bytes| bytes.write(&mut out));
+    program.inputs.iter().chain(&program.outputs).for_each(|bytes| bytes.write(&mut out));
     for name in &program.names {
         count_u32("bytes of a name", name.len())?.write(&mut out);
         out.extend_from_slice(name.as_bytes());
@@ -81,20 +73,12 @@ pub fn encode(program: &Program) -> Result<Vec<u8>, EncodeError> {
 }
 
 fn count_u32(what: &'static str, count: usize) -> Result<u32, EncodeError> {
-    u32::try_from(count).map_err(|_| EncodeError::TooMany {
-        what,
-        count,
-        max: u32::MAX as usize,
-    })
+    u32::try_from(count).map_err(|_| EncodeError::TooMany { what, count, max: u32::MAX as usize })
 }
 
 fn write_instruction(instruction: &Instruction, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let count = instruction.waits.len();
-    let waits = u8::try_from(count).map_err(|_| EncodeError::TooMany {
-        what: "waits",
-        count,
-        max: MAX_WAITS,
-    })?;
+    let waits = u8::try_from(count).map_err(|_| EncodeError::TooMany { what: "waits", count, max: MAX_WAITS })?;
     instruction.operation.opcode().write(out);
     waits.write(out);
     0u8.write(out);
@@ -120,12 +104,7 @@ pub fn decode(bytes: &[u8]) -> Result<Program, DecodeError> {
     }
     let (major, minor) = (u16::read(&mut reader)?, u16::read(&mut reader)?);
     if major != VERSION.0 || minor > VERSION.1 {
-        return Err(DecodeError::Version {
-            major,
-            minor,
-            known_major: VERSION.0,
-            known_minor: VERSION.1,
-        });
+        return Err(DecodeError::Version { major, minor, known_major: VERSION.0, known_minor: VERSION.1 });
     }
     let counts: [u32; 4] = Field::read(&mut reader)?;
     let (constants, workspace) = (u64::read(&mut reader)?, u64::read(&mut reader)?);
@@ -156,11 +135,7 @@ fn read_list<T>(
     let count = match usize::try_from(count) {
         Ok(count) if count <= most => count,
         _ => {
-            return Err(DecodeError::TooMany {
-                count: count.into(),
-                what,
-                left: reader.left(),
-            });
+            return Err(DecodeError::TooMany { count: count.into(), what, left: reader.left() });
         }
     };
     let mut list = Vec::new();
@@ -179,21 +154,12 @@ fn read_name(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
 
 fn read_instructions(reader: &mut Reader<'_>, count: u32) -> Result<Vec<Instruction>, DecodeError> {
     let mut index = 0;
-    read_list(
-        reader,
-        count,
-        MINIMUM_INSTRUCTION,
-        "instructions",
-        |reader| {
-            let instruction = read_instruction(reader);
-            let numbered = instruction.map_err(|error| DecodeError::Instruction {
-                index,
-                error: Box::new(error),
-            });
-            index += 1;
-            numbered
-        },
-    )
+    read_list(reader, count, MINIMUM_INSTRUCTION, "instructions", |reader| {
+        let instruction = read_instruction(reader);
+        let numbered = instruction.map_err(|error| DecodeError::Instruction { index, error: Box::new(error) });
+        index += 1;
+        numbered
+    })
 }
 
 fn read_instruction(reader: &mut Reader<'_>) -> Result<Instruction, DecodeError> {
@@ -202,11 +168,7 @@ fn read_instruction(reader: &mut Reader<'_>) -> Result<Instruction, DecodeError>
     zeros::<1>(reader)?;
     let source = u32::read(reader)?;
     let waits = read_list(reader, waits.into(), 8, "waits", read_wait)?;
-    Ok(Instruction {
-        waits,
-        source,
-        operation: Operation::read_fields(opcode, reader)?,
-    })
+    Ok(Instruction { waits, source, operation: Operation::read_fields(opcode, reader)? })
 }
 
 fn read_wait(reader: &mut Reader<'_>) -> Result<Wait, DecodeError> {
@@ -214,15 +176,8 @@ fn read_wait(reader: &mut Reader<'_>) -> Result<Wait, DecodeError> {
     let number = u8::read(reader)?;
     zeros::<3>(reader)?;
     let engine = Engine::ALL.get(usize::from(number)).copied();
-    let engine = engine.ok_or(DecodeError::BadValue {
-        at,
-        value: number.into(),
-        what: "engine",
-    })?;
-    Ok(Wait {
-        engine,
-        count: u32::read(reader)?,
-    })
+    let engine = engine.ok_or(DecodeError::BadValue { at, value: number.into(), what: "engine" })?;
+    Ok(Wait { engine, count: u32::read(reader)? })
 }
 
 fn zeros<const COUNT: usize>(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -230,11 +185,7 @@ fn zeros<const COUNT: usize>(reader: &mut Reader<'_>) -> Result<(), DecodeError>
     let filler: [u8; COUNT] = reader.array("filler")?;
     match filler.iter().find(|byte| **byte != 0) {
         None => Ok(()),
-        Some(byte) => Err(DecodeError::BadValue {
-            at,
-            value: u64::from(*byte),
-            what: "filler (0)",
-        }),
+        Some(byte) => Err(DecodeError::BadValue { at, value: u64::from(*byte), what: "filler (0)" }),
     }
 }
 
@@ -248,50 +199,30 @@ pub(crate) mod tests {
 
     /// Any operation, by decoding random bytes that were made acceptable field by field.
     fn operations() -> impl Strategy<Value = Operation> {
-        let opcodes: Vec<u16> = operation_tables()
-            .iter()
-            .map(|table| table.opcode)
-            .collect();
-        (prop::sample::select(opcodes), vec(0u8..=3, 600)).prop_filter_map(
-            "not canonical",
-            |(opcode, mut bytes)| {
-                for _ in 0..200 {
-                    match Operation::read_fields(opcode, &mut Reader::new(&bytes)) {
-                        Ok(operation) => return Some(operation),
-                        Err(DecodeError::BadValue { at, .. }) => {
-                            // Absent fields are zeros; flags and regions come right with zeros as well.
-                            bytes.get_mut(at..at + 60).map(|slice| slice.fill(0));
-                        }
-                        Err(_) => return None,
+        let opcodes: Vec<u16> = operation_tables().iter().map(|table| table.opcode).collect();
+        (prop::sample::select(opcodes), vec(0u8..=3, 600)).prop_filter_map("not canonical", |(opcode, mut bytes)| {
+            for _ in 0..200 {
+                match Operation::read_fields(opcode, &mut Reader::new(&bytes)) {
+                    Ok(operation) => return Some(operation),
+                    Err(DecodeError::BadValue { at, .. }) => {
+                        // Absent fields are zeros; flags and regions come right with zeros as well.
+                        bytes.get_mut(at..at + 60).map(|slice| slice.fill(0));
                     }
+                    Err(_) => return None,
                 }
-                None
-            },
-        )
+            }
+            None
+        })
     }
 
     pub(crate) fn programs() -> impl Strategy<Value = Program> {
-        let waits = vec(
-            (prop::sample::select(Engine::ALL.to_vec()), any::<u32>()),
-            0..3,
-        );
-        let instruction =
-            (waits, any::<u32>(), operations()).prop_map(|(waits, source, operation)| {
-                Instruction {
-                    waits: waits
-                        .into_iter()
-                        .map(|(engine, count)| Wait { engine, count })
-                        .collect(),
-                    source,
-                    operation,
-                }
-            });
-        let regions = (
-            vec(any::<u64>(), 0..3),
-            vec(any::<u64>(), 0..3),
-            any::<u64>(),
-            any::<u64>(),
-        );
+        let waits = vec((prop::sample::select(Engine::ALL.to_vec()), any::<u32>()), 0..3);
+        let instruction = (waits, any::<u32>(), operations()).prop_map(|(waits, source, operation)| Instruction {
+            waits: waits.into_iter().map(|(engine, count)| Wait { engine, count }).collect(),
+            source,
+            operation,
+        });
+        let regions = (vec(any::<u64>(), 0..3), vec(any::<u64>(), 0..3), any::<u64>(), any::<u64>());
         (regions, vec(instruction, 0..6), vec(".{0,8}", 0..3)).prop_map(
             |((inputs, outputs, constants, workspace), instructions, names)| Program {
                 inputs,
@@ -340,17 +271,11 @@ pub(crate) mod tests {
     #[test]
     fn operations_have_numbers_and_names_of_their_own() {
         let tables = operation_tables();
-        let opcodes: std::collections::BTreeSet<u16> =
-            tables.iter().map(|table| table.opcode).collect();
-        let names: std::collections::BTreeSet<&str> =
-            tables.iter().map(|table| table.mnemonic).collect();
+        let opcodes: std::collections::BTreeSet<u16> = tables.iter().map(|table| table.opcode).collect();
+        let names: std::collections::BTreeSet<&str> = tables.iter().map(|table| table.mnemonic).collect();
         assert_eq!((opcodes.len(), names.len()), (tables.len(), tables.len()));
         for table in &tables {
-            assert!(
-                table.mnemonic.starts_with(&format!("{}.", table.engine)),
-                "{}",
-                table.mnemonic
-            );
+            assert!(table.mnemonic.starts_with(&format!("{}.", table.engine)), "{}", table.mnemonic);
         }
     }
 
@@ -380,10 +305,7 @@ pub(crate) mod tests {
             constants: 3,
             names: vec!["a".into()],
             instructions: vec![Instruction {
-                waits: vec![Wait {
-                    engine: Engine::Tae,
-                    count: 9,
-                }],
+                waits: vec![Wait { engine: Engine::Tae, count: 9 }],
                 source: 0,
                 operation: fill.into(),
             }],
@@ -413,25 +335,13 @@ pub(crate) mod tests {
         let mut bytes = encode(&Program::default()).unwrap();
         bytes[20..24].copy_from_slice(&u32::MAX.to_le_bytes());
         let error = decode(&bytes).unwrap_err();
-        assert_eq!(
-            error,
-            DecodeError::TooMany {
-                count: u32::MAX.into(),
-                what: "instructions",
-                left: 0
-            }
-        );
+        assert_eq!(error, DecodeError::TooMany { count: u32::MAX.into(), what: "instructions", left: 0 });
     }
 
     #[test]
     fn other_versions_are_refused() {
         let mut bytes = encode(&Program::default()).unwrap();
         bytes[6] = 1;
-        assert!(
-            decode(&bytes)
-                .unwrap_err()
-                .to_string()
-                .starts_with("version 1.1 of the instruction set")
-        );
+        assert!(decode(&bytes).unwrap_err().to_string().starts_with("version 1.1 of the instruction set"));
     }
 }

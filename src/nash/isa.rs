@@ -42,15 +42,8 @@ pub enum Engine {
 
 impl Engine {
     pub const COUNT: usize = 7;
-    pub const ALL: [Engine; Engine::COUNT] = [
-        Engine::Load,
-        Engine::Store,
-        Engine::Tae,
-        Engine::Vae,
-        Engine::Aae,
-        Engine::Dte,
-        Engine::Vpu,
-    ];
+    pub const ALL: [Engine; Engine::COUNT] =
+        [Engine::Load, Engine::Store, Engine::Tae, Engine::Vae, Engine::Aae, Engine::Dte, Engine::Vpu];
 
     /// The position in [`Engine::ALL`].
     pub fn index(self) -> usize {
@@ -81,9 +74,7 @@ impl FromStr for Engine {
 
     fn from_str(name: &str) -> Result<Engine, String> {
         let found = Engine::ALL.into_iter().find(|engine| engine.name() == name);
-        found.ok_or_else(|| {
-            format!("unknown engine '{name}'; known: load, store, tae, vae, aae, dte, vpu")
-        })
+        found.ok_or_else(|| format!("unknown engine '{name}'; known: load, store, tae, vae, aae, dte, vpu"))
     }
 }
 
@@ -105,12 +96,7 @@ pub enum ElementType {
 }
 
 impl ElementType {
-    pub const ALL: [ElementType; 4] = [
-        ElementType::I8,
-        ElementType::I16,
-        ElementType::I32,
-        ElementType::F32,
-    ];
+    pub const ALL: [ElementType; 4] = [ElementType::I8, ElementType::I16, ElementType::I32, ElementType::F32];
 
     /// Size of one element in bytes.
     pub fn bytes(self) -> u32 {
@@ -292,10 +278,7 @@ impl Program {
 
     /// The name of the node that an instruction belongs to.
     pub fn source_name(&self, instruction: &Instruction) -> &str {
-        usize::try_from(instruction.source)
-            .ok()
-            .and_then(|index| self.names.get(index))
-            .map_or("?", String::as_str)
+        usize::try_from(instruction.source).ok().and_then(|index| self.names.get(index)).map_or("?", String::as_str)
     }
 
     /// Positions in [`Program::instructions`] of each engine's queue, by [`Engine::index`].

@@ -38,11 +38,7 @@ pub struct StridedRegion {
 
 impl StridedRegion {
     /// The bytes of `run`-byte elements at `base`, for `(size, stride)` pairs in any order. `None` when a size is 0.
-    pub fn new(
-        base: i128,
-        run: u64,
-        pairs: impl IntoIterator<Item = (u64, i64)>,
-    ) -> Option<StridedRegion> {
+    pub fn new(base: i128, run: u64, pairs: impl IntoIterator<Item = (u64, i64)>) -> Option<StridedRegion> {
         let mut base = base;
         let mut dimensions: Vec<(u64, u64)> = Vec::new();
         for (size, stride) in pairs {
@@ -57,11 +53,7 @@ impl StridedRegion {
             }
         }
         dimensions.sort_by_key(|dimension| std::cmp::Reverse(dimension.1));
-        let mut region = StridedRegion {
-            base,
-            bytes: run,
-            dimensions,
-        };
+        let mut region = StridedRegion { base, bytes: run, dimensions };
         region.merge();
         Some(region)
     }
@@ -72,12 +64,8 @@ impl StridedRegion {
         for &(size, stride) in self.dimensions.iter().rev() {
             match merged.last_mut() {
                 // The run itself grows while the innermost stride does not leave a gap.
-                None if stride <= self.bytes => {
-                    self.bytes = stride.saturating_mul(size - 1).saturating_add(self.bytes)
-                }
-                Some(last) if last.1.checked_mul(last.0) == Some(stride) => {
-                    last.0 = last.0.saturating_mul(size)
-                }
+                None if stride <= self.bytes => self.bytes = stride.saturating_mul(size - 1).saturating_add(self.bytes),
+                Some(last) if last.1.checked_mul(last.0) == Some(stride) => last.0 = last.0.saturating_mul(size),
                 _ => merged.push((size, stride)),
             }
         }
@@ -93,9 +81,7 @@ impl StridedRegion {
 
     /// How many runs there are.
     pub fn runs(&self) -> u128 {
-        self.dimensions.iter().fold(1, |runs: u128, dimension| {
-            runs.saturating_mul(u128::from(dimension.0))
-        })
+        self.dimensions.iter().fold(1, |runs: u128, dimension| runs.saturating_mul(u128::from(dimension.0)))
     }
 
     /// Sum of the lengths of the runs.
@@ -123,30 +109,16 @@ impl StridedRegion {
             return true;
         }
         // The region with fewer runs asks the other, which answers by descending into its dimensions.
-        let (few, many) = if self.runs() <= other.runs() {
-            (self, other)
-        } else {
-            (other, self)
-        };
-        few.intervals().any(|(start, end)| {
-            touches(
-                &many.dimensions,
-                many.bytes,
-                start - many.base,
-                end - many.base,
-            )
-        })
+        let (few, many) = if self.runs() <= other.runs() { (self, other) } else { (other, self) };
+        few.intervals().any(|(start, end)| touches(&many.dimensions, many.bytes, start - many.base, end - many.base))
     }
 }
 
 /// Whether no two elements of `run` bytes at these `(size, stride)` pairs share a byte. Exact for nested strides, cautious
 /// (false) for interleaved ones.
 pub fn is_injective(run: u64, pairs: impl IntoIterator<Item = (u64, i64)>) -> bool {
-    let mut dimensions: Vec<(u64, u64)> = pairs
-        .into_iter()
-        .filter(|pair| pair.0 > 1)
-        .map(|(size, stride)| (size, stride.unsigned_abs()))
-        .collect();
+    let mut dimensions: Vec<(u64, u64)> =
+        pairs.into_iter().filter(|pair| pair.0 > 1).map(|(size, stride)| (size, stride.unsigned_abs())).collect();
     dimensions.sort_by_key(|dimension| dimension.1);
     let mut span = u128::from(run);
     for (size, stride) in dimensions {
@@ -177,10 +149,7 @@ fn touches(dimensions: &[(u64, u64)], bytes: u64, start: i128, end: i128) -> boo
     let Some((&(size, stride), inner)) = dimensions.split_first() else {
         return start < i128::from(bytes) && end > 0;
     };
-    let reach: i128 = inner
-        .iter()
-        .map(|&(size, stride)| i128::from(size - 1) * i128::from(stride))
-        .sum();
+    let reach: i128 = inner.iter().map(|&(size, stride)| i128::from(size - 1) * i128::from(stride)).sum();
     let (stride, span) = (i128::from(stride), reach + i128::from(bytes));
     // Index i occupies at most i·stride .. i·stride + span.
     let first = ((start - span).div_euclid(stride) + 1).max(0);
@@ -202,20 +171,9 @@ pub struct Access {
 struct Collector(Vec<Access>);
 
 impl Collector {
-    fn push(
-        &mut self,
-        space: Space,
-        write: bool,
-        operand: &'static str,
-        region: Option<StridedRegion>,
-    ) {
+    fn push(&mut self, space: Space, write: bool, operand: &'static str, region: Option<StridedRegion>) {
         if let Some(region) = region {
-            self.0.push(Access {
-                space,
-                write,
-                operand,
-                region,
-            });
+            self.0.push(Access { space, write, operand, region });
         }
     }
 
@@ -230,40 +188,16 @@ impl Collector {
         self.push(Space::L1m, write, operand, view.region(shape, bytes));
     }
 
-    fn read<const D: usize>(
-        &mut self,
-        operand: &'static str,
-        view: &View<D>,
-        shape: &[u32; D],
-        bytes: u32,
-    ) {
+    fn read<const D: usize>(&mut self, operand: &'static str, view: &View<D>, shape: &[u32; D], bytes: u32) {
         self.view(false, operand, view, shape, bytes);
     }
 
-    fn write<const D: usize>(
-        &mut self,
-        operand: &'static str,
-        view: &View<D>,
-        shape: &[u32; D],
-        bytes: u32,
-    ) {
+    fn write<const D: usize>(&mut self, operand: &'static str, view: &View<D>, shape: &[u32; D], bytes: u32) {
         self.view(true, operand, view, shape, bytes);
     }
 
-    fn ddr(
-        &mut self,
-        write: bool,
-        operand: &'static str,
-        view: &DdrView,
-        shape: &[u32; RANK],
-        bytes: u32,
-    ) {
-        self.push(
-            Space::Ddr(view.region),
-            write,
-            operand,
-            view.bytes(shape, bytes),
-        );
+    fn ddr(&mut self, write: bool, operand: &'static str, view: &DdrView, shape: &[u32; RANK], bytes: u32) {
+        self.push(Space::Ddr(view.region), write, operand, view.bytes(shape, bytes));
     }
 
     fn count(&mut self, count: &Option<Count>) {
@@ -285,10 +219,7 @@ pub const LOOKUP_ENTRIES: u32 = 256;
 impl<const D: usize> View<D> {
     /// The bytes of this view for a shape. `None` when a size is 0.
     pub fn region(&self, shape: &[u32; D], element_bytes: u32) -> Option<StridedRegion> {
-        let pairs = shape
-            .iter()
-            .zip(&self.strides)
-            .map(|(&size, &stride)| (u64::from(size), i64::from(stride)));
+        let pairs = shape.iter().zip(&self.strides).map(|(&size, &stride)| (u64::from(size), i64::from(stride)));
         StridedRegion::new(i128::from(self.address), u64::from(element_bytes), pairs)
     }
 }
@@ -296,10 +227,7 @@ impl<const D: usize> View<D> {
 impl DdrView {
     /// The bytes of this view, relative to its region, for a shape. `None` when a size is 0.
     pub fn bytes(&self, shape: &[u32; RANK], element_bytes: u32) -> Option<StridedRegion> {
-        let pairs = shape
-            .iter()
-            .zip(&self.strides)
-            .map(|(&size, &stride)| (u64::from(size), stride));
+        let pairs = shape.iter().zip(&self.strides).map(|(&size, &stride)| (u64::from(size), stride));
         StridedRegion::new(i128::from(self.offset), u64::from(element_bytes), pairs)
     }
 }
@@ -311,22 +239,11 @@ impl Operation {
         match self {
             Operation::Load(o) => {
                 all.ddr(false, "source", &o.source, &o.shape, o.element_bytes.into());
-                all.write(
-                    "destination",
-                    &o.destination,
-                    &o.shape,
-                    o.element_bytes.into(),
-                );
+                all.write("destination", &o.destination, &o.shape, o.element_bytes.into());
             }
             Operation::Store(o) => {
                 all.read("source", &o.source, &o.shape, o.element_bytes.into());
-                all.ddr(
-                    true,
-                    "destination",
-                    &o.destination,
-                    &o.shape,
-                    o.element_bytes.into(),
-                );
+                all.ddr(true, "destination", &o.destination, &o.shape, o.element_bytes.into());
             }
             Operation::Convolution(o) => {
                 all.read("input", &o.input, &o.input_shape, o.input_element.bytes());
@@ -335,19 +252,9 @@ impl Operation {
                     all.read("accumulate", accumulate, &o.output_shape, 4);
                 }
                 if let Some(parameters) = &o.parameters {
-                    all.read(
-                        "parameters",
-                        parameters,
-                        &[o.output_shape[3]],
-                        PARAMETER_BYTES,
-                    );
+                    all.read("parameters", parameters, &[o.output_shape[3]], PARAMETER_BYTES);
                 }
-                all.write(
-                    "output",
-                    &o.output,
-                    &o.output_shape,
-                    o.output_element.bytes(),
-                );
+                all.write("output", &o.output, &o.output_shape, o.output_element.bytes());
             }
             Operation::Add(o) => {
                 all.read("a", &o.a, &o.shape, o.a_element.bytes());
@@ -381,28 +288,13 @@ impl Operation {
                     all.read("accumulate", accumulate, &o.output_shape, 4);
                 }
                 all.count(&o.count);
-                all.write(
-                    "output",
-                    &o.output,
-                    &o.output_shape,
-                    o.output_element.bytes(),
-                );
+                all.write("output", &o.output, &o.output_shape, o.output_element.bytes());
             }
             Operation::Copy(o) => {
                 all.read("source", &o.source, &o.shape, o.element_bytes.into());
-                all.write(
-                    "destination",
-                    &o.destination,
-                    &o.shape,
-                    o.element_bytes.into(),
-                );
+                all.write("destination", &o.destination, &o.shape, o.element_bytes.into());
             }
-            Operation::Fill(o) => all.write(
-                "destination",
-                &o.destination,
-                &o.shape,
-                o.element_bytes.into(),
-            ),
+            Operation::Fill(o) => all.write("destination", &o.destination, &o.shape, o.element_bytes.into()),
             Operation::Quantize(o) => {
                 all.read("input", &o.input, &o.shape, 4);
                 all.write("output", &o.output, &o.shape, o.output_element.bytes());
@@ -420,16 +312,7 @@ impl super::isa::Convolution {
     /// Sizes of the weights: output channels, kernel rows, kernel columns, input channels (1 when depthwise).
     pub fn weights_shape(&self) -> [u32; 4] {
         let [rows, columns] = self.window.kernel;
-        [
-            self.output_shape[3],
-            rows,
-            columns,
-            if self.depthwise {
-                1
-            } else {
-                self.input_shape[3]
-            },
-        ]
+        [self.output_shape[3], rows, columns, if self.depthwise { 1 } else { self.input_shape[3] }]
     }
 }
 
@@ -444,43 +327,22 @@ mod tests {
     fn bytes_of(base: i128, run: u64, pairs: &[(u64, i64)]) -> BTreeSet<i128> {
         let mut starts = vec![base];
         for &(size, stride) in pairs {
-            let step = |start: &i128| {
-                (0..size)
-                    .map(|i| start + i128::from(i) * i128::from(stride))
-                    .collect::<Vec<_>>()
-            };
+            let step = |start: &i128| (0..size).map(|i| start + i128::from(i) * i128::from(stride)).collect::<Vec<_>>();
             starts = starts.iter().flat_map(step).collect();
         }
-        starts
-            .iter()
-            .flat_map(|start| (0..run).map(move |i| start + i128::from(i)))
-            .collect()
+        starts.iter().flat_map(|start| (0..run).map(move |i| start + i128::from(i))).collect()
     }
 
     #[test]
     fn contiguous_dimensions_become_one_run() {
         let region = StridedRegion::new(64, 2, [(4, 48), (3, 16), (8, 2)]).unwrap();
-        assert_eq!(
-            region,
-            StridedRegion {
-                base: 64,
-                bytes: 192,
-                dimensions: vec![]
-            }
-        );
+        assert_eq!(region, StridedRegion { base: 64, bytes: 192, dimensions: vec![] });
     }
 
     #[test]
     fn a_channel_slice_keeps_one_run_per_pixel() {
         let region = StridedRegion::new(0, 1, [(5, 640), (10, 64), (16, 1)]).unwrap();
-        assert_eq!(
-            region,
-            StridedRegion {
-                base: 0,
-                bytes: 16,
-                dimensions: vec![(50, 64)]
-            }
-        );
+        assert_eq!(region, StridedRegion { base: 0, bytes: 16, dimensions: vec![(50, 64)] });
         assert_eq!(region.end(), 49 * 64 + 16);
     }
 

@@ -28,45 +28,25 @@ pub struct OperationTable {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
     #[error("the file ends at byte {at}, where {needed} more bytes of {what} should follow")]
-    Truncated {
-        at: usize,
-        needed: usize,
-        what: &'static str,
-    },
+    Truncated { at: usize, needed: usize, what: &'static str },
     #[error("not a nash program: it begins with {found:02x?} and not with \"NASH\"")]
     Magic { found: [u8; 4] },
     #[error(
         "version {major}.{minor} of the instruction set; this reader knows {known_major}.0 to {known_major}.{known_minor}"
     )]
-    Version {
-        major: u16,
-        minor: u16,
-        known_major: u16,
-        known_minor: u16,
-    },
+    Version { major: u16, minor: u16, known_major: u16, known_minor: u16 },
     #[error("unknown opcode {opcode:#06x}")]
     UnknownOpcode { opcode: u16 },
     #[error("byte {at}: {value} is not a valid {what}")]
-    BadValue {
-        at: usize,
-        value: u64,
-        what: &'static str,
-    },
+    BadValue { at: usize, value: u64, what: &'static str },
     #[error("byte {at}: a name is not UTF-8")]
     Name { at: usize },
     #[error("{count} {what} cannot fit in the {left} bytes that are left")]
-    TooMany {
-        count: u64,
-        what: &'static str,
-        left: usize,
-    },
+    TooMany { count: u64, what: &'static str, left: usize },
     #[error("{left} bytes follow the end of the program")]
     Trailing { left: usize },
     #[error("instruction {index}: {error}")]
-    Instruction {
-        index: usize,
-        error: Box<DecodeError>,
-    },
+    Instruction { index: usize, error: Box<DecodeError> },
 }
 
 /// A cursor over untrusted bytes.
@@ -94,21 +74,14 @@ impl<'a> Reader<'a> {
     pub fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let end = self.at.checked_add(count);
         let Some(taken) = end.and_then(|end| self.bytes.get(self.at..end)) else {
-            return Err(DecodeError::Truncated {
-                at: self.at,
-                needed: count,
-                what,
-            });
+            return Err(DecodeError::Truncated { at: self.at, needed: count, what });
         };
         self.at += count;
         Ok(taken)
     }
 
     /// The next bytes as an array.
-    pub fn array<const COUNT: usize>(
-        &mut self,
-        what: &'static str,
-    ) -> Result<[u8; COUNT], DecodeError> {
+    pub fn array<const COUNT: usize>(&mut self, what: &'static str) -> Result<[u8; COUNT], DecodeError> {
         let mut array = [0; COUNT];
         array.copy_from_slice(self.take(COUNT, what)?);
         Ok(array)
@@ -162,11 +135,7 @@ impl Field for bool {
         match u8::read(reader)? {
             0 => Ok(false),
             1 => Ok(true),
-            value => Err(DecodeError::BadValue {
-                at,
-                value: u64::from(value),
-                what: "flag (0 or 1)",
-            }),
+            value => Err(DecodeError::BadValue { at, value: u64::from(value), what: "flag (0 or 1)" }),
         }
     }
     fn text(&self) -> String {
@@ -198,10 +167,7 @@ impl<T: Field + Copy + Default, const COUNT: usize> Field for [T; COUNT] {
 impl<T: Field> Field for Option<T> {
     const BYTES: usize = 1 + T::BYTES;
     fn layout() -> String {
-        format!(
-            "u8: 0 absent (zeros follow), 1 present; then {}",
-            T::layout()
-        )
+        format!("u8: 0 absent (zeros follow), 1 present; then {}", T::layout())
     }
     fn write(&self, out: &mut Vec<u8>) {
         self.is_some().write(out);
@@ -219,16 +185,13 @@ impl<T: Field> Field for Option<T> {
         // One program has one encoding: two files with equal meaning are equal bytes.
         match padding.iter().find(|byte| **byte != 0) {
             None => Ok(None),
-            Some(byte) => Err(DecodeError::BadValue {
-                at,
-                value: u64::from(*byte),
-                what: "filler of an absent field (0)",
-            }),
+            Some(byte) => {
+                Err(DecodeError::BadValue { at, value: u64::from(*byte), what: "filler of an absent field (0)" })
+            }
         }
     }
     fn text(&self) -> String {
-        self.as_ref()
-            .map_or_else(|| "none".to_string(), Field::text)
+        self.as_ref().map_or_else(|| "none".to_string(), Field::text)
     }
 }
 
@@ -243,14 +206,8 @@ impl Field for ElementType {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let at = reader.at();
         let value = u8::read(reader)?;
-        let found = ElementType::ALL
-            .into_iter()
-            .find(|element| *element as u8 == value);
-        found.ok_or(DecodeError::BadValue {
-            at,
-            value: u64::from(value),
-            what: "element type",
-        })
+        let found = ElementType::ALL.into_iter().find(|element| *element as u8 == value);
+        found.ok_or(DecodeError::BadValue { at, value: u64::from(value), what: "element type" })
     }
     fn text(&self) -> String {
         self.to_string()
@@ -281,11 +238,7 @@ impl Field for Region {
             (3, 0) => Ok(Region::Workspace),
             (kind, index) => {
                 let value = u64::from(kind) | u64::from(index) << 16;
-                Err(DecodeError::BadValue {
-                    at,
-                    value,
-                    what: "region",
-                })
+                Err(DecodeError::BadValue { at, value, what: "region" })
             }
         }
     }

@@ -17,12 +17,7 @@ const MAX_REGION_BYTES: u64 = 1 << 40;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ValidateError {
     #[error("instruction {index} ({mnemonic}, of {source_name}): {reason}")]
-    Instruction {
-        index: usize,
-        mnemonic: &'static str,
-        source_name: String,
-        reason: String,
-    },
+    Instruction { index: usize, mnemonic: &'static str, source_name: String, reason: String },
     #[error("{region} has {bytes} bytes, more than {MAX_REGION_BYTES}")]
     Region { region: String, bytes: u64 },
     #[error("{count} instructions; a program has at most {max}")]
@@ -40,41 +35,30 @@ impl Program {
     /// range. Races and deadlocks are the simulator's to find.
     pub fn validate(&self, target: &Target) -> Result<(), ValidateError> {
         if u32::try_from(self.instructions.len()).is_err() {
-            return Err(ValidateError::TooLong {
-                count: self.instructions.len(),
-                max: u32::MAX,
-            });
+            return Err(ValidateError::TooLong { count: self.instructions.len(), max: u32::MAX });
         }
         self.validate_regions()?;
         let queues = self.queues();
         for (index, instruction) in self.instructions.iter().enumerate() {
-            self.validate_instruction(instruction, &queues, target)
-                .map_err(|reason| ValidateError::Instruction {
-                    index,
-                    mnemonic: instruction.operation.mnemonic(),
-                    source_name: self.source_name(instruction).to_string(),
-                    reason,
-                })?;
+            self.validate_instruction(instruction, &queues, target).map_err(|reason| ValidateError::Instruction {
+                index,
+                mnemonic: instruction.operation.mnemonic(),
+                source_name: self.source_name(instruction).to_string(),
+                reason,
+            })?;
         }
         Ok(())
     }
 
     fn validate_regions(&self) -> Result<(), ValidateError> {
         let numbered = |name: &'static str, sizes: &[u64]| {
-            sizes
-                .iter()
-                .enumerate()
-                .map(|(i, bytes)| (format!("{name}{i}"), *bytes))
-                .collect::<Vec<_>>()
+            sizes.iter().enumerate().map(|(i, bytes)| (format!("{name}{i}"), *bytes)).collect::<Vec<_>>()
         };
         let mut regions = numbered("input", &self.inputs);
         regions.extend(numbered("output", &self.outputs));
         regions.push(("constants".to_string(), self.constants));
         regions.push(("workspace".to_string(), self.workspace));
-        match regions
-            .into_iter()
-            .find(|region| region.1 > MAX_REGION_BYTES)
-        {
+        match regions.into_iter().find(|region| region.1 > MAX_REGION_BYTES) {
             Some((region, bytes)) => Err(ValidateError::Region { region, bytes }),
             None => Ok(()),
         }
@@ -87,26 +71,14 @@ impl Program {
         target: &Target,
     ) -> Check {
         let names = self.names.len();
-        ensure(
-            usize::try_from(instruction.source).is_ok_and(|source| source < names),
-            || {
-                format!(
-                    "source {} is not one of the {names} names",
-                    instruction.source
-                )
-            },
-        )?;
+        ensure(usize::try_from(instruction.source).is_ok_and(|source| source < names), || {
+            format!("source {} is not one of the {names} names", instruction.source)
+        })?;
         for wait in &instruction.waits {
             let length = queues.get(wait.engine.index()).map_or(0, Vec::len);
-            ensure(
-                usize::try_from(wait.count).is_ok_and(|count| count <= length),
-                || {
-                    format!(
-                        "waits for {} instructions of {}, which has {length}",
-                        wait.count, wait.engine
-                    )
-                },
-            )?;
+            ensure(usize::try_from(wait.count).is_ok_and(|count| count <= length), || {
+                format!("waits for {} instructions of {}, which has {length}", wait.count, wait.engine)
+            })?;
         }
         instruction.operation.validate_fields()?;
         let accesses = instruction.accesses();
@@ -122,11 +94,8 @@ impl Program {
         let bytes = match space {
             Space::L1m => target.l1m_bytes(),
             Space::Ddr(region) => {
-                ensure(!access.write || region.is_writable(), || {
-                    format!("{operand} writes to {space}")
-                })?;
-                self.region_bytes(region)
-                    .ok_or_else(|| format!("{operand}: the program has no {space}"))?
+                ensure(!access.write || region.is_writable(), || format!("{operand} writes to {space}"))?;
+                self.region_bytes(region).ok_or_else(|| format!("{operand}: the program has no {space}"))?
             }
         };
         let (start, end) = (access.region.base, access.region.end());
@@ -142,15 +111,9 @@ fn validate_aliasing(operation: &Operation, accesses: &[Access]) -> Check {
         return Ok(());
     };
     let in_place = operation.in_place_operands();
-    for access in read
-        .iter()
-        .filter(|access| access.space == written.space && !in_place.contains(&access.operand))
-    {
+    for access in read.iter().filter(|access| access.space == written.space && !in_place.contains(&access.operand)) {
         ensure(!access.region.overlaps(&written.region), || {
-            format!(
-                "{} overlaps {}, which it reads",
-                written.operand, access.operand
-            )
+            format!("{} overlaps {}, which it reads", written.operand, access.operand)
         })?;
     }
     Ok(())
@@ -164,39 +127,18 @@ impl Operation {
             Operation::Store(o) => {
                 sizes("shape", &o.shape)?;
                 one_of("element_bytes", o.element_bytes, &[1, 2, 4, 8])?;
-                let pairs = o
-                    .shape
-                    .iter()
-                    .zip(&o.destination.strides)
-                    .map(|(size, stride)| (u64::from(*size), *stride));
+                let pairs =
+                    o.shape.iter().zip(&o.destination.strides).map(|(size, stride)| (u64::from(*size), *stride));
                 ensure(is_injective(o.element_bytes.into(), pairs), twice)
             }
             Operation::Convolution(o) => convolution(o),
             Operation::Add(o) => {
-                elementwise(
-                    &o.shape,
-                    &[o.a_element, o.b_element],
-                    o.output_element,
-                    &o.output,
-                    o.clamp,
-                )?;
-                let sum = SumMultipliers {
-                    lhs: o.multiplier_a,
-                    rhs: o.multiplier_b,
-                    shift: o.shift,
-                };
-                ensure(sum.is_normal(), || {
-                    "multipliers or shift out of range".to_string()
-                })
+                elementwise(&o.shape, &[o.a_element, o.b_element], o.output_element, &o.output, o.clamp)?;
+                let sum = SumMultipliers { lhs: o.multiplier_a, rhs: o.multiplier_b, shift: o.shift };
+                ensure(sum.is_normal(), || "multipliers or shift out of range".to_string())
             }
             Operation::Mul(o) => {
-                elementwise(
-                    &o.shape,
-                    &[o.a_element, o.b_element],
-                    o.output_element,
-                    &o.output,
-                    o.clamp,
-                )?;
+                elementwise(&o.shape, &[o.a_element, o.b_element], o.output_element, &o.output, o.clamp)?;
                 multiplier(o.mantissa, o.shift)
             }
             Operation::Requantize(o) => {
@@ -235,40 +177,18 @@ impl Operation {
 
     /// The read operands that may coincide with the written one, because they do, element by element.
     fn in_place_operands(&self) -> Vec<&'static str> {
-        let same = |view: &View, bytes: u32, output: &View, output_bytes: u32| {
-            view == output && bytes == output_bytes
-        };
+        let same = |view: &View, bytes: u32, output: &View, output_bytes: u32| view == output && bytes == output_bytes;
         let mut operands = Vec::new();
         match self {
-            Operation::Convolution(o)
-                if o.accumulate == Some(o.output) && o.output_element == ElementType::I32 =>
-            {
+            Operation::Convolution(o) if o.accumulate == Some(o.output) && o.output_element == ElementType::I32 => {
                 operands.push("accumulate");
             }
-            Operation::AveragePool(o)
-                if o.accumulate == Some(o.output) && o.output_element == ElementType::I32 =>
-            {
+            Operation::AveragePool(o) if o.accumulate == Some(o.output) && o.output_element == ElementType::I32 => {
                 operands.push("accumulate");
             }
             Operation::MaxPool(o) if o.accumulate == Some(o.output) => operands.push("accumulate"),
-            Operation::Add(Add {
-                a,
-                b,
-                output,
-                a_element,
-                b_element,
-                output_element,
-                ..
-            })
-            | Operation::Mul(Mul {
-                a,
-                b,
-                output,
-                a_element,
-                b_element,
-                output_element,
-                ..
-            }) => {
+            Operation::Add(Add { a, b, output, a_element, b_element, output_element, .. })
+            | Operation::Mul(Mul { a, b, output, a_element, b_element, output_element, .. }) => {
                 if same(a, a_element.bytes(), output, output_element.bytes()) {
                     operands.push("a");
                 }
@@ -277,12 +197,7 @@ impl Operation {
                 }
             }
             Operation::Requantize(o)
-                if same(
-                    &o.input,
-                    o.input_element.bytes(),
-                    &o.output,
-                    o.output_element.bytes(),
-                ) =>
+                if same(&o.input, o.input_element.bytes(), &o.output, o.output_element.bytes()) =>
             {
                 operands.push("input");
             }
@@ -297,9 +212,7 @@ fn convolution(o: &Convolution) -> Check {
     narrow("input_element", o.input_element)?;
     let [batch, _, _, channels] = o.input_shape;
     window(&o.input_shape, &o.output_shape, &o.window)?;
-    ensure(batch == o.output_shape[0], || {
-        "input and output differ in batch".to_string()
-    })?;
+    ensure(batch == o.output_shape[0], || "input and output differ in batch".to_string())?;
     ensure(!o.depthwise || channels == o.output_shape[3], || {
         "depthwise, but input and output differ in channels".to_string()
     })?;
@@ -307,9 +220,7 @@ fn convolution(o: &Convolution) -> Check {
     if o.parameters.is_some() {
         result(o.output_element, o.clamp)?;
     } else {
-        ensure(o.output_element == ElementType::I32, || {
-            "a partial sum is not i32".to_string()
-        })?;
+        ensure(o.output_element == ElementType::I32, || "a partial sum is not i32".to_string())?;
     }
     written(&o.output, &o.output_shape, o.output_element.bytes())
 }
@@ -319,9 +230,7 @@ fn average_pool(o: &AveragePool) -> Check {
     pool(&o.input_shape, &o.output_shape, &o.window)?;
     written(&o.output, &o.output_shape, o.output_element.bytes())?;
     let Some(count) = &o.count else {
-        return ensure(o.output_element == ElementType::I32, || {
-            "a partial sum is not i32".to_string()
-        });
+        return ensure(o.output_element == ElementType::I32, || "a partial sum is not i32".to_string());
     };
     narrow("output_element", o.output_element)?;
     result(o.output_element, o.clamp)?;
@@ -353,14 +262,8 @@ fn counted(window: &Window, count: &Count, axis: usize, outputs: u32) -> (u64, u
 impl Count {
     /// How many cells the whole window counts along `axis` (0 rows, 1 columns) at an output position.
     pub fn cells(&self, window: &Window, axis: usize, position: u32) -> u64 {
-        let start =
-            i64::from(position) * i64::from(window.strides[axis]) - i64::from(self.pads[axis]);
-        let (first, end) = valid_taps(
-            start,
-            window.dilations[axis],
-            self.kernel[axis],
-            self.extent[axis],
-        );
+        let start = i64::from(position) * i64::from(window.strides[axis]) - i64::from(self.pads[axis]);
+        let (first, end) = valid_taps(start, window.dilations[axis], self.kernel[axis], self.extent[axis]);
         u64::from(end - first)
     }
 }
@@ -368,11 +271,7 @@ impl Count {
 /// Which kernel cells j, as a half-open range, have `0 <= start + j * dilation < extent`.
 pub fn valid_taps(start: i64, dilation: u32, kernel: u32, extent: u32) -> (u32, u32) {
     let (dilation, limit) = (i64::from(dilation.max(1)), i64::from(kernel));
-    let ceil = |distance: i64| {
-        (distance + dilation - 1)
-            .div_euclid(dilation)
-            .clamp(0, limit)
-    };
+    let ceil = |distance: i64| (distance + dilation - 1).div_euclid(dilation).clamp(0, limit);
     let (first, end) = (ceil(-start), ceil(i64::from(extent) - start));
     // Both lie in 0..=kernel, a u32.
     let narrow = |tap: i64| u32::try_from(tap).unwrap_or(0);
@@ -416,20 +315,14 @@ fn copy(shape: &[u32; RANK], element_bytes: u8, allowed: &[u8], destination: &Vi
 
 fn sizes(name: &str, sizes: &[u32]) -> Check {
     ensure(!sizes.contains(&0), || format!("{name} {sizes:?} has a 0"))?;
-    let product = sizes
-        .iter()
-        .try_fold(1u64, |product, size| product.checked_mul(u64::from(*size)));
-    ensure(
-        product.is_some_and(|product| product <= MAX_ELEMENTS),
-        || format!("{name} {sizes:?} has more than {MAX_ELEMENTS} elements"),
-    )
+    let product = sizes.iter().try_fold(1u64, |product, size| product.checked_mul(u64::from(*size)));
+    ensure(product.is_some_and(|product| product <= MAX_ELEMENTS), || {
+        format!("{name} {sizes:?} has more than {MAX_ELEMENTS} elements")
+    })
 }
 
 fn written<const D: usize>(view: &View<D>, shape: &[u32; D], bytes: u32) -> Check {
-    let pairs = shape
-        .iter()
-        .zip(&view.strides)
-        .map(|(size, stride)| (u64::from(*size), i64::from(*stride)));
+    let pairs = shape.iter().zip(&view.strides).map(|(size, stride)| (u64::from(*size), i64::from(*stride)));
     ensure(is_injective(bytes.into(), pairs), twice)
 }
 
@@ -439,17 +332,12 @@ fn twice() -> String {
 
 /// i8 or i16.
 fn narrow(name: &str, element: ElementType) -> Check {
-    ensure(
-        matches!(element, ElementType::I8 | ElementType::I16),
-        || format!("{name} is {element}, not i8 or i16"),
-    )
+    ensure(matches!(element, ElementType::I8 | ElementType::I16), || format!("{name} is {element}, not i8 or i16"))
 }
 
 /// Any integer.
 fn integer(name: &str, element: ElementType) -> Check {
-    ensure(element != ElementType::F32, || {
-        format!("{name} is f32, not an integer")
-    })
+    ensure(element != ElementType::F32, || format!("{name} is f32, not an integer"))
 }
 
 /// An integer result and its limits.
@@ -461,31 +349,22 @@ fn result(element: ElementType, clamp: Range) -> Check {
         ElementType::F32 => return Err("output_element is f32, not an integer".to_string()),
     };
     ensure(!clamp.is_empty() && whole.contains(clamp), || {
-        format!(
-            "clamp {}..{} is empty or leaves {element}",
-            clamp.low, clamp.high
-        )
+        format!("clamp {}..{} is empty or leaves {element}", clamp.low, clamp.high)
     })
 }
 
 fn multiplier(mantissa: i32, shift: u32) -> Check {
     ensure(Multiplier { mantissa, shift }.is_normal(), || {
-        format!(
-            "multiplier {mantissa} / 2^{shift} is not normal: mantissa 2^30 to 2^31 - 1, shift at most 62"
-        )
+        format!("multiplier {mantissa} / 2^{shift} is not normal: mantissa 2^30 to 2^31 - 1, shift at most 62")
     })
 }
 
 fn scale(scale: f32) -> Check {
-    ensure(scale.is_finite() && scale > 0.0, || {
-        format!("scale {scale} is not positive and finite")
-    })
+    ensure(scale.is_finite() && scale > 0.0, || format!("scale {scale} is not positive and finite"))
 }
 
 fn one_of(name: &str, value: u8, allowed: &[u8]) -> Check {
-    ensure(allowed.contains(&value), || {
-        format!("{name} is {value}, not one of {allowed:?}")
-    })
+    ensure(allowed.contains(&value), || format!("{name} is {value}, not one of {allowed:?}"))
 }
 
 fn ensure(holds: bool, reason: impl FnOnce() -> String) -> Check {

@@ -135,23 +135,20 @@ impl Target {
 
     /// Multiply-accumulates per second at int8 when the array is full.
     pub fn peak_macs_per_second(&self) -> u64 {
-        let array =
-            self.tae.input_channels.value * self.tae.output_channels.value * self.tae.pixels.value;
+        let array = self.tae.input_channels.value * self.tae.output_channels.value * self.tae.pixels.value;
         array.saturating_mul(self.clock_hz.value)
     }
 
     /// Cycles of the fixed cost of a run, rounded up.
     pub fn run_overhead_cycles(&self) -> u64 {
-        let product =
-            u128::from(self.run_overhead_nanoseconds.value) * u128::from(self.clock_hz.value);
+        let product = u128::from(self.run_overhead_nanoseconds.value) * u128::from(self.clock_hz.value);
         u64::try_from(product.div_ceil(1_000_000_000)).unwrap_or(u64::MAX)
     }
 
     /// Cycles to move this many bytes to or from DDR, rounded up.
     pub fn ddr_cycles(&self, bytes: u128) -> u64 {
         let product = bytes.saturating_mul(u128::from(self.clock_hz.value));
-        u64::try_from(product.div_ceil(u128::from(self.ddr.bytes_per_second.value)))
-            .unwrap_or(u64::MAX)
+        u64::try_from(product.div_ceil(u128::from(self.ddr.bytes_per_second.value))).unwrap_or(u64::MAX)
     }
 
     /// Seconds that this many cycles take.

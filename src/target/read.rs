@@ -6,10 +6,8 @@ use thiserror::Error;
 use super::Target;
 
 /// The targets that the compiler brings along: name and text.
-const BUILT_IN: [(&str, &str); 2] = [
-    ("nash-e", include_str!("../../targets/nash-e.yaml")),
-    ("nash-m", include_str!("../../targets/nash-m.yaml")),
-];
+const BUILT_IN: [(&str, &str); 2] =
+    [("nash-e", include_str!("../../targets/nash-e.yaml")), ("nash-m", include_str!("../../targets/nash-m.yaml"))];
 
 /// No target is as large as this; a bound for what a file can make the simulator allocate.
 const MAX_L1M_BYTES: u64 = 1 << 30;
@@ -20,28 +18,13 @@ pub enum TargetError {
     #[error("unknown target '{name}'; known: {known}")]
     Unknown { name: String, known: String },
     #[error("{file}: {reason}")]
-    Text {
-        file: String,
-        reason: serde_yaml::Error,
-    },
+    Text { file: String, reason: serde_yaml::Error },
     #[error("{file}: {field}: {reason}")]
-    Field {
-        file: String,
-        field: &'static str,
-        reason: String,
-    },
+    Field { file: String, field: &'static str, reason: String },
     #[error("target {target}: no field '{field}' to override; the fields are {known}")]
-    NoSuchField {
-        target: String,
-        field: String,
-        known: String,
-    },
+    NoSuchField { target: String, field: String, known: String },
     #[error("target {target}: {field}={value}: not a whole number")]
-    NotANumber {
-        target: String,
-        field: String,
-        value: String,
-    },
+    NotANumber { target: String, field: String, value: String },
 }
 
 impl Target {
@@ -59,30 +42,18 @@ impl Target {
     }
 
     /// A built-in target in which some numbers are replaced; see [`Target::with_overrides`].
-    pub fn named_with_overrides(
-        name: &str,
-        overrides: &[(&str, &str)],
-    ) -> Result<Target, TargetError> {
+    pub fn named_with_overrides(name: &str, overrides: &[(&str, &str)]) -> Result<Target, TargetError> {
         let Some((_, text)) = BUILT_IN.iter().find(|built_in| built_in.0 == name) else {
-            return Err(TargetError::Unknown {
-                name: name.to_string(),
-                known: Target::names().join(", "),
-            });
+            return Err(TargetError::Unknown { name: name.to_string(), known: Target::names().join(", ") });
         };
         let target = Target::from_yaml(&format!("targets/{name}.yaml"), text)?;
-        if overrides.is_empty() {
-            Ok(target)
-        } else {
-            target.with_overrides(overrides)
-        }
+        if overrides.is_empty() { Ok(target) } else { target.with_overrides(overrides) }
     }
 
     /// Reads the text of a target file. `file` is for messages.
     pub fn from_yaml(file: &str, text: &str) -> Result<Target, TargetError> {
-        let target: Target = serde_yaml::from_str(text).map_err(|reason| TargetError::Text {
-            file: file.to_string(),
-            reason,
-        })?;
+        let target: Target =
+            serde_yaml::from_str(text).map_err(|reason| TargetError::Text { file: file.to_string(), reason })?;
         target.check(file)?;
         Ok(target)
     }
@@ -90,10 +61,7 @@ impl Target {
     /// This target with numbers replaced: `("local_memory.bytes", "65536")`. The result is checked as a file is.
     pub fn with_overrides(&self, overrides: &[(&str, &str)]) -> Result<Target, TargetError> {
         let file = format!("target {}, overridden", self.name);
-        let text = |reason| TargetError::Text {
-            file: file.clone(),
-            reason,
-        };
+        let text = |reason| TargetError::Text { file: file.clone(), reason };
         let mut tree = serde_yaml::to_value(self).map_err(text)?;
         for (field, value) in overrides {
             let number: u64 = value.trim().parse().map_err(|_| TargetError::NotANumber {
@@ -103,11 +71,7 @@ impl Target {
             })?;
             let Some(place) = number_at(&mut tree, field) else {
                 let (target, field) = (self.name.clone(), field.to_string());
-                return Err(TargetError::NoSuchField {
-                    target,
-                    field,
-                    known: number_paths(&tree).join(", "),
-                });
+                return Err(TargetError::NoSuchField { target, field, known: number_paths(&tree).join(", ") });
             };
             place.insert("value".into(), number.into());
             place.insert("source".into(), "chosen".into());
@@ -124,51 +88,27 @@ impl Target {
             return Vec::new();
         };
         let value = |tree: &mut Value, path: &str| number_at(tree, path)?.get("value")?.as_u64();
-        number_paths(&tree)
-            .into_iter()
-            .filter_map(|path| Some((path.clone(), value(&mut tree, &path)?)))
-            .collect()
+        number_paths(&tree).into_iter().filter_map(|path| Some((path.clone(), value(&mut tree, &path)?))).collect()
     }
 
     /// What the types do not say.
     fn check(&self, file: &str) -> Result<(), TargetError> {
-        let fail = |field, reason: String| {
-            Err(TargetError::Field {
-                file: file.to_string(),
-                field,
-                reason,
-            })
-        };
+        let fail = |field, reason: String| Err(TargetError::Field { file: file.to_string(), field, reason });
         for (field, number) in self.divisors() {
             // 2^32 keeps every product in the cost formulas inside 128 bits.
-            if number.value == 0
-                || (number.value > u64::from(u32::MAX) && field != "ddr.bytes_per_second")
-            {
+            if number.value == 0 || (number.value > u64::from(u32::MAX) && field != "ddr.bytes_per_second") {
                 return fail(field, format!("{} is not in 1 to 2^32 - 1", number.value));
             }
         }
         if self.l1m_bytes() > MAX_L1M_BYTES {
-            return fail(
-                "local_memory.bytes",
-                format!("{} is more than {MAX_L1M_BYTES}", self.l1m_bytes()),
-            );
+            return fail("local_memory.bytes", format!("{} is more than {MAX_L1M_BYTES}", self.l1m_bytes()));
         }
         if !self.l1m_alignment().is_power_of_two() {
-            return fail(
-                "local_memory.alignment",
-                format!("{} is not a power of two", self.l1m_alignment()),
-            );
+            return fail("local_memory.alignment", format!("{} is not a power of two", self.l1m_alignment()));
         }
-        let array = [
-            &self.tae.input_channels,
-            &self.tae.output_channels,
-            &self.tae.pixels,
-        ];
+        let array = [&self.tae.input_channels, &self.tae.output_channels, &self.tae.pixels];
         if array.iter().any(|number| number.value > 1 << 16) {
-            return fail(
-                "tae",
-                "a side of the array is longer than 65536".to_string(),
-            );
+            return fail("tae", "a side of the array is longer than 65536".to_string());
         }
         Ok(())
     }
@@ -201,9 +141,7 @@ fn number_at<'a>(tree: &'a mut Value, path: &str) -> Option<&'a mut serde_yaml::
     for part in path.split('.') {
         place = place.get_mut(part)?;
     }
-    place
-        .as_mapping_mut()
-        .filter(|mapping| mapping.contains_key("value"))
+    place.as_mapping_mut().filter(|mapping| mapping.contains_key("value"))
 }
 
 /// The dotted paths of all numbers below a node.
@@ -216,11 +154,7 @@ fn number_paths(tree: &Value) -> Vec<String> {
         if value.get("value").is_some() {
             paths.push(key.to_string());
         } else {
-            paths.extend(
-                number_paths(value)
-                    .into_iter()
-                    .map(|rest| format!("{key}.{rest}")),
-            );
+            paths.extend(number_paths(value).into_iter().map(|rest| format!("{key}.{rest}")));
         }
     }
     paths
@@ -243,11 +177,7 @@ mod tests {
             let tree = serde_yaml::to_value(Target::named(name).unwrap()).unwrap();
             for path in number_paths(&tree) {
                 let mut tree = tree.clone();
-                let note = number_at(&mut tree, &path)
-                    .unwrap()
-                    .get("note")
-                    .cloned()
-                    .unwrap();
+                let note = number_at(&mut tree, &path).unwrap().get("note").cloned().unwrap();
                 assert!(note.as_str().unwrap().len() > 10, "{name}: {path}");
             }
         }
@@ -257,8 +187,7 @@ mod tests {
     fn fitted_latencies_are_met() {
         // Vendor's latencies at batch 1 against weights in bytes: within 15 % for the two that loads dominate.
         let target = Target::named("nash-e").unwrap();
-        let latency =
-            |bytes| target.seconds(target.run_overhead_cycles() + target.ddr_cycles(bytes));
+        let latency = |bytes| target.seconds(target.run_overhead_cycles() + target.ddr_cycles(bytes));
         assert!((latency(60_200_000) / 2.23e-3 - 1.0).abs() < 0.15);
         assert!((latency(3_500_000) / 201.3e-6 - 1.0).abs() < 0.15);
     }
@@ -272,31 +201,17 @@ mod tests {
     #[test]
     fn overrides_change_one_number() {
         let target = Target::named("nash-e").unwrap();
-        let small = target
-            .with_overrides(&[("local_memory.bytes", "65536")])
-            .unwrap();
+        let small = target.with_overrides(&[("local_memory.bytes", "65536")]).unwrap();
         assert_eq!(small.l1m_bytes(), 65536);
-        let differing = target
-            .fields()
-            .into_iter()
-            .zip(small.fields())
-            .filter(|(old, new)| old != new)
-            .count();
+        let differing = target.fields().into_iter().zip(small.fields()).filter(|(old, new)| old != new).count();
         assert_eq!(differing, 1);
     }
 
     #[test]
     fn bad_overrides_are_errors() {
         let target = Target::named("nash-e").unwrap();
-        let message = |field, value| {
-            target
-                .with_overrides(&[(field, value)])
-                .unwrap_err()
-                .to_string()
-        };
-        assert!(
-            message("l1m", "1").contains("no field 'l1m' to override; the fields are clock_hz,")
-        );
+        let message = |field, value| target.with_overrides(&[(field, value)]).unwrap_err().to_string();
+        assert!(message("l1m", "1").contains("no field 'l1m' to override; the fields are clock_hz,"));
         assert!(message("local_memory", "1").contains("no field 'local_memory'"));
         assert!(message("clock_hz", "fast").contains("not a whole number"));
         assert!(message("clock_hz", "0").contains("clock_hz: 0 is not in 1 to"));
@@ -307,21 +222,13 @@ mod tests {
     fn errors_in_files_name_file_and_field() {
         let text = include_str!("../../targets/nash-e.yaml");
         let message = |text: String| Target::from_yaml("my.yaml", &text).unwrap_err().to_string();
-        let missing = message(text.replace(
-            "    source: chosen\n    note: columns of the array",
-            "    note: columns",
-        ));
+        let missing = message(text.replace("    source: chosen\n    note: columns of the array", "    note: columns"));
         assert!(
-            missing.contains("my.yaml")
-                && missing.contains("tae.output_channels")
-                && missing.contains("source"),
+            missing.contains("my.yaml") && missing.contains("tae.output_channels") && missing.contains("source"),
             "{missing}"
         );
         let unknown = message(text.replace("vpu:", "gpu:"));
-        assert!(
-            unknown.contains("my.yaml") && unknown.contains("gpu"),
-            "{unknown}"
-        );
+        assert!(unknown.contains("my.yaml") && unknown.contains("gpu"), "{unknown}");
         let word = message(text.replace("value: 1220703125", "value: fast"));
         assert!(word.contains("clock_hz"), "{word}");
     }

@@ -115,3 +115,6 @@ impl<'a> Machine<'a> {
         Ok(state.outputs)
     }
 }
+
+#[cfg(test)]
+mod tests;

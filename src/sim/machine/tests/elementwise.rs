@@ -1,0 +1,203 @@
+//! VAE, VPU, DTE and DMA, with values from arithmetic on paper.
+
+use super::*;
+
+const SHAPE: [u32; RANK] = [1, 1, 1, 1, 1, 4];
+const ROW: [i32; RANK] = [0, 0, 0, 0, 0, 1];
+
+fn i8_view(address: u32) -> View {
+    View::new(address, ROW)
+}
+
+#[test]
+fn add_rounds_once() {
+    // (a + 2 b) / 4, ties to even: 1/4, 6/4 = 1.5 -> 2, 2/4 = 0.5 -> 0, (-128 - 256) / 4 = -96.
+    let add = Add {
+        shape: SHAPE,
+        a_element: ElementType::I8,
+        b_element: ElementType::I8,
+        output_element: ElementType::I8,
+        multiplier_a: 1,
+        multiplier_b: 2,
+        shift: 2,
+        clamp: Clamp { low: -90, high: 127 },
+        a: i8_view(0),
+        b: i8_view(4),
+        output: i8_view(8),
+    };
+    let memory = execute(add.clone(), &image(&[(0, i8s(&[1, 2, 0, -128])), (4, i8s(&[0, 2, 1, -128]))]));
+    assert_eq!(as_i8(&memory[8..12]), [0, 2, 0, -90]);
+    // In place, and with b broadcast: (a + 2 · 3) / 4 = 1.75, 2, 1.5, -30.5.
+    let in_place = Add { output: i8_view(0), b: View::new(4, [0; RANK]), ..add };
+    let memory = execute(in_place, &image(&[(0, i8s(&[1, 2, 0, -128])), (4, i8s(&[3]))]));
+    assert_eq!(as_i8(&memory[0..4]), [2, 2, 2, -30]);
+}
+
+#[test]
+fn subtraction_of_i16_into_i8() {
+    let add = Add {
+        shape: SHAPE,
+        a_element: ElementType::I16,
+        b_element: ElementType::I8,
+        output_element: ElementType::I8,
+        multiplier_a: 1,
+        multiplier_b: -8,
+        shift: 3,
+        clamp: Clamp::I8,
+        a: View::new(0, [0, 0, 0, 0, 0, 2]),
+        b: i8_view(8),
+        output: i8_view(16),
+    };
+    // a / 8 - b
+    let memory = execute(add, &image(&[(0, i16s(&[800, -800, 30000, 12])), (8, i8s(&[50, -50, 1, 1]))]));
+    // 12/8 - 1 = 0.5 -> 0
+    assert_eq!(as_i8(&memory[16..20]), [50, -50, 127, 0]);
+}
+
+#[test]
+fn products() {
+    let mul = Mul {
+        shape: SHAPE,
+        a_element: ElementType::I8,
+        b_element: ElementType::I8,
+        output_element: ElementType::I8,
+        mantissa: 1 << 30,
+        shift: 34,
+        clamp: Clamp::I8,
+        a: i8_view(0),
+        b: i8_view(4),
+        output: i8_view(8),
+    };
+    // a · b / 16: 1.5 -> 2, 2.5 -> 2, 1016 -> 127, -1008 -> -128
+    let memory = execute(mul, &image(&[(0, i8s(&[3, 5, 127, 127])), (4, i8s(&[8, 8, 127, -127]))]));
+    assert_eq!(as_i8(&memory[8..12]), [2, 2, 127, -128]);
+}
+
+#[test]
+fn requantize_widens_and_narrows() {
+    let requantize = Requantize {
+        shape: SHAPE,
+        input_element: ElementType::I32,
+        output_element: ElementType::I16,
+        mantissa: 1 << 30,
+        shift: 40,
+        clamp: Clamp { low: 0, high: 32767 },
+        input: View::new(0, [0, 0, 0, 0, 0, 4]),
+        output: View::new(64, [0, 0, 0, 0, 0, 2]),
+    };
+    // / 1024: 1.5 -> 2, -1 -> 0 by the clamp, 2^21 - 1 saturates, 1
+    let memory = execute(requantize, &image(&[(0, i32s(&[1536, -1024, i32::MAX, 1024]))]));
+    assert_eq!(as_i16(&memory[64..72]), [2, 0, 32767, 1]);
+}
+
+#[test]
+fn lookup_is_indexed_by_value_plus_128() {
+    let table: Vec<i32> = (-128..128).map(|x: i32| -x.clamp(-127, 127)).collect();
+    let lookup = Lookup { shape: SHAPE, input: i8_view(0), table: View::new(256, [1]), output: i8_view(0) };
+    let memory = execute(lookup, &image(&[(0, i8s(&[-128, -1, 0, 127])), (256, i8s(&table))]));
+    assert_eq!(as_i8(&memory[0..4]), [127, 1, 0, -127]);
+}
+
+#[test]
+fn quantize_and_dequantize() {
+    let floats: Vec<u8> = [0.75f32, f32::NAN, -1e9, 1.25].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let quantize = Quantize {
+        shape: SHAPE,
+        output_element: ElementType::I8,
+        scale: 0.5,
+        input: View::new(0, [0, 0, 0, 0, 0, 4]),
+        output: i8_view(64),
+    };
+    // 1.5 -> 2, NaN -> 0, saturation, 2.5 -> 2
+    assert_eq!(as_i8(&execute(quantize, &image(&[(0, floats)]))[64..68]), [2, 0, -128, 2]);
+    let dequantize = Dequantize {
+        shape: SHAPE,
+        input_element: ElementType::I16,
+        scale: 0.25,
+        input: View::new(0, [0, 0, 0, 0, 0, 2]),
+        output: View::new(64, [0, 0, 0, 0, 0, 4]),
+    };
+    let memory = execute(dequantize, &image(&[(0, i16s(&[1, -2, 32767, 0]))]));
+    let floats: Vec<f32> = memory[64..80].as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect();
+    assert_eq!(floats, [0.25, -0.5, 8191.75, 0.0]);
+}
+
+#[test]
+fn copy_transposes_and_reverses() {
+    let shape = [1, 1, 1, 1, 2, 3];
+    let copy = Copy {
+        shape,
+        element_bytes: 2,
+        source: View::new(0, [0, 0, 0, 0, 2, 4]),
+        destination: View::new(64, [0, 0, 0, 0, 6, 2]),
+    };
+    // A 3x2 matrix becomes a 2x3 one.
+    let memory = execute(copy, &image(&[(0, i16s(&[1, 2, 3, 4, 5, 6]))]));
+    assert_eq!(as_i16(&memory[64..76]), [1, 3, 5, 2, 4, 6]);
+    let reverse = Copy {
+        shape: SHAPE,
+        element_bytes: 1,
+        source: View::new(3, [0, 0, 0, 0, 0, -1]),
+        destination: View::new(8, [0, 0, 0, 0, 0, 2]),
+    };
+    let memory = execute(reverse, &image(&[(0, vec![1, 2, 3, 4])]));
+    assert_eq!(memory[8..16], [4, 0, 3, 0, 2, 0, 1, 0]);
+}
+
+#[test]
+fn fill_repeats_the_low_bytes() {
+    let fill = Fill {
+        shape: [1, 1, 1, 1, 2, 2],
+        element_bytes: 2,
+        value: 0xdead_fffe,
+        destination: View::new(0, [0, 0, 0, 0, 8, 2]),
+    };
+    assert_eq!(as_i16(&execute(fill, &image(&[(0, vec![1; 16])]))[0..16]), [-2, -2, 257, 257, -2, -2, 257, 257]);
+}
+
+#[test]
+fn strided_transfers_to_and_from_ddr() {
+    // The second and third column of a 3x4 input, through L1M, into every other byte of the output.
+    let shape = [1, 1, 1, 1, 3, 2];
+    let load = Load {
+        shape,
+        element_bytes: 1,
+        source: DdrView { region: Region::Input(0), offset: 1, strides: [0, 0, 0, 0, 4, 1] },
+        destination: View::contiguous(100, shape, 1),
+    };
+    let store = Store {
+        shape: [1, 1, 1, 1, 1, 6],
+        element_bytes: 1,
+        source: i8_view(100),
+        destination: DdrView { region: Region::Output(0), offset: 1, strides: [0, 0, 0, 0, 0, 2] },
+    };
+    let mut program = program(vec![instruction(load, &[]), instruction(store, &[(Engine::Load, 1)])]);
+    program.inputs = vec![12];
+    program.outputs = vec![12];
+    let target = target();
+    let machine = Machine::new(&program, &target).unwrap();
+    machine.check_races().unwrap();
+    let outputs = machine.run(&[&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]], &[]).unwrap();
+    assert_eq!(outputs, [[0, 1, 0, 2, 0, 5, 0, 6, 0, 9, 0, 10]]);
+    let report = machine.report();
+    assert_eq!((report.ddr_bytes_loaded, report.ddr_bytes_stored), (6, 6));
+}
+
+#[test]
+fn operands_in_the_wrong_place_are_refused() {
+    let message = |operation: Operation| try_execute(operation, &[]).unwrap_err().to_string();
+    let lookup = Lookup { shape: SHAPE, input: i8_view(0), table: View::new(256, [1]), output: i8_view(0) };
+    let far = message(Lookup { output: i8_view(L1M as u32 - 3), ..lookup.clone() }.into());
+    assert!(far.contains("vae.lookup, of node): output covers bytes 8189 to 8193 of l1m, which has 8192"), "{far}");
+    let shifted = message(Lookup { output: i8_view(1), ..lookup.clone() }.into());
+    assert!(shifted.ends_with("output overlaps input, which it reads"), "{shifted}");
+    let broadcast = message(Lookup { output: View::new(8, [0; RANK]), ..lookup.clone() }.into());
+    assert!(broadcast.ends_with("the written operand has elements that share bytes"), "{broadcast}");
+    let below =
+        message(Lookup { input: View::new(2, [0, 0, 0, 0, 0, -1]), output: i8_view(8), ..lookup.clone() }.into());
+    assert!(below.contains("input covers bytes -1 to 3"), "{below}");
+    let huge = message(Lookup { shape: [u32::MAX; RANK], ..lookup.clone() }.into());
+    assert!(huge.contains("elements"), "{huge}");
+    let empty = message(Lookup { shape: [0; RANK], ..lookup }.into());
+    assert!(empty.contains("has a 0"), "{empty}");
+}

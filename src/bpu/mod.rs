@@ -1,4 +1,5 @@
 //! The integer level: constraints, placement, legalisation, `quant` to `bpu`, the reference interpreter.
 
+pub mod constraints;
 pub mod interpreter;
 pub mod model;

@@ -14,9 +14,8 @@ use std::sync::Arc;
 pub use crate::numerics::Clamp;
 use crate::numerics::LookupTable;
 pub use shape::{
-    ShapeError, average_pool_counts, broadcast_shape, concat_shape, convolution_shape,
-    element_count, matmul_shape, output_shape, pad_shape, pool_shape, slice_shape, transpose_shape,
-    window_positions,
+    ShapeError, average_pool_counts, broadcast_shape, concat_shape, convolution_shape, element_count, matmul_shape,
+    output_shape, pad_shape, pool_shape, slice_shape, transpose_shape, window_positions,
 };
 pub use verify::ModelError;
 
@@ -151,19 +150,8 @@ pub struct Tensor {
 impl Tensor {
     /// A tensor without data.
     #[must_use]
-    pub fn new(
-        name: impl Into<String>,
-        shape: impl Into<Vec<usize>>,
-        element: Element,
-        scale: Scale,
-    ) -> Tensor {
-        Tensor {
-            name: name.into(),
-            shape: shape.into(),
-            element,
-            scale,
-            data: None,
-        }
+    pub fn new(name: impl Into<String>, shape: impl Into<Vec<usize>>, element: Element, scale: Scale) -> Tensor {
+        Tensor { name: name.into(), shape: shape.into(), element, scale, data: None }
     }
 
     /// The same with the elements of a constant.
@@ -302,13 +290,7 @@ pub struct Convolution {
 
 impl Default for Convolution {
     fn default() -> Convolution {
-        Convolution {
-            strides: [1, 1],
-            pads: [0; 4],
-            dilations: [1, 1],
-            group: 1,
-            clamp: None,
-        }
+        Convolution { strides: [1, 1], pads: [0; 4], dilations: [1, 1], group: 1, clamp: None }
     }
 }
 
@@ -341,6 +323,26 @@ pub struct AveragePool {
 }
 
 impl Operator {
+    /// The name of every operator, in the order of the declaration.
+    pub const NAMES: &'static [&'static str] = &[
+        "conv2d",
+        "matmul",
+        "add",
+        "sub",
+        "mul",
+        "max_pool",
+        "average_pool",
+        "lookup",
+        "requantize",
+        "concat",
+        "slice",
+        "pad",
+        "transpose",
+        "reshape",
+        "quantize",
+        "dequantize",
+    ];
+
     /// The name of its operation in the `bpu` dialect, without the prefix.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -422,12 +424,7 @@ impl Segment {
         output: Tensor,
     ) -> TensorId {
         let id = self.add_tensor(output);
-        self.nodes.push(Node {
-            name: name.into(),
-            operator,
-            inputs: inputs.to_vec(),
-            outputs: vec![id],
-        });
+        self.nodes.push(Node { name: name.into(), operator, inputs: inputs.to_vec(), outputs: vec![id] });
         id
     }
 }

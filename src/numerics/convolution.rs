@@ -25,16 +25,9 @@ pub fn finish(acc: i32, multiplier: Multiplier, clamp: Clamp) -> i32 {
 ///
 /// `x_magnitude` is 128 for int8 and 32768 for int16. Saturates at `u64::MAX`.
 #[must_use]
-pub fn accumulator_bound(
-    weights: impl IntoIterator<Item = i32>,
-    x_magnitude: u32,
-    bias: i32,
-) -> u64 {
-    let sum = weights.into_iter().fold(0u64, |sum, w| {
-        sum.saturating_add(u64::from(w.unsigned_abs()))
-    });
-    sum.saturating_mul(u64::from(x_magnitude))
-        .saturating_add(u64::from(bias.unsigned_abs()))
+pub fn accumulator_bound(weights: impl IntoIterator<Item = i32>, x_magnitude: u32, bias: i32) -> u64 {
+    let sum = weights.into_iter().fold(0u64, |sum, w| sum.saturating_add(u64::from(w.unsigned_abs())));
+    sum.saturating_mul(u64::from(x_magnitude)).saturating_add(u64::from(bias.unsigned_abs()))
 }
 
 /// Whether a sum with this bound stays inside the i32 accumulator.
@@ -53,16 +46,8 @@ mod tests {
         // (1 + 2 + 128) * 128 + 7 = 16775
         assert_eq!(accumulator_bound([1, -2, -128], 128, -7), 16_775);
         // 131071 products of -128 * -128 are 2147467264 and fit; one more is 2^31.
-        assert!(accumulator_fits(accumulator_bound(
-            std::iter::repeat_n(-128, 131_071),
-            128,
-            0
-        )));
-        assert!(!accumulator_fits(accumulator_bound(
-            std::iter::repeat_n(-128, 131_072),
-            128,
-            0
-        )));
+        assert!(accumulator_fits(accumulator_bound(std::iter::repeat_n(-128, 131_071), 128, 0)));
+        assert!(!accumulator_fits(accumulator_bound(std::iter::repeat_n(-128, 131_072), 128, 0)));
         assert_eq!(accumulator_bound([i32::MIN; 3], u32::MAX, 1), u64::MAX);
     }
 

@@ -32,11 +32,7 @@ impl SumMultipliers {
         let larger = lhs_ratio.max(rhs_ratio);
         let shift = Multiplier::from_real(larger)?.shift;
         let factor = |ratio: f64| (ratio * 2f64.powi(shift as i32)).round_ties_even() as i32;
-        Ok(SumMultipliers {
-            lhs: factor(lhs_ratio),
-            rhs: factor(rhs_ratio),
-            shift,
-        })
+        Ok(SumMultipliers { lhs: factor(lhs_ratio), rhs: factor(rhs_ratio), shift })
     }
 
     /// Factors of `y = a - b`: those of the addition with the second one negated.
@@ -45,10 +41,7 @@ impl SumMultipliers {
     /// As [`SumMultipliers::add`].
     pub fn sub(lhs_ratio: f64, rhs_ratio: f64) -> Result<SumMultipliers, MultiplierError> {
         let sum = SumMultipliers::add(lhs_ratio, rhs_ratio)?;
-        Ok(SumMultipliers {
-            rhs: -sum.rhs,
-            ..sum
-        })
+        Ok(SumMultipliers { rhs: -sum.rhs, ..sum })
     }
 
     /// Whether the fields are in their ranges; what comes from a file has to be asked.
@@ -65,8 +58,7 @@ impl SumMultipliers {
 #[inline]
 pub fn add(a: i32, b: i32, multipliers: SumMultipliers, clamp: Clamp) -> i32 {
     // 2 · 2^31 · (2^31 - 1) < 2^63, except for the factor i32::MIN, which `is_normal` excludes; wrapping keeps it total.
-    let sum = (i64::from(a) * i64::from(multipliers.lhs))
-        .wrapping_add(i64::from(b) * i64::from(multipliers.rhs));
+    let sum = (i64::from(a) * i64::from(multipliers.lhs)).wrapping_add(i64::from(b) * i64::from(multipliers.rhs));
     clamp.apply(round_half_even_shift(sum, multipliers.shift))
 }
 
@@ -92,39 +84,20 @@ mod tests {
     #[test]
     fn equal_scales_add_integers() {
         let one = SumMultipliers::add(1.0, 1.0).unwrap();
-        assert_eq!(
-            one,
-            SumMultipliers {
-                lhs: 1 << 30,
-                rhs: 1 << 30,
-                shift: 30
-            }
-        );
+        assert_eq!(one, SumMultipliers { lhs: 1 << 30, rhs: 1 << 30, shift: 30 });
         assert_eq!(add(100, 27, one, Clamp::I8), 127);
         assert_eq!(add(100, 28, one, Clamp::I8), 127);
         assert_eq!(add(-100, -29, one, Clamp::I8), -128);
-        assert_eq!(
-            add(100, 27, SumMultipliers::sub(1.0, 1.0).unwrap(), Clamp::I8),
-            73
-        );
+        assert_eq!(add(100, 27, SumMultipliers::sub(1.0, 1.0).unwrap(), Clamp::I8), 73);
     }
 
     #[test]
     fn one_rounding_not_two() {
         // 1 · 0.5 + 1 · 0.25 = 0.75 rounds to 1; rounding each term first would give 0.
-        assert_eq!(
-            add(1, 1, SumMultipliers::add(0.5, 0.25).unwrap(), Clamp::I8),
-            1
-        );
+        assert_eq!(add(1, 1, SumMultipliers::add(0.5, 0.25).unwrap(), Clamp::I8), 1);
         // 1 · 0.5 + 2 · 0.5 = 1.5 ties to 2, 0.5 ties to 0.
-        assert_eq!(
-            add(1, 2, SumMultipliers::add(0.5, 0.5).unwrap(), Clamp::I8),
-            2
-        );
-        assert_eq!(
-            add(1, 0, SumMultipliers::add(0.5, 0.5).unwrap(), Clamp::I8),
-            0
-        );
+        assert_eq!(add(1, 2, SumMultipliers::add(0.5, 0.5).unwrap(), Clamp::I8), 2);
+        assert_eq!(add(1, 0, SumMultipliers::add(0.5, 0.5).unwrap(), Clamp::I8), 0);
     }
 
     #[test]
@@ -137,14 +110,7 @@ mod tests {
     #[test]
     fn a_carry_moves_both_factors() {
         let sum = SumMultipliers::add(1.0 - 2f64.powi(-40), 0.5).unwrap();
-        assert_eq!(
-            sum,
-            SumMultipliers {
-                lhs: 1 << 30,
-                rhs: 1 << 29,
-                shift: 30
-            }
-        );
+        assert_eq!(sum, SumMultipliers { lhs: 1 << 30, rhs: 1 << 29, shift: 30 });
     }
 
     #[test]
@@ -161,19 +127,8 @@ mod tests {
         let multiplier = Multiplier::from_real(0.01).unwrap();
         assert_eq!(multiply(100, 127, multiplier, Clamp::I8), 127);
         assert_eq!(multiply(100, -50, multiplier, Clamp::I8), -50);
-        assert_eq!(
-            multiply(
-                -32768,
-                -32768,
-                Multiplier::from_real(2f64.powi(-15)).unwrap(),
-                Clamp::I16
-            ),
-            32767
-        );
-        assert_eq!(
-            requantize(-7, Multiplier::from_real(0.5).unwrap(), Clamp::I8),
-            -4
-        );
+        assert_eq!(multiply(-32768, -32768, Multiplier::from_real(2f64.powi(-15)).unwrap(), Clamp::I16), 32767);
+        assert_eq!(requantize(-7, Multiplier::from_real(0.5).unwrap(), Clamp::I8), -4);
     }
 
     proptest! {

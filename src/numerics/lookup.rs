@@ -34,26 +34,17 @@ mod tests {
     #[test]
     fn the_index_is_q_plus_128() {
         let table: LookupTable = std::array::from_fn(|index| (index as i32 - 128) as i8);
-        assert_eq!(
-            [-128, -1, 0, 1, 127].map(|q| lookup(&table, q)),
-            [-128, -1, 0, 1, 127]
-        );
+        assert_eq!([-128, -1, 0, 1, 127].map(|q| lookup(&table, q)), [-128, -1, 0, 1, 127]);
     }
 
     #[test]
     fn tables_on_paper() {
         let halves = lookup_table(|x| x, 0.5, 1.0);
         // -1.5, -0.5, 0.5, 1.5, 2.5 round half to even.
-        assert_eq!(
-            [-3, -1, 1, 3, 5].map(|q| lookup(&halves, q)),
-            [-2, 0, 0, 2, 2]
-        );
+        assert_eq!([-3, -1, 1, 3, 5].map(|q| lookup(&halves, q)), [-2, 0, 0, 2, 2]);
         let logarithm = lookup_table(f64::ln, 1.0, 0.01);
         // ln of a negative number is NaN, of 0 it is -inf; ln 2 = 0.693, ln 4 = 1.386.
-        assert_eq!(
-            [-5, 0, 1, 2, 4].map(|q| lookup(&logarithm, q)),
-            [0, -128, 0, 69, 127]
-        );
+        assert_eq!([-5, 0, 1, 2, 4].map(|q| lookup(&logarithm, q)), [0, -128, 0, 69, 127]);
     }
 
     proptest! {

@@ -36,10 +36,7 @@ const MAX_SHIFT: i32 = 62;
 
 impl Multiplier {
     /// Exactly 1.
-    pub const ONE: Multiplier = Multiplier {
-        mantissa: 1 << MANTISSA_BITS,
-        shift: MANTISSA_BITS as u32,
-    };
+    pub const ONE: Multiplier = Multiplier { mantissa: 1 << MANTISSA_BITS, shift: MANTISSA_BITS as u32 };
 
     /// The multiplier nearest to `ratio` (ties to the even mantissa).
     ///
@@ -57,10 +54,7 @@ impl Multiplier {
         if !(0..=MAX_SHIFT).contains(&shift) {
             return Err(MultiplierError::OutOfRange(ratio));
         }
-        Ok(Multiplier {
-            mantissa,
-            shift: shift as u32,
-        })
+        Ok(Multiplier { mantissa, shift: shift as u32 })
     }
 
     /// `acc * mantissa / 2^shift`, rounded half to even: one rounding, of the exact product.
@@ -95,11 +89,7 @@ fn normal_shift(ratio: f64) -> Result<i32, MultiplierError> {
     // Subnormal numbers read as exponent -1023 here, far out of range anyway.
     let exponent = ((ratio.to_bits() >> 52) & 0x7ff) as i32 - 1023;
     let shift = MANTISSA_BITS - exponent;
-    if (-1..=MAX_SHIFT + 1).contains(&shift) {
-        Ok(shift)
-    } else {
-        Err(MultiplierError::OutOfRange(ratio))
-    }
+    if (-1..=MAX_SHIFT + 1).contains(&shift) { Ok(shift) } else { Err(MultiplierError::OutOfRange(ratio)) }
 }
 
 #[cfg(test)]
@@ -111,13 +101,7 @@ mod tests {
     fn powers_of_two_are_exact() {
         for exponent in -32..=30 {
             let multiplier = Multiplier::from_real(2f64.powi(exponent)).unwrap();
-            assert_eq!(
-                multiplier,
-                Multiplier {
-                    mantissa: 1 << 30,
-                    shift: (30 - exponent) as u32
-                }
-            );
+            assert_eq!(multiplier, Multiplier { mantissa: 1 << 30, shift: (30 - exponent) as u32 });
             assert!(multiplier.is_normal());
         }
     }
@@ -125,70 +109,31 @@ mod tests {
     #[test]
     fn one_third() {
         // 2^32 / 3 = 1431655765.33
-        assert_eq!(
-            Multiplier::from_real(1.0 / 3.0),
-            Ok(Multiplier {
-                mantissa: 1_431_655_765,
-                shift: 32
-            })
-        );
+        assert_eq!(Multiplier::from_real(1.0 / 3.0), Ok(Multiplier { mantissa: 1_431_655_765, shift: 32 }));
     }
 
     #[test]
     fn carry_renormalises() {
         // 1 - 2^-40 rounds up to 2^31 / 2^31, which is written 2^30 / 2^30.
-        assert_eq!(
-            Multiplier::from_real(1.0 - 2f64.powi(-40)),
-            Ok(Multiplier::ONE)
-        );
+        assert_eq!(Multiplier::from_real(1.0 - 2f64.powi(-40)), Ok(Multiplier::ONE));
         let below = Multiplier::from_real(2f64.powi(-32) * (1.0 - 2f64.powi(-40)));
-        assert_eq!(
-            below,
-            Ok(Multiplier {
-                mantissa: 1 << 30,
-                shift: 62
-            })
-        );
+        assert_eq!(below, Ok(Multiplier { mantissa: 1 << 30, shift: 62 }));
     }
 
     #[test]
     fn mantissa_ties_go_to_even() {
         let unit = 2f64.powi(-30);
-        assert_eq!(
-            Multiplier::from_real(1.0 + 0.5 * unit).unwrap().mantissa,
-            1 << 30
-        );
-        assert_eq!(
-            Multiplier::from_real(1.0 + 1.5 * unit).unwrap().mantissa,
-            (1 << 30) + 2
-        );
+        assert_eq!(Multiplier::from_real(1.0 + 0.5 * unit).unwrap().mantissa, 1 << 30);
+        assert_eq!(Multiplier::from_real(1.0 + 1.5 * unit).unwrap().mantissa, (1 << 30) + 2);
     }
 
     #[test]
     fn out_of_range_is_an_error() {
         for bad in [0.0, -0.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert!(
-                matches!(
-                    Multiplier::from_real(bad),
-                    Err(MultiplierError::NotPositive(_))
-                ),
-                "{bad}"
-            );
+            assert!(matches!(Multiplier::from_real(bad), Err(MultiplierError::NotPositive(_))), "{bad}");
         }
-        for bad in [
-            2f64.powi(-33),
-            2f64.powi(31),
-            2f64.powi(31) - 2f64.powi(-20),
-            1e300,
-            5e-324,
-        ] {
-            assert!(
-                matches!(
-                    Multiplier::from_real(bad),
-                    Err(MultiplierError::OutOfRange(_))
-                ),
-                "{bad}"
-            );
+        for bad in [2f64.powi(-33), 2f64.powi(31), 2f64.powi(31) - 2f64.powi(-20), 1e300, 5e-324] {
+            assert!(matches!(Multiplier::from_real(bad), Err(MultiplierError::OutOfRange(_))), "{bad}");
         }
         assert!(Multiplier::from_real(2f64.powi(31) - 1.0).is_ok());
     }
@@ -196,26 +141,14 @@ mod tests {
     #[test]
     fn rescale_by_one_half_rounds_to_even() {
         let half = Multiplier::from_real(0.5).unwrap();
-        assert_eq!(
-            (-3..=3).map(|acc| half.rescale(acc)).collect::<Vec<_>>(),
-            [-2, -1, 0, 0, 0, 1, 2]
-        );
+        assert_eq!((-3..=3).map(|acc| half.rescale(acc)).collect::<Vec<_>>(), [-2, -1, 0, 0, 0, 1, 2]);
     }
 
     #[test]
     fn rescale_is_total() {
-        let largest = Multiplier {
-            mantissa: i32::MAX,
-            shift: 0,
-        };
-        assert_eq!(
-            largest.rescale(i64::MAX),
-            ((1i64 << 32) - 1) * i64::from(i32::MAX)
-        );
-        assert_eq!(
-            largest.rescale(i64::MIN),
-            -((1i64 << 32) - 1) * i64::from(i32::MAX)
-        );
+        let largest = Multiplier { mantissa: i32::MAX, shift: 0 };
+        assert_eq!(largest.rescale(i64::MAX), ((1i64 << 32) - 1) * i64::from(i32::MAX));
+        assert_eq!(largest.rescale(i64::MIN), -((1i64 << 32) - 1) * i64::from(i32::MAX));
     }
 
     proptest! {

@@ -57,10 +57,7 @@ mod tests {
     fn averages_on_paper() {
         let quarter = average_multiplier(1.0, 1.0, 4).unwrap();
         // 10 / 4 = 2.5 and 14 / 4 = 3.5 are ties.
-        assert_eq!(
-            [10, 14, -10, 11, 508].map(|sum| average(sum, quarter, Clamp::I8)),
-            [2, 4, -2, 3, 127]
-        );
+        assert_eq!([10, 14, -10, 11, 508].map(|sum| average(sum, quarter, Clamp::I8)), [2, 4, -2, 3, 127]);
         assert!(average_multiplier(1.0, 1.0, 0).is_err());
         let table = PoolMultipliers::new(0.5, 0.25, 9).unwrap();
         assert_eq!(table.get(1).unwrap().to_real(), 2.0);

@@ -37,15 +37,7 @@ mod tests {
 
     #[test]
     fn quantize_on_paper() {
-        let cases = [
-            (0.25, 0),
-            (0.75, 2),
-            (1.25, 2),
-            (-0.25, 0),
-            (-0.75, -2),
-            (100.0, 127),
-            (-100.0, -128),
-        ];
+        let cases = [(0.25, 0), (0.75, 2), (1.25, 2), (-0.25, 0), (-0.75, -2), (100.0, 127), (-100.0, -128)];
         for (x, q) in cases {
             assert_eq!(quantize(x, 0.5, Clamp::I8), q, "{x}");
         }
@@ -60,10 +52,7 @@ mod tests {
     fn the_division_is_in_f32() {
         // 0.35f32 / 0.1f32: the exact quotient 3.49999989... rounds to 3.5 in f32, which ties to 4; f64 would say 3.
         assert_eq!(quantize(0.35, 0.1, Clamp::I8), 4);
-        assert_eq!(
-            quantize_f64(f64::from(0.35f32), f64::from(0.1f32), Clamp::I8),
-            3
-        );
+        assert_eq!(quantize_f64(f64::from(0.35f32), f64::from(0.1f32), Clamp::I8), 3);
     }
 
     proptest! {

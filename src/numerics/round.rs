@@ -13,20 +13,11 @@ pub struct Clamp {
 
 impl Clamp {
     /// All of int8: [-128, 127].
-    pub const I8: Clamp = Clamp {
-        low: i8::MIN as i32,
-        high: i8::MAX as i32,
-    };
+    pub const I8: Clamp = Clamp { low: i8::MIN as i32, high: i8::MAX as i32 };
     /// All of int16: [-32768, 32767].
-    pub const I16: Clamp = Clamp {
-        low: i16::MIN as i32,
-        high: i16::MAX as i32,
-    };
+    pub const I16: Clamp = Clamp { low: i16::MIN as i32, high: i16::MAX as i32 };
     /// All of int32.
-    pub const I32: Clamp = Clamp {
-        low: i32::MIN,
-        high: i32::MAX,
-    };
+    pub const I32: Clamp = Clamp { low: i32::MIN, high: i32::MAX };
 
     /// Brings `value` into the interval. An empty interval (`low > high`) yields `high`, so the function is total.
     #[must_use]
@@ -44,10 +35,7 @@ impl Clamp {
     /// What both intervals allow.
     #[must_use]
     pub fn intersect(self, other: Clamp) -> Clamp {
-        Clamp {
-            low: self.low.max(other.low),
-            high: self.high.min(other.high),
-        }
+        Clamp { low: self.low.max(other.low), high: self.high.min(other.high) }
     }
 
     /// Whether `other` lies inside this interval.
@@ -83,11 +71,7 @@ pub fn round_half_even_shift(value: i64, shift: u32) -> i64 {
     let floor = value >> shift;
     let remainder = (value as u64) & ((1u64 << shift) - 1);
     let half = 1u64 << (shift - 1);
-    if remainder > half || (remainder == half && floor & 1 == 1) {
-        floor + 1
-    } else {
-        floor
-    }
+    if remainder > half || (remainder == half && floor & 1 == 1) { floor + 1 } else { floor }
 }
 
 #[cfg(test)]
@@ -129,14 +113,7 @@ mod tests {
         assert_eq!(Clamp { low: 0, high: 6 }.apply(-1), 0);
         assert_eq!(Clamp { low: 3, high: -3 }.apply(0), -3);
         assert!(Clamp::I16.contains(Clamp::I8) && !Clamp::I8.contains(Clamp::I16));
-        assert!(
-            Clamp::I8
-                .intersect(Clamp {
-                    low: 200,
-                    high: 300
-                })
-                .is_empty()
-        );
+        assert!(Clamp::I8.intersect(Clamp { low: 200, high: 300 }).is_empty());
     }
 
     proptest! {

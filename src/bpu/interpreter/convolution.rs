@@ -15,35 +15,19 @@ struct Finish {
 }
 
 impl Finish {
-    fn new(
-        channels: usize,
-        clamp: Option<Clamp>,
-        a: Operand,
-        b: Operand,
-        output: &Tensor,
-    ) -> Result<Finish, String> {
+    fn new(channels: usize, clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Finish, String> {
         let clamp = interval(clamp, output);
         if output.element == Element::I32 {
-            return Ok(Finish {
-                multipliers: None,
-                clamp,
-            });
+            return Ok(Finish { multipliers: None, clamp });
         }
         let (s_a, s_y) = (a.scale()?, scale_of(output)?);
         let multipliers = (0..channels)
             .map(|channel| {
-                let s_b = b
-                    .tensor
-                    .scale
-                    .of_channel(channel)
-                    .ok_or("the second operand has no scale")?;
+                let s_b = b.tensor.scale.of_channel(channel).ok_or("the second operand has no scale")?;
                 multiplier(s_a * s_b / s_y)
             })
             .collect::<Result<Vec<_>, String>>()?;
-        Ok(Finish {
-            multipliers: Some(multipliers),
-            clamp,
-        })
+        Ok(Finish { multipliers: Some(multipliers), clamp })
     }
 
     fn apply(&self, channel: usize, acc: i32) -> i32 {
@@ -74,13 +58,7 @@ struct Geometry<'a> {
 impl Geometry<'_> {
     /// The products of one output cell, the same for every output channel of the first group.
     fn runs(&self, image: usize, row: usize, column: usize) -> Vec<Run> {
-        let Geometry {
-            attributes,
-            input: [height, width, channels],
-            kernel,
-            depth,
-            ..
-        } = self;
+        let Geometry { attributes, input: [height, width, channels], kernel, depth, .. } = self;
         let inside = |axis: usize, position: usize, k: usize, size: usize| {
             (position * attributes.strides[axis] + k * attributes.dilations[axis])
                 .checked_sub(attributes.pads[axis])
@@ -101,9 +79,7 @@ impl Geometry<'_> {
                     length: *depth,
                 };
                 match runs.last_mut() {
-                    Some(last)
-                        if last.x + last.length == run.x && last.w + last.length == run.w =>
-                    {
+                    Some(last) if last.x + last.length == run.x && last.w + last.length == run.w => {
                         last.length += run.length;
                     }
                     _ => runs.push(run),
@@ -121,11 +97,8 @@ pub(super) fn convolution(
     bias: Option<Operand>,
     output: &Tensor,
 ) -> Result<Vec<u8>, String> {
-    let (
-        &[_, height, width, channels],
-        &[filters, kernel_height, kernel_width, depth],
-        &[_, out_height, out_width, _],
-    ) = (&x.tensor.shape[..], &w.tensor.shape[..], &output.shape[..])
+    let (&[_, height, width, channels], &[filters, kernel_height, kernel_width, depth], &[_, out_height, out_width, _]) =
+        (&x.tensor.shape[..], &w.tensor.shape[..], &output.shape[..])
     else {
         return Err("input, weight and result must have rank 4".to_owned());
     };
@@ -140,14 +113,7 @@ pub(super) fn convolution(
     let finish = Finish::new(filters, attributes.clamp, x, w, output)?;
     let weights = w.narrow();
     check_accumulators(&weights, &bias, x.tensor.element)?;
-    Ok(convolve(
-        &geometry,
-        &x.narrow(),
-        &weights,
-        &bias,
-        &finish,
-        output,
-    ))
+    Ok(convolve(&geometry, &x.narrow(), &weights, &bias, &finish, output))
 }
 
 fn convolve(
@@ -163,62 +129,39 @@ fn convolve(
     let filters_per_group = filters / geometry.attributes.group;
     let pixel = filters * output.element.bytes();
     let mut bytes = allocate(output);
-    bytes
-        .par_chunks_exact_mut(pixel)
-        .enumerate()
-        .for_each(|(position, bytes)| {
-            let runs = geometry.runs(
-                position / (height * width),
-                position / width % height,
-                position % width,
-            );
-            let results = weights.chunks_exact(filter_size).zip(bias).enumerate().map(
-                |(filter, (weight, bias))| {
-                    let group = filter / filters_per_group * geometry.depth;
-                    let acc = runs.iter().fold(*bias, |acc, run| {
-                        let x = &x[run.x + group..run.x + group + run.length];
-                        dot(acc, x, &weight[run.w..run.w + run.length])
-                    });
-                    finish.apply(filter, acc)
-                },
-            );
-            store(output.element, results, bytes);
+    bytes.par_chunks_exact_mut(pixel).enumerate().for_each(|(position, bytes)| {
+        let runs = geometry.runs(position / (height * width), position / width % height, position % width);
+        let results = weights.chunks_exact(filter_size).zip(bias).enumerate().map(|(filter, (weight, bias))| {
+            let group = filter / filters_per_group * geometry.depth;
+            let acc = runs.iter().fold(*bias, |acc, run| {
+                let x = &x[run.x + group..run.x + group + run.length];
+                dot(acc, x, &weight[run.w..run.w + run.length])
+            });
+            finish.apply(filter, acc)
         });
+        store(output.element, results, bytes);
+    });
     bytes
 }
 
 fn dot(acc: i32, x: &[i16], w: &[i16]) -> i32 {
-    x.iter().zip(w).fold(acc, |acc, (x, w)| {
-        accumulate(acc, i32::from(*x), i32::from(*w))
-    })
+    x.iter().zip(w).fold(acc, |acc, (x, w)| accumulate(acc, i32::from(*x), i32::from(*w)))
 }
 
 /// The law's bound, from the weights: without it the accumulator might wrap.
 fn check_accumulators(weights: &[i16], bias: &[i32], input: Element) -> Result<(), String> {
     let filter_size = weights.len() / bias.len();
     for (filter, (weight, bias)) in weights.chunks_exact(filter_size).zip(bias).enumerate() {
-        let bound = accumulator_bound(
-            weight.iter().map(|w| i32::from(*w)),
-            input.magnitude(),
-            *bias,
-        );
+        let bound = accumulator_bound(weight.iter().map(|w| i32::from(*w)), input.magnitude(), *bias);
         if !accumulator_fits(bound) {
-            return Err(format!(
-                "output channel {filter} can reach {bound}, which overflows the 32-bit accumulator"
-            ));
+            return Err(format!("output channel {filter} can reach {bound}, which overflows the 32-bit accumulator"));
         }
     }
     Ok(())
 }
 
-pub(super) fn matmul(
-    clamp: Option<Clamp>,
-    a: Operand,
-    b: Operand,
-    output: &Tensor,
-) -> Result<Vec<u8>, String> {
-    let ([batch_a @ .., _, k], [batch_b @ .., _, n]) = (&a.tensor.shape[..], &b.tensor.shape[..])
-    else {
+pub(super) fn matmul(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+    let ([batch_a @ .., _, k], [batch_b @ .., _, n]) = (&a.tensor.shape[..], &b.tensor.shape[..]) else {
         return Err("both operands must have at least rank 2".to_owned());
     };
     let (k, n) = (*k, *n);
@@ -233,39 +176,28 @@ pub(super) fn matmul(
     for row in a.chunks_exact(k) {
         let bound = accumulator_bound(row.iter().map(|a| i32::from(*a)), magnitude, 0);
         if !accumulator_fits(bound) {
-            return Err(format!(
-                "a row of {k} products can reach {bound}, which overflows the 32-bit accumulator"
-            ));
+            return Err(format!("a row of {k} products can reach {bound}, which overflows the 32-bit accumulator"));
         }
     }
     let mut bytes = allocate(output);
-    bytes
-        .par_chunks_exact_mut(n * output.element.bytes())
-        .enumerate()
-        .for_each(|(position, bytes)| {
-            let (matrix, row) = (position / m, position % m);
-            let a = &a[(matrices_a[matrix] * m + row) * k..][..k];
-            let b = &b[matrices_b[matrix] * k * n..][..k * n];
-            let mut accumulators = vec![0; n];
-            for (a, b) in a.iter().zip(b.chunks_exact(n)) {
-                for (acc, b) in accumulators.iter_mut().zip(b) {
-                    *acc = accumulate(*acc, i32::from(*a), i32::from(*b));
-                }
+    bytes.par_chunks_exact_mut(n * output.element.bytes()).enumerate().for_each(|(position, bytes)| {
+        let (matrix, row) = (position / m, position % m);
+        let a = &a[(matrices_a[matrix] * m + row) * k..][..k];
+        let b = &b[matrices_b[matrix] * k * n..][..k * n];
+        let mut accumulators = vec![0; n];
+        for (a, b) in a.iter().zip(b.chunks_exact(n)) {
+            for (acc, b) in accumulators.iter_mut().zip(b) {
+                *acc = accumulate(*acc, i32::from(*a), i32::from(*b));
             }
-            store(
-                output.element,
-                accumulators.iter().map(|acc| finish.apply(0, *acc)),
-                bytes,
-            );
-        });
+        }
+        store(output.element, accumulators.iter().map(|acc| finish.apply(0, *acc)), bytes);
+    });
     Ok(bytes)
 }
 
 /// For each matrix of the result the number of the operand's matrix that it is made of.
 fn offsets(batch: &[usize], target: &[usize]) -> Vec<usize> {
     let mut offsets = Vec::new();
-    visit(&broadcast_sources(batch, target), &mut |offset| {
-        offsets.push(offset.unwrap_or(0))
-    });
+    visit(&broadcast_sources(batch, target), &mut |offset| offsets.push(offset.unwrap_or(0)));
     offsets
 }

@@ -7,38 +7,16 @@ use super::values::{Operand, allocate, broadcast_sources, collect, interval, sca
 use crate::bpu::model::{Clamp, Scale, Tensor};
 use crate::numerics::{self, LookupTable, Multiplier, SumMultipliers};
 
-pub(super) fn add(
-    clamp: Option<Clamp>,
-    a: Operand,
-    b: Operand,
-    output: &Tensor,
-) -> Result<Vec<u8>, String> {
+pub(super) fn add(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
     let s_y = scale_of(output)?;
     let multipliers = SumMultipliers::add(a.scale()? / s_y, b.scale()? / s_y);
-    sum(
-        multipliers.map_err(|error| error.to_string())?,
-        clamp,
-        a,
-        b,
-        output,
-    )
+    sum(multipliers.map_err(|error| error.to_string())?, clamp, a, b, output)
 }
 
-pub(super) fn sub(
-    clamp: Option<Clamp>,
-    a: Operand,
-    b: Operand,
-    output: &Tensor,
-) -> Result<Vec<u8>, String> {
+pub(super) fn sub(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
     let s_y = scale_of(output)?;
     let multipliers = SumMultipliers::sub(a.scale()? / s_y, b.scale()? / s_y);
-    sum(
-        multipliers.map_err(|error| error.to_string())?,
-        clamp,
-        a,
-        b,
-        output,
-    )
+    sum(multipliers.map_err(|error| error.to_string())?, clamp, a, b, output)
 }
 
 fn sum(
@@ -49,76 +27,42 @@ fn sum(
     output: &Tensor,
 ) -> Result<Vec<u8>, String> {
     let clamp = interval(clamp, output);
-    Ok(zip(a, b, output, |a, b| {
-        numerics::add(a, b, multipliers, clamp)
-    }))
+    Ok(zip(a, b, output, |a, b| numerics::add(a, b, multipliers, clamp)))
 }
 
-pub(super) fn mul(
-    clamp: Option<Clamp>,
-    a: Operand,
-    b: Operand,
-    output: &Tensor,
-) -> Result<Vec<u8>, String> {
+pub(super) fn mul(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
     let multiplier = multiplier(a.scale()? * b.scale()? / scale_of(output)?)?;
     let clamp = interval(clamp, output);
-    Ok(zip(a, b, output, |a, b| {
-        numerics::multiply(a, b, multiplier, clamp)
-    }))
+    Ok(zip(a, b, output, |a, b| numerics::multiply(a, b, multiplier, clamp)))
 }
 
-pub(super) fn requantize(
-    clamp: Option<Clamp>,
-    x: Operand,
-    output: &Tensor,
-) -> Result<Vec<u8>, String> {
+pub(super) fn requantize(clamp: Option<Clamp>, x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
     let multiplier = multiplier(x.scale()? / scale_of(output)?)?;
     let clamp = interval(clamp, output);
-    Ok(collect(
-        output,
-        x.integers()
-            .map(|x| numerics::requantize(x, multiplier, clamp)),
-    ))
+    Ok(collect(output, x.integers().map(|x| numerics::requantize(x, multiplier, clamp))))
 }
 
 pub(super) fn lookup(table: &LookupTable, x: Operand) -> Vec<u8> {
-    x.bytes
-        .iter()
-        .map(|byte| numerics::lookup(table, *byte as i8) as u8)
-        .collect()
+    x.bytes.iter().map(|byte| numerics::lookup(table, *byte as i8) as u8).collect()
 }
 
 pub(super) fn quantize(x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
     let scale = scale_of(output)? as f32;
     let clamp = interval(None, output);
-    let reals = x
-        .bytes
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes));
-    Ok(collect(
-        output,
-        reals.map(|x| numerics::quantize(x, scale, clamp)),
-    ))
+    let reals = x.bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    Ok(collect(output, reals.map(|x| numerics::quantize(x, scale, clamp))))
 }
 
 pub(super) fn dequantize(x: Operand) -> Result<Vec<u8>, String> {
     let (channels, inner) = match &x.tensor.scale {
-        Scale::PerChannel { axis, scales } => (
-            scales.len(),
-            x.tensor.shape[axis + 1..].iter().product::<usize>(),
-        ),
+        Scale::PerChannel { axis, scales } => (scales.len(), x.tensor.shape[axis + 1..].iter().product::<usize>()),
         _ => (1, 1),
     };
     let scales = (0..channels)
         .map(|channel| x.tensor.scale.of_channel(channel).map(|scale| scale as f32))
         .collect::<Option<Vec<f32>>>()
         .ok_or("the input has no scale")?;
-    let reals = x
-        .integers()
-        .enumerate()
-        .map(|(index, q)| numerics::dequantize(q, scales[index / inner % channels]));
+    let reals = x.integers().enumerate().map(|(index, q)| numerics::dequantize(q, scales[index / inner % channels]));
     Ok(reals.flat_map(f32::to_le_bytes).collect())
 }
 
@@ -130,16 +74,7 @@ pub(super) fn multiplier(ratio: f64) -> Result<Multiplier, String> {
 /// Applies `f` to pairs of elements after broadcasting both operands to the result's shape.
 fn zip(a: Operand, b: Operand, output: &Tensor, f: impl Fn(i32, i32) -> i32) -> Vec<u8> {
     let (bytes_a, bytes_b) = (expand(a, output), expand(b, output));
-    let (a, b) = (
-        Operand {
-            bytes: &bytes_a,
-            ..a
-        },
-        Operand {
-            bytes: &bytes_b,
-            ..b
-        },
-    );
+    let (a, b) = (Operand { bytes: &bytes_a, ..a }, Operand { bytes: &bytes_b, ..b });
     collect(output, a.integers().zip(b.integers()).map(|(a, b)| f(a, b)))
 }
 
@@ -148,14 +83,7 @@ fn expand<'a>(x: Operand<'a>, output: &Tensor) -> Cow<'a, [u8]> {
         return Cow::Borrowed(x.bytes);
     }
     // In the operand's own element type, with the result's shape.
-    let mut bytes = allocate(&Tensor {
-        element: x.tensor.element,
-        ..output.clone()
-    });
-    gather(
-        x,
-        &broadcast_sources(&x.tensor.shape, &output.shape),
-        &mut bytes,
-    );
+    let mut bytes = allocate(&Tensor { element: x.tensor.element, ..output.clone() });
+    gather(x, &broadcast_sources(&x.tensor.shape, &output.shape), &mut bytes);
     Cow::Owned(bytes)
 }

@@ -73,10 +73,7 @@ pub fn run_with(
     let mut values = feed(segment, inputs)?;
     let last_use = last_uses(segment);
     for (position, node) in segment.nodes.iter().enumerate() {
-        let error = |message: String| InterpretError::Node {
-            node: node.name.clone(),
-            message,
-        };
+        let error = |message: String| InterpretError::Node { node: node.name.clone(), message };
         let (output, bytes) = evaluate_node(segment, &values, node).map_err(error)?;
         observe(node, &segment.tensors[output.0], &bytes);
         values[output.0] = Some(Cow::Owned(bytes));
@@ -86,12 +83,7 @@ pub fn run_with(
             }
         }
     }
-    let value = |id: &TensorId| {
-        values[id.0]
-            .as_deref()
-            .map(<[u8]>::to_vec)
-            .unwrap_or_default()
-    };
+    let value = |id: &TensorId| values[id.0].as_deref().map(<[u8]>::to_vec).unwrap_or_default();
     Ok(segment.outputs.iter().map(value).collect())
 }
 
@@ -100,25 +92,14 @@ type Values<'a> = Vec<Option<Cow<'a, [u8]>>>;
 /// Constants and inputs in their places.
 fn feed<'a>(segment: &'a Segment, inputs: &[&'a [u8]]) -> Result<Values<'a>, InterpretError> {
     if inputs.len() != segment.inputs.len() {
-        return Err(InterpretError::InputCount {
-            expected: segment.inputs.len(),
-            found: inputs.len(),
-        });
+        return Err(InterpretError::InputCount { expected: segment.inputs.len(), found: inputs.len() });
     }
-    let mut values: Values = segment
-        .tensors
-        .iter()
-        .map(|tensor| tensor.data.as_deref().map(Cow::Borrowed))
-        .collect();
+    let mut values: Values = segment.tensors.iter().map(|tensor| tensor.data.as_deref().map(Cow::Borrowed)).collect();
     for (id, bytes) in segment.inputs.iter().zip(inputs) {
         let tensor = &segment.tensors[id.0];
         let expected = tensor.byte_count().unwrap_or(usize::MAX);
         if bytes.len() != expected {
-            return Err(InterpretError::InputSize {
-                name: tensor.name.clone(),
-                expected,
-                found: bytes.len(),
-            });
+            return Err(InterpretError::InputSize { name: tensor.name.clone(), expected, found: bytes.len() });
         }
         values[id.0] = Some(Cow::Borrowed(bytes));
     }
@@ -139,29 +120,17 @@ fn last_uses(segment: &Segment) -> Vec<usize> {
     last
 }
 
-fn evaluate_node(
-    segment: &Segment,
-    values: &Values,
-    node: &Node,
-) -> Result<(TensorId, Vec<u8>), String> {
+fn evaluate_node(segment: &Segment, values: &Values, node: &Node) -> Result<(TensorId, Vec<u8>), String> {
     let operands = node
         .inputs
         .iter()
-        .map(|id| {
-            match (
-                segment.tensor(*id),
-                values.get(id.0).and_then(Option::as_deref),
-            ) {
-                (Some(tensor), Some(bytes)) => Ok(Operand { tensor, bytes }),
-                _ => Err(format!("operand {} has no value", id.0)),
-            }
+        .map(|id| match (segment.tensor(*id), values.get(id.0).and_then(Option::as_deref)) {
+            (Some(tensor), Some(bytes)) => Ok(Operand { tensor, bytes }),
+            _ => Err(format!("operand {} has no value", id.0)),
         })
         .collect::<Result<Vec<_>, _>>()?;
     match node.outputs[..] {
-        [id] => Ok((
-            id,
-            evaluate(&node.operator, &operands, &segment.tensors[id.0])?,
-        )),
+        [id] => Ok((id, evaluate(&node.operator, &operands, &segment.tensors[id.0])?)),
         _ => Err("there is not exactly one result".to_owned()),
     }
 }
@@ -183,18 +152,10 @@ fn evaluate(operator: &Operator, operands: &[Operand], output: &Tensor) -> Resul
         (Operator::Quantize, [x]) => elementwise::quantize(*x, output),
         (Operator::Dequantize, [x]) => elementwise::dequantize(*x),
         (Operator::Concat { axis }, operands) => Ok(movement::concat(*axis, operands, output)),
-        (Operator::Slice { starts, steps, .. }, [x]) => {
-            Ok(movement::slice(starts, steps, *x, output))
-        }
+        (Operator::Slice { starts, steps, .. }, [x]) => Ok(movement::slice(starts, steps, *x, output)),
         (Operator::Pad { before, mode, .. }, [x]) => Ok(movement::pad(before, *mode, *x, output)),
-        (Operator::Transpose { permutation }, [x]) => {
-            Ok(movement::transpose(permutation, *x, output))
-        }
+        (Operator::Transpose { permutation }, [x]) => Ok(movement::transpose(permutation, *x, output)),
         (Operator::Reshape, [x]) => Ok(x.bytes.to_vec()),
-        _ => Err(format!(
-            "{} does not take {} operands",
-            operator.name(),
-            operands.len()
-        )),
+        _ => Err(format!("{} does not take {} operands", operator.name(), operands.len())),
     }
 }

@@ -24,11 +24,7 @@ pub(super) fn transpose(permutation: &[usize], x: Operand, output: &Tensor) -> V
     let strides = strides(&x.tensor.shape);
     let sources = permutation
         .iter()
-        .map(|&axis| {
-            (0..x.tensor.shape[axis])
-                .map(|index| Some(index * strides[axis]))
-                .collect()
-        })
+        .map(|&axis| (0..x.tensor.shape[axis]).map(|index| Some(index * strides[axis])).collect())
         .collect();
     gathered(x, &sources, output)
 }
@@ -89,10 +85,7 @@ pub(super) fn concat(axis: usize, operands: &[Operand], output: &Tensor) -> Vec<
     let mut start = 0;
     for operand in operands {
         let block = operand.tensor.shape[axis] * inner;
-        for (target, source) in bytes
-            .chunks_exact_mut(row)
-            .zip(operand.bytes.chunks_exact(block))
-        {
+        for (target, source) in bytes.chunks_exact_mut(row).zip(operand.bytes.chunks_exact(block)) {
             target[start..start + block].copy_from_slice(source);
         }
         start += block;

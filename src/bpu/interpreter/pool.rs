@@ -22,9 +22,7 @@ impl Window<'_> {
     fn cells(&self, axis: usize, position: usize) -> impl Iterator<Item = usize> + '_ {
         let (size, before) = (self.x.tensor.shape[axis + 1], self.pads[axis]);
         (0..self.kernel[axis])
-            .filter_map(move |k| {
-                (position * self.strides[axis] + k * self.dilations[axis]).checked_sub(before)
-            })
+            .filter_map(move |k| (position * self.strides[axis] + k * self.dilations[axis]).checked_sub(before))
             .filter(move |cell| *cell < size)
     }
 
@@ -37,65 +35,40 @@ impl Window<'_> {
         step: impl Fn(i32, i32) -> i32 + Sync,
         finish: impl Fn(&mut [i32], usize) + Sync,
     ) -> Vec<u8> {
-        let (height, width, channels) = (
-            self.x.tensor.shape[1],
-            self.x.tensor.shape[2],
-            self.x.tensor.shape[3],
-        );
+        let (height, width, channels) = (self.x.tensor.shape[1], self.x.tensor.shape[2], self.x.tensor.shape[3]);
         let (out_height, out_width) = (output.shape[1], output.shape[2]);
         let x = self.x.narrow();
         let mut bytes = allocate(output);
         let pixel = channels * output.element.bytes();
-        bytes
-            .par_chunks_exact_mut(out_width * pixel)
-            .enumerate()
-            .for_each(|(row, bytes)| {
-                let image = row / out_height * height;
-                let rows: Vec<usize> = self.cells(0, row % out_height).collect();
-                for (column, bytes) in bytes.chunks_exact_mut(pixel).enumerate() {
-                    let columns: Vec<usize> = self.cells(1, column).collect();
-                    let mut accumulators = vec![initial; channels];
-                    for row in &rows {
-                        for column in &columns {
-                            let start = ((image + row) * width + column) * channels;
-                            for (accumulator, value) in
-                                accumulators.iter_mut().zip(&x[start..start + channels])
-                            {
-                                *accumulator = step(*accumulator, i32::from(*value));
-                            }
+        bytes.par_chunks_exact_mut(out_width * pixel).enumerate().for_each(|(row, bytes)| {
+            let image = row / out_height * height;
+            let rows: Vec<usize> = self.cells(0, row % out_height).collect();
+            for (column, bytes) in bytes.chunks_exact_mut(pixel).enumerate() {
+                let columns: Vec<usize> = self.cells(1, column).collect();
+                let mut accumulators = vec![initial; channels];
+                for row in &rows {
+                    for column in &columns {
+                        let start = ((image + row) * width + column) * channels;
+                        for (accumulator, value) in accumulators.iter_mut().zip(&x[start..start + channels]) {
+                            *accumulator = step(*accumulator, i32::from(*value));
                         }
                     }
-                    finish(&mut accumulators, rows.len() * columns.len());
-                    store(output.element, accumulators, bytes);
                 }
-            });
+                finish(&mut accumulators, rows.len() * columns.len());
+                store(output.element, accumulators, bytes);
+            }
+        });
         bytes
     }
 }
 
 pub(super) fn max_pool(pool: &MaxPool, x: Operand, output: &Tensor) -> Vec<u8> {
-    let window = Window {
-        kernel: pool.kernel,
-        strides: pool.strides,
-        pads: pool.pads,
-        dilations: pool.dilations,
-        x,
-    };
+    let window = Window { kernel: pool.kernel, strides: pool.strides, pads: pool.pads, dilations: pool.dilations, x };
     window.fold(output, i32::MIN, numerics::maximum, |_, _| {})
 }
 
-pub(super) fn average_pool(
-    pool: &AveragePool,
-    x: Operand,
-    output: &Tensor,
-) -> Result<Vec<u8>, String> {
-    let window = Window {
-        kernel: pool.kernel,
-        strides: pool.strides,
-        pads: pool.pads,
-        dilations: [1, 1],
-        x,
-    };
+pub(super) fn average_pool(pool: &AveragePool, x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+    let window = Window { kernel: pool.kernel, strides: pool.strides, pads: pool.pads, dilations: [1, 1], x };
     let multipliers = multipliers(pool, &window, output)?;
     let full = pool.kernel[0] * pool.kernel[1];
     let clamp = interval(pool.clamp, output);
@@ -111,28 +84,15 @@ pub(super) fn average_pool(
 }
 
 /// The multiplier of each count that occurs.
-fn multipliers(
-    pool: &AveragePool,
-    window: &Window,
-    output: &Tensor,
-) -> Result<BTreeMap<usize, Multiplier>, String> {
+fn multipliers(pool: &AveragePool, window: &Window, output: &Tensor) -> Result<BTreeMap<usize, Multiplier>, String> {
     let (s_x, s_y) = (window.x.scale()?, scale_of(output)?);
-    let largest = |axis: usize| {
-        (0..output.shape[axis + 1])
-            .map(|p| window.cells(axis, p).count())
-            .max()
-            .unwrap_or(0)
-    };
+    let largest = |axis: usize| (0..output.shape[axis + 1]).map(|p| window.cells(axis, p).count()).max().unwrap_or(0);
     let cells = largest(0) * largest(1);
     if u64::from(window.x.tensor.element.magnitude()) * cells as u64 > i32::MAX as u64 {
-        return Err(format!(
-            "the sum of {cells} cells can overflow the 32-bit accumulator"
-        ));
+        return Err(format!("the sum of {cells} cells can overflow the 32-bit accumulator"));
     }
     let counts = |axis: usize| {
-        let mut counts: Vec<usize> = (0..output.shape[axis + 1])
-            .map(|p| window.cells(axis, p).count())
-            .collect();
+        let mut counts: Vec<usize> = (0..output.shape[axis + 1]).map(|p| window.cells(axis, p).count()).collect();
         counts.sort_unstable();
         counts.dedup();
         counts
@@ -140,18 +100,13 @@ fn multipliers(
     let mut occurring: Vec<usize> = if pool.count_include_pad {
         vec![pool.kernel[0] * pool.kernel[1]]
     } else {
-        counts(0)
-            .iter()
-            .flat_map(|rows| counts(1).into_iter().map(move |columns| rows * columns))
-            .collect()
+        counts(0).iter().flat_map(|rows| counts(1).into_iter().map(move |columns| rows * columns)).collect()
     };
     occurring.sort_unstable();
     occurring.dedup();
     let multiplier = |count: usize| {
-        let divisor =
-            u32::try_from(count).map_err(|_| format!("a window of {count} cells is too large"))?;
-        let multiplier =
-            numerics::average_multiplier(s_x, s_y, divisor).map_err(|error| error.to_string())?;
+        let divisor = u32::try_from(count).map_err(|_| format!("a window of {count} cells is too large"))?;
+        let multiplier = numerics::average_multiplier(s_x, s_y, divisor).map_err(|error| error.to_string())?;
         Ok((count, multiplier))
     };
     occurring.into_iter().map(multiplier).collect()

@@ -31,10 +31,9 @@ impl Recorded {
             .unwrap();
         let scale = match &self.scale {
             serde_json::Value::Null => Scale::None,
-            serde_json::Value::Array(scales) => Scale::PerChannel {
-                axis,
-                scales: scales.iter().map(|scale| scale.as_f64().unwrap()).collect(),
-            },
+            serde_json::Value::Array(scales) => {
+                Scale::PerChannel { axis, scales: scales.iter().map(|scale| scale.as_f64().unwrap()).collect() }
+            }
             scale => Scale::PerTensor(scale.as_f64().unwrap()),
         };
         Tensor::new("recorded", self.shape.clone(), element, scale)
@@ -52,70 +51,39 @@ impl Recorded {
 }
 
 fn field<T: serde::de::DeserializeOwned + Default>(operator: &serde_json::Value, name: &str) -> T {
-    operator.get(name).map_or_else(T::default, |value| {
-        serde_json::from_value(value.clone()).unwrap()
-    })
+    operator.get(name).map_or_else(T::default, |value| serde_json::from_value(value.clone()).unwrap())
 }
 
 fn operator_of(json: &serde_json::Value) -> Operator {
     let clamp = field::<Option<[i32; 2]>>(json, "clamp").map(|[low, high]| Clamp { low, high });
-    let (strides, pads, dilations) = (
-        field(json, "strides"),
-        field(json, "pads"),
-        field(json, "dilations"),
-    );
+    let (strides, pads, dilations) = (field(json, "strides"), field(json, "pads"), field(json, "dilations"));
     let kernel = field(json, "kernel");
     match field::<String>(json, "kind").as_str() {
-        "convolution" => Operator::Convolution(Convolution {
-            strides,
-            pads,
-            dilations,
-            group: field(json, "group"),
-            clamp,
-        }),
+        "convolution" => {
+            Operator::Convolution(Convolution { strides, pads, dilations, group: field(json, "group"), clamp })
+        }
         "matmul" => Operator::MatMul { clamp },
         "add" => Operator::Add { clamp },
         "sub" => Operator::Sub { clamp },
         "mul" => Operator::Mul { clamp },
         "requantize" => Operator::Requantize { clamp },
-        "max_pool" => Operator::MaxPool(MaxPool {
-            kernel,
-            strides,
-            pads,
-            dilations,
-        }),
+        "max_pool" => Operator::MaxPool(MaxPool { kernel, strides, pads, dilations }),
         "average_pool" => {
             let count_include_pad = field(json, "count_include_pad");
-            Operator::AveragePool(AveragePool {
-                kernel,
-                strides,
-                pads,
-                count_include_pad,
-                clamp,
-            })
+            Operator::AveragePool(AveragePool { kernel, strides, pads, count_include_pad, clamp })
         }
-        "transpose" => Operator::Transpose {
-            permutation: field(json, "permutation"),
-        },
-        "slice" => Operator::Slice {
-            starts: field(json, "starts"),
-            steps: field(json, "steps"),
-            sizes: field(json, "sizes"),
-        },
-        "concat" => Operator::Concat {
-            axis: field(json, "axis"),
-        },
+        "transpose" => Operator::Transpose { permutation: field(json, "permutation") },
+        "slice" => {
+            Operator::Slice { starts: field(json, "starts"), steps: field(json, "steps"), sizes: field(json, "sizes") }
+        }
+        "concat" => Operator::Concat { axis: field(json, "axis") },
         "pad" => {
             let mode = match field::<String>(json, "mode").as_str() {
                 "constant" => PadMode::Constant(field(json, "value")),
                 "reflect" => PadMode::Reflect,
                 _ => PadMode::Edge,
             };
-            Operator::Pad {
-                before: field(json, "before"),
-                after: field(json, "after"),
-                mode,
-            }
+            Operator::Pad { before: field(json, "before"), after: field(json, "after"), mode }
         }
         "reshape" => Operator::Reshape,
         "quantize" => Operator::Quantize,
@@ -126,19 +94,14 @@ fn operator_of(json: &serde_json::Value) -> Operator {
 
 #[test]
 fn recorded_cases_agree_to_the_byte() {
-    let cases: Vec<Case> =
-        serde_json::from_str(include_str!("../../../tests/data/interpreter/cases.json")).unwrap();
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../../../tests/data/interpreter/cases.json")).unwrap();
     assert!(cases.len() > 50);
     for case in cases {
         let operator = operator_of(&case.operator);
         // Weights have their scales along axis 0; the one other operand with several is [rows, channels].
         let axis = usize::from(matches!(operator, Operator::Dequantize));
         let mut segment = Segment::default();
-        let ids: Vec<TensorId> = case
-            .inputs
-            .iter()
-            .map(|input| segment.add_input(input.tensor(axis)))
-            .collect();
+        let ids: Vec<TensorId> = case.inputs.iter().map(|input| segment.add_input(input.tensor(axis))).collect();
         let output = segment.add_node(&case.name, operator, &ids, case.output.tensor(axis));
         segment.outputs.push(output);
         let inputs: Vec<Vec<u8>> = case.inputs.iter().map(Recorded::bytes).collect();
@@ -156,13 +119,7 @@ fn single(operator: Operator, operands: Vec<Tensor>, output: Tensor) -> Segment 
     let mut segment = Segment::default();
     let ids: Vec<TensorId> = operands
         .into_iter()
-        .map(|tensor| {
-            if tensor.data.is_some() {
-                segment.add_tensor(tensor)
-            } else {
-                segment.add_input(tensor)
-            }
-        })
+        .map(|tensor| if tensor.data.is_some() { segment.add_tensor(tensor) } else { segment.add_input(tensor) })
         .collect();
     let output = segment.add_node("node", operator, &ids, output);
     segment.outputs.push(output);
@@ -173,15 +130,8 @@ fn single(operator: Operator, operands: Vec<Tensor>, output: Tensor) -> Segment 
 fn a_table_is_applied_by_value() {
     let table: Box<[i8; 256]> = Box::new(std::array::from_fn(|index| (127 - index as i32) as i8));
     // Entry q + 128 holds 127 - (q + 128) = -1 - q.
-    let segment = single(
-        Operator::Lookup { table },
-        vec![i8(&[3], 1.0)],
-        i8(&[3], 1.0),
-    );
-    assert_eq!(
-        run(&segment, &[&[0x80, 0, 127]]).unwrap(),
-        [[127, 0xff, 0x80]]
-    );
+    let segment = single(Operator::Lookup { table }, vec![i8(&[3], 1.0)], i8(&[3], 1.0));
+    assert_eq!(run(&segment, &[&[0x80, 0, 127]]).unwrap(), [[127, 0xff, 0x80]]);
 }
 
 #[test]
@@ -189,57 +139,23 @@ fn nodes_run_in_order_and_are_shown() {
     let mut segment = Segment::default();
     let x = segment.add_input(i8(&[2], 1.0));
     let two = segment.add_tensor(i8(&[1], 1.0).with_data(vec![2]));
-    let sum = segment.add_node(
-        "sum",
-        Operator::Add { clamp: None },
-        &[x, two],
-        i8(&[2], 1.0),
-    );
-    let product = segment.add_node(
-        "product",
-        Operator::Mul { clamp: None },
-        &[sum, two],
-        i8(&[2], 1.0),
-    );
+    let sum = segment.add_node("sum", Operator::Add { clamp: None }, &[x, two], i8(&[2], 1.0));
+    let product = segment.add_node("product", Operator::Mul { clamp: None }, &[sum, two], i8(&[2], 1.0));
     segment.outputs = vec![product, x, two, product];
     let mut seen = Vec::new();
-    let outputs = run_with(&segment, &[&[3, 100]], |node, _, bytes| {
-        seen.push((node.name.clone(), bytes.to_vec()))
-    });
-    assert_eq!(
-        outputs.unwrap(),
-        [vec![10, 127], vec![3, 100], vec![2], vec![10, 127]]
-    );
-    assert_eq!(
-        seen,
-        [
-            ("sum".to_owned(), vec![5, 102]),
-            ("product".to_owned(), vec![10, 127])
-        ]
-    );
+    let outputs = run_with(&segment, &[&[3, 100]], |node, _, bytes| seen.push((node.name.clone(), bytes.to_vec())));
+    assert_eq!(outputs.unwrap(), [vec![10, 127], vec![3, 100], vec![2], vec![10, 127]]);
+    assert_eq!(seen, [("sum".to_owned(), vec![5, 102]), ("product".to_owned(), vec![10, 127])]);
 }
 
 #[test]
 fn wrong_arrays_are_errors() {
     let segment = single(Operator::Reshape, vec![i8(&[2], 1.0)], i8(&[2, 1], 1.0));
-    assert_eq!(
-        run(&segment, &[]),
-        Err(InterpretError::InputCount {
-            expected: 1,
-            found: 0
-        })
-    );
-    let error = InterpretError::InputSize {
-        name: "t".to_owned(),
-        expected: 2,
-        found: 3,
-    };
+    assert_eq!(run(&segment, &[]), Err(InterpretError::InputCount { expected: 1, found: 0 }));
+    let error = InterpretError::InputSize { name: "t".to_owned(), expected: 2, found: 3 };
     assert_eq!(run(&segment, &[&[1, 2, 3]]), Err(error));
     let malformed = single(Operator::Reshape, vec![i8(&[2], 1.0)], i8(&[3], 1.0));
-    assert!(matches!(
-        run(&malformed, &[&[1, 2]]),
-        Err(InterpretError::Model(_))
-    ));
+    assert!(matches!(run(&malformed, &[&[1, 2]]), Err(InterpretError::Model(_))));
 }
 
 fn message(segment: &Segment, inputs: &[&[u8]]) -> String {
@@ -248,16 +164,9 @@ fn message(segment: &Segment, inputs: &[&[u8]]) -> String {
 
 #[test]
 fn undefined_arithmetic_is_an_error() {
-    let requantize = single(
-        Operator::Requantize { clamp: None },
-        vec![i8(&[1], 1e20)],
-        i8(&[1], 1e-20),
-    );
+    let requantize = single(Operator::Requantize { clamp: None }, vec![i8(&[1], 1e20)], i8(&[1], 1e-20));
     let found = message(&requantize, &[&[1]]);
-    assert!(
-        found.starts_with("node `node`") && found.contains("2^-32"),
-        "{found}"
-    );
+    assert!(found.starts_with("node `node`") && found.contains("2^-32"), "{found}");
 
     // 132104 products of 127 by 128 are 2147482624; one more is 2147498880, above 2^31 - 1 = 2147483647.
     for (terms, good) in [(132_104usize, true), (132_105, false)] {
@@ -267,17 +176,9 @@ fn undefined_arithmetic_is_an_error() {
         let segment = single(Operator::Convolution(Convolution::default()), vec![x, w], y);
         let found = run(&segment, &[&vec![0x80; terms]]);
         if good {
-            assert_eq!(
-                found.unwrap(),
-                [(-128 * 127 * terms as i32).to_le_bytes().to_vec()]
-            );
+            assert_eq!(found.unwrap(), [(-128 * 127 * terms as i32).to_le_bytes().to_vec()]);
         } else {
-            assert!(
-                found
-                    .unwrap_err()
-                    .to_string()
-                    .contains("overflows the 32-bit accumulator")
-            );
+            assert!(found.unwrap_err().to_string().contains("overflows the 32-bit accumulator"));
         }
     }
 }
@@ -285,18 +186,8 @@ fn undefined_arithmetic_is_an_error() {
 #[test]
 fn hostile_windows_do_not_allocate() {
     let pool = |kernel: [usize; 2], pads: [usize; 4]| {
-        let pool = AveragePool {
-            kernel,
-            strides: [1, 1],
-            pads,
-            count_include_pad: true,
-            clamp: None,
-        };
-        single(
-            Operator::AveragePool(pool),
-            vec![i8(&[1, 1, 1, 1], 1.0)],
-            i8(&[1, 1, 1, 1], 1.0),
-        )
+        let pool = AveragePool { kernel, strides: [1, 1], pads, count_include_pad: true, clamp: None };
+        single(Operator::AveragePool(pool), vec![i8(&[1, 1, 1, 1], 1.0)], i8(&[1, 1, 1, 1], 1.0))
     };
     let half = (1 << 23) - 1;
     assert!(message(&pool([2 * half + 1; 2], [half; 4]), &[&[1]]).contains("too large"));

@@ -18,9 +18,7 @@ impl Operand<'_> {
     /// All elements, one after the other, as integers.
     pub(super) fn integers(&self) -> impl Iterator<Item = i32> + '_ {
         let element = self.tensor.element;
-        self.bytes
-            .chunks_exact(element.bytes())
-            .map(move |bytes| integer(element, bytes))
+        self.bytes.chunks_exact(element.bytes()).map(move |bytes| integer(element, bytes))
     }
 
     /// The elements of an int8 or int16 tensor, which all fit an i16.
@@ -31,10 +29,7 @@ impl Operand<'_> {
 
 /// The one scale of a tensor.
 pub(super) fn scale_of(tensor: &Tensor) -> Result<f64, String> {
-    tensor
-        .scale
-        .per_tensor()
-        .ok_or_else(|| format!("tensor `{}` does not have one scale", tensor.name))
+    tensor.scale.per_tensor().ok_or_else(|| format!("tensor `{}` does not have one scale", tensor.name))
 }
 
 fn integer(element: Element, bytes: &[u8]) -> i32 {
@@ -90,24 +85,15 @@ pub(super) fn broadcast_sources(shape: &[usize], target: &[usize]) -> Sources {
     let missing = target.len() - shape.len();
     (0..target.len())
         .map(|axis| {
-            let stride = axis
-                .checked_sub(missing)
-                .filter(|axis| shape[*axis] > 1)
-                .map_or(0, |axis| strides[axis]);
-            (0..target[axis])
-                .map(|index| Some(index * stride))
-                .collect()
+            let stride = axis.checked_sub(missing).filter(|axis| shape[*axis] > 1).map_or(0, |axis| strides[axis]);
+            (0..target[axis]).map(|index| Some(index * stride)).collect()
         })
         .collect()
 }
 
 /// Visits the indices of a result in row-major order with the offset of the source of each.
 pub(super) fn visit(sources: &[Vec<Option<usize>>], visitor: &mut impl FnMut(Option<usize>)) {
-    fn walk(
-        sources: &[Vec<Option<usize>>],
-        base: Option<usize>,
-        visitor: &mut impl FnMut(Option<usize>),
-    ) {
+    fn walk(sources: &[Vec<Option<usize>>], base: Option<usize>, visitor: &mut impl FnMut(Option<usize>)) {
         match sources {
             [] => visitor(base),
             [axis, rest @ ..] => {

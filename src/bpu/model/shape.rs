@@ -19,16 +19,15 @@ fn fail<T>(message: impl Into<String>) -> Result<T, ShapeError> {
 /// Number of elements of a shape; none when it does not fit a usize.
 #[must_use]
 pub fn element_count(shape: &[usize]) -> Option<usize> {
-    shape
-        .iter()
-        .try_fold(1usize, |count, &size| count.checked_mul(size))
+    shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size))
 }
 
 /// Number of positions of a window along one dimension:
 /// `(size + before + after - (kernel - 1) · dilation - 1) / stride + 1`, rounded down.
 ///
 /// # Errors
-/// When kernel, stride or dilation is 0, the window is larger than the padded input, or that has more than 2^24 cells.
+/// When kernel, stride or dilation is 0 or a step is above 2^24, or the window is larger than the padded input, or that
+/// has more than 2^24 cells.
 pub fn window_positions(
     size: usize,
     kernel: usize,
@@ -37,23 +36,21 @@ pub fn window_positions(
     before: usize,
     after: usize,
 ) -> Result<usize, ShapeError> {
-    if kernel == 0 || stride == 0 || dilation == 0 {
-        return fail("kernel, strides and dilations must be at least 1");
+    if kernel == 0 || [stride, dilation].iter().any(|step| !(1..=MAX_PADDED).contains(step)) {
+        return fail(format!(
+            "kernel, strides and dilations must be at least 1, strides and dilations at most {MAX_PADDED}"
+        ));
     }
-    let padded = size
-        .checked_add(before)
-        .and_then(|sum| sum.checked_add(after));
-    let window = (kernel - 1)
-        .checked_mul(dilation)
-        .and_then(|last| last.checked_add(1));
+    let padded = size.checked_add(before).and_then(|sum| sum.checked_add(after));
+    let window = (kernel - 1).checked_mul(dilation).and_then(|last| last.checked_add(1));
     match (padded, window) {
-        (Some(padded), _) if padded > MAX_PADDED => fail(format!(
-            "the padded input has {padded} rows or columns; at most {MAX_PADDED} can be counted"
-        )),
+        (Some(padded), _) if padded > MAX_PADDED => {
+            fail(format!("the padded input has {padded} rows or columns; at most {MAX_PADDED} can be counted"))
+        }
         (Some(padded), Some(window)) if padded >= window => Ok((padded - window) / stride + 1),
-        (Some(padded), Some(window)) => fail(format!(
-            "the window covers {window} cells but the padded input has only {padded}"
-        )),
+        (Some(padded), Some(window)) => {
+            fail(format!("the window covers {window} cells but the padded input has only {padded}"))
+        }
         _ => fail("the padded input or the window is too large to count"),
     }
 }
@@ -61,10 +58,7 @@ pub fn window_positions(
 fn images(shape: &[usize], what: &str) -> Result<[usize; 4], ShapeError> {
     match <[usize; 4]>::try_from(shape) {
         Ok(dimensions) => Ok(dimensions),
-        Err(_) => fail(format!(
-            "{what} has rank {} but must have rank 4",
-            shape.len()
-        )),
+        Err(_) => fail(format!("{what} has rank {} but must have rank 4", shape.len())),
     }
 }
 
@@ -97,19 +91,10 @@ pub fn convolution_shape(x: &[usize], w: &[usize], convolution: &Convolution) ->
         ));
     }
     if depth != channels / group {
-        return fail(format!(
-            "the weight takes {depth} channels but a group of the input has {}",
-            channels / group
-        ));
+        return fail(format!("the weight takes {depth} channels but a group of the input has {}", channels / group));
     }
     let kernel = [kernel_height, kernel_width];
-    let [h, w] = window_2d(
-        [height, width],
-        kernel,
-        convolution.strides,
-        convolution.dilations,
-        convolution.pads,
-    )?;
+    let [h, w] = window_2d([height, width], kernel, convolution.strides, convolution.dilations, convolution.pads)?;
     Ok(vec![batch, h, w, filters])
 }
 
@@ -131,14 +116,7 @@ pub fn pool_shape(
 
 fn max_pool_shape(x: &[usize], pool: &MaxPool) -> Shape {
     let shape = pool_shape(x, pool.kernel, pool.strides, pool.dilations, pool.pads)?;
-    no_empty_window(
-        x,
-        &shape,
-        pool.kernel,
-        pool.strides,
-        pool.dilations,
-        pool.pads,
-    )?;
+    no_empty_window(x, &shape, pool.kernel, pool.strides, pool.dilations, pool.pads)?;
     Ok(shape)
 }
 
@@ -159,19 +137,9 @@ fn no_empty_window(
 ) -> Result<(), ShapeError> {
     for axis in 0..2 {
         for position in 0..y[axis + 1] {
-            if window_cells(
-                position,
-                x[axis + 1],
-                kernel[axis],
-                strides[axis],
-                dilations[axis],
-                pads[axis],
-            ) == 0
-            {
+            if window_cells(position, x[axis + 1], kernel[axis], strides[axis], dilations[axis], pads[axis]) == 0 {
                 let name = ["row", "column"][axis];
-                return fail(format!(
-                    "the windows of output {name} {position} lie wholly in the padding"
-                ));
+                return fail(format!("the windows of output {name} {position} lie wholly in the padding"));
             }
         }
     }
@@ -179,14 +147,7 @@ fn no_empty_window(
 }
 
 /// Cells of the window at `position` that lie in the input, along one dimension.
-fn window_cells(
-    position: usize,
-    size: usize,
-    kernel: usize,
-    stride: usize,
-    dilation: usize,
-    before: usize,
-) -> usize {
+fn window_cells(position: usize, size: usize, kernel: usize, stride: usize, dilation: usize, before: usize) -> usize {
     // The cells are start + k · dilation for k in [first, last); those below `before` or from `before + size` on are padding.
     let start = position * stride;
     let first = before.saturating_sub(start).div_ceil(dilation);
@@ -203,16 +164,7 @@ pub fn average_pool_counts(x: &[usize], pool: &AveragePool) -> Result<[Vec<usize
     let y = average_pool_shape(x, pool)?;
     let count = |axis: usize| {
         (0..y[axis + 1])
-            .map(|p| {
-                window_cells(
-                    p,
-                    x[axis + 1],
-                    pool.kernel[axis],
-                    pool.strides[axis],
-                    1,
-                    pool.pads[axis],
-                )
-            })
+            .map(|p| window_cells(p, x[axis + 1], pool.kernel[axis], pool.strides[axis], 1, pool.pads[axis]))
             .collect()
     };
     Ok([count(0), count(1)])
@@ -224,11 +176,7 @@ pub fn average_pool_counts(x: &[usize], pool: &AveragePool) -> Result<[Vec<usize
 /// When a pair of dimensions is neither equal nor has a 1.
 pub fn broadcast_shape(a: &[usize], b: &[usize]) -> Shape {
     let rank = a.len().max(b.len());
-    let at = |shape: &[usize], axis: usize| {
-        (axis + shape.len())
-            .checked_sub(rank)
-            .map_or(1, |index| shape[index])
-    };
+    let at = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |index| shape[index]);
     (0..rank)
         .map(|axis| match (at(a, axis), at(b, axis)) {
             (m, n) if m == n => Ok(m),
@@ -248,9 +196,7 @@ pub fn matmul_shape(a: &[usize], b: &[usize]) -> Shape {
         return fail("both operands of a matrix product must have at least rank 2");
     };
     if k != l {
-        return fail(format!(
-            "the first operand has {k} columns but the second {l} rows"
-        ));
+        return fail(format!("the first operand has {k} columns but the second {l} rows"));
     }
     let mut shape = broadcast_shape(batch_a, batch_b)?;
     shape.extend([*m, *n]);
@@ -271,15 +217,9 @@ pub fn concat_shape(operands: &[&[usize]], axis: usize) -> Shape {
     }
     for operand in rest {
         let fits = operand.len() == shape.len()
-            && shape
-                .iter()
-                .zip(*operand)
-                .enumerate()
-                .all(|(index, (a, b))| index == axis || a == b);
+            && shape.iter().zip(*operand).enumerate().all(|(index, (a, b))| index == axis || a == b);
         if !fits {
-            return fail(format!(
-                "shapes {first:?} and {operand:?} differ outside of axis {axis}"
-            ));
+            return fail(format!("shapes {first:?} and {operand:?} differ outside of axis {axis}"));
         }
         match shape[axis].checked_add(operand[axis]) {
             Some(sum) => shape[axis] = sum,
@@ -295,10 +235,7 @@ pub fn concat_shape(operands: &[&[usize]], axis: usize) -> Shape {
 /// When an attribute has another length than the rank, a step is 0, a size is 0, or a cell is outside.
 pub fn slice_shape(x: &[usize], starts: &[usize], steps: &[isize], sizes: &[usize]) -> Shape {
     if [starts.len(), steps.len(), sizes.len()] != [x.len(); 3] {
-        return fail(format!(
-            "starts, steps and sizes must each have {} values, one per dimension",
-            x.len()
-        ));
+        return fail(format!("starts, steps and sizes must each have {} values, one per dimension", x.len()));
     }
     for axis in 0..x.len() {
         let (start, step, size) = (starts[axis], steps[axis], sizes[axis]);
@@ -325,23 +262,14 @@ pub fn slice_shape(x: &[usize], starts: &[usize], steps: &[isize], sizes: &[usiz
 /// When an attribute has another length than the rank, or reflect padding is not smaller than its dimension.
 pub fn pad_shape(x: &[usize], before: &[usize], after: &[usize], mode: PadMode) -> Shape {
     if [before.len(), after.len()] != [x.len(); 2] {
-        return fail(format!(
-            "before and after must each have {} values, one per dimension",
-            x.len()
-        ));
+        return fail(format!("before and after must each have {} values, one per dimension", x.len()));
     }
     (0..x.len())
         .map(|axis| {
             if mode == PadMode::Reflect && before[axis].max(after[axis]) >= x[axis] {
-                return fail(format!(
-                    "reflect padding of dimension {axis} must be below its size {}",
-                    x[axis]
-                ));
+                return fail(format!("reflect padding of dimension {axis} must be below its size {}", x[axis]));
             }
-            match x[axis]
-                .checked_add(before[axis])
-                .and_then(|sum| sum.checked_add(after[axis]))
-            {
+            match x[axis].checked_add(before[axis]).and_then(|sum| sum.checked_add(after[axis])) {
                 Some(sum) => Ok(sum),
                 None => fail(format!("padded dimension {axis} is too large to count")),
             }
@@ -359,18 +287,12 @@ pub fn transpose_shape(x: &[usize], permutation: &[usize]) -> Shape {
         match seen.get_mut(axis) {
             Some(mark) if !*mark => *mark = true,
             _ => {
-                return fail(format!(
-                    "{permutation:?} is not a permutation of {} dimensions",
-                    x.len()
-                ));
+                return fail(format!("{permutation:?} is not a permutation of {} dimensions", x.len()));
             }
         }
     }
     if permutation.len() != x.len() {
-        return fail(format!(
-            "{permutation:?} is not a permutation of {} dimensions",
-            x.len()
-        ));
+        return fail(format!("{permutation:?} is not a permutation of {} dimensions", x.len()));
     }
     Ok(permutation.iter().map(|&axis| x[axis]).collect())
 }
@@ -379,10 +301,7 @@ pub fn transpose_shape(x: &[usize], permutation: &[usize]) -> Shape {
 ///
 /// # Errors
 /// When the number of operands or their shapes do not fit the operator.
-pub fn output_shape(
-    operator: &Operator,
-    operands: &[&[usize]],
-) -> Result<Option<Vec<usize>>, ShapeError> {
+pub fn output_shape(operator: &Operator, operands: &[&[usize]]) -> Result<Option<Vec<usize>>, ShapeError> {
     if let Some(shape) = operands.iter().find(|shape| shape.len() > MAX_RANK) {
         return fail(format!("rank {} is above {MAX_RANK}", shape.len()));
     }
@@ -391,51 +310,24 @@ pub fn output_shape(
         (Operator::Convolution(convolution), [x, w, bias]) => {
             let shape = convolution_shape(x, w, convolution)?;
             if **bias != [w[0]] {
-                return fail(format!(
-                    "the bias has shape {bias:?} but must have [{}]",
-                    w[0]
-                ));
+                return fail(format!("the bias has shape {bias:?} but must have [{}]", w[0]));
             }
             shape
         }
         (Operator::MatMul { .. }, [a, b]) => matmul_shape(a, b)?,
-        (Operator::Add { .. } | Operator::Sub { .. } | Operator::Mul { .. }, [a, b]) => {
-            broadcast_shape(a, b)?
-        }
+        (Operator::Add { .. } | Operator::Sub { .. } | Operator::Mul { .. }, [a, b]) => broadcast_shape(a, b)?,
         (Operator::MaxPool(pool), [x]) => max_pool_shape(x, pool)?,
         (Operator::AveragePool(pool), [x]) => average_pool_shape(x, pool)?,
         (Operator::Concat { axis }, operands) => concat_shape(operands, *axis)?,
-        (
-            Operator::Slice {
-                starts,
-                steps,
-                sizes,
-            },
-            [x],
-        ) => slice_shape(x, starts, steps, sizes)?,
-        (
-            Operator::Pad {
-                before,
-                after,
-                mode,
-            },
-            [x],
-        ) => pad_shape(x, before, after, *mode)?,
+        (Operator::Slice { starts, steps, sizes }, [x]) => slice_shape(x, starts, steps, sizes)?,
+        (Operator::Pad { before, after, mode }, [x]) => pad_shape(x, before, after, *mode)?,
         (Operator::Transpose { permutation }, [x]) => transpose_shape(x, permutation)?,
-        (
-            Operator::Lookup { .. }
-            | Operator::Requantize { .. }
-            | Operator::Quantize
-            | Operator::Dequantize,
-            [x],
-        ) => x.to_vec(),
+        (Operator::Lookup { .. } | Operator::Requantize { .. } | Operator::Quantize | Operator::Dequantize, [x]) => {
+            x.to_vec()
+        }
         (Operator::Reshape, [_]) => return Ok(None),
         _ => {
-            return fail(format!(
-                "{} does not take {} operands",
-                operator.name(),
-                operands.len()
-            ));
+            return fail(format!("{} does not take {} operands", operator.name(), operands.len()));
         }
     };
     Ok(Some(shape))
@@ -448,30 +340,13 @@ mod tests {
 
     #[test]
     fn convolution_on_paper() {
-        let resnet_stem = Convolution {
-            strides: [2, 2],
-            pads: [3, 3, 3, 3],
-            ..Convolution::default()
-        };
-        assert_eq!(
-            convolution_shape(&[1, 224, 224, 3], &[64, 7, 7, 3], &resnet_stem).unwrap(),
-            [1, 112, 112, 64]
-        );
-        let depthwise = Convolution {
-            group: 8,
-            dilations: [2, 1],
-            ..Convolution::default()
-        };
-        assert_eq!(
-            convolution_shape(&[2, 9, 9, 8], &[16, 3, 3, 1], &depthwise).unwrap(),
-            [2, 5, 7, 16]
-        );
+        let resnet_stem = Convolution { strides: [2, 2], pads: [3, 3, 3, 3], ..Convolution::default() };
+        assert_eq!(convolution_shape(&[1, 224, 224, 3], &[64, 7, 7, 3], &resnet_stem).unwrap(), [1, 112, 112, 64]);
+        let depthwise = Convolution { group: 8, dilations: [2, 1], ..Convolution::default() };
+        assert_eq!(convolution_shape(&[2, 9, 9, 8], &[16, 3, 3, 1], &depthwise).unwrap(), [2, 5, 7, 16]);
         assert!(convolution_shape(&[1, 4, 4, 8], &[8, 3, 3, 8], &depthwise).is_err());
         assert!(convolution_shape(&[1, 4, 4, 3], &[8, 5, 5, 3], &Convolution::default()).is_err());
-        let no_group = Convolution {
-            group: 0,
-            ..Convolution::default()
-        };
+        let no_group = Convolution { group: 0, ..Convolution::default() };
         assert!(convolution_shape(&[1, 4, 4, 3], &[8, 1, 1, 3], &no_group).is_err());
     }
 
@@ -480,10 +355,7 @@ mod tests {
         assert_eq!(broadcast_shape(&[2, 1, 4], &[3, 1]).unwrap(), [2, 3, 4]);
         assert_eq!(broadcast_shape(&[], &[3]).unwrap(), [3]);
         assert!(broadcast_shape(&[2], &[3]).is_err());
-        assert_eq!(
-            matmul_shape(&[5, 1, 2, 3], &[4, 3, 7]).unwrap(),
-            [5, 4, 2, 7]
-        );
+        assert_eq!(matmul_shape(&[5, 1, 2, 3], &[4, 3, 7]).unwrap(), [5, 4, 2, 7]);
         assert!(matmul_shape(&[2, 3], &[2, 3]).is_err());
         assert!(matmul_shape(&[3], &[3, 2]).is_err());
     }
@@ -497,38 +369,20 @@ mod tests {
         assert!(slice_shape(&[10], &[9], &[-3], &[5]).is_err());
         assert!(slice_shape(&[10], &[8], &[1], &[3]).is_err());
         assert!(slice_shape(&[10], &[0], &[0], &[1]).is_err());
-        assert_eq!(
-            pad_shape(&[2, 3], &[0, 1], &[1, 0], PadMode::Edge).unwrap(),
-            [3, 4]
-        );
+        assert_eq!(pad_shape(&[2, 3], &[0, 1], &[1, 0], PadMode::Edge).unwrap(), [3, 4]);
         assert!(pad_shape(&[3], &[3], &[0], PadMode::Reflect).is_err());
-        assert_eq!(
-            transpose_shape(&[1, 2, 3, 4], &[0, 2, 3, 1]).unwrap(),
-            [1, 3, 4, 2]
-        );
+        assert_eq!(transpose_shape(&[1, 2, 3, 4], &[0, 2, 3, 1]).unwrap(), [1, 3, 4, 2]);
         assert!(transpose_shape(&[1, 2], &[0, 0]).is_err());
         assert!(transpose_shape(&[1, 2], &[0]).is_err());
     }
 
     #[test]
     fn pools_count_their_cells() {
-        let pool = AveragePool {
-            kernel: [3, 3],
-            strides: [2, 2],
-            pads: [1, 0, 1, 1],
-            count_include_pad: false,
-            clamp: None,
-        };
+        let pool =
+            AveragePool { kernel: [3, 3], strides: [2, 2], pads: [1, 0, 1, 1], count_include_pad: false, clamp: None };
         // Rows -1..2, 1..4, 3..6 of 5; columns 0..3, 2..5, of 4.
-        assert_eq!(
-            average_pool_counts(&[1, 5, 4, 1], &pool).unwrap(),
-            [vec![2, 3, 2], vec![3, 2]]
-        );
-        let outside = AveragePool {
-            kernel: [1, 1],
-            pads: [0, 1, 0, 0],
-            ..pool
-        };
+        assert_eq!(average_pool_counts(&[1, 5, 4, 1], &pool).unwrap(), [vec![2, 3, 2], vec![3, 2]]);
+        let outside = AveragePool { kernel: [1, 1], pads: [0, 1, 0, 0], ..pool };
         assert!(average_pool_counts(&[1, 5, 4, 1], &outside).is_err());
     }
 

@@ -11,22 +11,15 @@ pub(super) fn check_clamp(operator: &Operator, output: &Tensor) -> Check {
         return Ok(());
     };
     ensure(!clamp.is_empty() && range.contains(clamp), || {
-        format!(
-            "the clamp [{}, {}] is empty or leaves the range of {}",
-            clamp.low, clamp.high, output.element
-        )
+        format!("the clamp [{}, {}] is empty or leaves the range of {}", clamp.low, clamp.high, output.element)
     })
 }
 
 pub(super) fn check_types(operator: &Operator, operands: &[&Tensor], output: &Tensor) -> Check {
     match (operator, operands) {
-        (Operator::Convolution(convolution), [x, w, rest @ ..]) => check_convolution(
-            x,
-            w,
-            rest.first().copied(),
-            output,
-            convolution.clamp.is_some(),
-        ),
+        (Operator::Convolution(convolution), [x, w, rest @ ..]) => {
+            check_convolution(x, w, rest.first().copied(), output, convolution.clamp.is_some())
+        }
         (Operator::MatMul { clamp }, [a, b]) => {
             activation(a, "the first operand")?;
             activation(b, "the second operand")?;
@@ -48,31 +41,23 @@ pub(super) fn check_types(operator: &Operator, operands: &[&Tensor], output: &Te
         (Operator::Lookup { .. }, [x]) => {
             activation(x, "the input")?;
             activation(output, "the result")?;
-            ensure(
-                x.element == Element::I8 && output.element == Element::I8,
-                || "a table maps i8 to i8".to_owned(),
-            )
+            ensure(x.element == Element::I8 && output.element == Element::I8, || "a table maps i8 to i8".to_owned())
         }
         (Operator::Requantize { .. }, [x]) => {
-            ensure(
-                x.element != Element::F32 && x.scale.per_tensor().is_some(),
-                || "the input must be integers with one scale".to_owned(),
-            )?;
+            ensure(x.element != Element::F32 && x.scale.per_tensor().is_some(), || {
+                "the input must be integers with one scale".to_owned()
+            })?;
             activation(output, "the result")
         }
         (Operator::Quantize, [x]) => {
-            ensure(x.element == Element::F32, || {
-                format!("the input must be f32, not {}", x.element)
-            })?;
+            ensure(x.element == Element::F32, || format!("the input must be f32, not {}", x.element))?;
             activation(output, "the result")
         }
         (Operator::Dequantize, [x]) => {
             ensure(x.element != Element::F32 && x.scale != Scale::None, || {
                 "the input must be integers with a scale".to_owned()
             })?;
-            ensure(output.element == Element::F32, || {
-                format!("the result must be f32, not {}", output.element)
-            })
+            ensure(output.element == Element::F32, || format!("the result must be f32, not {}", output.element))
         }
         _ => check_movement(operator, operands, output),
     }
@@ -83,61 +68,33 @@ fn check_movement(operator: &Operator, operands: &[&Tensor], output: &Tensor) ->
     for operand in operands {
         same_type(operand, output)?;
         ensure(!matches!(operand.scale, Scale::PerChannel { .. }), || {
-            format!(
-                "{} moves no tensor with a scale per channel",
-                operator.name()
-            )
+            format!("{} moves no tensor with a scale per channel", operator.name())
         })?;
     }
     match (operator, operands) {
         (Operator::Reshape, [x]) => ensure(x.element_count() == output.element_count(), || {
-            format!(
-                "shapes {:?} and {:?} have different numbers of elements",
-                x.shape, output.shape
-            )
+            format!("shapes {:?} and {:?} have different numbers of elements", x.shape, output.shape)
         }),
-        (
-            Operator::Pad {
-                mode: PadMode::Constant(value),
-                ..
-            },
-            _,
-        ) => {
+        (Operator::Pad { mode: PadMode::Constant(value), .. }, _) => {
             // For reals only 0 has the same meaning as an integer and as a number.
-            let fits = output.element.range().map_or(*value == 0, |range| {
-                (range.low..=range.high).contains(value)
-            });
-            ensure(fits, || {
-                format!("{} cannot hold the padding {value}", output.element)
-            })
+            let fits = output.element.range().map_or(*value == 0, |range| (range.low..=range.high).contains(value));
+            ensure(fits, || format!("{} cannot hold the padding {value}", output.element))
         }
         _ => Ok(()),
     }
 }
 
-fn check_convolution(
-    x: &Tensor,
-    w: &Tensor,
-    bias: Option<&Tensor>,
-    output: &Tensor,
-    clamped: bool,
-) -> Check {
+fn check_convolution(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, output: &Tensor, clamped: bool) -> Check {
     activation(x, "the input")?;
-    ensure(w.element.is_activation(), || {
-        format!("the weight must be i8 or i16, not {}", w.element)
+    ensure(w.element.is_activation(), || format!("the weight must be i8 or i16, not {}", w.element))?;
+    ensure(!matches!(w.scale, Scale::PerChannel { axis, .. } if axis != 0), || {
+        "the scales of the weight must run along its output channels, axis 0".to_owned()
     })?;
-    ensure(
-        !matches!(w.scale, Scale::PerChannel { axis, .. } if axis != 0),
-        || "the scales of the weight must run along its output channels, axis 0".to_owned(),
-    )?;
     if let Some(bias) = bias {
-        ensure(bias.element == Element::I32, || {
-            format!("the bias must be i32, not {}", bias.element)
-        })?;
+        ensure(bias.element == Element::I32, || format!("the bias must be i32, not {}", bias.element))?;
         if bias.scale != Scale::None {
             ensure(is_product(x, w, bias), || {
-                "the scale of the bias must be that of the input times that of the weight"
-                    .to_owned()
+                "the scale of the bias must be that of the input times that of the weight".to_owned()
             })?;
         }
     }
@@ -149,9 +106,7 @@ fn check_sum_of_products(a: &Tensor, b: &Tensor, output: &Tensor, clamped: bool)
     if output.element != Element::I32 {
         return activation(output, "the result");
     }
-    ensure(!clamped, || {
-        "an i32 result is the accumulator itself and takes no clamp".to_owned()
-    })?;
+    ensure(!clamped, || "an i32 result is the accumulator itself and takes no clamp".to_owned())?;
     ensure(is_product(a, b, output), || {
         "the scale of an i32 result must be the product of the scales of the operands".to_owned()
     })
@@ -164,44 +119,27 @@ fn is_product(a: &Tensor, b: &Tensor, product: &Tensor) -> bool {
     };
     let channels = match (&b.scale, &product.scale) {
         (Scale::PerTensor(_), Scale::PerTensor(_)) => 1,
-        (
-            Scale::PerChannel { scales, .. },
-            Scale::PerChannel {
-                axis,
-                scales: products,
-            },
-        ) if axis + 1 == product.shape.len() && scales.len() == products.len() => scales.len(),
+        (Scale::PerChannel { scales, .. }, Scale::PerChannel { axis, scales: products })
+            if axis + 1 == product.shape.len() && scales.len() == products.len() =>
+        {
+            scales.len()
+        }
         _ => return false,
     };
-    (0..channels).all(|channel| {
-        match (
-            b.scale.of_channel(channel),
-            product.scale.of_channel(channel),
-        ) {
-            (Some(factor), Some(found)) => {
-                (scale * factor - found).abs() <= found * PRODUCT_TOLERANCE
-            }
-            _ => false,
-        }
+    (0..channels).all(|channel| match (b.scale.of_channel(channel), product.scale.of_channel(channel)) {
+        (Some(factor), Some(found)) => (scale * factor - found).abs() <= found * PRODUCT_TOLERANCE,
+        _ => false,
     })
 }
 
 fn activation(tensor: &Tensor, what: &str) -> Check {
-    ensure(tensor.element.is_activation(), || {
-        format!("{what} must be i8 or i16, not {}", tensor.element)
-    })?;
-    ensure(tensor.scale.per_tensor().is_some(), || {
-        format!("{what} must have one scale for the whole tensor")
-    })
+    ensure(tensor.element.is_activation(), || format!("{what} must be i8 or i16, not {}", tensor.element))?;
+    ensure(tensor.scale.per_tensor().is_some(), || format!("{what} must have one scale for the whole tensor"))
 }
 
 fn same_type(x: &Tensor, y: &Tensor) -> Check {
     ensure(x.element == y.element && x.scale == y.scale, || {
-        format!(
-            "operand and result must have the same type and scale, not {} and {}",
-            type_of(x),
-            type_of(y)
-        )
+        format!("operand and result must have the same type and scale, not {} and {}", type_of(x), type_of(y))
     })
 }
 

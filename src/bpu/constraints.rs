@@ -1,0 +1,100 @@
+//! What a node must satisfy to run on the BPU: one function and one sentence each.
+//!
+//! The sentence is the reason in the placement report and the row of the generated `docs/operators.md`. The limits here
+//! follow from `docs/numerics.md` and from the instruction set (`docs/nash-isa.md`); the size of a layer is no limit,
+//! since tiles may be as small as they must.
+
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use super::model::{Node, Operator, Segment, Tensor};
+
+/// A node with its tensors, for a constraint to look at.
+#[derive(Clone, Copy)]
+pub struct NodeContext<'a> {
+    /// Holds the tensors.
+    pub segment: &'a Segment,
+    /// The node in question; it need not be in the segment's list.
+    pub node: &'a Node,
+}
+
+impl<'a> NodeContext<'a> {
+    /// The operand at `index`, if the node has one there.
+    #[must_use]
+    pub fn operand(&self, index: usize) -> Option<&'a Tensor> {
+        self.segment.tensor(*self.node.inputs.get(index)?)
+    }
+
+    /// The result.
+    #[must_use]
+    pub fn result(&self) -> Option<&'a Tensor> {
+        self.segment.tensor(*self.node.outputs.first()?)
+    }
+
+    /// Every operand, then every result.
+    pub fn tensors(&self) -> impl Iterator<Item = &'a Tensor> + use<'a> {
+        let segment = self.segment;
+        self.node.inputs.iter().chain(&self.node.outputs).filter_map(|id| segment.tensor(*id))
+    }
+}
+
+/// One condition of one operator, or of all.
+pub struct Constraint {
+    /// Names of the operators as [`Operator::name`] gives them; empty means every operator.
+    pub operators: &'static [&'static str],
+    /// What must hold, as one sentence.
+    pub sentence: &'static str,
+    /// Whether it holds. A check that lacks what it looks at passes: that a tensor is missing is the concern of another.
+    pub check: fn(&NodeContext) -> bool,
+}
+
+impl Constraint {
+    /// Whether the constraint is one of this operator.
+    #[must_use]
+    pub fn applies_to(&self, operator: &str) -> bool {
+        self.operators.is_empty() || self.operators.contains(&operator)
+    }
+}
+
+/// Every constraint, the general ones first.
+#[must_use]
+pub fn constraints() -> &'static [Constraint] {
+    rules::CONSTRAINTS
+}
+
+/// Whether the BPU can run the node; if not, the sentences of all constraints that it breaks.
+///
+/// # Errors
+/// The broken constraints, in the order of the table.
+pub fn explain(segment: &Segment, node: &Node) -> Result<(), Vec<&'static str>> {
+    let context = NodeContext { segment, node };
+    let broken: Vec<&'static str> = rules::CONSTRAINTS
+        .iter()
+        .filter(|constraint| constraint.applies_to(node.operator.name()) && !(constraint.check)(&context))
+        .map(|constraint| constraint.sentence)
+        .collect();
+    if broken.is_empty() { Ok(()) } else { Err(broken) }
+}
+
+/// A row of `docs/operators.md`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The operator's name in the `bpu` dialect; "every operator" for what holds for all.
+    pub operator: &'static str,
+    /// Its constraints.
+    pub sentences: Vec<&'static str>,
+}
+
+/// The rows for the generated documentation: first what holds for every operator, then each operator by name.
+#[must_use]
+pub fn documentation() -> Vec<Row> {
+    let sentences = |wanted: &dyn Fn(&Constraint) -> bool| {
+        rules::CONSTRAINTS.iter().filter(|c| wanted(c)).map(|c| c.sentence).collect::<Vec<_>>()
+    };
+    let general = Row { operator: "every operator", sentences: sentences(&|c| c.operators.is_empty()) };
+    let specific = Operator::NAMES
+        .iter()
+        .map(|name| Row { operator: name, sentences: sentences(&|c| c.operators.contains(name)) });
+    std::iter::once(general).chain(specific).collect()
+}

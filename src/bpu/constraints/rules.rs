@@ -1,0 +1,281 @@
+//! The table of constraints.
+
+use super::{Constraint, NodeContext};
+use crate::bpu::model::{
+    AveragePool, Element, MAX_RANK, MAX_TENSOR_BYTES, Operator, Scale, Tensor, average_pool_counts,
+};
+use crate::numerics::{Multiplier, SumMultipliers, accumulator_bound, accumulator_fits, average_multiplier};
+
+const CONVOLUTION: &[&str] = &["conv2d"];
+const MATMUL: &[&str] = &["matmul"];
+const AVERAGE_POOL: &[&str] = &["average_pool"];
+
+pub(super) const CONSTRAINTS: &[Constraint] = &[
+    Constraint { operators: &[], sentence: "Every tensor has a rank of at most 6.", check: rank },
+    Constraint {
+        operators: &[],
+        sentence: "Every tensor has at least one element and takes at most 2 GiB.",
+        check: size,
+    },
+    Constraint {
+        operators: &[],
+        sentence: "Attributes, shapes, element types and scales of operands and result fit the operator.",
+        check: well_formed,
+    },
+    Constraint {
+        operators: &["conv2d", "matmul", "add", "sub", "mul", "max_pool", "average_pool"],
+        sentence: "Activations are int8 or int16 with one scale for the whole tensor.",
+        check: activations,
+    },
+    Constraint {
+        operators: CONVOLUTION,
+        sentence: "Input and weight have rank 4: images with one or two spatial dimensions.",
+        check: images,
+    },
+    Constraint {
+        operators: CONVOLUTION,
+        sentence: "The weight is a constant of int8, the bias a constant of int32.",
+        check: constant_weights,
+    },
+    Constraint {
+        operators: CONVOLUTION,
+        sentence: "The 32-bit accumulator cannot overflow: of every output channel, the sum of the magnitudes of the weights \
+                   times 128 (int8 input) or 32768 (int16 input), plus that of the bias, is at most 2^31 - 1.",
+        check: convolution_accumulator,
+    },
+    Constraint {
+        operators: CONVOLUTION,
+        sentence: "For every output channel the scale of the input times that of the weight over that of the result lies \
+                   in [2^-32, 2^31).",
+        check: convolution_ratio,
+    },
+    Constraint {
+        operators: MATMUL,
+        sentence: "The second operand is int8.",
+        check: |context| context.operand(1).is_none_or(|b| b.element == Element::I8),
+    },
+    Constraint {
+        operators: MATMUL,
+        sentence: "The 32-bit accumulator cannot overflow: the number of products times the largest magnitudes of both \
+                   operands (their actual values, where constant) is at most 2^31 - 1.",
+        check: matmul_accumulator,
+    },
+    Constraint {
+        operators: &["matmul", "mul"],
+        sentence: "The product of the scales of the operands over that of the result lies in [2^-32, 2^31).",
+        check: product_ratio,
+    },
+    Constraint {
+        operators: &["add", "sub"],
+        sentence: "The larger scale of the operands over that of the result lies in [2^-32, 2^31).",
+        check: sum_ratio,
+    },
+    Constraint {
+        operators: &["requantize"],
+        sentence: "The scale of the input over that of the result lies in [2^-32, 2^31).",
+        check: requantize_ratio,
+    },
+    Constraint {
+        operators: AVERAGE_POOL,
+        sentence: "The sum of a window cannot overflow 32 bits: at most 16777215 cells of int8 or 65535 of int16.",
+        check: average_sum,
+    },
+    Constraint {
+        operators: AVERAGE_POOL,
+        sentence: "The scale of the input over that of the result and the number of cells lies in [2^-32, 2^31).",
+        check: average_ratio,
+    },
+    Constraint {
+        operators: &["max_pool", "average_pool"],
+        sentence: "Every window contains at least one cell of the input.",
+        check: windows,
+    },
+    Constraint {
+        operators: &["lookup"],
+        sentence: "Input and result are int8.",
+        check: |context| context.tensors().all(|tensor| tensor.element == Element::I8),
+    },
+    Constraint {
+        operators: &["max_pool", "concat", "slice", "pad", "transpose", "reshape"],
+        sentence: "Operands and result have the same element type and the same single scale.",
+        check: same_type,
+    },
+    Constraint {
+        operators: &["quantize"],
+        sentence: "The input is float32, the result int8 or int16 with one scale.",
+        check: quantize,
+    },
+    Constraint {
+        operators: &["dequantize"],
+        sentence: "The input is int8, int16 or int32 with one scale, the result float32.",
+        check: dequantize,
+    },
+];
+
+fn rank(context: &NodeContext) -> bool {
+    context.tensors().all(|tensor| tensor.shape.len() <= MAX_RANK)
+}
+
+fn size(context: &NodeContext) -> bool {
+    context.tensors().all(|tensor| tensor.byte_count().is_some_and(|bytes| (1..=MAX_TENSOR_BYTES).contains(&bytes)))
+}
+
+fn well_formed(context: &NodeContext) -> bool {
+    context.segment.verify_node(context.node).is_ok() && context.tensors().all(|tensor| tensor.verify().is_ok())
+}
+
+fn is_activation(tensor: &Tensor) -> bool {
+    tensor.element.is_activation() && tensor.scale.per_tensor().is_some()
+}
+
+fn activations(context: &NodeContext) -> bool {
+    let inputs = if matches!(context.node.operator, Operator::Convolution(_)) { 1 } else { 2 };
+    let sums = matches!(context.node.operator, Operator::Convolution(_) | Operator::MatMul { .. });
+    (0..inputs).filter_map(|index| context.operand(index)).all(is_activation)
+        // An int32 result is the unscaled accumulator.
+        && context.result().is_none_or(|y| is_activation(y) || (sums && y.element == Element::I32))
+}
+
+fn images(context: &NodeContext) -> bool {
+    [0, 1].iter().filter_map(|index| context.operand(*index)).all(|tensor| tensor.shape.len() == 4)
+}
+
+fn constant_weights(context: &NodeContext) -> bool {
+    let constant =
+        |index, element| context.operand(index).is_none_or(|tensor| tensor.data.is_some() && tensor.element == element);
+    constant(1, Element::I8) && constant(2, Element::I32)
+}
+
+/// The integers of a constant.
+fn values(tensor: &Tensor) -> Option<Vec<i32>> {
+    let data = tensor.data.as_ref()?;
+    Some(match tensor.element {
+        Element::I8 => data.iter().map(|byte| i32::from(*byte as i8)).collect(),
+        Element::I16 => data.as_chunks::<2>().0.iter().map(|bytes| i16::from_le_bytes(*bytes).into()).collect(),
+        Element::I32 => data.as_chunks::<4>().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect(),
+        Element::F32 => return None,
+    })
+}
+
+fn convolution_accumulator(context: &NodeContext) -> bool {
+    let (Some(x), Some(w)) = (context.operand(0), context.operand(1)) else { return true };
+    let (Some(weights), Some(&filters)) = (values(w), w.shape.first()) else { return true };
+    if filters == 0 || weights.len() < filters {
+        return true;
+    }
+    let bias = context.operand(2).and_then(values).unwrap_or_default();
+    weights.chunks(weights.len() / filters).enumerate().all(|(filter, weights)| {
+        let bias = bias.get(filter).copied().unwrap_or(0);
+        accumulator_fits(accumulator_bound(weights.iter().copied(), x.element.magnitude(), bias))
+    })
+}
+
+/// Whether there is a multiplier for the ratio.
+fn representable(ratio: f64) -> bool {
+    Multiplier::from_real(ratio).is_ok()
+}
+
+fn convolution_ratio(context: &NodeContext) -> bool {
+    let (Some(x), Some(w), Some(y)) = (context.operand(0), context.operand(1), context.result()) else { return true };
+    let (Some(s_x), Some(s_y)) = (x.scale.per_tensor(), y.scale.per_tensor()) else { return true };
+    if y.element == Element::I32 {
+        return true;
+    }
+    match &w.scale {
+        Scale::None => true,
+        Scale::PerTensor(s_w) => representable(s_x * s_w / s_y),
+        Scale::PerChannel { scales, .. } => scales.iter().all(|s_w| representable(s_x * s_w / s_y)),
+    }
+}
+
+/// The scales of both operands and the result.
+fn three_scales(context: &NodeContext) -> Option<[f64; 3]> {
+    let scale = |tensor: Option<&Tensor>| tensor.and_then(|tensor| tensor.scale.per_tensor());
+    Some([scale(context.operand(0))?, scale(context.operand(1))?, scale(context.result())?])
+}
+
+fn matmul_accumulator(context: &NodeContext) -> bool {
+    let (Some(a), Some(b)) = (context.operand(0), context.operand(1)) else { return true };
+    let magnitude = |tensor: &Tensor| match values(tensor) {
+        Some(values) => values.iter().map(|value| u64::from(value.unsigned_abs())).max().unwrap_or(0),
+        None => u64::from(tensor.element.magnitude()),
+    };
+    let terms = a.shape.last().map_or(0, |terms| *terms as u64);
+    accumulator_fits(terms.saturating_mul(magnitude(a)).saturating_mul(magnitude(b)))
+}
+
+fn product_ratio(context: &NodeContext) -> bool {
+    if context.result().is_some_and(|y| y.element == Element::I32) {
+        return true;
+    }
+    three_scales(context).is_none_or(|[s_a, s_b, s_y]| representable(s_a * s_b / s_y))
+}
+
+fn sum_ratio(context: &NodeContext) -> bool {
+    three_scales(context).is_none_or(|[s_a, s_b, s_y]| SumMultipliers::add(s_a / s_y, s_b / s_y).is_ok())
+}
+
+fn requantize_ratio(context: &NodeContext) -> bool {
+    let scale = |tensor: Option<&Tensor>| tensor.and_then(|tensor| tensor.scale.per_tensor());
+    match (scale(context.operand(0)), scale(context.result())) {
+        (Some(s_x), Some(s_y)) => representable(s_x / s_y),
+        _ => true,
+    }
+}
+
+/// The numbers of cells that windows sum, and those that they divide by.
+fn average_counts(context: &NodeContext, pool: &AveragePool) -> Option<(usize, Vec<usize>)> {
+    let [mut rows, mut columns] = average_pool_counts(&context.operand(0)?.shape, pool).ok()?;
+    for counts in [&mut rows, &mut columns] {
+        counts.sort_unstable();
+        counts.dedup();
+    }
+    let largest = rows.last()?.checked_mul(*columns.last()?)?;
+    let divisors = if pool.count_include_pad {
+        vec![pool.kernel[0].checked_mul(pool.kernel[1])?]
+    } else {
+        rows.iter().flat_map(|r| columns.iter().map(move |c| r.saturating_mul(*c))).collect()
+    };
+    Some((largest, divisors))
+}
+
+fn average_sum(context: &NodeContext) -> bool {
+    let (Operator::AveragePool(pool), Some(x)) = (&context.node.operator, context.operand(0)) else { return true };
+    average_counts(context, pool)
+        .is_none_or(|(largest, _)| accumulator_fits((largest as u64).saturating_mul(x.element.magnitude().into())))
+}
+
+fn average_ratio(context: &NodeContext) -> bool {
+    let (Operator::AveragePool(pool), Some(x), Some(y)) =
+        (&context.node.operator, context.operand(0), context.result())
+    else {
+        return true;
+    };
+    let (Some(s_x), Some(s_y)) = (x.scale.per_tensor(), y.scale.per_tensor()) else { return true };
+    average_counts(context, pool).is_none_or(|(_, divisors)| {
+        divisors
+            .iter()
+            .all(|count| u32::try_from(*count).is_ok_and(|count| average_multiplier(s_x, s_y, count).is_ok()))
+    })
+}
+
+fn windows(context: &NodeContext) -> bool {
+    let Some(x) = context.operand(0) else { return true };
+    crate::bpu::model::output_shape(&context.node.operator, &[&x.shape]).is_ok()
+}
+
+fn same_type(context: &NodeContext) -> bool {
+    let mut tensors = context.tensors();
+    let Some(first) = tensors.next() else { return true };
+    !matches!(first.scale, Scale::PerChannel { .. })
+        && tensors.all(|tensor| tensor.element == first.element && tensor.scale == first.scale)
+}
+
+fn quantize(context: &NodeContext) -> bool {
+    context.operand(0).is_none_or(|x| x.element == Element::F32) && context.result().is_none_or(is_activation)
+}
+
+fn dequantize(context: &NodeContext) -> bool {
+    context.operand(0).is_none_or(|x| x.element != Element::F32 && x.scale.per_tensor().is_some())
+        && context.result().is_none_or(|y| y.element == Element::F32)
+}

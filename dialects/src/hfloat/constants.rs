@@ -40,7 +40,7 @@ fn constant_of_shape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>,
     let value = operation.attribute("value").map_err(|error| error.to_string())?;
     let value = elements_of(value).ok_or("has a value whose bytes are missing or do not fit its type")?;
     if value.r#type.elements() != Some(1) {
-        return Err(format!("has a value of {:?} elements; it must have one", value.r#type.elements()));
+        return Err("has a value that is not one element".into());
     }
     let shape = operand_type(operation, 0)?;
     if shape.dimensions.as_ref().is_some_and(|dimensions| dimensions.len() != 1) {
@@ -78,6 +78,16 @@ fn cast(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let result = operation.result(0).map_err(|error| error.to_string())?;
     let declared = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
     one(declared.element, operand_type(operation, 0)?.dimensions)
+}
+
+/// An operation that changes nothing but the shape folds to its input when the shape stays the same. Equal types do not
+/// say so where a dimension is unknown.
+pub(super) fn fold_same_shape<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    operands: &[Option<Attribute<'c>>],
+) -> Option<Folded<'c, 'a>> {
+    operand_type(operation, 0).ok()?.shape()?;
+    fold_to_input(operation, operands)
 }
 
 /// An operation that leaves its input as it is, recognised by equal types, folds to it.

@@ -1,6 +1,10 @@
 //! Operations that move elements.
 
-use super::{Definition, Dimensions, constants::fold_to_input, operands::*};
+use super::{
+    Definition, Dimensions,
+    constants::{fold_same_shape, fold_to_input},
+    operands::*,
+};
 use crate::{
     hooks::Folded,
     ir::{OperationAttributes, TensorType},
@@ -11,9 +15,9 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     Definition::new("hfloat.concat", concat),
     Definition::foldable("hfloat.slice", slice, fold_slice),
     Definition::foldable("hfloat.pad", pad, fold_pad),
-    Definition::foldable("hfloat.flatten", flatten, fold_to_input),
-    Definition::foldable("hfloat.reshape", reshape, fold_to_input),
-    Definition::foldable("hfloat.unsqueeze", unsqueeze, fold_to_input),
+    Definition::foldable("hfloat.flatten", flatten, fold_same_shape),
+    Definition::foldable("hfloat.reshape", reshape, fold_same_shape),
+    Definition::foldable("hfloat.unsqueeze", unsqueeze, fold_same_shape),
     Definition::foldable("hfloat.transpose", transpose, fold_transpose),
     Definition::new("hfloat.gather", gather),
 ];

@@ -168,8 +168,8 @@ fn conv(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
         return Err(format!("has a weight of rank {}; it needs at least 3", weight_sizes.len()));
     }
     let filters = weight_sizes[0];
-    if filters.is_some_and(|filters| filters % group != 0) {
-        return Err(format!("has {filters:?} output channels, which {group} groups do not divide"));
+    if let Some(filters) = filters.filter(|filters| filters % group != 0) {
+        return Err(format!("has {filters} output channels, which {group} groups do not divide"));
     }
     if let Some(bias) = optional_operand_type(operation, 2)? {
         same_element(&input, &bias, "input and bias")?;

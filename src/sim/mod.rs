@@ -1,6 +1,14 @@
 //! The simulator: results, cycles, races.
 
 pub mod array;
+mod bpu_segment;
+pub mod command;
+pub mod executor;
+pub mod infer;
+pub mod inputs;
 pub mod machine;
 pub mod npy;
 mod npy_header;
+pub mod open;
+pub mod perf;
+pub mod runner;

@@ -1,0 +1,63 @@
+//! What every kind of model looks like to the commands that run it.
+
+use super::array::Array;
+use crate::hbm::ElementType;
+
+/// An input or an output of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorSpecification {
+    pub name: String,
+    pub element_type: ElementType,
+    /// `None` where the size follows from the data given.
+    pub dims: Vec<Option<usize>>,
+}
+
+impl TensorSpecification {
+    /// Whether an array of shape `dims` may be given for this tensor.
+    pub fn accepts(&self, dims: &[usize]) -> bool {
+        self.dims.len() == dims.len()
+            && self
+                .dims
+                .iter()
+                .zip(dims)
+                .all(|(expected, dim)| expected.is_none_or(|expected| expected == *dim))
+    }
+
+    /// The shape as messages show it: `1x3x?x?`.
+    pub fn shape(&self) -> String {
+        let dims: Vec<String> = self
+            .dims
+            .iter()
+            .map(|dim| dim.map_or_else(|| "?".to_owned(), |dim| dim.to_string()))
+            .collect();
+        if dims.is_empty() {
+            "scalar".to_owned()
+        } else {
+            dims.join("x")
+        }
+    }
+}
+
+/// Results of one run.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// In the order of [`ModelExecutor::outputs`].
+    pub outputs: Vec<Array>,
+    /// Predicted latency on the target in microseconds, where the model is compiled for one.
+    pub latency: Option<f64>,
+}
+
+/// A run that failed. The message names the node or segment, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ExecutionError(pub String);
+
+/// A model that can be run. One executor serves all threads.
+pub trait ModelExecutor: Send + Sync {
+    fn inputs(&self) -> &[TensorSpecification];
+
+    fn outputs(&self) -> &[TensorSpecification];
+
+    /// `inputs` are in the order of [`ModelExecutor::inputs`], of the types and shapes that these accept.
+    fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError>;
+}

@@ -1,0 +1,393 @@
+//! `hb_sim infer`: arrays in, arrays out.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::array::Array;
+use super::executor::{ExecutionError, ModelExecutor, Outcome};
+use super::inputs::{InputError, Inputs};
+use super::npy;
+use crate::files::{FileError, FileSet, StagedFile};
+
+/// Samples per thread that are in memory at once.
+const SAMPLES_PER_THREAD: usize = 8;
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum InferError {
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{}{source}", sample_prefix(.sample))]
+    Execution {
+        sample: Option<usize>,
+        source: ExecutionError,
+    },
+    #[error(
+        "output {name:?} has shape {found:?} for sample {sample} and {first:?} for the first; they cannot be stacked"
+    )]
+    Ragged {
+        name: String,
+        sample: usize,
+        found: Vec<usize>,
+        first: Vec<usize>,
+    },
+    #[error("cannot start {jobs} threads: {source}")]
+    Threads {
+        jobs: usize,
+        source: rayon::ThreadPoolBuildError,
+    },
+}
+
+fn sample_prefix(sample: &Option<usize>) -> String {
+    sample
+        .map(|sample| format!("sample {sample}: "))
+        .unwrap_or_default()
+}
+
+/// What to run, and where results go.
+#[derive(Debug, Clone)]
+pub struct InferRequest<'a> {
+    /// `NAME=FILE_OR_DIR` each.
+    pub inputs: &'a [String],
+    pub output_dir: &'a Path,
+    /// Threads over samples; 0 for one per core.
+    pub jobs: usize,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Serialize)]
+pub struct InferReport {
+    pub samples: usize,
+    /// Whether outputs have a first axis over the samples.
+    pub stacked: bool,
+    pub jobs: usize,
+    pub inputs: Vec<InputReport>,
+    pub outputs: Vec<OutputReport>,
+    /// Predicted for one run on the target; none for models that are not compiled.
+    pub predicted_latency_us: Option<f64>,
+    /// Time that the simulation took.
+    pub elapsed_seconds: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct InputReport {
+    pub name: String,
+    pub path: PathBuf,
+    pub element_type: String,
+    pub shape: Vec<Option<usize>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct OutputReport {
+    pub name: String,
+    pub path: PathBuf,
+    pub element_type: String,
+    pub shape: Vec<usize>,
+}
+
+/// Runs every sample and writes each output to `DIR/NAME.npy`; all files appear at the end, or none.
+pub fn infer(
+    executor: &dyn ModelExecutor,
+    request: &InferRequest<'_>,
+) -> Result<InferReport, InferError> {
+    let begin = Instant::now();
+    let inputs = Inputs::bind(executor.inputs(), request.inputs)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(request.jobs)
+        .build()
+        .map_err(|source| InferError::Threads {
+            jobs: request.jobs,
+            source,
+        })?;
+    let jobs = pool.current_num_threads();
+    let mut writer = OutputWriter::new(executor, request.output_dir, &inputs);
+    let progress = progress_bar(inputs.samples);
+    let samples: Vec<usize> = (0..inputs.samples).collect();
+    let mut latency = None;
+    for chunk in samples.chunks(jobs.saturating_mul(SAMPLES_PER_THREAD).max(1)) {
+        let run = |&sample: &usize| {
+            let outcome = run_sample(executor, &inputs, sample);
+            progress.inc(1);
+            outcome
+        };
+        let outcomes: Vec<Result<Outcome, InferError>> =
+            pool.install(|| chunk.par_iter().map(run).collect());
+        for (sample, outcome) in chunk.iter().zip(outcomes) {
+            let outcome = outcome?;
+            latency = latency.or(outcome.latency);
+            writer.append(*sample, &outcome.outputs)?;
+        }
+    }
+    progress.finish_and_clear();
+    let outputs = writer.commit()?;
+    let input_reports = executor
+        .inputs()
+        .iter()
+        .zip(&inputs.sources)
+        .map(|(tensor, source)| InputReport {
+            name: tensor.name.clone(),
+            path: source.path().to_owned(),
+            element_type: tensor.element_type.name().to_owned(),
+            shape: tensor.dims.clone(),
+        })
+        .collect();
+    Ok(InferReport {
+        samples: inputs.samples,
+        stacked: inputs.stacked,
+        jobs,
+        inputs: input_reports,
+        outputs,
+        predicted_latency_us: latency,
+        elapsed_seconds: begin.elapsed().as_secs_f64(),
+    })
+}
+
+fn run_sample(
+    executor: &dyn ModelExecutor,
+    inputs: &Inputs<'_>,
+    sample: usize,
+) -> Result<Outcome, InferError> {
+    let arrays = inputs.load(sample)?;
+    let failed = |source| InferError::Execution {
+        sample: inputs.stacked.then_some(sample),
+        source,
+    };
+    let outcome = executor.run(&arrays).map_err(failed)?;
+    if outcome.outputs.len() != executor.outputs().len() {
+        let detail = format!(
+            "the model gave {} outputs of {}",
+            outcome.outputs.len(),
+            executor.outputs().len()
+        );
+        return Err(failed(ExecutionError(detail)));
+    }
+    Ok(outcome)
+}
+
+/// Shown on a terminal only; quick runs are done before it would appear.
+fn progress_bar(samples: usize) -> ProgressBar {
+    if samples < 2 {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(samples as u64);
+    if let Ok(style) =
+        ProgressStyle::with_template("{pos}/{len} samples [{bar:40}] {elapsed} (left: {eta})")
+    {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Appends samples to the files of the outputs, so that only a few samples are in memory however many there are.
+struct OutputWriter<'a> {
+    executor: &'a dyn ModelExecutor,
+    folder: &'a Path,
+    /// Number of samples where results are stacked.
+    samples: Option<usize>,
+    files: FileSet,
+    outputs: Vec<(StagedFile, OutputReport, Vec<usize>)>,
+}
+
+impl<'a> OutputWriter<'a> {
+    fn new(executor: &'a dyn ModelExecutor, folder: &'a Path, inputs: &Inputs<'_>) -> Self {
+        let samples = inputs.stacked.then_some(inputs.samples);
+        Self {
+            executor,
+            folder,
+            samples,
+            files: FileSet::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    fn append(&mut self, sample: usize, arrays: &[Array]) -> Result<(), InferError> {
+        if self.outputs.is_empty() {
+            self.begin(arrays)?;
+        }
+        for ((file, report, dims), array) in self.outputs.iter().zip(arrays) {
+            if array.dims != *dims {
+                return Err(InferError::Ragged {
+                    name: report.name.clone(),
+                    sample,
+                    found: array.dims.clone(),
+                    first: dims.clone(),
+                });
+            }
+            self.files.append(*file, &array.bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The first sample decides shapes that the model leaves open.
+    fn begin(&mut self, arrays: &[Array]) -> Result<(), InferError> {
+        for (tensor, array) in self.executor.outputs().iter().zip(arrays) {
+            let path = self
+                .folder
+                .join(format!("{}.npy", tensor.name.replace('/', "_")));
+            let shape: Vec<usize> = self
+                .samples
+                .into_iter()
+                .chain(array.dims.iter().copied())
+                .collect();
+            let file = self.files.begin(&path)?;
+            self.files
+                .append(file, &npy::header(array.element_type, &shape))?;
+            let report = OutputReport {
+                name: tensor.name.clone(),
+                path,
+                element_type: array.element_type.name().to_owned(),
+                shape,
+            };
+            self.outputs.push((file, report, array.dims.clone()));
+        }
+        Ok(())
+    }
+
+    fn commit(self) -> Result<Vec<OutputReport>, InferError> {
+        self.files.commit()?;
+        Ok(self
+            .outputs
+            .into_iter()
+            .map(|(_, report, _)| report)
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::executor::TensorSpecification;
+    use super::*;
+    use crate::hbm::ElementType;
+
+    /// y = x + 1 on two bytes; z = as many ones as x[0] says. Fails on 255.
+    struct Toy {
+        inputs: Vec<TensorSpecification>,
+        outputs: Vec<TensorSpecification>,
+    }
+
+    fn specification(name: &str, dim: Option<usize>) -> TensorSpecification {
+        TensorSpecification {
+            name: name.into(),
+            element_type: ElementType::U8,
+            dims: vec![dim],
+        }
+    }
+
+    fn toy() -> Toy {
+        Toy {
+            inputs: vec![specification("x", Some(2))],
+            outputs: vec![specification("out/y", Some(2)), specification("z", None)],
+        }
+    }
+
+    fn bytes(bytes: &[u8]) -> Array {
+        Array {
+            element_type: ElementType::U8,
+            dims: vec![bytes.len()],
+            bytes: bytes.to_vec(),
+        }
+    }
+
+    impl ModelExecutor for Toy {
+        fn inputs(&self) -> &[TensorSpecification] {
+            &self.inputs
+        }
+
+        fn outputs(&self) -> &[TensorSpecification] {
+            &self.outputs
+        }
+
+        fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
+            let x = &inputs[0].bytes;
+            if x[0] == 255 {
+                return Err(ExecutionError("node Add_0: 255 is too much".into()));
+            }
+            let y = bytes(&[x[0] + 1, x[1] + 1]);
+            Ok(Outcome {
+                outputs: vec![y, bytes(&vec![1; x[0].into()])],
+                latency: Some(2.5),
+            })
+        }
+    }
+
+    fn run(
+        samples: &[[u8; 2]],
+        single: bool,
+    ) -> (Result<InferReport, InferError>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let inputs = folder.path().join("in");
+        std::fs::create_dir(&inputs).unwrap();
+        for (index, sample) in samples.iter().enumerate() {
+            std::fs::write(
+                inputs.join(format!("{index:03}.npy")),
+                npy::encode(&bytes(sample)),
+            )
+            .unwrap();
+        }
+        let path = if single {
+            inputs.join("000.npy")
+        } else {
+            inputs
+        };
+        let request = InferRequest {
+            inputs: &[path.display().to_string()],
+            output_dir: &folder.path().join("out"),
+            jobs: 2,
+        };
+        (infer(&toy(), &request), folder)
+    }
+
+    #[test]
+    fn a_file_gives_the_output_itself() {
+        let (report, folder) = run(&[[3, 4]], true);
+        let report = report.unwrap();
+        assert_eq!(
+            (report.samples, report.stacked, report.predicted_latency_us),
+            (1, false, Some(2.5))
+        );
+        let y = npy::read(&folder.path().join("out/out_y.npy")).unwrap();
+        assert_eq!(y, bytes(&[4, 5]));
+        assert_eq!(
+            npy::read(&folder.path().join("out/z.npy")).unwrap(),
+            bytes(&[1, 1, 1])
+        );
+    }
+
+    #[test]
+    fn a_folder_is_stacked_in_sorted_order() {
+        let samples: Vec<[u8; 2]> = (0..40).map(|index| [3, index]).collect();
+        let (report, folder) = run(&samples, false);
+        let report = report.unwrap();
+        assert_eq!((report.samples, report.stacked), (40, true));
+        let y = npy::read(&folder.path().join("out/out_y.npy")).unwrap();
+        assert_eq!(y.dims, [40, 2]);
+        let expected: Vec<u8> = (0..40).flat_map(|index| [4, index + 1]).collect();
+        assert_eq!(y.bytes, expected);
+        assert_eq!(
+            npy::read(&folder.path().join("out/z.npy")).unwrap().dims,
+            [40, 3]
+        );
+    }
+
+    #[test]
+    fn a_failure_names_the_sample_and_leaves_nothing() {
+        let (report, folder) = run(&[[1, 1], [1, 2], [255, 3]], false);
+        assert_eq!(
+            report.unwrap_err().to_string(),
+            "sample 2: node Add_0: 255 is too much"
+        );
+        let (ragged, other) = run(&[[1, 1], [2, 2]], false);
+        assert!(matches!(ragged, Err(InferError::Ragged { sample: 1, .. })));
+        for folder in [folder, other] {
+            let left =
+                std::fs::read_dir(folder.path().join("out")).map_or(0, |entries| entries.count());
+            assert_eq!(left, 0);
+        }
+    }
+}

@@ -11,20 +11,10 @@ use tempfile::NamedTempFile;
 /// Why a file could not be written. Every message names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    #[error(
-        "cannot create the folder {folder}: {source}; check that its parent exists and may be written to"
-    )]
-    CreateFolder {
-        folder: PathBuf,
-        source: std::io::Error,
-    },
-    #[error(
-        "cannot write {path}: {source}; check that the folder may be written to and that the disk has room"
-    )]
-    Write {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    #[error("cannot create the folder {folder}: {source}; check that its parent exists and may be written to")]
+    CreateFolder { folder: PathBuf, source: std::io::Error },
+    #[error("cannot write {path}: {source}; check that the folder may be written to and that the disk has room")]
+    Write { path: PathBuf, source: std::io::Error },
     #[error("cannot write {path}: it is a folder; remove it or name another file")]
     IsFolder { path: PathBuf },
     #[error("{path} would be written twice by one run; give the results different names")]
@@ -64,27 +54,18 @@ impl FileSet {
     /// Begins a file that [`FileSet::append`] fills, for contents that should not lie in memory whole.
     pub fn begin(&mut self, path: &Path) -> Result<StagedFile, FileError> {
         if path.is_dir() {
-            return Err(FileError::IsFolder {
-                path: path.to_owned(),
-            });
+            return Err(FileError::IsFolder { path: path.to_owned() });
         }
         if self.staged.iter().any(|(staged, _)| staged == path) {
-            return Err(FileError::WrittenTwice {
-                path: path.to_owned(),
-            });
+            return Err(FileError::WrittenTwice { path: path.to_owned() });
         }
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        std::fs::create_dir_all(folder).map_err(|source| FileError::CreateFolder {
-            folder: folder.to_owned(),
-            source,
-        })?;
-        let file = temporary_file(folder).map_err(|source| FileError::Write {
-            path: path.to_owned(),
-            source,
-        })?;
+        std::fs::create_dir_all(folder)
+            .map_err(|source| FileError::CreateFolder { folder: folder.to_owned(), source })?;
+        let file = temporary_file(folder).map_err(|source| FileError::Write { path: path.to_owned(), source })?;
         self.staged.push((path.to_owned(), BufWriter::new(file)));
         Ok(StagedFile(self.staged.len() - 1))
     }
@@ -94,33 +75,24 @@ impl FileSet {
         let Some((path, writer)) = self.staged.get_mut(file.0) else {
             return Ok(());
         };
-        writer.write_all(bytes).map_err(|source| FileError::Write {
-            path: path.clone(),
-            source,
-        })
+        writer.write_all(bytes).map_err(|source| FileError::Write { path: path.clone(), source })
     }
 
     /// Brings every file onto the disk, then renames them into place in the order in which they were begun.
     pub fn commit(self) -> Result<(), FileError> {
         let mut complete = Vec::with_capacity(self.staged.len());
         for (path, writer) in self.staged {
-            let synced = writer
-                .into_inner()
-                .map_err(|error| error.into_error())
-                .and_then(|file| {
-                    file.as_file().sync_all()?;
-                    Ok(file)
-                });
+            let synced = writer.into_inner().map_err(|error| error.into_error()).and_then(|file| {
+                file.as_file().sync_all()?;
+                Ok(file)
+            });
             match synced {
                 Ok(file) => complete.push((path, file)),
                 Err(source) => return Err(FileError::Write { path, source }),
             }
         }
         for (path, file) in complete {
-            file.persist(&path).map_err(|error| FileError::Write {
-                path,
-                source: error.error,
-            })?;
+            file.persist(&path).map_err(|error| FileError::Write { path, source: error.error })?;
         }
         Ok(())
     }
@@ -144,10 +116,8 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<String> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -191,15 +161,9 @@ mod tests {
     #[test]
     fn a_folder_and_a_double_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            write_atomically(folder.path(), b"x"),
-            Err(FileError::IsFolder { .. })
-        ));
+        assert!(matches!(write_atomically(folder.path(), b"x"), Err(FileError::IsFolder { .. })));
         let mut set = FileSet::new();
         set.stage(&folder.path().join("a"), b"1").unwrap();
-        assert!(matches!(
-            set.stage(&folder.path().join("a"), b"2"),
-            Err(FileError::WrittenTwice { .. })
-        ));
+        assert!(matches!(set.stage(&folder.path().join("a"), b"2"), Err(FileError::WrittenTwice { .. })));
     }
 }

@@ -26,13 +26,8 @@ impl HbmBuilder {
     /// The file's bytes. What comes out was read back and verified: a manifest that a reader would refuse is refused here, by the same rule.
     pub fn finish(self, manifest: &Manifest) -> Result<Vec<u8>, HbmError> {
         let encoded = wire::encode(manifest);
-        let mut parts: Vec<(SectionKind, usize, &[u8])> =
-            vec![(SectionKind::Manifest, 8, &encoded)];
-        parts.extend(
-            self.sections
-                .iter()
-                .map(|(kind, alignment, bytes)| (*kind, *alignment, bytes.as_slice())),
-        );
+        let mut parts: Vec<(SectionKind, usize, &[u8])> = vec![(SectionKind::Manifest, 8, &encoded)];
+        parts.extend(self.sections.iter().map(|(kind, alignment, bytes)| (*kind, *alignment, bytes.as_slice())));
         let file = assemble(&parts)?;
         drop(self);
         Hbm::from_bytes(file).map(Hbm::into_bytes)
@@ -40,45 +35,29 @@ impl HbmBuilder {
 
     /// [`HbmBuilder::finish`] into a file that appears whole or not at all.
     pub fn write(self, manifest: &Manifest, path: &Path) -> Result<(), HbmError> {
-        Ok(crate::files::write_atomically(
-            path,
-            &self.finish(manifest)?,
-        )?)
+        Ok(crate::files::write_atomically(path, &self.finish(manifest)?)?)
     }
 }
 
 /// Places the parts one behind the other, each at its alignment, and writes header and table before them.
 pub(super) fn assemble(parts: &[(SectionKind, usize, &[u8])]) -> Result<Vec<u8>, HbmError> {
     if parts.len() > MAXIMUM_SECTIONS {
-        return Err(HbmError::broken(
-            Rule::HeaderSectionCount,
-            format!("the model has {} sections", parts.len()),
-        ));
+        return Err(HbmError::broken(Rule::HeaderSectionCount, format!("the model has {} sections", parts.len())));
     }
     let mut end = HEADER_BYTES + parts.len() * ENTRY_BYTES;
     let mut sections = Vec::with_capacity(parts.len());
     for (index, &(kind, alignment, bytes)) in parts.iter().enumerate() {
         if !alignment.is_power_of_two() || alignment > MAXIMUM_ALIGNMENT {
-            return Err(HbmError::broken(
-                Rule::SectionAlignment,
-                format!("section {index} has alignment {alignment}"),
-            ));
+            return Err(HbmError::broken(Rule::SectionAlignment, format!("section {index} has alignment {alignment}")));
         }
-        let placed = place_after(end, alignment)
-            .and_then(|offset| Some((offset, offset.checked_add(bytes.len())?)));
+        let placed = place_after(end, alignment).and_then(|offset| Some((offset, offset.checked_add(bytes.len())?)));
         let Some((offset, behind)) = placed else {
             return Err(HbmError::broken(
                 Rule::SectionBounds,
                 format!("section {index} does not fit the address space"),
             ));
         };
-        sections.push(Section {
-            kind,
-            offset,
-            size: bytes.len(),
-            alignment,
-            sha256: sha256(bytes),
-        });
+        sections.push(Section { kind, offset, size: bytes.len(), alignment, sha256: sha256(bytes) });
         end = behind;
     }
     let mut file = layout::write(&sections, end);

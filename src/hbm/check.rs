@@ -4,8 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Display;
 
 use super::{
-    Buffer, HbmError, Manifest, Quantization, Rule, Section, SectionKind, Segment, SegmentBody,
-    TensorDescription,
+    Buffer, HbmError, Manifest, Quantization, Rule, Section, SectionKind, Segment, SegmentBody, TensorDescription,
 };
 
 /// Inputs and outputs together.
@@ -37,12 +36,8 @@ pub fn check(manifest: &Manifest, sections: &[Section]) -> Checked {
     check_flow(manifest)?;
     for layer in &manifest.layers {
         if layer.segment >= manifest.segments.len() {
-            let detail = format!(
-                "layer {:?} is in segment {} of {}",
-                layer.name,
-                layer.segment,
-                manifest.segments.len()
-            );
+            let detail =
+                format!("layer {:?} is in segment {} of {}", layer.name, layer.segment, manifest.segments.len());
             return broken(Rule::ManifestSegment, detail);
         }
     }
@@ -52,67 +47,32 @@ pub fn check(manifest: &Manifest, sections: &[Section]) -> Checked {
 fn check_counts(manifest: &Manifest) -> Checked {
     let tensors = manifest.inputs.len() + manifest.outputs.len();
     if tensors > MAXIMUM_TENSORS {
-        return broken(
-            Rule::ManifestCount,
-            format!("the model has {tensors} inputs and outputs"),
-        );
+        return broken(Rule::ManifestCount, format!("the model has {tensors} inputs and outputs"));
     }
     let workspaces = manifest.segments.iter().map(|segment| match &segment.body {
         SegmentBody::Bpu(bpu) => bpu.workspace_bytes,
         SegmentBody::Cpu(_) => 0,
     });
     let buffers = manifest.buffers.iter().map(|buffer| buffer.bytes);
-    let memory = buffers
-        .chain(workspaces)
-        .try_fold(0usize, |sum, bytes| sum.checked_add(bytes));
+    let memory = buffers.chain(workspaces).try_fold(0usize, |sum, bytes| sum.checked_add(bytes));
     match memory {
         Some(memory) if memory <= MAXIMUM_MEMORY => Ok(()),
-        _ => broken(
-            Rule::ManifestCount,
-            format!("buffers and workspaces take more than {MAXIMUM_MEMORY} bytes"),
-        ),
+        _ => broken(Rule::ManifestCount, format!("buffers and workspaces take more than {MAXIMUM_MEMORY} bytes")),
     }
 }
 
 fn check_names(manifest: &Manifest) -> Checked {
-    unique(
-        "version",
-        manifest
-            .versions
-            .iter()
-            .map(|version| version.name.as_str()),
-    )?;
-    unique(
-        "input",
-        manifest.inputs.iter().map(|tensor| tensor.name.as_str()),
-    )?;
-    unique(
-        "output",
-        manifest.outputs.iter().map(|tensor| tensor.name.as_str()),
-    )?;
-    unique(
-        "buffer",
-        manifest.buffers.iter().map(|buffer| buffer.name.as_str()),
-    )?;
-    unique(
-        "segment",
-        manifest
-            .segments
-            .iter()
-            .map(|segment| segment.name.as_str()),
-    )?;
-    unique(
-        "layer",
-        manifest.layers.iter().map(|layer| layer.name.as_str()),
-    )?;
+    unique("version", manifest.versions.iter().map(|version| version.name.as_str()))?;
+    unique("input", manifest.inputs.iter().map(|tensor| tensor.name.as_str()))?;
+    unique("output", manifest.outputs.iter().map(|tensor| tensor.name.as_str()))?;
+    unique("buffer", manifest.buffers.iter().map(|buffer| buffer.name.as_str()))?;
+    unique("segment", manifest.segments.iter().map(|segment| segment.name.as_str()))?;
+    unique("layer", manifest.layers.iter().map(|layer| layer.name.as_str()))?;
     let mut parameters = HashSet::new();
     for parameter in &manifest.parameters {
         present("parameter", &parameter.name)?;
         if !parameters.insert((&parameter.group, &parameter.name)) {
-            return broken(
-                Rule::ManifestName,
-                format!("parameter {:?} is there twice", parameter.name),
-            );
+            return broken(Rule::ManifestName, format!("parameter {:?} is there twice", parameter.name));
         }
     }
     Ok(())
@@ -123,10 +83,7 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Checked {
     for name in names {
         present(what, name)?;
         if !seen.insert(name) {
-            return broken(
-                Rule::ManifestName,
-                format!("{what} {name:?} is there twice"),
-            );
+            return broken(Rule::ManifestName, format!("{what} {name:?} is there twice"));
         }
     }
     Ok(())
@@ -146,10 +103,7 @@ fn check_rank(what: &dyn Display, dims: &[usize]) -> Checked {
     if dims.len() > MAXIMUM_RANK {
         return broken(
             Rule::ManifestCount,
-            format!(
-                "{what} has {} dimensions, at most {MAXIMUM_RANK} are allowed",
-                dims.len()
-            ),
+            format!("{what} has {} dimensions, at most {MAXIMUM_RANK} are allowed", dims.len()),
         );
     }
     Ok(())
@@ -161,12 +115,7 @@ fn check_buffer(buffer: &Buffer) -> Checked {
     if buffer.dims.is_empty() {
         return Ok(());
     }
-    let bytes = buffer
-        .dims
-        .iter()
-        .try_fold(buffer.element_type.bytes(), |bytes, &dim| {
-            bytes.checked_mul(dim)
-        });
+    let bytes = buffer.dims.iter().try_fold(buffer.element_type.bytes(), |bytes, &dim| bytes.checked_mul(dim));
     if bytes.is_none_or(|bytes| bytes > buffer.bytes) {
         let detail = format!(
             "{what} has {} bytes, its shape {:?} of {} needs more",
@@ -181,24 +130,16 @@ fn check_tensor(tensor: &TensorDescription, buffers: &[Buffer]) -> Checked {
     let what = format!("tensor {:?}", tensor.name);
     check_rank(&what, &tensor.dims)?;
     let Some(buffer) = buffers.get(tensor.buffer) else {
-        return broken(
-            Rule::ManifestBuffer,
-            format!("{what} is in buffer {} of {}", tensor.buffer, buffers.len()),
-        );
+        return broken(Rule::ManifestBuffer, format!("{what} is in buffer {} of {}", tensor.buffer, buffers.len()));
     };
     if buffer.element_type != tensor.element_type {
-        let detail = format!(
-            "{what} is {}, its buffer {:?} {}",
-            tensor.element_type, buffer.name, buffer.element_type
-        );
+        let detail = format!("{what} is {}, its buffer {:?} {}", tensor.element_type, buffer.name, buffer.element_type);
         return broken(Rule::ManifestType, detail);
     }
     check_strides(&what, tensor)?;
     if tensor.extent().is_none_or(|extent| extent > buffer.bytes) {
-        let detail = format!(
-            "{what} of shape {:?} does not fit the {} bytes of {:?}",
-            tensor.dims, buffer.bytes, buffer.name
-        );
+        let detail =
+            format!("{what} of shape {:?} does not fit the {} bytes of {:?}", tensor.dims, buffer.bytes, buffer.name);
         return broken(Rule::ManifestShape, detail);
     }
     match &tensor.quantization {
@@ -210,11 +151,7 @@ fn check_tensor(tensor: &TensorDescription, buffers: &[Buffer]) -> Checked {
 /// Every stride spans the dimensions inside it, as on the board.
 fn check_strides(what: &str, tensor: &TensorDescription) -> Checked {
     if tensor.strides.len() != tensor.dims.len() {
-        let detail = format!(
-            "{what} has {} dimensions and {} strides",
-            tensor.dims.len(),
-            tensor.strides.len()
-        );
+        let detail = format!("{what} has {} dimensions and {} strides", tensor.dims.len(), tensor.strides.len());
         return broken(Rule::ManifestStrides, detail);
     }
     let mut inside = Some(tensor.element_type.bytes());
@@ -222,10 +159,7 @@ fn check_strides(what: &str, tensor: &TensorDescription) -> Checked {
         if inside.is_none_or(|inside| stride < inside) {
             return broken(
                 Rule::ManifestStrides,
-                format!(
-                    "{what}: strides {:?} for shape {:?}",
-                    tensor.strides, tensor.dims
-                ),
+                format!("{what}: strides {:?} for shape {:?}", tensor.strides, tensor.dims),
             );
         }
         inside = stride.checked_mul(dim.max(1));
@@ -233,23 +167,13 @@ fn check_strides(what: &str, tensor: &TensorDescription) -> Checked {
     Ok(())
 }
 
-fn check_quantization(
-    what: &str,
-    tensor: &TensorDescription,
-    quantization: &Quantization,
-) -> Checked {
+fn check_quantization(what: &str, tensor: &TensorDescription, quantization: &Quantization) -> Checked {
     let count = match quantization.axis {
         None => Some(1),
         Some(axis) => tensor.dims.get(axis).copied(),
     };
-    let lengths_agree =
-        count == Some(quantization.scales.len()) && count == Some(quantization.zero_points.len());
-    if !lengths_agree
-        || !quantization
-            .scales
-            .iter()
-            .all(|scale| scale.is_finite() && *scale > 0.0)
-    {
+    let lengths_agree = count == Some(quantization.scales.len()) && count == Some(quantization.zero_points.len());
+    if !lengths_agree || !quantization.scales.iter().all(|scale| scale.is_finite() && *scale > 0.0) {
         let detail = format!(
             "{what} has {} scales and {} zero points, axis {:?}",
             quantization.scales.len(),
@@ -265,11 +189,7 @@ fn check_segments(manifest: &Manifest, sections: &[Section]) -> Checked {
     let mut named: HashSet<usize> = HashSet::from([0]);
     let mut need = |segment: &Segment, index: usize, kind: SectionKind| -> Checked {
         if sections.get(index).map(|section| section.kind) != Some(kind) {
-            let detail = format!(
-                "segment {:?} names section {index} as its {}",
-                segment.name,
-                kind.name()
-            );
+            let detail = format!("segment {:?} names section {index} as its {}", segment.name, kind.name());
             return broken(Rule::ManifestSection, detail);
         }
         named.insert(index);
@@ -293,10 +213,7 @@ fn check_segments(manifest: &Manifest, sections: &[Section]) -> Checked {
         }
     }
     match (0..sections.len()).find(|index| !named.contains(index)) {
-        Some(index) => broken(
-            Rule::ManifestSection,
-            format!("no segment names section {index}"),
-        ),
+        Some(index) => broken(Rule::ManifestSection, format!("no segment names section {index}")),
         None => Ok(()),
     }
 }
@@ -304,44 +221,22 @@ fn check_segments(manifest: &Manifest, sections: &[Section]) -> Checked {
 /// Walks the model in the order of execution: what is read was written, and nothing is written twice.
 fn check_flow(manifest: &Manifest) -> Checked {
     let mut written = vec![false; manifest.buffers.len()];
-    let name = |index: usize| {
-        manifest
-            .buffers
-            .get(index)
-            .map_or("?", |buffer| buffer.name.as_str())
+    let name = |index: usize| manifest.buffers.get(index).map_or("?", |buffer| buffer.name.as_str());
+    let write = |written: &mut Vec<bool>, index: usize, by: &dyn Display| match written.get_mut(index) {
+        None => broken(Rule::ManifestBuffer, format!("{by} writes buffer {index} of {}", manifest.buffers.len())),
+        Some(true) => broken(Rule::ManifestFlow, format!("{by} writes buffer {:?} again", name(index))),
+        Some(slot) => {
+            *slot = true;
+            Ok(())
+        }
     };
-    let write =
-        |written: &mut Vec<bool>, index: usize, by: &dyn Display| match written.get_mut(index) {
-            None => broken(
-                Rule::ManifestBuffer,
-                format!("{by} writes buffer {index} of {}", manifest.buffers.len()),
-            ),
-            Some(true) => broken(
-                Rule::ManifestFlow,
-                format!("{by} writes buffer {:?} again", name(index)),
-            ),
-            Some(slot) => {
-                *slot = true;
-                Ok(())
-            }
-        };
     let read = |written: &[bool], index: usize, by: &dyn Display| match written.get(index) {
-        None => broken(
-            Rule::ManifestBuffer,
-            format!("{by} reads buffer {index} of {}", manifest.buffers.len()),
-        ),
-        Some(false) => broken(
-            Rule::ManifestFlow,
-            format!("{by} reads buffer {:?} before it is written", name(index)),
-        ),
+        None => broken(Rule::ManifestBuffer, format!("{by} reads buffer {index} of {}", manifest.buffers.len())),
+        Some(false) => broken(Rule::ManifestFlow, format!("{by} reads buffer {:?} before it is written", name(index))),
         Some(true) => Ok(()),
     };
     for input in &manifest.inputs {
-        write(
-            &mut written,
-            input.buffer,
-            &format!("input {:?}", input.name),
-        )?;
+        write(&mut written, input.buffer, &format!("input {:?}", input.name))?;
     }
     for segment in &manifest.segments {
         let by = format!("segment {:?}", segment.name);
@@ -353,17 +248,10 @@ fn check_flow(manifest: &Manifest) -> Checked {
         }
     }
     for output in &manifest.outputs {
-        read(
-            &written,
-            output.buffer,
-            &format!("output {:?}", output.name),
-        )?;
+        read(&written, output.buffer, &format!("output {:?}", output.name))?;
     }
     match written.iter().position(|written| !written) {
-        Some(index) => broken(
-            Rule::ManifestFlow,
-            format!("nothing writes buffer {:?}", name(index)),
-        ),
+        Some(index) => broken(Rule::ManifestFlow, format!("nothing writes buffer {:?}", name(index))),
         None => Ok(()),
     }
 }

@@ -11,25 +11,16 @@ pub enum HbmError {
     #[error("not a valid .hbm file: {detail} (rule {rule}: {})", rule.sentence())]
     Broken { rule: Rule, detail: String },
     #[error("cannot read {path}: {source}")]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     #[error("{path}: {source}")]
-    InFile {
-        path: PathBuf,
-        source: Box<HbmError>,
-    },
+    InFile { path: PathBuf, source: Box<HbmError> },
     #[error(transparent)]
     Write(#[from] FileError),
 }
 
 impl HbmError {
     pub(super) fn broken(rule: Rule, detail: impl Into<String>) -> Self {
-        Self::Broken {
-            rule,
-            detail: detail.into(),
-        }
+        Self::Broken { rule, detail: detail.into() }
     }
 
     /// The rule that the file breaks; none when it could not be read at all.

@@ -142,11 +142,8 @@ impl TensorDescription {
         if self.dims.contains(&0) {
             return Some(0);
         }
-        self.dims
-            .iter()
-            .zip(&self.strides)
-            .try_fold(self.element_type.bytes(), |extent, (&dim, &stride)| {
-                extent.checked_add((dim - 1).checked_mul(stride)?)
-            })
+        self.dims.iter().zip(&self.strides).try_fold(self.element_type.bytes(), |extent, (&dim, &stride)| {
+            extent.checked_add((dim - 1).checked_mul(stride)?)
+        })
     }
 }

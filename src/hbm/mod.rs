@@ -10,6 +10,7 @@ mod builder;
 mod check;
 mod element;
 mod error;
+pub mod information;
 mod layout;
 mod manifest;
 #[cfg(test)]
@@ -24,7 +25,16 @@ pub use element::ElementType;
 pub use error::{HbmError, Rule};
 pub use layout::{MAJOR, MAXIMUM_ALIGNMENT, MINOR, Section, SectionKind};
 pub use manifest::{
-    BpuSegment, Buffer, CpuSegment, Layer, Manifest, Parameter, Quantization, Segment, SegmentBody,
-    TensorDescription, Version, dense_strides,
+    BpuSegment, Buffer, CpuSegment, Layer, Manifest, Parameter, Quantization, Segment, SegmentBody, TensorDescription,
+    Version, dense_strides,
 };
 pub use reader::Hbm;
+
+/// Identifies the numbers of a target, whatever the notes beside them say: SHA-256 of its name and of `path=value` for each number.
+pub fn target_digest(target: &crate::target::Target) -> [u8; 32] {
+    let mut text = format!("{}\n", target.name);
+    for (path, value) in target.fields() {
+        text.push_str(&format!("{path}={value}\n"));
+    }
+    layout::sha256(text.as_bytes())
+}

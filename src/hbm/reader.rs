@@ -15,43 +15,29 @@ pub struct Hbm {
 impl Hbm {
     /// Reads and verifies the file at `path`. It is read rather than mapped: what was verified can then not change under us.
     pub fn open(path: &Path) -> Result<Self, HbmError> {
-        let failed = |source| HbmError::Read {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| HbmError::Read { path: path.to_owned(), source };
         // A device or a pipe may never end.
         if !std::fs::metadata(path).map_err(failed)?.is_file() {
             return Err(failed(std::io::Error::other("it is not a file")));
         }
         let bytes = std::fs::read(path).map_err(failed)?;
-        Self::from_bytes(bytes).map_err(|source| HbmError::InFile {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })
+        Self::from_bytes(bytes).map_err(|source| HbmError::InFile { path: path.to_owned(), source: Box::new(source) })
     }
 
     /// Verifies the bytes of a file.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, HbmError> {
         let sections = layout::read(&bytes)?;
         let mut kinds = sections.iter().map(|section| section.kind);
-        if kinds.next() != Some(SectionKind::Manifest)
-            || kinds.any(|kind| kind == SectionKind::Manifest)
-        {
+        if kinds.next() != Some(SectionKind::Manifest) || kinds.any(|kind| kind == SectionKind::Manifest) {
             return Err(HbmError::broken(
                 Rule::ManifestPlace,
                 "the manifest is missing, doubled or not the first section",
             ));
         }
-        let encoded = sections
-            .first()
-            .and_then(|section| bytes.get(section.offset..section.offset + section.size));
+        let encoded = sections.first().and_then(|section| bytes.get(section.offset..section.offset + section.size));
         let manifest = wire::decode(encoded.unwrap_or_default(), bytes.len())?;
         check::check(&manifest, &sections)?;
-        Ok(Self {
-            bytes,
-            sections,
-            manifest,
-        })
+        Ok(Self { bytes, sections, manifest })
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -67,10 +53,7 @@ impl Hbm {
     pub fn section(&self, index: usize) -> &[u8] {
         self.sections
             .get(index)
-            .and_then(|section| {
-                self.bytes
-                    .get(section.offset..section.offset + section.size)
-            })
+            .and_then(|section| self.bytes.get(section.offset..section.offset + section.size))
             .unwrap_or_default()
     }
 

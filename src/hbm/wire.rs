@@ -56,11 +56,8 @@ static MANIFEST: Shape = Shape {
         Field::Message(&LAYER),
     ],
 };
-static VERSION: Shape = Shape {
-    name: "Version",
-    bytes: both::<proto::Version, plain::Version>(),
-    fields: &[Field::Text, Field::Text],
-};
+static VERSION: Shape =
+    Shape { name: "Version", bytes: both::<proto::Version, plain::Version>(), fields: &[Field::Text, Field::Text] };
 static PARAMETER: Shape = Shape {
     name: "Parameter",
     bytes: both::<proto::Parameter, plain::Parameter>(),
@@ -92,13 +89,7 @@ static BUFFER: Shape = Shape {
 static SEGMENT: Shape = Shape {
     name: "Segment",
     bytes: both::<proto::Segment, plain::Segment>(),
-    fields: &[
-        Field::Text,
-        Field::Numbers,
-        Field::Numbers,
-        Field::Message(&BPU_SEGMENT),
-        Field::Message(&CPU_SEGMENT),
-    ],
+    fields: &[Field::Text, Field::Numbers, Field::Numbers, Field::Message(&BPU_SEGMENT), Field::Message(&CPU_SEGMENT)],
 };
 static BPU_SEGMENT: Shape = Shape {
     name: "BpuSegment",
@@ -113,13 +104,7 @@ static CPU_SEGMENT: Shape = Shape {
 static LAYER: Shape = Shape {
     name: "Layer",
     bytes: both::<proto::Layer, plain::Layer>(),
-    fields: &[
-        Field::Text,
-        Field::Text,
-        Field::Number,
-        Field::Text,
-        Field::Number,
-    ],
+    fields: &[Field::Text, Field::Text, Field::Number, Field::Text, Field::Number],
 };
 
 const VARINT: u64 = 0;
@@ -135,10 +120,7 @@ fn price(mut bytes: &[u8], shape: &'static Shape) -> Result<usize, HbmError> {
     while !bytes.is_empty() {
         let key = varint(&mut bytes, shape)?;
         let number = usize::try_from(key >> 3).unwrap_or(usize::MAX);
-        let Some(field) = number
-            .checked_sub(1)
-            .and_then(|index| shape.fields.get(index))
-        else {
+        let Some(field) = number.checked_sub(1).and_then(|index| shape.fields.get(index)) else {
             return Err(malformed(shape, &format!("unknown field {number}")));
         };
         if matches!(field, Field::Number) {
@@ -149,20 +131,11 @@ fn price(mut bytes: &[u8], shape: &'static Shape) -> Result<usize, HbmError> {
             continue;
         }
         if key & 7 != LENGTH_DELIMITED {
-            return Err(malformed(
-                shape,
-                &format!("field {number} has wire type {}", key & 7),
-            ));
+            return Err(malformed(shape, &format!("field {number} has wire type {}", key & 7)));
         }
         let length = usize::try_from(varint(&mut bytes, shape)?).unwrap_or(usize::MAX);
         let Some((contents, rest)) = bytes.split_at_checked(length) else {
-            return Err(malformed(
-                shape,
-                &format!(
-                    "field {number} has {length} bytes, {} are left",
-                    bytes.len()
-                ),
-            ));
+            return Err(malformed(shape, &format!("field {number} has {length} bytes, {} are left", bytes.len())));
         };
         bytes = rest;
         let cost = match field {
@@ -174,9 +147,7 @@ fn price(mut bytes: &[u8], shape: &'static Shape) -> Result<usize, HbmError> {
                     let detail = format!("field {number} of {} is not UTF-8", shape.name);
                     return Err(HbmError::broken(Rule::ManifestText, detail));
                 }
-                contents
-                    .len()
-                    .saturating_add(2 * std::mem::size_of::<String>())
+                contents.len().saturating_add(2 * std::mem::size_of::<String>())
             }
             Field::Bytes | Field::Number => contents.len(),
         };
@@ -197,10 +168,7 @@ pub fn encode(manifest: &plain::Manifest) -> Vec<u8> {
 pub fn decode(bytes: &[u8], file_size: usize) -> Result<plain::Manifest, HbmError> {
     let size = price(bytes, &MANIFEST)?;
     if size > file_size.saturating_add(ALLOWANCE) {
-        let detail = format!(
-            "{} bytes of manifest would decode to {size} bytes",
-            bytes.len()
-        );
+        let detail = format!("{} bytes of manifest would decode to {size} bytes", bytes.len());
         return Err(HbmError::broken(Rule::ManifestSize, detail));
     }
     let manifest = proto::Manifest::decode(bytes)
@@ -230,12 +198,8 @@ fn narrow(numbers: Vec<u64>) -> Result<Vec<usize>, HbmError> {
 }
 
 fn size(number: u64) -> Result<usize, HbmError> {
-    usize::try_from(number).map_err(|_| {
-        HbmError::broken(
-            Rule::ManifestCount,
-            format!("{number} does not fit the address space"),
-        )
-    })
+    usize::try_from(number)
+        .map_err(|_| HbmError::broken(Rule::ManifestCount, format!("{number} does not fit the address space")))
 }
 
 fn unsigned(numbers: Vec<u32>) -> Vec<usize> {
@@ -248,10 +212,7 @@ impl From<&plain::Manifest> for proto::Manifest {
             versions: manifest
                 .versions
                 .iter()
-                .map(|version| proto::Version {
-                    name: version.name.clone(),
-                    version: version.version.clone(),
-                })
+                .map(|version| proto::Version { name: version.name.clone(), version: version.version.clone() })
                 .collect(),
             model_name: manifest.model_name.clone(),
             prefix: manifest.prefix.clone(),
@@ -276,41 +237,19 @@ impl TryFrom<proto::Manifest> for plain::Manifest {
             versions: manifest
                 .versions
                 .into_iter()
-                .map(|version| plain::Version {
-                    name: version.name,
-                    version: version.version,
-                })
+                .map(|version| plain::Version { name: version.name, version: version.version })
                 .collect(),
             model_name: manifest.model_name,
             prefix: manifest.prefix,
             march: manifest.march,
             target_digest: manifest.target_digest.try_into().map_err(|_| {
-                HbmError::broken(
-                    Rule::ManifestTarget,
-                    format!("the target's digest has {digest} bytes"),
-                )
+                HbmError::broken(Rule::ManifestTarget, format!("the target's digest has {digest} bytes"))
             })?,
             parameters: manifest.parameters.into_iter().map(Into::into).collect(),
-            inputs: manifest
-                .inputs
-                .into_iter()
-                .map(TryInto::try_into)
-                .collect::<Result<_, _>>()?,
-            outputs: manifest
-                .outputs
-                .into_iter()
-                .map(TryInto::try_into)
-                .collect::<Result<_, _>>()?,
-            buffers: manifest
-                .buffers
-                .into_iter()
-                .map(TryInto::try_into)
-                .collect::<Result<_, _>>()?,
-            segments: manifest
-                .segments
-                .into_iter()
-                .map(TryInto::try_into)
-                .collect::<Result<_, _>>()?,
+            inputs: manifest.inputs.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            outputs: manifest.outputs.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            buffers: manifest.buffers.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            segments: manifest.segments.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
             layers: manifest.layers.into_iter().map(Into::into).collect(),
         })
     }
@@ -318,35 +257,15 @@ impl TryFrom<proto::Manifest> for plain::Manifest {
 
 impl From<&plain::Parameter> for proto::Parameter {
     fn from(parameter: &plain::Parameter) -> Self {
-        let plain::Parameter {
-            group,
-            name,
-            given,
-            effective,
-        } = parameter.clone();
-        Self {
-            group,
-            name,
-            given,
-            effective,
-        }
+        let plain::Parameter { group, name, given, effective } = parameter.clone();
+        Self { group, name, given, effective }
     }
 }
 
 impl From<proto::Parameter> for plain::Parameter {
     fn from(parameter: proto::Parameter) -> Self {
-        let proto::Parameter {
-            group,
-            name,
-            given,
-            effective,
-        } = parameter;
-        Self {
-            group,
-            name,
-            given,
-            effective,
-        }
+        let proto::Parameter { group, name, given, effective } = parameter;
+        Self { group, name, given, effective }
     }
 }
 
@@ -372,12 +291,7 @@ fn element_from_proto(number: i32, whose: &str) -> Result<ElementType, HbmError>
     ElementType::ALL
         .into_iter()
         .find(|element| element_to_proto(*element) == number)
-        .ok_or_else(|| {
-            HbmError::broken(
-                Rule::ManifestType,
-                format!("{whose:?} has element type {number}"),
-            )
-        })
+        .ok_or_else(|| HbmError::broken(Rule::ManifestType, format!("{whose:?} has element type {number}")))
 }
 
 impl From<&plain::TensorDescription> for proto::Tensor {
@@ -387,14 +301,11 @@ impl From<&plain::TensorDescription> for proto::Tensor {
             dims: wide(&tensor.dims),
             element_type: element_to_proto(tensor.element_type),
             strides: wide(&tensor.strides),
-            quantization: tensor
-                .quantization
-                .as_ref()
-                .map(|quantization| proto::Quantization {
-                    scales: quantization.scales.clone(),
-                    zero_points: quantization.zero_points.clone(),
-                    axis: quantization.axis.map(index),
-                }),
+            quantization: tensor.quantization.as_ref().map(|quantization| proto::Quantization {
+                scales: quantization.scales.clone(),
+                zero_points: quantization.zero_points.clone(),
+                axis: quantization.axis.map(index),
+            }),
             layout: tensor.layout.clone(),
             buffer: index(tensor.buffer),
         }
@@ -488,12 +399,7 @@ impl TryFrom<proto::Segment> for plain::Segment {
                 return Err(HbmError::broken(Rule::ManifestSegment, detail));
             }
         };
-        Ok(Self {
-            name: segment.name,
-            inputs: unsigned(segment.inputs),
-            outputs: unsigned(segment.outputs),
-            body,
-        })
+        Ok(Self { name: segment.name, inputs: unsigned(segment.inputs), outputs: unsigned(segment.outputs), body })
     }
 }
 

@@ -14,8 +14,7 @@ pub struct Array {
 
 /// Number of elements of a shape; `None` when it does not fit the address space.
 pub fn element_count(dims: &[usize]) -> Option<usize> {
-    dims.iter()
-        .try_fold(1usize, |count, &dim| count.checked_mul(dim))
+    dims.iter().try_fold(1usize, |count, &dim| count.checked_mul(dim))
 }
 
 /// A value that another element type cannot hold.
@@ -43,18 +42,11 @@ impl Array {
         if self.element_type == to {
             return Ok(self);
         }
-        let mut bytes =
-            Vec::with_capacity(self.bytes.len() / self.element_type.bytes() * to.bytes());
-        for (index, element) in self
-            .bytes
-            .chunks_exact(self.element_type.bytes())
-            .enumerate()
-        {
+        let mut bytes = Vec::with_capacity(self.bytes.len() / self.element_type.bytes() * to.bytes());
+        for (index, element) in self.bytes.chunks_exact(self.element_type.bytes()).enumerate() {
             let number = read(element, self.element_type);
             match write(number, to) {
-                Some(element) => {
-                    bytes.extend_from_slice(element.get(..to.bytes()).unwrap_or_default())
-                }
+                Some(element) => bytes.extend_from_slice(element.get(..to.bytes()).unwrap_or_default()),
                 None => {
                     let value = match number {
                         Number::Float(value) => value.to_string(),
@@ -64,11 +56,7 @@ impl Array {
                 }
             }
         }
-        Ok(Array {
-            element_type: to,
-            dims: self.dims,
-            bytes,
-        })
+        Ok(Array { element_type: to, dims: self.dims, bytes })
     }
 }
 
@@ -86,9 +74,7 @@ fn read(element: &[u8], element_type: ElementType) -> Number {
         ElementType::I16 => Number::Integer(i16::from_le_bytes(take(element)).into()),
         ElementType::I32 => Number::Integer(i32::from_le_bytes(take(element)).into()),
         ElementType::I64 => Number::Integer(i64::from_le_bytes(take(element)).into()),
-        ElementType::U8 | ElementType::Bool => {
-            Number::Integer(u8::from_le_bytes(take(element)).into())
-        }
+        ElementType::U8 | ElementType::Bool => Number::Integer(u8::from_le_bytes(take(element)).into()),
         ElementType::U16 => Number::Integer(u16::from_le_bytes(take(element)).into()),
         ElementType::U32 => Number::Integer(u32::from_le_bytes(take(element)).into()),
         ElementType::U64 => Number::Integer(u64::from_le_bytes(take(element)).into()),
@@ -117,20 +103,12 @@ fn write(number: Number, to: ElementType) -> Option<[u8; 8]> {
         }
         ElementType::F64 => Some(as_float(number)?.to_le_bytes()),
         ElementType::I8 => Some(front(i8::try_from(as_integer(number)?).ok()?.to_le_bytes())),
-        ElementType::I16 => Some(front(
-            i16::try_from(as_integer(number)?).ok()?.to_le_bytes(),
-        )),
-        ElementType::I32 => Some(front(
-            i32::try_from(as_integer(number)?).ok()?.to_le_bytes(),
-        )),
+        ElementType::I16 => Some(front(i16::try_from(as_integer(number)?).ok()?.to_le_bytes())),
+        ElementType::I32 => Some(front(i32::try_from(as_integer(number)?).ok()?.to_le_bytes())),
         ElementType::I64 => Some(i64::try_from(as_integer(number)?).ok()?.to_le_bytes()),
         ElementType::U8 => Some(front(u8::try_from(as_integer(number)?).ok()?.to_le_bytes())),
-        ElementType::U16 => Some(front(
-            u16::try_from(as_integer(number)?).ok()?.to_le_bytes(),
-        )),
-        ElementType::U32 => Some(front(
-            u32::try_from(as_integer(number)?).ok()?.to_le_bytes(),
-        )),
+        ElementType::U16 => Some(front(u16::try_from(as_integer(number)?).ok()?.to_le_bytes())),
+        ElementType::U32 => Some(front(u32::try_from(as_integer(number)?).ok()?.to_le_bytes())),
         ElementType::U64 => Some(u64::try_from(as_integer(number)?).ok()?.to_le_bytes()),
         ElementType::Bool => {
             let value = as_integer(number)?;
@@ -150,9 +128,7 @@ fn as_integer(number: Number) -> Option<i128> {
     match number {
         Number::Integer(value) => Some(value),
         // 2^64 bounds every integer type, and below it the conversion of a whole number is exact.
-        Number::Float(value) => {
-            (value.fract() == 0.0 && value.abs() <= 2f64.powi(64)).then_some(value as i128)
-        }
+        Number::Float(value) => (value.fract() == 0.0 && value.abs() <= 2f64.powi(64)).then_some(value as i128),
     }
 }
 
@@ -161,42 +137,20 @@ mod tests {
     use super::*;
 
     fn f64s(values: &[f64]) -> Array {
-        let bytes = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        Array {
-            element_type: ElementType::F64,
-            dims: vec![values.len()],
-            bytes,
-        }
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Array { element_type: ElementType::F64, dims: vec![values.len()], bytes }
     }
 
     #[test]
     fn what_fits_is_converted() {
         let array = f64s(&[0.0, 1.0, 255.0]).convert(ElementType::U8).unwrap();
-        assert_eq!(
-            (array.element_type, array.bytes),
-            (ElementType::U8, vec![0, 1, 255])
-        );
-        let array = f64s(&[0.5, f64::NAN, f64::INFINITY])
-            .convert(ElementType::F32)
-            .unwrap();
-        let values: Vec<f32> = array
-            .bytes
-            .chunks(4)
-            .map(|chunk| f32::from_le_bytes(chunk.try_into().unwrap()))
-            .collect();
+        assert_eq!((array.element_type, array.bytes), (ElementType::U8, vec![0, 1, 255]));
+        let array = f64s(&[0.5, f64::NAN, f64::INFINITY]).convert(ElementType::F32).unwrap();
+        let values: Vec<f32> =
+            array.bytes.chunks(4).map(|chunk| f32::from_le_bytes(chunk.try_into().unwrap())).collect();
         assert!(values[0] == 0.5 && values[1].is_nan() && values[2].is_infinite());
-        let array = Array {
-            element_type: ElementType::I64,
-            dims: vec![1],
-            bytes: (-3i64).to_le_bytes().to_vec(),
-        };
-        assert_eq!(
-            array.convert(ElementType::F16).unwrap().bytes,
-            f16::from_f32(-3.0).to_le_bytes()
-        );
+        let array = Array { element_type: ElementType::I64, dims: vec![1], bytes: (-3i64).to_le_bytes().to_vec() };
+        assert_eq!(array.convert(ElementType::F16).unwrap().bytes, f16::from_f32(-3.0).to_le_bytes());
     }
 
     #[test]
@@ -213,11 +167,8 @@ mod tests {
         assert!(refused(f64::NAN, ElementType::I32));
         assert!(refused(2f64.powi(64), ElementType::U64));
         assert!(refused(2.0, ElementType::Bool));
-        let odd = Array {
-            element_type: ElementType::I64,
-            dims: vec![1],
-            bytes: ((1i64 << 53) + 1).to_le_bytes().to_vec(),
-        };
+        let odd =
+            Array { element_type: ElementType::I64, dims: vec![1], bytes: ((1i64 << 53) + 1).to_le_bytes().to_vec() };
         assert!(odd.convert(ElementType::F64).is_err());
     }
 }

@@ -16,25 +16,14 @@ impl TensorSpecification {
     /// Whether an array of shape `dims` may be given for this tensor.
     pub fn accepts(&self, dims: &[usize]) -> bool {
         self.dims.len() == dims.len()
-            && self
-                .dims
-                .iter()
-                .zip(dims)
-                .all(|(expected, dim)| expected.is_none_or(|expected| expected == *dim))
+            && self.dims.iter().zip(dims).all(|(expected, dim)| expected.is_none_or(|expected| expected == *dim))
     }
 
     /// The shape as messages show it: `1x3x?x?`.
     pub fn shape(&self) -> String {
-        let dims: Vec<String> = self
-            .dims
-            .iter()
-            .map(|dim| dim.map_or_else(|| "?".to_owned(), |dim| dim.to_string()))
-            .collect();
-        if dims.is_empty() {
-            "scalar".to_owned()
-        } else {
-            dims.join("x")
-        }
+        let dims: Vec<String> =
+            self.dims.iter().map(|dim| dim.map_or_else(|| "?".to_owned(), |dim| dim.to_string())).collect();
+        if dims.is_empty() { "scalar".to_owned() } else { dims.join("x") }
     }
 }
 

@@ -24,30 +24,17 @@ pub enum InferError {
     #[error(transparent)]
     File(#[from] FileError),
     #[error("{}{source}", sample_prefix(.sample))]
-    Execution {
-        sample: Option<usize>,
-        source: ExecutionError,
-    },
+    Execution { sample: Option<usize>, source: ExecutionError },
     #[error(
         "output {name:?} has shape {found:?} for sample {sample} and {first:?} for the first; they cannot be stacked"
     )]
-    Ragged {
-        name: String,
-        sample: usize,
-        found: Vec<usize>,
-        first: Vec<usize>,
-    },
+    Ragged { name: String, sample: usize, found: Vec<usize>, first: Vec<usize> },
     #[error("cannot start {jobs} threads: {source}")]
-    Threads {
-        jobs: usize,
-        source: rayon::ThreadPoolBuildError,
-    },
+    Threads { jobs: usize, source: rayon::ThreadPoolBuildError },
 }
 
 fn sample_prefix(sample: &Option<usize>) -> String {
-    sample
-        .map(|sample| format!("sample {sample}: "))
-        .unwrap_or_default()
+    sample.map(|sample| format!("sample {sample}: ")).unwrap_or_default()
 }
 
 /// What to run, and where results go.
@@ -92,19 +79,13 @@ pub struct OutputReport {
 }
 
 /// Runs every sample and writes each output to `DIR/NAME.npy`; all files appear at the end, or none.
-pub fn infer(
-    executor: &dyn ModelExecutor,
-    request: &InferRequest<'_>,
-) -> Result<InferReport, InferError> {
+pub fn infer(executor: &dyn ModelExecutor, request: &InferRequest<'_>) -> Result<InferReport, InferError> {
     let begin = Instant::now();
     let inputs = Inputs::bind(executor.inputs(), request.inputs)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(request.jobs)
         .build()
-        .map_err(|source| InferError::Threads {
-            jobs: request.jobs,
-            source,
-        })?;
+        .map_err(|source| InferError::Threads { jobs: request.jobs, source })?;
     let jobs = pool.current_num_threads();
     let mut writer = OutputWriter::new(executor, request.output_dir, &inputs);
     let progress = progress_bar(inputs.samples);
@@ -116,8 +97,7 @@ pub fn infer(
             progress.inc(1);
             outcome
         };
-        let outcomes: Vec<Result<Outcome, InferError>> =
-            pool.install(|| chunk.par_iter().map(run).collect());
+        let outcomes: Vec<Result<Outcome, InferError>> = pool.install(|| chunk.par_iter().map(run).collect());
         for (sample, outcome) in chunk.iter().zip(outcomes) {
             let outcome = outcome?;
             latency = latency.or(outcome.latency);
@@ -148,23 +128,12 @@ pub fn infer(
     })
 }
 
-fn run_sample(
-    executor: &dyn ModelExecutor,
-    inputs: &Inputs<'_>,
-    sample: usize,
-) -> Result<Outcome, InferError> {
+fn run_sample(executor: &dyn ModelExecutor, inputs: &Inputs<'_>, sample: usize) -> Result<Outcome, InferError> {
     let arrays = inputs.load(sample)?;
-    let failed = |source| InferError::Execution {
-        sample: inputs.stacked.then_some(sample),
-        source,
-    };
+    let failed = |source| InferError::Execution { sample: inputs.stacked.then_some(sample), source };
     let outcome = executor.run(&arrays).map_err(failed)?;
     if outcome.outputs.len() != executor.outputs().len() {
-        let detail = format!(
-            "the model gave {} outputs of {}",
-            outcome.outputs.len(),
-            executor.outputs().len()
-        );
+        let detail = format!("the model gave {} outputs of {}", outcome.outputs.len(), executor.outputs().len());
         return Err(failed(ExecutionError(detail)));
     }
     Ok(outcome)
@@ -176,9 +145,7 @@ fn progress_bar(samples: usize) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(samples as u64);
-    if let Ok(style) =
-        ProgressStyle::with_template("{pos}/{len} samples [{bar:40}] {elapsed} (left: {eta})")
-    {
+    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} samples [{bar:40}] {elapsed} (left: {eta})") {
         bar.set_style(style);
     }
     bar
@@ -197,13 +164,7 @@ struct OutputWriter<'a> {
 impl<'a> OutputWriter<'a> {
     fn new(executor: &'a dyn ModelExecutor, folder: &'a Path, inputs: &Inputs<'_>) -> Self {
         let samples = inputs.stacked.then_some(inputs.samples);
-        Self {
-            executor,
-            folder,
-            samples,
-            files: FileSet::new(),
-            outputs: Vec::new(),
-        }
+        Self { executor, folder, samples, files: FileSet::new(), outputs: Vec::new() }
     }
 
     fn append(&mut self, sample: usize, arrays: &[Array]) -> Result<(), InferError> {
@@ -227,17 +188,10 @@ impl<'a> OutputWriter<'a> {
     /// The first sample decides shapes that the model leaves open.
     fn begin(&mut self, arrays: &[Array]) -> Result<(), InferError> {
         for (tensor, array) in self.executor.outputs().iter().zip(arrays) {
-            let path = self
-                .folder
-                .join(format!("{}.npy", tensor.name.replace('/', "_")));
-            let shape: Vec<usize> = self
-                .samples
-                .into_iter()
-                .chain(array.dims.iter().copied())
-                .collect();
+            let path = self.folder.join(format!("{}.npy", tensor.name.replace('/', "_")));
+            let shape: Vec<usize> = self.samples.into_iter().chain(array.dims.iter().copied()).collect();
             let file = self.files.begin(&path)?;
-            self.files
-                .append(file, &npy::header(array.element_type, &shape))?;
+            self.files.append(file, &npy::header(array.element_type, &shape))?;
             let report = OutputReport {
                 name: tensor.name.clone(),
                 path,
@@ -251,11 +205,7 @@ impl<'a> OutputWriter<'a> {
 
     fn commit(self) -> Result<Vec<OutputReport>, InferError> {
         self.files.commit()?;
-        Ok(self
-            .outputs
-            .into_iter()
-            .map(|(_, report, _)| report)
-            .collect())
+        Ok(self.outputs.into_iter().map(|(_, report, _)| report).collect())
     }
 }
 
@@ -272,11 +222,7 @@ mod tests {
     }
 
     fn specification(name: &str, dim: Option<usize>) -> TensorSpecification {
-        TensorSpecification {
-            name: name.into(),
-            element_type: ElementType::U8,
-            dims: vec![dim],
-        }
+        TensorSpecification { name: name.into(), element_type: ElementType::U8, dims: vec![dim] }
     }
 
     fn toy() -> Toy {
@@ -287,11 +233,7 @@ mod tests {
     }
 
     fn bytes(bytes: &[u8]) -> Array {
-        Array {
-            element_type: ElementType::U8,
-            dims: vec![bytes.len()],
-            bytes: bytes.to_vec(),
-        }
+        Array { element_type: ElementType::U8, dims: vec![bytes.len()], bytes: bytes.to_vec() }
     }
 
     impl ModelExecutor for Toy {
@@ -309,37 +251,20 @@ mod tests {
                 return Err(ExecutionError("node Add_0: 255 is too much".into()));
             }
             let y = bytes(&[x[0] + 1, x[1] + 1]);
-            Ok(Outcome {
-                outputs: vec![y, bytes(&vec![1; x[0].into()])],
-                latency: Some(2.5),
-            })
+            Ok(Outcome { outputs: vec![y, bytes(&vec![1; x[0].into()])], latency: Some(2.5) })
         }
     }
 
-    fn run(
-        samples: &[[u8; 2]],
-        single: bool,
-    ) -> (Result<InferReport, InferError>, tempfile::TempDir) {
+    fn run(samples: &[[u8; 2]], single: bool) -> (Result<InferReport, InferError>, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let inputs = folder.path().join("in");
         std::fs::create_dir(&inputs).unwrap();
         for (index, sample) in samples.iter().enumerate() {
-            std::fs::write(
-                inputs.join(format!("{index:03}.npy")),
-                npy::encode(&bytes(sample)),
-            )
-            .unwrap();
+            std::fs::write(inputs.join(format!("{index:03}.npy")), npy::encode(&bytes(sample))).unwrap();
         }
-        let path = if single {
-            inputs.join("000.npy")
-        } else {
-            inputs
-        };
-        let request = InferRequest {
-            inputs: &[path.display().to_string()],
-            output_dir: &folder.path().join("out"),
-            jobs: 2,
-        };
+        let path = if single { inputs.join("000.npy") } else { inputs };
+        let request =
+            InferRequest { inputs: &[path.display().to_string()], output_dir: &folder.path().join("out"), jobs: 2 };
         (infer(&toy(), &request), folder)
     }
 
@@ -347,16 +272,10 @@ mod tests {
     fn a_file_gives_the_output_itself() {
         let (report, folder) = run(&[[3, 4]], true);
         let report = report.unwrap();
-        assert_eq!(
-            (report.samples, report.stacked, report.predicted_latency_us),
-            (1, false, Some(2.5))
-        );
+        assert_eq!((report.samples, report.stacked, report.predicted_latency_us), (1, false, Some(2.5)));
         let y = npy::read(&folder.path().join("out/out_y.npy")).unwrap();
         assert_eq!(y, bytes(&[4, 5]));
-        assert_eq!(
-            npy::read(&folder.path().join("out/z.npy")).unwrap(),
-            bytes(&[1, 1, 1])
-        );
+        assert_eq!(npy::read(&folder.path().join("out/z.npy")).unwrap(), bytes(&[1, 1, 1]));
     }
 
     #[test]
@@ -369,24 +288,17 @@ mod tests {
         assert_eq!(y.dims, [40, 2]);
         let expected: Vec<u8> = (0..40).flat_map(|index| [4, index + 1]).collect();
         assert_eq!(y.bytes, expected);
-        assert_eq!(
-            npy::read(&folder.path().join("out/z.npy")).unwrap().dims,
-            [40, 3]
-        );
+        assert_eq!(npy::read(&folder.path().join("out/z.npy")).unwrap().dims, [40, 3]);
     }
 
     #[test]
     fn a_failure_names_the_sample_and_leaves_nothing() {
         let (report, folder) = run(&[[1, 1], [1, 2], [255, 3]], false);
-        assert_eq!(
-            report.unwrap_err().to_string(),
-            "sample 2: node Add_0: 255 is too much"
-        );
+        assert_eq!(report.unwrap_err().to_string(), "sample 2: node Add_0: 255 is too much");
         let (ragged, other) = run(&[[1, 1], [2, 2]], false);
         assert!(matches!(ragged, Err(InferError::Ragged { sample: 1, .. })));
         for folder in [folder, other] {
-            let left =
-                std::fs::read_dir(folder.path().join("out")).map_or(0, |entries| entries.count());
+            let left = std::fs::read_dir(folder.path().join("out")).map_or(0, |entries| entries.count());
             assert_eq!(left, 0);
         }
     }

@@ -11,56 +11,28 @@ use crate::hbm::ElementType;
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
     #[error("--input {argument}: the model has {} inputs, so say which: NAME={argument} with NAME one of {names}", .count)]
-    NameMissing {
-        argument: String,
-        count: usize,
-        names: String,
-    },
+    NameMissing { argument: String, count: usize, names: String },
     #[error("--input {argument}: the model has no input {name:?}; its inputs are {names}")]
-    UnknownName {
-        argument: String,
-        name: String,
-        names: String,
-    },
+    UnknownName { argument: String, name: String, names: String },
     #[error("--input gives {name:?} twice")]
     Twice { name: String },
     #[error("no --input for {missing}; the model's inputs are {names}")]
     Missing { missing: String, names: String },
     #[error("input {name:?}: cannot read the folder {folder}: {source}")]
-    Folder {
-        name: String,
-        folder: PathBuf,
-        source: std::io::Error,
-    },
+    Folder { name: String, folder: PathBuf, source: std::io::Error },
     #[error("input {name:?}: the folder {folder} holds no .npy file")]
     Empty { name: String, folder: PathBuf },
     #[error(
         "the folders hold different numbers of .npy files: {first:?} has {first_count}, {second:?} {second_count}; \
          they are paired in sorted order, so there must be equally many"
     )]
-    Counts {
-        first: String,
-        first_count: usize,
-        second: String,
-        second_count: usize,
-    },
+    Counts { first: String, first_count: usize, second: String, second_count: usize },
     #[error("input {name:?}: {source}")]
     Npy { name: String, source: NpyError },
     #[error("input {name:?}: {path} has shape {found:?}, the model takes {expected}")]
-    Shape {
-        name: String,
-        path: PathBuf,
-        found: Vec<usize>,
-        expected: String,
-    },
+    Shape { name: String, path: PathBuf, found: Vec<usize>, expected: String },
     #[error("input {name:?}: {path} holds {found}, the model takes {expected}, and {source}")]
-    Type {
-        name: String,
-        path: PathBuf,
-        found: ElementType,
-        expected: ElementType,
-        source: ConversionError,
-    },
+    Type { name: String, path: PathBuf, found: ElementType, expected: ElementType, source: ConversionError },
 }
 
 /// The files of one input.
@@ -69,10 +41,7 @@ pub enum Source {
     /// The same file for every sample.
     File(PathBuf),
     /// One file per sample, sorted by name.
-    Folder {
-        folder: PathBuf,
-        files: Vec<PathBuf>,
-    },
+    Folder { folder: PathBuf, files: Vec<PathBuf> },
 }
 
 impl Source {
@@ -103,22 +72,15 @@ pub struct Inputs<'a> {
 
 impl<'a> Inputs<'a> {
     /// Finds the files of every input from arguments of the form `NAME=PATH`, or `PATH` where the model has one input.
-    pub fn bind(
-        specifications: &'a [TensorSpecification],
-        arguments: &[String],
-    ) -> Result<Self, InputError> {
+    pub fn bind(specifications: &'a [TensorSpecification], arguments: &[String]) -> Result<Self, InputError> {
         let mut sources: Vec<Option<Source>> = vec![None; specifications.len()];
         for argument in arguments {
             let (index, path) = split(specifications, argument)?;
-            let (Some(slot), Some(specification)) =
-                (sources.get_mut(index), specifications.get(index))
-            else {
+            let (Some(slot), Some(specification)) = (sources.get_mut(index), specifications.get(index)) else {
                 continue;
             };
             if slot.replace(source(&specification.name, path)?).is_some() {
-                return Err(InputError::Twice {
-                    name: specification.name.clone(),
-                });
+                return Err(InputError::Twice { name: specification.name.clone() });
             }
         }
         let missing: Vec<String> = specifications
@@ -128,59 +90,33 @@ impl<'a> Inputs<'a> {
             .map(|(specification, _)| format!("{:?}", specification.name))
             .collect();
         if !missing.is_empty() {
-            return Err(InputError::Missing {
-                missing: missing.join(", "),
-                names: names(specifications),
-            });
+            return Err(InputError::Missing { missing: missing.join(", "), names: names(specifications) });
         }
         let sources: Vec<Source> = sources.into_iter().flatten().collect();
         let count = count(specifications, &sources)?;
-        Ok(Self {
-            specifications,
-            sources,
-            samples: count.unwrap_or(1),
-            stacked: count.is_some(),
-        })
+        Ok(Self { specifications, sources, samples: count.unwrap_or(1), stacked: count.is_some() })
     }
 
     /// The arrays of sample `index`, of the model's types and shapes.
     pub fn load(&self, index: usize) -> Result<Vec<Array>, InputError> {
-        let files = self
-            .sources
-            .iter()
-            .map(|source| source.file(index))
-            .map(|file| file.unwrap_or(Path::new("")));
-        self.specifications
-            .iter()
-            .zip(files)
-            .map(|(specification, file)| load(specification, file))
-            .collect()
+        let files = self.sources.iter().map(|source| source.file(index)).map(|file| file.unwrap_or(Path::new("")));
+        self.specifications.iter().zip(files).map(|(specification, file)| load(specification, file)).collect()
     }
 }
 
 fn names(specifications: &[TensorSpecification]) -> String {
-    let names: Vec<String> = specifications
-        .iter()
-        .map(|tensor| format!("{:?}", tensor.name))
-        .collect();
+    let names: Vec<String> = specifications.iter().map(|tensor| format!("{:?}", tensor.name)).collect();
     names.join(", ")
 }
 
 /// Names may hold `=` themselves, so the model's names decide where the path begins. Names also match with `_` for `/`, as output
 /// files are named.
-fn split<'a>(
-    specifications: &[TensorSpecification],
-    argument: &'a str,
-) -> Result<(usize, &'a str), InputError> {
+fn split<'a>(specifications: &[TensorSpecification], argument: &'a str) -> Result<(usize, &'a str), InputError> {
     let mut found: Option<(usize, usize, &str)> = None;
     for (index, tensor) in specifications.iter().enumerate() {
         for name in [tensor.name.clone(), tensor.name.replace('/', "_")] {
-            let path = argument
-                .strip_prefix(&name)
-                .and_then(|rest| rest.strip_prefix('='));
-            if let Some(path) =
-                path.filter(|_| found.is_none_or(|(_, length, _)| length < name.len()))
-            {
+            let path = argument.strip_prefix(&name).and_then(|rest| rest.strip_prefix('='));
+            if let Some(path) = path.filter(|_| found.is_none_or(|(_, length, _)| length < name.len())) {
                 found = Some((index, name.len(), path));
             }
         }
@@ -208,11 +144,7 @@ fn source(name: &str, path: &str) -> Result<Source, InputError> {
     if !folder.is_dir() {
         return Ok(Source::File(folder));
     }
-    let failed = |source| InputError::Folder {
-        name: name.to_owned(),
-        folder: folder.clone(),
-        source,
-    };
+    let failed = |source| InputError::Folder { name: name.to_owned(), folder: folder.clone(), source };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(&folder).map_err(failed)? {
         let file = entry.map_err(failed)?.path();
@@ -221,20 +153,14 @@ fn source(name: &str, path: &str) -> Result<Source, InputError> {
         }
     }
     if files.is_empty() {
-        return Err(InputError::Empty {
-            name: name.to_owned(),
-            folder,
-        });
+        return Err(InputError::Empty { name: name.to_owned(), folder });
     }
     files.sort();
     Ok(Source::Folder { folder, files })
 }
 
 /// Number of samples of the folders; `None` without a folder.
-fn count(
-    specifications: &[TensorSpecification],
-    sources: &[Source],
-) -> Result<Option<usize>, InputError> {
+fn count(specifications: &[TensorSpecification], sources: &[Source]) -> Result<Option<usize>, InputError> {
     let mut first: Option<(&str, usize)> = None;
     for (specification, source) in specifications.iter().zip(sources) {
         let Source::Folder { files, .. } = source else {
@@ -258,18 +184,10 @@ fn count(
 
 fn load(specification: &TensorSpecification, path: &Path) -> Result<Array, InputError> {
     let name = || specification.name.clone();
-    let array = npy::read(path).map_err(|source| InputError::Npy {
-        name: name(),
-        source,
-    })?;
+    let array = npy::read(path).map_err(|source| InputError::Npy { name: name(), source })?;
     if !specification.accepts(&array.dims) {
         let expected = specification.shape();
-        return Err(InputError::Shape {
-            name: name(),
-            path: path.to_owned(),
-            found: array.dims,
-            expected,
-        });
+        return Err(InputError::Shape { name: name(), path: path.to_owned(), found: array.dims, expected });
     }
     let found = array.element_type;
     let expected = specification.element_type;
@@ -300,12 +218,8 @@ mod tests {
 
     fn bind(names: &[&str], arguments: &[&str]) -> Result<(Vec<Source>, usize, bool), InputError> {
         let specifications = specifications(names);
-        let arguments: Vec<String> = arguments
-            .iter()
-            .map(|argument| (*argument).into())
-            .collect();
-        Inputs::bind(&specifications, &arguments)
-            .map(|inputs| (inputs.sources, inputs.samples, inputs.stacked))
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).into()).collect();
+        Inputs::bind(&specifications, &arguments).map(|inputs| (inputs.sources, inputs.samples, inputs.stacked))
     }
 
     fn file(path: &str) -> Source {
@@ -319,18 +233,9 @@ mod tests {
         assert_eq!((samples, stacked), (1, false));
         assert_eq!(bind(&["in/0"], &["in_0=x.npy"]).unwrap().0, [file("x.npy")]);
         assert_eq!(bind(&["data"], &["x.npy"]).unwrap().0, [file("x.npy")]);
-        assert!(matches!(
-            bind(&["a", "b"], &["x.npy"]),
-            Err(InputError::NameMissing { .. })
-        ));
-        assert!(matches!(
-            bind(&["a"], &["c=x.npy"]),
-            Err(InputError::UnknownName { .. })
-        ));
-        assert!(matches!(
-            bind(&["a"], &["a=x.npy", "y.npy"]),
-            Err(InputError::Twice { .. })
-        ));
+        assert!(matches!(bind(&["a", "b"], &["x.npy"]), Err(InputError::NameMissing { .. })));
+        assert!(matches!(bind(&["a"], &["c=x.npy"]), Err(InputError::UnknownName { .. })));
+        assert!(matches!(bind(&["a"], &["a=x.npy", "y.npy"]), Err(InputError::Twice { .. })));
         let message = bind(&["a", "b"], &["b=x.npy"]).unwrap_err().to_string();
         assert!(message.contains("no --input for \"a\""), "{message}");
     }
@@ -343,11 +248,7 @@ mod tests {
             dims: vec![2, 1],
             bytes: [value.to_le_bytes(), value.to_le_bytes()].concat(),
         };
-        for (folder, files) in [
-            ("a", ["0.npy", "10.npy", "9.npy"].as_slice()),
-            ("b", &["0.npy"]),
-            ("empty", &[]),
-        ] {
+        for (folder, files) in [("a", ["0.npy", "10.npy", "9.npy"].as_slice()), ("b", &["0.npy"]), ("empty", &[])] {
             let folder = root.path().join(folder);
             std::fs::create_dir(&folder).unwrap();
             std::fs::write(folder.join("notes.txt"), b"ignored").unwrap();
@@ -362,15 +263,9 @@ mod tests {
         assert_eq!((inputs.samples, inputs.stacked), (3, true));
         assert_eq!(inputs.load(2).unwrap(), [array(2.0), array(0.0)]);
         let counts = [format!("x={}", path("a")), format!("y={}", path("b"))];
-        assert!(matches!(
-            Inputs::bind(&specifications, &counts),
-            Err(InputError::Counts { .. })
-        ));
+        assert!(matches!(Inputs::bind(&specifications, &counts), Err(InputError::Counts { .. })));
         let empty = [format!("x={}", path("empty")), format!("y={}", path("b"))];
-        assert!(matches!(
-            Inputs::bind(&specifications, &empty),
-            Err(InputError::Empty { .. })
-        ));
+        assert!(matches!(Inputs::bind(&specifications, &empty), Err(InputError::Empty { .. })));
     }
 
     #[test]
@@ -380,32 +275,18 @@ mod tests {
         let specifications = specifications(&["x"]);
         let load = |array: &Array| {
             std::fs::write(&path, npy::encode(array)).unwrap();
-            Inputs::bind(&specifications, &[path.display().to_string()])
-                .unwrap()
-                .load(0)
+            Inputs::bind(&specifications, &[path.display().to_string()]).unwrap().load(0)
         };
         let doubles = |values: [f64; 2], dims: &[usize]| Array {
             element_type: ElementType::F64,
             dims: dims.to_vec(),
-            bytes: values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
+            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         };
-        assert_eq!(
-            load(&doubles([1.0, 0.5], &[2, 1])).unwrap()[0].element_type,
-            ElementType::F32
-        );
+        assert_eq!(load(&doubles([1.0, 0.5], &[2, 1])).unwrap()[0].element_type, ElementType::F32);
         let message = load(&doubles([1.0, 0.1], &[2, 1])).unwrap_err().to_string();
-        assert!(
-            message.contains("float64") && message.contains("element 1 is 0.1"),
-            "{message}"
-        );
+        assert!(message.contains("float64") && message.contains("element 1 is 0.1"), "{message}");
         let message = load(&doubles([1.0, 0.5], &[1, 2])).unwrap_err().to_string();
-        assert!(
-            message.contains("[1, 2]") && message.contains("2x?"),
-            "{message}"
-        );
+        assert!(message.contains("[1, 2]") && message.contains("2x?"), "{message}");
         std::fs::remove_file(&path).unwrap();
         let inputs = Inputs::bind(&specifications, &[path.display().to_string()]).unwrap();
         assert!(inputs.load(0).unwrap_err().to_string().contains("x.npy"));

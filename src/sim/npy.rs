@@ -33,13 +33,9 @@ pub enum NpyProblem {
     Version(u8, u8),
     #[error("the .npy header is broken: {0}")]
     Header(String),
-    #[error(
-        "elements of type {0} are not supported; use float32, float16, float64, an integer type or bool"
-    )]
+    #[error("elements of type {0} are not supported; use float32, float16, float64, an integer type or bool")]
     ElementType(String),
-    #[error(
-        "the header announces {expected} bytes of elements, the file holds {found}; was it copied whole?"
-    )]
+    #[error("the header announces {expected} bytes of elements, the file holds {found}; was it copied whole?")]
     Length { expected: String, found: u64 },
     #[error("a bool is neither 0 nor 1")]
     Bool,
@@ -47,10 +43,7 @@ pub enum NpyProblem {
 
 /// Reads the array in the file at `path`.
 pub fn read(path: &Path) -> Result<Array, NpyError> {
-    let located = |problem| NpyError {
-        path: path.to_owned(),
-        problem,
-    };
+    let located = |problem| NpyError { path: path.to_owned(), problem };
     let read = || {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
@@ -66,13 +59,11 @@ pub fn read(path: &Path) -> Result<Array, NpyError> {
 fn read_from(reader: &mut dyn Read, length: u64) -> Result<Array, NpyProblem> {
     let (header, before) = read_header(reader)?;
     let found = length.saturating_sub(before);
-    let expected = element_count(&header.dims)
-        .and_then(|count| count.checked_mul(header.element_type.bytes()));
+    let expected = element_count(&header.dims).and_then(|count| count.checked_mul(header.element_type.bytes()));
     let bytes = match expected {
         Some(bytes) if bytes as u64 == found => bytes,
         _ => {
-            let expected =
-                expected.map_or_else(|| "more than 2^64".to_owned(), |bytes| bytes.to_string());
+            let expected = expected.map_or_else(|| "more than 2^64".to_owned(), |bytes| bytes.to_string());
             return Err(NpyProblem::Length { expected, found });
         }
     };
@@ -88,19 +79,13 @@ fn read_from(reader: &mut dyn Read, length: u64) -> Result<Array, NpyProblem> {
     if header.fortran_order {
         elements = rows_first(&elements, &header.dims, size);
     }
-    Ok(Array {
-        element_type: header.element_type,
-        dims: header.dims,
-        bytes: elements,
-    })
+    Ok(Array { element_type: header.element_type, dims: header.dims, bytes: elements })
 }
 
 /// Reads what is before the elements; also returns how many bytes that is.
 fn read_header(reader: &mut dyn Read) -> Result<(Header, u64), NpyProblem> {
     let mut start = [0; 8];
-    reader
-        .read_exact(&mut start)
-        .map_err(|_| NpyProblem::Magic)?;
+    reader.read_exact(&mut start).map_err(|_| NpyProblem::Magic)?;
     if !start.starts_with(MAGIC) {
         return Err(NpyProblem::Magic);
     }
@@ -120,9 +105,7 @@ fn read_header(reader: &mut dyn Read) -> Result<(Header, u64), NpyProblem> {
         _ => return Err(NpyProblem::Version(major, minor)),
     };
     if length > MAXIMUM_HEADER_BYTES {
-        return Err(NpyProblem::Header(format!(
-            "{length} bytes long, at most {MAXIMUM_HEADER_BYTES} are read"
-        )));
+        return Err(NpyProblem::Header(format!("{length} bytes long, at most {MAXIMUM_HEADER_BYTES} are read")));
     }
     let mut text = vec![0; length];
     reader.read_exact(&mut text).map_err(short)?;
@@ -141,11 +124,7 @@ fn rows_first(elements: &[u8], dims: &[usize], size: usize) -> Vec<u8> {
     let mut ordered = Vec::with_capacity(elements.len());
     let mut index = vec![0usize; dims.len()];
     while ordered.len() < elements.len() {
-        let at: usize = index
-            .iter()
-            .zip(&strides)
-            .map(|(index, stride)| index * stride)
-            .sum();
+        let at: usize = index.iter().zip(&strides).map(|(index, stride)| index * stride).sum();
         ordered.extend_from_slice(elements.get(at..at + size).unwrap_or_default());
         for (index, &dim) in index.iter_mut().zip(dims).rev() {
             *index += 1;
@@ -176,13 +155,7 @@ pub fn header(element_type: ElementType, dims: &[usize]) -> Vec<u8> {
     };
     let shape = match dims {
         [dim] => format!("({dim},)"),
-        dims => format!(
-            "({})",
-            dims.iter()
-                .map(usize::to_string)
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
+        dims => format!("({})", dims.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
     };
     let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     let before = MAGIC.len() + 4;
@@ -191,13 +164,7 @@ pub fn header(element_type: ElementType, dims: &[usize]) -> Vec<u8> {
     text.push('\n');
     // Ten dimensions of twenty digits stay far below 64 KiB; the rank of what we write is bounded long before.
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
-    [
-        MAGIC.as_slice(),
-        &[1, 0],
-        &length.to_le_bytes(),
-        text.as_bytes(),
-    ]
-    .concat()
+    [MAGIC.as_slice(), &[1, 0], &length.to_le_bytes(), text.as_bytes()].concat()
 }
 
 /// A whole `.npy` file.
@@ -218,13 +185,7 @@ mod tests {
 
     fn npy(header: &str, elements: &[u8]) -> Vec<u8> {
         let length = u16::try_from(header.len()).unwrap().to_le_bytes();
-        [
-            b"\x93NUMPY\x01\x00".as_slice(),
-            &length,
-            header.as_bytes(),
-            elements,
-        ]
-        .concat()
+        [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes(), elements].concat()
     }
 
     /// `numpy.save(f, numpy.array([[1, 2, 3], [4, 5, 6]], numpy.int16))`, recorded from numpy 2.4.
@@ -246,11 +207,7 @@ mod tests {
     #[test]
     fn scalars_and_vectors() {
         for dims in [vec![], vec![1], vec![0], vec![2, 0, 3]] {
-            let array = Array {
-                element_type: ElementType::U8,
-                bytes: vec![9; dims.iter().product()],
-                dims,
-            };
+            let array = Array { element_type: ElementType::U8, bytes: vec![9; dims.iter().product()], dims };
             assert_eq!(parse(&encode(&array)).unwrap(), array);
         }
     }
@@ -258,20 +215,14 @@ mod tests {
     #[test]
     fn fortran_order_and_big_endian() {
         // numpy.asfortranarray([[1, 2, 3], [4, 5, 6]]) lies in the file column by column.
-        let file = npy(
-            "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3)}",
-            &[0, 1, 0, 4, 0, 2, 0, 5, 0, 3, 0, 6],
-        );
-        assert_eq!(
-            parse(&file).unwrap().bytes,
-            [1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0]
-        );
+        let file =
+            npy("{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3)}", &[0, 1, 0, 4, 0, 2, 0, 5, 0, 3, 0, 6]);
+        assert_eq!(parse(&file).unwrap().bytes, [1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0]);
     }
 
     #[test]
     fn hostile_files_are_refused() {
-        let header =
-            |shape: &str| format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}");
+        let header = |shape: &str| format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}");
         let refused = |bytes: &[u8]| parse(bytes).unwrap_err().to_string();
         assert!(refused(b"").contains("numpy.save"));
         assert!(refused(b"PK\x03\x04zipzipzip").contains("numpy.save"));
@@ -281,13 +232,7 @@ mod tests {
         assert!(refused(&npy(&header("(4294967296, 4294967296)"), &[])).contains("more than"));
         assert!(refused(&npy(&header("(2,)"), &[0; 4])).contains("announces 8 bytes"));
         assert!(refused(&npy(&header("(2,)"), &[0; 12])).contains("holds 12"));
-        assert!(
-            refused(&npy(
-                "{'descr': '|b1', 'fortran_order': False, 'shape': (1,)}",
-                &[2]
-            ))
-            .contains("bool")
-        );
+        assert!(refused(&npy("{'descr': '|b1', 'fortran_order': False, 'shape': (1,)}", &[2])).contains("bool"));
     }
 
     proptest! {

@@ -47,12 +47,7 @@ pub fn parse_header(text: &str) -> Result<Header, NpyProblem> {
         return Err(broken("one of descr, fortran_order and shape is missing"));
     };
     let (element_type, big_endian) = element_type(descr)?;
-    Ok(Header {
-        element_type,
-        big_endian,
-        fortran_order,
-        dims,
-    })
+    Ok(Header { element_type, big_endian, fortran_order, dims })
 }
 
 /// numpy's notation: byte order, kind, bytes.
@@ -157,14 +152,10 @@ impl<'a> Parser<'a> {
 
     fn number(&mut self) -> Result<usize, NpyProblem> {
         let rest = self.rest.trim_start();
-        let digits = rest
-            .find(|character: char| !character.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
         let (number, rest) = rest.split_at(digits);
         self.rest = rest;
-        number
-            .parse()
-            .map_err(|_| broken(format!("{number:?} is not a dimension")))
+        number.parse().map_err(|_| broken(format!("{number:?} is not a dimension")))
     }
 }
 
@@ -174,24 +165,15 @@ mod tests {
 
     #[test]
     fn forms_that_numpy_has_written() {
-        let expected = Header {
-            element_type: ElementType::F32,
-            big_endian: false,
-            fortran_order: false,
-            dims: vec![2, 3],
-        };
+        let expected =
+            Header { element_type: ElementType::F32, big_endian: false, fortran_order: false, dims: vec![2, 3] };
         for text in [
             "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }       \n",
             "{\"shape\":(2,3,),\"descr\":\"<f4\",\"fortran_order\":False}",
         ] {
             assert_eq!(parse_header(text).unwrap(), expected);
         }
-        assert_eq!(
-            parse_header("{'descr': '>i8', 'fortran_order': True, 'shape': ()}")
-                .unwrap()
-                .dims,
-            [0usize; 0]
-        );
+        assert_eq!(parse_header("{'descr': '>i8', 'fortran_order': True, 'shape': ()}").unwrap().dims, [0usize; 0]);
     }
 
     #[test]
@@ -201,34 +183,13 @@ mod tests {
             ("{'descr': '<f4'}", "missing"),
             ("{'descr': '<f4', 'descr': '<f4'}", "twice"),
             ("{'descr': '<f4', 'size': 3}", "unknown entry"),
-            (
-                "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
-                "not supported",
-            ),
-            (
-                "{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}",
-                "not supported",
-            ),
-            (
-                "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}",
-                "structure",
-            ),
-            (
-                "{'descr': '<f4', 'fortran_order': 0, 'shape': (1,)}",
-                "neither True nor False",
-            ),
-            (
-                "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}",
-                "not a dimension",
-            ),
-            (
-                "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999999,)}",
-                "not a dimension",
-            ),
-            (
-                "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} import os",
-                "behind",
-            ),
+            ("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "not supported"),
+            ("{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", "not supported"),
+            ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", "structure"),
+            ("{'descr': '<f4', 'fortran_order': 0, 'shape': (1,)}", "neither True nor False"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "not a dimension"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999999,)}", "not a dimension"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} import os", "behind"),
             ("{'descr': '<f\\x34'}", "escape"),
             ("{'descr': '<f4", "does not end"),
         ] {

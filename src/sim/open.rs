@@ -1,0 +1,134 @@
+//! From a file to something that runs, by its extension.
+
+use std::path::{Path, PathBuf};
+
+use super::executor::{ExecutionError, ModelExecutor};
+use super::perf::{Performance, performance};
+use super::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource, Runner, RunnerError, timelines};
+use crate::hbm::{Hbm, HbmError, target_digest};
+use crate::target::{Target, TargetError};
+
+/// Why a model cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Hbm(#[from] HbmError),
+    #[error("{path}: {source}")]
+    Runner { path: PathBuf, source: RunnerError },
+    #[error("{path}: {source}")]
+    Target { path: PathBuf, source: TargetError },
+    #[error("{path}: running {kind} models is not supported yet; compile it with hb_compile and run the .hbm")]
+    NotYet { path: PathBuf, kind: &'static str },
+    #[error(
+        "{path}: cannot tell what kind of model it is; the extension must be .hbm, .onnx, .caffemodel, .mlir or .bc"
+    )]
+    UnknownKind { path: PathBuf },
+    #[error(
+        "{path}: performance is predicted for compiled models only; compile it with hb_compile, then give the .hbm"
+    )]
+    NotCompiled { path: PathBuf },
+    #[error("--check-races needs a .hbm: {path} is not compiled, it has no engines that could race")]
+    NoRaces { path: PathBuf },
+    #[error("--proto belongs to a .caffemodel; {path} needs none")]
+    NoProto { path: PathBuf },
+    #[error("{path}: a .caffemodel holds the weights only; give the network's description with --proto FILE")]
+    ProtoMissing { path: PathBuf },
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenOptions<'a> {
+    /// The description that belongs to a `.caffemodel`.
+    pub proto: Option<&'a Path>,
+    pub check_races: bool,
+}
+
+/// A model that is ready to run.
+pub struct OpenModel {
+    pub executor: Box<dyn ModelExecutor>,
+    /// `hbm`, `onnx`, ...
+    pub kind: &'static str,
+    /// The architecture it is compiled for; none for a network.
+    pub march: Option<String>,
+}
+
+fn kind(path: &Path) -> Result<&'static str, OpenError> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let known = ["hbm", "onnx", "caffemodel", "mlir", "bc"];
+    known
+        .into_iter()
+        .find(|kind| extension.as_deref() == Some(*kind))
+        .ok_or_else(|| OpenError::UnknownKind { path: path.to_owned() })
+}
+
+/// Loads the model at `path`.
+pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenError> {
+    let path_of_error = || path.to_owned();
+    let kind = kind(path)?;
+    if kind != "hbm" && options.check_races {
+        return Err(OpenError::NoRaces { path: path_of_error() });
+    }
+    if kind != "caffemodel" && options.proto.is_some() {
+        return Err(OpenError::NoProto { path: path_of_error() });
+    }
+    match kind {
+        "hbm" => {
+            let hbm = Hbm::open(path)?;
+            let runner = Runner::new(&hbm, &JitLoader, options.check_races)
+                .map_err(|source| OpenError::Runner { path: path_of_error(), source })?;
+            let march = Some(hbm.manifest().march.clone());
+            Ok(OpenModel { executor: Box::new(runner), kind, march })
+        }
+        "caffemodel" if options.proto.is_none() => Err(OpenError::ProtoMissing { path: path_of_error() }),
+        kind => Err(OpenError::NotYet { path: path_of_error(), kind }),
+    }
+}
+
+/// Predicts how fast the compiled model at `path` runs.
+pub fn predict(path: &Path) -> Result<Performance, OpenError> {
+    if kind(path)? != "hbm" {
+        return Err(OpenError::NotCompiled { path: path.to_owned() });
+    }
+    let hbm = Hbm::open(path)?;
+    let target =
+        Target::named(&hbm.manifest().march).map_err(|source| OpenError::Target { path: path.to_owned(), source })?;
+    let timelines = timelines(&hbm, &target).map_err(|source| OpenError::Runner { path: path.to_owned(), source })?;
+    let mut performance = performance(&hbm, &target, &timelines);
+    if hbm.manifest().target_digest != target_digest(&target) {
+        let note = format!("the model was compiled with other numbers for {} than this program has", target.name);
+        performance.summary.notes.push(note);
+    }
+    Ok(performance)
+}
+
+/// Makes cpu segments by compiling their IR for this machine.
+struct JitLoader;
+
+impl CpuSegmentLoader for JitLoader {
+    fn load(&self, source: &CpuSegmentSource<'_>) -> Result<Box<dyn CpuSegmentExecutor>, ExecutionError> {
+        let _ = source;
+        Err(ExecutionError("running cpu segments is not supported yet".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(path: &str, options: &OpenOptions<'_>) -> String {
+        open(Path::new(path), options).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn kinds_and_options_that_do_not_belong_together() {
+        let plain = OpenOptions::default();
+        let races = OpenOptions { check_races: true, ..plain };
+        let proto = OpenOptions { proto: Some(Path::new("n.prototxt")), ..plain };
+        assert!(message("model", &plain).contains("extension"));
+        assert!(message("model.txt", &plain).contains("extension"));
+        assert!(message("model.ONNX", &races).contains("--check-races"));
+        assert!(message("model.onnx", &proto).contains("--proto"));
+        assert!(message("model.caffemodel", &plain).contains("--proto FILE"));
+        assert!(message("/no/such.hbm", &plain).contains("/no/such.hbm"));
+        assert!(matches!(predict(Path::new("model.onnx")), Err(OpenError::NotCompiled { .. })));
+    }
+}

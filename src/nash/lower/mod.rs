@@ -12,6 +12,8 @@ mod matmul;
 mod plan;
 mod pool;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use super::allocate::AllocationError;
 use super::isa::{ElementType, Program};

@@ -1,0 +1,242 @@
+//! Random operators on a machine with very little L1M: the simulator must give the interpreter's bytes, without races.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::bpu::interpreter;
+use crate::bpu::model::{AveragePool, Convolution, MaxPool, Operator, PadMode};
+use crate::sim::machine::Machine as Simulator;
+use crate::target::Target;
+
+/// nash-e with an L1M of so many bytes.
+fn target(l1m_bytes: u64) -> Target {
+    let bytes = l1m_bytes.to_string();
+    let overrides = [("local_memory.bytes", bytes.as_str()), ("local_memory.alignment", "16")];
+    Target::named_with_overrides("nash-e", &overrides).unwrap()
+}
+
+/// Bytes that repeat for a seed (xorshift).
+fn bytes(seed: u64, count: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..count)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 24) as u8
+        })
+        .collect()
+}
+
+fn floats(seed: u64, count: usize) -> Vec<u8> {
+    bytes(seed, count).iter().flat_map(|&byte| ((byte as i8) as f32 * 0.37).to_le_bytes()).collect()
+}
+
+fn data(tensor: &Tensor, seed: u64) -> Vec<u8> {
+    let count = tensor.element_count().unwrap();
+    match tensor.element {
+        Element::F32 => floats(seed, count),
+        Element::I32 => bytes(seed, count * 2).chunks(2).flat_map(|c| i32::from(i16::from_le_bytes([c[0], c[1]])).to_le_bytes()).collect(),
+        element => bytes(seed, count * element.bytes()),
+    }
+}
+
+fn tensor(shape: &[usize], element: Element, scale: f64) -> Tensor {
+    let scale = if element == Element::F32 { Scale::None } else { Scale::PerTensor(scale) };
+    Tensor::new("t", shape, element, scale)
+}
+
+fn constant(tensor: Tensor, seed: u64) -> Tensor {
+    let data: Arc<[u8]> = data(&tensor, seed).into();
+    tensor.with_data(data)
+}
+
+/// Lowers, validates, checks races, runs, compares. None where the segment is not one that the model allows.
+fn compare(segment: &Segment, l1m_bytes: u64) -> Option<Lowered> {
+    let inputs: Vec<Vec<u8>> =
+        segment.inputs.iter().enumerate().map(|(index, id)| data(segment.tensor(*id).unwrap(), index as u64 + 77)).collect();
+    let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+    let expected = interpreter::run(segment, &inputs).ok()?;
+    let target = target(l1m_bytes);
+    let lowered = lower(segment, &Machine::from(&target)).unwrap();
+    let simulator = Simulator::new(&lowered.program, &target).unwrap();
+    simulator.check_races().unwrap();
+    let found = simulator.run(&inputs, &lowered.constants).unwrap();
+    assert_eq!(found.len(), expected.len());
+    for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let differs = found.iter().zip(expected).position(|(a, b)| a != b);
+        assert!(found == expected, "output {index} of {:?} differs at byte {differs:?}", segment.nodes);
+    }
+    // A plan survives being written down.
+    let text = serde_json::to_string(&lowered.plan).unwrap();
+    let again = apply(segment, &Machine::from(&target), serde_json::from_str(&text).unwrap()).unwrap();
+    assert_eq!(again, lowered);
+    Some(lowered)
+}
+
+fn activation() -> impl Strategy<Value = Element> {
+    prop_oneof![Just(Element::I8), Just(Element::I16)]
+}
+
+/// Sizes of an image and a window: batch, [height, width], channels, kernel, strides, dilations, pads.
+type Sliding = (usize, [usize; 2], usize, [usize; 2], [usize; 2], [usize; 2], [usize; 4]);
+
+fn sliding(largest_kernel: usize) -> impl Strategy<Value = Sliding> {
+    let pair = |range: std::ops::Range<usize>| [range.clone(), range];
+    (
+        1usize..3,
+        pair(1..14),
+        1usize..20,
+        pair(1..largest_kernel + 1),
+        pair(1..4),
+        pair(1..3),
+        [0usize..4, 0usize..4, 0usize..4, 0usize..4],
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn convolutions(
+        (batch, [height, width], depth, kernel, strides, dilations, pads) in sliding(6),
+        group in 1usize..5, filters in 1usize..9, depthwise in any::<bool>(), element in activation(),
+        to in prop_oneof![Just(Element::I8), Just(Element::I16), Just(Element::I32)],
+        bias in any::<bool>(), memory in 900u64..6000,
+    ) {
+        let (depth, filters) = if depthwise { (1, 1) } else { (depth, filters) };
+        let channels = depth * group;
+        let mut segment = Segment::default();
+        let x = segment.add_input(tensor(&[batch, height, width, channels], element, 0.5));
+        let scales: Vec<f64> = (0..filters * group).map(|channel| 0.01 + channel as f64 * 0.003).collect();
+        let products: Vec<f64> = scales.iter().map(|scale| scale * 0.5).collect();
+        let w = Tensor::new("w", [filters * group, kernel[0], kernel[1], depth], Element::I8, Scale::PerChannel { axis: 0, scales });
+        let w = segment.add_tensor(constant(w, 5));
+        let mut operands = vec![x, w];
+        if bias {
+            operands.push(segment.add_tensor(constant(Tensor::new("b", [filters * group], Element::I32, Scale::None), 9)));
+        }
+        let convolution = Convolution { strides, pads, dilations, group, clamp: (to == Element::I8).then_some(Clamp { low: -100, high: 90 }) };
+        let shapes = [&segment.tensors[0].shape[..], &segment.tensors[1].shape[..]];
+        let Ok(shape) = crate::bpu::model::convolution_shape(shapes[0], shapes[1], &convolution) else { return Ok(()) };
+        let scale = match to {
+            Element::I32 => Scale::PerChannel { axis: 3, scales: products },
+            _ => Scale::PerTensor(if element == Element::I8 { 2.0 } else { 300.0 }),
+        };
+        let y = segment.add_node("conv", Operator::Convolution(convolution), &operands, Tensor::new("y", shape.clone(), to, scale));
+        segment.outputs.push(y);
+        if to == Element::I32 {
+            let real = segment.add_node("real", Operator::Dequantize, &[y], tensor(&shape, Element::F32, 1.0));
+            segment.outputs.push(real);
+        }
+        prop_assume!(compare(&segment, memory).is_some());
+    }
+
+    #[test]
+    fn products(
+        batch in prop::collection::vec(1usize..4, 0..4), repeated in any::<[bool; 8]>(),
+        m in 1usize..20, k in 1usize..70, n in 1usize..40, element in activation(), fixed in any::<bool>(), memory in 600u64..3000,
+    ) {
+        let spread = |flags: &[bool]| -> Vec<usize> {
+            batch.iter().zip(flags).map(|(&size, &one)| if one { 1 } else { size }).collect()
+        };
+        let (mut a, mut b) = (spread(&repeated[..4]), spread(&repeated[4..]));
+        a.extend([m, k]);
+        b.extend([k, n]);
+        let mut segment = Segment::default();
+        let a = segment.add_input(tensor(&a, element, 0.1));
+        let b = tensor(&b, Element::I8, 0.2);
+        let b = if fixed { segment.add_tensor(constant(b, 3)) } else { segment.add_input(b) };
+        let shape = crate::bpu::model::matmul_shape(&segment.tensors[0].shape, &segment.tensors[1].shape).unwrap();
+        let y = segment.add_node("product", Operator::MatMul { clamp: None }, &[a, b], tensor(&shape, Element::I8, 3.0));
+        segment.outputs.push(y);
+        prop_assume!(compare(&segment, memory).is_some());
+    }
+
+    #[test]
+    fn pools(
+        (batch, [height, width], channels, kernel, strides, dilations, pads) in sliding(13),
+        element in activation(), count_include_pad in any::<bool>(), memory in 1200u64..5000,
+    ) {
+        let x = tensor(&[batch, height, width, channels], element, 0.5);
+        let average = AveragePool { kernel, strides, pads, count_include_pad, clamp: None };
+        let maximum = MaxPool { kernel, strides, pads, dilations };
+        let mut segment = Segment::default();
+        let input = segment.add_input(x.clone());
+        if let Ok(Some(shape)) = crate::bpu::model::output_shape(&Operator::MaxPool(maximum.clone()), &[&x.shape]) {
+            let y = segment.add_node("max", Operator::MaxPool(maximum), &[input], tensor(&shape, element, 0.5));
+            segment.outputs.push(y);
+        }
+        if let Ok(Some(shape)) = crate::bpu::model::output_shape(&Operator::AveragePool(average.clone()), &[&x.shape]) {
+            let y = segment.add_node("average", Operator::AveragePool(average), &[input], tensor(&shape, Element::I8, 0.4));
+            segment.outputs.push(y);
+        }
+        prop_assume!(!segment.outputs.is_empty());
+        prop_assume!(compare(&segment, memory).is_some());
+    }
+
+    #[test]
+    fn elementwise(
+        shape in prop::collection::vec(1usize..7, 0..7), ones in any::<[bool; 12]>(), skip in 0usize..3,
+        a in activation(), b in activation(), to in activation(), operator in 0usize..3, memory in 512u64..1500,
+    ) {
+        let part = |flags: &[bool]| -> Vec<usize> { shape.iter().zip(flags).map(|(&size, &one)| if one { 1 } else { size }).collect() };
+        let (left, right) = (part(&ones[..6]), part(&ones[6..]));
+        let right = right[skip.min(right.len())..].to_vec();
+        let mut segment = Segment::default();
+        let x = segment.add_input(tensor(&left, Element::F32, 0.0));
+        let x = segment.add_node("quantize", Operator::Quantize, &[x], tensor(&left, a, 0.02));
+        let y = segment.add_tensor(constant(tensor(&right, b, 0.03), 8));
+        let shape = crate::bpu::model::broadcast_shape(&left, &right).unwrap();
+        let operator = [Operator::Add { clamp: None }, Operator::Sub { clamp: Some(Clamp { low: 0, high: 100 }) }, Operator::Mul { clamp: None }][operator].clone();
+        let z = segment.add_node("binary", operator, &[x, y], tensor(&shape, to, 0.7));
+        let z = segment.add_node("narrow", Operator::Requantize { clamp: None }, &[z], tensor(&shape, Element::I8, 0.9));
+        let table = Box::new(crate::numerics::lookup_table(f64::tanh, 0.9, 0.01));
+        let z = segment.add_node("tanh", Operator::Lookup { table }, &[z], tensor(&shape, Element::I8, 0.01));
+        let z = segment.add_node("real", Operator::Dequantize, &[z], tensor(&shape, Element::F32, 0.0));
+        segment.outputs.push(z);
+        prop_assume!(compare(&segment, memory).is_some());
+    }
+
+    #[test]
+    fn movement(
+        shape in prop::collection::vec(1usize..7, 1..5), element in prop_oneof![activation(), Just(Element::F32)],
+        picks in any::<[u16; 12]>(), mode in 0usize..3, memory in 128u64..600,
+    ) {
+        let rank = shape.len();
+        let mut picks = picks.into_iter().map(usize::from).cycle();
+        let mut pick = |below: usize| picks.next().unwrap_or(0) % below.max(1);
+        let typed = |shape: &[usize]| tensor(shape, element, 0.5);
+        let mut segment = Segment::default();
+        let x = segment.add_input(typed(&shape));
+        let mut permutation: Vec<usize> = (0..rank).collect();
+        (0..rank).for_each(|axis| permutation.swap(axis, pick(rank)));
+        let turned: Vec<usize> = permutation.iter().map(|&axis| shape[axis]).collect();
+        let y = segment.add_node("transpose", Operator::Transpose { permutation }, &[x], typed(&turned));
+        let mode = [PadMode::Constant(0), PadMode::Reflect, PadMode::Edge][mode];
+        let before: Vec<usize> = turned.iter().map(|&size| pick(size)).collect();
+        let after: Vec<usize> = turned.iter().map(|&size| pick(size)).collect();
+        let padded = crate::bpu::model::pad_shape(&turned, &before, &after, mode).unwrap();
+        let y = segment.add_node("pad", Operator::Pad { before, after, mode }, &[y], typed(&padded));
+        let axis = pick(rank);
+        let mut joined = padded.clone();
+        joined[axis] *= 2;
+        let z = segment.add_node("concat", Operator::Concat { axis }, &[y, y], typed(&joined));
+        let starts: Vec<usize> = joined.iter().map(|&size| pick(size)).collect();
+        let backwards = pick(2) == 1;
+        let (mut steps, mut sizes) = (Vec::new(), Vec::new());
+        for (&start, &size) in starts.iter().zip(&joined) {
+            let step = 1 + pick(2);
+            sizes.push(if backwards { start / step + 1 } else { (size - start).div_ceil(step) });
+            steps.push(if backwards { -(step as isize) } else { step as isize });
+        }
+        let elements: usize = sizes.iter().product();
+        let z = segment.add_node("slice", Operator::Slice { starts, steps, sizes: sizes.clone() }, &[z], typed(&sizes));
+        let z = segment.add_node("reshape", Operator::Reshape, &[z], typed(&[elements]));
+        let again = segment.add_node("again", Operator::Reshape, &[x], typed(&[1, shape.iter().product()]));
+        segment.outputs.extend([z, again, x, y, y]);
+        prop_assume!(compare(&segment, memory).is_some());
+    }
+}

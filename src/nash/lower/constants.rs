@@ -54,7 +54,9 @@ pub fn parameter(bias: i32, multiplier: Multiplier) -> [u8; 12] {
 /// An average pool's entry of one count: mantissa, shift.
 pub fn count_entry(multiplier: Multiplier) -> [u8; 8] {
     let mut bytes = [0; 8];
-    for (chunk, word) in bytes.chunks_exact_mut(4).zip([multiplier.mantissa.to_le_bytes(), multiplier.shift.to_le_bytes()]) {
+    for (chunk, word) in
+        bytes.chunks_exact_mut(4).zip([multiplier.mantissa.to_le_bytes(), multiplier.shift.to_le_bytes()])
+    {
         chunk.copy_from_slice(&word);
     }
     bytes

@@ -104,7 +104,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, convolution: &Convolution) 
         if depthwise { Dimension::Axis(OUTPUT) } else { Dimension::Grouped { group: GROUP, inner, per_group } }
     };
     let filter = channel(OUTPUT, outputs);
-    let result = vec![Dimension::Axis(BATCH), Dimension::Axis(ROW), Dimension::Axis(COLUMN), filter];
+    let result = vec![Dimension::Axis(BATCH), Dimension::Axis(ROW), Dimension::Axis(COLUMN), filter.clone()];
     let input = vec![
         Dimension::Axis(BATCH),
         slide(0, ROW, KERNEL_ROW, height),
@@ -112,7 +112,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, convolution: &Convolution) 
         channel(INPUT, depth),
     ];
     let weights =
-        vec![filter, Dimension::Axis(KERNEL_ROW), Dimension::Axis(KERNEL_COLUMN), Dimension::Axis(INPUT)];
+        vec![filter.clone(), Dimension::Axis(KERNEL_ROW), Dimension::Axis(KERNEL_COLUMN), Dimension::Axis(INPUT)];
     let operands = vec![
         Operand::read(x_at, input),
         Operand::read(w_at, weights),

@@ -11,15 +11,33 @@ use crate::numerics::{Multiplier, SumMultipliers};
 
 /// What happens to the elements.
 enum Kind {
-    Add { elements: [ElementType; 2], multipliers: SumMultipliers },
-    Mul { elements: [ElementType; 2], multiplier: Multiplier },
-    Requantize { element: ElementType, multiplier: Multiplier },
+    Add {
+        elements: [ElementType; 2],
+        multipliers: SumMultipliers,
+    },
+    Mul {
+        elements: [ElementType; 2],
+        multiplier: Multiplier,
+    },
+    Requantize {
+        element: ElementType,
+        multiplier: Multiplier,
+    },
     /// The table is the operand after the input.
     Lookup,
-    Quantize { scale: f32 },
-    Dequantize { element: ElementType, scale: f32 },
+    Quantize {
+        scale: f32,
+    },
+    Dequantize {
+        element: ElementType,
+        scale: f32,
+    },
     /// One scale per index of this loop.
-    DequantizeChannels { element: ElementType, axis: usize, scales: Vec<f32> },
+    DequantizeChannels {
+        element: ElementType,
+        axis: usize,
+        scales: Vec<f32>,
+    },
 }
 
 struct Form {
@@ -135,8 +153,15 @@ impl Form {
             if let Some(size) = shape.get_mut(place) {
                 *size = 1;
             }
-            let scale = *scales.get(channel).ok_or_else(|| EmitError::Plan(format!("channel {channel} has no scale")))?;
-            emitter.push(isa::Dequantize { shape, input_element: element, scale, input: at(input)?, output: at(output)? })?;
+            let scale =
+                *scales.get(channel).ok_or_else(|| EmitError::Plan(format!("channel {channel} has no scale")))?;
+            emitter.push(isa::Dequantize {
+                shape,
+                input_element: element,
+                scale,
+                input: at(input)?,
+                output: at(output)?,
+            })?;
         }
         Ok(())
     }

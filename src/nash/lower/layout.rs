@@ -1,10 +1,10 @@
 //! Operators that only move elements: all of them are copies between strided views.
 
+use super::super::tile::Placement;
 use super::super::tile::copy::{Copy, Fill};
 use super::super::tile::emitter::EmitError;
-use super::super::tile::view::collapse;
-use super::super::tile::Placement;
 use super::super::tile::machine::Machine;
+use super::super::tile::view::collapse;
 use super::{Builder, LowerError, Steps, unsupported};
 use crate::bpu::model::{Node, Operator, PadMode};
 

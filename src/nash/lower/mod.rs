@@ -203,12 +203,7 @@ pub fn assign(segment: &Segment, machine: &Machine) -> Result<Plan, LowerError> 
     }
 }
 
-fn assign_nodes(
-    segment: &Segment,
-    machine: &Machine,
-    residents: Vec<Resident>,
-    base: u64,
-) -> Result<Plan, LowerError> {
+fn assign_nodes(segment: &Segment, machine: &Machine, residents: Vec<Resident>, base: u64) -> Result<Plan, LowerError> {
     let capacity = machine.l1m_bytes.saturating_sub(base);
     let mut builder = Builder::new(segment, machine, &residents)?;
     let mut nodes = Vec::new();

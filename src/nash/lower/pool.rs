@@ -21,8 +21,8 @@ const KERNEL_COLUMN: usize = 5;
 enum Kind {
     /// Operands: x, y.
     Maximum,
-    /// Operands: x, sums, table, y.
-    Average { kernel: [u32; 2], pads: [usize; 2], extent: [u32; 2], minimum: [u32; 2], shape: [u32; 2] },
+    /// Operands: x, sums, table, y. The table begins with the counts `minimum`.
+    Average { kernel: [u32; 2], pads: [usize; 2], extent: [u32; 2], minimum: [u32; 2] },
 }
 
 struct Form {
@@ -142,17 +142,19 @@ pub fn lower_average(builder: &mut Builder<'_>, node: &Node, pool: &AveragePool)
     } else {
         ([pool.pads[0], pool.pads[1]], frame.sizes)
     };
-    let kind = Kind::Average {
-        kernel: narrow(pool.kernel)?,
-        pads,
-        extent: narrow(extent)?,
-        minimum: narrow(lowest)?,
-        shape: narrow(shape)?,
+    let kind = Kind::Average { kernel: narrow(pool.kernel)?, pads, extent: narrow(extent)?, minimum: narrow(lowest)? };
+    // A tile needs the entries of the counts that its windows have.
+    let entries = |axis: usize, output: usize| {
+        let size = frame.axes.get(output).map_or(1, |axis| axis.size);
+        // One count stands for all outputs when padding counts too.
+        let count =
+            |cell: usize| counts[axis].get(cell).or(counts[axis].first()).map_or(0, |count| count - lowest[axis]);
+        Dimension::Table { output, entries: (0..size).map(count).collect() }
     };
     let operands = vec![
         Operand::read(x_at, frame.input),
         Operand::accumulator(4, frame.output.clone()),
-        Operand::read(table, shape.map(Dimension::Fixed).to_vec()),
+        Operand::read(table, vec![entries(0, ROW), entries(1, COLUMN)]),
         Operand::write(y_at, frame.output),
     ];
     Ok(vec![Box::new(Form {
@@ -225,7 +227,7 @@ impl Tiled for Form {
                 accumulate: (!step.first).then(|| y.view4()),
                 output: y.view4(),
             }),
-            Kind::Average { kernel, pads, extent, minimum, shape } => {
+            Kind::Average { kernel, pads, extent, minimum } => {
                 let (sums, table) = (step.operand(1)?, step.operand(2)?);
                 let mut shifted = [0i32; 2];
                 for (axis, (entry, loop_)) in shifted.iter_mut().zip([ROW, COLUMN]).enumerate() {
@@ -234,12 +236,17 @@ impl Tiled for Form {
                     let pad = i64::try_from(pads[axis]).map_err(|_| EmitError::Address)?;
                     *entry = i32::try_from(pad - start).map_err(|_| EmitError::Address)?;
                 }
+                let mut first = *minimum;
+                for (axis, entry) in first.iter_mut().enumerate() {
+                    let skipped = u32::try_from(table.region.axis(axis).start).map_err(|_| EmitError::Address)?;
+                    *entry = entry.checked_add(skipped).ok_or(EmitError::Address)?;
+                }
                 let count = Count {
                     kernel: *kernel,
                     pads: shifted,
                     extent: *extent,
-                    minimum: *minimum,
-                    shape: *shape,
+                    minimum: first,
+                    shape: [table.size(0), table.size(1)],
                     table: View::new(table.address, [table.stride(0), table.stride(1)]),
                 };
                 emitter.push(isa::AveragePool {

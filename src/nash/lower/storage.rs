@@ -7,9 +7,9 @@ use super::super::allocate::{Buffer, allocate};
 use super::super::isa::Region;
 use super::super::tile::machine::Machine;
 use super::super::tile::{Memory, Placement};
+use super::LowerError;
 use super::constants::Image;
 use super::plan::Resident;
-use super::LowerError;
 use crate::bpu::model::{Operator, Segment, Tensor, TensorId};
 
 /// Start of every tensor in the workspace.
@@ -43,7 +43,8 @@ pub fn byte_count(tensor: &Tensor) -> Result<u64, LowerError> {
 }
 
 fn region_index(index: usize) -> Result<u16, LowerError> {
-    u16::try_from(index).map_err(|_| LowerError::Malformed(format!("there are more than {} inputs or outputs", u16::MAX)))
+    u16::try_from(index)
+        .map_err(|_| LowerError::Malformed(format!("there are more than {} inputs or outputs", u16::MAX)))
 }
 
 impl Storage {
@@ -63,9 +64,8 @@ impl Storage {
         }
         for resident in residents {
             let place = storage.place_mut(resident.tensor).filter(|place| place.memory.is_none());
-            let place = place.ok_or_else(|| {
-                LowerError::Plan(format!("tensor {} cannot stay in L1M", resident.tensor))
-            })?;
+            let place =
+                place.ok_or_else(|| LowerError::Plan(format!("tensor {} cannot stay in L1M", resident.tensor)))?;
             place.memory = Some(Memory::Local { address: resident.address });
         }
         debug_assert!(machine.alignment > 0);
@@ -75,12 +75,8 @@ impl Storage {
 
     /// Inputs, outputs and aliases; everything else has no memory yet.
     fn places(segment: &Segment) -> Result<Self, LowerError> {
-        let mut storage = Self {
-            places: Vec::new(),
-            of_tensor: vec![None; segment.tensors.len()],
-            copies: Vec::new(),
-            workspace: 0,
-        };
+        let mut storage =
+            Self { places: Vec::new(), of_tensor: vec![None; segment.tensors.len()], copies: Vec::new(), workspace: 0 };
         for (index, id) in segment.inputs.iter().enumerate() {
             let memory = Memory::Ddr { region: Region::Input(region_index(index)?), offset: 0 };
             storage.create(segment, *id, 0, Some(memory))?;
@@ -129,7 +125,13 @@ impl Storage {
         Ok(())
     }
 
-    fn create(&mut self, segment: &Segment, id: TensorId, time: usize, memory: Option<Memory>) -> Result<(), LowerError> {
+    fn create(
+        &mut self,
+        segment: &Segment,
+        id: TensorId,
+        time: usize,
+        memory: Option<Memory>,
+    ) -> Result<(), LowerError> {
         let tensor = segment.tensor(id).ok_or_else(|| LowerError::Malformed(format!("there is no tensor {}", id.0)))?;
         let place = Place { tensor: id.0, bytes: byte_count(tensor)?, first: time, last: time, memory };
         self.places.push(place);

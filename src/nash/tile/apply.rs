@@ -71,7 +71,8 @@ fn slots(operator: &dyn Tiled, operand: &Operand, tiling: &Tiling, trips: &[usiz
     if !needed {
         return (0, 0);
     }
-    let elements = operand.footprint(&tiling.tile).iter().fold(1u64, |product, &size| product.saturating_mul(size as u64));
+    let elements =
+        operand.footprint(&tiling.tile).iter().fold(1u64, |product, &size| product.saturating_mul(size as u64));
     let count = if moving.iter().any(|&axis| operand.follows(axis)) { tiling.slots } else { 1 };
     (elements.saturating_mul(operand.element_bytes() as u64), count)
 }

@@ -54,7 +54,12 @@ impl Copy {
 
 /// The dimension whose neighbours are closest in memory.
 fn innermost(placement: &Placement) -> Option<usize> {
-    let moving = placement.shape.iter().zip(&placement.strides).enumerate().filter(|(_, (size, stride))| **size > 1 && **stride != 0);
+    let moving = placement
+        .shape
+        .iter()
+        .zip(&placement.strides)
+        .enumerate()
+        .filter(|(_, (size, stride))| **size > 1 && **stride != 0);
     moving.min_by_key(|(_, (_, stride))| stride.unsigned_abs()).map(|(dimension, _)| dimension)
 }
 

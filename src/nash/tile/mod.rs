@@ -12,6 +12,8 @@ pub mod emitter;
 pub mod machine;
 pub mod view;
 
+use std::sync::Arc;
+
 use super::isa;
 use super::region::{Extent, Region, Window};
 use emitter::{EmitError, Emitter};
@@ -42,7 +44,7 @@ impl Axis {
 }
 
 /// How one dimension of an operand follows the loops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dimension {
     /// The same range as the loop.
     Axis(usize),
@@ -52,6 +54,8 @@ pub enum Dimension {
     Window { output: usize, tap: usize, window: Window, size: usize },
     /// Channel `group * per_group + inner`. A legal tile covers one group, or all inner channels of some.
     Grouped { group: usize, inner: usize, per_group: usize },
+    /// A table by a property of the output cells: cell `i` needs entry `entries[i]`, a tile the range that holds all of its own.
+    Table { output: usize, entries: Arc<[usize]> },
 }
 
 impl Dimension {
@@ -67,6 +71,10 @@ impl Dimension {
                 let (group, inner) = (tile.axis(group), tile.axis(inner));
                 Extent::new(group.start * per_group + inner.start, (group.end.max(1) - 1) * per_group + inner.end)
             }
+            Dimension::Table { output, ref entries } => {
+                let cells = tile.axis(output);
+                range(entries.get(cells.start..cells.end).unwrap_or_default())
+            }
         }
     }
 
@@ -81,6 +89,9 @@ impl Dimension {
                 reach.min(size)
             }
             Dimension::Grouped { group, inner, per_group } => (size_of(group) - 1) * per_group + size_of(inner),
+            Dimension::Table { output, ref entries } => {
+                entries.chunks(size_of(output).max(1)).map(|cells| range(cells).len()).max().unwrap_or(0)
+            }
         }
     }
 
@@ -91,16 +102,28 @@ impl Dimension {
             Dimension::Fixed(_) => false,
             Dimension::Window { output, tap, .. } => output == axis || tap == axis,
             Dimension::Grouped { group, inner, .. } => group == axis || inner == axis,
+            Dimension::Table { output, .. } => output == axis,
         }
     }
+}
+
+/// From the least to the greatest.
+fn range(entries: &[usize]) -> Extent {
+    let least = entries.iter().copied().min().unwrap_or(0);
+    Extent::new(least, entries.iter().max().map_or(0, |greatest| greatest + 1))
 }
 
 /// Which memory a tensor's bytes are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
-    Ddr { region: isa::Region, offset: u64 },
+    Ddr {
+        region: isa::Region,
+        offset: u64,
+    },
     /// Resident in L1M at this byte address.
-    Local { address: u64 },
+    Local {
+        address: u64,
+    },
 }
 
 /// A tensor, or a strided view of one, at its home.
@@ -126,7 +149,10 @@ impl Placement {
 
     pub fn is_dense(&self) -> bool {
         let expected = dense_strides(&self.shape, self.element_bytes);
-        self.shape.iter().zip(self.strides.iter().zip(&expected)).all(|(&size, (mine, dense))| size <= 1 || mine == dense)
+        self.shape
+            .iter()
+            .zip(self.strides.iter().zip(&expected))
+            .all(|(&size, (mine, dense))| size <= 1 || mine == dense)
     }
 
     /// The same bytes from element `starts` on. Fails when that lies before the region's first byte.

@@ -1,1 +1,29 @@
 //! The CPU backend: `hfloat` operators to LLVM IR, run by JIT or stored as objects for the board.
+//!
+//! An operator is defined once, as scalar [`expression`]s over a [`graph`]. Two executors share the definition:
+//! [`interpret`] evaluates it point by point, and [`executable`] emits LLVM IR for static shapes, optimised for the host.
+//! See `docs/decisions/0010-cpu-backend.md`.
+
+mod array;
+mod element;
+mod emit;
+mod error;
+pub mod executable;
+pub mod expression;
+mod fuse;
+pub mod graph;
+mod interpret;
+mod jit;
+mod kernel;
+mod memory;
+mod prepare;
+mod range;
+mod target;
+
+pub use array::{Array, ArrayElement};
+pub use element::{Element, Scalar};
+pub use error::Error;
+pub use executable::{ArrayView, Executable, Observe, Options};
+pub use graph::Graph;
+pub use interpret::interpret;
+pub use target::Target;

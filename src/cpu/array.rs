@@ -1,0 +1,208 @@
+use super::element::{Element, Scalar};
+use super::error::Error;
+
+/// A cache line; also the alignment every tensor has in memory, so that vector loads never straddle lines needlessly.
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+struct Line([u8; 64]);
+
+pub(crate) const ALIGNMENT: usize = 64;
+
+/// Zeroed bytes aligned to a cache line.
+#[derive(Clone)]
+pub(crate) struct Bytes {
+    lines: Vec<Line>,
+    length: usize,
+}
+
+impl Bytes {
+    pub(crate) fn zeroed(length: usize) -> Bytes {
+        Bytes { lines: vec![Line([0; 64]); length.div_ceil(64)], length }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        // SAFETY: `lines` owns at least `length` initialised bytes, and a line has no padding.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and the borrow is unique.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.length) }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        self.lines.as_ptr().cast()
+    }
+
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.lines.as_mut_ptr().cast()
+    }
+}
+
+/// A dense tensor value in row-major order.
+#[derive(Clone)]
+pub struct Array {
+    element: Element,
+    shape: Vec<usize>,
+    bytes: Bytes,
+}
+
+/// A Rust type that an [`Array`] can be read as without conversion.
+pub trait ArrayElement: Copy + 'static {
+    const ELEMENT: Element;
+}
+
+macro_rules! array_element {
+    ($($rust:ty => $element:ident),*) => { $(impl ArrayElement for $rust { const ELEMENT: Element = Element::$element; })* };
+}
+array_element!(f32 => F32, f64 => F64, half::f16 => F16, i64 => I64, i32 => I32, i16 => I16, i8 => I8, u8 => U8);
+
+/// The number of bytes of a tensor, or an error when that does not fit this machine's address space.
+pub(crate) fn byte_count(name: &str, element: Element, shape: &[usize]) -> Result<usize, Error> {
+    let count = shape.iter().try_fold(element.bytes(), |bytes, &extent| bytes.checked_mul(extent));
+    match count {
+        Some(count) if count <= isize::MAX as usize / 2 => Ok(count),
+        _ => Err(Error::TooLarge {
+            tensor: name.to_string(),
+            shape: shape.to_vec(),
+            reason: "its size in bytes does not fit this machine's address space".to_string(),
+        }),
+    }
+}
+
+impl Array {
+    /// A tensor of zeros.
+    pub fn zeros(element: Element, shape: &[usize]) -> Result<Array, Error> {
+        let bytes = byte_count("", element, shape)?;
+        Ok(Array { element, shape: shape.to_vec(), bytes: Bytes::zeroed(bytes) })
+    }
+
+    /// A tensor from its little-endian bytes in row-major order.
+    pub fn from_bytes(element: Element, shape: &[usize], bytes: &[u8]) -> Result<Array, Error> {
+        let expected = byte_count("", element, shape)?;
+        if expected != bytes.len() {
+            let reason = format!("{} bytes given, but {element} of shape {shape:?} has {expected}", bytes.len());
+            return Err(Error::Input { name: String::new(), reason });
+        }
+        let mut array = Array::zeros(element, shape)?;
+        array.bytes.as_mut_slice().copy_from_slice(bytes);
+        Ok(array)
+    }
+
+    /// A tensor from its values in row-major order.
+    pub fn from_values<T: ArrayElement>(shape: &[usize], values: &[T]) -> Result<Array, Error> {
+        // SAFETY: every `ArrayElement` is a plain number without padding.
+        let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), std::mem::size_of_val(values)) };
+        Array::from_bytes(T::ELEMENT, shape, bytes)
+    }
+
+    pub fn element(&self) -> Element {
+        self.element
+    }
+
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        self.bytes.length / self.element.bytes()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.as_slice()
+    }
+
+    pub fn as_bytes_mut(&mut self) -> &mut [u8] {
+        self.bytes.as_mut_slice()
+    }
+
+    /// The values, or `None` when the array holds another element type.
+    pub fn values<T: ArrayElement>(&self) -> Option<&[T]> {
+        // SAFETY: the bytes are initialised, aligned to 64, and every bit pattern is a valid number.
+        (T::ELEMENT == self.element).then(|| unsafe { std::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len()) })
+    }
+
+    /// The values, or `None` when the array holds another element type.
+    pub fn values_mut<T: ArrayElement>(&mut self) -> Option<&mut [T]> {
+        let length = self.len();
+        // SAFETY: as above, and the borrow is unique.
+        (T::ELEMENT == self.element)
+            .then(|| unsafe { std::slice::from_raw_parts_mut(self.bytes.as_mut_ptr().cast(), length) })
+    }
+
+    /// The same elements under another shape; the number of elements must agree.
+    pub fn reshaped(mut self, shape: &[usize]) -> Result<Array, Error> {
+        if byte_count("", self.element, shape)? != self.bytes.length {
+            let reason = format!("shape {:?} cannot be read as {shape:?}", self.shape);
+            return Err(Error::Input { name: String::new(), reason });
+        }
+        self.shape = shape.to_vec();
+        Ok(self)
+    }
+
+    /// The element at a row-major position.
+    pub fn get(&self, position: usize) -> Option<Scalar> {
+        let size = self.element.bytes();
+        let start = position.checked_mul(size)?;
+        Scalar::read(self.element, self.as_bytes().get(start..start.checked_add(size)?)?)
+    }
+
+    /// Every value as f64; exact for all elements but large i64.
+    pub fn to_f64(&self) -> Vec<f64> {
+        self.as_bytes().chunks_exact(self.element.bytes()).filter_map(|b| Scalar::read(self.element, b)).map(Scalar::as_f64).collect()
+    }
+
+    /// Every value as i64; floats truncate.
+    pub fn to_i64(&self) -> Vec<i64> {
+        self.as_bytes().chunks_exact(self.element.bytes()).filter_map(|b| Scalar::read(self.element, b)).map(Scalar::as_i64).collect()
+    }
+
+    pub(crate) fn set(&mut self, position: usize, value: Scalar) {
+        let (element, size) = (self.element, self.element.bytes());
+        if let Some(bytes) = self.bytes.as_mut_slice().chunks_exact_mut(size).nth(position) {
+            value.write(element, bytes);
+        }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        self.bytes.as_ptr()
+    }
+
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.bytes.as_mut_ptr()
+    }
+}
+
+impl std::fmt::Debug for Array {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Array({} {:?}, first {:?})", self.element, self.shape, self.to_f64().iter().take(8).collect::<Vec<_>>())
+    }
+}
+
+impl PartialEq for Array {
+    /// Equal types, shapes and bytes: a NaN equals itself, and -0 differs from 0.
+    fn eq(&self, other: &Array) -> bool {
+        self.element == other.element && self.shape == other.shape && self.as_bytes() == other.as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_keep_values_and_refuse_wrong_sizes() {
+        let array = Array::from_values(&[2, 2], &[1.0f32, 2.0, 3.0, -4.5]).unwrap();
+        assert_eq!(array.values::<f32>().unwrap(), &[1.0, 2.0, 3.0, -4.5]);
+        assert!(array.values::<i32>().is_none());
+        assert_eq!(array.get(3), Some(Scalar::Float(-4.5)));
+        assert!(Array::from_values(&[3], &[1.0f32]).is_err());
+        assert!(Array::zeros(Element::F32, &[usize::MAX, 2]).is_err());
+        assert_eq!(Array::zeros(Element::F32, &[0, 3]).unwrap().len(), 0);
+    }
+}

@@ -1,0 +1,251 @@
+//! Small tools over the inkwell builder: loops, memory, intrinsics, types.
+
+use inkwell::basic_block::BasicBlock;
+use inkwell::builder::Builder;
+use inkwell::context::Context;
+use inkwell::intrinsics::Intrinsic;
+use inkwell::module::Module;
+use inkwell::types::{BasicType, BasicTypeEnum, FloatType};
+use inkwell::values::{
+    BasicMetadataValueEnum, BasicValue, BasicValueEnum, FastMathFlags, FloatValue, FunctionValue, IntValue, PointerValue,
+    ValueKind,
+};
+
+use super::super::element::Element;
+use super::super::error::Error;
+
+/// A function under construction.
+pub(crate) struct Code<'a, 'ctx> {
+    pub context: &'ctx Context,
+    pub module: &'a Module<'ctx>,
+    pub builder: Builder<'ctx>,
+    pub function: FunctionValue<'ctx>,
+    /// The first block; stack slots go here, so that loops do not grow the stack.
+    entry: BasicBlock<'ctx>,
+}
+
+impl<'a, 'ctx> Code<'a, 'ctx> {
+    pub(crate) fn new(context: &'ctx Context, module: &'a Module<'ctx>, function: FunctionValue<'ctx>) -> Result<Self, Error> {
+        let builder = context.create_builder();
+        let entry = context.append_basic_block(function, "entry");
+        let start = context.append_basic_block(function, "start");
+        builder.position_at_end(entry);
+        builder.build_unconditional_branch(start)?;
+        builder.position_at_end(start);
+        Ok(Code { context, module, builder, function, entry })
+    }
+
+    pub(crate) fn int(&self, value: i64) -> IntValue<'ctx> {
+        self.context.i64_type().const_int(value as u64, true)
+    }
+
+    pub(crate) fn size(&self, value: usize) -> IntValue<'ctx> {
+        self.context.i64_type().const_int(value as u64, false)
+    }
+
+    /// The type of an element in registers: bool is i1.
+    pub(crate) fn register_type(&self, element: Element) -> BasicTypeEnum<'ctx> {
+        match element {
+            Element::Bool => self.context.bool_type().into(),
+            other => self.memory_type(other),
+        }
+    }
+
+    /// The type of an element in memory: bool is a byte.
+    pub(crate) fn memory_type(&self, element: Element) -> BasicTypeEnum<'ctx> {
+        match element {
+            Element::F32 => self.context.f32_type().into(),
+            Element::F64 => self.context.f64_type().into(),
+            Element::F16 => self.context.f16_type().into(),
+            Element::I64 => self.context.i64_type().into(),
+            Element::I32 => self.context.i32_type().into(),
+            Element::I16 => self.context.i16_type().into(),
+            Element::I8 | Element::U8 | Element::Bool => self.context.i8_type().into(),
+        }
+    }
+
+    pub(crate) fn float_type(&self, element: Element) -> FloatType<'ctx> {
+        match element {
+            Element::F64 => self.context.f64_type(),
+            Element::F16 => self.context.f16_type(),
+            _ => self.context.f32_type(),
+        }
+    }
+
+    /// A stack slot for `count` values.
+    pub(crate) fn stack(&self, kind: BasicTypeEnum<'ctx>, count: usize) -> Result<PointerValue<'ctx>, Error> {
+        let here = self.builder.get_insert_block();
+        match self.entry.get_terminator() {
+            Some(terminator) => self.builder.position_before(&terminator),
+            None => self.builder.position_at_end(self.entry),
+        }
+        let slot = self.builder.build_array_alloca(kind, self.size(count), "")?;
+        if let Some(instruction) = slot.as_instruction_value() {
+            instruction.set_alignment(64).map_err(|error| Error::llvm("aligning a stack slot", error))?;
+        }
+        if let Some(here) = here {
+            self.builder.position_at_end(here);
+        }
+        Ok(slot)
+    }
+
+    /// The address of element `position`.
+    pub(crate) fn at<T: BasicType<'ctx>>(&self, kind: T, base: PointerValue<'ctx>, position: IntValue<'ctx>) -> Result<PointerValue<'ctx>, Error> {
+        // SAFETY: only builds the instruction. That the position is inside was proven by `range::verify`.
+        Ok(unsafe { self.builder.build_in_bounds_gep(kind, base, &[position], "") }?)
+    }
+
+    pub(crate) fn load(&self, element: Element, base: PointerValue<'ctx>, position: IntValue<'ctx>) -> Result<BasicValueEnum<'ctx>, Error> {
+        let kind = self.memory_type(element);
+        let value = self.builder.build_load(kind, self.at(kind, base, position)?, "")?;
+        if element != Element::Bool {
+            return Ok(value);
+        }
+        let zero = self.context.i8_type().const_zero();
+        Ok(self.builder.build_int_compare(inkwell::IntPredicate::NE, int(value)?, zero, "")?.into())
+    }
+
+    pub(crate) fn store(&self, element: Element, base: PointerValue<'ctx>, position: IntValue<'ctx>, value: BasicValueEnum<'ctx>) -> Result<(), Error> {
+        let kind = self.memory_type(element);
+        let value = match element {
+            Element::Bool => self.builder.build_int_z_extend(int(value)?, self.context.i8_type(), "")?.into(),
+            _ => value,
+        };
+        self.builder.build_store(self.at(kind, base, position)?, value)?;
+        Ok(())
+    }
+
+    /// `for i in from..to step by step`; `body` may add blocks, but must end where control falls through.
+    pub(crate) fn for_range(
+        &self,
+        from: IntValue<'ctx>,
+        to: IntValue<'ctx>,
+        step: i64,
+        body: &mut dyn FnMut(IntValue<'ctx>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let block = |name| self.context.append_basic_block(self.function, name);
+        let (head, inside, after) = (block("head"), block("body"), block("after"));
+        let Some(before) = self.builder.get_insert_block() else {
+            return Err(Error::llvm("building a loop", "no insertion point"));
+        };
+        self.builder.build_unconditional_branch(head)?;
+        self.builder.position_at_end(head);
+        let counter = self.builder.build_phi(self.context.i64_type(), "")?;
+        let position = int(counter.as_basic_value())?;
+        let more = self.builder.build_int_compare(inkwell::IntPredicate::SLT, position, to, "")?;
+        self.builder.build_conditional_branch(more, inside, after)?;
+        self.builder.position_at_end(inside);
+        body(position)?;
+        let next = self.builder.build_int_nsw_add(position, self.int(step), "")?;
+        if let Some(latch) = self.builder.get_insert_block() {
+            counter.add_incoming(&[(&from, before), (&next, latch)]);
+        }
+        self.builder.build_unconditional_branch(head)?;
+        self.builder.position_at_end(after);
+        Ok(())
+    }
+
+    /// Runs `body` only where `condition` holds.
+    pub(crate) fn when(&self, condition: IntValue<'ctx>, body: &mut dyn FnMut() -> Result<(), Error>) -> Result<(), Error> {
+        let then = self.context.append_basic_block(self.function, "then");
+        let after = self.context.append_basic_block(self.function, "after");
+        self.builder.build_conditional_branch(condition, then, after)?;
+        self.builder.position_at_end(then);
+        body()?;
+        self.builder.build_unconditional_branch(after)?;
+        self.builder.position_at_end(after);
+        Ok(())
+    }
+
+    /// Nested loops over a box; `body` gets the positions.
+    pub(crate) fn for_box(
+        &self,
+        extents: &[usize],
+        body: &mut dyn FnMut(&[IntValue<'ctx>]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.nest(extents, &mut Vec::new(), body)
+    }
+
+    fn nest(
+        &self,
+        extents: &[usize],
+        outer: &mut Vec<IntValue<'ctx>>,
+        body: &mut dyn FnMut(&[IntValue<'ctx>]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match extents.split_first() {
+            None => body(outer),
+            Some((&extent, rest)) => self.for_range(self.int(0), self.size(extent), 1, &mut |position| {
+                outer.push(position);
+                let result = self.nest(rest, outer, body);
+                outer.pop();
+                result
+            }),
+        }
+    }
+
+    /// Calls an LLVM intrinsic overloaded on `kinds`.
+    pub(crate) fn intrinsic(
+        &self,
+        name: &str,
+        kinds: &[BasicTypeEnum<'ctx>],
+        arguments: &[BasicMetadataValueEnum<'ctx>],
+    ) -> Result<BasicValueEnum<'ctx>, Error> {
+        let missing = || Error::llvm("calling an intrinsic", format!("{name} is not known to this LLVM"));
+        let function = Intrinsic::find(name).and_then(|found| found.get_declaration(self.module, kinds)).ok_or_else(missing)?;
+        match self.builder.build_call(function, arguments, "")?.try_as_basic_value() {
+            ValueKind::Basic(value) => Ok(value),
+            ValueKind::Instruction(_) => Err(Error::llvm("calling an intrinsic", format!("{name} gives no value"))),
+        }
+    }
+
+    /// A call of an intrinsic that gives nothing.
+    pub(crate) fn intrinsic_void(
+        &self,
+        name: &str,
+        kinds: &[BasicTypeEnum<'ctx>],
+        arguments: &[BasicMetadataValueEnum<'ctx>],
+    ) -> Result<(), Error> {
+        let missing = || Error::llvm("calling an intrinsic", format!("{name} is not known to this LLVM"));
+        let function = Intrinsic::find(name).and_then(|found| found.get_declaration(self.module, kinds)).ok_or_else(missing)?;
+        self.builder.build_call(function, arguments, "")?;
+        Ok(())
+    }
+
+    /// Lets the backend join a multiplication and an addition into one instruction that rounds once.
+    pub(crate) fn contract<V: BasicValue<'ctx> + Copy>(&self, value: V) -> V {
+        self.flags(value, FastMathFlags::AllowContract)
+    }
+
+    /// Lets the vectorizer change the order of a sum.
+    pub(crate) fn reassociate<V: BasicValue<'ctx> + Copy>(&self, value: V) -> V {
+        self.flags(value, FastMathFlags::AllowContract | FastMathFlags::AllowReassoc)
+    }
+
+    fn flags<V: BasicValue<'ctx> + Copy>(&self, value: V, flags: FastMathFlags) -> V {
+        // A constant that the builder folded carries no flags, and needs none.
+        if let Some(instruction) = value.as_instruction_value()
+            && instruction.can_use_fast_math_flags()
+        {
+            let _ignored = instruction.set_fast_math_flags(flags);
+        }
+        value
+    }
+}
+
+fn mixed() -> Error {
+    Error::llvm("building instructions", "an expression mixes types")
+}
+
+pub(crate) fn int(value: BasicValueEnum<'_>) -> Result<IntValue<'_>, Error> {
+    match value {
+        BasicValueEnum::IntValue(value) => Ok(value),
+        _ => Err(mixed()),
+    }
+}
+
+pub(crate) fn float(value: BasicValueEnum<'_>) -> Result<FloatValue<'_>, Error> {
+    match value {
+        BasicValueEnum::FloatValue(value) => Ok(value),
+        _ => Err(mixed()),
+    }
+}

@@ -1,0 +1,152 @@
+//! Mathematical functions. Those of f32 are polynomials, so that loops over them vectorize; f64 calls the C library.
+//!
+//! The coefficients are Chebyshev interpolants that numpy computed in f64 (see `docs/decisions/0010-cpu-backend.md`); the
+//! tests below measure the error of every function against f64.
+
+use inkwell::FloatPredicate;
+use inkwell::values::FloatValue;
+
+use super::super::element::Element;
+use super::super::error::Error;
+use super::super::expression::Unary;
+use super::code::{Code, float};
+
+/// (e^r - 1 - r) / r² for |r| <= ln(2)/2.
+const EXP: [f64; 6] = [0.5, 0.166_666_67, 0.041_666_455, 0.008_333_297, 0.001_393_453_5, 0.000_199_004_3];
+/// tanh(x) / x in x², for |x| <= 0.625.
+const TANH: [f64; 6] = [1.0, -0.333_332_63, 0.133_311_5, -0.053_722_68, 0.020_595_679, -0.005_664_775];
+/// erf(x) / x in x², for |x| <= 1.
+const ERF: [f64; 8] = [
+    1.128_379_2, -0.376_126_38, 0.112_837_83, -0.026_865_438, 0.005_221_053_5, -0.000_848_439_64, 0.000_112_682_54, -9.673_590_3e-6,
+];
+/// log(1 - erf(x)) in x - 2.5, for 1 <= x <= 4.
+const LOG_ERFC: [f64; 10] = [
+    -7.806_815, -5.352_680_7, -0.943_893_6, -0.010_858_165, 0.002_165_160_4, -0.000_420_706_93, 7.739_442_7e-5, -1.297_613_3e-5,
+    1.614_061_6e-6, -6.582_857e-8,
+];
+
+pub(crate) fn unary<'ctx>(code: &Code<'_, 'ctx>, operation: Unary, element: Element, value: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+    let call = |name: &str| float(code.intrinsic(name, &[code.float_type(element).into()], &[value.into()])?);
+    match operation {
+        Unary::Negate => Ok(code.builder.build_float_neg(value, "")?),
+        Unary::Absolute => call("llvm.fabs"),
+        Unary::SquareRoot => call("llvm.sqrt"),
+        Unary::Floor => call("llvm.floor"),
+        Unary::Ceil => call("llvm.ceil"),
+        Unary::Round => call("llvm.roundeven"),
+        Unary::Not => Err(Error::llvm("building instructions", "the complement of a float")),
+        other if element == Element::F16 => {
+            let wide = code.builder.build_float_cast(value, code.context.f32_type(), "")?;
+            let result = unary(code, other, Element::F32, wide)?;
+            Ok(code.builder.build_float_cast(result, code.context.f16_type(), "")?)
+        }
+        Unary::Logarithm => call("llvm.log"),
+        Unary::Sine => call("llvm.sin"),
+        Unary::Cosine => call("llvm.cos"),
+        Unary::Exponential if element == Element::F32 => Float(code).exponential(value),
+        Unary::Tanh if element == Element::F32 => Float(code).tanh(value),
+        Unary::Erf if element == Element::F32 => Float(code).erf(value),
+        Unary::Exponential => call("llvm.exp"),
+        Unary::Tanh => library(code, "tanh", value),
+        Unary::Erf => library(code, "erf", value),
+    }
+}
+
+/// A function of the C library on f64.
+fn library<'ctx>(code: &Code<'_, 'ctx>, name: &str, value: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+    let kind = code.context.f64_type();
+    let function = code.module.get_function(name).unwrap_or_else(|| code.module.add_function(name, kind.fn_type(&[kind.into()], false), None));
+    match code.builder.build_call(function, &[value.into()], "")?.try_as_basic_value() {
+        inkwell::values::ValueKind::Basic(value) => float(value),
+        inkwell::values::ValueKind::Instruction(_) => Err(Error::llvm("calling the C library", name)),
+    }
+}
+
+/// Builds f32 arithmetic.
+struct Float<'b, 'm, 'ctx>(&'b Code<'m, 'ctx>);
+
+impl<'ctx> Float<'_, '_, 'ctx> {
+    fn number(&self, value: f64) -> FloatValue<'ctx> {
+        self.0.context.f32_type().const_float(value)
+    }
+
+    fn fused(&self, a: FloatValue<'ctx>, b: FloatValue<'ctx>, c: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+        float(self.0.intrinsic("llvm.fma", &[self.0.context.f32_type().into()], &[a.into(), b.into(), c.into()])?)
+    }
+
+    fn call(&self, name: &str, value: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+        float(self.0.intrinsic(name, &[self.0.context.f32_type().into()], &[value.into()])?)
+    }
+
+    fn polynomial(&self, coefficients: &[f64], x: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+        coefficients.iter().rev().try_fold(self.number(0.0), |sum, &coefficient| self.fused(sum, x, self.number(coefficient)))
+    }
+
+    fn select(&self, predicate: FloatPredicate, a: FloatValue<'ctx>, b: FloatValue<'ctx>, then: FloatValue<'ctx>, otherwise: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+        let condition = self.0.builder.build_float_compare(predicate, a, b, "")?;
+        float(self.0.builder.build_select(condition, then, otherwise, "")?)
+    }
+
+    /// 2^n for a whole n in [-126, 127].
+    fn power_of_two(&self, n: inkwell::values::IntValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+        let (builder, i32_type) = (&self.0.builder, self.0.context.i32_type());
+        let biased = builder.build_int_add(n, i32_type.const_int(127, false), "")?;
+        let bits = builder.build_left_shift(biased, i32_type.const_int(23, false), "")?;
+        float(builder.build_bit_cast(bits, self.0.context.f32_type(), "")?)
+    }
+
+    /// e^x = 2^n * e^r with n = round(x / ln 2) and |r| <= ln(2)/2.
+    fn exponential(&self, x: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+        let builder = &self.0.builder;
+        // Beyond these the result is infinity or rounds to zero; NaN falls through to the low end and is put back below.
+        let low = self.select(FloatPredicate::OGT, x, self.number(-104.0), x, self.number(-104.0))?;
+        let bounded = self.select(FloatPredicate::OLT, low, self.number(89.0), low, self.number(89.0))?;
+        let scaled = builder.build_float_mul(bounded, self.number(std::f64::consts::LOG2_E), "")?;
+        let whole = self.call("llvm.roundeven", scaled)?;
+        // ln 2 in two parts, the first with so few bits that its product with n is exact.
+        let r = self.fused(whole, self.number(-0.693_359_375), bounded)?;
+        let r = self.fused(whole, self.number(2.121_944_4e-4), r)?;
+        let square = builder.build_float_mul(r, r, "")?;
+        let one_and_r = builder.build_float_add(r, self.number(1.0), "")?;
+        let fraction = self.fused(self.polynomial(&EXP, r)?, square, one_and_r)?;
+        // In two steps, because 2^n alone may lie outside the range of normal numbers.
+        let n = builder.build_float_to_signed_int(whole, self.0.context.i32_type(), "")?;
+        let half = builder.build_right_shift(n, self.0.context.i32_type().const_int(1, false), true, "")?;
+        let rest = builder.build_int_sub(n, half, "")?;
+        let result = builder.build_float_mul(fraction, self.power_of_two(half)?, "")?;
+        let result = builder.build_float_mul(result, self.power_of_two(rest)?, "")?;
+        self.select(FloatPredicate::UNO, x, x, x, result)
+    }
+
+    fn tanh(&self, x: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+        let builder = &self.0.builder;
+        let magnitude = self.call("llvm.fabs", x)?;
+        let square = builder.build_float_mul(x, x, "")?;
+        let small = builder.build_float_mul(self.polynomial(&TANH, square)?, x, "")?;
+        // tanh(a) = 1 - 2 / (e^2a + 1)
+        let doubled = builder.build_float_add(magnitude, magnitude, "")?;
+        let denominator = builder.build_float_add(self.exponential(doubled)?, self.number(1.0), "")?;
+        let quotient = builder.build_float_div(self.number(2.0), denominator, "")?;
+        let large = builder.build_float_sub(self.number(1.0), quotient, "")?;
+        let large = self.with_sign_of(large, x)?;
+        self.select(FloatPredicate::OLT, magnitude, self.number(0.625), small, large)
+    }
+
+    fn erf(&self, x: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+        let builder = &self.0.builder;
+        let magnitude = self.call("llvm.fabs", x)?;
+        let square = builder.build_float_mul(x, x, "")?;
+        let small = builder.build_float_mul(self.polynomial(&ERF, square)?, x, "")?;
+        // At 4 the result already rounds to 1. NaN fails the comparison and stays.
+        let bounded = self.select(FloatPredicate::OGT, magnitude, self.number(4.0), self.number(4.0), magnitude)?;
+        let shifted = builder.build_float_sub(bounded, self.number(2.5), "")?;
+        let complement = self.exponential(self.polynomial(&LOG_ERFC, shifted)?)?;
+        let large = builder.build_float_sub(self.number(1.0), complement, "")?;
+        let large = self.with_sign_of(large, x)?;
+        self.select(FloatPredicate::OLT, magnitude, self.number(1.0), small, large)
+    }
+
+    fn with_sign_of(&self, magnitude: FloatValue<'ctx>, sign: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+        float(self.0.intrinsic("llvm.copysign", &[self.0.context.f32_type().into()], &[magnitude.into(), sign.into()])?)
+    }
+}

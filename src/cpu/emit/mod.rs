@@ -1,0 +1,112 @@
+//! Kernels to LLVM IR.
+//!
+//! A kernel becomes `void name(ptr table, i64 begin, i64 end, ptr scratch)`: `table` holds the output's address and then the
+//! operands', and the function does units `begin..end` of the work. Units are independent and their results do not depend
+//! on how they are split, so any number of threads gives the same bits.
+
+pub(crate) mod code;
+mod loops;
+mod math;
+mod value;
+
+use inkwell::AddressSpace;
+use inkwell::attributes::{Attribute, AttributeLoc};
+use inkwell::context::Context;
+use inkwell::module::{Linkage, Module};
+use inkwell::values::{FunctionValue, IntValue, PointerValue};
+
+use super::error::Error;
+use super::kernel::Kernel;
+use super::target::Target;
+use code::Code;
+
+/// How a kernel's work splits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Work {
+    pub units: usize,
+    /// Scalar operations per unit, roughly.
+    pub cost: usize,
+    /// Bytes of scratch memory that every running thread needs.
+    pub scratch: usize,
+}
+
+/// What a kernel's function body works with.
+pub(crate) struct Arguments<'ctx> {
+    pub output: PointerValue<'ctx>,
+    pub operands: Vec<PointerValue<'ctx>>,
+    pub begin: IntValue<'ctx>,
+    pub end: IntValue<'ctx>,
+    #[allow(dead_code)]
+    pub scratch: PointerValue<'ctx>,
+}
+
+pub(crate) fn work(kernel: &Kernel, _target: &Target) -> Work {
+    loops::work(kernel)
+}
+
+/// Adds the kernel's function to the module.
+pub(crate) fn emit<'ctx>(context: &'ctx Context, module: &Module<'ctx>, name: &str, kernel: &Kernel, target: &Target) -> Result<(), Error> {
+    let body = declare_body(context, module, name, kernel.operands.len(), target);
+    let code = Code::new(context, module, body)?;
+    let pointer = |n: usize| match body.get_nth_param(n as u32) {
+        Some(inkwell::values::BasicValueEnum::PointerValue(pointer)) => Ok(pointer),
+        _ => Err(Error::llvm("declaring a kernel", "a parameter is missing")),
+    };
+    let integer = |n: usize| match body.get_nth_param(n as u32) {
+        Some(inkwell::values::BasicValueEnum::IntValue(value)) => Ok(value),
+        _ => Err(Error::llvm("declaring a kernel", "a parameter is missing")),
+    };
+    let count = kernel.operands.len();
+    let operands: Result<Vec<_>, Error> = (1..=count).map(pointer).collect();
+    let arguments = Arguments {
+        output: pointer(0)?,
+        operands: operands?,
+        scratch: pointer(count + 1)?,
+        begin: integer(count + 2)?,
+        end: integer(count + 3)?,
+    };
+    loops::emit(&code, kernel, &arguments)?;
+    code.builder.build_return(None)?;
+    emit_entry(context, module, name, body, count, target)
+}
+
+/// The function with one parameter per tensor, none of which alias: that is what lets loops vectorize without run-time tests.
+fn declare_body<'ctx>(context: &'ctx Context, module: &Module<'ctx>, name: &str, operands: usize, target: &Target) -> FunctionValue<'ctx> {
+    let (pointer, integer) = (context.ptr_type(AddressSpace::default()), context.i64_type());
+    let mut parameters = vec![pointer.into(); operands + 2];
+    parameters.extend([integer.into(), integer.into()]);
+    let function = module.add_function(&format!("{name}.body"), context.void_type().fn_type(&parameters, false), Some(Linkage::Internal));
+    let attribute = |name: &str, value| context.create_enum_attribute(Attribute::get_named_enum_kind_id(name), value);
+    for parameter in 0..operands as u32 + 2 {
+        function.add_attribute(AttributeLoc::Param(parameter), attribute("noalias", 0));
+        function.add_attribute(AttributeLoc::Param(parameter), attribute("align", 4));
+    }
+    // Inlining it into the entry would lose the parameters' noalias.
+    function.add_attribute(AttributeLoc::Function, attribute("noinline", 0));
+    target.annotate(context, function);
+    function
+}
+
+fn emit_entry<'ctx>(context: &'ctx Context, module: &Module<'ctx>, name: &str, body: FunctionValue<'ctx>, operands: usize, target: &Target) -> Result<(), Error> {
+    let (pointer, integer) = (context.ptr_type(AddressSpace::default()), context.i64_type());
+    let parameters = [pointer.into(), integer.into(), integer.into(), pointer.into()];
+    let entry = module.add_function(name, context.void_type().fn_type(&parameters, false), None);
+    target.annotate(context, entry);
+    let code = Code::new(context, module, entry)?;
+    let (Some(table), Some(begin), Some(end), Some(scratch)) = (entry.get_nth_param(0), entry.get_nth_param(1), entry.get_nth_param(2), entry.get_nth_param(3))
+    else {
+        return Err(Error::llvm("declaring a kernel", "a parameter is missing"));
+    };
+    let inkwell::values::BasicValueEnum::PointerValue(table) = table else {
+        return Err(Error::llvm("declaring a kernel", "a parameter has the wrong type"));
+    };
+    let mut arguments = Vec::new();
+    for operand in 0..=operands {
+        let address = code.at(pointer, table, code.size(operand))?;
+        arguments.push(code.builder.build_load(pointer, address, "")?.into());
+    }
+    arguments.extend([scratch.into(), begin.into(), end.into()]);
+    code.builder.build_call(body, &arguments, "")?;
+    code.builder.build_return(None)?;
+    Ok(())
+}

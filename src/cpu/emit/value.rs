@@ -1,0 +1,271 @@
+//! Scalar expressions to LLVM values.
+
+use std::collections::HashMap;
+
+use inkwell::values::{BasicValueEnum, FloatValue, IntValue, PointerValue};
+use inkwell::{FloatPredicate, IntPredicate};
+
+use super::super::element::{Element, Scalar};
+use super::super::error::Error;
+use super::super::expression::{Binary, Comparison, Expression, Kind, TensorId, Unary};
+use super::super::range;
+use super::code::{Code, float, int};
+
+/// What an expression's leaves stand for at one place in the code.
+pub(crate) struct Leaves<'b, 'ctx> {
+    pub operands: &'b [PointerValue<'ctx>],
+    pub axes: &'b [IntValue<'ctx>],
+    /// The extents of the axes, to prove that an index is not negative.
+    pub extents: &'b [usize],
+    pub accumulator: Option<BasicValueEnum<'ctx>>,
+}
+
+/// Emits `expression` at the builder's position; parts that are shared are computed once.
+pub(crate) fn emit<'ctx>(code: &Code<'_, 'ctx>, expression: &Expression, leaves: &Leaves<'_, 'ctx>) -> Result<BasicValueEnum<'ctx>, Error> {
+    ValueEmitter { code, leaves, done: HashMap::new() }.emit(expression)
+}
+
+/// Emits an i64 expression.
+pub(crate) fn emit_index<'ctx>(code: &Code<'_, 'ctx>, expression: &Expression, leaves: &Leaves<'_, 'ctx>) -> Result<IntValue<'ctx>, Error> {
+    int(emit(code, expression, leaves)?)
+}
+
+struct ValueEmitter<'b, 'm, 'ctx> {
+    code: &'b Code<'m, 'ctx>,
+    leaves: &'b Leaves<'b, 'ctx>,
+    done: HashMap<*const Kind, BasicValueEnum<'ctx>>,
+}
+
+impl<'ctx> ValueEmitter<'_, '_, 'ctx> {
+    fn emit(&mut self, expression: &Expression) -> Result<BasicValueEnum<'ctx>, Error> {
+        // The expression outlives the emitter, so the address of its kind names it.
+        let key: *const Kind = expression.kind();
+        if let Some(value) = self.done.get(&key) {
+            return Ok(*value);
+        }
+        let value = self.emit_new(expression)?;
+        self.done.insert(key, value);
+        Ok(value)
+    }
+
+    fn emit_new(&mut self, expression: &Expression) -> Result<BasicValueEnum<'ctx>, Error> {
+        let element = expression.element();
+        let missing = |what: &str| Error::llvm("building instructions", format!("an expression without {what}"));
+        match expression.kind() {
+            Kind::Axis(number) => self.leaves.axes.get(*number).map(|axis| (*axis).into()).ok_or_else(|| missing("its axis")),
+            Kind::Accumulator => self.leaves.accumulator.ok_or_else(|| missing("an accumulator")),
+            Kind::Constant(value) => Ok(constant(self.code, element, *value)),
+            Kind::Load { tensor: TensorId(operand), indices } => {
+                let base = *self.leaves.operands.get(*operand).ok_or_else(|| missing("its operand"))?;
+                let index = indices.first().ok_or_else(|| missing("an index"))?;
+                let index = int(self.emit(index)?)?;
+                self.code.load(element, base, index)
+            }
+            Kind::Unary(operation, a) => {
+                let value = self.emit(a)?;
+                unary(self.code, *operation, element, value)
+            }
+            Kind::Binary(operation, a, b) => {
+                let (left, right) = (self.emit(a)?, self.emit(b)?);
+                if element == Element::I64 && matches!(operation, Binary::FloorDivide | Binary::Modulo) {
+                    return self.divide_index(*operation, (a, int(left)?), (b, int(right)?));
+                }
+                binary(self.code, *operation, element, left, right)
+            }
+            Kind::Compare(comparison, a, b) => {
+                let (left, right) = (self.emit(a)?, self.emit(b)?);
+                compare(self.code, *comparison, a.element(), left, right)
+            }
+            Kind::Select(condition, a, b) => {
+                let (condition, a, b) = (int(self.emit(condition)?)?, self.emit(a)?, self.emit(b)?);
+                Ok(self.code.builder.build_select(condition, a, b, "")?)
+            }
+            Kind::Cast(a) => {
+                let value = self.emit(a)?;
+                cast(self.code, a.element(), element, value)
+            }
+        }
+    }
+
+    /// Most index divisions have a dividend that is never negative and a constant divisor: then they are unsigned and cheap.
+    fn divide_index(&self, operation: Binary, a: (&Expression, IntValue<'ctx>), b: (&Expression, IntValue<'ctx>)) -> Result<BasicValueEnum<'ctx>, Error> {
+        let unsigned = range::range(a.0, self.leaves.extents).low >= 0 && range::range(b.0, self.leaves.extents).low > 0;
+        if !unsigned {
+            return binary_int(self.code, operation, Element::I64, a.1, b.1).map(Into::into);
+        }
+        let builder = &self.code.builder;
+        Ok(match operation {
+            Binary::Modulo => builder.build_int_unsigned_rem(a.1, b.1, "")?.into(),
+            _ => builder.build_int_unsigned_div(a.1, b.1, "")?.into(),
+        })
+    }
+}
+
+pub(crate) fn constant<'ctx>(code: &Code<'_, 'ctx>, element: Element, value: Scalar) -> BasicValueEnum<'ctx> {
+    match element {
+        Element::Bool => code.context.bool_type().const_int(u64::from(value.as_bool()), false).into(),
+        Element::I64 => code.int(value.as_i64()).into(),
+        Element::I32 => code.context.i32_type().const_int(value.as_i64() as u64, true).into(),
+        Element::I16 => code.context.i16_type().const_int(value.as_i64() as u64, true).into(),
+        Element::I8 | Element::U8 => code.context.i8_type().const_int(value.as_i64() as u64, true).into(),
+        float => code.float_type(float).const_float(value.as_f64()).into(),
+    }
+}
+
+fn unary<'ctx>(code: &Code<'_, 'ctx>, operation: Unary, element: Element, value: BasicValueEnum<'ctx>) -> Result<BasicValueEnum<'ctx>, Error> {
+    if element.is_float() {
+        return super::math::unary(code, operation, element, float(value)?).map(Into::into);
+    }
+    let value = int(value)?;
+    Ok(match operation {
+        Unary::Not => code.builder.build_not(value, "")?.into(),
+        Unary::Negate => code.builder.build_int_neg(value, "")?.into(),
+        Unary::Absolute if element == Element::U8 => value.into(),
+        Unary::Absolute => {
+            let wraps = code.context.bool_type().const_zero();
+            code.intrinsic("llvm.abs", &[value.get_type().into()], &[value.into(), wraps.into()])?
+        }
+        _ => return Err(Error::llvm("building instructions", format!("{operation:?} of {element}"))),
+    })
+}
+
+/// `a op b`, both of `element`.
+pub(crate) fn binary<'ctx>(
+    code: &Code<'_, 'ctx>,
+    operation: Binary,
+    element: Element,
+    a: BasicValueEnum<'ctx>,
+    b: BasicValueEnum<'ctx>,
+) -> Result<BasicValueEnum<'ctx>, Error> {
+    if element.is_float() {
+        binary_float(code, operation, element, float(a)?, float(b)?).map(Into::into)
+    } else {
+        binary_int(code, operation, element, int(a)?, int(b)?).map(Into::into)
+    }
+}
+
+fn binary_float<'ctx>(code: &Code<'_, 'ctx>, operation: Binary, element: Element, a: FloatValue<'ctx>, b: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+    let kinds = [code.float_type(element).into()];
+    let call = |name: &str| float(code.intrinsic(name, &kinds, &[a.into(), b.into()])?);
+    Ok(match operation {
+        Binary::Add => code.contract(code.builder.build_float_add(a, b, "")?),
+        Binary::Subtract => code.contract(code.builder.build_float_sub(a, b, "")?),
+        Binary::Multiply => code.contract(code.builder.build_float_mul(a, b, "")?),
+        Binary::Divide => code.builder.build_float_div(a, b, "")?,
+        Binary::Maximum => call("llvm.maximum")?,
+        Binary::Minimum => call("llvm.minimum")?,
+        Binary::Power => call("llvm.pow")?,
+        other => return Err(Error::llvm("building instructions", format!("{other:?} of {element}"))),
+    })
+}
+
+fn binary_int<'ctx>(code: &Code<'_, 'ctx>, operation: Binary, element: Element, a: IntValue<'ctx>, b: IntValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
+    let builder = &code.builder;
+    let unsigned = matches!(element, Element::U8 | Element::Bool);
+    let call = |name: &str| int(code.intrinsic(name, &[a.get_type().into()], &[a.into(), b.into()])?);
+    Ok(match operation {
+        // Index arithmetic was proven not to leave its range, but data arithmetic wraps: no flags here.
+        Binary::Add => builder.build_int_add(a, b, "")?,
+        Binary::Subtract => builder.build_int_sub(a, b, "")?,
+        Binary::Multiply => builder.build_int_mul(a, b, "")?,
+        Binary::Divide | Binary::FloorDivide | Binary::Modulo => return divide(code, operation, unsigned, a, b),
+        Binary::Maximum => call(if unsigned { "llvm.umax" } else { "llvm.smax" })?,
+        Binary::Minimum => call(if unsigned { "llvm.umin" } else { "llvm.smin" })?,
+        Binary::And => builder.build_and(a, b, "")?,
+        Binary::Or => builder.build_or(a, b, "")?,
+        Binary::Xor => builder.build_xor(a, b, "")?,
+        Binary::Power => return Err(Error::llvm("building instructions", "an integer power; cast to f64 instead")),
+    })
+}
+
+/// Division that gives zero for a zero divisor, and wraps for the smallest integer by -1, instead of trapping.
+fn divide<'ctx>(code: &Code<'_, 'ctx>, operation: Binary, unsigned: bool, a: IntValue<'ctx>, b: IntValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
+    let builder = &code.builder;
+    let kind = a.get_type();
+    let (zero, one) = (kind.const_zero(), kind.const_int(1, false));
+    let by_zero = builder.build_int_compare(IntPredicate::EQ, b, zero, "")?;
+    let pick = |condition, then: IntValue<'ctx>, otherwise: IntValue<'ctx>| int(builder.build_select(condition, then, otherwise, "")?);
+    if unsigned {
+        let divisor = pick(by_zero, one, b)?;
+        let result = match operation {
+            Binary::Modulo => builder.build_int_unsigned_rem(a, divisor, "")?,
+            _ => builder.build_int_unsigned_div(a, divisor, "")?,
+        };
+        return pick(by_zero, zero, result);
+    }
+    let by_minus_one = builder.build_int_compare(IntPredicate::EQ, b, kind.const_all_ones(), "")?;
+    let divisor = pick(builder.build_or(by_zero, by_minus_one, "")?, one, b)?;
+    let (quotient, rest) = (builder.build_int_signed_div(a, divisor, "")?, builder.build_int_signed_rem(a, divisor, "")?);
+    let nonzero = builder.build_int_compare(IntPredicate::NE, rest, zero, "")?;
+    let signs = builder.build_xor(rest, divisor, "")?;
+    let differ = builder.build_int_compare(IntPredicate::SLT, signs, zero, "")?;
+    let correct = builder.build_and(nonzero, differ, "")?;
+    let (general, minus_one) = match operation {
+        Binary::Divide => (quotient, builder.build_int_neg(a, "")?),
+        Binary::FloorDivide => (pick(correct, builder.build_int_sub(quotient, one, "")?, quotient)?, builder.build_int_neg(a, "")?),
+        _ => (pick(correct, builder.build_int_add(rest, divisor, "")?, rest)?, zero),
+    };
+    pick(by_zero, zero, pick(by_minus_one, minus_one, general)?)
+}
+
+fn compare<'ctx>(code: &Code<'_, 'ctx>, comparison: Comparison, element: Element, a: BasicValueEnum<'ctx>, b: BasicValueEnum<'ctx>) -> Result<BasicValueEnum<'ctx>, Error> {
+    if element.is_float() {
+        let predicate = match comparison {
+            Comparison::Less => FloatPredicate::OLT,
+            Comparison::LessOrEqual => FloatPredicate::OLE,
+            Comparison::Equal => FloatPredicate::OEQ,
+        };
+        return Ok(code.builder.build_float_compare(predicate, float(a)?, float(b)?, "")?.into());
+    }
+    let unsigned = matches!(element, Element::U8 | Element::Bool);
+    let predicate = match (comparison, unsigned) {
+        (Comparison::Less, false) => IntPredicate::SLT,
+        (Comparison::Less, true) => IntPredicate::ULT,
+        (Comparison::LessOrEqual, false) => IntPredicate::SLE,
+        (Comparison::LessOrEqual, true) => IntPredicate::ULE,
+        (Comparison::Equal, _) => IntPredicate::EQ,
+    };
+    Ok(code.builder.build_int_compare(predicate, int(a)?, int(b)?, "")?.into())
+}
+
+/// ONNX Cast; see [`Scalar::cast`].
+pub(crate) fn cast<'ctx>(code: &Code<'_, 'ctx>, from: Element, to: Element, value: BasicValueEnum<'ctx>) -> Result<BasicValueEnum<'ctx>, Error> {
+    let builder = &code.builder;
+    let unsigned = |element| matches!(element, Element::U8 | Element::Bool);
+    Ok(match (from.is_float(), to) {
+        (true, Element::Bool) => {
+            let zero = code.float_type(from).const_zero();
+            builder.build_float_compare(FloatPredicate::UNE, float(value)?, zero, "")?.into()
+        }
+        (false, Element::Bool) => {
+            let value = int(value)?;
+            builder.build_int_compare(IntPredicate::NE, value, value.get_type().const_zero(), "")?.into()
+        }
+        (true, to) if to.is_float() => builder.build_float_cast(float(value)?, code.float_type(to), "")?.into(),
+        (false, to) if to.is_float() => {
+            let kind = code.float_type(to);
+            match unsigned(from) {
+                true => builder.build_unsigned_int_to_float(int(value)?, kind, "")?.into(),
+                false => builder.build_signed_int_to_float(int(value)?, kind, "")?.into(),
+            }
+        }
+        (true, to) => {
+            let name = if unsigned(to) { "llvm.fptoui.sat" } else { "llvm.fptosi.sat" };
+            code.intrinsic(name, &[code.memory_type(to), code.float_type(from).into()], &[value.into()])?
+        }
+        (false, to) => {
+            let target = int(constant(code, to, Scalar::Integer(0)))?.get_type();
+            let value = int(value)?;
+            let (have, want) = (value.get_type().get_bit_width(), target.get_bit_width());
+            if have > want {
+                builder.build_int_truncate(value, target, "")?.into()
+            } else if have == want {
+                value.into()
+            } else if unsigned(from) {
+                builder.build_int_z_extend(value, target, "")?.into()
+            } else {
+                builder.build_int_s_extend(value, target, "")?.into()
+            }
+        }
+    })
+}

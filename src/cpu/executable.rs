@@ -1,0 +1,343 @@
+//! A compiled network that runs in this process.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use inkwell::context::Context;
+use rayon::prelude::*;
+
+use super::array::{ALIGNMENT, Array, ArrayElement, Bytes, byte_count};
+use super::element::Element;
+use super::emit::{self, Work};
+use super::error::Error;
+use super::expression::TensorId;
+use super::graph::{Compute, Graph};
+use super::interpret::check_indices;
+use super::jit::{Entry, Jit};
+use super::kernel::Kernel;
+use super::prepare::{Place, Prepared, Step, prepare};
+use super::target::Target;
+
+/// Which intermediate values `run_with_observer` delivers. What is observed is not fused away, so it costs time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Observe {
+    #[default]
+    Nothing,
+    /// Every named value.
+    Everything,
+    /// The values of these names.
+    Names(HashSet<String>),
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub observe: Observe,
+    /// Run every kernel on the calling thread, for callers that run many samples in parallel.
+    pub single_threaded: bool,
+}
+
+/// A tensor's value, borrowed from a running network.
+#[derive(Clone, Copy, Debug)]
+pub struct ArrayView<'a> {
+    pub element: Element,
+    pub shape: &'a [usize],
+    pub bytes: &'a [u8],
+}
+
+impl<'a> ArrayView<'a> {
+    /// The values, or `None` when the tensor holds another element type.
+    pub fn values<T: ArrayElement>(&self) -> Option<&'a [T]> {
+        // SAFETY: every bit pattern is a valid number; `align_to` takes care of the alignment.
+        let (before, values, after) = unsafe { self.bytes.align_to::<T>() };
+        (T::ELEMENT == self.element && before.is_empty() && after.is_empty()).then_some(values)
+    }
+
+    pub fn to_array(&self) -> Result<Array, Error> {
+        Array::from_bytes(self.element, self.shape, self.bytes)
+    }
+}
+
+/// A network compiled for this machine. `run` may be called from several threads at once.
+pub struct Executable {
+    prepared: Prepared,
+    entries: Vec<Entry>,
+    works: Vec<Work>,
+    scratch: usize,
+    options: Options,
+    /// Memory of earlier runs, for later ones: a run allocates only its outputs.
+    arenas: Mutex<Vec<Bytes>>,
+    /// Owns the code behind `entries`.
+    _jit: Jit,
+}
+
+/// Kernels that share a module. Few, so that all cores have something to optimize.
+const KERNELS_PER_MODULE: usize = 6;
+/// Below this many scalar operations a kernel is not worth waking another thread.
+const WORTH_SPLITTING: usize = 60_000;
+
+impl Executable {
+    pub fn compile(graph: Graph, options: Options) -> Result<Executable, Error> {
+        let graph = fold_constants(graph, &options)?;
+        Executable::compile_folded(graph, options)
+    }
+
+    fn compile_folded(graph: Graph, options: Options) -> Result<Executable, Error> {
+        let kept = observed(&graph, &options.observe);
+        let target = Target::host()?;
+        let prepared = prepare(graph, &kept)?;
+        let objects: Result<Vec<Vec<u8>>, Error> = prepared
+            .kernels
+            .par_chunks(KERNELS_PER_MODULE)
+            .enumerate()
+            .map(|(chunk, kernels)| emit_kernels(kernels, chunk * KERNELS_PER_MODULE, &target))
+            .collect();
+        let jit = Jit::link(&objects?)?;
+        let entries: Result<Vec<Entry>, Error> = (0..prepared.kernels.len()).map(|n| jit.entry(&kernel_name(n))).collect();
+        let works: Vec<Work> = prepared.kernels.iter().map(|kernel| emit::work(kernel, &target)).collect();
+        let scratch = works.iter().map(|work| work.scratch.next_multiple_of(ALIGNMENT)).max().unwrap_or(0);
+        Ok(Executable { prepared, entries: entries?, works, scratch, options, arenas: Mutex::new(Vec::new()), _jit: jit })
+    }
+
+    /// Runs the network on arrays of the inputs' types and shapes, in order.
+    pub fn run(&self, inputs: &[&Array]) -> Result<Vec<Array>, Error> {
+        self.run_with_observer(inputs, &mut |_, _| {})
+    }
+
+    /// As `run`; calls `observer` with the name and value of every input and every value that `Options::observe` selects,
+    /// in order of execution.
+    pub fn run_with_observer(&self, inputs: &[&Array], observer: &mut dyn FnMut(&str, ArrayView<'_>)) -> Result<Vec<Array>, Error> {
+        let graph = &self.prepared.graph;
+        self.check_inputs(inputs)?;
+        let mut outputs = Vec::new();
+        for id in &graph.outputs {
+            if let Some(tensor) = graph.tensor(*id) {
+                outputs.push(Array::zeros(tensor.element, &tensor.shape)?);
+            }
+        }
+        let mut memory = self.take_memory();
+        let arena = memory.as_mut_ptr();
+        let pointers = Pointers {
+            inputs: inputs.iter().map(|array| array.as_ptr().cast_mut()).collect(),
+            outputs: outputs.iter_mut().map(Array::as_mut_ptr).collect(),
+            constants: self.prepared.constants.iter().map(|array| array.as_ptr().cast_mut()).collect(),
+            arena,
+            scratch: arena.wrapping_add(self.prepared.arena.next_multiple_of(ALIGNMENT)),
+        };
+        if self.options.observe != Observe::Nothing {
+            graph.inputs.iter().for_each(|id| self.observe(*id, &pointers, observer));
+        }
+        let mut result = Ok(());
+        for step in &self.prepared.steps {
+            result = self.step(step, &pointers);
+            if result.is_err() {
+                break;
+            }
+            step.completes.iter().for_each(|id| self.observe(*id, &pointers, observer));
+        }
+        self.copy_outputs(&pointers);
+        drop(pointers);
+        if let Ok(mut arenas) = self.arenas.lock() {
+            arenas.push(memory);
+        }
+        result.map(|()| outputs)
+    }
+
+    /// The names, elements and shapes of the inputs.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, Element, &[usize])> {
+        self.describe(&self.prepared.graph.inputs)
+    }
+
+    /// The names, elements and shapes of the outputs.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, Element, &[usize])> {
+        self.describe(&self.prepared.graph.outputs)
+    }
+
+    /// Bytes of intermediate memory that one run needs.
+    pub fn arena_bytes(&self) -> usize {
+        self.prepared.arena
+    }
+
+    fn describe<'a>(&'a self, ids: &'a [TensorId]) -> impl Iterator<Item = (&'a str, Element, &'a [usize])> {
+        let tensors = ids.iter().filter_map(|id| self.prepared.graph.tensor(*id));
+        tensors.map(|tensor| (tensor.name.as_str(), tensor.element, tensor.shape.as_slice()))
+    }
+
+    fn check_inputs(&self, inputs: &[&Array]) -> Result<(), Error> {
+        let expected = &self.prepared.graph.inputs;
+        if inputs.len() != expected.len() {
+            let reason = format!("{} arrays given, but the network has {} inputs", inputs.len(), expected.len());
+            return Err(Error::Input { name: String::new(), reason });
+        }
+        for (array, (name, element, shape)) in inputs.iter().zip(self.inputs()) {
+            if array.element() != element || array.shape() != shape {
+                let reason = format!("given {} {:?}, but it is {element} {shape:?}", array.element(), array.shape());
+                return Err(Error::Input { name: name.to_string(), reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn take_memory(&self) -> Bytes {
+        let old = self.arenas.lock().ok().and_then(|mut arenas| arenas.pop());
+        old.unwrap_or_else(|| {
+            let threads = rayon::current_num_threads().max(1);
+            Bytes::zeroed(self.prepared.arena.next_multiple_of(ALIGNMENT) + self.scratch * threads)
+        })
+    }
+
+    fn view<'a>(&'a self, id: TensorId, pointers: &'a Pointers) -> Option<ArrayView<'a>> {
+        let graph = &self.prepared.graph;
+        let tensor = graph.tensor(id)?;
+        let place = self.prepared.places.get(graph.storage(id).0).copied().flatten()?;
+        let bytes = byte_count(&tensor.name, tensor.element, &tensor.shape).ok()?;
+        // SAFETY: the place holds the tensor's bytes, and nothing writes them while the view is looked at.
+        let bytes = unsafe { std::slice::from_raw_parts(pointers.at(place)?, bytes) };
+        Some(ArrayView { element: tensor.element, shape: &tensor.shape, bytes })
+    }
+
+    fn observe(&self, id: TensorId, pointers: &Pointers, observer: &mut dyn FnMut(&str, ArrayView<'_>)) {
+        if let (Some(tensor), Some(view)) = (self.prepared.graph.tensor(id), self.view(id, pointers)) {
+            observer(&tensor.name, view);
+        }
+    }
+
+    /// Outputs that are not written in place: constants, inputs, and values that are an output twice.
+    fn copy_outputs(&self, pointers: &Pointers) {
+        for (position, id) in self.prepared.graph.outputs.iter().enumerate() {
+            let Some(place) = self.prepared.places.get(self.prepared.graph.storage(*id).0).copied().flatten() else { continue };
+            if let (true, Some(view), Some(to)) = (place != Place::Output(position), self.view(*id, pointers), pointers.at(Place::Output(position))) {
+                // SAFETY: the output array has the view's size, and is another allocation.
+                unsafe { std::ptr::copy_nonoverlapping(view.bytes.as_ptr(), to, view.bytes.len()) };
+            }
+        }
+    }
+
+    fn step(&self, step: &Step, pointers: &Pointers) -> Result<(), Error> {
+        for (check, _) in &step.checks {
+            if let Some(view) = self.view(check.tensor, pointers) {
+                let compute = Compute::elementwise(&step.node, check.tensor, &[], super::expression::index(0));
+                check_indices(&self.prepared.graph, &compute, check, &view.to_array()?)?;
+            }
+        }
+        let missing = || Error::invalid(&step.node, "lost one of its tensors");
+        let (Some(entry), Some(work)) = (self.entries.get(step.kernel), self.works.get(step.kernel)) else { return Err(missing()) };
+        let places = std::iter::once(step.output).chain(step.operands.iter().copied());
+        let table: Option<Vec<*mut u8>> = places.map(|place| pointers.at(place)).collect();
+        let call = Call { entry: *entry, table: table.ok_or_else(missing)?, scratch: pointers.scratch, scratch_bytes: self.scratch };
+        let threads = if self.options.single_threaded { 1 } else { rayon::current_num_threads() };
+        let total = work.units.saturating_mul(work.cost);
+        let chunks = if total < WORTH_SPLITTING || threads < 2 { 1 } else { work.units.min(threads * 4).max(1) };
+        if chunks == 1 {
+            call.run(0, work.units, rayon::current_thread_index().unwrap_or(0));
+        } else {
+            let bound = |chunk: usize| work.units * chunk / chunks;
+            (0..chunks).into_par_iter().with_max_len(1).for_each(|chunk| {
+                call.run(bound(chunk), bound(chunk + 1), rayon::current_thread_index().unwrap_or(0));
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Where the tensors of one run are.
+struct Pointers {
+    inputs: Vec<*mut u8>,
+    outputs: Vec<*mut u8>,
+    constants: Vec<*mut u8>,
+    arena: *mut u8,
+    scratch: *mut u8,
+}
+
+impl Pointers {
+    fn at(&self, place: Place) -> Option<*mut u8> {
+        match place {
+            Place::Input(n) => self.inputs.get(n).copied(),
+            Place::Output(n) => self.outputs.get(n).copied(),
+            Place::Constant(n) => self.constants.get(n).copied(),
+            Place::Arena(offset) => Some(self.arena.wrapping_add(offset)),
+        }
+    }
+}
+
+/// One kernel with its tensors.
+struct Call {
+    entry: Entry,
+    table: Vec<*mut u8>,
+    scratch: *mut u8,
+    scratch_bytes: usize,
+}
+
+// SAFETY: chunks write disjoint elements of the output and only read the operands; scratch memory is per thread.
+unsafe impl Sync for Call {}
+
+impl Call {
+    fn run(&self, begin: usize, end: usize, thread: usize) {
+        let scratch = self.scratch.wrapping_add(thread * self.scratch_bytes);
+        // SAFETY: every load of the kernel was proven to stay inside its tensor (`Graph::verify_compute`), the table holds
+        // tensors of the kernel's sizes, and the arena keeps them apart (`memory::plan`).
+        unsafe { (self.entry)(self.table.as_ptr(), begin as i64, end as i64, scratch) }
+    }
+}
+
+fn kernel_name(number: usize) -> String {
+    format!("kernel_{number}")
+}
+
+/// One module with these kernels, as an object file.
+fn emit_kernels(kernels: &[Kernel], first: usize, target: &Target) -> Result<Vec<u8>, Error> {
+    let context = Context::create();
+    let module = context.create_module("hb");
+    for (n, kernel) in kernels.iter().enumerate() {
+        emit::emit(&context, &module, &kernel_name(first + n), kernel, target)?;
+    }
+    target.assemble(&module)
+}
+
+/// The values that must exist because they are observed.
+fn observed(graph: &Graph, observe: &Observe) -> HashSet<TensorId> {
+    let wanted = |name: &str| match observe {
+        Observe::Nothing => false,
+        Observe::Everything => !name.is_empty(),
+        Observe::Names(names) => names.contains(name),
+    };
+    let tensors = graph.tensors.iter().enumerate();
+    tensors.filter(|(_, tensor)| tensor.data.is_none() && wanted(&tensor.name)).map(|(position, _)| TensorId(position)).collect()
+}
+
+/// Computes, once and for all, what depends on constants only.
+fn fold_constants(mut graph: Graph, options: &Options) -> Result<Graph, Error> {
+    let mut varying: HashSet<TensorId> = graph.inputs.iter().copied().collect();
+    for compute in &graph.computes {
+        if compute.operands().iter().any(|id| varying.contains(&graph.storage(*id))) {
+            varying.insert(compute.output);
+        }
+    }
+    let (constant, rest): (Vec<Compute>, Vec<Compute>) =
+        std::mem::take(&mut graph.computes).into_iter().partition(|compute| !varying.contains(&compute.output));
+    graph.computes = rest;
+    if constant.is_empty() {
+        return Ok(graph);
+    }
+    let mut known: Vec<TensorId> = constant.iter().map(|compute| compute.output).collect();
+    known.sort();
+    known.dedup();
+    let tensors = graph.tensors.clone();
+    let part = Graph { tensors, computes: constant, inputs: Vec::new(), outputs: known.clone() };
+    let options = Options { observe: Observe::Nothing, single_threaded: options.single_threaded };
+    let values = Executable::compile_folded(part, options)?.run(&[])?;
+    for (id, value) in known.into_iter().zip(values) {
+        if let Some(tensor) = graph.tensors.get_mut(id.0) {
+            tensor.data = Some(Arc::new(value));
+        }
+    }
+    // Views of what is now constant are constants, too.
+    for position in 0..graph.tensors.len() {
+        let Some(tensor) = graph.tensors.get(position) else { continue };
+        let Some(data) = tensor.view_of.and_then(|of| graph.tensor(of)).and_then(|of| of.data.clone()) else { continue };
+        let data = data.as_ref().clone().reshaped(&tensor.shape.clone())?;
+        if let Some(tensor) = graph.tensors.get_mut(position) {
+            (tensor.data, tensor.view_of) = (Some(Arc::new(data)), None);
+        }
+    }
+    Ok(graph)
+}

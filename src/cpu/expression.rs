@@ -1,0 +1,359 @@
+//! The scalar expressions that define every operator.
+//!
+//! An expression says how *one* element of an output is computed from elements of the inputs. `Axis(d)` is the position
+//! along axis `d` of the iteration, so index maps (Transpose, Slice, Gather) are ordinary i64 arithmetic inside a `Load`.
+
+use std::ops;
+use std::sync::Arc;
+
+use super::element::{Element, Scalar};
+
+/// A tensor of a [`super::graph::Graph`], by position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TensorId(pub(crate) usize);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unary {
+    Negate,
+    Absolute,
+    Exponential,
+    Logarithm,
+    SquareRoot,
+    Tanh,
+    Erf,
+    Sine,
+    Cosine,
+    Floor,
+    Ceil,
+    /// To the nearest integer, halves to the even one.
+    Round,
+    Not,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Binary {
+    Add,
+    Subtract,
+    Multiply,
+    /// Integers truncate towards zero; an integer divided by zero is zero.
+    Divide,
+    /// Integers only, rounded down; by zero gives zero.
+    FloorDivide,
+    /// Integers only, with the divisor's sign; by zero gives zero.
+    Modulo,
+    /// NaN if either is NaN.
+    Maximum,
+    /// NaN if either is NaN.
+    Minimum,
+    Power,
+    And,
+    Or,
+    Xor,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    Less,
+    LessOrEqual,
+    Equal,
+}
+
+#[derive(Debug)]
+pub enum Kind {
+    Axis(usize),
+    /// In the `finish` of a reduction: the reduced value.
+    Accumulator,
+    Constant(Scalar),
+    Load { tensor: TensorId, indices: Vec<Expression> },
+    Unary(Unary, Expression),
+    Binary(Binary, Expression, Expression),
+    Compare(Comparison, Expression, Expression),
+    Select(Expression, Expression, Expression),
+    Cast(Expression),
+}
+
+#[derive(Debug)]
+struct Node {
+    element: Element,
+    kind: Kind,
+    size: u32,
+}
+
+/// A scalar expression; cloning shares it.
+#[derive(Clone)]
+pub struct Expression(Arc<Node>);
+
+impl std::fmt::Debug for Expression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{:?}", self.0.element, self.0.kind)
+    }
+}
+
+fn make(element: Element, kind: Kind, size: u32) -> Expression {
+    Expression(Arc::new(Node { element, kind, size: size.saturating_add(1) }))
+}
+
+/// The position along an axis of the iteration.
+pub fn axis(number: usize) -> Expression {
+    make(Element::I64, Kind::Axis(number), 0)
+}
+
+/// An i64 constant: what index arithmetic is made of.
+pub fn index(value: i64) -> Expression {
+    make(Element::I64, Kind::Constant(Scalar::Integer(value)), 0)
+}
+
+/// The reduced value, for the `finish` of a reduction.
+pub fn accumulator(element: Element) -> Expression {
+    make(element, Kind::Accumulator, 0)
+}
+
+pub fn constant(element: Element, value: Scalar) -> Expression {
+    make(element, Kind::Constant(value.cast(element)), 0)
+}
+
+pub(crate) fn load(tensor: TensorId, element: Element, indices: Vec<Expression>) -> Expression {
+    let size = indices.iter().fold(0u32, |sum, index| sum.saturating_add(index.size()));
+    make(element, Kind::Load { tensor, indices }, size)
+}
+
+/// `condition ? then : otherwise`.
+pub fn select(condition: Expression, then: Expression, otherwise: Expression) -> Expression {
+    let size = condition.size().saturating_add(then.size()).saturating_add(otherwise.size());
+    make(then.element(), Kind::Select(condition, then, otherwise), size)
+}
+
+impl Expression {
+    pub fn element(&self) -> Element {
+        self.0.element
+    }
+
+    pub fn kind(&self) -> &Kind {
+        &self.0.kind
+    }
+
+    /// The number of nodes, counting shared ones as often as they are used.
+    pub fn size(&self) -> u32 {
+        self.0.size
+    }
+
+    /// A constant of this expression's element.
+    pub fn like(&self, value: f64) -> Expression {
+        constant(self.element(), Scalar::Float(value))
+    }
+
+    pub fn as_integer(&self) -> Option<i64> {
+        match self.kind() {
+            Kind::Constant(Scalar::Integer(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    pub fn unary(self, operation: Unary) -> Expression {
+        let (element, size) = (self.element(), self.size());
+        make(element, Kind::Unary(operation, self), size)
+    }
+
+    pub fn binary(self, operation: Binary, other: Expression) -> Expression {
+        if self.element() == Element::I64
+            && let Some(simple) = simplify(operation, &self, &other)
+        {
+            return simple;
+        }
+        let (element, size) = (self.element(), self.size().saturating_add(other.size()));
+        make(element, Kind::Binary(operation, self, other), size)
+    }
+
+    pub fn compare(self, comparison: Comparison, other: Expression) -> Expression {
+        let size = self.size().saturating_add(other.size());
+        make(Element::Bool, Kind::Compare(comparison, self, other), size)
+    }
+
+    pub fn cast(self, element: Element) -> Expression {
+        if self.element() == element {
+            return self;
+        }
+        let size = self.size();
+        make(element, Kind::Cast(self), size)
+    }
+
+    pub fn less(self, other: Expression) -> Expression {
+        self.compare(Comparison::Less, other)
+    }
+
+    pub fn less_or_equal(self, other: Expression) -> Expression {
+        self.compare(Comparison::LessOrEqual, other)
+    }
+
+    pub fn equal(self, other: Expression) -> Expression {
+        self.compare(Comparison::Equal, other)
+    }
+
+    pub fn maximum(self, other: Expression) -> Expression {
+        self.binary(Binary::Maximum, other)
+    }
+
+    pub fn minimum(self, other: Expression) -> Expression {
+        self.binary(Binary::Minimum, other)
+    }
+
+    pub fn and(self, other: Expression) -> Expression {
+        self.binary(Binary::And, other)
+    }
+
+    pub fn exponential(self) -> Expression {
+        self.unary(Unary::Exponential)
+    }
+
+    pub fn square_root(self) -> Expression {
+        self.unary(Unary::SquareRoot)
+    }
+
+    pub fn round(self) -> Expression {
+        self.unary(Unary::Round)
+    }
+
+    pub fn floor_divide(self, divisor: i64) -> Expression {
+        self.binary(Binary::FloorDivide, index(divisor))
+    }
+
+    pub fn modulo(self, divisor: i64) -> Expression {
+        self.binary(Binary::Modulo, index(divisor))
+    }
+
+    /// Restricts an index to `low..=high`, which also proves to the verifier that a load stays inside its tensor.
+    pub fn clamp(self, low: i64, high: i64) -> Expression {
+        self.maximum(index(low)).minimum(index(high))
+    }
+
+    /// Calls `visit` on this expression and everything below it, parents first.
+    pub fn walk(&self, visit: &mut dyn FnMut(&Expression)) {
+        visit(self);
+        match self.kind() {
+            Kind::Axis(_) | Kind::Accumulator | Kind::Constant(_) => {}
+            Kind::Load { indices, .. } => indices.iter().for_each(|index| index.walk(visit)),
+            Kind::Unary(_, a) | Kind::Cast(a) => a.walk(visit),
+            Kind::Binary(_, a, b) | Kind::Compare(_, a, b) => {
+                a.walk(visit);
+                b.walk(visit);
+            }
+            Kind::Select(a, b, c) => {
+                a.walk(visit);
+                b.walk(visit);
+                c.walk(visit);
+            }
+        }
+    }
+
+    /// Rebuilds the expression, parents first: where `replace` gives an expression, that stands instead of the node and all below it.
+    pub fn rewrite(&self, replace: &mut dyn FnMut(&Expression) -> Option<Expression>) -> Expression {
+        if let Some(replaced) = replace(self) {
+            return replaced;
+        }
+        match self.kind() {
+            Kind::Axis(_) | Kind::Accumulator | Kind::Constant(_) => self.clone(),
+            Kind::Load { tensor, indices } => {
+                let indices = indices.iter().map(|index| index.rewrite(replace)).collect();
+                load(*tensor, self.element(), indices)
+            }
+            Kind::Unary(operation, a) => a.rewrite(replace).unary(*operation),
+            Kind::Cast(a) => a.rewrite(replace).cast(self.element()),
+            Kind::Binary(operation, a, b) => a.rewrite(replace).binary(*operation, b.rewrite(replace)),
+            Kind::Compare(comparison, a, b) => a.rewrite(replace).compare(*comparison, b.rewrite(replace)),
+            Kind::Select(a, b, c) => select(a.rewrite(replace), b.rewrite(replace), c.rewrite(replace)),
+        }
+    }
+
+    /// The expression with `Axis(d)` replaced by `axes[d]`; axes beyond the list stay.
+    pub fn with_axes(&self, axes: &[Expression]) -> Expression {
+        self.rewrite(&mut |node| match node.kind() {
+            Kind::Axis(number) => axes.get(*number).cloned(),
+            _ => None,
+        })
+    }
+}
+
+/// Index arithmetic stays small: constants fold and neutral operands vanish.
+fn simplify(operation: Binary, a: &Expression, b: &Expression) -> Option<Expression> {
+    match (operation, a.as_integer(), b.as_integer()) {
+        (_, Some(a), Some(b)) => fold(operation, a, b).map(index),
+        (Binary::Add, Some(0), _) | (Binary::Multiply, Some(1), _) => Some(b.clone()),
+        (Binary::Add | Binary::Subtract, _, Some(0)) => Some(a.clone()),
+        (Binary::Multiply | Binary::FloorDivide | Binary::Divide, _, Some(1)) => Some(a.clone()),
+        (Binary::Multiply, Some(0), _) | (Binary::Multiply, _, Some(0)) | (Binary::Modulo, _, Some(1)) => Some(index(0)),
+        _ => None,
+    }
+}
+
+fn fold(operation: Binary, a: i64, b: i64) -> Option<i64> {
+    match operation {
+        Binary::Add => a.checked_add(b),
+        Binary::Subtract => a.checked_sub(b),
+        Binary::Multiply => a.checked_mul(b),
+        Binary::Divide => a.checked_div(b),
+        Binary::FloorDivide => floor_divide(a, b),
+        Binary::Modulo => floor_divide(a, b).and_then(|q| q.checked_mul(b)).and_then(|q| a.checked_sub(q)),
+        Binary::Maximum => Some(a.max(b)),
+        Binary::Minimum => Some(a.min(b)),
+        Binary::Power | Binary::And | Binary::Or | Binary::Xor => None,
+    }
+}
+
+/// `a / b` rounded down.
+pub(crate) fn floor_divide(a: i64, b: i64) -> Option<i64> {
+    let quotient = a.checked_div(b)?;
+    let exact = quotient.checked_mul(b)? == a;
+    Some(if !exact && ((a < 0) != (b < 0)) { quotient - 1 } else { quotient })
+}
+
+macro_rules! operator {
+    ($trait:ident, $method:ident, $operation:ident) => {
+        impl ops::$trait for Expression {
+            type Output = Expression;
+            fn $method(self, other: Expression) -> Expression {
+                self.binary(Binary::$operation, other)
+            }
+        }
+        impl ops::$trait<i64> for Expression {
+            type Output = Expression;
+            /// The constant takes this expression's element.
+            fn $method(self, other: i64) -> Expression {
+                let other = constant(self.element(), Scalar::Integer(other));
+                self.binary(Binary::$operation, other)
+            }
+        }
+    };
+}
+operator!(Add, add, Add);
+operator!(Sub, sub, Subtract);
+operator!(Mul, mul, Multiply);
+operator!(Div, div, Divide);
+
+impl ops::Neg for Expression {
+    type Output = Expression;
+    fn neg(self) -> Expression {
+        self.unary(Unary::Negate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_arithmetic_folds() {
+        assert_eq!((index(7) * 3 + index(-1)).as_integer(), Some(20));
+        assert_eq!(index(-7).floor_divide(2).as_integer(), Some(-4));
+        assert_eq!(index(-7).modulo(3).as_integer(), Some(2));
+        assert!(matches!((axis(1) * 1 + 0).kind(), Kind::Axis(1)));
+        assert_eq!((axis(0) * 0).as_integer(), Some(0));
+    }
+
+    #[test]
+    fn axes_are_replaced_everywhere() {
+        let load = load(TensorId(0), Element::F32, vec![axis(0) * 4 + axis(1)]);
+        let replaced = (load.clone() + load).with_axes(&[index(2), axis(0)]);
+        assert_eq!(format!("{:?}", replaced).matches("Axis(0)").count(), 2);
+        assert_eq!(format!("{:?}", replaced).matches("Integer(8)").count(), 2);
+    }
+}

@@ -1,0 +1,236 @@
+//! A network as tensors and the computations that fill them, in order of execution.
+
+use std::sync::Arc;
+
+use super::array::{Array, byte_count};
+use super::element::{Element, Scalar};
+use super::error::Error;
+use super::expression::{Expression, Kind, TensorId, axis, load};
+use super::range;
+
+/// A tensor: a value with a static shape.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// The value's name in the network.
+    pub name: String,
+    pub element: Element,
+    pub shape: Vec<usize>,
+    /// The value, when it is known at compile time.
+    pub data: Option<Arc<Array>>,
+    /// This tensor is that one's memory under another shape (Reshape, Flatten, Identity).
+    pub view_of: Option<TensorId>,
+}
+
+/// How the values of a reduction are combined. All are associative, so the order is the emitter's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Combiner {
+    Sum,
+    Product,
+    Maximum,
+    Minimum,
+}
+
+/// The body is evaluated for every point of `extents` and combined, starting from `initial`.
+#[derive(Clone, Debug)]
+pub struct Reduction {
+    /// The extents of the reduction axes; they are numbered after the output axes.
+    pub extents: Vec<usize>,
+    pub combiner: Combiner,
+    pub initial: Scalar,
+    /// What is stored, from `Accumulator` and the output axes. The accumulator has the element of the body.
+    pub finish: Expression,
+}
+
+/// One computation: fills `output[offset + axes]` for all axes below `extents`.
+#[derive(Clone, Debug)]
+pub struct Compute {
+    /// The node this comes from.
+    pub node: String,
+    pub output: TensorId,
+    /// Where in the output the written region begins.
+    pub offset: Vec<usize>,
+    pub extents: Vec<usize>,
+    pub body: Expression,
+    pub reduction: Option<Reduction>,
+    /// Checked before the computation runs, because the indices are data.
+    pub checks: Vec<Check>,
+}
+
+/// Every value of `tensor` must lie in `low..=high`.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    pub tensor: TensorId,
+    pub low: i64,
+    pub high: i64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    pub tensors: Vec<Tensor>,
+    pub computes: Vec<Compute>,
+    pub inputs: Vec<TensorId>,
+    pub outputs: Vec<TensorId>,
+}
+
+impl Compute {
+    /// A computation of a whole tensor without reduction.
+    pub fn elementwise(node: &str, output: TensorId, extents: &[usize], body: Expression) -> Compute {
+        Compute {
+            node: node.to_string(),
+            output,
+            offset: vec![0; extents.len()],
+            extents: extents.to_vec(),
+            body,
+            reduction: None,
+            checks: Vec::new(),
+        }
+    }
+
+    /// Output extents, then reduction extents.
+    pub(crate) fn all_extents(&self) -> Vec<usize> {
+        let reduced = self.reduction.iter().flat_map(|reduction| reduction.extents.iter());
+        self.extents.iter().chain(reduced).copied().collect()
+    }
+
+    /// The expressions: the body, and the finish of a reduction.
+    pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        std::iter::once(&self.body).chain(self.reduction.iter().map(|reduction| &reduction.finish))
+    }
+
+    /// What is finally stored.
+    pub(crate) fn stored(&self) -> &Expression {
+        self.reduction.as_ref().map_or(&self.body, |reduction| &reduction.finish)
+    }
+
+    /// The tensors read, each once, in order of first use.
+    pub(crate) fn operands(&self) -> Vec<TensorId> {
+        let mut operands = Vec::new();
+        for expression in self.expressions() {
+            expression.walk(&mut |node| {
+                if let Kind::Load { tensor, .. } = node.kind()
+                    && !operands.contains(tensor)
+                {
+                    operands.push(*tensor);
+                }
+            });
+        }
+        operands
+    }
+}
+
+impl Graph {
+    pub fn tensor(&self, id: TensorId) -> Option<&Tensor> {
+        self.tensors.get(id.0)
+    }
+
+    fn add(&mut self, tensor: Tensor) -> Result<TensorId, Error> {
+        byte_count(&tensor.name, tensor.element, &tensor.shape)?;
+        self.tensors.push(tensor);
+        Ok(TensorId(self.tensors.len() - 1))
+    }
+
+    /// A tensor that some computation will fill.
+    pub fn add_tensor(&mut self, name: &str, element: Element, shape: &[usize]) -> Result<TensorId, Error> {
+        self.add(Tensor { name: name.to_string(), element, shape: shape.to_vec(), data: None, view_of: None })
+    }
+
+    pub fn add_input(&mut self, name: &str, element: Element, shape: &[usize]) -> Result<TensorId, Error> {
+        let id = self.add_tensor(name, element, shape)?;
+        self.inputs.push(id);
+        Ok(id)
+    }
+
+    pub fn add_constant(&mut self, name: &str, data: Arc<Array>) -> Result<TensorId, Error> {
+        let (element, shape) = (data.element(), data.shape().to_vec());
+        self.add(Tensor { name: name.to_string(), element, shape, data: Some(data), view_of: None })
+    }
+
+    /// The memory of `of` under another shape with as many elements.
+    pub fn add_view(&mut self, name: &str, of: TensorId, shape: &[usize]) -> Result<TensorId, Error> {
+        let source = self.tensor(of).ok_or_else(|| Error::invalid(name, "views a tensor that is not in the graph"))?;
+        let element = source.element;
+        if byte_count(name, element, &source.shape)? != byte_count(name, element, shape)? {
+            let reason = format!("cannot view shape {:?} as {shape:?}: the number of elements differs", source.shape);
+            return Err(Error::invalid(name, reason));
+        }
+        let data = source.data.clone();
+        let data = data.map(|data| data.as_ref().clone().reshaped(shape).map(Arc::new)).transpose()?;
+        let view_of = if data.is_some() { None } else { Some(of) };
+        self.add(Tensor { name: name.to_string(), element, shape: shape.to_vec(), data, view_of })
+    }
+
+    /// The tensor whose memory `id` is.
+    pub(crate) fn storage(&self, id: TensorId) -> TensorId {
+        let mut id = id;
+        // Views point backwards only (checked by `verify`), so this ends.
+        while let Some(of) = self.tensor(id).and_then(|tensor| tensor.view_of) {
+            id = of;
+        }
+        id
+    }
+
+    /// The element of `tensor` at the given indices.
+    pub fn load(&self, tensor: TensorId, indices: Vec<Expression>) -> Expression {
+        let element = self.tensor(tensor).map_or(Element::F32, |tensor| tensor.element);
+        load(tensor, element, indices)
+    }
+
+    /// The element of `tensor` that numpy broadcasting puts at the axes of an output of rank `rank`.
+    pub fn load_broadcast(&self, tensor: TensorId, rank: usize) -> Expression {
+        let shape = self.tensor(tensor).map_or(&[][..], |tensor| &tensor.shape);
+        let skipped = rank.saturating_sub(shape.len());
+        let indices = shape.iter().enumerate().map(|(d, &extent)| {
+            if extent == 1 { super::expression::index(0) } else { axis(d + skipped) }
+        });
+        self.load(tensor, indices.collect())
+    }
+
+    pub fn push(&mut self, compute: Compute) -> Result<(), Error> {
+        self.verify_compute(&compute)?;
+        self.computes.push(compute);
+        Ok(())
+    }
+
+    /// A new tensor with the stored element of `body` at every point.
+    pub fn add_elementwise(&mut self, node: &str, name: &str, shape: &[usize], body: Expression) -> Result<TensorId, Error> {
+        let output = self.add_tensor(name, body.element(), shape)?;
+        self.push(Compute::elementwise(node, output, shape, body))?;
+        Ok(output)
+    }
+
+    /// Types agree, regions fit, and every load is proven to stay inside its tensor: emitted code has no checks of its own.
+    pub(crate) fn verify_compute(&self, compute: &Compute) -> Result<(), Error> {
+        let fail = |reason: String| Err(Error::invalid(&compute.node, reason));
+        let Some(output) = self.tensor(compute.output) else {
+            return fail("writes a tensor that is not in the graph".to_string());
+        };
+        if output.view_of.is_some() || output.data.is_some() || self.inputs.contains(&compute.output) {
+            return fail(format!("writes '{}', which is not its own memory", output.name));
+        }
+        let rank = output.shape.len();
+        let fits = |d: usize| match (compute.offset.get(d), compute.extents.get(d), output.shape.get(d)) {
+            (Some(offset), Some(extent), Some(size)) => offset.checked_add(*extent).is_some_and(|end| end <= *size),
+            _ => false,
+        };
+        if compute.offset.len() != rank || compute.extents.len() != rank || !(0..rank).all(fits) {
+            let (offset, extents) = (&compute.offset, &compute.extents);
+            return fail(format!("writes {extents:?} at {offset:?} of shape {:?}", output.shape));
+        }
+        if compute.stored().element() != output.element {
+            let stored = compute.stored().element();
+            return fail(format!("stores {stored} into '{}', which holds {}", output.name, output.element));
+        }
+        let extents = compute.all_extents();
+        let body_element = compute.body.element();
+        if compute.extents.contains(&0) {
+            return Ok(());
+        }
+        if !extents.contains(&0) {
+            range::verify(self, &compute.node, &compute.body, &extents, None)?;
+        }
+        if let Some(reduction) = &compute.reduction {
+            range::verify(self, &compute.node, &reduction.finish, &compute.extents, Some(body_element))?;
+        }
+        Ok(())
+    }
+}

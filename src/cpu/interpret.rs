@@ -1,0 +1,278 @@
+//! Evaluates computations directly from their expressions: slow, and the meaning that emitted code must have.
+
+use std::collections::HashMap;
+
+use super::array::Array;
+use super::element::{Element, Scalar};
+use super::error::Error;
+use super::expression::{Binary, Comparison, Expression, Kind, TensorId, Unary, floor_divide};
+use super::graph::{Combiner, Compute, Graph, Reduction};
+
+/// Runs a graph on its inputs and returns its outputs, in order.
+pub fn interpret(graph: &Graph, inputs: &[&Array]) -> Result<Vec<Array>, Error> {
+    let mut values: HashMap<TensorId, Array> = HashMap::new();
+    for (position, id) in graph.inputs.iter().enumerate() {
+        let input = inputs.get(position).ok_or_else(|| Error::Input {
+            name: position.to_string(),
+            reason: format!("{} arrays given for {} inputs", inputs.len(), graph.inputs.len()),
+        })?;
+        values.insert(*id, (*input).clone());
+    }
+    for compute in &graph.computes {
+        run(graph, compute, &mut values)?;
+    }
+    let output = |id: &TensorId| {
+        let shape = graph.tensor(*id).map_or(&[][..], |tensor| &tensor.shape);
+        read(graph, &values, *id).map(Array::clone).and_then(|value| value.reshaped(shape))
+    };
+    graph.outputs.iter().map(output).collect()
+}
+
+fn read<'a>(graph: &'a Graph, values: &'a HashMap<TensorId, Array>, id: TensorId) -> Result<&'a Array, Error> {
+    let storage = graph.storage(id);
+    let data = graph.tensor(storage).and_then(|tensor| tensor.data.as_deref());
+    data.or_else(|| values.get(&storage)).ok_or_else(|| Error::invalid("", "reads a tensor before it is written"))
+}
+
+fn run(graph: &Graph, compute: &Compute, values: &mut HashMap<TensorId, Array>) -> Result<(), Error> {
+    for check in &compute.checks {
+        let array = read(graph, values, check.tensor)?;
+        check_indices(graph, compute, check, array)?;
+    }
+    let Some(tensor) = graph.tensor(compute.output) else {
+        return Err(Error::invalid(&compute.node, "writes a tensor that is not in the graph"));
+    };
+    let mut result = match values.remove(&compute.output) {
+        Some(array) => array,
+        None => Array::zeros(tensor.element, &tensor.shape)?,
+    };
+    let evaluation = Evaluation { graph, values, node: &compute.node };
+    for_each_point(&compute.extents, &mut |axes| {
+        let value = match &compute.reduction {
+            None => evaluation.value(&compute.body, axes, None)?,
+            Some(reduction) => evaluation.reduce(&compute.body, reduction, axes)?,
+        };
+        let at = axes.iter().zip(&compute.offset).zip(&tensor.shape);
+        let position = at.fold(0usize, |sum, ((axis, offset), size)| sum * size + usize::try_from(*axis).unwrap_or(0) + offset);
+        result.set(position, value);
+        Ok(())
+    })?;
+    values.insert(compute.output, result);
+    Ok(())
+}
+
+pub(crate) fn check_indices(graph: &Graph, compute: &Compute, check: &super::graph::Check, array: &Array) -> Result<(), Error> {
+    match array.to_i64().into_iter().find(|index| *index < check.low || *index > check.high) {
+        None => Ok(()),
+        Some(index) => Err(Error::IndexOutOfRange {
+            node: compute.node.clone(),
+            tensor: graph.tensor(check.tensor).map(|tensor| tensor.name.clone()).unwrap_or_default(),
+            index,
+            low: check.low,
+            high: check.high,
+        }),
+    }
+}
+
+/// Calls `visit` for every point of a box, the last axis fastest.
+fn for_each_point(extents: &[usize], visit: &mut dyn FnMut(&mut Vec<i64>) -> Result<(), Error>) -> Result<(), Error> {
+    if extents.contains(&0) {
+        return Ok(());
+    }
+    let mut point = vec![0i64; extents.len()];
+    loop {
+        visit(&mut point)?;
+        let mut axis = extents.len();
+        loop {
+            if axis == 0 {
+                return Ok(());
+            }
+            axis -= 1;
+            let (Some(position), Some(extent)) = (point.get_mut(axis), extents.get(axis)) else { return Ok(()) };
+            *position += 1;
+            if usize::try_from(*position).is_ok_and(|position| position < *extent) {
+                break;
+            }
+            *position = 0;
+        }
+    }
+}
+
+struct Evaluation<'a> {
+    graph: &'a Graph,
+    values: &'a HashMap<TensorId, Array>,
+    node: &'a str,
+}
+
+impl Evaluation<'_> {
+    fn reduce(&self, body: &Expression, reduction: &Reduction, axes: &[i64]) -> Result<Scalar, Error> {
+        let element = body.element();
+        let mut total = reduction.initial.cast(element);
+        let mut all = axes.to_vec();
+        for_each_point(&reduction.extents, &mut |reduced| {
+            all.truncate(axes.len());
+            all.extend_from_slice(reduced);
+            let value = self.value(body, &all, None)?;
+            let operation = match reduction.combiner {
+                Combiner::Sum => Binary::Add,
+                Combiner::Product => Binary::Multiply,
+                Combiner::Maximum => Binary::Maximum,
+                Combiner::Minimum => Binary::Minimum,
+            };
+            total = binary(operation, total, value).cast(element);
+            Ok(())
+        })?;
+        self.value(&reduction.finish, axes, Some(total))
+    }
+
+    fn value(&self, expression: &Expression, axes: &[i64], accumulator: Option<Scalar>) -> Result<Scalar, Error> {
+        let of = |expression: &Expression| self.value(expression, axes, accumulator);
+        let value = match expression.kind() {
+            Kind::Axis(number) => Scalar::Integer(axes.get(*number).copied().unwrap_or(0)),
+            Kind::Accumulator => accumulator.unwrap_or(Scalar::Float(0.0)),
+            Kind::Constant(value) => *value,
+            Kind::Load { tensor, indices } => return self.load(*tensor, indices, axes, accumulator),
+            Kind::Unary(operation, a) => unary(*operation, of(a)?),
+            Kind::Binary(operation, a, b) => binary(*operation, of(a)?, of(b)?),
+            Kind::Compare(comparison, a, b) => Scalar::Boolean(compare(*comparison, of(a)?, of(b)?)),
+            Kind::Select(condition, a, b) => return if of(condition)?.as_bool() { of(a) } else { of(b) },
+            Kind::Cast(a) => of(a)?,
+        };
+        Ok(value.cast(expression.element()))
+    }
+
+    fn load(&self, id: TensorId, indices: &[Expression], axes: &[i64], accumulator: Option<Scalar>) -> Result<Scalar, Error> {
+        let array = read(self.graph, self.values, id)?;
+        let shape = self.graph.tensor(id).map_or(&[][..], |tensor| &tensor.shape);
+        let mut position = Some(0usize);
+        for (index, &size) in indices.iter().zip(shape) {
+            let index = usize::try_from(self.value(index, axes, accumulator)?.as_i64()).ok().filter(|index| *index < size);
+            position = position.and_then(|sum| sum.checked_mul(size)).zip(index).and_then(|(sum, index)| sum.checked_add(index));
+        }
+        position.and_then(|position| array.get(position)).ok_or_else(|| Error::invalid(self.node, "an index is out of range"))
+    }
+}
+
+fn unary(operation: Unary, a: Scalar) -> Scalar {
+    match (operation, a) {
+        (Unary::Not, a) => Scalar::Boolean(!a.as_bool()),
+        (Unary::Negate, Scalar::Integer(a)) => Scalar::Integer(a.wrapping_neg()),
+        (Unary::Absolute, Scalar::Integer(a)) => Scalar::Integer(a.wrapping_abs()),
+        (_, a) => Scalar::Float(unary_float(operation, a.as_f64())),
+    }
+}
+
+fn unary_float(operation: Unary, a: f64) -> f64 {
+    match operation {
+        Unary::Negate => -a,
+        Unary::Absolute => a.abs(),
+        Unary::Exponential => a.exp(),
+        Unary::Logarithm => a.ln(),
+        Unary::SquareRoot => a.sqrt(),
+        Unary::Tanh => a.tanh(),
+        Unary::Erf => libm::erf(a),
+        Unary::Sine => a.sin(),
+        Unary::Cosine => a.cos(),
+        Unary::Floor => a.floor(),
+        Unary::Ceil => a.ceil(),
+        Unary::Round => a.round_ties_even(),
+        Unary::Not => a,
+    }
+}
+
+fn binary(operation: Binary, a: Scalar, b: Scalar) -> Scalar {
+    match (a, b) {
+        (Scalar::Float(a), Scalar::Float(b)) => Scalar::Float(binary_float(operation, a, b)),
+        (Scalar::Boolean(a), Scalar::Boolean(b)) => Scalar::Boolean(match operation {
+            Binary::And | Binary::Multiply | Binary::Minimum => a && b,
+            Binary::Xor => a != b,
+            _ => a || b,
+        }),
+        (a, b) => Scalar::Integer(binary_integer(operation, a.as_i64(), b.as_i64())),
+    }
+}
+
+fn binary_float(operation: Binary, a: f64, b: f64) -> f64 {
+    match operation {
+        Binary::Add => a + b,
+        Binary::Subtract => a - b,
+        Binary::Multiply => a * b,
+        Binary::Divide => a / b,
+        Binary::Power => a.powf(b),
+        Binary::Maximum | Binary::Minimum if a.is_nan() || b.is_nan() => f64::NAN,
+        Binary::Maximum => a.max(b),
+        Binary::Minimum => a.min(b),
+        Binary::FloorDivide | Binary::Modulo | Binary::And | Binary::Or | Binary::Xor => f64::NAN,
+    }
+}
+
+fn binary_integer(operation: Binary, a: i64, b: i64) -> i64 {
+    match operation {
+        Binary::Add => a.wrapping_add(b),
+        Binary::Subtract => a.wrapping_sub(b),
+        Binary::Multiply => a.wrapping_mul(b),
+        Binary::Divide => a.checked_div(b).unwrap_or(0),
+        Binary::FloorDivide => floor_divide(a, b).unwrap_or(0),
+        Binary::Modulo if b == 0 => 0,
+        Binary::Modulo => floor_divide(a, b).map_or(0, |quotient| a.wrapping_sub(quotient.wrapping_mul(b))),
+        Binary::Maximum => a.max(b),
+        Binary::Minimum => a.min(b),
+        Binary::And => a & b,
+        Binary::Or => a | b,
+        Binary::Xor => a ^ b,
+        Binary::Power => integer_power(a, b),
+    }
+}
+
+/// `a` to the `b`, wrapping; a negative exponent gives what truncating the real result gives.
+fn integer_power(a: i64, b: i64) -> i64 {
+    match (u32::try_from(b), a) {
+        (Ok(exponent), _) => a.wrapping_pow(exponent),
+        (Err(_), 1) => 1,
+        (Err(_), -1) => if b % 2 == 0 { 1 } else { -1 },
+        (Err(_), _) => 0,
+    }
+}
+
+fn compare(comparison: Comparison, a: Scalar, b: Scalar) -> bool {
+    if let (Scalar::Float(a), Scalar::Float(b)) = (a, b) {
+        return match comparison {
+            Comparison::Less => a < b,
+            Comparison::LessOrEqual => a <= b,
+            Comparison::Equal => a == b,
+        };
+    }
+    let (a, b) = (a.as_i64(), b.as_i64());
+    match comparison {
+        Comparison::Less => a < b,
+        Comparison::LessOrEqual => a <= b,
+        Comparison::Equal => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::expression::axis;
+    use super::*;
+
+    #[test]
+    fn elements_of_a_reversed_sum() {
+        let mut graph = Graph::default();
+        let x = graph.add_input("x", Element::F32, &[2, 3]).unwrap();
+        let reversed = graph.load(x, vec![axis(0), axis(1) * -1 + 2]);
+        let y = graph.add_elementwise("n", "y", &[2, 3], graph.load(x, vec![axis(0), axis(1)]) + reversed).unwrap();
+        graph.outputs.push(y);
+        let input = Array::from_values(&[2, 3], &[1.0f32, 2.0, 3.0, 4.0, 5.0, 7.0]).unwrap();
+        let outputs = interpret(&graph, &[&input]).unwrap();
+        assert_eq!(outputs[0].values::<f32>().unwrap(), &[4.0, 4.0, 4.0, 11.0, 10.0, 11.0]);
+    }
+
+    #[test]
+    fn loads_outside_are_refused() {
+        let mut graph = Graph::default();
+        let x = graph.add_input("x", Element::F32, &[3]).unwrap();
+        let body = graph.load(x, vec![axis(0) + 1]);
+        let error = graph.add_elementwise("shift", "y", &[3], body).unwrap_err().to_string();
+        assert!(error.contains("shift") && error.contains("1..=3"), "{error}");
+    }
+}

@@ -1,0 +1,170 @@
+//! From a graph to kernels, steps and addresses: everything but machine code.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::array::{Array, byte_count};
+use super::error::Error;
+use super::expression::TensorId;
+use super::fuse::fuse;
+use super::graph::{Check, Compute, Graph};
+use super::kernel::Kernel;
+use super::memory::{Buffer, plan};
+
+/// Where a tensor's bytes are while a network runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Input(usize),
+    Output(usize),
+    Constant(usize),
+    /// At this offset of the arena.
+    Arena(usize),
+}
+
+/// One computation: a kernel applied to tensors.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub node: String,
+    pub kernel: usize,
+    pub output: Place,
+    pub operands: Vec<Place>,
+    pub checks: Vec<(Check, Place)>,
+    /// Values that are complete when this step is done.
+    pub completes: Vec<TensorId>,
+}
+
+/// A network ready for code generation.
+pub(crate) struct Prepared {
+    pub graph: Graph,
+    pub kernels: Vec<Kernel>,
+    pub steps: Vec<Step>,
+    pub constants: Vec<Arc<Array>>,
+    pub arena: usize,
+    /// By tensor.
+    pub places: Vec<Option<Place>>,
+}
+
+pub(crate) fn prepare(mut graph: Graph, kept: &HashSet<TensorId>) -> Result<Prepared, Error> {
+    remove_dead(&mut graph, kept);
+    fuse(&mut graph, kept);
+    let mut kernels = Kernels::default();
+    let mut computed = Vec::new();
+    for compute in &graph.computes {
+        let (kernel, operands) = Kernel::new(&graph, compute)?;
+        computed.push((kernels.intern(kernel), operands));
+    }
+    let (places, constants, arena) = place(&graph)?;
+    let lookup = |id: TensorId, node: &str| {
+        let place = places.get(graph.storage(id).0).copied().flatten();
+        place.ok_or_else(|| Error::invalid(node, "reads a tensor that nothing writes"))
+    };
+    let mut steps = Vec::new();
+    for (compute, (kernel, operands)) in graph.computes.iter().zip(computed) {
+        let operands: Result<Vec<Place>, Error> = operands.iter().map(|id| lookup(*id, &compute.node)).collect();
+        let checks: Result<Vec<(Check, Place)>, Error> =
+            compute.checks.iter().map(|check| Ok((*check, lookup(check.tensor, &compute.node)?))).collect();
+        steps.push(Step {
+            node: compute.node.clone(),
+            kernel,
+            output: lookup(compute.output, &compute.node)?,
+            operands: operands?,
+            checks: checks?,
+            completes: Vec::new(),
+        });
+    }
+    complete(&graph, kept, &mut steps);
+    Ok(Prepared { graph, kernels: kernels.list, steps, constants, arena, places })
+}
+
+/// Drops computations whose result nobody reads.
+fn remove_dead(graph: &mut Graph, kept: &HashSet<TensorId>) {
+    let mut needed: HashSet<TensorId> = graph.outputs.iter().chain(kept).map(|id| graph.storage(*id)).collect();
+    let mut alive: Vec<Compute> = Vec::new();
+    for compute in std::mem::take(&mut graph.computes).into_iter().rev() {
+        if needed.contains(&compute.output) {
+            let checked = compute.checks.iter().map(|check| check.tensor);
+            needed.extend(compute.operands().into_iter().chain(checked).map(|id| graph.storage(id)));
+            alive.push(compute);
+        }
+    }
+    alive.reverse();
+    graph.computes = alive;
+}
+
+#[derive(Default)]
+struct Kernels {
+    list: Vec<Kernel>,
+    known: HashMap<String, usize>,
+}
+
+impl Kernels {
+    /// Equal kernels get one number.
+    fn intern(&mut self, kernel: Kernel) -> usize {
+        let position = *self.known.entry(format!("{kernel:?}")).or_insert(self.list.len());
+        if position == self.list.len() {
+            self.list.push(kernel);
+        }
+        position
+    }
+}
+
+/// Addresses for inputs, outputs, constants and everything between.
+fn place(graph: &Graph) -> Result<(Vec<Option<Place>>, Vec<Arc<Array>>, usize), Error> {
+    let mut places: Vec<Option<Place>> = vec![None; graph.tensors.len()];
+    let mut constants = Vec::new();
+    let mut set = |id: TensorId, place: Place, places: &mut Vec<Option<Place>>| {
+        if let Some(slot @ None) = places.get_mut(id.0) {
+            *slot = Some(place);
+        }
+    };
+    for (position, tensor) in graph.tensors.iter().enumerate() {
+        if let Some(data) = &tensor.data {
+            set(TensorId(position), Place::Constant(constants.len()), &mut places);
+            constants.push(data.clone());
+        }
+    }
+    graph.inputs.iter().enumerate().for_each(|(n, id)| set(*id, Place::Input(n), &mut places));
+    graph.outputs.iter().enumerate().for_each(|(n, id)| set(graph.storage(*id), Place::Output(n), &mut places));
+    let mut lives: HashMap<TensorId, (usize, usize)> = HashMap::new();
+    let mut order = Vec::new();
+    for (step, compute) in graph.computes.iter().enumerate() {
+        let checked = compute.checks.iter().map(|check| check.tensor);
+        for id in compute.operands().into_iter().chain(checked).chain([compute.output]).map(|id| graph.storage(id)) {
+            if places.get(id.0) == Some(&None) {
+                let life = lives.entry(id).or_insert_with(|| {
+                    order.push(id);
+                    (step, step)
+                });
+                life.1 = step;
+            }
+        }
+    }
+    let mut buffers = Vec::new();
+    for id in &order {
+        let (Some(tensor), Some(&(first, last))) = (graph.tensor(*id), lives.get(id)) else { continue };
+        buffers.push(Buffer { bytes: byte_count(&tensor.name, tensor.element, &tensor.shape)?, first, last });
+    }
+    let too_large = || Error::TooLarge {
+        tensor: "all intermediate tensors".to_string(),
+        shape: Vec::new(),
+        reason: "together they do not fit this machine's address space".to_string(),
+    };
+    let plan = plan(&buffers).ok_or_else(too_large)?;
+    order.iter().zip(&plan.offsets).for_each(|(id, offset)| set(*id, Place::Arena(*offset), &mut places));
+    Ok((places, constants, plan.bytes))
+}
+
+/// Notes after which step each kept value, or view of one, can be looked at.
+fn complete(graph: &Graph, kept: &HashSet<TensorId>, steps: &mut [Step]) {
+    let mut last: HashMap<TensorId, usize> = HashMap::new();
+    graph.computes.iter().enumerate().for_each(|(step, compute)| {
+        last.insert(compute.output, step);
+    });
+    let mut kept: Vec<TensorId> = kept.iter().copied().collect();
+    kept.sort();
+    for id in kept {
+        if let Some(step) = last.get(&graph.storage(id)).and_then(|step| steps.get_mut(*step)) {
+            step.completes.push(id);
+        }
+    }
+}

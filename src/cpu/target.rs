@@ -1,0 +1,100 @@
+//! The machines that code is emitted for: this one, and the board's processor.
+
+use std::sync::OnceLock;
+
+use inkwell::OptimizationLevel;
+use inkwell::attributes::AttributeLoc;
+use inkwell::context::Context;
+use inkwell::module::Module;
+use inkwell::passes::PassBuilderOptions;
+use inkwell::targets::{CodeModel, FileType, InitializationConfig, RelocMode, Target as LlvmTarget, TargetMachine, TargetTriple};
+use inkwell::values::FunctionValue;
+
+use super::error::Error;
+
+/// A processor to emit code for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    triple: String,
+    processor: String,
+    features: String,
+    /// How many f32 a vector register holds.
+    pub(crate) lanes: usize,
+    /// How many vector registers there are.
+    pub(crate) registers: usize,
+}
+
+impl Target {
+    /// The machine this runs on, with every vector extension it has.
+    pub fn host() -> Result<Target, Error> {
+        initialize();
+        let features = TargetMachine::get_host_cpu_features().to_string();
+        let has = |name: &str| features.split(',').any(|feature| feature == name);
+        let (lanes, registers) = match () {
+            () if has("+avx512f") => (16, 32),
+            () if has("+avx2") => (8, 16),
+            () if cfg!(target_arch = "aarch64") => (4, 32),
+            () => (4, 16),
+        };
+        let triple = TargetMachine::get_default_triple().as_str().to_string_lossy().into_owned();
+        Ok(Target { triple, processor: TargetMachine::get_host_cpu_name().to_string(), features, lanes, registers })
+    }
+
+    /// The board: 64-bit Arm under Linux, with what every such processor has.
+    pub fn board() -> Target {
+        Target {
+            triple: "aarch64-unknown-linux-gnu".to_string(),
+            processor: "generic".to_string(),
+            features: "+neon".to_string(),
+            lanes: 4,
+            registers: 32,
+        }
+    }
+
+    pub(crate) fn machine(&self) -> Result<TargetMachine, Error> {
+        initialize();
+        let doing = "choosing the target machine";
+        let triple = TargetTriple::create(&self.triple);
+        let target = LlvmTarget::from_triple(&triple).map_err(|error| Error::llvm(doing, error))?;
+        let level = OptimizationLevel::Aggressive;
+        let machine = target.create_target_machine(&triple, &self.processor, &self.features, level, RelocMode::PIC, CodeModel::Default);
+        machine.ok_or_else(|| Error::llvm(doing, format!("none for {}", self.triple)))
+    }
+
+    /// Tells the optimizer what the function may use; passes ask the function, not the machine.
+    pub(crate) fn annotate(&self, context: &Context, function: FunctionValue<'_>) {
+        let width = (self.lanes * 32).to_string();
+        let attributes = [("target-cpu", self.processor.as_str()), ("target-features", &self.features), ("prefer-vector-width", &width)];
+        for (name, value) in attributes {
+            function.add_attribute(AttributeLoc::Function, context.create_string_attribute(name, value));
+        }
+        let nounwind = inkwell::attributes::Attribute::get_named_enum_kind_id("nounwind");
+        function.add_attribute(AttributeLoc::Function, context.create_enum_attribute(nounwind, 0));
+    }
+
+    /// Optimizes a module and assembles it into an object file.
+    pub(crate) fn assemble(&self, module: &Module<'_>) -> Result<Vec<u8>, Error> {
+        let machine = self.machine()?;
+        module.set_triple(&machine.get_triple());
+        module.set_data_layout(&machine.get_target_data().get_data_layout());
+        module.verify().map_err(|error| Error::llvm("verifying emitted code", error))?;
+        let options = PassBuilderOptions::create();
+        options.set_loop_vectorization(true);
+        options.set_loop_slp_vectorization(true);
+        options.set_loop_unrolling(true);
+        options.set_loop_interleaving(true);
+        module.run_passes("default<O3>", &machine, options).map_err(|error| Error::llvm("optimizing", error))?;
+        let buffer = machine.write_to_memory_buffer(module, FileType::Object).map_err(|error| Error::llvm("assembling", error))?;
+        Ok(buffer.as_slice().to_vec())
+    }
+}
+
+/// LLVM's targets, once per process.
+fn initialize() {
+    static DONE: OnceLock<()> = OnceLock::new();
+    DONE.get_or_init(|| {
+        let config = InitializationConfig::default();
+        LlvmTarget::initialize_x86(&config);
+        LlvmTarget::initialize_aarch64(&config);
+    });
+}

@@ -124,7 +124,8 @@ impl Array {
     /// The values, or `None` when the array holds another element type.
     pub fn values<T: ArrayElement>(&self) -> Option<&[T]> {
         // SAFETY: the bytes are initialised, aligned to 64, and every bit pattern is a valid number.
-        (T::ELEMENT == self.element).then(|| unsafe { std::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len()) })
+        (T::ELEMENT == self.element)
+            .then(|| unsafe { std::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len()) })
     }
 
     /// The values, or `None` when the array holds another element type.
@@ -154,12 +155,20 @@ impl Array {
 
     /// Every value as f64; exact for all elements but large i64.
     pub fn to_f64(&self) -> Vec<f64> {
-        self.as_bytes().chunks_exact(self.element.bytes()).filter_map(|b| Scalar::read(self.element, b)).map(Scalar::as_f64).collect()
+        self.as_bytes()
+            .chunks_exact(self.element.bytes())
+            .filter_map(|b| Scalar::read(self.element, b))
+            .map(Scalar::as_f64)
+            .collect()
     }
 
     /// Every value as i64; floats truncate.
     pub fn to_i64(&self) -> Vec<i64> {
-        self.as_bytes().chunks_exact(self.element.bytes()).filter_map(|b| Scalar::read(self.element, b)).map(Scalar::as_i64).collect()
+        self.as_bytes()
+            .chunks_exact(self.element.bytes())
+            .filter_map(|b| Scalar::read(self.element, b))
+            .map(Scalar::as_i64)
+            .collect()
     }
 
     pub(crate) fn set(&mut self, position: usize, value: Scalar) {
@@ -180,7 +189,13 @@ impl Array {
 
 impl std::fmt::Debug for Array {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Array({} {:?}, first {:?})", self.element, self.shape, self.to_f64().iter().take(8).collect::<Vec<_>>())
+        write!(
+            f,
+            "Array({} {:?}, first {:?})",
+            self.element,
+            self.shape,
+            self.to_f64().iter().take(8).collect::<Vec<_>>()
+        )
     }
 }
 

@@ -92,10 +92,19 @@ impl Executable {
             .map(|(chunk, kernels)| emit_kernels(kernels, chunk * KERNELS_PER_MODULE, &target))
             .collect();
         let jit = Jit::link(&objects?)?;
-        let entries: Result<Vec<Entry>, Error> = (0..prepared.kernels.len()).map(|n| jit.entry(&kernel_name(n))).collect();
+        let entries: Result<Vec<Entry>, Error> =
+            (0..prepared.kernels.len()).map(|n| jit.entry(&kernel_name(n))).collect();
         let works: Vec<Work> = prepared.kernels.iter().map(|kernel| emit::work(kernel, &target)).collect();
         let scratch = works.iter().map(|work| work.scratch.next_multiple_of(ALIGNMENT)).max().unwrap_or(0);
-        Ok(Executable { prepared, entries: entries?, works, scratch, options, arenas: Mutex::new(Vec::new()), _jit: jit })
+        Ok(Executable {
+            prepared,
+            entries: entries?,
+            works,
+            scratch,
+            options,
+            arenas: Mutex::new(Vec::new()),
+            _jit: jit,
+        })
     }
 
     /// Runs the network on arrays of the inputs' types and shapes, in order.
@@ -105,7 +114,11 @@ impl Executable {
 
     /// As `run`; calls `observer` with the name and value of every input and every value that `Options::observe` selects,
     /// in order of execution.
-    pub fn run_with_observer(&self, inputs: &[&Array], observer: &mut dyn FnMut(&str, ArrayView<'_>)) -> Result<Vec<Array>, Error> {
+    pub fn run_with_observer(
+        &self,
+        inputs: &[&Array],
+        observer: &mut dyn FnMut(&str, ArrayView<'_>),
+    ) -> Result<Vec<Array>, Error> {
         let graph = &self.prepared.graph;
         self.check_inputs(inputs)?;
         let mut outputs = Vec::new();
@@ -204,8 +217,12 @@ impl Executable {
     /// Outputs that are not written in place: constants, inputs, and values that are an output twice.
     fn copy_outputs(&self, pointers: &Pointers) {
         for (position, id) in self.prepared.graph.outputs.iter().enumerate() {
-            let Some(place) = self.prepared.places.get(self.prepared.graph.storage(*id).0).copied().flatten() else { continue };
-            if let (true, Some(view), Some(to)) = (place != Place::Output(position), self.view(*id, pointers), pointers.at(Place::Output(position))) {
+            let Some(place) = self.prepared.places.get(self.prepared.graph.storage(*id).0).copied().flatten() else {
+                continue;
+            };
+            if let (true, Some(view), Some(to)) =
+                (place != Place::Output(position), self.view(*id, pointers), pointers.at(Place::Output(position)))
+            {
                 // SAFETY: the output array has the view's size, and is another allocation.
                 unsafe { std::ptr::copy_nonoverlapping(view.bytes.as_ptr(), to, view.bytes.len()) };
             }
@@ -220,10 +237,17 @@ impl Executable {
             }
         }
         let missing = || Error::invalid(&step.node, "lost one of its tensors");
-        let (Some(entry), Some(work)) = (self.entries.get(step.kernel), self.works.get(step.kernel)) else { return Err(missing()) };
+        let (Some(entry), Some(work)) = (self.entries.get(step.kernel), self.works.get(step.kernel)) else {
+            return Err(missing());
+        };
         let places = std::iter::once(step.output).chain(step.operands.iter().copied());
         let table: Option<Vec<*mut u8>> = places.map(|place| pointers.at(place)).collect();
-        let call = Call { entry: *entry, table: table.ok_or_else(missing)?, scratch: pointers.scratch, scratch_bytes: self.scratch };
+        let call = Call {
+            entry: *entry,
+            table: table.ok_or_else(missing)?,
+            scratch: pointers.scratch,
+            scratch_bytes: self.scratch,
+        };
         let threads = if self.options.single_threaded { 1 } else { rayon::current_num_threads() };
         let total = work.units.saturating_mul(work.cost);
         let chunks = if total < WORTH_SPLITTING || threads < 2 { 1 } else { work.units.min(threads * 4).max(1) };
@@ -301,7 +325,10 @@ fn observed(graph: &Graph, observe: &Observe) -> HashSet<TensorId> {
         Observe::Names(names) => names.contains(name),
     };
     let tensors = graph.tensors.iter().enumerate();
-    tensors.filter(|(_, tensor)| tensor.data.is_none() && wanted(&tensor.name)).map(|(position, _)| TensorId(position)).collect()
+    tensors
+        .filter(|(_, tensor)| tensor.data.is_none() && wanted(&tensor.name))
+        .map(|(position, _)| TensorId(position))
+        .collect()
 }
 
 /// Computes, once and for all, what depends on constants only.
@@ -333,7 +360,9 @@ fn fold_constants(mut graph: Graph, options: &Options) -> Result<Graph, Error> {
     // Views of what is now constant are constants, too.
     for position in 0..graph.tensors.len() {
         let Some(tensor) = graph.tensors.get(position) else { continue };
-        let Some(data) = tensor.view_of.and_then(|of| graph.tensor(of)).and_then(|of| of.data.clone()) else { continue };
+        let Some(data) = tensor.view_of.and_then(|of| graph.tensor(of)).and_then(|of| of.data.clone()) else {
+            continue;
+        };
         let data = data.as_ref().clone().reshaped(&tensor.shape.clone())?;
         if let Some(tensor) = graph.tensors.get_mut(position) {
             (tensor.data, tensor.view_of) = (Some(Arc::new(data)), None);

@@ -64,7 +64,10 @@ pub enum Kind {
     /// In the `finish` of a reduction: the reduced value.
     Accumulator,
     Constant(Scalar),
-    Load { tensor: TensorId, indices: Vec<Expression> },
+    Load {
+        tensor: TensorId,
+        indices: Vec<Expression>,
+    },
     Unary(Unary, Expression),
     Binary(Binary, Expression, Expression),
     Compare(Comparison, Expression, Expression),
@@ -280,7 +283,9 @@ fn simplify(operation: Binary, a: &Expression, b: &Expression) -> Option<Express
         (Binary::Add, Some(0), _) | (Binary::Multiply, Some(1), _) => Some(b.clone()),
         (Binary::Add | Binary::Subtract, _, Some(0)) => Some(a.clone()),
         (Binary::Multiply | Binary::FloorDivide | Binary::Divide, _, Some(1)) => Some(a.clone()),
-        (Binary::Multiply, Some(0), _) | (Binary::Multiply, _, Some(0)) | (Binary::Modulo, _, Some(1)) => Some(index(0)),
+        (Binary::Multiply, Some(0), _) | (Binary::Multiply, _, Some(0)) | (Binary::Modulo, _, Some(1)) => {
+            Some(index(0))
+        }
         _ => None,
     }
 }

@@ -114,7 +114,8 @@ fn loads_from(node: &Expression, id: TensorId) -> Option<&[Expression]> {
 
 fn substitute(expression: &Expression, producer: &Compute) -> Expression {
     expression.rewrite(&mut |node| {
-        let indices: Vec<Expression> = loads_from(node, producer.output)?.iter().map(|index| substitute(index, producer)).collect();
+        let indices: Vec<Expression> =
+            loads_from(node, producer.output)?.iter().map(|index| substitute(index, producer)).collect();
         Some(producer.body.with_axes(&indices))
     })
 }

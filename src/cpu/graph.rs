@@ -179,9 +179,10 @@ impl Graph {
     pub fn load_broadcast(&self, tensor: TensorId, rank: usize) -> Expression {
         let shape = self.tensor(tensor).map_or(&[][..], |tensor| &tensor.shape);
         let skipped = rank.saturating_sub(shape.len());
-        let indices = shape.iter().enumerate().map(|(d, &extent)| {
-            if extent == 1 { super::expression::index(0) } else { axis(d + skipped) }
-        });
+        let indices = shape
+            .iter()
+            .enumerate()
+            .map(|(d, &extent)| if extent == 1 { super::expression::index(0) } else { axis(d + skipped) });
         self.load(tensor, indices.collect())
     }
 
@@ -192,7 +193,13 @@ impl Graph {
     }
 
     /// A new tensor with the stored element of `body` at every point.
-    pub fn add_elementwise(&mut self, node: &str, name: &str, shape: &[usize], body: Expression) -> Result<TensorId, Error> {
+    pub fn add_elementwise(
+        &mut self,
+        node: &str,
+        name: &str,
+        shape: &[usize],
+        body: Expression,
+    ) -> Result<TensorId, Error> {
         let output = self.add_tensor(name, body.element(), shape)?;
         self.push(Compute::elementwise(node, output, shape, body))?;
         Ok(output)

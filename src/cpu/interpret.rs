@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::array::Array;
-use super::element::{Element, Scalar};
+use super::element::Scalar;
 use super::error::Error;
 use super::expression::{Binary, Comparison, Expression, Kind, TensorId, Unary, floor_divide};
 use super::graph::{Combiner, Compute, Graph, Reduction};
@@ -53,7 +53,8 @@ fn run(graph: &Graph, compute: &Compute, values: &mut HashMap<TensorId, Array>) 
             Some(reduction) => evaluation.reduce(&compute.body, reduction, axes)?,
         };
         let at = axes.iter().zip(&compute.offset).zip(&tensor.shape);
-        let position = at.fold(0usize, |sum, ((axis, offset), size)| sum * size + usize::try_from(*axis).unwrap_or(0) + offset);
+        let position =
+            at.fold(0usize, |sum, ((axis, offset), size)| sum * size + usize::try_from(*axis).unwrap_or(0) + offset);
         result.set(position, value);
         Ok(())
     })?;
@@ -61,7 +62,12 @@ fn run(graph: &Graph, compute: &Compute, values: &mut HashMap<TensorId, Array>) 
     Ok(())
 }
 
-pub(crate) fn check_indices(graph: &Graph, compute: &Compute, check: &super::graph::Check, array: &Array) -> Result<(), Error> {
+pub(crate) fn check_indices(
+    graph: &Graph,
+    compute: &Compute,
+    check: &super::graph::Check,
+    array: &Array,
+) -> Result<(), Error> {
     match array.to_i64().into_iter().find(|index| *index < check.low || *index > check.high) {
         None => Ok(()),
         Some(index) => Err(Error::IndexOutOfRange {
@@ -141,15 +147,27 @@ impl Evaluation<'_> {
         Ok(value.cast(expression.element()))
     }
 
-    fn load(&self, id: TensorId, indices: &[Expression], axes: &[i64], accumulator: Option<Scalar>) -> Result<Scalar, Error> {
+    fn load(
+        &self,
+        id: TensorId,
+        indices: &[Expression],
+        axes: &[i64],
+        accumulator: Option<Scalar>,
+    ) -> Result<Scalar, Error> {
         let array = read(self.graph, self.values, id)?;
         let shape = self.graph.tensor(id).map_or(&[][..], |tensor| &tensor.shape);
         let mut position = Some(0usize);
         for (index, &size) in indices.iter().zip(shape) {
-            let index = usize::try_from(self.value(index, axes, accumulator)?.as_i64()).ok().filter(|index| *index < size);
-            position = position.and_then(|sum| sum.checked_mul(size)).zip(index).and_then(|(sum, index)| sum.checked_add(index));
+            let index =
+                usize::try_from(self.value(index, axes, accumulator)?.as_i64()).ok().filter(|index| *index < size);
+            position = position
+                .and_then(|sum| sum.checked_mul(size))
+                .zip(index)
+                .and_then(|(sum, index)| sum.checked_add(index));
         }
-        position.and_then(|position| array.get(position)).ok_or_else(|| Error::invalid(self.node, "an index is out of range"))
+        position
+            .and_then(|position| array.get(position))
+            .ok_or_else(|| Error::invalid(self.node, "an index is out of range"))
     }
 }
 
@@ -229,7 +247,13 @@ fn integer_power(a: i64, b: i64) -> i64 {
     match (u32::try_from(b), a) {
         (Ok(exponent), _) => a.wrapping_pow(exponent),
         (Err(_), 1) => 1,
-        (Err(_), -1) => if b % 2 == 0 { 1 } else { -1 },
+        (Err(_), -1) => {
+            if b % 2 == 0 {
+                1
+            } else {
+                -1
+            }
+        }
         (Err(_), _) => 0,
     }
 }
@@ -252,6 +276,7 @@ fn compare(comparison: Comparison, a: Scalar, b: Scalar) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::element::Element;
     use super::super::expression::axis;
     use super::*;
 

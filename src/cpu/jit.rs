@@ -3,9 +3,10 @@
 use std::ffi::{CStr, CString};
 
 use inkwell::llvm_sys::core::LLVMCreateMemoryBufferWithMemoryRangeCopy;
-use inkwell::llvm_sys::error::{LLVMErrorRef, LLVMGetErrorMessage, LLVMDisposeErrorMessage};
+use inkwell::llvm_sys::error::{LLVMDisposeErrorMessage, LLVMErrorRef, LLVMGetErrorMessage};
 use inkwell::llvm_sys::orc2::lljit::{
-    LLVMOrcCreateLLJIT, LLVMOrcDisposeLLJIT, LLVMOrcLLJITAddObjectFile, LLVMOrcLLJITGetMainJITDylib, LLVMOrcLLJITLookup, LLVMOrcLLJITRef,
+    LLVMOrcCreateLLJIT, LLVMOrcDisposeLLJIT, LLVMOrcLLJITAddObjectFile, LLVMOrcLLJITGetMainJITDylib,
+    LLVMOrcLLJITLookup, LLVMOrcLLJITRef,
 };
 
 use super::error::Error;
@@ -45,7 +46,11 @@ impl Jit {
         for object in objects {
             // SAFETY: the bytes are copied; the linker takes the copy over.
             let error = unsafe {
-                let buffer = LLVMCreateMemoryBufferWithMemoryRangeCopy(object.as_ptr().cast(), object.len(), c"kernels".as_ptr());
+                let buffer = LLVMCreateMemoryBufferWithMemoryRangeCopy(
+                    object.as_ptr().cast(),
+                    object.len(),
+                    c"kernels".as_ptr(),
+                );
                 LLVMOrcLLJITAddObjectFile(jit.0, LLVMOrcLLJITGetMainJITDylib(jit.0), buffer)
             };
             check("linking", error)?;

@@ -47,7 +47,9 @@ impl Affine {
                 *coefficients.get_mut(*number)? = 1;
                 Some(Affine { constant: 0, coefficients })
             }
-            Kind::Constant(Scalar::Integer(constant)) => Some(Affine { constant: *constant, coefficients: vec![0; rank] }),
+            Kind::Constant(Scalar::Integer(constant)) => {
+                Some(Affine { constant: *constant, coefficients: vec![0; rank] })
+            }
             Kind::Binary(Add, a, b) => of(a)?.combine(&of(b)?, 1),
             Kind::Binary(Subtract, a, b) => of(a)?.combine(&of(b)?, -1),
             Kind::Binary(Multiply, a, b) => match (a.as_integer(), b.as_integer()) {
@@ -95,8 +97,12 @@ impl Kernel {
         let operands = compute.operands();
         let shape_of = |id: TensorId| graph.tensor(id).map_or(&[][..], |tensor| &tensor.shape);
         let flat = |expression: &Expression| flat_loads(expression, &operands, &shape_of);
-        let at: Vec<Expression> =
-            compute.offset.iter().enumerate().map(|(d, &offset)| axis(d) + i64::try_from(offset).unwrap_or(0)).collect();
+        let at: Vec<Expression> = compute
+            .offset
+            .iter()
+            .enumerate()
+            .map(|(d, &offset)| axis(d) + i64::try_from(offset).unwrap_or(0))
+            .collect();
         let elements = operands.iter().filter_map(|id| graph.tensor(*id)).map(|tensor| tensor.element);
         let kernel = Kernel {
             operands: elements.collect(),
@@ -169,9 +175,7 @@ impl Kernel {
                 _ => groups.push(vec![d]),
             }
         }
-        let mut merge = |expression: &Expression| {
-            expression.rewrite(&mut |node| merge_node(node, &groups, rank))
-        };
+        let mut merge = |expression: &Expression| expression.rewrite(&mut |node| merge_node(node, &groups, rank));
         // The store is an index itself, not a load of one.
         let store = Affine::of(&self.store, rank).map(|affine| merged(&affine, &groups).expression());
         let mut kernel = self.renumbered(&groups, &mut merge);
@@ -239,7 +243,10 @@ impl Sites {
             Some(affine) => sites.affine.push(affine),
             None => sites.collect(store, rank),
         }
-        kernel.expressions().filter(|expression| !std::ptr::eq(*expression, store)).for_each(|e| sites.collect(e, rank));
+        kernel
+            .expressions()
+            .filter(|expression| !std::ptr::eq(*expression, store))
+            .for_each(|e| sites.collect(e, rank));
         sites
     }
 

@@ -30,7 +30,8 @@ struct FreeList {
 impl FreeList {
     /// The smallest block that is large enough, else the end of the arena.
     fn take(&mut self, bytes: usize) -> Option<usize> {
-        let best = self.blocks.iter().filter(|(_, size)| **size >= bytes).min_by_key(|(offset, size)| (**size, **offset));
+        let best =
+            self.blocks.iter().filter(|(_, size)| **size >= bytes).min_by_key(|(offset, size)| (**size, **offset));
         if let Some((&offset, &size)) = best {
             self.blocks.remove(&offset);
             if size > bytes {
@@ -39,7 +40,11 @@ impl FreeList {
             return Some(offset);
         }
         // A free block at the very end grows.
-        let tail = self.blocks.last_key_value().filter(|(offset, size)| **offset + **size == self.end).map(|(offset, _)| *offset);
+        let tail = self
+            .blocks
+            .last_key_value()
+            .filter(|(offset, size)| **offset + **size == self.end)
+            .map(|(offset, _)| *offset);
         let offset = tail.unwrap_or(self.end);
         self.end = offset.checked_add(bytes)?;
         if let Some(tail) = tail {

@@ -27,3 +27,6 @@ pub use executable::{ArrayView, Executable, Observe, Options};
 pub use graph::Graph;
 pub use interpret::interpret;
 pub use target::Target;
+
+#[cfg(test)]
+mod tests;

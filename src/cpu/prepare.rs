@@ -112,7 +112,7 @@ impl Kernels {
 fn place(graph: &Graph) -> Result<(Vec<Option<Place>>, Vec<Arc<Array>>, usize), Error> {
     let mut places: Vec<Option<Place>> = vec![None; graph.tensors.len()];
     let mut constants = Vec::new();
-    let mut set = |id: TensorId, place: Place, places: &mut Vec<Option<Place>>| {
+    let set = |id: TensorId, place: Place, places: &mut Vec<Option<Place>>| {
         if let Some(slot @ None) = places.get_mut(id.0) {
             *slot = Some(place);
         }

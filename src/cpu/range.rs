@@ -76,13 +76,20 @@ pub(crate) fn verify(
     result
 }
 
-fn verify_node(graph: &Graph, part: &Expression, extents: &[usize], accumulator: Option<Element>) -> Result<(), String> {
+fn verify_node(
+    graph: &Graph,
+    part: &Expression,
+    extents: &[usize],
+    accumulator: Option<Element>,
+) -> Result<(), String> {
     let same = |a: &Expression, b: &Expression| {
         if a.element() == b.element() { Ok(()) } else { Err(format!("mixes {} and {}", a.element(), b.element())) }
     };
     match part.kind() {
         Kind::Axis(number) if *number >= extents.len() => Err(format!("uses axis {number} of {}", extents.len())),
-        Kind::Accumulator if accumulator != Some(part.element()) => Err("uses an accumulator it does not have".to_string()),
+        Kind::Accumulator if accumulator != Some(part.element()) => {
+            Err("uses an accumulator it does not have".to_string())
+        }
         Kind::Load { tensor, indices } => verify_load(graph, part, *tensor, indices, extents),
         Kind::Binary(operation, a, b) => {
             let logical = matches!(operation, Binary::And | Binary::Or | Binary::Xor);
@@ -122,14 +129,24 @@ fn verify_load(
     let tensor = graph.tensor(id).ok_or("reads a tensor that is not in the graph")?;
     if tensor.element != part.element() || tensor.shape.len() != indices.len() {
         let (rank, element) = (tensor.shape.len(), tensor.element);
-        return Err(format!("reads '{}' ({element}, rank {rank}) as {} of rank {}", tensor.name, part.element(), indices.len()));
+        return Err(format!(
+            "reads '{}' ({element}, rank {rank}) as {} of rank {}",
+            tensor.name,
+            part.element(),
+            indices.len()
+        ));
     }
     for (dimension, (index, &size)) in indices.iter().zip(&tensor.shape).enumerate() {
         let range = range(index, extents);
-        let inside = index.element() == Element::I64 && range.low >= 0 && usize::try_from(range.high).is_ok_and(|high| high < size);
+        let inside = index.element() == Element::I64
+            && range.low >= 0
+            && usize::try_from(range.high).is_ok_and(|high| high < size);
         if !inside {
             let (low, high) = (range.low, range.high);
-            return Err(format!("reads '{}' at {low}..={high} along axis {dimension}, which has {size} elements", tensor.name));
+            return Err(format!(
+                "reads '{}' at {low}..={high} along axis {dimension}, which has {size} elements",
+                tensor.name
+            ));
         }
     }
     Ok(())

@@ -7,7 +7,9 @@ use inkwell::attributes::AttributeLoc;
 use inkwell::context::Context;
 use inkwell::module::Module;
 use inkwell::passes::PassBuilderOptions;
-use inkwell::targets::{CodeModel, FileType, InitializationConfig, RelocMode, Target as LlvmTarget, TargetMachine, TargetTriple};
+use inkwell::targets::{
+    CodeModel, FileType, InitializationConfig, RelocMode, Target as LlvmTarget, TargetMachine, TargetTriple,
+};
 use inkwell::values::FunctionValue;
 
 use super::error::Error;
@@ -57,14 +59,25 @@ impl Target {
         let triple = TargetTriple::create(&self.triple);
         let target = LlvmTarget::from_triple(&triple).map_err(|error| Error::llvm(doing, error))?;
         let level = OptimizationLevel::Aggressive;
-        let machine = target.create_target_machine(&triple, &self.processor, &self.features, level, RelocMode::PIC, CodeModel::Default);
+        let machine = target.create_target_machine(
+            &triple,
+            &self.processor,
+            &self.features,
+            level,
+            RelocMode::PIC,
+            CodeModel::Default,
+        );
         machine.ok_or_else(|| Error::llvm(doing, format!("none for {}", self.triple)))
     }
 
     /// Tells the optimizer what the function may use; passes ask the function, not the machine.
     pub(crate) fn annotate(&self, context: &Context, function: FunctionValue<'_>) {
         let width = (self.lanes * 32).to_string();
-        let attributes = [("target-cpu", self.processor.as_str()), ("target-features", &self.features), ("prefer-vector-width", &width)];
+        let attributes = [
+            ("target-cpu", self.processor.as_str()),
+            ("target-features", &self.features),
+            ("prefer-vector-width", &width),
+        ];
         for (name, value) in attributes {
             function.add_attribute(AttributeLoc::Function, context.create_string_attribute(name, value));
         }
@@ -84,7 +97,9 @@ impl Target {
         options.set_loop_unrolling(true);
         options.set_loop_interleaving(true);
         module.run_passes("default<O3>", &machine, options).map_err(|error| Error::llvm("optimizing", error))?;
-        let buffer = machine.write_to_memory_buffer(module, FileType::Object).map_err(|error| Error::llvm("assembling", error))?;
+        let buffer = machine
+            .write_to_memory_buffer(module, FileType::Object)
+            .map_err(|error| Error::llvm("assembling", error))?;
         Ok(buffer.as_slice().to_vec())
     }
 }

@@ -7,8 +7,8 @@ use inkwell::intrinsics::Intrinsic;
 use inkwell::module::Module;
 use inkwell::types::{BasicType, BasicTypeEnum, FloatType};
 use inkwell::values::{
-    BasicMetadataValueEnum, BasicValue, BasicValueEnum, FastMathFlags, FloatValue, FunctionValue, IntValue, PointerValue,
-    ValueKind,
+    BasicMetadataValueEnum, BasicValue, BasicValueEnum, FastMathFlags, FloatValue, FunctionValue, IntValue,
+    PointerValue, ValueKind,
 };
 
 use super::super::element::Element;
@@ -25,7 +25,11 @@ pub(crate) struct Code<'a, 'ctx> {
 }
 
 impl<'a, 'ctx> Code<'a, 'ctx> {
-    pub(crate) fn new(context: &'ctx Context, module: &'a Module<'ctx>, function: FunctionValue<'ctx>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        context: &'ctx Context,
+        module: &'a Module<'ctx>,
+        function: FunctionValue<'ctx>,
+    ) -> Result<Self, Error> {
         let builder = context.create_builder();
         let entry = context.append_basic_block(function, "entry");
         let start = context.append_basic_block(function, "start");
@@ -90,12 +94,22 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
     }
 
     /// The address of element `position`.
-    pub(crate) fn at<T: BasicType<'ctx>>(&self, kind: T, base: PointerValue<'ctx>, position: IntValue<'ctx>) -> Result<PointerValue<'ctx>, Error> {
+    pub(crate) fn at<T: BasicType<'ctx>>(
+        &self,
+        kind: T,
+        base: PointerValue<'ctx>,
+        position: IntValue<'ctx>,
+    ) -> Result<PointerValue<'ctx>, Error> {
         // SAFETY: only builds the instruction. That the position is inside was proven by `range::verify`.
         Ok(unsafe { self.builder.build_in_bounds_gep(kind, base, &[position], "") }?)
     }
 
-    pub(crate) fn load(&self, element: Element, base: PointerValue<'ctx>, position: IntValue<'ctx>) -> Result<BasicValueEnum<'ctx>, Error> {
+    pub(crate) fn load(
+        &self,
+        element: Element,
+        base: PointerValue<'ctx>,
+        position: IntValue<'ctx>,
+    ) -> Result<BasicValueEnum<'ctx>, Error> {
         let kind = self.memory_type(element);
         let value = self.builder.build_load(kind, self.at(kind, base, position)?, "")?;
         if element != Element::Bool {
@@ -105,7 +119,13 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
         Ok(self.builder.build_int_compare(inkwell::IntPredicate::NE, int(value)?, zero, "")?.into())
     }
 
-    pub(crate) fn store(&self, element: Element, base: PointerValue<'ctx>, position: IntValue<'ctx>, value: BasicValueEnum<'ctx>) -> Result<(), Error> {
+    pub(crate) fn store(
+        &self,
+        element: Element,
+        base: PointerValue<'ctx>,
+        position: IntValue<'ctx>,
+        value: BasicValueEnum<'ctx>,
+    ) -> Result<(), Error> {
         let kind = self.memory_type(element);
         let value = match element {
             Element::Bool => self.builder.build_int_z_extend(int(value)?, self.context.i8_type(), "")?.into(),
@@ -146,7 +166,11 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
     }
 
     /// Runs `body` only where `condition` holds.
-    pub(crate) fn when(&self, condition: IntValue<'ctx>, body: &mut dyn FnMut() -> Result<(), Error>) -> Result<(), Error> {
+    pub(crate) fn when(
+        &self,
+        condition: IntValue<'ctx>,
+        body: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let then = self.context.append_basic_block(self.function, "then");
         let after = self.context.append_basic_block(self.function, "after");
         self.builder.build_conditional_branch(condition, then, after)?;
@@ -191,7 +215,8 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
         arguments: &[BasicMetadataValueEnum<'ctx>],
     ) -> Result<BasicValueEnum<'ctx>, Error> {
         let missing = || Error::llvm("calling an intrinsic", format!("{name} is not known to this LLVM"));
-        let function = Intrinsic::find(name).and_then(|found| found.get_declaration(self.module, kinds)).ok_or_else(missing)?;
+        let function =
+            Intrinsic::find(name).and_then(|found| found.get_declaration(self.module, kinds)).ok_or_else(missing)?;
         match self.builder.build_call(function, arguments, "")?.try_as_basic_value() {
             ValueKind::Basic(value) => Ok(value),
             ValueKind::Instruction(_) => Err(Error::llvm("calling an intrinsic", format!("{name} gives no value"))),
@@ -206,7 +231,8 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
         arguments: &[BasicMetadataValueEnum<'ctx>],
     ) -> Result<(), Error> {
         let missing = || Error::llvm("calling an intrinsic", format!("{name} is not known to this LLVM"));
-        let function = Intrinsic::find(name).and_then(|found| found.get_declaration(self.module, kinds)).ok_or_else(missing)?;
+        let function =
+            Intrinsic::find(name).and_then(|found| found.get_declaration(self.module, kinds)).ok_or_else(missing)?;
         self.builder.build_call(function, arguments, "")?;
         Ok(())
     }

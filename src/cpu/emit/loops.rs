@@ -164,14 +164,24 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
             let left = self.code.builder.build_int_sub(self.code.size(extent), start, "")?;
             let count = match extent.is_multiple_of(lanes) {
                 true => self.code.size(lanes),
-                false => super::code::int(self.code.intrinsic("llvm.smin", &[left.get_type().into()], &[left.into(), self.code.size(lanes).into()])?)?,
+                false => super::code::int(self.code.intrinsic(
+                    "llvm.smin",
+                    &[left.get_type().into()],
+                    &[left.into(), self.code.size(lanes).into()],
+                )?)?,
             };
             let each = |body: &mut dyn FnMut(IntValue<'ctx>, IntValue<'ctx>) -> Result<(), Error>| {
                 self.code.for_range(self.code.int(0), count, 1, &mut |lane| {
                     body(lane, self.code.builder.build_int_nsw_add(start, lane, "")?)
                 })
             };
-            each(&mut |lane, _| Ok(self.code.builder.build_store(self.code.at(kind, slots, lane)?, self.initial(reduction)).map(|_| ())?))?;
+            each(&mut |lane, _| {
+                Ok(self
+                    .code
+                    .builder
+                    .build_store(self.code.at(kind, slots, lane)?, self.initial(reduction))
+                    .map(|_| ())?)
+            })?;
             self.code.for_box(&reduction.extents, &mut |inner| {
                 each(&mut |lane, position| {
                     let all: Vec<IntValue<'ctx>> = axes.iter().chain([&position]).chain(inner).copied().collect();
@@ -191,7 +201,13 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         })
     }
 
-    fn combine(&self, reduction: &KernelReduction, total: BasicValueEnum<'ctx>, next: BasicValueEnum<'ctx>, reorder: bool) -> Result<BasicValueEnum<'ctx>, Error> {
+    fn combine(
+        &self,
+        reduction: &KernelReduction,
+        total: BasicValueEnum<'ctx>,
+        next: BasicValueEnum<'ctx>,
+        reorder: bool,
+    ) -> Result<BasicValueEnum<'ctx>, Error> {
         use super::super::expression::Binary;
         let operation = match reduction.combiner {
             Combiner::Sum => Binary::Add,
@@ -225,7 +241,8 @@ fn order(kernel: &Kernel, reduction: &KernelReduction) -> Order {
         kernel.body.walk(&mut |node| {
             if let Kind::Load { indices, .. } = node.kind() {
                 let affine: Option<Vec<Affine>> = indices.iter().map(|index| Affine::of(index, rank)).collect();
-                all &= affine.is_some_and(|affine| affine.iter().all(|affine| (0..=1).contains(&affine.coefficient(axis))));
+                all &= affine
+                    .is_some_and(|affine| affine.iter().all(|affine| (0..=1).contains(&affine.coefficient(axis))));
             }
         });
         all

@@ -17,15 +17,35 @@ const EXP: [f64; 6] = [0.5, 0.166_666_67, 0.041_666_455, 0.008_333_297, 0.001_39
 const TANH: [f64; 6] = [1.0, -0.333_332_63, 0.133_311_5, -0.053_722_68, 0.020_595_679, -0.005_664_775];
 /// erf(x) / x in x², for |x| <= 1.
 const ERF: [f64; 8] = [
-    1.128_379_2, -0.376_126_38, 0.112_837_83, -0.026_865_438, 0.005_221_053_5, -0.000_848_439_64, 0.000_112_682_54, -9.673_590_3e-6,
+    1.128_379_2,
+    -0.376_126_38,
+    0.112_837_83,
+    -0.026_865_438,
+    0.005_221_053_5,
+    -0.000_848_439_64,
+    0.000_112_682_54,
+    -9.673_590_3e-6,
 ];
 /// log(1 - erf(x)) in x - 2.5, for 1 <= x <= 4.
 const LOG_ERFC: [f64; 10] = [
-    -7.806_815, -5.352_680_7, -0.943_893_6, -0.010_858_165, 0.002_165_160_4, -0.000_420_706_93, 7.739_442_7e-5, -1.297_613_3e-5,
-    1.614_061_6e-6, -6.582_857e-8,
+    -7.806_815,
+    -5.352_680_7,
+    -0.943_893_6,
+    -0.010_858_165,
+    0.002_165_160_4,
+    -0.000_420_706_93,
+    7.739_442_7e-5,
+    -1.297_613_3e-5,
+    1.614_061_6e-6,
+    -6.582_857e-8,
 ];
 
-pub(crate) fn unary<'ctx>(code: &Code<'_, 'ctx>, operation: Unary, element: Element, value: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+pub(crate) fn unary<'ctx>(
+    code: &Code<'_, 'ctx>,
+    operation: Unary,
+    element: Element,
+    value: FloatValue<'ctx>,
+) -> Result<FloatValue<'ctx>, Error> {
     let call = |name: &str| float(code.intrinsic(name, &[code.float_type(element).into()], &[value.into()])?);
     match operation {
         Unary::Negate => Ok(code.builder.build_float_neg(value, "")?),
@@ -55,7 +75,10 @@ pub(crate) fn unary<'ctx>(code: &Code<'_, 'ctx>, operation: Unary, element: Elem
 /// A function of the C library on f64.
 fn library<'ctx>(code: &Code<'_, 'ctx>, name: &str, value: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
     let kind = code.context.f64_type();
-    let function = code.module.get_function(name).unwrap_or_else(|| code.module.add_function(name, kind.fn_type(&[kind.into()], false), None));
+    let function = code
+        .module
+        .get_function(name)
+        .unwrap_or_else(|| code.module.add_function(name, kind.fn_type(&[kind.into()], false), None));
     match code.builder.build_call(function, &[value.into()], "")?.try_as_basic_value() {
         inkwell::values::ValueKind::Basic(value) => float(value),
         inkwell::values::ValueKind::Instruction(_) => Err(Error::llvm("calling the C library", name)),
@@ -79,10 +102,20 @@ impl<'ctx> Float<'_, '_, 'ctx> {
     }
 
     fn polynomial(&self, coefficients: &[f64], x: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
-        coefficients.iter().rev().try_fold(self.number(0.0), |sum, &coefficient| self.fused(sum, x, self.number(coefficient)))
+        coefficients
+            .iter()
+            .rev()
+            .try_fold(self.number(0.0), |sum, &coefficient| self.fused(sum, x, self.number(coefficient)))
     }
 
-    fn select(&self, predicate: FloatPredicate, a: FloatValue<'ctx>, b: FloatValue<'ctx>, then: FloatValue<'ctx>, otherwise: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+    fn select(
+        &self,
+        predicate: FloatPredicate,
+        a: FloatValue<'ctx>,
+        b: FloatValue<'ctx>,
+        then: FloatValue<'ctx>,
+        otherwise: FloatValue<'ctx>,
+    ) -> Result<FloatValue<'ctx>, Error> {
         let condition = self.0.builder.build_float_compare(predicate, a, b, "")?;
         float(self.0.builder.build_select(condition, then, otherwise, "")?)
     }
@@ -147,6 +180,10 @@ impl<'ctx> Float<'_, '_, 'ctx> {
     }
 
     fn with_sign_of(&self, magnitude: FloatValue<'ctx>, sign: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
-        float(self.0.intrinsic("llvm.copysign", &[self.0.context.f32_type().into()], &[magnitude.into(), sign.into()])?)
+        float(self.0.intrinsic(
+            "llvm.copysign",
+            &[self.0.context.f32_type().into()],
+            &[magnitude.into(), sign.into()],
+        )?)
     }
 }

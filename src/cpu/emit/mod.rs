@@ -13,7 +13,7 @@ use inkwell::AddressSpace;
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::context::Context;
 use inkwell::module::{Linkage, Module};
-use inkwell::values::{FunctionValue, IntValue, PointerValue};
+use inkwell::values::{BasicMetadataValueEnum, FunctionValue, IntValue, PointerValue};
 
 use super::error::Error;
 use super::kernel::Kernel;
@@ -45,7 +45,13 @@ pub(crate) fn work(kernel: &Kernel, _target: &Target) -> Work {
 }
 
 /// Adds the kernel's function to the module.
-pub(crate) fn emit<'ctx>(context: &'ctx Context, module: &Module<'ctx>, name: &str, kernel: &Kernel, target: &Target) -> Result<(), Error> {
+pub(crate) fn emit<'ctx>(
+    context: &'ctx Context,
+    module: &Module<'ctx>,
+    name: &str,
+    kernel: &Kernel,
+    target: &Target,
+) -> Result<(), Error> {
     let body = declare_body(context, module, name, kernel.operands.len(), target);
     let code = Code::new(context, module, body)?;
     let pointer = |n: usize| match body.get_nth_param(n as u32) {
@@ -71,11 +77,22 @@ pub(crate) fn emit<'ctx>(context: &'ctx Context, module: &Module<'ctx>, name: &s
 }
 
 /// The function with one parameter per tensor, none of which alias: that is what lets loops vectorize without run-time tests.
-fn declare_body<'ctx>(context: &'ctx Context, module: &Module<'ctx>, name: &str, operands: usize, target: &Target) -> FunctionValue<'ctx> {
+fn declare_body<'ctx>(
+    context: &'ctx Context,
+    module: &Module<'ctx>,
+    name: &str,
+    operands: usize,
+    target: &Target,
+) -> FunctionValue<'ctx> {
     let (pointer, integer) = (context.ptr_type(AddressSpace::default()), context.i64_type());
     let mut parameters = vec![pointer.into(); operands + 2];
-    parameters.extend([integer.into(), integer.into()]);
-    let function = module.add_function(&format!("{name}.body"), context.void_type().fn_type(&parameters, false), Some(Linkage::Internal));
+    parameters.push(integer.into());
+    parameters.push(integer.into());
+    let function = module.add_function(
+        &format!("{name}.body"),
+        context.void_type().fn_type(&parameters, false),
+        Some(Linkage::Internal),
+    );
     let attribute = |name: &str, value| context.create_enum_attribute(Attribute::get_named_enum_kind_id(name), value);
     for parameter in 0..operands as u32 + 2 {
         function.add_attribute(AttributeLoc::Param(parameter), attribute("noalias", 0));
@@ -87,25 +104,35 @@ fn declare_body<'ctx>(context: &'ctx Context, module: &Module<'ctx>, name: &str,
     function
 }
 
-fn emit_entry<'ctx>(context: &'ctx Context, module: &Module<'ctx>, name: &str, body: FunctionValue<'ctx>, operands: usize, target: &Target) -> Result<(), Error> {
+fn emit_entry<'ctx>(
+    context: &'ctx Context,
+    module: &Module<'ctx>,
+    name: &str,
+    body: FunctionValue<'ctx>,
+    operands: usize,
+    target: &Target,
+) -> Result<(), Error> {
     let (pointer, integer) = (context.ptr_type(AddressSpace::default()), context.i64_type());
     let parameters = [pointer.into(), integer.into(), integer.into(), pointer.into()];
     let entry = module.add_function(name, context.void_type().fn_type(&parameters, false), None);
     target.annotate(context, entry);
     let code = Code::new(context, module, entry)?;
-    let (Some(table), Some(begin), Some(end), Some(scratch)) = (entry.get_nth_param(0), entry.get_nth_param(1), entry.get_nth_param(2), entry.get_nth_param(3))
+    let (Some(table), Some(begin), Some(end), Some(scratch)) =
+        (entry.get_nth_param(0), entry.get_nth_param(1), entry.get_nth_param(2), entry.get_nth_param(3))
     else {
         return Err(Error::llvm("declaring a kernel", "a parameter is missing"));
     };
     let inkwell::values::BasicValueEnum::PointerValue(table) = table else {
         return Err(Error::llvm("declaring a kernel", "a parameter has the wrong type"));
     };
-    let mut arguments = Vec::new();
+    let mut arguments: Vec<BasicMetadataValueEnum<'ctx>> = Vec::new();
     for operand in 0..=operands {
         let address = code.at(pointer, table, code.size(operand))?;
         arguments.push(code.builder.build_load(pointer, address, "")?.into());
     }
-    arguments.extend([scratch.into(), begin.into(), end.into()]);
+    for value in [scratch, begin, end] {
+        arguments.push(value.into());
+    }
     code.builder.build_call(body, &arguments, "")?;
     code.builder.build_return(None)?;
     Ok(())

@@ -21,12 +21,20 @@ pub(crate) struct Leaves<'b, 'ctx> {
 }
 
 /// Emits `expression` at the builder's position; parts that are shared are computed once.
-pub(crate) fn emit<'ctx>(code: &Code<'_, 'ctx>, expression: &Expression, leaves: &Leaves<'_, 'ctx>) -> Result<BasicValueEnum<'ctx>, Error> {
+pub(crate) fn emit<'ctx>(
+    code: &Code<'_, 'ctx>,
+    expression: &Expression,
+    leaves: &Leaves<'_, 'ctx>,
+) -> Result<BasicValueEnum<'ctx>, Error> {
     ValueEmitter { code, leaves, done: HashMap::new() }.emit(expression)
 }
 
 /// Emits an i64 expression.
-pub(crate) fn emit_index<'ctx>(code: &Code<'_, 'ctx>, expression: &Expression, leaves: &Leaves<'_, 'ctx>) -> Result<IntValue<'ctx>, Error> {
+pub(crate) fn emit_index<'ctx>(
+    code: &Code<'_, 'ctx>,
+    expression: &Expression,
+    leaves: &Leaves<'_, 'ctx>,
+) -> Result<IntValue<'ctx>, Error> {
     int(emit(code, expression, leaves)?)
 }
 
@@ -52,7 +60,9 @@ impl<'ctx> ValueEmitter<'_, '_, 'ctx> {
         let element = expression.element();
         let missing = |what: &str| Error::llvm("building instructions", format!("an expression without {what}"));
         match expression.kind() {
-            Kind::Axis(number) => self.leaves.axes.get(*number).map(|axis| (*axis).into()).ok_or_else(|| missing("its axis")),
+            Kind::Axis(number) => {
+                self.leaves.axes.get(*number).map(|axis| (*axis).into()).ok_or_else(|| missing("its axis"))
+            }
             Kind::Accumulator => self.leaves.accumulator.ok_or_else(|| missing("an accumulator")),
             Kind::Constant(value) => Ok(constant(self.code, element, *value)),
             Kind::Load { tensor: TensorId(operand), indices } => {
@@ -88,8 +98,14 @@ impl<'ctx> ValueEmitter<'_, '_, 'ctx> {
     }
 
     /// Most index divisions have a dividend that is never negative and a constant divisor: then they are unsigned and cheap.
-    fn divide_index(&self, operation: Binary, a: (&Expression, IntValue<'ctx>), b: (&Expression, IntValue<'ctx>)) -> Result<BasicValueEnum<'ctx>, Error> {
-        let unsigned = range::range(a.0, self.leaves.extents).low >= 0 && range::range(b.0, self.leaves.extents).low > 0;
+    fn divide_index(
+        &self,
+        operation: Binary,
+        a: (&Expression, IntValue<'ctx>),
+        b: (&Expression, IntValue<'ctx>),
+    ) -> Result<BasicValueEnum<'ctx>, Error> {
+        let unsigned =
+            range::range(a.0, self.leaves.extents).low >= 0 && range::range(b.0, self.leaves.extents).low > 0;
         if !unsigned {
             return binary_int(self.code, operation, Element::I64, a.1, b.1).map(Into::into);
         }
@@ -112,7 +128,12 @@ pub(crate) fn constant<'ctx>(code: &Code<'_, 'ctx>, element: Element, value: Sca
     }
 }
 
-fn unary<'ctx>(code: &Code<'_, 'ctx>, operation: Unary, element: Element, value: BasicValueEnum<'ctx>) -> Result<BasicValueEnum<'ctx>, Error> {
+fn unary<'ctx>(
+    code: &Code<'_, 'ctx>,
+    operation: Unary,
+    element: Element,
+    value: BasicValueEnum<'ctx>,
+) -> Result<BasicValueEnum<'ctx>, Error> {
     if element.is_float() {
         return super::math::unary(code, operation, element, float(value)?).map(Into::into);
     }
@@ -144,7 +165,13 @@ pub(crate) fn binary<'ctx>(
     }
 }
 
-fn binary_float<'ctx>(code: &Code<'_, 'ctx>, operation: Binary, element: Element, a: FloatValue<'ctx>, b: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+fn binary_float<'ctx>(
+    code: &Code<'_, 'ctx>,
+    operation: Binary,
+    element: Element,
+    a: FloatValue<'ctx>,
+    b: FloatValue<'ctx>,
+) -> Result<FloatValue<'ctx>, Error> {
     let kinds = [code.float_type(element).into()];
     let call = |name: &str| float(code.intrinsic(name, &kinds, &[a.into(), b.into()])?);
     Ok(match operation {
@@ -159,7 +186,13 @@ fn binary_float<'ctx>(code: &Code<'_, 'ctx>, operation: Binary, element: Element
     })
 }
 
-fn binary_int<'ctx>(code: &Code<'_, 'ctx>, operation: Binary, element: Element, a: IntValue<'ctx>, b: IntValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
+fn binary_int<'ctx>(
+    code: &Code<'_, 'ctx>,
+    operation: Binary,
+    element: Element,
+    a: IntValue<'ctx>,
+    b: IntValue<'ctx>,
+) -> Result<IntValue<'ctx>, Error> {
     let builder = &code.builder;
     let unsigned = matches!(element, Element::U8 | Element::Bool);
     let call = |name: &str| int(code.intrinsic(name, &[a.get_type().into()], &[a.into(), b.into()])?);
@@ -179,12 +212,20 @@ fn binary_int<'ctx>(code: &Code<'_, 'ctx>, operation: Binary, element: Element, 
 }
 
 /// Division that gives zero for a zero divisor, and wraps for the smallest integer by -1, instead of trapping.
-fn divide<'ctx>(code: &Code<'_, 'ctx>, operation: Binary, unsigned: bool, a: IntValue<'ctx>, b: IntValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
+fn divide<'ctx>(
+    code: &Code<'_, 'ctx>,
+    operation: Binary,
+    unsigned: bool,
+    a: IntValue<'ctx>,
+    b: IntValue<'ctx>,
+) -> Result<IntValue<'ctx>, Error> {
     let builder = &code.builder;
     let kind = a.get_type();
     let (zero, one) = (kind.const_zero(), kind.const_int(1, false));
     let by_zero = builder.build_int_compare(IntPredicate::EQ, b, zero, "")?;
-    let pick = |condition, then: IntValue<'ctx>, otherwise: IntValue<'ctx>| int(builder.build_select(condition, then, otherwise, "")?);
+    let pick = |condition, then: IntValue<'ctx>, otherwise: IntValue<'ctx>| {
+        int(builder.build_select(condition, then, otherwise, "")?)
+    };
     if unsigned {
         let divisor = pick(by_zero, one, b)?;
         let result = match operation {
@@ -195,20 +236,29 @@ fn divide<'ctx>(code: &Code<'_, 'ctx>, operation: Binary, unsigned: bool, a: Int
     }
     let by_minus_one = builder.build_int_compare(IntPredicate::EQ, b, kind.const_all_ones(), "")?;
     let divisor = pick(builder.build_or(by_zero, by_minus_one, "")?, one, b)?;
-    let (quotient, rest) = (builder.build_int_signed_div(a, divisor, "")?, builder.build_int_signed_rem(a, divisor, "")?);
+    let (quotient, rest) =
+        (builder.build_int_signed_div(a, divisor, "")?, builder.build_int_signed_rem(a, divisor, "")?);
     let nonzero = builder.build_int_compare(IntPredicate::NE, rest, zero, "")?;
     let signs = builder.build_xor(rest, divisor, "")?;
     let differ = builder.build_int_compare(IntPredicate::SLT, signs, zero, "")?;
     let correct = builder.build_and(nonzero, differ, "")?;
     let (general, minus_one) = match operation {
         Binary::Divide => (quotient, builder.build_int_neg(a, "")?),
-        Binary::FloorDivide => (pick(correct, builder.build_int_sub(quotient, one, "")?, quotient)?, builder.build_int_neg(a, "")?),
+        Binary::FloorDivide => {
+            (pick(correct, builder.build_int_sub(quotient, one, "")?, quotient)?, builder.build_int_neg(a, "")?)
+        }
         _ => (pick(correct, builder.build_int_add(rest, divisor, "")?, rest)?, zero),
     };
     pick(by_zero, zero, pick(by_minus_one, minus_one, general)?)
 }
 
-fn compare<'ctx>(code: &Code<'_, 'ctx>, comparison: Comparison, element: Element, a: BasicValueEnum<'ctx>, b: BasicValueEnum<'ctx>) -> Result<BasicValueEnum<'ctx>, Error> {
+fn compare<'ctx>(
+    code: &Code<'_, 'ctx>,
+    comparison: Comparison,
+    element: Element,
+    a: BasicValueEnum<'ctx>,
+    b: BasicValueEnum<'ctx>,
+) -> Result<BasicValueEnum<'ctx>, Error> {
     if element.is_float() {
         let predicate = match comparison {
             Comparison::Less => FloatPredicate::OLT,
@@ -229,7 +279,12 @@ fn compare<'ctx>(code: &Code<'_, 'ctx>, comparison: Comparison, element: Element
 }
 
 /// ONNX Cast; see [`Scalar::cast`].
-pub(crate) fn cast<'ctx>(code: &Code<'_, 'ctx>, from: Element, to: Element, value: BasicValueEnum<'ctx>) -> Result<BasicValueEnum<'ctx>, Error> {
+pub(crate) fn cast<'ctx>(
+    code: &Code<'_, 'ctx>,
+    from: Element,
+    to: Element,
+    value: BasicValueEnum<'ctx>,
+) -> Result<BasicValueEnum<'ctx>, Error> {
     let builder = &code.builder;
     let unsigned = |element| matches!(element, Element::U8 | Element::Bool);
     Ok(match (from.is_float(), to) {

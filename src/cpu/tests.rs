@@ -1,0 +1,248 @@
+//! Emitted code against the interpreter, and against arithmetic.
+
+use super::expression::{Binary, Expression, Unary, accumulator, axis, index, select};
+use super::graph::{Check, Combiner, Compute, Reduction};
+use super::*;
+
+/// Runs a graph both ways; the values must agree to `tolerance`.
+fn both(graph: Graph, inputs: &[&Array], tolerance: f64) -> Vec<Array> {
+    let expected = interpret(&graph, inputs).unwrap();
+    let actual = Executable::compile(graph, Options::default()).unwrap().run(inputs).unwrap();
+    for (expected, actual) in expected.iter().zip(&actual) {
+        assert_eq!((expected.element(), expected.shape()), (actual.element(), actual.shape()));
+        for (position, (e, a)) in expected.to_f64().into_iter().zip(actual.to_f64()).enumerate() {
+            assert!(
+                (e - a).abs() <= tolerance * e.abs().max(1.0) || e == a || (e.is_nan() && a.is_nan()),
+                "at {position}: {a}, not {e}"
+            );
+        }
+    }
+    actual
+}
+
+fn numbers(shape: &[usize], seed: u64) -> Array {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let count: usize = shape.iter().product();
+    let values: Vec<f32> = (0..count)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % 2001) as f32 / 1000.0 - 1.0
+        })
+        .collect();
+    Array::from_values(shape, &values).unwrap()
+}
+
+fn elementwise(array: &Array, body: impl Fn(Expression) -> Expression) -> Vec<Array> {
+    let mut graph = Graph::default();
+    let x = graph.add_input("x", array.element(), array.shape()).unwrap();
+    let body = body(graph.load_broadcast(x, array.shape().len()));
+    let y = graph.add_elementwise("node", "y", array.shape(), body).unwrap();
+    graph.outputs.push(y);
+    both(graph, &[array], 1e-6)
+}
+
+#[test]
+fn functions_are_accurate() {
+    let values: Vec<f32> =
+        (-12000..12000).map(|n| n as f32 / 100.0).chain((-6000..6000).map(|n| n as f32 / 1000.0)).collect();
+    let x = Array::from_values(&[values.len()], &values).unwrap();
+    for operation in [
+        Unary::Exponential,
+        Unary::Tanh,
+        Unary::Erf,
+        Unary::Sine,
+        Unary::Cosine,
+        Unary::Floor,
+        Unary::Ceil,
+        Unary::Round,
+    ] {
+        elementwise(&x, |x| x.unary(operation));
+    }
+    for operation in [Unary::Logarithm, Unary::SquareRoot] {
+        elementwise(&x, |x| x.unary(Unary::Absolute).unary(operation));
+    }
+    let special = Array::from_values(&[5], &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e-30]).unwrap();
+    for operation in [Unary::Exponential, Unary::Tanh, Unary::Erf] {
+        let result = elementwise(&special, |x| x.unary(operation));
+        let result = result[0].values::<f32>().unwrap();
+        assert!(result[0].is_nan(), "{operation:?} {result:?}");
+    }
+}
+
+#[test]
+fn every_element_computes() {
+    let values: Vec<f64> = (-40..40).map(|n| f64::from(n) * 0.75).collect();
+    for element in [Element::F64, Element::F16, Element::I64, Element::I32, Element::I16, Element::I8, Element::U8] {
+        let mut array = Array::zeros(element, &[values.len()]).unwrap();
+        values.iter().enumerate().for_each(|(n, v)| array.set(n, Scalar::Float(*v).cast(element)));
+        elementwise(&array, |x| (x.clone() * 3 - 2).maximum(x.clone() + x.clone()) / 2);
+        elementwise(&array, |x| x.clone().less(x.like(3.0)));
+        elementwise(&array, |x| x.cast(Element::Bool));
+        for to in [Element::F32, Element::F64, Element::F16, Element::I64, Element::I32, Element::I8, Element::U8] {
+            elementwise(&array, |x| x.cast(to));
+        }
+        if element.is_integer() {
+            elementwise(&array, |x| {
+                (x.clone() - 3).binary(Binary::Modulo, x.like(7.0)).binary(Binary::FloorDivide, x - 5)
+            });
+        }
+    }
+}
+
+/// `combine over k of body`, with output axes first.
+fn reduce(graph: &mut Graph, shape: &[usize], over: &[usize], combiner: Combiner, body: Expression) {
+    let element = body.element();
+    let y = graph.add_tensor("y", element, shape).unwrap();
+    let initial = match combiner {
+        Combiner::Sum => 0.0,
+        Combiner::Product => 1.0,
+        Combiner::Maximum => f64::NEG_INFINITY,
+        Combiner::Minimum => f64::INFINITY,
+    };
+    let mut compute = Compute::elementwise("reduce", y, shape, body);
+    let initial = Scalar::Float(initial).cast(element);
+    compute.reduction = Some(Reduction { extents: over.to_vec(), combiner, initial, finish: accumulator(element) * 2 });
+    graph.push(compute).unwrap();
+    graph.outputs.push(y);
+}
+
+#[test]
+fn reductions_in_every_order() {
+    for combiner in [Combiner::Sum, Combiner::Product, Combiner::Maximum, Combiner::Minimum] {
+        // Small: written out. Long and contiguous: one accumulator. Long and strided: a row of accumulators.
+        for (shape, last) in [([5, 6, 7], true), ([3, 4, 300], true), ([3, 100, 130], false), ([2, 3, 100], false)] {
+            let x = numbers(&shape, 3);
+            let mut graph = Graph::default();
+            let id = graph.add_input("x", Element::F32, &shape).unwrap();
+            let (out, over, body) = match last {
+                true => ([shape[0], shape[1]], shape[2], graph.load(id, vec![axis(0), axis(1), axis(2)])),
+                false => ([shape[0], shape[2]], shape[1], graph.load(id, vec![axis(0), axis(2), axis(1)])),
+            };
+            reduce(&mut graph, &out, &[over], combiner, body);
+            both(graph, &[&x], 1e-5);
+        }
+    }
+}
+
+#[test]
+fn sums_of_products() {
+    // (batch, rows, inner, columns), around the sizes of register tiles.
+    for (b, m, k, n) in
+        [(1, 1, 70, 5), (1, 3, 130, 1), (1, 7, 65, 33), (2, 16, 300, 50), (1, 33, 1200, 129), (3, 64, 90, 64)]
+    {
+        let (a, c) = (numbers(&[b, m, k], 1), numbers(&[b, k, n], 2));
+        let mut graph = Graph::default();
+        let left = graph.add_input("a", Element::F32, a.shape()).unwrap();
+        let right = graph.add_input("b", Element::F32, c.shape()).unwrap();
+        let body =
+            graph.load(left, vec![axis(0), axis(1), axis(3)]) * graph.load(right, vec![axis(0), axis(3), axis(2)]);
+        reduce(&mut graph, &[b, m, n], &[k], Combiner::Sum, body);
+        both(graph, &[&a, &c], 2e-5);
+    }
+}
+
+#[test]
+fn a_convolution_with_stride_and_dilation() {
+    for (channels, outputs, size, kernel, stride, dilation) in [
+        (3, 8, 12, 3, 1, 1),
+        (3, 8, 13, 3, 2, 1),
+        (4, 5, 15, 3, 1, 2),
+        (16, 24, 9, 3, 1, 1),
+        (5, 40, 7, 1, 1, 1),
+        (3, 16, 33, 7, 2, 1),
+        (130, 9, 9, 3, 2, 1),
+    ] {
+        let out = (size - dilation * (kernel - 1) - 1) / stride + 1;
+        let (x, w) = (numbers(&[2, channels, size, size], 1), numbers(&[outputs, channels, kernel, kernel], 2));
+        let (w, bias) = (std::sync::Arc::new(w), std::sync::Arc::new(numbers(&[outputs], 5)));
+        let mut graph = Graph::default();
+        let input = graph.add_input("x", Element::F32, x.shape()).unwrap();
+        let weights = graph.add_constant("w", w).unwrap();
+        let bias = graph.add_constant("b", bias).unwrap();
+        let (s, d) = (stride as i64, dilation as i64);
+        let at = vec![axis(0), axis(4), axis(2) * s + axis(5) * d, axis(3) * s + axis(6) * d];
+        let body = graph.load(weights, vec![axis(1), axis(4), axis(5), axis(6)]) * graph.load(input, at);
+        let shape = [2, outputs, out, out];
+        let y = graph.add_tensor("conv", Element::F32, &shape).unwrap();
+        let mut compute = Compute::elementwise("conv", y, &shape, body);
+        let finish = accumulator(Element::F32) + graph.load(bias, vec![axis(1)]);
+        compute.reduction = Some(Reduction {
+            extents: vec![channels, kernel, kernel],
+            combiner: Combiner::Sum,
+            initial: Scalar::Float(0.0),
+            finish,
+        });
+        graph.push(compute).unwrap();
+        let value = graph.load_broadcast(y, 4);
+        let y = graph.add_elementwise("relu", "y", &shape, value.clone().maximum(value.like(0.0))).unwrap();
+        graph.outputs.push(y);
+        both(graph, &[&x], 2e-5);
+    }
+}
+
+#[test]
+fn regions_views_and_constants() {
+    let mut graph = Graph::default();
+    let x = graph.add_input("x", Element::F32, &[2, 3]).unwrap();
+    let c = graph.add_constant("c", std::sync::Arc::new(numbers(&[2, 4], 9))).unwrap();
+    // A padded copy: first filled, then written in part.
+    let padded = graph.add_tensor("padded", Element::F32, &[2, 5]).unwrap();
+    graph.push(Compute::elementwise("fill", padded, &[2, 5], index(7).cast(Element::F32))).unwrap();
+    let mut copy = Compute::elementwise("copy", padded, &[2, 3], graph.load_broadcast(x, 2));
+    copy.offset = vec![0, 1];
+    graph.push(copy).unwrap();
+    let doubled = graph.add_elementwise("double", "doubled", &[2, 4], graph.load_broadcast(c, 2) * 2).unwrap();
+    let flat = graph.add_view("flat", padded, &[10]).unwrap();
+    let again = graph.add_view("again", x, &[6]).unwrap();
+    graph.outputs.extend([flat, doubled, again, x, padded]);
+    let input = Array::from_values(&[2, 3], &[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+    let outputs = both(graph, &[&input], 0.0);
+    assert_eq!(outputs[0].values::<f32>().unwrap(), &[7.0, 1.0, 2.0, 3.0, 7.0, 7.0, 4.0, 5.0, 6.0, 7.0]);
+    assert_eq!(outputs[4].shape(), &[2, 5]);
+}
+
+#[test]
+fn indices_that_are_data_are_checked() {
+    let mut graph = Graph::default();
+    let table = graph.add_input("table", Element::F32, &[4]).unwrap();
+    let indices = graph.add_input("indices", Element::I64, &[3]).unwrap();
+    let at = graph.load(indices, vec![axis(0)]);
+    let wrapped = select(at.clone().less(index(0)), at.clone() + 4, at).clamp(0, 3);
+    let y = graph.add_tensor("y", Element::F32, &[3]).unwrap();
+    let mut compute = Compute::elementwise("gather", y, &[3], graph.load(table, vec![wrapped]));
+    compute.checks.push(Check { tensor: indices, low: -4, high: 3 });
+    graph.push(compute).unwrap();
+    graph.outputs.push(y);
+    let table = Array::from_values(&[4], &[1.0f32, 2.0, 3.0, 4.0]).unwrap();
+    let good = Array::from_values(&[3], &[0i64, -1, 2]).unwrap();
+    assert_eq!(both(graph.clone(), &[&table, &good], 0.0)[0].values::<f32>().unwrap(), &[1.0, 4.0, 3.0]);
+    let bad = Array::from_values(&[3], &[0i64, 4, 2]).unwrap();
+    let error = Executable::compile(graph, Options::default()).unwrap().run(&[&table, &bad]).unwrap_err().to_string();
+    assert!(error.contains("gather") && error.contains('4') && error.contains("indices"), "{error}");
+}
+
+#[test]
+fn observed_values_are_delivered_and_threads_do_not_change_a_bit() {
+    let x = numbers(&[1, 64, 4096], 4);
+    let build = || {
+        let mut graph = Graph::default();
+        let id = graph.add_input("x", Element::F32, x.shape()).unwrap();
+        let e = graph.add_elementwise("exp", "e", x.shape(), graph.load_broadcast(id, 3).exponential()).unwrap();
+        let body = graph.load(e, vec![axis(0), axis(1), axis(2)]);
+        reduce(&mut graph, &[1, 64], &[4096], Combiner::Sum, body);
+        graph
+    };
+    let threaded =
+        Executable::compile(build(), Options { observe: Observe::Everything, single_threaded: false }).unwrap();
+    let mut seen = Vec::new();
+    let outputs = threaded
+        .run_with_observer(&[&x], &mut |name, view| seen.push((name.to_string(), view.shape.to_vec())))
+        .unwrap();
+    assert_eq!(seen, [("x".into(), vec![1, 64, 4096]), ("e".into(), vec![1, 64, 4096]), ("y".into(), vec![1, 64])]);
+    let alone = Executable::compile(build(), Options { observe: Observe::Everything, single_threaded: true }).unwrap();
+    assert_eq!(outputs, alone.run(&[&x]).unwrap());
+    let wrong = numbers(&[1, 64], 1);
+    assert!(threaded.run(&[&wrong]).unwrap_err().to_string().contains("'x'"));
+}

@@ -1,1 +1,3 @@
 //! `hb_compile`: configuration, steps, logs, reports.
+
+pub mod configuration;

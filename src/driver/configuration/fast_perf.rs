@@ -1,0 +1,140 @@
+//! fast-perf mode: a configuration made from a model and a few options, written as a file and read through the same table.
+//!
+//! Of the vendor's built-in settings, nv12 input and the removal of nodes at the ends of the model are left out until
+//! they are supported.
+
+use super::model_check::{ModelInput, declared_shape, static_shape};
+use super::problem::suggestion;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// What the options of fast-perf mode say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FastPerf {
+    /// The ONNX file, absolute or relative to where the program runs.
+    pub model: PathBuf,
+    pub march: String,
+    /// Names and shapes of `--input-shape`, as given.
+    pub shapes: Vec<(String, String)>,
+}
+
+/// Why no configuration can be made from the options.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FastPerfError {
+    #[error("--input-shape: the model has no input '{name}'; {remedy}")]
+    UnknownInput { name: String, remedy: String },
+    #[error("--input-shape: '{0}' is given twice; give each input once")]
+    Twice(String),
+    #[error(
+        "--input-shape: the model leaves dimension {dimension} of input '{name}' ({shape}) open; \
+         add --input-shape {name} with its whole shape"
+    )]
+    Open { name: String, dimension: usize, shape: String },
+    #[error("the name of input '{0}' holds a ';', which configurations cannot express; rename it in the model")]
+    Inexpressible(String),
+    #[error("the path '{0}' is not UTF-8, so it cannot be written into a configuration; rename it")]
+    Path(PathBuf),
+    #[error("the model has no inputs, so there is nothing to run")]
+    NoInputs,
+}
+
+/// The text of the configuration, as a file in a folder of the current directory (so `model` gets a `../` in front if it
+/// is relative). Results go to that folder.
+pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<String, FastPerfError> {
+    let shapes = shapes(options, inputs)?;
+    let model = if options.model.is_absolute() { options.model.clone() } else { Path::new("..").join(&options.model) };
+    let model_text = model.to_str().ok_or_else(|| FastPerfError::Path(model.clone()))?;
+    let prefix = prefix(&options.model);
+    let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+    if let Some(name) = names.iter().find(|name| name.contains(';')) {
+        return Err(FastPerfError::Inexpressible((*name).to_owned()));
+    }
+    let each = |word: &str| vec![word; inputs.len()].join("; ");
+    let groups: [(&str, Vec<(&str, String)>); 4] = [
+        (
+            "model_parameters",
+            vec![
+                ("onnx_model", model_text.to_owned()),
+                ("march", options.march.clone()),
+                ("output_model_file_prefix", prefix),
+                ("working_dir", ".".to_owned()),
+            ],
+        ),
+        (
+            "input_parameters",
+            vec![
+                ("input_name", names.join("; ")),
+                ("input_shape", shapes.join("; ")),
+                ("input_type_train", each("featuremap")),
+                ("input_type_rt", each("featuremap")),
+                ("input_layout_train", each("NCHW")),
+                ("norm_type", each("no_preprocess")),
+            ],
+        ),
+        ("calibration_parameters", vec![("calibration_type", "skip".to_owned())]),
+        (
+            "compiler_parameters",
+            vec![
+                ("compile_mode", "latency".to_owned()),
+                ("optimize_level", "O2".to_owned()),
+                ("jobs", "0".to_owned()),
+            ],
+        ),
+    ];
+    let mut text = String::from("# Written by hb_compile --fast-perf; it may be copied, changed, and used with --config.\n");
+    for (group, parameters) in groups {
+        let _ = writeln!(text, "{group}:");
+        for (name, value) in parameters {
+            let _ = writeln!(text, "  {name}: {}", quoted(&value));
+        }
+    }
+    Ok(text)
+}
+
+/// A YAML scalar that is read back as this very text. Numbers in quotes are numbers to our reader.
+fn quoted(text: &str) -> String {
+    // JSON strings are YAML's double-quoted scalars, with every control character escaped.
+    serde_json::Value::from(text).to_string()
+}
+
+fn prefix(model: &Path) -> String {
+    let stem = model.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut prefix = String::new();
+    for character in stem.trim_start_matches('.').chars() {
+        let safe = if character.is_control() || character == '\\' { '_' } else { character };
+        if prefix.len() + safe.len_utf8() > 200 {
+            break;
+        }
+        prefix.push(safe);
+    }
+    if prefix.trim().is_empty() { "model".to_owned() } else { prefix }
+}
+
+fn shapes(options: &FastPerf, inputs: &[ModelInput]) -> Result<Vec<String>, FastPerfError> {
+    if inputs.is_empty() {
+        return Err(FastPerfError::NoInputs);
+    }
+    for (index, (name, _)) in options.shapes.iter().enumerate() {
+        if options.shapes.iter().take(index).any(|(known, _)| known == name) {
+            return Err(FastPerfError::Twice(name.clone()));
+        }
+        let known = || inputs.iter().map(|input| input.name.as_str());
+        if !known().any(|known| known == name) {
+            let all = format!("its inputs are {}", known().collect::<Vec<_>>().join(", "));
+            return Err(FastPerfError::UnknownInput { name: name.clone(), remedy: suggestion(name, known(), &all) });
+        }
+    }
+    let shape = |input: &ModelInput| {
+        if let Some((_, shape)) = options.shapes.iter().find(|(name, _)| *name == input.name) {
+            return Ok(shape.clone());
+        }
+        let open = |dimension| FastPerfError::Open {
+            name: input.name.clone(),
+            dimension,
+            shape: declared_shape(&input.shape),
+        };
+        let shape = static_shape(&input.shape).map_err(open)?;
+        Ok(shape.iter().map(u64::to_string).collect::<Vec<_>>().join("x"))
+    };
+    inputs.iter().map(shape).collect()
+}

@@ -1,0 +1,411 @@
+//! From the untyped value of a parameter to the typed one that its row of the table asks for.
+
+use super::problem::suggestion;
+use super::reading::Raw;
+use super::table::{Choice, DefaultValue, Kind, Multiplicity, Parameter, Status, words};
+
+/// One value of a parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Boolean(bool),
+    Integer(i64),
+    Number(f64),
+    Text(String),
+    Shape(Vec<u64>),
+    /// `None` where the item says 'None'.
+    Channels(Option<Vec<f64>>),
+    /// Input names and their words.
+    Mapping(Vec<(String, String)>),
+    /// A form that is not read further while its parameter is not supported.
+    Unread,
+}
+
+impl Value {
+    /// The text of a [`Value::Text`], nothing of all others.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// What is wrong with a value, without where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub what: String,
+    pub remedy: String,
+}
+
+impl Fault {
+    pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.into(), remedy: remedy.into() }
+    }
+}
+
+/// The most items of a list; the vendor's limit is 512 inputs.
+const MOST_ITEMS: usize = 1024;
+/// The most dimensions of an input, as in the vendor's tool.
+const MOST_DIMENSIONS: usize = 10;
+/// The most elements of an input: what a tensor of 2 GiB holds at one byte each.
+const MOST_ELEMENTS: u64 = 1 << 31;
+/// The most numbers of `mean_value` and `scale_value` for one input: the channels of the largest feature map.
+const MOST_CHANNELS: usize = 65_536;
+
+/// Reads the value of `parameter`. `Ok(None)` where it is there but says nothing (null, empty, or 'None').
+pub fn parse(parameter: &Parameter, raw: &Raw, marches: &[String]) -> Result<Option<Vec<Value>>, Vec<Fault>> {
+    let reader = Reader { parameter, marches };
+    match raw {
+        Raw::Null => Ok(None),
+        Raw::Text(text) if reader.says_nothing(text.trim()) => Ok(None),
+        Raw::Text(text) if parameter.multiplicity != Multiplicity::One => reader.list(text).map(Some),
+        _ => match reader.value(raw) {
+            Ok(value) => Ok(Some(vec![value])),
+            Err(fault) => Err(vec![fault]),
+        },
+    }
+}
+
+/// The typed default of a parameter.
+pub fn default_of(parameter: &Parameter) -> Option<Value> {
+    let DefaultValue::Value(text) = parameter.default else {
+        return None;
+    };
+    let raw = match parameter.kind {
+        Kind::Boolean => Raw::Boolean(text == "True"),
+        _ => Raw::Text(text.to_owned()),
+    };
+    // March is the only kind that needs the targets, and it has no default.
+    Reader { parameter, marches: &[] }.value(&raw).ok()
+}
+
+/// Whether `value` is known to the manual but nothing that we act on.
+pub fn unsupported(parameter: &Parameter, values: &[Value]) -> Option<Fault> {
+    if let Kind::Choice(choices) = parameter.kind {
+        let refused = values.iter().filter_map(Value::text).find(|word| {
+            choices.iter().any(|choice| choice.word == *word && choice.status == Status::NotYet)
+        });
+        if let Some(word) = refused {
+            let usable: Vec<&str> =
+                choices.iter().filter(|choice| choice.status == Status::Supported).map(|choice| choice.word).collect();
+            let remedy = match usable.as_slice() {
+                [] => "remove the parameter".to_owned(),
+                words => format!("use {}", words.join(" or ")),
+            };
+            return Some(Fault::new(format!("'{word}' is known to the manual, not supported yet"), remedy));
+        }
+    }
+    if parameter.status == Status::Supported {
+        return None;
+    }
+    match parameter.default {
+        DefaultValue::None => {
+            Some(Fault::new("the parameter is known to the manual, not supported yet", "remove it"))
+        }
+        DefaultValue::Value(text) => {
+            let default = default_of(parameter);
+            let differs = values.iter().any(|value| Some(value) != default.as_ref());
+            differs.then(|| {
+                Fault::new(
+                    format!("anything but the default {text} is known to the manual, not supported yet"),
+                    format!("remove the parameter or set it to {text}"),
+                )
+            })
+        }
+        DefaultValue::Automatic { accepted, .. } => {
+            let differs = values.iter().any(|value| match value {
+                Value::Mapping(entries) => entries.iter().any(|(_, word)| word != accepted),
+                _ => true,
+            });
+            differs.then(|| {
+                Fault::new(
+                    format!("anything but {accepted} is known to the manual, not supported yet"),
+                    format!("remove the parameter or say {accepted}"),
+                )
+            })
+        }
+    }
+}
+
+struct Reader<'a> {
+    parameter: &'a Parameter,
+    marches: &'a [String],
+}
+
+impl Reader<'_> {
+    /// The manual writes 'None' for defaults that are not there, so people write it into their files.
+    fn says_nothing(&self, text: &str) -> bool {
+        text.is_empty() || (text == "None" && self.parameter.default == DefaultValue::None)
+    }
+
+    fn list(&self, text: &str) -> Result<Vec<Value>, Vec<Fault>> {
+        let mut items: Vec<&str> = text.split(';').map(str::trim).collect();
+        // One closing semicolon is a habit, not a missing item.
+        if items.len() > 1 && items.last() == Some(&"") {
+            items.pop();
+        }
+        if items.len() > MOST_ITEMS {
+            return Err(vec![Fault::new(format!("the list has more than {MOST_ITEMS} items"), "shorten it")]);
+        }
+        let mut values = Vec::new();
+        let mut faults = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let outcome = match *item {
+                "" => Err(Fault::new("it is empty", "write a value between the semicolons")),
+                item => self.value(&Raw::Text(item.to_owned())),
+            };
+            match outcome {
+                Ok(value) => values.push(value),
+                Err(fault) if items.len() == 1 => faults.push(fault),
+                Err(fault) => faults.push(Fault { what: format!("item {}: {}", index + 1, fault.what), ..fault }),
+            }
+        }
+        if faults.is_empty() { Ok(values) } else { Err(faults) }
+    }
+
+    fn value(&self, raw: &Raw) -> Result<Value, Fault> {
+        match self.parameter.kind {
+            Kind::Boolean => match raw {
+                Raw::Boolean(value) => Ok(Value::Boolean(*value)),
+                _ => Err(Fault::new(
+                    format!("must be a boolean, but '{raw}' is {}", raw.kind()),
+                    "write True or False without quotes",
+                )),
+            },
+            Kind::Integer { least, most } => self.integer(raw, least, most),
+            Kind::Number { least, most } => self.number_between(raw, least, most),
+            Kind::Choice(choices) => self.choice(self.text(raw)?, choices),
+            Kind::March => self.march(self.text(raw)?),
+            Kind::Text(_) | Kind::File | Kind::Directory => self.plain_text(raw),
+            Kind::Shape => self.shape(raw),
+            Kind::ChannelNumbers => self.channels(raw),
+            Kind::InputMapping(choices) => self.mapping(raw, choices),
+            Kind::Structured(_) => Ok(Value::Unread),
+        }
+    }
+
+    fn text<'r>(&self, raw: &'r Raw) -> Result<&'r str, Fault> {
+        match raw {
+            Raw::Text(text) => Ok(text.trim()),
+            Raw::Sequence(_) if self.parameter.multiplicity != Multiplicity::One => Err(Fault::new(
+                "must be a string, not a YAML list",
+                "write the values into one string, separated by ';'",
+            )),
+            Raw::Sequence(_) | Raw::Mapping(_) => {
+                Err(Fault::new(format!("must be a string, not {}", raw.kind()), format!("write {}", self.parameter.range())))
+            }
+            _ => Err(Fault::new(format!("must be a string, but {raw} is {}", raw.kind()), "put it in quotes")),
+        }
+    }
+
+    fn plain_text(&self, raw: &Raw) -> Result<Value, Fault> {
+        let text = self.text(raw)?;
+        if text.chars().any(char::is_control) {
+            return Err(Fault::new("holds a control character", "remove it"));
+        }
+        if text.len() > 4096 {
+            return Err(Fault::new("is longer than 4096 bytes", "shorten it"));
+        }
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn integer(&self, raw: &Raw, least: i64, most: i64) -> Result<Value, Fault> {
+        let remedy = || format!("write a whole number in the range {}", self.parameter.range());
+        let value = match raw {
+            Raw::Integer(value) => *value,
+            Raw::Text(text) => match text.trim().parse::<i128>() {
+                Ok(value) => value,
+                Err(_) => return Err(Fault::new(format!("'{}' is not an integer", text.trim()), remedy())),
+            },
+            _ => return Err(Fault::new(format!("must be an integer, but {raw} is {}", raw.kind()), remedy())),
+        };
+        match i64::try_from(value) {
+            Ok(value) if (least..=most).contains(&value) => Ok(Value::Integer(value)),
+            _ => Err(Fault::new(format!("{value} is out of range"), remedy())),
+        }
+    }
+
+    fn number(&self, raw: &Raw) -> Result<f64, Fault> {
+        let remedy = || format!("write {}", self.parameter.range());
+        let value = match raw {
+            // Exact up to 2^53; a larger mean or scale is of no use anyhow and only rounds.
+            Raw::Integer(value) => *value as f64,
+            Raw::Number(value) => *value,
+            Raw::Text(text) => text
+                .trim()
+                .parse::<f64>()
+                .map_err(|_| Fault::new(format!("'{}' is not a number", text.trim()), remedy()))?,
+            _ => return Err(Fault::new(format!("must be a number, but {raw} is {}", raw.kind()), remedy())),
+        };
+        if value.is_finite() {
+            Ok(value)
+        } else {
+            Err(Fault::new(format!("{value} is not a finite number"), remedy()))
+        }
+    }
+
+    fn number_between(&self, raw: &Raw, least: f64, most: f64) -> Result<Value, Fault> {
+        let value = self.number(raw)?;
+        if (least..=most).contains(&value) {
+            return Ok(Value::Number(value));
+        }
+        Err(Fault::new(
+            format!("{value} is out of range"),
+            format!("write a number in the range {}", self.parameter.range()),
+        ))
+    }
+
+    fn choice(&self, word: &str, choices: &[Choice]) -> Result<Value, Fault> {
+        if choices.iter().any(|choice| choice.word == word) {
+            return Ok(Value::Text(word.to_owned()));
+        }
+        let otherwise = format!("choose from {}", words(choices));
+        Err(Fault::new(
+            format!("'{word}' is not one of {}", words(choices)),
+            suggestion(word, choices.iter().map(|choice| choice.word), &otherwise),
+        ))
+    }
+
+    fn march(&self, word: &str) -> Result<Value, Fault> {
+        if self.marches.iter().any(|march| march == word) {
+            return Ok(Value::Text(word.to_owned()));
+        }
+        let known = self.marches.join(", ");
+        Err(Fault::new(
+            format!("'{word}' is not a known target; known are {known}"),
+            suggestion(word, self.marches.iter().map(String::as_str), &format!("choose from {known}")),
+        ))
+    }
+
+    fn shape(&self, raw: &Raw) -> Result<Value, Fault> {
+        let remedy = || "write positive sizes separated by x, such as 1x3x224x224".to_owned();
+        let text = match raw {
+            Raw::Integer(value) => value.to_string(),
+            _ => self.text(raw)?.to_owned(),
+        };
+        let mut shape = Vec::new();
+        let mut elements = 1u64;
+        for word in text.split(['x', 'X']).map(str::trim) {
+            let size = match word.parse::<u64>() {
+                Ok(size) if size > 0 => size,
+                _ => return Err(Fault::new(format!("'{word}' in '{text}' is not a size"), remedy())),
+            };
+            elements = elements.saturating_mul(size);
+            shape.push(size);
+            if shape.len() > MOST_DIMENSIONS {
+                return Err(Fault::new(format!("'{text}' has more than {MOST_DIMENSIONS} dimensions"), remedy()));
+            }
+        }
+        if elements > MOST_ELEMENTS {
+            return Err(Fault::new(
+                format!("'{text}' has more than {MOST_ELEMENTS} elements, the most that an input may have"),
+                "use smaller sizes",
+            ));
+        }
+        Ok(Value::Shape(shape))
+    }
+
+    fn channels(&self, raw: &Raw) -> Result<Value, Fault> {
+        let Raw::Text(text) = raw else {
+            return Ok(Value::Channels(Some(vec![self.number(raw)?])));
+        };
+        if text.trim() == "None" {
+            return Ok(Value::Channels(None));
+        }
+        let mut numbers = Vec::new();
+        for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
+            numbers.push(self.number(&Raw::Text(word.to_owned()))?);
+            if numbers.len() > MOST_CHANNELS {
+                return Err(Fault::new(format!("has more than {MOST_CHANNELS} numbers"), "give one number per channel"));
+            }
+        }
+        if numbers.is_empty() {
+            return Err(Fault::new("holds no number", format!("write {}", self.parameter.range())));
+        }
+        Ok(Value::Channels(Some(numbers)))
+    }
+
+    fn mapping(&self, raw: &Raw, choices: &[Choice]) -> Result<Value, Fault> {
+        let example = || format!("write it as {{\"input name\": \"{}\"}}", choices.first().map_or("", |choice| choice.word));
+        let Raw::Mapping(entries) = raw else {
+            return Err(Fault::new(format!("must be a mapping, but '{raw}' is {}", raw.kind()), example()));
+        };
+        let mut read: Vec<(String, String)> = Vec::new();
+        for (name, word) in entries {
+            let (Raw::Text(name), Raw::Text(word)) = (name, word) else {
+                return Err(Fault::new(format!("'{name}: {word}' is not a pair of strings"), example()));
+            };
+            if read.iter().any(|(known, _)| known == name) {
+                return Err(Fault::new(format!("'{name}' is given twice"), "remove one of the two"));
+            }
+            self.choice(word, choices)?;
+            read.push((name.clone(), word.clone()));
+        }
+        Ok(Value::Mapping(read))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parameters::PARAMETERS;
+    use super::*;
+
+    fn read(name: &str, raw: Raw) -> Result<Option<Vec<Value>>, Vec<Fault>> {
+        let marches = ["nash-e".to_owned(), "nash-m".to_owned()];
+        parse(Parameter::named(name).expect("a parameter"), &raw, &marches)
+    }
+
+    fn text(text: &str) -> Raw {
+        Raw::Text(text.into())
+    }
+
+    #[test]
+    fn every_default_is_a_value_of_its_own_kind() {
+        for parameter in PARAMETERS {
+            assert_eq!(
+                matches!(parameter.default, DefaultValue::Value(_)),
+                default_of(parameter).is_some(),
+                "{}",
+                parameter.name
+            );
+        }
+    }
+
+    #[test]
+    fn shapes() {
+        let shape = |sizes: &[u64]| Ok(Some(vec![Value::Shape(sizes.to_vec())]));
+        assert_eq!(read("input_shape", text("1x3x224x224")), shape(&[1, 3, 224, 224]));
+        assert_eq!(read("input_shape", Raw::Integer(10)), shape(&[10]));
+        for bad in ["1x3x?x2", "1xx3", "0x3", "-1x3", "1,3", "1x2x3x4x5x6x7x8x9x10x11", "65536x65536", "x"] {
+            assert!(read("input_shape", text(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn channel_numbers_take_spaces_commas_and_none() {
+        let numbers = |numbers: &[f64]| Value::Channels(Some(numbers.to_vec()));
+        assert_eq!(read("mean_value", text("103.94 116.78 123.68")), Ok(Some(vec![numbers(&[103.94, 116.78, 123.68])])));
+        assert_eq!(read("mean_value", text("1, 2,3; None;")), Ok(Some(vec![numbers(&[1.0, 2.0, 3.0]), Value::Channels(None)])));
+        assert_eq!(read("scale_value", Raw::Number(0.017)), Ok(Some(vec![numbers(&[0.017])])));
+        assert_eq!(read("scale_value", text("None")), Ok(None));
+        for bad in ["a", "1 b", "nan", "inf", "1e999", "1;;2", ","] {
+            assert!(read("scale_value", text(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nothing_given() {
+        for nothing in [Raw::Null, text(""), text("  "), text("None")] {
+            assert_eq!(read("remove_node_type", nothing), Ok(None));
+        }
+        assert!(read("optimize_level", text("None")).is_err(), "O0 is the default, None is no value");
+    }
+
+    #[test]
+    fn items_are_counted_from_one() {
+        let faults = read("input_type_rt", text("rgb; rbg; nv12")).expect_err("must fail");
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].what.starts_with("item 2: 'rbg' is not one of rgb, bgr"), "{faults:?}");
+        assert_eq!(faults[0].remedy, "did you mean 'rgb'?");
+    }
+}

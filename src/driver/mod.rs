@@ -1,3 +1,8 @@
 //! `hb_compile`: configuration, steps, logs, reports.
 
+pub mod command_line;
+pub mod compile;
 pub mod configuration;
+pub mod log;
+pub mod progress;
+pub mod tables;

@@ -399,7 +399,9 @@ impl Checker {
         self.problems.sort_by_key(|problem| problem.location);
         let problems = Problems(self.problems);
         match built {
-            Some(configuration) if !problems.has_errors() => Ok(Configuration { warnings: problems.0, ..configuration }),
+            Some(configuration) if !problems.has_errors() => {
+                Ok(Configuration { warnings: problems.0, ..configuration })
+            }
             _ => Err(problems),
         }
     }

@@ -74,14 +74,11 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
         ("calibration_parameters", vec![("calibration_type", "skip".to_owned())]),
         (
             "compiler_parameters",
-            vec![
-                ("compile_mode", "latency".to_owned()),
-                ("optimize_level", "O2".to_owned()),
-                ("jobs", "0".to_owned()),
-            ],
+            vec![("compile_mode", "latency".to_owned()), ("optimize_level", "O2".to_owned()), ("jobs", "0".to_owned())],
         ),
     ];
-    let mut text = String::from("# Written by hb_compile --fast-perf; it may be copied, changed, and used with --config.\n");
+    let mut text =
+        String::from("# Written by hb_compile --fast-perf; it may be copied, changed, and used with --config.\n");
     for (group, parameters) in groups {
         let _ = writeln!(text, "{group}:");
         for (name, value) in parameters {

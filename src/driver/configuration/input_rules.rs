@@ -301,7 +301,8 @@ pub fn shape_faults(input: &InputConfiguration, shape: Option<&[u64]>, label: &s
                 }
                 _ => {}
             }
-            actual
+            // After a wrong number of channels the expected one is judged by, lest one slip is reported twice.
+            expected.or(actual)
         }
     };
     for (parameter, numbers) in [("mean_value", &input.mean), ("scale_value", &input.scale)] {
@@ -309,7 +310,8 @@ pub fn shape_faults(input: &InputConfiguration, shape: Option<&[u64]>, label: &s
             && numbers.len() != 1
             && numbers.len() as u64 != channels
         {
-            let what = format!("{label}: has {}, but the input has {channels} channels", count(numbers.len(), "number"));
+            let what =
+                format!("{label}: has {}, but the input has {channels} channels", count(numbers.len(), "number"));
             fault(parameter, what, "give one number for all channels, or one for each");
         }
     }

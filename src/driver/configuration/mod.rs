@@ -21,6 +21,7 @@ pub use parameters::{LEGAL_INPUT_TYPES, PARAMETERS};
 pub use problem::{Location, Problem, Problems, Severity, printable};
 pub use reading::LARGEST_FILE;
 pub use table::{Choice, DefaultValue, Group, Kind, Multiplicity, Parameter, Required, Status};
+pub use values::is_shape;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,8 +46,7 @@ impl Environment {
 
 /// The targets that `targets/` holds.
 pub fn known_marches() -> Vec<String> {
-    // To be read from crate::target once it lists them.
-    vec!["nash-e".to_owned(), "nash-m".to_owned()]
+    crate::target::Target::names().into_iter().map(str::to_owned).collect()
 }
 
 /// The kind of data of an input (`input_type_train`, `input_type_rt`).

@@ -59,6 +59,7 @@ impl Configuration {
             problems.push(self.problem("input_name", what, format!("add input_name: '{}'", listed())));
             return Vec::new();
         }
+        let before = problems.len();
         for name in self.inputs.iter().filter_map(|input| input.name.as_deref()) {
             if !names().any(|known| known == name) {
                 let remedy = suggestion(name, names(), &format!("the inputs are '{}'", listed()));
@@ -73,7 +74,8 @@ impl Configuration {
                 None => missing.push(format!("'{}'", declared.name)),
             }
         }
-        if !missing.is_empty() {
+        // A wrong name leaves the right one missing, which needs no message of its own.
+        if !missing.is_empty() && problems.len() == before {
             let what = format!("the model also has the input(s) {}", missing.join(", "));
             problems.push(self.problem("input_name", what, format!("name all inputs: '{}'", listed())));
         }
@@ -136,7 +138,11 @@ impl Configuration {
             Some(shape) => {
                 let what =
                     format!("{label}: {} is not the model's shape {}", joined(shape), declared_shape(&declared.shape));
-                problems.push(self.problem("input_shape", what, "change only dimensions that the model leaves open (?)"));
+                problems.push(self.problem(
+                    "input_shape",
+                    what,
+                    "change only dimensions that the model leaves open (?)",
+                ));
                 None
             }
             None => match static_shape(&declared.shape) {
@@ -144,7 +150,11 @@ impl Configuration {
                 Err(dimension) => {
                     let shape = declared_shape(&declared.shape);
                     let what = format!("{label}: the model leaves dimension {dimension} of {shape} open");
-                    problems.push(self.problem("input_shape", what, "add input_shape; only the first becomes 1 by itself"));
+                    problems.push(self.problem(
+                        "input_shape",
+                        what,
+                        "add input_shape; only the first becomes 1 by itself",
+                    ));
                     None
                 }
             },

@@ -1,9 +1,7 @@
 //! The table: every parameter that the manual knows, in its order. Reading, checking, defaults, messages and
 //! `docs/configuration.md` come from here and nowhere else.
 
-use super::table::{
-    Choice, DefaultValue, Group, Kind, Multiplicity, Parameter, Required, Status, not_yet, supported,
-};
+use super::table::{Choice, DefaultValue, Group, Kind, Multiplicity, Parameter, Required, Status, not_yet, supported};
 
 const NONE: DefaultValue = DefaultValue::None;
 

@@ -79,12 +79,19 @@ pub fn default_of(parameter: &Parameter) -> Option<Value> {
     Reader { parameter, marches: &[] }.value(&raw).ok()
 }
 
+/// Whether `text` is a shape such as `1x3x224x224`.
+pub fn is_shape(text: &str) -> bool {
+    let parameter = Parameter::named("input_shape");
+    parameter.is_some_and(|parameter| Reader { parameter, marches: &[] }.shape(&Raw::Text(text.to_owned())).is_ok())
+}
+
 /// Whether `value` is known to the manual but nothing that we act on.
 pub fn unsupported(parameter: &Parameter, values: &[Value]) -> Option<Fault> {
     if let Kind::Choice(choices) = parameter.kind {
-        let refused = values.iter().filter_map(Value::text).find(|word| {
-            choices.iter().any(|choice| choice.word == *word && choice.status == Status::NotYet)
-        });
+        let refused = values
+            .iter()
+            .filter_map(Value::text)
+            .find(|word| choices.iter().any(|choice| choice.word == *word && choice.status == Status::NotYet));
         if let Some(word) = refused {
             let usable: Vec<&str> =
                 choices.iter().filter(|choice| choice.status == Status::Supported).map(|choice| choice.word).collect();
@@ -99,9 +106,7 @@ pub fn unsupported(parameter: &Parameter, values: &[Value]) -> Option<Fault> {
         return None;
     }
     match parameter.default {
-        DefaultValue::None => {
-            Some(Fault::new("the parameter is known to the manual, not supported yet", "remove it"))
-        }
+        DefaultValue::None => Some(Fault::new("the parameter is known to the manual, not supported yet", "remove it")),
         DefaultValue::Value(text) => {
             let default = default_of(parameter);
             let differs = values.iter().any(|value| Some(value) != default.as_ref());
@@ -191,9 +196,10 @@ impl Reader<'_> {
                 "must be a string, not a YAML list",
                 "write the values into one string, separated by ';'",
             )),
-            Raw::Sequence(_) | Raw::Mapping(_) => {
-                Err(Fault::new(format!("must be a string, not {}", raw.kind()), format!("write {}", self.parameter.range())))
-            }
+            Raw::Sequence(_) | Raw::Mapping(_) => Err(Fault::new(
+                format!("must be a string, not {}", raw.kind()),
+                format!("write {}", self.parameter.range()),
+            )),
             _ => Err(Fault::new(format!("must be a string, but {raw} is {}", raw.kind()), "put it in quotes")),
         }
     }
@@ -237,11 +243,7 @@ impl Reader<'_> {
                 .map_err(|_| Fault::new(format!("'{}' is not a number", text.trim()), remedy()))?,
             _ => return Err(Fault::new(format!("must be a number, but {raw} is {}", raw.kind()), remedy())),
         };
-        if value.is_finite() {
-            Ok(value)
-        } else {
-            Err(Fault::new(format!("{value} is not a finite number"), remedy()))
-        }
+        if value.is_finite() { Ok(value) } else { Err(Fault::new(format!("{value} is not a finite number"), remedy())) }
     }
 
     fn number_between(&self, raw: &Raw, least: f64, most: f64) -> Result<Value, Fault> {
@@ -259,10 +261,9 @@ impl Reader<'_> {
         if choices.iter().any(|choice| choice.word == word) {
             return Ok(Value::Text(word.to_owned()));
         }
-        let otherwise = format!("choose from {}", words(choices));
         Err(Fault::new(
             format!("'{word}' is not one of {}", words(choices)),
-            suggestion(word, choices.iter().map(|choice| choice.word), &otherwise),
+            suggestion(word, choices.iter().map(|choice| choice.word), "choose one of them"),
         ))
     }
 
@@ -273,7 +274,7 @@ impl Reader<'_> {
         let known = self.marches.join(", ");
         Err(Fault::new(
             format!("'{word}' is not a known target; known are {known}"),
-            suggestion(word, self.marches.iter().map(String::as_str), &format!("choose from {known}")),
+            suggestion(word, self.marches.iter().map(String::as_str), "choose one of them"),
         ))
     }
 
@@ -316,7 +317,10 @@ impl Reader<'_> {
         for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
             numbers.push(self.number(&Raw::Text(word.to_owned()))?);
             if numbers.len() > MOST_CHANNELS {
-                return Err(Fault::new(format!("has more than {MOST_CHANNELS} numbers"), "give one number per channel"));
+                return Err(Fault::new(
+                    format!("has more than {MOST_CHANNELS} numbers"),
+                    "give one number per channel",
+                ));
             }
         }
         if numbers.is_empty() {
@@ -326,7 +330,8 @@ impl Reader<'_> {
     }
 
     fn mapping(&self, raw: &Raw, choices: &[Choice]) -> Result<Value, Fault> {
-        let example = || format!("write it as {{\"input name\": \"{}\"}}", choices.first().map_or("", |choice| choice.word));
+        let example =
+            || format!("write it as {{\"input name\": \"{}\"}}", choices.first().map_or("", |choice| choice.word));
         let Raw::Mapping(entries) = raw else {
             return Err(Fault::new(format!("must be a mapping, but '{raw}' is {}", raw.kind()), example()));
         };
@@ -384,8 +389,14 @@ mod tests {
     #[test]
     fn channel_numbers_take_spaces_commas_and_none() {
         let numbers = |numbers: &[f64]| Value::Channels(Some(numbers.to_vec()));
-        assert_eq!(read("mean_value", text("103.94 116.78 123.68")), Ok(Some(vec![numbers(&[103.94, 116.78, 123.68])])));
-        assert_eq!(read("mean_value", text("1, 2,3; None;")), Ok(Some(vec![numbers(&[1.0, 2.0, 3.0]), Value::Channels(None)])));
+        assert_eq!(
+            read("mean_value", text("103.94 116.78 123.68")),
+            Ok(Some(vec![numbers(&[103.94, 116.78, 123.68])]))
+        );
+        assert_eq!(
+            read("mean_value", text("1, 2,3; None;")),
+            Ok(Some(vec![numbers(&[1.0, 2.0, 3.0]), Value::Channels(None)]))
+        );
         assert_eq!(read("scale_value", Raw::Number(0.017)), Ok(Some(vec![numbers(&[0.017])])));
         assert_eq!(read("scale_value", text("None")), Ok(None));
         for bad in ["a", "1 b", "nan", "inf", "1e999", "1;;2", ","] {

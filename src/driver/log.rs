@@ -1,0 +1,195 @@
+//! `hb_compile.log`: everything in the file, the essence on the console.
+//!
+//! A line of the file is `TIME file: FILE func: MODULE line No: LINE MESSAGE`, as the vendor's tool writes it (Rust tells the
+//! module, not the function). The console shows messages alone. Each run starts its log anew, so that the copy in
+//! `working_dir` is the log of that compilation.
+
+use super::progress::{Console, Verbosity};
+use crate::files::{FileError, write_atomically};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, MakeWriter};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+/// The name of the log, in the current directory and in `working_dir`.
+pub const FILE_NAME: &str = "hb_compile.log";
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("the log '{path}' cannot be written: {source}; run in a folder that you may write to")]
+    Create { path: PathBuf, source: io::Error },
+    #[error("the log '{path}' cannot be read back: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("the log cannot be copied: {0}")]
+    Copy(#[from] FileError),
+    #[error("this process has a log already")]
+    Twice,
+}
+
+/// The log of a run.
+#[derive(Debug)]
+pub struct Log {
+    path: PathBuf,
+}
+
+impl Log {
+    /// Starts the log of this process in the folder `directory`, and shows its essence on `console`. All threads write to it.
+    pub fn start(directory: &Path, console: &Console) -> Result<Self, LogError> {
+        let path = directory.join(FILE_NAME);
+        let file = File::create(&path).map_err(|source| LogError::Create { path: path.clone(), source })?;
+        let shown = match console.verbosity {
+            Verbosity::Quiet => LevelFilter::WARN,
+            Verbosity::Normal => LevelFilter::INFO,
+            Verbosity::Verbose => LevelFilter::DEBUG,
+        };
+        tracing::subscriber::set_global_default(subscriber(file, ConsoleWriter(console.clone()), shown))
+            .map_err(|_| LogError::Twice)?;
+        Ok(Self { path })
+    }
+
+    /// Copies what the log holds by now into `directory`.
+    pub fn copy_to(&self, directory: &Path) -> Result<(), LogError> {
+        let bytes = std::fs::read(&self.path).map_err(|source| LogError::Read { path: self.path.clone(), source })?;
+        Ok(write_atomically(&directory.join(FILE_NAME), &bytes)?)
+    }
+}
+
+fn subscriber<W>(file: File, console: W, shown: LevelFilter) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let to_file = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .event_format(FileLine)
+        .with_writer(SharedFile(Arc::new(Mutex::new(file))))
+        .with_filter(LevelFilter::DEBUG);
+    let to_console = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .event_format(ConsoleLine)
+        .with_writer(console)
+        .with_filter(shown);
+    tracing_subscriber::registry().with(to_file).with(to_console)
+}
+
+fn severity(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error: ",
+        Level::WARN => "warning: ",
+        _ => "",
+    }
+}
+
+struct FileLine;
+
+impl<S, N> FormatEvent<S, N> for FileLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let metadata = event.metadata();
+        SystemTime.format_time(&mut line)?;
+        let (file, number) = (metadata.file().unwrap_or("?"), metadata.line().unwrap_or(0));
+        write!(line, " file: {file} func: {} line No: {number} {}", metadata.target(), severity(*metadata.level()))?;
+        context.field_format().format_fields(line.by_ref(), event)?;
+        writeln!(line)
+    }
+}
+
+struct ConsoleLine;
+
+impl<S, N> FormatEvent<S, N> for ConsoleLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        line.write_str(severity(*event.metadata().level()))?;
+        context.field_format().format_fields(line.by_ref(), event)?;
+        writeln!(line)
+    }
+}
+
+#[derive(Clone)]
+struct SharedFile(Arc<Mutex<File>>);
+
+impl Write for SharedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.lock() {
+            Ok(mut file) => file.write(bytes),
+            // Another thread died while it wrote; the file itself is sound.
+            Err(poisoned) => poisoned.into_inner().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for SharedFile {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        self.clone()
+    }
+}
+
+/// Standard error, with the bars out of the way.
+struct ConsoleWriter(Console);
+
+struct Suspended<'w>(&'w Console);
+
+impl Write for Suspended<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl<'w> MakeWriter<'w> for ConsoleWriter {
+    type Writer = Suspended<'w>;
+
+    fn make_writer(&'w self) -> Suspended<'w> {
+        Suspended(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_holds_more_than_the_console() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let console_path = folder.path().join("console");
+        let log_path = folder.path().join("log");
+        let console = SharedFile(Arc::new(Mutex::new(File::create(&console_path).expect("a file"))));
+        let file = File::create(&log_path).expect("a file");
+        tracing::subscriber::with_default(subscriber(file, console, LevelFilter::INFO), || {
+            tracing::debug!("detail");
+            tracing::info!("step {}", 1);
+            tracing::warn!("odd");
+        });
+        assert_eq!(std::fs::read_to_string(console_path).expect("written"), "step 1\nwarning: odd\n");
+        let log = std::fs::read_to_string(log_path).expect("written");
+        let lines: Vec<&str> = log.lines().collect();
+        assert_eq!(lines.len(), 3, "{log}");
+        assert!(lines[0].contains(" file: src/driver/log.rs func: hb::driver::log::tests line No: "), "{log}");
+        assert!(lines[0].ends_with(" detail") && lines[2].ends_with(" warning: odd"), "{log}");
+        let year = lines[0].get(..4).and_then(|year| year.parse::<u32>().ok());
+        assert!(year.is_some_and(|year| year >= 2024), "{log}");
+    }
+}

@@ -28,6 +28,7 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
     for operation in ir::operations(block) {
         match operation.operation_name().as_str() {
             "hfloat.mat_mul" => matrix_product_to_gemm(operation)?,
+            "hfloat.gemm" => absorb_factors(operation)?,
             "hfloat.batch_normalization" => {
                 let Some(map) = map_of_batch_normalization(operation)? else { continue };
                 let input = operation.operand_at(0)?;
@@ -62,6 +63,19 @@ fn matrix_product_to_gemm(operation: OperationRef<'_, '_>) -> Result<(), PassFai
     let types: Vec<_> = ir::results(operation).iter().map(|result| result.r#type()).collect();
     let gemm = ir::build(context, "hfloat.gemm", &[a, b], &[], &types, vec![], operation.location())?;
     replace(operation, ir::insert_before(operation, gemm))
+}
+
+/// A `gemm` with factors and constant weights takes them into its weights.
+fn absorb_factors(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
+    if operation.float_or("alpha", 1.0)? == 1.0 && operation.float_or("beta", 1.0)? == 1.0 {
+        return Ok(());
+    }
+    let result = ir::results(operation).into_iter().next();
+    let shape = result.map(static_type).transpose()?.map(|(_, shape)| shape).unwrap_or_default();
+    if let &[_, channels] = shape.as_slice() {
+        put_into_weights(operation, operation, &ChannelMap { scale: vec![1.0; channels], shift: vec![0.0; channels] })?;
+    }
+    Ok(())
 }
 
 /// Gives the uses of one operation to another and erases it.
@@ -137,13 +151,25 @@ fn fuse_into_producer(
     map: &ChannelMap,
 ) -> Result<bool, PassFailure> {
     let Some(producer) = ir::defining_operation(input) else { return Ok(false) };
+    if ir::users(input).len() != 1 {
+        return Ok(false);
+    }
+    put_into_weights(operation, producer, map)
+}
+
+/// Builds `producer` again with the map in its weights, in the place of `operation`, which is its only reader or itself.
+fn put_into_weights(
+    operation: OperationRef<'_, '_>,
+    producer: OperationRef<'_, '_>,
+    map: &ChannelMap,
+) -> Result<bool, PassFailure> {
     let name = producer.operation_name();
     let channel_axis = match name.as_str() {
         "hfloat.conv" => 0,
         "hfloat.gemm" => usize::from(!producer.boolean_or("transB", false)?),
         _ => return Ok(false),
     };
-    if ir::users(input).len() != 1 || producer.clamp("activation")?.is_some() {
+    if producer.clamp("activation")?.is_some() {
         return Ok(false);
     }
     let Some(weight) = ir::constant_of(producer.operand_at(1)?) else { return Ok(false) };
@@ -166,7 +192,9 @@ fn fuse_into_producer(
         .zip(&map.shift)
         .map(|((&bias, scale), shift)| (f64::from(bias) * beta * scale + shift) as f32)
         .collect();
-    let new_weight = scale_along(&weight, channel_axis, &map.scale)?;
+    let alpha = producer.float_or("alpha", 1.0)?;
+    let factors: Vec<f64> = map.scale.iter().map(|scale| scale * alpha).collect();
+    let new_weight = scale_along(&weight, channel_axis, &factors)?;
     rebuild(operation, producer, &weight.r#type, &new_weight, &new_bias)?;
     Ok(true)
 }
@@ -217,19 +245,26 @@ fn rebuild(
     let weight = constant_before(producer, "weight", weight_type, weight)?;
     let bias = constant_before(producer, "bias", &bias_type, bias)?;
     let mut attributes: Vec<_> = Vec::new();
-    for name in ["strides", "pads", "dilations", "group", "auto_pad", "alpha", "transA", "transB"] {
+    for name in ["strides", "pads", "dilations", "group", "auto_pad", "transA", "transB"] {
         if let Ok(value) = producer.attribute(name) {
             attributes.push((name, value));
         }
     }
-    let location = ir::fused_location(context, &[producer.location(), operation.location()]);
+    let location = if operation == producer {
+        producer.location()
+    } else {
+        ir::fused_location(context, &[producer.location(), operation.location()])
+    };
     let types: Vec<_> = ir::results(producer).iter().map(|result| result.r#type()).collect();
     let operands = [producer.operand_at(0)?, weight, bias];
     let name = producer.operation_name();
     let built = ir::build(context, &name, &operands, &attributes, &types, vec![], location)?;
     let built = ir::insert_before(producer, built);
+    let absorbed = operation == producer;
     replace(operation, built)?;
-    ir::erase(producer);
+    if !absorbed {
+        ir::erase(producer);
+    }
     Ok(())
 }
 

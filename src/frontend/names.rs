@@ -5,7 +5,7 @@
 //! ```
 
 use melior::Context;
-use melior::ir::attribute::{ArrayAttribute, DictionaryAttribute, StringAttribute};
+use melior::ir::attribute::{DictionaryAttribute, StringAttribute};
 use melior::ir::operation::OperationLike;
 use melior::ir::{Attribute, Identifier, OperationRef, TypeLike};
 use mlir_sys::{mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults};
@@ -41,10 +41,11 @@ fn counts(function: OperationRef<'_, '_>) -> Option<(usize, usize)> {
 }
 
 fn names(function: OperationRef<'_, '_>, attribute: &str, default: &str, count: usize) -> Vec<String> {
-    let array = function.attribute(attribute).ok().and_then(|array| ArrayAttribute::try_from(array).ok());
+    let array =
+        function.attribute(attribute).ok().and_then(hb_dialects::ir::attribute::array_elements).unwrap_or_default();
     (0..count)
         .map(|index| {
-            let given = array.and_then(|array| array.element(index).ok()).and_then(name_in);
+            let given = array.get(index).copied().and_then(name_in);
             given.unwrap_or_else(|| format!("{default}_{index}"))
         })
         .collect()

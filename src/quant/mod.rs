@@ -1,1 +1,17 @@
 //! Observers, calibration, precision rules, `hfloat` to QDQ.
+//!
+//! Calibration writes the threshold of each value as an attribute (assign); `quant-insert-casts` turns thresholds into
+//! `quant.qcast` and `quant.dcast` (apply). What is quantized, and how, is the table in [`rules`].
+
+pub mod groups;
+mod insert_casts;
+pub mod observer;
+pub mod rules;
+mod thresholds;
+
+pub use thresholds::{THRESHOLD, Thresholds, assign_thresholds};
+
+use hb_dialects::pass::PassDefinition;
+
+/// The passes of this room.
+pub const PASSES: &[&PassDefinition] = &[&thresholds::PASS, &insert_casts::PASS];

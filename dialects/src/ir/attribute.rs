@@ -221,3 +221,18 @@ pub fn pad_mode<'c>(context: &'c Context, value: &str) -> Option<Attribute<'c>> 
         .then(|| Attribute::parse(context, &format!("#hfloat.pad_mode<{value}>")))
         .flatten()
 }
+
+/// The elements of an array attribute; `None` for other attributes.
+///
+/// melior's `ArrayAttribute::try_from` takes dense arrays instead of arrays, so it is of no use here.
+pub fn array_elements(attribute: Attribute<'_>) -> Option<Vec<Attribute<'_>>> {
+    let raw = attribute.to_raw();
+    // SAFETY: the kind is checked first; indices are below the number of elements.
+    unsafe {
+        mlir_sys::mlirAttributeIsAArray(raw).then(|| {
+            (0..mlir_sys::mlirArrayAttrGetNumElements(raw))
+                .map(|i| Attribute::from_raw(mlir_sys::mlirArrayAttrGetElement(raw, i)))
+                .collect()
+        })
+    }
+}

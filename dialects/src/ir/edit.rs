@@ -6,7 +6,7 @@ use melior::{
     ir::{
         Attribute, AttributeLike, BlockLike, BlockRef, Identifier, Location, Operation, OperationRef, Region,
         RegionLike, Type, TypeLike, Value, ValueLike,
-        attribute::TypeAttribute,
+        attribute::{DictionaryAttribute, TypeAttribute},
         operation::{OperationBuilder, OperationLike},
         r#type::FunctionType,
     },
@@ -186,4 +186,21 @@ pub fn update_function_type(context: &Context, function: OperationRef<'_, '_>) {
         block.terminator().map(|end| end.operands().map(|value| value.r#type()).collect()).unwrap_or_default();
     let r#type = FunctionType::new(context, &inputs, &outputs);
     set_attribute(function, "function_type", TypeAttribute::new(r#type.into()).into());
+}
+
+/// An attribute of a function's argument.
+pub fn argument_attribute<'c>(function: OperationRef<'c, '_>, index: usize, name: &str) -> Option<Attribute<'c>> {
+    let all = super::attribute::array_elements(function.attribute("arg_attrs").ok()?)?;
+    DictionaryAttribute::try_from(*all.get(index)?).ok()?.element_by_name(name)
+}
+
+/// Sets an attribute of a function's argument; nothing happens when there is no such argument.
+pub fn set_argument_attribute<'c>(function: OperationRef<'c, '_>, index: usize, name: &str, attribute: Attribute<'c>) {
+    if body(function).is_some_and(|block| index < block.argument_count()) {
+        // SAFETY: the function has that argument; the name is copied.
+        unsafe {
+            let name = crate::shim::string_ref(name);
+            mlir_sys::mlirFuncSetArgAttr(function.to_raw(), index as isize, name, attribute.to_raw());
+        }
+    }
 }

@@ -1,0 +1,145 @@
+//! Which values are quantized, and which of them share a scale.
+
+use super::rules::{ResultScale, Role, rule_of};
+use hb_dialects::ir::{self, Element, IrError, OperationAttributes, TensorType};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+use std::collections::HashMap;
+
+/// The f32 values of a function, in order: arguments first, then results.
+pub struct Groups<'c, 'a> {
+    values: Vec<Value<'c, 'a>>,
+    index: HashMap<usize, usize>,
+    /// Position of the value whose scale a value has; itself for those that are measured.
+    source: Vec<usize>,
+    quantized: Vec<bool>,
+    /// Whether the value comes out of a quantized operation, so that only its integers exist.
+    integer_born: Vec<bool>,
+}
+
+fn key(value: Value<'_, '_>) -> usize {
+    value.to_raw().ptr as usize
+}
+
+impl<'c, 'a> Groups<'c, 'a> {
+    /// Finds the groups of a function whose types are static.
+    ///
+    /// A value is quantized when a quantized operation computes or reads it. Through operations that keep the scale of their
+    /// input this spreads both ways, so that a reshape between two convolutions is quantized and one after a softmax is not.
+    ///
+    /// # Errors
+    /// When attributes or types cannot be read.
+    pub fn of(function: OperationRef<'c, 'a>) -> Result<Self, IrError> {
+        let mut groups = Groups {
+            values: Vec::new(),
+            index: HashMap::new(),
+            source: Vec::new(),
+            quantized: Vec::new(),
+            integer_born: Vec::new(),
+        };
+        let Some(block) = ir::body(function) else { return Ok(groups) };
+        for argument in ir::arguments(block) {
+            groups.add(argument)?;
+        }
+        let operations = ir::operations(block);
+        for &operation in &operations {
+            if operation.operation_name() != "hfloat.constant" {
+                for result in ir::results(operation) {
+                    groups.add(result)?;
+                }
+            }
+            groups.mark(operation)?;
+        }
+        groups.settle();
+        for &operation in &operations {
+            groups.mark_integer_born(operation)?;
+        }
+        Ok(groups)
+    }
+
+    fn add(&mut self, value: Value<'c, 'a>) -> Result<(), IrError> {
+        if TensorType::from_type(value.r#type())?.element == Element::F32 {
+            let position = self.values.len();
+            self.index.insert(key(value), position);
+            self.values.push(value);
+            self.source.push(position);
+            self.quantized.push(false);
+            self.integer_born.push(false);
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, operation: OperationRef<'c, 'a>) -> Result<(), IrError> {
+        let Some(rule) = rule_of(operation)? else { return Ok(()) };
+        let result = operation.result(0).ok().and_then(|result| self.position(result.into()));
+        let Some(result) = result else { return Ok(()) };
+        if rule.result == ResultScale::LikeInput {
+            if let Some(input) = self.position(operation.operand_at(0)?) {
+                self.source[result] = self.source[input];
+            }
+            return Ok(());
+        }
+        self.quantized[result] = true;
+        for (index, operand) in operation.operands().enumerate() {
+            if rule.role(operation, index)? == Role::Activation
+                && let Some(position) = self.position(operand)
+            {
+                self.quantized[position] = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// A group is quantized when one of its members is.
+    fn settle(&mut self) {
+        for position in 0..self.values.len() {
+            if self.quantized[position] {
+                self.quantized[self.source[position]] = true;
+            }
+        }
+        for position in 0..self.values.len() {
+            self.quantized[position] = self.quantized[self.source[position]];
+        }
+    }
+
+    fn mark_integer_born(&mut self, operation: OperationRef<'c, 'a>) -> Result<(), IrError> {
+        if rule_of(operation)?.is_some() {
+            for result in ir::results(operation) {
+                if let Some(position) = self.position(result) {
+                    self.integer_born[position] = self.quantized[position];
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn position(&self, value: Value<'_, '_>) -> Option<usize> {
+        self.index.get(&key(value)).copied()
+    }
+
+    /// Whether a value is quantized.
+    pub fn is_quantized(&self, value: Value<'_, '_>) -> bool {
+        self.position(value).is_some_and(|position| self.quantized[position])
+    }
+
+    /// Whether only the integers of a value exist, so that every reader sees quantized values.
+    pub fn is_integer_born(&self, value: Value<'_, '_>) -> bool {
+        self.position(value).is_some_and(|position| self.integer_born[position])
+    }
+
+    /// The value whose threshold decides the scale of `value`.
+    pub fn source(&self, value: Value<'c, 'a>) -> Value<'c, 'a> {
+        self.position(value).map_or(value, |position| self.values[self.source[position]])
+    }
+
+    /// The quantized values, in order.
+    pub fn quantized(&self) -> impl Iterator<Item = Value<'c, 'a>> + '_ {
+        self.values.iter().zip(&self.quantized).filter(|(_, quantized)| **quantized).map(|(value, _)| *value)
+    }
+
+    /// The values whose thresholds calibration must measure, in order.
+    pub fn measured(&self) -> impl Iterator<Item = Value<'c, 'a>> + '_ {
+        (0..self.values.len())
+            .filter(|&position| self.quantized[position] && self.source[position] == position)
+            .map(|position| self.values[position])
+    }
+}

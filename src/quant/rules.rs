@@ -1,0 +1,156 @@
+//! How each operation takes part in quantization: one table, read by calibration and by the insertion of casts.
+
+use hb_dialects::ir::{Element, IrError, OperationAttributes, TensorType, constant_of};
+use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
+
+/// Bits of activations and weights.
+pub const ACTIVATION_BITS: u32 = 8;
+/// Bits of a bias, which has the scale of the accumulator.
+pub const BIAS_BITS: u32 = 32;
+
+/// Where the scale of a result comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResultScale {
+    /// It is measured.
+    Own,
+    /// The operation moves values or picks among them: the scale is that of operand 0, and either both are quantized or none.
+    LikeInput,
+}
+
+/// What an operand is for quantization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// int8 with one scale.
+    Activation,
+    /// int8 with one scale per index of an axis.
+    Weight { axis: usize },
+    /// int32 with the scale of operand 0 times that of the weight.
+    Bias,
+    /// Sizes, positions and the like: never quantized.
+    Plain,
+}
+
+/// One row: what an operation needs to be quantized.
+pub struct Rule {
+    pub operation: &'static str,
+    pub result: ResultScale,
+    /// The role of operand `index`.
+    role: fn(OperationRef<'_, '_>, usize) -> Result<Role, IrError>,
+    /// Forms that stay float although the table names the operation.
+    float_form: fn(OperationRef<'_, '_>) -> Result<bool, IrError>,
+}
+
+impl Rule {
+    const fn new(
+        operation: &'static str,
+        result: ResultScale,
+        role: fn(OperationRef<'_, '_>, usize) -> Result<Role, IrError>,
+    ) -> Self {
+        Self { operation, result, role, float_form: never }
+    }
+
+    const fn unless(mut self, float_form: fn(OperationRef<'_, '_>) -> Result<bool, IrError>) -> Self {
+        self.float_form = float_form;
+        self
+    }
+
+    /// The role of operand `index` of an operation of this row.
+    ///
+    /// # Errors
+    /// When an attribute that decides it cannot be read.
+    pub fn role(&self, operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
+        (self.role)(operation, index)
+    }
+}
+
+use ResultScale::{LikeInput, Own};
+
+const RULES: &[Rule] = &[
+    Rule::new("hfloat.conv", Own, conv_role).unless(weights_not_constant),
+    Rule::new("hfloat.gemm", Own, gemm_role).unless(gemm_is_scaled),
+    Rule::new("hfloat.mat_mul", Own, all_activations),
+    Rule::new("hfloat.add", Own, all_activations),
+    Rule::new("hfloat.mul", Own, all_activations),
+    Rule::new("hfloat.relu", Own, all_activations),
+    Rule::new("hfloat.average_pool", Own, all_activations),
+    Rule::new("hfloat.global_average_pool", Own, all_activations),
+    Rule::new("hfloat.concat", Own, all_activations),
+    Rule::new("hfloat.max_pool", LikeInput, first_is_activation),
+    Rule::new("hfloat.slice", LikeInput, first_is_activation),
+    Rule::new("hfloat.pad", LikeInput, first_is_activation).unless(value_not_zero),
+    Rule::new("hfloat.flatten", LikeInput, first_is_activation),
+    Rule::new("hfloat.reshape", LikeInput, first_is_activation),
+    Rule::new("hfloat.unsqueeze", LikeInput, first_is_activation),
+    Rule::new("hfloat.transpose", LikeInput, first_is_activation),
+    Rule::new("hfloat.identity", LikeInput, first_is_activation),
+    Rule::new("hfloat.gather", LikeInput, first_is_activation),
+];
+
+/// The rule of an operation, when it is quantized: it has a row, computes on f32, and is not one of the row's float forms.
+///
+/// # Errors
+/// When its attributes cannot be read.
+pub fn rule_of(operation: OperationRef<'_, '_>) -> Result<Option<&'static Rule>, IrError> {
+    let name = operation.operation_name();
+    let Some(rule) = RULES.iter().find(|rule| rule.operation == name) else { return Ok(None) };
+    let Ok(input) = operation.operand(0) else { return Ok(None) };
+    if TensorType::from_type(input.r#type())?.element != Element::F32 || (rule.float_form)(operation)? {
+        return Ok(None);
+    }
+    Ok(Some(rule))
+}
+
+fn never(_operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    Ok(false)
+}
+
+fn all_activations(_operation: OperationRef<'_, '_>, _index: usize) -> Result<Role, IrError> {
+    Ok(Role::Activation)
+}
+
+fn first_is_activation(_operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
+    Ok(if index == 0 { Role::Activation } else { Role::Plain })
+}
+
+fn conv_role(_operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
+    Ok(match index {
+        0 => Role::Activation,
+        1 => Role::Weight { axis: 0 },
+        _ => Role::Bias,
+    })
+}
+
+fn gemm_role(operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
+    Ok(match index {
+        1 if constant_of(operation.operand_at(1)?).is_some() => {
+            Role::Weight { axis: usize::from(!operation.boolean_or("transB", false)?) }
+        }
+        0 | 1 => Role::Activation,
+        _ => Role::Bias,
+    })
+}
+
+fn weights_not_constant(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    for index in 1..operation.operand_count() {
+        if constant_of(operation.operand_at(index)?).is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// `hfloat-fuse-scales` takes alpha and beta into constant weights; what is left has weights that are no constants.
+fn gemm_is_scaled(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    let scaled = operation.float_or("alpha", 1.0)? != 1.0 || operation.float_or("beta", 1.0)? != 1.0;
+    let bias_varies = operation.operand_count() == 3 && constant_of(operation.operand_at(2)?).is_none();
+    Ok(scaled || bias_varies)
+}
+
+/// A border of zeros is exact at any scale, other values may not be.
+fn value_not_zero(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    if operation.enumeration_or("mode", "constant")? != "constant" {
+        return Ok(false);
+    }
+    let value = constant_of(operation.operand_at(2)?).map(|value| value.to_f32s()).transpose()?;
+    Ok(value.is_none_or(|value| value.iter().any(|&value| value != 0.0)))
+}

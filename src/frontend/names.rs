@@ -5,7 +5,7 @@
 //! ```
 
 use melior::Context;
-use melior::ir::attribute::{DictionaryAttribute, StringAttribute};
+use melior::ir::attribute::{ArrayAttribute, DictionaryAttribute, StringAttribute};
 use melior::ir::operation::OperationLike;
 use melior::ir::{Attribute, Identifier, OperationRef, TypeLike};
 use mlir_sys::{mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults};

@@ -1,15 +1,15 @@
 //! `hfloat-fuse-activations`: a Relu becomes an attribute of the operation before it.
 
 use hb_dialects::{
-    ir::{self, OperationAttributes, attribute},
+    ir::{self, OperationAttributes, TensorType, attribute},
     pass::{Options, PassDefinition, PassFailure},
 };
-use melior::ir::{OperationRef, operation::OperationLike};
+use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 
 pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-fuse-activations",
     summary: "Fuse clamping activations into the operation before them",
-    description: "A `relu` whose input is the only use of a `conv`, `gemm`, `add` or `mul` without activation becomes its \
+    description: "A `relu` of floats whose input is the only use of a `conv`, `gemm`, `add` or `mul` without activation becomes its \
 `activation`. The location becomes the fusion of both.",
     anchor: "func.func",
     options: &[],
@@ -41,6 +41,7 @@ fn fuse(operation: OperationRef<'_, '_>, lower: f64, upper: f64) -> Result<(), P
     let input = operation.operand_at(0)?;
     let Some(producer) = ir::defining_operation(input) else { return Ok(()) };
     let fits = PRODUCERS.contains(&producer.operation_name().as_str())
+        && TensorType::from_type(input.r#type())?.element.is_float()
         && producer.clamp("activation")?.is_none()
         && ir::users(input).len() == 1;
     if !fits {

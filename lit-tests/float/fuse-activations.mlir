@@ -1,0 +1,58 @@
+// A relu becomes an attribute of what it reads, where that is all that reads it.
+// RUN: hb-opt %s --hfloat-fuse-activations | FileCheck %s
+
+// CHECK-LABEL: func.func @after_add
+// CHECK-NEXT: %[[A:.*]] = hfloat.add %arg0, %arg0 {activation = #hfloat.clamp<0.000000e+00 : f64, 0x7FF0000000000000 : f64>}
+// CHECK-NEXT: return %[[A]]
+func.func @after_add(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %0 = hfloat.add %x, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %1 = hfloat.relu %0 : (tensor<2xf32>) -> tensor<2xf32>
+  return %1 : tensor<2xf32>
+}
+
+// The second relu reads a result that is clamped already.
+// CHECK-LABEL: func.func @twice
+// CHECK-NEXT: hfloat.mul {{.*}}activation
+// CHECK-NEXT: hfloat.relu
+func.func @twice(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %0 = hfloat.mul %x, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %1 = hfloat.relu %0 : (tensor<2xf32>) -> tensor<2xf32>
+  %2 = hfloat.relu %1 : (tensor<2xf32>) -> tensor<2xf32>
+  return %2 : tensor<2xf32>
+}
+
+// CHECK-LABEL: func.func @result_is_output_too
+// CHECK: hfloat.add %arg0, %arg0 : (tensor<2xf32>
+// CHECK: hfloat.relu
+func.func @result_is_output_too(%x: tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
+  %0 = hfloat.add %x, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %1 = hfloat.relu %0 : (tensor<2xf32>) -> tensor<2xf32>
+  return %0, %1 : tensor<2xf32>, tensor<2xf32>
+}
+
+// Integers have no activation.
+// CHECK-LABEL: func.func @integers
+// CHECK: hfloat.add %arg0, %arg0 : (tensor<2xi32>
+// CHECK: hfloat.relu
+func.func @integers(%x: tensor<2xi32>) -> tensor<2xi32> {
+  %0 = hfloat.add %x, %x : (tensor<2xi32>, tensor<2xi32>) -> tensor<2xi32>
+  %1 = hfloat.relu %0 : (tensor<2xi32>) -> tensor<2xi32>
+  return %1 : tensor<2xi32>
+}
+
+// CHECK-LABEL: func.func @no_producer
+// CHECK-NEXT: hfloat.relu
+func.func @no_producer(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %0 = hfloat.relu %x : (tensor<2xf32>) -> tensor<2xf32>
+  return %0 : tensor<2xf32>
+}
+
+// CHECK-LABEL: func.func @after_max_pool
+// CHECK: hfloat.max_pool
+// CHECK: hfloat.relu
+func.func @after_max_pool(%x: tensor<1x1x4x4xf32>) -> tensor<1x1x2x2xf32> {
+  %0 = hfloat.max_pool %x {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+      : (tensor<1x1x4x4xf32>) -> tensor<1x1x2x2xf32>
+  %1 = hfloat.relu %0 : (tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32>
+  return %1 : tensor<1x1x2x2xf32>
+}

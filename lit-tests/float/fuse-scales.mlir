@@ -1,0 +1,117 @@
+// Scales and shifts per channel go into the weights before them. The expected numbers are worked out in the comments.
+// RUN: hb-opt %s --hfloat-fuse-scales --canonicalize | FileCheck %s
+// RUN: hb-opt %s --hfloat-fuse-scales --canonicalize --mlir-print-debuginfo | FileCheck %s --check-prefix=NAMES
+
+// scale / sqrt(variance + epsilon) = [4 / 2, 3 / 1] = [2, 3]; bias - mean * that = [1, -12].
+// CHECK-LABEL: func.func @batch_normalization_after_conv
+// CHECK-DAG: %[[W:.*]] = hfloat.constant dense<{{\[}}[{{\[}}[2.000000e+00]]], {{\[\[\[}}6.000000e+00]]]]> : tensor<2x1x1x1xf32>
+// CHECK-DAG: %[[B:.*]] = hfloat.constant dense<[1.000000e+00, -1.200000e+01]> : tensor<2xf32>
+// CHECK: hfloat.conv %arg0, %[[W]], %[[B]]
+// CHECK-NOT: batch_normalization
+// CHECK: return
+// NAMES-DAG: #[[CONV:.*]] = loc("Conv_0")
+// NAMES-DAG: #[[NORM:.*]] = loc("BatchNormalization_1")
+// NAMES-DAG: loc(fused[#[[CONV]], #[[NORM]]])
+func.func @batch_normalization_after_conv(%x: tensor<1x1x2x2xf32>) -> tensor<1x2x2x2xf32> {
+  %w = hfloat.constant dense<[[[[1.0]]], [[[2.0]]]]> : tensor<2x1x1x1xf32>
+  %scale = hfloat.constant dense<[4.0, 3.0]> : tensor<2xf32>
+  %bias = hfloat.constant dense<[1.0, 0.0]> : tensor<2xf32>
+  %mean = hfloat.constant dense<[0.0, 4.0]> : tensor<2xf32>
+  %variance = hfloat.constant dense<[3.0, 0.0]> : tensor<2xf32>
+  %0 = hfloat.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+      : (tensor<1x1x2x2xf32>, tensor<2x1x1x1xf32>) -> tensor<1x2x2x2xf32> loc("Conv_0")
+  %1 = hfloat.batch_normalization %0, %scale, %bias, %mean, %variance {epsilon = 1.0 : f32}
+      : (tensor<1x2x2x2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2x2x2xf32> loc("BatchNormalization_1")
+  return %1 : tensor<1x2x2x2xf32>
+}
+
+// 5 * (x * w + 7) + 1 = x * 5w + 36, the constants in every form that varies along channels only.
+// CHECK-LABEL: func.func @mul_and_add_after_conv
+// CHECK-DAG: %[[W:.*]] = hfloat.constant dense<{{.*}}1.000000e+01{{.*}}> : tensor<1x1x1x1xf32>
+// CHECK-DAG: %[[B:.*]] = hfloat.constant dense<3.600000e+01> : tensor<1xf32>
+// CHECK: %[[C:.*]] = hfloat.conv %arg0, %[[W]], %[[B]]
+// CHECK-NEXT: return %[[C]]
+func.func @mul_and_add_after_conv(%x: tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32> {
+  %w = hfloat.constant dense<2.0> : tensor<1x1x1x1xf32>
+  %b = hfloat.constant dense<7.0> : tensor<1xf32>
+  %five = hfloat.constant dense<5.0> : tensor<f32>
+  %one = hfloat.constant dense<1.0> : tensor<1x1x1xf32>
+  %0 = hfloat.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+      : (tensor<1x1x2x2xf32>, tensor<1x1x1x1xf32>, tensor<1xf32>) -> tensor<1x1x2x2xf32>
+  %1 = hfloat.mul %five, %0 : (tensor<f32>, tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32>
+  %2 = hfloat.add %1, %one : (tensor<1x1x2x2xf32>, tensor<1x1x1xf32>) -> tensor<1x1x2x2xf32>
+  return %2 : tensor<1x1x2x2xf32>
+}
+
+// A constant that varies along width is no map of channels.
+// CHECK-LABEL: func.func @mul_along_width_stays
+// CHECK: hfloat.mul
+func.func @mul_along_width_stays(%x: tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32> {
+  %w = hfloat.constant dense<2.0> : tensor<1x1x1x1xf32>
+  %c = hfloat.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %0 = hfloat.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+      : (tensor<1x1x2x2xf32>, tensor<1x1x1x1xf32>) -> tensor<1x1x2x2xf32>
+  %1 = hfloat.mul %0, %c : (tensor<1x1x2x2xf32>, tensor<2xf32>) -> tensor<1x1x2x2xf32>
+  return %1 : tensor<1x1x2x2xf32>
+}
+
+// The convolution's own result is read too: it must keep its weights.
+// CHECK-LABEL: func.func @two_readers
+// CHECK: hfloat.conv %arg0, %{{[a-z0-9_]+}} {
+// CHECK: hfloat.mul
+func.func @two_readers(%x: tensor<1x1x2x2xf32>) -> (tensor<1x1x2x2xf32>, tensor<1x1x2x2xf32>) {
+  %w = hfloat.constant dense<2.0> : tensor<1x1x1x1xf32>
+  %c = hfloat.constant dense<3.0> : tensor<f32>
+  %0 = hfloat.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+      : (tensor<1x1x2x2xf32>, tensor<1x1x1x1xf32>) -> tensor<1x1x2x2xf32>
+  %1 = hfloat.mul %0, %c : (tensor<1x1x2x2xf32>, tensor<f32>) -> tensor<1x1x2x2xf32>
+  return %0, %1 : tensor<1x1x2x2xf32>, tensor<1x1x2x2xf32>
+}
+
+// Fusing across the clamp would scale after clamping.
+// CHECK-LABEL: func.func @activation_between
+// CHECK: hfloat.conv
+// CHECK: hfloat.mul
+func.func @activation_between(%x: tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32> {
+  %w = hfloat.constant dense<2.0> : tensor<1x1x1x1xf32>
+  %c = hfloat.constant dense<-3.0> : tensor<f32>
+  %0 = hfloat.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, activation = #hfloat.clamp<0.0 : f64, 6.0 : f64>}
+      : (tensor<1x1x2x2xf32>, tensor<1x1x1x1xf32>) -> tensor<1x1x2x2xf32>
+  %1 = hfloat.mul %0, %c : (tensor<1x1x2x2xf32>, tensor<f32>) -> tensor<1x1x2x2xf32>
+  return %1 : tensor<1x1x2x2xf32>
+}
+
+// CHECK-LABEL: func.func @gemm
+// alpha A B' + beta C, times 2: B' becomes [[2, 4], [6, 8]], C becomes 2 * 3 * [1, 2] = [6, 12], beta goes.
+// CHECK-DAG: %[[W:.*]] = hfloat.constant dense<{{\[}}[2.000000e+00, 4.000000e+00], [6.000000e+00, 8.000000e+00]]> : tensor<2x2xf32>
+// CHECK-DAG: %[[B:.*]] = hfloat.constant dense<[6.000000e+00, 1.200000e+01]> : tensor<2xf32>
+// CHECK: %[[G:.*]] = hfloat.gemm %arg0, %[[W]], %[[B]]
+// CHECK-NOT: beta
+// CHECK: return %[[G]]
+func.func @gemm(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %w = hfloat.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
+  %c = hfloat.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %two = hfloat.constant dense<2.0> : tensor<1xf32>
+  %0 = hfloat.gemm %x, %w, %c {alpha = 0.5 : f32, beta = 3.0 : f32, transB = true} : (tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  %1 = hfloat.mul %0, %two : (tensor<1x2xf32>, tensor<1xf32>) -> tensor<1x2xf32>
+  return %1 : tensor<1x2xf32>
+}
+
+// CHECK-LABEL: func.func @batch_normalization_alone
+// CHECK-NOT: batch_normalization
+// CHECK: hfloat.mul
+// CHECK: hfloat.add
+func.func @batch_normalization_alone(%x: tensor<1x2x2x2xf32>) -> tensor<1x2x2x2xf32> {
+  %p = hfloat.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %0 = hfloat.batch_normalization %x, %p, %p, %p, %p
+      : (tensor<1x2x2x2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2x2x2xf32>
+  return %0 : tensor<1x2x2x2xf32>
+}
+
+// CHECK-LABEL: func.func @matrix_product
+// CHECK: hfloat.gemm
+func.func @matrix_product(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
+  %w = hfloat.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
+  %0 = hfloat.mat_mul %x, %w : (tensor<3x2xf32>, tensor<2x2xf32>) -> tensor<3x2xf32>
+  return %0 : tensor<3x2xf32>
+}

@@ -6,3 +6,4 @@ pub mod configuration;
 pub mod log;
 pub mod progress;
 pub mod tables;
+pub mod translate;

@@ -1,4 +1,5 @@
 //! From a file of a training framework to `hfloat`, and back.
 
+pub mod mlir;
 pub mod names;
 pub mod onnx;

@@ -15,10 +15,12 @@
 //!
 //! * [`import`] builds one `hfloat` operation per node.
 //!
-//! [`write`] goes back from [`model::Model`] to a file.
+//! Back: [`export`] makes a [`model::Model`] of `hfloat` and quantized functions, [`write`] makes that a file.
 
 mod check;
 mod error;
+mod export;
+mod export_quantized;
 mod import;
 pub mod model;
 pub mod normalize;
@@ -31,6 +33,7 @@ mod wire;
 mod write;
 
 pub use error::{OnnxError, UnsupportedOperator};
+pub use export::{EXPORT_OPSET, export};
 pub use import::{ImportOptions, import, import_file};
 pub use read::{from_bytes, load};
 pub use write::{save, to_bytes};

@@ -1,0 +1,142 @@
+//! `hb-translate`: formats outside of MLIR to MLIR and back.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser};
+
+use crate::files::{FileError, write_atomically};
+use crate::frontend::mlir::{self, MlirFileError};
+use crate::frontend::onnx::{self, ImportOptions, OnnxError};
+
+/// Translates between MLIR and other formats.
+///
+/// Exactly one direction must be chosen. `-` reads standard input, or writes standard output, which is the default.
+#[derive(Debug, Parser)]
+#[command(name = "hb-translate", version)]
+struct Command {
+    #[command(flatten)]
+    direction: Direction,
+    /// File to read
+    input: PathBuf,
+    /// File to write
+    #[arg(short, long, default_value = "-")]
+    output: PathBuf,
+    /// Write MLIR as bytecode instead of text
+    #[arg(long)]
+    emit_bytecode: bool,
+    /// Shape of an input whose dimensions are dynamic (repeatable); a dynamic first dimension is 1 unless given
+    #[arg(long, value_name = "NAME=1x3x224x224", value_parser = input_shape)]
+    input_shape: Vec<(String, Vec<usize>)>,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct Direction {
+    /// ONNX (opset 7 to 22) to hfloat
+    #[arg(long)]
+    import_onnx: bool,
+    /// hfloat, float or quantized, to ONNX
+    #[arg(long)]
+    export_onnx: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum TranslateError {
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
+    #[error(transparent)]
+    Mlir(#[from] MlirFileError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("standard input or output: {0}")]
+    Stream(#[from] std::io::Error),
+}
+
+/// Runs the command; 0: done, 1: the input is at fault, 2: wrong usage.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = match Command::try_parse_from(arguments) {
+        Ok(command) => command,
+        Err(error) => {
+            // Help and version are no errors, and go to standard output.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(&command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hb-translate: error: {error}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), TranslateError> {
+    let context = hb_dialects::context();
+    let bytes = if command.direction.import_onnx {
+        let input_shapes: BTreeMap<_, _> = command.input_shape.iter().cloned().collect();
+        let model = match stream(&command.input)? {
+            Some(bytes) => onnx::from_bytes(bytes.into(), None)?,
+            None => onnx::load(&command.input)?,
+        };
+        let module = onnx::import(&context, model, &ImportOptions { input_shapes })?;
+        if command.emit_bytecode {
+            mlir::bytecode(module.as_operation())?
+        } else {
+            mlir::text(module.as_operation())?.into_bytes()
+        }
+    } else {
+        let module = match stream(&command.input)? {
+            Some(bytes) => mlir::parse(&context, &bytes, "<stdin>")?,
+            None => mlir::read(&context, &command.input)?,
+        };
+        onnx::to_bytes(&onnx::export(module.as_operation())?)?
+    };
+    if command.output == Path::new("-") {
+        std::io::stdout().write_all(&bytes)?;
+    } else {
+        write_atomically(&command.output, &bytes)?;
+    }
+    Ok(())
+}
+
+/// Standard input, if that is what `path` says.
+fn stream(path: &Path) -> Result<Option<Vec<u8>>, std::io::Error> {
+    if path != Path::new("-") {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// `NAME=1x3x224x224`; the name may contain `=`.
+fn input_shape(text: &str) -> Result<(String, Vec<usize>), String> {
+    let (name, shape) = text.rsplit_once('=').ok_or("it must be NAME=SHAPE")?;
+    let sizes = shape.split('x').map(|size| size.parse().map_err(|_| format!("{size:?} is not a size")));
+    Ok((name.to_owned(), sizes.collect::<Result<_, _>>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_of_inputs() {
+        assert_eq!(input_shape("a=b=1x3"), Ok(("a=b".to_owned(), vec![1, 3])));
+        assert!(input_shape("a").is_err());
+        assert!(input_shape("a=1x").is_err());
+        assert!(input_shape("a=-1").is_err());
+    }
+
+    #[test]
+    fn one_direction_must_be_chosen() {
+        assert!(Command::try_parse_from(["hb-translate", "x"]).is_err());
+        assert!(Command::try_parse_from(["hb-translate", "--import-onnx", "--export-onnx", "x"]).is_err());
+        assert!(Command::try_parse_from(["hb-translate", "--import-onnx", "x"]).is_ok());
+    }
+}

@@ -1,0 +1,417 @@
+//! A function of `hfloat`, float or quantized, becomes an ONNX model.
+//!
+//! Every operation becomes the node that it was, under its name; a fused activation becomes a node of its own. Constants are
+//! initializers. `quant.qcast` and `quant.dcast` become QuantizeLinear and DequantizeLinear; a quantized constant becomes an
+//! integer initializer, as the hardware will hold it, and its DequantizeLinear.
+
+use std::collections::{HashMap, HashSet};
+
+use hb_dialects::ir::{self, OperationAttributes, Scale, TensorType, elements_of, node_name};
+use melior::ir::operation::OperationLike;
+use melior::ir::{BlockLike, BlockRef, OperationRef, RegionLike, Value as MlirValue, ValueLike};
+
+use super::error::OnnxError;
+use super::export_quantized::{integers, scale_tensor, zero_point};
+use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
+use super::normalize::NORMAL_OPSET;
+use super::operators::{self, AttributeRule, Kind, Operator, window};
+use super::tensor::{ElementType, Tensor};
+use crate::frontend::names::{FUNCTION, input_names, output_names};
+
+/// Operator set of exported models: the first that quantizes to 16 bits. The forms of our operators are those of opset 22,
+/// which changed only the element types that it allows.
+pub const EXPORT_OPSET: i64 = 21;
+const EXPORT_IR_VERSION: i64 = 10;
+
+/// Makes a model of the function [`FUNCTION`] of `module`.
+pub fn export(module: OperationRef<'_, '_>) -> Result<Model, OnnxError> {
+    let function = ir::function_named(module, FUNCTION)
+        .ok_or_else(|| OnnxError::model(format!("the module has no function @{FUNCTION} to export")))?;
+    let block = function.region(0).ok().and_then(|region| region.first_block());
+    let block = block.ok_or_else(|| OnnxError::model(format!("the function @{FUNCTION} has no body")))?;
+    let name = match node_name(function.location()) {
+        name if name.is_empty() => FUNCTION.to_owned(),
+        name => name,
+    };
+    Ok(Model {
+        ir_version: EXPORT_IR_VERSION,
+        opset: EXPORT_OPSET,
+        other_opsets: Vec::new(),
+        producer_name: "hb".to_owned(),
+        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        domain: String::new(),
+        model_version: 0,
+        doc_string: String::new(),
+        metadata: Vec::new(),
+        graph: Exporter::default().graph(name, function, block)?,
+    })
+}
+
+/// Identity of an SSA value.
+type Key = usize;
+
+fn key(value: MlirValue<'_, '_>) -> Key {
+    value.to_raw().ptr as usize
+}
+
+/// A constant that becomes an initializer when a node reads it.
+struct Constant {
+    name: String,
+    tensor: Tensor,
+}
+
+#[derive(Default)]
+struct Exporter {
+    /// ONNX names of values.
+    values: HashMap<Key, String>,
+    constants: HashMap<Key, Constant>,
+    /// Names that results of the function must have, by the value that gets it first.
+    output_names: HashMap<Key, String>,
+    value_names: HashSet<String>,
+    node_names: HashSet<String>,
+    nodes: Vec<Node>,
+    initializers: Vec<(String, Tensor)>,
+}
+
+impl Exporter {
+    fn graph(mut self, name: String, function: OperationRef, block: BlockRef) -> Result<Graph, OnnxError> {
+        let outputs = output_names(function);
+        self.value_names.extend(outputs.iter().cloned());
+        let mut inputs = Vec::new();
+        for (index, name) in input_names(function).into_iter().enumerate() {
+            let argument = block.argument(index).map_err(|error| OnnxError::input(&name, error))?.into();
+            self.value_names.insert(name.clone());
+            inputs.push(value_of(&name, argument)?);
+            self.values.insert(key(argument), name);
+        }
+        let operations = ir::operations(block);
+        let returned = operations.last().map(operands).transpose()?.unwrap_or_default();
+        if returned.len() != outputs.len() {
+            return Err(OnnxError::graph(&name, "its return does not fit its results"));
+        }
+        for (value, name) in returned.iter().zip(&outputs) {
+            let defined_by_node = !self.values.contains_key(&key(*value)) && ir::constant_of(*value).is_none();
+            if defined_by_node {
+                self.output_names.entry(key(*value)).or_insert_with(|| name.clone());
+            }
+        }
+        for operation in &operations {
+            self.operation(*operation)?;
+        }
+        let mut output_values = Vec::new();
+        for (value, name) in returned.iter().zip(&outputs) {
+            self.output(*value, name)?;
+            output_values.push(value_of(name, *value)?);
+        }
+        let Self { nodes, initializers, .. } = self;
+        Ok(Graph { name, nodes, inputs, outputs: output_values, initializers, value_info: Vec::new() })
+    }
+
+    /// A result of the function that no node makes under this name is copied to it.
+    fn output(&mut self, value: MlirValue, name: &str) -> Result<(), OnnxError> {
+        let source = self.operand(value)?;
+        if source != name {
+            let node = self.node_name(&format!("{name}/identity"));
+            self.nodes.push(Node::new(&node, "Identity", &[&source], &[name]));
+        }
+        Ok(())
+    }
+
+    fn operation(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
+        match operation.operation_name().as_str() {
+            "func.return" => Ok(()),
+            "hfloat.constant" => self.constant(operation),
+            "quant.qcast" => self.quantize(operation),
+            "quant.dcast" => self.dequantize(operation),
+            "quant.scast" => self.storage_cast(operation),
+            name => match operators::find_dialect(name) {
+                Some(operator) => self.operator(operation, operator),
+                None => Err(failed(operation, "it has no form in ONNX")),
+            },
+        }
+    }
+
+    fn constant(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
+        let elements = operation.attribute("value").ok().and_then(elements_of);
+        let elements = elements.ok_or_else(|| failed(operation, "its value cannot be read"))?;
+        let tensor = tensor_of(operation, &elements)?;
+        let constant = Constant { name: location_name(operation), tensor };
+        self.constants.insert(key(result(operation)?), constant);
+        Ok(())
+    }
+
+    fn operator(&mut self, operation: OperationRef, operator: &'static Operator) -> Result<(), OnnxError> {
+        let (producer, activation) = names_of(operation);
+        let value = result(operation)?;
+        let clamp = operation.clamp("activation")?;
+        let name = self.node_name(if clamp.is_some() { &producer } else { &activation });
+        let mut node = Node::new(&name, operator.name, &[], &[]);
+        for operand in operands(&operation)? {
+            node.inputs.push(self.operand(operand)?);
+        }
+        for rule in operator.dialect_attributes(NORMAL_OPSET) {
+            if let Some(value) = attribute(operation, rule)? {
+                node.attributes.push((rule.name.to_owned(), value));
+            }
+        }
+        if window::is_automatic(&node) {
+            node.take_attribute("pads");
+        }
+        if operator.name == "Cast" {
+            let to = element_of(operation, value)?;
+            node.set_attribute("to", Attribute::Int(to.code().into()));
+        }
+        let Some((lower, upper)) = clamp else {
+            let output = self.define(value, &activation);
+            node.outputs.push(output);
+            self.nodes.push(node);
+            return Ok(());
+        };
+        let inner = self.value_name(&name);
+        node.outputs.push(inner.clone());
+        self.nodes.push(node);
+        self.clamp(&activation, inner, value, (lower, upper), element_of(operation, value)?)
+    }
+
+    /// An activation that was fused: Relu, or Clip with constant bounds.
+    fn clamp(
+        &mut self,
+        name: &str,
+        input: String,
+        value: MlirValue,
+        (lower, upper): (f64, f64),
+        element: ElementType,
+    ) -> Result<(), OnnxError> {
+        let name = self.node_name(name);
+        let mut node = Node::new(&name, "Relu", &[&input], &[]);
+        if lower != 0.0 || upper != f64::INFINITY {
+            node.operator = "Clip".to_owned();
+            for (bound, suffix) in [(lower, "min"), (upper, "max")] {
+                let bound = if bound.is_finite() {
+                    self.initializer(&format!("{name}/{suffix}"), Tensor::scalar(element, bound as f32))
+                } else {
+                    String::new()
+                };
+                node.inputs.push(bound);
+            }
+        }
+        let output = self.define(value, &name);
+        node.outputs.push(output);
+        self.nodes.push(node);
+        Ok(())
+    }
+
+    fn quantize(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
+        let (input, value) = (operand(operation)?, result(operation)?);
+        let r#type = TensorType::from_type(value.r#type())?;
+        let quantized = quantized(operation, &r#type)?;
+        if let Some(constant) = self.constants.get(&key(input)) {
+            let tensor = integers(&constant.tensor, &quantized).map_err(|reason| failed(operation, reason))?;
+            let name = constant.name.clone();
+            self.constants.insert(key(value), Constant { name: format!("{name}/quantized"), tensor });
+            return Ok(());
+        }
+        if quantized.bits > 16 {
+            return Err(failed(operation, "ONNX quantizes to 8 or 16 bits; only constants may have 32"));
+        }
+        let input = self.operand(input)?;
+        let node = self.linear_node(operation, "QuantizeLinear", input, &quantized)?;
+        self.push_linear(node, value);
+        Ok(())
+    }
+
+    fn dequantize(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
+        let (input, value) = (operand(operation)?, result(operation)?);
+        let r#type = TensorType::from_type(input.r#type())?;
+        let quantized = quantized(operation, &r#type)?;
+        let input = self.operand(input)?;
+        let node = self.linear_node(operation, "DequantizeLinear", input, &quantized)?;
+        self.push_linear(node, value);
+        Ok(())
+    }
+
+    /// QuantizeLinear or DequantizeLinear without its output.
+    fn linear_node(
+        &mut self,
+        operation: OperationRef,
+        operator: &str,
+        input: String,
+        quantized: &ir::Quantized,
+    ) -> Result<Node, OnnxError> {
+        let name = match location_name(operation) {
+            name if name.is_empty() => format!("{input}/{operator}"),
+            name if self.node_names.contains(&name) => format!("{name}/{operator}"),
+            name => name,
+        };
+        let name = self.node_name(&name);
+        let scale = scale_tensor(quantized).map_err(|reason| failed(operation, reason))?;
+        let scale = self.initializer(&format!("{name}/scale"), scale);
+        let mut node = Node::new(&name, operator, &[&input, &scale], &[]);
+        if let Some(zero) = zero_point(quantized) {
+            let zero = self.initializer(&format!("{name}/zero_point"), zero);
+            node.inputs.push(zero);
+        }
+        if let Scale::PerAxis { axis, .. } = &quantized.scale {
+            node.set_attribute("axis", Attribute::Int(*axis as i64));
+        }
+        Ok(node)
+    }
+
+    fn push_linear(&mut self, mut node: Node, value: MlirValue) {
+        let output = self.define(value, &node.name);
+        node.outputs.push(output);
+        self.nodes.push(node);
+    }
+
+    /// Constants of integers that a cast declares to be quantized.
+    fn storage_cast(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
+        let (input, value) = (operand(operation)?, result(operation)?);
+        let Some(constant) = self.constants.get(&key(input)) else {
+            return Err(failed(operation, "only constants can be cast to quantized ones in ONNX"));
+        };
+        let (name, tensor) = (constant.name.clone(), constant.tensor.clone());
+        self.constants.insert(key(value), Constant { name, tensor });
+        Ok(())
+    }
+
+    /// Name of a value that a node reads.
+    fn operand(&mut self, value: MlirValue) -> Result<String, OnnxError> {
+        if let Some(name) = self.values.get(&key(value)) {
+            return Ok(name.clone());
+        }
+        let Some(constant) = self.constants.get(&key(value)) else {
+            return Err(OnnxError::model("the function reads a value that nothing in it defines"));
+        };
+        let (name, tensor) = (constant.name.clone(), constant.tensor.clone());
+        let name = self.initializer(&name, tensor);
+        self.values.insert(key(value), name.clone());
+        Ok(name)
+    }
+
+    /// Names the result of a node: as the function's result if it is one, else as the node.
+    fn define(&mut self, value: MlirValue, node: &str) -> String {
+        let name = match self.output_names.get(&key(value)) {
+            Some(name) => name.clone(),
+            None => self.value_name(node),
+        };
+        self.values.insert(key(value), name.clone());
+        name
+    }
+
+    fn initializer(&mut self, name: &str, tensor: Tensor) -> String {
+        let name = self.value_name(name);
+        self.initializers.push((name.clone(), tensor));
+        name
+    }
+
+    fn value_name(&mut self, name: &str) -> String {
+        unique(&mut self.value_names, if name.is_empty() { "value" } else { name })
+    }
+
+    fn node_name(&mut self, name: &str) -> String {
+        unique(&mut self.node_names, if name.is_empty() { "node" } else { name })
+    }
+}
+
+fn unique(taken: &mut HashSet<String>, name: &str) -> String {
+    let mut candidate = name.to_owned();
+    let mut number = 1;
+    while !taken.insert(candidate.clone()) {
+        candidate = format!("{name}_{number}");
+        number += 1;
+    }
+    candidate
+}
+
+fn failed(operation: OperationRef, reason: impl std::fmt::Display) -> OnnxError {
+    OnnxError::Node { node: operation.node(), operator: operation.operation_name(), reason: reason.to_string() }
+}
+
+fn location_name(operation: OperationRef) -> String {
+    node_name(operation.location())
+}
+
+/// Names of the operation itself and of the activation fused into it.
+///
+/// A fused location ends with the node whose result the operation gives: the activation, if there is one. The node before
+/// it is then the one whose result the activation reads.
+fn names_of(operation: OperationRef) -> (String, String) {
+    let location = operation.location();
+    let last = node_name(location);
+    if location.is_fused() {
+        let parts = (0..location.fused_num_locations()).map(|index| node_name(location.fused_location(index)));
+        let parts: Vec<String> = parts.filter(|name| !name.is_empty()).collect();
+        if let [.., producer, activation] = parts.as_slice() {
+            return (producer.clone(), activation.clone());
+        }
+    }
+    if operation.has_attribute("activation") {
+        (last.clone(), format!("{last}/activation"))
+    } else {
+        (last.clone(), last)
+    }
+}
+
+fn operands<'c, 'a>(operation: &OperationRef<'c, 'a>) -> Result<Vec<MlirValue<'c, 'a>>, OnnxError> {
+    Ok((0..operation.operand_count()).map(|index| operation.operand_at(index)).collect::<Result<_, _>>()?)
+}
+
+fn operand<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<MlirValue<'c, 'a>, OnnxError> {
+    Ok(operation.operand_at(0)?)
+}
+
+fn result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<MlirValue<'c, 'a>, OnnxError> {
+    ir::results(operation).first().copied().ok_or_else(|| failed(operation, "it has no result"))
+}
+
+fn tensor_of(operation: OperationRef, elements: &ir::Constant) -> Result<Tensor, OnnxError> {
+    let element = ElementType::from_ir(&elements.r#type.element);
+    let element = element.ok_or_else(|| failed(operation, "ONNX has no such element type"))?;
+    let shape = elements.r#type.static_shape()?;
+    Tensor::new(element, shape, elements.bytes.to_vec().into()).map_err(|reason| failed(operation, reason))
+}
+
+fn element_of(operation: OperationRef, value: MlirValue) -> Result<ElementType, OnnxError> {
+    let element = TensorType::from_type(value.r#type())?.element;
+    ElementType::from_ir(&element).ok_or_else(|| failed(operation, "ONNX has no such element type"))
+}
+
+fn quantized(operation: OperationRef, r#type: &TensorType) -> Result<ir::Quantized, OnnxError> {
+    match &r#type.element {
+        ir::Element::Quantized(quantized) => Ok(quantized.clone()),
+        _ => Err(failed(operation, "its type is not quantized")),
+    }
+}
+
+fn value_of(name: &str, value: MlirValue) -> Result<Value, OnnxError> {
+    let r#type = TensorType::from_type(value.r#type())?;
+    let element = ElementType::from_ir(&r#type.element);
+    let element =
+        element.ok_or_else(|| OnnxError::input(name, "inputs and outputs of ONNX cannot be quantized types"))?;
+    let dimension = |size: u64| usize::try_from(size).map(Dimension::Fixed).unwrap_or(Dimension::Named(String::new()));
+    let shape = r#type
+        .dimensions
+        .map(|sizes| sizes.into_iter().map(|size| size.map_or(Dimension::Named(String::new()), dimension)).collect());
+    Ok(Value { name: name.to_owned(), element: Some(element), shape })
+}
+
+/// The ONNX attribute that a rule says; `None`: absent, and without a default.
+fn attribute(operation: OperationRef, rule: &AttributeRule) -> Result<Option<Attribute>, OnnxError> {
+    let name = rule.dialect;
+    if !operation.has_attribute(name) {
+        return Ok(rule.default.map(|default| default.attribute()));
+    }
+    Ok(Some(match rule.kind {
+        Kind::Int => Attribute::Int(operation.integer(name)?),
+        Kind::Flag => Attribute::Int(operation.boolean_or(name, false)?.into()),
+        Kind::Float => Attribute::Float(operation.float(name)? as f32),
+        Kind::Ints => Attribute::Ints(operation.integers(name)?),
+        Kind::Choice(_) => Attribute::String(operation.enumeration_or(name, "")?.as_bytes().to_vec()),
+        Kind::Tensor => {
+            let elements = operation.attribute(name).ok().and_then(elements_of);
+            let elements = elements.ok_or_else(|| failed(operation, format!("attribute {name:?} cannot be read")))?;
+            Attribute::Tensor(tensor_of(operation, &elements)?)
+        }
+        Kind::Floats | Kind::Any => return Err(failed(operation, format!("attribute {name:?} cannot be written"))),
+    }))
+}

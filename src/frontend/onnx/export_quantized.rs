@@ -1,0 +1,104 @@
+//! Scales, zero points and integer weights of a quantized model.
+
+use hb_dialects::ir::{Quantized, Scale};
+
+use super::tensor::{ElementType, Tensor};
+use crate::numerics::{Clamp, quantize_f64};
+
+/// Element type of the integers.
+fn storage(quantized: &Quantized) -> ElementType {
+    match quantized.bits {
+        8 => ElementType::I8,
+        16 => ElementType::I16,
+        _ => ElementType::I32,
+    }
+}
+
+/// A scalar, or one value per channel. ONNX holds scales as FLOAT: the products that are scales of biases are rounded.
+pub fn scale_tensor(quantized: &Quantized) -> Result<Tensor, String> {
+    let narrow = |scale: f64| {
+        let narrow = scale as f32;
+        if narrow.is_normal() && narrow > 0.0 {
+            Ok(narrow)
+        } else {
+            Err(format!("the scale {scale} is not a positive normal f32, which ONNX needs"))
+        }
+    };
+    match &quantized.scale {
+        Scale::PerTensor(scale) => Ok(Tensor::scalar(ElementType::F32, narrow(*scale)?)),
+        Scale::PerAxis { scales, .. } => {
+            Ok(Tensor::from_f32s(&scales.iter().map(|scale| narrow(*scale)).collect::<Result<Vec<_>, _>>()?))
+        }
+    }
+}
+
+/// Zeros that say the integer type. INT32, which only DequantizeLinear takes, goes without.
+pub fn zero_point(quantized: &Quantized) -> Option<Tensor> {
+    let element = storage(quantized);
+    let shape = match &quantized.scale {
+        Scale::PerTensor(_) => Vec::new(),
+        Scale::PerAxis { scales, .. } => vec![scales.len()],
+    };
+    if element == ElementType::I32 {
+        return None;
+    }
+    let bytes = vec![0; shape.iter().product::<usize>() * element.width()];
+    Tensor::new(element, shape, bytes.into()).ok()
+}
+
+/// The integers that a constant of FLOAT is quantized to (`docs/numerics.md`).
+pub fn integers(tensor: &Tensor, quantized: &Quantized) -> Result<Tensor, String> {
+    if tensor.element() != ElementType::F32 {
+        return Err(format!("constants of {} cannot be quantized", tensor.element().name()));
+    }
+    let (element, clamp) = match storage(quantized) {
+        ElementType::I8 => (ElementType::I8, Clamp::I8),
+        ElementType::I16 => (ElementType::I16, Clamp::I16),
+        _ => (ElementType::I32, Clamp::I32),
+    };
+    let (scales, inner): (&[f64], usize) = match &quantized.scale {
+        Scale::PerTensor(scale) => (std::slice::from_ref(scale), 1),
+        Scale::PerAxis { axis, scales } => {
+            let size = tensor.shape().get(*axis).copied();
+            if size != Some(scales.len()) {
+                return Err(format!("{} scales on dimension {axis} of {:?}", scales.len(), tensor.shape()));
+            }
+            (scales, tensor.shape().iter().skip(axis + 1).product())
+        }
+    };
+    let mut bytes = Vec::with_capacity(tensor.count() * element.width());
+    for (index, chunk) in tensor.data().chunks_exact(4).enumerate() {
+        let value = f32::from_le_bytes(chunk.try_into().map_err(|_| "its bytes are not FLOAT".to_owned())?);
+        let scale = scales.get(index / inner.max(1) % scales.len()).copied().unwrap_or(1.0);
+        let integer = quantize_f64(f64::from(value), scale, clamp).to_le_bytes();
+        bytes.extend_from_slice(integer.get(..element.width()).unwrap_or_default());
+    }
+    Tensor::new(element, tensor.shape().to_vec(), bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_rounded_per_channel() {
+        let weights = Tensor::from_f32s(&[0.5, 1.5, -2.5, 0.5, 1000.0, -1000.0]).reshaped(vec![2, 3]).unwrap();
+        let scale = Scale::PerAxis { axis: 0, scales: vec![1.0, 0.25] };
+        let integers = integers(&weights, &Quantized { bits: 8, scale }).unwrap();
+        // Half to even: 0.5 -> 0, 1.5 -> 2, -2.5 -> -2; 0.5 / 0.25 = 2; the rest saturates.
+        assert_eq!(integers.to_i64s(), Some(vec![0, 2, -2, 2, 127, -128]));
+        assert_eq!(integers.element(), ElementType::I8);
+        let scale = Scale::PerAxis { axis: 1, scales: vec![1.0, 0.25, 0.5] };
+        let integers = super::integers(&weights, &Quantized { bits: 16, scale }).unwrap();
+        assert_eq!(integers.to_i64s(), Some(vec![0, 6, -5, 0, 4000, -2000]));
+    }
+
+    #[test]
+    fn scales_that_f32_cannot_hold_are_errors() {
+        let scale = |scale| scale_tensor(&Quantized { bits: 8, scale: Scale::PerTensor(scale) });
+        assert_eq!(scale(0.1).unwrap().data()[..], 0.1_f32.to_le_bytes());
+        assert!(scale(1e-39).is_err());
+        assert!(scale(1e39).is_err());
+        assert!(scale(-0.5).is_err());
+    }
+}

@@ -1,0 +1,154 @@
+//! `hfloat` and quantized functions become ONNX. That onnxruntime computes the same from the exported files as from the
+//! originals was checked by hand (`tests/data/check_exported_cases.py`); here: names, structure, and that nothing changes
+//! when the exported file is read and exported again.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use hb::frontend::onnx::model::{Attribute, Model, Node};
+use hb::frontend::onnx::tensor::ElementType;
+use hb::frontend::{mlir, onnx};
+
+fn export(text: &str) -> Model {
+    let context = hb_dialects::context();
+    let module = mlir::parse(&context, text.as_bytes(), "test").unwrap();
+    onnx::export(module.as_operation()).unwrap()
+}
+
+fn export_error(text: &str) -> String {
+    let context = hb_dialects::context();
+    let module = mlir::parse(&context, text.as_bytes(), "test").unwrap();
+    onnx::export(module.as_operation()).unwrap_err().to_string()
+}
+
+/// Folder that the exported cases are left in, for `check_exported_cases.py`.
+fn kept() -> Option<std::path::PathBuf> {
+    std::env::var_os("HB_KEEP_EXPORTED").map(Into::into)
+}
+
+#[test]
+fn every_recorded_case_goes_out_and_in_again() {
+    let context = hb_dialects::context();
+    let mut exported = 0;
+    for case in common::operator_cases() {
+        let name = case.name();
+        let input_shapes = case.inputs.iter().map(|(name, array)| (name.clone(), array.shape.clone())).collect();
+        let options = onnx::ImportOptions { input_shapes };
+        // What cannot be imported is the business of the import tests.
+        let Ok(module) = onnx::import_file(&context, &case.model, &options) else { continue };
+        let first = onnx::export(module.as_operation()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let bytes = onnx::to_bytes(&first).unwrap();
+        let read = onnx::from_bytes(bytes.clone().into(), None).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(read, first, "{name}");
+        let module = onnx::import(&context, read, &onnx::ImportOptions::default()).unwrap();
+        assert_eq!(onnx::export(module.as_operation()).unwrap(), first, "{name}");
+        let original = onnx::normalize::normalize(onnx::load(&case.model).unwrap()).unwrap().graph;
+        let names = |nodes: &[Node]| -> BTreeSet<String> {
+            let kept = nodes.iter().filter(|node| node.operator != "Constant" && !node.name.ends_with("/identity"));
+            kept.map(|node| node.name.clone()).collect()
+        };
+        assert_eq!(names(&first.graph.nodes), names(&original.nodes), "{name}");
+        let outputs = |model: &[onnx::model::Value]| model.iter().map(|value| value.name.clone()).collect::<Vec<_>>();
+        assert_eq!(outputs(&first.graph.inputs), outputs(&original.inputs), "{name}");
+        assert_eq!(outputs(&first.graph.outputs), outputs(&original.outputs), "{name}");
+        if let Some(folder) = kept() {
+            std::fs::write(folder.join(format!("{}.onnx", name.replace('/', "__"))), bytes).unwrap();
+        }
+        exported += 1;
+    }
+    assert!(exported > 500, "{exported}");
+}
+
+#[test]
+fn fused_activations_become_nodes() {
+    let model = export(
+        r#"
+        func.func @main(%x: tensor<1x2x4x4xf32> {hfloat.name = "x"}, %w: tensor<3x2x1x1xf32> {hfloat.name = "w"})
+            -> (tensor<1x3x4x4xf32> {hfloat.name = "y"}) {
+          %0 = hfloat.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,
+            dilations = array<i64: 1, 1>, activation = #hfloat.clamp<0.0 : f64, 6.0 : f64>}
+            : (tensor<1x2x4x4xf32>, tensor<3x2x1x1xf32>) -> tensor<1x3x4x4xf32> loc(fused["Conv_0", "Norm_1", "Clip_2"])
+          %1 = hfloat.add %0, %0 {activation = #hfloat.clamp<0.0 : f64, 0x7FF0000000000000 : f64>}
+            : (tensor<1x3x4x4xf32>, tensor<1x3x4x4xf32>) -> tensor<1x3x4x4xf32> loc("Add_3")
+          return %1 : tensor<1x3x4x4xf32>
+        }"#,
+    );
+    let graph = model.graph;
+    let nodes: Vec<_> = graph.nodes.iter().map(|node| (node.name.as_str(), node.operator.as_str())).collect();
+    assert_eq!(nodes, [("Norm_1", "Conv"), ("Clip_2", "Clip"), ("Add_3", "Add"), ("Add_3/activation", "Relu")]);
+    let clip = &graph.nodes[1];
+    assert_eq!(clip.inputs, ["Norm_1", "Clip_2/min", "Clip_2/max"]);
+    assert_eq!(graph.initializers[1].1.data()[..], 6.0_f32.to_le_bytes());
+    assert_eq!(graph.nodes[2].inputs, ["Clip_2", "Clip_2"]);
+    assert_eq!(graph.nodes[3].outputs, ["y"]);
+    assert_eq!(graph.nodes[0].attribute("pads"), Some(&Attribute::Ints(vec![0; 4])));
+}
+
+/// A quantized Conv as the quantizer leaves it.
+const QUANTIZED: &str = r#"
+    func.func @main(%x: tensor<1x1x2x2xf32> {hfloat.name = "x"}) -> (tensor<1x2x2x2xf32> {hfloat.name = "y"}) {
+      %w = hfloat.constant dense<[[[[0.5]]], [[[-4.0]]]]> : tensor<2x1x1x1xf32> loc("w")
+      %b = hfloat.constant dense<[1.0, -1.0]> : tensor<2xf32> loc("b")
+      %xq = quant.qcast %x : tensor<1x1x2x2xf32> to tensor<1x1x2x2x!quant.uniform<i8:f32, 0.5>>
+      %xd = quant.dcast %xq : tensor<1x1x2x2x!quant.uniform<i8:f32, 0.5>> to tensor<1x1x2x2xf32>
+      %wq = quant.qcast %w : tensor<2x1x1x1xf32> to tensor<2x1x1x1x!quant.uniform<i8:f32:0, {0.25, 0.125}>>
+      %wd = quant.dcast %wq : tensor<2x1x1x1x!quant.uniform<i8:f32:0, {0.25, 0.125}>> to tensor<2x1x1x1xf32>
+      %bq = quant.qcast %b : tensor<2xf32> to tensor<2x!quant.uniform<i32:f32:0, {0.125, 0.0625}>>
+      %bd = quant.dcast %bq : tensor<2x!quant.uniform<i32:f32:0, {0.125, 0.0625}>> to tensor<2xf32>
+      %0 = hfloat.conv %xd, %wd, %bd {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>,
+        dilations = array<i64: 1, 1>} : (tensor<1x1x2x2xf32>, tensor<2x1x1x1xf32>, tensor<2xf32>) -> tensor<1x2x2x2xf32>
+        loc("Conv_0")
+      %yq = quant.qcast %0 : tensor<1x2x2x2xf32> to tensor<1x2x2x2x!quant.uniform<i8:f32, 1.0>>
+      %yd = quant.dcast %yq : tensor<1x2x2x2x!quant.uniform<i8:f32, 1.0>> to tensor<1x2x2x2xf32>
+      return %yd : tensor<1x2x2x2xf32>
+    }"#;
+
+#[test]
+fn quantized_functions_become_qdq_models() {
+    let model = export(QUANTIZED);
+    if let Some(folder) = kept() {
+        std::fs::write(folder.join("quantized.onnx"), onnx::to_bytes(&model).unwrap()).unwrap();
+    }
+    let graph = model.graph;
+    let operators: Vec<_> = graph.nodes.iter().map(|node| node.operator.as_str()).collect();
+    let (q, d) = ("QuantizeLinear", "DequantizeLinear");
+    assert_eq!(operators, [q, d, d, d, "Conv", q, d]);
+    assert_eq!(graph.nodes[6].outputs, ["y"]);
+    let tensor = |name: &str| &graph.initializers.iter().find(|(key, _)| key == name).unwrap().1;
+    let weights = &graph.nodes[2];
+    // 0.5 / 0.25 and -4 / 0.125.
+    assert_eq!(tensor(&weights.inputs[0]).to_i64s(), Some(vec![2, -32]));
+    assert_eq!(tensor(&weights.inputs[0]).element(), ElementType::I8);
+    assert_eq!(tensor(&weights.inputs[2]).shape(), [2]);
+    assert_eq!(weights.attribute("axis"), Some(&Attribute::Int(0)));
+    let bias = &graph.nodes[3];
+    assert_eq!(tensor(&bias.inputs[0]).to_i64s(), Some(vec![8, -16]));
+    assert_eq!(tensor(&bias.inputs[0]).element(), ElementType::I32);
+    assert_eq!(bias.inputs.len(), 2);
+    // The float weights are gone.
+    assert!(graph.initializers.iter().all(|(_, tensor)| tensor.shape().len() < 4 || !tensor.element().is_float()));
+}
+
+#[test]
+fn what_onnx_cannot_say_is_an_error() {
+    let text = export_error(
+        "func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+           %0 = quant.qcast %x : tensor<2xf32> to tensor<2x!quant.uniform<i32:f32, 0.5>> loc(\"q\")
+           %1 = quant.dcast %0 : tensor<2x!quant.uniform<i32:f32, 0.5>> to tensor<2xf32>
+           return %1 : tensor<2xf32>
+         }",
+    );
+    assert_eq!(text, "node \"q\" (quant.qcast): ONNX quantizes to 8 or 16 bits; only constants may have 32");
+    let text = export_error("func.func @other() { return }");
+    assert_eq!(text, "the module has no function @main to export");
+    let text = export_error(
+        "func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+           %0 = arith.addf %x, %x : tensor<2xf32> loc(\"a\")
+           return %0 : tensor<2xf32>
+         }",
+    );
+    assert_eq!(text, "node \"a\" (arith.addf): it has no form in ONNX");
+}

@@ -1,6 +1,7 @@
 //! The pages of `docs/` that are made from the source, so that they cannot say something else than it.
 //!
-//! `docs/dialects/NAME.md` comes from `tablegen/NAME`, `docs/passes.md` from the definitions of passes and pipelines.
+//! `docs/dialects/NAME.md` comes from `tablegen/NAME`, `docs/passes.md` from the definitions of passes and pipelines,
+//! the instructions in `docs/nash-isa.md` from their table.
 //! `hb-docs` writes them; `hb-docs --check` only says which ones are out of date.
 
 use hb_dialects::pass::{OptionDefinition, PassDefinition, PipelineDefinition};
@@ -65,7 +66,16 @@ pub fn command(root: &Path, arguments: impl Iterator<Item = String>) -> ExitCode
 pub fn pages(root: &Path) -> Result<Vec<Page>, DocumentationError> {
     let mut pages = dialect_pages(root)?;
     pages.push(passes_page(crate::pipeline::passes(), crate::pipeline::pipelines()));
+    pages.push(instruction_set_page(root)?);
     Ok(pages)
+}
+
+/// `docs/nash-isa.md`: written by hand up to a mark, then the table of instructions.
+fn instruction_set_page(root: &Path) -> Result<Page, DocumentationError> {
+    let path = PathBuf::from("docs/nash-isa.md");
+    let file = root.join(&path);
+    let text = fs::read_to_string(&file).map_err(|source| DocumentationError::File { path: file, source })?;
+    Ok(Page { path, text: crate::nash::isa_document::renew(&text) })
 }
 
 /// Writes the pages; nothing is out of date afterwards.

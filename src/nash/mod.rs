@@ -7,6 +7,7 @@ pub mod hazard;
 pub mod isa;
 mod isa_access;
 mod isa_cycles;
+pub mod isa_document;
 mod isa_fields;
 mod isa_operations;
 mod isa_validate;

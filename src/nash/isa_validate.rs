@@ -10,8 +10,8 @@ use crate::target::Target;
 /// Elements of one operand, and taps of one window. Bounds the memory and the work that one instruction can ask for.
 const MAX_ELEMENTS: u64 = 1 << 28;
 
-/// Bytes of one DDR region; the format's bound, far above what a board has.
-const MAX_REGION_BYTES: u64 = 1 << 40;
+/// Bytes of one DDR region: more than a board has.
+const MAX_REGION_BYTES: u64 = 1 << 35;
 
 /// Why a program cannot run.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -81,6 +81,7 @@ impl Program {
             })?;
         }
         instruction.operation.validate_fields()?;
+        validate_transfer(&instruction.operation, target)?;
         let accesses = instruction.accesses();
         for access in &accesses {
             self.validate_access(access, target)?;
@@ -103,6 +104,19 @@ impl Program {
             format!("{operand} covers bytes {start} to {end} of {space}, which has {bytes}")
         })
     }
+}
+
+/// A transfer moves at most as many bytes as L1M has, even where strides repeat some of them.
+fn validate_transfer(operation: &Operation, target: &Target) -> Check {
+    let (Operation::Load(Load { shape, element_bytes, .. }) | Operation::Store(Store { shape, element_bytes, .. })) =
+        operation
+    else {
+        return Ok(());
+    };
+    let bytes = shape.iter().fold(u128::from(*element_bytes), |bytes, size| bytes.saturating_mul(u128::from(*size)));
+    ensure(bytes <= u128::from(target.l1m_bytes()), || {
+        format!("moves {bytes} bytes, more than the {} of l1m", target.l1m_bytes())
+    })
 }
 
 /// A written operand may share bytes with a read one only when the two are the same elements in the same places.

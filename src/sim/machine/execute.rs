@@ -108,11 +108,11 @@ fn same_size(region: impl Fn() -> String, expected: u64, found: usize) -> Result
 }
 
 /// Zeroed memory of a size that a file asked for: its absence is an error, not an abort.
+///
+/// Asking first and allocating then keeps pages that the program never touches from being touched by zeroing them.
 fn zeros(region: &str, bytes: u64) -> Result<Vec<u8>, SimError> {
     let none = || SimError::NoMemory { region: region.to_string(), bytes };
     let size = usize::try_from(bytes).map_err(|_| none())?;
-    let mut memory = Vec::new();
-    memory.try_reserve_exact(size).map_err(|_| none())?;
-    memory.resize(size, 0);
-    Ok(memory)
+    Vec::<u8>::new().try_reserve_exact(size).map_err(|_| none())?;
+    Ok(vec![0; size])
 }

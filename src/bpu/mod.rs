@@ -1,5 +1,6 @@
 //! The integer level: constraints, placement, legalisation, `quant` to `bpu`, the reference interpreter.
 
 pub mod constraints;
+pub mod functions;
 pub mod interpreter;
 pub mod model;

@@ -7,10 +7,8 @@
 use melior::Context;
 use melior::ir::attribute::{ArrayAttribute, DictionaryAttribute, StringAttribute};
 use melior::ir::operation::OperationLike;
-use melior::ir::{Attribute, AttributeLike, Identifier, OperationRef, TypeLike};
-use mlir_sys::{
-    mlirArrayAttrGetElement, mlirArrayAttrGetNumElements, mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults,
-};
+use melior::ir::{Attribute, Identifier, OperationRef, TypeLike};
+use mlir_sys::{mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults};
 
 /// The attribute that holds the name of an argument or result.
 pub const NAME: &str = "hfloat.name";
@@ -43,31 +41,14 @@ fn counts(function: OperationRef<'_, '_>) -> Option<(usize, usize)> {
 }
 
 fn names(function: OperationRef<'_, '_>, attribute: &str, default: &str, count: usize) -> Vec<String> {
-<<<<<<< HEAD
     let array =
         function.attribute(attribute).ok().and_then(hb_dialects::ir::attribute::array_elements).unwrap_or_default();
     (0..count)
         .map(|index| {
             let given = array.get(index).copied().and_then(name_in);
-=======
-    let array = function.attribute(attribute).ok().filter(|array| array.is_array());
-    (0..count)
-        .map(|index| {
-            let given = array.and_then(|array| element(array, index)).and_then(name_in);
->>>>>>> 4474360 (ONNX export of float and quantized functions, MLIR files, hb-translate)
             given.unwrap_or_else(|| format!("{default}_{index}"))
         })
         .collect()
-}
-
-/// Element of an array attribute. (melior's `ArrayAttribute::try_from` takes only dense arrays of i64.)
-fn element(array: Attribute<'_>, index: usize) -> Option<Attribute<'_>> {
-    // SAFETY: the caller made sure that it is an array; the index is checked.
-    unsafe {
-        let length = mlirArrayAttrGetNumElements(array.to_raw());
-        let index = isize::try_from(index).ok().filter(|index| *index < length)?;
-        Some(Attribute::from_raw(mlirArrayAttrGetElement(array.to_raw(), index)))
-    }
 }
 
 fn name_in(dictionary: Attribute<'_>) -> Option<String> {

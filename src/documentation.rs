@@ -1,9 +1,11 @@
 //! The pages of `docs/` that are made from the source, so that they cannot say something else than it.
 //!
 //! `docs/dialects/NAME.md` comes from `tablegen/NAME`, `docs/passes.md` from the definitions of passes and pipelines,
-//! the instructions in `docs/nash-isa.md` from their table.
+//! the instructions in `docs/nash-isa.md` from their table, `docs/operators.md` from the table of ONNX operators and the
+//! constraints of the BPU.
 //! `hb-docs` writes them; `hb-docs --check` only says which ones are out of date.
 
+use crate::{bpu::constraints, frontend::onnx::operators};
 use hb_dialects::pass::{OptionDefinition, PassDefinition, PipelineDefinition};
 use std::{
     env,
@@ -67,6 +69,7 @@ pub fn pages(root: &Path) -> Result<Vec<Page>, DocumentationError> {
     let mut pages = dialect_pages(root)?;
     pages.push(passes_page(crate::pipeline::passes(), crate::pipeline::pipelines()));
     pages.push(instruction_set_page(root)?);
+    pages.push(operators_page());
     Ok(pages)
 }
 
@@ -191,6 +194,41 @@ fn section(
     }
 }
 
+/// `docs/operators.md`: what is read from ONNX, and what the BPU asks of a node.
+fn operators_page() -> Page {
+    let mut text = String::from(
+        "<!-- Made from the table of ONNX operators and the constraints of the BPU by `make docs`. -->\n\n# Operators\n\n\
+         ## ONNX\n\nOperators of the default domain that are read, opset 7 to 22. A graph with others is refused with a list \
+         of all of them.\n\n| operator | operation | definitions | attributes |\n|---|---|---|---|\n",
+    );
+    let mut rows: Vec<_> = operators::all().collect();
+    rows.sort_by_key(|operator| operator.name);
+    for operator in rows {
+        let operation =
+            if operator.dialect.is_empty() { "(rewritten)".to_owned() } else { format!("`{}`", operator.dialect) };
+        let versions: Vec<String> = operator.versions.iter().map(i64::to_string).collect();
+        let attributes: Vec<String> =
+            operator.attributes.iter().map(|attribute| format!("`{}`", attribute.name)).collect();
+        // Writing to a String cannot fail.
+        let _ =
+            writeln!(text, "| {} | {operation} | {} | {} |", operator.name, versions.join(", "), attributes.join(", "));
+    }
+    text.push_str(
+        "\n## BPU\n\nWhat a node must satisfy to run on the BPU. Where one of these does not hold, the node runs on the CPU and the \
+         report of placement gives the sentence as the reason.\n",
+    );
+    for row in constraints::documentation() {
+        let _ = write!(text, "\n### {}\n\n", row.operator);
+        if row.sentences.is_empty() {
+            text.push_str("Nothing more.\n");
+        }
+        for sentence in row.sentences {
+            let _ = writeln!(text, "* {sentence}");
+        }
+    }
+    Page { path: PathBuf::from("docs/operators.md"), text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +273,17 @@ mod tests {
         assert!(stale(folder.path(), &pages).unwrap().is_empty());
         fs::write(folder.path().join("docs/one.md"), "other\n").unwrap();
         assert_eq!(stale(folder.path(), &pages).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_page_of_operators_names_each_operator_and_each_constraint() {
+        let text = operators_page().text;
+        for operator in operators::all() {
+            assert!(text.contains(&format!("| {} |", operator.name)), "{}", operator.name);
+        }
+        for constraint in constraints::constraints() {
+            assert!(text.contains(constraint.sentence), "{}", constraint.sentence);
+        }
     }
 
     #[test]

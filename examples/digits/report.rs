@@ -10,6 +10,9 @@ use ndarray::{Array1, ArrayD, Axis};
 /// What the demo allows the compiled network to lose, in percentage points.
 const ALLOWED_LOSS: f64 = 1.0;
 
+/// Where `hb_sim perf --json` gives the predicted latency in microseconds.
+const LATENCY: &str = "/summary/performance/latency (us)";
+
 fn main() -> ExitCode {
     match report() {
         Ok(true) => ExitCode::SUCCESS,
@@ -33,8 +36,8 @@ fn report() -> Result<bool, Box<dyn Error>> {
     let float = accuracy(float, &labels)?;
     let quantized = accuracy(quantized, &labels)?;
     let performance: serde_json::Value = serde_json::from_str(&fs::read_to_string(performance)?)?;
-    let latency = performance.get("latency_us").and_then(serde_json::Value::as_f64);
-    let latency = latency.ok_or("PERF.json holds no number `latency_us`")?;
+    let latency = performance.pointer(LATENCY).and_then(serde_json::Value::as_f64);
+    let latency = latency.ok_or_else(|| format!("PERF.json holds no number at `{LATENCY}`"))?;
     println!("test samples        {:>8}", labels.len());
     println!("float accuracy      {float:>8.2} %");
     println!("quantized accuracy  {quantized:>8.2} %");

@@ -60,19 +60,8 @@ pub fn allocate(buffers: &[Buffer], capacity: u64) -> Result<Solution, Allocatio
     let mut placed: Vec<(u64, &Buffer)> = Vec::with_capacity(buffers.len());
     let mut solution = Solution { addresses: vec![0; buffers.len()], bytes: 0 };
     for (index, buffer) in order {
-        let mut address = 0u64;
-        for &(start, other) in &placed {
-            if !buffer.lives_with(other) {
-                continue;
-            }
-            if end(index, address, buffer.bytes)? <= start {
-                break;
-            }
-            let behind = end(index, start, other.bytes)?;
-            address = address.max(align(index, behind, buffer.alignment)?);
-        }
-        let slot = placed.partition_point(|&(start, _)| start <= address);
-        placed.insert(slot, (address, buffer));
+        let address = lowest(index, buffer, &placed)?;
+        insert(&mut placed, address, buffer);
         solution.bytes = solution.bytes.max(end(index, address, buffer.bytes)?);
         if let Some(entry) = solution.addresses.get_mut(index) {
             *entry = address;
@@ -83,6 +72,48 @@ pub fn allocate(buffers: &[Buffer], capacity: u64) -> Result<Solution, Allocatio
     }
     verify(buffers, capacity, &solution)?;
     Ok(solution)
+}
+
+/// The lowest address where `buffer` overlaps no placed buffer that lives at the same time. `placed` is sorted by address.
+fn lowest(index: usize, buffer: &Buffer, placed: &[(u64, &Buffer)]) -> Result<u64, AllocationError> {
+    let mut address = 0u64;
+    for &(start, other) in placed {
+        if !buffer.lives_with(other) {
+            continue;
+        }
+        if end(index, address, buffer.bytes)? <= start {
+            break;
+        }
+        let behind = end(index, start, other.bytes)?;
+        address = address.max(align(index, behind, buffer.alignment)?);
+    }
+    Ok(address)
+}
+
+fn insert<'a>(placed: &mut Vec<(u64, &'a Buffer)>, address: u64, buffer: &'a Buffer) {
+    let slot = placed.partition_point(|&(start, _)| start <= address);
+    placed.insert(slot, (address, buffer));
+}
+
+/// Takes the buffers in the given order and places each that still fits in `0..capacity`; the others get none.
+pub fn allocate_some(buffers: &[Buffer], capacity: u64) -> Result<Vec<Option<u64>>, AllocationError> {
+    let mut placed: Vec<(u64, &Buffer)> = Vec::new();
+    let mut addresses = Vec::with_capacity(buffers.len());
+    for (index, buffer) in buffers.iter().enumerate() {
+        if !buffer.alignment.is_power_of_two() {
+            return Err(AllocationError::Alignment { buffer: index, alignment: buffer.alignment });
+        }
+        let address = lowest(index, buffer, &placed)?;
+        let fits = end(index, address, buffer.bytes)? <= capacity;
+        if fits {
+            insert(&mut placed, address, buffer);
+        }
+        addresses.push(fits.then_some(address));
+    }
+    let chosen: Vec<Buffer> = placed.iter().map(|&(_, buffer)| *buffer).collect();
+    let solution = Solution { addresses: placed.iter().map(|&(address, _)| address).collect(), bytes: capacity };
+    verify(&chosen, capacity, &solution)?;
+    Ok(addresses)
 }
 
 /// Checks a solution from the definition alone: aligned, inside, and no two living buffers overlap.
@@ -162,6 +193,12 @@ mod tests {
         let buffers = [buffer(64, 0, 1), buffer(64, 1, 2)];
         let wrong = Solution { addresses: vec![0, 48], bytes: 112 };
         assert_eq!(verify(&buffers, 1 << 10, &wrong), Err(AllocationError::Overlap { first: 0, second: 1 }));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out() {
+        let buffers = [buffer(64, 0, 4), buffer(64, 2, 3), buffer(32, 4, 9)];
+        assert_eq!(allocate_some(&buffers, 100).unwrap(), [Some(0), None, Some(64)]);
     }
 
     proptest! {

@@ -17,11 +17,12 @@ mod tests;
 
 use super::allocate::AllocationError;
 use super::isa::{ElementType, Program};
-use super::tile::apply::{Layout, apply as apply_tiling};
-use super::tile::assign::{AssignError, assign as assign_tiling};
+use super::tile::apply::{Layout, Tiling, apply as apply_tiling};
+use super::tile::assign::{AssignError, assign as assign_tiling, estimate};
 use super::tile::emitter::{EmitError, Emitter};
 pub use super::tile::machine::Machine;
 use super::tile::{Placement, Tiled};
+use crate::bpu::constraints::explain;
 use crate::bpu::model::{Clamp, Element, Node, Scale, Segment, Tensor, TensorId};
 use constants::Image;
 pub use plan::{NodePlan, Plan, Resident};
@@ -34,7 +35,7 @@ pub enum LowerError {
     Unsupported { node: String, operator: &'static str, reason: String },
     #[error(
         "node '{node}' ({operator}) does not fit: its smallest tile needs {needed} bytes of L1M, {capacity} are available; \
-         make the kernel or the rank smaller, or run the node on the CPU"
+         compile for a target with more local memory or run the node on the CPU"
     )]
     DoesNotFit { node: String, operator: &'static str, needed: u64, capacity: u64 },
     #[error("node '{node}' ({operator}): {error}")]
@@ -81,6 +82,15 @@ pub fn lower(segment: &Segment, machine: &Machine) -> Result<Lowered, LowerError
 
 /// The instruction forms of one node, in order. An alias has none.
 pub(super) type Steps = Vec<Box<dyn Tiled>>;
+
+/// What is done for one node.
+struct Work {
+    /// Whose instructions they are; the number of nodes for outputs that no node makes.
+    node: usize,
+    /// When it happens, for the lives of tensors.
+    time: usize,
+    steps: Steps,
+}
 
 /// What the families of operators build on: where tensors are, and the constants image to add to.
 pub(super) struct Builder<'a> {
@@ -138,23 +148,22 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Everything the program does: (index of the node it belongs to, its steps).
-    fn all_steps(&mut self) -> Result<Vec<(usize, Steps)>, LowerError> {
+    /// Everything the program does, in order.
+    fn all_steps(&mut self) -> Result<Vec<Work>, LowerError> {
         let segment = self.segment;
         let mut all = Vec::with_capacity(segment.nodes.len());
         for (index, node) in segment.nodes.iter().enumerate() {
-            all.push((index, self.steps(node)?));
+            all.push(Work { node: index, time: index, steps: self.steps(node)? });
         }
-        let mut copies: Vec<(usize, Steps)> = Vec::new();
+        let end = segment.nodes.len();
         for (tensor, output) in self.storage.output_copies() {
             let destination = self.storage.output_placement(segment, output)?;
             let source = self.storage.placement(segment, tensor)?;
             let producer = segment.nodes.iter().position(|node| node.outputs.contains(&tensor));
             let copy = layout::copy(source, destination, self.machine)
                 .map_err(|error| LowerError::Malformed(format!("output {output}: {error}")))?;
-            copies.push((producer.unwrap_or(segment.nodes.len()), vec![Box::new(copy)]));
+            all.push(Work { node: producer.unwrap_or(end), time: end, steps: vec![Box::new(copy)] });
         }
-        all.extend(copies);
         Ok(all)
     }
 }
@@ -192,36 +201,64 @@ pub(super) fn scale(node: &Node, tensor: &Tensor) -> Result<f64, LowerError> {
         .ok_or_else(|| unsupported(node, format!("tensor '{}' needs one scale for all its elements", tensor.name)))
 }
 
+/// Checks that the segment is one that the instructions can express exactly.
+fn check(segment: &Segment) -> Result<(), LowerError> {
+    segment.verify().map_err(|error| LowerError::Malformed(error.to_string()))?;
+    for node in &segment.nodes {
+        explain(segment, node).map_err(|sentences| unsupported(node, sentences.join(" ")))?;
+    }
+    Ok(())
+}
+
 /// Decides homes and tilings.
 pub fn assign(segment: &Segment, machine: &Machine) -> Result<Plan, LowerError> {
-    let residents = storage::choose_residents(segment, machine)?;
-    let base = residents.iter().map(|resident| resident.address.saturating_add(resident.bytes)).max().unwrap_or(0);
-    match assign_nodes(segment, machine, residents, base) {
-        // Residents took what a node needs: without them there is more room.
-        Err(LowerError::DoesNotFit { .. }) if base > 0 => assign_nodes(segment, machine, Vec::new(), 0),
-        result => result,
+    check(segment)?;
+    // The rest is for tiles of what does not stay.
+    let capacity = machine.l1m_bytes / 4 * 3;
+    let mut residents = Storage::choose_residents(segment, machine, capacity)?;
+    loop {
+        let mut builder = Builder::new(segment, machine, &residents)?;
+        match assign_nodes(&mut builder) {
+            Ok(nodes) => return Ok(Plan { residents, nodes }),
+            Err((time, error)) => {
+                // Residents take what a node needs: the largest of them goes to DDR.
+                let Some(&largest) = builder.storage.residents_at(time).first() else { return Err(error) };
+                residents.remove(largest);
+            }
+        }
     }
 }
 
-fn assign_nodes(segment: &Segment, machine: &Machine, residents: Vec<Resident>, base: u64) -> Result<Plan, LowerError> {
-    let capacity = machine.l1m_bytes.saturating_sub(base);
-    let mut builder = Builder::new(segment, machine, &residents)?;
-    let mut nodes = Vec::new();
-    for (index, steps) in builder.all_steps()? {
-        let (name, operator) = label(segment, index);
-        let mut tilings = Vec::with_capacity(steps.len());
-        for step in &steps {
-            let tiling = assign_tiling(step.as_ref(), machine, capacity).map_err(|error| match error {
-                AssignError::TooSmall { needed, capacity } => {
-                    LowerError::DoesNotFit { node: name.clone(), operator, needed, capacity }
-                }
-                AssignError::Allocation(error) => LowerError::Allocation(error),
-            })?;
-            tilings.push(tiling);
+/// Tilings of all nodes; an error comes with the time of the node that does not fit.
+fn assign_nodes(builder: &mut Builder<'_>) -> Result<Vec<NodePlan>, (usize, LowerError)> {
+    let all = builder.all_steps().map_err(|error| (usize::MAX, error))?;
+    let mut nodes = Vec::with_capacity(all.len());
+    for work in all {
+        let (start, end) = builder.storage.pool(builder.machine, work.time);
+        let mut tilings = Vec::with_capacity(work.steps.len());
+        for step in &work.steps {
+            let tiling = assign_step(step.as_ref(), builder.machine, end - start);
+            tilings.push(tiling.map_err(|error| (work.time, failure(builder.segment, work.node, error)))?);
         }
-        nodes.push(NodePlan { node: name, tilings });
+        nodes.push(NodePlan { node: label(builder.segment, work.node).0, tilings });
     }
-    Ok(Plan { residents, nodes })
+    Ok(nodes)
+}
+
+/// Half of the room, when that costs next to nothing, lets the next operator's loads run ahead in the other half.
+fn assign_step(step: &dyn Tiled, machine: &Machine, capacity: u64) -> Result<Tiling, AssignError> {
+    let whole = assign_tiling(step, machine, capacity)?;
+    let Ok(half) = assign_tiling(step, machine, capacity / 2) else { return Ok(whole) };
+    let cheap = half.slots >= whole.slots && estimate(step, &half, machine) <= 1.05 * estimate(step, &whole, machine);
+    Ok(if cheap { half } else { whole })
+}
+
+fn failure(segment: &Segment, node: usize, error: AssignError) -> LowerError {
+    let (node, operator) = label(segment, node);
+    match error {
+        AssignError::TooSmall { needed, capacity } => LowerError::DoesNotFit { node, operator, needed, capacity },
+        AssignError::Allocation(error) => LowerError::Allocation(error),
+    }
 }
 
 /// Name and operator of a node; outputs that no node makes belong to the segment itself.
@@ -231,30 +268,30 @@ fn label(segment: &Segment, index: usize) -> (String, &'static str) {
 
 /// Emits the program for a plan. The plan may come from a file: it is checked against the segment.
 pub fn apply(segment: &Segment, machine: &Machine, plan: Plan) -> Result<Lowered, LowerError> {
-    let base = storage::check_residents(segment, machine, &plan.residents)?;
-    let capacity = machine.l1m_bytes.saturating_sub(base);
+    check(segment)?;
     let mut builder = Builder::new(segment, machine, &plan.residents)?;
-    let steps = builder.all_steps()?;
-    if steps.len() != plan.nodes.len() {
-        return Err(LowerError::Plan(format!("it has {} entries for {} nodes", plan.nodes.len(), steps.len())));
+    let all = builder.all_steps()?;
+    if all.len() != plan.nodes.len() {
+        return Err(LowerError::Plan(format!("it has {} entries for {} nodes", plan.nodes.len(), all.len())));
     }
     let mut emitter = Emitter::default();
     let mut cursor = 0u64;
-    for ((index, steps), entry) in steps.iter().zip(&plan.nodes) {
-        let (name, operator) = label(segment, *index);
-        if entry.node != name || entry.tilings.len() != steps.len() {
+    for (work, entry) in all.iter().zip(&plan.nodes) {
+        let (name, operator) = label(segment, work.node);
+        if entry.node != name || entry.tilings.len() != work.steps.len() {
             return Err(LowerError::Plan(format!("entry '{}' stands where node '{name}' does", entry.node)));
         }
-        emitter.set_source(u32::try_from(*index).unwrap_or(u32::MAX));
-        for (step, tiling) in steps.iter().zip(&entry.tilings) {
+        emitter.set_source(u32::try_from(work.node).unwrap_or(u32::MAX));
+        let (start, end) = builder.storage.pool(machine, work.time);
+        for (step, tiling) in work.steps.iter().zip(&entry.tilings) {
             let fail = |error| LowerError::Emit { node: name.clone(), operator, error };
             tiling.check(step.as_ref()).map_err(fail)?;
-            let layout = Layout::new(step.as_ref(), tiling, machine.alignment, capacity)?;
+            let layout = Layout::new(step.as_ref(), tiling, machine.alignment, end - start)?;
             // The next operator starts behind this one when there is room, so that its first loads need not wait.
-            if cursor.saturating_add(layout.bytes) > capacity {
-                cursor = 0;
+            if cursor < start || cursor.saturating_add(layout.bytes) > end {
+                cursor = start;
             }
-            apply_tiling(step.as_ref(), tiling, &layout, base + cursor, &mut emitter).map_err(fail)?;
+            apply_tiling(step.as_ref(), tiling, &layout, cursor, &mut emitter).map_err(fail)?;
             cursor = (cursor + layout.bytes).next_multiple_of(machine.alignment.max(1));
         }
     }

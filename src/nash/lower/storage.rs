@@ -3,7 +3,7 @@
 //! A reshape renames the bytes of its operand, so tensors share *storages*. A storage lies in an input, in the constants, in an
 //! output, in the workspace, or stays in L1M (*resident*).
 
-use super::super::allocate::{Buffer, allocate};
+use super::super::allocate::{Buffer, Solution, allocate, allocate_some, verify};
 use super::super::isa::Region;
 use super::super::tile::machine::Machine;
 use super::super::tile::{Memory, Placement};
@@ -34,6 +34,29 @@ pub struct Storage {
     /// (tensor, output) that must be copied at the end.
     copies: Vec<(TensorId, usize)>,
     workspace: u64,
+    /// Tensors that stay in L1M, with their addresses.
+    residents: Vec<(Buffer, u64)>,
+}
+
+/// Per tensor, whether it is nothing but the bias of convolutions.
+fn only_biases(segment: &Segment) -> Vec<bool> {
+    let mut bias = vec![false; segment.tensors.len()];
+    let mut other = vec![false; segment.tensors.len()];
+    for node in &segment.nodes {
+        let convolution = matches!(node.operator, Operator::Convolution(_));
+        for (index, id) in node.inputs.iter().enumerate() {
+            let marks = if convolution && index == 2 { &mut bias } else { &mut other };
+            if let Some(mark) = marks.get_mut(id.0) {
+                *mark = true;
+            }
+        }
+    }
+    for id in &segment.outputs {
+        if let Some(mark) = other.get_mut(id.0) {
+            *mark = true;
+        }
+    }
+    bias.iter().zip(&other).map(|(&bias, &other)| bias && !other).collect()
 }
 
 /// Dense size of a tensor.
@@ -56,27 +79,101 @@ impl Storage {
         image: &mut Image,
     ) -> Result<Self, LowerError> {
         let mut storage = Self::places(segment)?;
-        for tensor in 0..segment.tensors.len() {
-            if let (Some(data), Some(place)) = (segment.tensors[tensor].data.as_deref(), storage.place_mut(tensor)) {
-                // Weights are added where they are used, in the order their operator wants.
+        let biases = only_biases(segment);
+        for (index, tensor) in segment.tensors.iter().enumerate() {
+            if let (Some(data), Some(place)) = (tensor.data.as_deref(), storage.place_mut(index)) {
+                // A bias is not read itself: it becomes a part of its convolution's parameters.
+                let data = if biases.get(index) == Some(&true) { &[] } else { data };
                 place.memory = Some(image.add(data));
             }
         }
-        for resident in residents {
-            let place = storage.place_mut(resident.tensor).filter(|place| place.memory.is_none());
-            let place =
-                place.ok_or_else(|| LowerError::Plan(format!("tensor {} cannot stay in L1M", resident.tensor)))?;
-            place.memory = Some(Memory::Local { address: resident.address });
-        }
-        debug_assert!(machine.alignment > 0);
+        storage.settle(machine, residents)?;
         storage.allocate_workspace()?;
         Ok(storage)
     }
 
+    /// Gives residents their addresses. They may come from a file, so all that is relied on is checked.
+    fn settle(&mut self, machine: &Machine, residents: &[Resident]) -> Result<(), LowerError> {
+        let mut buffers = Vec::with_capacity(residents.len());
+        for resident in residents {
+            let place = self.place_mut(resident.tensor);
+            let place = place.filter(|place| place.memory.is_none() && place.bytes == resident.bytes);
+            let place =
+                place.ok_or_else(|| LowerError::Plan(format!("tensor {} cannot stay in L1M", resident.tensor)))?;
+            place.memory = Some(Memory::Local { address: resident.address });
+            buffers.push(Buffer {
+                bytes: place.bytes,
+                alignment: machine.alignment,
+                first: place.first,
+                last: place.last,
+            });
+        }
+        let addresses = residents.iter().map(|resident| resident.address).collect();
+        let solution = Solution { addresses, bytes: machine.l1m_bytes };
+        verify(&buffers, machine.l1m_bytes, &solution)?;
+        self.residents = buffers.into_iter().zip(solution.addresses).collect();
+        Ok(())
+    }
+
+    /// The largest part of L1M that no resident tensor takes while node `time` runs: first byte and one past the last.
+    pub fn pool(&self, machine: &Machine, time: usize) -> (u64, u64) {
+        let alive = self.residents.iter().filter(|(buffer, _)| buffer.first <= time && time <= buffer.last);
+        let mut taken: Vec<(u64, u64)> = alive.map(|&(buffer, address)| (address, address + buffer.bytes)).collect();
+        taken.push((machine.l1m_bytes, machine.l1m_bytes));
+        taken.sort_unstable();
+        let (mut best, mut free) = ((0, 0), 0u64);
+        for (start, end) in taken {
+            if start.saturating_sub(free) > best.1 - best.0 {
+                best = (free, start);
+            }
+            free = free.max(end).next_multiple_of(machine.alignment.max(1));
+        }
+        best
+    }
+
+    /// The residents that live while node `time` runs, the largest first.
+    pub fn residents_at(&self, time: usize) -> Vec<usize> {
+        let alive = |buffer: &Buffer| buffer.first <= time && time <= buffer.last;
+        let mut indices: Vec<usize> = (0..self.residents.len()).collect();
+        indices.retain(|&index| self.residents.get(index).is_some_and(|(buffer, _)| alive(buffer)));
+        indices.sort_by_key(|&index| std::cmp::Reverse(self.residents.get(index).map(|(buffer, _)| buffer.bytes)));
+        indices
+    }
+
+    /// Intermediate results that may stay in L1M from producer to last consumer, in `capacity` bytes of it.
+    ///
+    /// Each saves its bytes once to DDR and as often back as it is read; the shorter it lives, the less it is in the way.
+    pub fn choose_residents(segment: &Segment, machine: &Machine, capacity: u64) -> Result<Vec<Resident>, LowerError> {
+        let storage = Self::places(segment)?;
+        let constant = |tensor: usize| segment.tensors.get(tensor).is_some_and(|tensor| tensor.data.is_some());
+        let mut candidates: Vec<&Place> = storage.places.iter().collect();
+        candidates.retain(|place| place.memory.is_none() && !constant(place.tensor) && place.bytes <= capacity);
+        candidates.sort_by_key(|place| (place.last - place.first, place.bytes, place.tensor));
+        let buffers: Vec<Buffer> = candidates
+            .iter()
+            .map(|place| Buffer {
+                bytes: place.bytes,
+                alignment: machine.alignment,
+                first: place.first,
+                last: place.last,
+            })
+            .collect();
+        let addresses = allocate_some(&buffers, capacity)?;
+        let placed = candidates.iter().zip(addresses).filter_map(|(place, address)| {
+            address.map(|address| Resident { tensor: place.tensor, address, bytes: place.bytes })
+        });
+        Ok(placed.collect())
+    }
+
     /// Inputs, outputs and aliases; everything else has no memory yet.
     fn places(segment: &Segment) -> Result<Self, LowerError> {
-        let mut storage =
-            Self { places: Vec::new(), of_tensor: vec![None; segment.tensors.len()], copies: Vec::new(), workspace: 0 };
+        let mut storage = Self {
+            places: Vec::new(),
+            of_tensor: vec![None; segment.tensors.len()],
+            copies: Vec::new(),
+            workspace: 0,
+            residents: Vec::new(),
+        };
         for (index, id) in segment.inputs.iter().enumerate() {
             let memory = Memory::Ddr { region: Region::Input(region_index(index)?), offset: 0 };
             storage.create(segment, *id, 0, Some(memory))?;
@@ -194,18 +291,4 @@ impl Storage {
     pub fn workspace_bytes(&self) -> u64 {
         self.workspace
     }
-}
-
-/// Which tensors stay in L1M.
-pub fn choose_residents(_segment: &Segment, _machine: &Machine) -> Result<Vec<Resident>, LowerError> {
-    Ok(Vec::new())
-}
-
-/// Checks residents that may come from a file; returns the first L1M byte behind them.
-pub fn check_residents(_segment: &Segment, machine: &Machine, residents: &[Resident]) -> Result<u64, LowerError> {
-    let end = residents.iter().map(|resident| resident.address.saturating_add(resident.bytes)).max().unwrap_or(0);
-    if end > machine.l1m_bytes {
-        return Err(LowerError::Plan(format!("resident tensors end at {end}, L1M has {} bytes", machine.l1m_bytes)));
-    }
-    Ok(end)
 }

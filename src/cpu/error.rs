@@ -18,6 +18,9 @@ pub enum Error {
     /// A tensor would need more bytes than this machine can address or than the limit in the options.
     #[error("tensor '{tensor}' of shape {shape:?} is too large: {reason}")]
     TooLarge { tensor: String, shape: Vec<usize>, reason: String },
+    /// The IR itself could not be read.
+    #[error(transparent)]
+    Ir(#[from] hb_dialects::ir::IrError),
     /// LLVM refused something. The network is not at fault.
     #[error("LLVM, while {doing}: {message}")]
     Llvm { doing: String, message: String },

@@ -10,12 +10,14 @@ mod emit;
 mod error;
 pub mod executable;
 pub mod expression;
+mod float;
 mod fuse;
 pub mod graph;
 mod interpret;
 mod jit;
 mod kernel;
 mod memory;
+mod operators;
 mod prepare;
 mod range;
 mod target;
@@ -24,8 +26,10 @@ pub use array::{Array, ArrayElement};
 pub use element::{Element, Scalar};
 pub use error::Error;
 pub use executable::{ArrayView, Executable, Observe, Options};
+pub use float::FloatExecutable;
 pub use graph::Graph;
 pub use interpret::interpret;
+pub use operators::{array_of, constant_of, fold, is_supported};
 pub use target::Target;
 
 #[cfg(test)]

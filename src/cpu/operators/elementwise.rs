@@ -1,0 +1,55 @@
+//! Operators that compute every element on its own.
+
+use hb_dialects::ir::OperationAttributes;
+
+use super::super::error::Error;
+use super::super::expression::{Expression, axis};
+use super::Definition;
+use super::node::{Node, Results, at_least, wide};
+
+pub(super) const OPERATORS: &[Definition] = &[
+    ("hfloat.relu", |node| unary(node, |x| at_least(x, 0.0))),
+    ("hfloat.add", |node| binary(node, |a, b| a + b)),
+    ("hfloat.mul", |node| binary(node, |a, b| a * b)),
+    ("hfloat.cast", cast),
+    ("hfloat.batch_normalization", batch_normalization),
+];
+
+fn unary(node: &mut Node, formula: fn(Expression) -> Expression) -> Results {
+    let value = formula(node.broadcast(0)?);
+    node.fill_result(value)
+}
+
+fn binary(node: &mut Node, formula: fn(Expression, Expression) -> Expression) -> Results {
+    let value = node.activate(formula(node.broadcast(0)?, node.broadcast(1)?))?;
+    node.fill_result(value)
+}
+
+/// Without widening: f16 to i32 would else round twice.
+fn cast(node: &mut Node) -> Results {
+    let rank = node.result_shape()?.len();
+    let value = node.graph.load_broadcast(node.operand(0)?, rank);
+    node.fill_result(value)
+}
+
+/// x * factor + offset, where factor = scale / sqrt(variance + epsilon) and offset = bias - mean * factor.
+fn batch_normalization(node: &mut Node) -> Results {
+    let epsilon = node.operation.float_or("epsilon", 1e-5)?;
+    let channels = node.shape(node.operand(1)?)?;
+    if channels.len() != 1 {
+        return Err(node.invalid(format!("its scale has shape {channels:?}, but one dimension is needed")));
+    }
+    let parameter = |node: &Node, index: usize| -> Result<Expression, Error> {
+        Ok(wide(node.graph.load(node.operand(index)?, vec![axis(0)])))
+    };
+    let variance = parameter(node, 4)?;
+    let factor = parameter(node, 1)? / (variance.clone() + variance.like(epsilon)).square_root();
+    let factor = node.fill(&channels, factor)?;
+    let factor_at = node.graph.load(factor, vec![axis(0)]);
+    let offset = parameter(node, 2)? - parameter(node, 3)? * factor_at;
+    let offset = node.fill(&channels, offset)?;
+    let channel = |id| node.graph.load(id, vec![axis(1)]);
+    let element = node.element(factor)?;
+    let value = node.broadcast(0)?.cast(element) * channel(factor) + channel(offset);
+    node.fill_result(value)
+}

@@ -1,0 +1,160 @@
+//! Operators that only move elements.
+
+use hb_dialects::ir::OperationAttributes;
+
+use super::super::error::Error;
+use super::super::expression::{Expression, axis, index, select};
+use super::super::graph::{Check, Compute};
+use super::Definition;
+use super::node::{Node, Results, axes};
+
+pub(super) const OPERATORS: &[Definition] = &[
+    ("hfloat.identity", |node| node.view()),
+    ("hfloat.flatten", |node| node.view()),
+    ("hfloat.reshape", |node| node.view()),
+    ("hfloat.unsqueeze", |node| node.view()),
+    ("hfloat.transpose", transpose),
+    ("hfloat.concat", concat),
+    ("hfloat.slice", slice),
+    ("hfloat.pad", pad),
+    ("hfloat.gather", gather),
+];
+
+/// An axis that may count from the end.
+fn positive_axis(node: &Node, value: i64, rank: usize) -> Result<usize, Error> {
+    let rank = rank as i64;
+    let positive = if value < 0 { value + rank } else { value };
+    if (0..rank).contains(&positive) {
+        Ok(positive as usize)
+    } else {
+        Err(node.invalid(format!("axis {value} is outside a tensor of rank {rank}")))
+    }
+}
+
+fn transpose(node: &mut Node) -> Results {
+    let input = node.operand(0)?;
+    let permutation = node.operation.integers("perm")?;
+    let mut indices = vec![index(0); permutation.len()];
+    for (position, source) in permutation.iter().enumerate() {
+        let source = positive_axis(node, *source, permutation.len())?;
+        if let Some(slot) = indices.get_mut(source) {
+            *slot = axis(position);
+        }
+    }
+    let value = node.graph.load(input, indices);
+    node.fill_result(value)
+}
+
+fn concat(node: &mut Node) -> Results {
+    let rank = node.result_shape()?.len();
+    let along = positive_axis(node, node.operation.integer("axis")?, rank)?;
+    let output = node.result_tensor()?;
+    let mut start = 0;
+    for operand in node.operands.clone() {
+        let shape = node.shape(operand)?;
+        let mut offset = vec![0; rank];
+        if let Some(slot) = offset.get_mut(along) {
+            *slot = start;
+        }
+        let value = node.graph.load(operand, axes(0, rank));
+        node.fill_region(output, offset, &shape, value)?;
+        start += shape.get(along).copied().unwrap_or(0);
+    }
+    Ok(vec![output])
+}
+
+fn slice(node: &mut Node) -> Results {
+    let input = node.operand(0)?;
+    let shape = node.shape(input)?;
+    let starts = node.constant_integers(1, "starts")?;
+    let along = node.constant_integers(3, "axes")?;
+    let steps = node.constant_integers(4, "steps")?;
+    let mut indices = axes(0, shape.len());
+    for ((start, along), step) in starts.iter().zip(&along).zip(&steps) {
+        let along = positive_axis(node, *along, shape.len())?;
+        let size = shape.get(along).copied().unwrap_or(0) as i64;
+        let start = if *start < 0 { start.saturating_add(size) } else { *start };
+        // ONNX clamps a start to the tensor; walking backwards begins at the last element at most.
+        let start = if *step < 0 { start.clamp(0, (size - 1).max(0)) } else { start.clamp(0, size) };
+        if let Some(slot) = indices.get_mut(along) {
+            *slot = axis(along) * *step + start;
+        }
+    }
+    let value = node.graph.load(input, indices);
+    node.fill_result(value)
+}
+
+fn pad(node: &mut Node) -> Results {
+    let input = node.operand(0)?;
+    let (shape, result) = (node.shape(input)?, node.result_shape()?);
+    let pads = node.constant_integers(1, "pads")?;
+    let along = node.constant_integers(3, "axes")?;
+    let mut begins = vec![0i64; shape.len()];
+    for (position, value) in along.iter().enumerate() {
+        let value = positive_axis(node, *value, shape.len())?;
+        if let (Some(slot), Some(pad)) = (begins.get_mut(value), pads.get(position)) {
+            *slot = *pad;
+        }
+    }
+    match node.operation.enumeration_or("mode", "constant")? {
+        "constant" => pad_constant(node, &begins, &shape, &result),
+        mode => {
+            let map = |(d, (&begin, &size)): (usize, (&i64, &usize))| mirrored(mode, axis(d) - begin, size as i64);
+            let indices: Vec<Expression> = begins.iter().zip(&shape).enumerate().map(map).collect();
+            let value = node.graph.load(input, indices);
+            node.fill_result(value)
+        }
+    }
+}
+
+/// Where a position outside of `0..size` reads.
+fn mirrored(mode: &str, position: Expression, size: i64) -> Expression {
+    match mode {
+        "wrap" => position.modulo(size.max(1)),
+        "reflect" if size > 1 => {
+            let period = 2 * (size - 1);
+            let forth = position.modulo(period);
+            forth.clone().minimum(forth * -1 + period).clamp(0, size - 1)
+        }
+        _ => position.clamp(0, (size - 1).max(0)),
+    }
+}
+
+/// Fills everything with the value, then copies what remains of the input.
+fn pad_constant(node: &mut Node, begins: &[i64], shape: &[usize], result: &[usize]) -> Results {
+    let (input, value) = (node.operand(0)?, node.operand(2)?);
+    let output = node.result_tensor()?;
+    let rank = node.shape(value)?.len();
+    let value = node.graph.load(value, vec![index(0); rank]);
+    node.fill_region(output, vec![0; result.len()], result, value)?;
+    let (mut offset, mut extents, mut indices) = (Vec::new(), Vec::new(), Vec::new());
+    for (d, ((&begin, &size), &total)) in begins.iter().zip(shape).zip(result).enumerate() {
+        let (cropped, start) = ((-begin).max(0), begin.max(0) as usize);
+        let kept = (size as i64 - cropped).max(0) as usize;
+        offset.push(start.min(total));
+        extents.push(kept.min(total.saturating_sub(start)));
+        indices.push(axis(d) + cropped);
+    }
+    if !extents.contains(&0) {
+        let value = node.graph.load(input, indices);
+        node.fill_region(output, offset, &extents, value)?;
+    }
+    Ok(vec![output])
+}
+
+fn gather(node: &mut Node) -> Results {
+    let (data, indices) = (node.operand(0)?, node.operand(1)?);
+    let (shape, index_rank) = (node.shape(data)?, node.shape(indices)?.len());
+    let along = positive_axis(node, node.operation.integer_or("axis", 0)?, shape.len())?;
+    let size = shape.get(along).copied().unwrap_or(0) as i64;
+    let chosen = node.graph.load(indices, axes(along, index_rank)).cast(super::Element::I64);
+    let chosen = select(chosen.clone().less(index(0)), chosen.clone() + size, chosen);
+    let mut at = axes(0, along);
+    at.push(chosen.clamp(0, (size - 1).max(0)));
+    at.extend(axes(along + index_rank, shape.len() - along - 1));
+    let (output, extents) = (node.result_tensor()?, node.result_shape()?);
+    let mut compute = Compute::elementwise(&node.name, output, &extents, node.graph.load(data, at));
+    compute.checks.push(Check { tensor: indices, low: -size, high: size - 1 });
+    node.graph.push(compute)?;
+    Ok(vec![output])
+}

@@ -1,0 +1,222 @@
+//! One operation being defined: its operands as tensors, its attributes, its results.
+
+use std::sync::Arc;
+
+use hb_dialects::ir::{OperationAttributes, TensorType};
+use melior::ir::OperationRef;
+
+use super::super::array::Array;
+use super::super::element::{Element, Scalar};
+use super::super::error::Error;
+use super::super::expression::{Expression, TensorId, axis, select};
+use super::super::graph::{Combiner, Compute, Graph, Reduction, Tensor};
+
+/// An operation with its surroundings.
+pub(crate) struct Node<'g, 'c, 'a> {
+    pub graph: &'g mut Graph,
+    pub operation: OperationRef<'c, 'a>,
+    /// The node's name in the user's network.
+    pub name: String,
+    pub operands: Vec<TensorId>,
+    pub results: Vec<TensorType>,
+}
+
+/// What defining an operator gives: one tensor per result.
+pub(crate) type Results = Result<Vec<TensorId>, Error>;
+
+impl Node<'_, '_, '_> {
+    pub(crate) fn unsupported(&self, reason: impl Into<String>) -> Error {
+        Error::unsupported(&self.name, reason)
+    }
+
+    pub(crate) fn invalid(&self, reason: impl Into<String>) -> Error {
+        Error::invalid(&self.name, reason)
+    }
+
+    pub(crate) fn operand(&self, index: usize) -> Result<TensorId, Error> {
+        self.operands.get(index).copied().ok_or_else(|| self.invalid(format!("has no operand {index}")))
+    }
+
+    pub(crate) fn optional_operand(&self, index: usize) -> Option<TensorId> {
+        self.operands.get(index).copied()
+    }
+
+    pub(crate) fn tensor(&self, id: TensorId) -> Result<&Tensor, Error> {
+        self.graph.tensor(id).ok_or_else(|| self.invalid("uses a tensor that is not in the graph"))
+    }
+
+    pub(crate) fn shape(&self, id: TensorId) -> Result<Vec<usize>, Error> {
+        Ok(self.tensor(id)?.shape.clone())
+    }
+
+    pub(crate) fn element(&self, id: TensorId) -> Result<Element, Error> {
+        Ok(self.tensor(id)?.element)
+    }
+
+    /// The integers of an operand that must be known now, because they shape the code.
+    pub(crate) fn constant_integers(&self, index: usize, what: &str) -> Result<Vec<i64>, Error> {
+        let tensor = self.tensor(self.operand(index)?)?;
+        let data = tensor.data.as_ref();
+        data.map(|data| data.to_i64()).ok_or_else(|| self.unsupported(format!("its {what} are not constant")))
+    }
+
+    fn result(&self) -> Result<&TensorType, Error> {
+        self.results.first().ok_or_else(|| self.invalid("has no result"))
+    }
+
+    pub(crate) fn result_shape(&self) -> Result<Vec<usize>, Error> {
+        self.result()?.shape().ok_or_else(|| {
+            self.unsupported("the shape of its result is not known; give the sizes of the network's inputs")
+        })
+    }
+
+    pub(crate) fn result_element(&self) -> Result<Element, Error> {
+        element_of(&self.result()?.element).map_err(|reason| self.unsupported(reason))
+    }
+
+    /// A tensor without a name: it exists only inside this node.
+    pub(crate) fn temporary(&mut self, element: Element, shape: &[usize]) -> Result<TensorId, Error> {
+        self.graph.add_tensor("", element, shape)
+    }
+
+    /// The tensor of the node's result.
+    pub(crate) fn result_tensor(&mut self) -> Result<TensorId, Error> {
+        let (element, shape) = (self.result_element()?, self.result_shape()?);
+        self.graph.add_tensor(&self.name, element, &shape)
+    }
+
+    /// An array that the operator needs beside its operands.
+    pub(crate) fn constant(&mut self, array: Array) -> Result<TensorId, Error> {
+        self.graph.add_constant("", Arc::new(array))
+    }
+
+    /// Fills the result point by point.
+    pub(crate) fn fill_result(&mut self, body: Expression) -> Results {
+        let shape = self.result_shape()?;
+        let element = self.result_element()?;
+        let output = self.graph.add_elementwise(&self.name, &self.name, &shape, body.cast(element))?;
+        Ok(vec![output])
+    }
+
+    /// Fills a temporary point by point.
+    pub(crate) fn fill(&mut self, shape: &[usize], body: Expression) -> Result<TensorId, Error> {
+        self.graph.add_elementwise(&self.name, "", shape, body)
+    }
+
+    /// Fills part of a tensor.
+    pub(crate) fn fill_region(
+        &mut self,
+        output: TensorId,
+        offset: Vec<usize>,
+        extents: &[usize],
+        body: Expression,
+    ) -> Result<(), Error> {
+        let mut compute = Compute::elementwise(&self.name, output, extents, body);
+        compute.offset = offset;
+        self.graph.push(compute)
+    }
+
+    /// Reduces `body` over axes numbered after those of `output`.
+    pub(crate) fn reduce_into(
+        &mut self,
+        output: TensorId,
+        over: &[usize],
+        combiner: Combiner,
+        body: Expression,
+        finish: Expression,
+    ) -> Result<(), Error> {
+        let shape = self.shape(output)?;
+        let initial = initial(combiner, body.element());
+        let mut compute = Compute::elementwise(&self.name, output, &shape, body);
+        compute.reduction = Some(Reduction { extents: over.to_vec(), combiner, initial, finish });
+        self.graph.push(compute)
+    }
+
+    /// The element of an operand at the axes of the result, broadcast as numpy does, wide enough to compute with.
+    pub(crate) fn broadcast(&self, index: usize) -> Result<Expression, Error> {
+        let rank = self.result_shape()?.len();
+        Ok(wide(self.graph.load_broadcast(self.operand(index)?, rank)))
+    }
+
+    /// The operand's memory as the result's shape.
+    pub(crate) fn view(&mut self) -> Results {
+        let (operand, shape) = (self.operand(0)?, self.result_shape()?);
+        Ok(vec![self.graph.add_view(&self.name, operand, &shape)?])
+    }
+
+    /// Applies the node's fused activation, if it has one.
+    pub(crate) fn activate(&self, value: Expression) -> Result<Expression, Error> {
+        let Some((lower, upper)) = self.operation.clamp("activation")? else { return Ok(value) };
+        let mut value = value;
+        if lower != f64::NEG_INFINITY {
+            value = at_least(value, lower);
+        }
+        if upper != f64::INFINITY {
+            value = select(value.like(upper).less(value.clone()), value.like(upper), value);
+        }
+        Ok(value)
+    }
+}
+
+/// `max(value, bound)` that keeps NaN, in the form that is one instruction.
+pub(crate) fn at_least(value: Expression, bound: f64) -> Expression {
+    select(value.clone().less(value.like(bound)), value.like(bound), value)
+}
+
+/// Arithmetic on f16 happens in f32 and is rounded once, as onnxruntime does.
+pub(crate) fn wide(value: Expression) -> Expression {
+    if value.element() == Element::F16 { value.cast(Element::F32) } else { value }
+}
+
+/// The axes `first..first + count`.
+pub(crate) fn axes(first: usize, count: usize) -> Vec<Expression> {
+    (first..first + count).map(axis).collect()
+}
+
+/// The neutral element of a combiner.
+pub(crate) fn initial(combiner: Combiner, element: Element) -> Scalar {
+    let (low, high) = element.integer_range();
+    match combiner {
+        Combiner::Sum => Scalar::Integer(0),
+        Combiner::Product => Scalar::Integer(1),
+        Combiner::Maximum if element.is_float() => Scalar::Float(f64::NEG_INFINITY),
+        Combiner::Minimum if element.is_float() => Scalar::Float(f64::INFINITY),
+        Combiner::Maximum => Scalar::Integer(low),
+        Combiner::Minimum => Scalar::Integer(high),
+    }
+    .cast(element)
+}
+
+/// The element of an MLIR tensor; a quantized one is that of its storage.
+pub(crate) fn element_of(element: &hb_dialects::ir::Element) -> Result<Element, String> {
+    use hb_dialects::ir::Element as Ir;
+    Ok(match element {
+        Ir::F32 => Element::F32,
+        Ir::F64 => Element::F64,
+        Ir::F16 => Element::F16,
+        Ir::I64 => Element::I64,
+        Ir::I32 => Element::I32,
+        Ir::I16 => Element::I16,
+        Ir::I8 => Element::I8,
+        Ir::U8 => Element::U8,
+        Ir::Bool => Element::Bool,
+        Ir::Quantized(quantized) => element_of(&quantized.storage())?,
+        other => return Err(format!("the CPU backend does not compute with {other:?}")),
+    })
+}
+
+/// The MLIR element of a plain tensor.
+pub(crate) fn ir_element(element: Element) -> hb_dialects::ir::Element {
+    use hb_dialects::ir::Element as Ir;
+    match element {
+        Element::F32 => Ir::F32,
+        Element::F64 => Ir::F64,
+        Element::F16 => Ir::F16,
+        Element::I64 => Ir::I64,
+        Element::I32 => Ir::I32,
+        Element::I16 => Ir::I16,
+        Element::I8 => Ir::I8,
+        Element::U8 => Ir::U8,
+        Element::Bool => Ir::Bool,
+    }
+}

@@ -1,0 +1,202 @@
+//! Convolution and pooling: windows that slide over padded inputs.
+
+use hb_dialects::hfloat;
+use hb_dialects::ir::OperationAttributes;
+
+use super::super::array::Array;
+use super::super::element::Scalar;
+use super::super::error::Error;
+use super::super::expression::{Expression, TensorId, accumulator, axis, constant};
+use super::super::graph::Combiner;
+use super::Definition;
+use super::node::{Node, Results, axes, initial, wide};
+
+pub(super) const OPERATORS: &[Definition] = &[
+    ("hfloat.conv", conv),
+    ("hfloat.max_pool", max_pool),
+    ("hfloat.average_pool", average_pool),
+    ("hfloat.global_average_pool", global_average_pool),
+];
+
+/// One spatial dimension of a window operator.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    input: usize,
+    output: usize,
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+    begin: usize,
+    end: usize,
+}
+
+impl Window {
+    /// The size of the input with its padding, and beyond that as far as the last window reaches (`ceil_mode`).
+    fn padded(&self) -> usize {
+        let reach = self.output.saturating_sub(1) * self.stride + (self.kernel - 1) * self.dilation + 1;
+        (self.input + self.begin + self.end).max(reach)
+    }
+
+    /// How many cells of the window at `position` lie in `low..high` of the padded input.
+    fn cells(&self, position: usize, low: usize, high: usize) -> usize {
+        (0..self.kernel).filter(|k| (low..high).contains(&(position * self.stride + k * self.dilation))).count()
+    }
+}
+
+/// The windows of a node over the spatial dimensions of its input.
+fn windows(node: &Node) -> Result<Vec<Window>, Error> {
+    let resolved = hfloat::Window::of(node.operation).map_err(|reason| node.invalid(reason))?;
+    let (input, output) = (node.shape(node.operand(0)?)?, node.result_shape()?);
+    let mut windows = Vec::new();
+    for (d, &kernel) in resolved.kernel.iter().enumerate() {
+        let at = |values: &[u64]| values.get(d).and_then(|value| usize::try_from(*value).ok()).unwrap_or(1);
+        let outer = |shape: &[usize]| shape.get(d + 2).copied().ok_or_else(|| node.invalid("its ranks do not agree"));
+        windows.push(Window {
+            input: outer(&input)?,
+            output: outer(&output)?,
+            kernel: usize::try_from(kernel).unwrap_or(1),
+            stride: at(&resolved.strides),
+            dilation: at(&resolved.dilations),
+            begin: at(&resolved.pads_begin),
+            end: at(&resolved.pads_end),
+        });
+    }
+    Ok(windows)
+}
+
+/// The input with `value` around it, so that windows need no tests; the input itself when nothing is added.
+fn padded(node: &mut Node, input: TensorId, windows: &[Window], value: Scalar) -> Result<TensorId, Error> {
+    if windows.iter().all(|window| window.padded() == window.input) {
+        return Ok(input);
+    }
+    let (shape, element) = (node.shape(input)?, node.element(input)?);
+    let outer = shape.iter().take(2).copied();
+    let extents: Vec<usize> = outer.chain(windows.iter().map(Window::padded)).collect();
+    let output = node.temporary(element, &extents)?;
+    node.fill_region(output, vec![0; extents.len()], &extents, constant(element, value))?;
+    let offset = [0, 0].into_iter().chain(windows.iter().map(|window| window.begin)).collect();
+    let body = node.graph.load(input, axes(0, shape.len()));
+    node.fill_region(output, offset, &shape, body)?;
+    Ok(output)
+}
+
+/// Where in the padded input the cell `kernel` of the window at `output` lies.
+fn cells(windows: &[Window], output: usize, kernel: usize) -> impl Iterator<Item = Expression> {
+    windows.iter().enumerate().map(move |(d, window)| {
+        axis(output + d) * window.stride as i64 + axis(kernel + d) * window.dilation as i64
+    })
+}
+
+/// ONNX Conv-11. `x` is [N, C, D...], `w` is [M, C/group, K...].
+fn conv(node: &mut Node) -> Results {
+    let (input, weight) = (node.operand(0)?, node.operand(1)?);
+    let (shape, weight_shape) = (node.shape(input)?, node.shape(weight)?);
+    let group = usize::try_from(node.operation.integer_or("group", 1)?).unwrap_or(0);
+    let kernel: Vec<usize> = weight_shape.iter().skip(2).copied().collect();
+    let windows = windows(node)?;
+    let (Some(&channels), Some(&maps), Some(&each)) = (shape.get(1), weight_shape.first(), weight_shape.get(1)) else {
+        return Err(node.invalid("its operands have no channels"));
+    };
+    if group == 0 || each.checked_mul(group) != Some(channels) || !maps.is_multiple_of(group) {
+        let reason = format!("{channels} channels in {group} groups do not fit weights of shape {weight_shape:?}");
+        return Err(node.invalid(reason));
+    }
+    let padded = padded(node, input, &windows, Scalar::Integer(0))?;
+    let over: Vec<usize> = std::iter::once(each).chain(kernel).collect();
+    let grouped = group > 1 && !(each == 1 && maps == channels);
+    let rank = windows.len();
+    // A grouped convolution writes [N, group, M/group, D...], which is the same memory.
+    let (map, first) = if grouped { (axis(1) * (maps / group) as i64 + axis(2), 3) } else { (axis(1), 2) };
+    let reduced = first + rank;
+    let channel = match (grouped, group) {
+        (true, _) => axis(1) * each as i64 + axis(reduced),
+        (false, 1) => axis(reduced),
+        (false, _) => axis(1),
+    };
+    let mut at = vec![axis(0), channel];
+    at.extend(cells(&windows, first, reduced + 1));
+    let mut weight_at = vec![map.clone(), axis(reduced)];
+    weight_at.extend(axes(reduced + 1, rank));
+    let body = wide(node.graph.load(weight, weight_at)) * wide(node.graph.load(padded, at));
+    let mut finish = accumulator(body.element());
+    if let Some(bias) = node.optional_operand(2) {
+        finish = finish + wide(node.graph.load(bias, vec![map]));
+    }
+    let finish = node.activate(finish)?.cast(node.result_element()?);
+    if !grouped {
+        let output = node.result_tensor()?;
+        node.reduce_into(output, &over, Combiner::Sum, body, finish)?;
+        return Ok(vec![output]);
+    }
+    let result = node.result_shape()?;
+    let outer = [result.first().copied().unwrap_or(1), group, maps / group];
+    let extents: Vec<usize> = outer.into_iter().chain(result.iter().skip(2).copied()).collect();
+    let output = node.temporary(node.result_element()?, &extents)?;
+    node.reduce_into(output, &over, Combiner::Sum, body, finish)?;
+    Ok(vec![node.graph.add_view(&node.name, output, &result)?])
+}
+
+/// ONNX MaxPool-12: padding never wins.
+fn max_pool(node: &mut Node) -> Results {
+    let windows = windows(node)?;
+    let kernel: Vec<usize> = windows.iter().map(|window| window.kernel).collect();
+    let input = node.operand(0)?;
+    let element = node.element(input)?;
+    let padded = padded(node, input, &windows, initial(Combiner::Maximum, element))?;
+    let mut at = axes(0, 2);
+    at.extend(cells(&windows, 2, 2 + windows.len()));
+    let body = node.graph.load(padded, at);
+    let output = node.result_tensor()?;
+    node.reduce_into(output, &kernel, Combiner::Maximum, body, accumulator(element))?;
+    Ok(vec![output])
+}
+
+/// ONNX AveragePool-19. The divisor is the number of cells that count: those of the input, with `count_include_pad` also
+/// those of the padding, but never those that only `ceil_mode` adds.
+fn average_pool(node: &mut Node) -> Results {
+    let windows = windows(node)?;
+    let kernel: Vec<usize> = windows.iter().map(|window| window.kernel).collect();
+    let with_padding = node.operation.boolean_or("count_include_pad", false)?;
+    let input = node.operand(0)?;
+    if !node.element(input)?.is_float() {
+        return Err(node.unsupported(format!("an average of {}", node.element(input)?)));
+    }
+    let padded = padded(node, input, &windows, Scalar::Integer(0))?;
+    let mut at = axes(0, 2);
+    at.extend(cells(&windows, 2, 2 + windows.len()));
+    let body = wide(node.graph.load(padded, at));
+    let mut divisor = constant(body.element(), Scalar::Integer(1));
+    for (d, window) in windows.iter().enumerate() {
+        let inside = (window.begin, window.begin + window.input);
+        let (low, high) = if with_padding { (0, inside.1 + window.end) } else { inside };
+        let counts: Vec<f64> = (0..window.output).map(|position| window.cells(position, low, high) as f64).collect();
+        let first = counts.first().copied().unwrap_or(1.0);
+        let count = if counts.iter().all(|count| *count == first) {
+            divisor.like(first)
+        } else {
+            let counts = node.constant(Array::from_values(&[counts.len()], &counts)?)?;
+            node.graph.load(counts, vec![axis(2 + d)]).cast(body.element())
+        };
+        divisor = divisor * count;
+    }
+    let finish = (accumulator(body.element()) / divisor).cast(node.result_element()?);
+    let output = node.result_tensor()?;
+    node.reduce_into(output, &kernel, Combiner::Sum, body, finish)?;
+    Ok(vec![output])
+}
+
+/// ONNX GlobalAveragePool-1.
+fn global_average_pool(node: &mut Node) -> Results {
+    let input = node.operand(0)?;
+    let shape = node.shape(input)?;
+    let over: Vec<usize> = shape.iter().skip(2).copied().collect();
+    let mut at = axes(0, 2);
+    at.extend(axes(shape.len(), over.len()));
+    let body = wide(node.graph.load(input, at));
+    let count = over.iter().product::<usize>() as f64;
+    let total = accumulator(body.element());
+    let finish = (total.clone() / total.like(count)).cast(node.result_element()?);
+    let output = node.result_tensor()?;
+    node.reduce_into(output, &over, Combiner::Sum, body, finish)?;
+    Ok(vec![output])
+}

@@ -54,6 +54,9 @@ impl FloatExecutable {
     pub fn outputs(&self) -> impl Iterator<Item = (&str, super::Element, &[usize])> {
         let names = self.output_names.iter().map(String::as_str);
         let named = names.map(Some).chain(std::iter::repeat(None));
-        self.executable.outputs().zip(named).map(|((node, element, shape), name)| (name.unwrap_or(node), element, shape))
+        self.executable
+            .outputs()
+            .zip(named)
+            .map(|((node, element, shape), name)| (name.unwrap_or(node), element, shape))
     }
 }

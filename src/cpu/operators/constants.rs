@@ -10,11 +10,8 @@ use super::super::expression::constant;
 use super::Definition;
 use super::node::{Node, Results};
 
-pub(super) const OPERATORS: &[Definition] = &[
-    ("hfloat.constant", constant_tensor),
-    ("hfloat.constant_of_shape", constant_of_shape),
-    ("hfloat.shape", shape),
-];
+pub(super) const OPERATORS: &[Definition] =
+    &[("hfloat.constant", constant_tensor), ("hfloat.constant_of_shape", constant_of_shape), ("hfloat.shape", shape)];
 
 fn value(node: &Node) -> Result<Array, super::Error> {
     let attribute = node.operation.attribute("value").map_err(|_| node.invalid("has no value"))?;

@@ -111,7 +111,12 @@ fn define(graph: &mut Graph, operation: OperationRef<'_, '_>, operands: Vec<Tens
 }
 
 /// What was defined has the type that the operation says.
-fn check_result(graph: &Graph, operation: OperationRef<'_, '_>, id: TensorId, value: Value<'_, '_>) -> Result<(), Error> {
+fn check_result(
+    graph: &Graph,
+    operation: OperationRef<'_, '_>,
+    id: TensorId,
+    value: Value<'_, '_>,
+) -> Result<(), Error> {
     let node = operation.node();
     let (element, shape) = plain(&node, &TensorType::from_type(value.r#type())?)?;
     match graph.tensor(id) {

@@ -21,7 +21,11 @@ fn softmax(node: &mut Node) -> Results {
     };
     let reduced: Vec<usize> = shape.iter().enumerate().map(|(d, &size)| if d == along { 1 } else { size }).collect();
     let with = |position: Expression| -> Vec<Expression> {
-        axes(0, rank).into_iter().enumerate().map(|(d, axis)| if d == along { position.clone() } else { axis }).collect()
+        axes(0, rank)
+            .into_iter()
+            .enumerate()
+            .map(|(d, axis)| if d == along { position.clone() } else { axis })
+            .collect()
     };
     let x = wide(node.graph.load(input, with(axis(rank))));
     let element = x.element();

@@ -82,9 +82,10 @@ fn padded(node: &mut Node, input: TensorId, windows: &[Window], value: Scalar) -
 
 /// Where in the padded input the cell `kernel` of the window at `output` lies.
 fn cells(windows: &[Window], output: usize, kernel: usize) -> impl Iterator<Item = Expression> {
-    windows.iter().enumerate().map(move |(d, window)| {
-        axis(output + d) * window.stride as i64 + axis(kernel + d) * window.dilation as i64
-    })
+    windows
+        .iter()
+        .enumerate()
+        .map(move |(d, window)| axis(output + d) * window.stride as i64 + axis(kernel + d) * window.dilation as i64)
 }
 
 /// ONNX Conv-11. `x` is [N, C, D...], `w` is [M, C/group, K...].

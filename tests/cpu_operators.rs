@@ -1,0 +1,111 @@
+//! The float executor against what onnxruntime computed, one recorded network per attribute of each operator.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{Case, Element as Recorded};
+use hb::cpu::{Array, Element, FloatExecutable, Observe, Options};
+use hb::frontend::onnx::{ImportOptions, import_file};
+use hb_dialects::ir;
+
+const ELEMENTS: [(Recorded, Element); 8] = [
+    (Recorded::F16, Element::F16),
+    (Recorded::F32, Element::F32),
+    (Recorded::F64, Element::F64),
+    (Recorded::I64, Element::I64),
+    (Recorded::I32, Element::I32),
+    (Recorded::I8, Element::I8),
+    (Recorded::U8, Element::U8),
+    (Recorded::Bool, Element::Bool),
+];
+
+fn given(array: &common::Array) -> Array {
+    let element = ELEMENTS.iter().find(|(recorded, _)| *recorded == array.element).unwrap().1;
+    Array::from_bytes(element, &array.shape, &array.bytes).unwrap()
+}
+
+fn recorded(array: &Array) -> Result<common::Array, String> {
+    let found = ELEMENTS.iter().find(|(_, element)| *element == array.element());
+    let (element, _) = found.ok_or(format!("an output of {}", array.element()))?;
+    Ok(common::Array { element: *element, shape: array.shape().to_vec(), bytes: array.as_bytes().to_vec() })
+}
+
+fn run(case: &Case, observe: Observe) -> Result<(), String> {
+    let context = hb_dialects::context();
+    let input_shapes = case.inputs.iter().map(|(name, array)| (name.clone(), array.shape.clone())).collect();
+    let module =
+        import_file(&context, &case.model, &ImportOptions { input_shapes }).map_err(|error| error.to_string())?;
+    let function = ir::function_named(module.as_operation(), "main").ok_or("no function main")?;
+    let pass = hb::float::PASSES.iter().find(|pass| pass.argument == "hfloat-infer-shapes").unwrap();
+    (pass.run)(function, &hb_dialects::pass::Options::default()).map_err(|failure| format!("{failure:?}"))?;
+    let options = Options { observe, single_threaded: true };
+    let executable = FloatExecutable::compile(function, options).map_err(|error| error.to_string())?;
+    let inputs: Vec<Array> = executable
+        .inputs()
+        .map(|(name, ..)| given(&case.inputs.iter().find(|(given, _)| given == name).expect("an input").1))
+        .collect();
+    let outputs = executable.run(&inputs.iter().collect::<Vec<_>>()).map_err(|error| error.to_string())?;
+    let outputs: Result<Vec<common::Array>, String> = outputs.iter().map(recorded).collect();
+    case.compare(&outputs?)
+}
+
+/// Runs every case of an operator; the message lists all that fail.
+fn check(operator: &str) {
+    let failures: Vec<String> = common::cases_of(operator)
+        .iter()
+        .filter(|case| !is_refused(case))
+        .filter_map(|case| run(case, Observe::Nothing).err().map(|error| format!("{}: {error}", case.name())))
+        .collect();
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Forms that the importer refuses; they must be refused, not computed wrongly.
+fn is_refused(case: &Case) -> bool {
+    let refused = case.operator == "MaxPool" && case.form.starts_with("indices");
+    if refused {
+        let error = run(case, Observe::Nothing).unwrap_err();
+        assert!(error.contains("Indices"), "{}: {error}", case.name());
+    }
+    refused
+}
+
+macro_rules! operators {
+    ($($name:ident $operator:literal,)*) => { $(#[test] fn $name() { check($operator); })* };
+}
+
+operators! {
+    add "Add",
+    average_pool "AveragePool",
+    batch_normalization "BatchNormalization",
+    cast "Cast",
+    concat "Concat",
+    constant "Constant",
+    constant_of_shape "ConstantOfShape",
+    conv "Conv",
+    flatten "Flatten",
+    gather "Gather",
+    gemm "Gemm",
+    global_average_pool "GlobalAveragePool",
+    identity "Identity",
+    mat_mul "MatMul",
+    max_pool "MaxPool",
+    mul "Mul",
+    pad "Pad",
+    relu "Relu",
+    reshape "Reshape",
+    shape "Shape",
+    slice "Slice",
+    softmax "Softmax",
+    transpose "Transpose",
+    unsqueeze "Unsqueeze",
+    networks "networks",
+}
+
+/// Observing every value switches fusion off; the results must not depend on it.
+#[test]
+fn networks_without_fusion() {
+    for case in common::cases_of("networks") {
+        run(&case, Observe::Everything).unwrap();
+    }
+}

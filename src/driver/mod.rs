@@ -5,5 +5,6 @@ pub mod compile;
 pub mod configuration;
 pub mod log;
 pub mod progress;
+pub mod report;
 pub mod tables;
 pub mod translate;

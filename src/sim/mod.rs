@@ -12,3 +12,5 @@ mod npy_header;
 pub mod open;
 pub mod perf;
 pub mod runner;
+#[cfg(test)]
+pub(crate) mod tests;

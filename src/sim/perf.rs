@@ -215,12 +215,11 @@ struct Placed<'a> {
     end: f64,
 }
 
-/// Puts the schedules of a model's bpu segments (`timelines`, in the order of execution) together. `overhead` microseconds are
-/// spent before each.
+/// Puts the schedules of a model's bpu segments (`timelines`, in the order of execution) together, each after the fixed cost of a run.
 pub fn performance(hbm: &Hbm, target: &Target, timelines: &[SegmentTimeline]) -> Performance {
     let manifest = hbm.manifest();
     let microseconds = |cycles: u64| target.seconds(cycles) * 1e6;
-    let overhead = target.run_overhead_nanoseconds.value as f64 / 1e3;
+    let overhead = microseconds(target.run_overhead_cycles());
     let mut begin = 0.0;
     let mut placed: Vec<Placed<'_>> = Vec::new();
     let mut latencies = Vec::new();
@@ -245,7 +244,7 @@ pub fn performance(hbm: &Hbm, target: &Target, timelines: &[SegmentTimeline]) ->
         intervals: intervals(&placed, latency),
         layers: layer_details(manifest, &placed, latency),
         model: model_information(manifest, latency),
-        notes: notes(manifest, overhead),
+        notes: notes(manifest, target.run_overhead_nanoseconds.value),
     };
     let details = placed.iter().map(|placed| Detail {
         inst_type: engine_label(placed.activity.engine),
@@ -346,7 +345,7 @@ fn spread(intervals: &mut [f64], width: f64, start: f64, end: f64, amount: f64) 
 }
 
 fn intervals(placed: &[Placed<'_>], latency: f64) -> Intervals {
-    if placed.is_empty() {
+    if placed.is_empty() || latency <= 0.0 {
         return Intervals::default();
     }
     let width = latency / INTERVALS as f64;
@@ -440,8 +439,9 @@ fn model_information(manifest: &Manifest, latency: f64) -> ModelInformation {
     }
 }
 
-fn notes(manifest: &Manifest, overhead: f64) -> Vec<String> {
-    let mut notes = vec![format!("the latency holds {overhead} us for starting each bpu segment")];
+fn notes(manifest: &Manifest, overhead_nanoseconds: u64) -> Vec<String> {
+    let mut notes =
+        vec![format!("the latency holds {} us for starting each bpu segment", overhead_nanoseconds as f64 / 1e3)];
     let cpu: Vec<&str> = manifest
         .segments
         .iter()

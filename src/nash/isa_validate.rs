@@ -7,9 +7,6 @@ use super::isa_access::is_injective;
 use crate::numerics::{Clamp as Range, Multiplier, SumMultipliers};
 use crate::target::Target;
 
-/// Elements of one operand, and taps of one window. Bounds the memory and the work that one instruction can ask for.
-const MAX_ELEMENTS: u64 = 1 << 28;
-
 /// Bytes of one DDR region: more than a board has.
 const MAX_REGION_BYTES: u64 = 1 << 35;
 
@@ -80,7 +77,7 @@ impl Program {
                 format!("waits for {} instructions of {}, which has {length}", wait.count, wait.engine)
             })?;
         }
-        instruction.operation.validate_fields()?;
+        instruction.operation.validate_fields(target.l1m_bytes())?;
         validate_transfer(&instruction.operation, target)?;
         let accesses = instruction.accesses();
         for access in &accesses {
@@ -135,53 +132,56 @@ fn validate_aliasing(operation: &Operation, accesses: &[Access]) -> Check {
 
 impl Operation {
     /// Sizes, element types and parameters; addresses are not looked at, except that no written byte is written twice.
-    fn validate_fields(&self) -> Check {
+    ///
+    /// No operand has more than `limit` elements, the bytes of L1M. Only a broadcast could, and the bound keeps what an
+    /// instruction can ask for in memory and work in proportion to the machine.
+    fn validate_fields(&self, limit: u64) -> Check {
         match self {
-            Operation::Load(o) => copy(&o.shape, o.element_bytes, &[1, 2, 4, 8], &o.destination),
+            Operation::Load(o) => copy(&o.shape, o.element_bytes, &[1, 2, 4, 8], &o.destination, limit),
             Operation::Store(o) => {
-                sizes("shape", &o.shape)?;
+                sizes("shape", &o.shape, limit)?;
                 one_of("element_bytes", o.element_bytes, &[1, 2, 4, 8])?;
                 let pairs =
                     o.shape.iter().zip(&o.destination.strides).map(|(size, stride)| (u64::from(*size), *stride));
                 ensure(is_injective(o.element_bytes.into(), pairs), twice)
             }
-            Operation::Convolution(o) => convolution(o),
+            Operation::Convolution(o) => convolution(o, limit),
             Operation::Add(o) => {
-                elementwise(&o.shape, &[o.a_element, o.b_element], o.output_element, &o.output, o.clamp)?;
+                elementwise(&o.shape, &[o.a_element, o.b_element], o.output_element, &o.output, o.clamp, limit)?;
                 let sum = SumMultipliers { lhs: o.multiplier_a, rhs: o.multiplier_b, shift: o.shift };
                 ensure(sum.is_normal(), || "multipliers or shift out of range".to_string())
             }
             Operation::Mul(o) => {
-                elementwise(&o.shape, &[o.a_element, o.b_element], o.output_element, &o.output, o.clamp)?;
+                elementwise(&o.shape, &[o.a_element, o.b_element], o.output_element, &o.output, o.clamp, limit)?;
                 multiplier(o.mantissa, o.shift)
             }
             Operation::Requantize(o) => {
-                sizes("shape", &o.shape)?;
+                sizes("shape", &o.shape, limit)?;
                 integer("input_element", o.input_element)?;
                 result(o.output_element, o.clamp)?;
                 written(&o.output, &o.shape, o.output_element.bytes())?;
                 multiplier(o.mantissa, o.shift)
             }
             Operation::Lookup(o) => {
-                sizes("shape", &o.shape)?;
+                sizes("shape", &o.shape, limit)?;
                 written(&o.output, &o.shape, 1)
             }
             Operation::MaxPool(o) => {
                 narrow("element", o.element)?;
-                pool(&o.input_shape, &o.output_shape, &o.window)?;
+                pool(&o.input_shape, &o.output_shape, &o.window, limit)?;
                 written(&o.output, &o.output_shape, o.element.bytes())
             }
-            Operation::AveragePool(o) => average_pool(o),
-            Operation::Copy(o) => copy(&o.shape, o.element_bytes, &[1, 2, 4, 8], &o.destination),
-            Operation::Fill(o) => copy(&o.shape, o.element_bytes, &[1, 2, 4], &o.destination),
+            Operation::AveragePool(o) => average_pool(o, limit),
+            Operation::Copy(o) => copy(&o.shape, o.element_bytes, &[1, 2, 4, 8], &o.destination, limit),
+            Operation::Fill(o) => copy(&o.shape, o.element_bytes, &[1, 2, 4], &o.destination, limit),
             Operation::Quantize(o) => {
-                sizes("shape", &o.shape)?;
+                sizes("shape", &o.shape, limit)?;
                 narrow("output_element", o.output_element)?;
                 scale(o.scale)?;
                 written(&o.output, &o.shape, o.output_element.bytes())
             }
             Operation::Dequantize(o) => {
-                sizes("shape", &o.shape)?;
+                sizes("shape", &o.shape, limit)?;
                 integer("input_element", o.input_element)?;
                 scale(o.scale)?;
                 written(&o.output, &o.shape, 4)
@@ -222,15 +222,15 @@ impl Operation {
     }
 }
 
-fn convolution(o: &Convolution) -> Check {
+fn convolution(o: &Convolution, limit: u64) -> Check {
     narrow("input_element", o.input_element)?;
     let [batch, _, _, channels] = o.input_shape;
-    window(&o.input_shape, &o.output_shape, &o.window)?;
+    window(&o.input_shape, &o.output_shape, &o.window, limit)?;
     ensure(batch == o.output_shape[0], || "input and output differ in batch".to_string())?;
     ensure(!o.depthwise || channels == o.output_shape[3], || {
         "depthwise, but input and output differ in channels".to_string()
     })?;
-    sizes("weights", &o.weights_shape())?;
+    sizes("weights", &o.weights_shape(), limit)?;
     if o.parameters.is_some() {
         result(o.output_element, o.clamp)?;
     } else {
@@ -239,17 +239,17 @@ fn convolution(o: &Convolution) -> Check {
     written(&o.output, &o.output_shape, o.output_element.bytes())
 }
 
-fn average_pool(o: &AveragePool) -> Check {
+fn average_pool(o: &AveragePool, limit: u64) -> Check {
     narrow("input_element", o.input_element)?;
-    pool(&o.input_shape, &o.output_shape, &o.window)?;
+    pool(&o.input_shape, &o.output_shape, &o.window, limit)?;
     written(&o.output, &o.output_shape, o.output_element.bytes())?;
     let Some(count) = &o.count else {
         return ensure(o.output_element == ElementType::I32, || "a partial sum is not i32".to_string());
     };
     narrow("output_element", o.output_element)?;
     result(o.output_element, o.clamp)?;
-    sizes("count kernel", &count.kernel)?;
-    sizes("count table", &count.shape)?;
+    positive("count kernel", &count.kernel)?;
+    sizes("count table", &count.shape, limit)?;
     for axis in 0..2 {
         let (low, high) = counted(&o.window, count, axis, o.output_shape[axis + 1]);
         let (first, size) = (u64::from(count.minimum[axis]), u64::from(count.shape[axis]));
@@ -292,19 +292,19 @@ pub fn valid_taps(start: i64, dilation: u32, kernel: u32, extent: u32) -> (u32, 
     (narrow(first), narrow(end.max(first)))
 }
 
-fn pool(input: &[u32; 4], output: &[u32; 4], shape: &Window) -> Check {
-    window(input, output, shape)?;
+fn pool(input: &[u32; 4], output: &[u32; 4], shape: &Window, limit: u64) -> Check {
+    window(input, output, shape, limit)?;
     ensure(input[0] == output[0] && input[3] == output[3], || {
         "input and output differ in batch or channels".to_string()
     })
 }
 
-fn window(input: &[u32; 4], output: &[u32; 4], window: &Window) -> Check {
-    sizes("input_shape", input)?;
-    sizes("output_shape", output)?;
-    sizes("kernel", &window.kernel)?;
-    sizes("strides", &window.strides)?;
-    sizes("dilations", &window.dilations)
+fn window(input: &[u32; 4], output: &[u32; 4], window: &Window, limit: u64) -> Check {
+    sizes("input_shape", input, limit)?;
+    sizes("output_shape", output, limit)?;
+    positive("kernel", &window.kernel)?;
+    positive("strides", &window.strides)?;
+    positive("dilations", &window.dilations)
 }
 
 fn elementwise(
@@ -313,25 +313,30 @@ fn elementwise(
     output: ElementType,
     view: &View,
     clamp: Range,
+    limit: u64,
 ) -> Check {
-    sizes("shape", shape)?;
+    sizes("shape", shape, limit)?;
     narrow("a_element", inputs[0])?;
     narrow("b_element", inputs[1])?;
     result(output, clamp)?;
     written(view, shape, output.bytes())
 }
 
-fn copy(shape: &[u32; RANK], element_bytes: u8, allowed: &[u8], destination: &View) -> Check {
-    sizes("shape", shape)?;
+fn copy(shape: &[u32; RANK], element_bytes: u8, allowed: &[u8], destination: &View, limit: u64) -> Check {
+    sizes("shape", shape, limit)?;
     one_of("element_bytes", element_bytes, allowed)?;
     written(destination, shape, element_bytes.into())
 }
 
-fn sizes(name: &str, sizes: &[u32]) -> Check {
-    ensure(!sizes.contains(&0), || format!("{name} {sizes:?} has a 0"))?;
+fn positive(name: &str, sizes: &[u32]) -> Check {
+    ensure(!sizes.contains(&0), || format!("{name} {sizes:?} has a 0"))
+}
+
+fn sizes(name: &str, sizes: &[u32], limit: u64) -> Check {
+    positive(name, sizes)?;
     let product = sizes.iter().try_fold(1u64, |product, size| product.checked_mul(u64::from(*size)));
-    ensure(product.is_some_and(|product| product <= MAX_ELEMENTS), || {
-        format!("{name} {sizes:?} has more than {MAX_ELEMENTS} elements")
+    ensure(product.is_some_and(|product| product <= limit), || {
+        format!("{name} {sizes:?} has more than {limit} elements, the bytes of l1m")
     })
 }
 

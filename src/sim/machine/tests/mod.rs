@@ -3,7 +3,10 @@ mod elementwise;
 mod order;
 mod pool;
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::nash::encode::{decode, encode};
 use crate::nash::isa::*;
 
 /// L1M of the test target, in bytes.
@@ -114,4 +117,158 @@ fn memory_that_is_not_there_is_an_error() {
     let many = Program { outputs: vec![1 << 35; 1 << 14], ..Program::default() };
     let message = Machine::new(&many, &target).unwrap().run(&[], &[]).unwrap_err().to_string();
     assert!(message.starts_with("no memory for the 34359738368 bytes of output"), "{message}");
+}
+
+/// One instruction of every kind, one after the other.
+fn everything() -> Program {
+    let shape = [1, 1, 1, 1, 2, 8];
+    let (picture, pooled) = ([1, 4, 4, 2], [1, 2, 2, 2]);
+    let view = |address, bytes| View::contiguous(address, shape, bytes);
+    let window = Window { kernel: [2, 2], strides: [2, 2], dilations: [1, 1], pads: [0, 0] };
+    let clamp = Clamp::I8;
+    let (i8, i16, i32) = (ElementType::I8, ElementType::I16, ElementType::I32);
+    let (mantissa, shift) = (1 << 30, 30);
+    let tile = |address, bytes| View::contiguous(address, pooled, bytes);
+    let (input, parameters) = (View::contiguous(0, picture, 1), Some(View::new(600, [0])));
+    let weights = View::contiguous(64, [2, 2, 2, 2], 1);
+    let count = Count {
+        kernel: [2, 2],
+        pads: [0, 0],
+        extent: [4, 4],
+        minimum: [2, 2],
+        shape: [1, 1],
+        table: View::new(604, [8, 8]),
+    };
+    let operations: Vec<Operation> = vec![
+        load_all().into(),
+        Convolution {
+            depthwise: false,
+            input_shape: picture,
+            output_shape: pooled,
+            window,
+            input_element: i8,
+            input,
+            weights,
+            accumulate: Some(tile(1024, 4)),
+            parameters,
+            output_element: i8,
+            clamp,
+            output: tile(2048, 1),
+        }
+        .into(),
+        Add {
+            shape,
+            a_element: i8,
+            b_element: i16,
+            output_element: i8,
+            multiplier_a: 1,
+            multiplier_b: -1,
+            shift: 1,
+            clamp,
+            a: view(0, 1),
+            b: view(64, 2),
+            output: view(2048, 1),
+        }
+        .into(),
+        Mul {
+            shape,
+            a_element: i8,
+            b_element: i8,
+            output_element: i8,
+            mantissa,
+            shift,
+            clamp,
+            a: view(0, 1),
+            b: view(64, 1),
+            output: view(0, 1),
+        }
+        .into(),
+        Requantize {
+            shape,
+            input_element: i32,
+            output_element: i8,
+            mantissa,
+            shift,
+            clamp,
+            input: view(0, 4),
+            output: view(2048, 1),
+        }
+        .into(),
+        Lookup { shape, input: view(0, 1), table: View::new(256, [1]), output: view(0, 1) }.into(),
+        MaxPool {
+            input_shape: picture,
+            output_shape: pooled,
+            window,
+            element: i8,
+            input,
+            accumulate: Some(tile(1024, 1)),
+            output: tile(2048, 1),
+        }
+        .into(),
+        AveragePool {
+            input_shape: picture,
+            output_shape: pooled,
+            window,
+            input_element: i8,
+            input,
+            accumulate: Some(tile(1024, 4)),
+            count: Some(count),
+            output_element: i8,
+            clamp,
+            output: tile(2048, 1),
+        }
+        .into(),
+        Copy { shape, element_bytes: 1, source: view(0, 1), destination: view(3000, 1) }.into(),
+        Fill { shape, element_bytes: 4, value: 1, destination: view(3000, 4) }.into(),
+        Quantize { shape, output_element: i8, scale: 0.5, input: view(0, 4), output: view(3000, 1) }.into(),
+        Dequantize { shape, input_element: i8, scale: 0.5, input: view(0, 1), output: view(3000, 4) }.into(),
+        store_all().into(),
+    ];
+    let mut counts = [0; Engine::COUNT];
+    let mut instructions: Vec<Instruction> = Vec::new();
+    for operation in operations {
+        let before = instructions.last().map(Instruction::engine);
+        let waits: Vec<_> = before.map(|engine| (engine, counts[engine.index()])).into_iter().collect();
+        counts[operation.engine().index()] += 1;
+        instructions.push(instruction(operation, &waits));
+    }
+    Program { inputs: vec![L1M as u64], outputs: vec![L1M as u64], ..program(instructions) }
+}
+
+/// An image whose parameters at 600 and table entry at 604 read as a multiplier of 1.
+fn multipliers() -> Vec<u8> {
+    image(&[(600, i32s(&[7, 1 << 30, 30]))])
+}
+
+#[test]
+fn everything_runs_one_after_the_other() {
+    let (program, target) = (everything(), target());
+    let machine = Machine::new(&program, &target).unwrap();
+    machine.check_races().unwrap();
+    machine.run(&[&multipliers()], &[]).unwrap();
+    // In a chain nothing overlaps: the time is the sum.
+    let report = machine.report();
+    assert_eq!(report.cycles, report.busy_cycles.iter().sum());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    /// Whatever is left of a program after some of its bytes were changed is refused or runs; it never panics.
+    #[test]
+    fn broken_programs_are_refused_or_run(changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![any::<u8>(), 0u8..4]), 1..4)) {
+        let mut bytes = encode(&everything()).unwrap();
+        for (index, value) in changes {
+            let index = index.index(bytes.len());
+            bytes[index] = value;
+        }
+        let Ok(program) = decode(&bytes) else { return Ok(()) };
+        let target = target();
+        if let Ok(machine) = Machine::new(&program, &target) {
+            let _ = machine.check_races();
+            let _ = machine.report();
+            let _ = machine.run(&[&multipliers()], &[]);
+        }
+        let _ = crate::nash::disassemble::disassemble(&program);
+    }
 }

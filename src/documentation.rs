@@ -3,6 +3,7 @@
 //! `docs/dialects/NAME.md` comes from `tablegen/NAME`, `docs/passes.md` from the definitions of passes and pipelines,
 //! the instructions in `docs/nash-isa.md` from their table, `docs/operators.md` from the table of ONNX operators and the
 //! constraints of the BPU.
+//! `docs/configuration.md` from the table of parameters of hb_compile.
 //! `hb-docs` writes them; `hb-docs --check` only says which ones are out of date.
 
 use crate::{bpu::constraints, frontend::onnx::operators};
@@ -70,6 +71,7 @@ pub fn pages(root: &Path) -> Result<Vec<Page>, DocumentationError> {
     pages.push(passes_page(crate::pipeline::passes(), crate::pipeline::pipelines()));
     pages.push(instruction_set_page(root)?);
     pages.push(operators_page());
+    pages.push(Page { path: "docs/configuration.md".into(), text: crate::driver::configuration::documentation() });
     Ok(pages)
 }
 

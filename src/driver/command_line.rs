@@ -7,6 +7,7 @@ use super::configuration::{
 use super::log::Log;
 use super::progress::{Console, Verbosity};
 use crate::files::write_atomically;
+use crate::frontend::onnx;
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -231,7 +232,8 @@ fn fault(message: impl Into<String>) -> CompileError {
 }
 
 fn fast_perf_configuration(options: &FastPerf, environment: &Environment) -> Result<Configuration, CompileError> {
-    let inputs = model_inputs(&options.model)?;
+    let model = onnx::load(&options.model).map_err(|error| fault(error.to_string()))?;
+    let inputs = model_inputs(&model);
     let text = configuration_text(options, &inputs).map_err(|error| fault(error.to_string()))?;
     let folder = Path::new(FAST_PERF_FOLDER);
     std::fs::create_dir_all(folder).map_err(|error| {

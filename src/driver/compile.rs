@@ -2,8 +2,9 @@
 
 use super::configuration::{CheckedInput, Configuration, ModelInput, Problems};
 use super::progress::Console;
+use crate::frontend::onnx::model::{Dimension, Model, Value};
+use crate::frontend::onnx::{self, ImportOptions};
 use std::fmt;
-use std::path::Path;
 use std::time::Instant;
 
 /// A stage of a compilation. `--stop-after` names them.
@@ -105,17 +106,43 @@ impl Stages<'_> {
     }
 }
 
-/// The inputs that a model declares, without importing it as a whole.
-pub fn model_inputs(_model: &Path) -> Result<Vec<ModelInput>, CompileError> {
-    Err(CompileError::NotWired("reading the inputs of a model"))
+/// The inputs that a model declares, as the configuration is checked against them.
+pub fn model_inputs(model: &Model) -> Vec<ModelInput> {
+    let size = |dimension: &Dimension| match dimension {
+        Dimension::Fixed(size) => u64::try_from(*size).ok(),
+        Dimension::Named(_) => None,
+    };
+    let input = |input: &Value| ModelInput {
+        name: input.name.clone(),
+        // The reader refuses inputs without a type; one without a rank fits no configuration.
+        shape: input.shape.iter().flatten().map(size).collect(),
+        element: input.element.map_or_else(|| "unknown".to_owned(), |element| element.name().to_lowercase()),
+    };
+    model.graph.inputs.iter().map(input).collect()
+}
+
+/// The shapes that the importer gives the inputs.
+pub fn import_options(inputs: &[CheckedInput]) -> ImportOptions {
+    let sizes =
+        |input: &CheckedInput| input.shape.iter().map(|size| usize::try_from(*size).unwrap_or(usize::MAX)).collect();
+    ImportOptions { input_shapes: inputs.iter().map(|input| (input.name.clone(), sizes(input))).collect() }
 }
 
 /// Compiles the model of `configuration` into its `working_dir`, up to the stage asked for.
 pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(), CompileError> {
-    let _inputs: Vec<CheckedInput> = stages.run(Stage::Import, || -> Result<_, CompileError> {
-        let declared = model_inputs(&configuration.onnx_model)?;
-        Ok(configuration.check_against(&declared)?)
+    let context = crate::pipeline::context();
+    let _module = stages.run(Stage::Import, || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
+        let model = onnx::load(&configuration.onnx_model)?;
+        let inputs = configuration.check_against(&model_inputs(&model)).map_err(CompileError::from)?;
+        Ok(onnx::import(&context, model, &import_options(&inputs))?)
     })?;
+    std::fs::create_dir_all(&configuration.working_dir).map_err(|error| {
+        let what = format!("'{}' cannot be made: {error}", configuration.working_dir.display());
+        Problems(vec![configuration.problem("working_dir", what, "give a folder that you may write to")])
+    })?;
+    if stages.ends_after(Stage::Import) {
+        return Ok(());
+    }
     Err(CompileError::NotWired("the stages after import"))
 }
 

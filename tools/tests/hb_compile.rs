@@ -62,3 +62,34 @@ fn a_missing_configuration_or_model_is_1() {
     assert!(text(&output.stderr).contains("--proto: Caffe models are known to the manual, not supported yet"));
     assert_eq!(output.status.code(), Some(1));
 }
+
+/// The example that the repository ships, through the stages that there are.
+#[test]
+fn both_modes_import_the_example() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits");
+    std::fs::copy(example.join("model.onnx"), folder.path().join("model.onnx")).expect("a copy");
+    let fast =
+        ["--fast-perf", "-m", "model.onnx", "--march", "nash-e", "-i", "image", "1x1x8x8", "--stop-after", "import"];
+    let output = hb_compile(folder.path(), &fast);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let written = std::fs::read_to_string(folder.path().join(".fast_perf/hb_compile.yaml")).expect("a configuration");
+    assert!(
+        written.contains("onnx_model: \"../model.onnx\"") && written.contains("input_shape: \"1x1x8x8\""),
+        "{written}"
+    );
+    assert!(folder.path().join(".fast_perf/hb_compile.log").exists(), "the log is copied");
+    let shown = text(&output.stderr);
+    assert!(shown.contains("\nimport: start\nimport: done in "), "{shown}");
+
+    // The file that fast-perf wrote is a configuration like any other; here with a shape that the model has not.
+    let wrong = written.replace("1x1x8x8", "1x1x9x9");
+    std::fs::write(folder.path().join(".fast_perf/wrong.yaml"), wrong).expect("a file");
+    let output = hb_compile(folder.path(), &["-c", ".fast_perf/wrong.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = text(&output.stderr);
+    assert!(
+        errors.contains(".fast_perf/wrong.yaml:9:16: input_parameters.input_shape: input 'image': 1x1x9x9 is not"),
+        "{errors}"
+    );
+}

@@ -11,7 +11,7 @@ pub struct ModelInput {
     pub name: String,
     /// Sizes; None where the model leaves a dimension open.
     pub shape: Vec<Option<u64>>,
-    /// The element type as MLIR spells it, such as `f32` or `i64`.
+    /// The element type as ONNX spells it, in lower case: `float`, `float16`, `double`, `int64`.
     pub element: String,
 }
 
@@ -20,7 +20,7 @@ pub struct ModelInput {
 pub struct CheckedInput {
     pub name: String,
     pub shape: Vec<u64>,
-    /// The element type as MLIR spells it.
+    /// The element type, as in [`ModelInput`].
     pub element: String,
     pub type_train: InputType,
     pub type_rt: InputType,
@@ -97,7 +97,7 @@ impl Configuration {
                 problems.push(self.problem(fault.parameter, fault.what, fault.remedy));
             }
         }
-        let float = matches!(declared.element.as_str(), "f32" | "f16" | "f64" | "bf16");
+        let float = matches!(declared.element.as_str(), "float" | "float16" | "double");
         if !float && input.type_rt != InputType::Featuremap {
             let what = format!("{label}: its elements are {}, but images become float", declared.element);
             problems.push(self.problem("input_type_rt", what, "use featuremap"));

@@ -1,7 +1,7 @@
 //! A YAML file as an untyped tree, with a location for every name and value.
 //!
 //! serde_yaml tells locations only of errors. So a location is asked for by reading the text again with a seed that fails
-//! at the very place (see `docs/decisions/0010-yaml-locations.md`). That happens for the parameters that the table knows
+//! at the very place (see `docs/decisions/0011-yaml-locations.md`). That happens for the parameters that the table knows
 //! and for each problem found, and the file is small.
 
 use super::problem::Location;

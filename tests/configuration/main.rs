@@ -1,0 +1,206 @@
+//! The rules of the configuration file, one test each, with the message and the place it names.
+
+mod hostile;
+mod model;
+mod rules;
+
+use hb::driver::configuration::{
+    Calibration, Configuration, Environment, InputType, Layout, OptimizeLevel, PARAMETERS, Problems, Severity,
+    documentation,
+};
+use std::path::Path;
+
+/// A sound configuration. Its line numbers are what the tests below name.
+pub const BASE: &str = "\
+model_parameters:
+  onnx_model: 'model.onnx'
+  march: 'nash-e'
+input_parameters:
+  input_name: 'data'
+  input_type_train: 'rgb'
+  input_type_rt: 'bgr'
+  input_layout_train: 'NCHW'
+  input_shape: '1x3x224x224'
+  norm_type: 'data_mean_and_scale'
+  mean_value: '103.94 116.78 123.68'
+  scale_value: '0.017'
+calibration_parameters:
+  cal_data_dir: 'samples'
+  calibration_type: 'max'
+compiler_parameters:
+  optimize_level: 'O2'
+";
+
+pub fn environment() -> Environment {
+    Environment { marches: vec!["nash-e".into(), "nash-m".into()], cores: 4 }
+}
+
+/// A folder with what the configurations of these tests name.
+pub fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("model.onnx"), b"").expect("a file");
+    for name in ["samples", "left", "right", "calibration_data"] {
+        std::fs::create_dir(folder.path().join(name)).expect("a folder");
+    }
+    folder
+}
+
+pub fn read(text: &str) -> Result<Configuration, Problems> {
+    let folder = folder();
+    let path = folder.path().join("cfg.yaml");
+    std::fs::write(&path, text).expect("a file");
+    let mut outcome = Configuration::read(&path, &environment());
+    if let Err(problems) = &mut outcome {
+        for problem in &mut problems.0 {
+            problem.file = "cfg.yaml".into();
+            problem.what = problem.what.replace(&format!("{}/", folder.path().display()), "");
+        }
+    }
+    outcome
+}
+
+/// Replaces line `number` of the base by `line`.
+pub fn base_with(number: usize, line: &str) -> String {
+    let lines = BASE.lines().enumerate().map(|(index, old)| if index + 1 == number { line } else { old });
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n") + "\n"
+}
+
+pub fn errors(text: &str) -> Vec<String> {
+    match read(text) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.0.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The configuration must have exactly one problem, and its line must start with `place` and hold `fragments`.
+#[track_caller]
+pub fn refused(text: &str, place: &str, fragments: &[&str]) {
+    let errors = errors(text);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert!(errors[0].starts_with(&format!("cfg.yaml:{place}: ")), "{errors:#?} at {place}");
+    for fragment in fragments {
+        assert!(errors[0].contains(fragment), "{errors:#?} holds {fragment}");
+    }
+}
+
+#[test]
+fn the_base_is_sound() {
+    let configuration = read(BASE).expect("sound");
+    assert_eq!(configuration.march, "nash-e");
+    assert_eq!(configuration.output_model_file_prefix, "model");
+    assert_eq!(configuration.calibration, Calibration::Max { percentile: 1.0 });
+    assert_eq!(configuration.optimize_level, OptimizeLevel::O2);
+    assert_eq!(configuration.jobs, 4, "16 by default, and 4 cores");
+    assert!(configuration.warnings.is_empty());
+    let folder = configuration.file.parent().expect("a folder");
+    assert_eq!(configuration.onnx_model, folder.join("model.onnx"));
+    assert_eq!(configuration.working_dir, folder.join("model_output"));
+    assert_eq!(configuration.output_path(".hbm"), folder.join("model_output/model.hbm"));
+    let [input] = configuration.inputs.as_slice() else { panic!("one input") };
+    assert_eq!(input.name.as_deref(), Some("data"));
+    assert_eq!((input.type_train, input.type_rt, input.layout), (InputType::Rgb, InputType::Bgr, Layout::Nchw));
+    assert_eq!(input.shape.as_deref(), Some([1, 3, 224, 224].as_slice()));
+    assert_eq!(input.mean.as_deref(), Some([103.94, 116.78, 123.68].as_slice()));
+    assert_eq!(input.scale.as_deref(), Some([0.017].as_slice()));
+    assert_eq!(input.calibration_directory, Some(folder.join("samples")));
+}
+
+#[test]
+fn every_parameter_is_stored_as_given_and_as_it_holds() {
+    let configuration = read(BASE).expect("sound");
+    assert_eq!(configuration.parameters.len(), PARAMETERS.len());
+    let stored = |key: &str| {
+        let parameter = configuration.parameters.iter().find(|parameter| parameter.key == key).expect("stored");
+        (parameter.given.clone(), parameter.effective.clone())
+    };
+    assert_eq!(stored("model_parameters.onnx_model"), (Some("model.onnx".into()), "model.onnx".into()));
+    assert_eq!(stored("model_parameters.working_dir"), (None, "model_output".into()));
+    assert_eq!(stored("compiler_parameters.jobs"), (None, "16".into()), "the machine's cores would differ elsewhere");
+    assert_eq!(stored("model_parameters.debug_mode"), (None, "None".into()));
+}
+
+#[test]
+fn the_manuals_template_is_read_and_what_we_do_not_do_is_named() {
+    let template = include_str!("../data/configuration/template.yaml");
+    let expected = [
+        ("8:17", "model_parameters.output_nodes: the parameter is known to the manual, not supported yet; remove it"),
+        ("9:21", "model_parameters.remove_node_type: 'Dequantize' is known to the manual, not supported yet"),
+        (
+            "10:21",
+            "model_parameters.remove_node_name: the parameter is known to the manual, not supported yet; remove it",
+        ),
+        ("20:18", "input_parameters.input_type_rt: 'yuv444' is known to the manual, not supported yet; use rgb or bgr"),
+        (
+            "24:21",
+            "calibration_parameters.calibration_type: 'kl' is known to the manual, not supported yet; use max or skip",
+        ),
+        ("31:17", "compiler_parameters.input_source: anything but ddr is known to the manual, not supported yet"),
+        (
+            "32:20",
+            "compiler_parameters.max_time_per_fc: anything but the default 0 is known to the manual, not supported yet",
+        ),
+        ("33:9", "compiler_parameters.jobs: 8 jobs are more than the 4 cores"),
+    ];
+    let errors = errors(template);
+    assert_eq!(errors.len(), expected.len(), "{errors:#?}");
+    for (error, (place, text)) in errors.iter().zip(expected) {
+        let error = error.replace("warning: ", "");
+        assert!(error.starts_with(&format!("cfg.yaml:{place}: {text}")), "{error} is {place}: {text}");
+    }
+}
+
+#[test]
+fn the_manuals_template_with_supported_values_is_sound() {
+    let template = include_str!("../data/configuration/template.yaml");
+    let mended = template
+        .replace("\"OP_name\"", "null")
+        .replace("\"Dequantize\"", "null")
+        .replace("'yuv444'", "'rgb'")
+        .replace("'kl'", "'max'")
+        .replace("pyramid", "ddr")
+        .replace("fc: 1000", "fc: 0");
+    let configuration = read(&mended).expect("sound");
+    assert_eq!(configuration.jobs, 4);
+    let [warning] = configuration.warnings.as_slice() else { panic!("{:?}", configuration.warnings) };
+    assert_eq!((warning.severity, warning.subject.as_str()), (Severity::Warning, "compiler_parameters.jobs"));
+}
+
+#[test]
+fn several_inputs() {
+    let text = "\
+model_parameters: {onnx_model: model.onnx, march: nash-m, output_model_file_prefix: two, working_dir: out}
+input_parameters:
+  input_name: 'a; b'
+  input_type_train: 'featuremap; rgb;'
+  input_type_rt: 'featuremap;rgb'
+  input_layout_train: 'NCHW;NHWC'
+  input_shape: '1x10; 1x8x8x3'
+  norm_type: 'no_preprocess; data_mean'
+  mean_value: 'None; 1,2, 3'
+calibration_parameters: {cal_data_dir: 'left;right', calibration_type: max, max_percentile: 0.999}
+compiler_parameters:
+";
+    let configuration = read(text).expect("sound");
+    let [a, b] = configuration.inputs.as_slice() else { panic!("two inputs") };
+    assert_eq!((a.mean.as_deref(), a.shape.as_deref()), (None, Some([1, 10].as_slice())));
+    assert_eq!((b.mean.as_deref(), b.layout), (Some([1.0, 2.0, 3.0].as_slice()), Layout::Nhwc));
+    assert!(b.calibration_directory.as_ref().is_some_and(|folder| folder.ends_with("right")));
+    assert_eq!(configuration.calibration, Calibration::Max { percentile: 0.999 });
+    assert_eq!(configuration.optimize_level, OptimizeLevel::O0, "the manual's default");
+
+    let counts = errors(&text.replace("'NCHW;NHWC'", "'NCHW'").replace("'left;right'", "left"));
+    assert_eq!(counts.len(), 2, "{counts:#?}");
+    assert!(counts[0].starts_with(
+        "cfg.yaml:6:23: input_parameters.input_layout_train: has 1 value, but input_name names 2 inputs;"
+    ));
+    assert!(counts[1].starts_with("cfg.yaml:10:40: calibration_parameters.cal_data_dir: has 1 value"), "{counts:#?}");
+    refused(&text.replace("'a; b'", "'a; a'"), "3:15", &["input_parameters.input_name: 'a' is given twice"]);
+    refused(&text.replace("'a; b'", "'a; ; b'"), "3:15", &["item 2: it is empty; write a value between"]);
+}
+
+#[test]
+fn documentation_is_not_stale() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let page = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(page == documentation(), "docs/configuration.md is stale; run make docs");
+}

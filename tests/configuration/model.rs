@@ -1,0 +1,91 @@
+//! The configuration against the model's inputs, and configurations that fast-perf makes from them.
+
+use crate::{BASE, base_with, environment, folder, read};
+use hb::driver::configuration::{
+    Calibration, Configuration, FastPerf, FastPerfError, ModelInput, OptimizeLevel, configuration_text,
+};
+
+fn declared(name: &str, shape: &[Option<u64>], element: &str) -> ModelInput {
+    ModelInput { name: name.into(), shape: shape.to_vec(), element: element.into() }
+}
+
+#[track_caller]
+fn mismatch(text: &str, model: &[ModelInput], fragments: &[&str]) {
+    let problems = read(text).expect("sound").check_against(model).expect_err("does not fit the model").to_string();
+    assert_eq!(problems.lines().count(), 1, "{problems}");
+    for fragment in fragments {
+        assert!(problems.contains(fragment), "{problems} holds {fragment}");
+    }
+}
+
+#[test]
+fn against_the_model() {
+    let shape = [None, Some(3), Some(224), None];
+    let fitting = declared("data", &shape, "float");
+    let checked = read(BASE).expect("sound").check_against(std::slice::from_ref(&fitting)).expect("fits");
+    assert_eq!(checked[0].shape, [1, 3, 224, 224]);
+    assert_eq!(checked[0].scale.as_deref(), Some([0.017; 3].as_slice()), "one number holds for each channel");
+
+    mismatch(BASE, &[declared("date", &shape, "float")], &["the model has no input 'data'"]);
+    mismatch(
+        BASE,
+        &[fitting.clone(), declared("more", &[Some(1)], "float")],
+        &[":5:15: ", "also has the input(s) 'more'", "'data; more'"],
+    );
+    mismatch(
+        BASE,
+        &[declared("data", &[Some(1), Some(3), Some(32), Some(32)], "float")],
+        &[":9:16: ", "1x3x224x224 is not the model's shape 1x3x32x32"],
+    );
+    mismatch(BASE, &[declared("data", &shape, "int64")], &[":7:18: ", "its elements are int64"]);
+
+    let unnamed = base_with(5, "").replace("  input_shape: '1x3x224x224'\n", "");
+    let checked =
+        read(&unnamed).expect("sound").check_against(&[declared("x", &[None, Some(3), Some(8), Some(8)], "float")]);
+    assert_eq!(checked.expect("fits")[0].shape, [1, 3, 8, 8], "only the first dimension becomes 1");
+    mismatch(
+        &unnamed,
+        &[fitting.clone()],
+        &["input_parameters.input_shape", "leaves dimension 3 of ?x3x224x? open; add input_shape"],
+    );
+    let one_mean = unnamed.replace("103.94 116.78 123.68", "7");
+    mismatch(
+        &one_mean,
+        &[declared("x", &[Some(1), Some(4), Some(8), Some(8)], "float")],
+        &["bgr has 3 channels", "has 4"],
+    );
+    mismatch(
+        &unnamed,
+        &[fitting.clone(), fitting],
+        &["the model has 2 inputs, so their names are needed; add input_name: 'data; data'"],
+    );
+}
+
+#[test]
+fn fast_perf_goes_through_the_same_table() {
+    let folder = folder();
+    let options = FastPerf {
+        model: "model.onnx".into(),
+        march: "nash-m".into(),
+        shapes: vec![("b: \"x\"".into(), "2x5".into())],
+    };
+    let inputs = [declared("a", &[None, Some(3)], "float"), declared("b: \"x\"", &[None, None], "float")];
+    let text = configuration_text(&options, &inputs).expect("expressible");
+    let path = folder.path().join(".fast_perf/model.yaml");
+    std::fs::create_dir(folder.path().join(".fast_perf")).expect("a folder");
+    std::fs::write(&path, text).expect("a file");
+    let configuration = Configuration::read(&path, &environment()).expect("sound");
+    let checked = configuration.check_against(&inputs).expect("fits");
+    assert_eq!((checked[0].shape.as_slice(), checked[1].shape.as_slice()), ([1, 3].as_slice(), [2, 5].as_slice()));
+    assert_eq!(configuration.working_dir, folder.path().join(".fast_perf"));
+    assert_eq!(configuration.output_model_file_prefix, "model");
+    assert_eq!((configuration.calibration, configuration.optimize_level), (Calibration::Skip, OptimizeLevel::O2));
+
+    let error = |shapes: &[(&str, &str)]| {
+        let shapes = shapes.iter().map(|(name, shape)| ((*name).to_owned(), (*shape).to_owned())).collect();
+        configuration_text(&FastPerf { shapes, ..options.clone() }, &inputs).expect_err("must fail")
+    };
+    assert!(matches!(error(&[]), FastPerfError::Open { dimension: 1, .. }));
+    assert!(matches!(error(&[("c", "1")]), FastPerfError::UnknownInput { .. }));
+    assert!(matches!(error(&[("a", "1"), ("a", "1")]), FastPerfError::Twice(_)));
+}

@@ -1,0 +1,297 @@
+//! One test per rule of the file itself: the message and the place.
+
+use crate::{BASE, base_with, errors, read, refused};
+use hb::driver::configuration::Calibration;
+
+#[test]
+fn groups_are_required_known_and_unique() {
+    refused(
+        &BASE.replace("compiler_parameters:\n  optimize_level: 'O2'\n", ""),
+        "1:1",
+        &["compiler_parameters: the group is missing; add it"],
+    );
+    refused(&format!("{BASE}comp_parameters:\n"), "18:1", &["comp_parameters: no such group; "]);
+    refused(&format!("{BASE}input_paramters: {{}}\n"), "18:1", &["did you mean 'input_parameters'?"]);
+    refused(
+        &format!("{BASE}model_parameters:\n"),
+        "18:1",
+        &["model_parameters: the group is given twice; join the two"],
+    );
+    refused(&format!("{BASE}jobs: 1\n"), "18:1", &["outside of its group", "compiler_parameters"]);
+    refused(&format!("{BASE}custom_op: {{}}\n"), "18:1", &["later releases"]);
+    let empty = errors("");
+    assert_eq!(empty.len(), 4, "{empty:#?}");
+    assert!(empty[0].contains("model_parameters: the group is missing; add it, with at least onnx_model, march"));
+    refused("[1, 2]", "1:1", &["holds a YAML list, not parameter groups"]);
+    let text = errors(&BASE.replace("compiler_parameters:\n  optimize_level: 'O2'", "compiler_parameters: O2"));
+    assert!(text[0].contains("16:1: compiler_parameters: the group holds a string"), "{text:#?}");
+}
+
+#[test]
+fn unknown_parameters_get_a_suggestion() {
+    refused(
+        &base_with(17, "  optimise_level: 'O2'"),
+        "17:3",
+        &["compiler_parameters.optimise_level: no such parameter; did you mean 'optimize_level'?"],
+    );
+    refused(&base_with(17, "  zzzzzzzzzz: 1"), "17:3", &["no such parameter; see docs/configuration.md"]);
+    refused(
+        &base_with(17, "  norm_type: 'no_preprocess'"),
+        "17:3",
+        &["compiler_parameters has no such parameter; move it to input_parameters"],
+    );
+    refused(&base_with(17, "  cache_mode: 'enable'"), "17:3", &["later releases of the vendor's tool"]);
+    refused(&base_with(17, "  optimize_level: 'O2'\n  optimize_level: 'O1'"), "18:3", &["given twice"]);
+    refused(&base_with(17, "  2: 3"), "17:3", &["compiler_parameters.2: no such parameter"]);
+}
+
+#[test]
+fn all_problems_are_printed_together_in_the_order_of_the_file() {
+    let text = BASE.replace("nash-e", "nash_e").replace("'rgb'", "'rbg'").replace("0.017", "zero").replace("'O2'", "2");
+    let problems = read(&text).expect_err("faulty").to_string();
+    let places: Vec<&str> = problems.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+    assert_eq!(places, ["cfg.yaml:3:10", "cfg.yaml:6:21", "cfg.yaml:12:16", "cfg.yaml:17:19"], "{problems}");
+}
+
+#[test]
+fn model_files() {
+    refused(&base_with(2, ""), "1:1", &["model_parameters.onnx_model: no model is given; add onnx_model"]);
+    refused(
+        &base_with(2, "  onnx_model: 'other.onnx'"),
+        "2:15",
+        &["'other.onnx' cannot be read", "counts from the folder"],
+    );
+    refused(&base_with(2, "  onnx_model: samples"), "2:15", &["'samples' is not a file"]);
+    refused(&base_with(2, "  onnx_model: 7"), "2:15", &["must be a string, but 7 is an integer; put it in quotes"]);
+    let both = errors(&base_with(2, "  onnx_model: model.onnx\n  caffe_model: x\n  prototxt: y"));
+    assert_eq!(both.len(), 3, "{both:#?}");
+    assert!(both[0].contains("2:15: model_parameters.onnx_model: excludes caffe_model"));
+    assert!(
+        both[1].contains("3:16: model_parameters.caffe_model: the parameter is known to the manual, not supported yet")
+    );
+    let half = errors(&base_with(2, "  caffe_model: x"));
+    assert!(half.iter().any(|error| error.contains("a Caffe model also needs prototxt; add prototxt")), "{half:#?}");
+}
+
+#[test]
+fn march() {
+    refused(
+        &base_with(3, "  march: 'nash_e'"),
+        "3:10",
+        &["'nash_e' is not a known target; known are nash-e, nash-m; did you mean 'nash-e'?"],
+    );
+    refused(&base_with(3, ""), "1:1", &["model_parameters.march: the parameter is required, but not given"]);
+}
+
+#[test]
+fn names_of_results() {
+    for prefix in ["a/b", "../x", ".hidden", &"x".repeat(201)] {
+        refused(
+            &base_with(3, &format!("  march: 'nash-e'\n  output_model_file_prefix: '{prefix}'")),
+            "4:29",
+            &["cannot begin the names of files"],
+        );
+    }
+    refused(&base_with(3, "  march: 'nash-e'\n  working_dir: model.onnx"), "4:16", &["exists and is not a directory"]);
+    refused(&base_with(3, "  march: 'nash-e'\n  working_dir: \"a\\0b\""), "4:16", &["control character"]);
+}
+
+#[test]
+fn booleans_are_booleans() {
+    refused(
+        &base_with(3, "  march: nash-e\n  layer_out_dump: 'False'"),
+        "4:19",
+        &["must be a boolean", "True or False without quotes"],
+    );
+    refused(
+        &base_with(3, "  march: nash-e\n  layer_out_dump: True"),
+        "4:19",
+        &["anything but the default False is known to the manual, not supported yet"],
+    );
+    assert!(read(&base_with(3, "  march: nash-e\n  layer_out_dump: false")).is_ok());
+}
+
+#[test]
+fn defaults_of_what_is_not_supported_are_accepted() {
+    let text = BASE.replace("  optimize_level: 'O2'", "  compile_mode: latency\n  core_num: 1\n  input_source: {data: ddr}\n  max_time_per_fc: 0\n  advice: 0\n  optimize_level: O1")
+        .replace("  input_name: 'data'", "  input_name: 'data'\n  input_batch: 1\n  separate_batch: False\n  input_space_and_range: regular")
+        .replace("  cal_data_dir", "  per_channel: False\n  optimization:\n  quant_config: null\n  cal_data_dir");
+    assert!(read(&text).is_ok(), "{:#?}", errors(&text));
+}
+
+#[test]
+fn what_is_not_supported_says_so() {
+    let compiler = |line: &str| base_with(17, line);
+    for line in ["  compile_mode: bandwidth", "  compile_mode: 'balance'", "  max_time_per_fc: 2000", "  advice: 5"] {
+        refused(
+            &compiler(line),
+            &format!("17:{}", line.find(": ").expect("a colon") + 3),
+            &["known to the manual, not supported yet"],
+        );
+    }
+    refused(&compiler("  input_source: {data: resizer}"), "17:17", &["not supported yet"]);
+    refused(&compiler("  core_num: 2"), "17:13", &["2 is out of range; write a whole number in the range 1"]);
+    refused(&compiler("  input_source: {other: ddr}"), "17:17", &["'other' is not in input_name"]);
+    refused(&compiler("  input_source: ddr"), "17:17", &["must be a mapping", "{\"input name\": \"ddr\"}"]);
+    refused(&compiler("  input_source: {data: dddr}"), "17:17", &["'dddr' is not one of ddr", "did you mean 'ddr'?"]);
+    for line in ["  input_batch: 8", "  separate_batch: True"] {
+        refused(
+            &base_with(5, &format!("  input_name: data\n{line}")),
+            &format!("6:{}", line.find(": ").expect("a colon") + 3),
+            &["not supported yet"],
+        );
+    }
+    for line in ["  per_channel: True", "  optimization: asymmetric", "  quant_config: q.json"] {
+        refused(
+            &base_with(15, &format!("  calibration_type: max\n{line}")),
+            &format!("16:{}", line.find(": ").expect("a colon") + 3),
+            &["not supported yet"],
+        );
+    }
+    for line in ["  debug_mode: dump_calibration_data", "  node_info: {n: {ON: BPU}}", "  node_info: 'n:int16'"] {
+        refused(
+            &base_with(3, &format!("  march: nash-e\n{line}")),
+            &format!("4:{}", line.find(": ").expect("a colon") + 3),
+            &["not supported yet"],
+        );
+    }
+}
+
+#[test]
+fn input_types() {
+    refused(
+        &base_with(7, "  input_type_rt: 'featuremap'"),
+        "7:18",
+        &["input 'data': 'featuremap' cannot be turned into input_type_train 'rgb'", "use one of rgb, bgr"],
+    );
+    refused(
+        &base_with(7, "  input_type_rt: 'nv12'"),
+        "7:18",
+        &["'nv12' is known to the manual, not supported yet; use rgb or bgr or featuremap"],
+    );
+    refused(&base_with(7, "  input_type_rt: 'RGB'"), "7:18", &["did you mean 'rgb'?"]);
+    refused(&base_with(7, ""), "4:1", &["input_parameters.input_type_rt: the parameter is required"]);
+    refused(&base_with(7, "  input_type_rt: 'rgb;rgb'"), "7:18", &["has 2 values, but input_name names 1 input;"]);
+    refused(
+        &base_with(7, "  input_type_rt: [rgb]"),
+        "7:18",
+        &["not a YAML list; write the values into one string, separated by ';'"],
+    );
+    refused(
+        &base_with(5, "").replace("'rgb'", "'rgb;rgb'"),
+        "5:21",
+        &["has 2 values, but without input_name the model has one input"],
+    );
+}
+
+#[test]
+fn layouts_and_shapes() {
+    refused(
+        &base_with(8, "  input_layout_train: 'NHWC'"),
+        "8:23",
+        &["bgr has 3 channels, but with NHWC the shape 1x3x224x224 has 224"],
+    );
+    refused(
+        &base_with(8, "  input_layout_train: 'NCWH'"),
+        "8:23",
+        &["'NCWH' is not one of NHWC, NCHW", "did you mean"],
+    );
+    refused(
+        &base_with(9, "  input_shape: '1x3x224'"),
+        "7:18",
+        &["input_parameters.input_type_rt: input 'data': bgr needs a shape of rank 4, not 1x3x224"],
+    );
+    refused(&base_with(9, "  input_shape: '1x3x-1x224'"), "9:16", &["'-1' in '1x3x-1x224' is not a size"]);
+}
+
+#[test]
+fn preprocessing() {
+    refused(
+        &base_with(12, ""),
+        "4:1",
+        &["input_parameters.scale_value: input 'data': norm_type data_mean_and_scale needs it, but it is not given"],
+    );
+    refused(
+        &base_with(10, "  norm_type: 'data_mean'"),
+        "12:16",
+        &["scale_value: input 'data': would have no effect, because norm_type says 'data_mean'"],
+    );
+    let absent = errors(&base_with(10, ""));
+    assert_eq!(absent.len(), 2, "{absent:#?}");
+    assert!(
+        absent[0].contains("10:15: input_parameters.mean_value")
+            && absent[0].contains("norm_type is not given, so it is 'no_preprocess'")
+    );
+    refused(
+        &base_with(11, "  mean_value: '1 2'"),
+        "11:15",
+        &["has 2 numbers, but the input has 3 channels; give one number for all channels"],
+    );
+    refused(&base_with(12, "  scale_value: '1 0 1'"), "12:16", &["a scale of 0 erases the data"]);
+    refused(&base_with(12, "  scale_value: 'a'"), "12:16", &["'a' is not a number"]);
+    refused(&base_with(12, "  scale_value: .inf"), "12:16", &["inf is not a finite number"]);
+    let flat = BASE
+        .replace("'rgb'", "'featuremap'")
+        .replace("'bgr'", "'featuremap'")
+        .replace("1x3x224x224", "1x10")
+        .replace("103.94 116.78 123.68", "1");
+    refused(&flat, "10:14", &["a featuremap of shape 1x10 can only have no_preprocess"]);
+}
+
+#[test]
+fn calibration() {
+    refused(
+        &base_with(15, ""),
+        "13:1",
+        &[
+            "calibration_parameters.calibration_type: not given, so the manual's default 'default' holds",
+            "add calibration_type: 'max'",
+        ],
+    );
+    for kind in ["default", "mix", "kl"] {
+        refused(
+            &base_with(15, &format!("  calibration_type: {kind}")),
+            "15:21",
+            &["is known to the manual, not supported yet; use max or skip"],
+        );
+    }
+    refused(
+        &base_with(14, ""),
+        "13:1",
+        &["calibration_parameters.cal_data_dir: not given, but calibration_type max needs samples"],
+    );
+    refused(&base_with(14, "  cal_data_dir: nowhere"), "14:17", &["'nowhere' cannot be read"]);
+    refused(&base_with(14, "  cal_data_dir: model.onnx"), "14:17", &["'model.onnx' is not a directory"]);
+    refused(
+        &base_with(15, "  calibration_type: max\n  max_percentile: 0.4"),
+        "16:19",
+        &["0.4 is out of range; write a number in the range 0.5 to 1"],
+    );
+    let skip = read(&base_with(15, "  calibration_type: skip\n  max_percentile: 0.9")).expect("warnings only");
+    let warnings: Vec<String> = skip.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(skip.calibration, Calibration::Skip);
+    assert!(
+        warnings[0].contains(":14:17: warning: calibration_parameters.cal_data_dir: is not used with"),
+        "{warnings:#?}"
+    );
+    assert!(
+        warnings[1].contains(":16:19: warning: calibration_parameters.max_percentile: has an effect only with"),
+        "{warnings:#?}"
+    );
+    assert!(read(&base_with(14, "").replace("'max'", "skip")).is_ok());
+}
+
+#[test]
+fn compiler() {
+    refused(&base_with(17, "  optimize_level: 'O3'"), "17:19", &["'O3' is not one of O0, O1, O2; did you mean"]);
+    refused(&base_with(17, "  optimize_level: 2"), "17:19", &["must be a string, but 2 is an integer"]);
+    refused(&base_with(17, "  jobs: -1"), "17:9", &["-1 is out of range"]);
+    refused(&base_with(17, "  jobs: many"), "17:9", &["'many' is not an integer"]);
+    refused(&base_with(17, "  jobs: 1.5"), "17:9", &["must be an integer, but 1.5 is a number"]);
+    for (given, jobs) in [("0", 4), ("2", 2), ("'3'", 3), ("64", 4)] {
+        assert_eq!(read(&base_with(17, &format!("  jobs: {given}"))).expect("sound").jobs, jobs, "{given}");
+    }
+    let factor = read(&base_with(17, "  balance_factor: 50")).expect("a warning only");
+    assert!(factor.warnings[0].to_string().contains("17:19: warning: compiler_parameters.balance_factor"));
+    refused(&base_with(17, "  balance_factor: 101"), "17:19", &["101 is out of range"]);
+}

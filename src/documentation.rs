@@ -2,7 +2,7 @@
 //!
 //! `docs/dialects/NAME.md` comes from `tablegen/NAME`, `docs/passes.md` from the definitions of passes and pipelines,
 //! the instructions in `docs/nash-isa.md` from their table, `docs/operators.md` from the table of ONNX operators and the
-//! constraints of the BPU.
+//! constraints of the BPU,
 //! `docs/configuration.md` from the table of parameters of hb_compile.
 //! `hb-docs` writes them; `hb-docs --check` only says which ones are out of date.
 

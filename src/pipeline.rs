@@ -1,6 +1,6 @@
 //! The named pipelines, in order, shared by `hb-opt` and `hb_compile`.
 
-use crate::{float, quant};
+use crate::{bpu, float, quant};
 use hb_dialects::{
     hooks,
     pass::{self, Options, PassDefinition, PipelineDefinition},
@@ -10,7 +10,7 @@ use std::sync::Once;
 
 /// Every pass of every room.
 pub fn passes() -> impl Iterator<Item = &'static PassDefinition> {
-    float::PASSES.iter().chain(quant::PASSES).copied()
+    float::PASSES.iter().chain(quant::PASSES).chain(bpu::lower::PASSES).copied()
 }
 
 /// The named pipelines.

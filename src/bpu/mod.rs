@@ -4,3 +4,5 @@ pub mod constraints;
 pub mod functions;
 pub mod interpreter;
 pub mod model;
+pub mod lower;
+pub mod mlir;

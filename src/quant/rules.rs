@@ -1,7 +1,7 @@
 //! How each operation takes part in quantization: one table, read by calibration and by the insertion of casts.
 
-use hb_dialects::ir::{Element, IrError, OperationAttributes, TensorType, constant_of};
-use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
+use hb_dialects::ir::{Constant, Element, IrError, OperationAttributes, TensorType, constant_of, defining_operation};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
 /// Bits of activations and weights.
 pub const ACTIVATION_BITS: u32 = 8;
@@ -100,6 +100,15 @@ pub fn rule_of(operation: OperationRef<'_, '_>) -> Result<Option<&'static Rule>,
     Ok(Some(rule))
 }
 
+/// The constant that a value is, also behind the casts that quantization put around it.
+fn constant_behind_casts<'v>(value: Value<'_, '_>) -> Option<Constant<'v>> {
+    let operation = defining_operation(value)?;
+    match operation.operation_name().as_str() {
+        "quant.qcast" | "quant.dcast" => constant_behind_casts(operation.operand(0).ok()?),
+        _ => constant_of(value),
+    }
+}
+
 fn never(_operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
     Ok(false)
 }
@@ -122,7 +131,7 @@ fn conv_role(_operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrE
 
 fn gemm_role(operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
     Ok(match index {
-        1 if constant_of(operation.operand_at(1)?).is_some() => {
+        1 if constant_behind_casts(operation.operand_at(1)?).is_some() => {
             Role::Weight { axis: usize::from(!operation.boolean_or("transB", false)?) }
         }
         0 | 1 => Role::Activation,
@@ -132,7 +141,7 @@ fn gemm_role(operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrEr
 
 fn weights_not_constant(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
     for index in 1..operation.operand_count() {
-        if constant_of(operation.operand_at(index)?).is_none() {
+        if constant_behind_casts(operation.operand_at(index)?).is_none() {
             return Ok(true);
         }
     }
@@ -142,7 +151,7 @@ fn weights_not_constant(operation: OperationRef<'_, '_>) -> Result<bool, IrError
 /// `hfloat-fuse-scales` takes alpha and beta into constant weights; what is left has weights that are no constants.
 fn gemm_is_scaled(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
     let scaled = operation.float_or("alpha", 1.0)? != 1.0 || operation.float_or("beta", 1.0)? != 1.0;
-    let bias_varies = operation.operand_count() == 3 && constant_of(operation.operand_at(2)?).is_none();
+    let bias_varies = operation.operand_count() == 3 && constant_behind_casts(operation.operand_at(2)?).is_none();
     Ok(scaled || bias_varies)
 }
 

@@ -105,7 +105,8 @@ def Bpu_AveragePoolOp : Bpu_PureOp<"average_pool"> {
     inside the input, or inside the padded input if `count_include_pad`.
   }];
   let arguments = (ins Bpu_QuantizedTensor:$input, DenseI64ArrayAttr:$kernel_shape, DenseI64ArrayAttr:$strides,
-    DenseI64ArrayAttr:$pads, DefaultValuedAttr<BoolAttr, "false">:$count_include_pad);
+    DenseI64ArrayAttr:$pads, DefaultValuedAttr<BoolAttr, "false">:$count_include_pad,
+    OptionalAttr<I64Attr>:$clamp_min, OptionalAttr<I64Attr>:$clamp_max);
   let results = (outs Bpu_QuantizedTensor:$output);
 }
 
@@ -126,9 +127,13 @@ def Bpu_SliceOp : Bpu_FoldableOp<"slice"> {
 }
 
 def Bpu_PadOp : Bpu_FoldableOp<"pad"> {
-  let summary = "adds a border of one integer";
-  let description = "`before` and `after` count cells per dimension; `value` is in storage integers.";
-  let arguments = (ins Bpu_QuantizedTensor:$input, DenseI64ArrayAttr:$before, DenseI64ArrayAttr:$after, I64Attr:$value);
+  let summary = "adds a border";
+  let description = [{
+    `before` and `after` count cells per dimension. Mode `constant` fills with `value`, in storage integers; `reflect`
+    mirrors at the border cell, `edge` repeats it.
+  }];
+  let arguments = (ins Bpu_QuantizedTensor:$input, DenseI64ArrayAttr:$before, DenseI64ArrayAttr:$after,
+    DefaultValuedAttr<I64Attr, "0">:$value, DefaultValuedStrAttr<StrAttr, "constant">:$mode);
   let results = (outs Bpu_QuantizedTensor:$output);
 }
 

@@ -82,6 +82,21 @@ pub trait OperationAttributes<'c: 'a, 'a>: OperationLike<'c, 'a> {
     }
 
     /// # Errors
+    /// When the attribute is absent or no `array<i8>`.
+    fn bytes(&self, name: &str) -> Result<Vec<i8>, IrError> {
+        let attribute = self.attribute(name).map_err(|_| self.missing(name, "array of bytes"))?;
+        let raw = attribute.to_raw();
+        // SAFETY: the kind is checked first; indices are below the number of elements.
+        unsafe {
+            if !mlir_sys::mlirAttributeIsADenseI8Array(raw) {
+                return Err(self.missing(name, "array of bytes"));
+            }
+            let count = mlir_sys::mlirDenseArrayGetNumElements(raw);
+            Ok((0..count).map(|i| mlir_sys::mlirDenseI8ArrayGetElement(raw, i)).collect())
+        }
+    }
+
+    /// # Errors
     /// When the attribute is absent or no float.
     fn float(&self, name: &str) -> Result<f64, IrError> {
         let missing = || self.missing(name, "float");

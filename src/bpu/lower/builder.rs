@@ -1,0 +1,210 @@
+//! Builds a segment from operations of the QDQ form, and keeps track of the layouts in which each value exists.
+
+use super::values::{QuantizedConstant, QuantizedValue};
+use crate::bpu::model::{Clamp, Element, Operator, Scale, Segment, Tensor, TensorId};
+use hb_dialects::ir;
+use melior::ir::Value;
+use std::collections::HashMap;
+
+/// How a value is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// In ONNX order, with the shape that the network says.
+    Network,
+    /// NHWC of rank 4: `[N, C, H, W]` becomes `[N, H, W, C]`, `[N, C, L]` becomes `[N, 1, L, C]`.
+    ChannelsLast,
+}
+
+/// What a segment takes from outside, in the order of its inputs.
+#[derive(Clone, Copy)]
+pub enum External<'c, 'a> {
+    /// An f32 value, quantized inside.
+    Float(Value<'c, 'a>),
+    /// A quantized value of an earlier segment, by its key, in network form.
+    Quantized(usize),
+}
+
+/// A segment under construction.
+#[derive(Default)]
+pub struct Builder<'c, 'a> {
+    pub segment: Segment,
+    pub externals: Vec<External<'c, 'a>>,
+    forms: HashMap<(usize, Form), TensorId>,
+    /// Values that come as f32 from outside the BPU.
+    float_sources: HashMap<usize, Value<'c, 'a>>,
+}
+
+/// The permutation of `[N, C, H, W]` that gives `[N, H, W, C]`.
+pub const TO_CHANNELS_LAST: [usize; 4] = [0, 2, 3, 1];
+const FROM_CHANNELS_LAST: [usize; 4] = [0, 3, 1, 2];
+
+/// The shape of a value in a form; `None` when a value of that rank has no such form.
+pub fn shape_in(form: Form, shape: &[usize]) -> Option<Vec<usize>> {
+    match (form, shape) {
+        (Form::Network, _) => Some(shape.to_vec()),
+        (Form::ChannelsLast, &[n, c, h, w]) => Some(vec![n, h, w, c]),
+        (Form::ChannelsLast, &[n, c, l]) => Some(vec![n, 1, l, c]),
+        _ => None,
+    }
+}
+
+pub fn int8(scale: f64) -> Scale {
+    Scale::PerTensor(scale)
+}
+
+impl<'c, 'a> Builder<'c, 'a> {
+    /// A builder that quantizes these values itself, from the f32 values given.
+    pub fn new(float_sources: HashMap<usize, Value<'c, 'a>>) -> Self {
+        Self { float_sources, ..Self::default() }
+    }
+
+    /// Whether the value already exists in that form.
+    pub fn has(&self, value: &QuantizedValue<'c, 'a>, form: Form) -> bool {
+        self.forms.contains_key(&(value.key, form))
+    }
+
+    /// Says that a tensor of the segment is the value in a form.
+    pub fn define(&mut self, value: &QuantizedValue<'c, 'a>, form: Form, tensor: TensorId) {
+        self.forms.insert((value.key, form), tensor);
+    }
+
+    /// The value in a form, with the nodes that bring it there when it only exists in another.
+    ///
+    /// # Errors
+    /// When a value of its rank has no such form.
+    pub fn tensor(&mut self, node: &str, value: &QuantizedValue<'c, 'a>, form: Form) -> Result<TensorId, String> {
+        if let Some(&id) = self.forms.get(&(value.key, form)) {
+            return Ok(id);
+        }
+        let rank = value.shape.len();
+        shape_in(form, &value.shape).ok_or_else(|| format!("a value of rank {rank} has no height and width"))?;
+        let other = match form {
+            Form::Network if self.has(value, Form::ChannelsLast) => Form::ChannelsLast,
+            Form::Network => return Ok(self.import(node, value)),
+            Form::ChannelsLast => Form::Network,
+        };
+        let from = self.tensor(node, value, other)?;
+        let id = self.convert(node, value, from, form);
+        self.define(value, form, id);
+        Ok(id)
+    }
+
+    /// Brings a value in from outside, in network form.
+    fn import(&mut self, node: &str, value: &QuantizedValue<'c, 'a>) -> TensorId {
+        let quantized = Tensor::new(node, value.shape.clone(), Element::I8, int8(value.scale));
+        let id = match self.float_sources.get(&value.key) {
+            Some(&source) => {
+                let input = self.float_input(node, source, &value.shape);
+                self.segment.add_node(format!("{node}/quantize"), Operator::Quantize, &[input], quantized)
+            }
+            None => {
+                self.externals.push(External::Quantized(value.key));
+                self.segment.add_input(quantized)
+            }
+        };
+        self.define(value, Form::Network, id);
+        id
+    }
+
+    /// The f32 input for an outside value, shared by all that read it.
+    fn float_input(&mut self, node: &str, source: Value<'c, 'a>, shape: &[usize]) -> TensorId {
+        use melior::ir::ValueLike;
+        let same = |external: &External<'_, '_>| matches!(external, External::Float(value) if value.to_raw().ptr == source.to_raw().ptr);
+        if let Some(position) = self.externals.iter().position(same)
+            && let Some(&id) = self.segment.inputs.get(position)
+        {
+            return id;
+        }
+        self.externals.push(External::Float(source));
+        let name = ir::defining_operation(source).map_or_else(|| node.to_owned(), |operation| {
+            use hb_dialects::ir::OperationAttributes;
+            operation.node()
+        });
+        self.segment.add_input(Tensor::new(name, shape.to_vec(), Element::F32, Scale::None))
+    }
+
+    /// Adds the transpose and reshape between the two forms.
+    fn convert(&mut self, node: &str, value: &QuantizedValue<'c, 'a>, from: TensorId, to: Form) -> TensorId {
+        let scale = int8(value.scale);
+        match (to, value.shape.as_slice()) {
+            (Form::ChannelsLast, &[n, c, l]) => {
+                let moved = self.transpose(node, from, &[0, 2, 1], &scale);
+                self.reshape(node, moved, &[n, 1, l, c], &scale)
+            }
+            (Form::Network, &[n, c, l]) => {
+                let flat = self.reshape(node, from, &[n, l, c], &scale);
+                self.transpose(node, flat, &[0, 2, 1], &scale)
+            }
+            (Form::ChannelsLast, _) => self.transpose(node, from, &TO_CHANNELS_LAST, &scale),
+            (Form::Network, _) => self.transpose(node, from, &FROM_CHANNELS_LAST, &scale),
+        }
+    }
+
+    /// A transpose; a reshape when no element moves.
+    pub fn transpose(&mut self, node: &str, from: TensorId, permutation: &[usize], scale: &Scale) -> TensorId {
+        let shape = self.shape(from);
+        let moved: Vec<usize> = permutation.iter().filter_map(|&i| shape.get(i).copied()).collect();
+        let order: Vec<usize> = permutation.iter().copied().filter(|&i| shape.get(i) != Some(&1)).collect();
+        if order.is_sorted() {
+            return self.reshape(node, from, &moved, scale);
+        }
+        let element = self.element(from);
+        let output = Tensor::new(node, moved, element, scale.clone());
+        let operator = Operator::Transpose { permutation: permutation.to_vec() };
+        self.segment.add_node(format!("{node}/transpose"), operator, &[from], output)
+    }
+
+    /// A reshape; nothing when the shape is already that.
+    pub fn reshape(&mut self, node: &str, from: TensorId, shape: &[usize], scale: &Scale) -> TensorId {
+        if self.shape(from) == shape {
+            return from;
+        }
+        let output = Tensor::new(node, shape.to_vec(), self.element(from), scale.clone());
+        self.segment.add_node(format!("{node}/reshape"), Operator::Reshape, &[from], output)
+    }
+
+    /// The node of an operation itself, with an int8 result.
+    pub fn compute(&mut self, node: &str, operator: Operator, inputs: &[TensorId], shape: Vec<usize>, scale: f64) -> TensorId {
+        self.segment.add_node(node, operator, inputs, Tensor::new(node, shape, Element::I8, int8(scale)))
+    }
+
+    /// An int8 or int32 constant.
+    pub fn constant(&mut self, name: String, constant: &QuantizedConstant, bits: u32) -> TensorId {
+        let (element, data): (Element, Vec<u8>) = if bits == 8 {
+            (Element::I8, constant.integers.iter().map(|&q| q as i8 as u8).collect())
+        } else {
+            (Element::I32, constant.integers.iter().flat_map(|q| q.to_le_bytes()).collect())
+        };
+        let scale = match &constant.scale {
+            _ if bits == 32 => Scale::None,
+            ir::Scale::PerTensor(scale) => Scale::PerTensor(*scale),
+            ir::Scale::PerAxis { axis, scales } => Scale::PerChannel { axis: *axis, scales: scales.clone() },
+        };
+        self.segment.add_tensor(Tensor::new(name, constant.shape.clone(), element, scale).with_data(data))
+    }
+
+    /// The f32 form of a value, for readers outside the BPU.
+    ///
+    /// # Errors
+    /// As for [`Self::tensor`].
+    pub fn dequantized(&mut self, node: &str, value: &QuantizedValue<'c, 'a>) -> Result<TensorId, String> {
+        let from = self.tensor(node, value, Form::Network)?;
+        let output = Tensor::new(node, value.shape.clone(), Element::F32, Scale::None);
+        Ok(self.segment.add_node(format!("{node}/dequantize"), Operator::Dequantize, &[from], output))
+    }
+
+    pub fn shape(&self, id: TensorId) -> Vec<usize> {
+        self.segment.tensor(id).map(|tensor| tensor.shape.clone()).unwrap_or_default()
+    }
+
+    fn element(&self, id: TensorId) -> Element {
+        self.segment.tensor(id).map_or(Element::I8, |tensor| tensor.element)
+    }
+}
+
+/// The integers to which a fused activation clamps results of this scale; `None` without an activation.
+pub fn clamp_of(activation: Option<(f64, f64)>, scale: f64) -> Option<Clamp> {
+    let (lower, upper) = activation?;
+    let integer = |bound: f64| crate::numerics::quantize_f64(bound, scale, Clamp::I8);
+    Some(Clamp { low: integer(lower), high: integer(upper) })
+}

@@ -1,0 +1,13 @@
+//! From the QDQ form to segments: placement is assigned by one pass and applied by another.
+
+mod builder;
+mod operators;
+mod placement;
+mod segments;
+mod values;
+
+pub use placement::{Placement, placement_of};
+
+use hb_dialects::pass::PassDefinition;
+
+pub const PASSES: &[&PassDefinition] = &[&placement::PASS, &segments::PASS];

@@ -1,0 +1,50 @@
+//! The lowering of each operation: one table.
+
+mod elementwise;
+mod layout;
+mod matrix;
+mod window;
+
+use super::builder::Builder;
+use hb_dialects::ir::OperationAttributes;
+use melior::ir::OperationRef;
+
+/// Adds the nodes of an operation to a segment and defines its result there. The error is the reason why the BPU cannot run it.
+pub type Lower = for<'c, 'a> fn(&mut Builder<'c, 'a>, OperationRef<'c, 'a>) -> Result<(), String>;
+
+const OPERATORS: &[(&str, Lower)] = &[
+    ("hfloat.conv", window::convolution),
+    ("hfloat.max_pool", window::max_pool),
+    ("hfloat.average_pool", window::average_pool),
+    ("hfloat.global_average_pool", window::global_average_pool),
+    ("hfloat.gemm", matrix::gemm),
+    ("hfloat.mat_mul", matrix::mat_mul),
+    ("hfloat.add", elementwise::add),
+    ("hfloat.mul", elementwise::mul),
+    ("hfloat.relu", elementwise::relu),
+    ("hfloat.concat", layout::concat),
+    ("hfloat.slice", layout::slice),
+    ("hfloat.pad", layout::pad),
+    ("hfloat.flatten", layout::reshape),
+    ("hfloat.reshape", layout::reshape),
+    ("hfloat.unsqueeze", layout::reshape),
+    ("hfloat.identity", layout::reshape),
+    ("hfloat.transpose", layout::transpose),
+    ("hfloat.gather", layout::gather),
+];
+
+/// Operations that have a hardware form.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    OPERATORS.iter().map(|(name, _)| *name)
+}
+
+/// Lowers one operation.
+///
+/// # Errors
+/// The reason why the BPU cannot run it, as a sentence about the operation.
+pub fn lower<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let name = operation.operation_name();
+    let lower = OPERATORS.iter().find(|(known, _)| *known == name).map(|(_, lower)| *lower);
+    let lower = lower.ok_or_else(|| format!("'{name}' has no hardware form"))?;
+    lower(builder, operation)
+}

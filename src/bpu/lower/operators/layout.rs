@@ -1,0 +1,228 @@
+//! Operations that move elements.
+
+use crate::bpu::lower::{
+    builder::{Builder, Form, TO_CHANNELS_LAST, int8, shape_in},
+    values::{Operand, QuantizedValue, operand, result},
+};
+use crate::bpu::model::{Operator, PadMode, TensorId};
+use hb_dialects::{
+    hfloat::{gather_axis, normalize_axis, pad_amounts, slice_ranges},
+    ir::{OperationAttributes, constant_of},
+};
+use melior::ir::{OperationRef, operation::OperationLike};
+
+/// A gather becomes at most this many slices.
+const MOST_SLICES: usize = 64;
+
+fn input<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
+    match operand(operation, 0)? {
+        Operand::Value(value) => Ok(value),
+        Operand::Constant(_) => Err("its operand is a constant".into()),
+    }
+}
+
+/// NHWC when the value is an image that exists only so.
+fn form_of<'c, 'a>(builder: &Builder<'c, 'a>, value: &QuantizedValue<'c, 'a>) -> Form {
+    let image = value.shape.len() == 4 && builder.has(value, Form::ChannelsLast) && !builder.has(value, Form::Network);
+    if image { Form::ChannelsLast } else { Form::Network }
+}
+
+/// Values given per dimension in network order, in the order of a form.
+fn in_form<T: Clone>(form: Form, values: &[T]) -> Vec<T> {
+    match form {
+        Form::ChannelsLast if values.len() == 4 => TO_CHANNELS_LAST.iter().map(|&i| values[i].clone()).collect(),
+        _ => values.to_vec(),
+    }
+}
+
+/// Where a dimension stands in a form.
+fn axis_in(form: Form, axis: usize) -> usize {
+    match form {
+        Form::Network => axis,
+        Form::ChannelsLast => TO_CHANNELS_LAST.iter().position(|&i| i == axis).unwrap_or(axis),
+    }
+}
+
+/// Brings a tensor to the scale of the result, as a network whose groups were broken up by hand may need.
+fn rescaled(builder: &mut Builder<'_, '_>, node: &str, id: TensorId, from: f64, to: f64) -> TensorId {
+    if from == to {
+        return id;
+    }
+    let shape = builder.shape(id);
+    builder.compute(&format!("{node}/requantize"), Operator::Requantize { clamp: None }, &[id], shape, to)
+}
+
+pub fn reshape<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let node = operation.node();
+    let (input, output) = (input(operation)?, result(operation)?);
+    let id = builder.tensor(&node, &input, Form::Network)?;
+    let id = builder.reshape(&node, id, &output.shape, &int8(input.scale));
+    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    builder.define(&output, Form::Network, id);
+    Ok(())
+}
+
+pub fn transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let node = operation.node();
+    let (input, output) = (input(operation)?, result(operation)?);
+    let form = form_of(builder, &input);
+    let id = builder.tensor(&node, &input, form)?;
+    let permutation = operation.integers("perm").map_err(|error| error.to_string())?;
+    let permutation: Vec<usize> = permutation.iter().map(|&axis| axis_in(form, axis as usize)).collect();
+    let id = builder.transpose(&node, id, &permutation, &int8(input.scale));
+    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    builder.define(&output, Form::Network, id);
+    Ok(())
+}
+
+pub fn concat<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let node = operation.node();
+    let output = result(operation)?;
+    let mut values = Vec::new();
+    for index in 0..operation.operand_count() {
+        match operand(operation, index)? {
+            Operand::Value(value) => values.push(value),
+            Operand::Constant(_) => return Err(format!("its operand {index} is a constant")),
+        }
+    }
+    let images = values.iter().all(|value| form_of(builder, value) == Form::ChannelsLast);
+    let form = if images { Form::ChannelsLast } else { Form::Network };
+    let axis = operation.integer("axis").map_err(|error| error.to_string())?;
+    let axis = axis_in(form, normalize_axis(axis, output.shape.len())?);
+    let mut ids = Vec::new();
+    for value in &values {
+        let id = builder.tensor(&node, value, form)?;
+        ids.push(rescaled(builder, &node, id, value.scale, output.scale));
+    }
+    let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
+    let id = builder.compute(&node, Operator::Concat { axis }, &ids, shape, output.scale);
+    builder.define(&output, form, id);
+    Ok(())
+}
+
+pub fn slice<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let node = operation.node();
+    let (input, output) = (input(operation)?, result(operation)?);
+    let ranges = slice_ranges(operation)?.ok_or("its bounds are not known when the network is compiled")?;
+    let ranges: Option<Vec<_>> = ranges.into_iter().collect();
+    let ranges = ranges.ok_or("the shape of its input is not known")?;
+    let form = form_of(builder, &input);
+    let id = builder.tensor(&node, &input, form)?;
+    let ranges = in_form(form, &ranges);
+    let operator = Operator::Slice {
+        starts: ranges.iter().map(|range| range.start as usize).collect(),
+        steps: ranges.iter().map(|range| range.step as isize).collect(),
+        sizes: ranges.iter().map(|range| range.count as usize).collect(),
+    };
+    let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
+    let id = builder.compute(&node, operator, &[id], shape, input.scale);
+    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    builder.define(&output, form, id);
+    Ok(())
+}
+
+pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let node = operation.node();
+    let (input, output) = (input(operation)?, result(operation)?);
+    let mode = match operation.enumeration_or("mode", "constant").map_err(|error| error.to_string())? {
+        "constant" => PadMode::Constant(0),
+        "reflect" => PadMode::Reflect,
+        "edge" => PadMode::Edge,
+        other => return Err(format!("the BPU does not pad with mode '{other}'")),
+    };
+    let amounts = pad_amounts(operation)?.ok_or("its pads are not known when the network is compiled")?;
+    let form = form_of(builder, &input);
+    let mut id = builder.tensor(&node, &input, form)?;
+    let amounts = in_form(form, &amounts);
+    if amounts.iter().any(|&(before, after)| before < 0 || after < 0) {
+        id = crop(builder, &node, id, &amounts, input.scale)?;
+    }
+    let positive = |amount: i64| usize::try_from(amount).unwrap_or(0);
+    let operator = Operator::Pad {
+        before: amounts.iter().map(|amount| positive(amount.0)).collect(),
+        after: amounts.iter().map(|amount| positive(amount.1)).collect(),
+        mode,
+    };
+    let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
+    let id = builder.compute(&node, operator, &[id], shape, input.scale);
+    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    builder.define(&output, form, id);
+    Ok(())
+}
+
+/// Cuts off what negative pads take away.
+fn crop(builder: &mut Builder<'_, '_>, node: &str, id: TensorId, amounts: &[(i64, i64)], scale: f64) -> Result<TensorId, String> {
+    let shape = builder.shape(id);
+    let cut = |amount: i64| usize::try_from(amount.saturating_neg()).unwrap_or(0);
+    let starts: Vec<usize> = amounts.iter().map(|amount| cut(amount.0)).collect();
+    let sizes: Option<Vec<usize>> =
+        shape.iter().zip(amounts).map(|(size, amount)| size.checked_sub(cut(amount.0))?.checked_sub(cut(amount.1))).collect();
+    let sizes = sizes.ok_or("it cuts off more than there is")?;
+    let operator = Operator::Slice { starts, steps: vec![1; shape.len()], sizes: sizes.clone() };
+    Ok(builder.compute(&format!("{node}/slice"), operator, &[id], sizes, scale))
+}
+
+pub fn gather<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let node = operation.node();
+    let (input, output) = (input(operation)?, result(operation)?);
+    let indices = operation.operand_at(1).map_err(|error| error.to_string())?;
+    let indices = constant_of(indices).ok_or("its indices are not known when the network is compiled")?;
+    let indices = indices.to_i64s().map_err(|error| error.to_string())?;
+    let axis = gather_axis(operation)?;
+    let size = input.shape.get(axis).copied().unwrap_or(0) as i64;
+    let indices: Vec<usize> =
+        indices.iter().map(|&index| if index < 0 { index + size } else { index } as usize).collect();
+    let runs = runs(&indices);
+    if runs.len() > MOST_SLICES {
+        return Err(format!("its indices fall into {} runs; at most {MOST_SLICES} become slices", runs.len()));
+    }
+    let from = builder.tensor(&node, &input, Form::Network)?;
+    let mut parts = Vec::new();
+    for (start, step, count) in runs {
+        let rank = input.shape.len();
+        let (mut starts, mut steps, mut sizes) = (vec![0; rank], vec![1isize; rank], input.shape.clone());
+        (starts[axis], steps[axis], sizes[axis]) = (start, step, count);
+        let operator = Operator::Slice { starts, steps, sizes: sizes.clone() };
+        parts.push(builder.compute(&format!("{node}/slice"), operator, &[from], sizes, input.scale));
+    }
+    let mut joined = input.shape.clone();
+    joined[axis] = indices.len();
+    let id = match parts.as_slice() {
+        [] => return Err("it takes nothing".into()),
+        [single] => *single,
+        _ => builder.compute(&node, Operator::Concat { axis }, &parts, joined, input.scale),
+    };
+    let id = builder.reshape(&node, id, &output.shape, &int8(input.scale));
+    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    builder.define(&output, Form::Network, id);
+    Ok(())
+}
+
+/// Cuts indices into runs of one step: first index, step, count.
+fn runs(indices: &[usize]) -> Vec<(usize, isize, usize)> {
+    let mut runs: Vec<(usize, isize, usize)> = Vec::new();
+    for &index in indices {
+        if let Some((start, step, count)) = runs.last_mut() {
+            let last = *start as isize + *step * (*count as isize - 1);
+            let distance = index as isize - last;
+            if distance != 0 && (*count == 1 || distance == *step) {
+                *step = distance;
+                *count += 1;
+                continue;
+            }
+        }
+        runs.push((index, 1, 1));
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn indices_become_runs_of_one_step() {
+        assert_eq!(super::runs(&[3]), [(3, 1, 1)]);
+        assert_eq!(super::runs(&[4, 2, 0]), [(4, -2, 3)]);
+        assert_eq!(super::runs(&[0, 1, 5, 6]), [(0, 1, 2), (5, 1, 2)]);
+        assert_eq!(super::runs(&[2, 2]), [(2, 1, 1), (2, 1, 1)]);
+    }
+}

@@ -1,0 +1,145 @@
+//! Matrix products.
+
+use crate::bpu::lower::{
+    builder::{Builder, Form, clamp_of, int8},
+    values::{Operand, QuantizedConstant, QuantizedValue, operand, result},
+};
+use crate::bpu::model::{Convolution, Operator, TensorId};
+use hb_dialects::ir::{OperationAttributes, Scale};
+use melior::ir::{OperationRef, operation::OperationLike};
+
+/// A product with a constant matrix is a 1x1 convolution over a row of pixels.
+fn with_constant<'c, 'a>(
+    builder: &mut Builder<'c, 'a>,
+    operation: OperationRef<'c, 'a>,
+    rows: (TensorId, &Scale, usize),
+    weight: &QuantizedConstant,
+    output: &QuantizedValue<'c, 'a>,
+) -> Result<(), String> {
+    let node = operation.node();
+    let (input, input_scale, count) = rows;
+    let &[columns, depth] = weight.shape.as_slice() else { return Err("its weight is no matrix".into()) };
+    let input = builder.reshape(&node, input, &[1, 1, count, depth], &to_model(input_scale));
+    let mut kernel = weight.clone();
+    kernel.shape = vec![columns, 1, 1, depth];
+    let kernel = builder.constant(format!("{node}/weight"), &kernel, 8);
+    let mut inputs = vec![input, kernel];
+    if operation.operand_count() > 2 {
+        inputs.push(bias(builder, operation, columns)?);
+    }
+    let clamp = clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, output.scale);
+    let operator = Operator::Convolution(Convolution { clamp, ..Convolution::default() });
+    let id = builder.compute(&node, operator, &inputs, vec![1, 1, count, columns], output.scale);
+    let id = builder.reshape(&node, id, &output.shape, &int8(output.scale));
+    builder.define(output, Form::Network, id);
+    Ok(())
+}
+
+fn to_model(scale: &Scale) -> crate::bpu::model::Scale {
+    match scale {
+        Scale::PerTensor(scale) => int8(*scale),
+        Scale::PerAxis { axis, scales } => {
+            crate::bpu::model::Scale::PerChannel { axis: *axis, scales: scales.clone() }
+        }
+    }
+}
+
+/// The bias of a gemm, one value per column.
+fn bias<'c>(builder: &mut Builder<'c, '_>, operation: OperationRef<'c, '_>, columns: usize) -> Result<TensorId, String> {
+    let Operand::Constant(mut bias) = operand(operation, 2)? else { return Err("its bias is no constant".into()) };
+    let rows: usize = bias.shape.split_last().map_or(1, |(_, leading)| leading.iter().product());
+    if rows != 1 {
+        return Err("its bias has several rows".into());
+    }
+    match bias.integers.as_slice() {
+        &[single] => bias.integers = vec![single; columns],
+        integers if integers.len() == columns => {}
+        integers => return Err(format!("its bias has {} values for {columns} columns", integers.len())),
+    }
+    bias.shape = vec![columns];
+    Ok(builder.constant(format!("{}/bias", operation.node()), &bias, 32))
+}
+
+pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let node = operation.node();
+    let factor = |name| operation.float_or(name, 1.0).map_err(|error| error.to_string());
+    let flag = |name| operation.boolean_or(name, false).map_err(|error| error.to_string());
+    if factor("alpha")? != 1.0 || factor("beta")? != 1.0 {
+        return Err("its alpha or beta is not 1 and its weights are no constants".into());
+    }
+    let output = result(operation)?;
+    let Operand::Value(a) = operand(operation, 0)? else { return Err("its operand A is a constant".into()) };
+    let mut left = builder.tensor(&node, &a, Form::Network)?;
+    if flag("transA")? {
+        left = builder.transpose(&node, left, &[1, 0], &int8(a.scale));
+    }
+    let rows = output.shape.first().copied().unwrap_or(1);
+    match operand(operation, 1)? {
+        Operand::Constant(b) => {
+            let weight = if flag("transB")? { b } else { b.transposed(&[1, 0]) };
+            with_constant(builder, operation, (left, &Scale::PerTensor(a.scale), rows), &weight, &output)
+        }
+        Operand::Value(_) if operation.operand_count() > 2 => Err("it adds a bias to a product of two activations".into()),
+        Operand::Value(b) => {
+            let mut right = builder.tensor(&node, &b, Form::Network)?;
+            if flag("transB")? {
+                right = builder.transpose(&node, right, &[1, 0], &int8(b.scale));
+            }
+            let clamp = clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, output.scale);
+            let shape = output.shape.clone();
+            let id = builder.compute(&node, Operator::MatMul { clamp }, &[left, right], shape, output.scale);
+            builder.define(&output, Form::Network, id);
+            Ok(())
+        }
+    }
+}
+
+pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let node = operation.node();
+    let output = result(operation)?;
+    let (a, b) = (operand(operation, 0)?, operand(operation, 1)?);
+    if let (Operand::Value(a), Operand::Constant(b)) = (&a, &b)
+        && b.shape.len() == 2
+    {
+        let left = builder.tensor(&node, a, Form::Network)?;
+        let rows: usize = a.shape.split_last().map_or(1, |(_, leading)| leading.iter().product());
+        return with_constant(builder, operation, (left, &Scale::PerTensor(a.scale), rows), &b.transposed(&[1, 0]), &output);
+    }
+    let (left, left_rank) = matrix_operand(builder, &node, &a, "a", true)?;
+    let (right, right_rank) = matrix_operand(builder, &node, &b, "b", false)?;
+    let mut shape = output.shape.clone();
+    if left_rank == 1 {
+        shape.insert(shape.len() - usize::from(right_rank > 1), 1);
+    }
+    if right_rank == 1 {
+        shape.push(1);
+    }
+    let id = builder.compute(&node, Operator::MatMul { clamp: None }, &[left, right], shape, output.scale);
+    let id = builder.reshape(&node, id, &output.shape, &int8(output.scale));
+    builder.define(&output, Form::Network, id);
+    Ok(())
+}
+
+/// An operand of a product, a vector as a matrix of one row or column; with its own rank.
+fn matrix_operand<'c, 'a>(
+    builder: &mut Builder<'c, 'a>,
+    node: &str,
+    operand: &Operand<'c, 'a>,
+    suffix: &str,
+    row: bool,
+) -> Result<(TensorId, usize), String> {
+    let (id, shape, scale) = match operand {
+        Operand::Value(value) => (builder.tensor(node, value, Form::Network)?, value.shape.clone(), int8(value.scale)),
+        Operand::Constant(constant) => {
+            let id = builder.constant(format!("{node}/{suffix}"), constant, 8);
+            (id, constant.shape.clone(), to_model(&constant.scale))
+        }
+    };
+    match shape.as_slice() {
+        &[length] => {
+            let matrix = if row { [1, length] } else { [length, 1] };
+            Ok((builder.reshape(node, id, &matrix, &scale), 1))
+        }
+        _ => Ok((id, shape.len())),
+    }
+}

@@ -1,0 +1,341 @@
+//! `bpu-form-segments`: the QDQ form becomes `bpu.segment` and `cpu.segment`.
+
+use super::{
+    builder::{Builder, External, Form},
+    operators,
+    placement::{Placement, placement_of},
+    values::{Operand, operand, result},
+};
+use crate::bpu::{mlir, model::TensorId};
+use hb_dialects::{
+    ir::{self, OperationAttributes},
+    pass::{Options, PassDefinition, PassFailure},
+};
+use melior::{
+    Context,
+    ir::{
+        Block, BlockLike, BlockRef, OperationRef, Region, RegionLike, Value, ValueLike, operation::OperationLike,
+    },
+};
+use std::collections::{BTreeMap, HashMap};
+
+pub static PASS: PassDefinition = PassDefinition {
+    argument: "bpu-form-segments",
+    summary: "Turn the QDQ form into segments of the BPU and the CPU",
+    description: "The apply step of placement. Operations placed on one processor that do not wait for the other are joined into \
+one segment. Inside `bpu.segment` they are lowered to integers, NHWC; `cpu.segment` keeps them as they are. Between segments of \
+different processors values are f32 in network order, between two of the BPU they stay quantized.",
+    anchor: "func.func",
+    options: &[],
+    run,
+};
+
+fn key(value: Value<'_, '_>) -> usize {
+    value.to_raw().ptr as usize
+}
+
+/// Where an operation runs and in which step: BPU steps are even, CPU steps odd.
+type Step = usize;
+
+fn on_bpu(step: Step) -> bool {
+    step.is_multiple_of(2)
+}
+
+/// The operation that computes a value, through casts; `None` for arguments and constants.
+fn origin<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'c, 'a>> {
+    let operation = ir::defining_operation(value)?;
+    match operation.operation_name().as_str() {
+        "quant.qcast" | "quant.dcast" => origin(operation.operand(0).ok()?),
+        "hfloat.constant" => None,
+        _ => Some(operation),
+    }
+}
+
+fn raw(operation: OperationRef<'_, '_>) -> usize {
+    operation.to_raw().ptr as usize
+}
+
+struct Former<'c, 'a> {
+    context: &'c Context,
+    end: OperationRef<'c, 'a>,
+    /// Step of each operation that computes.
+    steps: HashMap<usize, Step>,
+    /// The operations of each step, in order.
+    members: BTreeMap<Step, Vec<OperationRef<'c, 'a>>>,
+    /// f32 values that a step must give to others, in order.
+    floats: BTreeMap<Step, Vec<Value<'c, 'a>>>,
+    /// Quantized values that a BPU step must give to others, by the operation that computes them.
+    integers: BTreeMap<Step, Vec<OperationRef<'c, 'a>>>,
+    /// What old f32 values became.
+    new_floats: HashMap<usize, Value<'c, 'a>>,
+    /// What quantized values became, by key.
+    new_integers: HashMap<usize, Value<'c, 'a>>,
+}
+
+fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+    let Some(block) = ir::body(function) else { return Ok(()) };
+    let old = ir::operations(block);
+    let Some(end) = block.terminator() else { return Ok(()) };
+    let mut former = Former {
+        context: function.context_reference(),
+        end,
+        steps: HashMap::new(),
+        members: BTreeMap::new(),
+        floats: BTreeMap::new(),
+        integers: BTreeMap::new(),
+        new_floats: ir::arguments(block).into_iter().map(|argument| (key(argument), argument)).collect(),
+        new_integers: HashMap::new(),
+    };
+    former.assign_steps(&old)?;
+    former.collect_needs(&old)?;
+    let steps: Vec<Step> = former.members.keys().copied().collect();
+    for step in steps {
+        if on_bpu(step) { former.emit_bpu(step)? } else { former.emit_cpu(step)? }
+    }
+    former.replace_return()?;
+    for operation in old.into_iter().rev() {
+        if operation != end {
+            ir::erase(operation);
+        }
+    }
+    Ok(())
+}
+
+fn failure(operation: OperationRef<'_, '_>, reason: impl std::fmt::Display) -> PassFailure {
+    ir::emit_error(operation.location(), &format!("node '{}': {reason}", operation.node()));
+    PassFailure::Reported
+}
+
+impl<'c, 'a> Former<'c, 'a> {
+    fn assign_steps(&mut self, operations: &[OperationRef<'c, 'a>]) -> Result<(), PassFailure> {
+        for &operation in operations {
+            let name = operation.operation_name();
+            if !name.starts_with("hfloat.") || name == "hfloat.constant" {
+                continue;
+            }
+            let placement = placement_of(operation)
+                .ok_or_else(|| failure(operation, "has no placement; run bpu-assign-placement first"))?;
+            let parity = usize::from(placement != Placement::Bpu);
+            let mut step = parity;
+            for operand in operation.operands() {
+                let before = origin(operand).and_then(|origin| self.steps.get(&raw(origin)).copied()).unwrap_or(0);
+                if before > step {
+                    step = if before % 2 == parity { before } else { before + 1 };
+                }
+            }
+            self.steps.insert(raw(operation), step);
+            self.members.entry(step).or_default().push(operation);
+        }
+        Ok(())
+    }
+
+    fn step_of(&self, operation: OperationRef<'_, '_>) -> Option<Step> {
+        self.steps.get(&raw(operation)).copied()
+    }
+
+    fn collect_needs(&mut self, operations: &[OperationRef<'c, 'a>]) -> Result<(), PassFailure> {
+        for &operation in operations {
+            if let Some(step) = self.step_of(operation) {
+                for operand in operation.operands() {
+                    self.need(operand, Some(step));
+                }
+            }
+        }
+        for returned in self.end.operands() {
+            self.need(returned, None);
+        }
+        Ok(())
+    }
+
+    /// Notes what a reader (`None` for the return) needs from the step that computes a value.
+    fn need(&mut self, value: Value<'c, 'a>, reader: Option<Step>) {
+        let Some(origin) = origin(value) else { return };
+        let Some(step) = self.step_of(origin) else { return };
+        if reader == Some(step) {
+            return;
+        }
+        match (on_bpu(step), reader) {
+            (true, Some(reader)) if on_bpu(reader) => {
+                let list = self.integers.entry(step).or_default();
+                if !list.contains(&origin) {
+                    list.push(origin);
+                }
+            }
+            (true, _) => self.need_float(step, value),
+            // The return reads what the casts after a CPU operation give; other readers repeat the casts themselves.
+            (false, None) => self.need_float(step, value),
+            (false, Some(_)) => {
+                if let Some(result) = ir::results(origin).into_iter().next() {
+                    self.need_float(step, result);
+                }
+            }
+        }
+    }
+
+    fn need_float(&mut self, step: Step, value: Value<'c, 'a>) {
+        let list = self.floats.entry(step).or_default();
+        if !list.iter().any(|known| key(*known) == key(value)) {
+            list.push(value);
+        }
+    }
+
+    fn emit_bpu(&mut self, step: Step) -> Result<(), PassFailure> {
+        let members = self.members.get(&step).cloned().unwrap_or_default();
+        let mut builder = Builder::new(self.float_sources(&members)?);
+        for &operation in &members {
+            operators::lower(&mut builder, operation).map_err(|reason| failure(operation, reason))?;
+        }
+        let mut outputs: Vec<TensorId> = Vec::new();
+        let integers = self.integers.remove(&step).unwrap_or_default();
+        for &operation in &integers {
+            let value = result(operation).map_err(|reason| failure(operation, reason))?;
+            let id = builder.tensor(&operation.node(), &value, Form::Network).map_err(|reason| failure(operation, reason))?;
+            outputs.push(id);
+        }
+        let floats = self.floats.remove(&step).unwrap_or_default();
+        for &float in &floats {
+            let Some(origin) = origin(float) else { continue };
+            let value = result(origin).map_err(|reason| failure(origin, reason))?;
+            outputs.push(builder.dequantized(&origin.node(), &value).map_err(|reason| failure(origin, reason))?);
+        }
+        builder.segment.outputs = outputs;
+        builder.segment.verify()?;
+        let inputs = self.inputs_of(&builder)?;
+        let location = ir::named_location(self.context, &format!("bpu_segment_{step}"));
+        let segment = mlir::to_mlir(self.context, &builder.segment, &inputs, location)?;
+        let results = ir::results(ir::insert_before(self.end, segment));
+        let mut results = results.into_iter();
+        for (operation, new) in integers.into_iter().zip(results.by_ref()) {
+            let value = result(operation).map_err(|reason| failure(operation, reason))?;
+            self.new_integers.insert(value.key, new);
+        }
+        for (float, new) in floats.into_iter().zip(results) {
+            self.new_floats.insert(key(float), new);
+        }
+        Ok(())
+    }
+
+    /// For every quantized operand that does not come from the BPU: the f32 value that is quantized.
+    fn float_sources(&self, members: &[OperationRef<'c, 'a>]) -> Result<HashMap<usize, Value<'c, 'a>>, PassFailure> {
+        let mut sources = HashMap::new();
+        for &operation in members {
+            for (index, value) in operation.operands().enumerate() {
+                let from_bpu = origin(value).and_then(|origin| self.step_of(origin)).is_some_and(on_bpu);
+                if from_bpu || ir::constant_of(value).is_some() {
+                    continue;
+                }
+                match operand(operation, index) {
+                    Ok(Operand::Value(value)) => {
+                        sources.insert(value.key, value.source);
+                    }
+                    Ok(Operand::Constant(_)) => {}
+                    Err(reason) => return Err(failure(operation, reason)),
+                }
+            }
+        }
+        Ok(sources)
+    }
+
+    fn inputs_of(&self, builder: &Builder<'c, 'a>) -> Result<Vec<Value<'c, 'a>>, PassFailure> {
+        builder
+            .externals
+            .iter()
+            .map(|external| match external {
+                External::Float(value) => self.new_floats.get(&key(*value)).copied(),
+                External::Quantized(key) => self.new_integers.get(key).copied(),
+            })
+            .map(|value| value.ok_or_else(|| PassFailure::Message("a segment reads a value that no segment gives".into())))
+            .collect()
+    }
+
+    fn emit_cpu(&mut self, step: Step) -> Result<(), PassFailure> {
+        let members = self.members.get(&step).cloned().unwrap_or_default();
+        let block = Block::new(&[]);
+        // SAFETY: the block lives in the segment that is built from it below.
+        let inside = unsafe { BlockRef::from_raw(block.to_raw()) };
+        let mut cloner = Cloner { former: self, step, block: inside, inputs: Vec::new(), known: HashMap::new() };
+        for &operation in &members {
+            cloner.clone_operation(operation)?;
+        }
+        let floats = cloner.former.floats.get(&step).cloned().unwrap_or_default();
+        let yielded = floats.iter().map(|value| cloner.resolve(*value)).collect::<Result<Vec<_>, _>>()?;
+        let inputs = cloner.inputs;
+        let location = ir::named_location(self.context, &format!("cpu_segment_{step}"));
+        let end = ir::build(self.context, "cpu.yield", &yielded, &[], &[], vec![], location)?;
+        inside.append_operation(end);
+        let types: Vec<_> = floats.iter().map(|value| value.r#type()).collect();
+        let region = Region::new();
+        region.append_block(block);
+        let segment = ir::build(self.context, "cpu.segment", &inputs, &[], &types, vec![region], location)?;
+        let results = ir::results(ir::insert_before(self.end, segment));
+        for (float, new) in floats.into_iter().zip(results) {
+            self.new_floats.insert(key(float), new);
+        }
+        Ok(())
+    }
+
+    fn replace_return(&mut self) -> Result<(), PassFailure> {
+        for index in 0..self.end.operand_count() {
+            let old = self.end.operand_at(index)?;
+            let new = self.new_floats.get(&key(old)).copied();
+            let new = new.ok_or_else(|| PassFailure::Message(format!("output {index} of the network is a constant")))?;
+            ir::set_operand(self.end, index, new);
+        }
+        Ok(())
+    }
+}
+
+/// Copies operations into the body of a `cpu.segment`.
+struct Cloner<'f, 'c, 'a> {
+    former: &'f Former<'c, 'a>,
+    step: Step,
+    block: BlockRef<'c, 'a>,
+    inputs: Vec<Value<'c, 'a>>,
+    known: HashMap<usize, Value<'c, 'a>>,
+}
+
+impl<'c, 'a> Cloner<'_, 'c, 'a> {
+    fn clone_operation(&mut self, operation: OperationRef<'c, 'a>) -> Result<(), PassFailure> {
+        let operands = operation.operands().collect::<Vec<_>>();
+        let operands = operands.into_iter().map(|operand| self.resolve(operand)).collect::<Result<Vec<_>, _>>()?;
+        // SAFETY: the clone is detached until the block takes it over.
+        let copy = unsafe { OperationRef::from_raw(mlir_sys::mlirOperationClone(operation.to_raw())) };
+        for (index, operand) in operands.into_iter().enumerate() {
+            ir::set_operand(copy, index, operand);
+        }
+        // SAFETY: the block owns the clone from here on.
+        unsafe { mlir_sys::mlirBlockAppendOwnedOperation(self.block.to_raw(), copy.to_raw()) };
+        for (old, new) in ir::results(operation).into_iter().zip(ir::results(copy)) {
+            self.known.insert(key(old), new);
+        }
+        Ok(())
+    }
+
+    /// What an old value is inside the segment.
+    fn resolve(&mut self, value: Value<'c, 'a>) -> Result<Value<'c, 'a>, PassFailure> {
+        if let Some(&known) = self.known.get(&key(value)) {
+            return Ok(known);
+        }
+        let step = origin(value).and_then(|origin| self.former.step_of(origin));
+        let definition = ir::defining_operation(value);
+        let name = definition.map(|operation| operation.operation_name()).unwrap_or_default();
+        let cast = name == "quant.qcast" || name == "quant.dcast";
+        let repeated = name == "hfloat.constant" || (cast && !step.is_some_and(on_bpu));
+        if let Some(definition) = definition
+            && repeated
+        {
+            self.clone_operation(definition)?;
+            return self.known.get(&key(value)).copied().ok_or_else(|| failure(definition, "was not copied"));
+        }
+        if step == Some(self.step) {
+            return Err(PassFailure::Message("an operation comes before what it reads".into()));
+        }
+        let outside = self.former.new_floats.get(&key(value)).copied();
+        let outside =
+            outside.ok_or_else(|| PassFailure::Message("a CPU segment reads a value that no segment gives".into()))?;
+        let argument = self.block.add_argument(value.r#type(), value.location());
+        self.inputs.push(outside);
+        self.known.insert(key(value), argument);
+        Ok(argument)
+    }
+}

@@ -1,0 +1,139 @@
+//! Quantized values of the QDQ form, as the lowering reads them.
+
+use crate::{bpu::model::Clamp, numerics};
+use hb_dialects::ir::{self, Constant, Element, OperationAttributes, Quantized, Scale, TensorType};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+
+/// A value that exists as int8: the result of a `quant.qcast`.
+#[derive(Clone)]
+pub struct QuantizedValue<'c, 'a> {
+    /// Identifies the value.
+    pub key: usize,
+    /// The f32 value that is quantized.
+    pub source: Value<'c, 'a>,
+    /// Shape in ONNX order.
+    pub shape: Vec<usize>,
+    pub scale: f64,
+}
+
+/// An operand of a quantized operation.
+pub enum Operand<'c, 'a> {
+    Value(QuantizedValue<'c, 'a>),
+    Constant(QuantizedConstant),
+}
+
+/// A constant with the integers that its casts give it.
+#[derive(Clone)]
+pub struct QuantizedConstant {
+    pub shape: Vec<usize>,
+    pub scale: Scale,
+    pub integers: Vec<i32>,
+}
+
+impl QuantizedConstant {
+    /// The elements in the order of another permutation of the dimensions.
+    pub fn transposed(&self, permutation: &[usize]) -> QuantizedConstant {
+        let shape: Vec<usize> = permutation.iter().map(|&i| self.shape[i]).collect();
+        let strides = strides(&self.shape);
+        let steps: Vec<usize> = permutation.iter().map(|&i| strides[i]).collect();
+        let integers = positions(&shape, &steps).map(|position| self.integers[position]).collect();
+        let scale = match &self.scale {
+            Scale::PerAxis { axis, scales } => Scale::PerAxis {
+                axis: permutation.iter().position(|i| i == axis).unwrap_or(*axis),
+                scales: scales.clone(),
+            },
+            one => one.clone(),
+        };
+        QuantizedConstant { shape, scale, integers }
+    }
+}
+
+fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for i in (1..shape.len()).rev() {
+        strides[i - 1] = strides[i] * shape[i];
+    }
+    strides
+}
+
+/// `Σ index[i] * steps[i]` for every index of `shape` in row-major order.
+fn positions<'s>(shape: &'s [usize], steps: &'s [usize]) -> impl Iterator<Item = usize> + 's {
+    let total: usize = shape.iter().product();
+    let own = strides(shape);
+    (0..total).map(move |linear| (0..shape.len()).map(|i| linear / own[i] % shape[i] * steps[i]).sum())
+}
+
+/// The quantized value or constant that operand `index` is.
+///
+/// # Errors
+/// When the operand does not come out of casts: the reason why the operation is not quantized.
+pub fn operand<'c, 'a>(operation: OperationRef<'c, 'a>, index: usize) -> Result<Operand<'c, 'a>, String> {
+    let value = operation.operand_at(index).map_err(|error| error.to_string())?;
+    let cast = ir::defining_operation(value).filter(|cast| cast.operation_name() == "quant.dcast");
+    let cast = cast.ok_or_else(|| format!("its operand {index} is not quantized"))?;
+    let quantize = cast.operand(0).ok().and_then(ir::defining_operation);
+    let quantize = quantize.filter(|cast| cast.operation_name() == "quant.qcast");
+    quantized(quantize.ok_or_else(|| format!("its operand {index} is dequantized from something unknown"))?)
+}
+
+/// What a `quant.qcast` gives.
+///
+/// # Errors
+/// When its types are none that the BPU has.
+pub fn quantized<'c, 'a>(quantize: OperationRef<'c, 'a>) -> Result<Operand<'c, 'a>, String> {
+    let source = quantize.operand_at(0).map_err(|error| error.to_string())?;
+    let result = ir::results(quantize).into_iter().next().ok_or("a cast has no result")?;
+    let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
+    let shape = r#type.static_shape().map_err(|error| error.to_string())?;
+    let Element::Quantized(element) = r#type.element else { return Err("a cast gives no quantized type".into()) };
+    if let Some(constant) = ir::constant_of(source) {
+        return Ok(Operand::Constant(QuantizedConstant {
+            integers: integers(&constant, &element, &shape)?,
+            scale: element.scale,
+            shape,
+        }));
+    }
+    match element.scale {
+        Scale::PerTensor(scale) if element.bits == 8 => {
+            Ok(Operand::Value(QuantizedValue { key: result.to_raw().ptr as usize, source, shape, scale }))
+        }
+        _ => Err("an activation is not int8 with one scale".into()),
+    }
+}
+
+/// The quantized value that an operation's result becomes.
+///
+/// # Errors
+/// When something reads the result before it is quantized.
+pub fn result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
+    let result = ir::results(operation).into_iter().next().ok_or("it has no result")?;
+    let users = ir::users(result);
+    match users.as_slice() {
+        [only] if only.operation_name() == "quant.qcast" => match quantized(*only)? {
+            Operand::Value(value) => Ok(value),
+            Operand::Constant(_) => Err("its result is a constant".into()),
+        },
+        _ => Err("its result is not quantized".into()),
+    }
+}
+
+/// The integers of a constant, as ONNX QuantizeLinear gives them.
+fn integers(constant: &Constant<'_>, element: &Quantized, shape: &[usize]) -> Result<Vec<i32>, String> {
+    let clamp = match element.bits {
+        8 => Clamp::I8,
+        16 => Clamp::I16,
+        _ => Clamp::I32,
+    };
+    let values = constant.to_f32s().map_err(|error| error.to_string())?;
+    Ok(match &element.scale {
+        Scale::PerTensor(scale) => {
+            values.iter().map(|&value| numerics::quantize(value, *scale as f32, clamp)).collect()
+        }
+        Scale::PerAxis { axis, scales } => {
+            let inner = shape.iter().skip(axis + 1).product::<usize>().max(1);
+            let channel = |i: usize| scales.get(i / inner % scales.len().max(1)).copied().unwrap_or(1.0);
+            let quantize = |(i, &value): (usize, &f32)| numerics::quantize(value, channel(i) as f32, clamp);
+            values.iter().enumerate().map(quantize).collect()
+        }
+    })
+}

@@ -1,0 +1,348 @@
+//! Between the plain model and the `bpu` dialect, which mirror each other.
+
+use super::model::{
+    AveragePool, Clamp, Convolution, Element, MaxPool, Node, Operator, PadMode, Scale, Segment, Tensor, TensorId,
+};
+use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType, attribute};
+use melior::{
+    Context,
+    ir::{
+        Attribute, Block, BlockLike, Location, Operation, OperationRef, Region, RegionLike, Type, Value, ValueLike,
+        operation::OperationLike,
+    },
+};
+use std::collections::HashMap;
+
+/// Why an operation could not be turned into a node, or back.
+#[derive(Debug, thiserror::Error)]
+pub enum MirrorError {
+    #[error(transparent)]
+    Ir(#[from] IrError),
+    #[error("'{operation}' of node '{node}': {reason}")]
+    Operation { operation: String, node: String, reason: String },
+    #[error("the segment names a tensor that nothing gives")]
+    Tensor,
+}
+
+/// The MLIR type of a tensor.
+pub fn tensor_type<'c>(context: &'c Context, tensor: &Tensor) -> Type<'c> {
+    ir_type(tensor).to_type(context)
+}
+
+fn ir_type(tensor: &Tensor) -> TensorType {
+    let bits = match tensor.element {
+        Element::I8 => 8,
+        Element::I16 => 16,
+        Element::I32 | Element::F32 => 32,
+    };
+    let scale = match &tensor.scale {
+        Scale::None => None,
+        Scale::PerTensor(scale) => Some(ir::Scale::PerTensor(*scale)),
+        Scale::PerChannel { axis, scales } => Some(ir::Scale::PerAxis { axis: *axis, scales: scales.clone() }),
+    };
+    let element = match scale {
+        Some(scale) => ir::Element::Quantized(ir::Quantized { bits, scale }),
+        None => storage(tensor.element),
+    };
+    TensorType::new(element, &tensor.shape)
+}
+
+fn storage(element: Element) -> ir::Element {
+    match element {
+        Element::I8 => ir::Element::I8,
+        Element::I16 => ir::Element::I16,
+        Element::I32 => ir::Element::I32,
+        Element::F32 => ir::Element::F32,
+    }
+}
+
+/// A tensor of the model for a value's type.
+///
+/// # Errors
+/// When the type is none that the BPU has.
+pub fn tensor_of(r#type: Type<'_>, name: String) -> Result<Tensor, MirrorError> {
+    let r#type = TensorType::from_type(r#type)?;
+    let shape = r#type.static_shape()?;
+    let (element, scale) = match r#type.element {
+        ir::Element::F32 => (Element::F32, Scale::None),
+        ir::Element::I32 => (Element::I32, Scale::None),
+        ir::Element::Quantized(quantized) => {
+            let element = match quantized.bits {
+                8 => Element::I8,
+                16 => Element::I16,
+                _ => Element::I32,
+            };
+            let scale = match quantized.scale {
+                ir::Scale::PerTensor(scale) => Scale::PerTensor(scale),
+                ir::Scale::PerAxis { axis, scales } => Scale::PerChannel { axis, scales },
+            };
+            (element, scale)
+        }
+        other => return Err(IrError::Type(format!("a tensor of {other:?}")).into()),
+    };
+    Ok(Tensor::new(name, shape, element, scale))
+}
+
+/// A `bpu.segment` that holds the nodes of a segment and takes these values.
+///
+/// # Errors
+/// When MLIR refuses an operation, or the segment names tensors that it has not.
+pub fn to_mlir<'c>(
+    context: &'c Context,
+    segment: &Segment,
+    inputs: &[Value<'c, '_>],
+    location: Location<'c>,
+) -> Result<Operation<'c>, MirrorError> {
+    let types = |ids: &[TensorId]| -> Result<Vec<Type<'c>>, MirrorError> {
+        ids.iter().map(|id| segment.tensor(*id).map(|tensor| tensor_type(context, tensor)).ok_or(MirrorError::Tensor)).collect()
+    };
+    let arguments: Vec<_> = types(&segment.inputs)?.into_iter().map(|r#type| (r#type, location)).collect();
+    let block = Block::new(&arguments);
+    let mut values: HashMap<TensorId, Value<'c, '_>> = HashMap::new();
+    for (index, id) in segment.inputs.iter().enumerate() {
+        values.insert(*id, block.argument(index).map_err(|_| MirrorError::Tensor)?.into());
+    }
+    for (index, tensor) in segment.tensors.iter().enumerate() {
+        if let Some(data) = &tensor.data {
+            let constant = constant(context, tensor, data)?;
+            values.insert(TensorId(index), first_result(block.append_operation(constant))?);
+        }
+    }
+    for node in &segment.nodes {
+        let operands: Option<Vec<_>> = node.inputs.iter().map(|id| values.get(id).copied()).collect();
+        let operands = operands.ok_or(MirrorError::Tensor)?;
+        let name = format!("bpu.{}", node.operator.name());
+        let location = ir::named_location(context, &node.name);
+        let attributes = attributes(context, &node.operator);
+        let built = ir::build(context, &name, &operands, &attributes, &types(&node.outputs)?, vec![], location)?;
+        let result = first_result(block.append_operation(built))?;
+        values.insert(*node.outputs.first().ok_or(MirrorError::Tensor)?, result);
+    }
+    let yielded: Option<Vec<_>> = segment.outputs.iter().map(|id| values.get(id).copied()).collect();
+    let end = ir::build(context, "bpu.yield", &yielded.ok_or(MirrorError::Tensor)?, &[], &[], vec![], location)?;
+    block.append_operation(end);
+    let region = Region::new();
+    region.append_block(block);
+    Ok(ir::build(context, "bpu.segment", inputs, &[], &types(&segment.outputs)?, vec![region], location)?)
+}
+
+fn first_result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Value<'c, 'a>, MirrorError> {
+    ir::results(operation).into_iter().next().ok_or(MirrorError::Tensor)
+}
+
+fn constant<'c>(context: &'c Context, tensor: &Tensor, data: &[u8]) -> Result<Operation<'c>, MirrorError> {
+    let stored = TensorType::new(storage(tensor.element), &tensor.shape);
+    let value = ir::constant_attribute(context, &tensor.name, &stored, data)?;
+    let location = ir::named_location(context, &tensor.name);
+    let types = [tensor_type(context, tensor)];
+    Ok(ir::build(context, "bpu.constant", &[], &[("value", value)], &types, vec![], location)?)
+}
+
+fn wide<T: Copy + TryInto<i64>>(values: &[T]) -> Vec<i64> {
+    values.iter().map(|&value| value.try_into().unwrap_or(i64::MAX)).collect()
+}
+
+fn attributes<'c>(context: &'c Context, operator: &Operator) -> Vec<(&'static str, Attribute<'c>)> {
+    let array = |values: Vec<i64>| attribute::integers(context, &values);
+    let mut attributes = match operator {
+        Operator::Convolution(convolution) => vec![
+            ("strides", array(wide(&convolution.strides))),
+            ("pads", array(wide(&convolution.pads))),
+            ("dilations", array(wide(&convolution.dilations))),
+            ("group", attribute::i64(context, convolution.group as i64)),
+        ],
+        Operator::MaxPool(pool) => vec![
+            ("kernel_shape", array(wide(&pool.kernel))),
+            ("strides", array(wide(&pool.strides))),
+            ("pads", array(wide(&pool.pads))),
+            ("dilations", array(wide(&pool.dilations))),
+        ],
+        Operator::AveragePool(pool) => vec![
+            ("kernel_shape", array(wide(&pool.kernel))),
+            ("strides", array(wide(&pool.strides))),
+            ("pads", array(wide(&pool.pads))),
+            ("count_include_pad", attribute::boolean(context, pool.count_include_pad)),
+        ],
+        Operator::Lookup { table } => vec![("table", attribute::bytes(context, &table[..]))],
+        Operator::Concat { axis } => vec![("axis", attribute::i64(context, *axis as i64))],
+        Operator::Slice { starts, steps, .. } => vec![("starts", array(wide(starts))), ("steps", array(wide(steps)))],
+        Operator::Pad { before, after, mode } => {
+            let (name, value) = match mode {
+                PadMode::Constant(value) => ("constant", *value),
+                PadMode::Reflect => ("reflect", 0),
+                PadMode::Edge => ("edge", 0),
+            };
+            vec![
+                ("before", array(wide(before))),
+                ("after", array(wide(after))),
+                ("value", attribute::i64(context, i64::from(value))),
+                ("mode", attribute::string(context, name)),
+            ]
+        }
+        Operator::Transpose { permutation } => vec![("permutation", array(wide(permutation)))],
+        Operator::MatMul { .. }
+        | Operator::Add { .. }
+        | Operator::Sub { .. }
+        | Operator::Mul { .. }
+        | Operator::Requantize { .. }
+        | Operator::Reshape
+        | Operator::Quantize
+        | Operator::Dequantize => vec![],
+    };
+    if let Some(clamp) = operator.clamp() {
+        attributes.push(("clamp_min", attribute::i64(context, i64::from(clamp.low))));
+        attributes.push(("clamp_max", attribute::i64(context, i64::from(clamp.high))));
+    }
+    attributes
+}
+
+/// The segment that a `bpu.segment` holds.
+///
+/// # Errors
+/// When an operation is none of the dialect, or an attribute has not the form that the model needs.
+pub fn from_mlir(operation: OperationRef<'_, '_>) -> Result<Segment, MirrorError> {
+    let block = ir::body(operation).ok_or(MirrorError::Tensor)?;
+    let mut segment = Segment::default();
+    let mut ids: HashMap<usize, TensorId> = HashMap::new();
+    for (index, argument) in ir::arguments(block).into_iter().enumerate() {
+        let name = operation.operand(index).ok().and_then(ir::defining_operation).map(|producer| producer.node());
+        let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("input_{index}"));
+        let id = segment.add_input(tensor_of(argument.r#type(), name)?);
+        ids.insert(argument.to_raw().ptr as usize, id);
+    }
+    for inner in ir::operations(block) {
+        let name = inner.operation_name();
+        let operands: Option<Vec<_>> =
+            inner.operands().map(|operand| ids.get(&(operand.to_raw().ptr as usize)).copied()).collect();
+        let operands = operands.ok_or(MirrorError::Tensor)?;
+        if name == "bpu.yield" {
+            segment.outputs = operands;
+            continue;
+        }
+        let result = first_result(inner)?;
+        let tensor = tensor_of(result.r#type(), inner.node())?;
+        let id = if name == "bpu.constant" {
+            segment.add_tensor(tensor.with_data(constant_data(inner)?))
+        } else {
+            let operator = operator(inner, &tensor.shape)?;
+            let output = segment.add_tensor(tensor);
+            segment.nodes.push(Node { name: inner.node(), operator, inputs: operands, outputs: vec![output] });
+            output
+        };
+        ids.insert(result.to_raw().ptr as usize, id);
+    }
+    Ok(segment)
+}
+
+fn constant_data(operation: OperationRef<'_, '_>) -> Result<Vec<u8>, MirrorError> {
+    let value = operation.attribute("value").ok().and_then(ir::elements_of);
+    value.map(|value| value.bytes.into_owned()).ok_or_else(|| refuse(operation, "its bytes are missing".into()))
+}
+
+fn refuse(operation: OperationRef<'_, '_>, reason: String) -> MirrorError {
+    MirrorError::Operation { operation: operation.operation_name(), node: operation.node(), reason }
+}
+
+/// Attributes of an operation as the model's sizes.
+struct Reader<'c, 'a>(OperationRef<'c, 'a>);
+
+impl Reader<'_, '_> {
+    fn sizes(&self, name: &str) -> Result<Vec<usize>, MirrorError> {
+        let values = self.0.integers(name)?;
+        values
+            .iter()
+            .map(|&value| usize::try_from(value).map_err(|_| refuse(self.0, format!("{name} has the negative value {value}"))))
+            .collect()
+    }
+
+    fn exactly<const N: usize>(&self, name: &str) -> Result<[usize; N], MirrorError> {
+        let values = self.sizes(name)?;
+        let count = values.len();
+        values.try_into().map_err(|_| refuse(self.0, format!("expects {N} {name}, got {count}")))
+    }
+
+    fn clamp(&self) -> Result<Option<Clamp>, MirrorError> {
+        let bound = |name: &str| -> Result<Option<i32>, MirrorError> {
+            let value = self.0.optional_integer(name)?;
+            value.map(|value| i32::try_from(value).map_err(|_| refuse(self.0, format!("{name} {value} leaves 32 bits")))).transpose()
+        };
+        match (bound("clamp_min")?, bound("clamp_max")?) {
+            (None, None) => Ok(None),
+            (low, high) => Ok(Some(Clamp { low: low.unwrap_or(i32::MIN), high: high.unwrap_or(i32::MAX) })),
+        }
+    }
+}
+
+/// What an operation of the dialect does.
+///
+/// # Errors
+/// When it is no operation of the dialect that computes, or an attribute has not the form that the model needs.
+pub fn operator(operation: OperationRef<'_, '_>, result_shape: &[usize]) -> Result<Operator, MirrorError> {
+    let reader = Reader(operation);
+    let size = |value: i64, name: &str| usize::try_from(value).map_err(|_| refuse(operation, format!("{name} is {value}")));
+    Ok(match operation.operation_name().as_str() {
+        "bpu.conv2d" => Operator::Convolution(Convolution {
+            strides: reader.exactly("strides")?,
+            pads: reader.exactly("pads")?,
+            dilations: reader.exactly("dilations")?,
+            group: size(operation.integer_or("group", 1)?, "group")?,
+            clamp: reader.clamp()?,
+        }),
+        "bpu.matmul" => Operator::MatMul { clamp: reader.clamp()? },
+        "bpu.add" => Operator::Add { clamp: reader.clamp()? },
+        "bpu.sub" => Operator::Sub { clamp: reader.clamp()? },
+        "bpu.mul" => Operator::Mul { clamp: reader.clamp()? },
+        "bpu.requantize" => Operator::Requantize { clamp: reader.clamp()? },
+        "bpu.max_pool" => Operator::MaxPool(MaxPool {
+            kernel: reader.exactly("kernel_shape")?,
+            strides: reader.exactly("strides")?,
+            pads: reader.exactly("pads")?,
+            dilations: reader.exactly("dilations")?,
+        }),
+        "bpu.average_pool" => Operator::AveragePool(AveragePool {
+            kernel: reader.exactly("kernel_shape")?,
+            strides: reader.exactly("strides")?,
+            pads: reader.exactly("pads")?,
+            count_include_pad: operation.boolean_or("count_include_pad", false)?,
+            clamp: reader.clamp()?,
+        }),
+        "bpu.lookup" => Operator::Lookup { table: table(operation)? },
+        "bpu.concat" => Operator::Concat { axis: size(operation.integer("axis")?, "axis")? },
+        "bpu.slice" => Operator::Slice {
+            starts: reader.sizes("starts")?,
+            steps: operation.integers("steps")?.into_iter().map(|step| step as isize).collect(),
+            sizes: result_shape.to_vec(),
+        },
+        "bpu.pad" => Operator::Pad {
+            before: reader.sizes("before")?,
+            after: reader.sizes("after")?,
+            mode: pad_mode(operation)?,
+        },
+        "bpu.transpose" => Operator::Transpose { permutation: reader.sizes("permutation")? },
+        "bpu.reshape" => Operator::Reshape,
+        "bpu.quantize" => Operator::Quantize,
+        "bpu.dequantize" => Operator::Dequantize,
+        _ => return Err(refuse(operation, "is no operation of a BPU segment".into())),
+    })
+}
+
+fn table(operation: OperationRef<'_, '_>) -> Result<Box<crate::numerics::LookupTable>, MirrorError> {
+    let bytes = operation.bytes("table")?;
+    let count = bytes.len();
+    let table: Result<crate::numerics::LookupTable, _> = bytes.try_into();
+    table.map(Box::new).map_err(|_| refuse(operation, format!("its table has {count} entries; it needs 256")))
+}
+
+fn pad_mode(operation: OperationRef<'_, '_>) -> Result<PadMode, MirrorError> {
+    let mode = if operation.has_attribute("mode") { operation.string("mode")? } else { "constant".into() };
+    match mode.as_str() {
+        "constant" => {
+            let value = operation.integer_or("value", 0)?;
+            let value = i32::try_from(value).map_err(|_| refuse(operation, format!("value {value} leaves 32 bits")))?;
+            Ok(PadMode::Constant(value))
+        }
+        "reflect" => Ok(PadMode::Reflect),
+        "edge" => Ok(PadMode::Edge),
+        other => Err(refuse(operation, format!("mode '{other}' is none of constant, reflect, edge"))),
+    }
+}

@@ -94,7 +94,9 @@ pub fn to_mlir<'c>(
     location: Location<'c>,
 ) -> Result<Operation<'c>, MirrorError> {
     let types = |ids: &[TensorId]| -> Result<Vec<Type<'c>>, MirrorError> {
-        ids.iter().map(|id| segment.tensor(*id).map(|tensor| tensor_type(context, tensor)).ok_or(MirrorError::Tensor)).collect()
+        ids.iter()
+            .map(|id| segment.tensor(*id).map(|tensor| tensor_type(context, tensor)).ok_or(MirrorError::Tensor))
+            .collect()
     };
     let arguments: Vec<_> = types(&segment.inputs)?.into_iter().map(|r#type| (r#type, location)).collect();
     let block = Block::new(&arguments);
@@ -251,7 +253,9 @@ impl Reader<'_, '_> {
         let values = self.0.integers(name)?;
         values
             .iter()
-            .map(|&value| usize::try_from(value).map_err(|_| refuse(self.0, format!("{name} has the negative value {value}"))))
+            .map(|&value| {
+                usize::try_from(value).map_err(|_| refuse(self.0, format!("{name} has the negative value {value}")))
+            })
             .collect()
     }
 
@@ -264,7 +268,9 @@ impl Reader<'_, '_> {
     fn clamp(&self) -> Result<Option<Clamp>, MirrorError> {
         let bound = |name: &str| -> Result<Option<i32>, MirrorError> {
             let value = self.0.optional_integer(name)?;
-            value.map(|value| i32::try_from(value).map_err(|_| refuse(self.0, format!("{name} {value} leaves 32 bits")))).transpose()
+            value
+                .map(|value| i32::try_from(value).map_err(|_| refuse(self.0, format!("{name} {value} leaves 32 bits"))))
+                .transpose()
         };
         match (bound("clamp_min")?, bound("clamp_max")?) {
             (None, None) => Ok(None),
@@ -279,7 +285,8 @@ impl Reader<'_, '_> {
 /// When it is no operation of the dialect that computes, or an attribute has not the form that the model needs.
 pub fn operator(operation: OperationRef<'_, '_>, result_shape: &[usize]) -> Result<Operator, MirrorError> {
     let reader = Reader(operation);
-    let size = |value: i64, name: &str| usize::try_from(value).map_err(|_| refuse(operation, format!("{name} is {value}")));
+    let size =
+        |value: i64, name: &str| usize::try_from(value).map_err(|_| refuse(operation, format!("{name} is {value}")));
     Ok(match operation.operation_name().as_str() {
         "bpu.conv2d" => Operator::Convolution(Convolution {
             strides: reader.exactly("strides")?,
@@ -313,11 +320,9 @@ pub fn operator(operation: OperationRef<'_, '_>, result_shape: &[usize]) -> Resu
             steps: operation.integers("steps")?.into_iter().map(|step| step as isize).collect(),
             sizes: result_shape.to_vec(),
         },
-        "bpu.pad" => Operator::Pad {
-            before: reader.sizes("before")?,
-            after: reader.sizes("after")?,
-            mode: pad_mode(operation)?,
-        },
+        "bpu.pad" => {
+            Operator::Pad { before: reader.sizes("before")?, after: reader.sizes("after")?, mode: pad_mode(operation)? }
+        }
         "bpu.transpose" => Operator::Transpose { permutation: reader.sizes("permutation")? },
         "bpu.reshape" => Operator::Reshape,
         "bpu.quantize" => Operator::Quantize,

@@ -116,10 +116,13 @@ impl<'c, 'a> Builder<'c, 'a> {
             return id;
         }
         self.externals.push(External::Float(source));
-        let name = ir::defining_operation(source).map_or_else(|| node.to_owned(), |operation| {
-            use hb_dialects::ir::OperationAttributes;
-            operation.node()
-        });
+        let name = ir::defining_operation(source).map_or_else(
+            || node.to_owned(),
+            |operation| {
+                use hb_dialects::ir::OperationAttributes;
+                operation.node()
+            },
+        );
         self.segment.add_input(Tensor::new(name, shape.to_vec(), Element::F32, Scale::None))
     }
 
@@ -164,7 +167,14 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 
     /// The node of an operation itself, with an int8 result.
-    pub fn compute(&mut self, node: &str, operator: Operator, inputs: &[TensorId], shape: Vec<usize>, scale: f64) -> TensorId {
+    pub fn compute(
+        &mut self,
+        node: &str,
+        operator: Operator,
+        inputs: &[TensorId],
+        shape: Vec<usize>,
+        scale: f64,
+    ) -> TensorId {
         self.segment.add_node(node, operator, inputs, Tensor::new(node, shape, Element::I8, int8(scale)))
     }
 
@@ -202,9 +212,8 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 }
 
-/// The integers to which a fused activation clamps results of this scale; `None` without an activation.
+/// The integers to which a fused activation clamps int8 results of this scale; `None` without an activation.
 pub fn clamp_of(activation: Option<(f64, f64)>, scale: f64) -> Option<Clamp> {
     let (lower, upper) = activation?;
-    let integer = |bound: f64| crate::numerics::quantize_f64(bound, scale, Clamp::I8);
-    Some(Clamp { low: integer(lower), high: integer(upper) })
+    crate::bpu::functions::activation_clamp(lower, upper, scale, Element::I8)
 }

@@ -6,6 +6,7 @@ mod placement;
 mod segments;
 mod values;
 
+pub use operators::names as lowered_operations;
 pub use placement::{Placement, placement_of};
 
 use hb_dialects::pass::PassDefinition;

@@ -13,9 +13,7 @@ use hb_dialects::{
 };
 use melior::{
     Context,
-    ir::{
-        Block, BlockLike, BlockRef, OperationRef, Region, RegionLike, Value, ValueLike, operation::OperationLike,
-    },
+    ir::{Block, BlockLike, BlockRef, OperationRef, Region, RegionLike, Value, ValueLike, operation::OperationLike},
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -141,7 +139,7 @@ impl<'c, 'a> Former<'c, 'a> {
                 }
             }
         }
-        for returned in self.end.operands() {
+        for returned in self.end.operands().collect::<Vec<_>>() {
             self.need(returned, None);
         }
         Ok(())
@@ -189,7 +187,9 @@ impl<'c, 'a> Former<'c, 'a> {
         let integers = self.integers.remove(&step).unwrap_or_default();
         for &operation in &integers {
             let value = result(operation).map_err(|reason| failure(operation, reason))?;
-            let id = builder.tensor(&operation.node(), &value, Form::Network).map_err(|reason| failure(operation, reason))?;
+            let id = builder
+                .tensor(&operation.node(), &value, Form::Network)
+                .map_err(|reason| failure(operation, reason))?;
             outputs.push(id);
         }
         let floats = self.floats.remove(&step).unwrap_or_default();
@@ -244,7 +244,9 @@ impl<'c, 'a> Former<'c, 'a> {
                 External::Float(value) => self.new_floats.get(&key(*value)).copied(),
                 External::Quantized(key) => self.new_integers.get(key).copied(),
             })
-            .map(|value| value.ok_or_else(|| PassFailure::Message("a segment reads a value that no segment gives".into())))
+            .map(|value| {
+                value.ok_or_else(|| PassFailure::Message("a segment reads a value that no segment gives".into()))
+            })
             .collect()
     }
 
@@ -278,7 +280,8 @@ impl<'c, 'a> Former<'c, 'a> {
         for index in 0..self.end.operand_count() {
             let old = self.end.operand_at(index)?;
             let new = self.new_floats.get(&key(old)).copied();
-            let new = new.ok_or_else(|| PassFailure::Message(format!("output {index} of the network is a constant")))?;
+            let new =
+                new.ok_or_else(|| PassFailure::Message(format!("output {index} of the network is a constant")))?;
             ir::set_operand(self.end, index, new);
         }
         Ok(())

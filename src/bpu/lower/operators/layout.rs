@@ -151,12 +151,21 @@ pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
 }
 
 /// Cuts off what negative pads take away.
-fn crop(builder: &mut Builder<'_, '_>, node: &str, id: TensorId, amounts: &[(i64, i64)], scale: f64) -> Result<TensorId, String> {
+fn crop(
+    builder: &mut Builder<'_, '_>,
+    node: &str,
+    id: TensorId,
+    amounts: &[(i64, i64)],
+    scale: f64,
+) -> Result<TensorId, String> {
     let shape = builder.shape(id);
     let cut = |amount: i64| usize::try_from(amount.saturating_neg()).unwrap_or(0);
     let starts: Vec<usize> = amounts.iter().map(|amount| cut(amount.0)).collect();
-    let sizes: Option<Vec<usize>> =
-        shape.iter().zip(amounts).map(|(size, amount)| size.checked_sub(cut(amount.0))?.checked_sub(cut(amount.1))).collect();
+    let sizes: Option<Vec<usize>> = shape
+        .iter()
+        .zip(amounts)
+        .map(|(size, amount)| size.checked_sub(cut(amount.0))?.checked_sub(cut(amount.1)))
+        .collect();
     let sizes = sizes.ok_or("it cuts off more than there is")?;
     let operator = Operator::Slice { starts, steps: vec![1; shape.len()], sizes: sizes.clone() };
     Ok(builder.compute(&format!("{node}/slice"), operator, &[id], sizes, scale))

@@ -38,14 +38,16 @@ fn with_constant<'c, 'a>(
 fn to_model(scale: &Scale) -> crate::bpu::model::Scale {
     match scale {
         Scale::PerTensor(scale) => int8(*scale),
-        Scale::PerAxis { axis, scales } => {
-            crate::bpu::model::Scale::PerChannel { axis: *axis, scales: scales.clone() }
-        }
+        Scale::PerAxis { axis, scales } => crate::bpu::model::Scale::PerChannel { axis: *axis, scales: scales.clone() },
     }
 }
 
 /// The bias of a gemm, one value per column.
-fn bias<'c>(builder: &mut Builder<'c, '_>, operation: OperationRef<'c, '_>, columns: usize) -> Result<TensorId, String> {
+fn bias<'c>(
+    builder: &mut Builder<'c, '_>,
+    operation: OperationRef<'c, '_>,
+    columns: usize,
+) -> Result<TensorId, String> {
     let Operand::Constant(mut bias) = operand(operation, 2)? else { return Err("its bias is no constant".into()) };
     let rows: usize = bias.shape.split_last().map_or(1, |(_, leading)| leading.iter().product());
     if rows != 1 {
@@ -79,7 +81,9 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
             let weight = if flag("transB")? { b } else { b.transposed(&[1, 0]) };
             with_constant(builder, operation, (left, &Scale::PerTensor(a.scale), rows), &weight, &output)
         }
-        Operand::Value(_) if operation.operand_count() > 2 => Err("it adds a bias to a product of two activations".into()),
+        Operand::Value(_) if operation.operand_count() > 2 => {
+            Err("it adds a bias to a product of two activations".into())
+        }
         Operand::Value(b) => {
             let mut right = builder.tensor(&node, &b, Form::Network)?;
             if flag("transB")? {
@@ -103,7 +107,13 @@ pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
     {
         let left = builder.tensor(&node, a, Form::Network)?;
         let rows: usize = a.shape.split_last().map_or(1, |(_, leading)| leading.iter().product());
-        return with_constant(builder, operation, (left, &Scale::PerTensor(a.scale), rows), &b.transposed(&[1, 0]), &output);
+        return with_constant(
+            builder,
+            operation,
+            (left, &Scale::PerTensor(a.scale), rows),
+            &b.transposed(&[1, 0]),
+            &output,
+        );
     }
     let (left, left_rank) = matrix_operand(builder, &node, &a, "a", true)?;
     let (right, right_rank) = matrix_operand(builder, &node, &b, "b", false)?;

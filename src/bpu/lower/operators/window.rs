@@ -5,10 +5,7 @@ use crate::bpu::lower::{
     values::{Operand, QuantizedConstant, QuantizedValue, operand, result},
 };
 use crate::bpu::model::{AveragePool, Convolution, MaxPool, Operator};
-use hb_dialects::{
-    hfloat::Window,
-    ir::OperationAttributes,
-};
+use hb_dialects::{hfloat::Window, ir::OperationAttributes};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// A window over height and width; one spatial dimension is taken as width.

@@ -206,7 +206,9 @@ pub(crate) mod tests {
                     Ok(operation) => return Some(operation),
                     Err(DecodeError::BadValue { at, .. }) => {
                         // Absent fields are zeros; flags and regions come right with zeros as well.
-                        bytes.get_mut(at..at + 60).map(|slice| slice.fill(0));
+                        if let Some(slice) = bytes.get_mut(at..at + 60) {
+                            slice.fill(0);
+                        }
                     }
                     Err(_) => return None,
                 }

@@ -209,8 +209,9 @@ fn operators_page() -> Page {
         let operation =
             if operator.dialect.is_empty() { "(rewritten)".to_owned() } else { format!("`{}`", operator.dialect) };
         let versions: Vec<String> = operator.versions.iter().map(i64::to_string).collect();
-        let attributes: Vec<String> =
+        let mut attributes: Vec<String> =
             operator.attributes.iter().map(|attribute| format!("`{}`", attribute.name)).collect();
+        attributes.dedup();
         // Writing to a String cannot fail.
         let _ =
             writeln!(text, "| {} | {operation} | {} | {} |", operator.name, versions.join(", "), attributes.join(", "));

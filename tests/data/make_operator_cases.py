@@ -222,6 +222,13 @@ def activations():
     case("HardSwish", "corners", np.array([-3, -3.5, 3, 3.5, 0, -1.5, 1.5, 1e6, -1e6], np.float32))
 
 
+def dropout():
+    for opset in versions("Dropout"):
+        case("Dropout", f"opset_{opset}", values(2, 3, 4), opset=opset)
+    case("Dropout", "ratio_opset_7", values(2, 3), opset=7, ratio=0.25)
+    case("Dropout", "ratio_and_training_mode", values(2, 3), Weight(np.float32(0.25)), Weight(np.array(False)))
+
+
 def pools():
     x = values(2, 3, 7, 8)
     forms = {
@@ -622,8 +629,8 @@ def networks():
             {"a": values(2, 3), "b": values(3, 4), "c": values(4)}, "y")
 
 
-FAMILIES = [conv, batch_normalization, elementwise, activations, pools, matrices, softmax, concat, slices, pads, shapes, gather,
-            cast, constants, encodings, networks]
+FAMILIES = [conv, batch_normalization, elementwise, activations, dropout, pools, matrices, softmax, concat, slices, pads,
+            shapes, gather, cast, constants, encodings, networks]
 
 
 def main():

@@ -7,6 +7,8 @@
 mod constants;
 mod convolution;
 mod elementwise;
+#[cfg(test)]
+mod latency_tests;
 mod layout;
 mod matmul;
 mod plan;

@@ -24,7 +24,16 @@ struct Place {
     /// Nodes between which its contents matter.
     first: usize,
     last: usize,
+    /// How often a node reads it.
+    reads: u64,
     memory: Option<Memory>,
+}
+
+impl Place {
+    /// What it takes of L1M when it stays there.
+    fn buffer(&self, machine: &Machine) -> Buffer {
+        Buffer { bytes: self.bytes, alignment: machine.alignment, first: self.first, last: self.last }
+    }
 }
 
 pub struct Storage {
@@ -101,12 +110,7 @@ impl Storage {
             let place =
                 place.ok_or_else(|| LowerError::Plan(format!("tensor {} cannot stay in L1M", resident.tensor)))?;
             place.memory = Some(Memory::Local { address: resident.address });
-            buffers.push(Buffer {
-                bytes: place.bytes,
-                alignment: machine.alignment,
-                first: place.first,
-                last: place.last,
-            });
+            buffers.push(place.buffer(machine));
         }
         let addresses = residents.iter().map(|resident| resident.address).collect();
         let solution = Solution { addresses, bytes: machine.l1m_bytes };
@@ -148,21 +152,27 @@ impl Storage {
         let constant = |tensor: usize| segment.tensors.get(tensor).is_some_and(|tensor| tensor.data.is_some());
         let mut candidates: Vec<&Place> = storage.places.iter().collect();
         candidates.retain(|place| place.memory.is_none() && !constant(place.tensor) && place.bytes <= capacity);
-        candidates.sort_by_key(|place| (place.last - place.first, place.bytes, place.tensor));
-        let buffers: Vec<Buffer> = candidates
-            .iter()
-            .map(|place| Buffer {
-                bytes: place.bytes,
-                alignment: machine.alignment,
-                first: place.first,
-                last: place.last,
-            })
-            .collect();
-        let addresses = allocate_some(&buffers, capacity)?;
-        let placed = candidates.iter().zip(addresses).filter_map(|(place, address)| {
-            address.map(|address| Resident { tensor: place.tensor, address, bytes: place.bytes })
-        });
-        Ok(placed.collect())
+        let mut best: (u64, Vec<Resident>) = (0, Vec::new());
+        // Which order packs best depends on the network; trying all costs little.
+        let orders: [fn(&Place) -> [u64; 2]; 3] = [
+            |place| [(place.last - place.first) as u64, place.bytes],
+            |place| [u64::MAX - place.bytes, place.first as u64],
+            |place| [place.first as u64, place.bytes],
+        ];
+        for order in orders {
+            candidates.sort_by_key(|place| (order(place), place.tensor));
+            let buffers: Vec<Buffer> = candidates.iter().map(|place| place.buffer(machine)).collect();
+            let addresses = allocate_some(&buffers, capacity)?;
+            let placed = candidates.iter().zip(addresses).filter_map(|(place, address)| Some((*place, address?)));
+            let placed: Vec<(&Place, u64)> = placed.collect();
+            let saved = placed.iter().map(|(place, _)| place.bytes.saturating_mul(place.reads + 1)).sum();
+            if saved > best.0 {
+                let resident =
+                    |&(place, address): &(&Place, u64)| Resident { tensor: place.tensor, address, bytes: place.bytes };
+                best = (saved, placed.iter().map(resident).collect());
+            }
+        }
+        Ok(best.1)
     }
 
     /// Inputs, outputs and aliases; everything else has no memory yet.
@@ -189,6 +199,7 @@ impl Storage {
                     LowerError::Malformed(format!("node '{}' reads tensor {} before it is made", node.name, id.0))
                 })?;
                 place.last = time;
+                place.reads += 1;
             }
             for id in &node.outputs {
                 match (&node.operator, node.inputs.first()) {
@@ -230,7 +241,7 @@ impl Storage {
         memory: Option<Memory>,
     ) -> Result<(), LowerError> {
         let tensor = segment.tensor(id).ok_or_else(|| LowerError::Malformed(format!("there is no tensor {}", id.0)))?;
-        let place = Place { tensor: id.0, bytes: byte_count(tensor)?, first: time, last: time, memory };
+        let place = Place { tensor: id.0, bytes: byte_count(tensor)?, first: time, last: time, reads: 0, memory };
         self.places.push(place);
         self.name(id, Some(self.places.len() - 1))
     }

@@ -252,6 +252,56 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    /// Small networks, so that some tensors stay in L1M, some go to DDR, and slots of one node meet those of the next.
+    #[test]
+    fn networks(
+        sizes in [2usize..9, 2usize..9], channels in 1usize..12, picks in prop::collection::vec(any::<u16>(), 40),
+        length in 2usize..9, memory in 300u64..4000,
+    ) {
+        let mut picks = picks.into_iter().map(usize::from).cycle();
+        let mut pick = |below: usize| picks.next().unwrap_or(0) % below.max(1);
+        let mut segment = Segment::default();
+        let mut values = vec![segment.add_input(tensor(&[1, sizes[0], sizes[1], channels], Element::I8, 0.5))];
+        for index in 0..length {
+            let x = values[pick(values.len())];
+            let shape = segment.tensor(x).unwrap().shape.clone();
+            let (operator, operands) = match pick(7) {
+                0 | 1 => {
+                    let depthwise = pick(3) == 0;
+                    let (filters, depth) = if depthwise { (shape[3], 1) } else { (1 + pick(12), shape[3]) };
+                    let w = tensor(&[filters, 3, 3, depth], Element::I8, 0.02);
+                    let w = segment.add_tensor(constant(w, index as u64));
+                    let group = if depthwise { shape[3] } else { 1 };
+                    let stride = 1 + pick(2);
+                    let convolution = Convolution { strides: [stride; 2], pads: [1; 4], group, ..Convolution::default() };
+                    (Operator::Convolution(convolution), vec![x, w])
+                }
+                2 => {
+                    let y = values.iter().copied().find(|y| *y != x && segment.tensor(*y).unwrap().shape == shape);
+                    (Operator::Add { clamp: None }, vec![x, y.unwrap_or(x)])
+                }
+                3 => (Operator::MaxPool(MaxPool { kernel: [2; 2], strides: [1; 2], pads: [1; 4], dilations: [1; 2] }), vec![x]),
+                4 => (Operator::Concat { axis: 3 }, vec![x, x]),
+                5 => (Operator::Transpose { permutation: vec![0, 2, 1, 3] }, vec![x]),
+                _ => (Operator::Reshape, vec![x]),
+            };
+            let shapes: Vec<&[usize]> = operands.iter().map(|id| segment.tensor(*id).unwrap().shape.as_slice()).collect();
+            let result = crate::bpu::model::output_shape(&operator, &shapes).unwrap();
+            // A reshape folds columns into channels.
+            let result = result.unwrap_or_else(|| vec![1, shape[1], 1, shape[2] * shape[3]]);
+            let scale = 0.5;
+            values.push(segment.add_node(format!("n{index}"), operator, &operands, tensor(&result, Element::I8, scale)));
+        }
+        let output = *values.last().unwrap();
+        segment.outputs.push(output);
+        segment.outputs.push(values[pick(values.len())]);
+        prop_assume!(compare(&segment, memory).is_some());
+    }
+}
+
 /// A node on an i8 image, weights by shape.
 fn convolution(x: &[usize], w: &[usize], attributes: Convolution) -> Segment {
     let mut segment = Segment::default();

@@ -4,9 +4,10 @@
 //! trade one axis against another while the estimate falls. "Does it fit?" is always asked of the allocator itself.
 
 use super::super::allocate::AllocationError;
+use super::super::isa::Region;
 use super::apply::{Layout, Tiling};
 use super::machine::Machine;
-use super::{Operand, Tiled};
+use super::{Memory, Operand, Tiled};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssignError {
@@ -129,6 +130,10 @@ fn resized(operator: &dyn Tiled, tiling: &Tiling, changes: &[(usize, bool)]) -> 
     operator.legal(&resized.tile).then_some(resized)
 }
 
+/// How much of the first load of a constant delays its operator: it depends on nothing, so mostly it runs while earlier
+/// operators compute.
+const NOT_AHEAD: f64 = 0.1;
+
 /// About how many cycles the operator takes: the longer of transfers and computation, plus what cannot overlap at both ends.
 pub fn estimate(operator: &dyn Tiled, tiling: &Tiling, machine: &Machine) -> f64 {
     let trips = tiling.trips(operator);
@@ -137,7 +142,11 @@ pub fn estimate(operator: &dyn Tiled, tiling: &Tiling, machine: &Machine) -> f64
     let (mut transfers, mut ends) = (0.0, 0.0);
     for operand in operator.operands() {
         let Some((once, all)) = transfer(operator, operand, tiling, &trips, machine) else { continue };
-        ends += once;
+        let ahead = matches!(
+            operand.placement().map(|placement| placement.memory),
+            Some(Memory::Ddr { region: Region::Constants, .. })
+        );
+        ends += if ahead { once * NOT_AHEAD } else { once };
         transfers += all;
     }
     let one = operator.cycles(&tiling.tile);

@@ -84,7 +84,7 @@ impl Executable {
     fn compile_folded(graph: Graph, options: Options) -> Result<Executable, Error> {
         let kept = observed(&graph, &options.observe);
         let target = Target::host()?;
-        let prepared = prepare(graph, &kept)?;
+        let prepared = prepare(graph, &kept, &target)?;
         let objects: Result<Vec<Vec<u8>>, Error> = prepared
             .kernels
             .par_chunks(KERNELS_PER_MODULE)
@@ -94,7 +94,7 @@ impl Executable {
         let jit = Jit::link(&objects?)?;
         let entries: Result<Vec<Entry>, Error> =
             (0..prepared.kernels.len()).map(|n| jit.entry(&kernel_name(n))).collect();
-        let works: Vec<Work> = prepared.kernels.iter().map(|kernel| emit::work(kernel, &target)).collect();
+        let works: Vec<Work> = prepared.kernels.iter().map(|kernel| emit::work(kernel)).collect();
         let scratch = works.iter().map(|work| work.scratch.next_multiple_of(ALIGNMENT)).max().unwrap_or(0);
         Ok(Executable {
             prepared,

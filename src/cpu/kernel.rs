@@ -3,6 +3,7 @@
 //! Two computations that differ only in *which* tensors they touch give equal kernels, so a network's repeated layers are
 //! compiled once.
 
+use super::contraction::Contraction;
 use super::element::{Element, Scalar};
 use super::error::Error;
 use super::expression::{Expression, Kind, TensorId, axis, index, load};
@@ -19,6 +20,8 @@ pub(crate) struct Kernel {
     pub reduction: Option<KernelReduction>,
     /// The flat index written, from the output axes.
     pub store: Expression,
+    /// How it is blocked, when it is a matrix product.
+    pub contraction: Option<Contraction>,
 }
 
 #[derive(Clone, Debug)]
@@ -116,6 +119,7 @@ impl Kernel {
                 finish: flat(&reduction.finish),
             }),
             store: flatten(&at, shape_of(compute.output)),
+            contraction: None,
         };
         Ok((kernel.without_unit_axes().with_merged_axes(), operands))
     }
@@ -151,6 +155,7 @@ impl Kernel {
                 finish: replace(&reduction.finish),
             }),
             store: replace(&self.store),
+            contraction: None,
         }
     }
 

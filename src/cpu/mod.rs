@@ -5,6 +5,7 @@
 //! See `docs/decisions/0010-cpu-backend.md`.
 
 mod array;
+mod contraction;
 mod element;
 mod emit;
 mod error;

@@ -4,12 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::array::{Array, byte_count};
+use super::contraction::Contraction;
 use super::error::Error;
 use super::expression::TensorId;
 use super::fuse::fuse;
 use super::graph::{Check, Compute, Graph};
 use super::kernel::Kernel;
 use super::memory::{Buffer, plan};
+use super::target::Target;
 
 /// Where a tensor's bytes are while a network runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,16 +46,20 @@ pub(crate) struct Prepared {
     pub places: Vec<Option<Place>>,
 }
 
-pub(crate) fn prepare(mut graph: Graph, kept: &HashSet<TensorId>) -> Result<Prepared, Error> {
+pub(crate) fn prepare(mut graph: Graph, kept: &HashSet<TensorId>, target: &Target) -> Result<Prepared, Error> {
     remove_dead(&mut graph, kept);
     fuse(&mut graph, kept);
     let mut kernels = Kernels::default();
     let mut computed = Vec::new();
-    for compute in &graph.computes {
-        let (kernel, operands) = Kernel::new(&graph, compute)?;
+    let mut packed = HashMap::new();
+    for compute in std::mem::take(&mut graph.computes) {
+        let (mut kernel, mut operands) = Kernel::new(&graph, &compute)?;
+        block(&mut graph, &mut kernel, &mut operands, &mut packed, target)?;
         computed.push((kernels.intern(kernel), operands));
+        graph.computes.push(compute);
     }
-    let (places, constants, arena) = place(&graph)?;
+    let read: Vec<Vec<TensorId>> = computed.iter().map(|(_, operands)| operands.clone()).collect();
+    let (places, constants, arena) = place(&graph, &read)?;
     let lookup = |id: TensorId, node: &str| {
         let place = places.get(graph.storage(id).0).copied().flatten();
         place.ok_or_else(|| Error::invalid(node, "reads a tensor that nothing writes"))
@@ -91,6 +97,38 @@ fn remove_dead(graph: &mut Graph, kept: &HashSet<TensorId>) {
     graph.computes = alive;
 }
 
+/// Decides how a matrix product is blocked, and packs its constant operand.
+fn block(
+    graph: &mut Graph,
+    kernel: &mut Kernel,
+    operands: &mut [TensorId],
+    packed: &mut HashMap<(TensorId, String), TensorId>,
+    target: &Target,
+) -> Result<(), Error> {
+    let data = |operand: usize| {
+        let id = operands.get(operand)?;
+        graph.tensor(*id)?.data.clone()
+    };
+    let Some(plan) = Contraction::of(kernel, &|operand| data(operand).is_some(), target) else { return Ok(()) };
+    if let (true, Some(array), Some(&id)) = (plan.packed, data(plan.a), operands.get(plan.a)) {
+        // Two computations may share weights; they share the packed ones only if they pack alike.
+        let key = (id, format!("{plan:?} {:?}", kernel.all_extents()));
+        let id = match packed.get(&key) {
+            Some(id) => *id,
+            None => {
+                let id = graph.add_constant("", Arc::new(plan.pack(kernel, &array)?))?;
+                packed.insert(key, id);
+                id
+            }
+        };
+        if let Some(operand) = operands.get_mut(plan.a) {
+            *operand = id;
+        }
+    }
+    kernel.contraction = Some(plan);
+    Ok(())
+}
+
 #[derive(Default)]
 struct Kernels {
     list: Vec<Kernel>,
@@ -109,7 +147,7 @@ impl Kernels {
 }
 
 /// Addresses for inputs, outputs, constants and everything between.
-fn place(graph: &Graph) -> Result<(Vec<Option<Place>>, Vec<Arc<Array>>, usize), Error> {
+fn place(graph: &Graph, read: &[Vec<TensorId>]) -> Result<(Vec<Option<Place>>, Vec<Arc<Array>>, usize), Error> {
     let mut places: Vec<Option<Place>> = vec![None; graph.tensors.len()];
     let mut constants = Vec::new();
     let set = |id: TensorId, place: Place, places: &mut Vec<Option<Place>>| {
@@ -117,9 +155,12 @@ fn place(graph: &Graph) -> Result<(Vec<Option<Place>>, Vec<Arc<Array>>, usize), 
             *slot = Some(place);
         }
     };
-    for (position, tensor) in graph.tensors.iter().enumerate() {
-        if let Some(data) = &tensor.data {
-            set(TensorId(position), Place::Constant(constants.len()), &mut places);
+    // Only constants that something reads: what was packed or folded need not stay in memory.
+    let checked = graph.computes.iter().flat_map(|compute| compute.checks.iter().map(|check| &check.tensor));
+    for id in read.iter().flatten().chain(checked).chain(&graph.outputs) {
+        if let (Some(data), Some(None)) = (graph.tensor(*id).and_then(|tensor| tensor.data.as_ref()), places.get(id.0))
+        {
+            set(*id, Place::Constant(constants.len()), &mut places);
             constants.push(data.clone());
         }
     }
@@ -127,9 +168,9 @@ fn place(graph: &Graph) -> Result<(Vec<Option<Place>>, Vec<Arc<Array>>, usize), 
     graph.outputs.iter().enumerate().for_each(|(n, id)| set(graph.storage(*id), Place::Output(n), &mut places));
     let mut lives: HashMap<TensorId, (usize, usize)> = HashMap::new();
     let mut order = Vec::new();
-    for (step, compute) in graph.computes.iter().enumerate() {
+    for (step, (compute, read)) in graph.computes.iter().zip(read).enumerate() {
         let checked = compute.checks.iter().map(|check| check.tensor);
-        for id in compute.operands().into_iter().chain(checked).chain([compute.output]).map(|id| graph.storage(id)) {
+        for id in read.iter().copied().chain(checked).chain([compute.output]).map(|id| graph.storage(id)) {
             if places.get(id.0) == Some(&None) {
                 let life = lives.entry(id).or_insert_with(|| {
                     order.push(id);

@@ -17,9 +17,9 @@ use super::error::Error;
 /// A processor to emit code for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    triple: String,
-    processor: String,
-    features: String,
+    pub(crate) triple: String,
+    pub(crate) processor: String,
+    pub(crate) features: String,
     /// How many f32 a vector register holds.
     pub(crate) lanes: usize,
     /// How many vector registers there are.

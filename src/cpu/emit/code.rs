@@ -165,22 +165,6 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
         Ok(())
     }
 
-    /// Runs `body` only where `condition` holds.
-    pub(crate) fn when(
-        &self,
-        condition: IntValue<'ctx>,
-        body: &mut dyn FnMut() -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let then = self.context.append_basic_block(self.function, "then");
-        let after = self.context.append_basic_block(self.function, "after");
-        self.builder.build_conditional_branch(condition, then, after)?;
-        self.builder.position_at_end(then);
-        body()?;
-        self.builder.build_unconditional_branch(after)?;
-        self.builder.position_at_end(after);
-        Ok(())
-    }
-
     /// Nested loops over a box; `body` gets the positions.
     pub(crate) fn for_box(
         &self,
@@ -221,20 +205,6 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
             ValueKind::Basic(value) => Ok(value),
             ValueKind::Instruction(_) => Err(Error::llvm("calling an intrinsic", format!("{name} gives no value"))),
         }
-    }
-
-    /// A call of an intrinsic that gives nothing.
-    pub(crate) fn intrinsic_void(
-        &self,
-        name: &str,
-        kinds: &[BasicTypeEnum<'ctx>],
-        arguments: &[BasicMetadataValueEnum<'ctx>],
-    ) -> Result<(), Error> {
-        let missing = || Error::llvm("calling an intrinsic", format!("{name} is not known to this LLVM"));
-        let function =
-            Intrinsic::find(name).and_then(|found| found.get_declaration(self.module, kinds)).ok_or_else(missing)?;
-        self.builder.build_call(function, arguments, "")?;
-        Ok(())
     }
 
     /// Lets the backend join a multiplication and an addition into one instruction that rounds once.

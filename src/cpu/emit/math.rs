@@ -94,7 +94,7 @@ impl<'ctx> Float<'_, '_, 'ctx> {
     }
 
     fn fused(&self, a: FloatValue<'ctx>, b: FloatValue<'ctx>, c: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
-        float(self.0.intrinsic("llvm.fma", &[self.0.context.f32_type().into()], &[a.into(), b.into(), c.into()])?)
+        float(self.0.intrinsic("llvm.fmuladd", &[self.0.context.f32_type().into()], &[a.into(), b.into(), c.into()])?)
     }
 
     fn call(&self, name: &str, value: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {

@@ -5,6 +5,7 @@
 //! on how they are split, so any number of threads gives the same bits.
 
 pub(crate) mod code;
+mod contraction;
 mod loops;
 mod math;
 mod value;
@@ -36,12 +37,14 @@ pub(crate) struct Arguments<'ctx> {
     pub operands: Vec<PointerValue<'ctx>>,
     pub begin: IntValue<'ctx>,
     pub end: IntValue<'ctx>,
-    #[allow(dead_code)]
     pub scratch: PointerValue<'ctx>,
 }
 
-pub(crate) fn work(kernel: &Kernel, _target: &Target) -> Work {
-    loops::work(kernel)
+pub(crate) fn work(kernel: &Kernel) -> Work {
+    match &kernel.contraction {
+        Some(plan) => contraction::work(kernel, plan),
+        None => loops::work(kernel),
+    }
 }
 
 /// Adds the kernel's function to the module.
@@ -71,7 +74,10 @@ pub(crate) fn emit<'ctx>(
         begin: integer(count + 2)?,
         end: integer(count + 3)?,
     };
-    loops::emit(&code, kernel, &arguments)?;
+    match &kernel.contraction {
+        Some(plan) => contraction::emit(&code, kernel, plan, &arguments)?,
+        None => loops::emit(&code, kernel, &arguments)?,
+    }
     code.builder.build_return(None)?;
     emit_entry(context, module, name, body, count, target)
 }

@@ -7,21 +7,21 @@
 use melior::Context;
 use melior::ir::attribute::{ArrayAttribute, DictionaryAttribute, StringAttribute};
 use melior::ir::operation::OperationLike;
-use melior::ir::{Attribute, Identifier, OperationRef, TypeLike};
-use mlir_sys::{mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults};
+use melior::ir::{Attribute, AttributeLike, Identifier, OperationRef, TypeLike};
+use mlir_sys::{mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults, mlirStringAttrGetValue};
 
 /// The attribute that holds the name of an argument or result.
 pub const NAME: &str = "hfloat.name";
 /// The function that a network is.
 pub const FUNCTION: &str = "main";
 
-/// Names of a function's arguments; one without a name is `input_{index}`.
+/// Names of a function's arguments; one without a name, or with an empty one, is `input_{index}`.
 pub fn input_names(function: OperationRef<'_, '_>) -> Vec<String> {
     let count = counts(function).map_or(0, |(inputs, _)| inputs);
     names(function, "arg_attrs", "input", count)
 }
 
-/// Names of a function's results; one without a name is `output_{index}`.
+/// Names of a function's results; one without a name, or with an empty one, is `output_{index}`.
 pub fn output_names(function: OperationRef<'_, '_>) -> Vec<String> {
     let count = counts(function).map_or(0, |(_, results)| results);
     names(function, "res_attrs", "output", count)
@@ -53,7 +53,10 @@ fn names(function: OperationRef<'_, '_>, attribute: &str, default: &str, count: 
 
 fn name_in(dictionary: Attribute<'_>) -> Option<String> {
     let name = DictionaryAttribute::try_from(dictionary).ok()?.element_by_name(NAME)?;
-    Some(StringAttribute::try_from(name).ok()?.value().to_owned())
+    let name = StringAttribute::try_from(name).ok()?;
+    // SAFETY: the attribute is a string. MLIR's empty string has no address, which melior's `value` does not allow for.
+    let empty = unsafe { mlirStringAttrGetValue(name.to_raw()).length == 0 };
+    (!empty).then(|| name.value().to_owned())
 }
 
 /// The value of `arg_attrs` or `res_attrs` that gives these names.

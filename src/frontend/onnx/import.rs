@@ -140,7 +140,7 @@ fn build_module<'c>(context: &'c Context, graph: &Graph) -> Result<Module<'c>, O
         TypeAttribute::new(FunctionType::new(context, &inputs, &results).into()),
         region,
         &attributes,
-        named_location(context, &graph.name),
+        named_location(context, if graph.name.is_empty() { FUNCTION } else { &graph.name }),
     );
     let module = Module::new(unknown);
     module.body().append_operation(function);

@@ -12,7 +12,6 @@
 //! * [`check`] gives every node a unique name, sorts nodes topologically, and rejects graphs with undefined, doubly defined
 //!   or unproduced values;
 //! * [`normalize`] brings every node to the form of opset 22 with the table in [`operators`].
-//!
 //! * [`import`] builds one `hfloat` operation per node.
 //!
 //! Back: [`export`] makes a [`model::Model`] of `hfloat` and quantized functions, [`write`] makes that a file.

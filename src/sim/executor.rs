@@ -3,7 +3,7 @@
 use super::array::Array;
 use crate::hbm::ElementType;
 
-/// An input or an output of a model.
+/// An input of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorSpecification {
     pub name: String,
@@ -45,7 +45,8 @@ pub struct ExecutionError(pub String);
 pub trait ModelExecutor: Send + Sync {
     fn inputs(&self) -> &[TensorSpecification];
 
-    fn outputs(&self) -> &[TensorSpecification];
+    /// Names, in the order of the results of [`ModelExecutor::run`].
+    fn outputs(&self) -> &[String];
 
     /// `inputs` are in the order of [`ModelExecutor::inputs`], of the types and shapes that these accept.
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError>;

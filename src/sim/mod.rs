@@ -7,6 +7,7 @@ pub mod executor;
 pub mod infer;
 pub mod inputs;
 pub mod machine;
+pub mod network;
 pub mod npy;
 mod npy_header;
 pub mod open;

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::executor::{ExecutionError, ModelExecutor};
+use super::network::{JitLoader, Network};
 use super::perf::{Performance, performance};
-use super::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource, Runner, RunnerError, timelines};
+use super::runner::{Runner, RunnerError, timelines};
 use crate::hbm::{Hbm, HbmError, target_digest};
 use crate::target::{Target, TargetError};
 
@@ -17,6 +18,8 @@ pub enum OpenError {
     Runner { path: PathBuf, source: RunnerError },
     #[error("{path}: {source}")]
     Target { path: PathBuf, source: TargetError },
+    #[error("{path}: {source}")]
+    Network { path: PathBuf, source: ExecutionError },
     #[error("{path}: running {kind} models is not supported yet; compile it with hb_compile and run the .hbm")]
     NotYet { path: PathBuf, kind: &'static str },
     #[error(
@@ -79,8 +82,15 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
             Ok(OpenModel { executor: Box::new(runner), kind, march })
         }
         "caffemodel" if options.proto.is_none() => Err(OpenError::ProtoMissing { path: path_of_error() }),
+        "onnx" => network(path, kind, Network::from_onnx(path)),
+        "mlir" | "bc" => network(path, kind, Network::from_mlir(path)),
         kind => Err(OpenError::NotYet { path: path_of_error(), kind }),
     }
+}
+
+fn network(path: &Path, kind: &'static str, network: Result<Network, ExecutionError>) -> Result<OpenModel, OpenError> {
+    let network = network.map_err(|source| OpenError::Network { path: path.to_owned(), source })?;
+    Ok(OpenModel { executor: Box::new(network), kind, march: None })
 }
 
 /// Predicts how fast the compiled model at `path` runs.
@@ -98,16 +108,6 @@ pub fn predict(path: &Path) -> Result<Performance, OpenError> {
         performance.summary.notes.push(note);
     }
     Ok(performance)
-}
-
-/// Makes cpu segments by compiling their IR for this machine.
-struct JitLoader;
-
-impl CpuSegmentLoader for JitLoader {
-    fn load(&self, source: &CpuSegmentSource<'_>) -> Result<Box<dyn CpuSegmentExecutor>, ExecutionError> {
-        let _ = source;
-        Err(ExecutionError("running cpu segments is not supported yet".into()))
-    }
 }
 
 #[cfg(test)]

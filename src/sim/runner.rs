@@ -54,7 +54,7 @@ pub struct Runner {
     target: Target,
     segments: Vec<SegmentRunner>,
     inputs: Vec<TensorSpecification>,
-    outputs: Vec<TensorSpecification>,
+    outputs: Vec<String>,
 }
 
 fn specification(tensor: &TensorDescription) -> TensorSpecification {
@@ -101,7 +101,7 @@ impl Runner {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             inputs: manifest.inputs.iter().map(specification).collect(),
-            outputs: manifest.outputs.iter().map(specification).collect(),
+            outputs: manifest.outputs.iter().map(|tensor| tensor.name.clone()).collect(),
             manifest: manifest.clone(),
             target,
             segments,
@@ -170,7 +170,7 @@ impl ModelExecutor for Runner {
         &self.inputs
     }
 
-    fn outputs(&self) -> &[TensorSpecification] {
+    fn outputs(&self) -> &[String] {
         &self.outputs
     }
 

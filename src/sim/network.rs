@@ -1,0 +1,391 @@
+//! Networks that are not compiled for a target, and cpu segments: both run on this machine's CPU backend.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hb_dialects::ir;
+use hb_dialects::pass::PassFailure;
+use melior::Context;
+use melior::ir::{Module, OperationRef};
+
+use super::array::Array;
+use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
+use super::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource};
+use crate::cpu::{self, FloatExecutable, Options};
+use crate::frontend::mlir;
+use crate::frontend::names::FUNCTION;
+use crate::frontend::onnx::model::{Dimension, Model};
+use crate::frontend::onnx::{self, ImportOptions};
+use crate::hbm::ElementType;
+
+/// Compiled forms of one network that are kept: one per combination of input shapes.
+const MAXIMUM_FORMS: usize = 16;
+
+fn failed(error: impl ToString) -> ExecutionError {
+    ExecutionError(error.to_string())
+}
+
+const ELEMENTS: [(cpu::Element, ElementType); 9] = [
+    (cpu::Element::F32, ElementType::F32),
+    (cpu::Element::F64, ElementType::F64),
+    (cpu::Element::F16, ElementType::F16),
+    (cpu::Element::I64, ElementType::I64),
+    (cpu::Element::I32, ElementType::I32),
+    (cpu::Element::I16, ElementType::I16),
+    (cpu::Element::I8, ElementType::I8),
+    (cpu::Element::U8, ElementType::U8),
+    (cpu::Element::Bool, ElementType::Bool),
+];
+
+fn from_cpu(element: cpu::Element) -> Result<ElementType, ExecutionError> {
+    let found = ELEMENTS.iter().find(|(from, _)| *from == element);
+    found.map(|(_, to)| *to).ok_or_else(|| failed(format!("elements of type {element} cannot be stored as .npy")))
+}
+
+fn to_cpu(element: ElementType) -> Result<cpu::Element, ExecutionError> {
+    let found = ELEMENTS.iter().find(|(_, from)| *from == element);
+    found.map(|(to, _)| *to).ok_or_else(|| failed(format!("the CPU backend has no {element}")))
+}
+
+fn element_of(element: onnx::tensor::ElementType) -> ElementType {
+    use onnx::tensor::ElementType as Onnx;
+    match element {
+        Onnx::F16 => ElementType::F16,
+        Onnx::F32 => ElementType::F32,
+        Onnx::F64 => ElementType::F64,
+        Onnx::I8 => ElementType::I8,
+        Onnx::I16 => ElementType::I16,
+        Onnx::I32 => ElementType::I32,
+        Onnx::I64 => ElementType::I64,
+        Onnx::U8 => ElementType::U8,
+        Onnx::U16 => ElementType::U16,
+        Onnx::U32 => ElementType::U32,
+        Onnx::U64 => ElementType::U64,
+        Onnx::Bool => ElementType::Bool,
+    }
+}
+
+/// Where the network comes from.
+enum Source {
+    /// Compiled anew for every combination of input shapes.
+    Onnx(Box<Model>),
+    /// Static shapes: compiled once.
+    Mlir,
+}
+
+/// A float or quantized network, run as its operations say.
+pub struct Network {
+    source: Source,
+    inputs: Vec<TensorSpecification>,
+    outputs: Vec<String>,
+    /// By the shapes of the inputs.
+    forms: Mutex<HashMap<Vec<Vec<usize>>, Arc<FloatExecutable>>>,
+}
+
+impl Network {
+    /// An ONNX file. Dimensions that the model leaves open are those of the arrays given.
+    pub fn from_onnx(path: &Path) -> Result<Self, ExecutionError> {
+        let model = onnx::load(path).map_err(failed)?;
+        let inputs = model.graph.inputs.iter().map(|input| {
+            let (Some(element), Some(shape)) = (input.element, &input.shape) else {
+                return Err(failed(format!("input {:?} has no element type or no shape", input.name)));
+            };
+            let dims = shape.iter().map(|dimension| match dimension {
+                Dimension::Fixed(size) => Some(*size),
+                Dimension::Named(_) => None,
+            });
+            Ok(TensorSpecification {
+                name: input.name.clone(),
+                element_type: element_of(element),
+                dims: dims.collect(),
+            })
+        });
+        Ok(Self {
+            inputs: inputs.collect::<Result<_, _>>()?,
+            outputs: model.graph.outputs.iter().map(|output| output.name.clone()).collect(),
+            source: Source::Onnx(Box::new(model)),
+            forms: Mutex::default(),
+        })
+    }
+
+    /// MLIR text or bytecode at the `hfloat` or `quant` level, with static shapes.
+    pub fn from_mlir(path: &Path) -> Result<Self, ExecutionError> {
+        let context = crate::pipeline::context();
+        let module = mlir::read(&context, path).map_err(failed)?;
+        let executable = compile(&context, &module, FUNCTION)?;
+        let specification = |(name, element, shape): (&str, cpu::Element, &[usize])| {
+            let dims = shape.iter().copied().map(Some).collect();
+            Ok(TensorSpecification { name: name.to_owned(), element_type: from_cpu(element)?, dims })
+        };
+        let inputs: Vec<TensorSpecification> =
+            executable.inputs().map(specification).collect::<Result<_, ExecutionError>>()?;
+        let outputs = executable.outputs().map(|(name, ..)| name.to_owned()).collect();
+        let shapes = executable.inputs().map(|(_, _, shape)| shape.to_vec()).collect();
+        let forms = Mutex::new(HashMap::from([(shapes, Arc::new(executable))]));
+        Ok(Self { source: Source::Mlir, inputs, outputs, forms })
+    }
+
+    /// The network compiled for inputs of these shapes.
+    fn form(&self, shapes: Vec<Vec<usize>>) -> Result<Arc<FloatExecutable>, ExecutionError> {
+        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(form) = forms.get(&shapes) {
+            return Ok(Arc::clone(form));
+        }
+        let Source::Onnx(model) = &self.source else {
+            return Err(failed("the network has other input shapes"));
+        };
+        // Not on this thread: it may be a worker that, while it waits for parts of the compilation, takes up another sample and
+        // comes back here, where it holds the lock already.
+        let compiled = std::thread::scope(|scope| scope.spawn(|| self.compile_form(model, &shapes)).join());
+        let form = Arc::new(compiled.map_err(|_| failed("compiling the network failed in an unforeseen way"))??);
+        if forms.len() >= MAXIMUM_FORMS {
+            forms.clear();
+        }
+        forms.insert(shapes, Arc::clone(&form));
+        Ok(form)
+    }
+
+    fn compile_form(&self, model: &Model, shapes: &[Vec<usize>]) -> Result<FloatExecutable, ExecutionError> {
+        let context = crate::pipeline::context();
+        let named = self.inputs.iter().zip(shapes).map(|(input, shape)| (input.name.clone(), shape.clone()));
+        let options = ImportOptions { input_shapes: named.collect() };
+        let module = onnx::import(&context, model.clone(), &options).map_err(failed)?;
+        compile(&context, &module, FUNCTION)
+    }
+}
+
+/// Infers shapes, then compiles the function of that name.
+fn compile(context: &Context, module: &Module<'_>, name: &str) -> Result<FloatExecutable, ExecutionError> {
+    let Some(function) = ir::function_named(module.as_operation(), name) else {
+        return Err(failed(format!("it has no function {name:?}")));
+    };
+    infer_shapes(context, function)?;
+    FloatExecutable::compile(function, Options::default()).map_err(failed)
+}
+
+fn infer_shapes(context: &Context, function: OperationRef<'_, '_>) -> Result<(), ExecutionError> {
+    let messages = Rc::new(RefCell::new(Vec::new()));
+    let sink = Rc::clone(&messages);
+    let handler = context.attach_diagnostic_handler(move |diagnostic| {
+        sink.borrow_mut().push(diagnostic.to_string());
+        true
+    });
+    let pass = crate::float::PASSES.iter().find(|pass| pass.argument == "hfloat-infer-shapes");
+    let result = pass.map_or(Ok(()), |pass| (pass.run)(function, &hb_dialects::pass::Options::default()));
+    context.detach_diagnostic_handler(handler);
+    result.map_err(|failure| match failure {
+        PassFailure::Reported => failed(messages.borrow().join("\n")),
+        PassFailure::Message(message) => failed(message),
+    })
+}
+
+impl ModelExecutor for Network {
+    fn inputs(&self) -> &[TensorSpecification] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[String] {
+        &self.outputs
+    }
+
+    fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
+        let form = self.form(inputs.iter().map(|array| array.dims.clone()).collect())?;
+        let given = |array: &Array| {
+            cpu::Array::from_bytes(to_cpu(array.element_type)?, &array.dims, &array.bytes).map_err(failed)
+        };
+        let mut arrays: HashMap<&str, cpu::Array> = HashMap::new();
+        for (specification, array) in self.inputs.iter().zip(inputs) {
+            arrays.insert(&specification.name, given(array)?);
+        }
+        // By name: what the function takes need not be in the file's order.
+        let ordered: Option<Vec<&cpu::Array>> = form.inputs().map(|(name, ..)| arrays.get(name)).collect();
+        let results = form.run(&ordered.ok_or_else(|| failed("an input has no array"))?).map_err(failed)?;
+        let outputs = results.iter().map(|array| {
+            Ok(Array {
+                element_type: from_cpu(array.element())?,
+                dims: array.shape().to_vec(),
+                bytes: array.as_bytes().to_vec(),
+            })
+        });
+        Ok(Outcome { outputs: outputs.collect::<Result<_, ExecutionError>>()?, latency: None })
+    }
+}
+
+/// Compiles the IR of cpu segments for this machine. A segment's IR is a module with a function of the name of its entry.
+pub struct JitLoader;
+
+impl CpuSegmentLoader for JitLoader {
+    fn load(&self, source: &CpuSegmentSource<'_>) -> Result<Box<dyn CpuSegmentExecutor>, ExecutionError> {
+        let context = crate::pipeline::context();
+        let module = mlir::parse(&context, source.ir, source.name).map_err(failed)?;
+        let executable = compile(&context, &module, source.entry)?;
+        let mut sizes = Vec::new();
+        for (what, buffers, tensors) in [
+            ("input", &source.inputs, executable.inputs().collect::<Vec<_>>()),
+            ("output", &source.outputs, executable.outputs().collect::<Vec<_>>()),
+        ] {
+            if buffers.len() != tensors.len() {
+                let (bound, found) = (buffers.len(), tensors.len());
+                return Err(failed(format!("it binds {bound} {what} buffers, its function has {found}")));
+            }
+            for (buffer, (name, element, shape)) in buffers.iter().zip(tensors) {
+                let bytes = shape.iter().try_fold(element.bytes(), |bytes, size| bytes.checked_mul(*size));
+                if from_cpu(element)? != buffer.element_type || bytes.is_none_or(|bytes| bytes > buffer.bytes) {
+                    let detail = format!(
+                        "{what} {name:?} is {element} of shape {shape:?}, its buffer {:?} holds {} in {} bytes",
+                        buffer.name, buffer.element_type, buffer.bytes
+                    );
+                    return Err(failed(detail));
+                }
+                sizes.push(bytes.unwrap_or(0));
+            }
+        }
+        sizes.truncate(source.inputs.len());
+        Ok(Box::new(JitSegment { executable, input_bytes: sizes }))
+    }
+}
+
+struct JitSegment {
+    executable: FloatExecutable,
+    /// Of the tensors; their buffers may be longer.
+    input_bytes: Vec<usize>,
+}
+
+impl CpuSegmentExecutor for JitSegment {
+    fn run(&self, inputs: &[&[u8]], outputs: &mut [Vec<u8>]) -> Result<(), ExecutionError> {
+        let arrays = self.executable.inputs().zip(inputs.iter().zip(&self.input_bytes));
+        let arrays: Vec<cpu::Array> = arrays
+            .map(|((_, element, shape), (bytes, size))| {
+                let bytes = bytes.get(..*size).ok_or_else(|| failed("a buffer is shorter than its tensor"))?;
+                cpu::Array::from_bytes(element, shape, bytes).map_err(failed)
+            })
+            .collect::<Result<_, _>>()?;
+        let results = self.executable.run(&arrays.iter().collect::<Vec<_>>()).map_err(failed)?;
+        for (output, result) in outputs.iter_mut().zip(results) {
+            let bytes = result.as_bytes();
+            match output.get_mut(..bytes.len()) {
+                Some(slot) => slot.copy_from_slice(bytes),
+                None => return Err(failed("a buffer is shorter than its tensor")),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::infer::{InferRequest, infer};
+    use super::super::npy;
+    use super::super::open::{OpenOptions, open};
+    use super::*;
+    use crate::frontend::onnx::model::{Graph, Node, Value};
+    use crate::hbm::Buffer;
+
+    fn value(name: &str) -> Value {
+        let shape = vec![Dimension::Named("batch".into()), Dimension::Fixed(2)];
+        Value { name: name.into(), element: Some(onnx::tensor::ElementType::F32), shape: Some(shape) }
+    }
+
+    /// y = relu(a) + b, with a batch that the arrays decide.
+    fn model() -> Model {
+        Model {
+            ir_version: 9,
+            opset: 19,
+            other_opsets: vec![],
+            producer_name: String::new(),
+            producer_version: String::new(),
+            domain: String::new(),
+            model_version: 0,
+            doc_string: String::new(),
+            metadata: vec![],
+            graph: Graph {
+                name: "toy".into(),
+                nodes: vec![
+                    Node::new("Relu_0", "Relu", &["a"], &["r"]),
+                    Node::new("Add_0", "Add", &["r", "b"], &["y"]),
+                ],
+                inputs: vec![value("a"), value("b")],
+                outputs: vec![value("y")],
+                ..Graph::default()
+            },
+        }
+    }
+
+    fn floats(values: &[f32]) -> Array {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Array { element_type: ElementType::F32, dims: vec![values.len() / 2, 2], bytes }
+    }
+
+    #[test]
+    fn an_onnx_network_takes_its_batch_from_the_arrays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("toy.onnx");
+        onnx::save(&model(), &path).unwrap();
+        let network = Network::from_onnx(&path).unwrap();
+        assert_eq!(network.inputs[0].shape(), "?x2");
+        let run = |a: &[f32], b: &[f32]| network.run(&[floats(a), floats(b)]).map(|outcome| outcome.outputs);
+        assert_eq!(run(&[1.0, -2.0], &[0.5, 0.25]).unwrap(), [floats(&[1.5, 0.25])]);
+        assert_eq!(run(&[1.0, -2.0, 3.0, 4.0], &[1.0; 4]).unwrap(), [floats(&[2.0, 1.0, 4.0, 5.0])]);
+        assert_eq!(network.forms.lock().unwrap().len(), 2);
+        // One name of a dimension is one size.
+        let error = run(&[1.0, -2.0], &[0.5; 4]).unwrap_err().to_string();
+        assert!(error.contains('b') && error.contains("dimension 0"), "{error}");
+    }
+
+    #[test]
+    fn many_samples_of_different_forms_run_in_parallel() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("toy.onnx");
+        onnx::save(&model(), &path).unwrap();
+        for input in ["a", "b"] {
+            std::fs::create_dir(folder.path().join(input)).unwrap();
+            for index in 0..20u8 {
+                let array = npy::encode(&floats(&[f32::from(index), -1.0]));
+                std::fs::write(folder.path().join(input).join(format!("{index:02}.npy")), array).unwrap();
+            }
+        }
+        let model = open(&path, &OpenOptions::default()).unwrap();
+        let inputs = ["a", "b"].map(|name| format!("{name}={}", folder.path().join(name).display()));
+        let output_dir = folder.path().join("out");
+        let request = InferRequest { inputs: &inputs, output_dir: &output_dir, jobs: 4 };
+        let report = infer(model.executor.as_ref(), &request).unwrap();
+        assert_eq!((report.samples, report.predicted_latency_us), (20, None));
+        let y = npy::read(&output_dir.join("y.npy")).unwrap();
+        assert_eq!(y.dims, [20, 1, 2]);
+        let expected: Vec<f32> = (0..20u8).flat_map(|index| [2.0 * f32::from(index), -1.0]).collect();
+        assert_eq!(y.bytes, floats(&expected).bytes);
+    }
+
+    const SEGMENT: &str = r#"
+func.func @cpu_0(%a: tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %y = "hfloat.relu"(%a) : (tensor<1x2xf32>) -> tensor<1x2xf32>
+  return %y : tensor<1x2xf32>
+}"#;
+
+    fn load(ir: &str, entry: &str, input: usize) -> Result<Box<dyn CpuSegmentExecutor>, ExecutionError> {
+        let buffer = |bytes| Buffer { name: "t".into(), bytes, element_type: ElementType::F32, dims: vec![1, 2] };
+        let (input, output) = (buffer(input), buffer(12));
+        let source =
+            CpuSegmentSource { name: "cpu_0", ir: ir.as_bytes(), entry, inputs: vec![&input], outputs: vec![&output] };
+        JitLoader.load(&source)
+    }
+
+    #[test]
+    fn a_cpu_segment_runs_from_its_ir() {
+        let segment = load(SEGMENT, "cpu_0", 8).unwrap();
+        let mut outputs = vec![vec![0; 12]];
+        segment.run(&[&floats(&[-1.0, 2.0]).bytes], &mut outputs).unwrap();
+        assert_eq!(outputs[0][..8], floats(&[0.0, 2.0]).bytes);
+    }
+
+    #[test]
+    fn a_cpu_segment_that_does_not_fit_is_refused() {
+        let message = |ir: &str, entry: &str, input| load(ir, entry, input).err().unwrap().to_string();
+        assert!(message(SEGMENT, "main", 8).contains("\"main\""));
+        assert!(message(SEGMENT, "cpu_0", 4).contains("4 bytes"));
+        assert!(message("not MLIR", "cpu_0", 8).contains("cpu_0"));
+    }
+}

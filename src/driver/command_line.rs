@@ -260,7 +260,11 @@ fn log_parameters(configuration: &Configuration) {
 fn report(error: &CompileError) {
     match error {
         CompileError::Configuration(problems) => report_problems(problems),
-        other => tracing::error!("{}", printable(&other.to_string())),
+        // Some errors are lists of several lines.
+        other => {
+            let lines: Vec<String> = other.to_string().lines().map(printable).collect();
+            tracing::error!("{}", lines.join("\n"));
+        }
     }
 }
 

@@ -77,7 +77,7 @@ const WORTH_SPLITTING: usize = 60_000;
 
 impl Executable {
     pub fn compile(graph: Graph, options: Options) -> Result<Executable, Error> {
-        let graph = fold_constants(graph, &options)?;
+        let graph = fold_constants(graph)?;
         Executable::compile_folded(graph, options)
     }
 
@@ -112,12 +112,28 @@ impl Executable {
         self.run_with_observer(inputs, &mut |_, _| {})
     }
 
+    /// As `run`, but gives the node and time of every kernel, in order of execution. Fused nodes count as the last of them.
+    pub fn profile(&self, inputs: &[&Array]) -> Result<Vec<(String, std::time::Duration)>, Error> {
+        let mut times = Vec::new();
+        self.execute(inputs, &mut |_, _| {}, &mut |node, time| times.push((node.to_string(), time)))?;
+        Ok(times)
+    }
+
     /// As `run`; calls `observer` with the name and value of every input and every value that `Options::observe` selects,
     /// in order of execution.
     pub fn run_with_observer(
         &self,
         inputs: &[&Array],
         observer: &mut dyn FnMut(&str, ArrayView<'_>),
+    ) -> Result<Vec<Array>, Error> {
+        self.execute(inputs, observer, &mut |_, _| {})
+    }
+
+    fn execute(
+        &self,
+        inputs: &[&Array],
+        observer: &mut dyn FnMut(&str, ArrayView<'_>),
+        timer: &mut dyn FnMut(&str, std::time::Duration),
     ) -> Result<Vec<Array>, Error> {
         let graph = &self.prepared.graph;
         self.check_inputs(inputs)?;
@@ -141,7 +157,9 @@ impl Executable {
         }
         let mut result = Ok(());
         for step in &self.prepared.steps {
+            let start = std::time::Instant::now();
             result = self.step(step, &pointers);
+            timer(&step.node, start.elapsed());
             if result.is_err() {
                 break;
             }
@@ -332,7 +350,7 @@ fn observed(graph: &Graph, observe: &Observe) -> HashSet<TensorId> {
 }
 
 /// Computes, once and for all, what depends on constants only.
-fn fold_constants(mut graph: Graph, options: &Options) -> Result<Graph, Error> {
+pub(crate) fn fold_constants(mut graph: Graph) -> Result<Graph, Error> {
     let mut varying: HashSet<TensorId> = graph.inputs.iter().copied().collect();
     for compute in &graph.computes {
         if compute.operands().iter().any(|id| varying.contains(&graph.storage(*id))) {
@@ -350,8 +368,7 @@ fn fold_constants(mut graph: Graph, options: &Options) -> Result<Graph, Error> {
     known.dedup();
     let tensors = graph.tensors.clone();
     let part = Graph { tensors, computes: constant, inputs: Vec::new(), outputs: known.clone() };
-    let options = Options { observe: Observe::Nothing, single_threaded: options.single_threaded };
-    let values = Executable::compile_folded(part, options)?.run(&[])?;
+    let values = Executable::compile_folded(part, Options::default())?.run(&[])?;
     for (id, value) in known.into_iter().zip(values) {
         if let Some(tensor) = graph.tensors.get_mut(id.0) {
             tensor.data = Some(Arc::new(value));

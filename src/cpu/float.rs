@@ -45,6 +45,14 @@ impl FloatExecutable {
         self.executable.run_with_observer(inputs, observer)
     }
 
+    /// As `run`, but gives the node and time of every kernel, in order of execution. Fused nodes count as the last of them.
+    ///
+    /// # Errors
+    /// As `run`.
+    pub fn profile(&self, inputs: &[&Array]) -> Result<Vec<(String, std::time::Duration)>, Error> {
+        self.executable.profile(inputs)
+    }
+
     /// Names, elements and shapes of the inputs.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, super::Element, &[usize])> {
         self.executable.inputs()

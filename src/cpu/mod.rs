@@ -18,6 +18,7 @@ mod interpret;
 mod jit;
 mod kernel;
 mod memory;
+mod object;
 mod operators;
 mod prepare;
 mod range;
@@ -30,6 +31,7 @@ pub use executable::{ArrayView, Executable, Observe, Options};
 pub use float::FloatExecutable;
 pub use graph::Graph;
 pub use interpret::interpret;
+pub use object::BoardObject;
 pub use operators::{array_of, constant_of, fold, is_supported};
 pub use target::Target;
 

@@ -246,3 +246,19 @@ fn observed_values_are_delivered_and_threads_do_not_change_a_bit() {
     let wrong = numbers(&[1, 64], 1);
     assert!(threaded.run(&[&wrong]).unwrap_err().to_string().contains("'x'"));
 }
+
+#[test]
+fn the_board_gets_an_object_without_foreign_calls() {
+    let mut graph = Graph::default();
+    let a = graph.add_input("a", Element::F32, &[16, 40]).unwrap();
+    let b = graph.add_constant("b", std::sync::Arc::new(numbers(&[40, 64], 1))).unwrap();
+    let body = graph.load(a, vec![axis(0), axis(2)]) * graph.load(b, vec![axis(2), axis(1)]);
+    reduce(&mut graph, &[16, 64], &[40], Combiner::Sum, body);
+    let board = BoardObject::of_graph(graph, "segment_0", &Target::board()).unwrap();
+    // ELF, 64 bits, little-endian; relocatable (1) for AArch64 (183).
+    assert_eq!(&board.object[..6], b"\x7fELF\x02\x01");
+    assert_eq!(&board.object[16..20], &[1, 0, 183, 0]);
+    let has = |name: &[u8]| board.object.windows(name.len()).any(|window| window == name);
+    assert!(has(b"segment_0\0") && !has(b"fmaf\0") && !has(b"expf\0"));
+    assert_eq!(board.constants.len(), 1);
+}

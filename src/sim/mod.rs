@@ -13,5 +13,6 @@ mod npy_header;
 pub mod open;
 pub mod perf;
 pub mod runner;
+pub mod segmented;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -14,6 +14,7 @@ use melior::ir::{Module, OperationRef};
 use super::array::Array;
 use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
 use super::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource};
+use super::segmented::{SegmentedNetwork, is_segmented};
 use crate::cpu::{self, FloatExecutable, Options};
 use crate::frontend::mlir;
 use crate::frontend::names::FUNCTION;
@@ -50,7 +51,7 @@ fn to_cpu(element: ElementType) -> Result<cpu::Element, ExecutionError> {
     found.map(|(to, _)| *to).ok_or_else(|| failed(format!("the CPU backend has no {element}")))
 }
 
-fn element_of(element: onnx::tensor::ElementType) -> ElementType {
+pub(super) fn element_of(element: onnx::tensor::ElementType) -> ElementType {
     use onnx::tensor::ElementType as Onnx;
     match element {
         Onnx::F16 => ElementType::F16,
@@ -111,11 +112,9 @@ impl Network {
         })
     }
 
-    /// MLIR text or bytecode at the `hfloat` or `quant` level, with static shapes.
-    pub fn from_mlir(path: &Path) -> Result<Self, ExecutionError> {
-        let context = crate::pipeline::context();
-        let module = mlir::read(&context, path).map_err(failed)?;
-        let executable = compile(&context, &module, FUNCTION)?;
+    /// A function at the `hfloat` or `quant` level, with static shapes.
+    fn from_function(context: &Context, module: &Module<'_>) -> Result<Self, ExecutionError> {
+        let executable = compile(context, module, FUNCTION)?;
         let specification = |(name, element, shape): (&str, cpu::Element, &[usize])| {
             let dims = shape.iter().copied().map(Some).collect();
             Ok(TensorSpecification { name: name.to_owned(), element_type: from_cpu(element)?, dims })
@@ -154,6 +153,16 @@ impl Network {
         let options = ImportOptions { input_shapes: named.collect() };
         let module = onnx::import(&context, model.clone(), &options).map_err(failed)?;
         compile(&context, &module, FUNCTION)
+    }
+}
+
+/// MLIR text or bytecode of the levels `hfloat`, `quant` and `bpu`, with static shapes.
+pub fn open_mlir(path: &Path) -> Result<Box<dyn ModelExecutor>, ExecutionError> {
+    let context = crate::pipeline::context();
+    let module = mlir::read(&context, path).map_err(failed)?;
+    match ir::function_named(module.as_operation(), FUNCTION) {
+        Some(function) if is_segmented(function) => Ok(Box::new(SegmentedNetwork::new(function)?)),
+        _ => Ok(Box::new(Network::from_function(&context, &module)?)),
     }
 }
 

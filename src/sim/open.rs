@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::executor::{ExecutionError, ModelExecutor};
-use super::network::{JitLoader, Network};
+use super::network::{JitLoader, Network, open_mlir};
 use super::perf::{Performance, performance};
 use super::runner::{Runner, RunnerError, timelines};
 use crate::hbm::{Hbm, HbmError, target_digest};
@@ -82,15 +82,19 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
             Ok(OpenModel { executor: Box::new(runner), kind, march })
         }
         "caffemodel" if options.proto.is_none() => Err(OpenError::ProtoMissing { path: path_of_error() }),
-        "onnx" => network(path, kind, Network::from_onnx(path)),
-        "mlir" | "bc" => network(path, kind, Network::from_mlir(path)),
+        "onnx" => network(path, kind, Network::from_onnx(path).map(|network| Box::new(network) as _)),
+        "mlir" | "bc" => network(path, kind, open_mlir(path)),
         kind => Err(OpenError::NotYet { path: path_of_error(), kind }),
     }
 }
 
-fn network(path: &Path, kind: &'static str, network: Result<Network, ExecutionError>) -> Result<OpenModel, OpenError> {
-    let network = network.map_err(|source| OpenError::Network { path: path.to_owned(), source })?;
-    Ok(OpenModel { executor: Box::new(network), kind, march: None })
+fn network(
+    path: &Path,
+    kind: &'static str,
+    executor: Result<Box<dyn ModelExecutor>, ExecutionError>,
+) -> Result<OpenModel, OpenError> {
+    let executor = executor.map_err(|source| OpenError::Network { path: path.to_owned(), source })?;
+    Ok(OpenModel { executor, kind, march: None })
 }
 
 /// Predicts how fast the compiled model at `path` runs.

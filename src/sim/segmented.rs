@@ -1,0 +1,221 @@
+//! Networks at the `bpu` level: `bpu.segment`s run in the reference interpreter, `cpu.segment`s on the CPU backend.
+//!
+//! The simulator of the compiled model must agree with this to the byte.
+
+use std::collections::HashMap;
+
+use hb_dialects::ir::{self, Element, OperationAttributes, TensorType};
+use melior::ir::operation::OperationLike;
+use melior::ir::{OperationRef, Value, ValueLike};
+
+use super::array::{Array, element_count};
+use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
+use super::network::element_of;
+use crate::bpu::interpreter;
+use crate::bpu::mlir::from_mlir;
+use crate::bpu::model::Segment;
+use crate::cpu::{self, FloatExecutable, Options};
+use crate::frontend::names::{input_names, output_names};
+use crate::frontend::onnx::tensor::ElementType as OnnxElementType;
+use crate::hbm::ElementType;
+
+fn failed(error: impl ToString) -> ExecutionError {
+    ExecutionError(error.to_string())
+}
+
+enum Body {
+    Bpu(Box<Segment>),
+    Cpu(Box<FloatExecutable>),
+}
+
+/// A segment and the values that it reads and makes, as indices into [`SegmentedNetwork::types`].
+struct Step {
+    name: String,
+    body: Body,
+    inputs: Vec<usize>,
+    outputs: Vec<usize>,
+}
+
+/// A network whose function consists of segments.
+pub struct SegmentedNetwork {
+    inputs: Vec<TensorSpecification>,
+    outputs: Vec<String>,
+    steps: Vec<Step>,
+    /// Of every value at the level of the function; the arguments come first.
+    types: Vec<(ElementType, Vec<usize>)>,
+    returned: Vec<usize>,
+}
+
+/// Whether a function holds segments, so that [`SegmentedNetwork::new`] takes it.
+pub fn is_segmented(function: OperationRef<'_, '_>) -> bool {
+    ir::body(function)
+        .is_some_and(|block| ir::operations(block).iter().any(|operation| is_segment(&operation.operation_name())))
+}
+
+fn is_segment(name: &str) -> bool {
+    matches!(name, "bpu.segment" | "cpu.segment")
+}
+
+/// Quantized values are what stores them.
+fn type_of(value: Value<'_, '_>) -> Result<(ElementType, Vec<usize>), ExecutionError> {
+    let tensor = TensorType::from_type(value.r#type()).map_err(failed)?;
+    let stored = match &tensor.element {
+        Element::Quantized(quantized) => quantized.storage(),
+        element => element.clone(),
+    };
+    let element = OnnxElementType::from_ir(&stored)
+        .ok_or_else(|| failed(format!("a value of type {} cannot be passed", value.r#type())))?;
+    Ok((element_of(element), tensor.static_shape().map_err(failed)?))
+}
+
+fn key(value: Value<'_, '_>) -> usize {
+    value.to_raw().ptr as usize
+}
+
+impl SegmentedNetwork {
+    /// Reads and compiles the segments of a function; what the network needs of the IR is copied.
+    pub fn new(function: OperationRef<'_, '_>) -> Result<Self, ExecutionError> {
+        let block = ir::body(function).ok_or_else(|| failed("the function has no body"))?;
+        let mut types = Vec::new();
+        let mut indices: HashMap<usize, usize> = HashMap::new();
+        let mut inputs = Vec::new();
+        for (name, argument) in input_names(function).into_iter().zip(ir::arguments(block)) {
+            let (element_type, dims) = type_of(argument)?;
+            inputs.push(TensorSpecification { name, element_type, dims: dims.iter().copied().map(Some).collect() });
+            indices.insert(key(argument), types.len());
+            types.push((element_type, dims));
+        }
+        let (mut steps, mut returned) = (Vec::new(), Vec::new());
+        for operation in ir::operations(block) {
+            let kind = operation.operation_name();
+            let operands: Option<Vec<usize>> =
+                operation.operands().map(|operand| indices.get(&key(operand)).copied()).collect();
+            let operands = operands.ok_or_else(|| failed(format!("{kind} reads a value that no segment makes")))?;
+            if kind == "func.return" {
+                returned = operands;
+                continue;
+            }
+            let name = format!("{kind} {} {:?}", steps.len(), operation.node());
+            let located = |error: String| failed(format!("{name}: {error}"));
+            let body = match kind.as_str() {
+                "bpu.segment" => Body::Bpu(Box::new(from_mlir(operation).map_err(|error| located(error.to_string()))?)),
+                "cpu.segment" => Body::Cpu(Box::new(
+                    FloatExecutable::compile(operation, Options::default())
+                        .map_err(|error| located(error.to_string()))?,
+                )),
+                _ => return Err(failed(format!("{kind} stands beside segments; it belongs into one"))),
+            };
+            let mut outputs = Vec::new();
+            for result in ir::results(operation) {
+                indices.insert(key(result), types.len());
+                outputs.push(types.len());
+                types.push(type_of(result)?);
+            }
+            steps.push(Step { name, body, inputs: operands, outputs });
+        }
+        Ok(Self { inputs, outputs: output_names(function), steps, types, returned })
+    }
+
+    /// The bytes of every value at the level of the function.
+    fn values(&self, inputs: &[Array]) -> Result<Vec<Vec<u8>>, ExecutionError> {
+        let mut values: Vec<Vec<u8>> = inputs.iter().map(|array| array.bytes.clone()).collect();
+        values.resize(self.types.len(), Vec::new());
+        for step in &self.steps {
+            let located = |error: String| failed(format!("{}: {error}", step.name));
+            let given: Vec<&[u8]> =
+                step.inputs.iter().filter_map(|index| values.get(*index)).map(Vec::as_slice).collect();
+            let results = match &step.body {
+                Body::Bpu(segment) => interpreter::run(segment, &given).map_err(|error| located(error.to_string()))?,
+                Body::Cpu(executable) => run_cpu(executable, &given).map_err(|error| located(error.to_string()))?,
+            };
+            for (index, result) in step.outputs.iter().zip(results) {
+                if let Some(slot) = values.get_mut(*index) {
+                    *slot = result;
+                }
+            }
+        }
+        Ok(values)
+    }
+}
+
+fn run_cpu(executable: &FloatExecutable, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, cpu::Error> {
+    let arrays: Vec<cpu::Array> = executable
+        .inputs()
+        .zip(inputs)
+        .map(|((_, element, shape), bytes)| cpu::Array::from_bytes(element, shape, bytes))
+        .collect::<Result<_, _>>()?;
+    let results = executable.run(&arrays.iter().collect::<Vec<_>>())?;
+    Ok(results.iter().map(|array| array.as_bytes().to_vec()).collect())
+}
+
+impl ModelExecutor for SegmentedNetwork {
+    fn inputs(&self) -> &[TensorSpecification] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[String] {
+        &self.outputs
+    }
+
+    fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
+        let values = self.values(inputs)?;
+        let outputs = self.returned.iter().map(|index| {
+            let (Some((element_type, dims)), Some(bytes)) = (self.types.get(*index), values.get(*index)) else {
+                return Err(failed("an output has no value"));
+            };
+            let expected = element_count(dims).and_then(|count| count.checked_mul(element_type.bytes()));
+            if expected != Some(bytes.len()) {
+                return Err(failed(format!("an output of shape {dims:?} has {} bytes", bytes.len())));
+            }
+            Ok(Array { element_type: *element_type, dims: dims.clone(), bytes: bytes.clone() })
+        });
+        Ok(Outcome { outputs: outputs.collect::<Result<_, _>>()?, latency: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::open::{OpenOptions, open};
+    use super::*;
+
+    /// To steps of 0.5, from there to steps of 0.25, back to floats, and on the CPU the negative ones to 0.
+    const NETWORK: &str = r#"
+!half = !quant.uniform<i8:f32, 0.5>
+!quarter = !quant.uniform<i8:f32, 0.25>
+func.func @main(%x: tensor<1x4xf32> {hfloat.name = "x"}) -> (tensor<1x4xf32> {hfloat.name = "y"}) {
+  %0 = bpu.segment(%x) {
+  ^bb0(%input: tensor<1x4xf32>):
+    %1 = bpu.quantize %input : (tensor<1x4xf32>) -> tensor<1x4x!half>
+    %2 = bpu.requantize %1 : (tensor<1x4x!half>) -> tensor<1x4x!quarter>
+    bpu.yield %2 : tensor<1x4x!quarter>
+  } : (tensor<1x4xf32>) -> tensor<1x4x!quarter>
+  %3 = bpu.segment(%0) {
+  ^bb0(%input: tensor<1x4x!quarter>):
+    %4 = bpu.dequantize %input : (tensor<1x4x!quarter>) -> tensor<1x4xf32>
+    bpu.yield %4 : tensor<1x4xf32>
+  } : (tensor<1x4x!quarter>) -> tensor<1x4xf32>
+  %5 = cpu.segment(%3) {
+  ^bb0(%input: tensor<1x4xf32>):
+    %6 = hfloat.relu %input : (tensor<1x4xf32>) -> tensor<1x4xf32>
+    cpu.yield %6 : tensor<1x4xf32>
+  } : (tensor<1x4xf32>) -> tensor<1x4xf32>
+  return %5 : tensor<1x4xf32>
+}"#;
+
+    #[test]
+    fn segments_run_one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("network.mlir");
+        std::fs::write(&path, NETWORK).unwrap();
+        let model = open(&path, &OpenOptions::default()).unwrap();
+        assert_eq!(model.executor.outputs(), ["y"]);
+        let floats = |values: [f32; 4]| Array {
+            element_type: ElementType::F32,
+            dims: vec![1, 4],
+            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        };
+        let outcome = model.executor.run(&[floats([1.5, -2.0, 0.75, 40.0])]).unwrap();
+        // 0.75 is one and a half steps of 0.5: to even, 2 steps. 40 saturates at 127 steps of 0.25.
+        assert_eq!(outcome.outputs, [floats([1.5, 0.0, 1.0, 31.75])]);
+    }
+}

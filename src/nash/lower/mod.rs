@@ -288,7 +288,8 @@ pub fn apply(segment: &Segment, machine: &Machine, plan: Plan) -> Result<Lowered
         for (step, tiling) in work.steps.iter().zip(&entry.tilings) {
             let fail = |error| LowerError::Emit { node: name.clone(), operator, error };
             tiling.check(step.as_ref()).map_err(fail)?;
-            let layout = Layout::new(step.as_ref(), tiling, machine.alignment, end - start)?;
+            let layout = Layout::new(step.as_ref(), tiling, machine.alignment, end - start)
+                .map_err(|error| fail(EmitError::Plan(error.to_string())))?;
             // The next operator starts behind this one when there is room, so that its first loads need not wait.
             if cursor < start || cursor.saturating_add(layout.bytes) > end {
                 cursor = start;

@@ -383,6 +383,27 @@ fn what_fits_stays_in_local_memory() {
 }
 
 #[test]
+fn a_plan_that_does_not_fit_is_refused() {
+    let machine = Machine::from(&target(4096));
+    let segment = convolution(&[1, 12, 12, 16], &[16, 3, 3, 16], Convolution::default());
+    let good = assign(&segment, &machine).unwrap();
+    let refused = |change: fn(&mut Plan)| {
+        let mut plan = good.clone();
+        change(&mut plan);
+        apply(&segment, &machine, plan).unwrap_err().to_string()
+    };
+    assert!(refused(|plan| plan.nodes.clear()).contains("0 entries for 1 nodes"));
+    assert!(refused(|plan| plan.nodes[0].node.push('x')).contains("entry 'convx' stands where node 'conv' does"));
+    assert!(refused(|plan| plan.nodes[0].tilings[0].tile[2] = 0).contains("a tile size is 0"));
+    assert!(refused(|plan| plan.nodes[0].tilings[0].order = vec![5, 0, 1, 2, 3, 4, 6, 7]).contains("reduction axis"));
+    // All of the input and the weights in two slots each.
+    let whole = |plan: &mut Plan| plan.nodes[0].tilings[0].tile = vec![1, 1, 10, 10, 16, 3, 3, 16];
+    assert!(refused(whole).contains("where 4096 are available"));
+    let resident = |plan: &mut Plan| plan.residents.push(Resident { tensor: 0, address: 0, bytes: 2304 });
+    assert!(refused(resident).contains("tensor 0 cannot stay in L1M"));
+}
+
+#[test]
 fn without_its_waits_a_program_races() {
     let target = target(4096);
     let segment = convolution(&[1, 12, 12, 16], &[16, 3, 3, 16], Convolution::default());

@@ -18,15 +18,14 @@ pub enum EmitError {
     Plan(String),
 }
 
-/// No program may be longer: a wait counts in `u32`, and a runaway tiling should be an error rather than a full disk.
-pub const MAX_INSTRUCTIONS: usize = 20_000_000;
+/// No program may be longer. A plan from a file with tiles of one cell should be an error rather than a full memory.
+pub const MAX_INSTRUCTIONS: usize = 1 << 21;
 
 #[derive(Default)]
 pub struct Emitter {
     instructions: Vec<Instruction>,
     tracker: Tracker<{ Engine::COUNT }>,
     source: u32,
-    limit: Option<usize>,
 }
 
 impl Emitter {
@@ -35,15 +34,9 @@ impl Emitter {
         self.source = source;
     }
 
-    /// Fails when more instructions than this are pushed.
-    pub fn set_limit(&mut self, limit: usize) {
-        self.limit = Some(limit);
-    }
-
     pub fn push(&mut self, operation: impl Into<Operation>) -> Result<(), EmitError> {
-        let limit = self.limit.unwrap_or(MAX_INSTRUCTIONS);
-        if self.instructions.len() >= limit {
-            return Err(EmitError::TooMany { limit });
+        if self.instructions.len() >= MAX_INSTRUCTIONS {
+            return Err(EmitError::TooMany { limit: MAX_INSTRUCTIONS });
         }
         let operation = operation.into();
         // What nothing writes orders nothing.

@@ -5,8 +5,14 @@ use hb_dialects::{
     hooks,
     pass::{self, Options, PassDefinition, PipelineDefinition},
 };
-use melior::Context;
-use std::sync::Once;
+use melior::{
+    Context,
+    diagnostic::DiagnosticSeverity,
+    ir::Module,
+    pass::PassManager,
+    utility::parse_pass_pipeline,
+};
+use std::sync::{Arc, Mutex, Once};
 
 /// Every pass of every room.
 pub fn passes() -> impl Iterator<Item = &'static PassDefinition> {
@@ -47,4 +53,36 @@ pub fn register() {
 pub fn context() -> Context {
     register();
     hb_dialects::context()
+}
+
+/// A pipeline that failed: its errors, each with the location that MLIR printed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct PipelineError(pub String);
+
+/// Runs a textual pipeline, as `--pass-pipeline` takes it inside `builtin.module(...)`, on a module.
+///
+/// # Errors
+/// The errors that passes reported, one to a line.
+pub fn run(context: &Context, module: &mut Module<'_>, passes: &str) -> Result<(), PipelineError> {
+    let manager = PassManager::new(context);
+    let text = format!("builtin.module({passes})");
+    let messages = Arc::new(Mutex::new(Vec::new()));
+    let collect = Arc::clone(&messages);
+    let handler = context.attach_diagnostic_handler(move |diagnostic| {
+        if diagnostic.severity() == DiagnosticSeverity::Error
+            && let Ok(mut messages) = collect.lock()
+        {
+            messages.push(diagnostic.to_string());
+        }
+        true
+    });
+    let outcome = parse_pass_pipeline(manager.as_operation_pass_manager(), &text)
+        .map_err(|error| error.to_string())
+        .and_then(|()| manager.run(module).map_err(|error| error.to_string()));
+    context.detach_diagnostic_handler(handler);
+    outcome.map_err(|error| {
+        let messages = messages.lock().map(|messages| messages.join("\n")).unwrap_or_default();
+        PipelineError(if messages.is_empty() { error } else { messages })
+    })
 }

@@ -1,10 +1,13 @@
 //! `hb_compile`: configuration, steps, logs, reports.
 
 pub mod command_line;
+pub mod compare;
 pub mod compile;
 pub mod configuration;
 pub mod log;
+pub mod package;
 pub mod progress;
 pub mod report;
+pub mod samples;
 pub mod tables;
 pub mod translate;

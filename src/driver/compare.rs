@@ -1,0 +1,269 @@
+//! How far the levels are apart: runs a sample at the float, the quant and the bpu level and compares every node.
+
+use super::tables::{NodeRow, OutputRow};
+use crate::bpu::{
+    self, interpreter,
+    lower::Placement,
+    mlir::MirrorError,
+    model::{Element, Operator, Segment, TensorId},
+};
+use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable, Options};
+use crate::frontend::names::{FUNCTION, output_names};
+use hb_dialects::ir::{self, OperationAttributes};
+use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
+use std::collections::HashMap;
+
+/// Why levels could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    #[error(transparent)]
+    Cpu(#[from] CpuError),
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    #[error(transparent)]
+    Interpret(#[from] interpreter::InterpretError),
+    #[error("the levels cannot be compared: {0}")]
+    Network(String),
+}
+
+/// Values by node name.
+pub type NodeValues = HashMap<String, Vec<f32>>;
+
+/// The values of all nodes and of the outputs, in network order.
+#[derive(Debug, Default)]
+pub struct Values {
+    pub nodes: NodeValues,
+    pub outputs: Vec<Vec<f32>>,
+}
+
+/// Cosine similarity in f64. Two zero vectors are the same; a zero vector and another are not alike at all.
+pub fn cosine(left: &[f32], right: &[f32]) -> Option<f64> {
+    if left.len() != right.len() || left.is_empty() {
+        return None;
+    }
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let (ll, rr) = (dot(left, left), dot(right, right));
+    if ll == 0.0 && rr == 0.0 {
+        return Some(1.0);
+    }
+    if ll == 0.0 || rr == 0.0 {
+        return Some(0.0);
+    }
+    Some(dot(left, right) / (ll.sqrt() * rr.sqrt()))
+}
+
+fn floats(view: &ArrayView<'_>) -> Option<Vec<f32>> {
+    view.values::<f32>().map(<[f32]>::to_vec)
+}
+
+fn array_floats(array: &Array) -> Vec<f32> {
+    array.to_f64().into_iter().map(|value| value as f32).collect()
+}
+
+/// Runs a float or QDQ network that was compiled with everything observed.
+///
+/// # Errors
+/// When the inputs do not fit.
+pub fn run_float(executable: &FloatExecutable, inputs: &[Array]) -> Result<Values, CompareError> {
+    let mut nodes = NodeValues::new();
+    let outputs = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
+        if let Some(values) = floats(&view) {
+            nodes.insert(name.to_owned(), values);
+        }
+    })?;
+    Ok(Values { nodes, outputs: outputs.iter().map(array_floats).collect() })
+}
+
+/// Runs a function of segments: those of the BPU by the reference interpreter, those of the CPU by the CPU backend.
+///
+/// # Errors
+/// When a segment does not hold together.
+pub fn run_segments(function: OperationRef<'_, '_>, inputs: &[Array]) -> Result<Values, CompareError> {
+    let block = ir::body(function).ok_or_else(|| CompareError::Network("the function has no body".into()))?;
+    let mut values: HashMap<usize, Vec<u8>> = HashMap::new();
+    let mut all = Values::default();
+    for (argument, input) in ir::arguments(block).into_iter().zip(inputs) {
+        values.insert(key(argument), input.as_bytes().to_vec());
+    }
+    for operation in ir::operations(block) {
+        let operands: Option<Vec<&[u8]>> =
+            operation.operands().map(|operand| values.get(&key(operand)).map(Vec::as_slice)).collect();
+        let operands = operands.ok_or_else(|| CompareError::Network("a segment reads what no segment gives".into()))?;
+        let results = match operation.operation_name().as_str() {
+            "bpu.segment" => run_bpu(operation, &operands, &mut all.nodes)?,
+            "cpu.segment" => run_cpu(operation, &operands, &mut all.nodes)?,
+            _ => {
+                all.outputs = operands.iter().map(|bytes| bytes_to_floats(bytes)).collect();
+                continue;
+            }
+        };
+        for (result, bytes) in ir::results(operation).into_iter().zip(results) {
+            values.insert(key(result), bytes);
+        }
+    }
+    Ok(all)
+}
+
+fn key(value: melior::ir::Value<'_, '_>) -> usize {
+    value.to_raw().ptr as usize
+}
+
+fn bytes_to_floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).filter_map(|chunk| chunk.try_into().ok()).map(f32::from_le_bytes).collect()
+}
+
+fn run_bpu(
+    operation: OperationRef<'_, '_>,
+    operands: &[&[u8]],
+    nodes: &mut NodeValues,
+) -> Result<Vec<Vec<u8>>, CompareError> {
+    let segment = bpu::mlir::from_mlir(operation)?;
+    let channels_last = channels_last(&segment);
+    Ok(interpreter::run_with(&segment, operands, |node, tensor, bytes| {
+        let position = node.outputs.first().map(|id| id.0);
+        let last = position.and_then(|position| channels_last.get(position).copied()).unwrap_or(false);
+        if let Some(scale) = tensor.scale.per_tensor()
+            && tensor.element == Element::I8
+        {
+            let reals: Vec<f32> = bytes.iter().map(|&q| f32::from(q as i8) * scale as f32).collect();
+            let reals = if last { to_network_order(&reals, &tensor.shape) } else { reals };
+            nodes.insert(node.name.clone(), reals);
+        }
+    })?)
+}
+
+/// For each tensor whether it is an image in NHWC. Windows work on such; transposes to and from NHWC start and end them.
+fn channels_last(segment: &Segment) -> Vec<bool> {
+    let mut last = vec![false; segment.tensors.len()];
+    for node in &segment.nodes {
+        let input = |id: Option<&TensorId>| id.and_then(|id| last.get(id.0).copied()).unwrap_or(false);
+        let is_last = match &node.operator {
+            Operator::Convolution(_) | Operator::MaxPool(_) | Operator::AveragePool(_) => true,
+            Operator::Transpose { permutation } => permutation == &[0, 2, 3, 1] && !input(node.inputs.first()),
+            Operator::Reshape | Operator::Quantize | Operator::Dequantize | Operator::MatMul { .. } => false,
+            _ => node.inputs.iter().any(|id| input(Some(id))),
+        };
+        if let Some(slot) = node.outputs.first().and_then(|id| last.get_mut(id.0)) {
+            *slot = is_last;
+        }
+    }
+    last
+}
+
+/// NHWC to NCHW.
+fn to_network_order(values: &[f32], shape: &[usize]) -> Vec<f32> {
+    let &[n, h, w, c] = shape else { return values.to_vec() };
+    let mut moved = Vec::with_capacity(values.len());
+    for image in 0..n {
+        for channel in 0..c {
+            for pixel in 0..h * w {
+                moved.push(values.get((image * h * w + pixel) * c + channel).copied().unwrap_or(0.0));
+            }
+        }
+    }
+    moved
+}
+
+fn run_cpu(
+    operation: OperationRef<'_, '_>,
+    operands: &[&[u8]],
+    nodes: &mut NodeValues,
+) -> Result<Vec<Vec<u8>>, CompareError> {
+    let options = Options { observe: crate::cpu::Observe::Everything, ..Options::default() };
+    let executable = FloatExecutable::compile(operation, options)?;
+    let arrays: Result<Vec<Array>, CpuError> = executable
+        .inputs()
+        .zip(operands)
+        .map(|((_, element, shape), bytes)| Array::from_bytes(element, shape, bytes))
+        .collect();
+    let arrays = arrays?;
+    let outputs = executable.run_with_observer(&arrays.iter().collect::<Vec<_>>(), &mut |name, view| {
+        if let Some(values) = floats(&view) {
+            nodes.insert(name.to_owned(), values);
+        }
+    })?;
+    Ok(outputs.iter().map(|output| output.as_bytes().to_vec()).collect())
+}
+
+/// What the report needs to know of a node, taken before the network is cut into segments.
+#[derive(Debug, Clone)]
+pub struct NodeFacts {
+    pub name: String,
+    pub operator: String,
+    pub placement: Placement,
+    pub threshold: Option<f64>,
+}
+
+/// The nodes of a QDQ function whose placement was assigned.
+pub fn node_facts(function: OperationRef<'_, '_>) -> Vec<NodeFacts> {
+    let mut facts = Vec::new();
+    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+        if let Some(placement) = bpu::lower::placement_of(operation) {
+            facts.push(NodeFacts {
+                name: operation.node(),
+                operator: onnx_name(&operation.operation_name()),
+                placement,
+                threshold: operation.float(crate::quant::THRESHOLD).ok(),
+            });
+        }
+    }
+    facts
+}
+
+/// `hfloat.global_average_pool` as ONNX spells it: `GlobalAveragePool`.
+fn onnx_name(operation: &str) -> String {
+    operation
+        .trim_start_matches("hfloat.")
+        .split('_')
+        .map(|word| {
+            let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+            format!("{}{rest}", first.to_uppercase())
+        })
+        .collect()
+}
+
+/// The per-node table.
+pub fn node_rows(facts: &[NodeFacts], float: &Values, calibrated: &Values, quantized: &Values) -> Vec<NodeRow> {
+    let against = |name: &str, other: &Values| {
+        float.nodes.get(name).zip(other.nodes.get(name)).and_then(|(left, right)| cosine(left, right))
+    };
+    facts
+        .iter()
+        .map(|fact| {
+            let on_bpu = fact.placement == Placement::Bpu;
+            NodeRow {
+                node: fact.name.clone(),
+                node_type: fact.operator.clone(),
+                on: if on_bpu { "BPU" } else { "CPU" }.to_owned(),
+                threshold: fact.threshold,
+                calibrated_cosine: against(&fact.name, calibrated),
+                quantized_cosine: against(&fact.name, quantized),
+                output_data_type: if on_bpu { "int8" } else { "float32" }.to_owned(),
+            }
+        })
+        .collect()
+}
+
+/// The per-output table.
+pub fn output_rows(function: OperationRef<'_, '_>, float: &Values, calibrated: &Values, quantized: &Values) -> Vec<OutputRow> {
+    let against = |index: usize, other: &Values| {
+        float.outputs.get(index).zip(other.outputs.get(index)).and_then(|(left, right)| cosine(left, right))
+    };
+    output_names(function)
+        .into_iter()
+        .enumerate()
+        .map(|(index, tensor_name)| OutputRow {
+            tensor_name,
+            calibrated_cosine: against(index, calibrated),
+            quantized_cosine: against(index, quantized),
+        })
+        .collect()
+}
+
+/// The network of a module.
+///
+/// # Errors
+/// When there is none.
+pub fn network<'c, 'a>(module: OperationRef<'c, 'a>) -> Result<OperationRef<'c, 'a>, CompareError> {
+    ir::function_named(module, FUNCTION).ok_or_else(|| CompareError::Network(format!("there is no function @{FUNCTION}")))
+}

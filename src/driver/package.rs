@@ -1,0 +1,326 @@
+//! From segments to a `.hbm`.
+
+use super::configuration::{Configuration, StoredParameter};
+use crate::bpu::{self, mlir::MirrorError};
+use crate::frontend::{
+    mlir::{self, MlirFileError},
+    names::{FUNCTION, input_names, output_names},
+};
+use crate::hbm::{
+    BpuSegment, Buffer, CpuSegment, ElementType, HbmBuilder, HbmError, Layer, Manifest, Parameter, SectionKind, Segment,
+    SegmentBody, TensorDescription, Version, dense_strides, target_digest,
+};
+use crate::nash::{encode, isa, lower, tile};
+use crate::target::Target;
+use hb_dialects::ir::{self, Element, IrError, OperationAttributes, TensorType};
+use melior::{
+    Context,
+    ir::{Block, BlockLike, Location, Module, OperationRef, Region, RegionLike, Type, Value, ValueLike, operation::OperationLike},
+};
+use std::collections::HashMap;
+
+/// Programs and constants start where a cache line of the host does.
+const SECTION_ALIGNMENT: usize = 64;
+/// The function of a CPU segment in its IR.
+pub const CPU_ENTRY: &str = FUNCTION;
+
+/// Why a network could not be packaged.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    #[error(transparent)]
+    Ir(#[from] IrError),
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    #[error(transparent)]
+    Lower(#[from] lower::LowerError),
+    #[error("a program cannot be encoded: {0}")]
+    Encode(String),
+    #[error(transparent)]
+    Hbm(#[from] HbmError),
+    #[error(transparent)]
+    Mlir(#[from] MlirFileError),
+    #[error("the network {0}")]
+    Network(String),
+}
+
+/// What the file says of the compilation.
+pub struct Origin<'a> {
+    pub model_name: String,
+    pub prefix: &'a str,
+    pub parameters: &'a [StoredParameter],
+}
+
+impl<'a> Origin<'a> {
+    pub fn of(configuration: &'a Configuration) -> Self {
+        let name = configuration.onnx_model.file_stem().map(|name| name.to_string_lossy().into_owned());
+        Self {
+            model_name: name.unwrap_or_default(),
+            prefix: &configuration.output_model_file_prefix,
+            parameters: &configuration.parameters,
+        }
+    }
+}
+
+/// Lowers every BPU segment of a module's `main` and puts all into the bytes of a `.hbm`.
+///
+/// # Errors
+/// When a segment cannot be lowered, naming the node.
+pub fn package(
+    context: &Context,
+    module: OperationRef<'_, '_>,
+    target: &Target,
+    origin: &Origin<'_>,
+) -> Result<Vec<u8>, PackageError> {
+    let function = ir::function_named(module, FUNCTION)
+        .ok_or_else(|| PackageError::Network(format!("has no function @{FUNCTION}")))?;
+    let block = ir::body(function).ok_or_else(|| PackageError::Network("has no body".into()))?;
+    let mut package = Package {
+        context,
+        target,
+        builder: HbmBuilder::new(),
+        buffers: Vec::new(),
+        known: HashMap::new(),
+        segments: Vec::new(),
+        layers: Vec::new(),
+    };
+    let mut inputs = Vec::new();
+    for (argument, name) in ir::arguments(block).into_iter().zip(input_names(function)) {
+        inputs.push(package.describe(argument, name)?);
+    }
+    for operation in ir::operations(block) {
+        match operation.operation_name().as_str() {
+            "bpu.segment" => package.add_bpu(operation)?,
+            "cpu.segment" => package.add_cpu(operation)?,
+            "func.return" => {}
+            other => return Err(PackageError::Network(format!("holds '{other}' outside of a segment"))),
+        }
+    }
+    let end = block.terminator().ok_or_else(|| PackageError::Network("has no end".into()))?;
+    let mut outputs = Vec::new();
+    for (value, name) in end.operands().collect::<Vec<_>>().into_iter().zip(output_names(function)) {
+        outputs.push(package.describe(value, name)?);
+    }
+    let manifest = Manifest {
+        versions: versions(),
+        model_name: origin.model_name.clone(),
+        prefix: origin.prefix.to_owned(),
+        march: target.name.clone(),
+        target_digest: target_digest(target),
+        parameters: origin.parameters.iter().map(parameter).collect(),
+        inputs,
+        outputs,
+        buffers: package.buffers,
+        segments: package.segments,
+        layers: package.layers,
+    };
+    Ok(package.builder.finish(&manifest)?)
+}
+
+fn versions() -> Vec<Version> {
+    let version = |name: &str, version: &str| Version { name: name.into(), version: version.into() };
+    vec![version("hb", env!("CARGO_PKG_VERSION")), version("mlir", "22")]
+}
+
+fn parameter(stored: &StoredParameter) -> Parameter {
+    let (group, name) = stored.key.split_once('.').unwrap_or(("", &stored.key));
+    Parameter {
+        group: group.to_owned(),
+        name: name.to_owned(),
+        given: stored.given.clone(),
+        effective: stored.effective.clone(),
+    }
+}
+
+struct Package<'x> {
+    context: &'x Context,
+    target: &'x Target,
+    builder: HbmBuilder,
+    buffers: Vec<Buffer>,
+    known: HashMap<usize, usize>,
+    segments: Vec<Segment>,
+    layers: Vec<Layer>,
+}
+
+/// The element type in which the runtime stores a value.
+fn stored(element: &Element) -> Result<ElementType, PackageError> {
+    Ok(match element {
+        Element::F16 => ElementType::F16,
+        Element::F32 => ElementType::F32,
+        Element::F64 => ElementType::F64,
+        Element::I8 => ElementType::I8,
+        Element::U8 => ElementType::U8,
+        Element::I16 => ElementType::I16,
+        Element::U16 => ElementType::U16,
+        Element::I32 => ElementType::I32,
+        Element::U32 => ElementType::U32,
+        Element::I64 => ElementType::I64,
+        Element::U64 => ElementType::U64,
+        Element::Bool => ElementType::Bool,
+        Element::Quantized(quantized) => stored(&quantized.storage())?,
+    })
+}
+
+impl Package<'_> {
+    fn buffer(&mut self, value: Value<'_, '_>, name: &str) -> Result<usize, PackageError> {
+        let key = value.to_raw().ptr as usize;
+        if let Some(&known) = self.known.get(&key) {
+            return Ok(known);
+        }
+        let r#type = TensorType::from_type(value.r#type())?;
+        let dims = r#type.static_shape()?;
+        let element_type = stored(&r#type.element)?;
+        let bytes = dims.iter().try_fold(element_type.bytes(), |bytes, &size| bytes.checked_mul(size));
+        let bytes = bytes.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
+        self.buffers.push(Buffer { name: name.to_owned(), bytes, element_type, dims });
+        self.known.insert(key, self.buffers.len() - 1);
+        Ok(self.buffers.len() - 1)
+    }
+
+    fn describe(&mut self, value: Value<'_, '_>, name: String) -> Result<TensorDescription, PackageError> {
+        let buffer = self.buffer(value, &name)?;
+        let (dims, element_type) = match self.buffers.get(buffer) {
+            Some(known) => (known.dims.clone(), known.element_type),
+            None => return Err(PackageError::Network(format!("has no buffer for '{name}'"))),
+        };
+        let strides = dense_strides(&dims, element_type);
+        let strides = strides.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
+        let layout = if dims.len() == 4 { "NCHW".to_owned() } else { String::new() };
+        Ok(TensorDescription { name, dims, element_type, strides, quantization: None, layout, buffer })
+    }
+
+    /// Buffers of a segment's operands and results.
+    fn bind(&mut self, operation: OperationRef<'_, '_>) -> Result<(Vec<usize>, Vec<usize>), PackageError> {
+        let name = operation.node();
+        let mut inputs = Vec::new();
+        for (index, operand) in operation.operands().enumerate().collect::<Vec<_>>() {
+            inputs.push(self.buffer(operand, &format!("{name}/input_{index}"))?);
+        }
+        let mut outputs = Vec::new();
+        for (index, result) in ir::results(operation).into_iter().enumerate() {
+            outputs.push(self.buffer(result, &format!("{name}/output_{index}"))?);
+        }
+        Ok((inputs, outputs))
+    }
+
+    fn add_bpu(&mut self, operation: OperationRef<'_, '_>) -> Result<(), PackageError> {
+        let segment = bpu::mlir::from_mlir(operation)?;
+        let lowered = lower::lower(&segment, &tile::Machine::from(self.target))?;
+        let (inputs, outputs) = self.bind(operation)?;
+        let program = encode::encode(&lowered.program).map_err(|error| PackageError::Encode(error.to_string()))?;
+        let program_section = self.builder.add_section(SectionKind::Program, SECTION_ALIGNMENT, program);
+        let workspace_bytes = usize::try_from(lowered.program.workspace)
+            .map_err(|_| PackageError::Network("needs a workspace that is too large".into()))?;
+        let constants_section = (!lowered.constants.is_empty())
+            .then(|| self.builder.add_section(SectionKind::Constants, SECTION_ALIGNMENT, lowered.constants));
+        self.add_layers(&segment, &lowered.program);
+        self.segments.push(Segment {
+            name: operation.node(),
+            inputs,
+            outputs,
+            body: SegmentBody::Bpu(BpuSegment { program_section, constants_section, workspace_bytes }),
+        });
+        Ok(())
+    }
+
+    fn add_layers(&mut self, segment: &bpu::model::Segment, program: &isa::Program) {
+        for name in &program.names {
+            let node = segment.nodes.iter().find(|node| node.name == *name);
+            let known = self.layers.iter().any(|layer| layer.name == *name);
+            if let Some(node) = node.filter(|_| !known) {
+                self.layers.push(Layer {
+                    name: name.clone(),
+                    operator_type: node.operator.name().to_owned(),
+                    segment: self.segments.len(),
+                    origins: vec![name.split('/').next().unwrap_or_default().to_owned()],
+                    operations: operations(segment, node),
+                });
+            }
+        }
+    }
+
+    fn add_cpu(&mut self, operation: OperationRef<'_, '_>) -> Result<(), PackageError> {
+        let (inputs, outputs) = self.bind(operation)?;
+        let ir = cpu_module(self.context, operation)?;
+        let ir_section = self.builder.add_section(SectionKind::CpuIr, SECTION_ALIGNMENT, ir);
+        for inner in ir::body(operation).map(ir::operations).unwrap_or_default() {
+            let name = inner.operation_name();
+            if name.starts_with("hfloat.") && name != "hfloat.constant" {
+                self.layers.push(Layer {
+                    name: inner.node(),
+                    operator_type: name.trim_start_matches("hfloat.").to_owned(),
+                    segment: self.segments.len(),
+                    origins: vec![inner.node()],
+                    operations: 0,
+                });
+            }
+        }
+        self.segments.push(Segment {
+            name: operation.node(),
+            inputs,
+            outputs,
+            body: SegmentBody::Cpu(CpuSegment { ir_section, object_section: None, entry: CPU_ENTRY.to_owned() }),
+        });
+        Ok(())
+    }
+}
+
+/// Twice the multiply-accumulates of a convolution or product.
+fn operations(segment: &bpu::model::Segment, node: &bpu::model::Node) -> u64 {
+    let shape = |id: Option<&bpu::model::TensorId>| {
+        id.and_then(|id| segment.tensor(*id)).map(|tensor| tensor.shape.clone()).unwrap_or_default()
+    };
+    let output: u64 = shape(node.outputs.first()).iter().map(|&size| size as u64).product();
+    let depth = match node.operator.name() {
+        "conv2d" => shape(node.inputs.get(1)).iter().skip(1).map(|&size| size as u64).product(),
+        "matmul" => shape(node.inputs.first()).last().map_or(0, |&size| size as u64),
+        _ => 0,
+    };
+    output.saturating_mul(depth).saturating_mul(2)
+}
+
+/// Bytecode of a module whose `main` computes what a `cpu.segment` does.
+fn cpu_module(context: &Context, segment: OperationRef<'_, '_>) -> Result<Vec<u8>, PackageError> {
+    let body = ir::body(segment).ok_or_else(|| PackageError::Network("has a CPU segment without body".into()))?;
+    let location = segment.location();
+    let arguments: Vec<(Type<'_>, Location<'_>)> =
+        ir::arguments(body).iter().map(|argument| (argument.r#type(), location)).collect();
+    let block = Block::new(&arguments);
+    let mut known: HashMap<usize, Value<'_, '_>> = HashMap::new();
+    for (index, old) in ir::arguments(body).into_iter().enumerate() {
+        let new = block.argument(index).map_err(|error| PackageError::Network(error.to_string()))?;
+        known.insert(old.to_raw().ptr as usize, new.into());
+    }
+    let mut results = Vec::new();
+    for operation in ir::operations(body) {
+        let operands: Option<Vec<_>> =
+            operation.operands().map(|operand| known.get(&(operand.to_raw().ptr as usize)).copied()).collect();
+        let operands = operands.ok_or_else(|| PackageError::Network("has a CPU segment that reads from outside".into()))?;
+        if operation.operation_name() == "cpu.yield" {
+            results = operands.iter().map(|operand| operand.r#type()).collect();
+            block.append_operation(ir::build(context, "func.return", &operands, &[], &[], vec![], location)?);
+            break;
+        }
+        // SAFETY: the clone belongs to nobody until the block takes it over in the next statement.
+        let copy = unsafe { OperationRef::from_raw(mlir_sys::mlirOperationClone(operation.to_raw())) };
+        for (index, operand) in operands.into_iter().enumerate() {
+            ir::set_operand(copy, index, operand);
+        }
+        // SAFETY: as above; the block owns the clone from here on.
+        unsafe { mlir_sys::mlirBlockAppendOwnedOperation(block.to_raw(), copy.to_raw()) };
+        for (old, new) in ir::results(operation).into_iter().zip(ir::results(copy)) {
+            known.insert(old.to_raw().ptr as usize, new);
+        }
+    }
+    let types: Vec<_> = arguments.iter().map(|(r#type, _)| *r#type).collect();
+    let function_type = melior::ir::r#type::FunctionType::new(context, &types, &results);
+    let region = Region::new();
+    region.append_block(block);
+    let attributes = [
+        ("sym_name", ir::attribute::string(context, CPU_ENTRY)),
+        ("function_type", melior::ir::attribute::TypeAttribute::new(function_type.into()).into()),
+    ];
+    let function = ir::build(context, "func.func", &[], &attributes, &[], vec![region], location)?;
+    let module = Module::new(location);
+    module.body().append_operation(function);
+    Ok(mlir::bytecode(module.as_operation())?)
+}

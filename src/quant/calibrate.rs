@@ -1,0 +1,112 @@
+//! Calibration: runs the float network on samples and measures values.
+
+use super::{Observer, Thresholds};
+use crate::cpu::{Array, Element, Error, FloatExecutable};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// Why calibration failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrationError {
+    #[error(transparent)]
+    Run(#[from] Error),
+    #[error("sample {sample}: {reason}")]
+    Sample { sample: String, reason: String },
+    #[error("there are no calibration samples")]
+    NoSamples,
+    #[error("the value of '{value}' is infinite or no number {count} times on the calibration samples; check their preprocessing")]
+    NotFinite { value: String, count: u64 },
+    #[error("no threads for calibration: {0}")]
+    Threads(String),
+}
+
+/// Measures the observed values of an executable on samples, `jobs` at a time. `sample(i)` gives the inputs of sample i;
+/// `done` is called after each. Histograms are kept, not tensors, and their union does not depend on the order of samples.
+///
+/// # Errors
+/// When a sample cannot be read or run, or a value is not finite.
+pub fn measure(
+    executable: &FloatExecutable,
+    count: usize,
+    sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
+    jobs: usize,
+    done: &(dyn Fn() + Sync),
+) -> Result<BTreeMap<String, Observer>, CalibrationError> {
+    if count == 0 {
+        return Err(CalibrationError::NoSamples);
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build();
+    let pool = pool.map_err(|error| CalibrationError::Threads(error.to_string()))?;
+    let parts: Result<Vec<_>, CalibrationError> = pool.install(|| {
+        let share = count.div_ceil(jobs.max(1));
+        (0..count)
+            .collect::<Vec<_>>()
+            .par_chunks(share)
+            .map(|indices| measure_some(executable, indices, sample, done))
+            .collect()
+    });
+    let mut observers: BTreeMap<String, Observer> = BTreeMap::new();
+    for (name, observer) in parts?.into_iter().flatten() {
+        observers.entry(name).or_default().merge(&observer);
+    }
+    match observers.iter().find(|(_, observer)| observer.not_finite() > 0) {
+        Some((name, observer)) => {
+            Err(CalibrationError::NotFinite { value: name.clone(), count: observer.not_finite() })
+        }
+        None => Ok(observers),
+    }
+}
+
+fn measure_some(
+    executable: &FloatExecutable,
+    indices: &[usize],
+    sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
+    done: &(dyn Fn() + Sync),
+) -> Result<BTreeMap<String, Observer>, CalibrationError> {
+    let mut observers: BTreeMap<String, Observer> = BTreeMap::new();
+    for &index in indices {
+        let inputs = sample(index)?;
+        executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
+            if let Some(values) = view.values::<f32>() {
+                match observers.get_mut(name) {
+                    Some(observer) => observer.observe(values),
+                    None => observers.entry(name.to_owned()).or_default().observe(values),
+                }
+            }
+        })?;
+        done();
+    }
+    Ok(observers)
+}
+
+/// The threshold of every observed value.
+pub fn thresholds(observers: &BTreeMap<String, Observer>, percentile: f64) -> Thresholds {
+    observers.iter().map(|(name, observer)| (name.clone(), f64::from(observer.threshold(percentile)))).collect()
+}
+
+/// Inputs of calibration type `skip`: uniform in [-1, 1), the same in every run. Integers are drawn from 0 and 1, which are
+/// valid indices of nearly everything.
+///
+/// # Errors
+/// When an input is too large.
+pub fn random_inputs(executable: &FloatExecutable, seed: u64) -> Result<Vec<Array>, CalibrationError> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;
+    let mut next = || {
+        // xorshift64*, Vigna 2016.
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40
+    };
+    let mut arrays = Vec::new();
+    for (_, element, shape) in executable.inputs() {
+        let mut array = Array::zeros(element, shape)?;
+        if element == Element::F32 {
+            for value in array.values_mut::<f32>().unwrap_or_default() {
+                *value = next() as f32 / (1u64 << 23) as f32 - 1.0;
+            }
+        }
+        arrays.push(array);
+    }
+    Ok(arrays)
+}

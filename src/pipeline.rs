@@ -5,13 +5,7 @@ use hb_dialects::{
     hooks,
     pass::{self, Options, PassDefinition, PipelineDefinition},
 };
-use melior::{
-    Context,
-    diagnostic::DiagnosticSeverity,
-    ir::Module,
-    pass::PassManager,
-    utility::parse_pass_pipeline,
-};
+use melior::{Context, diagnostic::DiagnosticSeverity, ir::Module, pass::PassManager, utility::parse_pass_pipeline};
 use std::sync::{Arc, Mutex, Once};
 
 /// Every pass of every room.
@@ -70,7 +64,7 @@ pub fn run(context: &Context, module: &mut Module<'_>, passes: &str) -> Result<(
     let messages = Arc::new(Mutex::new(Vec::new()));
     let collect = Arc::clone(&messages);
     let handler = context.attach_diagnostic_handler(move |diagnostic| {
-        if diagnostic.severity() == DiagnosticSeverity::Error
+        if matches!(diagnostic.severity(), DiagnosticSeverity::Error)
             && let Ok(mut messages) = collect.lock()
         {
             messages.push(diagnostic.to_string());

@@ -245,7 +245,12 @@ pub fn node_rows(facts: &[NodeFacts], float: &Values, calibrated: &Values, quant
 }
 
 /// The per-output table.
-pub fn output_rows(function: OperationRef<'_, '_>, float: &Values, calibrated: &Values, quantized: &Values) -> Vec<OutputRow> {
+pub fn output_rows(
+    function: OperationRef<'_, '_>,
+    float: &Values,
+    calibrated: &Values,
+    quantized: &Values,
+) -> Vec<OutputRow> {
     let against = |index: usize, other: &Values| {
         float.outputs.get(index).zip(other.outputs.get(index)).and_then(|(left, right)| cosine(left, right))
     };
@@ -265,5 +270,6 @@ pub fn output_rows(function: OperationRef<'_, '_>, float: &Values, calibrated: &
 /// # Errors
 /// When there is none.
 pub fn network<'c, 'a>(module: OperationRef<'c, 'a>) -> Result<OperationRef<'c, 'a>, CompareError> {
-    ir::function_named(module, FUNCTION).ok_or_else(|| CompareError::Network(format!("there is no function @{FUNCTION}")))
+    ir::function_named(module, FUNCTION)
+        .ok_or_else(|| CompareError::Network(format!("there is no function @{FUNCTION}")))
 }

@@ -1,9 +1,22 @@
 //! The stages of a compilation, in order, and what goes wrong in them.
 
-use super::configuration::{CheckedInput, Configuration, ModelInput, Problems};
+use super::compare::{self, NodeFacts, Values};
+use super::configuration::{Calibration, CheckedInput, Configuration, ModelInput, Problems};
 use super::progress::Console;
+use super::samples::Samples;
+use super::{package, report, tables};
+use crate::bpu::lower::Placement;
+use crate::cpu::{Array, FloatExecutable, Observe, Options};
+use crate::files::FileSet;
+use crate::frontend::mlir;
 use crate::frontend::onnx::model::{Dimension, Model, Value};
 use crate::frontend::onnx::{self, ImportOptions};
+use crate::hbm::Hbm;
+use crate::pipeline;
+use crate::quant::{self, calibrate};
+use crate::sim::{perf::performance, runner::timelines};
+use crate::target::Target;
+use melior::{Context, ir::Module};
 use std::fmt;
 use std::time::Instant;
 
@@ -128,27 +141,252 @@ pub fn import_options(inputs: &[CheckedInput]) -> ImportOptions {
     ImportOptions { input_shapes: inputs.iter().map(|input| (input.name.clone(), sizes(input))).collect() }
 }
 
+/// The passes of each stage, as hb-opt takes them.
+const OPTIMIZE: &str = "hfloat-optimize";
+const QUANTIZE: &str = "func.func(quant-insert-casts)";
+const ASSIGN_PLACEMENT: &str = "func.func(bpu-assign-placement)";
+const FORM_SEGMENTS: &str = "func.func(bpu-form-segments)";
+
+/// Random samples of calibration type `skip`.
+const RANDOM_SAMPLES: usize = 4;
+
+/// What a stage gives when something fails.
+type StageError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Compiles the model of `configuration` into its `working_dir`, up to the stage asked for.
 pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(), CompileError> {
     let context = crate::pipeline::context();
-    let _module = stages.run(Stage::Import, || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
-        let model = onnx::load(&configuration.onnx_model)?;
-        let inputs = configuration.check_against(&model_inputs(&model)).map_err(CompileError::from)?;
-        Ok(onnx::import(&context, model, &import_options(&inputs))?)
-    })?;
+    let target = Target::named(&configuration.march)
+        .map_err(|source| CompileError::Stage { stage: Stage::Import, source: source.into() })?;
     std::fs::create_dir_all(&configuration.working_dir).map_err(|error| {
         let what = format!("'{}' cannot be made: {error}", configuration.working_dir.display());
         Problems(vec![configuration.problem("working_dir", what, "give a folder that you may write to")])
     })?;
-    if stages.ends_after(Stage::Import) {
-        return Ok(());
+    let (mut module, inputs) = stages.run(Stage::Import, || -> Result<_, StageError> {
+        let model = onnx::load(&configuration.onnx_model)?;
+        let inputs = configuration.check_against(&model_inputs(&model)).map_err(CompileError::from)?;
+        let module = onnx::import(&context, model, &import_options(&inputs))?;
+        Ok((module, inputs))
+    })?;
+    let network = Network { context: &context, configuration, target: &target, stages };
+    // Everything is written at the end, so that a failed compilation leaves no half of a result.
+    let mut files = FileSet::new();
+    if network.float_stages(&mut module, &inputs, &mut files)?
+        && network.integer_stages(&mut module, &inputs, &mut files)?
+    {
+        tracing::debug!("every stage is done");
     }
-    Err(CompileError::NotWired("the stages after import"))
+    let written = files.commit().map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() });
+    written.map(|_| ())
 }
 
-/// The hb-opt command that does what [`compile`] does with the network between import and the .hbm.
-pub fn hb_opt_command(_configuration: &Configuration) -> Result<String, CompileError> {
-    Err(CompileError::NotWired("printing the pipeline"))
+/// A network on its way through the stages.
+struct Network<'a> {
+    context: &'a Context,
+    configuration: &'a Configuration,
+    target: &'a Target,
+    stages: &'a Stages<'a>,
+}
+
+impl Network<'_> {
+    /// Import to quantize; false when the compilation is to end there.
+    fn float_stages(
+        &self,
+        module: &mut Module<'_>,
+        inputs: &[CheckedInput],
+        files: &mut FileSet,
+    ) -> Result<bool, CompileError> {
+        let stages = self.stages;
+        self.write_model(module, "_original_float_model.onnx", files)?;
+        if stages.ends_after(Stage::Import) {
+            return Ok(false);
+        }
+        stages.run(Stage::Optimize, || pipeline::run(self.context, module, OPTIMIZE))?;
+        self.write_model(module, "_optimized_float_model.onnx", files)?;
+        if stages.ends_after(Stage::Optimize) {
+            return Ok(false);
+        }
+        stages.run(Stage::Calibrate, || self.calibrate(module, inputs))?;
+        self.write_model(module, "_calibrated_model.onnx", files)?;
+        Ok(!stages.ends_after(Stage::Calibrate))
+    }
+
+    /// Quantize to compile; false when the compilation ended before its last stage.
+    fn integer_stages(
+        &self,
+        module: &mut Module<'_>,
+        inputs: &[CheckedInput],
+        files: &mut FileSet,
+    ) -> Result<bool, CompileError> {
+        let stages = self.stages;
+        let observed = || Options { observe: Observe::Everything, ..Options::default() };
+        let sample = self.samples(inputs).and_then(|samples| samples.read(self, module, 0));
+        let sample = sample.map_err(|source| CompileError::Stage { stage: Stage::Quantize, source })?;
+        let run_float = |module: &Module<'_>| -> Result<Values, StageError> {
+            let executable = FloatExecutable::compile(compare::network(module.as_operation())?, observed())?;
+            Ok(compare::run_float(&executable, &sample)?)
+        };
+        let (float, calibrated) = stages.run(Stage::Quantize, || -> Result<_, StageError> {
+            let float = run_float(module)?;
+            pipeline::run(self.context, module, QUANTIZE)?;
+            Ok((float, run_float(module)?))
+        })?;
+        self.write_model(module, "_ptq_model.onnx", files)?;
+        if stages.ends_after(Stage::Quantize) {
+            return Ok(false);
+        }
+        let facts = stages.run(Stage::Place, || -> Result<_, StageError> {
+            pipeline::run(self.context, module, ASSIGN_PLACEMENT)?;
+            let facts = compare::node_facts(compare::network(module.as_operation())?);
+            pipeline::run(self.context, module, FORM_SEGMENTS)?;
+            Ok(facts)
+        })?;
+        for fact in &facts {
+            if let Placement::Cpu { reason } = &fact.placement {
+                tracing::info!("node '{}' ({}) runs on the CPU: {reason}", fact.name, fact.operator);
+            }
+        }
+        let bytecode = mlir::bytecode(module.as_operation());
+        let bytecode = bytecode.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
+        self.stage_file(files, "_quantized_model.bc", &bytecode)?;
+        if stages.ends_after(Stage::Place) {
+            return Ok(false);
+        }
+        let hbm = stages.run(Stage::Lower, || {
+            package::package(self.context, module.as_operation(), self.target, &package::Origin::of(self.configuration))
+        })?;
+        if stages.ends_after(Stage::Lower) {
+            return Ok(false);
+        }
+        stages.run(Stage::Compile, || self.report(module, files, hbm, (&facts, &sample), (&float, &calibrated)))?;
+        Ok(true)
+    }
+
+    fn stage_file(&self, files: &mut FileSet, ending: &str, bytes: &[u8]) -> Result<(), CompileError> {
+        let staged = files.stage(&self.configuration.output_path(ending), bytes);
+        staged.map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() })
+    }
+
+    fn write_model(&self, module: &Module<'_>, ending: &str, files: &mut FileSet) -> Result<(), CompileError> {
+        let bytes = onnx::export(module.as_operation()).and_then(|model| onnx::to_bytes(&model));
+        let bytes = bytes.map_err(|error| CompileError::Stage { stage: Stage::Import, source: error.into() })?;
+        self.stage_file(files, ending, &bytes)
+    }
+
+    fn samples(&self, inputs: &[CheckedInput]) -> Result<SampleSource, StageError> {
+        if self.configuration.calibration == Calibration::Skip {
+            return Ok(SampleSource::Random);
+        }
+        let mut folders = Vec::new();
+        for input in inputs {
+            let folder = input.calibration_directory.clone().ok_or_else(|| {
+                let what = format!("input '{}' has no calibration samples", input.name);
+                let remedy = "name a folder of .npy files, or set calibration_type to skip";
+                CompileError::from(Problems(vec![self.configuration.problem("cal_data_dir", what, remedy)]))
+            })?;
+            folders.push((folder, input.shape.iter().map(|&size| size as usize).collect()));
+        }
+        let samples = Samples::open(&folders).map_err(|error| {
+            let remedy = "give one folder of .npy files for each input";
+            CompileError::from(Problems(vec![self.configuration.problem("cal_data_dir", error.to_string(), remedy)]))
+        })?;
+        Ok(SampleSource::Files(samples))
+    }
+
+    /// Measures thresholds and writes them as attributes.
+    fn calibrate(&self, module: &Module<'_>, inputs: &[CheckedInput]) -> Result<(), StageError> {
+        let function = compare::network(module.as_operation())?;
+        let groups = quant::groups::Groups::of(function)?;
+        let names = groups.measured().map(|value| quant::value_name(function, value)).collect();
+        let options = Options { observe: Observe::Names(names), single_threaded: self.configuration.jobs > 1 };
+        let executable = FloatExecutable::compile(function, options)?;
+        let source = self.samples(inputs)?;
+        let count = source.len();
+        let progress = self.stages.console.progress("calibrating", count as u64);
+        let read = |index: usize| source.read_for(&executable, index);
+        let observers =
+            calibrate::measure(&executable, count, &read, self.configuration.jobs, &|| progress.advance(1))?;
+        let percentile = match self.configuration.calibration {
+            Calibration::Max { percentile } => percentile,
+            Calibration::Skip => 1.0,
+        };
+        let thresholds = calibrate::thresholds(&observers, percentile);
+        Ok(quant::assign_thresholds(function, |name| thresholds.get(name).copied())?)
+    }
+
+    /// Compares the levels, predicts the performance, and stages what the last stage writes.
+    fn report(
+        &self,
+        module: &Module<'_>,
+        files: &mut FileSet,
+        hbm: Vec<u8>,
+        (facts, sample): (&[NodeFacts], &[Array]),
+        (float, calibrated): (&Values, &Values),
+    ) -> Result<(), StageError> {
+        let function = compare::network(module.as_operation())?;
+        let quantized = compare::run_segments(function, sample)?;
+        let rows = compare::node_rows(facts, float, calibrated, &quantized);
+        tracing::info!("nodes, compared on one sample:\n{}", tables::node_table(&rows));
+        let outputs = compare::output_rows(function, float, calibrated, &quantized);
+        tracing::info!("outputs, compared on one sample:\n{}", tables::output_table(&outputs));
+        self.stage_file(files, "_node_info.csv", tables::node_csv(&rows).as_bytes())?;
+        self.stage_file(files, ".hbm", &hbm)?;
+        let hbm = Hbm::from_bytes(hbm)?;
+        let performance = performance(&hbm, self.target, &timelines(&hbm, self.target)?);
+        let summary = &performance.summary.performance;
+        tracing::info!(
+            "predicted latency {:.1} us, {:.1} frames per second",
+            summary.latency_us,
+            summary.frames_per_second
+        );
+        let configuration = self.configuration;
+        report::stage(files, &configuration.working_dir, &configuration.output_model_file_prefix, &performance)?;
+        Ok(())
+    }
+}
+
+/// Where calibration samples come from.
+enum SampleSource {
+    Random,
+    Files(Samples),
+}
+
+impl SampleSource {
+    fn len(&self) -> usize {
+        match self {
+            SampleSource::Random => RANDOM_SAMPLES,
+            SampleSource::Files(samples) => samples.len(),
+        }
+    }
+
+    fn read_for(&self, executable: &FloatExecutable, index: usize) -> Result<Vec<Array>, calibrate::CalibrationError> {
+        match self {
+            SampleSource::Random => calibrate::random_inputs(executable, index as u64),
+            SampleSource::Files(samples) => samples.read(index),
+        }
+    }
+
+    /// The inputs of sample `index` for a module whose executable is not at hand.
+    fn read(&self, _network: &Network<'_>, module: &Module<'_>, index: usize) -> Result<Vec<Array>, StageError> {
+        match self {
+            SampleSource::Files(samples) => Ok(samples.read(index)?),
+            SampleSource::Random => {
+                let executable =
+                    FloatExecutable::compile(compare::network(module.as_operation())?, Options::default())?;
+                Ok(calibrate::random_inputs(&executable, index as u64)?)
+            }
+        }
+    }
+}
+
+/// The hb-opt command that does what [`compile`] does with the network between import and the .hbm. Thresholds come from
+/// calibration, so the command takes one for all.
+pub fn hb_opt_command(configuration: &Configuration) -> Result<String, CompileError> {
+    let model = configuration.onnx_model.display();
+    Ok(format!(
+        "hb-translate --import-onnx {model} | hb-opt \\\n  --pass-pipeline='builtin.module({OPTIMIZE},\
+func.func(quant-assign-thresholds{{default=1.0}}),{QUANTIZE},{ASSIGN_PLACEMENT},{FORM_SEGMENTS})'"
+    ))
 }
 
 #[cfg(test)]

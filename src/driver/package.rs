@@ -7,15 +7,18 @@ use crate::frontend::{
     names::{FUNCTION, input_names, output_names},
 };
 use crate::hbm::{
-    BpuSegment, Buffer, CpuSegment, ElementType, HbmBuilder, HbmError, Layer, Manifest, Parameter, SectionKind, Segment,
-    SegmentBody, TensorDescription, Version, dense_strides, target_digest,
+    BpuSegment, Buffer, CpuSegment, ElementType, HbmBuilder, HbmError, Layer, Manifest, Parameter, SectionKind,
+    Segment, SegmentBody, TensorDescription, Version, dense_strides, target_digest,
 };
 use crate::nash::{encode, isa, lower, tile};
 use crate::target::Target;
 use hb_dialects::ir::{self, Element, IrError, OperationAttributes, TensorType};
 use melior::{
     Context,
-    ir::{Block, BlockLike, Location, Module, OperationRef, Region, RegionLike, Type, Value, ValueLike, operation::OperationLike},
+    ir::{
+        Block, BlockLike, Location, Module, OperationRef, Region, RegionLike, Type, Value, ValueLike,
+        operation::OperationLike,
+    },
 };
 use std::collections::HashMap;
 
@@ -183,7 +186,8 @@ impl Package<'_> {
             None => return Err(PackageError::Network(format!("has no buffer for '{name}'"))),
         };
         let strides = dense_strides(&dims, element_type);
-        let strides = strides.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
+        let strides =
+            strides.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
         let layout = if dims.len() == 4 { "NCHW".to_owned() } else { String::new() };
         Ok(TensorDescription { name, dims, element_type, strides, quantization: None, layout, buffer })
     }
@@ -204,7 +208,7 @@ impl Package<'_> {
 
     fn add_bpu(&mut self, operation: OperationRef<'_, '_>) -> Result<(), PackageError> {
         let segment = bpu::mlir::from_mlir(operation)?;
-        let lowered = lower::lower(&segment, &tile::Machine::from(self.target))?;
+        let lowered = lower::lower(&segment, &tile::machine::Machine::from(self.target))?;
         let (inputs, outputs) = self.bind(operation)?;
         let program = encode::encode(&lowered.program).map_err(|error| PackageError::Encode(error.to_string()))?;
         let program_section = self.builder.add_section(SectionKind::Program, SECTION_ALIGNMENT, program);
@@ -294,7 +298,8 @@ fn cpu_module(context: &Context, segment: OperationRef<'_, '_>) -> Result<Vec<u8
     for operation in ir::operations(body) {
         let operands: Option<Vec<_>> =
             operation.operands().map(|operand| known.get(&(operand.to_raw().ptr as usize)).copied()).collect();
-        let operands = operands.ok_or_else(|| PackageError::Network("has a CPU segment that reads from outside".into()))?;
+        let operands =
+            operands.ok_or_else(|| PackageError::Network("has a CPU segment that reads from outside".into()))?;
         if operation.operation_name() == "cpu.yield" {
             results = operands.iter().map(|operand| operand.r#type()).collect();
             block.append_operation(ir::build(context, "func.return", &operands, &[], &[], vec![], location)?);

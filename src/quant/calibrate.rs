@@ -14,7 +14,9 @@ pub enum CalibrationError {
     Sample { sample: String, reason: String },
     #[error("there are no calibration samples")]
     NoSamples,
-    #[error("the value of '{value}' is infinite or no number {count} times on the calibration samples; check their preprocessing")]
+    #[error(
+        "the value of '{value}' is infinite or no number {count} times on the calibration samples; check their preprocessing"
+    )]
     NotFinite { value: String, count: u64 },
     #[error("no threads for calibration: {0}")]
     Threads(String),

@@ -15,7 +15,10 @@ fn verify_segment(operation: OperationRef<'_, '_>) -> Result<(), String> {
 }
 
 /// A segment's block takes its operands, its yield gives its results, and its operations are of the dialects named.
-pub(crate) fn verify_segment_of(operation: OperationRef<'_, '_>, dialects: &[&str]) -> Result<(), String> {
+///
+/// # Errors
+/// The first that does not hold, worded to follow the name of the operation.
+pub fn verify_segment_of(operation: OperationRef<'_, '_>, dialects: &[&str]) -> Result<(), String> {
     let block = operation.region(0).ok().and_then(|region| region.first_block()).ok_or("has no body")?;
     if block.argument_count() != operation.operand_count() {
         return Err(format!(

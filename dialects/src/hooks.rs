@@ -1,6 +1,6 @@
 //! What C++ calls: one verifier and one folder for all operations, dispatched by operation name.
 
-use crate::{bpu, cpu, hfloat, ir, shim};
+use crate::{cpu, hfloat, ir, shim};
 use melior::ir::{Attribute, AttributeLike, OperationRef, Value, ValueLike, operation::OperationLike};
 use mlir_sys::{MlirAttribute, MlirOperation, MlirValue};
 use std::{
@@ -30,7 +30,7 @@ pub struct Rules {
 }
 
 static RULES: LazyLock<RwLock<HashMap<&'static str, Rules>>> = LazyLock::new(|| {
-    RwLock::new(hfloat::rules().chain(bpu::rules()).chain(cpu::rules()).map(|rules| (rules.name, rules)).collect())
+    RwLock::new(hfloat::rules().chain(cpu::rules()).map(|rules| (rules.name, rules)).collect())
 });
 
 /// Adds the rules of operations whose meaning is defined above this crate: those of `bpu` and `nash` rest on

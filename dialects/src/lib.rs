@@ -1,12 +1,12 @@
 //! The dialects of `hb`: ODS-generated C++ behind a thin shim, with verifiers, folders and passes in Rust.
 //!
 //! * [`ir`] reads and builds operations, attributes, constants, locations.
-//! * [`hfloat`], [`bpu`], [`cpu`] hold the rules of each dialect: verifiers, shapes, folders.
+//! * [`hfloat`], [`cpu`] hold the rules of their dialects: verifiers, shapes, folders. Those of `bpu` rest on the plain model in
+//!   `hb::bpu` and are in `src/bpu/rules.rs`; [`hooks::add`] brings them in.
 //! * [`pass`] describes passes and pipelines in Rust and registers them with MLIR.
 //!
 //! Call [`context`] for a context in which all of it is known.
 
-pub mod bpu;
 pub mod cpu;
 pub mod hfloat;
 pub mod hooks;

@@ -23,7 +23,7 @@ def Bpu_Dialect : Dialect {
   let dependentDialects = ["::mlir::quant::QuantDialect"];
 }
 
-// Verifiers and folders are Rust: `dialects/src/bpu`.
+// Verifiers and folders are Rust: `src/bpu/rules.rs`.
 class Bpu_Op<string mnemonic, list<Trait> traits = []> : Op<Bpu_Dialect, mnemonic, traits> {
   let hasVerifier = 1;
   code verifyInRust = [{

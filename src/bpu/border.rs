@@ -1,0 +1,61 @@
+//! `bpu-verify`: the border after the integer level.
+
+use super::{constraints, mlir};
+use hb_dialects::{
+    ir::{self, OperationAttributes},
+    pass::{Options, PassDefinition, PassFailure},
+};
+use melior::ir::{OperationRef, operation::OperationLike};
+
+pub static PASS: PassDefinition = PassDefinition {
+    argument: "bpu-verify",
+    summary: "Check that a function is ready for the machine",
+    description: "Only `bpu.segment`, `cpu.segment` and the return are left. Of every `bpu.segment` the plain model is well formed, \
+and each of its nodes keeps every constraint of `docs/operators.md`. Run at the border between the bpu and the nash level.",
+    anchor: "func.func",
+    options: &[],
+    run,
+};
+
+fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+    let Some(block) = ir::body(function) else { return Ok(()) };
+    let mut good = true;
+    for operation in ir::operations(block) {
+        good &= match operation.operation_name().as_str() {
+            "func.return" | "cpu.segment" => true,
+            "bpu.segment" => segment_is_good(operation),
+            name => {
+                let reason = format!("'{name}' is neither a segment nor the return; run bpu-form-segments first");
+                ir::emit_error(operation.location(), &reason);
+                false
+            }
+        };
+    }
+    if good { Ok(()) } else { Err(PassFailure::Reported) }
+}
+
+/// Reports what is wrong with a segment at the operations themselves.
+fn segment_is_good(operation: OperationRef<'_, '_>) -> bool {
+    let checked = mlir::from_mlir(operation).map_err(|error| error.to_string());
+    let segment = match checked.and_then(|segment| segment.verify().map(|()| segment).map_err(|error| error.to_string())) {
+        Ok(segment) => segment,
+        Err(reason) => {
+            ir::emit_error(operation.location(), &reason);
+            return false;
+        }
+    };
+    let mut good = true;
+    // The model's nodes are the operations that compute, in the same order.
+    let computing = ir::body(operation).map(ir::operations).unwrap_or_default().into_iter().filter(|operation| {
+        !matches!(operation.operation_name().as_str(), "bpu.constant" | "bpu.yield")
+    });
+    for (inner, node) in computing.zip(&segment.nodes) {
+        if let Err(broken) = constraints::explain(&segment, node) {
+            let what = node.operator.name();
+            let reason = format!("node '{}' ({what}) cannot run on the BPU: {}", node.name, broken.join(" "));
+            ir::emit_error(inner.location(), &reason);
+            good = false;
+        }
+    }
+    good
+}

@@ -1,0 +1,132 @@
+//! The rules of the `bpu` dialect: verifiers and folders.
+//!
+//! An operation is turned into a node of the plain model, and the model's own check speaks. So the verifier, the interpreter and
+//! placement cannot disagree, and `docs/numerics.md` is the one place that says what is well formed. They live here and
+//! not in `dialects/`, because that crate lies below the model.
+
+use super::{
+    mlir::{self, MirrorError},
+    model::{Node, Operator, Segment},
+};
+use hb_dialects::{
+    cpu::verify_segment_of,
+    hooks::{FoldFunction, Folded, Rules, VerifyFunction},
+    ir::{self, Element, OperationAttributes, TensorType},
+};
+use melior::ir::{Attribute, OperationRef, ValueLike, operation::OperationLike};
+
+/// The rules of every operation of the dialect, for [`hb_dialects::hooks::add`].
+pub fn rules() -> impl Iterator<Item = Rules> {
+    const RULES: &[(&str, VerifyFunction, Option<FoldFunction>)] = &[
+        ("bpu.segment", verify_segment, None),
+        ("bpu.constant", verify_constant, Some(fold_constant)),
+        ("bpu.conv2d", verify_node, None),
+        ("bpu.matmul", verify_node, None),
+        ("bpu.add", verify_node, None),
+        ("bpu.sub", verify_node, None),
+        ("bpu.mul", verify_node, None),
+        ("bpu.max_pool", verify_node, None),
+        ("bpu.average_pool", verify_node, None),
+        ("bpu.lookup", verify_node, None),
+        ("bpu.requantize", verify_node, Some(fold_unchanged)),
+        ("bpu.concat", verify_node, None),
+        ("bpu.slice", verify_node, Some(fold_unchanged)),
+        ("bpu.pad", verify_node, Some(fold_unchanged)),
+        ("bpu.transpose", verify_node, Some(fold_unchanged)),
+        ("bpu.reshape", verify_node, Some(fold_unchanged)),
+        ("bpu.quantize", verify_node, None),
+        ("bpu.dequantize", verify_node, None),
+    ];
+    RULES.iter().map(|&(name, verify, fold)| Rules { name, verify, fold })
+}
+
+fn verify_segment(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    verify_segment_of(operation, &["bpu"])
+}
+
+/// The sentence of an error without the names, which the diagnostic already has.
+fn sentence(error: MirrorError) -> String {
+    match error {
+        MirrorError::Operation { reason, .. } => reason,
+        other => other.to_string(),
+    }
+}
+
+/// The segment that holds nothing but this operation, as its one node, with every operand as an input.
+fn one_node(operation: OperationRef<'_, '_>) -> Result<Segment, String> {
+    let mut segment = Segment::default();
+    let mut inputs = Vec::with_capacity(operation.operand_count());
+    for (index, operand) in operation.operands().enumerate() {
+        let tensor = mlir::tensor_of(operand.r#type(), format!("operand {index}")).map_err(sentence)?;
+        tensor.verify().map_err(|reason| format!("operand {index}: {reason}"))?;
+        inputs.push(segment.add_input(tensor));
+    }
+    let result = operation.result(0).map_err(|error| error.to_string())?;
+    let result = mlir::tensor_of(result.r#type(), "result".to_owned()).map_err(sentence)?;
+    result.verify().map_err(|reason| format!("result: {reason}"))?;
+    let operator = mlir::operator(operation, &result.shape).map_err(sentence)?;
+    let output = segment.add_tensor(result);
+    segment.nodes.push(Node { name: operation.node(), operator, inputs, outputs: vec![output] });
+    Ok(segment)
+}
+
+fn verify_node(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    let segment = one_node(operation)?;
+    segment.nodes.iter().try_for_each(|node| segment.verify_node(node))
+}
+
+fn verify_constant(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    let value = operation.attribute("value").map_err(|error| error.to_string())?;
+    let value = ir::elements_of(value).ok_or("has a value whose bytes are missing or do not fit its type")?;
+    let result = operation.result(0).map_err(|error| error.to_string())?.r#type();
+    let declared = TensorType::from_type(result).map_err(|error| error.to_string())?;
+    let storage = match declared.element {
+        Element::Quantized(quantized) => quantized.storage(),
+        other => other,
+    };
+    let stored = TensorType { element: storage, dimensions: declared.dimensions };
+    if stored != value.r#type {
+        let context = operation.context_reference();
+        return Err(format!(
+            "has a value of type {}, but the result needs {}",
+            value.r#type.to_type(context),
+            stored.to_type(context)
+        ));
+    }
+    let tensor = mlir::tensor_of(result, "result".to_owned()).map_err(sentence)?;
+    tensor.verify().map_err(|reason| format!("result: {reason}"))
+}
+
+fn fold_constant<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    _operands: &[Option<Attribute<'c>>],
+) -> Option<Folded<'c, 'a>> {
+    operation.attribute("value").ok().map(Folded::Constant)
+}
+
+/// An operation that leaves every element of its input where and what it is folds to that input.
+fn fold_unchanged<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    _operands: &[Option<Attribute<'c>>],
+) -> Option<Folded<'c, 'a>> {
+    let input = operation.operand(0).ok()?;
+    if input.r#type() != operation.result(0).ok()?.r#type() {
+        return None;
+    }
+    let tensor = mlir::tensor_of(input.r#type(), String::new()).ok()?;
+    let unchanged = match mlir::operator(operation, &tensor.shape).ok()? {
+        Operator::Requantize { clamp } => clamp.is_none_or(|clamp| {
+            tensor.element.range().is_some_and(|range| clamp.low <= range.low && clamp.high >= range.high)
+        }),
+        Operator::Reshape => true,
+        // Where only one cell is taken, the step does not matter.
+        Operator::Slice { starts, steps, sizes } => {
+            starts.iter().all(|start| *start == 0)
+                && steps.iter().zip(&sizes).all(|(step, size)| *step == 1 || *size == 1)
+        }
+        Operator::Pad { before, after, .. } => before.iter().chain(&after).all(|count| *count == 0),
+        Operator::Transpose { permutation } => permutation.is_sorted(),
+        _ => false,
+    };
+    unchanged.then_some(Folded::Value(input))
+}

@@ -37,6 +37,7 @@ pub fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         hooks::install();
+        hooks::add(bpu::rules::rules());
         pass::register_upstream_passes();
         pass::register_passes(passes());
         pass::register_pipelines(pipelines());

@@ -3,6 +3,8 @@
 pub mod constraints;
 pub mod functions;
 pub mod interpreter;
-pub mod model;
 pub mod lower;
 pub mod mlir;
+pub mod model;
+pub mod rules;
+pub mod verify;

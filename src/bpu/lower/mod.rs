@@ -11,4 +11,4 @@ pub use placement::{Placement, placement_of};
 
 use hb_dialects::pass::PassDefinition;
 
-pub const PASSES: &[&PassDefinition] = &[&placement::PASS, &segments::PASS];
+pub const PASSES: &[&PassDefinition] = &[&placement::PASS, &segments::PASS, &super::verify::PASS];

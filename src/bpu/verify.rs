@@ -37,18 +37,21 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
 /// Reports what is wrong with a segment at the operations themselves.
 fn segment_is_good(operation: OperationRef<'_, '_>) -> bool {
     let checked = mlir::from_mlir(operation).map_err(|error| error.to_string());
-    let segment = match checked.and_then(|segment| segment.verify().map(|()| segment).map_err(|error| error.to_string())) {
-        Ok(segment) => segment,
-        Err(reason) => {
-            ir::emit_error(operation.location(), &reason);
-            return false;
-        }
-    };
+    let segment =
+        match checked.and_then(|segment| segment.verify().map(|()| segment).map_err(|error| error.to_string())) {
+            Ok(segment) => segment,
+            Err(reason) => {
+                ir::emit_error(operation.location(), &reason);
+                return false;
+            }
+        };
     let mut good = true;
     // The model's nodes are the operations that compute, in the same order.
-    let computing = ir::body(operation).map(ir::operations).unwrap_or_default().into_iter().filter(|operation| {
-        !matches!(operation.operation_name().as_str(), "bpu.constant" | "bpu.yield")
-    });
+    let computing = ir::body(operation)
+        .map(ir::operations)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|operation| !matches!(operation.operation_name().as_str(), "bpu.constant" | "bpu.yield"));
     for (inner, node) in computing.zip(&segment.nodes) {
         if let Err(broken) = constraints::explain(&segment, node) {
             let what = node.operator.name();

@@ -82,17 +82,16 @@ func.func @activation_between(%x: tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32> {
 }
 
 // CHECK-LABEL: func.func @gemm
-// alpha A B' + beta C, times 2: B' becomes [[2, 4], [6, 8]], C becomes 2 * 3 * [1, 2] = [6, 12], beta goes.
-// CHECK-DAG: %[[W:.*]] = hfloat.constant dense<{{\[}}[2.000000e+00, 4.000000e+00], [6.000000e+00, 8.000000e+00]]> : tensor<2x2xf32>
+// alpha A B' + beta C, times 2: B' becomes 2 * 2.5 * [[1, 2], [3, 4]], C becomes 2 * 3 * [1, 2]; alpha and beta go.
+// CHECK-DAG: %[[W:.*]] = hfloat.constant dense<{{\[}}[5.000000e+00, 1.000000e+01], [1.500000e+01, 2.000000e+01]]> : tensor<2x2xf32>
 // CHECK-DAG: %[[B:.*]] = hfloat.constant dense<[6.000000e+00, 1.200000e+01]> : tensor<2xf32>
-// CHECK: %[[G:.*]] = hfloat.gemm %arg0, %[[W]], %[[B]]
-// CHECK-NOT: beta
+// CHECK: %[[G:.*]] = hfloat.gemm %arg0, %[[W]], %[[B]] {transB = true}
 // CHECK: return %[[G]]
 func.func @gemm(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
   %w = hfloat.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
   %c = hfloat.constant dense<[1.0, 2.0]> : tensor<2xf32>
   %two = hfloat.constant dense<2.0> : tensor<1xf32>
-  %0 = hfloat.gemm %x, %w, %c {alpha = 0.5 : f32, beta = 3.0 : f32, transB = true} : (tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  %0 = hfloat.gemm %x, %w, %c {alpha = 2.5 : f32, beta = 3.0 : f32, transB = true} : (tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
   %1 = hfloat.mul %0, %two : (tensor<1x2xf32>, tensor<1xf32>) -> tensor<1x2xf32>
   return %1 : tensor<1x2xf32>
 }

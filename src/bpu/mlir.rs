@@ -265,6 +265,12 @@ impl Reader<'_, '_> {
         values.try_into().map_err(|_| refuse(self.0, format!("expects {N} {name}, got {count}")))
     }
 
+    /// What a bound that is left out stands for.
+    fn result_range(&self) -> Result<Clamp, MirrorError> {
+        let tensor = tensor_of(first_result(self.0)?.r#type(), String::new())?;
+        Ok(tensor.element.range().unwrap_or(Clamp::I32))
+    }
+
     fn clamp(&self) -> Result<Option<Clamp>, MirrorError> {
         let bound = |name: &str| -> Result<Option<i32>, MirrorError> {
             let value = self.0.optional_integer(name)?;
@@ -274,7 +280,10 @@ impl Reader<'_, '_> {
         };
         match (bound("clamp_min")?, bound("clamp_max")?) {
             (None, None) => Ok(None),
-            (low, high) => Ok(Some(Clamp { low: low.unwrap_or(i32::MIN), high: high.unwrap_or(i32::MAX) })),
+            (low, high) => {
+                let whole = self.result_range()?;
+                Ok(Some(Clamp { low: low.unwrap_or(whole.low), high: high.unwrap_or(whole.high) }))
+            }
         }
     }
 }

@@ -275,7 +275,11 @@ impl TensorType {
     /// # Errors
     /// When a dimension is unknown.
     pub fn static_shape(&self) -> Result<Vec<usize>, IrError> {
-        self.shape().ok_or_else(|| IrError::DynamicShape(format!("{:?}", self.dimensions)))
+        self.shape().ok_or_else(|| {
+            let size = |size: &Option<u64>| size.map_or("?".to_owned(), |size| size.to_string());
+            let sizes = self.dimensions.as_ref().map(|sizes| sizes.iter().map(size).collect::<Vec<_>>().join(", "));
+            IrError::DynamicShape(sizes.map_or("a tensor of unknown rank".into(), |sizes| format!("[{sizes}]")))
+        })
     }
 
     /// Elements, when the shape is known and their number fits.

@@ -16,8 +16,22 @@ pub(crate) struct Bytes {
 }
 
 impl Bytes {
-    pub(crate) fn zeroed(length: usize) -> Bytes {
-        Bytes { lines: vec![Line([0; 64]); length.div_ceil(64)], length }
+    /// `None` when there is not that much memory: sizes come from files, and a huge one must not abort the process.
+    pub(crate) fn zeroed(length: usize) -> Option<Bytes> {
+        let count = length.div_ceil(64);
+        if count == 0 {
+            return Some(Bytes { lines: Vec::new(), length });
+        }
+        let layout = std::alloc::Layout::array::<Line>(count).ok()?;
+        // SAFETY: the layout is not empty; on success it is `count` lines, all zero, of the allocator that `Vec` uses.
+        let lines = unsafe {
+            let start = std::alloc::alloc_zeroed(layout).cast::<Line>();
+            if start.is_null() {
+                return None;
+            }
+            Vec::from_raw_parts(start, count, count)
+        };
+        Some(Bytes { lines, length })
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
@@ -74,7 +88,12 @@ impl Array {
     /// A tensor of zeros.
     pub fn zeros(element: Element, shape: &[usize]) -> Result<Array, Error> {
         let bytes = byte_count("", element, shape)?;
-        Ok(Array { element, shape: shape.to_vec(), bytes: Bytes::zeroed(bytes) })
+        let bytes = Bytes::zeroed(bytes).ok_or_else(|| Error::TooLarge {
+            tensor: String::new(),
+            shape: shape.to_vec(),
+            reason: format!("there are no {bytes} bytes of memory"),
+        })?;
+        Ok(Array { element, shape: shape.to_vec(), bytes })
     }
 
     /// A tensor from its little-endian bytes in row-major order.
@@ -218,6 +237,7 @@ mod tests {
         assert_eq!(array.get(3), Some(Scalar::Float(-4.5)));
         assert!(Array::from_values(&[3], &[1.0f32]).is_err());
         assert!(Array::zeros(Element::F32, &[usize::MAX, 2]).is_err());
+        assert!(Array::zeros(Element::F32, &[1 << 58]).is_err());
         assert_eq!(Array::zeros(Element::F32, &[0, 3]).unwrap().len(), 0);
     }
 }

@@ -94,7 +94,7 @@ impl Executable {
         let jit = Jit::link(&objects?)?;
         let entries: Result<Vec<Entry>, Error> =
             (0..prepared.kernels.len()).map(|n| jit.entry(&kernel_name(n))).collect();
-        let works: Vec<Work> = prepared.kernels.iter().map(|kernel| emit::work(kernel)).collect();
+        let works: Vec<Work> = prepared.kernels.iter().map(emit::work).collect();
         let scratch = works.iter().map(|work| work.scratch.next_multiple_of(ALIGNMENT)).max().unwrap_or(0);
         Ok(Executable {
             prepared,
@@ -143,7 +143,7 @@ impl Executable {
                 outputs.push(Array::zeros(tensor.element, &tensor.shape)?);
             }
         }
-        let mut memory = self.take_memory();
+        let mut memory = self.take_memory()?;
         let arena = memory.as_mut_ptr();
         let pointers = Pointers {
             inputs: inputs.iter().map(|array| array.as_ptr().cast_mut()).collect(),
@@ -208,11 +208,17 @@ impl Executable {
         Ok(())
     }
 
-    fn take_memory(&self) -> Bytes {
-        let old = self.arenas.lock().ok().and_then(|mut arenas| arenas.pop());
-        old.unwrap_or_else(|| {
-            let threads = rayon::current_num_threads().max(1);
-            Bytes::zeroed(self.prepared.arena.next_multiple_of(ALIGNMENT) + self.scratch * threads)
+    fn take_memory(&self) -> Result<Bytes, Error> {
+        if let Some(old) = self.arenas.lock().ok().and_then(|mut arenas| arenas.pop()) {
+            return Ok(old);
+        }
+        let threads = rayon::current_num_threads().max(1);
+        let scratch = self.scratch.checked_mul(threads);
+        let bytes = scratch.and_then(|scratch| scratch.checked_add(self.prepared.arena.next_multiple_of(ALIGNMENT)));
+        bytes.and_then(Bytes::zeroed).ok_or_else(|| Error::TooLarge {
+            tensor: "all intermediate tensors".to_string(),
+            shape: Vec::new(),
+            reason: format!("there are no {} bytes of memory; run smaller inputs", self.prepared.arena),
         })
     }
 

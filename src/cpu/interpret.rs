@@ -23,7 +23,7 @@ pub fn interpret(graph: &Graph, inputs: &[&Array]) -> Result<Vec<Array>, Error> 
     }
     let output = |id: &TensorId| {
         let shape = graph.tensor(*id).map_or(&[][..], |tensor| &tensor.shape);
-        read(graph, &values, *id).map(Array::clone).and_then(|value| value.reshaped(shape))
+        read(graph, &values, *id).cloned().and_then(|value| value.reshaped(shape))
     };
     graph.outputs.iter().map(output).collect()
 }

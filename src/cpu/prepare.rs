@@ -59,7 +59,7 @@ pub(crate) fn prepare(mut graph: Graph, kept: &HashSet<TensorId>, target: &Targe
         graph.computes.push(compute);
     }
     let read: Vec<Vec<TensorId>> = computed.iter().map(|(_, operands)| operands.clone()).collect();
-    let (places, constants, arena) = place(&graph, &read)?;
+    let Placed { places, constants, arena } = place(&graph, &read)?;
     let lookup = |id: TensorId, node: &str| {
         let place = places.get(graph.storage(id).0).copied().flatten();
         place.ok_or_else(|| Error::invalid(node, "reads a tensor that nothing writes"))
@@ -146,8 +146,15 @@ impl Kernels {
     }
 }
 
+struct Placed {
+    /// By tensor.
+    places: Vec<Option<Place>>,
+    constants: Vec<Arc<Array>>,
+    arena: usize,
+}
+
 /// Addresses for inputs, outputs, constants and everything between.
-fn place(graph: &Graph, read: &[Vec<TensorId>]) -> Result<(Vec<Option<Place>>, Vec<Arc<Array>>, usize), Error> {
+fn place(graph: &Graph, read: &[Vec<TensorId>]) -> Result<Placed, Error> {
     let mut places: Vec<Option<Place>> = vec![None; graph.tensors.len()];
     let mut constants = Vec::new();
     let set = |id: TensorId, place: Place, places: &mut Vec<Option<Place>>| {
@@ -192,7 +199,7 @@ fn place(graph: &Graph, read: &[Vec<TensorId>]) -> Result<(Vec<Option<Place>>, V
     };
     let plan = plan(&buffers).ok_or_else(too_large)?;
     order.iter().zip(&plan.offsets).for_each(|(id, offset)| set(*id, Place::Arena(*offset), &mut places));
-    Ok((places, constants, plan.bytes))
+    Ok(Placed { places, constants, arena: plan.bytes })
 }
 
 /// Notes after which step each kept value, or view of one, can be looked at.

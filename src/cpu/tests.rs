@@ -262,3 +262,70 @@ fn the_board_gets_an_object_without_foreign_calls() {
     assert!(has(b"segment_0\0") && !has(b"fmaf\0") && !has(b"expf\0"));
     assert_eq!(board.constants.len(), 1);
 }
+
+/// Compiles the function of a module given as text.
+fn compile(text: &str, options: Options) -> Result<FloatExecutable, Error> {
+    let context = hb_dialects::context();
+    let module = melior::ir::Module::parse(&context, text).expect("the text parses");
+    let function = hb_dialects::ir::function_named(module.as_operation(), "main").expect("a function main");
+    FloatExecutable::compile(function, options)
+}
+
+#[test]
+fn quantization_rounds_half_to_even_and_saturates() {
+    let text = r#"
+      func.func @main(%x: tensor<8xf32>) -> (tensor<8xf32>, tensor<8x!quant.uniform<i8:f32, 0.5>>) {
+        %q = quant.qcast %x : tensor<8xf32> to tensor<8x!quant.uniform<i8:f32, 0.5>>
+        %d = quant.dcast %q : tensor<8x!quant.uniform<i8:f32, 0.5>> to tensor<8xf32>
+        return %d, %q : tensor<8xf32>, tensor<8x!quant.uniform<i8:f32, 0.5>>
+      }"#;
+    let x = Array::from_values(&[8], &[0.25f32, 0.75, -0.25, -0.75, 100.0, -100.0, f32::NAN, 0.3]).unwrap();
+    let outputs = compile(text, Options::default()).unwrap().run(&[&x]).unwrap();
+    assert_eq!(outputs[0].values::<f32>().unwrap(), &[0.0, 1.0, 0.0, -1.0, 63.5, -64.0, 0.0, 0.5]);
+    assert_eq!(outputs[1].values::<i8>().unwrap(), &[0, 2, 0, -2, 127, -128, 0, 1]);
+}
+
+#[test]
+fn quantization_per_axis() {
+    let text = r#"
+      func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
+        %q = quant.qcast %x : tensor<2x3xf32> to tensor<2x3x!quant.uniform<i8:f32:1, {0.5, 1.0, 2.0}>>
+        %d = quant.dcast %q : tensor<2x3x!quant.uniform<i8:f32:1, {0.5, 1.0, 2.0}>> to tensor<2x3xf32>
+        return %d : tensor<2x3xf32>
+      }"#;
+    let x = Array::from_values(&[2, 3], &[1.3f32, 1.3, 1.3, -7.7, -7.7, -7.7]).unwrap();
+    let outputs = compile(text, Options::default()).unwrap().run(&[&x]).unwrap();
+    assert_eq!(outputs[0].values::<f32>().unwrap(), &[1.5, 1.0, 2.0, -7.5, -8.0, -8.0]);
+}
+
+#[test]
+fn what_is_not_supported_names_its_node() {
+    let text = r#"
+      func.func @main(%x: tensor<4xui16>) -> tensor<4xui16> {
+        %y = hfloat.relu %x : tensor<4xui16> -> tensor<4xui16> loc("Relu_7")
+        return %y : tensor<4xui16>
+      }"#;
+    let context = hb_dialects::context();
+    if melior::ir::Module::parse(&context, text).is_some() {
+        let error = compile(text, Options::default()).err().expect("an error").to_string();
+        assert!(error.contains("input_0") && error.contains("U16"), "{error}");
+    }
+}
+
+#[test]
+fn executables_are_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<FloatExecutable>();
+    let x = numbers(&[1, 64, 4096], 4);
+    let mut graph = Graph::default();
+    let id = graph.add_input("x", Element::F32, x.shape()).unwrap();
+    let body = graph.load(id, vec![axis(0), axis(1), axis(2)]).exponential();
+    reduce(&mut graph, &[1, 64], &[4096], Combiner::Sum, body);
+    let executable = Executable::compile(graph, Options::default()).unwrap();
+    let expected = executable.run(&[&x]).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..20).for_each(|_| assert_eq!(executable.run(&[&x]).unwrap(), expected)));
+        }
+    });
+}

@@ -38,7 +38,8 @@ pub fn parse<'c>(context: &'c Context, bytes: &[u8], name: &str) -> Result<Modul
         sink.borrow_mut().push(format!("{}: {diagnostic}", diagnostic.location()));
         true
     });
-    let source = MlirStringRef { data: bytes.as_ptr().cast(), length: bytes.len() };
+    let aligned = Aligned::new(bytes);
+    let source = MlirStringRef { data: aligned.0.as_ptr().cast(), length: bytes.len() };
     // SAFETY: the bytes outlive the call, and the module owns what it needs of them.
     let module = unsafe { Module::from_option_raw(mlirModuleCreateParse(context.to_raw(), source)) };
     let valid = module.as_ref().is_some_and(|module| module.as_operation().verify());
@@ -47,6 +48,25 @@ pub fn parse<'c>(context: &'c Context, bytes: &[u8], name: &str) -> Result<Modul
         let reason = messages.borrow().join("\n");
         MlirFileError::Invalid { name: name.to_owned(), reason }
     })
+}
+
+/// A copy of bytes at an address that bytecode demands: that of the most aligned section, which holds the weights.
+struct Aligned(Vec<Line>);
+
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+impl Aligned {
+    fn new(bytes: &[u8]) -> Self {
+        let lines = bytes.chunks(64).map(|chunk| {
+            let mut line = Line([0; 64]);
+            for (to, from) in line.0.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            line
+        });
+        Self(lines.collect())
+    }
 }
 
 /// Text with the names of nodes (`loc("...")`) and the constants.
@@ -104,6 +124,33 @@ mod tests {
         let again = parse(&context, &bytes, "test").unwrap();
         assert_eq!(text(again.as_operation()).unwrap(), printed);
         assert_eq!(bytecode(again.as_operation()).unwrap(), bytes);
+    }
+
+    /// Weights lie out of line; bytecode aligns them, and every address that bytes are read at must do.
+    #[test]
+    fn bytecode_with_weights_is_read_from_any_address() {
+        let context = hb_dialects::context();
+        let values = (0..40).map(|value| format!("{value}.5")).collect::<Vec<_>>().join(", ");
+        let text = format!(
+            "func.func @main() -> tensor<40xf32> {{
+               %0 = hfloat.constant dense<[{values}]> : tensor<40xf32>
+               return %0 : tensor<40xf32>
+             }}"
+        );
+        let module = parse(&context, text.as_bytes(), "test").unwrap();
+        let model = crate::frontend::onnx::export(module.as_operation()).unwrap();
+        let module = crate::frontend::onnx::import(&context, model, &Default::default()).unwrap();
+        let printed = super::text(module.as_operation()).unwrap();
+        assert!(printed.contains("dense_resource"), "{printed}");
+        let bytes = bytecode(module.as_operation()).unwrap();
+        for shift in 0..65 {
+            let shifted = [vec![0; shift], bytes.clone()].concat();
+            let again = parse(&hb_dialects::context(), &shifted[shift..], "test").map(|_| ());
+            assert!(again.is_ok(), "{shift}: {again:?}");
+        }
+        let fresh = hb_dialects::context();
+        let again = parse(&fresh, &bytes, "test").unwrap();
+        assert_eq!(super::text(again.as_operation()).unwrap(), printed);
     }
 
     #[test]

@@ -6,7 +6,10 @@
 //! `docs/configuration.md` from the table of parameters of hb_compile.
 //! `hb-docs` writes them; `hb-docs --check` only says which ones are out of date.
 
-use crate::{bpu::constraints, frontend::onnx::operators};
+use crate::{
+    bpu::{constraints, lower},
+    frontend::onnx::operators,
+};
 use hb_dialects::pass::{OptionDefinition, PassDefinition, PipelineDefinition};
 use std::{
     env,
@@ -201,20 +204,30 @@ fn operators_page() -> Page {
     let mut text = String::from(
         "<!-- Made from the table of ONNX operators and the constraints of the BPU by `make docs`. -->\n\n# Operators\n\n\
          ## ONNX\n\nOperators of the default domain that are read, opset 7 to 22. A graph with others is refused with a list \
-         of all of them.\n\n| operator | operation | definitions | attributes |\n|---|---|---|---|\n",
+         of all of them.\n\n| operator | operation | runs on | definitions | attributes |\n|---|---|---|---|---|\n",
     );
     let mut rows: Vec<_> = operators::all().collect();
     rows.sort_by_key(|operator| operator.name);
     for operator in rows {
         let operation =
             if operator.dialect.is_empty() { "(rewritten)".to_owned() } else { format!("`{}`", operator.dialect) };
+        let place = match operator.dialect {
+            "" => "",
+            operation if lower::lowered_operations().any(|lowered| lowered == operation) => "BPU, CPU",
+            _ => "CPU",
+        };
         let versions: Vec<String> = operator.versions.iter().map(i64::to_string).collect();
         let mut attributes: Vec<String> =
             operator.attributes.iter().map(|attribute| format!("`{}`", attribute.name)).collect();
         attributes.dedup();
         // Writing to a String cannot fail.
-        let _ =
-            writeln!(text, "| {} | {operation} | {} | {} |", operator.name, versions.join(", "), attributes.join(", "));
+        let _ = writeln!(
+            text,
+            "| {} | {operation} | {place} | {} | {} |",
+            operator.name,
+            versions.join(", "),
+            attributes.join(", ")
+        );
     }
     text.push_str(
         "\n## BPU\n\nWhat a node must satisfy to run on the BPU. Where one of these does not hold, the node runs on the CPU and the \

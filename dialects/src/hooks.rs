@@ -29,9 +29,8 @@ pub struct Rules {
     pub fold: Option<FoldFunction>,
 }
 
-static RULES: LazyLock<RwLock<HashMap<&'static str, Rules>>> = LazyLock::new(|| {
-    RwLock::new(hfloat::rules().chain(cpu::rules()).map(|rules| (rules.name, rules)).collect())
-});
+static RULES: LazyLock<RwLock<HashMap<&'static str, Rules>>> =
+    LazyLock::new(|| RwLock::new(hfloat::rules().chain(cpu::rules()).map(|rules| (rules.name, rules)).collect()));
 
 /// Adds the rules of operations whose meaning is defined above this crate: those of `bpu` and `nash` rest on
 /// `hb::numerics` and `hb::nash`.

@@ -145,7 +145,7 @@ pub fn import_options(inputs: &[CheckedInput]) -> ImportOptions {
 const OPTIMIZE: &str = "hfloat-optimize";
 const QUANTIZE: &str = "func.func(quant-insert-casts)";
 const ASSIGN_PLACEMENT: &str = "func.func(bpu-assign-placement)";
-const FORM_SEGMENTS: &str = "func.func(bpu-form-segments)";
+const FORM_SEGMENTS: &str = "func.func(bpu-form-segments,bpu-verify)";
 
 /// Random samples of calibration type `skip`.
 const RANDOM_SAMPLES: usize = 4;

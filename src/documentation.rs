@@ -230,7 +230,8 @@ fn operators_page() -> Page {
         );
     }
     text.push_str(
-        "\n## BPU\n\nWhat a node must satisfy to run on the BPU. Where one of these does not hold, the node runs on the CPU and the \
+        "\nA BatchNormalization runs as what `hfloat-fuse-scales` makes of it: part of a Conv or Gemm, or a Mul and an Add.\n\
+         \n## BPU\n\nWhat a node must satisfy to run on the BPU. Where one of these does not hold, the node runs on the CPU and the \
          report of placement gives the sentence as the reason.\n",
     );
     for row in constraints::documentation() {

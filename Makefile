@@ -8,6 +8,8 @@ LLVM := /usr/lib/llvm-22
 # The profile that `make demo` and `make bench` build with.
 PROFILE ?= release
 TOOLS := target/$(subst dev,debug,$(PROFILE))
+# With an example among the targets cargo chooses the features that it chooses for tests: the library is compiled once for both.
+BUILD := cargo build --workspace --bins --example digits-report
 
 help:
 	@echo "make setup   install the Debian packages that are missing"
@@ -21,12 +23,11 @@ setup:
 	@tools/setup.sh
 
 demo: setup
-	cargo build --profile $(PROFILE) --package hb-tools --bins
-	cargo build --profile $(PROFILE) --example digits-report
+	$(BUILD) --profile $(PROFILE)
 	examples/digits/demo.sh $(TOOLS)
 
 test: setup
-	cargo build --workspace --bins
+	$(BUILD)
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		echo cargo nextest run --workspace; cargo nextest run --workspace; \
 	else \
@@ -34,14 +35,16 @@ test: setup
 	fi
 	$(LLVM)/bin/lit -v --param tools=target/debug lit-tests
 
-lint:
+lint: setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo run --quiet --package hb-tools --bin hb-docs -- --check
+	$(BUILD) --quiet
+	target/debug/hb-docs --check
 
 bench: setup
-	cargo build --profile $(PROFILE) --package hb-tools --bins
+	$(BUILD) --profile $(PROFILE)
 	examples/digits/bench.sh $(TOOLS)
 
-docs:
-	cargo run --quiet --package hb-tools --bin hb-docs
+docs: setup
+	$(BUILD) --quiet
+	target/debug/hb-docs

@@ -12,7 +12,6 @@ use crate::{
 };
 use hb_dialects::pass::{OptionDefinition, PassDefinition, PipelineDefinition};
 use std::{
-    env,
     fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
@@ -25,8 +24,6 @@ use thiserror::Error;
 pub enum DocumentationError {
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
-    #[error("MLIR_SYS_220_PREFIX is not set: run this through cargo, whose configuration sets it")]
-    NoPrefix,
     #[error("mlir-tblgen failed on {path}: {message}")]
     Tablegen { path: PathBuf, message: String },
 }
@@ -105,7 +102,8 @@ fn stale(root: &Path, pages: &[Page]) -> Result<Vec<PathBuf>, DocumentationError
 
 /// One page per folder of `tablegen/`, as `mlir-tblgen` writes it.
 fn dialect_pages(root: &Path) -> Result<Vec<Page>, DocumentationError> {
-    let prefix = env::var_os("MLIR_SYS_220_PREFIX").map(PathBuf::from).ok_or(DocumentationError::NoPrefix)?;
+    // The MLIR that this was built with.
+    let prefix = PathBuf::from(env!("MLIR_SYS_220_PREFIX"));
     let tablegen = root.join("tablegen");
     let failed = |path: &Path| {
         let path = path.to_owned();

@@ -314,7 +314,8 @@ fn engine_times(placed: &[Placed<'_>], latency: f64) -> Vec<EngineTime> {
         .into_iter()
         .map(|engine| {
             let own = || placed.iter().filter(|placed| placed.activity.engine == engine);
-            let busy: f64 = own().map(|placed| placed.end - placed.start).sum();
+            // Not `sum`: that of nothing is -0.0, and is printed so.
+            let busy = own().fold(0.0, |busy, placed| busy + (placed.end - placed.start));
             EngineTime {
                 engine: engine_label(engine).to_owned(),
                 instructions: own().count(),

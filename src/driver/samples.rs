@@ -47,6 +47,10 @@ impl Samples {
         self.inputs.first().map_or(0, |(_, files)| files.len())
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The inputs of sample `index`.
     ///
     /// # Errors

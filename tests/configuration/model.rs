@@ -45,7 +45,7 @@ fn against_the_model() {
     assert_eq!(checked.expect("fits")[0].shape, [1, 3, 8, 8], "only the first dimension becomes 1");
     mismatch(
         &unnamed,
-        &[fitting.clone()],
+        std::slice::from_ref(&fitting),
         &["input_parameters.input_shape", "leaves dimension 3 of ?x3x224x? open; add input_shape"],
     );
     let one_mean = unnamed.replace("103.94 116.78 123.68", "7");

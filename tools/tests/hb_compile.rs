@@ -1,5 +1,8 @@
 //! `hb_compile` as a process: exit status, where messages go, the log.
 
+// Helpers outside of test functions may panic too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

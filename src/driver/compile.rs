@@ -1,7 +1,7 @@
 //! The stages of a compilation, in order, and what goes wrong in them.
 
 use super::compare::{self, NodeFacts, Values};
-use super::configuration::{Calibration, CheckedInput, Configuration, ModelInput, Problems};
+use super::configuration::{Calibration, CheckedInput, Configuration, InputType, ModelInput, Problems};
 use super::progress::Console;
 use super::samples::Samples;
 use super::{package, report, tables};
@@ -165,6 +165,7 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
     let (mut module, inputs) = stages.run(Stage::Import, || -> Result<_, StageError> {
         let model = onnx::load(&configuration.onnx_model)?;
         let inputs = configuration.check_against(&model_inputs(&model)).map_err(CompileError::from)?;
+        refuse_preprocessing(configuration, &inputs)?;
         let module = onnx::import(&context, model, &import_options(&inputs))?;
         Ok((module, inputs))
     })?;
@@ -178,6 +179,23 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
     }
     let written = files.commit().map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() });
     written.map(|_| ())
+}
+
+/// Nothing turns images into the network's input yet; compiling as if there were nothing to do would give wrong results.
+fn refuse_preprocessing(configuration: &Configuration, inputs: &[CheckedInput]) -> Result<(), CompileError> {
+    let mut problems = Vec::new();
+    for input in inputs {
+        let name = &input.name;
+        if input.type_rt != InputType::Featuremap {
+            let what = format!("input '{name}': {} is not supported yet", input.type_rt);
+            problems.push(configuration.problem("input_type_rt", what, "use featuremap, and convert images before"));
+        }
+        if input.mean.is_some() || input.scale.is_some() {
+            let what = format!("input '{name}': preprocessing is not supported yet");
+            problems.push(configuration.problem("norm_type", what, "use no_preprocess, and give normalized data"));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }
 }
 
 /// A network on its way through the stages.

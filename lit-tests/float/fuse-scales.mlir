@@ -114,3 +114,14 @@ func.func @matrix_product(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
   %0 = hfloat.mat_mul %x, %w : (tensor<3x2xf32>, tensor<2x2xf32>) -> tensor<3x2xf32>
   return %0 : tensor<3x2xf32>
 }
+
+// A bias of one value becomes one per column, as integers need it.
+// CHECK-LABEL: func.func @bias_of_one_value
+// CHECK: %[[B:.*]] = hfloat.constant dense<3.000000e+00> : tensor<2xf32>
+// CHECK: hfloat.gemm %arg0, %{{.*}}, %[[B]] :
+func.func @bias_of_one_value(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
+  %w = hfloat.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
+  %c = hfloat.constant dense<3.0> : tensor<f32>
+  %0 = hfloat.gemm %x, %w, %c : (tensor<3x2xf32>, tensor<2x2xf32>, tensor<f32>) -> tensor<3x2xf32>
+  return %0 : tensor<3x2xf32>
+}

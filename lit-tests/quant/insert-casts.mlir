@@ -78,3 +78,16 @@ func.func @no_threshold(%x: tensor<2xf32> {hfloat.threshold = 1.0 : f64}) -> ten
   %0 = hfloat.relu %x : (tensor<2xf32>) -> tensor<2xf32> loc("Relu_0")
   return %0 : tensor<2xf32>
 }
+
+// -----
+
+// A bias has one scale per column, so a column of biases stays float.
+// CHECK-LABEL: func.func @bias_per_row
+// CHECK-NOT: quant.
+// CHECK: return
+func.func @bias_per_row(%x: tensor<3x2xf32> {hfloat.threshold = 1.0 : f64}) -> tensor<3x2xf32> {
+  %w = hfloat.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32> loc("w")
+  %c = hfloat.constant dense<[[1.0], [2.0], [3.0]]> : tensor<3x1xf32> loc("c")
+  %0 = hfloat.gemm %x, %w, %c {hfloat.threshold = 1.0 : f64} : (tensor<3x2xf32>, tensor<2x2xf32>, tensor<3x1xf32>) -> tensor<3x2xf32> loc("Gemm_0")
+  return %0 : tensor<3x2xf32>
+}

@@ -65,14 +65,16 @@ fn matrix_product_to_gemm(operation: OperationRef<'_, '_>) -> Result<(), PassFai
     replace(operation, ir::insert_before(operation, gemm))
 }
 
-/// A `gemm` with factors and constant weights takes them into its weights.
+/// A `gemm` with factors and constant weights takes them into its weights; a bias of one value becomes one per column.
 fn absorb_factors(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
-    if operation.float_or("alpha", 1.0)? == 1.0 && operation.float_or("beta", 1.0)? == 1.0 {
-        return Ok(());
-    }
     let result = ir::results(operation).into_iter().next();
     let shape = result.map(static_type).transpose()?.map(|(_, shape)| shape).unwrap_or_default();
     if let &[_, channels] = shape.as_slice() {
+        let bias = operation.operand(2).ok().and_then(ir::constant_of);
+        let single = bias.is_some_and(|bias| bias.r#type.elements() == Some(1)) && channels != 1;
+        if !single && operation.float_or("alpha", 1.0)? == 1.0 && operation.float_or("beta", 1.0)? == 1.0 {
+            return Ok(());
+        }
         put_into_weights(operation, operation, &ChannelMap { scale: vec![1.0; channels], shift: vec![0.0; channels] })?;
     }
     Ok(())

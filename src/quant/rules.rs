@@ -67,7 +67,7 @@ use ResultScale::{LikeInput, Own};
 
 const RULES: &[Rule] = &[
     Rule::new("hfloat.conv", Own, conv_role).unless(weights_not_constant),
-    Rule::new("hfloat.gemm", Own, gemm_role).unless(gemm_is_scaled),
+    Rule::new("hfloat.gemm", Own, gemm_role).unless(gemm_has_no_integer_form),
     Rule::new("hfloat.mat_mul", Own, all_activations),
     Rule::new("hfloat.add", Own, all_activations),
     Rule::new("hfloat.mul", Own, all_activations),
@@ -148,11 +148,23 @@ fn weights_not_constant(operation: OperationRef<'_, '_>) -> Result<bool, IrError
     Ok(false)
 }
 
-/// `hfloat-fuse-scales` takes alpha and beta into constant weights; what is left has weights that are no constants.
-fn gemm_is_scaled(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+/// `hfloat-fuse-scales` takes alpha, beta and a bias of one value into constant weights; what is left has other weights.
+fn gemm_has_no_integer_form(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
     let scaled = operation.float_or("alpha", 1.0)? != 1.0 || operation.float_or("beta", 1.0)? != 1.0;
-    let bias_varies = operation.operand_count() == 3 && constant_behind_casts(operation.operand_at(2)?).is_none();
-    Ok(scaled || bias_varies)
+    if scaled || operation.operand_count() < 3 {
+        return Ok(scaled);
+    }
+    let bias = operation.operand_at(2)?;
+    if constant_behind_casts(bias).is_none() {
+        return Ok(true);
+    }
+    // A bias has one scale per column, so it must have one value per column.
+    let columns = operation.result(0).ok().map(|result| last_dimension(result.into())).transpose()?;
+    Ok(Some(last_dimension(bias)?) != columns)
+}
+
+fn last_dimension(value: Value<'_, '_>) -> Result<Option<usize>, IrError> {
+    Ok(TensorType::from_type(value.r#type())?.shape().and_then(|shape| shape.last().copied()))
 }
 
 /// A border of zeros is exact at any scale, other values may not be.

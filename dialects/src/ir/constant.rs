@@ -11,8 +11,9 @@ use std::{borrow::Cow, ffi::c_void};
 
 /// Larger constants are stored out of line, as resources.
 const INLINE_BYTES: usize = 64;
-/// Resources are aligned for the widest vector loads.
-const RESOURCE_ALIGNMENT: usize = 64;
+/// LLVM reads pipes and small files to addresses that are multiples of 16; of bytecode whose resources ask for more, MLIR
+/// then reads nothing.
+const RESOURCE_ALIGNMENT: usize = 16;
 
 /// A constant tensor: row-major little-endian elements; a bool is one byte, 0 or 1.
 #[derive(Debug, Clone, PartialEq)]

@@ -159,10 +159,16 @@ pub trait OperationAttributes<'c: 'a, 'a>: OperationLike<'c, 'a> {
     /// # Errors
     /// When the attribute is absent or no string.
     fn string(&self, name: &str) -> Result<String, IrError> {
-        let missing = || self.missing(name, "string");
-        let attribute =
-            StringAttribute::try_from(self.attribute(name).map_err(|_| missing())?).map_err(|_| missing())?;
-        Ok(attribute.value().to_owned())
+        let attribute = self.attribute(name).map_err(|_| self.missing(name, "string"))?;
+        let raw = attribute.to_raw();
+        // melior reads an empty string through a null pointer.
+        // SAFETY: the kind is checked first; the text belongs to the context.
+        unsafe {
+            if !mlir_sys::mlirAttributeIsAString(raw) {
+                return Err(self.missing(name, "string"));
+            }
+            Ok(shim::text(mlir_sys::mlirStringAttrGetValue(raw)).to_owned())
+        }
     }
 
     /// # Errors

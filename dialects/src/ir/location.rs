@@ -12,7 +12,9 @@ use std::ffi::CString;
 /// A fused location has the name of its first part: a convolution that took over its activation is still that convolution.
 pub fn node_name(location: Location<'_>) -> String {
     if location.is_name() {
-        return location.name_value().as_string_ref().as_str().unwrap_or_default().to_owned();
+        // melior reads an empty name through a null pointer.
+        // SAFETY: the identifier belongs to the context, which outlives the location.
+        return unsafe { shim::text(mlir_sys::mlirIdentifierStr(location.name_value().to_raw())) }.to_owned();
     }
     if location.is_fused() {
         return (0..location.fused_num_locations())

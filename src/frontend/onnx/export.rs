@@ -144,7 +144,7 @@ impl Exporter {
         let (producer, activation) = names_of(operation);
         let value = result(operation)?;
         let clamp = operation.clamp("activation")?;
-        let name = self.node_name(if clamp.is_some() { &producer } else { &activation });
+        let name = self.node_name(&producer);
         let mut node = Node::new(&name, operator.name, &[], &[]);
         for operand in operands(&operation)? {
             node.inputs.push(self.operand(operand)?);
@@ -333,22 +333,19 @@ fn location_name(operation: OperationRef) -> String {
 
 /// Names of the operation itself and of the activation fused into it.
 ///
-/// A fused location ends with the node whose result the operation gives: the activation, if there is one. The node before
-/// it is then the one whose result the activation reads.
+/// A fused location begins with the operation that took over the others and ends with the node whose result it gives.
 fn names_of(operation: OperationRef) -> (String, String) {
     let location = operation.location();
-    let last = node_name(location);
+    let first = node_name(location);
     if location.is_fused() {
         let parts = (0..location.fused_num_locations()).map(|index| node_name(location.fused_location(index)));
-        let parts: Vec<String> = parts.filter(|name| !name.is_empty()).collect();
-        if let [.., producer, activation] = parts.as_slice() {
-            return (producer.clone(), activation.clone());
-        }
+        let last = parts.filter(|name| !name.is_empty()).last();
+        return (first.clone(), last.unwrap_or(first));
     }
     if operation.has_attribute("activation") {
-        (last.clone(), format!("{last}/activation"))
+        (first.clone(), format!("{first}/activation"))
     } else {
-        (last.clone(), last)
+        (first.clone(), first)
     }
 }
 
@@ -405,7 +402,14 @@ fn attribute(operation: OperationRef, rule: &AttributeRule) -> Result<Option<Att
         Kind::Int => Attribute::Int(operation.integer(name)?),
         Kind::Flag => Attribute::Int(operation.boolean_or(name, false)?.into()),
         Kind::Float => Attribute::Float(operation.float(name)? as f32),
-        Kind::Ints => Attribute::Ints(operation.integers(name)?),
+        Kind::Ints => {
+            let values = operation.integers(name)?;
+            // onnxruntime's quantized AveragePool does not know the attribute, not even with its default.
+            if rule.name == "dilations" && values.iter().all(|&value| value == 1) {
+                return Ok(None);
+            }
+            Attribute::Ints(values)
+        }
         Kind::Choice(_) => Attribute::String(operation.enumeration_or(name, "")?.as_bytes().to_vec()),
         Kind::Tensor => {
             let elements = operation.attribute(name).ok().and_then(elements_of);

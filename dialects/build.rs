@@ -13,6 +13,7 @@ const DIALECTS: &[(&str, &str, &[Part])] = &[
     ("hfloat", "Hfloat", &[Part::Dialect, Part::Enums, Part::Attrs, Part::Ops]),
     ("bpu", "Bpu", &[Part::Dialect, Part::Ops]),
     ("cpu", "Cpu", &[Part::Dialect, Part::Ops]),
+    ("nash", "Nash", &[Part::Dialect, Part::Enums, Part::Attrs, Part::Ops]),
 ];
 
 #[derive(Clone, Copy)]

@@ -8,6 +8,7 @@
 void hbInsertHfloat(mlir::DialectRegistry &);
 void hbInsertBpu(mlir::DialectRegistry &);
 void hbInsertCpu(mlir::DialectRegistry &);
+void hbInsertNash(mlir::DialectRegistry &);
 
 namespace {
 using Verify = bool (*)(MlirOperation);
@@ -40,6 +41,7 @@ void hb::insertDialects(mlir::DialectRegistry &registry) {
   hbInsertHfloat(registry);
   hbInsertBpu(registry);
   hbInsertCpu(registry);
+  hbInsertNash(registry);
 }
 
 extern "C" {

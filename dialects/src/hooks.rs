@@ -8,7 +8,7 @@ use std::{
     sync::{LazyLock, Once, RwLock},
 };
 
-/// Checks one operation; the message of an error follows `'dialect.name' op `.
+/// Checks one operation; the message of an error follows `'dialect.name' op `. An empty message: the error is reported already.
 pub type VerifyFunction = fn(OperationRef<'_, '_>) -> Result<(), String>;
 /// What an operation is equal to, if that is known. The attributes are those of constant operands.
 pub type FoldFunction = for<'c, 'a> fn(OperationRef<'c, 'a>, &[Option<Attribute<'c>>]) -> Option<Folded<'c, 'a>>;
@@ -58,6 +58,7 @@ extern "C" fn verify(operation: MlirOperation) -> bool {
     let Some(rules) = rules_of(operation) else { return true };
     match (rules.verify)(operation) {
         Ok(()) => true,
+        Err(message) if message.is_empty() => false,
         Err(message) => {
             ir::emit_error(operation.location(), &format!("'{}' op {message}", rules.name));
             false

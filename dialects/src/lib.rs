@@ -2,7 +2,8 @@
 //!
 //! * [`ir`] reads and builds operations, attributes, constants, locations.
 //! * [`hfloat`], [`cpu`] hold the rules of their dialects: verifiers, shapes, folders. Those of `bpu` rest on the plain model in
-//!   `hb::bpu` and are in `src/bpu/rules.rs`; [`hooks::add`] brings them in.
+//!   `hb::bpu` and are in `src/bpu/rules.rs`, those of `nash` on the instruction set and are in `src/nash/mlir`;
+//!   [`hooks::add`] brings them in. [`nash`] holds the attributes of instructions.
 //! * [`pass`] describes passes and pipelines in Rust and registers them with MLIR.
 //!
 //! Call [`context`] for a context in which all of it is known.
@@ -11,6 +12,7 @@ pub mod cpu;
 pub mod hfloat;
 pub mod hooks;
 pub mod ir;
+pub mod nash;
 pub mod pass;
 mod shim;
 pub mod tools;

@@ -9,6 +9,7 @@ pub type Verify = extern "C" fn(MlirOperation) -> bool;
 pub type Fold =
     unsafe extern "C" fn(MlirOperation, isize, *const MlirAttribute, *mut MlirValue, *mut MlirAttribute) -> bool;
 pub type RunPass = unsafe extern "C" fn(*const c_void, MlirOperation, isize, *const MlirStringRef) -> bool;
+pub type KeepNumbers = unsafe extern "C" fn(isize, *const i64, *mut c_void);
 pub type EmitText = unsafe extern "C" fn(MlirStringRef, *mut c_void);
 pub type BuildPipeline = unsafe extern "C" fn(*const c_void, MlirStringRef, EmitText, *mut c_void) -> bool;
 
@@ -52,6 +53,22 @@ unsafe extern "C" {
     pub fn hbHfloatClampGet(context: MlirContext, lower: f64, upper: f64) -> MlirAttribute;
     pub fn hbHfloatClampBounds(attribute: MlirAttribute, lower: *mut f64, upper: *mut f64) -> bool;
     pub fn hbHfloatEnumName(attribute: MlirAttribute) -> MlirStringRef;
+    pub fn hbNashAttribute(context: MlirContext, kind: c_int, count: isize, numbers: *const i64) -> MlirAttribute;
+    pub fn hbNashNumbers(attribute: MlirAttribute, kind: c_int, keep: KeepNumbers, user: *mut c_void) -> bool;
+    pub fn hbNashPort(
+        context: MlirContext,
+        name: MlirStringRef,
+        bytes: i64,
+        rank: isize,
+        strides: *const i64,
+    ) -> MlirAttribute;
+    pub fn hbNashPortParts(
+        attribute: MlirAttribute,
+        name: *mut MlirStringRef,
+        bytes: *mut i64,
+        keep: KeepNumbers,
+        user: *mut c_void,
+    ) -> bool;
 }
 
 /// A borrowed string for C; valid as long as `text` is.

@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 pub use super::isa_access::{Access, Space, StridedRegion};
 pub use super::isa_cycles::Cost;
+pub use super::isa_numbers::FieldKind;
 pub use super::isa_operations::*;
 pub use super::isa_validate::{ValidateError, valid_taps};
 pub use crate::numerics::Clamp;

@@ -1,8 +1,9 @@
-//! How the fields of an instruction are written as bytes and as text.
+//! How the fields of an instruction are written as bytes, as text and as numbers.
 
 use thiserror::Error;
 
 use super::isa::{Clamp, Count, DdrView, ElementType, Engine, Region, View, Window};
+use super::isa_numbers::{FieldKind, Numbers};
 
 /// One row of an instruction's field table.
 #[derive(Clone, Debug)]
@@ -98,6 +99,29 @@ pub trait Field: Sized {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
     /// As the disassembly shows it.
     fn text(&self) -> String;
+
+    /// What its numbers mean.
+    const KIND: FieldKind;
+    /// Appends its numbers.
+    fn put(&self, numbers: &mut Vec<i64>);
+    fn take(numbers: &mut Numbers<'_>) -> Result<Self, String>;
+
+    /// All numbers of the field; `None` where it is absent.
+    fn numbers(&self) -> Option<Vec<i64>> {
+        let mut numbers = Vec::new();
+        self.put(&mut numbers);
+        Some(numbers)
+    }
+
+    /// The field of these numbers.
+    ///
+    /// # Errors
+    /// When it must not be absent, the numbers are too few or too many, or one is out of range.
+    fn from_numbers(numbers: Option<&[i64]>) -> Result<Self, String> {
+        let mut numbers = Numbers::new(numbers.ok_or("is missing")?);
+        let field = Self::take(&mut numbers)?;
+        numbers.finish().map(|()| field)
+    }
 }
 
 macro_rules! number_field {
@@ -116,8 +140,28 @@ macro_rules! number_field {
             fn text(&self) -> String {
                 format!("{self:?}")
             }
+            number_field!(@numbers $type);
         }
     )* };
+    (@numbers f32) => {
+        const KIND: FieldKind = FieldKind::Float;
+        fn put(&self, numbers: &mut Vec<i64>) {
+            numbers.push(i64::from(self.to_bits()));
+        }
+        fn take(numbers: &mut Numbers<'_>) -> Result<Self, String> {
+            numbers.next_as().map(f32::from_bits)
+        }
+    };
+    (@numbers $type:ident) => {
+        const KIND: FieldKind = FieldKind::Integer;
+        fn put(&self, numbers: &mut Vec<i64>) {
+            // An offset beyond i64 is in no region, nor is the greatest i64.
+            numbers.push(i64::try_from(*self).unwrap_or(i64::MAX));
+        }
+        fn take(numbers: &mut Numbers<'_>) -> Result<Self, String> {
+            numbers.next_as()
+        }
+    };
 }
 
 number_field!(u8 u16 u32 u64 i32 i64 f32);
@@ -141,6 +185,19 @@ impl Field for bool {
     fn text(&self) -> String {
         self.to_string()
     }
+    const KIND: FieldKind = FieldKind::Flag;
+    fn put(&self, numbers: &mut Vec<i64>) {
+        numbers.push(i64::from(*self));
+    }
+    fn take(numbers: &mut Numbers<'_>) -> Result<bool, String> {
+        numbers.next_number().map(|number| number != 0)
+    }
+    fn numbers(&self) -> Option<Vec<i64>> {
+        self.then(|| vec![1])
+    }
+    fn from_numbers(numbers: Option<&[i64]>) -> Result<bool, String> {
+        Ok(numbers.is_some())
+    }
 }
 
 impl<T: Field + Copy + Default, const COUNT: usize> Field for [T; COUNT] {
@@ -161,6 +218,17 @@ impl<T: Field + Copy + Default, const COUNT: usize> Field for [T; COUNT] {
     fn text(&self) -> String {
         let parts: Vec<String> = self.iter().map(Field::text).collect();
         format!("[{}]", parts.join(", "))
+    }
+    const KIND: FieldKind = FieldKind::Integers;
+    fn put(&self, numbers: &mut Vec<i64>) {
+        self.iter().for_each(|element| element.put(numbers));
+    }
+    fn take(numbers: &mut Numbers<'_>) -> Result<Self, String> {
+        let mut array = [T::default(); COUNT];
+        for element in &mut array {
+            *element = T::take(numbers)?;
+        }
+        Ok(array)
     }
 }
 
@@ -193,6 +261,19 @@ impl<T: Field> Field for Option<T> {
     fn text(&self) -> String {
         self.as_ref().map_or_else(|| "none".to_string(), Field::text)
     }
+    const KIND: FieldKind = T::KIND;
+    fn put(&self, numbers: &mut Vec<i64>) {
+        self.iter().for_each(|value| value.put(numbers));
+    }
+    fn take(numbers: &mut Numbers<'_>) -> Result<Self, String> {
+        T::take(numbers).map(Some)
+    }
+    fn numbers(&self) -> Option<Vec<i64>> {
+        self.as_ref().and_then(Field::numbers)
+    }
+    fn from_numbers(numbers: Option<&[i64]>) -> Result<Self, String> {
+        numbers.map(|numbers| T::from_numbers(Some(numbers))).transpose()
+    }
 }
 
 impl Field for ElementType {
@@ -212,6 +293,15 @@ impl Field for ElementType {
     fn text(&self) -> String {
         self.to_string()
     }
+    const KIND: FieldKind = FieldKind::Element;
+    fn put(&self, numbers: &mut Vec<i64>) {
+        numbers.push(*self as i64);
+    }
+    fn take(numbers: &mut Numbers<'_>) -> Result<Self, String> {
+        let number = numbers.next_number()?;
+        let found = ElementType::ALL.into_iter().find(|element| *element as i64 == number);
+        found.ok_or_else(|| format!("has {number}, which is no element type"))
+    }
 }
 
 impl Field for Region {
@@ -220,30 +310,49 @@ impl Field for Region {
         "u16: 0 input, 1 output, 2 constants, 3 workspace; u16: index".to_string()
     }
     fn write(&self, out: &mut Vec<u8>) {
-        let (kind, index) = match self {
-            Region::Input(index) => (0u16, *index),
-            Region::Output(index) => (1, *index),
-            Region::Constants => (2, 0),
-            Region::Workspace => (3, 0),
-        };
+        let (kind, index) = self.kind_and_index();
         kind.write(out);
         index.write(out);
     }
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let at = reader.at();
-        match (u16::read(reader)?, u16::read(reader)?) {
-            (0, index) => Ok(Region::Input(index)),
-            (1, index) => Ok(Region::Output(index)),
-            (2, 0) => Ok(Region::Constants),
-            (3, 0) => Ok(Region::Workspace),
-            (kind, index) => {
-                let value = u64::from(kind) | u64::from(index) << 16;
-                Err(DecodeError::BadValue { at, value, what: "region" })
-            }
-        }
+        let (kind, index) = (u16::read(reader)?, u16::read(reader)?);
+        let value = u64::from(kind) | u64::from(index) << 16;
+        Region::of(kind, index).ok_or(DecodeError::BadValue { at, value, what: "region" })
     }
     fn text(&self) -> String {
         self.to_string()
+    }
+    // Only ever a part of a view.
+    const KIND: FieldKind = FieldKind::Integers;
+    fn put(&self, numbers: &mut Vec<i64>) {
+        let (kind, index) = self.kind_and_index();
+        numbers.extend([i64::from(kind), i64::from(index)]);
+    }
+    fn take(numbers: &mut Numbers<'_>) -> Result<Self, String> {
+        let (kind, index) = (numbers.next_as()?, numbers.next_as()?);
+        Region::of(kind, index).ok_or_else(|| format!("has region {kind} of index {index}, which there is not"))
+    }
+}
+
+impl Region {
+    fn kind_and_index(self) -> (u16, u16) {
+        match self {
+            Region::Input(index) => (0, index),
+            Region::Output(index) => (1, index),
+            Region::Constants => (2, 0),
+            Region::Workspace => (3, 0),
+        }
+    }
+
+    fn of(kind: u16, index: u16) -> Option<Region> {
+        match (kind, index) {
+            (0, index) => Some(Region::Input(index)),
+            (1, index) => Some(Region::Output(index)),
+            (2, 0) => Some(Region::Constants),
+            (3, 0) => Some(Region::Workspace),
+            _ => None,
+        }
     }
 }
 
@@ -265,6 +374,13 @@ macro_rules! struct_field {
             fn text(&self) -> String {
                 let show: fn(&Self) -> String = $text;
                 show(self)
+            }
+            const KIND: FieldKind = FieldKind::$type;
+            fn put(&self, numbers: &mut Vec<i64>) {
+                $( self.$field.put(numbers); )*
+            }
+            fn take(numbers: &mut Numbers<'_>) -> Result<Self, String> {
+                Ok($type { $( $field: Field::take(numbers)?, )* })
             }
         }
     )* };

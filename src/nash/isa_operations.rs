@@ -2,6 +2,10 @@
 
 use super::isa::{Clamp, Count, DdrView, ElementType, Engine, RANK, View, Window};
 use super::isa_fields::{DecodeError, Field, FieldRow, OperationTable, Reader};
+use super::isa_numbers::FieldKind;
+
+/// A field as numbers: its name, what the numbers mean, and the numbers unless it is absent.
+pub type NumberedField = (&'static str, FieldKind, Option<Vec<i64>>);
 
 macro_rules! operations {
     ($(
@@ -70,6 +74,41 @@ macro_rules! operations {
                 }
             }
         }
+
+        impl Operation {
+            /// Every field as numbers, in order.
+            pub fn numbers(&self) -> Vec<NumberedField> {
+                match self {
+                    $( Operation::$name(operation) => vec![
+                        $( (stringify!($field), <$type as Field>::KIND, operation.$field.numbers()), )*
+                    ], )*
+                }
+            }
+
+            /// The instruction of a mnemonic, its fields from `numbers`; `None` when there is no such instruction.
+            ///
+            /// # Errors
+            /// What `numbers` gives, or why a field is not made of its numbers; names the field.
+            pub fn from_numbers(
+                mnemonic: &str,
+                mut numbers: impl FnMut(&'static str, FieldKind) -> Result<Option<Vec<i64>>, String>,
+            ) -> Option<Result<Operation, String>> {
+                $( if mnemonic == $mnemonic {
+                    let mut read = || -> Result<Operation, String> {
+                        Ok(Operation::$name($name { $(
+                            $field: Field::from_numbers(
+                                numbers(stringify!($field), <$type as Field>::KIND)?.as_deref()
+                            ).map_err(|reason| format!(concat!("field '", stringify!($field), "' {}"), reason))?,
+                        )* }))
+                    };
+                    return Some(read());
+                } )*
+                None
+            }
+        }
+
+        /// The names of the instructions as operations of the `nash` dialect.
+        pub const OPERATION_NAMES: &[&str] = &[ $( concat!("nash.", $mnemonic), )* ];
 
         /// The instruction set as data, for documentation.
         pub fn operation_tables() -> Vec<OperationTable> {

@@ -9,8 +9,13 @@ mod isa_access;
 mod isa_cycles;
 pub mod isa_document;
 mod isa_fields;
+mod isa_numbers;
 mod isa_operations;
 mod isa_validate;
 pub mod lower;
+pub mod mlir;
+mod passes;
 pub mod region;
 pub mod tile;
+
+pub use passes::PASSES;

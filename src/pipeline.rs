@@ -1,16 +1,16 @@
 //! The named pipelines, in order, shared by `hb-opt` and `hb_compile`.
 
-use crate::{bpu, float, quant};
+use crate::{bpu, float, nash, quant};
 use hb_dialects::{
     hooks,
-    pass::{self, Options, PassDefinition, PipelineDefinition},
+    pass::{self, OptionDefinition, Options, PassDefinition, PipelineDefinition},
 };
 use melior::{Context, diagnostic::DiagnosticSeverity, ir::Module, pass::PassManager, utility::parse_pass_pipeline};
 use std::sync::{Arc, Mutex, Once};
 
 /// Every pass of every room.
 pub fn passes() -> impl Iterator<Item = &'static PassDefinition> {
-    float::PASSES.iter().chain(quant::PASSES).chain(bpu::lower::PASSES).copied()
+    float::PASSES.iter().chain(quant::PASSES).chain(bpu::lower::PASSES).chain(nash::PASSES).copied()
 }
 
 /// The named pipelines.
@@ -18,18 +18,76 @@ pub fn pipelines() -> impl Iterator<Item = &'static PipelineDefinition> {
     PIPELINES.iter()
 }
 
-const PIPELINES: &[PipelineDefinition] = &[PipelineDefinition {
-    argument: "hfloat-optimize",
-    summary: "The float level: shapes, folding, fusion",
-    description: "From what an importer gives to a network ready for quantization.",
-    options: &[],
-    build: optimize,
-}];
+const THRESHOLDS: OptionDefinition = OptionDefinition {
+    name: "thresholds",
+    default: "",
+    description: "JSON object from value names to thresholds, as calibration writes it",
+};
+const DEFAULT_THRESHOLD: OptionDefinition =
+    OptionDefinition { name: "default", default: "", description: "threshold of values that the file does not name" };
 
-fn optimize(_options: &Options) -> Result<String, String> {
-    Ok("func.func(hfloat-infer-shapes,canonicalize{region-simplify=disabled},hfloat-fuse-scales,hfloat-fuse-activations,\
-canonicalize{region-simplify=disabled},hfloat-verify)"
-        .into())
+const PIPELINES: &[PipelineDefinition] = &[
+    PipelineDefinition {
+        argument: "hfloat-optimize",
+        summary: "The float level: shapes, folding, fusion",
+        description: "From what an importer gives to a network ready for quantization.",
+        options: &[],
+        build: |_| Ok(on_functions(OPTIMIZE)),
+    },
+    PipelineDefinition {
+        argument: "hfloat-to-qdq",
+        summary: "Quantization: from the float level to the QDQ form",
+        description: "Gives every value that a quantized operation reads or computes its threshold and puts casts around it.",
+        options: &[THRESHOLDS, DEFAULT_THRESHOLD],
+        build: |options| Ok(on_functions(&quantize(options))),
+    },
+    PipelineDefinition {
+        argument: "qdq-to-bpu",
+        summary: "Placement: from the QDQ form to segments of the BPU and the CPU",
+        description: "Decides which operations run on the BPU, lowers these to integers in `bpu.segment`, and puts the others into \
+`cpu.segment`.",
+        options: &[],
+        build: |_| Ok(on_functions(PLACE)),
+    },
+    PipelineDefinition {
+        argument: "bpu-to-nash",
+        summary: "Code generation: from segments of the BPU to checked programs of the machine",
+        description: "Tiles, allocates and emits, then checks the programs for races.",
+        options: &[nash::MARCH, nash::OVERRIDE],
+        build: |options| Ok(on_functions(&generate(options))),
+    },
+    PipelineDefinition {
+        argument: "hb-compile",
+        summary: "Everything that hb_compile does between import and the .hbm",
+        description: "`hfloat-optimize`, `hfloat-to-qdq`, `qdq-to-bpu` and `bpu-to-nash`, one after the other.",
+        options: &[nash::MARCH, nash::OVERRIDE, THRESHOLDS, DEFAULT_THRESHOLD],
+        build: |options| Ok(on_functions(&[OPTIMIZE, &quantize(options), PLACE, &generate(options)].join(","))),
+    },
+];
+
+const OPTIMIZE: &str = "hfloat-infer-shapes,canonicalize{region-simplify=disabled},hfloat-fuse-scales,hfloat-fuse-activations,\
+canonicalize{region-simplify=disabled},hfloat-verify";
+const PLACE: &str = "bpu-assign-placement,bpu-form-segments,bpu-verify";
+
+fn quantize(options: &Options) -> String {
+    let assign = with_options("quant-assign-thresholds", options, &[("file", "thresholds"), ("default", "default")]);
+    format!("{assign},quant-insert-casts,hfloat-verify")
+}
+
+fn generate(options: &Options) -> String {
+    let lower = with_options("bpu-lower-to-nash", options, &[("march", "march"), ("override", "override")]);
+    format!("{lower},nash-verify")
+}
+
+fn on_functions(passes: &str) -> String {
+    format!("func.func({passes})")
+}
+
+/// A pass with those of its options that the pipeline's options give: pairs of the pass's name and the pipeline's.
+fn with_options(pass: &str, options: &Options, names: &[(&str, &str)]) -> String {
+    let given = names.iter().filter(|(_, name)| !options.get(name).is_empty());
+    let words: Vec<String> = given.map(|(word, name)| format!("{word}={}", options.get(name))).collect();
+    if words.is_empty() { pass.to_owned() } else { format!("{pass}{{{}}}", words.join(" ")) }
 }
 
 /// Registers the rules of every dialect, the passes of MLIR and of every room, and the named pipelines. Further calls do nothing.
@@ -38,6 +96,7 @@ pub fn register() {
     ONCE.call_once(|| {
         hooks::install();
         hooks::add(bpu::rules::rules());
+        hooks::add(nash::mlir::rules());
         pass::register_upstream_passes();
         pass::register_passes(passes());
         pass::register_pipelines(pipelines());

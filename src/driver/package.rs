@@ -10,7 +10,12 @@ use crate::hbm::{
     BpuSegment, Buffer, CpuSegment, ElementType, HbmBuilder, HbmError, Layer, Manifest, Parameter, SectionKind,
     Segment, SegmentBody, TensorDescription, Version, dense_strides, target_digest,
 };
-use crate::nash::{encode, isa, lower, tile};
+use crate::nash::{
+    encode, isa,
+    lower::{self, Lowered},
+    mlir::{March, PROGRAM, march_of, program_from_mlir},
+    tile,
+};
 use crate::target::Target;
 use hb_dialects::ir::{self, Element, IrError, OperationAttributes, TensorType};
 use melior::{
@@ -36,6 +41,8 @@ pub enum PackageError {
     Mirror(#[from] MirrorError),
     #[error(transparent)]
     Lower(#[from] lower::LowerError),
+    #[error(transparent)]
+    Program(#[from] crate::nash::mlir::MirrorError),
     #[error("a program cannot be encoded: {0}")]
     Encode(String),
     #[error(transparent)]
@@ -64,7 +71,32 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// Lowers every BPU segment of a module's `main` and puts all into the bytes of a `.hbm`.
+/// The machine that the programs of a module's `main` are made for; `None` when it has none.
+///
+/// # Errors
+/// When programs are made for different machines, or for one that is not known.
+pub fn march_of_module(module: OperationRef<'_, '_>) -> Result<Option<March>, PackageError> {
+    let block = ir::function_named(module, FUNCTION).and_then(ir::body);
+    let mut found: Option<March> = None;
+    for operation in block.map(ir::operations).unwrap_or_default() {
+        if operation.operation_name() != PROGRAM {
+            continue;
+        }
+        let march = march_of(operation)?;
+        match &found {
+            Some(first) if *first != march => {
+                return Err(PackageError::Network(format!(
+                    "has programs for different machines: {} and {}",
+                    first.name, march.name
+                )));
+            }
+            _ => found = Some(march),
+        }
+    }
+    Ok(found)
+}
+
+/// Lowers every BPU segment of a module's `main` that is not lowered yet, and puts all into the bytes of a `.hbm`.
 ///
 /// # Errors
 /// When a segment cannot be lowered, naming the node.
@@ -93,6 +125,7 @@ pub fn package(
     for operation in ir::operations(block) {
         match operation.operation_name().as_str() {
             "bpu.segment" => package.add_bpu(operation)?,
+            PROGRAM => package.add_program(operation)?,
             "cpu.segment" => package.add_cpu(operation)?,
             "func.return" => {}
             other => return Err(PackageError::Network(format!("holds '{other}' outside of a segment"))),
@@ -209,6 +242,18 @@ impl Package<'_> {
     fn add_bpu(&mut self, operation: OperationRef<'_, '_>) -> Result<(), PackageError> {
         let segment = bpu::mlir::from_mlir(operation)?;
         let lowered = lower::lower(&segment, &tile::machine::Machine::from(self.target))?;
+        self.add_layers(&segment, &lowered.program);
+        self.add_lowered(operation, lowered)
+    }
+
+    /// A segment that is lowered already.
+    fn add_program(&mut self, operation: OperationRef<'_, '_>) -> Result<(), PackageError> {
+        let lowered = program_from_mlir(operation)?;
+        self.add_program_layers(&lowered.program);
+        self.add_lowered(operation, lowered)
+    }
+
+    fn add_lowered(&mut self, operation: OperationRef<'_, '_>, lowered: Lowered) -> Result<(), PackageError> {
         let (inputs, outputs) = self.bind(operation)?;
         let program = encode::encode(&lowered.program).map_err(|error| PackageError::Encode(error.to_string()))?;
         let program_section = self.builder.add_section(SectionKind::Program, SECTION_ALIGNMENT, program);
@@ -216,7 +261,6 @@ impl Package<'_> {
             .map_err(|_| PackageError::Network("needs a workspace that is too large".into()))?;
         let constants_section = (!lowered.constants.is_empty())
             .then(|| self.builder.add_section(SectionKind::Constants, SECTION_ALIGNMENT, lowered.constants));
-        self.add_layers(&segment, &lowered.program);
         self.segments.push(Segment {
             name: operation.node(),
             inputs,
@@ -239,6 +283,28 @@ impl Package<'_> {
                     operations: operations(segment, node),
                 });
             }
+        }
+    }
+
+    /// The layers of a program whose segment is no longer known: named by the first instruction that is no transfer.
+    fn add_program_layers(&mut self, program: &isa::Program) {
+        for (source, name) in program.names.iter().enumerate() {
+            let own = || program.instructions.iter().filter(|instruction| instruction.source as usize == source);
+            let computes = |instruction: &&isa::Instruction| {
+                !matches!(instruction.engine(), isa::Engine::Load | isa::Engine::Store | isa::Engine::Dte)
+            };
+            let Some(first) = own().find(computes).or_else(|| own().next()) else { continue };
+            if self.layers.iter().any(|layer| layer.name == *name) {
+                continue;
+            }
+            self.layers.push(Layer {
+                name: name.clone(),
+                operator_type: first.operation.mnemonic().to_owned(),
+                segment: self.segments.len(),
+                origins: vec![name.split('/').next().unwrap_or_default().to_owned()],
+                operations: own()
+                    .fold(0u64, |sum, instruction| sum.saturating_add(instruction_operations(instruction))),
+            });
         }
     }
 
@@ -280,6 +346,14 @@ fn operations(segment: &bpu::model::Segment, node: &bpu::model::Node) -> u64 {
         _ => 0,
     };
     output.saturating_mul(depth).saturating_mul(2)
+}
+
+/// Twice the multiply-accumulates of an instruction.
+fn instruction_operations(instruction: &isa::Instruction) -> u64 {
+    let isa::Operation::Convolution(convolution) = &instruction.operation else { return 0 };
+    let channels = if convolution.depthwise { 1 } else { convolution.input_shape[3] };
+    let factors = convolution.output_shape.iter().chain(&convolution.window.kernel).chain([&channels, &2]);
+    factors.fold(1u64, |product, &factor| product.saturating_mul(u64::from(factor)))
 }
 
 /// Bytecode of a module whose `main` computes what a `cpu.segment` does.

@@ -8,9 +8,16 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser};
 
+use super::package::{self, Origin, PackageError};
 use crate::files::{FileError, write_atomically};
 use crate::frontend::mlir::{self, MlirFileError};
 use crate::frontend::onnx::{self, ImportOptions, OnnxError};
+use crate::hbm::{Hbm, HbmError, SegmentBody};
+use crate::nash::disassemble::disassemble;
+use crate::nash::encode::{DecodeError, decode};
+use crate::target::TargetError;
+use melior::Context;
+use melior::ir::OperationRef;
 
 /// Translates between MLIR and other formats.
 ///
@@ -42,6 +49,12 @@ struct Direction {
     /// hfloat, float or quantized, to ONNX
     #[arg(long)]
     export_onnx: bool,
+    /// Programs of the machine (nash) to .hbm
+    #[arg(long)]
+    emit_hbm: bool,
+    /// .hbm to the text of its programs
+    #[arg(long)]
+    disassemble_hbm: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +65,16 @@ enum TranslateError {
     Mlir(#[from] MlirFileError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Hbm(#[from] HbmError),
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error("segment '{segment}': {source}")]
+    Program { segment: String, source: DecodeError },
+    #[error("the module has no nash.program; run the pipeline bpu-to-nash of hb-opt first")]
+    NoProgram,
     #[error("standard input or output: {0}")]
     Stream(#[from] std::io::Error),
 }
@@ -76,7 +99,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(command: &Command) -> Result<(), TranslateError> {
-    let context = hb_dialects::context();
+    if command.direction.disassemble_hbm {
+        let hbm = match stream(&command.input)? {
+            Some(bytes) => Hbm::from_bytes(bytes)?,
+            None => Hbm::open(&command.input)?,
+        };
+        return write(&command.output, disassemble_hbm(&hbm)?.as_bytes());
+    }
+    let context = crate::pipeline::context();
     let bytes = if command.direction.import_onnx {
         let input_shapes: BTreeMap<_, _> = command.input_shape.iter().cloned().collect();
         let model = match stream(&command.input)? {
@@ -94,14 +124,42 @@ fn run(command: &Command) -> Result<(), TranslateError> {
             Some(bytes) => mlir::parse(&context, &bytes, "<stdin>")?,
             None => mlir::read(&context, &command.input)?,
         };
-        onnx::to_bytes(&onnx::export(module.as_operation())?)?
+        if command.direction.emit_hbm {
+            emit_hbm(&context, module.as_operation(), &command.input)?
+        } else {
+            onnx::to_bytes(&onnx::export(module.as_operation())?)?
+        }
     };
-    if command.output == Path::new("-") {
-        std::io::stdout().write_all(&bytes)?;
+    write(&command.output, &bytes)
+}
+
+fn write(output: &Path, bytes: &[u8]) -> Result<(), TranslateError> {
+    if output == Path::new("-") {
+        std::io::stdout().write_all(bytes)?;
     } else {
-        write_atomically(&command.output, &bytes)?;
+        write_atomically(output, bytes)?;
     }
     Ok(())
+}
+
+fn emit_hbm(context: &Context, module: OperationRef<'_, '_>, input: &Path) -> Result<Vec<u8>, TranslateError> {
+    let march = package::march_of_module(module)?;
+    let march = march.ok_or(TranslateError::NoProgram)?;
+    let name = input.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let origin = Origin { model_name: name.clone(), prefix: &name, parameters: &[] };
+    Ok(package::package(context, module, &march.target()?, &origin)?)
+}
+
+/// Every program of a file, each under the name of its segment.
+fn disassemble_hbm(hbm: &Hbm) -> Result<String, TranslateError> {
+    let mut text = String::new();
+    for segment in &hbm.manifest().segments {
+        let SegmentBody::Bpu(body) = &segment.body else { continue };
+        let program = decode(hbm.section(body.program_section))
+            .map_err(|source| TranslateError::Program { segment: segment.name.clone(), source })?;
+        text.push_str(&format!("segment {:?}\n{}", segment.name, disassemble(&program)));
+    }
+    Ok(text)
 }
 
 /// Standard input, if that is what `path` says.

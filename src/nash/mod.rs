@@ -18,4 +18,4 @@ mod passes;
 pub mod region;
 pub mod tile;
 
-pub use passes::PASSES;
+pub use passes::{MARCH, OVERRIDE, PASSES};

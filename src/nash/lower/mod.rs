@@ -50,6 +50,18 @@ pub enum LowerError {
     Plan(String),
 }
 
+impl LowerError {
+    /// The node at fault, when it is one.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            LowerError::Unsupported { node, .. }
+            | LowerError::DoesNotFit { node, .. }
+            | LowerError::Emit { node, .. } => Some(node),
+            LowerError::Allocation(_) | LowerError::Malformed(_) | LowerError::Plan(_) => None,
+        }
+    }
+}
+
 /// An input or output of the program as its user sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Port {

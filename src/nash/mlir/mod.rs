@@ -1,0 +1,256 @@
+//! Between programs and the `nash` dialect, which mirror each other.
+
+mod instruction;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use instruction::{instruction_from_mlir, instruction_to_mlir};
+pub use verify::rules;
+
+use super::isa::Program;
+use super::lower::{Lowered, Plan, Port};
+use crate::bpu::{mlir as bpu_mlir, model::Tensor};
+use crate::target::{Target, TargetError};
+use hb_dialects::{
+    ir::{self, IrError, OperationAttributes, TensorType, attribute},
+    nash,
+};
+use melior::{
+    Context,
+    ir::{
+        Attribute, AttributeLike, Block, BlockLike, Location, Operation, OperationRef, Region, RegionLike, Type, Value,
+        ValueLike, operation::OperationLike,
+    },
+};
+
+/// The operation that a program is.
+pub const PROGRAM: &str = "nash.program";
+
+/// Why a program could not be turned into an operation, or back.
+#[derive(Debug, thiserror::Error)]
+pub enum MirrorError {
+    #[error(transparent)]
+    Ir(#[from] IrError),
+    #[error(transparent)]
+    Tensor(#[from] bpu_mlir::MirrorError),
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error("instruction {mnemonic}: field '{field}' {reason}")]
+    Field { mnemonic: &'static str, field: &'static str, reason: &'static str },
+    #[error("instruction {index}: {reason}")]
+    Instruction { index: usize, reason: String },
+    #[error("{0}")]
+    Program(String),
+}
+
+impl MirrorError {
+    fn field(mnemonic: &'static str, field: &'static str, reason: &'static str) -> Self {
+        MirrorError::Field { mnemonic, field, reason }
+    }
+}
+
+/// The machine that a program is made for, by name and changed fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct March {
+    pub name: String,
+    /// Dotted path and value of each changed field, such as `local_memory.bytes` and `65536`.
+    pub overrides: Vec<(String, String)>,
+}
+
+impl March {
+    /// The target itself.
+    ///
+    /// # Errors
+    /// When there is no target of that name, or no such field.
+    pub fn target(&self) -> Result<Target, TargetError> {
+        let overrides: Vec<_> = self.overrides.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect();
+        Target::named_with_overrides(&self.name, &overrides)
+    }
+
+    /// From the texts of options: a name, and `path=value` separated by commas.
+    ///
+    /// # Errors
+    /// When an override has no `=`.
+    pub fn parse(name: &str, overrides: &str) -> Result<March, String> {
+        let words = overrides.split(',').map(str::trim).filter(|word| !word.is_empty());
+        Ok(March { name: name.to_owned(), overrides: words.map(split_override).collect::<Result<_, _>>()? })
+    }
+}
+
+fn split_override(word: &str) -> Result<(String, String), String> {
+    let split = word.split_once('=').map(|(path, value)| (path.trim().to_owned(), value.trim().to_owned()));
+    split.ok_or_else(|| format!("override '{word}' is not of the form field=value"))
+}
+
+/// A `nash.program` that takes these values.
+///
+/// # Errors
+/// When MLIR refuses an operation.
+pub fn program_to_mlir<'c>(
+    context: &'c Context,
+    lowered: &Lowered,
+    march: &March,
+    inputs: &[Value<'c, '_>],
+    location: Location<'c>,
+) -> Result<Operation<'c>, MirrorError> {
+    let program = &lowered.program;
+    let block = Block::new(&[]);
+    for instruction in &program.instructions {
+        let location = ir::named_location(context, program.source_name(instruction));
+        block.append_operation(instruction_to_mlir(context, instruction, location)?);
+    }
+    let region = Region::new();
+    region.append_block(block);
+    let strings = |texts: &mut dyn Iterator<Item = String>| {
+        attribute::array(context, &texts.map(|text| attribute::string(context, &text)).collect::<Vec<_>>())
+    };
+    let mut attributes = vec![
+        ("target", attribute::string(context, &march.name)),
+        ("inputs", ports_attribute(context, &lowered.inputs, &program.inputs)),
+        ("outputs", ports_attribute(context, &lowered.outputs, &program.outputs)),
+        ("workspace", attribute::i64(context, number(program.workspace))),
+        ("names", strings(&mut program.names.iter().cloned())),
+    ];
+    if !march.overrides.is_empty() {
+        let mut words = march.overrides.iter().map(|(path, value)| format!("{path}={value}"));
+        attributes.push(("overrides", strings(&mut words)));
+    }
+    if !lowered.constants.is_empty() {
+        let r#type = TensorType::new(ir::Element::I8, &[lowered.constants.len()]);
+        let name = format!("{}_constants", ir::node_name(location));
+        attributes.push(("constants", ir::constant_attribute(context, &name, &r#type, &lowered.constants)?));
+    }
+    let results: Vec<_> = lowered.outputs.iter().map(|port| port_type(context, port)).collect();
+    Ok(ir::build(context, PROGRAM, inputs, &attributes, &results, vec![region], location)?)
+}
+
+/// Sizes beyond i64 are more than any machine has; the verifier refuses them.
+fn number(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+fn ports_attribute<'c>(context: &'c Context, ports: &[Port], bytes: &[u64]) -> Attribute<'c> {
+    let port = |(port, bytes): (&Port, &u64)| {
+        let strides = port.strides.iter().map(|&stride| number(stride)).collect();
+        nash::port(context, &nash::Port { name: port.name.clone(), bytes: number(*bytes), strides })
+    };
+    attribute::array(context, &ports.iter().zip(bytes).map(port).collect::<Vec<_>>())
+}
+
+fn port_type<'c>(context: &'c Context, port: &Port) -> Type<'c> {
+    let tensor = Tensor::new(port.name.clone(), port.shape.clone(), port.element, port.scale.clone());
+    bpu_mlir::tensor_type(context, &tensor)
+}
+
+/// The machine that a `nash.program` names.
+///
+/// # Errors
+/// When an override is not of the form `field=value`.
+pub fn march_of(operation: OperationRef<'_, '_>) -> Result<March, MirrorError> {
+    let words = strings(operation, "overrides")?;
+    let overrides = words.iter().map(|word| split_override(word).map_err(MirrorError::Program));
+    Ok(March { name: operation.string("target")?, overrides: overrides.collect::<Result<_, _>>()? })
+}
+
+/// What a `nash.program` holds. The plan behind it is not kept in the IR and is empty.
+///
+/// # Errors
+/// When an attribute has not the form that the model needs.
+pub fn program_from_mlir(operation: OperationRef<'_, '_>) -> Result<Lowered, MirrorError> {
+    let constants = match operation.attribute("constants") {
+        Ok(attribute) => {
+            let constants = ir::elements_of(attribute).ok_or_else(|| missing("the bytes of its constants"))?;
+            constants.bytes.into_owned()
+        }
+        Err(_) => Vec::new(),
+    };
+    let (inputs, input_bytes) = ports(operation, "inputs", operation.operands().collect())?;
+    let (outputs, output_bytes) = ports(operation, "outputs", ir::results(operation))?;
+    let workspace = operation.integer("workspace")?;
+    let mut program = Program {
+        inputs: input_bytes,
+        outputs: output_bytes,
+        constants: constants.len() as u64,
+        workspace: u64::try_from(workspace).map_err(|_| MirrorError::Program(format!("workspace is {workspace}")))?,
+        instructions: Vec::new(),
+        names: strings(operation, "names")?,
+    };
+    let block = ir::body(operation).ok_or_else(|| missing("a body"))?;
+    for (index, inner) in ir::operations(block).into_iter().enumerate() {
+        let read = instruction_from_mlir(inner);
+        program.instructions.push(read.map_err(|reason| MirrorError::Instruction { index, reason })?);
+    }
+    Ok(Lowered { program, constants, inputs, outputs, plan: Plan::default() })
+}
+
+fn missing(what: &str) -> MirrorError {
+    MirrorError::Program(format!("{what} is missing"))
+}
+
+/// The texts of an array; none when there is no such attribute.
+fn strings(operation: OperationRef<'_, '_>, name: &str) -> Result<Vec<String>, MirrorError> {
+    let Ok(attribute) = operation.attribute(name) else { return Ok(Vec::new()) };
+    let wrong = || MirrorError::Program(format!("{name} is {attribute}, no array of strings"));
+    let elements = attribute::array_elements(attribute).ok_or_else(wrong)?;
+    let text = |element: Attribute<'_>| {
+        // SAFETY: the kind is checked first; the bytes live as long as the context.
+        let bytes = unsafe {
+            if !mlir_sys::mlirAttributeIsAString(element.to_raw()) {
+                return Err(wrong());
+            }
+            let text = mlir_sys::mlirStringAttrGetValue(element.to_raw());
+            if text.length == 0 { &[] } else { std::slice::from_raw_parts(text.data.cast::<u8>(), text.length) }
+        };
+        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| wrong())
+    };
+    elements.into_iter().map(text).collect()
+}
+
+/// The ports of operands or results, and the bytes of their regions.
+fn ports(
+    operation: OperationRef<'_, '_>,
+    name: &str,
+    values: Vec<Value<'_, '_>>,
+) -> Result<(Vec<Port>, Vec<u64>), MirrorError> {
+    let attribute = operation.attribute(name).map_err(|_| missing(name))?;
+    let elements = attribute::array_elements(attribute).ok_or_else(|| missing(name))?;
+    if elements.len() != values.len() {
+        return Err(MirrorError::Program(format!("{name} has {} ports for {} tensors", elements.len(), values.len())));
+    }
+    let read = |(element, value): (Attribute<'_>, Value<'_, '_>)| {
+        let wrong = || MirrorError::Program(format!("{name} holds {element}, no port of {}", value.r#type()));
+        let port = nash::port_of(element).ok_or_else(wrong)?;
+        let tensor = bpu_mlir::tensor_of(value.r#type(), port.name)?;
+        let strides: Option<Vec<u64>> = port.strides.iter().map(|&stride| u64::try_from(stride).ok()).collect();
+        let (strides, bytes) = strides.zip(u64::try_from(port.bytes).ok()).ok_or_else(wrong)?;
+        let end = extent(&tensor, &strides).ok_or_else(wrong)?;
+        if end > bytes {
+            return Err(MirrorError::Program(format!(
+                "port '{}' takes {end} bytes, its region has {bytes}",
+                tensor.name
+            )));
+        }
+        let port =
+            Port { name: tensor.name, shape: tensor.shape, element: tensor.element, scale: tensor.scale, strides };
+        Ok((port, bytes))
+    };
+    Ok(elements.into_iter().zip(values).map(read).collect::<Result<Vec<_>, _>>()?.into_iter().unzip())
+}
+
+/// From the first byte of a tensor to the end of its last element; `None` when the strides are not one per dimension, or
+/// it leaves 64 bits.
+fn extent(tensor: &Tensor, strides: &[u64]) -> Option<u64> {
+    if strides.len() != tensor.shape.len() {
+        return None;
+    }
+    if tensor.shape.contains(&0) {
+        return Some(0);
+    }
+    let start = u64::try_from(tensor.element.bytes()).ok()?;
+    tensor
+        .shape
+        .iter()
+        .zip(strides)
+        .try_fold(start, |end, (&size, &stride)| end.checked_add(u64::try_from(size - 1).ok()?.checked_mul(stride)?))
+}

@@ -1,0 +1,170 @@
+//! `bpu-lower-to-nash` and `nash-verify`.
+
+use super::lower::{LowerError, Lowered, Machine, Plan, apply, assign};
+use super::mlir::{March, MirrorError, PROGRAM, march_of, program_from_mlir, program_to_mlir};
+use crate::bpu::mlir::from_mlir;
+use crate::files::write_atomically;
+use crate::sim::machine::{self, SimError};
+use hb_dialects::{
+    ir::{self, OperationAttributes},
+    pass::{OptionDefinition, Options, PassDefinition, PassFailure},
+};
+use melior::ir::{OperationRef, operation::OperationLike};
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// The passes of this room.
+pub const PASSES: &[&PassDefinition] = &[&LOWER, &VERIFY];
+
+/// The option that names a target, shared with the pipelines.
+pub const MARCH: OptionDefinition =
+    OptionDefinition { name: "march", default: "nash-e", description: "target to compile for, a file of `targets/`" };
+
+/// The option that changes a target, shared with the pipelines.
+pub const OVERRIDE: OptionDefinition = OptionDefinition {
+    name: "override",
+    default: "",
+    description: "changed fields of the target, such as `local_memory.bytes=65536`, separated by commas",
+};
+
+static LOWER: PassDefinition = PassDefinition {
+    argument: "bpu-lower-to-nash",
+    summary: "Turn segments of the BPU into programs of the machine",
+    description: "Each `bpu.segment` becomes a `nash.program`: every tensor gets a home, every operator a tiling (assign), then \
+the instructions are emitted (apply). `dump-plan` writes the decisions as JSON, an object from the names of segments to plans; \
+`plan` reads such a file and applies it instead of deciding.",
+    anchor: "func.func",
+    options: &[
+        MARCH,
+        OVERRIDE,
+        OptionDefinition { name: "dump-plan", default: "", description: "file to write the decisions to" },
+        OptionDefinition { name: "plan", default: "", description: "file to read the decisions from" },
+    ],
+    run: lower,
+};
+
+static VERIFY: PassDefinition = PassDefinition {
+    argument: "nash-verify",
+    summary: "Check programs of the machine for races",
+    description: "The border after the `nash` level: only `nash.program` and `cpu.segment` are left, no instruction waits for ever, \
+and every two instructions that touch the same bytes, one of them writing, are ordered by queues and waits; no byte is read \
+that was never written.",
+    anchor: "func.func",
+    options: &[],
+    run: verify,
+};
+
+/// Plans are small beside their networks; larger files are refused before they are read.
+const LARGEST_PLAN: u64 = 256 << 20;
+
+/// Decisions by name of segment.
+type Plans = BTreeMap<String, Plan>;
+
+fn lower(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFailure> {
+    let march = March::parse(options.get("march"), options.get("override")).map_err(PassFailure::Message)?;
+    let machine = Machine::from(&march.target()?);
+    let mut given = match options.get("plan") {
+        "" => None,
+        file => Some(read_plans(Path::new(file)).map_err(|reason| message(file, &reason))?),
+    };
+    let mut made = Plans::new();
+    let Some(block) = ir::body(function) else { return Ok(()) };
+    for (index, operation) in ir::operations(block).into_iter().enumerate() {
+        if operation.operation_name() != "bpu.segment" {
+            continue;
+        }
+        let name = segment_name(operation, index);
+        let plan = match &mut given {
+            None => None,
+            Some(plans) => Some(plans.remove(&name).ok_or_else(|| message(&name, &"the file has no plan for it"))?),
+        };
+        let lowered = lower_segment(operation, &machine, plan)?;
+        replace(operation, &lowered, &march)?;
+        made.insert(name, lowered.plan);
+    }
+    match options.get("dump-plan") {
+        "" => Ok(()),
+        file => {
+            let mut text = serde_json::to_string_pretty(&made)?;
+            text.push('\n');
+            Ok(write_atomically(Path::new(file), text.as_bytes())?)
+        }
+    }
+}
+
+fn message(place: &str, reason: &dyn std::fmt::Display) -> PassFailure {
+    PassFailure::Message(format!("{place}: {reason}"))
+}
+
+fn read_plans(path: &Path) -> Result<Plans, String> {
+    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > LARGEST_PLAN {
+        return Err(format!("has {size} bytes; at most {LARGEST_PLAN} are read"));
+    }
+    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    serde_json::from_str(&text).map_err(|error| error.to_string())
+}
+
+/// The name of a segment's location, or its place in the function.
+fn segment_name(operation: OperationRef<'_, '_>, index: usize) -> String {
+    Some(operation.node()).filter(|name| !name.is_empty()).unwrap_or_else(|| format!("segment_{index}"))
+}
+
+fn lower_segment(
+    operation: OperationRef<'_, '_>,
+    machine: &Machine,
+    plan: Option<Plan>,
+) -> Result<Lowered, PassFailure> {
+    let segment = from_mlir(operation)?;
+    let lowered = match plan {
+        Some(plan) => Ok(plan),
+        None => assign(&segment, machine),
+    }
+    .and_then(|plan| apply(&segment, machine, plan));
+    lowered.map_err(|error| {
+        ir::emit_error(node_operation(operation, &error).location(), &error.to_string());
+        PassFailure::Reported
+    })
+}
+
+/// The operation of the node that an error names, or the segment.
+fn node_operation<'c, 'a>(segment: OperationRef<'c, 'a>, error: &LowerError) -> OperationRef<'c, 'a> {
+    let inner = ir::body(segment).map(ir::operations).unwrap_or_default();
+    let found = error.node().and_then(|node| inner.into_iter().find(|operation| operation.node() == node));
+    found.unwrap_or(segment)
+}
+
+fn replace(segment: OperationRef<'_, '_>, lowered: &Lowered, march: &March) -> Result<(), PassFailure> {
+    let inputs: Vec<_> = segment.operands().collect();
+    let program = program_to_mlir(segment.context_reference(), lowered, march, &inputs, segment.location())?;
+    let program = ir::insert_before(segment, program);
+    for (old, new) in ir::results(segment).into_iter().zip(ir::results(program)) {
+        ir::replace_all_uses(old, new);
+    }
+    ir::erase(segment);
+    Ok(())
+}
+
+fn verify(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+    let Some(block) = ir::body(function) else { return Ok(()) };
+    let mut good = true;
+    for operation in ir::operations(block) {
+        let checked = match operation.operation_name().as_str() {
+            PROGRAM => verify_program(operation),
+            "cpu.segment" | "func.return" => Ok(()),
+            name => Err(format!("'{name}' is left; only nash.program and cpu.segment may be")),
+        };
+        if let Err(reason) = checked {
+            ir::emit_error(operation.location(), &reason);
+            good = false;
+        }
+    }
+    if good { Ok(()) } else { Err(PassFailure::Reported) }
+}
+
+fn verify_program(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    let text = |error: MirrorError| error.to_string();
+    let target = march_of(operation).map_err(text)?.target().map_err(|error| error.to_string())?;
+    let lowered = program_from_mlir(operation).map_err(text)?;
+    let checked = machine::Machine::new(&lowered.program, &target).and_then(|machine| machine.check_races());
+    checked.map_err(|error: SimError| error.to_string())
+}

@@ -29,7 +29,7 @@ func.func @f(%x: tensor<16xi32>) {
 // -----
 
 func.func @f(%x: tensor<16xi32>) {
-  // expected-error @+1 {{'nash.program' op inputs holds #nash.port<"x", 64, [64, 4]>, no port of 'tensor<16xi32>'}}
+  // expected-error @+1 {{'nash.program' op inputs holds #nash.port<"x", 64, [64, 4]>, no port of tensor<16xi32>}}
   nash.program(%x) on "nash-e" inputs [#nash.port<"x", 64, [64, 4]>] outputs [] workspace 0 names [] {
   } : (tensor<16xi32>) -> ()
   return

@@ -30,7 +30,7 @@ func.func @program(%x: tensor<1x16xf32>) -> tensor<1x16xf32> {
     // CHECK: nash.dte.copy node 1 shape [1, 1, 1, 1, 4, 4] element_bytes 1 source <512, [0, 0, 0, 0, 1, 4]> destination <576, [0, 0, 0, 0, 4, 1]>{{$}}
     nash.dte.copy node 1 shape [1, 1, 1, 1, 4, 4] element_bytes 1 source <512, [0, 0, 0, 0, 1, 4]> destination <576, [0, 0, 0, 0, 4, 1]>
     // CHECK: nash.tae.convolution node 1 depthwise input_shape [1, 4, 4, 1] output_shape [1, 2, 2, 1]
-    // CHECK-SAME: window <kernel [3, 3] strides [2, 2] dilations [1, 1] pads [1, 1]> input_element i8 input <576, [16, 4, 1, 1]>
+    // CHECK-SAME: window <kernel[3, 3] strides[2, 2] dilations[1, 1] pads[1, 1]> input_element i8 input <576, [16, 4, 1, 1]>
     // CHECK-SAME: weights <512, [9, 3, 1, 1]> accumulate <640, [16, 8, 4, 4]> output_element i32 clamp <0, 0> output <640, [16, 8, 4, 4]>{{$}}
     nash.tae.convolution node 1 depthwise input_shape [1, 4, 4, 1] output_shape [1, 2, 2, 1]
         window <kernel [3, 3] strides [2, 2] dilations [1, 1] pads [1, 1]> input_element i8 input <576, [16, 4, 1, 1]>
@@ -42,7 +42,7 @@ func.func @program(%x: tensor<1x16xf32>) -> tensor<1x16xf32> {
     // CHECK: nash.aae.max_pool {{.*}} element i8 input <576, [16, 4, 1, 1]> output <640, [4, 2, 1, 1]>{{$}}
     nash.aae.max_pool node 1 input_shape [1, 4, 4, 1] output_shape [1, 2, 2, 1]
         window <kernel [2, 2] strides [2, 2] dilations [1, 1] pads [0, 0]> element i8 input <576, [16, 4, 1, 1]> output <640, [4, 2, 1, 1]>
-    // CHECK: nash.aae.average_pool {{.*}} count <kernel [2, 2] pads [0, 0] extent [4, 4] minimum [2, 2] shape [1, 1] table <672, [8, 8]>> output_element i8
+    // CHECK: nash.aae.average_pool {{.*}} count <kernel[2, 2] pads[0, 0] extent[4, 4] minimum[2, 2] shape[1, 1] table <672, [8, 8]>> output_element i8
     nash.aae.average_pool node 1 input_shape [1, 4, 4, 1] output_shape [1, 2, 2, 1]
         window <kernel [2, 2] strides [2, 2] dilations [1, 1] pads [0, 0]> input_element i8 input <576, [16, 4, 1, 1]>
         count <kernel [2, 2] pads [0, 0] extent [4, 4] minimum [2, 2] shape [1, 1] table <672, [8, 8]>>

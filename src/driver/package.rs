@@ -225,9 +225,15 @@ impl Package<'_> {
         Ok(TensorDescription { name, dims, element_type, strides, quantization: None, layout, buffer })
     }
 
+    /// The name of a segment's location, or its number.
+    fn segment_name(&self, operation: OperationRef<'_, '_>) -> String {
+        let name = Some(operation.node()).filter(|name| !name.is_empty());
+        name.unwrap_or_else(|| format!("segment_{}", self.segments.len()))
+    }
+
     /// Buffers of a segment's operands and results.
     fn bind(&mut self, operation: OperationRef<'_, '_>) -> Result<(Vec<usize>, Vec<usize>), PackageError> {
-        let name = operation.node();
+        let name = self.segment_name(operation);
         let mut inputs = Vec::new();
         for (index, operand) in operation.operands().enumerate().collect::<Vec<_>>() {
             inputs.push(self.buffer(operand, &format!("{name}/input_{index}"))?);
@@ -262,7 +268,7 @@ impl Package<'_> {
         let constants_section = (!lowered.constants.is_empty())
             .then(|| self.builder.add_section(SectionKind::Constants, SECTION_ALIGNMENT, lowered.constants));
         self.segments.push(Segment {
-            name: operation.node(),
+            name: self.segment_name(operation),
             inputs,
             outputs,
             body: SegmentBody::Bpu(BpuSegment { program_section, constants_section, workspace_bytes }),
@@ -325,7 +331,7 @@ impl Package<'_> {
             }
         }
         self.segments.push(Segment {
-            name: operation.node(),
+            name: self.segment_name(operation),
             inputs,
             outputs,
             body: SegmentBody::Cpu(CpuSegment { ir_section, object_section: None, entry: CPU_ENTRY.to_owned() }),

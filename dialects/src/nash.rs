@@ -78,8 +78,11 @@ pub fn port_of(attribute: Attribute<'_>) -> Option<Port> {
     let user = std::ptr::from_mut(&mut strides).cast();
     // SAFETY: `keep` gets the vector that lives here; the name lives as long as the context.
     unsafe {
-        shim::hbNashPortParts(attribute.to_raw(), &mut name, &mut bytes, keep, user)
-            .then(|| Port { name: shim::text(name).to_owned(), bytes, strides })
+        shim::hbNashPortParts(attribute.to_raw(), &mut name, &mut bytes, keep, user).then(|| Port {
+            name: shim::text(name).to_owned(),
+            bytes,
+            strides,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::bpu::model::{
     AveragePool, Clamp as Limits, Convolution as ConvolutionNode, Element, MaxPool as MaxPoolNode, Node, Operator,
     Scale, Segment, TensorId,
 };
+use melior::ir::operation::OperationPrintingFlags;
 
 /// Numbers for a field of so many bytes, all different from their neighbours.
 fn sample(kind: FieldKind, bytes: usize, optional: bool) -> Vec<i64> {

@@ -846,3 +846,12 @@ func.func @f(%x: tensor<2xf32>) {
   } : (tensor<2xf32>) -> tensor<3xf32>
   return
 }
+
+// -----
+
+// One element in this file would be terabytes in memory.
+func.func @f() {
+  // expected-error @+1 {{'bpu.constant' op has a value whose bytes are missing or do not fit its type}}
+  %0 = bpu.constant dense<0> : tensor<1000000x1000000xi32> -> tensor<1000000x1000000xi32>
+  return
+}

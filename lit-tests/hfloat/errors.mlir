@@ -773,3 +773,12 @@ func.func @f(%x: tensor<2x3xf32>) {
   %0 = hfloat.gather %x, %i {axis = 1 : si64} : (tensor<2x3xf32>, tensor<2xi64>) -> tensor<2x2xf32>
   return
 }
+
+// -----
+
+// One element in this file would be terabytes in memory.
+func.func @f() {
+  // expected-error @+1 {{'hfloat.constant' op has a value whose bytes are missing or do not fit its type}}
+  %0 = hfloat.constant dense<0> : tensor<1000000x1000000xi32>
+  return
+}

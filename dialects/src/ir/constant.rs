@@ -15,6 +15,9 @@ const INLINE_BYTES: usize = 64;
 /// then reads nothing.
 const RESOURCE_ALIGNMENT: usize = 16;
 
+/// A splat is one element in a file and this many bytes at most in memory.
+const LARGEST_SPLAT: usize = 1 << 30;
+
 /// A constant tensor: row-major little-endian elements; a bool is one byte, 0 or 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Constant<'a> {
@@ -76,8 +79,8 @@ pub fn constant_of<'a>(value: Value<'_, '_>) -> Option<Constant<'a>> {
     constant.then(|| elements_of(operation.attribute("value").ok()?)).flatten()
 }
 
-/// The bytes of an elements attribute: `dense`, `dense_resource`, splats expanded. `None` for other attributes,
-/// missing resources, and resources whose size does not fit their type.
+/// The bytes of an elements attribute: `dense`, `dense_resource`, splats expanded. `None` for other attributes, missing
+/// resources, resources whose size does not fit their type, and splats above 1 GiB.
 pub fn elements_of<'a>(attribute: Attribute<'_>) -> Option<Constant<'a>> {
     let raw = attribute.to_raw();
     // SAFETY: getters of an attribute that is alive; the type is that of an elements attribute.
@@ -98,6 +101,9 @@ pub fn elements_of<'a>(attribute: Attribute<'_>) -> Option<Constant<'a>> {
             return Some(Constant { r#type, bytes: Cow::Borrowed(bytes) });
         }
         if !mlir_sys::mlirAttributeIsADenseElements(raw) {
+            return None;
+        }
+        if mlir_sys::mlirDenseElementsAttrIsSplat(raw) && size > LARGEST_SPLAT {
             return None;
         }
         let bytes = dense_bytes(raw, &r#type.element, count, size)?;

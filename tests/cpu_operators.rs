@@ -93,6 +93,7 @@ operators! {
     mul "Mul",
     pad "Pad",
     relu "Relu",
+    hard_swish "HardSwish",
     reshape "Reshape",
     shape "Shape",
     slice "Slice",

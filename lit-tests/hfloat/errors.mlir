@@ -782,3 +782,11 @@ func.func @f() {
   %0 = hfloat.constant dense<0> : tensor<1000000x1000000xi32>
   return
 }
+
+// -----
+
+func.func @hard_swish_result(%x: tensor<2xf32>) {
+  // expected-error @+1 {{'hfloat.hard_swish' op result 0 is declared tensor<3xf32>, but its operands give tensor<2xf32>}}
+  %0 = hfloat.hard_swish %x : (tensor<2xf32>) -> tensor<3xf32>
+  return
+}

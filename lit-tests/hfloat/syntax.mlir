@@ -85,6 +85,8 @@ func.func @normalization(%x: tensor<1x4x8x8xf32>, %p: tensor<4xf32>) {
 
 // CHECK-LABEL: func.func @elementwise
 func.func @elementwise(%x: tensor<2x3xf32>, %y: tensor<3xf32>, %i: tensor<2xi32>) {
+  // CHECK: hfloat.hard_swish %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %hard_swish = hfloat.hard_swish %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
   // CHECK: hfloat.relu %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
   %0 = hfloat.relu %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
   // CHECK: hfloat.add %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>

@@ -72,6 +72,7 @@ const RULES: &[Rule] = &[
     Rule::new("hfloat.add", Own, all_activations),
     Rule::new("hfloat.mul", Own, all_activations),
     Rule::new("hfloat.relu", Own, all_activations),
+    Rule::new("hfloat.hard_swish", Own, all_activations),
     Rule::new("hfloat.average_pool", Own, all_activations),
     Rule::new("hfloat.global_average_pool", Own, all_activations),
     Rule::new("hfloat.concat", Own, all_activations),

@@ -108,6 +108,13 @@ class Hfloat_UnaryOp<string mnemonic, string onnx, string formula> : Hfloat_Pure
 
 def Hfloat_ReluOp : Hfloat_UnaryOp<"relu", "Relu-14", "max(x, 0)">;
 
+def Hfloat_HardSwishOp : Hfloat_PureOp<"hard_swish"> {
+  let summary = "x * max(0, min(1, x / 6 + 0.5)) (ONNX HardSwish-14)";
+  let description = "Elementwise.";
+  let arguments = (ins Hfloat_FloatTensor:$input);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
 class Hfloat_BinaryOp<string mnemonic, string onnx, string formula, list<Trait> traits = []>
     : Hfloat_PureOp<mnemonic, traits> {
   let summary = formula # " (ONNX " # onnx # ")";

@@ -149,6 +149,23 @@ fn relus_that_nothing_takes_over() {
 }
 
 #[test]
+fn hard_swish_by_table_in_both_layouts() {
+    check_network(
+        "%x: tensor<1x3x4x4xf32>",
+        "%c, %d",
+        &[
+            "%w = @(3x3x1x1)",
+            "%a = hfloat.conv %x, %w {POINT} : (tensor<1x3x4x4xf32>, tensor<3x3x1x1xf32>) -> $",
+            "%c = hfloat.hard_swish %a : ($) -> $",
+            "%d = hfloat.hard_swish %x : (tensor<1x3x4x4xf32>) -> $",
+        ],
+        "d",
+        &["bpu"],
+        (1.0, 0.05),
+    );
+}
+
+#[test]
 fn signals_of_one_dimension_in_both_layouts() {
     check_network(
         "%x: tensor<2x3x10xf32>",

@@ -6,6 +6,7 @@ use melior::ir::OperationRef;
 
 pub(super) const DEFINITIONS: &[Definition] = &[
     Definition::new("hfloat.relu", unary),
+    Definition::new("hfloat.hard_swish", unary),
     Definition::new("hfloat.add", binary),
     Definition::new("hfloat.mul", binary),
     Definition::new("hfloat.softmax", softmax),

@@ -22,6 +22,7 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("hfloat.add", elementwise::add),
     ("hfloat.mul", elementwise::mul),
     ("hfloat.relu", elementwise::relu),
+    ("hfloat.hard_swish", |builder, operation| elementwise::table(builder, operation, "HardSwish")),
     ("hfloat.concat", layout::concat),
     ("hfloat.slice", layout::slice),
     ("hfloat.pad", layout::pad),

@@ -9,6 +9,7 @@ use super::node::{Node, Results, at_least, wide};
 
 pub(super) const OPERATORS: &[Definition] = &[
     ("hfloat.relu", |node| unary(node, |x| at_least(x, 0.0))),
+    ("hfloat.hard_swish", |node| unary(node, hard_swish)),
     ("hfloat.add", |node| binary(node, |a, b| a + b)),
     ("hfloat.mul", |node| binary(node, |a, b| a * b)),
     ("hfloat.cast", cast),
@@ -18,6 +19,13 @@ pub(super) const OPERATORS: &[Definition] = &[
 fn unary(node: &mut Node, formula: fn(Expression) -> Expression) -> Results {
     let value = formula(node.broadcast(0)?);
     node.fill_result(value)
+}
+
+/// x * max(0, min(1, x / 6 + 1 / 2)).
+fn hard_swish(x: Expression) -> Expression {
+    let slope = x.like(1.0 / 6.0);
+    let gate = x.clone() * slope + x.like(0.5);
+    x.clone() * at_least(gate, 0.0).minimum(x.like(1.0))
 }
 
 fn binary(node: &mut Node, formula: fn(Expression, Expression) -> Expression) -> Results {

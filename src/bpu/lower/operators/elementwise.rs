@@ -1,5 +1,6 @@
 //! Sums, products, clamps.
 
+use crate::bpu::functions;
 use crate::bpu::lower::{
     builder::{Builder, Form, TO_CHANNELS_LAST, clamp_of, shape_in},
     values::{Operand, QuantizedConstant, operand, result},
@@ -62,6 +63,25 @@ fn constant_in(builder: &mut Builder<'_, '_>, name: String, constant: &Quantized
         image.shape.insert(0, 1);
     }
     builder.constant(name, &image.transposed(&TO_CHANNELS_LAST), 8)
+}
+
+/// A function of one variable, by table. `function` is its name in [`functions`].
+pub fn table<'c, 'a>(
+    builder: &mut Builder<'c, 'a>,
+    operation: OperationRef<'c, 'a>,
+    function: &str,
+) -> Result<(), String> {
+    let node = operation.node();
+    let output = result(operation)?;
+    let Operand::Value(input) = operand(operation, 0)? else { return Err("its operand is a constant".into()) };
+    let form = if builder.has(&input, Form::ChannelsLast) { Form::ChannelsLast } else { Form::Network };
+    let id = builder.tensor(&node, &input, form)?;
+    let table = functions::function(function).and_then(|function| function.table(&[], input.scale, output.scale));
+    let table = Box::new(table.map_err(|error| error.to_string())?);
+    let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
+    let id = builder.compute(&node, Operator::Lookup { table }, &[id], shape, output.scale);
+    builder.define(&output, form, id);
+    Ok(())
 }
 
 pub fn relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {

@@ -18,6 +18,16 @@ pub const OPERATORS: &[Operator] = &[
         adapt: keep,
     },
     Operator {
+        name: "HardSwish",
+        dialect: "hfloat.hard_swish",
+        versions: &[14, 22],
+        inputs: &[inputs(1, 1)],
+        attributes: &[],
+        results: SAME,
+        shape: shape::same,
+        adapt: keep,
+    },
+    Operator {
         name: "Add",
         dialect: "hfloat.add",
         versions: &[1, 6, 7, 13, 14],

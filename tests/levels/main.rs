@@ -184,7 +184,9 @@ fn check(text: &str, scale_of: &str, segments: Option<&[&str]>, steps: f64, may_
         assert_eq!(kinds, segments, "{}", module.as_operation());
     }
     assert_eq!(found.len(), expected.len());
-    let step = thresholds[scale_of] / 127.0;
+    // An operator that another took over has no value of its own any more.
+    let largest = |array: &Array| array.to_f64().iter().fold(0f64, |largest, value| largest.max(value.abs()));
+    let step = thresholds.get(scale_of).copied().unwrap_or_else(|| largest(&expected[0])) / 127.0;
     for (found, expected) in found.iter().zip(&expected) {
         let (found, expected) = (floats(found), expected.values::<f32>().unwrap());
         assert_eq!(found.len(), expected.len());

@@ -137,8 +137,10 @@ impl Network {
             return Err(failed("the network has other input shapes"));
         };
         // Not on this thread: it may be a worker that, while it waits for parts of the compilation, takes up another sample and
-        // comes back here, where it holds the lock already.
-        let compiled = std::thread::scope(|scope| scope.spawn(|| self.compile_form(model, &shapes)).join());
+        // comes back here, where it holds the lock already. And with workers of its own: all others may wait for the lock.
+        let workers = rayon::ThreadPoolBuilder::new().build().map_err(failed)?;
+        let compile = || workers.install(|| self.compile_form(model, &shapes));
+        let compiled = std::thread::scope(|scope| scope.spawn(compile).join());
         let form = Arc::new(compiled.map_err(|_| failed("compiling the network failed in an unforeseen way"))??);
         if forms.len() >= MAXIMUM_FORMS {
             forms.clear();

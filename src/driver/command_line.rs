@@ -1,13 +1,12 @@
 //! The command line of `hb_compile`.
 
-use super::compile::{CompileError, Stage, Stages, compile, hb_opt_command, model_inputs};
+use super::compile::{CompileError, Stage, Stages, compile, hb_opt_command, load_model, model_inputs};
 use super::configuration::{
     Configuration, Environment, FastPerf, Problems, Severity, configuration_text, is_shape, known_marches, printable,
 };
 use super::log::Log;
 use super::progress::{Console, Verbosity};
 use crate::files::write_atomically;
-use crate::frontend::onnx;
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -232,7 +231,7 @@ fn fault(message: impl Into<String>) -> CompileError {
 }
 
 fn fast_perf_configuration(options: &FastPerf, environment: &Environment) -> Result<Configuration, CompileError> {
-    let model = onnx::load(&options.model).map_err(|error| fault(error.to_string()))?;
+    let model = load_model(&options.model)?;
     let inputs = model_inputs(&model);
     let text = configuration_text(options, &inputs).map_err(|error| fault(error.to_string()))?;
     let folder = Path::new(FAST_PERF_FOLDER);

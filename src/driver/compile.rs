@@ -10,7 +10,7 @@ use crate::cpu::{Array, FloatExecutable, Observe, Options};
 use crate::files::FileSet;
 use crate::frontend::mlir;
 use crate::frontend::onnx::model::{Dimension, Model, Value};
-use crate::frontend::onnx::{self, ImportOptions};
+use crate::frontend::onnx::{self, ImportOptions, OnnxError};
 use crate::hbm::Hbm;
 use crate::pipeline;
 use crate::quant::{self, calibrate};
@@ -18,6 +18,7 @@ use crate::sim::{perf::performance, runner::timelines};
 use crate::target::Target;
 use melior::{Context, ir::Module};
 use std::fmt;
+use std::path::Path;
 use std::time::Instant;
 
 /// A stage of a compilation. `--stop-after` names them.
@@ -134,6 +135,14 @@ pub fn model_inputs(model: &Model) -> Vec<ModelInput> {
     model.graph.inputs.iter().map(input).collect()
 }
 
+/// Reads an ONNX model; every message names the file.
+pub(super) fn load_model(path: &Path) -> Result<Model, CompileError> {
+    onnx::load(path).map_err(|error| match error {
+        OnnxError::Read { .. } | OnnxError::FileTooLarge { .. } => CompileError::Options(error.to_string()),
+        error => CompileError::Options(format!("{}: {error}", path.display())),
+    })
+}
+
 /// The shapes that the importer gives the inputs.
 pub fn import_options(inputs: &[CheckedInput]) -> ImportOptions {
     let sizes =
@@ -163,7 +172,7 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
         Problems(vec![configuration.problem("working_dir", what, "give a folder that you may write to")])
     })?;
     let (mut module, inputs) = stages.run(Stage::Import, || -> Result<_, StageError> {
-        let model = onnx::load(&configuration.onnx_model)?;
+        let model = load_model(&configuration.onnx_model)?;
         let inputs = configuration.check_against(&model_inputs(&model)).map_err(CompileError::from)?;
         refuse_preprocessing(configuration, &inputs)?;
         let module = onnx::import(&context, model, &import_options(&inputs))?;

@@ -48,6 +48,9 @@ pub fn load(path: &Path) -> Result<Model, OnnxError> {
 
 /// Reads and checks the bytes of a model file. Without `folder`, external data is an error.
 pub fn from_bytes(bytes: Bytes, folder: Option<&Path>) -> Result<Model, OnnxError> {
+    if bytes.is_empty() {
+        return Err(OnnxError::malformed("it is empty"));
+    }
     wire::check(&bytes)?;
     let proto = ModelProto::decode(bytes).map_err(OnnxError::malformed)?;
     if !IR_VERSIONS.contains(&proto.ir_version) {

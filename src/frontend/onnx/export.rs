@@ -338,8 +338,8 @@ fn names_of(operation: OperationRef) -> (String, String) {
     let location = operation.location();
     let first = node_name(location);
     if location.is_fused() {
-        let parts = (0..location.fused_num_locations()).map(|index| node_name(location.fused_location(index)));
-        let last = parts.filter(|name| !name.is_empty()).last();
+        let mut parts = (0..location.fused_num_locations()).map(|index| node_name(location.fused_location(index)));
+        let last = parts.rfind(|name| !name.is_empty());
         return (first.clone(), last.unwrap_or(first));
     }
     if operation.has_attribute("activation") {

@@ -96,3 +96,69 @@ fn both_modes_import_the_example() {
         "{errors}"
     );
 }
+
+/// Names in a folder, sorted; none where there is no folder.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// The configuration of examples/digits, with `model` for its model; results go to `model_output` of the folder it lies in.
+fn example_configuration(folder: &Path, model: &Path) {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits");
+    let text = std::fs::read_to_string(example.join("config.yaml")).expect("a configuration");
+    let calibration = example.join("data/calibration").display().to_string();
+    let text = text.replace("'./data/calibration'", &format!("'{calibration}'"));
+    let text = text.replace("'model.onnx'", &format!("'{}'", model.display()));
+    std::fs::write(folder.join("cfg.yaml"), text).expect("a file");
+}
+
+#[test]
+fn the_example_is_compiled_with_its_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits/model.onnx");
+    example_configuration(folder.path(), &model);
+    let output = hb_compile(folder.path(), &["-c", "cfg.yaml"]);
+    let shown = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    // The tables of nodes and outputs.
+    assert!(
+        shown.contains("Quantized Cosine") && shown.contains("residual_2/Add") && shown.contains("TensorName"),
+        "{shown}"
+    );
+    let expected = [
+        "digits.hbm",
+        "digits.html",
+        "digits.json",
+        "digits_calibrated_model.onnx",
+        "digits_node_info.csv",
+        "digits_optimized_float_model.onnx",
+        "digits_original_float_model.onnx",
+        "digits_ptq_model.onnx",
+        "digits_quantized_model.bc",
+        "hb_compile.log",
+    ];
+    assert_eq!(names(&folder.path().join("model_output")), expected);
+    assert!(folder.path().join("hb_compile.log").exists());
+}
+
+#[test]
+fn a_model_that_is_no_model_is_1_and_leaves_no_results() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, bytes) in [("none.onnx", None), ("text.onnx", Some("this is no model")), ("empty.onnx", Some(""))] {
+        let model = folder.path().join(name);
+        if let Some(bytes) = bytes {
+            std::fs::write(&model, bytes).expect("a file");
+        }
+        example_configuration(folder.path(), &model);
+        let output = hb_compile(folder.path(), &["-c", "cfg.yaml"]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains(name) && !errors.contains("panicked"), "{errors}");
+        let left = names(&folder.path().join("model_output"));
+        assert!(left.iter().all(|name| name == "hb_compile.log"), "{left:?}");
+    }
+}

@@ -44,10 +44,10 @@ const PIPELINES: &[PipelineDefinition] = &[
     PipelineDefinition {
         argument: "qdq-to-bpu",
         summary: "Placement: from the QDQ form to segments of the BPU and the CPU",
-        description: "Decides which operations run on the BPU, lowers these to integers in `bpu.segment`, and puts the others into \
-`cpu.segment`.",
+        description: "Inserts the preprocessing of inputs, decides which operations run on the BPU, lowers these to integers in \
+`bpu.segment`, and puts the others into `cpu.segment`.",
         options: &[],
-        build: |_| Ok(on_functions(PLACE)),
+        build: |_| Ok(on_functions(&place())),
     },
     PipelineDefinition {
         argument: "bpu-to-nash",
@@ -61,17 +61,26 @@ const PIPELINES: &[PipelineDefinition] = &[
         summary: "Everything that hb_compile does between import and the .hbm",
         description: "`hfloat-optimize`, `hfloat-to-qdq`, `qdq-to-bpu` and `bpu-to-nash`, one after the other.",
         options: &[nash::MARCH, nash::OVERRIDE, THRESHOLDS, DEFAULT_THRESHOLD],
-        build: |options| Ok(on_functions(&[OPTIMIZE, &quantize(options), PLACE, &generate(options)].join(","))),
+        build: |options| Ok(on_functions(&[OPTIMIZE, &quantize(options), &place(), &generate(options)].join(","))),
     },
 ];
 
 const OPTIMIZE: &str = "hfloat-infer-shapes,canonicalize{region-simplify=disabled},hfloat-fuse-scales,hfloat-fuse-activations,\
 canonicalize{region-simplify=disabled},hfloat-verify";
-const PLACE: &str = "bpu-assign-placement,bpu-form-segments,bpu-verify";
+/// The end of `hfloat-to-qdq`: thresholds are applied.
+pub const INSERT_CASTS: &str = "quant-insert-casts,hfloat-verify";
+/// The start of `qdq-to-bpu`: deployed inputs, and what runs where.
+pub const ASSIGN_PLACEMENT: &str = "hfloat-insert-preprocessing,bpu-assign-placement";
+/// The end of `qdq-to-bpu`: the placement is applied.
+pub const FORM_SEGMENTS: &str = "bpu-form-segments,bpu-verify";
+
+fn place() -> String {
+    format!("{ASSIGN_PLACEMENT},{FORM_SEGMENTS}")
+}
 
 fn quantize(options: &Options) -> String {
     let assign = with_options("quant-assign-thresholds", options, &[("file", "thresholds"), ("default", "default")]);
-    format!("{assign},quant-insert-casts,hfloat-verify")
+    format!("{assign},{INSERT_CASTS}")
 }
 
 fn generate(options: &Options) -> String {
@@ -79,7 +88,8 @@ fn generate(options: &Options) -> String {
     format!("{lower},nash-verify")
 }
 
-fn on_functions(passes: &str) -> String {
+/// A pipeline of a module that runs passes on its functions.
+pub fn on_functions(passes: &str) -> String {
     format!("func.func({passes})")
 }
 

@@ -219,7 +219,7 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Co
     }
     log_parameters(&configuration);
     if command_line.print_pipeline {
-        println!("{}", hb_opt_command(&configuration)?);
+        println!("{}", hb_opt_command(&configuration));
         return Ok(configuration);
     }
     compile(&configuration, &Stages { console, stop_after: command_line.stop_after })?;

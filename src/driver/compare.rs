@@ -2,15 +2,18 @@
 
 use super::tables::{NodeRow, OutputRow};
 use crate::bpu::{
-    self, interpreter,
+    self,
     lower::Placement,
-    mlir::MirrorError,
-    model::{Element, Operator, Segment, TensorId},
+    model::{Element, Node, Operator, Segment, Tensor, TensorId},
 };
-use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable, Options};
+use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
 use crate::frontend::names::{FUNCTION, output_names};
+use crate::sim::{
+    executor::ExecutionError,
+    segmented::{Observed, SegmentedNetwork},
+};
 use hb_dialects::ir::{self, OperationAttributes};
-use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
+use melior::ir::OperationRef;
 use std::collections::HashMap;
 
 /// Why levels could not be compared.
@@ -19,9 +22,7 @@ pub enum CompareError {
     #[error(transparent)]
     Cpu(#[from] CpuError),
     #[error(transparent)]
-    Mirror(#[from] MirrorError),
-    #[error(transparent)]
-    Interpret(#[from] interpreter::InterpretError),
+    Segments(#[from] ExecutionError),
     #[error("the levels cannot be compared: {0}")]
     Network(String),
 }
@@ -79,57 +80,38 @@ pub fn run_float(executable: &FloatExecutable, inputs: &[Array]) -> Result<Value
 /// # Errors
 /// When a segment does not hold together.
 pub fn run_segments(function: OperationRef<'_, '_>, inputs: &[Array]) -> Result<Values, CompareError> {
-    let block = ir::body(function).ok_or_else(|| CompareError::Network("the function has no body".into()))?;
-    let mut values: HashMap<usize, Vec<u8>> = HashMap::new();
-    let mut all = Values::default();
-    for (argument, input) in ir::arguments(block).into_iter().zip(inputs) {
-        values.insert(key(argument), input.as_bytes().to_vec());
-    }
-    for operation in ir::operations(block) {
-        let operands: Option<Vec<&[u8]>> =
-            operation.operands().map(|operand| values.get(&key(operand)).map(Vec::as_slice)).collect();
-        let operands = operands.ok_or_else(|| CompareError::Network("a segment reads what no segment gives".into()))?;
-        let results = match operation.operation_name().as_str() {
-            "bpu.segment" => run_bpu(operation, &operands, &mut all.nodes)?,
-            "cpu.segment" => run_cpu(operation, &operands, &mut all.nodes)?,
-            _ => {
-                all.outputs = operands.iter().map(|bytes| bytes_to_floats(bytes)).collect();
-                continue;
+    let network = SegmentedNetwork::observed(function)?;
+    let mut nodes = NodeValues::new();
+    let inputs: Vec<&[u8]> = inputs.iter().map(Array::as_bytes).collect();
+    // Of each segment, by its address.
+    let mut layouts: HashMap<usize, Vec<bool>> = HashMap::new();
+    let outputs = network.run_with_observer(&inputs, &mut |observed| {
+        let (name, values) = match observed {
+            Observed::Bpu { segment, node, tensor, bytes } => {
+                let address = std::ptr::from_ref(segment) as usize;
+                let last = layouts.entry(address).or_insert_with(|| channels_last(segment));
+                (node.name.as_str(), reals(last, node, tensor, bytes))
             }
+            Observed::Cpu { node, value } => (node, floats(&value)),
         };
-        for (result, bytes) in ir::results(operation).into_iter().zip(results) {
-            values.insert(key(result), bytes);
+        if let Some(values) = values {
+            nodes.insert(name.to_owned(), values);
         }
-    }
-    Ok(all)
-}
-
-fn key(value: melior::ir::Value<'_, '_>) -> usize {
-    value.to_raw().ptr as usize
+    })?;
+    Ok(Values { nodes, outputs: outputs.iter().map(|output| bytes_to_floats(&output.bytes)).collect() })
 }
 
 fn bytes_to_floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).filter_map(|chunk| chunk.try_into().ok()).map(f32::from_le_bytes).collect()
 }
 
-fn run_bpu(
-    operation: OperationRef<'_, '_>,
-    operands: &[&[u8]],
-    nodes: &mut NodeValues,
-) -> Result<Vec<Vec<u8>>, CompareError> {
-    let segment = bpu::mlir::from_mlir(operation)?;
-    let channels_last = channels_last(&segment);
-    Ok(interpreter::run_with(&segment, operands, |node, tensor, bytes| {
-        let position = node.outputs.first().map(|id| id.0);
-        let last = position.and_then(|position| channels_last.get(position).copied()).unwrap_or(false);
-        if let Some(scale) = tensor.scale.per_tensor()
-            && tensor.element == Element::I8
-        {
-            let reals: Vec<f32> = bytes.iter().map(|&q| f32::from(q as i8) * scale as f32).collect();
-            let reals = if last { to_network_order(&reals, &tensor.shape) } else { reals };
-            nodes.insert(node.name.clone(), reals);
-        }
-    })?)
+/// What the int8 result of a node means, in the order of the network; `None` for other results. `channels_last` is that of
+/// each tensor of the segment.
+fn reals(channels_last: &[bool], node: &Node, tensor: &Tensor, bytes: &[u8]) -> Option<Vec<f32>> {
+    let scale = tensor.scale.per_tensor().filter(|_| tensor.element == Element::I8)?;
+    let reals: Vec<f32> = bytes.iter().map(|&q| f32::from(q as i8) * scale as f32).collect();
+    let last = node.outputs.first().and_then(|id| channels_last.get(id.0).copied()).unwrap_or(false);
+    Some(if last { to_network_order(&reals, &tensor.shape) } else { reals })
 }
 
 /// For each tensor whether it is an image in NHWC. Windows work on such; transposes to and from NHWC start and end them.
@@ -162,27 +144,6 @@ fn to_network_order(values: &[f32], shape: &[usize]) -> Vec<f32> {
         }
     }
     moved
-}
-
-fn run_cpu(
-    operation: OperationRef<'_, '_>,
-    operands: &[&[u8]],
-    nodes: &mut NodeValues,
-) -> Result<Vec<Vec<u8>>, CompareError> {
-    let options = Options { observe: crate::cpu::Observe::Everything, ..Options::default() };
-    let executable = FloatExecutable::compile(operation, options)?;
-    let arrays: Result<Vec<Array>, CpuError> = executable
-        .inputs()
-        .zip(operands)
-        .map(|((_, element, shape), bytes)| Array::from_bytes(element, shape, bytes))
-        .collect();
-    let arrays = arrays?;
-    let outputs = executable.run_with_observer(&arrays.iter().collect::<Vec<_>>(), &mut |name, view| {
-        if let Some(values) = floats(&view) {
-            nodes.insert(name.to_owned(), values);
-        }
-    })?;
-    Ok(outputs.iter().map(|output| output.as_bytes().to_vec()).collect())
 }
 
 /// What the report needs to know of a node, taken before the network is cut into segments.

@@ -1,22 +1,26 @@
 //! The stages of a compilation, in order, and what goes wrong in them.
 
 use super::compare::{self, NodeFacts, Values};
-use super::configuration::{Calibration, CheckedInput, Configuration, InputType, ModelInput, Problems};
+use super::configuration::{Calibration, CheckedInput, Configuration, InputConfiguration, ModelInput, Problems};
 use super::progress::Console;
 use super::samples::Samples;
 use super::{package, report, tables};
 use crate::bpu::lower::Placement;
 use crate::cpu::{Array, FloatExecutable, Observe, Options};
 use crate::files::FileSet;
+use crate::float::preprocessing::{Preprocessing, assign_preprocessing};
 use crate::frontend::mlir;
 use crate::frontend::onnx::model::{Dimension, Model, Value};
 use crate::frontend::onnx::{self, ImportOptions, OnnxError};
 use crate::hbm::Hbm;
-use crate::pipeline;
+use crate::pipeline::{self, ASSIGN_PLACEMENT, FORM_SEGMENTS, INSERT_CASTS, on_functions};
 use crate::quant::{self, calibrate};
 use crate::sim::{perf::performance, runner::timelines};
 use crate::target::Target;
-use melior::{Context, ir::Module};
+use melior::{
+    Context,
+    ir::{Module, Operation},
+};
 use std::fmt;
 use std::path::Path;
 use std::time::Instant;
@@ -67,8 +71,6 @@ impl fmt::Display for Stage {
 /// Why a compilation ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
-    #[error("{0} is not wired yet; this build of hb cannot compile models")]
-    NotWired(&'static str),
     /// The options of the command line do not fit the model; the text says how.
     #[error("{0}")]
     Options(String),
@@ -150,11 +152,9 @@ pub fn import_options(inputs: &[CheckedInput]) -> ImportOptions {
     ImportOptions { input_shapes: inputs.iter().map(|input| (input.name.clone(), sizes(input))).collect() }
 }
 
-/// The passes of each stage, as hb-opt takes them.
+/// Named pipelines.
 const OPTIMIZE: &str = "hfloat-optimize";
-const QUANTIZE: &str = "func.func(quant-insert-casts)";
-const ASSIGN_PLACEMENT: &str = "func.func(bpu-assign-placement)";
-const FORM_SEGMENTS: &str = "func.func(bpu-form-segments,bpu-verify)";
+const QDQ_TO_BPU: &str = "qdq-to-bpu";
 
 /// Random samples of calibration type `skip`.
 const RANDOM_SAMPLES: usize = 4;
@@ -174,7 +174,6 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
     let (mut module, inputs) = stages.run(Stage::Import, || -> Result<_, StageError> {
         let model = load_model(&configuration.onnx_model)?;
         let inputs = configuration.check_against(&model_inputs(&model)).map_err(CompileError::from)?;
-        refuse_preprocessing(configuration, &inputs)?;
         let module = onnx::import(&context, model, &import_options(&inputs))?;
         Ok((module, inputs))
     })?;
@@ -188,23 +187,6 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
     }
     let written = files.commit().map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() });
     written.map(|_| ())
-}
-
-/// Nothing turns images into the network's input yet; compiling as if there were nothing to do would give wrong results.
-fn refuse_preprocessing(configuration: &Configuration, inputs: &[CheckedInput]) -> Result<(), CompileError> {
-    let mut problems = Vec::new();
-    for input in inputs {
-        let name = &input.name;
-        if input.type_rt != InputType::Featuremap {
-            let what = format!("input '{name}': {} is not supported yet", input.type_rt);
-            problems.push(configuration.problem("input_type_rt", what, "use featuremap, and convert images before"));
-        }
-        if input.mean.is_some() || input.scale.is_some() {
-            let what = format!("input '{name}': preprocessing is not supported yet");
-            problems.push(configuration.problem("norm_type", what, "use no_preprocess, and give normalized data"));
-        }
-    }
-    if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }
 }
 
 /// A network on its way through the stages.
@@ -255,19 +237,14 @@ impl Network<'_> {
         };
         let (float, calibrated) = stages.run(Stage::Quantize, || -> Result<_, StageError> {
             let float = run_float(module)?;
-            pipeline::run(self.context, module, QUANTIZE)?;
+            pipeline::run(self.context, module, &on_functions(INSERT_CASTS))?;
             Ok((float, run_float(module)?))
         })?;
         self.write_model(module, "_ptq_model.onnx", files)?;
         if stages.ends_after(Stage::Quantize) {
             return Ok(false);
         }
-        let facts = stages.run(Stage::Place, || -> Result<_, StageError> {
-            pipeline::run(self.context, module, ASSIGN_PLACEMENT)?;
-            let facts = compare::node_facts(compare::network(module.as_operation())?);
-            pipeline::run(self.context, module, FORM_SEGMENTS)?;
-            Ok(facts)
-        })?;
+        let (facts, compared) = stages.run(Stage::Place, || self.place(module, inputs))?;
         for fact in &facts {
             if let Placement::Cpu { reason } = &fact.placement {
                 tracing::info!("node '{}' ({}) runs on the CPU: {reason}", fact.name, fact.operator);
@@ -285,8 +262,35 @@ impl Network<'_> {
         if stages.ends_after(Stage::Lower) {
             return Ok(false);
         }
-        stages.run(Stage::Compile, || self.report(module, files, hbm, (&facts, &sample), (&float, &calibrated)))?;
+        let compared = compared.as_ref().unwrap_or(module);
+        stages.run(Stage::Compile, || self.report(compared, files, hbm, (&facts, &sample), (&float, &calibrated)))?;
         Ok(true)
+    }
+
+    /// Turns the QDQ form into segments, as [`QDQ_TO_BPU`] does. Where that changes inputs there is also the form whose inputs are the network's own: samples
+    /// are such, so the levels are compared by it.
+    fn place<'c>(
+        &self,
+        module: &mut Module<'c>,
+        inputs: &[CheckedInput],
+    ) -> Result<(Vec<NodeFacts>, Option<Module<'c>>), StageError> {
+        let preprocessing: Vec<Preprocessing> = inputs.iter().map(preprocessing).collect();
+        let mut compared = None;
+        if preprocessing.iter().any(Preprocessing::changes_input) {
+            // SAFETY: the clone belongs to nobody until the module takes it over.
+            let copy = unsafe { Operation::from_raw(mlir_sys::mlirOperationClone(module.as_operation().to_raw())) };
+            let mut copy = Module::from_operation(copy).ok_or("the network cannot be copied")?;
+            pipeline::run(self.context, &mut copy, QDQ_TO_BPU)?;
+            compared = Some(copy);
+        }
+        let function = compare::network(module.as_operation())?;
+        for (index, preprocessing) in preprocessing.iter().enumerate() {
+            assign_preprocessing(function, index, preprocessing);
+        }
+        pipeline::run(self.context, module, &on_functions(ASSIGN_PLACEMENT))?;
+        let facts = compare::node_facts(compare::network(module.as_operation())?);
+        pipeline::run(self.context, module, &on_functions(FORM_SEGMENTS))?;
+        Ok((facts, compared))
     }
 
     fn stage_file(&self, files: &mut FileSet, ending: &str, bytes: &[u8]) -> Result<(), CompileError> {
@@ -341,7 +345,8 @@ impl Network<'_> {
         Ok(quant::assign_thresholds(function, |name| thresholds.get(name).copied())?)
     }
 
-    /// Compares the levels, predicts the performance, and stages what the last stage writes.
+    /// Compares the levels, predicts the performance, and stages what the last stage writes. The module has the network's own
+    /// inputs, as [`Self::place`] gives it.
     fn report(
         &self,
         module: &Module<'_>,
@@ -406,14 +411,58 @@ impl SampleSource {
     }
 }
 
-/// The hb-opt command that does what [`compile`] does with the network between import and the .hbm. Thresholds come from
-/// calibration, so the command takes one for all.
-pub fn hb_opt_command(configuration: &Configuration) -> Result<String, CompileError> {
-    let model = configuration.onnx_model.display();
-    Ok(format!(
-        "hb-translate --import-onnx {model} | hb-opt \\\n  --pass-pipeline='builtin.module({OPTIMIZE},\
-func.func(quant-assign-thresholds{{default=1.0}}),{QUANTIZE},{ASSIGN_PLACEMENT},{FORM_SEGMENTS})'"
-    ))
+/// How the data of a deployed input becomes the network's input.
+fn preprocessing(input: &CheckedInput) -> Preprocessing {
+    Preprocessing {
+        type_rt: input.type_rt,
+        type_train: input.type_train,
+        layout: input.layout,
+        mean: input.mean.clone().unwrap_or_default(),
+        scale: input.scale.clone().unwrap_or_default(),
+    }
+}
+
+/// The commands that do what [`compile`] does with the network, up to the .hbm. Thresholds come from calibration, so one is taken for
+/// all.
+pub fn hb_opt_command(configuration: &Configuration) -> String {
+    let mut import = format!("hb-translate --import-onnx {}", shell_word(&configuration.onnx_model.to_string_lossy()));
+    for input in &configuration.inputs {
+        if let (Some(name), Some(shape)) = (&input.name, &input.shape) {
+            let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
+            import.push_str(&format!(" --input-shape {}", shell_word(&format!("{name}={}", sizes.join("x")))));
+        }
+    }
+    let mut passes: Vec<String> = configuration.inputs.iter().map(assign_pass).collect();
+    passes.push(format!("hb-compile{{default=1.0 march={}}}", configuration.march));
+    let passes = shell_word(&format!("builtin.module({})", passes.join(",")));
+    let hbm = shell_word(&configuration.output_path(".hbm").to_string_lossy());
+    format!("{import} \\\n  | hb-opt --pass-pipeline={passes} \\\n  | hb-translate --emit-hbm - -o {hbm}")
+}
+
+/// The pass that says what [`preprocessing`] says of an input.
+fn assign_pass(input: &InputConfiguration) -> String {
+    let name = input.name.as_ref().map(|name| format!("input=\"{name}\" ")).unwrap_or_default();
+    let numbers = |option: &str, numbers: &Option<Vec<f64>>| {
+        let numbers: Vec<String> = numbers.iter().flatten().map(|number| format!("{number:?}")).collect();
+        if numbers.is_empty() { String::new() } else { format!(" {option}={}", numbers.join(",")) }
+    };
+    format!(
+        "func.func(hfloat-assign-preprocessing{{{name}input-type-rt={} input-type-train={} input-layout-train={}{}{}}})",
+        input.type_rt,
+        input.type_train,
+        input.layout.name(),
+        numbers("mean-value", &input.mean),
+        numbers("scale-value", &input.scale),
+    )
+}
+
+/// A text as one word of the shell.
+fn shell_word(text: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./=".contains(character);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]
@@ -435,8 +484,8 @@ mod tests {
         let stages = Stages { console: &console, stop_after: Some(Stage::Place) };
         let plain = stages.run(Stage::Lower, || Err::<(), _>("Conv_3: too large")).expect_err("fails");
         assert_eq!(plain.to_string(), "lower: Conv_3: too large");
-        let own = stages.run(Stage::Lower, || Err::<(), _>(CompileError::NotWired("x"))).expect_err("fails");
-        assert!(matches!(own, CompileError::NotWired("x")));
+        let own = stages.run(Stage::Lower, || Err::<(), _>(CompileError::Options("x".into()))).expect_err("fails");
+        assert_eq!(own.to_string(), "x");
         assert_eq!(stages.run(Stage::Import, || Ok::<_, CompileError>(7)).expect("runs"), 7);
         assert!(stages.ends_after(Stage::Place) && !stages.ends_after(Stage::Lower));
     }

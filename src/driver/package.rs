@@ -2,6 +2,7 @@
 
 use super::configuration::{Configuration, StoredParameter};
 use crate::bpu::{self, mlir::MirrorError};
+use crate::float::preprocessing::deployed_layout;
 use crate::frontend::{
     mlir::{self, MlirFileError},
     names::{FUNCTION, input_names, output_names},
@@ -119,8 +120,13 @@ pub fn package(
         layers: Vec::new(),
     };
     let mut inputs = Vec::new();
-    for (argument, name) in ir::arguments(block).into_iter().zip(input_names(function)) {
-        inputs.push(package.describe(argument, name)?);
+    for (index, (argument, name)) in ir::arguments(block).into_iter().zip(input_names(function)).enumerate() {
+        let mut input = package.describe(argument, name)?;
+        let layout = deployed_layout(function, index);
+        if !layout.is_empty() {
+            input.layout = layout;
+        }
+        inputs.push(input);
     }
     for operation in ir::operations(block) {
         match operation.operation_name().as_str() {

@@ -1,13 +1,21 @@
-//! Passes on `hfloat`: shapes, folding, fusion.
+//! Passes on `hfloat`: shapes, folding, fusion, preprocessing of inputs.
 
 mod fold;
 mod fuse_activations;
 mod fuse_scales;
 mod infer_shapes;
+mod insert_preprocessing;
+pub mod preprocessing;
 mod verify;
 
 use hb_dialects::pass::PassDefinition;
 
 /// The passes of this room.
-pub const PASSES: &[&PassDefinition] =
-    &[&infer_shapes::PASS, &fuse_scales::PASS, &fuse_activations::PASS, &verify::PASS];
+pub const PASSES: &[&PassDefinition] = &[
+    &infer_shapes::PASS,
+    &fuse_scales::PASS,
+    &fuse_activations::PASS,
+    &verify::PASS,
+    &preprocessing::PASS,
+    &insert_preprocessing::PASS,
+];

@@ -13,8 +13,8 @@ use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecificatio
 use super::network::element_of;
 use crate::bpu::interpreter;
 use crate::bpu::mlir::from_mlir;
-use crate::bpu::model::Segment;
-use crate::cpu::{self, FloatExecutable, Options};
+use crate::bpu::model::{Node, Segment, Tensor};
+use crate::cpu::{self, ArrayView, FloatExecutable, Observe, Options};
 use crate::frontend::names::{input_names, output_names};
 use crate::frontend::onnx::tensor::ElementType as OnnxElementType;
 use crate::hbm::ElementType;
@@ -34,6 +34,14 @@ struct Step {
     body: Body,
     inputs: Vec<usize>,
     outputs: Vec<usize>,
+}
+
+/// A value inside a segment, shown to an observer as soon as it is computed.
+pub enum Observed<'a> {
+    /// The result of a node of a `bpu.segment`, as the bytes of its tensor.
+    Bpu { segment: &'a Segment, node: &'a Node, tensor: &'a Tensor, bytes: &'a [u8] },
+    /// The value that a node of a `cpu.segment` computes.
+    Cpu { node: &'a str, value: ArrayView<'a> },
 }
 
 /// A network whose function consists of segments.
@@ -74,7 +82,22 @@ fn key(value: Value<'_, '_>) -> usize {
 
 impl SegmentedNetwork {
     /// Reads and compiles the segments of a function; what the network needs of the IR is copied.
+    ///
+    /// # Errors
+    /// When a segment does not hold together, or something stands beside segments.
     pub fn new(function: OperationRef<'_, '_>) -> Result<Self, ExecutionError> {
+        Self::compile(function, &Options::default())
+    }
+
+    /// As [`Self::new`]; [`Self::run_with_observer`] then also shows the values inside of `cpu.segment`s, which costs speed.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn observed(function: OperationRef<'_, '_>) -> Result<Self, ExecutionError> {
+        Self::compile(function, &Options { observe: Observe::Everything, ..Options::default() })
+    }
+
+    fn compile(function: OperationRef<'_, '_>, options: &Options) -> Result<Self, ExecutionError> {
         let block = ir::body(function).ok_or_else(|| failed("the function has no body"))?;
         let mut types = Vec::new();
         let mut indices: HashMap<usize, usize> = HashMap::new();
@@ -100,8 +123,7 @@ impl SegmentedNetwork {
             let body = match kind.as_str() {
                 "bpu.segment" => Body::Bpu(Box::new(from_mlir(operation).map_err(|error| located(error.to_string()))?)),
                 "cpu.segment" => Body::Cpu(Box::new(
-                    FloatExecutable::compile(operation, Options::default())
-                        .map_err(|error| located(error.to_string()))?,
+                    FloatExecutable::compile(operation, options.clone()).map_err(|error| located(error.to_string()))?,
                 )),
                 _ => return Err(failed(format!("{kind} stands beside segments; it belongs into one"))),
             };
@@ -117,16 +139,21 @@ impl SegmentedNetwork {
     }
 
     /// The bytes of every value at the level of the function.
-    fn values(&self, inputs: &[Array]) -> Result<Vec<Vec<u8>>, ExecutionError> {
-        let mut values: Vec<Vec<u8>> = inputs.iter().map(|array| array.bytes.clone()).collect();
+    fn values(&self, inputs: &[&[u8]], observe: &mut dyn FnMut(Observed<'_>)) -> Result<Vec<Vec<u8>>, ExecutionError> {
+        let mut values: Vec<Vec<u8>> = inputs.iter().map(|bytes| bytes.to_vec()).collect();
         values.resize(self.types.len(), Vec::new());
         for step in &self.steps {
             let located = |error: String| failed(format!("{}: {error}", step.name));
             let given: Vec<&[u8]> =
                 step.inputs.iter().filter_map(|index| values.get(*index)).map(Vec::as_slice).collect();
             let results = match &step.body {
-                Body::Bpu(segment) => interpreter::run(segment, &given).map_err(|error| located(error.to_string()))?,
-                Body::Cpu(executable) => run_cpu(executable, &given).map_err(|error| located(error.to_string()))?,
+                Body::Bpu(segment) => interpreter::run_with(segment, &given, |node, tensor, bytes| {
+                    observe(Observed::Bpu { segment, node, tensor, bytes });
+                })
+                .map_err(|error| located(error.to_string()))?,
+                Body::Cpu(executable) => {
+                    run_cpu(executable, &given, observe).map_err(|error| located(error.to_string()))?
+                }
             };
             for (index, result) in step.outputs.iter().zip(results) {
                 if let Some(slot) = values.get_mut(*index) {
@@ -136,15 +163,47 @@ impl SegmentedNetwork {
         }
         Ok(values)
     }
+
+    /// Runs the network on the bytes of its inputs and shows what its segments compute. The outputs, in order.
+    ///
+    /// # Errors
+    /// When the inputs do not fit, or a segment fails.
+    pub fn run_with_observer(
+        &self,
+        inputs: &[&[u8]],
+        observe: &mut dyn FnMut(Observed<'_>),
+    ) -> Result<Vec<Array>, ExecutionError> {
+        if inputs.len() != self.inputs.len() {
+            return Err(failed(format!("{} inputs are given, the network has {}", inputs.len(), self.inputs.len())));
+        }
+        let values = self.values(inputs, observe)?;
+        let output = |index: &usize| {
+            let (Some((element_type, dims)), Some(bytes)) = (self.types.get(*index), values.get(*index)) else {
+                return Err(failed("an output has no value"));
+            };
+            let expected = element_count(dims).and_then(|count| count.checked_mul(element_type.bytes()));
+            if expected != Some(bytes.len()) {
+                return Err(failed(format!("an output of shape {dims:?} has {} bytes", bytes.len())));
+            }
+            Ok(Array { element_type: *element_type, dims: dims.clone(), bytes: bytes.clone() })
+        };
+        self.returned.iter().map(output).collect()
+    }
 }
 
-fn run_cpu(executable: &FloatExecutable, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, cpu::Error> {
+fn run_cpu(
+    executable: &FloatExecutable,
+    inputs: &[&[u8]],
+    observe: &mut dyn FnMut(Observed<'_>),
+) -> Result<Vec<Vec<u8>>, cpu::Error> {
     let arrays: Vec<cpu::Array> = executable
         .inputs()
         .zip(inputs)
         .map(|((_, element, shape), bytes)| cpu::Array::from_bytes(element, shape, bytes))
         .collect::<Result<_, _>>()?;
-    let results = executable.run(&arrays.iter().collect::<Vec<_>>())?;
+    let results = executable.run_with_observer(&arrays.iter().collect::<Vec<_>>(), &mut |node, value| {
+        observe(Observed::Cpu { node, value });
+    })?;
     Ok(results.iter().map(|array| array.as_bytes().to_vec()).collect())
 }
 
@@ -158,18 +217,8 @@ impl ModelExecutor for SegmentedNetwork {
     }
 
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
-        let values = self.values(inputs)?;
-        let outputs = self.returned.iter().map(|index| {
-            let (Some((element_type, dims)), Some(bytes)) = (self.types.get(*index), values.get(*index)) else {
-                return Err(failed("an output has no value"));
-            };
-            let expected = element_count(dims).and_then(|count| count.checked_mul(element_type.bytes()));
-            if expected != Some(bytes.len()) {
-                return Err(failed(format!("an output of shape {dims:?} has {} bytes", bytes.len())));
-            }
-            Ok(Array { element_type: *element_type, dims: dims.clone(), bytes: bytes.clone() })
-        });
-        Ok(Outcome { outputs: outputs.collect::<Result<_, _>>()?, latency: None })
+        let inputs: Vec<&[u8]> = inputs.iter().map(|array| array.bytes.as_slice()).collect();
+        Ok(Outcome { outputs: self.run_with_observer(&inputs, &mut |_| {})?, latency: None })
     }
 }
 

@@ -211,6 +211,27 @@ pub fn integers<'c>(context: &'c Context, values: &[i64]) -> Attribute<'c> {
     DenseI64ArrayAttribute::new(context, values).into()
 }
 
+/// `array<f64: ...>`.
+pub fn floats<'c>(context: &'c Context, values: &[f64]) -> Attribute<'c> {
+    // SAFETY: the array is as long as said and is copied.
+    unsafe {
+        Attribute::from_raw(mlir_sys::mlirDenseF64ArrayGet(context.to_raw(), values.len() as isize, values.as_ptr()))
+    }
+}
+
+/// The numbers of an `array<f64: ...>`; `None` for other attributes.
+pub fn float_elements(attribute: Attribute<'_>) -> Option<Vec<f64>> {
+    let raw = attribute.to_raw();
+    // SAFETY: the kind is checked first; indices are below the number of elements.
+    unsafe {
+        mlir_sys::mlirAttributeIsADenseF64Array(raw).then(|| {
+            (0..mlir_sys::mlirDenseArrayGetNumElements(raw))
+                .map(|i| mlir_sys::mlirDenseF64ArrayGetElement(raw, i))
+                .collect()
+        })
+    }
+}
+
 /// `array<i8: ...>`.
 pub fn bytes<'c>(context: &'c Context, values: &[i8]) -> Attribute<'c> {
     // SAFETY: the array is as long as said and is copied.

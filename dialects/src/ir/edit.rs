@@ -204,3 +204,28 @@ pub fn set_argument_attribute<'c>(function: OperationRef<'c, '_>, index: usize, 
         }
     }
 }
+
+/// Takes attributes away from a function's argument; those that it has not are passed over.
+pub fn remove_argument_attributes(function: OperationRef<'_, '_>, index: usize, names: &[&str]) {
+    use super::OperationAttributes;
+    let Some(mut all) = function.attribute("arg_attrs").ok().and_then(super::attribute::array_elements) else { return };
+    let Some(dictionary) = all.get_mut(index) else { return };
+    let raw = dictionary.to_raw();
+    let context = function.context_reference();
+    let mut kept = Vec::new();
+    // SAFETY: the kind is checked first; indices are below the number of elements, whose names and values are alive.
+    unsafe {
+        if !mlir_sys::mlirAttributeIsADictionary(raw) {
+            return;
+        }
+        for i in 0..mlir_sys::mlirDictionaryAttrGetNumElements(raw) {
+            let element = mlir_sys::mlirDictionaryAttrGetElement(raw, i);
+            let name = Identifier::from_raw(element.name);
+            if !name.as_string_ref().as_str().is_ok_and(|name| names.contains(&name)) {
+                kept.push((name, Attribute::from_raw(element.attribute)));
+            }
+        }
+    }
+    *dictionary = DictionaryAttribute::new(context, &kept).into();
+    set_attribute(function, "arg_attrs", super::attribute::array(context, &all));
+}

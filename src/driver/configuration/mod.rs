@@ -23,8 +23,9 @@ pub use reading::LARGEST_FILE;
 pub use table::{Choice, DefaultValue, Group, Kind, Multiplicity, Parameter, Required, Status};
 pub use values::is_shape;
 
+pub use crate::float::preprocessing::{InputType, Layout};
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -47,84 +48,6 @@ impl Environment {
 /// The targets that `targets/` holds.
 pub fn known_marches() -> Vec<String> {
     crate::target::Target::names().into_iter().map(str::to_owned).collect()
-}
-
-/// The kind of data of an input (`input_type_train`, `input_type_rt`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InputType {
-    /// float32 of any shape.
-    Featuremap,
-    /// 8-bit images, red first.
-    Rgb,
-    /// 8-bit images, blue first.
-    Bgr,
-}
-
-impl InputType {
-    fn named(word: &str) -> Option<Self> {
-        match word {
-            "featuremap" => Some(Self::Featuremap),
-            "rgb" => Some(Self::Rgb),
-            "bgr" => Some(Self::Bgr),
-            _ => None,
-        }
-    }
-
-    /// The word of the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Featuremap => "featuremap",
-            Self::Rgb => "rgb",
-            Self::Bgr => "bgr",
-        }
-    }
-
-    /// The channels that an image of this type has; none for a feature map, whose channels are the network's affair.
-    pub fn channels(self) -> Option<u64> {
-        match self {
-            Self::Featuremap => None,
-            Self::Rgb | Self::Bgr => Some(3),
-        }
-    }
-}
-
-impl fmt::Display for InputType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The order of an input's dimensions (`input_layout_train`). Says something only of inputs of rank 4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    Nchw,
-    Nhwc,
-}
-
-impl Layout {
-    fn named(word: &str) -> Option<Self> {
-        match word {
-            "NCHW" => Some(Self::Nchw),
-            "NHWC" => Some(Self::Nhwc),
-            _ => None,
-        }
-    }
-
-    /// The word of the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nchw => "NCHW",
-            Self::Nhwc => "NHWC",
-        }
-    }
-
-    /// The number of the dimension that counts channels, in a shape of rank 4.
-    pub fn channel_dimension(self) -> usize {
-        match self {
-            Self::Nchw => 1,
-            Self::Nhwc => 3,
-        }
-    }
 }
 
 /// Everything that the configuration says of one input.

@@ -240,7 +240,10 @@ fn fast_perf_configuration(options: &FastPerf, environment: &Environment) -> Res
     })?;
     let file = folder.join("hb_compile.yaml");
     write_atomically(&file, text.as_bytes()).map_err(|error| fault(error.to_string()))?;
-    tracing::info!("fast-perf: the configuration is in '{}'; the results of such a model mean nothing", file.display());
+    tracing::info!(
+        "fast-perf: the configuration is in '{}'; its thresholds are those of random data: latency counts, outputs do not",
+        file.display()
+    );
     Ok(Configuration::read(&file, environment)?)
 }
 

@@ -8,7 +8,7 @@ use hb_dialects::{
     ir::{self, OperationAttributes, attribute},
     pass::{OptionDefinition, Options, PassDefinition, PassFailure},
 };
-use melior::ir::{OperationRef, attribute::StringAttribute};
+use melior::ir::OperationRef;
 use std::fmt;
 
 const TYPE_RT: &str = "hfloat.input_type_rt";
@@ -228,8 +228,7 @@ pub fn assign_preprocessing(function: OperationRef<'_, '_>, index: usize, prepro
 pub fn assigned_preprocessing(function: OperationRef<'_, '_>, index: usize) -> Result<Option<Preprocessing>, String> {
     let string = |name: &str| -> Result<Option<String>, String> {
         let Some(value) = ir::argument_attribute(function, index, name) else { return Ok(None) };
-        let text = StringAttribute::try_from(value).map_err(|_| format!("{name} is no string"))?;
-        Ok(Some(text.value().to_owned()))
+        attribute::text(value).map(Some).ok_or_else(|| format!("{name} is no string"))
     };
     let Some(type_rt) = string(TYPE_RT)? else { return Ok(None) };
     let word = |name: &str| string(name)?.ok_or_else(|| format!("{TYPE_RT} is given without {name}"));
@@ -252,6 +251,5 @@ pub fn assigned_preprocessing(function: OperationRef<'_, '_>, index: usize) -> R
 
 /// The layout of an argument after preprocessing was inserted; empty where nothing says it.
 pub fn deployed_layout(function: OperationRef<'_, '_>, index: usize) -> String {
-    let value = ir::argument_attribute(function, index, LAYOUT).and_then(|value| StringAttribute::try_from(value).ok());
-    value.map(|text| text.value().to_owned()).unwrap_or_default()
+    ir::argument_attribute(function, index, LAYOUT).and_then(attribute::text).unwrap_or_default()
 }

@@ -211,6 +211,17 @@ pub fn integers<'c>(context: &'c Context, values: &[i64]) -> Attribute<'c> {
     DenseI64ArrayAttribute::new(context, values).into()
 }
 
+/// The text of a string attribute; `None` for other attributes.
+///
+/// MLIR's empty string has no address, which melior's `StringAttribute::value` does not allow for.
+pub fn text(attribute: Attribute<'_>) -> Option<String> {
+    let raw = attribute.to_raw();
+    // SAFETY: the kind is checked first; the text is copied while the attribute is alive.
+    unsafe {
+        mlir_sys::mlirAttributeIsAString(raw).then(|| shim::text(mlir_sys::mlirStringAttrGetValue(raw)).to_owned())
+    }
+}
+
 /// `array<f64: ...>`.
 pub fn floats<'c>(context: &'c Context, values: &[f64]) -> Attribute<'c> {
     // SAFETY: the array is as long as said and is copied.

@@ -3,19 +3,20 @@
 //! The object exports one function, which runs the network on the calling thread and allocates nothing:
 //!
 //! ```c
-//! void NAME(void *const *inputs, void *const *outputs, const void *const *constants, void *workspace);
+//! void NAME(void *const *inputs, void *const *outputs, void *workspace);
+//! extern const uint64_t NAME_workspace_bytes;
 //! ```
 //!
-//! `workspace` has [`BoardObject::workspace_bytes`] bytes and is aligned to 64, as is every constant. The code calls `exp`,
-//! `pow` and their like from the C library when the network needs them, and nothing else. Data-dependent indices are clamped
-//! to their tensor, because there is nobody to report an error to.
+//! `workspace` has that many bytes and is aligned to 64. Constants are data of the object. The code calls `exp`, `pow` and
+//! their like from the C library when the network needs them, and nothing else. Data-dependent indices are clamped to their
+//! tensor, because there is nobody to report an error to.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use inkwell::AddressSpace;
 use inkwell::context::Context;
-use inkwell::module::Module;
+use inkwell::module::{Linkage, Module};
 use inkwell::values::PointerValue;
 use melior::ir::OperationRef;
 
@@ -33,8 +34,7 @@ use super::target::Target;
 pub struct BoardObject {
     /// An ELF relocatable file.
     pub object: Vec<u8>,
-    /// What `constants` points to, in order.
-    pub constants: Vec<Arc<Array>>,
+    /// What the object exports as `NAME_workspace_bytes`.
     pub workspace_bytes: usize,
 }
 
@@ -62,8 +62,13 @@ impl BoardObject {
         let scratch = works.iter().map(|work| work.scratch).max().unwrap_or(0);
         let arena = prepared.arena.next_multiple_of(ALIGNMENT);
         emit_driver(&context, &module, name, &prepared, &works, arena, target)?;
+        let workspace_bytes = arena + scratch;
+        let bytes = context.i64_type().const_int(workspace_bytes as u64, false);
+        let exported = module.add_global(context.i64_type(), None, &format!("{name}_workspace_bytes"));
+        exported.set_constant(true);
+        exported.set_initializer(&bytes);
         let object = target.assemble(&module)?;
-        Ok(BoardObject { object, constants: prepared.constants, workspace_bytes: arena + scratch })
+        Ok(BoardObject { object, workspace_bytes })
     }
 }
 
@@ -72,6 +77,25 @@ fn is_copied(graph: &Graph, id: super::expression::TensorId) -> bool {
     let storage = graph.storage(id);
     let twice = graph.outputs.iter().filter(|other| graph.storage(**other) == storage).count() > 1;
     twice || graph.inputs.contains(&storage) || graph.tensor(storage).is_none_or(|tensor| tensor.data.is_some())
+}
+
+/// The constants as data of the object, in order.
+fn emit_constants<'ctx>(
+    context: &'ctx Context,
+    module: &Module<'ctx>,
+    name: &str,
+    constants: &[Arc<Array>],
+) -> Vec<PointerValue<'ctx>> {
+    let emit = |(number, array): (usize, &Arc<Array>)| {
+        let bytes = context.const_string(array.as_bytes(), false);
+        let global = module.add_global(bytes.get_type(), None, &format!("{name}.constant_{number}"));
+        global.set_constant(true);
+        global.set_linkage(Linkage::Internal);
+        global.set_alignment(ALIGNMENT as u32);
+        global.set_initializer(&bytes);
+        global.as_pointer_value()
+    };
+    constants.iter().enumerate().map(emit).collect()
 }
 
 /// The exported function: every kernel in order, each over all of its work.
@@ -85,7 +109,7 @@ fn emit_driver<'ctx>(
     target: &Target,
 ) -> Result<(), Error> {
     let pointer = context.ptr_type(AddressSpace::default());
-    let function = module.add_function(name, context.void_type().fn_type(&[pointer.into(); 4], false), None);
+    let function = module.add_function(name, context.void_type().fn_type(&[pointer.into(); 3], false), None);
     target.annotate(context, function);
     let code = Code::new(context, module, function)?;
     let missing = || Error::llvm("building the driver", "a parameter or kernel is missing");
@@ -93,12 +117,13 @@ fn emit_driver<'ctx>(
         Some(inkwell::values::BasicValueEnum::PointerValue(pointer)) => Ok(pointer),
         _ => Err(missing()),
     };
-    let workspace = parameter(3)?;
+    let workspace = parameter(2)?;
+    let constants = emit_constants(context, module, name, &prepared.constants);
     let at = |place: Place| -> Result<PointerValue<'ctx>, Error> {
         let (table, position) = match place {
             Place::Input(n) => (parameter(0)?, n),
             Place::Output(n) => (parameter(1)?, n),
-            Place::Constant(n) => (parameter(2)?, n),
+            Place::Constant(n) => return constants.get(n).copied().ok_or_else(missing),
             Place::Arena(offset) => return code.at(context.i8_type(), workspace, code.size(offset)),
         };
         let slot = code.at(pointer, table, code.size(position))?;

@@ -2,6 +2,7 @@
 
 use super::configuration::{Configuration, StoredParameter};
 use crate::bpu::{self, mlir::MirrorError};
+use crate::cpu::BoardObject;
 use crate::float::preprocessing::deployed_layout;
 use crate::frontend::{
     mlir::{self, MlirFileError},
@@ -30,8 +31,6 @@ use std::collections::HashMap;
 
 /// Programs and constants start where a cache line of the host does.
 const SECTION_ALIGNMENT: usize = 64;
-/// The function of a CPU segment in its IR.
-pub const CPU_ENTRY: &str = FUNCTION;
 
 /// Why a network could not be packaged.
 #[derive(Debug, thiserror::Error)]
@@ -324,6 +323,13 @@ impl Package<'_> {
         let (inputs, outputs) = self.bind(operation)?;
         let ir = cpu_module(self.context, operation)?;
         let ir_section = self.builder.add_section(SectionKind::CpuIr, SECTION_ALIGNMENT, ir);
+        let object_section = match BoardObject::compile(operation, &operation.node()) {
+            Ok(board) => Some(self.builder.add_section(SectionKind::CpuObject, SECTION_ALIGNMENT, board.object)),
+            Err(error) => {
+                tracing::warn!("segment '{}' has no code for the board: {error}", operation.node());
+                None
+            }
+        };
         for inner in ir::body(operation).map(ir::operations).unwrap_or_default() {
             let name = inner.operation_name();
             if name.starts_with("hfloat.") && name != "hfloat.constant" {
@@ -340,7 +346,7 @@ impl Package<'_> {
             name: self.segment_name(operation),
             inputs,
             outputs,
-            body: SegmentBody::Cpu(CpuSegment { ir_section, object_section: None, entry: CPU_ENTRY.to_owned() }),
+            body: SegmentBody::Cpu(CpuSegment { ir_section, object_section, entry: operation.node() }),
         });
         Ok(())
     }
@@ -407,7 +413,7 @@ fn cpu_module(context: &Context, segment: OperationRef<'_, '_>) -> Result<Vec<u8
     let region = Region::new();
     region.append_block(block);
     let attributes = [
-        ("sym_name", ir::attribute::string(context, CPU_ENTRY)),
+        ("sym_name", ir::attribute::string(context, &segment.node())),
         ("function_type", melior::ir::attribute::TypeAttribute::new(function_type.into()).into()),
     ];
     let function = ir::build(context, "func.func", &[], &attributes, &[], vec![region], location)?;

@@ -228,17 +228,17 @@ impl Network<'_> {
         files: &mut FileSet,
     ) -> Result<bool, CompileError> {
         let stages = self.stages;
-        let observed = || Options { observe: Observe::Everything, ..Options::default() };
-        let sample = self.samples(inputs).and_then(|samples| samples.read(self, module, 0));
-        let sample = sample.map_err(|source| CompileError::Stage { stage: Stage::Quantize, source })?;
-        let run_float = |module: &Module<'_>| -> Result<Values, StageError> {
-            let executable = FloatExecutable::compile(compare::network(module.as_operation())?, observed())?;
-            Ok(compare::run_float(&executable, &sample)?)
+        let observed = |module: &Module<'_>| -> Result<FloatExecutable, StageError> {
+            let options = Options { observe: Observe::Everything, ..Options::default() };
+            Ok(FloatExecutable::compile(compare::network(module.as_operation())?, options)?)
         };
-        let (float, calibrated) = stages.run(Stage::Quantize, || -> Result<_, StageError> {
-            let float = run_float(module)?;
+        let (sample, float, calibrated) = stages.run(Stage::Quantize, || -> Result<_, StageError> {
+            let executable = observed(module)?;
+            let sample = self.samples(inputs)?.read(&executable, 0)?;
+            let float = compare::run_float(&executable, &sample)?;
             pipeline::run(self.context, module, &on_functions(INSERT_CASTS))?;
-            Ok((float, run_float(module)?))
+            let calibrated = compare::run_float(&observed(module)?, &sample)?;
+            Ok((sample, float, calibrated))
         })?;
         self.write_model(module, "_ptq_model.onnx", files)?;
         if stages.ends_after(Stage::Quantize) {
@@ -334,7 +334,7 @@ impl Network<'_> {
         let source = self.samples(inputs)?;
         let count = source.len();
         let progress = self.stages.console.progress("calibrating", count as u64);
-        let read = |index: usize| source.read_for(&executable, index);
+        let read = |index: usize| source.read(&executable, index);
         let observers =
             calibrate::measure(&executable, count, &read, self.configuration.jobs, &|| progress.advance(1))?;
         let percentile = match self.configuration.calibration {
@@ -391,22 +391,10 @@ impl SampleSource {
         }
     }
 
-    fn read_for(&self, executable: &FloatExecutable, index: usize) -> Result<Vec<Array>, calibrate::CalibrationError> {
+    fn read(&self, executable: &FloatExecutable, index: usize) -> Result<Vec<Array>, calibrate::CalibrationError> {
         match self {
             SampleSource::Random => calibrate::random_inputs(executable, index as u64),
             SampleSource::Files(samples) => samples.read(index),
-        }
-    }
-
-    /// The inputs of sample `index` for a module whose executable is not at hand.
-    fn read(&self, _network: &Network<'_>, module: &Module<'_>, index: usize) -> Result<Vec<Array>, StageError> {
-        match self {
-            SampleSource::Files(samples) => Ok(samples.read(index)?),
-            SampleSource::Random => {
-                let executable =
-                    FloatExecutable::compile(compare::network(module.as_operation())?, Options::default())?;
-                Ok(calibrate::random_inputs(&executable, index as u64)?)
-            }
         }
     }
 }

@@ -23,7 +23,7 @@ use hb_dialects::ir::{self, Element, IrError, OperationAttributes, TensorType};
 use melior::{
     Context,
     ir::{
-        Block, BlockLike, Location, Module, OperationRef, Region, RegionLike, Type, Value, ValueLike,
+        Block, BlockLike, BlockRef, Location, Module, OperationRef, Region, RegionLike, Type, Value, ValueLike,
         operation::OperationLike,
     },
 };
@@ -321,12 +321,13 @@ impl Package<'_> {
 
     fn add_cpu(&mut self, operation: OperationRef<'_, '_>) -> Result<(), PackageError> {
         let (inputs, outputs) = self.bind(operation)?;
-        let ir = cpu_module(self.context, operation)?;
+        let name = self.segment_name(operation);
+        let ir = cpu_module(self.context, operation, &name)?;
         let ir_section = self.builder.add_section(SectionKind::CpuIr, SECTION_ALIGNMENT, ir);
-        let object_section = match BoardObject::compile(operation, &operation.node()) {
+        let object_section = match BoardObject::compile(operation, &name) {
             Ok(board) => Some(self.builder.add_section(SectionKind::CpuObject, SECTION_ALIGNMENT, board.object)),
             Err(error) => {
-                tracing::warn!("segment '{}' has no code for the board: {error}", operation.node());
+                tracing::warn!("segment '{name}' has no code for the board: {error}");
                 None
             }
         };
@@ -343,10 +344,10 @@ impl Package<'_> {
             }
         }
         self.segments.push(Segment {
-            name: self.segment_name(operation),
+            name: name.clone(),
             inputs,
             outputs,
-            body: SegmentBody::Cpu(CpuSegment { ir_section, object_section, entry: operation.node() }),
+            body: SegmentBody::Cpu(CpuSegment { ir_section, object_section, entry: name }),
         });
         Ok(())
     }
@@ -374,13 +375,15 @@ fn instruction_operations(instruction: &isa::Instruction) -> u64 {
     factors.fold(1u64, |product, &factor| product.saturating_mul(u64::from(factor)))
 }
 
-/// Bytecode of a module whose `main` computes what a `cpu.segment` does.
-fn cpu_module(context: &Context, segment: OperationRef<'_, '_>) -> Result<Vec<u8>, PackageError> {
+/// Bytecode of a module whose function `entry` computes what a `cpu.segment` does.
+fn cpu_module(context: &Context, segment: OperationRef<'_, '_>, entry: &str) -> Result<Vec<u8>, PackageError> {
     let body = ir::body(segment).ok_or_else(|| PackageError::Network("has a CPU segment without body".into()))?;
     let location = segment.location();
     let arguments: Vec<(Type<'_>, Location<'_>)> =
         ir::arguments(body).iter().map(|argument| (argument.r#type(), location)).collect();
     let block = Block::new(&arguments);
+    // SAFETY: the block lives in the module that is built from it below.
+    let inside = unsafe { BlockRef::from_raw(block.to_raw()) };
     let mut known: HashMap<usize, Value<'_, '_>> = HashMap::new();
     for (index, old) in ir::arguments(body).into_iter().enumerate() {
         let new = block.argument(index).map_err(|error| PackageError::Network(error.to_string()))?;
@@ -397,13 +400,7 @@ fn cpu_module(context: &Context, segment: OperationRef<'_, '_>) -> Result<Vec<u8
             block.append_operation(ir::build(context, "func.return", &operands, &[], &[], vec![], location)?);
             break;
         }
-        // SAFETY: the clone belongs to nobody until the block takes it over in the next statement.
-        let copy = unsafe { OperationRef::from_raw(mlir_sys::mlirOperationClone(operation.to_raw())) };
-        for (index, operand) in operands.into_iter().enumerate() {
-            ir::set_operand(copy, index, operand);
-        }
-        // SAFETY: as above; the block owns the clone from here on.
-        unsafe { mlir_sys::mlirBlockAppendOwnedOperation(block.to_raw(), copy.to_raw()) };
+        let copy = ir::copy_into(inside, operation, operands);
         for (old, new) in ir::results(operation).into_iter().zip(ir::results(copy)) {
             known.insert(old.to_raw().ptr as usize, new);
         }
@@ -413,7 +410,7 @@ fn cpu_module(context: &Context, segment: OperationRef<'_, '_>) -> Result<Vec<u8
     let region = Region::new();
     region.append_block(block);
     let attributes = [
-        ("sym_name", ir::attribute::string(context, &segment.node())),
+        ("sym_name", ir::attribute::string(context, entry)),
         ("function_type", melior::ir::attribute::TypeAttribute::new(function_type.into()).into()),
     ];
     let function = ir::build(context, "func.func", &[], &attributes, &[], vec![region], location)?;

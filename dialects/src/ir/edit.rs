@@ -188,6 +188,23 @@ pub fn update_function_type(context: &Context, function: OperationRef<'_, '_>) {
     set_attribute(function, "function_type", TypeAttribute::new(r#type.into()).into());
 }
 
+/// Appends a copy of an operation to a block, reading other operands.
+pub fn copy_into<'c, 'a>(
+    block: BlockRef<'c, 'a>,
+    operation: OperationRef<'c, '_>,
+    operands: Vec<Value<'c, '_>>,
+) -> OperationRef<'c, 'a> {
+    // SAFETY: the copy is detached until the block takes it over, and lives as long as the block from there on.
+    unsafe {
+        let copy = OperationRef::from_raw(mlir_sys::mlirOperationClone(operation.to_raw()));
+        for (index, operand) in operands.into_iter().enumerate() {
+            set_operand(copy, index, operand);
+        }
+        mlir_sys::mlirBlockAppendOwnedOperation(block.to_raw(), copy.to_raw());
+        copy
+    }
+}
+
 /// An attribute of a function's argument.
 pub fn argument_attribute<'c>(function: OperationRef<'c, '_>, index: usize, name: &str) -> Option<Attribute<'c>> {
     let all = super::attribute::array_elements(function.attribute("arg_attrs").ok()?)?;

@@ -301,13 +301,7 @@ impl<'c, 'a> Cloner<'_, 'c, 'a> {
     fn clone_operation(&mut self, operation: OperationRef<'c, 'a>) -> Result<(), PassFailure> {
         let operands = operation.operands().collect::<Vec<_>>();
         let operands = operands.into_iter().map(|operand| self.resolve(operand)).collect::<Result<Vec<_>, _>>()?;
-        // SAFETY: the clone is detached until the block takes it over.
-        let copy = unsafe { OperationRef::from_raw(mlir_sys::mlirOperationClone(operation.to_raw())) };
-        for (index, operand) in operands.into_iter().enumerate() {
-            ir::set_operand(copy, index, operand);
-        }
-        // SAFETY: the block owns the clone from here on.
-        unsafe { mlir_sys::mlirBlockAppendOwnedOperation(self.block.to_raw(), copy.to_raw()) };
+        let copy = ir::copy_into(self.block, operation, operands);
         for (old, new) in ir::results(operation).into_iter().zip(ir::results(copy)) {
             self.known.insert(key(old), new);
         }

@@ -16,7 +16,7 @@ help:
 	@echo "make demo    build, compile the network of examples/digits, run it, print accuracy and latency"
 	@echo "make test    build and run every test"
 	@echo "make lint    formatting, clippy, generated documentation up to date"
-	@echo "make bench   time compiling and simulating examples/digits"
+	@echo "make bench   time running and compiling beside onnxruntime (tools/bench/bench.py)"
 	@echo "make docs    generate the pages of docs/ that are made from the source"
 
 setup:
@@ -43,7 +43,7 @@ lint: setup
 
 bench: setup
 	$(BUILD) --profile $(PROFILE)
-	examples/digits/bench.sh $(TOOLS)
+	tools/bench/run.sh $(TOOLS)
 
 docs: setup
 	$(BUILD) --quiet

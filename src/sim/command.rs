@@ -46,7 +46,7 @@ struct InferArguments {
     /// The network description that belongs to a .caffemodel.
     #[arg(long, value_name = "FILE")]
     proto: Option<PathBuf>,
-    /// Samples that run at the same time; 0 for one per core.
+    /// Samples that run at the same time; 0 for one per core. With 1, a sample uses all cores where it can.
     #[arg(long, default_value_t = 0, value_name = "N")]
     jobs: usize,
     /// Also look for races between engines: bytes read or overwritten without an event that orders it. Slow.

@@ -48,6 +48,14 @@ pub trait ModelExecutor: Send + Sync {
     /// Names, in the order of the results of [`ModelExecutor::run`].
     fn outputs(&self) -> &[String];
 
+    /// Does now what the first run with inputs like these would do once: compiling for their shapes, for example.
+    ///
+    /// # Errors
+    /// When such inputs cannot be run.
+    fn prepare(&self, _inputs: &[Array]) -> Result<(), ExecutionError> {
+        Ok(())
+    }
+
     /// `inputs` are in the order of [`ModelExecutor::inputs`], of the types and shapes that these accept.
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError>;
 }

@@ -43,7 +43,7 @@ pub struct InferRequest<'a> {
     /// `NAME=FILE_OR_DIR` each.
     pub inputs: &'a [String],
     pub output_dir: &'a Path,
-    /// Threads over samples; 0 for one per core.
+    /// Samples that run at the same time; 0 for one per core. A sample that runs alone has all cores.
     pub jobs: usize,
 }
 
@@ -58,8 +58,12 @@ pub struct InferReport {
     pub outputs: Vec<OutputReport>,
     /// Predicted for one run on the target; none for models that are not compiled.
     pub predicted_latency_us: Option<f64>,
-    /// Time that the simulation took.
+    /// Time that everything took.
     pub elapsed_seconds: f64,
+    /// The part of it before the first run: listing files and compiling for the shapes of the first sample.
+    pub prepare_seconds: f64,
+    /// Time of each run alone, without reading and writing, in the order of samples.
+    pub run_seconds: Vec<f64>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -82,11 +86,16 @@ pub struct OutputReport {
 pub fn infer(executor: &dyn ModelExecutor, request: &InferRequest<'_>) -> Result<InferReport, InferError> {
     let begin = Instant::now();
     let inputs = Inputs::bind(executor.inputs(), request.inputs)?;
+    // What runs alone may use every core for itself.
+    let threads = if request.jobs == 1 { 0 } else { request.jobs };
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(request.jobs)
+        .num_threads(threads)
         .build()
         .map_err(|source| InferError::Threads { jobs: request.jobs, source })?;
-    let jobs = pool.current_num_threads();
+    let jobs = if request.jobs == 1 { 1 } else { pool.current_num_threads() };
+    prepare(executor, &inputs)?;
+    let prepare_seconds = begin.elapsed().as_secs_f64();
+    let mut run_seconds = Vec::with_capacity(inputs.samples);
     let mut writer = OutputWriter::new(executor, request.output_dir, &inputs);
     let progress = progress_bar(inputs.samples);
     let samples: Vec<usize> = (0..inputs.samples).collect();
@@ -97,9 +106,11 @@ pub fn infer(executor: &dyn ModelExecutor, request: &InferRequest<'_>) -> Result
             progress.inc(1);
             outcome
         };
-        let outcomes: Vec<Result<Outcome, InferError>> = pool.install(|| chunk.par_iter().map(run).collect());
+        let outcomes: Vec<Result<(Outcome, f64), InferError>> = pool
+            .install(|| if jobs == 1 { chunk.iter().map(run).collect() } else { chunk.par_iter().map(run).collect() });
         for (sample, outcome) in chunk.iter().zip(outcomes) {
-            let outcome = outcome?;
+            let (outcome, seconds) = outcome?;
+            run_seconds.push(seconds);
             latency = latency.or(outcome.latency);
             writer.append(*sample, &outcome.outputs)?;
         }
@@ -125,18 +136,32 @@ pub fn infer(executor: &dyn ModelExecutor, request: &InferRequest<'_>) -> Result
         outputs,
         predicted_latency_us: latency,
         elapsed_seconds: begin.elapsed().as_secs_f64(),
+        prepare_seconds,
+        run_seconds,
     })
 }
 
-fn run_sample(executor: &dyn ModelExecutor, inputs: &Inputs<'_>, sample: usize) -> Result<Outcome, InferError> {
+/// Prepares the executor for the first sample, and so for all that are like it.
+fn prepare(executor: &dyn ModelExecutor, inputs: &Inputs<'_>) -> Result<(), InferError> {
+    if inputs.samples == 0 {
+        return Ok(());
+    }
+    let failed = |source| InferError::Execution { sample: inputs.stacked.then_some(0), source };
+    executor.prepare(&inputs.load(0)?).map_err(failed)
+}
+
+/// The results of a sample, and the seconds that its run took.
+fn run_sample(executor: &dyn ModelExecutor, inputs: &Inputs<'_>, sample: usize) -> Result<(Outcome, f64), InferError> {
     let arrays = inputs.load(sample)?;
     let failed = |source| InferError::Execution { sample: inputs.stacked.then_some(sample), source };
+    let begin = Instant::now();
     let outcome = executor.run(&arrays).map_err(failed)?;
+    let seconds = begin.elapsed().as_secs_f64();
     if outcome.outputs.len() != executor.outputs().len() {
         let detail = format!("the model gave {} outputs of {}", outcome.outputs.len(), executor.outputs().len());
         return Err(failed(ExecutionError(detail)));
     }
-    Ok(outcome)
+    Ok((outcome, seconds))
 }
 
 /// Shown on a terminal only; quick runs are done before it would appear.

@@ -202,6 +202,10 @@ impl ModelExecutor for Network {
         &self.outputs
     }
 
+    fn prepare(&self, inputs: &[Array]) -> Result<(), ExecutionError> {
+        self.form(inputs.iter().map(|array| array.dims.clone()).collect()).map(|_| ())
+    }
+
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
         let form = self.form(inputs.iter().map(|array| array.dims.clone()).collect())?;
         let given = |array: &Array| {

@@ -1,4 +1,4 @@
-// A relu becomes an attribute of what it reads, where that is all that reads it.
+// A relu or clip becomes an attribute of what it reads, where that is all that reads it.
 // RUN: hb-opt %s --hfloat-fuse-activations | FileCheck %s
 
 // CHECK-LABEL: func.func @after_add
@@ -55,4 +55,29 @@ func.func @after_max_pool(%x: tensor<1x1x4x4xf32>) -> tensor<1x1x2x2xf32> {
       : (tensor<1x1x4x4xf32>) -> tensor<1x1x2x2xf32>
   %1 = hfloat.relu %0 : (tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32>
   return %1 : tensor<1x1x2x2xf32>
+}
+
+// CHECK-LABEL: func.func @clip_after_sub
+// CHECK: %[[A:.*]] = hfloat.sub %arg0, %arg1 {activation = #hfloat.clamp<0.000000e+00 : f64, 6.000000e+00 : f64>}
+// CHECK-NEXT: return %[[A]]
+func.func @clip_after_sub(%x: tensor<2xf32>, %y: tensor<2xf32>) -> tensor<2xf32> {
+  %low = hfloat.constant dense<0.0> : tensor<f32>
+  %high = hfloat.constant dense<6.0> : tensor<f32>
+  %0 = hfloat.sub %x, %y : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %1 = hfloat.clip %0, %low, %high : (tensor<2xf32>, tensor<f32>, tensor<f32>) -> tensor<2xf32>
+  return %1 : tensor<2xf32>
+}
+
+// What crosses is a constant, and what is fed is not known.
+// CHECK-LABEL: func.func @clips_that_stay
+// CHECK: hfloat.clip
+// CHECK: hfloat.clip
+func.func @clips_that_stay(%x: tensor<2xf32>, %y: tensor<f32>) -> (tensor<2xf32>, tensor<2xf32>) {
+  %low = hfloat.constant dense<6.0> : tensor<f32>
+  %high = hfloat.constant dense<0.0> : tensor<f32>
+  %0 = hfloat.add %x, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %1 = hfloat.clip %0, %low, %high : (tensor<2xf32>, tensor<f32>, tensor<f32>) -> tensor<2xf32>
+  %2 = hfloat.mul %x, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %3 = hfloat.clip %2, %high, %y : (tensor<2xf32>, tensor<f32>, tensor<f32>) -> tensor<2xf32>
+  return %1, %3 : tensor<2xf32>, tensor<2xf32>
 }

@@ -125,3 +125,39 @@ func.func @bias_of_one_value(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
   %0 = hfloat.gemm %x, %w, %c : (tensor<3x2xf32>, tensor<2x2xf32>, tensor<f32>) -> tensor<3x2xf32>
   return %0 : tensor<3x2xf32>
 }
+
+// (1 - ((x * 8 + 4) - 3) / 2) = x * -4 + 0.5.
+// CHECK-LABEL: func.func @sub_and_div_after_conv
+// CHECK-DAG: %[[W:.*]] = hfloat.constant dense<{{.*}}-4.000000e+00{{.*}}> : tensor<1x1x1x1xf32>
+// CHECK-DAG: %[[B:.*]] = hfloat.constant dense<5.000000e-01> : tensor<1xf32>
+// CHECK: %[[C:.*]] = hfloat.conv %arg0, %[[W]], %[[B]]
+// CHECK-NEXT: return %[[C]]
+func.func @sub_and_div_after_conv(%x: tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32> {
+  %w = hfloat.constant dense<8.0> : tensor<1x1x1x1xf32>
+  %b = hfloat.constant dense<4.0> : tensor<1xf32>
+  %one = hfloat.constant dense<1.0> : tensor<f32>
+  %two = hfloat.constant dense<2.0> : tensor<1x1x1xf32>
+  %three = hfloat.constant dense<3.0> : tensor<f32>
+  %0 = hfloat.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+      : (tensor<1x1x2x2xf32>, tensor<1x1x1x1xf32>, tensor<1xf32>) -> tensor<1x1x2x2xf32>
+  %1 = hfloat.sub %0, %three : (tensor<1x1x2x2xf32>, tensor<f32>) -> tensor<1x1x2x2xf32>
+  %2 = hfloat.div %1, %two : (tensor<1x1x2x2xf32>, tensor<1x1x1xf32>) -> tensor<1x1x2x2xf32>
+  %3 = hfloat.sub %one, %2 : (tensor<f32>, tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32>
+  return %3 : tensor<1x1x2x2xf32>
+}
+
+// CHECK-LABEL: func.func @quotients
+// CHECK-DAG: %[[R:.*]] = hfloat.constant dense<[5.000000e-01, -1.250000e-01]> : tensor<2xf32>
+// CHECK: hfloat.mul %arg0, %[[R]]
+// A zero has no reciprocal, and integers have none.
+// CHECK: hfloat.div
+// CHECK: hfloat.div
+func.func @quotients(%x: tensor<3x2xf32>, %i: tensor<2xi32>) -> (tensor<3x2xf32>, tensor<3x2xf32>, tensor<2xi32>) {
+  %c = hfloat.constant dense<[2.0, -8.0]> : tensor<2xf32>
+  %z = hfloat.constant dense<[2.0, 0.0]> : tensor<2xf32>
+  %j = hfloat.constant dense<[2, 3]> : tensor<2xi32>
+  %0 = hfloat.div %x, %c : (tensor<3x2xf32>, tensor<2xf32>) -> tensor<3x2xf32>
+  %1 = hfloat.div %x, %z : (tensor<3x2xf32>, tensor<2xf32>) -> tensor<3x2xf32>
+  %2 = hfloat.div %i, %j : (tensor<2xi32>, tensor<2xi32>) -> tensor<2xi32>
+  return %0, %1, %2 : tensor<3x2xf32>, tensor<3x2xf32>, tensor<2xi32>
+}

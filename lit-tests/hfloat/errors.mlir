@@ -180,6 +180,30 @@ func.func @f(%a: tensor<2xi32>) {
 
 // -----
 
+func.func @f(%x: tensor<2xf32>, %a: tensor<f64>) {
+  // expected-error @+1 {{'hfloat.clip' op the input and 'min' have different element types, F32 and F64}}
+  %0 = hfloat.clip %x, %a, %a : (tensor<2xf32>, tensor<f64>, tensor<f64>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2xf32>, %a: tensor<f32>) {
+  // expected-error @+1 {{'hfloat.clip' op 'max' is not one element}}
+  %0 = hfloat.clip %x, %a, %x : (tensor<2xf32>, tensor<f32>, tensor<2xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2xi32>) {
+  // expected-error @+1 {{'hfloat.sigmoid' op operand #0 must be tensor of floating point values, but got 'tensor<2xi32>'}}
+  %0 = hfloat.sigmoid %x : (tensor<2xi32>) -> tensor<2xi32>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<2x3xf32>) {
   // expected-error @+1 {{'hfloat.softmax' op has axis 2, but the rank is 2}}
   %0 = hfloat.softmax %x {axis = 2 : si64} : (tensor<2x3xf32>) -> tensor<2x3xf32>

@@ -98,6 +98,25 @@ func.func @elementwise(%x: tensor<2x3xf32>, %y: tensor<3xf32>, %i: tensor<2xi32>
   return
 }
 
+// CHECK-LABEL: func.func @functions
+func.func @functions(%x: tensor<2x3xf32>, %h: tensor<2x3xf16>, %i: tensor<2x3xi32>, %a: tensor<f32>, %b: tensor<1xi32>) {
+  // CHECK: hfloat.exp %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %0 = hfloat.exp %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.hard_sigmoid %{{.*}} {alpha = 5.000000e-01 : f32, beta = 0.000000e+00 : f32} : (tensor<2x3xf16>) -> tensor<2x3xf16>
+  %1 = hfloat.hard_sigmoid %h {alpha = 0.5 : f32, beta = 0.0 : f32} : (tensor<2x3xf16>) -> tensor<2x3xf16>
+  // CHECK: hfloat.sigmoid %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %2 = hfloat.sigmoid %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.clip %{{.*}}, %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<f32>, tensor<f32>) -> tensor<2x3xf32>
+  %3 = hfloat.clip %x, %a, %a : (tensor<2x3xf32>, tensor<f32>, tensor<f32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.clip %{{.*}}, %{{.*}}, %{{.*}} : (tensor<2x3xi32>, tensor<1xi32>, tensor<1xi32>) -> tensor<2x3xi32>
+  %4 = hfloat.clip %i, %b, %b : (tensor<2x3xi32>, tensor<1xi32>, tensor<1xi32>) -> tensor<2x3xi32>
+  // CHECK: hfloat.sub %{{.*}}, %{{.*}} {activation = #hfloat.clamp<0.000000e+00 : f64, 6.000000e+00 : f64>} : (tensor<2x3xf32>, tensor<f32>) -> tensor<2x3xf32>
+  %5 = hfloat.sub %x, %a {activation = #hfloat.clamp<0.0 : f64, 6.0 : f64>} : (tensor<2x3xf32>, tensor<f32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.div %{{.*}}, %{{.*}} : (tensor<2x3xi32>, tensor<1xi32>) -> tensor<2x3xi32>
+  %6 = hfloat.div %i, %b : (tensor<2x3xi32>, tensor<1xi32>) -> tensor<2x3xi32>
+  return
+}
+
 // CHECK-LABEL: func.func @pools
 func.func @pools(%x: tensor<1x4x8x8xf32>) {
   // CHECK: hfloat.max_pool %{{.*}} {dilations = array<i64: 1, 1>, kernel_shape = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 2, 2>} : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>

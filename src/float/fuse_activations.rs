@@ -1,4 +1,4 @@
-//! `hfloat-fuse-activations`: a Relu becomes an attribute of the operation before it.
+//! `hfloat-fuse-activations`: a Relu or Clip becomes an attribute of the operation before it.
 
 use hb_dialects::{
     ir::{self, OperationAttributes, TensorType, attribute},
@@ -9,15 +9,15 @@ use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-fuse-activations",
     summary: "Fuse clamping activations into the operation before them",
-    description: "A `relu` of floats whose input is the only use of a `conv`, `gemm`, `add` or `mul` without activation becomes its \
-`activation`. The location becomes the fusion of both.",
+    description: "A `relu`, or a `clip` with constant bounds, of f32 whose input is the only use of a `conv`, `gemm`, `add`, `sub` or `mul` \
+without activation becomes its `activation`. The location becomes the fusion of both.",
     anchor: "func.func",
     options: &[],
     run,
 };
 
 /// Operations that clamp their result for nothing.
-const PRODUCERS: &[&str] = &["hfloat.conv", "hfloat.gemm", "hfloat.add", "hfloat.mul"];
+const PRODUCERS: &[&str] = &["hfloat.conv", "hfloat.gemm", "hfloat.add", "hfloat.sub", "hfloat.mul"];
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
@@ -33,8 +33,19 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
 fn bounds(operation: OperationRef<'_, '_>) -> Option<(f64, f64)> {
     match operation.operation_name().as_str() {
         "hfloat.relu" => Some((0.0, f64::INFINITY)),
+        "hfloat.clip" => {
+            let (lower, upper) = (bound(operation, 1)?, bound(operation, 2)?);
+            // Crossed bounds make a constant, which no activation is; comparisons with NaN fail as well.
+            (lower < upper).then_some((lower, upper))
+        }
         _ => None,
     }
+}
+
+/// The value of a bound that is a constant of f32.
+fn bound(operation: OperationRef<'_, '_>, index: usize) -> Option<f64> {
+    let values = ir::constant_of(operation.operand(index).ok()?)?.to_f32s().ok()?;
+    values.first().map(|&value| f64::from(value))
 }
 
 fn fuse(operation: OperationRef<'_, '_>, lower: f64, upper: f64) -> Result<(), PassFailure> {

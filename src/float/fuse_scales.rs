@@ -9,9 +9,10 @@ use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-fuse-scales",
     summary: "Fuse BatchNormalization and per-channel constants into convolutions and products",
-    description: "A `batch_normalization`, or a `mul` or `add` with a constant that has one value per channel, is the map \
+    description: "A `batch_normalization`, or an `add`, `sub`, `mul` or `div` with a constant that has one value per channel, is the map \
 `scale * x + shift`. After a `conv` or `gemm` with constant weights and no other use it goes into weight and bias. A \
-`batch_normalization` elsewhere becomes a `mul` and an `add`. A `mat_mul` of a matrix with a constant matrix becomes a `gemm`.",
+`batch_normalization` elsewhere becomes a `mul` and an `add`, a `div` by f32 constants a `mul` by their reciprocals, which are \
+rounded to f32: the quotient changes by one part in 2^23 at most. A `mat_mul` of a matrix with a constant matrix becomes a `gemm`.",
     anchor: "func.func",
     options: &[],
     run,
@@ -36,9 +37,13 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
                     expand(operation, input, &map)?;
                 }
             }
-            "hfloat.mul" | "hfloat.add" => {
-                if let Some((input, map)) = map_of_binary(operation)? {
-                    fuse_into_producer(operation, input, &map)?;
+            "hfloat.add" | "hfloat.div" | "hfloat.mul" | "hfloat.sub" => {
+                let fused = match map_of_binary(operation)? {
+                    Some((input, map)) => fuse_into_producer(operation, input, &map)?,
+                    None => false,
+                };
+                if !fused && operation.operation_name() == "hfloat.div" {
+                    quotient_to_product(operation)?;
                 }
             }
             _ => {}
@@ -106,13 +111,30 @@ fn map_of_batch_normalization(operation: OperationRef<'_, '_>) -> Result<Option<
     Ok(Some(ChannelMap { scale, shift }))
 }
 
-/// The map that a `mul` or `add` with a per-channel constant is, and what it is applied to.
+/// `x / c` becomes `x * (1 / c)` where every reciprocal is a normal number.
+fn quotient_to_product(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
+    let (dividend, divisor) = (operation.operand_at(0)?, operation.operand_at(1)?);
+    let constant = ir::constant_of(divisor).filter(|constant| constant.r#type.element == Element::F32);
+    let Some(constant) = constant.filter(|_| ir::constant_of(dividend).is_none()) else { return Ok(()) };
+    let reciprocals: Vec<f32> = constant.to_f32s()?.iter().map(|&value| (1.0 / f64::from(value)) as f32).collect();
+    if !reciprocals.iter().all(|value| value.is_normal()) {
+        return Ok(());
+    }
+    let reciprocal = constant_before(operation, "reciprocal", &constant.r#type, &reciprocals)?;
+    let context = operation.context_reference();
+    let types: Vec<_> = ir::results(operation).iter().map(|result| result.r#type()).collect();
+    let product = ir::build(context, "hfloat.mul", &[dividend, reciprocal], &[], &types, vec![], operation.location())?;
+    replace(operation, ir::insert_before(operation, product))
+}
+
+/// The map that an operation of two operands, one of them a per-channel constant, is, and what it is applied to.
 fn map_of_binary<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<(Value<'c, 'a>, ChannelMap)>, PassFailure> {
     if operation.clamp("activation")?.is_some() {
         return Ok(None);
     }
     let (left, right) = (operation.operand_at(0)?, operation.operand_at(1)?);
-    for (input, constant) in [(left, right), (right, left)] {
+    let name = operation.operation_name();
+    for (input, constant, swapped) in [(left, right, false), (right, left, true)] {
         let Some(constant) = ir::constant_of(constant) else { continue };
         if input.r#type() != operation.result(0).map_err(|error| PassFailure::Message(error.to_string()))?.r#type() {
             continue;
@@ -120,10 +142,15 @@ fn map_of_binary<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<(Valu
         let shape = static_type(input)?.1;
         let Some(values) = channel_values(&constant, &shape) else { continue };
         let (one, zero) = (vec![1.0; values.len()], vec![0.0; values.len()]);
-        let map = if operation.operation_name() == "hfloat.mul" {
-            ChannelMap { scale: values, shift: zero }
-        } else {
-            ChannelMap { scale: one, shift: values }
+        let map = match (name.as_str(), swapped) {
+            ("hfloat.add", _) => ChannelMap { scale: one, shift: values },
+            ("hfloat.mul", _) => ChannelMap { scale: values, shift: zero },
+            ("hfloat.sub", false) => ChannelMap { scale: one, shift: values.iter().map(|value| -value).collect() },
+            ("hfloat.sub", true) => ChannelMap { scale: vec![-1.0; values.len()], shift: values },
+            ("hfloat.div", false) if values.iter().all(|value| (value.recip() as f32).is_normal()) => {
+                ChannelMap { scale: values.iter().map(|value| value.recip()).collect(), shift: zero }
+            }
+            _ => return Ok(None),
         };
         return Ok(Some((input, map)));
     }

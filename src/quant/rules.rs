@@ -66,13 +66,19 @@ impl Rule {
 use ResultScale::{LikeInput, Own};
 
 const RULES: &[Rule] = &[
-    Rule::new("hfloat.conv", Own, conv_role).unless(weights_not_constant),
+    Rule::new("hfloat.conv", Own, conv_role).unless(operands_not_constant),
     Rule::new("hfloat.gemm", Own, gemm_role).unless(gemm_has_no_integer_form),
     Rule::new("hfloat.mat_mul", Own, all_activations),
     Rule::new("hfloat.add", Own, all_activations),
     Rule::new("hfloat.mul", Own, all_activations),
-    Rule::new("hfloat.relu", Own, all_activations),
+    Rule::new("hfloat.sub", Own, all_activations),
+    Rule::new("hfloat.div", Own, function_role).unless(not_of_one_variable),
+    Rule::new("hfloat.clip", Own, first_is_activation).unless(operands_not_constant),
+    Rule::new("hfloat.exp", Own, all_activations),
+    Rule::new("hfloat.hard_sigmoid", Own, all_activations),
     Rule::new("hfloat.hard_swish", Own, all_activations),
+    Rule::new("hfloat.relu", Own, all_activations),
+    Rule::new("hfloat.sigmoid", Own, all_activations),
     Rule::new("hfloat.average_pool", Own, all_activations),
     Rule::new("hfloat.global_average_pool", Own, all_activations),
     Rule::new("hfloat.concat", Own, all_activations),
@@ -122,6 +128,26 @@ fn first_is_activation(_operation: OperationRef<'_, '_>, index: usize) -> Result
     Ok(if index == 0 { Role::Activation } else { Role::Plain })
 }
 
+/// Whether an operand is a constant of one element: a parameter of a function of the other operands.
+fn is_parameter(operation: OperationRef<'_, '_>, index: usize) -> Result<bool, IrError> {
+    let constant = constant_behind_casts(operation.operand_at(index)?);
+    Ok(constant.is_some_and(|constant| constant.r#type.elements() == Some(1)))
+}
+
+/// Of a function of one variable: its parameters stay as they are.
+fn function_role(operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
+    Ok(if is_parameter(operation, index)? { Role::Plain } else { Role::Activation })
+}
+
+/// More than one operand, or none, is no parameter: the operation is no function of one variable.
+fn not_of_one_variable(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    let mut variables = 0;
+    for index in 0..operation.operand_count() {
+        variables += usize::from(!is_parameter(operation, index)?);
+    }
+    Ok(variables != 1)
+}
+
 fn conv_role(_operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
     Ok(match index {
         0 => Role::Activation,
@@ -140,7 +166,8 @@ fn gemm_role(operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrEr
     })
 }
 
-fn weights_not_constant(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+/// An operand behind the first is no constant.
+fn operands_not_constant(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
     for index in 1..operation.operand_count() {
         if constant_behind_casts(operation.operand_at(index)?).is_none() {
             return Ok(true);

@@ -108,11 +108,28 @@ class Hfloat_UnaryOp<string mnemonic, string onnx, string formula> : Hfloat_Pure
 
 def Hfloat_ReluOp : Hfloat_UnaryOp<"relu", "Relu-14", "max(x, 0)">;
 
-def Hfloat_HardSwishOp : Hfloat_PureOp<"hard_swish"> {
-  let summary = "x * max(0, min(1, x / 6 + 0.5)) (ONNX HardSwish-14)";
-  let description = "Elementwise.";
-  let arguments = (ins Hfloat_FloatTensor:$input);
+class Hfloat_FunctionOp<string mnemonic, string onnx, string formula, dag parameters = (ins)>
+    : Hfloat_PureOp<mnemonic> {
+  let summary = formula # " (ONNX " # onnx # ")";
+  let description = "Elementwise, of floats.";
+  let arguments = !con((ins Hfloat_FloatTensor:$input), parameters);
   let results = (outs Hfloat_FloatTensor:$output);
+}
+
+def Hfloat_ExpOp : Hfloat_FunctionOp<"exp", "Exp-13", "e to the power of x">;
+def Hfloat_HardSigmoidOp : Hfloat_FunctionOp<"hard_sigmoid", "HardSigmoid-6", "max(0, min(1, alpha * x + beta))",
+    (ins DefaultValuedAttr<F32Attr, "0.2">:$alpha, DefaultValuedAttr<F32Attr, "0.5">:$beta)>;
+def Hfloat_HardSwishOp : Hfloat_FunctionOp<"hard_swish", "HardSwish-14", "x * max(0, min(1, x / 6 + 0.5))">;
+def Hfloat_SigmoidOp : Hfloat_FunctionOp<"sigmoid", "Sigmoid-13", "1 / (1 + exp(-x))">;
+
+def Hfloat_ClipOp : Hfloat_PureOp<"clip"> {
+  let summary = "min(max(x, min), max) (ONNX Clip-13)";
+  let description = [{
+    `min` and `max` are tensors of one element; where they cross, `max` wins. The importer always gives both: an absent one is
+    the end of the element type's range.
+  }];
+  let arguments = (ins Hfloat_NumberTensor:$input, Hfloat_NumberTensor:$min, Hfloat_NumberTensor:$max);
+  let results = (outs Hfloat_NumberTensor:$output);
 }
 
 class Hfloat_BinaryOp<string mnemonic, string onnx, string formula, list<Trait> traits = []>
@@ -127,6 +144,16 @@ class Hfloat_BinaryOp<string mnemonic, string onnx, string formula, list<Trait> 
 
 def Hfloat_AddOp : Hfloat_BinaryOp<"add", "Add-14", "a + b", [Commutative]>;
 def Hfloat_MulOp : Hfloat_BinaryOp<"mul", "Mul-14", "a * b", [Commutative]>;
+def Hfloat_SubOp : Hfloat_BinaryOp<"sub", "Sub-14", "a - b">;
+
+class Hfloat_PairOp<string mnemonic, string onnx, string formula> : Hfloat_PureOp<mnemonic> {
+  let summary = formula # " (ONNX " # onnx # ")";
+  let description = "Elementwise with multidirectional (numpy) broadcasting of operands of one element type.";
+  let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+def Hfloat_DivOp : Hfloat_PairOp<"div", "Div-14", "a / b; integers truncate toward zero">;
 
 //===- Pooling -------------------------------------------------------------===//
 

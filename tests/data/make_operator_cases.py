@@ -177,9 +177,14 @@ def batch_normalization():
 
 
 def elementwise():
-    for name in ["Add", "Mul"]:
+    for name in ["Add", "Div", "Mul", "Sub"]:
+        def right(*shape, dtype=np.float32, low=-2.0, high=2.0, seed=0):
+            """The second operand; not zero where it divides."""
+            operand = values(*shape, dtype=dtype, low=low, high=high, seed=seed)
+            return np.where(operand == 0, np.asarray(3, dtype), operand) if name == "Div" else operand
+
         for opset in versions(name):
-            case(name, f"opset_{opset}", values(2, 3, 4), values(2, 3, 4, seed=1), opset=opset)
+            case(name, f"opset_{opset}", values(2, 3, 4), right(2, 3, 4, seed=1), opset=opset)
         shapes = {
             "scalar_right": ((2, 3, 4), ()),
             "scalar_left": ((), (2, 3)),
@@ -192,18 +197,74 @@ def elementwise():
             "rank_5": ((2, 1, 3, 1, 2), (1, 2, 3, 2, 1)),
             "empty": ((0, 3), (1, 3)),
         }
-        for label, (left, right) in shapes.items():
-            case(name, f"broadcast_{label}", values(*left), values(*right, seed=1))
-        case(name, "with_weight", values(2, 3, 4), Weight(values(3, 1)))
-        case(name, "weight_first", Weight(values(3, 1)), values(2, 3, 4))
+        for label, (first, second) in shapes.items():
+            case(name, f"broadcast_{label}", values(*first), right(*second, seed=1))
+        case(name, "with_weight", values(2, 3, 4), Weight(right(3, 1)))
+        case(name, "weight_first", Weight(values(3, 1)), right(2, 3, 4))
         for dtype in [np.float64, np.float16, np.int32, np.int64, np.int8, np.uint8]:
             low = 0 if dtype is np.uint8 else -9
             case(name, np.dtype(dtype).name, values(2, 3, dtype=dtype, low=low, high=9),
-                 values(3, dtype=dtype, low=low, high=9, seed=1))
-        x = values(2, 3)
+                 right(3, dtype=dtype, low=low, high=9, seed=1))
+        x = right(2, 3)
         record(name, "same_operand_twice", [helper.make_node(name, ["x", "x"], ["y"], name=f"{name}_0")],
                {"x": x}, ["y"], LAST_OPSET)
     case("Add", "int32_wraps", np.array([2**31 - 1, -(2**31)], np.int32), np.array([1, -1], np.int32))
+    case("Div", "by_zero", np.array([1, -1, 0, np.inf, np.nan], np.float32), np.array([0, 0, 0, np.inf, 1], np.float32))
+    case("Div", "int32_truncates", np.array([7, -7, 7, -7], np.int32), np.array([2, 2, -2, -2], np.int32))
+    case("Sub", "int32_wraps", np.array([2**31 - 1, -(2**31)], np.int32), np.array([-1, 1], np.int32))
+
+
+# Operator, the first opset of its cases, the interval of its inputs, the attributes of further cases by name.
+FUNCTIONS = [
+    ("Exp", 7, (-4, 4), {}),
+    ("HardSigmoid", 7, (-4, 4), {"parameters": dict(alpha=0.5, beta=-0.25), "alpha": dict(alpha=1.5)}),
+    ("Sigmoid", 7, (-9, 9), {}),
+]
+
+
+def functions():
+    for name, first, (low, high), forms in FUNCTIONS:
+        for opset in versions(name, first=first):
+            case(name, f"opset_{opset}", values(2, 3, 4, low=low, high=high), opset=opset)
+        for label, attributes in forms.items():
+            case(name, label, values(2, 5, low=low, high=high), **attributes)
+        case(name, "scalar", values(low=low, high=high))
+        case(name, "rank_5", values(2, 1, 3, 1, 2, low=low, high=high))
+        for dtype in [np.float64, np.float16]:
+            case(name, np.dtype(dtype).name, values(2, 5, dtype=dtype, low=low, high=high))
+        case(name, "special", np.array([np.inf, -np.inf, np.nan, 0.0, -0.0], np.float32))
+        case(name, "large", np.array([30, -30, 100, -100, 1e4, -1e4], np.float32))
+
+
+def clip():
+    def bound(value, dtype=np.float32):
+        return np.array(value, dtype)
+
+    x = values(2, 3, 4, low=-8, high=8)
+    case("Clip", "attributes_opset_7", x, opset=7, min=-1.5, max=6.0)
+    case("Clip", "attributes_min_opset_7", x, opset=7, min=-1.5)
+    case("Clip", "attributes_max_opset_10", x, opset=10, max=2.25)
+    case("Clip", "attributes_none_opset_10", x, opset=10)
+    for opset in versions("Clip", first=11):
+        case("Clip", f"opset_{opset}", x, Weight(bound(-1.5)), Weight(bound(6)), opset=opset)
+    case("Clip", "bounds_are_inputs", x, bound(-1), bound(2))
+    case("Clip", "min", x, Weight(bound(-1)))
+    case("Clip", "max", x, None, Weight(bound(2)))
+    case("Clip", "max_is_input", x, None, bound(2))
+    case("Clip", "none", x)
+    case("Clip", "crossed", x, Weight(bound(3)), Weight(bound(-2)))
+    case("Clip", "bounds_of_rank_1", x, Weight(bound([-1])), Weight(bound([2])))
+    case("Clip", "scalar", values(), Weight(bound(-1)), Weight(bound(0)))
+    case("Clip", "empty", values(0, 3), Weight(bound(-1)), Weight(bound(0)))
+    case("Clip", "extremes", np.array([-np.inf, np.inf, -0.0, 0.0, 1e-40, 3.4e38], np.float32), Weight(bound(-1)), Weight(bound(6)))
+    case("Clip", "infinite_bounds", x, Weight(bound(-np.inf)), Weight(bound(np.inf)))
+    for dtype in [np.float64, np.float16, np.int8, np.uint8, np.int32, np.int64]:
+        name = np.dtype(dtype).name
+        low = 0 if dtype is np.uint8 else -9
+        array = values(2, 5, dtype=dtype, low=low, high=9)
+        case("Clip", name, array, Weight(bound(2, dtype)), Weight(bound(5, dtype)))
+        case("Clip", f"{name}_max", array, None, Weight(bound(3, dtype)))
+        case("Clip", f"{name}_min", array, Weight(bound(3, dtype)))
 
 
 def activations():
@@ -629,7 +690,7 @@ def networks():
             {"a": values(2, 3), "b": values(3, 4), "c": values(4)}, "y")
 
 
-FAMILIES = [conv, batch_normalization, elementwise, activations, dropout, pools, matrices, softmax, concat, slices, pads,
+FAMILIES = [conv, batch_normalization, elementwise, functions, clip, activations, dropout, pools, matrices, softmax, concat, slices, pads,
             shapes, gather, cast, constants, encodings, networks]
 
 

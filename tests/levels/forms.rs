@@ -13,7 +13,7 @@ fn network(inputs: &str, returned: &str, lines: &[&str]) -> String {
     text + &format!("return {returned} : {unknown}\n}}")
 }
 
-fn check_network(
+pub(crate) fn check_network(
     inputs: &str,
     returned: &str,
     lines: &[&str],

@@ -5,15 +5,33 @@ use crate::ir::{Element, TensorType};
 use melior::ir::OperationRef;
 
 pub(super) const DEFINITIONS: &[Definition] = &[
-    Definition::new("hfloat.relu", unary),
+    Definition::new("hfloat.exp", unary),
+    Definition::new("hfloat.hard_sigmoid", unary),
     Definition::new("hfloat.hard_swish", unary),
+    Definition::new("hfloat.relu", unary),
+    Definition::new("hfloat.sigmoid", unary),
+    Definition::new("hfloat.clip", clip),
     Definition::new("hfloat.add", binary),
+    Definition::new("hfloat.div", binary),
     Definition::new("hfloat.mul", binary),
+    Definition::new("hfloat.sub", binary),
     Definition::new("hfloat.softmax", softmax),
 ];
 
 fn unary(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     Ok(vec![operand_type(operation, 0)?])
+}
+
+fn clip(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let input = operand_type(operation, 0)?;
+    for (index, name) in [(1, "min"), (2, "max")] {
+        let bound = operand_type(operation, index)?;
+        same_element(&input, &bound, &format!("the input and '{name}'"))?;
+        if bound.shape().is_some_and(|shape| shape.iter().any(|size| *size != 1)) {
+            return Err(format!("'{name}' is not one element"));
+        }
+    }
+    Ok(vec![input])
 }
 
 fn binary(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {

@@ -3,21 +3,67 @@
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
-use super::super::expression::{Expression, axis};
+use super::super::expression::{self, Expression, axis, select};
 use super::Definition;
 use super::node::{Node, Results, at_least, wide};
 
 pub(super) const OPERATORS: &[Definition] = &[
-    ("hfloat.relu", |node| unary(node, |x| at_least(x, 0.0))),
+    ("hfloat.exp", |node| unary(node, Expression::exponential)),
+    ("hfloat.hard_sigmoid", |node| with_parameters(node, [("alpha", 0.2), ("beta", 0.5)], hard_sigmoid)),
     ("hfloat.hard_swish", |node| unary(node, hard_swish)),
+    ("hfloat.relu", |node| unary(node, |x| at_least(x, 0.0))),
+    ("hfloat.sigmoid", |node| unary(node, sigmoid)),
+    ("hfloat.clip", clip),
     ("hfloat.add", |node| binary(node, |a, b| a + b)),
+    ("hfloat.div", |node| binary(node, |a, b| a / b)),
     ("hfloat.mul", |node| binary(node, |a, b| a * b)),
+    ("hfloat.sub", |node| binary(node, |a, b| a - b)),
     ("hfloat.cast", cast),
     ("hfloat.batch_normalization", batch_normalization),
 ];
 
 fn unary(node: &mut Node, formula: fn(Expression) -> Expression) -> Results {
     let value = formula(node.broadcast(0)?);
+    node.fill_result(value)
+}
+
+/// A function whose parameters are f32 attributes with these defaults, which it gets as constants of the element of x.
+fn with_parameters<const N: usize>(
+    node: &mut Node,
+    parameters: [(&str, f32); N],
+    formula: fn(Expression, [Expression; N]) -> Expression,
+) -> Results {
+    let x = node.broadcast(0)?;
+    let mut values = [0.0; N];
+    for (value, (name, default)) in values.iter_mut().zip(parameters) {
+        *value = node.operation.float_or(name, f64::from(default))?;
+    }
+    let constants = values.map(|value| x.like(value));
+    node.fill_result(formula(x, constants))
+}
+
+/// max(0, min(1, alpha * x + beta)).
+fn hard_sigmoid(x: Expression, [alpha, beta]: [Expression; 2]) -> Expression {
+    let one = x.like(1.0);
+    at_least(x * alpha + beta, 0.0).minimum(one)
+}
+
+/// 1 / (1 + e^-x). The exponential may overflow to infinity, whose reciprocal is the right 0.
+fn sigmoid(x: Expression) -> Expression {
+    x.like(1.0) / ((-x.clone()).exponential() + x.like(1.0))
+}
+
+/// min(max(x, min), max) that keeps the NaN of x; where the bounds cross, max wins.
+fn clip(node: &mut Node) -> Results {
+    let x = node.broadcast(0)?;
+    let bound = |index: usize| -> Result<Expression, Error> {
+        let id = node.operand(index)?;
+        let rank = node.shape(id)?.len();
+        Ok(wide(node.graph.load(id, vec![expression::index(0); rank])))
+    };
+    let (low, high) = (bound(1)?, bound(2)?);
+    let raised = select(x.clone().less(low.clone()), low, x);
+    let value = select(high.clone().less(raised.clone()), high, raised);
     node.fill_result(value)
 }
 

@@ -188,6 +188,27 @@ impl Tensor {
         Self { element, shape: Vec::new(), data: data.into() }
     }
 
+    /// The scalar at the low end of the type's range; of floats the finite one.
+    pub fn lowest(element: ElementType) -> Self {
+        match element {
+            ElementType::F16 => Self::scalar(element, f32::from(half::f16::MIN)),
+            ElementType::F32 => Self::scalar(element, f32::MIN),
+            ElementType::F64 => Self { element, shape: Vec::new(), data: f64::MIN.to_le_bytes().to_vec().into() },
+            // The conversion of -infinity saturates.
+            _ => Self::scalar(element, if element == ElementType::Bool { 0.0 } else { f32::NEG_INFINITY }),
+        }
+    }
+
+    /// The scalar at the high end of the type's range; of floats the finite one.
+    pub fn highest(element: ElementType) -> Self {
+        match element {
+            ElementType::F16 => Self::scalar(element, f32::from(half::f16::MAX)),
+            ElementType::F32 => Self::scalar(element, f32::MAX),
+            ElementType::F64 => Self { element, shape: Vec::new(), data: f64::MAX.to_le_bytes().to_vec().into() },
+            _ => Self::scalar(element, f32::INFINITY),
+        }
+    }
+
     /// The same bytes in another shape with as many elements.
     pub fn reshaped(&self, shape: Vec<usize>) -> Result<Self, String> {
         Self::new(self.element, shape, self.data.clone())

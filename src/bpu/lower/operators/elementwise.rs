@@ -6,8 +6,9 @@ use crate::bpu::lower::{
     values::{Operand, QuantizedConstant, operand, result},
 };
 use crate::bpu::model::{Clamp, Operator, TensorId};
-use hb_dialects::ir::OperationAttributes;
-use melior::ir::OperationRef;
+use crate::numerics;
+use hb_dialects::ir::{OperationAttributes, constant_of};
+use melior::ir::{OperationRef, operation::OperationLike};
 
 pub fn add<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     binary(builder, operation, |clamp| Operator::Add { clamp })
@@ -15,6 +16,10 @@ pub fn add<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
 
 pub fn mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     binary(builder, operation, |clamp| Operator::Mul { clamp })
+}
+
+pub fn sub<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    binary(builder, operation, |clamp| Operator::Sub { clamp })
 }
 
 fn binary<'c, 'a>(
@@ -65,34 +70,77 @@ fn constant_in(builder: &mut Builder<'_, '_>, name: String, constant: &Quantized
     builder.constant(name, &image.transposed(&TO_CHANNELS_LAST), 8)
 }
 
-/// A function of one variable, by table. `function` is its name in [`functions`].
-pub fn table<'c, 'a>(
+/// The result of an operation, as a node that reads operand `index` and nothing else that is quantized.
+fn of_one_operand<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
     operation: OperationRef<'c, 'a>,
-    function: &str,
+    index: usize,
+    operator: impl FnOnce(f64, f64) -> Result<Operator, String>,
 ) -> Result<(), String> {
     let node = operation.node();
     let output = result(operation)?;
-    let Operand::Value(input) = operand(operation, 0)? else { return Err("its operand is a constant".into()) };
+    let Operand::Value(input) = operand(operation, index)? else { return Err("its operand is a constant".into()) };
+    if input.shape != output.shape {
+        return Err("its result has more dimensions than its operand".into());
+    }
     let form = if builder.has(&input, Form::ChannelsLast) { Form::ChannelsLast } else { Form::Network };
     let id = builder.tensor(&node, &input, form)?;
-    let table = functions::function(function).and_then(|function| function.table(&[], input.scale, output.scale));
-    let table = Box::new(table.map_err(|error| error.to_string())?);
+    let operator = operator(input.scale, output.scale)?;
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(&node, Operator::Lookup { table }, &[id], shape, output.scale);
+    let id = builder.compute(&node, operator, &[id], shape, output.scale);
     builder.define(&output, form, id);
     Ok(())
 }
 
+/// A function of operand 0, by table. `name` is that of its row in [`functions`], whose parameters are attributes here.
+pub fn table<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>, name: &str) -> Result<(), String> {
+    let function = functions::function(name).map_err(|error| error.to_string())?;
+    let mut given = Vec::new();
+    for parameter in function.parameters.iter().filter(|parameter| operation.has_attribute(parameter.name)) {
+        given.push((parameter.name, operation.float(parameter.name).map_err(|error| error.to_string())?));
+    }
+    of_one_operand(builder, operation, 0, |s_x, s_y| {
+        let table = function.table(&given, s_x, s_y).map_err(|error| error.to_string())?;
+        Ok(Operator::Lookup { table: Box::new(table) })
+    })
+}
+
 pub fn relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let node = operation.node();
-    let output = result(operation)?;
-    let Operand::Value(input) = operand(operation, 0)? else { return Err("its operand is a constant".into()) };
-    let form = if builder.has(&input, Form::ChannelsLast) { Form::ChannelsLast } else { Form::Network };
-    let id = builder.tensor(&node, &input, form)?;
     let clamp = Some(Clamp { low: 0, high: Clamp::I8.high });
-    let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(&node, Operator::Requantize { clamp }, &[id], shape, output.scale);
-    builder.define(&output, form, id);
-    Ok(())
+    of_one_operand(builder, operation, 0, |_, _| Ok(Operator::Requantize { clamp }))
+}
+
+pub fn clip<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let bounds = (parameter(operation, 1)?, parameter(operation, 2)?);
+    let (Some(lower), Some(upper)) = bounds else {
+        return Err("its bounds are not known when the network is compiled".into());
+    };
+    of_one_operand(builder, operation, 0, |_, s_y| {
+        Ok(Operator::Requantize { clamp: clamp_of(Some((lower, upper)), s_y) })
+    })
+}
+
+/// A constant by an activation is a function of one variable. An activation by constants is a product by then.
+pub fn div<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    match (parameter(operation, 0)?, parameter(operation, 1)?) {
+        (Some(dividend), None) => of_one_operand(builder, operation, 1, |s_x, s_y| {
+            Ok(Operator::Lookup { table: Box::new(numerics::lookup_table(|x| dividend / x, s_x, s_y)) })
+        }),
+        (None, Some(divisor)) => of_one_operand(builder, operation, 0, |s_x, s_y| {
+            Ok(Operator::Lookup { table: Box::new(numerics::lookup_table(|x| x / divisor, s_x, s_y)) })
+        }),
+        _ => {
+            Err("the BPU does not divide by activations: the reciprocals of 8-bit values near zero fit no scale".into())
+        }
+    }
+}
+
+/// The value of an operand that is a constant of one element.
+fn parameter(operation: OperationRef<'_, '_>, index: usize) -> Result<Option<f64>, String> {
+    let constant = operation.operand_at(index).map_err(|error| error.to_string())?;
+    let values = constant_of(constant).map(|constant| constant.to_f32s()).transpose();
+    Ok(match values.map_err(|error| error.to_string())?.as_deref() {
+        Some(&[single]) => Some(f64::from(single)),
+        _ => None,
+    })
 }

@@ -5,7 +5,7 @@
 // The bias has 0.5 * [2, 0.25].
 // CHECK-LABEL: func.func @convolution
 // CHECK-SAME: (%[[X:[a-z0-9]+]]:
-func.func @convolution(%x: tensor<1x1x2x2xf32> {hfloat.threshold = 63.5 : f64}) -> tensor<1x2x2x2xf32> {
+func.func @convolution(%x: tensor<1x1x2x2xf32> {hfloat.threshold = 63.5 : f64}) -> (tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>) {
   // CHECK-NEXT: %[[XQ:.*]] = quant.qcast %[[X]] : tensor<1x1x2x2xf32> to tensor<1x1x2x2x!quant.uniform<i8:f32, 5.000000e-01>>
   // CHECK-NEXT: %[[XD:.*]] = quant.dcast %[[XQ]]
   // CHECK-DAG: quant.qcast %{{.*}} : tensor<2x1x1x1xf32> to tensor<2x1x1x1x!quant.uniform<i8:f32:0, {2.000000e+00,2.500000e-01}>>
@@ -17,9 +17,30 @@ func.func @convolution(%x: tensor<1x1x2x2xf32> {hfloat.threshold = 63.5 : f64}) 
       : (tensor<1x1x2x2xf32>, tensor<2x1x1x1xf32>, tensor<2xf32>) -> tensor<1x2x2x2xf32> loc("Conv_0")
   // CHECK-NEXT: %[[YQ:.*]] = quant.qcast %[[Y]] : tensor<1x2x2x2xf32> to tensor<1x2x2x2x!quant.uniform<i8:f32, 2.500000e-01>>
   // CHECK-NEXT: %[[YD:.*]] = quant.dcast %[[YQ]]
-  // The output of the network is what the integers say.
-  // CHECK-NEXT: return %[[YD]]
-  return %0 : tensor<1x2x2x2xf32>
+  // CHECK-NEXT: %[[R:.*]] = hfloat.relu %[[YD]]
+  %1 = hfloat.relu %0 {hfloat.threshold = 127.0 : f64} : (tensor<1x2x2x2xf32>) -> tensor<1x2x2x2xf32> loc("Relu_1")
+  // CHECK-NEXT: %[[RQ:.*]] = quant.qcast %[[R]]
+  // CHECK-NEXT: %[[RD:.*]] = quant.dcast %[[RQ]]
+  // The outputs of the network are what the integers say.
+  // CHECK-NEXT: return %[[YD]], %[[RD]]
+  return %0, %1 : tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>
+}
+
+// -----
+
+// Sums of products that no quantized operation reads stay as exact as they are, next to constant weights and without activation.
+// CHECK-LABEL: func.func @exact
+func.func @exact(%x: tensor<2x2xf32> {hfloat.threshold = 127.0 : f64}) -> (tensor<2x2xf32>, tensor<2x2xf32>) {
+  %w = hfloat.constant dense<1.0> : tensor<2x2xf32> loc("w")
+  // CHECK: %[[Y:.*]] = hfloat.gemm
+  %0 = hfloat.gemm %x, %w : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32> loc("Gemm_0")
+  // CHECK: hfloat.gemm
+  %1 = hfloat.gemm %x, %w {activation = #hfloat.clamp<0.0 : f64, 0x7FF0000000000000 : f64>, hfloat.threshold = 127.0 : f64}
+      : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x2xf32> loc("Gemm_1")
+  // CHECK-NEXT: %[[ZQ:.*]] = quant.qcast
+  // CHECK-NEXT: %[[Z:.*]] = quant.dcast %[[ZQ]]
+  // CHECK-NEXT: return %[[Y]], %[[Z]]
+  return %0, %1 : tensor<2x2xf32>, tensor<2x2xf32>
 }
 
 // -----

@@ -4,16 +4,17 @@ use super::tables::{NodeRow, OutputRow};
 use crate::bpu::{
     self,
     lower::Placement,
-    model::{Element, Node, Operator, Segment, Tensor, TensorId},
+    model::{Element, Node, Operator, Scale, Segment, Tensor, TensorId},
 };
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
 use crate::frontend::names::{FUNCTION, output_names};
+use crate::numerics;
 use crate::sim::{
     executor::ExecutionError,
     segmented::{Observed, SegmentedNetwork},
 };
-use hb_dialects::ir::{self, OperationAttributes};
-use melior::ir::OperationRef;
+use hb_dialects::ir::{self, OperationAttributes, TensorType};
+use melior::ir::{OperationRef, ValueLike};
 use std::collections::HashMap;
 
 /// Why levels could not be compared.
@@ -105,11 +106,23 @@ fn bytes_to_floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).filter_map(|chunk| chunk.try_into().ok()).map(f32::from_le_bytes).collect()
 }
 
-/// What the int8 result of a node means, in the order of the network; `None` for other results. `channels_last` is that of
-/// each tensor of the segment.
+/// What the integers of a node's result mean, in the order of the network; `None` for other results. `channels_last` is that
+/// of each tensor of the segment.
 fn reals(channels_last: &[bool], node: &Node, tensor: &Tensor, bytes: &[u8]) -> Option<Vec<f32>> {
-    let scale = tensor.scale.per_tensor().filter(|_| tensor.element == Element::I8)?;
-    let reals: Vec<f32> = bytes.iter().map(|&q| f32::from(q as i8) * scale as f32).collect();
+    // Several scales run along the last dimension: they are those of sums of products.
+    let scale = |index: usize| match &tensor.scale {
+        Scale::None => None,
+        Scale::PerTensor(scale) => Some(*scale as f32),
+        Scale::PerChannel { scales, .. } => scales.get(index % scales.len().max(1)).map(|scale| *scale as f32),
+    };
+    let integers: Vec<i32> = match tensor.element {
+        Element::I8 => bytes.iter().map(|&q| i32::from(q as i8)).collect(),
+        Element::I16 => bytes.as_chunks().0.iter().map(|q| i32::from(i16::from_le_bytes(*q))).collect(),
+        Element::I32 => bytes.as_chunks().0.iter().map(|q| i32::from_le_bytes(*q)).collect(),
+        Element::F32 => return None,
+    };
+    let reals = integers.iter().enumerate().map(|(index, &q)| Some(numerics::dequantize(q, scale(index)?)));
+    let reals: Vec<f32> = reals.collect::<Option<_>>()?;
     let last = node.outputs.first().and_then(|id| channels_last.get(id.0).copied()).unwrap_or(false);
     Some(if last { to_network_order(&reals, &tensor.shape) } else { reals })
 }
@@ -153,6 +166,7 @@ pub struct NodeFacts {
     pub operator: String,
     pub placement: Placement,
     pub threshold: Option<f64>,
+    pub output_data_type: String,
 }
 
 /// The nodes of a QDQ function whose placement was assigned.
@@ -163,12 +177,26 @@ pub fn node_facts(function: OperationRef<'_, '_>) -> Vec<NodeFacts> {
             facts.push(NodeFacts {
                 name: operation.node(),
                 operator: onnx_name(&operation.operation_name()),
+                output_data_type: output_data_type(operation, &placement),
                 placement,
                 threshold: operation.float(crate::quant::THRESHOLD).ok(),
             });
         }
     }
     facts
+}
+
+/// How the result of a node leaves it: the integers of its cast, without one the 32-bit sums.
+fn output_data_type(operation: OperationRef<'_, '_>, placement: &Placement) -> String {
+    if *placement != Placement::Bpu {
+        return "float32".to_owned();
+    }
+    let readers = ir::results(operation).into_iter().flat_map(ir::users);
+    let cast = readers.filter(|reader| reader.operation_name() == "quant.qcast").flat_map(ir::results).next();
+    match cast.and_then(|value| TensorType::from_type(value.r#type()).ok()).map(|value| value.element) {
+        Some(hb_dialects::ir::Element::Quantized(quantized)) => format!("int{}", quantized.bits),
+        _ => "int32".to_owned(),
+    }
 }
 
 /// `hfloat.global_average_pool` as ONNX spells it: `GlobalAveragePool`.
@@ -199,7 +227,7 @@ pub fn node_rows(facts: &[NodeFacts], float: &Values, calibrated: &Values, quant
                 threshold: fact.threshold,
                 calibrated_cosine: against(&fact.name, calibrated),
                 quantized_cosine: against(&fact.name, quantized),
-                output_data_type: if on_bpu { "int8" } else { "float32" }.to_owned(),
+                output_data_type: fact.output_data_type.clone(),
             }
         })
         .collect()

@@ -301,6 +301,9 @@ impl Operation {
             }
             Operation::Dequantize(o) => {
                 all.read("input", &o.input, &o.shape, o.input_element.bytes());
+                if let Some(scales) = &o.scales {
+                    all.read("scales", scales, &o.shape, 4);
+                }
                 all.write("output", &o.output, &o.shape, 4);
             }
         }

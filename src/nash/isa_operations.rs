@@ -355,14 +355,16 @@ operations! {
         output: View,
     }
 
-    /// `output = input · scale`, integer to f32.
+    /// `output = input · scale`, integer to f32. With `scales`, every element has the factor at its own place there.
     0x0602 "vpu.dequantize" Vpu Dequantize {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8, i16 or i32.
         input_element: ElementType,
-        /// Positive and finite.
+        /// Positive and finite; not used with scales.
         scale: f32,
+        /// Factors, f32, by `shape`: stride 0 along a dimension that shares them.
+        scales: Option<View>,
         /// Operand.
         input: View,
         /// Result, f32.

@@ -23,7 +23,7 @@ fn key(value: Value<'_, '_>) -> usize {
 impl<'c, 'a> Groups<'c, 'a> {
     /// Finds the groups of a function whose types are static.
     ///
-    /// A value is quantized when a quantized operation computes or reads it. Through operations that keep the scale of their
+    /// A value is quantized when a quantized operation reads it, or computes it and gives no exact result. Through operations that keep the scale of their
     /// input this spreads both ways, so that a reshape between two convolutions is quantized and one after a softmax is not.
     ///
     /// # Errors
@@ -72,13 +72,14 @@ impl<'c, 'a> Groups<'c, 'a> {
         let Some(rule) = rule_of(operation)? else { return Ok(()) };
         let result = operation.result(0).ok().and_then(|result| self.position(result.into()));
         let Some(result) = result else { return Ok(()) };
-        if rule.result == ResultScale::LikeInput {
+        let scale = rule.result(operation)?;
+        if scale == ResultScale::LikeInput {
             if let Some(input) = self.position(operation.operand_at(0)?) {
                 self.source[result] = self.source[input];
             }
             return Ok(());
         }
-        self.quantized[result] = true;
+        self.quantized[result] |= scale == ResultScale::Own;
         for (index, operand) in operation.operands().enumerate() {
             if rule.role(operation, index)? == Role::Activation
                 && let Some(position) = self.position(operand)

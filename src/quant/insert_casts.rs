@@ -17,7 +17,8 @@ pub static PASS: PassDefinition = PassDefinition {
     summary: "Put quantize and dequantize casts around quantized operations",
     description: "The apply step of quantization. Every value that a quantized operation computes or reads goes through \
 `quant.qcast` and `quant.dcast` with the symmetric int8 scale threshold / 127 of its `hfloat.threshold`; weights with one scale \
-per output channel, biases as int32 with the scale of the accumulator. Scales are f32 numbers, as ONNX stores them.",
+per output channel, biases as int32 with the scale of the accumulator. A convolution or matrix product whose result no quantized \
+operation reads keeps its 32-bit sums: no cast follows it. Scales are f32 numbers, as ONNX stores them.",
     anchor: "func.func",
     options: &[],
     run,

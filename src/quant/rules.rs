@@ -1,6 +1,8 @@
 //! How each operation takes part in quantization: one table, read by calibration and by the insertion of casts.
 
-use hb_dialects::ir::{Constant, Element, IrError, OperationAttributes, TensorType, constant_of, defining_operation};
+use hb_dialects::ir::{
+    self, Constant, Element, IrError, OperationAttributes, TensorType, constant_of, defining_operation,
+};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
 /// Bits of activations and weights.
@@ -13,6 +15,9 @@ pub const BIAS_BITS: u32 = 32;
 pub enum ResultScale {
     /// It is measured.
     Own,
+    /// It is measured when an operation of this table reads it. Otherwise the result stays as exact as the 32-bit sums are:
+    /// nothing rounds it to int8, and its readers see these sums times the scales of operand 0 and of the weight.
+    OwnOrExact,
     /// The operation moves values or picks among them: the scale is that of operand 0, and either both are quantized or none.
     LikeInput,
 }
@@ -33,7 +38,7 @@ pub enum Role {
 /// One row: what an operation needs to be quantized.
 pub struct Rule {
     pub operation: &'static str,
-    pub result: ResultScale,
+    result: ResultScale,
     /// The role of operand `index`.
     role: fn(OperationRef<'_, '_>, usize) -> Result<Role, IrError>,
     /// Forms that stay float although the table names the operation.
@@ -54,6 +59,17 @@ impl Rule {
         self
     }
 
+    /// Where the scale of the result of an operation of this row comes from.
+    ///
+    /// # Errors
+    /// When an attribute that decides it cannot be read.
+    pub fn result(&self, operation: OperationRef<'_, '_>) -> Result<ResultScale, IrError> {
+        match self.result {
+            ResultScale::OwnOrExact if !has_exact_form(operation)? => Ok(ResultScale::Own),
+            result => Ok(result),
+        }
+    }
+
     /// The role of operand `index` of an operation of this row.
     ///
     /// # Errors
@@ -63,11 +79,11 @@ impl Rule {
     }
 }
 
-use ResultScale::{LikeInput, Own};
+use ResultScale::{LikeInput, Own, OwnOrExact};
 
 const RULES: &[Rule] = &[
-    Rule::new("hfloat.conv", Own, conv_role).unless(operands_not_constant),
-    Rule::new("hfloat.gemm", Own, gemm_role).unless(gemm_has_no_integer_form),
+    Rule::new("hfloat.conv", OwnOrExact, conv_role).unless(operands_not_constant),
+    Rule::new("hfloat.gemm", OwnOrExact, gemm_role).unless(gemm_has_no_integer_form),
     Rule::new("hfloat.mat_mul", Own, all_activations),
     Rule::new("hfloat.add", Own, all_activations),
     Rule::new("hfloat.mul", Own, all_activations),
@@ -189,6 +205,20 @@ fn gemm_has_no_integer_form(operation: OperationRef<'_, '_>) -> Result<bool, IrE
     // A bias has one scale per column, so it must have one value per column.
     let columns = operation.result(0).ok().map(|result| last_dimension(result.into())).transpose()?;
     Ok(Some(last_dimension(bias)?) != columns)
+}
+
+/// The 32-bit sums have a scale of their own only next to constant weights, and no activation clamps them. Moving them would
+/// take four times the bytes, so that readers of the table get int8.
+fn has_exact_form(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    if operation.clamp("activation")?.is_some() || constant_behind_casts(operation.operand_at(1)?).is_none() {
+        return Ok(false);
+    }
+    for reader in ir::results(operation).into_iter().flat_map(ir::users) {
+        if rule_of(reader)?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn last_dimension(value: Value<'_, '_>) -> Result<Option<usize>, IrError> {

@@ -53,6 +53,7 @@ fn program(table_wait: u32) -> Program {
         shape: FOUR,
         input_element: isa::ElementType::I8,
         scale: 0.5,
+        scales: None,
         input: View::contiguous(128, FOUR, 1),
         output: View::contiguous(256, FOUR, 4),
     };

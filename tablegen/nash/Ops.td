@@ -164,9 +164,10 @@ def Nash_VpuQuantizeOp : Nash_Instruction<"vpu.quantize", [
 }
 
 def Nash_VpuDequantizeOp : Nash_Instruction<"vpu.dequantize", [
-    Nash_Shape<"shape">, Nash_Element<"input_element">, Nash_Real<"scale">, Nash_View<"input">, Nash_View<"output">]> {
+    Nash_Shape<"shape">, Nash_Element<"input_element">, Nash_Real<"scale">, Nash_OptionalView<"scales">, Nash_View<"input">,
+    Nash_View<"output">]> {
   let summary = "integer to f32";
-  let description = "`input * scale`.";
+  let description = "`input * scale`, or times the factors that `scales` holds.";
 }
 
 #endif

@@ -42,6 +42,19 @@ fn convolution_of_one_dimension() {
     check(text, "Conv_0", Some(&["bpu"]), 1.0, 0.02);
 }
 
+/// The sums of the last operation are dequantized without being rounded to int8: no step is lost but those of the operands.
+#[test]
+fn a_last_convolution_of_one_dimension_is_exact() {
+    let text = "func.func @main(%x: tensor<2x3x20xf32>) -> tensor<*xf32> {
+        %w = @(4x3x3) loc(\"w\")
+        %b = @(4) loc(\"b\")
+        %0 = hfloat.conv %x, %w, %b {strides = array<i64: 2>, pads = array<i64: 1, 0>, dilations = array<i64: 1>}
+            : (tensor<2x3x20xf32>, tensor<4x3x3xf32>, tensor<4xf32>) -> tensor<*xf32> loc(\"Conv_0\")
+        return %0 : tensor<*xf32>
+    }";
+    check(text, "Conv_0", Some(&["bpu"]), 1.0, 0.02);
+}
+
 #[test]
 fn matrix_products() {
     let text = "func.func @main(%x: tensor<3x8xf32>) -> (tensor<*xf32>, tensor<*xf32>) {

@@ -107,7 +107,7 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     },
     Constraint {
         operators: &["dequantize"],
-        sentence: "The input is int8, int16 or int32 with one scale, the result float32.",
+        sentence: "The input is int8, int16 or int32 with one scale, or one per index of an axis; the result is float32.",
         check: dequantize,
     },
 ];
@@ -276,6 +276,6 @@ fn quantize(context: &NodeContext) -> bool {
 }
 
 fn dequantize(context: &NodeContext) -> bool {
-    context.operand(0).is_none_or(|x| x.element != Element::F32 && x.scale.per_tensor().is_some())
+    context.operand(0).is_none_or(|x| x.element != Element::F32 && x.scale != Scale::None)
         && context.result().is_none_or(|y| y.element == Element::F32)
 }

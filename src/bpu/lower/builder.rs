@@ -1,9 +1,9 @@
 //! Builds a segment from operations of the QDQ form, and keeps track of the layouts in which each value exists.
 
-use super::values::{QuantizedConstant, QuantizedValue};
-use crate::bpu::model::{Clamp, Element, Operator, Scale, Segment, Tensor, TensorId};
+use super::values::{Output, QuantizedConstant, QuantizedValue};
+use crate::bpu::model::{Clamp, Convolution, Element, Operator, Scale, Segment, Tensor, TensorId};
 use hb_dialects::ir;
-use melior::ir::Value;
+use melior::ir::{Value, ValueLike};
 use std::collections::HashMap;
 
 /// How a value is laid out.
@@ -30,6 +30,8 @@ pub struct Builder<'c, 'a> {
     pub segment: Segment,
     pub externals: Vec<External<'c, 'a>>,
     forms: HashMap<(usize, Form), TensorId>,
+    /// f32 values that the segment computes, in network form.
+    floats: HashMap<usize, TensorId>,
     /// Values that come as f32 from outside the BPU.
     float_sources: HashMap<usize, Value<'c, 'a>>,
 }
@@ -84,7 +86,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             Form::ChannelsLast => Form::Network,
         };
         let from = self.tensor(node, value, other)?;
-        let id = self.convert(node, value, from, form);
+        let id = self.convert(node, &value.shape, &int8(value.scale), from, form);
         self.define(value, form, id);
         Ok(id)
     }
@@ -108,7 +110,6 @@ impl<'c, 'a> Builder<'c, 'a> {
 
     /// The f32 input for an outside value, shared by all that read it.
     fn float_input(&mut self, node: &str, source: Value<'c, 'a>, shape: &[usize]) -> TensorId {
-        use melior::ir::ValueLike;
         let same = |external: &External<'_, '_>| matches!(external, External::Float(value) if value.to_raw().ptr == source.to_raw().ptr);
         if let Some(position) = self.externals.iter().position(same)
             && let Some(&id) = self.segment.inputs.get(position)
@@ -126,20 +127,19 @@ impl<'c, 'a> Builder<'c, 'a> {
         self.segment.add_input(Tensor::new(name, shape.to_vec(), Element::F32, Scale::None))
     }
 
-    /// Adds the transpose and reshape between the two forms.
-    fn convert(&mut self, node: &str, value: &QuantizedValue<'c, 'a>, from: TensorId, to: Form) -> TensorId {
-        let scale = int8(value.scale);
-        match (to, value.shape.as_slice()) {
+    /// Adds the transpose and reshape from the other form to `to`, for a value of that shape in ONNX order.
+    fn convert(&mut self, node: &str, shape: &[usize], scale: &Scale, from: TensorId, to: Form) -> TensorId {
+        match (to, shape) {
             (Form::ChannelsLast, &[n, c, l]) => {
-                let moved = self.transpose(node, from, &[0, 2, 1], &scale);
-                self.reshape(node, moved, &[n, 1, l, c], &scale)
+                let moved = self.transpose(node, from, &[0, 2, 1], scale);
+                self.reshape(node, moved, &[n, 1, l, c], scale)
             }
             (Form::Network, &[n, c, l]) => {
-                let flat = self.reshape(node, from, &[n, l, c], &scale);
-                self.transpose(node, flat, &[0, 2, 1], &scale)
+                let flat = self.reshape(node, from, &[n, l, c], scale);
+                self.transpose(node, flat, &[0, 2, 1], scale)
             }
-            (Form::ChannelsLast, _) => self.transpose(node, from, &TO_CHANNELS_LAST, &scale),
-            (Form::Network, _) => self.transpose(node, from, &FROM_CHANNELS_LAST, &scale),
+            (Form::ChannelsLast, _) => self.transpose(node, from, &TO_CHANNELS_LAST, scale),
+            (Form::Network, _) => self.transpose(node, from, &FROM_CHANNELS_LAST, scale),
         }
     }
 
@@ -176,6 +176,68 @@ impl<'c, 'a> Builder<'c, 'a> {
         scale: f64,
     ) -> TensorId {
         self.segment.add_node(node, operator, inputs, Tensor::new(node, shape, Element::I8, int8(scale)))
+    }
+
+    /// A convolution in the place of an operation, and what its result of `shape` becomes: int8, or the exact sums as f32.
+    ///
+    /// # Errors
+    /// When its activation, input or weight is none that a convolution takes.
+    pub fn sums(
+        &mut self,
+        node: &str,
+        mut convolution: Convolution,
+        (activation, inputs): (Option<(f64, f64)>, &[TensorId]),
+        shape: Vec<usize>,
+        output: &Output<'c, 'a>,
+    ) -> Result<TensorId, String> {
+        match output {
+            Output::Quantized(value) => {
+                convolution.clamp = clamp_of(activation, value.scale);
+                Ok(self.compute(node, Operator::Convolution(convolution), inputs, shape, value.scale))
+            }
+            Output::Exact { .. } if activation.is_some() => Err("its activation needs a quantized result".to_owned()),
+            Output::Exact { .. } => {
+                let scale = self.sum_scale(inputs, shape.len()).ok_or("its input or weight has no scale")?;
+                let sums = Tensor::new(node, shape.clone(), Element::I32, scale);
+                let id = self.segment.add_node(node, Operator::Convolution(convolution), inputs, sums);
+                let reals = Tensor::new(node, shape, Element::F32, Scale::None);
+                Ok(self.segment.add_node(format!("{node}/dequantize"), Operator::Dequantize, &[id], reals))
+            }
+        }
+    }
+
+    /// The scale of the sums of products of an input and a weight, whose channels are the last axis of a result.
+    fn sum_scale(&self, inputs: &[TensorId], rank: usize) -> Option<Scale> {
+        let scale =
+            |index: usize| inputs.get(index).and_then(|id| self.segment.tensor(*id)).map(|tensor| &tensor.scale);
+        let input = scale(0)?.per_tensor()?;
+        match scale(1)? {
+            Scale::None => None,
+            Scale::PerTensor(weight) => Some(Scale::PerTensor(input * weight)),
+            Scale::PerChannel { scales, .. } => Some(Scale::PerChannel {
+                axis: rank.checked_sub(1)?,
+                scales: scales.iter().map(|weight| input * weight).collect(),
+            }),
+        }
+    }
+
+    /// Says which tensor, in which form, is the result of [`Self::sums`].
+    pub fn define_sums(&mut self, node: &str, output: &Output<'c, 'a>, form: Form, tensor: TensorId) {
+        match output {
+            Output::Quantized(value) => self.define(value, form, tensor),
+            Output::Exact { value, shape } => {
+                let id = match form {
+                    Form::Network => tensor,
+                    Form::ChannelsLast => self.convert(node, shape, &Scale::None, tensor, Form::Network),
+                };
+                self.floats.insert(value.to_raw().ptr as usize, id);
+            }
+        }
+    }
+
+    /// The tensor of an f32 value that the segment computes, in network form.
+    pub fn float(&self, value: Value<'c, 'a>) -> Option<TensorId> {
+        self.floats.get(&(value.to_raw().ptr as usize)).copied()
     }
 
     /// An int8 or int32 constant.

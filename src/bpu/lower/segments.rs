@@ -195,8 +195,12 @@ impl<'c, 'a> Former<'c, 'a> {
         let floats = self.floats.remove(&step).unwrap_or_default();
         for &float in &floats {
             let Some(origin) = origin(float) else { continue };
-            let value = result(origin).map_err(|reason| failure(origin, reason))?;
-            outputs.push(builder.dequantized(&origin.node(), &value).map_err(|reason| failure(origin, reason))?);
+            outputs.push(match builder.float(float) {
+                Some(exact) => exact,
+                None => result(origin)
+                    .and_then(|value| builder.dequantized(&origin.node(), &value))
+                    .map_err(|reason| failure(origin, reason))?,
+            });
         }
         builder.segment.outputs = outputs;
         builder.segment.verify()?;

@@ -101,6 +101,37 @@ pub fn quantized<'c, 'a>(quantize: OperationRef<'c, 'a>) -> Result<Operand<'c, '
     }
 }
 
+/// What the result of a sum of products becomes.
+pub enum Output<'c, 'a> {
+    /// It is rounded to int8.
+    Quantized(QuantizedValue<'c, 'a>),
+    /// No cast reads it: the 32-bit sums are dequantized as they are.
+    Exact { value: Value<'c, 'a>, shape: Vec<usize> },
+}
+
+impl Output<'_, '_> {
+    /// The shape in ONNX order.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Output::Quantized(value) => &value.shape,
+            Output::Exact { shape, .. } => shape,
+        }
+    }
+}
+
+/// What the result of a sum of products becomes.
+///
+/// # Errors
+/// When its readers differ in what they see.
+pub fn output<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Output<'c, 'a>, String> {
+    let value = ir::results(operation).into_iter().next().ok_or("it has no result")?;
+    if ir::users(value).iter().any(|user| user.operation_name() == "quant.qcast") {
+        return result(operation).map(Output::Quantized);
+    }
+    let r#type = TensorType::from_type(value.r#type()).map_err(|error| error.to_string())?;
+    Ok(Output::Exact { value, shape: r#type.static_shape().map_err(|error| error.to_string())? })
+}
+
 /// The quantized value that an operation's result becomes.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Operators that look at one index at a time, with broadcasting.
 
-use super::super::isa::{self, Clamp, ElementType, RANK, View};
+use super::super::isa::{self, Clamp, ElementType, View};
 use super::super::tile::emitter::{EmitError, Emitter, shape6, view6};
 use super::super::tile::machine::Machine;
 use super::super::tile::view::collapse;
@@ -30,14 +30,15 @@ enum Kind {
     },
     Dequantize {
         element: ElementType,
-        scale: f32,
+        factor: Factor,
     },
-    /// One scale per index of this loop.
-    DequantizeChannels {
-        element: ElementType,
-        axis: usize,
-        scales: Vec<f32>,
-    },
+}
+
+/// By what integers are multiplied.
+enum Factor {
+    One(f32),
+    /// Each index of this loop has its own; they are the operand after the input.
+    Axis(usize),
 }
 
 struct Form {
@@ -61,8 +62,12 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
     }
     let kind = kind(node, &tensors, output)?;
     views.push(output_at);
+    let channels = tensors.first().and_then(|x| match (&node.operator, &x.scale) {
+        (Operator::Dequantize, Scale::PerChannel { axis, scales }) => Some((*axis, scales)),
+        _ => None,
+    });
     // Channels with scales of their own must stay a dimension.
-    if !matches!(kind, Kind::DequantizeChannels { .. }) {
+    if channels.is_none() {
         collapse(&mut views);
     }
     let sizes = views.last().map(|view| view.shape.clone()).unwrap_or_default();
@@ -78,6 +83,11 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
         let bytes: Vec<u8> = table.iter().map(|&entry| entry as u8).collect();
         let memory = builder.image.add(&bytes);
         operands.push(Operand::read(Placement::dense(memory, &[bytes.len()], 1), vec![Dimension::Fixed(bytes.len())]));
+    }
+    if let Some((axis, scales)) = channels {
+        let bytes: Vec<u8> = scales.iter().flat_map(|&scale| (scale as f32).to_le_bytes()).collect();
+        let memory = builder.image.add(&bytes);
+        operands.push(Operand::read(Placement::dense(memory, &[scales.len()], 4), vec![Dimension::Axis(axis)]));
     }
     operands.push(Operand::write(result, (0..sizes.len()).map(Dimension::Axis).collect()));
     Ok(vec![Box::new(Form {
@@ -112,14 +122,13 @@ fn kind(node: &Node, tensors: &[&Tensor], output: &Tensor) -> Result<Kind, Lower
         }
         (Operator::Lookup { .. }, [_]) => Kind::Lookup,
         (Operator::Quantize, [_]) => Kind::Quantize { scale: scale(node, output)? as f32 },
-        (Operator::Dequantize, [x]) => match &x.scale {
-            Scale::PerChannel { axis, scales } => Kind::DequantizeChannels {
-                element: element_type(x.element),
-                axis: *axis,
-                scales: scales.iter().map(|&scale| scale as f32).collect(),
-            },
-            _ => Kind::Dequantize { element: element_type(x.element), scale: scale(node, x)? as f32 },
-        },
+        (Operator::Dequantize, [x]) => {
+            let factor = match &x.scale {
+                Scale::PerChannel { axis, .. } => Factor::Axis(*axis),
+                _ => Factor::One(scale(node, x)? as f32),
+            };
+            Kind::Dequantize { element: element_type(x.element), factor }
+        }
         _ => return Err(unsupported(node, format!("it does not take {} operands", tensors.len()))),
     })
 }
@@ -132,39 +141,10 @@ fn view(bound: &Bound, sizes: &[usize]) -> Result<View, EmitError> {
     view6(bound.address, &strides)
 }
 
-impl Form {
-    fn channels(
-        &self,
-        step: &Step<'_>,
-        [input, output]: [View; 2],
-        (element, axis, scales): (ElementType, usize, &[f32]),
-        emitter: &mut Emitter,
-    ) -> Result<(), EmitError> {
-        let mut shape = shape6(&step.tile.shape())?;
-        let place = (RANK + axis).checked_sub(step.tile.rank()).ok_or(EmitError::Address)?;
-        let channels = step.tile.axis(axis);
-        for channel in channels.start..channels.end {
-            let at = |view: View| {
-                let stride = i64::from(view.strides.get(place).copied().unwrap_or(0));
-                let distance = i64::try_from(channel - channels.start).map_err(|_| EmitError::Address)?;
-                let address = u32::try_from(i64::from(view.address) + distance * stride);
-                Ok::<_, EmitError>(View { address: address.map_err(|_| EmitError::Address)?, ..view })
-            };
-            if let Some(size) = shape.get_mut(place) {
-                *size = 1;
-            }
-            let scale =
-                *scales.get(channel).ok_or_else(|| EmitError::Plan(format!("channel {channel} has no scale")))?;
-            emitter.push(isa::Dequantize {
-                shape,
-                input_element: element,
-                scale,
-                input: at(input)?,
-                output: at(output)?,
-            })?;
-        }
-        Ok(())
-    }
+/// The view of factors that run along one axis of a tile.
+fn factors(bound: &Bound, axis: usize, rank: usize) -> Result<View, EmitError> {
+    let strides: Vec<i32> = (0..rank).map(|dimension| if dimension == axis { bound.stride(0) } else { 0 }).collect();
+    view6(bound.address, &strides)
 }
 
 impl Tiled for Form {
@@ -182,10 +162,6 @@ impl Tiled for Form {
         match &self.kind {
             Kind::Quantize { .. } | Kind::Dequantize { .. } => {
                 machine.vpu_setup + elements / machine.vpu_elements_per_cycle
-            }
-            Kind::DequantizeChannels { axis, .. } => {
-                let channels = tile.get(*axis).copied().unwrap_or(1) as f64;
-                machine.vpu_setup * channels + elements / machine.vpu_elements_per_cycle
             }
             _ => {
                 let widest = self.operands.iter().map(Operand::element_bytes).max().unwrap_or(1) as f64;
@@ -245,11 +221,12 @@ impl Tiled for Form {
             Kind::Quantize { scale } => {
                 emitter.push(isa::Quantize { shape, output_element, scale: *scale, input: a, output })
             }
-            Kind::Dequantize { element, scale } => {
-                emitter.push(isa::Dequantize { shape, input_element: *element, scale: *scale, input: a, output })
-            }
-            Kind::DequantizeChannels { element, axis, scales } => {
-                self.channels(step, [a, output], (*element, *axis, scales), emitter)
+            Kind::Dequantize { element, factor } => {
+                let (scale, scales) = match *factor {
+                    Factor::One(scale) => (scale, None),
+                    Factor::Axis(axis) => (1.0, Some(factors(step.operand(1)?, axis, sizes.len())?)),
+                };
+                emitter.push(isa::Dequantize { shape, input_element: *element, scale, scales, input: a, output })
             }
         }
     }

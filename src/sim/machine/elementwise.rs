@@ -46,6 +46,13 @@ pub(super) fn quantize(l1m: &mut [u8], o: &Quantize) -> Result<(), Fault> {
 
 pub(super) fn dequantize(l1m: &mut [u8], o: &Dequantize) -> Result<(), Fault> {
     let mut values = read(l1m, &o.input, &o.shape, o.input_element)?;
-    values.iter_mut().for_each(|value| *value = numerics::dequantize(*value, o.scale).to_bits() as i32);
+    let real = |value: i32, scale: f32| numerics::dequantize(value, scale).to_bits() as i32;
+    match &o.scales {
+        None => values.iter_mut().for_each(|value| *value = real(*value, o.scale)),
+        Some(scales) => {
+            let scales = read(l1m, scales, &o.shape, ElementType::F32)?;
+            values.iter_mut().zip(scales).for_each(|(q, scale)| *q = real(*q, f32::from_bits(scale as u32)));
+        }
+    }
     write(l1m, &o.output, &o.shape, ElementType::F32, &values)
 }

@@ -2,7 +2,7 @@
 
 use crate::bpu::lower::{
     builder::{Builder, Form, clamp_of, int8},
-    values::{Operand, QuantizedConstant, QuantizedValue, operand, result},
+    values::{Operand, Output, QuantizedConstant, operand, output, result},
 };
 use crate::bpu::model::{Convolution, Operator, TensorId};
 use hb_dialects::ir::{OperationAttributes, Scale};
@@ -14,7 +14,7 @@ fn with_constant<'c, 'a>(
     operation: OperationRef<'c, 'a>,
     rows: (TensorId, &Scale, usize),
     weight: &QuantizedConstant,
-    output: &QuantizedValue<'c, 'a>,
+    output: &Output<'c, 'a>,
 ) -> Result<(), String> {
     let node = operation.node();
     let (input, input_scale, count) = rows;
@@ -27,11 +27,15 @@ fn with_constant<'c, 'a>(
     if operation.operand_count() > 2 {
         inputs.push(bias(builder, operation, columns)?);
     }
-    let clamp = clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, output.scale);
-    let operator = Operator::Convolution(Convolution { clamp, ..Convolution::default() });
-    let id = builder.compute(&node, operator, &inputs, vec![1, 1, count, columns], output.scale);
-    let id = builder.reshape(&node, id, &output.shape, &int8(output.scale));
-    builder.define(output, Form::Network, id);
+    let activation = operation.clamp("activation").map_err(|error| error.to_string())?;
+    let shape = vec![1, 1, count, columns];
+    let id = builder.sums(&node, Convolution::default(), (activation, &inputs), shape, output)?;
+    let scale = match output {
+        Output::Quantized(value) => int8(value.scale),
+        Output::Exact { .. } => crate::bpu::model::Scale::None,
+    };
+    let id = builder.reshape(&node, id, output.shape(), &scale);
+    builder.define_sums(&node, output, Form::Network, id);
     Ok(())
 }
 
@@ -69,13 +73,13 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
     if factor("alpha")? != 1.0 || factor("beta")? != 1.0 {
         return Err("its alpha or beta is not 1 and its weights are no constants".into());
     }
-    let output = result(operation)?;
+    let output = output(operation)?;
     let Operand::Value(a) = operand(operation, 0)? else { return Err("its operand A is a constant".into()) };
     let mut left = builder.tensor(&node, &a, Form::Network)?;
     if flag("transA")? {
         left = builder.transpose(&node, left, &[1, 0], &int8(a.scale));
     }
-    let rows = output.shape.first().copied().unwrap_or(1);
+    let rows = output.shape().first().copied().unwrap_or(1);
     match operand(operation, 1)? {
         Operand::Constant(b) => {
             let weight = if flag("transB")? { b } else { b.transposed(&[1, 0]) };
@@ -85,6 +89,7 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
             Err("it adds a bias to a product of two activations".into())
         }
         Operand::Value(b) => {
+            let output = result(operation)?;
             let mut right = builder.tensor(&node, &b, Form::Network)?;
             if flag("transB")? {
                 right = builder.transpose(&node, right, &[1, 0], &int8(b.scale));
@@ -112,7 +117,7 @@ pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
             operation,
             (left, &Scale::PerTensor(a.scale), rows),
             &b.transposed(&[1, 0]),
-            &output,
+            &Output::Quantized(output),
         );
     }
     let (left, left_rank) = matrix_operand(builder, &node, &a, "a", true)?;

@@ -1,8 +1,8 @@
 //! Convolution and pooling.
 
 use crate::bpu::lower::{
-    builder::{Builder, Form, clamp_of, shape_in},
-    values::{Operand, QuantizedConstant, QuantizedValue, operand, result},
+    builder::{Builder, Form, shape_in},
+    values::{Operand, QuantizedConstant, QuantizedValue, operand, output, result},
 };
 use crate::bpu::model::{AveragePool, Convolution, MaxPool, Operator};
 use hb_dialects::{hfloat::Window, ir::OperationAttributes};
@@ -73,14 +73,14 @@ fn image<'c, 'a>(
     }
 }
 
-fn channels_last(value: &QuantizedValue<'_, '_>) -> Result<Vec<usize>, String> {
-    shape_in(Form::ChannelsLast, &value.shape).ok_or_else(|| "its result has no height and width".to_owned())
+fn channels_last(shape: &[usize]) -> Result<Vec<usize>, String> {
+    shape_in(Form::ChannelsLast, shape).ok_or_else(|| "its result has no height and width".to_owned())
 }
 
 pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
     let plane = Plane::of(operation)?;
-    let output = result(operation)?;
+    let output = output(operation)?;
     let (_, input, _) = image(builder, operation)?;
     let mut weight = constant(operation, 1)?;
     if let &[out, depth, width] = weight.shape.as_slice() {
@@ -92,15 +92,16 @@ pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRe
         inputs.push(builder.constant(format!("{node}/bias"), &constant(operation, 2)?, 32));
     }
     let group = operation.integer_or("group", 1).map_err(|error| error.to_string())?;
-    let operator = Operator::Convolution(Convolution {
+    let convolution = Convolution {
         strides: plane.strides,
         pads: plane.pads,
         dilations: plane.dilations,
         group: group as usize,
-        clamp: clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, output.scale),
-    });
-    let id = builder.compute(&node, operator, &inputs, channels_last(&output)?, output.scale);
-    builder.define(&output, Form::ChannelsLast, id);
+        clamp: None,
+    };
+    let activation = operation.clamp("activation").map_err(|error| error.to_string())?;
+    let id = builder.sums(&node, convolution, (activation, &inputs), channels_last(output.shape())?, &output)?;
+    builder.define_sums(&node, &output, Form::ChannelsLast, id);
     Ok(())
 }
 
@@ -117,7 +118,7 @@ pub fn max_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'
         pads: plane.pads,
         dilations: plane.dilations,
     });
-    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output)?, output.scale);
+    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output.shape)?, output.scale);
     builder.define(&output, Form::ChannelsLast, id);
     Ok(())
 }
@@ -143,7 +144,7 @@ pub fn average_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationR
         count_include_pad,
         clamp: None,
     });
-    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output)?, output.scale);
+    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output.shape)?, output.scale);
     builder.define(&output, Form::ChannelsLast, id);
     Ok(())
 }
@@ -161,7 +162,7 @@ pub fn global_average_pool<'c, 'a>(
         count_include_pad: false,
         clamp: None,
     });
-    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output)?, output.scale);
+    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output.shape)?, output.scale);
     builder.define(&output, Form::ChannelsLast, id);
     Ok(())
 }

@@ -114,12 +114,31 @@ fn quantize_and_dequantize() {
         shape: SHAPE,
         input_element: ElementType::I16,
         scale: 0.25,
+        scales: None,
         input: View::new(0, [0, 0, 0, 0, 0, 2]),
         output: View::new(64, [0, 0, 0, 0, 0, 4]),
     };
     let memory = execute(dequantize, &image(&[(0, i16s(&[1, -2, 32767, 0]))]));
     let floats: Vec<f32> = memory[64..80].as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect();
     assert_eq!(floats, [0.25, -0.5, 8191.75, 0.0]);
+}
+
+#[test]
+fn dequantize_with_a_factor_per_channel() {
+    let dequantize = Dequantize {
+        shape: [1, 1, 1, 1, 2, 2],
+        input_element: ElementType::I32,
+        scale: 1.0,
+        scales: Some(View::new(32, [0, 0, 0, 0, 0, 4])),
+        input: View::new(0, [0, 0, 0, 0, 8, 4]),
+        output: View::new(64, [0, 0, 0, 0, 8, 4]),
+    };
+    let sums: Vec<u8> = [100_000i32, -3, 16_777_217, 5].iter().flat_map(|sum| sum.to_le_bytes()).collect();
+    let scales: Vec<u8> = [0.5f32, 4.0].iter().flat_map(|scale| scale.to_le_bytes()).collect();
+    let memory = execute(dequantize, &image(&[(0, sums), (32, scales)]));
+    let floats: Vec<f32> = memory[64..80].as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect();
+    // 2^24 + 1 has no f32; it rounds to 2^24, the even one.
+    assert_eq!(floats, [50_000.0, -12.0, 8_388_608.0, 20.0]);
 }
 
 #[test]

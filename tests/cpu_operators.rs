@@ -86,6 +86,7 @@ operators! {
     conv "Conv",
     div "Div",
     exp "Exp",
+    conv_transpose "ConvTranspose",
     flatten "Flatten",
     gather "Gather",
     gemm "Gemm",
@@ -99,6 +100,7 @@ operators! {
     hard_sigmoid "HardSigmoid",
     hard_swish "HardSwish",
     reshape "Reshape",
+    resize "Resize",
     shape "Shape",
     sigmoid "Sigmoid",
     slice "Slice",
@@ -106,6 +108,7 @@ operators! {
     sub "Sub",
     transpose "Transpose",
     unsqueeze "Unsqueeze",
+    upsample "Upsample",
     networks "networks",
 }
 

@@ -9,7 +9,7 @@ use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-fuse-activations",
     summary: "Fuse clamping activations into the operation before them",
-    description: "A `relu`, or a `clip` with constant bounds, of f32 whose input is the only use of a `conv`, `gemm`, `add`, `sub` or `mul` \
+    description: "A `relu`, or a `clip` with constant bounds, of f32 whose input is the only use of a `conv`, `conv_transpose`, `gemm`, `add`, `sub` or `mul` \
 without activation becomes its `activation`. The location becomes the fusion of both.",
     anchor: "func.func",
     options: &[],
@@ -17,7 +17,8 @@ without activation becomes its `activation`. The location becomes the fusion of 
 };
 
 /// Operations that clamp their result for nothing.
-const PRODUCERS: &[&str] = &["hfloat.conv", "hfloat.gemm", "hfloat.add", "hfloat.sub", "hfloat.mul"];
+const PRODUCERS: &[&str] =
+    &["hfloat.conv", "hfloat.conv_transpose", "hfloat.gemm", "hfloat.add", "hfloat.sub", "hfloat.mul"];
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };

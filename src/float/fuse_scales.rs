@@ -10,7 +10,7 @@ pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-fuse-scales",
     summary: "Fuse BatchNormalization and per-channel constants into convolutions and products",
     description: "A `batch_normalization`, or an `add`, `sub`, `mul` or `div` with a constant that has one value per channel, is the map \
-`scale * x + shift`. After a `conv` or `gemm` with constant weights and no other use it goes into weight and bias. A \
+`scale * x + shift`. After a `conv`, `conv_transpose` or `gemm` with constant weights and no other use it goes into weight and bias. A \
 `batch_normalization` elsewhere becomes a `mul` and an `add`, a `div` by f32 constants a `mul` by their reciprocals, which are \
 rounded to f32: the quotient changes by one part in 2^23 at most. A `mat_mul` of a matrix with a constant matrix becomes a `gemm`.",
     anchor: "func.func",
@@ -193,11 +193,9 @@ fn put_into_weights(
     map: &ChannelMap,
 ) -> Result<bool, PassFailure> {
     let name = producer.operation_name();
-    let channel_axis = match name.as_str() {
-        "hfloat.conv" => 0,
-        "hfloat.gemm" => usize::from(!producer.boolean_or("transB", false)?),
-        _ => return Ok(false),
-    };
+    if !matches!(name.as_str(), "hfloat.conv" | "hfloat.conv_transpose" | "hfloat.gemm") {
+        return Ok(false);
+    }
     if producer.clamp("activation")?.is_some() {
         return Ok(false);
     }
@@ -223,7 +221,7 @@ fn put_into_weights(
         .collect();
     let alpha = producer.float_or("alpha", 1.0)?;
     let factors: Vec<f64> = map.scale.iter().map(|scale| scale * alpha).collect();
-    let new_weight = scale_along(&weight, channel_axis, &factors)?;
+    let new_weight = scale_channels(producer, &weight, &factors)?;
     rebuild(operation, producer, &weight.r#type, &new_weight, &new_bias)?;
     Ok(true)
 }
@@ -247,19 +245,31 @@ fn bias_values(bias: Option<&Constant<'_>>, channels: usize) -> Result<Option<Ve
     })
 }
 
-fn scale_along(weight: &Constant<'_>, axis: usize, scale: &[f64]) -> Result<Vec<f32>, PassFailure> {
+/// The weights of `producer`, each times the factor of its output channel.
+fn scale_channels(
+    producer: OperationRef<'_, '_>,
+    weight: &Constant<'_>,
+    factors: &[f64],
+) -> Result<Vec<f32>, PassFailure> {
     let shape = weight.r#type.static_shape()?;
-    let inner: usize = shape.iter().skip(axis + 1).product();
-    let channels = scale.len().max(1);
+    let size = |axis: usize| shape.get(axis).copied().unwrap_or(1).max(1);
+    let inner = |axis: usize| shape.iter().skip(axis + 1).product::<usize>().max(1);
+    let transposed = producer.operation_name() == "hfloat.conv_transpose";
+    let axis = match producer.operation_name().as_str() {
+        "hfloat.conv" => 0,
+        "hfloat.conv_transpose" => 1,
+        _ => usize::from(!producer.boolean_or("transB", false)?),
+    };
+    let group = usize::try_from(producer.integer_or("group", 1)?).unwrap_or(1).max(1);
+    // The weights of a transposed convolution name their output channel within the group of their input channel.
+    let in_group = (size(0) / group).max(1);
+    let channel = |i: usize| {
+        let own = i / inner(axis) % size(axis);
+        if transposed { i / inner(0) / in_group * size(1) + own } else { own }
+    };
+    let factor = |i: usize| factors.get(channel(i)).copied().unwrap_or(1.0);
     let values = weight.to_f32s()?;
-    Ok(values
-        .iter()
-        .enumerate()
-        .map(|(i, &value)| {
-            let channel = i / inner.max(1) % channels;
-            (f64::from(value) * scale.get(channel).copied().unwrap_or(1.0)) as f32
-        })
-        .collect())
+    Ok(values.iter().enumerate().map(|(i, &value)| (f64::from(value) * factor(i)) as f32).collect())
 }
 
 fn rebuild(
@@ -274,7 +284,9 @@ fn rebuild(
     let weight = constant_before(producer, "weight", weight_type, weight)?;
     let bias = constant_before(producer, "bias", &bias_type, bias)?;
     let mut attributes: Vec<_> = Vec::new();
-    for name in ["strides", "pads", "dilations", "group", "auto_pad", "transA", "transB"] {
+    const KEPT: [&str; 9] =
+        ["strides", "pads", "dilations", "group", "auto_pad", "output_padding", "output_shape", "transA", "transB"];
+    for name in KEPT {
         if let Ok(value) = producer.attribute(name) {
             attributes.push((name, value));
         }

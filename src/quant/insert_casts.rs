@@ -194,7 +194,10 @@ fn bias_element(constant: &Constant<'_>, input_scale: f64, weight_scales: &[f64]
     let channels = shape.last().copied().unwrap_or(1);
     let scale = match scales.as_slice() {
         [] => Scale::PerTensor(input_scale),
-        _ if scales.len() == channels => Scale::PerAxis { axis: shape.len().saturating_sub(1), scales },
+        // The scales of a transposed convolution are those of one group.
+        group if channels.is_multiple_of(group.len()) => {
+            Scale::PerAxis { axis: shape.len().saturating_sub(1), scales: group.repeat(channels / group.len()) }
+        }
         _ => {
             return Err(PassFailure::Message(format!(
                 "a bias of shape {shape:?} does not fit {} channels",

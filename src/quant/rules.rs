@@ -1,7 +1,7 @@
 //! How each operation takes part in quantization: one table, read by calibration and by the insertion of casts.
 
 use hb_dialects::ir::{
-    self, Constant, Element, IrError, OperationAttributes, TensorType, constant_of, defining_operation,
+    self, Constant, Element, IrError, OperationAttributes, TensorType, attribute, constant_of, defining_operation,
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
@@ -83,6 +83,7 @@ use ResultScale::{LikeInput, Own, OwnOrExact};
 
 const RULES: &[Rule] = &[
     Rule::new("hfloat.conv", OwnOrExact, conv_role).unless(operands_not_constant),
+    Rule::new("hfloat.conv_transpose", Own, conv_transpose_role).unless(operands_not_constant),
     Rule::new("hfloat.gemm", OwnOrExact, gemm_role).unless(gemm_has_no_integer_form),
     Rule::new("hfloat.mat_mul", Own, all_activations),
     Rule::new("hfloat.add", Own, all_activations),
@@ -99,6 +100,7 @@ const RULES: &[Rule] = &[
     Rule::new("hfloat.global_average_pool", Own, all_activations),
     Rule::new("hfloat.concat", Own, all_activations),
     Rule::new("hfloat.max_pool", LikeInput, first_is_activation),
+    Rule::new("hfloat.resize", LikeInput, first_is_activation).unless(resize_has_no_integer_form),
     Rule::new("hfloat.slice", LikeInput, first_is_activation),
     Rule::new("hfloat.pad", LikeInput, first_is_activation).unless(value_not_zero),
     Rule::new("hfloat.flatten", LikeInput, first_is_activation),
@@ -172,6 +174,20 @@ fn conv_role(_operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrE
     })
 }
 
+/// Weights are `[C, M/group, K...]`: one scale per output channel of a group, or of all where each group has just one.
+fn conv_transpose_role(operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
+    Ok(match index {
+        0 => Role::Activation,
+        1 => {
+            let shape = TensorType::from_type(operation.operand_at(1)?.r#type())?.shape().unwrap_or_default();
+            let group = operation.integer_or("group", 1)?;
+            let one_each = shape.get(1) == Some(&1) && shape.first().is_some_and(|&size| size as i64 == group);
+            Role::Weight { axis: usize::from(!one_each) }
+        }
+        _ => Role::Bias,
+    })
+}
+
 fn gemm_role(operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
     Ok(match index {
         1 if constant_behind_casts(operation.operand_at(1)?).is_some() => {
@@ -219,6 +235,14 @@ fn has_exact_form(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
         }
     }
     Ok(true)
+}
+
+/// Picking and averaging stay within the values of the input; cubic interpolation and another border do not.
+fn resize_has_no_integer_form(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    let text = |name| operation.attribute(name).ok().and_then(attribute::text).unwrap_or_default();
+    let border = text("coordinate_transformation_mode") == "tf_crop_and_resize"
+        && operation.float_or("extrapolation_value", 0.0)? != 0.0;
+    Ok(text("mode") == "cubic" || border)
 }
 
 fn last_dimension(value: Value<'_, '_>) -> Result<Option<usize>, IrError> {

@@ -66,6 +66,24 @@ def Hfloat_ConvOp : Hfloat_PureOp<"conv"> {
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
+def Hfloat_ConvTransposeOp : Hfloat_PureOp<"conv_transpose"> {
+  let summary = "transposed convolution of any spatial rank (ONNX ConvTranspose-11)";
+  let description = [{
+    Element i of a spatial dimension adds to the elements `i * stride - pad_begin + k * dilation` of the result.
+    `input` is `[N, C, D1, ..., Dk]`, `weight` is `[C, M/group, K1, ..., Kk]`, `bias` is `[M]`. The spatial sizes of the result
+    follow from `pads` and `output_padding`, which widens the end, or are `output_shape`; then, as with `auto_pad`, the
+    pads follow from them. `activation` clamps the result.
+  }];
+  let arguments = (ins
+    Hfloat_FloatTensor:$input, Hfloat_FloatTensor:$weight, Optional<Hfloat_FloatTensor>:$bias,
+    DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations,
+    DenseI64ArrayAttr:$output_padding, OptionalAttr<DenseI64ArrayAttr>:$output_shape,
+    DefaultValuedAttr<SI64Attr, "1">:$group,
+    DefaultValuedAttr<Hfloat_AutoPadAttr, "::hb::hfloat::AutoPad::NOTSET">:$auto_pad,
+    OptionalAttr<Hfloat_ClampAttr>:$activation);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
 def Hfloat_GemmOp : Hfloat_PureOp<"gemm"> {
   let summary = "alpha * A' * B' + beta * C (ONNX Gemm-13)";
   let description = [{
@@ -182,6 +200,36 @@ def Hfloat_GlobalAveragePoolOp : Hfloat_PureOp<"global_average_pool"> {
   let description = "The spatial dimensions of the result are 1.";
   let arguments = (ins Hfloat_FloatTensor:$input);
   let results = (outs Hfloat_FloatTensor:$output);
+}
+
+//===- Resampling ----------------------------------------------------------===//
+
+def Hfloat_ResizeOp : Hfloat_PureOp<"resize"> {
+  let summary = "samples a tensor at other sizes (ONNX Resize-19)";
+  let description = [{
+    `scales` or `sizes` has one value per axis of `axes` (all, when absent); the other is empty, `sizes` may be absent.
+    `roi` holds the starts, then the ends of the axes, for the coordinates of `tf_crop_and_resize`; else it may be empty.
+    The importer always gives `roi` and `scales`.
+
+    | attribute | values |
+    |---|---|
+    | `mode` | `nearest`, `linear`, `cubic` |
+    | `coordinate_transformation_mode` | `half_pixel`, `half_pixel_symmetric`, `pytorch_half_pixel`, `align_corners`, `asymmetric`, `tf_crop_and_resize` |
+    | `nearest_mode` | `round_prefer_floor`, `round_prefer_ceil`, `floor`, `ceil` |
+    | `keep_aspect_ratio_policy` | `stretch`, `not_larger`, `not_smaller` |
+  }];
+  let arguments = (ins
+    Hfloat_Tensor:$input, Hfloat_FloatTensor:$roi, TensorOf<[F32]>:$scales, Optional<Hfloat_ShapeTensor>:$sizes,
+    OptionalAttr<DenseI64ArrayAttr>:$axes,
+    DefaultValuedStrAttr<StrAttr, "nearest">:$mode,
+    DefaultValuedStrAttr<StrAttr, "half_pixel">:$coordinate_transformation_mode,
+    DefaultValuedStrAttr<StrAttr, "round_prefer_floor">:$nearest_mode,
+    DefaultValuedStrAttr<StrAttr, "stretch">:$keep_aspect_ratio_policy,
+    DefaultValuedAttr<F32Attr, "-0.75">:$cubic_coeff_a,
+    DefaultValuedAttr<BoolAttr, "false">:$exclude_outside,
+    DefaultValuedAttr<F32Attr, "0.0">:$extrapolation_value,
+    DefaultValuedAttr<BoolAttr, "false">:$antialias);
+  let results = (outs Hfloat_Tensor:$output);
 }
 
 //===- Normalizing functions -----------------------------------------------===//

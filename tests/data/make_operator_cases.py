@@ -157,6 +157,106 @@ def conv():
     case("Conv", "float16", values(1, 2, 5, 5, dtype=np.float16), Weight(values(2, 2, 3, 3, dtype=np.float16)))
 
 
+def conv_transpose():
+    x, w, b = values(1, 3, 4, 5), values(3, 4, 3, 3, seed=1), values(4, seed=2)
+    for opset in versions("ConvTranspose"):
+        case("ConvTranspose", f"opset_{opset}", x, Weight(w), Weight(b), opset=opset, kernel_shape=[3, 3], pads=[1, 1, 1, 1],
+             strides=[2, 2])
+    case("ConvTranspose", "defaults", x, Weight(w))
+    case("ConvTranspose", "batch_2", values(2, 3, 3, 3), Weight(w), Weight(b), strides=[2, 2])
+    case("ConvTranspose", "weights_are_inputs", x, w, b, strides=[2, 2])
+    case("ConvTranspose", "kernel_2x2_strides_2", x, Weight(values(3, 4, 2, 2)), Weight(b), strides=[2, 2])
+    case("ConvTranspose", "kernel_4x4_strides_2", x, Weight(values(3, 2, 4, 4)), strides=[2, 2], pads=[1, 1, 1, 1])
+    case("ConvTranspose", "kernel_1x1_strides_2_3", x, Weight(values(3, 2, 1, 1)), Weight(values(2)), strides=[2, 3])
+    case("ConvTranspose", "strides_2_3_pads_uneven", x, Weight(w), Weight(b), strides=[2, 3], pads=[0, 2, 1, 1])
+    case("ConvTranspose", "dilations_2_1", x, Weight(w), Weight(b), dilations=[2, 1], pads=[1, 0, 2, 1])
+    case("ConvTranspose", "dilations_2_3_strides_3_2", x, Weight(w), Weight(b), dilations=[2, 3], strides=[3, 2])
+    case("ConvTranspose", "output_padding", x, Weight(w), Weight(b), strides=[2, 2], pads=[1, 1, 1, 1], output_padding=[1, 1])
+    case("ConvTranspose", "output_padding_uneven", x, Weight(w), strides=[3, 2], output_padding=[2, 1])
+    case("ConvTranspose", "output_shape", x, Weight(w), Weight(b), strides=[2, 2], output_shape=[8, 10])
+    case("ConvTranspose", "output_shape_odd", x, Weight(w), Weight(b), strides=[3, 3], output_shape=[10, 13])
+    case("ConvTranspose", "output_shape_larger", x, Weight(w), Weight(b), strides=[2, 2], output_shape=[10, 12], output_padding=[1, 1])
+    case("ConvTranspose", "output_shape_same_upper", x, Weight(w), strides=[2, 2], output_shape=[8, 10], auto_pad="SAME_UPPER")
+    case("ConvTranspose", "output_shape_same_lower", x, Weight(w), strides=[2, 2], output_shape=[8, 10], auto_pad="SAME_LOWER")
+    for mode in ["SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET"]:
+        case("ConvTranspose", f"auto_pad_{mode.lower()}", x, Weight(w), Weight(b), auto_pad=mode, strides=[2, 2])
+    case("ConvTranspose", "group_2", values(1, 4, 3, 4), Weight(values(4, 3, 3, 3)), Weight(values(6)), group=2, strides=[2, 1])
+    case("ConvTranspose", "depthwise", values(2, 4, 3, 3), Weight(values(4, 1, 4, 4)), Weight(values(4)), group=4, strides=[2, 2],
+         pads=[1, 1, 1, 1])
+    case("ConvTranspose", "depthwise_multiplier_2", values(1, 3, 3, 3), Weight(values(3, 2, 2, 2)), group=3, strides=[2, 2])
+    case("ConvTranspose", "rank_3", values(2, 3, 5), Weight(values(3, 4, 3)), Weight(b), strides=[2], pads=[1, 0], dilations=[2])
+    case("ConvTranspose", "rank_5", values(1, 2, 2, 3, 3), Weight(values(2, 3, 2, 3, 2)), Weight(values(3)), strides=[2, 1, 2],
+         pads=[0, 1, 0, 1, 0, 1])
+    case("ConvTranspose", "float16", values(1, 2, 3, 3, dtype=np.float16), Weight(values(2, 2, 3, 3, dtype=np.float16)),
+         strides=[2, 2])
+
+
+def resize():
+    x = values(1, 2, 4, 5)
+    scales = lambda *numbers: Weight(np.array(numbers, np.float32))
+    none = Weight(np.zeros(0, np.float32))
+
+    def form(name, given=None, sizes=None, array=x, roi=None, opset=LAST_OPSET, **attributes):
+        operands = [array, roi, scales(*given) if given else None, Weight(integers(*sizes)) if sizes else None]
+        while operands[-1] is None:
+            operands.pop()
+        case("Resize", name, *operands, opset=opset, **attributes)
+
+    for mode in ["nearest", "linear"]:
+        for opset, label in [(7, "attribute"), (9, "input")]:
+            given = [1.0, 1.0, 2.0, 3.0]
+            if opset == 7:
+                case("Upsample", f"{mode}_opset_7", x, opset=7, mode=mode, scales=given)
+            else:
+                case("Upsample", f"{mode}_opset_9", x, scales(*given), opset=9, mode=mode)
+        case("Resize", f"{mode}_opset_10", x, scales(1, 1, 2, 3), opset=10, mode=mode)
+        case("Resize", f"{mode}_smaller_opset_10", x, scales(1, 1, 0.5, 0.6), opset=10, mode=mode)
+        case("Resize", f"{mode}_fractional_opset_10", x, scales(1, 1, 1.5, 2.4), opset=10, mode=mode)
+    for opset in [11, 13, 18, 19]:
+        case("Resize", f"scales_opset_{opset}", x, none, scales(1, 1, 2, 2), opset=opset)
+        case("Resize", f"sizes_opset_{opset}", x, none, none, Weight(integers(1, 2, 7, 9)), opset=opset, mode="linear")
+    for coordinates in ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"]:
+        for nearest in ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]:
+            more = dict(coordinate_transformation_mode=coordinates, nearest_mode=nearest)
+            form(f"nearest_{coordinates}_{nearest}", [1, 1, 2.6, 0.75], **more)
+        for mode in ["linear", "cubic"]:
+            more = dict(coordinate_transformation_mode=coordinates, mode=mode)
+            form(f"{mode}_{coordinates}", [1, 1, 2, 1.5], **more)
+            form(f"{mode}_{coordinates}_smaller", [1, 1, 0.8, 0.6], **more)
+            form(f"{mode}_{coordinates}_sizes", sizes=[1, 2, 1, 9], **more)
+    for nearest in ["floor", "round_prefer_floor"]:
+        form(f"tf_half_pixel_{nearest}_opset_11", [1, 1, 2.6, 0.75], roi=none, opset=11, nearest_mode=nearest,
+             coordinate_transformation_mode="tf_half_pixel_for_nn")
+    crop = dict(coordinate_transformation_mode="tf_crop_and_resize")
+    for mode in ["nearest", "linear", "cubic"]:
+        inside = scales(0, 0, 0.25, 0.1, 1, 1, 0.75, 0.9)
+        outside = scales(0, 0, -0.25, 0.4, 1, 1, 0.75, 1.2)
+        form(f"{mode}_crop", sizes=[1, 2, 3, 6], roi=inside, mode=mode, **crop)
+        form(f"{mode}_crop_extrapolated", sizes=[1, 2, 5, 7], roi=outside, mode=mode, extrapolation_value=1.5, **crop)
+    for policy in ["stretch", "not_larger", "not_smaller"]:
+        form(f"policy_{policy}", sizes=[7, 12], axes=[2, 3], keep_aspect_ratio_policy=policy, mode="linear")
+    form("axes", [2.0, 0.5], axes=[3, 2])
+    form("axes_negative", [2.0, 1.5], axes=[-2, -1], mode="linear")
+    form("cubic_coefficient", [1, 1, 2, 1.5], mode="cubic", cubic_coeff_a=-0.5)
+    form("cubic_exclude_outside", [1, 1, 2, 1.5], mode="cubic", exclude_outside=1)
+    form("cubic_exclude_outside_smaller", [1, 1, 0.6, 0.75], mode="cubic", exclude_outside=1)
+    for mode in ["linear", "cubic"]:
+        form(f"antialias_{mode}", [1, 1, 0.4, 0.6], array=values(1, 2, 9, 10), mode=mode, antialias=1)
+        form(f"antialias_{mode}_sizes", sizes=[1, 2, 3, 12], array=values(1, 2, 9, 10), mode=mode, antialias=1)
+        form(f"antialias_{mode}_larger", [1, 1, 1.5, 2], mode=mode, antialias=1)
+        form(f"antialias_{mode}_exclude_outside", [1, 1, 0.4, 0.6], array=values(1, 2, 9, 10), mode=mode, antialias=1, exclude_outside=1)
+    form("rank_1", [3.0], array=values(4))
+    form("rank_2_linear", [1.5, 2.0], array=values(3, 4), mode="linear")
+    form("rank_3_nearest", [1.0, 1.0, 2.0], array=values(2, 3, 4))
+    form("rank_5_nearest", [1.0, 1.0, 2.0, 2.0, 1.5], array=values(1, 2, 2, 3, 4))
+    form("rank_5_linear", [1.0, 1.0, 2.0, 2.0, 1.5], array=values(1, 2, 2, 3, 4), mode="linear")
+    form("every_dimension", [2.0, 1.5, 2.0, 3.0], array=values(1, 2, 2, 2))
+    form("unchanged", [1.0, 1.0, 1.0, 1.0])
+    for dtype in [np.int8, np.uint8, np.int32, np.float16]:
+        form(np.dtype(dtype).name, [1.0, 1.0, 2.0, 1.5], array=values(1, 2, 3, 4, dtype=dtype, low=0, high=9))
+    form("float16_linear", [1.0, 1.0, 2.0, 1.5], array=values(1, 2, 3, 4, dtype=np.float16), mode="linear")
+
+
 def batch_normalization():
     def operands(*shape, dtype=np.float32):
         channels = shape[1]
@@ -690,7 +790,7 @@ def networks():
             {"a": values(2, 3), "b": values(3, 4), "c": values(4)}, "y")
 
 
-FAMILIES = [conv, batch_normalization, elementwise, functions, clip, activations, dropout, pools, matrices, softmax, concat, slices, pads,
+FAMILIES = [conv, conv_transpose, resize, batch_normalization, elementwise, functions, clip, activations, dropout, pools, matrices, softmax, concat, slices, pads,
             shapes, gather, cast, constants, encodings, networks]
 
 

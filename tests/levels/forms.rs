@@ -4,7 +4,7 @@ use super::{check, named};
 
 /// `func.func @main(inputs) -> outputs { lines; return returned }`, where `$` is a tensor of unknown shape and
 /// the value that a line gives is the name of its node.
-fn network(inputs: &str, returned: &str, lines: &[&str]) -> String {
+pub(super) fn network(inputs: &str, returned: &str, lines: &[&str]) -> String {
     let unknown = vec!["tensor<*xf32>"; returned.split(',').count()].join(", ");
     let mut text = format!("func.func @main({inputs}) -> ({unknown}) {{\n");
     for line in lines {

@@ -9,6 +9,7 @@ mod forms;
 mod functions;
 mod networks;
 mod random;
+mod resampling;
 
 use hb::bpu::{interpreter, mlir, model};
 use hb::cpu::{Array, Element, FloatExecutable, Observe, Options};

@@ -3,13 +3,19 @@
 //! A verifier is shape inference plus a comparison with the declared result, so that the rule is written once.
 
 mod constants;
+mod conv_transpose;
 mod elementwise;
 mod layout;
 mod matrix;
 mod operands;
+mod resize;
+mod resize_samples;
 mod window;
 
+pub use conv_transpose::TransposedWindow;
 pub use layout::{SliceRange, gather_axis, normalize_axis, pad_amounts, slice_ranges, unsqueeze_axes};
+pub use resize::{Resize, ResizedAxis};
+pub use resize_samples::Sample;
 pub use window::Window;
 
 use crate::{
@@ -41,8 +47,15 @@ impl Definition {
     }
 }
 
-const DEFINITIONS: &[&[Definition]] =
-    &[constants::DEFINITIONS, elementwise::DEFINITIONS, layout::DEFINITIONS, matrix::DEFINITIONS, window::DEFINITIONS];
+const DEFINITIONS: &[&[Definition]] = &[
+    constants::DEFINITIONS,
+    conv_transpose::DEFINITIONS,
+    elementwise::DEFINITIONS,
+    layout::DEFINITIONS,
+    matrix::DEFINITIONS,
+    resize::DEFINITIONS,
+    window::DEFINITIONS,
+];
 
 fn definition(name: &str) -> Option<&'static Definition> {
     DEFINITIONS.iter().copied().flatten().find(|definition| definition.name == name)

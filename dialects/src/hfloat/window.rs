@@ -63,11 +63,11 @@ impl Window {
 }
 
 /// The attributes that convolution and pooling share, checked against the number of spatial dimensions.
-struct Attributes {
-    strides: Vec<u64>,
-    dilations: Vec<u64>,
-    pads: Vec<u64>,
-    auto_pad: &'static str,
+pub(super) struct Attributes {
+    pub(super) strides: Vec<u64>,
+    pub(super) dilations: Vec<u64>,
+    pub(super) pads: Vec<u64>,
+    pub(super) auto_pad: &'static str,
     ceil_mode: bool,
 }
 
@@ -88,7 +88,7 @@ fn positive(operation: OperationRef<'_, '_>, name: &str, count: usize) -> Result
 }
 
 impl Attributes {
-    fn of(operation: OperationRef<'_, '_>, spatial: usize) -> Result<Self, String> {
+    pub(super) fn of(operation: OperationRef<'_, '_>, spatial: usize) -> Result<Self, String> {
         let pads = operation.integers("pads").map_err(|error| error.to_string())?;
         if pads.len() != 2 * spatial {
             return Err(format!("expects {} pads, got {}", 2 * spatial, pads.len()));

@@ -1,8 +1,10 @@
 //! The lowering of each operation: one table.
 
+mod conv_transpose;
 mod elementwise;
 mod layout;
 mod matrix;
+mod resize;
 mod window;
 
 use super::builder::Builder;
@@ -14,6 +16,7 @@ pub type Lower = for<'c, 'a> fn(&mut Builder<'c, 'a>, OperationRef<'c, 'a>) -> R
 
 const OPERATORS: &[(&str, Lower)] = &[
     ("hfloat.conv", window::convolution),
+    ("hfloat.conv_transpose", conv_transpose::conv_transpose),
     ("hfloat.max_pool", window::max_pool),
     ("hfloat.average_pool", window::average_pool),
     ("hfloat.global_average_pool", window::global_average_pool),
@@ -29,6 +32,7 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("hfloat.hard_sigmoid", |builder, operation| elementwise::table(builder, operation, "HardSigmoid")),
     ("hfloat.hard_swish", |builder, operation| elementwise::table(builder, operation, "HardSwish")),
     ("hfloat.sigmoid", |builder, operation| elementwise::table(builder, operation, "Sigmoid")),
+    ("hfloat.resize", resize::resize),
     ("hfloat.concat", layout::concat),
     ("hfloat.slice", layout::slice),
     ("hfloat.pad", layout::pad),

@@ -4,12 +4,14 @@
 //! is a formula, a reduction a body and a combiner, a layout operator an index map.
 
 mod constants;
+mod conv_transpose;
 mod elementwise;
 mod layout;
 mod matrix;
 mod node;
 mod normalize;
 mod quantize;
+mod resize;
 mod window;
 
 use std::collections::HashMap;
@@ -31,11 +33,13 @@ type Definition = (&'static str, fn(&mut Node) -> Results);
 
 const FAMILIES: &[&[Definition]] = &[
     constants::OPERATORS,
+    conv_transpose::OPERATORS,
     elementwise::OPERATORS,
     layout::OPERATORS,
     matrix::OPERATORS,
     normalize::OPERATORS,
     quantize::OPERATORS,
+    resize::OPERATORS,
     window::OPERATORS,
 ];
 

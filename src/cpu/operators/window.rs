@@ -6,7 +6,7 @@ use hb_dialects::ir::OperationAttributes;
 use super::super::array::Array;
 use super::super::element::Scalar;
 use super::super::error::Error;
-use super::super::expression::{Expression, TensorId, accumulator, axis, constant};
+use super::super::expression::{Expression, TensorId, accumulator, axis, constant, index};
 use super::super::graph::Combiner;
 use super::Definition;
 use super::node::{Node, Results, axes, initial, wide};
@@ -103,38 +103,87 @@ fn conv(node: &mut Node) -> Results {
         return Err(node.invalid(reason));
     }
     let padded = padded(node, input, &windows, Scalar::Integer(0))?;
-    let over: Vec<usize> = std::iter::once(each).chain(kernel).collect();
-    let grouped = group > 1 && !(each == 1 && maps == channels);
+    let groups = Groups { group, channels, maps, kernel: &kernel };
+    let cells = |output, kernel| cells(&windows, output, kernel).collect();
     let rank = windows.len();
-    // A grouped convolution writes [N, group, M/group, D...], which is the same memory.
-    let (map, first) = if grouped { (axis(1) * (maps / group) as i64 + axis(2), 3) } else { (axis(1), 2) };
-    let reduced = first + rank;
-    let channel = match (grouped, group) {
-        (true, _) => axis(1) * each as i64 + axis(reduced),
-        (false, 1) => axis(reduced),
-        (false, _) => axis(1),
-    };
-    let mut at = vec![axis(0), channel];
-    at.extend(cells(&windows, first, reduced + 1));
-    let mut weight_at = vec![map.clone(), axis(reduced)];
-    weight_at.extend(axes(reduced + 1, rank));
-    let body = wide(node.graph.load(weight, weight_at)) * wide(node.graph.load(padded, at));
-    let mut finish = accumulator(body.element());
-    if let Some(bias) = node.optional_operand(2) {
-        finish = finish + wide(node.graph.load(bias, vec![map]));
-    }
-    let finish = node.activate(finish)?.cast(node.result_element()?);
-    if !grouped {
-        let output = node.result_tensor()?;
+    groups.sum(node, padded, &cells, &|channels, kernel| {
+        let mut at = vec![channels.map.clone(), channels.in_group.clone()];
+        at.extend(axes(kernel, rank));
+        at
+    })
+}
+
+/// A sum of products over groups of channels: `channels` of the input, `maps` of the result.
+pub(super) struct Groups<'k> {
+    pub group: usize,
+    pub channels: usize,
+    pub maps: usize,
+    pub kernel: &'k [usize],
+}
+
+/// Where a product stands among the channels, as expressions of the axes.
+pub(super) struct Channels {
+    /// Channel of the input, and the same counted in its group.
+    pub channel: Expression,
+    pub in_group: Expression,
+    /// Channel of the result, and the same counted in its group.
+    pub map: Expression,
+    pub map_in_group: Expression,
+}
+
+impl Groups<'_> {
+    /// The node's result: Σ weight * padded, plus bias, activated.
+    ///
+    /// `cells` says where in the padded input the kernel cell whose axes begin at its second argument lies for the element
+    /// whose spatial axes begin at the first; `weight_at` is the position of its weight.
+    pub(super) fn sum(
+        &self,
+        node: &mut Node,
+        padded: TensorId,
+        cells: &dyn Fn(usize, usize) -> Vec<Expression>,
+        weight_at: &dyn Fn(&Channels, usize) -> Vec<Expression>,
+    ) -> Results {
+        let (group, maps) = (self.group, self.maps);
+        let (each, each_map) = (self.channels / group, maps / group);
+        let over: Vec<usize> = std::iter::once(each).chain(self.kernel.iter().copied()).collect();
+        let grouped = group > 1 && !(each == 1 && maps == self.channels);
+        // A grouped convolution writes [N, group, M/group, D...], which is the same memory.
+        let first = if grouped { 3 } else { 2 };
+        let reduced = first + self.kernel.len();
+        let places = if grouped {
+            Channels {
+                channel: axis(1) * each as i64 + axis(reduced),
+                in_group: axis(reduced),
+                map: axis(1) * each_map as i64 + axis(2),
+                map_in_group: axis(2),
+            }
+        } else if group == 1 {
+            Channels { channel: axis(reduced), in_group: axis(reduced), map: axis(1), map_in_group: axis(1) }
+        } else {
+            Channels { channel: axis(1), in_group: axis(reduced), map: axis(1), map_in_group: index(0) }
+        };
+        let mut at = vec![axis(0), places.channel.clone()];
+        at.extend(cells(first, reduced + 1));
+        let weight = node.operand(1)?;
+        let weight_at = weight_at(&places, reduced + 1);
+        let body = wide(node.graph.load(weight, weight_at)) * wide(node.graph.load(padded, at));
+        let mut finish = accumulator(body.element());
+        if let Some(bias) = node.optional_operand(2) {
+            finish = finish + wide(node.graph.load(bias, vec![places.map]));
+        }
+        let finish = node.activate(finish)?.cast(node.result_element()?);
+        if !grouped {
+            let output = node.result_tensor()?;
+            node.reduce_into(output, &over, Combiner::Sum, body, finish)?;
+            return Ok(vec![output]);
+        }
+        let result = node.result_shape()?;
+        let outer = [result.first().copied().unwrap_or(1), group, each_map];
+        let extents: Vec<usize> = outer.into_iter().chain(result.iter().skip(2).copied()).collect();
+        let output = node.temporary(node.result_element()?, &extents)?;
         node.reduce_into(output, &over, Combiner::Sum, body, finish)?;
-        return Ok(vec![output]);
+        Ok(vec![node.graph.add_view(&node.name, output, &result)?])
     }
-    let result = node.result_shape()?;
-    let outer = [result.first().copied().unwrap_or(1), group, maps / group];
-    let extents: Vec<usize> = outer.into_iter().chain(result.iter().skip(2).copied()).collect();
-    let output = node.temporary(node.result_element()?, &extents)?;
-    node.reduce_into(output, &over, Combiner::Sum, body, finish)?;
-    Ok(vec![node.graph.add_view(&node.name, output, &result)?])
 }
 
 /// ONNX MaxPool-12: padding never wins.

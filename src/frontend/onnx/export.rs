@@ -410,7 +410,10 @@ fn attribute(operation: OperationRef, rule: &AttributeRule) -> Result<Option<Att
             }
             Attribute::Ints(values)
         }
-        Kind::Choice(_) => Attribute::String(operation.enumeration_or(name, "")?.as_bytes().to_vec()),
+        Kind::Choice(_) => match operation.attribute(name).ok().and_then(ir::attribute::text) {
+            Some(text) => Attribute::String(text.into_bytes()),
+            None => Attribute::String(operation.enumeration_or(name, "")?.as_bytes().to_vec()),
+        },
         Kind::Tensor => {
             let elements = operation.attribute(name).ok().and_then(elements_of);
             let elements = elements.ok_or_else(|| failed(operation, format!("attribute {name:?} cannot be read")))?;

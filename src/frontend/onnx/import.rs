@@ -253,7 +253,8 @@ impl<'c, 'a> Importer<'c, 'a> {
                 let text = String::from_utf8_lossy(text);
                 match rule.dialect {
                     "auto_pad" => ir::attribute::auto_pad(context, &text),
-                    _ => ir::attribute::pad_mode(context, &text),
+                    "mode" if node.operator == "Pad" => ir::attribute::pad_mode(context, &text),
+                    _ => Some(ir::attribute::string(context, &text)),
                 }
             }
             _ => None,

@@ -14,7 +14,7 @@ use melior::ir::{OperationRef, operation::OperationLike};
 /// A gather becomes at most this many slices.
 const MOST_SLICES: usize = 64;
 
-fn input<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
+pub(super) fn input<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
     match operand(operation, 0)? {
         Operand::Value(value) => Ok(value),
         Operand::Constant(_) => Err("its operand is a constant".into()),
@@ -22,13 +22,13 @@ fn input<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, '
 }
 
 /// NHWC when the value is an image that exists only so.
-fn form_of<'c, 'a>(builder: &Builder<'c, 'a>, value: &QuantizedValue<'c, 'a>) -> Form {
+pub(super) fn form_of<'c, 'a>(builder: &Builder<'c, 'a>, value: &QuantizedValue<'c, 'a>) -> Form {
     let image = value.shape.len() == 4 && builder.has(value, Form::ChannelsLast) && !builder.has(value, Form::Network);
     if image { Form::ChannelsLast } else { Form::Network }
 }
 
 /// Values given per dimension in network order, in the order of a form.
-fn in_form<T: Clone>(form: Form, values: &[T]) -> Vec<T> {
+pub(super) fn in_form<T: Clone>(form: Form, values: &[T]) -> Vec<T> {
     match form {
         Form::ChannelsLast if values.len() == 4 => TO_CHANNELS_LAST.iter().map(|&i| values[i].clone()).collect(),
         _ => values.to_vec(),
@@ -36,7 +36,7 @@ fn in_form<T: Clone>(form: Form, values: &[T]) -> Vec<T> {
 }
 
 /// Where a dimension stands in a form.
-fn axis_in(form: Form, axis: usize) -> usize {
+pub(super) fn axis_in(form: Form, axis: usize) -> usize {
     match form {
         Form::Network => axis,
         Form::ChannelsLast => TO_CHANNELS_LAST.iter().position(|&i| i == axis).unwrap_or(axis),
@@ -44,7 +44,7 @@ fn axis_in(form: Form, axis: usize) -> usize {
 }
 
 /// Brings a tensor to the scale of the result, as a network whose groups were broken up by hand may need.
-fn rescaled(builder: &mut Builder<'_, '_>, node: &str, id: TensorId, from: f64, to: f64) -> TensorId {
+pub(super) fn rescaled(builder: &mut Builder<'_, '_>, node: &str, id: TensorId, from: f64, to: f64) -> TensorId {
     if from == to {
         return id;
     }
@@ -208,7 +208,7 @@ pub fn gather<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
 }
 
 /// Cuts indices into runs of one step: first index, step, count.
-fn runs(indices: &[usize]) -> Vec<(usize, isize, usize)> {
+pub(super) fn runs(indices: &[usize]) -> Vec<(usize, isize, usize)> {
     let mut runs: Vec<(usize, isize, usize)> = Vec::new();
     for &index in indices {
         if let Some((start, step, count)) = runs.last_mut() {

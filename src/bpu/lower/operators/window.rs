@@ -46,14 +46,17 @@ impl Plane {
     }
 }
 
-fn activation<'c, 'a>(operation: OperationRef<'c, 'a>, index: usize) -> Result<QuantizedValue<'c, 'a>, String> {
+pub(super) fn activation<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    index: usize,
+) -> Result<QuantizedValue<'c, 'a>, String> {
     match operand(operation, index)? {
         Operand::Value(value) => Ok(value),
         Operand::Constant(_) => Err(format!("its operand {index} is a constant")),
     }
 }
 
-fn constant(operation: OperationRef<'_, '_>, index: usize) -> Result<QuantizedConstant, String> {
+pub(super) fn constant(operation: OperationRef<'_, '_>, index: usize) -> Result<QuantizedConstant, String> {
     match operand(operation, index)? {
         Operand::Constant(constant) => Ok(constant),
         Operand::Value(_) => Err(format!("its operand {index} is no constant")),
@@ -61,7 +64,7 @@ fn constant(operation: OperationRef<'_, '_>, index: usize) -> Result<QuantizedCo
 }
 
 /// The image `[N, H, W, C]` of an operand, with its height and width.
-fn image<'c, 'a>(
+pub(super) fn image<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
     operation: OperationRef<'c, 'a>,
 ) -> Result<(QuantizedValue<'c, 'a>, crate::bpu::model::TensorId, [usize; 2]), String> {
@@ -73,7 +76,7 @@ fn image<'c, 'a>(
     }
 }
 
-fn channels_last(shape: &[usize]) -> Result<Vec<usize>, String> {
+pub(super) fn channels_last(shape: &[usize]) -> Result<Vec<usize>, String> {
     shape_in(Form::ChannelsLast, shape).ok_or_else(|| "its result has no height and width".to_owned())
 }
 

@@ -1,50 +1,90 @@
-//! Conv.
+//! Conv, ConvTranspose.
 
 use super::super::error::OnnxError;
-use super::super::model::Node;
+use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
 use super::rule::{Kind, Operator, ResultElement, attribute, inputs};
 use super::shape;
 use super::window::{AUTO_PAD, ints, make_explicit};
 
-pub const OPERATORS: &[Operator] = &[Operator {
-    name: "Conv",
-    dialect: "hfloat.conv",
-    versions: &[1, 11, 22],
-    inputs: &[inputs(2, 3)],
-    attributes: &[
-        attribute("auto_pad", AUTO_PAD).string("NOTSET"),
-        attribute("dilations", Kind::Ints),
-        attribute("group", Kind::Int).int(1),
-        // That of the weights.
-        attribute("kernel_shape", Kind::Ints).consumed(),
-        attribute("pads", Kind::Ints),
-        attribute("strides", Kind::Ints),
-    ],
-    results: &[ResultElement::Input(0)],
-    shape: shape::convolution,
-    adapt,
-}];
+pub const OPERATORS: &[Operator] = &[
+    Operator {
+        name: "Conv",
+        dialect: "hfloat.conv",
+        versions: &[1, 11, 22],
+        inputs: &[inputs(2, 3)],
+        attributes: &[
+            attribute("auto_pad", AUTO_PAD).string("NOTSET"),
+            attribute("dilations", Kind::Ints),
+            attribute("group", Kind::Int).int(1),
+            // That of the weights.
+            attribute("kernel_shape", Kind::Ints).consumed(),
+            attribute("pads", Kind::Ints),
+            attribute("strides", Kind::Ints),
+        ],
+        results: &[ResultElement::Input(0)],
+        shape: shape::convolution,
+        adapt: |rewriter, mut node| {
+            make_window_explicit(rewriter, &mut node)?;
+            rewriter.push(node)
+        },
+    },
+    Operator {
+        name: "ConvTranspose",
+        dialect: "hfloat.conv_transpose",
+        versions: &[1, 11, 22],
+        inputs: &[inputs(2, 3)],
+        attributes: &[
+            attribute("auto_pad", AUTO_PAD).string("NOTSET"),
+            attribute("dilations", Kind::Ints),
+            attribute("group", Kind::Int).int(1),
+            attribute("kernel_shape", Kind::Ints).consumed(),
+            attribute("output_padding", Kind::Ints),
+            attribute("output_shape", Kind::Ints),
+            attribute("pads", Kind::Ints),
+            attribute("strides", Kind::Ints),
+        ],
+        results: &[ResultElement::Input(0)],
+        shape: shape::pool,
+        adapt: adapt_transposed,
+    },
+];
 
-fn adapt(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
-    let kernel = ints(&node, "kernel_shape").map(<[i64]>::to_vec);
-    let weight = rewriter.shape(&node, 1).cloned();
+fn adapt_transposed(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+    let spatial = make_window_explicit(rewriter, &mut node)?;
+    for name in ["output_padding", "output_shape"] {
+        match ints(&node, name).map(<[i64]>::len) {
+            Some(length) if length != spatial => {
+                let reason = format!("attribute {name:?} has {length} values, {spatial} are needed");
+                return Err(OnnxError::node(&node, reason));
+            }
+            None if name == "output_padding" => node.set_attribute(name, Attribute::Ints(vec![0; spatial])),
+            _ => {}
+        }
+    }
+    rewriter.push(node)
+}
+
+/// Gives strides, dilations and pads; the kernel is that of the weights. Gives the number of spatial dimensions.
+fn make_window_explicit(rewriter: &mut Rewriter, node: &mut Node) -> Result<usize, OnnxError> {
+    let kernel = ints(node, "kernel_shape").map(<[i64]>::to_vec);
+    let weight = rewriter.shape(node, 1).cloned();
     let rank = match (&weight, &kernel) {
         (Some(weight), _) => weight.len(),
         (None, Some(kernel)) => kernel.len() + 2,
-        (None, None) => rewriter.rank(&node, 0)?,
+        (None, None) => rewriter.rank(node, 0)?,
     };
     let Some(spatial) = rank.checked_sub(2) else {
-        return Err(OnnxError::node(&node, format!("its weights have {rank} dimensions, at least 3 are needed")));
+        return Err(OnnxError::node(node, format!("its weights have {rank} dimensions, at least 3 are needed")));
     };
     if let (Some(kernel), Some(weight)) = (&kernel, &weight) {
         let sizes = weight.iter().skip(2);
         let agrees = |(given, size): (&i64, &Option<usize>)| size.is_none_or(|size| i64::try_from(size) == Ok(*given));
         if kernel.len() != spatial || !kernel.iter().zip(sizes).all(agrees) {
-            return Err(OnnxError::node(&node, format!("kernel_shape {kernel:?} is not that of its weights")));
+            return Err(OnnxError::node(node, format!("kernel_shape {kernel:?} is not that of its weights")));
         }
     }
-    make_explicit(&mut node, spatial)?;
+    make_explicit(node, spatial)?;
     node.take_attribute("kernel_shape");
-    rewriter.push(node)
+    Ok(spatial)
 }

@@ -11,6 +11,7 @@ mod layout;
 mod linear;
 mod normalization;
 mod pooling;
+mod resize;
 mod rule;
 pub mod shape;
 mod softmax;
@@ -27,6 +28,7 @@ const FAMILIES: &[&[Operator]] = &[
     linear::OPERATORS,
     normalization::OPERATORS,
     pooling::OPERATORS,
+    resize::OPERATORS,
     softmax::OPERATORS,
 ];
 

@@ -1,0 +1,246 @@
+//! Resizing: sizes and positions of ONNX Resize-19.
+
+use super::{
+    Definition,
+    layout::normalize_axis,
+    operands::*,
+    resize_samples::{Coordinates, Kernel, Sample, samples},
+};
+use crate::ir::{Element, OperationAttributes, TensorType, attribute, constant_of};
+use melior::ir::{OperationRef, operation::OperationLike};
+
+pub(super) const DEFINITIONS: &[Definition] = &[Definition::new("hfloat.resize", resize)];
+
+/// Positions are computed one by one: far above every network, low enough to visit each one.
+const LARGEST_DIMENSION: u64 = 1 << 24;
+
+const MODES: &[&str] = &["nearest", "linear", "cubic"];
+const COORDINATES: &[&str] =
+    &["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"];
+const NEAREST: &[&str] = &["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"];
+const POLICIES: &[&str] = &["stretch", "not_larger", "not_smaller"];
+
+/// What a resize takes of its input, dimension by dimension.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resize {
+    /// The dimensions that change, in order.
+    pub axes: Vec<ResizedAxis>,
+    /// The value of results whose position lies outside of the input (`tf_crop_and_resize`).
+    pub extrapolation_value: f64,
+}
+
+/// One dimension of a resize.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResizedAxis {
+    pub axis: usize,
+    /// The size of the input.
+    pub size: usize,
+    /// Of what each element of the result is made.
+    pub samples: Vec<Sample>,
+}
+
+impl Resize {
+    /// The samples of an `hfloat.resize` whose input has a static shape.
+    ///
+    /// # Errors
+    /// When its operands do not fit, or are no constants.
+    pub fn of(operation: OperationRef<'_, '_>) -> Result<Self, String> {
+        let form = Form::of(operation)?;
+        let shape = operand_type(operation, 0)?.static_shape().map_err(|error| error.to_string())?;
+        let sizes: Vec<_> = shape.iter().map(|&size| Some(size as u64)).collect();
+        let targets = form.targets(&sizes)?.ok_or("its scales and sizes are not known when the network is compiled")?;
+        let region = form.region(operation, shape.len())?;
+        let mut axes = Vec::new();
+        for (axis, (target, &size)) in targets.iter().zip(&shape).enumerate() {
+            let Target::Resized { size: output, scale } = *target else { continue };
+            if output > LARGEST_DIMENSION {
+                return Err(format!("resizes dimension {axis} to {output}; at most {LARGEST_DIMENSION} are possible"));
+            }
+            let coordinates = Coordinates { mode: form.coordinates, scale, size, output, region: region[axis] };
+            axes.push(ResizedAxis { axis, size, samples: samples(&coordinates, &form.kernel) });
+        }
+        Ok(Self { axes, extrapolation_value: form.extrapolation_value })
+    }
+}
+
+/// What becomes of a dimension.
+#[derive(Clone, Copy)]
+enum Target {
+    Kept,
+    /// Its new size, and by what its positions are divided.
+    Resized {
+        size: u64,
+        scale: f32,
+    },
+}
+
+/// Attributes and constant operands.
+struct Form {
+    coordinates: &'static str,
+    kernel: Kernel,
+    policy: &'static str,
+    axes: Option<Vec<i64>>,
+    extrapolation_value: f64,
+    scales: Option<Vec<f32>>,
+    /// Whether sizes are asked for, and which.
+    sizes: Option<Option<Vec<i64>>>,
+}
+
+fn choice(operation: OperationRef<'_, '_>, name: &str, choices: &[&'static str]) -> Result<&'static str, String> {
+    let Ok(value) = operation.attribute(name) else { return choices.first().copied().ok_or_else(String::new) };
+    let value = attribute::text(value).unwrap_or_default();
+    let found = choices.iter().copied().find(|choice| *choice == value);
+    found.ok_or_else(|| format!("has {name} '{value}'; possible are {}", choices.join(", ")))
+}
+
+/// The numbers of operand `index`, when it is a constant.
+fn constant_floats(operation: OperationRef<'_, '_>, index: usize) -> Result<Option<Vec<f32>>, String> {
+    let value = operation.operand_at(index).map_err(|error| error.to_string())?;
+    constant_of(value).map(|constant| constant.to_f32s().map_err(|error| error.to_string())).transpose()
+}
+
+fn is_empty(r#type: &TensorType) -> bool {
+    r#type.elements() == Some(0)
+}
+
+impl Form {
+    fn of(operation: OperationRef<'_, '_>) -> Result<Self, String> {
+        let float = |name, default| operation.float_or(name, default).map_err(|error| error.to_string());
+        let flag = |name| operation.boolean_or(name, false).map_err(|error| error.to_string());
+        let with_sizes = operation.operand_count() > 3 && !is_empty(&operand_type(operation, 3)?);
+        if with_sizes != is_empty(&operand_type(operation, 2)?) {
+            return Err("needs either scales or sizes".into());
+        }
+        for index in [1, 2, 3] {
+            let vector = optional_operand_type(operation, index)?.and_then(|r#type| r#type.dimensions);
+            if vector.is_some_and(|dimensions| dimensions.len() != 1) {
+                return Err(format!("has an operand {index} that is not one-dimensional"));
+            }
+        }
+        let given = operation.attribute("axes").is_ok();
+        Ok(Self {
+            coordinates: choice(operation, "coordinate_transformation_mode", COORDINATES)?,
+            kernel: Kernel {
+                mode: choice(operation, "mode", MODES)?,
+                nearest: choice(operation, "nearest_mode", NEAREST)?,
+                cubic: float("cubic_coeff_a", -0.75)?,
+                exclude_outside: flag("exclude_outside")?,
+                antialias: flag("antialias")?,
+            },
+            policy: choice(operation, "keep_aspect_ratio_policy", POLICIES)?,
+            axes: given.then(|| operation.integers("axes").map_err(|error| error.to_string())).transpose()?,
+            extrapolation_value: float("extrapolation_value", 0.0)?,
+            scales: if with_sizes { None } else { constant_floats(operation, 2)? },
+            sizes: if with_sizes { Some(constant_integers(operation, 3)?) } else { None },
+        })
+    }
+
+    fn positions(&self, rank: usize) -> Result<Vec<usize>, String> {
+        let Some(axes) = &self.axes else { return Ok((0..rank).collect()) };
+        let positions = axes.iter().map(|&axis| normalize_axis(axis, rank)).collect::<Result<Vec<_>, _>>()?;
+        match positions.iter().enumerate().find(|(i, position)| positions[..*i].contains(position)) {
+            Some((_, position)) => Err(format!("names axis {position} twice")),
+            None => Ok(positions),
+        }
+    }
+
+    /// What becomes of every dimension; `None` when that is not known.
+    fn targets(&self, sizes: &[Option<u64>]) -> Result<Option<Vec<Target>>, String> {
+        let axes = self.positions(sizes.len())?;
+        let known = match (&self.scales, &self.sizes) {
+            (Some(scales), _) => scales.len(),
+            (None, Some(Some(sizes))) => sizes.len(),
+            _ => return Ok(None),
+        };
+        if known != axes.len() {
+            return Err(format!("has {known} scales or sizes for {} axes", axes.len()));
+        }
+        let Some(inputs) = axes.iter().map(|&axis| sizes[axis]).collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let mut targets = vec![Target::Kept; sizes.len()];
+        for (&axis, target) in axes.iter().zip(self.resized(&inputs)?) {
+            targets[axis] = target;
+        }
+        Ok(Some(targets))
+    }
+
+    /// What becomes of dimensions of these sizes. Sizes and scales are f32 arithmetic, as in onnxruntime.
+    fn resized(&self, inputs: &[u64]) -> Result<Vec<Target>, String> {
+        let target = |size: u64, input: u64, scale: f32| match scale {
+            1.0 if size == input => Target::Kept,
+            _ => Target::Resized { size, scale },
+        };
+        if let Some(scales) = &self.scales {
+            if let Some(scale) = scales.iter().find(|scale| !scale.is_normal() || **scale < 0.0) {
+                return Err(format!("has the scale {scale}, which is not positive"));
+            }
+            return inputs
+                .iter()
+                .zip(scales)
+                .map(|(&input, &scale)| match (scale * input as f32) as u64 {
+                    0 if input > 0 => Err(format!("leaves nothing of a dimension of {input} at the scale {scale}")),
+                    size => Ok(target(size, input, scale)),
+                })
+                .collect();
+        }
+        let sizes = self.sizes.clone().flatten().unwrap_or_default();
+        if sizes.iter().any(|&size| size <= 0) || inputs.contains(&0) {
+            return Err(format!("resizes dimensions of {inputs:?} to {sizes:?}; all must be positive"));
+        }
+        let ratios = sizes.iter().zip(inputs).map(|(&size, &input)| size as f32 / input as f32);
+        let common = match self.policy {
+            "stretch" => None,
+            "not_larger" => ratios.clone().reduce(f32::min),
+            _ => ratios.clone().reduce(f32::max),
+        };
+        let one = |((&size, &input), ratio): ((&i64, &u64), f32)| match common {
+            None => target(size as u64, input, ratio),
+            Some(common) => target((common * input as f32).round() as u64, input, common),
+        };
+        Ok(sizes.iter().zip(inputs).zip(ratios).map(one).collect())
+    }
+
+    /// The region of interest of every dimension, as fractions of it.
+    fn region(&self, operation: OperationRef<'_, '_>, rank: usize) -> Result<Vec<[f32; 2]>, String> {
+        let mut region = vec![[0.0, 1.0]; rank];
+        if self.coordinates != "tf_crop_and_resize" {
+            return Ok(region);
+        }
+        let axes = self.positions(rank)?;
+        let given = constant_floats(operation, 1)?.ok_or("its roi is not known when the network is compiled")?;
+        if given.len() != 2 * axes.len() {
+            return Err(format!(
+                "has a roi of {} numbers for {} axes; it needs twice as many",
+                given.len(),
+                axes.len()
+            ));
+        }
+        for (i, &axis) in axes.iter().enumerate() {
+            region[axis] = [given[i], given[i + axes.len()]];
+        }
+        Ok(region)
+    }
+}
+
+fn resize(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let input = operand_type(operation, 0)?;
+    let form = Form::of(operation)?;
+    if form.coordinates == "tf_crop_and_resize" && operand_type(operation, 1)?.element != Element::F32 {
+        return Err("has a roi that is not f32".into());
+    }
+    let Some(sizes) = input.dimensions else { return one(input.element, None) };
+    let result = match form.targets(&sizes)? {
+        None => {
+            let axes = form.positions(sizes.len())?;
+            sizes.iter().enumerate().map(|(i, size)| size.filter(|_| !axes.contains(&i))).collect()
+        }
+        Some(targets) => sizes
+            .iter()
+            .zip(targets)
+            .map(|(size, target)| match target {
+                Target::Kept => *size,
+                Target::Resized { size, .. } => Some(size),
+            })
+            .collect(),
+    };
+    one(input.element, Some(result))
+}

@@ -1,0 +1,212 @@
+//! Resizing: repeated and picked elements are copies, interpolation is a product with a constant matrix.
+
+use super::layout::{axis_in, form_of, input, rescaled, runs};
+use crate::bpu::lower::{
+    builder::{Builder, Form, int8, shape_in},
+    values::{QuantizedConstant, result},
+};
+use crate::bpu::model::{Operator, TensorId};
+use hb_dialects::{
+    hfloat::{Resize, ResizedAxis, Sample},
+    ir::{OperationAttributes, Scale},
+};
+use melior::ir::OperationRef;
+
+/// Picked elements become at most this many slices; beyond that a matrix of zeros and ones.
+const MOST_SLICES: usize = 8;
+
+/// What happens along one dimension of a tensor `[outer, size, inner]`.
+enum Along {
+    /// Every element this often.
+    Repeat(usize),
+    /// First, step, count.
+    Slices(Vec<(usize, isize, usize)>),
+    /// `[result, size]`.
+    Matrix(QuantizedConstant),
+}
+
+impl Along {
+    fn of(resized: &ResizedAxis) -> Result<Self, String> {
+        let outside = resized.samples.iter().any(|sample| sample.outside);
+        let picked: Option<Vec<usize>> = resized.samples.iter().map(picked).collect();
+        let Some(picked) = picked.filter(|_| !outside) else { return matrix(resized).map(Along::Matrix) };
+        let times = picked.len() / resized.size.max(1);
+        if times > 0 && picked.len() == times * resized.size && picked.iter().enumerate().all(|(i, &p)| p == i / times)
+        {
+            return Ok(Along::Repeat(times));
+        }
+        match runs(&picked) {
+            runs if runs.len() <= MOST_SLICES => Ok(Along::Slices(runs)),
+            _ => matrix(resized).map(Along::Matrix),
+        }
+    }
+
+    /// Elements per element of the result: what shrinks goes first.
+    fn growth(&self, resized: &ResizedAxis) -> f64 {
+        resized.samples.len() as f64 / resized.size.max(1) as f64
+    }
+}
+
+/// The one element that a sample is.
+fn picked(sample: &Sample) -> Option<usize> {
+    match sample.taps.as_slice() {
+        &[(at, 1.0)] => Some(at),
+        _ => None,
+    }
+}
+
+/// The interpolation as int8: exact where a power of two makes all weights whole, else with rows that add up to 127.
+fn matrix(resized: &ResizedAxis) -> Result<QuantizedConstant, String> {
+    let (rows, columns) = (resized.samples.len(), resized.size);
+    let count = rows.checked_mul(columns).filter(|&count| count <= 1 << 24);
+    let count = count.ok_or_else(|| format!("its matrix of {rows} by {columns} is too large"))?;
+    let weights = || resized.samples.iter().filter(|sample| !sample.outside).flat_map(|sample| &sample.taps);
+    let whole = |steps: &f64| weights().all(|(_, weight)| (weight * steps).fract() == 0.0);
+    let steps = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0].into_iter().find(whole).unwrap_or(127.0);
+    let mut integers = vec![0; count];
+    for (row, sample) in integers.chunks_mut(columns.max(1)).zip(&resized.samples) {
+        if sample.outside {
+            continue;
+        }
+        for (at, weight) in shares(&sample.taps, steps) {
+            if let Some(slot) = row.get_mut(at) {
+                *slot += weight;
+            }
+        }
+    }
+    Ok(QuantizedConstant { shape: vec![rows, columns], scale: Scale::PerTensor(1.0 / steps), integers })
+}
+
+/// Weights in `steps` parts whose sum is that of the weights: those that are rounded farthest down get what is left.
+fn shares(taps: &[(usize, f64)], steps: f64) -> Vec<(usize, i32)> {
+    let mut shares: Vec<(usize, i32)> =
+        taps.iter().map(|(at, weight)| (*at, (weight * steps).floor() as i32)).collect();
+    let total = (taps.iter().map(|(_, weight)| weight).sum::<f64>() * steps).round() as i32;
+    let left = total - shares.iter().map(|(_, share)| share).sum::<i32>();
+    let mut order: Vec<usize> = (0..taps.len()).collect();
+    order.sort_by(|&a, &b| (taps[b].1 * steps).fract().total_cmp(&(taps[a].1 * steps).fract()));
+    for &tap in order.iter().take(usize::try_from(left).unwrap_or(0)) {
+        shares[tap].1 += 1;
+    }
+    shares
+}
+
+pub fn resize<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let node = operation.node();
+    let (input, output) = (input(operation)?, result(operation)?);
+    let plan = Resize::of(operation)?;
+    if plan.extrapolation_value != 0.0 && plan.axes.iter().flat_map(|axis| &axis.samples).any(|sample| sample.outside) {
+        return Err(format!("it fills with {} outside of its input; the BPU with 0", plan.extrapolation_value));
+    }
+    let form = if input.shape.len() == 4 { Form::ChannelsLast } else { form_of(builder, &input) };
+    let mut id = builder.tensor(&node, &input, form)?;
+    let mut parts =
+        plan.axes.iter().map(|resized| Ok((resized, Along::of(resized)?))).collect::<Result<Vec<_>, String>>()?;
+    // Of those that grow, the last dimension first: it moves the fewest bytes.
+    parts.sort_by(|(a, x), (b, y)| {
+        x.growth(a).total_cmp(&y.growth(b)).then(axis_in(form, b.axis).cmp(&axis_in(form, a.axis)))
+    });
+    for (resized, along) in &parts {
+        id = resized_along(builder, &node, id, axis_in(form, resized.axis), along, input.scale)?;
+    }
+    let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
+    if builder.shape(id) != shape {
+        return Err(format!("its result has the shape {shape:?}, not {:?}", builder.shape(id)));
+    }
+    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    builder.define(&output, form, id);
+    Ok(())
+}
+
+/// One dimension of a tensor.
+fn resized_along(
+    builder: &mut Builder<'_, '_>,
+    node: &str,
+    from: TensorId,
+    axis: usize,
+    along: &Along,
+    scale: f64,
+) -> Result<TensorId, String> {
+    let shape = builder.shape(from);
+    let product = |sizes: &[usize]| sizes.iter().product::<usize>();
+    let (Some(outer), Some(&size), Some(inner)) =
+        (shape.get(..axis).map(product), shape.get(axis), shape.get(axis + 1..).map(product))
+    else {
+        return Err(format!("its dimension {axis} does not exist"));
+    };
+    let with = |size: usize| {
+        let mut shape = shape.clone();
+        shape[axis] = size;
+        shape
+    };
+    let id = match along {
+        Along::Repeat(1) => return Ok(from),
+        Along::Repeat(times) => {
+            let flat = builder.reshape(node, from, &[outer * size, inner], &int8(scale));
+            let repeated = vec![outer * size, times * inner];
+            let copies = vec![flat; *times];
+            let id = builder.compute(&format!("{node}/repeat"), Operator::Concat { axis: 1 }, &copies, repeated, scale);
+            builder.reshape(node, id, &with(size * times), &int8(scale))
+        }
+        Along::Slices(runs) => {
+            let mut slices = Vec::new();
+            for &(start, step, count) in runs {
+                let (mut starts, mut steps, sizes) = (vec![0; shape.len()], vec![1; shape.len()], with(count));
+                (starts[axis], steps[axis]) = (start, step);
+                let operator = Operator::Slice { starts, steps, sizes: sizes.clone() };
+                slices.push(builder.compute(&format!("{node}/slice"), operator, &[from], sizes, scale));
+            }
+            match slices.as_slice() {
+                [single] => *single,
+                _ => {
+                    let total = runs.iter().map(|run| run.2).sum();
+                    builder.compute(&format!("{node}/concat"), Operator::Concat { axis }, &slices, with(total), scale)
+                }
+            }
+        }
+        Along::Matrix(matrix) => {
+            let rows = matrix.shape.first().copied().unwrap_or(0);
+            let flat = builder.reshape(node, from, &[outer, size, inner], &int8(scale));
+            let matrix = builder.constant(format!("{node}/weights"), matrix, 8);
+            let operator = Operator::MatMul { clamp: None };
+            let id = builder.compute(
+                &format!("{node}/interpolate"),
+                operator,
+                &[matrix, flat],
+                vec![outer, rows, inner],
+                scale,
+            );
+            builder.reshape(node, id, &with(rows), &int8(scale))
+        }
+    };
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(taps: &[(usize, f64)]) -> Sample {
+        Sample { taps: taps.to_vec(), outside: false }
+    }
+
+    #[test]
+    fn shares_keep_the_sum() {
+        let third = 1.0 / 3.0;
+        let parts = shares(&[(0, third), (1, third), (2, third)], 127.0);
+        assert_eq!(parts.iter().map(|part| part.1).sum::<i32>(), 127);
+        assert!(parts.iter().all(|part| (42..=43).contains(&part.1)));
+    }
+
+    #[test]
+    fn forms_of_a_dimension() {
+        let of = |size: usize, samples: Vec<Sample>| Along::of(&ResizedAxis { axis: 0, size, samples }).unwrap();
+        let pick = |at: &[usize]| at.iter().map(|&at| sample(&[(at, 1.0)])).collect::<Vec<_>>();
+        assert!(matches!(of(2, pick(&[0, 0, 0, 1, 1, 1])), Along::Repeat(3)));
+        assert!(matches!(of(6, pick(&[0, 2, 4])), Along::Slices(runs) if runs == [(0, 2, 3)]));
+        let halves = of(2, vec![sample(&[(0, 1.0)]), sample(&[(0, 0.75), (1, 0.25)])]);
+        let Along::Matrix(matrix) = halves else { panic!("interpolation is a matrix") };
+        assert_eq!(matrix.integers, [4, 0, 3, 1]);
+        assert_eq!(matrix.scale, Scale::PerTensor(0.25));
+    }
+}

@@ -1,0 +1,130 @@
+//! Resizing, one dimension after the other: every result is a weighted sum along one dimension, by tables.
+
+use hb_dialects::hfloat::{Resize, ResizedAxis, Sample};
+
+use super::super::array::Array;
+use super::super::element::{Element, Scalar};
+use super::super::error::Error;
+use super::super::expression::{Expression, TensorId, accumulator, axis, constant, index, select};
+use super::super::graph::Combiner;
+use super::Definition;
+use super::node::{Node, Results, axes, wide};
+
+pub(super) const OPERATORS: &[Definition] = &[("hfloat.resize", resize)];
+
+/// Up to this many taps are written out, more are a loop.
+const WRITTEN_OUT: usize = 4;
+
+/// ONNX Resize-19.
+fn resize(node: &mut Node) -> Results {
+    let plan = Resize::of(node.operation).map_err(|reason| node.unsupported(reason))?;
+    let picks = |sample: &Sample| matches!(sample.taps.as_slice(), [(_, 1.0)]);
+    let value = if plan.axes.iter().flat_map(|axis| &axis.samples).all(picks) {
+        picked(node, &plan)?
+    } else {
+        interpolated(node, &plan)?
+    };
+    let value = extrapolated(node, &plan, value)?;
+    node.fill_result(value)
+}
+
+/// Element `tap` of every sample of a dimension.
+fn tap(axis: &ResizedAxis, tap: usize) -> impl Iterator<Item = (usize, f64)> {
+    // A sample with fewer taps takes its first again, times 0.
+    axis.samples.iter().map(move |sample| match (sample.taps.get(tap), sample.taps.first()) {
+        (Some(&tap), _) => tap,
+        (None, first) => (first.map_or(0, |first| first.0), 0.0),
+    })
+}
+
+/// The position of a tap: `tap` is an expression, the element of the result is that of axis `resized.axis`.
+fn position(node: &mut Node, resized: &ResizedAxis, taps: usize, tap_at: Expression) -> Result<Expression, Error> {
+    let positions: Vec<i64> = (0..taps).flat_map(|t| tap(resized, t)).map(|(at, _)| at as i64).collect();
+    let table = node.constant(Array::from_values(&[taps, resized.samples.len()], &positions)?)?;
+    let position = node.graph.load(table, vec![tap_at, axis(resized.axis)]);
+    Ok(position.clamp(0, (resized.size as i64 - 1).max(0)))
+}
+
+/// Every dimension by its first tap, in one go.
+fn picked(node: &mut Node, plan: &Resize) -> Result<Expression, Error> {
+    let input = node.operand(0)?;
+    let mut at = axes(0, node.shape(input)?.len());
+    for resized in &plan.axes {
+        let position = position(node, resized, 1, index(0))?;
+        if let Some(slot) = at.get_mut(resized.axis) {
+            *slot = position;
+        }
+    }
+    Ok(node.graph.load(input, at))
+}
+
+fn interpolated(node: &mut Node, plan: &Resize) -> Result<Expression, Error> {
+    let mut input = node.operand(0)?;
+    if !node.element(input)?.is_float() {
+        return Err(node.unsupported(format!("interpolation of {}; cast to float before", node.element(input)?)));
+    }
+    // What makes the tensor smaller first.
+    let mut order: Vec<&ResizedAxis> = plan.axes.iter().collect();
+    order.sort_by(|a, b| (a.samples.len() * b.size).cmp(&(b.samples.len() * a.size)));
+    for resized in order {
+        input = interpolate(node, input, resized)?;
+    }
+    let rank = node.shape(input)?.len();
+    Ok(node.graph.load(input, axes(0, rank)))
+}
+
+/// The weighted sums along one dimension, as a temporary.
+fn interpolate(node: &mut Node, input: TensorId, resized: &ResizedAxis) -> Result<TensorId, Error> {
+    let mut shape = node.shape(input)?;
+    let rank = shape.len();
+    if let Some(size) = shape.get_mut(resized.axis) {
+        *size = resized.samples.len();
+    }
+    let element = if node.element(input)? == Element::F64 { Element::F64 } else { Element::F32 };
+    let taps = resized.samples.iter().map(|sample| sample.taps.len()).max().unwrap_or(1).max(1);
+    let weights: Vec<f64> = (0..taps).flat_map(|t| tap(resized, t)).map(|(_, weight)| weight).collect();
+    let weights = match element {
+        Element::F64 => Array::from_values(&[taps, resized.samples.len()], &weights)?,
+        _ => {
+            let weights: Vec<f32> = weights.iter().map(|&weight| weight as f32).collect();
+            Array::from_values(&[taps, resized.samples.len()], &weights)?
+        }
+    };
+    let weights = node.constant(weights)?;
+    let product = |node: &mut Node, tap: Expression| -> Result<Expression, Error> {
+        let mut at = axes(0, rank);
+        let position = position(node, resized, taps, tap.clone())?;
+        if let Some(slot) = at.get_mut(resized.axis) {
+            *slot = position;
+        }
+        let value = wide(node.graph.load(input, at)).cast(element);
+        Ok(value * node.graph.load(weights, vec![tap, axis(resized.axis)]))
+    };
+    if taps > WRITTEN_OUT {
+        let body = product(node, axis(rank))?;
+        let output = node.temporary(element, &shape)?;
+        node.reduce_into(output, &[taps], Combiner::Sum, body, accumulator(element))?;
+        return Ok(output);
+    }
+    let mut sum = product(node, index(0))?;
+    for tap in 1..taps {
+        sum = sum + product(node, index(tap as i64))?;
+    }
+    node.fill(&shape, sum)
+}
+
+/// The extrapolation value where a position lies outside.
+fn extrapolated(node: &mut Node, plan: &Resize, value: Expression) -> Result<Expression, Error> {
+    let mut value = value;
+    for resized in &plan.axes {
+        if !resized.samples.iter().any(|sample| sample.outside) {
+            continue;
+        }
+        let outside: Vec<i64> = resized.samples.iter().map(|sample| i64::from(sample.outside)).collect();
+        let table = node.constant(Array::from_values(&[outside.len()], &outside)?)?;
+        let inside = node.graph.load(table, vec![axis(resized.axis)]).equal(index(0));
+        let other = constant(value.element(), Scalar::Float(plan.extrapolation_value));
+        value = select(inside, value, other);
+    }
+    Ok(value)
+}

@@ -1,84 +1,109 @@
 //! A bpu segment of a `.hbm`, decoded and checked, ready for the machine.
 
 use super::executor::ExecutionError;
-use super::machine::Machine;
+use super::fast::Executable;
+use super::machine::{Machine, SimError};
 use super::perf::{Activity, SegmentTimeline};
 use super::runner::buffers;
 use crate::hbm::{Hbm, Segment, SegmentBody};
 use crate::nash::encode::decode;
-use crate::nash::isa::{Engine, Program};
+use crate::nash::isa::Engine;
 use crate::target::Target;
 
 /// The program of a segment with the constants that it loads.
 pub struct BpuRunner {
-    program: Program,
-    constants: Vec<u8>,
+    body: Body,
+    /// Time on the target.
+    microseconds: f64,
+}
+
+enum Body {
+    Fast(Box<Executable>),
+    /// By the scalar definitions.
+    Checked {
+        machine: Box<Machine<'static>>,
+        constants: Vec<u8>,
+    },
 }
 
 fn failed(error: impl ToString) -> ExecutionError {
     ExecutionError(error.to_string())
 }
 
+/// Decodes a segment's program and checks it against the target and against the buffers that the segment binds. The program,
+/// ready to run, and its constants.
+fn machine(hbm: &Hbm, segment: &Segment, target: &Target) -> Result<(Machine<'static>, Vec<u8>), ExecutionError> {
+    let SegmentBody::Bpu(body) = &segment.body else {
+        return Err(failed("it is not a bpu segment"));
+    };
+    let program = decode(hbm.section(body.program_section)).map_err(failed)?;
+    for (what, indices, regions) in
+        [("input", &segment.inputs, &program.inputs), ("output", &segment.outputs, &program.outputs)]
+    {
+        let bound: Vec<u64> = buffers(hbm.manifest(), indices).iter().map(|buffer| buffer.bytes as u64).collect();
+        if bound != *regions {
+            let detail = format!("its {what} buffers have {bound:?} bytes, its program takes {regions:?}");
+            return Err(failed(detail));
+        }
+    }
+    if program.workspace != body.workspace_bytes as u64 {
+        let (file, program) = (body.workspace_bytes, program.workspace);
+        return Err(failed(format!("its workspace has {file} bytes, its program takes {program}")));
+    }
+    let constants = body.constants_section.map(|section| hbm.section(section).to_vec()).unwrap_or_default();
+    if program.constants != constants.len() as u64 {
+        let (file, program) = (constants.len(), program.constants);
+        return Err(failed(format!("its constants have {file} bytes, its program takes {program}")));
+    }
+    let machine = Machine::owning(program, target.clone()).map_err(failed)?;
+    Ok((machine, constants))
+}
+
 impl BpuRunner {
-    /// Decodes the segment's program and checks it against the target and against the buffers that the segment binds.
-    /// With `check_races` it also looks for races; these depend on the program alone, so once is enough.
+    /// Makes a segment ready to run. With `check_races` it also looks for races, which depend on the program alone, so once is
+    /// enough; runs then follow the scalar definitions instead of the fast kernels.
     pub fn new(hbm: &Hbm, segment: &Segment, target: &Target, check_races: bool) -> Result<Self, ExecutionError> {
-        let SegmentBody::Bpu(body) = &segment.body else {
-            return Err(failed("it is not a bpu segment"));
-        };
-        let program = decode(hbm.section(body.program_section)).map_err(failed)?;
-        for (what, indices, regions) in
-            [("input", &segment.inputs, &program.inputs), ("output", &segment.outputs, &program.outputs)]
-        {
-            let bound: Vec<u64> = buffers(hbm.manifest(), indices).iter().map(|buffer| buffer.bytes as u64).collect();
-            if bound != *regions {
-                let detail = format!("its {what} buffers have {bound:?} bytes, its program takes {regions:?}");
-                return Err(failed(detail));
-            }
-        }
-        if program.workspace != body.workspace_bytes as u64 {
-            let (file, program) = (body.workspace_bytes, program.workspace);
-            return Err(failed(format!("its workspace has {file} bytes, its program takes {program}")));
-        }
-        let constants = body.constants_section.map(|section| hbm.section(section).to_vec()).unwrap_or_default();
-        if program.constants != constants.len() as u64 {
-            let (file, program) = (constants.len(), program.constants);
-            return Err(failed(format!("its constants have {file} bytes, its program takes {program}")));
-        }
-        let machine = Machine::new(&program, target).map_err(failed)?;
-        if check_races {
+        let (machine, constants) = machine(hbm, segment, target)?;
+        let microseconds = machine.report().seconds * 1e6;
+        let body = if check_races {
             machine.check_races().map_err(failed)?;
-        }
-        Ok(Self { program, constants })
+            Body::Checked { machine: Box::new(machine), constants }
+        } else {
+            Body::Fast(Box::new(Executable::new(machine, constants).map_err(failed)?))
+        };
+        Ok(Self { body, microseconds })
     }
 
     /// Runs the program once: the bytes of its outputs, and the microseconds that the target would take.
-    pub fn run(&self, inputs: &[&[u8]], target: &Target) -> Result<(Vec<Vec<u8>>, f64), ExecutionError> {
-        let machine = Machine::new(&self.program, target).map_err(failed)?;
-        let outputs = machine.run(inputs, &self.constants).map_err(failed)?;
-        Ok((outputs, machine.report().seconds * 1e6))
+    pub fn run(&self, inputs: &[&[u8]]) -> Result<(Vec<Vec<u8>>, f64), ExecutionError> {
+        let outputs: Result<_, SimError> = match &self.body {
+            Body::Fast(executable) => executable.run(inputs),
+            Body::Checked { machine, constants } => machine.run(inputs, constants),
+        };
+        Ok((outputs.map_err(failed)?, self.microseconds))
     }
+}
 
-    /// When each instruction works.
-    pub fn timeline(&self, segment: &str, target: &Target) -> Result<SegmentTimeline, ExecutionError> {
-        let report = Machine::new(&self.program, target).map_err(failed)?.report();
-        let activities = self.program.instructions.iter().zip(&report.spans).map(|(instruction, span)| {
-            let engine = instruction.engine();
-            let bytes = instruction.operation.cost(target).ddr_bytes;
-            Activity {
-                engine,
-                source: instruction.source as usize,
-                start: span.start,
-                end: span.end,
-                loaded: if engine == Engine::Load { bytes } else { 0 },
-                stored: if engine == Engine::Store { bytes } else { 0 },
-            }
-        });
-        Ok(SegmentTimeline {
-            segment: segment.to_owned(),
-            names: self.program.names.clone(),
-            activities: activities.collect(),
-            cycles: report.cycles,
-        })
-    }
+/// When each instruction of a segment works.
+pub fn timeline(hbm: &Hbm, segment: &Segment, target: &Target) -> Result<SegmentTimeline, ExecutionError> {
+    let (machine, _) = machine(hbm, segment, target)?;
+    let (program, report) = (machine.program(), machine.report());
+    let activities = program.instructions.iter().zip(&report.spans).map(|(instruction, span)| {
+        let engine = instruction.engine();
+        let bytes = instruction.operation.cost(target).ddr_bytes;
+        Activity {
+            engine,
+            source: instruction.source as usize,
+            start: span.start,
+            end: span.end,
+            loaded: if engine == Engine::Load { bytes } else { 0 },
+            stored: if engine == Engine::Store { bytes } else { 0 },
+        }
+    });
+    Ok(SegmentTimeline {
+        segment: segment.name.clone(),
+        names: program.names.clone(),
+        activities: activities.collect(),
+        cycles: report.cycles,
+    })
 }

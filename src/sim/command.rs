@@ -49,7 +49,8 @@ struct InferArguments {
     /// Samples that run at the same time; 0 for one per core. With 1, a sample uses all cores where it can.
     #[arg(long, default_value_t = 0, value_name = "N")]
     jobs: usize,
-    /// Also look for races between engines: bytes read or overwritten without an event that orders it. Slow.
+    /// Look for races between engines, bytes read or overwritten without an event that orders it, and compute with the scalar
+    /// definitions instead of the fast kernels, whose results are the same. Slow.
     #[arg(long)]
     check_races: bool,
     /// Print what was done as JSON.

@@ -4,6 +4,7 @@ pub mod array;
 mod bpu_segment;
 pub mod command;
 pub mod executor;
+pub mod fast;
 pub mod infer;
 pub mod inputs;
 pub mod machine;

@@ -1,7 +1,7 @@
 //! Runs a `.hbm`: binds buffers, then walks its segments in order.
 
 use super::array::Array;
-use super::bpu_segment::BpuRunner;
+use super::bpu_segment::{BpuRunner, timeline};
 use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
 use super::perf::SegmentTimeline;
 use crate::hbm::{Buffer, Hbm, Manifest, Segment, SegmentBody, TensorDescription};
@@ -120,7 +120,7 @@ impl Runner {
                 segment.inputs.iter().filter_map(|index| memory.get(*index)).map(Vec::as_slice).collect();
             let outputs = match runner {
                 SegmentRunner::Bpu(bpu) => {
-                    let (outputs, time) = bpu.run(&inputs, &self.target).map_err(located)?;
+                    let (outputs, time) = bpu.run(&inputs).map_err(located)?;
                     latency += time;
                     outputs
                 }
@@ -192,9 +192,7 @@ impl ModelExecutor for Runner {
 pub fn timelines(hbm: &Hbm, target: &Target) -> Result<Vec<SegmentTimeline>, RunnerError> {
     let bpu = hbm.manifest().segments.iter().filter(|segment| matches!(segment.body, SegmentBody::Bpu(_)));
     bpu.map(|segment| {
-        BpuRunner::new(hbm, segment, target, false)
-            .and_then(|runner| runner.timeline(&segment.name, target))
-            .map_err(|source| RunnerError::Segment { segment: segment.name.clone(), source })
+        timeline(hbm, segment, target).map_err(|source| RunnerError::Segment { segment: segment.name.clone(), source })
     })
     .collect()
 }

@@ -1,27 +1,21 @@
 //! What each instruction does to memory.
 
 use crate::nash::isa::{Copy, Fill, Load, Operation, Program, Region, Store};
-use crate::target::Target;
 
 use super::memory::{Fault, Place};
 use super::{SimError, convolution, elementwise, pool};
 
-/// The memories during a run.
-pub(super) struct State<'a> {
-    l1m: Vec<u8>,
+/// DDR during a run.
+pub(in crate::sim) struct Regions<'a> {
     inputs: &'a [&'a [u8]],
     constants: &'a [u8],
     workspace: Vec<u8>,
     pub outputs: Vec<Vec<u8>>,
 }
 
-impl<'a> State<'a> {
-    pub fn new(
-        program: &Program,
-        target: &Target,
-        inputs: &'a [&'a [u8]],
-        constants: &'a [u8],
-    ) -> Result<State<'a>, SimError> {
+impl<'a> Regions<'a> {
+    /// The workspace and the outputs begin as zeros.
+    pub fn new(program: &Program, inputs: &'a [&'a [u8]], constants: &'a [u8]) -> Result<Regions<'a>, SimError> {
         if inputs.len() != program.inputs.len() {
             return Err(SimError::InputCount { expected: program.inputs.len(), found: inputs.len() });
         }
@@ -30,61 +24,68 @@ impl<'a> State<'a> {
         }
         same_size(|| "constants".to_string(), program.constants, constants.len())?;
         let outputs = program.outputs.iter().enumerate();
-        Ok(State {
-            l1m: zeros("l1m", target.l1m_bytes())?,
-            inputs,
-            constants,
-            workspace: zeros("workspace", program.workspace)?,
-            outputs: outputs
-                .map(|(index, bytes)| zeros(&format!("output{index}"), *bytes))
-                .collect::<Result<_, _>>()?,
-        })
+        let outputs =
+            outputs.map(|(index, bytes)| zeros(&format!("output{index}"), *bytes)).collect::<Result<_, _>>()?;
+        Ok(Regions { inputs, constants, workspace: zeros("workspace", program.workspace)?, outputs })
     }
 
-    /// Executes one instruction.
-    pub fn execute(&mut self, operation: &Operation) -> Result<(), Fault> {
-        let l1m = &mut self.l1m;
-        match operation {
-            Operation::Load(o) => self.load(o),
-            Operation::Store(o) => self.store(o),
-            Operation::Convolution(o) => convolution::convolution(l1m, o),
-            Operation::Add(o) => elementwise::add(l1m, o),
-            Operation::Mul(o) => elementwise::mul(l1m, o),
-            Operation::Requantize(o) => elementwise::requantize(l1m, o),
-            Operation::Lookup(o) => elementwise::lookup(l1m, o),
-            Operation::MaxPool(o) => pool::max_pool(l1m, o),
-            Operation::AveragePool(o) => pool::average_pool(l1m, o),
-            Operation::Copy(o) => copy(l1m, o),
-            Operation::Fill(o) => fill(l1m, o),
-            Operation::Quantize(o) => elementwise::quantize(l1m, o),
-            Operation::Dequantize(o) => elementwise::dequantize(l1m, o),
-        }
-    }
-
-    fn load(&mut self, o: &Load) -> Result<(), Fault> {
-        let region = o.source.region;
-        let memory: Option<&[u8]> = match region {
+    pub fn readable(&self, region: Region) -> Result<&[u8], Fault> {
+        let memory = match region {
             Region::Input(index) => self.inputs.get(usize::from(index)).copied(),
             Region::Output(index) => self.outputs.get(usize::from(index)).map(Vec::as_slice),
             Region::Constants => Some(self.constants),
-            Region::Workspace => Some(&self.workspace),
+            Region::Workspace => Some(self.workspace.as_slice()),
         };
-        let memory = memory.ok_or_else(|| format!("the program has no {region}"))?;
-        let packed = Place::in_ddr(&o.source, &o.shape, o.element_bytes.into())?.pack(memory)?;
-        Place::new(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, &mut self.l1m)
+        memory.ok_or_else(|| format!("the program has no {region}"))
     }
 
-    fn store(&mut self, o: &Store) -> Result<(), Fault> {
-        let region = o.destination.region;
+    pub fn writable(&mut self, region: Region) -> Result<&mut [u8], Fault> {
         let memory = match region {
             Region::Output(index) => self.outputs.get_mut(usize::from(index)),
             Region::Workspace => Some(&mut self.workspace),
             Region::Input(_) | Region::Constants => None,
         };
-        let memory = memory.ok_or_else(|| format!("{region} cannot be written"))?;
-        let packed = Place::new(&o.source, &o.shape, o.element_bytes.into())?.pack(&self.l1m)?;
-        Place::in_ddr(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, memory)
+        memory.map(Vec::as_mut_slice).ok_or_else(|| format!("{region} cannot be written"))
     }
+}
+
+/// Executes one instruction.
+pub(super) fn execute(l1m: &mut [u8], regions: &mut Regions<'_>, operation: &Operation) -> Result<(), Fault> {
+    match operation {
+        Operation::Load(o) => load(l1m, regions, o),
+        Operation::Store(o) => store(l1m, regions, o),
+        _ => in_l1m(l1m, operation),
+    }
+}
+
+/// Executes one instruction that does not reach DDR.
+pub(super) fn in_l1m(l1m: &mut [u8], operation: &Operation) -> Result<(), Fault> {
+    match operation {
+        Operation::Load(_) | Operation::Store(_) => Err("a transfer needs DDR".to_string()),
+        Operation::Convolution(o) => convolution::convolution(l1m, o),
+        Operation::Add(o) => elementwise::add(l1m, o),
+        Operation::Mul(o) => elementwise::mul(l1m, o),
+        Operation::Requantize(o) => elementwise::requantize(l1m, o),
+        Operation::Lookup(o) => elementwise::lookup(l1m, o),
+        Operation::MaxPool(o) => pool::max_pool(l1m, o),
+        Operation::AveragePool(o) => pool::average_pool(l1m, o),
+        Operation::Copy(o) => copy(l1m, o),
+        Operation::Fill(o) => fill(l1m, o),
+        Operation::Quantize(o) => elementwise::quantize(l1m, o),
+        Operation::Dequantize(o) => elementwise::dequantize(l1m, o),
+    }
+}
+
+fn load(l1m: &mut [u8], regions: &Regions<'_>, o: &Load) -> Result<(), Fault> {
+    let memory = regions.readable(o.source.region)?;
+    let packed = Place::in_ddr(&o.source, &o.shape, o.element_bytes.into())?.pack(memory)?;
+    Place::new(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, l1m)
+}
+
+fn store(l1m: &[u8], regions: &mut Regions<'_>, o: &Store) -> Result<(), Fault> {
+    let memory = regions.writable(o.destination.region)?;
+    let packed = Place::new(&o.source, &o.shape, o.element_bytes.into())?.pack(l1m)?;
+    Place::in_ddr(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, memory)
 }
 
 fn copy(l1m: &mut [u8], o: &Copy) -> Result<(), Fault> {
@@ -110,7 +111,7 @@ fn same_size(region: impl Fn() -> String, expected: u64, found: usize) -> Result
 /// Zeroed memory of a size that a file asked for: its absence is an error, not an abort.
 ///
 /// Asking first and allocating then keeps pages that the program never touches from being touched by zeroing them.
-fn zeros(region: &str, bytes: u64) -> Result<Vec<u8>, SimError> {
+pub(in crate::sim) fn zeros(region: &str, bytes: u64) -> Result<Vec<u8>, SimError> {
     let none = || SimError::NoMemory { region: region.to_string(), bytes };
     let size = usize::try_from(bytes).map_err(|_| none())?;
     Vec::<u8>::new().try_reserve_exact(size).map_err(|_| none())?;

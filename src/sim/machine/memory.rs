@@ -5,7 +5,7 @@
 use crate::nash::isa::{DdrView, ElementType, RANK, View};
 
 /// Why an operand could not be reached; becomes part of a [`super::SimError`].
-pub(super) type Fault = String;
+pub(in crate::sim) type Fault = String;
 
 /// Where the elements of an operand lie.
 pub(super) struct Place {

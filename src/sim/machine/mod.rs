@@ -13,16 +13,20 @@ mod pool;
 mod race;
 mod schedule;
 
-use crate::nash::isa::{Engine, Program};
+use std::borrow::Cow;
+
+use crate::nash::isa::{Engine, Operation, Program};
 use crate::target::Target;
 
 pub use error::{Actor, SimError};
+pub(super) use execute::{Regions, zeros};
+pub(super) use memory::Fault;
 pub use schedule::Span;
 
 /// A program on a target, ready to run.
 pub struct Machine<'a> {
-    program: &'a Program,
-    target: &'a Target,
+    program: Cow<'a, Program>,
+    target: Cow<'a, Target>,
     schedule: schedule::Schedule,
 }
 
@@ -51,14 +55,50 @@ impl<'a> Machine<'a> {
     /// # Errors
     /// When the program is not valid for the target, or an instruction can never start.
     pub fn new(program: &'a Program, target: &'a Target) -> Result<Machine<'a>, SimError> {
-        program.validate(target)?;
-        let schedule = schedule::schedule(program, target)?;
+        Machine::of(Cow::Borrowed(program), Cow::Borrowed(target))
+    }
+
+    /// As [`Machine::new`], for a program that the machine keeps.
+    ///
+    /// # Errors
+    /// As [`Machine::new`].
+    pub fn owning(program: Program, target: Target) -> Result<Machine<'static>, SimError> {
+        Machine::of(Cow::Owned(program), Cow::Owned(target))
+    }
+
+    fn of<'b>(program: Cow<'b, Program>, target: Cow<'b, Target>) -> Result<Machine<'b>, SimError> {
+        program.validate(&target)?;
+        let schedule = schedule::schedule(&program, &target)?;
         Ok(Machine { program, target, schedule })
+    }
+
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Positions of the instructions in an order that respects queues and waits.
+    pub(super) fn order(&self) -> &[usize] {
+        &self.schedule.order
+    }
+
+    /// Why the instruction at a position failed.
+    pub(super) fn fault(&self, position: usize, reason: Fault) -> SimError {
+        let instruction = self.program.instructions.get(position);
+        SimError::Execution {
+            position,
+            mnemonic: instruction.map_or("", |instruction| instruction.operation.mnemonic()),
+            source_name: instruction.map_or("", |instruction| self.program.source_name(instruction)).to_string(),
+            reason,
+        }
     }
 
     /// Predicted time. Needs no data.
     pub fn report(&self) -> Report {
-        let (program, target) = (self.program, self.target);
+        let (program, target) = (&*self.program, &*self.target);
         let (cycles, overhead_cycles) = (self.schedule.cycles(), target.run_overhead_cycles());
         let mut report = Report {
             cycles,
@@ -91,10 +131,11 @@ impl<'a> Machine<'a> {
     /// # Errors
     /// At the first such bytes; names both instructions.
     pub fn check_races(&self) -> Result<(), SimError> {
-        race::check(self.program, &self.schedule.order)
+        race::check(&self.program, &self.schedule.order)
     }
 
-    /// Executes the program on data: one slice per input region, and the constants. Gives the output regions.
+    /// Executes the program on data, by the scalar definitions: one slice per input region, and the constants. Gives the
+    /// output regions.
     ///
     /// L1M and the workspace begin as zeros; a program without races and without reads of unwritten bytes cannot tell.
     ///
@@ -102,19 +143,21 @@ impl<'a> Machine<'a> {
     /// When a slice has another size than its region, memory for the workspace is not to be had, or a parameter that
     /// lies in the data is out of range.
     pub fn run(&self, inputs: &[&[u8]], constants: &[u8]) -> Result<Vec<Vec<u8>>, SimError> {
-        let mut state = execute::State::new(self.program, self.target, inputs, constants)?;
+        let mut regions = Regions::new(&self.program, inputs, constants)?;
+        let mut l1m = zeros("l1m", self.target.l1m_bytes())?;
         for &position in &self.schedule.order {
             let Some(instruction) = self.program.instructions.get(position) else { continue };
-            state.execute(&instruction.operation).map_err(|reason| SimError::Execution {
-                position,
-                mnemonic: instruction.operation.mnemonic(),
-                source_name: self.program.source_name(instruction).to_string(),
-                reason,
-            })?;
+            let done = execute::execute(&mut l1m, &mut regions, &instruction.operation);
+            done.map_err(|reason| self.fault(position, reason))?;
         }
-        Ok(state.outputs)
+        Ok(regions.outputs)
+    }
+
+    /// Executes one instruction that does not reach DDR.
+    pub(super) fn execute_in_l1m(l1m: &mut [u8], operation: &Operation) -> Result<(), Fault> {
+        execute::in_l1m(l1m, operation)
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

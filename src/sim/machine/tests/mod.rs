@@ -8,9 +8,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::nash::encode::{decode, encode};
 use crate::nash::isa::*;
+use crate::sim::fast::Executable;
+use crate::sim::fast::kernel::Level;
 
 /// L1M of the test target, in bytes.
-const L1M: usize = 8192;
+pub(in crate::sim) const L1M: usize = 8192;
 
 fn target() -> Target {
     Target::named_with_overrides("nash-e", &[("local_memory.bytes", "8192")]).unwrap()
@@ -37,8 +39,9 @@ fn store_all() -> Store {
     Store { shape: ALL_OF_L1M, element_bytes: 1, source: View::new(0, [0, 0, 0, 0, 0, 1]), destination }
 }
 
-/// Fills L1M with an image, executes one operation, gives L1M back.
-fn try_execute(operation: impl Into<Operation>, image: &[u8]) -> Result<Vec<u8>, SimError> {
+/// Fills L1M with an image, executes one operation, gives L1M back. Fast kernels of every level must do the same, whether the
+/// image is data or constants.
+pub(in crate::sim) fn try_execute(operation: impl Into<Operation>, image: &[u8]) -> Result<Vec<u8>, SimError> {
     let operation = operation.into();
     let engine = operation.engine();
     let mut program = program(vec![
@@ -53,7 +56,25 @@ fn try_execute(operation: impl Into<Operation>, image: &[u8]) -> Result<Vec<u8>,
     let target = target();
     let machine = Machine::new(&program, &target)?;
     machine.check_races()?;
-    Ok(machine.run(&[&padded], &[])?.remove(0))
+    let expected = machine.run(&[&padded], &[]);
+    let mut constant = program.clone();
+    (constant.inputs, constant.constants) = (vec![], L1M as u64);
+    if let Operation::Load(load) = &mut constant.instructions[0].operation {
+        load.source.region = Region::Constants;
+    }
+    for level in Level::available() {
+        let run = |program: &Program, inputs: &[&[u8]], constants: &[u8]| {
+            let machine = Machine::owning(program.clone(), target.clone())?;
+            let executable = Executable::for_level(machine, constants.to_vec(), level)?;
+            let first = executable.run(inputs)?;
+            // Memories are used again.
+            assert_eq!(executable.run(inputs)?, first);
+            Ok(first)
+        };
+        assert_eq!(run(&program, &[&padded], &[]), expected, "data, {level:?}");
+        assert_eq!(run(&constant, &[], &padded), expected, "constants, {level:?}");
+    }
+    Ok(expected?.remove(0))
 }
 
 fn execute(operation: impl Into<Operation>, image: &[u8]) -> Vec<u8> {
@@ -268,7 +289,13 @@ proptest! {
         if let Ok(machine) = Machine::new(&program, &target) {
             let _ = machine.check_races();
             let _ = machine.report();
-            let _ = machine.run(&[&multipliers()], &[]);
+            let result = machine.run(&[&multipliers()], &[]);
+            let fast = Machine::owning(program.clone(), target.clone()).and_then(|machine| Executable::new(machine, vec![]));
+            // Other inputs than the program says are refused alike.
+            let fast = fast.and_then(|fast| fast.run(&[&multipliers()]));
+            if program.constants == 0 {
+                prop_assert_eq!(fast, result);
+            }
         }
         let _ = crate::nash::disassemble::disassemble(&program);
     }

@@ -1,0 +1,100 @@
+//! VAE and VPU: one output element from the input elements in the same place.
+
+use crate::nash::isa::{Add, Dequantize, ElementType, Lookup, Mul, Quantize, RANK, Requantize, View};
+use crate::numerics::{self, Clamp, LookupTable, Multiplier, SumMultipliers};
+use crate::sim::machine::Fault;
+
+use super::kernel::{Level, lanes};
+use super::walk::{CHUNK, Layout, Line, Walk, chunks};
+
+/// An operand and its element type.
+type Typed<'a> = (&'a View, ElementType);
+
+/// Computes the output from one operand, some elements at a time.
+fn map(
+    memory: &mut [u8],
+    level: Level,
+    shape: &[u32; RANK],
+    [input, output]: [Typed<'_>; 2],
+    compute: impl Fn(&mut [i32]),
+) -> Result<(), Fault> {
+    let walk = Walk::new(shape, [Layout::from(input.0), Layout::from(output.0)])?;
+    let mut values = [0; CHUNK];
+    walk.for_each(|[from, to]| {
+        let from = Line { start: from, step: walk.steps[0], element: input.1 };
+        let to = Line { start: to, step: walk.steps[1], element: output.1 };
+        chunks(walk.length, |first, count| {
+            let values = &mut values[..count];
+            from.read(level, memory, first, values)?;
+            compute(values);
+            to.write(level, memory, first, values)
+        })
+    })
+}
+
+/// Computes the output from two operands, some elements at a time; the first is replaced by the result.
+fn join(
+    memory: &mut [u8],
+    level: Level,
+    shape: &[u32; RANK],
+    [a, b, output]: [Typed<'_>; 3],
+    compute: impl Fn(&mut [i32], &[i32]),
+) -> Result<(), Fault> {
+    let walk = Walk::new(shape, [a, b, output].map(|operand| Layout::from(operand.0)))?;
+    let (mut first_values, mut second_values) = ([0; CHUNK], [0; CHUNK]);
+    walk.for_each(|[start_a, start_b, start_output]| {
+        let line_a = Line { start: start_a, step: walk.steps[0], element: a.1 };
+        let line_b = Line { start: start_b, step: walk.steps[1], element: b.1 };
+        let line_output = Line { start: start_output, step: walk.steps[2], element: output.1 };
+        chunks(walk.length, |first, count| {
+            let (a, b) = (&mut first_values[..count], &mut second_values[..count]);
+            line_a.read(level, memory, first, a)?;
+            line_b.read(level, memory, first, b)?;
+            compute(a, b);
+            line_output.write(level, memory, first, a)
+        })
+    })
+}
+
+pub(super) fn add(memory: &mut [u8], level: Level, o: &Add) -> Result<(), Fault> {
+    let multipliers = SumMultipliers { lhs: o.multiplier_a, rhs: o.multiplier_b, shift: o.shift };
+    let operands = [(&o.a, o.a_element), (&o.b, o.b_element), (&o.output, o.output_element)];
+    join(memory, level, &o.shape, operands, |a, b| lanes::add(level, a, b, multipliers, o.clamp))
+}
+
+pub(super) fn mul(memory: &mut [u8], level: Level, o: &Mul) -> Result<(), Fault> {
+    let multiplier = Multiplier { mantissa: o.mantissa, shift: o.shift };
+    let operands = [(&o.a, o.a_element), (&o.b, o.b_element), (&o.output, o.output_element)];
+    join(memory, level, &o.shape, operands, |a, b| {
+        lanes::multiply(level, a, b);
+        lanes::rescale(level, a, multiplier, o.clamp);
+    })
+}
+
+pub(super) fn requantize(memory: &mut [u8], level: Level, o: &Requantize) -> Result<(), Fault> {
+    let multiplier = Multiplier { mantissa: o.mantissa, shift: o.shift };
+    let operands = [(&o.input, o.input_element), (&o.output, o.output_element)];
+    map(memory, level, &o.shape, operands, |values| lanes::rescale(level, values, multiplier, o.clamp))
+}
+
+pub(super) fn lookup(memory: &mut [u8], level: Level, o: &Lookup) -> Result<(), Fault> {
+    let line = Line { start: o.table.address as usize, step: i64::from(o.table.strides[0]), element: ElementType::I8 };
+    let mut entries = [0; 256];
+    line.read(level, memory, 0, &mut entries).ok_or_else(super::walk::outside)?;
+    let table: LookupTable = entries.map(|entry| entry as i8);
+    let operands = [(&o.input, ElementType::I8), (&o.output, ElementType::I8)];
+    map(memory, level, &o.shape, operands, |values| {
+        values.iter_mut().for_each(|value| *value = numerics::lookup(&table, *value as i8).into());
+    })
+}
+
+pub(super) fn quantize(memory: &mut [u8], level: Level, o: &Quantize) -> Result<(), Fault> {
+    let clamp = if o.output_element == ElementType::I8 { Clamp::I8 } else { Clamp::I16 };
+    let operands = [(&o.input, ElementType::F32), (&o.output, o.output_element)];
+    map(memory, level, &o.shape, operands, |values| lanes::quantize(level, values, o.scale, clamp))
+}
+
+pub(super) fn dequantize(memory: &mut [u8], level: Level, o: &Dequantize) -> Result<(), Fault> {
+    let operands = [(&o.input, o.input_element), (&o.output, ElementType::F32)];
+    map(memory, level, &o.shape, operands, |values| lanes::dequantize(level, values, o.scale))
+}

@@ -1,0 +1,272 @@
+//! Loops over neighbouring values, written once and compiled for every [`Level`]: the compiler makes vectors of them.
+
+use super::{Instructions, Level};
+use crate::numerics::{Clamp, Multiplier, SumMultipliers};
+
+/// Declares loops that are compiled for every level; each takes the level first.
+macro_rules! compiled_per_level {
+    ($( $(#[doc = $about:literal])* pub fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block )*) => { $(
+        $(#[doc = $about])*
+        pub fn $name(level: Level, $($argument: $type),*) {
+            #[inline(always)]
+            fn portable($($argument: $type),*) $body
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2")]
+            fn avx2($($argument: $type),*) {
+                portable($($argument),*);
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+            fn avx512($($argument: $type),*) {
+                portable($($argument),*);
+            }
+            match level.0 {
+                Instructions::Portable => portable($($argument),*),
+                // SAFETY: a level exists only where the processor has its instructions.
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx2 => unsafe { avx2($($argument),*) },
+                // SAFETY: as before.
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx512Vnni => unsafe { avx512($($argument),*) },
+            }
+        }
+    )* };
+}
+
+/// What [`round`] adds to a value before it shifts: half of `2^shift` less 1; 0 for shift 0.
+pub fn below_half(shift: u32) -> i64 {
+    if shift == 0 { 0 } else { (1 << (shift.min(62) - 1)) - 1 }
+}
+
+/// [`crate::numerics::round_half_even_shift`] for shifts to 62 and |value| <= 2^62.
+///
+/// One below a half, and one more where the floor is odd, makes the floor of the sum the nearest, ties to even.
+#[inline(always)]
+fn round(value: i64, shift: u32, below_half: i64) -> i64 {
+    let floor = value >> shift;
+    (value + below_half + (floor & i64::from(shift != 0))) >> shift
+}
+
+#[inline(always)]
+fn clamped(value: i64, clamp: Clamp) -> i32 {
+    // Between two i32 bounds, so the conversion keeps the value.
+    value.max(clamp.low.into()).min(clamp.high.into()) as i32
+}
+
+/// How the sums of some output channels become results, one element per channel in each slice.
+#[derive(Clone, Copy)]
+pub struct Channels<'a> {
+    pub bias: &'a [i32],
+    pub mantissa: &'a [i32],
+    /// At most 62.
+    pub shift: &'a [u32],
+    /// [`below_half`] of the shift.
+    pub below_half: &'a [i64],
+}
+
+compiled_per_level! {
+    /// `clamp(rescale(sum + bias))` per channel, as i8; as many as `results` takes.
+    pub fn finish_i8(sums: &[i32], channels: Channels<'_>, clamp: Clamp, results: &mut [u8]) {
+        let count = results.len();
+        let (sums, bias) = (&sums[..count], &channels.bias[..count]);
+        let (mantissa, shift) = (&channels.mantissa[..count], &channels.shift[..count]);
+        let below_half = &channels.below_half[..count];
+        for index in 0..count {
+            let product = i64::from(sums[index].wrapping_add(bias[index])) * i64::from(mantissa[index]);
+            results[index] = clamped(round(product, shift[index], below_half[index]), clamp) as u8;
+        }
+    }
+
+    /// `clamp(rescale(sum + bias))` per channel, in place.
+    pub fn finish(sums: &mut [i32], channels: Channels<'_>, clamp: Clamp) {
+        let count = sums.len();
+        let (bias, mantissa) = (&channels.bias[..count], &channels.mantissa[..count]);
+        let (shift, below_half) = (&channels.shift[..count], &channels.below_half[..count]);
+        for index in 0..count {
+            let product = i64::from(sums[index].wrapping_add(bias[index])) * i64::from(mantissa[index]);
+            sums[index] = clamped(round(product, shift[index], below_half[index]), clamp);
+        }
+    }
+
+    /// `clamp(rescale(value))`.
+    pub fn rescale(values: &mut [i32], multiplier: Multiplier, clamp: Clamp) {
+        let half = below_half(multiplier.shift);
+        for value in values {
+            *value = clamped(round(i64::from(*value) * i64::from(multiplier.mantissa), multiplier.shift, half), clamp);
+        }
+    }
+
+    /// `clamp((a · lhs + b · rhs) / 2^shift)`, for operands of at most 16 bits.
+    pub fn add(a: &mut [i32], b: &[i32], multipliers: SumMultipliers, clamp: Clamp) {
+        let half = below_half(multipliers.shift);
+        for (a, b) in a.iter_mut().zip(b) {
+            let sum = i64::from(*a) * i64::from(multipliers.lhs) + i64::from(*b) * i64::from(multipliers.rhs);
+            *a = clamped(round(sum, multipliers.shift, half), clamp);
+        }
+    }
+
+    /// `a · b`, for operands of at most 16 bits.
+    pub fn multiply(a: &mut [i32], b: &[i32]) {
+        a.iter_mut().zip(b).for_each(|(a, b)| *a = a.wrapping_mul(*b));
+    }
+
+    /// `a + b`, wrapping.
+    pub fn sum(a: &mut [i32], b: &[i32]) {
+        a.iter_mut().zip(b).for_each(|(a, b)| *a = a.wrapping_add(*b));
+    }
+
+    /// The larger of `a` and `b`.
+    pub fn maximum(a: &mut [i32], b: &[i32]) {
+        a.iter_mut().zip(b).for_each(|(a, b)| *a = (*a).max(*b));
+    }
+
+    /// [`crate::numerics::quantize`] of the floats that the values are the bits of.
+    pub fn quantize(values: &mut [i32], scale: f32, clamp: Clamp) {
+        // Limits of i8 and i16 are floats exactly.
+        let (low, high) = (clamp.low as f32, clamp.high as f32);
+        for value in values {
+            let rounded = (f32::from_bits(*value as u32) / scale).round_ties_even();
+            *value = if rounded.is_nan() { 0 } else { rounded.max(low).min(high) as i32 };
+        }
+    }
+
+    /// The bits of [`crate::numerics::dequantize`].
+    pub fn dequantize(values: &mut [i32], scale: f32) {
+        values.iter_mut().for_each(|value| *value = (*value as f32 * scale).to_bits() as i32);
+    }
+
+    /// Bytes as the signed integers that they are.
+    pub fn widen_i8(bytes: &[u8], values: &mut [i32]) {
+        values.iter_mut().zip(bytes).for_each(|(value, byte)| *value = i32::from(*byte as i8));
+    }
+
+    /// Little-endian i16.
+    pub fn widen_i16(words: &[[u8; 2]], values: &mut [i32]) {
+        values.iter_mut().zip(words).for_each(|(value, word)| *value = i16::from_le_bytes(*word).into());
+    }
+
+    /// Little-endian 32-bit words.
+    pub fn read_words(words: &[[u8; 4]], values: &mut [i32]) {
+        values.iter_mut().zip(words).for_each(|(value, word)| *value = i32::from_le_bytes(*word));
+    }
+
+    /// The low byte of each value.
+    pub fn narrow_i8(values: &[i32], bytes: &mut [u8]) {
+        bytes.iter_mut().zip(values).for_each(|(byte, value)| *byte = *value as u8);
+    }
+
+    /// The low half of each value, little-endian.
+    pub fn narrow_i16(values: &[i32], words: &mut [[u8; 2]]) {
+        words.iter_mut().zip(values).for_each(|(word, value)| *word = (*value as i16).to_le_bytes());
+    }
+
+    /// Little-endian.
+    pub fn write_words(values: &[i32], words: &mut [[u8; 4]]) {
+        words.iter_mut().zip(values).for_each(|(word, value)| *word = value.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::numerics;
+
+    fn value() -> impl Strategy<Value = i32> {
+        prop_oneof![any::<i32>(), -300i32..300, Just(i32::MIN), Just(i32::MAX), Just(0)]
+    }
+
+    fn multiplier() -> impl Strategy<Value = Multiplier> {
+        let mantissa = prop_oneof![1i32 << 30..=i32::MAX, Just(1 << 30), Just(i32::MAX)];
+        (mantissa, 0u32..=62).prop_map(|(mantissa, shift)| Multiplier { mantissa, shift })
+    }
+
+    fn clamp() -> impl Strategy<Value = Clamp> {
+        prop_oneof![
+            Just(Clamp::I8),
+            Just(Clamp::I16),
+            Just(Clamp::I32),
+            (-128i32..=0, 0i32..=127).prop_map(|(low, high)| Clamp { low, high })
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn sums_are_finished_by_definition(
+            channels in prop::collection::vec((value(), value(), multiplier()), 0..70), clamp in clamp(),
+        ) {
+            let sums: Vec<i32> = channels.iter().map(|channel| channel.0).collect();
+            let bias: Vec<i32> = channels.iter().map(|channel| channel.1).collect();
+            let mantissa: Vec<i32> = channels.iter().map(|channel| channel.2.mantissa).collect();
+            let shift: Vec<u32> = channels.iter().map(|channel| channel.2.shift).collect();
+            let below_half: Vec<i64> = shift.iter().map(|shift| below_half(*shift)).collect();
+            let parameters = Channels { bias: &bias, mantissa: &mantissa, shift: &shift, below_half: &below_half };
+            let expected = |clamp: Clamp| -> Vec<i32> {
+                let finish = |(sum, bias, multiplier): &(i32, i32, Multiplier)| {
+                    numerics::finish(sum.wrapping_add(*bias), *multiplier, clamp)
+                };
+                channels.iter().map(finish).collect()
+            };
+            for level in Level::available() {
+                let mut found = sums.clone();
+                finish(level, &mut found, parameters, clamp);
+                prop_assert_eq!(&found, &expected(clamp));
+                let narrow = clamp.intersect(Clamp::I8);
+                let mut found = vec![0; sums.len()];
+                finish_i8(level, &sums, parameters, narrow, &mut found);
+                let found: Vec<i32> = found.iter().map(|byte| i32::from(*byte as i8)).collect();
+                prop_assert_eq!(&found, &expected(narrow));
+            }
+        }
+
+        #[test]
+        fn values_are_rescaled_by_definition(
+            values in prop::collection::vec(value(), 0..70), multiplier in multiplier(), clamp in clamp(),
+        ) {
+            let expected: Vec<i32> =
+                values.iter().map(|value| numerics::requantize(*value, multiplier, clamp)).collect();
+            for level in Level::available() {
+                let mut found = values.clone();
+                rescale(level, &mut found, multiplier, clamp);
+                prop_assert_eq!(&found, &expected);
+            }
+        }
+
+        #[test]
+        fn sums_of_two_by_definition(
+            pairs in prop::collection::vec((any::<i16>(), any::<i16>()), 0..70),
+            lhs in 0..=i32::MAX, rhs in -i32::MAX..=i32::MAX, shift in 0u32..=62, clamp in clamp(),
+        ) {
+            let multipliers = SumMultipliers { lhs, rhs, shift };
+            let (a, b): (Vec<i32>, Vec<i32>) = pairs.iter().map(|pair| (i32::from(pair.0), i32::from(pair.1))).unzip();
+            let expected: Vec<i32> =
+                a.iter().zip(&b).map(|(a, b)| numerics::add(*a, *b, multipliers, clamp)).collect();
+            for level in Level::available() {
+                let mut found = a.clone();
+                add(level, &mut found, &b, multipliers, clamp);
+                prop_assert_eq!(&found, &expected);
+            }
+        }
+
+        #[test]
+        fn floats_are_quantized_by_definition(
+            bits in prop::collection::vec(prop_oneof![any::<u32>(), (-4000i32..4000).prop_map(|q| (q as f32 * 0.125).to_bits())], 0..70),
+            scale in prop_oneof![1e-6f32..1e6, Just(0.25f32), Just(f32::MIN_POSITIVE)],
+            clamp in prop::sample::select(vec![Clamp::I8, Clamp::I16]),
+        ) {
+            let values: Vec<i32> = bits.iter().map(|bits| *bits as i32).collect();
+            let expected: Vec<i32> =
+                bits.iter().map(|bits| numerics::quantize(f32::from_bits(*bits), scale, clamp)).collect();
+            let floats: Vec<i32> =
+                expected.iter().map(|q| numerics::dequantize(*q, scale).to_bits() as i32).collect();
+            for level in Level::available() {
+                let mut found = values.clone();
+                quantize(level, &mut found, scale, clamp);
+                prop_assert_eq!(&found, &expected);
+                dequantize(level, &mut found, scale);
+                prop_assert_eq!(&found, &floats);
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Runs programs fast: what `hb_sim infer` does unless it looks for races.
+//!
+//! Results are those of [`Machine::run`], the definition, to the byte. Everything that does not depend on data happens once per
+//! program: validation, the order of execution, and finding the weights and parameters that come from the constants, which are
+//! put in the order in which the kernels read them. Runs share all this and may go in parallel; a run uses threads that are
+//! idle for the rows of its convolutions.
+
+mod convolution;
+mod copy;
+mod elementwise;
+pub mod kernel;
+mod known;
+mod pack;
+mod pool;
+mod walk;
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::nash::isa::{Load, Operation, Store};
+
+use super::machine::{Fault, Machine, Regions, SimError, zeros};
+use convolution::{Prepared, Scratch};
+use kernel::Level;
+use walk::Layout;
+
+/// A program with its constants, ready to run.
+pub struct Executable {
+    machine: Machine<'static>,
+    constants: Vec<u8>,
+    level: Level,
+    /// Per instruction that is a convolution, what is known of it.
+    prepared: Vec<Prepared>,
+    /// Memories that no run uses now.
+    memories: Mutex<Vec<Memory>>,
+}
+
+/// What a run needs besides its inputs and outputs.
+#[derive(Default)]
+struct Memory {
+    l1m: Vec<u8>,
+    scratch: Scratch,
+}
+
+impl Executable {
+    /// Prepares a program for the fastest kernels of this processor.
+    ///
+    /// # Errors
+    /// When the constants have another size than the program's, or a parameter in them is out of range.
+    pub fn new(machine: Machine<'static>, constants: Vec<u8>) -> Result<Executable, SimError> {
+        Executable::for_level(machine, constants, Level::best())
+    }
+
+    /// As [`Executable::new`], for kernels of one level.
+    ///
+    /// # Errors
+    /// As [`Executable::new`].
+    pub fn for_level(machine: Machine<'static>, constants: Vec<u8>, level: Level) -> Result<Executable, SimError> {
+        let prepared = known::prepare(&machine, &constants, level)?;
+        Ok(Executable { machine, constants, level, prepared, memories: Mutex::default() })
+    }
+
+    /// The program on its target.
+    pub fn machine(&self) -> &Machine<'static> {
+        &self.machine
+    }
+
+    /// Executes the program on data, one slice per input region. Gives the output regions.
+    ///
+    /// # Errors
+    /// As [`Machine::run`].
+    pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, SimError> {
+        let program = self.machine.program();
+        let mut regions = Regions::new(program, inputs, &self.constants)?;
+        let mut memory = self.memories.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        if memory.l1m.is_empty() {
+            memory.l1m = zeros("l1m", self.machine.target().l1m_bytes())?;
+        } else {
+            memory.l1m.fill(0);
+        }
+        for &position in self.machine.order() {
+            let Some(instruction) = program.instructions.get(position) else { continue };
+            let done = self.execute(&mut memory, &mut regions, &instruction.operation, self.prepared.get(position));
+            done.map_err(|reason| self.machine.fault(position, reason))?;
+        }
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        Ok(regions.outputs)
+    }
+
+    fn execute(
+        &self,
+        memory: &mut Memory,
+        regions: &mut Regions<'_>,
+        operation: &Operation,
+        prepared: Option<&Prepared>,
+    ) -> Result<(), Fault> {
+        let (level, l1m) = (self.level, memory.l1m.as_mut_slice());
+        match operation {
+            Operation::Load(o) => load(l1m, regions, o),
+            Operation::Store(o) => store(l1m, regions, o),
+            Operation::Convolution(o) => match prepared {
+                Some(prepared) if convolution::is_supported(o) => {
+                    convolution::convolution(l1m, level, &mut memory.scratch, o, prepared)
+                }
+                _ => Machine::execute_in_l1m(l1m, operation),
+            },
+            Operation::Add(o) => elementwise::add(l1m, level, o),
+            Operation::Mul(o) => elementwise::mul(l1m, level, o),
+            Operation::Requantize(o) => elementwise::requantize(l1m, level, o),
+            Operation::Lookup(o) => elementwise::lookup(l1m, level, o),
+            Operation::MaxPool(o) => pool::max_pool(l1m, level, o),
+            Operation::AveragePool(o) => pool::average_pool(l1m, level, o),
+            Operation::Copy(o) => copy::within(l1m, o),
+            Operation::Fill(o) => copy::fill(l1m, o),
+            Operation::Quantize(o) => elementwise::quantize(l1m, level, o),
+            Operation::Dequantize(o) => elementwise::dequantize(l1m, level, o),
+        }
+    }
+}
+
+fn load(l1m: &mut [u8], regions: &Regions<'_>, o: &Load) -> Result<(), Fault> {
+    let source = regions.readable(o.source.region)?;
+    let (from, to) = (Layout::try_from(&o.source)?, Layout::from(&o.destination));
+    copy::between(&o.shape, o.element_bytes, (source, from), (l1m, to))
+}
+
+fn store(l1m: &[u8], regions: &mut Regions<'_>, o: &Store) -> Result<(), Fault> {
+    let (from, to) = (Layout::from(&o.source), Layout::try_from(&o.destination)?);
+    let destination = regions.writable(o.destination.region)?;
+    copy::between(&o.shape, o.element_bytes, (l1m, from), (destination, to))
+}
+
+#[cfg(test)]
+mod tests;

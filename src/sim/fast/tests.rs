@@ -1,0 +1,125 @@
+//! Fast kernels against the scalar definitions: [`try_execute`] runs an instruction both ways, at every level.
+
+use proptest::prelude::*;
+
+use crate::nash::isa::*;
+use crate::sim::machine::tests::{L1M, try_execute};
+
+/// Bytes in which extremes are frequent.
+fn byte() -> impl Strategy<Value = u8> {
+    prop_oneof![any::<u8>(), Just(0x80), Just(0x7f), Just(0)]
+}
+
+fn image() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(byte(), 512).prop_map(|bytes| {
+        // Not periodic in any size that operands have.
+        (0..L1M).map(|index| bytes[(index + index / 512 * 37) % 512]).collect()
+    })
+}
+
+/// A view of a tile with gaps of `gaps` elements after rows, columns and channels.
+fn tile(address: u32, shape: [u32; 4], bytes: u32, gaps: [u32; 3]) -> View<4> {
+    let channel = bytes as i32 * (1 + gaps[2] as i32);
+    let column = channel * shape[3] as i32 + gaps[1] as i32 * bytes as i32;
+    let row = column * shape[2] as i32 + gaps[0] as i32;
+    View::new(address, [row * shape[1] as i32, row, column, channel])
+}
+
+fn extent(shape: [u32; 4], view: &View<4>, bytes: u32) -> u32 {
+    let reach: i32 = shape.iter().zip(view.strides).map(|(size, stride)| (*size as i32 - 1) * stride).sum();
+    view.address + reach as u32 + bytes
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    depthwise: bool,
+    images: u32,
+    input: [u32; 2],
+    output: [u32; 2],
+    channels: [u32; 2],
+    window: Window,
+    gaps: [[u32; 3]; 2],
+    accumulate: bool,
+    output_element: ElementType,
+    /// Mantissa and shift.
+    multiplier: (i32, u32),
+    clamp: (i32, i32),
+}
+
+prop_compose! {
+    fn case()(
+        depthwise: bool,
+        images in 1u32..=2,
+        input in [1u32..=6, 1u32..=6],
+        output in [1u32..=4, 1u32..=19],
+        channels in prop_oneof![[1u32..=9, 1u32..=70], [1u32..=40, 1u32..=5]],
+        kernel in prop_oneof![Just([1u32, 1]), [1u32..=4, 1u32..=4], Just([6, 7])],
+        strides in [1u32..=3, 1u32..=3],
+        dilations in [1u32..=2, 1u32..=2],
+        pads in [-2i32..=4, -2i32..=4],
+        gaps in [[0u32..=2, 0u32..=2, 0u32..=1], [0u32..=2, 0u32..=2, 0u32..=1]],
+        packed in any::<[bool; 2]>(),
+        accumulate: bool,
+        output_element in prop::sample::select(vec![ElementType::I8, ElementType::I16, ElementType::I32]),
+        multiplier in (1i32 << 30..=i32::MAX, 0u32..=62),
+        clamp in (-128i32..=0, 0i32..=127),
+    ) -> Case {
+        let gaps = [0, 1].map(|index| if packed[index] { [0; 3] } else { gaps[index] });
+        let window = Window { kernel, strides, dilations, pads };
+        Case { depthwise, images, input, output, channels, window, gaps, accumulate, output_element, multiplier, clamp }
+    }
+}
+
+/// The instruction of a case, unless it needs more than L1M.
+fn convolution(case: &Case, image: &mut [u8], partial: bool) -> Option<Convolution> {
+    let [inputs, outputs] = if case.depthwise { [case.channels[1]; 2] } else { case.channels };
+    let input_shape = [case.images, case.input[0], case.input[1], inputs];
+    let output_shape = [case.images, case.output[0], case.output[1], outputs];
+    let element = if partial { ElementType::I32 } else { case.output_element };
+    let output = tile(0, output_shape, element.bytes(), case.gaps[1]);
+    let input = tile(extent(output_shape, &output, element.bytes()) + 3, input_shape, 1, case.gaps[0]);
+    let kernel = case.window.kernel;
+    let weights_shape = [outputs, kernel[0], kernel[1], if case.depthwise { 1 } else { inputs }];
+    let weights = View::contiguous(extent(input_shape, &input, 1) + 1, weights_shape, 1);
+    let parameters = extent(weights_shape, &weights, 1) + 5;
+    let accumulate = tile(parameters + outputs * 12 + 2, output_shape, 4, [0, 1, 0]);
+    if extent(output_shape, &accumulate, 4) as usize > L1M {
+        return None;
+    }
+    for channel in 0..outputs {
+        let place = &mut image[(parameters + channel * 12) as usize..][..12];
+        // Bias stays as it is.
+        place[4..8].copy_from_slice(&case.multiplier.0.wrapping_sub(channel as i32).max(1 << 30).to_le_bytes());
+        place[8..].copy_from_slice(&((case.multiplier.1 + channel % 3).min(62)).to_le_bytes());
+    }
+    let mut accumulate = Some(accumulate).filter(|_| case.accumulate);
+    if partial && case.accumulate && case.clamp.0 % 2 == 0 {
+        accumulate = Some(output);
+    }
+    Some(Convolution {
+        depthwise: case.depthwise,
+        input_shape,
+        output_shape,
+        window: case.window,
+        input_element: ElementType::I8,
+        input,
+        weights,
+        accumulate,
+        parameters: (!partial).then(|| View::new(parameters, [12])),
+        output_element: element,
+        clamp: Clamp { low: case.clamp.0, high: case.clamp.1 },
+        output,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn convolutions(case in case(), image in image(), partial: bool) {
+        let mut image = image;
+        if let Some(o) = convolution(&case, &mut image, partial) {
+            try_execute(o, &image).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        }
+    }
+}

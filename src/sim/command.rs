@@ -138,10 +138,13 @@ fn run_perf(arguments: &PerfArguments) -> Result<String, Box<dyn Error>> {
 pub fn perf_text(performance: &Performance) -> String {
     let summary = &performance.summary;
     let headline = &summary.performance;
-    let ddr = &summary.ddr;
+    let (ddr, bounds) = (&summary.ddr, &summary.bounds);
     let mut text = format!("{} on {}\n\n", summary.model.name, summary.model.march);
     let rows = [
         ("latency", format!("{:.3} us", headline.latency_us)),
+        ("  compute bound", format!("{:.3} us: all multiply-accumulates on a full array", bounds.compute_us)),
+        ("  DDR bound", format!("{:.3} us: {} bytes of constants, inputs, outputs", bounds.ddr_us, bounds.ddr_bytes)),
+        ("  latency/bound", bounds.ratio.map_or_else(|| "no bound".to_owned(), |ratio| format!("{ratio:.2}"))),
         ("FPS (1 core)", format!("{:.1}", headline.frames_per_second)),
         ("conv OPs per run", summary.model.operations.to_string()),
         ("conv TOPS", format!("{:.3}", summary.model.tera_operations_per_second)),

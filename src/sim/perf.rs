@@ -48,6 +48,7 @@ pub struct Performance {
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
     pub performance: Headline,
+    pub bounds: Bounds,
     #[serde(rename = "DDR access data")]
     pub ddr: DdrAccess,
     #[serde(rename = "engine time")]
@@ -81,6 +82,23 @@ pub struct SegmentLatency {
     /// None for cpu segments, whose time on the board is not predicted.
     #[serde(rename = "latency (us)")]
     pub latency_us: Option<f64>,
+}
+
+/// What no schedule of the bpu segments can be faster than on this target, without the fixed cost of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Bounds {
+    /// Multiply-accumulates of convolutions and matrix products on a full array.
+    #[serde(rename = "compute bound (us)")]
+    pub compute_us: f64,
+    /// The compulsory bytes at the bandwidth of DDR.
+    #[serde(rename = "DDR bound (us)")]
+    pub ddr_us: f64,
+    /// Constants, inputs and outputs of every bpu segment, each once.
+    #[serde(rename = "compulsory DDR bytes")]
+    pub ddr_bytes: u64,
+    /// The predicted latency by the larger bound; none when both are 0.
+    #[serde(rename = "latency / larger bound")]
+    pub ratio: Option<f64>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -239,6 +257,7 @@ pub fn performance(hbm: &Hbm, target: &Target, timelines: &[SegmentTimeline]) ->
     let latency = begin;
     let summary = Summary {
         performance: headline(manifest, latency, &latencies),
+        bounds: bounds(hbm, target, latency),
         ddr: ddr_access(hbm, &placed),
         engines: engine_times(&placed, latency),
         intervals: intervals(&placed, latency),
@@ -276,6 +295,25 @@ fn headline(manifest: &Manifest, latency: f64, latencies: &[(&str, f64)]) -> Hea
         latency_ms: latency / 1e3,
         by_segment: by_segment.collect(),
     }
+}
+
+fn bounds(hbm: &Hbm, target: &Target, latency: f64) -> Bounds {
+    let manifest = hbm.manifest();
+    let operations: u64 = manifest.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.operations));
+    let compute_us = share(operations as f64 / 2.0, target.peak_macs_per_second() as f64) * 1e6;
+    let mut ddr_bytes = 0u64;
+    for segment in &manifest.segments {
+        let SegmentBody::Bpu(bpu) = &segment.body else { continue };
+        let constants = bpu.constants_section.map_or(0, |section| hbm.section(section).len());
+        let border: std::collections::BTreeSet<usize> =
+            segment.inputs.iter().chain(&segment.outputs).copied().collect();
+        let buffers = border.iter().filter_map(|index| manifest.buffers.get(*index)).map(|buffer| buffer.bytes);
+        ddr_bytes = buffers.chain([constants]).fold(ddr_bytes, |sum, bytes| sum.saturating_add(bytes as u64));
+    }
+    let ddr_us = share(ddr_bytes as f64, target.ddr.bytes_per_second.value as f64) * 1e6;
+    let larger = compute_us.max(ddr_us);
+    let ratio = (larger > 0.0).then(|| rounded(latency / larger));
+    Bounds { compute_us: rounded(compute_us), ddr_us: rounded(ddr_us), ddr_bytes, ratio }
 }
 
 fn ddr_access(hbm: &Hbm, placed: &[Placed<'_>]) -> DdrAccess {

@@ -97,7 +97,8 @@ pub fn model(table_wait: u32) -> Vec<u8> {
         operator_type: operator_type.into(),
         segment: 0,
         origins: vec!["Neg_0".into()],
-        operations: 0,
+        // What 80 TOPS do in 1 us.
+        operations: if name == "Neg_0" { 80_000_000 } else { 0 },
     };
     let manifest = Manifest {
         versions: vec![Version { name: "hb".into(), version: "0.1.0".into() }],
@@ -187,6 +188,11 @@ fn perf_predicts_what_paper_says() {
     let near = |value: f64, cycles: f64| (value - cycles * cycle).abs() < 1e-3;
     assert!(near(summary.performance.latency_us, 61036.0 + 260.0), "{}", summary.performance.latency_us);
     assert_eq!((summary.ddr.loaded, summary.ddr.stored), (272, 16));
+    // 16 bytes in, 16 bytes out and the table.
+    let bounds = &summary.bounds;
+    assert_eq!((bounds.compute_us, bounds.ddr_bytes), (1.0, 16 + 16 + 256));
+    assert!((bounds.ddr_us - 288.0 / 28e9 * 1e6).abs() < 1e-4, "{}", bounds.ddr_us);
+    assert_eq!(bounds.ratio, Some(summary.performance.latency_us));
     let busy: Vec<f64> = summary.engines.iter().map(|engine| engine.busy_us).collect();
     for (index, cycles) in [(0, 67.0 + 76.0), (1, 67.0), (2, 0.0), (3, 17.0), (6, 66.0)] {
         assert!(near(busy[index], cycles), "{busy:?}");
@@ -211,7 +217,9 @@ fn perf_predicts_what_paper_says() {
 
 fn perf_text_names_everything(performance: &perf::Performance) -> bool {
     let text = super::command::perf_text(performance);
-    ["latency", "FPS", "DDR", "LOAD", "VPU", "bpu_0"].iter().all(|part| text.contains(part))
+    ["latency", "compute bound", "DDR bound", "FPS", "DDR", "LOAD", "VPU", "bpu_0"]
+        .iter()
+        .all(|part| text.contains(part))
 }
 
 #[test]

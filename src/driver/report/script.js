@@ -35,11 +35,13 @@ function show(name) {
 for (const tab of tabs) tab.onclick = () => { history.replaceState(null, '', '#show-' + tab.dataset.tab); show(tab.dataset.tab); };
 
 // Summary.
-const model = summary['model info'], ddr = summary['DDR access data'];
+const model = summary['model info'], ddr = summary['DDR access data'], bounds = summary.bounds;
 byId('subtitle').textContent =
   `predicted for ${model['BPU march']}, ${model['BPU core number']} core, compiled by hb ${model['compiling HB version']}`;
 for (const [value, name] of [
   [number(latency, 1) + ' \u00b5s', 'latency'],
+  [number(bounds['compute bound (us)'], 1) + ' \u00b5s', 'at least, for computing'],
+  [number(bounds['DDR bound (us)'], 1) + ' \u00b5s', 'at least, for DDR'],
   [number(summary.performance.FPS, 1), 'FPS (1 core)'],
   [bytes(ddr['loaded bytes per run'] + ddr['stored bytes per run']), 'DDR traffic per run'],
   [bytes(ddr['min memory requirement']), 'memory needed'],

@@ -95,6 +95,12 @@ pub(super) fn quantize(memory: &mut [u8], level: Level, o: &Quantize) -> Result<
 }
 
 pub(super) fn dequantize(memory: &mut [u8], level: Level, o: &Dequantize) -> Result<(), Fault> {
-    let operands = [(&o.input, o.input_element), (&o.output, ElementType::F32)];
-    map(memory, level, &o.shape, operands, |values| lanes::dequantize(level, values, o.scale))
+    let (input, output) = ((&o.input, o.input_element), (&o.output, ElementType::F32));
+    match &o.scales {
+        None => map(memory, level, &o.shape, [input, output], |values| lanes::dequantize(level, values, o.scale)),
+        Some(scales) => {
+            let operands = [input, (scales, ElementType::F32), output];
+            join(memory, level, &o.shape, operands, |values, scales| lanes::dequantize_each(level, values, scales))
+        }
+    }
 }

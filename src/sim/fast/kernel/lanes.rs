@@ -135,6 +135,13 @@ compiled_per_level! {
         values.iter_mut().for_each(|value| *value = (*value as f32 * scale).to_bits() as i32);
     }
 
+    /// The bits of [`crate::numerics::dequantize`], every value with the scale whose bits are in its place.
+    pub fn dequantize_each(values: &mut [i32], scales: &[i32]) {
+        for (value, scale) in values.iter_mut().zip(scales) {
+            *value = (*value as f32 * f32::from_bits(*scale as u32)).to_bits() as i32;
+        }
+    }
+
     /// Bytes as the signed integers that they are.
     pub fn widen_i8(bytes: &[u8], values: &mut [i32]) {
         values.iter_mut().zip(bytes).for_each(|(value, byte)| *value = i32::from(*byte as i8));

@@ -65,7 +65,7 @@ const PIPELINES: &[PipelineDefinition] = &[
     },
 ];
 
-const OPTIMIZE: &str = "hfloat-infer-shapes,canonicalize{region-simplify=disabled},hfloat-fuse-scales,hfloat-fuse-activations,\
+const OPTIMIZE: &str = "hfloat-infer-shapes,hfloat-expand-splits,canonicalize{region-simplify=disabled},hfloat-fuse-scales,hfloat-fuse-activations,\
 canonicalize{region-simplify=disabled},hfloat-verify";
 /// The end of `hfloat-to-qdq`: thresholds are applied.
 pub const INSERT_CASTS: &str = "quant-insert-casts,hfloat-verify";

@@ -109,6 +109,16 @@ operators! {
     transpose "Transpose",
     unsqueeze "Unsqueeze",
     upsample "Upsample",
+    depth_to_space "DepthToSpace",
+    expand "Expand",
+    space_to_depth "SpaceToDepth",
+    split "Split",
+    squeeze "Squeeze",
+    tile "Tile",
+    group_normalization "GroupNormalization",
+    instance_normalization "InstanceNormalization",
+    layer_normalization "LayerNormalization",
+    lrn "LRN",
     networks "networks",
 }
 

@@ -1,5 +1,6 @@
 //! Passes on `hfloat`: shapes, folding, fusion, preprocessing of inputs.
 
+mod expand_splits;
 mod fold;
 mod fuse_activations;
 mod fuse_scales;
@@ -13,6 +14,7 @@ use hb_dialects::pass::PassDefinition;
 /// The passes of this room.
 pub const PASSES: &[&PassDefinition] = &[
     &infer_shapes::PASS,
+    &expand_splits::PASS,
     &fuse_scales::PASS,
     &fuse_activations::PASS,
     &verify::PASS,

@@ -115,6 +115,49 @@ def Hfloat_BatchNormalizationOp : Hfloat_PureOp<"batch_normalization"> {
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
+def Hfloat_InstanceNormalizationOp : Hfloat_PureOp<"instance_normalization"> {
+  let summary = "normalization of every channel of every image (ONNX InstanceNormalization-6)";
+  let description = [{
+    `scale * (x - mean) / sqrt(variance + epsilon) + bias`, with mean and variance over the spatial dimensions.
+  }];
+  let arguments = (ins
+    Hfloat_FloatTensor:$input, Hfloat_FloatTensor:$scale, Hfloat_FloatTensor:$bias,
+    DefaultValuedAttr<F32Attr, "1e-05">:$epsilon);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
+def Hfloat_GroupNormalizationOp : Hfloat_PureOp<"group_normalization"> {
+  let summary = "normalization of groups of channels (ONNX GroupNormalization-21)";
+  let description = "As `instance_normalization`, with mean and variance over `num_groups` groups of neighbouring channels.";
+  let arguments = (ins
+    Hfloat_FloatTensor:$input, Hfloat_FloatTensor:$scale, Hfloat_FloatTensor:$bias, SI64Attr:$num_groups,
+    DefaultValuedAttr<F32Attr, "1e-05">:$epsilon);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
+def Hfloat_LayerNormalizationOp : Hfloat_PureOp<"layer_normalization"> {
+  let summary = "normalization over the last dimensions (ONNX LayerNormalization-17, first output)";
+  let description = [{
+    Mean and variance are over the dimensions from `axis` on; `scale` and `bias` broadcast to the input.
+  }];
+  let arguments = (ins
+    Hfloat_FloatTensor:$input, Hfloat_FloatTensor:$scale, Optional<Hfloat_FloatTensor>:$bias,
+    DefaultValuedAttr<SI64Attr, "-1">:$axis, DefaultValuedAttr<F32Attr, "1e-05">:$epsilon);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
+def Hfloat_LrnOp : Hfloat_PureOp<"lrn"> {
+  let summary = "normalization by neighbouring channels (ONNX LRN-13)";
+  let description = [{
+    `x / (bias + alpha / size * s) ^ beta`, where s is the sum of squares of `size` channels around that of x: `(size - 1) / 2`
+    before, rounded down, the others behind.
+  }];
+  let arguments = (ins
+    Hfloat_FloatTensor:$input, SI64Attr:$size, DefaultValuedAttr<F32Attr, "0.0001">:$alpha,
+    DefaultValuedAttr<F32Attr, "0.75">:$beta, DefaultValuedAttr<F32Attr, "1.0">:$bias);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
 //===- Elementwise ---------------------------------------------------------===//
 
 class Hfloat_UnaryOp<string mnemonic, string onnx, string formula> : Hfloat_PureOp<mnemonic> {
@@ -297,6 +340,54 @@ def Hfloat_TransposeOp : Hfloat_FoldableOp<"transpose"> {
   let summary = "permutes dimensions (ONNX Transpose-13)";
   let description = "Dimension i of the result is dimension `perm[i]` of the input.";
   let arguments = (ins Hfloat_Tensor:$input, DenseI64ArrayAttr:$perm);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_SplitOp : Hfloat_Op<"split", [Pure]> {
+  let summary = "parts of a tensor, one after the other (ONNX Split-18)";
+  let description = [{
+    `split` holds the sizes of the parts along `axis`. Without it the parts are equal, the last one may be smaller.
+  }];
+  let arguments = (ins Hfloat_Tensor:$input, Optional<Hfloat_ShapeTensor>:$split, DefaultValuedAttr<SI64Attr, "0">:$axis);
+  let results = (outs Variadic<Hfloat_Tensor>:$outputs);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Hfloat_SqueezeOp : Hfloat_FoldableOp<"squeeze"> {
+  let summary = "removes dimensions of size 1 (ONNX Squeeze-13)";
+  let description = "`axes` may be negative; without them every dimension of size 1 goes.";
+  let arguments = (ins Hfloat_Tensor:$input, Optional<Hfloat_ShapeTensor>:$axes);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_ExpandOp : Hfloat_FoldableOp<"expand"> {
+  let summary = "broadcasts to a shape (ONNX Expand-13)";
+  let description = "The input and `shape` broadcast as the shapes of two operands do.";
+  let arguments = (ins Hfloat_Tensor:$input, Hfloat_ShapeTensor:$shape);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_TileOp : Hfloat_FoldableOp<"tile"> {
+  let summary = "repeats a tensor along its dimensions (ONNX Tile-13)";
+  let description = "`repeats` holds one number per dimension.";
+  let arguments = (ins Hfloat_Tensor:$input, Hfloat_ShapeTensor:$repeats);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_DepthToSpaceOp : Hfloat_PureOp<"depth_to_space"> {
+  let summary = "channels become blocks of pixels (ONNX DepthToSpace-13)";
+  let description = [{
+    `[N, C * b * b, H, W]` becomes `[N, C, H * b, W * b]` with b = `blocksize`. In mode `DCR` the channels are ordered
+    (row, column, channel), in mode `CRD` (channel, row, column).
+  }];
+  let arguments = (ins Hfloat_Tensor:$input, SI64Attr:$blocksize, DefaultValuedStrAttr<StrAttr, "DCR">:$mode);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_SpaceToDepthOp : Hfloat_PureOp<"space_to_depth"> {
+  let summary = "blocks of pixels become channels (ONNX SpaceToDepth-13)";
+  let description = "`[N, C, H * b, W * b]` becomes `[N, b * b * C, H, W]` with b = `blocksize`; channels are ordered (row, column, channel).";
+  let arguments = (ins Hfloat_Tensor:$input, SI64Attr:$blocksize);
   let results = (outs Hfloat_Tensor:$output);
 }
 

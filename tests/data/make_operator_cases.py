@@ -257,6 +257,84 @@ def resize():
     form("float16_linear", [1.0, 1.0, 2.0, 1.5], array=values(1, 2, 3, 4, dtype=np.float16), mode="linear")
 
 
+def rearrangements():
+    x = values(2, 6, 5)
+    case("Split", "equal_opset_7", x, opset=7, outputs=3, axis=1)
+    case("Split", "attribute_opset_7", x, opset=7, outputs=2, axis=1, split=[4, 2])
+    case("Split", "attribute_negative_axis_opset_11", x, opset=11, outputs=3, axis=-2, split=[1, 2, 3])
+    for opset in [13, 18]:
+        case("Split", f"input_opset_{opset}", x, Weight(integers(1, 5)), opset=opset, outputs=2, axis=1)
+    case("Split", "equal_opset_13", x, opset=13, outputs=2, axis=1)
+    case("Split", "num_outputs", x, outputs=3, axis=1, num_outputs=3)
+    case("Split", "num_outputs_uneven", x, outputs=3, axis=2, num_outputs=3)
+    case("Split", "one_output", x, Weight(integers(2)), outputs=1)
+    case("Split", "with_empty", x, Weight(integers(2, 0, 3)), outputs=3, axis=-1)
+    for dtype in [np.int64, np.float16, np.uint8]:
+        case("Split", np.dtype(dtype).name, values(4, 2, dtype=dtype, low=0, high=9), Weight(integers(1, 3)), outputs=2)
+    x = values(1, 3, 1, 2, 1)
+    case("Squeeze", "attribute_opset_7", x, opset=7, axes=[0, 2])
+    case("Squeeze", "attribute_negative_opset_11", x, opset=11, axes=[-1, 0])
+    case("Squeeze", "all_opset_7", x, opset=7)
+    for opset in versions("Squeeze", first=13):
+        case("Squeeze", f"opset_{opset}", x, Weight(integers(0, -3)), opset=opset)
+    case("Squeeze", "all", x)
+    case("Squeeze", "to_scalar", values(1, 1))
+    case("Squeeze", "int64", values(1, 3, dtype=np.int64), Weight(integers(0)))
+    for opset in versions("Expand", first=8):
+        case("Expand", f"opset_{opset}", values(3, 1), Weight(integers(2, 3, 4)), opset=opset)
+    shapes = {"same": ((2, 3), (2, 3)), "ones": ((2, 3), (1, 1)), "fewer": ((2, 3, 1), (4,)), "both": ((2, 1, 3), (4, 1)),
+              "scalar": ((), (2, 2)), "empty": ((1, 2), (0, 2))}
+    for label, (shape, target) in shapes.items():
+        case("Expand", label, values(*shape), Weight(integers(*target)))
+    case("Expand", "bool", np.array([[True], [False]]), Weight(integers(2, 3)))
+    for opset in versions("Tile"):
+        case("Tile", f"opset_{opset}", values(2, 3), Weight(integers(2, 2)), opset=opset)
+    case("Tile", "ones", values(2, 3), Weight(integers(1, 1)))
+    case("Tile", "rank_1", values(3), Weight(integers(4)))
+    case("Tile", "rank_4", values(1, 2, 2, 3), Weight(integers(2, 1, 3, 2)))
+    case("Tile", "zero", values(2, 3), Weight(integers(0, 2)))
+    case("Tile", "int64", values(2, dtype=np.int64), Weight(integers(3)))
+    x = values(2, 8, 2, 3)
+    case("DepthToSpace", "opset_7", x, opset=7, blocksize=2)
+    for opset in [11, 13]:
+        for mode in ["DCR", "CRD"]:
+            case("DepthToSpace", f"{mode.lower()}_opset_{opset}", x, opset=opset, blocksize=2, mode=mode)
+    case("DepthToSpace", "blocksize_3", values(1, 18, 2, 1), blocksize=3)
+    case("DepthToSpace", "blocksize_1", x, blocksize=1)
+    for opset in versions("SpaceToDepth"):
+        case("SpaceToDepth", f"opset_{opset}", values(2, 3, 4, 6), opset=opset, blocksize=2)
+    case("SpaceToDepth", "blocksize_3", values(1, 2, 3, 6), blocksize=3)
+
+
+def statistics():
+    def operands(*shape):
+        return [values(*shape), Weight(values(shape[1], seed=1)), Weight(values(shape[1], seed=2))]
+
+    for opset in versions("InstanceNormalization"):
+        case("InstanceNormalization", f"opset_{opset}", *operands(2, 3, 4, 5), opset=opset)
+    case("InstanceNormalization", "epsilon", *operands(1, 2, 3, 3), epsilon=0.25)
+    case("InstanceNormalization", "rank_3", *operands(2, 3, 7))
+    case("InstanceNormalization", "rank_5", *operands(1, 2, 2, 3, 4))
+    case("InstanceNormalization", "parameters_are_inputs", values(1, 2, 3, 3), values(2), values(2, seed=3))
+    case("GroupNormalization", "opset_21", *operands(2, 6, 3, 4), opset=21, num_groups=3)
+    case("GroupNormalization", "one_group", *operands(1, 4, 5), num_groups=1, epsilon=0.1)
+    x = values(2, 3, 4, 5)
+    for axis in [-4, -3, -2, -1, 0, 1, 2, 3]:
+        shape = x.shape[axis:]
+        case("LayerNormalization", f"axis_{axis}".replace("-", "minus_"), x, Weight(values(*shape, seed=1)),
+             Weight(values(*shape, seed=2)), axis=axis)
+    case("LayerNormalization", "opset_17", x, Weight(values(5)), Weight(values(5, seed=2)), opset=17)
+    case("LayerNormalization", "no_bias", x, Weight(values(5)), epsilon=0.5)
+    case("LayerNormalization", "bias_left_out_by_name", x, Weight(values(5)), None)
+    case("LayerNormalization", "broadcast_scale", x, Weight(values(1, 5)), Weight(values(1, 1, seed=3)), axis=-2)
+    case("LayerNormalization", "stash_type", x, Weight(values(5)), stash_type=1)
+    case("LayerNormalization", "float64", values(2, 5, dtype=np.float64), Weight(values(5, dtype=np.float64)))
+    for opset in versions("LRN"):
+        case("LRN", f"opset_{opset}", values(1, 6, 3, 4), opset=opset, size=5)
+    for size in [1, 3, 9]:
+        case("LRN", f"size_{size}", values(1, 5, 2, 3), size=size, alpha=0.5, beta=0.6, bias=2.0)
+
+
 def batch_normalization():
     def operands(*shape, dtype=np.float32):
         channels = shape[1]
@@ -790,7 +868,7 @@ def networks():
             {"a": values(2, 3), "b": values(3, 4), "c": values(4)}, "y")
 
 
-FAMILIES = [conv, conv_transpose, resize, batch_normalization, elementwise, functions, clip, activations, dropout, pools, matrices, softmax, concat, slices, pads,
+FAMILIES = [conv, conv_transpose, resize, rearrangements, statistics, batch_normalization, elementwise, functions, clip, activations, dropout, pools, matrices, softmax, concat, slices, pads,
             shapes, gather, cast, constants, encodings, networks]
 
 

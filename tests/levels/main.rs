@@ -9,6 +9,7 @@ mod forms;
 mod functions;
 mod networks;
 mod random;
+mod rearranging;
 mod resampling;
 
 use hb::bpu::{interpreter, mlir, model};
@@ -163,7 +164,13 @@ fn check(text: &str, scale_of: &str, segments: Option<&[&str]>, steps: f64, may_
     let context = hb::pipeline::context();
     let module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
     let function = ir::function_named(module.as_operation(), "main").unwrap();
-    for argument in ["hfloat-infer-shapes", "hfloat-fuse-scales", "hfloat-fuse-activations", "hfloat-verify"] {
+    for argument in [
+        "hfloat-infer-shapes",
+        "hfloat-expand-splits",
+        "hfloat-fuse-scales",
+        "hfloat-fuse-activations",
+        "hfloat-verify",
+    ] {
         run_pass(function, argument);
     }
     let arguments = ir::arguments(ir::body(function).unwrap()).into_iter();

@@ -44,7 +44,11 @@ pub fn normalize_axis(axis: i64, rank: usize) -> Result<usize, String> {
     }
 }
 
-fn axes_of(operation: OperationRef<'_, '_>, index: usize, rank: usize) -> Result<Option<Vec<usize>>, String> {
+pub(super) fn axes_of(
+    operation: OperationRef<'_, '_>,
+    index: usize,
+    rank: usize,
+) -> Result<Option<Vec<usize>>, String> {
     let Some(axes) = constant_integers(operation, index)? else { return Ok(None) };
     let positions = axes.iter().map(|&axis| normalize_axis(axis, rank)).collect::<Result<Vec<_>, _>>()?;
     for (i, position) in positions.iter().enumerate() {

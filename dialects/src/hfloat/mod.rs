@@ -7,13 +7,16 @@ mod conv_transpose;
 mod elementwise;
 mod layout;
 mod matrix;
+mod normalize;
 mod operands;
+mod rearrange;
 mod resize;
 mod resize_samples;
 mod window;
 
 pub use conv_transpose::TransposedWindow;
 pub use layout::{SliceRange, gather_axis, normalize_axis, pad_amounts, slice_ranges, unsqueeze_axes};
+pub use rearrange::split_sizes;
 pub use resize::{Resize, ResizedAxis};
 pub use resize_samples::Sample;
 pub use window::Window;
@@ -53,6 +56,8 @@ const DEFINITIONS: &[&[Definition]] = &[
     elementwise::DEFINITIONS,
     layout::DEFINITIONS,
     matrix::DEFINITIONS,
+    normalize::DEFINITIONS,
+    rearrange::DEFINITIONS,
     resize::DEFINITIONS,
     window::DEFINITIONS,
 ];

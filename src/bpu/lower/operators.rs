@@ -4,6 +4,7 @@ mod conv_transpose;
 mod elementwise;
 mod layout;
 mod matrix;
+mod rearrange;
 mod resize;
 mod window;
 
@@ -33,6 +34,11 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("hfloat.hard_swish", |builder, operation| elementwise::table(builder, operation, "HardSwish")),
     ("hfloat.sigmoid", |builder, operation| elementwise::table(builder, operation, "Sigmoid")),
     ("hfloat.resize", resize::resize),
+    ("hfloat.squeeze", layout::reshape),
+    ("hfloat.expand", rearrange::expand),
+    ("hfloat.tile", rearrange::tile),
+    ("hfloat.depth_to_space", rearrange::depth_to_space),
+    ("hfloat.space_to_depth", rearrange::space_to_depth),
     ("hfloat.concat", layout::concat),
     ("hfloat.slice", layout::slice),
     ("hfloat.pad", layout::pad),

@@ -11,7 +11,9 @@ mod matrix;
 mod node;
 mod normalize;
 mod quantize;
+mod rearrange;
 mod resize;
+mod statistics;
 mod window;
 
 use std::collections::HashMap;
@@ -39,7 +41,9 @@ const FAMILIES: &[&[Definition]] = &[
     matrix::OPERATORS,
     normalize::OPERATORS,
     quantize::OPERATORS,
+    rearrange::OPERATORS,
     resize::OPERATORS,
+    statistics::OPERATORS,
     window::OPERATORS,
 ];
 

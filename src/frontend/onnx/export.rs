@@ -142,6 +142,7 @@ impl Exporter {
 
     fn operator(&mut self, operation: OperationRef, operator: &'static Operator) -> Result<(), OnnxError> {
         let (producer, activation) = names_of(operation);
+        let results = ir::results(operation);
         let value = result(operation)?;
         let clamp = operation.clamp("activation")?;
         let name = self.node_name(&producer);
@@ -161,9 +162,14 @@ impl Exporter {
             let to = element_of(operation, value)?;
             node.set_attribute("to", Attribute::Int(to.code().into()));
         }
+        if operator.name == "Split" && node.inputs.len() == 1 {
+            node.set_attribute("num_outputs", Attribute::Int(results.len() as i64));
+        }
         let Some((lower, upper)) = clamp else {
-            let output = self.define(value, &activation);
-            node.outputs.push(output);
+            for value in results {
+                let output = self.define(value, &activation);
+                node.outputs.push(output);
+            }
             self.nodes.push(node);
             return Ok(());
         };

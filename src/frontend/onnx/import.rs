@@ -200,13 +200,14 @@ impl<'c, 'a> Importer<'c, 'a> {
             operands.push(value.ok_or_else(|| OnnxError::node(node, format!("its input {name:?} is absent")))?);
         }
         let element = result_element(node, operator, &operands)?;
+        let types = vec![initial_type(node, element).to_type(self.context); node.outputs.len()];
         let attributes = self.attributes(node, operator)?;
         let operation = ir::build(
             self.context,
             operator.dialect,
             &operands,
             &attributes,
-            &[initial_type(node, element).to_type(self.context)],
+            &types,
             Vec::new(),
             named_location(self.context, &node.name),
         )?;
@@ -215,7 +216,9 @@ impl<'c, 'a> Importer<'c, 'a> {
         for (index, (name, r#type)) in node.outputs.iter().zip(&types).enumerate() {
             let value: MlirValue = operation.result(index).map_err(|error| OnnxError::node(node, error))?.into();
             set_result_type(value, r#type.to_type(self.context));
-            self.values.insert(name.clone(), value);
+            if !name.is_empty() {
+                self.values.insert(name.clone(), value);
+            }
         }
         Ok(())
     }

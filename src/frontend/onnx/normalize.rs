@@ -114,6 +114,12 @@ impl Rewriter {
         if let (Some(output), Some(shape)) = (node.output(0), (operator.shape)(self, &node)) {
             self.shapes.insert(output.to_owned(), shape);
         }
+        if node.operator == "Split" {
+            let rank = self.rank(&node, 0).ok();
+            for output in node.outputs.iter().filter(|output| !output.is_empty()) {
+                self.shapes.extend(rank.map(|rank| (output.clone(), vec![None; rank])));
+            }
+        }
         if node.operator == "Constant"
             && let (Some(output), Some(Attribute::Tensor(tensor))) = (node.output(0), node.attribute("value"))
         {

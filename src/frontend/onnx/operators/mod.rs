@@ -11,10 +11,12 @@ mod layout;
 mod linear;
 mod normalization;
 mod pooling;
+mod rearrange;
 mod resize;
 mod rule;
 pub mod shape;
 mod softmax;
+mod statistics;
 pub mod window;
 
 pub use rule::{AttributeRule, Default, Inputs, Kind, Operator, ResultElement};
@@ -28,8 +30,10 @@ const FAMILIES: &[&[Operator]] = &[
     linear::OPERATORS,
     normalization::OPERATORS,
     pooling::OPERATORS,
+    rearrange::OPERATORS,
     resize::OPERATORS,
     softmax::OPERATORS,
+    statistics::OPERATORS,
 ];
 
 /// Every operator of the table.

@@ -184,6 +184,23 @@ pub fn unsqueeze(rewriter: &Rewriter, node: &Node) -> Option<Shape> {
     Some((0..rank).map(|index| if axes.contains(&index) { Some(1) } else { rest.next().copied().flatten() }).collect())
 }
 
+pub fn squeeze(rewriter: &Rewriter, node: &Node) -> Option<Shape> {
+    let input = rewriter.shape(node, 0)?;
+    if node.input(1).is_none() {
+        let known = input.iter().all(Option::is_some);
+        return known.then(|| input.iter().copied().filter(|size| *size != Some(1)).collect());
+    }
+    let axes = rewriter.constant(node, 1)?.to_i64s()?;
+    let axes = axes.iter().map(|axis| position(*axis, input.len())).collect::<Option<Vec<_>>>()?;
+    Some(input.iter().enumerate().filter(|(index, _)| !axes.contains(index)).map(|(_, size)| *size).collect())
+}
+
+/// The rank of the result; sizes are not followed.
+pub fn expand(rewriter: &Rewriter, node: &Node) -> Option<Shape> {
+    let rank = of_length(rewriter, node, 1)?.len();
+    Some(vec![None; rank.max(rewriter.shape(node, 0)?.len())])
+}
+
 pub fn constant(_: &Rewriter, node: &Node) -> Option<Shape> {
     match node.attribute("value") {
         Some(Attribute::Tensor(tensor)) => Some(tensor.shape().iter().copied().map(Some).collect()),

@@ -1,0 +1,80 @@
+//! Normalization by statistics of the input itself.
+
+use super::{Definition, layout::normalize_axis, operands::*};
+use crate::ir::{OperationAttributes, TensorType};
+use melior::ir::{OperationRef, operation::OperationLike};
+
+pub(super) const DEFINITIONS: &[Definition] = &[
+    Definition::new("hfloat.group_normalization", group_normalization),
+    Definition::new("hfloat.instance_normalization", instance_normalization),
+    Definition::new("hfloat.layer_normalization", layer_normalization),
+    Definition::new("hfloat.lrn", lrn),
+];
+
+/// The input, checked to have channels, and scale and bias, checked to have one value per channel.
+fn per_channel(operation: OperationRef<'_, '_>) -> Result<TensorType, String> {
+    let input = operand_type(operation, 0)?;
+    if let Some(dimensions) = input.dimensions.as_ref().filter(|dimensions| dimensions.len() < 3) {
+        return Err(format!("has an input of rank {}; it needs at least 3", dimensions.len()));
+    }
+    let channels = input.dimensions.as_ref().and_then(|dimensions| dimensions[1]);
+    for (index, name) in [(1, "scale"), (2, "bias")] {
+        let parameter = operand_type(operation, index)?;
+        same_element(&input, &parameter, &format!("input and {name}"))?;
+        match (parameter.dimensions.as_deref(), channels) {
+            (Some(&[Some(size)]), Some(channels)) if size != channels => {
+                return Err(format!("has {channels} channels, but '{name}' has {size} elements"));
+            }
+            (Some(&[_]) | None, _) => {}
+            _ => return Err(format!("'{name}' is not one-dimensional")),
+        }
+    }
+    Ok(input)
+}
+
+fn instance_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    per_channel(operation).map(|input| vec![input])
+}
+
+fn group_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let input = per_channel(operation)?;
+    let groups = operation.integer("num_groups").map_err(|error| error.to_string())?;
+    let channels = input.dimensions.as_ref().and_then(|dimensions| dimensions[1]);
+    match u64::try_from(groups).ok().filter(|&groups| groups > 0) {
+        None => Err(format!("has {groups} groups")),
+        Some(groups) if channels.is_some_and(|channels| !channels.is_multiple_of(groups)) => {
+            Err(format!("has {} channels, which {groups} groups do not divide", channels.unwrap_or_default()))
+        }
+        _ => Ok(vec![input]),
+    }
+}
+
+fn layer_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let input = operand_type(operation, 0)?;
+    if let Some(dimensions) = &input.dimensions {
+        normalize_axis(operation.integer_or("axis", -1).map_err(|error| error.to_string())?, dimensions.len())?;
+    }
+    for index in 1..operation.operand_count() {
+        let parameter = operand_type(operation, index)?;
+        same_element(&input, &parameter, "input, scale and bias")?;
+        if let (Some(joint), Some(own)) = (broadcast(&input.dimensions, &parameter.dimensions)?, &input.dimensions) {
+            let grows = joint.iter().zip(own).any(|(joint, size)| size.is_some() && joint != size);
+            if joint.len() != own.len() || grows {
+                return Err("scale and bias do not broadcast to the shape of the input".into());
+            }
+        }
+    }
+    Ok(vec![input])
+}
+
+fn lrn(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let input = operand_type(operation, 0)?;
+    if let Some(dimensions) = input.dimensions.as_ref().filter(|dimensions| dimensions.len() < 2) {
+        return Err(format!("has an input of rank {}; it needs at least 2", dimensions.len()));
+    }
+    let size = operation.integer("size").map_err(|error| error.to_string())?;
+    if !(1..=1 << 20).contains(&size) {
+        return Err(format!("has size {size}; it must be positive"));
+    }
+    Ok(vec![input])
+}

@@ -1,0 +1,100 @@
+//! Operators that cut, repeat and regroup elements.
+
+use hb_dialects::hfloat::split_sizes;
+use hb_dialects::ir::{OperationAttributes, attribute};
+use melior::ir::operation::OperationLike;
+
+use super::super::error::Error;
+use super::super::expression::{Expression, axis};
+use super::super::graph::Compute;
+use super::Definition;
+use super::node::{Node, Results, axes, element_of};
+
+pub(super) const OPERATORS: &[Definition] = &[
+    ("hfloat.squeeze", |node| node.view()),
+    ("hfloat.split", split),
+    ("hfloat.expand", expand),
+    ("hfloat.tile", tile),
+    ("hfloat.depth_to_space", depth_to_space),
+    ("hfloat.space_to_depth", space_to_depth),
+];
+
+/// ONNX Split-18. The results are the node's, `node#1`, `node#2`...
+fn split(node: &mut Node) -> Results {
+    let (along, sizes) = split_sizes(node.operation).map_err(|reason| node.invalid(reason))?;
+    let input = node.operand(0)?;
+    let mut start = 0;
+    let mut outputs = Vec::new();
+    for (number, (size, result)) in sizes.into_iter().zip(node.results.clone()).enumerate() {
+        let unknown = || node.unsupported("the sizes of its parts are not known");
+        let shape = result.shape().ok_or_else(unknown)?;
+        let element = element_of(&result.element).map_err(|reason| node.unsupported(reason))?;
+        let name = if number == 0 { node.name.clone() } else { format!("{}#{number}", node.name) };
+        let mut at = axes(0, shape.len());
+        if let Some(slot) = at.get_mut(along) {
+            *slot = axis(along) + start;
+        }
+        start += size.and_then(|size| i64::try_from(size).ok()).ok_or_else(unknown)?;
+        let output = node.graph.add_tensor(&name, element, &shape)?;
+        let body = node.graph.load(input, at);
+        node.graph.push(Compute::elementwise(&node.name, output, &shape, body))?;
+        outputs.push(output);
+    }
+    Ok(outputs)
+}
+
+/// ONNX Expand-13.
+fn expand(node: &mut Node) -> Results {
+    let rank = node.result_shape()?.len();
+    let value = node.graph.load_broadcast(node.operand(0)?, rank);
+    node.fill_result(value)
+}
+
+/// ONNX Tile-13.
+fn tile(node: &mut Node) -> Results {
+    let input = node.operand(0)?;
+    let (shape, result) = (node.shape(input)?, node.result_shape()?);
+    let wrapped = |(d, (&size, &total)): (usize, (&usize, &usize))| match size {
+        size if size == total => axis(d),
+        size => axis(d).modulo(size.max(1) as i64),
+    };
+    let at: Vec<Expression> = shape.iter().zip(&result).enumerate().map(wrapped).collect();
+    let value = node.graph.load(input, at);
+    node.fill_result(value)
+}
+
+/// The shape of the image, and the block.
+fn block(node: &Node) -> Result<([usize; 4], usize), Error> {
+    let shape = node.shape(node.operand(0)?)?;
+    let sizes = <[usize; 4]>::try_from(shape.as_slice()).map_err(|_| node.invalid("its input has no rank 4"))?;
+    let block = usize::try_from(node.operation.integer("blocksize")?).ok().filter(|&block| block > 0);
+    Ok((sizes, block.ok_or_else(|| node.invalid("its blocksize is not positive"))?))
+}
+
+/// Fills a temporary of six dimensions, whose memory is the result.
+fn regrouped(node: &mut Node, extents: [usize; 6], at: Vec<Expression>) -> Results {
+    let value = node.graph.load(node.operand(0)?, at);
+    let filled = node.fill(&extents, value)?;
+    let shape = node.result_shape()?;
+    Ok(vec![node.graph.add_view(&node.name, filled, &shape)?])
+}
+
+/// ONNX DepthToSpace-13: the result is [N, C, H, b, W, b].
+fn depth_to_space(node: &mut Node) -> Results {
+    let ([n, c, h, w], b) = block(node)?;
+    let channels = c / (b * b);
+    let pixel = axis(3) * b as i64 + axis(5);
+    let mode = node.operation.attribute("mode").ok().and_then(attribute::text);
+    let channel = match mode.as_deref() {
+        Some("CRD") => axis(1) * (b * b) as i64 + pixel,
+        _ => pixel * channels as i64 + axis(1),
+    };
+    regrouped(node, [n, channels, h, b, w, b], vec![axis(0), channel, axis(2), axis(4)])
+}
+
+/// ONNX SpaceToDepth-13: the result is [N, b, b, C, H, W].
+fn space_to_depth(node: &mut Node) -> Results {
+    let ([n, c, h, w], b) = block(node)?;
+    let (row, column) = (axis(4) * b as i64 + axis(1), axis(5) * b as i64 + axis(2));
+    regrouped(node, [n, b, b, c, h / b, w / b], vec![axis(0), axis(3), row, column])
+}

@@ -1,0 +1,73 @@
+//! `hfloat-expand-splits`: a split becomes slices, one for each of its results.
+
+use hb_dialects::{
+    hfloat::split_sizes,
+    ir::{self, Element, OperationAttributes, TensorType},
+    pass::{Options, PassDefinition, PassFailure},
+};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+
+pub static PASS: PassDefinition = PassDefinition {
+    argument: "hfloat-expand-splits",
+    summary: "Turn splits into slices",
+    description: "Every result of a `split` becomes a `slice` of its input, named after the node: `node/slice_0`, `node/slice_1`. \
+So only slices go on, which move their input without a copy of the parts that nobody reads. A `split` whose parts have unknown sizes stays.",
+    anchor: "func.func",
+    options: &[],
+    run,
+};
+
+fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+    let Some(block) = ir::body(function) else { return Ok(()) };
+    for operation in ir::operations(block) {
+        if operation.operation_name() == "hfloat.split" {
+            expand(operation)?;
+        }
+    }
+    Ok(())
+}
+
+fn expand(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
+    let (axis, sizes) = split_sizes(operation)
+        .map_err(|reason| PassFailure::Message(format!("node '{}' {reason}", operation.node())))?;
+    let Some(sizes) = sizes.into_iter().map(|size| i64::try_from(size?).ok()).collect::<Option<Vec<_>>>() else {
+        return Ok(());
+    };
+    let context = operation.context_reference();
+    let input = operation.operand_at(0)?;
+    let mut start = 0i64;
+    for (number, (result, size)) in ir::results(operation).into_iter().zip(sizes).enumerate() {
+        let end = start.saturating_add(size);
+        let location = ir::derived_location(context, operation.location(), &format!("slice_{number}"));
+        let mut operands = vec![input];
+        for (suffix, value) in [("starts", start), ("ends", end), ("axes", axis as i64), ("steps", 1)] {
+            operands.push(index_before(operation, &format!("slice_{number}/{suffix}"), value)?);
+        }
+        let types = [result.r#type()];
+        let slice = ir::build(context, "hfloat.slice", &operands, &[], &types, vec![], location)?;
+        let slice = ir::insert_before(operation, slice);
+        for new in ir::results(slice) {
+            ir::replace_all_uses(result, new);
+        }
+        start = end;
+    }
+    ir::erase(operation);
+    Ok(())
+}
+
+/// A constant of one number in front of an operation.
+fn index_before<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    suffix: &str,
+    value: i64,
+) -> Result<Value<'c, 'a>, PassFailure> {
+    let context = operation.context_reference();
+    let location = ir::derived_location(context, operation.location(), suffix);
+    let r#type = TensorType::new(Element::I64, &[1]);
+    let attribute = ir::constant_attribute(context, &ir::node_name(location), &r#type, &value.to_le_bytes())?;
+    let types = [r#type.to_type(context)];
+    let built = ir::build(context, "hfloat.constant", &[], &[("value", attribute)], &types, vec![], location)?;
+    let built = ir::insert_before(operation, built);
+    let value = ir::results(built).into_iter().next();
+    value.ok_or_else(|| PassFailure::Message("a constant has no result".into()))
+}

@@ -10,15 +10,32 @@ func.func @after_add(%x: tensor<2xf32>) -> tensor<2xf32> {
   return %1 : tensor<2xf32>
 }
 
-// The second relu reads a result that is clamped already.
+// The second one narrows the first.
 // CHECK-LABEL: func.func @twice
-// CHECK-NEXT: hfloat.mul {{.*}}activation
-// CHECK-NEXT: hfloat.relu
+// CHECK: %[[A:.*]] = hfloat.mul {{.*}}activation = #hfloat.clamp<0.000000e+00 : f64, 6.000000e+00 : f64>
+// CHECK-NEXT: return %[[A]]
 func.func @twice(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %six = hfloat.constant dense<6.0> : tensor<f32>
   %0 = hfloat.mul %x, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
   %1 = hfloat.relu %0 : (tensor<2xf32>) -> tensor<2xf32>
-  %2 = hfloat.relu %1 : (tensor<2xf32>) -> tensor<2xf32>
+  %2 = hfloat.min %six, %1 : (tensor<f32>, tensor<2xf32>) -> tensor<2xf32>
   return %2 : tensor<2xf32>
+}
+
+// What is left of both intervals is one value, which is no activation; and a clamp that broadcasts is none.
+// CHECK-LABEL: func.func @apart
+// CHECK: hfloat.mul {{.*}}activation = #hfloat.clamp<0xFFF0000000000000 : f64, -1.000000e+00 : f64>
+// CHECK-NEXT: hfloat.relu
+// CHECK: hfloat.max
+func.func @apart(%x: tensor<2xf32>) -> (tensor<2xf32>, tensor<1x2xf32>) {
+  %one = hfloat.constant dense<-1.0> : tensor<f32>
+  %row = hfloat.constant dense<-1.0> : tensor<1x1xf32>
+  %0 = hfloat.mul %x, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %1 = hfloat.min %0, %one : (tensor<2xf32>, tensor<f32>) -> tensor<2xf32>
+  %2 = hfloat.relu %1 : (tensor<2xf32>) -> tensor<2xf32>
+  %3 = hfloat.add %x, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %4 = hfloat.max %3, %row : (tensor<2xf32>, tensor<1x1xf32>) -> tensor<1x2xf32>
+  return %2, %4 : tensor<2xf32>, tensor<1x2xf32>
 }
 
 // CHECK-LABEL: func.func @result_is_output_too

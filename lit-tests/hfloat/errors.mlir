@@ -204,6 +204,141 @@ func.func @f(%x: tensor<2xi32>) {
 
 // -----
 
+func.func @f(%x: tensor<2xf32>) {
+  // expected-error @+1 {{that is "none" or "tanh"}}
+  %0 = hfloat.gelu %x {approximate = "sigmoid"} : (tensor<2xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2xf32>, %s: tensor<2xf64>) {
+  // expected-error @+1 {{'hfloat.p_relu' op the input and 'slope' have different element types, F32 and F64}}
+  %0 = hfloat.p_relu %x, %s : (tensor<2xf32>, tensor<2xf64>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2xf32>, %s: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hfloat.p_relu' op 'slope' does not broadcast to the shape of the input}}
+  %0 = hfloat.p_relu %x, %s : (tensor<2xf32>, tensor<3x2xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2xf32>, %s: tensor<2xf64>) {
+  // expected-error @+1 {{'hfloat.less' op operands have different element types, F32 and F64}}
+  %0 = hfloat.less %x, %s : (tensor<2xf32>, tensor<2xf64>) -> tensor<2xi1>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2xf32>, %s: tensor<3xf32>) {
+  // expected-error @+1 {{'hfloat.pow' op operands do not broadcast: 2 and 3 in dimension 0 of the result}}
+  %0 = hfloat.pow %x, %s : (tensor<2xf32>, tensor<3xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%c: tensor<2xi1>, %x: tensor<2xf32>, %s: tensor<2xf64>) {
+  // expected-error @+1 {{'hfloat.where' op operands have different element types, F32 and F64}}
+  %0 = hfloat.where %c, %x, %s : (tensor<2xi1>, tensor<2xf32>, tensor<2xf64>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%c: tensor<3xi1>, %x: tensor<2xf32>) {
+  // expected-error @+1 {{'hfloat.where' op operands do not broadcast: 3 and 2 in dimension 0 of the result}}
+  %0 = hfloat.where %c, %x, %x : (tensor<3xi1>, tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<f32>, %y: tensor<f64>) {
+  // expected-error @+1 {{'hfloat.range' op 'start' and 'delta' have different element types, F32 and F64}}
+  %0 = hfloat.range %x, %x, %y : (tensor<f32>, tensor<f32>, tensor<f64>) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<f32>, %y: tensor<2xf32>) {
+  // expected-error @+1 {{'hfloat.range' op 'limit' is not one element}}
+  %0 = hfloat.range %x, %y, %x : (tensor<f32>, tensor<2xf32>, tensor<f32>) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  %a = hfloat.constant dense<1> : tensor<i64>
+  %d = hfloat.constant dense<0> : tensor<i64>
+  // expected-error @+1 {{'hfloat.range' op has a 'delta' of 0}}
+  %0 = hfloat.range %a, %a, %d : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
+  return
+}
+
+// -----
+
+func.func @f() {
+  %a = hfloat.constant dense<0> : tensor<i64>
+  %b = hfloat.constant dense<4611686018427387904> : tensor<i64>
+  %d = hfloat.constant dense<1> : tensor<i64>
+  // expected-error @+1 {{that are too many elements}}
+  %0 = hfloat.range %a, %b, %d : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>) {
+  %i = hfloat.constant dense<[2]> : tensor<1xi64>
+  // expected-error @+1 {{'hfloat.reduce_sum' op has axis 2, but the rank is 2}}
+  %0 = hfloat.reduce_sum %x, %i : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>) {
+  %i = hfloat.constant dense<[1, -1]> : tensor<2xi64>
+  // expected-error @+1 {{'hfloat.reduce_max' op has axis -1 twice}}
+  %0 = hfloat.reduce_max %x, %i : (tensor<2x3xf32>, tensor<2xi64>) -> tensor<*xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>, %i: tensor<1x1xi64>) {
+  // expected-error @+1 {{'hfloat.reduce_mean' op has axes that are not one-dimensional}}
+  %0 = hfloat.reduce_mean %x, %i : (tensor<2x3xf32>, tensor<1x1xi64>) -> tensor<*xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error @+1 {{'hfloat.arg_max' op has axis -3, but the rank is 2}}
+  %0 = hfloat.arg_max %x {axis = -3 : si64} : (tensor<2x3xf32>) -> tensor<1x3xi64>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<0x3xf32>) {
+  // expected-error @+1 {{'hfloat.arg_min' op looks for a position along axis 0, which has no elements}}
+  %0 = hfloat.arg_min %x : (tensor<0x3xf32>) -> tensor<1x3xi64>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<2x3xf32>) {
   // expected-error @+1 {{'hfloat.softmax' op has axis 2, but the rank is 2}}
   %0 = hfloat.softmax %x {axis = 2 : si64} : (tensor<2x3xf32>) -> tensor<2x3xf32>

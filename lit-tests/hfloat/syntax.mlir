@@ -117,6 +117,142 @@ func.func @functions(%x: tensor<2x3xf32>, %h: tensor<2x3xf16>, %i: tensor<2x3xi3
   return
 }
 
+// CHECK-LABEL: func.func @more_functions
+func.func @more_functions(%x: tensor<2x3xf32>, %y: tensor<3xf32>, %i: tensor<2xi32>, %axes: tensor<1xi64>) {
+  // CHECK: hfloat.abs %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %0 = hfloat.abs %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.acos %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %1 = hfloat.acos %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.acosh %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %2 = hfloat.acosh %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.asin %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %3 = hfloat.asin %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.asinh %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %4 = hfloat.asinh %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.atan %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %5 = hfloat.atan %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.atanh %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %6 = hfloat.atanh %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.ceil %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %7 = hfloat.ceil %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.celu %{{.*}} {alpha = 2.500000e-01 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %8 = hfloat.celu %x {alpha = 0.25 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.cos %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %9 = hfloat.cos %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.cosh %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %10 = hfloat.cosh %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.elu %{{.*}} {alpha = 2.500000e-01 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %11 = hfloat.elu %x {alpha = 0.25 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.erf %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %12 = hfloat.erf %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.floor %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %13 = hfloat.floor %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.gelu %{{.*}} {approximate = "tanh"} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %14 = hfloat.gelu %x {approximate = "tanh"} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.leaky_relu %{{.*}} {alpha = 2.500000e-01 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %15 = hfloat.leaky_relu %x {alpha = 0.25 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.log %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %16 = hfloat.log %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.mish %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %17 = hfloat.mish %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.neg %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %18 = hfloat.neg %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.reciprocal %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %19 = hfloat.reciprocal %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.round %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %20 = hfloat.round %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.selu %{{.*}} {gamma = 2.500000e-01 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %21 = hfloat.selu %x {gamma = 0.25 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.shrink %{{.*}} {lambd = 2.500000e-01 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %22 = hfloat.shrink %x {lambd = 0.25 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.sign %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %23 = hfloat.sign %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.sin %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %24 = hfloat.sin %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.sinh %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %25 = hfloat.sinh %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.softplus %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %26 = hfloat.softplus %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.softsign %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %27 = hfloat.softsign %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.sqrt %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %28 = hfloat.sqrt %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.tan %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %29 = hfloat.tan %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.tanh %{{.*}} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %30 = hfloat.tanh %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.thresholded_relu %{{.*}} {alpha = 2.500000e-01 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %31 = hfloat.thresholded_relu %x {alpha = 0.25 : f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.max %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+  %max = hfloat.max %x, %y : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.min %{{.*}}, %{{.*}} : (tensor<2xi32>, tensor<2xi32>) -> tensor<2xi32>
+  %min = hfloat.min %i, %i : (tensor<2xi32>, tensor<2xi32>) -> tensor<2xi32>
+  // CHECK: hfloat.pow %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<2x3xf32>
+  %pow = hfloat.pow %x, %axes : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<2x3xf32>
+  // CHECK: hfloat.p_relu %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+  %p_relu = hfloat.p_relu %x, %y : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @logic
+func.func @logic(%x: tensor<2x3xf32>, %y: tensor<3xf32>, %n: tensor<i64>) {
+  // CHECK: hfloat.equal %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xi1>
+  %equal = hfloat.equal %x, %y : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xi1>
+  // CHECK: hfloat.greater %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xi1>
+  %greater = hfloat.greater %x, %y : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xi1>
+  // CHECK: hfloat.greater_or_equal %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xi1>
+  %greater_or_equal = hfloat.greater_or_equal %x, %y : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xi1>
+  // CHECK: hfloat.less %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xi1>
+  %less = hfloat.less %x, %y : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xi1>
+  // CHECK: hfloat.less_or_equal %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xi1>
+  %less_or_equal = hfloat.less_or_equal %x, %y : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xi1>
+  // CHECK: hfloat.and %{{.*}}, %{{.*}} : (tensor<2x3xi1>, tensor<2x3xi1>) -> tensor<2x3xi1>
+  %and = hfloat.and %equal, %less : (tensor<2x3xi1>, tensor<2x3xi1>) -> tensor<2x3xi1>
+  // CHECK: hfloat.or %{{.*}}, %{{.*}} : (tensor<2x3xi1>, tensor<2x3xi1>) -> tensor<2x3xi1>
+  %or = hfloat.or %equal, %less : (tensor<2x3xi1>, tensor<2x3xi1>) -> tensor<2x3xi1>
+  // CHECK: hfloat.xor %{{.*}}, %{{.*}} : (tensor<2x3xi1>, tensor<2x3xi1>) -> tensor<2x3xi1>
+  %xor = hfloat.xor %equal, %less : (tensor<2x3xi1>, tensor<2x3xi1>) -> tensor<2x3xi1>
+  // CHECK: hfloat.not %{{.*}} : (tensor<2x3xi1>) -> tensor<2x3xi1>
+  %not = hfloat.not %and : (tensor<2x3xi1>) -> tensor<2x3xi1>
+  // CHECK: hfloat.where %{{.*}}, %{{.*}}, %{{.*}} : (tensor<2x3xi1>, tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+  %where = hfloat.where %not, %x, %y : (tensor<2x3xi1>, tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+  // CHECK: hfloat.range %{{.*}}, %{{.*}}, %{{.*}} : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
+  %range = hfloat.range %n, %n, %n : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
+  return
+}
+
+// CHECK-LABEL: func.func @reductions
+func.func @reductions(%x: tensor<2x3xf32>, %axes: tensor<1xi64>) {
+  // CHECK: hfloat.reduce_l1 %{{.*}}, %{{.*}} {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %l1 = hfloat.reduce_l1 %x, %axes {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  // CHECK: hfloat.reduce_l2 %{{.*}}, %{{.*}} {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %l2 = hfloat.reduce_l2 %x, %axes {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  // CHECK: hfloat.reduce_log_sum %{{.*}}, %{{.*}} {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %log_sum = hfloat.reduce_log_sum %x, %axes {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  // CHECK: hfloat.reduce_log_sum_exp %{{.*}}, %{{.*}} {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %log_sum_exp = hfloat.reduce_log_sum_exp %x, %axes {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  // CHECK: hfloat.reduce_max %{{.*}}, %{{.*}} {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %max = hfloat.reduce_max %x, %axes {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  // CHECK: hfloat.reduce_mean %{{.*}}, %{{.*}} {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %mean = hfloat.reduce_mean %x, %axes {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  // CHECK: hfloat.reduce_min %{{.*}}, %{{.*}} {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %min = hfloat.reduce_min %x, %axes {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  // CHECK: hfloat.reduce_prod %{{.*}}, %{{.*}} {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %prod = hfloat.reduce_prod %x, %axes {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  // CHECK: hfloat.reduce_sum %{{.*}}, %{{.*}} {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %sum = hfloat.reduce_sum %x, %axes {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  // CHECK: hfloat.reduce_sum_square %{{.*}}, %{{.*}} {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %sum_square = hfloat.reduce_sum_square %x, %axes {keepdims = false} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<*xf32>
+  %none = hfloat.constant dense<> : tensor<0xi64>
+  // CHECK: hfloat.reduce_sum %{{.*}}, %{{.*}} {noop_with_empty_axes = true} : (tensor<2x3xf32>, tensor<0xi64>) -> tensor<2x3xf32>
+  %noop = hfloat.reduce_sum %x, %none {noop_with_empty_axes = true} : (tensor<2x3xf32>, tensor<0xi64>) -> tensor<2x3xf32>
+  // CHECK: hfloat.arg_max %{{.*}} {axis = 1 : si64, keepdims = false, select_last_index = true} : (tensor<2x3xf32>) -> tensor<2xi64>
+  %arg_max = hfloat.arg_max %x {axis = 1 : si64, keepdims = false, select_last_index = true} : (tensor<2x3xf32>) -> tensor<2xi64>
+  // CHECK: hfloat.arg_min %{{.*}} : (tensor<2x3xf32>) -> tensor<1x3xi64>
+  %arg_min = hfloat.arg_min %x : (tensor<2x3xf32>) -> tensor<1x3xi64>
+  return
+}
+
 // CHECK-LABEL: func.func @pools
 func.func @pools(%x: tensor<1x4x8x8xf32>) {
   // CHECK: hfloat.max_pool %{{.*}} {dilations = array<i64: 1, 1>, kernel_shape = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 2, 2>} : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
@@ -125,6 +261,8 @@ func.func @pools(%x: tensor<1x4x8x8xf32>) {
   %1 = hfloat.average_pool %x {kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, ceil_mode = true, count_include_pad = true} : (tensor<1x4x8x8xf32>) -> tensor<1x4x5x5xf32>
   // CHECK: hfloat.average_pool %{{.*}} {auto_pad = #hfloat.auto_pad<SAME_LOWER>, {{.*}}} : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
   %2 = hfloat.average_pool %x {kernel_shape = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, auto_pad = #hfloat.auto_pad<SAME_LOWER>} : (tensor<1x4x8x8xf32>) -> tensor<1x4x4x4xf32>
+  // CHECK: hfloat.global_max_pool %{{.*}} : (tensor<1x4x8x8xf32>) -> tensor<1x4x1x1xf32>
+  %global_max = hfloat.global_max_pool %x : (tensor<1x4x8x8xf32>) -> tensor<1x4x1x1xf32>
   // CHECK: hfloat.global_average_pool %{{.*}} : (tensor<1x4x8x8xf32>) -> tensor<1x4x1x1xf32>
   %3 = hfloat.global_average_pool %x : (tensor<1x4x8x8xf32>) -> tensor<1x4x1x1xf32>
   return

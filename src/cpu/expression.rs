@@ -28,6 +28,53 @@ pub enum Unary {
     /// To the nearest integer, halves to the even one.
     Round,
     Not,
+    /// A function of the C library, of floats.
+    Library(Function),
+}
+
+/// Functions that are calls of the C library: too rare for code of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Function {
+    Tan,
+    Asin,
+    Acos,
+    Atan,
+    Sinh,
+    Cosh,
+    Asinh,
+    Acosh,
+    Atanh,
+}
+
+impl Function {
+    /// Names of the C library, for f64 and f32.
+    pub(crate) fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Function::Tan => ("tan", "tanf"),
+            Function::Asin => ("asin", "asinf"),
+            Function::Acos => ("acos", "acosf"),
+            Function::Atan => ("atan", "atanf"),
+            Function::Sinh => ("sinh", "sinhf"),
+            Function::Cosh => ("cosh", "coshf"),
+            Function::Asinh => ("asinh", "asinhf"),
+            Function::Acosh => ("acosh", "acoshf"),
+            Function::Atanh => ("atanh", "atanhf"),
+        }
+    }
+
+    pub(crate) fn evaluate(self, x: f64) -> f64 {
+        match self {
+            Function::Tan => libm::tan(x),
+            Function::Asin => libm::asin(x),
+            Function::Acos => libm::acos(x),
+            Function::Atan => libm::atan(x),
+            Function::Sinh => libm::sinh(x),
+            Function::Cosh => libm::cosh(x),
+            Function::Asinh => libm::asinh(x),
+            Function::Acosh => libm::acosh(x),
+            Function::Atanh => libm::atanh(x),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -195,6 +195,7 @@ fn unary_float(operation: Unary, a: f64) -> f64 {
         Unary::Ceil => a.ceil(),
         Unary::Round => a.round_ties_even(),
         Unary::Not => a,
+        Unary::Library(function) => function.evaluate(a),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `hfloat-fuse-activations`: a Relu or Clip becomes an attribute of the operation before it.
+//! `hfloat-fuse-activations`: a Relu, Clip or the like becomes an attribute of the operation before it.
 
 use hb_dialects::{
     ir::{self, OperationAttributes, TensorType, attribute},
@@ -23,40 +23,62 @@ const PRODUCERS: &[&str] =
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
-        if let Some((lower, upper)) = bounds(operation) {
-            fuse(operation, lower, upper)?;
+        if let Some(clamp) = clamp_of(operation) {
+            fuse(operation, &clamp)?;
         }
     }
     Ok(())
 }
 
-/// The interval to which an operation clamps its input, when that is all it does.
-fn bounds(operation: OperationRef<'_, '_>) -> Option<(f64, f64)> {
+/// The interval to which an operation clamps operand `input`, when that is all it does.
+struct Clamp {
+    input: usize,
+    lower: f64,
+    upper: f64,
+}
+
+fn clamp_of(operation: OperationRef<'_, '_>) -> Option<Clamp> {
     match operation.operation_name().as_str() {
-        "hfloat.relu" => Some((0.0, f64::INFINITY)),
-        "hfloat.clip" => {
-            let (lower, upper) = (bound(operation, 1)?, bound(operation, 2)?);
-            // Crossed bounds make a constant, which no activation is; comparisons with NaN fail as well.
-            (lower < upper).then_some((lower, upper))
+        "hfloat.relu" => Some(Clamp { input: 0, lower: 0.0, upper: f64::INFINITY }),
+        "hfloat.clip" => Some(Clamp { input: 0, lower: single(operation, 1)?, upper: single(operation, 2)? }),
+        name @ ("hfloat.max" | "hfloat.min") => {
+            let (input, bound) = match (single(operation, 0), single(operation, 1)) {
+                (None, Some(bound)) => (0, bound),
+                (Some(bound), None) => (1, bound),
+                _ => return None,
+            };
+            let maximum = name == "hfloat.max";
+            let (lower, upper) = if maximum { (bound, f64::INFINITY) } else { (f64::NEG_INFINITY, bound) };
+            Some(Clamp { input, lower, upper })
         }
         _ => None,
     }
 }
 
-/// The value of a bound that is a constant of f32.
-fn bound(operation: OperationRef<'_, '_>, index: usize) -> Option<f64> {
-    let values = ir::constant_of(operation.operand(index).ok()?)?.to_f32s().ok()?;
-    values.first().map(|&value| f64::from(value))
+/// The value of an operand that is a constant of one f32.
+fn single(operation: OperationRef<'_, '_>, index: usize) -> Option<f64> {
+    match ir::constant_of(operation.operand(index).ok()?)?.to_f32s().ok()?.as_slice() {
+        &[value] => Some(f64::from(value)),
+        _ => None,
+    }
 }
 
-fn fuse(operation: OperationRef<'_, '_>, lower: f64, upper: f64) -> Result<(), PassFailure> {
-    let input = operation.operand_at(0)?;
+fn fuse(operation: OperationRef<'_, '_>, clamp: &Clamp) -> Result<(), PassFailure> {
+    let input = operation.operand_at(clamp.input)?;
     let Some(producer) = ir::defining_operation(input) else { return Ok(()) };
+    let same_type = ir::results(operation).iter().all(|result| result.r#type() == input.r#type());
     let fits = PRODUCERS.contains(&producer.operation_name().as_str())
         && TensorType::from_type(input.r#type())?.element.is_float()
-        && producer.clamp("activation")?.is_none()
+        && same_type
         && ir::users(input).len() == 1;
-    if !fits {
+    // Crossed bounds make a constant, which no activation is; comparisons with NaN fail as well.
+    if !fits || !matches!(clamp.lower.partial_cmp(&clamp.upper), Some(std::cmp::Ordering::Less)) {
+        return Ok(());
+    }
+    let before = producer.clamp("activation")?.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+    let within = |bound: f64| bound.clamp(clamp.lower, clamp.upper);
+    let (lower, upper) = (within(before.0), within(before.1));
+    if lower == upper {
         return Ok(());
     }
     let context = operation.context_reference();

@@ -162,12 +162,15 @@ def Hfloat_LrnOp : Hfloat_PureOp<"lrn"> {
 
 class Hfloat_UnaryOp<string mnemonic, string onnx, string formula> : Hfloat_PureOp<mnemonic> {
   let summary = formula # " (ONNX " # onnx # ")";
-  let description = "Elementwise.";
+  let description = "Elementwise, of numbers.";
   let arguments = (ins Hfloat_NumberTensor:$input);
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
+def Hfloat_AbsOp : Hfloat_UnaryOp<"abs", "Abs-13", "|x|; of the smallest integer itself">;
+def Hfloat_NegOp : Hfloat_UnaryOp<"neg", "Neg-13", "-x">;
 def Hfloat_ReluOp : Hfloat_UnaryOp<"relu", "Relu-14", "max(x, 0)">;
+def Hfloat_SignOp : Hfloat_UnaryOp<"sign", "Sign-13", "-1, 0 or 1">;
 
 class Hfloat_FunctionOp<string mnemonic, string onnx, string formula, dag parameters = (ins)>
     : Hfloat_PureOp<mnemonic> {
@@ -177,11 +180,49 @@ class Hfloat_FunctionOp<string mnemonic, string onnx, string formula, dag parame
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
+def Hfloat_AcosOp : Hfloat_FunctionOp<"acos", "Acos-7", "arc cosine">;
+def Hfloat_AcoshOp : Hfloat_FunctionOp<"acosh", "Acosh-9", "inverse hyperbolic cosine">;
+def Hfloat_AsinOp : Hfloat_FunctionOp<"asin", "Asin-7", "arc sine">;
+def Hfloat_AsinhOp : Hfloat_FunctionOp<"asinh", "Asinh-9", "inverse hyperbolic sine">;
+def Hfloat_AtanOp : Hfloat_FunctionOp<"atan", "Atan-7", "arc tangent">;
+def Hfloat_AtanhOp : Hfloat_FunctionOp<"atanh", "Atanh-9", "inverse hyperbolic tangent">;
+def Hfloat_CeilOp : Hfloat_FunctionOp<"ceil", "Ceil-13", "x rounded up">;
+def Hfloat_CeluOp : Hfloat_FunctionOp<"celu", "Celu-12", "max(0, x) + min(0, alpha * (exp(x / alpha) - 1))",
+    (ins DefaultValuedAttr<F32Attr, "1.0">:$alpha)>;
+def Hfloat_CosOp : Hfloat_FunctionOp<"cos", "Cos-7", "cosine">;
+def Hfloat_CoshOp : Hfloat_FunctionOp<"cosh", "Cosh-9", "hyperbolic cosine">;
+def Hfloat_EluOp : Hfloat_FunctionOp<"elu", "Elu-6", "x for x >= 0, otherwise alpha * (exp(x) - 1)",
+    (ins DefaultValuedAttr<F32Attr, "1.0">:$alpha)>;
+def Hfloat_ErfOp : Hfloat_FunctionOp<"erf", "Erf-13", "error function">;
 def Hfloat_ExpOp : Hfloat_FunctionOp<"exp", "Exp-13", "e to the power of x">;
+def Hfloat_FloorOp : Hfloat_FunctionOp<"floor", "Floor-13", "x rounded down">;
+def Hfloat_GeluOp : Hfloat_FunctionOp<"gelu", "Gelu-20", "x * (1 + erf(x / sqrt(2))) / 2",
+    (ins DefaultValuedAttr<Hfloat_ApproximationAttr, "\"none\"">:$approximate)> {
+  let description = "Elementwise, of floats. `approximate` is `none` or `tanh`: `x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2`.";
+}
 def Hfloat_HardSigmoidOp : Hfloat_FunctionOp<"hard_sigmoid", "HardSigmoid-6", "max(0, min(1, alpha * x + beta))",
     (ins DefaultValuedAttr<F32Attr, "0.2">:$alpha, DefaultValuedAttr<F32Attr, "0.5">:$beta)>;
 def Hfloat_HardSwishOp : Hfloat_FunctionOp<"hard_swish", "HardSwish-14", "x * max(0, min(1, x / 6 + 0.5))">;
+def Hfloat_LeakyReluOp : Hfloat_FunctionOp<"leaky_relu", "LeakyRelu-16", "x for x >= 0, otherwise alpha * x",
+    (ins DefaultValuedAttr<F32Attr, "0.01">:$alpha)>;
+def Hfloat_LogOp : Hfloat_FunctionOp<"log", "Log-13", "natural logarithm">;
+def Hfloat_MishOp : Hfloat_FunctionOp<"mish", "Mish-18", "x * tanh(ln(1 + exp(x)))">;
+def Hfloat_ReciprocalOp : Hfloat_FunctionOp<"reciprocal", "Reciprocal-13", "1 / x">;
+def Hfloat_RoundOp : Hfloat_FunctionOp<"round", "Round-11", "nearest whole number, halves to the even one">;
+def Hfloat_SeluOp : Hfloat_FunctionOp<"selu", "Selu-6", "gamma * x for x > 0, otherwise gamma * alpha * (exp(x) - 1)",
+    (ins DefaultValuedAttr<F32Attr, "1.67326319">:$alpha, DefaultValuedAttr<F32Attr, "1.05070102">:$gamma)>;
+def Hfloat_ShrinkOp : Hfloat_FunctionOp<"shrink", "Shrink-9", "x - bias for x > lambd, x + bias for x < -lambd, otherwise 0",
+    (ins DefaultValuedAttr<F32Attr, "0.5">:$lambd, DefaultValuedAttr<F32Attr, "0.0">:$bias)>;
 def Hfloat_SigmoidOp : Hfloat_FunctionOp<"sigmoid", "Sigmoid-13", "1 / (1 + exp(-x))">;
+def Hfloat_SinOp : Hfloat_FunctionOp<"sin", "Sin-7", "sine">;
+def Hfloat_SinhOp : Hfloat_FunctionOp<"sinh", "Sinh-9", "hyperbolic sine">;
+def Hfloat_SoftplusOp : Hfloat_FunctionOp<"softplus", "Softplus-1", "ln(1 + exp(x))">;
+def Hfloat_SoftsignOp : Hfloat_FunctionOp<"softsign", "Softsign-1", "x / (1 + |x|)">;
+def Hfloat_SqrtOp : Hfloat_FunctionOp<"sqrt", "Sqrt-13", "square root">;
+def Hfloat_TanOp : Hfloat_FunctionOp<"tan", "Tan-7", "tangent">;
+def Hfloat_TanhOp : Hfloat_FunctionOp<"tanh", "Tanh-13", "hyperbolic tangent">;
+def Hfloat_ThresholdedReluOp : Hfloat_FunctionOp<"thresholded_relu", "ThresholdedRelu-10", "x for x > alpha, otherwise 0",
+    (ins DefaultValuedAttr<F32Attr, "1.0">:$alpha)>;
 
 def Hfloat_ClipOp : Hfloat_PureOp<"clip"> {
   let summary = "min(max(x, min), max) (ONNX Clip-13)";
@@ -207,14 +248,106 @@ def Hfloat_AddOp : Hfloat_BinaryOp<"add", "Add-14", "a + b", [Commutative]>;
 def Hfloat_MulOp : Hfloat_BinaryOp<"mul", "Mul-14", "a * b", [Commutative]>;
 def Hfloat_SubOp : Hfloat_BinaryOp<"sub", "Sub-14", "a - b">;
 
-class Hfloat_PairOp<string mnemonic, string onnx, string formula> : Hfloat_PureOp<mnemonic> {
+class Hfloat_PairOp<string mnemonic, string onnx, string formula, TypeConstraint operands = Hfloat_NumberTensor,
+    TypeConstraint result = operands> : Hfloat_PureOp<mnemonic> {
   let summary = formula # " (ONNX " # onnx # ")";
   let description = "Elementwise with multidirectional (numpy) broadcasting of operands of one element type.";
+  let arguments = (ins operands:$a, operands:$b);
+  let results = (outs result:$output);
+}
+
+def Hfloat_DivOp : Hfloat_PairOp<"div", "Div-14", "a / b; integers truncate toward zero">;
+def Hfloat_MaxOp : Hfloat_PairOp<"max", "Max-13", "the larger of a and b; NaN if one is">;
+def Hfloat_MinOp : Hfloat_PairOp<"min", "Min-13", "the smaller of a and b; NaN if one is">;
+
+def Hfloat_PowOp : Hfloat_PureOp<"pow"> {
+  let summary = "a to the power of b (ONNX Pow-15)";
+  let description = "Elementwise with numpy broadcasting. The result has the element type of `a`; `b` may have another.";
   let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b);
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-def Hfloat_DivOp : Hfloat_PairOp<"div", "Div-14", "a / b; integers truncate toward zero">;
+def Hfloat_PReluOp : Hfloat_PureOp<"p_relu"> {
+  let summary = "x for x >= 0, otherwise slope * x (ONNX PRelu-16)";
+  let description = "Elementwise; `slope` broadcasts to the shape of `input`, as numpy does.";
+  let arguments = (ins Hfloat_NumberTensor:$input, Hfloat_NumberTensor:$slope);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+//===- Logic ---------------------------------------------------------------===//
+
+class Hfloat_ComparisonOp<string mnemonic, string onnx, string formula>
+  : Hfloat_PairOp<mnemonic, onnx, formula, Hfloat_Tensor, Hfloat_BoolTensor>;
+class Hfloat_LogicOp<string mnemonic, string onnx, string formula>
+  : Hfloat_PairOp<mnemonic, onnx, formula, Hfloat_BoolTensor>;
+
+def Hfloat_EqualOp : Hfloat_ComparisonOp<"equal", "Equal-19", "a == b">;
+def Hfloat_GreaterOp : Hfloat_ComparisonOp<"greater", "Greater-13", "a > b">;
+def Hfloat_GreaterOrEqualOp : Hfloat_ComparisonOp<"greater_or_equal", "GreaterOrEqual-16", "a >= b">;
+def Hfloat_LessOp : Hfloat_ComparisonOp<"less", "Less-13", "a < b">;
+def Hfloat_LessOrEqualOp : Hfloat_ComparisonOp<"less_or_equal", "LessOrEqual-16", "a <= b">;
+def Hfloat_AndOp : Hfloat_LogicOp<"and", "And-7", "both">;
+def Hfloat_OrOp : Hfloat_LogicOp<"or", "Or-7", "at least one">;
+def Hfloat_XorOp : Hfloat_LogicOp<"xor", "Xor-7", "exactly one">;
+
+def Hfloat_NotOp : Hfloat_PureOp<"not"> {
+  let summary = "the other truth value (ONNX Not-1)";
+  let description = "Elementwise.";
+  let arguments = (ins Hfloat_BoolTensor:$input);
+  let results = (outs Hfloat_BoolTensor:$output);
+}
+
+def Hfloat_WhereOp : Hfloat_PureOp<"where"> {
+  let summary = "condition ? a : b (ONNX Where-16)";
+  let description = "Elementwise with numpy broadcasting of all three operands; `a` and `b` have one element type.";
+  let arguments = (ins Hfloat_BoolTensor:$condition, Hfloat_Tensor:$a, Hfloat_Tensor:$b);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_RangeOp : Hfloat_PureOp<"range"> {
+  let summary = "start, start + delta, ... below limit (ONNX Range-11)";
+  let description = [{
+    The operands have one element. The result has `max(ceil((limit - start) / delta), 0)` elements; it can be computed when
+    the operands are constants.
+  }];
+  let arguments = (ins Hfloat_NumberTensor:$start, Hfloat_NumberTensor:$limit, Hfloat_NumberTensor:$delta);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+//===- Reductions ----------------------------------------------------------===//
+
+class Hfloat_ReduceOp<string mnemonic, string onnx, string formula> : Hfloat_PureOp<mnemonic> {
+  let summary = formula # " over axes (ONNX " # onnx # ")";
+  let description = [{
+    `axes` may be negative; an empty list means all axes, or none with `noop_with_empty_axes`. Reduced dimensions become 1, or
+    vanish without `keepdims`.
+  }];
+  let arguments = (ins Hfloat_NumberTensor:$input, Hfloat_ShapeTensor:$axes,
+    DefaultValuedAttr<BoolAttr, "true">:$keepdims, DefaultValuedAttr<BoolAttr, "false">:$noop_with_empty_axes);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+def Hfloat_ReduceL1Op : Hfloat_ReduceOp<"reduce_l1", "ReduceL1-18", "sum of |x|">;
+def Hfloat_ReduceL2Op : Hfloat_ReduceOp<"reduce_l2", "ReduceL2-18", "square root of the sum of x * x">;
+def Hfloat_ReduceLogSumOp : Hfloat_ReduceOp<"reduce_log_sum", "ReduceLogSum-18", "logarithm of the sum">;
+def Hfloat_ReduceLogSumExpOp : Hfloat_ReduceOp<"reduce_log_sum_exp", "ReduceLogSumExp-18", "logarithm of the sum of exp(x)">;
+def Hfloat_ReduceMaxOp : Hfloat_ReduceOp<"reduce_max", "ReduceMax-20", "maximum">;
+def Hfloat_ReduceMeanOp : Hfloat_ReduceOp<"reduce_mean", "ReduceMean-18", "mean">;
+def Hfloat_ReduceMinOp : Hfloat_ReduceOp<"reduce_min", "ReduceMin-20", "minimum">;
+def Hfloat_ReduceProdOp : Hfloat_ReduceOp<"reduce_prod", "ReduceProd-18", "product">;
+def Hfloat_ReduceSumOp : Hfloat_ReduceOp<"reduce_sum", "ReduceSum-13", "sum">;
+def Hfloat_ReduceSumSquareOp : Hfloat_ReduceOp<"reduce_sum_square", "ReduceSumSquare-18", "sum of x * x">;
+
+class Hfloat_ArgOp<string mnemonic, string onnx, string formula> : Hfloat_PureOp<mnemonic> {
+  let summary = formula # " along an axis (ONNX " # onnx # ")";
+  let description = "Of equal values the first, or the last with `select_last_index`. Without `keepdims` the dimension vanishes.";
+  let arguments = (ins Hfloat_NumberTensor:$input, DefaultValuedAttr<SI64Attr, "0">:$axis,
+    DefaultValuedAttr<BoolAttr, "true">:$keepdims, DefaultValuedAttr<BoolAttr, "false">:$select_last_index);
+  let results = (outs Hfloat_ShapeTensor:$output);
+}
+
+def Hfloat_ArgMaxOp : Hfloat_ArgOp<"arg_max", "ArgMax-13", "position of the maximum">;
+def Hfloat_ArgMinOp : Hfloat_ArgOp<"arg_min", "ArgMin-13", "position of the minimum">;
 
 //===- Pooling -------------------------------------------------------------===//
 
@@ -240,6 +373,13 @@ def Hfloat_AveragePoolOp : Hfloat_PoolOp<"average_pool", (ins DefaultValuedAttr<
 
 def Hfloat_GlobalAveragePoolOp : Hfloat_PureOp<"global_average_pool"> {
   let summary = "average over all spatial dimensions (ONNX GlobalAveragePool-1)";
+  let description = "The spatial dimensions of the result are 1.";
+  let arguments = (ins Hfloat_FloatTensor:$input);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
+def Hfloat_GlobalMaxPoolOp : Hfloat_PureOp<"global_max_pool"> {
+  let summary = "maximum over all spatial dimensions (ONNX GlobalMaxPool-1)";
   let description = "The spatial dimensions of the result are 1.";
   let arguments = (ins Hfloat_FloatTensor:$input);
   let results = (outs Hfloat_FloatTensor:$output);

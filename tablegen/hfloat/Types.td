@@ -12,6 +12,7 @@ def Hfloat_Index : AnyTypeOf<[I32, I64], "32-bit or 64-bit integer">;
 
 def Hfloat_FloatTensor : TensorOf<[Hfloat_Float]>;
 def Hfloat_NumberTensor : TensorOf<[Hfloat_Number]>;
+def Hfloat_BoolTensor : TensorOf<[I1]>;
 def Hfloat_Tensor : TensorOf<[Hfloat_Element]>;
 def Hfloat_IndexTensor : TensorOf<[Hfloat_Index]>;
 def Hfloat_ShapeTensor : TensorOf<[I64]>;

@@ -121,6 +121,13 @@ def case(operator, name, *operands, opset=LAST_OPSET, outputs=1, **attributes):
     record(operator, name, [node], feeds, results, opset, initializers)
 
 
+def takes(operator, dtype):
+    """Whether the operator is defined on a type at all."""
+    name = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    schema = onnx.defs.get_schema(operator, LAST_OPSET)
+    return f"tensor({TensorProto.DataType.Name(name).lower()})" in schema.inputs[0].types
+
+
 def versions(operator, first=7, last=LAST_OPSET):
     """The opsets in which the operator's definition in force changes, from `first` on."""
     since = sorted({schema.since_version for schema in onnx.defs.get_all_schemas_with_history()
@@ -394,10 +401,46 @@ def elementwise():
 
 # Operator, the first opset of its cases, the interval of its inputs, the attributes of further cases by name.
 FUNCTIONS = [
+    ("Abs", 7, (-4, 4), {}),
+    ("Acos", 7, (-1, 1), {}),
+    ("Acosh", 9, (1, 9), {}),
+    ("Asin", 7, (-1, 1), {}),
+    ("Asinh", 9, (-9, 9), {}),
+    ("Atan", 7, (-9, 9), {}),
+    ("Atanh", 9, (-0.875, 0.875), {}),
+    ("Ceil", 7, (-4, 4), {}),
+    ("Celu", 12, (-4, 4), {"alpha": dict(alpha=0.5)}),
+    ("Cos", 7, (-9, 9), {}),
+    ("Cosh", 9, (-4, 4), {}),
+    ("Elu", 7, (-4, 4), {"alpha": dict(alpha=0.5)}),
+    ("Erf", 9, (-4, 4), {}),
     ("Exp", 7, (-4, 4), {}),
+    ("Floor", 7, (-4, 4), {}),
+    ("Gelu", 20, (-4, 4), {"none": dict(approximate="none"), "tanh": dict(approximate="tanh")}),
     ("HardSigmoid", 7, (-4, 4), {"parameters": dict(alpha=0.5, beta=-0.25), "alpha": dict(alpha=1.5)}),
+    ("HardSwish", 14, (-5, 5), {}),
+    ("LeakyRelu", 7, (-4, 4), {"alpha": dict(alpha=0.25), "alpha_negative": dict(alpha=-0.5)}),
+    ("Log", 7, (0.125, 9), {}),
+    ("Mish", 18, (-9, 9), {}),
+    ("Neg", 7, (-4, 4), {}),
+    ("Reciprocal", 7, (0.125, 4), {}),
+    ("Round", 11, (-4, 4), {}),
+    ("Selu", 7, (-4, 4), {"parameters": dict(alpha=0.5, gamma=2.0)}),
+    ("Shrink", 9, (-4, 4), {"parameters": dict(lambd=1.5, bias=0.5), "bias_negative": dict(lambd=0.25, bias=-1.0)}),
     ("Sigmoid", 7, (-9, 9), {}),
+    ("Sign", 9, (-2, 2), {}),
+    ("Sin", 7, (-9, 9), {}),
+    ("Sinh", 9, (-4, 4), {}),
+    ("Softplus", 7, (-9, 9), {}),
+    ("Softsign", 7, (-9, 9), {}),
+    ("Sqrt", 7, (0, 9), {}),
+    ("Tan", 7, (-1.5, 1.5), {}),
+    ("Tanh", 7, (-4, 4), {}),
+    ("ThresholdedRelu", 10, (-4, 4), {"alpha": dict(alpha=-0.5)}),
 ]
+# Where onnxruntime gives no sensible answer: what it makes of a NaN or of an infinity depends on its vector code.
+NOT_SPECIAL = {"Celu", "Elu", "Gelu", "Mish", "Selu", "Softplus", "ThresholdedRelu"}
+OF_INTEGERS = {"Abs", "Neg", "Sign"}
 
 
 def functions():
@@ -406,12 +449,175 @@ def functions():
             case(name, f"opset_{opset}", values(2, 3, 4, low=low, high=high), opset=opset)
         for label, attributes in forms.items():
             case(name, label, values(2, 5, low=low, high=high), **attributes)
-        case(name, "scalar", values(low=low, high=high))
-        case(name, "rank_5", values(2, 1, 3, 1, 2, low=low, high=high))
-        for dtype in [np.float64, np.float16]:
+        for dtype in filter(lambda dtype: takes(name, dtype), [np.float64, np.float16]):
             case(name, np.dtype(dtype).name, values(2, 5, dtype=dtype, low=low, high=high))
-        case(name, "special", np.array([np.inf, -np.inf, np.nan, 0.0, -0.0], np.float32))
+        case(name, "special", np.array([0.0, -0.0] if name in NOT_SPECIAL else [np.inf, -np.inf, np.nan, 0.0, -0.0], np.float32))
         case(name, "large", np.array([30, -30, 100, -100, 1e4, -1e4], np.float32))
+        for dtype in [np.int8, np.int32, np.int64] if name in OF_INTEGERS else []:
+            case(name, np.dtype(dtype).name, values(2, 5, dtype=dtype, low=-9, high=9))
+    case("Round", "halves", np.array([0.5, -0.5, 1.5, 2.5, -1.5, -2.5, 0.49999997, 8388609.0], np.float32))
+    case("Sign", "uint8", np.array([0, 1, 255], np.uint8))
+    case("Abs", "uint8", np.array([0, 1, 255], np.uint8))
+
+
+def powers():
+    for opset in versions("Pow"):
+        case("Pow", f"opset_{opset}", values(2, 3, 4, low=0.125, high=4), values(2, 3, 4, seed=1), opset=opset)
+    for exponent in [2.0, 3.0, 0.5, -1.0, 0.0, 1.75]:
+        label = str(exponent).replace("-", "minus_").replace(".", "_")
+        case("Pow", f"exponent_{label}", values(2, 5, low=0.125, high=4), Weight(np.float32(exponent)))
+    case("Pow", "negative_base", values(2, 5, low=-4, high=-1), values(2, 1, dtype=np.float32, low=2, high=2))
+    case("Pow", "broadcast", values(3, 1, 5, low=0.125), values(2, 1, 4, 1, seed=1))
+    case("Pow", "constant_base", Weight(np.float32(2)), values(2, 5))
+    case("Pow", "int64_exponent", values(2, 5), Weight(np.array(3, np.int64)))
+    case("Pow", "int32_exponent_is_input", values(2, 5, low=0.25), np.array([2, 0, 3, 1, 4], np.int32))
+    case("Pow", "int32_base", np.array([0, 1, -3, 7], np.int32), np.array([3, 9, 3, 2], np.int32))
+    case("Pow", "int64_base_float_exponent", np.array([0, 1, 4, 9], np.int64), np.array([0.5, 2, 0.5, 1.5], np.float32))
+    case("Pow", "float64", values(2, 5, dtype=np.float64, low=0.25), values(2, 5, dtype=np.float64))
+    case("Pow", "float16", values(2, 5, dtype=np.float16, low=0.25), values(2, 5, dtype=np.float16))
+
+    x = values(1, 3, 4, 5, low=-4, high=4)
+    for opset in versions("PRelu"):
+        case("PRelu", f"opset_{opset}", x, Weight(values(3, 1, 1, seed=1)), opset=opset)
+    for label, shape in {"scalar": (), "one": (1,), "same": (1, 3, 4, 5), "last": (5,), "row": (4, 1)}.items():
+        case("PRelu", f"slope_{label}", x, Weight(values(*shape, seed=1)))
+    case("PRelu", "slope_is_input", x, values(3, 1, 1, seed=1))
+    for dtype in [np.float64, np.float16, np.int32]:
+        case("PRelu", np.dtype(dtype).name, values(2, 5, dtype=dtype, low=-4, high=4), values(5, dtype=dtype, low=-4, high=4, seed=1))
+
+
+def variadic():
+    for name in ["Max", "Min", "Sum", "Mean"]:
+        for opset in versions(name):
+            first, second = values(2, 3, 4), values(2, 3, 4, seed=1)
+            case(name, f"opset_{opset}", first, second, opset=opset)
+        case(name, "one_operand", values(2, 3))
+        case(name, "three_operands", values(2, 3), values(2, 3, seed=1), values(2, 3, seed=2))
+        case(name, "five_operands_broadcast", values(3, 1), values(1, 4, seed=1), values(2, 1, 1, seed=2), values(4, seed=3), values(seed=4))
+        case(name, "with_weight", values(2, 3, 4), Weight(values(3, 1)))
+        case(name, "weight_of_one", values(2, 3, 4), Weight(np.float32(0.5)))
+        case(name, "float64", values(2, 3, dtype=np.float64), values(3, dtype=np.float64, seed=1))
+        case(name, "float16", values(2, 3, dtype=np.float16), values(3, dtype=np.float16, seed=1))
+        case(name, "empty", values(0, 3), values(1, 3))
+    for name in ["Max", "Min"]:
+        case(name, "nan", np.array([np.nan, 1, np.inf, -np.inf], np.float32), np.array([1, np.nan, 2, 2], np.float32))
+        for dtype in [np.int32, np.int64, np.int8, np.uint8]:
+            low = 0 if dtype is np.uint8 else -9
+            case(name, np.dtype(dtype).name, values(2, 3, dtype=dtype, low=low, high=9), values(3, dtype=dtype, low=low, high=9, seed=1))
+
+
+def logic():
+    for name in ["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"]:
+        def pair(dtype=np.float32):
+            return values(4, 5, dtype=dtype, low=0, high=3).round(), values(5, dtype=dtype, low=0, high=3, seed=1).round()
+
+        for opset in versions(name, first=12 if name.endswith("OrEqual") else 7):
+            case(name, f"opset_{opset}", *(pair(np.int32) if name == "Equal" and opset < 11 else pair()), opset=opset)
+        case(name, "broadcast", values(3, 1, 5).round(), values(2, 1, 4, 1, seed=1).round())
+        case(name, "scalars", np.array(1, np.float32), np.array(1, np.float32))
+        case(name, "with_weight", values(2, 3), Weight(np.float32(0)))
+        case(name, "special", np.array([np.nan, np.nan, np.inf, -np.inf, 0.0], np.float32),
+             np.array([np.nan, 1, np.inf, np.inf, -0.0], np.float32))
+        for dtype in [np.float64, np.float16, np.int32, np.int64, np.int8, np.uint8]:
+            case(name, np.dtype(dtype).name, *pair(dtype))
+    case("Equal", "bool", np.array([True, False, True]), np.array([True, True, False]))
+    left, right = np.array([[True, False], [True, False]]), np.array([[True, True], [False, False]])
+    for name in ["And", "Or", "Xor"]:
+        case(name, "opset_7", left, right, opset=7)
+        case(name, "broadcast", left[0], right[:, :1])
+        case(name, "with_weight", left, Weight(np.array(True)))
+    case("Not", "opset_7", left, opset=7)
+    case("Not", "scalar", np.array(False))
+    condition = np.array([[True, False, True], [False, False, True]])
+    for opset in versions("Where", first=9):
+        case("Where", f"opset_{opset}", condition, values(2, 3), values(2, 3, seed=1), opset=opset)
+    case("Where", "broadcast", condition[:1, :2], values(4, 1, 1), values(3, 1, seed=1))
+    case("Where", "scalars", condition, Weight(np.float32(1)), Weight(np.float32(-1)))
+    case("Where", "infinity", condition, values(2, 3), Weight(np.float32(-np.inf)))
+    case("Where", "condition_is_constant", Weight(condition), values(2, 3), values(2, 3, seed=1))
+    for dtype in [np.float64, np.float16, np.int32, np.int64, np.int8, np.uint8]:
+        case("Where", np.dtype(dtype).name, condition, values(2, 3, dtype=dtype, low=0, high=9), values(3, dtype=dtype, low=0, high=9, seed=1))
+    case("Where", "bool", condition, condition[::-1].copy(), np.array([True, False, False]))
+
+    def count(name, start, limit, delta, dtype):
+        case("Range", name, *[Weight(np.array(number, dtype)) for number in [start, limit, delta]])
+
+    count("int64", 2, 11, 3, np.int64)
+    count("int64_exact", 0, 9, 3, np.int64)
+    count("int64_down", 5, -4, -2, np.int64)
+    count("int64_empty", 5, 5, 1, np.int64)
+    count("int64_crossed", 5, 1, 1, np.int64)
+    count("int32", -3, 3, 1, np.int32)
+    count("float32", 0.5, 3.25, 0.5, np.float32)
+    count("float64_down", 1.0, -1.0, -0.125, np.float64)
+
+
+REDUCTIONS = ["ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
+              "ReduceSum", "ReduceSumSquare"]
+
+
+def reductions():
+    x = values(2, 3, 4, 5, low=0.125, high=2)
+    for name in REDUCTIONS:
+        moved = 13 if name == "ReduceSum" else 18
+
+        def form(label, array, axes, opset=LAST_OPSET, **attributes):
+            if opset < moved:
+                case(name, label, array, opset=opset, **({} if axes is None else {"axes": axes}), **attributes)
+            else:
+                case(name, label, array, *([] if axes is None else [Weight(integers(*axes))]), opset=opset, **attributes)
+
+        for opset in versions(name):
+            form(f"opset_{opset}", x, [1, 3], opset=opset)
+        # All forms of axes for two operators, whose code the others share.
+        many = name in ["ReduceMax", "ReduceSum"]
+        for axes in [[0], [1], [3], [-1], [-2, -3], [0, 2], [2, 3], [0, 1, 2, 3], [3, 1]] if many else [[-2, 0]]:
+            label = "_".join(map(str, axes)).replace("-", "minus_")
+            form(f"axes_{label}", x, axes)
+            form(f"axes_{label}_dropped", x, axes, keepdims=0)
+        form("no_axes", x, None)
+        form("empty_axes", x, [])
+        if many:
+            form("no_axes_dropped", x, None, keepdims=0)
+            form("no_axes_opset_11", x, None, opset=11)
+            form("axes_2_3_dropped_opset_11", x, [2, 3], opset=11, keepdims=0)
+            form("size_1", values(1, 3, 1, low=0.125), [0, 2])
+            form("rank_5", values(2, 1, 3, 2, 2, low=0.125), [1, 3])
+        if name in ["ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum"]:
+            form("noop", x, None, noop_with_empty_axes=1)
+            form("noop_empty_axes", x, [], noop_with_empty_axes=1)
+            form("noop_with_axes", x, [1], noop_with_empty_axes=1)
+        form("vector", values(7, low=0.125, seed=1), [0], keepdims=0)
+        form("float64", values(2, 5, dtype=np.float64, low=0.125), [1])
+        form("float16", values(2, 5, dtype=np.float16, low=0.125), [1])
+        if not name.startswith("ReduceLog"):
+            for dtype in [np.int32, np.int64]:
+                form(np.dtype(dtype).name, values(2, 5, dtype=dtype, low=1, high=9), [1])
+    case("ReduceLogSumExp", "large", np.array([[1000.0, 1001.0], [-1000.0, -1001.0]], np.float32), Weight(integers(1)))
+    case("ReduceLogSumExp", "minus_infinity", np.array([[-np.inf, -np.inf], [-np.inf, 1.0]], np.float32), Weight(integers(1)))
+    for name in ["ReduceMax", "ReduceMin"]:
+        for dtype in [np.int8, np.uint8]:
+            low = 0 if dtype is np.uint8 else -100
+            case(name, np.dtype(dtype).name, values(2, 5, dtype=dtype, low=low, high=100), Weight(integers(1)))
+    for name in ["ArgMax", "ArgMin"]:
+        for opset in versions(name):
+            case(name, f"opset_{opset}", values(3, 4, 5), opset=opset, axis=1)
+        repeated = np.array([[1, 3, 3, 0, 0], [2, 2, 2, 2, 2]], np.float32)
+        for axis in [0, 1, 2, -1, -3]:
+            case(name, f"axis_{axis}".replace("-", "minus_"), values(3, 4, 5), axis=axis)
+            case(name, f"axis_{axis}_dropped".replace("-", "minus_"), values(3, 4, 5), axis=axis, keepdims=0)
+        case(name, "axis_by_default", values(3, 4, 5))
+        case(name, "first_of_equal", repeated, axis=1)
+        case(name, "last_of_equal", repeated, axis=1, select_last_index=1)
+        case(name, "vector", values(9), axis=0, keepdims=0)
+        for dtype in [np.float64, np.int32, np.int8, np.uint8]:
+            low = 0 if dtype is np.uint8 else -9
+            case(name, np.dtype(dtype).name, values(2, 5, dtype=dtype, low=low, high=9), axis=1)
+    for opset in versions("GlobalMaxPool"):
+        case("GlobalMaxPool", f"opset_{opset}", values(2, 3, 7, 8), opset=opset)
+    case("GlobalMaxPool", "rank_3", values(2, 3, 7))
+    case("GlobalMaxPool", "rank_5", values(1, 3, 2, 3, 4))
+    case("GlobalMaxPool", "float16", values(1, 3, 4, 4, dtype=np.float16))
 
 
 def clip():
@@ -454,10 +660,6 @@ def activations():
     case("Relu", "extremes", np.array([-np.inf, np.inf, -0.0, 0.0, 1e-40, -1e-40, 3.4e38], np.float32))
     for dtype in [np.float64, np.float16, np.int8, np.int32]:
         case("Relu", np.dtype(dtype).name, values(2, 3, dtype=dtype, low=-9, high=9))
-    for opset in versions("HardSwish", first=14):
-        case("HardSwish", f"opset_{opset}", values(2, 3, 4, low=-5, high=5), opset=opset)
-    for rank in range(6):
-        case("HardSwish", f"rank_{rank}", values(*range(2, 2 + rank), low=-5, high=5))
     case("HardSwish", "corners", np.array([-3, -3.5, 3, 3.5, 0, -1.5, 1.5, 1e6, -1e6], np.float32))
 
 
@@ -868,8 +1070,9 @@ def networks():
             {"a": values(2, 3), "b": values(3, 4), "c": values(4)}, "y")
 
 
-FAMILIES = [conv, conv_transpose, resize, rearrangements, statistics, batch_normalization, elementwise, functions, clip, activations, dropout, pools, matrices, softmax, concat, slices, pads,
-            shapes, gather, cast, constants, encodings, networks]
+FAMILIES = [conv, conv_transpose, resize, rearrangements, statistics, batch_normalization, elementwise, functions,
+            powers, variadic, clip, logic, reductions, activations, dropout, pools, matrices, softmax, concat, slices,
+            pads, shapes, gather, cast, constants, encodings, networks]
 
 
 def main():

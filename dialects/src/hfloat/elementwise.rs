@@ -1,20 +1,70 @@
 //! Elementwise operations.
 
 use super::{Definition, operands::*};
-use crate::ir::{Element, TensorType};
-use melior::ir::OperationRef;
+use crate::ir::{Element, TensorType, constant_of};
+use melior::ir::{OperationRef, operation::OperationLike};
+
+/// Elements of a range; whole numbers up to this are exact in f64.
+const LARGEST_RANGE: f64 = (1u64 << 40) as f64;
 
 pub(super) const DEFINITIONS: &[Definition] = &[
+    Definition::new("hfloat.abs", unary),
+    Definition::new("hfloat.acos", unary),
+    Definition::new("hfloat.acosh", unary),
+    Definition::new("hfloat.asin", unary),
+    Definition::new("hfloat.asinh", unary),
+    Definition::new("hfloat.atan", unary),
+    Definition::new("hfloat.atanh", unary),
+    Definition::new("hfloat.ceil", unary),
+    Definition::new("hfloat.celu", unary),
+    Definition::new("hfloat.cos", unary),
+    Definition::new("hfloat.cosh", unary),
+    Definition::new("hfloat.elu", unary),
+    Definition::new("hfloat.erf", unary),
     Definition::new("hfloat.exp", unary),
+    Definition::new("hfloat.floor", unary),
+    Definition::new("hfloat.gelu", unary),
     Definition::new("hfloat.hard_sigmoid", unary),
     Definition::new("hfloat.hard_swish", unary),
+    Definition::new("hfloat.leaky_relu", unary),
+    Definition::new("hfloat.log", unary),
+    Definition::new("hfloat.mish", unary),
+    Definition::new("hfloat.neg", unary),
+    Definition::new("hfloat.not", unary),
+    Definition::new("hfloat.reciprocal", unary),
     Definition::new("hfloat.relu", unary),
+    Definition::new("hfloat.round", unary),
+    Definition::new("hfloat.selu", unary),
+    Definition::new("hfloat.shrink", unary),
     Definition::new("hfloat.sigmoid", unary),
+    Definition::new("hfloat.sign", unary),
+    Definition::new("hfloat.sin", unary),
+    Definition::new("hfloat.sinh", unary),
+    Definition::new("hfloat.softplus", unary),
+    Definition::new("hfloat.softsign", unary),
+    Definition::new("hfloat.sqrt", unary),
+    Definition::new("hfloat.tan", unary),
+    Definition::new("hfloat.tanh", unary),
+    Definition::new("hfloat.thresholded_relu", unary),
     Definition::new("hfloat.clip", clip),
     Definition::new("hfloat.add", binary),
+    Definition::new("hfloat.and", binary),
     Definition::new("hfloat.div", binary),
+    Definition::new("hfloat.max", binary),
+    Definition::new("hfloat.min", binary),
     Definition::new("hfloat.mul", binary),
+    Definition::new("hfloat.or", binary),
     Definition::new("hfloat.sub", binary),
+    Definition::new("hfloat.xor", binary),
+    Definition::new("hfloat.equal", comparison),
+    Definition::new("hfloat.greater", comparison),
+    Definition::new("hfloat.greater_or_equal", comparison),
+    Definition::new("hfloat.less", comparison),
+    Definition::new("hfloat.less_or_equal", comparison),
+    Definition::new("hfloat.pow", pow),
+    Definition::new("hfloat.p_relu", p_relu),
+    Definition::new("hfloat.where", r#where),
+    Definition::new("hfloat.range", range),
     Definition::new("hfloat.softmax", softmax),
 ];
 
@@ -39,6 +89,65 @@ fn binary(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     same_element(&left, &right, "operands")?;
     check_activation(operation, &left.element)?;
     one(left.element, broadcast(&left.dimensions, &right.dimensions)?)
+}
+
+fn comparison(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let (left, right) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
+    same_element(&left, &right, "operands")?;
+    one(Element::Bool, broadcast(&left.dimensions, &right.dimensions)?)
+}
+
+/// The exponent may have another element type than the base.
+fn pow(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let (base, exponent) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
+    one(base.element, broadcast(&base.dimensions, &exponent.dimensions)?)
+}
+
+/// The slope broadcasts to the input, not the other way round.
+fn p_relu(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let (input, slope) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
+    same_element(&input, &slope, "the input and 'slope'")?;
+    let joint = broadcast(&input.dimensions, &slope.dimensions)?;
+    if let (Some(joint), Some(dimensions)) = (joint, &input.dimensions) {
+        let grows = joint.iter().zip(dimensions).any(|(joint, size)| size.is_some() && joint != size);
+        if joint.len() != dimensions.len() || grows {
+            return Err("'slope' does not broadcast to the shape of the input".into());
+        }
+    }
+    Ok(vec![input])
+}
+
+fn r#where(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let condition = operand_type(operation, 0)?;
+    let (left, right) = (operand_type(operation, 1)?, operand_type(operation, 2)?);
+    same_element(&left, &right, "operands")?;
+    let chosen = broadcast(&left.dimensions, &right.dimensions)?;
+    one(left.element, broadcast(&condition.dimensions, &chosen)?)
+}
+
+/// As long as constant operands say.
+fn range(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let start = operand_type(operation, 0)?;
+    let mut numbers = Vec::new();
+    for (index, name) in ["start", "limit", "delta"].iter().enumerate() {
+        let operand = operand_type(operation, index)?;
+        same_element(&start, &operand, &format!("'start' and '{name}'"))?;
+        if operand.shape().is_some_and(|shape| shape.iter().any(|size| *size != 1)) {
+            return Err(format!("'{name}' is not one element"));
+        }
+        let value = operation.operand(index).map_err(|error| error.to_string())?;
+        let constant = constant_of(value).map(|constant| constant.to_f64s()).transpose();
+        numbers.extend(constant.map_err(|error| error.to_string())?.and_then(|values| values.first().copied()));
+    }
+    let &[start_value, limit, delta] = numbers.as_slice() else { return one(start.element, Some(vec![None])) };
+    if delta == 0.0 {
+        return Err("has a 'delta' of 0".into());
+    }
+    let count = ((limit - start_value) / delta).ceil().max(0.0);
+    if count.is_nan() || count > LARGEST_RANGE {
+        return Err(format!("counts from {start_value} to {limit} in steps of {delta}: that are too many elements"));
+    }
+    one(start.element, Some(vec![Some(count as u64)]))
 }
 
 /// A fused activation has ordered bounds and clamps floats.

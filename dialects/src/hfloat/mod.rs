@@ -10,6 +10,7 @@ mod matrix;
 mod normalize;
 mod operands;
 mod rearrange;
+mod reduce;
 mod resize;
 mod resize_samples;
 mod window;
@@ -17,6 +18,7 @@ mod window;
 pub use conv_transpose::TransposedWindow;
 pub use layout::{SliceRange, gather_axis, normalize_axis, pad_amounts, slice_ranges, unsqueeze_axes};
 pub use rearrange::split_sizes;
+pub use reduce::reduced_dimensions;
 pub use resize::{Resize, ResizedAxis};
 pub use resize_samples::Sample;
 pub use window::Window;
@@ -59,6 +61,7 @@ const DEFINITIONS: &[&[Definition]] = &[
     normalize::DEFINITIONS,
     rearrange::DEFINITIONS,
     resize::DEFINITIONS,
+    reduce::DEFINITIONS,
     window::DEFINITIONS,
 ];
 

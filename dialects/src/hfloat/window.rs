@@ -9,6 +9,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     Definition::new("hfloat.max_pool", pool),
     Definition::new("hfloat.average_pool", pool),
     Definition::new("hfloat.global_average_pool", global_pool),
+    Definition::new("hfloat.global_max_pool", global_pool),
 ];
 
 /// A window over the spatial dimensions with its padding resolved to numbers.

@@ -67,6 +67,18 @@ impl Constant<'_> {
         Ok(self.chunks().map(f32::from_le_bytes).collect())
     }
 
+    /// The values of an f32, f64 or integer tensor as f64; i64 beyond 2^53 is rounded.
+    ///
+    /// # Errors
+    /// When the elements are of another type.
+    pub fn to_f64s(&self) -> Result<Vec<f64>, IrError> {
+        Ok(match self.r#type.element {
+            Element::F32 => self.chunks().map(|chunk| f64::from(f32::from_le_bytes(chunk))).collect(),
+            Element::F64 => self.chunks().map(f64::from_le_bytes).collect(),
+            _ => self.to_i64s()?.into_iter().map(|value| value as f64).collect(),
+        })
+    }
+
     fn chunks<const N: usize>(&self) -> impl Iterator<Item = [u8; N]> + '_ {
         self.bytes.chunks_exact(N).filter_map(|chunk| chunk.try_into().ok())
     }

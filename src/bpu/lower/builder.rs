@@ -240,6 +240,18 @@ impl<'c, 'a> Builder<'c, 'a> {
         self.floats.get(&(value.to_raw().ptr as usize)).copied()
     }
 
+    /// A value inside an operation, as int16: as good as exact beside the int8 of its operands and result.
+    pub fn compute_wide(
+        &mut self,
+        node: &str,
+        operator: Operator,
+        inputs: &[TensorId],
+        shape: Vec<usize>,
+        scale: f64,
+    ) -> TensorId {
+        self.segment.add_node(node, operator, inputs, Tensor::new(node, shape, Element::I16, int8(scale)))
+    }
+
     /// An int8 or int32 constant.
     pub fn constant(&mut self, name: String, constant: &QuantizedConstant, bits: u32) -> TensorId {
         let (element, data): (Element, Vec<u8>) = if bits == 8 {

@@ -67,14 +67,23 @@ pub(crate) fn unary<'ctx>(
         Unary::Tanh if element == Element::F32 => Float(code).tanh(value),
         Unary::Erf if element == Element::F32 => Float(code).erf(value),
         Unary::Exponential => call("llvm.exp"),
-        Unary::Tanh => library(code, "tanh", value),
-        Unary::Erf => library(code, "erf", value),
+        Unary::Tanh => library(code, "tanh", element, value),
+        Unary::Erf => library(code, "erf", element, value),
+        Unary::Library(function) => {
+            let (of_f64, of_f32) = function.names();
+            library(code, if element == Element::F32 { of_f32 } else { of_f64 }, element, value)
+        }
     }
 }
 
-/// A function of the C library on f64.
-fn library<'ctx>(code: &Code<'_, 'ctx>, name: &str, value: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
-    let kind = code.context.f64_type();
+/// A function of the C library on f32 or f64.
+fn library<'ctx>(
+    code: &Code<'_, 'ctx>,
+    name: &str,
+    element: Element,
+    value: FloatValue<'ctx>,
+) -> Result<FloatValue<'ctx>, Error> {
+    let kind = code.float_type(element);
     let function = code
         .module
         .get_function(name)

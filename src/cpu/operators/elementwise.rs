@@ -1,82 +1,84 @@
-//! Operators that compute every element on its own.
+//! Operators that compute every element on its own; those of one operand are in `functions.rs`.
 
 use hb_dialects::ir::OperationAttributes;
 
+use super::super::element::Element;
 use super::super::error::Error;
-use super::super::expression::{self, Expression, axis, select};
+use super::super::expression::{self, Binary, Expression, axis, select};
 use super::Definition;
-use super::node::{Node, Results, at_least, wide};
+use super::node::{Node, Results, wide};
 
 pub(super) const OPERATORS: &[Definition] = &[
-    ("hfloat.exp", |node| unary(node, Expression::exponential)),
-    ("hfloat.hard_sigmoid", |node| with_parameters(node, [("alpha", 0.2), ("beta", 0.5)], hard_sigmoid)),
-    ("hfloat.hard_swish", |node| unary(node, hard_swish)),
-    ("hfloat.relu", |node| unary(node, |x| at_least(x, 0.0))),
-    ("hfloat.sigmoid", |node| unary(node, sigmoid)),
     ("hfloat.clip", clip),
     ("hfloat.add", |node| binary(node, |a, b| a + b)),
     ("hfloat.div", |node| binary(node, |a, b| a / b)),
+    ("hfloat.max", |node| binary(node, Expression::maximum)),
+    ("hfloat.min", |node| binary(node, Expression::minimum)),
     ("hfloat.mul", |node| binary(node, |a, b| a * b)),
     ("hfloat.sub", |node| binary(node, |a, b| a - b)),
+    ("hfloat.p_relu", |node| binary(node, |x, slope| select(x.clone().less(x.like(0.0)), x.clone() * slope, x))),
+    ("hfloat.pow", pow),
+    ("hfloat.and", |node| binary(node, Expression::and)),
+    ("hfloat.or", |node| binary(node, |a, b| a.binary(Binary::Or, b))),
+    ("hfloat.xor", |node| binary(node, |a, b| a.binary(Binary::Xor, b))),
+    ("hfloat.equal", |node| binary(node, Expression::equal)),
+    ("hfloat.greater", |node| binary(node, |a, b| b.less(a))),
+    ("hfloat.greater_or_equal", |node| binary(node, |a, b| b.less_or_equal(a))),
+    ("hfloat.less", |node| binary(node, Expression::less)),
+    ("hfloat.less_or_equal", |node| binary(node, Expression::less_or_equal)),
+    ("hfloat.where", r#where),
+    ("hfloat.range", range),
     ("hfloat.cast", cast),
     ("hfloat.batch_normalization", batch_normalization),
 ];
 
-fn unary(node: &mut Node, formula: fn(Expression) -> Expression) -> Results {
-    let value = formula(node.broadcast(0)?);
-    node.fill_result(value)
-}
-
-/// A function whose parameters are f32 attributes with these defaults, which it gets as constants of the element of x.
-fn with_parameters<const N: usize>(
-    node: &mut Node,
-    parameters: [(&str, f32); N],
-    formula: fn(Expression, [Expression; N]) -> Expression,
-) -> Results {
-    let x = node.broadcast(0)?;
-    let mut values = [0.0; N];
-    for (value, (name, default)) in values.iter_mut().zip(parameters) {
-        *value = node.operation.float_or(name, f64::from(default))?;
-    }
-    let constants = values.map(|value| x.like(value));
-    node.fill_result(formula(x, constants))
-}
-
-/// max(0, min(1, alpha * x + beta)).
-fn hard_sigmoid(x: Expression, [alpha, beta]: [Expression; 2]) -> Expression {
-    let one = x.like(1.0);
-    at_least(x * alpha + beta, 0.0).minimum(one)
-}
-
-/// 1 / (1 + e^-x). The exponential may overflow to infinity, whose reciprocal is the right 0.
-fn sigmoid(x: Expression) -> Expression {
-    x.like(1.0) / ((-x.clone()).exponential() + x.like(1.0))
-}
-
 /// min(max(x, min), max) that keeps the NaN of x; where the bounds cross, max wins.
 fn clip(node: &mut Node) -> Results {
     let x = node.broadcast(0)?;
-    let bound = |index: usize| -> Result<Expression, Error> {
-        let id = node.operand(index)?;
-        let rank = node.shape(id)?.len();
-        Ok(wide(node.graph.load(id, vec![expression::index(0); rank])))
-    };
-    let (low, high) = (bound(1)?, bound(2)?);
+    let (low, high) = (single(node, 1)?, single(node, 2)?);
     let raised = select(x.clone().less(low.clone()), low, x);
     let value = select(high.clone().less(raised.clone()), high, raised);
     node.fill_result(value)
 }
 
-/// x * max(0, min(1, x / 6 + 1 / 2)).
-fn hard_swish(x: Expression) -> Expression {
-    let slope = x.like(1.0 / 6.0);
-    let gate = x.clone() * slope + x.like(0.5);
-    x.clone() * at_least(gate, 0.0).minimum(x.like(1.0))
-}
-
 fn binary(node: &mut Node, formula: fn(Expression, Expression) -> Expression) -> Results {
     let value = node.activate(formula(node.broadcast(0)?, node.broadcast(1)?))?;
     node.fill_result(value)
+}
+
+/// The one element of an operand.
+fn single(node: &Node, index: usize) -> Result<Expression, Error> {
+    let id = node.operand(index)?;
+    let rank = node.shape(id)?.len();
+    Ok(wide(node.graph.load(id, vec![expression::index(0); rank])))
+}
+
+/// Integers by way of f64, as onnxruntime. Squares, which normalizations compute, are products.
+fn pow(node: &mut Node) -> Results {
+    let (base, exponent) = (node.broadcast(0)?, node.broadcast(1)?);
+    let constant = node.tensor(node.operand(1)?)?.data.as_ref().map(|data| data.to_f64());
+    if constant.is_some_and(|values| values == [2.0]) {
+        return node.fill_result(base.clone() * base);
+    }
+    let element =
+        if base.element() == Element::F32 && exponent.element().is_float() { Element::F32 } else { Element::F64 };
+    node.fill_result(base.cast(element).binary(Binary::Power, exponent.cast(element)))
+}
+
+/// Without widening: what is chosen is stored as it is.
+fn r#where(node: &mut Node) -> Results {
+    let rank = node.result_shape()?.len();
+    let load =
+        |index: usize| -> Result<Expression, Error> { Ok(node.graph.load_broadcast(node.operand(index)?, rank)) };
+    let value = select(load(0)?, load(1)?, load(2)?);
+    node.fill_result(value)
+}
+
+/// start + position * delta. Positions are exact in f64, which rounds once; integers wrap nowhere between start and limit.
+fn range(node: &mut Node) -> Results {
+    let (start, delta) = (single(node, 0)?, single(node, 2)?);
+    let element = if start.element().is_float() { Element::F64 } else { Element::I64 };
+    node.fill_result(start.cast(element) + axis(0).cast(element) * delta.cast(element))
 }
 
 /// Without widening: f16 to i32 would else round twice.

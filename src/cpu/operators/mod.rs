@@ -6,12 +6,14 @@
 mod constants;
 mod conv_transpose;
 mod elementwise;
+mod functions;
 mod layout;
 mod matrix;
 mod node;
 mod normalize;
 mod quantize;
 mod rearrange;
+mod reduce;
 mod resize;
 mod statistics;
 mod window;
@@ -37,6 +39,7 @@ const FAMILIES: &[&[Definition]] = &[
     constants::OPERATORS,
     conv_transpose::OPERATORS,
     elementwise::OPERATORS,
+    functions::OPERATORS,
     layout::OPERATORS,
     matrix::OPERATORS,
     normalize::OPERATORS,
@@ -44,6 +47,7 @@ const FAMILIES: &[&[Definition]] = &[
     rearrange::OPERATORS,
     resize::OPERATORS,
     statistics::OPERATORS,
+    reduce::OPERATORS,
     window::OPERATORS,
 ];
 

@@ -3,11 +3,11 @@
 use crate::bpu::functions;
 use crate::bpu::lower::{
     builder::{Builder, Form, TO_CHANNELS_LAST, clamp_of, shape_in},
-    values::{Operand, QuantizedConstant, operand, result},
+    values::{Operand, QuantizedConstant, QuantizedValue, operand, result},
 };
 use crate::bpu::model::{Clamp, Operator, TensorId};
 use crate::numerics;
-use hb_dialects::ir::{OperationAttributes, constant_of};
+use hb_dialects::ir::{self, OperationAttributes, constant_of};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 pub fn add<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
@@ -28,20 +28,104 @@ fn binary<'c, 'a>(
     operator: fn(Option<Clamp>) -> Operator,
 ) -> Result<(), String> {
     let node = operation.node();
-    let output = result(operation)?;
-    let operands = [operand(operation, 0)?, operand(operation, 1)?];
-    let form = common_form(builder, &operands, output.shape.len());
-    let mut ids = Vec::new();
-    for (operand, suffix) in operands.iter().zip(["a", "b"]) {
-        ids.push(match operand {
-            Operand::Value(value) => builder.tensor(&node, value, form)?,
-            Operand::Constant(constant) => constant_in(builder, format!("{node}/{suffix}"), constant, form),
-        });
+    let pair = Pair::of(builder, operation)?;
+    let clamp = clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, pair.output.scale);
+    let id = builder.compute(&node, operator(clamp), &pair.ids, pair.shape, pair.output.scale);
+    builder.define(&pair.output, pair.form, id);
+    Ok(())
+}
+
+/// Two operands in one layout.
+struct Pair<'c, 'a> {
+    ids: [TensorId; 2],
+    scales: [f64; 2],
+    form: Form,
+    output: QuantizedValue<'c, 'a>,
+    /// Of the result, in the layout.
+    shape: Vec<usize>,
+}
+
+impl<'c, 'a> Pair<'c, 'a> {
+    fn of(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<Self, String> {
+        let node = operation.node();
+        let output = result(operation)?;
+        let operands = [operand(operation, 0)?, operand(operation, 1)?];
+        let form = common_form(builder, &operands, output.shape.len());
+        let (mut ids, mut scales) = ([TensorId(0); 2], [0.0; 2]);
+        for (index, (operand, suffix)) in operands.iter().zip(["a", "b"]).enumerate() {
+            (ids[index], scales[index]) = match operand {
+                Operand::Value(value) => (builder.tensor(&node, value, form)?, value.scale),
+                Operand::Constant(constant) => {
+                    let ir::Scale::PerTensor(scale) = constant.scale else {
+                        return Err(format!("its operand {index} has more than one scale"));
+                    };
+                    (constant_in(builder, format!("{node}/{suffix}"), constant, form), scale)
+                }
+            };
+        }
+        let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
+        Ok(Self { ids, scales, form, output, shape })
     }
-    let clamp = clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, output.scale);
-    let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(&node, operator(clamp), &ids, shape, output.scale);
-    builder.define(&output, form, id);
+}
+
+pub fn max<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    // max(a, b) = a + max(b - a, 0)
+    extreme(builder, operation, Clamp { low: 0, high: Clamp::I16.high }, |bound| (bound, f64::INFINITY))
+}
+
+pub fn min<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    // min(a, b) = a + min(b - a, 0)
+    extreme(builder, operation, Clamp { low: Clamp::I16.low, high: 0 }, |bound| (f64::NEG_INFINITY, bound))
+}
+
+/// The larger or smaller of two: with a constant of one element a clamp, else the first plus the clamped difference.
+fn extreme<'c, 'a>(
+    builder: &mut Builder<'c, 'a>,
+    operation: OperationRef<'c, 'a>,
+    difference: Clamp,
+    interval: fn(f64) -> (f64, f64),
+) -> Result<(), String> {
+    for (constant, other) in [(0, 1), (1, 0)] {
+        if let Some(bound) = parameter(operation, constant)? {
+            return of_one_operand(builder, operation, other, |_, s_y| {
+                Ok(Operator::Requantize { clamp: clamp_of(Some(interval(bound)), s_y) })
+            });
+        }
+    }
+    let node = operation.node();
+    let pair = Pair::of(builder, operation)?;
+    let [a, b] = pair.ids;
+    // Every difference of two int8 fits.
+    let scale = (pair.scales[0] + pair.scales[1]) * f64::from(Clamp::I8.low.abs()) / f64::from(Clamp::I16.high);
+    let name = format!("{node}/difference");
+    let operator = Operator::Sub { clamp: Some(difference) };
+    let difference = builder.compute_wide(&name, operator, &[b, a], pair.shape.clone(), scale);
+    let id = builder.compute(&node, Operator::Add { clamp: None }, &[a, difference], pair.shape, pair.output.scale);
+    builder.define(&pair.output, pair.form, id);
+    Ok(())
+}
+
+/// max(x, 0) + slope * min(x, 0); with one slope a table.
+pub fn p_relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    if let Some(slope) = parameter(operation, 1)? {
+        return function(builder, operation, 0, |x| if x < 0.0 { slope * x } else { x });
+    }
+    let node = operation.node();
+    let pair = Pair::of(builder, operation)?;
+    let [x, slope] = pair.ids;
+    let mut part = |suffix: &str, clamp: Clamp| {
+        let operator = Operator::Requantize { clamp: Some(clamp) };
+        builder.compute(&format!("{node}/{suffix}"), operator, &[x], pair.shape.clone(), pair.scales[0])
+    };
+    let positive = part("positive", Clamp { low: 0, high: Clamp::I8.high });
+    let negative = part("negative", Clamp { low: Clamp::I8.low, high: 0 });
+    // Products of two int8 fit an int16 as they are.
+    let (name, scale) = (format!("{node}/product"), pair.scales[0] * pair.scales[1]);
+    let shape = pair.shape.clone();
+    let product = builder.compute_wide(&name, Operator::Mul { clamp: None }, &[negative, slope], shape, scale);
+    let sum = Operator::Add { clamp: None };
+    let id = builder.compute(&node, sum, &[positive, product], pair.shape, pair.output.scale);
+    builder.define(&pair.output, pair.form, id);
     Ok(())
 }
 
@@ -92,17 +176,31 @@ fn of_one_operand<'c, 'a>(
     Ok(())
 }
 
+/// A function of operand `index`, by table.
+fn function<'c, 'a>(
+    builder: &mut Builder<'c, 'a>,
+    operation: OperationRef<'c, 'a>,
+    index: usize,
+    evaluate: impl Fn(f64) -> f64,
+) -> Result<(), String> {
+    of_one_operand(builder, operation, index, |s_x, s_y| {
+        Ok(Operator::Lookup { table: Box::new(numerics::lookup_table(evaluate, s_x, s_y)) })
+    })
+}
+
 /// A function of operand 0, by table. `name` is that of its row in [`functions`], whose parameters are attributes here.
 pub fn table<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>, name: &str) -> Result<(), String> {
-    let function = functions::function(name).map_err(|error| error.to_string())?;
+    let row = functions::function(name).map_err(|error| error.to_string())?;
     let mut given = Vec::new();
-    for parameter in function.parameters.iter().filter(|parameter| operation.has_attribute(parameter.name)) {
-        given.push((parameter.name, operation.float(parameter.name).map_err(|error| error.to_string())?));
+    for parameter in row.parameters.iter().filter(|parameter| operation.has_attribute(parameter.name)) {
+        let value = match operation.string(parameter.name) {
+            Ok(text) => f64::from(u8::from(text == "tanh")),
+            Err(_) => operation.float(parameter.name).map_err(|error| error.to_string())?,
+        };
+        given.push((parameter.name, value));
     }
-    of_one_operand(builder, operation, 0, |s_x, s_y| {
-        let table = function.table(&given, s_x, s_y).map_err(|error| error.to_string())?;
-        Ok(Operator::Lookup { table: Box::new(table) })
-    })
+    let values = row.bind(&given).map_err(|error| error.to_string())?;
+    function(builder, operation, 0, |x| (row.evaluate)(x, values))
 }
 
 pub fn relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
@@ -123,24 +221,29 @@ pub fn clip<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
 /// A constant by an activation is a function of one variable. An activation by constants is a product by then.
 pub fn div<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     match (parameter(operation, 0)?, parameter(operation, 1)?) {
-        (Some(dividend), None) => of_one_operand(builder, operation, 1, |s_x, s_y| {
-            Ok(Operator::Lookup { table: Box::new(numerics::lookup_table(|x| dividend / x, s_x, s_y)) })
-        }),
-        (None, Some(divisor)) => of_one_operand(builder, operation, 0, |s_x, s_y| {
-            Ok(Operator::Lookup { table: Box::new(numerics::lookup_table(|x| x / divisor, s_x, s_y)) })
-        }),
+        (Some(dividend), None) => function(builder, operation, 1, |x| dividend / x),
+        (None, Some(divisor)) => function(builder, operation, 0, |x| x / divisor),
         _ => {
             Err("the BPU does not divide by activations: the reciprocals of 8-bit values near zero fit no scale".into())
         }
     }
 }
 
+/// A power with a constant is a function of one variable.
+pub fn pow<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    match (parameter(operation, 0)?, parameter(operation, 1)?) {
+        (Some(base), None) => function(builder, operation, 1, |x| libm::pow(base, x)),
+        (None, Some(exponent)) => function(builder, operation, 0, |x| libm::pow(x, exponent)),
+        _ => Err("the BPU has powers with a constant of one element only, as tables".into()),
+    }
+}
+
 /// The value of an operand that is a constant of one element.
 fn parameter(operation: OperationRef<'_, '_>, index: usize) -> Result<Option<f64>, String> {
     let constant = operation.operand_at(index).map_err(|error| error.to_string())?;
-    let values = constant_of(constant).map(|constant| constant.to_f32s()).transpose();
+    let values = constant_of(constant).map(|constant| constant.to_f64s()).transpose();
     Ok(match values.map_err(|error| error.to_string())?.as_deref() {
-        Some(&[single]) => Some(f64::from(single)),
+        Some(&[single]) => Some(single),
         _ => None,
     })
 }

@@ -9,9 +9,11 @@ mod convolution;
 mod elementwise;
 mod layout;
 mod linear;
+mod logic;
 mod normalization;
 mod pooling;
 mod rearrange;
+mod reduction;
 mod resize;
 mod rule;
 pub mod shape;
@@ -28,10 +30,12 @@ const FAMILIES: &[&[Operator]] = &[
     elementwise::OPERATORS,
     layout::OPERATORS,
     linear::OPERATORS,
+    logic::OPERATORS,
     normalization::OPERATORS,
     pooling::OPERATORS,
     rearrange::OPERATORS,
     resize::OPERATORS,
+    reduction::OPERATORS,
     softmax::OPERATORS,
     statistics::OPERATORS,
 ];

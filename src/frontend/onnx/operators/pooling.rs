@@ -56,6 +56,16 @@ pub const OPERATORS: &[Operator] = &[
         shape: shape::global_pool,
         adapt: keep,
     },
+    Operator {
+        name: "GlobalMaxPool",
+        dialect: "hfloat.global_max_pool",
+        versions: &[1, 22],
+        inputs: &[inputs(1, 1)],
+        attributes: &[],
+        results: &[ResultElement::Input(0)],
+        shape: shape::global_pool,
+        adapt: keep,
+    },
 ];
 
 fn adapt_max_pool(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {

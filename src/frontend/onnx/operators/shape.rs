@@ -18,9 +18,38 @@ pub fn same(rewriter: &Rewriter, node: &Node) -> Option<Shape> {
     rewriter.shape(node, 0).cloned()
 }
 
-/// That of two inputs broadcast against each other.
+/// That of all inputs broadcast against each other.
 pub fn broadcast(rewriter: &Rewriter, node: &Node) -> Option<Shape> {
-    Some(broadcast_shapes(rewriter.shape(node, 0)?, rewriter.shape(node, 1)?))
+    let mut joint = Vec::new();
+    for index in 0..node.inputs.len() {
+        joint = broadcast_shapes(&joint, rewriter.shape(node, index)?);
+    }
+    Some(joint)
+}
+
+/// One dimension of unknown size.
+pub fn vector(_: &Rewriter, _: &Node) -> Option<Shape> {
+    Some(vec![None])
+}
+
+/// Without `keepdims`, the rank follows from the number of axes.
+pub fn reduce(rewriter: &Rewriter, node: &Node) -> Option<Shape> {
+    let rank = rewriter.shape(node, 0)?.len();
+    if int(node, "keepdims") != Some(0) {
+        return Some(vec![None; rank]);
+    }
+    match rewriter.constant(node, 1)?.to_i64s()?.len() {
+        0 if int(node, "noop_with_empty_axes") == Some(1) => Some(vec![None; rank]),
+        0 => Some(Vec::new()),
+        axes => Some(vec![None; rank.checked_sub(axes)?]),
+    }
+}
+
+/// A reduction over one axis.
+pub fn reduce_one(rewriter: &Rewriter, node: &Node) -> Option<Shape> {
+    let rank = rewriter.shape(node, 0)?.len();
+    let kept = if int(node, "keepdims") == Some(0) { rank.checked_sub(1)? } else { rank };
+    Some(vec![None; kept])
 }
 
 fn broadcast_shapes(a: &[Option<usize>], b: &[Option<usize>]) -> Shape {

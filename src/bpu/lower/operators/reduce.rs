@@ -1,0 +1,166 @@
+//! Reductions over axes, as pools: the reduced dimensions become the height of an image.
+
+use super::layout::{form_of, in_form, rescaled};
+use crate::bpu::lower::{
+    builder::{Builder, Form, int8, shape_in},
+    values::{Operand, QuantizedConstant, QuantizedValue, operand, result},
+};
+use crate::bpu::model::{AveragePool, Convolution, MaxPool, Operator, TensorId};
+use hb_dialects::{
+    hfloat::reduced_dimensions,
+    ir::{self, OperationAttributes},
+};
+use melior::ir::OperationRef;
+
+pub fn mean<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, scale| {
+        let [outer, height, _, inner] = image.size;
+        let pool =
+            AveragePool { kernel: [height, 1], strides: [1, 1], pads: [0; 4], count_include_pad: false, clamp: None };
+        Ok(builder.compute(node, Operator::AveragePool(pool), &[image.id], vec![outer, 1, 1, inner], scale))
+    })
+}
+
+/// A convolution of each channel with weights of 1, which are exact.
+pub fn sum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, scale| {
+        let [outer, height, _, inner] = image.size;
+        let ones = QuantizedConstant {
+            shape: vec![inner, height, 1, 1],
+            scale: ir::Scale::PerTensor(1.0),
+            integers: vec![1; inner * height],
+        };
+        let ones = builder.constant(format!("{node}/ones"), &ones, 8);
+        let convolution = Convolution { group: inner, ..Convolution::default() };
+        let operator = Operator::Convolution(convolution);
+        Ok(builder.compute(node, operator, &[image.id, ones], vec![outer, 1, 1, inner], scale))
+    })
+}
+
+pub fn maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, scale| {
+        let (operator, shape) = max_pool(&image);
+        let id = builder.compute(node, operator, &[image.id], shape, image.scale);
+        Ok(rescaled(builder, node, id, image.scale, scale))
+    })
+}
+
+pub fn global_maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let rank = input(operation)?.shape.len();
+    let spatial: Vec<bool> = (0..rank).map(|dimension| dimension >= 2).collect();
+    reduce(builder, operation, &spatial, |builder, node, image, scale| {
+        let (operator, shape) = max_pool(&image);
+        let id = builder.compute(node, operator, &[image.id], shape, image.scale);
+        Ok(rescaled(builder, node, id, image.scale, scale))
+    })
+}
+
+/// The negative maximum of the negative values; these are int16, so that the negative of -128 exists.
+pub fn minimum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, scale| {
+        let zero = QuantizedConstant { shape: vec![1; 4], scale: ir::Scale::PerTensor(image.scale), integers: vec![0] };
+        let zero = builder.constant(format!("{node}/zero"), &zero, 8);
+        let negate = || Operator::Sub { clamp: None };
+        let name = format!("{node}/negative");
+        let negative = builder.compute_wide(&name, negate(), &[zero, image.id], image.size.to_vec(), image.scale);
+        let (operator, shape) = max_pool(&image);
+        let name = format!("{node}/maximum");
+        let found = builder.compute_wide(&name, operator, &[negative], shape.clone(), image.scale);
+        Ok(builder.compute(node, negate(), &[zero, found], shape, scale))
+    })
+}
+
+fn max_pool(image: &Image) -> (Operator, Vec<usize>) {
+    let [outer, height, _, inner] = image.size;
+    let pool = MaxPool { kernel: [height, 1], strides: [1, 1], pads: [0; 4], dilations: [1, 1] };
+    (Operator::MaxPool(pool), vec![outer, 1, 1, inner])
+}
+
+fn input<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
+    match operand(operation, 0)? {
+        Operand::Value(value) => Ok(value),
+        Operand::Constant(_) => Err("its operand is a constant".into()),
+    }
+}
+
+fn by_axes(operation: OperationRef<'_, '_>) -> Result<Vec<bool>, String> {
+    reduced_dimensions(operation)?.ok_or_else(|| "its axes are not known when the network is compiled".into())
+}
+
+/// What is pooled: `[outer, height, 1, inner]`, where the height is reduced.
+struct Image {
+    id: TensorId,
+    size: [usize; 4],
+    scale: f64,
+}
+
+/// `pool` gives the node from the image to `[outer, 1, 1, inner]` of the scale that it gets.
+fn reduce<'c, 'a>(
+    builder: &mut Builder<'c, 'a>,
+    operation: OperationRef<'c, 'a>,
+    reduced: &[bool],
+    pool: impl FnOnce(&mut Builder<'c, 'a>, &str, Image, f64) -> Result<TensorId, String>,
+) -> Result<(), String> {
+    let node = operation.node();
+    let (input, output) = (input(operation)?, result(operation)?);
+    let form = form_of(builder, &input);
+    let mut id = builder.tensor(&node, &input, form)?;
+    let mut shape = builder.shape(id);
+    let mut reduced = in_form(form, reduced);
+    let kept: Vec<usize> = (0..shape.len()).filter(|dimension| !reduced[*dimension]).collect();
+    let kept_shape: Vec<usize> = kept.iter().map(|&dimension| shape[dimension]).collect();
+    if !is_image(&shape, &reduced) {
+        // The reduced dimensions first: the others are channels then.
+        let first = (0..shape.len()).filter(|dimension| reduced[*dimension]);
+        let order: Vec<usize> = first.chain(kept.iter().copied()).collect();
+        id = builder.transpose(&node, id, &order, &int8(input.scale));
+        shape = builder.shape(id);
+        reduced = order.iter().map(|&dimension| reduced[dimension]).collect();
+    }
+    let size = image_size(&shape, &reduced);
+    let id = builder.reshape(&node, id, &size, &int8(input.scale));
+    let id = pool(builder, &node, Image { id, size, scale: input.scale }, output.scale)?;
+    let image = shape_in(form, &output.shape).filter(|_| output.shape.len() == shape.len());
+    if let (Form::ChannelsLast, Some(shape)) = (form, image) {
+        let id = builder.reshape(&node, id, &shape, &int8(output.scale));
+        builder.define(&output, Form::ChannelsLast, id);
+        return Ok(());
+    }
+    // In the layout, the kept dimensions may stand in another order than in the network.
+    let mut order: Vec<usize> = (0..kept.len()).collect();
+    order.sort_by_key(|&position| network_dimension(form, kept[position]));
+    let id = builder.reshape(&node, id, &kept_shape, &int8(output.scale));
+    let id = builder.transpose(&node, id, &order, &int8(output.scale));
+    let id = builder.reshape(&node, id, &output.shape, &int8(output.scale));
+    builder.define(&output, Form::Network, id);
+    Ok(())
+}
+
+/// The dimension of the network that stands at a place of a layout.
+fn network_dimension(form: Form, place: usize) -> usize {
+    match form {
+        Form::Network => place,
+        Form::ChannelsLast => crate::bpu::lower::builder::TO_CHANNELS_LAST.get(place).copied().unwrap_or(place),
+    }
+}
+
+/// Whether the reduced dimensions stand together, with kept ones behind them that can be channels.
+fn is_image(shape: &[usize], reduced: &[bool]) -> bool {
+    let matters = |place: &usize| shape[*place] != 1;
+    let places: Vec<usize> = (0..shape.len()).filter(matters).collect();
+    let Some(first) = places.iter().position(|&place| reduced[place]) else { return true };
+    let rest = places.iter().skip(first).skip_while(|&&place| reduced[place]);
+    let behind: Vec<usize> = rest.copied().collect();
+    let together = behind.iter().all(|&place| !reduced[place]);
+    together && (!behind.is_empty() || first == 0)
+}
+
+/// Sizes before, inside and behind the reduced dimensions.
+fn image_size(shape: &[usize], reduced: &[bool]) -> [usize; 4] {
+    let product = |places: &mut dyn Iterator<Item = usize>| places.map(|place| shape[place]).product::<usize>();
+    let first = (0..shape.len()).find(|&place| reduced[place] && shape[place] != 1).unwrap_or(0);
+    let outer = product(&mut (0..first));
+    let height = product(&mut (0..shape.len()).filter(|&place| reduced[place]));
+    let inner = product(&mut (first..shape.len()).filter(|&place| !reduced[place]));
+    [outer, height, 1, inner]
+}

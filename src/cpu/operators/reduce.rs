@@ -1,0 +1,150 @@
+//! Reductions over axes.
+
+use hb_dialects::hfloat;
+use hb_dialects::ir::OperationAttributes;
+
+use super::super::element::{Element, Scalar};
+use super::super::error::Error;
+use super::super::expression::{Expression, TensorId, Unary, accumulator, axis, constant, index, select};
+use super::super::graph::Combiner;
+use super::Definition;
+use super::node::{Node, Results, axes, wide};
+
+pub(super) const OPERATORS: &[Definition] = &[
+    ("hfloat.reduce_l1", |node| reduce(node, Combiner::Sum, |x| x.unary(Unary::Absolute), |sum, _| sum)),
+    ("hfloat.reduce_l2", |node| reduce(node, Combiner::Sum, |x| square(real(x)), |sum, _| sum.square_root())),
+    ("hfloat.reduce_log_sum", |node| reduce(node, Combiner::Sum, real, |sum, _| sum.unary(Unary::Logarithm))),
+    ("hfloat.reduce_log_sum_exp", log_sum_exp),
+    ("hfloat.reduce_max", |node| reduce(node, Combiner::Maximum, |x| x, |value, _| value)),
+    ("hfloat.reduce_mean", |node| reduce(node, Combiner::Sum, |x| x, |sum, count| sum.clone() / sum.like(count))),
+    ("hfloat.reduce_min", |node| reduce(node, Combiner::Minimum, |x| x, |value, _| value)),
+    ("hfloat.reduce_prod", |node| reduce(node, Combiner::Product, |x| x, |value, _| value)),
+    ("hfloat.reduce_sum", |node| reduce(node, Combiner::Sum, |x| x, |sum, _| sum)),
+    ("hfloat.reduce_sum_square", |node| reduce(node, Combiner::Sum, square, |sum, _| sum)),
+    ("hfloat.arg_max", |node| arg(node, Combiner::Maximum)),
+    ("hfloat.arg_min", |node| arg(node, Combiner::Minimum)),
+    ("hfloat.global_max_pool", global_max_pool),
+];
+
+fn square(x: Expression) -> Expression {
+    x.clone() * x
+}
+
+/// Integers as f64.
+fn real(x: Expression) -> Expression {
+    if x.element().is_float() { x } else { x.cast(Element::F64) }
+}
+
+/// What a reduction runs over.
+struct Frame {
+    input: TensorId,
+    /// Per dimension of the input, whether it is reduced.
+    reduced: Vec<bool>,
+    /// The sizes of the reduced dimensions.
+    over: Vec<usize>,
+    /// The dimensions of the input that those of the result come from; `None` for a 1 that is left of a reduced one.
+    kept: Vec<Option<usize>>,
+}
+
+impl Frame {
+    fn new(node: &Node, reduced: Vec<bool>, keepdims: bool) -> Result<Frame, Error> {
+        let input = node.operand(0)?;
+        let shape = node.shape(input)?;
+        let over = shape.iter().zip(&reduced).filter(|(_, reduced)| **reduced).map(|(size, _)| *size).collect();
+        let dimensions = reduced.iter().enumerate().filter(|(_, reduced)| keepdims || !**reduced);
+        let kept = dimensions.map(|(d, reduced)| if *reduced { None } else { Some(d) }).collect();
+        Ok(Frame { input, reduced, over, kept })
+    }
+
+    fn of(node: &Node) -> Result<Frame, Error> {
+        let reduced = hfloat::reduced_dimensions(node.operation).map_err(|reason| node.invalid(reason))?;
+        let reduced = reduced.ok_or_else(|| node.unsupported("its axes are not constant"))?;
+        Frame::new(node, reduced, node.operation.boolean_or("keepdims", true)?)
+    }
+
+    /// The element of the input at the axes of the result, and at axes after those where it is reduced.
+    fn load(&self, node: &Node) -> Expression {
+        let mut inner = self.kept.len()..;
+        let at = self.reduced.iter().enumerate().map(|(d, reduced)| {
+            let own = self.kept.iter().position(|kept| *kept == Some(d));
+            match (own, *reduced) {
+                (Some(position), false) => axis(position),
+                _ => inner.next().map_or(index(0), axis),
+            }
+        });
+        wide(node.graph.load(self.input, at.collect()))
+    }
+
+    fn count(&self) -> f64 {
+        self.over.iter().product::<usize>() as f64
+    }
+}
+
+/// `finish` gets the combined value and the number of elements that went into it.
+fn reduce(
+    node: &mut Node,
+    combiner: Combiner,
+    body: fn(Expression) -> Expression,
+    finish: fn(Expression, f64) -> Expression,
+) -> Results {
+    let frame = Frame::of(node)?;
+    let body = body(frame.load(node));
+    let finish = finish(accumulator(body.element()), frame.count()).cast(node.result_element()?);
+    let output = node.result_tensor()?;
+    node.reduce_into(output, &frame.over, combiner, body, finish)?;
+    Ok(vec![output])
+}
+
+/// log(sum(exp(x - m))) + m, where m is the maximum; 0 instead of an infinite one.
+fn log_sum_exp(node: &mut Node) -> Results {
+    let frame = Frame::of(node)?;
+    let x = real(frame.load(node));
+    let shape = node.result_shape()?;
+    let maximum = node.temporary(x.element(), &shape)?;
+    let found = accumulator(x.element());
+    let finite = found.clone().unary(Unary::Absolute).less(x.like(f64::INFINITY));
+    let found = select(finite, found.clone(), found.like(0.0));
+    node.reduce_into(maximum, &frame.over, Combiner::Maximum, x.clone(), found)?;
+    let maximum = node.graph.load(maximum, axes(0, shape.len()));
+    let body = (x - maximum.clone()).exponential();
+    let finish = (accumulator(body.element()).unary(Unary::Logarithm) + maximum).cast(node.result_element()?);
+    let output = node.result_tensor()?;
+    node.reduce_into(output, &frame.over, Combiner::Sum, body, finish)?;
+    Ok(vec![output])
+}
+
+/// The extreme value first, then the first or last position that holds it.
+fn arg(node: &mut Node, combiner: Combiner) -> Results {
+    let rank = node.shape(node.operand(0)?)?.len();
+    let along = node.operation.integer_or("axis", 0)?;
+    let along = hfloat::normalize_axis(along, rank).map_err(|reason| node.invalid(reason))?;
+    let keepdims = node.operation.boolean_or("keepdims", true)?;
+    let frame = Frame::new(node, (0..rank).map(|d| d == along).collect(), keepdims)?;
+    let x = frame.load(node);
+    let shape = node.result_shape()?;
+    let extreme = node.temporary(x.element(), &shape)?;
+    node.reduce_into(extreme, &frame.over, combiner, x.clone(), accumulator(x.element()))?;
+    let holds = x.equal(node.graph.load(extreme, axes(0, shape.len())));
+    let position = axis(shape.len());
+    let last = node.operation.boolean_or("select_last_index", false)?;
+    // Never chosen, unless the extreme value is a NaN, which equals nothing: then the position is 0.
+    let (combiner, outside) = if last { (Combiner::Maximum, 0) } else { (Combiner::Minimum, i64::MAX) };
+    let body = select(holds, position, constant(Element::I64, Scalar::Integer(outside)));
+    let size = frame.over.first().map_or(0, |size| *size as i64);
+    let found = accumulator(Element::I64);
+    let finish = select(found.clone().less(index(size)), found, index(0));
+    let output = node.result_tensor()?;
+    node.reduce_into(output, &frame.over, combiner, body, finish)?;
+    Ok(vec![output])
+}
+
+/// ONNX GlobalMaxPool-1.
+fn global_max_pool(node: &mut Node) -> Results {
+    let rank = node.shape(node.operand(0)?)?.len();
+    let frame = Frame::new(node, (0..rank).map(|d| d >= 2).collect(), true)?;
+    let body = frame.load(node);
+    let output = node.result_tensor()?;
+    let finish = accumulator(body.element()).cast(node.result_element()?);
+    node.reduce_into(output, &frame.over, Combiner::Maximum, body, finish)?;
+    Ok(vec![output])
+}

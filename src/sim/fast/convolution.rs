@@ -46,12 +46,13 @@ struct Input<'a> {
     zeros: &'a [u8],
 }
 
-impl<'a> Input<'a> {
-    fn cell(&self, image: usize, row: usize, column: usize) -> &'a [u8] {
-        let [images, rows, columns] = self.strides;
-        let start = self.start + image as i64 * images + row as i64 * rows + column as i64 * columns;
-        &self.bytes[start as usize..][..self.channels]
-    }
+/// Where a kernel cell meets an output row.
+#[derive(Clone, Copy, Default)]
+struct Tap {
+    /// First byte of the input row; none outside of the tile.
+    row: Option<i64>,
+    /// The input column less that of the window.
+    column: i64,
 }
 
 /// A convolution with all that its rows share.
@@ -212,17 +213,30 @@ impl Job<'_> {
         if self.o.depthwise { self.depthwise_row(image, y, results) } else { self.dense_row(image, y, results) }
     }
 
-    /// The input cell that a kernel cell meets at an output cell.
-    fn cell(&self, image: usize, y: usize, x: usize, tap: usize) -> &[u8] {
+    /// Where the kernel cells from `first` on meet an output row.
+    fn taps_of_row(&self, image: usize, y: usize, first: usize, taps: &mut [Tap]) {
         let window = &self.o.window;
         let columns = window.kernel[1] as usize;
-        let row = start(window, 0, y) + (tap / columns) as i64 * i64::from(window.dilations[0]);
-        let column = start(window, 1, x) + (tap % columns) as i64 * i64::from(window.dilations[1]);
-        let inside = |at: i64, axis: usize| (0..i64::from(self.o.input_shape[axis])).contains(&at);
-        if inside(row, 1) && inside(column, 2) {
-            self.input.cell(image, row as usize, column as usize)
-        } else {
-            self.input.zeros
+        let [images, rows, _] = self.input.strides;
+        for (index, tap) in taps.iter_mut().enumerate() {
+            let (j, i) = ((first + index) / columns, (first + index) % columns);
+            let row = start(window, 0, y) + j as i64 * i64::from(window.dilations[0]);
+            let inside = (0..i64::from(self.o.input_shape[1])).contains(&row);
+            tap.row = inside.then(|| self.input.start + image as i64 * images + row * rows);
+            tap.column = i as i64 * i64::from(window.dilations[1]) - i64::from(window.pads[1]);
+        }
+    }
+
+    /// The input cell that a kernel cell meets at an output column.
+    #[inline(always)]
+    fn cell(&self, tap: &Tap, x: usize) -> &[u8] {
+        let column = x as i64 * i64::from(self.o.window.strides[1]) + tap.column;
+        match tap.row {
+            Some(row) if (0..i64::from(self.o.input_shape[2])).contains(&column) => {
+                let start = row + column * self.input.strides[2];
+                &self.input.bytes[start as usize..][..self.input.channels]
+            }
+            _ => self.input.zeros,
         }
     }
 
@@ -232,29 +246,33 @@ impl Job<'_> {
         // Blocks in equal groups.
         let together = blocks.div_ceil(blocks.div_ceil(BLOCKS));
         let mut cells = [[self.input.zeros; PIXELS]; TAPS];
+        let mut places = [Tap::default(); TAPS];
         for x in (0..columns).step_by(PIXELS) {
+            let pixels = PIXELS.min(columns - x);
             for block in (0..blocks).step_by(together) {
                 let (first, count) = (block * BLOCK, together.min(blocks - block));
                 let channels = (count * BLOCK).min(outputs - first);
                 let mut sums: Sums = [[0; BLOCKS * BLOCK]; PIXELS];
-                for (pixel, sums) in sums.iter_mut().enumerate().take(columns - x) {
+                for (pixel, sums) in sums.iter_mut().enumerate().take(pixels) {
                     self.begin(image, y, x + pixel, first, &mut sums[..channels]);
                 }
                 for tap in (0..taps).step_by(TAPS) {
                     let cells = &mut cells[..TAPS.min(taps - tap)];
-                    // What was looked up for the first block serves the others.
+                    let places = &mut places[..cells.len()];
+                    // What was looked up once serves all columns and blocks, unless there are more.
+                    if x == 0 && block == 0 || taps > TAPS {
+                        self.taps_of_row(image, y, tap, places);
+                    }
                     if block == 0 || taps > TAPS {
-                        for (offset, cells) in cells.iter_mut().enumerate() {
+                        for (place, cells) in places.iter().zip(cells.iter_mut()) {
                             for (pixel, cell) in cells.iter_mut().enumerate() {
-                                *cell = self.cell(image, y, (x + pixel).min(columns - 1), tap + offset);
+                                *cell = self.cell(place, x + pixel.min(pixels - 1));
                             }
                         }
                     }
                     kernel::dense(self.level, cells, self.weights.dense(block, tap), count, &mut sums);
                 }
-                for (pixel, sums) in sums.iter_mut().enumerate().take(columns - x) {
-                    self.end(x + pixel, first, &mut sums[..channels], results);
-                }
+                self.end(x, first, channels, sums[..pixels].as_flattened_mut(), results);
             }
         }
     }
@@ -263,6 +281,7 @@ impl Job<'_> {
         let [_, _, columns, outputs] = self.o.output_shape.map(|size| size as usize);
         let taps = self.taps();
         let mut cells = [self.input.zeros; TAPS];
+        let mut places = [Tap::default(); TAPS];
         for x in 0..columns {
             for block in 0..outputs.div_ceil(LANES) {
                 let (first, channels) = (block * LANES, LANES.min(outputs - block * LANES));
@@ -270,9 +289,12 @@ impl Job<'_> {
                 self.begin(image, y, x, first, &mut sums[..channels]);
                 for tap in (0..taps).step_by(TAPS) {
                     let count = TAPS.min(taps - tap);
+                    if x == 0 && block == 0 || taps > TAPS {
+                        self.taps_of_row(image, y, tap, &mut places[..count]);
+                    }
                     if block == 0 || taps > TAPS {
-                        for (offset, cell) in cells.iter_mut().enumerate().take(count) {
-                            *cell = self.cell(image, y, x, tap + offset);
+                        for (place, cell) in places[..count].iter().zip(cells.iter_mut()) {
+                            *cell = self.cell(place, x);
                         }
                         // Their weights are 0.
                         cells[count..count.next_multiple_of(STEP)].fill(self.input.zeros);
@@ -281,7 +303,7 @@ impl Job<'_> {
                     let weights = self.weights.depthwise(block, tap);
                     kernel::depthwise(self.level, cells, first, channels, weights, &mut sums);
                 }
-                self.end(x, first, &mut sums[..channels], results);
+                self.end(x, first, channels, &mut sums, results);
             }
         }
     }
@@ -296,20 +318,26 @@ impl Job<'_> {
         }
     }
 
-    /// Turns sums into results from output channel `first` on and writes them to their row.
-    fn end(&self, x: usize, first: usize, sums: &mut [i32], results: &mut [u8]) {
+    /// Turns the sums of neighbouring output cells from column `x` on, `channels` from output channel `first` on, into results
+    /// and writes them to their row. Every cell has [`BLOCKS`] dense blocks or [`LANES`] depthwise channels of sums.
+    fn end(&self, x: usize, first: usize, channels: usize, sums: &mut [i32], results: &mut [u8]) {
         let bytes = self.o.output_element.bytes() as usize;
-        let results = &mut results[x * self.step + first * bytes..][..sums.len() * bytes];
+        let results = &mut results[x * self.step + first * bytes..];
+        let stride = if self.o.depthwise { LANES } else { BLOCKS * BLOCK };
         if let Some(parameters) = self.parameters {
+            let parameters = parameters.from(first, channels);
             if self.o.output_element == ElementType::I8 {
-                return lanes::finish_i8(self.level, sums, parameters.from(first), self.o.clamp, results);
+                return lanes::finish_i8(self.level, sums, stride, parameters, self.o.clamp, results, self.step);
             }
-            lanes::finish(self.level, sums, parameters.from(first), self.o.clamp);
+            lanes::finish(self.level, sums, stride, parameters, self.o.clamp);
         }
-        match self.o.output_element {
-            ElementType::I8 => lanes::narrow_i8(self.level, sums, results),
-            ElementType::I16 => lanes::narrow_i16(self.level, sums, results.as_chunks_mut().0),
-            ElementType::I32 | ElementType::F32 => lanes::write_words(self.level, sums, results.as_chunks_mut().0),
+        for (cell, sums) in sums.chunks(stride).enumerate() {
+            let results = &mut results[cell * self.step..][..channels * bytes];
+            match self.o.output_element {
+                ElementType::I8 => lanes::narrow_i8(self.level, sums, results),
+                ElementType::I16 => lanes::narrow_i16(self.level, sums, results.as_chunks_mut().0),
+                ElementType::I32 | ElementType::F32 => lanes::write_words(self.level, sums, results.as_chunks_mut().0),
+            }
         }
     }
 }

@@ -113,6 +113,7 @@ pub(super) struct Parameters {
     mantissa: Vec<i32>,
     shift: Vec<u32>,
     below_half: Vec<i64>,
+    odd: i64,
 }
 
 impl Parameters {
@@ -136,6 +137,7 @@ impl Parameters {
             self.shift.push(multiplier.shift);
             self.below_half.push(below_half(multiplier.shift));
         }
+        self.odd = i64::from(!self.shift.contains(&0));
         Ok(())
     }
 
@@ -143,13 +145,15 @@ impl Parameters {
         self.bias.len() * (3 * size_of::<i32>() + size_of::<i64>())
     }
 
-    /// Those of the output channels from `first` on.
-    pub fn from(&self, first: usize) -> Channels<'_> {
+    /// Those of `count` output channels from `first` on.
+    pub fn from(&self, first: usize, count: usize) -> Channels<'_> {
+        let range = first..first + count;
         Channels {
-            bias: &self.bias[first..],
-            mantissa: &self.mantissa[first..],
-            shift: &self.shift[first..],
-            below_half: &self.below_half[first..],
+            bias: &self.bias[range.clone()],
+            mantissa: &self.mantissa[range.clone()],
+            shift: &self.shift[range.clone()],
+            below_half: &self.below_half[range],
+            odd: self.odd,
         }
     }
 }

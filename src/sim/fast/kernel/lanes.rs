@@ -40,11 +40,12 @@ pub fn below_half(shift: u32) -> i64 {
 
 /// [`crate::numerics::round_half_even_shift`] for shifts to 62 and |value| <= 2^62.
 ///
-/// One below a half, and one more where the floor is odd, makes the floor of the sum the nearest, ties to even.
+/// One below a half, and one more where the floor is odd, makes the floor of the sum the nearest, ties to even. `odd` is 1; 0
+/// for shift 0.
 #[inline(always)]
-fn round(value: i64, shift: u32, below_half: i64) -> i64 {
+fn round(value: i64, shift: u32, below_half: i64, odd: i64) -> i64 {
     let floor = value >> shift;
-    (value + below_half + (floor & i64::from(shift != 0))) >> shift
+    (value + below_half + (floor & odd)) >> shift
 }
 
 #[inline(always)]
@@ -53,7 +54,7 @@ fn clamped(value: i64, clamp: Clamp) -> i32 {
     value.max(clamp.low.into()).min(clamp.high.into()) as i32
 }
 
-/// How the sums of some output channels become results, one element per channel in each slice.
+/// How the sums of some output channels become results: one element per channel in each slice.
 #[derive(Clone, Copy)]
 pub struct Channels<'a> {
     pub bias: &'a [i32],
@@ -62,46 +63,66 @@ pub struct Channels<'a> {
     pub shift: &'a [u32],
     /// [`below_half`] of the shift.
     pub below_half: &'a [i64],
+    /// 1 when no shift is 0, else 0.
+    pub odd: i64,
 }
 
 compiled_per_level! {
-    /// `clamp(rescale(sum + bias))` per channel, as i8; as many as `results` takes.
-    pub fn finish_i8(sums: &[i32], channels: Channels<'_>, clamp: Clamp, results: &mut [u8]) {
-        let count = results.len();
-        let (sums, bias) = (&sums[..count], &channels.bias[..count]);
+    /// `clamp(rescale(sum + bias))` as i8, for cells whose sums are `stride` apart and whose results are `step` bytes apart.
+    pub fn finish_i8(
+        sums: &[i32], stride: usize, channels: Channels<'_>, clamp: Clamp, results: &mut [u8], step: usize,
+    ) {
+        let count = channels.bias.len();
         let (mantissa, shift) = (&channels.mantissa[..count], &channels.shift[..count]);
         let below_half = &channels.below_half[..count];
-        for index in 0..count {
-            let product = i64::from(sums[index].wrapping_add(bias[index])) * i64::from(mantissa[index]);
-            results[index] = clamped(round(product, shift[index], below_half[index]), clamp) as u8;
+        for (cell, sums) in sums.chunks(stride).enumerate() {
+            let (sums, results) = (&sums[..count], &mut results[cell * step..][..count]);
+            if channels.odd == 1 {
+                // Almost always; the compiler makes less of it than of the loop below.
+                for index in 0..count {
+                    let product = i64::from(sums[index].wrapping_add(channels.bias[index])) * i64::from(mantissa[index]);
+                    results[index] = clamped(round(product, shift[index], below_half[index], 1), clamp) as u8;
+                }
+                continue;
+            }
+            for index in 0..count {
+                let product = i64::from(sums[index].wrapping_add(channels.bias[index])) * i64::from(mantissa[index]);
+                let odd = i64::from(shift[index] != 0);
+                results[index] = clamped(round(product, shift[index], below_half[index], odd), clamp) as u8;
+            }
         }
     }
 
-    /// `clamp(rescale(sum + bias))` per channel, in place.
-    pub fn finish(sums: &mut [i32], channels: Channels<'_>, clamp: Clamp) {
-        let count = sums.len();
-        let (bias, mantissa) = (&channels.bias[..count], &channels.mantissa[..count]);
-        let (shift, below_half) = (&channels.shift[..count], &channels.below_half[..count]);
-        for index in 0..count {
-            let product = i64::from(sums[index].wrapping_add(bias[index])) * i64::from(mantissa[index]);
-            sums[index] = clamped(round(product, shift[index], below_half[index]), clamp);
+    /// `clamp(rescale(sum + bias))` in place, for cells whose sums are `stride` apart.
+    pub fn finish(sums: &mut [i32], stride: usize, channels: Channels<'_>, clamp: Clamp) {
+        let count = channels.bias.len();
+        let (mantissa, shift) = (&channels.mantissa[..count], &channels.shift[..count]);
+        let below_half = &channels.below_half[..count];
+        for sums in sums.chunks_mut(stride) {
+            let sums = &mut sums[..count];
+            for index in 0..count {
+                let product = i64::from(sums[index].wrapping_add(channels.bias[index])) * i64::from(mantissa[index]);
+                let odd = i64::from(shift[index] != 0);
+                sums[index] = clamped(round(product, shift[index], below_half[index], odd), clamp);
+            }
         }
     }
 
     /// `clamp(rescale(value))`.
     pub fn rescale(values: &mut [i32], multiplier: Multiplier, clamp: Clamp) {
-        let half = below_half(multiplier.shift);
+        let Multiplier { mantissa, shift } = multiplier;
+        let (half, odd) = (below_half(shift), i64::from(shift != 0));
         for value in values {
-            *value = clamped(round(i64::from(*value) * i64::from(multiplier.mantissa), multiplier.shift, half), clamp);
+            *value = clamped(round(i64::from(*value) * i64::from(mantissa), shift, half, odd), clamp);
         }
     }
 
     /// `clamp((a · lhs + b · rhs) / 2^shift)`, for operands of at most 16 bits.
     pub fn add(a: &mut [i32], b: &[i32], multipliers: SumMultipliers, clamp: Clamp) {
-        let half = below_half(multipliers.shift);
+        let (half, odd) = (below_half(multipliers.shift), i64::from(multipliers.shift != 0));
         for (a, b) in a.iter_mut().zip(b) {
             let sum = i64::from(*a) * i64::from(multipliers.lhs) + i64::from(*b) * i64::from(multipliers.rhs);
-            *a = clamped(round(sum, multipliers.shift, half), clamp);
+            *a = clamped(round(sum, multipliers.shift, half, odd), clamp);
         }
     }
 
@@ -208,22 +229,30 @@ mod tests {
             let mantissa: Vec<i32> = channels.iter().map(|channel| channel.2.mantissa).collect();
             let shift: Vec<u32> = channels.iter().map(|channel| channel.2.shift).collect();
             let below_half: Vec<i64> = shift.iter().map(|shift| below_half(*shift)).collect();
-            let parameters = Channels { bias: &bias, mantissa: &mantissa, shift: &shift, below_half: &below_half };
+            let odd = i64::from(!shift.contains(&0));
+            let parameters = Channels { bias: &bias, mantissa: &mantissa, shift: &shift, below_half: &below_half, odd };
+            let stride = channels.len() + 3;
+            // Two cells, the second with half of the sums.
+            let sums: Vec<i32> = [1, 2].map(|cell| sums.iter().map(move |sum| sum / cell).chain([7; 3])).into_iter().flatten().collect();
             let expected = |clamp: Clamp| -> Vec<i32> {
-                let finish = |(sum, bias, multiplier): &(i32, i32, Multiplier)| {
-                    numerics::finish(sum.wrapping_add(*bias), *multiplier, clamp)
+                let cell = |sums: &[i32]| -> Vec<i32> {
+                    let each = sums.iter().zip(&channels);
+                    each.map(|(sum, (_, bias, by))| numerics::finish(sum.wrapping_add(*bias), *by, clamp)).collect()
                 };
-                channels.iter().map(finish).collect()
+                sums.chunks(stride).flat_map(cell).collect()
+            };
+            let results = |found: &[i32]| -> Vec<i32> {
+                found.chunks(stride).flat_map(|cell| cell[..channels.len()].to_vec()).collect()
             };
             for level in Level::available() {
                 let mut found = sums.clone();
-                finish(level, &mut found, parameters, clamp);
-                prop_assert_eq!(&found, &expected(clamp));
+                finish(level, &mut found, stride, parameters, clamp);
+                prop_assert_eq!(results(&found), expected(clamp));
                 let narrow = clamp.intersect(Clamp::I8);
                 let mut found = vec![0; sums.len()];
-                finish_i8(level, &sums, parameters, narrow, &mut found);
+                finish_i8(level, &sums, stride, parameters, narrow, &mut found, stride);
                 let found: Vec<i32> = found.iter().map(|byte| i32::from(*byte as i8)).collect();
-                prop_assert_eq!(&found, &expected(narrow));
+                prop_assert_eq!(results(&found), expected(narrow));
             }
         }
 

@@ -1,4 +1,4 @@
-//! A bpu segment of a `.hbm`, decoded and checked, ready for the machine.
+//! A program of a `.hbm` or of the nash level, checked, ready for the machine.
 
 use super::executor::ExecutionError;
 use super::fast::Executable;
@@ -7,7 +7,7 @@ use super::perf::{Activity, SegmentTimeline};
 use super::runner::buffers;
 use crate::hbm::{Hbm, Segment, SegmentBody};
 use crate::nash::encode::decode;
-use crate::nash::isa::Engine;
+use crate::nash::isa::{Engine, Program};
 use crate::target::Target;
 
 /// The program of a segment with the constants that it loads.
@@ -64,6 +64,20 @@ impl BpuRunner {
     /// enough; runs then follow the scalar definitions instead of the fast kernels.
     pub fn new(hbm: &Hbm, segment: &Segment, target: &Target, check_races: bool) -> Result<Self, ExecutionError> {
         let (machine, constants) = machine(hbm, segment, target)?;
+        Self::of(machine, constants, check_races)
+    }
+
+    /// As [`BpuRunner::new`], for a program and its constants.
+    pub fn from_program(
+        program: Program,
+        constants: Vec<u8>,
+        target: &Target,
+        check_races: bool,
+    ) -> Result<Self, ExecutionError> {
+        Self::of(Machine::owning(program, target.clone()).map_err(failed)?, constants, check_races)
+    }
+
+    fn of(machine: Machine<'static>, constants: Vec<u8>, check_races: bool) -> Result<Self, ExecutionError> {
         let microseconds = machine.report().seconds * 1e6;
         let body = if check_races {
             machine.check_races().map_err(failed)?;
@@ -72,6 +86,11 @@ impl BpuRunner {
             Body::Fast(Box::new(Executable::new(machine, constants).map_err(failed)?))
         };
         Ok(Self { body, microseconds })
+    }
+
+    /// The time of a run on the target.
+    pub fn microseconds(&self) -> f64 {
+        self.microseconds
     }
 
     /// Runs the program once: the bytes of its outputs, and the microseconds that the target would take.

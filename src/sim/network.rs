@@ -158,13 +158,19 @@ impl Network {
     }
 }
 
-/// MLIR text or bytecode of the levels `hfloat`, `quant` and `bpu`, with static shapes.
-pub fn open_mlir(path: &Path) -> Result<Box<dyn ModelExecutor>, ExecutionError> {
+/// MLIR text or bytecode of any level, with static shapes. Also gives the machine that its programs are made for, if it has any.
+/// With `check_races`, these are checked for races and run by the scalar definitions.
+pub fn open_mlir(path: &Path, check_races: bool) -> Result<(Box<dyn ModelExecutor>, Option<String>), ExecutionError> {
     let context = crate::pipeline::context();
     let module = mlir::read(&context, path).map_err(failed)?;
     match ir::function_named(module.as_operation(), FUNCTION) {
-        Some(function) if is_segmented(function) => Ok(Box::new(SegmentedNetwork::new(function)?)),
-        _ => Ok(Box::new(Network::from_function(&context, &module)?)),
+        Some(function) if is_segmented(function) => {
+            let network =
+                if check_races { SegmentedNetwork::checked(function)? } else { SegmentedNetwork::new(function)? };
+            let march = network.march().map(str::to_owned);
+            Ok((Box::new(network), march))
+        }
+        _ => Ok((Box::new(Network::from_function(&context, &module)?), None)),
     }
 }
 

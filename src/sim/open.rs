@@ -30,7 +30,9 @@ pub enum OpenError {
         "{path}: performance is predicted for compiled models only; compile it with hb_compile, then give the .hbm"
     )]
     NotCompiled { path: PathBuf },
-    #[error("--check-races needs a .hbm: {path} is not compiled, it has no engines that could race")]
+    #[error(
+        "--check-races needs a .hbm or a network of the nash level: {path} has no programs whose engines could race"
+    )]
     NoRaces { path: PathBuf },
     #[error("--proto belongs to a .caffemodel; {path} needs none")]
     NoProto { path: PathBuf },
@@ -50,7 +52,7 @@ pub struct OpenModel {
     pub executor: Box<dyn ModelExecutor>,
     /// `hbm`, `onnx`, ...
     pub kind: &'static str,
-    /// The architecture it is compiled for; none for a network.
+    /// The architecture it is compiled for; none for a network that is not.
     pub march: Option<String>,
 }
 
@@ -67,7 +69,7 @@ fn kind(path: &Path) -> Result<&'static str, OpenError> {
 pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenError> {
     let path_of_error = || path.to_owned();
     let kind = kind(path)?;
-    if kind != "hbm" && options.check_races {
+    if !matches!(kind, "hbm" | "mlir" | "bc") && options.check_races {
         return Err(OpenError::NoRaces { path: path_of_error() });
     }
     if kind != "caffemodel" && options.proto.is_some() {
@@ -82,8 +84,14 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
             Ok(OpenModel { executor: Box::new(runner), kind, march })
         }
         "caffemodel" if options.proto.is_none() => Err(OpenError::ProtoMissing { path: path_of_error() }),
-        "onnx" => network(path, kind, Network::from_onnx(path).map(|network| Box::new(network) as _)),
-        "mlir" | "bc" => network(path, kind, open_mlir(path)),
+        "onnx" => network(path, kind, Network::from_onnx(path).map(|network| (Box::new(network) as _, None))),
+        "mlir" | "bc" => {
+            let model = network(path, kind, open_mlir(path, options.check_races))?;
+            if options.check_races && model.march.is_none() {
+                return Err(OpenError::NoRaces { path: path_of_error() });
+            }
+            Ok(model)
+        }
         kind => Err(OpenError::NotYet { path: path_of_error(), kind }),
     }
 }
@@ -91,10 +99,10 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
 fn network(
     path: &Path,
     kind: &'static str,
-    executor: Result<Box<dyn ModelExecutor>, ExecutionError>,
+    opened: Result<(Box<dyn ModelExecutor>, Option<String>), ExecutionError>,
 ) -> Result<OpenModel, OpenError> {
-    let executor = executor.map_err(|source| OpenError::Network { path: path.to_owned(), source })?;
-    Ok(OpenModel { executor, kind, march: None })
+    let (executor, march) = opened.map_err(|source| OpenError::Network { path: path.to_owned(), source })?;
+    Ok(OpenModel { executor, kind, march })
 }
 
 /// Predicts how fast the compiled model at `path` runs.

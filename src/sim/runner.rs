@@ -214,14 +214,25 @@ fn zeros(buffer: Option<&Buffer>) -> Result<Vec<u8>, ExecutionError> {
 }
 
 /// Calls `copy(strided offset, dense offset, bytes)` for the runs of neighbouring elements of a tensor, in row-major order.
-fn copy_elements(tensor: &TensorDescription, mut copy: impl FnMut(usize, usize, usize)) {
-    if tensor.dims.contains(&0) {
+fn copy_elements(tensor: &TensorDescription, copy: impl FnMut(usize, usize, usize)) {
+    for_each_run(&tensor.dims, &tensor.strides, tensor.element_type.bytes(), copy);
+}
+
+/// Calls `copy(strided offset, dense offset, bytes)` for the runs of neighbouring elements, in row-major order. Strides are in
+/// bytes.
+pub(super) fn for_each_run(
+    dims: &[usize],
+    strides: &[usize],
+    element_bytes: usize,
+    mut copy: impl FnMut(usize, usize, usize),
+) {
+    if dims.contains(&0) {
         return;
     }
     // Inner dimensions without gaps join into one run.
-    let mut run = tensor.element_type.bytes();
-    let mut outer = tensor.dims.len();
-    for (axis, (&dim, &stride)) in tensor.dims.iter().zip(&tensor.strides).enumerate().rev() {
+    let mut run = element_bytes;
+    let mut outer = dims.len();
+    for (axis, (&dim, &stride)) in dims.iter().zip(strides).enumerate().rev() {
         if stride != run && dim != 1 {
             break;
         }
@@ -231,10 +242,10 @@ fn copy_elements(tensor: &TensorDescription, mut copy: impl FnMut(usize, usize, 
     let mut index = vec![0usize; outer];
     let mut dense = 0;
     loop {
-        let strided = index.iter().zip(&tensor.strides).map(|(index, stride)| index * stride).sum();
+        let strided = index.iter().zip(strides).map(|(index, stride)| index * stride).sum();
         copy(strided, dense, run);
         dense += run;
-        let advanced = index.iter_mut().zip(&tensor.dims).rev().any(|(index, &dim)| {
+        let advanced = index.iter_mut().zip(dims).rev().any(|(index, &dim)| {
             *index += 1;
             if *index == dim {
                 *index = 0;

@@ -1,6 +1,7 @@
-//! Networks at the `bpu` level: `bpu.segment`s run in the reference interpreter, `cpu.segment`s on the CPU backend.
+//! Networks of segments. `bpu.segment`s run in the reference interpreter, `nash.program`s in the simulator, `cpu.segment`s on the CPU
+//! backend.
 //!
-//! The simulator of the compiled model must agree with this to the byte.
+//! The simulator of the compiled model must agree with the interpreter to the byte.
 
 use std::collections::HashMap;
 
@@ -9,8 +10,10 @@ use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value, ValueLike};
 
 use super::array::{Array, element_count};
+use super::bpu_segment::BpuRunner;
 use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
 use super::network::element_of;
+use super::runner::for_each_run;
 use crate::bpu::interpreter;
 use crate::bpu::mlir::from_mlir;
 use crate::bpu::model::{Node, Segment, Tensor};
@@ -18,6 +21,8 @@ use crate::cpu::{self, ArrayView, FloatExecutable, Observe, Options};
 use crate::frontend::names::{input_names, output_names};
 use crate::frontend::onnx::tensor::ElementType as OnnxElementType;
 use crate::hbm::ElementType;
+use crate::nash::lower::Port;
+use crate::nash::mlir::{PROGRAM, march_of, program_from_mlir};
 
 fn failed(error: impl ToString) -> ExecutionError {
     ExecutionError(error.to_string())
@@ -25,7 +30,70 @@ fn failed(error: impl ToString) -> ExecutionError {
 
 enum Body {
     Bpu(Box<Segment>),
+    Program(Box<Program>),
     Cpu(Box<FloatExecutable>),
+}
+
+/// A program and where its regions hold its tensors.
+struct Program {
+    runner: BpuRunner,
+    inputs: Vec<(Port, u64)>,
+    outputs: Vec<Port>,
+}
+
+impl Program {
+    fn new(operation: OperationRef<'_, '_>, check_races: bool) -> Result<(Self, String), ExecutionError> {
+        let march = march_of(operation).map_err(failed)?;
+        let target = march.target().map_err(failed)?;
+        let lowered = program_from_mlir(operation).map_err(failed)?;
+        let inputs = lowered.inputs.into_iter().zip(lowered.program.inputs.clone()).collect();
+        let runner = BpuRunner::from_program(lowered.program, lowered.constants, &target, check_races)?;
+        Ok((Self { runner, inputs, outputs: lowered.outputs }, march.name))
+    }
+
+    /// Dense tensors in, dense tensors out.
+    fn run(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, ExecutionError> {
+        let regions = self.inputs.iter().zip(inputs).map(|((port, bytes), dense)| {
+            let mut region = zeros(*bytes)?;
+            for_each_piece(port, |strided, start, size| {
+                region.get_mut(strided..strided + size)?.copy_from_slice(dense.get(start..start + size)?);
+                Some(())
+            })?;
+            Ok(region)
+        });
+        let regions = regions.collect::<Result<Vec<_>, ExecutionError>>()?;
+        let (outputs, _) = self.runner.run(&regions.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+        let dense = self.outputs.iter().zip(outputs).map(|(port, region)| {
+            let mut dense = Vec::new();
+            for_each_piece(port, |strided, _, size| {
+                dense.extend_from_slice(region.get(strided..strided + size)?);
+                Some(())
+            })?;
+            Ok(dense)
+        });
+        dense.collect()
+    }
+}
+
+/// Calls `copy(offset in the region, dense offset, bytes)` for the pieces of a tensor.
+fn for_each_piece(port: &Port, mut copy: impl FnMut(usize, usize, usize) -> Option<()>) -> Result<(), ExecutionError> {
+    let strides: Option<Vec<usize>> = port.strides.iter().map(|stride| usize::try_from(*stride).ok()).collect();
+    let outside = || failed(format!("tensor '{}' does not fit its region", port.name));
+    let mut done = true;
+    for_each_run(&port.shape, &strides.ok_or_else(outside)?, port.element.bytes(), |strided, dense, size| {
+        done = done && copy(strided, dense, size).is_some();
+    });
+    if done { Ok(()) } else { Err(outside()) }
+}
+
+/// Zeroed memory of a size that a file asked for: its absence is an error, not an abort.
+fn zeros(bytes: u64) -> Result<Vec<u8>, ExecutionError> {
+    let none = |_| failed(format!("no memory for a region of {bytes} bytes"));
+    let size = usize::try_from(bytes).map_err(|_| failed(format!("no memory for a region of {bytes} bytes")))?;
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(size).map_err(none)?;
+    memory.resize(size, 0);
+    Ok(memory)
 }
 
 /// A segment and the values that it reads and makes, as indices into [`SegmentedNetwork::types`].
@@ -52,6 +120,10 @@ pub struct SegmentedNetwork {
     /// Of every value at the level of the function; the arguments come first.
     types: Vec<(ElementType, Vec<usize>)>,
     returned: Vec<usize>,
+    /// The machine that the programs are made for; none when there are no programs.
+    march: Option<String>,
+    /// Microseconds that the programs take on it.
+    latency: Option<f64>,
 }
 
 /// Whether a function holds segments, so that [`SegmentedNetwork::new`] takes it.
@@ -61,7 +133,7 @@ pub fn is_segmented(function: OperationRef<'_, '_>) -> bool {
 }
 
 fn is_segment(name: &str) -> bool {
-    matches!(name, "bpu.segment" | "cpu.segment")
+    matches!(name, "bpu.segment" | PROGRAM | "cpu.segment")
 }
 
 /// Quantized values are what stores them.
@@ -86,7 +158,20 @@ impl SegmentedNetwork {
     /// # Errors
     /// When a segment does not hold together, or something stands beside segments.
     pub fn new(function: OperationRef<'_, '_>) -> Result<Self, ExecutionError> {
-        Self::compile(function, &Options::default())
+        Self::compile(function, &Options::default(), false)
+    }
+
+    /// As [`Self::new`]; programs are checked for races and run by the scalar definitions.
+    ///
+    /// # Errors
+    /// As [`Self::new`], or when a program has a race.
+    pub fn checked(function: OperationRef<'_, '_>) -> Result<Self, ExecutionError> {
+        Self::compile(function, &Options::default(), true)
+    }
+
+    /// The machine that the programs of the network are made for; none when it has no programs.
+    pub fn march(&self) -> Option<&str> {
+        self.march.as_deref()
     }
 
     /// As [`Self::new`]; [`Self::run_with_observer`] then also shows the values inside of `cpu.segment`s, which costs speed.
@@ -94,10 +179,10 @@ impl SegmentedNetwork {
     /// # Errors
     /// As [`Self::new`].
     pub fn observed(function: OperationRef<'_, '_>) -> Result<Self, ExecutionError> {
-        Self::compile(function, &Options { observe: Observe::Everything, ..Options::default() })
+        Self::compile(function, &Options { observe: Observe::Everything, ..Options::default() }, false)
     }
 
-    fn compile(function: OperationRef<'_, '_>, options: &Options) -> Result<Self, ExecutionError> {
+    fn compile(function: OperationRef<'_, '_>, options: &Options, check_races: bool) -> Result<Self, ExecutionError> {
         let block = ir::body(function).ok_or_else(|| failed("the function has no body"))?;
         let mut types = Vec::new();
         let mut indices: HashMap<usize, usize> = HashMap::new();
@@ -109,6 +194,7 @@ impl SegmentedNetwork {
             types.push((element_type, dims));
         }
         let (mut steps, mut returned) = (Vec::new(), Vec::new());
+        let (mut march, mut latency) = (None, None);
         for operation in ir::operations(block) {
             let kind = operation.operation_name();
             let operands: Option<Vec<usize>> =
@@ -122,6 +208,13 @@ impl SegmentedNetwork {
             let located = |error: String| failed(format!("{name}: {error}"));
             let body = match kind.as_str() {
                 "bpu.segment" => Body::Bpu(Box::new(from_mlir(operation).map_err(|error| located(error.to_string()))?)),
+                PROGRAM => {
+                    let (program, name) =
+                        Program::new(operation, check_races).map_err(|error| located(error.to_string()))?;
+                    latency = Some(latency.unwrap_or(0.0) + program.runner.microseconds());
+                    march = Some(name);
+                    Body::Program(Box::new(program))
+                }
                 "cpu.segment" => Body::Cpu(Box::new(
                     FloatExecutable::compile(operation, options.clone()).map_err(|error| located(error.to_string()))?,
                 )),
@@ -135,7 +228,7 @@ impl SegmentedNetwork {
             }
             steps.push(Step { name, body, inputs: operands, outputs });
         }
-        Ok(Self { inputs, outputs: output_names(function), steps, types, returned })
+        Ok(Self { inputs, outputs: output_names(function), steps, types, returned, march, latency })
     }
 
     /// The bytes of every value at the level of the function.
@@ -151,6 +244,7 @@ impl SegmentedNetwork {
                     observe(Observed::Bpu { segment, node, tensor, bytes });
                 })
                 .map_err(|error| located(error.to_string()))?,
+                Body::Program(program) => program.run(&given).map_err(|error| located(error.to_string()))?,
                 Body::Cpu(executable) => {
                     run_cpu(executable, &given, observe).map_err(|error| located(error.to_string()))?
                 }
@@ -218,7 +312,7 @@ impl ModelExecutor for SegmentedNetwork {
 
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
         let inputs: Vec<&[u8]> = inputs.iter().map(|array| array.bytes.as_slice()).collect();
-        Ok(Outcome { outputs: self.run_with_observer(&inputs, &mut |_| {})?, latency: None })
+        Ok(Outcome { outputs: self.run_with_observer(&inputs, &mut |_| {})?, latency: self.latency })
     }
 }
 
@@ -250,6 +344,48 @@ func.func @main(%x: tensor<1x4xf32> {hfloat.name = "x"}) -> (tensor<1x4xf32> {hf
   } : (tensor<1x4xf32>) -> tensor<1x4xf32>
   return %5 : tensor<1x4xf32>
 }"#;
+
+    /// A copy through L1M whose output region has 8 bytes from element to element, and half of it on the CPU.
+    const PROGRAM_NETWORK: &str = r#"
+func.func @main(%x: tensor<1x4xf32> {hfloat.name = "x"}) -> (tensor<1x4xf32> {hfloat.name = "y"}) {
+  %0 = nash.program(%x) on "nash-e" inputs [#nash.port<"x", 16, [16, 4]>] outputs [#nash.port<"y", 32, [32, 8]>] workspace 0 names ["n"] {
+    nash.load.copy node 0 shape [1, 1, 1, 1, 1, 4] element_bytes 4 source <input 0 + 0, [0, 0, 0, 0, 0, 4]> destination <64, [0, 0, 0, 0, 0, 4]>
+    nash.store.copy node 0 WAIT shape [1, 1, 1, 1, 1, 4] element_bytes 4 source <64, [0, 0, 0, 0, 0, 4]> destination <output 0 + 0, [0, 0, 0, 0, 0, 8]>
+  } : (tensor<1x4xf32>) -> tensor<1x4xf32>
+  %1 = cpu.segment(%0) {
+  ^bb0(%input: tensor<1x4xf32>):
+    %2 = hfloat.relu %input : (tensor<1x4xf32>) -> tensor<1x4xf32>
+    cpu.yield %2 : tensor<1x4xf32>
+  } : (tensor<1x4xf32>) -> tensor<1x4xf32>
+  return %1 : tensor<1x4xf32>
+}"#;
+
+    #[test]
+    fn programs_run_beside_segments_and_are_checked_for_races() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("network.mlir");
+        let races = OpenOptions { check_races: true, ..OpenOptions::default() };
+        std::fs::write(&path, PROGRAM_NETWORK.replace("WAIT", "wait [load 1]")).unwrap();
+        for options in [OpenOptions::default(), races] {
+            let model = open(&path, &options).unwrap();
+            assert_eq!(model.march.as_deref(), Some("nash-e"));
+            let floats = |values: [f32; 4]| Array {
+                element_type: ElementType::F32,
+                dims: vec![1, 4],
+                bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            };
+            let outcome = model.executor.run(&[floats([1.5, -2.0, 0.75, 40.0])]).unwrap();
+            assert_eq!(outcome.outputs, [floats([1.5, 0.0, 0.75, 40.0])]);
+            // Starting a run alone takes 50 us.
+            assert!(outcome.latency.is_some_and(|latency| latency > 50.0), "{:?}", outcome.latency);
+        }
+        std::fs::write(&path, PROGRAM_NETWORK.replace("WAIT", "")).unwrap();
+        let error = open(&path, &races).err().unwrap().to_string();
+        assert!(error.contains("race") && error.contains("store.copy"), "{error}");
+        std::fs::write(&path, NETWORK).unwrap();
+        let error = open(&path, &races).err().unwrap().to_string();
+        assert!(error.contains("--check-races needs"), "{error}");
+    }
 
     #[test]
     fn segments_run_one_after_the_other() {

@@ -15,6 +15,7 @@ mod resampling;
 use hb::bpu::{interpreter, mlir, model};
 use hb::cpu::{Array, Element, FloatExecutable, Observe, Options};
 use hb::nash::lower::{Machine, lower};
+use hb::sim::fast::Executable;
 use hb::sim::machine::Machine as Simulator;
 use hb::target::Target;
 use hb_dialects::{
@@ -100,6 +101,9 @@ fn run_bpu(operation: OperationRef<'_, '_>, inputs: &[&[u8]]) -> Vec<Vec<u8>> {
         let simulator = Simulator::new(&lowered.program, &target).unwrap();
         simulator.check_races().unwrap();
         assert!(simulator.run(inputs, &lowered.constants).unwrap() == expected, "{overrides:?}");
+        let machine = Simulator::owning(lowered.program, target).unwrap();
+        let fast = Executable::new(machine, lowered.constants).unwrap();
+        assert!(fast.run(inputs).unwrap() == expected, "fast, {overrides:?}");
     }
     expected
 }

@@ -8,7 +8,7 @@ use crate::nash::isa::{Convolution, ElementType, View, Window};
 use crate::sim::machine::Fault;
 
 use super::kernel::lanes::{self};
-use super::kernel::{self, BLOCK, BLOCKS, LANES, Level, PIXELS, STEP, Sums};
+use super::kernel::{self, BLOCK, BLOCKS, Begin, LANES, Level, PIXELS, STEP, Sums};
 use super::pack::{self, Parameters, Weights, gather};
 use super::walk::outside;
 
@@ -28,11 +28,13 @@ pub(super) struct Scratch {
     zeros: Vec<u8>,
 }
 
-/// What was known of a convolution before it ran.
+/// What was known of an instruction before it ran.
 #[derive(Default)]
 pub(super) struct Prepared {
+    /// Nothing needs what it does.
+    pub idle: bool,
     pub weights: Option<std::sync::Arc<Weights>>,
-    pub parameters: Option<std::sync::Arc<Parameters>>,
+    pub parameters: Option<Parameters>,
 }
 
 /// The input tile: bytes whose channels are neighbours.
@@ -90,7 +92,7 @@ pub(super) fn convolution(
     };
     let parameters = match (&o.parameters, &prepared.parameters) {
         (None, _) => None,
-        (Some(_), Some(known)) => Some(&**known),
+        (Some(_), Some(known)) => Some(known),
         (Some(view), None) => {
             parameters.read(memory, view, o.output_shape[3])?;
             Some(&*parameters)
@@ -246,15 +248,19 @@ impl Job<'_> {
         // Blocks in equal groups.
         let together = blocks.div_ceil(blocks.div_ceil(BLOCKS));
         let mut cells = [[self.input.zeros; PIXELS]; TAPS];
+        let mut sums: Sums = [[0; BLOCKS * BLOCK]; PIXELS];
         let mut places = [Tap::default(); TAPS];
         for x in (0..columns).step_by(PIXELS) {
             let pixels = PIXELS.min(columns - x);
             for block in (0..blocks).step_by(together) {
                 let (first, count) = (block * BLOCK, together.min(blocks - block));
                 let channels = (count * BLOCK).min(outputs - first);
-                let mut sums: Sums = [[0; BLOCKS * BLOCK]; PIXELS];
-                for (pixel, sums) in sums.iter_mut().enumerate().take(pixels) {
-                    self.begin(image, y, x + pixel, first, &mut sums[..channels]);
+                let mut begin = Begin::At(&self.weights.starts[first..]);
+                if self.accumulate.is_some() {
+                    for (pixel, sums) in sums.iter_mut().enumerate().take(pixels) {
+                        self.begin(image, y, x + pixel, first, &mut sums[..channels]);
+                    }
+                    begin = Begin::There;
                 }
                 for tap in (0..taps).step_by(TAPS) {
                     let cells = &mut cells[..TAPS.min(taps - tap)];
@@ -270,7 +276,8 @@ impl Job<'_> {
                             }
                         }
                     }
-                    kernel::dense(self.level, cells, self.weights.dense(block, tap), count, &mut sums);
+                    kernel::dense(self.level, cells, self.weights.dense(block, tap), count, begin, &mut sums);
+                    begin = Begin::There;
                 }
                 self.end(x, first, channels, sums[..pixels].as_flattened_mut(), results);
             }

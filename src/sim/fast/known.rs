@@ -1,9 +1,9 @@
-//! Which operands of convolutions come from the constants: found once per program, by following the constants through L1M.
+//! What of a program does not depend on data: found once, by following the constants through L1M.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::nash::isa::{Access, Operation, Region, Space};
+use crate::nash::isa::{Access, Operation, Region, Space, StridedRegion};
 use crate::sim::machine::{Machine, SimError, zeros};
 
 use super::convolution::{Prepared, is_supported};
@@ -42,12 +42,44 @@ impl Known {
     }
 }
 
-/// What is used more than once is kept once.
+/// Weights that are used more than once are kept once.
 #[derive(Default)]
 struct Kept {
     weights: HashSet<Arc<Weights>>,
-    parameters: HashSet<Arc<Parameters>>,
     bytes: usize,
+}
+
+/// Loads of constants at most that are followed; what is loaded before them counts as needed.
+const FOLLOWED: usize = 64;
+
+/// Loads of constants, to find those whose bytes are only read as known operands: they need not be executed.
+#[derive(Default)]
+struct Loads {
+    /// Position and bytes of those that nothing has overwritten or needed.
+    live: VecDeque<(usize, StridedRegion)>,
+    /// Those that are not needed.
+    idle: Vec<usize>,
+}
+
+impl Loads {
+    fn read(&mut self, bytes: &StridedRegion) {
+        self.live.retain(|(_, loaded)| !loaded.overlaps(bytes));
+    }
+
+    fn write(&mut self, bytes: &StridedRegion) {
+        let covered = |loaded: &StridedRegion| {
+            bytes.dimensions.is_empty() && bytes.base <= loaded.base && loaded.end() <= bytes.end()
+        };
+        self.idle.extend(self.live.iter().filter(|(_, loaded)| covered(loaded)).map(|(position, _)| *position));
+        self.live.retain(|(_, loaded)| !covered(loaded));
+    }
+
+    fn load(&mut self, position: usize, bytes: StridedRegion) {
+        if self.live.len() == FOLLOWED {
+            self.live.pop_front();
+        }
+        self.live.push_back((position, bytes));
+    }
 }
 
 /// Per instruction, what is known before any run.
@@ -56,7 +88,7 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
     let bytes = machine.target().l1m_bytes();
     let mut l1m = Known { l1m: zeros("l1m", bytes)?, known: zeros("l1m", bytes)? };
     let limit = constants.len().saturating_mul(BYTES_PER_CONSTANT).max(SMALL);
-    let mut kept = Kept::default();
+    let (mut kept, mut loads) = (Kept::default(), Loads::default());
     let mut prepared: Vec<Prepared> = Vec::new();
     prepared.resize_with(program.instructions.len(), Prepared::default);
     for &position in machine.order() {
@@ -84,15 +116,35 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
                 {
                     let mut parameters = Parameters::default();
                     parameters.read(&l1m.l1m, view, o.output_shape[3]).map_err(fault)?;
-                    slot.parameters = Some(kept.parameters(parameters));
+                    kept.bytes += parameters.bytes();
+                    slot.parameters = Some(parameters);
                 }
             }
             _ => {}
         }
+        let replaced = |access: &Access| match access.operand {
+            "weights" => slot.weights.is_some(),
+            "parameters" => slot.parameters.is_some(),
+            _ => false,
+        };
         let from_constants =
             matches!(&instruction.operation, Operation::Load(o) if o.source.region == Region::Constants);
-        for access in accesses.iter().filter(|access| access.write && access.space == Space::L1m) {
-            l1m.mark(access, from_constants.into());
+        for access in accesses.into_iter().filter(|access| access.space == Space::L1m && !replaced(access)) {
+            if !access.write {
+                loads.read(&access.region);
+                continue;
+            }
+            l1m.mark(&access, from_constants.into());
+            loads.write(&access.region);
+            if from_constants {
+                loads.load(position, access.region);
+            }
+        }
+    }
+    let idle = loads.idle.into_iter().chain(loads.live.into_iter().map(|(position, _)| position));
+    for position in idle {
+        if let Some(slot) = prepared.get_mut(position) {
+            slot.idle = true;
         }
     }
     Ok(prepared)
@@ -107,15 +159,5 @@ impl Kept {
         let weights = Arc::new(weights);
         self.weights.insert(weights.clone());
         weights
-    }
-
-    fn parameters(&mut self, parameters: Parameters) -> Arc<Parameters> {
-        if let Some(kept) = self.parameters.get(&parameters) {
-            return kept.clone();
-        }
-        self.bytes += parameters.bytes();
-        let parameters = Arc::new(parameters);
-        self.parameters.insert(parameters.clone());
-        parameters
     }
 }

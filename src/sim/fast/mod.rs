@@ -28,7 +28,7 @@ pub struct Executable {
     machine: Machine<'static>,
     constants: Vec<u8>,
     level: Level,
-    /// Per instruction that is a convolution, what is known of it.
+    /// What is known of each instruction.
     prepared: Vec<Prepared>,
     /// Memories that no run uses now.
     memories: Mutex<Vec<Memory>>,
@@ -78,8 +78,14 @@ impl Executable {
             memory.l1m.fill(0);
         }
         for &position in self.machine.order() {
-            let Some(instruction) = program.instructions.get(position) else { continue };
-            let done = self.execute(&mut memory, &mut regions, &instruction.operation, self.prepared.get(position));
+            let (Some(instruction), Some(prepared)) = (program.instructions.get(position), self.prepared.get(position))
+            else {
+                continue;
+            };
+            if prepared.idle {
+                continue;
+            }
+            let done = self.execute(&mut memory, &mut regions, &instruction.operation, prepared);
             done.map_err(|reason| self.machine.fault(position, reason))?;
         }
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
@@ -91,18 +97,16 @@ impl Executable {
         memory: &mut Memory,
         regions: &mut Regions<'_>,
         operation: &Operation,
-        prepared: Option<&Prepared>,
+        prepared: &Prepared,
     ) -> Result<(), Fault> {
         let (level, l1m) = (self.level, memory.l1m.as_mut_slice());
         match operation {
             Operation::Load(o) => load(l1m, regions, o),
             Operation::Store(o) => store(l1m, regions, o),
-            Operation::Convolution(o) => match prepared {
-                Some(prepared) if convolution::is_supported(o) => {
-                    convolution::convolution(l1m, level, &mut memory.scratch, o, prepared)
-                }
-                _ => Machine::execute_in_l1m(l1m, operation),
-            },
+            Operation::Convolution(o) if convolution::is_supported(o) => {
+                convolution::convolution(l1m, level, &mut memory.scratch, o, prepared)
+            }
+            Operation::Convolution(_) => Machine::execute_in_l1m(l1m, operation),
             Operation::Add(o) => elementwise::add(l1m, level, o),
             Operation::Mul(o) => elementwise::mul(l1m, level, o),
             Operation::Requantize(o) => elementwise::requantize(l1m, level, o),

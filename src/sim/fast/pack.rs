@@ -107,13 +107,13 @@ impl Weights {
 }
 
 /// Bias and multiplier per output channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Parameters {
     bias: Vec<i32>,
     mantissa: Vec<i32>,
     shift: Vec<u32>,
     below_half: Vec<i64>,
-    odd: i64,
+    scale: Vec<f32>,
 }
 
 impl Parameters {
@@ -123,6 +123,7 @@ impl Parameters {
         self.mantissa.clear();
         self.shift.clear();
         self.below_half.clear();
+        self.scale.clear();
         for channel in 0..channels {
             let start = i64::from(view.address) + i64::from(channel) * i64::from(view.strides[0]);
             let words = usize::try_from(start).ok().and_then(|start| memory.get(start..)?.first_chunk::<12>());
@@ -136,13 +137,13 @@ impl Parameters {
             self.mantissa.push(mantissa);
             self.shift.push(multiplier.shift);
             self.below_half.push(below_half(multiplier.shift));
+            self.scale.push(multiplier.to_real() as f32);
         }
-        self.odd = i64::from(!self.shift.contains(&0));
         Ok(())
     }
 
     pub fn bytes(&self) -> usize {
-        self.bias.len() * (3 * size_of::<i32>() + size_of::<i64>())
+        self.bias.len() * (4 * size_of::<i32>() + size_of::<i64>())
     }
 
     /// Those of `count` output channels from `first` on.
@@ -152,8 +153,8 @@ impl Parameters {
             bias: &self.bias[range.clone()],
             mantissa: &self.mantissa[range.clone()],
             shift: &self.shift[range.clone()],
-            below_half: &self.below_half[range],
-            odd: self.odd,
+            below_half: &self.below_half[range.clone()],
+            scale: &self.scale[range],
         }
     }
 }

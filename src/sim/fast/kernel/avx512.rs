@@ -4,15 +4,23 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, DEPTHWISE_GROUP, DenseWeights, LANES, PIXELS, STEP, Sums};
+use crate::numerics::Clamp;
+
+use super::{BLOCK, Begin, DEPTHWISE_GROUP, DenseWeights, LANES, PIXELS, STEP, Sums};
 
 /// 128 in every byte.
 const HIGH_BITS: i32 = i32::from_ne_bytes([0x80; 4]);
 
 /// # Safety
-/// Cells have `weights.tap_stride / BLOCK` bytes, a multiple of [`STEP`]; `weights.data` has `BLOCKS` blocks for all of them.
+/// Cells have `weights.tap_stride / BLOCK` bytes, a multiple of [`STEP`]; `weights.data` has `BLOCKS` blocks for all of them, and
+/// starts are as many.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-pub(super) unsafe fn dense<const BLOCKS: usize>(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, sums: &mut Sums) {
+pub(super) unsafe fn dense<const BLOCKS: usize>(
+    cells: &[[&[u8]; PIXELS]],
+    weights: DenseWeights<'_>,
+    begin: Begin<'_>,
+    sums: &mut Sums,
+) {
     let high_bits = _mm512_set1_epi32(HIGH_BITS);
     let groups = weights.tap_stride / (BLOCK * STEP);
     // SAFETY: a row of sums has at least BLOCKS * 16 elements; everything else by the contract of this function.
@@ -20,7 +28,11 @@ pub(super) unsafe fn dense<const BLOCKS: usize>(cells: &[[&[u8]; PIXELS]], weigh
         let mut accumulators = [[_mm512_setzero_si512(); BLOCKS]; PIXELS];
         for (row, sums) in accumulators.iter_mut().zip(sums.iter()) {
             for (block, accumulator) in row.iter_mut().enumerate() {
-                *accumulator = _mm512_loadu_si512(sums.as_ptr().add(block * BLOCK).cast());
+                let from = match begin {
+                    Begin::At(starts) => starts.as_ptr(),
+                    Begin::There => sums.as_ptr(),
+                };
+                *accumulator = _mm512_loadu_si512(from.add(block * BLOCK).cast());
             }
         }
         for (tap, cells) in cells.iter().enumerate() {
@@ -98,4 +110,41 @@ pub(super) unsafe fn depthwise(
             _mm512_storeu_si512(place, _mm512_add_epi32(_mm512_loadu_si512(place), added));
         }
     }
+}
+
+/// 1.5 · 2^23: added to a float of less than 2^22, it rounds to an integer, ties to even, in the low bits.
+const ROUND: f32 = 12_582_912.0;
+/// More than 128 · 3 · 2^-24, with room for the terms of higher order.
+const DOUBT: f32 = 1.0 / 16384.0;
+
+/// `clamp((sum + bias) · scale)` in f32, rounded half to even to i8. Whether all results are certain to be those of the exact
+/// product.
+///
+/// The sum, the scale (a multiplier rounded to f32) and their product are each off by at most 2^-24 of themselves: the product,
+/// limited to i8, by less than [`DOUBT`]. A product that lies farther than that from all halves rounds to the exact result.
+///
+/// # Safety
+/// All slices have the same length. The clamp lies in i8.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+pub(super) unsafe fn finish(sums: &[i32], bias: &[i32], scale: &[f32], clamp: Clamp, results: &mut [u8]) -> bool {
+    let (low, high) = (_mm512_set1_ps(clamp.low as f32), _mm512_set1_ps(clamp.high as f32));
+    let (round, limit) = (_mm512_set1_ps(ROUND), _mm512_set1_ps(0.5 - DOUBT));
+    let mut doubtful = 0;
+    for first in (0..results.len()).step_by(16) {
+        let mask: __mmask16 = if results.len() - first >= 16 { u16::MAX } else { (1 << (results.len() - first)) - 1 };
+        // SAFETY: masked accesses touch only elements of the slices.
+        unsafe {
+            let sum = _mm512_maskz_loadu_epi32(mask, sums.as_ptr().add(first));
+            let sum = _mm512_add_epi32(sum, _mm512_maskz_loadu_epi32(mask, bias.as_ptr().add(first)));
+            let scale = _mm512_maskz_loadu_ps(mask, scale.as_ptr().add(first));
+            let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
+            let product = _mm512_min_ps(_mm512_max_ps(product, low), high);
+            let rounded = _mm512_add_ps(product, round);
+            let distance = _mm512_abs_ps(_mm512_sub_ps(product, _mm512_sub_ps(rounded, round)));
+            doubtful |= _mm512_mask_cmp_ps_mask::<_CMP_NLT_UQ>(mask, distance, limit);
+            let place = results.as_mut_ptr().add(first).cast();
+            _mm512_mask_cvtepi32_storeu_epi8(place, mask, _mm512_castps_si512(rounded));
+        }
+    }
+    doubtful == 0
 }

@@ -63,33 +63,21 @@ pub struct Channels<'a> {
     pub shift: &'a [u32],
     /// [`below_half`] of the shift.
     pub below_half: &'a [i64],
-    /// 1 when no shift is 0, else 0.
-    pub odd: i64,
+    /// `mantissa / 2^shift`, rounded.
+    pub scale: &'a [f32],
 }
 
 compiled_per_level! {
-    /// `clamp(rescale(sum + bias))` as i8, for cells whose sums are `stride` apart and whose results are `step` bytes apart.
-    pub fn finish_i8(
-        sums: &[i32], stride: usize, channels: Channels<'_>, clamp: Clamp, results: &mut [u8], step: usize,
-    ) {
-        let count = channels.bias.len();
+    /// `clamp(rescale(sum + bias))` as i8, one per result.
+    pub fn finish_cell(sums: &[i32], channels: Channels<'_>, clamp: Clamp, results: &mut [u8]) {
+        let count = results.len();
+        let (sums, bias) = (&sums[..count], &channels.bias[..count]);
         let (mantissa, shift) = (&channels.mantissa[..count], &channels.shift[..count]);
         let below_half = &channels.below_half[..count];
-        for (cell, sums) in sums.chunks(stride).enumerate() {
-            let (sums, results) = (&sums[..count], &mut results[cell * step..][..count]);
-            if channels.odd == 1 {
-                // Almost always; the compiler makes less of it than of the loop below.
-                for index in 0..count {
-                    let product = i64::from(sums[index].wrapping_add(channels.bias[index])) * i64::from(mantissa[index]);
-                    results[index] = clamped(round(product, shift[index], below_half[index], 1), clamp) as u8;
-                }
-                continue;
-            }
-            for index in 0..count {
-                let product = i64::from(sums[index].wrapping_add(channels.bias[index])) * i64::from(mantissa[index]);
-                let odd = i64::from(shift[index] != 0);
-                results[index] = clamped(round(product, shift[index], below_half[index], odd), clamp) as u8;
-            }
+        for index in 0..count {
+            let product = i64::from(sums[index].wrapping_add(bias[index])) * i64::from(mantissa[index]);
+            let odd = i64::from(shift[index] != 0);
+            results[index] = clamped(round(product, shift[index], below_half[index], odd), clamp) as u8;
         }
     }
 
@@ -194,6 +182,31 @@ compiled_per_level! {
     }
 }
 
+/// `clamp(rescale(sum + bias))` as i8, for cells whose sums are `stride` apart and whose results are `step` bytes apart.
+pub fn finish_i8(
+    level: Level,
+    sums: &[i32],
+    stride: usize,
+    channels: Channels<'_>,
+    clamp: Clamp,
+    results: &mut [u8],
+    step: usize,
+) {
+    let count = channels.bias.len();
+    for (cell, sums) in sums.chunks(stride).enumerate() {
+        let results = &mut results[cell * step..][..count];
+        #[cfg(target_arch = "x86_64")]
+        if level.0 == Instructions::Avx512Vnni {
+            let (sums, bias, scale) = (&sums[..count], &channels.bias[..count], &channels.scale[..count]);
+            // SAFETY: the level proves the instructions, and all have the same length.
+            if unsafe { super::avx512::finish(sums, bias, scale, clamp, results) } {
+                continue;
+            }
+        }
+        finish_cell(level, sums, channels, clamp, results);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -229,8 +242,9 @@ mod tests {
             let mantissa: Vec<i32> = channels.iter().map(|channel| channel.2.mantissa).collect();
             let shift: Vec<u32> = channels.iter().map(|channel| channel.2.shift).collect();
             let below_half: Vec<i64> = shift.iter().map(|shift| below_half(*shift)).collect();
-            let odd = i64::from(!shift.contains(&0));
-            let parameters = Channels { bias: &bias, mantissa: &mantissa, shift: &shift, below_half: &below_half, odd };
+            let scale: Vec<f32> = channels.iter().map(|channel| channel.2.to_real() as f32).collect();
+            let parameters =
+                Channels { bias: &bias, mantissa: &mantissa, shift: &shift, below_half: &below_half, scale: &scale };
             let stride = channels.len() + 3;
             // Two cells, the second with half of the sums.
             let sums: Vec<i32> = [1, 2].map(|cell| sums.iter().map(move |sum| sum / cell).chain([7; 3])).into_iter().flatten().collect();
@@ -253,6 +267,32 @@ mod tests {
                 finish_i8(level, &sums, stride, parameters, narrow, &mut found, stride);
                 let found: Vec<i32> = found.iter().map(|byte| i32::from(*byte as i8)).collect();
                 prop_assert_eq!(results(&found), expected(narrow));
+            }
+        }
+
+        /// Sums whose products lie next to halves, where f32 does not tell the side.
+        #[test]
+        fn sums_next_to_halves(
+            ratio in prop_oneof![-24f64..-8.0, (-24i32..-2).prop_map(f64::from)],
+            cells in prop::collection::vec((-130i32..130, -2i32..=2), 1..70),
+        ) {
+            let multiplier = Multiplier::from_real(ratio.exp2()).unwrap();
+            let sums: Vec<i32> = cells
+                .iter()
+                .map(|(whole, off)| ((f64::from(*whole) + 0.5) / multiplier.to_real()).round() as i32 + off)
+                .collect();
+            let all = |value: i32| vec![value; sums.len()];
+            let (shift, half) = (vec![multiplier.shift; sums.len()], vec![below_half(multiplier.shift); sums.len()]);
+            let scale = vec![multiplier.to_real() as f32; sums.len()];
+            let (bias, mantissa) = (all(0), all(multiplier.mantissa));
+            let channels =
+                Channels { bias: &bias, mantissa: &mantissa, shift: &shift, below_half: &half, scale: &scale };
+            let expected: Vec<u8> =
+                sums.iter().map(|sum| numerics::finish(*sum, multiplier, Clamp::I8) as u8).collect();
+            for level in Level::available() {
+                let mut found = vec![0; sums.len()];
+                finish_i8(level, &sums, sums.len(), channels, Clamp::I8, &mut found, 0);
+                prop_assert_eq!(&found, &expected);
             }
         }
 

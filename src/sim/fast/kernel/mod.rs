@@ -93,30 +93,60 @@ pub struct DenseWeights<'a> {
     pub tap_stride: usize,
 }
 
+/// Where sums begin.
+#[derive(Clone, Copy)]
+pub enum Begin<'a> {
+    /// At these, one per output channel, padded to whole blocks.
+    At(&'a [i32]),
+    /// Where they are.
+    There,
+}
+
 /// Adds to `sums` what some cells of the kernel contribute: `sums[p][o] += Σ_{t, c} (cells[t][p][c] + offset) · weights[o, t, c]`
 /// for the output channels of the first `blocks` blocks, 1 to [`BLOCKS`]. `weights.data` begins at the first of these cells.
 ///
 /// # Panics
 /// When cells differ from `tap_stride / BLOCK` bytes, the input channels, or weights are too few.
-pub fn dense(level: Level, cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
+pub fn dense(
+    level: Level,
+    cells: &[[&[u8]; PIXELS]],
+    weights: DenseWeights<'_>,
+    blocks: usize,
+    begin: Begin<'_>,
+    sums: &mut Sums,
+) {
     assert!((1..=BLOCKS).contains(&blocks), "blocks of output channels");
     assert!(weights.tap_stride.is_multiple_of(BLOCK * STEP), "whole groups of input channels");
     let channels = weights.tap_stride / BLOCK;
     assert!(cells.iter().flatten().all(|cell| cell.len() == channels), "every cell has all input channels");
     let needed = (blocks - 1) * weights.block_stride + cells.len() * weights.tap_stride;
     assert!(needed <= weights.data.len(), "weights for every cell");
+    if let Begin::At(starts) = begin {
+        assert!(starts.len() >= blocks * BLOCK, "starts of whole blocks");
+    }
+    let set = |sums: &mut Sums| {
+        if let Begin::At(starts) = begin {
+            sums.iter_mut().for_each(|sums| sums[..blocks * BLOCK].copy_from_slice(&starts[..blocks * BLOCK]));
+        }
+    };
     match level.0 {
-        Instructions::Portable => portable::dense(cells, weights, blocks, sums),
+        Instructions::Portable => {
+            set(sums);
+            portable::dense(cells, weights, blocks, sums);
+        }
         // SAFETY: the level proves the instructions; lengths were checked above.
         #[cfg(target_arch = "x86_64")]
-        Instructions::Avx2 => unsafe { avx2::dense(cells, weights, blocks, sums) },
+        Instructions::Avx2 => unsafe {
+            set(sums);
+            avx2::dense(cells, weights, blocks, sums);
+        },
         // SAFETY: as before.
         #[cfg(target_arch = "x86_64")]
         Instructions::Avx512Vnni => unsafe {
             match blocks {
-                1 => avx512::dense::<1>(cells, weights, sums),
-                2 => avx512::dense::<2>(cells, weights, sums),
-                _ => avx512::dense::<3>(cells, weights, sums),
+                1 => avx512::dense::<1>(cells, weights, begin, sums),
+                2 => avx512::dense::<2>(cells, weights, begin, sums),
+                _ => avx512::dense::<3>(cells, weights, begin, sums),
             }
         },
     }

@@ -1,7 +1,9 @@
 //! Sums of products as blocked matrix products: convolution, Gemm and MatMul alike.
 //!
 //! A kernel `Σ_k a[row, k] * b[k, column]` is recognised from how its two loads depend on the axes; nothing says "this is a
-//! convolution". `b` is copied panel by panel into contiguous memory; `a` is packed at compile time when it is constant.
+//! convolution". Where neighbouring columns are neighbours in `b`, register tiles read it in place: a stride-1 convolution
+//! over a padded image has such columns when the padding between two lines counts as columns, too, whose sums are thrown
+//! away. Else `b` is copied panel by panel into contiguous memory. `a` is packed at compile time when it is constant.
 
 use super::array::Array;
 use super::element::Element;
@@ -27,6 +29,10 @@ pub(crate) struct Contraction {
     pub outer: Vec<usize>,
     /// Whether `a` is the packed array of `pack`.
     pub packed: bool,
+    /// Whether `b` is read in place; else it is copied into a panel.
+    pub direct: bool,
+    /// How many columns lie between the beginnings of two lines of the innermost axis; at least its extent.
+    pub pitch: usize,
     /// Rows of a register tile.
     pub tile_rows: usize,
     /// Vectors of columns in a register tile.
@@ -39,6 +45,8 @@ pub(crate) struct Contraction {
 const FEWEST_ROWS: usize = 4;
 /// Panels are never larger than this; longer sums use plain loops.
 const LARGEST_PANEL: usize = 32 << 20;
+/// Bytes of rows that stay in the cache next to a core.
+const CACHED_ROWS: usize = 512 << 10;
 
 impl Contraction {
     /// The blocking of a kernel, if it is a sum of products of that form. `constant` says which operands are constant.
@@ -78,10 +86,32 @@ impl Contraction {
         if !packed && reduction.extents.len() != 1 {
             return None;
         }
-        let width: usize = columns.iter().map(|d| extent(*d)).product();
+        let line = extent(last);
+        let pitch = match columns.as_slice() {
+            [first, _] => usize::try_from(b_at.coefficient(*first)).unwrap_or(0),
+            _ => line,
+        };
+        let lines: usize = columns.iter().take(columns.len() - 1).map(|d| extent(*d)).product();
+        let spread = pitch.saturating_mul(lines.saturating_sub(1)).saturating_add(line);
+        let direct = b_at.coefficient(last) == 1 && pitch >= line && !wastes(spread, lines * line, target.lanes);
+        let (pitch, width) = if direct { (pitch, spread) } else { (line, lines * line) };
         let (tile_vectors, tile_rows) = tile(extent(row), width, target);
-        let found =
-            Contraction { a, b, a_at, b_at, row, columns, outer, packed, tile_rows, tile_vectors, lanes: target.lanes };
+        let lanes = target.lanes;
+        let found = Contraction {
+            a,
+            b,
+            a_at,
+            b_at,
+            row,
+            columns,
+            outer,
+            packed,
+            direct,
+            pitch,
+            tile_rows,
+            tile_vectors,
+            lanes,
+        };
         (found.panel_bytes(kernel) <= LARGEST_PANEL).then_some(found)
     }
 
@@ -94,8 +124,10 @@ impl Contraction {
         kernel.reduction.iter().flat_map(|reduction| reduction.extents.iter()).product()
     }
 
+    /// Copies may write one vector more than a panel has.
     pub(crate) fn panel_bytes(&self, kernel: &Kernel) -> usize {
-        self.depth(kernel).saturating_mul(self.tile_columns()).saturating_mul(4)
+        let columns = self.depth(kernel).saturating_mul(self.tile_columns()).saturating_add(self.lanes);
+        if self.direct { 0 } else { columns.saturating_mul(4) }
     }
 
     pub(crate) fn rows(&self, kernel: &Kernel) -> usize {
@@ -106,21 +138,34 @@ impl Contraction {
         self.rows(kernel).div_ceil(self.tile_rows)
     }
 
-    /// The number of columns.
+    /// The number of columns, with those between lines.
     pub(crate) fn width(&self, kernel: &Kernel) -> usize {
-        self.columns.iter().filter_map(|d| kernel.extents.get(*d)).product()
+        let extent = |d: &usize| kernel.extents.get(*d).copied().unwrap_or(1);
+        let line = self.columns.last().map_or(1, extent);
+        let lines = if self.columns.len() == 2 { self.columns.first().map_or(1, extent) } else { 1 };
+        self.pitch * (lines - 1) + line
     }
 
     pub(crate) fn column_tiles(&self, kernel: &Kernel) -> usize {
         self.width(kernel).div_ceil(self.tile_columns())
     }
 
-    /// Into how many parts the rows of one column tile are split, so that small images keep several cores busy.
+    /// The columns of the last tile when it is narrower than the others, else 0.
+    pub(crate) fn last_columns(&self, kernel: &Kernel) -> usize {
+        self.width(kernel) % self.tile_columns()
+    }
+
+    /// Into how many parts the rows are split: so that small images keep several cores busy, and so that the rows of a part
+    /// stay in the cache while all columns pass.
     pub(crate) fn row_splits(&self, kernel: &Kernel) -> usize {
         let outer: usize = self.outer.iter().filter_map(|d| kernel.extents.get(*d)).product();
-        let units = outer.saturating_mul(self.column_tiles(kernel)).max(1);
+        let tiles = self.column_tiles(kernel);
+        let units = outer.saturating_mul(tiles).max(1);
+        let bytes = self.rows(kernel).saturating_mul(self.depth(kernel)).saturating_mul(4);
+        let cached = if self.direct && tiles > 1 { bytes.div_ceil(CACHED_ROWS) } else { 1 };
         // Every part copies the panel again, so it must have several blocks to use it for.
-        8usize.div_ceil(units).min(self.row_blocks(kernel) / 4).max(1)
+        let (wanted, blocks) = if self.direct { (8, 1) } else { (4, 8) };
+        usize::div_ceil(wanted, units).max(cached).min(self.row_blocks(kernel) / blocks).max(1)
     }
 
     /// The outer axes along which `a` varies, with the packed array's stride along each.
@@ -166,6 +211,12 @@ impl Contraction {
     }
 }
 
+/// Whether reading in place computes far more vectors than there are results.
+fn wastes(spread: usize, columns: usize, lanes: usize) -> bool {
+    let (spread, columns) = (spread.div_ceil(lanes), columns.div_ceil(lanes));
+    spread.saturating_mul(2) > columns.saturating_mul(3)
+}
+
 /// The offset of every point of a box, the last axis fastest.
 fn offsets(extents: impl Iterator<Item = usize>, coefficient: impl Fn(usize) -> i64) -> Vec<i64> {
     extents.enumerate().fold(vec![0], |offsets, (d, extent)| {
@@ -193,9 +244,11 @@ fn tile(rows: usize, width: usize, target: &Target) -> (usize, usize) {
         _ => &[(3, 4), (2, 4), (1, 8), (2, 6)],
     };
     let cost = |&(vectors, tile_rows): &(usize, usize)| {
-        let tiles = rows.div_ceil(tile_rows) * width.div_ceil(vectors * target.lanes);
         // Per step of the sum: multiplications, or loads of vectors and of broadcast scalars, whichever are more.
-        tiles * (vectors * tile_rows).max(vectors + tile_rows + 2)
+        let step = |vectors: usize| if vectors == 0 { 0 } else { (vectors * tile_rows).max(vectors + tile_rows + 2) };
+        let columns = vectors * target.lanes;
+        let tiles = (width / columns) * step(vectors) + step((width % columns).div_ceil(target.lanes));
+        rows.div_ceil(tile_rows) * tiles
     };
     candidates.iter().min_by_key(|candidate| cost(candidate)).copied().unwrap_or((1, 4))
 }
@@ -207,10 +260,15 @@ mod tests {
     #[test]
     fn tiles_fit_the_matrix() {
         let wide = Target { lanes: 16, registers: 32, ..Target::board() };
-        // 49 columns: four vectors of 16 waste fewer lanes than two tiles of 48.
-        let (vectors, _) = tile(512, 49, &wide);
-        assert!(vectors == 4 || vectors == 2, "{vectors}");
         assert_eq!(tile(64, 48 * 100, &wide), (3, 8));
+        // A tile of eight rows would waste four of sixteen.
+        assert_eq!(12 % tile(12, 48, &wide).1, 0);
+    }
+
+    #[test]
+    fn padding_between_lines_may_be_computed_too() {
+        // 56 lines of 58 instead of 56; 7 of 9 need as many vectors; 3 of 30 need three times as many.
+        assert!(!wastes(58 * 55 + 56, 56 * 56, 16) && !wastes(9 * 6 + 7, 49, 16) && wastes(30 * 29 + 3, 90, 16));
     }
 
     #[test]

@@ -16,7 +16,8 @@ use super::interpret::check_indices;
 use super::jit::{Entry, Jit};
 use super::kernel::Kernel;
 use super::prepare::{Place, Prepared, Step, prepare};
-use super::target::Target;
+use super::target::{Effort, Target};
+use super::team::{Job, Run, Team};
 
 /// Which intermediate values `run_with_observer` delivers. What is observed is not fused away, so it costs time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,15 +66,26 @@ pub struct Executable {
     scratch: usize,
     options: Options,
     /// Memory of earlier runs, for later ones: a run allocates only its outputs.
-    arenas: Mutex<Vec<Bytes>>,
+    memories: Mutex<Vec<Memory>>,
     /// Owns the code behind `entries`.
     _jit: Jit,
 }
 
 /// Kernels that share a module. Few, so that all cores have something to optimize.
-const KERNELS_PER_MODULE: usize = 6;
+const KERNELS_PER_MODULE: usize = 4;
 /// Below this many scalar operations a kernel is not worth waking another thread.
-const WORTH_SPLITTING: usize = 60_000;
+const WORTH_SPLITTING: usize = 10_000;
+/// Parts for each thread, so that one that was held up leaves its share to the others.
+const CHUNKS_PER_THREAD: usize = 4;
+
+/// What one run needs and a later one can use again.
+struct Memory {
+    arena: Bytes,
+    team: Arc<Team>,
+}
+
+// SAFETY: a memory is used by one run at a time; see `Team` for the threads of a run.
+unsafe impl Send for Memory {}
 
 impl Executable {
     pub fn compile(graph: Graph, options: Options) -> Result<Executable, Error> {
@@ -85,12 +97,7 @@ impl Executable {
         let kept = observed(&graph, &options.observe);
         let target = Target::host()?;
         let prepared = prepare(graph, &kept, &target)?;
-        let objects: Result<Vec<Vec<u8>>, Error> = prepared
-            .kernels
-            .par_chunks(KERNELS_PER_MODULE)
-            .enumerate()
-            .map(|(chunk, kernels)| emit_kernels(kernels, chunk * KERNELS_PER_MODULE, &target))
-            .collect();
+        let objects = emit_kernels(&prepared.kernels, &target);
         let jit = Jit::link(&objects?)?;
         let entries: Result<Vec<Entry>, Error> =
             (0..prepared.kernels.len()).map(|n| jit.entry(&kernel_name(n))).collect();
@@ -102,7 +109,7 @@ impl Executable {
             works,
             scratch,
             options,
-            arenas: Mutex::new(Vec::new()),
+            memories: Mutex::new(Vec::new()),
             _jit: jit,
         })
     }
@@ -144,21 +151,29 @@ impl Executable {
             }
         }
         let mut memory = self.take_memory()?;
-        let arena = memory.as_mut_ptr();
         let pointers = Pointers {
             inputs: inputs.iter().map(|array| array.as_ptr().cast_mut()).collect(),
             outputs: outputs.iter_mut().map(Array::as_mut_ptr).collect(),
             constants: self.prepared.constants.iter().map(|array| array.as_ptr().cast_mut()).collect(),
-            arena,
-            scratch: arena.wrapping_add(self.prepared.arena.next_multiple_of(ALIGNMENT)),
+            arena: memory.arena.as_mut_ptr(),
         };
+        let address = |step: usize, position: usize| {
+            let step = self.prepared.steps.get(step);
+            let place = match position.checked_sub(1) {
+                None => step.map(|step| step.output),
+                Some(operand) => step.and_then(|step| step.operands.get(operand).copied()),
+            };
+            place.and_then(|place| pointers.at(place)).unwrap_or(std::ptr::null_mut())
+        };
+        // SAFETY: the memory is this run's alone, and the tensors outlive `run`, which is dropped below.
+        let run = unsafe { memory.team.open(&address) };
         if self.options.observe != Observe::Nothing {
             graph.inputs.iter().for_each(|id| self.observe(*id, &pointers, observer));
         }
         let mut result = Ok(());
-        for step in &self.prepared.steps {
+        for (number, step) in self.prepared.steps.iter().enumerate() {
             let start = std::time::Instant::now();
-            result = self.step(step, &pointers);
+            result = self.step(number, step, &run, &pointers);
             timer(&step.node, start.elapsed());
             if result.is_err() {
                 break;
@@ -166,9 +181,9 @@ impl Executable {
             step.completes.iter().for_each(|id| self.observe(*id, &pointers, observer));
         }
         self.copy_outputs(&pointers);
-        drop(pointers);
-        if let Ok(mut arenas) = self.arenas.lock() {
-            arenas.push(memory);
+        drop(run);
+        if let Ok(mut memories) = self.memories.lock() {
+            memories.push(memory);
         }
         result.map(|()| outputs)
     }
@@ -208,18 +223,31 @@ impl Executable {
         Ok(())
     }
 
-    fn take_memory(&self) -> Result<Bytes, Error> {
-        if let Some(old) = self.arenas.lock().ok().and_then(|mut arenas| arenas.pop()) {
+    fn take_memory(&self) -> Result<Memory, Error> {
+        if let Some(old) = self.memories.lock().ok().and_then(|mut memories| memories.pop()) {
             return Ok(old);
         }
-        let threads = rayon::current_num_threads().max(1);
-        let scratch = self.scratch.checked_mul(threads);
-        let bytes = scratch.and_then(|scratch| scratch.checked_add(self.prepared.arena.next_multiple_of(ALIGNMENT)));
-        bytes.and_then(Bytes::zeroed).ok_or_else(|| Error::TooLarge {
+        let threads = if self.options.single_threaded { 1 } else { rayon::current_num_threads().max(1) };
+        let arena = self.prepared.arena.next_multiple_of(ALIGNMENT);
+        let bytes = self.scratch.checked_mul(threads).and_then(|scratch| scratch.checked_add(arena));
+        let bytes = bytes.and_then(Bytes::zeroed).ok_or_else(|| Error::TooLarge {
             tensor: "all intermediate tensors".to_string(),
             shape: Vec::new(),
             reason: format!("there are no {} bytes of memory; run smaller inputs", self.prepared.arena),
-        })
+        });
+        let mut bytes = bytes?;
+        let mut jobs = Vec::new();
+        for step in &self.prepared.steps {
+            let missing = || Error::invalid(&step.node, "lost its code");
+            let entry = *self.entries.get(step.kernel).ok_or_else(missing)?;
+            let work = self.works.get(step.kernel).ok_or_else(missing)?;
+            let worth = threads > 1 && work.units.saturating_mul(work.cost) >= WORTH_SPLITTING;
+            let chunks = if worth { threads * CHUNKS_PER_THREAD } else { 1 };
+            jobs.push(Job::new(entry, work.units, chunks, step.operands.len() + 1));
+        }
+        let scratch = bytes.as_mut_ptr().wrapping_add(arena);
+        let team = Arc::new(Team::new(jobs, scratch, self.scratch, threads - 1));
+        Ok(Memory { arena: bytes, team })
     }
 
     fn view<'a>(&'a self, id: TensorId, pointers: &'a Pointers) -> Option<ArrayView<'a>> {
@@ -253,36 +281,14 @@ impl Executable {
         }
     }
 
-    fn step(&self, step: &Step, pointers: &Pointers) -> Result<(), Error> {
+    fn step(&self, number: usize, step: &Step, run: &Run<'_>, pointers: &Pointers) -> Result<(), Error> {
         for (check, _) in &step.checks {
             if let Some(view) = self.view(check.tensor, pointers) {
                 let compute = Compute::elementwise(&step.node, check.tensor, &[], super::expression::index(0));
                 check_indices(&self.prepared.graph, &compute, check, &view.to_array()?)?;
             }
         }
-        let missing = || Error::invalid(&step.node, "lost one of its tensors");
-        let (Some(entry), Some(work)) = (self.entries.get(step.kernel), self.works.get(step.kernel)) else {
-            return Err(missing());
-        };
-        let places = std::iter::once(step.output).chain(step.operands.iter().copied());
-        let table: Option<Vec<*mut u8>> = places.map(|place| pointers.at(place)).collect();
-        let call = Call {
-            entry: *entry,
-            table: table.ok_or_else(missing)?,
-            scratch: pointers.scratch,
-            scratch_bytes: self.scratch,
-        };
-        let threads = if self.options.single_threaded { 1 } else { rayon::current_num_threads() };
-        let total = work.units.saturating_mul(work.cost);
-        let chunks = if total < WORTH_SPLITTING || threads < 2 { 1 } else { work.units.min(threads * 4).max(1) };
-        if chunks == 1 {
-            call.run(0, work.units, rayon::current_thread_index().unwrap_or(0));
-        } else {
-            let bound = |chunk: usize| work.units * chunk / chunks;
-            (0..chunks).into_par_iter().with_max_len(1).for_each(|chunk| {
-                call.run(bound(chunk), bound(chunk + 1), rayon::current_thread_index().unwrap_or(0));
-            });
-        }
+        run.step(number);
         Ok(())
     }
 }
@@ -293,7 +299,6 @@ struct Pointers {
     outputs: Vec<*mut u8>,
     constants: Vec<*mut u8>,
     arena: *mut u8,
-    scratch: *mut u8,
 }
 
 impl Pointers {
@@ -307,38 +312,31 @@ impl Pointers {
     }
 }
 
-/// One kernel with its tensors.
-struct Call {
-    entry: Entry,
-    table: Vec<*mut u8>,
-    scratch: *mut u8,
-    scratch_bytes: usize,
-}
-
-// SAFETY: chunks write disjoint elements of the output and only read the operands; scratch memory is per thread.
-unsafe impl Sync for Call {}
-
-impl Call {
-    fn run(&self, begin: usize, end: usize, thread: usize) {
-        let scratch = self.scratch.wrapping_add(thread * self.scratch_bytes);
-        // SAFETY: every load of the kernel was proven to stay inside its tensor (`Graph::verify_compute`), the table holds
-        // tensors of the kernel's sizes, and the arena keeps them apart (`memory::plan`).
-        unsafe { (self.entry)(self.table.as_ptr(), begin as i64, end as i64, scratch) }
-    }
-}
-
 fn kernel_name(number: usize) -> String {
     format!("kernel_{number}")
 }
 
-/// One module with these kernels, as an object file.
-fn emit_kernels(kernels: &[Kernel], first: usize, target: &Target) -> Result<Vec<u8>, Error> {
+/// The kernels as object files: modules of kernels that need the same optimization, on all threads.
+fn emit_kernels(kernels: &[Kernel], target: &Target) -> Result<Vec<Vec<u8>>, Error> {
+    let (vectors, others): (Vec<usize>, Vec<usize>) = (0..kernels.len())
+        .partition(|number| kernels.get(*number).is_some_and(|kernel| emit::is_vectorized(kernel, target)));
+    // The slow ones first: what is left at the end is short.
+    let modules = others.chunks(KERNELS_PER_MODULE).map(|numbers| (numbers, Effort::Vectorize));
+    let modules: Vec<(&[usize], Effort)> =
+        modules.chain(vectors.chunks(KERNELS_PER_MODULE).map(|numbers| (numbers, Effort::Tidy))).collect();
+    modules.into_par_iter().map(|(numbers, effort)| emit_module(kernels, numbers, target, effort)).collect()
+}
+
+/// One module with the kernels of these numbers, as an object file.
+fn emit_module(kernels: &[Kernel], numbers: &[usize], target: &Target, effort: Effort) -> Result<Vec<u8>, Error> {
     let context = Context::create();
     let module = context.create_module("hb");
-    for (n, kernel) in kernels.iter().enumerate() {
-        emit::emit(&context, &module, &kernel_name(first + n), kernel, target)?;
+    for number in numbers {
+        if let Some(kernel) = kernels.get(*number) {
+            emit::emit(&context, &module, &kernel_name(*number), kernel, target)?;
+        }
     }
-    target.assemble(&module)
+    target.assemble(&module, effort)
 }
 
 /// The values that must exist because they are observed.

@@ -23,6 +23,7 @@ mod operators;
 mod prepare;
 mod range;
 mod target;
+mod team;
 
 pub use array::{Array, ArrayElement};
 pub use element::{Element, Scalar};

@@ -28,7 +28,7 @@ use super::executable::fold_constants;
 use super::graph::Graph;
 use super::operators::graph_of;
 use super::prepare::{Place, Prepared, prepare};
-use super::target::Target;
+use super::target::{Effort, Target};
 
 /// A compiled network for the board.
 pub struct BoardObject {
@@ -67,7 +67,7 @@ impl BoardObject {
         let exported = module.add_global(context.i64_type(), None, &format!("{name}_workspace_bytes"));
         exported.set_constant(true);
         exported.set_initializer(&bytes);
-        let object = target.assemble(&module)?;
+        let object = target.assemble(&module, Effort::Vectorize)?;
         Ok(BoardObject { object, workspace_bytes })
     }
 }

@@ -14,6 +14,19 @@ use inkwell::values::FunctionValue;
 
 use super::error::Error;
 
+/// What the optimizer has to do with a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// Clean up: the code was emitted as vectors in registers.
+    Tidy,
+    /// Find vectors and unroll loops, too; takes about four times as long.
+    Vectorize,
+}
+
+/// Slots become registers, what does not change leaves its loops, and addresses are computed once.
+const TIDY: &str = "function<eager-inv>(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,reassociate,\
+                    loop-mssa(loop-rotate,licm),indvars,gvn,loop-mssa(licm),sink,instcombine<no-verify-fixpoint>,adce)";
+
 /// A processor to emit code for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -58,7 +71,7 @@ impl Target {
         let doing = "choosing the target machine";
         let triple = TargetTriple::create(&self.triple);
         let target = LlvmTarget::from_triple(&triple).map_err(|error| Error::llvm(doing, error))?;
-        let level = OptimizationLevel::Aggressive;
+        let level = OptimizationLevel::Default;
         let machine = target.create_target_machine(
             &triple,
             &self.processor,
@@ -86,7 +99,7 @@ impl Target {
     }
 
     /// Optimizes a module and assembles it into an object file.
-    pub(crate) fn assemble(&self, module: &Module<'_>) -> Result<Vec<u8>, Error> {
+    pub(crate) fn assemble(&self, module: &Module<'_>, effort: Effort) -> Result<Vec<u8>, Error> {
         let machine = self.machine()?;
         module.set_triple(&machine.get_triple());
         module.set_data_layout(&machine.get_target_data().get_data_layout());
@@ -96,7 +109,8 @@ impl Target {
         options.set_loop_slp_vectorization(true);
         options.set_loop_unrolling(true);
         options.set_loop_interleaving(true);
-        module.run_passes("default<O3>", &machine, options).map_err(|error| Error::llvm("optimizing", error))?;
+        let passes = if effort == Effort::Tidy { TIDY } else { "default<O2>" };
+        module.run_passes(passes, &machine, options).map_err(|error| Error::llvm("optimizing", error))?;
         let buffer = machine
             .write_to_memory_buffer(module, FileType::Object)
             .map_err(|error| Error::llvm("assembling", error))?;

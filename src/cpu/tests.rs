@@ -182,6 +182,105 @@ fn a_convolution_with_stride_and_dilation() {
     }
 }
 
+/// `x` with zeros, or another value, around its last two dimensions.
+fn padded(
+    graph: &mut Graph,
+    x: &[usize; 4],
+    id: super::expression::TensorId,
+    value: f64,
+) -> super::expression::TensorId {
+    let extents = [x[0], x[1], x[2] + 2, x[3] + 2];
+    let output = graph.add_tensor("", Element::F32, &extents).unwrap();
+    let value = super::expression::constant(Element::F32, Scalar::Float(value));
+    graph.push(Compute::elementwise("pad", output, &extents, value)).unwrap();
+    let mut copy = Compute::elementwise("pad", output, x, graph.load_broadcast(id, 4));
+    copy.offset = vec![0, 0, 1, 1];
+    graph.push(copy).unwrap();
+    output
+}
+
+/// Runs a 3x3 window over a padded input. Dense: with constant weights over all channels. Else channel by channel: a product
+/// with weights, or a maximum.
+fn windows(shape: [usize; 4], dense: bool, combiner: Combiner, maps: usize, stride: usize) {
+    let [n, c, h, w] = shape;
+    let mut graph = Graph::default();
+    let x = numbers(&shape, 1);
+    let id = graph.add_input("x", Element::F32, &shape).unwrap();
+    let product = combiner == Combiner::Sum;
+    let maps = if dense { maps } else { c };
+    let wide = padded(&mut graph, &shape, id, if product { 0.0 } else { f64::NEG_INFINITY });
+    let out = [n, maps, (h - 1) / stride + 1, (w - 1) / stride + 1];
+    let (depth, s) = (if dense { c } else { 1 }, stride as i64);
+    let weights = graph.add_constant("w", std::sync::Arc::new(numbers(&[maps, depth, 3, 3], 2))).unwrap();
+    let channel = if dense { axis(4) } else { axis(1) };
+    let mut body = graph.load(wide, vec![axis(0), channel, axis(2) * s + axis(5), axis(3) * s + axis(6)]);
+    if product {
+        body = body * graph.load(weights, vec![axis(1), axis(4), axis(5), axis(6)]);
+    }
+    let y = graph.add_tensor("window", Element::F32, &out).unwrap();
+    let mut compute = Compute::elementwise("window", y, &out, body);
+    let initial = Scalar::Float(if product { 0.0 } else { f64::NEG_INFINITY });
+    let finish = accumulator(Element::F32);
+    compute.reduction = Some(Reduction { extents: vec![depth, 3, 3], combiner, initial, finish });
+    graph.push(compute).unwrap();
+    // A residual sum, a sigmoid, and a copy into a padded tensor all join the end of the window.
+    let other = numbers(&out, 3);
+    let residual = graph.add_input("residual", Element::F32, &out).unwrap();
+    let sum = graph.load_broadcast(y, 4) + graph.load_broadcast(residual, 4);
+    let sum = graph.add_elementwise("sum", "", &out, sum).unwrap();
+    let value = graph.load_broadcast(sum, 4);
+    let sigmoid = value.like(1.0) / (value.like(1.0) + (-value).exponential());
+    let gate = graph.add_elementwise("sigmoid", "", &out, sigmoid).unwrap();
+    let result = padded(&mut graph, &out, gate, 7.0);
+    graph.outputs.push(result);
+    both(graph, &[&x, &other], 2e-5);
+}
+
+#[test]
+fn windows_of_odd_sizes() {
+    for (h, w) in [(7, 7), (1, 9), (13, 17), (9, 31), (6, 50)] {
+        for stride in [1, 2, 3] {
+            windows([1, 5, h, w], true, Combiner::Sum, 9, stride);
+            windows([2, 3, h, w], false, Combiner::Sum, 3, stride);
+            windows([1, 3, h, w], false, Combiner::Maximum, 3, stride);
+        }
+    }
+    windows([2, 40, 9, 14], true, Combiner::Sum, 130, 1);
+}
+
+#[test]
+fn vectors_of_every_length() {
+    for length in (1..40).chain([47, 48, 49, 1000, 20_003]) {
+        let (x, y) = (numbers(&[2, length], 1), numbers(&[2, 2 * length - 1], 2));
+        let mut graph = Graph::default();
+        let a = graph.add_input("a", Element::F32, x.shape()).unwrap();
+        let b = graph.add_input("b", Element::F32, y.shape()).unwrap();
+        let every_second = graph.load(b, vec![axis(0), axis(1) * 2]);
+        let backwards = graph.load(a, vec![axis(0), axis(1) * -1 + (length as i64 - 1)]);
+        let value = graph.load(a, vec![axis(0), axis(1)]);
+        let smooth = value.clone().unary(Unary::Tanh) + value.clone().unary(Unary::Erf);
+        let flat = graph.add_elementwise("flat", "", x.shape(), smooth.maximum(value.clone() * 3)).unwrap();
+        let strided = select(value.clone().less(every_second.clone()), every_second.exponential(), value.clone());
+        let strided = graph.add_elementwise("strided", "", x.shape(), strided).unwrap();
+        let turned = graph.add_elementwise("turned", "", x.shape(), value - backwards).unwrap();
+        graph.outputs.extend([flat, strided, turned]);
+        both(graph, &[&x, &y], 1e-6);
+    }
+}
+
+#[test]
+fn the_board_gets_windows() {
+    let mut graph = Graph::default();
+    let shape = [1, 3, 9, 11];
+    let x = graph.add_input("x", Element::F32, &shape).unwrap();
+    let wide = padded(&mut graph, &shape, x, 0.0);
+    let weights = graph.add_constant("w", std::sync::Arc::new(numbers(&[3, 3, 3], 1))).unwrap();
+    let at = vec![axis(0), axis(1), axis(2) + axis(4), axis(3) + axis(5)];
+    let body = graph.load(weights, vec![axis(1), axis(4), axis(5)]) * graph.load(wide, at);
+    reduce(&mut graph, &shape, &[3, 3], Combiner::Sum, body);
+    assert!(BoardObject::of_graph(graph, "windows", &Target::board()).unwrap().object.len() > 1000);
+}
+
 #[test]
 fn regions_views_and_constants() {
     let mut graph = Graph::default();

@@ -5,14 +5,15 @@ use inkwell::builder::Builder;
 use inkwell::context::Context;
 use inkwell::intrinsics::Intrinsic;
 use inkwell::module::Module;
-use inkwell::types::{BasicType, BasicTypeEnum, FloatType};
+use inkwell::types::{BasicType, BasicTypeEnum, FloatType, VectorType};
 use inkwell::values::{
     BasicMetadataValueEnum, BasicValue, BasicValueEnum, FastMathFlags, FloatValue, FunctionValue, IntValue,
-    PointerValue, ValueKind,
+    PointerValue, ValueKind, VectorValue,
 };
 
 use super::super::element::Element;
 use super::super::error::Error;
+use super::arithmetic::vector;
 
 /// A function under construction.
 pub(crate) struct Code<'a, 'ctx> {
@@ -132,6 +133,51 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
             _ => value,
         };
         self.builder.build_store(self.at(kind, base, position)?, value)?;
+        Ok(())
+    }
+
+    /// The type of `lanes` f32.
+    pub(crate) fn f32_vector(&self, lanes: usize) -> VectorType<'ctx> {
+        self.context.f32_type().vec_type(lanes as u32)
+    }
+
+    /// `lanes` neighbouring f32; zero, and not touched in memory, where the mask is unset.
+    pub(crate) fn load_vector(
+        &self,
+        base: PointerValue<'ctx>,
+        position: IntValue<'ctx>,
+        lanes: usize,
+        mask: Option<VectorValue<'ctx>>,
+    ) -> Result<VectorValue<'ctx>, Error> {
+        let (kind, at) = (self.f32_vector(lanes), self.at(self.context.f32_type(), base, position)?);
+        let Some(mask) = mask else {
+            let value = self.builder.build_load(kind, at, "")?;
+            if let Some(instruction) = value.as_instruction_value() {
+                instruction.set_alignment(4).map_err(|error| Error::llvm("aligning a load", error))?;
+            }
+            return vector(value);
+        };
+        let arguments = [at.into(), mask.into(), kind.const_zero().into()];
+        vector(self.intrinsic("llvm.masked.load", &[kind.into(), at.get_type().into()], &arguments)?)
+    }
+
+    /// Stores where the mask is set.
+    pub(crate) fn store_vector(
+        &self,
+        base: PointerValue<'ctx>,
+        position: IntValue<'ctx>,
+        value: VectorValue<'ctx>,
+        mask: Option<VectorValue<'ctx>>,
+    ) -> Result<(), Error> {
+        let at = self.at(self.context.f32_type(), base, position)?;
+        let Some(mask) = mask else {
+            let store = self.builder.build_store(at, value)?;
+            return store.set_alignment(4).map_err(|error| Error::llvm("aligning a store", error));
+        };
+        let kinds = [value.get_type().into(), at.get_type().into()];
+        let found = Intrinsic::find("llvm.masked.store").and_then(|found| found.get_declaration(self.module, &kinds));
+        let function = found.ok_or_else(|| Error::llvm("calling an intrinsic", "this LLVM has no masked store"))?;
+        self.builder.build_call(function, &[value.into(), at.into(), mask.into()], "")?;
         Ok(())
     }
 

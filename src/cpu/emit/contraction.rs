@@ -1,15 +1,18 @@
-//! Blocked matrix products: a panel of columns is copied side by side, then register tiles of rows run over it.
+//! Blocked matrix products: register tiles of rows run over columns that lie side by side.
 
 use inkwell::types::VectorType;
-use inkwell::values::{BasicValueEnum, IntValue, PointerValue, VectorValue};
+use inkwell::values::{IntValue, PointerValue, VectorValue};
 
 use super::super::contraction::Contraction;
 use super::super::element::Element;
 use super::super::error::Error;
 use super::super::kernel::{Affine, Kernel};
+use super::arithmetic::vector;
 use super::code::{Code, int};
-use super::value::{self, Leaves};
 use super::{Arguments, Work};
+
+/// At most this many steps of the sum are written out: the windows of a 3x3 convolution.
+const UNROLLED: usize = 9;
 
 pub(crate) fn work(kernel: &Kernel, plan: &Contraction) -> Work {
     let outer: usize = plan.outer.iter().filter_map(|d| kernel.extents.get(*d)).product();
@@ -27,37 +30,81 @@ pub(crate) fn emit<'ctx>(
     plan: &Contraction,
     arguments: &Arguments<'ctx>,
 ) -> Result<(), Error> {
-    let vector = code.context.f32_type().vec_type(plan.lanes as u32);
+    let vector = code.f32_vector(plan.lanes);
     let tile = code.stack(code.context.f32_type().into(), plan.tile_rows * plan.tile_columns())?;
     let mut sums = Vec::new();
     for _ in 0..plan.tile_rows * plan.tile_vectors {
         sums.push(code.stack(vector.into(), 1)?);
     }
-    let product = Product { code, kernel, plan, arguments, extents: kernel.all_extents(), vector, tile, sums };
+    let extents = kernel.all_extents();
+    let product = Product { code, kernel, plan, arguments, extents, steps: Steps::of(kernel), vector, tile, sums };
     code.for_range(arguments.begin, arguments.end, 1, &mut |unit| product.unit(unit))
 }
 
-struct Product<'b, 'm, 'ctx> {
-    code: &'b Code<'m, 'ctx>,
-    kernel: &'b Kernel,
-    plan: &'b Contraction,
-    arguments: &'b Arguments<'ctx>,
-    extents: Vec<usize>,
-    vector: VectorType<'ctx>,
+/// The sum's steps: loops, and in the innermost of them some steps written out.
+struct Steps {
+    /// The iterations along each reduction axis, and by how much its position grows.
+    loops: Vec<(usize, i64)>,
+    /// Positions along all reduction axes, relative to the loops'.
+    taps: Vec<Vec<i64>>,
+}
+
+impl Steps {
+    fn of(kernel: &Kernel) -> Steps {
+        let extents: Vec<usize> = kernel.reduction.iter().flat_map(|reduction| reduction.extents.clone()).collect();
+        let mut loops: Vec<(usize, i64)> = extents.iter().map(|extent| (*extent, 1)).collect();
+        let mut taps: Vec<Vec<i64>> = vec![vec![0; extents.len()]];
+        for (d, extent) in extents.iter().enumerate().rev() {
+            let whole = taps.len().saturating_mul(*extent) <= UNROLLED;
+            let part = (2..=4).rev().find(|part| extent.is_multiple_of(*part)).unwrap_or(1);
+            let count = match whole {
+                true => *extent,
+                false if taps.len() == 1 => part,
+                false => break,
+            };
+            if let Some(slot) = loops.get_mut(d) {
+                *slot = (extent / count, count as i64);
+            }
+            let repeat = |position: usize| {
+                let mut moved = taps.clone();
+                moved.iter_mut().filter_map(|tap| tap.get_mut(d)).for_each(|slot| *slot = position as i64);
+                moved
+            };
+            taps = (0..count).flat_map(repeat).collect();
+            if !whole {
+                break;
+            }
+        }
+        Steps { loops, taps }
+    }
+}
+
+pub(super) struct Product<'b, 'm, 'ctx> {
+    pub code: &'b Code<'m, 'ctx>,
+    pub kernel: &'b Kernel,
+    pub plan: &'b Contraction,
+    pub arguments: &'b Arguments<'ctx>,
+    pub extents: Vec<usize>,
+    steps: Steps,
+    pub vector: VectorType<'ctx>,
     /// The finished sums of a register tile.
-    tile: PointerValue<'ctx>,
+    pub tile: PointerValue<'ctx>,
     /// The running sums: slots that become registers.
     sums: Vec<PointerValue<'ctx>>,
 }
 
-/// Where a unit's columns begin and end.
-struct Columns<'ctx> {
-    begin: IntValue<'ctx>,
-    end: IntValue<'ctx>,
+/// The columns of one tile.
+pub(super) struct Columns<'ctx> {
+    pub begin: IntValue<'ctx>,
+    pub end: IntValue<'ctx>,
+    /// As many vectors hold them.
+    pub vectors: usize,
+    /// How many lanes of the last vector are columns.
+    pub lanes: usize,
 }
 
 impl<'ctx> Product<'_, '_, 'ctx> {
-    fn operand(&self, number: usize) -> Result<PointerValue<'ctx>, Error> {
+    pub fn operand(&self, number: usize) -> Result<PointerValue<'ctx>, Error> {
         self.arguments
             .operands
             .get(number)
@@ -65,39 +112,39 @@ impl<'ctx> Product<'_, '_, 'ctx> {
             .ok_or_else(|| Error::llvm("building a product", "an operand is missing"))
     }
 
-    fn split(&self, value: IntValue<'ctx>, by: usize) -> Result<(IntValue<'ctx>, IntValue<'ctx>), Error> {
+    pub fn split(&self, value: IntValue<'ctx>, by: usize) -> Result<(IntValue<'ctx>, IntValue<'ctx>), Error> {
         let by = self.code.size(by);
         let quotient = self.code.builder.build_int_unsigned_div(value, by, "")?;
         Ok((quotient, self.code.builder.build_int_unsigned_rem(value, by, "")?))
     }
 
-    fn smaller(&self, a: IntValue<'ctx>, b: IntValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
+    pub fn smaller(&self, a: IntValue<'ctx>, b: IntValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
         int(self.code.intrinsic("llvm.smin", &[a.get_type().into()], &[a.into(), b.into()])?)
     }
 
-    fn larger(&self, a: IntValue<'ctx>, b: IntValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
+    pub fn larger(&self, a: IntValue<'ctx>, b: IntValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
         int(self.code.intrinsic("llvm.smax", &[a.get_type().into()], &[a.into(), b.into()])?)
     }
 
-    fn add(&self, a: IntValue<'ctx>, b: IntValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
+    pub fn add(&self, a: IntValue<'ctx>, b: IntValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
         Ok(self.code.builder.build_int_nsw_add(a, b, "")?)
     }
 
-    fn subtract(&self, a: IntValue<'ctx>, b: IntValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
+    pub fn subtract(&self, a: IntValue<'ctx>, b: IntValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
         Ok(self.code.builder.build_int_nsw_sub(a, b, "")?)
     }
 
-    fn times(&self, a: IntValue<'ctx>, factor: i64) -> Result<IntValue<'ctx>, Error> {
+    pub fn times(&self, a: IntValue<'ctx>, factor: i64) -> Result<IntValue<'ctx>, Error> {
         Ok(self.code.builder.build_int_nsw_mul(a, self.code.int(factor), "")?)
     }
 
-    /// One column tile with one part of the rows, at one point of the outer axes.
+    /// One column tile with one part of the rows, at one point of the outer axes. Neighbouring units share rows.
     fn unit(&self, unit: IntValue<'ctx>) -> Result<(), Error> {
-        let (plan, kernel) = (self.plan, self.kernel);
-        let splits = plan.row_splits(kernel);
-        let (rest, part) = self.split(unit, splits)?;
-        let (mut rest, tile) = self.split(rest, plan.column_tiles(kernel))?;
-        let mut axes = vec![self.code.int(0); kernel.extents.len()];
+        let (plan, kernel, code) = (self.plan, self.kernel, self.code);
+        let (splits, tiles) = (plan.row_splits(kernel), plan.column_tiles(kernel));
+        let (rest, tile) = self.split(unit, tiles)?;
+        let (mut rest, part) = self.split(rest, splits)?;
+        let mut axes = vec![code.int(0); kernel.extents.len()];
         for &axis in plan.outer.iter().rev() {
             let (quotient, position) = self.split(rest, kernel.extents.get(axis).copied().unwrap_or(1))?;
             if let Some(slot) = axes.get_mut(axis) {
@@ -105,23 +152,46 @@ impl<'ctx> Product<'_, '_, 'ctx> {
             }
             rest = quotient;
         }
-        let begin = self.times(tile, plan.tile_columns() as i64)?;
-        let end =
-            self.smaller(self.add(begin, self.code.size(plan.tile_columns()))?, self.code.size(plan.width(kernel)))?;
-        let columns = Columns { begin, end };
-        self.pack_panel(&axes, &columns)?;
         let each = plan.row_blocks(kernel).div_ceil(splits);
         let first = self.times(part, each as i64)?;
-        let last = self.smaller(self.add(first, self.code.size(each))?, self.code.size(plan.row_blocks(kernel)))?;
+        let last = self.smaller(self.add(first, code.size(each))?, code.size(plan.row_blocks(kernel)))?;
+        let begin = self.times(tile, plan.tile_columns() as i64)?;
+        let end = self.smaller(self.add(begin, code.size(plan.tile_columns()))?, code.size(plan.width(kernel)))?;
+        let wide = Columns { begin, end, vectors: plan.tile_vectors, lanes: plan.lanes };
+        let rest = plan.last_columns(kernel);
+        let lanes = if rest.is_multiple_of(plan.lanes) { plan.lanes } else { rest % plan.lanes };
+        let narrow = Columns { begin, end, vectors: rest.div_ceil(plan.lanes), lanes };
+        if rest == 0 {
+            return self.tile(&axes, first, last, &wide);
+        }
+        if tiles == 1 {
+            return self.tile(&axes, first, last, &narrow);
+        }
+        // Both forms are loops that run once or never.
+        let full = self.smaller(self.subtract(code.size(tiles - 1), tile)?, code.int(1))?;
+        code.for_range(code.int(0), full, 1, &mut |_| self.tile(&axes, first, last, &wide))?;
+        code.for_range(full, code.int(1), 1, &mut |_| self.tile(&axes, first, last, &narrow))
+    }
+
+    fn tile(
+        &self,
+        axes: &[IntValue<'ctx>],
+        first: IntValue<'ctx>,
+        last: IntValue<'ctx>,
+        columns: &Columns<'ctx>,
+    ) -> Result<(), Error> {
+        if !self.plan.direct {
+            self.pack_panel(axes, columns)?;
+        }
         self.code.for_range(first, last, 1, &mut |block| {
-            self.multiply(&axes, block)?;
-            self.finish(&axes, block, &columns)
+            self.multiply(axes, block, columns)?;
+            self.finish(axes, block, columns)
         })
     }
 
     /// Calls `body` for each run of columns in a line of the innermost axis: its position along the outer column axis (0 if
     /// there is none), and the first and last position of the innermost axis. What `body` gets last is the column at 0.
-    fn for_lines(
+    pub fn for_lines(
         &self,
         columns: &Columns<'ctx>,
         body: &mut dyn FnMut(IntValue<'ctx>, IntValue<'ctx>, IntValue<'ctx>, IntValue<'ctx>) -> Result<(), Error>,
@@ -129,11 +199,11 @@ impl<'ctx> Product<'_, '_, 'ctx> {
         let [_, inner] = self.plan.columns.as_slice() else {
             return body(self.code.int(0), columns.begin, columns.end, self.subtract(self.code.int(0), columns.begin)?);
         };
-        let width = self.kernel.extents.get(*inner).copied().unwrap_or(1);
-        let first = self.split(columns.begin, width)?.0;
-        let last = self.add(self.split(self.subtract(columns.end, self.code.int(1))?, width)?.0, self.code.int(1))?;
+        let (width, pitch) = (self.kernel.extents.get(*inner).copied().unwrap_or(1), self.plan.pitch);
+        let first = self.split(columns.begin, pitch)?.0;
+        let last = self.add(self.split(self.subtract(columns.end, self.code.int(1))?, pitch)?.0, self.code.int(1))?;
         self.code.for_range(first, last, 1, &mut |line| {
-            let start = self.times(line, width as i64)?;
+            let start = self.times(line, pitch as i64)?;
             let from = self.larger(self.subtract(columns.begin, start)?, self.code.int(0))?;
             let to = self.smaller(self.subtract(columns.end, start)?, self.code.size(width))?;
             body(line, from, to, self.subtract(start, columns.begin)?)
@@ -141,90 +211,109 @@ impl<'ctx> Product<'_, '_, 'ctx> {
     }
 
     /// The flat index of an affine access where some axes are fixed.
-    fn offset(&self, access: &Affine, axes: &[(usize, IntValue<'ctx>)]) -> Result<IntValue<'ctx>, Error> {
+    pub fn offset(&self, access: &Affine, axes: &[(usize, IntValue<'ctx>)]) -> Result<IntValue<'ctx>, Error> {
         axes.iter().try_fold(self.code.int(access.constant), |sum, (axis, position)| {
             let coefficient = access.coefficient(*axis);
             if coefficient == 0 { Ok(sum) } else { self.add(sum, self.times(*position, coefficient)?) }
         })
     }
 
-    /// The operand's elements of these columns, depth by depth, each row of the panel as wide as a tile.
-    fn pack_panel(&self, axes: &[IntValue<'ctx>], columns: &Columns<'ctx>) -> Result<(), Error> {
-        let (plan, code) = (self.plan, self.code);
-        let reduced: Vec<usize> =
-            self.kernel.reduction.iter().flat_map(|reduction| reduction.extents.clone()).collect();
-        let operand = self.operand(plan.b)?;
-        let fixed: Vec<(usize, IntValue<'ctx>)> =
+    /// Where the columns begin, and by how much a step along each reduction axis moves them.
+    fn columns_at(
+        &self,
+        axes: &[IntValue<'ctx>],
+        columns: &Columns<'ctx>,
+    ) -> Result<(PointerValue<'ctx>, IntValue<'ctx>, Vec<i64>), Error> {
+        let (plan, first) = (self.plan, self.kernel.extents.len());
+        if !plan.direct {
+            let strides = self.linear(plan.tile_columns() as i64);
+            return Ok((self.arguments.scratch, self.code.int(0), strides));
+        }
+        let outer: Vec<(usize, IntValue<'ctx>)> =
             plan.outer.iter().filter_map(|d| axes.get(*d).map(|axis| (*d, *axis))).collect();
-        let base = self.offset(&plan.b_at, &fixed)?;
-        let step = plan.b_at.coefficient(plan.columns.last().copied().unwrap_or(0));
-        let line_step =
-            if plan.columns.len() == 2 { plan.b_at.coefficient(plan.columns.first().copied().unwrap_or(0)) } else { 0 };
-        code.for_box(&reduced, &mut |point| {
-            let depth = point.iter().zip(&reduced).try_fold(code.int(0), |sum, (position, extent)| {
-                self.add(self.times(sum, *extent as i64)?, *position)
-            })?;
-            let row = self.times(depth, plan.tile_columns() as i64)?;
-            let first = self.kernel.extents.len();
-            let at: Vec<(usize, IntValue<'ctx>)> =
-                point.iter().enumerate().map(|(d, position)| (first + d, *position)).collect();
-            let from = self.add(base, self.offset(&Affine { constant: 0, ..plan.b_at.clone() }, &at)?)?;
-            self.for_lines(columns, &mut |line, low, high, column| {
-                let from = self.add(from, self.times(line, line_step)?)?;
-                let to = self.add(row, column)?;
-                code.for_range(low, high, 1, &mut |position| {
-                    let value = code.load(Element::F32, operand, self.add(from, self.times(position, step)?)?)?;
-                    code.store(Element::F32, self.arguments.scratch, self.add(to, position)?, value)
-                })
-            })?;
-            // The rest of the last tile is computed, too, and thrown away: zeros keep it cheap.
-            let used = self.subtract(columns.end, columns.begin)?;
-            code.for_range(used, code.size(plan.tile_columns()), 1, &mut |position| {
-                let zero = code.context.f32_type().const_zero().into();
-                code.store(Element::F32, self.arguments.scratch, self.add(row, position)?, zero)
-            })
-        })
+        let base = self.add(self.offset(&plan.b_at, &outer)?, columns.begin)?;
+        let strides = (first..self.extents.len()).map(|d| plan.b_at.coefficient(d)).collect();
+        Ok((self.operand(plan.b)?, base, strides))
+    }
+
+    /// The strides of the reduction axes when their points lie one after the other, `each` apart.
+    fn linear(&self, each: i64) -> Vec<i64> {
+        let mut stride = each;
+        let mut strides = Vec::new();
+        for extent in self.extents.iter().skip(self.kernel.extents.len()).rev() {
+            strides.push(stride);
+            stride = stride.saturating_mul(*extent as i64);
+        }
+        strides.reverse();
+        strides
     }
 
     /// The sums of one register tile over the whole depth, left in `tile`.
-    fn multiply(&self, axes: &[IntValue<'ctx>], block: IntValue<'ctx>) -> Result<(), Error> {
+    fn multiply(&self, axes: &[IntValue<'ctx>], block: IntValue<'ctx>, columns: &Columns<'ctx>) -> Result<(), Error> {
         let (plan, code, builder) = (self.plan, self.code, &self.code.builder);
-        let depth = plan.depth(self.kernel);
-        for sum in &self.sums {
-            builder.build_store(*sum, self.vector.const_zero())?;
+        for slot in self.sums.iter() {
+            builder.build_store(*slot, self.vector.const_zero())?;
         }
-        let operand = self.operand(plan.a)?;
         let rows = self.row_starts(axes, block)?;
-        let stride = if plan.packed { plan.tile_rows as i64 } else { plan.a_at.coefficient(self.kernel.extents.len()) };
-        code.for_range(code.int(0), code.size(depth), 1, &mut |k| {
-            let panel = self.times(k, plan.tile_columns() as i64)?;
-            let mut columns = Vec::new();
-            for vector in 0..plan.tile_vectors {
-                columns
-                    .push(self.load_vector(self.arguments.scratch, self.add(panel, code.size(vector * plan.lanes))?)?);
-            }
-            let along = self.times(k, stride)?;
-            for (row, sums) in rows.iter().zip(self.sums.chunks(plan.tile_vectors)) {
-                let scalar = code.load(Element::F32, operand, self.add(*row, along)?)?;
-                let factor = self.broadcast(scalar)?;
-                for (slot, column) in sums.iter().zip(&columns) {
-                    let sum = builder.build_load(self.vector, *slot, "")?;
-                    let sum = code.intrinsic(
-                        "llvm.fmuladd",
-                        &[self.vector.into()],
-                        &[factor.into(), (*column).into(), sum.into()],
-                    )?;
-                    builder.build_store(*slot, sum)?;
-                }
+        let row_strides = match plan.packed {
+            true => self.linear(plan.tile_rows as i64),
+            false => vec![plan.a_at.coefficient(self.kernel.extents.len())],
+        };
+        let (operand, (panel, begin, strides)) = (self.operand(plan.a)?, self.columns_at(axes, columns)?);
+        let loops: Vec<usize> = self.steps.loops.iter().map(|(count, _)| *count).collect();
+        code.for_box(&loops, &mut |point| {
+            let moved = |from: IntValue<'ctx>, strides: &[i64]| {
+                let axes = point.iter().zip(&self.steps.loops).zip(strides);
+                axes.filter(|((_, (count, _)), _)| *count > 1).try_fold(from, |sum, ((position, (_, step)), stride)| {
+                    self.add(sum, self.times(*position, step * stride)?)
+                })
+            };
+            let (begin, along) = (moved(begin, &strides)?, moved(code.int(0), &row_strides)?);
+            for tap in &self.steps.taps {
+                let by = |strides: &[i64]| tap.iter().zip(strides).map(|(position, stride)| position * stride).sum();
+                let at = self.add(begin, code.int(by(&strides)))?;
+                let step = self.add(along, code.int(by(&row_strides)))?;
+                self.accumulate((operand, &rows, step), (panel, at), columns)?;
             }
             Ok(())
         })?;
         for (number, slot) in self.sums.iter().enumerate() {
-            let sum = builder.build_load(self.vector, *slot, "")?;
-            let at = code.at(code.context.f32_type(), self.tile, code.size(number * plan.lanes))?;
-            builder.build_store(at, sum)?;
+            let sum = vector(builder.build_load(self.vector, *slot, "")?)?;
+            code.store_vector(self.tile, code.size(number * plan.lanes), sum, None)?;
         }
         Ok(())
+    }
+
+    /// One step of the sums: `rows` times `columns`.
+    fn accumulate(
+        &self,
+        (operand, rows, step): (PointerValue<'ctx>, &[IntValue<'ctx>], IntValue<'ctx>),
+        (panel, at): (PointerValue<'ctx>, IntValue<'ctx>),
+        columns: &Columns<'ctx>,
+    ) -> Result<(), Error> {
+        let (plan, code, builder) = (self.plan, self.code, &self.code.builder);
+        let mut vectors = Vec::new();
+        for number in 0..columns.vectors {
+            let mask = self.mask(columns, number).filter(|_| plan.direct);
+            vectors.push(code.load_vector(panel, self.add(at, code.size(number * plan.lanes))?, plan.lanes, mask)?);
+        }
+        for (row, sums) in rows.iter().zip(self.sums.chunks(plan.tile_vectors)) {
+            let scalar = code.load(Element::F32, operand, self.add(*row, step)?)?;
+            let factor = code.splat(scalar, plan.lanes)?;
+            for (slot, column) in sums.iter().zip(&vectors) {
+                let sum = builder.build_load(self.vector, *slot, "")?;
+                let arguments = [factor.into(), (*column).into(), sum.into()];
+                let sum = code.intrinsic("llvm.fmuladd", &[self.vector.into()], &arguments)?;
+                builder.build_store(*slot, sum)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The lanes of a vector that are columns, when not all are.
+    pub fn mask(&self, columns: &Columns<'ctx>, number: usize) -> Option<VectorValue<'ctx>> {
+        let partial = number + 1 == columns.vectors && columns.lanes < self.plan.lanes;
+        partial.then(|| self.code.first_lanes(self.plan.lanes, columns.lanes))
     }
 
     /// Where each row of a block begins in `a`.
@@ -249,63 +338,10 @@ impl<'ctx> Product<'_, '_, 'ctx> {
         };
         (0..plan.tile_rows).map(row).collect()
     }
-
-    fn load_vector(&self, base: PointerValue<'ctx>, position: IntValue<'ctx>) -> Result<VectorValue<'ctx>, Error> {
-        let at = self.code.at(self.code.context.f32_type(), base, position)?;
-        vector(self.code.builder.build_load(self.vector, at, "")?)
-    }
-
-    fn broadcast(&self, scalar: BasicValueEnum<'ctx>) -> Result<VectorValue<'ctx>, Error> {
-        let builder = &self.code.builder;
-        let index = self.code.context.i32_type();
-        let single = builder.build_insert_element(self.vector.get_poison(), scalar, index.const_zero(), "")?;
-        let mask = index.vec_type(self.plan.lanes as u32).const_zero();
-        Ok(builder.build_shuffle_vector(single, self.vector.get_poison(), mask, "")?)
-    }
-
-    /// Ends the sums of a tile as the kernel says, and stores what lies inside the output.
-    fn finish(&self, axes: &[IntValue<'ctx>], block: IntValue<'ctx>, columns: &Columns<'ctx>) -> Result<(), Error> {
-        let (plan, code) = (self.plan, self.code);
-        let Some(reduction) = &self.kernel.reduction else { return Ok(()) };
-        let first = self.times(block, plan.tile_rows as i64)?;
-        let left = self.subtract(code.size(plan.rows(self.kernel)), first)?;
-        let rows = self.smaller(left, code.size(plan.tile_rows))?;
-        let mut axes = axes.to_vec();
-        code.for_range(code.int(0), rows, 1, &mut |row| {
-            set(&mut axes, Some(&plan.row), self.add(first, row)?);
-            let sums = self.times(row, plan.tile_columns() as i64)?;
-            self.for_lines(columns, &mut |line, low, high, column| {
-                if plan.columns.len() == 2 {
-                    set(&mut axes, plan.columns.first(), line);
-                }
-                let sums = self.add(sums, column)?;
-                code.for_range(low, high, 1, &mut |position| {
-                    set(&mut axes, plan.columns.last(), position);
-                    let sum = code.load(Element::F32, self.tile, self.add(sums, position)?)?;
-                    let leaves = |accumulator| Leaves {
-                        operands: &self.arguments.operands,
-                        axes: &axes,
-                        extents: &self.extents,
-                        accumulator,
-                    };
-                    let result = value::emit(code, &reduction.finish, &leaves(Some(sum)))?;
-                    let position = value::emit_index(code, &self.kernel.store, &leaves(None))?;
-                    code.store(self.kernel.output, self.arguments.output, position, result)
-                })
-            })
-        })
-    }
 }
 
-fn set<'ctx>(axes: &mut [IntValue<'ctx>], axis: Option<&usize>, value: IntValue<'ctx>) {
+pub(super) fn set<'ctx>(axes: &mut [IntValue<'ctx>], axis: Option<&usize>, value: IntValue<'ctx>) {
     if let Some(slot) = axis.and_then(|axis| axes.get_mut(*axis)) {
         *slot = value;
-    }
-}
-
-fn vector(value: BasicValueEnum<'_>) -> Result<VectorValue<'_>, Error> {
-    match value {
-        BasicValueEnum::VectorValue(value) => Ok(value),
-        _ => Err(Error::llvm("building a product", "a vector is none")),
     }
 }

@@ -1,4 +1,4 @@
-//! Kernels as plain loop nests; LLVM vectorizes the innermost loop.
+//! Kernels as plain loop nests. Loops over f32 without a long sum are vectors from the start; LLVM vectorizes others.
 
 use inkwell::values::{BasicValueEnum, IntValue};
 
@@ -7,8 +7,10 @@ use super::super::error::Error;
 use super::super::expression::{Expression, Kind, axis, index};
 use super::super::graph::Combiner;
 use super::super::kernel::{Affine, Kernel, KernelReduction};
+use super::super::target::Target;
+use super::arithmetic::vector;
 use super::code::{Code, float};
-use super::value::{self, Leaves};
+use super::value::{self, Lanes, Leaves};
 use super::{Arguments, Work};
 
 /// Reductions of at most this many points are written out: 3x3 windows, not 7x7 planes.
@@ -47,9 +49,33 @@ pub(crate) fn work(kernel: &Kernel) -> Work {
     Work { units: kernel.extents.iter().take(axes).product(), cost: inner.saturating_mul(size.max(1)), scratch: 0 }
 }
 
-pub(crate) fn emit<'ctx>(code: &Code<'_, 'ctx>, kernel: &Kernel, arguments: &Arguments<'ctx>) -> Result<(), Error> {
+/// How many points along the last axis are computed at once, if several can be.
+fn lanes(kernel: &Kernel, target: &Target) -> Option<usize> {
+    let (rank, last) = (kernel.rank(), kernel.extents.len().checked_sub(1)?);
+    let stores = Affine::of(&kernel.store, rank).is_some_and(|affine| affine.coefficient(last) == 1);
+    let short = kernel.reduction.as_ref().is_none_or(|reduction| {
+        order(kernel, reduction) == Order::Unrolled && value::is_vectorizable(&reduction.finish, last, rank)
+    });
+    let vectorized =
+        short && kernel.output == Element::F32 && stores && value::is_vectorizable(&kernel.body, last, rank);
+    vectorized.then_some(target.lanes)
+}
+
+pub(crate) fn is_vectorized(kernel: &Kernel, target: &Target) -> bool {
+    lanes(kernel, target).is_some()
+}
+
+pub(crate) fn emit<'ctx>(
+    code: &Code<'_, 'ctx>,
+    kernel: &Kernel,
+    arguments: &Arguments<'ctx>,
+    target: &Target,
+) -> Result<(), Error> {
     let outer = unit_axes(kernel);
-    let nest = Nest { code, kernel, arguments, extents: kernel.all_extents() };
+    let nest = Nest { code, kernel, arguments, extents: kernel.all_extents(), lanes: lanes(kernel, target) };
+    if let (Some(lanes), 1) = (nest.lanes, kernel.extents.len()) {
+        return nest.vectors(lanes, &mut Vec::new(), arguments.begin, arguments.end);
+    }
     code.for_range(arguments.begin, arguments.end, 1, &mut |unit| {
         let mut axes = nest.decode(unit, outer)?;
         nest.inner(&mut axes)
@@ -61,6 +87,7 @@ struct Nest<'b, 'm, 'ctx> {
     kernel: &'b Kernel,
     arguments: &'b Arguments<'ctx>,
     extents: Vec<usize>,
+    lanes: Option<usize>,
 }
 
 impl<'ctx> Nest<'_, '_, 'ctx> {
@@ -89,6 +116,9 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
             return self.lanes(reduction, axes);
         }
         let Some(&extent) = self.kernel.extents.get(axes.len()) else { return self.point(order, axes) };
+        if let (Some(lanes), 1) = (self.lanes, open) {
+            return self.vectors(lanes, axes, self.code.int(0), self.code.size(extent));
+        }
         self.code.for_range(self.code.int(0), self.code.size(extent), 1, &mut |position| {
             axes.push(position);
             let result = self.inner(axes);
@@ -97,8 +127,29 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         })
     }
 
+    /// The points `from..to` of the last axis.
+    fn vectors(
+        &self,
+        lanes: usize,
+        axes: &mut Vec<IntValue<'ctx>>,
+        from: IntValue<'ctx>,
+        to: IntValue<'ctx>,
+    ) -> Result<(), Error> {
+        self.code.for_vectors(lanes, from, to, &mut |position, mask| {
+            axes.push(position);
+            let lanes = Some(Lanes { axis: axes.len() - 1, count: lanes, mask });
+            let value = match &self.kernel.reduction {
+                Some(reduction) => self.unrolled(reduction, axes, lanes)?,
+                None => value::emit(self.code, &self.kernel.body, &Leaves { lanes, ..self.leaves(axes, None) })?,
+            };
+            let position = value::emit_index(self.code, &self.kernel.store, &self.leaves(axes, None))?;
+            axes.pop();
+            self.code.store_vector(self.arguments.output, position, vector(value)?, mask)
+        })
+    }
+
     fn leaves<'b>(&'b self, axes: &'b [IntValue<'ctx>], accumulator: Option<BasicValueEnum<'ctx>>) -> Leaves<'b, 'ctx> {
-        Leaves { operands: &self.arguments.operands, axes, extents: &self.extents, accumulator }
+        Leaves { operands: &self.arguments.operands, axes, extents: &self.extents, accumulator, lanes: None }
     }
 
     fn store(&self, axes: &[IntValue<'ctx>], value: BasicValueEnum<'ctx>) -> Result<(), Error> {
@@ -109,7 +160,7 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
     /// One output element.
     fn point(&self, order: Option<Order>, axes: &mut Vec<IntValue<'ctx>>) -> Result<(), Error> {
         let value = match (&self.kernel.reduction, order) {
-            (Some(reduction), Some(Order::Unrolled)) => self.unrolled(reduction, axes)?,
+            (Some(reduction), Some(Order::Unrolled)) => self.unrolled(reduction, axes, None)?,
             (Some(reduction), _) => self.reduced(reduction, axes)?,
             (None, _) => value::emit(self.code, &self.kernel.body, &self.leaves(axes, None))?,
         };
@@ -120,8 +171,16 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         value::constant(self.code, self.kernel.body.element(), reduction.initial)
     }
 
-    fn unrolled(&self, reduction: &KernelReduction, axes: &[IntValue<'ctx>]) -> Result<BasicValueEnum<'ctx>, Error> {
+    fn unrolled(
+        &self,
+        reduction: &KernelReduction,
+        axes: &[IntValue<'ctx>],
+        lanes: Option<Lanes<'ctx>>,
+    ) -> Result<BasicValueEnum<'ctx>, Error> {
         let mut total = self.initial(reduction);
+        if let Some(lanes) = lanes {
+            total = self.code.splat(total, lanes.count)?;
+        }
         let outer: Vec<Expression> = (0..self.kernel.extents.len()).map(axis).collect();
         for point in 0..reduction.extents.iter().product::<usize>() {
             let mut rest = point;
@@ -132,10 +191,10 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
             }
             let all: Vec<Expression> = outer.iter().cloned().chain(inner.into_iter().rev()).collect();
             let body = self.kernel.body.with_axes(&all);
-            let next = value::emit(self.code, &body, &self.leaves(axes, None))?;
+            let next = value::emit(self.code, &body, &Leaves { lanes, ..self.leaves(axes, None) })?;
             total = self.combine(reduction, total, next, false)?;
         }
-        value::emit(self.code, &reduction.finish, &self.leaves(axes, Some(total)))
+        value::emit(self.code, &reduction.finish, &Leaves { lanes, ..self.leaves(axes, Some(total)) })
     }
 
     fn reduced(&self, reduction: &KernelReduction, axes: &[IntValue<'ctx>]) -> Result<BasicValueEnum<'ctx>, Error> {

@@ -4,11 +4,11 @@
 //! tests below measure the error of every function against f64.
 
 use inkwell::FloatPredicate;
-use inkwell::values::FloatValue;
 
 use super::super::element::Element;
 use super::super::error::Error;
 use super::super::expression::Unary;
+use super::arithmetic::Value;
 use super::code::{Code, float};
 
 /// (e^r - 1 - r) / r² for |r| <= ln(2)/2.
@@ -44,11 +44,11 @@ pub(crate) fn unary<'ctx>(
     code: &Code<'_, 'ctx>,
     operation: Unary,
     element: Element,
-    value: FloatValue<'ctx>,
-) -> Result<FloatValue<'ctx>, Error> {
-    let call = |name: &str| float(code.intrinsic(name, &[code.float_type(element).into()], &[value.into()])?);
+    value: Value<'ctx>,
+) -> Result<Value<'ctx>, Error> {
+    let call = |name: &str| code.intrinsic(name, &[value.get_type()], &[value.into()]);
     match operation {
-        Unary::Negate => Ok(code.builder.build_float_neg(value, "")?),
+        Unary::Negate => code.float_negate(value),
         Unary::Absolute => call("llvm.fabs"),
         Unary::SquareRoot => call("llvm.sqrt"),
         Unary::Floor => call("llvm.floor"),
@@ -56,16 +56,16 @@ pub(crate) fn unary<'ctx>(
         Unary::Round => call("llvm.roundeven"),
         Unary::Not => Err(Error::llvm("building instructions", "the complement of a float")),
         other if element == Element::F16 => {
-            let wide = code.builder.build_float_cast(value, code.context.f32_type(), "")?;
-            let result = unary(code, other, Element::F32, wide)?;
-            Ok(code.builder.build_float_cast(result, code.context.f16_type(), "")?)
+            let wide = code.builder.build_float_cast(float(value)?, code.context.f32_type(), "")?;
+            let result = unary(code, other, Element::F32, wide.into())?;
+            Ok(code.builder.build_float_cast(float(result)?, code.context.f16_type(), "")?.into())
         }
         Unary::Logarithm => call("llvm.log"),
         Unary::Sine => call("llvm.sin"),
         Unary::Cosine => call("llvm.cos"),
-        Unary::Exponential if element == Element::F32 => Float(code).exponential(value),
-        Unary::Tanh if element == Element::F32 => Float(code).tanh(value),
-        Unary::Erf if element == Element::F32 => Float(code).erf(value),
+        Unary::Exponential if element == Element::F32 => Float { code, like: value }.exponential(value),
+        Unary::Tanh if element == Element::F32 => Float { code, like: value }.tanh(value),
+        Unary::Erf if element == Element::F32 => Float { code, like: value }.erf(value),
         Unary::Exponential => call("llvm.exp"),
         Unary::Tanh => library(code, "tanh", element, value),
         Unary::Erf => library(code, "erf", element, value),
@@ -76,41 +76,44 @@ pub(crate) fn unary<'ctx>(
     }
 }
 
-/// A function of the C library on f32 or f64.
+/// A function of the C library on f32 or f64; not on vectors.
 fn library<'ctx>(
     code: &Code<'_, 'ctx>,
     name: &str,
     element: Element,
-    value: FloatValue<'ctx>,
-) -> Result<FloatValue<'ctx>, Error> {
+    value: Value<'ctx>,
+) -> Result<Value<'ctx>, Error> {
     let kind = code.float_type(element);
     let function = code
         .module
         .get_function(name)
         .unwrap_or_else(|| code.module.add_function(name, kind.fn_type(&[kind.into()], false), None));
     match code.builder.build_call(function, &[value.into()], "")?.try_as_basic_value() {
-        inkwell::values::ValueKind::Basic(value) => float(value),
+        inkwell::values::ValueKind::Basic(value) => Ok(value),
         inkwell::values::ValueKind::Instruction(_) => Err(Error::llvm("calling the C library", name)),
     }
 }
 
-/// Builds f32 arithmetic.
-struct Float<'b, 'm, 'ctx>(&'b Code<'m, 'ctx>);
+/// Builds f32 arithmetic, on numbers or on vectors as `like` is.
+struct Float<'b, 'm, 'ctx> {
+    code: &'b Code<'m, 'ctx>,
+    like: Value<'ctx>,
+}
 
 impl<'ctx> Float<'_, '_, 'ctx> {
-    fn number(&self, value: f64) -> FloatValue<'ctx> {
-        self.0.context.f32_type().const_float(value)
+    fn number(&self, value: f64) -> Value<'ctx> {
+        self.code.f32_like(self.like, value)
     }
 
-    fn fused(&self, a: FloatValue<'ctx>, b: FloatValue<'ctx>, c: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
-        float(self.0.intrinsic("llvm.fmuladd", &[self.0.context.f32_type().into()], &[a.into(), b.into(), c.into()])?)
+    fn fused(&self, a: Value<'ctx>, b: Value<'ctx>, c: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+        self.code.intrinsic("llvm.fmuladd", &[self.like.get_type()], &[a.into(), b.into(), c.into()])
     }
 
-    fn call(&self, name: &str, value: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
-        float(self.0.intrinsic(name, &[self.0.context.f32_type().into()], &[value.into()])?)
+    fn call(&self, name: &str, value: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+        self.code.intrinsic(name, &[self.like.get_type()], &[value.into()])
     }
 
-    fn polynomial(&self, coefficients: &[f64], x: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
+    fn polynomial(&self, coefficients: &[f64], x: Value<'ctx>) -> Result<Value<'ctx>, Error> {
         coefficients
             .iter()
             .rev()
@@ -120,79 +123,73 @@ impl<'ctx> Float<'_, '_, 'ctx> {
     fn select(
         &self,
         predicate: FloatPredicate,
-        a: FloatValue<'ctx>,
-        b: FloatValue<'ctx>,
-        then: FloatValue<'ctx>,
-        otherwise: FloatValue<'ctx>,
-    ) -> Result<FloatValue<'ctx>, Error> {
-        let condition = self.0.builder.build_float_compare(predicate, a, b, "")?;
-        float(self.0.builder.build_select(condition, then, otherwise, "")?)
+        a: Value<'ctx>,
+        b: Value<'ctx>,
+        then: Value<'ctx>,
+        otherwise: Value<'ctx>,
+    ) -> Result<Value<'ctx>, Error> {
+        self.code.choose(self.code.float_compare(predicate, a, b)?, then, otherwise)
     }
 
     /// 2^n for a whole n in [-126, 127].
-    fn power_of_two(&self, n: inkwell::values::IntValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
-        let (builder, i32_type) = (&self.0.builder, self.0.context.i32_type());
-        let biased = builder.build_int_add(n, i32_type.const_int(127, false), "")?;
-        let bits = builder.build_left_shift(biased, i32_type.const_int(23, false), "")?;
-        float(builder.build_bit_cast(bits, self.0.context.f32_type(), "")?)
+    fn power_of_two(&self, n: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+        let code = self.code;
+        let biased = code.int_add(n, code.i32_like(n, 127))?;
+        code.bits_as_f32(code.shift_left(biased, code.i32_like(n, 23))?)
     }
 
     /// e^x = 2^n * e^r with n = round(x / ln 2) and |r| <= ln(2)/2.
-    fn exponential(&self, x: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
-        let builder = &self.0.builder;
+    fn exponential(&self, x: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+        let code = self.code;
         // Beyond these the result is infinity or rounds to zero; NaN falls through to the low end and is put back below.
         let low = self.select(FloatPredicate::OGT, x, self.number(-104.0), x, self.number(-104.0))?;
         let bounded = self.select(FloatPredicate::OLT, low, self.number(89.0), low, self.number(89.0))?;
-        let scaled = builder.build_float_mul(bounded, self.number(std::f64::consts::LOG2_E), "")?;
+        let scaled = code.float_multiply(bounded, self.number(std::f64::consts::LOG2_E))?;
         let whole = self.call("llvm.roundeven", scaled)?;
         // ln 2 in two parts, the first with so few bits that its product with n is exact.
         let r = self.fused(whole, self.number(-0.693_359_375), bounded)?;
         let r = self.fused(whole, self.number(2.121_944_4e-4), r)?;
-        let square = builder.build_float_mul(r, r, "")?;
-        let one_and_r = builder.build_float_add(r, self.number(1.0), "")?;
+        let square = code.float_multiply(r, r)?;
+        let one_and_r = code.float_add(r, self.number(1.0))?;
         let fraction = self.fused(self.polynomial(&EXP, r)?, square, one_and_r)?;
         // In two steps, because 2^n alone may lie outside the range of normal numbers.
-        let n = builder.build_float_to_signed_int(whole, self.0.context.i32_type(), "")?;
-        let half = builder.build_right_shift(n, self.0.context.i32_type().const_int(1, false), true, "")?;
-        let rest = builder.build_int_sub(n, half, "")?;
-        let result = builder.build_float_mul(fraction, self.power_of_two(half)?, "")?;
-        let result = builder.build_float_mul(result, self.power_of_two(rest)?, "")?;
+        let n = code.to_i32(whole)?;
+        let half = code.halve(n)?;
+        let rest = code.int_subtract(n, half)?;
+        let result = code.float_multiply(fraction, self.power_of_two(half)?)?;
+        let result = code.float_multiply(result, self.power_of_two(rest)?)?;
         self.select(FloatPredicate::UNO, x, x, x, result)
     }
 
-    fn tanh(&self, x: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
-        let builder = &self.0.builder;
+    fn tanh(&self, x: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+        let code = self.code;
         let magnitude = self.call("llvm.fabs", x)?;
-        let square = builder.build_float_mul(x, x, "")?;
-        let small = builder.build_float_mul(self.polynomial(&TANH, square)?, x, "")?;
+        let square = code.float_multiply(x, x)?;
+        let small = code.float_multiply(self.polynomial(&TANH, square)?, x)?;
         // tanh(a) = 1 - 2 / (e^2a + 1)
-        let doubled = builder.build_float_add(magnitude, magnitude, "")?;
-        let denominator = builder.build_float_add(self.exponential(doubled)?, self.number(1.0), "")?;
-        let quotient = builder.build_float_div(self.number(2.0), denominator, "")?;
-        let large = builder.build_float_sub(self.number(1.0), quotient, "")?;
+        let doubled = code.float_add(magnitude, magnitude)?;
+        let denominator = code.float_add(self.exponential(doubled)?, self.number(1.0))?;
+        let quotient = code.float_divide(self.number(2.0), denominator)?;
+        let large = code.float_subtract(self.number(1.0), quotient)?;
         let large = self.with_sign_of(large, x)?;
         self.select(FloatPredicate::OLT, magnitude, self.number(0.625), small, large)
     }
 
-    fn erf(&self, x: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
-        let builder = &self.0.builder;
+    fn erf(&self, x: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+        let code = self.code;
         let magnitude = self.call("llvm.fabs", x)?;
-        let square = builder.build_float_mul(x, x, "")?;
-        let small = builder.build_float_mul(self.polynomial(&ERF, square)?, x, "")?;
+        let square = code.float_multiply(x, x)?;
+        let small = code.float_multiply(self.polynomial(&ERF, square)?, x)?;
         // At 4 the result already rounds to 1. NaN fails the comparison and stays.
         let bounded = self.select(FloatPredicate::OGT, magnitude, self.number(4.0), self.number(4.0), magnitude)?;
-        let shifted = builder.build_float_sub(bounded, self.number(2.5), "")?;
+        let shifted = code.float_subtract(bounded, self.number(2.5))?;
         let complement = self.exponential(self.polynomial(&LOG_ERFC, shifted)?)?;
-        let large = builder.build_float_sub(self.number(1.0), complement, "")?;
+        let large = code.float_subtract(self.number(1.0), complement)?;
         let large = self.with_sign_of(large, x)?;
         self.select(FloatPredicate::OLT, magnitude, self.number(1.0), small, large)
     }
 
-    fn with_sign_of(&self, magnitude: FloatValue<'ctx>, sign: FloatValue<'ctx>) -> Result<FloatValue<'ctx>, Error> {
-        float(self.0.intrinsic(
-            "llvm.copysign",
-            &[self.0.context.f32_type().into()],
-            &[magnitude.into(), sign.into()],
-        )?)
+    fn with_sign_of(&self, magnitude: Value<'ctx>, sign: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+        self.code.intrinsic("llvm.copysign", &[self.like.get_type()], &[magnitude.into(), sign.into()])
     }
 }

@@ -4,10 +4,13 @@
 //! operands', and the function does units `begin..end` of the work. Units are independent and their results do not depend
 //! on how they are split, so any number of threads gives the same bits.
 
+mod arithmetic;
 pub(crate) mod code;
 mod contraction;
+mod finish;
 mod loops;
 mod math;
+mod panel;
 mod value;
 
 use inkwell::AddressSpace;
@@ -47,6 +50,14 @@ pub(crate) fn work(kernel: &Kernel) -> Work {
     }
 }
 
+/// Whether the kernel is emitted as vectors, so that the optimizer need not look for them.
+pub(crate) fn is_vectorized(kernel: &Kernel, target: &Target) -> bool {
+    match &kernel.contraction {
+        Some(plan) => finish::is_vectorized(kernel, plan),
+        None => loops::is_vectorized(kernel, target),
+    }
+}
+
 /// Adds the kernel's function to the module.
 pub(crate) fn emit<'ctx>(
     context: &'ctx Context,
@@ -76,7 +87,7 @@ pub(crate) fn emit<'ctx>(
     };
     match &kernel.contraction {
         Some(plan) => contraction::emit(&code, kernel, plan, &arguments)?,
-        None => loops::emit(&code, kernel, &arguments)?,
+        None => loops::emit(&code, kernel, &arguments, target)?,
     }
     code.builder.build_return(None)?;
     emit_entry(context, module, name, body, count, target)

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use inkwell::values::{BasicValueEnum, FloatValue, IntValue, PointerValue};
+use inkwell::values::{BasicValueEnum, IntValue, PointerValue, VectorValue};
 use inkwell::{FloatPredicate, IntPredicate};
 
 use super::super::element::{Element, Scalar};
 use super::super::error::Error;
 use super::super::expression::{Binary, Comparison, Expression, Kind, TensorId, Unary};
+use super::super::kernel::Affine;
 use super::super::range;
 use super::code::{Code, float, int};
 
@@ -18,6 +19,38 @@ pub(crate) struct Leaves<'b, 'ctx> {
     /// The extents of the axes, to prove that an index is not negative.
     pub extents: &'b [usize],
     pub accumulator: Option<BasicValueEnum<'ctx>>,
+    /// When given, the expression is computed for several points at once; it must be `is_vectorizable`.
+    pub lanes: Option<Lanes<'ctx>>,
+}
+
+/// Neighbouring points along an axis, the first at the axis' position.
+#[derive(Clone, Copy)]
+pub(crate) struct Lanes<'ctx> {
+    pub axis: usize,
+    pub count: usize,
+    /// The points that exist; all when there is none.
+    pub mask: Option<VectorValue<'ctx>>,
+}
+
+/// Whether `emit` can compute this for several points along `axis` at once. Loads step by at most two elements.
+pub(crate) fn is_vectorizable(expression: &Expression, axis: usize, rank: usize) -> bool {
+    let steps = |expression: &Expression| {
+        Affine::of(expression, rank).is_some_and(|affine| matches!(affine.coefficient(axis), 0..=2))
+    };
+    let all = |parts: &[&Expression]| parts.iter().all(|part| is_vectorizable(part, axis, rank));
+    let float = expression.element() == Element::F32;
+    match expression.kind() {
+        Kind::Accumulator | Kind::Constant(_) => float,
+        Kind::Load { indices, .. } => float && indices.iter().all(steps),
+        Kind::Unary(Unary::Logarithm | Unary::Sine | Unary::Cosine | Unary::Library(_), _)
+        | Kind::Binary(Binary::Power, ..) => false,
+        Kind::Unary(Unary::Not, a) => all(&[a]),
+        Kind::Unary(_, a) => float && all(&[a]),
+        Kind::Binary(_, a, b) => (float || expression.element() == Element::Bool) && all(&[a, b]),
+        Kind::Compare(_, a, b) => a.element() == Element::F32 && all(&[a, b]),
+        Kind::Select(condition, a, b) => float && all(&[condition, a, b]),
+        Kind::Axis(_) | Kind::Cast(_) => false,
+    }
 }
 
 /// Emits `expression` at the builder's position; parts that are shared are computed once.
@@ -64,12 +97,20 @@ impl<'ctx> ValueEmitter<'_, '_, 'ctx> {
                 self.leaves.axes.get(*number).map(|axis| (*axis).into()).ok_or_else(|| missing("its axis"))
             }
             Kind::Accumulator => self.leaves.accumulator.ok_or_else(|| missing("an accumulator")),
-            Kind::Constant(value) => Ok(constant(self.code, element, *value)),
+            Kind::Constant(value) => match &self.leaves.lanes {
+                Some(lanes) => self.code.splat(constant(self.code, element, *value), lanes.count),
+                None => Ok(constant(self.code, element, *value)),
+            },
             Kind::Load { tensor: TensorId(operand), indices } => {
                 let base = *self.leaves.operands.get(*operand).ok_or_else(|| missing("its operand"))?;
                 let index = indices.first().ok_or_else(|| missing("an index"))?;
-                let index = int(self.emit(index)?)?;
-                self.code.load(element, base, index)
+                match &self.leaves.lanes {
+                    Some(lanes) => self.load_lanes(base, index, lanes),
+                    None => {
+                        let index = int(self.emit(index)?)?;
+                        self.code.load(element, base, index)
+                    }
+                }
             }
             Kind::Unary(operation, a) => {
                 let value = self.emit(a)?;
@@ -87,13 +128,32 @@ impl<'ctx> ValueEmitter<'_, '_, 'ctx> {
                 compare(self.code, *comparison, a.element(), left, right)
             }
             Kind::Select(condition, a, b) => {
-                let (condition, a, b) = (int(self.emit(condition)?)?, self.emit(a)?, self.emit(b)?);
-                Ok(self.code.builder.build_select(condition, a, b, "")?)
+                let (condition, a, b) = (self.emit(condition)?, self.emit(a)?, self.emit(b)?);
+                self.code.choose(condition, a, b)
             }
             Kind::Cast(a) => {
                 let value = self.emit(a)?;
                 cast(self.code, a.element(), element, value)
             }
+        }
+    }
+
+    /// The f32 at `index` for neighbouring points.
+    fn load_lanes(
+        &self,
+        base: PointerValue<'ctx>,
+        index: &Expression,
+        lanes: &Lanes<'ctx>,
+    ) -> Result<BasicValueEnum<'ctx>, Error> {
+        let rank = self.leaves.axes.len();
+        let missing = || Error::llvm("building instructions", "an index that is not affine");
+        let affine = Affine::of(index, rank).ok_or_else(missing)?;
+        let position = emit_index(self.code, index, &Leaves { lanes: None, ..*self.leaves })?;
+        match affine.coefficient(lanes.axis) {
+            0 => self.code.splat(self.code.load(Element::F32, base, position)?, lanes.count),
+            1 => self.code.load_vector(base, position, lanes.count, lanes.mask).map(Into::into),
+            2 => self.code.load_every_second(base, position, lanes.count, lanes.mask),
+            _ => Err(missing()),
         }
     }
 
@@ -135,11 +195,13 @@ fn unary<'ctx>(
     value: BasicValueEnum<'ctx>,
 ) -> Result<BasicValueEnum<'ctx>, Error> {
     if element.is_float() {
-        return super::math::unary(code, operation, element, float(value)?).map(Into::into);
+        return super::math::unary(code, operation, element, value);
+    }
+    if operation == Unary::Not {
+        return code.bit_not(value);
     }
     let value = int(value)?;
     Ok(match operation {
-        Unary::Not => code.builder.build_not(value, "")?.into(),
         Unary::Negate => code.builder.build_int_neg(value, "")?.into(),
         Unary::Absolute if element == Element::U8 => value.into(),
         Unary::Absolute => {
@@ -159,7 +221,13 @@ pub(crate) fn binary<'ctx>(
     b: BasicValueEnum<'ctx>,
 ) -> Result<BasicValueEnum<'ctx>, Error> {
     if element.is_float() {
-        binary_float(code, operation, element, float(a)?, float(b)?).map(Into::into)
+        binary_float(code, operation, element, a, b)
+    } else if element == Element::Bool && matches!(operation, Binary::And | Binary::Or | Binary::Xor) {
+        match operation {
+            Binary::And => code.bit_and(a, b),
+            Binary::Or => code.bit_or(a, b),
+            _ => code.bit_xor(a, b),
+        }
     } else {
         binary_int(code, operation, element, int(a)?, int(b)?).map(Into::into)
     }
@@ -169,21 +237,20 @@ fn binary_float<'ctx>(
     code: &Code<'_, 'ctx>,
     operation: Binary,
     element: Element,
-    a: FloatValue<'ctx>,
-    b: FloatValue<'ctx>,
-) -> Result<FloatValue<'ctx>, Error> {
-    let kinds = [code.float_type(element).into()];
-    let call = |name: &str| float(code.intrinsic(name, &kinds, &[a.into(), b.into()])?);
-    Ok(match operation {
-        Binary::Add => code.contract(code.builder.build_float_add(a, b, "")?),
-        Binary::Subtract => code.contract(code.builder.build_float_sub(a, b, "")?),
-        Binary::Multiply => code.contract(code.builder.build_float_mul(a, b, "")?),
-        Binary::Divide => code.builder.build_float_div(a, b, "")?,
-        Binary::Maximum => call("llvm.maximum")?,
-        Binary::Minimum => call("llvm.minimum")?,
-        Binary::Power => call("llvm.pow")?,
-        other => return Err(Error::llvm("building instructions", format!("{other:?} of {element}"))),
-    })
+    a: BasicValueEnum<'ctx>,
+    b: BasicValueEnum<'ctx>,
+) -> Result<BasicValueEnum<'ctx>, Error> {
+    let call = |name: &str| code.intrinsic(name, &[a.get_type()], &[a.into(), b.into()]);
+    match operation {
+        Binary::Add => Ok(code.contract(code.float_add(a, b)?)),
+        Binary::Subtract => Ok(code.contract(code.float_subtract(a, b)?)),
+        Binary::Multiply => Ok(code.contract(code.float_multiply(a, b)?)),
+        Binary::Divide => code.float_divide(a, b),
+        Binary::Maximum => call("llvm.maximum"),
+        Binary::Minimum => call("llvm.minimum"),
+        Binary::Power => call("llvm.pow"),
+        other => Err(Error::llvm("building instructions", format!("{other:?} of {element}"))),
+    }
 }
 
 fn binary_int<'ctx>(
@@ -204,9 +271,9 @@ fn binary_int<'ctx>(
         Binary::Divide | Binary::FloorDivide | Binary::Modulo => return divide(code, operation, unsigned, a, b),
         Binary::Maximum => call(if unsigned { "llvm.umax" } else { "llvm.smax" })?,
         Binary::Minimum => call(if unsigned { "llvm.umin" } else { "llvm.smin" })?,
-        Binary::And => builder.build_and(a, b, "")?,
-        Binary::Or => builder.build_or(a, b, "")?,
-        Binary::Xor => builder.build_xor(a, b, "")?,
+        Binary::And | Binary::Or | Binary::Xor => {
+            return Err(Error::llvm("building instructions", "a logical operation on integers"));
+        }
         Binary::Power => return Err(Error::llvm("building instructions", "an integer power; cast to f64 instead")),
     })
 }
@@ -265,7 +332,7 @@ fn compare<'ctx>(
             Comparison::LessOrEqual => FloatPredicate::OLE,
             Comparison::Equal => FloatPredicate::OEQ,
         };
-        return Ok(code.builder.build_float_compare(predicate, float(a)?, float(b)?, "")?.into());
+        return code.float_compare(predicate, a, b);
     }
     let unsigned = matches!(element, Element::U8 | Element::Bool);
     let predicate = match (comparison, unsigned) {

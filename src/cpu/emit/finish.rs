@@ -1,0 +1,117 @@
+//! The end of a register tile: what the kernel makes of each sum, and where it is stored.
+
+use inkwell::values::IntValue;
+
+use super::super::contraction::Contraction;
+use super::super::element::Element;
+use super::super::error::Error;
+use super::super::expression::{Expression, Kind};
+use super::super::kernel::{Affine, Kernel};
+use super::arithmetic::vector;
+use super::contraction::{Columns, Product, set};
+use super::value::{self, Lanes, Leaves};
+
+/// Whether several columns can be ended at once.
+pub(super) fn is_vectorized(kernel: &Kernel, plan: &Contraction) -> bool {
+    let inner = plan.columns.last().copied().unwrap_or(0);
+    let finish = kernel.reduction.as_ref().map(|reduction| &reduction.finish);
+    kernel.output == Element::F32
+        && finish.is_some_and(|finish| value::is_vectorizable(finish, inner, kernel.extents.len()))
+}
+
+impl<'ctx> Product<'_, '_, 'ctx> {
+    /// Ends the sums of a tile as the kernel says, and stores what lies inside the output.
+    pub fn finish(&self, axes: &[IntValue<'ctx>], block: IntValue<'ctx>, columns: &Columns<'ctx>) -> Result<(), Error> {
+        let (plan, code) = (self.plan, self.code);
+        let Some(reduction) = &self.kernel.reduction else { return Ok(()) };
+        let inner = plan.columns.last().copied().unwrap_or(0);
+        let vectorized = is_vectorized(self.kernel, plan);
+        let flat = vectorized && self.is_flat(&reduction.finish);
+        let first = self.times(block, plan.tile_rows as i64)?;
+        let left = self.subtract(code.size(plan.rows(self.kernel)), first)?;
+        let rows = self.smaller(left, code.size(plan.tile_rows))?;
+        let mut axes = axes.to_vec();
+        code.for_range(code.int(0), rows, 1, &mut |row| {
+            set(&mut axes, Some(&plan.row), self.add(first, row)?);
+            let sums = self.times(row, plan.tile_columns() as i64)?;
+            if flat {
+                return self.finish_flat(&mut axes, sums, columns);
+            }
+            self.for_lines(columns, &mut |line, low, high, column| {
+                if plan.columns.len() == 2 {
+                    set(&mut axes, plan.columns.first(), line);
+                }
+                let sums = self.add(sums, column)?;
+                let step = if vectorized { plan.lanes as i64 } else { 1 };
+                code.for_range(low, high, step, &mut |position| {
+                    set(&mut axes, plan.columns.last(), position);
+                    let sum = self.add(sums, position)?;
+                    if !vectorized {
+                        return self.finish_one(&axes, sum);
+                    }
+                    let mask = code.lanes_between(plan.lanes, position, position, high)?;
+                    self.finish_vector(&axes, sum, Lanes { axis: inner, count: plan.lanes, mask: Some(mask) })
+                })
+            })
+        })
+    }
+
+    /// Whether every access walks the columns, line after line, as if they were one axis.
+    fn is_flat(&self, finish: &Expression) -> bool {
+        let [outer, inner] = self.plan.columns.as_slice() else { return true };
+        let (rank, line) = (self.kernel.extents.len(), self.kernel.extents.get(*inner).copied().unwrap_or(1));
+        if self.plan.pitch != line {
+            return false;
+        }
+        let walks_on = |index: &Expression| {
+            Affine::of(index, rank).is_some_and(|affine| {
+                affine.coefficient(*inner).checked_mul(line as i64) == Some(affine.coefficient(*outer))
+            })
+        };
+        let mut flat = walks_on(&self.kernel.store);
+        finish.walk(&mut |node| {
+            if let Kind::Load { indices, .. } = node.kind() {
+                flat &= indices.iter().all(walks_on);
+            }
+        });
+        flat
+    }
+
+    fn finish_flat(
+        &self,
+        axes: &mut [IntValue<'ctx>],
+        sums: IntValue<'ctx>,
+        columns: &Columns<'ctx>,
+    ) -> Result<(), Error> {
+        let (plan, code) = (self.plan, self.code);
+        let axis = plan.columns.last().copied().unwrap_or(0);
+        for number in 0..columns.vectors {
+            let column = code.size(number * plan.lanes);
+            set(axes, plan.columns.last(), self.add(columns.begin, column)?);
+            let lanes = Lanes { axis, count: plan.lanes, mask: self.mask(columns, number) };
+            self.finish_vector(axes, self.add(sums, column)?, lanes)?;
+        }
+        Ok(())
+    }
+
+    fn finish_vector(&self, axes: &[IntValue<'ctx>], sum: IntValue<'ctx>, lanes: Lanes<'ctx>) -> Result<(), Error> {
+        let (code, Some(reduction)) = (self.code, &self.kernel.reduction) else { return Ok(()) };
+        let (operands, extents) = (&self.arguments.operands, &self.extents);
+        let sum = code.load_vector(self.tile, sum, lanes.count, lanes.mask)?;
+        let leaves = Leaves { operands, axes, extents, accumulator: Some(sum.into()), lanes: Some(lanes) };
+        let result = vector(value::emit(code, &reduction.finish, &leaves)?)?;
+        let leaves = Leaves { operands, axes, extents, accumulator: None, lanes: None };
+        let position = value::emit_index(code, &self.kernel.store, &leaves)?;
+        code.store_vector(self.arguments.output, position, result, lanes.mask)
+    }
+
+    fn finish_one(&self, axes: &[IntValue<'ctx>], sum: IntValue<'ctx>) -> Result<(), Error> {
+        let (code, Some(reduction)) = (self.code, &self.kernel.reduction) else { return Ok(()) };
+        let (operands, extents) = (&self.arguments.operands, &self.extents);
+        let sum = code.load(Element::F32, self.tile, sum)?;
+        let leaves = |accumulator| Leaves { operands, axes, extents, accumulator, lanes: None };
+        let result = value::emit(code, &reduction.finish, &leaves(Some(sum)))?;
+        let position = value::emit_index(code, &self.kernel.store, &leaves(None))?;
+        code.store(self.kernel.output, self.arguments.output, position, result)
+    }
+}

@@ -1,0 +1,210 @@
+//! The threads of one run: a leader that goes through the steps, and helpers that take parts of the larger ones.
+//!
+//! Helpers are jobs of rayon's pool, so that callers who run samples in parallel on it do not oversubscribe: a helper that
+//! finds no free thread comes late or never, and the leader does the work alone. A helper waits awake between steps, because
+//! a step often takes less time than waking a thread, and leaves when nothing comes for a while. Nothing here allocates but the
+//! invitation of a helper.
+
+use std::cell::UnsafeCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use super::jit::Entry;
+
+/// Looks at what it waits for this often before it offers its core to others.
+const LOOKS: usize = 2000;
+/// Offers its core this often before it leaves.
+const OFFERS: usize = 500;
+/// One bit each in a word.
+const MOST_HELPERS: usize = 64;
+
+/// A step: a kernel, its tensors, and how far its work has come.
+pub(crate) struct Job {
+    entry: Entry,
+    units: usize,
+    chunks: usize,
+    /// The output's address, then the operands'.
+    table: UnsafeCell<Vec<*mut u8>>,
+    taken: AtomicUsize,
+    done: AtomicUsize,
+}
+
+impl Job {
+    /// The work is split into at most `chunks` parts.
+    pub(crate) fn new(entry: Entry, units: usize, chunks: usize, tensors: usize) -> Job {
+        let table = UnsafeCell::new(vec![std::ptr::null_mut(); tensors]);
+        let (taken, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Job { entry, units, chunks: chunks.clamp(1, units.max(1)), table, taken, done }
+    }
+}
+
+/// The steps of a run, and who works on them. Between runs it is closed: only its owner touches it then.
+pub(crate) struct Team {
+    jobs: Vec<Job>,
+    scratch: *mut u8,
+    /// Bytes of scratch memory for each thread; the leader's come first.
+    scratch_bytes: usize,
+    helpers: usize,
+    closed: AtomicBool,
+    /// Helpers that may be looking at the jobs.
+    active: AtomicUsize,
+    /// Helpers that were called and have not left.
+    invited: AtomicUsize,
+    /// The number of the step that is being worked on, from 1; 0 before the first.
+    current: AtomicUsize,
+    /// The parts of the scratch memory that helpers use.
+    slots: AtomicU64,
+}
+
+// SAFETY: while the team is open nobody changes the tables; chunks are handed out once by atomic counters, write disjoint
+// elements, and have scratch memory of their own by `slots`. While it is closed only the owner of the run's memory has access.
+unsafe impl Send for Team {}
+// SAFETY: as above.
+unsafe impl Sync for Team {}
+
+impl Team {
+    /// `scratch` must have `scratch_bytes` for the leader and as many for each helper.
+    pub(crate) fn new(jobs: Vec<Job>, scratch: *mut u8, scratch_bytes: usize, helpers: usize) -> Team {
+        Team {
+            jobs,
+            scratch,
+            scratch_bytes,
+            helpers: helpers.min(MOST_HELPERS),
+            closed: AtomicBool::new(true),
+            active: AtomicUsize::new(0),
+            invited: AtomicUsize::new(0),
+            current: AtomicUsize::new(0),
+            slots: AtomicU64::new(0),
+        }
+    }
+
+    /// Starts a run whose steps use these tensors: `address(step, position)` is the output for position 0, then the operands.
+    ///
+    /// # Safety
+    /// The team belongs to the caller and is closed. The addresses are valid for the kernels until the `Run` is dropped.
+    pub(crate) unsafe fn open(self: &Arc<Team>, address: &dyn Fn(usize, usize) -> *mut u8) -> Run<'_> {
+        for (step, job) in self.jobs.iter().enumerate() {
+            // SAFETY: the team is closed and nobody is active, so nobody else looks at the tables.
+            let table = unsafe { &mut *job.table.get() };
+            table.iter_mut().enumerate().for_each(|(position, slot)| *slot = address(step, position));
+            job.taken.store(0, Ordering::Relaxed);
+            job.done.store(0, Ordering::Relaxed);
+        }
+        self.current.store(0, Ordering::Relaxed);
+        self.closed.store(false, Ordering::SeqCst);
+        Run(self)
+    }
+
+    /// Does chunks of a job until all are taken.
+    fn work(&self, job: &Job, thread: usize) {
+        let scratch = self.scratch.wrapping_add(thread * self.scratch_bytes);
+        // SAFETY: nobody writes the table while the team is open.
+        let table = unsafe { (*job.table.get()).as_ptr() };
+        let bound = |chunk: usize| (job.units * chunk / job.chunks) as i64;
+        loop {
+            let chunk = job.taken.fetch_add(1, Ordering::Relaxed);
+            if chunk >= job.chunks {
+                return;
+            }
+            // SAFETY: every load of the kernel was proven to stay inside its tensor (`Graph::verify_compute`), the table holds
+            // tensors of the kernel's sizes, and the arena keeps them apart (`memory::plan`).
+            unsafe { (job.entry)(table, bound(chunk), bound(chunk + 1), scratch) };
+            job.done.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// What a helper does, from its invitation until it leaves.
+    fn help(&self) {
+        self.active.fetch_add(1, Ordering::SeqCst);
+        let free = |slots: u64| (slots != u64::MAX).then(|| slots | (slots + 1));
+        if let Ok(slots) = self.slots.fetch_update(Ordering::SeqCst, Ordering::SeqCst, free) {
+            let slot = slots.trailing_ones();
+            if (slot as usize) < self.helpers {
+                self.help_with_steps(slot as usize + 1);
+            }
+            self.slots.fetch_and(!(1 << slot), Ordering::SeqCst);
+        }
+        self.active.fetch_sub(1, Ordering::SeqCst);
+        self.invited.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn help_with_steps(&self, thread: usize) {
+        let (mut last, mut waited) = (0, 0);
+        while !self.closed.load(Ordering::SeqCst) && waited < LOOKS + OFFERS {
+            let current = self.current.load(Ordering::Acquire);
+            match current.checked_sub(1).and_then(|step| self.jobs.get(step)) {
+                Some(job) if current != last => {
+                    self.work(job, thread);
+                    (last, waited) = (current, 0);
+                }
+                _ => pause(&mut waited),
+            }
+        }
+    }
+}
+
+fn pause(waited: &mut usize) {
+    *waited += 1;
+    if *waited < LOOKS { std::hint::spin_loop() } else { std::thread::yield_now() }
+}
+
+/// An open team; dropping it closes the team and waits until all helpers are gone.
+pub(crate) struct Run<'a>(&'a Arc<Team>);
+
+impl Run<'_> {
+    /// Does a step, with helpers where it is split.
+    pub(crate) fn step(&self, step: usize) {
+        let team = self.0;
+        let Some(job) = team.jobs.get(step) else { return };
+        if job.chunks == 1 {
+            return team.work(job, 0);
+        }
+        team.current.store(step + 1, Ordering::Release);
+        while team.invited.load(Ordering::SeqCst) < team.helpers {
+            team.invited.fetch_add(1, Ordering::SeqCst);
+            let team = Arc::clone(team);
+            rayon::spawn(move || team.help());
+        }
+        team.work(job, 0);
+        let mut waited = 0;
+        while job.done.load(Ordering::Acquire) < job.chunks {
+            pause(&mut waited);
+        }
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+        let mut waited = 0;
+        while self.0.active.load(Ordering::SeqCst) > 0 {
+            pause(&mut waited);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Adds one to every element of its range; the table's first entry is the vector.
+    unsafe extern "C" fn increment(table: *const *mut u8, begin: i64, end: i64, _scratch: *mut u8) {
+        for position in begin..end {
+            unsafe { *(*table).cast::<u32>().add(position as usize) += 1 };
+        }
+    }
+
+    #[test]
+    fn every_unit_is_done_once_and_steps_follow_each_other() {
+        let mut values = vec![0u32; 1000];
+        let jobs = (0..50).map(|step| Job::new(increment, 1000, 1 + step % 9, 1)).collect();
+        let team = Arc::new(Team::new(jobs, std::ptr::null_mut(), 0, 3));
+        for run in 1..=20u32 {
+            let address = values.as_mut_ptr().cast();
+            let open = unsafe { team.open(&|_, _| address) };
+            (0..50).for_each(|step| open.step(step));
+            drop(open);
+            assert!(values.iter().all(|value| *value == run * 50), "{run}");
+        }
+    }
+}

@@ -228,7 +228,8 @@ fn operators_page() -> Page {
         );
     }
     text.push_str(
-        "\nA BatchNormalization runs as what `hfloat-fuse-scales` makes of it: part of a Conv or Gemm, or a Mul and an Add.\n\
+        "\nA BatchNormalization runs as what `hfloat-fuse-scales` makes of it: part of a Conv, ConvTranspose or Gemm, or a Mul and an \
+         Add. A Split runs as the slices that `hfloat-expand-splits` makes of it.\n\
          Sum, Mean, and Max and Min of more than two operands, become chains of pairs.\n\n\
          On the BPU:\n\n\
          * a function of one value is a table from int8 to int8; so are Pow and Div with a constant of one element, and PRelu with one slope;\n\
@@ -236,6 +237,8 @@ fn operators_page() -> Page {
          activations runs on the CPU: the reciprocals of 8-bit values near zero fit no scale;\n\
          * Clip, and Max and Min with one value, are clamps, for nothing behind a Conv, Gemm, Add, Sub or Mul; Max and Min of two tensors \
          are `a + max(b - a, 0)` and `a + min(b - a, 0)` with differences of int16;\n\
+         * ConvTranspose becomes one convolution per phase of its strides, whose results are interleaved;\n\
+         * Resize picks by copies and interpolates by a product with a constant matrix for each dimension; cubic interpolation runs on the CPU;\n\
          * PRelu is `max(x, 0) + slope * min(x, 0)` with products of int16;\n\
          * ReduceMean, ReduceMax and GlobalMaxPool are pools whose height is the reduced dimensions, ReduceSum is a convolution of each \
          channel with weights of 1, ReduceMin the negative ReduceMax of negative values of int16.\n\

@@ -161,3 +161,22 @@ func.func @quotients(%x: tensor<3x2xf32>, %i: tensor<2xi32>) -> (tensor<3x2xf32>
   %2 = hfloat.div %i, %j : (tensor<2xi32>, tensor<2xi32>) -> tensor<2xi32>
   return %0, %1, %2 : tensor<3x2xf32>, tensor<3x2xf32>, tensor<2xi32>
 }
+
+// Two groups of one input channel each, two output channels per group: the factors are those of channels 0, 1 and 2, 3.
+// CHECK-LABEL: func.func @batch_normalization_after_transposed_convolution
+// CHECK-DAG: %[[W:.*]] = hfloat.constant dense<{{\[\[\[\[}}2.000000e+00]], {{\[\[}}3.000000e+00]]], {{\[\[\[}}4.000000e+00]], {{\[\[}}5.000000e+00]]]]> : tensor<2x2x1x1xf32>
+// CHECK-DAG: %[[B:.*]] = hfloat.constant dense<[1.200000e+01, 1.300000e+01, 1.400000e+01, 1.500000e+01]> : tensor<4xf32>
+// CHECK: hfloat.conv_transpose %arg0, %[[W]], %[[B]] {{{.*}}group = 2 : si64, output_padding = array<i64: 1, 1>{{.*}}}
+// CHECK-NEXT: return
+func.func @batch_normalization_after_transposed_convolution(%x: tensor<1x2x2x2xf32>) -> tensor<1x4x4x4xf32> {
+  %w = hfloat.constant dense<1.0> : tensor<2x2x1x1xf32>
+  %scale = hfloat.constant dense<[2.0, 3.0, 4.0, 5.0]> : tensor<4xf32>
+  %bias = hfloat.constant dense<[12.0, 13.0, 14.0, 15.0]> : tensor<4xf32>
+  %mean = hfloat.constant dense<0.0> : tensor<4xf32>
+  %variance = hfloat.constant dense<0.0> : tensor<4xf32>
+  %0 = hfloat.conv_transpose %x, %w {strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, output_padding = array<i64: 1, 1>, group = 2 : si64}
+      : (tensor<1x2x2x2xf32>, tensor<2x2x1x1xf32>) -> tensor<1x4x4x4xf32>
+  %1 = hfloat.batch_normalization %0, %scale, %bias, %mean, %variance {epsilon = 1.0 : f32}
+      : (tensor<1x4x4x4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<1x4x4x4xf32>
+  return %1 : tensor<1x4x4x4xf32>
+}

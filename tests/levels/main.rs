@@ -11,6 +11,7 @@ mod networks;
 mod random;
 mod rearranging;
 mod resampling;
+mod windows;
 
 use hb::bpu::{interpreter, mlir, model};
 use hb::cpu::{Array, Element, FloatExecutable, Observe, Options};

@@ -65,8 +65,8 @@ const PIPELINES: &[PipelineDefinition] = &[
     },
 ];
 
-const OPTIMIZE: &str = "hfloat-infer-shapes,hfloat-expand-splits,canonicalize{region-simplify=disabled},hfloat-fuse-scales,hfloat-fuse-activations,\
-canonicalize{region-simplify=disabled},hfloat-verify";
+const OPTIMIZE: &str = "hfloat-infer-shapes,hfloat-expand-splits,canonicalize{region-simplify=disabled},hfloat-fuse-functions,\
+hfloat-fuse-scales,hfloat-fuse-activations,hfloat-equalize-channels,canonicalize{region-simplify=disabled},hfloat-verify";
 /// The end of `hfloat-to-qdq`: thresholds are applied.
 pub const INSERT_CASTS: &str = "quant-insert-casts,hfloat-verify";
 /// The start of `qdq-to-bpu`: deployed inputs, and what runs where.

@@ -1,5 +1,6 @@
 //! `hfloat-fuse-scales`: per-channel scales and shifts go into the weights before them.
 
+use super::equalize_channels::STATISTICS;
 use hb_dialects::{
     ir::{self, Constant, Element, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
@@ -22,6 +23,8 @@ rounded to f32: the quotient changes by one part in 2^23 at most. A `mat_mul` of
 struct ChannelMap {
     scale: Vec<f64>,
     shift: Vec<f64>,
+    /// Mean and deviation that a normalization gives the channels of its result, one after the other.
+    statistics: Option<Vec<f64>>,
 }
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
@@ -80,7 +83,11 @@ fn absorb_factors(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
         if !single && operation.float_or("alpha", 1.0)? == 1.0 && operation.float_or("beta", 1.0)? == 1.0 {
             return Ok(());
         }
-        put_into_weights(operation, operation, &ChannelMap { scale: vec![1.0; channels], shift: vec![0.0; channels] })?;
+        put_into_weights(
+            operation,
+            operation,
+            &ChannelMap { scale: vec![1.0; channels], shift: vec![0.0; channels], statistics: None },
+        )?;
     }
     Ok(())
 }
@@ -105,10 +112,11 @@ fn map_of_batch_normalization(operation: OperationRef<'_, '_>) -> Result<Option<
     }
     let epsilon = operation.float_or("epsilon", 1e-5)?;
     let [scale, bias, mean, variance] = statistics.as_slice() else { return Ok(None) };
+    let result = bias.iter().copied().chain(scale.iter().map(|scale| scale.abs())).map(f64::from).collect();
     let scale: Vec<f64> =
         scale.iter().zip(variance).map(|(&s, &v)| f64::from(s) / (f64::from(v) + epsilon).sqrt()).collect();
     let shift = bias.iter().zip(mean).zip(&scale).map(|((&b, &m), s)| f64::from(b) - f64::from(m) * s).collect();
-    Ok(Some(ChannelMap { scale, shift }))
+    Ok(Some(ChannelMap { scale, shift, statistics: Some(result) }))
 }
 
 /// `x / c` becomes `x * (1 / c)` where every reciprocal is a normal number.
@@ -143,12 +151,14 @@ fn map_of_binary<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<(Valu
         let Some(values) = channel_values(&constant, &shape) else { continue };
         let (one, zero) = (vec![1.0; values.len()], vec![0.0; values.len()]);
         let map = match (name.as_str(), swapped) {
-            ("hfloat.add", _) => ChannelMap { scale: one, shift: values },
-            ("hfloat.mul", _) => ChannelMap { scale: values, shift: zero },
-            ("hfloat.sub", false) => ChannelMap { scale: one, shift: values.iter().map(|value| -value).collect() },
-            ("hfloat.sub", true) => ChannelMap { scale: vec![-1.0; values.len()], shift: values },
+            ("hfloat.add", _) => ChannelMap { scale: one, shift: values, statistics: None },
+            ("hfloat.mul", _) => ChannelMap { scale: values, shift: zero, statistics: None },
+            ("hfloat.sub", false) => {
+                ChannelMap { scale: one, shift: values.iter().map(|value| -value).collect(), statistics: None }
+            }
+            ("hfloat.sub", true) => ChannelMap { scale: vec![-1.0; values.len()], shift: values, statistics: None },
             ("hfloat.div", false) if values.iter().all(|value| (value.recip() as f32).is_normal()) => {
-                ChannelMap { scale: values.iter().map(|value| value.recip()).collect(), shift: zero }
+                ChannelMap { scale: values.iter().map(|value| value.recip()).collect(), shift: zero, statistics: None }
             }
             _ => return Ok(None),
         };
@@ -222,7 +232,7 @@ fn put_into_weights(
     let alpha = producer.float_or("alpha", 1.0)?;
     let factors: Vec<f64> = map.scale.iter().map(|scale| scale * alpha).collect();
     let new_weight = scale_channels(producer, &weight, &factors)?;
-    rebuild(operation, producer, &weight.r#type, &new_weight, &new_bias)?;
+    rebuild(operation, producer, (&weight.r#type, &new_weight, &new_bias), map.statistics.as_deref())?;
     Ok(true)
 }
 
@@ -246,7 +256,7 @@ fn bias_values(bias: Option<&Constant<'_>>, channels: usize) -> Result<Option<Ve
 }
 
 /// The weights of `producer`, each times the factor of its output channel.
-fn scale_channels(
+pub(super) fn scale_channels(
     producer: OperationRef<'_, '_>,
     weight: &Constant<'_>,
     factors: &[f64],
@@ -275,9 +285,8 @@ fn scale_channels(
 fn rebuild(
     operation: OperationRef<'_, '_>,
     producer: OperationRef<'_, '_>,
-    weight_type: &TensorType,
-    weight: &[f32],
-    bias: &[f32],
+    (weight_type, weight, bias): (&TensorType, &[f32], &[f32]),
+    statistics: Option<&[f64]>,
 ) -> Result<(), PassFailure> {
     let context = operation.context_reference();
     let bias_type = TensorType::new(Element::F32, &[bias.len()]);
@@ -301,6 +310,9 @@ fn rebuild(
     let name = producer.operation_name();
     let built = ir::build(context, &name, &operands, &attributes, &types, vec![], location)?;
     let built = ir::insert_before(producer, built);
+    if let Some(statistics) = statistics.filter(|_| name == "hfloat.conv") {
+        ir::set_attribute(built, STATISTICS, ir::attribute::floats(context, statistics));
+    }
     let absorbed = operation == producer;
     replace(operation, built)?;
     if !absorbed {
@@ -310,7 +322,7 @@ fn rebuild(
 }
 
 /// A new f32 constant in front of an operation, named after its node.
-fn constant_before<'c, 'a>(
+pub(super) fn constant_before<'c, 'a>(
     operation: OperationRef<'c, 'a>,
     suffix: &str,
     r#type: &TensorType,

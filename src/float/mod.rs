@@ -1,8 +1,10 @@
 //! Passes on `hfloat`: shapes, folding, fusion, preprocessing of inputs.
 
+mod equalize_channels;
 mod expand_splits;
 mod fold;
 mod fuse_activations;
+mod fuse_functions;
 mod fuse_scales;
 mod infer_shapes;
 mod insert_preprocessing;
@@ -15,8 +17,10 @@ use hb_dialects::pass::PassDefinition;
 pub const PASSES: &[&PassDefinition] = &[
     &infer_shapes::PASS,
     &expand_splits::PASS,
+    &fuse_functions::PASS,
     &fuse_scales::PASS,
     &fuse_activations::PASS,
+    &equalize_channels::PASS,
     &verify::PASS,
     &preprocessing::PASS,
     &insert_preprocessing::PASS,

@@ -172,8 +172,10 @@ fn check(text: &str, scale_of: &str, segments: Option<&[&str]>, steps: f64, may_
     for argument in [
         "hfloat-infer-shapes",
         "hfloat-expand-splits",
+        "hfloat-fuse-functions",
         "hfloat-fuse-scales",
         "hfloat-fuse-activations",
+        "hfloat-equalize-channels",
         "hfloat-verify",
     ] {
         run_pass(function, argument);

@@ -166,6 +166,14 @@ pub fn set_attribute<'c>(operation: OperationRef<'c, '_>, name: &str, attribute:
     }
 }
 
+/// Takes an attribute away, if it is there.
+pub fn remove_attribute(operation: OperationRef<'_, '_>, name: &str) {
+    // SAFETY: the operation is alive; the name is only looked at.
+    unsafe {
+        mlir_sys::mlirOperationRemoveAttributeByName(operation.to_raw(), crate::shim::string_ref(name));
+    }
+}
+
 pub fn set_location<'c>(operation: OperationRef<'c, '_>, location: Location<'c>) {
     // SAFETY: both are alive.
     unsafe { mlir_sys::mlirOperationSetLocation(operation.to_raw(), location.to_raw()) }

@@ -1,0 +1,165 @@
+//! `hfloat-fuse-functions`: a function that a network spells out becomes one operation.
+
+use hb_dialects::{
+    ir::{self, Element, OperationAttributes, TensorType},
+    pass::{Options, PassDefinition, PassFailure},
+};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+
+pub static PASS: PassDefinition = PassDefinition {
+    argument: "hfloat-fuse-functions",
+    summary: "Recognize functions that a network spells out",
+    description: "`x * clip(x + 3, 0, 6) / 6`, in every order of its factors, and `x * hard_sigmoid(x)` with slope 1/6 and offset 1/2 \
+become `hard_swish`, where nothing else reads the values between. In integers that is one table, rounded once, instead of a chain \
+of operations that each round. The name is that of the last operation.",
+    anchor: "func.func",
+    options: &[],
+    run,
+};
+
+fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+    let Some(block) = ir::body(function) else { return Ok(()) };
+    for operation in ir::operations(block) {
+        if matches!(operation.operation_name().as_str(), "hfloat.mul" | "hfloat.div")
+            && let Some(found) = hard_swish(operation)?
+        {
+            replace(operation, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a function is applied to, and the operations between that and its result, last first.
+struct Found<'c, 'a> {
+    input: Value<'c, 'a>,
+    between: Vec<OperationRef<'c, 'a>>,
+}
+
+fn replace<'c, 'a>(operation: OperationRef<'c, 'a>, found: Found<'c, 'a>) -> Result<(), PassFailure> {
+    let context = operation.context_reference();
+    let types = [found.input.r#type()];
+    let built = ir::build(context, "hfloat.hard_swish", &[found.input], &[], &types, vec![], operation.location())?;
+    let built = ir::insert_before(operation, built);
+    for (old, new) in ir::results(operation).into_iter().zip(ir::results(built)) {
+        ir::replace_all_uses(old, new);
+    }
+    ir::erase(operation);
+    found.between.into_iter().for_each(ir::erase);
+    Ok(())
+}
+
+fn same(left: Value<'_, '_>, right: Value<'_, '_>) -> bool {
+    left.to_raw().ptr == right.to_raw().ptr
+}
+
+/// The one number that a constant holds.
+fn number(value: Value<'_, '_>) -> Option<f64> {
+    let values = ir::constant_of(value)?.to_f32s().ok()?;
+    let first = *values.first()?;
+    values.iter().all(|&value| value == first).then(|| f64::from(first))
+}
+
+fn near(value: f64, expected: f64) -> bool {
+    (value - expected).abs() <= 1e-6 * expected.abs()
+}
+
+/// The two operands, in both orders.
+fn orders<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<[[Value<'c, 'a>; 2]; 2], PassFailure> {
+    let (a, b) = (operation.operand_at(0)?, operation.operand_at(1)?);
+    Ok([[a, b], [b, a]])
+}
+
+/// The operation of this name that gives a value, when it does not clamp and nothing but one operation reads it.
+fn private<'c, 'a>(value: Value<'c, 'a>, name: &str) -> Result<Option<OperationRef<'c, 'a>>, PassFailure> {
+    let Some(operation) = ir::defining_operation(value) else { return Ok(None) };
+    let fits =
+        operation.operation_name() == name && operation.clamp("activation")?.is_none() && ir::users(value).len() == 1;
+    Ok(fits.then_some(operation))
+}
+
+/// What an operation divides by 6.
+fn sixth<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<Value<'c, 'a>>, PassFailure> {
+    if operation.clamp("activation")?.is_some() {
+        return Ok(None);
+    }
+    let [[a, b], swapped] = orders(operation)?;
+    let found = match operation.operation_name().as_str() {
+        "hfloat.div" => number(b).is_some_and(|value| near(value, 6.0)).then_some(a),
+        _ => {
+            let factor = |[value, factor]: [Value<'c, 'a>; 2]| {
+                number(factor).is_some_and(|factor| near(factor, 1.0 / 6.0)).then_some(value)
+            };
+            factor([a, b]).or_else(|| factor(swapped))
+        }
+    };
+    Ok(found)
+}
+
+/// `clip(x + 3, 0, 6)`.
+fn gate<'c, 'a>(value: Value<'c, 'a>) -> Result<Option<Found<'c, 'a>>, PassFailure> {
+    let Some(clip) = private(value, "hfloat.clip")? else { return Ok(None) };
+    let bound = |index: usize| clip.operand(index).ok().and_then(number);
+    if clip.operand_count() != 3 || bound(1) != Some(0.0) || bound(2) != Some(6.0) {
+        return Ok(None);
+    }
+    let Some(add) = private(clip.operand_at(0)?, "hfloat.add")? else { return Ok(None) };
+    for [input, three] in orders(add)? {
+        if number(three) == Some(3.0) {
+            return Ok(Some(Found { input, between: vec![clip, add] }));
+        }
+    }
+    Ok(None)
+}
+
+/// `x / 6 + 1 / 2`, clipped to 0 and 1.
+fn scaled_gate<'c, 'a>(value: Value<'c, 'a>) -> Result<Option<Found<'c, 'a>>, PassFailure> {
+    if let Some(sigmoid) = private(value, "hfloat.hard_sigmoid")? {
+        let fits = near(sigmoid.float_or("alpha", 0.2)?, 1.0 / 6.0) && near(sigmoid.float_or("beta", 0.5)?, 0.5);
+        let input = sigmoid.operand_at(0)?;
+        return Ok(fits.then(|| Found { input, between: vec![sigmoid] }));
+    }
+    for name in ["hfloat.div", "hfloat.mul"] {
+        let Some(divided) = private(value, name)? else { continue };
+        let Some(inner) = sixth(divided)? else { continue };
+        if let Some(found) = gate(inner)? {
+            return Ok(Some(Found { input: found.input, between: [vec![divided], found.between].concat() }));
+        }
+    }
+    Ok(None)
+}
+
+/// A product of a value with a gate of the same value.
+fn gated<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    gate: fn(Value<'c, 'a>) -> Result<Option<Found<'c, 'a>>, PassFailure>,
+) -> Result<Option<Found<'c, 'a>>, PassFailure> {
+    for [input, factor] in orders(operation)? {
+        if let Some(found) = gate(factor)?
+            && same(found.input, input)
+        {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an operation is the last one of a hard swish.
+fn hard_swish<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<Found<'c, 'a>>, PassFailure> {
+    let Some(result) = ir::results(operation).into_iter().next() else { return Ok(None) };
+    let r#type = TensorType::from_type(result.r#type())?;
+    if r#type.element != Element::F32 || operation.clamp("activation")?.is_some() {
+        return Ok(None);
+    }
+    let mut found = None;
+    if let Some(inner) = sixth(operation)?
+        && let Some(product) = private(inner, "hfloat.mul")?
+    {
+        found = gated(product, gate)?
+            .map(|found| Found { input: found.input, between: [vec![product], found.between].concat() });
+    }
+    if found.is_none() && operation.operation_name() == "hfloat.mul" {
+        found = gated(operation, scaled_gate)?;
+    }
+    // A constant that widens the value is more than a number.
+    Ok(found.filter(|found| found.input.r#type() == result.r#type()))
+}

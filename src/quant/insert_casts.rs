@@ -154,6 +154,11 @@ fn cast_constants(
             Role::Activation => per_tensor(scale_of(largest(&constant.to_f32s()?))),
             Role::Weight { axis } => {
                 weight_scales = channel_scales(&constant, axis)?;
+                if let Some(input_scale) = input_scale {
+                    let result = ir::results(operation).into_iter().next();
+                    let result_scale = result.and_then(|result| scales.get(&(result.to_raw().ptr as usize))).copied();
+                    raise(&mut weight_scales, input_scale, result_scale, &bias_of(operation, rule)?);
+                }
                 let scale = Scale::PerAxis { axis, scales: weight_scales.clone() };
                 Element::Quantized(Quantized { bits: ACTIVATION_BITS, scale })
             }
@@ -184,6 +189,37 @@ fn channel_scales(constant: &Constant<'_>, axis: usize) -> Result<Vec<f64>, Pass
         }
     }
     Ok(largest.into_iter().map(|threshold| scale_of(f64::from(threshold))).collect())
+}
+
+/// The values of the constant bias of an operation; empty without one.
+fn bias_of(operation: OperationRef<'_, '_>, rule: &Rule) -> Result<Vec<f32>, PassFailure> {
+    for index in 0..operation.operand_count() {
+        let constant = ir::constant_of(operation.operand_at(index)?);
+        if let Some(constant) = constant.filter(|constant| constant.r#type.element == Element::F32)
+            && rule.role(operation, index)? == Role::Bias
+        {
+            return Ok(constant.to_f32s()?);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Raises the scales of channels whose weights are next to nothing beside their bias and their result, as training leaves them
+/// when it gives a channel up: a bias stays below 2^30 steps of the accumulator, and a step of the accumulator above 2^-31 of one
+/// of the result. Other channels keep the scale of their largest weight.
+fn raise(weight_scales: &mut [f64], input_scale: f64, result_scale: Option<f64>, bias: &[f32]) {
+    let (most_steps, least_ratio) = (f64::from(1u32 << 30), 0.5f64.powi(31));
+    let by_result = result_scale.map_or(0.0, |scale| scale * least_ratio / input_scale);
+    let count = weight_scales.len();
+    for (channel, scale) in weight_scales.iter_mut().enumerate() {
+        // The scales of a transposed convolution are those of one group.
+        let biases = bias.iter().skip(channel).step_by(count);
+        let by_bias = biases.fold(0f64, |most, &bias| most.max(f64::from(bias.abs()) / (input_scale * most_steps)));
+        let least = by_result.max(by_bias) as f32;
+        if *scale < f64::from(least) {
+            *scale = f64::from(least);
+        }
+    }
 }
 
 /// The type of a bias: int32 with the scale of the accumulator, per channel when the weights are.

@@ -351,3 +351,22 @@ fn a_channel_of_zeros_and_a_large_bias() {
         (1.0, 0.05),
     );
 }
+
+/// Weights that training gave up would ask for scales that no multiplier reaches and for a bias of more than 32 bits.
+#[test]
+fn channels_that_only_their_bias_fills() {
+    check_network(
+        "%x: tensor<1x2x3x3xf32>",
+        "%c",
+        &[
+            "%w = hfloat.constant dense<[[[[1.0e-30]], [[-2.0e-30]]], [[[0.5]], [[-1.0]]], [[[1.0e-9]], [[2.0e-12]]]]> : tensor<3x2x1x1xf32>",
+            "%b = hfloat.constant dense<[0.75, -0.5, 0.0]> : tensor<3xf32>",
+            "%v = @(2x3x1x1)",
+            "%a = hfloat.conv %x, %w, %b {POINT} : (tensor<1x2x3x3xf32>, tensor<3x2x1x1xf32>, tensor<3xf32>) -> $",
+            "%c = hfloat.conv %a, %v {POINT} : ($, tensor<2x3x1x1xf32>) -> $",
+        ],
+        "c",
+        &["bpu"],
+        (1.0, 0.05),
+    );
+}

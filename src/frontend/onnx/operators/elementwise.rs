@@ -4,7 +4,7 @@
 use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
-use super::super::tensor::{ElementType, Tensor};
+use super::super::tensor::Tensor;
 use super::rule::{AttributeRule, Inputs, Kind, Operator, ResultElement, attribute, inputs, keep, since};
 use super::shape;
 
@@ -140,17 +140,18 @@ pub const OPERATORS: &[Operator] = &[
 /// The normal form always has both bounds; an absent one is the end of the element type's range.
 fn adapt_clip(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     let element = rewriter.input_element(&node, 0)?;
-    let bounds: [(&str, fn(ElementType) -> Tensor); 2] = [("min", Tensor::lowest), ("max", Tensor::highest)];
-    for (index, (name, absent)) in (1..).zip(bounds) {
+    for (index, name) in [(1, "min"), (2, "max")] {
         let given = node.take_attribute(name);
-        if node.input(index).is_none() {
-            let bound = match given {
-                Some(Attribute::Float(value)) => Tensor::scalar(element, value),
-                _ => absent(element),
-            };
-            let name = rewriter.push_constant(&node, name, bound)?;
-            rewriter.set_input(&mut node, index, name);
+        if node.input(index).is_some() {
+            continue;
         }
+        let bound = match given {
+            Some(Attribute::Float(value)) => Tensor::scalar(element, value),
+            _ if index == 1 => Tensor::lowest(element),
+            _ => Tensor::highest(element),
+        };
+        let name = rewriter.push_constant(&node, name, bound)?;
+        rewriter.set_input(&mut node, index, name);
     }
     rewriter.push(node)
 }

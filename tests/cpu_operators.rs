@@ -39,7 +39,7 @@ fn run(case: &Case, observe: Observe) -> Result<(), String> {
     let function = ir::function_named(module.as_operation(), "main").ok_or("no function main")?;
     let pass = hb::float::PASSES.iter().find(|pass| pass.argument == "hfloat-infer-shapes").unwrap();
     (pass.run)(function, &hb_dialects::pass::Options::default()).map_err(|failure| format!("{failure:?}"))?;
-    let options = Options { observe, single_threaded: true };
+    let options = Options { observe, single_threaded: true, ..Options::default() };
     let executable = FloatExecutable::compile(function, options).map_err(|error| error.to_string())?;
     let inputs: Vec<Array> = executable
         .inputs()

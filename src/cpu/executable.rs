@@ -15,6 +15,7 @@ use super::graph::{Compute, Graph};
 use super::interpret::check_indices;
 use super::jit::{Entry, Jit};
 use super::kernel::Kernel;
+use super::kernel_cache::{Compiled, KernelCache};
 use super::prepare::{Place, Prepared, Step, prepare};
 use super::target::{Effort, Target};
 use super::team::{Job, Run, Team};
@@ -35,6 +36,10 @@ pub struct Options {
     pub observe: Observe,
     /// Run every kernel on the calling thread, for callers that run many samples in parallel.
     pub single_threaded: bool,
+    /// Compile quickly to code that is slower, for networks that run a few times only.
+    pub quick: bool,
+    /// Kernels that may be there already, and are afterwards.
+    pub kernels: Option<Arc<KernelCache>>,
 }
 
 /// A tensor's value, borrowed from a running network.
@@ -68,7 +73,7 @@ pub struct Executable {
     /// Memory of earlier runs, for later ones: a run allocates only its outputs.
     memories: Mutex<Vec<Memory>>,
     /// Owns the code behind `entries`.
-    _jit: Jit,
+    _code: Vec<Arc<Jit>>,
 }
 
 /// Kernels that share a module. Few, so that all cores have something to optimize.
@@ -97,20 +102,20 @@ impl Executable {
         let kept = observed(&graph, &options.observe);
         let target = Target::host()?;
         let prepared = prepare(graph, &kept, &target)?;
-        let objects = emit_kernels(&prepared.kernels, &target);
-        let jit = Jit::link(&objects?)?;
-        let entries: Result<Vec<Entry>, Error> =
-            (0..prepared.kernels.len()).map(|n| jit.entry(&kernel_name(n))).collect();
+        let compiled = compile_kernels(&prepared.kernels, &options, &target)?;
+        let (entries, mut code): (Vec<Entry>, Vec<Arc<Jit>>) =
+            compiled.into_iter().map(|kernel| (kernel.entry, kernel.code)).unzip();
+        code.dedup_by(|a, b| Arc::ptr_eq(a, b));
         let works: Vec<Work> = prepared.kernels.iter().map(emit::work).collect();
         let scratch = works.iter().map(|work| work.scratch.next_multiple_of(ALIGNMENT)).max().unwrap_or(0);
         Ok(Executable {
             prepared,
-            entries: entries?,
+            entries,
             works,
             scratch,
             options,
             memories: Mutex::new(Vec::new()),
-            _jit: jit,
+            _code: code,
         })
     }
 
@@ -316,25 +321,48 @@ fn kernel_name(number: usize) -> String {
     format!("kernel_{number}")
 }
 
-/// The kernels as object files: modules of kernels that need the same optimization, on all threads.
-fn emit_kernels(kernels: &[Kernel], target: &Target) -> Result<Vec<Vec<u8>>, Error> {
-    let (vectors, others): (Vec<usize>, Vec<usize>) = (0..kernels.len())
-        .partition(|number| kernels.get(*number).is_some_and(|kernel| emit::is_vectorized(kernel, target)));
-    // The slow ones first: what is left at the end is short.
-    let modules = others.chunks(KERNELS_PER_MODULE).map(|numbers| (numbers, Effort::Vectorize));
-    let modules: Vec<(&[usize], Effort)> =
-        modules.chain(vectors.chunks(KERNELS_PER_MODULE).map(|numbers| (numbers, Effort::Tidy))).collect();
-    modules.into_par_iter().map(|(numbers, effort)| emit_module(kernels, numbers, target, effort)).collect()
+/// The code of every kernel: from the cache, or compiled now on all threads.
+fn compile_kernels(kernels: &[Kernel], options: &Options, target: &Target) -> Result<Vec<Compiled>, Error> {
+    let cache = options.kernels.as_deref();
+    let keys: Vec<String> =
+        if cache.is_some() { kernels.iter().map(|kernel| format!("{kernel:?}")).collect() } else { Vec::new() };
+    let known = |n: usize| cache.zip(keys.get(n)).and_then(|(cache, key)| cache.get(key));
+    let mut compiled: Vec<Option<Compiled>> = (0..kernels.len()).map(known).collect();
+    let missing: Vec<(usize, &Kernel)> =
+        kernels.iter().enumerate().filter(|(n, _)| matches!(compiled.get(*n), Some(None))).collect();
+    if missing.is_empty() {
+        return Ok(compiled.into_iter().flatten().collect());
+    }
+    let code = Arc::new(Jit::link(&emit_kernels(&missing, options.quick, target)?)?);
+    for (n, _) in missing {
+        let new = Compiled { entry: code.entry(&kernel_name(n))?, code: Arc::clone(&code) };
+        if let (Some(cache), Some(key)) = (cache, keys.get(n)) {
+            cache.insert(key.clone(), new.clone());
+        }
+        if let Some(slot) = compiled.get_mut(n) {
+            *slot = Some(new);
+        }
+    }
+    Ok(compiled.into_iter().flatten().collect())
 }
 
-/// One module with the kernels of these numbers, as an object file.
-fn emit_module(kernels: &[Kernel], numbers: &[usize], target: &Target, effort: Effort) -> Result<Vec<u8>, Error> {
+/// The kernels, each with its number, as object files: modules of kernels that need the same optimization, on all threads.
+fn emit_kernels(kernels: &[(usize, &Kernel)], quick: bool, target: &Target) -> Result<Vec<Vec<u8>>, Error> {
+    let (vectors, others): (Vec<_>, Vec<_>) =
+        kernels.iter().copied().partition(|(_, kernel)| quick || emit::is_vectorized(kernel, target));
+    // The slow ones first: what is left at the end is short.
+    let modules = others.chunks(KERNELS_PER_MODULE).map(|kernels| (kernels, Effort::Vectorize));
+    let modules: Vec<(&[(usize, &Kernel)], Effort)> =
+        modules.chain(vectors.chunks(KERNELS_PER_MODULE).map(|kernels| (kernels, Effort::Tidy))).collect();
+    modules.into_par_iter().map(|(kernels, effort)| emit_module(kernels, target, effort)).collect()
+}
+
+/// One module with these kernels, as an object file.
+fn emit_module(kernels: &[(usize, &Kernel)], target: &Target, effort: Effort) -> Result<Vec<u8>, Error> {
     let context = Context::create();
     let module = context.create_module("hb");
-    for number in numbers {
-        if let Some(kernel) = kernels.get(*number) {
-            emit::emit(&context, &module, &kernel_name(*number), kernel, target)?;
-        }
+    for (number, kernel) in kernels {
+        emit::emit(&context, &module, &kernel_name(*number), kernel, target)?;
     }
     target.assemble(&module, effort)
 }

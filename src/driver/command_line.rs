@@ -222,6 +222,8 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Co
         println!("{}", hb_opt_command(&configuration));
         return Ok(configuration);
     }
+    // The pool of the process; one that is there already is as good, since results do not depend on it.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(configuration.jobs).build_global();
     compile(&configuration, &Stages { console, stop_after: command_line.stop_after })?;
     Ok(configuration)
 }

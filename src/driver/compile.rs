@@ -6,7 +6,7 @@ use super::progress::Console;
 use super::samples::Samples;
 use super::{package, report, tables};
 use crate::bpu::lower::Placement;
-use crate::cpu::{Array, FloatExecutable, Observe, Options};
+use crate::cpu::{Array, FloatExecutable, KernelCache, Observe, Options};
 use crate::files::FileSet;
 use crate::float::preprocessing::{Preprocessing, assign_preprocessing};
 use crate::frontend::mlir;
@@ -23,6 +23,7 @@ use melior::{
 };
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A stage of a compilation. `--stop-after` names them.
@@ -177,11 +178,11 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
         let module = onnx::import(&context, model, &import_options(&inputs))?;
         Ok((module, inputs))
     })?;
-    let network = Network { context: &context, configuration, target: &target, stages };
+    let network = Network { context: &context, configuration, target: &target, stages, kernels: Arc::default() };
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
     let mut files = FileSet::new();
-    if network.float_stages(&mut module, &inputs, &mut files)?
-        && network.integer_stages(&mut module, &inputs, &mut files)?
+    if let Some(reference) = network.float_stages(&mut module, &inputs, &mut files)?
+        && network.integer_stages(&mut module, &inputs, &mut files, &reference)?
     {
         tracing::debug!("every stage is done");
     }
@@ -195,29 +196,48 @@ struct Network<'a> {
     configuration: &'a Configuration,
     target: &'a Target,
     stages: &'a Stages<'a>,
+    /// The code of the float network serves its QDQ form, too.
+    kernels: Arc<KernelCache>,
+}
+
+/// The first calibration sample, and what the float network makes of it: levels are compared by it.
+struct Reference {
+    sample: Vec<Array>,
+    float: Values,
 }
 
 impl Network<'_> {
-    /// Import to quantize; false when the compilation is to end there.
+    /// A network for a few runs, with every value observed.
+    fn observed(&self, module: &Module<'_>) -> Result<FloatExecutable, StageError> {
+        let options = Options {
+            observe: Observe::Everything,
+            single_threaded: self.configuration.jobs > 1,
+            quick: true,
+            kernels: Some(Arc::clone(&self.kernels)),
+        };
+        Ok(FloatExecutable::compile(compare::network(module.as_operation())?, options)?)
+    }
+
+    /// Import to calibrate; `None` when the compilation is to end there.
     fn float_stages(
         &self,
         module: &mut Module<'_>,
         inputs: &[CheckedInput],
         files: &mut FileSet,
-    ) -> Result<bool, CompileError> {
+    ) -> Result<Option<Reference>, CompileError> {
         let stages = self.stages;
         self.write_model(module, "_original_float_model.onnx", files)?;
         if stages.ends_after(Stage::Import) {
-            return Ok(false);
+            return Ok(None);
         }
         stages.run(Stage::Optimize, || pipeline::run(self.context, module, OPTIMIZE))?;
         self.write_model(module, "_optimized_float_model.onnx", files)?;
         if stages.ends_after(Stage::Optimize) {
-            return Ok(false);
+            return Ok(None);
         }
-        stages.run(Stage::Calibrate, || self.calibrate(module, inputs))?;
+        let reference = stages.run(Stage::Calibrate, || self.calibrate(module, inputs))?;
         self.write_model(module, "_calibrated_model.onnx", files)?;
-        Ok(!stages.ends_after(Stage::Calibrate))
+        Ok((!stages.ends_after(Stage::Calibrate)).then_some(reference))
     }
 
     /// Quantize to compile; false when the compilation ended before its last stage.
@@ -226,19 +246,12 @@ impl Network<'_> {
         module: &mut Module<'_>,
         inputs: &[CheckedInput],
         files: &mut FileSet,
+        reference: &Reference,
     ) -> Result<bool, CompileError> {
         let stages = self.stages;
-        let observed = |module: &Module<'_>| -> Result<FloatExecutable, StageError> {
-            let options = Options { observe: Observe::Everything, ..Options::default() };
-            Ok(FloatExecutable::compile(compare::network(module.as_operation())?, options)?)
-        };
-        let (sample, float, calibrated) = stages.run(Stage::Quantize, || -> Result<_, StageError> {
-            let executable = observed(module)?;
-            let sample = self.samples(inputs)?.read(&executable, 0)?;
-            let float = compare::run_float(&executable, &sample)?;
+        let calibrated = stages.run(Stage::Quantize, || -> Result<_, StageError> {
             pipeline::run(self.context, module, &on_functions(INSERT_CASTS))?;
-            let calibrated = compare::run_float(&observed(module)?, &sample)?;
-            Ok((sample, float, calibrated))
+            Ok(compare::run_float(&self.observed(module)?, &reference.sample)?)
         })?;
         self.write_model(module, "_ptq_model.onnx", files)?;
         if stages.ends_after(Stage::Quantize) {
@@ -263,7 +276,7 @@ impl Network<'_> {
             return Ok(false);
         }
         let compared = compared.as_ref().unwrap_or(module);
-        stages.run(Stage::Compile, || self.report(compared, files, hbm, (&facts, &sample), (&float, &calibrated)))?;
+        stages.run(Stage::Compile, || self.report(compared, files, hbm, &facts, (reference, &calibrated)))?;
         Ok(true)
     }
 
@@ -325,24 +338,26 @@ impl Network<'_> {
     }
 
     /// Measures thresholds and writes them as attributes.
-    fn calibrate(&self, module: &Module<'_>, inputs: &[CheckedInput]) -> Result<(), StageError> {
+    fn calibrate(&self, module: &Module<'_>, inputs: &[CheckedInput]) -> Result<Reference, StageError> {
         let function = compare::network(module.as_operation())?;
         let groups = quant::groups::Groups::of(function)?;
         let names = groups.measured().map(|value| quant::value_name(function, value)).collect();
-        let options = Options { observe: Observe::Names(names), single_threaded: self.configuration.jobs > 1 };
-        let executable = FloatExecutable::compile(function, options)?;
+        let executable = self.observed(module)?;
         let source = self.samples(inputs)?;
         let count = source.len();
         let progress = self.stages.console.progress("calibrating", count as u64);
         let read = |index: usize| source.read(&executable, index);
         let observers =
-            calibrate::measure(&executable, count, &read, self.configuration.jobs, &|| progress.advance(1))?;
+            calibrate::measure(&executable, &names, count, &read, self.configuration.jobs, &|| progress.advance(1))?;
         let percentile = match self.configuration.calibration {
             Calibration::Max { percentile } => percentile,
             Calibration::Skip => 1.0,
         };
         let thresholds = calibrate::thresholds(&observers, percentile);
-        Ok(quant::assign_thresholds(function, |name| thresholds.get(name).copied())?)
+        quant::assign_thresholds(function, |name| thresholds.get(name).copied())?;
+        let sample = read(0)?;
+        let float = compare::run_float(&executable, &sample)?;
+        Ok(Reference { sample, float })
     }
 
     /// Compares the levels, predicts the performance, and stages what the last stage writes. The module has the network's own
@@ -352,8 +367,8 @@ impl Network<'_> {
         module: &Module<'_>,
         files: &mut FileSet,
         hbm: Vec<u8>,
-        (facts, sample): (&[NodeFacts], &[Array]),
-        (float, calibrated): (&Values, &Values),
+        facts: &[NodeFacts],
+        (Reference { sample, float }, calibrated): (&Reference, &Values),
     ) -> Result<(), StageError> {
         let function = compare::network(module.as_operation())?;
         let quantized = compare::run_segments(function, sample)?;

@@ -147,7 +147,7 @@ pub fn package(
         prefix: origin.prefix.to_owned(),
         march: target.name.clone(),
         target_digest: target_digest(target),
-        parameters: origin.parameters.iter().map(parameter).collect(),
+        parameters: origin.parameters.iter().filter(|stored| stored.shapes_results()).map(parameter).collect(),
         inputs,
         outputs,
         buffers: package.buffers,

@@ -3,7 +3,7 @@
 use super::{Observer, Thresholds};
 use crate::cpu::{Array, Element, Error, FloatExecutable};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Why calibration failed.
 #[derive(Debug, thiserror::Error)]
@@ -22,13 +22,14 @@ pub enum CalibrationError {
     Threads(String),
 }
 
-/// Measures the observed values of an executable on samples, `jobs` at a time. `sample(i)` gives the inputs of sample i;
+/// Measures the values of these names, which the executable must observe, on samples, `jobs` at a time. `sample(i)` gives the inputs of sample i;
 /// `done` is called after each. Histograms are kept, not tensors, and their union does not depend on the order of samples.
 ///
 /// # Errors
 /// When a sample cannot be read or run, or a value is not finite.
 pub fn measure(
     executable: &FloatExecutable,
+    names: &HashSet<String>,
     count: usize,
     sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
     jobs: usize,
@@ -44,7 +45,7 @@ pub fn measure(
         (0..count)
             .collect::<Vec<_>>()
             .par_chunks(share)
-            .map(|indices| measure_some(executable, indices, sample, done))
+            .map(|indices| measure_some(executable, names, indices, sample, done))
             .collect()
     });
     let mut observers: BTreeMap<String, Observer> = BTreeMap::new();
@@ -61,6 +62,7 @@ pub fn measure(
 
 fn measure_some(
     executable: &FloatExecutable,
+    names: &HashSet<String>,
     indices: &[usize],
     sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
     done: &(dyn Fn() + Sync),
@@ -69,7 +71,7 @@ fn measure_some(
     for &index in indices {
         let inputs = sample(index)?;
         executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
-            if let Some(values) = view.values::<f32>() {
+            if let Some(values) = view.values::<f32>().filter(|_| names.contains(name)) {
                 match observers.get_mut(name) {
                     Some(observer) => observer.observe(values),
                     None => observers.entry(name.to_owned()).or_default().observe(values),

@@ -183,9 +183,9 @@ fn channel_scales(constant: &Constant<'_>, axis: usize) -> Result<Vec<f64>, Pass
     let channels = shape.get(axis).copied().unwrap_or(1);
     let inner: usize = shape.iter().skip(axis + 1).product::<usize>().max(1);
     let mut largest = vec![0f32; channels];
-    for (i, value) in constant.to_f32s()?.iter().enumerate() {
-        if let Some(largest) = largest.get_mut(i / inner % channels.max(1)) {
-            *largest = largest.max(value.abs());
+    for (line, values) in constant.to_f32s()?.chunks(inner).enumerate() {
+        if let Some(largest) = largest.get_mut(line % channels.max(1)) {
+            *largest = values.iter().fold(*largest, |largest, value| largest.max(value.abs()));
         }
     }
     Ok(largest.into_iter().map(|threshold| scale_of(f64::from(threshold))).collect())

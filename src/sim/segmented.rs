@@ -174,12 +174,13 @@ impl SegmentedNetwork {
         self.march.as_deref()
     }
 
-    /// As [`Self::new`]; [`Self::run_with_observer`] then also shows the values inside of `cpu.segment`s, which costs speed.
+    /// As [`Self::new`], for a few runs; [`Self::run_with_observer`] then also shows the values inside of `cpu.segment`s.
     ///
     /// # Errors
     /// As [`Self::new`].
     pub fn observed(function: OperationRef<'_, '_>) -> Result<Self, ExecutionError> {
-        Self::compile(function, &Options { observe: Observe::Everything, ..Options::default() }, false)
+        let observe = Observe::Everything;
+        Self::compile(function, &Options { observe, quick: true, ..Options::default() }, false)
     }
 
     fn compile(function: OperationRef<'_, '_>, options: &Options, check_races: bool) -> Result<Self, ExecutionError> {

@@ -77,7 +77,7 @@ fn run_pass(function: OperationRef<'_, '_>, argument: &str) {
 
 /// The largest magnitude of every value of a float network.
 fn measure(function: OperationRef<'_, '_>, inputs: &[Array]) -> BTreeMap<String, f64> {
-    let options = Options { observe: Observe::Everything, single_threaded: true };
+    let options = Options { observe: Observe::Everything, single_threaded: true, ..Options::default() };
     let executable = FloatExecutable::compile(function, options).unwrap();
     let mut largest = BTreeMap::new();
     let inputs: Vec<&Array> = inputs.iter().collect();

@@ -58,9 +58,24 @@ fn strides(shape: &[usize]) -> Vec<usize> {
 
 /// `Σ index[i] * steps[i]` for every index of `shape` in row-major order.
 fn positions<'s>(shape: &'s [usize], steps: &'s [usize]) -> impl Iterator<Item = usize> + 's {
-    let total: usize = shape.iter().product();
-    let own = strides(shape);
-    (0..total).map(move |linear| (0..shape.len()).map(|i| linear / own[i] % shape[i] * steps[i]).sum())
+    let (inner, step) = (shape.last().copied().unwrap_or(1), steps.last().copied().unwrap_or(0));
+    let outer = shape.len().saturating_sub(1);
+    let lines: usize = shape.iter().take(outer).product();
+    let mut index = vec![0usize; outer];
+    let mut start = 0;
+    (0..lines).flat_map(move |_| {
+        let line = start;
+        for i in (0..outer).rev() {
+            index[i] += 1;
+            start += steps[i];
+            if index[i] < shape[i] {
+                break;
+            }
+            start -= steps[i] * shape[i];
+            index[i] = 0;
+        }
+        (0..inner).map(move |i| line + i * step)
+    })
 }
 
 /// The quantized value or constant that operand `index` is.
@@ -162,9 +177,12 @@ fn integers(constant: &Constant<'_>, element: &Quantized, shape: &[usize]) -> Re
         }
         Scale::PerAxis { axis, scales } => {
             let inner = shape.iter().skip(axis + 1).product::<usize>().max(1);
-            let channel = |i: usize| scales.get(i / inner % scales.len().max(1)).copied().unwrap_or(1.0);
-            let quantize = |(i, &value): (usize, &f32)| numerics::quantize(value, channel(i) as f32, clamp);
-            values.iter().enumerate().map(quantize).collect()
+            let mut integers = Vec::with_capacity(values.len());
+            for (line, values) in values.chunks(inner).enumerate() {
+                let scale = scales.get(line % scales.len().max(1)).copied().unwrap_or(1.0) as f32;
+                integers.extend(values.iter().map(|&value| numerics::quantize(value, scale, clamp)));
+            }
+            integers
         }
     })
 }

@@ -98,6 +98,14 @@ pub struct StoredParameter {
     pub effective: String,
 }
 
+impl StoredParameter {
+    /// Whether the parameter has any say in what is compiled. The others stay out of the results, so that these are the same bytes
+    /// however they were made: `docs/decisions/0030-parameters-in-the-hbm.md`.
+    pub fn shapes_results(&self) -> bool {
+        self.key != "compiler_parameters.jobs"
+    }
+}
+
 /// A configuration that is sound in itself.
 #[derive(Debug, Clone)]
 pub struct Configuration {

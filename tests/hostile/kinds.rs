@@ -1,0 +1,339 @@
+//! The kinds of files: where honest ones come from, how they are mutated, and what reads them.
+
+use crate::mutate::{self, HUGE, Random};
+use hb::cpu::{FloatExecutable, Options};
+use hb::driver::compile::{Stages, compile};
+use hb::driver::configuration::{Configuration, Environment};
+use hb::driver::progress::{Console, Verbosity};
+use hb::frontend::names::FUNCTION;
+use hb::frontend::onnx::model::{Attribute, Dimension, Model};
+use hb::frontend::onnx::{self, ImportOptions};
+use hb::frontend::mlir;
+use hb::hbm::Hbm;
+use hb::sim::array::Array;
+use hb::sim::executor::ModelExecutor;
+use hb::sim::network::JitLoader;
+use hb::sim::npy;
+use hb::sim::open::{OpenOptions, open};
+use hb::sim::runner::{Runner, timelines};
+use hb::target::Target;
+use hb_dialects::ir;
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Bytes of .onnx files.
+    OnnxBytes,
+    /// .onnx files that are sound as protobuf, of graphs that are not sound.
+    OnnxGraph,
+    Npy,
+    Yaml,
+    Bytecode,
+    HbmBytes,
+    /// .hbm files whose checksums are right.
+    HbmContents,
+}
+
+const KINDS: [Kind; 7] = [
+    Kind::OnnxBytes,
+    Kind::OnnxGraph,
+    Kind::Npy,
+    Kind::Yaml,
+    Kind::Bytecode,
+    Kind::HbmBytes,
+    Kind::HbmContents,
+];
+
+impl Kind {
+    pub fn name(self) -> String {
+        format!("{self:?}")
+    }
+
+    pub fn named(name: &str) -> Self {
+        KINDS.into_iter().find(|kind| kind.name() == name).unwrap()
+    }
+}
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Puts the honest files of a kind into a folder, as `0`, `1`, ...
+pub fn prepare(kind: Kind, folder: &Path) {
+    let put = |index: usize, bytes: &[u8]| fs::write(folder.join(index.to_string()), bytes).unwrap();
+    match kind {
+        Kind::OnnxBytes | Kind::OnnxGraph => {
+            put(0, &fs::read(repository("examples/digits/model.onnx")).unwrap());
+            let networks = fs::read_dir(repository("tests/data/operators/networks")).unwrap();
+            let mut networks: Vec<PathBuf> = networks.map(|entry| entry.unwrap().path()).collect();
+            networks.retain(|path| path.extension().is_some_and(|extension| extension == "onnx"));
+            networks.sort();
+            let networks = networks.iter().map(|path| fs::read(path).unwrap());
+            // Some are there for the float level only: a network whose output is a weight has nothing to quantize.
+            let whole: Vec<Vec<u8>> = networks.filter(|bytes| read_onnx(bytes, true).is_ok()).collect();
+            assert!(whole.len() >= 10, "{} networks get through all levels", whole.len());
+            whole.iter().enumerate().for_each(|(index, bytes)| put(index + 1, bytes));
+        }
+        Kind::Npy => {
+            use hb::hbm::ElementType;
+            for (index, (element_type, dims)) in
+                [(ElementType::F32, vec![2, 3, 4]), (ElementType::Bool, vec![5]), (ElementType::I64, vec![])]
+                    .into_iter()
+                    .enumerate()
+            {
+                let count: usize = dims.iter().product();
+                let bytes = vec![1; count * element_type.bytes()];
+                put(index, &npy::encode(&Array { element_type, dims, bytes }));
+            }
+        }
+        Kind::Yaml => put(0, &fs::read(repository("examples/digits/config.yaml")).unwrap()),
+        Kind::Bytecode | Kind::HbmBytes | Kind::HbmContents => compiled(kind, folder, &put),
+    }
+}
+
+/// The example, compiled. Softmax at its end gives it a segment on the CPU, too.
+fn compiled(kind: Kind, folder: &Path, put: &dyn Fn(usize, &[u8])) {
+    let mut model = onnx::load(&repository("examples/digits/model.onnx")).unwrap();
+    let logits = model.graph.outputs[0].name.clone();
+    let softmax = onnx::model::Node::new("Softmax", "Softmax", &[&logits], &["probabilities"]);
+    model.graph.nodes.push(softmax);
+    model.graph.outputs[0].name = "probabilities".to_owned();
+    onnx::save(&model, &folder.join("model.onnx")).unwrap();
+    let text = fs::read_to_string(repository("examples/digits/config.yaml")).unwrap();
+    let calibration = repository("examples/digits/data/calibration").display().to_string();
+    fs::write(folder.join("config.yaml"), text.replace("./data/calibration", &calibration)).unwrap();
+    let configuration = Configuration::read(&folder.join("config.yaml"), &Environment::of_this_machine()).unwrap();
+    let console = Console::new(Verbosity::Quiet);
+    compile(&configuration, &Stages { console: &console, stop_after: None }).unwrap();
+    let result = |ending: &str| fs::read(folder.join(format!("model_output/digits{ending}"))).unwrap();
+    if kind == Kind::Bytecode {
+        put(0, &result("_quantized_model.bc"));
+        let context = hb::pipeline::context();
+        let model = onnx::load(&folder.join("model.onnx")).unwrap();
+        let module = onnx::import(&context, model, &ImportOptions::default()).unwrap();
+        put(1, &mlir::bytecode(module.as_operation()).unwrap());
+    } else {
+        put(0, &result(".hbm"));
+    }
+}
+
+/// What a child works with.
+pub struct Work {
+    kind: Kind,
+    files: Vec<Vec<u8>>,
+    own: PathBuf,
+}
+
+impl Work {
+    pub fn new(kind: Kind, folder: &Path, own: &Path) -> Self {
+        let files = (0..).map_while(|index| fs::read(folder.join(index.to_string())).ok()).collect();
+        Self { kind, files, own: own.to_owned() }
+    }
+
+    /// Reads every honest file; each must be taken, so that mutations start from what gets far.
+    pub fn honest(&self) {
+        for (index, file) in self.files.iter().enumerate() {
+            let read = read(self.kind, file, &self.own, true);
+            assert!(read.is_ok(), "honest {:?} {index}: {read:?}", self.kind);
+        }
+    }
+
+    /// Reads the mutation of a number.
+    pub fn mutation(&self, case: usize) {
+        let mut random = Random::new((self.kind as u64) << 32 | case as u64);
+        let honest = &self.files[random.below(self.files.len())];
+        let mutated = match self.kind {
+            Kind::OnnxBytes | Kind::Bytecode | Kind::HbmBytes => mutate::bytes(honest.clone(), &mut random),
+            Kind::OnnxGraph => onnx_graph(honest, &mut random),
+            Kind::HbmContents => hbm_contents(honest, &mut random),
+            Kind::Npy | Kind::Yaml => mutate::text(honest, &mut random),
+        };
+        fs::write(self.own.join("mutated"), &mutated).unwrap();
+        // Compiling for this machine takes longest, and what it reads is IR that the verifier passed.
+        let _ = read(self.kind, &mutated, &self.own, case.is_multiple_of(20));
+    }
+}
+
+/// Everything that the tools do with a file of this kind; `run` also lets networks run.
+fn read(kind: Kind, bytes: &[u8], own: &Path, run: bool) -> Result<(), String> {
+    match kind {
+        Kind::OnnxBytes | Kind::OnnxGraph => read_onnx(bytes, run),
+        Kind::Npy => {
+            let path = own.join("array.npy");
+            fs::write(&path, bytes).unwrap();
+            let array = npy::read(&path).map_err(text)?;
+            array.convert(hb::hbm::ElementType::F32).map(|_| ()).or(Ok(()))
+        }
+        Kind::Yaml => {
+            let environment = Environment { marches: vec!["nash-e".into()], cores: 2 };
+            Configuration::from_bytes(bytes, &repository("examples/digits/config.yaml"), &environment).map_err(text)?;
+            Ok(())
+        }
+        Kind::Bytecode => {
+            let path = own.join("network.bc");
+            fs::write(&path, bytes).unwrap();
+            let model = open(&path, &OpenOptions::default()).map_err(text)?;
+            if run { run_model(model.executor.as_ref()) } else { Ok(()) }
+        }
+        Kind::HbmBytes | Kind::HbmContents => {
+            let hbm = Hbm::from_bytes(bytes.to_vec()).map_err(text)?;
+            let target = Target::named(&hbm.manifest().march).map_err(text)?;
+            hb::hbm::information::to_json(&hbm);
+            let timelines = timelines(&hbm, &target).map_err(text)?;
+            hb::sim::perf::performance(&hbm, &target, &timelines);
+            let runner = Runner::new(&hbm, &JitLoader, run).map_err(text)?;
+            run_model(&runner)
+        }
+    }
+}
+
+fn text(error: impl ToString) -> String {
+    error.to_string()
+}
+
+fn read_onnx(bytes: &[u8], run: bool) -> Result<(), String> {
+    let model = onnx::from_bytes(bytes.to_vec().into(), None).map_err(text)?;
+    let context = hb::pipeline::context();
+    let mut options = ImportOptions::default();
+    for input in &model.graph.inputs {
+        let size = |dimension: &Dimension| match dimension {
+            Dimension::Fixed(size) => *size,
+            Dimension::Named(_) => 6,
+        };
+        let dimensions = input.shape.iter().flatten();
+        options.input_shapes.insert(input.name.clone(), dimensions.map(size).collect());
+    }
+    let mut module = onnx::import(&context, model, &options).map_err(text)?;
+    let pipeline = |module: &mut _, passes| hb::pipeline::run(&context, module, passes).map_err(text);
+    pipeline(&mut module, "hfloat-optimize")?;
+    onnx::export(module.as_operation()).and_then(|model| onnx::to_bytes(&model)).map_err(text)?;
+    if run {
+        let function = ir::function_named(module.as_operation(), FUNCTION).ok_or("no function")?;
+        let options = Options { quick: true, ..Options::default() };
+        let executable = FloatExecutable::compile(function, options).map_err(text)?;
+        let inputs = hb::quant::calibrate::random_inputs(&executable, 0).map_err(text)?;
+        executable.run(&inputs.iter().collect::<Vec<_>>()).map_err(text)?;
+    }
+    pipeline(&mut module, "hfloat-to-qdq{default=1.0},qdq-to-bpu,bpu-to-nash{march=nash-e}")
+}
+
+/// Runs a model on zeros; inputs of open size get 1.
+fn run_model(model: &dyn ModelExecutor) -> Result<(), String> {
+    let zeros = |tensor: &hb::sim::executor::TensorSpecification| {
+        let dims: Vec<usize> = tensor.dims.iter().map(|dim| dim.unwrap_or(1)).collect();
+        let bytes = dims.iter().try_fold(tensor.element_type.bytes(), |bytes, dim| bytes.checked_mul(*dim));
+        // An input of the size that a file claims must be brought by the user.
+        let bytes = bytes.filter(|bytes| *bytes <= 1 << 20).ok_or("the input is too large")?;
+        Ok(Array { element_type: tensor.element_type, dims, bytes: vec![0; bytes] })
+    };
+    let inputs: Vec<Array> = model.inputs().iter().map(zeros).collect::<Result<_, String>>()?;
+    model.run(&inputs).map(|_| ()).map_err(text)
+}
+
+/// A model with changed shapes, numbers and edges.
+fn onnx_graph(honest: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut model: Model = onnx::from_bytes(honest.to_vec().into(), None).unwrap();
+    let graph = &mut model.graph;
+    for _ in 0..=random.below(3) {
+        let (from, to) = (random.below(graph.nodes.len()), random.below(graph.nodes.len()));
+        match random.below(9) {
+            0 | 1 => {
+                let count = graph.inputs.len() + graph.outputs.len();
+                let index = random.below(count);
+                let value = graph.inputs.iter_mut().chain(&mut graph.outputs).nth(index).unwrap();
+                let size = *random.pick(&HUGE);
+                if let Some(shape) = &mut value.shape
+                    && !shape.is_empty()
+                {
+                    let at = random.below(shape.len());
+                    shape[at] = match usize::try_from(size) {
+                        Ok(size) => Dimension::Fixed(size),
+                        Err(_) => Dimension::Named("n".to_owned()),
+                    };
+                }
+            }
+            // An edge to anywhere: the graph may become cyclic.
+            2 | 3 => {
+                let output = graph.nodes[from].outputs.first().cloned().unwrap_or_default();
+                let inputs = &mut graph.nodes[to].inputs;
+                let at = random.below(inputs.len());
+                if let Some(input) = inputs.get_mut(at) {
+                    *input = output;
+                }
+            }
+            4 => graph.nodes.swap(from, to),
+            5 => {
+                let operator = graph.nodes[from].operator.clone();
+                graph.nodes[to].operator = operator;
+            }
+            6 | 7 => attribute(&mut graph.nodes[from], random),
+            _ => {
+                if !graph.initializers.is_empty() {
+                    let at = random.below(graph.initializers.len());
+                    let values: Vec<i64> = (0..random.below(6)).map(|_| *random.pick(&HUGE)).collect();
+                    graph.initializers[at].1 = onnx::tensor::Tensor::from_i64s(&values);
+                }
+            }
+        }
+    }
+    onnx::to_bytes(&model).unwrap_or_default()
+}
+
+/// Gives an attribute of a node, one that it has or one that shapes follow from, another number.
+fn attribute(node: &mut onnx::model::Node, random: &mut Random) {
+    let names: Vec<String> = node.attributes.iter().map(|(name, _)| name.clone()).collect();
+    let known = ["axis", "axes", "kernel_shape", "strides", "pads", "dilations", "group", "perm", "to", "blocksize"];
+    let name = if names.is_empty() || random.below(4) == 0 {
+        (*random.pick(&known)).to_owned()
+    } else {
+        random.pick(&names).clone()
+    };
+    let number = *random.pick(&HUGE);
+    let attribute = match node.attribute(&name) {
+        Some(Attribute::Ints(values)) => {
+            let mut values = values.clone();
+            let at = random.below(values.len());
+            match values.get_mut(at) {
+                Some(value) => *value = number,
+                None => values.push(number),
+            }
+            Attribute::Ints(values)
+        }
+        _ if random.below(3) == 0 => Attribute::Ints(vec![number; random.below(4)]),
+        _ => Attribute::Int(number),
+    };
+    node.set_attribute(&name, attribute);
+}
+
+/// A .hbm with one section changed and every checksum, offset and size made right again, as `docs/hbm-format.md` has them.
+fn hbm_contents(honest: &[u8], random: &mut Random) -> Vec<u8> {
+    let honest_file = Hbm::from_bytes(honest.to_vec()).unwrap();
+    let mut sections: Vec<(u32, u32, Vec<u8>)> = Vec::new();
+    for (index, section) in honest_file.sections().iter().enumerate() {
+        sections.push((section.kind as u32, section.alignment as u32, honest_file.section(index).to_vec()));
+    }
+    let at = random.below(sections.len());
+    let changed = std::mem::take(&mut sections[at].2);
+    sections[at].2 = mutate::bytes(changed, random);
+    let mut table = Vec::new();
+    let mut contents = Vec::new();
+    let start = 64 + 64 * sections.len();
+    for (kind, alignment, bytes) in &sections {
+        let offset = (start + contents.len()).next_multiple_of(*alignment as usize);
+        contents.resize(offset - start, 0);
+        contents.extend_from_slice(bytes);
+        table.extend(kind.to_le_bytes().into_iter().chain([0; 4]));
+        table.extend((offset as u64).to_le_bytes().into_iter().chain((bytes.len() as u64).to_le_bytes()));
+        table.extend(alignment.to_le_bytes().into_iter().chain([0; 4]));
+        table.extend(Sha256::digest(bytes));
+    }
+    let mut file = honest[..16].to_vec();
+    file.extend(((start + contents.len()) as u64).to_le_bytes());
+    file.extend((sections.len() as u32).to_le_bytes().into_iter().chain([0; 4]));
+    file.extend(Sha256::digest(&table));
+    file.extend(table);
+    file.extend(contents);
+    file
+}

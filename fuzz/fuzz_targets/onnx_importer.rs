@@ -4,11 +4,29 @@
 
 use hb::frontend::onnx::{self, ImportOptions};
 use libfuzzer_sys::fuzz_target;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// A context keeps every type and constant that it ever saw, and takes longer to make than a small network to read.
+const USES: usize = 200;
+
+thread_local! {
+    static CONTEXT: RefCell<(usize, Rc<melior::Context>)> = RefCell::new((0, Rc::new(hb::pipeline::context())));
+}
+
+fn context() -> Rc<melior::Context> {
+    CONTEXT.with_borrow_mut(|(uses, context)| {
+        *uses += 1;
+        if *uses > USES {
+            (*uses, *context) = (0, Rc::new(hb::pipeline::context()));
+        }
+        Rc::clone(context)
+    })
+}
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(model) = onnx::from_bytes(bytes.to_vec().into(), None) else { return };
-    // A new one each time: a context keeps every type and constant that it ever saw.
-    let context = hb::pipeline::context();
+    let context = context();
     let Ok(mut module) = onnx::import(&context, model, &ImportOptions::default()) else { return };
     if hb::pipeline::run(&context, &mut module, "hfloat-optimize").is_ok()
         && let Ok(model) = onnx::export(module.as_operation())

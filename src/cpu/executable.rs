@@ -108,15 +108,7 @@ impl Executable {
         code.dedup_by(|a, b| Arc::ptr_eq(a, b));
         let works: Vec<Work> = prepared.kernels.iter().map(emit::work).collect();
         let scratch = works.iter().map(|work| work.scratch.next_multiple_of(ALIGNMENT)).max().unwrap_or(0);
-        Ok(Executable {
-            prepared,
-            entries,
-            works,
-            scratch,
-            options,
-            memories: Mutex::new(Vec::new()),
-            _code: code,
-        })
+        Ok(Executable { prepared, entries, works, scratch, options, memories: Mutex::new(Vec::new()), _code: code })
     }
 
     /// Runs the network on arrays of the inputs' types and shapes, in order.

@@ -340,7 +340,11 @@ fn observed_values_are_delivered_and_threads_do_not_change_a_bit() {
         .run_with_observer(&[&x], &mut |name, view| seen.push((name.to_string(), view.shape.to_vec())))
         .unwrap();
     assert_eq!(seen, [("x".into(), vec![1, 64, 4096]), ("e".into(), vec![1, 64, 4096]), ("y".into(), vec![1, 64])]);
-    let alone = Executable::compile(build(), Options { observe: Observe::Everything, single_threaded: true, ..Options::default() }).unwrap();
+    let alone = Executable::compile(
+        build(),
+        Options { observe: Observe::Everything, single_threaded: true, ..Options::default() },
+    )
+    .unwrap();
     assert_eq!(outputs, alone.run(&[&x]).unwrap());
     let wrong = numbers(&[1, 64], 1);
     assert!(threaded.run(&[&wrong]).unwrap_err().to_string().contains("'x'"));

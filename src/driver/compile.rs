@@ -347,12 +347,12 @@ impl Network<'_> {
         let count = source.len();
         let progress = self.stages.console.progress("calibrating", count as u64);
         let read = |index: usize| source.read(&executable, index);
-        let observers =
-            calibrate::measure(&executable, &names, count, &read, self.configuration.jobs, &|| progress.advance(1))?;
         let percentile = match self.configuration.calibration {
             Calibration::Max { percentile } => percentile,
             Calibration::Skip => 1.0,
         };
+        let (jobs, done) = (self.configuration.jobs, || progress.advance(1));
+        let observers = calibrate::measure(&executable, (&names, percentile), count, &read, jobs, &done)?;
         let thresholds = calibrate::thresholds(&observers, percentile);
         quant::assign_thresholds(function, |name| thresholds.get(name).copied())?;
         let sample = read(0)?;

@@ -27,7 +27,7 @@ use melior::{
         operation::OperationLike,
     },
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Programs and constants start where a cache line of the host does.
 const SECTION_ALIGNMENT: usize = 64;
@@ -117,6 +117,7 @@ pub fn package(
         known: HashMap::new(),
         segments: Vec::new(),
         layers: Vec::new(),
+        layer_names: HashSet::new(),
     };
     let mut inputs = Vec::new();
     for (index, (argument, name)) in ir::arguments(block).into_iter().zip(input_names(function)).enumerate() {
@@ -180,6 +181,8 @@ struct Package<'x> {
     known: HashMap<usize, usize>,
     segments: Vec<Segment>,
     layers: Vec<Layer>,
+    /// Names of the layers of programs.
+    layer_names: HashSet<String>,
 }
 
 /// The element type in which the runtime stores a value.
@@ -281,11 +284,19 @@ impl Package<'_> {
         Ok(())
     }
 
+    /// Whether a layer of that name is new.
+    fn is_new_layer(&mut self, name: &str) -> bool {
+        self.layer_names.insert(name.to_owned())
+    }
+
     fn add_layers(&mut self, segment: &bpu::model::Segment, program: &isa::Program) {
+        let mut nodes: HashMap<&str, &bpu::model::Node> = HashMap::new();
+        for node in &segment.nodes {
+            nodes.entry(&node.name).or_insert(node);
+        }
         for name in &program.names {
-            let node = segment.nodes.iter().find(|node| node.name == *name);
-            let known = self.layers.iter().any(|layer| layer.name == *name);
-            if let Some(node) = node.filter(|_| !known) {
+            let Some(node) = nodes.get(name.as_str()) else { continue };
+            if self.is_new_layer(name) {
                 self.layers.push(Layer {
                     name: name.clone(),
                     operator_type: node.operator.name().to_owned(),
@@ -299,13 +310,18 @@ impl Package<'_> {
 
     /// The layers of a program whose segment is no longer known: named by the first instruction that is no transfer.
     fn add_program_layers(&mut self, program: &isa::Program) {
-        for (source, name) in program.names.iter().enumerate() {
-            let own = || program.instructions.iter().filter(|instruction| instruction.source as usize == source);
-            let computes = |instruction: &&isa::Instruction| {
+        let mut by_source: Vec<Vec<&isa::Instruction>> = vec![Vec::new(); program.names.len()];
+        for instruction in &program.instructions {
+            if let Some(own) = by_source.get_mut(instruction.source as usize) {
+                own.push(instruction);
+            }
+        }
+        for (name, own) in program.names.iter().zip(by_source) {
+            let computes = |instruction: &&&isa::Instruction| {
                 !matches!(instruction.engine(), isa::Engine::Load | isa::Engine::Store | isa::Engine::Dte)
             };
-            let Some(first) = own().find(computes).or_else(|| own().next()) else { continue };
-            if self.layers.iter().any(|layer| layer.name == *name) {
+            let Some(first) = own.iter().find(computes).or(own.first()) else { continue };
+            if !self.is_new_layer(name) {
                 continue;
             }
             self.layers.push(Layer {
@@ -313,7 +329,8 @@ impl Package<'_> {
                 operator_type: first.operation.mnemonic().to_owned(),
                 segment: self.segments.len(),
                 origins: vec![name.split('/').next().unwrap_or_default().to_owned()],
-                operations: own()
+                operations: own
+                    .iter()
                     .fold(0u64, |sum, instruction| sum.saturating_add(instruction_operations(instruction))),
             });
         }

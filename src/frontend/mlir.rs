@@ -1,4 +1,7 @@
 //! MLIR files, text or bytecode, of any level.
+//!
+//! MLIR's reader of bytecode trusts what it reads: a flipped bit can end the process. So bytecode that is written here carries its SHA-256
+//! where the format has a text for the producer's name, and only bytecode with the right one is read (`docs/decisions/0031-bytecode.md`).
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -11,12 +14,20 @@ use mlir_sys::{
     MlirStringRef, mlirBytecodeWriterConfigCreate, mlirBytecodeWriterConfigDestroy, mlirModuleCreateParse,
     mlirOperationWriteBytecodeWithConfig,
 };
+use sha2::{Digest, Sha256};
 
 /// Why an MLIR file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum MlirFileError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
+    #[error(
+        "{name} is bytecode {0}; MLIR's reader of bytecode would not survive a broken file, so give what hb wrote, or the text that \
+         hb-opt prints of it", if *.damaged { "that was changed after hb wrote it" } else { "that hb did not write" }
+    )]
+    Checksum { name: String, damaged: bool },
+    #[error("{name} nests more than {LARGEST_DEPTH} brackets into each other")]
+    Depth { name: String },
     /// What MLIR says, with line and column.
     #[error("{name} is not valid MLIR: {reason}")]
     Invalid { name: String, reason: String },
@@ -32,6 +43,11 @@ pub fn read<'c>(context: &'c Context, path: &Path) -> Result<Module<'c>, MlirFil
 
 /// Parses and verifies text or bytecode; `name` is what errors call it.
 pub fn parse<'c>(context: &'c Context, bytes: &[u8], name: &str) -> Result<Module<'c>, MlirFileError> {
+    if bytes.starts_with(MAGIC) {
+        check(bytes).map_err(|damaged| MlirFileError::Checksum { name: name.to_owned(), damaged })?;
+    } else if depth(bytes) > LARGEST_DEPTH {
+        return Err(MlirFileError::Depth { name: name.to_owned() });
+    }
     let messages = Rc::new(RefCell::new(Vec::new()));
     let sink = Rc::clone(&messages);
     let handler = context.attach_diagnostic_handler(move |diagnostic| {
@@ -48,6 +64,67 @@ pub fn parse<'c>(context: &'c Context, bytes: &[u8], name: &str) -> Result<Modul
         let reason = messages.borrow().join("\n");
         MlirFileError::Invalid { name: name.to_owned(), reason }
     })
+}
+
+/// How bytecode begins.
+const MAGIC: &[u8] = b"ML\xefR";
+/// Stands before the checksum in the producer's name.
+const MARK: &[u8] = b" hb-sha256:";
+/// What a checksum adds to the producer's name. It keeps the alignment of every section.
+const MARK_BYTES: usize = 2 * 64;
+/// MLIR's reader of text calls itself for each bracket.
+const LARGEST_DEPTH: usize = 500;
+
+/// The parts of bytecode: magic and version, the producer's name, and what is behind its zero.
+fn parts(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    // The version's length is in the trailing zeros of its first byte.
+    let version = bytes.get(MAGIC.len())?.trailing_zeros() as usize + 1;
+    let (head, rest) = bytes.split_at_checked(MAGIC.len() + version)?;
+    let end = rest.iter().position(|&byte| byte == 0)?;
+    Some((head, rest.get(..end)?, rest.get(end..)?))
+}
+
+fn checksum((head, producer, rest): (&[u8], &[u8], &[u8])) -> String {
+    let mut hash = Sha256::new();
+    for part in [head, producer, rest] {
+        hash.update(part);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Puts a checksum into bytecode that MLIR wrote.
+fn with_checksum(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (head, producer, rest) = parts(bytes)?;
+    let mut mark = [MARK, checksum((head, producer, rest)).as_bytes()].concat();
+    mark.resize(MARK_BYTES, b' ');
+    Some([head, producer, &mark, rest].concat())
+}
+
+/// Whether bytecode has its checksum; if not, whether it has another one.
+fn check(bytes: &[u8]) -> Result<(), bool> {
+    let (head, name, rest) = parts(bytes).ok_or(false)?;
+    let at = name.len().checked_sub(MARK_BYTES).ok_or(false)?;
+    let (producer, mark) = name.split_at(at);
+    let text = mark.strip_prefix(MARK).ok_or(false)?;
+    if text.trim_ascii_end() == checksum((head, producer, rest)).as_bytes() { Ok(()) } else { Err(true) }
+}
+
+/// How deep the brackets of a text are nested, those in its strings too; that many levels are never needed.
+fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    let mut before = 0;
+    for &byte in text {
+        match byte {
+            b'(' | b'[' | b'{' | b'<' => depth += 1,
+            // The head of an arrow closes nothing.
+            b'>' if before == b'-' => {}
+            b')' | b']' | b'}' | b'>' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+        before = byte;
+    }
+    deepest
 }
 
 /// A copy of bytes at an address that bytecode demands: that of the most aligned section, which holds the weights.
@@ -102,7 +179,7 @@ pub fn bytecode(operation: OperationRef<'_, '_>) -> Result<Vec<u8>, MlirFileErro
     if failed {
         return Err(MlirFileError::Print { reason: "its bytecode cannot be written".to_owned() });
     }
-    Ok(bytes)
+    with_checksum(&bytes).ok_or_else(|| MlirFileError::Print { reason: "its bytecode has no producer".to_owned() })
 }
 
 #[cfg(test)]
@@ -151,6 +228,35 @@ mod tests {
         let fresh = hb_dialects::context();
         let again = parse(&fresh, &bytes, "test").unwrap();
         assert_eq!(super::text(again.as_operation()).unwrap(), printed);
+    }
+
+    #[test]
+    fn bytecode_that_was_changed_is_refused() {
+        let context = hb_dialects::context();
+        let module = parse(&context, TEXT.as_bytes(), "test").unwrap();
+        let bytes = bytecode(module.as_operation()).unwrap();
+        for position in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[position] ^= 0x10;
+            assert!(parse(&context, &changed, "test").is_err(), "{position}");
+            // No bytes at all are the text of a module that is empty.
+            assert!(position == 0 || parse(&context, &bytes[..position], "test").is_err(), "{position}");
+        }
+        let error = parse(&context, &bytes[..bytes.len() - 1], "test").unwrap_err().to_string();
+        assert!(error.contains("changed after hb wrote it"), "{error}");
+        let foreign: Vec<u8> = [b"ML\xefR\x0dMLIR22\0".as_slice(), &[0; 200]].concat();
+        let error = parse(&context, &foreign, "test").unwrap_err().to_string();
+        assert!(error.contains("that hb did not write"), "{error}");
+    }
+
+    #[test]
+    fn deep_text_is_refused() {
+        let context = hb_dialects::context();
+        for (open, count) in [("[", 1 << 20), ("{", 1000), ("(", 501), ("loc(fused<", 400)] {
+            let error = parse(&context, open.repeat(count).as_bytes(), "test").unwrap_err();
+            assert!(matches!(error, MlirFileError::Depth { .. }), "{error}");
+        }
+        assert_eq!(depth(b"() -> (tensor<2xf32>)"), 2);
     }
 
     #[test]

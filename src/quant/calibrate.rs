@@ -3,6 +3,7 @@
 use super::{Observer, Thresholds};
 use crate::cpu::{Array, Element, Error, FloatExecutable};
 use rayon::prelude::*;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 
 /// Why calibration failed.
@@ -23,13 +24,14 @@ pub enum CalibrationError {
 }
 
 /// Measures the values of these names, which the executable must observe, on samples, `jobs` at a time. `sample(i)` gives the inputs of sample i;
-/// `done` is called after each. Histograms are kept, not tensors, and their union does not depend on the order of samples.
+/// `done` is called after each. What [`Observer`]s of `percentile` need is kept, not tensors, and their union does not depend on the
+/// order of samples.
 ///
 /// # Errors
 /// When a sample cannot be read or run, or a value is not finite.
 pub fn measure(
     executable: &FloatExecutable,
-    names: &HashSet<String>,
+    (names, percentile): (&HashSet<String>, f64),
     count: usize,
     sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
     jobs: usize,
@@ -45,12 +47,17 @@ pub fn measure(
         (0..count)
             .collect::<Vec<_>>()
             .par_chunks(share)
-            .map(|indices| measure_some(executable, names, indices, sample, done))
+            .map(|indices| measure_some(executable, (names, percentile), indices, sample, done))
             .collect()
     });
     let mut observers: BTreeMap<String, Observer> = BTreeMap::new();
     for (name, observer) in parts?.into_iter().flatten() {
-        observers.entry(name).or_default().merge(&observer);
+        match observers.entry(name) {
+            Entry::Vacant(entry) => {
+                entry.insert(observer);
+            }
+            Entry::Occupied(mut entry) => entry.get_mut().merge(&observer),
+        }
     }
     match observers.iter().find(|(_, observer)| observer.not_finite() > 0) {
         Some((name, observer)) => {
@@ -62,7 +69,7 @@ pub fn measure(
 
 fn measure_some(
     executable: &FloatExecutable,
-    names: &HashSet<String>,
+    (names, percentile): (&HashSet<String>, f64),
     indices: &[usize],
     sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
     done: &(dyn Fn() + Sync),
@@ -74,7 +81,11 @@ fn measure_some(
             if let Some(values) = view.values::<f32>().filter(|_| names.contains(name)) {
                 match observers.get_mut(name) {
                     Some(observer) => observer.observe(values),
-                    None => observers.entry(name.to_owned()).or_default().observe(values),
+                    None => {
+                        let mut observer = Observer::for_percentile(percentile);
+                        observer.observe(values);
+                        observers.insert(name.to_owned(), observer);
+                    }
                 }
             }
         })?;

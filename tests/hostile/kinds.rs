@@ -5,10 +5,10 @@ use hb::cpu::{FloatExecutable, Options};
 use hb::driver::compile::{Stages, compile};
 use hb::driver::configuration::{Configuration, Environment};
 use hb::driver::progress::{Console, Verbosity};
+use hb::frontend::mlir;
 use hb::frontend::names::FUNCTION;
 use hb::frontend::onnx::model::{Attribute, Dimension, Model};
 use hb::frontend::onnx::{self, ImportOptions};
-use hb::frontend::mlir;
 use hb::hbm::Hbm;
 use hb::sim::array::Array;
 use hb::sim::executor::ModelExecutor;
@@ -36,15 +36,8 @@ pub enum Kind {
     HbmContents,
 }
 
-const KINDS: [Kind; 7] = [
-    Kind::OnnxBytes,
-    Kind::OnnxGraph,
-    Kind::Npy,
-    Kind::Yaml,
-    Kind::Bytecode,
-    Kind::HbmBytes,
-    Kind::HbmContents,
-];
+const KINDS: [Kind; 7] =
+    [Kind::OnnxBytes, Kind::OnnxGraph, Kind::Npy, Kind::Yaml, Kind::Bytecode, Kind::HbmBytes, Kind::HbmContents];
 
 impl Kind {
     pub fn name(self) -> String {
@@ -152,7 +145,7 @@ impl Work {
         };
         fs::write(self.own.join("mutated"), &mutated).unwrap();
         // Compiling for this machine takes longest, and what it reads is IR that the verifier passed.
-        let _ = read(self.kind, &mutated, &self.own, case.is_multiple_of(20));
+        let _ = read(self.kind, &mutated, &self.own, case.is_multiple_of(60));
     }
 }
 

@@ -1,6 +1,5 @@
 //! What an ONNX file may try: outside files, wrong sizes, wrong encodings, wrong versions. Each is an error that names it.
 
-
 use std::fs;
 use std::path::Path;
 

@@ -145,6 +145,29 @@ fn the_example_is_compiled_with_its_log() {
     assert!(folder.path().join("hb_compile.log").exists());
 }
 
+/// The number of threads leaves no trace in any result but the log.
+#[test]
+fn jobs_change_no_byte() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits/model.onnx");
+    let folders = ["1", "2"].map(|jobs| {
+        let folder = tempfile::tempdir().expect("a folder");
+        example_configuration(folder.path(), &model);
+        let file = folder.path().join("cfg.yaml");
+        let configuration = std::fs::read_to_string(&file).expect("a configuration");
+        assert!(configuration.contains("jobs: 2"), "{configuration}");
+        std::fs::write(&file, configuration.replace("jobs: 2", &format!("jobs: {jobs}"))).expect("a file");
+        let output = hb_compile(folder.path(), &["-c", "cfg.yaml"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        folder
+    });
+    let [one, two] = folders.each_ref().map(|folder| folder.path().join("model_output"));
+    assert_eq!(names(&one), names(&two));
+    for name in names(&one).iter().filter(|name| !name.ends_with(".log")) {
+        let read = |folder: &Path| std::fs::read(folder.join(name)).expect("a file");
+        assert!(read(&one) == read(&two), "{name} differs");
+    }
+}
+
 #[test]
 fn a_model_that_is_no_model_is_1_and_leaves_no_results() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -15,7 +15,7 @@ use melior::{
     Context,
     ir::{Block, BlockLike, BlockRef, OperationRef, Region, RegionLike, Value, ValueLike, operation::OperationLike},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub static PASS: PassDefinition = PassDefinition {
     argument: "bpu-form-segments",
@@ -64,6 +64,8 @@ struct Former<'c, 'a> {
     floats: BTreeMap<Step, Vec<Value<'c, 'a>>>,
     /// Quantized values that a BPU step must give to others, by the operation that computes them.
     integers: BTreeMap<Step, Vec<OperationRef<'c, 'a>>>,
+    /// The values and operations that are in these lists.
+    listed: HashSet<(Step, usize)>,
     /// What old f32 values became.
     new_floats: HashMap<usize, Value<'c, 'a>>,
     /// What quantized values became, by key.
@@ -81,6 +83,7 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
         members: BTreeMap::new(),
         floats: BTreeMap::new(),
         integers: BTreeMap::new(),
+        listed: HashSet::new(),
         new_floats: ir::arguments(block).into_iter().map(|argument| (key(argument), argument)).collect(),
         new_integers: HashMap::new(),
     };
@@ -154,9 +157,8 @@ impl<'c, 'a> Former<'c, 'a> {
         }
         match (on_bpu(step), reader) {
             (true, Some(reader)) if on_bpu(reader) => {
-                let list = self.integers.entry(step).or_default();
-                if !list.contains(&origin) {
-                    list.push(origin);
+                if self.listed.insert((step, raw(origin))) {
+                    self.integers.entry(step).or_default().push(origin);
                 }
             }
             (true, _) => self.need_float(step, value),
@@ -171,9 +173,8 @@ impl<'c, 'a> Former<'c, 'a> {
     }
 
     fn need_float(&mut self, step: Step, value: Value<'c, 'a>) {
-        let list = self.floats.entry(step).or_default();
-        if !list.iter().any(|known| key(*known) == key(value)) {
-            list.push(value);
+        if self.listed.insert((step, key(value))) {
+            self.floats.entry(step).or_default().push(value);
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Storage {
     workspace: u64,
     /// Tensors that stay in L1M, with their addresses.
     residents: Vec<(Buffer, u64)>,
+    /// The residents by rising address.
+    by_address: Vec<(Buffer, u64)>,
 }
 
 /// Per tensor, whether it is nothing but the bias of convolutions.
@@ -116,17 +118,17 @@ impl Storage {
         let solution = Solution { addresses, bytes: machine.l1m_bytes };
         verify(&buffers, machine.l1m_bytes, &solution)?;
         self.residents = buffers.into_iter().zip(solution.addresses).collect();
+        self.by_address.clone_from(&self.residents);
+        self.by_address.sort_by_key(|&(buffer, address)| (address, buffer.bytes));
         Ok(())
     }
 
     /// The largest part of L1M that no resident tensor takes while node `time` runs: first byte and one past the last.
     pub fn pool(&self, machine: &Machine, time: usize) -> (u64, u64) {
-        let alive = self.residents.iter().filter(|(buffer, _)| buffer.first <= time && time <= buffer.last);
-        let mut taken: Vec<(u64, u64)> = alive.map(|&(buffer, address)| (address, address + buffer.bytes)).collect();
-        taken.push((machine.l1m_bytes, machine.l1m_bytes));
-        taken.sort_unstable();
+        let alive = self.by_address.iter().filter(|(buffer, _)| buffer.first <= time && time <= buffer.last);
+        let taken = alive.map(|&(buffer, address)| (address, address + buffer.bytes));
         let (mut best, mut free) = ((0, 0), 0u64);
-        for (start, end) in taken {
+        for (start, end) in taken.chain([(machine.l1m_bytes, machine.l1m_bytes)]) {
             if start.saturating_sub(free) > best.1 - best.0 {
                 best = (free, start);
             }
@@ -183,6 +185,7 @@ impl Storage {
             copies: Vec::new(),
             workspace: 0,
             residents: Vec::new(),
+            by_address: Vec::new(),
         };
         for (index, id) in segment.inputs.iter().enumerate() {
             let memory = Memory::Ddr { region: Region::Input(region_index(index)?), offset: 0 };

@@ -8,13 +8,15 @@
 use std::cell::UnsafeCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread::Thread;
+use std::time::Duration;
 
 use super::jit::Entry;
 
-/// Looks at what it waits for this often before it offers its core to others.
-const LOOKS: usize = 2000;
-/// Offers its core this often before it leaves.
-const OFFERS: usize = 500;
+/// Looks at what it waits for this often before a helper leaves, or the leader sleeps. Neither yields instead: on a busy
+/// machine who yields comes back last, who slept comes back first.
+const LOOKS: usize = 8000;
+const LONGEST_SLEEP: Duration = Duration::from_micros(500);
 /// One bit each in a word.
 const MOST_HELPERS: usize = 64;
 
@@ -54,6 +56,9 @@ pub(crate) struct Team {
     current: AtomicUsize,
     /// The parts of the scratch memory that helpers use.
     slots: AtomicU64,
+    leader: UnsafeCell<Option<Thread>>,
+    /// Whether the leader wants to be woken.
+    sleeping: AtomicBool,
 }
 
 // SAFETY: while the team is open nobody changes the tables; chunks are handed out once by atomic counters, write disjoint
@@ -75,6 +80,8 @@ impl Team {
             invited: AtomicUsize::new(0),
             current: AtomicUsize::new(0),
             slots: AtomicU64::new(0),
+            leader: UnsafeCell::new(None),
+            sleeping: AtomicBool::new(false),
         }
     }
 
@@ -90,6 +97,8 @@ impl Team {
             job.taken.store(0, Ordering::Relaxed);
             job.done.store(0, Ordering::Relaxed);
         }
+        // SAFETY: as above.
+        unsafe { *self.leader.get() = Some(std::thread::current()) };
         self.current.store(0, Ordering::Relaxed);
         self.closed.store(false, Ordering::SeqCst);
         Run(self)
@@ -109,8 +118,35 @@ impl Team {
             // SAFETY: every load of the kernel was proven to stay inside its tensor (`Graph::verify_compute`), the table holds
             // tensors of the kernel's sizes, and the arena keeps them apart (`memory::plan`).
             unsafe { (job.entry)(table, bound(chunk), bound(chunk + 1), scratch) };
-            job.done.fetch_add(1, Ordering::Release);
+            job.done.fetch_add(1, Ordering::SeqCst);
+            if thread > 0 {
+                self.wake_leader();
+            }
         }
+    }
+
+    /// For helpers that are counted in `active`.
+    fn wake_leader(&self) {
+        if self.sleeping.load(Ordering::SeqCst) {
+            // SAFETY: the leader writes it only while nobody is active.
+            unsafe { (*self.leader.get()).as_ref() }.inspect(|leader| leader.unpark());
+        }
+    }
+
+    /// The leader's: until `is_over`, which helpers make true before they call `wake_leader`.
+    fn wait(&self, is_over: impl Fn() -> bool) {
+        for _ in 0..LOOKS {
+            if is_over() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        self.sleeping.store(true, Ordering::SeqCst);
+        while !is_over() {
+            // The last helper to leave wakes nobody, hence the limit.
+            std::thread::park_timeout(LONGEST_SLEEP);
+        }
+        self.sleeping.store(false, Ordering::SeqCst);
     }
 
     /// What a helper does, from its invitation until it leaves.
@@ -130,22 +166,20 @@ impl Team {
 
     fn help_with_steps(&self, thread: usize) {
         let (mut last, mut waited) = (0, 0);
-        while !self.closed.load(Ordering::SeqCst) && waited < LOOKS + OFFERS {
+        while !self.closed.load(Ordering::SeqCst) && waited < LOOKS {
             let current = self.current.load(Ordering::Acquire);
             match current.checked_sub(1).and_then(|step| self.jobs.get(step)) {
                 Some(job) if current != last => {
                     self.work(job, thread);
                     (last, waited) = (current, 0);
                 }
-                _ => pause(&mut waited),
+                _ => {
+                    waited += 1;
+                    std::hint::spin_loop();
+                }
             }
         }
     }
-}
-
-fn pause(waited: &mut usize) {
-    *waited += 1;
-    if *waited < LOOKS { std::hint::spin_loop() } else { std::thread::yield_now() }
 }
 
 /// An open team; dropping it closes the team and waits until all helpers are gone.
@@ -166,20 +200,14 @@ impl Run<'_> {
             rayon::spawn(move || team.help());
         }
         team.work(job, 0);
-        let mut waited = 0;
-        while job.done.load(Ordering::Acquire) < job.chunks {
-            pause(&mut waited);
-        }
+        team.wait(|| job.done.load(Ordering::SeqCst) >= job.chunks);
     }
 }
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
         self.0.closed.store(true, Ordering::SeqCst);
-        let mut waited = 0;
-        while self.0.active.load(Ordering::SeqCst) > 0 {
-            pause(&mut waited);
-        }
+        self.0.wait(|| self.0.active.load(Ordering::SeqCst) == 0);
     }
 }
 

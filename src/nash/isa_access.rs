@@ -100,6 +100,11 @@ impl StridedRegion {
         })
     }
 
+    /// The parts of the runs that lie in `low..high`, without a look at the runs that do not.
+    pub fn visit_within(&self, low: i128, high: i128, visit: &mut dyn FnMut(i128, i128)) {
+        visit_runs(&self.dimensions, self.base, self.bytes, (low, high), visit);
+    }
+
     /// Whether the two sets share a byte. Exact.
     pub fn overlaps(&self, other: &StridedRegion) -> bool {
         if self.base >= other.end() || other.base >= self.end() {
@@ -111,6 +116,30 @@ impl StridedRegion {
         // The region with fewer runs asks the other, which answers by descending into its dimensions.
         let (few, many) = if self.runs() <= other.runs() { (self, other) } else { (other, self) };
         few.intervals().any(|(start, end)| touches(&many.dimensions, many.bytes, start - many.base, end - many.base))
+    }
+}
+
+fn visit_runs(
+    dimensions: &[(u64, u64)],
+    base: i128,
+    bytes: u64,
+    (low, high): (i128, i128),
+    visit: &mut dyn FnMut(i128, i128),
+) {
+    let Some((&(size, stride), inner)) = dimensions.split_first() else {
+        let (start, end) = (base.max(low), (base + i128::from(bytes)).min(high));
+        if start < end {
+            visit(start, end);
+        }
+        return;
+    };
+    let reach = inner.iter().map(|&(size, stride)| i128::from(size - 1) * i128::from(stride)).sum::<i128>();
+    // Index i begins at base + i · stride and ends `reach + bytes` later.
+    let stride = i128::from(stride);
+    let first = (low - base - reach - i128::from(bytes)).div_euclid(stride) + 1;
+    let last = (high - base - 1).div_euclid(stride);
+    for index in first.max(0)..=last.min(i128::from(size) - 1) {
+        visit_runs(inner, base + index * stride, bytes, (low, high), visit);
     }
 }
 
@@ -365,6 +394,19 @@ mod tests {
                 let elements: u64 = pairs.iter().map(|pair| pair.0).product();
                 prop_assert_eq!((run * elements) as usize, expected.len());
             }
+        }
+
+        #[test]
+        fn a_part_has_the_bytes_that_lie_in_it(
+            base in -50i128..100, run in 1u64..5, low in -60i128..150, size in 0i128..60,
+            pairs in prop::collection::vec((1u64..5, -20i64..20), 0..4),
+        ) {
+            let region = StridedRegion::new(base, run, pairs.clone()).unwrap();
+            let mut found = BTreeSet::new();
+            region.visit_within(low, low + size, &mut |start, end| found.extend(start..end));
+            let expected: BTreeSet<i128> =
+                bytes_of(base, run, &pairs).into_iter().filter(|byte| (low..low + size).contains(byte)).collect();
+            prop_assert_eq!(found, expected);
         }
 
         #[test]

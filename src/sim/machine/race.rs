@@ -50,7 +50,7 @@ struct Conflict {
     wrote: bool,
 }
 
-/// The bytes of one memory. Records do not overlap; bytes without one were never touched.
+/// The bytes of a part of one memory. Records do not overlap; bytes without one were never touched.
 #[derive(Default)]
 struct Shadow {
     records: BTreeMap<u64, Record>,
@@ -61,16 +61,48 @@ struct Unwritten {
     space: Space,
     start: u64,
     end: u64,
-    position: usize,
-    count: u32,
+    /// Place in the order of visits.
+    visit: usize,
 }
+
+/// An access, and its place in the order of visits.
+type Visit = (usize, Access);
+
+/// Memories are looked at in parts of this size, because interleaved accesses leave a record for every few bytes.
+const PART: u64 = 1 << 18;
+/// The most parts of one memory.
+const MOST_PARTS: u64 = 1 << 10;
 
 /// Visits all instructions in `order`, which must respect queues and waits.
 pub(super) fn check(program: &Program, order: &[usize]) -> Result<(), SimError> {
-    let queues = program.queues();
-    let mut shadows: BTreeMap<Space, Shadow> = BTreeMap::new();
-    let mut after: [Vec<Clock>; Engine::COUNT] = Default::default();
+    let visitors = visitors(program, order);
     let mut unwritten: Option<Unwritten> = None;
+    for (space, visits) in visits(program, &visitors) {
+        for (part, members) in parts(&visits) {
+            let found = check_part(program, &visitors, &visits, &members, part)?;
+            let earlier = |found: &Unwritten| unwritten.as_ref().is_none_or(|known| found.visit < known.visit);
+            let found = found.map(|(visit, start, end)| Unwritten { space, start, end, visit });
+            if let Some(found) = found.filter(earlier) {
+                unwritten = Some(found);
+            }
+        }
+    }
+    let actor = |found: &Unwritten| {
+        let (position, visitor) = visitors.get(found.visit)?;
+        Actor::new(program, *position, visitor.count)
+    };
+    match unwritten.and_then(|found| Some((actor(&found)?, found))) {
+        None => Ok(()),
+        Some((actor, Unwritten { space, start, end, .. })) => {
+            Err(SimError::Unwritten { space: space.to_string(), start, end, actor: Box::new(actor) })
+        }
+    }
+}
+
+/// Every instruction in the order of visits: its position, and what is complete when it starts.
+fn visitors(program: &Program, order: &[usize]) -> Vec<(usize, Visitor)> {
+    let mut after: [Vec<Clock>; Engine::COUNT] = Default::default();
+    let mut visitors = Vec::with_capacity(order.len());
     for &position in order {
         let Some(instruction) = program.instructions.get(position) else { continue };
         let engine = instruction.engine();
@@ -80,44 +112,74 @@ pub(super) fn check(program: &Program, order: &[usize]) -> Result<(), SimError> 
             let complete = (wait.count as usize).checked_sub(1).and_then(|index| after[wait.engine.index()].get(index));
             complete.into_iter().for_each(|clock| join(&mut before, clock));
         }
-        let visitor = Visitor { engine, count, before };
-        // Reads come first in `accesses`: an instruction in place does not conflict with itself.
-        for access in instruction.accesses() {
-            if matches!(access.space, Space::Ddr(region) if !region.is_writable()) {
-                continue;
-            }
-            let shadow = shadows.entry(access.space).or_default();
-            let gap = shadow
-                .visit_all(&access, &visitor)
-                .map_err(|conflict| race(program, &queues, &access, position, &visitor, &conflict))?;
-            if let (None, Some((start, end))) = (&unwritten, gap) {
-                unwritten = Some(Unwritten { space: access.space, start, end, position, count });
-            }
-        }
+        visitors.push((position, Visitor { engine, count, before }));
         before[engine.index()] = count;
         after[engine.index()].push(before);
     }
-    match unwritten.and_then(|found| Some((Actor::new(program, found.position, found.count)?, found))) {
-        None => Ok(()),
-        Some((actor, Unwritten { space, start, end, .. })) => {
-            Err(SimError::Unwritten { space: space.to_string(), start, end, actor: Box::new(actor) })
+    visitors
+}
+
+/// The accesses to every memory that anything writes.
+fn visits(program: &Program, visitors: &[(usize, Visitor)]) -> BTreeMap<Space, Vec<Visit>> {
+    let mut visits: BTreeMap<Space, Vec<Visit>> = BTreeMap::new();
+    for (visit, (position, _)) in visitors.iter().enumerate() {
+        let accesses = program.instructions.get(*position).map(|instruction| instruction.accesses());
+        // Reads come first in `accesses`: an instruction in place does not conflict with itself.
+        for access in accesses.into_iter().flatten() {
+            if !matches!(access.space, Space::Ddr(region) if !region.is_writable()) {
+                visits.entry(access.space).or_default().push((visit, access));
+            }
         }
     }
+    visits
+}
+
+/// Cuts a memory into parts; gives each with the indices of the accesses that may touch it.
+fn parts(visits: &[Visit]) -> BTreeMap<(u64, u64), Vec<usize>> {
+    // Validation put every access inside of the memory.
+    let bounds = |access: &Access| {
+        let (start, end) = (u64::try_from(access.region.base), u64::try_from(access.region.end()));
+        start.ok().zip(end.ok()).filter(|(start, end)| start < end)
+    };
+    let end = visits.iter().filter_map(|(_, access)| bounds(access)).map(|(_, end)| end).max().unwrap_or(0);
+    let size = PART.max(end.div_ceil(MOST_PARTS));
+    let mut parts: BTreeMap<(u64, u64), Vec<usize>> = BTreeMap::new();
+    for (index, (_, access)) in visits.iter().enumerate() {
+        let Some((start, end)) = bounds(access) else { continue };
+        for part in start / size..=(end - 1) / size {
+            parts.entry((part * size, (part + 1) * size)).or_default().push(index);
+        }
+    }
+    parts
+}
+
+/// Visits a part of a memory. Gives the first bytes that are read and that nobody wrote: the visit, start and end.
+fn check_part(
+    program: &Program,
+    visitors: &[(usize, Visitor)],
+    visits: &[Visit],
+    members: &[usize],
+    part: (u64, u64),
+) -> Result<Option<(usize, u64, u64)>, SimError> {
+    let mut shadow = Shadow::default();
+    let mut unwritten = None;
+    for (visit, access) in members.iter().filter_map(|index| visits.get(*index)) {
+        let Some((position, visitor)) = visitors.get(*visit) else { continue };
+        let gap = shadow
+            .visit_all(access, visitor, part)
+            .map_err(|conflict| race(program, access, *position, visitor, &conflict))?;
+        unwritten = unwritten.or(gap.map(|(start, end)| (*visit, start, end)));
+    }
+    Ok(unwritten)
 }
 
 fn join(clock: &mut Clock, other: &Clock) {
     clock.iter_mut().zip(other).for_each(|(mine, theirs)| *mine = (*mine).max(*theirs));
 }
 
-fn race(
-    program: &Program,
-    queues: &[Vec<usize>; Engine::COUNT],
-    access: &Access,
-    position: usize,
-    visitor: &Visitor,
-    conflict: &Conflict,
-) -> SimError {
+fn race(program: &Program, access: &Access, position: usize, visitor: &Visitor, conflict: &Conflict) -> SimError {
     let verb = |write: bool| if write { "writes" } else { "reads" };
+    let queues = program.queues();
     let other = queues[conflict.engine.index()].get(conflict.count as usize - 1).copied().unwrap_or_default();
     let actors = Actor::new(program, other, conflict.count).zip(Actor::new(program, position, visitor.count));
     match actors {
@@ -140,16 +202,22 @@ fn race(
 }
 
 impl Shadow {
-    /// Visits every run of an access. Gives the first bytes that it reads and nobody wrote.
-    fn visit_all(&mut self, access: &Access, visitor: &Visitor) -> Result<Option<(u64, u64)>, Conflict> {
-        let mut gap = None;
-        for (start, end) in access.region.intervals() {
-            // Validation put both inside of the memory.
-            let (Ok(start), Ok(end)) = (u64::try_from(start), u64::try_from(end)) else { continue };
-            let found = self.visit(start, end, access.write, visitor)?;
-            gap = gap.or(found);
-        }
-        Ok(gap)
+    /// Visits the runs of an access in `part`. Gives the first bytes there that it reads and nobody wrote.
+    fn visit_all(
+        &mut self,
+        access: &Access,
+        visitor: &Visitor,
+        part: (u64, u64),
+    ) -> Result<Option<(u64, u64)>, Conflict> {
+        let mut outcome = Ok(None);
+        access.region.visit_within(part.0.into(), part.1.into(), &mut |start, end| {
+            // Parts lie in 64 bits.
+            let (Ok(start), Ok(end)) = (u64::try_from(start), u64::try_from(end)) else { return };
+            if let Ok(gap) = outcome {
+                outcome = self.visit(start, end, access.write, visitor).map(|found| gap.or(found));
+            }
+        });
+        outcome
     }
 
     fn visit(&mut self, start: u64, end: u64, write: bool, visitor: &Visitor) -> Result<Option<(u64, u64)>, Conflict> {

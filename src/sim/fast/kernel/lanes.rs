@@ -277,10 +277,9 @@ mod tests {
             cells in prop::collection::vec((-130i32..130, -2i32..=2), 1..70),
         ) {
             let multiplier = Multiplier::from_real(ratio.exp2()).unwrap();
-            let sums: Vec<i32> = cells
-                .iter()
-                .map(|(whole, off)| ((f64::from(*whole) + 0.5) / multiplier.to_real()).round() as i32 + off)
-                .collect();
+            // The cast saturates where the product leaves 32 bits.
+            let near = |whole: i32| ((f64::from(whole) + 0.5) / multiplier.to_real()).round() as i32;
+            let sums: Vec<i32> = cells.iter().map(|(whole, off)| near(*whole).saturating_add(*off)).collect();
             let all = |value: i32| vec![value; sums.len()];
             let (shift, half) = (vec![multiplier.shift; sums.len()], vec![below_half(multiplier.shift); sums.len()]);
             let scale = vec![multiplier.to_real() as f32; sums.len()];

@@ -5,6 +5,7 @@
 
 pub mod bpu;
 pub mod cpu;
+pub mod diagnostics;
 pub mod documentation;
 pub mod driver;
 pub mod files;

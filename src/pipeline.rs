@@ -1,12 +1,12 @@
 //! The named pipelines, in order, shared by `hb-opt` and `hb_compile`.
 
-use crate::{bpu, float, nash, quant};
+use crate::{bpu, diagnostics, float, nash, quant};
 use hb_dialects::{
     hooks,
     pass::{self, OptionDefinition, Options, PassDefinition, PipelineDefinition},
 };
-use melior::{Context, diagnostic::DiagnosticSeverity, ir::Module, pass::PassManager, utility::parse_pass_pipeline};
-use std::sync::{Arc, Mutex, Once};
+use melior::{Context, ir::Module, pass::PassManager, utility::parse_pass_pipeline};
+use std::sync::Once;
 
 /// Every pass of every room.
 pub fn passes() -> impl Iterator<Item = &'static PassDefinition> {
@@ -131,22 +131,14 @@ pub struct PipelineError(pub String);
 pub fn run(context: &Context, module: &mut Module<'_>, passes: &str) -> Result<(), PipelineError> {
     let manager = PassManager::new(context);
     let text = format!("builtin.module({passes})");
-    let messages = Arc::new(Mutex::new(Vec::new()));
-    let collect = Arc::clone(&messages);
-    let handler = context.attach_diagnostic_handler(move |diagnostic| {
-        if matches!(diagnostic.severity(), DiagnosticSeverity::Error)
-            && let Ok(mut messages) = collect.lock()
-        {
-            messages.push(diagnostic.to_string());
-        }
-        true
+    let (outcome, mut reports) = diagnostics::collect(context, || {
+        parse_pass_pipeline(manager.as_operation_pass_manager(), &text)
+            .map_err(|error| error.to_string())
+            .and_then(|()| manager.run(module).map_err(|error| error.to_string()))
     });
-    let outcome = parse_pass_pipeline(manager.as_operation_pass_manager(), &text)
-        .map_err(|error| error.to_string())
-        .and_then(|()| manager.run(module).map_err(|error| error.to_string()));
-    context.detach_diagnostic_handler(handler);
     outcome.map_err(|error| {
-        let messages = messages.lock().map(|messages| messages.join("\n")).unwrap_or_default();
+        reports.retain(|report| report.is_error);
+        let messages = diagnostics::messages(&reports);
         PipelineError(if messages.is_empty() { error } else { messages })
     })
 }

@@ -3,10 +3,9 @@
 //! MLIR's reader of bytecode trusts what it reads: a flipped bit can end the process. So bytecode that is written here carries its SHA-256
 //! where the format has a text for the producer's name, and only bytecode with the right one is read (`docs/decisions/0031-bytecode.md`).
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
+use crate::diagnostics;
 use melior::Context;
 use melior::ir::operation::{OperationLike, OperationPrintingFlags};
 use melior::ir::{Module, OperationRef};
@@ -48,21 +47,16 @@ pub fn parse<'c>(context: &'c Context, bytes: &[u8], name: &str) -> Result<Modul
     } else if depth(bytes) > LARGEST_DEPTH {
         return Err(MlirFileError::Depth { name: name.to_owned() });
     }
-    let messages = Rc::new(RefCell::new(Vec::new()));
-    let sink = Rc::clone(&messages);
-    let handler = context.attach_diagnostic_handler(move |diagnostic| {
-        sink.borrow_mut().push(format!("{}: {diagnostic}", diagnostic.location()));
-        true
-    });
     let aligned = Aligned::new(bytes);
     let source = MlirStringRef { data: aligned.0.as_ptr().cast(), length: bytes.len() };
-    // SAFETY: the bytes outlive the call, and the module owns what it needs of them.
-    let module = unsafe { Module::from_option_raw(mlirModuleCreateParse(context.to_raw(), source)) };
-    let valid = module.as_ref().is_some_and(|module| module.as_operation().verify());
-    context.detach_diagnostic_handler(handler);
-    module.filter(|_| valid).ok_or_else(|| {
-        let reason = messages.borrow().join("\n");
-        MlirFileError::Invalid { name: name.to_owned(), reason }
+    let (module, reports) = diagnostics::collect(context, || {
+        // SAFETY: the bytes outlive the call, and the module owns what it needs of them.
+        let module = unsafe { Module::from_option_raw(mlirModuleCreateParse(context.to_raw(), source)) };
+        module.filter(|module| module.as_operation().verify())
+    });
+    module.ok_or_else(|| {
+        let lines = reports.iter().map(|report| format!("{}: {}", report.location, report.message));
+        MlirFileError::Invalid { name: name.to_owned(), reason: lines.collect::<Vec<_>>().join("\n") }
     })
 }
 
@@ -201,6 +195,13 @@ mod tests {
         let again = parse(&context, &bytes, "test").unwrap();
         assert_eq!(text(again.as_operation()).unwrap(), printed);
         assert_eq!(bytecode(again.as_operation()).unwrap(), bytes);
+    }
+
+    #[test]
+    fn messages_quote_bytes_that_are_no_text() {
+        let context = hb_dialects::context();
+        let error = parse(&context, b"func.func @main() { \"\xff\xfe\"() : () -> () }", "test").unwrap_err();
+        assert!(error.to_string().starts_with("test is not valid MLIR: "), "{error}");
     }
 
     /// Weights lie out of line; bytecode aligns them, and every address that bytes are read at must do.

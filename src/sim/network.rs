@@ -1,9 +1,7 @@
 //! Networks that are not compiled for a target, and cpu segments: both run on this machine's CPU backend.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hb_dialects::ir;
@@ -16,6 +14,7 @@ use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecificatio
 use super::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource};
 use super::segmented::{SegmentedNetwork, is_segmented};
 use crate::cpu::{self, FloatExecutable, Options};
+use crate::diagnostics;
 use crate::frontend::mlir;
 use crate::frontend::names::FUNCTION;
 use crate::frontend::onnx::model::{Dimension, Model};
@@ -184,17 +183,12 @@ fn compile(context: &Context, module: &Module<'_>, name: &str) -> Result<FloatEx
 }
 
 fn infer_shapes(context: &Context, function: OperationRef<'_, '_>) -> Result<(), ExecutionError> {
-    let messages = Rc::new(RefCell::new(Vec::new()));
-    let sink = Rc::clone(&messages);
-    let handler = context.attach_diagnostic_handler(move |diagnostic| {
-        sink.borrow_mut().push(diagnostic.to_string());
-        true
-    });
     let pass = crate::float::PASSES.iter().find(|pass| pass.argument == "hfloat-infer-shapes");
-    let result = pass.map_or(Ok(()), |pass| (pass.run)(function, &hb_dialects::pass::Options::default()));
-    context.detach_diagnostic_handler(handler);
+    let options = hb_dialects::pass::Options::default();
+    let (result, reports) =
+        diagnostics::collect(context, || pass.map_or(Ok(()), |pass| (pass.run)(function, &options)));
     result.map_err(|failure| match failure {
-        PassFailure::Reported => failed(messages.borrow().join("\n")),
+        PassFailure::Reported => failed(diagnostics::messages(&reports)),
         PassFailure::Message(message) => failed(message),
     })
 }

@@ -1,9 +1,7 @@
 //! A model in the normal form becomes one function of `hfloat`.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
-use std::rc::Rc;
 
 use hb_dialects::hfloat::infer_types;
 use hb_dialects::ir::{self, TensorType, constant_attribute, named_location, set_result_type};
@@ -22,6 +20,7 @@ use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::normalize::{NORMAL_OPSET, check_operators, normalize};
 use super::operators::{self, AttributeRule, Kind, Operator, ResultElement, window};
 use super::tensor::{ElementType, Tensor, element_count};
+use crate::diagnostics;
 use crate::frontend::names::{FUNCTION, names_attribute};
 
 /// How a model is read.
@@ -304,16 +303,9 @@ fn result_element(node: &Node, operator: &Operator, operands: &[MlirValue]) -> R
 
 /// What MLIR says against the module, if anything.
 fn verify(context: &Context, module: &Module<'_>) -> Result<(), OnnxError> {
-    let messages = Rc::new(RefCell::new(Vec::new()));
-    let sink = Rc::clone(&messages);
-    let handler = context.attach_diagnostic_handler(move |diagnostic| {
-        sink.borrow_mut().push(diagnostic.to_string());
-        true
-    });
-    let valid = module.as_operation().verify();
-    context.detach_diagnostic_handler(handler);
+    let (valid, reports) = diagnostics::collect(context, || module.as_operation().verify());
     if valid {
         return Ok(());
     }
-    Err(OnnxError::model(format!("the imported model is not valid: {}", messages.borrow().join("; "))))
+    Err(OnnxError::model(format!("the imported model is not valid: {}", diagnostics::messages(&reports))))
 }

@@ -175,7 +175,18 @@ impl<'c, 'a> Builder<'c, 'a> {
         shape: Vec<usize>,
         scale: f64,
     ) -> TensorId {
-        self.segment.add_node(node, operator, inputs, Tensor::new(node, shape, Element::I8, int8(scale)))
+        self.compute_as(Element::I8, node, operator, inputs, (shape, scale))
+    }
+
+    fn compute_as(
+        &mut self,
+        element: Element,
+        node: &str,
+        operator: Operator,
+        inputs: &[TensorId],
+        (shape, scale): (Vec<usize>, f64),
+    ) -> TensorId {
+        self.segment.add_node(node, operator, inputs, Tensor::new(node, shape, element, int8(scale)))
     }
 
     /// A convolution in the place of an operation, and what its result of `shape` becomes: int8, or the exact sums as f32.
@@ -198,10 +209,9 @@ impl<'c, 'a> Builder<'c, 'a> {
             Output::Exact { .. } if activation.is_some() => Err("its activation needs a quantized result".to_owned()),
             Output::Exact { .. } => {
                 let scale = self.sum_scale(inputs, shape.len()).ok_or("its input or weight has no scale")?;
-                let sums = Tensor::new(node, shape.clone(), Element::I32, scale);
+                let sums = Tensor::new(node, shape, Element::I32, scale);
                 let id = self.segment.add_node(node, Operator::Convolution(convolution), inputs, sums);
-                let reals = Tensor::new(node, shape, Element::F32, Scale::None);
-                Ok(self.segment.add_node(format!("{node}/dequantize"), Operator::Dequantize, &[id], reals))
+                Ok(self.dequantize(node, id))
             }
         }
     }
@@ -249,7 +259,7 @@ impl<'c, 'a> Builder<'c, 'a> {
         shape: Vec<usize>,
         scale: f64,
     ) -> TensorId {
-        self.segment.add_node(node, operator, inputs, Tensor::new(node, shape, Element::I16, int8(scale)))
+        self.compute_as(Element::I16, node, operator, inputs, (shape, scale))
     }
 
     /// An int8 or int32 constant.
@@ -273,8 +283,12 @@ impl<'c, 'a> Builder<'c, 'a> {
     /// As for [`Self::tensor`].
     pub fn dequantized(&mut self, node: &str, value: &QuantizedValue<'c, 'a>) -> Result<TensorId, String> {
         let from = self.tensor(node, value, Form::Network)?;
-        let output = Tensor::new(node, value.shape.clone(), Element::F32, Scale::None);
-        Ok(self.segment.add_node(format!("{node}/dequantize"), Operator::Dequantize, &[from], output))
+        Ok(self.dequantize(node, from))
+    }
+
+    fn dequantize(&mut self, node: &str, from: TensorId) -> TensorId {
+        let output = Tensor::new(node, self.shape(from), Element::F32, Scale::None);
+        self.segment.add_node(format!("{node}/dequantize"), Operator::Dequantize, &[from], output)
     }
 
     pub fn shape(&self, id: TensorId) -> Vec<usize> {

@@ -5,13 +5,9 @@ use inkwell::values::{BasicValue, BasicValueEnum, IntValue, PointerValue, Vector
 use inkwell::{FloatPredicate, IntPredicate};
 
 use super::super::error::Error;
-use super::code::Code;
+use super::code::{Code, mixed};
 
 pub(crate) type Value<'ctx> = BasicValueEnum<'ctx>;
-
-fn mixed() -> Error {
-    Error::llvm("building instructions", "an expression mixes types")
-}
 
 pub(crate) fn vector(value: Value<'_>) -> Result<VectorValue<'_>, Error> {
     match value {

@@ -274,7 +274,7 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
     }
 }
 
-fn mixed() -> Error {
+pub(super) fn mixed() -> Error {
     Error::llvm("building instructions", "an expression mixes types")
 }
 

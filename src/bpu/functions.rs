@@ -1,10 +1,10 @@
-//! Functions of one value, and their tables: what a `bpu.lookup` may hold.
+//! Functions of one value, and their tables and curves: what a `bpu.lookup` or a `bpu.curve` may hold.
 //!
 //! One row per ONNX operator, named as ONNX names it. Evaluated in f64 with `libm`, so that a table does not depend on the
 //! machine that compiles.
 
 use super::model::{Clamp, Element};
-use crate::numerics::{self, LookupTable, quantize_f64};
+use crate::numerics::{self, CurveFitError, FittedCurve, LookupTable, quantize_f64};
 
 /// A function from real to real with up to two parameters.
 pub struct Function {
@@ -77,6 +77,19 @@ impl Function {
         let values = self.bind(given)?;
         Ok(numerics::lookup_table(|x| (self.evaluate)(x, values), s_x, s_y))
     }
+}
+
+/// The curve of a function between two types, of which one at least is int16 (`docs/numerics.md`, section 6).
+///
+/// # Errors
+/// When the function has no curve that follows it.
+pub fn curve(
+    f: impl Fn(f64) -> f64,
+    (input, s_x): (Element, f64),
+    (output, s_y): (Element, f64),
+) -> Result<FittedCurve, CurveFitError> {
+    let range = |element: Element| if element == Element::I8 { Clamp::I8 } else { Clamp::I16 };
+    numerics::fit_curve(f, (s_x, range(input)), (s_y, range(output)))
 }
 
 /// Every function, by name.
@@ -286,6 +299,38 @@ mod tests {
         assert_eq!([-1, 0, 1, 127].map(|q| lookup(&table, q)), [34, 64, 94, 127]);
         let table = function("LeakyRelu").unwrap().table(&[("alpha", 0.5)], 1.0, 1.0).unwrap();
         assert_eq!([-3, -1, 5].map(|q| lookup(&table, q)), [-2, 0, 5]);
+    }
+
+    /// The scale that shows the largest finite result of a function within [-8, 8].
+    fn result_scale(function: &Function, values: [f64; 2]) -> f64 {
+        let results = (-8000..=8000).map(|i| (function.evaluate)(f64::from(i) / 1000.0, values).abs());
+        let largest = results.filter(|y| y.is_finite()).fold(0.0, f64::max);
+        largest / 32767.0
+    }
+
+    #[test]
+    fn curves_follow_every_function() {
+        let exact = "Abs Clip HardSigmoid HardSwish Identity LeakyRelu Neg Pow Relu Shrink Sign ThresholdedRelu";
+        for function in functions() {
+            let values = function.bind(&[]).unwrap_or([2.0, 0.0]);
+            let (s_x, s_y) = (8.0 / 32767.0, result_scale(function, values));
+            let f = |x: f64| (function.evaluate)(x, values);
+            let fitted = curve(f, (Element::I16, s_x), (Element::I16, s_y));
+            let Ok(fitted) = fitted else {
+                // Poles, of which none is at an end.
+                assert_eq!(function.name, "Tan");
+                continue;
+            };
+            if exact.split(' ').any(|name| name == function.name) {
+                assert!(fitted.error < 1e-4 && fitted.curve.pieces().len() <= 3, "{}: {fitted:?}", function.name);
+            }
+            for q in i16::MIN..=i16::MAX {
+                let real = f(s_x * f64::from(q)) / s_y;
+                let real = if real.is_nan() { 0.0 } else { real.clamp(-32768.0, 32767.0) };
+                let found = f64::from(fitted.curve.evaluate(q, Clamp::I16));
+                assert!((found - real).abs() <= 0.5 + fitted.error + 1e-9, "{} {q}: {found} {real}", function.name);
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The arithmetic of the machine, defined once (`docs/numerics.md`).
 //!
 //! Small scalar functions that the reference interpreter and the simulator share. A fast kernel elsewhere is right when
-//! it agrees with these to the last bit. Nothing here allocates, panics or depends on the order of summation.
+//! it agrees with these to the last bit. No arithmetic here allocates, panics or depends on the order of summation.
 
 mod convolution;
+mod curve;
+mod curve_fit;
 mod elementwise;
 mod lookup;
 mod multiplier;
@@ -12,9 +14,11 @@ mod quantize;
 mod round;
 
 pub use convolution::{accumulate, accumulator_bound, accumulator_fits, finish};
+pub use curve::{Curve, CurveError, MAX_PIECES, MAX_SHIFT, Piece};
+pub use curve_fit::{CurveFitError, FittedCurve, fit_curve};
 pub use elementwise::{SumMultipliers, add, multiply, requantize};
 pub use lookup::{LookupTable, lookup, lookup_table};
 pub use multiplier::{Multiplier, MultiplierError};
 pub use pool::{PoolMultipliers, average, average_multiplier, maximum};
 pub use quantize::{dequantize, quantize, quantize_f64};
-pub use round::{Clamp, round_half_even_shift};
+pub use round::{Clamp, round_half_even_shift, round_half_even_shift_wide};

@@ -74,6 +74,21 @@ pub fn round_half_even_shift(value: i64, shift: u32) -> i64 {
     if remainder > half || (remainder == half && floor & 1 == 1) { floor + 1 } else { floor }
 }
 
+/// [`round_half_even_shift`] for sums that an i64 does not hold.
+#[must_use]
+pub fn round_half_even_shift_wide(value: i128, shift: u32) -> i128 {
+    if shift == 0 {
+        return value;
+    }
+    if shift > 127 {
+        return 0;
+    }
+    let floor = value >> shift;
+    let remainder = (value as u128) & ((1u128 << shift) - 1);
+    let half = 1u128 << (shift - 1);
+    if remainder > half || (remainder == half && floor & 1 == 1) { floor + 1 } else { floor }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +135,14 @@ mod tests {
         #[test]
         fn agrees_with_rationals(value: i64, shift in 0u32..=64) {
             prop_assert_eq!(i128::from(round_half_even_shift(value, shift)), rational(value, shift));
+            prop_assert_eq!(round_half_even_shift_wide(value.into(), shift), rational(value, shift));
+        }
+
+        #[test]
+        fn the_wide_form_scales(value: i64, shift in 0u32..=62, more in 0u32..=62) {
+            // A factor of 2^more on both sides changes nothing.
+            let wide = round_half_even_shift_wide(i128::from(value) << more, shift + more);
+            prop_assert_eq!(wide, rational(value, shift));
         }
 
         #[test]

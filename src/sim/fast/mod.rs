@@ -12,6 +12,7 @@ pub mod kernel;
 mod known;
 mod pack;
 mod pool;
+mod rows;
 mod walk;
 
 use std::sync::{Mutex, PoisonError};
@@ -77,6 +78,13 @@ impl Executable {
         } else {
             memory.l1m.fill(0);
         }
+        self.execute_all(&mut memory, &mut regions)?;
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        Ok(regions.outputs)
+    }
+
+    fn execute_all(&self, memory: &mut Memory, regions: &mut Regions<'_>) -> Result<(), SimError> {
+        let program = self.machine.program();
         for &position in self.machine.order() {
             let (Some(instruction), Some(prepared)) = (program.instructions.get(position), self.prepared.get(position))
             else {
@@ -85,11 +93,10 @@ impl Executable {
             if prepared.idle {
                 continue;
             }
-            let done = self.execute(&mut memory, &mut regions, &instruction.operation, prepared);
+            let done = self.execute(memory, regions, &instruction.operation, prepared);
             done.map_err(|reason| self.machine.fault(position, reason))?;
         }
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
-        Ok(regions.outputs)
+        Ok(())
     }
 
     fn execute(

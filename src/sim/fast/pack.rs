@@ -5,7 +5,9 @@ use crate::numerics::Multiplier;
 use crate::sim::machine::Fault;
 
 use super::kernel::lanes::{Channels, below_half};
-use super::kernel::{BLOCK, DEPTHWISE_GROUP, DenseWeights, LANES, Level, STEP, depthwise_position};
+use super::kernel::{
+    BLOCK, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Input, LANES, Level, STEP, depthwise_position,
+};
 use super::walk::{Layout, Line, Walk, outside, tile_shape};
 
 /// Packed weights up to this size may consist of filler mostly.
@@ -16,6 +18,8 @@ const FILLER: usize = 4;
 /// Weights of one convolution, padded with zeros to whole blocks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Weights {
+    /// Of the convolution; weights have its size.
+    pub input: Input,
     data: Vec<u8>,
     /// Dense: bytes per kernel cell of a block. Depthwise: 0.
     tap_stride: usize,
@@ -26,6 +30,7 @@ pub(super) struct Weights {
 
 /// Sizes of packed weights.
 struct Sizes {
+    input: Input,
     outputs: usize,
     taps: usize,
     inputs: usize,
@@ -39,9 +44,24 @@ impl Sizes {
     fn new(o: &Convolution) -> Sizes {
         let [outputs, rows, columns, inputs] = o.weights_shape().map(|size| size as usize);
         let taps = rows * columns;
-        let (block, tap_stride) = if o.depthwise { (LANES, 0) } else { (BLOCK, BLOCK * inputs.next_multiple_of(STEP)) };
-        let block_stride = if o.depthwise { taps.div_ceil(STEP) * DEPTHWISE_GROUP } else { taps * tap_stride };
-        Sizes { outputs, taps, inputs, tap_stride, block_stride, blocks: outputs.div_ceil(block), block }
+        let input = input(o);
+        let tap_stride = if o.depthwise { 0 } else { BLOCK * (inputs * input.bytes()).next_multiple_of(STEP) };
+        let (block, block_stride) = if o.depthwise {
+            (LANES, taps.div_ceil(input.per_step()) * DEPTHWISE_GROUP)
+        } else {
+            (BLOCK, taps * tap_stride)
+        };
+        Sizes { input, outputs, taps, inputs, tap_stride, block_stride, blocks: outputs.div_ceil(block), block }
+    }
+
+    /// Where the weight of an output channel, kernel cell and input channel is in its block.
+    fn place(&self, output: usize, tap: usize, input: usize) -> usize {
+        let per_step = self.input.per_step();
+        if self.block == LANES {
+            return tap / per_step * DEPTHWISE_GROUP + depthwise_position(self.input, output % LANES, tap % per_step);
+        }
+        let step = input / per_step * BLOCK + output % BLOCK;
+        tap * self.tap_stride + step * STEP + input % per_step * self.input.bytes()
     }
 
     fn bytes(&self) -> usize {
@@ -49,10 +69,15 @@ impl Sizes {
     }
 }
 
+/// What the kernels call its inputs.
+pub(super) fn input(o: &Convolution) -> Input {
+    if o.input_element == ElementType::I16 { Input::I16 } else { Input::I8 }
+}
+
 /// Whether packing pays off: not where blocks would hold filler mostly.
 pub(super) fn is_worth_packing(o: &Convolution) -> bool {
     let sizes = Sizes::new(o);
-    sizes.bytes() <= SMALL.max(FILLER * sizes.outputs * sizes.taps * sizes.inputs)
+    sizes.bytes() <= SMALL.max(FILLER * sizes.input.bytes() * sizes.outputs * sizes.taps * sizes.inputs)
 }
 
 impl Weights {
@@ -63,7 +88,8 @@ impl Weights {
         self.data.resize(sizes.bytes(), 0);
         self.starts.clear();
         self.starts.resize(sizes.blocks * sizes.block, 0);
-        (self.tap_stride, self.block_stride) = (sizes.tap_stride, sizes.block_stride);
+        (self.input, self.tap_stride, self.block_stride) = (sizes.input, sizes.tap_stride, sizes.block_stride);
+        let offset = level.offset(sizes.input);
         let steps = o.weights.strides.map(i64::from);
         for output in 0..sizes.outputs {
             let block = output / sizes.block * sizes.block_stride;
@@ -75,14 +101,11 @@ impl Weights {
                 let line = Line { start, step: steps[3], element: ElementType::I8 };
                 for input in 0..sizes.inputs {
                     let weight = *memory.get(line.byte(input).ok_or_else(outside)?).ok_or_else(outside)?;
-                    let place = if o.depthwise {
-                        tap / STEP * DEPTHWISE_GROUP + depthwise_position(output % LANES, tap % STEP)
-                    } else {
-                        tap * sizes.tap_stride + (input / STEP * BLOCK + output % BLOCK) * STEP + input % STEP
-                    };
-                    self.data[block + place] = weight;
-                    let offset = i32::from(weight as i8).wrapping_mul(level.offset());
-                    self.starts[output] = self.starts[output].wrapping_sub(offset);
+                    let place = block + sizes.place(output, tap, input);
+                    let bytes = i16::from(weight as i8).to_le_bytes();
+                    self.data[place..][..sizes.input.bytes()].copy_from_slice(&bytes[..sizes.input.bytes()]);
+                    let added = i32::from(weight as i8).wrapping_mul(offset);
+                    self.starts[output] = self.starts[output].wrapping_sub(added);
                 }
             }
         }
@@ -96,20 +119,22 @@ impl Weights {
     /// Dense weights of the blocks from `block` on and the kernel cells from `tap` on.
     pub fn dense(&self, block: usize, tap: usize) -> DenseWeights<'_> {
         let data = &self.data[block * self.block_stride + tap * self.tap_stride..];
-        DenseWeights { data, block_stride: self.block_stride, tap_stride: self.tap_stride }
+        DenseWeights { input: self.input, data, block_stride: self.block_stride, tap_stride: self.tap_stride }
     }
 
-    /// Depthwise weights of a block of [`LANES`] channels and the kernel cells from `tap` on, a multiple of [`STEP`].
-    pub fn depthwise(&self, block: usize, tap: usize) -> &[u8] {
-        let end = (block + 1) * self.block_stride;
-        &self.data[block * self.block_stride + tap / STEP * DEPTHWISE_GROUP..end]
+    /// Depthwise weights of `count` channels from `first`, the start of a block, on and the kernel cells from `tap` on, the start
+    /// of a step.
+    pub fn depthwise(&self, first: usize, count: usize, tap: usize) -> DepthwiseWeights<'_> {
+        let block = first / LANES * self.block_stride;
+        let data = &self.data[block + tap / self.input.per_step() * DEPTHWISE_GROUP..block + self.block_stride];
+        DepthwiseWeights { input: self.input, data, first, count }
     }
 }
 
 /// Bias and multiplier per output channel.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parameters {
-    bias: Vec<i32>,
+    pub bias: Vec<i32>,
     mantissa: Vec<i32>,
     shift: Vec<u32>,
     below_half: Vec<i64>,
@@ -150,7 +175,6 @@ impl Parameters {
     pub fn from(&self, first: usize, count: usize) -> Channels<'_> {
         let range = first..first + count;
         Channels {
-            bias: &self.bias[range.clone()],
             mantissa: &self.mantissa[range.clone()],
             shift: &self.shift[range.clone()],
             below_half: &self.below_half[range.clone()],
@@ -159,18 +183,26 @@ impl Parameters {
     }
 }
 
-/// Copies an input tile of bytes without gaps, its channels padded with zeros to a multiple of [`STEP`]. Gives the channels.
-pub(super) fn gather(memory: &[u8], view: &View<4>, shape: &[u32; 4], to: &mut Vec<u8>) -> Result<usize, Fault> {
-    let channels = shape[3] as usize;
-    let padded = channels.next_multiple_of(STEP);
+/// Copies an input tile without gaps, its cells padded with zeros to a multiple of [`STEP`] bytes. Gives the bytes of a cell.
+pub(super) fn gather(
+    memory: &[u8],
+    view: &View<4>,
+    shape: &[u32; 4],
+    element: u32,
+    to: &mut Vec<u8>,
+) -> Result<usize, Fault> {
+    let padded = (shape[3] as usize * element as usize).next_multiple_of(STEP);
     let cells: usize = shape[..3].iter().map(|size| *size as usize).product();
     to.clear();
     to.resize(cells * padded, 0);
-    let strides = [shape[1] as usize * shape[2] as usize * padded, shape[2] as usize * padded, padded, 1];
+    let strides =
+        [shape[1] as usize * shape[2] as usize * padded, shape[2] as usize * padded, padded, element as usize];
     let packed = strides.map(i32::try_from);
     let [Ok(a), Ok(b), Ok(c), Ok(d)] = packed else { return Err("an operand is too large".to_string()) };
     let packed = View::new(0, [a, b, c, d]);
-    super::copy::between(&tile_shape(*shape), 1, (memory, Layout::from(view)), (to, Layout::from(&packed)))?;
+    // Inputs have 1 or 2 bytes.
+    let (from, to) = ((memory, Layout::from(view)), (to.as_mut_slice(), Layout::from(&packed)));
+    super::copy::between(&tile_shape(*shape), element as u8, from, to)?;
     Ok(padded)
 }
 

@@ -40,6 +40,7 @@ struct Case {
     window: Window,
     gaps: [[u32; 3]; 2],
     accumulate: bool,
+    input_element: ElementType,
     output_element: ElementType,
     /// Mantissa and shift.
     multiplier: (i32, u32),
@@ -60,13 +61,17 @@ prop_compose! {
         gaps in [[0u32..=2, 0u32..=2, 0u32..=1], [0u32..=2, 0u32..=2, 0u32..=1]],
         packed in any::<[bool; 2]>(),
         accumulate: bool,
+        input_element in prop::sample::select(vec![ElementType::I8, ElementType::I16]),
         output_element in prop::sample::select(vec![ElementType::I8, ElementType::I16, ElementType::I32]),
         multiplier in (1i32 << 30..=i32::MAX, 0u32..=62),
-        clamp in (-128i32..=0, 0i32..=127),
+        clamp in prop_oneof![(-128i32..=0, 0i32..=127), Just((-32768, 32767))],
     ) -> Case {
         let gaps = [0, 1].map(|index| if packed[index] { [0; 3] } else { gaps[index] });
         let window = Window { kernel, strides, dilations, pads };
-        Case { depthwise, images, input, output, channels, window, gaps, accumulate, output_element, multiplier, clamp }
+        let clamp = if output_element == ElementType::I8 { (clamp.0.max(-128), clamp.1.min(127)) } else { clamp };
+        Case {
+            depthwise, images, input, output, channels, window, gaps, accumulate, input_element, output_element, multiplier, clamp,
+        }
     }
 }
 
@@ -77,10 +82,11 @@ fn convolution(case: &Case, image: &mut [u8], partial: bool) -> Option<Convoluti
     let output_shape = [case.images, case.output[0], case.output[1], outputs];
     let element = if partial { ElementType::I32 } else { case.output_element };
     let output = tile(0, output_shape, element.bytes(), case.gaps[1]);
-    let input = tile(extent(output_shape, &output, element.bytes()) + 3, input_shape, 1, case.gaps[0]);
+    let input_bytes = case.input_element.bytes();
+    let input = tile(extent(output_shape, &output, element.bytes()) + 3, input_shape, input_bytes, case.gaps[0]);
     let kernel = case.window.kernel;
     let weights_shape = [outputs, kernel[0], kernel[1], if case.depthwise { 1 } else { inputs }];
-    let weights = View::contiguous(extent(input_shape, &input, 1) + 1, weights_shape, 1);
+    let weights = View::contiguous(extent(input_shape, &input, input_bytes) + 1, weights_shape, 1);
     let parameters = extent(weights_shape, &weights, 1) + 5;
     let accumulate = tile(parameters + outputs * 12 + 2, output_shape, 4, [0, 1, 0]);
     if extent(output_shape, &accumulate, 4) as usize > L1M {
@@ -101,7 +107,7 @@ fn convolution(case: &Case, image: &mut [u8], partial: bool) -> Option<Convoluti
         input_shape,
         output_shape,
         window: case.window,
-        input_element: ElementType::I8,
+        input_element: case.input_element,
         input,
         weights,
         accumulate,

@@ -1,8 +1,11 @@
-//! Sums of products with `vpmaddwd`: two products of i16, added in i32. Products of bytes are exact in it.
+//! Sums of products with `vpmaddwd`: two products of i16, added in i32.
+//!
+//! Exact: weights are i8, so a product has a magnitude of at most 32768 · 128 = 2^22 and two of them at most 2^23. (The
+//! instruction overflows only when all four factors are -32768.)
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, DEPTHWISE_GROUP, DenseWeights, LANES, PIXELS, STEP, Sums};
+use super::{BLOCK, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, LANES, PIXELS, Run, STEP, Sums};
 
 /// The sums of four channels from two halves each: two vectors of eight i32 to one.
 #[target_feature(enable = "avx2")]
@@ -52,25 +55,61 @@ pub(super) unsafe fn dense(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>,
     }
 }
 
+/// As [`dense`] for i16.
+///
 /// # Safety
-/// Cells have at least `first + count` channels, `count` is at most [`LANES`].
+/// As [`dense`].
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn depthwise(
-    cells: &[[&[u8]; STEP]],
-    first: usize,
-    count: usize,
-    weights: &[[u8; DEPTHWISE_GROUP]],
-    sums: &mut [i32; LANES],
-) {
+pub(super) unsafe fn dense_i16(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
+    /// Output cells at once: their accumulators fill half of the registers.
+    const ROWS: usize = 4;
+    let steps = weights.tap_stride / (BLOCK * STEP);
+    for block in 0..blocks {
+        for (part, sums) in sums.chunks_exact_mut(ROWS).enumerate() {
+            // SAFETY: reads of cells and weights by the contract of this function; a row of sums has 16 per block.
+            unsafe {
+                // Eight channels in each.
+                let mut accumulators = [[_mm256_setzero_si256(); 2]; ROWS];
+                for (tap, cells) in cells.iter().enumerate() {
+                    let data = weights.data.as_ptr().add(block * weights.block_stride + tap * weights.tap_stride);
+                    let inputs: [*const u8; ROWS] = std::array::from_fn(|row| cells[part * ROWS + row].as_ptr());
+                    for step in 0..steps {
+                        let address = data.add(step * BLOCK * STEP).cast::<__m256i>();
+                        let factors = [_mm256_loadu_si256(address), _mm256_loadu_si256(address.add(1))];
+                        for (row, input) in accumulators.iter_mut().zip(inputs) {
+                            let two = _mm256_set1_epi32(input.add(step * STEP).cast::<i32>().read_unaligned());
+                            for (accumulator, factor) in row.iter_mut().zip(factors) {
+                                *accumulator = _mm256_add_epi32(*accumulator, _mm256_madd_epi16(two, factor));
+                            }
+                        }
+                    }
+                }
+                for (row, sums) in accumulators.iter().zip(sums) {
+                    for (half, added) in row.iter().enumerate() {
+                        let place = sums.as_mut_ptr().add(block * BLOCK + half * 8).cast();
+                        _mm256_storeu_si256(place, _mm256_add_epi32(_mm256_loadu_si256(place), *added));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The weights fit the runs to cell `cell`.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn depthwise(runs: &[Run<'_>], cell: usize, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
+    let DepthwiseWeights { data, first, count, .. } = weights;
+    let weights = data.as_chunks::<DEPTHWISE_GROUP>().0;
     for part in 0..count.div_ceil(16) {
         let channels = (count - part * 16).min(16);
         // SAFETY: sixteen channels are read of a cell that has them, else of a copy; a group of weights and the
         // sums have all 64 channels.
         unsafe {
             let mut accumulators = [_mm256_setzero_si256(); 4];
-            for (cells, weights) in cells.iter().zip(weights) {
-                let [a, b, c, d] = cells.map(|cell| {
-                    let bytes = &cell[first + part * 16..][..channels];
+            for (runs, weights) in runs.as_chunks::<STEP>().0.iter().zip(weights) {
+                let [a, b, c, d] = runs.map(|run| {
+                    let bytes = &run.bytes[cell * run.step + first + part * 16..][..channels];
                     if channels == 16 {
                         return _mm_loadu_si128(bytes.as_ptr().cast());
                     }
@@ -94,6 +133,50 @@ pub(super) unsafe fn depthwise(
             }
             let [a, b, c, d] = accumulators;
             for (half, added) in [join(a, b), join(c, d)].into_iter().enumerate() {
+                let place = sums.as_mut_ptr().add(part * 16 + half * 8).cast();
+                _mm256_storeu_si256(place, _mm256_add_epi32(_mm256_loadu_si256(place), added));
+            }
+        }
+    }
+}
+
+/// As [`depthwise`] for i16.
+///
+/// # Safety
+/// As [`depthwise`].
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn depthwise_i16(
+    runs: &[Run<'_>],
+    cell: usize,
+    weights: DepthwiseWeights<'_>,
+    sums: &mut [i32; LANES],
+) {
+    let DepthwiseWeights { data, first, count, .. } = weights;
+    let weights = data.as_chunks::<DEPTHWISE_GROUP>().0;
+    for part in 0..count.div_ceil(16) {
+        let bytes = (count - part * 16).min(16) * 2;
+        // SAFETY: sixteen channels are read of a cell that has them, else of a copy; a group of weights and the sums have all
+        // 64 channels.
+        unsafe {
+            let (mut low, mut high) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+            for (runs, weights) in runs.as_chunks::<2>().0.iter().zip(weights) {
+                let [a, b] = runs.map(|run| {
+                    let bytes_of_cell = &run.bytes[cell * run.step + (first + part * 16) * 2..][..bytes];
+                    if bytes == 32 {
+                        return _mm256_loadu_si256(bytes_of_cell.as_ptr().cast());
+                    }
+                    let mut whole = [0u8; 32];
+                    whole[..bytes].copy_from_slice(bytes_of_cell);
+                    _mm256_loadu_si256(whole.as_ptr().cast())
+                });
+                // The low halves of 32 channels, then their high ones; of each the half for these 16.
+                let factors = weights.as_ptr().add(part / 2 * 128 + part % 2 * 32);
+                let factors = [factors, factors.add(64)].map(|factors| _mm256_loadu_si256(factors.cast()));
+                low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), factors[0]));
+                high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), factors[1]));
+            }
+            let ordered = [_mm256_permute2x128_si256::<0x20>(low, high), _mm256_permute2x128_si256::<0x31>(low, high)];
+            for (half, added) in ordered.into_iter().enumerate() {
                 let place = sums.as_mut_ptr().add(part * 16 + half * 8).cast();
                 _mm256_storeu_si256(place, _mm256_add_epi32(_mm256_loadu_si256(place), added));
             }

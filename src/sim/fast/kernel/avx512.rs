@@ -1,28 +1,30 @@
-//! Sums of products with `vpdpbusd`: four products of an unsigned and a signed byte, added to an i32 without saturation.
+//! Sums of products with `vpdpbusd`, four products of an unsigned and a signed byte, and `vpdpwssd`, two products of i16, both
+//! added to an i32 without saturation.
 //!
-//! Inputs are made unsigned by adding 128, which is an exclusive or of the highest bit; see [`super::Level::offset`].
+//! Bytes of inputs are made unsigned by adding 128, which is an exclusive or of the highest bit; see [`super::Level::offset`].
+//! Weights are i8 in either case: the two products of i16 are at most 2^22 each, and their sum is exact.
 
 use std::arch::x86_64::*;
 
-use crate::numerics::Clamp;
-
-use super::{BLOCK, Begin, DEPTHWISE_GROUP, DenseWeights, LANES, PIXELS, STEP, Sums};
+use super::{BLOCK, Begin, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Finish, LANES, PIXELS, Run, STEP, Sums};
 
 /// 128 in every byte.
 const HIGH_BITS: i32 = i32::from_ne_bytes([0x80; 4]);
 
+/// Inputs are i16 when `WIDE`, else i8.
+///
 /// # Safety
 /// Cells have `weights.tap_stride / BLOCK` bytes, a multiple of [`STEP`]; `weights.data` has `BLOCKS` blocks for all of them, and
 /// starts are as many.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-pub(super) unsafe fn dense<const BLOCKS: usize>(
+pub(super) unsafe fn dense<const BLOCKS: usize, const WIDE: bool>(
     cells: &[[&[u8]; PIXELS]],
     weights: DenseWeights<'_>,
     begin: Begin<'_>,
     sums: &mut Sums,
 ) {
     let high_bits = _mm512_set1_epi32(HIGH_BITS);
-    let groups = weights.tap_stride / (BLOCK * STEP);
+    let steps = weights.tap_stride / (BLOCK * STEP);
     // SAFETY: a row of sums has at least BLOCKS * 16 elements; everything else by the contract of this function.
     unsafe {
         let mut accumulators = [[_mm512_setzero_si512(); BLOCKS]; PIXELS];
@@ -38,17 +40,21 @@ pub(super) unsafe fn dense<const BLOCKS: usize>(
         for (tap, cells) in cells.iter().enumerate() {
             let data = weights.data.as_ptr().add(tap * weights.tap_stride);
             let inputs = cells.map(<[u8]>::as_ptr);
-            for group in 0..groups {
+            for step in 0..steps {
                 let mut factors = [_mm512_setzero_si512(); BLOCKS];
                 for (block, factor) in factors.iter_mut().enumerate() {
-                    let address = data.add(block * weights.block_stride + group * BLOCK * STEP);
+                    let address = data.add(block * weights.block_stride + step * BLOCK * STEP);
                     *factor = _mm512_loadu_si512(address.cast());
                 }
                 for (row, input) in accumulators.iter_mut().zip(inputs) {
-                    let four = input.add(group * STEP).cast::<i32>().read_unaligned();
-                    let four = _mm512_xor_si512(_mm512_set1_epi32(four), high_bits);
+                    let inputs = _mm512_set1_epi32(input.add(step * STEP).cast::<i32>().read_unaligned());
+                    let inputs = if WIDE { inputs } else { _mm512_xor_si512(inputs, high_bits) };
                     for (accumulator, factor) in row.iter_mut().zip(factors) {
-                        *accumulator = _mm512_dpbusd_epi32(*accumulator, four, factor);
+                        *accumulator = if WIDE {
+                            _mm512_dpwssd_epi32(*accumulator, inputs, factor)
+                        } else {
+                            _mm512_dpbusd_epi32(*accumulator, inputs, factor)
+                        };
                     }
                 }
             }
@@ -61,27 +67,49 @@ pub(super) unsafe fn dense<const BLOCKS: usize>(
     }
 }
 
+/// Which of [`LANES`] bytes are there.
+fn first_of(count: usize) -> __mmask64 {
+    if count >= LANES { u64::MAX } else { (1 << count) - 1 }
+}
+
+/// Turns quarter q, channels 4q to 4q + 3 of each part of 16, into channels 16q to 16q + 15, and back: a 4 x 4 transposition of
+/// parts of 128 bits.
+#[target_feature(enable = "avx512f")]
+fn transposed([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
+    let (even, odd) = (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0xdd>(a, b));
+    let (even2, odd2) = (_mm512_shuffle_i32x4::<0x88>(c, d), _mm512_shuffle_i32x4::<0xdd>(c, d));
+    [
+        _mm512_shuffle_i32x4::<0x88>(even, even2),
+        _mm512_shuffle_i32x4::<0x88>(odd, odd2),
+        _mm512_shuffle_i32x4::<0xdd>(even, even2),
+        _mm512_shuffle_i32x4::<0xdd>(odd, odd2),
+    ]
+}
+
+/// The sums of an output cell, in quarters as [`transposed`] takes them.
+///
 /// # Safety
-/// Cells have at least `first + count` channels, `count` is at most [`LANES`].
+/// The weights fit the runs to cell `cell`; `mask` has a bit per channel, `quarters` are what sums begin with.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-pub(super) unsafe fn depthwise(
-    cells: &[[&[u8]; STEP]],
-    first: usize,
-    count: usize,
-    weights: &[[u8; DEPTHWISE_GROUP]],
-    sums: &mut [i32; LANES],
-) {
+unsafe fn depthwise_sums(
+    runs: &[Run<'_>],
+    cell: usize,
+    weights: DepthwiseWeights<'_>,
+    mask: __mmask64,
+    mut quarters: [__m512i; 4],
+) -> [__m512i; 4] {
+    let DepthwiseWeights { data, first, .. } = weights;
+    let weights = data.as_chunks::<DEPTHWISE_GROUP>().0;
     let high_bits = _mm512_set1_epi32(HIGH_BITS);
-    let mask = if count >= LANES { u64::MAX } else { (1 << count) - 1 };
-    // SAFETY: masked loads touch only the bytes of the cell; a group of weights has 4 times 64 bytes, the sums are 4 times 16.
-    unsafe {
-        // Quarter q holds channels 4q to 4q + 3 of each part of 16.
-        let mut quarters = [_mm512_setzero_si512(); 4];
-        for (cells, weights) in cells.iter().zip(weights) {
-            let [a, b, c, d] = cells.map(|cell| {
-                let bytes = _mm512_maskz_loadu_epi8(mask, cell.as_ptr().add(first).cast());
-                _mm512_xor_si512(bytes, high_bits)
-            });
+    for (runs, weights) in runs.as_chunks::<STEP>().0.iter().zip(weights) {
+        // SAFETY: masked loads touch only the bytes of the cell; the weights of a step have 4 times 64 bytes.
+        unsafe {
+            let load = |run: &Run<'_>| {
+                let from = run.bytes.as_ptr().add(cell * run.step + first);
+                _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, from.cast()), high_bits)
+            };
+            let [a, b, c, d] = [load(&runs[0]), load(&runs[1]), load(&runs[2]), load(&runs[3])];
             let (low, low2) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
             let (high, high2) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
             let inputs = [
@@ -95,56 +123,166 @@ pub(super) unsafe fn depthwise(
                 *quarter = _mm512_dpbusd_epi32(*quarter, input, factors);
             }
         }
-        // A 4 x 4 transposition of parts of 128 bits puts the channels in order.
-        let [a, b, c, d] = quarters;
-        let (even, odd) = (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0xdd>(a, b));
-        let (even2, odd2) = (_mm512_shuffle_i32x4::<0x88>(c, d), _mm512_shuffle_i32x4::<0xdd>(c, d));
-        let ordered = [
-            _mm512_shuffle_i32x4::<0x88>(even, even2),
-            _mm512_shuffle_i32x4::<0x88>(odd, odd2),
-            _mm512_shuffle_i32x4::<0xdd>(even, even2),
-            _mm512_shuffle_i32x4::<0xdd>(odd, odd2),
-        ];
-        for (index, added) in ordered.into_iter().enumerate() {
+    }
+    quarters
+}
+
+/// # Safety
+/// The weights fit the runs to cell `cell`.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+pub(super) unsafe fn depthwise(runs: &[Run<'_>], cell: usize, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
+    // SAFETY: by the contract of this function; the sums are 4 times 16.
+    unsafe {
+        let zeros = [_mm512_setzero_si512(); 4];
+        let quarters = depthwise_sums(runs, cell, weights, first_of(weights.count), zeros);
+        for (index, added) in transposed(quarters).into_iter().enumerate() {
             let place = sums.as_mut_ptr().add(index * 16).cast();
             _mm512_storeu_si512(place, _mm512_add_epi32(_mm512_loadu_si512(place), added));
         }
     }
 }
 
-/// 1.5 · 2^23: added to a float of less than 2^22, it rounds to an integer, ties to even, in the low bits.
-const ROUND: f32 = 12_582_912.0;
-/// More than 128 · 3 · 2^-24, with room for the terms of higher order.
-const DOUBT: f32 = 1.0 / 16384.0;
-
-/// `clamp((sum + bias) · scale)` in f32, rounded half to even to i8. Whether all results are certain to be those of the exact
-/// product.
-///
-/// The sum, the scale (a multiplier rounded to f32) and their product are each off by at most 2^-24 of themselves: the product,
-/// limited to i8, by less than [`DOUBT`]. A product that lies farther than that from all halves rounds to the exact result.
+/// As [`depthwise`] for i16.
 ///
 /// # Safety
-/// All slices have the same length. The clamp lies in i8.
+/// As [`depthwise`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-pub(super) unsafe fn finish(sums: &[i32], bias: &[i32], scale: &[f32], clamp: Clamp, results: &mut [u8]) -> bool {
-    let (low, high) = (_mm512_set1_ps(clamp.low as f32), _mm512_set1_ps(clamp.high as f32));
-    let (round, limit) = (_mm512_set1_ps(ROUND), _mm512_set1_ps(0.5 - DOUBT));
-    let mut doubtful = 0;
-    for first in (0..results.len()).step_by(16) {
-        let mask: __mmask16 = if results.len() - first >= 16 { u16::MAX } else { (1 << (results.len() - first)) - 1 };
-        // SAFETY: masked accesses touch only elements of the slices.
+pub(super) unsafe fn depthwise_i16(
+    runs: &[Run<'_>],
+    cell: usize,
+    weights: DepthwiseWeights<'_>,
+    sums: &mut [i32; LANES],
+) {
+    let DepthwiseWeights { data, first, count, .. } = weights;
+    let weights = data.as_chunks::<DEPTHWISE_GROUP>().0;
+    // Parts of 64 bits of two vectors, the second with bit 3 set: low and high halves of 8 channels in turn.
+    let orders = [_mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15)];
+    for half in 0..count.div_ceil(32) {
+        let channels = (count - half * 32).min(32);
+        let mask = u32::MAX >> (32 - channels);
+        let (mut low, mut high) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+        // SAFETY: masked loads touch only the channels of the cell; the weights of a step have 4 times 64 bytes, the sums are 4
+        // times 16.
         unsafe {
-            let sum = _mm512_maskz_loadu_epi32(mask, sums.as_ptr().add(first));
-            let sum = _mm512_add_epi32(sum, _mm512_maskz_loadu_epi32(mask, bias.as_ptr().add(first)));
-            let scale = _mm512_maskz_loadu_ps(mask, scale.as_ptr().add(first));
-            let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
-            let product = _mm512_min_ps(_mm512_max_ps(product, low), high);
-            let rounded = _mm512_add_ps(product, round);
-            let distance = _mm512_abs_ps(_mm512_sub_ps(product, _mm512_sub_ps(rounded, round)));
-            doubtful |= _mm512_mask_cmp_ps_mask::<_CMP_NLT_UQ>(mask, distance, limit);
-            let place = results.as_mut_ptr().add(first).cast();
-            _mm512_mask_cvtepi32_storeu_epi8(place, mask, _mm512_castps_si512(rounded));
+            for (runs, weights) in runs.as_chunks::<2>().0.iter().zip(weights) {
+                let [a, b] = runs.map(|run| {
+                    let from = run.bytes.as_ptr().add(cell * run.step + (first + half * 32) * 2);
+                    _mm512_maskz_loadu_epi16(mask, from.cast())
+                });
+                let factors = weights.as_ptr().add(half * 2 * LANES);
+                let factors = [factors, factors.add(LANES)].map(|factors| _mm512_loadu_si512(factors.cast()));
+                low = _mm512_dpwssd_epi32(low, _mm512_unpacklo_epi16(a, b), factors[0]);
+                high = _mm512_dpwssd_epi32(high, _mm512_unpackhi_epi16(a, b), factors[1]);
+            }
+            for (index, order) in orders.into_iter().enumerate() {
+                let added = _mm512_permutex2var_epi64(low, order, high);
+                let place = sums.as_mut_ptr().add(half * 32 + index * 16).cast();
+                _mm512_storeu_si512(place, _mm512_add_epi32(_mm512_loadu_si512(place), added));
+            }
         }
     }
-    doubtful == 0
+}
+
+/// More than 130 · 3 · 2^-24, with room for the terms of higher order.
+const DOUBT: f32 = 1.0 / 32768.0;
+/// Beyond every i8, and an i32.
+const LARGE: f32 = 1e6;
+
+/// `sum · scale` rounded half to even, limited to about [`LARGE`] above and i32 below; and the largest distance of a product
+/// from the integer that it was rounded to, of this and of `distance`.
+///
+/// The sum, the scale (a multiplier rounded to f32) and their product are each off by at most 2^-24 of themselves: a product up
+/// to 130 by less than [`DOUBT`]. One that lies farther than that from all halves rounds to the exact result. What is farther
+/// from 0 than 130 is so exactly as well, and its result is a limit of the clamp.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn rounded(sums: __m512i, scale: __m512, distance: __m512) -> (__m512i, __m512) {
+    const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    /// The larger magnitude, without sign.
+    const LARGER: i32 = 0b1011;
+    let product = _mm512_min_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale), _mm512_set1_ps(LARGE));
+    let distance = _mm512_range_ps::<LARGER>(distance, _mm512_reduce_ps::<NEAREST>(product));
+    (_mm512_cvt_roundps_epi32::<NEAREST>(product), distance)
+}
+
+/// Whether no product was so near to a half that it may have been rounded to the wrong side.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn is_certain(distance: __m512) -> bool {
+    _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(distance, _mm512_set1_ps(0.5 - DOUBT)) == 0
+}
+
+/// # Safety
+/// The weights fit the runs to `cells` cells; starts and scales have an element per channel; results have a place for each result
+/// of each cell.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+pub(super) unsafe fn depthwise_i8(
+    runs: &[Run<'_>],
+    cells: usize,
+    weights: DepthwiseWeights<'_>,
+    starts: &[i32],
+    finish: Finish<'_>,
+    results: &mut [u8],
+) -> u64 {
+    let mask = first_of(weights.count);
+    let (low, high) = (_mm512_set1_epi8(finish.clamp.low as i8), _mm512_set1_epi8(finish.clamp.high as i8));
+    let mut uncertain = 0;
+    // SAFETY: masked accesses touch only elements of the slices; everything else by the contract of this function.
+    unsafe {
+        let quarters = |values: *const i32| {
+            transposed([0, 1, 2, 3].map(|part| {
+                let mask = (mask >> (part * 16)) as __mmask16;
+                _mm512_maskz_loadu_epi32(mask, values.add(if mask == 0 { 0 } else { part * 16 }))
+            }))
+        };
+        let starts = quarters(starts.as_ptr());
+        let scales = quarters(finish.channels.scale.as_ptr().cast()).map(|bits| _mm512_castsi512_ps(bits));
+        for cell in 0..cells {
+            let [a, b, c, d] = depthwise_sums(runs, cell, weights, mask, starts);
+            let distance = _mm512_setzero_ps();
+            let (a, distance) = rounded(a, scales[0], distance);
+            let (b, distance) = rounded(b, scales[1], distance);
+            let (c, distance) = rounded(c, scales[2], distance);
+            let (d, distance) = rounded(d, scales[3], distance);
+            // Packing joins the quarters of each part of 128 bits, and so puts the channels in order.
+            let bytes = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+            let bytes = _mm512_min_epi8(_mm512_max_epi8(bytes, low), high);
+            _mm512_mask_storeu_epi8(results.as_mut_ptr().add(cell * finish.step).cast(), mask, bytes);
+            uncertain |= u64::from(!is_certain(distance)) << cell;
+        }
+    }
+    uncertain
+}
+
+/// Whether all results are certain to be those of the exact products; else they have to be computed otherwise.
+///
+/// # Safety
+/// There are sums for all channels of `cells` cells, `stride` apart, and places for their results; scales have an element per
+/// channel.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+pub(super) unsafe fn finish_i8(
+    sums: &[i32],
+    stride: usize,
+    cells: usize,
+    finish: Finish<'_>,
+    results: &mut [u8],
+) -> bool {
+    let scales = finish.channels.scale;
+    let (low, high) = (_mm_set1_epi8(finish.clamp.low as i8), _mm_set1_epi8(finish.clamp.high as i8));
+    let mut distance = _mm512_setzero_ps();
+    for first in (0..scales.len()).step_by(16) {
+        let mask = u16::MAX >> (16 - (scales.len() - first).min(16));
+        // SAFETY: masked accesses touch only elements of the slices.
+        unsafe {
+            let scale = _mm512_maskz_loadu_ps(mask, scales.as_ptr().add(first));
+            for cell in 0..cells {
+                let sum = _mm512_maskz_loadu_epi32(mask, sums.as_ptr().add(cell * stride + first));
+                let values;
+                (values, distance) = rounded(sum, scale, distance);
+                let bytes = _mm_min_epi8(_mm_max_epi8(_mm512_cvtsepi32_epi8(values), low), high);
+                _mm_mask_storeu_epi8(results.as_mut_ptr().add(cell * finish.step + first).cast(), mask, bytes);
+            }
+        }
+    }
+    is_certain(distance)
 }

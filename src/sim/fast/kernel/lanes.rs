@@ -57,7 +57,6 @@ fn clamped(value: i64, clamp: Clamp) -> i32 {
 /// How the sums of some output channels become results: one element per channel in each slice.
 #[derive(Clone, Copy)]
 pub struct Channels<'a> {
-    pub bias: &'a [i32],
     pub mantissa: &'a [i32],
     /// At most 62.
     pub shift: &'a [u32],
@@ -68,28 +67,28 @@ pub struct Channels<'a> {
 }
 
 compiled_per_level! {
-    /// `clamp(rescale(sum + bias))` as i8, one per result.
+    /// `clamp(rescale(sum))` as i8, one per result.
     pub fn finish_cell(sums: &[i32], channels: Channels<'_>, clamp: Clamp, results: &mut [u8]) {
         let count = results.len();
-        let (sums, bias) = (&sums[..count], &channels.bias[..count]);
+        let sums = &sums[..count];
         let (mantissa, shift) = (&channels.mantissa[..count], &channels.shift[..count]);
         let below_half = &channels.below_half[..count];
         for index in 0..count {
-            let product = i64::from(sums[index].wrapping_add(bias[index])) * i64::from(mantissa[index]);
+            let product = i64::from(sums[index]) * i64::from(mantissa[index]);
             let odd = i64::from(shift[index] != 0);
             results[index] = clamped(round(product, shift[index], below_half[index], odd), clamp) as u8;
         }
     }
 
-    /// `clamp(rescale(sum + bias))` in place, for cells whose sums are `stride` apart.
+    /// `clamp(rescale(sum))` in place, for cells whose sums are `stride` apart.
     pub fn finish(sums: &mut [i32], stride: usize, channels: Channels<'_>, clamp: Clamp) {
-        let count = channels.bias.len();
+        let count = channels.mantissa.len();
         let (mantissa, shift) = (&channels.mantissa[..count], &channels.shift[..count]);
         let below_half = &channels.below_half[..count];
         for sums in sums.chunks_mut(stride) {
             let sums = &mut sums[..count];
             for index in 0..count {
-                let product = i64::from(sums[index].wrapping_add(channels.bias[index])) * i64::from(mantissa[index]);
+                let product = i64::from(sums[index]) * i64::from(mantissa[index]);
                 let odd = i64::from(shift[index] != 0);
                 sums[index] = clamped(round(product, shift[index], below_half[index], odd), clamp);
             }
@@ -182,35 +181,11 @@ compiled_per_level! {
     }
 }
 
-/// `clamp(rescale(sum + bias))` as i8, for cells whose sums are `stride` apart and whose results are `step` bytes apart.
-pub fn finish_i8(
-    level: Level,
-    sums: &[i32],
-    stride: usize,
-    channels: Channels<'_>,
-    clamp: Clamp,
-    results: &mut [u8],
-    step: usize,
-) {
-    let count = channels.bias.len();
-    for (cell, sums) in sums.chunks(stride).enumerate() {
-        let results = &mut results[cell * step..][..count];
-        #[cfg(target_arch = "x86_64")]
-        if level.0 == Instructions::Avx512Vnni {
-            let (sums, bias, scale) = (&sums[..count], &channels.bias[..count], &channels.scale[..count]);
-            // SAFETY: the level proves the instructions, and all have the same length.
-            if unsafe { super::avx512::finish(sums, bias, scale, clamp, results) } {
-                continue;
-            }
-        }
-        finish_cell(level, sums, channels, clamp, results);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::{Finish, finish_i8};
     use super::*;
     use crate::numerics;
 
@@ -235,23 +210,22 @@ mod tests {
     proptest! {
         #[test]
         fn sums_are_finished_by_definition(
-            channels in prop::collection::vec((value(), value(), multiplier()), 0..70), clamp in clamp(),
+            channels in prop::collection::vec((value(), multiplier()), 0..70), clamp in clamp(),
         ) {
             let sums: Vec<i32> = channels.iter().map(|channel| channel.0).collect();
-            let bias: Vec<i32> = channels.iter().map(|channel| channel.1).collect();
-            let mantissa: Vec<i32> = channels.iter().map(|channel| channel.2.mantissa).collect();
-            let shift: Vec<u32> = channels.iter().map(|channel| channel.2.shift).collect();
+            let mantissa: Vec<i32> = channels.iter().map(|channel| channel.1.mantissa).collect();
+            let shift: Vec<u32> = channels.iter().map(|channel| channel.1.shift).collect();
             let below_half: Vec<i64> = shift.iter().map(|shift| below_half(*shift)).collect();
-            let scale: Vec<f32> = channels.iter().map(|channel| channel.2.to_real() as f32).collect();
+            let scale: Vec<f32> = channels.iter().map(|channel| channel.1.to_real() as f32).collect();
             let parameters =
-                Channels { bias: &bias, mantissa: &mantissa, shift: &shift, below_half: &below_half, scale: &scale };
+                Channels { mantissa: &mantissa, shift: &shift, below_half: &below_half, scale: &scale };
             let stride = channels.len() + 3;
             // Two cells, the second with half of the sums.
             let sums: Vec<i32> = [1, 2].map(|cell| sums.iter().map(move |sum| sum / cell).chain([7; 3])).into_iter().flatten().collect();
             let expected = |clamp: Clamp| -> Vec<i32> {
                 let cell = |sums: &[i32]| -> Vec<i32> {
                     let each = sums.iter().zip(&channels);
-                    each.map(|(sum, (_, bias, by))| numerics::finish(sum.wrapping_add(*bias), *by, clamp)).collect()
+                    each.map(|(sum, (_, by))| numerics::finish(*sum, *by, clamp)).collect()
                 };
                 sums.chunks(stride).flat_map(cell).collect()
             };
@@ -264,7 +238,8 @@ mod tests {
                 prop_assert_eq!(results(&found), expected(clamp));
                 let narrow = clamp.intersect(Clamp::I8);
                 let mut found = vec![0; sums.len()];
-                finish_i8(level, &sums, stride, parameters, narrow, &mut found, stride);
+                let by = Finish { channels: parameters, clamp: narrow, step: stride };
+                finish_i8(level, &sums, stride, by, &mut found);
                 let found: Vec<i32> = found.iter().map(|byte| i32::from(*byte as i8)).collect();
                 prop_assert_eq!(results(&found), expected(narrow));
             }
@@ -283,14 +258,13 @@ mod tests {
             let all = |value: i32| vec![value; sums.len()];
             let (shift, half) = (vec![multiplier.shift; sums.len()], vec![below_half(multiplier.shift); sums.len()]);
             let scale = vec![multiplier.to_real() as f32; sums.len()];
-            let (bias, mantissa) = (all(0), all(multiplier.mantissa));
-            let channels =
-                Channels { bias: &bias, mantissa: &mantissa, shift: &shift, below_half: &half, scale: &scale };
+            let mantissa = all(multiplier.mantissa);
+            let channels = Channels { mantissa: &mantissa, shift: &shift, below_half: &half, scale: &scale };
             let expected: Vec<u8> =
                 sums.iter().map(|sum| numerics::finish(*sum, multiplier, Clamp::I8) as u8).collect();
             for level in Level::available() {
                 let mut found = vec![0; sums.len()];
-                finish_i8(level, &sums, sums.len(), channels, Clamp::I8, &mut found, 0);
+                finish_i8(level, &sums, sums.len(), Finish { channels, clamp: Clamp::I8, step: 0 }, &mut found);
                 prop_assert_eq!(&found, &expected);
             }
         }

@@ -1,18 +1,23 @@
 //! Sums of products without particular instructions.
 
-use super::{BLOCK, DEPTHWISE_GROUP, DenseWeights, LANES, PIXELS, STEP, Sums, depthwise_position};
+use super::{
+    BLOCK, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Input, LANES, PIXELS, Run, STEP, Sums, depthwise_position,
+};
 use crate::numerics::accumulate;
 
 pub(super) fn dense(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<'_>, blocks: usize, sums: &mut Sums) {
     for (tap, cells) in cells.iter().enumerate() {
         for block in 0..blocks {
             let first = block * weights.block_stride + tap * weights.tap_stride;
-            let weights = weights.data[first..first + weights.tap_stride].as_chunks::<{ BLOCK * STEP }>().0;
+            let data = weights.data[first..first + weights.tap_stride].as_chunks::<{ BLOCK * STEP }>().0;
             for (cell, sums) in cells.iter().zip(sums.iter_mut()) {
                 let sums = &mut sums[block * BLOCK..][..BLOCK];
-                for (inputs, weights) in cell.as_chunks::<STEP>().0.iter().zip(weights) {
-                    for (sum, weights) in sums.iter_mut().zip(weights.as_chunks::<STEP>().0) {
-                        *sum = dot(*sum, inputs, weights);
+                for (inputs, weights_of_step) in cell.as_chunks::<STEP>().0.iter().zip(data) {
+                    for (sum, factors) in sums.iter_mut().zip(weights_of_step.as_chunks::<STEP>().0) {
+                        *sum = match weights.input {
+                            Input::I8 => dot(*sum, inputs, factors),
+                            Input::I16 => dot_i16(*sum, inputs, factors),
+                        };
                     }
                 }
             }
@@ -25,18 +30,32 @@ fn dot(sum: i32, inputs: &[u8; STEP], weights: &[u8; STEP]) -> i32 {
     inputs.iter().zip(weights).fold(sum, |sum, (x, w)| accumulate(sum, i32::from(*x as i8), i32::from(*w as i8)))
 }
 
-pub(super) fn depthwise(
-    cells: &[[&[u8]; STEP]],
-    first: usize,
-    count: usize,
-    weights: &[[u8; DEPTHWISE_GROUP]],
-    sums: &mut [i32; LANES],
-) {
-    for (cells, weights) in cells.iter().zip(weights) {
-        for (position, cell) in cells.iter().enumerate() {
-            for (channel, (sum, x)) in sums.iter_mut().zip(&cell[first..first + count]).enumerate() {
-                let weight = weights[depthwise_position(channel, position)];
-                *sum = accumulate(*sum, i32::from(*x as i8), i32::from(weight as i8));
+#[inline(always)]
+fn dot_i16(sum: i32, inputs: &[u8; STEP], weights: &[u8; STEP]) -> i32 {
+    let pairs = inputs.as_chunks().0.iter().zip(weights.as_chunks().0);
+    pairs.fold(sum, |sum, (x, w)| accumulate(sum, i16::from_le_bytes(*x).into(), i16::from_le_bytes(*w).into()))
+}
+
+pub(super) fn depthwise(runs: &[Run<'_>], cell: usize, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
+    let DepthwiseWeights { input, data, first, count } = weights;
+    let groups = data.as_chunks::<DEPTHWISE_GROUP>().0;
+    for (runs, weights) in runs.chunks_exact(input.per_step()).zip(groups) {
+        for (position, run) in runs.iter().enumerate() {
+            let channels = &run.bytes[cell * run.step + first * input.bytes()..][..count * input.bytes()];
+            match input {
+                Input::I8 => {
+                    for (channel, (sum, x)) in sums.iter_mut().zip(channels).enumerate() {
+                        let weight = weights[depthwise_position(input, channel, position)];
+                        *sum = accumulate(*sum, i32::from(*x as i8), i32::from(weight as i8));
+                    }
+                }
+                Input::I16 => {
+                    for (channel, (sum, x)) in sums.iter_mut().zip(channels.as_chunks().0).enumerate() {
+                        // The high byte repeats the sign.
+                        let weight = weights[depthwise_position(input, channel, position)];
+                        *sum = accumulate(*sum, i16::from_le_bytes(*x).into(), i32::from(weight as i8));
+                    }
+                }
             }
         }
     }

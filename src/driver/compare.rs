@@ -58,7 +58,7 @@ fn floats(view: &ArrayView<'_>) -> Option<Vec<f32>> {
     view.values::<f32>().map(<[f32]>::to_vec)
 }
 
-fn array_floats(array: &Array) -> Vec<f32> {
+pub fn array_floats(array: &Array) -> Vec<f32> {
     array.to_f64().into_iter().map(|value| value as f32).collect()
 }
 

@@ -1,20 +1,19 @@
 //! The stages of a compilation, in order, and what goes wrong in them.
 
 use super::compare::{self, NodeFacts, Values};
-use super::configuration::{Calibration, CheckedInput, Configuration, InputConfiguration, ModelInput, Problems};
+use super::configuration::{CheckedInput, Configuration, InputConfiguration, ModelInput, Problems};
 use super::progress::Console;
-use super::samples::Samples;
+use super::quantize::Reference;
 use super::{package, report, tables};
 use crate::bpu::lower::Placement;
-use crate::cpu::{Array, FloatExecutable, KernelCache, Observe, Options};
+use crate::cpu::{FloatExecutable, KernelCache, Observe, Options};
 use crate::files::FileSet;
 use crate::float::preprocessing::{Preprocessing, assign_preprocessing};
 use crate::frontend::mlir;
 use crate::frontend::onnx::model::{Dimension, Model, Value};
 use crate::frontend::onnx::{self, ImportOptions, OnnxError};
 use crate::hbm::Hbm;
-use crate::pipeline::{self, ASSIGN_PLACEMENT, FORM_SEGMENTS, INSERT_CASTS, on_functions};
-use crate::quant::{self, calibrate};
+use crate::pipeline::{self, ASSIGN_PLACEMENT, FORM_SEGMENTS, on_functions};
 use crate::sim::{perf::performance, runner::timelines};
 use crate::target::Target;
 use melior::{
@@ -157,11 +156,8 @@ pub fn import_options(inputs: &[CheckedInput]) -> ImportOptions {
 const OPTIMIZE: &str = "hfloat-optimize";
 const QDQ_TO_BPU: &str = "qdq-to-bpu";
 
-/// Random samples of calibration type `skip`.
-const RANDOM_SAMPLES: usize = 4;
-
 /// What a stage gives when something fails.
-type StageError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type StageError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Compiles the model of `configuration` into its `working_dir`, up to the stage asked for.
 pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(), CompileError> {
@@ -191,24 +187,18 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
 }
 
 /// A network on its way through the stages.
-struct Network<'a> {
-    context: &'a Context,
-    configuration: &'a Configuration,
+pub(super) struct Network<'a> {
+    pub(super) context: &'a Context,
+    pub(super) configuration: &'a Configuration,
     target: &'a Target,
-    stages: &'a Stages<'a>,
+    pub(super) stages: &'a Stages<'a>,
     /// The code of the float network serves its QDQ form, too.
     kernels: Arc<KernelCache>,
 }
 
-/// The first calibration sample, and what the float network makes of it: levels are compared by it.
-struct Reference {
-    sample: Vec<Array>,
-    float: Values,
-}
-
 impl Network<'_> {
     /// A network for a few runs, with every value observed.
-    fn observed(&self, module: &Module<'_>) -> Result<FloatExecutable, StageError> {
+    pub(super) fn observed(&self, module: &Module<'_>) -> Result<FloatExecutable, StageError> {
         let options = Options {
             observe: Observe::Everything,
             single_threaded: self.configuration.jobs > 1,
@@ -249,10 +239,7 @@ impl Network<'_> {
         reference: &Reference,
     ) -> Result<bool, CompileError> {
         let stages = self.stages;
-        let calibrated = stages.run(Stage::Quantize, || -> Result<_, StageError> {
-            pipeline::run(self.context, module, &on_functions(INSERT_CASTS))?;
-            Ok(compare::run_float(&self.observed(module)?, &reference.sample)?)
-        })?;
+        let calibrated = stages.run(Stage::Quantize, || self.quantize(module, reference))?;
         self.write_model(module, "_ptq_model.onnx", files)?;
         if stages.ends_after(Stage::Quantize) {
             return Ok(false);
@@ -290,9 +277,7 @@ impl Network<'_> {
         let preprocessing: Vec<Preprocessing> = inputs.iter().map(preprocessing).collect();
         let mut compared = None;
         if preprocessing.iter().any(Preprocessing::changes_input) {
-            // SAFETY: the clone belongs to nobody until the module takes it over.
-            let copy = unsafe { Operation::from_raw(mlir_sys::mlirOperationClone(module.as_operation().to_raw())) };
-            let mut copy = Module::from_operation(copy).ok_or("the network cannot be copied")?;
+            let mut copy = copied(module)?;
             pipeline::run(self.context, &mut copy, QDQ_TO_BPU)?;
             compared = Some(copy);
         }
@@ -317,49 +302,6 @@ impl Network<'_> {
         self.stage_file(files, ending, &bytes)
     }
 
-    fn samples(&self, inputs: &[CheckedInput]) -> Result<SampleSource, StageError> {
-        if self.configuration.calibration == Calibration::Skip {
-            return Ok(SampleSource::Random);
-        }
-        let mut folders = Vec::new();
-        for input in inputs {
-            let folder = input.calibration_directory.clone().ok_or_else(|| {
-                let what = format!("input '{}' has no calibration samples", input.name);
-                let remedy = "name a folder of .npy files, or set calibration_type to skip";
-                CompileError::from(Problems(vec![self.configuration.problem("cal_data_dir", what, remedy)]))
-            })?;
-            folders.push((folder, input.shape.iter().map(|&size| size as usize).collect()));
-        }
-        let samples = Samples::open(&folders).map_err(|error| {
-            let remedy = "give one folder of .npy files for each input";
-            CompileError::from(Problems(vec![self.configuration.problem("cal_data_dir", error.to_string(), remedy)]))
-        })?;
-        Ok(SampleSource::Files(samples))
-    }
-
-    /// Measures thresholds and writes them as attributes.
-    fn calibrate(&self, module: &Module<'_>, inputs: &[CheckedInput]) -> Result<Reference, StageError> {
-        let function = compare::network(module.as_operation())?;
-        let groups = quant::groups::Groups::of(function)?;
-        let names = groups.measured().map(|value| quant::value_name(function, value)).collect();
-        let executable = self.observed(module)?;
-        let source = self.samples(inputs)?;
-        let count = source.len();
-        let progress = self.stages.console.progress("calibrating", count as u64);
-        let read = |index: usize| source.read(&executable, index);
-        let percentile = match self.configuration.calibration {
-            Calibration::Max { percentile } => percentile,
-            Calibration::Skip => 1.0,
-        };
-        let (jobs, done) = (self.configuration.jobs, || progress.advance(1));
-        let observers = calibrate::measure(&executable, (&names, percentile), count, &read, jobs, &done)?;
-        let thresholds = calibrate::thresholds(&observers, percentile);
-        quant::assign_thresholds(function, |name| thresholds.get(name).copied())?;
-        let sample = read(0)?;
-        let float = compare::run_float(&executable, &sample)?;
-        Ok(Reference { sample, float })
-    }
-
     /// Compares the levels, predicts the performance, and stages what the last stage writes. The module has the network's own
     /// inputs, as [`Self::place`] gives it.
     fn report(
@@ -368,7 +310,7 @@ impl Network<'_> {
         files: &mut FileSet,
         hbm: Vec<u8>,
         facts: &[NodeFacts],
-        (Reference { sample, float }, calibrated): (&Reference, &Values),
+        (Reference { sample, float, .. }, calibrated): (&Reference, &Values),
     ) -> Result<(), StageError> {
         let function = compare::network(module.as_operation())?;
         let quantized = compare::run_segments(function, sample)?;
@@ -392,26 +334,11 @@ impl Network<'_> {
     }
 }
 
-/// Where calibration samples come from.
-enum SampleSource {
-    Random,
-    Files(Samples),
-}
-
-impl SampleSource {
-    fn len(&self) -> usize {
-        match self {
-            SampleSource::Random => RANDOM_SAMPLES,
-            SampleSource::Files(samples) => samples.len(),
-        }
-    }
-
-    fn read(&self, executable: &FloatExecutable, index: usize) -> Result<Vec<Array>, calibrate::CalibrationError> {
-        match self {
-            SampleSource::Random => calibrate::random_inputs(executable, index as u64),
-            SampleSource::Files(samples) => samples.read(index),
-        }
-    }
+/// A module of its own with the same network.
+pub(super) fn copied<'c>(module: &Module<'c>) -> Result<Module<'c>, StageError> {
+    // SAFETY: the clone belongs to nobody until the module takes it over.
+    let copy = unsafe { Operation::from_raw(mlir_sys::mlirOperationClone(module.as_operation().to_raw())) };
+    Ok(Module::from_operation(copy).ok_or("the network cannot be copied")?)
 }
 
 /// How the data of a deployed input becomes the network's input.

@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod log;
 pub mod package;
 pub mod progress;
+mod quantize;
 pub mod report;
 pub mod samples;
 pub mod tables;

@@ -2,7 +2,7 @@
 
 use super::equalize_channels::STATISTICS;
 use hb_dialects::{
-    ir::{self, Constant, Element, OperationAttributes, TensorType},
+    ir::{self, Constant, Element, IrError, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -322,12 +322,12 @@ fn rebuild(
 }
 
 /// A new f32 constant in front of an operation, named after its node.
-pub(super) fn constant_before<'c, 'a>(
+pub(crate) fn constant_before<'c, 'a>(
     operation: OperationRef<'c, 'a>,
     suffix: &str,
     r#type: &TensorType,
     values: &[f32],
-) -> Result<Value<'c, 'a>, PassFailure> {
+) -> Result<Value<'c, 'a>, IrError> {
     let context = operation.context_reference();
     let location = ir::derived_location(context, operation.location(), suffix);
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -336,7 +336,7 @@ pub(super) fn constant_before<'c, 'a>(
     let built = ir::build(context, "hfloat.constant", &[], &[("value", value)], &types, vec![], location)?;
     let built = ir::insert_before(operation, built);
     let value = ir::results(built).into_iter().next();
-    value.ok_or_else(|| PassFailure::Message("a constant has no result".into()))
+    value.ok_or_else(|| IrError::Constant { node: operation.node(), reason: "has no result".into() })
 }
 
 /// A batch normalization that nothing before it can take over becomes a multiplication and an addition.

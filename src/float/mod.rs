@@ -11,6 +11,7 @@ mod insert_preprocessing;
 pub mod preprocessing;
 mod verify;
 
+pub(crate) use fuse_scales::constant_before;
 use hb_dialects::pass::PassDefinition;
 
 /// The passes of this room.

@@ -1,5 +1,6 @@
 //! Calibration: runs the float network on samples and measures values.
 
+use super::moments::{Moments, Plan};
 use super::{Observer, Thresholds};
 use crate::cpu::{Array, Element, Error, FloatExecutable};
 use rayon::prelude::*;
@@ -37,21 +38,11 @@ pub fn measure(
     jobs: usize,
     done: &(dyn Fn() + Sync),
 ) -> Result<BTreeMap<String, Observer>, CalibrationError> {
-    if count == 0 {
-        return Err(CalibrationError::NoSamples);
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build();
-    let pool = pool.map_err(|error| CalibrationError::Threads(error.to_string()))?;
-    let parts: Result<Vec<_>, CalibrationError> = pool.install(|| {
-        let share = count.div_ceil(jobs.max(1));
-        (0..count)
-            .collect::<Vec<_>>()
-            .par_chunks(share)
-            .map(|indices| measure_some(executable, (names, percentile), indices, sample, done))
-            .collect()
-    });
+    let indices: Vec<usize> = (0..count).collect();
+    let parts =
+        in_parallel(&indices, jobs, |indices| measure_some(executable, (names, percentile), indices, sample, done))?;
     let mut observers: BTreeMap<String, Observer> = BTreeMap::new();
-    for (name, observer) in parts?.into_iter().flatten() {
+    for (name, observer) in parts.into_iter().flatten() {
         match observers.entry(name) {
             Entry::Vacant(entry) => {
                 entry.insert(observer);
@@ -65,6 +56,63 @@ pub fn measure(
         }
         None => Ok(observers),
     }
+}
+
+/// Does work on shares of samples in `jobs` threads; gives the results in the order of samples.
+fn in_parallel<T: Send>(
+    indices: &[usize],
+    jobs: usize,
+    work: impl Fn(&[usize]) -> Result<T, CalibrationError> + Sync,
+) -> Result<Vec<T>, CalibrationError> {
+    if indices.is_empty() {
+        return Err(CalibrationError::NoSamples);
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build();
+    let pool = pool.map_err(|error| CalibrationError::Threads(error.to_string()))?;
+    pool.install(|| indices.par_chunks(indices.len().div_ceil(jobs.max(1))).map(|share| work(share)).collect())
+}
+
+/// The moments of a plan on some samples, `jobs` at a time, and the outputs of each of them in order.
+///
+/// # Errors
+/// When a sample cannot be read or run.
+pub fn measure_moments(
+    executable: &FloatExecutable,
+    plan: &Plan,
+    indices: &[usize],
+    sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
+    jobs: usize,
+) -> Result<(Moments, Vec<Vec<Array>>), CalibrationError> {
+    let parts = in_parallel(indices, jobs, |indices| {
+        let mut moments = Moments::default();
+        let outputs = indices.iter().map(|&index| -> Result<Vec<Array>, CalibrationError> {
+            let inputs = sample(index)?;
+            Ok(executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
+                if let Some(values) = view.values::<f32>() {
+                    moments.observe(plan, name, view.shape, values);
+                }
+            })?)
+        });
+        let outputs: Vec<_> = outputs.collect::<Result<_, _>>()?;
+        Ok((moments, outputs))
+    })?;
+    let (moments, outputs): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    Ok((moments.into_iter().fold(Moments::default(), Moments::merge), outputs.into_iter().flatten().collect()))
+}
+
+/// The outputs of some samples in order, `jobs` at a time.
+///
+/// # Errors
+/// When a sample cannot be read or run.
+pub fn outputs(
+    executable: &FloatExecutable,
+    indices: &[usize],
+    sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
+    jobs: usize,
+) -> Result<Vec<Vec<Array>>, CalibrationError> {
+    let run = |index: &usize| Ok(executable.run(&sample(*index)?.iter().collect::<Vec<_>>())?);
+    let parts = in_parallel(indices, jobs, |indices| indices.iter().map(run).collect::<Result<Vec<_>, _>>())?;
+    Ok(parts.into_iter().flatten().collect())
 }
 
 fn measure_some(
@@ -96,7 +144,7 @@ fn measure_some(
 
 /// The threshold of every observed value.
 pub fn thresholds(observers: &BTreeMap<String, Observer>, percentile: f64) -> Thresholds {
-    observers.iter().map(|(name, observer)| (name.clone(), f64::from(observer.threshold(percentile)))).collect()
+    observers.iter().map(|(name, observer)| (name.clone(), f64::from(observer.threshold(percentile)).into())).collect()
 }
 
 /// Inputs of calibration type `skip`: uniform in [-1, 1), the same in every run. Integers are drawn from 0 and 1, which are

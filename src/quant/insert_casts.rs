@@ -3,7 +3,7 @@
 use super::{
     groups::Groups,
     rules::{ACTIVATION_BITS, BIAS_BITS, Role, Rule, rule_of},
-    thresholds::{assigned_threshold, value_name},
+    thresholds::{assigned_bits, assigned_threshold, value_name},
 };
 use hb_dialects::{
     ir::{self, Constant, Element, OperationAttributes, Quantized, Scale, TensorType},
@@ -16,7 +16,8 @@ pub static PASS: PassDefinition = PassDefinition {
     argument: "quant-insert-casts",
     summary: "Put quantize and dequantize casts around quantized operations",
     description: "The apply step of quantization. Every value that a quantized operation computes or reads goes through \
-`quant.qcast` and `quant.dcast` with the symmetric int8 scale threshold / 127 of its `hfloat.threshold`; weights with one scale \
+`quant.qcast` and `quant.dcast` with the symmetric int8 scale threshold / 127 of its `hfloat.threshold`, or int16 and threshold / 32767 \
+where `hfloat.bits` is 16; weights with one scale \
 per output channel, biases as int32 with the scale of the accumulator. A convolution or matrix product whose result no quantized \
 operation reads keeps its 32-bit sums: no cast follows it. Scales are f32 numbers, as ONNX stores them.",
     anchor: "func.func",
@@ -24,24 +25,40 @@ operation reads keeps its 32-bit sums: no cast follows it. Scales are f32 number
     run,
 };
 
-/// The scale of symmetric integers that show magnitudes up to `threshold`, as the f32 that ONNX stores.
+/// The scale of symmetric integers of `bits` bits that show magnitudes up to `threshold`, as the f32 that ONNX stores.
 ///
 /// Tensors that are all zero have threshold 0; any scale is exact for them, and 1/127 keeps ratios of scales moderate.
-fn scale_of(threshold: f64) -> f64 {
-    let largest = f64::from((1u32 << (ACTIVATION_BITS - 1)) - 1);
+fn scale_of(threshold: f64, bits: u32) -> f64 {
+    let largest = f64::from((1u32 << (bits - 1)) - 1);
     let scale = (threshold / largest) as f32;
     if scale.is_normal() { f64::from(scale) } else { f64::from((1.0 / largest) as f32) }
 }
 
-fn per_tensor(scale: f64) -> Element {
-    Element::Quantized(Quantized { bits: ACTIVATION_BITS, scale: Scale::PerTensor(scale) })
+/// The integers of an activation.
+#[derive(Debug, Clone, Copy)]
+struct Activation {
+    scale: f64,
+    bits: u32,
+}
+
+impl Activation {
+    fn element(self) -> Element {
+        Element::Quantized(Quantized { bits: self.bits, scale: Scale::PerTensor(self.scale) })
+    }
+}
+
+/// The integers of values, by their address.
+type Activations = HashMap<usize, Activation>;
+
+fn activation_of(activations: &Activations, value: Value<'_, '_>) -> Option<Activation> {
+    activations.get(&(value.to_raw().ptr as usize)).copied()
 }
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let groups = Groups::of(function)?;
     let operations = ir::operations(block);
-    let mut scales = HashMap::new();
+    let mut activations = Activations::new();
     for value in groups.quantized() {
         let source = groups.source(value);
         let threshold = assigned_threshold(function, source).ok_or_else(|| {
@@ -50,18 +67,19 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
                 "the value of '{name}' has no threshold; calibrate first, or run quant-assign-thresholds"
             ))
         })?;
-        scales.insert(value.to_raw().ptr as usize, scale_of(threshold));
+        let bits = assigned_bits(function, source).map_err(PassFailure::Message)?;
+        activations.insert(value.to_raw().ptr as usize, Activation { scale: scale_of(threshold, bits), bits });
     }
     // Casts of constants first: they look at the scale of operand 0, which the casts of values do not change.
     for &operation in &operations {
         if let Some(rule) = rule_of(operation)? {
-            cast_constants(operation, rule, &scales)?;
+            cast_constants(operation, rule, &activations)?;
         }
     }
     let values: Vec<_> = groups.quantized().collect();
     for value in values {
-        let Some(&scale) = scales.get(&(value.to_raw().ptr as usize)) else { continue };
-        cast_value(block, value, scale, groups.is_integer_born(value))?;
+        let Some(activation) = activation_of(&activations, value) else { continue };
+        cast_value(block, value, activation, groups.is_integer_born(value))?;
     }
     Ok(())
 }
@@ -70,7 +88,7 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
 fn cast_value(
     block: melior::ir::BlockRef<'_, '_>,
     value: Value<'_, '_>,
-    scale: f64,
+    activation: Activation,
     integer_born: bool,
 ) -> Result<(), PassFailure> {
     let mut readers = Vec::new();
@@ -83,7 +101,7 @@ fn cast_value(
         Some(operation) => Place::After(operation),
         None => Place::Start(block),
     };
-    let cast = cast_pair(place, value, per_tensor(scale))?;
+    let cast = cast_pair(place, value, activation.element())?;
     for reader in readers {
         for (index, operand) in reader.operands().enumerate().collect::<Vec<_>>() {
             if operand.to_raw().ptr == value.to_raw().ptr {
@@ -136,13 +154,12 @@ fn first_result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Value<'c, 'a>
 }
 
 /// Casts the weights, the bias and the constant activations of an operation.
-fn cast_constants(
-    operation: OperationRef<'_, '_>,
-    rule: &Rule,
-    scales: &HashMap<usize, f64>,
-) -> Result<(), PassFailure> {
-    let input = operation.operand_at(0)?;
-    let input_scale = scales.get(&(input.to_raw().ptr as usize)).copied();
+fn cast_constants(operation: OperationRef<'_, '_>, rule: &Rule, activations: &Activations) -> Result<(), PassFailure> {
+    let input_scale = activation_of(activations, operation.operand_at(0)?).map(|input| input.scale);
+    // A constant among activations is as wide as the widest of them.
+    let values = operation.operands().chain(ir::results(operation));
+    let bits = values.filter_map(|value| activation_of(activations, value)).map(|value| value.bits).max();
+    let bits = bits.unwrap_or(ACTIVATION_BITS);
     let mut weight_scales = Vec::new();
     for index in 0..operation.operand_count() {
         let operand = operation.operand_at(index)?;
@@ -151,12 +168,12 @@ fn cast_constants(
         };
         let element = match rule.role(operation, index)? {
             Role::Plain => continue,
-            Role::Activation => per_tensor(scale_of(largest(&constant.to_f32s()?))),
+            Role::Activation => Activation { scale: scale_of(largest(&constant.to_f32s()?), bits), bits }.element(),
             Role::Weight { axis } => {
                 weight_scales = channel_scales(&constant, axis)?;
                 if let Some(input_scale) = input_scale {
                     let result = ir::results(operation).into_iter().next();
-                    let result_scale = result.and_then(|result| scales.get(&(result.to_raw().ptr as usize))).copied();
+                    let result_scale = result.and_then(|result| activation_of(activations, result)).map(|y| y.scale);
                     raise(&mut weight_scales, input_scale, result_scale, &bias_of(operation, rule)?);
                 }
                 let scale = Scale::PerAxis { axis, scales: weight_scales.clone() };
@@ -188,7 +205,7 @@ fn channel_scales(constant: &Constant<'_>, axis: usize) -> Result<Vec<f64>, Pass
             *largest = values.iter().fold(*largest, |largest, value| largest.max(value.abs()));
         }
     }
-    Ok(largest.into_iter().map(|threshold| scale_of(f64::from(threshold))).collect())
+    Ok(largest.into_iter().map(|threshold| scale_of(f64::from(threshold), ACTIVATION_BITS)).collect())
 }
 
 /// The values of the constant bias of an operation; empty without one.

@@ -5,8 +5,10 @@ use hb_dialects::ir::{
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
-/// Bits of activations and weights.
+/// Bits of weights, and of activations that nothing gave more.
 pub const ACTIVATION_BITS: u32 = 8;
+/// Bits of activations where 8 cost too much.
+pub const WIDE_BITS: u32 = 16;
 /// Bits of a bias, which has the scale of the accumulator.
 pub const BIAS_BITS: u32 = 32;
 
@@ -25,7 +27,7 @@ pub enum ResultScale {
 /// What an operand is for quantization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// int8 with one scale.
+    /// int8 or int16 with one scale.
     Activation,
     /// int8 with one scale per index of an axis.
     Weight { axis: usize },
@@ -43,6 +45,8 @@ pub struct Rule {
     role: fn(OperationRef<'_, '_>, usize) -> Result<Role, IrError>,
     /// Forms that stay float although the table names the operation.
     float_form: fn(OperationRef<'_, '_>) -> Result<bool, IrError>,
+    /// Forms whose activations are int8 and never int16.
+    int8_form: fn(OperationRef<'_, '_>) -> Result<bool, IrError>,
 }
 
 impl Rule {
@@ -51,12 +55,25 @@ impl Rule {
         result: ResultScale,
         role: fn(OperationRef<'_, '_>, usize) -> Result<Role, IrError>,
     ) -> Self {
-        Self { operation, result, role, float_form: never }
+        Self { operation, result, role, float_form: never, int8_form: never }
     }
 
     const fn unless(mut self, float_form: fn(OperationRef<'_, '_>) -> Result<bool, IrError>) -> Self {
         self.float_form = float_form;
         self
+    }
+
+    const fn int8_if(mut self, int8_form: fn(OperationRef<'_, '_>) -> Result<bool, IrError>) -> Self {
+        self.int8_form = int8_form;
+        self
+    }
+
+    /// Whether activations of an operation of this row may be int16.
+    ///
+    /// # Errors
+    /// When an attribute that decides it cannot be read.
+    pub fn takes_int16(&self, operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+        Ok(!(self.int8_form)(operation)?)
     }
 
     /// Where the scale of the result of an operation of this row comes from.
@@ -84,8 +101,8 @@ use ResultScale::{LikeInput, Own, OwnOrExact};
 const RULES: &[Rule] = &[
     Rule::new("hfloat.conv", OwnOrExact, conv_role).unless(operands_not_constant),
     Rule::new("hfloat.conv_transpose", Own, conv_transpose_role).unless(operands_not_constant),
-    Rule::new("hfloat.gemm", OwnOrExact, gemm_role).unless(gemm_has_no_integer_form),
-    Rule::new("hfloat.mat_mul", Own, all_activations),
+    Rule::new("hfloat.gemm", OwnOrExact, gemm_role).unless(gemm_has_no_integer_form).int8_if(second_is_activation),
+    Rule::new("hfloat.mat_mul", Own, all_activations).int8_if(second_is_activation),
     Rule::new("hfloat.add", Own, all_activations),
     Rule::new("hfloat.mul", Own, all_activations),
     Rule::new("hfloat.sub", Own, all_activations),
@@ -252,6 +269,11 @@ fn operands_not_constant(operation: OperationRef<'_, '_>) -> Result<bool, IrErro
         }
     }
     Ok(false)
+}
+
+/// A product of two activations: the array takes one operand as weights, which are int8.
+fn second_is_activation(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    Ok(rule_of(operation)?.map(|rule| rule.role(operation, 1)).transpose()? == Some(Role::Activation))
 }
 
 /// `hfloat-fuse-scales` takes alpha, beta and a bias of one value into constant weights; what is left has other weights.

@@ -1,25 +1,69 @@
 //! Thresholds: what calibration decides, as attributes and as a file.
 
-use super::groups::Groups;
+use super::{
+    groups::Groups,
+    rules::{ACTIVATION_BITS, WIDE_BITS},
+};
 use crate::frontend::names::input_names;
 use hb_dialects::{
     ir::{self, OperationAttributes, attribute},
     pass::{OptionDefinition, Options, PassDefinition, PassFailure},
 };
-use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+use melior::ir::{
+    Attribute, OperationRef, Value, ValueLike,
+    attribute::{FloatAttribute, IntegerAttribute},
+    operation::OperationLike,
+};
 use std::{collections::BTreeMap, path::Path};
 
-/// The attribute of an operation or an argument that holds the threshold of its value: the largest magnitude that int8 shows.
+/// The attribute of an operation or an argument that holds the threshold of its value: the largest magnitude that its integers show.
 pub const THRESHOLD: &str = "hfloat.threshold";
 
-/// Thresholds by value name: that of an input, or of the node that computes the value.
-pub type Thresholds = BTreeMap<String, f64>;
+/// The attribute beside [`THRESHOLD`] of values that are not int8.
+pub const BITS: &str = "hfloat.bits";
+
+/// What the integers of a value show.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Deserialize)]
+#[serde(from = "RangeText")]
+pub struct Range {
+    /// The largest magnitude.
+    pub threshold: f64,
+    /// 8 or 16.
+    pub bits: u32,
+}
+
+impl From<f64> for Range {
+    fn from(threshold: f64) -> Self {
+        Self { threshold, bits: ACTIVATION_BITS }
+    }
+}
+
+/// A range as a file has it: a threshold alone is one of int8.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum RangeText {
+    Threshold(f64),
+    Range { threshold: f64, bits: u32 },
+}
+
+impl From<RangeText> for Range {
+    fn from(text: RangeText) -> Self {
+        match text {
+            RangeText::Threshold(threshold) => threshold.into(),
+            RangeText::Range { threshold, bits } => Self { threshold, bits },
+        }
+    }
+}
+
+/// Ranges by value name: that of an input, or of the node that computes the value.
+pub type Thresholds = BTreeMap<String, Range>;
 
 pub static PASS: PassDefinition = PassDefinition {
     argument: "quant-assign-thresholds",
     summary: "Write the thresholds of a file as attributes",
     description: "Reads a JSON object from value names to thresholds and writes each as the attribute `hfloat.threshold` of the \
-operation or argument of that name. A value that needs a threshold and is not in the file takes that of `default`; without a \
+operation or argument of that name. `{\"threshold\": 2.5, \"bits\": 16}` instead of a number makes the value int16, by the attribute \
+`hfloat.bits`. A value that needs a threshold and is not in the file takes that of `default`; without a \
 default that is an error that names it.",
     anchor: "func.func",
     options: &[
@@ -46,7 +90,8 @@ fn run(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFail
         "" => None,
         text => Some(text.parse::<f64>().map_err(|_| PassFailure::Message(format!("default '{text}' is no number")))?),
     };
-    assign_thresholds(function, |name| thresholds.get(name).copied().or(default)).map_err(PassFailure::Message)
+    assign_thresholds(function, |name| thresholds.get(name).copied().or(default.map(Range::from)))
+        .map_err(PassFailure::Message)
 }
 
 fn read(path: &Path) -> Result<Thresholds, String> {
@@ -70,29 +115,39 @@ pub fn value_name(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Strin
     }
 }
 
-/// Writes the threshold of every value that needs one.
+/// Writes the range of every value that needs one, instead of what it had.
 ///
 /// # Errors
-/// When a value has no threshold, or one that is no positive number.
-pub fn assign_thresholds(
-    function: OperationRef<'_, '_>,
-    threshold: impl Fn(&str) -> Option<f64>,
-) -> Result<(), String> {
+/// When a value has no range, its threshold is no positive number, or its bits are not 8 or 16.
+pub fn assign_thresholds(function: OperationRef<'_, '_>, range: impl Fn(&str) -> Option<Range>) -> Result<(), String> {
     let context = function.context_reference();
     let groups = Groups::of(function).map_err(|error| error.to_string())?;
     let arguments = ir::body(function).map(ir::arguments).unwrap_or_default();
     for value in groups.measured() {
         let name = value_name(function, value);
-        let found = threshold(&name).ok_or_else(|| format!("the value of '{name}' has no threshold"))?;
-        if !(found >= 0.0 && found.is_finite()) {
-            return Err(format!("the value of '{name}' has the threshold {found}; it must be finite and not negative"));
+        let Range { threshold, bits } =
+            range(&name).ok_or_else(|| format!("the value of '{name}' has no threshold"))?;
+        if !(threshold >= 0.0 && threshold.is_finite()) {
+            return Err(format!(
+                "the value of '{name}' has the threshold {threshold}; it must be finite and not negative"
+            ));
         }
-        let attribute = attribute::f64(context, found);
+        if bits != ACTIVATION_BITS && bits != WIDE_BITS {
+            return Err(format!("the value of '{name}' has {bits} bits; it may have {ACTIVATION_BITS} or {WIDE_BITS}"));
+        }
+        let threshold = attribute::f64(context, threshold);
+        let bits = (bits != ACTIVATION_BITS).then(|| attribute::i64(context, i64::from(bits)));
         match ir::defining_operation(value) {
-            Some(operation) => ir::set_attribute(operation, THRESHOLD, attribute),
+            Some(operation) => {
+                ir::remove_attribute(operation, BITS);
+                ir::set_attribute(operation, THRESHOLD, threshold);
+                bits.into_iter().for_each(|bits| ir::set_attribute(operation, BITS, bits));
+            }
             None => {
                 if let Some(index) = arguments.iter().position(|argument| argument.to_raw().ptr == value.to_raw().ptr) {
-                    ir::set_argument_attribute(function, index, THRESHOLD, attribute);
+                    ir::remove_argument_attributes(function, index, &[BITS]);
+                    ir::set_argument_attribute(function, index, THRESHOLD, threshold);
+                    bits.into_iter().for_each(|bits| ir::set_argument_attribute(function, index, BITS, bits));
                 }
             }
         }
@@ -102,14 +157,30 @@ pub fn assign_thresholds(
 
 /// The threshold that was assigned to a value.
 pub(super) fn assigned_threshold(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Option<f64> {
-    use melior::ir::attribute::FloatAttribute;
-    let attribute = match ir::defining_operation(value) {
-        Some(operation) => operation.attribute(THRESHOLD).ok()?,
+    let attribute = assigned(function, value, THRESHOLD)?;
+    FloatAttribute::try_from(attribute).ok().map(|attribute| attribute.value())
+}
+
+/// The bits that were assigned to a value: those of int8 where nothing says otherwise.
+///
+/// # Errors
+/// When the attribute is no number of bits that an activation may have.
+pub(super) fn assigned_bits(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Result<u32, String> {
+    let Some(attribute) = assigned(function, value, BITS) else { return Ok(ACTIVATION_BITS) };
+    let bits = IntegerAttribute::try_from(attribute).ok().and_then(|attribute| u32::try_from(attribute.value()).ok());
+    bits.filter(|bits| [ACTIVATION_BITS, WIDE_BITS].contains(bits)).ok_or_else(|| {
+        let name = value_name(function, value);
+        format!("the value of '{name}' has {attribute} as {BITS}; it may have {ACTIVATION_BITS} or {WIDE_BITS}")
+    })
+}
+
+fn assigned<'c>(function: OperationRef<'c, '_>, value: Value<'c, '_>, name: &str) -> Option<Attribute<'c>> {
+    match ir::defining_operation(value) {
+        Some(operation) => operation.attribute(name).ok(),
         None => {
             let arguments = ir::body(function).map(ir::arguments)?;
             let index = arguments.iter().position(|argument| argument.to_raw().ptr == value.to_raw().ptr)?;
-            ir::argument_attribute(function, index, THRESHOLD)?
+            ir::argument_attribute(function, index, name)
         }
-    };
-    FloatAttribute::try_from(attribute).ok().map(|attribute| attribute.value())
+    }
 }

@@ -1,0 +1,255 @@
+//! The stages calibrate and quantize: from samples to ranges, and from ranges to integers that keep the network's accuracy.
+
+use super::compare::{self, Values, cosine};
+use super::compile::{CompileError, Network, StageError, copied};
+use super::configuration::{Calibration, CheckedInput, Problems};
+use super::samples::Samples;
+use crate::cpu::{Array, FloatExecutable};
+use crate::pipeline::{self, INSERT_CASTS, on_functions};
+use crate::quant::{
+    self, Range, Thresholds, calibrate,
+    groups::Groups,
+    linear::LinearLayer,
+    moments::{Moments, Plan},
+    precision::{self, Candidate},
+};
+use hb_dialects::ir;
+use melior::ir::{Module, OperationRef};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Random samples of calibration type `skip`.
+const RANDOM_SAMPLES: usize = 4;
+/// Samples by which the precision of the quantized network is judged.
+const JUDGED_SAMPLES: usize = 16;
+/// The mean cosine that every output shall have with that of the float network: a little above the 0.99 that users of such tools ask for,
+/// because other inputs than those of calibration fare a little worse.
+const WANTED_COSINE: f64 = 0.992;
+/// The share of the noise that is left is lowered at least by this factor from one trial to the next.
+const NEXT_SHARE: f64 = 0.7;
+/// Below this share of the noise everything becomes int16.
+const LEAST_SHARE: f64 = 0.001;
+
+/// What calibration leaves for the later stages.
+pub(super) struct Reference {
+    /// The first sample, and what the float network makes of it: levels are compared by it.
+    pub(super) sample: Vec<Array>,
+    pub(super) float: Values,
+    source: SampleSource,
+    /// None where samples are random and say nothing of the network's use.
+    measured: Option<Measured>,
+}
+
+/// What decides on the rounding of weights and the widths of activations.
+struct Measured {
+    thresholds: Thresholds,
+    /// The largest magnitudes of values by name.
+    largest: HashMap<String, f64>,
+    moments: Moments,
+    /// The samples that outputs are known of, and the float network's outputs for each.
+    judged: Vec<usize>,
+    outputs: Vec<Vec<Array>>,
+}
+
+impl Network<'_> {
+    fn samples(&self, inputs: &[CheckedInput]) -> Result<SampleSource, StageError> {
+        if self.configuration.calibration == Calibration::Skip {
+            return Ok(SampleSource::Random);
+        }
+        let mut folders = Vec::new();
+        for input in inputs {
+            let folder = input.calibration_directory.clone().ok_or_else(|| {
+                let what = format!("input '{}' has no calibration samples", input.name);
+                let remedy = "name a folder of .npy files, or set calibration_type to skip";
+                CompileError::from(Problems(vec![self.configuration.problem("cal_data_dir", what, remedy)]))
+            })?;
+            folders.push((folder, input.shape.iter().map(|&size| size as usize).collect()));
+        }
+        let samples = Samples::open(&folders).map_err(|error| {
+            let remedy = "give one folder of .npy files for each input";
+            CompileError::from(Problems(vec![self.configuration.problem("cal_data_dir", error.to_string(), remedy)]))
+        })?;
+        Ok(SampleSource::Files(samples))
+    }
+
+    /// Measures thresholds and writes them as attributes; measures what decides on precision.
+    pub(super) fn calibrate(&self, module: &Module<'_>, inputs: &[CheckedInput]) -> Result<Reference, StageError> {
+        let function = compare::network(module.as_operation())?;
+        let groups = Groups::of(function)?;
+        let layers = layers(function)?;
+        // The results of layers show how much of the noise of their inputs matters, also where nothing rounds them.
+        let measured = groups.measured().map(|value| quant::value_name(function, value));
+        let names: HashSet<String> = measured.chain(layers.iter().map(|layer| layer.node.clone())).collect();
+        let executable = self.observed(module)?;
+        let source = self.samples(inputs)?;
+        let count = source.len();
+        let progress = self.stages.console.progress("calibrating", count as u64);
+        let read = |index: usize| source.read(&executable, index);
+        let percentile = match self.configuration.calibration {
+            Calibration::Max { percentile } => percentile,
+            Calibration::Skip => 1.0,
+        };
+        let (jobs, done) = (self.configuration.jobs, || progress.advance(1));
+        let observers = calibrate::measure(&executable, (&names, percentile), count, &read, jobs, &done)?;
+        let thresholds = calibrate::thresholds(&observers, percentile);
+        assign(function, &thresholds, &BTreeMap::new())?;
+        let sample = read(0)?;
+        let float = compare::run_float(&executable, &sample)?;
+        let measured = if self.configuration.calibration == Calibration::Skip {
+            None
+        } else {
+            let mut largest: HashMap<String, f64> =
+                observers.iter().map(|(name, observer)| (name.clone(), f64::from(observer.largest()))).collect();
+            for value in groups.quantized() {
+                let of = |value| quant::value_name(function, value);
+                if let Some(&top) = largest.get(&of(groups.source(value))) {
+                    largest.insert(of(value), top);
+                }
+            }
+            let judged: Vec<usize> = match count {
+                0..=JUDGED_SAMPLES => (0..count).collect(),
+                _ => (0..JUDGED_SAMPLES).map(|i| i * count / JUDGED_SAMPLES).collect(),
+            };
+            let plan = Plan::new(layers, largest.clone(), judged.len());
+            let (moments, outputs) = calibrate::measure_moments(&executable, &plan, &judged, &read, jobs)?;
+            Some(Measured { thresholds, largest, moments, judged, outputs })
+        };
+        Ok(Reference { sample, float, source, measured })
+    }
+
+    /// Turns the calibrated network into its QDQ form; gives what that makes of the first sample.
+    ///
+    /// All activations are int8 where that keeps the outputs; else those whose rounding costs most become int16, more and more of them.
+    pub(super) fn quantize(&self, module: &mut Module<'_>, reference: &Reference) -> Result<Values, StageError> {
+        let Some(measured) = &reference.measured else {
+            return Ok(self.trial(module, reference)?.accept(module));
+        };
+        let function = compare::network(module.as_operation())?;
+        let candidates = precision::candidates(function, &measured.moments, &measured.largest)?;
+        quant::round_weights(function, &measured.moments)?;
+        let mut share = 1.0;
+        let mut int8_alone = None;
+        loop {
+            let wide = if share < LEAST_SHARE { all(&candidates) } else { precision::choose(&candidates, share) };
+            assign(function, &measured.thresholds, &wide)?;
+            let trial = self.trial(module, reference)?;
+            let reached = self.judge(&trial.executable, reference, measured)?;
+            tracing::debug!("{} of {} values int16: output cosine {reached:.6}", wide.len(), candidates.len());
+            let first = *int8_alone.get_or_insert(reached);
+            if reached >= WANTED_COSINE || wide.len() == candidates.len() {
+                report(first, reached, &wide, &candidates);
+                return Ok(trial.accept(module));
+            }
+            let distance = (1.0 - WANTED_COSINE) / (1.0 - reached).max(f64::MIN_POSITIVE);
+            share *= distance.min(NEXT_SHARE);
+        }
+    }
+
+    /// The QDQ form of a network.
+    fn trial<'c>(&self, module: &Module<'c>, reference: &Reference) -> Result<Trial<'c>, StageError> {
+        let mut module = copied(module)?;
+        pipeline::run(self.context, &mut module, &on_functions(INSERT_CASTS))?;
+        let executable = self.observed(&module)?;
+        let values = compare::run_float(&executable, &reference.sample)?;
+        Ok(Trial { module, executable, values })
+    }
+
+    /// The least of the outputs' mean cosines with the float network's.
+    fn judge(
+        &self,
+        executable: &FloatExecutable,
+        reference: &Reference,
+        measured: &Measured,
+    ) -> Result<f64, StageError> {
+        let read = |index: usize| reference.source.read(executable, index);
+        let outputs = calibrate::outputs(executable, &measured.judged, &read, self.configuration.jobs)?;
+        let count = measured.outputs.first().map_or(0, Vec::len);
+        let mean = |output: usize| {
+            let pairs = measured.outputs.iter().zip(&outputs);
+            let cosines = pairs.filter_map(|(float, own)| {
+                cosine(&compare::array_floats(float.get(output)?), &compare::array_floats(own.get(output)?))
+            });
+            let cosines: Vec<f64> = cosines.collect();
+            cosines.iter().sum::<f64>() / cosines.len().max(1) as f64
+        };
+        Ok((0..count).map(mean).fold(1.0, f64::min))
+    }
+}
+
+/// A QDQ form and what it makes of the first sample.
+struct Trial<'c> {
+    module: Module<'c>,
+    executable: FloatExecutable,
+    values: Values,
+}
+
+impl<'c> Trial<'c> {
+    fn accept(self, module: &mut Module<'c>) -> Values {
+        *module = self.module;
+        self.values
+    }
+}
+
+/// Gives every value its range: the wide ones that of int16.
+fn assign(
+    function: OperationRef<'_, '_>,
+    thresholds: &Thresholds,
+    wide: &BTreeMap<String, Range>,
+) -> Result<(), String> {
+    quant::assign_thresholds(function, |name| wide.get(name).or_else(|| thresholds.get(name)).copied())
+}
+
+fn all(candidates: &[Candidate]) -> BTreeMap<String, Range> {
+    candidates.iter().map(|candidate| (candidate.value.clone(), candidate.wide)).collect()
+}
+
+/// Says what became int16, and why.
+fn report(int8_alone: f64, reached: f64, wide: &BTreeMap<String, Range>, candidates: &[Candidate]) {
+    if reached < WANTED_COSINE {
+        tracing::warn!(
+            "the outputs of the quantized network have a mean cosine of {reached:.4} with the float network's; wanted is {WANTED_COSINE}. \
+             The table of nodes shows where it is lost; more calibration samples or another max_percentile may help"
+        );
+    }
+    if wide.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = wide.keys().map(String::as_str).collect();
+    tracing::info!(
+        "{} of {} activations are int16: with int8 alone the mean cosine of the outputs is {int8_alone:.4}, with them {reached:.4} \
+         (wanted {WANTED_COSINE}): {}",
+        wide.len(),
+        candidates.len(),
+        names.join(", ")
+    );
+}
+
+/// Where calibration samples come from.
+enum SampleSource {
+    Random,
+    Files(Samples),
+}
+
+impl SampleSource {
+    fn len(&self) -> usize {
+        match self {
+            SampleSource::Random => RANDOM_SAMPLES,
+            SampleSource::Files(samples) => samples.len(),
+        }
+    }
+
+    fn read(&self, executable: &FloatExecutable, index: usize) -> Result<Vec<Array>, calibrate::CalibrationError> {
+        match self {
+            SampleSource::Random => calibrate::random_inputs(executable, index as u64),
+            SampleSource::Files(samples) => samples.read(index),
+        }
+    }
+}
+
+/// The layers of a network with constant weights.
+fn layers(function: OperationRef<'_, '_>) -> Result<Vec<LinearLayer>, StageError> {
+    let mut layers = Vec::new();
+    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+        layers.extend(LinearLayer::of(function, operation)?);
+    }
+    Ok(layers)
+}

@@ -1,0 +1,194 @@
+//! Operations that multiply an activation by constant weights, seen alike: in each group, rows of weights times columns of input.
+
+use super::{
+    rules::{Role, rule_of},
+    thresholds::value_name,
+};
+use hb_dialects::{
+    hfloat::Window,
+    ir::{self, Constant, Element, IrError, OperationAttributes, TensorType},
+};
+use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
+
+/// A convolution, transposed convolution or Gemm with constant f32 weights.
+#[derive(Debug, Clone)]
+pub struct LinearLayer {
+    /// Its node.
+    pub node: String,
+    /// The name of the value that it reads.
+    pub input: String,
+    pub groups: usize,
+    /// Sums that a group computes for a column.
+    pub rows: usize,
+    /// Products of a sum: the length of a column.
+    pub terms: usize,
+    order: Order,
+    columns: Columns,
+}
+
+/// Where the weight of a row and a term is, and which scale the row has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Row after row; each has its scale.
+    Rows,
+    /// Term after term, each with all rows of its group; `kernel` rows after one another share a scale, and so do the rows of all groups.
+    Terms { kernel: usize },
+}
+
+/// What a column of input is.
+#[derive(Debug, Clone)]
+enum Columns {
+    /// The cells that a window sees, channel by channel.
+    Windows { input: Vec<usize>, window: Window },
+    /// The channels of a cell, for an input `[batch, channels, cells]`.
+    Cells { batch: usize, cells: usize },
+}
+
+impl LinearLayer {
+    /// The layer that an operation is; none for another operation, for weights that are no constant or are not quantized.
+    ///
+    /// # Errors
+    /// When its attributes or types cannot be read.
+    pub fn of(function: OperationRef<'_, '_>, operation: OperationRef<'_, '_>) -> Result<Option<Self>, IrError> {
+        let Some(weight) = weights_of(operation)? else { return Ok(None) };
+        let shape = weight.r#type.static_shape()?;
+        let input = operation.operand_at(0)?;
+        let sizes = TensorType::from_type(input.r#type())?.static_shape()?;
+        let group = usize::try_from(operation.integer_or("group", 1)?).unwrap_or(1).max(1);
+        let inner: usize = shape.iter().skip(2).product();
+        let (&[first, second, ..], &[batch, channels, ..]) = (shape.as_slice(), sizes.as_slice()) else {
+            return Ok(None);
+        };
+        let cells = Columns::Cells { batch, cells: sizes.iter().skip(2).product() };
+        let (groups, rows, terms, order, columns) = match operation.operation_name().as_str() {
+            "hfloat.conv" => {
+                let Ok(window) = Window::of(operation) else { return Ok(None) };
+                (group, first / group, second * inner, Order::Rows, Columns::Windows { input: sizes, window })
+            }
+            "hfloat.conv_transpose" => {
+                (group, second * inner, first / group, Order::Terms { kernel: inner.max(1) }, cells)
+            }
+            "hfloat.gemm" if operation.boolean_or("transA", false)? => return Ok(None),
+            "hfloat.gemm" if operation.boolean_or("transB", false)? => (1, first, second, Order::Rows, cells),
+            "hfloat.gemm" => (1, second, first, Order::Terms { kernel: 1 }, cells),
+            _ => return Ok(None),
+        };
+        // What a group reads of the channels.
+        let read = match columns {
+            Columns::Windows { .. } => terms.checked_div(inner),
+            Columns::Cells { .. } => Some(terms),
+        };
+        if rows == 0 || terms == 0 || read.and_then(|read| read.checked_mul(groups)) != Some(channels) {
+            return Ok(None);
+        }
+        let (node, input) = (operation.node(), value_name(function, input));
+        Ok(Some(Self { node, input, groups, rows, terms, order, columns }))
+    }
+
+    /// Where the weight of a term of a row of a group is.
+    pub fn weight(&self, group: usize, row: usize, term: usize) -> usize {
+        match self.order {
+            Order::Rows => (group * self.rows + row) * self.terms + term,
+            Order::Terms { .. } => (group * self.terms + term) * self.rows + row,
+        }
+    }
+
+    /// Which scale a row of a group has.
+    pub fn scale(&self, group: usize, row: usize) -> usize {
+        match self.order {
+            Order::Rows => group * self.rows + row,
+            // Groups of one channel each have their own scales.
+            Order::Terms { kernel } if self.rows == kernel && self.terms == 1 => group,
+            Order::Terms { kernel } => row / kernel,
+        }
+    }
+
+    /// The output channel that a row of a group belongs to: the place of its bias.
+    pub fn channel(&self, group: usize, row: usize) -> usize {
+        match self.order {
+            Order::Rows => group * self.rows + row,
+            Order::Terms { kernel } => (group * self.rows + row) / kernel,
+        }
+    }
+
+    /// How many scales the weights have.
+    pub fn scales(&self) -> usize {
+        (0..self.groups).map(|group| self.scale(group, self.rows - 1) + 1).max().unwrap_or(0)
+    }
+
+    /// Columns that one input has.
+    pub fn positions(&self) -> usize {
+        match &self.columns {
+            Columns::Windows { input, window } => {
+                let cells = window.output.iter().map(|&size| size as usize).product::<usize>();
+                input.first().copied().unwrap_or(0) * cells
+            }
+            Columns::Cells { batch, cells } => batch * cells,
+        }
+    }
+
+    /// Gives every number of a column, those of group after group, with its place in it.
+    pub fn column(&self, values: &[f32], position: usize, mut give: impl FnMut(usize, f32)) {
+        let length = self.groups * self.terms;
+        match &self.columns {
+            Columns::Windows { input, window } => window_cells(input, window, position, |place, cell| {
+                give(place, cell.and_then(|cell| values.get(cell)).copied().unwrap_or(0.0));
+            }),
+            Columns::Cells { cells, .. } => {
+                let first = position / cells.max(&1) * length * cells + position % cells.max(&1);
+                for place in 0..length {
+                    give(place, values.get(first + place * cells).copied().unwrap_or(0.0));
+                }
+            }
+        }
+    }
+}
+
+/// The cells of the input under a window, channel by channel; none in the padding.
+fn window_cells(input: &[usize], window: &Window, position: usize, mut give: impl FnMut(usize, Option<usize>)) {
+    let (image, start) = window_start(window, position);
+    let spatial = input.get(2..).unwrap_or_default();
+    let plane: usize = spatial.iter().product();
+    let channels = input.get(1).copied().unwrap_or(0);
+    let kernel: usize = window.kernel.iter().map(|&size| size as usize).product();
+    for offset in 0..kernel {
+        let (mut rest, mut cell, mut stride) = (offset, Some(0usize), 1usize);
+        for (i, &size) in spatial.iter().enumerate().rev() {
+            let width = window.kernel.get(i).map_or(1, |&width| width.max(1) as usize);
+            let dilation = window.dilations.get(i).map_or(1, |&dilation| dilation as i64);
+            let at = start.get(i).copied().unwrap_or(0) + (rest % width) as i64 * dilation;
+            rest /= width;
+            let inside = usize::try_from(at).ok().filter(|&at| at < size);
+            cell = cell.zip(inside).map(|(cell, at)| cell + at * stride);
+            stride *= size;
+        }
+        for channel in 0..channels {
+            give(channel * kernel + offset, cell.map(|cell| (image * channels + channel) * plane + cell));
+        }
+    }
+}
+
+/// The image of the batch that a position of the result lies in, and where its window starts; in the padding that is negative.
+fn window_start(window: &Window, position: usize) -> (usize, Vec<i64>) {
+    let mut rest = position;
+    let mut start = Vec::with_capacity(window.output.len());
+    for ((&size, &stride), &pad) in window.output.iter().zip(&window.strides).zip(&window.pads_begin).rev() {
+        let size = size.max(1) as usize;
+        start.push((rest % size) as i64 * stride as i64 - pad as i64);
+        rest /= size;
+    }
+    start.reverse();
+    (rest, start)
+}
+
+/// The constant f32 weights of an operation that gives each of their channels a scale.
+///
+/// # Errors
+/// When its attributes cannot be read.
+pub fn weights_of<'v>(operation: OperationRef<'_, '_>) -> Result<Option<Constant<'v>>, IrError> {
+    let Some(rule) = rule_of(operation)? else { return Ok(None) };
+    if operation.operand_count() < 2 || !matches!(rule.role(operation, 1)?, Role::Weight { .. }) {
+        return Ok(None);
+    }
+    Ok(ir::constant_of(operation.operand_at(1)?).filter(|constant| constant.r#type.element == Element::F32))
+}

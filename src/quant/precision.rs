@@ -1,0 +1,221 @@
+//! Which values are int16: those whose rounding to int8 costs the network most for the bytes that they take.
+
+use super::{
+    groups::Groups,
+    linear::{LinearLayer, weights_of},
+    moments::Moments,
+    rules::{ACTIVATION_BITS, ResultScale, WIDE_BITS, rule_of},
+    thresholds::{Range, assigned_threshold, value_name},
+};
+use crate::numerics::accumulator_fits;
+use hb_dialects::ir::{self, Element, IrError, TensorType};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+use std::collections::{BTreeMap, HashMap};
+
+/// The threshold of an int16 value is this many times the largest magnitude that calibration saw: it has bits to spare for inputs
+/// that reach further.
+const HEADROOM: f64 = 2.0;
+
+/// A bias has at most so many steps of the accumulator: `quant-insert-casts` raises the scale of its weights otherwise.
+const MOST_BIAS: f64 = (1u32 << 30) as f64;
+
+/// A value that could be int16, with the values that share its scale.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// The name of the value whose threshold decides the scale.
+    pub value: String,
+    /// The power of its rounding to int8, relative to what its readers compute: the largest share that it has in the spread of a result.
+    pub noise: f64,
+    /// Elements of all values that become wider.
+    pub elements: u64,
+    /// Its range as int16.
+    pub wide: Range,
+}
+
+/// Every quantized value that may be int16: all that read it or share its scale can work with it.
+///
+/// `largest` are the largest magnitudes of values by name, as calibration saw them.
+///
+/// # Errors
+/// When attributes or types cannot be read.
+pub fn candidates(
+    function: OperationRef<'_, '_>,
+    moments: &Moments,
+    largest: &HashMap<String, f64>,
+) -> Result<Vec<Candidate>, IrError> {
+    let groups = Groups::of(function)?;
+    let noise = Noise { function, moments, largest };
+    // By the address of the value whose scale the others have; none for one that must stay int8.
+    let mut found: HashMap<usize, Option<Candidate>> = HashMap::new();
+    let mut order = Vec::new();
+    for value in groups.quantized() {
+        let source = groups.source(value);
+        let name = value_name(function, source);
+        let (Some(threshold), Some(&top)) = (assigned_threshold(function, source), largest.get(&name)) else {
+            continue;
+        };
+        let key = source.to_raw().ptr as usize;
+        let entry = found.entry(key).or_insert_with(|| {
+            order.push(key);
+            let wide = Range { threshold: top * HEADROOM, bits: WIDE_BITS };
+            Some(Candidate { value: name, noise: 0.0, elements: 0, wide })
+        });
+        let Some(candidate) = entry else { continue };
+        let steps = Steps { int8: step(threshold, ACTIVATION_BITS), int16: step(candidate.wide.threshold, WIDE_BITS) };
+        match noise.of(value, steps, top)? {
+            Some(noise) => {
+                candidate.noise = candidate.noise.max(noise);
+                candidate.elements += TensorType::from_type(value.r#type())?.elements().unwrap_or(0) as u64;
+            }
+            None => *entry = None,
+        }
+    }
+    Ok(order.iter().filter_map(|key| found.remove(key).flatten()).collect())
+}
+
+/// The candidates that leave at most the share `left` of all noise when they are int16: those with the most noise for an element first.
+pub fn choose(candidates: &[Candidate], left: f64) -> BTreeMap<String, Range> {
+    let total: f64 = candidates.iter().map(|candidate| candidate.noise).sum();
+    let mut order: Vec<&Candidate> = candidates.iter().collect();
+    let worth = |candidate: &Candidate| candidate.noise / candidate.elements.max(1) as f64;
+    order.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
+    let mut remaining = total;
+    let needed = order.into_iter().take_while(|candidate| {
+        let wanted = remaining > left * total;
+        remaining -= candidate.noise;
+        wanted
+    });
+    needed.map(|candidate| (candidate.value.clone(), candidate.wide)).collect()
+}
+
+fn step(threshold: f64, bits: u32) -> f64 {
+    threshold / f64::from((1u32 << (bits - 1)) - 1)
+}
+
+/// The steps of a value in both widths.
+#[derive(Clone, Copy)]
+struct Steps {
+    int8: f64,
+    int16: f64,
+}
+
+struct Noise<'c, 'a, 'm> {
+    function: OperationRef<'c, 'a>,
+    moments: &'m Moments,
+    largest: &'m HashMap<String, f64>,
+}
+
+impl Noise<'_, '_, '_> {
+    /// The relative noise of rounding a value to int8; none when it cannot be int16.
+    fn of(&self, value: Value<'_, '_>, steps: Steps, largest: f64) -> Result<Option<f64>, IrError> {
+        // A rounding error is uniform over a step.
+        let rounding = steps.int8 * steps.int8 / 12.0;
+        let name = value_name(self.function, value);
+        let own = self.share(rounding, self.moments.variance(&name).map(|variance| variance * largest * largest));
+        let mut most = 0f64;
+        let mut moved = false;
+        for reader in ir::users(value) {
+            let Some(rule) = rule_of(reader)? else { continue };
+            if !rule.takes_int16(reader)? {
+                return Ok(None);
+            }
+            let first = reader.operand(0).is_ok_and(|operand| operand.to_raw().ptr == value.to_raw().ptr);
+            if first && rule.result(reader)? == ResultScale::LikeInput {
+                // What reads the moved values counts.
+                moved = true;
+                continue;
+            }
+            match first.then(|| LinearLayer::of(self.function, reader)).transpose()?.flatten() {
+                Some(layer) => {
+                    let rows = Rows::of(&layer, reader)?;
+                    if !rows.fit(steps.int16) {
+                        return Ok(None);
+                    }
+                    most = most.max(self.share(rounding * rows.squares, self.spread(&layer.node)));
+                }
+                None => most = most.max(own),
+            }
+        }
+        Ok(Some(if moved || most > 0.0 { most } else { own }))
+    }
+
+    /// The variance of a value by name.
+    fn spread(&self, name: &str) -> Option<f64> {
+        let largest = self.largest.get(name)?;
+        Some(self.moments.variance(name)? * largest * largest)
+    }
+
+    /// At most all of it; of what does not vary or was not measured nothing is known, so that it counts as lost.
+    fn share(&self, noise: f64, variance: Option<f64>) -> f64 {
+        match variance {
+            Some(variance) if variance > noise => noise / variance,
+            _ => 1.0,
+        }
+    }
+}
+
+/// What matters of the weights of a layer.
+struct Rows {
+    /// The mean over rows of the sums of squares of their weights.
+    squares: f64,
+    /// Of each row: the sum of the magnitudes of its weights and of its bias, over the scale of its weights.
+    magnitudes: Vec<(f64, f64)>,
+}
+
+impl Rows {
+    fn of(layer: &LinearLayer, operation: OperationRef<'_, '_>) -> Result<Self, IrError> {
+        let weights = weights_of(operation)?.map(|weights| weights.to_f32s()).transpose()?.unwrap_or_default();
+        let bias = operation.operand(2).ok().and_then(ir::constant_of);
+        let bias = bias.filter(|bias| bias.r#type.element == Element::F32);
+        let bias = bias.map(|bias| bias.to_f32s()).transpose()?.unwrap_or_default();
+        let mut rows = Self { squares: 0.0, magnitudes: Vec::new() };
+        for group in 0..layer.groups {
+            for row in 0..layer.rows {
+                let (mut squares, mut sum, mut largest) = (0f64, 0f64, 0f64);
+                for term in 0..layer.terms {
+                    let weight = weights.get(layer.weight(group, row, term)).map_or(0.0, |&w| f64::from(w.abs()));
+                    squares += weight * weight;
+                    sum += weight;
+                    largest = largest.max(weight);
+                }
+                rows.squares += squares;
+                if largest > 0.0 {
+                    let scale = step(largest, ACTIVATION_BITS);
+                    let bias = bias.get(layer.channel(group, row)).map_or(0.0, |&bias| f64::from(bias.abs()));
+                    rows.magnitudes.push((sum / scale + layer.terms as f64 / 2.0, bias / scale));
+                }
+            }
+        }
+        rows.squares /= (layer.groups * layer.rows).max(1) as f64;
+        Ok(rows)
+    }
+
+    /// Whether the 32-bit sums over an int16 input of this step cannot overflow.
+    fn fit(&self, step: f64) -> bool {
+        let most = f64::from(1u32 << (WIDE_BITS - 1));
+        self.magnitudes
+            .iter()
+            .all(|(weights, bias)| accumulator_fits((weights * most + (bias / step).min(MOST_BIAS)) as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_noisiest_for_their_size_come_first() {
+        let candidate = |value: &str, noise, elements| Candidate {
+            value: value.into(),
+            noise,
+            elements,
+            wide: Range { threshold: 1.0, bits: WIDE_BITS },
+        };
+        let all = [candidate("large", 0.5, 1000), candidate("small", 0.3, 10), candidate("quiet", 0.2, 1000)];
+        let names = |left| choose(&all, left).into_keys().collect::<Vec<_>>();
+        assert!(names(1.0).is_empty());
+        assert_eq!(names(0.75), ["small"]);
+        assert_eq!(names(0.5), ["large", "small"]);
+        assert_eq!(names(0.0), ["large", "quiet", "small"]);
+    }
+}

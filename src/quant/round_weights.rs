@@ -1,0 +1,197 @@
+//! Rounding of weights that looks at what they multiply.
+//!
+//! Rounding each weight to the nearest step is best for the weights, not for the sums: inputs are rarely independent (after a
+//! relu they are all positive), so that errors of one sign add up. Here weights are rounded one after another, and each makes up for the
+//! errors of those before it, as far as the inputs of both go together. That is the nearest plane algorithm (Babai 1986) in
+//! the lattice that the second moments of the inputs span; GPTQ (Frantar et al., 2023) takes the same steps.
+
+use super::{
+    linear::{LinearLayer, weights_of},
+    moments::{BLOCK, Moments},
+};
+use crate::float::constant_before;
+use hb_dialects::ir::{self, IrError};
+use melior::ir::OperationRef;
+use rayon::prelude::*;
+
+/// The largest integer of a weight.
+const LARGEST: f64 = 127.0;
+/// Part of the mean square that is added to all squares, for inputs that samples hardly show.
+const DAMPING: f64 = 0.01;
+
+/// Gives every linear layer whose inputs were measured weights on the grid of int8 that the largest weight of each scale spans.
+///
+/// # Errors
+/// When types cannot be read.
+pub fn round_weights(function: OperationRef<'_, '_>, moments: &Moments) -> Result<(), IrError> {
+    let Some(block) = ir::body(function) else { return Ok(()) };
+    let mut layers = Vec::new();
+    for operation in ir::operations(block) {
+        if let (Some(layer), Some(weight)) = (LinearLayer::of(function, operation)?, weights_of(operation)?)
+            && moments.products(&layer.node).next().is_some()
+        {
+            layers.push((operation, layer, weight.to_f32s()?, weight.r#type));
+        }
+    }
+    let work: Vec<_> = layers.iter().map(|(_, layer, weights, _)| (layer, weights)).collect();
+    let all: Vec<Vec<f32>> = work.par_iter().map(|(layer, weights)| rounded(layer, weights, moments)).collect();
+    for ((operation, _, _, r#type), values) in layers.iter().zip(all) {
+        let constant = constant_before(*operation, "weight", r#type, &values)?;
+        ir::set_operand(*operation, 1, constant);
+    }
+    Ok(())
+}
+
+fn rounded(layer: &LinearLayer, weights: &[f32], moments: &Moments) -> Vec<f32> {
+    let scales = scales(layer, weights);
+    let mut result = weights.to_vec();
+    let mut products = moments.products(&layer.node);
+    for group in 0..layer.groups {
+        for first in (0..layer.terms).step_by(BLOCK) {
+            let Some((size, sums)) = products.next() else { return result };
+            let basis = Basis::of(size, sums);
+            for row in 0..layer.rows {
+                let scale = scales.get(layer.scale(group, row)).copied().unwrap_or(0.0);
+                if scale > 0.0 {
+                    let places: Vec<usize> = (first..first + size).map(|term| layer.weight(group, row, term)).collect();
+                    let steps = places.iter().map(|&place| weights.get(place).map_or(0.0, |w| f64::from(*w) / scale));
+                    for (&place, step) in places.iter().zip(basis.nearest(&steps.collect::<Vec<_>>())) {
+                        if let Some(cell) = result.get_mut(place) {
+                            *cell = (step * scale) as f32;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    result
+}
+
+/// The scales that the largest weights span.
+fn scales(layer: &LinearLayer, weights: &[f32]) -> Vec<f64> {
+    let mut largest = vec![0f32; layer.scales()];
+    for group in 0..layer.groups {
+        for row in 0..layer.rows {
+            let Some(largest) = largest.get_mut(layer.scale(group, row)) else { continue };
+            for term in 0..layer.terms {
+                *largest = weights.get(layer.weight(group, row, term)).map_or(*largest, |w| largest.max(w.abs()));
+            }
+        }
+    }
+    largest.into_iter().map(|largest| f64::from(largest) / LARGEST).collect()
+}
+
+/// The terms of a block in the order in which they are rounded, and how the error of one shows in the others.
+struct Basis {
+    /// Places in the block, from the last rounded to the first.
+    order: Vec<usize>,
+    /// The triangular root of the moments, column after column: `l[j * size + i]` for `i >= j`, over `l[j * size + j]`.
+    roots: Vec<f64>,
+}
+
+impl Basis {
+    /// Terms with the largest squares are rounded first, while others can make up for their errors.
+    fn of(size: usize, sums: &[i64]) -> Self {
+        let at = |i: usize, j: usize| sums.get(i * size + j).map_or(0.0, |&sum| sum as f64);
+        let damping = (0..size).map(|i| at(i, i)).sum::<f64>() / size.max(1) as f64 * DAMPING;
+        let mut order: Vec<usize> = (0..size).collect();
+        order.sort_by_key(|&i| sums.get(i * size + i).copied());
+        if damping <= 0.0 {
+            // Inputs that are always zero: to the nearest.
+            return Self { order, roots: vec![0.0; size * size] };
+        }
+        let mut matrix: Vec<f64> = Vec::with_capacity(size * size);
+        for (j, &column) in order.iter().enumerate() {
+            matrix
+                .extend(order.iter().enumerate().map(|(i, &row)| at(row, column) + if i == j { damping } else { 0.0 }));
+        }
+        Self { order, roots: unit_cholesky(matrix, size) }
+    }
+
+    /// The integers for weights in steps. The largest of a channel stays as it is, because it spans the scale.
+    fn nearest(&self, steps: &[f64]) -> Vec<f64> {
+        let size = self.order.len();
+        let mut errors = vec![0.0; size];
+        let mut integers = vec![0.0; size];
+        for (i, &place) in self.order.iter().enumerate().rev() {
+            let step = steps.get(place).copied().unwrap_or(0.0);
+            let roots = self.roots.get(i * size..(i + 1) * size).unwrap_or_default();
+            let owed: f64 = roots.iter().zip(&errors).skip(i + 1).map(|(root, error)| root * error).sum();
+            let spans = step.abs().round() >= LARGEST;
+            let integer = if spans { step } else { step + owed }.round_ties_even().clamp(-LARGEST, LARGEST);
+            if let (Some(error), Some(cell)) = (errors.get_mut(i), integers.get_mut(place)) {
+                *error = step - integer;
+                *cell = integer;
+            }
+        }
+        integers
+    }
+}
+
+/// The columns of the Cholesky root of a positive matrix, each over its first number; given and returned column after column.
+fn unit_cholesky(mut matrix: Vec<f64>, size: usize) -> Vec<f64> {
+    for j in 0..size {
+        let (done, rest) = matrix.split_at_mut((j + 1) * size);
+        let Some(column) = done.get_mut(j * size..) else { continue };
+        let Some(pivot) = column.get(j).copied().filter(|pivot| *pivot > 0.0) else {
+            column.fill(0.0);
+            continue;
+        };
+        column.iter_mut().for_each(|value| *value /= pivot);
+        for (k, later) in rest.chunks_mut(size).enumerate() {
+            let factor = column.get(j + 1 + k).copied().unwrap_or(0.0) * pivot;
+            later.iter_mut().zip(column.iter()).for_each(|(value, root)| *value -= factor * root);
+        }
+    }
+    matrix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_on_paper() {
+        // [[4, 2], [2, 5]] = L L' with L = [[2, 0], [1, 2]]; columns over their first number: (1, 1/2) and (_, 1).
+        let roots = unit_cholesky(vec![4.0, 2.0, 2.0, 5.0], 2);
+        assert_eq!((roots[0], roots[1], roots[3]), (1.0, 0.5, 1.0));
+    }
+
+    #[test]
+    fn errors_of_inputs_that_go_together_cancel() {
+        // Two inputs that are always equal: only the sum of their weights matters. 10.4 + 20.4 = 30.8 is nearest to 31.
+        let basis = Basis::of(2, &[1000, 1000, 1000, 1000]);
+        assert_eq!(basis.nearest(&[10.4, 20.4]).iter().sum::<f64>(), 31.0);
+        // Independent ones are rounded to the nearest.
+        assert_eq!(Basis::of(2, &[1000, 0, 0, 1000]).nearest(&[10.4, 20.6]), [10.0, 21.0]);
+        // The weight that spans the scale stays.
+        assert_eq!(basis.nearest(&[127.0, 20.4])[0], 127.0);
+        assert_eq!(Basis::of(2, &[0; 4]).nearest(&[1.5, -0.6]), [2.0, -1.0]);
+    }
+
+    proptest::proptest! {
+        /// What it is for: the expected square of the error of the sum is no larger than with weights rounded to the nearest,
+        /// up to what damping takes away.
+        #[test]
+        fn sums_are_closer(samples in proptest::collection::vec(proptest::array::uniform4(0i64..1000), 8..40), steps in proptest::array::uniform4(-100.0f64..100.0)) {
+            let mut sums = vec![0i64; 16];
+            for sample in &samples {
+                for i in 0..4 {
+                    for j in 0..4 {
+                        sums[i * 4 + j] += sample[i] * sample[j];
+                    }
+                }
+            }
+            let error = |integers: &[f64]| -> f64 {
+                let e: Vec<f64> = steps.iter().zip(integers).map(|(s, q)| s - q).collect();
+                (0..16).map(|k| e[k / 4] * e[k % 4] * sums[k] as f64).sum()
+            };
+            let nearest: Vec<f64> = steps.iter().map(|s| s.round_ties_even()).collect();
+            let damping = (0..4).map(|i| sums[i * 5]).sum::<i64>() as f64 / 4.0 * DAMPING;
+            let own = error(&Basis::of(4, &sums).nearest(&steps));
+            // The nearest plane is at most half the sum of the squares of the orthogonal basis away, which are at most the diagonal.
+            let bound = (0..4).map(|i| 0.25 * (sums[i * 5] as f64 + damping)).sum::<f64>();
+            proptest::prop_assert!(own <= bound, "{own} > {bound}, nearest {}", error(&nearest));
+        }
+    }
+}

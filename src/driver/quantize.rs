@@ -19,11 +19,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Random samples of calibration type `skip`.
 const RANDOM_SAMPLES: usize = 4;
-/// Samples by which the precision of the quantized network is judged.
-const JUDGED_SAMPLES: usize = 16;
+/// At most so many samples decide how weights are rounded, and as many others judge the precision of the quantized network.
+const SHARE_SAMPLES: usize = 16;
+/// With fewer samples than this all do both.
+const FEWEST_SAMPLES: usize = 8;
 /// The mean cosine that every output shall have with that of the float network: a little above the 0.99 that users of such tools ask for,
-/// because other inputs than those of calibration fare a little worse.
-const WANTED_COSINE: f64 = 0.992;
+/// because inputs of another kind than those of calibration fare a little worse.
+const WANTED_COSINE: f64 = 0.993;
 /// The share of the noise that is left is lowered at least by this factor from one trial to the next.
 const NEXT_SHARE: f64 = 0.7;
 /// Below this share of the noise everything becomes int16.
@@ -45,7 +47,7 @@ struct Measured {
     /// The largest magnitudes of values by name.
     largest: HashMap<String, f64>,
     moments: Moments,
-    /// The samples that outputs are known of, and the float network's outputs for each.
+    /// The samples that judge, and the float network's outputs for each.
     judged: Vec<usize>,
     outputs: Vec<Vec<Array>>,
 }
@@ -105,12 +107,10 @@ impl Network<'_> {
                     largest.insert(of(value), top);
                 }
             }
-            let judged: Vec<usize> = match count {
-                0..=JUDGED_SAMPLES => (0..count).collect(),
-                _ => (0..JUDGED_SAMPLES).map(|i| i * count / JUDGED_SAMPLES).collect(),
-            };
-            let plan = Plan::new(layers, largest.clone(), judged.len());
-            let (moments, outputs) = calibrate::measure_moments(&executable, &plan, &judged, &read, jobs)?;
+            let (learned, judged) = shares(count);
+            let plan = Plan::new(layers, largest.clone(), learned.len());
+            let moments = calibrate::measure_moments(&executable, &plan, &learned, &read, jobs)?;
+            let outputs = calibrate::outputs(&executable, &judged, &read, jobs)?;
             Some(Measured { thresholds, largest, moments, judged, outputs })
         };
         Ok(Reference { sample, float, source, measured })
@@ -252,4 +252,27 @@ fn layers(function: OperationRef<'_, '_>) -> Result<Vec<LinearLayer>, StageError
         layers.extend(LinearLayer::of(function, operation)?);
     }
     Ok(layers)
+}
+
+/// The samples that decide on rounding and those that judge it: every other one each, evenly spread.
+fn shares(count: usize) -> (Vec<usize>, Vec<usize>) {
+    if count < FEWEST_SAMPLES {
+        return ((0..count).collect(), (0..count).collect());
+    }
+    let pairs = (count / 2).min(SHARE_SAMPLES);
+    (0..pairs).map(|i| 2 * (i * (count / 2) / pairs)).map(|first| (first, first + 1)).unzip()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn no_sample_judges_what_it_decided() {
+        assert_eq!(shares(3), (vec![0, 1, 2], vec![0, 1, 2]));
+        assert_eq!(shares(8), (vec![0, 2, 4, 6], vec![1, 3, 5, 7]));
+        let (learned, judged) = shares(1000);
+        assert_eq!((learned.len(), judged.len()), (16, 16));
+        assert!(learned.iter().all(|index| !judged.contains(index)) && judged.iter().all(|&index| index < 1000));
+    }
 }

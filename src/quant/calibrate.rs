@@ -72,7 +72,7 @@ fn in_parallel<T: Send>(
     pool.install(|| indices.par_chunks(indices.len().div_ceil(jobs.max(1))).map(|share| work(share)).collect())
 }
 
-/// The moments of a plan on some samples, `jobs` at a time, and the outputs of each of them in order.
+/// The moments of a plan on some samples, `jobs` at a time.
 ///
 /// # Errors
 /// When a sample cannot be read or run.
@@ -82,22 +82,20 @@ pub fn measure_moments(
     indices: &[usize],
     sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
     jobs: usize,
-) -> Result<(Moments, Vec<Vec<Array>>), CalibrationError> {
+) -> Result<Moments, CalibrationError> {
     let parts = in_parallel(indices, jobs, |indices| {
         let mut moments = Moments::default();
-        let outputs = indices.iter().map(|&index| -> Result<Vec<Array>, CalibrationError> {
+        for &index in indices {
             let inputs = sample(index)?;
-            Ok(executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
+            executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
                 if let Some(values) = view.values::<f32>() {
                     moments.observe(plan, name, view.shape, values);
                 }
-            })?)
-        });
-        let outputs: Vec<_> = outputs.collect::<Result<_, _>>()?;
-        Ok((moments, outputs))
+            })?;
+        }
+        Ok(moments)
     })?;
-    let (moments, outputs): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-    Ok((moments.into_iter().fold(Moments::default(), Moments::merge), outputs.into_iter().flatten().collect()))
+    Ok(parts.into_iter().fold(Moments::default(), Moments::merge))
 }
 
 /// The outputs of some samples in order, `jobs` at a time.

@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, HashMap};
 /// that reach further.
 const HEADROOM: f64 = 2.0;
 
+/// What a wider element costs beside products: it is written and read several times.
+const ELEMENT: u64 = 64;
+
 /// A bias has at most so many steps of the accumulator: `quant-insert-casts` raises the scale of its weights otherwise.
 const MOST_BIAS: f64 = (1u32 << 30) as f64;
 
@@ -26,8 +29,9 @@ pub struct Candidate {
     pub value: String,
     /// The power of its rounding to int8, relative to what its readers compute: the largest share that it has in the spread of a result.
     pub noise: f64,
-    /// Elements of all values that become wider.
-    pub elements: u64,
+    /// What int16 costs, in products of an int8 by an int8: those of the layers that read it, which take twice as long, and
+    /// [`ELEMENT`] for each element of the values that become wider.
+    pub cost: u64,
     /// Its range as int16.
     pub wide: Range,
 }
@@ -58,14 +62,14 @@ pub fn candidates(
         let entry = found.entry(key).or_insert_with(|| {
             order.push(key);
             let wide = Range { threshold: top * HEADROOM, bits: WIDE_BITS };
-            Some(Candidate { value: name, noise: 0.0, elements: 0, wide })
+            Some(Candidate { value: name, noise: 0.0, cost: 0, wide })
         });
         let Some(candidate) = entry else { continue };
         let steps = Steps { int8: step(threshold, ACTIVATION_BITS), int16: step(candidate.wide.threshold, WIDE_BITS) };
         match noise.of(value, steps, top)? {
-            Some(noise) => {
-                candidate.noise = candidate.noise.max(noise);
-                candidate.elements += TensorType::from_type(value.r#type())?.elements().unwrap_or(0) as u64;
+            Some(share) => {
+                candidate.noise = candidate.noise.max(share);
+                candidate.cost += noise.cost(value)?;
             }
             None => *entry = None,
         }
@@ -73,11 +77,11 @@ pub fn candidates(
     Ok(order.iter().filter_map(|key| found.remove(key).flatten()).collect())
 }
 
-/// The candidates that leave at most the share `left` of all noise when they are int16: those with the most noise for an element first.
+/// The candidates that leave at most the share `left` of all noise when they are int16: those with the most noise for their cost first.
 pub fn choose(candidates: &[Candidate], left: f64) -> BTreeMap<String, Range> {
     let total: f64 = candidates.iter().map(|candidate| candidate.noise).sum();
     let mut order: Vec<&Candidate> = candidates.iter().collect();
-    let worth = |candidate: &Candidate| candidate.noise / candidate.elements.max(1) as f64;
+    let worth = |candidate: &Candidate| candidate.noise / candidate.cost.max(1) as f64;
     order.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
     let mut remaining = total;
     let needed = order.into_iter().take_while(|candidate| {
@@ -137,6 +141,17 @@ impl Noise<'_, '_, '_> {
             }
         }
         Ok(Some(if moved || most > 0.0 { most } else { own }))
+    }
+
+    /// What a value costs as int16.
+    fn cost(&self, value: Value<'_, '_>) -> Result<u64, IrError> {
+        let mut cost = ELEMENT * TensorType::from_type(value.r#type())?.elements().unwrap_or(0) as u64;
+        for reader in ir::users(value) {
+            if let Some(layer) = LinearLayer::of(self.function, reader)? {
+                cost += (layer.positions() * layer.groups * layer.rows * layer.terms) as u64;
+            }
+        }
+        Ok(cost)
     }
 
     /// The variance of a value by name.
@@ -204,11 +219,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_noisiest_for_their_size_come_first() {
-        let candidate = |value: &str, noise, elements| Candidate {
+    fn the_noisiest_for_their_cost_come_first() {
+        let candidate = |value: &str, noise, cost| Candidate {
             value: value.into(),
             noise,
-            elements,
+            cost,
             wide: Range { threshold: 1.0, bits: WIDE_BITS },
         };
         let all = [candidate("large", 0.5, 1000), candidate("small", 0.3, 10), candidate("quiet", 0.2, 1000)];

@@ -119,14 +119,17 @@ pub fn value_name(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Strin
 ///
 /// # Errors
 /// When a value has no range, its threshold is no positive number, or its bits are not 8 or 16.
-pub fn assign_thresholds(function: OperationRef<'_, '_>, range: impl Fn(&str) -> Option<Range>) -> Result<(), String> {
+pub fn assign_thresholds<R: Into<Range>>(
+    function: OperationRef<'_, '_>,
+    range: impl Fn(&str) -> Option<R>,
+) -> Result<(), String> {
     let context = function.context_reference();
     let groups = Groups::of(function).map_err(|error| error.to_string())?;
     let arguments = ir::body(function).map(ir::arguments).unwrap_or_default();
     for value in groups.measured() {
         let name = value_name(function, value);
         let Range { threshold, bits } =
-            range(&name).ok_or_else(|| format!("the value of '{name}' has no threshold"))?;
+            range(&name).map(R::into).ok_or_else(|| format!("the value of '{name}' has no threshold"))?;
         if !(threshold >= 0.0 && threshold.is_finite()) {
             return Err(format!(
                 "the value of '{name}' has the threshold {threshold}; it must be finite and not negative"

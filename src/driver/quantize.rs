@@ -11,7 +11,7 @@ use crate::quant::{
     groups::Groups,
     linear::LinearLayer,
     moments::{Moments, Plan},
-    precision::{self, Candidate},
+    precision,
 };
 use hb_dialects::ir;
 use melior::ir::{Module, OperationRef};
@@ -93,7 +93,7 @@ impl Network<'_> {
         let (jobs, done) = (self.configuration.jobs, || progress.advance(1));
         let observers = calibrate::measure(&executable, (&names, percentile), count, &read, jobs, &done)?;
         let thresholds = calibrate::thresholds(&observers, percentile);
-        assign(function, &thresholds, &BTreeMap::new())?;
+        quant::assign_thresholds(function, |name| thresholds.get(name).copied())?;
         let sample = read(0)?;
         let float = compare::run_float(&executable, &sample)?;
         let measured = if self.configuration.calibration == Calibration::Skip {
@@ -121,36 +121,51 @@ impl Network<'_> {
     /// All activations are int8 where that keeps the outputs; else those whose rounding costs most become int16, more and more of them.
     pub(super) fn quantize(&self, module: &mut Module<'_>, reference: &Reference) -> Result<Values, StageError> {
         let Some(measured) = &reference.measured else {
-            return Ok(self.trial(module, reference)?.accept(module));
+            let (quantized, executable) = self.qdq_form(module)?;
+            let values = compare::run_float(&executable, &reference.sample)?;
+            *module = quantized;
+            return Ok(values);
         };
         let function = compare::network(module.as_operation())?;
         let candidates = precision::candidates(function, &measured.moments, &measured.largest)?;
         quant::round_weights(function, &measured.moments)?;
-        let mut share = 1.0;
-        let mut int8_alone = None;
-        loop {
-            let wide = if share < LEAST_SHARE { all(&candidates) } else { precision::choose(&candidates, share) };
-            assign(function, &measured.thresholds, &wide)?;
-            let trial = self.trial(module, reference)?;
-            let reached = self.judge(&trial.executable, reference, measured)?;
-            tracing::debug!("{} of {} values int16: output cosine {reached:.6}", wide.len(), candidates.len());
-            let first = *int8_alone.get_or_insert(reached);
-            if reached >= WANTED_COSINE || wide.len() == candidates.len() {
-                report(first, reached, &wide, &candidates);
-                return Ok(trial.accept(module));
-            }
-            let distance = (1.0 - WANTED_COSINE) / (1.0 - reached).max(f64::MIN_POSITIVE);
-            share *= distance.min(NEXT_SHARE);
+        let attempt = |share: f64| -> Result<Trial<'_>, StageError> {
+            let least = if share < LEAST_SHARE { 0.0 } else { share };
+            let wide = precision::choose(&candidates, least);
+            quant::assign_thresholds(function, |name| {
+                wide.get(name).or_else(|| measured.thresholds.get(name)).copied()
+            })?;
+            let (module, executable) = self.qdq_form(module)?;
+            let values = compare::run_float(&executable, &reference.sample)?;
+            let reached = self.judge(&executable, reference, measured)?;
+            tracing::debug!("{} of {} activations int16: output cosine {reached:.6}", wide.len(), candidates.len());
+            Ok(Trial { module, values, wide, reached })
+        };
+        let (mut trial, mut share, mut too_large) = (attempt(1.0)?, 1.0, 1.0);
+        let int8_alone = trial.reached;
+        while trial.reached < WANTED_COSINE && trial.wide.len() < candidates.len() && share >= LEAST_SHARE {
+            too_large = share;
+            share *= ((1.0 - WANTED_COSINE) / (1.0 - trial.reached)).min(NEXT_SHARE);
+            trial = attempt(share)?;
         }
+        if !trial.wide.is_empty() && trial.reached >= WANTED_COSINE {
+            // The last step may have been larger than needed.
+            let between = attempt((share * too_large).sqrt())?;
+            if between.reached >= WANTED_COSINE {
+                trial = between;
+            }
+        }
+        trial.report(int8_alone, candidates.len());
+        *module = trial.module;
+        Ok(trial.values)
     }
 
-    /// The QDQ form of a network.
-    fn trial<'c>(&self, module: &Module<'c>, reference: &Reference) -> Result<Trial<'c>, StageError> {
+    /// The QDQ form of a network with assigned ranges, also for a few runs.
+    fn qdq_form<'c>(&self, module: &Module<'c>) -> Result<(Module<'c>, FloatExecutable), StageError> {
         let mut module = copied(module)?;
         pipeline::run(self.context, &mut module, &on_functions(INSERT_CASTS))?;
         let executable = self.observed(&module)?;
-        let values = compare::run_float(&executable, &reference.sample)?;
-        Ok(Trial { module, executable, values })
+        Ok((module, executable))
     }
 
     /// The least of the outputs' mean cosines with the float network's.
@@ -175,52 +190,36 @@ impl Network<'_> {
     }
 }
 
-/// A QDQ form and what it makes of the first sample.
+/// A QDQ form with some activations as int16.
 struct Trial<'c> {
     module: Module<'c>,
-    executable: FloatExecutable,
+    /// What it makes of the first sample.
     values: Values,
+    wide: BTreeMap<String, Range>,
+    /// How it is judged.
+    reached: f64,
 }
 
-impl<'c> Trial<'c> {
-    fn accept(self, module: &mut Module<'c>) -> Values {
-        *module = self.module;
-        self.values
+impl Trial<'_> {
+    /// Says what became int16, and why.
+    fn report(&self, int8_alone: f64, candidates: usize) {
+        let reached = self.reached;
+        if reached < WANTED_COSINE {
+            tracing::warn!(
+                "the outputs of the quantized network have a mean cosine of {reached:.4} with the float network's; wanted is {WANTED_COSINE}. \
+                 The table of nodes shows where it is lost; more calibration samples or another max_percentile may help"
+            );
+        }
+        if !self.wide.is_empty() {
+            let names: Vec<&str> = self.wide.keys().map(String::as_str).collect();
+            tracing::info!(
+                "{} of {candidates} activations are int16: with int8 alone the mean cosine of the outputs is {int8_alone:.4}, with them \
+                 {reached:.4} (wanted {WANTED_COSINE}): {}",
+                names.len(),
+                names.join(", ")
+            );
+        }
     }
-}
-
-/// Gives every value its range: the wide ones that of int16.
-fn assign(
-    function: OperationRef<'_, '_>,
-    thresholds: &Thresholds,
-    wide: &BTreeMap<String, Range>,
-) -> Result<(), String> {
-    quant::assign_thresholds(function, |name| wide.get(name).or_else(|| thresholds.get(name)).copied())
-}
-
-fn all(candidates: &[Candidate]) -> BTreeMap<String, Range> {
-    candidates.iter().map(|candidate| (candidate.value.clone(), candidate.wide)).collect()
-}
-
-/// Says what became int16, and why.
-fn report(int8_alone: f64, reached: f64, wide: &BTreeMap<String, Range>, candidates: &[Candidate]) {
-    if reached < WANTED_COSINE {
-        tracing::warn!(
-            "the outputs of the quantized network have a mean cosine of {reached:.4} with the float network's; wanted is {WANTED_COSINE}. \
-             The table of nodes shows where it is lost; more calibration samples or another max_percentile may help"
-        );
-    }
-    if wide.is_empty() {
-        return;
-    }
-    let names: Vec<&str> = wide.keys().map(String::as_str).collect();
-    tracing::info!(
-        "{} of {} activations are int16: with int8 alone the mean cosine of the outputs is {int8_alone:.4}, with them {reached:.4} \
-         (wanted {WANTED_COSINE}): {}",
-        wide.len(),
-        candidates.len(),
-        names.join(", ")
-    );
 }
 
 /// Where calibration samples come from.

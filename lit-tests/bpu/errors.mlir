@@ -441,6 +441,126 @@ func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
 
 // -----
 
+func.func @f(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op has 2 starts, but 1 quadratic, 2 linear and 3 constant coefficients}}
+  %0 = bpu.curve %x {starts = array<i64: -32768, 0>, quadratic = array<i64: 0>, linear = array<i64: 0, 0>, constant = array<i64: 0, 0, 0>, shift = 0} : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op start 32768 leaves 16 bits}}
+  %0 = bpu.curve %x {starts = array<i64: -32768, 32768>, quadratic = array<i64: 0, 0>, linear = array<i64: 0, 0>, constant = array<i64: 0, 0>, shift = 0} : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op a curve has 1 to 64 pieces, not 0}}
+  %0 = bpu.curve %x {starts = array<i64>, quadratic = array<i64>, linear = array<i64>, constant = array<i64>, shift = 0} : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op a curve has 1 to 64 pieces, not 65}}
+  %0 = bpu.curve %x {starts = array<i64: -32768, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63>, quadratic = array<i64: 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0>, linear = array<i64: 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0>, constant = array<i64: 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0>, shift = 0} : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op piece 2 starts at 7, which is not above the start of the one before}}
+  %0 = bpu.curve %x {starts = array<i64: -32768, 7, 7>, quadratic = array<i64: 0, 0, 0>, linear = array<i64: 0, 0, 0>, constant = array<i64: 0, 0, 0>, shift = 0} : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op the shift 63 of a curve is above 62}}
+  %0 = bpu.curve %x {starts = array<i64: -32768>, quadratic = array<i64: 0>, linear = array<i64: 0>, constant = array<i64: 0>, shift = 63} : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op the shift -1 is no u32}}
+  %0 = bpu.curve %x {starts = array<i64: -32768>, quadratic = array<i64: 0>, linear = array<i64: 0>, constant = array<i64: 0>, shift = -1} : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op its first piece starts at -128, not at the least i16, -32768}}
+  %0 = bpu.curve %x {starts = array<i64: -128>, quadratic = array<i64: 0>, linear = array<i64: 0>, constant = array<i64: 0>, shift = 0} : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i8:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op its first piece starts at -32768, not at the least i8, -128}}
+  %0 = bpu.curve %x {starts = array<i64: -32768>, quadratic = array<i64: 0>, linear = array<i64: 0>, constant = array<i64: 0>, shift = 0} : (tensor<4x!quant.uniform<i8:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i8:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op a function from i8 to i8 is a table}}
+  %0 = bpu.curve %x {starts = array<i64: -128>, quadratic = array<i64: 0>, linear = array<i64: 0>, constant = array<i64: 0>, shift = 0} : (tensor<4x!quant.uniform<i8:f32, 0.5>>) -> tensor<4x!quant.uniform<i8:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i32:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op the input must be i8 or i16, not i32}}
+  %0 = bpu.curve %x {starts = array<i64: -32768>, quadratic = array<i64: 0>, linear = array<i64: 0>, constant = array<i64: 0>, shift = 0} : (tensor<4x!quant.uniform<i32:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i16:f32:0, {0.5, 1.0, 0.5, 1.0}>>) {
+  // expected-error @+1 {{'bpu.curve' op the input must have one scale for the whole tensor}}
+  %0 = bpu.curve %x {starts = array<i64: -32768>, quadratic = array<i64: 0>, linear = array<i64: 0>, constant = array<i64: 0>, shift = 0} : (tensor<4x!quant.uniform<i16:f32:0, {0.5, 1.0, 0.5, 1.0}>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op the result must be i8 or i16, not i32}}
+  %0 = bpu.curve %x {starts = array<i64: -32768>, quadratic = array<i64: 0>, linear = array<i64: 0>, constant = array<i64: 0>, shift = 0} : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!quant.uniform<i32:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op the result must have one scale for the whole tensor}}
+  %0 = bpu.curve %x {starts = array<i64: -32768>, quadratic = array<i64: 0>, linear = array<i64: 0>, constant = array<i64: 0>, shift = 0} : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32:0, {0.5, 1.0, 0.5, 1.0}>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.curve' op the result has shape [3] but the operands give [4]}}
+  %0 = bpu.curve %x {starts = array<i64: -32768>, quadratic = array<i64: 0>, linear = array<i64: 0>, constant = array<i64: 0>, shift = 0} : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<3x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<4x4x2x!quant.uniform<i8:f32, 0.5>>) {
   // expected-error @+1 {{'bpu.max_pool' op the input has rank 3 but must have rank 4}}
   %0 = bpu.max_pool %x {kernel_shape = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<4x4x2x!quant.uniform<i8:f32, 0.5>>) -> tensor<2x2x2x!quant.uniform<i8:f32, 0.5>>

@@ -56,6 +56,20 @@ func.func @vector(%x: tensor<2x4x!half>, %y: tensor<4x!quarter>) {
   return
 }
 
+// CHECK-LABEL: func.func @curves
+func.func @curves(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>, %y: tensor<4x!half>) {
+  // CHECK: bpu.curve %{{.*}} {constant = array<i64: -7, 0>, linear = array<i64: 0, 4294967296>, quadratic = array<i64: 0, -3>, shift = 31 : i64, starts = array<i64: -32768, 5>} : (tensor<4x!quant.uniform<i16:f32, 5.000000e-01>>) -> tensor<4x!quant.uniform<i16:f32, 5.000000e-01>>
+  %0 = bpu.curve %x {starts = array<i64: -32768, 5>, quadratic = array<i64: 0, -3>, linear = array<i64: 0, 4294967296>, constant = array<i64: -7, 0>, shift = 31}
+      : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  // CHECK: bpu.curve {{.*}} -> tensor<4x!quant.uniform<i8:f32, 5.000000e-01>>
+  %1 = bpu.curve %x {starts = array<i64: -32768>, quadratic = array<i64: 0>, linear = array<i64: 1>, constant = array<i64: 0>, shift = 0}
+      : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!half>
+  // CHECK: bpu.curve {{.*}} starts = array<i64: -128>} : (tensor<4x!quant.uniform<i8:f32, 5.000000e-01>>) -> tensor<4x!quant.uniform<i16:f32, 5.000000e-01>>
+  %2 = bpu.curve %y {starts = array<i64: -128>, quadratic = array<i64: 0>, linear = array<i64: 1>, constant = array<i64: 0>, shift = 62}
+      : (tensor<4x!half>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+  return
+}
+
 // CHECK-LABEL: func.func @pools
 func.func @pools(%x: tensor<1x4x4x3x!half>) {
   // CHECK: bpu.max_pool %{{.*}} {dilations = array<i64: 1, 1>, kernel_shape = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 2, 2>}

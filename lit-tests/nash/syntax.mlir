@@ -18,6 +18,8 @@ func.func @program(%x: tensor<1x16xf32>) -> tensor<1x16xf32> {
     nash.dte.fill node 1 shape [1, 1, 1, 1, 1, 256] element_bytes 1 value 7 destination <256, [0, 0, 0, 0, 0, 1]>
     // CHECK: nash.vae.lookup node 1 wait [vpu 1, dte 1] shape [1, 1, 1, 1, 1, 16] input <64, [0, 0, 0, 0, 16, 1]> table <256, [1]> output <64, [0, 0, 0, 0, 16, 1]>{{$}}
     nash.vae.lookup node 1 wait [vpu 1, dte 1] shape [1, 1, 1, 1, 1, 16] input <64, [0, 0, 0, 0, 16, 1]> table <256, [1]> output <64, [0, 0, 0, 0, 16, 1]>
+    // CHECK: nash.vae.curve node 1 shape [1, 1, 1, 1, 1, 8] input_element i16 output_element i8 pieces 2 shift 46 input <64, [0, 0, 0, 0, 16, 2]> table <256, [26]> output <1024, [0, 0, 0, 0, 16, 1]>{{$}}
+    nash.vae.curve node 1 shape [1, 1, 1, 1, 1, 8] input_element i16 output_element i8 pieces 2 shift 46 input <64, [0, 0, 0, 0, 16, 2]> table <256, [26]> output <1024, [0, 0, 0, 0, 16, 1]>
     // CHECK: nash.vae.add {{.*}} multiplier_a 1073741824 multiplier_b -1073741824 shift 30 clamp <-128, 127> a <64, {{.*}}> b <64, {{.*}}> output <512,
     nash.vae.add node 1 shape [1, 1, 1, 1, 1, 16] a_element i8 b_element i8 output_element i8 multiplier_a 1073741824 multiplier_b -1073741824
         shift 30 clamp <-128, 127> a <64, [0, 0, 0, 0, 16, 1]> b <64, [0, 0, 0, 0, 16, 1]> output <512, [0, 0, 0, 0, 16, 1]>

@@ -3,6 +3,7 @@
 use super::model::{
     AveragePool, Clamp, Convolution, Element, MaxPool, Node, Operator, PadMode, Scale, Segment, Tensor, TensorId,
 };
+use crate::numerics::{Curve, Piece};
 use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType, attribute};
 use melior::{
     Context,
@@ -166,6 +167,16 @@ fn attributes<'c>(context: &'c Context, operator: &Operator) -> Vec<(&'static st
             ("count_include_pad", attribute::boolean(context, pool.count_include_pad)),
         ],
         Operator::Lookup { table } => vec![("table", attribute::bytes(context, &table[..]))],
+        Operator::Curve { curve } => {
+            let each = |of: fn(&Piece) -> i64| array(curve.pieces().iter().map(of).collect());
+            vec![
+                ("starts", each(|piece| piece.start.into())),
+                ("quadratic", each(|piece| piece.quadratic)),
+                ("linear", each(|piece| piece.linear)),
+                ("constant", each(|piece| piece.constant)),
+                ("shift", attribute::i64(context, curve.shift().into())),
+            ]
+        }
         Operator::Concat { axis } => vec![("axis", attribute::i64(context, *axis as i64))],
         Operator::Slice { starts, steps, .. } => vec![("starts", array(wide(starts))), ("steps", array(wide(steps)))],
         Operator::Pad { before, after, mode } => {
@@ -323,6 +334,7 @@ pub fn operator(operation: OperationRef<'_, '_>, result_shape: &[usize]) -> Resu
             clamp: reader.clamp()?,
         }),
         "bpu.lookup" => Operator::Lookup { table: table(operation)? },
+        "bpu.curve" => Operator::Curve { curve: curve(operation)? },
         "bpu.concat" => Operator::Concat { axis: size(operation.integer("axis")?, "axis")? },
         "bpu.slice" => Operator::Slice {
             starts: reader.sizes("starts")?,
@@ -345,6 +357,26 @@ fn table(operation: OperationRef<'_, '_>) -> Result<Box<crate::numerics::LookupT
     let count = bytes.len();
     let table: Result<crate::numerics::LookupTable, _> = bytes.try_into();
     table.map(Box::new).map_err(|_| refuse(operation, format!("its table has {count} entries; it needs 256")))
+}
+
+fn curve(operation: OperationRef<'_, '_>) -> Result<Box<Curve>, MirrorError> {
+    let starts = operation.integers("starts")?;
+    let [quadratic, linear, constant] =
+        [operation.integers("quadratic")?, operation.integers("linear")?, operation.integers("constant")?];
+    if [&quadratic, &linear, &constant].iter().any(|values| values.len() != starts.len()) {
+        let [a, b, c] = [quadratic.len(), linear.len(), constant.len()];
+        let reason =
+            format!("has {} starts, but {a} quadratic, {b} linear and {c} constant coefficients", starts.len());
+        return Err(refuse(operation, reason));
+    }
+    let mut pieces = Vec::with_capacity(starts.len());
+    for (((start, quadratic), linear), constant) in starts.into_iter().zip(quadratic).zip(linear).zip(constant) {
+        let start = i16::try_from(start).map_err(|_| refuse(operation, format!("start {start} leaves 16 bits")))?;
+        pieces.push(Piece { start, quadratic, linear, constant });
+    }
+    let shift = operation.integer("shift")?;
+    let shift = u32::try_from(shift).map_err(|_| refuse(operation, format!("the shift {shift} is no u32")))?;
+    Curve::new(pieces, shift).map(Box::new).map_err(|error| refuse(operation, error.to_string()))
 }
 
 fn pad_mode(operation: OperationRef<'_, '_>) -> Result<PadMode, MirrorError> {

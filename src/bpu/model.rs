@@ -11,8 +11,8 @@ mod verify;
 use std::fmt;
 use std::sync::Arc;
 
-pub use crate::numerics::Clamp;
 use crate::numerics::LookupTable;
+pub use crate::numerics::{Clamp, Curve};
 pub use shape::{
     ShapeError, average_pool_counts, broadcast_shape, concat_shape, convolution_shape, element_count, matmul_shape,
     output_shape, pad_shape, pool_shape, slice_shape, transpose_shape, window_positions,
@@ -221,6 +221,11 @@ pub enum Operator {
         /// Entry `q + 128` is the result for `q`.
         table: Box<LookupTable>,
     },
+    /// `x` int8 or int16, mapped by quadratics to int8 or int16; one of the two is int16.
+    Curve {
+        /// Its first piece starts at the least value of `x`'s type.
+        curve: Box<Curve>,
+    },
     /// `x` to another scale or width.
     Requantize {
         /// Interval of a fused activation.
@@ -333,6 +338,7 @@ impl Operator {
         "max_pool",
         "average_pool",
         "lookup",
+        "curve",
         "requantize",
         "concat",
         "slice",
@@ -355,6 +361,7 @@ impl Operator {
             Operator::MaxPool(_) => "max_pool",
             Operator::AveragePool(_) => "average_pool",
             Operator::Lookup { .. } => "lookup",
+            Operator::Curve { .. } => "curve",
             Operator::Requantize { .. } => "requantize",
             Operator::Concat { .. } => "concat",
             Operator::Slice { .. } => "slice",

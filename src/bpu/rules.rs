@@ -28,6 +28,7 @@ pub fn rules() -> impl Iterator<Item = Rules> {
         ("bpu.max_pool", verify_node, None),
         ("bpu.average_pool", verify_node, None),
         ("bpu.lookup", verify_node, None),
+        ("bpu.curve", verify_node, None),
         ("bpu.requantize", verify_node, Some(fold_unchanged)),
         ("bpu.concat", verify_node, None),
         ("bpu.slice", verify_node, Some(fold_unchanged)),

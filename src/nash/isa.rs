@@ -9,7 +9,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-pub use super::isa_access::{Access, Space, StridedRegion};
+pub use super::isa_access::{Access, CURVE_PIECE_BYTES, Space, StridedRegion};
 pub use super::isa_cycles::Cost;
 pub use super::isa_numbers::FieldKind;
 pub use super::isa_operations::*;

@@ -245,6 +245,9 @@ pub const PARAMETER_BYTES: u32 = 12;
 /// Entries (of one byte) of a lookup table.
 pub const LOOKUP_ENTRIES: u32 = 256;
 
+/// Bytes of one piece of a curve: start i16, three coefficients i64.
+pub const CURVE_PIECE_BYTES: u32 = 26;
+
 impl<const D: usize> View<D> {
     /// The bytes of this view for a shape. `None` when a size is 0.
     pub fn region(&self, shape: &[u32; D], element_bytes: u32) -> Option<StridedRegion> {
@@ -303,6 +306,11 @@ impl Operation {
                 all.read("input", &o.input, &o.shape, 1);
                 all.read("table", &o.table, &[LOOKUP_ENTRIES], 1);
                 all.write("output", &o.output, &o.shape, 1);
+            }
+            Operation::Curve(o) => {
+                all.read("input", &o.input, &o.shape, o.input_element.bytes());
+                all.read("table", &o.table, &[o.pieces], CURVE_PIECE_BYTES);
+                all.write("output", &o.output, &o.shape, o.output_element.bytes());
             }
             Operation::MaxPool(o) => {
                 all.read("input", &o.input, &o.input_shape, o.element.bytes());

@@ -65,6 +65,7 @@ impl Operation {
             }
             Operation::Requantize(o) => vae(&o.shape, widest(&[o.input_element.bytes(), o.output_element.bytes()])),
             Operation::Lookup(o) => vae(&o.shape, 1),
+            Operation::Curve(o) => vae(&o.shape, widest(&[o.input_element.bytes(), o.output_element.bytes()])),
             Operation::MaxPool(o) => aae(&o.output_shape, &o.window, o.element.bytes()),
             Operation::AveragePool(o) => aae(&o.output_shape, &o.window, o.input_element.bytes()),
             Operation::Copy(o) => layout(target, &o.shape, o.element_bytes, &[&o.source, &o.destination]),

@@ -271,6 +271,28 @@ operations! {
         output: View,
     }
 
+    /// `output = saturate(round_half_even((c2 · d² + c1 · d + c0) / 2^shift))` with `d = input − start`: a function by quadratic pieces.
+    ///
+    /// The piece is the last one whose start is not above the input, the first one where there is none. The sum has all its bits.
+    0x0305 "vae.curve" Vae Curve {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// i8 or i16.
+        input_element: ElementType,
+        /// i8 or i16.
+        output_element: ElementType,
+        /// Number of pieces, 1 to 64.
+        pieces: u32,
+        /// 0 to 62.
+        shift: u32,
+        /// Operand.
+        input: View,
+        /// Per piece 26 bytes: start i16, c2 i64, c1 i64, c0 i64; starts ascend.
+        table: View<1>,
+        /// Result; may be the very view of the operand when the element sizes agree.
+        output: View,
+    }
+
     /// The greatest of the cells of each window that lie in the input tile, and of `accumulate`; the least value of the
     /// element type where there is none.
     0x0401 "aae.max_pool" Aae MaxPool {

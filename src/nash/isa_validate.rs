@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::isa::*;
 use super::isa_access::is_injective;
-use crate::numerics::{Clamp as Range, Multiplier, SumMultipliers};
+use crate::numerics::{Clamp as Range, MAX_PIECES, MAX_SHIFT, Multiplier, SumMultipliers};
 use crate::target::Target;
 
 /// Bytes of one DDR region: more than a board has.
@@ -166,6 +166,15 @@ impl Operation {
                 sizes("shape", &o.shape, limit)?;
                 written(&o.output, &o.shape, 1)
             }
+            Operation::Curve(o) => {
+                sizes("shape", &o.shape, limit)?;
+                narrow("input_element", o.input_element)?;
+                narrow("output_element", o.output_element)?;
+                let most = MAX_PIECES as u32;
+                ensure((1..=most).contains(&o.pieces), || format!("pieces is {}, not 1 to {most}", o.pieces))?;
+                ensure(o.shift <= MAX_SHIFT, || format!("shift is {}, above {MAX_SHIFT}", o.shift))?;
+                written(&o.output, &o.shape, o.output_element.bytes())
+            }
             Operation::MaxPool(o) => {
                 narrow("element", o.element)?;
                 pool(&o.input_shape, &o.output_shape, &o.window, limit)?;
@@ -216,6 +225,9 @@ impl Operation {
                 operands.push("input");
             }
             Operation::Lookup(o) if o.input == o.output => operands.push("input"),
+            Operation::Curve(o) if same(&o.input, o.input_element.bytes(), &o.output, o.output_element.bytes()) => {
+                operands.push("input");
+            }
             _ => {}
         }
         operands

@@ -88,6 +88,24 @@ def Bpu_LookupOp : Bpu_PureOp<"lookup"> {
   let results = (outs Bpu_QuantizedTensor:$output);
 }
 
+def Bpu_CurveOp : Bpu_PureOp<"curve"> {
+  let summary = "a function of one int16 variable as pieces of quadratics";
+  let description = [{
+    Input or result is int16, the other int8 or int16. The piece k with the last of the ascending `starts` that is not above q gives,
+    with d = q - starts[k], `saturate(round_half_even((quadratic[k] * d^2 + linear[k] * d + constant[k]) / 2^shift))`.
+    There are 1 to 64 pieces, the first starts at the least value of the input's type; `shift` is 0 to 62.
+
+    ```mlir
+    // max(q, 0)
+    %y = bpu.curve %x {starts = array<i64: -32768, 0>, quadratic = array<i64: 0, 0>, linear = array<i64: 0, 1>,
+      constant = array<i64: 0, 0>, shift = 0} : (tensor<4x!quant.uniform<i16:f32, 0.5>>) -> tensor<4x!quant.uniform<i16:f32, 0.5>>
+    ```
+  }];
+  let arguments = (ins Bpu_QuantizedTensor:$input, DenseI64ArrayAttr:$starts, DenseI64ArrayAttr:$quadratic,
+    DenseI64ArrayAttr:$linear, DenseI64ArrayAttr:$constant, I64Attr:$shift);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
 //===- Pooling engine -------------------------------------------------------===//
 
 def Bpu_MaxPoolOp : Bpu_PureOp<"max_pool"> {

@@ -130,6 +130,16 @@ def Nash_VaeLookupOp : Nash_Instruction<"vae.lookup", [
   let description = "`table[input + 128]`; the table has 256 entries.";
 }
 
+def Nash_VaeCurveOp : Nash_Instruction<"vae.curve", [
+    Nash_Shape<"shape">, Nash_Element<"input_element">, Nash_Element<"output_element">, Nash_Integer<"pieces">,
+    Nash_Integer<"shift">, Nash_View<"input">, Nash_View<"table">, Nash_View<"output">]> {
+  let summary = "a function of i8 or i16 as pieces of quadratics";
+  let description = [{
+    `saturate(round_half_even((c2 * d^2 + c1 * d + c0) / 2^shift))` with d = input - start, by the last of the pieces whose start is
+    not above the input. The table has 26 bytes per piece: start i16, c2 i64, c1 i64, c0 i64.
+  }];
+}
+
 def Nash_AaeMaxPoolOp : Nash_Instruction<"aae.max_pool", [
     Nash_Shape<"input_shape">, Nash_Shape<"output_shape">, Nash_TheWindow, Nash_Element<"element">, Nash_View<"input">,
     Nash_OptionalView<"accumulate">, Nash_View<"output">]> {

@@ -7,6 +7,7 @@
 
 mod forms;
 mod functions;
+mod int16;
 mod networks;
 mod random;
 mod rearranging;
@@ -165,6 +166,18 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 /// Takes a network through the levels. `scale_of` names the value that has the scale of the outputs; `segments` are the kinds of
 /// segments it must become, where that is known; a share of at most `may_differ` of the outputs may be `steps` steps away from the QDQ network's.
 fn check(text: &str, scale_of: &str, segments: Option<&[&str]>, steps: f64, may_differ: f64) {
+    check_rewritten(text, scale_of, segments, (steps, may_differ), 127.0, &|text| text);
+}
+
+/// As [`check`], with the text of the QDQ form rewritten; thresholds have so many steps.
+fn check_rewritten(
+    text: &str,
+    scale_of: &str,
+    segments: Option<&[&str]>,
+    (steps, may_differ): (f64, f64),
+    steps_of_threshold: f64,
+    rewrite: &dyn Fn(String) -> String,
+) {
     let text = with_constants(text).replace("SAME_3X3", SAME_3X3).replace("POINT", POINT);
     let context = hb::pipeline::context();
     let module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
@@ -188,6 +201,9 @@ fn check(text: &str, scale_of: &str, segments: Option<&[&str]>, steps: f64, may_
     let thresholds = measure(function, &inputs);
     hb::quant::assign_thresholds(function, |name| thresholds.get(name).copied()).unwrap();
     run_pass(function, "quant-insert-casts");
+    let text = rewrite(module.as_operation().to_string());
+    let module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
+    let function = ir::function_named(module.as_operation(), "main").unwrap();
     assert!(module.as_operation().verify());
     let quantized = FloatExecutable::compile(function, Options::default()).unwrap();
     let expected = quantized.run(&inputs.iter().collect::<Vec<_>>()).unwrap();
@@ -202,7 +218,7 @@ fn check(text: &str, scale_of: &str, segments: Option<&[&str]>, steps: f64, may_
     assert_eq!(found.len(), expected.len());
     // An operator that another took over has no value of its own any more.
     let largest = |array: &Array| array.to_f64().iter().fold(0f64, |largest, value| largest.max(value.abs()));
-    let step = thresholds.get(scale_of).copied().unwrap_or_else(|| largest(&expected[0])) / 127.0;
+    let step = thresholds.get(scale_of).copied().unwrap_or_else(|| largest(&expected[0])) / steps_of_threshold;
     for (found, expected) in found.iter().zip(&expected) {
         let (found, expected) = (floats(found), expected.values::<f32>().unwrap());
         assert_eq!(found.len(), expected.len());

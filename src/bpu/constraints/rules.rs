@@ -96,6 +96,13 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         check: |context| context.tensors().all(|tensor| tensor.element == Element::I8),
     },
     Constraint {
+        operators: &["curve"],
+        sentence: "Input and result are int8 or int16 with one scale; one of the two is int16.",
+        check: |context| {
+            context.tensors().all(is_activation) && context.tensors().any(|tensor| tensor.element == Element::I16)
+        },
+    },
+    Constraint {
         operators: &["max_pool", "concat", "slice", "pad", "transpose", "reshape"],
         sentence: "Operands and result have the same element type and the same single scale.",
         check: same_type,

@@ -95,6 +95,13 @@ fn elementwise() {
     assert!(has(&requantize, "scale of the input over"));
     let table = Operator::Lookup { table: Box::new([0; 256]) };
     assert!(has(&broken(table, vec![tensor(Element::I16, &[2], 1.0)], i8(&[2], 1.0)), "are int8"));
+    let piece = crate::numerics::Piece { start: i16::MIN, ..Default::default() };
+    let curve = Operator::Curve { curve: Box::new(crate::numerics::Curve::new(vec![piece], 0).unwrap()) };
+    let wide = || tensor(Element::I16, &[2], 1.0);
+    assert!(broken(curve.clone(), vec![wide()], wide()).is_empty());
+    assert!(broken(curve.clone(), vec![wide()], i8(&[2], 1.0)).is_empty());
+    assert!(has(&broken(curve.clone(), vec![i8(&[2], 1.0)], i8(&[2], 1.0)), "one of the two is int16"));
+    assert!(has(&broken(curve, vec![wide()], real(&[2])), "are int8 or int16 with one scale"));
     let channels = Scale::PerChannel { axis: 0, scales: vec![1.0, 2.0] };
     let sums = Tensor::new("t", [2], Element::I32, channels);
     assert!(broken(Operator::Dequantize, vec![sums.clone()], real(&[2])).is_empty());

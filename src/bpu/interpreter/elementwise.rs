@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::movement::gather;
 use super::values::{Operand, allocate, broadcast_sources, collect, interval, scale_of};
 use crate::bpu::model::{Clamp, Scale, Tensor};
-use crate::numerics::{self, LookupTable, Multiplier, SumMultipliers};
+use crate::numerics::{self, Curve, LookupTable, Multiplier, SumMultipliers};
 
 pub(super) fn add(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
     let s_y = scale_of(output)?;
@@ -44,6 +44,12 @@ pub(super) fn requantize(clamp: Option<Clamp>, x: Operand, output: &Tensor) -> R
 
 pub(super) fn lookup(table: &LookupTable, x: Operand) -> Vec<u8> {
     x.bytes.iter().map(|byte| numerics::lookup(table, *byte as i8) as u8).collect()
+}
+
+pub(super) fn curve(curve: &Curve, x: Operand, output: &Tensor) -> Vec<u8> {
+    let clamp = interval(None, output);
+    // The input is int8 or int16.
+    collect(output, x.integers().map(|q| curve.evaluate(q as i16, clamp)))
 }
 
 pub(super) fn quantize(x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {

@@ -148,6 +148,7 @@ fn evaluate(operator: &Operator, operands: &[Operand], output: &Tensor) -> Resul
         (Operator::MaxPool(pool), [x]) => Ok(pool::max_pool(pool, *x, output)),
         (Operator::AveragePool(pool), [x]) => pool::average_pool(pool, *x, output),
         (Operator::Lookup { table }, [x]) => Ok(elementwise::lookup(table, *x)),
+        (Operator::Curve { curve }, [x]) => Ok(elementwise::curve(curve, *x, output)),
         (Operator::Requantize { clamp }, [x]) => elementwise::requantize(*clamp, *x, output),
         (Operator::Quantize, [x]) => elementwise::quantize(*x, output),
         (Operator::Dequantize, [x]) => elementwise::dequantize(*x),

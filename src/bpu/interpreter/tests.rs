@@ -135,6 +135,21 @@ fn a_table_is_applied_by_value() {
 }
 
 #[test]
+fn a_curve_is_applied_by_piece() {
+    // -d up to -1, then d² / 2.
+    let piece = |start, quadratic, linear| crate::numerics::Piece { start, quadratic, linear, constant: 0 };
+    let curve = crate::numerics::Curve::new(vec![piece(-32768, 0, -2), piece(0, 1, 0)], 1).unwrap();
+    let i16 = |shape: &[usize]| Tensor::new("t", shape, Element::I16, Scale::PerTensor(1.0));
+    let operator = Operator::Curve { curve: Box::new(curve) };
+    let input: Vec<u8> = [-32768i16, -32758, 0, 3, 5, 300].iter().flat_map(|q| q.to_le_bytes()).collect();
+    let run = |output: Tensor| run(&single(operator.clone(), vec![i16(&[6])], output), &[&input]).unwrap();
+    // 4.5 and 12.5 round to even.
+    let expected: Vec<u8> = [0i16, -10, 0, 4, 12, 32767].iter().flat_map(|y| y.to_le_bytes()).collect();
+    assert_eq!(run(i16(&[6])), [expected]);
+    assert_eq!(run(i8(&[6], 1.0)), [[0, 246, 0, 4, 12, 127]]);
+}
+
+#[test]
 fn nodes_run_in_order_and_are_shown() {
     let mut segment = Segment::default();
     let x = segment.add_input(i8(&[2], 1.0));

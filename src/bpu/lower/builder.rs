@@ -1,6 +1,6 @@
 //! Builds a segment from operations of the QDQ form, and keeps track of the layouts in which each value exists.
 
-use super::values::{Output, QuantizedConstant, QuantizedValue};
+use super::values::{Integer, Output, QuantizedConstant, QuantizedValue};
 use crate::bpu::model::{Clamp, Convolution, Element, Operator, Scale, Segment, Tensor, TensorId};
 use hb_dialects::ir;
 use melior::ir::{Value, ValueLike};
@@ -50,7 +50,7 @@ pub fn shape_in(form: Form, shape: &[usize]) -> Option<Vec<usize>> {
     }
 }
 
-pub fn int8(scale: f64) -> Scale {
+pub fn per_tensor(scale: f64) -> Scale {
     Scale::PerTensor(scale)
 }
 
@@ -86,14 +86,15 @@ impl<'c, 'a> Builder<'c, 'a> {
             Form::ChannelsLast => Form::Network,
         };
         let from = self.tensor(node, value, other)?;
-        let id = self.convert(node, &value.shape, &int8(value.scale), from, form);
+        let id = self.convert(node, &value.shape, &per_tensor(value.integer.scale), from, form);
         self.define(value, form, id);
         Ok(id)
     }
 
     /// Brings a value in from outside, in network form.
     fn import(&mut self, node: &str, value: &QuantizedValue<'c, 'a>) -> TensorId {
-        let quantized = Tensor::new(node, value.shape.clone(), Element::I8, int8(value.scale));
+        let Integer { element, scale } = value.integer;
+        let quantized = Tensor::new(node, value.shape.clone(), element, per_tensor(scale));
         let id = match self.float_sources.get(&value.key) {
             Some(&source) => {
                 let input = self.float_input(node, source, &value.shape);
@@ -166,30 +167,19 @@ impl<'c, 'a> Builder<'c, 'a> {
         self.segment.add_node(format!("{node}/reshape"), Operator::Reshape, &[from], output)
     }
 
-    /// The node of an operation itself, with an int8 result.
+    /// A node with a result of these integers.
     pub fn compute(
         &mut self,
         node: &str,
         operator: Operator,
         inputs: &[TensorId],
         shape: Vec<usize>,
-        scale: f64,
+        Integer { element, scale }: Integer,
     ) -> TensorId {
-        self.compute_as(Element::I8, node, operator, inputs, (shape, scale))
+        self.segment.add_node(node, operator, inputs, Tensor::new(node, shape, element, per_tensor(scale)))
     }
 
-    fn compute_as(
-        &mut self,
-        element: Element,
-        node: &str,
-        operator: Operator,
-        inputs: &[TensorId],
-        (shape, scale): (Vec<usize>, f64),
-    ) -> TensorId {
-        self.segment.add_node(node, operator, inputs, Tensor::new(node, shape, element, int8(scale)))
-    }
-
-    /// A convolution in the place of an operation, and what its result of `shape` becomes: int8, or the exact sums as f32.
+    /// A convolution in the place of an operation, and what its result of `shape` becomes: integers, or the exact sums as f32.
     ///
     /// # Errors
     /// When its activation, input or weight is none that a convolution takes.
@@ -203,8 +193,8 @@ impl<'c, 'a> Builder<'c, 'a> {
     ) -> Result<TensorId, String> {
         match output {
             Output::Quantized(value) => {
-                convolution.clamp = clamp_of(activation, value.scale);
-                Ok(self.compute(node, Operator::Convolution(convolution), inputs, shape, value.scale))
+                convolution.clamp = clamp_of(activation, value.integer);
+                Ok(self.compute(node, Operator::Convolution(convolution), inputs, shape, value.integer))
             }
             Output::Exact { .. } if activation.is_some() => Err("its activation needs a quantized result".to_owned()),
             Output::Exact { .. } => {
@@ -250,31 +240,17 @@ impl<'c, 'a> Builder<'c, 'a> {
         self.floats.get(&(value.to_raw().ptr as usize)).copied()
     }
 
-    /// A value inside an operation, as int16: as good as exact beside the int8 of its operands and result.
-    pub fn compute_wide(
-        &mut self,
-        node: &str,
-        operator: Operator,
-        inputs: &[TensorId],
-        shape: Vec<usize>,
-        scale: f64,
-    ) -> TensorId {
-        self.compute_as(Element::I16, node, operator, inputs, (shape, scale))
-    }
-
-    /// An int8 or int32 constant.
-    pub fn constant(&mut self, name: String, constant: &QuantizedConstant, bits: u32) -> TensorId {
-        let (element, data): (Element, Vec<u8>) = if bits == 8 {
-            (Element::I8, constant.integers.iter().map(|&q| q as i8 as u8).collect())
-        } else {
-            (Element::I32, constant.integers.iter().flat_map(|q| q.to_le_bytes()).collect())
-        };
+    /// A constant of its own type. int32 is a bias, whose scale the convolution implies.
+    pub fn constant(&mut self, name: String, constant: &QuantizedConstant) -> TensorId {
+        let bytes = constant.element.bytes();
+        // The integers are in the range of the type, so their low bytes are their values in it.
+        let data: Vec<u8> = constant.integers.iter().flat_map(|q| q.to_le_bytes().into_iter().take(bytes)).collect();
         let scale = match &constant.scale {
-            _ if bits == 32 => Scale::None,
+            _ if constant.element == Element::I32 => Scale::None,
             ir::Scale::PerTensor(scale) => Scale::PerTensor(*scale),
             ir::Scale::PerAxis { axis, scales } => Scale::PerChannel { axis: *axis, scales: scales.clone() },
         };
-        self.segment.add_tensor(Tensor::new(name, constant.shape.clone(), element, scale).with_data(data))
+        self.segment.add_tensor(Tensor::new(name, constant.shape.clone(), constant.element, scale).with_data(data))
     }
 
     /// The f32 form of a value, for readers outside the BPU.
@@ -300,8 +276,8 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 }
 
-/// The integers to which a fused activation clamps int8 results of this scale; `None` without an activation.
-pub fn clamp_of(activation: Option<(f64, f64)>, scale: f64) -> Option<Clamp> {
+/// The integers to which a fused activation clamps results; `None` without an activation.
+pub fn clamp_of(activation: Option<(f64, f64)>, result: Integer) -> Option<Clamp> {
     let (lower, upper) = activation?;
-    crate::bpu::functions::activation_clamp(lower, upper, scale, Element::I8)
+    crate::bpu::functions::activation_clamp(lower, upper, result.scale, result.element)
 }

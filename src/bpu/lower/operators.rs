@@ -56,7 +56,7 @@ const OPERATORS: &[(&str, Lower)] = &[
     ("hfloat.gather", layout::gather),
 ];
 
-/// Functions of one operand that are tables, and their rows in [`crate::bpu::functions`].
+/// Functions of one operand, which are tables or curves, and their rows in [`crate::bpu::functions`].
 const TABLES: &[(&str, &str)] = &[
     ("hfloat.abs", "Abs"),
     ("hfloat.acos", "Acos"),

@@ -1,10 +1,36 @@
 //! Quantized values of the QDQ form, as the lowering reads them.
 
-use crate::{bpu::model::Clamp, numerics};
+use crate::{
+    bpu::model::{self, Clamp},
+    numerics,
+};
 use hb_dialects::ir::{self, Constant, Element, OperationAttributes, Quantized, Scale, TensorType};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
-/// A value that exists as int8: the result of a `quant.qcast`.
+/// What the integers of an activation are: their type, and what one step is worth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Integer {
+    pub element: model::Element,
+    pub scale: f64,
+}
+
+impl Integer {
+    pub fn int16(scale: f64) -> Integer {
+        Integer { element: model::Element::I16, scale }
+    }
+
+    /// All integers of the type.
+    pub fn range(self) -> Clamp {
+        self.element.range().unwrap_or(Clamp::I32)
+    }
+
+    /// The largest magnitude, as a real.
+    pub fn largest(self) -> f64 {
+        self.scale * f64::from(self.element.magnitude())
+    }
+}
+
+/// A value that exists as int8 or int16: the result of a `quant.qcast`.
 #[derive(Clone)]
 pub struct QuantizedValue<'c, 'a> {
     /// Identifies the value.
@@ -13,7 +39,7 @@ pub struct QuantizedValue<'c, 'a> {
     pub source: Value<'c, 'a>,
     /// Shape in ONNX order.
     pub shape: Vec<usize>,
-    pub scale: f64,
+    pub integer: Integer,
 }
 
 /// An operand of a quantized operation.
@@ -25,6 +51,8 @@ pub enum Operand<'c, 'a> {
 /// A constant with the integers that its casts give it.
 #[derive(Clone)]
 pub struct QuantizedConstant {
+    /// int8, int16, or int32 for a bias.
+    pub element: model::Element,
     pub shape: Vec<usize>,
     pub scale: Scale,
     pub integers: Vec<i32>,
@@ -44,7 +72,7 @@ impl QuantizedConstant {
             },
             one => one.clone(),
         };
-        QuantizedConstant { shape, scale, integers }
+        QuantizedConstant { element: self.element, shape, scale, integers }
     }
 }
 
@@ -103,22 +131,32 @@ pub fn quantized<'c, 'a>(quantize: OperationRef<'c, 'a>) -> Result<Operand<'c, '
     let Element::Quantized(element) = r#type.element else { return Err("a cast gives no quantized type".into()) };
     if let Some(constant) = ir::constant_of(source) {
         return Ok(Operand::Constant(QuantizedConstant {
+            element: storage(&element),
             integers: integers(&constant, &element, &shape)?,
             scale: element.scale,
             shape,
         }));
     }
     match element.scale {
-        Scale::PerTensor(scale) if element.bits == 8 => {
-            Ok(Operand::Value(QuantizedValue { key: result.to_raw().ptr as usize, source, shape, scale }))
+        Scale::PerTensor(scale) if element.bits <= 16 => {
+            let integer = Integer { element: storage(&element), scale };
+            Ok(Operand::Value(QuantizedValue { key: result.to_raw().ptr as usize, source, shape, integer }))
         }
-        _ => Err("an activation is not int8 with one scale".into()),
+        _ => Err("an activation is not int8 or int16 with one scale".into()),
+    }
+}
+
+fn storage(element: &Quantized) -> model::Element {
+    match element.bits {
+        8 => model::Element::I8,
+        16 => model::Element::I16,
+        _ => model::Element::I32,
     }
 }
 
 /// What the result of a sum of products becomes.
 pub enum Output<'c, 'a> {
-    /// It is rounded to int8.
+    /// It is rounded to an activation's type.
     Quantized(QuantizedValue<'c, 'a>),
     /// No cast reads it: the 32-bit sums are dequantized as they are.
     Exact { value: Value<'c, 'a>, shape: Vec<usize> },
@@ -165,11 +203,7 @@ pub fn result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<
 
 /// The integers of a constant, as ONNX QuantizeLinear gives them.
 fn integers(constant: &Constant<'_>, element: &Quantized, shape: &[usize]) -> Result<Vec<i32>, String> {
-    let clamp = match element.bits {
-        8 => Clamp::I8,
-        16 => Clamp::I16,
-        _ => Clamp::I32,
-    };
+    let clamp = storage(element).range().unwrap_or(Clamp::I32);
     let values = constant.to_f32s().map_err(|error| error.to_string())?;
     Ok(match &element.scale {
         Scale::PerTensor(scale) => {

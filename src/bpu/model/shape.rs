@@ -322,9 +322,14 @@ pub fn output_shape(operator: &Operator, operands: &[&[usize]]) -> Result<Option
         (Operator::Slice { starts, steps, sizes }, [x]) => slice_shape(x, starts, steps, sizes)?,
         (Operator::Pad { before, after, mode }, [x]) => pad_shape(x, before, after, *mode)?,
         (Operator::Transpose { permutation }, [x]) => transpose_shape(x, permutation)?,
-        (Operator::Lookup { .. } | Operator::Requantize { .. } | Operator::Quantize | Operator::Dequantize, [x]) => {
-            x.to_vec()
-        }
+        (
+            Operator::Lookup { .. }
+            | Operator::Curve { .. }
+            | Operator::Requantize { .. }
+            | Operator::Quantize
+            | Operator::Dequantize,
+            [x],
+        ) => x.to_vec(),
         (Operator::Reshape, [_]) => return Ok(None),
         _ => {
             return fail(format!("{} does not take {} operands", operator.name(), operands.len()));

@@ -43,6 +43,17 @@ pub(super) fn check_types(operator: &Operator, operands: &[&Tensor], output: &Te
             activation(output, "the result")?;
             ensure(x.element == Element::I8 && output.element == Element::I8, || "a table maps i8 to i8".to_owned())
         }
+        (Operator::Curve { curve }, [x]) => {
+            activation(x, "the input")?;
+            activation(output, "the result")?;
+            ensure(x.element == Element::I16 || output.element == Element::I16, || {
+                "a function from i8 to i8 is a table".to_owned()
+            })?;
+            let least = x.element.range().map_or(0, |range| range.low);
+            ensure(i32::from(curve.first()) == least, || {
+                format!("its first piece starts at {}, not at the least {}, {least}", curve.first(), x.element)
+            })
+        }
         (Operator::Requantize { .. }, [x]) => {
             ensure(x.element != Element::F32 && x.scale.per_tensor().is_some(), || {
                 "the input must be integers with one scale".to_owned()

@@ -268,6 +268,10 @@ mod tests {
         let one = |scale| i8("q", &[2], scale);
         let table = Box::new([0; 256]);
         let wide = Tensor::new("w", [2], Element::I16, Scale::PerTensor(1.0));
+        let curve = |start| {
+            let piece = crate::numerics::Piece { start, quadratic: 0, linear: 1, constant: 0 };
+            Operator::Curve { curve: Box::new(crate::numerics::Curve::new(vec![piece], 0).unwrap()) }
+        };
         let pad = |value| Operator::Pad { before: vec![0], after: vec![0], mode: PadMode::Constant(value) };
         let pool = MaxPool { kernel: [1, 1], strides: [1, 1], pads: [0; 4], dilations: [1, 1] };
         let image = |scale| i8("i", &[1, 1, 1, 1], scale);
@@ -281,6 +285,14 @@ mod tests {
             (Operator::Mul { clamp: None }, vec![one(1.0), one(2.0)], real(), false),
             (Operator::Lookup { table: table.clone() }, vec![one(1.0)], one(2.0), true),
             (Operator::Lookup { table }, vec![wide.clone()], one(2.0), false),
+            (curve(i16::MIN), vec![wide.clone()], one(2.0), true),
+            (curve(i16::MIN), vec![wide.clone()], wide.clone(), true),
+            (curve(-128), vec![one(1.0)], wide.clone(), true),
+            (curve(i16::MIN), vec![one(1.0)], wide.clone(), false),
+            (curve(-128), vec![wide.clone()], one(1.0), false),
+            (curve(-128), vec![one(1.0)], one(1.0), false),
+            (curve(i16::MIN), vec![wide.clone()], real(), false),
+            (curve(i16::MIN), vec![real()], wide.clone(), false),
             (Operator::Requantize { clamp: None }, vec![wide.clone()], one(2.0), true),
             (Operator::Requantize { clamp: None }, vec![real()], one(2.0), false),
             (Operator::MaxPool(pool.clone()), vec![image(1.0)], image(1.0), true),

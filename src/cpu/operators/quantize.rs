@@ -61,6 +61,9 @@ fn quantize(node: &mut Node) -> Results {
     if let Some(done) = constant(node, &quantized, |x: f32, s| (x / s).round_ties_even() as i8)? {
         return Ok(done);
     }
+    if let Some(done) = constant(node, &quantized, |x: f32, s| (x / s).round_ties_even() as i16)? {
+        return Ok(done);
+    }
     if let Some(done) = constant(node, &quantized, |x: f32, s| (x / s).round_ties_even() as i32)? {
         return Ok(done);
     }
@@ -74,6 +77,9 @@ fn dequantize(node: &mut Node) -> Results {
     let operand = node.operation.operand(0).map_err(|_| node.invalid("has no operand"))?;
     let quantized = TensorType::from_type(operand.r#type())?;
     if let Some(done) = constant(node, &quantized, |q: i8, s| f32::from(q) * s)? {
+        return Ok(done);
+    }
+    if let Some(done) = constant(node, &quantized, |q: i16, s| f32::from(q) * s)? {
         return Ok(done);
     }
     if let Some(done) = constant(node, &quantized, |q: i32, s| q as f32 * s)? {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::super::isa::Region;
 use super::super::tile::Memory;
-use crate::numerics::Multiplier;
+use crate::numerics::{Curve, Multiplier};
 
 /// Start of every constant; a multiple of what a DMA burst likes.
 const ALIGNMENT: usize = 64;
@@ -60,6 +60,17 @@ pub fn count_entry(multiplier: Multiplier) -> [u8; 8] {
         chunk.copy_from_slice(&word);
     }
     bytes
+}
+
+/// The pieces of a curve: start, quadratic, linear, constant coefficient.
+pub fn curve_pieces(curve: &Curve) -> Vec<u8> {
+    let coefficients = |piece: &crate::numerics::Piece| [piece.quadratic, piece.linear, piece.constant];
+    let pieces = curve.pieces().iter();
+    pieces
+        .flat_map(|piece| {
+            piece.start.to_le_bytes().into_iter().chain(coefficients(piece).into_iter().flat_map(i64::to_le_bytes))
+        })
+        .collect()
 }
 
 /// Little-endian 32-bit integers.

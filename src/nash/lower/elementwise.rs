@@ -1,11 +1,11 @@
 //! Operators that look at one index at a time, with broadcasting.
 
-use super::super::isa::{self, Clamp, ElementType, View};
+use super::super::isa::{self, CURVE_PIECE_BYTES, Clamp, ElementType, View};
 use super::super::tile::emitter::{EmitError, Emitter, shape6, view6};
 use super::super::tile::machine::Machine;
 use super::super::tile::view::collapse;
 use super::super::tile::{Axis, Bound, Dimension, Operand, Placement, Step, Tiled};
-use super::{Builder, LowerError, Steps, element_type, limits, scale, unsupported};
+use super::{Builder, LowerError, Steps, constants, element_type, limits, scale, unsupported};
 use crate::bpu::model::{Node, Operator, Scale, Tensor};
 use crate::numerics::{Multiplier, SumMultipliers};
 
@@ -25,6 +25,12 @@ enum Kind {
     },
     /// The table is the operand after the input.
     Lookup,
+    /// The pieces are the operand after the input.
+    Curve {
+        element: ElementType,
+        pieces: u32,
+        shift: u32,
+    },
     Quantize {
         scale: f32,
     },
@@ -44,7 +50,7 @@ enum Factor {
 struct Form {
     kind: Kind,
     axes: Vec<Axis>,
-    /// What is read, the table of a lookup, what is written.
+    /// What is read, the table of a function, what is written.
     operands: Vec<Operand>,
     output_element: ElementType,
     clamp: Clamp,
@@ -79,8 +85,12 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
             Operand::read(placement, dimensions)
         })
         .collect();
-    if let Operator::Lookup { table } = &node.operator {
-        let bytes: Vec<u8> = table.iter().map(|&entry| entry as u8).collect();
+    let table: Option<Vec<u8>> = match &node.operator {
+        Operator::Lookup { table } => Some(table.iter().map(|&entry| entry as u8).collect()),
+        Operator::Curve { curve } => Some(constants::curve_pieces(curve)),
+        _ => None,
+    };
+    if let Some(bytes) = table {
         let memory = builder.image.add(&bytes);
         operands.push(Operand::read(Placement::dense(memory, &[bytes.len()], 1), vec![Dimension::Fixed(bytes.len())]));
     }
@@ -121,6 +131,12 @@ fn kind(node: &Node, tensors: &[&Tensor], output: &Tensor) -> Result<Kind, Lower
             Kind::Requantize { element: element_type(x.element), multiplier }
         }
         (Operator::Lookup { .. }, [_]) => Kind::Lookup,
+        (Operator::Curve { curve }, [x]) => Kind::Curve {
+            element: element_type(x.element),
+            // At most 64.
+            pieces: curve.pieces().len() as u32,
+            shift: curve.shift(),
+        },
         (Operator::Quantize, [_]) => Kind::Quantize { scale: scale(node, output)? as f32 },
         (Operator::Dequantize, [x]) => {
             let factor = match &x.scale {
@@ -217,6 +233,20 @@ impl Tiled for Form {
                 let table = step.operand(1)?;
                 let table = View::new(table.address, [table.stride(0)]);
                 emitter.push(isa::Lookup { shape, input: a, table, output })
+            }
+            Kind::Curve { element, pieces, shift } => {
+                let table = View::new(step.operand(1)?.address, [CURVE_PIECE_BYTES as i32]);
+                let (input_element, pieces, shift) = (*element, *pieces, *shift);
+                emitter.push(isa::Curve {
+                    shape,
+                    input_element,
+                    output_element,
+                    pieces,
+                    shift,
+                    input: a,
+                    table,
+                    output,
+                })
             }
             Kind::Quantize { scale } => {
                 emitter.push(isa::Quantize { shape, output_element, scale: *scale, input: a, output })

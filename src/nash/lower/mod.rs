@@ -149,6 +149,7 @@ impl<'a> Builder<'a> {
             | Operator::Sub { .. }
             | Operator::Mul { .. }
             | Operator::Lookup { .. }
+            | Operator::Curve { .. }
             | Operator::Requantize { .. }
             | Operator::Quantize
             | Operator::Dequantize => elementwise::lower(self, node),

@@ -203,6 +203,9 @@ proptest! {
         let shape = crate::bpu::model::broadcast_shape(&left, &right).unwrap();
         let operator = [Operator::Add { clamp: None }, Operator::Sub { clamp: Some(Clamp { low: 0, high: 100 }) }, Operator::Mul { clamp: None }][operator].clone();
         let z = segment.add_node("binary", operator, &[x, y], tensor(&shape, to, 0.7));
+        let curve = crate::bpu::functions::curve(f64::tanh, (to, 0.7), (Element::I16, 3e-5)).unwrap().curve;
+        let w = segment.add_node("curve", Operator::Curve { curve: Box::new(curve) }, &[z], tensor(&shape, Element::I16, 3e-5));
+        segment.outputs.push(w);
         let z = segment.add_node("narrow", Operator::Requantize { clamp: None }, &[z], tensor(&shape, Element::I8, 0.9));
         let table = Box::new(crate::numerics::lookup_table(f64::tanh, 0.9, 0.01));
         let z = segment.add_node("tanh", Operator::Lookup { table }, &[z], tensor(&shape, Element::I8, 0.01));

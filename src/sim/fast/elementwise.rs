@@ -1,8 +1,8 @@
 //! VAE and VPU: one output element from the input elements in the same place.
 
 use crate::nash::isa::{Add, Dequantize, ElementType, Lookup, Mul, Quantize, RANK, Requantize, View};
-use crate::numerics::{self, Clamp, LookupTable, Multiplier, SumMultipliers};
-use crate::sim::machine::Fault;
+use crate::numerics::{self, LookupTable, Multiplier, SumMultipliers};
+use crate::sim::machine::{Fault, full_range};
 
 use super::kernel::{Level, lanes};
 use super::walk::{CHUNK, Layout, Line, Walk, chunks};
@@ -11,7 +11,7 @@ use super::walk::{CHUNK, Layout, Line, Walk, chunks};
 type Typed<'a> = (&'a View, ElementType);
 
 /// Computes the output from one operand, some elements at a time.
-fn map(
+pub(super) fn map(
     memory: &mut [u8],
     level: Level,
     shape: &[u32; RANK],
@@ -89,7 +89,7 @@ pub(super) fn lookup(memory: &mut [u8], level: Level, o: &Lookup) -> Result<(), 
 }
 
 pub(super) fn quantize(memory: &mut [u8], level: Level, o: &Quantize) -> Result<(), Fault> {
-    let clamp = if o.output_element == ElementType::I8 { Clamp::I8 } else { Clamp::I16 };
+    let clamp = full_range(o.output_element);
     let operands = [(&o.input, ElementType::F32), (&o.output, o.output_element)];
     map(memory, level, &o.shape, operands, |values| lanes::quantize(level, values, o.scale, clamp))
 }

@@ -7,6 +7,7 @@
 
 mod convolution;
 mod copy;
+mod curve;
 mod elementwise;
 pub mod kernel;
 mod known;
@@ -118,6 +119,7 @@ impl Executable {
             Operation::Mul(o) => elementwise::mul(l1m, level, o),
             Operation::Requantize(o) => elementwise::requantize(l1m, level, o),
             Operation::Lookup(o) => elementwise::lookup(l1m, level, o),
+            Operation::Curve(o) => curve::curve(l1m, level, o),
             Operation::MaxPool(o) => pool::max_pool(l1m, level, o),
             Operation::AveragePool(o) => pool::average_pool(l1m, level, o),
             Operation::Copy(o) => copy::within(l1m, o),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::nash::isa::*;
-use crate::sim::machine::tests::{L1M, try_execute};
+use crate::sim::machine::tests::{L1M, pieces, try_execute};
 
 /// Bytes in which extremes are frequent.
 fn byte() -> impl Strategy<Value = u8> {
@@ -116,6 +116,34 @@ fn convolution(case: &Case, image: &mut [u8], partial: bool) -> Option<Convoluti
         clamp: Clamp { low: case.clamp.0, high: case.clamp.1 },
         output,
     })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// With few elements and with many, between all widths, with gaps.
+    #[test]
+    fn curves(
+        starts in prop::collection::btree_set(any::<i16>(), 1..=64), rows in 1u32..=3, columns in 1u32..=300, gap in 0i32..=1,
+        coefficients in prop::collection::vec(any::<[i64; 3]>(), 64),
+        wide in any::<[bool; 2]>(), image in image(), shift in 0u32..=62, bits in 0u32..64,
+    ) {
+        let mut image = image;
+        let count = starts.len() as u32;
+        let coefficients = coefficients.into_iter().map(|[a, b, c]| [a >> bits, b >> (bits / 2), c >> (bits / 4)]);
+        let table = pieces(&starts.into_iter().zip(coefficients).collect::<Vec<_>>());
+        image[5000..5000 + table.len()].copy_from_slice(&table);
+        let [input_element, output_element] = wide.map(|wide| if wide { ElementType::I16 } else { ElementType::I8 });
+        let view = |address: u32, element: ElementType| {
+            let step = element.bytes() as i32;
+            View::new(address, [0, 0, 0, 0, step * (columns as i32 + gap), step])
+        };
+        let o = Curve {
+            shape: [1, 1, 1, 1, rows, columns], input_element, output_element, pieces: count, shift,
+            input: view(0, input_element), table: View::new(5000, [26]), output: view(2100, output_element),
+        };
+        try_execute(o, &image).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    }
 }
 
 proptest! {

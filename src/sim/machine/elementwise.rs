@@ -1,9 +1,9 @@
 //! VAE and VPU: one output element from the input elements in the same place.
 
-use crate::nash::isa::{Add, Dequantize, ElementType, Lookup, Mul, Quantize, Requantize};
-use crate::numerics::{self, Clamp, LookupTable, Multiplier, SumMultipliers};
+use crate::nash::isa::{self, Add, CURVE_PIECE_BYTES, Dequantize, ElementType, Lookup, Mul, Quantize, Requantize};
+use crate::numerics::{self, Clamp, Curve, LookupTable, Multiplier, Piece, SumMultipliers};
 
-use super::memory::{Fault, read, write};
+use super::memory::{Fault, Place, read, write};
 
 pub(super) fn add(l1m: &mut [u8], o: &Add) -> Result<(), Fault> {
     let multipliers = SumMultipliers { lhs: o.multiplier_a, rhs: o.multiplier_b, shift: o.shift };
@@ -37,8 +37,32 @@ pub(super) fn lookup(l1m: &mut [u8], o: &Lookup) -> Result<(), Fault> {
     write(l1m, &o.output, &o.shape, ElementType::I8, &values)
 }
 
+/// The pieces that an instruction finds in L1M.
+pub(in crate::sim) fn read_curve(l1m: &[u8], o: &isa::Curve) -> Result<Curve, Fault> {
+    let packed = Place::new(&o.table, &[o.pieces], CURVE_PIECE_BYTES)?.pack(l1m)?;
+    let pieces = packed.chunks_exact(CURVE_PIECE_BYTES as usize).filter_map(|bytes| {
+        let (start, coefficients) = bytes.split_first_chunk()?;
+        let &[quadratic, linear, constant] = coefficients.as_chunks().0 else { return None };
+        let [quadratic, linear, constant] = [quadratic, linear, constant].map(i64::from_le_bytes);
+        Some(Piece { start: i16::from_le_bytes(*start), quadratic, linear, constant })
+    });
+    Curve::new(pieces.collect(), o.shift).map_err(|error| error.to_string())
+}
+
+/// What a result of i8 or i16 can be.
+pub(in crate::sim) fn full_range(element: ElementType) -> Clamp {
+    if element == ElementType::I8 { Clamp::I8 } else { Clamp::I16 }
+}
+
+pub(super) fn curve(l1m: &mut [u8], o: &isa::Curve) -> Result<(), Fault> {
+    let (curve, clamp) = (read_curve(l1m, o)?, full_range(o.output_element));
+    let mut values = read(l1m, &o.input, &o.shape, o.input_element)?;
+    values.iter_mut().for_each(|value| *value = curve.evaluate(*value as i16, clamp));
+    write(l1m, &o.output, &o.shape, o.output_element, &values)
+}
+
 pub(super) fn quantize(l1m: &mut [u8], o: &Quantize) -> Result<(), Fault> {
-    let clamp = if o.output_element == ElementType::I8 { Clamp::I8 } else { Clamp::I16 };
+    let clamp = full_range(o.output_element);
     let mut values = read(l1m, &o.input, &o.shape, ElementType::F32)?;
     values.iter_mut().for_each(|value| *value = numerics::quantize(f32::from_bits(*value as u32), o.scale, clamp));
     write(l1m, &o.output, &o.shape, o.output_element, &values)

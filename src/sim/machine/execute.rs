@@ -67,6 +67,7 @@ pub(super) fn in_l1m(l1m: &mut [u8], operation: &Operation) -> Result<(), Fault>
         Operation::Mul(o) => elementwise::mul(l1m, o),
         Operation::Requantize(o) => elementwise::requantize(l1m, o),
         Operation::Lookup(o) => elementwise::lookup(l1m, o),
+        Operation::Curve(o) => elementwise::curve(l1m, o),
         Operation::MaxPool(o) => pool::max_pool(l1m, o),
         Operation::AveragePool(o) => pool::average_pool(l1m, o),
         Operation::Copy(o) => copy(l1m, o),

@@ -5,8 +5,8 @@
 
 use super::window::{activation, channels_last, constant, image};
 use crate::bpu::lower::{
-    builder::{Builder, Form, clamp_of, int8},
-    values::{QuantizedConstant, QuantizedValue, result},
+    builder::{Builder, Form, clamp_of, per_tensor},
+    values::{Integer, QuantizedConstant, QuantizedValue, result},
 };
 use crate::bpu::model::{Clamp, Convolution, Operator, TensorId};
 use hb_dialects::{
@@ -155,13 +155,18 @@ impl Filters {
         };
         let window = columns.first().map_or(1, Phase::window);
         let shape = vec![columns.len() * each * self.group, row.window(), window, depth];
-        Ok(QuantizedConstant { shape, scale, integers })
+        Ok(QuantizedConstant { element: self.weight.element, shape, scale, integers })
     }
 
     fn bias_of_phases(&self, count: usize) -> Option<QuantizedConstant> {
         self.bias.as_ref().map(|bias| {
             let integers = bias.integers.repeat(count);
-            QuantizedConstant { shape: vec![integers.len()], scale: bias.scale.clone(), integers }
+            QuantizedConstant {
+                element: bias.element,
+                shape: vec![integers.len()],
+                scale: bias.scale.clone(),
+                integers,
+            }
         })
     }
 }
@@ -170,7 +175,7 @@ impl Filters {
 struct Lowering<'v, 'c, 'a> {
     node: String,
     input: TensorId,
-    input_scale: f64,
+    input_integer: Integer,
     dimensions: [Dimension; 2],
     filters: Filters,
     clamp: Option<Clamp>,
@@ -196,12 +201,12 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
         if [rows, cells] != [height.size, width.size] {
             let sizes = vec![batch, rows, cells, channels];
             let operator = Operator::Slice { starts: vec![0, top, left, 0], steps: vec![1; 4], sizes: sizes.clone() };
-            input = builder.compute(&format!("{name}/slice"), operator, &[input], sizes, self.input_scale);
+            input = builder.compute(&format!("{name}/slice"), operator, &[input], sizes, self.input_integer);
         }
-        let weight = builder.constant(format!("{name}/weight"), &self.filters.of_phases(row, columns)?, 8);
+        let weight = builder.constant(format!("{name}/weight"), &self.filters.of_phases(row, columns)?);
         let mut inputs = vec![input, weight];
         if let Some(bias) = self.filters.bias_of_phases(columns.len()) {
-            inputs.push(builder.constant(format!("{name}/bias"), &bias, 32));
+            inputs.push(builder.constant(format!("{name}/bias"), &bias));
         }
         let operator = Operator::Convolution(Convolution {
             strides: [1, 1],
@@ -213,7 +218,7 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
         let [_, each, ..] = self.filters.sizes()?;
         let maps = columns.len() * each * self.filters.group;
         let shape = vec![batch, height.count(), width.count(), maps];
-        Ok(builder.compute(name, operator, &inputs, shape, self.output.scale))
+        Ok(builder.compute(name, operator, &inputs, shape, self.output.integer))
     }
 
     /// `[N, rows, columns, stride * M]`: one phase of rows, with all columns.
@@ -251,13 +256,13 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
         if let Some(size) = shape.get_mut(axis) {
             *size *= parts.len();
         }
-        Ok(builder.compute(name, Operator::Concat { axis }, parts, shape, self.output.scale))
+        Ok(builder.compute(name, Operator::Concat { axis }, parts, shape, self.output.integer))
     }
 
     /// All rows and columns in their order; those behind the end of the result are cut off.
     fn interleave(&self, builder: &mut Builder<'c, 'a>, rows: &[TensorId]) -> Result<TensorId, String> {
         let [height, width] = self.dimensions;
-        let scale = int8(self.output.scale);
+        let scale = per_tensor(self.output.integer.scale);
         let shape = channels_last(&self.output.shape)?;
         let [batch, _, _, maps] = <[usize; 4]>::try_from(shape.as_slice()).map_err(|_| "its result is no image")?;
         let whole = [batch, height.count() * height.stride, width.count() * width.stride, maps];
@@ -275,13 +280,13 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
             return Ok(id);
         }
         let operator = Operator::Slice { starts: vec![0; 4], steps: vec![1; 4], sizes: shape.clone() };
-        Ok(builder.compute(&format!("{}/slice", self.node), operator, &[id], shape, self.output.scale))
+        Ok(builder.compute(&format!("{}/slice", self.node), operator, &[id], shape, self.output.integer))
     }
 }
 
 pub fn conv_transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let output = result(operation)?;
-    let input_scale = activation(operation, 0)?.scale;
+    let input_integer = activation(operation, 0)?.integer;
     let mut weight = constant(operation, 1)?;
     if let &[channels, each, width] = weight.shape.as_slice() {
         weight.shape = vec![channels, each, 1, width];
@@ -293,10 +298,10 @@ pub fn conv_transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: Operatio
     let lowering = Lowering {
         node: operation.node(),
         input,
-        input_scale,
+        input_integer,
         dimensions: dimensions(operation, size)?,
         filters: Filters { weight, bias, group },
-        clamp: clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, output.scale),
+        clamp: clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, output.integer),
         output: &output,
     };
     let mut rows = Vec::new();

@@ -3,9 +3,9 @@
 use crate::bpu::functions;
 use crate::bpu::lower::{
     builder::{Builder, Form, TO_CHANNELS_LAST, clamp_of, shape_in},
-    values::{Operand, QuantizedConstant, QuantizedValue, operand, result},
+    values::{Integer, Operand, QuantizedConstant, QuantizedValue, operand, result},
 };
-use crate::bpu::model::{Clamp, Operator, TensorId};
+use crate::bpu::model::{Clamp, Element, Operator, TensorId};
 use crate::numerics;
 use hb_dialects::ir::{self, OperationAttributes, constant_of};
 use melior::ir::{OperationRef, operation::OperationLike};
@@ -29,8 +29,8 @@ fn binary<'c, 'a>(
 ) -> Result<(), String> {
     let node = operation.node();
     let pair = Pair::of(builder, operation)?;
-    let clamp = clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, pair.output.scale);
-    let id = builder.compute(&node, operator(clamp), &pair.ids, pair.shape, pair.output.scale);
+    let clamp = clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, pair.output.integer);
+    let id = builder.compute(&node, operator(clamp), &pair.ids, pair.shape, pair.output.integer);
     builder.define(&pair.output, pair.form, id);
     Ok(())
 }
@@ -38,7 +38,7 @@ fn binary<'c, 'a>(
 /// Two operands in one layout.
 struct Pair<'c, 'a> {
     ids: [TensorId; 2],
-    scales: [f64; 2],
+    integers: [Integer; 2],
     form: Form,
     output: QuantizedValue<'c, 'a>,
     /// Of the result, in the layout.
@@ -51,20 +51,21 @@ impl<'c, 'a> Pair<'c, 'a> {
         let output = result(operation)?;
         let operands = [operand(operation, 0)?, operand(operation, 1)?];
         let form = common_form(builder, &operands, output.shape.len());
-        let (mut ids, mut scales) = ([TensorId(0); 2], [0.0; 2]);
+        let (mut ids, mut integers) = ([TensorId(0); 2], [output.integer; 2]);
         for (index, (operand, suffix)) in operands.iter().zip(["a", "b"]).enumerate() {
-            (ids[index], scales[index]) = match operand {
-                Operand::Value(value) => (builder.tensor(&node, value, form)?, value.scale),
+            (ids[index], integers[index]) = match operand {
+                Operand::Value(value) => (builder.tensor(&node, value, form)?, value.integer),
                 Operand::Constant(constant) => {
                     let ir::Scale::PerTensor(scale) = constant.scale else {
                         return Err(format!("its operand {index} has more than one scale"));
                     };
-                    (constant_in(builder, format!("{node}/{suffix}"), constant, form), scale)
+                    let integer = Integer { element: constant.element, scale };
+                    (constant_in(builder, format!("{node}/{suffix}"), constant, form), integer)
                 }
             };
         }
         let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-        Ok(Self { ids, scales, form, output, shape })
+        Ok(Self { ids, integers, form, output, shape })
     }
 }
 
@@ -87,25 +88,26 @@ fn extreme<'c, 'a>(
 ) -> Result<(), String> {
     for (constant, other) in [(0, 1), (1, 0)] {
         if let Some(bound) = parameter(operation, constant)? {
-            return of_one_operand(builder, operation, other, |_, s_y| {
-                Ok(Operator::Requantize { clamp: clamp_of(Some(interval(bound)), s_y) })
+            return of_one_operand(builder, operation, other, |_, y| {
+                Ok(Operator::Requantize { clamp: clamp_of(Some(interval(bound)), y) })
             });
         }
     }
     let node = operation.node();
     let pair = Pair::of(builder, operation)?;
     let [a, b] = pair.ids;
-    // Every difference of two int8 fits.
-    let scale = (pair.scales[0] + pair.scales[1]) * f64::from(Clamp::I8.low.abs()) / f64::from(Clamp::I16.high);
+    // Every difference fits. That of two int8 is exact for this purpose, that of int16 off by at most a step of theirs.
+    let largest = pair.integers[0].largest() + pair.integers[1].largest();
+    let integer = Integer::int16(largest / f64::from(Clamp::I16.high));
     let name = format!("{node}/difference");
     let operator = Operator::Sub { clamp: Some(difference) };
-    let difference = builder.compute_wide(&name, operator, &[b, a], pair.shape.clone(), scale);
-    let id = builder.compute(&node, Operator::Add { clamp: None }, &[a, difference], pair.shape, pair.output.scale);
+    let difference = builder.compute(&name, operator, &[b, a], pair.shape.clone(), integer);
+    let id = builder.compute(&node, Operator::Add { clamp: None }, &[a, difference], pair.shape, pair.output.integer);
     builder.define(&pair.output, pair.form, id);
     Ok(())
 }
 
-/// max(x, 0) + slope * min(x, 0); with one slope a table.
+/// max(x, 0) + slope * min(x, 0); with one slope a function of x.
 pub fn p_relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     if let Some(slope) = parameter(operation, 1)? {
         return function(builder, operation, 0, |x| if x < 0.0 { slope * x } else { x });
@@ -113,18 +115,22 @@ pub fn p_relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     let node = operation.node();
     let pair = Pair::of(builder, operation)?;
     let [x, slope] = pair.ids;
+    let [of_x, of_slope] = pair.integers;
+    let range = of_x.range();
     let mut part = |suffix: &str, clamp: Clamp| {
         let operator = Operator::Requantize { clamp: Some(clamp) };
-        builder.compute(&format!("{node}/{suffix}"), operator, &[x], pair.shape.clone(), pair.scales[0])
+        builder.compute(&format!("{node}/{suffix}"), operator, &[x], pair.shape.clone(), of_x)
     };
-    let positive = part("positive", Clamp { low: 0, high: Clamp::I8.high });
-    let negative = part("negative", Clamp { low: Clamp::I8.low, high: 0 });
-    // Products of two int8 fit an int16 as they are.
-    let (name, scale) = (format!("{node}/product"), pair.scales[0] * pair.scales[1]);
-    let shape = pair.shape.clone();
-    let product = builder.compute_wide(&name, Operator::Mul { clamp: None }, &[negative, slope], shape, scale);
+    let positive = part("positive", Clamp { low: 0, high: range.high });
+    let negative = part("negative", Clamp { low: range.low, high: 0 });
+    // Products of two int8 fit an int16 as they are; others at a scale at which the largest one fits.
+    let exact = of_x.scale * of_slope.scale;
+    let fits = exact.max(of_x.largest() * of_slope.largest() / f64::from(Clamp::I16.high));
+    let (name, shape) = (format!("{node}/product"), pair.shape.clone());
+    let mul = Operator::Mul { clamp: None };
+    let product = builder.compute(&name, mul, &[negative, slope], shape, Integer::int16(fits));
     let sum = Operator::Add { clamp: None };
-    let id = builder.compute(&node, sum, &[positive, product], pair.shape, pair.output.scale);
+    let id = builder.compute(&node, sum, &[positive, product], pair.shape, pair.output.integer);
     builder.define(&pair.output, pair.form, id);
     Ok(())
 }
@@ -145,13 +151,13 @@ fn common_form<'c, 'a>(builder: &Builder<'c, 'a>, operands: &[Operand<'c, 'a>], 
 /// A constant that broadcasts to rank 4, in a form.
 fn constant_in(builder: &mut Builder<'_, '_>, name: String, constant: &QuantizedConstant, form: Form) -> TensorId {
     if form == Form::Network {
-        return builder.constant(name, constant, 8);
+        return builder.constant(name, constant);
     }
     let mut image = constant.clone();
     while image.shape.len() < TO_CHANNELS_LAST.len() {
         image.shape.insert(0, 1);
     }
-    builder.constant(name, &image.transposed(&TO_CHANNELS_LAST), 8)
+    builder.constant(name, &image.transposed(&TO_CHANNELS_LAST))
 }
 
 /// The result of an operation, as a node that reads operand `index` and nothing else that is quantized.
@@ -159,7 +165,7 @@ fn of_one_operand<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
     operation: OperationRef<'c, 'a>,
     index: usize,
-    operator: impl FnOnce(f64, f64) -> Result<Operator, String>,
+    operator: impl FnOnce(Integer, Integer) -> Result<Operator, String>,
 ) -> Result<(), String> {
     let node = operation.node();
     let output = result(operation)?;
@@ -169,26 +175,31 @@ fn of_one_operand<'c, 'a>(
     }
     let form = if builder.has(&input, Form::ChannelsLast) { Form::ChannelsLast } else { Form::Network };
     let id = builder.tensor(&node, &input, form)?;
-    let operator = operator(input.scale, output.scale)?;
+    let operator = operator(input.integer, output.integer)?;
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(&node, operator, &[id], shape, output.scale);
+    let id = builder.compute(&node, operator, &[id], shape, output.integer);
     builder.define(&output, form, id);
     Ok(())
 }
 
-/// A function of operand `index`, by table.
+/// A function of operand `index`: a table from int8 to int8, otherwise a curve.
 fn function<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
     operation: OperationRef<'c, 'a>,
     index: usize,
     evaluate: impl Fn(f64) -> f64,
 ) -> Result<(), String> {
-    of_one_operand(builder, operation, index, |s_x, s_y| {
-        Ok(Operator::Lookup { table: Box::new(numerics::lookup_table(evaluate, s_x, s_y)) })
+    of_one_operand(builder, operation, index, |x, y| {
+        if (x.element, y.element) == (Element::I8, Element::I8) {
+            return Ok(Operator::Lookup { table: Box::new(numerics::lookup_table(evaluate, x.scale, y.scale)) });
+        }
+        let fitted = functions::curve(evaluate, (x.element, x.scale), (y.element, y.scale));
+        let fitted = fitted.map_err(|error| error.to_string())?;
+        Ok(Operator::Curve { curve: Box::new(fitted.curve) })
     })
 }
 
-/// A function of operand 0, by table. `name` is that of its row in [`functions`], whose parameters are attributes here.
+/// A function of operand 0. `name` is that of its row in [`functions`], whose parameters are attributes here.
 pub fn table<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>, name: &str) -> Result<(), String> {
     let row = functions::function(name).map_err(|error| error.to_string())?;
     let mut given = Vec::new();
@@ -204,8 +215,9 @@ pub fn table<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 
 }
 
 pub fn relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let clamp = Some(Clamp { low: 0, high: Clamp::I8.high });
-    of_one_operand(builder, operation, 0, |_, _| Ok(Operator::Requantize { clamp }))
+    of_one_operand(builder, operation, 0, |_, y| {
+        Ok(Operator::Requantize { clamp: Some(Clamp { low: 0, high: y.range().high }) })
+    })
 }
 
 pub fn clip<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
@@ -213,9 +225,7 @@ pub fn clip<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
     let (Some(lower), Some(upper)) = bounds else {
         return Err("its bounds are not known when the network is compiled".into());
     };
-    of_one_operand(builder, operation, 0, |_, s_y| {
-        Ok(Operator::Requantize { clamp: clamp_of(Some((lower, upper)), s_y) })
-    })
+    of_one_operand(builder, operation, 0, |_, y| Ok(Operator::Requantize { clamp: clamp_of(Some((lower, upper)), y) }))
 }
 
 /// A constant by an activation is a function of one variable. An activation by constants is a product by then.
@@ -223,9 +233,7 @@ pub fn div<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
     match (parameter(operation, 0)?, parameter(operation, 1)?) {
         (Some(dividend), None) => function(builder, operation, 1, |x| dividend / x),
         (None, Some(divisor)) => function(builder, operation, 0, |x| x / divisor),
-        _ => {
-            Err("the BPU does not divide by activations: the reciprocals of 8-bit values near zero fit no scale".into())
-        }
+        _ => Err("the BPU does not divide by activations: the reciprocals of values near zero fit no scale".into()),
     }
 }
 
@@ -234,7 +242,7 @@ pub fn pow<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
     match (parameter(operation, 0)?, parameter(operation, 1)?) {
         (Some(base), None) => function(builder, operation, 1, |x| libm::pow(base, x)),
         (None, Some(exponent)) => function(builder, operation, 0, |x| libm::pow(x, exponent)),
-        _ => Err("the BPU has powers with a constant of one element only, as tables".into()),
+        _ => Err("the BPU has powers with a constant of one element only".into()),
     }
 }
 

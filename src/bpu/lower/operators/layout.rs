@@ -1,8 +1,8 @@
 //! Operations that move elements.
 
 use crate::bpu::lower::{
-    builder::{Builder, Form, TO_CHANNELS_LAST, int8, shape_in},
-    values::{Operand, QuantizedValue, operand, result},
+    builder::{Builder, Form, TO_CHANNELS_LAST, per_tensor, shape_in},
+    values::{Integer, Operand, QuantizedValue, operand, result},
 };
 use crate::bpu::model::{Operator, PadMode, TensorId};
 use hb_dialects::{
@@ -43,8 +43,14 @@ pub(super) fn axis_in(form: Form, axis: usize) -> usize {
     }
 }
 
-/// Brings a tensor to the scale of the result, as a network whose groups were broken up by hand may need.
-pub(super) fn rescaled(builder: &mut Builder<'_, '_>, node: &str, id: TensorId, from: f64, to: f64) -> TensorId {
+/// Brings a tensor to the scale and type of the result: its neighbours may have asked for others.
+pub(super) fn rescaled(
+    builder: &mut Builder<'_, '_>,
+    node: &str,
+    id: TensorId,
+    from: Integer,
+    to: Integer,
+) -> TensorId {
     if from == to {
         return id;
     }
@@ -56,8 +62,8 @@ pub fn reshape<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
     let node = operation.node();
     let (input, output) = (input(operation)?, result(operation)?);
     let id = builder.tensor(&node, &input, Form::Network)?;
-    let id = builder.reshape(&node, id, &output.shape, &int8(input.scale));
-    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    let id = builder.reshape(&node, id, &output.shape, &per_tensor(input.integer.scale));
+    let id = rescaled(builder, &node, id, input.integer, output.integer);
     builder.define(&output, Form::Network, id);
     Ok(())
 }
@@ -69,8 +75,8 @@ pub fn transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<
     let id = builder.tensor(&node, &input, form)?;
     let permutation = operation.integers("perm").map_err(|error| error.to_string())?;
     let permutation: Vec<usize> = permutation.iter().map(|&axis| axis_in(form, axis as usize)).collect();
-    let id = builder.transpose(&node, id, &permutation, &int8(input.scale));
-    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    let id = builder.transpose(&node, id, &permutation, &per_tensor(input.integer.scale));
+    let id = rescaled(builder, &node, id, input.integer, output.integer);
     builder.define(&output, Form::Network, id);
     Ok(())
 }
@@ -92,10 +98,10 @@ pub fn concat<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     let mut ids = Vec::new();
     for value in &values {
         let id = builder.tensor(&node, value, form)?;
-        ids.push(rescaled(builder, &node, id, value.scale, output.scale));
+        ids.push(rescaled(builder, &node, id, value.integer, output.integer));
     }
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(&node, Operator::Concat { axis }, &ids, shape, output.scale);
+    let id = builder.compute(&node, Operator::Concat { axis }, &ids, shape, output.integer);
     builder.define(&output, form, id);
     Ok(())
 }
@@ -115,8 +121,8 @@ pub fn slice<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 
         sizes: ranges.iter().map(|range| range.count as usize).collect(),
     };
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(&node, operator, &[id], shape, input.scale);
-    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    let id = builder.compute(&node, operator, &[id], shape, input.integer);
+    let id = rescaled(builder, &node, id, input.integer, output.integer);
     builder.define(&output, form, id);
     Ok(())
 }
@@ -135,7 +141,7 @@ pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
     let mut id = builder.tensor(&node, &input, form)?;
     let amounts = in_form(form, &amounts);
     if amounts.iter().any(|&(before, after)| before < 0 || after < 0) {
-        id = crop(builder, &node, id, &amounts, input.scale)?;
+        id = crop(builder, &node, id, &amounts, input.integer)?;
     }
     let positive = |amount: i64| usize::try_from(amount).unwrap_or(0);
     let operator = Operator::Pad {
@@ -144,8 +150,8 @@ pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
         mode,
     };
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(&node, operator, &[id], shape, input.scale);
-    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    let id = builder.compute(&node, operator, &[id], shape, input.integer);
+    let id = rescaled(builder, &node, id, input.integer, output.integer);
     builder.define(&output, form, id);
     Ok(())
 }
@@ -156,7 +162,7 @@ fn crop(
     node: &str,
     id: TensorId,
     amounts: &[(i64, i64)],
-    scale: f64,
+    integer: Integer,
 ) -> Result<TensorId, String> {
     let shape = builder.shape(id);
     let cut = |amount: i64| usize::try_from(amount.saturating_neg()).unwrap_or(0);
@@ -168,7 +174,7 @@ fn crop(
         .collect();
     let sizes = sizes.ok_or("it cuts off more than there is")?;
     let operator = Operator::Slice { starts, steps: vec![1; shape.len()], sizes: sizes.clone() };
-    Ok(builder.compute(&format!("{node}/slice"), operator, &[id], sizes, scale))
+    Ok(builder.compute(&format!("{node}/slice"), operator, &[id], sizes, integer))
 }
 
 pub fn gather<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
@@ -192,17 +198,17 @@ pub fn gather<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
         let (mut starts, mut steps, mut sizes) = (vec![0; rank], vec![1isize; rank], input.shape.clone());
         (starts[axis], steps[axis], sizes[axis]) = (start, step, count);
         let operator = Operator::Slice { starts, steps, sizes: sizes.clone() };
-        parts.push(builder.compute(&format!("{node}/slice"), operator, &[from], sizes, input.scale));
+        parts.push(builder.compute(&format!("{node}/slice"), operator, &[from], sizes, input.integer));
     }
     let mut joined = input.shape.clone();
     joined[axis] = indices.len();
     let id = match parts.as_slice() {
         [] => return Err("it takes nothing".into()),
         [single] => *single,
-        _ => builder.compute(&node, Operator::Concat { axis }, &parts, joined, input.scale),
+        _ => builder.compute(&node, Operator::Concat { axis }, &parts, joined, input.integer),
     };
-    let id = builder.reshape(&node, id, &output.shape, &int8(input.scale));
-    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    let id = builder.reshape(&node, id, &output.shape, &per_tensor(input.integer.scale));
+    let id = rescaled(builder, &node, id, input.integer, output.integer);
     builder.define(&output, Form::Network, id);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Matrix products.
 
 use crate::bpu::lower::{
-    builder::{Builder, Form, clamp_of, int8},
+    builder::{Builder, Form, clamp_of, per_tensor},
     values::{Operand, Output, QuantizedConstant, operand, output, result},
 };
 use crate::bpu::model::{Convolution, Operator, TensorId};
@@ -22,7 +22,7 @@ fn with_constant<'c, 'a>(
     let input = builder.reshape(&node, input, &[1, 1, count, depth], &to_model(input_scale));
     let mut kernel = weight.clone();
     kernel.shape = vec![columns, 1, 1, depth];
-    let kernel = builder.constant(format!("{node}/weight"), &kernel, 8);
+    let kernel = builder.constant(format!("{node}/weight"), &kernel);
     let mut inputs = vec![input, kernel];
     if operation.operand_count() > 2 {
         inputs.push(bias(builder, operation, columns)?);
@@ -31,7 +31,7 @@ fn with_constant<'c, 'a>(
     let shape = vec![1, 1, count, columns];
     let id = builder.sums(&node, Convolution::default(), (activation, &inputs), shape, output)?;
     let scale = match output {
-        Output::Quantized(value) => int8(value.scale),
+        Output::Quantized(value) => per_tensor(value.integer.scale),
         Output::Exact { .. } => crate::bpu::model::Scale::None,
     };
     let id = builder.reshape(&node, id, output.shape(), &scale);
@@ -41,7 +41,7 @@ fn with_constant<'c, 'a>(
 
 fn to_model(scale: &Scale) -> crate::bpu::model::Scale {
     match scale {
-        Scale::PerTensor(scale) => int8(*scale),
+        Scale::PerTensor(scale) => per_tensor(*scale),
         Scale::PerAxis { axis, scales } => crate::bpu::model::Scale::PerChannel { axis: *axis, scales: scales.clone() },
     }
 }
@@ -63,7 +63,7 @@ fn bias<'c>(
         integers => return Err(format!("its bias has {} values for {columns} columns", integers.len())),
     }
     bias.shape = vec![columns];
-    Ok(builder.constant(format!("{}/bias", operation.node()), &bias, 32))
+    Ok(builder.constant(format!("{}/bias", operation.node()), &bias))
 }
 
 pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
@@ -77,13 +77,13 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
     let Operand::Value(a) = operand(operation, 0)? else { return Err("its operand A is a constant".into()) };
     let mut left = builder.tensor(&node, &a, Form::Network)?;
     if flag("transA")? {
-        left = builder.transpose(&node, left, &[1, 0], &int8(a.scale));
+        left = builder.transpose(&node, left, &[1, 0], &per_tensor(a.integer.scale));
     }
     let rows = output.shape().first().copied().unwrap_or(1);
     match operand(operation, 1)? {
         Operand::Constant(b) => {
             let weight = if flag("transB")? { b } else { b.transposed(&[1, 0]) };
-            with_constant(builder, operation, (left, &Scale::PerTensor(a.scale), rows), &weight, &output)
+            with_constant(builder, operation, (left, &Scale::PerTensor(a.integer.scale), rows), &weight, &output)
         }
         Operand::Value(_) if operation.operand_count() > 2 => {
             Err("it adds a bias to a product of two activations".into())
@@ -92,11 +92,11 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
             let output = result(operation)?;
             let mut right = builder.tensor(&node, &b, Form::Network)?;
             if flag("transB")? {
-                right = builder.transpose(&node, right, &[1, 0], &int8(b.scale));
+                right = builder.transpose(&node, right, &[1, 0], &per_tensor(b.integer.scale));
             }
-            let clamp = clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, output.scale);
+            let clamp = clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, output.integer);
             let shape = output.shape.clone();
-            let id = builder.compute(&node, Operator::MatMul { clamp }, &[left, right], shape, output.scale);
+            let id = builder.compute(&node, Operator::MatMul { clamp }, &[left, right], shape, output.integer);
             builder.define(&output, Form::Network, id);
             Ok(())
         }
@@ -115,7 +115,7 @@ pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
         return with_constant(
             builder,
             operation,
-            (left, &Scale::PerTensor(a.scale), rows),
+            (left, &Scale::PerTensor(a.integer.scale), rows),
             &b.transposed(&[1, 0]),
             &Output::Quantized(output),
         );
@@ -129,8 +129,8 @@ pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
     if right_rank == 1 {
         shape.push(1);
     }
-    let id = builder.compute(&node, Operator::MatMul { clamp: None }, &[left, right], shape, output.scale);
-    let id = builder.reshape(&node, id, &output.shape, &int8(output.scale));
+    let id = builder.compute(&node, Operator::MatMul { clamp: None }, &[left, right], shape, output.integer);
+    let id = builder.reshape(&node, id, &output.shape, &per_tensor(output.integer.scale));
     builder.define(&output, Form::Network, id);
     Ok(())
 }
@@ -144,9 +144,11 @@ fn matrix_operand<'c, 'a>(
     row: bool,
 ) -> Result<(TensorId, usize), String> {
     let (id, shape, scale) = match operand {
-        Operand::Value(value) => (builder.tensor(node, value, Form::Network)?, value.shape.clone(), int8(value.scale)),
+        Operand::Value(value) => {
+            (builder.tensor(node, value, Form::Network)?, value.shape.clone(), per_tensor(value.integer.scale))
+        }
         Operand::Constant(constant) => {
-            let id = builder.constant(format!("{node}/{suffix}"), constant, 8);
+            let id = builder.constant(format!("{node}/{suffix}"), constant);
             (id, constant.shape.clone(), to_model(&constant.scale))
         }
     };

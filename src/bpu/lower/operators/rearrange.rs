@@ -2,8 +2,8 @@
 
 use super::layout::{axis_in, form_of, in_form, input, rescaled};
 use crate::bpu::lower::{
-    builder::{Builder, Form, int8},
-    values::{QuantizedValue, result},
+    builder::{Builder, Form, per_tensor},
+    values::{Integer, QuantizedValue, result},
 };
 use crate::bpu::model::{Operator, TensorId};
 use hb_dialects::ir::{OperationAttributes, attribute};
@@ -18,7 +18,7 @@ fn repeated(
     node: &str,
     from: TensorId,
     (axis, times): (usize, usize),
-    scale: f64,
+    integer: Integer,
 ) -> Result<TensorId, String> {
     if times == 1 {
         return Ok(from);
@@ -31,7 +31,7 @@ fn repeated(
         *size *= times;
     }
     let operator = Operator::Concat { axis };
-    Ok(builder.compute(&format!("{node}/repeat"), operator, &vec![from; times], shape, scale))
+    Ok(builder.compute(&format!("{node}/repeat"), operator, &vec![from; times], shape, integer))
 }
 
 /// Repeats each dimension of a value, which is of the result's rank in network form, as often as the result asks.
@@ -48,9 +48,9 @@ fn grown<'c, 'a>(
         if size == 0 || !total.is_multiple_of(size) {
             return Err(format!("a dimension of {size} does not become {total} by repeating"));
         }
-        id = repeated(builder, &node, id, (axis_in(form, axis), total / size), input.scale)?;
+        id = repeated(builder, &node, id, (axis_in(form, axis), total / size), input.integer)?;
     }
-    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    let id = rescaled(builder, &node, id, input.integer, output.integer);
     builder.define(output, form, id);
     Ok(())
 }
@@ -73,7 +73,7 @@ pub fn expand<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     }
     let id = builder.tensor(&node, &input, Form::Network)?;
     let shape = [vec![1; more], input.shape.clone()].concat();
-    let id = builder.reshape(&node, id, &shape, &int8(input.scale));
+    let id = builder.reshape(&node, id, &shape, &per_tensor(input.integer.scale));
     grown(builder, operation, (id, Form::Network, &shape), (&input, &output))
 }
 
@@ -93,12 +93,12 @@ fn regrouped<'c, 'a>(
     (input, output): (&QuantizedValue<'c, 'a>, &QuantizedValue<'c, 'a>),
 ) -> Result<(), String> {
     let node = operation.node();
-    let scale = int8(input.scale);
+    let scale = per_tensor(input.integer.scale);
     let id = builder.tensor(&node, input, Form::ChannelsLast)?;
     let id = builder.reshape(&node, id, &seen, &scale);
     let id = builder.transpose(&node, id, &permutation, &scale);
     let id = builder.reshape(&node, id, &in_form(Form::ChannelsLast, &output.shape), &scale);
-    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    let id = rescaled(builder, &node, id, input.integer, output.integer);
     builder.define(output, Form::ChannelsLast, id);
     Ok(())
 }

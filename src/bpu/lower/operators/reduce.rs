@@ -2,10 +2,10 @@
 
 use super::layout::{form_of, in_form, rescaled};
 use crate::bpu::lower::{
-    builder::{Builder, Form, int8, shape_in},
-    values::{Operand, QuantizedConstant, QuantizedValue, operand, result},
+    builder::{Builder, Form, per_tensor, shape_in},
+    values::{Integer, Operand, QuantizedConstant, QuantizedValue, operand, result},
 };
-use crate::bpu::model::{AveragePool, Convolution, MaxPool, Operator, TensorId};
+use crate::bpu::model::{AveragePool, Convolution, Element, MaxPool, Operator, TensorId};
 use hb_dialects::{
     hfloat::reduced_dimensions,
     ir::{self, OperationAttributes},
@@ -13,60 +13,62 @@ use hb_dialects::{
 use melior::ir::OperationRef;
 
 pub fn mean<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, scale| {
+    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, result| {
         let [outer, height, _, inner] = image.size;
         let pool =
             AveragePool { kernel: [height, 1], strides: [1, 1], pads: [0; 4], count_include_pad: false, clamp: None };
-        Ok(builder.compute(node, Operator::AveragePool(pool), &[image.id], vec![outer, 1, 1, inner], scale))
+        Ok(builder.compute(node, Operator::AveragePool(pool), &[image.id], vec![outer, 1, 1, inner], result))
     })
 }
 
 /// A convolution of each channel with weights of 1, which are exact.
 pub fn sum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, scale| {
+    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, result| {
         let [outer, height, _, inner] = image.size;
         let ones = QuantizedConstant {
+            element: Element::I8,
             shape: vec![inner, height, 1, 1],
             scale: ir::Scale::PerTensor(1.0),
             integers: vec![1; inner * height],
         };
-        let ones = builder.constant(format!("{node}/ones"), &ones, 8);
+        let ones = builder.constant(format!("{node}/ones"), &ones);
         let convolution = Convolution { group: inner, ..Convolution::default() };
         let operator = Operator::Convolution(convolution);
-        Ok(builder.compute(node, operator, &[image.id, ones], vec![outer, 1, 1, inner], scale))
+        Ok(builder.compute(node, operator, &[image.id, ones], vec![outer, 1, 1, inner], result))
     })
 }
 
 pub fn maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, scale| {
+    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, result| {
         let (operator, shape) = max_pool(&image);
-        let id = builder.compute(node, operator, &[image.id], shape, image.scale);
-        Ok(rescaled(builder, node, id, image.scale, scale))
+        let id = builder.compute(node, operator, &[image.id], shape, image.integer);
+        Ok(rescaled(builder, node, id, image.integer, result))
     })
 }
 
 pub fn global_maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let rank = input(operation)?.shape.len();
     let spatial: Vec<bool> = (0..rank).map(|dimension| dimension >= 2).collect();
-    reduce(builder, operation, &spatial, |builder, node, image, scale| {
+    reduce(builder, operation, &spatial, |builder, node, image, result| {
         let (operator, shape) = max_pool(&image);
-        let id = builder.compute(node, operator, &[image.id], shape, image.scale);
-        Ok(rescaled(builder, node, id, image.scale, scale))
+        let id = builder.compute(node, operator, &[image.id], shape, image.integer);
+        Ok(rescaled(builder, node, id, image.integer, result))
     })
 }
 
-/// The negative maximum of the negative values; these are int16, so that the negative of -128 exists.
+/// -1 - max(-1 - x): unlike -x, every -1 - x is an integer of the same type.
 pub fn minimum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, scale| {
-        let zero = QuantizedConstant { shape: vec![1; 4], scale: ir::Scale::PerTensor(image.scale), integers: vec![0] };
-        let zero = builder.constant(format!("{node}/zero"), &zero, 8);
-        let negate = || Operator::Sub { clamp: None };
-        let name = format!("{node}/negative");
-        let negative = builder.compute_wide(&name, negate(), &[zero, image.id], image.size.to_vec(), image.scale);
+    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, result| {
+        let scale = ir::Scale::PerTensor(image.integer.scale);
+        let minus_one = QuantizedConstant { element: Element::I8, shape: vec![1; 4], scale, integers: vec![-1] };
+        let minus_one = builder.constant(format!("{node}/minus_one"), &minus_one);
+        let mirror = || Operator::Sub { clamp: None };
+        let name = format!("{node}/mirrored");
+        let mirrored = builder.compute(&name, mirror(), &[minus_one, image.id], image.size.to_vec(), image.integer);
         let (operator, shape) = max_pool(&image);
         let name = format!("{node}/maximum");
-        let found = builder.compute_wide(&name, operator, &[negative], shape.clone(), image.scale);
-        Ok(builder.compute(node, negate(), &[zero, found], shape, scale))
+        let found = builder.compute(&name, operator, &[mirrored], shape.clone(), image.integer);
+        Ok(builder.compute(node, mirror(), &[minus_one, found], shape, result))
     })
 }
 
@@ -91,15 +93,15 @@ fn by_axes(operation: OperationRef<'_, '_>) -> Result<Vec<bool>, String> {
 struct Image {
     id: TensorId,
     size: [usize; 4],
-    scale: f64,
+    integer: Integer,
 }
 
-/// `pool` gives the node from the image to `[outer, 1, 1, inner]` of the scale that it gets.
+/// `pool` gives the node from the image to `[outer, 1, 1, inner]` of the integers that it gets.
 fn reduce<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
     operation: OperationRef<'c, 'a>,
     reduced: &[bool],
-    pool: impl FnOnce(&mut Builder<'c, 'a>, &str, Image, f64) -> Result<TensorId, String>,
+    pool: impl FnOnce(&mut Builder<'c, 'a>, &str, Image, Integer) -> Result<TensorId, String>,
 ) -> Result<(), String> {
     let node = operation.node();
     let (input, output) = (input(operation)?, result(operation)?);
@@ -113,25 +115,25 @@ fn reduce<'c, 'a>(
         // The reduced dimensions first: the others are channels then.
         let first = (0..shape.len()).filter(|dimension| reduced[*dimension]);
         let order: Vec<usize> = first.chain(kept.iter().copied()).collect();
-        id = builder.transpose(&node, id, &order, &int8(input.scale));
+        id = builder.transpose(&node, id, &order, &per_tensor(input.integer.scale));
         shape = builder.shape(id);
         reduced = order.iter().map(|&dimension| reduced[dimension]).collect();
     }
     let size = image_size(&shape, &reduced);
-    let id = builder.reshape(&node, id, &size, &int8(input.scale));
-    let id = pool(builder, &node, Image { id, size, scale: input.scale }, output.scale)?;
+    let id = builder.reshape(&node, id, &size, &per_tensor(input.integer.scale));
+    let id = pool(builder, &node, Image { id, size, integer: input.integer }, output.integer)?;
     let image = shape_in(form, &output.shape).filter(|_| output.shape.len() == shape.len());
     if let (Form::ChannelsLast, Some(shape)) = (form, image) {
-        let id = builder.reshape(&node, id, &shape, &int8(output.scale));
+        let id = builder.reshape(&node, id, &shape, &per_tensor(output.integer.scale));
         builder.define(&output, Form::ChannelsLast, id);
         return Ok(());
     }
     // In the layout, the kept dimensions may stand in another order than in the network.
     let mut order: Vec<usize> = (0..kept.len()).collect();
     order.sort_by_key(|&position| network_dimension(form, kept[position]));
-    let id = builder.reshape(&node, id, &kept_shape, &int8(output.scale));
-    let id = builder.transpose(&node, id, &order, &int8(output.scale));
-    let id = builder.reshape(&node, id, &output.shape, &int8(output.scale));
+    let id = builder.reshape(&node, id, &kept_shape, &per_tensor(output.integer.scale));
+    let id = builder.transpose(&node, id, &order, &per_tensor(output.integer.scale));
+    let id = builder.reshape(&node, id, &output.shape, &per_tensor(output.integer.scale));
     builder.define(&output, Form::Network, id);
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use super::layout::{axis_in, form_of, input, rescaled, runs};
 use crate::bpu::lower::{
-    builder::{Builder, Form, int8, shape_in},
-    values::{QuantizedConstant, result},
+    builder::{Builder, Form, per_tensor, shape_in},
+    values::{Integer, QuantizedConstant, result},
 };
-use crate::bpu::model::{Operator, TensorId};
+use crate::bpu::model::{Element, Operator, TensorId};
 use hb_dialects::{
     hfloat::{Resize, ResizedAxis, Sample},
     ir::{OperationAttributes, Scale},
@@ -74,7 +74,8 @@ fn matrix(resized: &ResizedAxis) -> Result<QuantizedConstant, String> {
             }
         }
     }
-    Ok(QuantizedConstant { shape: vec![rows, columns], scale: Scale::PerTensor(1.0 / steps), integers })
+    let scale = Scale::PerTensor(1.0 / steps);
+    Ok(QuantizedConstant { element: Element::I8, shape: vec![rows, columns], scale, integers })
 }
 
 /// Weights in `steps` parts whose sum is that of the weights: those that are rounded farthest down get what is left.
@@ -107,13 +108,13 @@ pub fn resize<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
         x.growth(a).total_cmp(&y.growth(b)).then(axis_in(form, b.axis).cmp(&axis_in(form, a.axis)))
     });
     for (resized, along) in &parts {
-        id = resized_along(builder, &node, id, axis_in(form, resized.axis), along, input.scale)?;
+        id = resized_along(builder, &node, id, axis_in(form, resized.axis), along, input.integer)?;
     }
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
     if builder.shape(id) != shape {
         return Err(format!("its result has the shape {shape:?}, not {:?}", builder.shape(id)));
     }
-    let id = rescaled(builder, &node, id, input.scale, output.scale);
+    let id = rescaled(builder, &node, id, input.integer, output.integer);
     builder.define(&output, form, id);
     Ok(())
 }
@@ -125,9 +126,10 @@ fn resized_along(
     from: TensorId,
     axis: usize,
     along: &Along,
-    scale: f64,
+    integer: Integer,
 ) -> Result<TensorId, String> {
     let shape = builder.shape(from);
+    let scale = per_tensor(integer.scale);
     let product = |sizes: &[usize]| sizes.iter().product::<usize>();
     let (Some(outer), Some(&size), Some(inner)) =
         (shape.get(..axis).map(product), shape.get(axis), shape.get(axis + 1..).map(product))
@@ -142,11 +144,12 @@ fn resized_along(
     let id = match along {
         Along::Repeat(1) => return Ok(from),
         Along::Repeat(times) => {
-            let flat = builder.reshape(node, from, &[outer * size, inner], &int8(scale));
+            let flat = builder.reshape(node, from, &[outer * size, inner], &scale);
             let repeated = vec![outer * size, times * inner];
             let copies = vec![flat; *times];
-            let id = builder.compute(&format!("{node}/repeat"), Operator::Concat { axis: 1 }, &copies, repeated, scale);
-            builder.reshape(node, id, &with(size * times), &int8(scale))
+            let id =
+                builder.compute(&format!("{node}/repeat"), Operator::Concat { axis: 1 }, &copies, repeated, integer);
+            builder.reshape(node, id, &with(size * times), &scale)
         }
         Along::Slices(runs) => {
             let mut slices = Vec::new();
@@ -154,29 +157,33 @@ fn resized_along(
                 let (mut starts, mut steps, sizes) = (vec![0; shape.len()], vec![1; shape.len()], with(count));
                 (starts[axis], steps[axis]) = (start, step);
                 let operator = Operator::Slice { starts, steps, sizes: sizes.clone() };
-                slices.push(builder.compute(&format!("{node}/slice"), operator, &[from], sizes, scale));
+                slices.push(builder.compute(&format!("{node}/slice"), operator, &[from], sizes, integer));
             }
             match slices.as_slice() {
                 [single] => *single,
                 _ => {
                     let total = runs.iter().map(|run| run.2).sum();
-                    builder.compute(&format!("{node}/concat"), Operator::Concat { axis }, &slices, with(total), scale)
+                    builder.compute(&format!("{node}/concat"), Operator::Concat { axis }, &slices, with(total), integer)
                 }
             }
         }
         Along::Matrix(matrix) => {
             let rows = matrix.shape.first().copied().unwrap_or(0);
-            let flat = builder.reshape(node, from, &[outer, size, inner], &int8(scale));
-            let matrix = builder.constant(format!("{node}/weights"), matrix, 8);
+            let flat = builder.reshape(node, from, &[outer, size, inner], &scale);
+            let name = format!("{node}/interpolate");
             let operator = Operator::MatMul { clamp: None };
-            let id = builder.compute(
-                &format!("{node}/interpolate"),
-                operator,
-                &[matrix, flat],
-                vec![outer, rows, inner],
-                scale,
-            );
-            builder.reshape(node, id, &with(rows), &int8(scale))
+            let weights = format!("{node}/weights");
+            let id = if integer.element == Element::I8 {
+                let matrix = builder.constant(weights, matrix);
+                builder.compute(&name, operator, &[matrix, flat], vec![outer, rows, inner], integer)
+            } else {
+                // The second operand of a product is int8: the matrix then.
+                let turned = builder.transpose(node, flat, &[0, 2, 1], &scale);
+                let matrix = builder.constant(weights, &matrix.transposed(&[1, 0]));
+                let id = builder.compute(&name, operator, &[turned, matrix], vec![outer, inner, rows], integer);
+                builder.transpose(node, id, &[0, 2, 1], &scale)
+            };
+            builder.reshape(node, id, &with(rows), &scale)
         }
     };
     Ok(id)

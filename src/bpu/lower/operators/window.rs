@@ -1,5 +1,6 @@
 //! Convolution and pooling.
 
+use super::layout::rescaled;
 use crate::bpu::lower::{
     builder::{Builder, Form, shape_in},
     values::{Operand, QuantizedConstant, QuantizedValue, operand, output, result},
@@ -89,10 +90,10 @@ pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRe
     if let &[out, depth, width] = weight.shape.as_slice() {
         weight.shape = vec![out, depth, 1, width];
     }
-    let weight = builder.constant(format!("{node}/weight"), &weight.transposed(&[0, 2, 3, 1]), 8);
+    let weight = builder.constant(format!("{node}/weight"), &weight.transposed(&[0, 2, 3, 1]));
     let mut inputs = vec![input, weight];
     if operation.operand_count() > 2 {
-        inputs.push(builder.constant(format!("{node}/bias"), &constant(operation, 2)?, 32));
+        inputs.push(builder.constant(format!("{node}/bias"), &constant(operation, 2)?));
     }
     let group = operation.integer_or("group", 1).map_err(|error| error.to_string())?;
     let convolution = Convolution {
@@ -110,8 +111,9 @@ pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRe
 
 pub fn max_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let mut plane = Plane::of(operation)?;
+    let node = operation.node();
     let output = result(operation)?;
-    let (_, input, size) = image(builder, operation)?;
+    let (value, input, size) = image(builder, operation)?;
     let past = plane.reach_past(size);
     plane.pads[2] += past[0];
     plane.pads[3] += past[1];
@@ -121,7 +123,8 @@ pub fn max_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'
         pads: plane.pads,
         dilations: plane.dilations,
     });
-    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output.shape)?, output.scale);
+    let id = builder.compute(&node, operator, &[input], channels_last(&output.shape)?, value.integer);
+    let id = rescaled(builder, &node, id, value.integer, output.integer);
     builder.define(&output, Form::ChannelsLast, id);
     Ok(())
 }
@@ -147,7 +150,7 @@ pub fn average_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationR
         count_include_pad,
         clamp: None,
     });
-    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output.shape)?, output.scale);
+    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output.shape)?, output.integer);
     builder.define(&output, Form::ChannelsLast, id);
     Ok(())
 }
@@ -165,7 +168,7 @@ pub fn global_average_pool<'c, 'a>(
         count_include_pad: false,
         clamp: None,
     });
-    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output.shape)?, output.scale);
+    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output.shape)?, output.integer);
     builder.define(&output, Form::ChannelsLast, id);
     Ok(())
 }

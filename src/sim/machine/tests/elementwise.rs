@@ -98,6 +98,42 @@ fn lookup_is_indexed_by_value_plus_128() {
     assert_eq!(as_i8(&memory[0..4]), [127, 1, 0, -127]);
 }
 
+/// Of i16 in place: -d / 2 up to -1, then (d² + 1) / 2.
+#[test]
+fn curves_by_piece() {
+    let table = pieces(&[(-32768, [0, -1, 0]), (0, [1, 0, 1])]);
+    let at = |address: u32| View::new(address, [0, 0, 0, 0, 0, 2]);
+    let wide = ElementType::I16;
+    let curve = isa_curve(SHAPE, [wide, wide], [at(0), at(0)], (2, 101));
+    let values = i16s(&[-32765, 0, 4, 300]);
+    let memory = execute(curve.clone(), &image(&[(0, values.clone()), (101, table.clone())]));
+    // -1.5 and 0.5 and 8.5 to even; 45000.5 saturates.
+    assert_eq!(as_i16(&memory[0..8]), [-2, 0, 8, 32767]);
+    let narrow = isa_curve(SHAPE, [wide, ElementType::I8], [at(0), i8_view(64)], (2, 101));
+    let memory = execute(narrow, &image(&[(0, values), (101, table.clone())]));
+    assert_eq!(as_i8(&memory[64..68]), [-2, 0, 8, 127]);
+    let widened = isa_curve(SHAPE, [ElementType::I8, wide], [i8_view(0), at(64)], (2, 101));
+    let memory = execute(widened.clone(), &image(&[(0, i8s(&[-128, -1, 3, 127])), (101, table)]));
+    // d is counted from -32768: -32640 / 2 and -32767 / 2.
+    assert_eq!(as_i16(&memory[64..72]), [-16320, -16384, 5, 8065]);
+    // Starts that do not ascend are found when they are read.
+    let equal = try_execute(widened, &image(&[(101, pieces(&[(5, [0; 3]), (5, [0; 3])]))])).unwrap_err().to_string();
+    assert!(equal.ends_with("piece 1 starts at 5, which is not above the start of the one before"), "{equal}");
+    let refused = |change: &dyn Fn(&mut Curve)| {
+        let mut curve = curve.clone();
+        change(&mut curve);
+        try_execute(curve, &[]).unwrap_err().to_string()
+    };
+    assert!(refused(&|o| o.pieces = 0).ends_with("pieces is 0, not 1 to 64"));
+    assert!(refused(&|o| o.pieces = 65).ends_with("pieces is 65, not 1 to 64"));
+    assert!(refused(&|o| o.shift = 63).ends_with("shift is 63, above 62"));
+    assert!(refused(&|o| o.input_element = ElementType::I32).ends_with("input_element is i32, not i8 or i16"));
+    assert!(refused(&|o| o.output_element = ElementType::F32).ends_with("output_element is f32, not i8 or i16"));
+    assert!(refused(&|o| o.output_element = ElementType::I8).contains("output overlaps input, which it reads"));
+    assert!(refused(&|o| o.table.address = 8150).contains("table covers bytes 8150 to 8202 of l1m"));
+    assert!(refused(&|o| o.table.address = 7).contains("output overlaps table"));
+}
+
 #[test]
 fn quantize_and_dequantize() {
     let floats: Vec<u8> = [0.75f32, f32::NAN, -1e9, 1.25].iter().flat_map(|x| x.to_le_bytes()).collect();

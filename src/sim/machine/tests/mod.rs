@@ -216,6 +216,7 @@ fn everything() -> Program {
         }
         .into(),
         Lookup { shape, input: view(0, 1), table: View::new(256, [1]), output: view(0, 1) }.into(),
+        isa_curve(shape, [i8, ElementType::I16], [view(0, 1), view(2048, 2)], (1, 700)).into(),
         MaxPool {
             input_shape: picture,
             output_shape: pooled,
@@ -255,6 +256,24 @@ fn everything() -> Program {
         instructions.push(instruction(operation, &waits));
     }
     Program { inputs: vec![L1M as u64], outputs: vec![L1M as u64], ..program(instructions) }
+}
+
+/// A curve of so many pieces at an address.
+fn isa_curve(
+    shape: [u32; RANK],
+    [input_element, output_element]: [ElementType; 2],
+    [input, output]: [View; 2],
+    (pieces, table): (u32, u32),
+) -> Curve {
+    Curve { shape, input_element, output_element, pieces, shift: 1, input, table: View::new(table, [26]), output }
+}
+
+/// Pieces of a curve: start, c2, c1, c0.
+pub(in crate::sim) fn pieces(pieces: &[(i16, [i64; 3])]) -> Vec<u8> {
+    let bytes = |&(start, coefficients): &(i16, [i64; 3])| {
+        start.to_le_bytes().into_iter().chain(coefficients.into_iter().flat_map(i64::to_le_bytes)).collect::<Vec<_>>()
+    };
+    pieces.iter().flat_map(bytes).collect()
 }
 
 /// An image whose parameters at 600 and table entry at 604 read as a multiplier of 1.

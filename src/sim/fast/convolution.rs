@@ -78,9 +78,11 @@ pub(super) fn convolution(
     let in_place =
         output_range(o).filter(|range| gathered || !overlaps(range, &span(&o.input, &o.input_shape, input_bytes)));
     let element = o.output_element.bytes();
-    let job = |input, step| Job { o, level, input, weights, starts, parameters, accumulate, step };
+    let shape = [0, 1, 2].map(|axis| o.output_shape[axis] as usize);
+    let job = |input, step| Job { o, level, input, weights, starts, parameters, accumulate, step, shape };
     let cell = if gathered { gather(memory, &o.input, &o.input_shape, input_bytes, input)? } else { cell };
-    let tile = |bytes, start, strides| Tile { bytes, start, strides, cell, zeros: &zeros[..cell] };
+    let size = [o.input_shape[1], o.input_shape[2]].map(i64::from);
+    let tile = |bytes, start, strides| Tile { bytes, start, strides, size, cell, zeros: &zeros[..cell] };
     let packed = || {
         let [_, rows, columns, _] = o.input_shape.map(i64::from);
         let column = cell as i64;

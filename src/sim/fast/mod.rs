@@ -5,6 +5,7 @@
 //! put in the order in which the kernels read them. Runs share all this and may go in parallel; a run uses threads that are
 //! idle for the rows of its convolutions.
 
+mod awake;
 mod convolution;
 mod copy;
 mod curve;
@@ -79,7 +80,7 @@ impl Executable {
         } else {
             memory.l1m.fill(0);
         }
-        self.execute_all(&mut memory, &mut regions)?;
+        awake::while_running(|| self.execute_all(&mut memory, &mut regions))?;
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         Ok(regions.outputs)
     }

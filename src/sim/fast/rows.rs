@@ -12,8 +12,13 @@ use super::pack::{Parameters, Weights};
 
 /// Multiply-accumulates from which threads pay off.
 const PARALLEL_FROM: u64 = 1 << 20;
+/// How many times as long one takes in a depthwise convolution.
+const DEPTHWISE_COST: usize = 16;
 /// Kernel cells whose input cells are looked up at once; a multiple of [`STEP`].
 const TAPS: usize = 32;
+/// Rows to aim at where rows mean nothing, and the most cells that they have.
+const ROWS: usize = 8;
+const ROW: usize = 64;
 
 /// The input tile: cells whose channels are neighbours.
 pub(super) struct Tile<'a> {
@@ -21,6 +26,8 @@ pub(super) struct Tile<'a> {
     pub start: i64,
     /// From one image, row, column to the next.
     pub strides: [i64; 3],
+    /// Rows and columns.
+    pub size: [i64; 2],
     /// Bytes of a cell.
     pub cell: usize,
     /// As many, for cells outside of the tile.
@@ -49,6 +56,8 @@ pub(super) struct Job<'a> {
     pub accumulate: Option<&'a [i32]>,
     /// Bytes from one output column to the next.
     pub step: usize,
+    /// Images, rows and columns of the output.
+    pub shape: [usize; 3],
 }
 
 /// The input row or column of the first kernel cell.
@@ -58,10 +67,11 @@ fn start(window: &Window, axis: usize, position: usize) -> i64 {
 
 impl Job<'_> {
     /// Computes all rows, `row` bytes apart, images `image` bytes apart.
-    pub fn run(&self, results: &mut [u8], row: usize, image: usize) {
-        let [images, rows, _, outputs] = self.o.output_shape.map(|size| size as usize);
-        let cells: u64 = self.o.output_shape[..3].iter().map(|size| u64::from(*size)).product();
-        let work = cells * outputs as u64 * (self.taps() * if self.o.depthwise { 1 } else { self.input.cell }) as u64;
+    pub fn run(mut self, results: &mut [u8], row: usize, image: usize) {
+        let row = self.flatten(row, image).unwrap_or(row);
+        let [images, rows, columns] = self.shape;
+        let sums = (images * rows * columns) as u64 * u64::from(self.o.output_shape[3]);
+        let work = sums * (self.taps() * if self.o.depthwise { DEPTHWISE_COST } else { self.input.cell }) as u64;
         // Strides of dimensions of size 1 mean nothing.
         let row = if rows == 1 { results.len() } else { row };
         let image = if images == 1 { results.len() } else { image };
@@ -77,6 +87,32 @@ impl Job<'_> {
                     .for_each(|(y, results)| self.row(index, y, results));
             }
         }
+    }
+
+    /// Makes one image of even rows of a convolution that sees every cell by itself, where its cells follow one another evenly. The
+    /// last row may then have fewer cells. Gives the bytes from one row to the next.
+    fn flatten(&mut self, row: usize, image: usize) -> Option<usize> {
+        let [images, rows, columns] = self.shape;
+        let is_even = |column: i64, row: i64, image: i64| {
+            let whole_row = column * columns as i64;
+            (rows == 1 || row == whole_row) && (images == 1 || image == whole_row * rows as i64)
+        };
+        let [input_image, input_row, input_column] = self.input.strides;
+        let pointwise = matches!(self.o.window, Window { kernel: [1, 1], strides: [1, 1], pads: [0, 0], .. });
+        // The stride of a single column means nothing.
+        let even = columns > 1
+            && self.input.size == [rows as i64, columns as i64]
+            && is_even(input_column, input_row, input_image)
+            && is_even(self.step as i64, row as i64, image as i64);
+        if self.o.depthwise || !pointwise || !even {
+            return None;
+        }
+        let cells = images * rows * columns;
+        let row = cells.div_ceil(ROWS).next_multiple_of(PIXELS).min(ROW);
+        self.shape = [1, cells.div_ceil(row), row];
+        self.input.size = [self.shape[1] as i64, row as i64];
+        self.input.strides = [0, input_column * row as i64, input_column];
+        Some(row * self.step)
     }
 
     fn taps(&self) -> usize {
@@ -95,27 +131,44 @@ impl Job<'_> {
         for (index, tap) in taps.iter_mut().enumerate() {
             let (j, i) = ((first + index) / columns, (first + index) % columns);
             let row = start(window, 0, y) + j as i64 * i64::from(window.dilations[0]);
-            let inside = (0..i64::from(self.o.input_shape[1])).contains(&row);
+            let inside = (0..self.input.size[0]).contains(&row);
             tap.row = inside.then(|| self.input.start + image as i64 * images + row * rows);
             tap.column = i as i64 * i64::from(window.dilations[1]) - i64::from(window.pads[1]);
         }
     }
 
-    /// The input cell that a kernel cell meets at an output column.
+    /// The input cells that a kernel cell meets at `count` output columns from `x` on; beyond, the last one again.
     #[inline(always)]
-    fn cell(&self, tap: &Tap, x: usize) -> &[u8] {
-        let column = x as i64 * i64::from(self.o.window.strides[1]) + tap.column;
-        match tap.row {
-            Some(row) if (0..i64::from(self.o.input_shape[2])).contains(&column) => {
-                let start = row + column * self.input.strides[2];
-                &self.input.bytes[start as usize..][..self.input.cell]
+    fn cells<'b>(&'b self, tap: &Tap, x: usize, count: usize, cells: &mut [&'b [u8]; PIXELS]) {
+        let stride = i64::from(self.o.window.strides[1]);
+        let first = x as i64 * stride + tap.column;
+        let columns = 0..self.input.size[1];
+        let Some(row) = tap.row else {
+            *cells = [self.input.zeros; PIXELS];
+            return;
+        };
+        if columns.contains(&first) && columns.contains(&(first + (count as i64 - 1) * stride)) {
+            let (mut at, step) = (row + first * self.input.strides[2], stride * self.input.strides[2]);
+            for (index, cell) in cells.iter_mut().enumerate() {
+                *cell = &self.input.bytes[at as usize..][..self.input.cell];
+                at += if index + 1 < count { step } else { 0 };
             }
-            _ => self.input.zeros,
+            return;
+        }
+        for (index, cell) in cells.iter_mut().enumerate() {
+            let column = first + index.min(count - 1) as i64 * stride;
+            *cell = if columns.contains(&column) {
+                &self.input.bytes[(row + column * self.input.strides[2]) as usize..][..self.input.cell]
+            } else {
+                self.input.zeros
+            };
         }
     }
 
     fn dense_row(&self, image: usize, y: usize, results: &mut [u8]) {
-        let [_, _, columns, outputs] = self.o.output_shape.map(|size| size as usize);
+        let outputs = self.o.output_shape[3] as usize;
+        // A last row may be cut off.
+        let columns = self.shape[2].min(results.len().div_ceil(self.step.max(1)));
         let (taps, blocks) = (self.taps(), outputs.div_ceil(BLOCK));
         // Blocks in equal groups.
         let together = blocks.div_ceil(blocks.div_ceil(BLOCKS));
@@ -143,9 +196,7 @@ impl Job<'_> {
                     }
                     if block == 0 || taps > TAPS {
                         for (place, cells) in places.iter().zip(cells.iter_mut()) {
-                            for (pixel, cell) in cells.iter_mut().enumerate() {
-                                *cell = self.cell(place, x + pixel.min(pixels - 1));
-                            }
+                            self.cells(place, x, pixels, cells);
                         }
                     }
                     kernel::dense(self.level, cells, self.weights.dense(block, tap), count, begin, &mut sums);
@@ -157,7 +208,7 @@ impl Job<'_> {
     }
 
     fn depthwise_row(&self, image: usize, y: usize, results: &mut [u8]) {
-        let columns = self.o.output_shape[2] as usize;
+        let columns = self.shape[2];
         let mut places = [Tap::default(); TAPS];
         let places = &mut places[..TAPS.min(self.taps())];
         self.taps_of_row(image, y, 0, places);
@@ -177,8 +228,8 @@ impl Job<'_> {
         let (stride, pad) = (i64::from(window.strides[1]), i64::from(window.pads[1]));
         let reach = i64::from(window.kernel[1] - 1) * i64::from(window.dilations[1]);
         let first = (pad + stride - 1).div_euclid(stride);
-        let last = (i64::from(self.o.input_shape[2]) - 1 - reach + pad).div_euclid(stride);
-        let limit = |column: i64| column.clamp(0, self.o.output_shape[2].into()) as usize;
+        let last = (self.input.size[1] - 1 - reach + pad).div_euclid(stride);
+        let limit = |column: i64| column.clamp(0, self.shape[2] as i64) as usize;
         limit(first)..limit(last + 1)
     }
 
@@ -235,7 +286,7 @@ impl Job<'_> {
         let zeros = Run { bytes: self.input.zeros, step: 0 };
         let place = |tap: &Tap| {
             let column = start + tap.column;
-            let row = tap.row.filter(|_| (0..i64::from(self.o.input_shape[2])).contains(&column));
+            let row = tap.row.filter(|_| (0..self.input.size[1]).contains(&column));
             let from = row.map(|row| (row + column * column_step) as usize)?;
             // A negative step is for single cells, which do not use it.
             Some(Run { bytes: &self.input.bytes[from..], step: usize::try_from(step).unwrap_or(0) })
@@ -249,7 +300,7 @@ impl Job<'_> {
 
     /// What the sums of an output cell begin with, from output channel `first` on.
     fn begin(&self, image: usize, y: usize, x: usize, first: usize, sums: &mut [i32]) {
-        let [_, rows, columns, outputs] = self.o.output_shape.map(|size| size as usize);
+        let ([_, rows, columns], outputs) = (self.shape, self.o.output_shape[3] as usize);
         sums.copy_from_slice(&self.starts[first..first + sums.len()]);
         if let Some(earlier) = self.accumulate {
             let cell = ((image * rows + y) * columns + x) * outputs + first;

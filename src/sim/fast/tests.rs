@@ -157,3 +157,73 @@ proptest! {
         }
     }
 }
+
+/// Where the sizes of a copy lie in memory: the order of dimensions from the innermost, gaps in elements, and which ones run
+/// backwards.
+#[derive(Clone, Debug)]
+struct Order {
+    axes: Vec<usize>,
+    gaps: [u32; 4],
+    backwards: [bool; 4],
+}
+
+impl Order {
+    /// A view whose first byte is `start`, and one past its last byte.
+    fn view(&self, start: u32, shape: [u32; 4], bytes: u32) -> (View, u32) {
+        let (mut strides, mut address, mut step) = ([0; RANK], start, bytes);
+        for (&axis, gap) in self.axes.iter().zip(self.gaps) {
+            step += gap * bytes;
+            let reach = (shape[axis] - 1) * step;
+            strides[axis + 2] = if self.backwards[axis] { -(step as i32) } else { step as i32 };
+            address += if self.backwards[axis] { reach } else { 0 };
+            step += reach;
+        }
+        (View::new(address, strides), start + step)
+    }
+}
+
+fn order() -> impl Strategy<Value = Order> {
+    let gaps = prop_oneof![3 => Just([0; 4]), 1 => [0u32..2, 0u32..3, 0u32..2, 0u32..2]];
+    let backwards = prop_oneof![3 => Just([false; 4]), 1 => any::<[bool; 4]>()];
+    (Just(vec![3, 2, 1, 0]).prop_shuffle(), gaps, backwards).prop_map(|(axes, gaps, backwards)| Order {
+        axes,
+        gaps,
+        backwards,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn copies(
+        shape in prop_oneof![[1u32..4, 1u32..5, 1u32..5, 1u32..7], [1u32..2, 1u32..3, 1u32..4, 30u32..70]],
+        bytes in prop::sample::select(vec![1u8, 2, 4, 8]), orders in [order(), order()], image in image(),
+        same_order: bool, place in 0..3,
+    ) {
+        let size = u32::from(bytes);
+        let all = [1, 1, shape[0], shape[1], shape[2], shape[3]];
+        let [first, second] = orders;
+        let second = if same_order { first.clone() } else { second };
+        let (source, end) = first.view(5, all[2..].try_into().unwrap(), size);
+        let (destination, last) = second.view(end + 3, shape, size);
+        let (source, destination) = match place {
+            0 => (source, destination),
+            1 => (destination, source),
+            // Between the elements of the source, where it has gaps for them.
+            _ => (source, View::new(source.address + size, source.strides)),
+        };
+        let copy = Copy { shape: all, element_bytes: bytes, source, destination };
+        if last as usize <= L1M {
+            match try_execute(copy, &image) {
+                // Without gaps, the last kind overlaps.
+                Err(error) => prop_assert!(place == 2, "{}", error),
+                Ok(found) => {
+                    // The first element arrives.
+                    let place = |view: View| view.address as usize..(view.address + size) as usize;
+                    prop_assert_eq!(&found[place(destination)], &image[place(source)]);
+                }
+            }
+        }
+    }
+}

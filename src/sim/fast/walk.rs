@@ -34,6 +34,23 @@ impl TryFrom<&DdrView> for Layout {
     }
 }
 
+impl Layout {
+    /// First byte to one past the last one of elements of `bytes` bytes.
+    pub fn span(&self, shape: &[u32; RANK], bytes: usize) -> Option<std::ops::Range<i64>> {
+        let (mut first, mut last) = (self.start, self.start);
+        for (size, stride) in shape.iter().zip(self.strides) {
+            let reach = i64::from(*size).checked_sub(1)?.checked_mul(stride)?;
+            (first, last) = (first.checked_add(reach.min(0))?, last.checked_add(reach.max(0))?);
+        }
+        Some(first..last.checked_add(i64::try_from(bytes).ok()?)?)
+    }
+
+    /// The same elements in a part of the memory that begins at byte `start`.
+    pub fn within(self, start: i64) -> Layout {
+        Layout { start: self.start.saturating_sub(start), ..self }
+    }
+}
+
 /// The shape of a tile as that of a general view.
 pub(super) fn tile_shape([a, b, c, d]: [u32; 4]) -> [u32; RANK] {
     [1, 1, a, b, c, d]
@@ -83,6 +100,15 @@ impl<const OPERANDS: usize> Walk<OPERANDS> {
     /// Whether lines of elements of `bytes` bytes have no gaps, in no operand.
     pub fn is_contiguous(&self, bytes: usize) -> bool {
         self.length == 1 || self.steps.iter().all(|step| usize::try_from(*step) == Ok(bytes))
+    }
+
+    /// Neighbouring lines together: a walk that visits the first line of each plane, the lines of a plane, and the bytes from one to
+    /// the next per operand.
+    pub fn planes(&self) -> (Self, usize, [i64; OPERANDS]) {
+        match self.rank.checked_sub(1) {
+            Some(rank) => (Walk { rank, ..*self }, self.sizes[rank] as usize, self.strides[rank]),
+            None => (Walk { ..*self }, 1, [0; OPERANDS]),
+        }
     }
 
     /// Visits every line: the first byte per operand.

@@ -4,10 +4,12 @@
 // RUN: not hb-opt %s --quant-assign-thresholds=default=many 2>&1 | FileCheck %s --check-prefix=NUMBER
 // RUN: not hb-opt %s --quant-assign-thresholds=default=-1.0 2>&1 | FileCheck %s --check-prefix=NEGATIVE
 // RUN: not hb-opt %s --quant-assign-thresholds=file=%S/Inputs/none.json 2>&1 | FileCheck %s --check-prefix=FILE
+// RUN: not hb-opt %s "--quant-assign-thresholds=file=%S/Inputs/bits.json default=4.0" 2>&1 | FileCheck %s --check-prefix=BITS
 
 // MISSING: the value of 'Conv_0' has no threshold
 // NUMBER: default 'many' is no number
 // NEGATIVE: has the threshold -1
+// BITS: the value of 'Conv_0' has 4 bits; it may have 8 or 16
 // FILE: none.json: No such file
 
 // CHECK-LABEL: func.func @main
@@ -22,7 +24,7 @@ func.func @main(%x: tensor<1x2x4x4xf32> {hfloat.name = "image"}) -> tensor<1x2x4
   %1 = hfloat.transpose %0 {perm = array<i64: 0, 1, 3, 2>} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> loc("Transpose_1")
   // CHECK: hfloat.softmax {{.*}}hfloat.threshold = 1.000000e+00 : f64
   %2 = hfloat.softmax %1 : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> loc("Softmax_2")
-  // CHECK: hfloat.add {{.*}}hfloat.threshold = 7.500000e-01 : f64
+  // CHECK: hfloat.add {{.*}}hfloat.bits = 16 : i64, hfloat.threshold = 7.500000e-01 : f64
   %3 = hfloat.add %2, %1 : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> loc("Add_3")
   return %3 : tensor<1x2x4x4xf32>
 }

@@ -112,3 +112,33 @@ func.func @bias_per_row(%x: tensor<3x2xf32> {hfloat.threshold = 1.0 : f64}) -> t
   %0 = hfloat.gemm %x, %w, %c {hfloat.threshold = 1.0 : f64} : (tensor<3x2xf32>, tensor<2x2xf32>, tensor<3x1xf32>) -> tensor<3x2xf32> loc("Gemm_0")
   return %0 : tensor<3x2xf32>
 }
+
+// -----
+
+// 16 bits: thresholds over 32767, weights stay int8, a bias follows its input. A constant is as wide as what it is added to.
+// CHECK-LABEL: func.func @wide
+func.func @wide(%x: tensor<1x1x2x2xf32> {hfloat.threshold = 16383.5 : f64, hfloat.bits = 16 : i64}) -> tensor<1x1x2x2xf32> {
+  // CHECK: quant.qcast %{{.*}} : tensor<1x1x2x2xf32> to tensor<1x1x2x2x!quant.uniform<i16:f32, 5.000000e-01>>
+  // CHECK-DAG: tensor<1x1x1x1x!quant.uniform<i8:f32:0, {2.000000e+00}>>
+  // CHECK-DAG: tensor<1x!quant.uniform<i32:f32:0, {1.000000e+00}>>
+  %w = hfloat.constant dense<254.0> : tensor<1x1x1x1xf32> loc("w")
+  %b = hfloat.constant dense<3.0> : tensor<1xf32> loc("b")
+  // CHECK: hfloat.conv
+  // CHECK-NEXT: quant.qcast %{{.*}} to tensor<1x1x2x2x!quant.uniform<i8:f32, 2.500000e-01>>
+  %0 = hfloat.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, hfloat.threshold = 31.75 : f64}
+      : (tensor<1x1x2x2xf32>, tensor<1x1x1x1xf32>, tensor<1xf32>) -> tensor<1x1x2x2xf32> loc("Conv_0")
+  // CHECK: quant.qcast %{{.*}} : tensor<1xf32> to tensor<1x!quant.uniform<i16:f32, 2.500000e-01>>
+  %c = hfloat.constant dense<8191.75> : tensor<1xf32> loc("c")
+  // CHECK: hfloat.add
+  // CHECK-NEXT: quant.qcast %{{.*}} to tensor<1x1x2x2x!quant.uniform<i16:f32, 1.000000e+00>>
+  %1 = hfloat.add %0, %c {hfloat.threshold = 32767.0 : f64, hfloat.bits = 16 : i64} : (tensor<1x1x2x2xf32>, tensor<1xf32>) -> tensor<1x1x2x2xf32> loc("Add_1")
+  return %1 : tensor<1x1x2x2xf32>
+}
+
+// -----
+
+// expected-error @+1 {{the value of 'Relu_0' has 12 : i64 as hfloat.bits; it may have 8 or 16}}
+func.func @bits(%x: tensor<2xf32> {hfloat.threshold = 1.0 : f64}) -> tensor<2xf32> {
+  %0 = hfloat.relu %x {hfloat.threshold = 1.0 : f64, hfloat.bits = 12 : i64} : (tensor<2xf32>) -> tensor<2xf32> loc("Relu_0")
+  return %0 : tensor<2xf32>
+}

@@ -168,3 +168,42 @@ impl Products {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan::new(Vec::new(), HashMap::from([("x".to_owned(), 2.0)]), 1)
+    }
+
+    #[test]
+    fn variance_on_paper() {
+        let mut moments = Moments::default();
+        // Channel 0 is 2 and -2: variance 4, the largest magnitude's square. Channel 1 does not vary.
+        moments.observe(&plan(), "x", &[1, 2, 2], &[2.0, -2.0, 1.0, 1.0]);
+        moments.observe(&plan(), "unknown", &[1], &[1.0]);
+        assert_eq!(moments.variance("x"), Some(0.5));
+        assert_eq!(moments.variance("unknown"), None);
+    }
+
+    #[test]
+    fn products_on_paper() {
+        let mut products = Products { size: 2, sums: vec![0; 4] };
+        // Two terms in three columns.
+        products.add(&[1, 2, 3, -4, 5, 6], 3);
+        assert_eq!(products.sums, [14, 24, 24, 77]);
+    }
+
+    #[test]
+    fn the_order_of_samples_does_not_matter() {
+        let sample = |values: &[f32]| {
+            let mut moments = Moments::default();
+            moments.observe(&plan(), "x", &[1, 3], values);
+            moments
+        };
+        let [a, b, c] = [[0.1, -0.7, 1.9], [1.3, 0.2, -0.4], [-1.1, 1.6, 0.9]];
+        let left = sample(&a).merge(sample(&b)).merge(sample(&c));
+        assert_eq!(left, sample(&c).merge(sample(&a).merge(sample(&b))));
+    }
+}

@@ -21,8 +21,7 @@ enum Along {
     Repeat(usize),
     /// First, step, count.
     Slices(Vec<(usize, isize, usize)>),
-    /// `[result, size]`.
-    Matrix(QuantizedConstant),
+    Matrix(Interpolation),
 }
 
 impl Along {
@@ -55,27 +54,63 @@ fn picked(sample: &Sample) -> Option<usize> {
     }
 }
 
-/// The interpolation as int8: exact where a power of two makes all weights whole, else with rows that add up to 127.
-fn matrix(resized: &ResizedAxis) -> Result<QuantizedConstant, String> {
+/// Weights `[result, size]`.
+struct Interpolation {
+    /// As int8: exact where a power of two makes all weights whole, else with rows that add up to 127.
+    weights: QuantizedConstant,
+    /// What is left of weights that are not exact, in 128ths of the steps of the others: int16 values show it.
+    rest: Option<QuantizedConstant>,
+}
+
+impl Interpolation {
+    /// The largest sum of what is left of the weights of a result.
+    fn largest_rest(rest: &QuantizedConstant) -> f64 {
+        let columns = rest.shape.last().copied().unwrap_or(1).max(1);
+        let sums = rest.integers.chunks(columns).map(|row| row.iter().map(|rest| rest.unsigned_abs()).sum::<u32>());
+        let scale = if let Scale::PerTensor(scale) = rest.scale { scale } else { 1.0 };
+        f64::from(sums.max().unwrap_or(0)) * scale
+    }
+}
+
+/// Parts of a step of weights that are not exact.
+const PARTS: f64 = 128.0;
+
+/// Taps of one element are one.
+fn merged(taps: &[(usize, f64)]) -> Vec<(usize, f64)> {
+    let mut merged: Vec<(usize, f64)> = Vec::with_capacity(taps.len());
+    for &(at, weight) in taps {
+        match merged.iter_mut().find(|tap| tap.0 == at) {
+            Some(tap) => tap.1 += weight,
+            None => merged.push((at, weight)),
+        }
+    }
+    merged
+}
+
+fn matrix(resized: &ResizedAxis) -> Result<Interpolation, String> {
     let (rows, columns) = (resized.samples.len(), resized.size);
     let count = rows.checked_mul(columns).filter(|&count| count <= 1 << 24);
     let count = count.ok_or_else(|| format!("its matrix of {rows} by {columns} is too large"))?;
     let weights = || resized.samples.iter().filter(|sample| !sample.outside).flat_map(|sample| &sample.taps);
     let whole = |steps: &f64| weights().all(|(_, weight)| (weight * steps).fract() == 0.0);
     let steps = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0].into_iter().find(whole).unwrap_or(127.0);
-    let mut integers = vec![0; count];
-    for (row, sample) in integers.chunks_mut(columns.max(1)).zip(&resized.samples) {
-        if sample.outside {
-            continue;
-        }
-        for (at, weight) in shares(&sample.taps, steps) {
-            if let Some(slot) = row.get_mut(at) {
-                *slot += weight;
+    let (mut integers, mut rests) = (vec![0; count], vec![0; count]);
+    let lines = integers.chunks_mut(columns.max(1)).zip(rests.chunks_mut(columns.max(1)));
+    for ((row, rest), sample) in lines.zip(&resized.samples).filter(|(_, sample)| !sample.outside) {
+        let taps = merged(&sample.taps);
+        for ((at, share), (_, weight)) in shares(&taps, steps).into_iter().zip(&taps) {
+            if let (Some(slot), Some(rest)) = (row.get_mut(at), rest.get_mut(at)) {
+                *slot = share;
+                *rest = ((weight * steps - f64::from(share)) * PARTS).round().clamp(-128.0, 127.0) as i32;
             }
         }
     }
-    let scale = Scale::PerTensor(1.0 / steps);
-    Ok(QuantizedConstant { element: Element::I8, shape: vec![rows, columns], scale, integers })
+    let constant = |steps: f64, integers: Vec<i32>| {
+        let scale = Scale::PerTensor(1.0 / steps);
+        QuantizedConstant { element: Element::I8, shape: vec![rows, columns], scale, integers }
+    };
+    let rest = rests.iter().any(|rest| *rest != 0).then(|| constant(steps * PARTS, rests));
+    Ok(Interpolation { weights: constant(steps, integers), rest })
 }
 
 /// Weights in `steps` parts whose sum is that of the weights: those that are rounded farthest down get what is left.
@@ -167,7 +202,7 @@ fn resized_along(
                 }
             }
         }
-        Along::Matrix(matrix) => {
+        Along::Matrix(Interpolation { weights: matrix, rest }) => {
             let rows = matrix.shape.first().copied().unwrap_or(0);
             let flat = builder.reshape(node, from, &[outer, size, inner], &scale);
             let name = format!("{node}/interpolate");
@@ -179,8 +214,17 @@ fn resized_along(
             } else {
                 // The second operand of a product is int8: the matrix then.
                 let turned = builder.transpose(node, flat, &[0, 2, 1], &scale);
+                let shape = vec![outer, inner, rows];
                 let matrix = builder.constant(weights, &matrix.transposed(&[1, 0]));
-                let id = builder.compute(&name, operator, &[turned, matrix], vec![outer, inner, rows], integer);
+                let mut id = builder.compute(&name, operator.clone(), &[turned, matrix], shape.clone(), integer);
+                if let Some(rest) = rest {
+                    let small = Integer { scale: integer.scale * Interpolation::largest_rest(rest), ..integer };
+                    let matrix = builder.constant(format!("{node}/rest"), &rest.transposed(&[1, 0]));
+                    let name = format!("{node}/correction");
+                    let part = builder.compute(&name, operator, &[turned, matrix], shape.clone(), small);
+                    let add = Operator::Add { clamp: None };
+                    id = builder.compute(&format!("{node}/sum"), add, &[id, part], shape, integer);
+                }
                 builder.transpose(node, id, &[0, 2, 1], &scale)
             };
             builder.reshape(node, id, &with(rows), &scale)
@@ -213,7 +257,24 @@ mod tests {
         assert!(matches!(of(6, pick(&[0, 2, 4])), Along::Slices(runs) if runs == [(0, 2, 3)]));
         let halves = of(2, vec![sample(&[(0, 1.0)]), sample(&[(0, 0.75), (1, 0.25)])]);
         let Along::Matrix(matrix) = halves else { panic!("interpolation is a matrix") };
-        assert_eq!(matrix.integers, [4, 0, 3, 1]);
-        assert_eq!(matrix.scale, Scale::PerTensor(0.25));
+        assert_eq!(matrix.weights.integers, [4, 0, 3, 1]);
+        assert_eq!(matrix.weights.scale, Scale::PerTensor(0.25));
+        assert!(matrix.rest.is_none());
+    }
+
+    #[test]
+    fn what_is_left_of_weights() {
+        let third = 1.0 / 3.0;
+        // Of 127 parts, 42 1/3 and 84 2/3, which become 42 and 85; both taps of the second are one element.
+        let samples = vec![sample(&[(0, third), (1, 2.0 * third)]), sample(&[(1, third), (1, 2.0 * third)])];
+        let Along::Matrix(matrix) = Along::of(&ResizedAxis { axis: 0, size: 2, samples }).unwrap() else {
+            panic!("interpolation is a matrix")
+        };
+        assert_eq!(matrix.weights.integers, [42, 85, 0, 127]);
+        // 128 / 3 = 42.7.
+        let rest = matrix.rest.unwrap();
+        assert_eq!(rest.integers, [43, -43, 0, 0]);
+        assert_eq!(rest.scale, Scale::PerTensor(1.0 / 16256.0));
+        assert!((Interpolation::largest_rest(&rest) - 86.0 / 16256.0).abs() < 1e-12);
     }
 }

@@ -227,3 +227,83 @@ proptest! {
         }
     }
 }
+
+/// Two operands and a result in places of their own; the result in the place of the first operand where that is allowed.
+fn operands(orders: &[Order; 3], shape: [u32; 4], elements: [ElementType; 3], in_place: bool) -> Option<[View; 3]> {
+    let (a, end) = orders[0].view(3, shape, elements[0].bytes());
+    let (b, end) = orders[1].view(end, shape, elements[1].bytes());
+    let (output, end) = orders[2].view(end + 1, shape, elements[2].bytes());
+    let output = if in_place && elements[0].bytes() == elements[2].bytes() { a } else { output };
+    (end as usize <= L1M).then_some([a, b, output])
+}
+
+fn element() -> impl Strategy<Value = ElementType> {
+    prop::sample::select(vec![ElementType::I8, ElementType::I16])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn elementwise(
+        kind in 0..5,
+        shape in prop_oneof![[1u32..4, 1u32..5, 1u32..5, 1u32..7], [1u32..2, 1u32..3, 1u32..4, 30u32..150]],
+        elements in [element(), element(), element()], orders in [order(), order(), order()], in_place: bool,
+        image in image(), factors in (1i32 << 30..=i32::MAX, -i32::MAX..=i32::MAX), shift in 0u32..=62,
+        clamp in prop_oneof![(-128i32..=0, 0i32..=127), Just((-32768, 32767))], scale in 1e-3f32..1e3,
+    ) {
+        let [a_element, b_element, output_element] = elements;
+        let full = if output_element == ElementType::I8 { Clamp::I8 } else { Clamp::I16 };
+        let clamp = full.intersect(Clamp { low: clamp.0, high: clamp.1 });
+        let (mantissa, other) = factors;
+        let words = [ElementType::F32, b_element, output_element];
+        let floats = [a_element, ElementType::F32, ElementType::F32];
+        let elements = if kind == 3 { words } else if kind == 4 { floats } else { elements };
+        let Some([a, b, output]) = operands(&orders, shape, elements, in_place && kind < 3) else { return Ok(()) };
+        let shape = [1, 1, shape[0], shape[1], shape[2], shape[3]];
+        let operation: Operation = match kind {
+            0 => {
+                let (multiplier_a, multiplier_b) = (mantissa, other);
+                Add { shape, a_element, b_element, output_element, multiplier_a, multiplier_b, shift, clamp, a, b, output }
+                    .into()
+            }
+            1 => Mul { shape, a_element, b_element, output_element, mantissa, shift, clamp, a, b, output }.into(),
+            2 => {
+                let input_element = a_element;
+                Requantize { shape, input_element, output_element, mantissa, shift, clamp, input: a, output }.into()
+            }
+            3 => Quantize { shape, output_element, scale, input: a, output }.into(),
+            _ => {
+                let (input_element, scales) = (a_element, in_place.then_some(b));
+                Dequantize { shape, input_element, scale, scales, input: a, output }.into()
+            }
+        };
+        try_execute(operation, &image).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    }
+
+    #[test]
+    fn pools(case in case(), image in image(), average: bool) {
+        let channels = case.channels[1];
+        let input_shape = [case.images, case.input[0], case.input[1], channels];
+        let output_shape = [case.images, case.output[0], case.output[1], channels];
+        let (element, window) = (case.input_element, case.window);
+        let output_element = if average { ElementType::I32 } else { element };
+        let input = tile(1, input_shape, element.bytes(), case.gaps[0]);
+        let output = tile(extent(input_shape, &input, element.bytes()) + 1, output_shape, output_element.bytes(), case.gaps[1]);
+        let accumulate = View { address: extent(output_shape, &output, output_element.bytes()) + 2, ..output };
+        if extent(output_shape, &accumulate, output_element.bytes()) as usize > L1M {
+            return Ok(());
+        }
+        let accumulate = case.accumulate.then_some(accumulate);
+        let operation: Operation = if average {
+            let (input_element, clamp) = (element, Clamp::I32);
+            AveragePool {
+                input_shape, output_shape, window, input_element, input, accumulate, count: None, output_element, clamp, output,
+            }
+            .into()
+        } else {
+            MaxPool { input_shape, output_shape, window, element, input, accumulate, output }.into()
+        };
+        try_execute(operation, &image).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    }
+}

@@ -11,6 +11,7 @@ mod execute;
 mod memory;
 mod pool;
 mod race;
+mod race_bytes;
 mod schedule;
 
 use std::borrow::Cow;

@@ -13,22 +13,41 @@ use std::collections::BTreeMap;
 use crate::nash::isa::{Access, Engine, Program, Space};
 
 use super::error::{Actor, SimError};
+use super::race_bytes::Bytes;
 
 /// Per engine, how many instructions are complete.
 type Clock = [u32; Engine::COUNT];
 
-/// The accesses to a run of bytes that still matter. Counts are 1 for an engine's first instruction.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The accesses to some bytes that still matter. Counts are 1 for an engine's first instruction.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct History {
+    pub write: Option<(Engine, u32)>,
+    /// 0 for none.
+    pub reads: Clock,
+}
+
+impl History {
+    /// What it becomes by an access.
+    pub fn after(&self, write: bool, visitor: &Visitor) -> History {
+        if write {
+            return History { write: Some((visitor.engine, visitor.count)), reads: [0; Engine::COUNT] };
+        }
+        let mut history = *self;
+        history.reads[visitor.engine.index()] = visitor.count;
+        history
+    }
+}
+
+/// A run of bytes with one history.
+#[derive(Clone, Copy)]
 struct Record {
     end: u64,
-    write: Option<(Engine, u32)>,
-    /// 0 for none.
-    reads: Clock,
+    history: History,
 }
 
 /// The visiting instruction.
 #[derive(Clone, Copy)]
-struct Visitor {
+pub(super) struct Visitor {
     engine: Engine,
     count: u32,
     /// What is complete when it starts.
@@ -42,7 +61,7 @@ impl Visitor {
 }
 
 /// The other party of a race.
-struct Conflict {
+pub(super) struct Conflict {
     start: u64,
     end: u64,
     engine: Engine,
@@ -50,11 +69,21 @@ struct Conflict {
     wrote: bool,
 }
 
-/// The bytes of a part of one memory. Records do not overlap; bytes without one were never touched.
+/// The bytes of a part of one memory as runs. Records do not overlap; bytes without one were never touched.
 #[derive(Default)]
-struct Shadow {
+struct Runs {
     records: BTreeMap<u64, Record>,
 }
+
+/// The bytes of a part of one memory.
+enum Shadow {
+    Runs(Runs),
+    Bytes(Bytes),
+}
+
+/// A part is kept byte by byte when accesses have more runs in it than this, on average: so many cost about as much as the bytes
+/// of a part.
+const MANY_RUNS: u128 = 128;
 
 /// A read of bytes that were never written, unless the writer comes yet.
 struct Unwritten {
@@ -75,11 +104,17 @@ const MOST_PARTS: u64 = 1 << 10;
 
 /// Visits all instructions in `order`, which must respect queues and waits.
 pub(super) fn check(program: &Program, order: &[usize]) -> Result<(), SimError> {
+    check_with(program, order, MANY_RUNS)
+}
+
+/// As [`check`], with another number of runs from which a part is kept byte by byte.
+pub(super) fn check_with(program: &Program, order: &[usize], many_runs: u128) -> Result<(), SimError> {
     let visitors = visitors(program, order);
     let mut unwritten: Option<Unwritten> = None;
     for (space, visits) in visits(program, &visitors) {
         for (part, members) in parts(&visits) {
-            let found = check_part(program, &visitors, &visits, &members, part)?;
+            let shadow = Shadow::new(&visits, &members, part, many_runs);
+            let found = check_part(program, &visitors, &visits, &members, part, shadow)?;
             let earlier = |found: &Unwritten| unwritten.as_ref().is_none_or(|known| found.visit < known.visit);
             let found = found.map(|(visit, start, end)| Unwritten { space, start, end, visit });
             if let Some(found) = found.filter(earlier) {
@@ -160,8 +195,8 @@ fn check_part(
     visits: &[Visit],
     members: &[usize],
     part: (u64, u64),
+    mut shadow: Shadow,
 ) -> Result<Option<(usize, u64, u64)>, SimError> {
-    let mut shadow = Shadow::default();
     let mut unwritten = None;
     for (visit, access) in members.iter().filter_map(|index| visits.get(*index)) {
         let Some((position, visitor)) = visitors.get(*visit) else { continue };
@@ -201,7 +236,29 @@ fn race(program: &Program, access: &Access, position: usize, visitor: &Visitor, 
     }
 }
 
+/// About how many runs of an access lie in a part.
+fn runs_in(access: &Access, (low, high): (u64, u64)) -> u128 {
+    let (start, end) = (access.region.base.max(low.into()), access.region.end().min(high.into()));
+    let all = (access.region.end() - access.region.base).unsigned_abs().max(1);
+    let inside = (end - start).max(0).unsigned_abs();
+    access.region.runs().min(u128::from(u64::MAX)) * inside.min(all) / all + 1
+}
+
 impl Shadow {
+    fn new(visits: &[Visit], members: &[usize], part: (u64, u64), many_runs: u128) -> Shadow {
+        let (mut runs, mut end) = (0u128, part.0);
+        for (_, access) in members.iter().filter_map(|index| visits.get(*index)) {
+            runs = runs.saturating_add(runs_in(access, part));
+            end = end.max(u64::try_from(access.region.end()).unwrap_or(u64::MAX).min(part.1));
+        }
+        // Larger parts are those of huge memories, where bytes would take too much of ours.
+        if runs > many_runs.saturating_mul(members.len() as u128) && part.1 - part.0 <= PART {
+            Shadow::Bytes(Bytes::new(part.0, (end - part.0) as usize))
+        } else {
+            Shadow::Runs(Runs::default())
+        }
+    }
+
     /// Visits the runs of an access in `part`. Gives the first bytes there that it reads and nobody wrote.
     fn visit_all(
         &mut self,
@@ -209,45 +266,54 @@ impl Shadow {
         visitor: &Visitor,
         part: (u64, u64),
     ) -> Result<Option<(u64, u64)>, Conflict> {
+        if let Shadow::Bytes(bytes) = self {
+            bytes.begin_access();
+        }
         let mut outcome = Ok(None);
         access.region.visit_within(part.0.into(), part.1.into(), &mut |start, end| {
             // Parts lie in 64 bits.
             let (Ok(start), Ok(end)) = (u64::try_from(start), u64::try_from(end)) else { return };
             if let Ok(gap) = outcome {
-                outcome = self.visit(start, end, access.write, visitor).map(|found| gap.or(found));
+                let found = match self {
+                    Shadow::Runs(runs) => runs.visit(start, end, access.write, visitor),
+                    Shadow::Bytes(bytes) => bytes.visit(start, end, access.write, visitor),
+                };
+                outcome = found.map(|found| gap.or(found));
             }
         });
         outcome
     }
+}
 
+impl Runs {
     fn visit(&mut self, start: u64, end: u64, write: bool, visitor: &Visitor) -> Result<Option<(u64, u64)>, Conflict> {
         self.split(start);
         self.split(end);
         let old: Vec<(u64, Record)> = self.records.range(start..end).map(|(start, record)| (*start, *record)).collect();
         for (start, record) in &old {
-            check_record(*start, record, write, visitor)?;
+            check_history(*start, record.end, &record.history, write, visitor)?;
             self.records.remove(start);
         }
+        let untouched = History::default();
         if write {
-            self.insert(start, Record { end, write: Some((visitor.engine, visitor.count)), reads: [0; Engine::COUNT] });
+            self.insert(start, Record { end, history: untouched.after(true, visitor) });
             return Ok(None);
         }
         let mut gap = None;
         let mut at = start;
-        for (start, mut record) in old {
-            if record.write.is_none() || at < start {
-                gap = gap.or(Some(if at < start { (at, start) } else { (start, record.end) }));
+        for (start, Record { end, history }) in old {
+            if history.write.is_none() || at < start {
+                gap = gap.or(Some(if at < start { (at, start) } else { (start, end) }));
             }
             if at < start {
-                self.insert(at, Record { end: start, write: None, reads: read_by(visitor) });
+                self.insert(at, Record { end: start, history: untouched.after(false, visitor) });
             }
-            at = record.end;
-            record.reads[visitor.engine.index()] = visitor.count;
-            self.insert(start, record);
+            at = end;
+            self.insert(start, Record { end, history: history.after(false, visitor) });
         }
         if at < end {
             gap = gap.or(Some((at, end)));
-            self.insert(at, Record { end, write: None, reads: read_by(visitor) });
+            self.insert(at, Record { end, history: untouched.after(false, visitor) });
         }
         Ok(gap)
     }
@@ -267,8 +333,7 @@ impl Shadow {
     fn insert(&mut self, start: u64, record: Record) {
         if let Some((_, left)) = self.records.range_mut(..start).next_back()
             && left.end == start
-            && left.write == record.write
-            && left.reads == record.reads
+            && left.history == record.history
         {
             left.end = record.end;
         } else {
@@ -277,22 +342,23 @@ impl Shadow {
     }
 }
 
-fn read_by(visitor: &Visitor) -> Clock {
-    let mut reads = [0; Engine::COUNT];
-    reads[visitor.engine.index()] = visitor.count;
-    reads
-}
-
-fn check_record(start: u64, record: &Record, write: bool, visitor: &Visitor) -> Result<(), Conflict> {
-    let conflict = |engine, count, wrote| Conflict { start, end: record.end, engine, count, wrote };
-    if let Some((engine, count)) = record.write
+/// Whether an access to `start..end` comes after those that it must not meet.
+pub(super) fn check_history(
+    start: u64,
+    end: u64,
+    history: &History,
+    write: bool,
+    visitor: &Visitor,
+) -> Result<(), Conflict> {
+    let conflict = |engine, count, wrote| Conflict { start, end, engine, count, wrote };
+    if let Some((engine, count)) = history.write
         && !visitor.is_after(engine, count)
     {
         return Err(conflict(engine, count, true));
     }
     if write {
         for engine in Engine::ALL {
-            let count = record.reads[engine.index()];
+            let count = history.reads[engine.index()];
             if count > 0 && !visitor.is_after(engine, count) {
                 return Err(conflict(engine, count, false));
             }

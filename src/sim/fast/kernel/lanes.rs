@@ -33,6 +33,9 @@ macro_rules! compiled_per_level {
     )* };
 }
 
+/// 1.5 · 2^23.
+const ROUND: f32 = 12_582_912.0;
+
 /// What [`round`] adds to a value before it shifts: half of `2^shift` less 1; 0 for shift 0.
 pub fn below_half(shift: u32) -> i64 {
     if shift == 0 { 0 } else { (1 << (shift.min(62) - 1)) - 1 }
@@ -128,13 +131,16 @@ compiled_per_level! {
         a.iter_mut().zip(b).for_each(|(a, b)| *a = (*a).max(*b));
     }
 
-    /// [`crate::numerics::quantize`] of the floats that the values are the bits of.
+    /// [`crate::numerics::quantize`] of the floats that the values are the bits of, for limits of at most 16 bits.
     pub fn quantize(values: &mut [i32], scale: f32, clamp: Clamp) {
-        // Limits of i8 and i16 are floats exactly.
+        // Limits of i8 and i16 are floats exactly, so that limiting before rounding gives the same.
         let (low, high) = (clamp.low as f32, clamp.high as f32);
         for value in values {
-            let rounded = (f32::from_bits(*value as u32) / scale).round_ties_even();
-            *value = if rounded.is_nan() { 0 } else { rounded.max(low).min(high) as i32 };
+            let quotient = f32::from_bits(*value as u32) / scale;
+            let quotient = if quotient.is_nan() { 0.0 } else { quotient };
+            // A sum in [2^23, 2^24) is an integer, rounded half to even; it stands in the low bits.
+            let rounded = quotient.max(low).min(high) + ROUND;
+            *value = rounded.to_bits() as i32 - ROUND.to_bits() as i32;
         }
     }
 

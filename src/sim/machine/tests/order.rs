@@ -259,10 +259,12 @@ proptest! {
     fn finds_exactly_the_races(program in random_programs()) {
         let target = target();
         let machine = Machine::new(&program, &target).unwrap();
-        let found = machine.check_races();
-        prop_assert_eq!(matches!(found, Err(SimError::Race { .. })), has_race(&program), "{:?}", found);
-        if !has_race(&program) {
-            prop_assert_eq!(matches!(found, Err(SimError::Unwritten { .. })), reads_unwritten(&program), "{:?}", found);
+        let order = &machine.schedule.order;
+        for found in [u128::MAX, 0].map(|many_runs| race::check_with(&program, order, many_runs)) {
+            prop_assert_eq!(matches!(found, Err(SimError::Race { .. })), has_race(&program), "{:?}", found);
+            if !has_race(&program) {
+                prop_assert_eq!(matches!(found, Err(SimError::Unwritten { .. })), reads_unwritten(&program), "{:?}", found);
+            }
         }
     }
 

@@ -67,6 +67,7 @@ compiler_parameters: {{optimize_level: O2, jobs: {jobs}}}
 def session(path):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.log_severity_level = 3
     return onnxruntime.InferenceSession(path, options)
 
 def cosines(left, right):

@@ -26,8 +26,12 @@ const FEWEST_SAMPLES: usize = 8;
 /// The mean cosine that every output shall have with that of the float network: a little above the 0.99 that users of such tools ask for,
 /// because inputs of another kind than those of calibration fare a little worse.
 const WANTED_COSINE: f64 = 0.993;
-/// The share of the noise that is left is lowered at least by this factor from one trial to the next.
-const NEXT_SHARE: f64 = 0.7;
+/// The share of the noise that is left is multiplied by a factor between these from one trial to the next.
+const SMALLEST_STEP: f64 = 0.3;
+const LARGEST_STEP: f64 = 0.85;
+/// The power of the share that the error of the outputs is taken for at first, and the least that two trials may show.
+const USUAL_POWER: f64 = 1.5;
+const LEAST_POWER: f64 = 0.5;
 /// Below this share of the noise everything becomes int16.
 const LEAST_SHARE: f64 = 0.001;
 
@@ -128,7 +132,7 @@ impl Network<'_> {
         };
         let function = compare::network(module.as_operation())?;
         let candidates = precision::candidates(function, &measured.moments, &measured.largest)?;
-        quant::round_weights(function, &measured.moments)?;
+        quant::round_weights(function, &measured.moments, &calibrate::threads(self.configuration.jobs)?)?;
         let attempt = |share: f64| -> Result<Trial<'_>, StageError> {
             let least = if share < LEAST_SHARE { 0.0 } else { share };
             let wide = precision::choose(&candidates, least);
@@ -141,18 +145,14 @@ impl Network<'_> {
             tracing::debug!("{} of {} activations int16: output cosine {reached:.6}", wide.len(), candidates.len());
             Ok(Trial { module, values, wide, reached })
         };
-        let (mut trial, mut share, mut too_large) = (attempt(1.0)?, 1.0, 1.0);
+        let mut trial = attempt(1.0)?;
         let int8_alone = trial.reached;
-        while trial.reached < WANTED_COSINE && trial.wide.len() < candidates.len() && share >= LEAST_SHARE {
-            too_large = share;
-            share *= ((1.0 - WANTED_COSINE) / (1.0 - trial.reached)).min(NEXT_SHARE);
-            trial = attempt(share)?;
-        }
-        if !trial.wide.is_empty() && trial.reached >= WANTED_COSINE {
-            // The last step may have been larger than needed.
-            let between = attempt((share * too_large).sqrt())?;
-            if between.reached >= WANTED_COSINE {
-                trial = between;
+        let mut search = Search::new(trial.reached);
+        while let Some(share) = search.next(trial.wide.len() < candidates.len()) {
+            let next = attempt(share)?;
+            search.saw(share, next.reached);
+            if next.reached >= WANTED_COSINE || trial.reached < WANTED_COSINE {
+                trial = next;
             }
         }
         trial.report(int8_alone, candidates.len());
@@ -187,6 +187,50 @@ impl Network<'_> {
             cosines.iter().sum::<f64>() / cosines.len().max(1) as f64
         };
         Ok((0..count).map(mean).fold(1.0, f64::min))
+    }
+}
+
+/// Looks for the largest share of the noise that may stay: the error of the outputs is about a power of it.
+struct Search {
+    /// Share and error of the last trial that was not good enough.
+    failed: (f64, f64),
+    /// The power.
+    power: f64,
+    /// The largest share that is good enough.
+    good: Option<f64>,
+    done: bool,
+}
+
+impl Search {
+    /// After a trial with all the noise.
+    fn new(reached: f64) -> Self {
+        Self { failed: (1.0, 1.0 - reached), power: USUAL_POWER, good: None, done: reached >= WANTED_COSINE }
+    }
+
+    /// The share to try next; none at the end, which is there when nothing is left that could be wider.
+    fn next(&self, more: bool) -> Option<f64> {
+        let (share, error) = self.failed;
+        match self.good {
+            _ if self.done => None,
+            // The last step may have been larger than needed.
+            Some(good) => Some((share * good).sqrt()),
+            None if !more || share < LEAST_SHARE => None,
+            None => {
+                Some(share * ((1.0 - WANTED_COSINE) / error).powf(1.0 / self.power).clamp(SMALLEST_STEP, LARGEST_STEP))
+            }
+        }
+    }
+
+    fn saw(&mut self, share: f64, reached: f64) {
+        let error = 1.0 - reached;
+        self.done = self.good.is_some();
+        if reached >= WANTED_COSINE {
+            self.good = Some(share);
+        } else if self.good.is_none() {
+            let power = (self.failed.1 / error).ln() / (self.failed.0 / share).ln();
+            self.power = if power.is_finite() { power.clamp(LEAST_POWER, USUAL_POWER) } else { LEAST_POWER };
+            self.failed = (share, error);
+        }
     }
 }
 
@@ -264,7 +308,31 @@ fn shares(count: usize) -> (Vec<usize>, Vec<usize>) {
 
 #[cfg(test)]
 mod tests {
-    use super::shares;
+    use super::*;
+
+    /// Trials until the search ends, and the share that it settles on, where a share `s` has the error `e(s)`.
+    fn search(error: impl Fn(f64) -> f64) -> (usize, f64) {
+        let mut search = Search::new(1.0 - error(1.0));
+        let mut trials = 1;
+        while let Some(share) = search.next(true) {
+            search.saw(share, 1.0 - error(share));
+            trials += 1;
+        }
+        (trials, search.good.unwrap_or(search.failed.0))
+    }
+
+    #[test]
+    fn searches_are_short_and_end_at_what_was_wanted() {
+        let wanted = 1.0 - WANTED_COSINE;
+        assert_eq!(search(|_| wanted / 2.0), (1, 1.0));
+        for (largest, power) in [(0.012, 1.7), (0.02, 0.6), (0.05, 1.0), (0.3, 0.8)] {
+            let error = |share: f64| largest * share.powf(power);
+            let (trials, share) = search(error);
+            assert!(trials <= 7 && error(share) <= wanted && error(share) > wanted / 3.0, "{trials} trials to {share}");
+        }
+        // What cannot be reached ends, too.
+        assert!(search(|_| 0.5).0 < 20);
+    }
 
     #[test]
     fn no_sample_judges_what_it_decided() {

@@ -67,9 +67,16 @@ fn in_parallel<T: Send>(
     if indices.is_empty() {
         return Err(CalibrationError::NoSamples);
     }
+    threads(jobs)?.install(|| indices.par_chunks(indices.len().div_ceil(jobs.max(1))).map(&work).collect())
+}
+
+/// `jobs` threads.
+///
+/// # Errors
+/// When the system gives none.
+pub fn threads(jobs: usize) -> Result<rayon::ThreadPool, CalibrationError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build();
-    let pool = pool.map_err(|error| CalibrationError::Threads(error.to_string()))?;
-    pool.install(|| indices.par_chunks(indices.len().div_ceil(jobs.max(1))).map(|share| work(share)).collect())
+    pool.map_err(|error| CalibrationError::Threads(error.to_string()))
 }
 
 /// The moments of a plan on some samples, `jobs` at a time.

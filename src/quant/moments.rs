@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 /// Terms whose products are kept together. Weights are rounded block by block; what larger blocks gain is not measurable.
 pub const BLOCK: usize = 32;
 /// Values are taken as integers of at most this magnitude.
-const STEPS: f64 = 1023.0;
+const STEPS: f32 = 1023.0;
 /// Columns that a layer takes of all samples together: 32 for each term of a block.
 const COLUMNS: usize = 1024;
 /// Values that a channel takes of one sample.
@@ -52,6 +52,20 @@ struct Products {
     sums: Vec<i64>,
 }
 
+/// From values to integers.
+#[derive(Clone, Copy)]
+struct Step {
+    per_unit: f32,
+}
+
+impl Step {
+    /// The nearest integer, by a conversion that is one instruction on every processor: rounding functions are not.
+    fn of(self, value: f32) -> i16 {
+        let positive = (value * self.per_unit).clamp(-STEPS, STEPS) + STEPS + 0.5;
+        (positive as i32 - STEPS as i32) as i16
+    }
+}
+
 /// What was measured, by names of values and of nodes.
 #[derive(Debug, Default, PartialEq)]
 pub struct Moments {
@@ -63,22 +77,21 @@ impl Moments {
     /// Takes in a value of one sample.
     pub fn observe(&mut self, plan: &Plan, name: &str, shape: &[usize], values: &[f32]) {
         let Some(&largest) = plan.largest.get(name) else { return };
-        let per_unit = if largest > 0.0 { STEPS / largest } else { 0.0 };
-        let step = |value: f32| (f64::from(value) * per_unit).clamp(-STEPS, STEPS).round_ties_even() as i16;
-        self.observe_channels(name, shape, values, &step);
+        let step = Step { per_unit: if largest > 0.0 { STEPS / largest as f32 } else { 0.0 } };
+        self.observe_channels(name, shape, values, step);
         for layer in plan.readers.get(name).into_iter().flatten().filter_map(|&index| plan.layers.get(index)) {
-            self.observe_columns(layer, values, plan.columns, &step);
+            self.observe_columns(layer, values, plan.columns, step);
         }
     }
 
-    fn observe_channels(&mut self, name: &str, shape: &[usize], values: &[f32], step: &dyn Fn(f32) -> i16) {
+    fn observe_channels(&mut self, name: &str, shape: &[usize], values: &[f32], step: Step) {
         let count = shape.get(1).copied().unwrap_or(1).max(1);
         let inner = shape.iter().skip(2).product::<usize>().max(1);
         let channels = self.channels.entry(name.to_owned()).or_insert_with(|| vec![Channel::default(); count]);
         for (index, cells) in values.chunks(inner).enumerate() {
             let Some(channel) = channels.get_mut(index % count) else { continue };
             for &value in cells.iter().step_by(inner.div_ceil(PER_CHANNEL)) {
-                let value = i64::from(step(value));
+                let value = i64::from(step.of(value));
                 channel.count += 1;
                 channel.sum += value;
                 channel.squares += value * value;
@@ -86,7 +99,7 @@ impl Moments {
         }
     }
 
-    fn observe_columns(&mut self, layer: &LinearLayer, values: &[f32], columns: usize, step: &dyn Fn(f32) -> i16) {
+    fn observe_columns(&mut self, layer: &LinearLayer, values: &[f32], columns: usize, step: Step) {
         let positions = layer.positions();
         let stride = positions.div_ceil(columns.max(1)).max(1);
         let taken = positions.div_ceil(stride);
@@ -94,7 +107,7 @@ impl Moments {
         for (column, position) in (0..positions).step_by(stride).enumerate() {
             layer.column(values, position, |place, value| {
                 if let Some(cell) = lines.get_mut(place * taken + column) {
-                    *cell = step(value);
+                    *cell = step.of(value);
                 }
             });
         }
@@ -141,7 +154,7 @@ impl Moments {
         let variance = |channel: &Channel| {
             let count = channel.count.max(1) as f64;
             let mean = channel.sum as f64 / count;
-            (channel.squares as f64 / count - mean * mean).max(0.0) / (STEPS * STEPS)
+            (channel.squares as f64 / count - mean * mean).max(0.0) / f64::from(STEPS * STEPS)
         };
         Some(channels.iter().map(variance).sum::<f64>() / channels.len().max(1) as f64)
     }

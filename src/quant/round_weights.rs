@@ -20,10 +20,15 @@ const LARGEST: f64 = 127.0;
 const DAMPING: f64 = 0.01;
 
 /// Gives every linear layer whose inputs were measured weights on the grid of int8 that the largest weight of each scale spans.
+/// Works in the threads of `pool`.
 ///
 /// # Errors
 /// When types cannot be read.
-pub fn round_weights(function: OperationRef<'_, '_>, moments: &Moments) -> Result<(), IrError> {
+pub fn round_weights(
+    function: OperationRef<'_, '_>,
+    moments: &Moments,
+    pool: &rayon::ThreadPool,
+) -> Result<(), IrError> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let mut layers = Vec::new();
     for operation in ir::operations(block) {
@@ -34,7 +39,8 @@ pub fn round_weights(function: OperationRef<'_, '_>, moments: &Moments) -> Resul
         }
     }
     let work: Vec<_> = layers.iter().map(|(_, layer, weights, _)| (layer, weights)).collect();
-    let all: Vec<Vec<f32>> = work.par_iter().map(|(layer, weights)| rounded(layer, weights, moments)).collect();
+    let all: Vec<Vec<f32>> =
+        pool.install(|| work.par_iter().map(|(layer, weights)| rounded(layer, weights, moments)).collect());
     for ((operation, _, _, r#type), values) in layers.iter().zip(all) {
         let constant = constant_before(*operation, "weight", r#type, &values)?;
         ir::set_operand(*operation, 1, constant);

@@ -121,7 +121,7 @@ const RULES: &[Rule] = &[
     Rule::new("hfloat.atanh", Own, all_activations),
     Rule::new("hfloat.ceil", Own, all_activations),
     Rule::new("hfloat.celu", Own, all_activations),
-    Rule::new("hfloat.cos", Own, all_activations),
+    Rule::new("hfloat.cos", Own, all_activations).int8_if(always),
     Rule::new("hfloat.cosh", Own, all_activations),
     Rule::new("hfloat.elu", Own, all_activations),
     Rule::new("hfloat.erf", Own, all_activations),
@@ -141,12 +141,12 @@ const RULES: &[Rule] = &[
     Rule::new("hfloat.shrink", Own, all_activations),
     Rule::new("hfloat.sigmoid", Own, all_activations),
     Rule::new("hfloat.sign", Own, all_activations),
-    Rule::new("hfloat.sin", Own, all_activations),
+    Rule::new("hfloat.sin", Own, all_activations).int8_if(always),
     Rule::new("hfloat.sinh", Own, all_activations),
     Rule::new("hfloat.softplus", Own, all_activations),
     Rule::new("hfloat.softsign", Own, all_activations),
     Rule::new("hfloat.sqrt", Own, all_activations),
-    Rule::new("hfloat.tan", Own, all_activations),
+    Rule::new("hfloat.tan", Own, all_activations).int8_if(always),
     Rule::new("hfloat.tanh", Own, all_activations),
     Rule::new("hfloat.thresholded_relu", Own, all_activations),
     Rule::new("hfloat.reduce_max", LikeInput, first_is_activation).unless(operands_not_constant),
@@ -199,6 +199,11 @@ fn constant_behind_casts<'v>(value: Value<'_, '_>) -> Option<Constant<'v>> {
 
 fn never(_operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
     Ok(false)
+}
+
+/// Functions that turn too often for the pieces of a curve when their range is large.
+fn always(_operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    Ok(true)
 }
 
 fn all_activations(_operation: OperationRef<'_, '_>, _index: usize) -> Result<Role, IrError> {

@@ -26,13 +26,11 @@ impl Random {
     }
 }
 
-/// Sizes that overflow, are negative, or are just too large. With 2^14 or 2^20 for a side most networks are still sound; they must then
-/// compile.
-pub const HUGE: [i64; 13] = [
+/// Sizes that overflow, are negative, or are just too large. With 2^14 for a side most networks are still sound; they must then compile.
+pub const HUGE: [i64; 12] = [
     0,
     -1,
     1 << 14,
-    1 << 20,
     (1 << 31) - 1,
     1 << 31,
     1 << 32,

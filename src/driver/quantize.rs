@@ -133,31 +133,37 @@ impl Network<'_> {
         let function = compare::network(module.as_operation())?;
         let candidates = precision::candidates(function, &measured.moments, &measured.largest)?;
         quant::round_weights(function, &measured.moments, &calibrate::threads(self.configuration.jobs)?)?;
-        let attempt = |share: f64| -> Result<Trial<'_>, StageError> {
-            let least = if share < LEAST_SHARE { 0.0 } else { share };
-            let wide = precision::choose(&candidates, least);
+        let attempt = |wide: BTreeMap<String, Range>| -> Result<Trial<'_>, StageError> {
             quant::assign_thresholds(function, |name| {
                 wide.get(name).or_else(|| measured.thresholds.get(name)).copied()
             })?;
             let (module, executable) = self.qdq_form(module)?;
-            let values = compare::run_float(&executable, &reference.sample)?;
             let reached = self.judge(&executable, reference, measured)?;
             tracing::debug!("{} of {} activations int16: output cosine {reached:.6}", wide.len(), candidates.len());
-            Ok(Trial { module, values, wide, reached })
+            Ok(Trial { module, executable, wide, reached })
         };
-        let mut trial = attempt(1.0)?;
+        let mut trial = attempt(BTreeMap::new())?;
         let int8_alone = trial.reached;
         let mut search = Search::new(trial.reached);
+        // What was reached with how many: they are chosen in one order.
+        let mut known = BTreeMap::from([(0, trial.reached)]);
         while let Some(share) = search.next(trial.wide.len() < candidates.len()) {
-            let next = attempt(share)?;
+            let wide = precision::choose(&candidates, if share < LEAST_SHARE { 0.0 } else { share });
+            if let Some(&reached) = known.get(&wide.len()) {
+                search.saw(share, reached);
+                continue;
+            }
+            let next = attempt(wide)?;
+            known.insert(next.wide.len(), next.reached);
             search.saw(share, next.reached);
             if next.reached >= WANTED_COSINE || trial.reached < WANTED_COSINE {
                 trial = next;
             }
         }
         trial.report(int8_alone, candidates.len());
+        let values = compare::run_float(&trial.executable, &reference.sample)?;
         *module = trial.module;
-        Ok(trial.values)
+        Ok(values)
     }
 
     /// The QDQ form of a network with assigned ranges, also for a few runs.
@@ -237,8 +243,7 @@ impl Search {
 /// A QDQ form with some activations as int16.
 struct Trial<'c> {
     module: Module<'c>,
-    /// What it makes of the first sample.
-    values: Values,
+    executable: FloatExecutable,
     wide: BTreeMap<String, Range>,
     /// How it is judged.
     reached: f64,

@@ -1,6 +1,6 @@
 """How fast hb is and how much memory it takes, beside onnxruntime in the same run on the same cores. `make bench` calls it.
 
-    bench.py [TOOLS] [--data ../shared/data] [--rounds 5] [--samples 16] [--networks NAME,...] [--nodes 1000,10000] [--keep FOLDER]
+    bench.py [TOOLS] [--data ../shared/data] [--rounds 5] [--samples 64] [--networks NAME,...] [--nodes 1000,10000] [--keep FOLDER]
 
 Prints, for each network, medians of interleaved runs:
 
@@ -215,7 +215,7 @@ def main():
     parser.add_argument("tools", nargs="?", default=os.path.join(ROOT, "target", "release"))
     parser.add_argument("--data", default=os.environ.get("HB_DATA", os.path.join(ROOT, "..", "shared", "data")))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--samples", type=int, default=16, help="images per run")
+    parser.add_argument("--samples", type=int, default=64, help="images per run")
     parser.add_argument("--networks", help="only these, separated by commas; empty for none")
     parser.add_argument("--nodes", default="1000,10000", help="sizes of chains and trees; empty for none")
     parser.add_argument("--keep", metavar="FOLDER", help="work there and leave the files")

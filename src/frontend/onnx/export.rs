@@ -67,8 +67,8 @@ struct Exporter {
     constants: HashMap<Key, Constant>,
     /// Names that results of the function must have, by the value that gets it first.
     output_names: HashMap<Key, String>,
-    value_names: HashSet<String>,
-    node_names: HashSet<String>,
+    value_names: Names,
+    node_names: Names,
     nodes: Vec<Node>,
     initializers: Vec<(String, Tensor)>,
 }
@@ -76,11 +76,11 @@ struct Exporter {
 impl Exporter {
     fn graph(mut self, name: String, function: OperationRef, block: BlockRef) -> Result<Graph, OnnxError> {
         let outputs = output_names(function);
-        self.value_names.extend(outputs.iter().cloned());
+        self.value_names.taken.extend(outputs.iter().cloned());
         let mut inputs = Vec::new();
         for (index, name) in input_names(function).into_iter().enumerate() {
             let argument = block.argument(index).map_err(|error| OnnxError::input(&name, error))?.into();
-            self.value_names.insert(name.clone());
+            self.value_names.taken.insert(name.clone());
             inputs.push(value_of(&name, argument)?);
             self.values.insert(key(argument), name);
         }
@@ -246,7 +246,7 @@ impl Exporter {
     ) -> Result<Node, OnnxError> {
         let name = match location_name(operation) {
             name if name.is_empty() => format!("{input}/{operator}"),
-            name if self.node_names.contains(&name) => format!("{name}/{operator}"),
+            name if self.node_names.taken.contains(&name) => format!("{name}/{operator}"),
             name => name,
         };
         let name = self.node_name(&name);
@@ -311,22 +311,37 @@ impl Exporter {
     }
 
     fn value_name(&mut self, name: &str) -> String {
-        unique(&mut self.value_names, if name.is_empty() { "value" } else { name })
+        self.value_names.unique(if name.is_empty() { "value" } else { name })
     }
 
     fn node_name(&mut self, name: &str) -> String {
-        unique(&mut self.node_names, if name.is_empty() { "node" } else { name })
+        self.node_names.unique(if name.is_empty() { "node" } else { name })
     }
 }
 
-fn unique(taken: &mut HashSet<String>, name: &str) -> String {
-    let mut candidate = name.to_owned();
-    let mut number = 1;
-    while !taken.insert(candidate.clone()) {
-        candidate = format!("{name}_{number}");
-        number += 1;
+/// Names that are given once.
+#[derive(Default)]
+struct Names {
+    taken: HashSet<String>,
+    /// The number that the next one of a name gets, so that thousands of one name are not counted again and again.
+    numbers: HashMap<String, usize>,
+}
+
+impl Names {
+    /// The name, or the first of `name_1`, `name_2` and so on that is free.
+    fn unique(&mut self, name: &str) -> String {
+        if self.taken.insert(name.to_owned()) {
+            return name.to_owned();
+        }
+        let number = self.numbers.entry(name.to_owned()).or_insert(1);
+        loop {
+            let candidate = format!("{name}_{number}");
+            *number += 1;
+            if self.taken.insert(candidate.clone()) {
+                return candidate;
+            }
+        }
     }
-    candidate
 }
 
 fn failed(operation: OperationRef, reason: impl std::fmt::Display) -> OnnxError {

@@ -174,7 +174,12 @@ pub fn constant_attribute<'c>(
     // SAFETY: the type belongs to the context; the buffers are as long as said; inline data is copied, and resource
     // data is owned by the attribute until `free_resource`.
     let raw = unsafe {
-        if r#type.element == Element::Bool {
+        if let (Element::Bool, Some(first), true) =
+            (&r#type.element, bytes.first(), bytes.windows(2).all(|pair| matches!(pair, [a, b] if a == b)))
+        {
+            // MLIR packs bits one by one, which takes seconds for tens of millions.
+            mlir_sys::mlirDenseElementsAttrBoolSplatGet(mlir_type, *first != 0)
+        } else if r#type.element == Element::Bool {
             let values: Vec<i32> = bytes.iter().map(|&byte| i32::from(byte != 0)).collect();
             mlir_sys::mlirDenseElementsAttrBoolGet(mlir_type, values.len() as isize, values.as_ptr())
         } else if bytes.len() <= INLINE_BYTES {

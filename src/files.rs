@@ -19,6 +19,8 @@ pub enum FileError {
     IsFolder { path: PathBuf },
     #[error("{path} would be written twice by one run; give the results different names")]
     WrittenTwice { path: PathBuf },
+    #[error("a file of another set of results has no place in this one")]
+    NotStaged,
 }
 
 /// Writes `bytes` to `path`, whole or not at all. The folder of `path` is created when it is missing.
@@ -76,6 +78,15 @@ impl FileSet {
             return Ok(());
         };
         writer.write_all(bytes).map_err(|source| FileError::Write { path: path.clone(), source })
+    }
+
+    /// Where the bytes of a staged file lie until the commit, for readers of this process: all that was appended is there.
+    pub fn staged_path(&mut self, file: StagedFile) -> Result<PathBuf, FileError> {
+        let Some((path, writer)) = self.staged.get_mut(file.0) else {
+            return Err(FileError::NotStaged);
+        };
+        writer.flush().map_err(|source| FileError::Write { path: path.clone(), source })?;
+        Ok(writer.get_ref().path().to_owned())
     }
 
     /// Brings every file onto the disk, then renames them into place in the order in which they were begun.
@@ -142,6 +153,7 @@ mod tests {
         let file = set.begin(&folder.path().join("c")).unwrap();
         set.append(file, b"3").unwrap();
         set.append(file, b"4").unwrap();
+        assert_eq!(std::fs::read(set.staged_path(file).unwrap()).unwrap(), b"34");
         set.commit().unwrap();
         assert_eq!(std::fs::read(folder.path().join("c")).unwrap(), b"34");
         assert_eq!(names(folder.path()), ["a", "b", "c"]);

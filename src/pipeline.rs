@@ -18,10 +18,15 @@ pub fn pipelines() -> impl Iterator<Item = &'static PipelineDefinition> {
     PIPELINES.iter()
 }
 
-const THRESHOLDS: OptionDefinition = OptionDefinition {
-    name: "thresholds",
+const INFO: OptionDefinition = OptionDefinition {
+    name: "info",
     default: "",
-    description: "JSON object from value names to thresholds, as calibration writes it",
+    description: "`{prefix}_quant_info.json`: what calibration and the search for precision decided of values",
+};
+const WEIGHTS: OptionDefinition = OptionDefinition {
+    name: "weights",
+    default: "",
+    description: "`{prefix}_quant_weights.safetensors`: the integers of weights; without it they are rounded to the nearest",
 };
 const DEFAULT_THRESHOLD: OptionDefinition =
     OptionDefinition { name: "default", default: "", description: "threshold of values that the file does not name" };
@@ -38,14 +43,27 @@ const PIPELINES: &[PipelineDefinition] = &[
         argument: "hfloat-to-qdq",
         summary: "Quantization: from the float level to the QDQ form",
         description: "Gives every value that a quantized operation reads or computes its threshold and puts casts around it.",
-        options: &[THRESHOLDS, DEFAULT_THRESHOLD],
+        options: &[INFO, WEIGHTS, DEFAULT_THRESHOLD],
         build: |options| Ok(on_functions(&quantize(options))),
+    },
+    PipelineDefinition {
+        argument: "qdq-to-placed",
+        summary: "The first half of `qdq-to-bpu`: what runs where",
+        description: "Inserts the preprocessing of inputs and decides which operations run on the BPU.",
+        options: &[],
+        build: |_| Ok(on_functions(ASSIGN_PLACEMENT)),
+    },
+    PipelineDefinition {
+        argument: "placed-to-bpu",
+        summary: "The second half of `qdq-to-bpu`: the placement is applied",
+        description: "Lowers what runs on the BPU to integers in `bpu.segment` and puts the rest into `cpu.segment`.",
+        options: &[],
+        build: |_| Ok(on_functions(FORM_SEGMENTS)),
     },
     PipelineDefinition {
         argument: "qdq-to-bpu",
         summary: "Placement: from the QDQ form to segments of the BPU and the CPU",
-        description: "Inserts the preprocessing of inputs, decides which operations run on the BPU, lowers these to integers in \
-`bpu.segment`, and puts the others into `cpu.segment`.",
+        description: "`qdq-to-placed` and `placed-to-bpu`, one after the other.",
         options: &[],
         build: |_| Ok(on_functions(&place())),
     },
@@ -60,27 +78,27 @@ const PIPELINES: &[PipelineDefinition] = &[
         argument: "hb-compile",
         summary: "Everything that hb_compile does between import and the .hbm",
         description: "`hfloat-optimize`, `hfloat-to-qdq`, `qdq-to-bpu` and `bpu-to-nash`, one after the other.",
-        options: &[nash::MARCH, nash::OVERRIDE, THRESHOLDS, DEFAULT_THRESHOLD],
+        options: &[nash::MARCH, nash::OVERRIDE, INFO, WEIGHTS, DEFAULT_THRESHOLD],
         build: |options| Ok(on_functions(&[OPTIMIZE, &quantize(options), &place(), &generate(options)].join(","))),
     },
 ];
 
 const OPTIMIZE: &str = "hfloat-infer-shapes,hfloat-expand-splits,canonicalize{region-simplify=disabled},hfloat-fuse-functions,\
 hfloat-fuse-scales,hfloat-fuse-activations,hfloat-equalize-channels,canonicalize{region-simplify=disabled},hfloat-verify";
-/// The end of `hfloat-to-qdq`: thresholds are applied.
-pub const INSERT_CASTS: &str = "quant-insert-casts,hfloat-verify";
-/// The start of `qdq-to-bpu`: deployed inputs, and what runs where.
-pub const ASSIGN_PLACEMENT: &str = "hfloat-insert-preprocessing,bpu-assign-placement";
-/// The end of `qdq-to-bpu`: the placement is applied.
-pub const FORM_SEGMENTS: &str = "bpu-form-segments,bpu-verify";
+const ASSIGN_PLACEMENT: &str = "hfloat-insert-preprocessing,bpu-assign-placement";
+const FORM_SEGMENTS: &str = "bpu-form-segments,bpu-verify";
 
 fn place() -> String {
     format!("{ASSIGN_PLACEMENT},{FORM_SEGMENTS}")
 }
 
 fn quantize(options: &Options) -> String {
-    let assign = with_options("quant-assign-thresholds", options, &[("file", "thresholds"), ("default", "default")]);
-    format!("{assign},{INSERT_CASTS}")
+    let round = match options.get("weights") {
+        "" => String::new(),
+        _ => with_options("quant-round-weights", options, &[("file", "weights")]) + ",",
+    };
+    let assign = with_options("quant-assign-thresholds", options, &[("file", "info"), ("default", "default")]);
+    format!("{round}{assign},quant-insert-casts,hfloat-verify")
 }
 
 fn generate(options: &Options) -> String {

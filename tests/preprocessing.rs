@@ -12,7 +12,7 @@ use hb::driver::progress::{Console, Verbosity};
 use hb::float::preprocessing::{InputType, Layout, Preprocessing, assign_preprocessing};
 use hb::frontend::onnx::{self, model, tensor};
 use hb::hbm::{ElementType, Hbm};
-use hb::pipeline::{INSERT_CASTS, on_functions};
+use hb::pipeline::on_functions;
 use hb::sim::array::Array;
 use hb::sim::executor::ModelExecutor;
 use hb::sim::network::JitLoader;
@@ -106,7 +106,7 @@ fn check(preprocessing: &Preprocessing) {
     let function = ir::function_named(module.as_operation(), "main").unwrap();
     let threshold = |name: &str| Some(if name == "Conv_0" { 127.0 } else { 127.0 / 64.0 });
     hb::quant::assign_thresholds(function, threshold).unwrap();
-    hb::pipeline::run(&context, &mut module, &on_functions(INSERT_CASTS)).unwrap();
+    hb::pipeline::run(&context, &mut module, &on_functions("quant-insert-casts,hfloat-verify")).unwrap();
     let function = ir::function_named(module.as_operation(), "main").unwrap();
 
     let shape = match preprocessing.layout {
@@ -135,8 +135,9 @@ fn check(preprocessing: &Preprocessing) {
     let found = segments.run(std::slice::from_ref(&given)).unwrap().outputs.remove(0);
     assert_eq!(found.bytes, expected.as_bytes(), "segments, {preprocessing:?}");
 
-    let origin = Origin { model_name: "test".into(), prefix: "test", parameters: &[] };
-    let hbm = package(&context, module.as_operation(), &Target::named("nash-e").unwrap(), &origin).unwrap();
+    hb::pipeline::run(&context, &mut module, "bpu-to-nash").unwrap();
+    let origin = Origin { march: None, model_name: "test".into(), prefix: "test", parameters: &[] };
+    let hbm = package(&context, module.as_operation(), &origin).unwrap();
     let hbm = Hbm::from_bytes(hbm).unwrap();
     let input = &hbm.manifest().inputs[0];
     let layout = if preprocessing.type_rt == InputType::Featuremap { preprocessing.layout.name() } else { "NHWC" };

@@ -1,16 +1,20 @@
 """Accuracy and agreement of hb's levels on the spine networks of ../shared/data, against onnxruntime.
 
-    evaluate.py TOOLS SHARED_DATA FOLDER [NAME[=PERCENTILE]...]
+    evaluate.py TOOLS SHARED_DATA FOLDER [--commands] [NAME[=PERCENTILE]...]
 
 Compiles each network (or those named, with that max_percentile) with its calibration images into FOLDER twice, with jobs 1 and 2,
 runs the .hbm, the bpu level and the float network on all evaluation images, and prints: top-1 of each where images have labels,
 whether levels agree to the byte, the float executor's error, the cosines of the .hbm with the float network and with onnxruntime's
 run of the QDQ model, and whether both compilations gave the same bytes. Needs numpy, pillow and onnxruntime.
+
+With --commands it compiles once and runs what `hb_compile --print-pipeline` prints instead: whether that gives the same .hbm.
 """
 import filecmp, glob, os, struct, subprocess, sys
 import numpy as np, onnxruntime
 from PIL import Image
-tools, data, folder = (os.path.abspath(path) for path in sys.argv[1:4])
+commands_only = "--commands" in sys.argv
+arguments = [argument for argument in sys.argv[1:] if argument != "--commands"]
+tools, data, folder = (os.path.abspath(path) for path in arguments[:3])
 
 def save(folder, arrays):
     os.makedirs(folder, exist_ok=True)
@@ -77,6 +81,26 @@ def cosines(left, right):
     each = products / norms
     return f"all {whole:.6f}, per image min {each.min():.6f} mean {each.mean():.6f}, {(each < 0.999).sum()} below 0.999"
 
+def compile(home, model, jobs, input, shape, percentile):
+    text = CONFIG.format(model=model, out="./out", input=input, shape=shape, percentile=percentile, jobs=jobs)
+    open(f"{home}/config.yaml", "w").write(text)
+    subprocess.run([f"{tools}/hb_compile", "-c", "config.yaml"], cwd=home, check=True, stderr=open(f"{home}/log", "w"))
+
+def check_commands(name, images, input, outputs, shape, percentile):
+    """Whether the printed commands make the same .hbm from what hb_compile left."""
+    home, model = f"{folder}/{name}", f"{data}/onnx/{name}.onnx"
+    subprocess.run(["rm", "-rf", home], check=True)
+    save(f"{home}/calib", images("calib")[0])
+    compile(home, model, 2, input, shape, percentile)
+    os.rename(f"{home}/out/net.hbm", f"{home}/first.hbm")
+    path = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
+    printed = subprocess.run(["hb_compile", "-q", "-c", "config.yaml", "--print-pipeline"], cwd=home, check=True, env=path, stdout=subprocess.PIPE)
+    open(f"{home}/commands.sh", "wb").write(printed.stdout)
+    subprocess.run(["sh", "-e", "commands.sh"], cwd=home, check=True, env=path)
+    same = filecmp.cmp(f"{home}/first.hbm", f"{home}/out/net.hbm", shallow=False)
+    print(f"{name}: the printed commands give the same .hbm: {same}", flush=True)
+    return same
+
 def evaluate(name, images, input, outputs, shape, percentile):
     home, model = f"{folder}/{name}", f"{data}/onnx/{name}.onnx"
     subprocess.run(["rm", "-rf", home], check=True)
@@ -84,9 +108,7 @@ def evaluate(name, images, input, outputs, shape, percentile):
     samples, labels = images("eval")
     save(f"{home}/eval", samples)
     for jobs in (1, 2):
-        text = CONFIG.format(model=model, out="./out", input=input, shape=shape, percentile=percentile, jobs=jobs)
-        open(f"{home}/config.yaml", "w").write(text)
-        subprocess.run([f"{tools}/hb_compile", "-c", "config.yaml"], cwd=home, check=True, stderr=open(f"{home}/log", "w"))
+        compile(home, model, jobs, input, shape, percentile)
         os.rename(f"{home}/out", f"{home}/out{jobs}")
     files = [path for path in glob.glob(f"{home}/out2/*") if not path.endswith(".log")]
     differ = [os.path.basename(path) for path in files if not filecmp.cmp(path, path.replace("/out2/", "/out1/"), shallow=False)]
@@ -119,6 +141,11 @@ NETWORKS = {
     "version-RFB-320": (faces, "input", ["scores", "boxes"], "1x3x240x320"),
     "en_PP-OCRv3_det": (lines, "x", ["sigmoid_0.tmp_0"], "1x3x128x320"),
 }
-for chosen in sys.argv[4:] or NETWORKS:
+failed = False
+for chosen in arguments[3:] or NETWORKS:
     name, _, percentile = chosen.partition("=")
-    evaluate(name, *NETWORKS[name], float(percentile or 1.0))
+    if commands_only:
+        failed |= not check_commands(name, *NETWORKS[name], float(percentile or 1.0))
+    else:
+        evaluate(name, *NETWORKS[name], float(percentile or 1.0))
+sys.exit(failed)

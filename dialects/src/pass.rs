@@ -3,7 +3,13 @@
 use crate::{ir, shim};
 use melior::ir::{OperationRef, operation::OperationLike};
 use mlir_sys::{MlirOperation, MlirStringRef};
-use std::{collections::BTreeMap, ffi::c_void};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString, c_void},
+    fmt::Write,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::PathBuf,
+};
 
 /// An option of a pass or a pipeline, written `name=value`.
 #[derive(Debug)]
@@ -80,6 +86,39 @@ impl Options {
     pub fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
+
+    /// The file that an option names, as [`word`] writes it; none when the option is empty.
+    pub fn file(&self, name: &str) -> Option<PathBuf> {
+        let bytes = self.bytes(name);
+        (!bytes.is_empty()).then(|| OsString::from_vec(bytes).into())
+    }
+
+    /// The bytes that [`word`] made the value of.
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut rest = self.get(name).as_bytes();
+        while let Some((&first, behind)) = rest.split_first() {
+            let digits = behind.get(..2).filter(|_| first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+            let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            bytes.push(escaped.unwrap_or(first));
+            rest = escaped.map_or(behind, |_| behind.get(2..).unwrap_or_default());
+        }
+        bytes
+    }
+}
+
+/// A path or a name as an option takes it. The syntax of options has no place for spaces, quotes, commas and brackets, so bytes that
+/// are not letters, digits or one of `-_./` are written as in a URL: `%20` is a space.
+pub fn word(text: impl AsRef<OsStr>) -> String {
+    text.as_ref().as_bytes().iter().fold(String::new(), |mut word, &byte| {
+        if byte.is_ascii_alphanumeric() || b"-_./".contains(&byte) {
+            word.push(char::from(byte));
+        } else {
+            // Writing to a text cannot fail.
+            let _ = write!(word, "%{byte:02X}");
+        }
+        word
+    })
 }
 
 /// Registers passes for `hb-opt` and for textual pipelines. The definitions must be static; call once per process.
@@ -169,4 +208,24 @@ unsafe extern "C" fn build_pipeline(
     // SAFETY: the shim copies the text.
     unsafe { emit(shim::string_ref(text), user) };
     good
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEFINITIONS: &[OptionDefinition] = &[OptionDefinition { name: "file", default: "", description: "" }];
+
+    #[test]
+    fn every_path_is_a_word_of_an_option() {
+        for path in [&b"plain/a-b_c.json"[..], b"a b{c},\"d'%41=", b"%", b"%2", b"caf\xc3\xa9 \xff\n"] {
+            let path = PathBuf::from(OsString::from_vec(path.to_vec()));
+            let word = word(&path);
+            assert!(word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./%".contains(&byte)), "{word}");
+            let options = Options::parse(DEFINITIONS, &format!("file={word}")).expect("options");
+            assert_eq!(options.file("file"), Some(path));
+        }
+        assert_eq!(word("a b"), "a%20b");
+        assert_eq!(Options::parse(DEFINITIONS, "").expect("options").file("file"), None);
+    }
 }

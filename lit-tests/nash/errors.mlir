@@ -20,6 +20,24 @@ func.func @f(%x: tensor<16xi32>) {
 // -----
 
 func.func @f(%x: tensor<16xi32>) {
+  // expected-error @+1 {{'nash.program' op 2 operators and 1 numbers of operations are given for 1 names}}
+  nash.program(%x) on "nash-e" inputs [#nash.port<"x", 64, [4]>] outputs [] workspace 0 names ["a"] operators ["a", "b"] operations [0] {
+  } : (tensor<16xi32>) -> ()
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<16xi32>) {
+  // expected-error @+1 {{'nash.program' op -1 operations are less than none}}
+  nash.program(%x) on "nash-e" inputs [#nash.port<"x", 64, [4]>] outputs [] workspace 0 names ["a"] operators ["a"] operations [-1] {
+  } : (tensor<16xi32>) -> ()
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<16xi32>) {
   // expected-error @+1 {{'nash.program' op inputs has 2 ports for 1 tensors}}
   nash.program(%x) on "nash-e" inputs [#nash.port<"x", 64, [4]>, #nash.port<"y", 64, [4]>] outputs [] workspace 0 names [] {
   } : (tensor<16xi32>) -> ()

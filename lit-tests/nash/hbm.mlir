@@ -3,6 +3,8 @@
 // RUN: hb-translate --disassemble-hbm %t.hbm | FileCheck %s --strict-whitespace --match-full-lines
 // RUN: hb-opt %s --mlir-print-debuginfo | hb-translate --emit-hbm - -o - | hb-translate --disassemble-hbm - | FileCheck %s --strict-whitespace --match-full-lines
 // RUN: echo 'func.func @main() { return }' | not hb-translate --emit-hbm - 2>&1 | FileCheck %s --check-prefix=NONE
+// RUN: sed -e s/nash-e/nash-m/ -e s,./data,%examples/digits/data, -e s,model.onnx,%examples/digits/model.onnx, %examples/digits/config.yaml > %t.yaml
+// RUN: not hb-translate --emit-hbm --config %t.yaml %s -o %t.hbm 2>&1 | FileCheck %s --check-prefix=OTHER
 // RUN: echo no | not hb-translate --disassemble-hbm - 2>&1 | FileCheck %s --check-prefix=BAD
 
 //      CHECK:segment "segment"
@@ -13,7 +15,8 @@
 // CHECK-NEXT:    0  load#1   load.copy shape=[16] element_bytes=4 source=input0+0x0[4] destination=@0x40[4]  // "n"
 // CHECK-NEXT:    1  store#1  store.copy after load>=1 shape=[16] element_bytes=4 source=@0x40[4] destination=output0+0x0[4]  // "n"
 //  CHECK-NOT:{{.+}}
-// NONE: error: the module has no nash.program; run the pipeline bpu-to-nash of hb-opt first
+// NONE: error: the module has no nash.program, so its machine is not known; run the pipeline bpu-to-nash of hb-opt first, or give --config
+// OTHER: error: the programs are made for nash-e, but the configuration says nash-m
 // BAD: hb-translate: error:
 func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {
   %y = nash.program(%x) on "nash-e" inputs [#nash.port<"x", 64, [4]>] outputs [#nash.port<"y", 64, [4]>] workspace 0 names ["n"] {

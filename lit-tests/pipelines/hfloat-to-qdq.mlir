@@ -1,7 +1,7 @@
 // From the float level to the QDQ form.
 // RUN: hb-opt %s --pass-pipeline='builtin.module(hfloat-to-qdq{default=63.5})' | FileCheck %s
-// RUN: echo '{"x": 127, "Relu_0": 254}' > %t.json
-// RUN: hb-opt %s --pass-pipeline='builtin.module(hfloat-to-qdq{thresholds=%t.json})' | FileCheck %s --check-prefix=FILE
+// RUN: echo '{"values": {"x": {"type": "int8", "threshold": 127}, "Relu_0": {"type": "int8", "threshold": 254}}}' > %t.json
+// RUN: hb-opt %s --pass-pipeline='builtin.module(hfloat-to-qdq{info=%t.json})' | FileCheck %s --check-prefix=FILE
 // RUN: not hb-opt %s --hfloat-to-qdq 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: not hb-opt %s --pass-pipeline='builtin.module(hfloat-to-qdq{bits=4})' 2>&1 | FileCheck %s --check-prefix=OPTION
 

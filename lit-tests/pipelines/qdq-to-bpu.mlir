@@ -1,5 +1,10 @@
 // From the QDQ form to segments: what has no hardware form stays as it is, on the CPU.
 // RUN: hb-opt %s --qdq-to-bpu | FileCheck %s
+// RUN: hb-opt %s --qdq-to-placed | FileCheck %s --check-prefix=PLACED
+// RUN: hb-opt %s --qdq-to-placed --placed-to-bpu | FileCheck %s
+
+// PLACED: hfloat.placement = "bpu"
+// PLACED: hfloat.placement = "cpu"
 
 !half = !quant.uniform<i8:f32, 0.5>
 

@@ -4,12 +4,16 @@
 // RUN: not hb-opt %s --quant-assign-thresholds=default=many 2>&1 | FileCheck %s --check-prefix=NUMBER
 // RUN: not hb-opt %s --quant-assign-thresholds=default=-1.0 2>&1 | FileCheck %s --check-prefix=NEGATIVE
 // RUN: not hb-opt %s --quant-assign-thresholds=file=%S/Inputs/none.json 2>&1 | FileCheck %s --check-prefix=FILE
-// RUN: not hb-opt %s "--quant-assign-thresholds=file=%S/Inputs/bits.json default=4.0" 2>&1 | FileCheck %s --check-prefix=BITS
+// RUN: not hb-opt %s "--quant-assign-thresholds=file=%S/Inputs/type.json default=4.0" 2>&1 | FileCheck %s --check-prefix=TYPE
+// RUN: not hb-opt %s "--quant-assign-thresholds=file=%S/Inputs/scale.json default=4.0" 2>&1 | FileCheck %s --check-prefix=SCALE
+// RUN: not hb-opt %s "--quant-assign-thresholds=file=%S/Inputs/unknown.json default=4.0" 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // MISSING: the value of 'Conv_0' has no threshold
 // NUMBER: default 'many' is no number
 // NEGATIVE: has the threshold -1
-// BITS: the value of 'Conv_0' has 4 bits; it may have 8 or 16
+// TYPE: type.json: unknown variant `int4`, expected `int8` or `int16`
+// SCALE: scale.json: the value of 'Conv_0' has the scale 2, but its threshold and type make it 1; leave the scale out
+// UNKNOWN: unknown.json: no value of the network that needs a threshold is called 'nothing'
 // FILE: none.json: No such file
 
 // CHECK-LABEL: func.func @main

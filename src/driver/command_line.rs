@@ -1,6 +1,7 @@
 //! The command line of `hb_compile`.
 
-use super::compile::{CompileError, Stage, Stages, compile, hb_opt_command, load_model, model_inputs};
+use super::commands::equivalent_commands;
+use super::compile::{CompileError, Stage, Stages, compile, load_model, model_inputs};
 use super::configuration::{
     Configuration, Environment, FastPerf, Problems, Severity, configuration_text, is_shape, known_marches, printable,
 };
@@ -75,7 +76,7 @@ pub struct CommandLine {
     #[arg(long, value_name = "STAGE")]
     stop_after: Option<Stage>,
 
-    /// Print the hb-opt command that runs the same passes, and compile nothing
+    /// Print the hb-translate and hb-opt commands that make the same .hbm from the files that a compilation left, and compile nothing
     #[arg(long)]
     print_pipeline: bool,
 
@@ -219,7 +220,9 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Co
     }
     log_parameters(&configuration);
     if command_line.print_pipeline {
-        println!("{}", hb_opt_command(&configuration));
+        let inputs = configuration.check_against(&model_inputs(&load_model(&configuration.onnx_model)?))?;
+        let hbm = configuration.output_path(".hbm");
+        println!("{}", equivalent_commands(&configuration, &inputs, &hbm));
         return Ok(configuration);
     }
     // The pool of the process; one that is there already is as good, since results do not depend on it.

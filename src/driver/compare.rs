@@ -9,6 +9,7 @@ use crate::bpu::{
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
 use crate::frontend::names::{FUNCTION, output_names};
 use crate::numerics;
+use crate::quant::search::{cosine, floats as array_floats};
 use crate::sim::{
     executor::ExecutionError,
     segmented::{Observed, SegmentedNetwork},
@@ -38,28 +39,8 @@ pub struct Values {
     pub outputs: Vec<Vec<f32>>,
 }
 
-/// Cosine similarity in f64. Two zero vectors are the same; a zero vector and another are not alike at all.
-pub fn cosine(left: &[f32], right: &[f32]) -> Option<f64> {
-    if left.len() != right.len() || left.is_empty() {
-        return None;
-    }
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    let (ll, rr) = (dot(left, left), dot(right, right));
-    if ll == 0.0 && rr == 0.0 {
-        return Some(1.0);
-    }
-    if ll == 0.0 || rr == 0.0 {
-        return Some(0.0);
-    }
-    Some(dot(left, right) / (ll.sqrt() * rr.sqrt()))
-}
-
 fn floats(view: &ArrayView<'_>) -> Option<Vec<f32>> {
     view.values::<f32>().map(<[f32]>::to_vec)
-}
-
-pub fn array_floats(array: &Array) -> Vec<f32> {
-    array.to_f64().into_iter().map(|value| value as f32).collect()
 }
 
 /// Runs a float or QDQ network that was compiled with everything observed.

@@ -1,24 +1,25 @@
 //! The stages of a compilation, in order, and what goes wrong in them.
 
 use super::compare::{self, NodeFacts, Values};
-use super::configuration::{CheckedInput, Configuration, InputConfiguration, ModelInput, Problems};
+use super::configuration::{CheckedInput, Configuration, ModelInput, Problems};
 use super::progress::Console;
 use super::quantize::Reference;
 use super::{package, report, tables};
 use crate::bpu::lower::Placement;
-use crate::cpu::{FloatExecutable, KernelCache, Observe, Options};
+use crate::cpu::{Error as CpuError, FloatExecutable, KernelCache, Observe, Options};
 use crate::files::FileSet;
-use crate::float::preprocessing::{Preprocessing, assign_preprocessing};
+use crate::float::preprocessing::Preprocessing;
 use crate::frontend::mlir;
 use crate::frontend::onnx::model::{Dimension, Model, Value};
 use crate::frontend::onnx::{self, ImportOptions, OnnxError};
 use crate::hbm::Hbm;
-use crate::pipeline::{self, ASSIGN_PLACEMENT, FORM_SEGMENTS, on_functions};
+use crate::pipeline::{self, on_functions};
 use crate::sim::{perf::performance, runner::timelines};
 use crate::target::Target;
+use hb_dialects::{ir, pass::word};
 use melior::{
     Context,
-    ir::{Module, Operation},
+    ir::{Module, OperationRef},
 };
 use std::fmt;
 use std::path::Path;
@@ -152,9 +153,11 @@ pub fn import_options(inputs: &[CheckedInput]) -> ImportOptions {
     ImportOptions { input_shapes: inputs.iter().map(|input| (input.name.clone(), sizes(input))).collect() }
 }
 
-/// Named pipelines.
-const OPTIMIZE: &str = "hfloat-optimize";
-const QDQ_TO_BPU: &str = "qdq-to-bpu";
+/// Named pipelines. `qdq-to-bpu` is the two after it; between them stands what runs where.
+pub(super) const OPTIMIZE: &str = "hfloat-optimize";
+pub(super) const QDQ_TO_BPU: &str = "qdq-to-bpu";
+const QDQ_TO_PLACED: &str = "qdq-to-placed";
+const PLACED_TO_BPU: &str = "placed-to-bpu";
 
 /// What a stage gives when something fails.
 pub(super) type StageError = Box<dyn std::error::Error + Send + Sync>;
@@ -198,14 +201,14 @@ pub(super) struct Network<'a> {
 
 impl Network<'_> {
     /// A network for a few runs, with every value observed.
-    pub(super) fn observed(&self, module: &Module<'_>) -> Result<FloatExecutable, StageError> {
+    pub(super) fn observed(&self, function: OperationRef<'_, '_>) -> Result<FloatExecutable, CpuError> {
         let options = Options {
             observe: Observe::Everything,
             single_threaded: self.configuration.jobs > 1,
             quick: true,
             kernels: Some(Arc::clone(&self.kernels)),
         };
-        Ok(FloatExecutable::compile(compare::network(module.as_operation())?, options)?)
+        FloatExecutable::compile(function, options)
     }
 
     /// Import to calibrate; `None` when the compilation is to end there.
@@ -227,7 +230,12 @@ impl Network<'_> {
         }
         let reference = stages.run(Stage::Calibrate, || self.calibrate(module, inputs))?;
         self.write_model(module, "_calibrated_model.onnx", files)?;
-        Ok((!stages.ends_after(Stage::Calibrate)).then_some(reference))
+        if stages.ends_after(Stage::Calibrate) {
+            let staged = self.stage_info(&reference.calibrated.info, files);
+            staged.map_err(|source| CompileError::Stage { stage: Stage::Calibrate, source })?;
+            return Ok(None);
+        }
+        Ok(Some(reference))
     }
 
     /// Quantize to compile; false when the compilation ended before its last stage.
@@ -239,7 +247,7 @@ impl Network<'_> {
         reference: &Reference,
     ) -> Result<bool, CompileError> {
         let stages = self.stages;
-        let calibrated = stages.run(Stage::Quantize, || self.quantize(module, reference))?;
+        let calibrated = stages.run(Stage::Quantize, || self.quantize(module, reference, files))?;
         self.write_model(module, "_ptq_model.onnx", files)?;
         if stages.ends_after(Stage::Quantize) {
             return Ok(false);
@@ -256,39 +264,40 @@ impl Network<'_> {
         if stages.ends_after(Stage::Place) {
             return Ok(false);
         }
-        let hbm = stages.run(Stage::Lower, || {
-            package::package(self.context, module.as_operation(), self.target, &package::Origin::of(self.configuration))
-        })?;
+        let lower = bpu_to_nash(&self.configuration.march);
+        stages.run(Stage::Lower, || pipeline::run(self.context, module, &lower))?;
         if stages.ends_after(Stage::Lower) {
             return Ok(false);
         }
-        let compared = compared.as_ref().unwrap_or(module);
-        stages.run(Stage::Compile, || self.report(compared, files, hbm, &facts, (reference, &calibrated)))?;
+        stages.run(Stage::Compile, || -> Result<(), StageError> {
+            let origin = package::Origin::of(self.configuration);
+            let hbm = package::package(self.context, module.as_operation(), &origin)?;
+            self.report(&compared, files, hbm, &facts, (reference, &calibrated))
+        })?;
         Ok(true)
     }
 
-    /// Turns the QDQ form into segments, as [`QDQ_TO_BPU`] does. Where that changes inputs there is also the form whose inputs are the network's own: samples
-    /// are such, so the levels are compared by it.
+    /// Turns the QDQ form into segments. Also gives the form whose inputs are the network's own, also where those of the deployed one
+    /// differ: samples are such, so the levels are compared by it.
     fn place<'c>(
         &self,
         module: &mut Module<'c>,
         inputs: &[CheckedInput],
-    ) -> Result<(Vec<NodeFacts>, Option<Module<'c>>), StageError> {
-        let preprocessing: Vec<Preprocessing> = inputs.iter().map(preprocessing).collect();
-        let mut compared = None;
-        if preprocessing.iter().any(Preprocessing::changes_input) {
-            let mut copy = copied(module)?;
-            pipeline::run(self.context, &mut copy, QDQ_TO_BPU)?;
-            compared = Some(copy);
-        }
-        let function = compare::network(module.as_operation())?;
-        for (index, preprocessing) in preprocessing.iter().enumerate() {
-            assign_preprocessing(function, index, preprocessing);
-        }
-        pipeline::run(self.context, module, &on_functions(ASSIGN_PLACEMENT))?;
+    ) -> Result<(Vec<NodeFacts>, Module<'c>), StageError> {
+        let own_inputs = inputs.iter().any(changes).then(|| ir::copy_module(module)).transpose()?;
+        let passes: Vec<String> = inputs.iter().map(assign_preprocessing_pass).collect();
+        pipeline::run(self.context, module, &passes.join(","))?;
+        pipeline::run(self.context, module, QDQ_TO_PLACED)?;
         let facts = compare::node_facts(compare::network(module.as_operation())?);
-        pipeline::run(self.context, module, &on_functions(FORM_SEGMENTS))?;
-        Ok((facts, compared))
+        pipeline::run(self.context, module, PLACED_TO_BPU)?;
+        let own_inputs = match own_inputs {
+            Some(mut own_inputs) => {
+                pipeline::run(self.context, &mut own_inputs, QDQ_TO_BPU)?;
+                own_inputs
+            }
+            None => ir::copy_module(module)?,
+        };
+        Ok((facts, own_inputs))
     }
 
     fn stage_file(&self, files: &mut FileSet, ending: &str, bytes: &[u8]) -> Result<(), CompileError> {
@@ -334,65 +343,38 @@ impl Network<'_> {
     }
 }
 
-/// A module of its own with the same network.
-pub(super) fn copied<'c>(module: &Module<'c>) -> Result<Module<'c>, StageError> {
-    // SAFETY: the clone belongs to nobody until the module takes it over.
-    let copy = unsafe { Operation::from_raw(mlir_sys::mlirOperationClone(module.as_operation().to_raw())) };
-    Ok(Module::from_operation(copy).ok_or("the network cannot be copied")?)
+/// The pass that says how the data of a deployed input becomes the network's input.
+pub(super) fn assign_preprocessing_pass(input: &CheckedInput) -> String {
+    let numbers = |option: &str, numbers: &Option<Vec<f64>>| {
+        let numbers: Vec<String> = numbers.iter().flatten().map(|number| format!("{number:?}")).collect();
+        if numbers.is_empty() { String::new() } else { format!(" {option}={}", numbers.join(",")) }
+    };
+    on_functions(&format!(
+        "hfloat-assign-preprocessing{{input={} input-type-rt={} input-type-train={} input-layout-train={}{}{}}}",
+        word(&input.name),
+        input.type_rt.name(),
+        input.type_train.name(),
+        input.layout.name(),
+        numbers("mean-value", &input.mean),
+        numbers("scale-value", &input.scale),
+    ))
 }
 
-/// How the data of a deployed input becomes the network's input.
-fn preprocessing(input: &CheckedInput) -> Preprocessing {
-    Preprocessing {
+/// Whether the deployed input is another than the network's own.
+fn changes(input: &CheckedInput) -> bool {
+    let preprocessing = Preprocessing {
         type_rt: input.type_rt,
         type_train: input.type_train,
         layout: input.layout,
         mean: input.mean.clone().unwrap_or_default(),
         scale: input.scale.clone().unwrap_or_default(),
-    }
-}
-
-/// The commands that do what [`compile`] does with the network, up to the .hbm. Thresholds come from calibration, so one is taken for
-/// all.
-pub fn hb_opt_command(configuration: &Configuration) -> String {
-    let mut import = format!("hb-translate --import-onnx {}", shell_word(&configuration.onnx_model.to_string_lossy()));
-    for input in &configuration.inputs {
-        if let (Some(name), Some(shape)) = (&input.name, &input.shape) {
-            let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
-            import.push_str(&format!(" --input-shape {}", shell_word(&format!("{name}={}", sizes.join("x")))));
-        }
-    }
-    let mut passes: Vec<String> = configuration.inputs.iter().map(assign_pass).collect();
-    passes.push(format!("hb-compile{{default=1.0 march={}}}", configuration.march));
-    let passes = shell_word(&format!("builtin.module({})", passes.join(",")));
-    let hbm = shell_word(&configuration.output_path(".hbm").to_string_lossy());
-    format!("{import} \\\n  | hb-opt --pass-pipeline={passes} \\\n  | hb-translate --emit-hbm - -o {hbm}")
-}
-
-/// The pass that says what [`preprocessing`] says of an input.
-fn assign_pass(input: &InputConfiguration) -> String {
-    let name = input.name.as_ref().map(|name| format!("input=\"{name}\" ")).unwrap_or_default();
-    let numbers = |option: &str, numbers: &Option<Vec<f64>>| {
-        let numbers: Vec<String> = numbers.iter().flatten().map(|number| format!("{number:?}")).collect();
-        if numbers.is_empty() { String::new() } else { format!(" {option}={}", numbers.join(",")) }
     };
-    format!(
-        "func.func(hfloat-assign-preprocessing{{{name}input-type-rt={} input-type-train={} input-layout-train={}{}{}}})",
-        input.type_rt,
-        input.type_train,
-        input.layout.name(),
-        numbers("mean-value", &input.mean),
-        numbers("scale-value", &input.scale),
-    )
+    preprocessing.changes_input()
 }
 
-/// A text as one word of the shell.
-fn shell_word(text: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./=".contains(character);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
+/// The named pipeline of the last level, for a machine.
+pub(super) fn bpu_to_nash(march: &str) -> String {
+    format!("bpu-to-nash{{march={march}}}")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `hb_compile`: configuration, steps, logs, reports.
 
 pub mod command_line;
+mod commands;
 pub mod compare;
 pub mod compile;
 pub mod configuration;

@@ -1,7 +1,6 @@
 //! From segments to a `.hbm`.
 
 use super::configuration::{Configuration, StoredParameter};
-use crate::bpu::{self, mlir::MirrorError};
 use crate::cpu::BoardObject;
 use crate::float::preprocessing::deployed_layout;
 use crate::frontend::{
@@ -13,12 +12,11 @@ use crate::hbm::{
     Segment, SegmentBody, TensorDescription, Version, dense_strides, target_digest,
 };
 use crate::nash::{
-    encode, isa,
-    lower::{self, Lowered},
-    mlir::{March, PROGRAM, march_of, program_from_mlir},
-    tile,
+    encode,
+    lower::Lowered,
+    mlir::{March, MirrorError, PROGRAM, march_of, program_from_mlir},
 };
-use crate::target::Target;
+use crate::target::TargetError;
 use hb_dialects::ir::{self, Element, IrError, OperationAttributes, TensorType};
 use melior::{
     Context,
@@ -38,11 +36,15 @@ pub enum PackageError {
     #[error(transparent)]
     Ir(#[from] IrError),
     #[error(transparent)]
-    Mirror(#[from] MirrorError),
+    Program(#[from] MirrorError),
     #[error(transparent)]
-    Lower(#[from] lower::LowerError),
-    #[error(transparent)]
-    Program(#[from] crate::nash::mlir::MirrorError),
+    Target(#[from] TargetError),
+    #[error(
+        "the module has no nash.program, so its machine is not known; run the pipeline bpu-to-nash of hb-opt first, or give --config"
+    )]
+    NoProgram,
+    #[error("the programs are made for {0}, but the configuration says {1}")]
+    OtherMarch(String, String),
     #[error("a program cannot be encoded: {0}")]
     Encode(String),
     #[error(transparent)]
@@ -54,7 +56,10 @@ pub enum PackageError {
 }
 
 /// What the file says of the compilation.
+#[derive(Default)]
 pub struct Origin<'a> {
+    /// The machine; without one it is that of the programs.
+    pub march: Option<March>,
     pub model_name: String,
     pub prefix: &'a str,
     pub parameters: &'a [StoredParameter],
@@ -64,6 +69,7 @@ impl<'a> Origin<'a> {
     pub fn of(configuration: &'a Configuration) -> Self {
         let name = configuration.onnx_model.file_stem().map(|name| name.to_string_lossy().into_owned());
         Self {
+            march: Some(March { name: configuration.march.clone(), overrides: Vec::new() }),
             model_name: name.unwrap_or_default(),
             prefix: &configuration.output_model_file_prefix,
             parameters: &configuration.parameters,
@@ -71,14 +77,13 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// The machine that the programs of a module's `main` are made for; `None` when it has none.
+/// The machine that the programs of a block are made for; `None` when it has none.
 ///
 /// # Errors
 /// When programs are made for different machines, or for one that is not known.
-pub fn march_of_module(module: OperationRef<'_, '_>) -> Result<Option<March>, PackageError> {
-    let block = ir::function_named(module, FUNCTION).and_then(ir::body);
+fn march_of_block(block: BlockRef<'_, '_>) -> Result<Option<March>, PackageError> {
     let mut found: Option<March> = None;
-    for operation in block.map(ir::operations).unwrap_or_default() {
+    for operation in ir::operations(block) {
         if operation.operation_name() != PROGRAM {
             continue;
         }
@@ -96,22 +101,24 @@ pub fn march_of_module(module: OperationRef<'_, '_>) -> Result<Option<March>, Pa
     Ok(found)
 }
 
-/// Lowers every BPU segment of a module's `main` that is not lowered yet, and puts all into the bytes of a `.hbm`.
+/// Puts the programs and CPU segments of a module's `main` into the bytes of a `.hbm`.
 ///
 /// # Errors
-/// When a segment cannot be lowered, naming the node.
-pub fn package(
-    context: &Context,
-    module: OperationRef<'_, '_>,
-    target: &Target,
-    origin: &Origin<'_>,
-) -> Result<Vec<u8>, PackageError> {
+/// When something else is left in it, or a program is made for another machine than `target`.
+pub fn package(context: &Context, module: OperationRef<'_, '_>, origin: &Origin<'_>) -> Result<Vec<u8>, PackageError> {
     let function = ir::function_named(module, FUNCTION)
         .ok_or_else(|| PackageError::Network(format!("has no function @{FUNCTION}")))?;
     let block = ir::body(function).ok_or_else(|| PackageError::Network("has no body".into()))?;
+    let target = match (march_of_block(block)?, &origin.march) {
+        (Some(made), Some(said)) if made != *said => {
+            return Err(PackageError::OtherMarch(made.to_string(), said.to_string()));
+        }
+        (Some(march), _) => march.target()?,
+        (None, Some(march)) => march.target()?,
+        (None, None) => return Err(PackageError::NoProgram),
+    };
     let mut package = Package {
         context,
-        target,
         builder: HbmBuilder::new(),
         buffers: Vec::new(),
         known: HashMap::new(),
@@ -130,7 +137,6 @@ pub fn package(
     }
     for operation in ir::operations(block) {
         match operation.operation_name().as_str() {
-            "bpu.segment" => package.add_bpu(operation)?,
             PROGRAM => package.add_program(operation)?,
             "cpu.segment" => package.add_cpu(operation)?,
             "func.return" => {}
@@ -147,7 +153,7 @@ pub fn package(
         model_name: origin.model_name.clone(),
         prefix: origin.prefix.to_owned(),
         march: target.name.clone(),
-        target_digest: target_digest(target),
+        target_digest: target_digest(&target),
         parameters: origin.parameters.iter().filter(|stored| stored.shapes_results()).map(parameter).collect(),
         inputs,
         outputs,
@@ -173,10 +179,9 @@ fn parameter(stored: &StoredParameter) -> Parameter {
     }
 }
 
-struct Package<'x> {
-    context: &'x Context,
-    target: &'x Target,
-    builder: HbmBuilder,
+struct Package<'a> {
+    context: &'a Context,
+    builder: HbmBuilder<'a>,
     buffers: Vec<Buffer>,
     known: HashMap<usize, usize>,
     segments: Vec<Segment>,
@@ -204,7 +209,7 @@ fn stored(element: &Element) -> Result<ElementType, PackageError> {
     })
 }
 
-impl Package<'_> {
+impl<'a> Package<'a> {
     fn buffer(&mut self, value: Value<'_, '_>, name: &str) -> Result<usize, PackageError> {
         let key = value.to_raw().ptr as usize;
         if let Some(&known) = self.known.get(&key) {
@@ -253,21 +258,9 @@ impl Package<'_> {
         Ok((inputs, outputs))
     }
 
-    fn add_bpu(&mut self, operation: OperationRef<'_, '_>) -> Result<(), PackageError> {
-        let segment = bpu::mlir::from_mlir(operation)?;
-        let lowered = lower::lower(&segment, &tile::machine::Machine::from(self.target))?;
-        self.add_layers(&segment, &lowered.program);
-        self.add_lowered(operation, lowered)
-    }
-
-    /// A segment that is lowered already.
-    fn add_program(&mut self, operation: OperationRef<'_, '_>) -> Result<(), PackageError> {
+    fn add_program(&mut self, operation: OperationRef<'_, 'a>) -> Result<(), PackageError> {
         let lowered = program_from_mlir(operation)?;
-        self.add_program_layers(&lowered.program);
-        self.add_lowered(operation, lowered)
-    }
-
-    fn add_lowered(&mut self, operation: OperationRef<'_, '_>, lowered: Lowered) -> Result<(), PackageError> {
+        self.add_layers(&lowered);
         let (inputs, outputs) = self.bind(operation)?;
         let program = encode::encode(&lowered.program).map_err(|error| PackageError::Encode(error.to_string()))?;
         let program_section = self.builder.add_section(SectionKind::Program, SECTION_ALIGNMENT, program);
@@ -289,50 +282,18 @@ impl Package<'_> {
         self.layer_names.insert(name.to_owned())
     }
 
-    fn add_layers(&mut self, segment: &bpu::model::Segment, program: &isa::Program) {
-        let mut nodes: HashMap<&str, &bpu::model::Node> = HashMap::new();
-        for node in &segment.nodes {
-            nodes.entry(&node.name).or_insert(node);
-        }
-        for name in &program.names {
-            let Some(node) = nodes.get(name.as_str()) else { continue };
-            if self.is_new_layer(name) {
+    fn add_layers(&mut self, lowered: &Lowered<'_>) {
+        for (name, layer) in lowered.program.names.iter().zip(&lowered.layers) {
+            // Copies to outputs are no layer.
+            if !layer.operator.is_empty() && self.is_new_layer(name) {
                 self.layers.push(Layer {
                     name: name.clone(),
-                    operator_type: node.operator.name().to_owned(),
+                    operator_type: layer.operator.clone(),
                     segment: self.segments.len(),
                     origins: vec![name.split('/').next().unwrap_or_default().to_owned()],
-                    operations: operations(segment, node),
+                    operations: layer.operations,
                 });
             }
-        }
-    }
-
-    /// The layers of a program whose segment is no longer known: named by the first instruction that is no transfer.
-    fn add_program_layers(&mut self, program: &isa::Program) {
-        let mut by_source: Vec<Vec<&isa::Instruction>> = vec![Vec::new(); program.names.len()];
-        for instruction in &program.instructions {
-            if let Some(own) = by_source.get_mut(instruction.source as usize) {
-                own.push(instruction);
-            }
-        }
-        for (name, own) in program.names.iter().zip(by_source) {
-            let computes = |instruction: &&&isa::Instruction| {
-                !matches!(instruction.engine(), isa::Engine::Load | isa::Engine::Store | isa::Engine::Dte)
-            };
-            let Some(first) = own.iter().find(computes).or(own.first()) else { continue };
-            if !self.is_new_layer(name) {
-                continue;
-            }
-            self.layers.push(Layer {
-                name: name.clone(),
-                operator_type: first.operation.mnemonic().to_owned(),
-                segment: self.segments.len(),
-                origins: vec![name.split('/').next().unwrap_or_default().to_owned()],
-                operations: own
-                    .iter()
-                    .fold(0u64, |sum, instruction| sum.saturating_add(instruction_operations(instruction))),
-            });
         }
     }
 
@@ -370,26 +331,14 @@ impl Package<'_> {
     }
 }
 
-/// Twice the multiply-accumulates of a convolution or product.
-fn operations(segment: &bpu::model::Segment, node: &bpu::model::Node) -> u64 {
-    let shape = |id: Option<&bpu::model::TensorId>| {
-        id.and_then(|id| segment.tensor(*id)).map(|tensor| tensor.shape.clone()).unwrap_or_default()
-    };
-    let output: u64 = shape(node.outputs.first()).iter().map(|&size| size as u64).product();
-    let depth = match node.operator.name() {
-        "conv2d" => shape(node.inputs.get(1)).iter().skip(1).map(|&size| size as u64).product(),
-        "matmul" => shape(node.inputs.first()).last().map_or(0, |&size| size as u64),
-        _ => 0,
-    };
-    output.saturating_mul(depth).saturating_mul(2)
-}
-
-/// Twice the multiply-accumulates of an instruction.
-fn instruction_operations(instruction: &isa::Instruction) -> u64 {
-    let isa::Operation::Convolution(convolution) = &instruction.operation else { return 0 };
-    let channels = if convolution.depthwise { 1 } else { convolution.input_shape[3] };
-    let factors = convolution.output_shape.iter().chain(&convolution.window.kernel).chain([&channels, &2]);
-    factors.fold(1u64, |product, &factor| product.saturating_mul(u64::from(factor)))
+/// Gives the bytes of a constant a name that depends on its place alone: MLIR makes names unique among all that the process has made.
+fn name_constant(operation: OperationRef<'_, '_>, name: &str) -> Result<(), IrError> {
+    if let Ok(value) = operation.attribute("value")
+        && let Some(renamed) = ir::renamed_resource(value, name)?
+    {
+        ir::set_attribute(operation, "value", renamed);
+    }
+    Ok(())
 }
 
 /// Bytecode of a module whose function `entry` computes what a `cpu.segment` does.
@@ -418,6 +367,7 @@ fn cpu_module(context: &Context, segment: OperationRef<'_, '_>, entry: &str) -> 
             break;
         }
         let copy = ir::copy_into(inside, operation, operands);
+        name_constant(copy, &format!("{entry}#{}", known.len()))?;
         for (old, new) in ir::results(operation).into_iter().zip(ir::results(copy)) {
             known.insert(old.to_raw().ptr as usize, new);
         }

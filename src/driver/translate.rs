@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser};
 
+use super::configuration::{Configuration, Environment, Problems};
 use super::package::{self, Origin, PackageError};
 use crate::files::{FileError, write_atomically};
 use crate::frontend::mlir::{self, MlirFileError};
@@ -15,7 +16,6 @@ use crate::frontend::onnx::{self, ImportOptions, OnnxError};
 use crate::hbm::{Hbm, HbmError, SegmentBody};
 use crate::nash::disassemble::disassemble;
 use crate::nash::encode::{DecodeError, decode};
-use crate::target::TargetError;
 use melior::Context;
 use melior::ir::OperationRef;
 
@@ -36,8 +36,11 @@ struct Command {
     #[arg(long)]
     emit_bytecode: bool,
     /// Shape of an input whose dimensions are dynamic (repeatable); a dynamic first dimension is 1 unless given
-    #[arg(long, value_name = "NAME=1x3x224x224", value_parser = input_shape)]
+    #[arg(long, value_name = "NAME=1x3x224x224", value_parser = input_shape, requires = "import_onnx")]
     input_shape: Vec<(String, Vec<usize>)>,
+    /// With --emit-hbm: the configuration of hb_compile whose names and parameters the .hbm keeps
+    #[arg(short, long, value_name = "FILE", requires = "emit_hbm")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -69,12 +72,10 @@ enum TranslateError {
     Hbm(#[from] HbmError),
     #[error(transparent)]
     Package(#[from] PackageError),
-    #[error(transparent)]
-    Target(#[from] TargetError),
+    #[error("the configuration has problems:\n{0}")]
+    Configuration(#[from] Problems),
     #[error("segment '{segment}': {source}")]
     Program { segment: String, source: DecodeError },
-    #[error("the module has no nash.program; run the pipeline bpu-to-nash of hb-opt first")]
-    NoProgram,
     #[error("standard input or output: {0}")]
     Stream(#[from] std::io::Error),
 }
@@ -125,7 +126,7 @@ fn run(command: &Command) -> Result<(), TranslateError> {
             None => mlir::read(&context, &command.input)?,
         };
         if command.direction.emit_hbm {
-            emit_hbm(&context, module.as_operation(), &command.input)?
+            emit_hbm(&context, module.as_operation(), command)?
         } else {
             onnx::to_bytes(&onnx::export(module.as_operation())?)?
         }
@@ -142,12 +143,14 @@ fn write(output: &Path, bytes: &[u8]) -> Result<(), TranslateError> {
     Ok(())
 }
 
-fn emit_hbm(context: &Context, module: OperationRef<'_, '_>, input: &Path) -> Result<Vec<u8>, TranslateError> {
-    let march = package::march_of_module(module)?;
-    let march = march.ok_or(TranslateError::NoProgram)?;
-    let name = input.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let origin = Origin { model_name: name.clone(), prefix: &name, parameters: &[] };
-    Ok(package::package(context, module, &march.target()?, &origin)?)
+fn emit_hbm(context: &Context, module: OperationRef<'_, '_>, command: &Command) -> Result<Vec<u8>, TranslateError> {
+    let Some(file) = &command.config else {
+        let name = command.input.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let origin = Origin { model_name: name.clone(), prefix: &name, ..Origin::default() };
+        return Ok(package::package(context, module, &origin)?);
+    };
+    let configuration = Configuration::read(file, &Environment::of_this_machine())?;
+    Ok(package::package(context, module, &Origin::of(&configuration))?)
 }
 
 /// Every program of a file, each under the name of its segment.

@@ -172,12 +172,13 @@ pub static PASS: PassDefinition = PassDefinition {
 
 fn run(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFailure> {
     let names = input_names(function);
-    let index = match (options.get("input"), names.as_slice()) {
-        ("", [_]) => Some(0),
-        (wanted, names) => names.iter().position(|name| name == wanted),
+    let wanted = options.bytes("input");
+    let index = match names.as_slice() {
+        [_] if wanted.is_empty() => Some(0),
+        names => names.iter().position(|name| name.as_bytes() == wanted),
     };
     let index = index.ok_or_else(|| {
-        let wanted = options.get("input");
+        let wanted = String::from_utf8_lossy(&wanted);
         PassFailure::Message(format!("there is no input '{wanted}'; the inputs are '{}'", names.join("', '")))
     })?;
     let unknown = |name: &str, expected: &str| {

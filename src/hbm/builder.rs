@@ -1,5 +1,6 @@
 //! Writing a `.hbm`.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::layout::{ENTRY_BYTES, HEADER_BYTES, MAXIMUM_SECTIONS, place_after, sha256};
@@ -7,19 +8,19 @@ use super::{Hbm, HbmError, MAXIMUM_ALIGNMENT, Manifest, Rule, Section, SectionKi
 
 /// Collects the raw sections of a model, then writes them behind their manifest. The same sections and manifest give the same bytes.
 #[derive(Debug, Default)]
-pub struct HbmBuilder {
-    sections: Vec<(SectionKind, usize, Vec<u8>)>,
+pub struct HbmBuilder<'a> {
+    sections: Vec<(SectionKind, usize, Cow<'a, [u8]>)>,
 }
 
-impl HbmBuilder {
+impl<'a> HbmBuilder<'a> {
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds a section and returns the index by which the manifest names it. `alignment` is in bytes, a power of two up to
     /// [`MAXIMUM_ALIGNMENT`]; [`HbmBuilder::finish`] refuses others.
-    pub fn add_section(&mut self, kind: SectionKind, alignment: usize, bytes: Vec<u8>) -> usize {
-        self.sections.push((kind, alignment, bytes));
+    pub fn add_section(&mut self, kind: SectionKind, alignment: usize, bytes: impl Into<Cow<'a, [u8]>>) -> usize {
+        self.sections.push((kind, alignment, bytes.into()));
         self.sections.len()
     }
 
@@ -27,7 +28,7 @@ impl HbmBuilder {
     pub fn finish(self, manifest: &Manifest) -> Result<Vec<u8>, HbmError> {
         let encoded = wire::encode(manifest);
         let mut parts: Vec<(SectionKind, usize, &[u8])> = vec![(SectionKind::Manifest, 8, &encoded)];
-        parts.extend(self.sections.iter().map(|(kind, alignment, bytes)| (*kind, *alignment, bytes.as_slice())));
+        parts.extend(self.sections.iter().map(|(kind, alignment, bytes)| (*kind, *alignment, bytes.as_ref())));
         let file = assemble(&parts)?;
         drop(self);
         Hbm::from_bytes(file).map(Hbm::into_bytes)

@@ -62,9 +62,9 @@ type Plans = BTreeMap<String, Plan>;
 fn lower(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFailure> {
     let march = March::parse(options.get("march"), options.get("override")).map_err(PassFailure::Message)?;
     let machine = Machine::from(&march.target()?);
-    let mut given = match options.get("plan") {
-        "" => None,
-        file => Some(read_plans(Path::new(file)).map_err(|reason| message(file, &reason))?),
+    let mut given = match options.file("plan") {
+        None => None,
+        Some(file) => Some(read_plans(&file).map_err(|reason| message(&file.display().to_string(), &reason))?),
     };
     let mut made = Plans::new();
     let Some(block) = ir::body(function) else { return Ok(()) };
@@ -81,12 +81,12 @@ fn lower(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFa
         replace(operation, &lowered, &march)?;
         made.insert(name, lowered.plan);
     }
-    match options.get("dump-plan") {
-        "" => Ok(()),
-        file => {
+    match options.file("dump-plan") {
+        None => Ok(()),
+        Some(file) => {
             let mut text = serde_json::to_string_pretty(&made)?;
             text.push('\n');
-            Ok(write_atomically(Path::new(file), text.as_bytes())?)
+            Ok(write_atomically(&file, text.as_bytes())?)
         }
     }
 }
@@ -113,7 +113,7 @@ fn lower_segment(
     operation: OperationRef<'_, '_>,
     machine: &Machine,
     plan: Option<Plan>,
-) -> Result<Lowered, PassFailure> {
+) -> Result<Lowered<'static>, PassFailure> {
     let segment = from_mlir(operation)?;
     let lowered = match plan {
         Some(plan) => Ok(plan),
@@ -133,7 +133,7 @@ fn node_operation<'c, 'a>(segment: OperationRef<'c, 'a>, error: &LowerError) -> 
     found.unwrap_or(segment)
 }
 
-fn replace(segment: OperationRef<'_, '_>, lowered: &Lowered, march: &March) -> Result<(), PassFailure> {
+fn replace(segment: OperationRef<'_, '_>, lowered: &Lowered<'_>, march: &March) -> Result<(), PassFailure> {
     let inputs: Vec<_> = segment.operands().collect();
     let program = program_to_mlir(segment.context_reference(), lowered, march, &inputs, segment.location())?;
     let program = ir::insert_before(segment, program);

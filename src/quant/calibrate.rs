@@ -3,6 +3,7 @@
 use super::moments::{Moments, Plan};
 use super::{Observer, Thresholds};
 use crate::cpu::{Array, Element, Error, FloatExecutable};
+use hb_dialects::ir::IrError;
 use rayon::prelude::*;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
@@ -22,10 +23,25 @@ pub enum CalibrationError {
     NotFinite { value: String, count: u64 },
     #[error("no threads for calibration: {0}")]
     Threads(String),
+    #[error(transparent)]
+    Ir(#[from] IrError),
+    #[error("{0}")]
+    Threshold(String),
 }
 
-/// Measures the values of these names, which the executable must observe, on samples, `jobs` at a time. `sample(i)` gives the inputs of sample i;
-/// `done` is called after each. What [`Observer`]s of `percentile` need is kept, not tensors, and their union does not depend on the
+/// Where the samples of a network come from.
+pub struct Samples<'a> {
+    pub count: usize,
+    /// The inputs of sample `index` for a network, in the order of its inputs.
+    pub read: &'a Read<'a>,
+    /// Samples that run at a time.
+    pub jobs: usize,
+}
+
+/// Gives the inputs of a sample for a network.
+pub type Read<'a> = dyn Fn(&FloatExecutable, usize) -> Result<Vec<Array>, CalibrationError> + Sync + 'a;
+
+/// Measures the values of these names, which the executable must observe, on all samples; `done` is called after each. What [`Observer`]s of `percentile` need is kept, not tensors, and their union does not depend on the
 /// order of samples.
 ///
 /// # Errors
@@ -33,14 +49,13 @@ pub enum CalibrationError {
 pub fn measure(
     executable: &FloatExecutable,
     (names, percentile): (&HashSet<String>, f64),
-    count: usize,
-    sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
-    jobs: usize,
+    samples: &Samples<'_>,
     done: &(dyn Fn() + Sync),
 ) -> Result<BTreeMap<String, Observer>, CalibrationError> {
-    let indices: Vec<usize> = (0..count).collect();
-    let parts =
-        in_parallel(&indices, jobs, |indices| measure_some(executable, (names, percentile), indices, sample, done))?;
+    let indices: Vec<usize> = (0..samples.count).collect();
+    let parts = in_parallel(&indices, samples.jobs, |indices| {
+        measure_some(executable, (names, percentile), indices, samples.read, done)
+    })?;
     let mut observers: BTreeMap<String, Observer> = BTreeMap::new();
     for (name, observer) in parts.into_iter().flatten() {
         match observers.entry(name) {
@@ -79,7 +94,7 @@ pub fn threads(jobs: usize) -> Result<rayon::ThreadPool, CalibrationError> {
     pool.map_err(|error| CalibrationError::Threads(error.to_string()))
 }
 
-/// The moments of a plan on some samples, `jobs` at a time.
+/// The moments of a plan on some samples.
 ///
 /// # Errors
 /// When a sample cannot be read or run.
@@ -87,13 +102,12 @@ pub fn measure_moments(
     executable: &FloatExecutable,
     plan: &Plan,
     indices: &[usize],
-    sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
-    jobs: usize,
+    samples: &Samples<'_>,
 ) -> Result<Moments, CalibrationError> {
-    let parts = in_parallel(indices, jobs, |indices| {
+    let parts = in_parallel(indices, samples.jobs, |indices| {
         let mut moments = Moments::default();
         for &index in indices {
-            let inputs = sample(index)?;
+            let inputs = (samples.read)(executable, index)?;
             executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
                 if let Some(values) = view.values::<f32>() {
                     moments.observe(plan, name, view.shape, values);
@@ -105,18 +119,17 @@ pub fn measure_moments(
     Ok(parts.into_iter().fold(Moments::default(), Moments::merge))
 }
 
-/// The outputs of some samples in order, `jobs` at a time.
+/// The outputs of some samples in order.
 ///
 /// # Errors
 /// When a sample cannot be read or run.
 pub fn outputs(
     executable: &FloatExecutable,
     indices: &[usize],
-    sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
-    jobs: usize,
+    samples: &Samples<'_>,
 ) -> Result<Vec<Vec<Array>>, CalibrationError> {
-    let run = |index: &usize| Ok(executable.run(&sample(*index)?.iter().collect::<Vec<_>>())?);
-    let parts = in_parallel(indices, jobs, |indices| indices.iter().map(run).collect::<Result<Vec<_>, _>>())?;
+    let run = |index: &usize| Ok(executable.run(&(samples.read)(executable, *index)?.iter().collect::<Vec<_>>())?);
+    let parts = in_parallel(indices, samples.jobs, |indices| indices.iter().map(run).collect::<Result<Vec<_>, _>>())?;
     Ok(parts.into_iter().flatten().collect())
 }
 
@@ -124,12 +137,12 @@ fn measure_some(
     executable: &FloatExecutable,
     (names, percentile): (&HashSet<String>, f64),
     indices: &[usize],
-    sample: &(dyn Fn(usize) -> Result<Vec<Array>, CalibrationError> + Sync),
+    read: &Read<'_>,
     done: &(dyn Fn() + Sync),
 ) -> Result<BTreeMap<String, Observer>, CalibrationError> {
     let mut observers: BTreeMap<String, Observer> = BTreeMap::new();
     for &index in indices {
-        let inputs = sample(index)?;
+        let inputs = read(executable, index)?;
         executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
             if let Some(values) = view.values::<f32>().filter(|_| names.contains(name)) {
                 match observers.get_mut(name) {

@@ -28,7 +28,7 @@ operation reads keeps its 32-bit sums: no cast follows it. Scales are f32 number
 /// The scale of symmetric integers of `bits` bits that show magnitudes up to `threshold`, as the f32 that ONNX stores.
 ///
 /// Tensors that are all zero have threshold 0; any scale is exact for them, and 1/127 keeps ratios of scales moderate.
-fn scale_of(threshold: f64, bits: u32) -> f64 {
+pub(super) fn scale_of(threshold: f64, bits: u32) -> f64 {
     let largest = f64::from((1u32 << (bits - 1)) - 1);
     let scale = (threshold / largest) as f32;
     if scale.is_normal() { f64::from(scale) } else { f64::from((1.0 / largest) as f32) }
@@ -55,6 +55,11 @@ fn activation_of(activations: &Activations, value: Value<'_, '_>) -> Option<Acti
 }
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+    insert_casts(function)
+}
+
+/// What the pass does.
+pub(super) fn insert_casts(function: OperationRef<'_, '_>) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let groups = Groups::of(function)?;
     let operations = ir::operations(block);

@@ -1,18 +1,22 @@
 //! Observers, calibration, precision rules, `hfloat` to QDQ.
 //!
-//! Calibration writes the threshold of each value as an attribute, and [`precision`] its bits (assign); `quant-insert-casts` turns
-//! them into `quant.qcast` and `quant.dcast` (apply). What is quantized, and how, is the table in [`rules`]. Weights are rounded
-//! beforehand by what they multiply ([`round_weights`]).
+//! [`evidence`] is what samples show of a network; [`round_weights`] and [`search`] decide by it. What they decide are files ([`info`],
+//! [`rounded_weights`]) that passes read: `quant-round-weights` and `quant-assign-thresholds` write it into the network (assign),
+//! `quant-insert-casts` turns it into `quant.qcast` and `quant.dcast` (apply). What is quantized, and how, is the table in [`rules`].
 
 pub mod calibrate;
+pub mod evidence;
 pub mod groups;
+pub mod info;
 mod insert_casts;
 pub mod linear;
 pub mod moments;
 mod observer;
 pub mod precision;
 mod round_weights;
+pub mod rounded_weights;
 pub mod rules;
+pub mod search;
 mod thresholds;
 
 pub use observer::Observer;
@@ -22,4 +26,4 @@ pub use thresholds::{BITS, Range, THRESHOLD, Thresholds, assign_thresholds, valu
 use hb_dialects::pass::PassDefinition;
 
 /// The passes of this room.
-pub const PASSES: &[&PassDefinition] = &[&thresholds::PASS, &insert_casts::PASS];
+pub const PASSES: &[&PassDefinition] = &[&rounded_weights::PASS, &thresholds::PASS, &insert_casts::PASS];

@@ -1,6 +1,7 @@
 //! Which values are int16: those whose rounding to int8 costs the network most for the bytes that they take.
 
 use super::{
+    evidence::Evidence,
     groups::Groups,
     linear::{LinearLayer, weights_of},
     moments::Moments,
@@ -38,17 +39,12 @@ pub struct Candidate {
 
 /// Every quantized value that may be int16: all that read it or share its scale can work with it.
 ///
-/// `largest` are the largest magnitudes of values by name, as calibration saw them.
-///
 /// # Errors
 /// When attributes or types cannot be read.
-pub fn candidates(
-    function: OperationRef<'_, '_>,
-    moments: &Moments,
-    largest: &HashMap<String, f64>,
-) -> Result<Vec<Candidate>, IrError> {
+pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result<Vec<Candidate>, IrError> {
     let groups = Groups::of(function)?;
-    let noise = Noise { function, moments, largest };
+    let largest = &evidence.largest;
+    let noise = Noise { function, moments: &evidence.moments, largest };
     // By the address of the value whose scale the others have; none for one that must stay int8.
     let mut found: HashMap<usize, Option<Candidate>> = HashMap::new();
     let mut order = Vec::new();

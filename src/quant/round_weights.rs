@@ -8,11 +8,12 @@
 use super::{
     linear::{LinearLayer, weights_of},
     moments::{BLOCK, Moments},
+    rounded_weights::{RoundedWeight, RoundedWeights},
 };
-use crate::float::constant_before;
-use hb_dialects::ir::{self, IrError};
+use hb_dialects::ir::{self, Constant, IrError};
 use melior::ir::OperationRef;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 
 /// The largest integer of a weight.
 const LARGEST: f64 = 127.0;
@@ -23,42 +24,48 @@ type Block = [[f64; ROWS]; BLOCK];
 /// Part of the mean square that is added to all squares, for inputs that samples hardly show.
 const DAMPING: f64 = 0.01;
 
-/// Gives every linear layer whose inputs were measured weights on the grid of int8 that the largest weight of each scale spans.
-/// Works in the threads of `pool`.
+/// The integers for the weights of every linear layer whose inputs were measured, on the grid of int8 that the largest weight of each
+/// scale spans. Works in the threads of `pool`.
 ///
 /// # Errors
-/// When types cannot be read.
+/// When types cannot be read, or two layers have one name.
 pub fn round_weights(
     function: OperationRef<'_, '_>,
     moments: &Moments,
     pool: &rayon::ThreadPool,
-) -> Result<(), IrError> {
-    let Some(block) = ir::body(function) else { return Ok(()) };
+) -> Result<RoundedWeights, IrError> {
     let mut layers = Vec::new();
-    for operation in ir::operations(block) {
+    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
         if let (Some(layer), Some(weight)) = (LinearLayer::of(function, operation)?, weights_of(operation)?)
             && moments.products(&layer.node).next().is_some()
         {
-            layers.push((operation, layer, weight.to_f32s()?, weight.r#type));
+            layers.push((layer, weight));
         }
     }
-    let work: Vec<_> = layers.iter().map(|(_, layer, weights, _)| (layer, weights)).collect();
-    let all: Vec<Vec<f32>> =
-        pool.install(|| work.par_iter().map(|(layer, weights)| rounded(layer, weights, moments)).collect());
-    for ((operation, _, _, r#type), values) in layers.iter().zip(all) {
-        let constant = constant_before(*operation, "weight", r#type, &values)?;
-        ir::set_operand(*operation, 1, constant);
+    let round = |(layer, weight): &(LinearLayer, Constant<'_>)| -> Result<_, IrError> {
+        Ok(RoundedWeight {
+            shape: weight.r#type.static_shape()?,
+            integers: rounded(layer, &weight.to_f32s()?, moments),
+        })
+    };
+    let all: Vec<RoundedWeight> = pool.install(|| layers.par_iter().map(round).collect::<Result<_, _>>())?;
+    let mut weights = BTreeMap::new();
+    for ((layer, _), rounded) in layers.into_iter().zip(all) {
+        if weights.insert(layer.node.clone(), rounded).is_some() {
+            return Err(IrError::Constant { node: layer.node, reason: "belongs to two layers of one name".into() });
+        }
     }
-    Ok(())
+    Ok(RoundedWeights(weights))
 }
 
-fn rounded(layer: &LinearLayer, weights: &[f32], moments: &Moments) -> Vec<f32> {
+fn rounded(layer: &LinearLayer, weights: &[f32], moments: &Moments) -> Vec<i8> {
     let scales = scales(layer, weights);
-    let mut result = weights.to_vec();
+    let mut result = vec![0i8; weights.len()];
     let mut products = moments.products(&layer.node);
     for group in 0..layer.groups {
         for first in (0..layer.terms).step_by(BLOCK) {
-            let Some((size, sums)) = products.next() else { return result };
+            // Without moments weights are independent: to the nearest.
+            let (size, sums) = products.next().unwrap_or((BLOCK.min(layer.terms - first), &[]));
             let basis = Basis::of(size, sums);
             for rows in (0..layer.rows).step_by(ROWS) {
                 let rows = rows..layer.rows.min(rows + ROWS);
@@ -75,10 +82,28 @@ fn rounded(layer: &LinearLayer, weights: &[f32], moments: &Moments) -> Vec<f32> 
                 for (lane, row) in rows.enumerate() {
                     for (term, integers) in integers.iter().take(size).enumerate() {
                         let cell = result.get_mut(layer.weight(group, row, first + term));
-                        if let (Some(cell), Some(scale), Some(integer)) = (cell, scale(row), integers.get(lane)) {
-                            *cell = (integer * scale) as f32;
+                        if let (Some(cell), Some(integer)) = (cell, integers.get(lane)) {
+                            *cell = *integer as i8;
                         }
                     }
+                }
+            }
+        }
+    }
+    result
+}
+
+/// The weights that integers of a layer stand for: multiples of the scales that its largest weights span.
+pub(super) fn weights_on_grid(layer: &LinearLayer, weights: &[f32], integers: &[i8]) -> Vec<f32> {
+    let scales = scales(layer, weights);
+    let mut result = vec![0.0; weights.len()];
+    for group in 0..layer.groups {
+        for row in 0..layer.rows {
+            let scale = scales.get(layer.scale(group, row)).copied().unwrap_or(0.0);
+            for term in 0..layer.terms {
+                let place = layer.weight(group, row, term);
+                if let (Some(cell), Some(&integer)) = (result.get_mut(place), integers.get(place)) {
+                    *cell = (f64::from(integer) * scale) as f32;
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use super::{
     groups::Groups,
+    info::QuantInfo,
     rules::{ACTIVATION_BITS, WIDE_BITS},
 };
 use crate::frontend::names::input_names;
@@ -14,7 +15,7 @@ use melior::ir::{
     attribute::{FloatAttribute, IntegerAttribute},
     operation::OperationLike,
 };
-use std::{collections::BTreeMap, path::Path};
+use std::collections::{BTreeMap, HashSet};
 
 /// The attribute of an operation or an argument that holds the threshold of its value: the largest magnitude that its integers show.
 pub const THRESHOLD: &str = "hfloat.threshold";
@@ -23,8 +24,7 @@ pub const THRESHOLD: &str = "hfloat.threshold";
 pub const BITS: &str = "hfloat.bits";
 
 /// What the integers of a value show.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Deserialize)]
-#[serde(from = "RangeText")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
     /// The largest magnitude.
     pub threshold: f64,
@@ -38,36 +38,19 @@ impl From<f64> for Range {
     }
 }
 
-/// A range as a file has it: a threshold alone is one of int8.
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-enum RangeText {
-    Threshold(f64),
-    Range { threshold: f64, bits: u32 },
-}
-
-impl From<RangeText> for Range {
-    fn from(text: RangeText) -> Self {
-        match text {
-            RangeText::Threshold(threshold) => threshold.into(),
-            RangeText::Range { threshold, bits } => Self { threshold, bits },
-        }
-    }
-}
-
 /// Ranges by value name: that of an input, or of the node that computes the value.
 pub type Thresholds = BTreeMap<String, Range>;
 
 pub static PASS: PassDefinition = PassDefinition {
     argument: "quant-assign-thresholds",
     summary: "Write the thresholds of a file as attributes",
-    description: "Reads a JSON object from value names to thresholds and writes each as the attribute `hfloat.threshold` of the \
-operation or argument of that name. `{\"threshold\": 2.5, \"bits\": 16}` instead of a number makes the value int16, by the attribute \
-`hfloat.bits`. A value that needs a threshold and is not in the file takes that of `default`; without a \
-default that is an error that names it.",
+    description: "Reads `{prefix}_quant_info.json`, as calibration writes it, and writes the threshold of each value as the attribute \
+`hfloat.threshold` of the operation or argument of that name, and `hfloat.bits` where its type is not int8. A value that needs a \
+threshold and is not in the file takes that of `default`; without a default that is an error that names it, and so is a value of the \
+file that needs none.",
     anchor: "func.func",
     options: &[
-        OptionDefinition { name: "file", default: "", description: "JSON object from value names to thresholds" },
+        OptionDefinition { name: "file", default: "", description: "`{prefix}_quant_info.json`" },
         OptionDefinition {
             name: "default",
             default: "",
@@ -77,14 +60,16 @@ default that is an error that names it.",
     run,
 };
 
-/// Thresholds files are small; larger ones are refused before they are read.
-const LARGEST_FILE: u64 = 64 << 20;
-
 fn run(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFailure> {
     let mut thresholds = Thresholds::new();
-    let file = options.get("file");
-    if !file.is_empty() {
-        thresholds = read(Path::new(file)).map_err(|reason| PassFailure::Message(format!("{file}: {reason}")))?;
+    if let Some(file) = options.file("file") {
+        let failed = |reason: String| PassFailure::Message(format!("{}: {reason}", file.display()));
+        thresholds = QuantInfo::read(&file).map_err(failed)?.ranges();
+        let groups = Groups::of(function)?;
+        let needed: HashSet<String> = groups.measured().map(|value| value_name(function, value)).collect();
+        if let Some(name) = thresholds.keys().find(|name| !needed.contains(*name)) {
+            return Err(failed(format!("no value of the network that needs a threshold is called '{name}'")));
+        }
     }
     let default = match options.get("default") {
         "" => None,
@@ -92,15 +77,6 @@ fn run(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFail
     };
     assign_thresholds(function, |name| thresholds.get(name).copied().or(default.map(Range::from)))
         .map_err(PassFailure::Message)
-}
-
-fn read(path: &Path) -> Result<Thresholds, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > LARGEST_FILE {
-        return Err(format!("has {size} bytes; at most {LARGEST_FILE} are read"));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    serde_json::from_str(&text).map_err(|error| error.to_string())
 }
 
 /// The name of a value: that of the input, or of the node that computes it.

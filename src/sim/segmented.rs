@@ -47,7 +47,7 @@ impl Program {
         let target = march.target().map_err(failed)?;
         let lowered = program_from_mlir(operation).map_err(failed)?;
         let inputs = lowered.inputs.into_iter().zip(lowered.program.inputs.clone()).collect();
-        let runner = BpuRunner::from_program(lowered.program, lowered.constants, &target, check_races)?;
+        let runner = BpuRunner::from_program(lowered.program, lowered.constants.into_owned(), &target, check_races)?;
         Ok((Self { runner, inputs, outputs: lowered.outputs }, march.name))
     }
 

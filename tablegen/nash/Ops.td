@@ -14,7 +14,8 @@ def Nash_ProgramOp : Op<Nash_Dialect, "program", [IsolatedFromAbove, SingleBlock
   let description = [{
     The body holds instructions, in the order in which each engine takes its own. They read the operands as the regions
     `input 0`, `input 1`, ... of DDR and write the results as `output 0`, ...; `constants` are the bytes of the region of
-    that name and `workspace` is the size of the scratch region. `names` are the nodes that instructions belong to.
+    that name and `workspace` is the size of the scratch region. `names` are the nodes that instructions belong to; what each of
+    them computes is in `operators`, and how many operations that takes in `operations`, where a segment was lowered.
     A program is checked against the memory of the target it was made for; `overrides` are changed fields of that target.
 
     ```mlir
@@ -29,12 +30,13 @@ def Nash_ProgramOp : Op<Nash_Dialect, "program", [IsolatedFromAbove, SingleBlock
   }];
   let arguments = (ins Variadic<AnyRankedTensor>:$tensors, StrAttr:$target, OptionalAttr<StrArrayAttr>:$overrides,
     Nash_Ports:$inputs, Nash_Ports:$outputs, I64Attr:$workspace, OptionalAttr<ElementsAttr>:$constants,
-    StrArrayAttr:$names);
+    StrArrayAttr:$names, OptionalAttr<StrArrayAttr>:$operators, OptionalAttr<DenseI64ArrayAttr>:$operations);
   let regions = (region SizedRegion<1>:$body);
   let results = (outs Variadic<AnyRankedTensor>:$results_);
   let assemblyFormat = [{
     `(` $tensors `)` `on` $target (`with` $overrides^)? `inputs` $inputs `outputs` $outputs `workspace` $workspace
-    (`constants` $constants^)? `names` $names attr-dict-with-keyword $body `:` functional-type($tensors, $results_)
+    (`constants` $constants^)? `names` $names (`operators` $operators^)? (`operations` $operations^)?
+    attr-dict-with-keyword $body `:` functional-type($tensors, $results_)
   }];
   let hasRegionVerifier = 1;
   let extraClassDefinition = [{

@@ -31,13 +31,26 @@ pub enum Kind {
     Npy,
     Yaml,
     Bytecode,
+    /// What calibration decided of values.
+    QuantInfo,
+    /// What weights were rounded to.
+    QuantWeights,
     HbmBytes,
     /// .hbm files whose checksums are right.
     HbmContents,
 }
 
-const KINDS: [Kind; 7] =
-    [Kind::OnnxBytes, Kind::OnnxGraph, Kind::Npy, Kind::Yaml, Kind::Bytecode, Kind::HbmBytes, Kind::HbmContents];
+const KINDS: [Kind; 9] = [
+    Kind::OnnxBytes,
+    Kind::OnnxGraph,
+    Kind::Npy,
+    Kind::Yaml,
+    Kind::Bytecode,
+    Kind::QuantInfo,
+    Kind::QuantWeights,
+    Kind::HbmBytes,
+    Kind::HbmContents,
+];
 
 impl Kind {
     pub fn name(self) -> String {
@@ -82,7 +95,9 @@ pub fn prepare(kind: Kind, folder: &Path) {
             }
         }
         Kind::Yaml => put(0, &fs::read(repository("examples/digits/config.yaml")).unwrap()),
-        Kind::Bytecode | Kind::HbmBytes | Kind::HbmContents => compiled(kind, folder, &put),
+        Kind::Bytecode | Kind::QuantInfo | Kind::QuantWeights | Kind::HbmBytes | Kind::HbmContents => {
+            compiled(kind, folder, &put);
+        }
     }
 }
 
@@ -101,14 +116,17 @@ fn compiled(kind: Kind, folder: &Path, put: &dyn Fn(usize, &[u8])) {
     let console = Console::new(Verbosity::Quiet);
     compile(&configuration, &Stages { console: &console, stop_after: None }).unwrap();
     let result = |ending: &str| fs::read(folder.join(format!("model_output/digits{ending}"))).unwrap();
-    if kind == Kind::Bytecode {
-        put(0, &result("_quantized_model.bc"));
-        let context = hb::pipeline::context();
-        let model = onnx::load(&folder.join("model.onnx")).unwrap();
-        let module = onnx::import(&context, model, &ImportOptions::default()).unwrap();
-        put(1, &mlir::bytecode(module.as_operation()).unwrap());
-    } else {
-        put(0, &result(".hbm"));
+    match kind {
+        Kind::Bytecode => {
+            put(0, &result("_quantized_model.bc"));
+            let context = hb::pipeline::context();
+            let model = onnx::load(&folder.join("model.onnx")).unwrap();
+            let module = onnx::import(&context, model, &ImportOptions::default()).unwrap();
+            put(1, &mlir::bytecode(module.as_operation()).unwrap());
+        }
+        Kind::QuantInfo => put(0, &result("_quant_info.json")),
+        Kind::QuantWeights => put(0, &result("_quant_weights.safetensors")),
+        _ => put(0, &result(".hbm")),
     }
 }
 
@@ -138,10 +156,12 @@ impl Work {
         let mut random = Random::new((self.kind as u64) << 32 | case as u64);
         let honest = &self.files[random.below(self.files.len())];
         let mutated = match self.kind {
-            Kind::OnnxBytes | Kind::Bytecode | Kind::HbmBytes => mutate::bytes(honest.clone(), &mut random),
+            Kind::OnnxBytes | Kind::Bytecode | Kind::QuantWeights | Kind::HbmBytes => {
+                mutate::bytes(honest.clone(), &mut random)
+            }
             Kind::OnnxGraph => onnx_graph(honest, &mut random),
             Kind::HbmContents => hbm_contents(honest, &mut random),
-            Kind::Npy | Kind::Yaml => mutate::text(honest, &mut random),
+            Kind::Npy | Kind::Yaml | Kind::QuantInfo => mutate::text(honest, &mut random),
         };
         fs::write(self.own.join("mutated"), &mutated).unwrap();
         // Compiling for this machine takes longest, and what it reads is IR that the verifier passed.
@@ -170,6 +190,8 @@ fn read(kind: Kind, bytes: &[u8], own: &Path, run: bool) -> Result<(), String> {
             let model = open(&path, &OpenOptions::default()).map_err(text)?;
             if run { run_model(model.executor.as_ref()) } else { Ok(()) }
         }
+        Kind::QuantInfo => read_decisions("quant-assign-thresholds", bytes, own),
+        Kind::QuantWeights => read_decisions("quant-round-weights", bytes, own),
         Kind::HbmBytes | Kind::HbmContents => {
             let hbm = Hbm::from_bytes(bytes.to_vec()).map_err(text)?;
             let target = Target::named(&hbm.manifest().march).map_err(text)?;
@@ -184,6 +206,17 @@ fn read(kind: Kind, bytes: &[u8], own: &Path, run: bool) -> Result<(), String> {
 
 fn text(error: impl ToString) -> String {
     error.to_string()
+}
+
+/// Gives the example a file of what was decided for it.
+fn read_decisions(pass: &str, bytes: &[u8], own: &Path) -> Result<(), String> {
+    let path = own.join("decisions");
+    fs::write(&path, bytes).unwrap();
+    let context = hb::pipeline::context();
+    let model = onnx::load(&repository("examples/digits/model.onnx")).map_err(text)?;
+    let mut module = onnx::import(&context, model, &ImportOptions::default()).map_err(text)?;
+    let passes = format!("hfloat-optimize,func.func({pass}{{file={}}})", hb_dialects::pass::word(&path));
+    hb::pipeline::run(&context, &mut module, &passes).map_err(text)
 }
 
 fn read_onnx(bytes: &[u8], run: bool) -> Result<(), String> {

@@ -198,6 +198,16 @@ fn bytecode() {
 }
 
 #[test]
+fn quant_info() {
+    mutations(Kind::QuantInfo, 1000);
+}
+
+#[test]
+fn quant_weights() {
+    mutations(Kind::QuantWeights, 1000);
+}
+
+#[test]
 fn hbm_bytes() {
     mutations(Kind::HbmBytes, 500);
 }

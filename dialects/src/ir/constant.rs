@@ -209,6 +209,33 @@ pub fn constant_attribute<'c>(
         .ok_or_else(|| IrError::Constant { node: name.to_owned(), reason: "was refused by MLIR".into() })
 }
 
+/// The same bytes as those of a `dense_resource` under another name; none for other attributes. The bytes are not copied, so the
+/// attribute must not outlive the one that was given.
+///
+/// # Errors
+/// When MLIR refuses the attribute.
+pub fn renamed_resource<'c>(attribute: Attribute<'c>, name: &str) -> Result<Option<Attribute<'c>>, IrError> {
+    let (mut data, mut length) = (std::ptr::null(), 0);
+    // SAFETY: the attribute is alive. The blob belongs to the context and stays where it is; nobody frees it by the new name.
+    let renamed = unsafe {
+        if !shim::hbDenseResourceData(attribute.to_raw(), &mut data, &mut length) {
+            return Ok(None);
+        }
+        Attribute::from_option_raw(mlir_sys::mlirUnmanagedDenseResourceElementsAttrGet(
+            mlir_sys::mlirAttributeGetType(attribute.to_raw()),
+            MlirStringRef { data: name.as_ptr().cast(), length: name.len() },
+            data.cast_mut().cast(),
+            length,
+            RESOURCE_ALIGNMENT,
+            false,
+            None,
+            std::ptr::null_mut(),
+        ))
+    };
+    let refused = || IrError::Constant { node: name.to_owned(), reason: "was refused by MLIR".into() };
+    renamed.map(Some).ok_or_else(refused)
+}
+
 unsafe extern "C" fn free_resource(_user: *mut c_void, data: *const c_void, size: usize, align: usize) {
     if let Ok(layout) = std::alloc::Layout::from_size_align(size, align) {
         // SAFETY: the data was allocated above with this layout.

@@ -4,7 +4,7 @@ use super::{IrError, node_name};
 use melior::{
     Context,
     ir::{
-        Attribute, AttributeLike, BlockLike, BlockRef, Identifier, Location, Operation, OperationRef, Region,
+        Attribute, AttributeLike, BlockLike, BlockRef, Identifier, Location, Module, Operation, OperationRef, Region,
         RegionLike, Type, TypeLike, Value, ValueLike,
         attribute::{DictionaryAttribute, TypeAttribute},
         operation::{OperationBuilder, OperationLike},
@@ -103,6 +103,17 @@ pub fn set_result_type(value: Value<'_, '_>, r#type: Type<'_>) {
 pub fn erase(operation: OperationRef<'_, '_>) {
     // SAFETY: the operation is alive and, as the caller sees to, unused.
     unsafe { mlir_sys::mlirOperationDestroy(operation.to_raw()) }
+}
+
+/// A module of its own with the same network; both share the bytes of constants.
+///
+/// # Errors
+/// When MLIR refuses it.
+pub fn copy_module<'c>(module: &Module<'c>) -> Result<Module<'c>, IrError> {
+    // SAFETY: the clone belongs to nobody until the module takes it over.
+    let copy = unsafe { Operation::from_raw(mlir_sys::mlirOperationClone(module.as_operation().to_raw())) };
+    let refused = || IrError::Build { operation: "builtin.module".into(), node: String::new() };
+    Module::from_operation(copy).ok_or_else(refused)
 }
 
 /// Puts a new operation before another one of its block.

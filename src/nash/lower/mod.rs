@@ -25,9 +25,10 @@ use super::tile::emitter::{EmitError, Emitter};
 pub use super::tile::machine::Machine;
 use super::tile::{Placement, Tiled};
 use crate::bpu::constraints::explain;
-use crate::bpu::model::{Clamp, Element, Node, Scale, Segment, Tensor, TensorId};
+use crate::bpu::model::{Clamp, Element, Node, Operator, Scale, Segment, Tensor, TensorId};
 use constants::Image;
 pub use plan::{NodePlan, Plan, Resident};
+use std::borrow::Cow;
 use storage::Storage;
 
 /// Why a segment cannot be lowered. Every message names the node.
@@ -73,12 +74,23 @@ pub struct Port {
     pub strides: Vec<u64>,
 }
 
+/// What a name of a program stands for in reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// The operator of the node; empty for copies to outputs, which belong to no node.
+    pub operator: String,
+    /// Multiplications and additions of a convolution or product; 0 for others.
+    pub operations: u64,
+}
+
 /// A program with everything its loader needs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Lowered {
+pub struct Lowered<'a> {
     pub program: Program,
     /// Contents of the constants region.
-    pub constants: Vec<u8>,
+    pub constants: Cow<'a, [u8]>,
+    /// Of each name of the program; empty where that is not known.
+    pub layers: Vec<Layer>,
     pub inputs: Vec<Port>,
     pub outputs: Vec<Port>,
     /// The decisions behind it.
@@ -89,7 +101,7 @@ pub struct Lowered {
 ///
 /// # Errors
 /// When an operator has no instruction form, when not even its smallest tile fits, or the segment contradicts itself.
-pub fn lower(segment: &Segment, machine: &Machine) -> Result<Lowered, LowerError> {
+pub fn lower(segment: &Segment, machine: &Machine) -> Result<Lowered<'static>, LowerError> {
     let plan = assign(segment, machine)?;
     apply(segment, machine, plan)
 }
@@ -282,7 +294,7 @@ fn label(segment: &Segment, index: usize) -> (String, &'static str) {
 }
 
 /// Emits the program for a plan. The plan may come from a file: it is checked against the segment.
-pub fn apply(segment: &Segment, machine: &Machine, plan: Plan) -> Result<Lowered, LowerError> {
+pub fn apply(segment: &Segment, machine: &Machine, plan: Plan) -> Result<Lowered<'static>, LowerError> {
     check(segment)?;
     let mut builder = Builder::new(segment, machine, &plan.residents)?;
     let all = builder.all_steps()?;
@@ -314,7 +326,12 @@ pub fn apply(segment: &Segment, machine: &Machine, plan: Plan) -> Result<Lowered
     finish(segment, builder, emitter, plan)
 }
 
-fn finish(segment: &Segment, builder: Builder<'_>, emitter: Emitter, plan: Plan) -> Result<Lowered, LowerError> {
+fn finish(
+    segment: &Segment,
+    builder: Builder<'_>,
+    emitter: Emitter,
+    plan: Plan,
+) -> Result<Lowered<'static>, LowerError> {
     let port = |id: &TensorId| -> Result<(Port, u64), LowerError> {
         let tensor = builder.tensor(*id)?;
         let strides = super::tile::dense_strides(&tensor.shape, tensor.element.bytes());
@@ -331,8 +348,8 @@ fn finish(segment: &Segment, builder: Builder<'_>, emitter: Emitter, plan: Plan)
     let outputs = segment.outputs.iter().map(port).collect::<Result<Vec<_>, _>>()?;
     let (inputs, input_bytes) = inputs.into_iter().unzip();
     let (outputs, output_bytes) = outputs.into_iter().unzip();
-    let mut names: Vec<String> = segment.nodes.iter().map(|node| node.name.clone()).collect();
-    names.push("outputs".to_string());
+    let all = 0..=segment.nodes.len();
+    let (names, layers) = all.map(|index| (label(segment, index).0, layer(segment, index))).unzip();
     let constants = builder.image.finish();
     let program = Program {
         inputs: input_bytes,
@@ -342,5 +359,24 @@ fn finish(segment: &Segment, builder: Builder<'_>, emitter: Emitter, plan: Plan)
         instructions: emitter.finish(),
         names,
     };
-    Ok(Lowered { program, constants, inputs, outputs, plan })
+    Ok(Lowered { program, constants: constants.into(), layers, inputs, outputs, plan })
+}
+
+fn layer(segment: &Segment, index: usize) -> Layer {
+    let Some(node) = segment.nodes.get(index) else { return Layer { operator: String::new(), operations: 0 } };
+    Layer { operator: node.operator.name().to_owned(), operations: operations(segment, node) }
+}
+
+/// Twice the multiply-accumulates of a convolution or product.
+fn operations(segment: &Segment, node: &Node) -> u64 {
+    let shape = |id: Option<&TensorId>| {
+        id.and_then(|id| segment.tensor(*id)).map(|tensor| tensor.shape.as_slice()).unwrap_or_default()
+    };
+    let count = |sizes: &[usize]| sizes.iter().fold(1u64, |count, &size| count.saturating_mul(size as u64));
+    let depth = match &node.operator {
+        Operator::Convolution(_) => count(shape(node.inputs.get(1)).get(1..).unwrap_or_default()),
+        Operator::MatMul { .. } => shape(node.inputs.first()).last().map_or(0, |&size| size as u64),
+        _ => 0,
+    };
+    count(shape(node.outputs.first())).saturating_mul(depth).saturating_mul(2)
 }

@@ -57,7 +57,7 @@ fn constant(tensor: Tensor, seed: u64) -> Tensor {
 }
 
 /// Lowers, validates, checks races, runs, compares. None where the segment is not one that the model allows.
-fn compare(segment: &Segment, l1m_bytes: u64) -> Option<Lowered> {
+fn compare(segment: &Segment, l1m_bytes: u64) -> Option<Lowered<'static>> {
     let inputs: Vec<Vec<u8>> = segment
         .inputs
         .iter()

@@ -9,7 +9,7 @@ pub use instruction::{instruction_from_mlir, instruction_to_mlir};
 pub use verify::rules;
 
 use super::isa::Program;
-use super::lower::{Lowered, Plan, Port};
+use super::lower::{Layer, Lowered, Plan, Port};
 use crate::bpu::{mlir as bpu_mlir, model::Tensor};
 use crate::target::{Target, TargetError};
 use hb_dialects::{
@@ -23,6 +23,7 @@ use melior::{
         ValueLike, operation::OperationLike,
     },
 };
+use std::{borrow::Cow, fmt};
 
 /// The operation that a program is.
 pub const PROGRAM: &str = "nash.program";
@@ -58,6 +59,15 @@ pub struct March {
     pub overrides: Vec<(String, String)>,
 }
 
+impl fmt::Display for March {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        let changed = |(path, value): &(String, String)| format!("{path}={value}");
+        let changed: Vec<String> = self.overrides.iter().map(changed).collect();
+        if changed.is_empty() { Ok(()) } else { write!(f, " with {}", changed.join(", ")) }
+    }
+}
+
 impl March {
     /// The target itself.
     ///
@@ -89,7 +99,7 @@ fn split_override(word: &str) -> Result<(String, String), String> {
 /// When MLIR refuses an operation.
 pub fn program_to_mlir<'c>(
     context: &'c Context,
-    lowered: &Lowered,
+    lowered: &Lowered<'_>,
     march: &March,
     inputs: &[Value<'c, '_>],
     location: Location<'c>,
@@ -112,6 +122,11 @@ pub fn program_to_mlir<'c>(
         ("workspace", attribute::i64(context, number(program.workspace))),
         ("names", strings(&mut program.names.iter().cloned())),
     ];
+    if !lowered.layers.is_empty() {
+        let operations: Vec<i64> = lowered.layers.iter().map(|layer| number(layer.operations)).collect();
+        attributes.push(("operators", strings(&mut lowered.layers.iter().map(|layer| layer.operator.clone()))));
+        attributes.push(("operations", attribute::integers(context, &operations)));
+    }
     if !march.overrides.is_empty() {
         let mut words = march.overrides.iter().map(|(path, value)| format!("{path}={value}"));
         attributes.push(("overrides", strings(&mut words)));
@@ -157,13 +172,10 @@ pub fn march_of(operation: OperationRef<'_, '_>) -> Result<March, MirrorError> {
 ///
 /// # Errors
 /// When an attribute has not the form that the model needs.
-pub fn program_from_mlir(operation: OperationRef<'_, '_>) -> Result<Lowered, MirrorError> {
-    let constants = match operation.attribute("constants") {
-        Ok(attribute) => {
-            let constants = ir::elements_of(attribute).ok_or_else(|| missing("the bytes of its constants"))?;
-            constants.bytes.into_owned()
-        }
-        Err(_) => Vec::new(),
+pub fn program_from_mlir<'a>(operation: OperationRef<'_, 'a>) -> Result<Lowered<'a>, MirrorError> {
+    let constants: Cow<'a, [u8]> = match operation.attribute("constants") {
+        Ok(attribute) => ir::elements_of(attribute).ok_or_else(|| missing("the bytes of its constants"))?.bytes,
+        Err(_) => Cow::default(),
     };
     let (inputs, input_bytes) = ports(operation, "inputs", operation.operands().collect())?;
     let (outputs, output_bytes) = ports(operation, "outputs", ir::results(operation))?;
@@ -176,12 +188,33 @@ pub fn program_from_mlir(operation: OperationRef<'_, '_>) -> Result<Lowered, Mir
         instructions: Vec::new(),
         names: strings(operation, "names")?,
     };
+    let layers = layers(operation, program.names.len())?;
     let block = ir::body(operation).ok_or_else(|| missing("a body"))?;
     for (index, inner) in ir::operations(block).into_iter().enumerate() {
         let read = instruction_from_mlir(inner);
         program.instructions.push(read.map_err(|reason| MirrorError::Instruction { index, reason })?);
     }
-    Ok(Lowered { program, constants, inputs, outputs, plan: Plan::default() })
+    Ok(Lowered { program, constants, layers, inputs, outputs, plan: Plan::default() })
+}
+
+/// What the names of a program stand for: of each, or of none.
+fn layers(operation: OperationRef<'_, '_>, names: usize) -> Result<Vec<Layer>, MirrorError> {
+    let operators = strings(operation, "operators")?;
+    let operations = if operation.has_attribute("operations") { operation.integers("operations")? } else { Vec::new() };
+    if operators.is_empty() && operations.is_empty() {
+        return Ok(Vec::new());
+    }
+    if operators.len() != names || operations.len() != names {
+        let (operators, operations) = (operators.len(), operations.len());
+        return Err(MirrorError::Program(format!(
+            "{operators} operators and {operations} numbers of operations are given for {names} names"
+        )));
+    }
+    let layer = |(operator, operations)| match u64::try_from(operations) {
+        Ok(operations) => Ok(Layer { operator, operations }),
+        Err(_) => Err(MirrorError::Program(format!("{operations} operations are less than none"))),
+    };
+    operators.into_iter().zip(operations).map(layer).collect()
 }
 
 fn missing(what: &str) -> MirrorError {

@@ -1,0 +1,58 @@
+//! The commands that give the same `.hbm` as a compilation, from the files that it left: `hb_compile --print-pipeline`.
+
+use super::compile::{OPTIMIZE, QDQ_TO_BPU, assign_preprocessing_pass, bpu_to_nash};
+use super::configuration::{Calibration, CheckedInput, Configuration};
+use super::quantize::{INFO, WEIGHTS, hfloat_to_qdq, round_weights_pass};
+use std::path::Path;
+
+/// A pipe of `hb-translate` and `hb-opt` for a shell. It reads the model, the configuration and what calibration and search decided in
+/// `working_dir`, and writes the `.hbm` to `output`.
+pub fn equivalent_commands(configuration: &Configuration, inputs: &[CheckedInput], output: &Path) -> String {
+    let mut import = format!("hb-translate --import-onnx --emit-bytecode {}", file(&configuration.onnx_model));
+    for input in inputs {
+        let sizes: Vec<String> = input.shape.iter().map(u64::to_string).collect();
+        import.push_str(&format!(" --input-shape {}", shell_word(&format!("{}={}", input.name, sizes.join("x")))));
+    }
+    let mut passes = vec![OPTIMIZE.to_owned()];
+    // Random samples say nothing of how weights are to be rounded.
+    if configuration.calibration != Calibration::Skip {
+        passes.push(round_weights_pass(&configuration.output_path(WEIGHTS)));
+    }
+    passes.push(hfloat_to_qdq(&configuration.output_path(INFO)));
+    passes.extend(inputs.iter().map(assign_preprocessing_pass));
+    passes.push(QDQ_TO_BPU.to_owned());
+    passes.push(bpu_to_nash(&configuration.march));
+    let passes = shell_word(&format!("builtin.module({})", passes.join(",")));
+    // Text, because hb-translate reads no bytecode that MLIR's own tools wrote.
+    let lower = format!("hb-opt --mlir-print-debuginfo --pass-pipeline={passes}");
+    let (config, output) = (file(&configuration.file), file(output));
+    format!("{import} \\\n  | {lower} \\\n  | hb-translate --emit-hbm --config {config} - -o {output}")
+}
+
+/// A path as a word that is no option.
+fn file(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    shell_word(&if text.starts_with('-') { format!("./{text}") } else { text.into_owned() })
+}
+
+/// A text as one word of the shell.
+fn shell_word(text: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./=".contains(character);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_shell() {
+        assert_eq!(shell_word("a-b_c.d/e=1"), "a-b_c.d/e=1");
+        assert_eq!(shell_word(""), "''");
+        assert_eq!(shell_word("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(file(Path::new("-x y")), "'./-x y'");
+    }
+}

@@ -1,0 +1,225 @@
+//! `{prefix}_quant_info.json`: what calibration and the search for precision decided of every value, for passes and people to read.
+
+use super::{
+    insert_casts::scale_of,
+    rules::{ACTIVATION_BITS, WIDE_BITS},
+    thresholds::{Range, Thresholds},
+};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, MapAccess, Visitor},
+};
+use std::{collections::BTreeMap, fmt, fs, marker::PhantomData, path::Path};
+
+/// Files are small beside their networks; larger ones are refused before they are read.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// The file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuantInfo {
+    /// How ranges were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationInfo>,
+    /// How the widths of activations were chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<PrecisionInfo>,
+    /// By the name of an input, or of the node that computes the value.
+    #[serde(deserialize_with = "unique")]
+    pub values: BTreeMap<String, ValueInfo>,
+}
+
+/// How ranges were measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationInfo {
+    pub samples: usize,
+    /// Whether they are random numbers, which say nothing of the network's use.
+    pub random: bool,
+    /// The share of the values of a tensor that lies within its threshold.
+    pub percentile: f64,
+}
+
+/// How the widths of activations were chosen: by the least of the outputs' mean cosines with the float network's.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrecisionInfo {
+    pub wanted_cosine: f64,
+    /// With every activation as int8.
+    pub int8_cosine: f64,
+    /// With the activations of the file.
+    pub cosine: f64,
+}
+
+/// What was decided of one value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueInfo {
+    #[serde(rename = "type")]
+    pub element: ActivationType,
+    /// The largest magnitude that its integers show.
+    pub threshold: f64,
+    /// What one step of the integers is worth. It follows from the threshold and the type; a file may leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f64>,
+    /// The largest magnitude that calibration saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged_by: Option<Judge>,
+}
+
+/// The integers of an activation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActivationType {
+    Int8,
+    Int16,
+}
+
+/// What decided on a threshold and a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judge {
+    /// The largest magnitude on the calibration samples.
+    Max,
+    /// The percentile of the magnitudes on the calibration samples.
+    Percentile,
+    /// The largest magnitude on random numbers.
+    Random,
+    /// The search for precision: int8 cost the outputs too much.
+    Precision,
+}
+
+impl ValueInfo {
+    /// What a range says of a value.
+    pub fn new(range: Range, largest: f64, judge: Judge) -> Self {
+        Self {
+            element: if range.bits == WIDE_BITS { ActivationType::Int16 } else { ActivationType::Int8 },
+            threshold: range.threshold,
+            scale: Some(scale_of(range.threshold, range.bits)),
+            largest: Some(largest),
+            judged_by: Some(judge),
+        }
+    }
+
+    fn range(&self) -> Range {
+        let bits = match self.element {
+            ActivationType::Int8 => ACTIVATION_BITS,
+            ActivationType::Int16 => WIDE_BITS,
+        };
+        Range { threshold: self.threshold, bits }
+    }
+}
+
+impl QuantInfo {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is too large, has not the form of such a file, or contradicts itself.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
+        if size > LARGEST_FILE {
+            return Err(format!("has {size} bytes; at most {LARGEST_FILE} are read"));
+        }
+        let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let info: Self = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        for (name, value) in &info.values {
+            let range = value.range();
+            let scale = scale_of(range.threshold, range.bits);
+            if let Some(given) = value.scale.filter(|given| *given != scale) {
+                return Err(format!(
+                    "the value of '{name}' has the scale {given}, but its threshold and type make it {scale}; leave the scale out"
+                ));
+            }
+        }
+        Ok(info)
+    }
+
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// Never: every field has a form in JSON.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// The ranges of all values.
+    pub fn ranges(&self) -> Thresholds {
+        self.values.iter().map(|(name, value)| (name.clone(), value.range())).collect()
+    }
+}
+
+/// A map of a file whose names are all different.
+pub(super) fn unique<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, T>, D::Error> {
+    struct Unique<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Unique<T> {
+        type Value = BTreeMap<String, T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((name, value)) = entries.next_entry::<String, T>()? {
+                if map.contains_key(&name) {
+                    return Err(A::Error::custom(format!("'{name}' stands twice")));
+                }
+                map.insert(name, value);
+            }
+            Ok(map)
+        }
+    }
+    deserializer.deserialize_map(Unique(PhantomData))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<QuantInfo, String> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let file = folder.path().join("info.json");
+        fs::write(&file, text).map_err(|error| error.to_string())?;
+        QuantInfo::read(&file)
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let values = [("a", 2.5, 8), ("b", f64::from(0.1f32) * 2.0, 16), ("c", 0.0, 8), ("d", 1.0 / 3.0, 8)];
+        let value = |threshold, bits| ValueInfo::new(Range { threshold, bits }, threshold, Judge::Max);
+        let info = QuantInfo {
+            calibration: Some(CalibrationInfo { samples: 3, random: false, percentile: 0.9999 }),
+            precision: Some(PrecisionInfo { wanted_cosine: 0.993, int8_cosine: 0.5, cosine: 0.999_999_9 }),
+            values: values.iter().map(|&(name, threshold, bits)| (name.to_owned(), value(threshold, bits))).collect(),
+        };
+        let text = String::from_utf8(info.to_bytes().expect("JSON")).expect("UTF-8");
+        assert_eq!(read(&text), Ok(info.clone()));
+        assert_eq!(info.ranges()["b"], Range { threshold: f64::from(0.1f32) * 2.0, bits: 16 });
+    }
+
+    #[test]
+    fn files_that_contradict_themselves_are_refused() {
+        let wrong = [
+            (r#"{"values": {"a": {"type": "int8", "threshold": 127, "scale": 2}}}"#, "has the scale 2, but its"),
+            (r#"{"values": {"a": {"type": "int8", "threshold": 1}, "a": {"type": "int8", "threshold": 2}}}"#, "twice"),
+            (r#"{"values": {"a": {"type": "int4", "threshold": 1}}}"#, "unknown variant `int4`"),
+            (r#"{"values": {"a": {"type": "int8", "treshold": 1}}}"#, "unknown field `treshold`"),
+            (r#"{"values": {"a": {"type": "int8"}}}"#, "missing field `threshold`"),
+            (r#"{"values": {}, "value": {}}"#, "unknown field `value`"),
+            (r#"{}"#, "missing field `values`"),
+            ("", "EOF"),
+        ];
+        for (text, reason) in wrong {
+            let error = read(text).expect_err(text);
+            assert!(error.contains(reason), "{error}");
+        }
+        assert!(read(r#"{"values": {"a": {"type": "int8", "threshold": 127, "scale": 1}}}"#).is_ok());
+    }
+}

@@ -1,0 +1,105 @@
+//! `hb_compile --print-pipeline`: the commands that it prints, run by a shell, make the same `.hbm` from the files that a compilation left.
+
+// Helpers outside of test functions may panic too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use hb::frontend::onnx::{self, model, tensor};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The folder of the tools that belong to this test.
+fn tools() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_hb_compile")).parent().expect("a folder").to_owned()
+}
+
+fn run(folder: &Path, program: &str, arguments: &[&str]) -> String {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let paths = std::iter::once(tools()).chain(std::env::split_paths(&paths));
+    let output = Command::new(program)
+        .current_dir(folder)
+        .args(arguments)
+        .env("PATH", std::env::join_paths(paths).expect("paths"))
+        .output()
+        .expect("runs");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{program} {arguments:?}: {errors}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Compiles what the configuration in `folder` says, takes the .hbm away, and makes it again by the printed commands.
+fn check(folder: &Path, configuration: &str, hbm: &str) {
+    run(folder, "hb_compile", &["--quiet", "--config", configuration]);
+    let first = std::fs::read(folder.join(hbm)).expect("a .hbm");
+    std::fs::remove_file(folder.join(hbm)).expect("removed");
+    let commands = run(folder, "hb_compile", &["--quiet", "--config", configuration, "--print-pipeline"]);
+    assert!(!folder.join(hbm).exists(), "printing compiles nothing");
+    run(folder, "sh", &["-c", &format!("set -e\n{commands}")]);
+    assert!(std::fs::read(folder.join(hbm)).expect("a .hbm") == first, "{commands}");
+}
+
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits")
+}
+
+#[test]
+fn the_example() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let absolute = |name: &str| format!("'{}'", example().join(name).display());
+    let text = std::fs::read_to_string(example().join("config.yaml")).expect("a configuration");
+    let text = text.replace("'./data/calibration'", &absolute("data/calibration"));
+    std::fs::write(folder.path().join("config.yaml"), text.replace("'model.onnx'", &absolute("model.onnx")))
+        .expect("a file");
+    check(folder.path(), "config.yaml", "model_output/digits.hbm");
+}
+
+/// A convolution for the BPU, then powers for the CPU with exponents that are too many to be printed in line.
+fn images() -> model::Model {
+    let value = |name: &str, channels: usize| model::Value {
+        name: name.into(),
+        element: Some(tensor::ElementType::F32),
+        shape: Some([1, channels, 6, 8].map(model::Dimension::Fixed).to_vec()),
+    };
+    let numbers = |count: usize| (0..count).map(|i| ((i * 37 % 23) as f32 - 11.0) / 16.0).collect::<Vec<f32>>();
+    let weight = tensor::Tensor::from_f32s(&numbers(2 * 27)).reshaped(vec![2, 3, 3, 3]).expect("a tensor");
+    let powers = tensor::Tensor::from_f32s(&numbers(2 * 48)).reshaped(vec![1, 2, 6, 8]).expect("a tensor");
+    model::Model {
+        ir_version: 9,
+        opset: 19,
+        other_opsets: vec![],
+        producer_name: String::new(),
+        producer_version: String::new(),
+        domain: String::new(),
+        model_version: 0,
+        doc_string: String::new(),
+        metadata: vec![],
+        graph: model::Graph {
+            name: "network".into(),
+            nodes: vec![
+                model::Node::new("Conv_0", "Conv", &["the image", "weight"], &["sums"])
+                    .with("pads", model::Attribute::Ints(vec![1, 1, 1, 1])),
+                model::Node::new("Abs_1", "Abs", &["sums"], &["magnitudes"]),
+                model::Node::new("Pow_2", "Pow", &["magnitudes", "powers"], &["result"]),
+            ],
+            inputs: vec![value("the image", 3)],
+            outputs: vec![value("result", 2)],
+            initializers: vec![("weight".into(), weight), ("powers".into(), powers)],
+            ..model::Graph::default()
+        },
+    }
+}
+
+/// Random samples, an image as input, segments on the CPU, and names that a shell and the syntax of passes do not take as they are.
+#[test]
+fn images_and_odd_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    onnx::save(&images(), &folder.path().join("it's {a}, b.onnx")).expect("a model");
+    let text = "
+model_parameters: {onnx_model: \"it's {a}, b.onnx\", march: nash-m, output_model_file_prefix: net, working_dir: \"o'u{t %41, $HOME\"}
+input_parameters: {input_type_train: rgb, input_type_rt: bgr, input_layout_train: NCHW, norm_type: data_mean_and_scale,
+  mean_value: 128 121.5 97, scale_value: 0.017}
+calibration_parameters: {calibration_type: skip}
+compiler_parameters: {optimize_level: O2}
+";
+    std::fs::write(folder.path().join("the config.yaml"), text).expect("a file");
+    check(folder.path(), "the config.yaml", "o'u{t %41, $HOME/net.hbm");
+}

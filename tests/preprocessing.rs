@@ -19,7 +19,6 @@ use hb::sim::network::JitLoader;
 use hb::sim::open::{OpenOptions, open};
 use hb::sim::runner::Runner;
 use hb::sim::segmented::SegmentedNetwork;
-use hb::target::Target;
 use hb_dialects::ir;
 
 const HEIGHT: usize = 4;

@@ -80,7 +80,7 @@ pub(super) fn manifest() -> Manifest {
     }
 }
 
-fn builder() -> HbmBuilder {
+fn builder() -> HbmBuilder<'static> {
     let mut builder = HbmBuilder::new();
     assert_eq!(builder.add_section(SectionKind::Program, 64, vec![1; 100]), 1);
     assert_eq!(builder.add_section(SectionKind::Constants, 4096, vec![2; 5000]), 2);

@@ -104,7 +104,7 @@ fn run_bpu(operation: OperationRef<'_, '_>, inputs: &[&[u8]]) -> Vec<Vec<u8>> {
         simulator.check_races().unwrap();
         assert!(simulator.run(inputs, &lowered.constants).unwrap() == expected, "{overrides:?}");
         let machine = Simulator::owning(lowered.program, target).unwrap();
-        let fast = Executable::new(machine, lowered.constants).unwrap();
+        let fast = Executable::new(machine, lowered.constants.into_owned()).unwrap();
         assert!(fast.run(inputs).unwrap() == expected, "fast, {overrides:?}");
     }
     expected

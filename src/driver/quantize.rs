@@ -99,7 +99,6 @@ impl Network<'_> {
     }
 
     /// Looks for the precision of a network whose weights are rounded.
-
     fn search(
         &self,
         module: &Module<'_>,

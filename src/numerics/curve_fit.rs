@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::curve::{Curve, CurveError, MAX_PIECES, MAX_SHIFT, Piece};
+use super::quantize::dequantize;
 use super::round::Clamp;
 
 /// A curve and how far it is from the function.
@@ -34,6 +35,10 @@ pub enum CurveFitError {
 /// quadratic comes out exactly.
 const FIRST_TOLERANCE: f64 = 1.0 / (1 << 20) as f64;
 
+/// What separates a jump from the rounding of an argument to f32, in steps of the result. That rounding is at most 2^-9 steps of an
+/// int16 argument: only a function that is 128 times as steep, as a jump is, turns it into this.
+const JUMP: f64 = 0.25;
+
 /// How often the interval between the last tolerance that failed and the first that was enough is halved.
 const REFINEMENTS: usize = 4;
 
@@ -44,6 +49,8 @@ const LIMITS: (f64, f64) = (4.0, 0.25);
 const SUM_BITS: i32 = 62;
 
 /// The curve of `f` from scale `s_x` to scale `s_y`: follows `f(s_x · q) / s_y` for every `q` of `input`.
+///
+/// Where `f` jumps between `s_x · q` and the f32 that the levels above see for it, the side of the f32 counts.
 ///
 /// `input` and `output` are the ranges of int8 or int16. NaN counts as 0, and what leaves `output` by more than a step as a
 /// step beyond it, so that saturation is a piece of its own. All in f64: the same function gives the same curve.
@@ -57,7 +64,8 @@ pub fn fit_curve(
 ) -> Result<FittedCurve, CurveFitError> {
     let (low, high) = (f64::from(output.low) - 1.0, f64::from(output.high) + 1.0);
     let target = |q: i32| {
-        let value = f(s_x * f64::from(q)) / s_y;
+        let [exact, seen] = [s_x * f64::from(q), f64::from(dequantize(q, s_x as f32))].map(|x| f(x) / s_y);
+        let value = if (seen - exact).abs() <= JUMP { exact } else { seen };
         if value.is_nan() { 0.0 } else { value.clamp(low, high) }
     };
     let values: Vec<f64> = (input.low..=input.high).map(target).collect();

@@ -11,7 +11,7 @@ pub fn quantize(x: f32, scale: f32, clamp: Clamp) -> i32 {
     saturate(f64::from((x / scale).round_ties_even()), clamp)
 }
 
-/// The same in f64, for what the compiler quantizes itself: weights, biases, tables.
+/// The same in f64, for bounds that the compiler quantizes itself.
 #[must_use]
 #[inline]
 pub fn quantize_f64(x: f64, scale: f64, clamp: Clamp) -> i32 {

@@ -43,8 +43,8 @@ pub struct Rule {
     result: ResultScale,
     /// The role of operand `index`.
     role: fn(OperationRef<'_, '_>, usize) -> Result<Role, IrError>,
-    /// Forms that stay float although the table names the operation.
-    float_form: fn(OperationRef<'_, '_>) -> Result<bool, IrError>,
+    /// Forms that stay float although the table names the operation, and the sentence that says which.
+    float_form: (fn(OperationRef<'_, '_>) -> Result<bool, IrError>, &'static str),
     /// Forms whose activations are int8 and never int16.
     int8_form: fn(OperationRef<'_, '_>) -> Result<bool, IrError>,
 }
@@ -55,11 +55,15 @@ impl Rule {
         result: ResultScale,
         role: fn(OperationRef<'_, '_>, usize) -> Result<Role, IrError>,
     ) -> Self {
-        Self { operation, result, role, float_form: never, int8_form: never }
+        Self { operation, result, role, float_form: (never, ""), int8_form: never }
     }
 
-    const fn unless(mut self, float_form: fn(OperationRef<'_, '_>) -> Result<bool, IrError>) -> Self {
-        self.float_form = float_form;
+    const fn unless(
+        mut self,
+        float_form: fn(OperationRef<'_, '_>) -> Result<bool, IrError>,
+        sentence: &'static str,
+    ) -> Self {
+        self.float_form = (float_form, sentence);
         self
     }
 
@@ -96,22 +100,31 @@ impl Rule {
     }
 }
 
+const NOT_CONSTANT: &str = "an operand after its first is not known when the network is compiled";
+const OTHER_GEMM: &str = "its alpha or beta is not 1, or its bias is no constant with one value or one per column";
+const SEVERAL_VARIABLES: &str = "it is no function of one variable: one operand must be a constant of one element";
+const OTHER_RESIZE: &str = "cubic interpolation, and a border that is not 0, leave the range of its input";
+const OTHER_BORDER: &str =
+    "it pads with a value that is not 0, or not known when the network is compiled: the scale need not show it";
+
 use ResultScale::{LikeInput, Own, OwnOrExact};
 
 const RULES: &[Rule] = &[
-    Rule::new("hfloat.conv", OwnOrExact, conv_role).unless(operands_not_constant),
-    Rule::new("hfloat.conv_transpose", Own, conv_transpose_role).unless(operands_not_constant),
-    Rule::new("hfloat.gemm", OwnOrExact, gemm_role).unless(gemm_has_no_integer_form).int8_if(second_is_activation),
+    Rule::new("hfloat.conv", OwnOrExact, conv_role).unless(operands_not_constant, NOT_CONSTANT),
+    Rule::new("hfloat.conv_transpose", Own, conv_transpose_role).unless(operands_not_constant, NOT_CONSTANT),
+    Rule::new("hfloat.gemm", OwnOrExact, gemm_role)
+        .unless(gemm_has_no_integer_form, OTHER_GEMM)
+        .int8_if(second_is_activation),
     Rule::new("hfloat.mat_mul", Own, all_activations).int8_if(second_is_activation),
     Rule::new("hfloat.add", Own, all_activations),
     Rule::new("hfloat.mul", Own, all_activations),
     Rule::new("hfloat.sub", Own, all_activations),
-    Rule::new("hfloat.div", Own, function_role).unless(not_of_one_variable),
+    Rule::new("hfloat.div", Own, function_role).unless(not_of_one_variable, SEVERAL_VARIABLES),
     Rule::new("hfloat.max", Own, function_role),
     Rule::new("hfloat.min", Own, function_role),
     Rule::new("hfloat.p_relu", Own, function_role),
-    Rule::new("hfloat.pow", Own, function_role).unless(not_of_one_variable),
-    Rule::new("hfloat.clip", Own, first_is_activation).unless(operands_not_constant),
+    Rule::new("hfloat.pow", Own, function_role).unless(not_of_one_variable, SEVERAL_VARIABLES),
+    Rule::new("hfloat.clip", Own, first_is_activation).unless(operands_not_constant, NOT_CONSTANT),
     Rule::new("hfloat.abs", Own, all_activations),
     Rule::new("hfloat.acos", Own, all_activations),
     Rule::new("hfloat.acosh", Own, all_activations),
@@ -149,10 +162,10 @@ const RULES: &[Rule] = &[
     Rule::new("hfloat.tan", Own, all_activations).int8_if(always),
     Rule::new("hfloat.tanh", Own, all_activations),
     Rule::new("hfloat.thresholded_relu", Own, all_activations),
-    Rule::new("hfloat.reduce_max", LikeInput, first_is_activation).unless(operands_not_constant),
-    Rule::new("hfloat.reduce_mean", Own, first_is_activation).unless(operands_not_constant),
-    Rule::new("hfloat.reduce_min", LikeInput, first_is_activation).unless(operands_not_constant),
-    Rule::new("hfloat.reduce_sum", Own, first_is_activation).unless(operands_not_constant),
+    Rule::new("hfloat.reduce_max", LikeInput, first_is_activation).unless(operands_not_constant, NOT_CONSTANT),
+    Rule::new("hfloat.reduce_mean", Own, first_is_activation).unless(operands_not_constant, NOT_CONSTANT),
+    Rule::new("hfloat.reduce_min", LikeInput, first_is_activation).unless(operands_not_constant, NOT_CONSTANT),
+    Rule::new("hfloat.reduce_sum", Own, first_is_activation).unless(operands_not_constant, NOT_CONSTANT),
     Rule::new("hfloat.global_max_pool", LikeInput, first_is_activation),
     Rule::new("hfloat.average_pool", Own, all_activations),
     Rule::new("hfloat.global_average_pool", Own, all_activations),
@@ -163,9 +176,9 @@ const RULES: &[Rule] = &[
     Rule::new("hfloat.tile", LikeInput, first_is_activation),
     Rule::new("hfloat.depth_to_space", LikeInput, first_is_activation),
     Rule::new("hfloat.space_to_depth", LikeInput, first_is_activation),
-    Rule::new("hfloat.resize", LikeInput, first_is_activation).unless(resize_has_no_integer_form),
+    Rule::new("hfloat.resize", LikeInput, first_is_activation).unless(resize_has_no_integer_form, OTHER_RESIZE),
     Rule::new("hfloat.slice", LikeInput, first_is_activation),
-    Rule::new("hfloat.pad", LikeInput, first_is_activation).unless(value_not_zero),
+    Rule::new("hfloat.pad", LikeInput, first_is_activation).unless(value_not_zero, OTHER_BORDER),
     Rule::new("hfloat.flatten", LikeInput, first_is_activation),
     Rule::new("hfloat.reshape", LikeInput, first_is_activation),
     Rule::new("hfloat.unsqueeze", LikeInput, first_is_activation),
@@ -182,10 +195,21 @@ pub fn rule_of(operation: OperationRef<'_, '_>) -> Result<Option<&'static Rule>,
     let name = operation.operation_name();
     let Some(rule) = RULES.iter().find(|rule| rule.operation == name) else { return Ok(None) };
     let Ok(input) = operation.operand(0) else { return Ok(None) };
-    if TensorType::from_type(input.r#type())?.element != Element::F32 || (rule.float_form)(operation)? {
+    if TensorType::from_type(input.r#type())?.element != Element::F32 || (rule.float_form.0)(operation)? {
         return Ok(None);
     }
     Ok(Some(rule))
+}
+
+/// Why an operation is a float form of its row; `None` when it is none, or has no row.
+///
+/// # Errors
+/// When its attributes cannot be read.
+pub fn float_form(operation: OperationRef<'_, '_>) -> Result<Option<&'static str>, IrError> {
+    let name = operation.operation_name();
+    let Some(rule) = RULES.iter().find(|rule| rule.operation == name) else { return Ok(None) };
+    let (is_float_form, sentence) = rule.float_form;
+    Ok(is_float_form(operation)?.then_some(sentence))
 }
 
 /// The constant that a value is, also behind the casts that quantization put around it.

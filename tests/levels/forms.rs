@@ -370,3 +370,39 @@ fn channels_that_only_their_bias_fills() {
         (1.0, 0.05),
     );
 }
+
+/// What quantization leaves to floats runs in floats, also between operations that are quantized for other reasons: the second
+/// convolution makes the operand of the pad or resize an integer, the last one its result.
+#[test]
+fn float_forms_between_integers_go_to_the_cpu() {
+    let float_forms: [&[&str]; 3] = [
+        &[
+            "%pads = hfloat.constant dense<[0, 0, 1, 1, 0, 0, 1, 1]> : tensor<8xi64>",
+            "%value = hfloat.constant dense<1.5> : tensor<f32>",
+            "%all = hfloat.constant dense<[0, 1, 2, 3]> : tensor<4xi64>",
+            "%b = hfloat.pad %a, %pads, %value, %all : ($, tensor<8xi64>, tensor<f32>, tensor<4xi64>) -> $",
+        ],
+        &[
+            "%sizes = hfloat.constant dense<[1, 3, 8, 8]> : tensor<4xi64>",
+            "%none = hfloat.constant dense<> : tensor<0xf32>",
+            "%b = hfloat.resize %a, %none, %none, %sizes {mode = \"cubic\", coordinate_transformation_mode = \"half_pixel\"} : ($, tensor<0xf32>, tensor<0xf32>, tensor<4xi64>) -> $",
+        ],
+        &[
+            "%sizes = hfloat.constant dense<[1, 3, 8, 8]> : tensor<4xi64>",
+            "%none = hfloat.constant dense<> : tensor<0xf32>",
+            "%roi = hfloat.constant dense<[0.0, 0.0, -0.5, -0.5, 1.0, 1.0, 1.5, 1.5]> : tensor<8xf32>",
+            "%b = hfloat.resize %a, %roi, %none, %sizes {mode = \"nearest\", coordinate_transformation_mode = \"tf_crop_and_resize\", extrapolation_value = 1.5 : f32} : ($, tensor<8xf32>, tensor<0xf32>, tensor<4xi64>) -> $",
+        ],
+    ];
+    for lines in float_forms {
+        let mut all = vec![
+            "%w = @(3x3x3x3)",
+            "%v = @(2x3x1x1)",
+            "%a = hfloat.conv %x, %w {SAME_3X3} : (tensor<1x3x4x4xf32>, tensor<3x3x3x3xf32>) -> $",
+            "%d = hfloat.conv %a, %v {POINT} : ($, tensor<2x3x1x1xf32>) -> $",
+        ];
+        all.extend(lines);
+        all.push("%c = hfloat.conv %b, %v {POINT} : ($, tensor<2x3x1x1xf32>) -> $");
+        check_network("%x: tensor<1x3x4x4xf32>", "%d, %c", &all, "c", &["bpu", "cpu", "bpu"], (1.0, 0.1));
+    }
+}

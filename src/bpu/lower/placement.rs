@@ -2,6 +2,7 @@
 
 use super::{builder::Builder, operators};
 use crate::bpu::constraints;
+use crate::quant::rules::float_form;
 use hb_dialects::{
     ir::{self, OperationAttributes, attribute},
     pass::{Options, PassDefinition, PassFailure},
@@ -60,8 +61,12 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
     Ok(())
 }
 
-/// Lowers the operation alone and asks the constraints about every node.
+/// Lowers the operation alone and asks the constraints about every node. A form that quantization leaves to floats is none of the BPU,
+/// also where its operand and result happen to be quantized for the sake of other operations.
 fn check(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    if let Some(reason) = float_form(operation).map_err(|error| error.to_string())? {
+        return Err(reason.to_owned());
+    }
     let mut builder = Builder::new(HashMap::new());
     operators::lower(&mut builder, operation)?;
     builder.segment.verify().map_err(|error| error.to_string())?;

@@ -14,8 +14,8 @@ BUILD := cargo build --workspace --bins --example digits-report
 help:
 	@echo "make setup   install the Debian packages that are missing"
 	@echo "make demo    build, compile the network of examples/digits, run it, print accuracy and latency"
-	@echo "make test    build and run every test"
-	@echo "make lint    formatting, clippy, generated documentation up to date"
+	@echo "make test    build and run every test; with HB_BLESS=1 golden files are rewritten (CONTRIBUTING.md)"
+	@echo "make lint    formatting, clippy, documentation, dependencies (deny.toml), generated documentation up to date"
 	@echo "make bench   time running and compiling beside onnxruntime (tools/bench/bench.py)"
 	@echo "make docs    generate the pages of docs/ that are made from the source"
 
@@ -38,6 +38,12 @@ test: setup
 lint: setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="$(RUSTDOCFLAGS) -D warnings" cargo doc --quiet --workspace --no-deps
+	@if cargo deny --version >/dev/null 2>&1; then \
+		echo cargo deny --offline check bans licenses sources; cargo deny --offline --log-level error check bans licenses sources; \
+	else \
+		echo "cargo deny is not installed: deny.toml is not checked"; \
+	fi
 	$(BUILD) --quiet
 	target/debug/hb-docs --check
 

@@ -1,8 +1,12 @@
 """lit configuration. Run by `make test`, or: /usr/lib/llvm-22/bin/lit -v lit-tests [--param tools=target/debug]"""
 
 import os
+import sys
 
 import lit.formats
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import bless
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 llvm = "/usr/lib/llvm-22/bin"
@@ -16,7 +20,7 @@ for folder, tool in [(llvm, "FileCheck"), (llvm, "not"), (tools, "hb-opt")]:
 config.name = "hb"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["Inputs"]
+config.excludes = ["Inputs", "bless.py"]
 config.test_source_root = os.path.join(root, "lit-tests")
 config.test_exec_root = os.path.join(root, "target", "lit")
 
@@ -24,3 +28,9 @@ config.test_exec_root = os.path.join(root, "target", "lit")
 config.environment["PATH"] = os.pathsep.join([tools, llvm, os.environ.get("PATH", "")])
 config.substitutions.append(("%data", os.path.join(root, "tests", "data")))
 config.substitutions.append(("%examples", os.path.join(root, "examples")))
+
+# CONTRIBUTING.md, "Golden files".
+if os.environ.get("HB_BLESS") == "1":
+    environment = {**os.environ, "PATH": config.environment["PATH"]}
+    for path in bless.bless(config.test_source_root, environment):
+        lit_config.note(f"rewrote {path}")

@@ -65,7 +65,7 @@ def lines(part):
 CONFIG = """model_parameters: {{onnx_model: '{model}', march: nash-e, working_dir: '{out}', output_model_file_prefix: net}}
 input_parameters: {{input_name: '{input}', input_type_train: featuremap, input_type_rt: featuremap, input_layout_train: NCHW, input_shape: '{shape}', norm_type: no_preprocess}}
 calibration_parameters: {{cal_data_dir: './calib', calibration_type: max, max_percentile: {percentile}}}
-compiler_parameters: {{optimize_level: O2, jobs: {jobs}}}
+compiler_parameters: {{jobs: {jobs}}}
 """
 
 def session(path):

@@ -3,7 +3,8 @@
 use super::commands::equivalent_commands;
 use super::compile::{CompileError, Stage, Stages, compile, load_model, model_inputs};
 use super::configuration::{
-    Configuration, Environment, FastPerf, Problems, Severity, configuration_text, is_shape, known_marches, printable,
+    Configuration, Environment, FastPerf, ONNX_MODEL, Problems, Severity, Status, WORKING_DIR, configuration_text,
+    is_shape, known_marches, printable,
 };
 use super::log::Log;
 use super::progress::{Console, Verbosity};
@@ -191,11 +192,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn finish(log: &Log, configuration: Option<&Configuration>, status: u8) -> u8 {
-    let Some(configuration) = configuration.filter(|configuration| configuration.working_dir.is_dir()) else {
+    let folder = configuration.map(|configuration| configuration.get(&WORKING_DIR));
+    let Some(folder) = folder.filter(|folder| folder.is_dir()) else {
         return status;
     };
-    tracing::info!("results are in '{}'", printable(&configuration.working_dir.display().to_string()));
-    match log.copy_to(&configuration.working_dir) {
+    tracing::info!("results are in '{}'", printable(&folder.display().to_string()));
+    match log.copy_to(folder) {
         Ok(()) => status,
         Err(error) => {
             tracing::error!("{error}");
@@ -220,13 +222,14 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Co
     }
     log_parameters(&configuration);
     if command_line.print_pipeline {
-        let inputs = configuration.check_against(&model_inputs(&load_model(&configuration.onnx_model)?))?;
+        let inputs =
+            configuration.check_against(&model_inputs(&load_model(configuration.get(&ONNX_MODEL).as_path())?))?;
         let hbm = configuration.output_path(".hbm");
         println!("{}", equivalent_commands(&configuration, &inputs, &hbm));
         return Ok(configuration);
     }
     // The pool of the process; one that is there already is as good, since results do not depend on it.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(configuration.jobs).build_global();
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(configuration.threads()).build_global();
     compile(&configuration, &Stages { console, stop_after: command_line.stop_after })?;
     Ok(configuration)
 }
@@ -254,13 +257,16 @@ fn fast_perf_configuration(options: &FastPerf, environment: &Environment) -> Res
 
 fn log_parameters(configuration: &Configuration) {
     for parameter in &configuration.parameters {
-        let effective = printable(&parameter.effective);
+        let (row, effective) = (parameter.parameter, printable(&parameter.effective));
         match &parameter.given {
-            Some(_) => tracing::info!("{}: {effective}", parameter.key),
-            None => tracing::debug!("{}: {effective} (default)", parameter.key),
+            Some(_) if row.status == Status::NotYet => {
+                tracing::info!("{}: {effective} (nothing else is supported yet)", row.path());
+            }
+            Some(_) => tracing::info!("{}: {effective}", row.path()),
+            None => tracing::debug!("{}: {effective} (default)", row.path()),
         }
     }
-    tracing::info!("parallel jobs: {}", configuration.jobs);
+    tracing::info!("parallel jobs: {}", configuration.threads());
 }
 
 /// Problems go one to a line, and warnings among them are not called errors.

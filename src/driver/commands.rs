@@ -1,27 +1,27 @@
 //! The commands that give the same `.hbm` as a compilation, from the files that it left: `hb_compile --print-pipeline`.
 
-use super::compile::{OPTIMIZE, QDQ_TO_BPU, assign_preprocessing_pass, bpu_to_nash};
-use super::configuration::{Calibration, CheckedInput, Configuration};
+use super::compile::{BPU_TO_NASH, OPTIMIZE, QDQ_TO_BPU, assign_preprocessing_pass};
+use super::configuration::{CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, ONNX_MODEL};
 use super::quantize::{INFO, WEIGHTS, hfloat_to_qdq, round_weights_pass};
 use std::path::Path;
 
 /// A pipe of `hb-translate` and `hb-opt` for a shell. It reads the model, the configuration and what calibration and search decided in
 /// `working_dir`, and writes the `.hbm` to `output`.
 pub fn equivalent_commands(configuration: &Configuration, inputs: &[CheckedInput], output: &Path) -> String {
-    let mut import = format!("hb-translate --import-onnx --emit-bytecode {}", file(&configuration.onnx_model));
+    let mut import = format!("hb-translate --import-onnx --emit-bytecode {}", file(configuration.get(&ONNX_MODEL)));
     for input in inputs {
         let sizes: Vec<String> = input.shape.iter().map(u64::to_string).collect();
         import.push_str(&format!(" --input-shape {}", shell_word(&format!("{}={}", input.name, sizes.join("x")))));
     }
     let mut passes = vec![OPTIMIZE.to_owned()];
     // Random samples say nothing of how weights are to be rounded.
-    if configuration.calibration != Calibration::Skip {
+    if *configuration.get(&CALIBRATION_TYPE) != CalibrationType::Skip {
         passes.push(round_weights_pass(&configuration.output_path(WEIGHTS)));
     }
     passes.push(hfloat_to_qdq(&configuration.output_path(INFO)));
     passes.extend(inputs.iter().map(assign_preprocessing_pass));
     passes.push(QDQ_TO_BPU.to_owned());
-    passes.push(bpu_to_nash(&configuration.march));
+    passes.push(configuration.pass(BPU_TO_NASH, &[]));
     let passes = shell_word(&format!("builtin.module({})", passes.join(",")));
     // Text, because hb-translate reads no bytecode that MLIR's own tools wrote.
     let lower = format!("hb-opt --mlir-print-debuginfo --pass-pipeline={passes}");

@@ -1,14 +1,17 @@
 //! The stages of a compilation, in order, and what goes wrong in them.
 
 use super::compare::{self, NodeFacts, Values};
-use super::configuration::{CheckedInput, Configuration, ModelInput, Problems};
+use super::configuration::{
+    CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, MARCH, MEAN_VALUE, ModelInput,
+    ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR,
+};
 use super::progress::Console;
 use super::quantize::Reference;
 use super::{package, report, tables};
 use crate::bpu::lower::Placement;
 use crate::cpu::{Error as CpuError, FloatExecutable, KernelCache, Observe, Options};
 use crate::files::FileSet;
-use crate::float::preprocessing::Preprocessing;
+use crate::float::preprocessing::{self, Preprocessing};
 use crate::frontend::mlir;
 use crate::frontend::onnx::model::{Dimension, Model, Value};
 use crate::frontend::onnx::{self, ImportOptions, OnnxError};
@@ -156,6 +159,8 @@ pub fn import_options(inputs: &[CheckedInput]) -> ImportOptions {
 /// Named pipelines. `qdq-to-bpu` is the two after it; between them stands what runs where.
 pub(super) const OPTIMIZE: &str = "hfloat-optimize";
 pub(super) const QDQ_TO_BPU: &str = "qdq-to-bpu";
+/// See `src/pipeline.rs`.
+pub(super) const BPU_TO_NASH: &str = "bpu-to-nash";
 const QDQ_TO_PLACED: &str = "qdq-to-placed";
 const PLACED_TO_BPU: &str = "placed-to-bpu";
 
@@ -165,14 +170,15 @@ pub(super) type StageError = Box<dyn std::error::Error + Send + Sync>;
 /// Compiles the model of `configuration` into its `working_dir`, up to the stage asked for.
 pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(), CompileError> {
     let context = crate::pipeline::context();
-    let target = Target::named(&configuration.march)
+    let target = Target::named(configuration.get(&MARCH).as_str())
         .map_err(|source| CompileError::Stage { stage: Stage::Import, source: source.into() })?;
-    std::fs::create_dir_all(&configuration.working_dir).map_err(|error| {
-        let what = format!("'{}' cannot be made: {error}", configuration.working_dir.display());
-        Problems(vec![configuration.problem("working_dir", what, "give a folder that you may write to")])
+    let folder = configuration.get(&WORKING_DIR);
+    std::fs::create_dir_all(folder).map_err(|error| {
+        let what = format!("'{}' cannot be made: {error}", folder.display());
+        Problems(vec![configuration.problem(&WORKING_DIR, what, "give a folder that you may write to")])
     })?;
     let (mut module, inputs) = stages.run(Stage::Import, || -> Result<_, StageError> {
-        let model = load_model(&configuration.onnx_model)?;
+        let model = load_model(configuration.get(&ONNX_MODEL).as_path())?;
         let inputs = configuration.check_against(&model_inputs(&model)).map_err(CompileError::from)?;
         let module = onnx::import(&context, model, &import_options(&inputs))?;
         Ok((module, inputs))
@@ -204,7 +210,7 @@ impl Network<'_> {
     pub(super) fn observed(&self, function: OperationRef<'_, '_>) -> Result<FloatExecutable, CpuError> {
         let options = Options {
             observe: Observe::Everything,
-            single_threaded: self.configuration.jobs > 1,
+            single_threaded: self.configuration.threads() > 1,
             quick: true,
             kernels: Some(Arc::clone(&self.kernels)),
         };
@@ -264,7 +270,7 @@ impl Network<'_> {
         if stages.ends_after(Stage::Place) {
             return Ok(false);
         }
-        let lower = bpu_to_nash(&self.configuration.march);
+        let lower = self.configuration.pass(BPU_TO_NASH, &[]);
         stages.run(Stage::Lower, || pipeline::run(self.context, module, &lower))?;
         if stages.ends_after(Stage::Lower) {
             return Ok(false);
@@ -338,43 +344,27 @@ impl Network<'_> {
             summary.frames_per_second
         );
         let configuration = self.configuration;
-        report::stage(files, &configuration.working_dir, &configuration.output_model_file_prefix, &performance)?;
+        let (folder, prefix) = (configuration.get(&WORKING_DIR), configuration.get(&OUTPUT_MODEL_FILE_PREFIX));
+        report::stage(files, folder, prefix, &performance)?;
         Ok(())
     }
 }
 
 /// The pass that says how the data of a deployed input becomes the network's input.
 pub(super) fn assign_preprocessing_pass(input: &CheckedInput) -> String {
-    let numbers = |option: &str, numbers: &Option<Vec<f64>>| {
-        let numbers: Vec<String> = numbers.iter().flatten().map(|number| format!("{number:?}")).collect();
-        if numbers.is_empty() { String::new() } else { format!(" {option}={}", numbers.join(",")) }
-    };
-    on_functions(&format!(
-        "hfloat-assign-preprocessing{{input={} input-type-rt={} input-type-train={} input-layout-train={}{}{}}}",
-        word(&input.name),
-        input.type_rt.name(),
-        input.type_train.name(),
-        input.layout.name(),
-        numbers("mean-value", &input.mean),
-        numbers("scale-value", &input.scale),
-    ))
+    on_functions(&input.pass(preprocessing::PASS_NAME))
 }
 
 /// Whether the deployed input is another than the network's own.
 fn changes(input: &CheckedInput) -> bool {
     let preprocessing = Preprocessing {
-        type_rt: input.type_rt,
-        type_train: input.type_train,
-        layout: input.layout,
-        mean: input.mean.clone().unwrap_or_default(),
-        scale: input.scale.clone().unwrap_or_default(),
+        type_rt: *input.get(&INPUT_TYPE_RT),
+        type_train: *input.get(&INPUT_TYPE_TRAIN),
+        layout: *input.get(&INPUT_LAYOUT_TRAIN),
+        mean: input.per_channel(&MEAN_VALUE),
+        scale: input.per_channel(&SCALE_VALUE),
     };
     preprocessing.changes_input()
-}
-
-/// The named pipeline of the last level, for a machine.
-pub(super) fn bpu_to_nash(march: &str) -> String {
-    format!("bpu-to-nash{{march={march}}}")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From segments to a `.hbm`.
 
-use super::configuration::{Configuration, StoredParameter};
+use super::configuration::{Configuration, MARCH, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, StoredParameter};
 use crate::cpu::BoardObject;
 use crate::float::preprocessing::deployed_layout;
 use crate::frontend::{
@@ -67,11 +67,11 @@ pub struct Origin<'a> {
 
 impl<'a> Origin<'a> {
     pub fn of(configuration: &'a Configuration) -> Self {
-        let name = configuration.onnx_model.file_stem().map(|name| name.to_string_lossy().into_owned());
+        let name = configuration.get(&ONNX_MODEL).file_stem().map(|name| name.to_string_lossy().into_owned());
         Self {
-            march: Some(March { name: configuration.march.clone(), overrides: Vec::new() }),
+            march: Some(March { name: configuration.get(&MARCH).clone(), overrides: Vec::new() }),
             model_name: name.unwrap_or_default(),
-            prefix: &configuration.output_model_file_prefix,
+            prefix: configuration.get(&OUTPUT_MODEL_FILE_PREFIX).as_str(),
             parameters: &configuration.parameters,
         }
     }
@@ -154,7 +154,7 @@ pub fn package(context: &Context, module: OperationRef<'_, '_>, origin: &Origin<
         prefix: origin.prefix.to_owned(),
         march: target.name.clone(),
         target_digest: target_digest(&target),
-        parameters: origin.parameters.iter().filter(|stored| stored.shapes_results()).map(parameter).collect(),
+        parameters: origin.parameters.iter().filter(|stored| stored.parameter.shapes_results).map(parameter).collect(),
         inputs,
         outputs,
         buffers: package.buffers,
@@ -170,10 +170,9 @@ fn versions() -> Vec<Version> {
 }
 
 fn parameter(stored: &StoredParameter) -> Parameter {
-    let (group, name) = stored.key.split_once('.').unwrap_or(("", &stored.key));
     Parameter {
-        group: group.to_owned(),
-        name: name.to_owned(),
+        group: stored.parameter.group.name().to_owned(),
+        name: stored.parameter.name.to_owned(),
         given: stored.given.clone(),
         effective: stored.effective.clone(),
     }

@@ -2,7 +2,7 @@
 
 use super::compare::{self, Values};
 use super::compile::{CompileError, Network, StageError};
-use super::configuration::{Calibration, CheckedInput, Problems};
+use super::configuration::{CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, CheckedInput, MAX_PERCENTILE, Problems};
 use super::samples;
 use crate::cpu::{Array, FloatExecutable};
 use crate::files::FileSet;
@@ -36,21 +36,21 @@ pub(super) struct Reference {
 
 impl Network<'_> {
     fn samples(&self, inputs: &[CheckedInput]) -> Result<SampleSource, StageError> {
-        if self.configuration.calibration == Calibration::Skip {
+        if *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Skip {
             return Ok(SampleSource::Random);
         }
         let mut folders = Vec::new();
         for input in inputs {
-            let folder = input.calibration_directory.clone().ok_or_else(|| {
+            let folder = input.get(&CAL_DATA_DIR).clone().ok_or_else(|| {
                 let what = format!("input '{}' has no calibration samples", input.name);
                 let remedy = "name a folder of .npy files, or set calibration_type to skip";
-                CompileError::from(Problems(vec![self.configuration.problem("cal_data_dir", what, remedy)]))
+                CompileError::from(Problems(vec![self.configuration.problem(&CAL_DATA_DIR, what, remedy)]))
             })?;
             folders.push((folder, input.shape.iter().map(|&size| size as usize).collect()));
         }
         let samples = samples::Samples::open(&folders).map_err(|error| {
             let remedy = "give one folder of .npy files for each input";
-            CompileError::from(Problems(vec![self.configuration.problem("cal_data_dir", error.to_string(), remedy)]))
+            CompileError::from(Problems(vec![self.configuration.problem(&CAL_DATA_DIR, error.to_string(), remedy)]))
         })?;
         Ok(SampleSource::Files(samples))
     }
@@ -62,10 +62,10 @@ impl Network<'_> {
         let source = self.samples(inputs)?;
         let progress = self.stages.console.progress("calibrating", source.len() as u64);
         let read = |executable: &FloatExecutable, index: usize| source.read(executable, index);
-        let samples = Samples { count: source.len(), read: &read, jobs: self.configuration.jobs };
-        let method = match self.configuration.calibration {
-            Calibration::Max { percentile } => Method { percentile, random: false },
-            Calibration::Skip => Method { percentile: 1.0, random: true },
+        let samples = Samples { count: source.len(), read: &read, jobs: self.configuration.threads() };
+        let method = Method {
+            percentile: *self.configuration.get(&MAX_PERCENTILE),
+            random: *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Skip,
         };
         let calibrated = evidence::calibrate(function, &executable, &samples, method, &|| progress.advance(1))?;
         let sample = source.read(&executable, 0)?;
@@ -112,7 +112,7 @@ impl Network<'_> {
             candidates,
             calibrated: &reference.calibrated,
             evidence,
-            samples: &Samples { count: reference.source.len(), read: &read, jobs: self.configuration.jobs },
+            samples: &Samples { count: reference.source.len(), read: &read, jobs: self.configuration.threads() },
             compile: &|function| Ok(self.observed(function)?),
         }
         .run()?;
@@ -134,7 +134,7 @@ impl Network<'_> {
         files: &mut FileSet,
     ) -> Result<PathBuf, StageError> {
         let function = compare::network(module.as_operation())?;
-        let weights = round_weights(function, &evidence.moments, &threads(self.configuration.jobs)?)?;
+        let weights = round_weights(function, &evidence.moments, &threads(self.configuration.threads())?)?;
         let file = files.begin(&self.configuration.output_path(WEIGHTS))?;
         for part in weights.parts()? {
             files.append(file, &part)?;

@@ -128,8 +128,11 @@ impl Preprocessing {
     }
 }
 
+/// What `hb-opt` calls [`PASS`].
+pub const PASS_NAME: &str = "hfloat-assign-preprocessing";
+
 pub static PASS: PassDefinition = PassDefinition {
-    argument: "hfloat-assign-preprocessing",
+    argument: PASS_NAME,
     summary: "Say how an input of the deployed model becomes that of the network",
     description: "The assign step of preprocessing: writes its options as attributes of the argument whose name is `input`, for \
 `hfloat-insert-preprocessing` to read. Run it once for each input. The options are the parameters of the same names of \

@@ -2,7 +2,8 @@
 
 use crate::{BASE, base_with, environment, folder, read};
 use hb::driver::configuration::{
-    Calibration, Configuration, FastPerf, FastPerfError, ModelInput, OptimizeLevel, configuration_text,
+    CALIBRATION_TYPE, CalibrationType, Configuration, FastPerf, FastPerfError, ModelInput, OUTPUT_MODEL_FILE_PREFIX,
+    SCALE_VALUE, WORKING_DIR, configuration_text,
 };
 
 fn declared(name: &str, shape: &[Option<u64>], element: &str) -> ModelInput {
@@ -24,7 +25,7 @@ fn against_the_model() {
     let fitting = declared("data", &shape, "float");
     let checked = read(BASE).expect("sound").check_against(std::slice::from_ref(&fitting)).expect("fits");
     assert_eq!(checked[0].shape, [1, 3, 224, 224]);
-    assert_eq!(checked[0].scale.as_deref(), Some([0.017; 3].as_slice()), "one number holds for each channel");
+    assert_eq!(checked[0].per_channel(&SCALE_VALUE), [0.017; 3], "one number holds for each channel");
 
     mismatch(BASE, &[declared("date", &shape, "float")], &["the model has no input 'data'"]);
     mismatch(
@@ -77,9 +78,10 @@ fn fast_perf_goes_through_the_same_table() {
     let configuration = Configuration::read(&path, &environment()).expect("sound");
     let checked = configuration.check_against(&inputs).expect("fits");
     assert_eq!((checked[0].shape.as_slice(), checked[1].shape.as_slice()), ([1, 3].as_slice(), [2, 5].as_slice()));
-    assert_eq!(configuration.working_dir, folder.path().join(".fast_perf"));
-    assert_eq!(configuration.output_model_file_prefix, "model");
-    assert_eq!((configuration.calibration, configuration.optimize_level), (Calibration::Skip, OptimizeLevel::O2));
+    assert_eq!(*configuration.get(&WORKING_DIR), folder.path().join(".fast_perf"));
+    assert_eq!(configuration.get(&OUTPUT_MODEL_FILE_PREFIX), "model");
+    assert_eq!(*configuration.get(&CALIBRATION_TYPE), CalibrationType::Skip);
+    assert!(configuration.warnings.is_empty(), "what has no effect is not written: {:?}", configuration.warnings);
 
     let error = |shapes: &[(&str, &str)]| {
         let shapes = shapes.iter().map(|(name, shape)| ((*name).to_owned(), (*shape).to_owned())).collect();

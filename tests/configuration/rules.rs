@@ -1,7 +1,7 @@
 //! One test per rule of the file itself: the message and the place.
 
 use crate::{BASE, base_with, errors, read, refused};
-use hb::driver::configuration::Calibration;
+use hb::driver::configuration::{CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, MAX_PERCENTILE};
 
 #[test]
 fn groups_are_required_known_and_unique() {
@@ -269,9 +269,11 @@ fn calibration() {
     );
     let skip = read(&base_with(15, "  calibration_type: skip\n  max_percentile: 0.9")).expect("warnings only");
     let warnings: Vec<String> = skip.warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(skip.calibration, Calibration::Skip);
+    assert_eq!(*skip.get(&CALIBRATION_TYPE), CalibrationType::Skip);
+    // What has no effect does not hold.
+    assert_eq!((*skip.get(&MAX_PERCENTILE), skip.inputs[0].get(&CAL_DATA_DIR)), (1.0, &None));
     assert!(
-        warnings[0].contains(":14:17: warning: calibration_parameters.cal_data_dir: is not used with"),
+        warnings[0].contains(":14:17: warning: calibration_parameters.cal_data_dir: has an effect only with"),
         "{warnings:#?}"
     );
     assert!(
@@ -289,7 +291,7 @@ fn compiler() {
     refused(&base_with(17, "  jobs: many"), "17:9", &["'many' is not an integer"]);
     refused(&base_with(17, "  jobs: 1.5"), "17:9", &["must be an integer, but 1.5 is a number"]);
     for (given, jobs) in [("0", 4), ("2", 2), ("'3'", 3), ("64", 4)] {
-        assert_eq!(read(&base_with(17, &format!("  jobs: {given}"))).expect("sound").jobs, jobs, "{given}");
+        assert_eq!(read(&base_with(17, &format!("  jobs: {given}"))).expect("sound").threads(), jobs, "{given}");
     }
     let factor = read(&base_with(17, "  balance_factor: 50")).expect("a warning only");
     assert!(factor.warnings[0].to_string().contains("17:19: warning: compiler_parameters.balance_factor"));

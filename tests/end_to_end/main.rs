@@ -27,11 +27,10 @@ fn example() -> PathBuf {
 /// Compiles what `text`, a configuration in the folder `folder`, says, with so many threads.
 fn compile_text(folder: &Path, text: &str, jobs: usize) -> Result<(), CompileError> {
     let file = folder.join("config.yaml");
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, text.replace("jobs: 2", &format!("jobs: {jobs}"))).unwrap();
     // The parameter may not ask for more than the machine has; here it must not matter.
     let environment = Environment { cores: jobs, ..Environment::of_this_machine() };
-    let mut configuration = Configuration::read(&file, &environment)?;
-    configuration.jobs = jobs;
+    let configuration = Configuration::read(&file, &environment)?;
     compile(&configuration, &Stages { console: &Console::new(Verbosity::Quiet), stop_after: None })
 }
 

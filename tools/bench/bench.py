@@ -38,7 +38,7 @@ CALIBRATION_SAMPLES = 16
 CONFIG = """model_parameters: {{onnx_model: '{model}', march: nash-e, working_dir: '{output}', output_model_file_prefix: net}}
 input_parameters: {{input_name: '{input}', input_type_train: featuremap, input_type_rt: featuremap, input_layout_train: NCHW, input_shape: '{shape}', norm_type: no_preprocess}}
 calibration_parameters: {{cal_data_dir: '{samples}', calibration_type: max, max_percentile: 1.0}}
-compiler_parameters: {{optimize_level: O2, jobs: 2}}
+compiler_parameters: {{jobs: 2}}
 """
 
 

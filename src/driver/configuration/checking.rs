@@ -1,14 +1,15 @@
 //! From an untyped document to a [`Configuration`]: every parameter by its row of the table, then the rules that span
 //! several parameters. Everything wrong is collected.
 
+use super::keys::{InputKey, Key, Setting, State};
+use super::parameters::{
+    CAFFE_MODEL, INPUT_NAME, InputSettings, JOBS, LATER_NAMES, ONNX_MODEL, PARAMETERS, PROTOTXT, Settings,
+};
 use super::problem::{Location, Problem, Problems, Severity, printable, suggestion};
 use super::reading::{Document, Raw};
-use super::table::{DefaultValue, Group, Multiplicity, Parameter, Required};
-use super::values::{self, Fault, Value};
-use super::{
-    Calibration, Configuration, Environment, InputConfiguration, OptimizeLevel, StoredParameter, input_rules,
-    parameters::{LATER_NAMES, PARAMETERS},
-};
+use super::table::{DefaultValue, Group, Kind, Multiplicity, Parameter, Required, Status, not_yet};
+use super::values::{self, Fault, Surroundings, Value};
+use super::{Configuration, Environment, StoredParameter, input_rules};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -22,30 +23,30 @@ pub fn check(bytes: &[u8], path: &Path, environment: &Environment) -> Result<Con
             return Err(checker.into_problems());
         }
     }
-    let jobs = checker.check_jobs(environment);
+    for parameter in PARAMETERS {
+        checker.check_use(parameter);
+    }
     checker.check_model_files();
-    checker.check_outputs();
-    let calibration = checker.check_calibration();
-    checker.check_compiler();
+    checker.check_names_of_mappings();
+    checker.check_jobs(environment);
     let inputs = input_rules::check(&mut checker);
-    checker.finish(jobs, calibration, inputs)
+    checker.finish(environment, inputs)
 }
 
 /// What the file says of one parameter.
 #[derive(Debug)]
 struct Given {
     location: Location,
-    /// None where the value was faulty, which has been reported.
-    values: Option<Vec<Value>>,
+    holds: Holds,
 }
 
-/// What is known of a parameter when the rules that span parameters are checked.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum State<'a> {
-    Absent,
-    /// Given but wrong, which has been reported; rules that need the value hold their tongue.
-    Faulty,
-    Given(&'a [Value]),
+#[derive(Debug)]
+enum Holds {
+    Values(Vec<Value>),
+    /// Something wrong, which has been reported.
+    Fault,
+    /// Values that other parameters leave without effect, which has been reported.
+    NoEffect,
 }
 
 /// Collects values and problems.
@@ -55,16 +56,21 @@ pub struct Checker {
     folder: PathBuf,
     given: BTreeMap<&'static str, Given>,
     texts: BTreeMap<&'static str, String>,
+    defaults: BTreeMap<&'static str, [Value; 1]>,
     groups: BTreeMap<Group, Location>,
     problems: Vec<Problem>,
 }
 
 impl Checker {
     fn new(path: &Path) -> Self {
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        let default =
+            |parameter: &&'static Parameter| Some((parameter.name, [values::default_of(parameter, &folder)?]));
         Self {
             path: path.to_owned(),
             label: printable(&path.display().to_string()),
-            folder: path.parent().map(Path::to_owned).unwrap_or_default(),
+            defaults: PARAMETERS.iter().filter_map(default).collect(),
+            folder,
             given: BTreeMap::new(),
             texts: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -77,53 +83,88 @@ impl Checker {
         self.problems.push(Problem { file, location, subject, what: fault.what, remedy: fault.remedy, severity });
     }
 
-    fn add(&mut self, name: &str, fault: Fault, severity: Severity) {
-        let parameter = Parameter::named(name);
-        let group = parameter.and_then(|parameter| self.groups.get(&parameter.group));
-        let location = self.given.get(name).map(|given| given.location).or(group.copied()).unwrap_or(Location::START);
-        let subject = parameter.map_or_else(|| name.to_owned(), Parameter::key);
-        self.report(location, subject, fault, severity);
+    fn add(&mut self, parameter: &Parameter, fault: Fault, severity: Severity) {
+        let group = self.groups.get(&parameter.group).copied();
+        let location = self.given.get(parameter.name).map(|given| given.location).or(group).unwrap_or(Location::START);
+        self.report(location, parameter.path(), fault, severity);
     }
 
-    /// Reports an error of `name`, where it is given, else where its group begins.
-    pub fn error(&mut self, name: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.add(name, Fault::new(what, remedy), Severity::Error);
+    /// Reports an error of a parameter, where it is given, else where its group begins.
+    pub fn error(&mut self, parameter: &Parameter, what: impl Into<String>, remedy: impl Into<String>) {
+        self.add(parameter, Fault::new(what, remedy), Severity::Error);
     }
 
-    /// Reports something odd that stops nothing.
-    pub fn warning(&mut self, name: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.add(name, Fault::new(what, remedy), Severity::Warning);
+    fn warning(&mut self, parameter: &Parameter, what: impl Into<String>, remedy: impl Into<String>) {
+        self.add(parameter, Fault::new(what, remedy), Severity::Warning);
     }
 
-    /// What the file says of `name`.
-    pub fn state(&self, name: &str) -> State<'_> {
-        match self.given.get(name) {
-            None => State::Absent,
-            Some(Given { values: None, .. }) => State::Faulty,
-            Some(Given { values: Some(values), .. }) => State::Given(values),
+    /// The number of problems that were reported.
+    pub fn problems(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// What the file says of a parameter.
+    pub fn state(&self, parameter: &Parameter) -> State<'_> {
+        match self.given.get(parameter.name).map(|given| &given.holds) {
+            None | Some(Holds::NoEffect) => State::Absent,
+            Some(Holds::Fault) => State::Faulty,
+            Some(Holds::Values(values)) => State::Given(values),
         }
     }
 
-    /// The one text of `name`, if it is given and sound.
-    pub fn text(&self, name: &str) -> Option<String> {
-        match self.state(name) {
-            State::Given([Value::Text(text)]) => Some(text.clone()),
-            _ => None,
+    fn or_default<'a>(&'a self, parameter: &Parameter, state: State<'a>) -> State<'a> {
+        match (state, self.defaults.get(parameter.name)) {
+            (State::Absent, Some(default)) => State::Given(default),
+            (state, _) => state,
         }
     }
 
-    /// The text of `name`, or its default where it is absent; None where it is faulty.
-    fn text_or_default(&self, name: &str) -> Option<String> {
-        match self.state(name) {
-            State::Absent => values::default_of(Parameter::named(name)?)?.text().map(str::to_owned),
-            _ => self.text(name),
+    /// What holds of a parameter of the model; None where something wrong or missing has been reported.
+    pub(super) fn value<T: Setting>(&self, key: &Key<T>) -> Option<T> {
+        T::settle(self.or_default(key, self.state(key)))
+    }
+
+    /// What the file says of a parameter for the input of this number.
+    pub fn item_state(&self, parameter: &Parameter, index: usize) -> State<'_> {
+        match self.state(parameter) {
+            State::Given(values) => values.get(index..=index).map_or(State::Faulty, State::Given),
+            state => state,
         }
     }
 
-    /// A path of the file, relative to the file's folder.
-    pub fn resolve(&self, path: &str) -> PathBuf {
-        // Collected from its components, which drops needless dots.
-        self.folder.join(path).components().collect()
+    /// What holds of a parameter for the input of this number; None where something wrong or missing has been reported.
+    pub(super) fn item<T: Setting>(&self, key: &InputKey<T>, index: usize) -> Option<T> {
+        T::settle(self.or_default(key, self.item_state(key, index)))
+    }
+
+    /// All that holds for the input of this number; None where something wrong or missing has been reported.
+    pub fn input_settings(&self, index: usize) -> Option<InputSettings> {
+        InputSettings::settle(|parameter| self.or_default(parameter, self.item_state(parameter, index)))
+    }
+
+    fn spoil(&mut self, parameter: &Parameter, holds: Holds) {
+        if let Some(given) = self.given.get_mut(parameter.name) {
+            given.holds = holds;
+        }
+    }
+
+    /// Reports each parameter of inputs that has not one value for each of them.
+    pub fn check_counts(&mut self, count: usize, named: bool) {
+        for parameter in PARAMETERS.iter().filter(|parameter| parameter.multiplicity == Multiplicity::PerInput) {
+            let State::Given(values) = self.state(parameter) else { continue };
+            if values.len() == count {
+                continue;
+            }
+            let given = counted(values.len(), "value");
+            if named {
+                let what = format!("has {given}, but input_name names {}", counted(count, "input"));
+                self.error(parameter, what, "give one value for each input, separated by ';'");
+            } else {
+                let what = format!("has {given}, but without input_name the model has one input");
+                self.error(parameter, what, "add input_name, or give one value");
+            }
+            self.spoil(parameter, Holds::Fault);
+        }
     }
 
     fn into_problems(mut self) -> Problems {
@@ -196,24 +237,22 @@ impl Checker {
         };
         if self.texts.contains_key(parameter.name) {
             let fault = Fault::new("the parameter is given twice", "remove one of the two");
-            return self.report(document.name_location(index, entry), parameter.key(), fault, Severity::Error);
+            return self.report(document.name_location(index, entry), parameter.path(), fault, Severity::Error);
         }
         self.texts.insert(parameter.name, raw.to_string());
         let location = document.value_location(index, entry);
-        let values = match values::parse(parameter, raw, &environment.marches) {
+        let surroundings = Surroundings { marches: &environment.marches, folder: &self.folder };
+        let values = match values::parse(parameter, raw, surroundings) {
             Ok(None) => return,
-            Ok(Some(values)) => match values::unsupported(parameter, &values) {
-                // A factor that the mode makes ineffective is no demand for the mode.
-                Some(_) if parameter.name == "balance_factor" => Ok(values),
-                Some(fault) => Err(vec![fault]),
-                None => Ok(values),
-            },
-            Err(faults) => Err(faults),
+            Ok(Some(values)) => Holds::Values(values),
+            Err(faults) => {
+                for fault in faults {
+                    self.report(location, parameter.path(), fault, Severity::Error);
+                }
+                Holds::Fault
+            }
         };
-        for fault in values.as_ref().err().into_iter().flatten() {
-            self.report(location, parameter.key(), fault.clone(), Severity::Error);
-        }
-        self.given.insert(parameter.name, Given { location, values: values.ok() });
+        self.given.insert(parameter.name, Given { location, holds: values });
     }
 
     fn report_unknown_group(&mut self, location: Location, name: &str) {
@@ -255,9 +294,7 @@ impl Checker {
     }
 
     fn report_missing_group(&mut self, group: Group) {
-        let wanted: Vec<&str> = PARAMETERS
-            .iter()
-            .filter(|parameter| parameter.group == group)
+        let wanted: Vec<&str> = Parameter::of_group(group)
             .filter(|parameter| matches!(parameter.required, Required::Always | Required::ForOnnx))
             .map(|parameter| parameter.name)
             .collect();
@@ -270,189 +307,138 @@ impl Checker {
     }
 
     fn report_missing_parameters(&mut self, group: Group) {
-        for parameter in PARAMETERS.iter().filter(|parameter| parameter.group == group) {
-            if parameter.required == Required::Always && !self.given.contains_key(parameter.name) {
-                self.error(
-                    parameter.name,
+        for parameter in Parameter::of_group(group) {
+            if self.given.contains_key(parameter.name) {
+                continue;
+            }
+            match parameter.default {
+                _ if parameter.required == Required::Always => self.error(
+                    parameter,
                     "the parameter is required, but not given",
                     format!("add it; its range is {}", parameter.range()),
-                );
+                ),
+                DefaultValue::Value(word) if parameter.choices().contains(&not_yet(word)) => self.error(
+                    parameter,
+                    format!("not given, so the manual's default '{word}' holds, which is not supported yet"),
+                    format!("add {}: '{}'", parameter.name, parameter.usable_words().join("' or '")),
+                ),
+                _ => {}
             }
+        }
+    }
+
+    /// Whether a value that is sound in itself has an effect, is supported, and names what exists.
+    fn check_use(&mut self, parameter: &'static Parameter) {
+        let State::Given(given) = self.state(parameter) else { return };
+        let given = given.to_vec();
+        if let Some(condition) = parameter.condition {
+            let other = self.or_default(condition.parameter, self.state(condition.parameter));
+            let State::Given([Value::Text(word)]) = other else { return };
+            if !condition.words.contains(&word.as_str()) {
+                let words = condition.words.join(" or ");
+                let what = format!("has an effect only with {} {words}", condition.parameter.name);
+                self.warning(parameter, what, "remove it");
+                return self.spoil(parameter, Holds::NoEffect);
+            }
+        }
+        let paths = given.iter().filter_map(|value| match value {
+            Value::Path(path) => Some(path),
+            _ => None,
+        });
+        let faults = match values::unsupported(parameter, &given) {
+            Some(fault) => vec![fault],
+            None => paths.filter_map(|path| values::check_path(parameter, path).err()).collect(),
+        };
+        let sound = faults.is_empty();
+        for fault in faults {
+            self.add(parameter, fault, Severity::Error);
+        }
+        if !sound {
+            self.spoil(parameter, Holds::Fault);
+        } else if parameter.status == Status::NoEffect {
+            self.warning(parameter, "is known, but nothing acts on it yet: any value gives the same", "remove it");
         }
     }
 
     fn check_model_files(&mut self) {
-        let is_given = |name: &str| self.given.contains_key(name);
-        let (onnx, caffe, prototxt) = (is_given("onnx_model"), is_given("caffe_model"), is_given("prototxt"));
+        let is_given = |parameter: &Parameter| self.given.contains_key(parameter.name);
+        let (onnx, caffe, prototxt) = (is_given(&ONNX_MODEL), is_given(&CAFFE_MODEL), is_given(&PROTOTXT));
         if onnx && (caffe || prototxt) {
-            let other = if caffe { "caffe_model" } else { "prototxt" };
-            self.error("onnx_model", format!("excludes {other}, which is given as well"), "keep the one that is meant");
+            let other = if caffe { CAFFE_MODEL.name } else { PROTOTXT.name };
+            let what = format!("excludes {other}, which is given as well");
+            self.error(&ONNX_MODEL, what, "keep the one that is meant");
         } else if caffe != prototxt {
-            let (there, missing) = if caffe { ("caffe_model", "prototxt") } else { ("prototxt", "caffe_model") };
-            self.error(there, format!("a Caffe model also needs {missing}"), format!("add {missing}"));
+            let (there, missing) = if caffe { (&CAFFE_MODEL, &PROTOTXT) } else { (&PROTOTXT, &CAFFE_MODEL) };
+            let what = format!("a Caffe model also needs {}", missing.name);
+            self.error(there, what, format!("add {}", missing.name));
         } else if !onnx && !caffe && self.groups.contains_key(&Group::Model) {
-            self.error("onnx_model", "no model is given", "add onnx_model with the path of the ONNX file");
-        }
-        if let Some(text) = self.text("onnx_model") {
-            let path = self.resolve(&text);
-            let shown = path.display().to_string();
-            match std::fs::metadata(&path) {
-                Ok(metadata) if metadata.is_file() => {}
-                Ok(_) => self.error("onnx_model", format!("'{shown}' is not a file"), "give the path of the ONNX file"),
-                Err(error) => self.error(
-                    "onnx_model",
-                    format!("'{shown}' cannot be read: {error}"),
-                    "correct the path; it counts from the folder of the configuration file",
-                ),
-            }
+            self.error(&ONNX_MODEL, "no model is given", "add onnx_model with the path of the ONNX file");
         }
     }
 
-    fn check_outputs(&mut self) {
-        if let Some(prefix) = self.text("output_model_file_prefix")
-            && (prefix.contains(['/', '\\']) || prefix.starts_with('.') || prefix.len() > 200)
-        {
-            self.error(
-                "output_model_file_prefix",
-                format!("'{prefix}' cannot begin the names of files"),
-                "give at most 200 bytes, no slashes, no leading dot; the folder is set by working_dir",
-            );
-        }
-        if let Some(directory) = self.text("working_dir") {
-            let path = self.resolve(&directory);
-            if std::fs::metadata(&path).is_ok_and(|metadata| !metadata.is_dir()) {
-                let what = format!("'{}' exists and is not a directory", path.display());
-                self.error("working_dir", what, "give another path");
-            }
-        }
-    }
-
-    fn check_calibration(&mut self) -> Option<Calibration> {
-        let percentile = match self.state("max_percentile") {
-            State::Absent => Some(1.0),
-            State::Given([Value::Number(number)]) => Some(*number),
-            _ => None,
-        };
-        let kind = match self.state("calibration_type") {
-            State::Absent => {
-                if self.groups.contains_key(&Group::Calibration) {
-                    self.error(
-                        "calibration_type",
-                        "not given, so the manual's default 'default' holds, a search that is not supported yet",
-                        "add calibration_type: 'max', or 'skip' to judge speed only",
-                    );
-                }
-                None
-            }
-            _ => self.text("calibration_type"),
-        };
-        let given = matches!(self.state("max_percentile"), State::Given(_));
-        if given && kind.as_deref().is_some_and(|kind| kind != "max") {
-            self.warning("max_percentile", "has an effect only with calibration_type max", "remove it");
-        }
-        match kind?.as_str() {
-            "max" => percentile.map(|percentile| Calibration::Max { percentile }),
-            "skip" => Some(Calibration::Skip),
-            _ => None,
-        }
-    }
-
-    fn check_compiler(&mut self) {
-        if matches!(self.state("balance_factor"), State::Given(_))
-            && self.text_or_default("compile_mode").as_deref() == Some("latency")
-        {
-            self.warning("balance_factor", "has an effect only with compile_mode balance", "remove it");
-        }
-        if let State::Given([Value::Mapping(entries)]) = self.state("input_source") {
+    /// Mappings from inputs name inputs.
+    fn check_names_of_mappings(&mut self) {
+        let State::Given(inputs) = self.state(&INPUT_NAME) else { return };
+        let inputs: Vec<String> = inputs.iter().filter_map(Value::text).map(str::to_owned).collect();
+        for parameter in PARAMETERS.iter().filter(|parameter| matches!(parameter.kind, Kind::InputMapping(_))) {
+            let State::Given([Value::Mapping(entries)]) = self.state(parameter) else { continue };
             let named: Vec<String> = entries.iter().map(|(name, _)| name.clone()).collect();
-            if let State::Given(inputs) = self.state("input_name") {
-                let inputs: Vec<String> = inputs.iter().filter_map(Value::text).map(str::to_owned).collect();
-                for name in named.iter().filter(|name| !inputs.contains(name)) {
-                    let remedy = suggestion(name, inputs.iter().map(String::as_str), "use the names of input_name");
-                    self.error("input_source", format!("'{name}' is not in input_name"), remedy);
-                }
+            for name in named.iter().filter(|name| !inputs.contains(name)) {
+                let remedy = suggestion(name, inputs.iter().map(String::as_str), "use the names of input_name");
+                self.error(parameter, format!("'{name}' is not in input_name"), remedy);
             }
         }
     }
 
-    fn check_jobs(&mut self, environment: &Environment) -> Option<usize> {
-        let (wanted, given) = match self.state("jobs") {
-            State::Faulty => return None,
-            State::Given([Value::Integer(jobs)]) => (usize::try_from(*jobs).ok()?, true),
-            _ => (16, false),
-        };
+    fn check_jobs(&mut self, environment: &Environment) {
+        let (State::Given(_), Some(wanted)) = (self.state(&JOBS), self.value(&JOBS)) else { return };
         let cores = environment.cores.max(1);
-        if wanted > cores && given {
+        if usize::try_from(wanted).is_ok_and(|wanted| wanted > cores) {
             let what = format!("{wanted} jobs are more than the {cores} cores of this machine");
-            self.warning("jobs", what, format!("{cores} are used"));
+            self.warning(&JOBS, what, format!("{cores} are used"));
         }
-        Some(if wanted == 0 { cores } else { wanted.min(cores) })
     }
 
-    fn finish(
-        mut self,
-        jobs: Option<usize>,
-        calibration: Option<Calibration>,
-        inputs: Option<Vec<InputConfiguration>>,
-    ) -> Result<Configuration, Problems> {
-        let built = self.build(jobs, calibration, inputs);
-        self.problems.sort_by_key(|problem| problem.location);
-        let problems = Problems(self.problems);
-        match built {
-            Some(configuration) if !problems.has_errors() => {
-                Ok(Configuration { warnings: problems.0, ..configuration })
-            }
+    fn finish(self, environment: &Environment, inputs: Option<Vec<InputSettings>>) -> Result<Configuration, Problems> {
+        let settings = Settings::settle(|parameter| self.or_default(parameter, self.state(parameter)));
+        let file = self.path.clone();
+        let parameters = self.stored(inputs.as_ref().map_or(1, Vec::len));
+        let locations = self.given.iter().map(|(name, given)| (*name, given.location)).collect();
+        let problems = self.into_problems();
+        match (settings, inputs) {
+            (Some(settings), Some(inputs)) if !problems.has_errors() => Ok(Configuration {
+                file,
+                cores: environment.cores.max(1),
+                settings,
+                inputs,
+                parameters,
+                warnings: problems.0,
+                locations,
+            }),
             _ => Err(problems),
         }
     }
 
-    /// None where something faulty or missing has been reported.
-    fn build(
-        &mut self,
-        jobs: Option<usize>,
-        calibration: Option<Calibration>,
-        inputs: Option<Vec<InputConfiguration>>,
-    ) -> Option<Configuration> {
-        let optimize_level = match self.text_or_default("optimize_level")?.as_str() {
-            "O0" => OptimizeLevel::O0,
-            "O1" => OptimizeLevel::O1,
-            "O2" => OptimizeLevel::O2,
-            _ => return None,
-        };
-        let inputs = inputs?;
-        Some(Configuration {
-            file: self.path.clone(),
-            onnx_model: self.resolve(&self.text("onnx_model")?),
-            march: self.text("march")?,
-            output_model_file_prefix: self.text_or_default("output_model_file_prefix")?,
-            working_dir: self.resolve(&self.text_or_default("working_dir")?),
-            parameters: self.stored(inputs.len()),
-            inputs,
-            calibration: calibration?,
-            optimize_level,
-            jobs: jobs?,
-            warnings: Vec::new(),
-            locations: self.given.iter().map(|(name, given)| (*name, given.location)).collect(),
-        })
-    }
-
     fn stored(&self, inputs: usize) -> Vec<StoredParameter> {
-        let effective = |parameter: &Parameter| match (self.given.get(parameter.name), parameter.default) {
-            (Some(_), _) => self.texts.get(parameter.name).cloned().unwrap_or_default(),
-            (None, DefaultValue::Value(text)) if parameter.multiplicity == Multiplicity::PerInput => {
+        let effective = |parameter: &Parameter| match (self.state(parameter), parameter.default) {
+            (State::Given(_) | State::Faulty, _) => self.texts.get(parameter.name).cloned().unwrap_or_default(),
+            (State::Absent, DefaultValue::Value(text)) if parameter.multiplicity == Multiplicity::PerInput => {
                 vec![text; inputs].join(";")
             }
-            (None, DefaultValue::Value(text)) => text.to_owned(),
-            (None, DefaultValue::Automatic { accepted, .. }) => accepted.to_owned(),
-            (None, DefaultValue::None) => "None".to_owned(),
+            (State::Absent, DefaultValue::Value(text)) => text.to_owned(),
+            (State::Absent, DefaultValue::Automatic { accepted, .. }) => accepted.to_owned(),
+            (State::Absent, DefaultValue::None) => "None".to_owned(),
         };
-        PARAMETERS
-            .iter()
-            .map(|parameter| StoredParameter {
-                key: parameter.key(),
-                given: self.texts.get(parameter.name).cloned(),
-                effective: effective(parameter),
-            })
-            .collect()
+        let stored = |parameter: &'static Parameter| StoredParameter {
+            parameter,
+            given: self.texts.get(parameter.name).cloned(),
+            effective: effective(parameter),
+        };
+        Group::ALL.into_iter().flat_map(Parameter::of_group).map(stored).collect()
     }
+}
+
+/// `1 value`, `2 values`.
+pub fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

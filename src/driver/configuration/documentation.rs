@@ -1,6 +1,6 @@
 //! `docs/configuration.md`, from the table.
 
-use super::parameters::{LATER_NAMES, LEGAL_INPUT_TYPES, PARAMETERS};
+use super::parameters::{LATER_NAMES, LEGAL_INPUT_TYPES};
 use super::table::{DefaultValue, Group, Parameter};
 use std::fmt::Write;
 
@@ -18,10 +18,12 @@ where one is empty. Relative paths count from the folder of the file.
 - Booleans are `True` and `False` without quotes.
 - What is *not supported yet* is known to the manual, but not to this compiler. It may be given with its default value;
   anything else is an error.
+- What is *without effect yet* may be given, and changes nothing; the log says so.
+- *Sets* names the option of a pass or pipeline (`docs/passes.md`) that a parameter becomes.
 - Everything that is wrong with a file is printed together, each as
   `file:line:column: group.parameter: what is wrong; what to do`.
 - `jobs` above the cores of the machine is lowered to them.
-- The .hbm keeps all parameters, as given and as they hold.
+- The .hbm keeps all parameters that shape results, as given and as they hold.
 
 ";
 
@@ -30,9 +32,9 @@ pub fn documentation() -> String {
     let mut text = HEAD.to_owned();
     for group in Group::ALL {
         let _ = writeln!(text, "## {}\n", group.name());
-        text += "| Parameter | Type | Range | Default | Required | Values | Status | Meaning |\n";
-        text += "|---|---|---|---|---|---|---|---|\n";
-        for parameter in PARAMETERS.iter().filter(|parameter| parameter.group == group) {
+        text += "| Parameter | Type | Range | Default | Required | Values | Status | Sets | Meaning |\n";
+        text += "|---|---|---|---|---|---|---|---|---|\n";
+        for parameter in Parameter::of_group(group) {
             text += &row(parameter);
         }
         text.push('\n');
@@ -56,6 +58,17 @@ fn row(parameter: &Parameter) -> String {
         DefaultValue::Value(text) => format!("`{text}`"),
         DefaultValue::Automatic { rule, .. } => rule.to_owned(),
     };
+    let mut meaning = parameter.meaning.to_owned();
+    if let Some(condition) = parameter.condition {
+        let words = condition.words.join(", ");
+        let _ = write!(meaning, " Has an effect only with `{}` {words}.", condition.parameter.name);
+    }
+    if let Some(release) = parameter.since {
+        let _ = write!(meaning, " Since release {release} of the vendor's tool.");
+    }
+    if !parameter.shapes_results {
+        meaning.push_str(" The results do not depend on it, and the .hbm does not keep it.");
+    }
     let cells = [
         format!("`{}`", parameter.name),
         parameter.type_name().to_owned(),
@@ -64,7 +77,8 @@ fn row(parameter: &Parameter) -> String {
         parameter.required.to_string(),
         parameter.multiplicity.to_string(),
         parameter.status.to_string(),
-        parameter.meaning.to_owned(),
+        parameter.sets.map_or_else(String::new, |set| format!("`{}{{{}}}`", set.pass, set.option)),
+        meaning,
     ];
     let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
     format!("| {} |\n", cells.join(" | "))

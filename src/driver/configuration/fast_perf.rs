@@ -3,8 +3,16 @@
 //! Of the vendor's built-in settings, nv12 input and the removal of nodes at the ends of the model are left out until
 //! they are supported.
 
+use super::keys::Word;
 use super::model_check::{ModelInput, declared_shape, static_shape};
+use super::parameters::{
+    CALIBRATION_TYPE, COMPILE_MODE, CalibrationType, CompileMode, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE,
+    INPUT_TYPE_RT, INPUT_TYPE_TRAIN, JOBS, MARCH, NORM_TYPE, NormType, ONNX_MODEL, OPTIMIZE_LEVEL,
+    OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, WORKING_DIR,
+};
 use super::problem::suggestion;
+use super::table::{Group, Parameter, Status};
+use super::{InputType, Layout};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -44,45 +52,36 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
     let shapes = shapes(options, inputs)?;
     let model = if options.model.is_absolute() { options.model.clone() } else { Path::new("..").join(&options.model) };
     let model_text = model.to_str().ok_or_else(|| FastPerfError::Path(model.clone()))?;
-    let prefix = prefix(&options.model);
     let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
     if let Some(name) = names.iter().find(|name| name.contains(';')) {
         return Err(FastPerfError::Inexpressible((*name).to_owned()));
     }
     let each = |word: &str| vec![word; inputs.len()].join("; ");
-    let groups: [(&str, Vec<(&str, String)>); 4] = [
-        (
-            "model_parameters",
-            vec![
-                ("onnx_model", model_text.to_owned()),
-                ("march", options.march.clone()),
-                ("output_model_file_prefix", prefix),
-                ("working_dir", ".".to_owned()),
-            ],
-        ),
-        (
-            "input_parameters",
-            vec![
-                ("input_name", names.join("; ")),
-                ("input_shape", shapes.join("; ")),
-                ("input_type_train", each("featuremap")),
-                ("input_type_rt", each("featuremap")),
-                ("input_layout_train", each("NCHW")),
-                ("norm_type", each("no_preprocess")),
-            ],
-        ),
-        ("calibration_parameters", vec![("calibration_type", "skip".to_owned())]),
-        (
-            "compiler_parameters",
-            vec![("compile_mode", "latency".to_owned()), ("optimize_level", "O2".to_owned()), ("jobs", "0".to_owned())],
-        ),
+    let (kind, no_preprocess) = (each(InputType::Featuremap.word()), each(NormType::NoPreprocess.word()));
+    let settings: [(&Parameter, String); 14] = [
+        (&ONNX_MODEL, model_text.to_owned()),
+        (&MARCH, options.march.clone()),
+        (&OUTPUT_MODEL_FILE_PREFIX, prefix(&options.model)),
+        (&WORKING_DIR, ".".to_owned()),
+        (&INPUT_NAME, names.join("; ")),
+        (&INPUT_SHAPE, shapes.join("; ")),
+        (&INPUT_TYPE_TRAIN, kind.clone()),
+        (&INPUT_TYPE_RT, kind),
+        (&INPUT_LAYOUT_TRAIN, each(Layout::Nchw.word())),
+        (&NORM_TYPE, no_preprocess),
+        (&CALIBRATION_TYPE, CalibrationType::Skip.word().to_owned()),
+        (&COMPILE_MODE, CompileMode::Latency.word().to_owned()),
+        (&OPTIMIZE_LEVEL, OptimizeLevel::O2.word().to_owned()),
+        (&JOBS, "0".to_owned()),
     ];
     let mut text =
         String::from("# Written by hb_compile --fast-perf; it may be copied, changed, and used with --config.\n");
-    for (group, parameters) in groups {
-        let _ = writeln!(text, "{group}:");
-        for (name, value) in parameters {
-            let _ = writeln!(text, "  {name}: {}", quoted(&value));
+    for group in Group::ALL {
+        let _ = writeln!(text, "{}:", group.name());
+        // What has no effect yet would only be warned of.
+        let parameters = settings.iter().filter(|(parameter, _)| parameter.status != Status::NoEffect);
+        for (parameter, value) in parameters.filter(|(parameter, _)| parameter.group == group) {
+            let _ = writeln!(text, "  {}: {}", parameter.name, quoted(value));
         }
     }
     Ok(text)

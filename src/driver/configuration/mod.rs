@@ -7,6 +7,7 @@ mod checking;
 mod documentation;
 mod fast_perf;
 mod input_rules;
+mod keys;
 mod model_check;
 mod parameters;
 mod problem;
@@ -16,11 +17,12 @@ mod values;
 
 pub use documentation::documentation;
 pub use fast_perf::{FastPerf, FastPerfError, configuration_text};
+pub use keys::{InputKey, Key, List, Unread, Word};
 pub use model_check::{CheckedInput, ModelInput};
-pub use parameters::{LEGAL_INPUT_TYPES, PARAMETERS};
+pub use parameters::*;
 pub use problem::{Location, Problem, Problems, Severity, printable};
 pub use reading::LARGEST_FILE;
-pub use table::{Choice, DefaultValue, Group, Kind, Multiplicity, Parameter, Required, Status};
+pub use table::{Choice, Condition, DefaultValue, Group, Kind, Multiplicity, Parameter, PassOption, Required, Status};
 pub use values::is_shape;
 
 pub use crate::float::preprocessing::{InputType, Layout};
@@ -50,59 +52,28 @@ pub fn known_marches() -> Vec<String> {
     crate::target::Target::names().into_iter().map(str::to_owned).collect()
 }
 
-/// Everything that the configuration says of one input.
-#[derive(Debug, Clone, PartialEq)]
-pub struct InputConfiguration {
-    /// None where the model's only input is meant, whatever its name.
-    pub name: Option<String>,
-    pub type_train: InputType,
-    pub type_rt: InputType,
-    pub layout: Layout,
-    /// As given, or None where the model's own shape holds.
-    pub shape: Option<Vec<u64>>,
-    /// Subtracted first: one number, or one per channel. None where `norm_type` has no mean.
-    pub mean: Option<Vec<f64>>,
-    /// Multiplied then: one number, or one per channel. None where `norm_type` has no scale.
-    pub scale: Option<Vec<f64>>,
-    /// The folder of this input's samples, absolute or relative to where the program runs. None if not given.
-    pub calibration_directory: Option<PathBuf>,
-}
-
-/// How value ranges are found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Calibration {
-    /// The largest magnitude, or less so that the share `percentile` (0.5 to 1) of the values is within it.
-    Max { percentile: f64 },
-    /// Max over random data, for speed figures only.
-    Skip,
-}
-
-/// `optimize_level`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OptimizeLevel {
-    O0,
-    O1,
-    O2,
-}
-
 /// A parameter as the log and the .hbm keep it.
 ///
 /// The text is the file's own, with no absolute paths and nothing of this machine in it, so that equal inputs give equal bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoredParameter {
-    /// `group.name`
-    pub key: String,
+    /// Its row.
+    pub parameter: &'static Parameter,
     /// As the file gives it.
     pub given: Option<String>,
     /// What holds.
     pub effective: String,
 }
 
-impl StoredParameter {
-    /// Whether the parameter has any say in what is compiled. The others stay out of the results, so that these are the same bytes
-    /// however they were made: `docs/decisions/0030-parameters-in-the-hbm.md`.
-    pub fn shapes_results(&self) -> bool {
-        self.key != "compiler_parameters.jobs"
+impl InputSettings {
+    /// What holds of a parameter of inputs.
+    pub fn get<T>(&self, key: &InputKey<T>) -> &T {
+        (key.of)(self)
+    }
+
+    /// `pass` with the options that parameters of this input set and with `others`, as a pipeline says it.
+    pub fn pass(&self, pass: &str, others: &[&str]) -> String {
+        with_options(pass, others, self.options())
     }
 }
 
@@ -111,16 +82,10 @@ impl StoredParameter {
 pub struct Configuration {
     /// The YAML file.
     pub file: PathBuf,
-    pub onnx_model: PathBuf,
-    pub march: String,
-    pub output_model_file_prefix: String,
-    pub working_dir: PathBuf,
+    cores: usize,
+    settings: Settings,
     /// At least one. In the order of `input_name`.
-    pub inputs: Vec<InputConfiguration>,
-    pub calibration: Calibration,
-    pub optimize_level: OptimizeLevel,
-    /// Between 1 and the cores of this machine.
-    pub jobs: usize,
+    pub inputs: Vec<InputSettings>,
     /// Every parameter of the table, in its order.
     pub parameters: Vec<StoredParameter>,
     /// What is odd but stops nothing.
@@ -157,13 +122,32 @@ impl Configuration {
         checking::check(bytes, path, environment)
     }
 
+    /// What holds of a parameter of the model.
+    pub fn get<T>(&self, key: &Key<T>) -> &T {
+        (key.of)(&self.settings)
+    }
+
+    /// The threads that `jobs` comes to, between 1 and the cores of this machine.
+    pub fn threads(&self) -> usize {
+        match usize::try_from(*self.get(&JOBS)) {
+            Ok(wanted) if wanted > 0 => wanted.min(self.cores),
+            _ => self.cores,
+        }
+    }
+
+    /// `pass` with the options that parameters of the model set and with `others`, as a pipeline says it:
+    /// `bpu-to-nash{march=nash-e}`.
+    pub fn pass(&self, pass: &str, others: &[&str]) -> String {
+        with_options(pass, others, self.settings.options())
+    }
+
     /// A problem of this configuration, located where `parameter` is given. For the stages that find out later that a
     /// parameter cannot hold, such as a folder of samples of the wrong shape.
-    pub fn problem(&self, parameter: &str, what: impl Into<String>, remedy: impl Into<String>) -> Problem {
+    pub fn problem(&self, parameter: &Parameter, what: impl Into<String>, remedy: impl Into<String>) -> Problem {
         Problem {
             file: printable(&self.file.display().to_string()),
-            location: self.locations.get(parameter).copied().unwrap_or(Location::START),
-            subject: Parameter::named(parameter).map_or_else(|| parameter.to_owned(), Parameter::key),
+            location: self.locations.get(parameter.name).copied().unwrap_or(Location::START),
+            subject: parameter.path(),
             what: what.into(),
             remedy: remedy.into(),
             severity: Severity::Error,
@@ -172,6 +156,13 @@ impl Configuration {
 
     /// The path of the result `{prefix}{ending}` in `working_dir`; `ending` is such as `_ptq_model.onnx` or `.hbm`.
     pub fn output_path(&self, ending: &str) -> PathBuf {
-        self.working_dir.join(format!("{}{ending}", self.output_model_file_prefix))
+        self.get(&WORKING_DIR).join(format!("{}{ending}", self.get(&OUTPUT_MODEL_FILE_PREFIX)))
     }
+}
+
+fn with_options(pass: &str, others: &[&str], set: Vec<(PassOption, String)>) -> String {
+    let set = set.into_iter().filter(|(set, _)| set.pass == pass);
+    let set = set.map(|(set, text)| format!("{}={text}", set.option));
+    let options: Vec<String> = others.iter().map(|other| (*other).to_owned()).chain(set).collect();
+    if options.is_empty() { pass.to_owned() } else { format!("{pass}{{{}}}", options.join(" ")) }
 }

@@ -1,13 +1,18 @@
 //! The configuration against the inputs that the model really has.
 
-use super::input_rules::{joined, shape_faults};
+use super::input_rules::shape_faults;
+use super::keys::{InputKey, joined};
+use super::parameters::{
+    INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_RT, InputSettings, NORM_TYPE, NormType,
+};
 use super::problem::{Problem, Problems, suggestion};
-use super::{Configuration, InputConfiguration, InputType, Layout};
-use std::path::PathBuf;
+use super::{Configuration, InputType};
+use hb_dialects::pass::word;
 
 /// An input as the model declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelInput {
+    /// The name that the model gives it.
     pub name: String,
     /// Sizes; None where the model leaves a dimension open.
     pub shape: Vec<Option<u64>>,
@@ -18,18 +23,37 @@ pub struct ModelInput {
 /// An input of which everything is known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedInput {
+    /// The name that the model gives it.
     pub name: String,
+    /// Its sizes, all of them known.
     pub shape: Vec<u64>,
     /// The element type, as in [`ModelInput`].
     pub element: String,
-    pub type_train: InputType,
-    pub type_rt: InputType,
-    pub layout: Layout,
-    /// Subtracted first: one number per channel. None where there is nothing to subtract.
-    pub mean: Option<Vec<f64>>,
-    /// Multiplied then: one number per channel. None where there is nothing to multiply with.
-    pub scale: Option<Vec<f64>>,
-    pub calibration_directory: Option<PathBuf>,
+    /// What the configuration says of it.
+    pub settings: InputSettings,
+}
+
+impl CheckedInput {
+    /// What holds of a parameter of inputs.
+    pub fn get<T>(&self, key: &InputKey<T>) -> &T {
+        self.settings.get(key)
+    }
+
+    /// `pass` with the name of this input and the options that its parameters set.
+    pub fn pass(&self, pass: &str) -> String {
+        self.settings.pass(pass, &[&format!("input={}", word(&self.name))])
+    }
+
+    /// `mean_value` or `scale_value` with one number per channel; empty where there is none.
+    pub fn per_channel(&self, key: &InputKey<Option<Vec<f64>>>) -> Vec<f64> {
+        let channels =
+            self.shape.get(self.get(&INPUT_LAYOUT_TRAIN).channel_dimension()).filter(|_| self.shape.len() == 4);
+        let channels = channels.and_then(|channels| usize::try_from(*channels).ok());
+        match (self.get(key).as_deref(), channels) {
+            (Some([number]), Some(channels)) => vec![*number; channels],
+            (numbers, _) => numbers.unwrap_or_default().to_vec(),
+        }
+    }
 }
 
 impl Configuration {
@@ -48,28 +72,30 @@ impl Configuration {
         &'a self,
         model: &'a [ModelInput],
         problems: &mut Vec<Problem>,
-    ) -> Vec<(&'a ModelInput, &'a InputConfiguration)> {
+    ) -> Vec<(&'a ModelInput, &'a InputSettings)> {
         let names = || model.iter().map(|input| input.name.as_str());
         let listed = || names().collect::<Vec<_>>().join("; ");
-        if let [unnamed @ InputConfiguration { name: None, .. }] = self.inputs.as_slice() {
+        if let [unnamed] = self.inputs.as_slice()
+            && unnamed.get(&INPUT_NAME).is_none()
+        {
             if let [only] = model {
                 return vec![(only, unnamed)];
             }
             let what = format!("the model has {} inputs, so their names are needed", model.len());
-            problems.push(self.problem("input_name", what, format!("add input_name: '{}'", listed())));
+            problems.push(self.problem(&INPUT_NAME, what, format!("add input_name: '{}'", listed())));
             return Vec::new();
         }
         let before = problems.len();
-        for name in self.inputs.iter().filter_map(|input| input.name.as_deref()) {
+        for name in self.inputs.iter().filter_map(|input| input.get(&INPUT_NAME).as_deref()) {
             if !names().any(|known| known == name) {
                 let remedy = suggestion(name, names(), &format!("the inputs are '{}'", listed()));
-                problems.push(self.problem("input_name", format!("the model has no input '{name}'"), remedy));
+                problems.push(self.problem(&INPUT_NAME, format!("the model has no input '{name}'"), remedy));
             }
         }
         let mut pairs = Vec::new();
         let mut missing = Vec::new();
         for declared in model {
-            match self.inputs.iter().find(|input| input.name.as_deref() == Some(&declared.name)) {
+            match self.inputs.iter().find(|input| input.get(&INPUT_NAME).as_deref() == Some(&declared.name)) {
                 Some(input) => pairs.push((declared, input)),
                 None => missing.push(format!("'{}'", declared.name)),
             }
@@ -77,7 +103,7 @@ impl Configuration {
         // A wrong name leaves the right one missing, which needs no message of its own.
         if !missing.is_empty() && problems.len() == before {
             let what = format!("the model also has the input(s) {}", missing.join(", "));
-            problems.push(self.problem("input_name", what, format!("name all inputs: '{}'", listed())));
+            problems.push(self.problem(&INPUT_NAME, what, format!("name all inputs: '{}'", listed())));
         }
         pairs
     }
@@ -85,61 +111,47 @@ impl Configuration {
     fn checked(
         &self,
         declared: &ModelInput,
-        input: &InputConfiguration,
+        input: &InputSettings,
         problems: &mut Vec<Problem>,
     ) -> Option<CheckedInput> {
         let before = problems.len();
         let label = format!("input '{}'", declared.name);
         let shape = self.shape(declared, input, &label, problems)?;
         // Where the configuration gives a shape these were checked when it was read.
-        if input.shape.is_none() {
+        if input.get(&INPUT_SHAPE).is_none() {
             for fault in shape_faults(input, Some(&shape), &label) {
                 problems.push(self.problem(fault.parameter, fault.what, fault.remedy));
             }
         }
         let float = matches!(declared.element.as_str(), "float" | "float16" | "double");
-        if !float && input.type_rt != InputType::Featuremap {
+        if !float && *input.get(&INPUT_TYPE_RT) != InputType::Featuremap {
             let what = format!("{label}: its elements are {}, but images become float", declared.element);
-            problems.push(self.problem("input_type_rt", what, "use featuremap"));
-        } else if !float && (input.mean.is_some() || input.scale.is_some()) {
+            problems.push(self.problem(&INPUT_TYPE_RT, what, "use featuremap"));
+        } else if !float && *input.get(&NORM_TYPE) != NormType::NoPreprocess {
             let what = format!("{label}: its elements are {}, which cannot be preprocessed", declared.element);
-            problems.push(self.problem("norm_type", what, "use no_preprocess"));
+            problems.push(self.problem(&NORM_TYPE, what, "use no_preprocess"));
         }
         if problems.len() > before {
             return None;
         }
-        let channels = shape.get(input.layout.channel_dimension()).copied().filter(|_| shape.len() == 4);
-        let per_channel = |numbers: &Option<Vec<f64>>| match (numbers.as_deref(), channels) {
-            (Some([number]), Some(channels)) => Some(vec![*number; usize::try_from(channels).ok()?]),
-            (numbers, _) => numbers.map(<[f64]>::to_vec),
-        };
-        Some(CheckedInput {
-            name: declared.name.clone(),
-            element: declared.element.clone(),
-            type_train: input.type_train,
-            type_rt: input.type_rt,
-            layout: input.layout,
-            mean: per_channel(&input.mean),
-            scale: per_channel(&input.scale),
-            calibration_directory: input.calibration_directory.clone(),
-            shape,
-        })
+        let (name, element) = (declared.name.clone(), declared.element.clone());
+        Some(CheckedInput { name, shape, element, settings: input.clone() })
     }
 
     fn shape(
         &self,
         declared: &ModelInput,
-        input: &InputConfiguration,
+        input: &InputSettings,
         label: &str,
         problems: &mut Vec<Problem>,
     ) -> Option<Vec<u64>> {
-        match &input.shape {
+        match input.get(&INPUT_SHAPE) {
             Some(shape) if fits(shape, &declared.shape) => Some(shape.clone()),
             Some(shape) => {
                 let what =
                     format!("{label}: {} is not the model's shape {}", joined(shape), declared_shape(&declared.shape));
                 problems.push(self.problem(
-                    "input_shape",
+                    &INPUT_SHAPE,
                     what,
                     "change only dimensions that the model leaves open (?)",
                 ));
@@ -151,7 +163,7 @@ impl Configuration {
                     let shape = declared_shape(&declared.shape);
                     let what = format!("{label}: the model leaves dimension {dimension} of {shape} open");
                     problems.push(self.problem(
-                        "input_shape",
+                        &INPUT_SHAPE,
                         what,
                         "add input_shape; only the first becomes 1 by itself",
                     ));

@@ -6,13 +6,18 @@ use std::fmt;
 /// The groups of the manual's configuration file. All four must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
+    /// What is compiled, for what, and where the results go.
     Model,
+    /// The inputs of the network and of the compiled model.
     Input,
+    /// How value ranges are found.
     Calibration,
+    /// How the compiler works.
     Compiler,
 }
 
 impl Group {
+    /// In the order of the manual.
     pub const ALL: [Self; 4] = [Self::Model, Self::Input, Self::Calibration, Self::Compiler];
 
     /// The name that the file uses.
@@ -25,6 +30,7 @@ impl Group {
         }
     }
 
+    /// The group of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|group| group.name() == name)
     }
@@ -33,11 +39,15 @@ impl Group {
 /// When a parameter must be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Required {
+    /// Never.
     Optional,
+    /// In every file.
     Always,
     /// One of `onnx_model` and the Caffe pair.
     ForOnnx,
+    /// With the other one of the Caffe pair.
     ForCaffe,
+    /// For a model with more than one input.
     ForSeveralInputs,
 }
 
@@ -77,7 +87,9 @@ impl fmt::Display for Multiplicity {
 /// A word that a parameter may be set to, and whether we act on it already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
+    /// As the file spells it.
     pub word: &'static str,
+    /// Never [`Status::NoEffect`]; that is said of whole parameters.
     pub status: Status,
 }
 
@@ -94,26 +106,36 @@ pub const fn not_yet(word: &'static str) -> Choice {
 /// The type and range of one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
+    /// True or False.
     Boolean,
     /// Whole number, both ends included.
     Integer {
+        /// The smallest that is accepted.
         least: i64,
+        /// The largest that is accepted; `i64::MAX` stands for no limit.
         most: i64,
     },
     /// Real number, both ends included.
     Number {
+        /// The smallest that is accepted.
         least: f64,
+        /// The largest that is accepted.
         most: f64,
     },
+    /// One of these words.
     Choice(&'static [Choice]),
     /// The name of a target; the targets are data, see [`super::Environment`].
     March,
-    /// Text of any form; the second field says what it means.
+    /// Text of any form; the field says what it means.
     Text(&'static str),
+    /// What the names of files start with.
+    Prefix,
     /// Path of an existing file.
     File,
     /// Path of an existing directory.
     Directory,
+    /// Path of a directory that is made where it does not exist.
+    NewDirectory,
     /// Dimensions separated by `x`.
     Shape,
     /// 'None', one number, or one number per channel, separated by spaces or commas.
@@ -127,13 +149,15 @@ pub enum Kind {
 /// What holds where a parameter is not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DefaultValue {
+    /// Nothing.
     None,
     /// Written as it would be in the file, without quotes.
     Value(&'static str),
-    /// Chosen from other parameters. `accepted` is the only outcome that exists while this parameter is not yet
-    /// supported, so giving it changes nothing.
+    /// Chosen from other parameters.
     Automatic {
+        /// The only outcome that exists while the parameter is not yet supported, so giving it changes nothing.
         accepted: &'static str,
+        /// How it is chosen, for the reader of the documentation.
         rule: &'static str,
     },
 }
@@ -141,9 +165,12 @@ pub enum DefaultValue {
 /// Whether a parameter or a word of it does anything yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
+    /// It does what the manual says.
     Supported,
     /// Known to the manual. Giving anything but the default is an error that says so.
     NotYet,
+    /// Any value is taken and none changes anything; where one is given the log says so.
+    NoEffect,
 }
 
 impl fmt::Display for Status {
@@ -151,38 +178,91 @@ impl fmt::Display for Status {
         f.write_str(match self {
             Self::Supported => "supported",
             Self::NotYet => "not supported yet",
+            Self::NoEffect => "without effect yet",
         })
     }
+}
+
+/// A parameter has an effect only where another one is one of these words.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Condition {
+    /// The other parameter, of one value.
+    pub parameter: &'static Parameter,
+    /// What it must be.
+    pub words: &'static [&'static str],
+}
+
+/// The option of a pass or a pipeline that a parameter sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PassOption {
+    /// As `hb-opt` calls it.
+    pub pass: &'static str,
+    /// The name of the option.
+    pub option: &'static str,
 }
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Parameter {
+    /// Where in the file it stands.
     pub group: Group,
+    /// Unique over all groups.
     pub name: &'static str,
+    /// What one value of it is.
     pub kind: Kind,
+    /// What holds where it is not given.
     pub default: DefaultValue,
+    /// When it must be given.
     pub required: Required,
+    /// How many values it has.
     pub multiplicity: Multiplicity,
+    /// Whether it does anything.
     pub status: Status,
+    /// None where it always has an effect.
+    pub condition: Option<Condition>,
+    /// None where code of the driver acts on it.
+    pub sets: Option<PassOption>,
+    /// Whether it has any say in the results, not only in how they are made.
+    pub shapes_results: bool,
+    /// The release of the vendor's tool that brought it; None for what the manual's own release has.
+    pub since: Option<&'static str>,
     /// What it does, in a sentence or two.
     pub meaning: &'static str,
 }
 
 impl Parameter {
     /// `group.name`
-    pub fn key(&self) -> String {
+    pub fn path(&self) -> String {
         format!("{}.{}", self.group.name(), self.name)
     }
 
     /// The row of `name` in `group`.
     pub fn find(group: Group, name: &str) -> Option<&'static Self> {
-        PARAMETERS.iter().find(|parameter| parameter.group == group && parameter.name == name)
+        Self::named(name).filter(|parameter| parameter.group == group)
     }
 
     /// The row of `name` in whatever group it is; names are unique over the groups.
     pub fn named(name: &str) -> Option<&'static Self> {
-        PARAMETERS.iter().find(|parameter| parameter.name == name)
+        PARAMETERS.iter().copied().find(|parameter| parameter.name == name)
+    }
+
+    /// Every parameter of `group`.
+    pub fn of_group(group: Group) -> impl Iterator<Item = &'static Self> {
+        PARAMETERS.iter().copied().filter(move |parameter| parameter.group == group)
+    }
+
+    /// The words it may be set to; none where it is not a choice.
+    pub fn choices(&self) -> &'static [Choice] {
+        match self.kind {
+            Kind::Choice(choices) | Kind::InputMapping(choices) => choices,
+            _ => &[],
+        }
+    }
+
+    /// The words that are supported.
+    pub fn usable_words(&self) -> Vec<&'static str> {
+        let usable = self.choices().iter().filter(|choice| choice.status == Status::Supported);
+        usable.map(|choice| choice.word).collect()
     }
 
     /// The type, as documentation names it.
@@ -194,8 +274,8 @@ impl Parameter {
             Kind::ChannelNumbers => "number(s)",
             Kind::InputMapping(_) => "mapping",
             Kind::Structured(_) => "string or mapping",
-            Kind::File | Kind::Directory => "path",
-            Kind::Choice(_) | Kind::March | Kind::Text(_) | Kind::Shape => "string",
+            Kind::File | Kind::Directory | Kind::NewDirectory => "path",
+            Kind::Choice(_) | Kind::March | Kind::Text(_) | Kind::Prefix | Kind::Shape => "string",
         }
     }
 
@@ -212,8 +292,10 @@ impl Parameter {
             Kind::Choice(choices) | Kind::InputMapping(choices) => words(choices),
             Kind::March => "the targets that `targets/` holds".into(),
             Kind::Text(range) | Kind::Structured(range) => range.into(),
+            Kind::Prefix => "a file name without its ending".into(),
             Kind::File => "an existing file".into(),
             Kind::Directory => "an existing directory".into(),
+            Kind::NewDirectory => "a directory".into(),
             Kind::Shape => "sizes separated by `x`, such as 1x3x224x224".into(),
             Kind::ChannelNumbers => "None, one number, or one per channel (separated by spaces or commas)".into(),
         }
@@ -223,8 +305,8 @@ impl Parameter {
 /// The words of `choices` for a reader: `a, b (not supported yet), c`.
 pub fn words(choices: &[Choice]) -> String {
     let word = |choice: &Choice| match choice.status {
-        Status::Supported => choice.word.to_owned(),
-        Status::NotYet => format!("{} (not supported yet)", choice.word),
+        Status::NotYet => format!("{} ({})", choice.word, choice.status),
+        _ => choice.word.to_owned(),
     };
     choices.iter().map(word).collect::<Vec<_>>().join(", ")
 }

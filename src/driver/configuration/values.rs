@@ -1,21 +1,32 @@
 //! From the untyped value of a parameter to the typed one that its row of the table asks for.
 
+use super::parameters::INPUT_SHAPE;
 use super::problem::suggestion;
 use super::reading::Raw;
 use super::table::{Choice, DefaultValue, Kind, Multiplicity, Parameter, Status, words};
+use std::path::{Path, PathBuf};
 
 /// One value of a parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
+    /// True or False.
     Boolean(bool),
+    /// Within its row's range.
     Integer(i64),
+    /// Finite, within its row's range.
     Number(f64),
+    /// A word of a choice, a name, or text.
     Text(String),
+    /// Relative to where the program runs, or absolute.
+    Path(PathBuf),
+    /// Sizes of at least 1.
     Shape(Vec<u64>),
-    /// `None` where the item says 'None'.
-    Channels(Option<Vec<f64>>),
+    /// One number, or one for each channel.
+    Channels(Vec<f64>),
     /// Input names and their words.
     Mapping(Vec<(String, String)>),
+    /// An item that says 'None' for its input.
+    Nothing,
     /// A form that is not read further while its parameter is not supported.
     Unread,
 }
@@ -43,6 +54,15 @@ impl Fault {
     }
 }
 
+/// What reading a value depends on beside its row.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The targets that there are.
+    pub marches: &'a [String],
+    /// Where relative paths count from.
+    pub folder: &'a Path,
+}
+
 /// The most items of a list; the vendor's limit is 512 inputs.
 const MOST_ITEMS: usize = 1024;
 /// The most dimensions of an input, as in the vendor's tool.
@@ -53,8 +73,12 @@ const MOST_ELEMENTS: u64 = 1 << 31;
 const MOST_CHANNELS: usize = 65_536;
 
 /// Reads the value of `parameter`. `Ok(None)` where it is there but says nothing (null, empty, or 'None').
-pub fn parse(parameter: &Parameter, raw: &Raw, marches: &[String]) -> Result<Option<Vec<Value>>, Vec<Fault>> {
-    let reader = Reader { parameter, marches };
+pub fn parse(
+    parameter: &Parameter,
+    raw: &Raw,
+    surroundings: Surroundings<'_>,
+) -> Result<Option<Vec<Value>>, Vec<Fault>> {
+    let reader = Reader { parameter, surroundings };
     match raw {
         Raw::Null => Ok(None),
         Raw::Text(text) if reader.says_nothing(text.trim()) => Ok(None),
@@ -66,8 +90,8 @@ pub fn parse(parameter: &Parameter, raw: &Raw, marches: &[String]) -> Result<Opt
     }
 }
 
-/// The typed default of a parameter.
-pub fn default_of(parameter: &Parameter) -> Option<Value> {
+/// The default of a parameter in a file of `folder`.
+pub fn default_of(parameter: &Parameter, folder: &Path) -> Option<Value> {
     let DefaultValue::Value(text) = parameter.default else {
         return None;
     };
@@ -76,39 +100,33 @@ pub fn default_of(parameter: &Parameter) -> Option<Value> {
         _ => Raw::Text(text.to_owned()),
     };
     // March is the only kind that needs the targets, and it has no default.
-    Reader { parameter, marches: &[] }.value(&raw).ok()
+    Reader { parameter, surroundings: Surroundings { marches: &[], folder } }.value(&raw).ok()
 }
 
 /// Whether `text` is a shape such as `1x3x224x224`.
 pub fn is_shape(text: &str) -> bool {
-    let parameter = Parameter::named("input_shape");
-    parameter.is_some_and(|parameter| Reader { parameter, marches: &[] }.shape(&Raw::Text(text.to_owned())).is_ok())
+    let surroundings = Surroundings { marches: &[], folder: Path::new("") };
+    Reader { parameter: &INPUT_SHAPE, surroundings }.shape(&Raw::Text(text.to_owned())).is_ok()
 }
 
-/// Whether `value` is known to the manual but nothing that we act on.
+/// What of `values` is known to the manual but nothing that we act on.
 pub fn unsupported(parameter: &Parameter, values: &[Value]) -> Option<Fault> {
-    if let Kind::Choice(choices) = parameter.kind {
-        let refused = values
-            .iter()
-            .filter_map(Value::text)
-            .find(|word| choices.iter().any(|choice| choice.word == *word && choice.status == Status::NotYet));
-        if let Some(word) = refused {
-            let usable: Vec<&str> =
-                choices.iter().filter(|choice| choice.status == Status::Supported).map(|choice| choice.word).collect();
-            let remedy = match usable.as_slice() {
-                [] => "remove the parameter".to_owned(),
-                words => format!("use {}", words.join(" or ")),
-            };
-            return Some(Fault::new(format!("'{word}' is known to the manual, not supported yet"), remedy));
-        }
+    let is_refused =
+        |word: &&str| parameter.choices().iter().any(|choice| choice.word == *word && choice.status == Status::NotYet);
+    if let Some(word) = values.iter().filter_map(Value::text).find(is_refused) {
+        let remedy = match parameter.usable_words().as_slice() {
+            [] => "remove the parameter".to_owned(),
+            words => format!("use {}", words.join(" or ")),
+        };
+        return Some(Fault::new(format!("'{word}' is known to the manual, not supported yet"), remedy));
     }
-    if parameter.status == Status::Supported {
+    if parameter.status != Status::NotYet {
         return None;
     }
     match parameter.default {
         DefaultValue::None => Some(Fault::new("the parameter is known to the manual, not supported yet", "remove it")),
         DefaultValue::Value(text) => {
-            let default = default_of(parameter);
+            let default = default_of(parameter, Path::new(""));
             let differs = values.iter().any(|value| Some(value) != default.as_ref());
             differs.then(|| {
                 Fault::new(
@@ -132,9 +150,32 @@ pub fn unsupported(parameter: &Parameter, values: &[Value]) -> Option<Fault> {
     }
 }
 
+/// Whether the path of a value is what its row asks for.
+pub fn check_path(parameter: &Parameter, path: &Path) -> Result<(), Fault> {
+    let shown = path.display();
+    let found = std::fs::metadata(path);
+    let fault = |what: String, remedy: &str| Err(Fault::new(what, remedy));
+    match (parameter.kind, found) {
+        (Kind::File | Kind::Directory, Err(error)) => fault(
+            format!("'{shown}' cannot be read: {error}"),
+            "correct the path; it counts from the folder of the configuration file",
+        ),
+        (Kind::File, Ok(found)) if !found.is_file() => {
+            fault(format!("'{shown}' is not a file"), "give the path of the file")
+        }
+        (Kind::Directory, Ok(found)) if !found.is_dir() => {
+            fault(format!("'{shown}' is not a directory"), "give the path of the folder")
+        }
+        (Kind::NewDirectory, Ok(found)) if !found.is_dir() => {
+            fault(format!("'{shown}' exists and is not a directory"), "give another path")
+        }
+        _ => Ok(()),
+    }
+}
+
 struct Reader<'a> {
     parameter: &'a Parameter,
-    marches: &'a [String],
+    surroundings: Surroundings<'a>,
 }
 
 impl Reader<'_> {
@@ -181,7 +222,12 @@ impl Reader<'_> {
             Kind::Number { least, most } => self.number_between(raw, least, most),
             Kind::Choice(choices) => self.choice(self.text(raw)?, choices),
             Kind::March => self.march(self.text(raw)?),
-            Kind::Text(_) | Kind::File | Kind::Directory => self.plain_text(raw),
+            Kind::Text(_) => Ok(Value::Text(self.plain_text(raw)?.to_owned())),
+            Kind::Prefix => self.prefix(raw),
+            Kind::File | Kind::Directory | Kind::NewDirectory => {
+                // Collected from its components, which drops needless dots.
+                Ok(Value::Path(self.surroundings.folder.join(self.plain_text(raw)?).components().collect()))
+            }
             Kind::Shape => self.shape(raw),
             Kind::ChannelNumbers => self.channels(raw),
             Kind::InputMapping(choices) => self.mapping(raw, choices),
@@ -204,7 +250,7 @@ impl Reader<'_> {
         }
     }
 
-    fn plain_text(&self, raw: &Raw) -> Result<Value, Fault> {
+    fn plain_text<'r>(&self, raw: &'r Raw) -> Result<&'r str, Fault> {
         let text = self.text(raw)?;
         if text.chars().any(char::is_control) {
             return Err(Fault::new("holds a control character", "remove it"));
@@ -212,7 +258,18 @@ impl Reader<'_> {
         if text.len() > 4096 {
             return Err(Fault::new("is longer than 4096 bytes", "shorten it"));
         }
-        Ok(Value::Text(text.to_owned()))
+        Ok(text)
+    }
+
+    fn prefix(&self, raw: &Raw) -> Result<Value, Fault> {
+        let prefix = self.plain_text(raw)?;
+        if prefix.contains(['/', '\\']) || prefix.starts_with('.') || prefix.len() > 200 {
+            return Err(Fault::new(
+                format!("'{prefix}' cannot begin the names of files"),
+                "give at most 200 bytes, no slashes, no leading dot; the folder is set by working_dir",
+            ));
+        }
+        Ok(Value::Text(prefix.to_owned()))
     }
 
     fn integer(&self, raw: &Raw, least: i64, most: i64) -> Result<Value, Fault> {
@@ -268,13 +325,13 @@ impl Reader<'_> {
     }
 
     fn march(&self, word: &str) -> Result<Value, Fault> {
-        if self.marches.iter().any(|march| march == word) {
+        if self.surroundings.marches.iter().any(|march| march == word) {
             return Ok(Value::Text(word.to_owned()));
         }
-        let known = self.marches.join(", ");
+        let known = self.surroundings.marches.join(", ");
         Err(Fault::new(
             format!("'{word}' is not a known target; known are {known}"),
-            suggestion(word, self.marches.iter().map(String::as_str), "choose one of them"),
+            suggestion(word, self.surroundings.marches.iter().map(String::as_str), "choose one of them"),
         ))
     }
 
@@ -308,10 +365,10 @@ impl Reader<'_> {
 
     fn channels(&self, raw: &Raw) -> Result<Value, Fault> {
         let Raw::Text(text) = raw else {
-            return Ok(Value::Channels(Some(vec![self.number(raw)?])));
+            return Ok(Value::Channels(vec![self.number(raw)?]));
         };
         if text.trim() == "None" {
-            return Ok(Value::Channels(None));
+            return Ok(Value::Nothing);
         }
         let mut numbers = Vec::new();
         for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
@@ -326,7 +383,7 @@ impl Reader<'_> {
         if numbers.is_empty() {
             return Err(Fault::new("holds no number", format!("write {}", self.parameter.range())));
         }
-        Ok(Value::Channels(Some(numbers)))
+        Ok(Value::Channels(numbers))
     }
 
     fn mapping(&self, raw: &Raw, choices: &[Choice]) -> Result<Value, Fault> {
@@ -352,28 +409,16 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::PARAMETERS;
     use super::*;
 
     fn read(name: &str, raw: Raw) -> Result<Option<Vec<Value>>, Vec<Fault>> {
         let marches = ["nash-e".to_owned(), "nash-m".to_owned()];
-        parse(Parameter::named(name).expect("a parameter"), &raw, &marches)
+        let surroundings = Surroundings { marches: &marches, folder: Path::new("folder") };
+        parse(Parameter::named(name).expect("a parameter"), &raw, surroundings)
     }
 
     fn text(text: &str) -> Raw {
         Raw::Text(text.into())
-    }
-
-    #[test]
-    fn every_default_is_a_value_of_its_own_kind() {
-        for parameter in PARAMETERS {
-            assert_eq!(
-                matches!(parameter.default, DefaultValue::Value(_)),
-                default_of(parameter).is_some(),
-                "{}",
-                parameter.name
-            );
-        }
     }
 
     #[test]
@@ -388,14 +433,14 @@ mod tests {
 
     #[test]
     fn channel_numbers_take_spaces_commas_and_none() {
-        let numbers = |numbers: &[f64]| Value::Channels(Some(numbers.to_vec()));
+        let numbers = |numbers: &[f64]| Value::Channels(numbers.to_vec());
         assert_eq!(
             read("mean_value", text("103.94 116.78 123.68")),
             Ok(Some(vec![numbers(&[103.94, 116.78, 123.68])]))
         );
         assert_eq!(
             read("mean_value", text("1, 2,3; None;")),
-            Ok(Some(vec![numbers(&[1.0, 2.0, 3.0]), Value::Channels(None)]))
+            Ok(Some(vec![numbers(&[1.0, 2.0, 3.0]), Value::Nothing]))
         );
         assert_eq!(read("scale_value", Raw::Number(0.017)), Ok(Some(vec![numbers(&[0.017])])));
         assert_eq!(read("scale_value", text("None")), Ok(None));

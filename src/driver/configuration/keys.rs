@@ -1,0 +1,452 @@
+//! Keys: what ties a row of the table to the Rust type of its setting. `configuration.get(&JOBS)` is an `i64` because the
+//! row of `JOBS` is made from [`integer`].
+
+use super::parameters::{InputSettings, Settings};
+use super::table::{
+    Choice, Condition, DefaultValue, Group, Kind, Multiplicity, Parameter, PassOption, Required, Status,
+};
+use super::values::Value;
+use hb_dialects::pass::word;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::path::PathBuf;
+
+/// A parameter with one setting for the model.
+#[derive(Debug)]
+pub struct Key<T: 'static> {
+    pub(super) parameter: Parameter,
+    pub(super) of: fn(&Settings) -> &T,
+}
+
+/// A parameter with one setting for each input.
+#[derive(Debug)]
+pub struct InputKey<T: 'static> {
+    pub(super) parameter: Parameter,
+    pub(super) of: fn(&InputSettings) -> &T,
+}
+
+impl<T> Deref for Key<T> {
+    type Target = Parameter;
+
+    fn deref(&self) -> &Parameter {
+        &self.parameter
+    }
+}
+
+impl<T> Deref for InputKey<T> {
+    type Target = Parameter;
+
+    fn deref(&self) -> &Parameter {
+        &self.parameter
+    }
+}
+
+/// The kind of one value, with the Rust type that it is read as.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form<T> {
+    kind: Kind,
+    reads_as: PhantomData<fn() -> T>,
+}
+
+const fn form<T>(kind: Kind) -> Form<T> {
+    Form { kind, reads_as: PhantomData }
+}
+
+pub(super) const BOOLEAN: Form<bool> = form(Kind::Boolean);
+pub(super) const MARCH_NAME: Form<String> = form(Kind::March);
+pub(super) const PREFIX: Form<String> = form(Kind::Prefix);
+pub(super) const FILE: Form<PathBuf> = form(Kind::File);
+pub(super) const DIRECTORY: Form<PathBuf> = form(Kind::Directory);
+pub(super) const NEW_DIRECTORY: Form<PathBuf> = form(Kind::NewDirectory);
+pub(super) const SHAPE: Form<Vec<u64>> = form(Kind::Shape);
+pub(super) const CHANNEL_NUMBERS: Form<Vec<f64>> = form(Kind::ChannelNumbers);
+
+pub(super) const fn integer(least: i64, most: i64) -> Form<i64> {
+    form(Kind::Integer { least, most })
+}
+
+pub(super) const fn number(least: f64, most: f64) -> Form<f64> {
+    form(Kind::Number { least, most })
+}
+
+pub(super) const fn text(range: &'static str) -> Form<String> {
+    form(Kind::Text(range))
+}
+
+/// The choices are those of the type itself.
+pub(super) const fn choice<T: Word>() -> Form<T> {
+    form(Kind::Choice(T::CHOICES))
+}
+
+/// Choices where the manual has others for the same type elsewhere.
+pub(super) const fn choice_of<T: Word>(choices: &'static [Choice]) -> Form<T> {
+    form(Kind::Choice(choices))
+}
+
+pub(super) const fn input_mapping<T: Word>() -> Form<Vec<(String, T)>> {
+    form(Kind::InputMapping(T::CHOICES))
+}
+
+pub(super) const fn structured(range: &'static str) -> Form<Unread> {
+    form(Kind::Structured(range))
+}
+
+/// A row on its way into the table; `T` is the type of the setting.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<T> {
+    parameter: Parameter,
+    reads_as: PhantomData<fn() -> T>,
+}
+
+/// An optional parameter of one value that is not supported yet: what every row starts from.
+pub(super) const fn row<T>(group: Group, name: &'static str, form: Form<T>) -> Row<Option<T>> {
+    let parameter = Parameter {
+        group,
+        name,
+        kind: form.kind,
+        default: DefaultValue::None,
+        required: Required::Optional,
+        multiplicity: Multiplicity::One,
+        status: Status::NotYet,
+        condition: None,
+        sets: None,
+        shapes_results: true,
+        since: None,
+        meaning: "",
+    };
+    typed(parameter)
+}
+
+const fn typed<T>(parameter: Parameter) -> Row<T> {
+    Row { parameter, reads_as: PhantomData }
+}
+
+impl<T> Row<Option<T>> {
+    /// What holds where nothing is given, as the file would write it.
+    pub(super) const fn default(self, text: &'static str) -> Row<T> {
+        typed(Parameter { default: DefaultValue::Value(text), ..self.parameter })
+    }
+
+    /// Nothing is compiled without it.
+    pub(super) const fn needed(self, required: Required) -> Row<T> {
+        typed(Parameter { required, ..self.parameter })
+    }
+
+    /// Any number of values.
+    pub(super) const fn list(self) -> Row<List<T>> {
+        typed(Parameter { multiplicity: Multiplicity::List, ..self.parameter })
+    }
+}
+
+impl<T> Row<T> {
+    /// Other parameters say what holds where nothing is given.
+    pub(super) const fn automatic(self, accepted: &'static str, rule: &'static str) -> Self {
+        typed(Parameter { default: DefaultValue::Automatic { accepted, rule }, ..self.parameter })
+    }
+
+    /// When it must be given, whatever its default.
+    pub(super) const fn required(self, required: Required) -> Self {
+        typed(Parameter { required, ..self.parameter })
+    }
+
+    /// It does what the manual says.
+    pub(super) const fn supported(self) -> Self {
+        typed(Parameter { status: Status::Supported, ..self.parameter })
+    }
+
+    /// It is taken, changes nothing, and the log says so.
+    pub(super) const fn without_effect(self) -> Self {
+        typed(Parameter { status: Status::NoEffect, ..self.parameter })
+    }
+
+    /// It has an effect only where `other` is one of `words`.
+    pub(super) const fn only_with(self, other: &'static Parameter, words: &'static [&'static str]) -> Self {
+        let condition = Some(Condition { parameter: other, words });
+        typed(Parameter { condition, ..self.parameter })
+    }
+
+    /// It becomes this option of this pass or pipeline.
+    pub(super) const fn sets(self, pass: &'static str, option: &'static str) -> Self {
+        typed(Parameter { sets: Some(PassOption { pass, option }), ..self.parameter })
+    }
+
+    /// It has no say in the results, so the .hbm does not keep it.
+    pub(super) const fn only_how(self) -> Self {
+        typed(Parameter { shapes_results: false, ..self.parameter })
+    }
+
+    /// For the macro `parameters`: the row of a parameter of the model.
+    pub(super) const fn of_model(self, meaning: &'static str) -> Parameter {
+        Parameter { meaning: meaning.trim_ascii(), ..self.parameter }
+    }
+
+    /// For the macro `parameters`: the row of a parameter of each input.
+    pub(super) const fn of_input(self, meaning: &'static str) -> Parameter {
+        Parameter { multiplicity: Multiplicity::PerInput, meaning: meaning.trim_ascii(), ..self.parameter }
+    }
+}
+
+/// What the file says of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum State<'a> {
+    /// Nothing, or nothing that has an effect.
+    Absent,
+    /// Something wrong, which has been reported; rules that need the value hold their tongue.
+    Faulty,
+    /// These values, of the row's kind.
+    Given(&'a [Value]),
+}
+
+/// The type of the setting of a row: [`Scalar`], or `Option` or [`List`] of it.
+pub(super) trait Setting: Sized {
+    /// What holds, where `state` gives the default for what is absent. None where something wrong or missing has been reported.
+    fn settle(state: State<'_>) -> Option<Self>;
+
+    /// As the option of a pass says it; None where there is nothing to say.
+    fn option_text(&self) -> Option<String>;
+}
+
+impl<T: Scalar> Setting for T {
+    fn settle(state: State<'_>) -> Option<Self> {
+        match state {
+            State::Given([value]) => T::read(value),
+            _ => None,
+        }
+    }
+
+    fn option_text(&self) -> Option<String> {
+        Some(self.text())
+    }
+}
+
+impl<T: Scalar> Setting for Option<T> {
+    fn settle(state: State<'_>) -> Option<Self> {
+        match state {
+            State::Absent | State::Given([Value::Nothing]) => Some(None),
+            State::Given([value]) => T::read(value).map(Some),
+            _ => None,
+        }
+    }
+
+    fn option_text(&self) -> Option<String> {
+        self.as_ref().map(T::text)
+    }
+}
+
+impl<T: Scalar> Setting for List<T> {
+    fn settle(state: State<'_>) -> Option<Self> {
+        match state {
+            State::Absent => Some(List(Vec::new())),
+            State::Given(values) => values.iter().map(T::read).collect::<Option<_>>().map(List),
+            State::Faulty => None,
+        }
+    }
+
+    fn option_text(&self) -> Option<String> {
+        (!self.is_empty()).then(|| self.iter().map(T::text).collect::<Vec<_>>().join(","))
+    }
+}
+
+/// The type of one value.
+pub(super) trait Scalar: Sized {
+    /// The value as this type; None where its row is not of this type.
+    fn read(value: &Value) -> Option<Self>;
+
+    /// As the option of a pass spells it.
+    fn text(&self) -> String;
+}
+
+macro_rules! scalars {
+    ($($type:ty: $value:pat => $read:expr, $self:ident => $text:expr;)*) => {
+        $(impl Scalar for $type {
+            fn read(value: &Value) -> Option<Self> {
+                match value {
+                    $value => Some($read),
+                    _ => None,
+                }
+            }
+
+            fn text(&self) -> String {
+                let $self = self;
+                $text
+            }
+        })*
+    };
+}
+
+scalars! {
+    bool: Value::Boolean(value) => *value, value => value.to_string();
+    i64: Value::Integer(value) => *value, value => value.to_string();
+    f64: Value::Number(value) => *value, value => format!("{value:?}");
+    String: Value::Text(value) => value.clone(), value => word(value);
+    PathBuf: Value::Path(value) => value.clone(), value => word(value);
+    Vec<u64>: Value::Shape(value) => value.clone(), value => joined(value);
+    Vec<f64>: Value::Channels(value) => value.clone(), value => {
+        value.iter().map(f64::text).collect::<Vec<_>>().join(",")
+    };
+    Unread: Value::Unread => Unread, _value => String::new();
+}
+
+impl<T: Word> Scalar for T {
+    fn read(value: &Value) -> Option<Self> {
+        T::named(value.text()?)
+    }
+
+    fn text(&self) -> String {
+        self.word().to_owned()
+    }
+}
+
+impl<T: Word> Scalar for Vec<(String, T)> {
+    fn read(value: &Value) -> Option<Self> {
+        let Value::Mapping(entries) = value else { return None };
+        entries.iter().map(|(name, word)| Some((name.clone(), T::named(word)?))).collect()
+    }
+
+    fn text(&self) -> String {
+        self.iter().map(|(name, kind)| format!("{}={}", word(name), kind.word())).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// A shape as the configuration writes it.
+pub(super) fn joined(shape: &[u64]) -> String {
+    shape.iter().map(u64::to_string).collect::<Vec<_>>().join("x")
+}
+
+/// The setting of a parameter that takes any number of values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct List<T>(pub Vec<T>);
+
+impl<T> Deref for List<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+/// A value whose form is not read further while its parameter is not supported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread;
+
+/// A choice of words.
+pub trait Word: Copy + 'static {
+    /// The words of the manual, and which of them are values of this type.
+    const CHOICES: &'static [Choice];
+
+    /// The value that a word means; None for a word that is not supported.
+    fn named(word: &str) -> Option<Self>;
+
+    /// The word.
+    fn word(self) -> &'static str;
+}
+
+/// Declares choices: `Variant = "word"` for a word that is supported, `"word"` alone for one that is not yet.
+macro_rules! words {
+    ($($(#[$about:meta])* $name:ident { $($($(#[$doc:meta])+ $variant:ident =)? $word:literal),* $(,)? })*) => {
+        $(
+            $(#[$about])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+            pub enum $name {
+                $($($(#[$doc])+ $variant,)?)*
+            }
+
+            impl $crate::driver::configuration::keys::Word for $name {
+                const CHOICES: &'static [$crate::driver::configuration::table::Choice] = &[
+                    $($crate::driver::configuration::keys::choice_named($word, &[$(stringify!($variant))?]),)*
+                ];
+
+                fn named(word: &str) -> Option<Self> {
+                    match word {
+                        $($($word => Some(Self::$variant),)?)*
+                        _ => None,
+                    }
+                }
+
+                fn word(self) -> &'static str {
+                    match self {
+                        $($(Self::$variant => $word,)?)*
+                    }
+                }
+            }
+        )*
+    };
+}
+pub(super) use words;
+
+/// For the macro `words`: a word and the variant that it has, if it has one.
+pub(super) const fn choice_named(word: &'static str, variants: &[&str]) -> Choice {
+    Choice { word, status: if variants.is_empty() { Status::NotYet } else { Status::Supported } }
+}
+
+/// Declares the table: a key for each row, the list of rows, and the settings, with one field for each row. The comment above
+/// a row is its meaning in the documentation.
+macro_rules! parameters {
+    (
+        inputs { $($(#[doc = $input_meaning:literal])+ $input:ident: $input_type:ty = $input_row:expr;)* }
+        model { $($(#[doc = $meaning:literal])+ $key:ident: $type:ty = $row:expr;)* }
+    ) => {
+        $(
+            $(#[doc = $input_meaning])+
+            pub static $input: InputKey<$input_type> = InputKey {
+                parameter: {
+                    let row: Row<$input_type> = $input_row;
+                    row.of_input(concat!($($input_meaning),+))
+                },
+                of: |settings| &settings.$input,
+            };
+        )*
+        $(
+            $(#[doc = $meaning])+
+            pub static $key: Key<$type> = Key {
+                parameter: {
+                    let row: Row<$type> = $row;
+                    row.of_model(concat!($($meaning),+))
+                },
+                of: |settings| &settings.$key,
+            };
+        )*
+
+        /// Every parameter of the manual; within a group those of inputs first, then in its order.
+        pub static PARAMETERS: &[&Parameter] = &[$(&$input.parameter,)* $(&$key.parameter,)*];
+
+        /// What holds for one input: a field for each [`InputKey`].
+        #[allow(non_snake_case)]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct InputSettings {
+            $($input: $input_type,)*
+        }
+
+        impl InputSettings {
+            /// None where something wrong or missing has been reported.
+            pub(super) fn settle<'a>(state: impl Fn(&Parameter) -> State<'a>) -> Option<Self> {
+                Some(Self { $($input: Setting::settle(state(&$input))?,)* })
+            }
+
+            /// The options of passes that parameters of inputs set, with what they are set to.
+            pub(super) fn options(&self) -> Vec<(PassOption, String)> {
+                [$(($input.sets, self.$input.option_text()),)*].into_iter().filter_map(|(set, text)| Some((set?, text?))).collect()
+            }
+        }
+
+        /// What holds for the model: a field for each [`Key`].
+        #[allow(non_snake_case)]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Settings {
+            $($key: $type,)*
+        }
+
+        impl Settings {
+            /// None where something wrong or missing has been reported.
+            pub(super) fn settle<'a>(state: impl Fn(&Parameter) -> State<'a>) -> Option<Self> {
+                Some(Self { $($key: Setting::settle(state(&$key))?,)* })
+            }
+
+            /// The options of passes that parameters of the model set, with what they are set to.
+            pub(super) fn options(&self) -> Vec<(PassOption, String)> {
+                [$(($key.sets, self.$key.option_text()),)*].into_iter().filter_map(|(set, text)| Some((set?, text?))).collect()
+            }
+        }
+    };
+}
+pub(super) use parameters;

@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex};
 /// One report of MLIR, or of a pass or verifier through it.
 #[derive(Debug, Clone)]
 pub struct Report {
+    /// Whether it is an error; else it is a warning or a remark.
     pub is_error: bool,
     /// Where in the file, or at which node.
     pub location: String,
+    /// With the location that MLIR printed.
     pub message: String,
 }
 

@@ -21,6 +21,7 @@ use thiserror::Error;
 
 /// Why the pages could not be made.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum DocumentationError {
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
@@ -31,7 +32,9 @@ pub enum DocumentationError {
 /// One page: its path from the root of the repository, and its text.
 #[derive(Debug)]
 pub struct Page {
+    /// From the root of the repository.
     pub path: PathBuf,
+    /// All of it.
     pub text: String,
 }
 

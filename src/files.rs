@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 
 /// Why a file could not be written. Every message names the file.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum FileError {
     #[error("cannot create the folder {folder}: {source}; check that its parent exists and may be written to")]
     CreateFolder { folder: PathBuf, source: std::io::Error },
@@ -43,6 +44,7 @@ pub struct FileSet {
 pub struct StagedFile(usize);
 
 impl FileSet {
+    /// No files yet.
     pub fn new() -> Self {
         Self::default()
     }

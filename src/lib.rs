@@ -3,6 +3,8 @@
 //! A network flows one way: [`frontend`] → [`float`] → [`quant`] → [`bpu`] → [`nash`] → [`hbm`], and [`sim`] runs the result.
 //! `ARCHITECTURE.md` is the map.
 
+#![warn(missing_docs)]
+
 pub mod bpu;
 pub mod cpu;
 pub mod diagnostics;

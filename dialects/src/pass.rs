@@ -14,8 +14,11 @@ use std::{
 /// An option of a pass or a pipeline, written `name=value`.
 #[derive(Debug)]
 pub struct OptionDefinition {
+    /// As `hb-opt` takes it.
     pub name: &'static str,
+    /// What holds where it is not given.
     pub default: &'static str,
+    /// A phrase for `--help` and `docs/passes.md`.
     pub description: &'static str,
 }
 
@@ -29,15 +32,21 @@ pub struct PassDefinition {
     pub description: &'static str,
     /// The operation it runs on, such as `builtin.module`.
     pub anchor: &'static str,
+    /// What can be chosen.
     pub options: &'static [OptionDefinition],
+    /// Does it, to one operation of the kind `anchor`.
     pub run: fn(OperationRef<'_, '_>, &Options) -> Result<(), PassFailure>,
 }
 
 /// A named sequence of passes.
 pub struct PipelineDefinition {
+    /// As `hb-opt` takes it.
     pub argument: &'static str,
+    /// A phrase for `--help`.
     pub summary: &'static str,
+    /// Markdown for `docs/passes.md`.
     pub description: &'static str,
+    /// What can be chosen.
     pub options: &'static [OptionDefinition],
     /// The textual pipeline, as `--pass-pipeline` takes it without the anchor.
     pub build: fn(&Options) -> Result<String, String>,

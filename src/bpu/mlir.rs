@@ -16,6 +16,7 @@ use std::collections::HashMap;
 
 /// Why an operation could not be turned into a node, or back.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum MirrorError {
     #[error(transparent)]
     Ir(#[from] IrError),

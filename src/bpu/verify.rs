@@ -7,6 +7,7 @@ use hb_dialects::{
 };
 use melior::ir::{OperationRef, operation::OperationLike};
 
+/// `bpu-verify`
 pub static PASS: PassDefinition = PassDefinition {
     argument: "bpu-verify",
     summary: "Check that a function is ready for the machine",

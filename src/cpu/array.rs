@@ -63,6 +63,7 @@ pub struct Array {
 
 /// A Rust type that an [`Array`] can be read as without conversion.
 pub trait ArrayElement: Copy + 'static {
+    /// The element type that it is.
     const ELEMENT: Element;
 }
 
@@ -115,10 +116,12 @@ impl Array {
         Array::from_bytes(T::ELEMENT, shape, bytes)
     }
 
+    /// How each element is stored.
     pub fn element(&self) -> Element {
         self.element
     }
 
+    /// Sizes, outermost first; empty for a scalar.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
@@ -128,14 +131,17 @@ impl Array {
         self.bytes.length / self.element.bytes()
     }
 
+    /// Whether it has no element.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// The elements in row-major order, as this machine stores them.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.as_slice()
     }
 
+    /// As [`Array::as_bytes`], to be written.
     pub fn as_bytes_mut(&mut self) -> &mut [u8] {
         self.bytes.as_mut_slice()
     }

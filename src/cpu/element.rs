@@ -3,18 +3,28 @@ use std::fmt;
 /// The element type of a tensor. Little-endian in memory; `Bool` is one byte, 0 or 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Element {
+    /// IEEE 754 binary32.
     F32,
+    /// IEEE 754 binary64.
     F64,
+    /// IEEE 754 binary16.
     F16,
+    /// 64 bits, two's complement.
     I64,
+    /// 32 bits, two's complement.
     I32,
+    /// 16 bits, two's complement.
     I16,
+    /// 8 bits, two's complement.
     I8,
+    /// 8 bits, unsigned.
     U8,
+    /// One byte, 0 or 1.
     Bool,
 }
 
 impl Element {
+    /// Size of one element.
     pub fn bytes(self) -> usize {
         match self {
             Element::F64 | Element::I64 => 8,
@@ -24,10 +34,12 @@ impl Element {
         }
     }
 
+    /// Whether it is a floating point type.
     pub fn is_float(self) -> bool {
         matches!(self, Element::F32 | Element::F64 | Element::F16)
     }
 
+    /// Whether it is an integer type; truth values are none.
     pub fn is_integer(self) -> bool {
         !self.is_float() && self != Element::Bool
     }
@@ -64,12 +76,16 @@ impl fmt::Display for Element {
 /// One value, in the widest type of its kind. Which element it stands for is known where it is used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scalar {
+    /// Of a floating point type.
     Float(f64),
+    /// Of an integer type.
     Integer(i64),
+    /// A truth value.
     Boolean(bool),
 }
 
 impl Scalar {
+    /// The nearest f64; 1 for true.
     pub fn as_f64(self) -> f64 {
         match self {
             Scalar::Float(value) => value,
@@ -87,6 +103,7 @@ impl Scalar {
         }
     }
 
+    /// Whether it is not 0.
     pub fn as_bool(self) -> bool {
         match self {
             Scalar::Float(value) => value != 0.0,

@@ -2,6 +2,7 @@ use thiserror::Error;
 
 /// What can go wrong when a float network is compiled for, or run on, the CPU.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum Error {
     /// The node is well formed, but the CPU backend has no emission for this form of it.
     #[error("node '{node}': {reason}")]

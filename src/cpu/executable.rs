@@ -23,6 +23,7 @@ use super::team::{Job, Run, Team};
 /// Which intermediate values `run_with_observer` delivers. What is observed is not fused away, so it costs time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Observe {
+    /// No value; everything may be fused.
     #[default]
     Nothing,
     /// Every named value.
@@ -31,8 +32,10 @@ pub enum Observe {
     Names(HashSet<String>),
 }
 
+/// How code is made.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// Which values a run gives beside the outputs.
     pub observe: Observe,
     /// Run every kernel on the calling thread, for callers that run many samples in parallel.
     pub single_threaded: bool,
@@ -45,8 +48,11 @@ pub struct Options {
 /// A tensor's value, borrowed from a running network.
 #[derive(Clone, Copy, Debug)]
 pub struct ArrayView<'a> {
+    /// How each element is stored.
     pub element: Element,
+    /// Sizes, outermost first.
     pub shape: &'a [usize],
+    /// The elements in row-major order.
     pub bytes: &'a [u8],
 }
 
@@ -58,6 +64,10 @@ impl<'a> ArrayView<'a> {
         (T::ELEMENT == self.element && before.is_empty() && after.is_empty()).then_some(values)
     }
 
+    /// A copy.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
     pub fn to_array(&self) -> Result<Array, Error> {
         Array::from_bytes(self.element, self.shape, self.bytes)
     }
@@ -93,6 +103,10 @@ struct Memory {
 unsafe impl Send for Memory {}
 
 impl Executable {
+    /// Prepares constants, fuses, plans memory and makes code.
+    ///
+    /// # Errors
+    /// When a computation might leave its tensors, or code cannot be made.
     pub fn compile(graph: Graph, options: Options) -> Result<Executable, Error> {
         let graph = fold_constants(graph)?;
         Executable::compile_folded(graph, options)

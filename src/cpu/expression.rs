@@ -12,21 +12,34 @@ use super::element::{Element, Scalar};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TensorId(pub(crate) usize);
 
+/// A function of one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unary {
+    /// -x
     Negate,
+    /// |x|
     Absolute,
+    /// e to the power of x
     Exponential,
+    /// Natural logarithm.
     Logarithm,
+    /// Square root.
     SquareRoot,
+    /// Hyperbolic tangent.
     Tanh,
+    /// Error function.
     Erf,
+    /// Of an angle in radians.
     Sine,
+    /// Of an angle in radians.
     Cosine,
+    /// Rounded down.
     Floor,
+    /// Rounded up.
     Ceil,
     /// To the nearest integer, halves to the even one.
     Round,
+    /// Of a truth value.
     Not,
     /// A function of the C library, of floats.
     Library(Function),
@@ -35,14 +48,23 @@ pub enum Unary {
 /// Functions that are calls of the C library: too rare for code of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Function {
+    /// Tangent.
     Tan,
+    /// Arc sine.
     Asin,
+    /// Arc cosine.
     Acos,
+    /// Arc tangent.
     Atan,
+    /// Hyperbolic sine.
     Sinh,
+    /// Hyperbolic cosine.
     Cosh,
+    /// Inverse hyperbolic sine.
     Asinh,
+    /// Inverse hyperbolic cosine.
     Acosh,
+    /// Inverse hyperbolic tangent.
     Atanh,
 }
 
@@ -77,10 +99,14 @@ impl Function {
     }
 }
 
+/// A function of two values of one type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Binary {
+    /// a + b
     Add,
+    /// a - b
     Subtract,
+    /// a * b
     Multiply,
     /// Integers truncate towards zero; an integer divided by zero is zero.
     Divide,
@@ -92,33 +118,52 @@ pub enum Binary {
     Maximum,
     /// NaN if either is NaN.
     Minimum,
+    /// a to the power of b
     Power,
+    /// Both.
     And,
+    /// At least one.
     Or,
+    /// Exactly one.
     Xor,
 }
 
+/// How two values of one type are compared; NaN is neither less than nor equal to anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Comparison {
+    /// a < b
     Less,
+    /// a <= b
     LessOrEqual,
+    /// a == b
     Equal,
 }
 
+/// What an expression is.
 #[derive(Debug)]
 pub enum Kind {
+    /// The index along a loop.
     Axis(usize),
     /// In the `finish` of a reduction: the reduced value.
     Accumulator,
+    /// A value.
     Constant(Scalar),
+    /// An element of a tensor.
     Load {
+        /// Which tensor.
         tensor: TensorId,
+        /// One index for each of its dimensions, of type i64.
         indices: Vec<Expression>,
     },
+    /// A function of one value.
     Unary(Unary, Expression),
+    /// A function of two values.
     Binary(Binary, Expression, Expression),
+    /// A truth value.
     Compare(Comparison, Expression, Expression),
+    /// The second operand where the first is true, else the third.
     Select(Expression, Expression, Expression),
+    /// The value in another element type.
     Cast(Expression),
 }
 
@@ -158,6 +203,7 @@ pub fn accumulator(element: Element) -> Expression {
     make(element, Kind::Accumulator, 0)
 }
 
+/// A value of this element type.
 pub fn constant(element: Element, value: Scalar) -> Expression {
     make(element, Kind::Constant(value.cast(element)), 0)
 }
@@ -174,10 +220,12 @@ pub fn select(condition: Expression, then: Expression, otherwise: Expression) ->
 }
 
 impl Expression {
+    /// The type of its value.
     pub fn element(&self) -> Element {
         self.0.element
     }
 
+    /// What it is.
     pub fn kind(&self) -> &Kind {
         &self.0.kind
     }
@@ -192,6 +240,7 @@ impl Expression {
         constant(self.element(), Scalar::Float(value))
     }
 
+    /// Its value, where it is a constant integer.
     pub fn as_integer(&self) -> Option<i64> {
         match self.kind() {
             Kind::Constant(Scalar::Integer(value)) => Some(*value),
@@ -199,11 +248,13 @@ impl Expression {
         }
     }
 
+    /// A function of this value.
     pub fn unary(self, operation: Unary) -> Expression {
         let (element, size) = (self.element(), self.size());
         make(element, Kind::Unary(operation, self), size)
     }
 
+    /// A function of this value and another of its type.
     pub fn binary(self, operation: Binary, other: Expression) -> Expression {
         if self.element() == Element::I64
             && let Some(simple) = simplify(operation, &self, &other)
@@ -214,11 +265,13 @@ impl Expression {
         make(element, Kind::Binary(operation, self, other), size)
     }
 
+    /// A truth value.
     pub fn compare(self, comparison: Comparison, other: Expression) -> Expression {
         let size = self.size().saturating_add(other.size());
         make(Element::Bool, Kind::Compare(comparison, self, other), size)
     }
 
+    /// This value in another element type.
     pub fn cast(self, element: Element) -> Expression {
         if self.element() == element {
             return self;
@@ -227,46 +280,57 @@ impl Expression {
         make(element, Kind::Cast(self), size)
     }
 
+    /// self < other
     pub fn less(self, other: Expression) -> Expression {
         self.compare(Comparison::Less, other)
     }
 
+    /// self <= other
     pub fn less_or_equal(self, other: Expression) -> Expression {
         self.compare(Comparison::LessOrEqual, other)
     }
 
+    /// self == other
     pub fn equal(self, other: Expression) -> Expression {
         self.compare(Comparison::Equal, other)
     }
 
+    /// The larger of the two.
     pub fn maximum(self, other: Expression) -> Expression {
         self.binary(Binary::Maximum, other)
     }
 
+    /// The smaller of the two.
     pub fn minimum(self, other: Expression) -> Expression {
         self.binary(Binary::Minimum, other)
     }
 
+    /// Whether both are true.
     pub fn and(self, other: Expression) -> Expression {
         self.binary(Binary::And, other)
     }
 
+    /// e to the power of this value.
     pub fn exponential(self) -> Expression {
         self.unary(Unary::Exponential)
     }
 
+    /// Square root.
     pub fn square_root(self) -> Expression {
         self.unary(Unary::SquareRoot)
     }
 
+    /// The nearest whole number, halves to the even one.
     pub fn round(self) -> Expression {
         self.unary(Unary::Round)
     }
 
+    /// The quotient of integers, rounded down.
     pub fn floor_divide(self, divisor: i64) -> Expression {
         self.binary(Binary::FloorDivide, index(divisor))
     }
 
+    /// The remainder of [`Expression::floor_divide`], which has the sign of the divisor.
     pub fn modulo(self, divisor: i64) -> Expression {
         self.binary(Binary::Modulo, index(divisor))
     }

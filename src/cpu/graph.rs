@@ -13,7 +13,9 @@ use super::range;
 pub struct Tensor {
     /// The value's name in the network.
     pub name: String,
+    /// How each element is stored.
     pub element: Element,
+    /// Sizes, outermost first.
     pub shape: Vec<usize>,
     /// The value, when it is known at compile time.
     pub data: Option<Arc<Array>>,
@@ -24,9 +26,13 @@ pub struct Tensor {
 /// How the values of a reduction are combined. All are associative, so the order is the emitter's choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Combiner {
+    /// a + b
     Sum,
+    /// a * b
     Product,
+    /// The larger; NaN if one is.
     Maximum,
+    /// The smaller; NaN if one is.
     Minimum,
 }
 
@@ -35,7 +41,9 @@ pub enum Combiner {
 pub struct Reduction {
     /// The extents of the reduction axes; they are numbered after the output axes.
     pub extents: Vec<usize>,
+    /// How two values become one.
     pub combiner: Combiner,
+    /// What the combination starts from.
     pub initial: Scalar,
     /// What is stored, from `Accumulator` and the output axes. The accumulator has the element of the body.
     pub finish: Expression,
@@ -46,11 +54,15 @@ pub struct Reduction {
 pub struct Compute {
     /// The node this comes from.
     pub node: String,
+    /// The tensor that is written.
     pub output: TensorId,
     /// Where in the output the written region begins.
     pub offset: Vec<usize>,
+    /// Iterations of each loop, outermost first.
     pub extents: Vec<usize>,
+    /// One value for each iteration.
     pub body: Expression,
+    /// How iterations of inner loops become one value; none where each is stored.
     pub reduction: Option<Reduction>,
     /// Checked before the computation runs, because the indices are data.
     pub checks: Vec<Check>,
@@ -59,16 +71,24 @@ pub struct Compute {
 /// Every value of `tensor` must lie in `low..=high`.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
+    /// The tensor of indices.
     pub tensor: TensorId,
+    /// The smallest index that is allowed.
     pub low: i64,
+    /// The largest index that is allowed.
     pub high: i64,
 }
 
+/// Computations in an order in which they can be done.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
+    /// By [`TensorId`].
     pub tensors: Vec<Tensor>,
+    /// In the order of execution.
     pub computes: Vec<Compute>,
+    /// What a run is given.
     pub inputs: Vec<TensorId>,
+    /// What a run gives.
     pub outputs: Vec<TensorId>,
 }
 
@@ -119,6 +139,7 @@ impl Compute {
 }
 
 impl Graph {
+    /// The tensor of this number; none where there is none.
     pub fn tensor(&self, id: TensorId) -> Option<&Tensor> {
         self.tensors.get(id.0)
     }
@@ -134,12 +155,14 @@ impl Graph {
         self.add(Tensor { name: name.to_string(), element, shape: shape.to_vec(), data: None, view_of: None })
     }
 
+    /// A tensor that a run is given.
     pub fn add_input(&mut self, name: &str, element: Element, shape: &[usize]) -> Result<TensorId, Error> {
         let id = self.add_tensor(name, element, shape)?;
         self.inputs.push(id);
         Ok(id)
     }
 
+    /// A tensor that is known.
     pub fn add_constant(&mut self, name: &str, data: Arc<Array>) -> Result<TensorId, Error> {
         let (element, shape) = (data.element(), data.shape().to_vec());
         self.add(Tensor { name: name.to_string(), element, shape, data: Some(data), view_of: None })
@@ -186,6 +209,10 @@ impl Graph {
         self.load(tensor, indices.collect())
     }
 
+    /// Appends a computation.
+    ///
+    /// # Errors
+    /// When it does not fit its tensors.
     pub fn push(&mut self, compute: Compute) -> Result<(), Error> {
         self.verify_compute(&compute)?;
         self.computes.push(compute);

@@ -20,6 +20,7 @@ use std::collections::HashMap;
 
 /// Why levels could not be compared.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum CompareError {
     #[error(transparent)]
     Cpu(#[from] CpuError),
@@ -35,7 +36,9 @@ pub type NodeValues = HashMap<String, Vec<f32>>;
 /// The values of all nodes and of the outputs, in network order.
 #[derive(Debug, Default)]
 pub struct Values {
+    /// By the name of the node.
     pub nodes: NodeValues,
+    /// In the order of the network.
     pub outputs: Vec<Vec<f32>>,
 }
 
@@ -143,10 +146,15 @@ fn to_network_order(values: &[f32], shape: &[usize]) -> Vec<f32> {
 /// What the report needs to know of a node, taken before the network is cut into segments.
 #[derive(Debug, Clone)]
 pub struct NodeFacts {
+    /// The node.
     pub name: String,
+    /// As ONNX calls it.
     pub operator: String,
+    /// Where it runs, and why.
     pub placement: Placement,
+    /// Largest magnitude that its result holds; none where it is not quantized.
     pub threshold: Option<f64>,
+    /// Of its result, such as `int8`.
     pub output_data_type: String,
 }
 

@@ -49,6 +49,7 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// In their order.
     pub const ALL: [Self; 7] =
         [Self::Import, Self::Optimize, Self::Calibrate, Self::Quantize, Self::Place, Self::Lower, Self::Compile];
 
@@ -74,6 +75,7 @@ impl fmt::Display for Stage {
 
 /// Why a compilation ended early.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum CompileError {
     /// The options of the command line do not fit the model; the text says how.
     #[error("{0}")]
@@ -89,7 +91,9 @@ pub enum CompileError {
 /// Runs stages with their lines in the log.
 #[derive(Debug)]
 pub struct Stages<'a> {
+    /// Where progress is shown.
     pub console: &'a Console,
+    /// The last stage to run; none for all.
     pub stop_after: Option<Stage>,
 }
 

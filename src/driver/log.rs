@@ -24,6 +24,7 @@ pub const FILE_NAME: &str = "hb_compile.log";
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum LogError {
     #[error("the log '{path}' cannot be written: {source}; run in a folder that you may write to")]
     Create { path: PathBuf, source: io::Error },

@@ -32,6 +32,7 @@ const SECTION_ALIGNMENT: usize = 64;
 
 /// Why a network could not be packaged.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum PackageError {
     #[error(transparent)]
     Ir(#[from] IrError),
@@ -60,12 +61,16 @@ pub enum PackageError {
 pub struct Origin<'a> {
     /// The machine; without one it is that of the programs.
     pub march: Option<March>,
+    /// Of the source file, without its ending.
     pub model_name: String,
+    /// What the names of results start with.
     pub prefix: &'a str,
+    /// Of the configuration.
     pub parameters: &'a [StoredParameter],
 }
 
 impl<'a> Origin<'a> {
+    /// What a configuration says of it.
     pub fn of(configuration: &'a Configuration) -> Self {
         let name = configuration.get(&ONNX_MODEL).file_stem().map(|name| name.to_string_lossy().into_owned());
         Self {

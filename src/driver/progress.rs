@@ -21,6 +21,7 @@ pub enum Verbosity {
 #[derive(Debug, Clone)]
 pub struct Console {
     bars: MultiProgress,
+    /// What is shown.
     pub verbosity: Verbosity,
     terminal: bool,
 }

@@ -14,6 +14,7 @@ pub struct Samples {
 
 /// Why folders hold no samples.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum SamplesError {
     #[error("{}: {source}", folder.display())]
     Folder { folder: PathBuf, source: std::io::Error },
@@ -43,10 +44,12 @@ impl Samples {
         Ok(Self { inputs })
     }
 
+    /// How many samples.
     pub fn len(&self) -> usize {
         self.inputs.first().map_or(0, |(_, files)| files.len())
     }
 
+    /// Whether there is no sample.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 /// One node of the network in the report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeRow {
+    /// Its name.
     pub node: String,
     /// The ONNX operator, such as `Conv`.
     pub node_type: String,
@@ -23,8 +24,11 @@ pub struct NodeRow {
 /// One output of the network in the report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputRow {
+    /// The output.
     pub tensor_name: String,
+    /// Of the QDQ form with the float network; none where one has no direction.
     pub calibrated_cosine: Option<f64>,
+    /// Of the compiled network with the float network; none where one has no direction.
     pub quantized_cosine: Option<f64>,
 }
 

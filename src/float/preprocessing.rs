@@ -70,7 +70,9 @@ impl fmt::Display for InputType {
 /// The order of an input's dimensions (`input_layout_train`). Says something only of inputs of rank 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
+    /// Batch, channels, rows, columns.
     Nchw,
+    /// Batch, rows, columns, channels.
     Nhwc,
 }
 
@@ -131,6 +133,7 @@ impl Preprocessing {
 /// What `hb-opt` calls [`PASS`].
 pub const PASS_NAME: &str = "hfloat-assign-preprocessing";
 
+/// `hfloat-assign-preprocessing`
 pub static PASS: PassDefinition = PassDefinition {
     argument: PASS_NAME,
     summary: "Say how an input of the deployed model becomes that of the network",

@@ -13,6 +13,7 @@ pub struct HbmBuilder<'a> {
 }
 
 impl<'a> HbmBuilder<'a> {
+    /// A file without sections.
     pub fn new() -> Self {
         Self::default()
     }

@@ -5,22 +5,34 @@ use std::fmt;
 /// How one element is stored, always little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ElementType {
+    /// IEEE 754 binary32.
     F32,
+    /// IEEE 754 binary16.
     F16,
+    /// IEEE 754 binary64.
     F64,
+    /// 8 bits, two's complement.
     I8,
+    /// 16 bits, two's complement.
     I16,
+    /// 32 bits, two's complement.
     I32,
+    /// 64 bits, two's complement.
     I64,
+    /// 8 bits, unsigned.
     U8,
+    /// 16 bits, unsigned.
     U16,
+    /// 32 bits, unsigned.
     U32,
+    /// 64 bits, unsigned.
     U64,
     /// One byte per element, 0 or 1.
     Bool,
 }
 
 impl ElementType {
+    /// Every type, in the order of its number in the manifest.
     pub const ALL: [ElementType; 12] = [
         Self::F32,
         Self::F16,

@@ -7,6 +7,7 @@ use crate::files::FileError;
 
 /// Why a `.hbm` could not be read or written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum HbmError {
     #[error("not a valid .hbm file: {detail} (rule {rule}: {})", rule.sentence())]
     Broken { rule: Rule, detail: String },
@@ -40,6 +41,7 @@ macro_rules! rules {
         pub enum Rule { $(#[doc = $sentence] $variant,)* }
 
         impl Rule {
+            /// Every rule, in the order of `docs/hbm-format.md`.
             pub const ALL: &[Rule] = &[$(Rule::$variant,)*];
 
             /// The name that messages and `docs/hbm-format.md` use.
@@ -47,6 +49,7 @@ macro_rules! rules {
                 match self { $(Rule::$variant => $name,)* }
             }
 
+            /// What the rule demands.
             pub fn sentence(self) -> &'static str {
                 match self { $(Rule::$variant => $sentence,)* }
             }

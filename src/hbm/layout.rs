@@ -22,8 +22,11 @@ pub const MAGIC: [u8; 12] = *b"\x89HB-OPEN\r\n\x1a\n";
 pub const MAJOR: u16 = 1;
 /// A reader refuses higher minor versions of its major.
 pub const MINOR: u16 = 0;
+/// Size of the header at the start of a file.
 pub const HEADER_BYTES: usize = 64;
+/// Size of one row of the section table.
 pub const ENTRY_BYTES: usize = 64;
+/// The most rows that the section table may have.
 pub const MAXIMUM_SECTIONS: usize = 65536;
 /// Bytes; a page, so that a section can be mapped.
 pub const MAXIMUM_ALIGNMENT: usize = 4096;
@@ -32,6 +35,7 @@ pub const MAXIMUM_ALIGNMENT: usize = 4096;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum SectionKind {
+    /// What the file says about its model: [`super::Manifest`] as protobuf.
     Manifest = 1,
     /// Encoded instructions (`docs/nash-isa.md`).
     Program = 2,
@@ -44,8 +48,10 @@ pub enum SectionKind {
 }
 
 impl SectionKind {
+    /// Every kind, by its number.
     pub const ALL: [SectionKind; 5] = [Self::Manifest, Self::Program, Self::Constants, Self::CpuIr, Self::CpuObject];
 
+    /// As `hb_model_info` shows it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Manifest => "manifest",
@@ -64,11 +70,15 @@ impl SectionKind {
 /// One row of the section table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
+    /// What it holds.
     pub kind: SectionKind,
     /// Bytes from the start of the file.
     pub offset: usize,
+    /// In bytes.
     pub size: usize,
+    /// `offset` is a multiple of it: a power of two of at most [`MAXIMUM_ALIGNMENT`].
     pub alignment: usize,
+    /// Of its bytes.
     pub sha256: [u8; 32],
 }
 
@@ -78,6 +88,7 @@ impl Section {
     }
 }
 
+/// The SHA-256 of some bytes.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }

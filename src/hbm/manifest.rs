@@ -6,6 +6,7 @@ use super::ElementType;
 /// itself, which is section 0.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Manifest {
+    /// Of the parts that decide what the file means.
     pub versions: Vec<Version>,
     /// Name of the network as its source file gives it; may be empty.
     pub model_name: String,
@@ -17,8 +18,11 @@ pub struct Manifest {
     pub target_digest: [u8; 32],
     /// Every configuration parameter, in the order of the configuration table.
     pub parameters: Vec<Parameter>,
+    /// What the model is given, in order.
     pub inputs: Vec<TensorDescription>,
+    /// What the model gives, in order.
     pub outputs: Vec<TensorDescription>,
+    /// All memory that a run needs beside the file.
     pub buffers: Vec<Buffer>,
     /// In the order of execution.
     pub segments: Vec<Segment>,
@@ -29,13 +33,18 @@ pub struct Manifest {
 /// Version of one part that decides what the file means, such as `nash-isa` or `numerics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
+    /// The part.
     pub name: String,
+    /// As it calls itself.
     pub version: String,
 }
 
+/// A parameter of the configuration that shaped the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
+    /// As the configuration calls it.
     pub group: String,
+    /// Unique over the groups.
     pub name: String,
     /// As written in the configuration; none when the default was taken.
     pub given: Option<String>,
@@ -50,17 +59,22 @@ pub struct Quantization {
     pub scales: Vec<f64>,
     /// As many as `scales`.
     pub zero_points: Vec<i64>,
+    /// The dimension that `scales` go along; none for one scale.
     pub axis: Option<usize>,
 }
 
 /// An input or an output of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorDescription {
+    /// As the user's model calls it.
     pub name: String,
+    /// Sizes, outermost first.
     pub dims: Vec<usize>,
+    /// How each element is stored.
     pub element_type: ElementType,
     /// Distance in bytes between neighbours along each dimension; [`dense_strides`] where nothing is padded.
     pub strides: Vec<usize>,
+    /// What integers mean; none for plain numbers.
     pub quantization: Option<Quantization>,
     /// `NCHW`, `NHWC`, or empty when the dimensions carry no image meaning.
     pub layout: String,
@@ -71,36 +85,50 @@ pub struct TensorDescription {
 /// Named memory that tensors and segments refer to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Buffer {
+    /// Unique in the model.
     pub name: String,
+    /// Its size.
     pub bytes: usize,
+    /// Of the contents.
     pub element_type: ElementType,
     /// Dense row-major shape of the contents when known; empty otherwise.
     pub dims: Vec<usize>,
 }
 
+/// A part of the model that runs in one go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
+    /// Unique in the model.
     pub name: String,
     /// Buffers read, in the order of the program's input regions or the function's arguments.
     pub inputs: Vec<usize>,
     /// Buffers written, in the order of the program's output regions or the function's results.
     pub outputs: Vec<usize>,
+    /// What runs.
     pub body: SegmentBody,
 }
 
+/// Where a segment runs, and what of the file runs there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SegmentBody {
+    /// On the BPU.
     Bpu(BpuSegment),
+    /// On the CPU.
     Cpu(CpuSegment),
 }
 
+/// A program of the BPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BpuSegment {
+    /// The section of encoded instructions.
     pub program_section: usize,
+    /// The section that its region of constants is; none where it has no constants.
     pub constants_section: Option<usize>,
+    /// Scratch memory in DDR.
     pub workspace_bytes: usize,
 }
 
+/// A function of the CPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CpuSegment {
     /// MLIR bytecode; the simulator makes its own code from it.
@@ -111,6 +139,7 @@ pub struct CpuSegment {
     pub entry: String,
 }
 
+/// A node that instructions belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     /// Node name in the optimized float model.

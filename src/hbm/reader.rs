@@ -40,6 +40,7 @@ impl Hbm {
         Ok(Self { bytes, sections, manifest })
     }
 
+    /// What the file says about its model.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -62,6 +63,7 @@ impl Hbm {
         self.bytes.len()
     }
 
+    /// The whole file.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 /// A block of bytes needed during `first..=last` (any monotone clock, e.g. node numbers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Buffer {
+    /// Its size.
     pub bytes: u64,
     /// A power of two.
     pub alignment: u64,
+    /// The first step in which it is in use.
     pub first: usize,
+    /// The last step in which it is in use.
     pub last: usize,
 }
 
@@ -24,12 +27,15 @@ impl Buffer {
 /// Where every buffer went, in the order the buffers were given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Solution {
+    /// Of each buffer, in their order.
     pub addresses: Vec<u64>,
     /// One past the highest byte used.
     pub bytes: u64,
 }
 
+/// Why buffers have no addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum AllocationError {
     #[error("buffers need {needed} bytes where {capacity} are available")]
     DoesNotFit { needed: u64, capacity: u64 },

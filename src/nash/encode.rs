@@ -37,6 +37,7 @@ const MAX_WAITS: usize = u8::MAX as usize;
 
 /// Why a program has no encoding.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum EncodeError {
     #[error("{count} {what}; the format holds at most {max}")]
     TooMany { what: &'static str, count: usize, max: usize },

@@ -11,9 +11,13 @@ use std::collections::BTreeMap;
 /// Bytes `start..end` of memory `space`, touched by one instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Touch {
+    /// The memory, by any number that is its own.
     pub space: u32,
+    /// First byte.
     pub start: u64,
+    /// First byte behind it.
     pub end: u64,
+    /// Whether the bytes are written; else they are read.
     pub write: bool,
 }
 
@@ -33,6 +37,7 @@ struct History<const ENGINES: usize> {
 /// Runs of bytes by their start; they never overlap. Bytes outside every run were never touched.
 type Runs<const ENGINES: usize> = BTreeMap<u64, History<ENGINES>>;
 
+/// The accesses so far, by the engine that made them.
 pub struct Tracker<const ENGINES: usize> {
     spaces: BTreeMap<u32, Runs<ENGINES>>,
     /// Per engine, the clock at the completion of each of its instructions.

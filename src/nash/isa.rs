@@ -42,7 +42,9 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// How many there are.
     pub const COUNT: usize = 7;
+    /// By their numbers.
     pub const ALL: [Engine; Engine::COUNT] =
         [Engine::Load, Engine::Store, Engine::Tae, Engine::Vae, Engine::Aae, Engine::Dte, Engine::Vpu];
 
@@ -51,6 +53,7 @@ impl Engine {
         self as usize
     }
 
+    /// As the text of programs spells it.
     pub fn name(self) -> &'static str {
         match self {
             Engine::Load => "load",
@@ -82,7 +85,9 @@ impl FromStr for Engine {
 /// "Start only when `engine` has completed at least `count` of its instructions."
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wait {
+    /// Whose instructions are counted.
     pub engine: Engine,
+    /// How many must have completed since the beginning of the run.
     pub count: u32,
 }
 
@@ -90,13 +95,18 @@ pub struct Wait {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum ElementType {
+    /// 8 bits, two's complement.
     I8 = 0,
+    /// 16 bits, two's complement.
     I16 = 1,
+    /// 32 bits, two's complement.
     I32 = 2,
+    /// IEEE 754 binary32.
     F32 = 3,
 }
 
 impl ElementType {
+    /// By their numbers.
     pub const ALL: [ElementType; 4] = [ElementType::I8, ElementType::I16, ElementType::I32, ElementType::F32];
 
     /// Size of one element in bytes.
@@ -108,6 +118,7 @@ impl ElementType {
         }
     }
 
+    /// As the text of programs spells it.
     pub fn name(self) -> &'static str {
         match self {
             ElementType::I8 => "i8",
@@ -137,6 +148,7 @@ pub struct View<const DIMENSIONS: usize = RANK> {
 }
 
 impl<const DIMENSIONS: usize> View<DIMENSIONS> {
+    /// Element 0 lies at `address`; `strides` are in bytes.
     pub fn new(address: u32, strides: [i32; DIMENSIONS]) -> Self {
         View { address, strides }
     }
@@ -167,6 +179,7 @@ pub enum Region {
 }
 
 impl Region {
+    /// Whether instructions may write there.
     pub fn is_writable(self) -> bool {
         matches!(self, Region::Output(_) | Region::Workspace)
     }
@@ -186,6 +199,7 @@ impl fmt::Display for Region {
 /// A view of DDR: as [`View`], with the region it lies in and an offset from that region's first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DdrView {
+    /// The part of DDR.
     pub region: Region,
     /// Byte offset in the region of the element whose indices are all 0.
     pub offset: u64,
@@ -201,8 +215,11 @@ pub struct DdrView {
 /// Each pair is (vertical, horizontal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
+    /// Rows and columns.
     pub kernel: [u32; 2],
+    /// Input cells between neighbouring output cells.
     pub strides: [u32; 2],
+    /// Input cells between neighbouring kernel cells.
     pub dilations: [u32; 2],
     /// Cells before the tile, top and left. Negative where the first window begins inside the tile.
     pub pads: [i32; 2],
@@ -215,7 +232,9 @@ pub struct Window {
 /// The sum is rescaled by entry `[rows(y) − minimum[0], columns(x) − minimum[1]]` of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Count {
+    /// Rows and columns of the whole window.
     pub kernel: [u32; 2],
+    /// Cells before the region, top and left.
     pub pads: [i32; 2],
     /// Rows and columns of the region whose cells count (with the padding when it is counted).
     pub extent: [u32; 2],
@@ -234,6 +253,7 @@ pub struct Instruction {
     pub waits: Vec<Wait>,
     /// Index into [`Program::names`]: the node that it belongs to, for reports.
     pub source: u32,
+    /// What it does.
     pub operation: Operation,
 }
 

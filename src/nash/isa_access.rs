@@ -10,7 +10,9 @@ use super::isa::{Count, DdrView, Operation, RANK, Region, View};
 /// A memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Space {
+    /// Local memory.
     L1m,
+    /// A region of DDR.
     Ddr(Region),
 }
 
@@ -189,10 +191,13 @@ fn touches(dimensions: &[(u64, u64)], bytes: u64, start: i128, end: i128) -> boo
 /// One operand of an instruction as a set of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
+    /// Where.
     pub space: Space,
+    /// Whether the bytes are written; else they are read.
     pub write: bool,
     /// The name of the instruction's field.
     pub operand: &'static str,
+    /// Which bytes.
     pub region: StridedRegion,
 }
 

@@ -8,25 +8,34 @@ use super::isa_numbers::{FieldKind, Numbers};
 /// One row of an instruction's field table.
 #[derive(Clone, Debug)]
 pub struct FieldRow {
+    /// The field's name in the text of programs.
     pub name: &'static str,
+    /// Its size in the encoding.
     pub bytes: usize,
     /// The byte layout, in words.
     pub layout: String,
+    /// A sentence for `docs/nash-isa.md`.
     pub meaning: &'static str,
 }
 
 /// One instruction as documentation shows it.
 #[derive(Clone, Debug)]
 pub struct OperationTable {
+    /// Its number in the encoding.
     pub opcode: u16,
+    /// Its name in the text of programs.
     pub mnemonic: &'static str,
+    /// Where it runs.
     pub engine: Engine,
+    /// A sentence for `docs/nash-isa.md`.
     pub about: &'static str,
+    /// In the order of the encoding.
     pub fields: Vec<FieldRow>,
 }
 
 /// Why bytes are not a program.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum DecodeError {
     #[error("the file ends at byte {at}, where {needed} more bytes of {what} should follow")]
     Truncated { at: usize, needed: usize, what: &'static str },
@@ -57,6 +66,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// A cursor at the first byte.
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
         Reader { bytes, at: 0 }
     }

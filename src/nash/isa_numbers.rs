@@ -5,6 +5,7 @@
 pub enum FieldKind {
     /// 0 or 1.
     Flag,
+    /// A whole number.
     Integer,
     /// The bits of an f32.
     Float,

@@ -12,6 +12,7 @@ const MAX_REGION_BYTES: u64 = 1 << 35;
 
 /// Why a program cannot run.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum ValidateError {
     #[error("instruction {index} ({mnemonic}, of {source_name}): {reason}")]
     Instruction { index: usize, mnemonic: &'static str, source_name: String, reason: String },

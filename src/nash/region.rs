@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 /// A half-open range `start..end` along one dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Extent {
+    /// First index.
     pub start: usize,
+    /// First index behind it.
     pub end: usize,
 }
 
 impl Extent {
+    /// From `start` up to, but not including, `end`.
     pub fn new(start: usize, end: usize) -> Self {
         Self { start, end }
     }
@@ -19,14 +22,17 @@ impl Extent {
         Self { start: 0, end: size }
     }
 
+    /// How many indices.
     pub fn len(&self) -> usize {
         self.end.saturating_sub(self.start)
     }
 
+    /// Whether there is no index.
     pub fn is_empty(&self) -> bool {
         self.end <= self.start
     }
 
+    /// The indices of both.
     pub fn intersect(&self, other: &Extent) -> Extent {
         Extent::new(self.start.max(other.start), self.end.min(other.end))
     }
@@ -42,22 +48,27 @@ impl Region {
         Self(shape.iter().map(|&size| Extent::whole(size)).collect())
     }
 
+    /// How many dimensions.
     pub fn rank(&self) -> usize {
         self.0.len()
     }
 
+    /// How many indices along each dimension.
     pub fn shape(&self) -> Vec<usize> {
         self.0.iter().map(Extent::len).collect()
     }
 
+    /// The first index along each dimension.
     pub fn starts(&self) -> Vec<usize> {
         self.0.iter().map(|extent| extent.start).collect()
     }
 
+    /// How many cells.
     pub fn elements(&self) -> usize {
         self.0.iter().fold(1usize, |product, extent| product.saturating_mul(extent.len()))
     }
 
+    /// Whether there is no cell.
     pub fn is_empty(&self) -> bool {
         self.0.iter().any(Extent::is_empty)
     }
@@ -67,11 +78,13 @@ impl Region {
         self.0.get(axis).copied().unwrap_or(Extent::new(0, 0))
     }
 
+    /// Whether every cell of `other` is one of this region.
     pub fn contains(&self, other: &Region) -> bool {
         self.rank() == other.rank()
             && self.0.iter().zip(&other.0).all(|(mine, its)| mine.start <= its.start && its.end <= mine.end)
     }
 
+    /// The cells of both.
     pub fn intersect(&self, other: &Region) -> Region {
         Region(self.0.iter().zip(&other.0).map(|(a, b)| a.intersect(b)).collect())
     }
@@ -80,7 +93,9 @@ impl Region {
 /// A sliding window along one dimension (convolution or pooling).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
+    /// Input cells between neighbouring output cells.
     pub stride: usize,
+    /// Input cells between neighbouring kernel cells.
     pub dilation: usize,
     /// Virtual cells before the first input cell.
     pub pad_before: usize,
@@ -127,6 +142,7 @@ pub struct Tiles<'a> {
 }
 
 impl<'a> Tiles<'a> {
+    /// The tiles of size `tile` that cover `space`, the last dimension of `order` first.
     pub fn new(space: &'a [usize], tile: &'a [usize], order: &'a [usize]) -> Self {
         let position = (!space.contains(&0)).then(|| vec![0; space.len()]);
         Self { space, tile, order, position }

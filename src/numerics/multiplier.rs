@@ -15,6 +15,7 @@ pub struct Multiplier {
 
 /// Why a ratio of scales has no [`Multiplier`].
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum MultiplierError {
     /// Zero, negative, infinite or NaN.
     #[error(

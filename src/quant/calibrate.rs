@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 
 /// Why calibration failed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum CalibrationError {
     #[error(transparent)]
     Run(#[from] Error),

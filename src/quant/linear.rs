@@ -17,6 +17,7 @@ pub struct LinearLayer {
     pub node: String,
     /// The name of the value that it reads.
     pub input: String,
+    /// Groups of input channels; 1 for a matrix product.
     pub groups: usize,
     /// Sums that a group computes for a column.
     pub rows: usize,

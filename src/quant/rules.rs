@@ -30,7 +30,10 @@ pub enum Role {
     /// int8 or int16 with one scale.
     Activation,
     /// int8 with one scale per index of an axis.
-    Weight { axis: usize },
+    Weight {
+        /// The dimension of output channels.
+        axis: usize,
+    },
     /// int32 with the scale of operand 0 times that of the weight.
     Bias,
     /// Sizes, positions and the like: never quantized.
@@ -39,6 +42,7 @@ pub enum Role {
 
 /// One row: what an operation needs to be quantized.
 pub struct Rule {
+    /// Its name.
     pub operation: &'static str,
     result: ResultScale,
     /// The role of operand `index`.

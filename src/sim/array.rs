@@ -7,8 +7,11 @@ use crate::hbm::ElementType;
 /// A dense row-major array; elements are little-endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Array {
+    /// How each element is stored.
     pub element_type: ElementType,
+    /// Sizes, outermost first; empty for a scalar.
     pub dims: Vec<usize>,
+    /// The elements, one after the other: as many bytes as the sizes and the element type say.
     pub bytes: Vec<u8>,
 }
 
@@ -25,7 +28,9 @@ pub fn element_count(dims: &[usize]) -> Option<usize> {
 pub struct ConversionError {
     /// Position in row-major order.
     pub index: usize,
+    /// The element, in decimal.
     pub value: String,
+    /// The type that cannot hold it.
     pub to: ElementType,
 }
 

@@ -6,7 +6,9 @@ use crate::hbm::ElementType;
 /// An input of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorSpecification {
+    /// As the model calls it.
     pub name: String,
+    /// What an array for it must hold.
     pub element_type: ElementType,
     /// `None` where the size follows from the data given.
     pub dims: Vec<Option<usize>>,
@@ -43,6 +45,7 @@ pub struct ExecutionError(pub String);
 
 /// A model that can be run. One executor serves all threads.
 pub trait ModelExecutor: Send + Sync {
+    /// What must be given, in order.
     fn inputs(&self) -> &[TensorSpecification];
 
     /// Names, in the order of the results of [`ModelExecutor::run`].

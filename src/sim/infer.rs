@@ -18,6 +18,7 @@ const SAMPLES_PER_THREAD: usize = 8;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum InferError {
     #[error(transparent)]
     Input(#[from] InputError),
@@ -42,6 +43,7 @@ fn sample_prefix(sample: &Option<usize>) -> String {
 pub struct InferRequest<'a> {
     /// `NAME=FILE_OR_DIR` each.
     pub inputs: &'a [String],
+    /// Where `NAME.npy` of each output goes; it is made where it does not exist.
     pub output_dir: &'a Path,
     /// Samples that run at the same time; 0 for one per core. A sample that runs alone has all cores.
     pub jobs: usize,
@@ -50,11 +52,15 @@ pub struct InferRequest<'a> {
 /// What was done.
 #[derive(Debug, Clone, Serialize)]
 pub struct InferReport {
+    /// How many runs there were.
     pub samples: usize,
     /// Whether outputs have a first axis over the samples.
     pub stacked: bool,
+    /// Samples that ran at the same time.
     pub jobs: usize,
+    /// In the order of the model.
     pub inputs: Vec<InputReport>,
+    /// In the order of the model.
     pub outputs: Vec<OutputReport>,
     /// Predicted for one run on the target; none for models that are not compiled.
     pub predicted_latency_us: Option<f64>,
@@ -66,19 +72,29 @@ pub struct InferReport {
     pub run_seconds: Vec<f64>,
 }
 
+/// What an input was given.
 #[derive(Debug, Clone, Serialize)]
 pub struct InputReport {
+    /// As the model calls it.
     pub name: String,
+    /// The file or folder.
     pub path: PathBuf,
+    /// As numpy calls it.
     pub element_type: String,
+    /// Of one sample; none where the model leaves a size open.
     pub shape: Vec<Option<usize>>,
 }
 
+/// What an output gave.
 #[derive(Debug, Clone, Serialize)]
 pub struct OutputReport {
+    /// As the model calls it.
     pub name: String,
+    /// The file that was written.
     pub path: PathBuf,
+    /// As numpy calls it.
     pub element_type: String,
+    /// Of the file: with the samples first where they are stacked.
     pub shape: Vec<usize>,
 }
 

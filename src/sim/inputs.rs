@@ -9,6 +9,7 @@ use crate::hbm::ElementType;
 
 /// Why the inputs cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum InputError {
     #[error("--input {argument}: the model has {} inputs, so say which: NAME={argument} with NAME one of {names}", .count)]
     NameMissing { argument: String, count: usize, names: String },
@@ -41,10 +42,16 @@ pub enum Source {
     /// The same file for every sample.
     File(PathBuf),
     /// One file per sample, sorted by name.
-    Folder { folder: PathBuf, files: Vec<PathBuf> },
+    Folder {
+        /// The folder itself.
+        folder: PathBuf,
+        /// Its `.npy` files; at least one.
+        files: Vec<PathBuf>,
+    },
 }
 
 impl Source {
+    /// The file or folder, as given.
     pub fn path(&self) -> &Path {
         match self {
             Self::File(path) | Self::Folder { folder: path, .. } => path,
@@ -64,7 +71,9 @@ impl Source {
 #[derive(Debug)]
 pub struct Inputs<'a> {
     specifications: &'a [TensorSpecification],
+    /// In the order of the model's inputs.
     pub sources: Vec<Source>,
+    /// How many runs the files make: at least 1.
     pub samples: usize,
     /// Whether a folder was given: results then get a first axis over the samples, even when the folder holds one file.
     pub stacked: bool,

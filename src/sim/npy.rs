@@ -19,11 +19,15 @@ const MAXIMUM_HEADER_BYTES: usize = 1 << 16;
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {problem}")]
 pub struct NpyError {
+    /// The file.
     pub path: PathBuf,
+    /// What is wrong with it.
     pub problem: NpyProblem,
 }
 
+/// What can be wrong with a `.npy` file.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum NpyProblem {
     #[error("cannot be read: {0}")]
     Read(#[from] std::io::Error),

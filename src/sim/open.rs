@@ -11,6 +11,7 @@ use crate::target::{Target, TargetError};
 
 /// Why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum OpenError {
     #[error(transparent)]
     Hbm(#[from] HbmError),
@@ -40,15 +41,18 @@ pub enum OpenError {
     ProtoMissing { path: PathBuf },
 }
 
+/// How a model is opened.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenOptions<'a> {
     /// The description that belongs to a `.caffemodel`.
     pub proto: Option<&'a Path>,
+    /// Whether programs run instruction by instruction with every access checked, slowly.
     pub check_races: bool,
 }
 
 /// A model that is ready to run.
 pub struct OpenModel {
+    /// Runs it.
     pub executor: Box<dyn ModelExecutor>,
     /// `hbm`, `onnx`, ...
     pub kind: &'static str,

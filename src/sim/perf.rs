@@ -15,10 +15,13 @@ const INTERVALS: usize = 100;
 /// One instruction's time on its engine. Cycles count from the start of its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Activity {
+    /// Where it runs.
     pub engine: Engine,
     /// Index into [`SegmentTimeline::names`].
     pub source: usize,
+    /// First cycle.
     pub start: u64,
+    /// First cycle after it.
     pub end: u64,
     /// Bytes read from DDR.
     pub loaded: u64,
@@ -29,9 +32,11 @@ pub struct Activity {
 /// What a bpu segment does when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentTimeline {
+    /// Its name in the manifest.
     pub segment: String,
     /// Node names that the instructions belong to.
     pub names: Vec<String>,
+    /// In the order of the program.
     pub activities: Vec<Activity>,
     /// Cycles from the first instruction's start to the last one's end.
     pub cycles: u64,
@@ -40,44 +45,59 @@ pub struct SegmentTimeline {
 /// The whole report; serializes to `{prefix}.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Performance {
+    /// What the tables show.
     pub summary: Summary,
     /// Per core, every instruction in the order of its start.
     pub details: Vec<Vec<Detail>>,
 }
 
+/// The figures of a run, by what they are about.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
+    /// Latency and throughput.
     pub performance: Headline,
+    /// What the target cannot beat.
     pub bounds: Bounds,
+    /// Traffic and memory.
     #[serde(rename = "DDR access data")]
     pub ddr: DdrAccess,
+    /// In the order of their numbers.
     #[serde(rename = "engine time")]
     pub engines: Vec<EngineTime>,
+    /// Utilization over time.
     #[serde(rename = "interval info")]
     pub intervals: Intervals,
+    /// In the order of their first instruction.
     #[serde(rename = "layer details")]
     pub layers: Vec<LayerDetail>,
+    /// What was compiled, and how.
     #[serde(rename = "model info")]
     pub model: ModelInformation,
     /// What the figures leave out.
     pub notes: Vec<String>,
 }
 
+/// The figures that stand first.
 #[derive(Debug, Clone, Serialize)]
 pub struct Headline {
     /// Runs per second of one core that does nothing else.
     #[serde(rename = "FPS")]
     pub frames_per_second: f64,
+    /// Of one run, its fixed cost included.
     #[serde(rename = "latency (us)")]
     pub latency_us: f64,
+    /// The same in milliseconds.
     #[serde(rename = "latency (ms)")]
     pub latency_ms: f64,
+    /// In the order of execution.
     #[serde(rename = "latency (us) by segments")]
     pub by_segment: Vec<SegmentLatency>,
 }
 
+/// The time of one segment.
 #[derive(Debug, Clone, Serialize)]
 pub struct SegmentLatency {
+    /// Its name in the manifest.
     pub segment: String,
     /// None for cpu segments, whose time on the board is not predicted.
     #[serde(rename = "latency (us)")]
@@ -101,18 +121,25 @@ pub struct Bounds {
     pub ratio: Option<f64>,
 }
 
+/// Traffic with DDR in one run, and what has to be there; bytes but for the first.
 #[derive(Debug, Clone, Serialize)]
 pub struct DdrAccess {
+    /// Loaded and stored, in units of 10^6 bytes.
     #[serde(rename = "DDR megabytes per run")]
     pub megabytes: f64,
+    /// From DDR into local memory.
     #[serde(rename = "loaded bytes per run")]
     pub loaded: u64,
+    /// From local memory to DDR.
     #[serde(rename = "stored bytes per run")]
     pub stored: u64,
+    /// The sum of the five below.
     #[serde(rename = "min memory requirement")]
     pub memory: u64,
+    /// Inputs of the model.
     #[serde(rename = "input memory")]
     pub input: u64,
+    /// Outputs of the model.
     #[serde(rename = "output memory")]
     pub output: u64,
     /// Programs and constants.
@@ -126,88 +153,123 @@ pub struct DdrAccess {
     pub temporary: u64,
 }
 
+/// What one engine does in a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct EngineTime {
+    /// As [`engine_label`] calls it.
     pub engine: String,
+    /// How many it executes.
     pub instructions: usize,
+    /// Time in which it works.
     #[serde(rename = "busy (us)")]
     pub busy_us: f64,
     /// Of the latency, 0 to 1.
     pub share: f64,
 }
 
+/// A run cut into intervals of one length.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Intervals {
+    /// How many.
     #[serde(rename = "interval number")]
     pub number: usize,
+    /// The length of each.
     #[serde(rename = "interval time (ms)")]
     pub time_ms: f64,
     /// Share of each interval in which at least one engine other than LOAD and STORE works, 0 to 1.
     #[serde(rename = "interval computing unit utilization")]
     pub utilization: Vec<f64>,
+    /// Megabytes per second in each interval.
     #[serde(rename = "interval ddr loading bandwidth (megabytes/s)")]
     pub loading: Vec<f64>,
+    /// Megabytes per second in each interval.
     #[serde(rename = "interval ddr storing bandwidth (megabytes/s)")]
     pub storing: Vec<f64>,
 }
 
+/// What one layer costs.
 #[derive(Debug, Clone, Serialize)]
 pub struct LayerDetail {
+    /// The node in the optimized float model.
     #[serde(rename = "layer name")]
     pub name: String,
+    /// Operator, such as `Conv`.
     #[serde(rename = "operator")]
     pub operator_type: String,
+    /// The segment that it is part of.
     pub segment: String,
+    /// From its first instruction to the end of its last one.
     #[serde(rename = "active period of time")]
     pub period: String,
+    /// Time in which an engine other than LOAD and STORE works for it.
     #[serde(rename = "computing cost (no DDR)")]
     pub computing: String,
+    /// Time of its transfers from DDR.
     #[serde(rename = "load cost")]
     pub load: String,
+    /// Time of its transfers to DDR.
     #[serde(rename = "store cost")]
     pub store: String,
+    /// Nodes of the user's model that it was made from.
     #[serde(rename = "origin ops")]
     pub origins: Vec<String>,
     /// The same as numbers, in microseconds.
     #[serde(rename = "start (us)")]
     pub start_us: f64,
+    /// End of its last instruction.
     #[serde(rename = "end (us)")]
     pub end_us: f64,
+    /// As `computing`.
     #[serde(rename = "computing (us)")]
     pub computing_us: f64,
+    /// As `load`.
     #[serde(rename = "load (us)")]
     pub load_us: f64,
+    /// As `store`.
     #[serde(rename = "store (us)")]
     pub store_us: f64,
+    /// Twice its multiply-accumulates.
     #[serde(rename = "ops")]
     pub operations: u64,
 }
 
+/// What was compiled, and how.
 #[derive(Debug, Clone, Serialize)]
 pub struct ModelInformation {
+    /// As the source file gives it.
     #[serde(rename = "model name")]
     pub name: String,
+    /// The target.
     #[serde(rename = "BPU march")]
     pub march: String,
+    /// Cores that run it.
     #[serde(rename = "BPU core number")]
     pub cores: usize,
+    /// Of this compiler.
     #[serde(rename = "compiling HB version")]
     pub version: String,
+    /// Parameters of the configuration and what they are.
     #[serde(rename = "compiling options")]
     pub options: Vec<(String, String)>,
     /// Twice the multiply-accumulates of convolutions and matrix products.
     #[serde(rename = "original conv ops")]
     pub operations: u64,
+    /// `operations` over the latency.
     #[serde(rename = "conv ops per second (1e12)")]
     pub tera_operations_per_second: f64,
 }
 
+/// One instruction in a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Detail {
+    /// The engine, as [`engine_label`] calls it.
     pub inst_type: &'static str,
+    /// The layers it works for.
     pub source_layer_names: Vec<String>,
+    /// From the start of the run.
     #[serde(rename = "start_time (us)")]
     pub start_us: f64,
+    /// How long it works.
     #[serde(rename = "working_time (us)")]
     pub working_us: f64,
 }

@@ -31,11 +31,16 @@ pub trait CpuSegmentExecutor: Send + Sync {
 
 /// Makes cpu segments ready to run, from their IR: native code in the file is for the board and never run.
 pub trait CpuSegmentLoader {
+    /// Compiles the segment for this machine.
+    ///
+    /// # Errors
+    /// When the IR cannot be read or holds what the CPU backend cannot run.
     fn load(&self, source: &CpuSegmentSource<'_>) -> Result<Box<dyn CpuSegmentExecutor>, ExecutionError>;
 }
 
 /// Why a verified `.hbm` cannot be run here.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum RunnerError {
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -108,6 +113,7 @@ impl Runner {
         })
     }
 
+    /// The hardware that it was compiled for.
     pub fn target(&self) -> &Target {
         &self.target
     }

@@ -107,9 +107,23 @@ struct Step {
 /// A value inside a segment, shown to an observer as soon as it is computed.
 pub enum Observed<'a> {
     /// The result of a node of a `bpu.segment`, as the bytes of its tensor.
-    Bpu { segment: &'a Segment, node: &'a Node, tensor: &'a Tensor, bytes: &'a [u8] },
+    Bpu {
+        /// The segment that it is in.
+        segment: &'a Segment,
+        /// The node that computes it.
+        node: &'a Node,
+        /// Its type and shape.
+        tensor: &'a Tensor,
+        /// Its elements in row-major order, little-endian.
+        bytes: &'a [u8],
+    },
     /// The value that a node of a `cpu.segment` computes.
-    Cpu { node: &'a str, value: ArrayView<'a> },
+    Cpu {
+        /// The name of the node.
+        node: &'a str,
+        /// What it computes.
+        value: ArrayView<'a>,
+    },
 }
 
 /// A network whose function consists of segments.

@@ -25,8 +25,11 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Number {
+    /// In the unit of its field.
     pub value: u64,
+    /// Where it comes from.
     pub source: Source,
+    /// Why it is what it is; never empty.
     pub note: String,
 }
 
@@ -36,17 +39,25 @@ pub struct Number {
 pub struct Target {
     /// The name that `march` gives, such as `nash-e`.
     pub name: String,
+    /// What it stands for, in a sentence.
     pub description: String,
     /// Cycles per second of every engine.
     pub clock_hz: Number,
     /// Time that every run costs, whatever it does.
     pub run_overhead_nanoseconds: Number,
+    /// Where operands of instructions lie.
     pub local_memory: LocalMemory,
+    /// Where inputs, outputs and constants lie.
     pub ddr: Ddr,
+    /// Convolutions and matrix products.
     pub tae: Tae,
+    /// Elementwise integers, tables, curves.
     pub vae: Vae,
+    /// Pools.
     pub aae: Aae,
+    /// Copies within local memory.
     pub dte: Dte,
+    /// Between f32 and integers.
     pub vpu: Vpu,
 }
 
@@ -54,6 +65,7 @@ pub struct Target {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocalMemory {
+    /// Its size.
     pub bytes: Number,
     /// Allocations begin at multiples of this many bytes. A power of two.
     pub alignment: Number,
@@ -77,12 +89,15 @@ pub struct Ddr {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tae {
+    /// Input channels at once.
     pub input_channels: Number,
+    /// Output channels at once.
     pub output_channels: Number,
     /// Output cells (rows times columns) at once.
     pub pixels: Number,
     /// Passes of int16 activations with int8 weights.
     pub int16_passes: Number,
+    /// Cycles before the first result of an instruction.
     pub setup_cycles: Number,
 }
 
@@ -92,6 +107,7 @@ pub struct Tae {
 pub struct Vae {
     /// Bytes of the widest operand.
     pub bytes_per_cycle: Number,
+    /// Cycles before the first result of an instruction.
     pub setup_cycles: Number,
 }
 
@@ -101,6 +117,7 @@ pub struct Vae {
 pub struct Aae {
     /// Bytes of window cells.
     pub bytes_per_cycle: Number,
+    /// Cycles before the first result of an instruction.
     pub setup_cycles: Number,
 }
 
@@ -108,9 +125,11 @@ pub struct Aae {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dte {
+    /// Bytes copied.
     pub bytes_per_cycle: Number,
     /// Contiguous runs, on the side that has more of them.
     pub runs_per_cycle: Number,
+    /// Cycles before the first result of an instruction.
     pub setup_cycles: Number,
 }
 
@@ -118,7 +137,9 @@ pub struct Dte {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vpu {
+    /// Elements converted.
     pub elements_per_cycle: Number,
+    /// Cycles before the first result of an instruction.
     pub setup_cycles: Number,
 }
 

@@ -14,6 +14,7 @@ const MAX_L1M_BYTES: u64 = 1 << 30;
 
 /// Why there is no target.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum TargetError {
     #[error("unknown target '{name}'; known: {known}")]
     Unknown { name: String, known: String },

@@ -26,10 +26,12 @@ pub trait OperationAttributes<'c: 'a, 'a>: OperationLike<'c, 'a> {
         node_name(self.location())
     }
 
+    /// The context that the operation belongs to.
     fn context_reference(&self) -> &'c Context {
         context_of(self.context())
     }
 
+    /// The error that `attribute` is not there or is not `expected`.
     fn missing(&self, attribute: &str, expected: &'static str) -> IrError {
         IrError::Attribute {
             operation: self.operation_name(),
@@ -190,18 +192,22 @@ pub fn i64(context: &Context, value: i64) -> Attribute<'_> {
     IntegerAttribute::new(IntegerType::new(context, 64).into(), value).into()
 }
 
+/// A float attribute of type f32.
 pub fn f32(context: &Context, value: f32) -> Attribute<'_> {
     FloatAttribute::new(context, Type::float32(context), f64::from(value)).into()
 }
 
+/// A float attribute of type f64.
 pub fn f64(context: &Context, value: f64) -> Attribute<'_> {
     FloatAttribute::new(context, Type::float64(context), value).into()
 }
 
+/// A truth value.
 pub fn boolean(context: &Context, value: bool) -> Attribute<'_> {
     BoolAttribute::new(context, value).into()
 }
 
+/// A string.
 pub fn string<'c>(context: &'c Context, value: &str) -> Attribute<'c> {
     StringAttribute::new(context, value).into()
 }
@@ -251,6 +257,7 @@ pub fn bytes<'c>(context: &'c Context, values: &[i8]) -> Attribute<'c> {
     }
 }
 
+/// An array of attributes.
 pub fn array<'c>(context: &'c Context, values: &[Attribute<'c>]) -> Attribute<'c> {
     ArrayAttribute::new(context, values).into()
 }

@@ -22,6 +22,7 @@ const LARGEST_SPLAT: usize = 1 << 30;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Constant<'a> {
     pub r#type: TensorType,
+    /// Row-major, little-endian.
     pub bytes: Cow<'a, [u8]>,
 }
 

@@ -88,6 +88,7 @@ pub fn users<'c, 'a>(value: Value<'c, 'a>) -> Vec<OperationRef<'c, 'a>> {
     found
 }
 
+/// Makes every reader of `old` read `new`.
 pub fn replace_all_uses(old: Value<'_, '_>, new: Value<'_, '_>) {
     // SAFETY: both values are alive.
     unsafe { mlir_sys::mlirValueReplaceAllUsesOfWith(old.to_raw(), new.to_raw()) }
@@ -166,6 +167,7 @@ pub fn defining_operation<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'
     unsafe { OperationRef::from_option_raw(mlir_sys::mlirOpResultGetOwner(value.to_raw())) }
 }
 
+/// Adds an attribute or replaces its value.
 pub fn set_attribute<'c>(operation: OperationRef<'c, '_>, name: &str, attribute: Attribute<'c>) {
     // SAFETY: both are alive; the name is copied.
     unsafe {
@@ -185,11 +187,13 @@ pub fn remove_attribute(operation: OperationRef<'_, '_>, name: &str) {
     }
 }
 
+/// Gives an operation another name.
 pub fn set_location<'c>(operation: OperationRef<'c, '_>, location: Location<'c>) {
     // SAFETY: both are alive.
     unsafe { mlir_sys::mlirOperationSetLocation(operation.to_raw(), location.to_raw()) }
 }
 
+/// Makes the operand of this number another value.
 pub fn set_operand<'c>(operation: OperationRef<'c, '_>, index: usize, value: Value<'c, '_>) {
     if index < operation.operand_count() {
         // SAFETY: the index is below the number of operands.

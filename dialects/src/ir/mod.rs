@@ -23,6 +23,7 @@ pub use types::{Element, Quantized, Scale, TensorType};
 
 /// Why a piece of IR could not be read or built.
 #[derive(Debug, Clone, thiserror::Error, PartialEq)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum IrError {
     #[error("'{operation}' of node '{node}' has no attribute '{attribute}' of kind {expected}")]
     Attribute { operation: String, node: String, attribute: String, expected: &'static str },

@@ -13,18 +13,31 @@ use std::{
 /// The element type of a tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Element {
+    /// IEEE 754 binary16.
     F16,
+    /// IEEE 754 binary32.
     F32,
+    /// IEEE 754 binary64.
     F64,
+    /// 8 bits, two's complement.
     I8,
+    /// 8 bits, unsigned.
     U8,
+    /// 16 bits, two's complement.
     I16,
+    /// 16 bits, unsigned.
     U16,
+    /// 32 bits, two's complement.
     I32,
+    /// 32 bits, unsigned.
     U32,
+    /// 64 bits, two's complement.
     I64,
+    /// 64 bits, unsigned.
     U64,
+    /// A truth value.
     Bool,
+    /// Integers that stand for multiples of a scale.
     Quantized(Quantized),
 }
 
@@ -33,13 +46,16 @@ pub enum Element {
 pub struct Quantized {
     /// Bits of the signed storage integers: 8, 16 or 32.
     pub bits: u32,
+    /// What one step is.
     pub scale: Scale,
 }
 
 /// The scale of quantized values: real = integer * scale.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scale {
+    /// One for all elements.
     PerTensor(f64),
+    /// One for each index along a dimension.
     PerAxis { axis: usize, scales: Vec<f64> },
 }
 
@@ -55,6 +71,7 @@ impl Element {
         }
     }
 
+    /// Whether it is a floating point type.
     pub fn is_float(&self) -> bool {
         matches!(self, Element::F16 | Element::F32 | Element::F64)
     }
@@ -201,15 +218,19 @@ impl Quantized {
 /// A tensor type: `None` for an unknown rank, `None` inside for an unknown dimension.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorType {
+    /// Of every element.
     pub element: Element,
+    /// Sizes, outermost first, with none for what is not known; none where the rank is not known.
     pub dimensions: Option<Vec<Option<u64>>>,
 }
 
 impl TensorType {
+    /// A type of known sizes.
     pub fn new(element: Element, shape: &[usize]) -> Self {
         Self { element, dimensions: Some(shape.iter().map(|&size| Some(size as u64)).collect()) }
     }
 
+    /// A type of unknown rank.
     pub fn unranked(element: Element) -> Self {
         Self { element, dimensions: None }
     }
@@ -239,6 +260,7 @@ impl TensorType {
         }
     }
 
+    /// As MLIR has it.
     pub fn to_type<'c>(&self, context: &'c Context) -> Type<'c> {
         let element = self.element.to_type(context).to_raw();
         // SAFETY: the element type belongs to `context`; a null encoding means none.

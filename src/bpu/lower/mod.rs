@@ -11,4 +11,5 @@ pub use placement::{Placement, placement_of};
 
 use hb_dialects::pass::PassDefinition;
 
+/// From the QDQ form to segments.
 pub const PASSES: &[&PassDefinition] = &[&placement::PASS, &segments::PASS, &super::verify::PASS];

@@ -29,8 +29,13 @@ and that keeps every constraint of `docs/operators.md` gets `hfloat.placement = 
 /// Where an operation runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Placement {
+    /// On the BPU.
     Bpu,
-    Cpu { reason: String },
+    /// On the CPU.
+    Cpu {
+        /// Why not on the BPU, in a sentence.
+        reason: String,
+    },
 }
 
 /// The placement that was assigned to an operation.

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub struct FastPerf {
     /// The ONNX file, absolute or relative to where the program runs.
     pub model: PathBuf,
+    /// The target.
     pub march: String,
     /// Names and shapes of `--input-shape`, as given.
     pub shapes: Vec<(String, String)>,
@@ -28,6 +29,7 @@ pub struct FastPerf {
 
 /// Why no configuration can be made from the options.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum FastPerfError {
     #[error("--input-shape: the model has no input '{name}'; {remedy}")]
     UnknownInput { name: String, remedy: String },

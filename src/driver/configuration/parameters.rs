@@ -258,7 +258,8 @@ parameters! {
             .default("default")
             .supported();
 
-        /// The part of the values that the range found by max shall cover. Usual: 0.99995, 0.9999, 0.9995, 0.999.
+        /// The part of the values that the range found by max shall cover. Usual: 0.99999, 0.99995, 0.9999,
+        /// 0.9995, 0.999.
         MAX_PERCENTILE: f64 = row(Group::Calibration, "max_percentile", number(0.5, 1.0))
             .default("1.0")
             .only_with(&CALIBRATION_TYPE.parameter, &["max"])

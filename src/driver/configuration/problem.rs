@@ -5,7 +5,9 @@ use std::fmt;
 /// A place in a configuration file. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
+    /// From 1.
     pub line: usize,
+    /// In characters, from 1.
     pub column: usize,
 }
 
@@ -17,7 +19,9 @@ impl Location {
 /// Whether a problem stops the compilation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
+    /// Something odd that stops nothing.
     Warning,
+    /// Nothing is compiled.
     Error,
 }
 
@@ -26,13 +30,17 @@ pub enum Severity {
 /// Printed as `file:line:column: group.parameter: what is wrong; what to do`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// The configuration file, as messages show it.
     pub file: String,
+    /// Where in the file.
     pub location: Location,
     /// `group.parameter`, `group`, or empty where the file as a whole is at fault.
     pub subject: String,
+    /// What is wrong.
     pub what: String,
     /// What the reader can do about it.
     pub remedy: String,
+    /// Whether it stops the compilation.
     pub severity: Severity,
 }
 

@@ -20,6 +20,7 @@ const MAXIMUM_BARS: usize = 40_000;
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum ReportError {
     #[error(transparent)]
     File(#[from] FileError),

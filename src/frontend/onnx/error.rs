@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// An ONNX file that cannot be read, understood, converted or written. Messages name the node or tensor, the reason, and,
 /// where there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum OnnxError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },

@@ -7,29 +7,39 @@ use super::tensor::{ElementType, Tensor};
 /// A model with one graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
+    /// Version of the format.
     pub ir_version: i64,
     /// Version of the default operator set.
     pub opset: i64,
     /// Other operator sets that the file imports: domain, version. No node that passes the checks uses one.
     pub other_opsets: Vec<(String, i64)>,
+    /// The tool that wrote the file.
     pub producer_name: String,
+    /// Its version.
     pub producer_version: String,
+    /// A name space, as a reversed internet domain.
     pub domain: String,
+    /// As its author counts.
     pub model_version: i64,
+    /// Text for people.
     pub doc_string: String,
     /// Key, value; in the order of the file.
     pub metadata: Vec<(String, String)>,
+    /// The network.
     pub graph: Graph,
 }
 
 /// Nodes in topological order; every value that is read is defined before by an input, an initializer or a node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Graph {
+    /// May be empty.
     pub name: String,
+    /// In an order in which they can be computed.
     pub nodes: Vec<Node>,
     /// Without initializers: before IR version 4 every initializer is also an input of the file, and later ones may be; such
     /// an input is a constant here.
     pub inputs: Vec<Value>,
+    /// What a run gives.
     pub outputs: Vec<Value>,
     /// Name, value; in the order of the file, names are unique.
     pub initializers: Vec<(String, Tensor)>,
@@ -37,6 +47,7 @@ pub struct Graph {
     pub value_info: Vec<Value>,
 }
 
+/// One operator with its operands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// Unique in the graph, never empty.
@@ -53,16 +64,24 @@ pub struct Node {
     pub attributes: Vec<(String, Attribute)>,
 }
 
+/// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Attribute {
+    /// FLOAT
     Float(f32),
+    /// INT
     Int(i64),
     /// ONNX strings are bytes; those of operators that we have are ASCII.
     String(Vec<u8>),
+    /// TENSOR
     Tensor(Tensor),
+    /// FLOATS
     Floats(Vec<f32>),
+    /// INTS
     Ints(Vec<i64>),
+    /// STRINGS
     Strings(Vec<Vec<u8>>),
+    /// GRAPH
     Graph(Box<Graph>),
     /// A kind that no supported operator takes; its name, for the message.
     Unsupported(&'static str),
@@ -88,6 +107,7 @@ impl Attribute {
 /// A named tensor type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
+    /// Unique in its graph.
     pub name: String,
     /// `None`: not given. Inputs of the model always have one.
     pub element: Option<ElementType>,
@@ -95,8 +115,10 @@ pub struct Value {
     pub shape: Option<Vec<Dimension>>,
 }
 
+/// A size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dimension {
+    /// Known.
     Fixed(usize),
     /// The same name is the same size throughout the model. Empty: unknown without a name.
     Named(String),
@@ -116,15 +138,18 @@ impl Node {
         }
     }
 
+    /// The node with one more attribute.
     pub fn with(mut self, name: &str, attribute: Attribute) -> Self {
         self.set_attribute(name, attribute);
         self
     }
 
+    /// The attribute of this name.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, attribute)| attribute)
     }
 
+    /// Adds an attribute or replaces its value.
     pub fn set_attribute(&mut self, name: &str, attribute: Attribute) {
         match self.attributes.iter_mut().find(|(key, _)| key == name) {
             Some((_, old)) => *old = attribute,
@@ -132,6 +157,7 @@ impl Node {
         }
     }
 
+    /// Removes an attribute and gives its value.
     pub fn take_attribute(&mut self, name: &str) -> Option<Attribute> {
         let position = self.attributes.iter().position(|(key, _)| key == name)?;
         Some(self.attributes.remove(position).1)

@@ -203,6 +203,7 @@ impl Rewriter {
         Ok(())
     }
 
+    /// Makes `name` the operand of this number; operands before it that are missing are left out by an empty name.
     pub fn set_input(&mut self, node: &mut Node, index: usize, name: String) {
         if node.inputs.len() <= index {
             node.inputs.resize(index + 1, String::new());

@@ -8,22 +8,34 @@ use super::proto::tensor_proto::DataType;
 /// Element types that the compiler reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ElementType {
+    /// IEEE 754 binary16.
     F16,
+    /// IEEE 754 binary32.
     F32,
+    /// IEEE 754 binary64.
     F64,
+    /// 8 bits, two's complement.
     I8,
+    /// 16 bits, two's complement.
     I16,
+    /// 32 bits, two's complement.
     I32,
+    /// 64 bits, two's complement.
     I64,
+    /// 8 bits, unsigned.
     U8,
+    /// 16 bits, unsigned.
     U16,
+    /// 32 bits, unsigned.
     U32,
+    /// 64 bits, unsigned.
     U64,
     /// One byte per element, 0 or 1.
     Bool,
 }
 
 impl ElementType {
+    /// Every type that is read.
     pub const ALL: [Self; 12] = [
         Self::F16,
         Self::F32,
@@ -111,6 +123,7 @@ impl ElementType {
         Self::ALL.into_iter().find(|candidate| candidate.to_ir() == *element)
     }
 
+    /// Whether it is a floating point type.
     pub fn is_float(self) -> bool {
         matches!(self, Self::F16 | Self::F32 | Self::F64)
     }
@@ -144,6 +157,10 @@ pub fn element_count(shape: &[usize]) -> Result<usize, String> {
 }
 
 impl Tensor {
+    /// A tensor of these elements, row-major and little-endian.
+    ///
+    /// # Errors
+    /// When the number of bytes is not that of the shape.
     pub fn new(element: ElementType, shape: Vec<usize>, data: Bytes) -> Result<Self, String> {
         let count = element_count(&shape)?;
         let needed = count.checked_mul(element.width()).ok_or("the tensor is too large")?;
@@ -214,10 +231,12 @@ impl Tensor {
         Self::new(self.element, shape, self.data.clone())
     }
 
+    /// How each element is stored.
     pub fn element(&self) -> ElementType {
         self.element
     }
 
+    /// Sizes, outermost first.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }

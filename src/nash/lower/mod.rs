@@ -33,6 +33,7 @@ use storage::Storage;
 
 /// Why a segment cannot be lowered. Every message names the node.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum LowerError {
     #[error("node '{node}' ({operator}) cannot be lowered: {reason}")]
     Unsupported { node: String, operator: &'static str, reason: String },
@@ -66,9 +67,13 @@ impl LowerError {
 /// An input or output of the program as its user sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Port {
+    /// Unique in the program.
     pub name: String,
+    /// Sizes, outermost first.
     pub shape: Vec<usize>,
+    /// How each element is stored.
     pub element: Element,
+    /// What integers mean.
     pub scale: Scale,
     /// Bytes between neighbours, per dimension.
     pub strides: Vec<u64>,
@@ -86,12 +91,15 @@ pub struct Layer {
 /// A program with everything its loader needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lowered<'a> {
+    /// The instructions.
     pub program: Program,
     /// Contents of the constants region.
     pub constants: Cow<'a, [u8]>,
     /// Of each name of the program; empty where that is not known.
     pub layers: Vec<Layer>,
+    /// In the order of the input regions.
     pub inputs: Vec<Port>,
+    /// In the order of the output regions.
     pub outputs: Vec<Port>,
     /// The decisions behind it.
     pub plan: Plan,

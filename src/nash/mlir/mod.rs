@@ -30,6 +30,7 @@ pub const PROGRAM: &str = "nash.program";
 
 /// Why a program could not be turned into an operation, or back.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum MirrorError {
     #[error(transparent)]
     Ir(#[from] IrError),
@@ -54,6 +55,7 @@ impl MirrorError {
 /// The machine that a program is made for, by name and changed fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct March {
+    /// The target, such as `nash-e`.
     pub name: String,
     /// Dotted path and value of each changed field, such as `local_memory.bytes` and `65536`.
     pub overrides: Vec<(String, String)>,

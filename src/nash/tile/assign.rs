@@ -9,7 +9,9 @@ use super::apply::{Layout, Tiling};
 use super::machine::Machine;
 use super::{Memory, Operand, Tiled};
 
+/// Why an operator has no tiles.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum AssignError {
     #[error("its smallest tile needs {needed} bytes of L1M, {capacity} are available")]
     TooSmall { needed: u64, capacity: u64 },

@@ -5,6 +5,7 @@ use super::super::isa::{self, Access, DdrView, Engine, Instruction, Operation, R
 
 /// Why instructions could not be written for a tile. All but the first two are faults of the tiler, caught before they do harm.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum EmitError {
     #[error("an address or a stride is outside of what an instruction can hold")]
     Address,
@@ -21,6 +22,7 @@ pub enum EmitError {
 /// No program may be longer. A plan from a file with tiles of one cell should be an error rather than a full memory.
 pub const MAX_INSTRUCTIONS: usize = 1 << 21;
 
+/// Takes instructions in an order that is right one after the other, and gives each its waits.
 #[derive(Default)]
 pub struct Emitter {
     instructions: Vec<Instruction>,
@@ -34,6 +36,7 @@ impl Emitter {
         self.source = source;
     }
 
+    /// Appends an instruction.
     pub fn push(&mut self, operation: impl Into<Operation>) -> Result<(), EmitError> {
         if self.instructions.len() >= MAX_INSTRUCTIONS {
             return Err(EmitError::TooMany { limit: MAX_INSTRUCTIONS });
@@ -51,6 +54,7 @@ impl Emitter {
         Ok(())
     }
 
+    /// Every instruction, in order.
     pub fn finish(self) -> Vec<Instruction> {
         self.instructions
     }

@@ -13,21 +13,35 @@ pub struct Machine {
     pub ddr_bytes_per_cycle: f64,
     /// A run of contiguous bytes costs a multiple of this.
     pub burst_bytes: f64,
+    /// Cycles before the first byte of a transfer.
     pub ddr_setup: f64,
     /// The matrix engine's array.
     pub tae_input_channels: usize,
+    /// Output channels at once.
     pub tae_output_channels: usize,
+    /// Output cells at once.
     pub tae_pixels: usize,
+    /// Passes of int16 activations.
     pub tae_int16_passes: f64,
+    /// Cycles before the first result.
     pub tae_setup: f64,
+    /// Of the widest operand.
     pub vae_bytes_per_cycle: f64,
+    /// Cycles before the first result.
     pub vae_setup: f64,
+    /// Of window cells.
     pub aae_bytes_per_cycle: f64,
+    /// Cycles before the first result.
     pub aae_setup: f64,
+    /// Copied.
     pub dte_bytes_per_cycle: f64,
+    /// Contiguous runs, on the side that has more of them.
     pub dte_runs_per_cycle: f64,
+    /// Cycles before the first result.
     pub dte_setup: f64,
+    /// Converted.
     pub vpu_elements_per_cycle: f64,
+    /// Cycles before the first result.
     pub vpu_setup: f64,
 }
 

@@ -21,7 +21,9 @@ use emitter::{EmitError, Emitter};
 /// One loop of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Axis {
+    /// For messages.
     pub name: &'static str,
+    /// Iterations in all.
     pub size: usize,
     /// Tile sizes that are multiples of this keep the engine's lanes full.
     pub granule: usize,
@@ -30,14 +32,17 @@ pub struct Axis {
 }
 
 impl Axis {
+    /// A loop whose iterations write different results.
     pub fn new(name: &'static str, size: usize) -> Self {
         Self { name, size, granule: 1, reduction: false }
     }
 
+    /// A loop whose iterations add to one result.
     pub fn reduction(name: &'static str, size: usize) -> Self {
         Self { reduction: true, ..Self::new(name, size) }
     }
 
+    /// With tiles that are multiples of `granule`, but for the last.
     pub fn granule(self, granule: usize) -> Self {
         Self { granule: granule.max(1), ..self }
     }
@@ -51,11 +56,32 @@ pub enum Dimension {
     /// All of `0..size`, whatever the tile.
     Fixed(usize),
     /// What a window over this dimension of `size` cells reads.
-    Window { output: usize, tap: usize, window: Window, size: usize },
+    Window {
+        /// The loop over output cells.
+        output: usize,
+        /// The loop over kernel cells.
+        tap: usize,
+        /// How the two meet an input cell.
+        window: Window,
+        /// Input cells.
+        size: usize,
+    },
     /// Channel `group * per_group + inner`. A legal tile covers one group, or all inner channels of some.
-    Grouped { group: usize, inner: usize, per_group: usize },
+    Grouped {
+        /// The loop over groups.
+        group: usize,
+        /// The loop over the channels of a group.
+        inner: usize,
+        /// Channels of a group.
+        per_group: usize,
+    },
     /// A table by a property of the output cells: cell `i` needs entry `entries[i]`, a tile the range that holds all of its own.
-    Table { output: usize, entries: Arc<[usize]> },
+    Table {
+        /// The loop over output cells.
+        output: usize,
+        /// One for each output cell.
+        entries: Arc<[usize]>,
+    },
 }
 
 impl Dimension {
@@ -116,12 +142,16 @@ fn range(entries: &[usize]) -> Extent {
 /// Which memory a tensor's bytes are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
+    /// In DDR, from where each tile is loaded or to where it is stored.
     Ddr {
+        /// The part of DDR.
         region: isa::Region,
+        /// Of the first element, in bytes from the region's start.
         offset: u64,
     },
     /// Resident in L1M at this byte address.
     Local {
+        /// Of the first element.
         address: u64,
     },
 }
@@ -129,7 +159,9 @@ pub enum Memory {
 /// A tensor, or a strided view of one, at its home.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
+    /// Where it lies.
     pub memory: Memory,
+    /// Sizes of the whole tensor.
     pub shape: Vec<usize>,
     /// Bytes between neighbours, per dimension.
     pub strides: Vec<i64>,
@@ -143,10 +175,12 @@ impl Placement {
         Self { memory, shape: shape.to_vec(), strides: dense_strides(shape, element_bytes), element_bytes }
     }
 
+    /// Whether it stays in local memory.
     pub fn is_local(&self) -> bool {
         matches!(self.memory, Memory::Local { .. })
     }
 
+    /// Whether no byte lies between two of its elements.
     pub fn is_dense(&self) -> bool {
         let expected = dense_strides(&self.shape, self.element_bytes);
         self.shape
@@ -189,29 +223,38 @@ pub enum Role {
     /// Result; brought to the placement after the last reduction step of the tile.
     Write(Placement),
     /// Partial results, kept over the reduction steps of a tile. Takes no memory when no reduction axis is split.
-    Accumulator { element_bytes: usize },
+    Accumulator {
+        /// The size of one partial result.
+        element_bytes: usize,
+    },
 }
 
 /// One tensor of an operator, by the loops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operand {
+    /// What the instructions do with it.
     pub role: Role,
+    /// How each of its dimensions follows the loops.
     pub dimensions: Vec<Dimension>,
 }
 
 impl Operand {
+    /// An operand that is read.
     pub fn read(placement: Placement, dimensions: Vec<Dimension>) -> Self {
         Self { role: Role::Read(placement), dimensions }
     }
 
+    /// An operand that is written.
     pub fn write(placement: Placement, dimensions: Vec<Dimension>) -> Self {
         Self { role: Role::Write(placement), dimensions }
     }
 
+    /// Partial sums, which exist only in local memory.
     pub fn accumulator(element_bytes: usize, dimensions: Vec<Dimension>) -> Self {
         Self { role: Role::Accumulator { element_bytes }, dimensions }
     }
 
+    /// The size of one element.
     pub fn element_bytes(&self) -> usize {
         match &self.role {
             Role::Read(placement) | Role::Write(placement) => placement.element_bytes,
@@ -246,6 +289,7 @@ impl Operand {
 /// An operand's box in L1M, as an instruction sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
+    /// Of its first element, in local memory.
     pub address: u32,
     /// Bytes between neighbours, per dimension of the operand.
     pub strides: Vec<i32>,
@@ -254,6 +298,7 @@ pub struct Bound {
 }
 
 impl Bound {
+    /// Elements along a dimension.
     pub fn size(&self, dimension: usize) -> u32 {
         u32::try_from(self.region.axis(dimension).len()).unwrap_or(u32::MAX)
     }
@@ -268,6 +313,7 @@ impl Bound {
         isa::View::new(self.address, std::array::from_fn(|dimension| self.stride(dimension)))
     }
 
+    /// Bytes between neighbours along a dimension.
     pub fn stride(&self, dimension: usize) -> i32 {
         self.strides.get(dimension).copied().unwrap_or(0)
     }
@@ -275,6 +321,7 @@ impl Bound {
 
 /// One tile to compute.
 pub struct Step<'a> {
+    /// Iterations of each loop.
     pub tile: &'a Region,
     /// Per operand, in the operator's order. An accumulator that is not needed is bound to nothing (address 0).
     pub operands: &'a [Bound],
@@ -285,6 +332,10 @@ pub struct Step<'a> {
 }
 
 impl Step<'_> {
+    /// The tile of an operand.
+    ///
+    /// # Errors
+    /// When there is no such operand.
     pub fn operand(&self, index: usize) -> Result<&Bound, EmitError> {
         self.operands.get(index).ok_or(EmitError::Operand(index))
     }
@@ -295,6 +346,7 @@ pub trait Tiled {
     /// The loops. A tile is a box of their sizes.
     fn axes(&self) -> &[Axis];
 
+    /// What it reads and writes.
     fn operands(&self) -> &[Operand];
 
     /// Loop orders worth trying, outermost first; reduction axes must come last.

@@ -11,7 +11,9 @@ use crate::nash::isa::{Engine, Program, ValidateError, Wait};
 pub struct Actor {
     /// Position in [`Program::instructions`].
     pub position: usize,
+    /// As `docs/nash-isa.md` calls it.
     pub mnemonic: &'static str,
+    /// Where it runs.
     pub engine: Engine,
     /// 1 for the engine's first instruction: the number that waits count.
     pub count: u32,
@@ -41,6 +43,7 @@ impl fmt::Display for Actor {
 
 /// Why a program does not run.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum SimError {
     #[error(transparent)]
     Invalid(#[from] ValidateError),

@@ -41,7 +41,9 @@ pub struct Report {
     pub overhead_cycles: u64,
     /// Cycles in which each engine works, by [`Engine::index`]; waiting for the DDR port is not work.
     pub busy_cycles: [u64; Engine::COUNT],
+    /// Read from DDR by LOAD.
     pub ddr_bytes_loaded: u64,
+    /// Written to DDR by STORE.
     pub ddr_bytes_stored: u64,
     /// Start and end of each instruction, in the order of [`Program::instructions`], counted from the first start.
     pub spans: Vec<Span>,
@@ -74,10 +76,12 @@ impl<'a> Machine<'a> {
         Ok(Machine { program, target, schedule })
     }
 
+    /// What it runs.
     pub fn program(&self) -> &Program {
         &self.program
     }
 
+    /// The hardware whose numbers it goes by.
     pub fn target(&self) -> &Target {
         &self.target
     }

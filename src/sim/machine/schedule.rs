@@ -11,7 +11,9 @@ use super::error::{Actor, SimError};
 /// From the cycle in which an instruction starts to the first in which its successor may start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
+    /// In cycles.
     pub start: u64,
+    /// In cycles.
     pub end: u64,
 }
 

@@ -60,6 +60,7 @@ fn clamped(value: i64, clamp: Clamp) -> i32 {
 /// How the sums of some output channels become results: one element per channel in each slice.
 #[derive(Clone, Copy)]
 pub struct Channels<'a> {
+    /// 2^30 to 2^31 - 1.
     pub mantissa: &'a [i32],
     /// At most 62.
     pub shift: &'a [u32],

@@ -37,12 +37,15 @@ pub type Sums = [[i32; BLOCKS * BLOCK]; PIXELS];
 /// What inputs are. Weights are i8, packed as the type of the inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Input {
+    /// int8.
     #[default]
     I8,
+    /// int16.
     I16,
 }
 
 impl Input {
+    /// The size of one element.
     pub fn bytes(self) -> usize {
         match self {
             Input::I8 => 1,
@@ -112,6 +115,7 @@ impl Level {
 /// output channel of the block, input channel of the step.
 #[derive(Clone, Copy)]
 pub struct DenseWeights<'a> {
+    /// What they are packed for.
     pub input: Input,
     /// Of the first block.
     pub data: &'a [u8],
@@ -198,6 +202,7 @@ pub struct Run<'a> {
 /// A part of the channels of a depthwise convolution.
 #[derive(Clone, Copy)]
 pub struct DepthwiseWeights<'a> {
+    /// What they are packed for.
     pub input: Input,
     /// A [`DEPTHWISE_GROUP`] per step of kernel cells.
     pub data: &'a [u8],
@@ -271,6 +276,7 @@ pub fn depthwise(level: Level, runs: &[Run<'_>], cell: usize, weights: Depthwise
 /// How sums become int8 results.
 #[derive(Clone, Copy)]
 pub struct Finish<'a> {
+    /// The multiplier of each output channel.
     pub channels: Channels<'a>,
     /// Lies in i8.
     pub clamp: Clamp,

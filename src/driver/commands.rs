@@ -8,7 +8,8 @@ use std::path::Path;
 /// A pipe of `hb-translate` and `hb-opt` for a shell. It reads the model, the configuration and what calibration and search decided in
 /// `working_dir`, and writes the `.hbm` to `output`.
 pub fn equivalent_commands(configuration: &Configuration, inputs: &[CheckedInput], output: &Path) -> String {
-    let mut import = format!("hb-translate --import-onnx --emit-bytecode {}", file(configuration.get(&ONNX_MODEL)));
+    let mut import =
+        format!("hb-translate --import-onnx --emit-bytecode {}", file(configuration.get(&ONNX_MODEL).as_path()));
     for input in inputs {
         let sizes: Vec<String> = input.shape.iter().map(u64::to_string).collect();
         import.push_str(&format!(" --input-shape {}", shell_word(&format!("{}={}", input.name, sizes.join("x")))));

@@ -19,7 +19,7 @@ use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
 use crate::sim::{perf::performance, runner::timelines};
 use crate::target::Target;
-use hb_dialects::{ir, pass::word};
+use hb_dialects::ir;
 use melior::{
     Context,
     ir::{Module, OperationRef},

@@ -32,6 +32,7 @@ pub enum CalibrationError {
 
 /// Where the samples of a network come from.
 pub struct Samples<'a> {
+    /// How many there are.
     pub count: usize,
     /// The inputs of sample `index` for a network, in the order of its inputs.
     pub read: &'a Read<'a>,

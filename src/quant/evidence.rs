@@ -42,6 +42,7 @@ pub struct Calibrated {
 pub struct Evidence {
     /// The largest magnitudes of values by name.
     pub(super) largest: HashMap<String, f64>,
+    /// Second moments of the inputs of layers.
     pub moments: Moments,
     /// The samples that judge, and the float network's outputs for each.
     pub(super) judged: Vec<usize>,

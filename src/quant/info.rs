@@ -33,6 +33,7 @@ pub struct QuantInfo {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationInfo {
+    /// How many samples were measured.
     pub samples: usize,
     /// Whether they are random numbers, which say nothing of the network's use.
     pub random: bool,
@@ -44,6 +45,7 @@ pub struct CalibrationInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrecisionInfo {
+    /// What the search aims at.
     pub wanted_cosine: f64,
     /// With every activation as int8.
     pub int8_cosine: f64,
@@ -55,6 +57,7 @@ pub struct PrecisionInfo {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValueInfo {
+    /// The integers that hold it.
     #[serde(rename = "type")]
     pub element: ActivationType,
     /// The largest magnitude that its integers show.
@@ -65,6 +68,7 @@ pub struct ValueInfo {
     /// The largest magnitude that calibration saw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub largest: Option<f64>,
+    /// What decided on threshold and type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged_by: Option<Judge>,
 }
@@ -73,7 +77,9 @@ pub struct ValueInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivationType {
+    /// 8 bits.
     Int8,
+    /// 16 bits.
     Int16,
 }
 

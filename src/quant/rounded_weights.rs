@@ -18,6 +18,7 @@ use std::{
     path::Path,
 };
 
+/// The pass that puts integers from a file in place of the weights.
 pub static PASS: PassDefinition = PassDefinition {
     argument: "quant-round-weights",
     summary: "Give weights the integers of a file",
@@ -44,7 +45,9 @@ pub struct RoundedWeights(pub BTreeMap<String, RoundedWeight>);
 /// The integers of the weights of a layer, -127 to 127, in the order of the weights.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct RoundedWeight {
+    /// Sizes of the weights.
     pub shape: Vec<usize>,
+    /// One for each weight.
     pub integers: Vec<i8>,
 }
 

@@ -39,6 +39,7 @@ pub struct Found {
     pub precision: PrecisionInfo,
     /// The names of the int16 values, and how many there could be.
     pub wide: Vec<String>,
+    /// How many values could be int16.
     pub candidates: usize,
 }
 
@@ -48,9 +49,13 @@ pub struct Search<'s, 'c> {
     pub module: &'s Module<'c>,
     /// What could be int16.
     pub candidates: &'s [Candidate],
+    /// What calibration measured.
     pub calibrated: &'s Calibrated,
+    /// What decides on widths.
     pub evidence: &'s Evidence,
+    /// Those of calibration.
     pub samples: &'s Samples<'s>,
+    /// Makes a QDQ form ready to run.
     pub compile: &'s Compile<'s>,
 }
 

@@ -98,7 +98,7 @@ fn quantize(options: &Options) -> String {
         _ => with_options("quant-round-weights", options, &[("file", "weights")]) + ",",
     };
     let assign = with_options("quant-assign-thresholds", options, &[("file", "info"), ("default", "default")]);
-    format!("{round}{assign},quant-insert-casts,hfloat-verify")
+    format!("quant-assign-placement,{round}{assign},quant-insert-casts,hfloat-verify")
 }
 
 fn generate(options: &Options) -> String {

@@ -10,9 +10,23 @@ mod tests;
 
 use super::model::{Node, Operator, Segment, Tensor};
 
+/// How much of a node is known when it is asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Known {
+    /// Element types and shapes. Scales are place holders, and constants have no values: what depends on them holds.
+    Types,
+    /// The scales too. Constants may have no values: the largest of their type stand for them.
+    Scales,
+    /// Everything.
+    #[default]
+    Values,
+}
+
 /// A node with its tensors, for a constraint to look at.
 #[derive(Clone, Copy)]
 pub struct NodeContext<'a> {
+    /// How much of them is known.
+    pub known: Known,
     /// Holds the tensors.
     pub segment: &'a Segment,
     /// The node in question; it need not be in the segment's list.
@@ -30,6 +44,15 @@ impl<'a> NodeContext<'a> {
     #[must_use]
     pub fn result(&self) -> Option<&'a Tensor> {
         self.segment.tensor(*self.node.outputs.first()?)
+    }
+
+    /// Whether the operand at `index` is a constant, of which the values may not be known.
+    #[must_use]
+    pub fn is_constant(&self, index: usize) -> bool {
+        let Some(id) = self.node.inputs.get(index) else { return false };
+        let computed = || self.segment.nodes.iter().any(|node| node.outputs.contains(id));
+        let valueless = || self.known != Known::Values && !self.segment.inputs.contains(id) && !computed();
+        self.operand(index).is_some_and(|tensor| tensor.data.is_some()) || valueless()
     }
 
     /// Every operand, then every result.
@@ -63,12 +86,12 @@ pub fn constraints() -> &'static [Constraint] {
     rules::CONSTRAINTS
 }
 
-/// Whether the BPU can run the node; if not, the sentences of all constraints that it breaks.
+/// Whether the BPU can run the node, as far as it is known; if not, the sentences of all constraints that it breaks.
 ///
 /// # Errors
 /// The broken constraints, in the order of the table.
-pub fn explain(segment: &Segment, node: &Node) -> Result<(), Vec<&'static str>> {
-    let context = NodeContext { segment, node };
+pub fn explain(segment: &Segment, node: &Node, known: Known) -> Result<(), Vec<&'static str>> {
+    let context = NodeContext { known, segment, node };
     let broken: Vec<&'static str> = rules::CONSTRAINTS
         .iter()
         .filter(|constraint| constraint.applies_to(node.operator.name()) && !(constraint.check)(&context))

@@ -4,7 +4,7 @@
 //! machine that compiles.
 
 use super::model::{Clamp, Element};
-use crate::numerics::{self, CurveFitError, FittedCurve, LookupTable, quantize_f64};
+use crate::numerics::{self, Curve, CurveFitError, FittedCurve, LookupTable, Piece, quantize_f64};
 
 /// A function from real to real with up to two parameters.
 pub struct Function {
@@ -90,6 +90,15 @@ pub fn curve(
 ) -> Result<FittedCurve, CurveFitError> {
     let range = |element: Element| if element == Element::I8 { Clamp::I8 } else { Clamp::I16 };
     numerics::fit_curve(f, (s_x, range(input)), (s_y, range(output)))
+}
+
+/// A curve in the place of one that is not fitted yet, because scales are not known.
+///
+/// # Errors
+/// None.
+pub fn any_curve() -> Result<Curve, String> {
+    let piece = Piece { start: i16::MIN, ..Piece::default() };
+    Curve::new(vec![piece], 0).map_err(|error| error.to_string())
 }
 
 /// Every function, by name.

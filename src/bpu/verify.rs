@@ -1,6 +1,9 @@
 //! `bpu-verify`: the border after the integer level.
 
-use super::{constraints, mlir};
+use super::{
+    constraints::{self, Known},
+    mlir,
+};
 use hb_dialects::{
     ir::{self, OperationAttributes},
     pass::{Options, PassDefinition, PassFailure},
@@ -54,7 +57,7 @@ fn segment_is_good(operation: OperationRef<'_, '_>) -> bool {
         .into_iter()
         .filter(|operation| !matches!(operation.operation_name().as_str(), "bpu.constant" | "bpu.yield"));
     for (inner, node) in computing.zip(&segment.nodes) {
-        if let Err(broken) = constraints::explain(&segment, node) {
+        if let Err(broken) = constraints::explain(&segment, node, Known::Values) {
             let what = node.operator.name();
             let reason = format!("node '{}' ({what}) cannot run on the BPU: {}", node.name, broken.join(" "));
             ir::emit_error(inner.location(), &reason);

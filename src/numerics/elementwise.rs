@@ -17,13 +17,14 @@ pub struct SumMultipliers {
 }
 
 impl SumMultipliers {
-    /// Factors of `y = a + b` from the ratios `s_a / s_y` and `s_b / s_y`.
+    /// Factors of `y = a + b`, from the scales of both operands and the result.
     ///
     /// The smaller ratio may round to the factor 0: its operand is then below the resolution of the result.
     ///
     /// # Errors
-    /// When a ratio is not positive and finite, or the larger one has no [`Multiplier`].
-    pub fn add(lhs_ratio: f64, rhs_ratio: f64) -> Result<SumMultipliers, MultiplierError> {
+    /// When a ratio of an operand to the result is not positive and finite, or the larger one has no [`Multiplier`].
+    pub fn add(s_a: f64, s_b: f64, s_y: f64) -> Result<SumMultipliers, MultiplierError> {
+        let (lhs_ratio, rhs_ratio) = (s_a / s_y, s_b / s_y);
         for ratio in [lhs_ratio, rhs_ratio] {
             if !(ratio.is_finite() && ratio > 0.0) {
                 return Err(MultiplierError::NotPositive(ratio));
@@ -39,8 +40,8 @@ impl SumMultipliers {
     ///
     /// # Errors
     /// As [`SumMultipliers::add`].
-    pub fn sub(lhs_ratio: f64, rhs_ratio: f64) -> Result<SumMultipliers, MultiplierError> {
-        let sum = SumMultipliers::add(lhs_ratio, rhs_ratio)?;
+    pub fn sub(s_a: f64, s_b: f64, s_y: f64) -> Result<SumMultipliers, MultiplierError> {
+        let sum = SumMultipliers::add(s_a, s_b, s_y)?;
         Ok(SumMultipliers { rhs: -sum.rhs, ..sum })
     }
 
@@ -83,42 +84,42 @@ mod tests {
 
     #[test]
     fn equal_scales_add_integers() {
-        let one = SumMultipliers::add(1.0, 1.0).unwrap();
+        let one = SumMultipliers::add(1.0, 1.0, 1.0).unwrap();
         assert_eq!(one, SumMultipliers { lhs: 1 << 30, rhs: 1 << 30, shift: 30 });
         assert_eq!(add(100, 27, one, Clamp::I8), 127);
         assert_eq!(add(100, 28, one, Clamp::I8), 127);
         assert_eq!(add(-100, -29, one, Clamp::I8), -128);
-        assert_eq!(add(100, 27, SumMultipliers::sub(1.0, 1.0).unwrap(), Clamp::I8), 73);
+        assert_eq!(add(100, 27, SumMultipliers::sub(1.0, 1.0, 1.0).unwrap(), Clamp::I8), 73);
     }
 
     #[test]
     fn one_rounding_not_two() {
         // 1 · 0.5 + 1 · 0.25 = 0.75 rounds to 1; rounding each term first would give 0.
-        assert_eq!(add(1, 1, SumMultipliers::add(0.5, 0.25).unwrap(), Clamp::I8), 1);
+        assert_eq!(add(1, 1, SumMultipliers::add(0.5, 0.25, 1.0).unwrap(), Clamp::I8), 1);
         // 1 · 0.5 + 2 · 0.5 = 1.5 ties to 2, 0.5 ties to 0.
-        assert_eq!(add(1, 2, SumMultipliers::add(0.5, 0.5).unwrap(), Clamp::I8), 2);
-        assert_eq!(add(1, 0, SumMultipliers::add(0.5, 0.5).unwrap(), Clamp::I8), 0);
+        assert_eq!(add(1, 2, SumMultipliers::add(0.5, 0.5, 1.0).unwrap(), Clamp::I8), 2);
+        assert_eq!(add(1, 0, SumMultipliers::add(0.5, 0.5, 1.0).unwrap(), Clamp::I8), 0);
     }
 
     #[test]
     fn a_negligible_operand_has_factor_zero() {
-        let sum = SumMultipliers::add(1.0, 1e-12).unwrap();
+        let sum = SumMultipliers::add(1.0, 1e-12, 1.0).unwrap();
         assert_eq!((sum.lhs, sum.rhs), (1 << 30, 0));
         assert_eq!(add(5, 127, sum, Clamp::I8), 5);
     }
 
     #[test]
     fn a_carry_moves_both_factors() {
-        let sum = SumMultipliers::add(1.0 - 2f64.powi(-40), 0.5).unwrap();
+        let sum = SumMultipliers::add(1.0 - 2f64.powi(-40), 0.5, 1.0).unwrap();
         assert_eq!(sum, SumMultipliers { lhs: 1 << 30, rhs: 1 << 29, shift: 30 });
     }
 
     #[test]
     fn bad_ratios_are_errors() {
-        assert!(SumMultipliers::add(1.0, 0.0).is_err());
-        assert!(SumMultipliers::add(f64::NAN, 1.0).is_err());
-        assert!(SumMultipliers::add(1.0, 2f64.powi(31)).is_err());
-        assert!(SumMultipliers::add(2f64.powi(-40), 2f64.powi(-41)).is_err());
+        assert!(SumMultipliers::add(1.0, 0.0, 1.0).is_err());
+        assert!(SumMultipliers::add(f64::NAN, 1.0, 1.0).is_err());
+        assert!(SumMultipliers::add(1.0, 2f64.powi(31), 1.0).is_err());
+        assert!(SumMultipliers::add(2f64.powi(-40), 2f64.powi(-41), 1.0).is_err());
     }
 
     #[test]
@@ -146,7 +147,7 @@ mod tests {
 
         #[test]
         fn sum_is_within_half_a_step_of_the_reals(a in -128i32..=127, b in -128i32..=127, s_a in 1e-3f64..1.0, s_b in 1e-3f64..1.0, s_y in 1e-3f64..1.0) {
-            let got = add(a, b, SumMultipliers::add(s_a / s_y, s_b / s_y).unwrap(), Clamp::I32);
+            let got = add(a, b, SumMultipliers::add(s_a, s_b, s_y).unwrap(), Clamp::I32);
             let real = (f64::from(a) * s_a + f64::from(b) * s_b) / s_y;
             // Beyond half a step only what 31 bits of the larger factor cannot hold.
             let slack = 256.0 * (s_a.max(s_b) / s_y) * 2f64.powi(-31);
@@ -155,7 +156,7 @@ mod tests {
 
         #[test]
         fn adding_commutes(a in -32768i32..=32767, b in -32768i32..=32767, r in 1e-6f64..1e6, t in 1e-6f64..1e6) {
-            let (forward, back) = (SumMultipliers::add(r, t).unwrap(), SumMultipliers::add(t, r).unwrap());
+            let (forward, back) = (SumMultipliers::add(r, t, 1.0).unwrap(), SumMultipliers::add(t, r, 1.0).unwrap());
             prop_assert_eq!(add(a, b, forward, Clamp::I16), add(b, a, back, Clamp::I16));
         }
     }

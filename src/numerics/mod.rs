@@ -12,6 +12,7 @@ mod multiplier;
 mod pool;
 mod quantize;
 mod round;
+mod scale;
 
 pub use convolution::{accumulate, accumulator_bound, accumulator_fits, finish};
 pub use curve::{Curve, CurveError, MAX_PIECES, MAX_SHIFT, Piece};
@@ -20,5 +21,6 @@ pub use elementwise::{SumMultipliers, add, multiply, requantize};
 pub use lookup::{LookupTable, lookup, lookup_table};
 pub use multiplier::{Multiplier, MultiplierError};
 pub use pool::{PoolMultipliers, average, average_multiplier, maximum};
-pub use quantize::{dequantize, quantize, quantize_f64};
+pub use quantize::{dequantize, quantize, quantize_constant, quantize_f64};
 pub use round::{Clamp, round_half_even_shift, round_half_even_shift_wide};
+pub use scale::{accumulator_scale, bias_scale, largest_integer, scale_of_threshold};

@@ -1,10 +1,10 @@
 //! `{prefix}_quant_info.json`: what calibration and the search for precision decided of every value, for passes and people to read.
 
 use super::{
-    insert_casts::scale_of,
     rules::{ACTIVATION_BITS, WIDE_BITS},
     thresholds::{Range, Thresholds},
 };
+use crate::numerics::scale_of_threshold;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, MapAccess, Visitor},
@@ -62,6 +62,9 @@ pub struct ValueInfo {
     pub element: ActivationType,
     /// The largest magnitude that its integers show.
     pub threshold: f64,
+    /// The largest magnitude for readers that see int8, where the value is int16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrow_threshold: Option<f64>,
     /// What one step of the integers is worth. It follows from the threshold and the type; a file may leave it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<f64>,
@@ -103,7 +106,8 @@ impl ValueInfo {
         Self {
             element: if range.bits == WIDE_BITS { ActivationType::Int16 } else { ActivationType::Int8 },
             threshold: range.threshold,
-            scale: Some(scale_of(range.threshold, range.bits)),
+            narrow_threshold: range.narrow_threshold,
+            scale: Some(scale_of_threshold(range.threshold, range.bits)),
             largest: Some(largest),
             judged_by: Some(judge),
         }
@@ -114,7 +118,7 @@ impl ValueInfo {
             ActivationType::Int8 => ACTIVATION_BITS,
             ActivationType::Int16 => WIDE_BITS,
         };
-        Range { threshold: self.threshold, bits }
+        Range { threshold: self.threshold, bits, narrow_threshold: self.narrow_threshold }
     }
 }
 
@@ -132,7 +136,7 @@ impl QuantInfo {
         let info: Self = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         for (name, value) in &info.values {
             let range = value.range();
-            let scale = scale_of(range.threshold, range.bits);
+            let scale = scale_of_threshold(range.threshold, range.bits);
             if let Some(given) = value.scale.filter(|given| *given != scale) {
                 return Err(format!(
                     "the value of '{name}' has the scale {given}, but its threshold and type make it {scale}; leave the scale out"
@@ -199,7 +203,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let values = [("a", 2.5, 8), ("b", f64::from(0.1f32) * 2.0, 16), ("c", 0.0, 8), ("d", 1.0 / 3.0, 8)];
-        let value = |threshold, bits| ValueInfo::new(Range { threshold, bits }, threshold, Judge::Max);
+        let value =
+            |threshold, bits| ValueInfo::new(Range { threshold, bits, narrow_threshold: None }, threshold, Judge::Max);
         let info = QuantInfo {
             calibration: Some(CalibrationInfo { samples: 3, random: false, percentile: 0.9999 }),
             precision: Some(PrecisionInfo { wanted_cosine: 0.993, int8_cosine: 0.5, cosine: 0.999_999_9 }),
@@ -207,7 +212,7 @@ mod tests {
         };
         let text = String::from_utf8(info.to_bytes().expect("JSON")).expect("UTF-8");
         assert_eq!(read(&text), Ok(info.clone()));
-        assert_eq!(info.ranges()["b"], Range { threshold: f64::from(0.1f32) * 2.0, bits: 16 });
+        assert_eq!(info.ranges()["b"], Range { threshold: f64::from(0.1f32) * 2.0, bits: 16, narrow_threshold: None });
     }
 
     #[test]

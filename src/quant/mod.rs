@@ -12,11 +12,13 @@ mod insert_casts;
 pub mod linear;
 pub mod moments;
 mod observer;
+mod placement;
 pub mod precision;
 mod round_weights;
 pub mod rounded_weights;
 pub mod rules;
 pub mod search;
+mod settle;
 mod thresholds;
 
 pub use observer::Observer;
@@ -26,4 +28,5 @@ pub use thresholds::{BITS, Range, THRESHOLD, Thresholds, assign_thresholds, valu
 use hb_dialects::pass::PassDefinition;
 
 /// The passes of this room.
-pub const PASSES: &[&PassDefinition] = &[&rounded_weights::PASS, &thresholds::PASS, &insert_casts::PASS];
+pub const PASSES: &[&PassDefinition] =
+    &[&placement::PASS, &rounded_weights::PASS, &thresholds::PASS, &insert_casts::PASS];

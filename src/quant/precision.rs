@@ -8,7 +8,7 @@ use super::{
     rules::{ACTIVATION_BITS, ResultScale, WIDE_BITS, rule_of},
     thresholds::{Range, assigned_threshold, value_name},
 };
-use crate::numerics::accumulator_fits;
+use crate::numerics::{accumulator_fits, largest_integer};
 use hb_dialects::ir::{self, Element, IrError, TensorType};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::{BTreeMap, HashMap};
@@ -37,7 +37,7 @@ pub struct Candidate {
     pub wide: Range,
 }
 
-/// Every quantized value that may be int16: all that read it or share its scale can work with it.
+/// Every quantized value that may be int16: something that reads it, or what is moved of it, can work with that.
 ///
 /// # Errors
 /// When attributes or types cannot be read.
@@ -45,8 +45,8 @@ pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result
     let groups = Groups::of(function)?;
     let largest = &evidence.largest;
     let noise = Noise { function, moments: &evidence.moments, largest };
-    // By the address of the value whose scale the others have; none for one that must stay int8.
-    let mut found: HashMap<usize, Option<Candidate>> = HashMap::new();
+    // By the address of the value whose scale the others have.
+    let mut found: HashMap<usize, Candidate> = HashMap::new();
     let mut order = Vec::new();
     for value in groups.quantized() {
         let source = groups.source(value);
@@ -54,23 +54,18 @@ pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result
         let (Some(threshold), Some(&top)) = (assigned_threshold(function, source), largest.get(&name)) else {
             continue;
         };
+        let wide = Range { threshold: top * HEADROOM, bits: WIDE_BITS, narrow_threshold: Some(threshold) };
+        let steps = Steps { int8: step(threshold, ACTIVATION_BITS), int16: step(wide.threshold, WIDE_BITS) };
+        let Some(share) = noise.of(value, steps, top)? else { continue };
         let key = source.to_raw().ptr as usize;
-        let entry = found.entry(key).or_insert_with(|| {
+        let candidate = found.entry(key).or_insert_with(|| {
             order.push(key);
-            let wide = Range { threshold: top * HEADROOM, bits: WIDE_BITS };
-            Some(Candidate { value: name, noise: 0.0, cost: 0, wide })
+            Candidate { value: name, noise: 0.0, cost: 0, wide }
         });
-        let Some(candidate) = entry else { continue };
-        let steps = Steps { int8: step(threshold, ACTIVATION_BITS), int16: step(candidate.wide.threshold, WIDE_BITS) };
-        match noise.of(value, steps, top)? {
-            Some(share) => {
-                candidate.noise = candidate.noise.max(share);
-                candidate.cost += noise.cost(value)?;
-            }
-            None => *entry = None,
-        }
+        candidate.noise = candidate.noise.max(share);
+        candidate.cost += noise.cost(value)?;
     }
-    Ok(order.iter().filter_map(|key| found.remove(key).flatten()).collect())
+    Ok(order.iter().filter_map(|key| found.remove(key)).collect())
 }
 
 /// The candidates that leave at most the share `left` of all noise when they are int16: those with the most noise for their cost first.
@@ -88,8 +83,9 @@ pub fn choose(candidates: &[Candidate], left: f64) -> BTreeMap<String, Range> {
     needed.map(|candidate| (candidate.value.clone(), candidate.wide)).collect()
 }
 
+/// Not rounded to f32 as a scale is: only what is next to nothing matters less.
 fn step(threshold: f64, bits: u32) -> f64 {
-    threshold / f64::from((1u32 << (bits - 1)) - 1)
+    threshold / largest_integer(bits)
 }
 
 /// The steps of a value in both widths.
@@ -106,18 +102,20 @@ struct Noise<'c, 'a, 'm> {
 }
 
 impl Noise<'_, '_, '_> {
-    /// The relative noise of rounding a value to int8; none when it cannot be int16.
+    /// The relative noise of rounding a value to int8; none when no reader can see it as int16.
     fn of(&self, value: Value<'_, '_>, steps: Steps, largest: f64) -> Result<Option<f64>, IrError> {
         // A rounding error is uniform over a step.
         let rounding = steps.int8 * steps.int8 / 12.0;
         let name = value_name(self.function, value);
         let own = self.share(rounding, self.moments.variance(&name).map(|variance| variance * largest * largest));
         let mut most = 0f64;
-        let mut moved = false;
+        let (mut moved, mut narrow, mut wide) = (false, false, false);
         for reader in ir::users(value) {
             let Some(rule) = rule_of(reader)? else { continue };
             if !rule.takes_int16(reader)? {
-                return Ok(None);
+                // It sees the value as int8 whatever the others do.
+                narrow = true;
+                continue;
             }
             let first = reader.operand(0).is_ok_and(|operand| operand.to_raw().ptr == value.to_raw().ptr);
             if first && rule.result(reader)? == ResultScale::LikeInput {
@@ -129,12 +127,20 @@ impl Noise<'_, '_, '_> {
                 Some(layer) => {
                     let rows = Rows::of(&layer, reader)?;
                     if !rows.fit(steps.int16) {
-                        return Ok(None);
+                        narrow = true;
+                        continue;
                     }
+                    wide = true;
                     most = most.max(self.share(rounding * rows.squares, self.spread(&layer.node)));
                 }
-                None => most = most.max(own),
+                None => {
+                    wide = true;
+                    most = most.max(own);
+                }
             }
+        }
+        if narrow && !wide && !moved {
+            return Ok(None);
         }
         Ok(Some(if moved || most > 0.0 { most } else { own }))
     }
@@ -220,7 +226,7 @@ mod tests {
             value: value.into(),
             noise,
             cost,
-            wide: Range { threshold: 1.0, bits: WIDE_BITS },
+            wide: Range { threshold: 1.0, bits: WIDE_BITS, narrow_threshold: None },
         };
         let all = [candidate("large", 0.5, 1000), candidate("small", 0.3, 10), candidate("quiet", 0.2, 1000)];
         let names = |left| choose(&all, left).into_keys().collect::<Vec<_>>();

@@ -9,14 +9,16 @@ use super::{
     linear::{LinearLayer, weights_of},
     moments::{BLOCK, Moments},
     rounded_weights::{RoundedWeight, RoundedWeights},
+    rules::ACTIVATION_BITS,
 };
+use crate::numerics::largest_integer;
 use hb_dialects::ir::{self, Constant, IrError};
 use melior::ir::OperationRef;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// The largest integer of a weight.
-const LARGEST: f64 = 127.0;
+const LARGEST: f64 = largest_integer(ACTIVATION_BITS);
 /// Rows that are rounded together: the terms of each depend on one another, rows do not.
 const ROWS: usize = 8;
 /// A number for each term of a block and each of some rows.

@@ -23,6 +23,12 @@ pub const THRESHOLD: &str = "hfloat.threshold";
 /// The attribute beside [`THRESHOLD`] of values that are not int8.
 pub const BITS: &str = "hfloat.bits";
 
+/// The attribute beside [`BITS`] of int16 values: the threshold for readers that see int8.
+pub const NARROW_THRESHOLD: &str = "hfloat.narrow_threshold";
+
+/// The attribute of an operation that sees operands in other types than those of the values: bits per operand, 0 for those of the value.
+pub const OPERAND_BITS: &str = "hfloat.operand_bits";
+
 /// What the integers of a value show.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
@@ -30,11 +36,28 @@ pub struct Range {
     pub threshold: f64,
     /// 8 or 16.
     pub bits: u32,
+    /// The largest magnitude for readers that see int8, where the value is int16.
+    pub narrow_threshold: Option<f64>,
 }
 
 impl From<f64> for Range {
     fn from(threshold: f64) -> Self {
-        Self { threshold, bits: ACTIVATION_BITS }
+        Self { threshold, bits: ACTIVATION_BITS, narrow_threshold: None }
+    }
+}
+
+impl Range {
+    /// What is wrong with it.
+    fn check(self) -> Result<(), String> {
+        for threshold in std::iter::once(self.threshold).chain(self.narrow_threshold) {
+            if !(threshold >= 0.0 && threshold.is_finite()) {
+                return Err(format!("the threshold {threshold}; it must be finite and not negative"));
+            }
+        }
+        if ![ACTIVATION_BITS, WIDE_BITS].contains(&self.bits) {
+            return Err(format!("{} bits; it may have {ACTIVATION_BITS} or {WIDE_BITS}", self.bits));
+        }
+        Ok(())
     }
 }
 
@@ -45,7 +68,8 @@ pub static PASS: PassDefinition = PassDefinition {
     argument: "quant-assign-thresholds",
     summary: "Write the thresholds of a file as attributes",
     description: "Reads `{prefix}_quant_info.json`, as calibration writes it, and writes the threshold of each value as the attribute \
-`hfloat.threshold` of the operation or argument of that name, and `hfloat.bits` where its type is not int8. A value that needs a \
+`hfloat.threshold` of the operation or argument of that name, and `hfloat.bits` where its type is not int8, \
+with `hfloat.narrow_threshold` for those of its readers that see int8. A value that needs a \
 threshold and is not in the file takes that of `default`; without a default that is an error that names it, and so is a value of the \
 file that needs none.",
     anchor: "func.func",
@@ -101,37 +125,45 @@ pub fn assign_thresholds<R: Into<Range>>(
 ) -> Result<(), String> {
     let context = function.context_reference();
     let groups = Groups::of(function).map_err(|error| error.to_string())?;
-    let arguments = ir::body(function).map(ir::arguments).unwrap_or_default();
     for value in groups.measured() {
         let name = value_name(function, value);
-        let Range { threshold, bits } =
-            range(&name).map(R::into).ok_or_else(|| format!("the value of '{name}' has no threshold"))?;
-        if !(threshold >= 0.0 && threshold.is_finite()) {
-            return Err(format!(
-                "the value of '{name}' has the threshold {threshold}; it must be finite and not negative"
-            ));
-        }
-        if bits != ACTIVATION_BITS && bits != WIDE_BITS {
-            return Err(format!("the value of '{name}' has {bits} bits; it may have {ACTIVATION_BITS} or {WIDE_BITS}"));
-        }
-        let threshold = attribute::f64(context, threshold);
-        let bits = (bits != ACTIVATION_BITS).then(|| attribute::i64(context, i64::from(bits)));
-        match ir::defining_operation(value) {
-            Some(operation) => {
-                ir::remove_attribute(operation, BITS);
-                ir::set_attribute(operation, THRESHOLD, threshold);
-                bits.into_iter().for_each(|bits| ir::set_attribute(operation, BITS, bits));
-            }
-            None => {
-                if let Some(index) = arguments.iter().position(|argument| argument.to_raw().ptr == value.to_raw().ptr) {
-                    ir::remove_argument_attributes(function, index, &[BITS]);
-                    ir::set_argument_attribute(function, index, THRESHOLD, threshold);
-                    bits.into_iter().for_each(|bits| ir::set_argument_attribute(function, index, BITS, bits));
-                }
-            }
+        let range = range(&name).map(R::into).ok_or_else(|| format!("the value of '{name}' has no threshold"))?;
+        range.check().map_err(|reason| format!("the value of '{name}' has {reason}"))?;
+        let wide = range.bits != ACTIVATION_BITS;
+        let attributes = [
+            (THRESHOLD, Some(attribute::f64(context, range.threshold))),
+            (BITS, wide.then(|| attribute::i64(context, i64::from(range.bits)))),
+            (NARROW_THRESHOLD, range.narrow_threshold.filter(|_| wide).map(|narrow| attribute::f64(context, narrow))),
+        ];
+        for (name, attribute) in attributes {
+            assign(function, value, name, attribute);
         }
     }
     Ok(())
+}
+
+/// Writes an attribute of the operation or argument that a value comes from, or takes it away.
+fn assign<'c>(function: OperationRef<'c, '_>, value: Value<'c, '_>, name: &str, attribute: Option<Attribute<'c>>) {
+    if let Some(operation) = ir::defining_operation(value) {
+        match attribute {
+            Some(attribute) => ir::set_attribute(operation, name, attribute),
+            None => ir::remove_attribute(operation, name),
+        }
+        return;
+    }
+    let arguments = ir::body(function).map(ir::arguments).unwrap_or_default();
+    if let Some(index) = arguments.iter().position(|argument| argument.to_raw().ptr == value.to_raw().ptr) {
+        match attribute {
+            Some(attribute) => ir::set_argument_attribute(function, index, name, attribute),
+            None => ir::remove_argument_attributes(function, index, &[name]),
+        }
+    }
+}
+
+/// The threshold for int8 readers that was assigned to a value.
+pub(super) fn assigned_narrow_threshold(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Option<f64> {
+    let attribute = assigned(function, value, NARROW_THRESHOLD)?;
+    FloatAttribute::try_from(attribute).ok().map(|attribute| attribute.value())
 }
 
 /// The threshold that was assigned to a value.
@@ -153,7 +185,8 @@ pub(super) fn assigned_bits(function: OperationRef<'_, '_>, value: Value<'_, '_>
     })
 }
 
-fn assigned<'c>(function: OperationRef<'c, '_>, value: Value<'c, '_>, name: &str) -> Option<Attribute<'c>> {
+/// An attribute of the operation or argument that a value comes from.
+pub(super) fn assigned<'c>(function: OperationRef<'c, '_>, value: Value<'c, '_>, name: &str) -> Option<Attribute<'c>> {
     match ir::defining_operation(value) {
         Some(operation) => operation.attribute(name).ok(),
         None => {

@@ -5,10 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod constants;
+mod edges;
 mod forms;
 mod functions;
 mod int16;
 mod networks;
+mod placement;
 mod random;
 mod rearranging;
 mod resampling;
@@ -169,6 +172,9 @@ fn check(text: &str, scale_of: &str, segments: Option<&[&str]>, steps: f64, may_
     check_rewritten(text, scale_of, segments, (steps, may_differ), 127.0, &|text| text);
 }
 
+/// What becomes of a value of that name and largest magnitude.
+type RangeOf<'r> = &'r dyn Fn(&str, f64) -> hb::quant::Range;
+
 /// As [`check`], with the text of the QDQ form rewritten; thresholds have so many steps.
 fn check_rewritten(
     text: &str,
@@ -177,6 +183,19 @@ fn check_rewritten(
     (steps, may_differ): (f64, f64),
     steps_of_threshold: f64,
     rewrite: &dyn Fn(String) -> String,
+) {
+    let bounds = (steps, may_differ);
+    check_ranges(text, scale_of, segments, bounds, steps_of_threshold, (rewrite, &|_, threshold| threshold.into()));
+}
+
+/// As [`check_rewritten`], with ranges that need not be those of int8.
+fn check_ranges(
+    text: &str,
+    scale_of: &str,
+    segments: Option<&[&str]>,
+    (steps, may_differ): (f64, f64),
+    steps_of_threshold: f64,
+    (rewrite, range): (&dyn Fn(String) -> String, RangeOf<'_>),
 ) {
     let text = with_constants(text).replace("SAME_3X3", SAME_3X3).replace("POINT", POINT);
     let context = hb::pipeline::context();
@@ -199,7 +218,8 @@ fn check_rewritten(
         .map(|(seed, argument)| input(seed, &TensorType::from_type(argument.r#type()).unwrap()))
         .collect();
     let thresholds = measure(function, &inputs);
-    hb::quant::assign_thresholds(function, |name| thresholds.get(name).copied()).unwrap();
+    hb::quant::assign_thresholds(function, |name| thresholds.get(name).map(|&threshold| range(name, threshold)))
+        .unwrap();
     run_pass(function, "quant-insert-casts");
     let text = rewrite(module.as_operation().to_string());
     let module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();

@@ -59,6 +59,16 @@ pub enum Scale {
     PerAxis { axis: usize, scales: Vec<f64> },
 }
 
+impl Scale {
+    /// The scales, and how many elements of a tensor of `shape` after one another have each of them in turn.
+    pub fn lines(&self, shape: &[usize]) -> (&[f64], usize) {
+        match self {
+            Scale::PerTensor(scale) => (std::slice::from_ref(scale), shape.iter().product::<usize>().max(1)),
+            Scale::PerAxis { axis, scales } => (scales, shape.iter().skip(axis + 1).product::<usize>().max(1)),
+        }
+    }
+}
+
 impl Element {
     /// Bytes of one stored element; a bool takes one.
     pub fn bytes(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The table of constraints.
 
-use super::{Constraint, NodeContext};
+use super::{Constraint, Known, NodeContext};
 use crate::bpu::model::{
     AveragePool, Element, MAX_RANK, MAX_TENSOR_BYTES, Operator, Scale, Tensor, average_pool_counts,
 };
@@ -148,8 +148,9 @@ fn images(context: &NodeContext) -> bool {
 }
 
 fn constant_weights(context: &NodeContext) -> bool {
-    let constant =
-        |index, element| context.operand(index).is_none_or(|tensor| tensor.data.is_some() && tensor.element == element);
+    let constant = |index, element| {
+        context.operand(index).is_none_or(|tensor| context.is_constant(index) && tensor.element == element)
+    };
     constant(1, Element::I8) && constant(2, Element::I32)
 }
 
@@ -166,20 +167,22 @@ fn values(tensor: &Tensor) -> Option<Vec<i32>> {
 
 fn convolution_accumulator(context: &NodeContext) -> bool {
     let (Some(x), Some(w)) = (context.operand(0), context.operand(1)) else { return true };
-    let (Some(weights), Some(&filters)) = (values(w), w.shape.first()) else { return true };
+    let bias = context.operand(2).and_then(values).unwrap_or_default();
+    let Some(weights) = values(w) else {
+        let largest =
+            w.shape.iter().skip(1).fold(u64::from(w.element.magnitude()), |sum, size| sum.saturating_mul(*size as u64));
+        let bias = bias.iter().map(|bias| u64::from(bias.unsigned_abs())).max().unwrap_or(0);
+        let bound = largest.saturating_mul(x.element.magnitude().into()).saturating_add(bias);
+        return context.known != Known::Scales || accumulator_fits(bound);
+    };
+    let Some(&filters) = w.shape.first() else { return true };
     if filters == 0 || weights.len() < filters {
         return true;
     }
-    let bias = context.operand(2).and_then(values).unwrap_or_default();
     weights.chunks(weights.len() / filters).enumerate().all(|(filter, weights)| {
         let bias = bias.get(filter).copied().unwrap_or(0);
         accumulator_fits(accumulator_bound(weights.iter().copied(), x.element.magnitude(), bias))
     })
-}
-
-/// Whether there is a multiplier for the ratio.
-fn representable(ratio: f64) -> bool {
-    Multiplier::from_real(ratio).is_ok()
 }
 
 fn convolution_ratio(context: &NodeContext) -> bool {
@@ -190,8 +193,8 @@ fn convolution_ratio(context: &NodeContext) -> bool {
     }
     match &w.scale {
         Scale::None => true,
-        Scale::PerTensor(s_w) => representable(s_x * s_w / s_y),
-        Scale::PerChannel { scales, .. } => scales.iter().all(|s_w| representable(s_x * s_w / s_y)),
+        Scale::PerTensor(s_w) => Multiplier::of_product(s_x, *s_w, s_y).is_ok(),
+        Scale::PerChannel { scales, .. } => scales.iter().all(|s_w| Multiplier::of_product(s_x, *s_w, s_y).is_ok()),
     }
 }
 
@@ -207,6 +210,11 @@ fn matmul_accumulator(context: &NodeContext) -> bool {
         Some(values) => values.iter().map(|value| u64::from(value.unsigned_abs())).max().unwrap_or(0),
         None => u64::from(tensor.element.magnitude()),
     };
+    // A constant whose values are not known yet may have small ones.
+    let unknown = |index: usize, tensor: &Tensor| context.is_constant(index) && tensor.data.is_none();
+    if context.known == Known::Types && (unknown(0, a) || unknown(1, b)) {
+        return true;
+    }
     let terms = a.shape.last().map_or(0, |terms| *terms as u64);
     accumulator_fits(terms.saturating_mul(magnitude(a)).saturating_mul(magnitude(b)))
 }
@@ -215,17 +223,17 @@ fn product_ratio(context: &NodeContext) -> bool {
     if context.result().is_some_and(|y| y.element == Element::I32) {
         return true;
     }
-    three_scales(context).is_none_or(|[s_a, s_b, s_y]| representable(s_a * s_b / s_y))
+    three_scales(context).is_none_or(|[s_a, s_b, s_y]| Multiplier::of_product(s_a, s_b, s_y).is_ok())
 }
 
 fn sum_ratio(context: &NodeContext) -> bool {
-    three_scales(context).is_none_or(|[s_a, s_b, s_y]| SumMultipliers::add(s_a / s_y, s_b / s_y).is_ok())
+    three_scales(context).is_none_or(|[s_a, s_b, s_y]| SumMultipliers::add(s_a, s_b, s_y).is_ok())
 }
 
 fn requantize_ratio(context: &NodeContext) -> bool {
     let scale = |tensor: Option<&Tensor>| tensor.and_then(|tensor| tensor.scale.per_tensor());
     match (scale(context.operand(0)), scale(context.result())) {
-        (Some(s_x), Some(s_y)) => representable(s_x / s_y),
+        (Some(s_x), Some(s_y)) => Multiplier::of_change(s_x, s_y).is_ok(),
         _ => true,
     }
 }

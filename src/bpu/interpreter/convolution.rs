@@ -2,7 +2,6 @@
 
 use rayon::prelude::*;
 
-use super::elementwise::multiplier;
 use super::values::{Operand, allocate, broadcast_sources, interval, scale_of, store, visit};
 use crate::bpu::model::{Clamp, Convolution, Element, Tensor};
 use crate::numerics::{self, Multiplier, accumulate, accumulator_bound, accumulator_fits};
@@ -24,7 +23,7 @@ impl Finish {
         let multipliers = (0..channels)
             .map(|channel| {
                 let s_b = b.tensor.scale.of_channel(channel).ok_or("the second operand has no scale")?;
-                multiplier(s_a * s_b / s_y)
+                Multiplier::of_product(s_a, s_b, s_y).map_err(|error| error.to_string())
             })
             .collect::<Result<Vec<_>, String>>()?;
         Ok(Finish { multipliers: Some(multipliers), clamp })

@@ -8,14 +8,12 @@ use crate::bpu::model::{Clamp, Scale, Tensor};
 use crate::numerics::{self, Curve, LookupTable, Multiplier, SumMultipliers};
 
 pub(super) fn add(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
-    let s_y = scale_of(output)?;
-    let multipliers = SumMultipliers::add(a.scale()? / s_y, b.scale()? / s_y);
+    let multipliers = SumMultipliers::add(a.scale()?, b.scale()?, scale_of(output)?);
     sum(multipliers.map_err(|error| error.to_string())?, clamp, a, b, output)
 }
 
 pub(super) fn sub(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
-    let s_y = scale_of(output)?;
-    let multipliers = SumMultipliers::sub(a.scale()? / s_y, b.scale()? / s_y);
+    let multipliers = SumMultipliers::sub(a.scale()?, b.scale()?, scale_of(output)?);
     sum(multipliers.map_err(|error| error.to_string())?, clamp, a, b, output)
 }
 
@@ -31,13 +29,14 @@ fn sum(
 }
 
 pub(super) fn mul(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
-    let multiplier = multiplier(a.scale()? * b.scale()? / scale_of(output)?)?;
+    let multiplier =
+        Multiplier::of_product(a.scale()?, b.scale()?, scale_of(output)?).map_err(|error| error.to_string())?;
     let clamp = interval(clamp, output);
     Ok(zip(a, b, output, |a, b| numerics::multiply(a, b, multiplier, clamp)))
 }
 
 pub(super) fn requantize(clamp: Option<Clamp>, x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
-    let multiplier = multiplier(x.scale()? / scale_of(output)?)?;
+    let multiplier = Multiplier::of_change(x.scale()?, scale_of(output)?).map_err(|error| error.to_string())?;
     let clamp = interval(clamp, output);
     Ok(collect(output, x.integers().map(|x| numerics::requantize(x, multiplier, clamp))))
 }
@@ -70,11 +69,6 @@ pub(super) fn dequantize(x: Operand) -> Result<Vec<u8>, String> {
         .ok_or("the input has no scale")?;
     let reals = x.integers().enumerate().map(|(index, q)| numerics::dequantize(q, scales[index / inner % channels]));
     Ok(reals.flat_map(f32::to_le_bytes).collect())
-}
-
-/// The multiplier of a ratio, or the sentence that says why there is none.
-pub(super) fn multiplier(ratio: f64) -> Result<Multiplier, String> {
-    Multiplier::from_real(ratio).map_err(|error| error.to_string())
 }
 
 /// Applies `f` to pairs of elements after broadcasting both operands to the result's shape.

@@ -1,9 +1,13 @@
 //! Builds a segment from operations of the QDQ form, and keeps track of the layouts in which each value exists.
 
-use super::values::{Integer, Output, QuantizedConstant, QuantizedValue};
+use super::{
+    typing::Typing,
+    values::{Integer, Operand, Output, QuantizedConstant, QuantizedValue},
+};
+use crate::bpu::constraints::Known;
 use crate::bpu::model::{Clamp, Convolution, Element, Operator, Scale, Segment, Tensor, TensorId};
 use hb_dialects::ir;
-use melior::ir::{Value, ValueLike};
+use melior::ir::{OperationRef, Value, ValueLike};
 use std::collections::HashMap;
 
 /// How a value is laid out.
@@ -34,6 +38,9 @@ pub struct Builder<'c, 'a> {
     floats: HashMap<usize, TensorId>,
     /// Values that come as f32 from outside the BPU.
     float_sources: HashMap<usize, Value<'c, 'a>>,
+    typing: Typing,
+    /// What functions and constants may be made of.
+    pub known: Known,
 }
 
 /// The permutation of `[N, C, H, W]` that gives `[N, H, W, C]`.
@@ -60,9 +67,39 @@ impl<'c, 'a> Builder<'c, 'a> {
         Self { float_sources, ..Self::default() }
     }
 
-    /// Whether the value already exists in that form.
+    /// A builder for the form of one operation, with what is known of it.
+    pub fn asking(typing: Typing, known: Known) -> Self {
+        Self { typing, known, ..Self::default() }
+    }
+
+    /// What operand `index` of an operation is.
+    ///
+    /// # Errors
+    /// When it is not quantized.
+    pub fn operand(&self, operation: OperationRef<'c, 'a>, index: usize) -> Result<Operand<'c, 'a>, String> {
+        self.typing.operand(self.known, operation, index)
+    }
+
+    /// The quantized value that an operation's result becomes.
+    ///
+    /// # Errors
+    /// When it is not quantized.
+    pub fn result(&self, operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
+        self.typing.result(operation)
+    }
+
+    /// What the result of a sum of products becomes.
+    ///
+    /// # Errors
+    /// When its readers differ in what they see.
+    pub fn output(&self, operation: OperationRef<'c, 'a>) -> Result<Output<'c, 'a>, String> {
+        self.typing.output(operation)
+    }
+
+    /// Whether the value already exists in that form, or the integers that it is made of do.
     pub fn has(&self, value: &QuantizedValue<'c, 'a>, form: Form) -> bool {
-        self.forms.contains_key(&(value.key, form))
+        let from = || value.from.as_ref().is_some_and(|from| self.has(from, form));
+        self.forms.contains_key(&(value.key, form)) || from()
     }
 
     /// Says that a tensor of the segment is the value in a form.
@@ -80,6 +117,9 @@ impl<'c, 'a> Builder<'c, 'a> {
         }
         let rank = value.shape.len();
         shape_in(form, &value.shape).ok_or_else(|| format!("a value of rank {rank} has no height and width"))?;
+        if let Some(from) = &value.from {
+            return self.requantized(node, value, from, form);
+        }
         let other = match form {
             Form::Network if self.has(value, Form::ChannelsLast) => Form::ChannelsLast,
             Form::Network => return Ok(self.import(node, value)),
@@ -87,6 +127,23 @@ impl<'c, 'a> Builder<'c, 'a> {
         };
         let from = self.tensor(node, value, other)?;
         let id = self.convert(node, &value.shape, &per_tensor(value.integer.scale), from, form);
+        self.define(value, form, id);
+        Ok(id)
+    }
+
+    /// A value in another type than the one in which it is computed, in a form.
+    fn requantized(
+        &mut self,
+        node: &str,
+        value: &QuantizedValue<'c, 'a>,
+        from: &QuantizedValue<'c, 'a>,
+        form: Form,
+    ) -> Result<TensorId, String> {
+        let source = self.tensor(node, from, form)?;
+        let Integer { element, scale } = value.integer;
+        let output = Tensor::new(node, self.shape(source), element, per_tensor(scale));
+        let operator = Operator::Requantize { clamp: None };
+        let id = self.segment.add_node(format!("{node}/requantize"), operator, &[source], output);
         self.define(value, form, id);
         Ok(id)
     }
@@ -240,17 +297,21 @@ impl<'c, 'a> Builder<'c, 'a> {
         self.floats.get(&(value.to_raw().ptr as usize)).copied()
     }
 
-    /// A constant of its own type. int32 is a bias, whose scale the convolution implies.
+    /// A constant of its own type; without data when its values are not known. int32 is a bias, whose scale the convolution implies.
     pub fn constant(&mut self, name: String, constant: &QuantizedConstant) -> TensorId {
-        let bytes = constant.element.bytes();
-        // The integers are in the range of the type, so their low bytes are their values in it.
-        let data: Vec<u8> = constant.integers.iter().flat_map(|q| q.to_le_bytes().into_iter().take(bytes)).collect();
         let scale = match &constant.scale {
             _ if constant.element == Element::I32 => Scale::None,
             ir::Scale::PerTensor(scale) => Scale::PerTensor(*scale),
             ir::Scale::PerAxis { axis, scales } => Scale::PerChannel { axis: *axis, scales: scales.clone() },
         };
-        self.segment.add_tensor(Tensor::new(name, constant.shape.clone(), constant.element, scale).with_data(data))
+        let mut tensor = Tensor::new(name, constant.shape.clone(), constant.element, scale);
+        if let Some(integers) = &constant.integers {
+            let bytes = constant.element.bytes();
+            // The integers are in the range of the type, so their low bytes are their values in it.
+            let data: Vec<u8> = integers.iter().flat_map(|q| q.to_le_bytes().into_iter().take(bytes)).collect();
+            tensor = tensor.with_data(data);
+        }
+        self.segment.add_tensor(tensor)
     }
 
     /// The f32 form of a value, for readers outside the BPU.

@@ -1,13 +1,17 @@
 //! From the QDQ form to segments: placement is assigned by one pass and applied by another.
 
 mod builder;
+mod form;
 mod operators;
 mod placement;
 mod segments;
+mod typing;
 mod values;
 
+pub use form::{form, form_with_scales};
 pub use operators::names as lowered_operations;
-pub use placement::{Placement, placement_of};
+pub use placement::{Placement, place, placement_of};
+pub use typing::Types;
 
 use hb_dialects::pass::PassDefinition;
 

@@ -1,14 +1,11 @@
 //! `bpu-assign-placement`: what runs on the BPU, and why the rest does not.
 
-use super::{builder::Builder, operators};
-use crate::bpu::constraints;
-use crate::quant::rules::float_form;
+use super::form::form_of_casts;
 use hb_dialects::{
     ir::{self, OperationAttributes, attribute},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::OperationRef;
-use std::collections::HashMap;
 
 /// The attribute that says where an operation runs: `bpu` or `cpu`.
 pub const PLACEMENT: &str = "hfloat.placement";
@@ -46,37 +43,33 @@ pub fn placement_of(operation: OperationRef<'_, '_>) -> Option<Placement> {
     }
 }
 
+/// Writes where an operation runs, instead of what it had.
+pub fn place(operation: OperationRef<'_, '_>, placement: &Placement) {
+    let context = operation.context_reference();
+    ir::remove_attribute(operation, REASON);
+    let place = match placement {
+        Placement::Bpu => "bpu",
+        Placement::Cpu { reason } => {
+            ir::set_attribute(operation, REASON, attribute::string(context, reason));
+            "cpu"
+        }
+    };
+    ir::set_attribute(operation, PLACEMENT, attribute::string(context, place));
+}
+
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
         let name = operation.operation_name();
-        if !name.starts_with("hfloat.") || name == "hfloat.constant" || placement_of(operation).is_some() {
+        let decided = matches!(placement_of(operation), Some(Placement::Cpu { .. }));
+        if decided || !name.starts_with("hfloat.") || name == "hfloat.constant" {
             continue;
         }
-        let context = operation.context_reference();
-        let (place, reason) = match check(operation) {
-            Ok(()) => ("bpu", None),
-            Err(reason) => ("cpu", Some(reason)),
+        let placement = match form_of_casts(operation) {
+            Ok(_) => Placement::Bpu,
+            Err(reason) => Placement::Cpu { reason },
         };
-        ir::set_attribute(operation, PLACEMENT, attribute::string(context, place));
-        if let Some(reason) = reason {
-            ir::set_attribute(operation, REASON, attribute::string(context, &reason));
-        }
-    }
-    Ok(())
-}
-
-/// Lowers the operation alone and asks the constraints about every node. A form that quantization leaves to floats is none of the BPU,
-/// also where its operand and result happen to be quantized for the sake of other operations.
-fn check(operation: OperationRef<'_, '_>) -> Result<(), String> {
-    if let Some(reason) = float_form(operation).map_err(|error| error.to_string())? {
-        return Err(reason.to_owned());
-    }
-    let mut builder = Builder::new(HashMap::new());
-    operators::lower(&mut builder, operation)?;
-    builder.segment.verify().map_err(|error| error.to_string())?;
-    for node in &builder.segment.nodes {
-        constraints::explain(&builder.segment, node).map_err(|broken| broken.join(" "))?;
+        place(operation, &placement);
     }
     Ok(())
 }

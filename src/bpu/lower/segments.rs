@@ -4,9 +4,10 @@ use super::{
     builder::{Builder, External, Form},
     operators,
     placement::{Placement, placement_of},
-    values::{Operand, operand, result},
+    typing::{Typing, value_behind_casts},
+    values::{Operand, QuantizedValue},
 };
-use crate::bpu::{mlir, model::TensorId};
+use crate::bpu::{constraints::Known, mlir, model::TensorId};
 use hb_dialects::{
     ir::{self, OperationAttributes},
     pass::{Options, PassDefinition, PassFailure},
@@ -51,6 +52,18 @@ fn origin<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'c, 'a>> {
 
 fn raw(operation: OperationRef<'_, '_>) -> usize {
     operation.to_raw().ptr as usize
+}
+
+fn result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
+    Typing::Casts.result(operation)
+}
+
+/// The integers of an f32 value that the BPU gives: the result of an operation, or what casts behind it make of that.
+fn quantized<'c: 'a, 'a>(value: Value<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
+    match ir::defining_operation(value) {
+        Some(operation) if operation.operation_name() != "quant.dcast" => result(operation),
+        _ => value_behind_casts(value).map_err(|reason| format!("what is read of its result {reason}")),
+    }
 }
 
 struct Former<'c, 'a> {
@@ -198,7 +211,7 @@ impl<'c, 'a> Former<'c, 'a> {
             let Some(origin) = origin(float) else { continue };
             outputs.push(match builder.float(float) {
                 Some(exact) => exact,
-                None => result(origin)
+                None => quantized(float)
                     .and_then(|value| builder.dequantized(&origin.node(), &value))
                     .map_err(|reason| failure(origin, reason))?,
             });
@@ -229,9 +242,10 @@ impl<'c, 'a> Former<'c, 'a> {
                 if from_bpu || ir::constant_of(value).is_some() {
                     continue;
                 }
-                match operand(operation, index) {
+                match Typing::Casts.operand(Known::Types, operation, index) {
                     Ok(Operand::Value(value)) => {
-                        sources.insert(value.key, value.source);
+                        let root = value.root();
+                        sources.insert(root.key, root.source);
                     }
                     Ok(Operand::Constant(_)) => {}
                     Err(reason) => return Err(failure(operation, reason)),

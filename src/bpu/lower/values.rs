@@ -1,11 +1,8 @@
 //! Quantized values of the QDQ form, as the lowering reads them.
 
-use crate::{
-    bpu::model::{self, Clamp},
-    numerics,
-};
-use hb_dialects::ir::{self, Constant, Element, OperationAttributes, Quantized, Scale, TensorType};
-use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+use crate::bpu::model::{self, Clamp};
+use hb_dialects::ir::{Quantized, Scale};
+use melior::ir::Value;
 
 /// What the integers of an activation are: their type, and what one step is worth.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,7 +27,7 @@ impl Integer {
     }
 }
 
-/// A value that exists as int8 or int16: the result of a `quant.qcast`.
+/// A value that exists as int8 or int16.
 #[derive(Clone)]
 pub struct QuantizedValue<'c, 'a> {
     /// Identifies the value.
@@ -40,6 +37,15 @@ pub struct QuantizedValue<'c, 'a> {
     /// Shape in ONNX order.
     pub shape: Vec<usize>,
     pub integer: Integer,
+    /// The integers that this value is requantized from, for readers that see it in another type.
+    pub from: Option<Box<QuantizedValue<'c, 'a>>>,
+}
+
+impl<'c, 'a> QuantizedValue<'c, 'a> {
+    /// The value as it was quantized first.
+    pub fn root(&self) -> &Self {
+        self.from.as_ref().map_or(self, |from| from.root())
+    }
 }
 
 /// An operand of a quantized operation.
@@ -55,7 +61,8 @@ pub struct QuantizedConstant {
     pub element: model::Element,
     pub shape: Vec<usize>,
     pub scale: Scale,
-    pub integers: Vec<i32>,
+    /// None when nobody asked for the values.
+    pub integers: Option<Vec<i32>>,
 }
 
 impl QuantizedConstant {
@@ -64,7 +71,8 @@ impl QuantizedConstant {
         let shape: Vec<usize> = permutation.iter().map(|&i| self.shape[i]).collect();
         let strides = strides(&self.shape);
         let steps: Vec<usize> = permutation.iter().map(|&i| strides[i]).collect();
-        let integers = positions(&shape, &steps).map(|position| self.integers[position]).collect();
+        let integers = self.integers.as_ref();
+        let integers = integers.map(|all| positions(&shape, &steps).map(|position| all[position]).collect());
         let scale = match &self.scale {
             Scale::PerAxis { axis, scales } => Scale::PerAxis {
                 axis: permutation.iter().position(|i| i == axis).unwrap_or(*axis),
@@ -106,47 +114,8 @@ fn positions<'s>(shape: &'s [usize], steps: &'s [usize]) -> impl Iterator<Item =
     })
 }
 
-/// The quantized value or constant that operand `index` is.
-///
-/// # Errors
-/// When the operand does not come out of casts: the reason why the operation is not quantized.
-pub fn operand<'c, 'a>(operation: OperationRef<'c, 'a>, index: usize) -> Result<Operand<'c, 'a>, String> {
-    let value = operation.operand_at(index).map_err(|error| error.to_string())?;
-    let cast = ir::defining_operation(value).filter(|cast| cast.operation_name() == "quant.dcast");
-    let cast = cast.ok_or_else(|| format!("its operand {index} is not quantized"))?;
-    let quantize = cast.operand(0).ok().and_then(ir::defining_operation);
-    let quantize = quantize.filter(|cast| cast.operation_name() == "quant.qcast");
-    quantized(quantize.ok_or_else(|| format!("its operand {index} is dequantized from something unknown"))?)
-}
-
-/// What a `quant.qcast` gives.
-///
-/// # Errors
-/// When its types are none that the BPU has.
-pub fn quantized<'c, 'a>(quantize: OperationRef<'c, 'a>) -> Result<Operand<'c, 'a>, String> {
-    let source = quantize.operand_at(0).map_err(|error| error.to_string())?;
-    let result = ir::results(quantize).into_iter().next().ok_or("a cast has no result")?;
-    let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
-    let shape = r#type.static_shape().map_err(|error| error.to_string())?;
-    let Element::Quantized(element) = r#type.element else { return Err("a cast gives no quantized type".into()) };
-    if let Some(constant) = ir::constant_of(source) {
-        return Ok(Operand::Constant(QuantizedConstant {
-            element: storage(&element),
-            integers: integers(&constant, &element, &shape)?,
-            scale: element.scale,
-            shape,
-        }));
-    }
-    match element.scale {
-        Scale::PerTensor(scale) if element.bits <= 16 => {
-            let integer = Integer { element: storage(&element), scale };
-            Ok(Operand::Value(QuantizedValue { key: result.to_raw().ptr as usize, source, shape, integer }))
-        }
-        _ => Err("an activation is not int8 or int16 with one scale".into()),
-    }
-}
-
-fn storage(element: &Quantized) -> model::Element {
+/// The type of the model that stores quantized elements.
+pub(super) fn storage(element: &Quantized) -> model::Element {
     match element.bits {
         8 => model::Element::I8,
         16 => model::Element::I16,
@@ -170,53 +139,4 @@ impl Output<'_, '_> {
             Output::Exact { shape, .. } => shape,
         }
     }
-}
-
-/// What the result of a sum of products becomes.
-///
-/// # Errors
-/// When its readers differ in what they see.
-pub fn output<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Output<'c, 'a>, String> {
-    let value = ir::results(operation).into_iter().next().ok_or("it has no result")?;
-    if ir::users(value).iter().any(|user| user.operation_name() == "quant.qcast") {
-        return result(operation).map(Output::Quantized);
-    }
-    let r#type = TensorType::from_type(value.r#type()).map_err(|error| error.to_string())?;
-    Ok(Output::Exact { value, shape: r#type.static_shape().map_err(|error| error.to_string())? })
-}
-
-/// The quantized value that an operation's result becomes.
-///
-/// # Errors
-/// When something reads the result before it is quantized.
-pub fn result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
-    let result = ir::results(operation).into_iter().next().ok_or("it has no result")?;
-    let users = ir::users(result);
-    match users.as_slice() {
-        [only] if only.operation_name() == "quant.qcast" => match quantized(*only)? {
-            Operand::Value(value) => Ok(value),
-            Operand::Constant(_) => Err("its result is a constant".into()),
-        },
-        _ => Err("its result is not quantized".into()),
-    }
-}
-
-/// The integers of a constant, as ONNX QuantizeLinear gives them.
-fn integers(constant: &Constant<'_>, element: &Quantized, shape: &[usize]) -> Result<Vec<i32>, String> {
-    let clamp = storage(element).range().unwrap_or(Clamp::I32);
-    let values = constant.to_f32s().map_err(|error| error.to_string())?;
-    Ok(match &element.scale {
-        Scale::PerTensor(scale) => {
-            values.iter().map(|&value| numerics::quantize(value, *scale as f32, clamp)).collect()
-        }
-        Scale::PerAxis { axis, scales } => {
-            let inner = shape.iter().skip(axis + 1).product::<usize>().max(1);
-            let mut integers = Vec::with_capacity(values.len());
-            for (line, values) in values.chunks(inner).enumerate() {
-                let scale = scales.get(line % scales.len().max(1)).copied().unwrap_or(1.0) as f32;
-                integers.extend(values.iter().map(|&value| numerics::quantize(value, scale, clamp)));
-            }
-            integers
-        }
-    })
 }

@@ -9,81 +9,90 @@ use melior::ir::operation::OperationLike;
 use super::super::array::{Array, ArrayElement};
 use super::super::element::Element;
 use super::super::error::Error;
-use super::super::expression::{Expression, TensorId, axis, index};
+use super::super::expression::{Expression, axis, index};
 use super::Definition;
 use super::node::{Node, Results};
+use crate::numerics::{self, Clamp, quantize_constant};
 
 pub(super) const OPERATORS: &[Definition] = &[("quant.qcast", quantize), ("quant.dcast", dequantize)];
 
-/// The scales of a quantized tensor in f32, and the axis along which they lie.
-fn scales(node: &Node, quantized: &TensorType) -> Result<(Vec<f32>, usize), Error> {
-    let IrElement::Quantized(quantized) = &quantized.element else {
-        return Err(node.invalid("converts between types of which none is quantized"));
-    };
-    Ok(match &quantized.scale {
-        Scale::PerTensor(scale) => (vec![*scale as f32], 0),
-        Scale::PerAxis { axis: along, scales } => (scales.iter().map(|scale| *scale as f32).collect(), *along),
-    })
+/// The scale of a quantized tensor.
+fn scale_of<'q>(node: &Node, quantized: &'q TensorType) -> Result<&'q Scale, Error> {
+    match &quantized.element {
+        IrElement::Quantized(quantized) => Ok(&quantized.scale),
+        _ => Err(node.invalid("converts between types of which none is quantized")),
+    }
 }
 
-/// The scale at the axes of the result. It is read from memory, so that casts with different scales are one kernel.
+/// The scale at the axes of the result, as f32. It is read from memory, so that casts with different scales are one kernel.
 fn scale(node: &mut Node, quantized: &TensorType) -> Result<Expression, Error> {
-    let (scales, along) = scales(node, quantized)?;
-    let at = if scales.len() == 1 { index(0) } else { axis(along) };
+    let (scales, at) = match scale_of(node, quantized)? {
+        Scale::PerTensor(scale) => (vec![*scale as f32], index(0)),
+        Scale::PerAxis { scales, .. } if scales.len() == 1 => {
+            (scales.iter().map(|&scale| scale as f32).collect(), index(0))
+        }
+        Scale::PerAxis { axis: along, scales } => (scales.iter().map(|&scale| scale as f32).collect(), axis(*along)),
+    };
     let scales = node.constant(Array::from_values(&[scales.len()], &scales)?)?;
     Ok(node.graph.load(scales, vec![at]))
 }
 
-/// The cast of a constant, computed now: `convert(value, scale)` of every element. `None` when the operand varies.
-fn constant<From: ArrayElement, To: ArrayElement>(
-    node: &mut Node,
-    quantized: &TensorType,
-    convert: impl Fn(From, f32) -> To,
-) -> Result<Option<Vec<TensorId>>, Error> {
-    let operand = node.operand(0)?;
-    let Some(data) = node.tensor(operand)?.data.clone() else { return Ok(None) };
-    let (Some(values), true) = (data.values::<From>(), node.result_element()? == To::ELEMENT) else { return Ok(None) };
-    let (scales, along) = scales(node, quantized)?;
-    let inner: usize = data.shape().iter().skip(along + 1).product::<usize>().max(1);
-    let mut converted = Vec::with_capacity(values.len());
-    for (line, values) in values.chunks(inner).enumerate() {
-        let scale = scales.get(line % scales.len().max(1)).copied().unwrap_or(1.0);
-        converted.extend(values.iter().map(|&value| convert(value, scale)));
-    }
-    let array = Array::from_values(data.shape(), &converted)?;
-    Ok(Some(vec![node.graph.add_constant(&node.name, Arc::new(array))?]))
+/// The data of the operand, when it is a constant: its cast is computed now.
+fn constant_operand(node: &Node) -> Result<Option<Arc<Array>>, Error> {
+    Ok(node.tensor(node.operand(0)?)?.data.clone())
+}
+
+/// The integers of a constant, as the compiler quantizes all constants; `None` for element types that no constant has.
+fn quantized_constant(data: &Array, element: Element, scale: &Scale) -> Result<Option<Array>, Error> {
+    let Some(values) = data.values::<f32>() else { return Ok(None) };
+    let shape = data.shape();
+    let (scales, inner) = scale.lines(shape);
+    let integers = |clamp| quantize_constant(values, scales, inner, clamp);
+    // Each clamp keeps the integers inside the type.
+    Ok(Some(match element {
+        Element::I8 => Array::from_values(shape, &integers(Clamp::I8).iter().map(|&q| q as i8).collect::<Vec<_>>())?,
+        Element::I16 => Array::from_values(shape, &integers(Clamp::I16).iter().map(|&q| q as i16).collect::<Vec<_>>())?,
+        Element::I32 => Array::from_values(shape, &integers(Clamp::I32))?,
+        _ => return Ok(None),
+    }))
 }
 
 /// round_half_even(x / s), saturated; NaN becomes 0. The cast saturates.
 fn quantize(node: &mut Node) -> Results {
     let Some(quantized) = node.results.first().cloned() else { return Err(node.invalid("has no result")) };
-    // Conversions from float saturate and make NaN 0 in Rust, too.
-    if let Some(done) = constant(node, &quantized, |x: f32, s| (x / s).round_ties_even() as i8)? {
-        return Ok(done);
-    }
-    if let Some(done) = constant(node, &quantized, |x: f32, s| (x / s).round_ties_even() as i16)? {
-        return Ok(done);
-    }
-    if let Some(done) = constant(node, &quantized, |x: f32, s| (x / s).round_ties_even() as i32)? {
-        return Ok(done);
+    if let Some(data) = constant_operand(node)?
+        && let Some(done) = quantized_constant(&data, node.result_element()?, scale_of(node, &quantized)?)?
+    {
+        return Ok(vec![node.graph.add_constant(&node.name, Arc::new(done))?]);
     }
     let scale = scale(node, &quantized)?;
     let value = node.broadcast(0)?.cast(Element::F32) / scale;
     node.fill_result(value.round())
 }
 
+/// What the integers of a constant are; `None` when they are of another type.
+fn reals<Integer: ArrayElement + Into<i32>>(data: &Array, scale: &Scale) -> Option<Vec<f32>> {
+    let values = data.values::<Integer>()?;
+    let (scales, inner) = scale.lines(data.shape());
+    let mut reals = Vec::with_capacity(values.len());
+    for (values, &scale) in values.chunks(inner).zip(scales.iter().cycle()) {
+        reals.extend(values.iter().map(|&q| numerics::dequantize(q.into(), scale as f32)));
+    }
+    Some(reals)
+}
+
 /// q * s in f32.
 fn dequantize(node: &mut Node) -> Results {
     let operand = node.operation.operand(0).map_err(|_| node.invalid("has no operand"))?;
     let quantized = TensorType::from_type(operand.r#type())?;
-    if let Some(done) = constant(node, &quantized, |q: i8, s| f32::from(q) * s)? {
-        return Ok(done);
-    }
-    if let Some(done) = constant(node, &quantized, |q: i16, s| f32::from(q) * s)? {
-        return Ok(done);
-    }
-    if let Some(done) = constant(node, &quantized, |q: i32, s| q as f32 * s)? {
-        return Ok(done);
+    if let Some(data) = constant_operand(node)? {
+        let scale = scale_of(node, &quantized)?;
+        let reals =
+            reals::<i8>(&data, scale).or_else(|| reals::<i16>(&data, scale)).or_else(|| reals::<i32>(&data, scale));
+        if let Some(reals) = reals {
+            let array = Array::from_values(data.shape(), &reals)?;
+            return Ok(vec![node.graph.add_constant(&node.name, Arc::new(array))?]);
+        }
     }
     let scale = scale(node, &quantized)?;
     let value = node.broadcast(0)?.cast(Element::F32) * scale;

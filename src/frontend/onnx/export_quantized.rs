@@ -3,7 +3,7 @@
 use hb_dialects::ir::{Quantized, Scale};
 
 use super::tensor::{ElementType, Tensor};
-use crate::numerics::{Clamp, quantize_f64};
+use crate::numerics::{Clamp, quantize_constant};
 
 /// Element type of the integers.
 fn storage(quantized: &Quantized) -> ElementType {
@@ -56,23 +56,15 @@ pub fn integers(tensor: &Tensor, quantized: &Quantized) -> Result<Tensor, String
         ElementType::I16 => (ElementType::I16, Clamp::I16),
         _ => (ElementType::I32, Clamp::I32),
     };
-    let (scales, inner): (&[f64], usize) = match &quantized.scale {
-        Scale::PerTensor(scale) => (std::slice::from_ref(scale), 1),
-        Scale::PerAxis { axis, scales } => {
-            let size = tensor.shape().get(*axis).copied();
-            if size != Some(scales.len()) {
-                return Err(format!("{} scales on dimension {axis} of {:?}", scales.len(), tensor.shape()));
-            }
-            (scales, tensor.shape().iter().skip(axis + 1).product())
-        }
-    };
-    let mut bytes = Vec::with_capacity(tensor.count() * element.width());
-    for (index, chunk) in tensor.data().chunks_exact(4).enumerate() {
-        let value = f32::from_le_bytes(chunk.try_into().map_err(|_| "its bytes are not FLOAT".to_owned())?);
-        let scale = scales.get(index / inner.max(1) % scales.len()).copied().unwrap_or(1.0);
-        let integer = quantize_f64(f64::from(value), scale, clamp).to_le_bytes();
-        bytes.extend_from_slice(integer.get(..element.width()).unwrap_or_default());
+    if let Scale::PerAxis { axis, scales } = &quantized.scale
+        && tensor.shape().get(*axis) != Some(&scales.len())
+    {
+        return Err(format!("{} scales on dimension {axis} of {:?}", scales.len(), tensor.shape()));
     }
+    let (scales, inner) = quantized.scale.lines(tensor.shape());
+    let values: Vec<f32> = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let integers = quantize_constant(&values, scales, inner, clamp);
+    let bytes: Vec<u8> = integers.iter().flat_map(|q| q.to_le_bytes().into_iter().take(element.width())).collect();
     Tensor::new(element, tensor.shape().to_vec(), bytes.into())
 }
 

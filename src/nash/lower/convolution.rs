@@ -66,8 +66,7 @@ pub fn parameters(
         } else {
             let w_scale = w.scale.of_channel(channel);
             let w_scale = w_scale.ok_or_else(|| unsupported(node, format!("weight channel {channel} has no scale")))?;
-            let ratio = x_scale * w_scale / scale(node, y)?;
-            Multiplier::from_real(ratio)
+            Multiplier::of_product(x_scale, w_scale, scale(node, y)?)
                 .map_err(|error| unsupported(node, format!("output channel {channel}: {error}")))?
         };
         let bias = biases.as_mut().map_or(Some(0), |biases| biases.get(channel).copied());

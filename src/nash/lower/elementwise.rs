@@ -114,20 +114,18 @@ fn kind(node: &Node, tensors: &[&Tensor], output: &Tensor) -> Result<Kind, Lower
     let bad = |error: crate::numerics::MultiplierError| unsupported(node, error.to_string());
     Ok(match (&node.operator, tensors) {
         (Operator::Add { .. } | Operator::Sub { .. }, [a, b]) => {
-            let to = scale(node, output)?;
-            let (a_ratio, b_ratio) = (scale(node, a)? / to, scale(node, b)? / to);
             let subtracts = matches!(node.operator, Operator::Sub { .. });
             let make = if subtracts { SumMultipliers::sub } else { SumMultipliers::add };
-            let multipliers = make(a_ratio, b_ratio).map_err(bad)?;
+            let multipliers = make(scale(node, a)?, scale(node, b)?, scale(node, output)?).map_err(bad)?;
             Kind::Add { elements: [element_type(a.element), element_type(b.element)], multipliers }
         }
         (Operator::Mul { .. }, [a, b]) => {
-            let ratio = scale(node, a)? * scale(node, b)? / scale(node, output)?;
-            let multiplier = Multiplier::from_real(ratio).map_err(bad)?;
+            let (a_scale, b_scale) = (scale(node, a)?, scale(node, b)?);
+            let multiplier = Multiplier::of_product(a_scale, b_scale, scale(node, output)?).map_err(bad)?;
             Kind::Mul { elements: [element_type(a.element), element_type(b.element)], multiplier }
         }
         (Operator::Requantize { .. }, [x]) => {
-            let multiplier = Multiplier::from_real(scale(node, x)? / scale(node, output)?).map_err(bad)?;
+            let multiplier = Multiplier::of_change(scale(node, x)?, scale(node, output)?).map_err(bad)?;
             Kind::Requantize { element: element_type(x.element), multiplier }
         }
         (Operator::Lookup { .. }, [_]) => Kind::Lookup,

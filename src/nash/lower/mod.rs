@@ -24,7 +24,7 @@ use super::tile::assign::{AssignError, assign as assign_tiling, estimate};
 use super::tile::emitter::{EmitError, Emitter};
 pub use super::tile::machine::Machine;
 use super::tile::{Placement, Tiled};
-use crate::bpu::constraints::explain;
+use crate::bpu::constraints::{Known, explain};
 use crate::bpu::model::{Clamp, Element, Node, Operator, Scale, Segment, Tensor, TensorId};
 use constants::Image;
 pub use plan::{NodePlan, Plan, Resident};
@@ -240,7 +240,7 @@ pub(super) fn scale(node: &Node, tensor: &Tensor) -> Result<f64, LowerError> {
 fn check(segment: &Segment) -> Result<(), LowerError> {
     segment.verify().map_err(|error| LowerError::Malformed(error.to_string()))?;
     for node in &segment.nodes {
-        explain(segment, node).map_err(|sentences| unsupported(node, sentences.join(" ")))?;
+        explain(segment, node, Known::Values).map_err(|sentences| unsupported(node, sentences.join(" ")))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use super::window::{activation, channels_last, constant, image};
 use crate::bpu::lower::{
     builder::{Builder, Form, clamp_of, per_tensor},
-    values::{Integer, QuantizedConstant, QuantizedValue, result},
+    values::{Integer, QuantizedConstant, QuantizedValue},
 };
 use crate::bpu::model::{Clamp, Convolution, Operator, TensorId};
 use hb_dialects::{
@@ -127,15 +127,16 @@ impl Filters {
     fn of_phases(&self, row: &Phase, columns: &[Phase]) -> Result<QuantizedConstant, String> {
         let [channels, each, height, width] = self.sizes()?;
         let depth = channels / self.group;
+        let known = self.weight.integers.as_deref().unwrap_or_default();
         let at = |channel: usize, map: usize, tap: [Option<&usize>; 2]| match tap {
             [Some(&y), Some(&x)] => {
                 let position = ((channel * each + map) * height + y) * width + x;
-                self.weight.integers.get(position).copied().unwrap_or(0)
+                known.get(position).copied().unwrap_or(0)
             }
             _ => 0,
         };
         let mut integers = Vec::new();
-        for column in columns {
+        for column in columns.iter().filter(|_| !known.is_empty()) {
             for map in 0..each * self.group {
                 let first = map / each * depth;
                 for y in 0..row.window() {
@@ -146,6 +147,7 @@ impl Filters {
                 }
             }
         }
+        let integers = self.weight.integers.as_ref().map(|_| integers);
         let scale = match &self.weight.scale {
             Scale::PerTensor(scale) => Scale::PerTensor(*scale),
             Scale::PerAxis { scales, .. } => {
@@ -160,13 +162,9 @@ impl Filters {
 
     fn bias_of_phases(&self, count: usize) -> Option<QuantizedConstant> {
         self.bias.as_ref().map(|bias| {
-            let integers = bias.integers.repeat(count);
-            QuantizedConstant {
-                element: bias.element,
-                shape: vec![integers.len()],
-                scale: bias.scale.clone(),
-                integers,
-            }
+            let integers = bias.integers.as_ref().map(|integers| integers.repeat(count));
+            let shape = vec![bias.shape.iter().product::<usize>() * count];
+            QuantizedConstant { element: bias.element, shape, scale: bias.scale.clone(), integers }
         })
     }
 }
@@ -285,13 +283,13 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
 }
 
 pub fn conv_transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let output = result(operation)?;
-    let input_integer = activation(operation, 0)?.integer;
-    let mut weight = constant(operation, 1)?;
+    let output = builder.result(operation)?;
+    let input_integer = activation(builder, operation, 0)?.integer;
+    let mut weight = constant(builder, operation, 1)?;
     if let &[channels, each, width] = weight.shape.as_slice() {
         weight.shape = vec![channels, each, 1, width];
     }
-    let bias = if operation.operand_count() > 2 { Some(constant(operation, 2)?) } else { None };
+    let bias = if operation.operand_count() > 2 { Some(constant(builder, operation, 2)?) } else { None };
     let group = operation.integer_or("group", 1).map_err(|error| error.to_string())?;
     let group = usize::try_from(group).ok().filter(|&group| group > 0).ok_or("its group is not positive")?;
     let (_, input, size) = image(builder, operation)?;

@@ -1,9 +1,10 @@
 //! Sums, products, clamps.
 
+use crate::bpu::constraints::Known;
 use crate::bpu::functions;
 use crate::bpu::lower::{
     builder::{Builder, Form, TO_CHANNELS_LAST, clamp_of, shape_in},
-    values::{Integer, Operand, QuantizedConstant, QuantizedValue, operand, result},
+    values::{Integer, Operand, QuantizedConstant, QuantizedValue},
 };
 use crate::bpu::model::{Clamp, Element, Operator, TensorId};
 use crate::numerics;
@@ -48,8 +49,8 @@ struct Pair<'c, 'a> {
 impl<'c, 'a> Pair<'c, 'a> {
     fn of(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<Self, String> {
         let node = operation.node();
-        let output = result(operation)?;
-        let operands = [operand(operation, 0)?, operand(operation, 1)?];
+        let output = builder.result(operation)?;
+        let operands = [builder.operand(operation, 0)?, builder.operand(operation, 1)?];
         let form = common_form(builder, &operands, output.shape.len());
         let (mut ids, mut integers) = ([TensorId(0); 2], [output.integer; 2]);
         for (index, (operand, suffix)) in operands.iter().zip(["a", "b"]).enumerate() {
@@ -168,8 +169,10 @@ fn of_one_operand<'c, 'a>(
     operator: impl FnOnce(Integer, Integer) -> Result<Operator, String>,
 ) -> Result<(), String> {
     let node = operation.node();
-    let output = result(operation)?;
-    let Operand::Value(input) = operand(operation, index)? else { return Err("its operand is a constant".into()) };
+    let output = builder.result(operation)?;
+    let Operand::Value(input) = builder.operand(operation, index)? else {
+        return Err("its operand is a constant".into());
+    };
     if input.shape != output.shape {
         return Err("its result has more dimensions than its operand".into());
     }
@@ -189,7 +192,14 @@ fn function<'c, 'a>(
     index: usize,
     evaluate: impl Fn(f64) -> f64,
 ) -> Result<(), String> {
+    let known = builder.known;
     of_one_operand(builder, operation, index, |x, y| {
+        if (x.element, y.element) == (Element::I8, Element::I8) && known == Known::Types {
+            return Ok(Operator::Lookup { table: Box::new([0; 256]) });
+        }
+        if known == Known::Types {
+            return functions::any_curve().map(|curve| Operator::Curve { curve: Box::new(curve) });
+        }
         if (x.element, y.element) == (Element::I8, Element::I8) {
             return Ok(Operator::Lookup { table: Box::new(numerics::lookup_table(evaluate, x.scale, y.scale)) });
         }

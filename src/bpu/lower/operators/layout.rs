@@ -2,7 +2,7 @@
 
 use crate::bpu::lower::{
     builder::{Builder, Form, TO_CHANNELS_LAST, per_tensor, shape_in},
-    values::{Integer, Operand, QuantizedValue, operand, result},
+    values::{Integer, Operand, QuantizedValue},
 };
 use crate::bpu::model::{Operator, PadMode, TensorId};
 use hb_dialects::{
@@ -14,8 +14,11 @@ use melior::ir::{OperationRef, operation::OperationLike};
 /// A gather becomes at most this many slices.
 const MOST_SLICES: usize = 64;
 
-pub(super) fn input<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
-    match operand(operation, 0)? {
+pub(super) fn input<'c, 'a>(
+    builder: &Builder<'c, 'a>,
+    operation: OperationRef<'c, 'a>,
+) -> Result<QuantizedValue<'c, 'a>, String> {
+    match builder.operand(operation, 0)? {
         Operand::Value(value) => Ok(value),
         Operand::Constant(_) => Err("its operand is a constant".into()),
     }
@@ -60,7 +63,7 @@ pub(super) fn rescaled(
 
 pub fn reshape<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
-    let (input, output) = (input(operation)?, result(operation)?);
+    let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let id = builder.tensor(&node, &input, Form::Network)?;
     let id = builder.reshape(&node, id, &output.shape, &per_tensor(input.integer.scale));
     let id = rescaled(builder, &node, id, input.integer, output.integer);
@@ -70,7 +73,7 @@ pub fn reshape<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
 
 pub fn transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
-    let (input, output) = (input(operation)?, result(operation)?);
+    let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let form = form_of(builder, &input);
     let id = builder.tensor(&node, &input, form)?;
     let permutation = operation.integers("perm").map_err(|error| error.to_string())?;
@@ -83,10 +86,10 @@ pub fn transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<
 
 pub fn concat<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
-    let output = result(operation)?;
+    let output = builder.result(operation)?;
     let mut values = Vec::new();
     for index in 0..operation.operand_count() {
-        match operand(operation, index)? {
+        match builder.operand(operation, index)? {
             Operand::Value(value) => values.push(value),
             Operand::Constant(_) => return Err(format!("its operand {index} is a constant")),
         }
@@ -108,7 +111,7 @@ pub fn concat<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
 
 pub fn slice<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
-    let (input, output) = (input(operation)?, result(operation)?);
+    let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let ranges = slice_ranges(operation)?.ok_or("its bounds are not known when the network is compiled")?;
     let ranges: Option<Vec<_>> = ranges.into_iter().collect();
     let ranges = ranges.ok_or("the shape of its input is not known")?;
@@ -129,9 +132,10 @@ pub fn slice<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 
 
 pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
-    let (input, output) = (input(operation)?, result(operation)?);
+    let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let mode = match operation.enumeration_or("mode", "constant").map_err(|error| error.to_string())? {
-        "constant" => PadMode::Constant(0),
+        "constant" if pads_with_zero(operation)? => PadMode::Constant(0),
+        "constant" => return Err("it pads with another value than 0, which may be none of its input's integers".into()),
         "reflect" => PadMode::Reflect,
         "edge" => PadMode::Edge,
         other => return Err(format!("the BPU does not pad with mode '{other}'")),
@@ -154,6 +158,16 @@ pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
     let id = rescaled(builder, &node, id, input.integer, output.integer);
     builder.define(&output, form, id);
     Ok(())
+}
+
+/// A border of zeros is exact at any scale, other values may not be.
+fn pads_with_zero(operation: OperationRef<'_, '_>) -> Result<bool, String> {
+    if operation.operand_count() < 3 {
+        return Ok(true);
+    }
+    let value = constant_of(operation.operand_at(2).map_err(|error| error.to_string())?);
+    let value = value.ok_or("the value that it pads with is not known when the network is compiled")?;
+    Ok(value.to_f64s().map_err(|error| error.to_string())?.iter().all(|value| *value == 0.0))
 }
 
 /// Cuts off what negative pads take away.
@@ -179,7 +193,7 @@ fn crop(
 
 pub fn gather<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
-    let (input, output) = (input(operation)?, result(operation)?);
+    let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let indices = operation.operand_at(1).map_err(|error| error.to_string())?;
     let indices = constant_of(indices).ok_or("its indices are not known when the network is compiled")?;
     let indices = indices.to_i64s().map_err(|error| error.to_string())?;

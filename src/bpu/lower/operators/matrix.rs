@@ -2,7 +2,7 @@
 
 use crate::bpu::lower::{
     builder::{Builder, Form, clamp_of, per_tensor},
-    values::{Operand, Output, QuantizedConstant, operand, output, result},
+    values::{Operand, Output, QuantizedConstant},
 };
 use crate::bpu::model::{Convolution, Operator, TensorId};
 use hb_dialects::ir::{OperationAttributes, Scale};
@@ -47,20 +47,22 @@ fn to_model(scale: &Scale) -> crate::bpu::model::Scale {
 }
 
 /// The bias of a gemm, one value per column.
-fn bias<'c>(
-    builder: &mut Builder<'c, '_>,
-    operation: OperationRef<'c, '_>,
+fn bias<'c, 'a>(
+    builder: &mut Builder<'c, 'a>,
+    operation: OperationRef<'c, 'a>,
     columns: usize,
 ) -> Result<TensorId, String> {
-    let Operand::Constant(mut bias) = operand(operation, 2)? else { return Err("its bias is no constant".into()) };
+    let Operand::Constant(mut bias) = builder.operand(operation, 2)? else {
+        return Err("its bias is no constant".into());
+    };
     let rows: usize = bias.shape.split_last().map_or(1, |(_, leading)| leading.iter().product());
     if rows != 1 {
         return Err("its bias has several rows".into());
     }
-    match bias.integers.as_slice() {
-        &[single] => bias.integers = vec![single; columns],
-        integers if integers.len() == columns => {}
-        integers => return Err(format!("its bias has {} values for {columns} columns", integers.len())),
+    match bias.shape.iter().product::<usize>() {
+        1 => bias.integers = bias.integers.map(|integers| integers.repeat(columns)),
+        values if values == columns => {}
+        values => return Err(format!("its bias has {values} values for {columns} columns")),
     }
     bias.shape = vec![columns];
     Ok(builder.constant(format!("{}/bias", operation.node()), &bias))
@@ -73,14 +75,14 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
     if factor("alpha")? != 1.0 || factor("beta")? != 1.0 {
         return Err("its alpha or beta is not 1 and its weights are no constants".into());
     }
-    let output = output(operation)?;
-    let Operand::Value(a) = operand(operation, 0)? else { return Err("its operand A is a constant".into()) };
+    let output = builder.output(operation)?;
+    let Operand::Value(a) = builder.operand(operation, 0)? else { return Err("its operand A is a constant".into()) };
     let mut left = builder.tensor(&node, &a, Form::Network)?;
     if flag("transA")? {
         left = builder.transpose(&node, left, &[1, 0], &per_tensor(a.integer.scale));
     }
     let rows = output.shape().first().copied().unwrap_or(1);
-    match operand(operation, 1)? {
+    match builder.operand(operation, 1)? {
         Operand::Constant(b) => {
             let weight = if flag("transB")? { b } else { b.transposed(&[1, 0]) };
             with_constant(builder, operation, (left, &Scale::PerTensor(a.integer.scale), rows), &weight, &output)
@@ -89,7 +91,7 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
             Err("it adds a bias to a product of two activations".into())
         }
         Operand::Value(b) => {
-            let output = result(operation)?;
+            let output = builder.result(operation)?;
             let mut right = builder.tensor(&node, &b, Form::Network)?;
             if flag("transB")? {
                 right = builder.transpose(&node, right, &[1, 0], &per_tensor(b.integer.scale));
@@ -105,8 +107,8 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
 
 pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
-    let output = result(operation)?;
-    let (a, b) = (operand(operation, 0)?, operand(operation, 1)?);
+    let output = builder.result(operation)?;
+    let (a, b) = (builder.operand(operation, 0)?, builder.operand(operation, 1)?);
     if let (Operand::Value(a), Operand::Constant(b)) = (&a, &b)
         && b.shape.len() == 2
     {

@@ -3,7 +3,7 @@
 use super::layout::{axis_in, form_of, in_form, input, rescaled};
 use crate::bpu::lower::{
     builder::{Builder, Form, per_tensor},
-    values::{Integer, QuantizedValue, result},
+    values::{Integer, QuantizedValue},
 };
 use crate::bpu::model::{Operator, TensorId};
 use hb_dialects::ir::{OperationAttributes, attribute};
@@ -56,7 +56,7 @@ fn grown<'c, 'a>(
 }
 
 pub fn tile<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let (input, output) = (input(operation)?, result(operation)?);
+    let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let form = form_of(builder, &input);
     let id = builder.tensor(&operation.node(), &input, form)?;
     grown(builder, operation, (id, form, &input.shape), (&input, &output))
@@ -64,7 +64,7 @@ pub fn tile<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
 
 pub fn expand<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
-    let (input, output) = (input(operation)?, result(operation)?);
+    let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let Some(more) = output.shape.len().checked_sub(input.shape.len()) else {
         return Err("its result has fewer dimensions than its input".into());
     };
@@ -105,7 +105,7 @@ fn regrouped<'c, 'a>(
 
 /// `[N, H, W, b, b, C]`, or with mode CRD `[N, H, W, C, b, b]`, to `[N, H, b, W, b, C]`.
 pub fn depth_to_space<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let (input, output) = (input(operation)?, result(operation)?);
+    let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let ([n, c, h, w], b) = block(operation, &input)?;
     let channels = c / (b * b);
     let mode = operation.attribute("mode").ok().and_then(attribute::text);
@@ -118,7 +118,7 @@ pub fn depth_to_space<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: Operatio
 
 /// `[N, H, b, W, b, C]` to `[N, H, W, b, b, C]`.
 pub fn space_to_depth<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let (input, output) = (input(operation)?, result(operation)?);
+    let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let ([n, c, h, w], b) = block(operation, &input)?;
     regrouped(builder, operation, [n, h / b, b, w / b, b, c], [0, 1, 3, 2, 4, 5], (&input, &output))
 }

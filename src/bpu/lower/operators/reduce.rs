@@ -1,9 +1,9 @@
 //! Reductions over axes, as pools: the reduced dimensions become the height of an image.
 
-use super::layout::{form_of, in_form, rescaled};
+use super::layout::{form_of, in_form, input, rescaled};
 use crate::bpu::lower::{
     builder::{Builder, Form, per_tensor, shape_in},
-    values::{Integer, Operand, QuantizedConstant, QuantizedValue, operand, result},
+    values::{Integer, QuantizedConstant},
 };
 use crate::bpu::model::{AveragePool, Convolution, Element, MaxPool, Operator, TensorId};
 use hb_dialects::{
@@ -29,7 +29,7 @@ pub fn sum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
             element: Element::I8,
             shape: vec![inner, height, 1, 1],
             scale: ir::Scale::PerTensor(1.0),
-            integers: vec![1; inner * height],
+            integers: Some(vec![1; inner * height]),
         };
         let ones = builder.constant(format!("{node}/ones"), &ones);
         let convolution = Convolution { group: inner, ..Convolution::default() };
@@ -47,7 +47,7 @@ pub fn maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
 }
 
 pub fn global_maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let rank = input(operation)?.shape.len();
+    let rank = input(builder, operation)?.shape.len();
     let spatial: Vec<bool> = (0..rank).map(|dimension| dimension >= 2).collect();
     reduce(builder, operation, &spatial, |builder, node, image, result| {
         let (operator, shape) = max_pool(&image);
@@ -60,7 +60,7 @@ pub fn global_maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: Operatio
 pub fn minimum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     reduce(builder, operation, &by_axes(operation)?, |builder, node, image, result| {
         let scale = ir::Scale::PerTensor(image.integer.scale);
-        let minus_one = QuantizedConstant { element: Element::I8, shape: vec![1; 4], scale, integers: vec![-1] };
+        let minus_one = QuantizedConstant { element: Element::I8, shape: vec![1; 4], scale, integers: Some(vec![-1]) };
         let minus_one = builder.constant(format!("{node}/minus_one"), &minus_one);
         let mirror = || Operator::Sub { clamp: None };
         let name = format!("{node}/mirrored");
@@ -76,13 +76,6 @@ fn max_pool(image: &Image) -> (Operator, Vec<usize>) {
     let [outer, height, _, inner] = image.size;
     let pool = MaxPool { kernel: [height, 1], strides: [1, 1], pads: [0; 4], dilations: [1, 1] };
     (Operator::MaxPool(pool), vec![outer, 1, 1, inner])
-}
-
-fn input<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
-    match operand(operation, 0)? {
-        Operand::Value(value) => Ok(value),
-        Operand::Constant(_) => Err("its operand is a constant".into()),
-    }
 }
 
 fn by_axes(operation: OperationRef<'_, '_>) -> Result<Vec<bool>, String> {
@@ -104,7 +97,7 @@ fn reduce<'c, 'a>(
     pool: impl FnOnce(&mut Builder<'c, 'a>, &str, Image, Integer) -> Result<TensorId, String>,
 ) -> Result<(), String> {
     let node = operation.node();
-    let (input, output) = (input(operation)?, result(operation)?);
+    let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let form = form_of(builder, &input);
     let mut id = builder.tensor(&node, &input, form)?;
     let mut shape = builder.shape(id);

@@ -3,14 +3,14 @@
 use super::layout::{axis_in, form_of, input, rescaled, runs};
 use crate::bpu::lower::{
     builder::{Builder, Form, per_tensor, shape_in},
-    values::{Integer, QuantizedConstant, result},
+    values::{Integer, QuantizedConstant},
 };
 use crate::bpu::model::{Element, Operator, TensorId};
 use hb_dialects::{
     hfloat::{Resize, ResizedAxis, Sample},
-    ir::{OperationAttributes, Scale},
+    ir::{OperationAttributes, Scale, attribute},
 };
-use melior::ir::OperationRef;
+use melior::ir::{OperationRef, operation::OperationLike};
 
 /// Picked elements become at most this many slices; beyond that a matrix of zeros and ones.
 const MOST_SLICES: usize = 8;
@@ -66,7 +66,8 @@ impl Interpolation {
     /// The largest sum of what is left of the weights of a result.
     fn largest_rest(rest: &QuantizedConstant) -> f64 {
         let columns = rest.shape.last().copied().unwrap_or(1).max(1);
-        let sums = rest.integers.chunks(columns).map(|row| row.iter().map(|rest| rest.unsigned_abs()).sum::<u32>());
+        let sums = rest.integers.as_deref().unwrap_or_default().chunks(columns);
+        let sums = sums.map(|row| row.iter().map(|rest| rest.unsigned_abs()).sum::<u32>());
         let scale = if let Scale::PerTensor(scale) = rest.scale { scale } else { 1.0 };
         f64::from(sums.max().unwrap_or(0)) * scale
     }
@@ -107,7 +108,7 @@ fn matrix(resized: &ResizedAxis) -> Result<Interpolation, String> {
     }
     let constant = |steps: f64, integers: Vec<i32>| {
         let scale = Scale::PerTensor(1.0 / steps);
-        QuantizedConstant { element: Element::I8, shape: vec![rows, columns], scale, integers }
+        QuantizedConstant { element: Element::I8, shape: vec![rows, columns], scale, integers: Some(integers) }
     };
     let rest = rests.iter().any(|rest| *rest != 0).then(|| constant(steps * PARTS, rests));
     Ok(Interpolation { weights: constant(steps, integers), rest })
@@ -129,7 +130,11 @@ fn shares(taps: &[(usize, f64)], steps: f64) -> Vec<(usize, i32)> {
 
 pub fn resize<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
-    let (input, output) = (input(operation)?, result(operation)?);
+    let (input, output) = (input(builder, operation)?, builder.result(operation)?);
+    let mode = operation.attribute("mode").ok().and_then(attribute::text);
+    if mode.as_deref() == Some("cubic") {
+        return Err("its cubic interpolation leaves the range of its input, whose scale the result has".into());
+    }
     let plan = Resize::of(operation)?;
     if plan.extrapolation_value != 0.0 && plan.axes.iter().flat_map(|axis| &axis.samples).any(|sample| sample.outside) {
         return Err(format!("it fills with {} outside of its input; the BPU with 0", plan.extrapolation_value));
@@ -257,7 +262,7 @@ mod tests {
         assert!(matches!(of(6, pick(&[0, 2, 4])), Along::Slices(runs) if runs == [(0, 2, 3)]));
         let halves = of(2, vec![sample(&[(0, 1.0)]), sample(&[(0, 0.75), (1, 0.25)])]);
         let Along::Matrix(matrix) = halves else { panic!("interpolation is a matrix") };
-        assert_eq!(matrix.weights.integers, [4, 0, 3, 1]);
+        assert_eq!(matrix.weights.integers, Some(vec![4, 0, 3, 1]));
         assert_eq!(matrix.weights.scale, Scale::PerTensor(0.25));
         assert!(matrix.rest.is_none());
     }
@@ -270,10 +275,10 @@ mod tests {
         let Along::Matrix(matrix) = Along::of(&ResizedAxis { axis: 0, size: 2, samples }).unwrap() else {
             panic!("interpolation is a matrix")
         };
-        assert_eq!(matrix.weights.integers, [42, 85, 0, 127]);
+        assert_eq!(matrix.weights.integers, Some(vec![42, 85, 0, 127]));
         // 128 / 3 = 42.7.
         let rest = matrix.rest.unwrap();
-        assert_eq!(rest.integers, [43, -43, 0, 0]);
+        assert_eq!(rest.integers, Some(vec![43, -43, 0, 0]));
         assert_eq!(rest.scale, Scale::PerTensor(1.0 / 16256.0));
         assert!((Interpolation::largest_rest(&rest) - 86.0 / 16256.0).abs() < 1e-12);
     }

@@ -3,7 +3,7 @@
 use super::layout::rescaled;
 use crate::bpu::lower::{
     builder::{Builder, Form, shape_in},
-    values::{Operand, QuantizedConstant, QuantizedValue, operand, output, result},
+    values::{Operand, QuantizedConstant, QuantizedValue},
 };
 use crate::bpu::model::{AveragePool, Convolution, MaxPool, Operator};
 use hb_dialects::{hfloat::Window, ir::OperationAttributes};
@@ -48,17 +48,22 @@ impl Plane {
 }
 
 pub(super) fn activation<'c, 'a>(
+    builder: &Builder<'c, 'a>,
     operation: OperationRef<'c, 'a>,
     index: usize,
 ) -> Result<QuantizedValue<'c, 'a>, String> {
-    match operand(operation, index)? {
+    match builder.operand(operation, index)? {
         Operand::Value(value) => Ok(value),
         Operand::Constant(_) => Err(format!("its operand {index} is a constant")),
     }
 }
 
-pub(super) fn constant(operation: OperationRef<'_, '_>, index: usize) -> Result<QuantizedConstant, String> {
-    match operand(operation, index)? {
+pub(super) fn constant<'c, 'a>(
+    builder: &Builder<'c, 'a>,
+    operation: OperationRef<'c, 'a>,
+    index: usize,
+) -> Result<QuantizedConstant, String> {
+    match builder.operand(operation, index)? {
         Operand::Constant(constant) => Ok(constant),
         Operand::Value(_) => Err(format!("its operand {index} is no constant")),
     }
@@ -69,7 +74,7 @@ pub(super) fn image<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
     operation: OperationRef<'c, 'a>,
 ) -> Result<(QuantizedValue<'c, 'a>, crate::bpu::model::TensorId, [usize; 2]), String> {
-    let input = activation(operation, 0)?;
+    let input = activation(builder, operation, 0)?;
     let id = builder.tensor(&operation.node(), &input, Form::ChannelsLast)?;
     match builder.shape(id).as_slice() {
         &[_, height, width, _] => Ok((input, id, [height, width])),
@@ -84,16 +89,16 @@ pub(super) fn channels_last(shape: &[usize]) -> Result<Vec<usize>, String> {
 pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
     let plane = Plane::of(operation)?;
-    let output = output(operation)?;
+    let output = builder.output(operation)?;
     let (_, input, _) = image(builder, operation)?;
-    let mut weight = constant(operation, 1)?;
+    let mut weight = constant(builder, operation, 1)?;
     if let &[out, depth, width] = weight.shape.as_slice() {
         weight.shape = vec![out, depth, 1, width];
     }
     let weight = builder.constant(format!("{node}/weight"), &weight.transposed(&[0, 2, 3, 1]));
     let mut inputs = vec![input, weight];
     if operation.operand_count() > 2 {
-        inputs.push(builder.constant(format!("{node}/bias"), &constant(operation, 2)?));
+        inputs.push(builder.constant(format!("{node}/bias"), &constant(builder, operation, 2)?));
     }
     let group = operation.integer_or("group", 1).map_err(|error| error.to_string())?;
     let convolution = Convolution {
@@ -112,7 +117,7 @@ pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRe
 pub fn max_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let mut plane = Plane::of(operation)?;
     let node = operation.node();
-    let output = result(operation)?;
+    let output = builder.result(operation)?;
     let (value, input, size) = image(builder, operation)?;
     let past = plane.reach_past(size);
     plane.pads[2] += past[0];
@@ -131,7 +136,7 @@ pub fn max_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'
 
 pub fn average_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let mut plane = Plane::of(operation)?;
-    let output = result(operation)?;
+    let output = builder.result(operation)?;
     let (_, input, size) = image(builder, operation)?;
     if plane.dilations != [1, 1] {
         return Err("the BPU has no dilated average pooling".into());
@@ -159,7 +164,7 @@ pub fn global_average_pool<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
     operation: OperationRef<'c, 'a>,
 ) -> Result<(), String> {
-    let output = result(operation)?;
+    let output = builder.result(operation)?;
     let (_, input, size) = image(builder, operation)?;
     let operator = Operator::AveragePool(AveragePool {
         kernel: size,

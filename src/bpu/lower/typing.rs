@@ -1,0 +1,191 @@
+//! In which types an operation sees its operands and gives its result: as the casts of the QDQ form say, or as one who asks for a
+//! form supposes.
+
+use super::values::{Integer, Operand, Output, QuantizedConstant, QuantizedValue, storage};
+use crate::{
+    bpu::{constraints::Known, model::Clamp},
+    numerics,
+};
+use hb_dialects::ir::{self, Constant, Element, OperationAttributes, Quantized, Scale, TensorType};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+
+/// Supposed types of an operation.
+#[derive(Debug, Clone)]
+pub struct Types {
+    /// What the operation sees of each operand. None: it is not quantized, as sizes and the parameters of functions are not.
+    pub operands: Vec<Option<Quantized>>,
+    /// What becomes of the result. None: nothing rounds it; the 32-bit sums stay as exact as they are.
+    pub result: Option<Quantized>,
+}
+
+/// Where types come from.
+#[derive(Default)]
+pub enum Typing {
+    /// The casts around the operation.
+    #[default]
+    Casts,
+    /// What is supposed of one operation before it has casts.
+    Supposed(Types),
+}
+
+/// Casts of casts that are followed: a value has two types or three.
+const MOST_CASTS: usize = 8;
+
+/// The key of the result of an operation whose types are supposed; those of its operands are their indices.
+const RESULT: usize = usize::MAX;
+
+impl Typing {
+    /// The quantized value or constant that operand `index` is.
+    ///
+    /// # Errors
+    /// When the operand is not quantized: the reason.
+    pub fn operand<'c, 'a>(
+        &self,
+        known: Known,
+        operation: OperationRef<'c, 'a>,
+        index: usize,
+    ) -> Result<Operand<'c, 'a>, String> {
+        let value = operation.operand_at(index).map_err(|error| error.to_string())?;
+        let Self::Supposed(types) = self else {
+            return behind_casts(known, value, MOST_CASTS).map_err(|reason| format!("its operand {index} {reason}"));
+        };
+        let element = types.operands.get(index).and_then(Option::as_ref);
+        let element = element.ok_or_else(|| format!("its operand {index} is not quantized"))?;
+        operand_of(known, value, (index, shape_of(value)?), element)
+    }
+
+    /// The quantized value that an operation's result becomes.
+    ///
+    /// # Errors
+    /// When something reads the result before it is quantized.
+    pub fn result<'c, 'a>(&self, operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
+        let value = first_result(operation)?;
+        let Self::Supposed(types) = self else { return result_of_casts(value) };
+        let element = types.result.as_ref().ok_or("its result is not quantized")?;
+        activation(value, (RESULT, shape_of(value)?), element)
+    }
+
+    /// What the result of a sum of products becomes.
+    ///
+    /// # Errors
+    /// When its readers differ in what they see.
+    pub fn output<'c, 'a>(&self, operation: OperationRef<'c, 'a>) -> Result<Output<'c, 'a>, String> {
+        let value = first_result(operation)?;
+        let quantized = match self {
+            Self::Casts => ir::users(value).iter().any(|user| user.operation_name() == "quant.qcast"),
+            Self::Supposed(types) => types.result.is_some(),
+        };
+        if quantized {
+            return self.result(operation).map(Output::Quantized);
+        }
+        Ok(Output::Exact { value, shape: shape_of(value)? })
+    }
+}
+
+fn first_result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Value<'c, 'a>, String> {
+    ir::results(operation).into_iter().next().ok_or_else(|| "it has no result".to_owned())
+}
+
+fn shape_of(value: Value<'_, '_>) -> Result<Vec<usize>, String> {
+    let r#type = TensorType::from_type(value.r#type()).map_err(|error| error.to_string())?;
+    r#type.static_shape().map_err(|error| error.to_string())
+}
+
+/// The quantized value that the integers of an f32 value are.
+///
+/// # Errors
+/// When it does not come out of casts.
+pub fn value_behind_casts<'c: 'a, 'a>(value: Value<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
+    match behind_casts(Known::Types, value, MOST_CASTS)? {
+        Operand::Value(value) => Ok(value),
+        Operand::Constant(_) => Err("is a constant".into()),
+    }
+}
+
+/// The error says what the operand is.
+fn behind_casts<'c: 'a, 'a>(known: Known, value: Value<'c, 'a>, most: usize) -> Result<Operand<'c, 'a>, String> {
+    let most = most.checked_sub(1).ok_or_else(|| format!("comes out of more than {MOST_CASTS} casts"))?;
+    let quantize = quantizer(value)?.ok_or("is not quantized")?;
+    let source = quantize.operand_at(0).map_err(|error| error.to_string())?;
+    let (key, shape, element) = cast_type(quantize)?;
+    let operand = operand_of(known, source, (key, shape), &element)?;
+    Ok(match operand {
+        // Only the integers of such a value exist: its other types are made of them.
+        Operand::Value(value) if quantizer(source)?.is_some() => match behind_casts(known, source, most)? {
+            Operand::Value(from) => Operand::Value(QuantizedValue { from: Some(Box::new(from)), ..value }),
+            Operand::Constant(_) => return Err("is a constant of two types".into()),
+        },
+        operand => operand,
+    })
+}
+
+/// The `quant.qcast` whose integers a `quant.dcast` gives back; none for a value that no cast gives.
+fn quantizer<'c, 'a>(value: Value<'c, 'a>) -> Result<Option<OperationRef<'c, 'a>>, String> {
+    let cast = ir::defining_operation(value).filter(|cast| cast.operation_name() == "quant.dcast");
+    let Some(cast) = cast else { return Ok(None) };
+    let quantize = cast.operand(0).ok().and_then(ir::defining_operation);
+    let quantize = quantize.filter(|cast| cast.operation_name() == "quant.qcast");
+    quantize.map(Some).ok_or_else(|| "is dequantized from something unknown".to_owned())
+}
+
+/// The key, shape and type of what a `quant.qcast` gives.
+fn cast_type(quantize: OperationRef<'_, '_>) -> Result<(usize, Vec<usize>, Quantized), String> {
+    let result = first_result(quantize)?;
+    let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
+    let shape = r#type.static_shape().map_err(|error| error.to_string())?;
+    match r#type.element {
+        Element::Quantized(element) => Ok((result.to_raw().ptr as usize, shape, element)),
+        _ => Err("comes out of a cast that gives no quantized type".into()),
+    }
+}
+
+fn result_of_casts<'c, 'a>(value: Value<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
+    let [only] = ir::users(value)[..] else { return Err("its result is read before it is quantized".into()) };
+    if only.operation_name() != "quant.qcast" {
+        return Err("its result is not quantized".into());
+    }
+    let (key, shape, element) = cast_type(only)?;
+    activation(value, (key, shape), &element)
+}
+
+/// A value or constant as these integers; a value has that key.
+fn operand_of<'c, 'a>(
+    known: Known,
+    source: Value<'c, 'a>,
+    (key, shape): (usize, Vec<usize>),
+    element: &Quantized,
+) -> Result<Operand<'c, 'a>, String> {
+    let Some(constant) = ir::constant_of(source) else {
+        return activation(source, (key, shape), element).map(Operand::Value);
+    };
+    // A bias is small, and what it adds to the sums counts.
+    let wanted = known == Known::Values || (known == Known::Scales && element.bits == 32);
+    Ok(Operand::Constant(QuantizedConstant {
+        element: storage(element),
+        integers: wanted.then(|| integers(&constant, element, &shape)).transpose()?,
+        scale: element.scale.clone(),
+        shape,
+    }))
+}
+
+fn activation<'c, 'a>(
+    source: Value<'c, 'a>,
+    (key, shape): (usize, Vec<usize>),
+    element: &Quantized,
+) -> Result<QuantizedValue<'c, 'a>, String> {
+    match element.scale {
+        Scale::PerTensor(scale) if element.bits <= 16 => {
+            let integer = Integer { element: storage(element), scale };
+            Ok(QuantizedValue { key, source, shape, integer, from: None })
+        }
+        _ => Err("an activation is not int8 or int16 with one scale".into()),
+    }
+}
+
+/// The integers of a constant.
+fn integers(constant: &Constant<'_>, element: &Quantized, shape: &[usize]) -> Result<Vec<i32>, String> {
+    let clamp = storage(element).range().unwrap_or(Clamp::I32);
+    let values = constant.to_f32s().map_err(|error| error.to_string())?;
+    let (scales, inner) = element.scale.lines(shape);
+    Ok(numerics::quantize_constant(&values, scales, inner, clamp))
+}

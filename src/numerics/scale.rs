@@ -1,0 +1,80 @@
+//! Scales and their ratios (`docs/numerics.md`, sections 3 to 7): f64, from left to right.
+
+use super::multiplier::{Multiplier, MultiplierError};
+
+/// The largest integer of symmetric integers of `bits` bits, from 2 to 32: 127 of int8, 32767 of int16.
+#[must_use]
+pub const fn largest_integer(bits: u32) -> f64 {
+    let bits = if bits < 2 {
+        2
+    } else if bits > 32 {
+        32
+    } else {
+        bits
+    };
+    ((1u32 << (bits - 1)) - 1) as f64
+}
+
+/// The scale of symmetric integers of `bits` bits that show magnitudes up to `threshold`, as the f32 that ONNX stores.
+///
+/// Tensors that are all zero have threshold 0; any scale is exact for them, and 1/127 keeps ratios of scales moderate.
+#[must_use]
+pub fn scale_of_threshold(threshold: f64, bits: u32) -> f64 {
+    let largest = largest_integer(bits);
+    let scale = (threshold / largest) as f32;
+    if scale.is_normal() { f64::from(scale) } else { f64::from((1.0 / largest) as f32) }
+}
+
+/// What a step of the sums of products of two operands is worth.
+#[must_use]
+pub fn accumulator_scale(s_a: f64, s_b: f64) -> f64 {
+    s_a * s_b
+}
+
+/// The scale of a bias: that of the accumulator, as the f32 that ONNX stores, so that every reader sees the same bias.
+#[must_use]
+pub fn bias_scale(s_x: f64, s_w: f64) -> f64 {
+    f64::from(accumulator_scale(s_x, s_w) as f32)
+}
+
+impl Multiplier {
+    /// From a product, or a sum of products, to the result: `s_a * s_b / s_y`.
+    ///
+    /// # Errors
+    /// When the ratio has no multiplier.
+    pub fn of_product(s_a: f64, s_b: f64, s_y: f64) -> Result<Multiplier, MultiplierError> {
+        Multiplier::from_real(accumulator_scale(s_a, s_b) / s_y)
+    }
+
+    /// From one scale to another: `s_x / s_y`.
+    ///
+    /// # Errors
+    /// When the ratio has no multiplier.
+    pub fn of_change(s_x: f64, s_y: f64) -> Result<Multiplier, MultiplierError> {
+        Multiplier::from_real(s_x / s_y)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_on_paper() {
+        assert_eq!([2, 8, 16, 32].map(largest_integer), [1.0, 127.0, 32767.0, 2147483647.0]);
+        assert_eq!(scale_of_threshold(127.0, 8), 1.0);
+        assert_eq!(scale_of_threshold(1.0, 16), f64::from((1.0f64 / 32767.0) as f32));
+        // What f32 does not hold in full is taken for zero.
+        assert_eq!(scale_of_threshold(0.0, 8), f64::from((1.0f64 / 127.0) as f32));
+        assert_eq!(scale_of_threshold(1e-40, 8), scale_of_threshold(0.0, 8));
+        assert_eq!(bias_scale(0.1, 0.3), f64::from((0.1f64 * 0.3) as f32));
+    }
+
+    #[test]
+    fn ratios_are_evaluated_from_left_to_right() {
+        // 3 * 0.1 = 0.30000000000000004 in f64, which over 0.3 is the next number above 1: its multiplier is that of 1.
+        assert_eq!(Multiplier::of_product(3.0, 0.1, 0.3), Multiplier::from_real(3.0 * 0.1 / 0.3));
+        assert_eq!(Multiplier::of_change(1.0, 4.0), Multiplier::from_real(0.25));
+        assert!(Multiplier::of_change(1.0, 0.0).is_err());
+    }
+}

@@ -1,0 +1,327 @@
+//! In which types each operation runs: what quantization asks the BPU once scales are known.
+
+use super::{
+    groups::Groups,
+    rules::{ACTIVATION_BITS, BIAS_BITS, ResultScale, Role, Rule, WIDE_BITS, rule_of},
+    thresholds::{
+        BITS, NARROW_THRESHOLD, OPERAND_BITS, THRESHOLD, assigned, assigned_bits, assigned_narrow_threshold,
+        assigned_threshold, value_name,
+    },
+};
+use crate::bpu::lower::{Placement, Types, form_with_scales, place};
+use crate::numerics::{bias_scale, scale_of_threshold};
+use hb_dialects::{
+    ir::{self, Constant, Element, OperationAttributes, Quantized, Scale},
+    pass::PassFailure,
+};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+use std::collections::HashMap;
+
+/// The integers of an activation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Activation {
+    threshold: f64,
+    bits: u32,
+    /// The threshold for readers that see int8.
+    narrow: f64,
+}
+
+impl Activation {
+    fn scale(self) -> f64 {
+        scale_of_threshold(self.threshold, self.bits)
+    }
+
+    pub(super) fn quantized(self) -> Quantized {
+        Quantized { bits: self.bits, scale: Scale::PerTensor(self.scale()) }
+    }
+
+    /// The value as a reader sees it that asks for so many bits; 0: as it is.
+    fn seen_as(self, bits: u32) -> Self {
+        match bits {
+            0 => self,
+            _ if bits == self.bits => self,
+            ACTIVATION_BITS => Self { threshold: self.narrow, bits, ..self },
+            _ => Self { bits, ..self },
+        }
+    }
+}
+
+/// The integers of values, by their address.
+pub(super) type Activations = HashMap<usize, Activation>;
+
+pub(super) fn activation_of(activations: &Activations, value: Value<'_, '_>) -> Option<Activation> {
+    activations.get(&(value.to_raw().ptr as usize)).copied()
+}
+
+/// What is quantized, and how.
+pub(super) struct Settled<'c, 'a> {
+    pub(super) groups: Groups<'c, 'a>,
+    pub(super) activations: Activations,
+    /// Of the operations that run on the BPU.
+    pub(super) types: Vec<(OperationRef<'c, 'a>, Types)>,
+}
+
+/// Asks the BPU about every quantized operation again, now that scales are known. One without a form for them goes to the CPU and
+/// stays float, which may change what others see: until all have one.
+pub(super) fn settle<'c, 'a>(function: OperationRef<'c, 'a>) -> Result<Settled<'c, 'a>, PassFailure> {
+    let operations = ir::body(function).map(ir::operations).unwrap_or_default();
+    loop {
+        let groups = Groups::of(function)?;
+        let activations = activations(function, &groups)?;
+        let mut types = Vec::new();
+        let mut refused = Vec::new();
+        for &operation in &operations {
+            let Some(rule) = rule_of(operation)? else { continue };
+            match form_of(operation, rule, &activations)? {
+                Ok(None) => {}
+                Ok(Some(found)) => types.push((operation, found)),
+                Err(reason) => refused.push((operation, reason)),
+            }
+        }
+        if refused.is_empty() {
+            return Ok(Settled { groups, activations, types });
+        }
+        for (operation, reason) in refused {
+            keep_threshold(function, &groups, operation);
+            place(operation, &Placement::Cpu { reason });
+        }
+    }
+}
+
+/// The types in which the BPU runs an operation: as its operands are or as they were asked for; where it has no form for these, with
+/// int16 operands as int8, the last alone first, because the second operand of a product is int8. None for one whose activations are
+/// not quantized; the first reason where there is no form.
+fn form_of(
+    operation: OperationRef<'_, '_>,
+    rule: &Rule,
+    activations: &Activations,
+) -> Result<Result<Option<Types>, String>, PassFailure> {
+    let bits = operand_bits(operation, rule)?;
+    let asked = match types_of(operation, rule, (activations, &bits))? {
+        Ok(None) => return Ok(Ok(None)),
+        Ok(Some(found)) => form_with_scales(operation, &found).map(|_| found),
+        Err(reason) => Err(reason),
+    };
+    let reason = match asked {
+        Ok(found) => return Ok(Ok(Some(found))),
+        Err(reason) => reason,
+    };
+    for narrow in narrower(operation, rule, (activations, &bits))? {
+        if let Ok(Some(found)) = types_of(operation, rule, (activations, &narrow))?
+            && form_with_scales(operation, &found).is_ok()
+        {
+            return Ok(Ok(Some(found)));
+        }
+    }
+    Ok(Err(reason))
+}
+
+/// The bits of each operand as int8 where it is int16 now: of one operand, the last first, then of all. Nothing for operations whose result
+/// has the type of their input.
+fn narrower(
+    operation: OperationRef<'_, '_>,
+    rule: &Rule,
+    (activations, bits): (&Activations, &[u32]),
+) -> Result<Vec<Vec<u32>>, PassFailure> {
+    if rule.result(operation)? == ResultScale::LikeInput {
+        return Ok(Vec::new());
+    }
+    let mut wide = Vec::new();
+    for (index, operand) in operation.operands().enumerate() {
+        let seen = activation_of(activations, operand).map(|own| own.seen_as(bits.get(index).copied().unwrap_or(0)));
+        if seen.is_some_and(|seen| seen.bits > ACTIVATION_BITS) {
+            wide.push(index);
+        }
+    }
+    let without = |indices: &[usize]| {
+        let mut narrow = bits.to_vec();
+        narrow.resize(operation.operand_count(), 0);
+        for &index in indices {
+            narrow[index] = ACTIVATION_BITS;
+        }
+        narrow
+    };
+    let mut all: Vec<Vec<u32>> = wide.iter().rev().map(|&index| without(&[index])).collect();
+    if wide.len() > 1 {
+        all.push(without(&wide));
+    }
+    Ok(all)
+}
+
+/// The bits that were asked for each operand; 0, and what is left out: as the value is.
+fn operand_bits(operation: OperationRef<'_, '_>, rule: &Rule) -> Result<Vec<u32>, PassFailure> {
+    if !operation.has_attribute(OPERAND_BITS) {
+        return Ok(Vec::new());
+    }
+    let failure = |reason: &str| PassFailure::Message(format!("node '{}': {reason}", operation.node()));
+    if rule.result(operation)? == ResultScale::LikeInput {
+        let reason = format!(
+            "its result has the type of its input, so that it takes no {OPERAND_BITS}; give it to what reads the result"
+        );
+        return Err(failure(&reason));
+    }
+    let known = |bits: &i64| [0, i64::from(ACTIVATION_BITS), i64::from(WIDE_BITS)].contains(bits);
+    let bits = operation.integers(OPERAND_BITS)?;
+    if bits.len() > operation.operand_count() || !bits.iter().all(known) {
+        return Err(failure(&format!(
+            "{OPERAND_BITS} has one number per operand: 0, {ACTIVATION_BITS} or {WIDE_BITS}"
+        )));
+    }
+    Ok(bits.into_iter().map(|bits| bits as u32).collect())
+}
+
+/// The integers of every quantized value.
+fn activations(function: OperationRef<'_, '_>, groups: &Groups<'_, '_>) -> Result<Activations, PassFailure> {
+    let mut activations = Activations::new();
+    for value in groups.quantized() {
+        let source = groups.source(value);
+        let threshold = assigned_threshold(function, source).ok_or_else(|| {
+            let name = value_name(function, source);
+            PassFailure::Message(format!(
+                "the value of '{name}' has no threshold; calibrate first, or run quant-assign-thresholds"
+            ))
+        })?;
+        let bits = assigned_bits(function, source).map_err(PassFailure::Message)?;
+        let narrow = assigned_narrow_threshold(function, source).unwrap_or(threshold);
+        activations.insert(value.to_raw().ptr as usize, Activation { threshold, bits, narrow });
+    }
+    Ok(activations)
+}
+
+/// The result of an operation that stays float has no scale from its input any more: its readers quantize it with a threshold of its own.
+fn keep_threshold<'c, 'a>(function: OperationRef<'c, 'a>, groups: &Groups<'c, 'a>, operation: OperationRef<'c, 'a>) {
+    let Some(result) = ir::results(operation).into_iter().next() else { return };
+    let source = groups.source(result);
+    if source.to_raw().ptr == result.to_raw().ptr {
+        return;
+    }
+    for name in [THRESHOLD, BITS, NARROW_THRESHOLD] {
+        if let Some(attribute) = assigned(function, source, name) {
+            ir::set_attribute(operation, name, attribute);
+        }
+    }
+}
+
+/// The types of an operation with these activations; none for one whose activations are not quantized, the reason for one whose
+/// constants cannot be.
+fn types_of(
+    operation: OperationRef<'_, '_>,
+    rule: &Rule,
+    (activations, bits): (&Activations, &[u32]),
+) -> Result<Result<Option<Types>, String>, PassFailure> {
+    let seen = |index: usize, value| {
+        activation_of(activations, value).map(|own| own.seen_as(bits.get(index).copied().unwrap_or(0)))
+    };
+    let result = ir::results(operation).into_iter().next().and_then(|result| activation_of(activations, result));
+    let input_scale = seen(0, operation.operand_at(0)?).map(Activation::scale);
+    // A constant among activations is as wide as the widest of them.
+    let activations = operation.operands().enumerate().filter_map(|(index, value)| seen(index, value)).chain(result);
+    let widest = activations.map(|activation| activation.bits).max().unwrap_or(ACTIVATION_BITS);
+    let mut weight_scales = Vec::new();
+    let mut operands = Vec::with_capacity(operation.operand_count());
+    for index in 0..operation.operand_count() {
+        let operand = operation.operand_at(index)?;
+        let constant = ir::constant_of(operand).filter(|constant| constant.r#type.element == Element::F32);
+        operands.push(match (rule.role(operation, index)?, constant) {
+            (Role::Plain, _) => None,
+            (_, None) => match seen(index, operand) {
+                Some(activation) => Some(activation.quantized()),
+                None => return Ok(Ok(None)),
+            },
+            (Role::Activation, Some(constant)) => {
+                let threshold = largest(&constant.to_f32s()?);
+                Some(Activation { threshold, bits: widest, narrow: threshold }.quantized())
+            }
+            (Role::Weight { axis }, Some(constant)) => {
+                weight_scales = channel_scales(&constant, axis)?;
+                if let Some(input_scale) = input_scale {
+                    raise(&mut weight_scales, input_scale, result.map(Activation::scale), &bias_of(operation, rule)?);
+                }
+                let scale = Scale::PerAxis { axis, scales: weight_scales.clone() };
+                Some(Quantized { bits: ACTIVATION_BITS, scale })
+            }
+            (Role::Bias, Some(constant)) => match input_scale {
+                Some(input_scale) => match bias_type(&constant, input_scale, &weight_scales)? {
+                    Ok(quantized) => Some(quantized),
+                    Err(reason) => return Ok(Err(reason)),
+                },
+                None => return Ok(Ok(None)),
+            },
+        });
+    }
+    Ok(Ok(Some(Types { operands, result: result.map(Activation::quantized) })))
+}
+
+fn largest(values: &[f32]) -> f64 {
+    f64::from(values.iter().fold(0f32, |largest, value| largest.max(value.abs())))
+}
+
+/// One scale for each index of `axis`, from the largest magnitude there.
+fn channel_scales(constant: &Constant<'_>, axis: usize) -> Result<Vec<f64>, PassFailure> {
+    let shape = constant.r#type.static_shape()?;
+    let channels = shape.get(axis).copied().unwrap_or(1);
+    let inner: usize = shape.iter().skip(axis + 1).product::<usize>().max(1);
+    let mut largest = vec![0f32; channels];
+    for (line, values) in constant.to_f32s()?.chunks(inner).enumerate() {
+        if let Some(largest) = largest.get_mut(line % channels.max(1)) {
+            *largest = values.iter().fold(*largest, |largest, value| largest.max(value.abs()));
+        }
+    }
+    Ok(largest.into_iter().map(|threshold| scale_of_threshold(f64::from(threshold), ACTIVATION_BITS)).collect())
+}
+
+/// The values of the constant bias of an operation; empty without one.
+fn bias_of(operation: OperationRef<'_, '_>, rule: &Rule) -> Result<Vec<f32>, PassFailure> {
+    for index in 0..operation.operand_count() {
+        let constant = ir::constant_of(operation.operand_at(index)?);
+        if let Some(constant) = constant.filter(|constant| constant.r#type.element == Element::F32)
+            && rule.role(operation, index)? == Role::Bias
+        {
+            return Ok(constant.to_f32s()?);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Raises the scales of channels whose weights are next to nothing beside their bias and their result, as training leaves them
+/// when it gives a channel up: a bias stays below 2^30 steps of the accumulator, and a step of the accumulator above 2^-31 of one
+/// of the result. Other channels keep the scale of their largest weight.
+fn raise(weight_scales: &mut [f64], input_scale: f64, result_scale: Option<f64>, bias: &[f32]) {
+    let (most_steps, least_ratio) = (f64::from(1u32 << 30), 0.5f64.powi(31));
+    let by_result = result_scale.map_or(0.0, |scale| scale * least_ratio / input_scale);
+    let count = weight_scales.len();
+    for (channel, scale) in weight_scales.iter_mut().enumerate() {
+        // The scales of a transposed convolution are those of one group.
+        let biases = bias.iter().skip(channel).step_by(count);
+        let by_bias = biases.fold(0f64, |most, &bias| most.max(f64::from(bias.abs()) / (input_scale * most_steps)));
+        let least = by_result.max(by_bias) as f32;
+        if *scale < f64::from(least) {
+            *scale = f64::from(least);
+        }
+    }
+}
+
+/// The type of a bias: int32 with the scale of the accumulator, per channel when the weights are. The reason when it does not fit them.
+fn bias_type(
+    constant: &Constant<'_>,
+    input_scale: f64,
+    weight_scales: &[f64],
+) -> Result<Result<Quantized, String>, PassFailure> {
+    let shape = constant.r#type.static_shape()?;
+    let scales: Vec<f64> = weight_scales.iter().map(|scale| bias_scale(input_scale, *scale)).collect();
+    let channels = shape.last().copied().unwrap_or(1);
+    let scale = match scales.as_slice() {
+        [] => Scale::PerTensor(input_scale),
+        // The scales of a transposed convolution are those of one group.
+        group if channels.is_multiple_of(group.len()) => {
+            Scale::PerAxis { axis: shape.len().saturating_sub(1), scales: group.repeat(channels / group.len()) }
+        }
+        _ => {
+            return Ok(Err(format!(
+                "its bias has {channels} values for {} channels, of which each has a scale of its own",
+                weight_scales.len()
+            )));
+        }
+    };
+    Ok(Ok(Quantized { bits: BIAS_BITS, scale }))
+}

@@ -6,11 +6,10 @@
 //! `docs/configuration.md` from the table of parameters of hb_compile.
 //! `hb-docs` writes them; `hb-docs --check` only says which ones are out of date.
 
-use crate::{
-    bpu::{constraints, lower},
-    frontend::onnx::operators,
-};
+use crate::bpu::{constraints, lower};
+use hb_dialects::hfloat::onnx_operators;
 use hb_dialects::pass::{OptionDefinition, PassDefinition, PipelineDefinition};
+use hb_dialects::registry::OnnxForm;
 use std::{
     fmt::Write as _,
     fs, io,
@@ -207,15 +206,15 @@ fn operators_page() -> Page {
          ## ONNX\n\nOperators of the default domain that are read, opset 7 to 22. A graph with others is refused with a list \
          of all of them.\n\n| operator | operation | runs on | definitions | attributes |\n|---|---|---|---|---|\n",
     );
-    let mut rows: Vec<_> = operators::all().collect();
+    let mut rows: Vec<_> = onnx_operators().iter().collect();
     rows.sort_by_key(|operator| operator.name);
     for operator in rows {
-        let operation =
-            if operator.dialect.is_empty() { "(rewritten)".to_owned() } else { format!("`{}`", operator.dialect) };
-        let place = match operator.dialect {
-            "" => "",
-            operation if lower::lowered_operations().any(|lowered| lowered == operation) => "BPU, CPU",
-            _ => "CPU",
+        let (operation, place) = match operator.form {
+            OnnxForm::Composite(_) => ("(rewritten)".to_owned(), ""),
+            OnnxForm::Op(op) => {
+                let on_bpu = lower::lowered_operations().any(|lowered| lowered == op.name());
+                (format!("`{}`", op.name()), if on_bpu { "BPU, CPU" } else { "CPU" })
+            }
         };
         let versions: Vec<String> = operator.versions.iter().map(i64::to_string).collect();
         let mut attributes: Vec<String> =
@@ -309,7 +308,7 @@ mod tests {
     #[test]
     fn the_page_of_operators_names_each_operator_and_each_constraint() {
         let text = operators_page().text;
-        for operator in operators::all() {
+        for operator in onnx_operators() {
             assert!(text.contains(&format!("| {} |", operator.name)), "{}", operator.name);
         }
         for constraint in constraints::constraints() {

@@ -2,7 +2,7 @@
 
 use crate::{bpu, diagnostics, float, nash, quant};
 use hb_dialects::{
-    hooks,
+    hooks::{self, DialectAbove},
     pass::{self, OptionDefinition, Options, PassDefinition, PipelineDefinition},
 };
 use melior::{Context, ir::Module, pass::PassManager, utility::parse_pass_pipeline};
@@ -123,8 +123,8 @@ pub fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         hooks::install();
-        hooks::add(bpu::rules::rules());
-        hooks::add(nash::mlir::rules());
+        hooks::add(DialectAbove::Bpu, bpu::rules::RULES);
+        hooks::add(DialectAbove::Nash, nash::mlir::RULES);
         pass::register_upstream_passes();
         pass::register_passes(passes());
         pass::register_pipelines(pipelines());

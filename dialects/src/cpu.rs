@@ -1,13 +1,22 @@
 //! The rules of the `cpu` dialect.
 
-use crate::{
-    hooks::Rules,
-    ir::{self, OperationAttributes},
-};
+use crate::ir::{self, OperationAttributes};
+pub use operations::Op;
+
+/// The registry of the dialect.
+mod operations {
+    crate::registry::dialect!("cpu_registry.rs");
+}
+
 use melior::ir::{BlockLike, OperationRef, RegionLike, ValueLike, operation::OperationLike};
 
-pub(crate) fn rules() -> impl Iterator<Item = Rules> {
-    [Rules { name: "cpu.segment", verify: verify_segment, fold: None }].into_iter()
+/// Checks an operation; the message of an error follows its name.
+pub(crate) fn verify(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    match Op::of(operation) {
+        Some(Op::Segment) => verify_segment(operation),
+        // Its segment is what checks it.
+        Some(Op::Yield) | None => Ok(()),
+    }
 }
 
 fn verify_segment(operation: OperationRef<'_, '_>) -> Result<(), String> {

@@ -1,12 +1,13 @@
-//! What C++ calls: one verifier and one folder for all operations, dispatched by operation name.
+//! What C++ calls: one verifier and one folder for all operations, dispatched by dialect.
 
-use crate::{cpu, hfloat, ir, shim};
+use crate::{
+    bpu, cpu, hfloat,
+    ir::{self, OperationAttributes},
+    nash, shim,
+};
 use melior::ir::{Attribute, AttributeLike, OperationRef, Value, ValueLike, operation::OperationLike};
 use mlir_sys::{MlirAttribute, MlirOperation, MlirValue};
-use std::{
-    collections::HashMap,
-    sync::{LazyLock, Once, RwLock},
-};
+use std::sync::{Once, OnceLock};
 
 /// Checks one operation; the message of an error follows `'dialect.name' op `. An empty message: the error is reported already.
 pub type VerifyFunction = fn(OperationRef<'_, '_>) -> Result<(), String>;
@@ -21,23 +22,34 @@ pub enum Folded<'c, 'a> {
     Constant(Attribute<'c>),
 }
 
-/// The rules of one operation.
+/// The rules of the operations of one dialect.
 #[derive(Clone, Copy)]
 pub struct Rules {
-    pub name: &'static str,
+    /// Checks one operation of the dialect.
     pub verify: VerifyFunction,
-    pub fold: Option<FoldFunction>,
+    /// Folds one operation of the dialect.
+    pub fold: FoldFunction,
 }
 
-static RULES: LazyLock<RwLock<HashMap<&'static str, Rules>>> =
-    LazyLock::new(|| RwLock::new(hfloat::rules().chain(cpu::rules()).map(|rules| (rules.name, rules)).collect()));
+/// A dialect whose meaning is defined above this crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialectAbove {
+    /// Its rules rest on `hb::numerics`.
+    Bpu,
+    /// Its rules rest on `hb::nash`.
+    Nash,
+}
 
-/// Adds the rules of operations whose meaning is defined above this crate: those of `bpu` and `nash` rest on
-/// `hb::numerics` and `hb::nash`.
-pub fn add(rules: impl Iterator<Item = Rules>) {
-    if let Ok(mut known) = RULES.write() {
-        known.extend(rules.map(|rules| (rules.name, rules)));
-    }
+static BPU: OnceLock<Rules> = OnceLock::new();
+static NASH: OnceLock<Rules> = OnceLock::new();
+
+/// Brings in the rules of a dialect that is defined above this crate; the first ones stay.
+pub fn add(dialect: DialectAbove, rules: Rules) {
+    let place = match dialect {
+        DialectAbove::Bpu => &BPU,
+        DialectAbove::Nash => &NASH,
+    };
+    place.get_or_init(|| rules);
 }
 
 /// Connects the shim to the rules; further calls do nothing.
@@ -47,20 +59,33 @@ pub fn install() {
     ONCE.call_once(|| unsafe { shim::hbSetHooks(verify, fold) });
 }
 
+/// The rules of the dialect that an operation is of.
 fn rules_of(operation: OperationRef<'_, '_>) -> Option<Rules> {
-    let name = operation.name();
-    RULES.read().ok()?.get(name.as_string_ref().as_str().ok()?).copied()
+    if hfloat::Op::of(operation).is_some() {
+        Some(Rules { verify: hfloat::verify, fold: hfloat::fold })
+    } else if cpu::Op::of(operation).is_some() {
+        Some(Rules { verify: cpu::verify, fold: |_, _| None })
+    } else if bpu::Op::of(operation).is_some() {
+        BPU.get().copied()
+    } else if nash::Op::of(operation).is_some() {
+        NASH.get().copied()
+    } else {
+        None
+    }
 }
 
 extern "C" fn verify(operation: MlirOperation) -> bool {
     // SAFETY: MLIR calls with an operation that is alive.
     let operation = unsafe { OperationRef::from_raw(operation) };
-    let Some(rules) = rules_of(operation) else { return true };
-    match (rules.verify)(operation) {
+    let outcome = match rules_of(operation) {
+        Some(rules) => (rules.verify)(operation),
+        None => Err("cannot be verified: nothing brought in the rules of its dialect".to_owned()),
+    };
+    match outcome {
         Ok(()) => true,
         Err(message) if message.is_empty() => false,
         Err(message) => {
-            ir::emit_error(operation.location(), &format!("'{}' op {message}", rules.name));
+            ir::emit_error(operation.location(), &format!("'{}' op {message}", operation.operation_name()));
             false
         }
     }
@@ -79,9 +104,9 @@ unsafe extern "C" fn fold(
         let operands: Vec<_> = raw.iter().map(|&raw| Attribute::from_option_raw(raw)).collect();
         (OperationRef::from_raw(operation), operands)
     };
-    let Some(fold) = rules_of(operation).and_then(|rules| rules.fold) else { return false };
+    let Some(rules) = rules_of(operation) else { return false };
     // SAFETY: the shim gives places for both results.
-    match fold(operation, &operands) {
+    match (rules.fold)(operation, &operands) {
         Some(Folded::Value(folded)) => unsafe { *value = folded.to_raw() },
         Some(Folded::Constant(folded)) => unsafe { *attribute = folded.to_raw() },
         None => return false,

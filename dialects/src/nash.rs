@@ -1,5 +1,12 @@
 //! Attributes of the `nash` dialect. Its rules rest on the instruction set and are added by `hb::nash::mlir`.
 
+pub use operations::{Op, attributes};
+
+/// The registry of the dialect.
+mod operations {
+    crate::registry::dialect!("nash_registry.rs");
+}
+
 use crate::shim;
 use melior::{
     Context,

@@ -9,36 +9,49 @@ use super::{
     model::{Node, Operator, Segment},
 };
 use hb_dialects::{
+    bpu::Op,
     cpu::verify_segment_of,
-    hooks::{FoldFunction, Folded, Rules, VerifyFunction},
+    hooks::{Folded, Rules},
     ir::{self, Element, OperationAttributes, TensorType},
 };
 use melior::ir::{Attribute, OperationRef, ValueLike, operation::OperationLike};
 
-/// The rules of every operation of the dialect, for [`hb_dialects::hooks::add`].
-pub fn rules() -> impl Iterator<Item = Rules> {
-    const RULES: &[(&str, VerifyFunction, Option<FoldFunction>)] = &[
-        ("bpu.segment", verify_segment, None),
-        ("bpu.constant", verify_constant, Some(fold_constant)),
-        ("bpu.conv2d", verify_node, None),
-        ("bpu.matmul", verify_node, None),
-        ("bpu.add", verify_node, None),
-        ("bpu.sub", verify_node, None),
-        ("bpu.mul", verify_node, None),
-        ("bpu.max_pool", verify_node, None),
-        ("bpu.average_pool", verify_node, None),
-        ("bpu.lookup", verify_node, None),
-        ("bpu.curve", verify_node, None),
-        ("bpu.requantize", verify_node, Some(fold_unchanged)),
-        ("bpu.concat", verify_node, None),
-        ("bpu.slice", verify_node, Some(fold_unchanged)),
-        ("bpu.pad", verify_node, Some(fold_unchanged)),
-        ("bpu.transpose", verify_node, Some(fold_unchanged)),
-        ("bpu.reshape", verify_node, Some(fold_unchanged)),
-        ("bpu.quantize", verify_node, None),
-        ("bpu.dequantize", verify_node, None),
-    ];
-    RULES.iter().map(|&(name, verify, fold)| Rules { name, verify, fold })
+/// The rules of the dialect, for [`hb_dialects::hooks::add`].
+pub const RULES: Rules = Rules { verify, fold };
+
+fn verify(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    let Some(op) = Op::of(operation) else { return Err("is no operation of bpu".into()) };
+    match op {
+        // Its segment is what checks it.
+        Op::Yield => Ok(()),
+        Op::Segment => verify_segment(operation),
+        Op::Constant => verify_constant(operation),
+        Op::Conv2D
+        | Op::MatMul
+        | Op::Add
+        | Op::Sub
+        | Op::Mul
+        | Op::Requantize
+        | Op::Lookup
+        | Op::Curve
+        | Op::MaxPool
+        | Op::AveragePool
+        | Op::Concat
+        | Op::Slice
+        | Op::Pad
+        | Op::Transpose
+        | Op::Reshape
+        | Op::Quantize
+        | Op::Dequantize => verify_node(operation),
+    }
+}
+
+/// Only operations whose records have a folder come here.
+fn fold<'c, 'a>(operation: OperationRef<'c, 'a>, _operands: &[Option<Attribute<'c>>]) -> Option<Folded<'c, 'a>> {
+    match Op::of(operation)? {
+        Op::Constant => operation.attribute("value").ok().map(Folded::Constant),
+        _ => fold_unchanged(operation),
+    }
 }
 
 fn verify_segment(operation: OperationRef<'_, '_>) -> Result<(), String> {
@@ -98,18 +111,8 @@ fn verify_constant(operation: OperationRef<'_, '_>) -> Result<(), String> {
     tensor.verify().map_err(|reason| format!("result: {reason}"))
 }
 
-fn fold_constant<'c, 'a>(
-    operation: OperationRef<'c, 'a>,
-    _operands: &[Option<Attribute<'c>>],
-) -> Option<Folded<'c, 'a>> {
-    operation.attribute("value").ok().map(Folded::Constant)
-}
-
 /// An operation that leaves every element of its input where and what it is folds to that input.
-fn fold_unchanged<'c, 'a>(
-    operation: OperationRef<'c, 'a>,
-    _operands: &[Option<Attribute<'c>>],
-) -> Option<Folded<'c, 'a>> {
+fn fold_unchanged<'c, 'a>(operation: OperationRef<'c, 'a>) -> Option<Folded<'c, 'a>> {
     let input = operation.operand(0).ok()?;
     if input.r#type() != operation.result(0).ok()?.r#type() {
         return None;

@@ -6,6 +6,7 @@ include "mlir/IR/OpBase.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "Registry.td"
 
 def Bpu_Dialect : Dialect {
   let name = "bpu";

@@ -151,7 +151,7 @@ def Bpu_PadOp : Bpu_FoldableOp<"pad"> {
     mirrors at the border cell, `edge` repeats it.
   }];
   let arguments = (ins Bpu_QuantizedTensor:$input, DenseI64ArrayAttr:$before, DenseI64ArrayAttr:$after,
-    DefaultValuedAttr<I64Attr, "0">:$value, DefaultValuedStrAttr<StrAttr, "constant">:$mode);
+    DefaultValuedAttr<I64Attr, "0">:$value, DefaultValuedStrAttr<Choice<["constant", "reflect", "edge"]>, "constant">:$mode);
   let results = (outs Bpu_QuantizedTensor:$output);
 }
 

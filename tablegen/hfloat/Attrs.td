@@ -24,10 +24,6 @@ def Hfloat_PadModeAttr : EnumAttr<Hfloat_Dialect, Hfloat_PadMode, "pad_mode"> {
   let assemblyFormat = "`<` $value `>`";
 }
 
-def Hfloat_ApproximationAttr : ConfinedAttr<StrAttr, [
-  AttrConstraint<CPred<"::llvm::is_contained(::llvm::ArrayRef<::llvm::StringRef>{\"none\", \"tanh\"}, "
-                       "::llvm::cast<::mlir::StringAttr>($_self).getValue())">, "that is \"none\" or \"tanh\"">]>;
-
 def Hfloat_ClampAttr : AttrDef<Hfloat_Dialect, "Clamp"> {
   let mnemonic = "clamp";
   let summary = "an activation fused into its producer: min(max(x, lower), upper)";

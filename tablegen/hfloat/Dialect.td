@@ -7,6 +7,7 @@ include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
+include "Registry.td"
 
 def Hfloat_Dialect : Dialect {
   let name = "hfloat";
@@ -25,8 +26,17 @@ def Hfloat_Dialect : Dialect {
   let dependentDialects = ["::mlir::quant::QuantDialect"];
 }
 
-// Verifiers and folders are Rust: `dialects/src/hfloat`.
-class Hfloat_Op<string mnemonic, list<Trait> traits = []> : Op<Hfloat_Dialect, mnemonic, traits> {
+// An operator of a network: what ONNX says of it, and which rules in `dialects/src/hfloat` it follows.
+class Hfloat_Op<string mnemonic, string onnx, list<int> versions, string shape, list<Trait> traits = []>
+    : Op<Hfloat_Dialect, mnemonic, traits>, OnnxOperator<onnx, versions> {
+  // The family of the rule that gives the result types of operands and attributes.
+  string shapeRule = shape;
+  // The family of the rule by which it folds; empty: it has none.
+  string foldRule = "";
+  // How forms of older versions become that of the newest; `Keep`: they are it.
+  string upgradeRule = "Keep";
+  // Each element of the result is a function of the element of the one operand at its place: a formula says it all.
+  bit isScalarFunction = 0;
   let hasVerifier = 1;
   code verifyInRust = [{
     ::llvm::LogicalResult $cppClass::verify() { return ::hb::verifyInRust(getOperation()); }
@@ -40,14 +50,30 @@ class Hfloat_Op<string mnemonic, list<Trait> traits = []> : Op<Hfloat_Dialect, m
 }
 
 // One result, no side effect: every operator of a network but those with several results.
-class Hfloat_PureOp<string mnemonic, list<Trait> traits = []> : Hfloat_Op<mnemonic, !listconcat([Pure], traits)> {
+class Hfloat_PureOp<string mnemonic, string onnx, list<int> versions, string shape, list<Trait> traits = []>
+    : Hfloat_Op<mnemonic, onnx, versions, shape, !listconcat([Pure], traits)> {
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
 // The same, with a folder.
-class Hfloat_FoldableOp<string mnemonic, list<Trait> traits = []> : Hfloat_PureOp<mnemonic, traits> {
+class Hfloat_FoldableOp<string mnemonic, string onnx, list<int> versions, string shape, string fold,
+    list<Trait> traits = []> : Hfloat_PureOp<mnemonic, onnx, versions, shape, traits> {
+  let foldRule = fold;
   let hasFolder = 1;
   let extraClassDefinition = verifyInRust # foldInRust;
+}
+
+// How an operation takes part in quantization. One without this stays float.
+//
+// `scale` says where the scale of the result comes from: `Own` is measured; `OwnOrExact` is measured where an operation that can be
+// quantized reads it, else the result keeps its 32-bit sums; `LikeInput` is that of operand 0: values are moved or picked.
+//
+// `of` gives the role of each operand, the last one that of all further ones: `Activation`; `Weight` (int8, a scale per output
+// channel), `WeightOrActivation` (a weight where it is constant); `Bias` (int32, at the scale of operand 0 times that of the weight);
+// `Argument` (an activation, unless it is a constant of one element, which stays as it is); `Plain` (never quantized).
+class Quantized<string scale, list<string> of> {
+  string resultScale = scale;
+  list<string> roles = of;
 }
 
 #endif

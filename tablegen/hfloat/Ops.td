@@ -7,7 +7,13 @@ include "hfloat/Types.td"
 
 //===- Constants and shapes ------------------------------------------------===//
 
-def Hfloat_ConstantOp : Hfloat_FoldableOp<"constant", [ConstantLike, AllTypesMatch<["value", "output"]>]> {
+def Hfloat_ConstantOp : Hfloat_FoldableOp<"constant", "Constant", [1, 9, 11, 12, 13, 19, 21], "Constant", "Constant",
+    [ConstantLike, AllTypesMatch<["value", "output"]>]> {
+  let onnxAttributes = [Consumed<"sparse_value", "Any", 11>, Consumed<"value_float", "Float", 12>,
+    Consumed<"value_floats", "Floats", 12>, Consumed<"value_int", "Int", 12>, Consumed<"value_ints", "Ints", 12>,
+    Consumed<"value_string", "Any", 12>, Consumed<"value_strings", "Any", 12>, Derived<"value">];
+  let onnxResultElement = "value";
+  let upgradeRule = "Constant";
   let summary = "a constant tensor (ONNX Constant and initializers)";
   let description = [{
     Weights are `dense_resource` attributes; small values may be `dense`. The type of the attribute is that of the result.
@@ -21,28 +27,37 @@ def Hfloat_ConstantOp : Hfloat_FoldableOp<"constant", [ConstantLike, AllTypesMat
   let assemblyFormat = "attr-dict $value";
 }
 
-def Hfloat_ConstantOfShapeOp : Hfloat_PureOp<"constant_of_shape"> {
+def Hfloat_ConstantOfShapeOp : Hfloat_PureOp<"constant_of_shape", "ConstantOfShape", [9, 20, 21], "ConstantOfShape"> {
+  let onnxAttributes = [Derived<"value">];
+  let onnxResultElement = "value";
+  let upgradeRule = "ConstantOfShape";
   let summary = "a tensor filled with one value (ONNX ConstantOfShape-9)";
   let description = "`value` is a one-element tensor: its element fills a tensor of the given `shape`.";
   let arguments = (ins Hfloat_ShapeTensor:$shape, ElementsAttr:$value);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_ShapeOp : Hfloat_PureOp<"shape"> {
+def Hfloat_ShapeOp : Hfloat_PureOp<"shape", "Shape", [1, 13, 15, 19, 21], "Shape"> {
+  let onnxAttributes = [Since<"start", 15>, Since<"end", 15>];
   let summary = "the dimensions of a tensor (ONNX Shape-15)";
   let description = "`start` and `end` choose a range of dimensions; negative values count from the last.";
   let arguments = (ins Hfloat_Tensor:$input, DefaultValuedAttr<SI64Attr, "0">:$start, OptionalAttr<SI64Attr>:$end);
   let results = (outs Hfloat_ShapeTensor:$output);
 }
 
-def Hfloat_IdentityOp : Hfloat_FoldableOp<"identity"> {
+def Hfloat_IdentityOp : Hfloat_FoldableOp<"identity", "Identity", [1, 13, 14, 16, 19, 21], "Identity", "ToInput">,
+    Quantized<"LikeInput", ["Activation"]> {
   let summary = "its operand (ONNX Identity-16)";
   let description = "Folds away.";
   let arguments = (ins Hfloat_Tensor:$input);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_CastOp : Hfloat_FoldableOp<"cast"> {
+def Hfloat_CastOp : Hfloat_FoldableOp<"cast", "Cast", [1, 6, 9, 13, 19, 21], "Cast", "ToInput"> {
+  // The element type is that of the result; `saturate` says how float8 overflows, which we do not have.
+  let onnxAttributes = [RequiredConsumed<"to", "Int">, Consumed<"saturate", "Flag", 19>];
+  let onnxResultElement = "to";
+  let upgradeRule = "Cast";
   let summary = "converts elements to the result's element type (ONNX Cast-13)";
   let description = "Float to integer truncates toward zero; to bool is `x != 0`.";
   let arguments = (ins Hfloat_Tensor:$input);
@@ -51,7 +66,11 @@ def Hfloat_CastOp : Hfloat_FoldableOp<"cast"> {
 
 //===- Convolution and matrix products -------------------------------------===//
 
-def Hfloat_ConvOp : Hfloat_PureOp<"conv"> {
+def Hfloat_ConvOp : Hfloat_PureOp<"conv", "Conv", [1, 11, 22], "Conv">,
+    Quantized<"OwnOrExact", ["Activation", "Weight", "Bias"]> {
+  // The kernel is that of the weights.
+  let onnxAttributes = [Consumed<"kernel_shape", "Ints">, Derived<"strides">, Derived<"pads">, Derived<"dilations">];
+  let upgradeRule = "Convolution";
   let summary = "convolution of any spatial rank (ONNX Conv-11)";
   let description = [{
     `input` is `[N, C, D1, ..., Dk]`, `weight` is `[M, C/group, K1, ..., Kk]`, `bias` is `[M]`. `pads` holds the k
@@ -66,7 +85,11 @@ def Hfloat_ConvOp : Hfloat_PureOp<"conv"> {
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_ConvTransposeOp : Hfloat_PureOp<"conv_transpose"> {
+def Hfloat_ConvTransposeOp : Hfloat_PureOp<"conv_transpose", "ConvTranspose", [1, 11, 22], "ConvTranspose">,
+    Quantized<"Own", ["Activation", "Weight", "Bias"]> {
+  let onnxAttributes = [Consumed<"kernel_shape", "Ints">, Derived<"strides">, Derived<"pads">, Derived<"dilations">,
+    Derived<"output_padding">];
+  let upgradeRule = "ConvTranspose";
   let summary = "transposed convolution of any spatial rank (ONNX ConvTranspose-11)";
   let description = [{
     Element i of a spatial dimension adds to the elements `i * stride - pad_begin + k * dilation` of the result.
@@ -84,7 +107,10 @@ def Hfloat_ConvTransposeOp : Hfloat_PureOp<"conv_transpose"> {
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_GemmOp : Hfloat_PureOp<"gemm"> {
+def Hfloat_GemmOp : Hfloat_PureOp<"gemm", "Gemm", [1, 6, 7, 9, 11, 13], "Gemm">,
+    Quantized<"OwnOrExact", ["Activation", "WeightOrActivation", "Bias"]> {
+  // C became optional.
+  let onnxInputs = [OnnxInputs<1, 3, 3>, OnnxInputs<11, 2, 3>];
   let summary = "alpha * A' * B' + beta * C (ONNX Gemm-13)";
   let description = [{
     `A'` is A or its transpose as `transA` says, likewise B. `C` broadcasts to `[M, N]` and may be absent.
@@ -98,14 +124,20 @@ def Hfloat_GemmOp : Hfloat_PureOp<"gemm"> {
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-def Hfloat_MatMulOp : Hfloat_PureOp<"mat_mul"> {
+def Hfloat_MatMulOp : Hfloat_PureOp<"mat_mul", "MatMul", [1, 9, 13], "MatMul">,
+    Quantized<"Own", ["Activation", "Activation"]> {
   let summary = "matrix product as numpy.matmul (ONNX MatMul-13)";
   let description = "The leading dimensions broadcast; a rank-1 operand is a row on the left, a column on the right.";
   let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b);
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-def Hfloat_BatchNormalizationOp : Hfloat_PureOp<"batch_normalization"> {
+def Hfloat_BatchNormalizationOp : Hfloat_PureOp<"batch_normalization", "BatchNormalization", [1, 6, 7, 9, 14, 15], "BatchNormalization"> {
+  // Only training updates the running mean, and only it has the further outputs.
+  let onnxAttributes = [Consumed<"momentum", "Float">, Consumed<"spatial", "Flag", 1, 8>,
+    Consumed<"training_mode", "Flag", 14>];
+  let onnxOutputs = 5;
+  let upgradeRule = "BatchNormalization";
   let summary = "normalization with stored statistics (ONNX BatchNormalization-15, inference)";
   let description = "`(input - mean) / sqrt(variance + epsilon) * scale + bias` per channel (dimension 1).";
   let arguments = (ins
@@ -115,7 +147,7 @@ def Hfloat_BatchNormalizationOp : Hfloat_PureOp<"batch_normalization"> {
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_InstanceNormalizationOp : Hfloat_PureOp<"instance_normalization"> {
+def Hfloat_InstanceNormalizationOp : Hfloat_PureOp<"instance_normalization", "InstanceNormalization", [1, 6, 22], "InstanceNormalization"> {
   let summary = "normalization of every channel of every image (ONNX InstanceNormalization-6)";
   let description = [{
     `scale * (x - mean) / sqrt(variance + epsilon) + bias`, with mean and variance over the spatial dimensions.
@@ -126,7 +158,10 @@ def Hfloat_InstanceNormalizationOp : Hfloat_PureOp<"instance_normalization"> {
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_GroupNormalizationOp : Hfloat_PureOp<"group_normalization"> {
+def Hfloat_GroupNormalizationOp : Hfloat_PureOp<"group_normalization", "GroupNormalization", [21], "GroupNormalization"> {
+  // The precision of the statistics: here at least f32.
+  let onnxAttributes = [Consumed<"stash_type", "Int">];
+  let upgradeRule = "GroupNormalization";
   let summary = "normalization of groups of channels (ONNX GroupNormalization-21)";
   let description = "As `instance_normalization`, with mean and variance over `num_groups` groups of neighbouring channels.";
   let arguments = (ins
@@ -135,7 +170,10 @@ def Hfloat_GroupNormalizationOp : Hfloat_PureOp<"group_normalization"> {
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_LayerNormalizationOp : Hfloat_PureOp<"layer_normalization"> {
+def Hfloat_LayerNormalizationOp : Hfloat_PureOp<"layer_normalization", "LayerNormalization", [17], "LayerNormalization"> {
+  let onnxAttributes = [Consumed<"stash_type", "Int">];
+  let onnxOutputs = 3;
+  let upgradeRule = "LayerNormalization";
   let summary = "normalization over the last dimensions (ONNX LayerNormalization-17, first output)";
   let description = [{
     Mean and variance are over the dimensions from `axis` on; `scale` and `bias` broadcast to the input.
@@ -146,7 +184,7 @@ def Hfloat_LayerNormalizationOp : Hfloat_PureOp<"layer_normalization"> {
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_LrnOp : Hfloat_PureOp<"lrn"> {
+def Hfloat_LrnOp : Hfloat_PureOp<"lrn", "LRN", [1, 13], "Lrn"> {
   let summary = "normalization by neighbouring channels (ONNX LRN-13)";
   let description = [{
     `x / (bias + alpha / size * s) ^ beta`, where s is the sum of squares of `size` channels around that of x: `(size - 1) / 2`
@@ -160,71 +198,79 @@ def Hfloat_LrnOp : Hfloat_PureOp<"lrn"> {
 
 //===- Elementwise ---------------------------------------------------------===//
 
-class Hfloat_UnaryOp<string mnemonic, string onnx, string formula> : Hfloat_PureOp<mnemonic> {
+class Hfloat_UnaryOp<string mnemonic, string onnx, list<int> versions, string formula>
+    : Hfloat_PureOp<mnemonic, onnx, versions, "Unary">, Quantized<"Own", ["Activation"]> {
   let summary = formula # " (ONNX " # onnx # ")";
+  let isScalarFunction = 1;
   let description = "Elementwise, of numbers.";
   let arguments = (ins Hfloat_NumberTensor:$input);
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-def Hfloat_AbsOp : Hfloat_UnaryOp<"abs", "Abs-13", "|x|; of the smallest integer itself">;
-def Hfloat_NegOp : Hfloat_UnaryOp<"neg", "Neg-13", "-x">;
-def Hfloat_ReluOp : Hfloat_UnaryOp<"relu", "Relu-14", "max(x, 0)">;
-def Hfloat_SignOp : Hfloat_UnaryOp<"sign", "Sign-13", "-1, 0 or 1">;
+def Hfloat_AbsOp : Hfloat_UnaryOp<"abs", "Abs", [1, 6, 13], "|x|; of the smallest integer itself">;
+def Hfloat_NegOp : Hfloat_UnaryOp<"neg", "Neg", [1, 6, 13], "-x">;
+def Hfloat_ReluOp : Hfloat_UnaryOp<"relu", "Relu", [1, 6, 13, 14], "max(x, 0)">;
+def Hfloat_SignOp : Hfloat_UnaryOp<"sign", "Sign", [9, 13], "-1, 0 or 1">;
 
-class Hfloat_FunctionOp<string mnemonic, string onnx, string formula, dag parameters = (ins)>
-    : Hfloat_PureOp<mnemonic> {
+class Hfloat_FunctionOp<string mnemonic, string onnx, list<int> versions, string formula, dag parameters = (ins)>
+    : Hfloat_PureOp<mnemonic, onnx, versions, "Unary">, Quantized<"Own", ["Activation"]> {
   let summary = formula # " (ONNX " # onnx # ")";
+  let isScalarFunction = 1;
   let description = "Elementwise, of floats.";
   let arguments = !con((ins Hfloat_FloatTensor:$input), parameters);
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_AcosOp : Hfloat_FunctionOp<"acos", "Acos-7", "arc cosine">;
-def Hfloat_AcoshOp : Hfloat_FunctionOp<"acosh", "Acosh-9", "inverse hyperbolic cosine">;
-def Hfloat_AsinOp : Hfloat_FunctionOp<"asin", "Asin-7", "arc sine">;
-def Hfloat_AsinhOp : Hfloat_FunctionOp<"asinh", "Asinh-9", "inverse hyperbolic sine">;
-def Hfloat_AtanOp : Hfloat_FunctionOp<"atan", "Atan-7", "arc tangent">;
-def Hfloat_AtanhOp : Hfloat_FunctionOp<"atanh", "Atanh-9", "inverse hyperbolic tangent">;
-def Hfloat_CeilOp : Hfloat_FunctionOp<"ceil", "Ceil-13", "x rounded up">;
-def Hfloat_CeluOp : Hfloat_FunctionOp<"celu", "Celu-12", "max(0, x) + min(0, alpha * (exp(x / alpha) - 1))",
+def Hfloat_AcosOp : Hfloat_FunctionOp<"acos", "Acos", [7, 22], "arc cosine">;
+def Hfloat_AcoshOp : Hfloat_FunctionOp<"acosh", "Acosh", [9, 22], "inverse hyperbolic cosine">;
+def Hfloat_AsinOp : Hfloat_FunctionOp<"asin", "Asin", [7, 22], "arc sine">;
+def Hfloat_AsinhOp : Hfloat_FunctionOp<"asinh", "Asinh", [9, 22], "inverse hyperbolic sine">;
+def Hfloat_AtanOp : Hfloat_FunctionOp<"atan", "Atan", [7, 22], "arc tangent">;
+def Hfloat_AtanhOp : Hfloat_FunctionOp<"atanh", "Atanh", [9, 22], "inverse hyperbolic tangent">;
+def Hfloat_CeilOp : Hfloat_FunctionOp<"ceil", "Ceil", [1, 6, 13], "x rounded up">;
+def Hfloat_CeluOp : Hfloat_FunctionOp<"celu", "Celu", [12], "max(0, x) + min(0, alpha * (exp(x / alpha) - 1))",
     (ins DefaultValuedAttr<F32Attr, "1.0">:$alpha)>;
-def Hfloat_CosOp : Hfloat_FunctionOp<"cos", "Cos-7", "cosine">;
-def Hfloat_CoshOp : Hfloat_FunctionOp<"cosh", "Cosh-9", "hyperbolic cosine">;
-def Hfloat_EluOp : Hfloat_FunctionOp<"elu", "Elu-6", "x for x >= 0, otherwise alpha * (exp(x) - 1)",
+def Hfloat_CosOp : Hfloat_FunctionOp<"cos", "Cos", [7, 22], "cosine">;
+def Hfloat_CoshOp : Hfloat_FunctionOp<"cosh", "Cosh", [9, 22], "hyperbolic cosine">;
+def Hfloat_EluOp : Hfloat_FunctionOp<"elu", "Elu", [1, 6, 22], "x for x >= 0, otherwise alpha * (exp(x) - 1)",
     (ins DefaultValuedAttr<F32Attr, "1.0">:$alpha)>;
-def Hfloat_ErfOp : Hfloat_FunctionOp<"erf", "Erf-13", "error function">;
-def Hfloat_ExpOp : Hfloat_FunctionOp<"exp", "Exp-13", "e to the power of x">;
-def Hfloat_FloorOp : Hfloat_FunctionOp<"floor", "Floor-13", "x rounded down">;
-def Hfloat_GeluOp : Hfloat_FunctionOp<"gelu", "Gelu-20", "x * (1 + erf(x / sqrt(2))) / 2",
-    (ins DefaultValuedAttr<Hfloat_ApproximationAttr, "\"none\"">:$approximate)> {
+def Hfloat_ErfOp : Hfloat_FunctionOp<"erf", "Erf", [9, 13], "error function">;
+def Hfloat_ExpOp : Hfloat_FunctionOp<"exp", "Exp", [1, 6, 13], "e to the power of x">;
+def Hfloat_FloorOp : Hfloat_FunctionOp<"floor", "Floor", [1, 6, 13], "x rounded down">;
+def Hfloat_GeluOp : Hfloat_FunctionOp<"gelu", "Gelu", [20], "x * (1 + erf(x / sqrt(2))) / 2",
+    (ins DefaultValuedStrAttr<Choice<["none", "tanh"]>, "none">:$approximate)> {
   let description = "Elementwise, of floats. `approximate` is `none` or `tanh`: `x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2`.";
 }
-def Hfloat_HardSigmoidOp : Hfloat_FunctionOp<"hard_sigmoid", "HardSigmoid-6", "max(0, min(1, alpha * x + beta))",
+def Hfloat_HardSigmoidOp : Hfloat_FunctionOp<"hard_sigmoid", "HardSigmoid", [1, 6, 22], "max(0, min(1, alpha * x + beta))",
     (ins DefaultValuedAttr<F32Attr, "0.2">:$alpha, DefaultValuedAttr<F32Attr, "0.5">:$beta)>;
-def Hfloat_HardSwishOp : Hfloat_FunctionOp<"hard_swish", "HardSwish-14", "x * max(0, min(1, x / 6 + 0.5))">;
-def Hfloat_LeakyReluOp : Hfloat_FunctionOp<"leaky_relu", "LeakyRelu-16", "x for x >= 0, otherwise alpha * x",
+def Hfloat_HardSwishOp : Hfloat_FunctionOp<"hard_swish", "HardSwish", [14, 22], "x * max(0, min(1, x / 6 + 0.5))">;
+def Hfloat_LeakyReluOp : Hfloat_FunctionOp<"leaky_relu", "LeakyRelu", [1, 6, 16], "x for x >= 0, otherwise alpha * x",
     (ins DefaultValuedAttr<F32Attr, "0.01">:$alpha)>;
-def Hfloat_LogOp : Hfloat_FunctionOp<"log", "Log-13", "natural logarithm">;
-def Hfloat_MishOp : Hfloat_FunctionOp<"mish", "Mish-18", "x * tanh(ln(1 + exp(x)))">;
-def Hfloat_ReciprocalOp : Hfloat_FunctionOp<"reciprocal", "Reciprocal-13", "1 / x">;
-def Hfloat_RoundOp : Hfloat_FunctionOp<"round", "Round-11", "nearest whole number, halves to the even one">;
-def Hfloat_SeluOp : Hfloat_FunctionOp<"selu", "Selu-6", "gamma * x for x > 0, otherwise gamma * alpha * (exp(x) - 1)",
+def Hfloat_LogOp : Hfloat_FunctionOp<"log", "Log", [1, 6, 13], "natural logarithm">;
+def Hfloat_MishOp : Hfloat_FunctionOp<"mish", "Mish", [18, 22], "x * tanh(ln(1 + exp(x)))">;
+def Hfloat_ReciprocalOp : Hfloat_FunctionOp<"reciprocal", "Reciprocal", [1, 6, 13], "1 / x">;
+def Hfloat_RoundOp : Hfloat_FunctionOp<"round", "Round", [11, 22], "nearest whole number, halves to the even one">;
+def Hfloat_SeluOp : Hfloat_FunctionOp<"selu", "Selu", [1, 6, 22], "gamma * x for x > 0, otherwise gamma * alpha * (exp(x) - 1)",
     (ins DefaultValuedAttr<F32Attr, "1.67326319">:$alpha, DefaultValuedAttr<F32Attr, "1.05070102">:$gamma)>;
-def Hfloat_ShrinkOp : Hfloat_FunctionOp<"shrink", "Shrink-9", "x - bias for x > lambd, x + bias for x < -lambd, otherwise 0",
+def Hfloat_ShrinkOp : Hfloat_FunctionOp<"shrink", "Shrink", [9], "x - bias for x > lambd, x + bias for x < -lambd, otherwise 0",
     (ins DefaultValuedAttr<F32Attr, "0.5">:$lambd, DefaultValuedAttr<F32Attr, "0.0">:$bias)>;
-def Hfloat_SigmoidOp : Hfloat_FunctionOp<"sigmoid", "Sigmoid-13", "1 / (1 + exp(-x))">;
-def Hfloat_SinOp : Hfloat_FunctionOp<"sin", "Sin-7", "sine">;
-def Hfloat_SinhOp : Hfloat_FunctionOp<"sinh", "Sinh-9", "hyperbolic sine">;
-def Hfloat_SoftplusOp : Hfloat_FunctionOp<"softplus", "Softplus-1", "ln(1 + exp(x))">;
-def Hfloat_SoftsignOp : Hfloat_FunctionOp<"softsign", "Softsign-1", "x / (1 + |x|)">;
-def Hfloat_SqrtOp : Hfloat_FunctionOp<"sqrt", "Sqrt-13", "square root">;
-def Hfloat_TanOp : Hfloat_FunctionOp<"tan", "Tan-7", "tangent">;
-def Hfloat_TanhOp : Hfloat_FunctionOp<"tanh", "Tanh-13", "hyperbolic tangent">;
-def Hfloat_ThresholdedReluOp : Hfloat_FunctionOp<"thresholded_relu", "ThresholdedRelu-10", "x for x > alpha, otherwise 0",
+def Hfloat_SigmoidOp : Hfloat_FunctionOp<"sigmoid", "Sigmoid", [1, 6, 13], "1 / (1 + exp(-x))">;
+def Hfloat_SinOp : Hfloat_FunctionOp<"sin", "Sin", [7, 22], "sine">;
+def Hfloat_SinhOp : Hfloat_FunctionOp<"sinh", "Sinh", [9, 22], "hyperbolic sine">;
+def Hfloat_SoftplusOp : Hfloat_FunctionOp<"softplus", "Softplus", [1, 22], "ln(1 + exp(x))">;
+def Hfloat_SoftsignOp : Hfloat_FunctionOp<"softsign", "Softsign", [1, 22], "x / (1 + |x|)">;
+def Hfloat_SqrtOp : Hfloat_FunctionOp<"sqrt", "Sqrt", [1, 6, 13], "square root">;
+def Hfloat_TanOp : Hfloat_FunctionOp<"tan", "Tan", [7, 22], "tangent">;
+def Hfloat_TanhOp : Hfloat_FunctionOp<"tanh", "Tanh", [1, 6, 13], "hyperbolic tangent">;
+def Hfloat_ThresholdedReluOp : Hfloat_FunctionOp<"thresholded_relu", "ThresholdedRelu", [10, 22], "x for x > alpha, otherwise 0",
     (ins DefaultValuedAttr<F32Attr, "1.0">:$alpha)>;
 
-def Hfloat_ClipOp : Hfloat_PureOp<"clip"> {
+def Hfloat_ClipOp : Hfloat_PureOp<"clip", "Clip", [1, 6, 11, 12, 13], "Clip">,
+    Quantized<"Own", ["Activation", "Plain"]> {
+  // The bounds became inputs.
+  let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<11, 1, 3>];
+  let onnxAttributes = [Consumed<"min", "Float", 1, 10>, Consumed<"max", "Float", 1, 10>];
+  let upgradeRule = "Clip";
   let summary = "min(max(x, min), max) (ONNX Clip-13)";
   let description = [{
     `min` and `max` are tensors of one element; where they cross, `max` wins. The importer always gives both: an absent one is
@@ -234,8 +280,8 @@ def Hfloat_ClipOp : Hfloat_PureOp<"clip"> {
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-class Hfloat_BinaryOp<string mnemonic, string onnx, string formula, list<Trait> traits = []>
-    : Hfloat_PureOp<mnemonic, traits> {
+class Hfloat_BinaryOp<string mnemonic, string onnx, list<int> versions, string formula, list<Trait> traits = []>
+    : Hfloat_PureOp<mnemonic, onnx, versions, "Broadcast", traits>, Quantized<"Own", ["Activation", "Activation"]> {
   let summary = formula # " (ONNX " # onnx # ")";
   let description = [{
     Elementwise with multidirectional (numpy) broadcasting of operands of one element type. `activation` clamps the result.
@@ -244,30 +290,41 @@ class Hfloat_BinaryOp<string mnemonic, string onnx, string formula, list<Trait> 
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-def Hfloat_AddOp : Hfloat_BinaryOp<"add", "Add-14", "a + b", [Commutative]>;
-def Hfloat_MulOp : Hfloat_BinaryOp<"mul", "Mul-14", "a * b", [Commutative]>;
-def Hfloat_SubOp : Hfloat_BinaryOp<"sub", "Sub-14", "a - b">;
+def Hfloat_AddOp : Hfloat_BinaryOp<"add", "Add", [1, 6, 7, 13, 14], "a + b", [Commutative]>;
+def Hfloat_MulOp : Hfloat_BinaryOp<"mul", "Mul", [1, 6, 7, 13, 14], "a * b", [Commutative]>;
+def Hfloat_SubOp : Hfloat_BinaryOp<"sub", "Sub", [1, 6, 7, 13, 14], "a - b">;
 
-class Hfloat_PairOp<string mnemonic, string onnx, string formula, TypeConstraint operands = Hfloat_NumberTensor,
-    TypeConstraint result = operands> : Hfloat_PureOp<mnemonic> {
+class Hfloat_PairOp<string mnemonic, string onnx, list<int> versions, string formula, string shape = "Broadcast",
+    TypeConstraint operands = Hfloat_NumberTensor, TypeConstraint result = operands>
+    : Hfloat_PureOp<mnemonic, onnx, versions, shape> {
   let summary = formula # " (ONNX " # onnx # ")";
   let description = "Elementwise with multidirectional (numpy) broadcasting of operands of one element type.";
   let arguments = (ins operands:$a, operands:$b);
   let results = (outs result:$output);
 }
 
-def Hfloat_DivOp : Hfloat_PairOp<"div", "Div-14", "a / b; integers truncate toward zero">;
-def Hfloat_MaxOp : Hfloat_PairOp<"max", "Max-13", "the larger of a and b; NaN if one is">;
-def Hfloat_MinOp : Hfloat_PairOp<"min", "Min-13", "the smaller of a and b; NaN if one is">;
+def Hfloat_DivOp : Hfloat_PairOp<"div", "Div", [1, 6, 7, 13, 14], "a / b; integers truncate toward zero">,
+    Quantized<"Own", ["Argument", "Argument"]>;
+def Hfloat_MaxOp : Hfloat_PairOp<"max", "Max", [1, 6, 8, 12, 13], "the larger of a and b; NaN if one is">,
+    Quantized<"Own", ["Argument", "Argument"]> {
+  let onnxInputs = [OnnxInputs<1, 1, -1>];
+  let upgradeRule = "Chain";
+}
+def Hfloat_MinOp : Hfloat_PairOp<"min", "Min", [1, 6, 8, 12, 13], "the smaller of a and b; NaN if one is">,
+    Quantized<"Own", ["Argument", "Argument"]> {
+  let onnxInputs = [OnnxInputs<1, 1, -1>];
+  let upgradeRule = "Chain";
+}
 
-def Hfloat_PowOp : Hfloat_PureOp<"pow"> {
+def Hfloat_PowOp : Hfloat_PureOp<"pow", "Pow", [1, 7, 12, 13, 15], "Pow">, Quantized<"Own", ["Argument", "Argument"]> {
   let summary = "a to the power of b (ONNX Pow-15)";
   let description = "Elementwise with numpy broadcasting. The result has the element type of `a`; `b` may have another.";
   let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b);
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-def Hfloat_PReluOp : Hfloat_PureOp<"p_relu"> {
+def Hfloat_PReluOp : Hfloat_PureOp<"p_relu", "PRelu", [1, 6, 7, 9, 16], "PRelu">,
+    Quantized<"Own", ["Argument", "Argument"]> {
   let summary = "x for x >= 0, otherwise slope * x (ONNX PRelu-16)";
   let description = "Elementwise; `slope` broadcasts to the shape of `input`, as numpy does.";
   let arguments = (ins Hfloat_NumberTensor:$input, Hfloat_NumberTensor:$slope);
@@ -276,35 +333,36 @@ def Hfloat_PReluOp : Hfloat_PureOp<"p_relu"> {
 
 //===- Logic ---------------------------------------------------------------===//
 
-class Hfloat_ComparisonOp<string mnemonic, string onnx, string formula>
-  : Hfloat_PairOp<mnemonic, onnx, formula, Hfloat_Tensor, Hfloat_BoolTensor>;
-class Hfloat_LogicOp<string mnemonic, string onnx, string formula>
-  : Hfloat_PairOp<mnemonic, onnx, formula, Hfloat_BoolTensor>;
+class Hfloat_ComparisonOp<string mnemonic, string onnx, list<int> versions, string formula>
+  : Hfloat_PairOp<mnemonic, onnx, versions, formula, "Comparison", Hfloat_Tensor, Hfloat_BoolTensor>;
+class Hfloat_LogicOp<string mnemonic, string onnx, list<int> versions, string formula>
+  : Hfloat_PairOp<mnemonic, onnx, versions, formula, "Broadcast", Hfloat_BoolTensor>;
 
-def Hfloat_EqualOp : Hfloat_ComparisonOp<"equal", "Equal-19", "a == b">;
-def Hfloat_GreaterOp : Hfloat_ComparisonOp<"greater", "Greater-13", "a > b">;
-def Hfloat_GreaterOrEqualOp : Hfloat_ComparisonOp<"greater_or_equal", "GreaterOrEqual-16", "a >= b">;
-def Hfloat_LessOp : Hfloat_ComparisonOp<"less", "Less-13", "a < b">;
-def Hfloat_LessOrEqualOp : Hfloat_ComparisonOp<"less_or_equal", "LessOrEqual-16", "a <= b">;
-def Hfloat_AndOp : Hfloat_LogicOp<"and", "And-7", "both">;
-def Hfloat_OrOp : Hfloat_LogicOp<"or", "Or-7", "at least one">;
-def Hfloat_XorOp : Hfloat_LogicOp<"xor", "Xor-7", "exactly one">;
+def Hfloat_EqualOp : Hfloat_ComparisonOp<"equal", "Equal", [1, 7, 11, 13, 19], "a == b">;
+def Hfloat_GreaterOp : Hfloat_ComparisonOp<"greater", "Greater", [1, 7, 9, 13], "a > b">;
+def Hfloat_GreaterOrEqualOp : Hfloat_ComparisonOp<"greater_or_equal", "GreaterOrEqual", [12, 16], "a >= b">;
+def Hfloat_LessOp : Hfloat_ComparisonOp<"less", "Less", [1, 7, 9, 13], "a < b">;
+def Hfloat_LessOrEqualOp : Hfloat_ComparisonOp<"less_or_equal", "LessOrEqual", [12, 16], "a <= b">;
+def Hfloat_AndOp : Hfloat_LogicOp<"and", "And", [1, 7], "both">;
+def Hfloat_OrOp : Hfloat_LogicOp<"or", "Or", [1, 7], "at least one">;
+def Hfloat_XorOp : Hfloat_LogicOp<"xor", "Xor", [1, 7], "exactly one">;
 
-def Hfloat_NotOp : Hfloat_PureOp<"not"> {
+def Hfloat_NotOp : Hfloat_PureOp<"not", "Not", [1], "Unary"> {
   let summary = "the other truth value (ONNX Not-1)";
   let description = "Elementwise.";
   let arguments = (ins Hfloat_BoolTensor:$input);
   let results = (outs Hfloat_BoolTensor:$output);
 }
 
-def Hfloat_WhereOp : Hfloat_PureOp<"where"> {
+def Hfloat_WhereOp : Hfloat_PureOp<"where", "Where", [9, 16], "Where"> {
+  let onnxResultOperand = 1;
   let summary = "condition ? a : b (ONNX Where-16)";
   let description = "Elementwise with numpy broadcasting of all three operands; `a` and `b` have one element type.";
   let arguments = (ins Hfloat_BoolTensor:$condition, Hfloat_Tensor:$a, Hfloat_Tensor:$b);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_RangeOp : Hfloat_PureOp<"range"> {
+def Hfloat_RangeOp : Hfloat_PureOp<"range", "Range", [11], "Range"> {
   let summary = "start, start + delta, ... below limit (ONNX Range-11)";
   let description = [{
     The operands have one element. The result has `max(ceil((limit - start) / delta), 0)` elements; it can be computed when
@@ -316,7 +374,12 @@ def Hfloat_RangeOp : Hfloat_PureOp<"range"> {
 
 //===- Reductions ----------------------------------------------------------===//
 
-class Hfloat_ReduceOp<string mnemonic, string onnx, string formula> : Hfloat_PureOp<mnemonic> {
+class Hfloat_ReduceOp<string mnemonic, string onnx, list<int> versions, string formula, int axesAreInputSince = 18>
+    : Hfloat_PureOp<mnemonic, onnx, versions, "Reduce"> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<axesAreInputSince, 1, 2>];
+  let onnxAttributes = [Consumed<"axes", "Ints", 1, !sub(axesAreInputSince, 1)>,
+    Since<"noop_with_empty_axes", axesAreInputSince>];
+  let upgradeRule = "Reduce";
   let summary = formula # " over axes (ONNX " # onnx # ")";
   let description = [{
     `axes` may be negative; an empty list means all axes, or none with `noop_with_empty_axes`. Reduced dimensions become 1, or
@@ -327,18 +390,24 @@ class Hfloat_ReduceOp<string mnemonic, string onnx, string formula> : Hfloat_Pur
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-def Hfloat_ReduceL1Op : Hfloat_ReduceOp<"reduce_l1", "ReduceL1-18", "sum of |x|">;
-def Hfloat_ReduceL2Op : Hfloat_ReduceOp<"reduce_l2", "ReduceL2-18", "square root of the sum of x * x">;
-def Hfloat_ReduceLogSumOp : Hfloat_ReduceOp<"reduce_log_sum", "ReduceLogSum-18", "logarithm of the sum">;
-def Hfloat_ReduceLogSumExpOp : Hfloat_ReduceOp<"reduce_log_sum_exp", "ReduceLogSumExp-18", "logarithm of the sum of exp(x)">;
-def Hfloat_ReduceMaxOp : Hfloat_ReduceOp<"reduce_max", "ReduceMax-20", "maximum">;
-def Hfloat_ReduceMeanOp : Hfloat_ReduceOp<"reduce_mean", "ReduceMean-18", "mean">;
-def Hfloat_ReduceMinOp : Hfloat_ReduceOp<"reduce_min", "ReduceMin-20", "minimum">;
-def Hfloat_ReduceProdOp : Hfloat_ReduceOp<"reduce_prod", "ReduceProd-18", "product">;
-def Hfloat_ReduceSumOp : Hfloat_ReduceOp<"reduce_sum", "ReduceSum-13", "sum">;
-def Hfloat_ReduceSumSquareOp : Hfloat_ReduceOp<"reduce_sum_square", "ReduceSumSquare-18", "sum of x * x">;
+def Hfloat_ReduceL1Op : Hfloat_ReduceOp<"reduce_l1", "ReduceL1", [1, 11, 13, 18], "sum of |x|">;
+def Hfloat_ReduceL2Op : Hfloat_ReduceOp<"reduce_l2", "ReduceL2", [1, 11, 13, 18], "square root of the sum of x * x">;
+def Hfloat_ReduceLogSumOp : Hfloat_ReduceOp<"reduce_log_sum", "ReduceLogSum", [1, 11, 13, 18], "logarithm of the sum">;
+def Hfloat_ReduceLogSumExpOp : Hfloat_ReduceOp<"reduce_log_sum_exp", "ReduceLogSumExp", [1, 11, 13, 18], "logarithm of the sum of exp(x)">;
+def Hfloat_ReduceMaxOp : Hfloat_ReduceOp<"reduce_max", "ReduceMax", [1, 11, 12, 13, 18, 20], "maximum">,
+    Quantized<"LikeInput", ["Activation", "Plain"]>;
+def Hfloat_ReduceMeanOp : Hfloat_ReduceOp<"reduce_mean", "ReduceMean", [1, 11, 13, 18], "mean">,
+    Quantized<"Own", ["Activation", "Plain"]>;
+def Hfloat_ReduceMinOp : Hfloat_ReduceOp<"reduce_min", "ReduceMin", [1, 11, 12, 13, 18, 20], "minimum">,
+    Quantized<"LikeInput", ["Activation", "Plain"]>;
+def Hfloat_ReduceProdOp : Hfloat_ReduceOp<"reduce_prod", "ReduceProd", [1, 11, 13, 18], "product">;
+def Hfloat_ReduceSumOp : Hfloat_ReduceOp<"reduce_sum", "ReduceSum", [1, 11, 13], "sum", 13>,
+    Quantized<"Own", ["Activation", "Plain"]>;
+def Hfloat_ReduceSumSquareOp : Hfloat_ReduceOp<"reduce_sum_square", "ReduceSumSquare", [1, 11, 13, 18], "sum of x * x">;
 
-class Hfloat_ArgOp<string mnemonic, string onnx, string formula> : Hfloat_PureOp<mnemonic> {
+class Hfloat_ArgOp<string mnemonic, string onnx, list<int> versions, string formula>
+    : Hfloat_PureOp<mnemonic, onnx, versions, "PositionOfExtreme"> {
+  let onnxAttributes = [Since<"select_last_index", 12>];
   let summary = formula # " along an axis (ONNX " # onnx # ")";
   let description = "Of equal values the first, or the last with `select_last_index`. Without `keepdims` the dimension vanishes.";
   let arguments = (ins Hfloat_NumberTensor:$input, DefaultValuedAttr<SI64Attr, "0">:$axis,
@@ -346,12 +415,13 @@ class Hfloat_ArgOp<string mnemonic, string onnx, string formula> : Hfloat_PureOp
   let results = (outs Hfloat_ShapeTensor:$output);
 }
 
-def Hfloat_ArgMaxOp : Hfloat_ArgOp<"arg_max", "ArgMax-13", "position of the maximum">;
-def Hfloat_ArgMinOp : Hfloat_ArgOp<"arg_min", "ArgMin-13", "position of the minimum">;
+def Hfloat_ArgMaxOp : Hfloat_ArgOp<"arg_max", "ArgMax", [1, 11, 12, 13], "position of the maximum">;
+def Hfloat_ArgMinOp : Hfloat_ArgOp<"arg_min", "ArgMin", [1, 11, 12, 13], "position of the minimum">;
 
 //===- Pooling -------------------------------------------------------------===//
 
-class Hfloat_PoolOp<string mnemonic, dag more> : Hfloat_PureOp<mnemonic> {
+class Hfloat_PoolOp<string mnemonic, string onnx, list<int> versions, dag more>
+    : Hfloat_PureOp<mnemonic, onnx, versions, "Pool"> {
   let arguments = !con((ins
     Hfloat_NumberTensor:$input, DenseI64ArrayAttr:$kernel_shape, DenseI64ArrayAttr:$strides,
     DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations,
@@ -359,26 +429,39 @@ class Hfloat_PoolOp<string mnemonic, dag more> : Hfloat_PureOp<mnemonic> {
     DefaultValuedAttr<Hfloat_AutoPadAttr, "::hb::hfloat::AutoPad::NOTSET">:$auto_pad), more);
 }
 
-def Hfloat_MaxPoolOp : Hfloat_PoolOp<"max_pool", (ins)> {
+def Hfloat_MaxPoolOp : Hfloat_PoolOp<"max_pool", "MaxPool", [1, 8, 10, 11, 12, 22], (ins)>,
+    Quantized<"LikeInput", ["Activation"]> {
+  // `storage_order` is the order of the indices of the second output.
+  let onnxAttributes = [Since<"ceil_mode", 10>, DerivedSince<"dilations", 10>, Derived<"pads">, Derived<"strides">,
+    Consumed<"storage_order", "Flag", 8>];
+  let onnxOutputs = 2;
+  let upgradeRule = "MaxPool";
   let summary = "maximum over windows (ONNX MaxPool-12, first output)";
   let description = "The optional `Indices` output of ONNX is not supported. Padding never wins.";
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-def Hfloat_AveragePoolOp : Hfloat_PoolOp<"average_pool", (ins DefaultValuedAttr<BoolAttr, "false">:$count_include_pad)> {
+def Hfloat_AveragePoolOp : Hfloat_PoolOp<"average_pool", "AveragePool", [1, 7, 10, 11, 19, 22],
+    (ins DefaultValuedAttr<BoolAttr, "false">:$count_include_pad)>,
+    Quantized<"Own", ["Activation"]> {
+  let onnxAttributes = [Since<"ceil_mode", 10>, DerivedSince<"dilations", 19>, Derived<"pads">, Derived<"strides">,
+    Since<"count_include_pad", 7>];
+  let upgradeRule = "Pool";
   let summary = "average over windows (ONNX AveragePool-19)";
   let description = "`count_include_pad` says whether padding counts in the divisor.";
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-def Hfloat_GlobalAveragePoolOp : Hfloat_PureOp<"global_average_pool"> {
+def Hfloat_GlobalAveragePoolOp : Hfloat_PureOp<"global_average_pool", "GlobalAveragePool", [1, 22], "GlobalPool">,
+    Quantized<"Own", ["Activation"]> {
   let summary = "average over all spatial dimensions (ONNX GlobalAveragePool-1)";
   let description = "The spatial dimensions of the result are 1.";
   let arguments = (ins Hfloat_FloatTensor:$input);
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_GlobalMaxPoolOp : Hfloat_PureOp<"global_max_pool"> {
+def Hfloat_GlobalMaxPoolOp : Hfloat_PureOp<"global_max_pool", "GlobalMaxPool", [1, 22], "GlobalPool">,
+    Quantized<"LikeInput", ["Activation"]> {
   let summary = "maximum over all spatial dimensions (ONNX GlobalMaxPool-1)";
   let description = "The spatial dimensions of the result are 1.";
   let arguments = (ins Hfloat_FloatTensor:$input);
@@ -387,7 +470,23 @@ def Hfloat_GlobalMaxPoolOp : Hfloat_PureOp<"global_max_pool"> {
 
 //===- Resampling ----------------------------------------------------------===//
 
-def Hfloat_ResizeOp : Hfloat_PureOp<"resize"> {
+defvar Hfloat_Transformations = ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
+  "tf_crop_and_resize"];
+def Hfloat_Transformation : Choice<Hfloat_Transformations>;
+// Opset 11 and 12 have one more, which the importer turns into another.
+def Hfloat_OnnxTransformation : Since<"coordinate_transformation_mode", 11> {
+  let kind = "Choice";
+  let choices = !listconcat(Hfloat_Transformations, ["tf_half_pixel_for_nn"]);
+}
+
+def Hfloat_ResizeOp : Hfloat_PureOp<"resize", "Resize", [10, 11, 13, 18, 19], "Resize">,
+    Quantized<"LikeInput", ["Activation", "Plain"]> {
+  // Only scales; then the region of interest and sizes came; then all became optional.
+  let onnxInputs = [OnnxInputs<10, 2, 2>, OnnxInputs<11, 1, 4>];
+  let onnxAttributes = [Since<"antialias", 18>, Since<"axes", 18>, Since<"cubic_coeff_a", 11>,
+    Since<"exclude_outside", 11>, Since<"extrapolation_value", 11>, Since<"keep_aspect_ratio_policy", 18>,
+    Since<"nearest_mode", 11>, Hfloat_OnnxTransformation];
+  let upgradeRule = "Resize";
   let summary = "samples a tensor at other sizes (ONNX Resize-19)";
   let description = [{
     `scales` or `sizes` has one value per axis of `axes` (all, when absent); the other is empty, `sizes` may be absent.
@@ -404,10 +503,10 @@ def Hfloat_ResizeOp : Hfloat_PureOp<"resize"> {
   let arguments = (ins
     Hfloat_Tensor:$input, Hfloat_FloatTensor:$roi, TensorOf<[F32]>:$scales, Optional<Hfloat_ShapeTensor>:$sizes,
     OptionalAttr<DenseI64ArrayAttr>:$axes,
-    DefaultValuedStrAttr<StrAttr, "nearest">:$mode,
-    DefaultValuedStrAttr<StrAttr, "half_pixel">:$coordinate_transformation_mode,
-    DefaultValuedStrAttr<StrAttr, "round_prefer_floor">:$nearest_mode,
-    DefaultValuedStrAttr<StrAttr, "stretch">:$keep_aspect_ratio_policy,
+    DefaultValuedStrAttr<Choice<["nearest", "linear", "cubic"]>, "nearest">:$mode,
+    DefaultValuedStrAttr<Hfloat_Transformation, "half_pixel">:$coordinate_transformation_mode,
+    DefaultValuedStrAttr<Choice<["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]>, "round_prefer_floor">:$nearest_mode,
+    DefaultValuedStrAttr<Choice<["stretch", "not_larger", "not_smaller"]>, "stretch">:$keep_aspect_ratio_policy,
     DefaultValuedAttr<F32Attr, "-0.75">:$cubic_coeff_a,
     DefaultValuedAttr<BoolAttr, "false">:$exclude_outside,
     DefaultValuedAttr<F32Attr, "0.0">:$extrapolation_value,
@@ -417,7 +516,15 @@ def Hfloat_ResizeOp : Hfloat_PureOp<"resize"> {
 
 //===- Normalizing functions -----------------------------------------------===//
 
-def Hfloat_SoftmaxOp : Hfloat_PureOp<"softmax"> {
+// Up to opset 12 the dimensions from the axis on are one.
+def Hfloat_MatrixAxis : OnnxAttribute<"axis"> {
+  let untilVersion = 12;
+  let defaultInteger = 1;
+}
+
+def Hfloat_SoftmaxOp : Hfloat_PureOp<"softmax", "Softmax", [1, 11, 13], "Softmax"> {
+  let onnxAttributes = [Hfloat_MatrixAxis, Since<"axis", 13>];
+  let upgradeRule = "Softmax";
   let summary = "exp(x) / sum(exp(x)) along one axis (ONNX Softmax-13)";
   let description = "Computed after the maximum along `axis` is subtracted.";
   let arguments = (ins Hfloat_FloatTensor:$input, DefaultValuedAttr<SI64Attr, "-1">:$axis);
@@ -426,14 +533,22 @@ def Hfloat_SoftmaxOp : Hfloat_PureOp<"softmax"> {
 
 //===- Layout --------------------------------------------------------------===//
 
-def Hfloat_ConcatOp : Hfloat_PureOp<"concat"> {
+def Hfloat_ConcatOp : Hfloat_PureOp<"concat", "Concat", [1, 4, 11, 13], "Concat">, Quantized<"Own", ["Activation"]> {
+  let onnxInputs = [OnnxInputs<1, 1, -1>];
+  let upgradeRule = "Concat";
   let summary = "joins tensors along an axis (ONNX Concat-13)";
   let description = "All dimensions but `axis` are equal.";
   let arguments = (ins Variadic<Hfloat_Tensor>:$inputs, SI64Attr:$axis);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_SliceOp : Hfloat_FoldableOp<"slice"> {
+def Hfloat_SliceOp : Hfloat_FoldableOp<"slice", "Slice", [1, 10, 11, 13], "Slice", "Slice">,
+    Quantized<"LikeInput", ["Activation", "Plain"]> {
+  // Starts, ends and axes became inputs, and steps came.
+  let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<10, 3, 5>];
+  let onnxAttributes = [RequiredConsumed<"starts", "Ints", 1, 9>, RequiredConsumed<"ends", "Ints", 1, 9>,
+    Consumed<"axes", "Ints", 1, 9>];
+  let upgradeRule = "Slice";
   let summary = "a strided part of a tensor (ONNX Slice-13)";
   let description = [{
     `starts`, `ends`, `axes`, `steps` are one-dimensional and equally long; out-of-range values are clamped as ONNX says.
@@ -444,7 +559,19 @@ def Hfloat_SliceOp : Hfloat_FoldableOp<"slice"> {
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_PadOp : Hfloat_FoldableOp<"pad"> {
+def Hfloat_ModeBeforeWrap : OnnxAttribute<"mode"> {
+  let untilVersion = 18;
+  let kind = "Choice";
+  let choices = ["constant", "reflect", "edge"];
+}
+
+def Hfloat_PadOp : Hfloat_FoldableOp<"pad", "Pad", [1, 2, 11, 13, 18, 19, 21], "Pad", "Pad">,
+    Quantized<"LikeInput", ["Activation", "Plain"]> {
+  // Pads and value became inputs, then axes came, then mode `wrap`.
+  let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<11, 2, 3>, OnnxInputs<18, 2, 4>];
+  let onnxAttributes = [Hfloat_ModeBeforeWrap, Since<"mode", 19>, RequiredConsumed<"pads", "Ints", 1, 10>,
+    Consumed<"value", "Float", 1, 10>];
+  let upgradeRule = "Pad";
   let summary = "adds a border (ONNX Pad-19)";
   let description = [{
     `pads` holds the begins of `axes`, then their ends; negative values crop. `value` is a scalar, used by mode
@@ -455,35 +582,50 @@ def Hfloat_PadOp : Hfloat_FoldableOp<"pad"> {
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_FlattenOp : Hfloat_FoldableOp<"flatten"> {
+def Hfloat_FlattenOp : Hfloat_FoldableOp<"flatten", "Flatten", [1, 9, 11, 13, 21], "Flatten", "SameShape">,
+    Quantized<"LikeInput", ["Activation"]> {
   let summary = "to two dimensions, split at an axis (ONNX Flatten-13)";
   let description = "`axis` may be negative or equal to the rank.";
   let arguments = (ins Hfloat_Tensor:$input, DefaultValuedAttr<SI64Attr, "1">:$axis);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_ReshapeOp : Hfloat_FoldableOp<"reshape"> {
+def Hfloat_ReshapeOp : Hfloat_FoldableOp<"reshape", "Reshape", [1, 5, 13, 14, 19, 21], "Reshape", "SameShape">,
+    Quantized<"LikeInput", ["Activation", "Plain"]> {
+  let onnxAttributes = [Since<"allowzero", 14>];
   let summary = "the same elements in another shape (ONNX Reshape-14)";
   let description = "A dimension -1 is inferred; 0 copies that of the input unless `allowzero`.";
   let arguments = (ins Hfloat_Tensor:$input, Hfloat_ShapeTensor:$shape, DefaultValuedAttr<BoolAttr, "false">:$allowzero);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_UnsqueezeOp : Hfloat_FoldableOp<"unsqueeze"> {
+def Hfloat_UnsqueezeOp : Hfloat_FoldableOp<"unsqueeze", "Unsqueeze", [1, 11, 13, 21], "Unsqueeze", "SameShape">,
+    Quantized<"LikeInput", ["Activation", "Plain"]> {
+  // Axes became an input.
+  let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<13, 2, 2>];
+  let onnxAttributes = [RequiredConsumed<"axes", "Ints", 1, 12>];
+  let upgradeRule = "Axes";
   let summary = "inserts dimensions of size 1 (ONNX Unsqueeze-13)";
   let description = "`axes` are positions in the result and may be negative.";
   let arguments = (ins Hfloat_Tensor:$input, Hfloat_ShapeTensor:$axes);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_TransposeOp : Hfloat_FoldableOp<"transpose"> {
+def Hfloat_TransposeOp : Hfloat_FoldableOp<"transpose", "Transpose", [1, 13, 21], "Transpose", "Transpose">,
+    Quantized<"LikeInput", ["Activation"]> {
+  let onnxAttributes = [Derived<"perm">];
+  let upgradeRule = "Transpose";
   let summary = "permutes dimensions (ONNX Transpose-13)";
   let description = "Dimension i of the result is dimension `perm[i]` of the input.";
   let arguments = (ins Hfloat_Tensor:$input, DenseI64ArrayAttr:$perm);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_SplitOp : Hfloat_Op<"split", [Pure]> {
+def Hfloat_SplitOp : Hfloat_Op<"split", "Split", [1, 2, 11, 13, 18], "Split", [Pure]> {
+  // The sizes became an input; then equal parts became a number.
+  let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<13, 1, 2>];
+  let onnxAttributes = [Consumed<"split", "Ints", 1, 12>, Consumed<"num_outputs", "Int", 18>];
+  let upgradeRule = "Split";
   let summary = "parts of a tensor, one after the other (ONNX Split-18)";
   let description = [{
     `split` holds the sizes of the parts along `axis`. Without it the parts are equal, the last one may be smaller.
@@ -493,49 +635,80 @@ def Hfloat_SplitOp : Hfloat_Op<"split", [Pure]> {
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
-def Hfloat_SqueezeOp : Hfloat_FoldableOp<"squeeze"> {
+def Hfloat_SqueezeOp : Hfloat_FoldableOp<"squeeze", "Squeeze", [1, 11, 13, 21], "Squeeze", "SameShape">,
+    Quantized<"LikeInput", ["Activation", "Plain"]> {
+  // Axes became an input.
+  let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<13, 1, 2>];
+  let onnxAttributes = [Consumed<"axes", "Ints", 1, 12>];
+  let upgradeRule = "Axes";
   let summary = "removes dimensions of size 1 (ONNX Squeeze-13)";
   let description = "`axes` may be negative; without them every dimension of size 1 goes.";
   let arguments = (ins Hfloat_Tensor:$input, Optional<Hfloat_ShapeTensor>:$axes);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_ExpandOp : Hfloat_FoldableOp<"expand"> {
+def Hfloat_ExpandOp : Hfloat_FoldableOp<"expand", "Expand", [8, 13], "Expand", "SameShape">,
+    Quantized<"LikeInput", ["Activation", "Plain"]> {
   let summary = "broadcasts to a shape (ONNX Expand-13)";
   let description = "The input and `shape` broadcast as the shapes of two operands do.";
   let arguments = (ins Hfloat_Tensor:$input, Hfloat_ShapeTensor:$shape);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_TileOp : Hfloat_FoldableOp<"tile"> {
+def Hfloat_TileOp : Hfloat_FoldableOp<"tile", "Tile", [1, 6, 13], "Tile", "SameShape">,
+    Quantized<"LikeInput", ["Activation", "Plain"]> {
   let summary = "repeats a tensor along its dimensions (ONNX Tile-13)";
   let description = "`repeats` holds one number per dimension.";
   let arguments = (ins Hfloat_Tensor:$input, Hfloat_ShapeTensor:$repeats);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_DepthToSpaceOp : Hfloat_PureOp<"depth_to_space"> {
+def Hfloat_DepthToSpaceOp : Hfloat_PureOp<"depth_to_space", "DepthToSpace", [1, 11, 13], "DepthToSpace">,
+    Quantized<"LikeInput", ["Activation"]> {
+  let onnxAttributes = [Since<"mode", 11>];
   let summary = "channels become blocks of pixels (ONNX DepthToSpace-13)";
   let description = [{
     `[N, C * b * b, H, W]` becomes `[N, C, H * b, W * b]` with b = `blocksize`. In mode `DCR` the channels are ordered
     (row, column, channel), in mode `CRD` (channel, row, column).
   }];
-  let arguments = (ins Hfloat_Tensor:$input, SI64Attr:$blocksize, DefaultValuedStrAttr<StrAttr, "DCR">:$mode);
+  let arguments = (ins Hfloat_Tensor:$input, SI64Attr:$blocksize, DefaultValuedStrAttr<Choice<["DCR", "CRD"]>, "DCR">:$mode);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_SpaceToDepthOp : Hfloat_PureOp<"space_to_depth"> {
+def Hfloat_SpaceToDepthOp : Hfloat_PureOp<"space_to_depth", "SpaceToDepth", [1, 13], "SpaceToDepth">,
+    Quantized<"LikeInput", ["Activation"]> {
   let summary = "blocks of pixels become channels (ONNX SpaceToDepth-13)";
   let description = "`[N, C, H * b, W * b]` becomes `[N, b * b * C, H, W]` with b = `blocksize`; channels are ordered (row, column, channel).";
   let arguments = (ins Hfloat_Tensor:$input, SI64Attr:$blocksize);
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_GatherOp : Hfloat_PureOp<"gather"> {
+def Hfloat_GatherOp : Hfloat_PureOp<"gather", "Gather", [1, 11, 13], "Gather">,
+    Quantized<"LikeInput", ["Activation", "Plain"]> {
   let summary = "takes slices by index (ONNX Gather-13)";
   let description = "The rank of the result is that of `data` plus that of `indices` minus 1; indices may be negative.";
   let arguments = (ins Hfloat_Tensor:$data, Hfloat_IndexTensor:$indices, DefaultValuedAttr<SI64Attr, "0">:$axis);
   let results = (outs Hfloat_Tensor:$output);
+}
+
+//===- Operators of ONNX that become others ----------------------------------===//
+
+// In inference it is Identity. Ratio and training mode became inputs.
+def Onnx_Dropout : OnnxComposite<"Dropout", [1, 6, 7, 10, 12, 13, 22]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<12, 1, 3>];
+  let onnxAttributes = [Consumed<"ratio", "Float", 1, 11>, Consumed<"seed", "Int", 12>];
+  let onnxOutputs = 2;
+}
+def Onnx_Mean : OnnxComposite<"Mean", [1, 6, 8, 13]> {
+  let onnxInputs = [OnnxInputs<1, 1, -1>];
+}
+def Onnx_Sum : OnnxComposite<"Sum", [1, 6, 8, 13]> {
+  let onnxInputs = [OnnxInputs<1, 1, -1>];
+}
+// Resize took its place. Scales became an input.
+def Onnx_Upsample : OnnxComposite<"Upsample", [1, 7, 9, 10]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<9, 2, 2>];
+  let onnxAttributes = [ConsumedChoice<"mode", ["nearest", "linear"]>, RequiredConsumed<"scales", "Floats", 1, 8>];
 }
 
 #endif

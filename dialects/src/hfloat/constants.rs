@@ -1,24 +1,17 @@
 //! Constants and shapes.
 
-use super::{Definition, operands::*};
+use super::attributes;
+use super::operands::*;
 use crate::{
     hooks::Folded,
     ir::{Element, OperationAttributes, TensorType, elements_of},
 };
 use melior::ir::{Attribute, OperationRef, Value, ValueLike, operation::OperationLike};
 
-pub(super) const DEFINITIONS: &[Definition] = &[
-    Definition::foldable("hfloat.constant", constant, fold_constant),
-    Definition::new("hfloat.constant_of_shape", constant_of_shape),
-    Definition::new("hfloat.shape", shape),
-    Definition::foldable("hfloat.identity", identity, fold_to_input),
-    Definition::foldable("hfloat.cast", cast, fold_to_input),
-];
-
 /// Tensors of a network are bounded so that sizes in bytes fit 63 bits whatever the element.
 const LARGEST_TENSOR: i64 = 1 << 40;
 
-fn constant(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn constant(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let result = operation.result(0).map_err(|error| error.to_string())?;
     let declared = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
     if declared.shape().is_none() {
@@ -29,14 +22,14 @@ fn constant(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> 
     Ok(vec![declared])
 }
 
-fn fold_constant<'c, 'a>(
+pub(super) fn fold_constant<'c, 'a>(
     operation: OperationRef<'c, 'a>,
     _operands: &[Option<Attribute<'c>>],
 ) -> Option<Folded<'c, 'a>> {
     operation.attribute("value").ok().map(Folded::Constant)
 }
 
-fn constant_of_shape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn constant_of_shape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let value = operation.attribute("value").map_err(|error| error.to_string())?;
     let value = elements_of(value).ok_or("has a value whose bytes are missing or do not fit its type")?;
     if value.r#type.elements() != Some(1) {
@@ -59,22 +52,22 @@ fn constant_of_shape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>,
     one(value.r#type.element, Some(sizes.iter().map(|&size| Some(size as u64)).collect()))
 }
 
-fn shape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn shape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let Some(dimensions) = input.dimensions else { return one(Element::I64, Some(vec![None])) };
     let rank = dimensions.len() as i64;
     let clamp = |value: i64| if value < 0 { (value + rank).max(0) } else { value.min(rank) };
-    let start = clamp(operation.integer_or("start", 0).map_err(|error| error.to_string())?);
+    let start = clamp(attributes::start(operation).map_err(|error| error.to_string())?);
     let end = operation.optional_integer("end").map_err(|error| error.to_string())?;
     let end = clamp(end.unwrap_or(rank));
     one(Element::I64, Some(vec![Some((end - start).max(0) as u64)]))
 }
 
-fn identity(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn identity(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     Ok(vec![operand_type(operation, 0)?])
 }
 
-fn cast(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn cast(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let result = operation.result(0).map_err(|error| error.to_string())?;
     let declared = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
     one(declared.element, operand_type(operation, 0)?.dimensions)

@@ -1,10 +1,9 @@
 //! Transposed convolution.
 
-use super::{Definition, elementwise::check_activation, operands::*, window::Attributes};
+use super::attributes;
+use super::{elementwise::check_activation, operands::*, window::Attributes};
 use crate::ir::{OperationAttributes, TensorType};
 use melior::ir::{OperationRef, operation::OperationLike};
-
-pub(super) const DEFINITIONS: &[Definition] = &[Definition::new("hfloat.conv_transpose", conv_transpose)];
 
 /// How the elements of the input spread over the result: element `i` of a spatial dimension reaches the elements
 /// `i * stride - pad_begin + k * dilation`, as far as they lie in the result.
@@ -101,11 +100,11 @@ impl Spread {
     }
 }
 
-fn conv_transpose(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn conv_transpose(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (input, weight) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     same_element(&input, &weight, "input and weight")?;
     check_activation(operation, &input.element)?;
-    let group = operation.integer_or("group", 1).map_err(|error| error.to_string())?;
+    let group = attributes::group(operation).map_err(|error| error.to_string())?;
     let group = u64::try_from(group).ok().filter(|&group| group > 0).ok_or(format!("has group {group}"))?;
     let Some(weight_sizes) = weight.dimensions.as_deref() else { return one(input.element, None) };
     let &[depth, each, ref kernel @ ..] = weight_sizes else {

@@ -1,78 +1,18 @@
 //! Elementwise operations.
 
-use super::{Definition, operands::*};
+use super::attributes;
+use super::operands::*;
 use crate::ir::{Element, TensorType, constant_of};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// Elements of a range; whole numbers up to this are exact in f64.
 const LARGEST_RANGE: f64 = (1u64 << 40) as f64;
 
-pub(super) const DEFINITIONS: &[Definition] = &[
-    Definition::new("hfloat.abs", unary),
-    Definition::new("hfloat.acos", unary),
-    Definition::new("hfloat.acosh", unary),
-    Definition::new("hfloat.asin", unary),
-    Definition::new("hfloat.asinh", unary),
-    Definition::new("hfloat.atan", unary),
-    Definition::new("hfloat.atanh", unary),
-    Definition::new("hfloat.ceil", unary),
-    Definition::new("hfloat.celu", unary),
-    Definition::new("hfloat.cos", unary),
-    Definition::new("hfloat.cosh", unary),
-    Definition::new("hfloat.elu", unary),
-    Definition::new("hfloat.erf", unary),
-    Definition::new("hfloat.exp", unary),
-    Definition::new("hfloat.floor", unary),
-    Definition::new("hfloat.gelu", unary),
-    Definition::new("hfloat.hard_sigmoid", unary),
-    Definition::new("hfloat.hard_swish", unary),
-    Definition::new("hfloat.leaky_relu", unary),
-    Definition::new("hfloat.log", unary),
-    Definition::new("hfloat.mish", unary),
-    Definition::new("hfloat.neg", unary),
-    Definition::new("hfloat.not", unary),
-    Definition::new("hfloat.reciprocal", unary),
-    Definition::new("hfloat.relu", unary),
-    Definition::new("hfloat.round", unary),
-    Definition::new("hfloat.selu", unary),
-    Definition::new("hfloat.shrink", unary),
-    Definition::new("hfloat.sigmoid", unary),
-    Definition::new("hfloat.sign", unary),
-    Definition::new("hfloat.sin", unary),
-    Definition::new("hfloat.sinh", unary),
-    Definition::new("hfloat.softplus", unary),
-    Definition::new("hfloat.softsign", unary),
-    Definition::new("hfloat.sqrt", unary),
-    Definition::new("hfloat.tan", unary),
-    Definition::new("hfloat.tanh", unary),
-    Definition::new("hfloat.thresholded_relu", unary),
-    Definition::new("hfloat.clip", clip),
-    Definition::new("hfloat.add", binary),
-    Definition::new("hfloat.and", binary),
-    Definition::new("hfloat.div", binary),
-    Definition::new("hfloat.max", binary),
-    Definition::new("hfloat.min", binary),
-    Definition::new("hfloat.mul", binary),
-    Definition::new("hfloat.or", binary),
-    Definition::new("hfloat.sub", binary),
-    Definition::new("hfloat.xor", binary),
-    Definition::new("hfloat.equal", comparison),
-    Definition::new("hfloat.greater", comparison),
-    Definition::new("hfloat.greater_or_equal", comparison),
-    Definition::new("hfloat.less", comparison),
-    Definition::new("hfloat.less_or_equal", comparison),
-    Definition::new("hfloat.pow", pow),
-    Definition::new("hfloat.p_relu", p_relu),
-    Definition::new("hfloat.where", r#where),
-    Definition::new("hfloat.range", range),
-    Definition::new("hfloat.softmax", softmax),
-];
-
-fn unary(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn unary(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     Ok(vec![operand_type(operation, 0)?])
 }
 
-fn clip(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn clip(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     for (index, name) in [(1, "min"), (2, "max")] {
         let bound = operand_type(operation, index)?;
@@ -84,27 +24,27 @@ fn clip(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     Ok(vec![input])
 }
 
-fn binary(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn binary(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (left, right) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     same_element(&left, &right, "operands")?;
     check_activation(operation, &left.element)?;
     one(left.element, broadcast(&left.dimensions, &right.dimensions)?)
 }
 
-fn comparison(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn comparison(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (left, right) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     same_element(&left, &right, "operands")?;
     one(Element::Bool, broadcast(&left.dimensions, &right.dimensions)?)
 }
 
 /// The exponent may have another element type than the base.
-fn pow(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn pow(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (base, exponent) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     one(base.element, broadcast(&base.dimensions, &exponent.dimensions)?)
 }
 
 /// The slope broadcasts to the input, not the other way round.
-fn p_relu(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn p_relu(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (input, slope) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     same_element(&input, &slope, "the input and 'slope'")?;
     let joint = broadcast(&input.dimensions, &slope.dimensions)?;
@@ -117,7 +57,7 @@ fn p_relu(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     Ok(vec![input])
 }
 
-fn r#where(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn r#where(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let condition = operand_type(operation, 0)?;
     let (left, right) = (operand_type(operation, 1)?, operand_type(operation, 2)?);
     same_element(&left, &right, "operands")?;
@@ -126,7 +66,7 @@ fn r#where(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
 }
 
 /// As long as constant operands say.
-fn range(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn range(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let start = operand_type(operation, 0)?;
     let mut numbers = Vec::new();
     for (index, name) in ["start", "limit", "delta"].iter().enumerate() {
@@ -152,8 +92,7 @@ fn range(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
 
 /// A fused activation has ordered bounds and clamps floats.
 pub(super) fn check_activation(operation: OperationRef<'_, '_>, element: &Element) -> Result<(), String> {
-    use crate::ir::OperationAttributes;
-    match operation.clamp("activation").map_err(|error| error.to_string())? {
+    match attributes::activation(operation).map_err(|error| error.to_string())? {
         Some((lower, upper)) if !matches!(lower.partial_cmp(&upper), Some(std::cmp::Ordering::Less)) => {
             Err(format!("the activation's lower bound {lower} is not below its upper bound {upper}"))
         }
@@ -162,10 +101,9 @@ pub(super) fn check_activation(operation: OperationRef<'_, '_>, element: &Elemen
     }
 }
 
-fn softmax(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
-    use crate::ir::OperationAttributes;
+pub(super) fn softmax(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
-    let axis = operation.integer_or("axis", -1).map_err(|error| error.to_string())?;
+    let axis = attributes::axis(operation).map_err(|error| error.to_string())?;
     if let Some(dimensions) = &input.dimensions {
         super::normalize_axis(axis, dimensions.len())?;
     }

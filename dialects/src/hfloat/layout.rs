@@ -1,26 +1,12 @@
 //! Operations that move elements.
 
-use super::{
-    Definition, Dimensions,
-    constants::{fold_same_shape, fold_to_input},
-    operands::*,
-};
+use super::attributes;
+use super::{Dimensions, constants::fold_to_input, operands::*};
 use crate::{
     hooks::Folded,
     ir::{OperationAttributes, TensorType},
 };
 use melior::ir::{Attribute, OperationRef, operation::OperationLike};
-
-pub(super) const DEFINITIONS: &[Definition] = &[
-    Definition::new("hfloat.concat", concat),
-    Definition::foldable("hfloat.slice", slice, fold_slice),
-    Definition::foldable("hfloat.pad", pad, fold_pad),
-    Definition::foldable("hfloat.flatten", flatten, fold_same_shape),
-    Definition::foldable("hfloat.reshape", reshape, fold_same_shape),
-    Definition::foldable("hfloat.unsqueeze", unsqueeze, fold_same_shape),
-    Definition::foldable("hfloat.transpose", transpose, fold_transpose),
-    Definition::new("hfloat.gather", gather),
-];
 
 /// The elements that a slice takes of one dimension: `start + i * step` for i below `count`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,7 +83,7 @@ fn slice_range(start: i64, end: i64, step: i64, size: i64) -> SliceRange {
     SliceRange { start, step, count }
 }
 
-fn slice(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn slice(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let dimensions = match slice_ranges(operation)? {
         Some(ranges) => Some(ranges.iter().map(|range| range.map(|range| range.count)).collect()),
@@ -106,7 +92,10 @@ fn slice(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     one(input.element, dimensions)
 }
 
-fn fold_slice<'c, 'a>(operation: OperationRef<'c, 'a>, operands: &[Option<Attribute<'c>>]) -> Option<Folded<'c, 'a>> {
+pub(super) fn fold_slice<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    operands: &[Option<Attribute<'c>>],
+) -> Option<Folded<'c, 'a>> {
     let ranges = slice_ranges(operation).ok()??;
     let whole = ranges.iter().all(|range| range.is_some_and(|range| range.start == 0 && range.step == 1));
     if whole { fold_to_input(operation, operands) } else { None }
@@ -132,7 +121,7 @@ pub fn pad_amounts(operation: OperationRef<'_, '_>) -> Result<Option<Vec<(i64, i
     Ok(Some(amounts))
 }
 
-fn pad(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn pad(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (input, value) = (operand_type(operation, 0)?, operand_type(operation, 2)?);
     same_element(&input, &value, "input and value")?;
     if value.elements().is_some_and(|count| count != 1) {
@@ -154,12 +143,15 @@ fn pad(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     one(input.element, Some(dimensions))
 }
 
-fn fold_pad<'c, 'a>(operation: OperationRef<'c, 'a>, operands: &[Option<Attribute<'c>>]) -> Option<Folded<'c, 'a>> {
+pub(super) fn fold_pad<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    operands: &[Option<Attribute<'c>>],
+) -> Option<Folded<'c, 'a>> {
     let amounts = pad_amounts(operation).ok()??;
     if amounts.iter().all(|&amount| amount == (0, 0)) { fold_to_input(operation, operands) } else { None }
 }
 
-fn concat(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn concat(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     if operation.operand_count() == 0 {
         return Err("has no operands".into());
     }
@@ -205,17 +197,17 @@ fn join(joined: Vec<Option<u64>>, next: &[Option<u64>], axis: usize, index: usiz
         .collect()
 }
 
-fn flatten(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn flatten(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let Some(dimensions) = input.dimensions else { return one(input.element, Some(vec![None, None])) };
-    let axis = operation.integer_or("axis", 1).map_err(|error| error.to_string())?;
+    let axis = attributes::axis(operation).map_err(|error| error.to_string())?;
     let rank = dimensions.len();
     let split = if axis == rank as i64 { rank } else { normalize_axis(axis, rank)? };
     let product = |part: &[Option<u64>]| part.iter().try_fold(1u64, |product, size| product.checked_mul((*size)?));
     one(input.element, Some(vec![product(&dimensions[..split]), product(&dimensions[split..])]))
 }
 
-fn reshape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn reshape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let shape = operand_type(operation, 1)?;
     if shape.dimensions.as_ref().is_some_and(|dimensions| dimensions.len() != 1) {
@@ -225,7 +217,7 @@ fn reshape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
         let rank = shape.dimensions.and_then(|dimensions| dimensions.first().copied().flatten());
         return one(input.element, rank.filter(|&rank| rank <= 16).map(|rank| vec![None; rank as usize]));
     };
-    let keep_zero = operation.boolean_or("allowzero", false).map_err(|error| error.to_string())?;
+    let keep_zero = attributes::allowzero(operation).map_err(|error| error.to_string())?;
     let mut inferred = None;
     let mut result = Vec::with_capacity(sizes.len());
     for (i, &size) in sizes.iter().enumerate() {
@@ -269,7 +261,7 @@ pub fn unsqueeze_axes(operation: OperationRef<'_, '_>) -> Result<Option<Vec<usiz
     axes_of(operation, 1, rank + axes.len())
 }
 
-fn unsqueeze(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn unsqueeze(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let Some(axes) = unsqueeze_axes(operation)? else { return one(input.element, None) };
     let mut sizes = input.dimensions.unwrap_or_default().into_iter();
@@ -278,7 +270,7 @@ fn unsqueeze(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String>
     one(input.element, Some(result))
 }
 
-fn transpose(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn transpose(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let permutation = operation.integers("perm").map_err(|error| error.to_string())?;
     let mut sorted = permutation.clone();
@@ -293,7 +285,7 @@ fn transpose(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String>
     one(input.element, Some(permutation.iter().map(|&position| dimensions[position as usize]).collect()))
 }
 
-fn fold_transpose<'c, 'a>(
+pub(super) fn fold_transpose<'c, 'a>(
     operation: OperationRef<'c, 'a>,
     operands: &[Option<Attribute<'c>>],
 ) -> Option<Folded<'c, 'a>> {
@@ -308,10 +300,10 @@ fn fold_transpose<'c, 'a>(
 /// When the rank is unknown or has no such axis.
 pub fn gather_axis(operation: OperationRef<'_, '_>) -> Result<usize, String> {
     let rank = operand_type(operation, 0)?.rank().map_err(|error| error.to_string())?;
-    normalize_axis(operation.integer_or("axis", 0).map_err(|error| error.to_string())?, rank)
+    normalize_axis(attributes::axis(operation).map_err(|error| error.to_string())?, rank)
 }
 
-fn gather(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn gather(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (data, indices) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     let (Some(sizes), Some(taken)) = (&data.dimensions, &indices.dimensions) else { return one(data.element, None) };
     let axis = gather_axis(operation)?;

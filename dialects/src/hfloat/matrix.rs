@@ -1,22 +1,15 @@
 //! Matrix products and normalization.
 
-use super::{Definition, elementwise::check_activation, operands::*};
-use crate::ir::{OperationAttributes, TensorType};
+use super::{attributes, elementwise::check_activation, operands::*};
+use crate::ir::TensorType;
 use melior::ir::OperationRef;
 
-pub(super) const DEFINITIONS: &[Definition] = &[
-    Definition::new("hfloat.gemm", gemm),
-    Definition::new("hfloat.mat_mul", mat_mul),
-    Definition::new("hfloat.batch_normalization", batch_normalization),
-];
-
-fn gemm(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn gemm(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (a, b) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     same_element(&a, &b, "A and B")?;
     check_activation(operation, &a.element)?;
-    let transposed = |name| operation.boolean_or(name, false).map_err(|error| error.to_string());
-    let (rows, depth_of_a) = matrix(&a, transposed("transA")?, "A")?;
-    let (depth_of_b, columns) = matrix(&b, transposed("transB")?, "B")?;
+    let (rows, depth_of_a) = matrix(&a, attributes::trans_a(operation).map_err(|error| error.to_string())?, "A")?;
+    let (depth_of_b, columns) = matrix(&b, attributes::trans_b(operation).map_err(|error| error.to_string())?, "B")?;
     check_depth(depth_of_a, depth_of_b)?;
     if let Some(c) = optional_operand_type(operation, 2)? {
         same_element(&a, &c, "A and C")?;
@@ -50,7 +43,7 @@ fn check_depth(left: Option<u64>, right: Option<u64>) -> Result<(), String> {
     }
 }
 
-fn mat_mul(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn mat_mul(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (a, b) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     same_element(&a, &b, "operands")?;
     let (Some(left), Some(right)) = (a.dimensions, b.dimensions) else { return one(a.element, None) };
@@ -75,7 +68,7 @@ fn mat_mul(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     one(a.element, Some(result))
 }
 
-fn batch_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn batch_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let channels = match &input.dimensions {
         // ONNX takes a tensor of rank 1 as one with a single channel.

@@ -9,6 +9,7 @@ mod layout;
 mod matrix;
 mod normalize;
 mod operands;
+mod operations;
 mod rearrange;
 mod reduce;
 mod resize;
@@ -17,6 +18,9 @@ mod window;
 
 pub use conv_transpose::TransposedWindow;
 pub use layout::{SliceRange, gather_axis, normalize_axis, pad_amounts, slice_ranges, unsqueeze_axes};
+pub use operations::{
+    Composite, FoldRule, Op, OpKind, ScalarFunction, ShapeRule, StructuredOp, UpgradeRule, attributes, onnx_operators,
+};
 pub use rearrange::split_sizes;
 pub use reduce::reduced_dimensions;
 pub use resize::{Resize, ResizedAxis};
@@ -24,10 +28,10 @@ pub use resize_samples::Sample;
 pub use window::Window;
 
 use crate::{
-    hooks::{FoldFunction, Rules},
+    hooks::{FoldFunction, Folded},
     ir::{OperationAttributes, TensorType},
 };
-use melior::ir::{OperationRef, ValueLike};
+use melior::ir::{Attribute, OperationRef, ValueLike};
 
 /// The sizes of a tensor as far as they are known.
 pub type Dimensions = Option<Vec<Option<u64>>>;
@@ -35,46 +39,64 @@ pub type Dimensions = Option<Vec<Option<u64>>>;
 /// The result types that operands and attributes give.
 type Infer = fn(OperationRef<'_, '_>) -> Result<Vec<TensorType>, String>;
 
-/// The rules of one operation of the dialect.
-struct Definition {
-    name: &'static str,
-    infer: Infer,
-    fold: Option<FoldFunction>,
-}
-
-impl Definition {
-    const fn new(name: &'static str, infer: Infer) -> Self {
-        Self { name, infer, fold: None }
+/// The rule of a family of shapes.
+fn shape_rule(rule: ShapeRule) -> Infer {
+    match rule {
+        ShapeRule::BatchNormalization => matrix::batch_normalization,
+        ShapeRule::Broadcast => elementwise::binary,
+        ShapeRule::Cast => constants::cast,
+        ShapeRule::Clip => elementwise::clip,
+        ShapeRule::Comparison => elementwise::comparison,
+        ShapeRule::Concat => layout::concat,
+        ShapeRule::Constant => constants::constant,
+        ShapeRule::ConstantOfShape => constants::constant_of_shape,
+        ShapeRule::Conv => window::conv,
+        ShapeRule::ConvTranspose => conv_transpose::conv_transpose,
+        ShapeRule::DepthToSpace => rearrange::depth_to_space,
+        ShapeRule::Expand => rearrange::expand,
+        ShapeRule::Flatten => layout::flatten,
+        ShapeRule::Gather => layout::gather,
+        ShapeRule::Gemm => matrix::gemm,
+        ShapeRule::GlobalPool => window::global_pool,
+        ShapeRule::GroupNormalization => normalize::group_normalization,
+        ShapeRule::Identity => constants::identity,
+        ShapeRule::InstanceNormalization => normalize::instance_normalization,
+        ShapeRule::LayerNormalization => normalize::layer_normalization,
+        ShapeRule::Lrn => normalize::lrn,
+        ShapeRule::MatMul => matrix::mat_mul,
+        ShapeRule::PRelu => elementwise::p_relu,
+        ShapeRule::Pad => layout::pad,
+        ShapeRule::Pool => window::pool,
+        ShapeRule::PositionOfExtreme => reduce::arg,
+        ShapeRule::Pow => elementwise::pow,
+        ShapeRule::Range => elementwise::range,
+        ShapeRule::Reduce => reduce::reduce,
+        ShapeRule::Reshape => layout::reshape,
+        ShapeRule::Resize => resize::resize,
+        ShapeRule::Shape => constants::shape,
+        ShapeRule::Slice => layout::slice,
+        ShapeRule::Softmax => elementwise::softmax,
+        ShapeRule::SpaceToDepth => rearrange::space_to_depth,
+        ShapeRule::Split => rearrange::split,
+        ShapeRule::Squeeze => rearrange::squeeze,
+        ShapeRule::Tile => rearrange::tile,
+        ShapeRule::Transpose => layout::transpose,
+        ShapeRule::Unary => elementwise::unary,
+        ShapeRule::Unsqueeze => layout::unsqueeze,
+        ShapeRule::Where => elementwise::r#where,
     }
+}
 
-    const fn foldable(name: &'static str, infer: Infer, fold: FoldFunction) -> Self {
-        Self { name, infer, fold: Some(fold) }
+/// The rule by which an operation folds.
+fn fold_rule(rule: FoldRule) -> FoldFunction {
+    match rule {
+        FoldRule::Constant => constants::fold_constant,
+        FoldRule::Pad => layout::fold_pad,
+        FoldRule::SameShape => constants::fold_same_shape,
+        FoldRule::Slice => layout::fold_slice,
+        FoldRule::ToInput => constants::fold_to_input,
+        FoldRule::Transpose => layout::fold_transpose,
     }
-}
-
-const DEFINITIONS: &[&[Definition]] = &[
-    constants::DEFINITIONS,
-    conv_transpose::DEFINITIONS,
-    elementwise::DEFINITIONS,
-    layout::DEFINITIONS,
-    matrix::DEFINITIONS,
-    normalize::DEFINITIONS,
-    rearrange::DEFINITIONS,
-    resize::DEFINITIONS,
-    reduce::DEFINITIONS,
-    window::DEFINITIONS,
-];
-
-fn definition(name: &str) -> Option<&'static Definition> {
-    DEFINITIONS.iter().copied().flatten().find(|definition| definition.name == name)
-}
-
-pub(crate) fn rules() -> impl Iterator<Item = Rules> {
-    DEFINITIONS.iter().copied().flatten().map(|definition| Rules {
-        name: definition.name,
-        verify,
-        fold: definition.fold,
-    })
 }
 
 /// The result types of an `hfloat` operation, as exact as its operand types and constant operands allow.
@@ -82,12 +104,12 @@ pub(crate) fn rules() -> impl Iterator<Item = Rules> {
 /// # Errors
 /// The reason why the operation is invalid, worded to follow `'hfloat.name' op `.
 pub fn infer_types(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
-    let name = operation.operation_name();
-    let definition = definition(&name).ok_or_else(|| format!("'{name}' has no shape rule"))?;
-    (definition.infer)(operation)
+    let op = Op::of(operation).ok_or_else(|| format!("'{}' is no operation of hfloat", operation.operation_name()))?;
+    shape_rule(op.shape_rule())(operation)
 }
 
-fn verify(operation: OperationRef<'_, '_>) -> Result<(), String> {
+/// Checks an operation; the message of an error follows its name.
+pub(crate) fn verify(operation: OperationRef<'_, '_>) -> Result<(), String> {
     for (index, inferred) in infer_types(operation)?.iter().enumerate() {
         let result = operation.result(index).map_err(|error| error.to_string())?;
         let declared = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
@@ -101,6 +123,14 @@ fn verify(operation: OperationRef<'_, '_>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What an operation is equal to, if that is known.
+pub(crate) fn fold<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    operands: &[Option<Attribute<'c>>],
+) -> Option<Folded<'c, 'a>> {
+    fold_rule(Op::of(operation)?.fold_rule()?)(operation, operands)
 }
 
 /// Whether one tensor can have both types: unknown sizes fit all.

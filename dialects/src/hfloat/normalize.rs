@@ -1,15 +1,9 @@
 //! Normalization by statistics of the input itself.
 
-use super::{Definition, layout::normalize_axis, operands::*};
+use super::attributes;
+use super::{layout::normalize_axis, operands::*};
 use crate::ir::{OperationAttributes, TensorType};
 use melior::ir::{OperationRef, operation::OperationLike};
-
-pub(super) const DEFINITIONS: &[Definition] = &[
-    Definition::new("hfloat.group_normalization", group_normalization),
-    Definition::new("hfloat.instance_normalization", instance_normalization),
-    Definition::new("hfloat.layer_normalization", layer_normalization),
-    Definition::new("hfloat.lrn", lrn),
-];
 
 /// The input, checked to have channels, and scale and bias, checked to have one value per channel.
 fn per_channel(operation: OperationRef<'_, '_>) -> Result<TensorType, String> {
@@ -32,11 +26,11 @@ fn per_channel(operation: OperationRef<'_, '_>) -> Result<TensorType, String> {
     Ok(input)
 }
 
-fn instance_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn instance_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     per_channel(operation).map(|input| vec![input])
 }
 
-fn group_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn group_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = per_channel(operation)?;
     let groups = operation.integer("num_groups").map_err(|error| error.to_string())?;
     let channels = input.dimensions.as_ref().and_then(|dimensions| dimensions[1]);
@@ -49,10 +43,10 @@ fn group_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType
     }
 }
 
-fn layer_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn layer_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     if let Some(dimensions) = &input.dimensions {
-        normalize_axis(operation.integer_or("axis", -1).map_err(|error| error.to_string())?, dimensions.len())?;
+        normalize_axis(attributes::axis(operation).map_err(|error| error.to_string())?, dimensions.len())?;
     }
     for index in 1..operation.operand_count() {
         let parameter = operand_type(operation, index)?;
@@ -67,7 +61,7 @@ fn layer_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType
     Ok(vec![input])
 }
 
-fn lrn(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn lrn(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     if let Some(dimensions) = input.dimensions.as_ref().filter(|dimensions| dimensions.len() < 2) {
         return Err(format!("has an input of rank {}; it needs at least 2", dimensions.len()));

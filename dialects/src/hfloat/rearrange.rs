@@ -1,22 +1,13 @@
 //! Operations that cut, repeat and regroup: split, squeeze, expand, tile, depth to space and back.
 
+use super::attributes;
 use super::{
-    Definition, Dimensions,
-    constants::fold_same_shape,
+    Dimensions,
     layout::{axes_of, normalize_axis},
     operands::*,
 };
 use crate::ir::{OperationAttributes, TensorType, attribute};
 use melior::ir::{OperationRef, operation::OperationLike};
-
-pub(super) const DEFINITIONS: &[Definition] = &[
-    Definition::new("hfloat.split", split),
-    Definition::foldable("hfloat.squeeze", squeeze, fold_same_shape),
-    Definition::foldable("hfloat.expand", expand, fold_same_shape),
-    Definition::foldable("hfloat.tile", tile, fold_same_shape),
-    Definition::new("hfloat.depth_to_space", depth_to_space),
-    Definition::new("hfloat.space_to_depth", space_to_depth),
-];
 
 /// The axis of an `hfloat.split`, and the sizes of its parts as far as they are known.
 ///
@@ -25,7 +16,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
 pub fn split_sizes(operation: OperationRef<'_, '_>) -> Result<(usize, Vec<Option<u64>>), String> {
     let input = operand_type(operation, 0)?;
     let dimensions = input.dimensions.ok_or("has an input of unknown rank")?;
-    let axis = operation.integer_or("axis", 0).map_err(|error| error.to_string())?;
+    let axis = attributes::axis(operation).map_err(|error| error.to_string())?;
     let axis = normalize_axis(axis, dimensions.len())?;
     let (count, size) = (operation.result_count(), dimensions[axis]);
     if operation.operand_count() < 2 {
@@ -50,7 +41,7 @@ pub fn split_sizes(operation: OperationRef<'_, '_>) -> Result<(usize, Vec<Option
     }
 }
 
-fn split(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn split(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     if operation.result_count() == 0 {
         return Err("has no results".into());
     }
@@ -65,7 +56,7 @@ fn split(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     Ok(sizes.into_iter().map(part).collect())
 }
 
-fn squeeze(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn squeeze(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let Some(dimensions) = input.dimensions else { return one(input.element, None) };
     let axes = if operation.operand_count() > 1 {
@@ -102,7 +93,7 @@ fn rank_of(operation: OperationRef<'_, '_>, index: usize) -> Result<Option<usize
     }
 }
 
-fn expand(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn expand(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let rank = rank_of(operation, 1)?;
     let dimensions = match constant_sizes(operation, 1)? {
@@ -122,7 +113,7 @@ fn bounded(dimensions: Option<&[Option<u64>]>) -> Result<(), String> {
     }
 }
 
-fn tile(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn tile(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     rank_of(operation, 1)?;
     let Some(dimensions) = input.dimensions else { return one(input.element, None) };
@@ -171,7 +162,7 @@ fn four(input: TensorType, sizes: Option<Image>) -> Result<Vec<TensorType>, Stri
     one(input.element, dimensions)
 }
 
-fn depth_to_space(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn depth_to_space(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let mode = operation.attribute("mode").ok().and_then(attribute::text);
     if mode.as_deref().is_some_and(|mode| !matches!(mode, "DCR" | "CRD")) {
@@ -183,7 +174,7 @@ fn depth_to_space(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, St
     four(input, Some(sizes))
 }
 
-fn space_to_depth(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn space_to_depth(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let (sizes, block) = block(operation, &input)?;
     let Some([n, c, h, w]) = sizes else { return four(input, None) };

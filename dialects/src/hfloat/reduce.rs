@@ -1,27 +1,9 @@
 //! Reductions over axes.
 
-use super::{Definition, normalize_axis, operands::*};
-use crate::ir::{Element, OperationAttributes, TensorType};
+use super::attributes;
+use super::{normalize_axis, operands::*};
+use crate::ir::{Element, TensorType};
 use melior::ir::OperationRef;
-
-pub(super) const DEFINITIONS: &[Definition] = &[
-    Definition::new("hfloat.reduce_l1", reduce),
-    Definition::new("hfloat.reduce_l2", reduce),
-    Definition::new("hfloat.reduce_log_sum", reduce),
-    Definition::new("hfloat.reduce_log_sum_exp", reduce),
-    Definition::new("hfloat.reduce_max", reduce),
-    Definition::new("hfloat.reduce_mean", reduce),
-    Definition::new("hfloat.reduce_min", reduce),
-    Definition::new("hfloat.reduce_prod", reduce),
-    Definition::new("hfloat.reduce_sum", reduce),
-    Definition::new("hfloat.reduce_sum_square", reduce),
-    Definition::new("hfloat.arg_max", arg),
-    Definition::new("hfloat.arg_min", arg),
-];
-
-fn flag(operation: OperationRef<'_, '_>, name: &str, default: bool) -> Result<bool, String> {
-    operation.boolean_or(name, default).map_err(|error| error.to_string())
-}
 
 /// Which dimensions of its input a reduction reduces; `None` when the axes or the rank are not known.
 ///
@@ -31,7 +13,8 @@ pub fn reduced_dimensions(operation: OperationRef<'_, '_>) -> Result<Option<Vec<
     let Some(dimensions) = operand_type(operation, 0)?.dimensions else { return Ok(None) };
     let Some(axes) = constant_integers(operation, 1)? else { return Ok(None) };
     if axes.is_empty() {
-        return Ok(Some(vec![!flag(operation, "noop_with_empty_axes", false)?; dimensions.len()]));
+        let noop = attributes::noop_with_empty_axes(operation);
+        return Ok(Some(vec![!noop.map_err(|error| error.to_string())?; dimensions.len()]));
     }
     let mut reduced = vec![false; dimensions.len()];
     for axis in axes {
@@ -43,13 +26,13 @@ pub fn reduced_dimensions(operation: OperationRef<'_, '_>) -> Result<Option<Vec<
     Ok(Some(reduced))
 }
 
-fn reduce(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn reduce(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let axes = operand_type(operation, 1)?.dimensions;
     if axes.as_ref().is_some_and(|dimensions| dimensions.len() != 1) {
         return Err("has axes that are not one-dimensional".into());
     }
-    let keepdims = flag(operation, "keepdims", true)?;
+    let keepdims = attributes::keepdims(operation).map_err(|error| error.to_string())?;
     let reduced = reduced_dimensions(operation)?;
     let dimensions = match (input.dimensions, reduced) {
         (Some(dimensions), Some(reduced)) => Some(without(&dimensions, &reduced, keepdims)),
@@ -69,9 +52,9 @@ fn without(dimensions: &[Option<u64>], reduced: &[bool], keepdims: bool) -> Vec<
         .collect()
 }
 
-fn arg(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
-    let axis = operation.integer_or("axis", 0).map_err(|error| error.to_string())?;
-    let keepdims = flag(operation, "keepdims", true)?;
+pub(super) fn arg(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let axis = attributes::axis(operation).map_err(|error| error.to_string())?;
+    let keepdims = attributes::keepdims(operation).map_err(|error| error.to_string())?;
     let Some(dimensions) = operand_type(operation, 0)?.dimensions else { return one(Element::I64, None) };
     let position = normalize_axis(axis, dimensions.len())?;
     if dimensions[position] == Some(0) {

@@ -1,24 +1,16 @@
 //! Resizing: sizes and positions of ONNX Resize-19.
 
 use super::{
-    Definition,
+    attributes,
     layout::normalize_axis,
     operands::*,
     resize_samples::{Coordinates, Kernel, Sample, samples},
 };
-use crate::ir::{Element, OperationAttributes, TensorType, attribute, constant_of};
+use crate::ir::{Element, IrError, OperationAttributes, TensorType, constant_of};
 use melior::ir::{OperationRef, operation::OperationLike};
-
-pub(super) const DEFINITIONS: &[Definition] = &[Definition::new("hfloat.resize", resize)];
 
 /// Positions are computed one by one: far above every network, low enough to visit each one.
 const LARGEST_DIMENSION: u64 = 1 << 24;
-
-const MODES: &[&str] = &["nearest", "linear", "cubic"];
-const COORDINATES: &[&str] =
-    &["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"];
-const NEAREST: &[&str] = &["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"];
-const POLICIES: &[&str] = &["stretch", "not_larger", "not_smaller"];
 
 /// What a resize takes of its input, dimension by dimension.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,13 +78,6 @@ struct Form {
     sizes: Option<Option<Vec<i64>>>,
 }
 
-fn choice(operation: OperationRef<'_, '_>, name: &str, choices: &[&'static str]) -> Result<&'static str, String> {
-    let Ok(value) = operation.attribute(name) else { return choices.first().copied().ok_or_else(String::new) };
-    let value = attribute::text(value).unwrap_or_default();
-    let found = choices.iter().copied().find(|choice| *choice == value);
-    found.ok_or_else(|| format!("has {name} '{value}'; possible are {}", choices.join(", ")))
-}
-
 /// The numbers of operand `index`, when it is a constant.
 fn constant_floats(operation: OperationRef<'_, '_>, index: usize) -> Result<Option<Vec<f32>>, String> {
     let value = operation.operand_at(index).map_err(|error| error.to_string())?;
@@ -105,8 +90,7 @@ fn is_empty(r#type: &TensorType) -> bool {
 
 impl Form {
     fn of(operation: OperationRef<'_, '_>) -> Result<Self, String> {
-        let float = |name, default| operation.float_or(name, default).map_err(|error| error.to_string());
-        let flag = |name| operation.boolean_or(name, false).map_err(|error| error.to_string());
+        let text = |error: IrError| error.to_string();
         let with_sizes = operation.operand_count() > 3 && !is_empty(&operand_type(operation, 3)?);
         if with_sizes != is_empty(&operand_type(operation, 2)?) {
             return Err("needs either scales or sizes".into());
@@ -117,19 +101,18 @@ impl Form {
                 return Err(format!("has an operand {index} that is not one-dimensional"));
             }
         }
-        let given = operation.attribute("axes").is_ok();
         Ok(Self {
-            coordinates: choice(operation, "coordinate_transformation_mode", COORDINATES)?,
+            coordinates: attributes::coordinate_transformation_mode(operation).map_err(text)?,
             kernel: Kernel {
-                mode: choice(operation, "mode", MODES)?,
-                nearest: choice(operation, "nearest_mode", NEAREST)?,
-                cubic: float("cubic_coeff_a", -0.75)?,
-                exclude_outside: flag("exclude_outside")?,
-                antialias: flag("antialias")?,
+                mode: attributes::mode(operation).map_err(text)?,
+                nearest: attributes::nearest_mode(operation).map_err(text)?,
+                cubic: attributes::cubic_coeff_a(operation).map_err(text)?,
+                exclude_outside: attributes::exclude_outside(operation).map_err(text)?,
+                antialias: attributes::antialias(operation).map_err(text)?,
             },
-            policy: choice(operation, "keep_aspect_ratio_policy", POLICIES)?,
-            axes: given.then(|| operation.integers("axes").map_err(|error| error.to_string())).transpose()?,
-            extrapolation_value: float("extrapolation_value", 0.0)?,
+            policy: attributes::keep_aspect_ratio_policy(operation).map_err(text)?,
+            axes: attributes::axes(operation).map_err(text)?,
+            extrapolation_value: attributes::extrapolation_value(operation).map_err(text)?,
             scales: if with_sizes { None } else { constant_floats(operation, 2)? },
             sizes: if with_sizes { Some(constant_integers(operation, 3)?) } else { None },
         })
@@ -221,7 +204,7 @@ impl Form {
     }
 }
 
-fn resize(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn resize(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let form = Form::of(operation)?;
     if form.coordinates == "tf_crop_and_resize" && operand_type(operation, 1)?.element != Element::F32 {

@@ -1,16 +1,9 @@
 //! Operations that slide a window: convolution and pooling.
 
-use super::{Definition, elementwise::check_activation, operands::*};
+use super::attributes;
+use super::{elementwise::check_activation, operands::*};
 use crate::ir::{OperationAttributes, TensorType};
 use melior::ir::OperationRef;
-
-pub(super) const DEFINITIONS: &[Definition] = &[
-    Definition::new("hfloat.conv", conv),
-    Definition::new("hfloat.max_pool", pool),
-    Definition::new("hfloat.average_pool", pool),
-    Definition::new("hfloat.global_average_pool", global_pool),
-    Definition::new("hfloat.global_max_pool", global_pool),
-];
 
 /// A window over the spatial dimensions with its padding resolved to numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,8 +92,8 @@ impl Attributes {
             strides: positive(operation, "strides", spatial)?,
             dilations: positive(operation, "dilations", spatial)?,
             pads: pads.iter().map(|&pad| u64::try_from(pad).map_err(|_| negative())).collect::<Result<_, _>>()?,
-            auto_pad: operation.enumeration_or("auto_pad", "NOTSET").map_err(|error| error.to_string())?,
-            ceil_mode: operation.boolean_or("ceil_mode", false).map_err(|error| error.to_string())?,
+            auto_pad: attributes::auto_pad(operation).map_err(|error| error.to_string())?,
+            ceil_mode: attributes::ceil_mode(operation).map_err(|error| error.to_string())?,
         })
     }
 
@@ -158,11 +151,11 @@ fn spatial_output(
         .collect()
 }
 
-fn conv(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn conv(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (input, weight) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     same_element(&input, &weight, "input and weight")?;
     check_activation(operation, &input.element)?;
-    let group = operation.integer_or("group", 1).map_err(|error| error.to_string())?;
+    let group = attributes::group(operation).map_err(|error| error.to_string())?;
     let group = u64::try_from(group).ok().filter(|&group| group > 0).ok_or(format!("has group {group}"))?;
     let Some(weight_sizes) = weight.dimensions.as_deref() else { return one(input.element, None) };
     if weight_sizes.len() < 3 {
@@ -198,7 +191,7 @@ fn conv(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     one(input.element, Some([vec![sizes[0], filters], spatial].concat()))
 }
 
-fn pool(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn pool(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let Some(sizes) = input.dimensions.as_deref() else { return one(input.element, None) };
     if sizes.len() < 3 {
@@ -209,7 +202,7 @@ fn pool(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     one(input.element.clone(), Some([sizes[..2].to_vec(), spatial].concat()))
 }
 
-fn global_pool(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+pub(super) fn global_pool(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let Some(sizes) = input.dimensions else { return one(input.element, None) };
     if sizes.len() < 3 {

@@ -114,14 +114,33 @@ pub trait OperationAttributes<'c: 'a, 'a>: OperationLike<'c, 'a> {
     }
 
     /// # Errors
-    /// When the attribute is present and no bool.
-    fn boolean_or(&self, name: &str, default: bool) -> Result<bool, IrError> {
-        if !self.has_attribute(name) {
-            return Ok(default);
-        }
+    /// When the attribute is absent or no bool.
+    fn boolean(&self, name: &str) -> Result<bool, IrError> {
         let missing = || self.missing(name, "bool");
         let attribute = BoolAttribute::try_from(self.attribute(name).map_err(|_| missing())?).map_err(|_| missing())?;
         Ok(attribute.value())
+    }
+
+    /// # Errors
+    /// When the attribute is present and no bool.
+    fn boolean_or(&self, name: &str, default: bool) -> Result<bool, IrError> {
+        if self.has_attribute(name) { self.boolean(name) } else { Ok(default) }
+    }
+
+    /// The spelling of a string or of an enumeration of `hfloat`.
+    ///
+    /// # Errors
+    /// When the attribute is absent or of another kind.
+    fn word(&self, name: &str) -> Result<String, IrError> {
+        let attribute = self.attribute(name).map_err(|_| self.missing(name, "word"))?;
+        if let Some(text) = text(attribute) {
+            return Ok(text);
+        }
+        // SAFETY: the spellings are static in the shim.
+        match unsafe { shim::text(shim::hbHfloatEnumName(attribute.to_raw())) } {
+            "" => Err(self.missing(name, "word")),
+            spelling => Ok(spelling.to_owned()),
+        }
     }
 
     /// The spelling of an `auto_pad` or `pad_mode`, or the default when the attribute is absent.

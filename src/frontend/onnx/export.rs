@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, OperationAttributes, Scale, TensorType, elements_of, node_name};
 use melior::ir::operation::OperationLike;
 use melior::ir::{BlockLike, BlockRef, OperationRef, RegionLike, Value as MlirValue, ValueLike};
@@ -14,7 +15,7 @@ use super::error::OnnxError;
 use super::export_quantized::{integers, scale_tensor, zero_point};
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::normalize::NORMAL_OPSET;
-use super::operators::{self, AttributeRule, Kind, Operator, window};
+use super::operators::{self, OnnxAttribute, OnnxKind, OnnxOperator, window};
 use super::tensor::{ElementType, Tensor};
 use crate::frontend::names::{FUNCTION, input_names, output_names};
 
@@ -118,16 +119,17 @@ impl Exporter {
     }
 
     fn operation(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
+        match Op::of(operation) {
+            Some(Op::Constant) => return self.constant(operation),
+            Some(op) => return self.operator(operation, op),
+            None => {}
+        }
         match operation.operation_name().as_str() {
             "func.return" => Ok(()),
-            "hfloat.constant" => self.constant(operation),
             "quant.qcast" => self.quantize(operation),
             "quant.dcast" => self.dequantize(operation),
             "quant.scast" => self.storage_cast(operation),
-            name => match operators::find_dialect(name) {
-                Some(operator) => self.operator(operation, operator),
-                None => Err(failed(operation, "it has no form in ONNX")),
-            },
+            _ => Err(failed(operation, "it has no form in ONNX")),
         }
     }
 
@@ -140,7 +142,8 @@ impl Exporter {
         Ok(())
     }
 
-    fn operator(&mut self, operation: OperationRef, operator: &'static Operator) -> Result<(), OnnxError> {
+    fn operator(&mut self, operation: OperationRef, op: Op) -> Result<(), OnnxError> {
+        let operator: &OnnxOperator = op.onnx();
         let (producer, activation) = names_of(operation);
         let results = ir::results(operation);
         let value = result(operation)?;
@@ -158,11 +161,11 @@ impl Exporter {
         if window::is_automatic(&node) {
             node.take_attribute("pads");
         }
-        if operator.name == "Cast" {
+        if op == Op::Cast {
             let to = element_of(operation, value)?;
             node.set_attribute("to", Attribute::Int(to.code().into()));
         }
-        if operator.name == "Split" && node.inputs.len() == 1 {
+        if op == Op::Split && node.inputs.len() == 1 {
             node.set_attribute("num_outputs", Attribute::Int(results.len() as i64));
         }
         let Some((lower, upper)) = clamp else {
@@ -414,16 +417,16 @@ fn value_of(name: &str, value: MlirValue) -> Result<Value, OnnxError> {
 }
 
 /// The ONNX attribute that a rule says; `None`: absent, and without a default.
-fn attribute(operation: OperationRef, rule: &AttributeRule) -> Result<Option<Attribute>, OnnxError> {
-    let name = rule.dialect;
+fn attribute(operation: OperationRef, rule: &OnnxAttribute) -> Result<Option<Attribute>, OnnxError> {
+    let name = rule.name;
     if !operation.has_attribute(name) {
-        return Ok(rule.default.map(|default| default.attribute()));
+        return Ok(rule.default.map(operators::default_attribute));
     }
     Ok(Some(match rule.kind {
-        Kind::Int => Attribute::Int(operation.integer(name)?),
-        Kind::Flag => Attribute::Int(operation.boolean_or(name, false)?.into()),
-        Kind::Float => Attribute::Float(operation.float(name)? as f32),
-        Kind::Ints => {
+        OnnxKind::Int => Attribute::Int(operation.integer(name)?),
+        OnnxKind::Flag => Attribute::Int(operation.boolean(name)?.into()),
+        OnnxKind::Float => Attribute::Float(operation.float(name)? as f32),
+        OnnxKind::Ints => {
             let values = operation.integers(name)?;
             // onnxruntime's quantized AveragePool does not know the attribute, not even with its default.
             if rule.name == "dilations" && values.iter().all(|&value| value == 1) {
@@ -431,15 +434,14 @@ fn attribute(operation: OperationRef, rule: &AttributeRule) -> Result<Option<Att
             }
             Attribute::Ints(values)
         }
-        Kind::Choice(_) => match operation.attribute(name).ok().and_then(ir::attribute::text) {
-            Some(text) => Attribute::String(text.into_bytes()),
-            None => Attribute::String(operation.enumeration_or(name, "")?.as_bytes().to_vec()),
-        },
-        Kind::Tensor => {
+        OnnxKind::Choice(_) => Attribute::String(operation.word(name)?.into_bytes()),
+        OnnxKind::Tensor => {
             let elements = operation.attribute(name).ok().and_then(elements_of);
             let elements = elements.ok_or_else(|| failed(operation, format!("attribute {name:?} cannot be read")))?;
             Attribute::Tensor(tensor_of(operation, &elements)?)
         }
-        Kind::Floats | Kind::Any => return Err(failed(operation, format!("attribute {name:?} cannot be written"))),
+        OnnxKind::Floats | OnnxKind::Graph | OnnxKind::Strings | OnnxKind::Any => {
+            return Err(failed(operation, format!("attribute {name:?} cannot be written")));
+        }
     }))
 }

@@ -18,7 +18,7 @@ use melior::ir::{
 use super::error::OnnxError;
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::normalize::{NORMAL_OPSET, check_operators, normalize};
-use super::operators::{self, AttributeRule, Kind, Operator, ResultElement, window};
+use super::operators::{self, OnnxAttribute, OnnxForm, OnnxKind, OnnxOperator, ResultElement, window};
 use super::tensor::{ElementType, Tensor, element_count};
 use crate::diagnostics;
 use crate::frontend::names::{FUNCTION, names_attribute};
@@ -191,8 +191,10 @@ impl<'c, 'a> Importer<'c, 'a> {
     }
 
     fn node(&mut self, node: &Node) -> Result<(), OnnxError> {
-        let operator = operators::find(&node.operator).filter(|operator| !operator.dialect.is_empty());
-        let operator = operator.ok_or_else(|| OnnxError::node(node, "it has no form in the dialect"))?;
+        let row = operators::find(&node.operator);
+        let Some((operator, OnnxForm::Op(op))) = row.map(|operator| (operator, operator.form)) else {
+            return Err(OnnxError::node(node, "it has no form in the dialect"));
+        };
         let mut operands = Vec::with_capacity(node.inputs.len());
         for name in &node.inputs {
             let value = self.values.get(name).copied();
@@ -203,7 +205,7 @@ impl<'c, 'a> Importer<'c, 'a> {
         let attributes = self.attributes(node, operator)?;
         let operation = ir::build(
             self.context,
-            operator.dialect,
+            op.name(),
             &operands,
             &attributes,
             &types,
@@ -226,7 +228,7 @@ impl<'c, 'a> Importer<'c, 'a> {
     fn attributes(
         &self,
         node: &Node,
-        operator: &Operator,
+        operator: &OnnxOperator,
     ) -> Result<Vec<(&'static str, MlirAttribute<'c>)>, OnnxError> {
         let mut attributes = Vec::new();
         for rule in operator.dialect_attributes(NORMAL_OPSET) {
@@ -235,25 +237,25 @@ impl<'c, 'a> Importer<'c, 'a> {
                 None if rule.name == "pads" => window::absent_pads(node),
                 None => continue,
             };
-            if rule.default.is_none_or(|default| default.attribute() != value) {
+            if rule.default.is_none_or(|default| operators::default_attribute(default) != value) {
                 let attribute = self.attribute(node, rule, &value)?;
-                attributes.push((rule.dialect, attribute));
+                attributes.push((rule.name, attribute));
             }
         }
         Ok(attributes)
     }
 
-    fn attribute(&self, node: &Node, rule: &AttributeRule, value: &Attribute) -> Result<MlirAttribute<'c>, OnnxError> {
+    fn attribute(&self, node: &Node, rule: &OnnxAttribute, value: &Attribute) -> Result<MlirAttribute<'c>, OnnxError> {
         let context = self.context;
         let made = match (rule.kind, value) {
-            (Kind::Int, Attribute::Int(value)) => Some(ir::attribute::si64(context, *value)),
-            (Kind::Flag, Attribute::Int(value)) => Some(ir::attribute::boolean(context, *value != 0)),
-            (Kind::Float, Attribute::Float(value)) => Some(ir::attribute::f32(context, *value)),
-            (Kind::Ints, Attribute::Ints(values)) => Some(ir::attribute::integers(context, values)),
-            (Kind::Tensor, Attribute::Tensor(tensor)) => Some(elements(context, &node.name, tensor)?),
-            (Kind::Choice(_), Attribute::String(text)) => {
+            (OnnxKind::Int, Attribute::Int(value)) => Some(ir::attribute::si64(context, *value)),
+            (OnnxKind::Flag, Attribute::Int(value)) => Some(ir::attribute::boolean(context, *value != 0)),
+            (OnnxKind::Float, Attribute::Float(value)) => Some(ir::attribute::f32(context, *value)),
+            (OnnxKind::Ints, Attribute::Ints(values)) => Some(ir::attribute::integers(context, values)),
+            (OnnxKind::Tensor, Attribute::Tensor(tensor)) => Some(elements(context, &node.name, tensor)?),
+            (OnnxKind::Choice(_), Attribute::String(text)) => {
                 let text = String::from_utf8_lossy(text);
-                match rule.dialect {
+                match rule.name {
                     "auto_pad" => ir::attribute::auto_pad(context, &text),
                     "mode" if node.operator == "Pad" => ir::attribute::pad_mode(context, &text),
                     _ => Some(ir::attribute::string(context, &text)),
@@ -278,26 +280,23 @@ fn initial_type(node: &Node, element: ElementType) -> TensorType {
     }
 }
 
-fn result_element(node: &Node, operator: &Operator, operands: &[MlirValue]) -> Result<ElementType, OnnxError> {
+fn result_element(node: &Node, operator: &OnnxOperator, operands: &[MlirValue]) -> Result<ElementType, OnnxError> {
     let failed = |reason: String| OnnxError::node(node, reason);
-    match operator.results.first() {
-        Some(ResultElement::Fixed(element)) => Ok(*element),
-        Some(ResultElement::Input(index)) => {
-            let operand = operands.get(*index).ok_or_else(|| failed(format!("input {index} is missing")))?;
+    match operator.result_element(0) {
+        ResultElement::Bool => Ok(ElementType::Bool),
+        ResultElement::I64 => Ok(ElementType::I64),
+        ResultElement::Operand(index) => {
+            let operand = operands.get(index).ok_or_else(|| failed(format!("input {index} is missing")))?;
             let element = TensorType::from_type(operand.r#type())?.element;
             ElementType::from_ir(&element).ok_or_else(|| failed("its input is quantized".to_owned()))
         }
-        Some(ResultElement::Code(attribute)) => match node.attribute(attribute) {
+        ResultElement::Attribute(attribute) => match node.attribute(attribute) {
+            Some(Attribute::Tensor(tensor)) => Ok(tensor.element()),
             Some(Attribute::Int(code)) => {
                 i32::try_from(*code).map_err(|error| error.to_string()).and_then(ElementType::from_code).map_err(failed)
             }
             _ => Err(failed(format!("attribute {attribute:?} is missing"))),
         },
-        Some(ResultElement::Tensor(attribute)) => match node.attribute(attribute) {
-            Some(Attribute::Tensor(tensor)) => Ok(tensor.element()),
-            _ => Ok(ElementType::F32),
-        },
-        None => Err(failed("it has no result".to_owned())),
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use super::error::{OnnxError, UnsupportedOperator};
 use super::model::{Attribute, Dimension, Graph, Model, Node};
 use super::operators::shape::Shape;
-use super::operators::{self, ResultElement};
+use super::operators::{self, OnnxForm, ResultElement, shape};
 use super::tensor::{ElementType, Tensor};
 
 /// Version of the normal form.
@@ -22,8 +22,8 @@ pub fn normalize(mut model: Model) -> Result<Model, OnnxError> {
     let mut rewriter = Rewriter::new(&model);
     for mut node in std::mem::take(&mut model.graph.nodes) {
         let operator = operators::find(&node.operator).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
-        operator.check(&mut node, model.opset)?;
-        (operator.adapt)(&mut rewriter, node)?;
+        operators::check(operator, &mut node, model.opset)?;
+        operators::upgrade(operator)(&mut rewriter, node)?;
     }
     model.graph.nodes = rewriter.nodes;
     model.opset = NORMAL_OPSET;
@@ -103,15 +103,18 @@ impl Rewriter {
     /// Appends a node of the normal form.
     pub fn push(&mut self, mut node: Node) -> Result<(), OnnxError> {
         let operator = operators::find(&node.operator).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
-        operator.fill_defaults(&mut node, NORMAL_OPSET);
-        operator.check(&mut node, NORMAL_OPSET)?;
-        for (output, rule) in node.outputs.iter().zip(operator.results) {
+        let OnnxForm::Op(op) = operator.form else {
+            return Err(OnnxError::node(&node, "it has no form in the dialect"));
+        };
+        operators::fill_defaults(operator, &mut node, NORMAL_OPSET);
+        operators::check(operator, &mut node, NORMAL_OPSET)?;
+        for (index, output) in node.outputs.iter().enumerate() {
             if !output.is_empty() {
-                let element = self.result_element(&node, *rule)?;
+                let element = self.result_element(&node, operator.result_element(index))?;
                 self.elements.insert(output.clone(), element);
             }
         }
-        if let (Some(output), Some(shape)) = (node.output(0), (operator.shape)(self, &node)) {
+        if let (Some(output), Some(shape)) = (node.output(0), shape::rule_of(op.shape_rule())(self, &node)) {
             self.shapes.insert(output.to_owned(), shape);
         }
         if node.operator == "Split" {
@@ -131,18 +134,16 @@ impl Rewriter {
 
     fn result_element(&self, node: &Node, rule: ResultElement) -> Result<ElementType, OnnxError> {
         match rule {
-            ResultElement::Fixed(element) => Ok(element),
-            ResultElement::Input(index) => self.input_element(node, index),
-            ResultElement::Code(attribute) => match node.attribute(attribute) {
+            ResultElement::Bool => Ok(ElementType::Bool),
+            ResultElement::I64 => Ok(ElementType::I64),
+            ResultElement::Operand(index) => self.input_element(node, index),
+            ResultElement::Attribute(attribute) => match node.attribute(attribute) {
+                Some(Attribute::Tensor(tensor)) => Ok(tensor.element()),
                 Some(Attribute::Int(code)) => i32::try_from(*code)
                     .map_err(|_| format!("element type {code} is not known"))
                     .and_then(ElementType::from_code)
                     .map_err(|reason| OnnxError::node(node, format!("attribute {attribute:?}: {reason}"))),
                 _ => Err(OnnxError::node(node, format!("attribute {attribute:?} is missing"))),
-            },
-            ResultElement::Tensor(attribute) => match node.attribute(attribute) {
-                Some(Attribute::Tensor(tensor)) => Ok(tensor.element()),
-                _ => Ok(ElementType::F32),
             },
         }
     }

@@ -6,7 +6,7 @@ mod tests;
 mod verify;
 
 pub use instruction::{instruction_from_mlir, instruction_to_mlir};
-pub use verify::rules;
+pub use verify::RULES;
 
 use super::isa::Program;
 use super::lower::{Layer, Lowered, Plan, Port};

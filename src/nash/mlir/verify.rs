@@ -1,19 +1,22 @@
 //! The rules of the `nash` dialect.
 
-use super::{MirrorError, PROGRAM, instruction_from_mlir, march_of, program_from_mlir};
-use crate::nash::isa::{OPERATION_NAMES, ValidateError};
+use super::{MirrorError, instruction_from_mlir, march_of, program_from_mlir};
+use crate::nash::isa::ValidateError;
 use hb_dialects::{
     hooks::Rules,
     ir::{self, OperationAttributes},
+    nash::Op,
 };
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// What [`hb_dialects::hooks::add`] takes.
-pub fn rules() -> impl Iterator<Item = Rules> {
-    let program = Rules { name: PROGRAM, verify: verify_program, fold: None };
-    let instruction = |name: &&'static str| Rules { name, verify: verify_instruction, fold: None };
-    OPERATION_NAMES.iter().map(instruction).chain([program])
-}
+pub const RULES: Rules = Rules {
+    verify: |operation| match Op::of(operation) {
+        Some(Op::Program) => verify_program(operation),
+        _ => verify_instruction(operation),
+    },
+    fold: |_, _| None,
+};
 
 /// Fields are there and in the range of their types; the program checks them against the machine.
 fn verify_instruction(operation: OperationRef<'_, '_>) -> Result<(), String> {

@@ -3,54 +3,14 @@
 use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
-use super::rule::{Kind, Operator, ResultElement, attribute, inputs};
-use super::shape;
-use super::window::{AUTO_PAD, ints, make_explicit};
+use super::window::{ints, make_explicit};
 
-pub const OPERATORS: &[Operator] = &[
-    Operator {
-        name: "Conv",
-        dialect: "hfloat.conv",
-        versions: &[1, 11, 22],
-        inputs: &[inputs(2, 3)],
-        attributes: &[
-            attribute("auto_pad", AUTO_PAD).string("NOTSET"),
-            attribute("dilations", Kind::Ints),
-            attribute("group", Kind::Int).int(1),
-            // That of the weights.
-            attribute("kernel_shape", Kind::Ints).consumed(),
-            attribute("pads", Kind::Ints),
-            attribute("strides", Kind::Ints),
-        ],
-        results: &[ResultElement::Input(0)],
-        shape: shape::convolution,
-        adapt: |rewriter, mut node| {
-            make_window_explicit(rewriter, &mut node)?;
-            rewriter.push(node)
-        },
-    },
-    Operator {
-        name: "ConvTranspose",
-        dialect: "hfloat.conv_transpose",
-        versions: &[1, 11, 22],
-        inputs: &[inputs(2, 3)],
-        attributes: &[
-            attribute("auto_pad", AUTO_PAD).string("NOTSET"),
-            attribute("dilations", Kind::Ints),
-            attribute("group", Kind::Int).int(1),
-            attribute("kernel_shape", Kind::Ints).consumed(),
-            attribute("output_padding", Kind::Ints),
-            attribute("output_shape", Kind::Ints),
-            attribute("pads", Kind::Ints),
-            attribute("strides", Kind::Ints),
-        ],
-        results: &[ResultElement::Input(0)],
-        shape: shape::pool,
-        adapt: adapt_transposed,
-    },
-];
+pub(super) fn adapt_convolution(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+    make_window_explicit(rewriter, &mut node)?;
+    rewriter.push(node)
+}
 
-fn adapt_transposed(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+pub(super) fn adapt_transposed(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     let spatial = make_window_explicit(rewriter, &mut node)?;
     for name in ["output_padding", "output_shape"] {
         match ints(&node, name).map(<[i64]>::len) {

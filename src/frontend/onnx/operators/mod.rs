@@ -1,8 +1,6 @@
-//! Every ONNX operator that the compiler reads, as data: one [`Operator`] each, one file per family.
-//!
-//! A row says which forms of the operator exist from opset 7 to 22 (inputs and attributes by version), how an older form
-//! becomes that of opset 22 ([`Operator::adapt`]), and what it is called in the `hfloat` dialect. Reading, checking, import
-//! and export all work from these rows.
+//! Every ONNX operator that the compiler reads. What is data about one (versions, inputs, attributes) stands in its record in
+//! `tablegen/hfloat/Ops.td`; here is how a form of an older operator set becomes that of the newest: one rule for each
+//! [`UpgradeRule`] that records name, and one for each [`Composite`]. Reading, checking, import and export all work from these.
 
 // These tables are to become fields of the records of `tablegen/hfloat`.
 #![allow(missing_docs)]
@@ -11,8 +9,6 @@ mod constant;
 mod convolution;
 mod elementwise;
 mod layout;
-mod linear;
-mod logic;
 mod normalization;
 mod pooling;
 mod rearrange;
@@ -24,38 +20,57 @@ mod softmax;
 mod statistics;
 pub mod window;
 
-pub use rule::{AttributeRule, Default, Inputs, Kind, Operator, ResultElement};
+pub use hb_dialects::registry::{OnnxAttribute, OnnxForm, OnnxKind, OnnxOperator, ResultElement};
+pub use rule::{check, default_attribute, fill_defaults};
 
-/// All operators, by family.
-const FAMILIES: &[&[Operator]] = &[
-    constant::OPERATORS,
-    convolution::OPERATORS,
-    elementwise::OPERATORS,
-    layout::OPERATORS,
-    linear::OPERATORS,
-    logic::OPERATORS,
-    normalization::OPERATORS,
-    pooling::OPERATORS,
-    rearrange::OPERATORS,
-    resize::OPERATORS,
-    reduction::OPERATORS,
-    softmax::OPERATORS,
-    statistics::OPERATORS,
-];
+use super::{error::OnnxError, model::Node, normalize::Rewriter};
+use hb_dialects::hfloat::{Composite, UpgradeRule, onnx_operators};
+use std::{collections::HashMap, sync::LazyLock};
 
-/// Every operator of the table.
-pub fn all() -> impl Iterator<Item = &'static Operator> {
-    FAMILIES.iter().copied().flatten()
+/// Appends the newest form of a node to the rewriter. The node is checked against its row and has no trailing absent inputs.
+type Upgrade = fn(&mut Rewriter, Node) -> Result<(), OnnxError>;
+
+/// An operator of the default domain, by its ONNX name.
+pub fn find(name: &str) -> Option<&'static OnnxOperator> {
+    static BY_NAME: LazyLock<HashMap<&'static str, &'static OnnxOperator>> =
+        LazyLock::new(|| onnx_operators().iter().map(|operator| (operator.name, operator)).collect());
+    BY_NAME.get(name).copied()
 }
 
-/// Row of an operator of the default domain, by its ONNX name.
-pub fn find(name: &str) -> Option<&'static Operator> {
-    all().find(|operator| operator.name == name)
-}
-
-/// Row of an operator of the `hfloat` dialect (`hfloat.conv`).
-pub fn find_dialect(name: &str) -> Option<&'static Operator> {
-    all().find(|operator| operator.dialect == name && !name.is_empty())
+/// How older forms of an operator become the newest one.
+pub fn upgrade(operator: &OnnxOperator) -> Upgrade {
+    match operator.form {
+        OnnxForm::Op(op) => match op.upgrade_rule() {
+            UpgradeRule::Axes => layout::axes_become_an_input,
+            UpgradeRule::BatchNormalization => normalization::adapt_batch_normalization,
+            UpgradeRule::Cast => elementwise::adapt_cast,
+            UpgradeRule::Chain => elementwise::chain_of_itself,
+            UpgradeRule::Clip => elementwise::adapt_clip,
+            UpgradeRule::Concat => layout::adapt_concat,
+            UpgradeRule::Constant => constant::adapt_constant,
+            UpgradeRule::ConstantOfShape => constant::adapt_constant_of_shape,
+            UpgradeRule::ConvTranspose => convolution::adapt_transposed,
+            UpgradeRule::Convolution => convolution::adapt_convolution,
+            UpgradeRule::GroupNormalization => statistics::adapt_group_normalization,
+            UpgradeRule::Keep => |rewriter, node| rewriter.push(node),
+            UpgradeRule::LayerNormalization => statistics::adapt_layer_normalization,
+            UpgradeRule::MaxPool => pooling::adapt_max_pool,
+            UpgradeRule::Pad => layout::adapt_pad,
+            UpgradeRule::Pool => pooling::adapt_pool,
+            UpgradeRule::Reduce => reduction::adapt,
+            UpgradeRule::Resize => resize::adapt_resize,
+            UpgradeRule::Slice => layout::adapt_slice,
+            UpgradeRule::Softmax => softmax::adapt,
+            UpgradeRule::Split => rearrange::adapt_split,
+            UpgradeRule::Transpose => layout::adapt_transpose,
+        },
+        OnnxForm::Composite(composite) => match composite {
+            Composite::Dropout => normalization::adapt_dropout,
+            Composite::Mean => elementwise::adapt_mean,
+            Composite::Sum => |rewriter, node| elementwise::chain(rewriter, node, "Add"),
+            Composite::Upsample => resize::adapt_upsample,
+        },
+    }
 }
 
 #[cfg(test)]
@@ -66,29 +81,28 @@ mod tests {
     #[test]
     fn rows_are_consistent() {
         let mut names = HashSet::new();
-        for operator in all() {
+        for operator in onnx_operators() {
             assert!(names.insert(operator.name), "{} twice", operator.name);
             assert!(
                 operator.versions.is_sorted() && operator.versions.iter().all(|version| (1..=22).contains(version))
             );
             assert!(operator.inputs.is_sorted_by_key(|inputs| inputs.since), "{}", operator.name);
             assert!(operator.inputs.iter().all(|inputs| inputs.least <= inputs.most));
-            assert!(!operator.results.is_empty());
-            for rule in operator.attributes {
-                assert!(rule.since <= rule.until, "{} {}", operator.name, rule.name);
-                assert!(!(rule.required && rule.default.is_some()), "{} {}", operator.name, rule.name);
+            for attribute in operator.attributes {
+                assert!(attribute.since <= attribute.until, "{} {}", operator.name, attribute.name);
+                assert!(!(attribute.required && attribute.default.is_some()), "{} {}", operator.name, attribute.name);
             }
         }
     }
 
-    /// Attribute rules of one name must not overlap in versions, or the first would hide the second.
+    /// Attributes of one name must not overlap in versions, or the first would hide the second.
     #[test]
-    fn attribute_rules_do_not_overlap() {
-        for operator in all() {
-            for (index, rule) in operator.attributes.iter().enumerate() {
+    fn attributes_do_not_overlap() {
+        for operator in onnx_operators() {
+            for (index, attribute) in operator.attributes.iter().enumerate() {
                 for other in operator.attributes.iter().skip(index + 1) {
-                    let apart = rule.until < other.since || other.until < rule.since;
-                    assert!(rule.name != other.name || apart, "{} {}", operator.name, rule.name);
+                    let apart = attribute.until < other.since || other.until < attribute.since;
+                    assert!(attribute.name != other.name || apart, "{} {}", operator.name, attribute.name);
                 }
             }
         }

@@ -3,47 +3,10 @@
 use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
-use super::super::tensor::ElementType;
-use super::rule::{Kind, Operator, ResultElement, attribute, inputs, since};
-use super::shape;
-
-pub const OPERATORS: &[Operator] = &[
-    Operator {
-        name: "BatchNormalization",
-        dialect: "hfloat.batch_normalization",
-        versions: &[1, 6, 7, 9, 14, 15],
-        inputs: &[inputs(5, 5)],
-        attributes: &[
-            attribute("epsilon", Kind::Float).float(1e-5),
-            // Only training updates the running mean.
-            attribute("momentum", Kind::Float).consumed(),
-            attribute("spatial", Kind::Flag).until(8).consumed(),
-            attribute("training_mode", Kind::Flag).since(14).consumed(),
-        ],
-        results: &[ResultElement::Input(0); 5],
-        shape: shape::same,
-        adapt: adapt_batch_normalization,
-    },
-    Operator {
-        name: "Dropout",
-        // In inference it is Identity.
-        dialect: "",
-        versions: &[1, 6, 7, 10, 12, 13, 22],
-        // Ratio and training mode became inputs.
-        inputs: &[inputs(1, 1), since(12, 1, 3)],
-        attributes: &[
-            attribute("ratio", Kind::Float).until(11).consumed(),
-            attribute("seed", Kind::Int).since(12).consumed(),
-        ],
-        results: &[ResultElement::Input(0), ResultElement::Fixed(ElementType::Bool)],
-        shape: shape::same,
-        adapt: adapt_dropout,
-    },
-];
 
 const TRAINING: &str = "it is in training mode; export the model for inference";
 
-fn adapt_batch_normalization(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+pub(super) fn adapt_batch_normalization(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     // Before opset 14 the further outputs say that it is training.
     if node.attribute("training_mode") == Some(&Attribute::Int(1)) || node.outputs.len() > 1 {
         return Err(OnnxError::node(&node, TRAINING));
@@ -58,7 +21,7 @@ fn adapt_batch_normalization(rewriter: &mut Rewriter, mut node: Node) -> Result<
     rewriter.push(node)
 }
 
-fn adapt_dropout(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+pub(super) fn adapt_dropout(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     if node.output(1).is_some() {
         return Err(OnnxError::node(&node, "its second output (mask) is not supported; use only the first"));
     }

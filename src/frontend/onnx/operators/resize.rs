@@ -4,66 +4,9 @@ use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
 use super::super::tensor::{ElementType, Tensor};
-use super::rule::{Kind, Operator, ResultElement, attribute, inputs, since};
-use super::shape;
-
-pub const OPERATORS: &[Operator] = &[
-    Operator {
-        name: "Resize",
-        dialect: "hfloat.resize",
-        versions: &[10, 11, 13, 18, 19],
-        // Only scales; then the region of interest and sizes came; then all became optional.
-        inputs: &[since(10, 2, 2), since(11, 1, 4)],
-        attributes: &[
-            attribute("antialias", Kind::Flag).since(18).int(0),
-            attribute("axes", Kind::Ints).since(18),
-            attribute(
-                "coordinate_transformation_mode",
-                Kind::Choice(&[
-                    "half_pixel",
-                    "half_pixel_symmetric",
-                    "pytorch_half_pixel",
-                    "align_corners",
-                    "asymmetric",
-                    "tf_half_pixel_for_nn",
-                    "tf_crop_and_resize",
-                ]),
-            )
-            .since(11)
-            .string("half_pixel"),
-            attribute("cubic_coeff_a", Kind::Float).since(11).float(-0.75),
-            attribute("exclude_outside", Kind::Flag).since(11).int(0),
-            attribute("extrapolation_value", Kind::Float).since(11).float(0.0),
-            attribute("keep_aspect_ratio_policy", Kind::Choice(&["stretch", "not_larger", "not_smaller"]))
-                .since(18)
-                .string("stretch"),
-            attribute("mode", Kind::Choice(&["nearest", "linear", "cubic"])).string("nearest"),
-            attribute("nearest_mode", Kind::Choice(&["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]))
-                .since(11)
-                .string("round_prefer_floor"),
-        ],
-        results: &[ResultElement::Input(0)],
-        shape: shape::pad,
-        adapt: adapt_resize,
-    },
-    Operator {
-        name: "Upsample",
-        dialect: "",
-        versions: &[1, 7, 9, 10],
-        // Scales became an input.
-        inputs: &[inputs(1, 1), since(9, 2, 2)],
-        attributes: &[
-            attribute("mode", Kind::Choice(&["nearest", "linear"])).string("nearest"),
-            attribute("scales", Kind::Floats).until(8).required().consumed(),
-        ],
-        results: &[ResultElement::Input(0)],
-        shape: shape::pad,
-        adapt: adapt_upsample,
-    },
-];
 
 /// Up to opset 9 Upsample, whose scales were an attribute first.
-fn adapt_upsample(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+pub(super) fn adapt_upsample(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     if rewriter.opset() >= 10 {
         return Err(OnnxError::node(&node, "Upsample is no operator of opset 10 and later; Resize took its place"));
     }
@@ -100,7 +43,7 @@ fn floats(tensor: &Tensor) -> Vec<f32> {
     tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
-fn adapt_resize(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+pub(super) fn adapt_resize(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     if rewriter.opset() < 11 {
         return scales_only(rewriter, node);
     }

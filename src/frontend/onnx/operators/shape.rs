@@ -6,12 +6,51 @@
 
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
+use hb_dialects::hfloat::ShapeRule as Rule;
 
 /// One entry per dimension; `None`: not known here.
 pub type Shape = Vec<Option<usize>>;
 
 /// Shape of the first result; `None`: not even the rank is known.
 pub type ShapeRule = fn(&Rewriter, &Node) -> Option<Shape>;
+
+/// What is known of the shape of the first result of an operation.
+pub fn rule_of(rule: Rule) -> ShapeRule {
+    match rule {
+        Rule::BatchNormalization
+        | Rule::Cast
+        | Rule::Clip
+        | Rule::GroupNormalization
+        | Rule::Identity
+        | Rule::InstanceNormalization
+        | Rule::LayerNormalization
+        | Rule::Lrn
+        | Rule::PRelu
+        | Rule::Softmax
+        | Rule::Unary => same,
+        Rule::Broadcast | Rule::Comparison | Rule::Pow | Rule::Where => broadcast,
+        Rule::Concat => concat,
+        Rule::Constant => constant,
+        Rule::ConstantOfShape => constant_of_shape,
+        Rule::Conv => convolution,
+        Rule::ConvTranspose | Rule::Pool => pool,
+        Rule::DepthToSpace | Rule::Pad | Rule::Resize | Rule::SpaceToDepth | Rule::Split | Rule::Tile => of_rank,
+        Rule::Expand => expand,
+        Rule::Flatten | Rule::Gemm => matrix,
+        Rule::Gather => gather,
+        Rule::GlobalPool => global_pool,
+        Rule::MatMul => matrix_product,
+        Rule::PositionOfExtreme => reduce_one,
+        Rule::Range => vector,
+        Rule::Reduce => reduce,
+        Rule::Reshape => reshape,
+        Rule::Shape => shape_of,
+        Rule::Slice => slice,
+        Rule::Squeeze => squeeze,
+        Rule::Transpose => transpose,
+        Rule::Unsqueeze => unsqueeze,
+    }
+}
 
 /// That of the first input.
 pub fn same(rewriter: &Rewriter, node: &Node) -> Option<Shape> {
@@ -128,8 +167,8 @@ pub fn gather(rewriter: &Rewriter, node: &Node) -> Option<Shape> {
     Some([before, indices, after].concat())
 }
 
-/// The rank of the input; sizes are followed where no pads apply.
-pub fn pad(rewriter: &Rewriter, node: &Node) -> Option<Shape> {
+/// The rank of the input; sizes are not followed.
+pub fn of_rank(rewriter: &Rewriter, node: &Node) -> Option<Shape> {
     Some(vec![None; rewriter.shape(node, 0)?.len()])
 }
 

@@ -3,23 +3,10 @@
 use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
-use super::rule::{Kind, Operator, ResultElement, attribute, inputs};
-use super::shape;
-
-pub const OPERATORS: &[Operator] = &[Operator {
-    name: "Softmax",
-    dialect: "hfloat.softmax",
-    versions: &[1, 11, 13],
-    inputs: &[inputs(1, 1)],
-    attributes: &[attribute("axis", Kind::Int).until(12).int(1), attribute("axis", Kind::Int).since(13).int(-1)],
-    results: &[ResultElement::Input(0)],
-    shape: shape::same,
-    adapt,
-}];
 
 /// Before opset 13, Softmax sees its input as a matrix: dimensions from `axis` on are one. That is the same as today's form
 /// on the last axis; elsewhere the matrix is made explicitly.
-fn adapt(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+pub(super) fn adapt(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     if rewriter.opset() >= 13 {
         return rewriter.push(node);
     }

@@ -2,10 +2,6 @@
 
 use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
-use super::rule::Kind;
-
-/// How ONNX spells automatic padding.
-pub const AUTO_PAD: Kind = Kind::Choice(&["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]);
 
 /// Gives `strides`, `dilations` (1 per spatial dimension) and `pads` (0 at each end) where they are absent, and checks the
 /// lengths of those that are present. Pads have no meaning with automatic padding; they are dropped then.

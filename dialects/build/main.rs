@@ -1,9 +1,14 @@
-//! Generates the dialects from `tablegen/` with mlir-tblgen, compiles the shim, and joins MLIR's C API for the linker.
+//! Generates the dialects from `tablegen/` with mlir-tblgen and the registry of their operations, compiles the shim, and joins
+//! MLIR's C API for the linker.
+
+mod records;
+mod registry;
 
 use std::{
     env,
     error::Error,
     fs,
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -42,9 +47,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tablegen = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../tablegen");
     println!("cargo:rerun-if-changed={}", tablegen.display());
     println!("cargo:rerun-if-changed=cpp");
+    println!("cargo:rerun-if-changed=build");
     println!("cargo:rerun-if-env-changed=MLIR_SYS_220_PREFIX");
 
     generate(&prefix, &tablegen, &out)?;
+    for (dialect, _, _) in DIALECTS {
+        registry::generate(&prefix, &tablegen, &out, dialect)?;
+    }
     compile(&prefix, &out)?;
     join_c_api(&prefix, &out)
 }
@@ -78,6 +87,15 @@ fn compile(prefix: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "cpp"))
         .collect();
     sources.sort();
+    // Most changes of records leave the generated C++ as it is, and compiling it takes longer than everything else.
+    let key = compilation_key(out)?;
+    let key_file = out.join("shim.key");
+    if fs::read_to_string(&key_file).is_ok_and(|known| known == key) && out.join("libhb_dialects_shim.a").exists() {
+        println!("cargo:rustc-link-lib=static=hb_dialects_shim");
+        println!("cargo:rustc-link-search=native={}", out.display());
+        println!("cargo:rustc-link-lib=stdc++");
+        return Ok(());
+    }
     // Traits are found by the name that the compiler gives their type: the shim needs the compiler that built MLIR.
     cc::Build::new()
         .compiler(prefix.join("bin/clang++"))
@@ -93,7 +111,32 @@ fn compile(prefix: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
         .include("cpp")
         .files(sources)
         .try_compile("hb_dialects_shim")?;
+    fs::write(key_file, key)?;
     Ok(())
+}
+
+/// What the library depends on: the sources and the generated code, and the flags, which are in this file.
+fn compilation_key(out: &Path) -> Result<String, Box<dyn Error>> {
+    let mut files = Vec::new();
+    for folder in [Path::new("cpp"), out] {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| ["cpp", "h", "inc", "rs"].iter().any(|known| extension == *known))
+            {
+                files.push(path);
+            }
+        }
+    }
+    files.retain(|path| !path.to_string_lossy().ends_with("_registry.rs"));
+    files.sort();
+    files.push(PathBuf::from("build/main.rs"));
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        fs::read(file)?.hash(&mut hasher);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
 }
 
 /// `mlir-sys` asks for `-lMLIR-C`, which Debian does not ship: its C API is in static archives beside libMLIR.so.

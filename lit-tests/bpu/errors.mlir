@@ -762,7 +762,7 @@ func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
 // -----
 
 func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
-  // expected-error @+1 {{'bpu.pad' op mode 'wrap' is none of constant, reflect, edge}}
+  // expected-error @+1 {{'bpu.pad' op attribute 'mode' failed to satisfy constraint: string attribute that is one of constant, reflect, edge}}
   %0 = bpu.pad %x {before = array<i64: 1, 0>, after = array<i64: 0, 0>, mode = "wrap"} : (tensor<2x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<3x4x!quant.uniform<i8:f32, 0.5>>
   return
 }

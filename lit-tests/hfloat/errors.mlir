@@ -205,7 +205,7 @@ func.func @f(%x: tensor<2xi32>) {
 // -----
 
 func.func @f(%x: tensor<2xf32>) {
-  // expected-error @+1 {{that is "none" or "tanh"}}
+  // expected-error @+1 {{that is one of none, tanh}}
   %0 = hfloat.gelu %x {approximate = "sigmoid"} : (tensor<2xf32>) -> tensor<2xf32>
   return
 }

@@ -169,7 +169,7 @@ func.func @f(%x: tensor<1x4x3x5xf32>, %s: tensor<2x2xf32>) {
 func.func @f(%x: tensor<1x4x3x5xf32>) {
   %none = hfloat.constant dense<> : tensor<0xf32>
   %s = hfloat.constant dense<[1.0, 1.0, 2.0, 2.0]> : tensor<4xf32>
-  // expected-error @+1 {{'hfloat.resize' op has mode 'area'; possible are nearest, linear, cubic}}
+  // expected-error @+1 {{'hfloat.resize' op attribute 'mode' failed to satisfy constraint: string attribute that is one of nearest, linear, cubic}}
   %0 = hfloat.resize %x, %none, %s {mode = "area"} : (tensor<1x4x3x5xf32>, tensor<0xf32>, tensor<4xf32>) -> tensor<*xf32>
   return
 }
@@ -392,7 +392,7 @@ func.func @f(%x: tensor<1x4x3x5xf32>) {
 // -----
 
 func.func @f(%x: tensor<1x4x3x5xf32>) {
-  // expected-error @+1 {{'hfloat.depth_to_space' op has a mode that is neither DCR nor CRD}}
+  // expected-error @+1 {{'hfloat.depth_to_space' op attribute 'mode' failed to satisfy constraint: string attribute that is one of DCR, CRD}}
   %0 = hfloat.depth_to_space %x {blocksize = 2 : si64, mode = "RCD"} : (tensor<1x4x3x5xf32>) -> tensor<*xf32>
   return
 }

@@ -4,7 +4,10 @@ use super::model::{
     AveragePool, Clamp, Convolution, Element, MaxPool, Node, Operator, PadMode, Scale, Segment, Tensor, TensorId,
 };
 use crate::numerics::{Curve, Piece};
-use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType, attribute};
+use hb_dialects::{
+    bpu,
+    ir::{self, IrError, OperationAttributes, TensorType, attribute},
+};
 use melior::{
     Context,
     ir::{
@@ -313,7 +316,7 @@ pub fn operator(operation: OperationRef<'_, '_>, result_shape: &[usize]) -> Resu
             strides: reader.exactly("strides")?,
             pads: reader.exactly("pads")?,
             dilations: reader.exactly("dilations")?,
-            group: size(operation.integer_or("group", 1)?, "group")?,
+            group: size(bpu::attributes::group(operation)?, "group")?,
             clamp: reader.clamp()?,
         }),
         "bpu.matmul" => Operator::MatMul { clamp: reader.clamp()? },
@@ -331,7 +334,7 @@ pub fn operator(operation: OperationRef<'_, '_>, result_shape: &[usize]) -> Resu
             kernel: reader.exactly("kernel_shape")?,
             strides: reader.exactly("strides")?,
             pads: reader.exactly("pads")?,
-            count_include_pad: operation.boolean_or("count_include_pad", false)?,
+            count_include_pad: bpu::attributes::count_include_pad(operation)?,
             clamp: reader.clamp()?,
         }),
         "bpu.lookup" => Operator::Lookup { table: table(operation)? },
@@ -381,10 +384,9 @@ fn curve(operation: OperationRef<'_, '_>) -> Result<Box<Curve>, MirrorError> {
 }
 
 fn pad_mode(operation: OperationRef<'_, '_>) -> Result<PadMode, MirrorError> {
-    let mode = if operation.has_attribute("mode") { operation.string("mode")? } else { "constant".into() };
-    match mode.as_str() {
+    match bpu::attributes::mode(operation)? {
         "constant" => {
-            let value = operation.integer_or("value", 0)?;
+            let value = bpu::attributes::value(operation)?;
             let value = i32::try_from(value).map_err(|_| refuse(operation, format!("value {value} leaves 32 bits")))?;
             Ok(PadMode::Constant(value))
         }

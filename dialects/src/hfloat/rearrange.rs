@@ -6,7 +6,7 @@ use super::{
     layout::{axes_of, normalize_axis},
     operands::*,
 };
-use crate::ir::{OperationAttributes, TensorType, attribute};
+use crate::ir::{OperationAttributes, TensorType};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// The axis of an `hfloat.split`, and the sizes of its parts as far as they are known.
@@ -164,10 +164,6 @@ fn four(input: TensorType, sizes: Option<Image>) -> Result<Vec<TensorType>, Stri
 
 pub(super) fn depth_to_space(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
-    let mode = operation.attribute("mode").ok().and_then(attribute::text);
-    if mode.as_deref().is_some_and(|mode| !matches!(mode, "DCR" | "CRD")) {
-        return Err("has a mode that is neither DCR nor CRD".into());
-    }
     let (sizes, block) = block(operation, &input)?;
     let Some([n, c, h, w]) = sizes else { return four(input, None) };
     let sizes = [n, divided(c, block * block, "channels")?, times(h, block)?, times(w, block)?];

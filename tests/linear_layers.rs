@@ -6,6 +6,7 @@ mod common;
 
 use hb::frontend::onnx::{ImportOptions, import_file};
 use hb::quant::linear::{LinearLayer, weights_of};
+use hb_dialects::ElementType;
 use hb_dialects::hfloat::TransposedWindow;
 use hb_dialects::ir::{self, OperationAttributes};
 
@@ -73,7 +74,7 @@ fn recorded(operator: &str) -> Vec<Recorded> {
         (pass.run)(function, &hb_dialects::pass::Options::default()).unwrap();
         for operation in ir::operations(ir::body(function).unwrap()) {
             let Ok(Some(layer)) = LinearLayer::of(function, operation) else { continue };
-            if case.inputs.len() == 1 && case.inputs[0].1.element == common::Element::F32 {
+            if case.inputs.len() == 1 && case.inputs[0].1.element == ElementType::F32 {
                 let bias = operation.operand_at(2).ok().and_then(ir::constant_of);
                 found.push(Recorded {
                     layer,

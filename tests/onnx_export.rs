@@ -9,8 +9,8 @@ mod common;
 use std::collections::BTreeSet;
 
 use hb::frontend::onnx::model::{Attribute, Model, Node};
-use hb::frontend::onnx::tensor::ElementType;
 use hb::frontend::{mlir, onnx};
+use hb_dialects::ElementType;
 
 fn export(text: &str) -> Model {
     let context = hb_dialects::context();

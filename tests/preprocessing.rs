@@ -11,7 +11,7 @@ use hb::driver::package::{Origin, package};
 use hb::driver::progress::{Console, Verbosity};
 use hb::float::preprocessing::{InputType, Layout, Preprocessing, assign_preprocessing};
 use hb::frontend::onnx::{self, model, tensor};
-use hb::hbm::{ElementType, Hbm};
+use hb::hbm::Hbm;
 use hb::pipeline::on_functions;
 use hb::sim::array::Array;
 use hb::sim::executor::ModelExecutor;
@@ -19,6 +19,7 @@ use hb::sim::network::JitLoader;
 use hb::sim::open::{OpenOptions, open};
 use hb::sim::runner::Runner;
 use hb::sim::segmented::SegmentedNetwork;
+use hb_dialects::ElementType;
 use hb_dialects::ir;
 
 const HEIGHT: usize = 4;
@@ -174,7 +175,7 @@ fn feature_maps_are_normalized() {
 fn onnx_model() -> model::Model {
     let value = |name: &str, channels: usize| model::Value {
         name: name.into(),
-        element: Some(tensor::ElementType::F32),
+        element: Some(ElementType::F32),
         shape: Some([1, channels, HEIGHT, WIDTH].map(model::Dimension::Fixed).to_vec()),
     };
     let weight = tensor::Tensor::from_f32s(&weights(2 * 27)).reshaped(vec![2, 3, 3, 3]).unwrap();

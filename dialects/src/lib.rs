@@ -1,5 +1,6 @@
 //! The dialects of `hb`: ODS-generated C++ behind a thin shim, with verifiers, folders and passes in Rust.
 //!
+//! * [`ElementType`] is what tensors are made of, in every room.
 //! * [`ir`] reads and builds operations, attributes, constants, locations.
 //! * [`hfloat`], [`cpu`] hold the rules of their dialects: verifiers, shapes, folders. Those of `bpu` rest on the plain model in
 //!   `hb::bpu` and are in `src/bpu/rules.rs`, those of `nash` on the instruction set and are in `src/nash/mlir`;
@@ -11,6 +12,7 @@
 
 pub mod bpu;
 pub mod cpu;
+mod element_type;
 pub mod hfloat;
 pub mod hooks;
 pub mod ir;
@@ -19,6 +21,8 @@ pub mod pass;
 pub mod registry;
 mod shim;
 pub mod tools;
+
+pub use element_type::ElementType;
 
 use melior::{Context, dialect::DialectRegistry};
 

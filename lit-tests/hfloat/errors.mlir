@@ -149,7 +149,7 @@ func.func @f(%x: tensor<1x2x3x4xf32>) {
 // -----
 
 func.func @f(%a: tensor<2xf32>, %b: tensor<2xf64>) {
-  // expected-error @+1 {{'hfloat.add' op operands have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.add' op operands have different element types, float32 and float64}}
   %0 = hfloat.add %a, %b : (tensor<2xf32>, tensor<2xf64>) -> tensor<2xf32>
   return
 }
@@ -173,7 +173,7 @@ func.func @f(%a: tensor<2xf32>) {
 // -----
 
 func.func @f(%a: tensor<2xi32>) {
-  // expected-error @+1 {{'hfloat.add' op has an activation on I32; only floats are clamped}}
+  // expected-error @+1 {{'hfloat.add' op has an activation on int32; only floats are clamped}}
   %0 = hfloat.add %a, %a {activation = #hfloat.clamp<0.0 : f64, 6.0 : f64>} : (tensor<2xi32>, tensor<2xi32>) -> tensor<2xi32>
   return
 }
@@ -181,7 +181,7 @@ func.func @f(%a: tensor<2xi32>) {
 // -----
 
 func.func @f(%x: tensor<2xf32>, %a: tensor<f64>) {
-  // expected-error @+1 {{'hfloat.clip' op the input and 'min' have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.clip' op the input and 'min' have different element types, float32 and float64}}
   %0 = hfloat.clip %x, %a, %a : (tensor<2xf32>, tensor<f64>, tensor<f64>) -> tensor<2xf32>
   return
 }
@@ -213,7 +213,7 @@ func.func @f(%x: tensor<2xf32>) {
 // -----
 
 func.func @f(%x: tensor<2xf32>, %s: tensor<2xf64>) {
-  // expected-error @+1 {{'hfloat.p_relu' op the input and 'slope' have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.p_relu' op the input and 'slope' have different element types, float32 and float64}}
   %0 = hfloat.p_relu %x, %s : (tensor<2xf32>, tensor<2xf64>) -> tensor<2xf32>
   return
 }
@@ -229,7 +229,7 @@ func.func @f(%x: tensor<2xf32>, %s: tensor<3x2xf32>) {
 // -----
 
 func.func @f(%x: tensor<2xf32>, %s: tensor<2xf64>) {
-  // expected-error @+1 {{'hfloat.less' op operands have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.less' op operands have different element types, float32 and float64}}
   %0 = hfloat.less %x, %s : (tensor<2xf32>, tensor<2xf64>) -> tensor<2xi1>
   return
 }
@@ -245,7 +245,7 @@ func.func @f(%x: tensor<2xf32>, %s: tensor<3xf32>) {
 // -----
 
 func.func @f(%c: tensor<2xi1>, %x: tensor<2xf32>, %s: tensor<2xf64>) {
-  // expected-error @+1 {{'hfloat.where' op operands have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.where' op operands have different element types, float32 and float64}}
   %0 = hfloat.where %c, %x, %s : (tensor<2xi1>, tensor<2xf32>, tensor<2xf64>) -> tensor<2xf32>
   return
 }
@@ -261,7 +261,7 @@ func.func @f(%c: tensor<3xi1>, %x: tensor<2xf32>) {
 // -----
 
 func.func @f(%x: tensor<f32>, %y: tensor<f64>) {
-  // expected-error @+1 {{'hfloat.range' op 'start' and 'delta' have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.range' op 'start' and 'delta' have different element types, float32 and float64}}
   %0 = hfloat.range %x, %x, %y : (tensor<f32>, tensor<f32>, tensor<f64>) -> tensor<?xf32>
   return
 }
@@ -348,7 +348,7 @@ func.func @f(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @f(%a: tensor<2x3xf32>, %b: tensor<3x2xf64>) {
-  // expected-error @+1 {{'hfloat.gemm' op A and B have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.gemm' op A and B have different element types, float32 and float64}}
   %0 = hfloat.gemm %a, %b : (tensor<2x3xf32>, tensor<3x2xf64>) -> tensor<2x2xf32>
   return
 }
@@ -380,7 +380,7 @@ func.func @f(%a: tensor<2x3xf32>, %b: tensor<3x2xf32>) {
 // -----
 
 func.func @f(%a: tensor<2x2xf32>, %c: tensor<2xf64>) {
-  // expected-error @+1 {{'hfloat.gemm' op A and C have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.gemm' op A and C have different element types, float32 and float64}}
   %0 = hfloat.gemm %a, %a, %c : (tensor<2x2xf32>, tensor<2x2xf32>, tensor<2xf64>) -> tensor<2x2xf32>
   return
 }
@@ -404,7 +404,7 @@ func.func @f(%a: tensor<2x2xf32>, %c: tensor<1x2x2xf32>) {
 // -----
 
 func.func @f(%a: tensor<2x2xf32>, %b: tensor<2x2xf64>) {
-  // expected-error @+1 {{'hfloat.mat_mul' op operands have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.mat_mul' op operands have different element types, float32 and float64}}
   %0 = hfloat.mat_mul %a, %b : (tensor<2x2xf32>, tensor<2x2xf64>) -> tensor<2x2xf32>
   return
 }
@@ -468,7 +468,7 @@ func.func @f(%x: tensor<1x4x2x2xf32>, %p: tensor<4xf32>, %q: tensor<4x1xf32>) {
 // -----
 
 func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf64>) {
-  // expected-error @+1 {{'hfloat.conv' op input and weight have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.conv' op input and weight have different element types, float32 and float64}}
   %0 = hfloat.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf64>) -> tensor<1x6x6x6xf32>
   return
 }
@@ -500,7 +500,7 @@ func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x1x3x3xf32>) {
 // -----
 
 func.func @f(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %b: tensor<6xf64>) {
-  // expected-error @+1 {{'hfloat.conv' op input and bias have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.conv' op input and bias have different element types, float32 and float64}}
   %0 = hfloat.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>, tensor<6xf64>) -> tensor<1x6x6x6xf32>
   return
 }
@@ -684,7 +684,7 @@ func.func @f() {
 // -----
 
 func.func @f(%a: tensor<2xf32>, %b: tensor<2xf64>) {
-  // expected-error @+1 {{'hfloat.concat' op operands have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.concat' op operands have different element types, float32 and float64}}
   %0 = hfloat.concat %a, %b {axis = 0 : si64} : (tensor<2xf32>, tensor<2xf64>) -> tensor<4xf32>
   return
 }
@@ -766,7 +766,7 @@ func.func @f(%x: tensor<4x5xf32>) {
 func.func @f(%x: tensor<4x5xf32>, %v: tensor<f64>) {
   %p = hfloat.constant dense<[0, 0]> : tensor<2xi64>
   %a = hfloat.constant dense<[0]> : tensor<1xi64>
-  // expected-error @+1 {{'hfloat.pad' op input and value have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.pad' op input and value have different element types, float32 and float64}}
   %0 = hfloat.pad %x, %p, %v, %a : (tensor<4x5xf32>, tensor<2xi64>, tensor<f64>, tensor<1xi64>) -> tensor<?x?xf32>
   return
 }

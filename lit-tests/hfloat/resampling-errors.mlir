@@ -2,7 +2,7 @@
 // RUN: hb-opt %s --verify-diagnostics --split-input-file
 
 func.func @f(%x: tensor<1x4x3x5xf32>, %w: tensor<4x3x2x2xf16>) {
-  // expected-error @+1 {{'hfloat.conv_transpose' op input and weight have different element types, F32 and F16}}
+  // expected-error @+1 {{'hfloat.conv_transpose' op input and weight have different element types, float32 and float16}}
   %0 = hfloat.conv_transpose %x, %w {strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, output_padding = array<i64: 0, 0>} : (tensor<1x4x3x5xf32>, tensor<4x3x2x2xf16>) -> tensor<*xf32>
   return
 }
@@ -424,7 +424,7 @@ func.func @f(%x: tensor<1x4xf32>, %p: tensor<4xf32>, %q: tensor<4xf32>) {
 // -----
 
 func.func @f(%x: tensor<1x4x3x5xf32>, %p: tensor<4xf64>, %q: tensor<4xf32>) {
-  // expected-error @+1 {{'hfloat.instance_normalization' op input and scale have different element types, F32 and F64}}
+  // expected-error @+1 {{'hfloat.instance_normalization' op input and scale have different element types, float32 and float64}}
   %0 = hfloat.instance_normalization %x, %p, %q : (tensor<1x4x3x5xf32>, tensor<4xf64>, tensor<4xf32>) -> tensor<*xf32>
   return
 }
@@ -472,7 +472,7 @@ func.func @f(%x: tensor<1x4x3x5xf32>, %p: tensor<5xf32>) {
 // -----
 
 func.func @f(%x: tensor<1x4x3x5xf32>, %p: tensor<5xf16>) {
-  // expected-error @+1 {{'hfloat.layer_normalization' op input, scale and bias have different element types, F32 and F16}}
+  // expected-error @+1 {{'hfloat.layer_normalization' op input, scale and bias have different element types, float32 and float16}}
   %0 = hfloat.layer_normalization %x, %p : (tensor<1x4x3x5xf32>, tensor<5xf16>) -> tensor<*xf32>
   return
 }

@@ -3,7 +3,7 @@
 //! One row per ONNX operator, named as ONNX names it. Evaluated in f64 with `libm`, so that a table does not depend on the
 //! machine that compiles.
 
-use super::model::{Clamp, Element};
+use super::model::{BpuElement, Clamp};
 use crate::numerics::{self, Curve, CurveFitError, FittedCurve, LookupTable, Piece, quantize_f64};
 
 /// A function from real to real with up to two parameters.
@@ -85,10 +85,10 @@ impl Function {
 /// When the function has no curve that follows it.
 pub fn curve(
     f: impl Fn(f64) -> f64,
-    (input, s_x): (Element, f64),
-    (output, s_y): (Element, f64),
+    (input, s_x): (BpuElement, f64),
+    (output, s_y): (BpuElement, f64),
 ) -> Result<FittedCurve, CurveFitError> {
-    let range = |element: Element| if element == Element::I8 { Clamp::I8 } else { Clamp::I16 };
+    let range = |element: BpuElement| if element == BpuElement::I8 { Clamp::I8 } else { Clamp::I16 };
     numerics::fit_curve(f, (s_x, range(input)), (s_y, range(output)))
 }
 
@@ -120,7 +120,7 @@ pub fn function(name: &str) -> Result<&'static Function, FunctionError> {
 /// Clamping integers to it equals clipping the reals before they are quantized, since rounding is monotonic. As in ONNX Clip,
 /// `high` wins when it is below `low`. None for f32, which has no integers.
 #[must_use]
-pub fn activation_clamp(low: f64, high: f64, scale: f64, element: Element) -> Option<Clamp> {
+pub fn activation_clamp(low: f64, high: f64, scale: f64, element: BpuElement) -> Option<Clamp> {
     let range = element.range()?;
     let high = quantize_f64(high, scale, range);
     Some(Clamp { low: quantize_f64(low, scale, range).min(high), high })
@@ -324,7 +324,7 @@ mod tests {
             let values = function.bind(&[]).unwrap_or([2.0, 0.0]);
             let (s_x, s_y) = (8.0 / 32767.0, result_scale(function, values));
             let f = |x: f64| (function.evaluate)(x, values);
-            let fitted = curve(f, (Element::I16, s_x), (Element::I16, s_y));
+            let fitted = curve(f, (BpuElement::I16, s_x), (BpuElement::I16, s_y));
             let Ok(fitted) = fitted else {
                 // Poles, of which none is at an end.
                 assert_eq!(function.name, "Tan");
@@ -354,12 +354,12 @@ mod tests {
 
     #[test]
     fn clamps_of_activations() {
-        let clamp = |low, high, scale| activation_clamp(low, high, scale, Element::I8).unwrap();
+        let clamp = |low, high, scale| activation_clamp(low, high, scale, BpuElement::I8).unwrap();
         assert_eq!(clamp(0.0, f64::INFINITY, 0.1), Clamp { low: 0, high: 127 });
         assert_eq!(clamp(0.0, 6.0, 0.1), Clamp { low: 0, high: 60 });
         assert_eq!(clamp(f64::NEG_INFINITY, f64::INFINITY, 0.1), Clamp::I8);
         assert_eq!(clamp(3.0, -1.0, 0.5), Clamp { low: -2, high: -2 });
-        assert_eq!(activation_clamp(-1.0, 1.0, 0.001, Element::I16), Some(Clamp { low: -1000, high: 1000 }));
-        assert_eq!(activation_clamp(0.0, 6.0, 0.1, Element::F32), None);
+        assert_eq!(activation_clamp(-1.0, 1.0, 0.001, BpuElement::I16), Some(Clamp { low: -1000, high: 1000 }));
+        assert_eq!(activation_clamp(0.0, 6.0, 0.1, BpuElement::F32), None);
     }
 }

@@ -1,11 +1,11 @@
 //! Between the plain model and the `bpu` dialect, which mirror each other.
 
 use super::model::{
-    AveragePool, Clamp, Convolution, Element, MaxPool, Node, Operator, PadMode, Scale, Segment, Tensor, TensorId,
+    AveragePool, BpuElement, Clamp, Convolution, MaxPool, Node, Operator, PadMode, Scale, Segment, Tensor, TensorId,
 };
 use crate::numerics::{Curve, Piece};
 use hb_dialects::{
-    bpu,
+    ElementType, bpu,
     ir::{self, IrError, OperationAttributes, TensorType, attribute},
 };
 use melior::{
@@ -35,30 +35,20 @@ pub fn tensor_type<'c>(context: &'c Context, tensor: &Tensor) -> Type<'c> {
 }
 
 fn ir_type(tensor: &Tensor) -> TensorType {
-    let bits = match tensor.element {
-        Element::I8 => 8,
-        Element::I16 => 16,
-        Element::I32 | Element::F32 => 32,
-    };
     let scale = match &tensor.scale {
         Scale::None => None,
         Scale::PerTensor(scale) => Some(ir::Scale::PerTensor(*scale)),
         Scale::PerChannel { axis, scales } => Some(ir::Scale::PerAxis { axis: *axis, scales: scales.clone() }),
     };
     let element = match scale {
-        Some(scale) => ir::Element::Quantized(ir::Quantized { bits, scale }),
-        None => storage(tensor.element),
+        Some(scale) => ir::Element::Quantized(ir::Quantized { bits: 8 * tensor.element.bytes(), scale }),
+        None => ElementType::from(tensor.element).into(),
     };
     TensorType::new(element, &tensor.shape)
 }
 
-fn storage(element: Element) -> ir::Element {
-    match element {
-        Element::I8 => ir::Element::I8,
-        Element::I16 => ir::Element::I16,
-        Element::I32 => ir::Element::I32,
-        Element::F32 => ir::Element::F32,
-    }
+fn bpu_element(element: ElementType) -> Result<BpuElement, IrError> {
+    BpuElement::try_from(element).map_err(IrError::Type)
 }
 
 /// A tensor of the model for a value's type.
@@ -69,21 +59,16 @@ pub fn tensor_of(r#type: Type<'_>, name: String) -> Result<Tensor, MirrorError> 
     let r#type = TensorType::from_type(r#type)?;
     let shape = r#type.static_shape()?;
     let (element, scale) = match r#type.element {
-        ir::Element::F32 => (Element::F32, Scale::None),
-        ir::Element::I32 => (Element::I32, Scale::None),
+        ir::Element::Plain(element @ (ElementType::F32 | ElementType::I32)) => (bpu_element(element)?, Scale::None),
         ir::Element::Quantized(quantized) => {
-            let element = match quantized.bits {
-                8 => Element::I8,
-                16 => Element::I16,
-                _ => Element::I32,
-            };
+            let element = bpu_element(quantized.storage())?;
             let scale = match quantized.scale {
                 ir::Scale::PerTensor(scale) => Scale::PerTensor(scale),
                 ir::Scale::PerAxis { axis, scales } => Scale::PerChannel { axis, scales },
             };
             (element, scale)
         }
-        other => return Err(IrError::Type(format!("a tensor of {other:?}")).into()),
+        other => return Err(IrError::Type(format!("a tensor of {other}")).into()),
     };
     Ok(Tensor::new(name, shape, element, scale))
 }
@@ -138,7 +123,7 @@ fn first_result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Value<'c, 'a>
 }
 
 fn constant<'c>(context: &'c Context, tensor: &Tensor, data: &[u8]) -> Result<Operation<'c>, MirrorError> {
-    let stored = TensorType::new(storage(tensor.element), &tensor.shape);
+    let stored = TensorType::new(ElementType::from(tensor.element), &tensor.shape);
     let value = ir::constant_attribute(context, &tensor.name, &stored, data)?;
     let location = ir::named_location(context, &tensor.name);
     let types = [tensor_type(context, tensor)];

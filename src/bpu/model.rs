@@ -11,6 +11,8 @@ mod verify;
 use std::fmt;
 use std::sync::Arc;
 
+use hb_dialects::ElementType;
+
 use crate::numerics::LookupTable;
 pub use crate::numerics::{Clamp, Curve};
 pub use shape::{
@@ -25,38 +27,39 @@ pub const MAX_RANK: usize = 6;
 /// The largest tensor, in bytes when stored densely: 2 GiB.
 pub const MAX_TENSOR_BYTES: usize = 1 << 31;
 
-/// The type of one element of a tensor, stored little-endian.
+/// The element types that the hardware has, of all [`ElementType`]s. Integers are two's complement, everything is
+/// little-endian. The numbers are those in instructions (`docs/nash-isa.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Element {
-    /// Signed 8 bits.
-    I8,
-    /// Signed 16 bits.
-    I16,
-    /// Signed 32 bits: biases and unscaled accumulators.
-    I32,
-    /// IEEE binary32, at the borders of a segment.
-    F32,
+#[repr(u8)]
+pub enum BpuElement {
+    /// 8 bits, of activations and weights.
+    I8 = 0,
+    /// 16 bits, of activations.
+    I16 = 1,
+    /// Biases and unscaled accumulators.
+    I32 = 2,
+    /// At the borders of a segment.
+    F32 = 3,
 }
 
-impl Element {
+impl BpuElement {
+    /// Every type, in the order of their numbers.
+    pub const ALL: [BpuElement; 4] = [BpuElement::I8, BpuElement::I16, BpuElement::I32, BpuElement::F32];
+
     /// Bytes of one element.
     #[must_use]
-    pub fn bytes(self) -> usize {
-        match self {
-            Element::I8 => 1,
-            Element::I16 => 2,
-            Element::I32 | Element::F32 => 4,
-        }
+    pub fn bytes(self) -> u32 {
+        ElementType::from(self).bytes() as u32
     }
 
     /// Name as MLIR prints it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Element::I8 => "i8",
-            Element::I16 => "i16",
-            Element::I32 => "i32",
-            Element::F32 => "f32",
+            BpuElement::I8 => "i8",
+            BpuElement::I16 => "i16",
+            BpuElement::I32 => "i32",
+            BpuElement::F32 => "f32",
         }
     }
 
@@ -64,17 +67,17 @@ impl Element {
     #[must_use]
     pub fn range(self) -> Option<Clamp> {
         match self {
-            Element::I8 => Some(Clamp::I8),
-            Element::I16 => Some(Clamp::I16),
-            Element::I32 => Some(Clamp::I32),
-            Element::F32 => None,
+            BpuElement::I8 => Some(Clamp::I8),
+            BpuElement::I16 => Some(Clamp::I16),
+            BpuElement::I32 => Some(Clamp::I32),
+            BpuElement::F32 => None,
         }
     }
 
     /// Whether it is a type that activations have: int8 or int16.
     #[must_use]
     pub fn is_activation(self) -> bool {
-        matches!(self, Element::I8 | Element::I16)
+        matches!(self, BpuElement::I8 | BpuElement::I16)
     }
 
     /// The largest magnitude of an integer of this type: 128, 32768, 2^31; 0 for reals.
@@ -84,7 +87,27 @@ impl Element {
     }
 }
 
-impl fmt::Display for Element {
+impl From<BpuElement> for ElementType {
+    fn from(element: BpuElement) -> ElementType {
+        match element {
+            BpuElement::I8 => ElementType::I8,
+            BpuElement::I16 => ElementType::I16,
+            BpuElement::I32 => ElementType::I32,
+            BpuElement::F32 => ElementType::F32,
+        }
+    }
+}
+
+impl TryFrom<ElementType> for BpuElement {
+    type Error = String;
+
+    fn try_from(element: ElementType) -> Result<BpuElement, String> {
+        let found = BpuElement::ALL.into_iter().find(|candidate| ElementType::from(*candidate) == element);
+        found.ok_or_else(|| format!("the BPU has no {element}"))
+    }
+}
+
+impl fmt::Display for BpuElement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -140,7 +163,7 @@ pub struct Tensor {
     /// Dimensions, outermost first; each at least 1, at most [`MAX_RANK`] of them.
     pub shape: Vec<usize>,
     /// Type of one element.
-    pub element: Element,
+    pub element: BpuElement,
     /// What the integers are worth.
     pub scale: Scale,
     /// The elements of a constant, dense, row-major, little-endian; none for what is computed or fed.
@@ -150,7 +173,7 @@ pub struct Tensor {
 impl Tensor {
     /// A tensor without data.
     #[must_use]
-    pub fn new(name: impl Into<String>, shape: impl Into<Vec<usize>>, element: Element, scale: Scale) -> Tensor {
+    pub fn new(name: impl Into<String>, shape: impl Into<Vec<usize>>, element: BpuElement, scale: Scale) -> Tensor {
         Tensor { name: name.into(), shape: shape.into(), element, scale, data: None }
     }
 
@@ -170,7 +193,7 @@ impl Tensor {
     /// Number of bytes when stored densely; none when it does not fit a usize.
     #[must_use]
     pub fn byte_count(&self) -> Option<usize> {
-        self.element_count()?.checked_mul(self.element.bytes())
+        self.element_count()?.checked_mul(self.element.bytes() as usize)
     }
 }
 

@@ -12,7 +12,7 @@ use hb_dialects::{
     bpu::Op,
     cpu::verify_segment_of,
     hooks::{Folded, Rules},
-    ir::{self, Element, OperationAttributes, TensorType},
+    ir::{self, OperationAttributes, TensorType},
 };
 use melior::ir::{Attribute, OperationRef, ValueLike, operation::OperationLike};
 
@@ -94,11 +94,7 @@ fn verify_constant(operation: OperationRef<'_, '_>) -> Result<(), String> {
     let value = ir::elements_of(value).ok_or("has a value whose bytes are missing or do not fit its type")?;
     let result = operation.result(0).map_err(|error| error.to_string())?.r#type();
     let declared = TensorType::from_type(result).map_err(|error| error.to_string())?;
-    let storage = match declared.element {
-        Element::Quantized(quantized) => quantized.storage(),
-        other => other,
-    };
-    let stored = TensorType { element: storage, dimensions: declared.dimensions };
+    let stored = TensorType { element: declared.element.storage().into(), dimensions: declared.dimensions };
     if stored != value.r#type {
         let context = operation.context_reference();
         return Err(format!(

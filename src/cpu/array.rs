@@ -1,5 +1,7 @@
-use super::element::{Element, Scalar};
+use hb_dialects::ElementType;
+
 use super::error::Error;
+use super::scalar::Scalar;
 
 /// A cache line; also the alignment every tensor has in memory, so that vector loads never straddle lines needlessly.
 #[repr(C, align(64))]
@@ -56,7 +58,7 @@ impl Bytes {
 /// A dense tensor value in row-major order.
 #[derive(Clone)]
 pub struct Array {
-    element: Element,
+    element: ElementType,
     shape: Vec<usize>,
     bytes: Bytes,
 }
@@ -64,16 +66,17 @@ pub struct Array {
 /// A Rust type that an [`Array`] can be read as without conversion.
 pub trait ArrayElement: Copy + 'static {
     /// The element type that it is.
-    const ELEMENT: Element;
+    const ELEMENT: ElementType;
 }
 
 macro_rules! array_element {
-    ($($rust:ty => $element:ident),*) => { $(impl ArrayElement for $rust { const ELEMENT: Element = Element::$element; })* };
+    ($($rust:ty => $element:ident),*) => { $(impl ArrayElement for $rust { const ELEMENT: ElementType = ElementType::$element; })* };
 }
-array_element!(f32 => F32, f64 => F64, half::f16 => F16, i64 => I64, i32 => I32, i16 => I16, i8 => I8, u8 => U8);
+array_element!(f32 => F32, f64 => F64, half::f16 => F16, half::bf16 => BF16, i64 => I64, i32 => I32, i16 => I16, i8 => I8,
+    u64 => U64, u32 => U32, u16 => U16, u8 => U8);
 
 /// The number of bytes of a tensor, or an error when that does not fit this machine's address space.
-pub(crate) fn byte_count(name: &str, element: Element, shape: &[usize]) -> Result<usize, Error> {
+pub(crate) fn byte_count(name: &str, element: ElementType, shape: &[usize]) -> Result<usize, Error> {
     let count = shape.iter().try_fold(element.bytes(), |bytes, &extent| bytes.checked_mul(extent));
     match count {
         Some(count) if count <= isize::MAX as usize / 2 => Ok(count),
@@ -87,7 +90,7 @@ pub(crate) fn byte_count(name: &str, element: Element, shape: &[usize]) -> Resul
 
 impl Array {
     /// A tensor of zeros.
-    pub fn zeros(element: Element, shape: &[usize]) -> Result<Array, Error> {
+    pub fn zeros(element: ElementType, shape: &[usize]) -> Result<Array, Error> {
         let bytes = byte_count("", element, shape)?;
         let bytes = Bytes::zeroed(bytes).ok_or_else(|| Error::TooLarge {
             tensor: String::new(),
@@ -98,7 +101,7 @@ impl Array {
     }
 
     /// A tensor from its little-endian bytes in row-major order.
-    pub fn from_bytes(element: Element, shape: &[usize], bytes: &[u8]) -> Result<Array, Error> {
+    pub fn from_bytes(element: ElementType, shape: &[usize], bytes: &[u8]) -> Result<Array, Error> {
         let expected = byte_count("", element, shape)?;
         if expected != bytes.len() {
             let reason = format!("{} bytes given, but {element} of shape {shape:?} has {expected}", bytes.len());
@@ -117,7 +120,7 @@ impl Array {
     }
 
     /// How each element is stored.
-    pub fn element(&self) -> Element {
+    pub fn element(&self) -> ElementType {
         self.element
     }
 
@@ -178,7 +181,7 @@ impl Array {
         Scalar::read(self.element, self.as_bytes().get(start..start.checked_add(size)?)?)
     }
 
-    /// Every value as f64; exact for all elements but large i64.
+    /// Every value as f64; exact for all elements but 64-bit integers beyond 2^53.
     pub fn to_f64(&self) -> Vec<f64> {
         self.as_bytes()
             .chunks_exact(self.element.bytes())
@@ -187,7 +190,7 @@ impl Array {
             .collect()
     }
 
-    /// Every value as i64; floats truncate.
+    /// Every value as i64; floats truncate, what is beyond i64 saturates.
     pub fn to_i64(&self) -> Vec<i64> {
         self.as_bytes()
             .chunks_exact(self.element.bytes())
@@ -242,8 +245,8 @@ mod tests {
         assert!(array.values::<i32>().is_none());
         assert_eq!(array.get(3), Some(Scalar::Float(-4.5)));
         assert!(Array::from_values(&[3], &[1.0f32]).is_err());
-        assert!(Array::zeros(Element::F32, &[usize::MAX, 2]).is_err());
-        assert!(Array::zeros(Element::F32, &[1 << 58]).is_err());
-        assert_eq!(Array::zeros(Element::F32, &[0, 3]).unwrap().len(), 0);
+        assert!(Array::zeros(ElementType::F32, &[usize::MAX, 2]).is_err());
+        assert!(Array::zeros(ElementType::F32, &[1 << 58]).is_err());
+        assert_eq!(Array::zeros(ElementType::F32, &[0, 3]).unwrap().len(), 0);
     }
 }

@@ -5,8 +5,9 @@
 //! over a padded image has such columns when the padding between two lines counts as columns, too, whose sums are thrown
 //! away. Else `b` is copied panel by panel into contiguous memory. `a` is packed at compile time when it is constant.
 
+use hb_dialects::ElementType;
+
 use super::array::Array;
-use super::element::Element;
 use super::error::Error;
 use super::expression::{Binary, Expression, Kind, TensorId};
 use super::graph::Combiner;
@@ -53,7 +54,7 @@ impl Contraction {
     pub(crate) fn of(kernel: &Kernel, constant: &dyn Fn(usize) -> bool, target: &Target) -> Option<Contraction> {
         let reduction = kernel.reduction.as_ref()?;
         if reduction.combiner != Combiner::Sum
-            || kernel.body.element() != Element::F32
+            || kernel.body.element() != ElementType::F32
             || kernel.all_extents().contains(&0)
         {
             return None;
@@ -189,7 +190,7 @@ impl Contraction {
             strides.iter().map(|(axis, _)| kernel.extents.get(*axis).copied().unwrap_or(1)).collect();
         let (rows, depth, tile) = (self.rows(kernel), self.depth(kernel), self.tile_rows);
         let block = self.row_blocks(kernel) * depth * tile;
-        let mut packed = Array::zeros(Element::F32, &[outer.iter().product::<usize>() * block])?;
+        let mut packed = Array::zeros(ElementType::F32, &[outer.iter().product::<usize>() * block])?;
         let depths = offsets(kernel.reduction.iter().flat_map(|reduction| reduction.extents.iter().copied()), |d| {
             self.a_at.coefficient(kernel.extents.len() + d)
         });
@@ -230,7 +231,7 @@ fn offsets(extents: impl Iterator<Item = usize>, coefficient: impl Fn(usize) -> 
 
 fn load_of(expression: &Expression, rank: usize) -> Option<(usize, Affine)> {
     match expression.kind() {
-        Kind::Load { tensor: TensorId(operand), indices } if expression.element() == Element::F32 => {
+        Kind::Load { tensor: TensorId(operand), indices } if expression.element() == ElementType::F32 => {
             Some((*operand, Affine::of(indices.first()?, rank)?))
         }
         _ => None,

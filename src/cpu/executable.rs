@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
+use hb_dialects::ElementType;
 use inkwell::context::Context;
 use rayon::prelude::*;
 
 use super::array::{ALIGNMENT, Array, ArrayElement, Bytes, byte_count};
-use super::element::Element;
 use super::emit::{self, Work};
 use super::error::Error;
 use super::expression::TensorId;
@@ -49,7 +49,7 @@ pub struct Options {
 #[derive(Clone, Copy, Debug)]
 pub struct ArrayView<'a> {
     /// How each element is stored.
-    pub element: Element,
+    pub element: ElementType,
     /// Sizes, outermost first.
     pub shape: &'a [usize],
     /// The elements in row-major order.
@@ -200,12 +200,12 @@ impl Executable {
     }
 
     /// The names, elements and shapes of the inputs.
-    pub fn inputs(&self) -> impl Iterator<Item = (&str, Element, &[usize])> {
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, ElementType, &[usize])> {
         self.describe(&self.prepared.graph.inputs)
     }
 
     /// The names, elements and shapes of the outputs.
-    pub fn outputs(&self) -> impl Iterator<Item = (&str, Element, &[usize])> {
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, ElementType, &[usize])> {
         self.describe(&self.prepared.graph.outputs)
     }
 
@@ -214,7 +214,7 @@ impl Executable {
         self.prepared.arena
     }
 
-    fn describe<'a>(&'a self, ids: &'a [TensorId]) -> impl Iterator<Item = (&'a str, Element, &'a [usize])> {
+    fn describe<'a>(&'a self, ids: &'a [TensorId]) -> impl Iterator<Item = (&'a str, ElementType, &'a [usize])> {
         let tensors = ids.iter().filter_map(|id| self.prepared.graph.tensor(*id));
         tensors.map(|tensor| (tensor.name.as_str(), tensor.element, tensor.shape.as_slice()))
     }

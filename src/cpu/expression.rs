@@ -6,7 +6,9 @@
 use std::ops;
 use std::sync::Arc;
 
-use super::element::{Element, Scalar};
+use hb_dialects::ElementType;
+
+use super::scalar::Scalar;
 
 /// A tensor of a [`super::graph::Graph`], by position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -169,7 +171,7 @@ pub enum Kind {
 
 #[derive(Debug)]
 struct Node {
-    element: Element,
+    element: ElementType,
     kind: Kind,
     size: u32,
 }
@@ -184,31 +186,31 @@ impl std::fmt::Debug for Expression {
     }
 }
 
-fn make(element: Element, kind: Kind, size: u32) -> Expression {
+fn make(element: ElementType, kind: Kind, size: u32) -> Expression {
     Expression(Arc::new(Node { element, kind, size: size.saturating_add(1) }))
 }
 
 /// The position along an axis of the iteration.
 pub fn axis(number: usize) -> Expression {
-    make(Element::I64, Kind::Axis(number), 0)
+    make(ElementType::I64, Kind::Axis(number), 0)
 }
 
 /// An i64 constant: what index arithmetic is made of.
 pub fn index(value: i64) -> Expression {
-    make(Element::I64, Kind::Constant(Scalar::Integer(value)), 0)
+    make(ElementType::I64, Kind::Constant(Scalar::Integer(value.into())), 0)
 }
 
 /// The reduced value, for the `finish` of a reduction.
-pub fn accumulator(element: Element) -> Expression {
+pub fn accumulator(element: ElementType) -> Expression {
     make(element, Kind::Accumulator, 0)
 }
 
 /// A value of this element type.
-pub fn constant(element: Element, value: Scalar) -> Expression {
+pub fn constant(element: ElementType, value: Scalar) -> Expression {
     make(element, Kind::Constant(value.cast(element)), 0)
 }
 
-pub(crate) fn load(tensor: TensorId, element: Element, indices: Vec<Expression>) -> Expression {
+pub(crate) fn load(tensor: TensorId, element: ElementType, indices: Vec<Expression>) -> Expression {
     let size = indices.iter().fold(0u32, |sum, index| sum.saturating_add(index.size()));
     make(element, Kind::Load { tensor, indices }, size)
 }
@@ -221,7 +223,7 @@ pub fn select(condition: Expression, then: Expression, otherwise: Expression) ->
 
 impl Expression {
     /// The type of its value.
-    pub fn element(&self) -> Element {
+    pub fn element(&self) -> ElementType {
         self.0.element
     }
 
@@ -243,7 +245,7 @@ impl Expression {
     /// Its value, where it is a constant integer.
     pub fn as_integer(&self) -> Option<i64> {
         match self.kind() {
-            Kind::Constant(Scalar::Integer(value)) => Some(*value),
+            Kind::Constant(Scalar::Integer(value)) => i64::try_from(*value).ok(),
             _ => None,
         }
     }
@@ -256,7 +258,7 @@ impl Expression {
 
     /// A function of this value and another of its type.
     pub fn binary(self, operation: Binary, other: Expression) -> Expression {
-        if self.element() == Element::I64
+        if self.element() == ElementType::I64
             && let Some(simple) = simplify(operation, &self, &other)
         {
             return simple;
@@ -268,11 +270,11 @@ impl Expression {
     /// A truth value.
     pub fn compare(self, comparison: Comparison, other: Expression) -> Expression {
         let size = self.size().saturating_add(other.size());
-        make(Element::Bool, Kind::Compare(comparison, self, other), size)
+        make(ElementType::Bool, Kind::Compare(comparison, self, other), size)
     }
 
     /// This value in another element type.
-    pub fn cast(self, element: Element) -> Expression {
+    pub fn cast(self, element: ElementType) -> Expression {
         if self.element() == element {
             return self;
         }
@@ -417,6 +419,11 @@ fn fold(operation: Binary, a: i64, b: i64) -> Option<i64> {
 
 /// `a / b` rounded down.
 pub(crate) fn floor_divide(a: i64, b: i64) -> Option<i64> {
+    floor_divide_wide(a.into(), b.into()).and_then(|quotient| i64::try_from(quotient).ok())
+}
+
+/// `a / b` rounded down.
+pub(crate) fn floor_divide_wide(a: i128, b: i128) -> Option<i128> {
     let quotient = a.checked_div(b)?;
     let exact = quotient.checked_mul(b)? == a;
     Some(if !exact && ((a < 0) != (b < 0)) { quotient - 1 } else { quotient })
@@ -434,7 +441,7 @@ macro_rules! operator {
             type Output = Expression;
             /// The constant takes this expression's element.
             fn $method(self, other: i64) -> Expression {
-                let other = constant(self.element(), Scalar::Integer(other));
+                let other = constant(self.element(), Scalar::Integer(other.into()));
                 self.binary(Binary::$operation, other)
             }
         }
@@ -467,7 +474,7 @@ mod tests {
 
     #[test]
     fn axes_are_replaced_everywhere() {
-        let load = load(TensorId(0), Element::F32, vec![axis(0) * 4 + axis(1)]);
+        let load = load(TensorId(0), ElementType::F32, vec![axis(0) * 4 + axis(1)]);
         let replaced = (load.clone() + load).with_axes(&[index(2), axis(0)]);
         assert_eq!(format!("{:?}", replaced).matches("Axis(0)").count(), 2);
         assert_eq!(format!("{:?}", replaced).matches("Integer(8)").count(), 2);

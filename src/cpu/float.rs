@@ -1,5 +1,6 @@
 //! Networks of `hfloat` and `quant` operations, compiled for this machine.
 
+use hb_dialects::ElementType;
 use melior::ir::OperationRef;
 
 use super::array::Array;
@@ -54,12 +55,12 @@ impl FloatExecutable {
     }
 
     /// Names, elements and shapes of the inputs.
-    pub fn inputs(&self) -> impl Iterator<Item = (&str, super::Element, &[usize])> {
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, ElementType, &[usize])> {
         self.executable.inputs()
     }
 
     /// Names, elements and shapes of the outputs.
-    pub fn outputs(&self) -> impl Iterator<Item = (&str, super::Element, &[usize])> {
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, ElementType, &[usize])> {
         let names = self.output_names.iter().map(String::as_str);
         let named = names.map(Some).chain(std::iter::repeat(None));
         self.executable

@@ -178,20 +178,21 @@ fn finish(graph: &Graph, producer: &Compute, consumer: &Compute) -> Option<Compu
 #[cfg(test)]
 mod tests {
     use super::super::array::Array;
-    use super::super::element::{Element, Scalar};
     use super::super::expression::{accumulator, axis};
     use super::super::graph::Reduction;
     use super::super::interpret::interpret;
+    use super::super::scalar::Scalar;
     use super::*;
+    use hb_dialects::ElementType;
 
     /// y = relu(sum over k of x[i, k]) * 3, with x doubled before.
     fn network() -> Graph {
         let mut graph = Graph::default();
-        let x = graph.add_input("x", Element::F32, &[2, 3]).unwrap();
+        let x = graph.add_input("x", ElementType::F32, &[2, 3]).unwrap();
         let doubled = graph.add_elementwise("double", "doubled", &[2, 3], graph.load_broadcast(x, 2) * 2).unwrap();
-        let sum = graph.add_tensor("sum", Element::F32, &[2]).unwrap();
+        let sum = graph.add_tensor("sum", ElementType::F32, &[2]).unwrap();
         let mut compute = Compute::elementwise("sum", sum, &[2], graph.load(doubled, vec![axis(0), axis(1)]));
-        let finish = accumulator(Element::F32);
+        let finish = accumulator(ElementType::F32);
         let initial = Scalar::Float(0.0);
         compute.reduction = Some(Reduction { extents: vec![3], combiner: Combiner::Sum, initial, finish });
         graph.push(compute).unwrap();

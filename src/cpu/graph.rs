@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use hb_dialects::ElementType;
+
 use super::array::{Array, byte_count};
-use super::element::{Element, Scalar};
 use super::error::Error;
 use super::expression::{Expression, Kind, TensorId, axis, load};
 use super::range;
+use super::scalar::Scalar;
 
 /// A tensor: a value with a static shape.
 #[derive(Clone, Debug)]
@@ -14,7 +16,7 @@ pub struct Tensor {
     /// The value's name in the network.
     pub name: String,
     /// How each element is stored.
-    pub element: Element,
+    pub element: ElementType,
     /// Sizes, outermost first.
     pub shape: Vec<usize>,
     /// The value, when it is known at compile time.
@@ -151,12 +153,12 @@ impl Graph {
     }
 
     /// A tensor that some computation will fill.
-    pub fn add_tensor(&mut self, name: &str, element: Element, shape: &[usize]) -> Result<TensorId, Error> {
+    pub fn add_tensor(&mut self, name: &str, element: ElementType, shape: &[usize]) -> Result<TensorId, Error> {
         self.add(Tensor { name: name.to_string(), element, shape: shape.to_vec(), data: None, view_of: None })
     }
 
     /// A tensor that a run is given.
-    pub fn add_input(&mut self, name: &str, element: Element, shape: &[usize]) -> Result<TensorId, Error> {
+    pub fn add_input(&mut self, name: &str, element: ElementType, shape: &[usize]) -> Result<TensorId, Error> {
         let id = self.add_tensor(name, element, shape)?;
         self.inputs.push(id);
         Ok(id)
@@ -194,7 +196,7 @@ impl Graph {
 
     /// The element of `tensor` at the given indices.
     pub fn load(&self, tensor: TensorId, indices: Vec<Expression>) -> Expression {
-        let element = self.tensor(tensor).map_or(Element::F32, |tensor| tensor.element);
+        let element = self.tensor(tensor).map_or(ElementType::F32, |tensor| tensor.element);
         load(tensor, element, indices)
     }
 

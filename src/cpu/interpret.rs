@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::array::Array;
-use super::element::Scalar;
 use super::error::Error;
-use super::expression::{Binary, Comparison, Expression, Kind, TensorId, Unary, floor_divide};
+use super::expression::{Binary, Comparison, Expression, Kind, TensorId, Unary, floor_divide_wide};
 use super::graph::{Combiner, Compute, Graph, Reduction};
+use super::scalar::Scalar;
 
 /// Runs a graph on its inputs and returns its outputs, in order.
 pub fn interpret(graph: &Graph, inputs: &[&Array]) -> Result<Vec<Array>, Error> {
@@ -134,7 +134,7 @@ impl Evaluation<'_> {
     fn value(&self, expression: &Expression, axes: &[i64], accumulator: Option<Scalar>) -> Result<Scalar, Error> {
         let of = |expression: &Expression| self.value(expression, axes, accumulator);
         let value = match expression.kind() {
-            Kind::Axis(number) => Scalar::Integer(axes.get(*number).copied().unwrap_or(0)),
+            Kind::Axis(number) => Scalar::Integer(axes.get(*number).copied().unwrap_or(0).into()),
             Kind::Accumulator => accumulator.unwrap_or(Scalar::Float(0.0)),
             Kind::Constant(value) => *value,
             Kind::Load { tensor, indices } => return self.load(*tensor, indices, axes, accumulator),
@@ -207,7 +207,7 @@ fn binary(operation: Binary, a: Scalar, b: Scalar) -> Scalar {
             Binary::Xor => a != b,
             _ => a || b,
         }),
-        (a, b) => Scalar::Integer(binary_integer(operation, a.as_i64(), b.as_i64())),
+        (a, b) => Scalar::Integer(binary_integer(operation, a.as_integer(), b.as_integer())),
     }
 }
 
@@ -225,15 +225,16 @@ fn binary_float(operation: Binary, a: f64, b: f64) -> f64 {
     }
 }
 
-fn binary_integer(operation: Binary, a: i64, b: i64) -> i64 {
+/// In more bits than any element has: the cast that follows wraps.
+fn binary_integer(operation: Binary, a: i128, b: i128) -> i128 {
     match operation {
         Binary::Add => a.wrapping_add(b),
         Binary::Subtract => a.wrapping_sub(b),
         Binary::Multiply => a.wrapping_mul(b),
         Binary::Divide => a.checked_div(b).unwrap_or(0),
-        Binary::FloorDivide => floor_divide(a, b).unwrap_or(0),
+        Binary::FloorDivide => floor_divide_wide(a, b).unwrap_or(0),
         Binary::Modulo if b == 0 => 0,
-        Binary::Modulo => floor_divide(a, b).map_or(0, |quotient| a.wrapping_sub(quotient.wrapping_mul(b))),
+        Binary::Modulo => floor_divide_wide(a, b).map_or(0, |quotient| a.wrapping_sub(quotient.wrapping_mul(b))),
         Binary::Maximum => a.max(b),
         Binary::Minimum => a.min(b),
         Binary::And => a & b,
@@ -244,7 +245,7 @@ fn binary_integer(operation: Binary, a: i64, b: i64) -> i64 {
 }
 
 /// `a` to the `b`, wrapping; a negative exponent gives what truncating the real result gives.
-fn integer_power(a: i64, b: i64) -> i64 {
+fn integer_power(a: i128, b: i128) -> i128 {
     match (u32::try_from(b), a) {
         (Ok(exponent), _) => a.wrapping_pow(exponent),
         (Err(_), 1) => 1,
@@ -267,7 +268,7 @@ fn compare(comparison: Comparison, a: Scalar, b: Scalar) -> bool {
             Comparison::Equal => a == b,
         };
     }
-    let (a, b) = (a.as_i64(), b.as_i64());
+    let (a, b) = (a.as_integer(), b.as_integer());
     match comparison {
         Comparison::Less => a < b,
         Comparison::LessOrEqual => a <= b,
@@ -277,14 +278,14 @@ fn compare(comparison: Comparison, a: Scalar, b: Scalar) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::element::Element;
     use super::super::expression::axis;
     use super::*;
+    use hb_dialects::ElementType;
 
     #[test]
     fn elements_of_a_reversed_sum() {
         let mut graph = Graph::default();
-        let x = graph.add_input("x", Element::F32, &[2, 3]).unwrap();
+        let x = graph.add_input("x", ElementType::F32, &[2, 3]).unwrap();
         let reversed = graph.load(x, vec![axis(0), axis(1) * -1 + 2]);
         let y = graph.add_elementwise("n", "y", &[2, 3], graph.load(x, vec![axis(0), axis(1)]) + reversed).unwrap();
         graph.outputs.push(y);
@@ -296,7 +297,7 @@ mod tests {
     #[test]
     fn loads_outside_are_refused() {
         let mut graph = Graph::default();
-        let x = graph.add_input("x", Element::F32, &[3]).unwrap();
+        let x = graph.add_input("x", ElementType::F32, &[3]).unwrap();
         let body = graph.load(x, vec![axis(0) + 1]);
         let error = graph.add_elementwise("shift", "y", &[3], body).unwrap_err().to_string();
         assert!(error.contains("shift") && error.contains("1..=3"), "{error}");

@@ -3,17 +3,19 @@
 //! Two computations that differ only in *which* tensors they touch give equal kernels, so a network's repeated layers are
 //! compiled once.
 
+use hb_dialects::ElementType;
+
 use super::contraction::Contraction;
-use super::element::{Element, Scalar};
 use super::error::Error;
 use super::expression::{Expression, Kind, TensorId, axis, index, load};
 use super::graph::{Combiner, Compute, Graph};
+use super::scalar::Scalar;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
     /// The elements of the operands. A load of `TensorId(n)` reads operand `n` at one flat index.
-    pub operands: Vec<Element>,
-    pub output: Element,
+    pub operands: Vec<ElementType>,
+    pub output: ElementType,
     /// Output axes; at least one.
     pub extents: Vec<usize>,
     pub body: Expression,
@@ -50,9 +52,7 @@ impl Affine {
                 *coefficients.get_mut(*number)? = 1;
                 Some(Affine { constant: 0, coefficients })
             }
-            Kind::Constant(Scalar::Integer(constant)) => {
-                Some(Affine { constant: *constant, coefficients: vec![0; rank] })
-            }
+            Kind::Constant(_) => Some(Affine { constant: expression.as_integer()?, coefficients: vec![0; rank] }),
             Kind::Binary(Add, a, b) => of(a)?.combine(&of(b)?, 1),
             Kind::Binary(Subtract, a, b) => of(a)?.combine(&of(b)?, -1),
             Kind::Binary(Multiply, a, b) => match (a.as_integer(), b.as_integer()) {
@@ -288,8 +288,8 @@ mod tests {
 
     fn kernel_of(shape: &[usize], body: impl Fn(&Graph, TensorId) -> Expression) -> Kernel {
         let mut graph = Graph::default();
-        let x = graph.add_input("x", Element::F32, shape).unwrap();
-        let y = graph.add_tensor("y", Element::F32, shape).unwrap();
+        let x = graph.add_input("x", ElementType::F32, shape).unwrap();
+        let y = graph.add_tensor("y", ElementType::F32, shape).unwrap();
         let compute = Compute::elementwise("n", y, shape, body(&graph, x));
         graph.verify_compute(&compute).unwrap();
         Kernel::new(&graph, &compute).unwrap().0
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn an_axis_used_as_a_value_stays_apart() {
-        let kernel = kernel_of(&[2, 3, 4], |graph, x| graph.load_broadcast(x, 3) + axis(2).cast(Element::F32));
+        let kernel = kernel_of(&[2, 3, 4], |graph, x| graph.load_broadcast(x, 3) + axis(2).cast(ElementType::F32));
         assert_eq!(kernel.extents, vec![6, 4]);
     }
 

@@ -6,7 +6,6 @@
 
 mod array;
 mod contraction;
-mod element;
 mod emit;
 mod error;
 pub mod executable;
@@ -23,11 +22,11 @@ mod object;
 mod operators;
 mod prepare;
 mod range;
+mod scalar;
 mod target;
 mod team;
 
 pub use array::{Array, ArrayElement};
-pub use element::{Element, Scalar};
 pub use error::Error;
 pub use executable::{ArrayView, Executable, Observe, Options};
 pub use float::FloatExecutable;
@@ -36,6 +35,7 @@ pub use interpret::interpret;
 pub use kernel_cache::KernelCache;
 pub use object::BoardObject;
 pub use operators::{array_of, constant_of, fold, is_supported};
+pub use scalar::Scalar;
 pub use target::Target;
 
 #[cfg(test)]

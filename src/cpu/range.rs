@@ -1,9 +1,11 @@
 //! Proof that an expression is well typed and that its loads stay inside their tensors, by interval arithmetic.
 
-use super::element::{Element, Scalar};
+use hb_dialects::ElementType;
+
 use super::error::Error;
 use super::expression::{Binary, Expression, Kind, Unary};
 use super::graph::Graph;
+use super::scalar::Scalar;
 
 /// The values an i64 expression can take, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,9 @@ pub(crate) fn range(expression: &Expression, extents: &[usize]) -> Range {
             Some(&extent) => Range { low: 0, high: i64::try_from(extent.saturating_sub(1)).unwrap_or(i64::MAX) },
             None => ANY,
         },
-        Kind::Constant(Scalar::Integer(value)) => Range { low: *value, high: *value },
+        Kind::Constant(Scalar::Integer(value)) => {
+            i64::try_from(*value).map_or(ANY, |value| Range { low: value, high: value })
+        }
         Kind::Binary(operation, a, b) => binary(*operation, range(a, extents), range(b, extents)),
         Kind::Select(_, a, b) => {
             let (a, b) = (range(a, extents), range(b, extents));
@@ -65,7 +69,7 @@ pub(crate) fn verify(
     node: &str,
     expression: &Expression,
     extents: &[usize],
-    accumulator: Option<Element>,
+    accumulator: Option<ElementType>,
 ) -> Result<(), Error> {
     let mut result = Ok(());
     expression.walk(&mut |part| {
@@ -80,7 +84,7 @@ fn verify_node(
     graph: &Graph,
     part: &Expression,
     extents: &[usize],
-    accumulator: Option<Element>,
+    accumulator: Option<ElementType>,
 ) -> Result<(), String> {
     let same = |a: &Expression, b: &Expression| {
         if a.element() == b.element() { Ok(()) } else { Err(format!("mixes {} and {}", a.element(), b.element())) }
@@ -94,14 +98,14 @@ fn verify_node(
         Kind::Binary(operation, a, b) => {
             let logical = matches!(operation, Binary::And | Binary::Or | Binary::Xor);
             let integer = matches!(operation, Binary::FloorDivide | Binary::Modulo);
-            if (logical != (a.element() == Element::Bool)) || (integer && !a.element().is_integer()) {
+            if (logical != (a.element() == ElementType::Bool)) || (integer && !a.element().is_integer()) {
                 return Err(format!("{operation:?} is not defined for {}", a.element()));
             }
             same(a, b)
         }
         Kind::Compare(_, a, b) => same(a, b),
         Kind::Select(condition, a, b) => {
-            if condition.element() != Element::Bool {
+            if condition.element() != ElementType::Bool {
                 return Err(format!("selects by a {}", condition.element()));
             }
             same(a, b)
@@ -109,8 +113,8 @@ fn verify_node(
         Kind::Unary(operation, a) => {
             let element = a.element();
             let defined = match operation {
-                Unary::Not => element == Element::Bool,
-                Unary::Negate | Unary::Absolute => element != Element::Bool,
+                Unary::Not => element == ElementType::Bool,
+                Unary::Negate | Unary::Absolute => element != ElementType::Bool,
                 _ => element.is_float(),
             };
             if defined { Ok(()) } else { Err(format!("{operation:?} is not defined for {element}")) }
@@ -138,7 +142,7 @@ fn verify_load(
     }
     for (dimension, (index, &size)) in indices.iter().zip(&tensor.shape).enumerate() {
         let range = range(index, extents);
-        let inside = index.element() == Element::I64
+        let inside = index.element() == ElementType::I64
             && range.low >= 0
             && usize::try_from(range.high).is_ok_and(|high| high < size);
         if !inside {

@@ -1,5 +1,7 @@
 //! Emitted code against the interpreter, and against arithmetic.
 
+use hb_dialects::ElementType;
+
 use super::expression::{Binary, Expression, Unary, accumulator, axis, index, select};
 use super::graph::{Check, Combiner, Compute, Reduction};
 use super::*;
@@ -74,13 +76,13 @@ fn functions_are_accurate() {
 #[test]
 fn every_element_computes() {
     let values: Vec<f64> = (-40..40).map(|n| f64::from(n) * 0.75).collect();
-    for element in [Element::F64, Element::F16, Element::I64, Element::I32, Element::I16, Element::I8, Element::U8] {
+    for element in ElementType::ALL.into_iter().filter(|element| *element != ElementType::Bool) {
         let mut array = Array::zeros(element, &[values.len()]).unwrap();
         values.iter().enumerate().for_each(|(n, v)| array.set(n, Scalar::Float(*v).cast(element)));
         elementwise(&array, |x| (x.clone() * 3 - 2).maximum(x.clone() + x.clone()) / 2);
         elementwise(&array, |x| x.clone().less(x.like(3.0)));
-        elementwise(&array, |x| x.cast(Element::Bool));
-        for to in [Element::F32, Element::F64, Element::F16, Element::I64, Element::I32, Element::I8, Element::U8] {
+        elementwise(&array, |x| x.cast(ElementType::Bool));
+        for to in ElementType::ALL {
             elementwise(&array, |x| x.cast(to));
         }
         if element.is_integer() {
@@ -115,7 +117,7 @@ fn reductions_in_every_order() {
         for (shape, last) in [([5, 6, 7], true), ([3, 4, 300], true), ([3, 100, 130], false), ([2, 3, 100], false)] {
             let x = numbers(&shape, 3);
             let mut graph = Graph::default();
-            let id = graph.add_input("x", Element::F32, &shape).unwrap();
+            let id = graph.add_input("x", ElementType::F32, &shape).unwrap();
             let (out, over, body) = match last {
                 true => ([shape[0], shape[1]], shape[2], graph.load(id, vec![axis(0), axis(1), axis(2)])),
                 false => ([shape[0], shape[2]], shape[1], graph.load(id, vec![axis(0), axis(2), axis(1)])),
@@ -134,8 +136,8 @@ fn sums_of_products() {
     {
         let (a, c) = (numbers(&[b, m, k], 1), numbers(&[b, k, n], 2));
         let mut graph = Graph::default();
-        let left = graph.add_input("a", Element::F32, a.shape()).unwrap();
-        let right = graph.add_input("b", Element::F32, c.shape()).unwrap();
+        let left = graph.add_input("a", ElementType::F32, a.shape()).unwrap();
+        let right = graph.add_input("b", ElementType::F32, c.shape()).unwrap();
         let body =
             graph.load(left, vec![axis(0), axis(1), axis(3)]) * graph.load(right, vec![axis(0), axis(3), axis(2)]);
         reduce(&mut graph, &[b, m, n], &[k], Combiner::Sum, body);
@@ -158,16 +160,16 @@ fn a_convolution_with_stride_and_dilation() {
         let (x, w) = (numbers(&[2, channels, size, size], 1), numbers(&[outputs, channels, kernel, kernel], 2));
         let (w, bias) = (std::sync::Arc::new(w), std::sync::Arc::new(numbers(&[outputs], 5)));
         let mut graph = Graph::default();
-        let input = graph.add_input("x", Element::F32, x.shape()).unwrap();
+        let input = graph.add_input("x", ElementType::F32, x.shape()).unwrap();
         let weights = graph.add_constant("w", w).unwrap();
         let bias = graph.add_constant("b", bias).unwrap();
         let (s, d) = (stride as i64, dilation as i64);
         let at = vec![axis(0), axis(4), axis(2) * s + axis(5) * d, axis(3) * s + axis(6) * d];
         let body = graph.load(weights, vec![axis(1), axis(4), axis(5), axis(6)]) * graph.load(input, at);
         let shape = [2, outputs, out, out];
-        let y = graph.add_tensor("conv", Element::F32, &shape).unwrap();
+        let y = graph.add_tensor("conv", ElementType::F32, &shape).unwrap();
         let mut compute = Compute::elementwise("conv", y, &shape, body);
-        let finish = accumulator(Element::F32) + graph.load(bias, vec![axis(1)]);
+        let finish = accumulator(ElementType::F32) + graph.load(bias, vec![axis(1)]);
         compute.reduction = Some(Reduction {
             extents: vec![channels, kernel, kernel],
             combiner: Combiner::Sum,
@@ -190,8 +192,8 @@ fn padded(
     value: f64,
 ) -> super::expression::TensorId {
     let extents = [x[0], x[1], x[2] + 2, x[3] + 2];
-    let output = graph.add_tensor("", Element::F32, &extents).unwrap();
-    let value = super::expression::constant(Element::F32, Scalar::Float(value));
+    let output = graph.add_tensor("", ElementType::F32, &extents).unwrap();
+    let value = super::expression::constant(ElementType::F32, Scalar::Float(value));
     graph.push(Compute::elementwise("pad", output, &extents, value)).unwrap();
     let mut copy = Compute::elementwise("pad", output, x, graph.load_broadcast(id, 4));
     copy.offset = vec![0, 0, 1, 1];
@@ -205,7 +207,7 @@ fn windows(shape: [usize; 4], dense: bool, combiner: Combiner, maps: usize, stri
     let [n, c, h, w] = shape;
     let mut graph = Graph::default();
     let x = numbers(&shape, 1);
-    let id = graph.add_input("x", Element::F32, &shape).unwrap();
+    let id = graph.add_input("x", ElementType::F32, &shape).unwrap();
     let product = combiner == Combiner::Sum;
     let maps = if dense { maps } else { c };
     let wide = padded(&mut graph, &shape, id, if product { 0.0 } else { f64::NEG_INFINITY });
@@ -217,15 +219,15 @@ fn windows(shape: [usize; 4], dense: bool, combiner: Combiner, maps: usize, stri
     if product {
         body = body * graph.load(weights, vec![axis(1), axis(4), axis(5), axis(6)]);
     }
-    let y = graph.add_tensor("window", Element::F32, &out).unwrap();
+    let y = graph.add_tensor("window", ElementType::F32, &out).unwrap();
     let mut compute = Compute::elementwise("window", y, &out, body);
     let initial = Scalar::Float(if product { 0.0 } else { f64::NEG_INFINITY });
-    let finish = accumulator(Element::F32);
+    let finish = accumulator(ElementType::F32);
     compute.reduction = Some(Reduction { extents: vec![depth, 3, 3], combiner, initial, finish });
     graph.push(compute).unwrap();
     // A residual sum, a sigmoid, and a copy into a padded tensor all join the end of the window.
     let other = numbers(&out, 3);
-    let residual = graph.add_input("residual", Element::F32, &out).unwrap();
+    let residual = graph.add_input("residual", ElementType::F32, &out).unwrap();
     let sum = graph.load_broadcast(y, 4) + graph.load_broadcast(residual, 4);
     let sum = graph.add_elementwise("sum", "", &out, sum).unwrap();
     let value = graph.load_broadcast(sum, 4);
@@ -253,8 +255,8 @@ fn vectors_of_every_length() {
     for length in (1..40).chain([47, 48, 49, 1000, 20_003]) {
         let (x, y) = (numbers(&[2, length], 1), numbers(&[2, 2 * length - 1], 2));
         let mut graph = Graph::default();
-        let a = graph.add_input("a", Element::F32, x.shape()).unwrap();
-        let b = graph.add_input("b", Element::F32, y.shape()).unwrap();
+        let a = graph.add_input("a", ElementType::F32, x.shape()).unwrap();
+        let b = graph.add_input("b", ElementType::F32, y.shape()).unwrap();
         let every_second = graph.load(b, vec![axis(0), axis(1) * 2]);
         let backwards = graph.load(a, vec![axis(0), axis(1) * -1 + (length as i64 - 1)]);
         let value = graph.load(a, vec![axis(0), axis(1)]);
@@ -272,7 +274,7 @@ fn vectors_of_every_length() {
 fn the_board_gets_windows() {
     let mut graph = Graph::default();
     let shape = [1, 3, 9, 11];
-    let x = graph.add_input("x", Element::F32, &shape).unwrap();
+    let x = graph.add_input("x", ElementType::F32, &shape).unwrap();
     let wide = padded(&mut graph, &shape, x, 0.0);
     let weights = graph.add_constant("w", std::sync::Arc::new(numbers(&[3, 3, 3], 1))).unwrap();
     let at = vec![axis(0), axis(1), axis(2) + axis(4), axis(3) + axis(5)];
@@ -284,11 +286,11 @@ fn the_board_gets_windows() {
 #[test]
 fn regions_views_and_constants() {
     let mut graph = Graph::default();
-    let x = graph.add_input("x", Element::F32, &[2, 3]).unwrap();
+    let x = graph.add_input("x", ElementType::F32, &[2, 3]).unwrap();
     let c = graph.add_constant("c", std::sync::Arc::new(numbers(&[2, 4], 9))).unwrap();
     // A padded copy: first filled, then written in part.
-    let padded = graph.add_tensor("padded", Element::F32, &[2, 5]).unwrap();
-    graph.push(Compute::elementwise("fill", padded, &[2, 5], index(7).cast(Element::F32))).unwrap();
+    let padded = graph.add_tensor("padded", ElementType::F32, &[2, 5]).unwrap();
+    graph.push(Compute::elementwise("fill", padded, &[2, 5], index(7).cast(ElementType::F32))).unwrap();
     let mut copy = Compute::elementwise("copy", padded, &[2, 3], graph.load_broadcast(x, 2));
     copy.offset = vec![0, 1];
     graph.push(copy).unwrap();
@@ -305,11 +307,11 @@ fn regions_views_and_constants() {
 #[test]
 fn indices_that_are_data_are_checked() {
     let mut graph = Graph::default();
-    let table = graph.add_input("table", Element::F32, &[4]).unwrap();
-    let indices = graph.add_input("indices", Element::I64, &[3]).unwrap();
+    let table = graph.add_input("table", ElementType::F32, &[4]).unwrap();
+    let indices = graph.add_input("indices", ElementType::I64, &[3]).unwrap();
     let at = graph.load(indices, vec![axis(0)]);
     let wrapped = select(at.clone().less(index(0)), at.clone() + 4, at).clamp(0, 3);
-    let y = graph.add_tensor("y", Element::F32, &[3]).unwrap();
+    let y = graph.add_tensor("y", ElementType::F32, &[3]).unwrap();
     let mut compute = Compute::elementwise("gather", y, &[3], graph.load(table, vec![wrapped]));
     compute.checks.push(Check { tensor: indices, low: -4, high: 3 });
     graph.push(compute).unwrap();
@@ -327,7 +329,7 @@ fn observed_values_are_delivered_and_threads_do_not_change_a_bit() {
     let x = numbers(&[1, 64, 4096], 4);
     let build = || {
         let mut graph = Graph::default();
-        let id = graph.add_input("x", Element::F32, x.shape()).unwrap();
+        let id = graph.add_input("x", ElementType::F32, x.shape()).unwrap();
         let e = graph.add_elementwise("exp", "e", x.shape(), graph.load_broadcast(id, 3).exponential()).unwrap();
         let body = graph.load(e, vec![axis(0), axis(1), axis(2)]);
         reduce(&mut graph, &[1, 64], &[4096], Combiner::Sum, body);
@@ -353,7 +355,7 @@ fn observed_values_are_delivered_and_threads_do_not_change_a_bit() {
 #[test]
 fn the_board_gets_an_object_without_foreign_calls() {
     let mut graph = Graph::default();
-    let a = graph.add_input("a", Element::F32, &[16, 40]).unwrap();
+    let a = graph.add_input("a", ElementType::F32, &[16, 40]).unwrap();
     let b = graph.add_constant("b", std::sync::Arc::new(numbers(&[40, 64], 1))).unwrap();
     let body = graph.load(a, vec![axis(0), axis(2)]) * graph.load(b, vec![axis(2), axis(1)]);
     reduce(&mut graph, &[16, 64], &[40], Combiner::Sum, body);
@@ -423,7 +425,7 @@ fn executables_are_shared_between_threads() {
     shared::<FloatExecutable>();
     let x = numbers(&[1, 64, 4096], 4);
     let mut graph = Graph::default();
-    let id = graph.add_input("x", Element::F32, x.shape()).unwrap();
+    let id = graph.add_input("x", ElementType::F32, x.shape()).unwrap();
     let body = graph.load(id, vec![axis(0), axis(1), axis(2)]).exponential();
     reduce(&mut graph, &[1, 64], &[4096], Combiner::Sum, body);
     let executable = Executable::compile(graph, Options::default()).unwrap();

@@ -4,7 +4,7 @@ use super::tables::{NodeRow, OutputRow};
 use crate::bpu::{
     self,
     lower::Placement,
-    model::{Element, Node, Operator, Scale, Segment, Tensor, TensorId},
+    model::{BpuElement, Node, Operator, Scale, Segment, Tensor, TensorId},
 };
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
 use crate::frontend::names::{FUNCTION, output_names};
@@ -100,10 +100,10 @@ fn reals(channels_last: &[bool], node: &Node, tensor: &Tensor, bytes: &[u8]) -> 
         Scale::PerChannel { scales, .. } => scales.get(index % scales.len().max(1)).map(|scale| *scale as f32),
     };
     let integers: Vec<i32> = match tensor.element {
-        Element::I8 => bytes.iter().map(|&q| i32::from(q as i8)).collect(),
-        Element::I16 => bytes.as_chunks().0.iter().map(|q| i32::from(i16::from_le_bytes(*q))).collect(),
-        Element::I32 => bytes.as_chunks().0.iter().map(|q| i32::from_le_bytes(*q)).collect(),
-        Element::F32 => return None,
+        BpuElement::I8 => bytes.iter().map(|&q| i32::from(q as i8)).collect(),
+        BpuElement::I16 => bytes.as_chunks().0.iter().map(|q| i32::from(i16::from_le_bytes(*q))).collect(),
+        BpuElement::I32 => bytes.as_chunks().0.iter().map(|q| i32::from_le_bytes(*q)).collect(),
+        BpuElement::F32 => return None,
     };
     let reals = integers.iter().enumerate().map(|(index, &q)| Some(numerics::dequantize(q, scale(index)?)));
     let reals: Vec<f32> = reals.collect::<Option<_>>()?;

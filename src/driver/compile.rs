@@ -140,7 +140,7 @@ pub fn model_inputs(model: &Model) -> Vec<ModelInput> {
         name: input.name.clone(),
         // The reader refuses inputs without a type; one without a rank fits no configuration.
         shape: input.shape.iter().flatten().map(size).collect(),
-        element: input.element.map_or_else(|| "unknown".to_owned(), |element| element.name().to_lowercase()),
+        element: input.element.map_or_else(|| "unknown".to_owned(), |element| element.onnx_name().to_lowercase()),
     };
     model.graph.inputs.iter().map(input).collect()
 }

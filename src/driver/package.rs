@@ -8,8 +8,8 @@ use crate::frontend::{
     names::{FUNCTION, input_names, output_names},
 };
 use crate::hbm::{
-    BpuSegment, Buffer, CpuSegment, ElementType, HbmBuilder, HbmError, Layer, Manifest, Parameter, SectionKind,
-    Segment, SegmentBody, TensorDescription, Version, dense_strides, target_digest,
+    BpuSegment, Buffer, CpuSegment, HbmBuilder, HbmError, Layer, Manifest, Parameter, SectionKind, Segment,
+    SegmentBody, TensorDescription, Version, dense_strides, target_digest,
 };
 use crate::nash::{
     encode,
@@ -17,7 +17,7 @@ use crate::nash::{
     mlir::{March, MirrorError, PROGRAM, march_of, program_from_mlir},
 };
 use crate::target::TargetError;
-use hb_dialects::ir::{self, Element, IrError, OperationAttributes, TensorType};
+use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
 use melior::{
     Context,
     ir::{
@@ -194,25 +194,6 @@ struct Package<'a> {
     layer_names: HashSet<String>,
 }
 
-/// The element type in which the runtime stores a value.
-fn stored(element: &Element) -> Result<ElementType, PackageError> {
-    Ok(match element {
-        Element::F16 => ElementType::F16,
-        Element::F32 => ElementType::F32,
-        Element::F64 => ElementType::F64,
-        Element::I8 => ElementType::I8,
-        Element::U8 => ElementType::U8,
-        Element::I16 => ElementType::I16,
-        Element::U16 => ElementType::U16,
-        Element::I32 => ElementType::I32,
-        Element::U32 => ElementType::U32,
-        Element::I64 => ElementType::I64,
-        Element::U64 => ElementType::U64,
-        Element::Bool => ElementType::Bool,
-        Element::Quantized(quantized) => stored(&quantized.storage())?,
-    })
-}
-
 impl<'a> Package<'a> {
     fn buffer(&mut self, value: Value<'_, '_>, name: &str) -> Result<usize, PackageError> {
         let key = value.to_raw().ptr as usize;
@@ -221,7 +202,7 @@ impl<'a> Package<'a> {
         }
         let r#type = TensorType::from_type(value.r#type())?;
         let dims = r#type.static_shape()?;
-        let element_type = stored(&r#type.element)?;
+        let element_type = r#type.element.storage();
         let bytes = dims.iter().try_fold(element_type.bytes(), |bytes, &size| bytes.checked_mul(size));
         let bytes = bytes.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
         self.buffers.push(Buffer { name: name.to_owned(), bytes, element_type, dims });

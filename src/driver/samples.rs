@@ -1,6 +1,8 @@
 //! Calibration samples: folders of `.npy` files, one folder for each input.
 
-use crate::cpu::{Array, Element};
+use hb_dialects::ElementType;
+
+use crate::cpu::Array;
 use crate::quant::calibrate::CalibrationError;
 use crate::sim::npy;
 use std::path::{Path, PathBuf};
@@ -86,10 +88,10 @@ fn read(file: Option<&PathBuf>, shape: &[usize]) -> Result<Array, CalibrationErr
     };
     let file = file.ok_or_else(|| failed("there is no such sample".into()))?;
     let array = npy::read(file).map_err(|error| failed(error.to_string()))?;
-    let array = array.convert(crate::hbm::ElementType::F32).map_err(|error| failed(error.to_string()))?;
+    let array = array.convert(ElementType::F32).map_err(|error| failed(error.to_string()))?;
     let fits = array.dims == shape || (shape.first() == Some(&1) && shape.get(1..) == Some(array.dims.as_slice()));
     if !fits {
         return Err(failed(format!("its shape is {:?}, but the input takes {shape:?}", array.dims)));
     }
-    Ok(Array::from_bytes(Element::F32, shape, &array.bytes)?)
+    Ok(Array::from_bytes(ElementType::F32, shape, &array.bytes)?)
 }

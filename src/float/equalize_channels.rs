@@ -2,7 +2,8 @@
 
 use super::fuse_scales::{constant_before, scale_channels};
 use hb_dialects::{
-    ir::{self, Constant, Element, OperationAttributes, TensorType, attribute},
+    ElementType,
+    ir::{self, Constant, OperationAttributes, TensorType, attribute},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, Value, operation::OperationLike};
@@ -46,7 +47,7 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
 fn weights<'v>(operation: OperationRef<'_, '_>) -> Result<Option<(Constant<'v>, Vec<usize>)>, PassFailure> {
     let Some(constant) = ir::constant_of(operation.operand_at(1)?) else { return Ok(None) };
     let shape = constant.r#type.static_shape()?;
-    Ok((constant.r#type.element == Element::F32).then_some((constant, shape)))
+    Ok((constant.r#type.element == ElementType::F32).then_some((constant, shape)))
 }
 
 /// How far a channel reaches, which with a relu counts only upwards.
@@ -71,7 +72,7 @@ fn equalize(producer: OperationRef<'_, '_>, means: &[f64], deviations: &[f64]) -
     let (Some(&channels), Some(&depth)) = (shape.first(), reading_shape.get(1)) else { return Ok(()) };
     let group = usize::try_from(reader.integer_or("group", 1)?).unwrap_or(1).max(1);
     let bias = producer.operand(2).ok().and_then(ir::constant_of);
-    let Some(bias) = bias.filter(|bias| bias.r#type.element == Element::F32) else { return Ok(()) };
+    let Some(bias) = bias.filter(|bias| bias.r#type.element == ElementType::F32) else { return Ok(()) };
     if ranges.len() != channels || depth * group != channels || bias.r#type.elements() != Some(channels) {
         return Ok(());
     }

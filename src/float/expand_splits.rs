@@ -1,8 +1,9 @@
 //! `hfloat-expand-splits`: a split becomes slices, one for each of its results.
 
 use hb_dialects::{
+    ElementType,
     hfloat::split_sizes,
-    ir::{self, Element, OperationAttributes, TensorType},
+    ir::{self, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -63,7 +64,7 @@ fn index_before<'c, 'a>(
 ) -> Result<Value<'c, 'a>, PassFailure> {
     let context = operation.context_reference();
     let location = ir::derived_location(context, operation.location(), suffix);
-    let r#type = TensorType::new(Element::I64, &[1]);
+    let r#type = TensorType::new(ElementType::I64, &[1]);
     let attribute = ir::constant_attribute(context, &ir::node_name(location), &r#type, &value.to_le_bytes())?;
     let types = [r#type.to_type(context)];
     let built = ir::build(context, "hfloat.constant", &[], &[("value", attribute)], &types, vec![], location)?;

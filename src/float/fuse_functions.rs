@@ -1,7 +1,8 @@
 //! `hfloat-fuse-functions`: a function that a network spells out becomes one operation.
 
 use hb_dialects::{
-    ir::{self, Element, OperationAttributes, TensorType},
+    ElementType,
+    ir::{self, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -147,7 +148,7 @@ fn gated<'c, 'a>(
 fn hard_swish<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<Found<'c, 'a>>, PassFailure> {
     let Some(result) = ir::results(operation).into_iter().next() else { return Ok(None) };
     let r#type = TensorType::from_type(result.r#type())?;
-    if r#type.element != Element::F32 || operation.clamp("activation")?.is_some() {
+    if r#type.element != ElementType::F32 || operation.clamp("activation")?.is_some() {
         return Ok(None);
     }
     let mut found = None;

@@ -2,7 +2,8 @@
 
 use super::equalize_channels::STATISTICS;
 use hb_dialects::{
-    ir::{self, Constant, Element, IrError, OperationAttributes, TensorType},
+    ElementType,
+    ir::{self, Constant, IrError, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -105,7 +106,7 @@ fn map_of_batch_normalization(operation: OperationRef<'_, '_>) -> Result<Option<
     let mut statistics = Vec::new();
     for index in 1..5 {
         let constant = ir::constant_of(operation.operand_at(index)?);
-        let Some(constant) = constant.filter(|constant| constant.r#type.element == Element::F32) else {
+        let Some(constant) = constant.filter(|constant| constant.r#type.element == ElementType::F32) else {
             return Ok(None);
         };
         statistics.push(constant.to_f32s()?);
@@ -122,7 +123,7 @@ fn map_of_batch_normalization(operation: OperationRef<'_, '_>) -> Result<Option<
 /// `x / c` becomes `x * (1 / c)` where every reciprocal is a normal number.
 fn quotient_to_product(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
     let (dividend, divisor) = (operation.operand_at(0)?, operation.operand_at(1)?);
-    let constant = ir::constant_of(divisor).filter(|constant| constant.r#type.element == Element::F32);
+    let constant = ir::constant_of(divisor).filter(|constant| constant.r#type.element == ElementType::F32);
     let Some(constant) = constant.filter(|_| ir::constant_of(dividend).is_none()) else { return Ok(()) };
     let reciprocals: Vec<f32> = constant.to_f32s()?.iter().map(|&value| (1.0 / f64::from(value)) as f32).collect();
     if !reciprocals.iter().all(|value| value.is_normal()) {
@@ -217,7 +218,7 @@ fn put_into_weights(
         },
         _ => None,
     };
-    if weight.r#type.element != Element::F32 {
+    if weight.r#type.element != ElementType::F32 {
         return Ok(false);
     }
     let Some(biases) = bias_values(bias.as_ref(), map.scale.len())? else { return Ok(false) };
@@ -239,7 +240,7 @@ fn put_into_weights(
 /// The bias of each channel; zeros when there is none; `None` when it is not one value per channel.
 fn bias_values(bias: Option<&Constant<'_>>, channels: usize) -> Result<Option<Vec<f32>>, PassFailure> {
     let Some(bias) = bias else { return Ok(Some(vec![0.0; channels])) };
-    if bias.r#type.element != Element::F32 {
+    if bias.r#type.element != ElementType::F32 {
         return Ok(None);
     }
     let shape = bias.r#type.static_shape()?;
@@ -289,7 +290,7 @@ fn rebuild(
     statistics: Option<&[f64]>,
 ) -> Result<(), PassFailure> {
     let context = operation.context_reference();
-    let bias_type = TensorType::new(Element::F32, &[bias.len()]);
+    let bias_type = TensorType::new(ElementType::F32, &[bias.len()]);
     let weight = constant_before(producer, "weight", weight_type, weight)?;
     let bias = constant_before(producer, "bias", &bias_type, bias)?;
     let mut attributes: Vec<_> = Vec::new();
@@ -345,7 +346,7 @@ fn expand(operation: OperationRef<'_, '_>, input: Value<'_, '_>, map: &ChannelMa
     let (_, shape) = static_type(input)?;
     let mut sizes = vec![1; shape.len().saturating_sub(1).max(1)];
     sizes[0] = map.scale.len();
-    let constant_type = TensorType::new(Element::F32, &sizes);
+    let constant_type = TensorType::new(ElementType::F32, &sizes);
     let to_f32 = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<_>>();
     let mut value = input;
     for (name, suffix, values) in [("hfloat.mul", "scale", &map.scale), ("hfloat.add", "shift", &map.shift)] {

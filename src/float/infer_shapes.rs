@@ -2,8 +2,9 @@
 
 use super::fold::evaluate;
 use hb_dialects::{
+    ElementType,
     hfloat::{infer_types, refine},
-    ir::{self, Constant, Element, OperationAttributes, TensorType},
+    ir::{self, Constant, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
@@ -60,7 +61,7 @@ fn infer(operation: OperationRef<'_, '_>) -> Result<(), String> {
         let declared = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
         if declared.element != inferred.element {
             return Err(format!(
-                "the result is declared {:?}, but its operands give {:?}",
+                "the result is declared {}, but its operands give {}",
                 declared.element, inferred.element
             ));
         }
@@ -94,7 +95,7 @@ fn fold_shape(operation: OperationRef<'_, '_>) -> Result<(), String> {
     let end = clamp(end.unwrap_or(rank)).max(start);
     let values = sizes.get(start..end).unwrap_or_default();
     let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
-    let r#type = TensorType::new(Element::I64, &[values.len()]);
+    let r#type = TensorType::new(ElementType::I64, &[values.len()]);
     replace(operation, &[Constant { r#type, bytes: bytes.into() }])
 }
 
@@ -127,6 +128,7 @@ fn replace(operation: OperationRef<'_, '_>, constants: &[Constant<'_>]) -> Resul
         let value = ir::results(built).into_iter().next().ok_or("the constant has no result")?;
         ir::replace_all_uses(result, value);
     }
-    ir::erase(operation);
+    // SAFETY: its results are replaced, and the walk over the block is past it.
+    unsafe { ir::erase(operation) };
     Ok(())
 }

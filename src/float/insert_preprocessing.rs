@@ -3,7 +3,8 @@
 use super::preprocessing::{ATTRIBUTES, InputType, LAYOUT, Layout, Preprocessing, assigned_preprocessing};
 use crate::frontend::names::input_names;
 use hb_dialects::{
-    ir::{self, Element, OperationAttributes, TensorType, attribute},
+    ElementType,
+    ir::{self, OperationAttributes, TensorType, attribute},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::{
@@ -66,7 +67,7 @@ struct Plan {
 impl Plan {
     fn new(argument: Value<'_, '_>, preprocessing: &Preprocessing) -> Result<Self, String> {
         let wanted = TensorType::from_type(argument.r#type()).map_err(|error| error.to_string())?;
-        if wanted.element != Element::F32 {
+        if wanted.element != ElementType::F32 {
             return Err(format!("only f32 inputs can be preprocessed, and it is {}", argument.r#type()));
         }
         let shape = wanted.static_shape().map_err(|error| error.to_string())?;
@@ -88,7 +89,7 @@ impl Plan {
         let negative_mean = per_channel("mean", &preprocessing.mean, c)?;
         let negative_mean = negative_mean.map(|mean| mean.into_iter().map(|mean| -mean).collect::<Vec<f32>>());
         Ok(Self {
-            given: if image { TensorType::new(Element::U8, &[n, h, w, c]) } else { wanted.clone() },
+            given: if image { TensorType::new(ElementType::U8, &[n, h, w, c]) } else { wanted.clone() },
             wanted,
             image,
             layout,
@@ -102,8 +103,8 @@ impl Plan {
     /// The type of a constant with one number per channel that broadcasts to the network's input.
     fn channel_type(&self, channels: usize) -> TensorType {
         match self.layout {
-            Layout::Nchw => TensorType::new(Element::F32, &[channels, 1, 1]),
-            Layout::Nhwc => TensorType::new(Element::F32, &[channels]),
+            Layout::Nchw => TensorType::new(ElementType::F32, &[channels, 1, 1]),
+            Layout::Nhwc => TensorType::new(ElementType::F32, &[channels]),
         }
     }
 }
@@ -191,14 +192,14 @@ fn insert(mut chain: Chain<'_, '_, '_>, plan: &Plan) -> Result<(), PassFailure> 
     ir::set_result_type(argument, plan.given.to_type(context));
     if plan.image {
         // Bytes are moved before they become four times as many.
-        let moved = TensorType { element: Element::U8, dimensions: plan.wanted.dimensions.clone() };
+        let moved = TensorType { element: ElementType::U8.into(), dimensions: plan.wanted.dimensions.clone() };
         if plan.layout == Layout::Nchw {
             let permutation = attribute::integers(context, &[0, 3, 1, 2]);
             chain.apply(("transpose", "hfloat.transpose"), None, &[("perm", permutation)], moved.clone())?;
         }
         if plan.swap_channels {
             let order: Vec<u8> = [2i64, 1, 0].iter().flat_map(|channel| channel.to_le_bytes()).collect();
-            let order = chain.constant("swap_channels/order", &TensorType::new(Element::I64, &[3]), &order)?;
+            let order = chain.constant("swap_channels/order", &TensorType::new(ElementType::I64, &[3]), &order)?;
             let axis = attribute::si64(context, plan.layout.channel_dimension() as i64);
             chain.apply(("swap_channels", "hfloat.gather"), Some(order), &[("axis", axis)], moved)?;
         }

@@ -1,6 +1,6 @@
 //! The manifest as plain Rust data: what a `.hbm` says about its model. `wire.rs` converts it to and from protobuf.
 
-use super::ElementType;
+use hb_dialects::ElementType;
 
 /// Everything about a compiled model except its bulk. Indices refer to the vectors beside them; sections count from the manifest
 /// itself, which is section 0.

@@ -8,7 +8,6 @@
 
 mod builder;
 mod check;
-mod element;
 mod error;
 pub mod information;
 mod layout;
@@ -21,7 +20,6 @@ mod tests;
 mod wire;
 
 pub use builder::HbmBuilder;
-pub use element::ElementType;
 pub use error::{HbmError, Rule};
 pub use layout::{MAJOR, MAXIMUM_ALIGNMENT, MINOR, Section, SectionKind};
 pub use manifest::{

@@ -1,5 +1,7 @@
 //! Every rule of the format has a file here that breaks it, and only it.
 
+use hb_dialects::ElementType;
+
 use super::builder::assemble;
 use super::layout::{ENTRY_BYTES, HEADER_BYTES, sha256};
 use super::*;

@@ -3,10 +3,11 @@
 //! Protobuf lets two bytes of input become a hundred bytes of structs, so before decoding, [`price`] walks the bytes along the schema
 //! and adds up what the structs will take; a file whose manifest would grow past its allowance is refused before anything is allocated.
 
+use hb_dialects::ElementType;
 use prost::Message;
 
 use super::manifest::{self as plain};
-use super::{ElementType, HbmError, Rule};
+use super::{HbmError, Rule};
 
 mod proto {
     #![allow(clippy::doc_markdown, clippy::unwrap_used)]
@@ -283,6 +284,7 @@ fn element_to_proto(element: ElementType) -> i32 {
         ElementType::U32 => proto::ElementType::U32,
         ElementType::U64 => proto::ElementType::U64,
         ElementType::Bool => proto::ElementType::Bool,
+        ElementType::BF16 => proto::ElementType::Bf16,
     };
     element as i32
 }

@@ -14,6 +14,7 @@ pub use super::isa_cycles::Cost;
 pub use super::isa_numbers::FieldKind;
 pub use super::isa_operations::*;
 pub use super::isa_validate::{ValidateError, valid_taps};
+pub use crate::bpu::model::BpuElement;
 pub use crate::numerics::Clamp;
 
 /// The number of dimensions of a general [`View`].
@@ -89,50 +90,6 @@ pub struct Wait {
     pub engine: Engine,
     /// How many must have completed since the beginning of the run.
     pub count: u32,
-}
-
-/// What the elements of a view are. Integers are two's complement, everything is little-endian.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum ElementType {
-    /// 8 bits, two's complement.
-    I8 = 0,
-    /// 16 bits, two's complement.
-    I16 = 1,
-    /// 32 bits, two's complement.
-    I32 = 2,
-    /// IEEE 754 binary32.
-    F32 = 3,
-}
-
-impl ElementType {
-    /// By their numbers.
-    pub const ALL: [ElementType; 4] = [ElementType::I8, ElementType::I16, ElementType::I32, ElementType::F32];
-
-    /// Size of one element in bytes.
-    pub fn bytes(self) -> u32 {
-        match self {
-            ElementType::I8 => 1,
-            ElementType::I16 => 2,
-            ElementType::I32 | ElementType::F32 => 4,
-        }
-    }
-
-    /// As the text of programs spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            ElementType::I8 => "i8",
-            ElementType::I16 => "i16",
-            ElementType::I32 => "i32",
-            ElementType::F32 => "f32",
-        }
-    }
-}
-
-impl fmt::Display for ElementType {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
 }
 
 /// Where in L1M an operand lies: element `[i0, i1, ...]` begins at byte `address + Σ i_k · strides[k]`.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::isa::{Clamp, Count, DdrView, ElementType, Engine, Region, View, Window};
+use super::isa::{BpuElement, Clamp, Count, DdrView, Engine, Region, View, Window};
 use super::isa_numbers::{FieldKind, Numbers};
 
 /// One row of an instruction's field table.
@@ -286,7 +286,7 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
-impl Field for ElementType {
+impl Field for BpuElement {
     const BYTES: usize = 1;
     fn layout() -> String {
         "u8: 0 i8, 1 i16, 2 i32, 3 f32".to_string()
@@ -297,7 +297,7 @@ impl Field for ElementType {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let at = reader.at();
         let value = u8::read(reader)?;
-        let found = ElementType::ALL.into_iter().find(|element| *element as u8 == value);
+        let found = BpuElement::ALL.into_iter().find(|element| *element as u8 == value);
         found.ok_or(DecodeError::BadValue { at, value: u64::from(value), what: "element type" })
     }
     fn text(&self) -> String {
@@ -309,7 +309,7 @@ impl Field for ElementType {
     }
     fn take(numbers: &mut Numbers<'_>) -> Result<Self, String> {
         let number = numbers.next_number()?;
-        let found = ElementType::ALL.into_iter().find(|element| *element as i64 == number);
+        let found = BpuElement::ALL.into_iter().find(|element| *element as i64 == number);
         found.ok_or_else(|| format!("has {number}, which is no element type"))
     }
 }

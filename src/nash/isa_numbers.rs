@@ -11,7 +11,7 @@ pub enum FieldKind {
     Float,
     /// As many as the field's array has.
     Integers,
-    /// The number of an [`ElementType`](super::isa::ElementType).
+    /// The number of an [`BpuElement`](super::isa::BpuElement).
     Element,
     /// Address, strides.
     View,

@@ -1,6 +1,6 @@
 //! The table of instructions. A field is written once, here; its encoding, its text and its row in `docs/nash-isa.md` follow.
 
-use super::isa::{Clamp, Count, DdrView, ElementType, Engine, RANK, View, Window};
+use super::isa::{BpuElement, Clamp, Count, DdrView, Engine, RANK, View, Window};
 use super::isa_fields::{DecodeError, Field, FieldRow, OperationTable, Reader};
 use super::isa_numbers::FieldKind;
 
@@ -172,7 +172,7 @@ operations! {
         /// How the kernel slides.
         window: Window,
         /// i8 or i16.
-        input_element: ElementType,
+        input_element: BpuElement,
         /// The input tile, by `input_shape`.
         input: View<4>,
         /// i8, by output channel, kernel row, kernel column, input channel (depthwise: of size 1).
@@ -182,7 +182,7 @@ operations! {
         /// Per output channel 12 bytes: bias i32, mantissa i32, shift u32. None: the output is a partial sum.
         parameters: Option<View<1>>,
         /// i8, i16 or i32 with parameters, i32 without.
-        output_element: ElementType,
+        output_element: BpuElement,
         /// Limits of the result; not used without parameters.
         clamp: Clamp,
         /// The output tile, by `output_shape`.
@@ -194,11 +194,11 @@ operations! {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8 or i16.
-        a_element: ElementType,
+        a_element: BpuElement,
         /// i8 or i16.
-        b_element: ElementType,
+        b_element: BpuElement,
         /// i8, i16 or i32.
-        output_element: ElementType,
+        output_element: BpuElement,
         /// Factor of a.
         multiplier_a: i32,
         /// Factor of b; negative to subtract.
@@ -220,11 +220,11 @@ operations! {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8 or i16.
-        a_element: ElementType,
+        a_element: BpuElement,
         /// i8 or i16.
-        b_element: ElementType,
+        b_element: BpuElement,
         /// i8, i16 or i32.
-        output_element: ElementType,
+        output_element: BpuElement,
         /// Mantissa of the multiplier.
         mantissa: i32,
         /// 0 to 62.
@@ -244,9 +244,9 @@ operations! {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8, i16 or i32.
-        input_element: ElementType,
+        input_element: BpuElement,
         /// i8, i16 or i32.
-        output_element: ElementType,
+        output_element: BpuElement,
         /// Mantissa of the multiplier.
         mantissa: i32,
         /// 0 to 62.
@@ -278,9 +278,9 @@ operations! {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8 or i16.
-        input_element: ElementType,
+        input_element: BpuElement,
         /// i8 or i16.
-        output_element: ElementType,
+        output_element: BpuElement,
         /// Number of pieces, 1 to 64.
         pieces: u32,
         /// 0 to 62.
@@ -303,7 +303,7 @@ operations! {
         /// How the window slides.
         window: Window,
         /// i8 or i16, input and output alike.
-        element: ElementType,
+        element: BpuElement,
         /// The input tile, by `input_shape`.
         input: View<4>,
         /// Results of earlier parts of the window, by `output_shape`; may be the very view of the output.
@@ -324,7 +324,7 @@ operations! {
         /// How the window slides.
         window: Window,
         /// i8 or i16.
-        input_element: ElementType,
+        input_element: BpuElement,
         /// The input tile, by `input_shape`.
         input: View<4>,
         /// Sums of earlier parts of the window, i32, by `output_shape`; may be the very view of an i32 output.
@@ -332,7 +332,7 @@ operations! {
         /// How cells are counted. None: the output is a partial sum.
         count: Option<Count>,
         /// i8 or i16 with a count, i32 without.
-        output_element: ElementType,
+        output_element: BpuElement,
         /// Limits of the result; not used without a count.
         clamp: Clamp,
         /// The output tile, by `output_shape`.
@@ -368,7 +368,7 @@ operations! {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8 or i16.
-        output_element: ElementType,
+        output_element: BpuElement,
         /// Positive and finite.
         scale: f32,
         /// Operand, f32.
@@ -382,7 +382,7 @@ operations! {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8, i16 or i32.
-        input_element: ElementType,
+        input_element: BpuElement,
         /// Positive and finite; not used with scales.
         scale: f32,
         /// Factors, f32, by `shape`: stride 0 along a dimension that shares them.

@@ -204,10 +204,10 @@ impl Operation {
         let same = |view: &View, bytes: u32, output: &View, output_bytes: u32| view == output && bytes == output_bytes;
         let mut operands = Vec::new();
         match self {
-            Operation::Convolution(o) if o.accumulate == Some(o.output) && o.output_element == ElementType::I32 => {
+            Operation::Convolution(o) if o.accumulate == Some(o.output) && o.output_element == BpuElement::I32 => {
                 operands.push("accumulate");
             }
-            Operation::AveragePool(o) if o.accumulate == Some(o.output) && o.output_element == ElementType::I32 => {
+            Operation::AveragePool(o) if o.accumulate == Some(o.output) && o.output_element == BpuElement::I32 => {
                 operands.push("accumulate");
             }
             Operation::MaxPool(o) if o.accumulate == Some(o.output) => operands.push("accumulate"),
@@ -247,7 +247,7 @@ fn convolution(o: &Convolution, limit: u64) -> Check {
     if o.parameters.is_some() {
         result(o.output_element, o.clamp)?;
     } else {
-        ensure(o.output_element == ElementType::I32, || "a partial sum is not i32".to_string())?;
+        ensure(o.output_element == BpuElement::I32, || "a partial sum is not i32".to_string())?;
     }
     written(&o.output, &o.output_shape, o.output_element.bytes())
 }
@@ -257,7 +257,7 @@ fn average_pool(o: &AveragePool, limit: u64) -> Check {
     pool(&o.input_shape, &o.output_shape, &o.window, limit)?;
     written(&o.output, &o.output_shape, o.output_element.bytes())?;
     let Some(count) = &o.count else {
-        return ensure(o.output_element == ElementType::I32, || "a partial sum is not i32".to_string());
+        return ensure(o.output_element == BpuElement::I32, || "a partial sum is not i32".to_string());
     };
     narrow("output_element", o.output_element)?;
     result(o.output_element, o.clamp)?;
@@ -322,8 +322,8 @@ fn window(input: &[u32; 4], output: &[u32; 4], window: &Window, limit: u64) -> C
 
 fn elementwise(
     shape: &[u32; RANK],
-    inputs: &[ElementType; 2],
-    output: ElementType,
+    inputs: &[BpuElement; 2],
+    output: BpuElement,
     view: &View,
     clamp: Range,
     limit: u64,
@@ -363,22 +363,22 @@ fn twice() -> String {
 }
 
 /// i8 or i16.
-fn narrow(name: &str, element: ElementType) -> Check {
-    ensure(matches!(element, ElementType::I8 | ElementType::I16), || format!("{name} is {element}, not i8 or i16"))
+fn narrow(name: &str, element: BpuElement) -> Check {
+    ensure(matches!(element, BpuElement::I8 | BpuElement::I16), || format!("{name} is {element}, not i8 or i16"))
 }
 
 /// Any integer.
-fn integer(name: &str, element: ElementType) -> Check {
-    ensure(element != ElementType::F32, || format!("{name} is f32, not an integer"))
+fn integer(name: &str, element: BpuElement) -> Check {
+    ensure(element != BpuElement::F32, || format!("{name} is f32, not an integer"))
 }
 
 /// An integer result and its limits.
-fn result(element: ElementType, clamp: Range) -> Check {
+fn result(element: BpuElement, clamp: Range) -> Check {
     let whole = match element {
-        ElementType::I8 => Range::I8,
-        ElementType::I16 => Range::I16,
-        ElementType::I32 => Range::I32,
-        ElementType::F32 => return Err("output_element is f32, not an integer".to_string()),
+        BpuElement::I8 => Range::I8,
+        BpuElement::I16 => Range::I16,
+        BpuElement::I32 => Range::I32,
+        BpuElement::F32 => return Err("output_element is f32, not an integer".to_string()),
     };
     ensure(!clamp.is_empty() && whole.contains(clamp), || {
         format!("clamp {}..{} is empty or leaves {element}", clamp.low, clamp.high)

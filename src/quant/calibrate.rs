@@ -2,7 +2,8 @@
 
 use super::moments::{Moments, Plan};
 use super::{Observer, Thresholds};
-use crate::cpu::{Array, Element, Error, FloatExecutable};
+use crate::cpu::{Array, Error, FloatExecutable};
+use hb_dialects::ElementType;
 use hb_dialects::ir::IrError;
 use rayon::prelude::*;
 use std::collections::btree_map::Entry;
@@ -184,7 +185,7 @@ pub fn random_inputs(executable: &FloatExecutable, seed: u64) -> Result<Vec<Arra
     let mut arrays = Vec::new();
     for (_, element, shape) in executable.inputs() {
         let mut array = Array::zeros(element, shape)?;
-        if element == Element::F32 {
+        if element == ElementType::F32 {
             for value in array.values_mut::<f32>().unwrap_or_default() {
                 *value = next() as f32 / (1u64 << 23) as f32 - 1.0;
             }

@@ -1,7 +1,8 @@
 //! Which values are quantized, and which of them share a scale.
 
 use super::rules::{ResultScale, Role, rule_of};
-use hb_dialects::ir::{self, Element, IrError, OperationAttributes, TensorType};
+use hb_dialects::ElementType;
+use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
 
@@ -57,7 +58,7 @@ impl<'c, 'a> Groups<'c, 'a> {
     }
 
     fn add(&mut self, value: Value<'c, 'a>) -> Result<(), IrError> {
-        if TensorType::from_type(value.r#type())?.element == Element::F32 {
+        if TensorType::from_type(value.r#type())?.element == ElementType::F32 {
             let position = self.values.len();
             self.index.insert(key(value), position);
             self.values.push(value);

@@ -5,8 +5,9 @@ use super::{
     thresholds::value_name,
 };
 use hb_dialects::{
+    ElementType,
     hfloat::Window,
-    ir::{self, Constant, Element, IrError, OperationAttributes, TensorType},
+    ir::{self, Constant, IrError, OperationAttributes, TensorType},
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 
@@ -191,5 +192,5 @@ pub fn weights_of<'v>(operation: OperationRef<'_, '_>) -> Result<Option<Constant
     if operation.operand_count() < 2 || !matches!(rule.role(operation, 1)?, Role::Weight { .. }) {
         return Ok(None);
     }
-    Ok(ir::constant_of(operation.operand_at(1)?).filter(|constant| constant.r#type.element == Element::F32))
+    Ok(ir::constant_of(operation.operand_at(1)?).filter(|constant| constant.r#type.element == ElementType::F32))
 }

@@ -9,7 +9,8 @@ use super::{
     thresholds::{Range, assigned_threshold, value_name},
 };
 use crate::numerics::{accumulator_fits, largest_integer};
-use hb_dialects::ir::{self, Element, IrError, TensorType};
+use hb_dialects::ElementType;
+use hb_dialects::ir::{self, IrError, TensorType};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::{BTreeMap, HashMap};
 
@@ -183,7 +184,7 @@ impl Rows {
     fn of(layer: &LinearLayer, operation: OperationRef<'_, '_>) -> Result<Self, IrError> {
         let weights = weights_of(operation)?.map(|weights| weights.to_f32s()).transpose()?.unwrap_or_default();
         let bias = operation.operand(2).ok().and_then(ir::constant_of);
-        let bias = bias.filter(|bias| bias.r#type.element == Element::F32);
+        let bias = bias.filter(|bias| bias.r#type.element == ElementType::F32);
         let bias = bias.map(|bias| bias.to_f32s()).transpose()?.unwrap_or_default();
         let mut rows = Self { squares: 0.0, magnitudes: Vec::new() };
         for group in 0..layer.groups {

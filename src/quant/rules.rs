@@ -1,9 +1,9 @@
 //! How each operation takes part in quantization: one table, read by calibration and by the insertion of casts.
 
 use crate::bpu::lower::{self, Placement, Types};
+use hb_dialects::ElementType;
 use hb_dialects::ir::{
-    self, Constant, Element, IrError, OperationAttributes, Quantized, Scale, TensorType, constant_of,
-    defining_operation,
+    self, Constant, IrError, OperationAttributes, Quantized, Scale, TensorType, constant_of, defining_operation,
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
@@ -88,7 +88,7 @@ impl Rule {
         for (index, operand) in operation.operands().enumerate() {
             let r#type = TensorType::from_type(operand.r#type())?;
             operands.push(match self.role(operation, index)? {
-                _ if r#type.element != Element::F32 => None,
+                _ if r#type.element != ElementType::F32 => None,
                 Role::Plain => None,
                 Role::Activation => of_bits(bits),
                 Role::Bias => of_bits(BIAS_BITS),
@@ -208,7 +208,7 @@ pub fn row_of(operation: OperationRef<'_, '_>) -> Result<Option<&'static Rule>, 
     let name = operation.operation_name();
     let Some(rule) = RULES.iter().find(|rule| rule.operation == name) else { return Ok(None) };
     let Ok(input) = operation.operand(0) else { return Ok(None) };
-    Ok((TensorType::from_type(input.r#type())?.element == Element::F32).then_some(rule))
+    Ok((TensorType::from_type(input.r#type())?.element == ElementType::F32).then_some(rule))
 }
 
 /// The rule of an operation, when it is quantized: it has a row, and it will run on the BPU. Where no placement says so, the BPU

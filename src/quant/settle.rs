@@ -11,7 +11,8 @@ use super::{
 use crate::bpu::lower::{Placement, Types, form_with_scales, place};
 use crate::numerics::{bias_scale, scale_of_threshold};
 use hb_dialects::{
-    ir::{self, Constant, Element, OperationAttributes, Quantized, Scale},
+    ElementType,
+    ir::{self, Constant, OperationAttributes, Quantized, Scale},
     pass::PassFailure,
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -221,7 +222,7 @@ fn types_of(
     let mut operands = Vec::with_capacity(operation.operand_count());
     for index in 0..operation.operand_count() {
         let operand = operation.operand_at(index)?;
-        let constant = ir::constant_of(operand).filter(|constant| constant.r#type.element == Element::F32);
+        let constant = ir::constant_of(operand).filter(|constant| constant.r#type.element == ElementType::F32);
         operands.push(match (rule.role(operation, index)?, constant) {
             (Role::Plain, _) => None,
             (_, None) => match seen(index, operand) {
@@ -274,7 +275,7 @@ fn channel_scales(constant: &Constant<'_>, axis: usize) -> Result<Vec<f64>, Pass
 fn bias_of(operation: OperationRef<'_, '_>, rule: &Rule) -> Result<Vec<f32>, PassFailure> {
     for index in 0..operation.operand_count() {
         let constant = ir::constant_of(operation.operand_at(index)?);
-        if let Some(constant) = constant.filter(|constant| constant.r#type.element == Element::F32)
+        if let Some(constant) = constant.filter(|constant| constant.r#type.element == ElementType::F32)
             && rule.role(operation, index)? == Role::Bias
         {
             return Ok(constant.to_f32s()?);

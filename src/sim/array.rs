@@ -1,8 +1,8 @@
 //! Arrays that go into and come out of models, and conversions between element types that lose nothing.
 
-use half::f16;
+use half::{bf16, f16};
 
-use crate::hbm::ElementType;
+use hb_dialects::ElementType;
 
 /// A dense row-major array; elements are little-endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +74,7 @@ fn read(element: &[u8], element_type: ElementType) -> Number {
     match element_type {
         ElementType::F32 => Number::Float(f32::from_le_bytes(take(element)).into()),
         ElementType::F16 => Number::Float(f16::from_le_bytes(take(element)).to_f64()),
+        ElementType::BF16 => Number::Float(bf16::from_le_bytes(take(element)).to_f64()),
         ElementType::F64 => Number::Float(f64::from_le_bytes(take(element))),
         ElementType::I8 => Number::Integer(i8::from_le_bytes(take(element)).into()),
         ElementType::I16 => Number::Integer(i16::from_le_bytes(take(element)).into()),
@@ -105,6 +106,11 @@ fn write(number: Number, to: ElementType) -> Option<[u8; 8]> {
             let value = as_float(number)?;
             let half = f16::from_f64(value);
             same(half.to_f64(), value).then(|| front(half.to_le_bytes()))
+        }
+        ElementType::BF16 => {
+            let value = as_float(number)?;
+            let narrow = bf16::from_f64(value);
+            same(narrow.to_f64(), value).then(|| front(narrow.to_le_bytes()))
         }
         ElementType::F64 => Some(as_float(number)?.to_le_bytes()),
         ElementType::I8 => Some(front(i8::try_from(as_integer(number)?).ok()?.to_le_bytes())),

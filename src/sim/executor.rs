@@ -1,7 +1,7 @@
 //! What every kind of model looks like to the commands that run it.
 
 use super::array::Array;
-use crate::hbm::ElementType;
+use hb_dialects::ElementType;
 
 /// An input of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! `hb_sim infer`: arrays in, arrays out.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -209,10 +210,11 @@ impl<'a> OutputWriter<'a> {
     }
 
     fn append(&mut self, sample: usize, arrays: &[Array]) -> Result<(), InferError> {
+        let arrays: Vec<_> = arrays.iter().map(npy::storable).collect();
         if self.outputs.is_empty() {
-            self.begin(arrays)?;
+            self.begin(&arrays)?;
         }
-        for ((file, report, dims), array) in self.outputs.iter().zip(arrays) {
+        for ((file, report, dims), array) in self.outputs.iter().zip(&arrays) {
             if array.dims != *dims {
                 return Err(InferError::Ragged {
                     name: report.name.clone(),
@@ -227,7 +229,7 @@ impl<'a> OutputWriter<'a> {
     }
 
     /// The first sample decides shapes that the model leaves open.
-    fn begin(&mut self, arrays: &[Array]) -> Result<(), InferError> {
+    fn begin(&mut self, arrays: &[Cow<'_, Array>]) -> Result<(), InferError> {
         for (name, array) in self.executor.outputs().iter().zip(arrays) {
             let path = self.folder.join(format!("{}.npy", name.replace('/', "_")));
             let shape: Vec<usize> = self.samples.into_iter().chain(array.dims.iter().copied()).collect();
@@ -250,7 +252,7 @@ impl<'a> OutputWriter<'a> {
 mod tests {
     use super::super::executor::TensorSpecification;
     use super::*;
-    use crate::hbm::ElementType;
+    use hb_dialects::ElementType;
 
     /// y = x + 1 on two bytes; z = as many ones as x[0] says. Fails on 255.
     struct Toy {

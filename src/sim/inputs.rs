@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::array::{Array, ConversionError};
 use super::executor::TensorSpecification;
 use super::npy::{self, NpyError};
-use crate::hbm::ElementType;
+use hb_dialects::ElementType;
 
 /// Why the inputs cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hb_dialects::ir;
 use hb_dialects::pass::PassFailure;
+use hb_dialects::{ElementType, ir};
 use melior::Context;
 use melior::ir::{Module, OperationRef};
 
@@ -19,53 +19,12 @@ use crate::frontend::mlir;
 use crate::frontend::names::FUNCTION;
 use crate::frontend::onnx::model::{Dimension, Model};
 use crate::frontend::onnx::{self, ImportOptions};
-use crate::hbm::ElementType;
 
 /// Compiled forms of one network that are kept: one per combination of input shapes.
 const MAXIMUM_FORMS: usize = 16;
 
 fn failed(error: impl ToString) -> ExecutionError {
     ExecutionError(error.to_string())
-}
-
-const ELEMENTS: [(cpu::Element, ElementType); 9] = [
-    (cpu::Element::F32, ElementType::F32),
-    (cpu::Element::F64, ElementType::F64),
-    (cpu::Element::F16, ElementType::F16),
-    (cpu::Element::I64, ElementType::I64),
-    (cpu::Element::I32, ElementType::I32),
-    (cpu::Element::I16, ElementType::I16),
-    (cpu::Element::I8, ElementType::I8),
-    (cpu::Element::U8, ElementType::U8),
-    (cpu::Element::Bool, ElementType::Bool),
-];
-
-fn from_cpu(element: cpu::Element) -> Result<ElementType, ExecutionError> {
-    let found = ELEMENTS.iter().find(|(from, _)| *from == element);
-    found.map(|(_, to)| *to).ok_or_else(|| failed(format!("elements of type {element} cannot be stored as .npy")))
-}
-
-fn to_cpu(element: ElementType) -> Result<cpu::Element, ExecutionError> {
-    let found = ELEMENTS.iter().find(|(_, from)| *from == element);
-    found.map(|(to, _)| *to).ok_or_else(|| failed(format!("the CPU backend has no {element}")))
-}
-
-pub(super) fn element_of(element: onnx::tensor::ElementType) -> ElementType {
-    use onnx::tensor::ElementType as Onnx;
-    match element {
-        Onnx::F16 => ElementType::F16,
-        Onnx::F32 => ElementType::F32,
-        Onnx::F64 => ElementType::F64,
-        Onnx::I8 => ElementType::I8,
-        Onnx::I16 => ElementType::I16,
-        Onnx::I32 => ElementType::I32,
-        Onnx::I64 => ElementType::I64,
-        Onnx::U8 => ElementType::U8,
-        Onnx::U16 => ElementType::U16,
-        Onnx::U32 => ElementType::U32,
-        Onnx::U64 => ElementType::U64,
-        Onnx::Bool => ElementType::Bool,
-    }
 }
 
 /// Where the network comes from.
@@ -97,11 +56,7 @@ impl Network {
                 Dimension::Fixed(size) => Some(*size),
                 Dimension::Named(_) => None,
             });
-            Ok(TensorSpecification {
-                name: input.name.clone(),
-                element_type: element_of(element),
-                dims: dims.collect(),
-            })
+            Ok(TensorSpecification { name: input.name.clone(), element_type: element, dims: dims.collect() })
         });
         Ok(Self {
             inputs: inputs.collect::<Result<_, _>>()?,
@@ -114,12 +69,11 @@ impl Network {
     /// A function at the `hfloat` or `quant` level, with static shapes.
     fn from_function(context: &Context, module: &Module<'_>) -> Result<Self, ExecutionError> {
         let executable = compile(context, module, FUNCTION)?;
-        let specification = |(name, element, shape): (&str, cpu::Element, &[usize])| {
+        let specification = |(name, element, shape): (&str, ElementType, &[usize])| {
             let dims = shape.iter().copied().map(Some).collect();
-            Ok(TensorSpecification { name: name.to_owned(), element_type: from_cpu(element)?, dims })
+            TensorSpecification { name: name.to_owned(), element_type: element, dims }
         };
-        let inputs: Vec<TensorSpecification> =
-            executable.inputs().map(specification).collect::<Result<_, ExecutionError>>()?;
+        let inputs = executable.inputs().map(specification).collect();
         let outputs = executable.outputs().map(|(name, ..)| name.to_owned()).collect();
         let shapes = executable.inputs().map(|(_, _, shape)| shape.to_vec()).collect();
         let forms = Mutex::new(HashMap::from([(shapes, Arc::new(executable))]));
@@ -208,9 +162,8 @@ impl ModelExecutor for Network {
 
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
         let form = self.form(inputs.iter().map(|array| array.dims.clone()).collect())?;
-        let given = |array: &Array| {
-            cpu::Array::from_bytes(to_cpu(array.element_type)?, &array.dims, &array.bytes).map_err(failed)
-        };
+        let given =
+            |array: &Array| cpu::Array::from_bytes(array.element_type, &array.dims, &array.bytes).map_err(failed);
         let mut arrays: HashMap<&str, cpu::Array> = HashMap::new();
         for (specification, array) in self.inputs.iter().zip(inputs) {
             arrays.insert(&specification.name, given(array)?);
@@ -219,11 +172,7 @@ impl ModelExecutor for Network {
         let ordered: Option<Vec<&cpu::Array>> = form.inputs().map(|(name, ..)| arrays.get(name)).collect();
         let results = form.run(&ordered.ok_or_else(|| failed("an input has no array"))?).map_err(failed)?;
         let outputs = results.iter().map(|array| {
-            Ok(Array {
-                element_type: from_cpu(array.element())?,
-                dims: array.shape().to_vec(),
-                bytes: array.as_bytes().to_vec(),
-            })
+            Ok(Array { element_type: array.element(), dims: array.shape().to_vec(), bytes: array.as_bytes().to_vec() })
         });
         Ok(Outcome { outputs: outputs.collect::<Result<_, ExecutionError>>()?, latency: None })
     }
@@ -248,7 +197,7 @@ impl CpuSegmentLoader for JitLoader {
             }
             for (buffer, (name, element, shape)) in buffers.iter().zip(tensors) {
                 let bytes = shape.iter().try_fold(element.bytes(), |bytes, size| bytes.checked_mul(*size));
-                if from_cpu(element)? != buffer.element_type || bytes.is_none_or(|bytes| bytes > buffer.bytes) {
+                if element != buffer.element_type || bytes.is_none_or(|bytes| bytes > buffer.bytes) {
                     let detail = format!(
                         "{what} {name:?} is {element} of shape {shape:?}, its buffer {:?} holds {} in {} bytes",
                         buffer.name, buffer.element_type, buffer.bytes
@@ -301,7 +250,7 @@ mod tests {
 
     fn value(name: &str) -> Value {
         let shape = vec![Dimension::Named("batch".into()), Dimension::Fixed(2)];
-        Value { name: name.into(), element: Some(onnx::tensor::ElementType::F32), shape: Some(shape) }
+        Value { name: name.into(), element: Some(ElementType::F32), shape: Some(shape) }
     }
 
     /// y = relu(a) + b, with a batch that the arrays decide.

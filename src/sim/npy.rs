@@ -3,13 +3,14 @@
 //! The format is numpy's NEP 1: a magic, a version, the length of a header, the header as the text of a Python dictionary with
 //! `descr`, `fortran_order` and `shape`, then the elements. Only plain numbers are read; pickled objects never.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::array::{Array, element_count};
 use super::npy_header::{Header, parse_header};
-use crate::hbm::ElementType;
+use hb_dialects::ElementType;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// numpy itself stays below 64 KiB unless a structured type has thousands of fields, which we do not read.
@@ -141,10 +142,20 @@ fn rows_first(elements: &[u8], dims: &[usize], size: usize) -> Vec<u8> {
     ordered
 }
 
-/// What stands before the elements of an array in a `.npy` file, as numpy writes it: version 1.0, elements from a multiple of 64 bytes.
+/// The array as numpy can hold it: numpy has no bfloat16, so these become float32, which holds each of them.
+pub fn storable(array: &Array) -> Cow<'_, Array> {
+    if array.element_type != ElementType::BF16 {
+        return Cow::Borrowed(array);
+    }
+    let bytes = array.bytes.chunks_exact(2).flat_map(|half| [&[0, 0], half].concat()).collect();
+    Cow::Owned(Array { element_type: ElementType::F32, dims: array.dims.clone(), bytes })
+}
+
+/// What stands before the elements of a [`storable`] array in a `.npy` file, as numpy writes it: version 1.0, elements from a
+/// multiple of 64 bytes.
 pub fn header(element_type: ElementType, dims: &[usize]) -> Vec<u8> {
     let descr = match element_type {
-        ElementType::F32 => "<f4",
+        ElementType::F32 | ElementType::BF16 => "<f4",
         ElementType::F16 => "<f2",
         ElementType::F64 => "<f8",
         ElementType::I8 => "|i1",
@@ -173,6 +184,7 @@ pub fn header(element_type: ElementType, dims: &[usize]) -> Vec<u8> {
 
 /// A whole `.npy` file.
 pub fn encode(array: &Array) -> Vec<u8> {
+    let array = storable(array);
     let mut bytes = header(array.element_type, &array.dims);
     bytes.extend_from_slice(&array.bytes);
     bytes
@@ -222,6 +234,18 @@ mod tests {
         let file =
             npy("{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3)}", &[0, 1, 0, 4, 0, 2, 0, 5, 0, 3, 0, 6]);
         assert_eq!(parse(&file).unwrap().bytes, [1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0]);
+    }
+
+    /// 1, -2.5 and the largest bfloat16, whose bits are the upper half of those of the float32.
+    #[test]
+    fn bfloat16_is_written_as_float32() {
+        let bytes = vec![0x80, 0x3f, 0x20, 0xc0, 0x7f, 0x7f];
+        let file = encode(&Array { element_type: ElementType::BF16, dims: vec![3], bytes });
+        let array = parse(&file).unwrap();
+        assert_eq!(array.element_type, ElementType::F32);
+        let values: Vec<f32> =
+            array.bytes.chunks(4).map(|chunk| f32::from_le_bytes(chunk.try_into().unwrap())).collect();
+        assert_eq!(values, [1.0, -2.5, 3.389_531_4e38]);
     }
 
     #[test]

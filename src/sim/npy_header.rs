@@ -1,7 +1,7 @@
 //! The header of a `.npy` file: the text of a Python dictionary with three entries.
 
 use super::npy::NpyProblem;
-use crate::hbm::ElementType;
+use hb_dialects::ElementType;
 
 /// numpy allows 64.
 const MAXIMUM_RANK: usize = 64;

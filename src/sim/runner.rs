@@ -267,7 +267,8 @@ pub(super) fn for_each_run(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hbm::{CpuSegment, ElementType, HbmBuilder, SectionKind, Version, dense_strides};
+    use crate::hbm::{CpuSegment, HbmBuilder, SectionKind, Version, dense_strides};
+    use hb_dialects::ElementType;
 
     /// Adds the IR's only byte to every byte.
     struct AddLoader;

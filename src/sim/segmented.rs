@@ -5,22 +5,20 @@
 
 use std::collections::HashMap;
 
-use hb_dialects::ir::{self, Element, OperationAttributes, TensorType};
+use hb_dialects::ElementType;
+use hb_dialects::ir::{self, OperationAttributes, TensorType};
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value, ValueLike};
 
 use super::array::{Array, element_count};
 use super::bpu_segment::BpuRunner;
 use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
-use super::network::element_of;
 use super::runner::for_each_run;
 use crate::bpu::interpreter;
 use crate::bpu::mlir::from_mlir;
 use crate::bpu::model::{Node, Segment, Tensor};
 use crate::cpu::{self, ArrayView, FloatExecutable, Observe, Options};
 use crate::frontend::names::{input_names, output_names};
-use crate::frontend::onnx::tensor::ElementType as OnnxElementType;
-use crate::hbm::ElementType;
 use crate::nash::lower::Port;
 use crate::nash::mlir::{PROGRAM, march_of, program_from_mlir};
 
@@ -80,7 +78,7 @@ fn for_each_piece(port: &Port, mut copy: impl FnMut(usize, usize, usize) -> Opti
     let strides: Option<Vec<usize>> = port.strides.iter().map(|stride| usize::try_from(*stride).ok()).collect();
     let outside = || failed(format!("tensor '{}' does not fit its region", port.name));
     let mut done = true;
-    for_each_run(&port.shape, &strides.ok_or_else(outside)?, port.element.bytes(), |strided, dense, size| {
+    for_each_run(&port.shape, &strides.ok_or_else(outside)?, port.element.bytes() as usize, |strided, dense, size| {
         done = done && copy(strided, dense, size).is_some();
     });
     if done { Ok(()) } else { Err(outside()) }
@@ -153,13 +151,7 @@ fn is_segment(name: &str) -> bool {
 /// Quantized values are what stores them.
 fn type_of(value: Value<'_, '_>) -> Result<(ElementType, Vec<usize>), ExecutionError> {
     let tensor = TensorType::from_type(value.r#type()).map_err(failed)?;
-    let stored = match &tensor.element {
-        Element::Quantized(quantized) => quantized.storage(),
-        element => element.clone(),
-    };
-    let element = OnnxElementType::from_ir(&stored)
-        .ok_or_else(|| failed(format!("a value of type {} cannot be passed", value.r#type())))?;
-    Ok((element_of(element), tensor.static_shape().map_err(failed)?))
+    Ok((tensor.element.storage(), tensor.static_shape().map_err(failed)?))
 }
 
 fn key(value: Value<'_, '_>) -> usize {

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use hb_dialects::ElementType;
+
 use super::array::Array;
 use super::command::command;
 use super::open::{OpenOptions, open, predict};
@@ -38,7 +40,7 @@ fn program(table_wait: u32) -> Program {
     };
     let quantize = isa::Quantize {
         shape: FOUR,
-        output_element: isa::ElementType::I8,
+        output_element: isa::BpuElement::I8,
         scale: 0.5,
         input: View::contiguous(0, FOUR, 4),
         output: View::contiguous(64, FOUR, 1),
@@ -51,7 +53,7 @@ fn program(table_wait: u32) -> Program {
     };
     let dequantize = isa::Dequantize {
         shape: FOUR,
-        input_element: isa::ElementType::I8,
+        input_element: isa::BpuElement::I8,
         scale: 0.5,
         scales: None,
         input: View::contiguous(128, FOUR, 1),

@@ -1,10 +1,11 @@
 //! What the tests share: the operator cases that `tests/data/make_operator_cases.py` recorded, and comparison.
 //!
-//! It uses nothing of `hb`, so unit tests can have it too: `#[path = "../../tests/common/mod.rs"] mod common;`.
+//! It uses nothing of `hb` but the names of element types, so unit tests can have it too: `#[path = "../../tests/common/mod.rs"] mod common;`.
 
 // Every test binary compiles this module and uses its part of it; outside of test functions clippy forbids panics.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use hb_dialects::ElementType;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -13,49 +14,22 @@ use std::{
 /// An array as .npy holds it: row-major, little-endian.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
-    pub element: Element,
+    pub element: ElementType,
     pub shape: Vec<usize>,
     pub bytes: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Element {
-    F16,
-    F32,
-    F64,
-    I64,
-    I32,
-    I8,
-    U8,
-    Bool,
-}
-
-impl Element {
-    fn from_description(text: &str) -> Self {
-        match text {
-            "<f2" => Self::F16,
-            "<f4" => Self::F32,
-            "<f8" => Self::F64,
-            "<i8" => Self::I64,
-            "<i4" => Self::I32,
-            "|i1" => Self::I8,
-            "|u1" => Self::U8,
-            "|b1" => Self::Bool,
-            other => panic!("tests/common does not know the .npy type `{other}`"),
-        }
-    }
-
-    pub fn size(self) -> usize {
-        match self {
-            Self::F64 | Self::I64 => 8,
-            Self::F32 | Self::I32 => 4,
-            Self::F16 => 2,
-            Self::I8 | Self::U8 | Self::Bool => 1,
-        }
-    }
-
-    pub fn is_float(self) -> bool {
-        matches!(self, Self::F16 | Self::F32 | Self::F64)
+fn from_description(text: &str) -> ElementType {
+    match text {
+        "<f2" => ElementType::F16,
+        "<f4" => ElementType::F32,
+        "<f8" => ElementType::F64,
+        "<i8" => ElementType::I64,
+        "<i4" => ElementType::I32,
+        "|i1" => ElementType::I8,
+        "|u1" => ElementType::U8,
+        "|b1" => ElementType::Bool,
+        other => panic!("tests/common does not know the .npy type `{other}`"),
     }
 }
 
@@ -67,7 +41,7 @@ impl Array {
         let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
         let header = std::str::from_utf8(&bytes[10..10 + length]).unwrap();
         assert!(header.contains("'fortran_order': False"), "{header}");
-        let element = Element::from_description(between(header, "'descr': '", "'"));
+        let element = from_description(between(header, "'descr': '", "'"));
         let shape: Vec<usize> = between(header, "'shape': (", ")")
             .split(',')
             .map(str::trim)
@@ -75,7 +49,7 @@ impl Array {
             .map(|size| size.parse().unwrap())
             .collect();
         let data = &bytes[10 + length..];
-        let (data, rest) = data.split_at(shape.iter().product::<usize>() * element.size());
+        let (data, rest) = data.split_at(shape.iter().product::<usize>() * element.bytes());
         *bytes = rest;
         Self { element, shape, bytes: data.to_vec() }
     }
@@ -87,23 +61,24 @@ impl Array {
     /// The values, whatever the element type; i64 beyond 2^53 is rounded.
     pub fn to_f64(&self) -> Vec<f64> {
         match self.element {
-            Element::F16 => self.chunks().map(|bytes| half::f16::from_le_bytes(bytes).to_f64()).collect(),
-            Element::F32 => self.chunks().map(|bytes| f64::from(f32::from_le_bytes(bytes))).collect(),
-            Element::F64 => self.chunks().map(f64::from_le_bytes).collect(),
-            Element::I64 => self.chunks().map(|bytes| i64::from_le_bytes(bytes) as f64).collect(),
-            Element::I32 => self.chunks().map(|bytes| f64::from(i32::from_le_bytes(bytes))).collect(),
-            Element::I8 => self.chunks().map(|bytes| f64::from(i8::from_le_bytes(bytes))).collect(),
-            Element::U8 | Element::Bool => self.bytes.iter().map(|&byte| f64::from(byte)).collect(),
+            ElementType::F16 => self.chunks().map(|bytes| half::f16::from_le_bytes(bytes).to_f64()).collect(),
+            ElementType::F32 => self.chunks().map(|bytes| f64::from(f32::from_le_bytes(bytes))).collect(),
+            ElementType::F64 => self.chunks().map(f64::from_le_bytes).collect(),
+            ElementType::I64 => self.chunks().map(|bytes| i64::from_le_bytes(bytes) as f64).collect(),
+            ElementType::I32 => self.chunks().map(|bytes| f64::from(i32::from_le_bytes(bytes))).collect(),
+            ElementType::I8 => self.chunks().map(|bytes| f64::from(i8::from_le_bytes(bytes))).collect(),
+            ElementType::U8 | ElementType::Bool => self.bytes.iter().map(|&byte| f64::from(byte)).collect(),
+            other => panic!("tests/common does not know {other}"),
         }
     }
 
     pub fn to_f32(&self) -> Vec<f32> {
-        assert_eq!(self.element, Element::F32);
+        assert_eq!(self.element, ElementType::F32);
         self.chunks().map(f32::from_le_bytes).collect()
     }
 
     pub fn to_i64(&self) -> Vec<i64> {
-        assert_eq!(self.element, Element::I64);
+        assert_eq!(self.element, ElementType::I64);
         self.chunks().map(i64::from_le_bytes).collect()
     }
 }
@@ -158,9 +133,9 @@ pub fn difference(expected: &Array, result: &Array) -> Result<(), String> {
     let (expected_values, values) = (expected.to_f64(), result.to_f64());
     let largest =
         expected_values.iter().filter(|value| value.is_finite()).fold(0.0, |max: f64, value| max.max(value.abs()));
-    let tolerance = largest * if expected.element == Element::F16 { 2e-3 } else { 1e-5 };
+    let tolerance = largest * if expected.element == ElementType::F16 { 2e-3 } else { 1e-5 };
     if !expected.element.is_float() {
-        let size = expected.element.size();
+        let size = expected.element.bytes();
         let differs = |(index, _): &(usize, &f64)| {
             let range = index * size..(index + 1) * size;
             expected.bytes[range.clone()] != result.bytes[range]

@@ -6,10 +6,10 @@
 use super::{compile_text, open_model, run};
 use hb::frontend::onnx;
 use hb::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Node, Value};
-use hb::frontend::onnx::tensor::{ElementType, Tensor};
-use hb::hbm::ElementType as Stored;
+use hb::frontend::onnx::tensor::Tensor;
 use hb::sim::array::Array;
 use hb::sim::open::{OpenOptions, open};
+use hb_dialects::ElementType;
 use std::time::Instant;
 
 /// Numbers in [-1, 1) that repeat for a seed (xorshift), as bytes of f32.
@@ -131,7 +131,7 @@ fn layers_far_larger_than_local_memory() {
     timed("compiling", || compile_text(folder.path(), CONFIGURATION, 2).unwrap());
     let path = |ending: &str| folder.path().join(format!("out/large{ending}"));
     let image =
-        Array { element_type: Stored::F32, dims: IMAGE.to_vec(), bytes: numbers(99, IMAGE.iter().product(), 1.0) };
+        Array { element_type: ElementType::F32, dims: IMAGE.to_vec(), bytes: numbers(99, IMAGE.iter().product(), 1.0) };
     let interpreted = timed("interpreter", || run(&open_model(&path("_quantized_model.bc")), &image));
     let races = OpenOptions { check_races: true, ..OpenOptions::default() };
     let simulator = timed("opening the .hbm, races checked", || open(&path(".hbm"), &races).unwrap());

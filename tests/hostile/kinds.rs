@@ -83,7 +83,7 @@ pub fn prepare(kind: Kind, folder: &Path) {
             whole.iter().enumerate().for_each(|(index, bytes)| put(index + 1, bytes));
         }
         Kind::Npy => {
-            use hb::hbm::ElementType;
+            use hb_dialects::ElementType;
             for (index, (element_type, dims)) in
                 [(ElementType::F32, vec![2, 3, 4]), (ElementType::Bool, vec![5]), (ElementType::I64, vec![])]
                     .into_iter()
@@ -177,7 +177,7 @@ fn read(kind: Kind, bytes: &[u8], own: &Path, run: bool) -> Result<(), String> {
             let path = own.join("array.npy");
             fs::write(&path, bytes).unwrap();
             let array = npy::read(&path).map_err(text)?;
-            array.convert(hb::hbm::ElementType::F32).map(|_| ()).or(Ok(()))
+            array.convert(hb_dialects::ElementType::F32).map(|_| ()).or(Ok(()))
         }
         Kind::Yaml => {
             let environment = Environment { marches: vec!["nash-e".into()], cores: 2 };

@@ -103,7 +103,7 @@ fn sizes_of_tensors_are_checked_before_they_are_used() {
         (vec![dims(&[1]), float.clone(), bytes(9, &[0; 4]), bytes(4, &[0; 4])], "both raw_data and a typed list"),
         (vec![dims(&[1]), float.clone(), bytes(5, &[0])], "FLOAT values belong in float_data, not int32_data"),
         (vec![dims(&[1]), number(2, 3), bytes(5, &varint(200))], "value 200 does not fit its element type"),
-        (vec![dims(&[1]), number(2, 16), bytes(9, &[0; 2])], "element type BFLOAT16 is not supported"),
+        (vec![dims(&[1]), number(2, 17), bytes(9, &[0; 1])], "element type FLOAT8E4M3FN is not supported"),
         (vec![dims(&[1]), number(2, 8), bytes(6, b"s")], "element type STRING is not supported"),
         (vec![dims(&[1]), bytes(9, &[0; 4])], "the element type is not given"),
     ];

@@ -37,7 +37,7 @@ fn network(magnitude: f32) -> String {
 
 /// The values of biases, in the order of the network, and their scales.
 fn biases(segment: &model::Segment) -> Vec<Vec<i64>> {
-    let biases = segment.tensors.iter().filter(|tensor| tensor.element == model::Element::I32);
+    let biases = segment.tensors.iter().filter(|tensor| tensor.element == model::BpuElement::I32);
     let biases = biases.filter_map(|tensor| tensor.data.as_ref());
     biases.map(|data| data.as_chunks::<4>().0.iter().map(|q| i32::from_le_bytes(*q).into()).collect()).collect()
 }

@@ -18,12 +18,13 @@ mod resampling;
 mod windows;
 
 use hb::bpu::{interpreter, mlir, model};
-use hb::cpu::{Array, Element, FloatExecutable, Observe, Options};
+use hb::cpu::{Array, FloatExecutable, Observe, Options};
 use hb::nash::lower::{Machine, lower};
 use hb::sim::fast::Executable;
 use hb::sim::machine::Machine as Simulator;
 use hb::target::Target;
 use hb_dialects::{
+    ElementType,
     ir::{self, OperationAttributes, TensorType},
     pass::{self, PassDefinition},
 };
@@ -120,7 +121,7 @@ fn run_cpu(operation: OperationRef<'_, '_>, inputs: &[&[u8]]) -> Vec<Vec<u8>> {
         .zip(inputs)
         .map(|(operand, bytes)| {
             let r#type = TensorType::from_type(operand.r#type()).unwrap();
-            let element = if r#type.element == ir::Element::I64 { Element::I64 } else { Element::F32 };
+            let element = if r#type.element == ElementType::I64 { ElementType::I64 } else { ElementType::F32 };
             Array::from_bytes(element, &r#type.static_shape().unwrap(), bytes).unwrap()
         })
         .collect();
@@ -132,7 +133,7 @@ fn run_cpu(operation: OperationRef<'_, '_>, inputs: &[&[u8]]) -> Vec<Vec<u8>> {
 fn input(seed: usize, r#type: &TensorType) -> Array {
     let shape = r#type.static_shape().unwrap();
     let count = shape.iter().product();
-    if r#type.element == ir::Element::I64 {
+    if r#type.element == ElementType::I64 {
         return Array::from_values(&shape, &(0..count).map(|i| (i % 2) as i64).collect::<Vec<_>>()).unwrap();
     }
     Array::from_values(&shape, &numbers(seed, count).iter().map(|value| value * 2.5).collect::<Vec<_>>()).unwrap()

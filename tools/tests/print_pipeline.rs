@@ -56,7 +56,7 @@ fn the_example() {
 fn images() -> model::Model {
     let value = |name: &str, channels: usize| model::Value {
         name: name.into(),
-        element: Some(tensor::ElementType::F32),
+        element: Some(hb_dialects::ElementType::F32),
         shape: Some([1, channels, 6, 8].map(model::Dimension::Fixed).to_vec()),
     };
     let numbers = |count: usize| (0..count).map(|i| ((i * 37 % 23) as f32 - 11.0) / 16.0).collect::<Vec<f32>>();

@@ -3,8 +3,9 @@
 use super::attributes;
 use super::operands::*;
 use crate::{
+    ElementType,
     hooks::Folded,
-    ir::{Element, OperationAttributes, TensorType, elements_of},
+    ir::{OperationAttributes, TensorType, elements_of},
 };
 use melior::ir::{Attribute, OperationRef, Value, ValueLike, operation::OperationLike};
 
@@ -54,13 +55,13 @@ pub(super) fn constant_of_shape(operation: OperationRef<'_, '_>) -> Result<Vec<T
 
 pub(super) fn shape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
-    let Some(dimensions) = input.dimensions else { return one(Element::I64, Some(vec![None])) };
+    let Some(dimensions) = input.dimensions else { return one(ElementType::I64, Some(vec![None])) };
     let rank = dimensions.len() as i64;
     let clamp = |value: i64| if value < 0 { (value + rank).max(0) } else { value.min(rank) };
     let start = clamp(attributes::start(operation).map_err(|error| error.to_string())?);
     let end = operation.optional_integer("end").map_err(|error| error.to_string())?;
     let end = clamp(end.unwrap_or(rank));
-    one(Element::I64, Some(vec![Some((end - start).max(0) as u64)]))
+    one(ElementType::I64, Some(vec![Some((end - start).max(0) as u64)]))
 }
 
 pub(super) fn identity(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {

@@ -2,6 +2,7 @@
 
 use super::attributes;
 use super::operands::*;
+use crate::ElementType;
 use crate::ir::{Element, TensorType, constant_of};
 use melior::ir::{OperationRef, operation::OperationLike};
 
@@ -34,7 +35,7 @@ pub(super) fn binary(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>,
 pub(super) fn comparison(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (left, right) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     same_element(&left, &right, "operands")?;
-    one(Element::Bool, broadcast(&left.dimensions, &right.dimensions)?)
+    one(ElementType::Bool, broadcast(&left.dimensions, &right.dimensions)?)
 }
 
 /// The exponent may have another element type than the base.
@@ -96,7 +97,7 @@ pub(super) fn check_activation(operation: OperationRef<'_, '_>, element: &Elemen
         Some((lower, upper)) if !matches!(lower.partial_cmp(&upper), Some(std::cmp::Ordering::Less)) => {
             Err(format!("the activation's lower bound {lower} is not below its upper bound {upper}"))
         }
-        Some(_) if !element.is_float() => Err(format!("has an activation on {element:?}; only floats are clamped")),
+        Some(_) if !element.is_float() => Err(format!("has an activation on {element}; only floats are clamped")),
         _ => Ok(()),
     }
 }

@@ -26,7 +26,7 @@ pub fn same_element(left: &TensorType, right: &TensorType, what: &str) -> Result
     if left.element == right.element {
         Ok(())
     } else {
-        Err(format!("{what} have different element types, {:?} and {:?}", left.element, right.element))
+        Err(format!("{what} have different element types, {} and {}", left.element, right.element))
     }
 }
 
@@ -51,6 +51,6 @@ pub fn broadcast(left: &Dimensions, right: &Dimensions) -> Result<Dimensions, St
 }
 
 /// A result of this element type and these sizes.
-pub fn one(element: Element, dimensions: Dimensions) -> Result<Vec<TensorType>, String> {
-    Ok(vec![TensorType { element, dimensions }])
+pub fn one(element: impl Into<Element>, dimensions: Dimensions) -> Result<Vec<TensorType>, String> {
+    Ok(vec![TensorType { element: element.into(), dimensions }])
 }

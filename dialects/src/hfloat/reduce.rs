@@ -2,7 +2,8 @@
 
 use super::attributes;
 use super::{normalize_axis, operands::*};
-use crate::ir::{Element, TensorType};
+use crate::ElementType;
+use crate::ir::TensorType;
 use melior::ir::OperationRef;
 
 /// Which dimensions of its input a reduction reduces; `None` when the axes or the rank are not known.
@@ -55,11 +56,11 @@ fn without(dimensions: &[Option<u64>], reduced: &[bool], keepdims: bool) -> Vec<
 pub(super) fn arg(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let axis = attributes::axis(operation).map_err(|error| error.to_string())?;
     let keepdims = attributes::keepdims(operation).map_err(|error| error.to_string())?;
-    let Some(dimensions) = operand_type(operation, 0)?.dimensions else { return one(Element::I64, None) };
+    let Some(dimensions) = operand_type(operation, 0)?.dimensions else { return one(ElementType::I64, None) };
     let position = normalize_axis(axis, dimensions.len())?;
     if dimensions[position] == Some(0) {
         return Err(format!("looks for a position along axis {axis}, which has no elements"));
     }
     let reduced: Vec<bool> = (0..dimensions.len()).map(|index| index == position).collect();
-    one(Element::I64, Some(without(&dimensions, &reduced, keepdims)))
+    one(ElementType::I64, Some(without(&dimensions, &reduced, keepdims)))
 }

@@ -6,7 +6,8 @@ use super::{
     operands::*,
     resize_samples::{Coordinates, Kernel, Sample, samples},
 };
-use crate::ir::{Element, IrError, OperationAttributes, TensorType, constant_of};
+use crate::ElementType;
+use crate::ir::{IrError, OperationAttributes, TensorType, constant_of};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// Positions are computed one by one: far above every network, low enough to visit each one.
@@ -207,7 +208,7 @@ impl Form {
 pub(super) fn resize(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
     let form = Form::of(operation)?;
-    if form.coordinates == "tf_crop_and_resize" && operand_type(operation, 1)?.element != Element::F32 {
+    if form.coordinates == "tf_crop_and_resize" && operand_type(operation, 1)?.element != ElementType::F32 {
         return Err("has a roi that is not f32".into());
     }
     let Some(sizes) = input.dimensions else { return one(input.element, None) };

@@ -1,7 +1,7 @@
 //! Constants as bytes: dense and out-of-line attributes, read and made.
 
 use super::{Element, IrError, OperationAttributes, TensorType, defining_operation};
-use crate::shim;
+use crate::{ElementType, shim};
 use melior::{
     Context,
     ir::{Attribute, AttributeLike, Type, TypeLike, Value, operation::OperationLike},
@@ -30,26 +30,28 @@ impl Constant<'_> {
     /// The values widened to i64.
     ///
     /// # Errors
-    /// When the elements are no integers or bools.
+    /// When the elements are no integers or bools, or one is beyond i64.
     pub fn to_i64s(&self) -> Result<Vec<i64>, IrError> {
         macro_rules! widen {
             ($type:ty) => {
-                self.chunks().map(|chunk| <$type>::from_le_bytes(chunk) as i64).collect()
+                self.chunks().map(|chunk| i64::from(<$type>::from_le_bytes(chunk))).collect()
             };
         }
-        Ok(match self.r#type.element {
-            Element::I8 => widen!(i8),
-            Element::U8 | Element::Bool => widen!(u8),
-            Element::I16 => widen!(i16),
-            Element::U16 => widen!(u16),
-            Element::I32 => widen!(i32),
-            Element::U32 => widen!(u32),
-            Element::I64 => widen!(i64),
-            _ => {
-                return Err(IrError::Constant {
-                    node: String::new(),
-                    reason: format!("holds {:?}, not integers", self.r#type.element),
-                });
+        Ok(match self.plain("integers")? {
+            ElementType::I8 => widen!(i8),
+            ElementType::U8 | ElementType::Bool => widen!(u8),
+            ElementType::I16 => widen!(i16),
+            ElementType::U16 => widen!(u16),
+            ElementType::I32 => widen!(i32),
+            ElementType::U32 => widen!(u32),
+            ElementType::I64 => widen!(i64),
+            ElementType::U64 => {
+                let narrow = |chunk| i64::try_from(u64::from_le_bytes(chunk));
+                let values: Result<_, _> = self.chunks().map(narrow).collect();
+                values.map_err(|_| self.unlike("values of int64"))?
+            }
+            ElementType::F16 | ElementType::BF16 | ElementType::F32 | ElementType::F64 => {
+                return Err(self.unlike("integers"));
             }
         })
     }
@@ -59,11 +61,8 @@ impl Constant<'_> {
     /// # Errors
     /// When the elements are no f32.
     pub fn to_f32s(&self) -> Result<Vec<f32>, IrError> {
-        if self.r#type.element != Element::F32 {
-            return Err(IrError::Constant {
-                node: String::new(),
-                reason: format!("holds {:?}, not f32", self.r#type.element),
-            });
+        if self.r#type.element != ElementType::F32 {
+            return Err(self.unlike("float32"));
         }
         Ok(self.chunks().map(f32::from_le_bytes).collect())
     }
@@ -73,11 +72,21 @@ impl Constant<'_> {
     /// # Errors
     /// When the elements are of another type.
     pub fn to_f64s(&self) -> Result<Vec<f64>, IrError> {
-        Ok(match self.r#type.element {
-            Element::F32 => self.chunks().map(|chunk| f64::from(f32::from_le_bytes(chunk))).collect(),
-            Element::F64 => self.chunks().map(f64::from_le_bytes).collect(),
+        Ok(match self.plain("numbers")? {
+            ElementType::F32 => self.chunks().map(|chunk| f64::from(f32::from_le_bytes(chunk))).collect(),
+            ElementType::F64 => self.chunks().map(f64::from_le_bytes).collect(),
+            ElementType::U64 => self.chunks().map(|chunk| u64::from_le_bytes(chunk) as f64).collect(),
             _ => self.to_i64s()?.into_iter().map(|value| value as f64).collect(),
         })
+    }
+
+    fn plain(&self, wanted: &str) -> Result<ElementType, IrError> {
+        self.r#type.element.plain().ok_or_else(|| self.unlike(wanted))
+    }
+
+    fn unlike(&self, wanted: &str) -> IrError {
+        let reason = format!("holds {}, not {wanted}", self.r#type.element);
+        IrError::Constant { node: String::new(), reason }
     }
 
     fn chunks<const N: usize>(&self) -> impl Iterator<Item = [u8; N]> + '_ {
@@ -129,7 +138,7 @@ pub fn elements_of<'a>(attribute: Attribute<'_>) -> Option<Constant<'a>> {
 unsafe fn dense_bytes(raw: mlir_sys::MlirAttribute, element: &Element, count: usize, size: usize) -> Option<Vec<u8>> {
     // SAFETY: as the caller vouches; bools are read one by one because MLIR may pack them.
     unsafe {
-        if *element == Element::Bool {
+        if *element == ElementType::Bool {
             let splat = mlir_sys::mlirDenseElementsAttrIsSplat(raw);
             return Some(
                 (0..count)
@@ -175,12 +184,14 @@ pub fn constant_attribute<'c>(
     // SAFETY: the type belongs to the context; the buffers are as long as said; inline data is copied, and resource
     // data is owned by the attribute until `free_resource`.
     let raw = unsafe {
-        if let (Element::Bool, Some(first), true) =
-            (&r#type.element, bytes.first(), bytes.windows(2).all(|pair| matches!(pair, [a, b] if a == b)))
-        {
+        if let (true, Some(first), true) = (
+            r#type.element == ElementType::Bool,
+            bytes.first(),
+            bytes.windows(2).all(|pair| matches!(pair, [a, b] if a == b)),
+        ) {
             // MLIR packs bits one by one, which takes seconds for tens of millions.
             mlir_sys::mlirDenseElementsAttrBoolSplatGet(mlir_type, *first != 0)
-        } else if r#type.element == Element::Bool {
+        } else if r#type.element == ElementType::Bool {
             let values: Vec<i32> = bytes.iter().map(|&byte| i32::from(byte != 0)).collect();
             mlir_sys::mlirDenseElementsAttrBoolGet(mlir_type, values.len() as isize, values.as_ptr())
         } else if bytes.len() <= INLINE_BYTES {

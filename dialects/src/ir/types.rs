@@ -1,42 +1,22 @@
 //! Tensor types as plain data.
 
 use super::IrError;
+use crate::ElementType;
 use melior::{
     Context, ContextRef,
     ir::{Type, TypeLike, r#type::IntegerType},
 };
 use std::{
     collections::HashMap,
+    fmt,
     sync::{LazyLock, RwLock},
 };
 
-/// The element type of a tensor.
+/// What a tensor of the IR holds: plain elements, or integers with a scale.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Element {
-    /// IEEE 754 binary16.
-    F16,
-    /// IEEE 754 binary32.
-    F32,
-    /// IEEE 754 binary64.
-    F64,
-    /// 8 bits, two's complement.
-    I8,
-    /// 8 bits, unsigned.
-    U8,
-    /// 16 bits, two's complement.
-    I16,
-    /// 16 bits, unsigned.
-    U16,
-    /// 32 bits, two's complement.
-    I32,
-    /// 32 bits, unsigned.
-    U32,
-    /// 64 bits, two's complement.
-    I64,
-    /// 64 bits, unsigned.
-    U64,
-    /// A truth value.
-    Bool,
+    /// Numbers as they are.
+    Plain(ElementType),
     /// Integers that stand for multiples of a scale.
     Quantized(Quantized),
 }
@@ -70,86 +50,82 @@ impl Scale {
 }
 
 impl Element {
+    /// The type of what is stored: that of the integers when they are quantized.
+    pub fn storage(&self) -> ElementType {
+        match self {
+            Element::Plain(element) => *element,
+            Element::Quantized(quantized) => quantized.storage(),
+        }
+    }
+
+    /// The element type, unless it is quantized.
+    pub fn plain(&self) -> Option<ElementType> {
+        match self {
+            Element::Plain(element) => Some(*element),
+            Element::Quantized(_) => None,
+        }
+    }
+
     /// Bytes of one stored element; a bool takes one.
     pub fn bytes(&self) -> usize {
-        match self {
-            Element::Bool | Element::I8 | Element::U8 => 1,
-            Element::F16 | Element::I16 | Element::U16 => 2,
-            Element::F32 | Element::I32 | Element::U32 => 4,
-            Element::F64 | Element::I64 | Element::U64 => 8,
-            Element::Quantized(quantized) => (quantized.bits / 8) as usize,
-        }
+        self.storage().bytes()
     }
 
     /// Whether it is a floating point type.
     pub fn is_float(&self) -> bool {
-        matches!(self, Element::F16 | Element::F32 | Element::F64)
+        self.plain().is_some_and(ElementType::is_float)
     }
 
     /// Reads an MLIR element type.
     ///
     /// # Errors
-    /// When the type is none of those above, or is quantized with a zero point or an unusual storage range.
+    /// When it is no [`ElementType`], or is quantized with a zero point or an unusual storage range.
     pub fn from_type(r#type: Type<'_>) -> Result<Self, IrError> {
-        let unknown = || IrError::Type(r#type.to_string());
-        let raw = r#type.to_raw();
-        // SAFETY: every call below only reads a type that is alive.
-        unsafe {
-            if mlir_sys::mlirTypeIsAF32(raw) {
-                return Ok(Element::F32);
-            }
-            if mlir_sys::mlirTypeIsAF16(raw) {
-                return Ok(Element::F16);
-            }
-            if mlir_sys::mlirTypeIsAF64(raw) {
-                return Ok(Element::F64);
-            }
-            if mlir_sys::mlirTypeIsAInteger(raw) {
-                let unsigned = mlir_sys::mlirIntegerTypeIsUnsigned(raw);
-                return match (mlir_sys::mlirIntegerTypeGetWidth(raw), unsigned) {
-                    (1, false) => Ok(Element::Bool),
-                    (8, false) => Ok(Element::I8),
-                    (8, true) => Ok(Element::U8),
-                    (16, false) => Ok(Element::I16),
-                    (16, true) => Ok(Element::U16),
-                    (32, false) => Ok(Element::I32),
-                    (32, true) => Ok(Element::U32),
-                    (64, false) => Ok(Element::I64),
-                    (64, true) => Ok(Element::U64),
-                    _ => Err(unknown()),
-                };
-            }
-            Quantized::from_raw(raw).map(Element::Quantized).ok_or_else(unknown)
+        if let Some(element) = ElementType::from_type(r#type) {
+            return Ok(Element::Plain(element));
         }
+        // SAFETY: only reads a type that is alive.
+        let quantized = unsafe { Quantized::from_raw(r#type.to_raw()) };
+        quantized.map(Element::Quantized).ok_or_else(|| IrError::Type(r#type.to_string()))
     }
 
     /// The MLIR type of this element.
     pub fn to_type<'c>(&self, context: &'c Context) -> Type<'c> {
         match self {
-            Element::F16 => Type::float16(context),
-            Element::F32 => Type::float32(context),
-            Element::F64 => Type::float64(context),
-            Element::Bool => IntegerType::new(context, 1).into(),
-            Element::I8 => IntegerType::new(context, 8).into(),
-            Element::I16 => IntegerType::new(context, 16).into(),
-            Element::I32 => IntegerType::new(context, 32).into(),
-            Element::I64 => IntegerType::new(context, 64).into(),
-            Element::U8 => IntegerType::unsigned(context, 8).into(),
-            Element::U16 => IntegerType::unsigned(context, 16).into(),
-            Element::U32 => IntegerType::unsigned(context, 32).into(),
-            Element::U64 => IntegerType::unsigned(context, 64).into(),
+            Element::Plain(element) => element.to_type(context),
             Element::Quantized(quantized) => quantized.to_type(context),
+        }
+    }
+}
+
+impl From<ElementType> for Element {
+    fn from(element: ElementType) -> Self {
+        Element::Plain(element)
+    }
+}
+
+impl PartialEq<ElementType> for Element {
+    fn eq(&self, other: &ElementType) -> bool {
+        self.plain() == Some(*other)
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Element::Plain(element) => write!(formatter, "{element}"),
+            Element::Quantized(quantized) => write!(formatter, "quantized int{}", quantized.bits),
         }
     }
 }
 
 impl Quantized {
     /// The element type of the storage.
-    pub fn storage(&self) -> Element {
+    pub fn storage(&self) -> ElementType {
         match self.bits {
-            8 => Element::I8,
-            16 => Element::I16,
-            _ => Element::I32,
+            8 => ElementType::I8,
+            16 => ElementType::I16,
+            _ => ElementType::I32,
         }
     }
 
@@ -236,13 +212,13 @@ pub struct TensorType {
 
 impl TensorType {
     /// A type of known sizes.
-    pub fn new(element: Element, shape: &[usize]) -> Self {
-        Self { element, dimensions: Some(shape.iter().map(|&size| Some(size as u64)).collect()) }
+    pub fn new(element: impl Into<Element>, shape: &[usize]) -> Self {
+        Self { element: element.into(), dimensions: Some(shape.iter().map(|&size| Some(size as u64)).collect()) }
     }
 
     /// A type of unknown rank.
-    pub fn unranked(element: Element) -> Self {
-        Self { element, dimensions: None }
+    pub fn unranked(element: impl Into<Element>) -> Self {
+        Self { element: element.into(), dimensions: None }
     }
 
     /// Reads a ranked or unranked tensor type.

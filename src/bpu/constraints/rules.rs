@@ -2,7 +2,7 @@
 
 use super::{Constraint, Known, NodeContext};
 use crate::bpu::model::{
-    AveragePool, Element, MAX_RANK, MAX_TENSOR_BYTES, Operator, Scale, Tensor, average_pool_counts,
+    AveragePool, BpuElement, MAX_RANK, MAX_TENSOR_BYTES, Operator, Scale, Tensor, average_pool_counts,
 };
 use crate::numerics::{Multiplier, SumMultipliers, accumulator_bound, accumulator_fits, average_multiplier};
 
@@ -52,7 +52,7 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     Constraint {
         operators: MATMUL,
         sentence: "The second operand is int8.",
-        check: |context| context.operand(1).is_none_or(|b| b.element == Element::I8),
+        check: |context| context.operand(1).is_none_or(|b| b.element == BpuElement::I8),
     },
     Constraint {
         operators: MATMUL,
@@ -93,13 +93,13 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     Constraint {
         operators: &["lookup"],
         sentence: "Input and result are int8.",
-        check: |context| context.tensors().all(|tensor| tensor.element == Element::I8),
+        check: |context| context.tensors().all(|tensor| tensor.element == BpuElement::I8),
     },
     Constraint {
         operators: &["curve"],
         sentence: "Input and result are int8 or int16 with one scale; one of the two is int16.",
         check: |context| {
-            context.tensors().all(is_activation) && context.tensors().any(|tensor| tensor.element == Element::I16)
+            context.tensors().all(is_activation) && context.tensors().any(|tensor| tensor.element == BpuElement::I16)
         },
     },
     Constraint {
@@ -140,7 +140,7 @@ fn activations(context: &NodeContext) -> bool {
     let sums = matches!(context.node.operator, Operator::Convolution(_) | Operator::MatMul { .. });
     (0..inputs).filter_map(|index| context.operand(index)).all(is_activation)
         // An int32 result is the unscaled accumulator.
-        && context.result().is_none_or(|y| is_activation(y) || (sums && y.element == Element::I32))
+        && context.result().is_none_or(|y| is_activation(y) || (sums && y.element == BpuElement::I32))
 }
 
 fn images(context: &NodeContext) -> bool {
@@ -151,17 +151,17 @@ fn constant_weights(context: &NodeContext) -> bool {
     let constant = |index, element| {
         context.operand(index).is_none_or(|tensor| context.is_constant(index) && tensor.element == element)
     };
-    constant(1, Element::I8) && constant(2, Element::I32)
+    constant(1, BpuElement::I8) && constant(2, BpuElement::I32)
 }
 
 /// The integers of a constant.
 fn values(tensor: &Tensor) -> Option<Vec<i32>> {
     let data = tensor.data.as_ref()?;
     Some(match tensor.element {
-        Element::I8 => data.iter().map(|byte| i32::from(*byte as i8)).collect(),
-        Element::I16 => data.as_chunks::<2>().0.iter().map(|bytes| i16::from_le_bytes(*bytes).into()).collect(),
-        Element::I32 => data.as_chunks::<4>().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect(),
-        Element::F32 => return None,
+        BpuElement::I8 => data.iter().map(|byte| i32::from(*byte as i8)).collect(),
+        BpuElement::I16 => data.as_chunks::<2>().0.iter().map(|bytes| i16::from_le_bytes(*bytes).into()).collect(),
+        BpuElement::I32 => data.as_chunks::<4>().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect(),
+        BpuElement::F32 => return None,
     })
 }
 
@@ -188,7 +188,7 @@ fn convolution_accumulator(context: &NodeContext) -> bool {
 fn convolution_ratio(context: &NodeContext) -> bool {
     let (Some(x), Some(w), Some(y)) = (context.operand(0), context.operand(1), context.result()) else { return true };
     let (Some(s_x), Some(s_y)) = (x.scale.per_tensor(), y.scale.per_tensor()) else { return true };
-    if y.element == Element::I32 {
+    if y.element == BpuElement::I32 {
         return true;
     }
     match &w.scale {
@@ -220,7 +220,7 @@ fn matmul_accumulator(context: &NodeContext) -> bool {
 }
 
 fn product_ratio(context: &NodeContext) -> bool {
-    if context.result().is_some_and(|y| y.element == Element::I32) {
+    if context.result().is_some_and(|y| y.element == BpuElement::I32) {
         return true;
     }
     three_scales(context).is_none_or(|[s_a, s_b, s_y]| Multiplier::of_product(s_a, s_b, s_y).is_ok())
@@ -287,10 +287,10 @@ fn same_type(context: &NodeContext) -> bool {
 }
 
 fn quantize(context: &NodeContext) -> bool {
-    context.operand(0).is_none_or(|x| x.element == Element::F32) && context.result().is_none_or(is_activation)
+    context.operand(0).is_none_or(|x| x.element == BpuElement::F32) && context.result().is_none_or(is_activation)
 }
 
 fn dequantize(context: &NodeContext) -> bool {
-    context.operand(0).is_none_or(|x| x.element != Element::F32 && x.scale != Scale::None)
-        && context.result().is_none_or(|y| y.element == Element::F32)
+    context.operand(0).is_none_or(|x| x.element != BpuElement::F32 && x.scale != Scale::None)
+        && context.result().is_none_or(|y| y.element == BpuElement::F32)
 }

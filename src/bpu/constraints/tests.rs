@@ -1,17 +1,17 @@
 use super::*;
 use crate::bpu::interpreter;
-use crate::bpu::model::{AveragePool, Convolution, Element, MaxPool, PadMode, Scale, TensorId};
+use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, PadMode, Scale, TensorId};
 
-fn tensor(element: Element, shape: &[usize], scale: f64) -> Tensor {
+fn tensor(element: BpuElement, shape: &[usize], scale: f64) -> Tensor {
     Tensor::new("t", shape, element, Scale::PerTensor(scale))
 }
 
 fn i8(shape: &[usize], scale: f64) -> Tensor {
-    tensor(Element::I8, shape, scale)
+    tensor(BpuElement::I8, shape, scale)
 }
 
 fn real(shape: &[usize]) -> Tensor {
-    Tensor::new("t", shape, Element::F32, Scale::None)
+    Tensor::new("t", shape, BpuElement::F32, Scale::None)
 }
 
 fn segment(operator: Operator, operands: Vec<Tensor>, output: Tensor) -> Segment {
@@ -43,7 +43,7 @@ fn has(sentences: &[&str], words: &str) -> bool {
 fn good_nodes_break_nothing() {
     let weight = || i8(&[3, 1, 1, 2], 0.1).with_data(vec![1; 6]);
     assert!(convolution(weight(), i8(&[1, 1, 1, 3], 0.2)).is_empty());
-    assert!(convolution(weight(), tensor(Element::I32, &[1, 1, 1, 3], 0.1 * 0.1)).is_empty());
+    assert!(convolution(weight(), tensor(BpuElement::I32, &[1, 1, 1, 3], 0.1 * 0.1)).is_empty());
     assert!(broken(Operator::Reshape, vec![real(&[4])], real(&[2, 2])).is_empty());
     assert!(broken(Operator::Dequantize, vec![i8(&[4], 1.0)], real(&[4])).is_empty());
 }
@@ -53,7 +53,7 @@ fn convolutions() {
     let y = || i8(&[1, 1, 1, 3], 0.2);
     let w = |data: u8| i8(&[3, 1, 1, 2], 0.1).with_data(vec![data; 6]);
     assert!(has(&convolution(i8(&[3, 1, 1, 2], 0.1), y()), "constant of int8"));
-    let wide = tensor(Element::I16, &[3, 1, 1, 2], 0.1).with_data(vec![1; 12]);
+    let wide = tensor(BpuElement::I16, &[3, 1, 1, 2], 0.1).with_data(vec![1; 12]);
     assert!(has(&convolution(wide, y()), "constant of int8"));
     assert!(has(&convolution(w(1), i8(&[1, 1, 1, 3], 1e-30)), "For every output channel"));
     assert!(has(&convolution(w(1), real(&[1, 1, 1, 3])), "Activations are"));
@@ -61,7 +61,7 @@ fn convolutions() {
 
     let bias = |value: i32| {
         let data: Vec<u8> = [0, value, 0].iter().flat_map(|value: &i32| value.to_le_bytes()).collect();
-        Tensor::new("b", [3], Element::I32, Scale::None).with_data(data)
+        Tensor::new("b", [3], BpuElement::I32, Scale::None).with_data(data)
     };
     // Two weights of magnitude 128 bound the sum of products by 2 · 128 · 128 = 32768.
     for (value, fits) in [(i32::MAX - 32768, true), (i32::MAX - 32767, false), (i32::MIN, false)] {
@@ -74,16 +74,16 @@ fn convolutions() {
 
 #[test]
 fn matrix_products() {
-    let product = |terms: usize, a: Element, b: Tensor| {
+    let product = |terms: usize, a: BpuElement, b: Tensor| {
         broken(Operator::MatMul { clamp: None }, vec![tensor(a, &[2, terms], 0.1), b], i8(&[2, 1], 0.1))
     };
-    assert!(product(131_071, Element::I8, i8(&[131_071, 1], 0.1)).is_empty());
-    assert!(has(&product(131_072, Element::I8, i8(&[131_072, 1], 0.1)), "32-bit accumulator"));
-    assert!(product(131_072, Element::I8, i8(&[131_072, 1], 0.1).with_data(vec![127; 131_072])).is_empty());
-    assert!(has(&product(512, Element::I16, i8(&[512, 1], 0.1)), "32-bit accumulator"));
-    assert!(product(511, Element::I16, i8(&[511, 1], 0.1)).is_empty());
-    assert!(has(&product(1, Element::I16, tensor(Element::I16, &[1, 1], 0.1)), "second operand is int8"));
-    assert!(has(&product(1, Element::I8, i8(&[1, 1], 1e20)), "product of the scales"));
+    assert!(product(131_071, BpuElement::I8, i8(&[131_071, 1], 0.1)).is_empty());
+    assert!(has(&product(131_072, BpuElement::I8, i8(&[131_072, 1], 0.1)), "32-bit accumulator"));
+    assert!(product(131_072, BpuElement::I8, i8(&[131_072, 1], 0.1).with_data(vec![127; 131_072])).is_empty());
+    assert!(has(&product(512, BpuElement::I16, i8(&[512, 1], 0.1)), "32-bit accumulator"));
+    assert!(product(511, BpuElement::I16, i8(&[511, 1], 0.1)).is_empty());
+    assert!(has(&product(1, BpuElement::I16, tensor(BpuElement::I16, &[1, 1], 0.1)), "second operand is int8"));
+    assert!(has(&product(1, BpuElement::I8, i8(&[1, 1], 1e20)), "product of the scales"));
 }
 
 #[test]
@@ -94,16 +94,16 @@ fn elementwise() {
     let requantize = broken(Operator::Requantize { clamp: None }, vec![i8(&[2], 1e-12)], i8(&[2], 1.0));
     assert!(has(&requantize, "scale of the input over"));
     let table = Operator::Lookup { table: Box::new([0; 256]) };
-    assert!(has(&broken(table, vec![tensor(Element::I16, &[2], 1.0)], i8(&[2], 1.0)), "are int8"));
+    assert!(has(&broken(table, vec![tensor(BpuElement::I16, &[2], 1.0)], i8(&[2], 1.0)), "are int8"));
     let piece = crate::numerics::Piece { start: i16::MIN, ..Default::default() };
     let curve = Operator::Curve { curve: Box::new(crate::numerics::Curve::new(vec![piece], 0).unwrap()) };
-    let wide = || tensor(Element::I16, &[2], 1.0);
+    let wide = || tensor(BpuElement::I16, &[2], 1.0);
     assert!(broken(curve.clone(), vec![wide()], wide()).is_empty());
     assert!(broken(curve.clone(), vec![wide()], i8(&[2], 1.0)).is_empty());
     assert!(has(&broken(curve.clone(), vec![i8(&[2], 1.0)], i8(&[2], 1.0)), "one of the two is int16"));
     assert!(has(&broken(curve, vec![wide()], real(&[2])), "are int8 or int16 with one scale"));
     let channels = Scale::PerChannel { axis: 0, scales: vec![1.0, 2.0] };
-    let sums = Tensor::new("t", [2], Element::I32, channels);
+    let sums = Tensor::new("t", [2], BpuElement::I32, channels);
     assert!(broken(Operator::Dequantize, vec![sums.clone()], real(&[2])).is_empty());
     assert!(has(&broken(Operator::Dequantize, vec![sums], i8(&[2], 1.0)), "the result is float32"));
     assert!(has(&broken(Operator::Quantize, vec![i8(&[2], 1.0)], i8(&[2], 1.0)), "The input is float32"));

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::values::{Operand, allocate, broadcast_sources, interval, scale_of, store, visit};
-use crate::bpu::model::{Clamp, Convolution, Element, Tensor};
+use crate::bpu::model::{BpuElement, Clamp, Convolution, Tensor};
 use crate::numerics::{self, Multiplier, accumulate, accumulator_bound, accumulator_fits};
 
 /// From accumulator to result; without multiplier the result is the accumulator itself.
@@ -16,7 +16,7 @@ struct Finish {
 impl Finish {
     fn new(channels: usize, clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Finish, String> {
         let clamp = interval(clamp, output);
-        if output.element == Element::I32 {
+        if output.element == BpuElement::I32 {
             return Ok(Finish { multipliers: None, clamp });
         }
         let (s_a, s_y) = (a.scale()?, scale_of(output)?);
@@ -126,7 +126,7 @@ fn convolve(
     let [height, width, filters] = geometry.output;
     let filter_size = weights.len() / filters;
     let filters_per_group = filters / geometry.attributes.group;
-    let pixel = filters * output.element.bytes();
+    let pixel = filters * output.element.bytes() as usize;
     let mut bytes = allocate(output);
     bytes.par_chunks_exact_mut(pixel).enumerate().for_each(|(position, bytes)| {
         let runs = geometry.runs(position / (height * width), position / width % height, position % width);
@@ -148,7 +148,7 @@ fn dot(acc: i32, x: &[i16], w: &[i16]) -> i32 {
 }
 
 /// The law's bound, from the weights: without it the accumulator might wrap.
-fn check_accumulators(weights: &[i16], bias: &[i32], input: Element) -> Result<(), String> {
+fn check_accumulators(weights: &[i16], bias: &[i32], input: BpuElement) -> Result<(), String> {
     let filter_size = weights.len() / bias.len();
     for (filter, (weight, bias)) in weights.chunks_exact(filter_size).zip(bias).enumerate() {
         let bound = accumulator_bound(weight.iter().map(|w| i32::from(*w)), input.magnitude(), *bias);
@@ -179,7 +179,7 @@ pub(super) fn matmul(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tens
         }
     }
     let mut bytes = allocate(output);
-    bytes.par_chunks_exact_mut(n * output.element.bytes()).enumerate().for_each(|(position, bytes)| {
+    bytes.par_chunks_exact_mut(n * output.element.bytes() as usize).enumerate().for_each(|(position, bytes)| {
         let (matrix, row) = (position / m, position % m);
         let a = &a[(matrices_a[matrix] * m + row) * k..][..k];
         let b = &b[matrices_b[matrix] * k * n..][..k * n];

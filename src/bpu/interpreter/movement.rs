@@ -5,7 +5,7 @@ use crate::bpu::model::{PadMode, Tensor};
 
 /// Copies to each index of the result the element at its source; where there is none the result keeps what it has.
 pub(super) fn gather(x: Operand, sources: &Sources, result: &mut [u8]) {
-    let size = x.tensor.element.bytes();
+    let size = x.tensor.element.bytes() as usize;
     let mut cells = result.chunks_exact_mut(size);
     visit(sources, &mut |offset| {
         if let (Some(cell), Some(offset)) = (cells.next(), offset) {
@@ -45,7 +45,7 @@ pub(super) fn slice(starts: &[usize], steps: &[isize], x: Operand, output: &Tens
 pub(super) fn pad(before: &[usize], mode: PadMode, x: Operand, output: &Tensor) -> Vec<u8> {
     let mut bytes = allocate(output);
     if let PadMode::Constant(value) = mode {
-        let size = output.element.bytes();
+        let size = output.element.bytes() as usize;
         // For reals the verifier allows only 0, whose bytes are those of the integer.
         for cell in bytes.chunks_exact_mut(size) {
             cell.copy_from_slice(&value.to_le_bytes()[..size]);
@@ -80,7 +80,7 @@ fn padded_source(index: usize, before: usize, size: usize, mode: PadMode) -> Opt
 pub(super) fn concat(axis: usize, operands: &[Operand], output: &Tensor) -> Vec<u8> {
     let mut bytes = allocate(output);
     // Everything from `axis` inwards is one contiguous block per operand.
-    let inner = output.shape[axis + 1..].iter().product::<usize>() * output.element.bytes();
+    let inner = output.shape[axis + 1..].iter().product::<usize>() * output.element.bytes() as usize;
     let row = output.shape[axis] * inner;
     let mut start = 0;
     for operand in operands {

@@ -39,7 +39,7 @@ impl Window<'_> {
         let (out_height, out_width) = (output.shape[1], output.shape[2]);
         let x = self.x.narrow();
         let mut bytes = allocate(output);
-        let pixel = channels * output.element.bytes();
+        let pixel = channels * output.element.bytes() as usize;
         bytes.par_chunks_exact_mut(out_width * pixel).enumerate().for_each(|(row, bytes)| {
             let image = row / out_height * height;
             let rows: Vec<usize> = self.cells(0, row % out_height).collect();

@@ -1,6 +1,6 @@
 //! Integers in bytes, and walks over shapes.
 
-use crate::bpu::model::{Clamp, Element, Tensor};
+use crate::bpu::model::{BpuElement, Clamp, Tensor};
 
 /// An operand: its description and its elements.
 #[derive(Clone, Copy)]
@@ -18,7 +18,7 @@ impl Operand<'_> {
     /// All elements, one after the other, as integers.
     pub(super) fn integers(&self) -> impl Iterator<Item = i32> + '_ {
         let element = self.tensor.element;
-        self.bytes.chunks_exact(element.bytes()).map(move |bytes| integer(element, bytes))
+        self.bytes.chunks_exact(element.bytes() as usize).map(move |bytes| integer(element, bytes))
     }
 
     /// The elements of an int8 or int16 tensor, which all fit an i16.
@@ -32,18 +32,18 @@ pub(super) fn scale_of(tensor: &Tensor) -> Result<f64, String> {
     tensor.scale.per_tensor().ok_or_else(|| format!("tensor `{}` does not have one scale", tensor.name))
 }
 
-fn integer(element: Element, bytes: &[u8]) -> i32 {
+fn integer(element: BpuElement, bytes: &[u8]) -> i32 {
     match (element, bytes) {
-        (Element::I8, [a]) => i32::from(*a as i8),
-        (Element::I16, [a, b]) => i32::from(i16::from_le_bytes([*a, *b])),
+        (BpuElement::I8, [a]) => i32::from(*a as i8),
+        (BpuElement::I16, [a, b]) => i32::from(i16::from_le_bytes([*a, *b])),
         (_, [a, b, c, d]) => i32::from_le_bytes([*a, *b, *c, *d]),
         _ => 0,
     }
 }
 
 /// Writes integers that fit the element type.
-pub(super) fn store(element: Element, values: impl IntoIterator<Item = i32>, bytes: &mut [u8]) {
-    let size = element.bytes();
+pub(super) fn store(element: BpuElement, values: impl IntoIterator<Item = i32>, bytes: &mut [u8]) {
+    let size = element.bytes() as usize;
     for (value, bytes) in values.into_iter().zip(bytes.chunks_exact_mut(size)) {
         // Little-endian: the low bytes of a value in range are the value in the narrower type.
         bytes.copy_from_slice(&value.to_le_bytes()[..size]);

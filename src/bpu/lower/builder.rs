@@ -5,7 +5,7 @@ use super::{
     values::{Integer, Operand, Output, QuantizedConstant, QuantizedValue},
 };
 use crate::bpu::constraints::Known;
-use crate::bpu::model::{Clamp, Convolution, Element, Operator, Scale, Segment, Tensor, TensorId};
+use crate::bpu::model::{BpuElement, Clamp, Convolution, Operator, Scale, Segment, Tensor, TensorId};
 use hb_dialects::ir;
 use melior::ir::{OperationRef, Value, ValueLike};
 use std::collections::HashMap;
@@ -182,7 +182,7 @@ impl<'c, 'a> Builder<'c, 'a> {
                 operation.node()
             },
         );
-        self.segment.add_input(Tensor::new(name, shape.to_vec(), Element::F32, Scale::None))
+        self.segment.add_input(Tensor::new(name, shape.to_vec(), BpuElement::F32, Scale::None))
     }
 
     /// Adds the transpose and reshape from the other form to `to`, for a value of that shape in ONNX order.
@@ -256,7 +256,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             Output::Exact { .. } if activation.is_some() => Err("its activation needs a quantized result".to_owned()),
             Output::Exact { .. } => {
                 let scale = self.sum_scale(inputs, shape.len()).ok_or("its input or weight has no scale")?;
-                let sums = Tensor::new(node, shape, Element::I32, scale);
+                let sums = Tensor::new(node, shape, BpuElement::I32, scale);
                 let id = self.segment.add_node(node, Operator::Convolution(convolution), inputs, sums);
                 Ok(self.dequantize(node, id))
             }
@@ -300,13 +300,13 @@ impl<'c, 'a> Builder<'c, 'a> {
     /// A constant of its own type; without data when its values are not known. int32 is a bias, whose scale the convolution implies.
     pub fn constant(&mut self, name: String, constant: &QuantizedConstant) -> TensorId {
         let scale = match &constant.scale {
-            _ if constant.element == Element::I32 => Scale::None,
+            _ if constant.element == BpuElement::I32 => Scale::None,
             ir::Scale::PerTensor(scale) => Scale::PerTensor(*scale),
             ir::Scale::PerAxis { axis, scales } => Scale::PerChannel { axis: *axis, scales: scales.clone() },
         };
         let mut tensor = Tensor::new(name, constant.shape.clone(), constant.element, scale);
         if let Some(integers) = &constant.integers {
-            let bytes = constant.element.bytes();
+            let bytes = constant.element.bytes() as usize;
             // The integers are in the range of the type, so their low bytes are their values in it.
             let data: Vec<u8> = integers.iter().flat_map(|q| q.to_le_bytes().into_iter().take(bytes)).collect();
             tensor = tensor.with_data(data);
@@ -324,7 +324,7 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 
     fn dequantize(&mut self, node: &str, from: TensorId) -> TensorId {
-        let output = Tensor::new(node, self.shape(from), Element::F32, Scale::None);
+        let output = Tensor::new(node, self.shape(from), BpuElement::F32, Scale::None);
         self.segment.add_node(format!("{node}/dequantize"), Operator::Dequantize, &[from], output)
     }
 
@@ -332,8 +332,8 @@ impl<'c, 'a> Builder<'c, 'a> {
         self.segment.tensor(id).map(|tensor| tensor.shape.clone()).unwrap_or_default()
     }
 
-    fn element(&self, id: TensorId) -> Element {
-        self.segment.tensor(id).map_or(Element::I8, |tensor| tensor.element)
+    fn element(&self, id: TensorId) -> BpuElement {
+        self.segment.tensor(id).map_or(BpuElement::I8, |tensor| tensor.element)
     }
 }
 

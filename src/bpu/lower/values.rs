@@ -1,19 +1,19 @@
 //! Quantized values of the QDQ form, as the lowering reads them.
 
-use crate::bpu::model::{self, Clamp};
+use crate::bpu::model::{BpuElement, Clamp};
 use hb_dialects::ir::{Quantized, Scale};
 use melior::ir::Value;
 
 /// What the integers of an activation are: their type, and what one step is worth.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Integer {
-    pub element: model::Element,
+    pub element: BpuElement,
     pub scale: f64,
 }
 
 impl Integer {
     pub fn int16(scale: f64) -> Integer {
-        Integer { element: model::Element::I16, scale }
+        Integer { element: BpuElement::I16, scale }
     }
 
     /// All integers of the type.
@@ -58,7 +58,7 @@ pub enum Operand<'c, 'a> {
 #[derive(Clone)]
 pub struct QuantizedConstant {
     /// int8, int16, or int32 for a bias.
-    pub element: model::Element,
+    pub element: BpuElement,
     pub shape: Vec<usize>,
     pub scale: Scale,
     /// None when nobody asked for the values.
@@ -115,11 +115,11 @@ fn positions<'s>(shape: &'s [usize], steps: &'s [usize]) -> impl Iterator<Item =
 }
 
 /// The type of the model that stores quantized elements.
-pub(super) fn storage(element: &Quantized) -> model::Element {
+pub(super) fn storage(element: &Quantized) -> BpuElement {
     match element.bits {
-        8 => model::Element::I8,
-        16 => model::Element::I16,
-        _ => model::Element::I32,
+        8 => BpuElement::I8,
+        16 => BpuElement::I16,
+        _ => BpuElement::I32,
     }
 }
 

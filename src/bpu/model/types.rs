@@ -1,7 +1,7 @@
-//! Element types and scales that each operator takes.
+//! BpuElement types and scales that each operator takes.
 
 use super::verify::{Check, ensure};
-use super::{Element, Operator, PadMode, Scale, Tensor};
+use super::{BpuElement, Operator, PadMode, Scale, Tensor};
 
 /// How far the scale of an int32 tensor may be from the product it stands for: such scales pass through text.
 const PRODUCT_TOLERANCE: f64 = 1e-6;
@@ -41,12 +41,14 @@ pub(super) fn check_types(operator: &Operator, operands: &[&Tensor], output: &Te
         (Operator::Lookup { .. }, [x]) => {
             activation(x, "the input")?;
             activation(output, "the result")?;
-            ensure(x.element == Element::I8 && output.element == Element::I8, || "a table maps i8 to i8".to_owned())
+            ensure(x.element == BpuElement::I8 && output.element == BpuElement::I8, || {
+                "a table maps i8 to i8".to_owned()
+            })
         }
         (Operator::Curve { curve }, [x]) => {
             activation(x, "the input")?;
             activation(output, "the result")?;
-            ensure(x.element == Element::I16 || output.element == Element::I16, || {
+            ensure(x.element == BpuElement::I16 || output.element == BpuElement::I16, || {
                 "a function from i8 to i8 is a table".to_owned()
             })?;
             let least = x.element.range().map_or(0, |range| range.low);
@@ -55,20 +57,20 @@ pub(super) fn check_types(operator: &Operator, operands: &[&Tensor], output: &Te
             })
         }
         (Operator::Requantize { .. }, [x]) => {
-            ensure(x.element != Element::F32 && x.scale.per_tensor().is_some(), || {
+            ensure(x.element != BpuElement::F32 && x.scale.per_tensor().is_some(), || {
                 "the input must be integers with one scale".to_owned()
             })?;
             activation(output, "the result")
         }
         (Operator::Quantize, [x]) => {
-            ensure(x.element == Element::F32, || format!("the input must be f32, not {}", x.element))?;
+            ensure(x.element == BpuElement::F32, || format!("the input must be f32, not {}", x.element))?;
             activation(output, "the result")
         }
         (Operator::Dequantize, [x]) => {
-            ensure(x.element != Element::F32 && x.scale != Scale::None, || {
+            ensure(x.element != BpuElement::F32 && x.scale != Scale::None, || {
                 "the input must be integers with a scale".to_owned()
             })?;
-            ensure(output.element == Element::F32, || format!("the result must be f32, not {}", output.element))
+            ensure(output.element == BpuElement::F32, || format!("the result must be f32, not {}", output.element))
         }
         _ => check_movement(operator, operands, output),
     }
@@ -102,7 +104,7 @@ fn check_convolution(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, output: &Ten
         "the scales of the weight must run along its output channels, axis 0".to_owned()
     })?;
     if let Some(bias) = bias {
-        ensure(bias.element == Element::I32, || format!("the bias must be i32, not {}", bias.element))?;
+        ensure(bias.element == BpuElement::I32, || format!("the bias must be i32, not {}", bias.element))?;
         if bias.scale != Scale::None {
             ensure(is_product(x, w, bias), || {
                 "the scale of the bias must be that of the input times that of the weight".to_owned()
@@ -114,7 +116,7 @@ fn check_convolution(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, output: &Ten
 
 /// The result of a sum of products: an activation, or the accumulator itself.
 fn check_sum_of_products(a: &Tensor, b: &Tensor, output: &Tensor, clamped: bool) -> Check {
-    if output.element != Element::I32 {
+    if output.element != BpuElement::I32 {
         return activation(output, "the result");
     }
     ensure(!clamped, || "an i32 result is the accumulator itself and takes no clamp".to_owned())?;

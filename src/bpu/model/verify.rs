@@ -1,7 +1,7 @@
 //! What makes a [`Segment`] well formed.
 
 use super::types::{check_clamp, check_types};
-use super::{Element, MAX_RANK, MAX_TENSOR_BYTES, Node, Scale, Segment, Tensor, TensorId, output_shape};
+use super::{BpuElement, MAX_RANK, MAX_TENSOR_BYTES, Node, Scale, Segment, Tensor, TensorId, output_shape};
 
 /// A rule of the model that a segment breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,11 +128,11 @@ fn check_tensor(tensor: &Tensor) -> Check {
         ensure(data.len() == bytes, || format!("the constant has {} bytes but its shape takes {bytes}", data.len()))?;
     }
     match tensor.element {
-        Element::F32 => ensure(tensor.scale == Scale::None, || "reals have no scale".to_owned())?,
-        Element::I8 | Element::I16 => {
+        BpuElement::F32 => ensure(tensor.scale == Scale::None, || "reals have no scale".to_owned())?,
+        BpuElement::I8 | BpuElement::I16 => {
             ensure(tensor.scale != Scale::None, || format!("{} needs a scale", tensor.element))?;
         }
-        Element::I32 => {}
+        BpuElement::I32 => {}
     }
     check_scale(tensor)
 }
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     fn i8(name: &str, shape: &[usize], scale: f64) -> Tensor {
-        Tensor::new(name, shape, Element::I8, Scale::PerTensor(scale))
+        Tensor::new(name, shape, BpuElement::I8, Scale::PerTensor(scale))
     }
 
     /// x [1, 4, 4, 2] convolved by w [3, 1, 1, 2].
@@ -169,8 +169,8 @@ mod tests {
         let mut segment = Segment::default();
         let x = segment.add_input(i8("x", &[1, 4, 4, 2], 0.1));
         let scales = Scale::PerChannel { axis: 0, scales: vec![0.1, 0.2, 0.3] };
-        let w = segment.add_tensor(Tensor::new("w", [3, 1, 1, 2], Element::I8, scales).with_data(vec![1; 6]));
-        let bias = segment.add_tensor(Tensor::new("b", [3], Element::I32, Scale::None).with_data(vec![0; 12]));
+        let w = segment.add_tensor(Tensor::new("w", [3, 1, 1, 2], BpuElement::I8, scales).with_data(vec![1; 6]));
+        let bias = segment.add_tensor(Tensor::new("b", [3], BpuElement::I32, Scale::None).with_data(vec![0; 12]));
         let y = i8("y", &[1, 4, 4, 3], 0.5);
         let y = segment.add_node("Conv_0", Operator::Convolution(Convolution::default()), &[x, w, bias], y);
         segment.outputs.push(y);
@@ -196,7 +196,7 @@ mod tests {
             (|t| t.shape = vec![usize::MAX, 2], "bytes"),
             (|t| t.shape = vec![1 << 16, 1 << 16], "bytes"),
             (|t| t.scale = Scale::None, "needs a scale"),
-            (|t| t.element = Element::F32, "reals have no scale"),
+            (|t| t.element = BpuElement::F32, "reals have no scale"),
             (|t| t.scale = Scale::PerTensor(f64::NAN), "positive"),
             (|t| t.scale = Scale::PerTensor(1e-300), "positive"),
             (|t| t.scale = Scale::PerChannel { axis: 9, scales: vec![1.0] }, "do not fit"),
@@ -239,7 +239,7 @@ mod tests {
         let cases: [(Change, &str); 6] = [
             (|s| s.tensors[3].shape = vec![1, 4, 4, 4], "operands give"),
             (|s| s.tensors[3].scale = Scale::PerChannel { axis: 3, scales: vec![1.0; 3] }, "one scale"),
-            (|s| s.tensors[3].element = Element::I32, "product of the scales"),
+            (|s| s.tensors[3].element = BpuElement::I32, "product of the scales"),
             (|s| s.tensors[2].scale = Scale::PerTensor(1.0), "scale of the bias"),
             (|s| s.tensors[1].scale = Scale::PerChannel { axis: 3, scales: vec![1.0; 2] }, "axis 0"),
             (
@@ -257,17 +257,17 @@ mod tests {
             assert!(found.starts_with("node `Conv_0`") && found.contains(expected), "{found} lacks {expected}");
         }
         let mut segment = convolution();
-        segment.tensors[3].element = Element::I32;
+        segment.tensors[3].element = BpuElement::I32;
         segment.tensors[3].scale = Scale::PerChannel { axis: 3, scales: vec![0.1 * 0.1, 0.1 * 0.2, 0.1 * 0.3] };
         assert_eq!(segment.verify(), Ok(()));
     }
 
     #[test]
     fn every_other_operator_checks_its_types() {
-        let real = || Tensor::new("f", [2], Element::F32, Scale::None);
+        let real = || Tensor::new("f", [2], BpuElement::F32, Scale::None);
         let one = |scale| i8("q", &[2], scale);
         let table = Box::new([0; 256]);
-        let wide = Tensor::new("w", [2], Element::I16, Scale::PerTensor(1.0));
+        let wide = Tensor::new("w", [2], BpuElement::I16, Scale::PerTensor(1.0));
         let curve = |start| {
             let piece = crate::numerics::Piece { start, quadratic: 0, linear: 1, constant: 0 };
             Operator::Curve { curve: Box::new(crate::numerics::Curve::new(vec![piece], 0).unwrap()) }

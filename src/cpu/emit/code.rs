@@ -1,17 +1,18 @@
 //! Small tools over the inkwell builder: loops, memory, intrinsics, types.
 
+use hb_dialects::ElementType;
+use inkwell::FloatPredicate;
 use inkwell::basic_block::BasicBlock;
 use inkwell::builder::Builder;
 use inkwell::context::Context;
 use inkwell::intrinsics::Intrinsic;
 use inkwell::module::Module;
-use inkwell::types::{BasicType, BasicTypeEnum, FloatType, VectorType};
+use inkwell::types::{BasicType, BasicTypeEnum, FloatType, IntType, VectorType};
 use inkwell::values::{
     BasicMetadataValueEnum, BasicValue, BasicValueEnum, FastMathFlags, FloatValue, FunctionValue, IntValue,
     PointerValue, ValueKind, VectorValue,
 };
 
-use super::super::element::Element;
 use super::super::error::Error;
 use super::arithmetic::vector;
 
@@ -48,31 +49,39 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
         self.context.i64_type().const_int(value as u64, false)
     }
 
-    /// The type of an element in registers: bool is i1.
-    pub(crate) fn register_type(&self, element: Element) -> BasicTypeEnum<'ctx> {
+    /// The type of an element in registers: bool is i1, bfloat16 the f32 of the same value.
+    pub(crate) fn register_type(&self, element: ElementType) -> BasicTypeEnum<'ctx> {
         match element {
-            Element::Bool => self.context.bool_type().into(),
+            ElementType::Bool => self.context.bool_type().into(),
+            ElementType::BF16 => self.context.f32_type().into(),
             other => self.memory_type(other),
         }
     }
 
-    /// The type of an element in memory: bool is a byte.
-    pub(crate) fn memory_type(&self, element: Element) -> BasicTypeEnum<'ctx> {
+    /// The type of an element in memory: bool is a byte, bfloat16 its 16 bits.
+    pub(crate) fn memory_type(&self, element: ElementType) -> BasicTypeEnum<'ctx> {
         match element {
-            Element::F32 => self.context.f32_type().into(),
-            Element::F64 => self.context.f64_type().into(),
-            Element::F16 => self.context.f16_type().into(),
-            Element::I64 => self.context.i64_type().into(),
-            Element::I32 => self.context.i32_type().into(),
-            Element::I16 => self.context.i16_type().into(),
-            Element::I8 | Element::U8 | Element::Bool => self.context.i8_type().into(),
+            ElementType::BF16 => self.context.i16_type().into(),
+            float if float.is_float() => self.float_type(float).into(),
+            integer => self.int_type(integer).into(),
         }
     }
 
-    pub(crate) fn float_type(&self, element: Element) -> FloatType<'ctx> {
+    /// The type of an integer, or of a bool's byte.
+    pub(crate) fn int_type(&self, element: ElementType) -> IntType<'ctx> {
+        match element.bytes() {
+            1 => self.context.i8_type(),
+            2 => self.context.i16_type(),
+            4 => self.context.i32_type(),
+            _ => self.context.i64_type(),
+        }
+    }
+
+    /// The type of a float in registers.
+    pub(crate) fn float_type(&self, element: ElementType) -> FloatType<'ctx> {
         match element {
-            Element::F64 => self.context.f64_type(),
-            Element::F16 => self.context.f16_type(),
+            ElementType::F64 => self.context.f64_type(),
+            ElementType::F16 => self.context.f16_type(),
             _ => self.context.f32_type(),
         }
     }
@@ -107,33 +116,70 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
 
     pub(crate) fn load(
         &self,
-        element: Element,
+        element: ElementType,
         base: PointerValue<'ctx>,
         position: IntValue<'ctx>,
     ) -> Result<BasicValueEnum<'ctx>, Error> {
         let kind = self.memory_type(element);
         let value = self.builder.build_load(kind, self.at(kind, base, position)?, "")?;
-        if element != Element::Bool {
-            return Ok(value);
+        match element {
+            ElementType::Bool => {
+                let zero = self.context.i8_type().const_zero();
+                Ok(self.builder.build_int_compare(inkwell::IntPredicate::NE, int(value)?, zero, "")?.into())
+            }
+            ElementType::BF16 => self.widen_bf16(int(value)?),
+            _ => Ok(value),
         }
-        let zero = self.context.i8_type().const_zero();
-        Ok(self.builder.build_int_compare(inkwell::IntPredicate::NE, int(value)?, zero, "")?.into())
     }
 
     pub(crate) fn store(
         &self,
-        element: Element,
+        element: ElementType,
         base: PointerValue<'ctx>,
         position: IntValue<'ctx>,
         value: BasicValueEnum<'ctx>,
     ) -> Result<(), Error> {
         let kind = self.memory_type(element);
         let value = match element {
-            Element::Bool => self.builder.build_int_z_extend(int(value)?, self.context.i8_type(), "")?.into(),
+            ElementType::Bool => self.builder.build_int_z_extend(int(value)?, self.context.i8_type(), "")?.into(),
+            ElementType::BF16 => self.bf16_bits(float(value)?)?.into(),
             _ => value,
         };
         self.builder.build_store(self.at(kind, base, position)?, value)?;
         Ok(())
+    }
+
+    /// The f32 of the 16 bits of a bfloat16: they are its upper half.
+    fn widen_bf16(&self, bits: IntValue<'ctx>) -> Result<BasicValueEnum<'ctx>, Error> {
+        let kind = self.context.i32_type();
+        let wide = self.builder.build_int_z_extend(bits, kind, "")?;
+        let wide = self.builder.build_left_shift(wide, kind.const_int(16, false), "")?;
+        Ok(self.builder.build_bit_cast(wide, self.context.f32_type(), "")?)
+    }
+
+    /// The bits of a bfloat16 whose f32 this is.
+    fn bf16_bits(&self, value: FloatValue<'ctx>) -> Result<IntValue<'ctx>, Error> {
+        let kind = self.context.i32_type();
+        let bits = int(self.builder.build_bit_cast(value, kind, "")?)?;
+        let upper = self.builder.build_right_shift(bits, kind.const_int(16, false), false, "")?;
+        Ok(self.builder.build_int_truncate(upper, self.context.i16_type(), "")?)
+    }
+
+    /// An f32 rounded to the nearest bfloat16, ties to even, and still an f32. Integer arithmetic, because not every target
+    /// has an instruction for it.
+    pub(crate) fn round_to_bf16(&self, value: FloatValue<'ctx>) -> Result<BasicValueEnum<'ctx>, Error> {
+        let builder = &self.builder;
+        let number = |number: u64| self.context.i32_type().const_int(number, false);
+        let bits = int(builder.build_bit_cast(value, self.context.i32_type(), "")?)?;
+        let odd = builder.build_and(builder.build_right_shift(bits, number(16), false, "")?, number(1), "")?;
+        let half = builder.build_int_add(odd, number(0x7fff), "")?;
+        let rounded = builder.build_int_add(bits, half, "")?;
+        // A NaN stays one: adding could carry it to infinity or zero.
+        let quiet = builder.build_or(bits, number(0x0040_0000), "")?;
+        let nan = builder.build_float_compare(FloatPredicate::UNO, value, value, "")?;
+        let chosen = int(builder.build_select(nan, quiet, rounded, "")?)?;
+        let upper = builder.build_and(chosen, number(0xffff_0000), "")?;
+        Ok(builder.build_bit_cast(upper, self.context.f32_type(), "")?)
     }
 
     /// The type of `lanes` f32.

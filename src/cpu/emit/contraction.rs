@@ -1,10 +1,10 @@
 //! Blocked matrix products: register tiles of rows run over columns that lie side by side.
 
+use hb_dialects::ElementType;
 use inkwell::types::VectorType;
 use inkwell::values::{IntValue, PointerValue, VectorValue};
 
 use super::super::contraction::Contraction;
-use super::super::element::Element;
 use super::super::error::Error;
 use super::super::kernel::{Affine, Kernel};
 use super::arithmetic::vector;
@@ -298,7 +298,7 @@ impl<'ctx> Product<'_, '_, 'ctx> {
             vectors.push(code.load_vector(panel, self.add(at, code.size(number * plan.lanes))?, plan.lanes, mask)?);
         }
         for (row, sums) in rows.iter().zip(self.sums.chunks(plan.tile_vectors)) {
-            let scalar = code.load(Element::F32, operand, self.add(*row, step)?)?;
+            let scalar = code.load(ElementType::F32, operand, self.add(*row, step)?)?;
             let factor = code.splat(scalar, plan.lanes)?;
             for (slot, column) in sums.iter().zip(&vectors) {
                 let sum = builder.build_load(self.vector, *slot, "")?;

@@ -1,9 +1,9 @@
 //! The end of a register tile: what the kernel makes of each sum, and where it is stored.
 
+use hb_dialects::ElementType;
 use inkwell::values::IntValue;
 
 use super::super::contraction::Contraction;
-use super::super::element::Element;
 use super::super::error::Error;
 use super::super::expression::{Expression, Kind};
 use super::super::kernel::{Affine, Kernel};
@@ -15,7 +15,7 @@ use super::value::{self, Lanes, Leaves};
 pub(super) fn is_vectorized(kernel: &Kernel, plan: &Contraction) -> bool {
     let inner = plan.columns.last().copied().unwrap_or(0);
     let finish = kernel.reduction.as_ref().map(|reduction| &reduction.finish);
-    kernel.output == Element::F32
+    kernel.output == ElementType::F32
         && finish.is_some_and(|finish| value::is_vectorizable(finish, inner, kernel.extents.len()))
 }
 
@@ -108,7 +108,7 @@ impl<'ctx> Product<'_, '_, 'ctx> {
     fn finish_one(&self, axes: &[IntValue<'ctx>], sum: IntValue<'ctx>) -> Result<(), Error> {
         let (code, Some(reduction)) = (self.code, &self.kernel.reduction) else { return Ok(()) };
         let (operands, extents) = (&self.arguments.operands, &self.extents);
-        let sum = code.load(Element::F32, self.tile, sum)?;
+        let sum = code.load(ElementType::F32, self.tile, sum)?;
         let leaves = |accumulator| Leaves { operands, axes, extents, accumulator, lanes: None };
         let result = value::emit(code, &reduction.finish, &leaves(Some(sum)))?;
         let position = value::emit_index(code, &self.kernel.store, &leaves(None))?;

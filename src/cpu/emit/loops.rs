@@ -1,8 +1,8 @@
 //! Kernels as plain loop nests. Loops over f32 without a long sum are vectors from the start; LLVM vectorizes others.
 
+use hb_dialects::ElementType;
 use inkwell::values::{BasicValueEnum, IntValue};
 
-use super::super::element::Element;
 use super::super::error::Error;
 use super::super::expression::{Expression, Kind, axis, index};
 use super::super::graph::Combiner;
@@ -57,7 +57,7 @@ fn lanes(kernel: &Kernel, target: &Target) -> Option<usize> {
         order(kernel, reduction) == Order::Unrolled && value::is_vectorizable(&reduction.finish, last, rank)
     });
     let vectorized =
-        short && kernel.output == Element::F32 && stores && value::is_vectorizable(&kernel.body, last, rank);
+        short && kernel.output == ElementType::F32 && stores && value::is_vectorizable(&kernel.body, last, rank);
     vectorized.then_some(target.lanes)
 }
 
@@ -276,8 +276,8 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         };
         let element = self.kernel.body.element();
         let operation = match (element, operation) {
-            (Element::Bool, Binary::Add | Binary::Maximum) => Binary::Or,
-            (Element::Bool, _) => Binary::And,
+            (ElementType::Bool, Binary::Add | Binary::Maximum) => Binary::Or,
+            (ElementType::Bool, _) => Binary::And,
             (_, operation) => operation,
         };
         let combined = value::binary(self.code, operation, element, total, next)?;

@@ -3,9 +3,9 @@
 //! The coefficients are Chebyshev interpolants that numpy computed in f64 (see `docs/decisions/0010-cpu-backend.md`); the
 //! tests below measure the error of every function against f64.
 
+use hb_dialects::ElementType;
 use inkwell::FloatPredicate;
 
-use super::super::element::Element;
 use super::super::error::Error;
 use super::super::expression::Unary;
 use super::arithmetic::Value;
@@ -43,9 +43,13 @@ const LOG_ERFC: [f64; 10] = [
 pub(crate) fn unary<'ctx>(
     code: &Code<'_, 'ctx>,
     operation: Unary,
-    element: Element,
+    element: ElementType,
     value: Value<'ctx>,
 ) -> Result<Value<'ctx>, Error> {
+    if element == ElementType::BF16 {
+        let single = unary(code, operation, ElementType::F32, value)?;
+        return code.round_to_bf16(float(single)?);
+    }
     let call = |name: &str| code.intrinsic(name, &[value.get_type()], &[value.into()]);
     match operation {
         Unary::Negate => code.float_negate(value),
@@ -55,23 +59,23 @@ pub(crate) fn unary<'ctx>(
         Unary::Ceil => call("llvm.ceil"),
         Unary::Round => call("llvm.roundeven"),
         Unary::Not => Err(Error::llvm("building instructions", "the complement of a float")),
-        other if element == Element::F16 => {
+        other if element == ElementType::F16 => {
             let wide = code.builder.build_float_cast(float(value)?, code.context.f32_type(), "")?;
-            let result = unary(code, other, Element::F32, wide.into())?;
+            let result = unary(code, other, ElementType::F32, wide.into())?;
             Ok(code.builder.build_float_cast(float(result)?, code.context.f16_type(), "")?.into())
         }
         Unary::Logarithm => call("llvm.log"),
         Unary::Sine => call("llvm.sin"),
         Unary::Cosine => call("llvm.cos"),
-        Unary::Exponential if element == Element::F32 => Float { code, like: value }.exponential(value),
-        Unary::Tanh if element == Element::F32 => Float { code, like: value }.tanh(value),
-        Unary::Erf if element == Element::F32 => Float { code, like: value }.erf(value),
+        Unary::Exponential if element == ElementType::F32 => Float { code, like: value }.exponential(value),
+        Unary::Tanh if element == ElementType::F32 => Float { code, like: value }.tanh(value),
+        Unary::Erf if element == ElementType::F32 => Float { code, like: value }.erf(value),
         Unary::Exponential => call("llvm.exp"),
         Unary::Tanh => library(code, "tanh", element, value),
         Unary::Erf => library(code, "erf", element, value),
         Unary::Library(function) => {
             let (of_f64, of_f32) = function.names();
-            library(code, if element == Element::F32 { of_f32 } else { of_f64 }, element, value)
+            library(code, if element == ElementType::F32 { of_f32 } else { of_f64 }, element, value)
         }
     }
 }
@@ -80,7 +84,7 @@ pub(crate) fn unary<'ctx>(
 fn library<'ctx>(
     code: &Code<'_, 'ctx>,
     name: &str,
-    element: Element,
+    element: ElementType,
     value: Value<'ctx>,
 ) -> Result<Value<'ctx>, Error> {
     let kind = code.float_type(element);

@@ -1,8 +1,8 @@
 //! Copying columns that are not neighbours in memory into a panel where they are.
 
+use hb_dialects::ElementType;
 use inkwell::values::{IntValue, PointerValue};
 
-use super::super::element::Element;
 use super::super::error::Error;
 use super::super::kernel::Affine;
 use super::arithmetic::vector;
@@ -50,8 +50,8 @@ impl<'ctx> Product<'_, '_, 'ctx> {
         let (code, scratch, lanes) = (self.code, self.arguments.scratch, self.plan.lanes);
         if !(1..=2).contains(&step) {
             return code.for_range(low, high, 1, &mut |position| {
-                let value = code.load(Element::F32, operand, self.add(from, self.times(position, step)?)?)?;
-                code.store(Element::F32, scratch, self.add(to, position)?, value)
+                let value = code.load(ElementType::F32, operand, self.add(from, self.times(position, step)?)?)?;
+                code.store(ElementType::F32, scratch, self.add(to, position)?, value)
             });
         }
         code.for_range(low, high, lanes as i64, &mut |position| {

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
+use hb_dialects::ElementType;
 use inkwell::values::{BasicValueEnum, IntValue, PointerValue, VectorValue};
 use inkwell::{FloatPredicate, IntPredicate};
 
-use super::super::element::{Element, Scalar};
 use super::super::error::Error;
 use super::super::expression::{Binary, Comparison, Expression, Kind, TensorId, Unary};
 use super::super::kernel::Affine;
 use super::super::range;
+use super::super::scalar::Scalar;
 use super::code::{Code, float, int};
 
 /// What an expression's leaves stand for at one place in the code.
@@ -38,7 +39,7 @@ pub(crate) fn is_vectorizable(expression: &Expression, axis: usize, rank: usize)
         Affine::of(expression, rank).is_some_and(|affine| matches!(affine.coefficient(axis), 0..=2))
     };
     let all = |parts: &[&Expression]| parts.iter().all(|part| is_vectorizable(part, axis, rank));
-    let float = expression.element() == Element::F32;
+    let float = expression.element() == ElementType::F32;
     match expression.kind() {
         Kind::Accumulator | Kind::Constant(_) => float,
         Kind::Load { indices, .. } => float && indices.iter().all(steps),
@@ -46,8 +47,8 @@ pub(crate) fn is_vectorizable(expression: &Expression, axis: usize, rank: usize)
         | Kind::Binary(Binary::Power, ..) => false,
         Kind::Unary(Unary::Not, a) => all(&[a]),
         Kind::Unary(_, a) => float && all(&[a]),
-        Kind::Binary(_, a, b) => (float || expression.element() == Element::Bool) && all(&[a, b]),
-        Kind::Compare(_, a, b) => a.element() == Element::F32 && all(&[a, b]),
+        Kind::Binary(_, a, b) => (float || expression.element() == ElementType::Bool) && all(&[a, b]),
+        Kind::Compare(_, a, b) => a.element() == ElementType::F32 && all(&[a, b]),
         Kind::Select(condition, a, b) => float && all(&[condition, a, b]),
         Kind::Axis(_) | Kind::Cast(_) => false,
     }
@@ -118,7 +119,7 @@ impl<'ctx> ValueEmitter<'_, '_, 'ctx> {
             }
             Kind::Binary(operation, a, b) => {
                 let (left, right) = (self.emit(a)?, self.emit(b)?);
-                if element == Element::I64 && matches!(operation, Binary::FloorDivide | Binary::Modulo) {
+                if element == ElementType::I64 && matches!(operation, Binary::FloorDivide | Binary::Modulo) {
                     return self.divide_index(*operation, (a, int(left)?), (b, int(right)?));
                 }
                 binary(self.code, *operation, element, left, right)
@@ -150,7 +151,7 @@ impl<'ctx> ValueEmitter<'_, '_, 'ctx> {
         let affine = Affine::of(index, rank).ok_or_else(missing)?;
         let position = emit_index(self.code, index, &Leaves { lanes: None, ..*self.leaves })?;
         match affine.coefficient(lanes.axis) {
-            0 => self.code.splat(self.code.load(Element::F32, base, position)?, lanes.count),
+            0 => self.code.splat(self.code.load(ElementType::F32, base, position)?, lanes.count),
             1 => self.code.load_vector(base, position, lanes.count, lanes.mask).map(Into::into),
             2 => self.code.load_every_second(base, position, lanes.count, lanes.mask),
             _ => Err(missing()),
@@ -167,7 +168,7 @@ impl<'ctx> ValueEmitter<'_, '_, 'ctx> {
         let unsigned =
             range::range(a.0, self.leaves.extents).low >= 0 && range::range(b.0, self.leaves.extents).low > 0;
         if !unsigned {
-            return binary_int(self.code, operation, Element::I64, a.1, b.1).map(Into::into);
+            return binary_int(self.code, operation, ElementType::I64, a.1, b.1).map(Into::into);
         }
         let builder = &self.code.builder;
         Ok(match operation {
@@ -177,21 +178,21 @@ impl<'ctx> ValueEmitter<'_, '_, 'ctx> {
     }
 }
 
-pub(crate) fn constant<'ctx>(code: &Code<'_, 'ctx>, element: Element, value: Scalar) -> BasicValueEnum<'ctx> {
+pub(crate) fn constant<'ctx>(code: &Code<'_, 'ctx>, element: ElementType, value: Scalar) -> BasicValueEnum<'ctx> {
     match element {
-        Element::Bool => code.context.bool_type().const_int(u64::from(value.as_bool()), false).into(),
-        Element::I64 => code.int(value.as_i64()).into(),
-        Element::I32 => code.context.i32_type().const_int(value.as_i64() as u64, true).into(),
-        Element::I16 => code.context.i16_type().const_int(value.as_i64() as u64, true).into(),
-        Element::I8 | Element::U8 => code.context.i8_type().const_int(value.as_i64() as u64, true).into(),
-        float => code.float_type(float).const_float(value.as_f64()).into(),
+        ElementType::Bool => code.context.bool_type().const_int(u64::from(value.as_bool()), false).into(),
+        float if float.is_float() => code.float_type(float).const_float(value.as_f64()).into(),
+        integer => {
+            // Two's complement: the low bits are the value, whatever the sign.
+            code.int_type(integer).const_int(value.as_integer() as u64, integer.is_signed()).into()
+        }
     }
 }
 
 fn unary<'ctx>(
     code: &Code<'_, 'ctx>,
     operation: Unary,
-    element: Element,
+    element: ElementType,
     value: BasicValueEnum<'ctx>,
 ) -> Result<BasicValueEnum<'ctx>, Error> {
     if element.is_float() {
@@ -203,7 +204,7 @@ fn unary<'ctx>(
     let value = int(value)?;
     Ok(match operation {
         Unary::Negate => code.builder.build_int_neg(value, "")?.into(),
-        Unary::Absolute if element == Element::U8 => value.into(),
+        Unary::Absolute if !element.is_signed() => value.into(),
         Unary::Absolute => {
             let wraps = code.context.bool_type().const_zero();
             code.intrinsic("llvm.abs", &[value.get_type().into()], &[value.into(), wraps.into()])?
@@ -216,13 +217,16 @@ fn unary<'ctx>(
 pub(crate) fn binary<'ctx>(
     code: &Code<'_, 'ctx>,
     operation: Binary,
-    element: Element,
+    element: ElementType,
     a: BasicValueEnum<'ctx>,
     b: BasicValueEnum<'ctx>,
 ) -> Result<BasicValueEnum<'ctx>, Error> {
-    if element.is_float() {
+    if element == ElementType::BF16 {
+        let single = binary_float(code, operation, ElementType::F32, a, b)?;
+        code.round_to_bf16(float(single)?)
+    } else if element.is_float() {
         binary_float(code, operation, element, a, b)
-    } else if element == Element::Bool && matches!(operation, Binary::And | Binary::Or | Binary::Xor) {
+    } else if element == ElementType::Bool && matches!(operation, Binary::And | Binary::Or | Binary::Xor) {
         match operation {
             Binary::And => code.bit_and(a, b),
             Binary::Or => code.bit_or(a, b),
@@ -236,7 +240,7 @@ pub(crate) fn binary<'ctx>(
 fn binary_float<'ctx>(
     code: &Code<'_, 'ctx>,
     operation: Binary,
-    element: Element,
+    element: ElementType,
     a: BasicValueEnum<'ctx>,
     b: BasicValueEnum<'ctx>,
 ) -> Result<BasicValueEnum<'ctx>, Error> {
@@ -256,12 +260,12 @@ fn binary_float<'ctx>(
 fn binary_int<'ctx>(
     code: &Code<'_, 'ctx>,
     operation: Binary,
-    element: Element,
+    element: ElementType,
     a: IntValue<'ctx>,
     b: IntValue<'ctx>,
 ) -> Result<IntValue<'ctx>, Error> {
     let builder = &code.builder;
-    let unsigned = matches!(element, Element::U8 | Element::Bool);
+    let unsigned = !element.is_signed();
     let call = |name: &str| int(code.intrinsic(name, &[a.get_type().into()], &[a.into(), b.into()])?);
     Ok(match operation {
         // Index arithmetic was proven not to leave its range, but data arithmetic wraps: no flags here.
@@ -322,7 +326,7 @@ fn divide<'ctx>(
 fn compare<'ctx>(
     code: &Code<'_, 'ctx>,
     comparison: Comparison,
-    element: Element,
+    element: ElementType,
     a: BasicValueEnum<'ctx>,
     b: BasicValueEnum<'ctx>,
 ) -> Result<BasicValueEnum<'ctx>, Error> {
@@ -334,7 +338,7 @@ fn compare<'ctx>(
         };
         return code.float_compare(predicate, a, b);
     }
-    let unsigned = matches!(element, Element::U8 | Element::Bool);
+    let unsigned = !element.is_signed();
     let predicate = match (comparison, unsigned) {
         (Comparison::Less, false) => IntPredicate::SLT,
         (Comparison::Less, true) => IntPredicate::ULT,
@@ -348,42 +352,48 @@ fn compare<'ctx>(
 /// ONNX Cast; see [`Scalar::cast`].
 pub(crate) fn cast<'ctx>(
     code: &Code<'_, 'ctx>,
-    from: Element,
-    to: Element,
+    from: ElementType,
+    to: ElementType,
     value: BasicValueEnum<'ctx>,
 ) -> Result<BasicValueEnum<'ctx>, Error> {
     let builder = &code.builder;
-    let unsigned = |element| matches!(element, Element::U8 | Element::Bool);
     Ok(match (from.is_float(), to) {
-        (true, Element::Bool) => {
+        (true, ElementType::Bool) => {
             let zero = code.float_type(from).const_zero();
             builder.build_float_compare(FloatPredicate::UNE, float(value)?, zero, "")?.into()
         }
-        (false, Element::Bool) => {
+        (false, ElementType::Bool) => {
             let value = int(value)?;
             builder.build_int_compare(IntPredicate::NE, value, value.get_type().const_zero(), "")?.into()
+        }
+        (true, ElementType::BF16) => {
+            code.round_to_bf16(builder.build_float_cast(float(value)?, code.context.f32_type(), "")?)?
+        }
+        (false, ElementType::BF16) => {
+            let single = cast(code, from, ElementType::F32, value)?;
+            code.round_to_bf16(float(single)?)?
         }
         (true, to) if to.is_float() => builder.build_float_cast(float(value)?, code.float_type(to), "")?.into(),
         (false, to) if to.is_float() => {
             let kind = code.float_type(to);
-            match unsigned(from) {
+            match !from.is_signed() {
                 true => builder.build_unsigned_int_to_float(int(value)?, kind, "")?.into(),
                 false => builder.build_signed_int_to_float(int(value)?, kind, "")?.into(),
             }
         }
         (true, to) => {
-            let name = if unsigned(to) { "llvm.fptoui.sat" } else { "llvm.fptosi.sat" };
+            let name = if !to.is_signed() { "llvm.fptoui.sat" } else { "llvm.fptosi.sat" };
             code.intrinsic(name, &[code.memory_type(to), code.float_type(from).into()], &[value.into()])?
         }
         (false, to) => {
-            let target = int(constant(code, to, Scalar::Integer(0)))?.get_type();
+            let target = code.int_type(to);
             let value = int(value)?;
             let (have, want) = (value.get_type().get_bit_width(), target.get_bit_width());
             if have > want {
                 builder.build_int_truncate(value, target, "")?.into()
             } else if have == want {
                 value.into()
-            } else if unsigned(from) {
+            } else if !from.is_signed() {
                 builder.build_int_z_extend(value, target, "")?.into()
             } else {
                 builder.build_int_s_extend(value, target, "")?.into()

@@ -3,9 +3,9 @@
 use hb_dialects::hfloat::TransposedWindow;
 use hb_dialects::ir::OperationAttributes;
 
-use super::super::element::Scalar;
 use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, axis, constant, index, select};
+use super::super::scalar::Scalar;
 use super::Definition;
 use super::node::{Node, Results};
 use super::window::Groups;

@@ -1,8 +1,8 @@
 //! Operators that compute every element on its own; those of one operand are in `functions.rs`.
 
+use hb_dialects::ElementType;
 use hb_dialects::ir::OperationAttributes;
 
-use super::super::element::Element;
 use super::super::error::Error;
 use super::super::expression::{self, Binary, Expression, axis, select};
 use super::Definition;
@@ -60,8 +60,11 @@ fn pow(node: &mut Node) -> Results {
     if constant.is_some_and(|values| values == [2.0]) {
         return node.fill_result(base.clone() * base);
     }
-    let element =
-        if base.element() == Element::F32 && exponent.element().is_float() { Element::F32 } else { Element::F64 };
+    let element = if base.element() == ElementType::F32 && exponent.element().is_float() {
+        ElementType::F32
+    } else {
+        ElementType::F64
+    };
     node.fill_result(base.cast(element).binary(Binary::Power, exponent.cast(element)))
 }
 
@@ -77,7 +80,7 @@ fn r#where(node: &mut Node) -> Results {
 /// start + position * delta. Positions are exact in f64, which rounds once; integers wrap nowhere between start and limit.
 fn range(node: &mut Node) -> Results {
     let (start, delta) = (single(node, 0)?, single(node, 2)?);
-    let element = if start.element().is_float() { Element::F64 } else { Element::I64 };
+    let element = if start.element().is_float() { ElementType::F64 } else { ElementType::I64 };
     node.fill_result(start.cast(element) + axis(0).cast(element) * delta.cast(element))
 }
 

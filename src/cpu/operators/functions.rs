@@ -109,7 +109,7 @@ fn shrink(x: Expression, [lambd, bias]: [Expression; 2]) -> Expression {
 /// -1, 0 or 1; NaN stays.
 fn sign(x: Expression) -> Expression {
     let zero = x.like(0.0);
-    let negative = if x.element() == super::super::element::Element::U8 { x.clone() } else { x.like(-1.0) };
+    let negative = if !x.element().is_signed() { x.clone() } else { x.like(-1.0) };
     let below = select(x.clone().less(zero.clone()), negative, x.clone());
     select(zero.less(x.clone()), x.like(1.0), below)
 }

@@ -1,5 +1,6 @@
 //! Operators that only move elements.
 
+use hb_dialects::ElementType;
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
@@ -147,7 +148,7 @@ fn gather(node: &mut Node) -> Results {
     let (shape, index_rank) = (node.shape(data)?, node.shape(indices)?.len());
     let along = positive_axis(node, node.operation.integer_or("axis", 0)?, shape.len())?;
     let size = shape.get(along).copied().unwrap_or(0) as i64;
-    let chosen = node.graph.load(indices, axes(along, index_rank)).cast(super::Element::I64);
+    let chosen = node.graph.load(indices, axes(along, index_rank)).cast(ElementType::I64);
     let chosen = select(chosen.clone().less(index(0)), chosen.clone() + size, chosen);
     let mut at = axes(0, along);
     at.push(chosen.clamp(0, (size - 1).max(0)));

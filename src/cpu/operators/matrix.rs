@@ -1,8 +1,8 @@
 //! Matrix products.
 
+use hb_dialects::ElementType;
 use hb_dialects::ir::OperationAttributes;
 
-use super::super::element::Element;
 use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, accumulator, axis, index};
 use super::super::graph::Combiner;
@@ -79,7 +79,7 @@ fn mat_mul(node: &mut Node) -> Results {
     let element = node.result_element()?;
     let load = |id, at| wide(node.graph.load(id, at));
     let body = load(a, a_at) * load(b, b_at);
-    if element == Element::Bool {
+    if element == ElementType::Bool {
         return Err(node.unsupported("a matrix product of bool"));
     }
     let finish = accumulator(body.element()).cast(element);

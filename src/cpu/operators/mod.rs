@@ -21,16 +21,16 @@ mod window;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use hb_dialects::ElementType;
 use hb_dialects::ir::{Constant, OperationAttributes, TensorType, body, operations, results};
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value, ValueLike};
 
 use super::array::Array;
-use super::element::Element;
 use super::error::Error;
 use super::expression::TensorId;
 use super::graph::Graph;
-use node::{Node, Results, element_of, ir_element};
+use node::{Node, Results};
 
 /// An operation's name, and how its results are computed.
 type Definition = (&'static str, fn(&mut Node) -> Results);
@@ -106,10 +106,9 @@ fn key(value: Value<'_, '_>) -> *const std::ffi::c_void {
 }
 
 /// The element and shape of a tensor whose shape is known.
-fn plain(name: &str, r#type: &TensorType) -> Result<(Element, Vec<usize>), Error> {
-    let element = element_of(&r#type.element).map_err(|reason| Error::unsupported(name, reason))?;
+fn plain(name: &str, r#type: &TensorType) -> Result<(ElementType, Vec<usize>), Error> {
     let unknown = || Error::unsupported(name, "its shape is not known; give the sizes of the network's inputs");
-    Ok((element, r#type.shape().ok_or_else(unknown)?))
+    Ok((r#type.element.storage(), r#type.shape().ok_or_else(unknown)?))
 }
 
 fn define(graph: &mut Graph, operation: OperationRef<'_, '_>, operands: Vec<TensorId>) -> Results {
@@ -149,7 +148,7 @@ pub fn array_of(constant: &Constant<'_>) -> Result<Array, Error> {
 
 /// The constant of an array.
 pub fn constant_of(array: &Array) -> Constant<'static> {
-    let r#type = TensorType::new(ir_element(array.element()), array.shape());
+    let r#type = TensorType::new(array.element(), array.shape());
     Constant { r#type, bytes: std::borrow::Cow::Owned(array.as_bytes().to_vec()) }
 }
 

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use hb_dialects::ElementType;
 use hb_dialects::ir::{OperationAttributes, TensorType};
 use melior::ir::OperationRef;
 
 use super::super::array::Array;
-use super::super::element::{Element, Scalar};
 use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, axis, select};
 use super::super::graph::{Combiner, Compute, Graph, Reduction, Tensor};
+use super::super::scalar::Scalar;
 
 /// An operation with its surroundings.
 pub(crate) struct Node<'g, 'c, 'a> {
@@ -49,7 +50,7 @@ impl Node<'_, '_, '_> {
         Ok(self.tensor(id)?.shape.clone())
     }
 
-    pub(crate) fn element(&self, id: TensorId) -> Result<Element, Error> {
+    pub(crate) fn element(&self, id: TensorId) -> Result<ElementType, Error> {
         Ok(self.tensor(id)?.element)
     }
 
@@ -70,12 +71,12 @@ impl Node<'_, '_, '_> {
         })
     }
 
-    pub(crate) fn result_element(&self) -> Result<Element, Error> {
-        element_of(&self.result()?.element).map_err(|reason| self.unsupported(reason))
+    pub(crate) fn result_element(&self) -> Result<ElementType, Error> {
+        Ok(self.result()?.element.storage())
     }
 
     /// A tensor without a name: it exists only inside this node.
-    pub(crate) fn temporary(&mut self, element: Element, shape: &[usize]) -> Result<TensorId, Error> {
+    pub(crate) fn temporary(&mut self, element: ElementType, shape: &[usize]) -> Result<TensorId, Error> {
         self.graph.add_tensor("", element, shape)
     }
 
@@ -163,9 +164,9 @@ pub(crate) fn at_least(value: Expression, bound: f64) -> Expression {
     select(value.clone().less(value.like(bound)), value.like(bound), value)
 }
 
-/// Arithmetic on f16 happens in f32 and is rounded once, as onnxruntime does.
+/// Arithmetic on floats of 16 bits happens in f32 and is rounded once, as onnxruntime does.
 pub(crate) fn wide(value: Expression) -> Expression {
-    if value.element() == Element::F16 { value.cast(Element::F32) } else { value }
+    if matches!(value.element(), ElementType::F16 | ElementType::BF16) { value.cast(ElementType::F32) } else { value }
 }
 
 /// The axes `first..first + count`.
@@ -174,8 +175,8 @@ pub(crate) fn axes(first: usize, count: usize) -> Vec<Expression> {
 }
 
 /// The neutral element of a combiner.
-pub(crate) fn initial(combiner: Combiner, element: Element) -> Scalar {
-    let (low, high) = element.integer_range();
+pub(crate) fn initial(combiner: Combiner, element: ElementType) -> Scalar {
+    let (low, high) = element.integer_range().unwrap_or_default();
     match combiner {
         Combiner::Sum => Scalar::Integer(0),
         Combiner::Product => Scalar::Integer(1),
@@ -185,38 +186,4 @@ pub(crate) fn initial(combiner: Combiner, element: Element) -> Scalar {
         Combiner::Minimum => Scalar::Integer(high),
     }
     .cast(element)
-}
-
-/// The element of an MLIR tensor; a quantized one is that of its storage.
-pub(crate) fn element_of(element: &hb_dialects::ir::Element) -> Result<Element, String> {
-    use hb_dialects::ir::Element as Ir;
-    Ok(match element {
-        Ir::F32 => Element::F32,
-        Ir::F64 => Element::F64,
-        Ir::F16 => Element::F16,
-        Ir::I64 => Element::I64,
-        Ir::I32 => Element::I32,
-        Ir::I16 => Element::I16,
-        Ir::I8 => Element::I8,
-        Ir::U8 => Element::U8,
-        Ir::Bool => Element::Bool,
-        Ir::Quantized(quantized) => element_of(&quantized.storage())?,
-        other => return Err(format!("the CPU backend does not compute with {other:?}")),
-    })
-}
-
-/// The MLIR element of a plain tensor.
-pub(crate) fn ir_element(element: Element) -> hb_dialects::ir::Element {
-    use hb_dialects::ir::Element as Ir;
-    match element {
-        Element::F32 => Ir::F32,
-        Element::F64 => Ir::F64,
-        Element::F16 => Ir::F16,
-        Element::I64 => Ir::I64,
-        Element::I32 => Ir::I32,
-        Element::I16 => Ir::I16,
-        Element::I8 => Ir::I8,
-        Element::U8 => Ir::U8,
-        Element::Bool => Ir::Bool,
-    }
 }

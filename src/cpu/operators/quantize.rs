@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use hb_dialects::ir::{Element as IrElement, Scale, TensorType};
+use hb_dialects::ElementType;
+use hb_dialects::ir::{Element, Scale, TensorType};
 use melior::ir::ValueLike;
 use melior::ir::operation::OperationLike;
 
 use super::super::array::{Array, ArrayElement};
-use super::super::element::Element;
 use super::super::error::Error;
 use super::super::expression::{Expression, axis, index};
 use super::Definition;
@@ -19,7 +19,7 @@ pub(super) const OPERATORS: &[Definition] = &[("quant.qcast", quantize), ("quant
 /// The scale of a quantized tensor.
 fn scale_of<'q>(node: &Node, quantized: &'q TensorType) -> Result<&'q Scale, Error> {
     match &quantized.element {
-        IrElement::Quantized(quantized) => Ok(&quantized.scale),
+        Element::Quantized(quantized) => Ok(&quantized.scale),
         _ => Err(node.invalid("converts between types of which none is quantized")),
     }
 }
@@ -43,16 +43,20 @@ fn constant_operand(node: &Node) -> Result<Option<Arc<Array>>, Error> {
 }
 
 /// The integers of a constant, as the compiler quantizes all constants; `None` for element types that no constant has.
-fn quantized_constant(data: &Array, element: Element, scale: &Scale) -> Result<Option<Array>, Error> {
+fn quantized_constant(data: &Array, element: ElementType, scale: &Scale) -> Result<Option<Array>, Error> {
     let Some(values) = data.values::<f32>() else { return Ok(None) };
     let shape = data.shape();
     let (scales, inner) = scale.lines(shape);
     let integers = |clamp| quantize_constant(values, scales, inner, clamp);
     // Each clamp keeps the integers inside the type.
     Ok(Some(match element {
-        Element::I8 => Array::from_values(shape, &integers(Clamp::I8).iter().map(|&q| q as i8).collect::<Vec<_>>())?,
-        Element::I16 => Array::from_values(shape, &integers(Clamp::I16).iter().map(|&q| q as i16).collect::<Vec<_>>())?,
-        Element::I32 => Array::from_values(shape, &integers(Clamp::I32))?,
+        ElementType::I8 => {
+            Array::from_values(shape, &integers(Clamp::I8).iter().map(|&q| q as i8).collect::<Vec<_>>())?
+        }
+        ElementType::I16 => {
+            Array::from_values(shape, &integers(Clamp::I16).iter().map(|&q| q as i16).collect::<Vec<_>>())?
+        }
+        ElementType::I32 => Array::from_values(shape, &integers(Clamp::I32))?,
         _ => return Ok(None),
     }))
 }
@@ -66,7 +70,7 @@ fn quantize(node: &mut Node) -> Results {
         return Ok(vec![node.graph.add_constant(&node.name, Arc::new(done))?]);
     }
     let scale = scale(node, &quantized)?;
-    let value = node.broadcast(0)?.cast(Element::F32) / scale;
+    let value = node.broadcast(0)?.cast(ElementType::F32) / scale;
     node.fill_result(value.round())
 }
 
@@ -95,6 +99,6 @@ fn dequantize(node: &mut Node) -> Results {
         }
     }
     let scale = scale(node, &quantized)?;
-    let value = node.broadcast(0)?.cast(Element::F32) * scale;
+    let value = node.broadcast(0)?.cast(ElementType::F32) * scale;
     node.fill_result(value)
 }

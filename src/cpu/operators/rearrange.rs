@@ -8,7 +8,7 @@ use super::super::error::Error;
 use super::super::expression::{Expression, axis};
 use super::super::graph::Compute;
 use super::Definition;
-use super::node::{Node, Results, axes, element_of};
+use super::node::{Node, Results, axes};
 
 pub(super) const OPERATORS: &[Definition] = &[
     ("hfloat.squeeze", |node| node.view()),
@@ -28,14 +28,13 @@ fn split(node: &mut Node) -> Results {
     for (number, (size, result)) in sizes.into_iter().zip(node.results.clone()).enumerate() {
         let unknown = || node.unsupported("the sizes of its parts are not known");
         let shape = result.shape().ok_or_else(unknown)?;
-        let element = element_of(&result.element).map_err(|reason| node.unsupported(reason))?;
         let name = if number == 0 { node.name.clone() } else { format!("{}#{number}", node.name) };
         let mut at = axes(0, shape.len());
         if let Some(slot) = at.get_mut(along) {
             *slot = axis(along) + start;
         }
         start += size.and_then(|size| i64::try_from(size).ok()).ok_or_else(unknown)?;
-        let output = node.graph.add_tensor(&name, element, &shape)?;
+        let output = node.graph.add_tensor(&name, result.element.storage(), &shape)?;
         let body = node.graph.load(input, at);
         node.graph.push(Compute::elementwise(&node.name, output, &shape, body))?;
         outputs.push(output);

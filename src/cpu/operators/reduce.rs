@@ -1,12 +1,13 @@
 //! Reductions over axes.
 
+use hb_dialects::ElementType;
 use hb_dialects::hfloat;
 use hb_dialects::ir::OperationAttributes;
 
-use super::super::element::{Element, Scalar};
 use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, Unary, accumulator, axis, constant, index, select};
 use super::super::graph::Combiner;
+use super::super::scalar::Scalar;
 use super::Definition;
 use super::node::{Node, Results, axes, wide};
 
@@ -32,7 +33,7 @@ fn square(x: Expression) -> Expression {
 
 /// Integers as f64.
 fn real(x: Expression) -> Expression {
-    if x.element().is_float() { x } else { x.cast(Element::F64) }
+    if x.element().is_float() { x } else { x.cast(ElementType::F64) }
 }
 
 /// What a reduction runs over.
@@ -129,9 +130,9 @@ fn arg(node: &mut Node, combiner: Combiner) -> Results {
     let last = node.operation.boolean_or("select_last_index", false)?;
     // Never chosen, unless the extreme value is a NaN, which equals nothing: then the position is 0.
     let (combiner, outside) = if last { (Combiner::Maximum, 0) } else { (Combiner::Minimum, i64::MAX) };
-    let body = select(holds, position, constant(Element::I64, Scalar::Integer(outside)));
+    let body = select(holds, position, constant(ElementType::I64, Scalar::Integer(outside.into())));
     let size = frame.over.first().map_or(0, |size| *size as i64);
-    let found = accumulator(Element::I64);
+    let found = accumulator(ElementType::I64);
     let finish = select(found.clone().less(index(size)), found, index(0));
     let output = node.result_tensor()?;
     node.reduce_into(output, &frame.over, combiner, body, finish)?;

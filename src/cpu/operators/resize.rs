@@ -1,12 +1,13 @@
 //! Resizing, one dimension after the other: every result is a weighted sum along one dimension, by tables.
 
+use hb_dialects::ElementType;
 use hb_dialects::hfloat::{Resize, ResizedAxis, Sample};
 
 use super::super::array::Array;
-use super::super::element::{Element, Scalar};
 use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, accumulator, axis, constant, index, select};
 use super::super::graph::Combiner;
+use super::super::scalar::Scalar;
 use super::Definition;
 use super::node::{Node, Results, axes, wide};
 
@@ -80,11 +81,11 @@ fn interpolate(node: &mut Node, input: TensorId, resized: &ResizedAxis) -> Resul
     if let Some(size) = shape.get_mut(resized.axis) {
         *size = resized.samples.len();
     }
-    let element = if node.element(input)? == Element::F64 { Element::F64 } else { Element::F32 };
+    let element = if node.element(input)? == ElementType::F64 { ElementType::F64 } else { ElementType::F32 };
     let taps = resized.samples.iter().map(|sample| sample.taps.len()).max().unwrap_or(1).max(1);
     let weights: Vec<f64> = (0..taps).flat_map(|t| tap(resized, t)).map(|(_, weight)| weight).collect();
     let weights = match element {
-        Element::F64 => Array::from_values(&[taps, resized.samples.len()], &weights)?,
+        ElementType::F64 => Array::from_values(&[taps, resized.samples.len()], &weights)?,
         _ => {
             let weights: Vec<f32> = weights.iter().map(|&weight| weight as f32).collect();
             Array::from_values(&[taps, resized.samples.len()], &weights)?

@@ -1,8 +1,8 @@
 //! Normalization by statistics of the input itself.
 
+use hb_dialects::ElementType;
 use hb_dialects::ir::OperationAttributes;
 
-use super::super::element::Element;
 use super::super::error::Error;
 use super::super::expression::{Binary, Expression, TensorId, accumulator, axis, index, select};
 use super::super::graph::Combiner;
@@ -30,7 +30,7 @@ fn standardized(node: &mut Node, outer: usize) -> Result<TensorId, Error> {
     let inner = count / outer.max(1);
     let epsilon = node.operation.float_or("epsilon", 1e-5)?;
     let parts = node.graph.add_view("", input, &[outer, inner])?;
-    let element = if node.element(input)? == Element::F64 { Element::F64 } else { Element::F32 };
+    let element = if node.element(input)? == ElementType::F64 { ElementType::F64 } else { ElementType::F32 };
     let x = |node: &Node| wide(node.graph.load(parts, axes(0, 2)));
     let average = accumulator(element) / accumulator(element).like(inner as f64);
     let mean = node.temporary(element, &[outer])?;

@@ -4,10 +4,10 @@ use hb_dialects::hfloat;
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::array::Array;
-use super::super::element::Scalar;
 use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, accumulator, axis, constant, index};
 use super::super::graph::Combiner;
+use super::super::scalar::Scalar;
 use super::Definition;
 use super::node::{Node, Results, axes, initial, wide};
 

@@ -123,7 +123,7 @@ impl Configuration {
                 problems.push(self.problem(fault.parameter, fault.what, fault.remedy));
             }
         }
-        let float = matches!(declared.element.as_str(), "float" | "float16" | "double");
+        let float = matches!(declared.element.as_str(), "float" | "float16" | "bfloat16" | "double");
         if !float && *input.get(&INPUT_TYPE_RT) != InputType::Featuremap {
             let what = format!("{label}: its elements are {}, but images become float", declared.element);
             problems.push(self.problem(&INPUT_TYPE_RT, what, "use featuremap"));

@@ -197,8 +197,8 @@ fn sort(nodes: &mut Vec<Node>, order: &[usize]) {
 #[cfg(test)]
 mod tests {
     use super::super::model::Value;
-    use super::super::tensor::ElementType;
     use super::*;
+    use hb_dialects::ElementType;
 
     fn value(name: &str) -> Value {
         Value { name: name.to_owned(), element: Some(ElementType::F32), shape: None }

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hb_dialects::ElementType;
 use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, OperationAttributes, Scale, TensorType, elements_of, node_name};
 use melior::ir::operation::OperationLike;
@@ -16,7 +17,7 @@ use super::export_quantized::{integers, scale_tensor, zero_point};
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::normalize::NORMAL_OPSET;
 use super::operators::{self, OnnxAttribute, OnnxKind, OnnxOperator, window};
-use super::tensor::{ElementType, Tensor};
+use super::tensor::Tensor;
 use crate::frontend::names::{FUNCTION, input_names, output_names};
 
 /// Operator set of exported models: the first that quantizes to 16 bits. The forms of our operators are those of opset 22,
@@ -163,7 +164,7 @@ impl Exporter {
         }
         if op == Op::Cast {
             let to = element_of(operation, value)?;
-            node.set_attribute("to", Attribute::Int(to.code().into()));
+            node.set_attribute("to", Attribute::Int(to.onnx_code().into()));
         }
         if op == Op::Split && node.inputs.len() == 1 {
             node.set_attribute("num_outputs", Attribute::Int(results.len() as i64));
@@ -386,7 +387,7 @@ fn result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<MlirValue<'c, 'a>, 
 }
 
 fn tensor_of(operation: OperationRef, elements: &ir::Constant) -> Result<Tensor, OnnxError> {
-    let element = ElementType::from_ir(&elements.r#type.element);
+    let element = elements.r#type.element.plain();
     let element = element.ok_or_else(|| failed(operation, "ONNX has no such element type"))?;
     let shape = elements.r#type.static_shape()?;
     Tensor::new(element, shape, elements.bytes.to_vec().into()).map_err(|reason| failed(operation, reason))
@@ -394,7 +395,7 @@ fn tensor_of(operation: OperationRef, elements: &ir::Constant) -> Result<Tensor,
 
 fn element_of(operation: OperationRef, value: MlirValue) -> Result<ElementType, OnnxError> {
     let element = TensorType::from_type(value.r#type())?.element;
-    ElementType::from_ir(&element).ok_or_else(|| failed(operation, "ONNX has no such element type"))
+    element.plain().ok_or_else(|| failed(operation, "ONNX has no such element type"))
 }
 
 fn quantized(operation: OperationRef, r#type: &TensorType) -> Result<ir::Quantized, OnnxError> {
@@ -406,7 +407,7 @@ fn quantized(operation: OperationRef, r#type: &TensorType) -> Result<ir::Quantiz
 
 fn value_of(name: &str, value: MlirValue) -> Result<Value, OnnxError> {
     let r#type = TensorType::from_type(value.r#type())?;
-    let element = ElementType::from_ir(&r#type.element);
+    let element = r#type.element.plain();
     let element =
         element.ok_or_else(|| OnnxError::input(name, "inputs and outputs of ONNX cannot be quantized types"))?;
     let dimension = |size: u64| usize::try_from(size).map(Dimension::Fixed).unwrap_or(Dimension::Named(String::new()));

@@ -1,18 +1,10 @@
 //! Scales, zero points and integer weights of a quantized model.
 
+use hb_dialects::ElementType;
 use hb_dialects::ir::{Quantized, Scale};
 
-use super::tensor::{ElementType, Tensor};
+use super::tensor::Tensor;
 use crate::numerics::{Clamp, quantize_constant};
-
-/// Element type of the integers.
-fn storage(quantized: &Quantized) -> ElementType {
-    match quantized.bits {
-        8 => ElementType::I8,
-        16 => ElementType::I16,
-        _ => ElementType::I32,
-    }
-}
 
 /// A scalar, or one value per channel. ONNX holds scales as FLOAT: the products that are scales of biases are rounded.
 pub fn scale_tensor(quantized: &Quantized) -> Result<Tensor, String> {
@@ -34,7 +26,7 @@ pub fn scale_tensor(quantized: &Quantized) -> Result<Tensor, String> {
 
 /// Zeros that say the integer type. INT32, which only DequantizeLinear takes, goes without.
 pub fn zero_point(quantized: &Quantized) -> Option<Tensor> {
-    let element = storage(quantized);
+    let element = quantized.storage();
     let shape = match &quantized.scale {
         Scale::PerTensor(_) => Vec::new(),
         Scale::PerAxis { scales, .. } => vec![scales.len()],
@@ -42,16 +34,16 @@ pub fn zero_point(quantized: &Quantized) -> Option<Tensor> {
     if element == ElementType::I32 {
         return None;
     }
-    let bytes = vec![0; shape.iter().product::<usize>() * element.width()];
+    let bytes = vec![0; shape.iter().product::<usize>() * element.bytes()];
     Tensor::new(element, shape, bytes.into()).ok()
 }
 
 /// The integers that a constant of FLOAT is quantized to (`docs/numerics.md`).
 pub fn integers(tensor: &Tensor, quantized: &Quantized) -> Result<Tensor, String> {
     if tensor.element() != ElementType::F32 {
-        return Err(format!("constants of {} cannot be quantized", tensor.element().name()));
+        return Err(format!("constants of {} cannot be quantized", tensor.element()));
     }
-    let (element, clamp) = match storage(quantized) {
+    let (element, clamp) = match quantized.storage() {
         ElementType::I8 => (ElementType::I8, Clamp::I8),
         ElementType::I16 => (ElementType::I16, Clamp::I16),
         _ => (ElementType::I32, Clamp::I32),
@@ -64,7 +56,7 @@ pub fn integers(tensor: &Tensor, quantized: &Quantized) -> Result<Tensor, String
     let (scales, inner) = quantized.scale.lines(tensor.shape());
     let values: Vec<f32> = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     let integers = quantize_constant(&values, scales, inner, clamp);
-    let bytes: Vec<u8> = integers.iter().flat_map(|q| q.to_le_bytes().into_iter().take(element.width())).collect();
+    let bytes: Vec<u8> = integers.iter().flat_map(|q| q.to_le_bytes().into_iter().take(element.bytes())).collect();
     Tensor::new(element, tensor.shape().to_vec(), bytes.into())
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
+use hb_dialects::ElementType;
 use hb_dialects::hfloat::infer_types;
 use hb_dialects::ir::{self, TensorType, constant_attribute, named_location, set_result_type};
 use melior::Context;
@@ -19,7 +20,7 @@ use super::error::OnnxError;
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::normalize::{NORMAL_OPSET, check_operators, normalize};
 use super::operators::{self, OnnxAttribute, OnnxForm, OnnxKind, OnnxOperator, ResultElement, window};
-use super::tensor::{ElementType, Tensor, element_count};
+use super::tensor::{Tensor, element_count, element_type};
 use crate::diagnostics;
 use crate::frontend::names::{FUNCTION, names_attribute};
 
@@ -152,7 +153,7 @@ fn input_type(input: &Value) -> Result<TensorType, OnnxError> {
         Dimension::Fixed(size) => Some(*size as u64),
         Dimension::Named(_) => None,
     });
-    Ok(TensorType { element: element.to_ir(), dimensions: Some(sizes.collect()) })
+    Ok(TensorType { element: element.into(), dimensions: Some(sizes.collect()) })
 }
 
 struct Importer<'c, 'a> {
@@ -268,15 +269,15 @@ impl<'c, 'a> Importer<'c, 'a> {
 }
 
 fn elements<'c>(context: &'c Context, name: &str, tensor: &Tensor) -> Result<MlirAttribute<'c>, OnnxError> {
-    let r#type = TensorType::new(tensor.element().to_ir(), tensor.shape());
+    let r#type = TensorType::new(tensor.element(), tensor.shape());
     Ok(constant_attribute(context, name, &r#type, tensor.data())?)
 }
 
 /// The type of a result before inference: only that of a constant is known.
 fn initial_type(node: &Node, element: ElementType) -> TensorType {
     match node.attribute("value") {
-        Some(Attribute::Tensor(tensor)) if node.inputs.is_empty() => TensorType::new(element.to_ir(), tensor.shape()),
-        _ => TensorType::unranked(element.to_ir()),
+        Some(Attribute::Tensor(tensor)) if node.inputs.is_empty() => TensorType::new(element, tensor.shape()),
+        _ => TensorType::unranked(element),
     }
 }
 
@@ -288,12 +289,12 @@ fn result_element(node: &Node, operator: &OnnxOperator, operands: &[MlirValue]) 
         ResultElement::Operand(index) => {
             let operand = operands.get(index).ok_or_else(|| failed(format!("input {index} is missing")))?;
             let element = TensorType::from_type(operand.r#type())?.element;
-            ElementType::from_ir(&element).ok_or_else(|| failed("its input is quantized".to_owned()))
+            element.plain().ok_or_else(|| failed("its input is quantized".to_owned()))
         }
         ResultElement::Attribute(attribute) => match node.attribute(attribute) {
             Some(Attribute::Tensor(tensor)) => Ok(tensor.element()),
             Some(Attribute::Int(code)) => {
-                i32::try_from(*code).map_err(|error| error.to_string()).and_then(ElementType::from_code).map_err(failed)
+                i32::try_from(*code).map_err(|error| error.to_string()).and_then(element_type).map_err(failed)
             }
             _ => Err(failed(format!("attribute {attribute:?} is missing"))),
         },

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::tensor::{ElementType, Tensor};
+use hb_dialects::ElementType;
+
+use super::tensor::Tensor;
 
 /// A model with one graph.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,11 +5,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hb_dialects::ElementType;
+
 use super::error::{OnnxError, UnsupportedOperator};
 use super::model::{Attribute, Dimension, Graph, Model, Node};
 use super::operators::shape::Shape;
 use super::operators::{self, OnnxForm, ResultElement, shape};
-use super::tensor::{ElementType, Tensor};
+use super::tensor::{Tensor, element_type};
 
 /// Version of the normal form.
 pub const NORMAL_OPSET: i64 = 22;
@@ -141,7 +143,7 @@ impl Rewriter {
                 Some(Attribute::Tensor(tensor)) => Ok(tensor.element()),
                 Some(Attribute::Int(code)) => i32::try_from(*code)
                     .map_err(|_| format!("element type {code} is not known"))
-                    .and_then(ElementType::from_code)
+                    .and_then(element_type)
                     .map_err(|reason| OnnxError::node(node, format!("attribute {attribute:?}: {reason}"))),
                 _ => Err(OnnxError::node(node, format!("attribute {attribute:?} is missing"))),
             },

@@ -13,7 +13,7 @@ use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::proto::attribute_proto::AttributeType;
 use super::proto::tensor_shape_proto::{self, dimension};
 use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto};
-use super::tensor::{ElementType, MAX_RANK};
+use super::tensor::{MAX_RANK, element_type};
 use super::tensor_data::{ExternalData, tensor};
 use super::{check, wire};
 
@@ -246,7 +246,7 @@ fn value(graph: &str, role: &str, proto: &ValueInfoProto) -> Result<Value, OnnxE
     let tensor = kind.tensor_type.as_ref().ok_or_else(|| failed("only tensors are supported".to_owned()))?;
     let element = match tensor.elem_type {
         0 => None,
-        code => Some(ElementType::from_code(code).map_err(failed)?),
+        code => Some(element_type(code).map_err(failed)?),
     };
     let Some(shape) = &tensor.shape else {
         return Ok(Value { name, element, shape: None });

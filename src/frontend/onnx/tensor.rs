@@ -1,135 +1,21 @@
 //! Tensors of an ONNX model: element type, shape, and little-endian bytes.
 
-use hb_dialects::ir::Element;
+use half::{bf16, f16};
+use hb_dialects::ElementType;
 use prost::bytes::Bytes;
 
 use super::proto::tensor_proto::DataType;
 
-/// Element types that the compiler reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ElementType {
-    /// IEEE 754 binary16.
-    F16,
-    /// IEEE 754 binary32.
-    F32,
-    /// IEEE 754 binary64.
-    F64,
-    /// 8 bits, two's complement.
-    I8,
-    /// 16 bits, two's complement.
-    I16,
-    /// 32 bits, two's complement.
-    I32,
-    /// 64 bits, two's complement.
-    I64,
-    /// 8 bits, unsigned.
-    U8,
-    /// 16 bits, unsigned.
-    U16,
-    /// 32 bits, unsigned.
-    U32,
-    /// 64 bits, unsigned.
-    U64,
-    /// One byte per element, 0 or 1.
-    Bool,
+/// The element type of a number of `TensorProto.DataType`. The reason names the type, so that the message can be shown as it is.
+pub fn element_type(code: i32) -> Result<ElementType, String> {
+    ElementType::from_onnx_code(code).ok_or_else(|| match DataType::try_from(code) {
+        Ok(DataType::Undefined) => "the element type is not given".to_owned(),
+        Ok(known) => format!("element type {} is not supported", known.as_str_name()),
+        Err(_) => format!("element type {code} is not known"),
+    })
 }
 
-impl ElementType {
-    /// Every type that is read.
-    pub const ALL: [Self; 12] = [
-        Self::F16,
-        Self::F32,
-        Self::F64,
-        Self::I8,
-        Self::I16,
-        Self::I32,
-        Self::I64,
-        Self::U8,
-        Self::U16,
-        Self::U32,
-        Self::U64,
-        Self::Bool,
-    ];
-
-    pub(crate) fn data_type(self) -> DataType {
-        match self {
-            Self::F16 => DataType::Float16,
-            Self::F32 => DataType::Float,
-            Self::F64 => DataType::Double,
-            Self::I8 => DataType::Int8,
-            Self::I16 => DataType::Int16,
-            Self::I32 => DataType::Int32,
-            Self::I64 => DataType::Int64,
-            Self::U8 => DataType::Uint8,
-            Self::U16 => DataType::Uint16,
-            Self::U32 => DataType::Uint32,
-            Self::U64 => DataType::Uint64,
-            Self::Bool => DataType::Bool,
-        }
-    }
-
-    /// The number that ONNX gives the type (`TensorProto.DataType`).
-    pub fn code(self) -> i32 {
-        self.data_type().into()
-    }
-
-    /// The reason names the type, so that the message can be shown as it is.
-    pub fn from_code(code: i32) -> Result<Self, String> {
-        if let Some(element) = Self::ALL.into_iter().find(|element| element.code() == code) {
-            return Ok(element);
-        }
-        match DataType::try_from(code) {
-            Ok(DataType::Undefined) => Err("the element type is not given".to_owned()),
-            Ok(known) => Err(format!("element type {} is not supported", known.as_str_name())),
-            Err(_) => Err(format!("element type {code} is not known")),
-        }
-    }
-
-    /// Name as ONNX spells it.
-    pub fn name(self) -> &'static str {
-        self.data_type().as_str_name()
-    }
-
-    /// Bytes of one element.
-    pub fn width(self) -> usize {
-        match self {
-            Self::I8 | Self::U8 | Self::Bool => 1,
-            Self::F16 | Self::I16 | Self::U16 => 2,
-            Self::F32 | Self::I32 | Self::U32 => 4,
-            Self::F64 | Self::I64 | Self::U64 => 8,
-        }
-    }
-
-    /// The same type in the IR.
-    pub fn to_ir(self) -> Element {
-        match self {
-            Self::F16 => Element::F16,
-            Self::F32 => Element::F32,
-            Self::F64 => Element::F64,
-            Self::I8 => Element::I8,
-            Self::I16 => Element::I16,
-            Self::I32 => Element::I32,
-            Self::I64 => Element::I64,
-            Self::U8 => Element::U8,
-            Self::U16 => Element::U16,
-            Self::U32 => Element::U32,
-            Self::U64 => Element::U64,
-            Self::Bool => Element::Bool,
-        }
-    }
-
-    /// `None` for quantized types, which ONNX expresses with nodes.
-    pub fn from_ir(element: &Element) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.to_ir() == *element)
-    }
-
-    /// Whether it is a floating point type.
-    pub fn is_float(self) -> bool {
-        matches!(self, Self::F16 | Self::F32 | Self::F64)
-    }
-}
-
-/// A constant. `data` has exactly `element.width()` bytes for each of the elements, row-major, little-endian.
+/// A constant. `data` has exactly `element.bytes()` bytes for each of the elements, row-major, little-endian.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
     element: ElementType,
@@ -163,11 +49,11 @@ impl Tensor {
     /// When the number of bytes is not that of the shape.
     pub fn new(element: ElementType, shape: Vec<usize>, data: Bytes) -> Result<Self, String> {
         let count = element_count(&shape)?;
-        let needed = count.checked_mul(element.width()).ok_or("the tensor is too large")?;
+        let needed = count.checked_mul(element.bytes()).ok_or("the tensor is too large")?;
         if needed != data.len() {
             return Err(format!(
                 "the shape {shape:?} of {} needs {needed} bytes, {} are given",
-                element.name(),
+                element.onnx_name(),
                 data.len()
             ));
         }
@@ -189,7 +75,8 @@ impl Tensor {
     /// A scalar; `value` is rounded to the type, and saturates where it is an integer.
     pub fn scalar(element: ElementType, value: f32) -> Self {
         let data: Vec<u8> = match element {
-            ElementType::F16 => half::f16::from_f32(value).to_le_bytes().to_vec(),
+            ElementType::F16 => f16::from_f32(value).to_le_bytes().to_vec(),
+            ElementType::BF16 => bf16::from_f32(value).to_le_bytes().to_vec(),
             ElementType::F32 => value.to_le_bytes().to_vec(),
             ElementType::F64 => f64::from(value).to_le_bytes().to_vec(),
             ElementType::I8 => (value as i8).to_le_bytes().to_vec(),
@@ -207,22 +94,23 @@ impl Tensor {
 
     /// The scalar at the low end of the type's range; of floats the finite one.
     pub fn lowest(element: ElementType) -> Self {
-        match element {
-            ElementType::F16 => Self::scalar(element, f32::from(half::f16::MIN)),
-            ElementType::F32 => Self::scalar(element, f32::MIN),
-            ElementType::F64 => Self { element, shape: Vec::new(), data: f64::MIN.to_le_bytes().to_vec().into() },
-            // The conversion of -infinity saturates.
-            _ => Self::scalar(element, if element == ElementType::Bool { 0.0 } else { f32::NEG_INFINITY }),
-        }
+        Self::bound(element, element.largest_float().map(|largest| -largest), f32::NEG_INFINITY)
     }
 
     /// The scalar at the high end of the type's range; of floats the finite one.
     pub fn highest(element: ElementType) -> Self {
-        match element {
-            ElementType::F16 => Self::scalar(element, f32::from(half::f16::MAX)),
-            ElementType::F32 => Self::scalar(element, f32::MAX),
-            ElementType::F64 => Self { element, shape: Vec::new(), data: f64::MAX.to_le_bytes().to_vec().into() },
-            _ => Self::scalar(element, f32::INFINITY),
+        Self::bound(element, element.largest_float(), f32::INFINITY)
+    }
+
+    /// `finite` for floats; `beyond`, which saturates, for integers.
+    fn bound(element: ElementType, finite: Option<f64>, beyond: f32) -> Self {
+        match (element, finite) {
+            (ElementType::F64, Some(finite)) => {
+                Self { element, shape: Vec::new(), data: finite.to_le_bytes().to_vec().into() }
+            }
+            (_, Some(finite)) => Self::scalar(element, finite as f32),
+            (ElementType::Bool, None) => Self::scalar(element, f32::from(u8::from(beyond > 0.0))),
+            (_, None) => Self::scalar(element, beyond),
         }
     }
 
@@ -248,12 +136,12 @@ impl Tensor {
 
     /// Number of elements.
     pub fn count(&self) -> usize {
-        self.data.len() / self.element.width()
+        self.data.len() / self.element.bytes()
     }
 
     /// The elements of an integer or boolean tensor; `None` for floats and for values that i64 does not hold.
     pub fn to_i64s(&self) -> Option<Vec<i64>> {
-        let width = self.element.width();
+        let width = self.element.bytes();
         let chunks = self.data.chunks_exact(width);
         chunks
             .map(|chunk| {
@@ -264,13 +152,9 @@ impl Tensor {
                 let raw = u64::from_le_bytes(wide);
                 let unused = 64 - 8 * width as u32;
                 match self.element {
-                    ElementType::I8 | ElementType::I16 | ElementType::I32 | ElementType::I64 => {
-                        Some(((raw << unused) as i64) >> unused)
-                    }
-                    ElementType::U8 | ElementType::U16 | ElementType::U32 | ElementType::U64 | ElementType::Bool => {
-                        i64::try_from(raw).ok()
-                    }
-                    ElementType::F16 | ElementType::F32 | ElementType::F64 => None,
+                    float if float.is_float() => None,
+                    signed if signed.is_signed() => Some(((raw << unused) as i64) >> unused),
+                    _ => i64::try_from(raw).ok(),
                 }
             })
             .collect()
@@ -282,13 +166,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_those_of_onnx() {
-        assert_eq!(ElementType::F32.code(), 1);
-        assert_eq!(ElementType::F16.code(), 10);
-        assert_eq!(ElementType::U64.code(), 13);
-        assert_eq!(ElementType::from_code(7), Ok(ElementType::I64));
-        assert_eq!(ElementType::from_code(16), Err("element type BFLOAT16 is not supported".to_owned()));
-        assert_eq!(ElementType::from_code(99), Err("element type 99 is not known".to_owned()));
+    fn unknown_types_are_named() {
+        assert_eq!(element_type(7), Ok(ElementType::I64));
+        assert_eq!(element_type(17), Err("element type FLOAT8E4M3FN is not supported".to_owned()));
+        assert_eq!(element_type(99), Err("element type 99 is not known".to_owned()));
     }
 
     #[test]
@@ -299,6 +180,16 @@ mod tests {
         assert!(Tensor::new(ElementType::U8, vec![usize::MAX, 3], vec![].into()).is_err());
         assert!(Tensor::new(ElementType::U8, vec![0, usize::MAX, 3], vec![].into()).is_err());
         assert!(Tensor::new(ElementType::U8, vec![0, 7], vec![].into()).is_ok());
+    }
+
+    /// The bits of `ml_dtypes.finfo(bfloat16).min` and of 3.14 as bfloat16.
+    #[test]
+    fn bfloat16_is_the_upper_half_of_a_float() {
+        assert_eq!(Tensor::lowest(ElementType::BF16).data().as_ref(), [0x7f, 0xff]);
+        assert_eq!(Tensor::scalar(ElementType::BF16, 3.14).data().as_ref(), [0x49, 0x40]);
+        assert_eq!(Tensor::highest(ElementType::F16).data().as_ref(), [0xff, 0x7b]);
+        assert_eq!(Tensor::highest(ElementType::Bool).data().as_ref(), [1]);
+        assert_eq!(Tensor::lowest(ElementType::Bool).data().as_ref(), [0]);
     }
 
     #[test]

@@ -6,10 +6,12 @@ use std::path::{Component, Path, PathBuf};
 
 use prost::bytes::Bytes;
 
+use hb_dialects::ElementType;
+
 use super::error::OnnxError;
 use super::proto::TensorProto;
 use super::proto::tensor_proto::DataLocation;
-use super::tensor::{ElementType, Tensor, element_count};
+use super::tensor::{Tensor, element_count, element_type};
 
 /// Bytes that all external tensors of a model may take together; many tensors may name the same part of a file.
 const MAX_EXTERNAL: usize = 8 << 30;
@@ -89,7 +91,7 @@ pub fn tensor(proto: TensorProto, external: &mut ExternalData) -> Result<Tensor,
 }
 
 fn decode(proto: TensorProto, external: &mut ExternalData) -> Result<Tensor, String> {
-    let element = ElementType::from_code(proto.data_type)?;
+    let element = element_type(proto.data_type)?;
     if proto.segment.is_some() {
         return Err("tensors in segments are not supported".to_owned());
     }
@@ -99,7 +101,7 @@ fn decode(proto: TensorProto, external: &mut ExternalData) -> Result<Tensor, Str
         .map(|size| usize::try_from(*size).map_err(|_| format!("dimension {size} is negative")))
         .collect::<Result<Vec<_>, _>>()?;
     let count = element_count(&shape)?;
-    let expected = count.checked_mul(element.width()).ok_or("the tensor is too large")?;
+    let expected = count.checked_mul(element.bytes()).ok_or("the tensor is too large")?;
     let typed = typed_lists(&proto).into_iter().filter(|(_, length)| *length > 0).collect::<Vec<_>>();
     let data = if proto.data_location() == DataLocation::External {
         if proto.raw_data.is_some() || !typed.is_empty() {
@@ -116,7 +118,7 @@ fn decode(proto: TensorProto, external: &mut ExternalData) -> Result<Tensor, Str
             [] => Bytes::new(),
             [(list, _)] if *list == list_of(element) => typed_data(element, &proto)?,
             [(list, _)] => {
-                return Err(format!("{} values belong in {}, not {list}", element.name(), list_of(element)));
+                return Err(format!("{} values belong in {}, not {list}", element.onnx_name(), list_of(element)));
             }
             _ => return Err("it has values in more than one list".to_owned()),
         }
@@ -137,18 +139,18 @@ fn typed_lists(proto: &TensorProto) -> [(&'static str, usize); 6] {
 
 /// The list that ONNX prescribes for values of a type.
 fn list_of(element: ElementType) -> &'static str {
-    use ElementType::{Bool, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
+    use ElementType::{BF16, Bool, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
     match element {
         F32 => "float_data",
         F64 => "double_data",
         I64 => "int64_data",
         U32 | U64 => "uint64_data",
-        F16 | I8 | I16 | I32 | U8 | U16 | Bool => "int32_data",
+        F16 | BF16 | I8 | I16 | I32 | U8 | U16 | Bool => "int32_data",
     }
 }
 
 fn typed_data(element: ElementType, proto: &TensorProto) -> Result<Bytes, String> {
-    use ElementType::{Bool, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
+    use ElementType::{BF16, Bool, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
     let bytes: Vec<u8> = match element {
         F32 => proto.float_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
         F64 => proto.double_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
@@ -158,8 +160,8 @@ fn typed_data(element: ElementType, proto: &TensorProto) -> Result<Bytes, String
         I32 => proto.int32_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
         I16 => narrow(&proto.int32_data, i16::to_le_bytes)?,
         I8 => narrow(&proto.int32_data, i8::to_le_bytes)?,
-        // float16 is stored as its 16 bits.
-        U16 | F16 => narrow(&proto.int32_data, u16::to_le_bytes)?,
+        // Floats of 16 bits are stored as their bits.
+        U16 | F16 | BF16 => narrow(&proto.int32_data, u16::to_le_bytes)?,
         U8 | Bool => narrow(&proto.int32_data, u8::to_le_bytes)?,
     };
     Ok(bytes.into())

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use prost::Message;
 
+use hb_dialects::ElementType;
+
 use super::error::OnnxError;
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::proto::attribute_proto::AttributeType;
@@ -13,7 +15,7 @@ use super::proto::{
     TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
 };
 use super::read::MAX_FILE;
-use super::tensor::{ElementType, Tensor};
+use super::tensor::Tensor;
 
 /// Writes `model` to `path`; the file appears whole or not at all.
 pub fn save(model: &Model, path: &Path) -> Result<(), OnnxError> {
@@ -133,7 +135,7 @@ fn attribute(node: &Node, name: &str, value: &Attribute, ir_version: i64) -> Res
 fn tensor_proto(name: &str, tensor: &Tensor) -> TensorProto {
     TensorProto {
         dims: tensor.shape().iter().map(|size| *size as i64).collect(),
-        data_type: tensor.element().code(),
+        data_type: tensor.element().onnx_code(),
         name: name.to_owned(),
         raw_data: Some(tensor.data().clone()),
         ..TensorProto::default()
@@ -150,7 +152,7 @@ fn value(value: &Value) -> ValueInfoProto {
         DimensionProto { value }
     };
     let shape = value.shape.as_ref().map(|shape| TensorShapeProto { dim: shape.iter().map(dimension).collect() });
-    let tensor = |element: ElementType| type_proto::Tensor { elem_type: element.code(), shape };
+    let tensor = |element: ElementType| type_proto::Tensor { elem_type: element.onnx_code(), shape };
     let r#type = value.element.map(|element| TypeProto { tensor_type: Some(tensor(element)) });
     ValueInfoProto { name: value.name.clone(), r#type, doc_string: String::new() }
 }

@@ -1,14 +1,14 @@
 //! Convolutions: dense, grouped, depthwise.
 
-use super::super::isa::{self, Clamp, Convolution as Instruction, ElementType, View};
+use super::super::isa::{self, Clamp, Convolution as Instruction, View};
 use super::super::region::Window;
 use super::super::tile::emitter::{EmitError, Emitter};
 use super::super::tile::machine::Machine;
 use super::super::tile::{Axis, Bound, Dimension, Memory, Operand, Placement, Step, Tiled};
 use super::constants::{integers, parameter};
 use super::pool::sliding;
-use super::{Builder, LowerError, Steps, element_type, limits, scale, unsupported};
-use crate::bpu::model::{Convolution, Element, Node, Tensor};
+use super::{Builder, LowerError, Steps, limits, scale, unsupported};
+use crate::bpu::model::{BpuElement, Convolution, Node, Tensor};
 use crate::numerics::Multiplier;
 
 const BATCH: usize = 0;
@@ -39,8 +39,8 @@ struct Form {
     sizes: [usize; 2],
     input_channels: usize,
     output_channels: usize,
-    input_element: ElementType,
-    output_element: ElementType,
+    input_element: BpuElement,
+    output_element: BpuElement,
     clamp: Clamp,
     machine: Machine,
 }
@@ -60,7 +60,7 @@ pub fn parameters(
     let x_scale = scale(node, x)?;
     let mut bytes = Vec::with_capacity(channels.saturating_mul(12));
     for channel in 0..channels {
-        let multiplier = if y.element == Element::I32 {
+        let multiplier = if y.element == BpuElement::I32 {
             // The result is the accumulator itself.
             Multiplier::ONE
         } else {
@@ -84,7 +84,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, convolution: &Convolution) 
     else {
         return Err(unsupported(node, "input, weights and result must have rank 4"));
     };
-    if w.element != Element::I8 {
+    if w.element != BpuElement::I8 {
         return Err(unsupported(node, format!("the matrix engine takes i8 weights, not {}", w.element)));
     }
     let group = convolution.group.max(1);
@@ -137,8 +137,8 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, convolution: &Convolution) 
         sizes: [height, width],
         input_channels: depth,
         output_channels: outputs,
-        input_element: element_type(x.element),
-        output_element: element_type(y.element),
+        input_element: x.element,
+        output_element: y.element,
         clamp: limits(node, y)?,
         machine,
     })])
@@ -183,7 +183,7 @@ impl Form {
             weights: from_channel(step.operand(WEIGHTS)?, 0, first_output)?,
             accumulate: (!step.first).then_some(sums_view),
             parameters: step.last.then(|| View::new(parameters_at, [parameters.stride(0)])),
-            output_element: if step.last { self.output_element } else { ElementType::I32 },
+            output_element: if step.last { self.output_element } else { BpuElement::I32 },
             clamp: self.clamp,
             output: from_channel(output, 3, first_output)?,
         })
@@ -222,7 +222,7 @@ impl Tiled for Form {
     fn cycles(&self, tile: &[usize]) -> f64 {
         let size = |axis: usize| tile.get(axis).copied().unwrap_or(1);
         let product = |axes: &[usize]| axes.iter().map(|&axis| size(axis) as f64).product::<f64>();
-        let wide = self.input_element != ElementType::I8;
+        let wide = self.input_element != BpuElement::I8;
         let (taps, pixels) = (product(&[KERNEL_ROW, KERNEL_COLUMN]), product(&[BATCH, ROW, COLUMN]));
         size(GROUP) as f64 * matrix_cycles(&self.machine, wide, taps, pixels, size(INPUT), size(OUTPUT))
     }

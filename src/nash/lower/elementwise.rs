@@ -1,33 +1,33 @@
 //! Operators that look at one index at a time, with broadcasting.
 
-use super::super::isa::{self, CURVE_PIECE_BYTES, Clamp, ElementType, View};
+use super::super::isa::{self, CURVE_PIECE_BYTES, Clamp, View};
 use super::super::tile::emitter::{EmitError, Emitter, shape6, view6};
 use super::super::tile::machine::Machine;
 use super::super::tile::view::collapse;
 use super::super::tile::{Axis, Bound, Dimension, Operand, Placement, Step, Tiled};
-use super::{Builder, LowerError, Steps, constants, element_type, limits, scale, unsupported};
-use crate::bpu::model::{Node, Operator, Scale, Tensor};
+use super::{Builder, LowerError, Steps, constants, limits, scale, unsupported};
+use crate::bpu::model::{BpuElement, Node, Operator, Scale, Tensor};
 use crate::numerics::{Multiplier, SumMultipliers};
 
 /// What happens to the elements.
 enum Kind {
     Add {
-        elements: [ElementType; 2],
+        elements: [BpuElement; 2],
         multipliers: SumMultipliers,
     },
     Mul {
-        elements: [ElementType; 2],
+        elements: [BpuElement; 2],
         multiplier: Multiplier,
     },
     Requantize {
-        element: ElementType,
+        element: BpuElement,
         multiplier: Multiplier,
     },
     /// The table is the operand after the input.
     Lookup,
     /// The pieces are the operand after the input.
     Curve {
-        element: ElementType,
+        element: BpuElement,
         pieces: u32,
         shift: u32,
     },
@@ -35,7 +35,7 @@ enum Kind {
         scale: f32,
     },
     Dequantize {
-        element: ElementType,
+        element: BpuElement,
         factor: Factor,
     },
 }
@@ -52,7 +52,7 @@ struct Form {
     axes: Vec<Axis>,
     /// What is read, the table of a function, what is written.
     operands: Vec<Operand>,
-    output_element: ElementType,
+    output_element: BpuElement,
     clamp: Clamp,
     machine: Machine,
 }
@@ -104,7 +104,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
         kind,
         axes: sizes.iter().map(|&size| Axis::new("element", size)).collect(),
         operands,
-        output_element: element_type(output.element),
+        output_element: output.element,
         clamp: limits(node, output)?,
         machine: *builder.machine,
     })])
@@ -117,20 +117,20 @@ fn kind(node: &Node, tensors: &[&Tensor], output: &Tensor) -> Result<Kind, Lower
             let subtracts = matches!(node.operator, Operator::Sub { .. });
             let make = if subtracts { SumMultipliers::sub } else { SumMultipliers::add };
             let multipliers = make(scale(node, a)?, scale(node, b)?, scale(node, output)?).map_err(bad)?;
-            Kind::Add { elements: [element_type(a.element), element_type(b.element)], multipliers }
+            Kind::Add { elements: [a.element, b.element], multipliers }
         }
         (Operator::Mul { .. }, [a, b]) => {
             let (a_scale, b_scale) = (scale(node, a)?, scale(node, b)?);
             let multiplier = Multiplier::of_product(a_scale, b_scale, scale(node, output)?).map_err(bad)?;
-            Kind::Mul { elements: [element_type(a.element), element_type(b.element)], multiplier }
+            Kind::Mul { elements: [a.element, b.element], multiplier }
         }
         (Operator::Requantize { .. }, [x]) => {
             let multiplier = Multiplier::of_change(scale(node, x)?, scale(node, output)?).map_err(bad)?;
-            Kind::Requantize { element: element_type(x.element), multiplier }
+            Kind::Requantize { element: x.element, multiplier }
         }
         (Operator::Lookup { .. }, [_]) => Kind::Lookup,
         (Operator::Curve { curve }, [x]) => Kind::Curve {
-            element: element_type(x.element),
+            element: x.element,
             // At most 64.
             pieces: curve.pieces().len() as u32,
             shift: curve.shift(),
@@ -141,7 +141,7 @@ fn kind(node: &Node, tensors: &[&Tensor], output: &Tensor) -> Result<Kind, Lower
                 Scale::PerChannel { axis, .. } => Factor::Axis(*axis),
                 _ => Factor::One(scale(node, x)? as f32),
             };
-            Kind::Dequantize { element: element_type(x.element), factor }
+            Kind::Dequantize { element: x.element, factor }
         }
         _ => return Err(unsupported(node, format!("it does not take {} operands", tensors.len()))),
     })

@@ -3,14 +3,14 @@
 //! Row m of the first operand is pixel m with K channels; column n of the second one is output channel n. The weights' view
 //! walks the [K, N] operand by columns, so no transposition is needed.
 
-use super::super::isa::{self, Clamp, Convolution, ElementType, View};
+use super::super::isa::{self, Clamp, Convolution, View};
 use super::super::region::{Region, Tiles};
 use super::super::tile::emitter::{EmitError, Emitter};
 use super::super::tile::machine::Machine;
 use super::super::tile::{Axis, Bound, Dimension, Operand, Placement, Step, Tiled};
 use super::convolution::{matrix_cycles, parameters};
-use super::{Builder, LowerError, Steps, element_type, limits, unsupported};
-use crate::bpu::model::{self, Element, Node};
+use super::{Builder, LowerError, Steps, limits, unsupported};
+use crate::bpu::model::{self, BpuElement, Node};
 
 const A: usize = 0;
 const B: usize = 1;
@@ -23,8 +23,8 @@ struct Form {
     axes: Vec<Axis>,
     operands: Vec<Operand>,
     batch_rank: usize,
-    input_element: ElementType,
-    output_element: ElementType,
+    input_element: BpuElement,
+    output_element: BpuElement,
     clamp: Clamp,
     machine: Machine,
 }
@@ -34,7 +34,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, _clamp: Option<model::Clamp
     let ([.., rows, shared], [.., columns]) = (a.shape.as_slice(), b.shape.as_slice()) else {
         return Err(unsupported(node, "both operands must have at least rank 2"));
     };
-    if b.element != Element::I8 {
+    if b.element != BpuElement::I8 {
         return Err(unsupported(
             node,
             format!("the matrix engine takes an i8 second operand, not {}; swap or requantize it", b.element),
@@ -74,8 +74,8 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, _clamp: Option<model::Clamp
         axes,
         operands,
         batch_rank,
-        input_element: element_type(a.element),
-        output_element: element_type(y.element),
+        input_element: a.element,
+        output_element: y.element,
         clamp: limits(node, y)?,
         machine,
     })])
@@ -114,7 +114,7 @@ impl Form {
             accumulate: (!step.first).then_some(sums),
             // One block for all output channels.
             parameters: step.last.then(|| View::new(parameters.address, [0])),
-            output_element: if step.last { self.output_element } else { ElementType::I32 },
+            output_element: if step.last { self.output_element } else { BpuElement::I32 },
             clamp: self.clamp,
             output: if step.last { pixels(Y)? } else { sums },
         })
@@ -140,7 +140,7 @@ impl Tiled for Form {
         let size = |axis: usize| tile.get(axis).copied().unwrap_or(1);
         let batches: f64 = (0..self.batch_rank).map(|axis| size(axis) as f64).product();
         let (rows, columns, shared) = (size(self.batch_rank), size(self.batch_rank + 1), size(self.batch_rank + 2));
-        let wide = self.input_element != ElementType::I8;
+        let wide = self.input_element != BpuElement::I8;
         batches * matrix_cycles(&self.machine, wide, 1.0, rows as f64, shared, columns)
     }
 

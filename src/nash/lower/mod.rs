@@ -18,14 +18,14 @@ mod storage;
 mod tests;
 
 use super::allocate::AllocationError;
-use super::isa::{ElementType, Program};
+use super::isa::Program;
 use super::tile::apply::{Layout, Tiling, apply as apply_tiling};
 use super::tile::assign::{AssignError, assign as assign_tiling, estimate};
 use super::tile::emitter::{EmitError, Emitter};
 pub use super::tile::machine::Machine;
 use super::tile::{Placement, Tiled};
 use crate::bpu::constraints::{Known, explain};
-use crate::bpu::model::{Clamp, Element, Node, Operator, Scale, Segment, Tensor, TensorId};
+use crate::bpu::model::{BpuElement, Clamp, Node, Operator, Scale, Segment, Tensor, TensorId};
 use constants::Image;
 pub use plan::{NodePlan, Plan, Resident};
 use std::borrow::Cow;
@@ -72,7 +72,7 @@ pub struct Port {
     /// Sizes, outermost first.
     pub shape: Vec<usize>,
     /// How each element is stored.
-    pub element: Element,
+    pub element: BpuElement,
     /// What integers mean.
     pub scale: Scale,
     /// Bytes between neighbours, per dimension.
@@ -208,16 +208,6 @@ pub(super) fn unsupported(node: &Node, reason: impl Into<String>) -> LowerError 
     LowerError::Unsupported { node: node.name.clone(), operator: node.operator.name(), reason: reason.into() }
 }
 
-/// The element type as the instructions name it.
-pub(super) fn element_type(element: Element) -> ElementType {
-    match element {
-        Element::I8 => ElementType::I8,
-        Element::I16 => ElementType::I16,
-        Element::I32 => ElementType::I32,
-        Element::F32 => ElementType::F32,
-    }
-}
-
 /// The limits of a result: the fused activation's, within its type's.
 pub(super) fn limits(node: &Node, output: &Tensor) -> Result<super::isa::Clamp, LowerError> {
     let range = output.element.range().unwrap_or(Clamp::I32);
@@ -342,7 +332,7 @@ fn finish(
 ) -> Result<Lowered<'static>, LowerError> {
     let port = |id: &TensorId| -> Result<(Port, u64), LowerError> {
         let tensor = builder.tensor(*id)?;
-        let strides = super::tile::dense_strides(&tensor.shape, tensor.element.bytes());
+        let strides = super::tile::dense_strides(&tensor.shape, tensor.element.bytes() as usize);
         let port = Port {
             name: tensor.name.clone(),
             shape: tensor.shape.clone(),

@@ -1,13 +1,13 @@
 //! Pools. A window that does not fit in L1M is walked in parts that hand on a maximum or a sum.
 
-use super::super::isa::{self, Clamp, Count, ElementType, View};
+use super::super::isa::{self, Clamp, Count, View};
 use super::super::region::Window;
 use super::super::tile::emitter::{EmitError, Emitter};
 use super::super::tile::machine::Machine;
 use super::super::tile::{Axis, Dimension, Operand, Placement, Step, Tiled};
 use super::constants::count_entry;
-use super::{Builder, LowerError, Steps, element_type, limits, scale, unsupported};
-use crate::bpu::model::{AveragePool, MaxPool, Node, Tensor, average_pool_counts};
+use super::{Builder, LowerError, Steps, limits, scale, unsupported};
+use crate::bpu::model::{AveragePool, BpuElement, MaxPool, Node, Tensor, average_pool_counts};
 use crate::numerics::average_multiplier;
 
 const BATCH: usize = 0;
@@ -31,8 +31,8 @@ struct Form {
     operands: Vec<Operand>,
     windows: [Window; 2],
     sizes: [usize; 2],
-    input_element: ElementType,
-    output_element: ElementType,
+    input_element: BpuElement,
+    output_element: BpuElement,
     clamp: Clamp,
     machine: Machine,
 }
@@ -91,8 +91,8 @@ pub fn lower_max(builder: &mut Builder<'_>, node: &Node, pool: &MaxPool) -> Resu
         operands: vec![Operand::read(x_at, frame.input), Operand::write(y_at, frame.output)],
         windows: frame.windows,
         sizes: frame.sizes,
-        input_element: element_type(x.element),
-        output_element: element_type(y.element),
+        input_element: x.element,
+        output_element: y.element,
         clamp: limits(node, y)?,
         machine: *builder.machine,
     })])
@@ -163,8 +163,8 @@ pub fn lower_average(builder: &mut Builder<'_>, node: &Node, pool: &AveragePool)
         operands,
         windows: frame.windows,
         sizes: frame.sizes,
-        input_element: element_type(x.element),
-        output_element: element_type(y.element),
+        input_element: x.element,
+        output_element: y.element,
         clamp: limits(node, y)?,
         machine: *builder.machine,
     })])
@@ -257,7 +257,7 @@ impl Tiled for Form {
                     input: x.view4(),
                     accumulate: (!step.first).then(|| sums.view4()),
                     count: step.last.then_some(count),
-                    output_element: if step.last { self.output_element } else { ElementType::I32 },
+                    output_element: if step.last { self.output_element } else { BpuElement::I32 },
                     clamp: self.clamp,
                     output: if step.last { y.view4() } else { sums.view4() },
                 })

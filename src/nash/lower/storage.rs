@@ -284,7 +284,9 @@ impl Storage {
     pub fn placement(&self, segment: &Segment, id: TensorId) -> Result<Placement, LowerError> {
         let place = self.of_tensor.get(id.0).copied().flatten().and_then(|place| self.places.get(place));
         match (segment.tensor(id), place.and_then(|place| place.memory)) {
-            (Some(tensor), Some(memory)) => Ok(Placement::dense(memory, &tensor.shape, tensor.element.bytes())),
+            (Some(tensor), Some(memory)) => {
+                Ok(Placement::dense(memory, &tensor.shape, tensor.element.bytes() as usize))
+            }
             _ => Err(LowerError::Malformed(format!("tensor {} has no home", id.0))),
         }
     }
@@ -294,7 +296,7 @@ impl Storage {
         let tensor = segment.outputs.get(output).and_then(|id| segment.tensor(*id));
         let tensor = tensor.ok_or_else(|| LowerError::Malformed(format!("there is no output {output}")))?;
         let memory = Memory::Ddr { region: Region::Output(region_index(output)?), offset: 0 };
-        Ok(Placement::dense(memory, &tensor.shape, tensor.element.bytes()))
+        Ok(Placement::dense(memory, &tensor.shape, tensor.element.bytes() as usize))
     }
 
     /// Outputs that are inputs, constants or other outputs under another name.

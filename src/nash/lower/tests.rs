@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bpu::interpreter;
-use crate::bpu::model::{AveragePool, Convolution, MaxPool, Operator, PadMode};
+use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, Operator, PadMode};
 use crate::sim::machine::Machine as Simulator;
 use crate::target::Target;
 
@@ -37,17 +37,17 @@ fn floats(seed: u64, count: usize) -> Vec<u8> {
 fn data(tensor: &Tensor, seed: u64) -> Vec<u8> {
     let count = tensor.element_count().unwrap();
     match tensor.element {
-        Element::F32 => floats(seed, count),
-        Element::I32 => bytes(seed, count * 2)
+        BpuElement::F32 => floats(seed, count),
+        BpuElement::I32 => bytes(seed, count * 2)
             .chunks(2)
             .flat_map(|c| i32::from(i16::from_le_bytes([c[0], c[1]])).to_le_bytes())
             .collect(),
-        element => bytes(seed, count * element.bytes()),
+        element => bytes(seed, count * element.bytes() as usize),
     }
 }
 
-fn tensor(shape: &[usize], element: Element, scale: f64) -> Tensor {
-    let scale = if element == Element::F32 { Scale::None } else { Scale::PerTensor(scale) };
+fn tensor(shape: &[usize], element: BpuElement, scale: f64) -> Tensor {
+    let scale = if element == BpuElement::F32 { Scale::None } else { Scale::PerTensor(scale) };
     Tensor::new("t", shape, element, scale)
 }
 
@@ -87,8 +87,8 @@ fn compare(segment: &Segment, l1m_bytes: u64) -> Option<Lowered<'static>> {
     Some(lowered)
 }
 
-fn activation() -> impl Strategy<Value = Element> {
-    prop_oneof![Just(Element::I8), Just(Element::I16)]
+fn activation() -> impl Strategy<Value = BpuElement> {
+    prop_oneof![Just(BpuElement::I8), Just(BpuElement::I16)]
 }
 
 /// Sizes of an image and a window: batch, [height, width], channels, kernel, strides, dilations, pads.
@@ -114,7 +114,7 @@ proptest! {
     fn convolutions(
         (batch, [height, width], depth, kernel, strides, dilations, pads) in sliding(6),
         group in 1usize..5, filters in 1usize..9, depthwise in any::<bool>(), element in activation(),
-        to in prop_oneof![Just(Element::I8), Just(Element::I16), Just(Element::I32)],
+        to in prop_oneof![Just(BpuElement::I8), Just(BpuElement::I16), Just(BpuElement::I32)],
         bias in any::<bool>(), memory in 176u64..2000,
     ) {
         let (depth, filters) = if depthwise { (1, 1) } else { (depth, filters) };
@@ -123,23 +123,23 @@ proptest! {
         let x = segment.add_input(tensor(&[batch, height, width, channels], element, 0.5));
         let scales: Vec<f64> = (0..filters * group).map(|channel| 0.01 + channel as f64 * 0.003).collect();
         let products: Vec<f64> = scales.iter().map(|scale| scale * 0.5).collect();
-        let w = Tensor::new("w", [filters * group, kernel[0], kernel[1], depth], Element::I8, Scale::PerChannel { axis: 0, scales });
+        let w = Tensor::new("w", [filters * group, kernel[0], kernel[1], depth], BpuElement::I8, Scale::PerChannel { axis: 0, scales });
         let w = segment.add_tensor(constant(w, 5));
         let mut operands = vec![x, w];
         if bias {
-            operands.push(segment.add_tensor(constant(Tensor::new("b", [filters * group], Element::I32, Scale::None), 9)));
+            operands.push(segment.add_tensor(constant(Tensor::new("b", [filters * group], BpuElement::I32, Scale::None), 9)));
         }
-        let convolution = Convolution { strides, pads, dilations, group, clamp: (to == Element::I8).then_some(Clamp { low: -100, high: 90 }) };
+        let convolution = Convolution { strides, pads, dilations, group, clamp: (to == BpuElement::I8).then_some(Clamp { low: -100, high: 90 }) };
         let shapes = [&segment.tensors[0].shape[..], &segment.tensors[1].shape[..]];
         let Ok(shape) = crate::bpu::model::convolution_shape(shapes[0], shapes[1], &convolution) else { return Ok(()) };
         let scale = match to {
-            Element::I32 => Scale::PerChannel { axis: 3, scales: products },
-            _ => Scale::PerTensor(if element == Element::I8 { 2.0 } else { 300.0 }),
+            BpuElement::I32 => Scale::PerChannel { axis: 3, scales: products },
+            _ => Scale::PerTensor(if element == BpuElement::I8 { 2.0 } else { 300.0 }),
         };
         let y = segment.add_node("conv", Operator::Convolution(convolution), &operands, Tensor::new("y", shape.clone(), to, scale));
         segment.outputs.push(y);
-        if to == Element::I32 {
-            let real = segment.add_node("real", Operator::Dequantize, &[y], tensor(&shape, Element::F32, 1.0));
+        if to == BpuElement::I32 {
+            let real = segment.add_node("real", Operator::Dequantize, &[y], tensor(&shape, BpuElement::F32, 1.0));
             segment.outputs.push(real);
         }
         prop_assume!(compare(&segment, memory).is_some());
@@ -158,10 +158,10 @@ proptest! {
         b.extend([k, n]);
         let mut segment = Segment::default();
         let a = segment.add_input(tensor(&a, element, 0.1));
-        let b = tensor(&b, Element::I8, 0.2);
+        let b = tensor(&b, BpuElement::I8, 0.2);
         let b = if fixed { segment.add_tensor(constant(b, 3)) } else { segment.add_input(b) };
         let shape = crate::bpu::model::matmul_shape(&segment.tensors[0].shape, &segment.tensors[1].shape).unwrap();
-        let y = segment.add_node("product", Operator::MatMul { clamp: None }, &[a, b], tensor(&shape, Element::I8, 3.0));
+        let y = segment.add_node("product", Operator::MatMul { clamp: None }, &[a, b], tensor(&shape, BpuElement::I8, 3.0));
         segment.outputs.push(y);
         prop_assume!(compare(&segment, memory).is_some());
     }
@@ -181,7 +181,7 @@ proptest! {
             segment.outputs.push(y);
         }
         if let Ok(Some(shape)) = crate::bpu::model::output_shape(&Operator::AveragePool(average.clone()), &[&x.shape]) {
-            let y = segment.add_node("average", Operator::AveragePool(average), &[input], tensor(&shape, Element::I8, 0.4));
+            let y = segment.add_node("average", Operator::AveragePool(average), &[input], tensor(&shape, BpuElement::I8, 0.4));
             segment.outputs.push(y);
         }
         prop_assume!(!segment.outputs.is_empty());
@@ -197,26 +197,26 @@ proptest! {
         let (left, right) = (part(&ones[..6]), part(&ones[6..]));
         let right = right[skip.min(right.len())..].to_vec();
         let mut segment = Segment::default();
-        let x = segment.add_input(tensor(&left, Element::F32, 0.0));
+        let x = segment.add_input(tensor(&left, BpuElement::F32, 0.0));
         let x = segment.add_node("quantize", Operator::Quantize, &[x], tensor(&left, a, 0.02));
         let y = segment.add_tensor(constant(tensor(&right, b, 0.03), 8));
         let shape = crate::bpu::model::broadcast_shape(&left, &right).unwrap();
         let operator = [Operator::Add { clamp: None }, Operator::Sub { clamp: Some(Clamp { low: 0, high: 100 }) }, Operator::Mul { clamp: None }][operator].clone();
         let z = segment.add_node("binary", operator, &[x, y], tensor(&shape, to, 0.7));
-        let curve = crate::bpu::functions::curve(f64::tanh, (to, 0.7), (Element::I16, 3e-5)).unwrap().curve;
-        let w = segment.add_node("curve", Operator::Curve { curve: Box::new(curve) }, &[z], tensor(&shape, Element::I16, 3e-5));
+        let curve = crate::bpu::functions::curve(f64::tanh, (to, 0.7), (BpuElement::I16, 3e-5)).unwrap().curve;
+        let w = segment.add_node("curve", Operator::Curve { curve: Box::new(curve) }, &[z], tensor(&shape, BpuElement::I16, 3e-5));
         segment.outputs.push(w);
-        let z = segment.add_node("narrow", Operator::Requantize { clamp: None }, &[z], tensor(&shape, Element::I8, 0.9));
+        let z = segment.add_node("narrow", Operator::Requantize { clamp: None }, &[z], tensor(&shape, BpuElement::I8, 0.9));
         let table = Box::new(crate::numerics::lookup_table(f64::tanh, 0.9, 0.01));
-        let z = segment.add_node("tanh", Operator::Lookup { table }, &[z], tensor(&shape, Element::I8, 0.01));
-        let z = segment.add_node("real", Operator::Dequantize, &[z], tensor(&shape, Element::F32, 0.0));
+        let z = segment.add_node("tanh", Operator::Lookup { table }, &[z], tensor(&shape, BpuElement::I8, 0.01));
+        let z = segment.add_node("real", Operator::Dequantize, &[z], tensor(&shape, BpuElement::F32, 0.0));
         segment.outputs.push(z);
         prop_assume!(compare(&segment, memory).is_some());
     }
 
     #[test]
     fn movement(
-        shape in prop::collection::vec(1usize..7, 1..5), element in prop_oneof![activation(), Just(Element::F32)],
+        shape in prop::collection::vec(1usize..7, 1..5), element in prop_oneof![activation(), Just(BpuElement::F32)],
         picks in any::<[u16; 12]>(), mode in 0usize..3, memory in 80u64..400,
     ) {
         let rank = shape.len();
@@ -267,7 +267,7 @@ proptest! {
         let mut picks = picks.into_iter().map(usize::from).cycle();
         let mut pick = |below: usize| picks.next().unwrap_or(0) % below.max(1);
         let mut segment = Segment::default();
-        let mut values = vec![segment.add_input(tensor(&[1, sizes[0], sizes[1], channels], Element::I8, 0.5))];
+        let mut values = vec![segment.add_input(tensor(&[1, sizes[0], sizes[1], channels], BpuElement::I8, 0.5))];
         for index in 0..length {
             let x = values[pick(values.len())];
             let shape = segment.tensor(x).unwrap().shape.clone();
@@ -275,7 +275,7 @@ proptest! {
                 0 | 1 => {
                     let depthwise = pick(3) == 0;
                     let (filters, depth) = if depthwise { (shape[3], 1) } else { (1 + pick(12), shape[3]) };
-                    let w = tensor(&[filters, 3, 3, depth], Element::I8, 0.02);
+                    let w = tensor(&[filters, 3, 3, depth], BpuElement::I8, 0.02);
                     let w = segment.add_tensor(constant(w, index as u64));
                     let group = if depthwise { shape[3] } else { 1 };
                     let stride = 1 + pick(2);
@@ -296,7 +296,7 @@ proptest! {
             // A reshape folds columns into channels.
             let result = result.unwrap_or_else(|| vec![1, shape[1], 1, shape[2] * shape[3]]);
             let scale = 0.5;
-            values.push(segment.add_node(format!("n{index}"), operator, &operands, tensor(&result, Element::I8, scale)));
+            values.push(segment.add_node(format!("n{index}"), operator, &operands, tensor(&result, BpuElement::I8, scale)));
         }
         let output = *values.last().unwrap();
         segment.outputs.push(output);
@@ -308,14 +308,14 @@ proptest! {
 /// A node on an i8 image, weights by shape.
 fn convolution(x: &[usize], w: &[usize], attributes: Convolution) -> Segment {
     let mut segment = Segment::default();
-    let input = segment.add_input(tensor(x, Element::I8, 0.5));
-    let weights = segment.add_tensor(constant(tensor(w, Element::I8, 0.01), 4));
+    let input = segment.add_input(tensor(x, BpuElement::I8, 0.5));
+    let weights = segment.add_tensor(constant(tensor(w, BpuElement::I8, 0.01), 4));
     let shape = crate::bpu::model::convolution_shape(x, w, &attributes).unwrap();
     let y = segment.add_node(
         "conv",
         Operator::Convolution(attributes),
         &[input, weights],
-        tensor(&shape, Element::I8, 20.0),
+        tensor(&shape, BpuElement::I8, 20.0),
     );
     segment.outputs.push(y);
     segment
@@ -372,7 +372,7 @@ fn what_fits_stays_in_local_memory() {
     let mut segment =
         convolution(&[1, 12, 12, 16], &[16, 3, 3, 16], Convolution { pads: [1; 4], ..Convolution::default() });
     let y = segment.outputs.remove(0);
-    let like = |name: &str| Tensor { name: name.to_string(), ..tensor(&[1, 12, 12, 16], Element::I8, 20.0) };
+    let like = |name: &str| Tensor { name: name.to_string(), ..tensor(&[1, 12, 12, 16], BpuElement::I8, 20.0) };
     let z = segment.add_node("double", Operator::Add { clamp: None }, &[y, y], like("z"));
     let z = segment.add_node("sum", Operator::Add { clamp: None }, &[z, y], like("z"));
     segment.outputs.push(z);

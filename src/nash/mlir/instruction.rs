@@ -1,15 +1,16 @@
 //! Instructions and operations of the `nash` dialect, field by field.
 
-use crate::nash::isa::{ElementType, Engine, FieldKind, Instruction, Operation, Wait};
+use crate::nash::isa::{BpuElement, Engine, FieldKind, Instruction, Operation, Wait};
 use hb_dialects::{
+    ElementType,
     ir::{self, OperationAttributes, attribute},
     nash::{self, Kind},
 };
 use melior::{
     Context,
     ir::{
-        Attribute, AttributeLike, Location, Operation as MlirOperation, OperationRef, Type, TypeLike,
-        attribute::TypeAttribute, operation::OperationLike, r#type::IntegerType,
+        Attribute, AttributeLike, Location, Operation as MlirOperation, OperationRef, Type, attribute::TypeAttribute,
+        operation::OperationLike,
     },
 };
 
@@ -73,11 +74,8 @@ fn field_attribute<'c>(context: &'c Context, kind: FieldKind, numbers: &[i64]) -
 }
 
 fn element_type(context: &Context, number: i64) -> Option<Type<'_>> {
-    let element = ElementType::ALL.into_iter().find(|element| *element as i64 == number)?;
-    Some(match element {
-        ElementType::F32 => Type::float32(context),
-        integer => IntegerType::new(context, integer.bytes() * 8).into(),
-    })
+    let element = BpuElement::ALL.into_iter().find(|element| *element as i64 == number)?;
+    Some(ElementType::from(element).to_type(context))
 }
 
 /// The number of an element type.
@@ -90,22 +88,7 @@ fn element_number(attribute: Attribute<'_>) -> Option<i64> {
         }
         Type::from_raw(mlir_sys::mlirTypeAttrGetValue(raw))
     };
-    // SAFETY: only reads a type that is alive.
-    let (float, signless) = unsafe {
-        let raw = r#type.to_raw();
-        (
-            mlir_sys::mlirTypeIsAF32(raw),
-            (mlir_sys::mlirTypeIsAInteger(raw) && mlir_sys::mlirIntegerTypeIsSignless(raw))
-                .then(|| mlir_sys::mlirIntegerTypeGetWidth(raw)),
-        )
-    };
-    let element = match signless {
-        _ if float => ElementType::F32,
-        Some(8) => ElementType::I8,
-        Some(16) => ElementType::I16,
-        Some(32) => ElementType::I32,
-        _ => return None,
-    };
+    let element = BpuElement::try_from(ElementType::from_type(r#type)?).ok()?;
     Some(element as i64)
 }
 

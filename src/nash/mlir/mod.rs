@@ -13,6 +13,7 @@ use super::lower::{Layer, Lowered, Plan, Port};
 use crate::bpu::{mlir as bpu_mlir, model::Tensor};
 use crate::target::{Target, TargetError};
 use hb_dialects::{
+    ElementType,
     ir::{self, IrError, OperationAttributes, TensorType, attribute},
     nash,
 };
@@ -134,7 +135,7 @@ pub fn program_to_mlir<'c>(
         attributes.push(("overrides", strings(&mut words)));
     }
     if !lowered.constants.is_empty() {
-        let r#type = TensorType::new(ir::Element::I8, &[lowered.constants.len()]);
+        let r#type = TensorType::new(ElementType::I8, &[lowered.constants.len()]);
         let name = format!("{}_constants", ir::node_name(location));
         attributes.push(("constants", ir::constant_attribute(context, &name, &r#type, &lowered.constants)?));
     }

@@ -2,7 +2,7 @@ use super::super::isa::{self, *};
 use super::super::lower::{Machine, lower};
 use super::*;
 use crate::bpu::model::{
-    AveragePool, Clamp as Limits, Convolution as ConvolutionNode, Element, MaxPool as MaxPoolNode, Node, Operator,
+    AveragePool, BpuElement, Clamp as Limits, Convolution as ConvolutionNode, MaxPool as MaxPoolNode, Node, Operator,
     Scale, Segment, TensorId,
 };
 use melior::ir::operation::OperationPrintingFlags;
@@ -86,17 +86,17 @@ fn fields_that_do_not_fit_are_named() {
 fn network() -> Segment {
     let mut segment = Segment::default();
     let scaled =
-        |name: &str, shape: &[usize], scale: f64| Tensor::new(name, shape, Element::I8, Scale::PerTensor(scale));
-    let x = segment.add_input(Tensor::new("x", [1, 6, 6, 3], Element::F32, Scale::None));
+        |name: &str, shape: &[usize], scale: f64| Tensor::new(name, shape, BpuElement::I8, Scale::PerTensor(scale));
+    let x = segment.add_input(Tensor::new("x", [1, 6, 6, 3], BpuElement::F32, Scale::None));
     let q = segment.add_tensor(scaled("q", &[1, 6, 6, 3], 0.5));
     let per_channel = Scale::PerChannel { axis: 0, scales: vec![0.25, 0.5, 1.0, 2.0] };
     let weights: Vec<u8> = (0..4 * 3 * 3 * 3).map(|i| (i % 5) as u8).collect();
-    let weights = Tensor::new("w", [4, 3, 3, 3], Element::I8, per_channel).with_data(weights);
+    let weights = Tensor::new("w", [4, 3, 3, 3], BpuElement::I8, per_channel).with_data(weights);
     let weights = segment.add_tensor(weights);
     let c = segment.add_tensor(scaled("c", &[1, 6, 6, 4], 4.0));
     let m = segment.add_tensor(scaled("m", &[1, 3, 3, 4], 4.0));
     let a = segment.add_tensor(scaled("a", &[1, 1, 1, 4], 4.0));
-    let y = segment.add_tensor(Tensor::new("y", [1, 1, 1, 4], Element::F32, Scale::None));
+    let y = segment.add_tensor(Tensor::new("y", [1, 1, 1, 4], BpuElement::F32, Scale::None));
     let mut node = |name: &str, operator: Operator, inputs: &[TensorId], output: TensorId| {
         let inputs = inputs.to_vec();
         segment.nodes.push(Node { name: name.into(), operator, inputs, outputs: vec![output] });

@@ -1,6 +1,6 @@
 //! VAE and VPU: one output element from the input elements in the same place.
 
-use crate::nash::isa::{Add, Dequantize, ElementType, Lookup, Mul, Quantize, RANK, Requantize, View};
+use crate::nash::isa::{Add, BpuElement, Dequantize, Lookup, Mul, Quantize, RANK, Requantize, View};
 use crate::numerics::{self, LookupTable, Multiplier, SumMultipliers};
 use crate::sim::machine::{Fault, full_range};
 
@@ -8,7 +8,7 @@ use super::kernel::{Level, lanes};
 use super::walk::{CHUNK, Layout, Line, Walk, chunks};
 
 /// An operand and its element type.
-type Typed<'a> = (&'a View, ElementType);
+type Typed<'a> = (&'a View, BpuElement);
 
 /// Computes the output from one operand, some elements at a time.
 pub(super) fn map(
@@ -78,11 +78,11 @@ pub(super) fn requantize(memory: &mut [u8], level: Level, o: &Requantize) -> Res
 }
 
 pub(super) fn lookup(memory: &mut [u8], level: Level, o: &Lookup) -> Result<(), Fault> {
-    let line = Line { start: o.table.address as usize, step: i64::from(o.table.strides[0]), element: ElementType::I8 };
+    let line = Line { start: o.table.address as usize, step: i64::from(o.table.strides[0]), element: BpuElement::I8 };
     let mut entries = [0; 256];
     line.read(level, memory, 0, &mut entries).ok_or_else(super::walk::outside)?;
     let table: LookupTable = entries.map(|entry| entry as i8);
-    let operands = [(&o.input, ElementType::I8), (&o.output, ElementType::I8)];
+    let operands = [(&o.input, BpuElement::I8), (&o.output, BpuElement::I8)];
     map(memory, level, &o.shape, operands, |values| {
         values.iter_mut().for_each(|value| *value = numerics::lookup(&table, *value as i8).into());
     })
@@ -90,16 +90,16 @@ pub(super) fn lookup(memory: &mut [u8], level: Level, o: &Lookup) -> Result<(), 
 
 pub(super) fn quantize(memory: &mut [u8], level: Level, o: &Quantize) -> Result<(), Fault> {
     let clamp = full_range(o.output_element);
-    let operands = [(&o.input, ElementType::F32), (&o.output, o.output_element)];
+    let operands = [(&o.input, BpuElement::F32), (&o.output, o.output_element)];
     map(memory, level, &o.shape, operands, |values| lanes::quantize(level, values, o.scale, clamp))
 }
 
 pub(super) fn dequantize(memory: &mut [u8], level: Level, o: &Dequantize) -> Result<(), Fault> {
-    let (input, output) = ((&o.input, o.input_element), (&o.output, ElementType::F32));
+    let (input, output) = ((&o.input, o.input_element), (&o.output, BpuElement::F32));
     match &o.scales {
         None => map(memory, level, &o.shape, [input, output], |values| lanes::dequantize(level, values, o.scale)),
         Some(scales) => {
-            let operands = [input, (scales, ElementType::F32), output];
+            let operands = [input, (scales, BpuElement::F32), output];
             join(memory, level, &o.shape, operands, |values, scales| lanes::dequantize_each(level, values, scales))
         }
     }

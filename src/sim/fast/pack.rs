@@ -1,6 +1,6 @@
 //! Weights and parameters of convolutions, in the order in which the kernels read them.
 
-use crate::nash::isa::{Convolution, ElementType, View};
+use crate::nash::isa::{BpuElement, Convolution, View};
 use crate::numerics::Multiplier;
 use crate::sim::machine::Fault;
 
@@ -71,7 +71,7 @@ impl Sizes {
 
 /// What the kernels call its inputs.
 pub(super) fn input(o: &Convolution) -> Input {
-    if o.input_element == ElementType::I16 { Input::I16 } else { Input::I8 }
+    if o.input_element == BpuElement::I16 { Input::I16 } else { Input::I8 }
 }
 
 /// Whether packing pays off: not where blocks would hold filler mostly.
@@ -98,7 +98,7 @@ impl Weights {
                 let index = [output, tap / columns, tap % columns, 0];
                 let distance: i64 = index.iter().zip(steps).map(|(index, step)| *index as i64 * step).sum();
                 let start = usize::try_from(i64::from(o.weights.address) + distance).map_err(|_| outside())?;
-                let line = Line { start, step: steps[3], element: ElementType::I8 };
+                let line = Line { start, step: steps[3], element: BpuElement::I8 };
                 for input in 0..sizes.inputs {
                     let weight = *memory.get(line.byte(input).ok_or_else(outside)?).ok_or_else(outside)?;
                     let place = block + sizes.place(output, tap, input);
@@ -234,7 +234,7 @@ pub(super) fn read_sums(
     let walk = Walk::new(&tile_shape(*shape), [Layout::from(view)])?;
     let mut lines = sums.chunks_exact_mut(walk.length);
     walk.for_each(|[start]| {
-        let line = Line { start, step: walk.steps[0], element: ElementType::I32 };
+        let line = Line { start, step: walk.steps[0], element: BpuElement::I32 };
         line.read(level, memory, 0, lines.next()?)
     })
 }

@@ -1,6 +1,6 @@
 //! AAE: every output cell joins the input cells of its window, some channels at a time.
 
-use crate::nash::isa::{AveragePool, Count, ElementType, MaxPool, View, Window, valid_taps};
+use crate::nash::isa::{AveragePool, BpuElement, Count, MaxPool, View, Window, valid_taps};
 use crate::numerics::{Clamp, Multiplier};
 use crate::sim::machine::Fault;
 
@@ -12,15 +12,15 @@ struct Pool<'a> {
     input_shape: &'a [u32; 4],
     output_shape: &'a [u32; 4],
     window: &'a Window,
-    input: (&'a View<4>, ElementType),
-    accumulate: Option<(&'a View<4>, ElementType)>,
-    output: (&'a View<4>, ElementType),
+    input: (&'a View<4>, BpuElement),
+    accumulate: Option<(&'a View<4>, BpuElement)>,
+    output: (&'a View<4>, BpuElement),
     /// The result of no cells.
     neutral: i32,
 }
 
 /// The channels of a cell of a tile.
-fn line((view, element): (&View<4>, ElementType), image: u32, row: u32, column: u32) -> Option<Line> {
+fn line((view, element): (&View<4>, BpuElement), image: u32, row: u32, column: u32) -> Option<Line> {
     let [images, rows, columns, step] = view.strides.map(i64::from);
     let start =
         i64::from(view.address) + i64::from(image) * images + i64::from(row) * rows + i64::from(column) * columns;
@@ -85,7 +85,7 @@ pub(super) fn max_pool(memory: &mut [u8], level: Level, o: &MaxPool) -> Result<(
         input: (&o.input, o.element),
         accumulate: o.accumulate.as_ref().map(|view| (view, o.element)),
         output: (&o.output, o.element),
-        neutral: if o.element == ElementType::I8 { Clamp::I8.low } else { Clamp::I16.low },
+        neutral: if o.element == BpuElement::I8 { Clamp::I8.low } else { Clamp::I16.low },
     };
     pool.run(memory, level, |a, b| lanes::maximum(level, a, b), |_, _, _| Ok(()))
 }
@@ -96,7 +96,7 @@ pub(super) fn average_pool(memory: &mut [u8], level: Level, o: &AveragePool) -> 
         output_shape: &o.output_shape,
         window: &o.window,
         input: (&o.input, o.input_element),
-        accumulate: o.accumulate.as_ref().map(|view| (view, ElementType::I32)),
+        accumulate: o.accumulate.as_ref().map(|view| (view, BpuElement::I32)),
         output: (&o.output, o.output_element),
         neutral: 0,
     };
@@ -128,7 +128,7 @@ fn read_table(memory: &[u8], level: Level, count: &Count) -> Result<Vec<Multipli
             let [rows, columns] = count.table.strides.map(i64::from);
             let start = i64::from(count.table.address) + i64::from(row) * rows + i64::from(column) * columns;
             let line =
-                Line { start: usize::try_from(start).map_err(|_| outside())?, step: 4, element: ElementType::I32 };
+                Line { start: usize::try_from(start).map_err(|_| outside())?, step: 4, element: BpuElement::I32 };
             let mut words = [0; 2];
             line.read(level, memory, 0, &mut words).ok_or_else(outside)?;
             table.push(Multiplier { mantissa: words[0], shift: words[1] as u32 });

@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use crate::nash::isa::{Convolution, ElementType, Window};
+use crate::nash::isa::{BpuElement, Convolution, Window};
 
 use super::kernel::lanes;
 use super::kernel::{self, BLOCK, BLOCKS, Begin, Finish, Input, LANES, Level, PIXELS, RUN, Run, STEP, Sums};
@@ -310,7 +310,7 @@ impl Job<'_> {
 
     /// How sums of some output channels become results, where these are int8.
     fn finish_i8(&self, first: usize, channels: usize) -> Option<Finish<'_>> {
-        let parameters = self.parameters.filter(|_| self.o.output_element == ElementType::I8)?;
+        let parameters = self.parameters.filter(|_| self.o.output_element == BpuElement::I8)?;
         Some(Finish { channels: parameters.from(first, channels), clamp: self.o.clamp, step: self.step })
     }
 
@@ -329,9 +329,9 @@ impl Job<'_> {
         for (cell, sums) in sums.chunks(stride).enumerate() {
             let results = &mut results[cell * self.step..][..channels * bytes];
             match self.o.output_element {
-                ElementType::I8 => lanes::narrow_i8(self.level, sums, results),
-                ElementType::I16 => lanes::narrow_i16(self.level, sums, results.as_chunks_mut().0),
-                ElementType::I32 | ElementType::F32 => lanes::write_words(self.level, sums, results.as_chunks_mut().0),
+                BpuElement::I8 => lanes::narrow_i8(self.level, sums, results),
+                BpuElement::I16 => lanes::narrow_i16(self.level, sums, results.as_chunks_mut().0),
+                BpuElement::I32 | BpuElement::F32 => lanes::write_words(self.level, sums, results.as_chunks_mut().0),
             }
         }
     }

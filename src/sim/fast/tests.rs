@@ -40,8 +40,8 @@ struct Case {
     window: Window,
     gaps: [[u32; 3]; 2],
     accumulate: bool,
-    input_element: ElementType,
-    output_element: ElementType,
+    input_element: BpuElement,
+    output_element: BpuElement,
     /// Mantissa and shift.
     multiplier: (i32, u32),
     clamp: (i32, i32),
@@ -61,14 +61,14 @@ prop_compose! {
         gaps in [[0u32..=2, 0u32..=2, 0u32..=1], [0u32..=2, 0u32..=2, 0u32..=1]],
         packed in any::<[bool; 2]>(),
         accumulate: bool,
-        input_element in prop::sample::select(vec![ElementType::I8, ElementType::I16]),
-        output_element in prop::sample::select(vec![ElementType::I8, ElementType::I16, ElementType::I32]),
+        input_element in prop::sample::select(vec![BpuElement::I8, BpuElement::I16]),
+        output_element in prop::sample::select(vec![BpuElement::I8, BpuElement::I16, BpuElement::I32]),
         multiplier in (1i32 << 30..=i32::MAX, 0u32..=62),
         clamp in prop_oneof![(-128i32..=0, 0i32..=127), Just((-32768, 32767))],
     ) -> Case {
         let gaps = [0, 1].map(|index| if packed[index] { [0; 3] } else { gaps[index] });
         let window = Window { kernel, strides, dilations, pads };
-        let clamp = if output_element == ElementType::I8 { (clamp.0.max(-128), clamp.1.min(127)) } else { clamp };
+        let clamp = if output_element == BpuElement::I8 { (clamp.0.max(-128), clamp.1.min(127)) } else { clamp };
         Case {
             depthwise, images, input, output, channels, window, gaps, accumulate, input_element, output_element, multiplier, clamp,
         }
@@ -80,7 +80,7 @@ fn convolution(case: &Case, image: &mut [u8], partial: bool) -> Option<Convoluti
     let [inputs, outputs] = if case.depthwise { [case.channels[1]; 2] } else { case.channels };
     let input_shape = [case.images, case.input[0], case.input[1], inputs];
     let output_shape = [case.images, case.output[0], case.output[1], outputs];
-    let element = if partial { ElementType::I32 } else { case.output_element };
+    let element = if partial { BpuElement::I32 } else { case.output_element };
     let output = tile(0, output_shape, element.bytes(), case.gaps[1]);
     let input_bytes = case.input_element.bytes();
     let input = tile(extent(output_shape, &output, element.bytes()) + 3, input_shape, input_bytes, case.gaps[0]);
@@ -133,8 +133,8 @@ proptest! {
         let coefficients = coefficients.into_iter().map(|[a, b, c]| [a >> bits, b >> (bits / 2), c >> (bits / 4)]);
         let table = pieces(&starts.into_iter().zip(coefficients).collect::<Vec<_>>());
         image[5000..5000 + table.len()].copy_from_slice(&table);
-        let [input_element, output_element] = wide.map(|wide| if wide { ElementType::I16 } else { ElementType::I8 });
-        let view = |address: u32, element: ElementType| {
+        let [input_element, output_element] = wide.map(|wide| if wide { BpuElement::I16 } else { BpuElement::I8 });
+        let view = |address: u32, element: BpuElement| {
             let step = element.bytes() as i32;
             View::new(address, [0, 0, 0, 0, step * (columns as i32 + gap), step])
         };
@@ -229,7 +229,7 @@ proptest! {
 }
 
 /// Two operands and a result in places of their own; the result in the place of the first operand where that is allowed.
-fn operands(orders: &[Order; 3], shape: [u32; 4], elements: [ElementType; 3], in_place: bool) -> Option<[View; 3]> {
+fn operands(orders: &[Order; 3], shape: [u32; 4], elements: [BpuElement; 3], in_place: bool) -> Option<[View; 3]> {
     let (a, end) = orders[0].view(3, shape, elements[0].bytes());
     let (b, end) = orders[1].view(end, shape, elements[1].bytes());
     let (output, end) = orders[2].view(end + 1, shape, elements[2].bytes());
@@ -237,8 +237,8 @@ fn operands(orders: &[Order; 3], shape: [u32; 4], elements: [ElementType; 3], in
     (end as usize <= L1M).then_some([a, b, output])
 }
 
-fn element() -> impl Strategy<Value = ElementType> {
-    prop::sample::select(vec![ElementType::I8, ElementType::I16])
+fn element() -> impl Strategy<Value = BpuElement> {
+    prop::sample::select(vec![BpuElement::I8, BpuElement::I16])
 }
 
 proptest! {
@@ -253,11 +253,11 @@ proptest! {
         clamp in prop_oneof![(-128i32..=0, 0i32..=127), Just((-32768, 32767))], scale in 1e-3f32..1e3,
     ) {
         let [a_element, b_element, output_element] = elements;
-        let full = if output_element == ElementType::I8 { Clamp::I8 } else { Clamp::I16 };
+        let full = if output_element == BpuElement::I8 { Clamp::I8 } else { Clamp::I16 };
         let clamp = full.intersect(Clamp { low: clamp.0, high: clamp.1 });
         let (mantissa, other) = factors;
-        let words = [ElementType::F32, b_element, output_element];
-        let floats = [a_element, ElementType::F32, ElementType::F32];
+        let words = [BpuElement::F32, b_element, output_element];
+        let floats = [a_element, BpuElement::F32, BpuElement::F32];
         let elements = if kind == 3 { words } else if kind == 4 { floats } else { elements };
         let Some([a, b, output]) = operands(&orders, shape, elements, in_place && kind < 3) else { return Ok(()) };
         let shape = [1, 1, shape[0], shape[1], shape[2], shape[3]];
@@ -287,7 +287,7 @@ proptest! {
         let input_shape = [case.images, case.input[0], case.input[1], channels];
         let output_shape = [case.images, case.output[0], case.output[1], channels];
         let (element, window) = (case.input_element, case.window);
-        let output_element = if average { ElementType::I32 } else { element };
+        let output_element = if average { BpuElement::I32 } else { element };
         let input = tile(1, input_shape, element.bytes(), case.gaps[0]);
         let output = tile(extent(input_shape, &input, element.bytes()) + 1, output_shape, output_element.bytes(), case.gaps[1]);
         let accumulate = View { address: extent(output_shape, &output, output_element.bytes()) + 2, ..output };

@@ -1,6 +1,6 @@
 //! Several operands of one shape, walked together.
 
-use crate::nash::isa::{DdrView, ElementType, RANK, View};
+use crate::nash::isa::{BpuElement, DdrView, RANK, View};
 use crate::sim::machine::Fault;
 
 use super::kernel::{Level, lanes};
@@ -154,7 +154,7 @@ pub(super) fn chunks(length: usize, mut visit: impl FnMut(usize, usize) -> Optio
 pub(super) struct Line {
     pub start: usize,
     pub step: i64,
-    pub element: ElementType,
+    pub element: BpuElement,
 }
 
 impl Line {
@@ -176,9 +176,9 @@ impl Line {
         if let Some(range) = self.contiguous(first, values.len()) {
             let bytes = memory.get(range)?;
             match self.element {
-                ElementType::I8 => lanes::widen_i8(level, bytes, values),
-                ElementType::I16 => lanes::widen_i16(level, bytes.as_chunks().0, values),
-                ElementType::I32 | ElementType::F32 => lanes::read_words(level, bytes.as_chunks().0, values),
+                BpuElement::I8 => lanes::widen_i8(level, bytes, values),
+                BpuElement::I16 => lanes::widen_i16(level, bytes.as_chunks().0, values),
+                BpuElement::I32 | BpuElement::F32 => lanes::read_words(level, bytes.as_chunks().0, values),
             }
             return Some(());
         }
@@ -197,9 +197,9 @@ impl Line {
         if let Some(range) = self.contiguous(first, values.len()) {
             let bytes = memory.get_mut(range)?;
             match self.element {
-                ElementType::I8 => lanes::narrow_i8(level, values, bytes),
-                ElementType::I16 => lanes::narrow_i16(level, values, bytes.as_chunks_mut().0),
-                ElementType::I32 | ElementType::F32 => lanes::write_words(level, values, bytes.as_chunks_mut().0),
+                BpuElement::I8 => lanes::narrow_i8(level, values, bytes),
+                BpuElement::I16 => lanes::narrow_i16(level, values, bytes.as_chunks_mut().0),
+                BpuElement::I32 | BpuElement::F32 => lanes::write_words(level, values, bytes.as_chunks_mut().0),
             }
             return Some(());
         }
@@ -213,11 +213,11 @@ impl Line {
     }
 }
 
-fn read_element(memory: &[u8], start: usize, element: ElementType) -> Option<i32> {
+fn read_element(memory: &[u8], start: usize, element: BpuElement) -> Option<i32> {
     let rest = memory.get(start..)?;
     Some(match element {
-        ElementType::I8 => i32::from(*rest.first()? as i8),
-        ElementType::I16 => i16::from_le_bytes(*rest.first_chunk()?).into(),
-        ElementType::I32 | ElementType::F32 => i32::from_le_bytes(*rest.first_chunk()?),
+        BpuElement::I8 => i32::from(*rest.first()? as i8),
+        BpuElement::I16 => i16::from_le_bytes(*rest.first_chunk()?).into(),
+        BpuElement::I32 | BpuElement::F32 => i32::from_le_bytes(*rest.first_chunk()?),
     })
 }

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use crate::nash::isa::{Convolution, ElementType, View, Window, valid_taps};
+use crate::nash::isa::{BpuElement, Convolution, View, Window, valid_taps};
 use crate::numerics::{self, Multiplier};
 
 use super::memory::{Fault, Place, decode, read, write};
@@ -35,7 +35,7 @@ pub(super) fn convolution(l1m: &mut [u8], o: &Convolution) -> Result<(), Fault> 
     };
     let elements: usize = o.output_shape.iter().map(|size| *size as usize).product();
     let mut sums = match &o.accumulate {
-        Some(view) => read(l1m, view, &o.output_shape, ElementType::I32)?,
+        Some(view) => read(l1m, view, &o.output_shape, BpuElement::I32)?,
         None => vec![0; elements],
     };
     let row = o.output_shape[2] as usize * o.output_shape[3] as usize;
@@ -49,10 +49,10 @@ pub(super) fn convolution(l1m: &mut [u8], o: &Convolution) -> Result<(), Fault> 
     write(l1m, &o.output, &o.output_shape, o.output_element, &sums)
 }
 
-fn pack(l1m: &[u8], view: &View<4>, shape: &[u32; 4], element: ElementType) -> Result<Vec<i16>, Fault> {
+fn pack(l1m: &[u8], view: &View<4>, shape: &[u32; 4], element: BpuElement) -> Result<Vec<i16>, Fault> {
     let bytes = Place::new(view, shape, element.bytes())?.pack(l1m)?;
     Ok(match element {
-        ElementType::I8 => bytes.iter().map(|byte| i16::from(*byte as i8)).collect(),
+        BpuElement::I8 => bytes.iter().map(|byte| i16::from(*byte as i8)).collect(),
         _ => bytes.as_chunks::<2>().0.iter().map(|word| i16::from_le_bytes(*word)).collect(),
     })
 }
@@ -60,11 +60,11 @@ fn pack(l1m: &[u8], view: &View<4>, shape: &[u32; 4], element: ElementType) -> R
 fn pack_weights(l1m: &[u8], o: &Convolution) -> Result<Vec<i16>, Fault> {
     let [outputs, rows, columns, _] = o.weights_shape();
     if !o.depthwise {
-        return pack(l1m, &o.weights, &o.weights_shape(), ElementType::I8);
+        return pack(l1m, &o.weights, &o.weights_shape(), BpuElement::I8);
     }
     let [output, row, column, _] = o.weights.strides;
     let by_channel = View::new(o.weights.address, [0, row, column, output]);
-    pack(l1m, &by_channel, &[1, rows, columns, outputs], ElementType::I8)
+    pack(l1m, &by_channel, &[1, rows, columns, outputs], BpuElement::I8)
 }
 
 /// The input row or column of the first kernel cell.
@@ -137,7 +137,7 @@ fn dot(cells: &[i16], weights: &[i16]) -> i32 {
 fn finish(l1m: &[u8], o: &Convolution, sums: &mut [i32]) -> Result<(), Fault> {
     let Some(view) = &o.parameters else { return Ok(()) };
     let packed = Place::new(view, &[o.output_shape[3]], 12)?.pack(l1m)?;
-    let words = decode(&packed, ElementType::I32);
+    let words = decode(&packed, BpuElement::I32);
     let parameters: Vec<(i32, Multiplier)> = words
         .as_chunks::<3>()
         .0

@@ -1,6 +1,6 @@
 //! VAE and VPU: one output element from the input elements in the same place.
 
-use crate::nash::isa::{self, Add, CURVE_PIECE_BYTES, Dequantize, ElementType, Lookup, Mul, Quantize, Requantize};
+use crate::nash::isa::{self, Add, BpuElement, CURVE_PIECE_BYTES, Dequantize, Lookup, Mul, Quantize, Requantize};
 use crate::numerics::{self, Clamp, Curve, LookupTable, Multiplier, Piece, SumMultipliers};
 
 use super::memory::{Fault, Place, read, write};
@@ -29,12 +29,12 @@ pub(super) fn requantize(l1m: &mut [u8], o: &Requantize) -> Result<(), Fault> {
 }
 
 pub(super) fn lookup(l1m: &mut [u8], o: &Lookup) -> Result<(), Fault> {
-    let entries = read(l1m, &o.table, &[256], ElementType::I8)?;
+    let entries = read(l1m, &o.table, &[256], BpuElement::I8)?;
     let mut table: LookupTable = [0; 256];
     table.iter_mut().zip(entries).for_each(|(entry, value)| *entry = value as i8);
-    let mut values = read(l1m, &o.input, &o.shape, ElementType::I8)?;
+    let mut values = read(l1m, &o.input, &o.shape, BpuElement::I8)?;
     values.iter_mut().for_each(|value| *value = numerics::lookup(&table, *value as i8).into());
-    write(l1m, &o.output, &o.shape, ElementType::I8, &values)
+    write(l1m, &o.output, &o.shape, BpuElement::I8, &values)
 }
 
 /// The pieces that an instruction finds in L1M.
@@ -50,8 +50,8 @@ pub(in crate::sim) fn read_curve(l1m: &[u8], o: &isa::Curve) -> Result<Curve, Fa
 }
 
 /// What a result of i8 or i16 can be.
-pub(in crate::sim) fn full_range(element: ElementType) -> Clamp {
-    if element == ElementType::I8 { Clamp::I8 } else { Clamp::I16 }
+pub(in crate::sim) fn full_range(element: BpuElement) -> Clamp {
+    if element == BpuElement::I8 { Clamp::I8 } else { Clamp::I16 }
 }
 
 pub(super) fn curve(l1m: &mut [u8], o: &isa::Curve) -> Result<(), Fault> {
@@ -63,7 +63,7 @@ pub(super) fn curve(l1m: &mut [u8], o: &isa::Curve) -> Result<(), Fault> {
 
 pub(super) fn quantize(l1m: &mut [u8], o: &Quantize) -> Result<(), Fault> {
     let clamp = full_range(o.output_element);
-    let mut values = read(l1m, &o.input, &o.shape, ElementType::F32)?;
+    let mut values = read(l1m, &o.input, &o.shape, BpuElement::F32)?;
     values.iter_mut().for_each(|value| *value = numerics::quantize(f32::from_bits(*value as u32), o.scale, clamp));
     write(l1m, &o.output, &o.shape, o.output_element, &values)
 }
@@ -74,9 +74,9 @@ pub(super) fn dequantize(l1m: &mut [u8], o: &Dequantize) -> Result<(), Fault> {
     match &o.scales {
         None => values.iter_mut().for_each(|value| *value = real(*value, o.scale)),
         Some(scales) => {
-            let scales = read(l1m, scales, &o.shape, ElementType::F32)?;
+            let scales = read(l1m, scales, &o.shape, BpuElement::F32)?;
             values.iter_mut().zip(scales).for_each(|(q, scale)| *q = real(*q, f32::from_bits(scale as u32)));
         }
     }
-    write(l1m, &o.output, &o.shape, ElementType::F32, &values)
+    write(l1m, &o.output, &o.shape, BpuElement::F32, &values)
 }

@@ -2,7 +2,7 @@
 //!
 //! Validation has put every view inside of its memory; a view that is not is reported all the same, never a panic.
 
-use crate::nash::isa::{DdrView, ElementType, RANK, View};
+use crate::nash::isa::{BpuElement, DdrView, RANK, View};
 
 /// Why an operand could not be reached; becomes part of a [`super::SimError`].
 pub(in crate::sim) type Fault = String;
@@ -100,7 +100,7 @@ pub(super) fn read<const D: usize>(
     memory: &[u8],
     view: &View<D>,
     shape: &[u32; D],
-    element: ElementType,
+    element: BpuElement,
 ) -> Result<Vec<i32>, Fault> {
     let packed = Place::new(view, shape, element.bytes())?.pack(memory)?;
     Ok(decode(&packed, element))
@@ -111,25 +111,25 @@ pub(super) fn write<const D: usize>(
     memory: &mut [u8],
     view: &View<D>,
     shape: &[u32; D],
-    element: ElementType,
+    element: BpuElement,
     values: &[i32],
 ) -> Result<(), Fault> {
     Place::new(view, shape, element.bytes())?.unpack(&encode(values, element), memory)
 }
 
-pub(super) fn decode(packed: &[u8], element: ElementType) -> Vec<i32> {
+pub(super) fn decode(packed: &[u8], element: BpuElement) -> Vec<i32> {
     match element {
-        ElementType::I8 => packed.iter().map(|byte| i32::from(*byte as i8)).collect(),
-        ElementType::I16 => words::<2>(packed).map(|word| i32::from(i16::from_le_bytes(word))).collect(),
-        ElementType::I32 | ElementType::F32 => words::<4>(packed).map(i32::from_le_bytes).collect(),
+        BpuElement::I8 => packed.iter().map(|byte| i32::from(*byte as i8)).collect(),
+        BpuElement::I16 => words::<2>(packed).map(|word| i32::from(i16::from_le_bytes(word))).collect(),
+        BpuElement::I32 | BpuElement::F32 => words::<4>(packed).map(i32::from_le_bytes).collect(),
     }
 }
 
-fn encode(values: &[i32], element: ElementType) -> Vec<u8> {
+fn encode(values: &[i32], element: BpuElement) -> Vec<u8> {
     match element {
-        ElementType::I8 => values.iter().map(|value| *value as u8).collect(),
-        ElementType::I16 => values.iter().flat_map(|value| (*value as i16).to_le_bytes()).collect(),
-        ElementType::I32 | ElementType::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        BpuElement::I8 => values.iter().map(|value| *value as u8).collect(),
+        BpuElement::I16 => values.iter().flat_map(|value| (*value as i16).to_le_bytes()).collect(),
+        BpuElement::I32 | BpuElement::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
     }
 }
 

@@ -1,12 +1,12 @@
 //! AAE. Indexing is into packed vectors, whose sizes follow from the shapes that index them.
 
-use crate::nash::isa::{AveragePool, Count, ElementType, MaxPool, View, Window, valid_taps};
+use crate::nash::isa::{AveragePool, BpuElement, Count, MaxPool, View, Window, valid_taps};
 use crate::numerics::{self, Clamp, Multiplier};
 
 use super::memory::{Fault, read, write};
 
 pub(super) fn max_pool(l1m: &mut [u8], o: &MaxPool) -> Result<(), Fault> {
-    let lowest = if o.element == ElementType::I8 { Clamp::I8.low } else { Clamp::I16.low };
+    let lowest = if o.element == BpuElement::I8 { Clamp::I8.low } else { Clamp::I16.low };
     let input = read(l1m, &o.input, &o.input_shape, o.element)?;
     let mut output = initial(l1m, &o.accumulate, &o.output_shape, o.element, lowest)?;
     slide(&input, &o.input_shape, &mut output, &o.output_shape, &o.window, numerics::maximum);
@@ -15,7 +15,7 @@ pub(super) fn max_pool(l1m: &mut [u8], o: &MaxPool) -> Result<(), Fault> {
 
 pub(super) fn average_pool(l1m: &mut [u8], o: &AveragePool) -> Result<(), Fault> {
     let input = read(l1m, &o.input, &o.input_shape, o.input_element)?;
-    let mut sums = initial(l1m, &o.accumulate, &o.output_shape, ElementType::I32, 0)?;
+    let mut sums = initial(l1m, &o.accumulate, &o.output_shape, BpuElement::I32, 0)?;
     slide(&input, &o.input_shape, &mut sums, &o.output_shape, &o.window, i32::wrapping_add);
     if let Some(count) = &o.count {
         average(l1m, o, count, &mut sums)?;
@@ -28,7 +28,7 @@ fn initial(
     l1m: &[u8],
     accumulate: &Option<View<4>>,
     shape: &[u32; 4],
-    element: ElementType,
+    element: BpuElement,
     neutral: i32,
 ) -> Result<Vec<i32>, Fault> {
     match accumulate {
@@ -95,6 +95,6 @@ fn average(l1m: &[u8], o: &AveragePool, count: &Count, sums: &mut [i32]) -> Resu
 fn read_table(l1m: &[u8], count: &Count) -> Result<Vec<Multiplier>, Fault> {
     let [rows, columns] = count.table.strides;
     let words = View::new(count.table.address, [rows, columns, 4]);
-    let words = read(l1m, &words, &[count.shape[0], count.shape[1], 2], ElementType::I32)?;
+    let words = read(l1m, &words, &[count.shape[0], count.shape[1], 2], BpuElement::I32)?;
     Ok(words.as_chunks::<2>().0.iter().map(|&[mantissa, shift]| Multiplier { mantissa, shift: shift as u32 }).collect())
 }

@@ -6,7 +6,7 @@ use crate::bpu::lower::{
     builder::{Builder, Form, TO_CHANNELS_LAST, clamp_of, shape_in},
     values::{Integer, Operand, QuantizedConstant, QuantizedValue},
 };
-use crate::bpu::model::{Clamp, Element, Operator, TensorId};
+use crate::bpu::model::{BpuElement, Clamp, Operator, TensorId};
 use crate::numerics;
 use hb_dialects::ir::{self, OperationAttributes, constant_of};
 use melior::ir::{OperationRef, operation::OperationLike};
@@ -194,13 +194,13 @@ fn function<'c, 'a>(
 ) -> Result<(), String> {
     let known = builder.known;
     of_one_operand(builder, operation, index, |x, y| {
-        if (x.element, y.element) == (Element::I8, Element::I8) && known == Known::Types {
+        if (x.element, y.element) == (BpuElement::I8, BpuElement::I8) && known == Known::Types {
             return Ok(Operator::Lookup { table: Box::new([0; 256]) });
         }
         if known == Known::Types {
             return functions::any_curve().map(|curve| Operator::Curve { curve: Box::new(curve) });
         }
-        if (x.element, y.element) == (Element::I8, Element::I8) {
+        if (x.element, y.element) == (BpuElement::I8, BpuElement::I8) {
             return Ok(Operator::Lookup { table: Box::new(numerics::lookup_table(evaluate, x.scale, y.scale)) });
         }
         let fitted = functions::curve(evaluate, (x.element, x.scale), (y.element, y.scale));

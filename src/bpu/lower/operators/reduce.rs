@@ -5,7 +5,7 @@ use crate::bpu::lower::{
     builder::{Builder, Form, per_tensor, shape_in},
     values::{Integer, QuantizedConstant},
 };
-use crate::bpu::model::{AveragePool, Convolution, Element, MaxPool, Operator, TensorId};
+use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, Operator, TensorId};
 use hb_dialects::{
     hfloat::reduced_dimensions,
     ir::{self, OperationAttributes},
@@ -26,7 +26,7 @@ pub fn sum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
     reduce(builder, operation, &by_axes(operation)?, |builder, node, image, result| {
         let [outer, height, _, inner] = image.size;
         let ones = QuantizedConstant {
-            element: Element::I8,
+            element: BpuElement::I8,
             shape: vec![inner, height, 1, 1],
             scale: ir::Scale::PerTensor(1.0),
             integers: Some(vec![1; inner * height]),
@@ -60,7 +60,8 @@ pub fn global_maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: Operatio
 pub fn minimum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     reduce(builder, operation, &by_axes(operation)?, |builder, node, image, result| {
         let scale = ir::Scale::PerTensor(image.integer.scale);
-        let minus_one = QuantizedConstant { element: Element::I8, shape: vec![1; 4], scale, integers: Some(vec![-1]) };
+        let minus_one =
+            QuantizedConstant { element: BpuElement::I8, shape: vec![1; 4], scale, integers: Some(vec![-1]) };
         let minus_one = builder.constant(format!("{node}/minus_one"), &minus_one);
         let mirror = || Operator::Sub { clamp: None };
         let name = format!("{node}/mirrored");

@@ -5,7 +5,7 @@ use crate::bpu::lower::{
     builder::{Builder, Form, per_tensor, shape_in},
     values::{Integer, QuantizedConstant},
 };
-use crate::bpu::model::{Element, Operator, TensorId};
+use crate::bpu::model::{BpuElement, Operator, TensorId};
 use hb_dialects::{
     hfloat::{Resize, ResizedAxis, Sample},
     ir::{OperationAttributes, Scale, attribute},
@@ -108,7 +108,7 @@ fn matrix(resized: &ResizedAxis) -> Result<Interpolation, String> {
     }
     let constant = |steps: f64, integers: Vec<i32>| {
         let scale = Scale::PerTensor(1.0 / steps);
-        QuantizedConstant { element: Element::I8, shape: vec![rows, columns], scale, integers: Some(integers) }
+        QuantizedConstant { element: BpuElement::I8, shape: vec![rows, columns], scale, integers: Some(integers) }
     };
     let rest = rests.iter().any(|rest| *rest != 0).then(|| constant(steps * PARTS, rests));
     Ok(Interpolation { weights: constant(steps, integers), rest })
@@ -213,7 +213,7 @@ fn resized_along(
             let name = format!("{node}/interpolate");
             let operator = Operator::MatMul { clamp: None };
             let weights = format!("{node}/weights");
-            let id = if integer.element == Element::I8 {
+            let id = if integer.element == BpuElement::I8 {
                 let matrix = builder.constant(weights, matrix);
                 builder.compute(&name, operator, &[matrix, flat], vec![outer, rows, inner], integer)
             } else {

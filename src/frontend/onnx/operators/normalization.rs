@@ -1,5 +1,6 @@
 //! BatchNormalization and Dropout, in their inference forms.
 
+
 use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;

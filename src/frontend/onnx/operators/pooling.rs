@@ -1,5 +1,6 @@
 //! MaxPool, AveragePool, GlobalAveragePool.
 
+
 use super::super::error::OnnxError;
 use super::super::model::Node;
 use super::super::normalize::Rewriter;

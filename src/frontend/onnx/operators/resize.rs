@@ -1,9 +1,11 @@
 //! Resize, and Upsample, which it replaced.
 
+use hb_dialects::ElementType;
+
 use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
-use super::super::tensor::{ElementType, Tensor};
+use super::super::tensor::Tensor;
 
 /// Up to opset 9 Upsample, whose scales were an attribute first.
 pub(super) fn adapt_upsample(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {

@@ -16,12 +16,12 @@ fn contiguous(input_shape: [u32; 4], output_shape: [u32; 4], window: Window) -> 
         input_shape,
         output_shape,
         window,
-        input_element: ElementType::I8,
+        input_element: BpuElement::I8,
         input: View::contiguous(0, input_shape, 1),
         weights: View::new(0, [0; 4]),
         accumulate: None,
         parameters: None,
-        output_element: ElementType::I32,
+        output_element: BpuElement::I32,
         clamp: Clamp::I8,
         output: View::contiguous(OUTPUT as u32, output_shape, 4),
     };
@@ -57,7 +57,7 @@ fn two_by_two_on_paper() {
 fn parameters_bring_bias_scale_and_limits() {
     let mut o = contiguous([1, 1, 2, 1], [1, 1, 2, 2], window([1, 1], [1, 1], [1, 1], [0, 0]));
     o.parameters = Some(View::new(PARAMETERS as u32, [12]));
-    o.output_element = ElementType::I8;
+    o.output_element = BpuElement::I8;
     o.clamp = Clamp { low: -5, high: 127 };
     o.output = View::contiguous(OUTPUT as u32, o.output_shape, 1);
     // Channel 0: (10 x + 5) / 2, channel 1: (-10 x + 0) / 4; x = 2, 100.
@@ -145,7 +145,7 @@ proptest! {
     fn follows_the_definition((o, input, weights) in cases()) {
         prop_assert_eq!(sums(&o, i8s(&input), i8s(&weights)), defined(&o, &input, &weights));
         let mut wide = o.clone();
-        wide.input_element = ElementType::I16;
+        wide.input_element = BpuElement::I16;
         wide.input = View::contiguous(0, o.input_shape, 2);
         let large: Vec<i32> = input.iter().map(|value| value * 255).collect();
         prop_assert_eq!(sums(&wide, i16s(&large), i8s(&weights)), defined(&o, &large, &weights));

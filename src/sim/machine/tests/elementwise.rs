@@ -14,9 +14,9 @@ fn add_rounds_once() {
     // (a + 2 b) / 4, ties to even: 1/4, 6/4 = 1.5 -> 2, 2/4 = 0.5 -> 0, (-128 - 256) / 4 = -96.
     let add = Add {
         shape: SHAPE,
-        a_element: ElementType::I8,
-        b_element: ElementType::I8,
-        output_element: ElementType::I8,
+        a_element: BpuElement::I8,
+        b_element: BpuElement::I8,
+        output_element: BpuElement::I8,
         multiplier_a: 1,
         multiplier_b: 2,
         shift: 2,
@@ -37,9 +37,9 @@ fn add_rounds_once() {
 fn subtraction_of_i16_into_i8() {
     let add = Add {
         shape: SHAPE,
-        a_element: ElementType::I16,
-        b_element: ElementType::I8,
-        output_element: ElementType::I8,
+        a_element: BpuElement::I16,
+        b_element: BpuElement::I8,
+        output_element: BpuElement::I8,
         multiplier_a: 1,
         multiplier_b: -8,
         shift: 3,
@@ -58,9 +58,9 @@ fn subtraction_of_i16_into_i8() {
 fn products() {
     let mul = Mul {
         shape: SHAPE,
-        a_element: ElementType::I8,
-        b_element: ElementType::I8,
-        output_element: ElementType::I8,
+        a_element: BpuElement::I8,
+        b_element: BpuElement::I8,
+        output_element: BpuElement::I8,
         mantissa: 1 << 30,
         shift: 34,
         clamp: Clamp::I8,
@@ -77,8 +77,8 @@ fn products() {
 fn requantize_widens_and_narrows() {
     let requantize = Requantize {
         shape: SHAPE,
-        input_element: ElementType::I32,
-        output_element: ElementType::I16,
+        input_element: BpuElement::I32,
+        output_element: BpuElement::I16,
         mantissa: 1 << 30,
         shift: 40,
         clamp: Clamp { low: 0, high: 32767 },
@@ -103,16 +103,16 @@ fn lookup_is_indexed_by_value_plus_128() {
 fn curves_by_piece() {
     let table = pieces(&[(-32768, [0, -1, 0]), (0, [1, 0, 1])]);
     let at = |address: u32| View::new(address, [0, 0, 0, 0, 0, 2]);
-    let wide = ElementType::I16;
+    let wide = BpuElement::I16;
     let curve = isa_curve(SHAPE, [wide, wide], [at(0), at(0)], (2, 101));
     let values = i16s(&[-32765, 0, 4, 300]);
     let memory = execute(curve.clone(), &image(&[(0, values.clone()), (101, table.clone())]));
     // -1.5 and 0.5 and 8.5 to even; 45000.5 saturates.
     assert_eq!(as_i16(&memory[0..8]), [-2, 0, 8, 32767]);
-    let narrow = isa_curve(SHAPE, [wide, ElementType::I8], [at(0), i8_view(64)], (2, 101));
+    let narrow = isa_curve(SHAPE, [wide, BpuElement::I8], [at(0), i8_view(64)], (2, 101));
     let memory = execute(narrow, &image(&[(0, values), (101, table.clone())]));
     assert_eq!(as_i8(&memory[64..68]), [-2, 0, 8, 127]);
-    let widened = isa_curve(SHAPE, [ElementType::I8, wide], [i8_view(0), at(64)], (2, 101));
+    let widened = isa_curve(SHAPE, [BpuElement::I8, wide], [i8_view(0), at(64)], (2, 101));
     let memory = execute(widened.clone(), &image(&[(0, i8s(&[-128, -1, 3, 127])), (101, table)]));
     // d is counted from -32768: -32640 / 2 and -32767 / 2.
     assert_eq!(as_i16(&memory[64..72]), [-16320, -16384, 5, 8065]);
@@ -127,9 +127,9 @@ fn curves_by_piece() {
     assert!(refused(&|o| o.pieces = 0).ends_with("pieces is 0, not 1 to 64"));
     assert!(refused(&|o| o.pieces = 65).ends_with("pieces is 65, not 1 to 64"));
     assert!(refused(&|o| o.shift = 63).ends_with("shift is 63, above 62"));
-    assert!(refused(&|o| o.input_element = ElementType::I32).ends_with("input_element is i32, not i8 or i16"));
-    assert!(refused(&|o| o.output_element = ElementType::F32).ends_with("output_element is f32, not i8 or i16"));
-    assert!(refused(&|o| o.output_element = ElementType::I8).contains("output overlaps input, which it reads"));
+    assert!(refused(&|o| o.input_element = BpuElement::I32).ends_with("input_element is i32, not i8 or i16"));
+    assert!(refused(&|o| o.output_element = BpuElement::F32).ends_with("output_element is f32, not i8 or i16"));
+    assert!(refused(&|o| o.output_element = BpuElement::I8).contains("output overlaps input, which it reads"));
     assert!(refused(&|o| o.table.address = 8150).contains("table covers bytes 8150 to 8202 of l1m"));
     assert!(refused(&|o| o.table.address = 7).contains("output overlaps table"));
 }
@@ -139,7 +139,7 @@ fn quantize_and_dequantize() {
     let floats: Vec<u8> = [0.75f32, f32::NAN, -1e9, 1.25].iter().flat_map(|x| x.to_le_bytes()).collect();
     let quantize = Quantize {
         shape: SHAPE,
-        output_element: ElementType::I8,
+        output_element: BpuElement::I8,
         scale: 0.5,
         input: View::new(0, [0, 0, 0, 0, 0, 4]),
         output: i8_view(64),
@@ -148,7 +148,7 @@ fn quantize_and_dequantize() {
     assert_eq!(as_i8(&execute(quantize, &image(&[(0, floats)]))[64..68]), [2, 0, -128, 2]);
     let dequantize = Dequantize {
         shape: SHAPE,
-        input_element: ElementType::I16,
+        input_element: BpuElement::I16,
         scale: 0.25,
         scales: None,
         input: View::new(0, [0, 0, 0, 0, 0, 2]),
@@ -163,7 +163,7 @@ fn quantize_and_dequantize() {
 fn dequantize_with_a_factor_per_channel() {
     let dequantize = Dequantize {
         shape: [1, 1, 1, 1, 2, 2],
-        input_element: ElementType::I32,
+        input_element: BpuElement::I32,
         scale: 1.0,
         scales: Some(View::new(32, [0, 0, 0, 0, 0, 4])),
         input: View::new(0, [0, 0, 0, 0, 8, 4]),

@@ -147,7 +147,7 @@ fn everything() -> Program {
     let view = |address, bytes| View::contiguous(address, shape, bytes);
     let window = Window { kernel: [2, 2], strides: [2, 2], dilations: [1, 1], pads: [0, 0] };
     let clamp = Clamp::I8;
-    let (i8, i16, i32) = (ElementType::I8, ElementType::I16, ElementType::I32);
+    let (i8, i16, i32) = (BpuElement::I8, BpuElement::I16, BpuElement::I32);
     let (mantissa, shift) = (1 << 30, 30);
     let tile = |address, bytes| View::contiguous(address, pooled, bytes);
     let (input, parameters) = (View::contiguous(0, picture, 1), Some(View::new(600, [0])));
@@ -216,7 +216,7 @@ fn everything() -> Program {
         }
         .into(),
         Lookup { shape, input: view(0, 1), table: View::new(256, [1]), output: view(0, 1) }.into(),
-        isa_curve(shape, [i8, ElementType::I16], [view(0, 1), view(2048, 2)], (1, 700)).into(),
+        isa_curve(shape, [i8, BpuElement::I16], [view(0, 1), view(2048, 2)], (1, 700)).into(),
         MaxPool {
             input_shape: picture,
             output_shape: pooled,
@@ -261,7 +261,7 @@ fn everything() -> Program {
 /// A curve of so many pieces at an address.
 fn isa_curve(
     shape: [u32; RANK],
-    [input_element, output_element]: [ElementType; 2],
+    [input_element, output_element]: [BpuElement; 2],
     [input, output]: [View; 2],
     (pieces, table): (u32, u32),
 ) -> Curve {

@@ -33,8 +33,8 @@ fn store(address: u32, region: Region, offset: u64, count: u32) -> Store {
 fn negate(from: u32, to: u32) -> Requantize {
     Requantize {
         shape: bytes(BLOCK),
-        input_element: ElementType::I8,
-        output_element: ElementType::I8,
+        input_element: BpuElement::I8,
+        output_element: BpuElement::I8,
         mantissa: 1 << 30,
         shift: 30,
         clamp: Clamp { low: 0, high: 127 },
@@ -238,7 +238,7 @@ fn timed_programs() -> impl Strategy<Value = Program> {
                 _ => {
                     let input = View::new(0, [0, 0, 0, 0, 0, 4]);
                     let shape = bytes(count / 4 + 1);
-                    Quantize { shape, output_element: ElementType::I8, scale: 1.0, input, output: at(4096) }.into()
+                    Quantize { shape, output_element: BpuElement::I8, scale: 1.0, input, output: at(4096) }.into()
                 }
             };
             let known = |(engine, count): &(Engine, prop::sample::Index)| {
@@ -341,19 +341,19 @@ fn costs_on_paper() {
         input_shape: shape,
         output_shape: shape,
         window,
-        input_element: ElementType::I8,
+        input_element: BpuElement::I8,
         input: View::new(0, [0; 4]),
         weights: View::new(0, [0; 4]),
         accumulate: None,
         parameters: None,
-        output_element: ElementType::I32,
+        output_element: BpuElement::I32,
         clamp: Clamp::I8,
         output: View::new(0, [0; 4]),
     };
     // 64 / 16 · 64 / 32 · 3136 / 64 · 9 blocks, full throughout, and 32 of set-up
     assert_eq!(cycles(convolution.clone().into()), 4 * 2 * 49 * 9 + 32);
     assert_eq!(
-        cycles(Convolution { input_element: ElementType::I16, ..convolution.clone() }.into()),
+        cycles(Convolution { input_element: BpuElement::I16, ..convolution.clone() }.into()),
         2 * 4 * 2 * 49 * 9 + 32
     );
     assert_eq!(cycles(Convolution { depthwise: true, ..convolution }.into()), 2 * 49 * 9 + 32);

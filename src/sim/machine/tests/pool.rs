@@ -13,7 +13,7 @@ fn max_pool(input_shape: [u32; 4], output_shape: [u32; 4], window: Window) -> Ma
         input_shape,
         output_shape,
         window,
-        element: ElementType::I8,
+        element: BpuElement::I8,
         input: View::contiguous(0, input_shape, 1),
         accumulate: None,
         output: View::contiguous(OUTPUT, output_shape, 1),
@@ -29,7 +29,7 @@ fn average_pool(o: &MaxPool) -> AveragePool {
         input: o.input,
         accumulate: None,
         count: None,
-        output_element: ElementType::I32,
+        output_element: BpuElement::I32,
         clamp: Clamp::I8,
         output: View::contiguous(OUTPUT, o.output_shape, 4),
     }
@@ -68,7 +68,7 @@ fn averages_by_count() {
     };
     let mean = AveragePool {
         count: Some(count),
-        output_element: ElementType::I8,
+        output_element: BpuElement::I8,
         output: View::contiguous(OUTPUT, o.output_shape, 1),
         ..average_pool(&o)
     };
@@ -100,7 +100,7 @@ fn a_window_without_cells_averages_to_zero() {
     };
     let mean = AveragePool {
         count: Some(count),
-        output_element: ElementType::I8,
+        output_element: BpuElement::I8,
         output: View::contiguous(OUTPUT, o.output_shape, 1),
         ..average_pool(&o)
     };

@@ -15,7 +15,7 @@ use super::kernel::{Affine, Kernel};
 use super::target::Target;
 
 /// How a kernel is blocked. Axes are numbered as in the kernel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Contraction {
     /// The operand that varies with rows and is broadcast over columns.
     pub a: usize,

@@ -330,20 +330,18 @@ fn kernel_name(number: usize) -> String {
 /// The code of every kernel: from the cache, or compiled now on all threads.
 fn compile_kernels(kernels: &[Kernel], options: &Options, target: &Target) -> Result<Vec<Compiled>, Error> {
     let cache = options.kernels.as_deref();
-    let keys: Vec<String> =
-        if cache.is_some() { kernels.iter().map(|kernel| format!("{kernel:?}")).collect() } else { Vec::new() };
-    let known = |n: usize| cache.zip(keys.get(n)).and_then(|(cache, key)| cache.get(key));
-    let mut compiled: Vec<Option<Compiled>> = (0..kernels.len()).map(known).collect();
+    let known = |kernel: &Kernel| cache.and_then(|cache| cache.get(kernel));
+    let mut compiled: Vec<Option<Compiled>> = kernels.iter().map(known).collect();
     let missing: Vec<(usize, &Kernel)> =
         kernels.iter().enumerate().filter(|(n, _)| matches!(compiled.get(*n), Some(None))).collect();
     if missing.is_empty() {
         return Ok(compiled.into_iter().flatten().collect());
     }
     let code = Arc::new(Jit::link(&emit_kernels(&missing, options.quick, target)?)?);
-    for (n, _) in missing {
+    for (n, kernel) in missing {
         let new = Compiled { entry: code.entry(&kernel_name(n))?, code: Arc::clone(&code) };
-        if let (Some(cache), Some(key)) = (cache, keys.get(n)) {
-            cache.insert(key.clone(), new.clone());
+        if let Some(cache) = cache {
+            cache.insert(kernel.clone(), new.clone());
         }
         if let Some(slot) = compiled.get_mut(n) {
             *slot = Some(new);

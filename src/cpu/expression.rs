@@ -142,7 +142,7 @@ pub enum Comparison {
 }
 
 /// What an expression is.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The index along a loop.
     Axis(usize),
@@ -169,7 +169,7 @@ pub enum Kind {
     Cast(Expression),
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Node {
     element: ElementType,
     kind: Kind,
@@ -177,8 +177,16 @@ struct Node {
 }
 
 /// A scalar expression; cloning shares it.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub struct Expression(Arc<Node>);
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Expression) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for Expression {}
 
 impl std::fmt::Debug for Expression {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

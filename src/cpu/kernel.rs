@@ -11,7 +11,7 @@ use super::expression::{Expression, Kind, TensorId, axis, index, load};
 use super::graph::{Combiner, Compute, Graph};
 use super::scalar::Scalar;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Kernel {
     /// The elements of the operands. A load of `TensorId(n)` reads operand `n` at one flat index.
     pub operands: Vec<ElementType>,
@@ -26,7 +26,7 @@ pub(crate) struct Kernel {
     pub contraction: Option<Contraction>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct KernelReduction {
     pub extents: Vec<usize>,
     pub combiner: Combiner,
@@ -35,7 +35,7 @@ pub(crate) struct KernelReduction {
 }
 
 /// `constant + Σ coefficients[d] * Axis(d)`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Affine {
     pub constant: i64,
     pub coefficients: Vec<i64>,

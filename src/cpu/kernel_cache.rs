@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::jit::{Entry, Jit};
+use super::kernel::Kernel;
 
 /// A function of linked code, with the code that it lives in.
 #[derive(Clone)]
@@ -19,16 +20,16 @@ pub(crate) struct Compiled {
 /// See the module.
 #[derive(Default)]
 pub struct KernelCache {
-    known: Mutex<HashMap<String, Compiled>>,
+    known: Mutex<HashMap<Kernel, Compiled>>,
 }
 
 impl KernelCache {
-    pub(crate) fn get(&self, key: &str) -> Option<Compiled> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    pub(crate) fn get(&self, kernel: &Kernel) -> Option<Compiled> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(kernel).cloned()
     }
 
-    pub(crate) fn insert(&self, key: String, compiled: Compiled) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, compiled);
+    pub(crate) fn insert(&self, kernel: Kernel, compiled: Compiled) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(kernel, compiled);
     }
 }
 

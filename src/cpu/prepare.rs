@@ -97,12 +97,15 @@ fn remove_dead(graph: &mut Graph, kept: &HashSet<TensorId>) {
     graph.computes = alive;
 }
 
+/// Weights, and all that decides how they are packed.
+type Packing = (TensorId, Contraction, Vec<usize>);
+
 /// Decides how a matrix product is blocked, and packs its constant operand.
 fn block(
     graph: &mut Graph,
     kernel: &mut Kernel,
     operands: &mut [TensorId],
-    packed: &mut HashMap<(TensorId, String), TensorId>,
+    packed: &mut HashMap<Packing, TensorId>,
     target: &Target,
 ) -> Result<(), Error> {
     let data = |operand: usize| {
@@ -112,7 +115,7 @@ fn block(
     let Some(plan) = Contraction::of(kernel, &|operand| data(operand).is_some(), target) else { return Ok(()) };
     if let (true, Some(array), Some(&id)) = (plan.packed, data(plan.a), operands.get(plan.a)) {
         // Two computations may share weights; they share the packed ones only if they pack alike.
-        let key = (id, format!("{plan:?} {:?}", kernel.all_extents()));
+        let key = (id, plan.clone(), kernel.all_extents());
         let id = match packed.get(&key) {
             Some(id) => *id,
             None => {
@@ -132,13 +135,13 @@ fn block(
 #[derive(Default)]
 struct Kernels {
     list: Vec<Kernel>,
-    known: HashMap<String, usize>,
+    known: HashMap<Kernel, usize>,
 }
 
 impl Kernels {
     /// Equal kernels get one number.
     fn intern(&mut self, kernel: Kernel) -> usize {
-        let position = *self.known.entry(format!("{kernel:?}")).or_insert(self.list.len());
+        let position = *self.known.entry(kernel.clone()).or_insert(self.list.len());
         if position == self.list.len() {
             self.list.push(kernel);
         }

@@ -1,17 +1,43 @@
 //! One number on the host: how constants are held, and what the interpreter computes with.
 
+use std::hash::{Hash, Hasher};
+
 use half::{bf16, f16};
 use hb_dialects::ElementType;
 
 /// One value, in the widest type of its kind. Which element it stands for is known where it is used.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Scalar {
     Float(f64),
     Integer(i128),
     Boolean(bool),
 }
 
+/// The bits are the same: a NaN equals itself, and -0 differs from 0.
+impl PartialEq for Scalar {
+    fn eq(&self, other: &Scalar) -> bool {
+        self.bits() == other.bits()
+    }
+}
+
+impl Eq for Scalar {}
+
+impl Hash for Scalar {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bits().hash(state);
+    }
+}
+
 impl Scalar {
+    /// Its kind and its bits.
+    fn bits(self) -> (u8, u128) {
+        match self {
+            Scalar::Float(value) => (0, value.to_bits().into()),
+            Scalar::Integer(value) => (1, value as u128),
+            Scalar::Boolean(value) => (2, value.into()),
+        }
+    }
+
     pub fn as_f64(self) -> f64 {
         match self {
             Scalar::Float(value) => value,

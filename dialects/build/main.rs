@@ -103,11 +103,13 @@ fn compile(prefix: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
         .std("c++17")
         .flag("-fno-rtti")
         .flag("-fno-exceptions")
-        .flag("-w")
         .opt_level(1)
         .debug(false)
-        .include(prefix.join("include"))
-        .include(out)
+        // What MLIR and its generator write is not ours to warn of.
+        .flag("-isystem")
+        .flag(prefix.join("include"))
+        .flag("-isystem")
+        .flag(out)
         .include("cpp")
         .files(sources)
         .try_compile("hb_dialects_shim")?;

@@ -52,7 +52,8 @@ fn expand(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
         }
         start = end;
     }
-    ir::erase(operation);
+    // SAFETY: its results are replaced, and the walk over the block is past it.
+    unsafe { ir::erase(operation) };
     Ok(())
 }
 

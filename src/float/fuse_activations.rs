@@ -87,6 +87,7 @@ fn fuse(operation: OperationRef<'_, '_>, clamp: &Clamp) -> Result<(), PassFailur
     for result in ir::results(operation) {
         ir::replace_all_uses(result, input);
     }
-    ir::erase(operation);
+    // SAFETY: its results are replaced, and the walk over the block is past it.
+    unsafe { ir::erase(operation) };
     Ok(())
 }

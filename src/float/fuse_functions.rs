@@ -44,8 +44,12 @@ fn replace<'c, 'a>(operation: OperationRef<'c, 'a>, found: Found<'c, 'a>) -> Res
     for (old, new) in ir::results(operation).into_iter().zip(ir::results(built)) {
         ir::replace_all_uses(old, new);
     }
-    ir::erase(operation);
-    found.between.into_iter().for_each(ir::erase);
+    // SAFETY: its results are replaced, and the walk over the block is past it.
+    unsafe { ir::erase(operation) };
+    for inner in found.between {
+        // SAFETY: only the operation erased before used it, last first.
+        unsafe { ir::erase(inner) };
+    }
     Ok(())
 }
 

@@ -98,7 +98,8 @@ fn replace(old: OperationRef<'_, '_>, new: OperationRef<'_, '_>) -> Result<(), P
     for (old, new) in ir::results(old).into_iter().zip(ir::results(new)) {
         ir::replace_all_uses(old, new);
     }
-    ir::erase(old);
+    // SAFETY: its results are replaced, and the walk over the block is past it.
+    unsafe { ir::erase(old) };
     Ok(())
 }
 
@@ -317,7 +318,8 @@ fn rebuild(
     let absorbed = operation == producer;
     replace(operation, built)?;
     if !absorbed {
-        ir::erase(producer);
+        // SAFETY: its results are replaced, and the walk over the block is past it.
+        unsafe { ir::erase(producer) };
     }
     Ok(())
 }
@@ -359,6 +361,7 @@ fn expand(operation: OperationRef<'_, '_>, input: Value<'_, '_>, map: &ChannelMa
     for result in ir::results(operation) {
         ir::replace_all_uses(result, value);
     }
-    ir::erase(operation);
+    // SAFETY: its results are replaced, and the walk over the block is past it.
+    unsafe { ir::erase(operation) };
     Ok(())
 }

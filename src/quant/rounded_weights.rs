@@ -192,7 +192,8 @@ fn round(
     let constant = constant_before(operation, "weight", &weight.r#type, &values)?;
     ir::set_operand(operation, 1, constant);
     if let Some(defining) = ir::defining_operation(old).filter(|_| ir::users(old).is_empty()) {
-        ir::erase(defining);
+        // SAFETY: nothing reads it, and the walk over the block is past it: what defines a value comes before its readers.
+        unsafe { ir::erase(defining) };
     }
     Ok(())
 }

@@ -95,14 +95,18 @@ pub fn replace_all_uses(old: Value<'_, '_>, new: Value<'_, '_>) {
 }
 
 /// Changes the type of a result in place.
-pub fn set_result_type(value: Value<'_, '_>, r#type: Type<'_>) {
-    // SAFETY: both are alive.
+pub fn set_result_type<'c>(value: Value<'c, '_>, r#type: Type<'c>) {
+    // SAFETY: both are alive, and of one context.
     unsafe { mlir_sys::mlirValueSetType(value.to_raw(), r#type.to_raw()) }
 }
 
-/// Removes an operation without uses and frees it: no handle to it or its results may be used again.
-pub fn erase(operation: OperationRef<'_, '_>) {
-    // SAFETY: the operation is alive and, as the caller sees to, unused.
+/// Removes an operation from its block and frees it.
+///
+/// # Safety
+/// Nothing may use its results, and no handle to it, to them or to what is in its regions may be used again: handles are
+/// copied freely, so the compiler cannot see that they outlive it.
+pub unsafe fn erase(operation: OperationRef<'_, '_>) {
+    // SAFETY: as the caller vouches.
     unsafe { mlir_sys::mlirOperationDestroy(operation.to_raw()) }
 }
 

@@ -109,7 +109,8 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
     former.replace_return()?;
     for operation in old.into_iter().rev() {
         if operation != end {
-            ir::erase(operation);
+            // SAFETY: the return reads new values only, and users go before what they use; no handle of `old` is used below.
+            unsafe { ir::erase(operation) };
         }
     }
     Ok(())

@@ -8,6 +8,7 @@
 pub mod bpu;
 pub mod cpu;
 pub mod diagnostics;
+pub mod dialect_rules;
 pub mod documentation;
 pub mod driver;
 pub mod files;

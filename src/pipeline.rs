@@ -1,16 +1,13 @@
 //! The named pipelines, in order, shared by `hb-opt` and `hb_compile`.
 
-use crate::{bpu, diagnostics, float, nash, quant};
-use hb_dialects::{
-    hooks::{self, DialectAbove},
-    pass::{self, OptionDefinition, Options, PassDefinition, PipelineDefinition},
-};
+use crate::{bpu, diagnostics, dialect_rules, float, nash, quant, sim};
+use hb_dialects::pass::{self, OptionDefinition, Options, PassDefinition, PipelineDefinition};
 use melior::{Context, ir::Module, pass::PassManager, utility::parse_pass_pipeline};
 use std::sync::Once;
 
 /// Every pass of every room.
 pub fn passes() -> impl Iterator<Item = &'static PassDefinition> {
-    float::PASSES.iter().chain(quant::PASSES).chain(bpu::lower::PASSES).chain(nash::PASSES).copied()
+    float::PASSES.iter().chain(quant::PASSES).chain(bpu::lower::PASSES).chain(nash::PASSES).chain(sim::PASSES).copied()
 }
 
 /// The named pipelines.
@@ -122,9 +119,7 @@ fn with_options(pass: &str, options: &Options, names: &[(&str, &str)]) -> String
 pub fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        hooks::install();
-        hooks::add(DialectAbove::Bpu, bpu::rules::RULES);
-        hooks::add(DialectAbove::Nash, nash::mlir::RULES);
+        dialect_rules::install();
         pass::register_upstream_passes();
         pass::register_passes(passes());
         pass::register_pipelines(pipelines());

@@ -7,9 +7,9 @@ mod common;
 
 use std::fs;
 
-use hb::frontend::names;
 use hb::frontend::onnx::{self, OnnxError};
 use hb_dialects::ir::{self, OperationAttributes, TensorType};
+use hb_dialects::names;
 use melior::ir::operation::OperationLike;
 use melior::ir::{RegionLike, ValueLike};
 

@@ -1,13 +1,13 @@
 //! Networks of `hfloat` and `quant` operations, compiled for this machine.
 
 use hb_dialects::ElementType;
+use hb_dialects::names::{input_names, output_names};
 use melior::ir::OperationRef;
 
 use super::array::Array;
 use super::error::Error;
 use super::executable::{ArrayView, Executable, Options};
 use super::operators::graph_of;
-use crate::frontend::names::{input_names, output_names};
 
 /// A compiled network. `run` may be called from several threads at once.
 pub struct FloatExecutable {

@@ -8,8 +8,11 @@ use hb_dialects::ElementType;
 /// One value, in the widest type of its kind. Which element it stands for is known where it is used.
 #[derive(Clone, Copy, Debug)]
 pub enum Scalar {
+    /// Of a floating point type.
     Float(f64),
+    /// Of an integer type.
     Integer(i128),
+    /// A truth value.
     Boolean(bool),
 }
 
@@ -38,6 +41,7 @@ impl Scalar {
         }
     }
 
+    /// The nearest f64; 1 for true.
     pub fn as_f64(self) -> f64 {
         match self {
             Scalar::Float(value) => value,
@@ -60,6 +64,7 @@ impl Scalar {
         self.as_integer().clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
 
+    /// Whether it is not 0.
     pub fn as_bool(self) -> bool {
         match self {
             Scalar::Float(value) => value != 0.0,

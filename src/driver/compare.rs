@@ -7,7 +7,6 @@ use crate::bpu::{
     model::{BpuElement, Node, Operator, Scale, Segment, Tensor, TensorId},
 };
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
-use crate::frontend::names::{FUNCTION, output_names};
 use crate::numerics;
 use crate::quant::search::{cosine, floats as array_floats};
 use crate::sim::{
@@ -15,6 +14,7 @@ use crate::sim::{
     segmented::{Observed, SegmentedNetwork},
 };
 use hb_dialects::ir::{self, OperationAttributes, TensorType};
+use hb_dialects::names::{FUNCTION, output_names};
 use melior::ir::{OperationRef, ValueLike};
 use std::collections::HashMap;
 

@@ -3,10 +3,7 @@
 use super::configuration::{Configuration, MARCH, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, StoredParameter};
 use crate::cpu::BoardObject;
 use crate::float::preprocessing::deployed_layout;
-use crate::frontend::{
-    mlir::{self, MlirFileError},
-    names::{FUNCTION, input_names, output_names},
-};
+use crate::frontend::mlir::{self, MlirFileError};
 use crate::hbm::{
     BpuSegment, Buffer, CpuSegment, HbmBuilder, HbmError, Layer, Manifest, Parameter, SectionKind, Segment,
     SegmentBody, TensorDescription, Version, dense_strides, target_digest,
@@ -18,6 +15,7 @@ use crate::nash::{
 };
 use crate::target::TargetError;
 use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
+use hb_dialects::names::{FUNCTION, input_names, output_names};
 use melior::{
     Context,
     ir::{

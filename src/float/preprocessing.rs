@@ -3,7 +3,7 @@
 //! [`Preprocessing`] is written to and read from attributes of a function's argument; `hfloat-insert-preprocessing` turns it into
 //! operations.
 
-use crate::frontend::names::input_names;
+use hb_dialects::names::input_names;
 use hb_dialects::{
     ir::{self, OperationAttributes, attribute},
     pass::{OptionDefinition, Options, PassDefinition, PassFailure},

@@ -1,5 +1,4 @@
 //! From a file of a training framework to `hfloat`, and back.
 
 pub mod mlir;
-pub mod names;
 pub mod onnx;

@@ -236,7 +236,7 @@ fn rules_of_the_manifest_as_protobuf() {
     assert_eq!(raw_manifest(&digest), Some(Rule::ManifestTarget));
     // A buffer without element type, with one that does not exist; a segment without body.
     assert_eq!(raw_manifest(&[digest.clone(), vec![(9 << 3) | 2, 0]].concat()), Some(Rule::ManifestType));
-    assert_eq!(raw_manifest(&[digest.clone(), vec![(9 << 3) | 2, 2, 3 << 3, 13]].concat()), Some(Rule::ManifestType));
+    assert_eq!(raw_manifest(&[digest.clone(), vec![(9 << 3) | 2, 2, 3 << 3, 14]].concat()), Some(Rule::ManifestType));
     assert_eq!(raw_manifest(&[digest, vec![(10 << 3) | 2, 0]].concat()), Some(Rule::ManifestSegment));
 }
 

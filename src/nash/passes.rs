@@ -1,10 +1,9 @@
-//! `bpu-lower-to-nash` and `nash-verify`.
+//! `bpu-lower-to-nash`.
 
 use super::lower::{LowerError, Lowered, Machine, Plan, apply, assign};
-use super::mlir::{March, MirrorError, PROGRAM, march_of, program_from_mlir, program_to_mlir};
+use super::mlir::{March, program_to_mlir};
 use crate::bpu::mlir::from_mlir;
 use crate::files::write_atomically;
-use crate::sim::machine::{self, SimError};
 use hb_dialects::{
     ir::{self, OperationAttributes},
     pass::{OptionDefinition, Options, PassDefinition, PassFailure},
@@ -13,7 +12,7 @@ use melior::ir::{OperationRef, operation::OperationLike};
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// The passes of this room.
-pub const PASSES: &[&PassDefinition] = &[&LOWER, &VERIFY];
+pub const PASSES: &[&PassDefinition] = &[&LOWER];
 
 /// The option that names a target, shared with the pipelines.
 pub const MARCH: OptionDefinition =
@@ -40,17 +39,6 @@ the instructions are emitted (apply). `dump-plan` writes the decisions as JSON, 
         OptionDefinition { name: "plan", default: "", description: "file to read the decisions from" },
     ],
     run: lower,
-};
-
-static VERIFY: PassDefinition = PassDefinition {
-    argument: "nash-verify",
-    summary: "Check programs of the machine for races",
-    description: "The border after the `nash` level: only `nash.program` and `cpu.segment` are left, no instruction waits for ever, \
-and every two instructions that touch the same bytes, one of them writing, are ordered by queues and waits; no byte is read \
-that was never written.",
-    anchor: "func.func",
-    options: &[],
-    run: verify,
 };
 
 /// Plans are small beside their networks; larger files are refused before they are read.
@@ -140,31 +128,7 @@ fn replace(segment: OperationRef<'_, '_>, lowered: &Lowered<'_>, march: &March) 
     for (old, new) in ir::results(segment).into_iter().zip(ir::results(program)) {
         ir::replace_all_uses(old, new);
     }
-    ir::erase(segment);
+    // SAFETY: its results are replaced, and the walk over the block is past it.
+    unsafe { ir::erase(segment) };
     Ok(())
-}
-
-fn verify(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
-    let Some(block) = ir::body(function) else { return Ok(()) };
-    let mut good = true;
-    for operation in ir::operations(block) {
-        let checked = match operation.operation_name().as_str() {
-            PROGRAM => verify_program(operation),
-            "cpu.segment" | "func.return" => Ok(()),
-            name => Err(format!("'{name}' is left; only nash.program and cpu.segment may be")),
-        };
-        if let Err(reason) = checked {
-            ir::emit_error(operation.location(), &reason);
-            good = false;
-        }
-    }
-    if good { Ok(()) } else { Err(PassFailure::Reported) }
-}
-
-fn verify_program(operation: OperationRef<'_, '_>) -> Result<(), String> {
-    let text = |error: MirrorError| error.to_string();
-    let target = march_of(operation).map_err(text)?.target().map_err(|error| error.to_string())?;
-    let lowered = program_from_mlir(operation).map_err(text)?;
-    let checked = machine::Machine::new(&lowered.program, &target).and_then(|machine| machine.check_races());
-    checked.map_err(|error: SimError| error.to_string())
 }

@@ -9,7 +9,7 @@ use super::{
     thresholds::{Range, assign_thresholds},
 };
 use crate::cpu::{Array, FloatExecutable};
-use crate::frontend::names::FUNCTION;
+use hb_dialects::names::FUNCTION;
 use hb_dialects::{ir, pass::PassFailure};
 use melior::ir::{Module, OperationRef};
 use std::collections::BTreeMap;

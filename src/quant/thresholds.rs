@@ -5,7 +5,7 @@ use super::{
     info::QuantInfo,
     rules::{ACTIVATION_BITS, WIDE_BITS},
 };
-use crate::frontend::names::input_names;
+use hb_dialects::names::input_names;
 use hb_dialects::{
     ir::{self, OperationAttributes, attribute},
     pass::{OptionDefinition, Options, PassDefinition, PassFailure},

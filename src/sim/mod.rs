@@ -12,8 +12,11 @@ pub mod network;
 pub mod npy;
 mod npy_header;
 pub mod open;
+mod passes;
 pub mod perf;
 pub mod runner;
 pub mod segmented;
 #[cfg(test)]
 pub(crate) mod tests;
+
+pub use passes::PASSES;

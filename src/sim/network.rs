@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hb_dialects::names::FUNCTION;
 use hb_dialects::pass::PassFailure;
 use hb_dialects::{ElementType, ir};
 use melior::Context;
@@ -15,8 +16,8 @@ use super::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource};
 use super::segmented::{SegmentedNetwork, is_segmented};
 use crate::cpu::{self, FloatExecutable, Options};
 use crate::diagnostics;
+use crate::dialect_rules;
 use crate::frontend::mlir;
-use crate::frontend::names::FUNCTION;
 use crate::frontend::onnx::model::{Dimension, Model};
 use crate::frontend::onnx::{self, ImportOptions};
 
@@ -103,7 +104,7 @@ impl Network {
     }
 
     fn compile_form(&self, model: &Model, shapes: &[Vec<usize>]) -> Result<FloatExecutable, ExecutionError> {
-        let context = crate::pipeline::context();
+        let context = dialect_rules::context();
         let named = self.inputs.iter().zip(shapes).map(|(input, shape)| (input.name.clone(), shape.clone()));
         let options = ImportOptions { input_shapes: named.collect() };
         let module = onnx::import(&context, model.clone(), &options).map_err(failed)?;
@@ -114,7 +115,7 @@ impl Network {
 /// MLIR text or bytecode of any level, with static shapes. Also gives the machine that its programs are made for, if it has any.
 /// With `check_races`, these are checked for races and run by the scalar definitions.
 pub fn open_mlir(path: &Path, check_races: bool) -> Result<(Box<dyn ModelExecutor>, Option<String>), ExecutionError> {
-    let context = crate::pipeline::context();
+    let context = dialect_rules::context();
     let module = mlir::read(&context, path).map_err(failed)?;
     match ir::function_named(module.as_operation(), FUNCTION) {
         Some(function) if is_segmented(function) => {
@@ -183,7 +184,7 @@ pub struct JitLoader;
 
 impl CpuSegmentLoader for JitLoader {
     fn load(&self, source: &CpuSegmentSource<'_>) -> Result<Box<dyn CpuSegmentExecutor>, ExecutionError> {
-        let context = crate::pipeline::context();
+        let context = dialect_rules::context();
         let module = mlir::parse(&context, source.ir, source.name).map_err(failed)?;
         let executable = compile(&context, &module, source.entry)?;
         let mut sizes = Vec::new();

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use hb_dialects::ElementType;
 use hb_dialects::ir::{self, OperationAttributes, TensorType};
+use hb_dialects::names::{input_names, output_names};
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value, ValueLike};
 
@@ -18,7 +19,6 @@ use crate::bpu::interpreter;
 use crate::bpu::mlir::from_mlir;
 use crate::bpu::model::{Node, Segment, Tensor};
 use crate::cpu::{self, ArrayView, FloatExecutable, Observe, Options};
-use crate::frontend::names::{input_names, output_names};
 use crate::nash::lower::Port;
 use crate::nash::mlir::{PROGRAM, march_of, program_from_mlir};
 

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, OperationAttributes, Scale, TensorType, elements_of, node_name};
+use hb_dialects::names::{FUNCTION, input_names, output_names};
 use melior::ir::operation::OperationLike;
 use melior::ir::{BlockLike, BlockRef, OperationRef, RegionLike, Value as MlirValue, ValueLike};
 
@@ -18,7 +19,6 @@ use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::normalize::NORMAL_OPSET;
 use super::operators::{self, OnnxAttribute, OnnxKind, OnnxOperator, window};
 use super::tensor::Tensor;
-use crate::frontend::names::{FUNCTION, input_names, output_names};
 
 /// Operator set of exported models: the first that quantizes to 16 bits. The forms of our operators are those of opset 22,
 /// which changed only the element types that it allows.

@@ -6,6 +6,7 @@ use std::path::Path;
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::infer_types;
 use hb_dialects::ir::{self, TensorType, constant_attribute, named_location, set_result_type};
+use hb_dialects::names::{FUNCTION, names_attribute};
 use melior::Context;
 use melior::dialect::func;
 use melior::ir::attribute::{StringAttribute, TypeAttribute};
@@ -22,7 +23,6 @@ use super::normalize::{NORMAL_OPSET, check_operators, normalize};
 use super::operators::{self, OnnxAttribute, OnnxForm, OnnxKind, OnnxOperator, ResultElement, window};
 use super::tensor::{Tensor, element_count, element_type};
 use crate::diagnostics;
-use crate::frontend::names::{FUNCTION, names_attribute};
 
 /// How a model is read.
 #[derive(Clone, Debug, Default)]

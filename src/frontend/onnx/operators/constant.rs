@@ -1,6 +1,5 @@
 //! Constant, ConstantOfShape, Shape.
 
-
 use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;

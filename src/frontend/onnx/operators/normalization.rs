@@ -1,6 +1,5 @@
 //! BatchNormalization and Dropout, in their inference forms.
 
-
 use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;

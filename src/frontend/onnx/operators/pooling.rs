@@ -1,6 +1,5 @@
 //! MaxPool, AveragePool, GlobalAveragePool.
 
-
 use super::super::error::OnnxError;
 use super::super::model::Node;
 use super::super::normalize::Rewriter;

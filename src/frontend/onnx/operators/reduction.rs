@@ -1,6 +1,5 @@
 //! Reductions over axes.
 
-
 use super::super::error::OnnxError;
 use super::super::model::Node;
 use super::super::normalize::Rewriter;

@@ -1,6 +1,5 @@
 //! The checks that follow from the row of an operator.
 
-
 use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use hb_dialects::registry::{DefaultValue, OnnxKind, OnnxOperator};

@@ -1,6 +1,5 @@
 //! Normalization by statistics of the input itself: GroupNormalization, InstanceNormalization, LayerNormalization, LRN.
 
-
 use super::super::error::OnnxError;
 use super::super::model::Node;
 use super::super::normalize::Rewriter;

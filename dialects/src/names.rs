@@ -41,8 +41,7 @@ fn counts(function: OperationRef<'_, '_>) -> Option<(usize, usize)> {
 }
 
 fn names(function: OperationRef<'_, '_>, attribute: &str, default: &str, count: usize) -> Vec<String> {
-    let array =
-        function.attribute(attribute).ok().and_then(hb_dialects::ir::attribute::array_elements).unwrap_or_default();
+    let array = function.attribute(attribute).ok().and_then(crate::ir::attribute::array_elements).unwrap_or_default();
     (0..count)
         .map(|index| {
             let given = array.get(index).copied().and_then(name_in);

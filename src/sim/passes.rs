@@ -1,0 +1,48 @@
+//! `nash-verify`: programs are checked by the machine that would run them.
+
+use super::machine::{Machine, SimError};
+use crate::nash::mlir::{MirrorError, PROGRAM, march_of, program_from_mlir};
+use hb_dialects::{
+    ir::{self, OperationAttributes},
+    pass::{Options, PassDefinition, PassFailure},
+};
+use melior::ir::{OperationRef, operation::OperationLike};
+
+/// The passes of this room.
+pub const PASSES: &[&PassDefinition] = &[&VERIFY];
+
+static VERIFY: PassDefinition = PassDefinition {
+    argument: "nash-verify",
+    summary: "Check programs of the machine for races",
+    description: "The border after the `nash` level: only `nash.program` and `cpu.segment` are left, no instruction waits for ever, \
+and every two instructions that touch the same bytes, one of them writing, are ordered by queues and waits; no byte is read \
+that was never written.",
+    anchor: "func.func",
+    options: &[],
+    run: verify,
+};
+
+fn verify(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+    let Some(block) = ir::body(function) else { return Ok(()) };
+    let mut good = true;
+    for operation in ir::operations(block) {
+        let checked = match operation.operation_name().as_str() {
+            PROGRAM => verify_program(operation),
+            "cpu.segment" | "func.return" => Ok(()),
+            name => Err(format!("'{name}' is left; only nash.program and cpu.segment may be")),
+        };
+        if let Err(reason) = checked {
+            ir::emit_error(operation.location(), &reason);
+            good = false;
+        }
+    }
+    if good { Ok(()) } else { Err(PassFailure::Reported) }
+}
+
+fn verify_program(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    let text = |error: MirrorError| error.to_string();
+    let target = march_of(operation).map_err(text)?.target().map_err(|error| error.to_string())?;
+    let lowered = program_from_mlir(operation).map_err(text)?;
+    let checked = Machine::new(&lowered.program, &target).and_then(|machine| machine.check_races());
+    checked.map_err(|error: SimError| error.to_string())
+}

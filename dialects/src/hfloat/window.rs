@@ -1,6 +1,6 @@
 //! Operations that slide a window: convolution and pooling.
 
-use super::attributes;
+use super::{Op, attributes};
 use super::{elementwise::check_activation, operands::*};
 use crate::ir::{OperationAttributes, TensorType};
 use melior::ir::OperationRef;
@@ -93,7 +93,9 @@ impl Attributes {
             dilations: positive(operation, "dilations", spatial)?,
             pads: pads.iter().map(|&pad| u64::try_from(pad).map_err(|_| negative())).collect::<Result<_, _>>()?,
             auto_pad: attributes::auto_pad(operation).map_err(|error| error.to_string())?,
-            ceil_mode: attributes::ceil_mode(operation).map_err(|error| error.to_string())?,
+            // Only poolings have it.
+            ceil_mode: Op::of(operation).is_some_and(|op| op.definition().attribute("ceil_mode").is_some())
+                && attributes::ceil_mode(operation).map_err(|error| error.to_string())?,
         })
     }
 

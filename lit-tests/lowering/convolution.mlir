@@ -25,7 +25,7 @@ func.func @transposed(%x: tensor<1x2x3x3xf32>) -> tensor<*xf32> {
 // BPU:   func.func @bias
 // BPU-NEXT:     %0 = bpu.segment(%arg0) {
 // BPU-NEXT:       %1 = bpu.constant dense_resource<"Conv_0/weight">
-// BPU-NEXT:       %2 = bpu.constant dense<8064>
+// BPU-NEXT:       %2 = bpu.constant dense<8065>
 // BPU-NEXT:       %3 = bpu.quantize %arg1
 // BPU-NEXT:       %4 = bpu.transpose %3 {permutation = array<i64: 0, 2, 3, 1>}
 // BPU-NEXT:       %5 = bpu.conv2d %4, %1, %2 {clamp_max = 127 : i64, clamp_min = 0 : i64, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 2, 2>}

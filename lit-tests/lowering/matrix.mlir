@@ -23,7 +23,7 @@ func.func @mat_mul(%x: tensor<2x3x4xf32>, %y: tensor<2x4x5xf32>) -> tensor<*xf32
 // BPU:   func.func @gemm
 // BPU-NEXT:     %0 = bpu.segment(%arg0) {
 // BPU-NEXT:       %1 = bpu.constant dense<127>
-// BPU-NEXT:       %2 = bpu.constant dense<8064>
+// BPU-NEXT:       %2 = bpu.constant dense<8065>
 // BPU-NEXT:       %3 = bpu.quantize %arg1
 // BPU-NEXT:       %4 = bpu.reshape %3
 // BPU-NEXT:       %5 = bpu.conv2d %4, %1, %2 {dilations = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>}

@@ -212,7 +212,7 @@ fn operators_page() -> Page {
         let (operation, place) = match operator.form {
             OnnxForm::Composite(_) => ("(rewritten)".to_owned(), ""),
             OnnxForm::Op(op) => {
-                let on_bpu = lower::lowered_operations().any(|lowered| lowered == op.name());
+                let on_bpu = lower::is_lowered(op);
                 (format!("`{}`", op.name()), if on_bpu { "BPU, CPU" } else { "CPU" })
             }
         };

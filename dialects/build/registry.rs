@@ -304,8 +304,11 @@ fn onnx(text: &mut String, operations: &[Record<'_>], composites: &[Record<'_>])
             continue;
         }
         let roles = list(operation.texts("roles")?.iter().map(|role| format!("Role::{role}")));
-        let scale = operation.text("resultScale")?;
-        writeln!(text, "    Some(Quantization {{ result: ResultScale::{scale}, roles: &[{roles}] }}),")?;
+        let (scale, narrow) = (operation.text("resultScale")?, operation.flag("isNarrow")?);
+        writeln!(
+            text,
+            "    Some(Quantization {{ result: ResultScale::{scale}, narrow: {narrow}, roles: &[{roles}] }}),"
+        )?;
     }
     writeln!(text, "];")?;
     kinds(text, operations)

@@ -235,6 +235,8 @@ pub enum OnnxKind {
 pub struct Quantization {
     /// Where the scale of the results comes from.
     pub result: ResultScale,
+    /// Whether int16 activations are not to be counted on.
+    pub narrow: bool,
     /// Of the operands in order; further ones have the last.
     pub roles: &'static [Role],
 }

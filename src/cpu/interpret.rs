@@ -180,17 +180,18 @@ fn unary(operation: Unary, a: Scalar) -> Scalar {
     }
 }
 
-fn unary_float(operation: Unary, a: f64) -> f64 {
+/// Of floats, with `libm`, which gives the same on every machine.
+pub(super) fn unary_float(operation: Unary, a: f64) -> f64 {
     match operation {
         Unary::Negate => -a,
         Unary::Absolute => a.abs(),
-        Unary::Exponential => a.exp(),
-        Unary::Logarithm => a.ln(),
+        Unary::Exponential => libm::exp(a),
+        Unary::Logarithm => libm::log(a),
         Unary::SquareRoot => a.sqrt(),
-        Unary::Tanh => a.tanh(),
+        Unary::Tanh => libm::tanh(a),
         Unary::Erf => libm::erf(a),
-        Unary::Sine => a.sin(),
-        Unary::Cosine => a.cos(),
+        Unary::Sine => libm::sin(a),
+        Unary::Cosine => libm::cos(a),
         Unary::Floor => a.floor(),
         Unary::Ceil => a.ceil(),
         Unary::Round => a.round_ties_even(),
@@ -211,13 +212,13 @@ fn binary(operation: Binary, a: Scalar, b: Scalar) -> Scalar {
     }
 }
 
-fn binary_float(operation: Binary, a: f64, b: f64) -> f64 {
+pub(super) fn binary_float(operation: Binary, a: f64, b: f64) -> f64 {
     match operation {
         Binary::Add => a + b,
         Binary::Subtract => a - b,
         Binary::Multiply => a * b,
         Binary::Divide => a / b,
-        Binary::Power => a.powf(b),
+        Binary::Power => libm::pow(a, b),
         Binary::Maximum | Binary::Minimum if a.is_nan() || b.is_nan() => f64::NAN,
         Binary::Maximum => a.max(b),
         Binary::Minimum => a.min(b),

@@ -23,6 +23,7 @@ mod operators;
 mod prepare;
 mod range;
 mod scalar;
+mod scalar_formula;
 mod target;
 mod team;
 
@@ -36,6 +37,9 @@ pub use kernel_cache::KernelCache;
 pub use object::BoardObject;
 pub use operators::{array_of, constant_of, fold, is_supported};
 pub use scalar::Scalar;
+pub use scalar_formula::{ScalarFormula, scalar_formula};
+#[cfg(test)]
+pub(crate) use scalar_formula::{formulas_by_name, named_formula};
 pub use target::Target;
 
 #[cfg(test)]

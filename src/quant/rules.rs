@@ -1,10 +1,13 @@
-//! How each operation takes part in quantization: one table, read by calibration and by the insertion of casts.
+//! How each operation takes part in quantization, as its record says; read by calibration and by the insertion of casts.
 
 use crate::bpu::lower::{self, Placement, Types};
 use hb_dialects::ElementType;
+use hb_dialects::hfloat::{Op, attributes};
 use hb_dialects::ir::{
     self, Constant, IrError, OperationAttributes, Quantized, Scale, TensorType, constant_of, defining_operation,
 };
+pub use hb_dialects::registry::ResultScale;
+use hb_dialects::registry::{self, Quantization};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
 /// Bits of weights, and of activations that nothing gave more.
@@ -16,18 +19,6 @@ pub const BIAS_BITS: u32 = 32;
 
 /// The scale of what has none yet: forms do not depend on it.
 const ANY_SCALE: f64 = 1.0;
-
-/// Where the scale of a result comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResultScale {
-    /// It is measured.
-    Own,
-    /// It is measured when an operation of this table reads it. Otherwise the result stays as exact as the 32-bit sums are:
-    /// nothing rounds it to int8, and its readers see these sums times the scales of operand 0 and of the weight.
-    OwnOrExact,
-    /// The operation moves values or picks among them: the scale is that of operand 0, and either both are quantized or none.
-    LikeInput,
-}
 
 /// What an operand is for quantization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,37 +36,20 @@ pub enum Role {
     Plain,
 }
 
-/// One row: what an operation needs to be quantized.
+/// How an operation takes part in quantization, as its record says.
+#[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// Its name.
-    pub operation: &'static str,
-    result: ResultScale,
-    /// The role of operand `index`.
-    role: fn(OperationRef<'_, '_>, usize) -> Result<Role, IrError>,
-    /// Whether int16 activations are not to be counted on: functions that turn too often for the pieces of a curve when their range is large.
-    of_int8: bool,
+    op: Op,
+    quantization: &'static Quantization,
 }
 
 impl Rule {
-    const fn new(
-        operation: &'static str,
-        result: ResultScale,
-        role: fn(OperationRef<'_, '_>, usize) -> Result<Role, IrError>,
-    ) -> Self {
-        Self { operation, result, role, of_int8: false }
-    }
-
-    const fn of_int8(mut self) -> Self {
-        self.of_int8 = true;
-        self
-    }
-
     /// Whether an operation of this row sees int16 activations, for all that is known without their scales.
     ///
     /// # Errors
     /// When an attribute or type that decides it cannot be read.
     pub fn takes_int16(&self, operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
-        Ok(!self.of_int8 && self.form(operation, WIDE_BITS)?.is_ok())
+        Ok(!self.quantization.narrow && self.form(operation, WIDE_BITS)?.is_ok())
     }
 
     /// Whether the BPU has a form of an operation of this row with activations of so many bits; if not, the reason.
@@ -107,7 +81,7 @@ impl Rule {
     /// # Errors
     /// When an attribute that decides it cannot be read.
     pub fn result(&self, operation: OperationRef<'_, '_>) -> Result<ResultScale, IrError> {
-        match self.result {
+        match self.quantization.result {
             ResultScale::OwnOrExact if !has_exact_form(operation)? => Ok(ResultScale::Own),
             result => Ok(result),
         }
@@ -118,105 +92,53 @@ impl Rule {
     /// # Errors
     /// When an attribute that decides it cannot be read.
     pub fn role(&self, operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
-        (self.role)(operation, index)
+        Ok(match self.quantization.role(index) {
+            registry::Role::Activation => Role::Activation,
+            registry::Role::Weight => Role::Weight { axis: self.output_channels(operation)? },
+            registry::Role::WeightOrActivation => match constant_behind_casts(operation.operand_at(index)?) {
+                Some(_) => Role::Weight { axis: self.output_channels(operation)? },
+                None => Role::Activation,
+            },
+            registry::Role::Bias => Role::Bias,
+            registry::Role::Argument if is_parameter(operation, index)? => Role::Plain,
+            registry::Role::Argument => Role::Activation,
+            registry::Role::Plain => Role::Plain,
+        })
+    }
+
+    /// The dimension of a weight that its output channels are: one scale for each.
+    fn output_channels(&self, operation: OperationRef<'_, '_>) -> Result<usize, IrError> {
+        match self.op {
+            Op::Gemm => Ok(usize::from(!attributes::trans_b(operation)?)),
+            // `[C, M/group, K...]`: one scale per output channel of a group, or of all where each group has just one.
+            Op::ConvTranspose => {
+                let shape = TensorType::from_type(operation.operand_at(1)?.r#type())?.shape().unwrap_or_default();
+                let group = attributes::group(operation)?;
+                let one_each = shape.get(1) == Some(&1) && shape.first().is_some_and(|&size| size as i64 == group);
+                Ok(usize::from(!one_each))
+            }
+            _ => Ok(0),
+        }
     }
 }
 
-use ResultScale::{LikeInput, Own, OwnOrExact};
-
-const RULES: &[Rule] = &[
-    Rule::new("hfloat.conv", OwnOrExact, conv_role),
-    Rule::new("hfloat.conv_transpose", Own, conv_transpose_role),
-    Rule::new("hfloat.gemm", OwnOrExact, gemm_role),
-    Rule::new("hfloat.mat_mul", Own, all_activations),
-    Rule::new("hfloat.add", Own, all_activations),
-    Rule::new("hfloat.mul", Own, all_activations),
-    Rule::new("hfloat.sub", Own, all_activations),
-    Rule::new("hfloat.div", Own, function_role),
-    Rule::new("hfloat.max", Own, function_role),
-    Rule::new("hfloat.min", Own, function_role),
-    Rule::new("hfloat.p_relu", Own, function_role),
-    Rule::new("hfloat.pow", Own, function_role),
-    Rule::new("hfloat.clip", Own, first_is_activation),
-    Rule::new("hfloat.abs", Own, all_activations),
-    Rule::new("hfloat.acos", Own, all_activations),
-    Rule::new("hfloat.acosh", Own, all_activations),
-    Rule::new("hfloat.asin", Own, all_activations),
-    Rule::new("hfloat.asinh", Own, all_activations),
-    Rule::new("hfloat.atan", Own, all_activations),
-    Rule::new("hfloat.atanh", Own, all_activations),
-    Rule::new("hfloat.ceil", Own, all_activations),
-    Rule::new("hfloat.celu", Own, all_activations),
-    Rule::new("hfloat.cos", Own, all_activations).of_int8(),
-    Rule::new("hfloat.cosh", Own, all_activations),
-    Rule::new("hfloat.elu", Own, all_activations),
-    Rule::new("hfloat.erf", Own, all_activations),
-    Rule::new("hfloat.exp", Own, all_activations),
-    Rule::new("hfloat.floor", Own, all_activations),
-    Rule::new("hfloat.gelu", Own, all_activations),
-    Rule::new("hfloat.hard_sigmoid", Own, all_activations),
-    Rule::new("hfloat.hard_swish", Own, all_activations),
-    Rule::new("hfloat.leaky_relu", Own, all_activations),
-    Rule::new("hfloat.log", Own, all_activations),
-    Rule::new("hfloat.mish", Own, all_activations),
-    Rule::new("hfloat.neg", Own, all_activations),
-    Rule::new("hfloat.reciprocal", Own, all_activations),
-    Rule::new("hfloat.relu", Own, all_activations),
-    Rule::new("hfloat.round", Own, all_activations),
-    Rule::new("hfloat.selu", Own, all_activations),
-    Rule::new("hfloat.shrink", Own, all_activations),
-    Rule::new("hfloat.sigmoid", Own, all_activations),
-    Rule::new("hfloat.sign", Own, all_activations),
-    Rule::new("hfloat.sin", Own, all_activations).of_int8(),
-    Rule::new("hfloat.sinh", Own, all_activations),
-    Rule::new("hfloat.softplus", Own, all_activations),
-    Rule::new("hfloat.softsign", Own, all_activations),
-    Rule::new("hfloat.sqrt", Own, all_activations),
-    Rule::new("hfloat.tan", Own, all_activations).of_int8(),
-    Rule::new("hfloat.tanh", Own, all_activations),
-    Rule::new("hfloat.thresholded_relu", Own, all_activations),
-    Rule::new("hfloat.reduce_max", LikeInput, first_is_activation),
-    Rule::new("hfloat.reduce_mean", Own, first_is_activation),
-    Rule::new("hfloat.reduce_min", LikeInput, first_is_activation),
-    Rule::new("hfloat.reduce_sum", Own, first_is_activation),
-    Rule::new("hfloat.global_max_pool", LikeInput, first_is_activation),
-    Rule::new("hfloat.average_pool", Own, all_activations),
-    Rule::new("hfloat.global_average_pool", Own, all_activations),
-    Rule::new("hfloat.concat", Own, all_activations),
-    Rule::new("hfloat.max_pool", LikeInput, first_is_activation),
-    Rule::new("hfloat.squeeze", LikeInput, first_is_activation),
-    Rule::new("hfloat.expand", LikeInput, first_is_activation),
-    Rule::new("hfloat.tile", LikeInput, first_is_activation),
-    Rule::new("hfloat.depth_to_space", LikeInput, first_is_activation),
-    Rule::new("hfloat.space_to_depth", LikeInput, first_is_activation),
-    Rule::new("hfloat.resize", LikeInput, first_is_activation),
-    Rule::new("hfloat.slice", LikeInput, first_is_activation),
-    Rule::new("hfloat.pad", LikeInput, first_is_activation),
-    Rule::new("hfloat.flatten", LikeInput, first_is_activation),
-    Rule::new("hfloat.reshape", LikeInput, first_is_activation),
-    Rule::new("hfloat.unsqueeze", LikeInput, first_is_activation),
-    Rule::new("hfloat.transpose", LikeInput, first_is_activation),
-    Rule::new("hfloat.identity", LikeInput, first_is_activation),
-    Rule::new("hfloat.gather", LikeInput, first_is_activation),
-];
-
-/// The row of an operation that computes on f32.
+/// The rule of an operation that computes on f32 and can be quantized.
 ///
 /// # Errors
 /// When its types cannot be read.
-pub fn row_of(operation: OperationRef<'_, '_>) -> Result<Option<&'static Rule>, IrError> {
-    let name = operation.operation_name();
-    let Some(rule) = RULES.iter().find(|rule| rule.operation == name) else { return Ok(None) };
+pub fn row_of(operation: OperationRef<'_, '_>) -> Result<Option<Rule>, IrError> {
+    let rule = Op::of(operation).and_then(|op| Some(Rule { op, quantization: op.quantization()? }));
+    let Some(rule) = rule else { return Ok(None) };
     let Ok(input) = operation.operand(0) else { return Ok(None) };
     Ok((TensorType::from_type(input.r#type())?.element == ElementType::F32).then_some(rule))
 }
 
-/// The rule of an operation, when it is quantized: it has a row, and it will run on the BPU. Where no placement says so, the BPU
+/// The rule of an operation, when it is quantized: its record says how, and it will run on the BPU. Where no placement says so, the BPU
 /// is asked for its form.
 ///
 /// # Errors
 /// When its attributes or types cannot be read.
-pub fn rule_of(operation: OperationRef<'_, '_>) -> Result<Option<&'static Rule>, IrError> {
+pub fn rule_of(operation: OperationRef<'_, '_>) -> Result<Option<Rule>, IrError> {
     let Some(rule) = row_of(operation)? else { return Ok(None) };
     let on_bpu = match lower::placement_of(operation) {
         Some(placement) => placement == Placement::Bpu,
@@ -234,61 +156,16 @@ fn constant_behind_casts<'v>(value: Value<'_, '_>) -> Option<Constant<'v>> {
     }
 }
 
-fn all_activations(_operation: OperationRef<'_, '_>, _index: usize) -> Result<Role, IrError> {
-    Ok(Role::Activation)
-}
-
-fn first_is_activation(_operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
-    Ok(if index == 0 { Role::Activation } else { Role::Plain })
-}
-
 /// Whether an operand is a constant of one element: a parameter of a function of the other operands.
 fn is_parameter(operation: OperationRef<'_, '_>, index: usize) -> Result<bool, IrError> {
     let constant = constant_behind_casts(operation.operand_at(index)?);
     Ok(constant.is_some_and(|constant| constant.r#type.elements() == Some(1)))
 }
 
-/// Of a function of one variable: its parameters stay as they are.
-fn function_role(operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
-    Ok(if is_parameter(operation, index)? { Role::Plain } else { Role::Activation })
-}
-
-fn conv_role(_operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
-    Ok(match index {
-        0 => Role::Activation,
-        1 => Role::Weight { axis: 0 },
-        _ => Role::Bias,
-    })
-}
-
-/// Weights are `[C, M/group, K...]`: one scale per output channel of a group, or of all where each group has just one.
-fn conv_transpose_role(operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
-    Ok(match index {
-        0 => Role::Activation,
-        1 => {
-            let shape = TensorType::from_type(operation.operand_at(1)?.r#type())?.shape().unwrap_or_default();
-            let group = operation.integer_or("group", 1)?;
-            let one_each = shape.get(1) == Some(&1) && shape.first().is_some_and(|&size| size as i64 == group);
-            Role::Weight { axis: usize::from(!one_each) }
-        }
-        _ => Role::Bias,
-    })
-}
-
-fn gemm_role(operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
-    Ok(match index {
-        1 if constant_behind_casts(operation.operand_at(1)?).is_some() => {
-            Role::Weight { axis: usize::from(!operation.boolean_or("transB", false)?) }
-        }
-        0 | 1 => Role::Activation,
-        _ => Role::Bias,
-    })
-}
-
 /// The 32-bit sums have a scale of their own only next to constant weights, and no activation clamps them. Moving them would
 /// take four times the bytes, so that readers of the table get int8.
 fn has_exact_form(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
-    if operation.clamp("activation")?.is_some() || constant_behind_casts(operation.operand_at(1)?).is_none() {
+    if attributes::activation(operation)?.is_some() || constant_behind_casts(operation.operand_at(1)?).is_none() {
         return Ok(false);
     }
     for reader in ir::results(operation).into_iter().flat_map(ir::users) {

@@ -73,7 +73,7 @@ pub(super) fn settle<'c, 'a>(function: OperationRef<'c, 'a>) -> Result<Settled<'
         let mut refused = Vec::new();
         for &operation in &operations {
             let Some(rule) = rule_of(operation)? else { continue };
-            match form_of(operation, rule, &activations)? {
+            match form_of(operation, &rule, &activations)? {
                 Ok(None) => {}
                 Ok(Some(found)) => types.push((operation, found)),
                 Err(reason) => refused.push((operation, reason)),

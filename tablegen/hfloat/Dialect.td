@@ -73,6 +73,8 @@ class Hfloat_FoldableOp<string mnemonic, string onnx, list<int> versions, string
 // `Argument` (an activation, unless it is a constant of one element, which stays as it is); `Plain` (never quantized).
 class Quantized<string scale, list<string> of> {
   string resultScale = scale;
+  // Whether int16 activations are not to be counted on: functions that turn too often for the pieces of a curve.
+  bit isNarrow = 0;
   list<string> roles = of;
 }
 

@@ -230,7 +230,9 @@ def Hfloat_AtanhOp : Hfloat_FunctionOp<"atanh", "Atanh", [9, 22], "inverse hyper
 def Hfloat_CeilOp : Hfloat_FunctionOp<"ceil", "Ceil", [1, 6, 13], "x rounded up">;
 def Hfloat_CeluOp : Hfloat_FunctionOp<"celu", "Celu", [12], "max(0, x) + min(0, alpha * (exp(x / alpha) - 1))",
     (ins DefaultValuedAttr<F32Attr, "1.0">:$alpha)>;
-def Hfloat_CosOp : Hfloat_FunctionOp<"cos", "Cos", [7, 22], "cosine">;
+def Hfloat_CosOp : Hfloat_FunctionOp<"cos", "Cos", [7, 22], "cosine"> {
+  let isNarrow = 1;
+}
 def Hfloat_CoshOp : Hfloat_FunctionOp<"cosh", "Cosh", [9, 22], "hyperbolic cosine">;
 def Hfloat_EluOp : Hfloat_FunctionOp<"elu", "Elu", [1, 6, 22], "x for x >= 0, otherwise alpha * (exp(x) - 1)",
     (ins DefaultValuedAttr<F32Attr, "1.0">:$alpha)>;
@@ -255,12 +257,16 @@ def Hfloat_SeluOp : Hfloat_FunctionOp<"selu", "Selu", [1, 6, 22], "gamma * x for
 def Hfloat_ShrinkOp : Hfloat_FunctionOp<"shrink", "Shrink", [9], "x - bias for x > lambd, x + bias for x < -lambd, otherwise 0",
     (ins DefaultValuedAttr<F32Attr, "0.5">:$lambd, DefaultValuedAttr<F32Attr, "0.0">:$bias)>;
 def Hfloat_SigmoidOp : Hfloat_FunctionOp<"sigmoid", "Sigmoid", [1, 6, 13], "1 / (1 + exp(-x))">;
-def Hfloat_SinOp : Hfloat_FunctionOp<"sin", "Sin", [7, 22], "sine">;
+def Hfloat_SinOp : Hfloat_FunctionOp<"sin", "Sin", [7, 22], "sine"> {
+  let isNarrow = 1;
+}
 def Hfloat_SinhOp : Hfloat_FunctionOp<"sinh", "Sinh", [9, 22], "hyperbolic sine">;
 def Hfloat_SoftplusOp : Hfloat_FunctionOp<"softplus", "Softplus", [1, 22], "ln(1 + exp(x))">;
 def Hfloat_SoftsignOp : Hfloat_FunctionOp<"softsign", "Softsign", [1, 22], "x / (1 + |x|)">;
 def Hfloat_SqrtOp : Hfloat_FunctionOp<"sqrt", "Sqrt", [1, 6, 13], "square root">;
-def Hfloat_TanOp : Hfloat_FunctionOp<"tan", "Tan", [7, 22], "tangent">;
+def Hfloat_TanOp : Hfloat_FunctionOp<"tan", "Tan", [7, 22], "tangent"> {
+  let isNarrow = 1;
+}
 def Hfloat_TanhOp : Hfloat_FunctionOp<"tanh", "Tanh", [1, 6, 13], "hyperbolic tangent">;
 def Hfloat_ThresholdedReluOp : Hfloat_FunctionOp<"thresholded_relu", "ThresholdedRelu", [10, 22], "x for x > alpha, otherwise 0",
     (ins DefaultValuedAttr<F32Attr, "1.0">:$alpha)>;

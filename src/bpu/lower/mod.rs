@@ -9,7 +9,7 @@ mod typing;
 mod values;
 
 pub use form::{form, form_with_scales};
-pub use operators::names as lowered_operations;
+pub use operators::is_lowered;
 pub use placement::{Placement, place, placement_of};
 pub use typing::Types;
 

@@ -4,7 +4,7 @@ use hb_dialects::ElementType;
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
-use super::super::expression::{self, Binary, Expression, axis, select};
+use super::super::expression::{self, Binary, Expression, Unary, axis, select};
 use super::Definition;
 use super::node::{Node, Results, wide};
 
@@ -19,6 +19,10 @@ pub(super) const OPERATORS: &[Definition] = &[
     ("hfloat.p_relu", |node| binary(node, |x, slope| select(x.clone().less(x.like(0.0)), x.clone() * slope, x))),
     ("hfloat.pow", pow),
     ("hfloat.and", |node| binary(node, Expression::and)),
+    ("hfloat.not", |node| {
+        let value = node.broadcast(0)?.unary(Unary::Not);
+        node.fill_result(value)
+    }),
     ("hfloat.or", |node| binary(node, |a, b| a.binary(Binary::Or, b))),
     ("hfloat.xor", |node| binary(node, |a, b| a.binary(Binary::Xor, b))),
     ("hfloat.equal", |node| binary(node, Expression::equal)),

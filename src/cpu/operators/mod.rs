@@ -30,6 +30,8 @@ use super::array::Array;
 use super::error::Error;
 use super::expression::TensorId;
 use super::graph::Graph;
+pub(super) use functions::formula;
+use hb_dialects::hfloat::{Op, OpKind};
 use node::{Node, Results};
 
 /// An operation's name, and how its results are computed.
@@ -39,7 +41,6 @@ const FAMILIES: &[&[Definition]] = &[
     constants::OPERATORS,
     conv_transpose::OPERATORS,
     elementwise::OPERATORS,
-    functions::OPERATORS,
     layout::OPERATORS,
     matrix::OPERATORS,
     normalize::OPERATORS,
@@ -57,6 +58,9 @@ pub fn is_supported(operation: &str) -> bool {
 }
 
 fn definition(operation: &str) -> Option<fn(&mut Node) -> Results> {
+    if let Some(OpKind::Scalar(_)) = Op::named(operation).map(Op::kind) {
+        return Some(functions::define);
+    }
     FAMILIES.iter().flat_map(|family| family.iter()).find(|(name, _)| *name == operation).map(|(_, define)| *define)
 }
 

@@ -7,9 +7,10 @@ use crate::bpu::lower::{
     values::{Integer, Operand, QuantizedConstant, QuantizedValue},
 };
 use crate::bpu::model::{BpuElement, Clamp, Operator, TensorId};
+use crate::cpu;
 use crate::numerics;
 use hb_dialects::ir::{self, OperationAttributes, constant_of};
-use melior::ir::{OperationRef, operation::OperationLike};
+use melior::ir::OperationRef;
 
 pub fn add<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     binary(builder, operation, |clamp| Operator::Add { clamp })
@@ -209,19 +210,11 @@ fn function<'c, 'a>(
     })
 }
 
-/// A function of operand 0. `name` is that of its row in [`functions`], whose parameters are attributes here.
-pub fn table<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>, name: &str) -> Result<(), String> {
-    let row = functions::function(name).map_err(|error| error.to_string())?;
-    let mut given = Vec::new();
-    for parameter in row.parameters.iter().filter(|parameter| operation.has_attribute(parameter.name)) {
-        let value = match operation.string(parameter.name) {
-            Ok(text) => f64::from(u8::from(text == "tanh")),
-            Err(_) => operation.float(parameter.name).map_err(|error| error.to_string())?,
-        };
-        given.push((parameter.name, value));
-    }
-    let values = row.bind(&given).map_err(|error| error.to_string())?;
-    function(builder, operation, 0, |x| (row.evaluate)(x, values))
+/// A scalar function of operand 0.
+pub fn scalar<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    let formula = cpu::scalar_formula(operation).map_err(|error| error.to_string())?;
+    let formula = formula.ok_or("it is no scalar function")?;
+    function(builder, operation, 0, formula)
 }
 
 pub fn relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {

@@ -70,7 +70,7 @@ pub(crate) fn named_formula(name: &str, attributes: &str) -> ScalarFormula {
          tensor<1xf32> return %0 : tensor<1xf32> }}"
     );
     let module = melior::ir::Module::parse(&context, &text).unwrap();
-    let function = hb_dialects::ir::functions(melior::ir::operation::OperationLike::as_operation(&module));
+    let function = hb_dialects::ir::functions(module.as_operation());
     let block = hb_dialects::ir::body(function[0]).unwrap();
     scalar_formula(hb_dialects::ir::operations(block)[0]).unwrap().unwrap()
 }

@@ -3,6 +3,7 @@
 //! An expression says how *one* element of an output is computed from elements of the inputs. `Axis(d)` is the position
 //! along axis `d` of the iteration, so index maps (Transpose, Slice, Gather) are ordinary i64 arithmetic inside a `Load`.
 
+use std::hash::{Hash, Hasher};
 use std::ops;
 use std::sync::Arc;
 
@@ -177,7 +178,7 @@ struct Node {
 }
 
 /// A scalar expression; cloning shares it.
-#[derive(Clone, Hash)]
+#[derive(Clone)]
 pub struct Expression(Arc<Node>);
 
 impl PartialEq for Expression {
@@ -187,6 +188,12 @@ impl PartialEq for Expression {
 }
 
 impl Eq for Expression {}
+
+impl Hash for Expression {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl std::fmt::Debug for Expression {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -53,7 +53,8 @@ fn biases_of_the_exported_model_are_those_of_the_segments() {
         hb::quant::assign_thresholds(function, range).unwrap();
         run_pass(function, "quant-insert-casts");
         let exported = onnx::export(module.as_operation()).unwrap();
-        let integers = exported.graph.initializers.iter().filter(|(_, tensor)| tensor.element() == hb_dialects::ElementType::I32);
+        let integers =
+            exported.graph.initializers.iter().filter(|(_, tensor)| tensor.element() == hb_dialects::ElementType::I32);
         let integers: Vec<Vec<i64>> = integers.map(|(_, tensor)| tensor.to_i64s().unwrap()).collect();
         for argument in ["bpu-assign-placement", "bpu-form-segments", "bpu-verify"] {
             run_pass(function, argument);

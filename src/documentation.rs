@@ -219,6 +219,7 @@ fn operators_page() -> Page {
         let versions: Vec<String> = operator.versions.iter().map(i64::to_string).collect();
         let mut attributes: Vec<String> =
             operator.attributes.iter().map(|attribute| format!("`{}`", attribute.name)).collect();
+        attributes.sort();
         attributes.dedup();
         // Writing to a String cannot fail.
         let _ = writeln!(

@@ -213,7 +213,7 @@ pub struct Node {
 /// What a node does. Operands are listed for each; the result is one tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operator {
-    /// `x` NHWC, `w` OHWI with I = C / group, optional `bias` i32 [O].
+    /// `x` NHWC, `w` OHWI with I = C / group, optional `bias` i32 `[O]`.
     Convolution(Convolution),
     /// `a` [.., M, K] and `b` [.., K, N], both activations or constants; the leading dimensions broadcast.
     MatMul {

@@ -4,7 +4,7 @@
 //! instructions from a queue of their own, in order. Nothing orders two engines but the [`Wait`]s that an instruction carries.
 //! All operands lie in the local memory L1M; only `load` and `store` see DDR.
 //!
-//! The instructions themselves, with every field, are declared once, in [`operations`](super::isa_operations).
+//! The instructions themselves, with every field, are declared once, in `isa_operations`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -184,7 +184,7 @@ pub struct Window {
 
 /// How an average pool counts the cells of its *whole* window, even where the instruction sums only a part of it.
 ///
-/// Output row y covers `rows(y)` = the number of j in 0..kernel[0] with
+/// Output row y covers `rows(y)` = the number of j in 0..`kernel[0]` with
 /// `0 <= y · strides[0] + j · dilations[0] − pads[0] < extent[0]`, columns likewise; strides and dilations are the [`Window`]'s.
 /// The sum is rescaled by entry `[rows(y) − minimum[0], columns(x) − minimum[1]]` of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

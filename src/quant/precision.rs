@@ -32,7 +32,7 @@ pub struct Candidate {
     /// The power of its rounding to int8, relative to what its readers compute: the largest share that it has in the spread of a result.
     pub noise: f64,
     /// What int16 costs, in products of an int8 by an int8: those of the layers that read it, which take twice as long, and
-    /// [`ELEMENT`] for each element of the values that become wider.
+    /// `ELEMENT` for each element of the values that become wider.
     pub cost: u64,
     /// Its range as int16.
     pub wide: Range,

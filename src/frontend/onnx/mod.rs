@@ -6,10 +6,10 @@
 //!  file ──wire──> proto ──read──> Model ──check──> Model, sorted ──normalize──> Model of opset 22 ──import──> hfloat
 //! ```
 //!
-//! * [`wire`] bounds depth and number of messages before anything is allocated for them;
-//! * [`read`] turns protobuf messages into [`model::Model`]: every tensor becomes little-endian bytes of a checked length,
+//! * `wire` bounds depth and number of messages before anything is allocated for them;
+//! * `read` turns protobuf messages into [`model::Model`]: every tensor becomes little-endian bytes of a checked length,
 //!   external data is read from inside the model's folder only;
-//! * [`check`] gives every node a unique name, sorts nodes topologically, and rejects graphs with undefined, doubly defined
+//! * `check` gives every node a unique name, sorts nodes topologically, and rejects graphs with undefined, doubly defined
 //!   or unproduced values;
 //! * [`normalize`] brings every node to the form of opset 22 with the table in [`operators`].
 //! * [`import`] builds one `hfloat` operation per node.

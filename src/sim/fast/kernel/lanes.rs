@@ -36,7 +36,7 @@ macro_rules! compiled_per_level {
 /// 1.5 · 2^23.
 const ROUND: f32 = 12_582_912.0;
 
-/// What [`round`] adds to a value before it shifts: half of `2^shift` less 1; 0 for shift 0.
+/// What `round` adds to a value before it shifts: half of `2^shift` less 1; 0 for shift 0.
 pub fn below_half(shift: u32) -> i64 {
     if shift == 0 { 0 } else { (1 << (shift.min(62) - 1)) - 1 }
 }

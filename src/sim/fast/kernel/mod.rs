@@ -111,7 +111,7 @@ impl Level {
     }
 }
 
-/// Dense weights, as [`super::pack`] lays them out: by block of [`BLOCK`] output channels, kernel cell, step of input channels,
+/// Dense weights, as `super::pack` lays them out: by block of `BLOCK` output channels, kernel cell, step of input channels,
 /// output channel of the block, input channel of the step.
 #[derive(Clone, Copy)]
 pub struct DenseWeights<'a> {

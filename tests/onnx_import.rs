@@ -173,3 +173,39 @@ fn dynamic_dimensions_are_resolved() {
     let error = arguments("networks/dynamic_batch", &[("x", &[2, 99, 8, 8])]).unwrap_err();
     assert!(error.starts_with("input \"x\": dimension 1 is asked to be 99, the model says "), "{error}");
 }
+
+/// A BatchNormalization that names its running statistics, in the normal form.
+fn batch_normalization(opset: i64, outputs: &[&str]) -> Result<Vec<String>, String> {
+    use hb::frontend::onnx::model::{Graph, Model, Node, Value};
+    let value = |name: &str| Value { name: name.to_owned(), element: Some(hb_dialects::ElementType::F32), shape: None };
+    let graph = Graph {
+        nodes: vec![Node::new("n", "BatchNormalization", &["x", "s", "b", "m", "v"], &["y", "mean", "variance"])],
+        inputs: ["x", "s", "b", "m", "v"].map(value).to_vec(),
+        outputs: outputs.iter().copied().map(value).collect(),
+        ..Graph::default()
+    };
+    let model = Model {
+        ir_version: 8,
+        opset,
+        other_opsets: vec![],
+        producer_name: String::new(),
+        producer_version: String::new(),
+        domain: String::new(),
+        model_version: 0,
+        doc_string: String::new(),
+        metadata: vec![],
+        graph,
+    };
+    let normal = onnx::normalize::normalize(model).map_err(|error| error.to_string())?;
+    Ok(normal.graph.nodes[0].outputs.clone())
+}
+
+/// In the definition before opset 14 the number of outputs says that the node trains, and onnxruntime normalizes by the batch then.
+#[test]
+fn statistics_are_dropped_where_nobody_reads_them() {
+    assert_eq!(batch_normalization(15, &["y"]).unwrap(), ["y"]);
+    for (opset, outputs) in [(15, &["y", "mean"][..]), (9, &["y"])] {
+        let error = batch_normalization(opset, outputs).unwrap_err();
+        assert_eq!(error, "node \"n\" (BatchNormalization): it is in training mode; export the model for inference");
+    }
+}

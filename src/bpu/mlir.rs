@@ -1,7 +1,8 @@
 //! Between the plain model and the `bpu` dialect, which mirror each other.
 
 use super::model::{
-    AveragePool, BpuElement, Clamp, Convolution, MaxPool, Node, Operator, PadMode, Scale, Segment, Tensor, TensorId,
+    AveragePool, BpuElement, Clamp, Convolution, MaxPool, NetworkValue, Node, Operator, PadMode, Scale, Segment,
+    Tensor, TensorId, ValueLayout,
 };
 use crate::numerics::{Curve, Piece};
 use hb_dialects::{
@@ -104,7 +105,7 @@ pub fn to_mlir<'c>(
         let operands: Option<Vec<_>> = node.inputs.iter().map(|id| values.get(id).copied()).collect();
         let operands = operands.ok_or(MirrorError::Tensor)?;
         let name = format!("bpu.{}", node.operator.name());
-        let location = ir::named_location(context, &node.name);
+        let location = node_location(context, segment, node);
         let attributes = attributes(context, &node.operator);
         let built = ir::build(context, &name, &operands, &attributes, &types(&node.outputs)?, vec![], location)?;
         let result = first_result(block.append_operation(built))?;
@@ -116,6 +117,31 @@ pub fn to_mlir<'c>(
     let region = Region::new();
     region.append_block(block);
     Ok(ir::build(context, "bpu.segment", inputs, &[], &types(&segment.outputs)?, vec![region], location)?)
+}
+
+/// The node's name, and which values of the network its result is: pairs of names of nodes and layouts.
+fn node_location<'c>(context: &'c Context, segment: &Segment, node: &Node) -> Location<'c> {
+    let own = segment.values.iter().filter(|value| node.outputs.contains(&value.tensor));
+    let words: Vec<_> = own
+        .flat_map(|value| [value.node.as_str(), value.layout.name()])
+        .map(|word| attribute::string(context, word))
+        .collect();
+    if words.is_empty() {
+        return ir::named_location(context, &node.name);
+    }
+    ir::annotated_location(context, &node.name, attribute::array(context, &words))
+}
+
+/// What [`node_location`] says of the result of an operation. Other annotations say nothing of it.
+fn network_values(operation: OperationRef<'_, '_>, tensor: TensorId) -> Vec<NetworkValue> {
+    let words = ir::annotation(operation.location()).and_then(attribute::array_elements).unwrap_or_default();
+    let words: Vec<String> = words.into_iter().filter_map(attribute::text).collect();
+    let pairs = words.as_chunks::<2>().0.iter();
+    pairs
+        .filter_map(|[node, layout]| {
+            Some(NetworkValue { node: node.clone(), tensor, layout: ValueLayout::named(layout)? })
+        })
+        .collect()
 }
 
 fn first_result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Value<'c, 'a>, MirrorError> {
@@ -229,6 +255,7 @@ pub fn from_mlir(operation: OperationRef<'_, '_>) -> Result<Segment, MirrorError
             let operator = operator(inner, &tensor.shape)?;
             let output = segment.add_tensor(tensor);
             segment.nodes.push(Node { name: inner.node(), operator, inputs: operands, outputs: vec![output] });
+            segment.values.extend(network_values(inner, output));
             output
         };
         ids.insert(result.to_raw().ptr as usize, id);

@@ -423,6 +423,46 @@ pub struct Segment {
     pub inputs: Vec<TensorId>,
     /// What comes out, in the order of the results.
     pub outputs: Vec<TensorId>,
+    /// Which results of nodes are values of the user's network.
+    pub values: Vec<NetworkValue>,
+}
+
+/// The value that a node of the user's network computes, as a tensor of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkValue {
+    /// The node of the network.
+    pub node: String,
+    /// Computed by a node of the segment.
+    pub tensor: TensorId,
+    /// How its elements lie.
+    pub layout: ValueLayout,
+}
+
+/// The order of the elements of a [`NetworkValue`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueLayout {
+    /// That of the network.
+    Network,
+    /// NHWC, where the network has `[N, C, H, W]` or `[N, C, L]`.
+    ChannelsLast,
+}
+
+impl ValueLayout {
+    /// Both, with the names that locations hold.
+    const NAMES: [(ValueLayout, &'static str); 2] =
+        [(ValueLayout::Network, "network"), (ValueLayout::ChannelsLast, "channels_last")];
+
+    /// The name in a location.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(layout, _)| *layout == self).map_or("", |(_, name)| name)
+    }
+
+    /// The layout of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<ValueLayout> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(layout, _)| *layout)
+    }
 }
 
 impl Segment {

@@ -28,6 +28,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same with the name of the tensor, where the error does not know it.
+    pub(crate) fn of_tensor(self, name: &str) -> Error {
+        match self {
+            Error::TooLarge { tensor, shape, reason } if tensor.is_empty() => {
+                Error::TooLarge { tensor: name.to_string(), shape, reason }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn invalid(node: &str, reason: impl Into<String>) -> Error {
         Error::Invalid { node: node.to_string(), reason: reason.into() }
     }

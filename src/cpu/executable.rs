@@ -158,7 +158,8 @@ impl Executable {
         let mut outputs = Vec::new();
         for id in &graph.outputs {
             if let Some(tensor) = graph.tensor(*id) {
-                outputs.push(Array::zeros(tensor.element, &tensor.shape)?);
+                let output = Array::zeros(tensor.element, &tensor.shape);
+                outputs.push(output.map_err(|error| error.of_tensor(&tensor.name))?);
             }
         }
         let mut memory = self.take_memory()?;

@@ -44,7 +44,7 @@ fn run(graph: &Graph, compute: &Compute, values: &mut HashMap<TensorId, Array>) 
     };
     let mut result = match values.remove(&compute.output) {
         Some(array) => array,
-        None => Array::zeros(tensor.element, &tensor.shape)?,
+        None => Array::zeros(tensor.element, &tensor.shape).map_err(|error| error.of_tensor(&tensor.name))?,
     };
     let evaluation = Evaluation { graph, values, node: &compute.node };
     for_each_point(&compute.extents, &mut |axes| {

@@ -436,3 +436,12 @@ fn executables_are_shared_between_threads() {
         }
     });
 }
+
+#[test]
+fn a_tensor_that_does_not_fit_is_named() {
+    let mut graph = Graph::default();
+    let positions = graph.add_elementwise("fill", "fill", &[1 << 44], axis(0)).unwrap();
+    graph.outputs.push(positions);
+    let error = Executable::compile(graph, Options::default()).err().unwrap().to_string();
+    assert!(error.starts_with("tensor 'fill' of shape [17592186044416] is too large: there are no "), "{error}");
+}

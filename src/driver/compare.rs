@@ -4,7 +4,7 @@ use super::tables::{NodeRow, OutputRow};
 use crate::bpu::{
     self,
     lower::Placement,
-    model::{BpuElement, Node, Operator, Scale, Segment, Tensor, TensorId},
+    model::{BpuElement, Scale, Segment, Tensor, ValueLayout},
 };
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
 use crate::numerics;
@@ -60,27 +60,36 @@ pub fn run_float(executable: &FloatExecutable, inputs: &[Array]) -> Result<Value
     Ok(Values { nodes, outputs: outputs.iter().map(array_floats).collect() })
 }
 
-/// Runs a function of segments: those of the BPU by the reference interpreter, those of the CPU by the CPU backend.
+/// The bytes of arrays.
+pub fn bytes_of(arrays: &[Array]) -> Vec<&[u8]> {
+    arrays.iter().map(Array::as_bytes).collect()
+}
+
+/// Runs a function of segments on the bytes of its inputs: those of the BPU by the reference interpreter, those of the CPU by the CPU
+/// backend. `see` is shown each segment of the BPU with what it was given and gave.
 ///
 /// # Errors
 /// When a segment does not hold together.
-pub fn run_segments(function: OperationRef<'_, '_>, inputs: &[Array]) -> Result<Values, CompareError> {
+pub fn run_segments(
+    function: OperationRef<'_, '_>,
+    inputs: &[&[u8]],
+    see: &mut dyn FnMut(&Segment, &[&[u8]], &[Vec<u8>]),
+) -> Result<Values, CompareError> {
     let network = SegmentedNetwork::observed(function)?;
     let mut nodes = NodeValues::new();
-    let inputs: Vec<&[u8]> = inputs.iter().map(Array::as_bytes).collect();
-    // Of each segment, by its address.
-    let mut layouts: HashMap<usize, Vec<bool>> = HashMap::new();
-    let outputs = network.run_with_observer(&inputs, &mut |observed| {
-        let (name, values) = match observed {
-            Observed::Bpu { segment, node, tensor, bytes } => {
-                let address = std::ptr::from_ref(segment) as usize;
-                let last = layouts.entry(address).or_insert_with(|| channels_last(segment));
-                (node.name.as_str(), reals(last, node, tensor, bytes))
+    let outputs = network.run_with_observer(inputs, &mut |observed| match observed {
+        Observed::Bpu { segment, node, tensor, bytes } => {
+            for value in segment.values.iter().filter(|value| node.outputs.contains(&value.tensor)) {
+                if let Some(reals) = reals(tensor, value.layout, bytes) {
+                    nodes.insert(value.node.clone(), reals);
+                }
             }
-            Observed::Cpu { node, value } => (node, floats(&value)),
-        };
-        if let Some(values) = values {
-            nodes.insert(name.to_owned(), values);
+        }
+        Observed::Segment { segment, inputs, outputs } => see(segment, inputs, outputs),
+        Observed::Cpu { node, value } => {
+            if let Some(values) = floats(&value) {
+                nodes.insert(node.to_owned(), values);
+            }
         }
     })?;
     Ok(Values { nodes, outputs: outputs.iter().map(|output| bytes_to_floats(&output.bytes)).collect() })
@@ -90,43 +99,27 @@ fn bytes_to_floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).filter_map(|chunk| chunk.try_into().ok()).map(f32::from_le_bytes).collect()
 }
 
-/// What the integers of a node's result mean, in the order of the network; `None` for other results. `channels_last` is that
-/// of each tensor of the segment.
-fn reals(channels_last: &[bool], node: &Node, tensor: &Tensor, bytes: &[u8]) -> Option<Vec<f32>> {
+/// What a tensor's bytes mean, in the order of the network; `None` for integers without a scale.
+fn reals(tensor: &Tensor, layout: ValueLayout, bytes: &[u8]) -> Option<Vec<f32>> {
     // Several scales run along the last dimension: they are those of sums of products.
     let scale = |index: usize| match &tensor.scale {
         Scale::None => None,
         Scale::PerTensor(scale) => Some(*scale as f32),
         Scale::PerChannel { scales, .. } => scales.get(index % scales.len().max(1)).map(|scale| *scale as f32),
     };
-    let integers: Vec<i32> = match tensor.element {
-        BpuElement::I8 => bytes.iter().map(|&q| i32::from(q as i8)).collect(),
-        BpuElement::I16 => bytes.as_chunks().0.iter().map(|q| i32::from(i16::from_le_bytes(*q))).collect(),
-        BpuElement::I32 => bytes.as_chunks().0.iter().map(|q| i32::from_le_bytes(*q)).collect(),
-        BpuElement::F32 => return None,
+    let of = |integers: Vec<i32>| -> Option<Vec<f32>> {
+        integers.iter().enumerate().map(|(index, &q)| Some(numerics::dequantize(q, scale(index)?))).collect()
     };
-    let reals = integers.iter().enumerate().map(|(index, &q)| Some(numerics::dequantize(q, scale(index)?)));
-    let reals: Vec<f32> = reals.collect::<Option<_>>()?;
-    let last = node.outputs.first().and_then(|id| channels_last.get(id.0).copied()).unwrap_or(false);
-    Some(if last { to_network_order(&reals, &tensor.shape) } else { reals })
-}
-
-/// For each tensor whether it is an image in NHWC. Windows work on such; transposes to and from NHWC start and end them.
-fn channels_last(segment: &Segment) -> Vec<bool> {
-    let mut last = vec![false; segment.tensors.len()];
-    for node in &segment.nodes {
-        let input = |id: Option<&TensorId>| id.and_then(|id| last.get(id.0).copied()).unwrap_or(false);
-        let is_last = match &node.operator {
-            Operator::Convolution(_) | Operator::MaxPool(_) | Operator::AveragePool(_) => true,
-            Operator::Transpose { permutation } => permutation == &[0, 2, 3, 1] && !input(node.inputs.first()),
-            Operator::Reshape | Operator::Quantize | Operator::Dequantize | Operator::MatMul { .. } => false,
-            _ => node.inputs.iter().any(|id| input(Some(id))),
-        };
-        if let Some(slot) = node.outputs.first().and_then(|id| last.get_mut(id.0)) {
-            *slot = is_last;
-        }
-    }
-    last
+    let reals = match tensor.element {
+        BpuElement::I8 => of(bytes.iter().map(|&q| i32::from(q as i8)).collect()),
+        BpuElement::I16 => of(bytes.as_chunks().0.iter().map(|q| i32::from(i16::from_le_bytes(*q))).collect()),
+        BpuElement::I32 => of(bytes.as_chunks().0.iter().map(|q| i32::from_le_bytes(*q)).collect()),
+        BpuElement::F32 => Some(bytes_to_floats(bytes)),
+    }?;
+    Some(match layout {
+        ValueLayout::Network => reals,
+        ValueLayout::ChannelsLast => to_network_order(&reals, &tensor.shape),
+    })
 }
 
 /// NHWC to NCHW.

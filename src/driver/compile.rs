@@ -5,6 +5,7 @@ use super::configuration::{
     CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, MARCH, MEAN_VALUE, ModelInput,
     ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR,
 };
+use super::fidelity::{self, ProgramCheck};
 use super::progress::Console;
 use super::quantize::Reference;
 use super::{package, report, tables};
@@ -187,7 +188,7 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
         let module = onnx::import(&context, model, &import_options(&inputs))?;
         Ok((module, inputs))
     })?;
-    let network = Network { context: &context, configuration, target: &target, stages, kernels: Arc::default() };
+    let network = Network::new(&context, configuration, &target, stages);
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
     let mut files = FileSet::new();
     if let Some(reference) = network.float_stages(&mut module, &inputs, &mut files)?
@@ -203,10 +204,21 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
 pub(super) struct Network<'a> {
     pub(super) context: &'a Context,
     pub(super) configuration: &'a Configuration,
-    target: &'a Target,
+    pub(super) target: &'a Target,
     pub(super) stages: &'a Stages<'a>,
     /// The code of the float network serves its QDQ form, too.
     kernels: Arc<KernelCache>,
+}
+
+impl<'a> Network<'a> {
+    pub(super) fn new(
+        context: &'a Context,
+        configuration: &'a Configuration,
+        target: &'a Target,
+        stages: &'a Stages<'a>,
+    ) -> Self {
+        Self { context, configuration, target, stages, kernels: Arc::default() }
+    }
 }
 
 impl Network<'_> {
@@ -262,7 +274,9 @@ impl Network<'_> {
         if stages.ends_after(Stage::Quantize) {
             return Ok(false);
         }
-        let (facts, compared) = stages.run(Stage::Place, || self.place(module, inputs))?;
+        let qdq = ir::copy_module(module);
+        let qdq = qdq.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
+        let (facts, own, deployed) = stages.run(Stage::Place, || self.place(module, inputs))?;
         for fact in &facts {
             if let Placement::Cpu { reason } = &fact.placement {
                 tracing::info!("node '{}' ({}) runs on the CPU: {reason}", fact.name, fact.operator);
@@ -279,35 +293,36 @@ impl Network<'_> {
         if stages.ends_after(Stage::Lower) {
             return Ok(false);
         }
+        let levels = Levels { qdq, own, deployed };
         stages.run(Stage::Compile, || -> Result<(), StageError> {
             let origin = package::Origin::of(self.configuration);
             let hbm = package::package(self.context, module.as_operation(), &origin)?;
-            self.report(&compared, files, hbm, &facts, (reference, &calibrated))
+            self.report(&levels, files, hbm, &facts, (reference, &calibrated))
         })?;
         Ok(true)
     }
 
-    /// Turns the QDQ form into segments. Also gives the form whose inputs are the network's own, also where those of the deployed one
-    /// differ: samples are such, so the levels are compared by it.
+    /// Turns the QDQ form into segments. Also gives copies of them: those whose inputs are the network's own, as samples are, and those of
+    /// the deployed network where its inputs are others.
     fn place<'c>(
         &self,
         module: &mut Module<'c>,
         inputs: &[CheckedInput],
-    ) -> Result<(Vec<NodeFacts>, Module<'c>), StageError> {
+    ) -> Result<(Vec<NodeFacts>, Module<'c>, Option<Module<'c>>), StageError> {
         let own_inputs = inputs.iter().any(changes).then(|| ir::copy_module(module)).transpose()?;
         let passes: Vec<String> = inputs.iter().map(assign_preprocessing_pass).collect();
         pipeline::run(self.context, module, &passes.join(","))?;
         pipeline::run(self.context, module, QDQ_TO_PLACED)?;
         let facts = compare::node_facts(compare::network(module.as_operation())?);
         pipeline::run(self.context, module, PLACED_TO_BPU)?;
-        let own_inputs = match own_inputs {
+        let segments = ir::copy_module(module)?;
+        Ok(match own_inputs {
             Some(mut own_inputs) => {
                 pipeline::run(self.context, &mut own_inputs, QDQ_TO_BPU)?;
-                own_inputs
+                (facts, own_inputs, Some(segments))
             }
-            None => ir::copy_module(module)?,
-        };
-        Ok((facts, own_inputs))
+            None => (facts, segments, None),
+        })
     }
 
     fn stage_file(&self, files: &mut FileSet, ending: &str, bytes: &[u8]) -> Result<(), CompileError> {
@@ -321,25 +336,40 @@ impl Network<'_> {
         self.stage_file(files, ending, &bytes)
     }
 
-    /// Compares the levels, predicts the performance, and stages what the last stage writes. The module has the network's own
-    /// inputs, as [`Self::place`] gives it.
+    /// Compares the levels, predicts the performance, and stages what the last stage writes.
     fn report(
         &self,
-        module: &Module<'_>,
+        levels: &Levels<'_>,
         files: &mut FileSet,
         hbm: Vec<u8>,
         facts: &[NodeFacts],
         (Reference { sample, float, .. }, calibrated): (&Reference, &Values),
     ) -> Result<(), StageError> {
-        let function = compare::network(module.as_operation())?;
-        let quantized = compare::run_segments(function, sample)?;
+        self.stage_file(files, ".hbm", &hbm)?;
+        let hbm = Hbm::from_bytes(hbm)?;
+        let function = compare::network(levels.own.as_operation())?;
+        let mut programs = ProgramCheck::new(&hbm, self.target);
+        let quantized =
+            compare::run_segments(function, &compare::bytes_of(sample), &mut |segment, inputs, outputs| {
+                if levels.deployed.is_none() {
+                    programs.see(segment, inputs, outputs);
+                }
+            })?;
         let rows = compare::node_rows(facts, float, calibrated, &quantized);
         tracing::info!("nodes, compared on one sample:\n{}", tables::node_table(&rows));
         let outputs = compare::output_rows(function, float, calibrated, &quantized);
         tracing::info!("outputs, compared on one sample:\n{}", tables::output_table(&outputs));
         self.stage_file(files, "_node_info.csv", tables::node_csv(&rows).as_bytes())?;
-        self.stage_file(files, ".hbm", &hbm)?;
-        let hbm = Hbm::from_bytes(hbm)?;
+        if let Some(deployed) = &levels.deployed {
+            let deployed = compare::network(deployed.as_operation())?;
+            let inputs = fidelity::deployed_sample(deployed, sample)?;
+            let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+            compare::run_segments(deployed, &inputs, &mut |segment, inputs, outputs| {
+                programs.see(segment, inputs, outputs);
+            })?;
+        }
+        programs.finish()?;
+        self.check_nodes(&levels.qdq, facts, (sample, &quantized.nodes))?;
         let performance = performance(&hbm, self.target, &timelines(&hbm, self.target)?);
         let summary = &performance.summary.performance;
         tracing::info!(
@@ -352,6 +382,16 @@ impl Network<'_> {
         report::stage(files, folder, prefix, &performance)?;
         Ok(())
     }
+}
+
+/// The last levels of a network.
+struct Levels<'c> {
+    /// The quantized network with its own inputs.
+    qdq: Module<'c>,
+    /// The segments that it becomes.
+    own: Module<'c>,
+    /// The segments of the deployed network, where it has other inputs.
+    deployed: Option<Module<'c>>,
 }
 
 /// The pass that says how the data of a deployed input becomes the network's input.

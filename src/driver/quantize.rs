@@ -158,8 +158,9 @@ fn report(found: &Found) {
     let (reached, wanted) = (found.precision.cosine, found.precision.wanted_cosine);
     if reached < wanted {
         tracing::warn!(
-            "the outputs of the quantized network have a mean cosine of {reached:.4} with the float network's; wanted is {wanted}. \
-             The table of nodes shows where it is lost; more calibration samples or another max_percentile may help"
+            "output '{}' of the quantized network has a mean cosine of {reached:.4} with the float network's; wanted is {wanted}. \
+             The table of nodes shows where it is lost; more calibration samples or another max_percentile may help",
+            found.worst_output
         );
     }
     if !found.wide.is_empty() {

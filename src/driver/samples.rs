@@ -46,9 +46,9 @@ impl Samples {
         Ok(Self { inputs })
     }
 
-    /// How many samples.
+    /// How many samples. A network without inputs has one, in which there is nothing.
     pub fn len(&self) -> usize {
-        self.inputs.first().map_or(0, |(_, files)| files.len())
+        self.inputs.first().map_or(1, |(_, files)| files.len())
     }
 
     /// Whether there is no sample.

@@ -160,7 +160,8 @@ pub fn dense_strides(dims: &[usize], element_type: ElementType) -> Option<Vec<us
     let mut stride = element_type.bytes();
     for (slot, &dim) in strides.iter_mut().zip(dims).rev() {
         *slot = stride;
-        stride = stride.checked_mul(dim)?;
+        // An empty dimension has the strides of one with one index.
+        stride = stride.checked_mul(dim.max(1))?;
     }
     Some(strides)
 }

@@ -37,6 +37,8 @@ pub struct Found {
     pub executable: FloatExecutable,
     /// How it is judged.
     pub precision: PrecisionInfo,
+    /// The output that decided it.
+    pub worst_output: String,
     /// The names of the int16 values, and how many there could be.
     pub wide: Vec<String>,
     /// How many values could be int16.
@@ -63,8 +65,9 @@ pub struct Search<'s, 'c> {
 struct Trial {
     executable: FloatExecutable,
     wide: BTreeMap<String, Range>,
-    /// How it is judged.
+    /// How it is judged: by its worst output.
     reached: f64,
+    worst_output: String,
 }
 
 impl Search<'_, '_> {
@@ -99,7 +102,8 @@ impl Search<'_, '_> {
             info.values.insert(name.clone(), ValueInfo::new(*range, largest, Judge::Precision));
         }
         let wide = trial.wide.into_keys().collect();
-        Ok(Found { info, executable: trial.executable, precision, wide, candidates: self.candidates.len() })
+        let (executable, worst_output) = (trial.executable, trial.worst_output);
+        Ok(Found { info, executable, precision, worst_output, wide, candidates: self.candidates.len() })
     }
 
     fn attempt(&self, wide: BTreeMap<String, Range>) -> Result<Trial, CalibrationError> {
@@ -114,13 +118,14 @@ impl Search<'_, '_> {
             PassFailure::Reported => CalibrationError::Threshold("casts cannot be inserted".into()),
         })?;
         let executable = (self.compile)(function)?;
-        let reached = self.judge(&executable)?;
+        let (reached, worst) = self.judge(&executable)?;
+        let worst_output = executable.outputs().nth(worst).map(|(name, ..)| name.to_owned()).unwrap_or_default();
         tracing::debug!("{} of {} activations int16: output cosine {reached:.6}", wide.len(), self.candidates.len());
-        Ok(Trial { executable, wide, reached })
+        Ok(Trial { executable, wide, reached, worst_output })
     }
 
-    /// The least of the outputs' mean cosines with the float network's.
-    fn judge(&self, executable: &FloatExecutable) -> Result<f64, CalibrationError> {
+    /// The least of the outputs' mean cosines with the float network's, and the position of the output that has it.
+    fn judge(&self, executable: &FloatExecutable) -> Result<(f64, usize), CalibrationError> {
         let outputs = outputs(executable, &self.evidence.judged, self.samples)?;
         let count = self.evidence.outputs.first().map_or(0, Vec::len);
         let mean = |output: usize| {
@@ -128,9 +133,11 @@ impl Search<'_, '_> {
             let cosines =
                 pairs.filter_map(|(float, own)| cosine(&floats(float.get(output)?), &floats(own.get(output)?)));
             let cosines: Vec<f64> = cosines.collect();
-            cosines.iter().sum::<f64>() / cosines.len().max(1) as f64
+            // An empty output is as it should be.
+            if cosines.is_empty() { 1.0 } else { cosines.iter().sum::<f64>() / cosines.len() as f64 }
         };
-        Ok((0..count).map(mean).fold(1.0, f64::min))
+        let each = (0..count).map(|output| (mean(output), output));
+        Ok(each.fold((1.0, 0), |least, next| if next.0 < least.0 { next } else { least }))
     }
 }
 

@@ -38,7 +38,7 @@ struct InferArguments {
     model: PathBuf,
     /// The data of an input: a .npy file, or a folder of which every .npy is one sample, in sorted order. Give it once per input;
     /// a model with one input may leave out NAME=. A single file beside folders serves every sample.
-    #[arg(long = "input", value_name = "NAME=FILE_OR_DIR", required = true)]
+    #[arg(long = "input", value_name = "NAME=FILE_OR_DIR")]
     inputs: Vec<String>,
     /// Each output goes to DIR/NAME.npy, with `_` for `/` in NAME. Given folders, results are stacked along a new first axis.
     #[arg(long, value_name = "DIR")]

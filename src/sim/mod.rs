@@ -1,7 +1,7 @@
 //! The simulator: results, cycles, races.
 
 pub mod array;
-mod bpu_segment;
+pub mod bpu_segment;
 pub mod command;
 pub mod executor;
 pub mod fast;

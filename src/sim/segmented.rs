@@ -115,6 +115,15 @@ pub enum Observed<'a> {
         /// Its elements in row-major order, little-endian.
         bytes: &'a [u8],
     },
+    /// What a whole `bpu.segment` was given and gave.
+    Segment {
+        /// The segment.
+        segment: &'a Segment,
+        /// The bytes of its inputs, in order.
+        inputs: &'a [&'a [u8]],
+        /// The bytes of its outputs, in order.
+        outputs: &'a [Vec<u8>],
+    },
     /// The value that a node of a `cpu.segment` computes.
     Cpu {
         /// The name of the node.
@@ -247,10 +256,14 @@ impl SegmentedNetwork {
             let given: Vec<&[u8]> =
                 step.inputs.iter().filter_map(|index| values.get(*index)).map(Vec::as_slice).collect();
             let results = match &step.body {
-                Body::Bpu(segment) => interpreter::run_with(segment, &given, |node, tensor, bytes| {
-                    observe(Observed::Bpu { segment, node, tensor, bytes });
-                })
-                .map_err(|error| located(error.to_string()))?,
+                Body::Bpu(segment) => {
+                    let outputs = interpreter::run_with(segment, &given, |node, tensor, bytes| {
+                        observe(Observed::Bpu { segment, node, tensor, bytes });
+                    });
+                    let outputs = outputs.map_err(|error| located(error.to_string()))?;
+                    observe(Observed::Segment { segment, inputs: &given, outputs: &outputs });
+                    outputs
+                }
                 Body::Program(program) => program.run(&given).map_err(|error| located(error.to_string()))?,
                 Body::Cpu(executable) => {
                     run_cpu(executable, &given, observe).map_err(|error| located(error.to_string()))?

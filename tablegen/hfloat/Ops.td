@@ -158,9 +158,9 @@ def Hfloat_InstanceNormalizationOp : Hfloat_PureOp<"instance_normalization", "In
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_GroupNormalizationOp : Hfloat_PureOp<"group_normalization", "GroupNormalization", [21], "GroupNormalization"> {
-  // The precision of the statistics: here at least f32.
-  let onnxAttributes = [Consumed<"stash_type", "Int">];
+def Hfloat_GroupNormalizationOp : Hfloat_PureOp<"group_normalization", "GroupNormalization", [18, 21], "GroupNormalization"> {
+  // Opset 18 has a scale and a bias per group, opset 21 per channel. The precision of the statistics: here at least f32.
+  let onnxAttributes = [Consumed<"stash_type", "Int", 21>];
   let upgradeRule = "GroupNormalization";
   let summary = "normalization of groups of channels (ONNX GroupNormalization-21)";
   let description = "As `instance_normalization`, with mean and variance over `num_groups` groups of neighbouring channels.";

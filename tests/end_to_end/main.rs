@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod borders;
 #[path = "../common/mod.rs"]
 mod common;
 mod digits;
 mod large;
 mod races;
+mod reports;
 
 use hb::driver::compile::{CompileError, Stages, compile};
 use hb::driver::configuration::{Configuration, Environment};

@@ -44,6 +44,20 @@ pub fn fused_location<'c>(context: &'c Context, locations: &[Location<'c>]) -> L
     Location::fused(context, locations, unsafe { Attribute::from_raw(mlir_sys::mlirAttributeGetNull()) })
 }
 
+/// The location of an operation, with something that is to be known of it besides its name.
+pub fn annotated_location<'c>(context: &'c Context, name: &str, annotation: Attribute<'c>) -> Location<'c> {
+    Location::fused(context, &[named_location(context, name)], annotation)
+}
+
+/// What [`annotated_location`] was given.
+pub fn annotation<'c>(location: Location<'c>) -> Option<Attribute<'c>> {
+    if !location.is_fused() {
+        return None;
+    }
+    // SAFETY: the location is fused; its metadata belongs to the context, and is null where there is none.
+    unsafe { Attribute::from_option_raw(mlir_sys::mlirLocationFusedGetMetadata(location.to_raw())) }
+}
+
 /// Reports an error at a location through MLIR's diagnostics.
 pub fn emit_error(location: Location<'_>, message: &str) {
     emit(location, message, mlir_sys::mlirEmitError);

@@ -17,7 +17,8 @@ pub use edit::{
     users,
 };
 pub use location::{
-    derived_location, emit_error, emit_remark, emit_warning, fused_location, named_location, node_name,
+    annotated_location, annotation, derived_location, emit_error, emit_remark, emit_warning, fused_location,
+    named_location, node_name,
 };
 pub use types::{Element, Quantized, Scale, TensorType};
 

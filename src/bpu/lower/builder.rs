@@ -5,8 +5,10 @@ use super::{
     values::{Integer, Operand, Output, QuantizedConstant, QuantizedValue},
 };
 use crate::bpu::constraints::Known;
-use crate::bpu::model::{BpuElement, Clamp, Convolution, Operator, Scale, Segment, Tensor, TensorId};
-use hb_dialects::ir;
+use crate::bpu::model::{
+    BpuElement, Clamp, Convolution, NetworkValue, Operator, Scale, Segment, Tensor, TensorId, ValueLayout,
+};
+use hb_dialects::ir::{self, OperationAttributes};
 use melior::ir::{OperationRef, Value, ValueLike};
 use std::collections::HashMap;
 
@@ -107,6 +109,25 @@ impl<'c, 'a> Builder<'c, 'a> {
         self.forms.insert((value.key, form), tensor);
     }
 
+    /// Notes which tensor is the result of an operation that was just lowered.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub fn note_value(&mut self, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+        let found = match self.output(operation)? {
+            Output::Quantized(value) => {
+                [(Form::ChannelsLast, ValueLayout::ChannelsLast), (Form::Network, ValueLayout::Network)]
+                    .into_iter()
+                    .find_map(|(form, layout)| Some((*self.forms.get(&(value.key, form))?, layout)))
+            }
+            Output::Exact { value, .. } => self.float(value).map(|id| (id, ValueLayout::Network)),
+        };
+        if let Some((tensor, layout)) = found {
+            self.segment.values.push(NetworkValue { node: operation.node(), tensor, layout });
+        }
+        Ok(())
+    }
+
     /// The value in a form, with the nodes that bring it there when it only exists in another.
     ///
     /// # Errors
@@ -175,13 +196,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             return id;
         }
         self.externals.push(External::Float(source));
-        let name = ir::defining_operation(source).map_or_else(
-            || node.to_owned(),
-            |operation| {
-                use hb_dialects::ir::OperationAttributes;
-                operation.node()
-            },
-        );
+        let name = ir::defining_operation(source).map_or_else(|| node.to_owned(), |operation| operation.node());
         self.segment.add_input(Tensor::new(name, shape.to_vec(), BpuElement::F32, Scale::None))
     }
 

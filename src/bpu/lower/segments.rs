@@ -36,6 +36,9 @@ fn key(value: Value<'_, '_>) -> usize {
 /// Where an operation runs and in which step: BPU steps are even, CPU steps odd.
 type Step = usize;
 
+/// The first step of the CPU.
+const FIRST_CPU_STEP: Step = 1;
+
 fn on_bpu(step: Step) -> bool {
     step.is_multiple_of(2)
 }
@@ -164,7 +167,14 @@ impl<'c, 'a> Former<'c, 'a> {
 
     /// Notes what a reader (`None` for the return) needs from the step that computes a value.
     fn need(&mut self, value: Value<'c, 'a>, reader: Option<Step>) {
-        let Some(origin) = origin(value) else { return };
+        let Some(origin) = origin(value) else {
+            // Segments repeat constants and the casts of arguments for themselves; for the return the CPU gives them.
+            if reader.is_none() && ir::defining_operation(value).is_some() {
+                self.members.entry(FIRST_CPU_STEP).or_default();
+                self.need_float(FIRST_CPU_STEP, value);
+            }
+            return;
+        };
         let Some(step) = self.step_of(origin) else { return };
         if reader == Some(step) {
             return;
@@ -196,7 +206,9 @@ impl<'c, 'a> Former<'c, 'a> {
         let members = self.members.get(&step).cloned().unwrap_or_default();
         let mut builder = Builder::new(self.float_sources(&members)?);
         for &operation in &members {
-            operators::lower(&mut builder, operation).map_err(|reason| failure(operation, reason))?;
+            operators::lower(&mut builder, operation)
+                .and_then(|()| builder.note_value(operation))
+                .map_err(|reason| failure(operation, reason))?;
         }
         let mut outputs: Vec<TensorId> = Vec::new();
         let integers = self.integers.remove(&step).unwrap_or_default();
@@ -300,8 +312,8 @@ impl<'c, 'a> Former<'c, 'a> {
         for index in 0..self.end.operand_count() {
             let old = self.end.operand_at(index)?;
             let new = self.new_floats.get(&key(old)).copied();
-            let new =
-                new.ok_or_else(|| PassFailure::Message(format!("output {index} of the network is a constant")))?;
+            let new = new
+                .ok_or_else(|| PassFailure::Message(format!("output {index} of the network is given by no segment")))?;
             ir::set_operand(self.end, index, new);
         }
         Ok(())

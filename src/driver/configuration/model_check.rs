@@ -78,8 +78,10 @@ impl Configuration {
         if let [unnamed] = self.inputs.as_slice()
             && unnamed.get(&INPUT_NAME).is_none()
         {
-            if let [only] = model {
-                return vec![(only, unnamed)];
+            match model {
+                [] => return Vec::new(),
+                [only] => return vec![(only, unnamed)],
+                _ => {}
             }
             let what = format!("the model has {} inputs, so their names are needed", model.len());
             problems.push(self.problem(&INPUT_NAME, what, format!("add input_name: '{}'", listed())));

@@ -19,6 +19,7 @@ fn check_inside(graph: &mut Graph, outer: &HashSet<String>) -> Result<(), OnnxEr
     make_names_unique(&mut graph.nodes);
     let producers = producers(graph)?;
     check_outputs(graph, &producers, outer)?;
+    drop_repeated_outputs(graph);
     let order = topological_order(graph, &producers, outer)?;
     let mut scope = outer.clone();
     let subgraphs = graph.nodes.iter().flat_map(|node| &node.attributes);
@@ -82,20 +83,29 @@ fn check_outputs(
     if graph.outputs.is_empty() {
         return Err(OnnxError::graph(&graph.name, "it has no outputs"));
     }
-    let mut seen = HashSet::new();
     for output in &graph.outputs {
         if !producers.contains_key(&output.name) && !outer.contains(&output.name) {
             return Err(OnnxError::graph(&graph.name, format!("no node produces the output {:?}", output.name)));
-        }
-        if !seen.insert(&output.name) {
-            return Err(OnnxError::graph(&graph.name, format!("output {:?} is given twice", output.name)));
         }
     }
     Ok(())
 }
 
+/// An output that is listed twice is one output: it has one name and one value.
+fn drop_repeated_outputs(graph: &mut Graph) {
+    let mut seen = HashSet::new();
+    let name = &graph.name;
+    graph.outputs.retain(|output| {
+        let first = seen.insert(output.name.clone());
+        if !first {
+            tracing::info!("graph {name:?} lists the output {:?} twice; it is given once", output.name);
+        }
+        first
+    });
+}
+
 /// Names that a node reads: its inputs, and what the graphs inside it take from outside.
-fn reads(node: &Node) -> Vec<&str> {
+pub(super) fn reads(node: &Node) -> Vec<&str> {
     let mut names: Vec<&str> = node.inputs.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
     for (_, attribute) in &node.attributes {
         if let Attribute::Graph(graph) = attribute {

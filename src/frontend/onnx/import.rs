@@ -1,6 +1,6 @@
 //! A model in the normal form becomes one function of `hfloat`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, hash_map::Entry};
 use std::path::Path;
 
 use hb_dialects::ElementType;
@@ -56,7 +56,7 @@ fn resolve_inputs(graph: &mut Graph, options: &ImportOptions) -> Result<(), Onnx
         let names: Vec<_> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
         return Err(OnnxError::input(unknown, format!("the model has no such input, it has {}", names.join(", "))));
     }
-    let mut sizes: HashMap<String, usize> = HashMap::new();
+    let mut sizes = SymbolSizes::default();
     for input in &graph.inputs {
         if let Some(given) = options.input_shapes.get(&input.name) {
             bind(input, given, &mut sizes)?;
@@ -68,7 +68,7 @@ fn resolve_inputs(graph: &mut Graph, options: &ImportOptions) -> Result<(), Onnx
             (None, Some(shape)) => {
                 let resolved = shape.iter().enumerate().map(|(index, dimension)| match dimension {
                     Dimension::Fixed(size) => Some(*size),
-                    Dimension::Named(name) => sizes.get(name).copied().or(if index == 0 { Some(1) } else { None }),
+                    Dimension::Named(name) => sizes.of(name).or(if index == 0 { Some(1) } else { None }),
                 });
                 resolved.collect::<Option<Vec<_>>>().ok_or_else(|| missing_shape(input))?
             }
@@ -80,22 +80,54 @@ fn resolve_inputs(graph: &mut Graph, options: &ImportOptions) -> Result<(), Onnx
     Ok(())
 }
 
+/// Sizes of symbols. A name without a letter or digit, such as the `?` that PaddlePaddle writes for each unknown size, is no symbol.
+#[derive(Default)]
+struct SymbolSizes {
+    /// None where two dimensions of one name have different sizes.
+    sizes: HashMap<String, Option<usize>>,
+}
+
+impl SymbolSizes {
+    fn of(&self, name: &str) -> Option<usize> {
+        self.sizes.get(name).copied().flatten()
+    }
+
+    /// Notes the size that a dimension is asked to have. Files write names that do not hold; then each dimension counts for itself.
+    fn bind(&mut self, name: &str, size: usize, input: &str) {
+        if !name.chars().any(char::is_alphanumeric) {
+            return;
+        }
+        match self.sizes.entry(name.to_owned()) {
+            Entry::Vacant(slot) => {
+                slot.insert(Some(size));
+            }
+            Entry::Occupied(mut slot) => {
+                if let Some(other) = slot.get().filter(|other| *other != size) {
+                    tracing::warn!(
+                        "the model calls two dimensions {name:?} that are {other} and, of input {input:?}, {size}; each counts for itself"
+                    );
+                    slot.insert(None);
+                }
+            }
+        }
+    }
+}
+
 /// Checks a shape that was asked for; notes the sizes of named dimensions.
-fn bind(input: &Value, given: &[usize], sizes: &mut HashMap<String, usize>) -> Result<(), OnnxError> {
+fn bind(input: &Value, given: &[usize], sizes: &mut SymbolSizes) -> Result<(), OnnxError> {
     let Some(shape) = &input.shape else { return Ok(()) };
     if shape.len() != given.len() {
         let reason = format!("{} dimensions are asked for, the model says {}", given.len(), shape.len());
         return Err(OnnxError::input(&input.name, reason));
     }
     for (index, (dimension, size)) in shape.iter().zip(given).enumerate() {
-        let fixed = match dimension {
-            Dimension::Fixed(fixed) => *fixed,
-            Dimension::Named(name) if name.is_empty() => continue,
-            Dimension::Named(name) => *sizes.entry(name.clone()).or_insert(*size),
-        };
-        if fixed != *size {
-            let reason = format!("dimension {index} is asked to be {size}, the model says {fixed}");
-            return Err(OnnxError::input(&input.name, reason));
+        match dimension {
+            Dimension::Fixed(fixed) if fixed != size => {
+                let reason = format!("dimension {index} is asked to be {size}, the model says {fixed}");
+                return Err(OnnxError::input(&input.name, reason));
+            }
+            Dimension::Fixed(_) => {}
+            Dimension::Named(name) => sizes.bind(name, *size, &input.name),
         }
     }
     Ok(())

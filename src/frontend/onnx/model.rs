@@ -122,7 +122,7 @@ pub struct Value {
 pub enum Dimension {
     /// Known.
     Fixed(usize),
-    /// The same name is the same size throughout the model. Empty: unknown without a name.
+    /// The same name is meant to be the same size throughout the model, which files do not always keep. Empty: unknown without a name.
     Named(String),
 }
 

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use hb_dialects::ElementType;
 
+use super::check::reads;
 use super::error::{OnnxError, UnsupportedOperator};
 use super::model::{Attribute, Dimension, Graph, Model, Node};
 use super::operators::shape::Shape;
@@ -67,6 +68,8 @@ pub struct Rewriter {
     /// Initializers and outputs of Constant nodes.
     constants: HashMap<String, Tensor>,
     node_names: HashSet<String>,
+    /// Values that a node or an output of the model reads.
+    read: HashSet<String>,
     nodes: Vec<Node>,
 }
 
@@ -87,7 +90,9 @@ impl Rewriter {
             });
             Some((input.name.clone(), sizes.collect()))
         });
+        let read = graph.nodes.iter().flat_map(reads).chain(graph.outputs.iter().map(|output| output.name.as_str()));
         Self {
+            read: read.map(str::to_owned).collect(),
             opset: model.opset,
             elements,
             shapes: known.chain(given).collect(),
@@ -100,6 +105,15 @@ impl Rewriter {
     /// Opset of the model that is read.
     pub fn opset(&self) -> i64 {
         self.opset
+    }
+
+    /// Takes away the further outputs of a node that nobody reads: ONNX lets exporters name optional outputs that are not used.
+    pub fn drop_unread_outputs(&self, node: &mut Node) {
+        for output in node.outputs.iter_mut().skip(1).filter(|output| !self.read.contains(*output)) {
+            output.clear();
+        }
+        let used = node.outputs.iter().rposition(|output| !output.is_empty()).map_or(0, |last| last + 1);
+        node.outputs.truncate(used);
     }
 
     /// Appends a node of the normal form.

@@ -7,7 +7,10 @@ use super::super::normalize::Rewriter;
 const TRAINING: &str = "it is in training mode; export the model for inference";
 
 pub(super) fn adapt_batch_normalization(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
-    // Before opset 14 the further outputs say that it is training.
+    // From opset 14 on an attribute says whether it is training. Before, the further outputs say so, also where nobody reads them.
+    if rewriter.opset() >= 14 {
+        rewriter.drop_unread_outputs(&mut node);
+    }
     if node.attribute("training_mode") == Some(&Attribute::Int(1)) || node.outputs.len() > 1 {
         return Err(OnnxError::node(&node, TRAINING));
     }
@@ -22,6 +25,7 @@ pub(super) fn adapt_batch_normalization(rewriter: &mut Rewriter, mut node: Node)
 }
 
 pub(super) fn adapt_dropout(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+    rewriter.drop_unread_outputs(&mut node);
     if node.output(1).is_some() {
         return Err(OnnxError::node(&node, "its second output (mask) is not supported; use only the first"));
     }

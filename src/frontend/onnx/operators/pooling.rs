@@ -6,6 +6,7 @@ use super::super::normalize::Rewriter;
 use super::window::{ints, make_explicit};
 
 pub(super) fn adapt_max_pool(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+    rewriter.drop_unread_outputs(&mut node);
     if node.output(1).is_some() {
         return Err(OnnxError::node(&node, "its second output (Indices) is not supported; use only the first"));
     }

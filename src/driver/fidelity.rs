@@ -1,0 +1,435 @@
+//! The end of a compilation: the `.hbm` computes what the quantized network says
+//! (`docs/decisions/0040-compiled-is-quantized.md`).
+//!
+//! The quantized network is cut at every value: each node gets the operands that the compiled network has there, so that no
+//! difference spreads and the node at fault is the one that differs.
+
+use super::compare::{NodeFacts, NodeValues, network};
+use super::compile::{Network, StageError};
+use crate::bpu::interpreter;
+use crate::bpu::lower::Placement;
+use crate::bpu::model::Segment;
+use crate::cpu::Array;
+use crate::hbm::{Hbm, SegmentBody};
+use crate::nash::{lower, tile};
+use crate::sim::bpu_segment::BpuRunner;
+use crate::target::Target;
+use hb_dialects::ElementType;
+use hb_dialects::hfloat::Op;
+use hb_dialects::ir::{self, Element, IrError, OperationAttributes, Quantized, Scale, TensorType};
+use melior::ir::{BlockLike, Module, OperationRef, Value, ValueLike, operation::OperationLike};
+use std::collections::HashMap;
+
+/// Steps of an int8 result that roundings inside of an operator's hardware form come to: an interpolation or reduction rounds
+/// once per dimension, a product of parts once per part.
+const STEPS_INT8: f64 = 4.0;
+/// The same of an int16 result, where the integers of a curve or of interpolation weights are what rounds: 2^-10 of the range.
+const STEPS_INT16: f64 = 64.0;
+/// The rounding of an f32.
+const F32_ROUNDING: f64 = 1.0 / (1 << 24) as f64;
+/// What the same f32 operation may give when it is compiled anew, beside its largest result.
+const CPU_TOLERANCE: f64 = 1.0 / (1 << 12) as f64;
+
+/// How the compiled network differs from the quantized one.
+#[derive(Debug, thiserror::Error)]
+pub enum FidelityError {
+    #[error(
+        "node '{node}': the compiled network computes {found} for element {index}, the quantized network {expected} from the \
+         same operands; rounding allows a difference of {allowed:e}. The compiler is at fault: report it with the model, and run the \
+         node on the CPU until it is mended"
+    )]
+    Node { node: String, index: usize, found: f32, expected: f32, allowed: f64 },
+    #[error(
+        "node '{node}': the program of segment '{segment}' computes other bytes than the bpu level says. The compiler is at fault: \
+         report it with the model, and run the node on the CPU until it is mended"
+    )]
+    Program { node: String, segment: String },
+    #[error(
+        "the .hbm has {found} segments of the BPU, the network {expected}. The compiler is at fault: report it with the model"
+    )]
+    Segments { found: usize, expected: usize },
+}
+
+/// A value at which the quantized network is cut.
+struct Cut<'c, 'a> {
+    node: String,
+    value: Value<'c, 'a>,
+    /// The largest difference that rounding makes.
+    allowed: Allowed,
+}
+
+/// What rounding allows.
+#[derive(Clone, Copy)]
+enum Allowed {
+    Distance(f64),
+    /// A share of the largest result.
+    Share(f64),
+}
+
+impl Network<'_> {
+    /// Compares each node of the quantized network with the value that the compiled network
+    /// computed for it from the same operands. `sample` holds the inputs, `computed` the values by node.
+    ///
+    /// # Errors
+    /// [`FidelityError::Node`] names the first node in the order of the network that differs by more than rounding allows.
+    pub(super) fn check_nodes(
+        &self,
+        quantized: &Module<'_>,
+        facts: &[NodeFacts],
+        (sample, computed): (&[Array], &NodeValues),
+    ) -> Result<(), StageError> {
+        let on_bpu: HashMap<&str, bool> =
+            facts.iter().map(|fact| (fact.name.as_str(), fact.placement == Placement::Bpu)).collect();
+        let module = ir::copy_module(quantized)?;
+        let function = network(module.as_operation())?;
+        let (mut inputs, mut allowed) = (sample.to_vec(), Vec::new());
+        for Cut { node, value, allowed: rounding } in cut(function, computed, &on_bpu)? {
+            let shape = TensorType::from_type(value.r#type())?.static_shape()?;
+            let values = computed.get(&node).map(Vec::as_slice).unwrap_or_default();
+            inputs.push(Array::from_values(&shape, values)?);
+            allowed.push((node, rounding));
+        }
+        let executable = self.observed(function)?;
+        let outputs = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |_, _| {})?;
+        for ((node, rounding), expected) in allowed.into_iter().zip(&outputs) {
+            let found = computed.get(&node).map(Vec::as_slice).unwrap_or_default();
+            compare_values(node, found, expected.values::<f32>().unwrap_or_default(), rounding)?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs the programs of a `.hbm` in the simulator on what the segments of its `bpu` level are given: they must give the same bytes.
+pub(super) struct ProgramCheck<'x> {
+    hbm: &'x Hbm,
+    target: &'x Target,
+    programs: Vec<&'x crate::hbm::Segment>,
+    seen: usize,
+    outcome: Result<(), StageError>,
+}
+
+impl<'x> ProgramCheck<'x> {
+    pub(super) fn new(hbm: &'x Hbm, target: &'x Target) -> Self {
+        let segments = hbm.manifest().segments.iter();
+        let programs = segments.filter(|segment| matches!(segment.body, SegmentBody::Bpu(_))).collect();
+        Self { hbm, target, programs, seen: 0, outcome: Ok(()) }
+    }
+
+    /// Checks the program of the next segment of the BPU, which was given `inputs` and gave `outputs`.
+    pub(super) fn see(&mut self, segment: &Segment, inputs: &[&[u8]], outputs: &[Vec<u8>]) {
+        if self.outcome.is_ok()
+            && let Some(program) = self.programs.get(self.seen)
+        {
+            self.outcome = check_program(self.hbm, program, self.target, (segment, inputs, outputs));
+        }
+        self.seen += 1;
+    }
+
+    /// # Errors
+    /// [`FidelityError::Program`] names the first node that differs.
+    pub(super) fn finish(self) -> Result<(), StageError> {
+        self.outcome?;
+        let (found, expected) = (self.programs.len(), self.seen);
+        if found == expected { Ok(()) } else { Err(FidelityError::Segments { found, expected }.into()) }
+    }
+}
+
+/// The bytes of the deployed inputs: the sample where it has their types, elsewhere bytes of all values. Programs must agree
+/// with their segments on any data.
+pub(super) fn deployed_sample(function: OperationRef<'_, '_>, sample: &[Array]) -> Result<Vec<Vec<u8>>, StageError> {
+    let mut inputs = Vec::new();
+    for (index, argument) in ir::body(function).map(ir::arguments).unwrap_or_default().into_iter().enumerate() {
+        let r#type = TensorType::from_type(argument.r#type())?;
+        let same = sample
+            .get(index)
+            .filter(|array| r#type.element != Element::Plain(ElementType::U8) || array.element() == ElementType::U8);
+        inputs.push(match same {
+            Some(array) => array.as_bytes().to_vec(),
+            None => {
+                let count = r#type.static_shape()?.iter().product::<usize>();
+                // A step of 97 visits every byte and repeats at no usual row length.
+                (0..count).map(|position| (position * 97 % 256) as u8).collect()
+            }
+        });
+    }
+    Ok(inputs)
+}
+
+fn check_program(
+    hbm: &Hbm,
+    program: &crate::hbm::Segment,
+    target: &Target,
+    (segment, inputs, outputs): (&Segment, &[&[u8]], &[Vec<u8>]),
+) -> Result<(), StageError> {
+    let (found, _) = BpuRunner::new(hbm, program, target, false)?.run(inputs)?;
+    if found == outputs {
+        return Ok(());
+    }
+    let wrong = found.iter().zip(outputs).position(|(found, expected)| found != expected).unwrap_or(0);
+    let output = segment.outputs.get(wrong);
+    let last = segment.nodes.iter().find(|node| output.is_some_and(|output| node.outputs.contains(output)));
+    let node = first_wrong_node(segment, inputs, target).or_else(|| last.map(|node| node.name.clone()));
+    Err(FidelityError::Program { node: node.unwrap_or_default(), segment: program.name.clone() }.into())
+}
+
+/// The first node whose result differs when the segment is lowered with all of its results as outputs.
+fn first_wrong_node(segment: &Segment, inputs: &[&[u8]], target: &Target) -> Option<String> {
+    let mut open = segment.clone();
+    open.outputs = open.nodes.iter().flat_map(|node| node.outputs.iter().copied()).collect();
+    let expected = interpreter::run(&open, inputs).ok()?;
+    let lowered = lower::lower(&open, &tile::machine::Machine::from(target)).ok()?;
+    let runner = BpuRunner::from_program(lowered.program, lowered.constants.into_owned(), target, false).ok()?;
+    let (found, _) = runner.run(inputs).ok()?;
+    let names = open.nodes.iter().map(|node| &node.name);
+    names
+        .zip(found.iter().zip(&expected))
+        .find(|(_, (found, expected))| found != expected)
+        .map(|(name, _)| name.clone())
+}
+
+/// Makes every value of the network that was computed an argument for its readers and a result; what else the function takes and
+/// returns goes. The values, in order.
+fn cut<'c: 'a, 'a>(
+    function: OperationRef<'c, 'a>,
+    computed: &NodeValues,
+    on_bpu: &HashMap<&str, bool>,
+) -> Result<Vec<Cut<'c, 'a>>, StageError> {
+    let context = function.context_reference();
+    let Some(block) = ir::body(function) else { return Ok(Vec::new()) };
+    let Some(end) = block.terminator() else { return Ok(Vec::new()) };
+    let mut cuts = Vec::new();
+    for operation in ir::operations(block) {
+        let node = operation.node();
+        let Some(&on_bpu) = on_bpu.get(node.as_str()) else { continue };
+        let (&[result], Some(values)) = (ir::results(operation).as_slice(), computed.get(&node)) else { continue };
+        let r#type = TensorType::from_type(result.r#type())?;
+        if r#type.element != Element::Plain(ElementType::F32) || r#type.elements() != Some(values.len()) {
+            continue;
+        }
+        let integers = if on_bpu { after_casts(result) } else { None };
+        let allowed = match &integers {
+            _ if !on_bpu => Allowed::Share(CPU_TOLERANCE),
+            Some((_, quantized)) => Allowed::Distance(rounding(operation, quantized)?),
+            None => Allowed::Distance(sum_error(operation)?),
+        };
+        let value = integers.map_or(result, |(value, _)| value);
+        cuts.push(Cut { node, value, allowed });
+    }
+    // Only now: what rounding allows follows from the casts before a node.
+    for cut in &cuts {
+        let argument = block.add_argument(cut.value.r#type(), end.location());
+        ir::replace_all_uses(cut.value, argument);
+    }
+    let values: Vec<_> = cuts.iter().map(|cut| cut.value).collect();
+    ir::insert_before(end, ir::build(context, "func.return", &values, &[], &[], vec![], end.location())?);
+    // SAFETY: the block ends with the new return, and nothing uses the old one.
+    unsafe { ir::erase(end) };
+    for names in ["arg_attrs", "res_attrs"] {
+        ir::remove_attribute(function, names);
+    }
+    ir::update_function_type(context, function);
+    Ok(cuts)
+}
+
+/// What the casts after a value give, and what it is between them.
+fn after_casts<'c: 'a, 'a>(result: Value<'c, 'a>) -> Option<(Value<'c, 'a>, Quantized)> {
+    let users = ir::users(result);
+    let quantize = users.iter().find(|user| user.operation_name() == "quant.qcast")?;
+    let integers = ir::results(*quantize).into_iter().next()?;
+    let dequantize = ir::users(integers).into_iter().find(|user| user.operation_name() == "quant.dcast")?;
+    match TensorType::from_type(integers.r#type()).ok()?.element {
+        Element::Quantized(quantized) => Some((ir::results(dequantize).into_iter().next()?, quantized)),
+        _ => None,
+    }
+}
+
+/// What rounding makes of a result with these integers.
+fn rounding(operation: OperationRef<'_, '_>, quantized: &Quantized) -> Result<f64, IrError> {
+    let steps = if quantized.bits <= 8 { STEPS_INT8 } else { STEPS_INT16 };
+    Ok(steps * largest_scale(quantized) + sum_error(operation)?)
+}
+
+fn largest_scale(quantized: &Quantized) -> f64 {
+    match &quantized.scale {
+        Scale::PerTensor(scale) => *scale,
+        Scale::PerAxis { scales, .. } => scales.iter().copied().fold(0.0, f64::max),
+    }
+}
+
+/// The error of sums of products in f32, which the quantized network has and the integers have not: K products of magnitude up to
+/// P sum up to K P, and their roundings add like those of a random walk, `sqrt(K)` times 2^-24 of that.
+fn sum_error(operation: OperationRef<'_, '_>) -> Result<f64, IrError> {
+    let convolution = match Op::of(operation) {
+        Some(Op::Conv | Op::ConvTranspose) => true,
+        Some(Op::Gemm | Op::MatMul) => false,
+        _ => return Ok(0.0),
+    };
+    let [a, b] = [operation.operand_at(0)?, operation.operand_at(1)?];
+    let (Some(largest_a), Some(largest_b)) = (magnitude(a)?, magnitude(b)?) else { return Ok(0.0) };
+    let shape = TensorType::from_type(b.r#type())?.static_shape()?;
+    // At most so many products are one sum: a kernel is `[M, C / group, cells]` or, transposed, `[C, M / group, cells]`, a matrix
+    // `[.., K, N]` or `[N, K]`.
+    let (channels, cells) = if convolution { shape.split_at(shape.len().min(2)) } else { (shape.as_slice(), &[][..]) };
+    let channels = channels.iter().rev().take(2).max().copied().unwrap_or(1);
+    let terms = channels as f64 * cells.iter().product::<usize>() as f64;
+    Ok(terms.powf(1.5) * F32_ROUNDING * largest_a * largest_b)
+}
+
+/// The largest magnitude of what a cast gives; `None` for other values.
+fn magnitude(value: Value<'_, '_>) -> Result<Option<f64>, IrError> {
+    let Some(cast) = ir::defining_operation(value).filter(|cast| cast.operation_name() == "quant.dcast") else {
+        return Ok(None);
+    };
+    Ok(match TensorType::from_type(cast.operand_at(0)?.r#type())?.element {
+        Element::Quantized(quantized) => Some(f64::from(1u32 << (quantized.bits - 1)) * largest_scale(&quantized)),
+        _ => None,
+    })
+}
+
+/// Compares a node's values. The same infinity and two that are no number are the same.
+fn compare_values(node: String, found: &[f32], expected: &[f32], allowed: Allowed) -> Result<(), FidelityError> {
+    let largest = || expected.iter().filter(|value| value.is_finite()).fold(0f32, |most, value| most.max(value.abs()));
+    let allowed = match allowed {
+        Allowed::Distance(distance) => distance,
+        Allowed::Share(share) => share * f64::from(largest()),
+    };
+    for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+        let distance = (f64::from(found) - f64::from(expected)).abs();
+        // The results themselves are rounded to f32.
+        let near = distance <= allowed + 4.0 * F32_ROUNDING * f64::from(expected.abs());
+        if !(near || found == expected || (found.is_nan() && expected.is_nan())) {
+            return Err(FidelityError::Node { node, index, found, expected, allowed });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::compare::{bytes_of, node_facts, run_segments};
+    use super::super::compile::Stages;
+    use super::super::configuration::{Configuration, Environment};
+    use super::super::package::{Origin, package};
+    use super::super::progress::{Console, Verbosity};
+    use super::*;
+    use crate::pipeline;
+    use melior::Context;
+
+    /// Two convolutions of the same value, one behind an operation that quantization leaves to floats; the weights of the last
+    /// are 0.5 and WEIGHT.
+    fn text(between: &str, result: &str, weight: &str) -> String {
+        format!(
+            r#"
+func.func @main(%x: tensor<1x2x4x4xf32> {{hfloat.name = "x"}}) -> (tensor<1x2x4x4xf32> {{hfloat.name = "d"}}, tensor<{result}> {{hfloat.name = "c"}}) {{
+  %w = hfloat.constant dense<[[[[0.5]], [[-0.25]]], [[[1.0]], [[0.75]]]]> : tensor<2x2x1x1xf32>
+  %v = hfloat.constant dense<[[[[0.5]], [[{weight}]]], [[[-1.0]], [[0.25]]]]> : tensor<2x2x1x1xf32>
+  %a = hfloat.conv %x, %w {{strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}} : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x4x4xf32> loc("a")
+  %d = hfloat.conv %a, %v {{strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}} : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x4x4xf32> loc("d")
+  {between}
+  %c = hfloat.conv %b, %v {{strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}} : (tensor<{result}>, tensor<2x2x1x1xf32>) -> tensor<{result}> loc("c")
+  return %d, %c : tensor<1x2x4x4xf32>, tensor<{result}>
+}}"#
+        )
+    }
+
+    const PAD: &str = r#"%pads = hfloat.constant dense<[0, 0, 1, 1, 0, 0, 1, 1]> : tensor<8xi64>
+  %value = hfloat.constant dense<1.5> : tensor<f32>
+  %all = hfloat.constant dense<[0, 1, 2, 3]> : tensor<4xi64>
+  %b = hfloat.pad %a, %pads, %value, %all : (tensor<1x2x4x4xf32>, tensor<8xi64>, tensor<f32>, tensor<4xi64>) -> tensor<1x2x6x6xf32> loc("b")"#;
+
+    const CUBIC: &str = r#"%none = hfloat.constant dense<> : tensor<0xf32>
+  %sizes = hfloat.constant dense<[1, 2, 8, 8]> : tensor<4xi64>
+  %b = hfloat.resize %a, %none, %none, %sizes {mode = "cubic", coordinate_transformation_mode = "half_pixel"} : (tensor<1x2x4x4xf32>, tensor<0xf32>, tensor<0xf32>, tensor<4xi64>) -> tensor<1x2x8x8xf32> loc("b")"#;
+
+    fn configuration() -> Configuration {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/digits");
+        Configuration::read(&folder.join("config.yaml"), &Environment::of_this_machine()).unwrap()
+    }
+
+    fn sample() -> Vec<Array> {
+        let values: Vec<f32> = (0..32).map(|i| ((i * 37 % 65) as f32 - 32.0) / 16.0).collect();
+        vec![Array::from_values(&[1, 2, 4, 4], &values).unwrap()]
+    }
+
+    /// The QDQ form with thresholds of 2.
+    fn quantized<'c>(context: &'c Context, text: &str) -> Module<'c> {
+        let mut module = crate::frontend::mlir::parse(context, text.as_bytes(), "test").unwrap();
+        pipeline::run(context, &mut module, "hfloat-to-qdq{default=2.0}").unwrap();
+        module
+    }
+
+    /// What a compilation ends with that makes `compiled` of the network `text`.
+    fn check(context: &Context, text: &str, compiled: &str) -> Result<(), String> {
+        let (configuration, console) = (configuration(), Console::new(Verbosity::Quiet));
+        let target = Target::named("nash-e").unwrap();
+        let stages = Stages { console: &console, stop_after: None };
+        let checked = Network::new(context, &configuration, &target, &stages);
+        let mut module = quantized(context, compiled);
+        pipeline::run(context, &mut module, "qdq-to-placed").unwrap();
+        let facts = node_facts(network(module.as_operation()).unwrap());
+        pipeline::run(context, &mut module, "placed-to-bpu").unwrap();
+        let function = network(module.as_operation()).unwrap();
+        let computed = run_segments(function, &bytes_of(&sample()), &mut |_, _, _| {}).unwrap();
+        let qdq = quantized(context, text);
+        checked.check_nodes(&qdq, &facts, (&sample(), &computed.nodes)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_form_that_is_lowered_wrongly_is_found_at_its_node() {
+        let context = pipeline::context();
+        // A pad with 1.5 that becomes one with zeros, and another interpolation than the one that is asked for.
+        let zeros = PAD.replace("dense<1.5>", "dense<0.0>");
+        let linear = CUBIC.replace("\"cubic\"", "\"linear\"");
+        for (right, wrong, result) in [(PAD, zeros, "1x2x6x6xf32"), (CUBIC, linear, "1x2x8x8xf32")] {
+            let (right, wrong) = (text(right, result, "2.0"), text(&wrong, result, "2.0"));
+            check(&context, &right, &right).unwrap();
+            check(&context, &wrong, &wrong).unwrap();
+            let error = check(&context, &right, &wrong).unwrap_err();
+            assert!(error.starts_with("node 'b': the compiled network computes"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_computes_something_else_is_found_at_its_node() {
+        let context = pipeline::context();
+        let target = Target::named("nash-e").unwrap();
+        let bpu = |weight: &str| {
+            let mut module = quantized(&context, &text(PAD, "1x2x6x6xf32", weight));
+            pipeline::run(&context, &mut module, "qdq-to-bpu").unwrap();
+            module
+        };
+        let configuration = configuration();
+        let (module, other) = (bpu("2.0"), bpu("-2.0"));
+        let function = network(module.as_operation()).unwrap();
+        for (compiled, fault) in [(&module, None), (&other, Some("node 'd"))] {
+            let mut programs = ir::copy_module(compiled).unwrap();
+            pipeline::run(&context, &mut programs, "bpu-to-nash{march=nash-e}").unwrap();
+            let bytes = package(&context, programs.as_operation(), &Origin::of(&configuration)).unwrap();
+            let hbm = Hbm::from_bytes(bytes).unwrap();
+            let mut programs = ProgramCheck::new(&hbm, &target);
+            run_segments(function, &bytes_of(&sample()), &mut |segment, inputs, outputs| {
+                programs.see(segment, inputs, outputs);
+            })
+            .unwrap();
+            let outcome = programs.finish().map_err(|error| error.to_string());
+            match fault {
+                None => outcome.unwrap(),
+                Some(fault) => assert!(outcome.as_ref().is_err_and(|error| error.starts_with(fault)), "{outcome:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn only_rounding_passes() {
+        let node = || "n".to_owned();
+        let compare =
+            |found: &[f32], expected: &[f32], allowed| compare_values(node(), found, expected, allowed).is_ok();
+        assert!(compare(&[1.0, 2.5], &[1.0, 2.0], Allowed::Distance(0.5)));
+        assert!(!compare(&[1.0, 2.6], &[1.0, 2.0], Allowed::Distance(0.5)));
+        assert!(compare(&[1.0, 4096.5], &[1.0, 4096.0], Allowed::Share(CPU_TOLERANCE)));
+        assert!(!compare(&[1.0, 4098.0], &[1.0, 4096.0], Allowed::Share(CPU_TOLERANCE)));
+        assert!(compare(&[f32::NAN, f32::INFINITY], &[f32::NAN, f32::INFINITY], Allowed::Distance(0.0)));
+        assert!(!compare(&[f32::NAN], &[0.0], Allowed::Distance(1e9)));
+        assert!(!compare(&[f32::INFINITY], &[0.0], Allowed::Share(1.0)));
+    }
+}

@@ -102,9 +102,9 @@ fn outputs_that_nothing_computes() {
     let outputs = compile_and_run(folder.path(), graph, std::slice::from_ref(&x));
     assert_eq!(outputs[..2], [array(&[2], &[7.0, -0.25]), x]);
     let y: Vec<f32> = super::floats(&outputs[2]);
-    // Those samples lie within 1, so a step is at most 1/127.
+    // Those samples lie within 1, so a step is at most 1/127; the input is rounded to one and the result to another.
     for (found, expected) in y.iter().zip([0.0, 0.0, 0.25, 0.5]) {
-        assert!((found - expected).abs() <= 0.5 / 127.0, "{y:?}");
+        assert!((found - expected).abs() <= 1.0 / 127.0, "{y:?}");
     }
 }
 

@@ -65,6 +65,9 @@ pub fn bytes_of(arrays: &[Array]) -> Vec<&[u8]> {
     arrays.iter().map(Array::as_bytes).collect()
 }
 
+/// Is shown a segment of the BPU, the bytes that it was given and those that it gave.
+pub type SegmentObserver<'a> = dyn FnMut(&Segment, &[&[u8]], &[Vec<u8>]) + 'a;
+
 /// Runs a function of segments on the bytes of its inputs: those of the BPU by the reference interpreter, those of the CPU by the CPU
 /// backend. `see` is shown each segment of the BPU with what it was given and gave.
 ///
@@ -73,7 +76,7 @@ pub fn bytes_of(arrays: &[Array]) -> Vec<&[u8]> {
 pub fn run_segments(
     function: OperationRef<'_, '_>,
     inputs: &[&[u8]],
-    see: &mut dyn FnMut(&Segment, &[&[u8]], &[Vec<u8>]),
+    see: &mut SegmentObserver<'_>,
 ) -> Result<Values, CompareError> {
     let network = SegmentedNetwork::observed(function)?;
     let mut nodes = NodeValues::new();

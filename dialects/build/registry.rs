@@ -200,18 +200,18 @@ fn accessors(text: &mut String, operations: &[Record<'_>]) -> Outcome<()> {
             }
             let optional = record.flag("isOptional")? && Kind::of(&record)?.default(&record)?.is_none();
             let (result, reader) = match (Kind::of(&record)?, optional) {
-                (Kind::Float, false) => ("f64", "float"),
-                (Kind::Int, false) => ("i64", "int"),
-                (Kind::Int, true) => ("Option<i64>", "optional_int"),
-                (Kind::Flag, false) => ("bool", "flag"),
-                (Kind::Ints, false) => ("Vec<i64>", "ints"),
-                (Kind::Ints, true) => ("Option<Vec<i64>>", "optional_ints"),
-                (Kind::Choice(_), false) => ("&'static str", "choice"),
-                (Kind::Clamp, true) => ("Option<(f64, f64)>", "optional_clamp"),
+                (Kind::Float, false) => ("f64", "value"),
+                (Kind::Int, false) => ("i64", "value"),
+                (Kind::Int, true) => ("Option<i64>", "optional"),
+                (Kind::Flag, false) => ("bool", "value"),
+                (Kind::Ints, false) => ("Vec<i64>", "value"),
+                (Kind::Ints, true) => ("Option<Vec<i64>>", "optional"),
+                (Kind::Choice(_), false) => ("&'static str", "value"),
+                (Kind::Clamp, true) => ("Option<(f64, f64)>", "optional"),
                 _ => continue,
             };
             let known = kinds.entry(name).or_insert((result, reader, Vec::new()));
-            if known.1 != reader {
+            if known.0 != result {
                 let first = known.2.join(", ");
                 return Err(
                     format!("attribute {name} is a {result} of {}, but not of {first}", operation.name()).into()
@@ -231,7 +231,7 @@ fn accessors(text: &mut String, operations: &[Record<'_>]) -> Outcome<()> {
         writeln!(text, "    /// `{name}` of {owners}.\n    ///\n    /// # Errors\n    /// See [`attributes`](self).")?;
         writeln!(
             text,
-            "    pub fn {}(operation: OperationRef<'_, '_>) -> Result<{result}, IrError> {{\n        read::{reader}(operation, {name:?}, default_of(operation, {name:?}))\n    }}",
+            "    pub fn {}(operation: OperationRef<'_, '_>) -> Result<{result}, IrError> {{\n        read::{reader}(operation, {name:?}, definition_of)\n    }}",
             snake(name)
         )?;
     }
@@ -248,13 +248,8 @@ fn rules(text: &mut String, operations: &[Record<'_>]) -> Outcome<()> {
     ];
     for (field, name, meaning, optional) in fields {
         let mut variants: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for operation in operations.iter().filter(|operation| operation.is("OnnxOperator")) {
+        for operation in operations {
             variants.entry(operation.text(field)?).or_default().push(variant(operation));
-        }
-        let others: Vec<&str> =
-            operations.iter().filter(|operation| !operation.is("OnnxOperator")).map(variant).collect();
-        if !others.is_empty() {
-            return Err(format!("{} are no operators of a network", others.join(", ")).into());
         }
         let none = variants.remove("");
         if let Some(lacking) = none.as_ref().filter(|_| !optional) {

@@ -5,7 +5,7 @@
 //! * [`hfloat`], [`cpu`] hold the rules of their dialects: verifiers, shapes, folders. Those of `bpu` rest on the plain model in
 //!   `hb::bpu` and are in `src/bpu/rules.rs`, those of `nash` on the instruction set and are in `src/nash/mlir`;
 //!   [`hooks::add`] brings them in. [`nash`] holds the attributes of instructions.
-//! * [`names`] are those of inputs and outputs.
+//! * [`names`] are those of inputs and outputs; [`quant`] is MLIR's dialect of casts.
 //! * [`registry`] says what the records in `tablegen/` hold: an enum `Op` per dialect, tables, and accessors of attributes.
 //! * [`pass`] describes passes and pipelines in Rust and registers them with MLIR.
 //!
@@ -20,6 +20,7 @@ pub mod ir;
 pub mod names;
 pub mod nash;
 pub mod pass;
+pub mod quant;
 pub mod registry;
 mod shim;
 pub mod tools;

@@ -276,89 +276,114 @@ pub enum Role {
     Plain,
 }
 
-/// Readers of attributes with their defaults, for the generated accessors.
+/// Readers of attributes, for the generated accessors.
 pub(crate) mod read {
     use super::{AttributeDefinition, AttributeKind, DefaultValue, Presence};
     use crate::ir::{IrError, OperationAttributes};
     use melior::ir::{OperationRef, operation::OperationLike};
 
-    type Known = Option<&'static AttributeDefinition>;
+    /// Finds what the record of an operation says of an attribute.
+    type Find = fn(OperationRef<'_, '_>, &str) -> Option<&'static AttributeDefinition>;
 
-    /// The default that a record gives an attribute which is absent.
-    fn absent(operation: OperationRef<'_, '_>, name: &str, known: Known) -> Result<DefaultValue, IrError> {
-        match known.map(|known| known.presence) {
-            Some(Presence::Default(default)) => Ok(default),
-            _ => Err(operation.missing(name, "attribute")),
+    /// What an attribute holds, as Rust sees it.
+    pub trait Held: Sized {
+        /// In messages.
+        const EXPECTED: &'static str;
+
+        /// That of an attribute which is there.
+        fn given(operation: OperationRef<'_, '_>, name: &str, find: Find) -> Result<Self, IrError>;
+
+        /// That of an attribute which is absent.
+        fn default(_default: DefaultValue) -> Option<Self> {
+            None
         }
     }
 
-    pub fn float(operation: OperationRef<'_, '_>, name: &str, known: Known) -> Result<f64, IrError> {
+    impl Held for f64 {
+        const EXPECTED: &'static str = "float";
+
+        fn given(operation: OperationRef<'_, '_>, name: &str, _find: Find) -> Result<Self, IrError> {
+            operation.float(name)
+        }
+
+        /// ONNX attributes are f32: 1e-5 is the f32 next to it, whether a model gives it or not.
+        fn default(default: DefaultValue) -> Option<Self> {
+            if let DefaultValue::Float(value) = default { Some(value.into()) } else { None }
+        }
+    }
+
+    impl Held for i64 {
+        const EXPECTED: &'static str = "integer";
+
+        fn given(operation: OperationRef<'_, '_>, name: &str, _find: Find) -> Result<Self, IrError> {
+            operation.integer(name)
+        }
+
+        fn default(default: DefaultValue) -> Option<Self> {
+            if let DefaultValue::Int(value) = default { Some(value) } else { None }
+        }
+    }
+
+    impl Held for bool {
+        const EXPECTED: &'static str = "bool";
+
+        fn given(operation: OperationRef<'_, '_>, name: &str, _find: Find) -> Result<Self, IrError> {
+            operation.boolean(name)
+        }
+
+        fn default(default: DefaultValue) -> Option<Self> {
+            if let DefaultValue::Flag(value) = default { Some(value) } else { None }
+        }
+    }
+
+    impl Held for &'static str {
+        const EXPECTED: &'static str = "word";
+
+        fn given(operation: OperationRef<'_, '_>, name: &str, find: Find) -> Result<Self, IrError> {
+            let text = operation.word(name)?;
+            match find(operation, name).map(|found| found.kind) {
+                Some(AttributeKind::Choice(words)) => words.iter().copied().find(|word| *word == text),
+                _ => None,
+            }
+            .ok_or_else(|| operation.missing(name, Self::EXPECTED))
+        }
+
+        fn default(default: DefaultValue) -> Option<Self> {
+            if let DefaultValue::Choice(word) = default { Some(word) } else { None }
+        }
+    }
+
+    impl Held for Vec<i64> {
+        const EXPECTED: &'static str = "array of integers";
+
+        fn given(operation: OperationRef<'_, '_>, name: &str, _find: Find) -> Result<Self, IrError> {
+            operation.integers(name)
+        }
+    }
+
+    impl Held for (f64, f64) {
+        const EXPECTED: &'static str = "clamp";
+
+        fn given(operation: OperationRef<'_, '_>, name: &str, _find: Find) -> Result<Self, IrError> {
+            operation.clamp(name)?.ok_or_else(|| operation.missing(name, Self::EXPECTED))
+        }
+    }
+
+    /// The attribute, or the default of the operation's record.
+    pub fn value<T: Held>(operation: OperationRef<'_, '_>, name: &str, find: Find) -> Result<T, IrError> {
         if operation.has_attribute(name) {
-            return operation.float(name);
+            return T::given(operation, name, find);
         }
-        match absent(operation, name, known)? {
-            DefaultValue::Float(value) => Ok(f64::from(value)),
-            _ => Err(operation.missing(name, "float")),
-        }
-    }
-
-    pub fn int(operation: OperationRef<'_, '_>, name: &str, known: Known) -> Result<i64, IrError> {
-        if operation.has_attribute(name) {
-            return operation.integer(name);
-        }
-        match absent(operation, name, known)? {
-            DefaultValue::Int(value) => Ok(value),
-            _ => Err(operation.missing(name, "integer")),
-        }
-    }
-
-    pub fn optional_int(operation: OperationRef<'_, '_>, name: &str, _known: Known) -> Result<Option<i64>, IrError> {
-        operation.has_attribute(name).then(|| operation.integer(name)).transpose()
-    }
-
-    pub fn flag(operation: OperationRef<'_, '_>, name: &str, known: Known) -> Result<bool, IrError> {
-        if operation.has_attribute(name) {
-            return operation.boolean(name);
-        }
-        match absent(operation, name, known)? {
-            DefaultValue::Flag(value) => Ok(value),
-            _ => Err(operation.missing(name, "bool")),
-        }
-    }
-
-    pub fn ints(operation: OperationRef<'_, '_>, name: &str, _known: Known) -> Result<Vec<i64>, IrError> {
-        operation.integers(name)
-    }
-
-    pub fn optional_ints(
-        operation: OperationRef<'_, '_>,
-        name: &str,
-        _known: Known,
-    ) -> Result<Option<Vec<i64>>, IrError> {
-        operation.has_attribute(name).then(|| operation.integers(name)).transpose()
-    }
-
-    pub fn choice(operation: OperationRef<'_, '_>, name: &str, known: Known) -> Result<&'static str, IrError> {
-        if !operation.has_attribute(name) {
-            return match absent(operation, name, known)? {
-                DefaultValue::Choice(word) => Ok(word),
-                _ => Err(operation.missing(name, "word")),
-            };
-        }
-        let text = operation.word(name)?;
-        match known.map(|known| known.kind) {
-            Some(AttributeKind::Choice(words)) => words.iter().copied().find(|word| *word == text),
+        let default = match find(operation, name).map(|found| found.presence) {
+            Some(Presence::Default(default)) => T::default(default),
             _ => None,
-        }
-        .ok_or_else(|| operation.missing(name, "word"))
+        };
+        default.ok_or_else(|| operation.missing(name, T::EXPECTED))
     }
 
-    pub fn optional_clamp(
-        operation: OperationRef<'_, '_>,
-        name: &str,
-        _known: Known,
-    ) -> Result<Option<(f64, f64)>, IrError> {
-        operation.clamp(name)
+    /// The attribute, if it is there.
+    pub fn optional<T: Held>(operation: OperationRef<'_, '_>, name: &str, find: Find) -> Result<Option<T>, IrError> {
+        operation.has_attribute(name).then(|| T::given(operation, name, find)).transpose()
     }
 }
 
@@ -390,6 +415,12 @@ macro_rules! dialect {
                 NAMES.get(index).map(|(_, op)| *op)
             }
 
+            /// Whether an operation is this one.
+            pub fn is(self, operation: OperationRef<'_, '_>) -> bool {
+                use melior::ir::operation::OperationLike;
+                operation.name().as_string_ref().as_str() == Ok(self.name())
+            }
+
             /// What its record says.
             pub const fn definition(self) -> &'static Definition {
                 &DEFINITIONS[self as usize]
@@ -402,7 +433,7 @@ macro_rules! dialect {
         }
 
         #[allow(dead_code, reason = "a dialect need not have attributes")]
-        fn default_of(operation: OperationRef<'_, '_>, name: &str) -> Option<&'static AttributeDefinition> {
+        fn definition_of(operation: OperationRef<'_, '_>, name: &str) -> Option<&'static AttributeDefinition> {
             Op::of(operation)?.definition().attribute(name)
         }
     };

@@ -8,7 +8,8 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use super::model::{Node, Operator, Segment, Tensor};
+use super::model::{Node, Segment, Tensor};
+use hb_dialects::bpu::Op;
 
 /// How much of a node is known when it is asked about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,37 +65,22 @@ impl<'a> NodeContext<'a> {
 
 /// One condition of one operator, or of all.
 pub struct Constraint {
-    /// Names of the operators as [`Operator::name`] gives them; empty means every operator.
-    pub operators: &'static [&'static str],
     /// What must hold, as one sentence.
     pub sentence: &'static str,
     /// Whether it holds. A check that lacks what it looks at passes: that a tensor is missing is the concern of another.
     pub check: fn(&NodeContext) -> bool,
 }
 
-impl Constraint {
-    /// Whether the constraint is one of this operator.
-    #[must_use]
-    pub fn applies_to(&self, operator: &str) -> bool {
-        self.operators.is_empty() || self.operators.contains(&operator)
-    }
-}
-
-/// Every constraint, the general ones first.
-#[must_use]
-pub fn constraints() -> &'static [Constraint] {
-    rules::CONSTRAINTS
-}
-
 /// Whether the BPU can run the node, as far as it is known; if not, the sentences of all constraints that it breaks.
 ///
 /// # Errors
-/// The broken constraints, in the order of the table.
+/// The broken constraints, the general ones first.
 pub fn explain(segment: &Segment, node: &Node, known: Known) -> Result<(), Vec<&'static str>> {
     let context = NodeContext { known, segment, node };
-    let broken: Vec<&'static str> = rules::CONSTRAINTS
+    let broken: Vec<&'static str> = rules::GENERAL
         .iter()
-        .filter(|constraint| constraint.applies_to(node.operator.name()) && !(constraint.check)(&context))
+        .chain(rules::of(node.operator.op()))
+        .filter(|constraint| !(constraint.check)(&context))
         .map(|constraint| constraint.sentence)
         .collect();
     if broken.is_empty() { Ok(()) } else { Err(broken) }
@@ -112,12 +98,10 @@ pub struct Row {
 /// The rows for the generated documentation: first what holds for every operator, then each operator by name.
 #[must_use]
 pub fn documentation() -> Vec<Row> {
-    let sentences = |wanted: &dyn Fn(&Constraint) -> bool| {
-        rules::CONSTRAINTS.iter().filter(|c| wanted(c)).map(|c| c.sentence).collect::<Vec<_>>()
-    };
-    let general = Row { operator: "every operator", sentences: sentences(&|c| c.operators.is_empty()) };
-    let specific = Operator::NAMES
-        .iter()
-        .map(|name| Row { operator: name, sentences: sentences(&|c| c.operators.contains(name)) });
+    let sentences = |constraints: &[Constraint]| constraints.iter().map(|constraint| constraint.sentence).collect();
+    let general = Row { operator: "every operator", sentences: sentences(rules::GENERAL) };
+    let specific = Op::ALL.iter().filter(|op| !matches!(op, Op::Yield | Op::Segment | Op::Constant));
+    let specific =
+        specific.map(|op| Row { operator: op.definition().mnemonic(), sentences: sentences(rules::of(*op)) });
     std::iter::once(general).chain(specific).collect()
 }

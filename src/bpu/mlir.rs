@@ -6,7 +6,8 @@ use super::model::{
 };
 use crate::numerics::{Curve, Piece};
 use hb_dialects::{
-    ElementType, bpu,
+    ElementType,
+    bpu::{Op, attributes},
     ir::{self, IrError, OperationAttributes, TensorType, attribute},
 };
 use melior::{
@@ -104,19 +105,19 @@ pub fn to_mlir<'c>(
     for node in &segment.nodes {
         let operands: Option<Vec<_>> = node.inputs.iter().map(|id| values.get(id).copied()).collect();
         let operands = operands.ok_or(MirrorError::Tensor)?;
-        let name = format!("bpu.{}", node.operator.name());
         let location = node_location(context, segment, node);
-        let attributes = attributes(context, &node.operator);
-        let built = ir::build(context, &name, &operands, &attributes, &types(&node.outputs)?, vec![], location)?;
+        let given = given_attributes(context, &node.operator);
+        let built =
+            ir::build(context, node.operator.op().name(), &operands, &given, &types(&node.outputs)?, vec![], location)?;
         let result = first_result(block.append_operation(built))?;
         values.insert(*node.outputs.first().ok_or(MirrorError::Tensor)?, result);
     }
     let yielded: Option<Vec<_>> = segment.outputs.iter().map(|id| values.get(id).copied()).collect();
-    let end = ir::build(context, "bpu.yield", &yielded.ok_or(MirrorError::Tensor)?, &[], &[], vec![], location)?;
+    let end = ir::build(context, Op::Yield.name(), &yielded.ok_or(MirrorError::Tensor)?, &[], &[], vec![], location)?;
     block.append_operation(end);
     let region = Region::new();
     region.append_block(block);
-    Ok(ir::build(context, "bpu.segment", inputs, &[], &types(&segment.outputs)?, vec![region], location)?)
+    Ok(ir::build(context, Op::Segment.name(), inputs, &[], &types(&segment.outputs)?, vec![region], location)?)
 }
 
 /// The node's name, and which values of the network its result is: pairs of names of nodes and layouts.
@@ -153,14 +154,14 @@ fn constant<'c>(context: &'c Context, tensor: &Tensor, data: &[u8]) -> Result<Op
     let value = ir::constant_attribute(context, &tensor.name, &stored, data)?;
     let location = ir::named_location(context, &tensor.name);
     let types = [tensor_type(context, tensor)];
-    Ok(ir::build(context, "bpu.constant", &[], &[("value", value)], &types, vec![], location)?)
+    Ok(ir::build(context, Op::Constant.name(), &[], &[("value", value)], &types, vec![], location)?)
 }
 
 fn wide<T: Copy + TryInto<i64>>(values: &[T]) -> Vec<i64> {
     values.iter().map(|&value| value.try_into().unwrap_or(i64::MAX)).collect()
 }
 
-fn attributes<'c>(context: &'c Context, operator: &Operator) -> Vec<(&'static str, Attribute<'c>)> {
+fn given_attributes<'c>(context: &'c Context, operator: &Operator) -> Vec<(&'static str, Attribute<'c>)> {
     let array = |values: Vec<i64>| attribute::integers(context, &values);
     let mut attributes = match operator {
         Operator::Convolution(convolution) => vec![
@@ -239,17 +240,16 @@ pub fn from_mlir(operation: OperationRef<'_, '_>) -> Result<Segment, MirrorError
         ids.insert(argument.to_raw().ptr as usize, id);
     }
     for inner in ir::operations(block) {
-        let name = inner.operation_name();
         let operands: Option<Vec<_>> =
             inner.operands().map(|operand| ids.get(&(operand.to_raw().ptr as usize)).copied()).collect();
         let operands = operands.ok_or(MirrorError::Tensor)?;
-        if name == "bpu.yield" {
+        if Op::Yield.is(inner) {
             segment.outputs = operands;
             continue;
         }
         let result = first_result(inner)?;
         let tensor = tensor_of(result.r#type(), inner.node())?;
-        let id = if name == "bpu.constant" {
+        let id = if Op::Constant.is(inner) {
             segment.add_tensor(tensor.with_data(constant_data(inner)?))
         } else {
             let operator = operator(inner, &tensor.shape)?;
@@ -323,48 +323,49 @@ pub fn operator(operation: OperationRef<'_, '_>, result_shape: &[usize]) -> Resu
     let reader = Reader(operation);
     let size =
         |value: i64, name: &str| usize::try_from(value).map_err(|_| refuse(operation, format!("{name} is {value}")));
-    Ok(match operation.operation_name().as_str() {
-        "bpu.conv2d" => Operator::Convolution(Convolution {
+    let none = || refuse(operation, "is no operation of a BPU segment".into());
+    Ok(match Op::of(operation).ok_or_else(none)? {
+        Op::Conv2D => Operator::Convolution(Convolution {
             strides: reader.exactly("strides")?,
             pads: reader.exactly("pads")?,
             dilations: reader.exactly("dilations")?,
-            group: size(bpu::attributes::group(operation)?, "group")?,
+            group: size(attributes::group(operation)?, "group")?,
             clamp: reader.clamp()?,
         }),
-        "bpu.matmul" => Operator::MatMul { clamp: reader.clamp()? },
-        "bpu.add" => Operator::Add { clamp: reader.clamp()? },
-        "bpu.sub" => Operator::Sub { clamp: reader.clamp()? },
-        "bpu.mul" => Operator::Mul { clamp: reader.clamp()? },
-        "bpu.requantize" => Operator::Requantize { clamp: reader.clamp()? },
-        "bpu.max_pool" => Operator::MaxPool(MaxPool {
+        Op::MatMul => Operator::MatMul { clamp: reader.clamp()? },
+        Op::Add => Operator::Add { clamp: reader.clamp()? },
+        Op::Sub => Operator::Sub { clamp: reader.clamp()? },
+        Op::Mul => Operator::Mul { clamp: reader.clamp()? },
+        Op::Requantize => Operator::Requantize { clamp: reader.clamp()? },
+        Op::MaxPool => Operator::MaxPool(MaxPool {
             kernel: reader.exactly("kernel_shape")?,
             strides: reader.exactly("strides")?,
             pads: reader.exactly("pads")?,
             dilations: reader.exactly("dilations")?,
         }),
-        "bpu.average_pool" => Operator::AveragePool(AveragePool {
+        Op::AveragePool => Operator::AveragePool(AveragePool {
             kernel: reader.exactly("kernel_shape")?,
             strides: reader.exactly("strides")?,
             pads: reader.exactly("pads")?,
-            count_include_pad: bpu::attributes::count_include_pad(operation)?,
+            count_include_pad: attributes::count_include_pad(operation)?,
             clamp: reader.clamp()?,
         }),
-        "bpu.lookup" => Operator::Lookup { table: table(operation)? },
-        "bpu.curve" => Operator::Curve { curve: curve(operation)? },
-        "bpu.concat" => Operator::Concat { axis: size(operation.integer("axis")?, "axis")? },
-        "bpu.slice" => Operator::Slice {
+        Op::Lookup => Operator::Lookup { table: table(operation)? },
+        Op::Curve => Operator::Curve { curve: curve(operation)? },
+        Op::Concat => Operator::Concat { axis: size(attributes::axis(operation)?, "axis")? },
+        Op::Slice => Operator::Slice {
             starts: reader.sizes("starts")?,
-            steps: operation.integers("steps")?.into_iter().map(|step| step as isize).collect(),
+            steps: attributes::steps(operation)?.into_iter().map(|step| step as isize).collect(),
             sizes: result_shape.to_vec(),
         },
-        "bpu.pad" => {
+        Op::Pad => {
             Operator::Pad { before: reader.sizes("before")?, after: reader.sizes("after")?, mode: pad_mode(operation)? }
         }
-        "bpu.transpose" => Operator::Transpose { permutation: reader.sizes("permutation")? },
-        "bpu.reshape" => Operator::Reshape,
-        "bpu.quantize" => Operator::Quantize,
-        "bpu.dequantize" => Operator::Dequantize,
-        _ => return Err(refuse(operation, "is no operation of a BPU segment".into())),
+        Op::Transpose => Operator::Transpose { permutation: reader.sizes("permutation")? },
+        Op::Reshape => Operator::Reshape,
+        Op::Quantize => Operator::Quantize,
+        Op::Dequantize => Operator::Dequantize,
+        Op::Yield | Op::Segment | Op::Constant => return Err(none()),
     })
 }
 
@@ -376,9 +377,9 @@ fn table(operation: OperationRef<'_, '_>) -> Result<Box<crate::numerics::LookupT
 }
 
 fn curve(operation: OperationRef<'_, '_>) -> Result<Box<Curve>, MirrorError> {
-    let starts = operation.integers("starts")?;
+    let starts = attributes::starts(operation)?;
     let [quadratic, linear, constant] =
-        [operation.integers("quadratic")?, operation.integers("linear")?, operation.integers("constant")?];
+        [attributes::quadratic(operation)?, attributes::linear(operation)?, attributes::constant(operation)?];
     if [&quadratic, &linear, &constant].iter().any(|values| values.len() != starts.len()) {
         let [a, b, c] = [quadratic.len(), linear.len(), constant.len()];
         let reason =
@@ -390,15 +391,15 @@ fn curve(operation: OperationRef<'_, '_>) -> Result<Box<Curve>, MirrorError> {
         let start = i16::try_from(start).map_err(|_| refuse(operation, format!("start {start} leaves 16 bits")))?;
         pieces.push(Piece { start, quadratic, linear, constant });
     }
-    let shift = operation.integer("shift")?;
+    let shift = attributes::shift(operation)?;
     let shift = u32::try_from(shift).map_err(|_| refuse(operation, format!("the shift {shift} is no u32")))?;
     Curve::new(pieces, shift).map(Box::new).map_err(|error| refuse(operation, error.to_string()))
 }
 
 fn pad_mode(operation: OperationRef<'_, '_>) -> Result<PadMode, MirrorError> {
-    match bpu::attributes::mode(operation)? {
+    match attributes::mode(operation)? {
         "constant" => {
-            let value = bpu::attributes::value(operation)?;
+            let value = attributes::value(operation)?;
             let value = i32::try_from(value).map_err(|_| refuse(operation, format!("value {value} leaves 32 bits")))?;
             Ok(PadMode::Constant(value))
         }

@@ -11,7 +11,7 @@ mod verify;
 use std::fmt;
 use std::sync::Arc;
 
-use hb_dialects::ElementType;
+use hb_dialects::{ElementType, bpu::Op};
 
 use crate::numerics::LookupTable;
 pub use crate::numerics::{Clamp, Curve};
@@ -351,49 +351,34 @@ pub struct AveragePool {
 }
 
 impl Operator {
-    /// The name of every operator, in the order of the declaration.
-    pub const NAMES: &'static [&'static str] = &[
-        "conv2d",
-        "matmul",
-        "add",
-        "sub",
-        "mul",
-        "max_pool",
-        "average_pool",
-        "lookup",
-        "curve",
-        "requantize",
-        "concat",
-        "slice",
-        "pad",
-        "transpose",
-        "reshape",
-        "quantize",
-        "dequantize",
-    ];
+    /// Its operation in the `bpu` dialect.
+    #[must_use]
+    pub fn op(&self) -> Op {
+        match self {
+            Operator::Convolution(_) => Op::Conv2D,
+            Operator::MatMul { .. } => Op::MatMul,
+            Operator::Add { .. } => Op::Add,
+            Operator::Sub { .. } => Op::Sub,
+            Operator::Mul { .. } => Op::Mul,
+            Operator::MaxPool(_) => Op::MaxPool,
+            Operator::AveragePool(_) => Op::AveragePool,
+            Operator::Lookup { .. } => Op::Lookup,
+            Operator::Curve { .. } => Op::Curve,
+            Operator::Requantize { .. } => Op::Requantize,
+            Operator::Concat { .. } => Op::Concat,
+            Operator::Slice { .. } => Op::Slice,
+            Operator::Pad { .. } => Op::Pad,
+            Operator::Transpose { .. } => Op::Transpose,
+            Operator::Reshape => Op::Reshape,
+            Operator::Quantize => Op::Quantize,
+            Operator::Dequantize => Op::Dequantize,
+        }
+    }
 
-    /// The name of its operation in the `bpu` dialect, without the prefix.
+    /// The name of its operation, without the prefix.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Operator::Convolution(_) => "conv2d",
-            Operator::MatMul { .. } => "matmul",
-            Operator::Add { .. } => "add",
-            Operator::Sub { .. } => "sub",
-            Operator::Mul { .. } => "mul",
-            Operator::MaxPool(_) => "max_pool",
-            Operator::AveragePool(_) => "average_pool",
-            Operator::Lookup { .. } => "lookup",
-            Operator::Curve { .. } => "curve",
-            Operator::Requantize { .. } => "requantize",
-            Operator::Concat { .. } => "concat",
-            Operator::Slice { .. } => "slice",
-            Operator::Pad { .. } => "pad",
-            Operator::Transpose { .. } => "transpose",
-            Operator::Reshape => "reshape",
-            Operator::Quantize => "quantize",
-            Operator::Dequantize => "dequantize",
-        }
+        self.op().definition().mnemonic()
     }
 
     /// The interval of a fused activation, where the operator can have one.

@@ -5,6 +5,8 @@ use super::{
     mlir,
 };
 use hb_dialects::{
+    bpu::Op,
+    cpu,
     ir::{self, OperationAttributes},
     pass::{Options, PassDefinition, PassFailure},
 };
@@ -25,15 +27,14 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
     let Some(block) = ir::body(function) else { return Ok(()) };
     let mut good = true;
     for operation in ir::operations(block) {
-        good &= match operation.operation_name().as_str() {
-            "func.return" | "cpu.segment" => true,
-            "bpu.segment" => segment_is_good(operation),
-            name => {
-                let reason = format!("'{name}' is neither a segment nor the return; run bpu-form-segments first");
-                ir::emit_error(operation.location(), &reason);
-                false
-            }
-        };
+        if Op::Segment.is(operation) {
+            good &= segment_is_good(operation);
+        } else if !cpu::Op::Segment.is(operation) && operation.operation_name() != "func.return" {
+            let name = operation.operation_name();
+            let reason = format!("'{name}' is neither a segment nor the return; run bpu-form-segments first");
+            ir::emit_error(operation.location(), &reason);
+            good = false;
+        }
     }
     if good { Ok(()) } else { Err(PassFailure::Reported) }
 }
@@ -55,7 +56,7 @@ fn segment_is_good(operation: OperationRef<'_, '_>) -> bool {
         .map(ir::operations)
         .unwrap_or_default()
         .into_iter()
-        .filter(|operation| !matches!(operation.operation_name().as_str(), "bpu.constant" | "bpu.yield"));
+        .filter(|operation| !matches!(Op::of(*operation), Some(Op::Constant | Op::Yield)));
     for (inner, node) in computing.zip(&segment.nodes) {
         if let Err(broken) = constraints::explain(&segment, node, Known::Values) {
             let what = node.operator.name();

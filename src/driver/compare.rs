@@ -15,6 +15,7 @@ use crate::sim::{
 };
 use hb_dialects::ir::{self, OperationAttributes, TensorType};
 use hb_dialects::names::{FUNCTION, output_names};
+use hb_dialects::{hfloat::Op, quant};
 use melior::ir::{OperationRef, ValueLike};
 use std::collections::HashMap;
 
@@ -161,7 +162,7 @@ pub fn node_facts(function: OperationRef<'_, '_>) -> Vec<NodeFacts> {
         if let Some(placement) = bpu::lower::placement_of(operation) {
             facts.push(NodeFacts {
                 name: operation.node(),
-                operator: onnx_name(&operation.operation_name()),
+                operator: Op::of(operation).map(|op| op.onnx().name).unwrap_or_default().to_owned(),
                 output_data_type: output_data_type(operation, &placement),
                 placement,
                 threshold: operation.float(crate::quant::THRESHOLD).ok(),
@@ -177,23 +178,11 @@ fn output_data_type(operation: OperationRef<'_, '_>, placement: &Placement) -> S
         return "float32".to_owned();
     }
     let readers = ir::results(operation).into_iter().flat_map(ir::users);
-    let cast = readers.filter(|reader| reader.operation_name() == "quant.qcast").flat_map(ir::results).next();
+    let cast = readers.filter(|reader| quant::Op::QuantizeCast.is(*reader)).flat_map(ir::results).next();
     match cast.and_then(|value| TensorType::from_type(value.r#type()).ok()).map(|value| value.element) {
         Some(hb_dialects::ir::Element::Quantized(quantized)) => format!("int{}", quantized.bits),
         _ => "int32".to_owned(),
     }
-}
-
-/// `hfloat.global_average_pool` as ONNX spells it: `GlobalAveragePool`.
-fn onnx_name(operation: &str) -> String {
-    operation
-        .trim_start_matches("hfloat.")
-        .split('_')
-        .map(|word| {
-            let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
-            format!("{}{rest}", first.to_uppercase())
-        })
-        .collect()
 }
 
 /// The per-node table.

@@ -17,6 +17,7 @@ use crate::target::Target;
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, Element, IrError, OperationAttributes, Quantized, Scale, TensorType};
+use hb_dialects::quant;
 use melior::ir::{BlockLike, Module, OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
 
@@ -234,9 +235,9 @@ fn cut<'c: 'a, 'a>(
 /// What the casts after a value give, and what it is between them.
 fn after_casts<'c: 'a, 'a>(result: Value<'c, 'a>) -> Option<(Value<'c, 'a>, Quantized)> {
     let users = ir::users(result);
-    let quantize = users.iter().find(|user| user.operation_name() == "quant.qcast")?;
+    let quantize = users.iter().find(|user| quant::Op::QuantizeCast.is(**user))?;
     let integers = ir::results(*quantize).into_iter().next()?;
-    let dequantize = ir::users(integers).into_iter().find(|user| user.operation_name() == "quant.dcast")?;
+    let dequantize = ir::users(integers).into_iter().find(|user| quant::Op::DequantizeCast.is(*user))?;
     match TensorType::from_type(integers.r#type()).ok()?.element {
         Element::Quantized(quantized) => Some((ir::results(dequantize).into_iter().next()?, quantized)),
         _ => None,
@@ -277,7 +278,7 @@ fn sum_error(operation: OperationRef<'_, '_>) -> Result<f64, IrError> {
 
 /// The largest magnitude of what a cast gives; `None` for other values.
 fn magnitude(value: Value<'_, '_>) -> Result<Option<f64>, IrError> {
-    let Some(cast) = ir::defining_operation(value).filter(|cast| cast.operation_name() == "quant.dcast") else {
+    let Some(cast) = ir::defining_operation(value).filter(|cast| quant::Op::DequantizeCast.is(*cast)) else {
         return Ok(None);
     };
     Ok(match TensorType::from_type(cast.operand_at(0)?.r#type())?.element {

@@ -16,6 +16,7 @@ use crate::nash::{
 use crate::target::TargetError;
 use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
 use hb_dialects::names::{FUNCTION, input_names, output_names};
+use hb_dialects::{cpu, hfloat::Op};
 use melior::{
     Context,
     ir::{
@@ -24,6 +25,8 @@ use melior::{
     },
 };
 use std::collections::{HashMap, HashSet};
+
+const CPU_SEGMENT: &str = cpu::Op::Segment.name();
 
 /// Programs and constants start where a cache line of the host does.
 const SECTION_ALIGNMENT: usize = 64;
@@ -141,7 +144,7 @@ pub fn package(context: &Context, module: OperationRef<'_, '_>, origin: &Origin<
     for operation in ir::operations(block) {
         match operation.operation_name().as_str() {
             PROGRAM => package.add_program(operation)?,
-            "cpu.segment" => package.add_cpu(operation)?,
+            CPU_SEGMENT => package.add_cpu(operation)?,
             "func.return" => {}
             other => return Err(PackageError::Network(format!("holds '{other}' outside of a segment"))),
         }
@@ -293,11 +296,10 @@ impl<'a> Package<'a> {
             }
         };
         for inner in ir::body(operation).map(ir::operations).unwrap_or_default() {
-            let name = inner.operation_name();
-            if name.starts_with("hfloat.") && name != "hfloat.constant" {
+            if let Some(op) = Op::of(inner).filter(|op| *op != Op::Constant) {
                 self.layers.push(Layer {
                     name: inner.node(),
-                    operator_type: name.trim_start_matches("hfloat.").to_owned(),
+                    operator_type: op.definition().mnemonic().to_owned(),
                     segment: self.segments.len(),
                     origins: vec![inner.node()],
                     operations: 0,
@@ -344,7 +346,7 @@ fn cpu_module(context: &Context, segment: OperationRef<'_, '_>, entry: &str) -> 
             operation.operands().map(|operand| known.get(&(operand.to_raw().ptr as usize)).copied()).collect();
         let operands =
             operands.ok_or_else(|| PackageError::Network("has a CPU segment that reads from outside".into()))?;
-        if operation.operation_name() == "cpu.yield" {
+        if cpu::Op::Yield.is(operation) {
             results = operands.iter().map(|operand| operand.r#type()).collect();
             block.append_operation(ir::build(context, "func.return", &operands, &[], &[], vec![], location)?);
             break;

@@ -3,6 +3,7 @@
 use super::fuse_scales::{constant_before, scale_channels};
 use hb_dialects::{
     ElementType,
+    hfloat::{Op, attributes},
     ir::{self, Constant, OperationAttributes, TensorType, attribute},
     pass::{Options, PassDefinition, PassFailure},
 };
@@ -32,7 +33,7 @@ any factor, because its weights have a scale per channel; for others the factor 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
-        if operation.operation_name() != "hfloat.conv" || !operation.has_attribute(STATISTICS) {
+        if !Op::Conv.is(operation) || !operation.has_attribute(STATISTICS) {
             continue;
         }
         let statistics = operation.attribute(STATISTICS).ok().and_then(attribute::float_elements).unwrap_or_default();
@@ -56,21 +57,21 @@ fn range(mean: f64, deviation: f64, relu: bool) -> f64 {
 }
 
 fn equalize(producer: OperationRef<'_, '_>, means: &[f64], deviations: &[f64]) -> Result<(), PassFailure> {
-    let clamp = producer.clamp("activation")?;
+    let clamp = attributes::activation(producer)?;
     let homogeneous = matches!(clamp, None | Some((0.0, f64::INFINITY)));
     let ranges: Vec<f64> =
         means.iter().zip(deviations).map(|(&mean, &own)| range(mean, own, clamp.is_some())).collect();
     let Some(result) = ir::results(producer).into_iter().next() else { return Ok(()) };
     let users = ir::users(result);
     let &[reader] = users.as_slice() else { return Ok(()) };
-    if !homogeneous || reader.operation_name() != "hfloat.conv" || ranges.iter().any(|range| !range.is_finite()) {
+    if !homogeneous || !Op::Conv.is(reader) || ranges.iter().any(|range| !range.is_finite()) {
         return Ok(());
     }
     let (Some((weight, shape)), Some((reading, reading_shape))) = (weights(producer)?, weights(reader)?) else {
         return Ok(());
     };
     let (Some(&channels), Some(&depth)) = (shape.first(), reading_shape.get(1)) else { return Ok(()) };
-    let group = usize::try_from(reader.integer_or("group", 1)?).unwrap_or(1).max(1);
+    let group = usize::try_from(attributes::group(reader)?).unwrap_or(1).max(1);
     let bias = producer.operand(2).ok().and_then(ir::constant_of);
     let Some(bias) = bias.filter(|bias| bias.r#type.element == ElementType::F32) else { return Ok(()) };
     if ranges.len() != channels || depth * group != channels || bias.r#type.elements() != Some(channels) {

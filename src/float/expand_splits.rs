@@ -2,7 +2,7 @@
 
 use hb_dialects::{
     ElementType,
-    hfloat::split_sizes,
+    hfloat::{Op, split_sizes},
     ir::{self, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
 };
@@ -21,7 +21,7 @@ So only slices go on, which move their input without a copy of the parts that no
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
-        if operation.operation_name() == "hfloat.split" {
+        if Op::Split.is(operation) {
             expand(operation)?;
         }
     }
@@ -45,7 +45,7 @@ fn expand(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
             operands.push(index_before(operation, &format!("slice_{number}/{suffix}"), value)?);
         }
         let types = [result.r#type()];
-        let slice = ir::build(context, "hfloat.slice", &operands, &[], &types, vec![], location)?;
+        let slice = ir::build(context, Op::Slice.name(), &operands, &[], &types, vec![], location)?;
         let slice = ir::insert_before(operation, slice);
         for new in ir::results(slice) {
             ir::replace_all_uses(result, new);
@@ -68,7 +68,7 @@ fn index_before<'c, 'a>(
     let r#type = TensorType::new(ElementType::I64, &[1]);
     let attribute = ir::constant_attribute(context, &ir::node_name(location), &r#type, &value.to_le_bytes())?;
     let types = [r#type.to_type(context)];
-    let built = ir::build(context, "hfloat.constant", &[], &[("value", attribute)], &types, vec![], location)?;
+    let built = ir::build(context, Op::Constant.name(), &[], &[("value", attribute)], &types, vec![], location)?;
     let built = ir::insert_before(operation, built);
     let value = ir::results(built).into_iter().next();
     value.ok_or_else(|| PassFailure::Message("a constant has no result".into()))

@@ -1,6 +1,7 @@
 //! `hfloat-fuse-activations`: a Relu, Clip or the like becomes an attribute of the operation before it.
 
 use hb_dialects::{
+    hfloat::{Op, attributes},
     ir::{self, OperationAttributes, TensorType, attribute},
     pass::{Options, PassDefinition, PassFailure},
 };
@@ -17,8 +18,7 @@ without activation becomes its `activation`. The location becomes the fusion of 
 };
 
 /// Operations that clamp their result for nothing.
-const PRODUCERS: &[&str] =
-    &["hfloat.conv", "hfloat.conv_transpose", "hfloat.gemm", "hfloat.add", "hfloat.sub", "hfloat.mul"];
+const PRODUCERS: &[Op] = &[Op::Conv, Op::ConvTranspose, Op::Gemm, Op::Add, Op::Sub, Op::Mul];
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
@@ -38,17 +38,16 @@ struct Clamp {
 }
 
 fn clamp_of(operation: OperationRef<'_, '_>) -> Option<Clamp> {
-    match operation.operation_name().as_str() {
-        "hfloat.relu" => Some(Clamp { input: 0, lower: 0.0, upper: f64::INFINITY }),
-        "hfloat.clip" => Some(Clamp { input: 0, lower: single(operation, 1)?, upper: single(operation, 2)? }),
-        name @ ("hfloat.max" | "hfloat.min") => {
+    match Op::of(operation)? {
+        Op::Relu => Some(Clamp { input: 0, lower: 0.0, upper: f64::INFINITY }),
+        Op::Clip => Some(Clamp { input: 0, lower: single(operation, 1)?, upper: single(operation, 2)? }),
+        op @ (Op::Max | Op::Min) => {
             let (input, bound) = match (single(operation, 0), single(operation, 1)) {
                 (None, Some(bound)) => (0, bound),
                 (Some(bound), None) => (1, bound),
                 _ => return None,
             };
-            let maximum = name == "hfloat.max";
-            let (lower, upper) = if maximum { (bound, f64::INFINITY) } else { (f64::NEG_INFINITY, bound) };
+            let (lower, upper) = if op == Op::Max { (bound, f64::INFINITY) } else { (f64::NEG_INFINITY, bound) };
             Some(Clamp { input, lower, upper })
         }
         _ => None,
@@ -67,7 +66,7 @@ fn fuse(operation: OperationRef<'_, '_>, clamp: &Clamp) -> Result<(), PassFailur
     let input = operation.operand_at(clamp.input)?;
     let Some(producer) = ir::defining_operation(input) else { return Ok(()) };
     let same_type = ir::results(operation).iter().all(|result| result.r#type() == input.r#type());
-    let fits = PRODUCERS.contains(&producer.operation_name().as_str())
+    let fits = Op::of(producer).is_some_and(|op| PRODUCERS.contains(&op))
         && TensorType::from_type(input.r#type())?.element.is_float()
         && same_type
         && ir::users(input).len() == 1;
@@ -75,7 +74,7 @@ fn fuse(operation: OperationRef<'_, '_>, clamp: &Clamp) -> Result<(), PassFailur
     if !fits || !matches!(clamp.lower.partial_cmp(&clamp.upper), Some(std::cmp::Ordering::Less)) {
         return Ok(());
     }
-    let before = producer.clamp("activation")?.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+    let before = attributes::activation(producer)?.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
     let within = |bound: f64| bound.clamp(clamp.lower, clamp.upper);
     let (lower, upper) = (within(before.0), within(before.1));
     if lower == upper {

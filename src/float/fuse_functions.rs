@@ -2,6 +2,7 @@
 
 use hb_dialects::{
     ElementType,
+    hfloat::{Op, attributes},
     ir::{self, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
 };
@@ -21,7 +22,7 @@ of operations that each round. The name is that of the last operation.",
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
-        if matches!(operation.operation_name().as_str(), "hfloat.mul" | "hfloat.div")
+        if matches!(Op::of(operation), Some(Op::Mul | Op::Div))
             && let Some(found) = hard_swish(operation)?
         {
             replace(operation, found)?;
@@ -39,7 +40,7 @@ struct Found<'c, 'a> {
 fn replace<'c, 'a>(operation: OperationRef<'c, 'a>, found: Found<'c, 'a>) -> Result<(), PassFailure> {
     let context = operation.context_reference();
     let types = [found.input.r#type()];
-    let built = ir::build(context, "hfloat.hard_swish", &[found.input], &[], &types, vec![], operation.location())?;
+    let built = ir::build(context, Op::HardSwish.name(), &[found.input], &[], &types, vec![], operation.location())?;
     let built = ir::insert_before(operation, built);
     for (old, new) in ir::results(operation).into_iter().zip(ir::results(built)) {
         ir::replace_all_uses(old, new);
@@ -74,22 +75,22 @@ fn orders<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<[[Value<'c, 'a>; 2]
     Ok([[a, b], [b, a]])
 }
 
-/// The operation of this name that gives a value, when it does not clamp and nothing but one operation reads it.
-fn private<'c, 'a>(value: Value<'c, 'a>, name: &str) -> Result<Option<OperationRef<'c, 'a>>, PassFailure> {
+/// The operation of this kind that gives a value, when it does not clamp and nothing but one operation reads it.
+fn private<'c, 'a>(value: Value<'c, 'a>, op: Op) -> Result<Option<OperationRef<'c, 'a>>, PassFailure> {
     let Some(operation) = ir::defining_operation(value) else { return Ok(None) };
     let fits =
-        operation.operation_name() == name && operation.clamp("activation")?.is_none() && ir::users(value).len() == 1;
+        Op::of(operation) == Some(op) && attributes::activation(operation)?.is_none() && ir::users(value).len() == 1;
     Ok(fits.then_some(operation))
 }
 
 /// What an operation divides by 6.
 fn sixth<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<Value<'c, 'a>>, PassFailure> {
-    if operation.clamp("activation")?.is_some() {
+    if attributes::activation(operation)?.is_some() {
         return Ok(None);
     }
     let [[a, b], swapped] = orders(operation)?;
-    let found = match operation.operation_name().as_str() {
-        "hfloat.div" => number(b).is_some_and(|value| near(value, 6.0)).then_some(a),
+    let found = match Op::of(operation) {
+        Some(Op::Div) => number(b).is_some_and(|value| near(value, 6.0)).then_some(a),
         _ => {
             let factor = |[value, factor]: [Value<'c, 'a>; 2]| {
                 number(factor).is_some_and(|factor| near(factor, 1.0 / 6.0)).then_some(value)
@@ -102,12 +103,12 @@ fn sixth<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<Value<'c, 'a>
 
 /// `clip(x + 3, 0, 6)`.
 fn gate<'c, 'a>(value: Value<'c, 'a>) -> Result<Option<Found<'c, 'a>>, PassFailure> {
-    let Some(clip) = private(value, "hfloat.clip")? else { return Ok(None) };
+    let Some(clip) = private(value, Op::Clip)? else { return Ok(None) };
     let bound = |index: usize| clip.operand(index).ok().and_then(number);
     if clip.operand_count() != 3 || bound(1) != Some(0.0) || bound(2) != Some(6.0) {
         return Ok(None);
     }
-    let Some(add) = private(clip.operand_at(0)?, "hfloat.add")? else { return Ok(None) };
+    let Some(add) = private(clip.operand_at(0)?, Op::Add)? else { return Ok(None) };
     for [input, three] in orders(add)? {
         if number(three) == Some(3.0) {
             return Ok(Some(Found { input, between: vec![clip, add] }));
@@ -118,13 +119,13 @@ fn gate<'c, 'a>(value: Value<'c, 'a>) -> Result<Option<Found<'c, 'a>>, PassFailu
 
 /// `x / 6 + 1 / 2`, clipped to 0 and 1.
 fn scaled_gate<'c, 'a>(value: Value<'c, 'a>) -> Result<Option<Found<'c, 'a>>, PassFailure> {
-    if let Some(sigmoid) = private(value, "hfloat.hard_sigmoid")? {
-        let fits = near(sigmoid.float_or("alpha", 0.2)?, 1.0 / 6.0) && near(sigmoid.float_or("beta", 0.5)?, 0.5);
+    if let Some(sigmoid) = private(value, Op::HardSigmoid)? {
+        let fits = near(attributes::alpha(sigmoid)?, 1.0 / 6.0) && near(attributes::beta(sigmoid)?, 0.5);
         let input = sigmoid.operand_at(0)?;
         return Ok(fits.then(|| Found { input, between: vec![sigmoid] }));
     }
-    for name in ["hfloat.div", "hfloat.mul"] {
-        let Some(divided) = private(value, name)? else { continue };
+    for op in [Op::Div, Op::Mul] {
+        let Some(divided) = private(value, op)? else { continue };
         let Some(inner) = sixth(divided)? else { continue };
         if let Some(found) = gate(inner)? {
             return Ok(Some(Found { input: found.input, between: [vec![divided], found.between].concat() }));
@@ -152,17 +153,17 @@ fn gated<'c, 'a>(
 fn hard_swish<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<Found<'c, 'a>>, PassFailure> {
     let Some(result) = ir::results(operation).into_iter().next() else { return Ok(None) };
     let r#type = TensorType::from_type(result.r#type())?;
-    if r#type.element != ElementType::F32 || operation.clamp("activation")?.is_some() {
+    if r#type.element != ElementType::F32 || attributes::activation(operation)?.is_some() {
         return Ok(None);
     }
     let mut found = None;
     if let Some(inner) = sixth(operation)?
-        && let Some(product) = private(inner, "hfloat.mul")?
+        && let Some(product) = private(inner, Op::Mul)?
     {
         found = gated(product, gate)?
             .map(|found| Found { input: found.input, between: [vec![product], found.between].concat() });
     }
-    if found.is_none() && operation.operation_name() == "hfloat.mul" {
+    if found.is_none() && Op::Mul.is(operation) {
         found = gated(operation, scaled_gate)?;
     }
     // A constant that widens the value is more than a number.

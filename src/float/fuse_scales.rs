@@ -3,6 +3,7 @@
 use super::equalize_channels::STATISTICS;
 use hb_dialects::{
     ElementType,
+    hfloat::{Op, attributes},
     ir::{self, Constant, IrError, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
 };
@@ -31,22 +32,22 @@ struct ChannelMap {
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
-        match operation.operation_name().as_str() {
-            "hfloat.mat_mul" => matrix_product_to_gemm(operation)?,
-            "hfloat.gemm" => absorb_factors(operation)?,
-            "hfloat.batch_normalization" => {
+        match Op::of(operation) {
+            Some(Op::MatMul) => matrix_product_to_gemm(operation)?,
+            Some(Op::Gemm) => absorb_factors(operation)?,
+            Some(Op::BatchNormalization) => {
                 let Some(map) = map_of_batch_normalization(operation)? else { continue };
                 let input = operation.operand_at(0)?;
                 if !fuse_into_producer(operation, input, &map)? {
                     expand(operation, input, &map)?;
                 }
             }
-            "hfloat.add" | "hfloat.div" | "hfloat.mul" | "hfloat.sub" => {
-                let fused = match map_of_binary(operation)? {
+            Some(op @ (Op::Add | Op::Div | Op::Mul | Op::Sub)) => {
+                let fused = match map_of_binary(operation, op)? {
                     Some((input, map)) => fuse_into_producer(operation, input, &map)?,
                     None => false,
                 };
-                if !fused && operation.operation_name() == "hfloat.div" {
+                if !fused && op == Op::Div {
                     quotient_to_product(operation)?;
                 }
             }
@@ -70,7 +71,7 @@ fn matrix_product_to_gemm(operation: OperationRef<'_, '_>) -> Result<(), PassFai
     }
     let context = operation.context_reference();
     let types: Vec<_> = ir::results(operation).iter().map(|result| result.r#type()).collect();
-    let gemm = ir::build(context, "hfloat.gemm", &[a, b], &[], &types, vec![], operation.location())?;
+    let gemm = ir::build(context, Op::Gemm.name(), &[a, b], &[], &types, vec![], operation.location())?;
     replace(operation, ir::insert_before(operation, gemm))
 }
 
@@ -81,7 +82,7 @@ fn absorb_factors(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
     if let &[_, channels] = shape.as_slice() {
         let bias = operation.operand(2).ok().and_then(ir::constant_of);
         let single = bias.is_some_and(|bias| bias.r#type.elements() == Some(1)) && channels != 1;
-        if !single && operation.float_or("alpha", 1.0)? == 1.0 && operation.float_or("beta", 1.0)? == 1.0 {
+        if !single && attributes::alpha(operation)? == 1.0 && attributes::beta(operation)? == 1.0 {
             return Ok(());
         }
         put_into_weights(
@@ -112,7 +113,7 @@ fn map_of_batch_normalization(operation: OperationRef<'_, '_>) -> Result<Option<
         };
         statistics.push(constant.to_f32s()?);
     }
-    let epsilon = operation.float_or("epsilon", 1e-5)?;
+    let epsilon = attributes::epsilon(operation)?;
     let [scale, bias, mean, variance] = statistics.as_slice() else { return Ok(None) };
     let result = bias.iter().copied().chain(scale.iter().map(|scale| scale.abs())).map(f64::from).collect();
     let scale: Vec<f64> =
@@ -133,17 +134,20 @@ fn quotient_to_product(operation: OperationRef<'_, '_>) -> Result<(), PassFailur
     let reciprocal = constant_before(operation, "reciprocal", &constant.r#type, &reciprocals)?;
     let context = operation.context_reference();
     let types: Vec<_> = ir::results(operation).iter().map(|result| result.r#type()).collect();
-    let product = ir::build(context, "hfloat.mul", &[dividend, reciprocal], &[], &types, vec![], operation.location())?;
+    let product =
+        ir::build(context, Op::Mul.name(), &[dividend, reciprocal], &[], &types, vec![], operation.location())?;
     replace(operation, ir::insert_before(operation, product))
 }
 
 /// The map that an operation of two operands, one of them a per-channel constant, is, and what it is applied to.
-fn map_of_binary<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<(Value<'c, 'a>, ChannelMap)>, PassFailure> {
-    if operation.clamp("activation")?.is_some() {
+fn map_of_binary<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    op: Op,
+) -> Result<Option<(Value<'c, 'a>, ChannelMap)>, PassFailure> {
+    if attributes::activation(operation)?.is_some() {
         return Ok(None);
     }
     let (left, right) = (operation.operand_at(0)?, operation.operand_at(1)?);
-    let name = operation.operation_name();
     for (input, constant, swapped) in [(left, right, false), (right, left, true)] {
         let Some(constant) = ir::constant_of(constant) else { continue };
         if input.r#type() != operation.result(0).map_err(|error| PassFailure::Message(error.to_string()))?.r#type() {
@@ -152,14 +156,14 @@ fn map_of_binary<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<(Valu
         let shape = static_type(input)?.1;
         let Some(values) = channel_values(&constant, &shape) else { continue };
         let (one, zero) = (vec![1.0; values.len()], vec![0.0; values.len()]);
-        let map = match (name.as_str(), swapped) {
-            ("hfloat.add", _) => ChannelMap { scale: one, shift: values, statistics: None },
-            ("hfloat.mul", _) => ChannelMap { scale: values, shift: zero, statistics: None },
-            ("hfloat.sub", false) => {
+        let map = match (op, swapped) {
+            (Op::Add, _) => ChannelMap { scale: one, shift: values, statistics: None },
+            (Op::Mul, _) => ChannelMap { scale: values, shift: zero, statistics: None },
+            (Op::Sub, false) => {
                 ChannelMap { scale: one, shift: values.iter().map(|value| -value).collect(), statistics: None }
             }
-            ("hfloat.sub", true) => ChannelMap { scale: vec![-1.0; values.len()], shift: values, statistics: None },
-            ("hfloat.div", false) if values.iter().all(|value| (value.recip() as f32).is_normal()) => {
+            (Op::Sub, true) => ChannelMap { scale: vec![-1.0; values.len()], shift: values, statistics: None },
+            (Op::Div, false) if values.iter().all(|value| (value.recip() as f32).is_normal()) => {
                 ChannelMap { scale: values.iter().map(|value| value.recip()).collect(), shift: zero, statistics: None }
             }
             _ => return Ok(None),
@@ -204,11 +208,8 @@ fn put_into_weights(
     producer: OperationRef<'_, '_>,
     map: &ChannelMap,
 ) -> Result<bool, PassFailure> {
-    let name = producer.operation_name();
-    if !matches!(name.as_str(), "hfloat.conv" | "hfloat.conv_transpose" | "hfloat.gemm") {
-        return Ok(false);
-    }
-    if producer.clamp("activation")?.is_some() {
+    let Some(op @ (Op::Conv | Op::ConvTranspose | Op::Gemm)) = Op::of(producer) else { return Ok(false) };
+    if attributes::activation(producer)?.is_some() {
         return Ok(false);
     }
     let Some(weight) = ir::constant_of(producer.operand_at(1)?) else { return Ok(false) };
@@ -223,15 +224,17 @@ fn put_into_weights(
         return Ok(false);
     }
     let Some(biases) = bias_values(bias.as_ref(), map.scale.len())? else { return Ok(false) };
-    // The sum of a gemm is alpha * product + beta * C: C is scaled here by beta, so that beta becomes 1.
-    let beta = producer.float_or("beta", 1.0)?;
+    // The sum of a gemm is alpha * product + beta * C: both are scaled here, so that alpha and beta become 1.
+    let (alpha, beta) = match op {
+        Op::Gemm => (attributes::alpha(producer)?, attributes::beta(producer)?),
+        _ => (1.0, 1.0),
+    };
     let new_bias: Vec<f32> = biases
         .iter()
         .zip(&map.scale)
         .zip(&map.shift)
         .map(|((&bias, scale), shift)| (f64::from(bias) * beta * scale + shift) as f32)
         .collect();
-    let alpha = producer.float_or("alpha", 1.0)?;
     let factors: Vec<f64> = map.scale.iter().map(|scale| scale * alpha).collect();
     let new_weight = scale_channels(producer, &weight, &factors)?;
     rebuild(operation, producer, (&weight.r#type, &new_weight, &new_bias), map.statistics.as_deref())?;
@@ -266,13 +269,14 @@ pub(super) fn scale_channels(
     let shape = weight.r#type.static_shape()?;
     let size = |axis: usize| shape.get(axis).copied().unwrap_or(1).max(1);
     let inner = |axis: usize| shape.iter().skip(axis + 1).product::<usize>().max(1);
-    let transposed = producer.operation_name() == "hfloat.conv_transpose";
-    let axis = match producer.operation_name().as_str() {
-        "hfloat.conv" => 0,
-        "hfloat.conv_transpose" => 1,
-        _ => usize::from(!producer.boolean_or("transB", false)?),
+    let op = Op::of(producer);
+    let transposed = op == Some(Op::ConvTranspose);
+    let (axis, group) = match op {
+        Some(Op::Conv) => (0, attributes::group(producer)?),
+        Some(Op::ConvTranspose) => (1, attributes::group(producer)?),
+        _ => (usize::from(!attributes::trans_b(producer)?), 1),
     };
-    let group = usize::try_from(producer.integer_or("group", 1)?).unwrap_or(1).max(1);
+    let group = usize::try_from(group).unwrap_or(1).max(1);
     // The weights of a transposed convolution name their output channel within the group of their input channel.
     let in_group = (size(0) / group).max(1);
     let channel = |i: usize| {
@@ -312,7 +316,7 @@ fn rebuild(
     let name = producer.operation_name();
     let built = ir::build(context, &name, &operands, &attributes, &types, vec![], location)?;
     let built = ir::insert_before(producer, built);
-    if let Some(statistics) = statistics.filter(|_| name == "hfloat.conv") {
+    if let Some(statistics) = statistics.filter(|_| Op::Conv.is(producer)) {
         ir::set_attribute(built, STATISTICS, ir::attribute::floats(context, statistics));
     }
     let absorbed = operation == producer;
@@ -336,7 +340,7 @@ pub(crate) fn constant_before<'c, 'a>(
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     let value = ir::constant_attribute(context, &ir::node_name(location), r#type, &bytes)?;
     let types = [r#type.to_type(context)];
-    let built = ir::build(context, "hfloat.constant", &[], &[("value", value)], &types, vec![], location)?;
+    let built = ir::build(context, Op::Constant.name(), &[], &[("value", value)], &types, vec![], location)?;
     let built = ir::insert_before(operation, built);
     let value = ir::results(built).into_iter().next();
     value.ok_or_else(|| IrError::Constant { node: operation.node(), reason: "has no result".into() })
@@ -351,10 +355,10 @@ fn expand(operation: OperationRef<'_, '_>, input: Value<'_, '_>, map: &ChannelMa
     let constant_type = TensorType::new(ElementType::F32, &sizes);
     let to_f32 = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<_>>();
     let mut value = input;
-    for (name, suffix, values) in [("hfloat.mul", "scale", &map.scale), ("hfloat.add", "shift", &map.shift)] {
+    for (op, suffix, values) in [(Op::Mul, "scale", &map.scale), (Op::Add, "shift", &map.shift)] {
         let constant = constant_before(operation, suffix, &constant_type, &to_f32(values))?;
-        let location = ir::derived_location(context, operation.location(), name.trim_start_matches("hfloat."));
-        let built = ir::build(context, name, &[value, constant], &[], &[input.r#type()], vec![], location)?;
+        let location = ir::derived_location(context, operation.location(), op.definition().mnemonic());
+        let built = ir::build(context, op.name(), &[value, constant], &[], &[input.r#type()], vec![], location)?;
         let results = ir::results(ir::insert_before(operation, built));
         value = results.into_iter().next().ok_or_else(|| PassFailure::Message("an operation has no result".into()))?;
     }

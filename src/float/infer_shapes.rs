@@ -3,9 +3,10 @@
 use super::fold::evaluate;
 use hb_dialects::{
     ElementType,
-    hfloat::{infer_types, refine},
+    hfloat::{Op, attributes, infer_types, refine},
     ir::{self, Constant, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
+    quant,
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 
@@ -28,12 +29,12 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
     let Some(block) = ir::body(function) else { return Ok(()) };
     let mut failed = false;
     for operation in ir::operations(block) {
-        let name = operation.operation_name();
-        if name == "quant.qcast" || name == "quant.dcast" {
+        if quant::Op::is_cast(operation) {
             cast_like_operand(operation)?;
-        } else if name.starts_with("hfloat.")
+        } else if Op::of(operation).is_some()
             && let Err(reason) = infer(operation)
         {
+            let name = operation.operation_name();
             ir::emit_error(operation.location(), &format!("node '{}' ({name}): {reason}", operation.node()));
             failed = true;
             break;
@@ -77,9 +78,9 @@ fn infer(operation: OperationRef<'_, '_>) -> Result<(), String> {
 }
 
 fn fold(operation: OperationRef<'_, '_>) -> Result<(), String> {
-    match operation.operation_name().as_str() {
-        "hfloat.constant" => Ok(()),
-        "hfloat.shape" => fold_shape(operation),
+    match Op::of(operation) {
+        Some(Op::Constant) => Ok(()),
+        Some(Op::Shape) => fold_shape(operation),
         _ => fold_constants(operation),
     }
 }
@@ -90,8 +91,8 @@ fn fold_shape(operation: OperationRef<'_, '_>) -> Result<(), String> {
     let sizes: Vec<i64> = sizes.map_err(|error| error.to_string())?.into_iter().map(|size| size as i64).collect();
     let rank = sizes.len() as i64;
     let clamp = |position: i64| if position < 0 { (position + rank).max(0) } else { position.min(rank) } as usize;
-    let start = clamp(operation.integer_or("start", 0).map_err(|error| error.to_string())?);
-    let end = operation.optional_integer("end").map_err(|error| error.to_string())?;
+    let start = clamp(attributes::start(operation).map_err(|error| error.to_string())?);
+    let end = attributes::end(operation).map_err(|error| error.to_string())?;
     let end = clamp(end.unwrap_or(rank)).max(start);
     let values = sizes.get(start..end).unwrap_or_default();
     let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
@@ -122,7 +123,15 @@ fn replace(operation: OperationRef<'_, '_>, constants: &[Constant<'_>]) -> Resul
         let built =
             ir::constant_attribute(context, &operation.node(), &constant.r#type, &constant.bytes).and_then(|value| {
                 let r#type = constant.r#type.to_type(context);
-                ir::build(context, "hfloat.constant", &[], &[("value", value)], &[r#type], vec![], operation.location())
+                ir::build(
+                    context,
+                    Op::Constant.name(),
+                    &[],
+                    &[("value", value)],
+                    &[r#type],
+                    vec![],
+                    operation.location(),
+                )
             });
         let built = ir::insert_before(operation, built.map_err(|error| error.to_string())?);
         let value = ir::results(built).into_iter().next().ok_or("the constant has no result")?;

@@ -4,6 +4,7 @@ use super::preprocessing::{ATTRIBUTES, InputType, LAYOUT, Layout, Preprocessing,
 use hb_dialects::names::input_names;
 use hb_dialects::{
     ElementType,
+    hfloat::Op,
     ir::{self, OperationAttributes, TensorType, attribute},
     pass::{Options, PassDefinition, PassFailure},
 };
@@ -141,47 +142,42 @@ impl<'c, 'a> Chain<'c, 'a, '_> {
 
     fn build(
         &self,
-        operation: &str,
+        op: Op,
         operands: &[Value<'c, 'a>],
         attributes: &[(&str, Attribute<'c>)],
         r#type: &TensorType,
         location: Location<'c>,
     ) -> Result<Value<'c, 'a>, PassFailure> {
         let types = [r#type.to_type(self.context)];
-        let built = ir::build(self.context, operation, operands, attributes, &types, vec![], location)?;
+        let built = ir::build(self.context, op.name(), operands, attributes, &types, vec![], location)?;
         let results = ir::results(ir::insert_before(self.anchor, built));
-        results.into_iter().next().ok_or_else(|| PassFailure::Message(format!("'{operation}' has no result")))
+        results.into_iter().next().ok_or_else(|| PassFailure::Message(format!("'{}' has no result", op.name())))
     }
 
     fn constant(&self, step: &str, r#type: &TensorType, bytes: &[u8]) -> Result<Value<'c, 'a>, PassFailure> {
         let location = self.location(step);
         let value = ir::constant_attribute(self.context, &ir::node_name(location), r#type, bytes)?;
-        self.build("hfloat.constant", &[], &[("value", value)], r#type, location)
+        self.build(Op::Constant, &[], &[("value", value)], r#type, location)
     }
 
     /// Applies an operation to the value so far and perhaps another operand.
     fn apply(
         &mut self,
-        (step, operation): (&str, &str),
+        (step, op): (&str, Op),
         other: Option<Value<'c, 'a>>,
         attributes: &[(&str, Attribute<'c>)],
         r#type: TensorType,
     ) -> Result<(), PassFailure> {
         let operands: Vec<_> = std::iter::once(self.value).chain(other).collect();
-        self.value = self.build(operation, &operands, attributes, &r#type, self.location(step))?;
+        self.value = self.build(op, &operands, attributes, &r#type, self.location(step))?;
         self.r#type = r#type;
         Ok(())
     }
 
-    fn apply_per_channel(
-        &mut self,
-        (step, operation): (&str, &str),
-        plan: &Plan,
-        numbers: &[f32],
-    ) -> Result<(), PassFailure> {
+    fn apply_per_channel(&mut self, (step, op): (&str, Op), plan: &Plan, numbers: &[f32]) -> Result<(), PassFailure> {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         let constant = self.constant(&format!("{step}/constant"), &plan.channel_type(numbers.len()), &bytes)?;
-        self.apply((step, operation), Some(constant), &[], plan.wanted.clone())
+        self.apply((step, op), Some(constant), &[], plan.wanted.clone())
     }
 }
 
@@ -195,21 +191,21 @@ fn insert(mut chain: Chain<'_, '_, '_>, plan: &Plan) -> Result<(), PassFailure> 
         let moved = TensorType { element: ElementType::U8.into(), dimensions: plan.wanted.dimensions.clone() };
         if plan.layout == Layout::Nchw {
             let permutation = attribute::integers(context, &[0, 3, 1, 2]);
-            chain.apply(("transpose", "hfloat.transpose"), None, &[("perm", permutation)], moved.clone())?;
+            chain.apply(("transpose", Op::Transpose), None, &[("perm", permutation)], moved.clone())?;
         }
         if plan.swap_channels {
             let order: Vec<u8> = [2i64, 1, 0].iter().flat_map(|channel| channel.to_le_bytes()).collect();
             let order = chain.constant("swap_channels/order", &TensorType::new(ElementType::I64, &[3]), &order)?;
             let axis = attribute::si64(context, plan.layout.channel_dimension() as i64);
-            chain.apply(("swap_channels", "hfloat.gather"), Some(order), &[("axis", axis)], moved)?;
+            chain.apply(("swap_channels", Op::Gather), Some(order), &[("axis", axis)], moved)?;
         }
-        chain.apply(("cast", "hfloat.cast"), None, &[], plan.wanted.clone())?;
+        chain.apply(("cast", Op::Cast), None, &[], plan.wanted.clone())?;
     }
     if let Some(mean) = &plan.negative_mean {
-        chain.apply_per_channel(("subtract_mean", "hfloat.add"), plan, mean)?;
+        chain.apply_per_channel(("subtract_mean", Op::Add), plan, mean)?;
     }
     if let Some(scale) = &plan.scale {
-        chain.apply_per_channel(("multiply_scale", "hfloat.mul"), plan, scale)?;
+        chain.apply_per_channel(("multiply_scale", Op::Mul), plan, scale)?;
     }
     for user in users {
         for (index, operand) in user.operands().enumerate().collect::<Vec<_>>() {

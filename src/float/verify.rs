@@ -1,8 +1,10 @@
 //! `hfloat-verify`: the border after the float level.
 
 use hb_dialects::{
+    hfloat::Op,
     ir::{self, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
+    quant,
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 
@@ -30,13 +32,12 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
 
 fn check(operation: OperationRef<'_, '_>) -> Result<(), String> {
     let name = operation.operation_name();
-    match name.as_str() {
-        "func.return" | "quant.qcast" | "quant.dcast" => return Ok(()),
-        _ if name.starts_with("hfloat.") => {}
-        _ => return Err(format!("'{name}' is no operation of the float level")),
+    if name == "func.return" || quant::Op::is_cast(operation) {
+        return Ok(());
     }
+    let op = Op::of(operation).ok_or_else(|| format!("'{name}' is no operation of the float level"))?;
     // MLIR shares equal constants and drops their names; only operations that compute are spoken of by name.
-    if operation.node().is_empty() && name != "hfloat.constant" {
+    if operation.node().is_empty() && op != Op::Constant {
         return Err(format!("'{name}' has no node name; its location must be a name"));
     }
     for result in ir::results(operation) {

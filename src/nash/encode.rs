@@ -275,10 +275,10 @@ pub(crate) mod tests {
     fn operations_have_numbers_and_names_of_their_own() {
         let tables = operation_tables();
         let opcodes: std::collections::BTreeSet<u16> = tables.iter().map(|table| table.opcode).collect();
-        let names: std::collections::BTreeSet<&str> = tables.iter().map(|table| table.mnemonic).collect();
+        let names: std::collections::BTreeSet<&str> = tables.iter().map(|table| table.mnemonic()).collect();
         assert_eq!((opcodes.len(), names.len()), (tables.len(), tables.len()));
         for table in &tables {
-            assert!(table.mnemonic.starts_with(&format!("{}.", table.engine)), "{}", table.mnemonic);
+            assert!(table.mnemonic().starts_with(&format!("{}.", table.engine)), "{}", table.mnemonic());
         }
     }
 
@@ -291,7 +291,7 @@ pub(crate) mod tests {
             let size: usize = table.fields.iter().map(|field| field.bytes).sum();
             let mut out = Vec::new();
             operation.write_fields(&mut out);
-            assert_eq!((reader.at(), out.len()), (size, size), "{}", table.mnemonic);
+            assert_eq!((reader.at(), out.len()), (size, size), "{}", table.mnemonic());
         }
     }
 

@@ -18,7 +18,7 @@ fn instructions() -> String {
     let mut text = String::from("## Instructions\n\nOffsets count from the first byte after the waits.\n");
     // Writing to a String cannot fail.
     for table in operation_tables() {
-        let _ = write!(text, "\n### `{}` ({:#06x})\n\n", table.mnemonic, table.opcode);
+        let _ = write!(text, "\n### `{}` ({:#06x})\n\n", table.mnemonic(), table.opcode);
         let about: Vec<&str> = table.about.lines().map(str::trim).collect();
         let _ = write!(text, "{}\n\n", about.join("\n").trim());
         text.push_str("| offset | bytes | field | layout | meaning |\n|---|---|---|---|---|\n");

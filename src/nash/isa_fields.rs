@@ -1,5 +1,6 @@
 //! How the fields of an instruction are written as bytes, as text and as numbers.
 
+use hb_dialects::nash::Op;
 use thiserror::Error;
 
 use super::isa::{BpuElement, Clamp, Count, DdrView, Engine, Region, View, Window};
@@ -23,14 +24,21 @@ pub struct FieldRow {
 pub struct OperationTable {
     /// Its number in the encoding.
     pub opcode: u16,
-    /// Its name in the text of programs.
-    pub mnemonic: &'static str,
+    /// Its operation in the `nash` dialect.
+    pub op: Op,
     /// Where it runs.
     pub engine: Engine,
     /// A sentence for `docs/nash-isa.md`.
     pub about: &'static str,
     /// In the order of the encoding.
     pub fields: Vec<FieldRow>,
+}
+
+impl OperationTable {
+    /// Its name in the text of programs.
+    pub fn mnemonic(&self) -> &'static str {
+        self.op.definition().mnemonic()
+    }
 }
 
 /// Why bytes are not a program.

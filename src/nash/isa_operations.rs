@@ -3,6 +3,7 @@
 use super::isa::{BpuElement, Clamp, Count, DdrView, Engine, RANK, View, Window};
 use super::isa_fields::{DecodeError, Field, FieldRow, OperationTable, Reader};
 use super::isa_numbers::FieldKind;
+use hb_dialects::nash::Op;
 
 /// A field as numbers: its name, what the numbers mean, and the numbers unless it is absent.
 pub type NumberedField = (&'static str, FieldKind, Option<Vec<i64>>);
@@ -10,7 +11,7 @@ pub type NumberedField = (&'static str, FieldKind, Option<Vec<i64>>);
 macro_rules! operations {
     ($(
         $(#[doc = $about:literal])*
-        $opcode:literal $mnemonic:literal $engine:ident $name:ident {
+        $opcode:literal $op:ident $engine:ident $name:ident {
             $( $(#[doc = $meaning:literal])* $field:ident : $type:ty, )*
         }
     )*) => {
@@ -42,9 +43,14 @@ macro_rules! operations {
                 match self { $( Operation::$name(_) => Engine::$engine, )* }
             }
 
+            /// Its operation in the `nash` dialect.
+            pub fn op(&self) -> Op {
+                match self { $( Operation::$name(_) => Op::$op, )* }
+            }
+
             /// `engine.operation`, as in the disassembly and in the `nash` dialect.
             pub fn mnemonic(&self) -> &'static str {
-                match self { $( Operation::$name(_) => $mnemonic, )* }
+                self.op().definition().mnemonic()
             }
 
             /// The number in the encoding.
@@ -85,36 +91,33 @@ macro_rules! operations {
                 }
             }
 
-            /// The instruction of a mnemonic, its fields from `numbers`; `None` when there is no such instruction.
+            /// The instruction that an operation of the `nash` dialect is, its fields from `numbers`; `None` when it is none.
             ///
             /// # Errors
             /// What `numbers` gives, or why a field is not made of its numbers; names the field.
             pub fn from_numbers(
-                mnemonic: &str,
+                op: Op,
                 mut numbers: impl FnMut(&'static str, FieldKind) -> Result<Option<Vec<i64>>, String>,
             ) -> Option<Result<Operation, String>> {
-                $( if mnemonic == $mnemonic {
-                    let mut read = || -> Result<Operation, String> {
-                        Ok(Operation::$name($name { $(
+                let mut read = || -> Result<Option<Operation>, String> {
+                    Ok(Some(match op {
+                        Op::Program => return Ok(None),
+                        $( Op::$op => Operation::$name($name { $(
                             $field: Field::from_numbers(
                                 numbers(stringify!($field), <$type as Field>::KIND)?.as_deref()
                             ).map_err(|reason| format!(concat!("field '", stringify!($field), "' {}"), reason))?,
-                        )* }))
-                    };
-                    return Some(read());
-                } )*
-                None
+                        )* }), )*
+                    }))
+                };
+                read().transpose()
             }
         }
-
-        /// The names of the instructions as operations of the `nash` dialect.
-        pub const OPERATION_NAMES: &[&str] = &[ $( concat!("nash.", $mnemonic), )* ];
 
         /// The instruction set as data, for documentation.
         pub fn operation_tables() -> Vec<OperationTable> {
             vec![ $( OperationTable {
                 opcode: $opcode,
-                mnemonic: $mnemonic,
+                op: Op::$op,
                 engine: Engine::$engine,
                 about: concat!($($about, "\n",)*),
                 fields: vec![ $( FieldRow {
@@ -130,7 +133,7 @@ macro_rules! operations {
 
 operations! {
     /// Copies from DDR to L1M.
-    0x0001 "load.copy" Load Load {
+    0x0001 LoadCopy Load Load {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// Bytes of one element: 1, 2, 4 or 8.
@@ -142,7 +145,7 @@ operations! {
     }
 
     /// Copies from L1M to DDR.
-    0x0101 "store.copy" Store Store {
+    0x0101 StoreCopy Store Store {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// Bytes of one element: 1, 2, 4 or 8.
@@ -162,7 +165,7 @@ operations! {
     ///
     /// A group is an instruction whose views select its channels; a kernel or a channel range that does not fit in L1M is cut
     /// into several instructions that hand on their sums through `accumulate`. A matrix product is a 1x1 convolution.
-    0x0201 "tae.convolution" Tae Convolution {
+    0x0201 TaeConvolution Tae Convolution {
         /// Each output channel sees only its own input channel.
         depthwise: bool,
         /// Batch, rows, columns, channels of the input tile. Depthwise: as many channels as the output.
@@ -190,7 +193,7 @@ operations! {
     }
 
     /// `output = clamp(round_half_even((a · multiplier_a + b · multiplier_b) / 2^shift))`: one rounding.
-    0x0301 "vae.add" Vae Add {
+    0x0301 VaeAdd Vae Add {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8 or i16.
@@ -216,7 +219,7 @@ operations! {
     }
 
     /// `output = clamp(rescale(a · b, mantissa, shift))`.
-    0x0302 "vae.mul" Vae Mul {
+    0x0302 VaeMul Vae Mul {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8 or i16.
@@ -240,7 +243,7 @@ operations! {
     }
 
     /// `output = clamp(rescale(input, mantissa, shift))`.
-    0x0303 "vae.requantize" Vae Requantize {
+    0x0303 VaeRequantize Vae Requantize {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8, i16 or i32.
@@ -260,7 +263,7 @@ operations! {
     }
 
     /// `output = table[input + 128]`, i8 to i8.
-    0x0304 "vae.lookup" Vae Lookup {
+    0x0304 VaeLookup Vae Lookup {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// Operand, i8.
@@ -274,7 +277,7 @@ operations! {
     /// `output = saturate(round_half_even((c2 · d² + c1 · d + c0) / 2^shift))` with `d = input − start`: a function by quadratic pieces.
     ///
     /// The piece is the last one whose start is not above the input, the first one where there is none. The sum has all its bits.
-    0x0305 "vae.curve" Vae Curve {
+    0x0305 VaeCurve Vae Curve {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8 or i16.
@@ -295,7 +298,7 @@ operations! {
 
     /// The greatest of the cells of each window that lie in the input tile, and of `accumulate`; the least value of the
     /// element type where there is none.
-    0x0401 "aae.max_pool" Aae MaxPool {
+    0x0401 AaeMaxPool Aae MaxPool {
         /// Batch, rows, columns, channels of the input tile.
         input_shape: [u32; 4],
         /// Batch, rows, columns, channels of the output tile; batch and channels are the input's.
@@ -316,7 +319,7 @@ operations! {
     ///
     /// With `count`, the output is `clamp(rescale(sum, mantissa, shift))` by the table entry for the number of cells counted;
     /// without, it is the sum itself.
-    0x0402 "aae.average_pool" Aae AveragePool {
+    0x0402 AaeAveragePool Aae AveragePool {
         /// Batch, rows, columns, channels of the input tile.
         input_shape: [u32; 4],
         /// Batch, rows, columns, channels of the output tile; batch and channels are the input's.
@@ -340,7 +343,7 @@ operations! {
     }
 
     /// Copies within L1M: transposition, concatenation, slices, broadcasts.
-    0x0501 "dte.copy" Dte Copy {
+    0x0501 DteCopy Dte Copy {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// Bytes of one element: 1, 2, 4 or 8.
@@ -352,7 +355,7 @@ operations! {
     }
 
     /// Fills L1M with one value.
-    0x0502 "dte.fill" Dte Fill {
+    0x0502 DteFill Dte Fill {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// Bytes of one element: 1, 2 or 4.
@@ -364,7 +367,7 @@ operations! {
     }
 
     /// `output = saturate(round_half_even(input / scale))`, f32 to integer; NaN gives 0.
-    0x0601 "vpu.quantize" Vpu Quantize {
+    0x0601 VpuQuantize Vpu Quantize {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8 or i16.
@@ -378,7 +381,7 @@ operations! {
     }
 
     /// `output = input · scale`, integer to f32. With `scales`, every element has the factor at its own place there.
-    0x0602 "vpu.dequantize" Vpu Dequantize {
+    0x0602 VpuDequantize Vpu Dequantize {
         /// Sizes, outermost first.
         shape: [u32; RANK],
         /// i8, i16 or i32.

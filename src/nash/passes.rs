@@ -5,6 +5,7 @@ use super::mlir::{March, program_to_mlir};
 use crate::bpu::mlir::from_mlir;
 use crate::files::write_atomically;
 use hb_dialects::{
+    bpu,
     ir::{self, OperationAttributes},
     pass::{OptionDefinition, Options, PassDefinition, PassFailure},
 };
@@ -57,7 +58,7 @@ fn lower(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFa
     let mut made = Plans::new();
     let Some(block) = ir::body(function) else { return Ok(()) };
     for (index, operation) in ir::operations(block).into_iter().enumerate() {
-        if operation.operation_name() != "bpu.segment" {
+        if !bpu::Op::Segment.is(operation) {
             continue;
         }
         let name = segment_name(operation, index);

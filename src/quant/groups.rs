@@ -2,6 +2,7 @@
 
 use super::rules::{ResultScale, Role, rule_of};
 use hb_dialects::ElementType;
+use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
@@ -43,7 +44,7 @@ impl<'c, 'a> Groups<'c, 'a> {
         }
         let operations = ir::operations(block);
         for &operation in &operations {
-            if operation.operation_name() != "hfloat.constant" {
+            if !Op::Constant.is(operation) {
                 for result in ir::results(operation) {
                     groups.add(result)?;
                 }

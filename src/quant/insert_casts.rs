@@ -5,6 +5,7 @@ use crate::bpu::lower::{Placement, Types, place};
 use hb_dialects::{
     ir::{self, Element, OperationAttributes, Quantized, TensorType},
     pass::{Options, PassDefinition, PassFailure},
+    quant,
 };
 use melior::ir::{BlockLike, Location, OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
@@ -129,7 +130,8 @@ fn cast_pair<'c, 'a>(
     };
     let types = [quantized_type.to_type(context)];
     let quantize_location = ir::derived_location(context, location, "quantize");
-    let quantize = ir::build(context, "quant.qcast", &[value], &[], &types, vec![], quantize_location)?;
+    let quantize =
+        ir::build(context, quant::Op::QuantizeCast.name(), &[value], &[], &types, vec![], quantize_location)?;
     let quantize = match place {
         Place::After(operation) => ir::insert_after(operation, quantize),
         Place::Before(operation) => ir::insert_before(operation, quantize),
@@ -138,7 +140,8 @@ fn cast_pair<'c, 'a>(
     let quantized = first_result(quantize)?;
     let types = [float_type.to_type(context)];
     let dequantize_location = ir::derived_location(context, location, "dequantize");
-    let dequantize = ir::build(context, "quant.dcast", &[quantized], &[], &types, vec![], dequantize_location)?;
+    let dequantize =
+        ir::build(context, quant::Op::DequantizeCast.name(), &[quantized], &[], &types, vec![], dequantize_location)?;
     first_result(ir::insert_after(quantize, dequantize))
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use hb_dialects::{
     ElementType,
-    hfloat::Window,
+    hfloat::{Op, Window, attributes},
     ir::{self, Constant, IrError, OperationAttributes, TensorType},
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
@@ -56,23 +56,25 @@ impl LinearLayer {
         let shape = weight.r#type.static_shape()?;
         let input = operation.operand_at(0)?;
         let sizes = TensorType::from_type(input.r#type())?.static_shape()?;
-        let group = usize::try_from(operation.integer_or("group", 1)?).unwrap_or(1).max(1);
         let inner: usize = shape.iter().skip(2).product();
         let (&[first, second, ..], &[batch, channels, ..]) = (shape.as_slice(), sizes.as_slice()) else {
             return Ok(None);
         };
         let cells = Columns::Cells { batch, cells: sizes.iter().skip(2).product() };
-        let (groups, rows, terms, order, columns) = match operation.operation_name().as_str() {
-            "hfloat.conv" => {
+        let group = || attributes::group(operation).map(|group| usize::try_from(group).unwrap_or(1).max(1));
+        let (groups, rows, terms, order, columns) = match Op::of(operation) {
+            Some(Op::Conv) => {
                 let Ok(window) = Window::of(operation) else { return Ok(None) };
+                let group = group()?;
                 (group, first / group, second * inner, Order::Rows, Columns::Windows { input: sizes, window })
             }
-            "hfloat.conv_transpose" => {
+            Some(Op::ConvTranspose) => {
+                let group = group()?;
                 (group, second * inner, first / group, Order::Terms { kernel: inner.max(1) }, cells)
             }
-            "hfloat.gemm" if operation.boolean_or("transA", false)? => return Ok(None),
-            "hfloat.gemm" if operation.boolean_or("transB", false)? => (1, first, second, Order::Rows, cells),
-            "hfloat.gemm" => (1, second, first, Order::Terms { kernel: 1 }, cells),
+            Some(Op::Gemm) if attributes::trans_a(operation)? => return Ok(None),
+            Some(Op::Gemm) if attributes::trans_b(operation)? => (1, first, second, Order::Rows, cells),
+            Some(Op::Gemm) => (1, second, first, Order::Terms { kernel: 1 }, cells),
             _ => return Ok(None),
         };
         // What a group reads of the channels.

@@ -6,6 +6,7 @@ use hb_dialects::hfloat::{Op, attributes};
 use hb_dialects::ir::{
     self, Constant, IrError, OperationAttributes, Quantized, Scale, TensorType, constant_of, defining_operation,
 };
+use hb_dialects::quant;
 pub use hb_dialects::registry::ResultScale;
 use hb_dialects::registry::{self, Quantization};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -150,9 +151,9 @@ pub fn rule_of(operation: OperationRef<'_, '_>) -> Result<Option<Rule>, IrError>
 /// The constant that a value is, also behind the casts that quantization put around it.
 fn constant_behind_casts<'v>(value: Value<'_, '_>) -> Option<Constant<'v>> {
     let operation = defining_operation(value)?;
-    match operation.operation_name().as_str() {
-        "quant.qcast" | "quant.dcast" => constant_behind_casts(operation.operand(0).ok()?),
-        _ => constant_of(value),
+    match quant::Op::is_cast(operation) {
+        true => constant_behind_casts(operation.operand(0).ok()?),
+        false => constant_of(value),
     }
 }
 

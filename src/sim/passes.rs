@@ -3,10 +3,13 @@
 use super::machine::{Machine, SimError};
 use crate::nash::mlir::{MirrorError, PROGRAM, march_of, program_from_mlir};
 use hb_dialects::{
+    cpu,
     ir::{self, OperationAttributes},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, operation::OperationLike};
+
+const CPU_SEGMENT: &str = cpu::Op::Segment.name();
 
 /// The passes of this room.
 pub const PASSES: &[&PassDefinition] = &[&VERIFY];
@@ -28,7 +31,7 @@ fn verify(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), Pass
     for operation in ir::operations(block) {
         let checked = match operation.operation_name().as_str() {
             PROGRAM => verify_program(operation),
-            "cpu.segment" | "func.return" => Ok(()),
+            CPU_SEGMENT | "func.return" => Ok(()),
             name => Err(format!("'{name}' is left; only nash.program and cpu.segment may be")),
         };
         if let Err(reason) = checked {

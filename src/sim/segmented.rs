@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use hb_dialects::ElementType;
 use hb_dialects::ir::{self, OperationAttributes, TensorType};
 use hb_dialects::names::{input_names, output_names};
+
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value, ValueLike};
 
@@ -21,6 +22,9 @@ use crate::bpu::model::{Node, Segment, Tensor};
 use crate::cpu::{self, ArrayView, FloatExecutable, Observe, Options};
 use crate::nash::lower::Port;
 use crate::nash::mlir::{PROGRAM, march_of, program_from_mlir};
+
+const BPU_SEGMENT: &str = hb_dialects::bpu::Op::Segment.name();
+const CPU_SEGMENT: &str = hb_dialects::cpu::Op::Segment.name();
 
 fn failed(error: impl ToString) -> ExecutionError {
     ExecutionError(error.to_string())
@@ -149,12 +153,11 @@ pub struct SegmentedNetwork {
 
 /// Whether a function holds segments, so that [`SegmentedNetwork::new`] takes it.
 pub fn is_segmented(function: OperationRef<'_, '_>) -> bool {
-    ir::body(function)
-        .is_some_and(|block| ir::operations(block).iter().any(|operation| is_segment(&operation.operation_name())))
+    ir::body(function).is_some_and(|block| ir::operations(block).into_iter().any(is_segment))
 }
 
-fn is_segment(name: &str) -> bool {
-    matches!(name, "bpu.segment" | PROGRAM | "cpu.segment")
+fn is_segment(operation: OperationRef<'_, '_>) -> bool {
+    matches!(operation.operation_name().as_str(), BPU_SEGMENT | PROGRAM | CPU_SEGMENT)
 }
 
 /// Quantized values are what stores them.
@@ -223,7 +226,7 @@ impl SegmentedNetwork {
             let name = format!("{kind} {} {:?}", steps.len(), operation.node());
             let located = |error: String| failed(format!("{name}: {error}"));
             let body = match kind.as_str() {
-                "bpu.segment" => Body::Bpu(Box::new(from_mlir(operation).map_err(|error| located(error.to_string()))?)),
+                BPU_SEGMENT => Body::Bpu(Box::new(from_mlir(operation).map_err(|error| located(error.to_string()))?)),
                 PROGRAM => {
                     let (program, name) =
                         Program::new(operation, check_races).map_err(|error| located(error.to_string()))?;
@@ -231,7 +234,7 @@ impl SegmentedNetwork {
                     march = Some(name);
                     Body::Program(Box::new(program))
                 }
-                "cpu.segment" => Body::Cpu(Box::new(
+                CPU_SEGMENT => Body::Cpu(Box::new(
                     FloatExecutable::compile(operation, options.clone()).map_err(|error| located(error.to_string()))?,
                 )),
                 _ => return Err(failed(format!("{kind} stands beside segments; it belongs into one"))),

@@ -5,7 +5,7 @@ use super::operands::*;
 use crate::{
     ElementType,
     hooks::Folded,
-    ir::{OperationAttributes, TensorType, elements_of},
+    ir::{TensorType, elements_of},
 };
 use melior::ir::{Attribute, OperationRef, Value, ValueLike, operation::OperationLike};
 
@@ -59,7 +59,7 @@ pub(super) fn shape(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, 
     let rank = dimensions.len() as i64;
     let clamp = |value: i64| if value < 0 { (value + rank).max(0) } else { value.min(rank) };
     let start = clamp(attributes::start(operation).map_err(|error| error.to_string())?);
-    let end = operation.optional_integer("end").map_err(|error| error.to_string())?;
+    let end = attributes::end(operation).map_err(|error| error.to_string())?;
     let end = clamp(end.unwrap_or(rank));
     one(ElementType::I64, Some(vec![Some((end - start).max(0) as u64)]))
 }

@@ -2,10 +2,7 @@
 
 use super::attributes;
 use super::{Dimensions, constants::fold_to_input, operands::*};
-use crate::{
-    hooks::Folded,
-    ir::{OperationAttributes, TensorType},
-};
+use crate::{hooks::Folded, ir::TensorType};
 use melior::ir::{Attribute, OperationRef, operation::OperationLike};
 
 /// The elements that a slice takes of one dimension: `start + i * step` for i below `count`.
@@ -156,7 +153,7 @@ pub(super) fn concat(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>,
         return Err("has no operands".into());
     }
     let first = operand_type(operation, 0)?;
-    let axis = operation.integer("axis").map_err(|error| error.to_string())?;
+    let axis = attributes::axis(operation).map_err(|error| error.to_string())?;
     let mut joined: Dimensions = None;
     let mut total = Some(0u64);
     for index in 0..operation.operand_count() {
@@ -272,7 +269,7 @@ pub(super) fn unsqueeze(operation: OperationRef<'_, '_>) -> Result<Vec<TensorTyp
 
 pub(super) fn transpose(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = operand_type(operation, 0)?;
-    let permutation = operation.integers("perm").map_err(|error| error.to_string())?;
+    let permutation = attributes::perm(operation).map_err(|error| error.to_string())?;
     let mut sorted = permutation.clone();
     sorted.sort_unstable();
     if sorted.iter().enumerate().any(|(i, &position)| position != i as i64) {
@@ -289,7 +286,7 @@ pub(super) fn fold_transpose<'c, 'a>(
     operation: OperationRef<'c, 'a>,
     operands: &[Option<Attribute<'c>>],
 ) -> Option<Folded<'c, 'a>> {
-    let permutation = operation.integers("perm").ok()?;
+    let permutation = attributes::perm(operation).ok()?;
     let identity = permutation.iter().enumerate().all(|(i, &position)| position == i as i64);
     if identity { fold_to_input(operation, operands) } else { None }
 }

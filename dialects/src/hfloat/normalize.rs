@@ -2,7 +2,7 @@
 
 use super::attributes;
 use super::{layout::normalize_axis, operands::*};
-use crate::ir::{OperationAttributes, TensorType};
+use crate::ir::TensorType;
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// The input, checked to have channels, and scale and bias, checked to have one value per channel.
@@ -32,7 +32,7 @@ pub(super) fn instance_normalization(operation: OperationRef<'_, '_>) -> Result<
 
 pub(super) fn group_normalization(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let input = per_channel(operation)?;
-    let groups = operation.integer("num_groups").map_err(|error| error.to_string())?;
+    let groups = attributes::num_groups(operation).map_err(|error| error.to_string())?;
     let channels = input.dimensions.as_ref().and_then(|dimensions| dimensions[1]);
     match u64::try_from(groups).ok().filter(|&groups| groups > 0) {
         None => Err(format!("has {groups} groups")),
@@ -66,7 +66,7 @@ pub(super) fn lrn(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, St
     if let Some(dimensions) = input.dimensions.as_ref().filter(|dimensions| dimensions.len() < 2) {
         return Err(format!("has an input of rank {}; it needs at least 2", dimensions.len()));
     }
-    let size = operation.integer("size").map_err(|error| error.to_string())?;
+    let size = attributes::size(operation).map_err(|error| error.to_string())?;
     if !(1..=1 << 20).contains(&size) {
         return Err(format!("has size {size}; it must be positive"));
     }

@@ -6,7 +6,7 @@ use super::{
     layout::{axes_of, normalize_axis},
     operands::*,
 };
-use crate::ir::{OperationAttributes, TensorType};
+use crate::ir::TensorType;
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// The axis of an `hfloat.split`, and the sizes of its parts as far as they are known.
@@ -137,7 +137,7 @@ type Image = [Option<u64>; 4];
 
 /// The sizes of an image, and the block.
 fn block(operation: OperationRef<'_, '_>, input: &TensorType) -> Result<(Option<Image>, u64), String> {
-    let block = operation.integer("blocksize").map_err(|error| error.to_string())?;
+    let block = attributes::blocksize(operation).map_err(|error| error.to_string())?;
     let block = u64::try_from(block).ok().filter(|block| (1..=1 << 15).contains(block));
     let block = block.ok_or("has a blocksize that is not between 1 and 32768")?;
     let Some(dimensions) = &input.dimensions else { return Ok((None, block)) };

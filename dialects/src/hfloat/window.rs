@@ -27,12 +27,11 @@ impl Window {
     pub fn of(operation: OperationRef<'_, '_>) -> Result<Self, String> {
         let input = operand_type(operation, 0)?;
         let shape = input.static_shape().map_err(|error| error.to_string())?;
-        let kernel = match operation.operation_name().as_str() {
-            "hfloat.conv" => {
-                let weight = operand_type(operation, 1)?.static_shape().map_err(|error| error.to_string())?;
-                weight.iter().skip(2).map(|&size| size as u64).collect()
-            }
-            _ => positive(operation, "kernel_shape", shape.len().saturating_sub(2))?,
+        let kernel = if Op::Conv.is(operation) {
+            let weight = operand_type(operation, 1)?.static_shape().map_err(|error| error.to_string())?;
+            weight.iter().skip(2).map(|&size| size as u64).collect()
+        } else {
+            positive(operation, "kernel_shape", shape.len().saturating_sub(2))?
         };
         if shape.len() != kernel.len() + 2 {
             return Err(format!("has an input of rank {} and a window of rank {}", shape.len(), kernel.len()));
@@ -83,7 +82,7 @@ fn positive(operation: OperationRef<'_, '_>, name: &str, count: usize) -> Result
 
 impl Attributes {
     pub(super) fn of(operation: OperationRef<'_, '_>, spatial: usize) -> Result<Self, String> {
-        let pads = operation.integers("pads").map_err(|error| error.to_string())?;
+        let pads = attributes::pads(operation).map_err(|error| error.to_string())?;
         if pads.len() != 2 * spatial {
             return Err(format!("expects {} pads, got {}", 2 * spatial, pads.len()));
         }

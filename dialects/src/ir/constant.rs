@@ -1,7 +1,7 @@
 //! Constants as bytes: dense and out-of-line attributes, read and made.
 
-use super::{Element, IrError, OperationAttributes, TensorType, defining_operation};
-use crate::{ElementType, shim};
+use super::{Element, IrError, TensorType, defining_operation};
+use crate::{ElementType, bpu, hfloat, shim};
 use melior::{
     Context,
     ir::{Attribute, AttributeLike, Type, TypeLike, Value, operation::OperationLike},
@@ -97,7 +97,7 @@ impl Constant<'_> {
 /// The constant that a value is, when an `hfloat.constant` or `bpu.constant` defines it.
 pub fn constant_of<'a>(value: Value<'_, '_>) -> Option<Constant<'a>> {
     let operation = defining_operation(value)?;
-    let constant = matches!(operation.operation_name().as_str(), "hfloat.constant" | "bpu.constant");
+    let constant = hfloat::Op::Constant.is(operation) || bpu::Op::Constant.is(operation);
     constant.then(|| elements_of(operation.attribute("value").ok()?)).flatten()
 }
 

@@ -1,123 +1,109 @@
-//! The table of constraints.
+//! The constraints, and which operator has which.
 
 use super::{Constraint, Known, NodeContext};
 use crate::bpu::model::{
     AveragePool, BpuElement, MAX_RANK, MAX_TENSOR_BYTES, Operator, Scale, Tensor, average_pool_counts,
 };
 use crate::numerics::{Multiplier, SumMultipliers, accumulator_bound, accumulator_fits, average_multiplier};
+use hb_dialects::bpu::Op;
 
-const CONVOLUTION: &[&str] = &["conv2d"];
-const MATMUL: &[&str] = &["matmul"];
-const AVERAGE_POOL: &[&str] = &["average_pool"];
-
-pub(super) const CONSTRAINTS: &[Constraint] = &[
-    Constraint { operators: &[], sentence: "Every tensor has a rank of at most 6.", check: rank },
-    Constraint {
-        operators: &[],
-        sentence: "Every tensor has at least one element and takes at most 2 GiB.",
-        check: size,
-    },
-    Constraint {
-        operators: &[],
-        sentence: "Attributes, shapes, element types and scales of operands and result fit the operator.",
-        check: well_formed,
-    },
-    Constraint {
-        operators: &["conv2d", "matmul", "add", "sub", "mul", "max_pool", "average_pool"],
-        sentence: "Activations are int8 or int16 with one scale for the whole tensor.",
-        check: activations,
-    },
-    Constraint {
-        operators: CONVOLUTION,
-        sentence: "Input and weight have rank 4: images with one or two spatial dimensions.",
-        check: images,
-    },
-    Constraint {
-        operators: CONVOLUTION,
-        sentence: "The weight is a constant of int8, the bias a constant of int32.",
-        check: constant_weights,
-    },
-    Constraint {
-        operators: CONVOLUTION,
-        sentence: "The 32-bit accumulator cannot overflow: of every output channel, the sum of the magnitudes of the weights \
+const RANK: Constraint = Constraint { sentence: "Every tensor has a rank of at most 6.", check: rank };
+const SIZE: Constraint =
+    Constraint { sentence: "Every tensor has at least one element and takes at most 2 GiB.", check: size };
+const WELL_FORMED: Constraint = Constraint {
+    sentence: "Attributes, shapes, element types and scales of operands and result fit the operator.",
+    check: well_formed,
+};
+const ACTIVATIONS: Constraint =
+    Constraint { sentence: "Activations are int8 or int16 with one scale for the whole tensor.", check: activations };
+const IMAGES: Constraint =
+    Constraint { sentence: "Input and weight have rank 4: images with one or two spatial dimensions.", check: images };
+const CONSTANT_WEIGHTS: Constraint =
+    Constraint { sentence: "The weight is a constant of int8, the bias a constant of int32.", check: constant_weights };
+const CONVOLUTION_ACCUMULATOR: Constraint = Constraint {
+    sentence: "The 32-bit accumulator cannot overflow: of every output channel, the sum of the magnitudes of the weights \
                    times 128 (int8 input) or 32768 (int16 input), plus that of the bias, is at most 2^31 - 1.",
-        check: convolution_accumulator,
-    },
-    Constraint {
-        operators: CONVOLUTION,
-        sentence: "For every output channel the scale of the input times that of the weight over that of the result lies \
+    check: convolution_accumulator,
+};
+const CONVOLUTION_RATIO: Constraint = Constraint {
+    sentence: "For every output channel the scale of the input times that of the weight over that of the result lies \
                    in [2^-32, 2^31).",
-        check: convolution_ratio,
-    },
-    Constraint {
-        operators: MATMUL,
-        sentence: "The second operand is int8.",
-        check: |context| context.operand(1).is_none_or(|b| b.element == BpuElement::I8),
-    },
-    Constraint {
-        operators: MATMUL,
-        sentence: "The 32-bit accumulator cannot overflow: the number of products times the largest magnitudes of both \
+    check: convolution_ratio,
+};
+const INT8_FACTOR: Constraint = Constraint {
+    sentence: "The second operand is int8.",
+    check: |context| context.operand(1).is_none_or(|b| b.element == BpuElement::I8),
+};
+const MATMUL_ACCUMULATOR: Constraint = Constraint {
+    sentence: "The 32-bit accumulator cannot overflow: the number of products times the largest magnitudes of both \
                    operands (their actual values, where constant) is at most 2^31 - 1.",
-        check: matmul_accumulator,
+    check: matmul_accumulator,
+};
+const PRODUCT_RATIO: Constraint = Constraint {
+    sentence: "The product of the scales of the operands over that of the result lies in [2^-32, 2^31).",
+    check: product_ratio,
+};
+const SUM_RATIO: Constraint = Constraint {
+    sentence: "The larger scale of the operands over that of the result lies in [2^-32, 2^31).",
+    check: sum_ratio,
+};
+const REQUANTIZE_RATIO: Constraint = Constraint {
+    sentence: "The scale of the input over that of the result lies in [2^-32, 2^31).",
+    check: requantize_ratio,
+};
+const AVERAGE_SUM: Constraint = Constraint {
+    sentence: "The sum of a window cannot overflow 32 bits: at most 16777215 cells of int8 or 65535 of int16.",
+    check: average_sum,
+};
+const AVERAGE_RATIO: Constraint = Constraint {
+    sentence: "The scale of the input over that of the result and the number of cells lies in [2^-32, 2^31).",
+    check: average_ratio,
+};
+const WINDOWS: Constraint =
+    Constraint { sentence: "Every window contains at least one cell of the input.", check: windows };
+const INT8: Constraint = Constraint {
+    sentence: "Input and result are int8.",
+    check: |context| context.tensors().all(|tensor| tensor.element == BpuElement::I8),
+};
+const CURVE: Constraint = Constraint {
+    sentence: "Input and result are int8 or int16 with one scale; one of the two is int16.",
+    check: |context| {
+        context.tensors().all(is_activation) && context.tensors().any(|tensor| tensor.element == BpuElement::I16)
     },
-    Constraint {
-        operators: &["matmul", "mul"],
-        sentence: "The product of the scales of the operands over that of the result lies in [2^-32, 2^31).",
-        check: product_ratio,
-    },
-    Constraint {
-        operators: &["add", "sub"],
-        sentence: "The larger scale of the operands over that of the result lies in [2^-32, 2^31).",
-        check: sum_ratio,
-    },
-    Constraint {
-        operators: &["requantize"],
-        sentence: "The scale of the input over that of the result lies in [2^-32, 2^31).",
-        check: requantize_ratio,
-    },
-    Constraint {
-        operators: AVERAGE_POOL,
-        sentence: "The sum of a window cannot overflow 32 bits: at most 16777215 cells of int8 or 65535 of int16.",
-        check: average_sum,
-    },
-    Constraint {
-        operators: AVERAGE_POOL,
-        sentence: "The scale of the input over that of the result and the number of cells lies in [2^-32, 2^31).",
-        check: average_ratio,
-    },
-    Constraint {
-        operators: &["max_pool", "average_pool"],
-        sentence: "Every window contains at least one cell of the input.",
-        check: windows,
-    },
-    Constraint {
-        operators: &["lookup"],
-        sentence: "Input and result are int8.",
-        check: |context| context.tensors().all(|tensor| tensor.element == BpuElement::I8),
-    },
-    Constraint {
-        operators: &["curve"],
-        sentence: "Input and result are int8 or int16 with one scale; one of the two is int16.",
-        check: |context| {
-            context.tensors().all(is_activation) && context.tensors().any(|tensor| tensor.element == BpuElement::I16)
-        },
-    },
-    Constraint {
-        operators: &["max_pool", "concat", "slice", "pad", "transpose", "reshape"],
-        sentence: "Operands and result have the same element type and the same single scale.",
-        check: same_type,
-    },
-    Constraint {
-        operators: &["quantize"],
-        sentence: "The input is float32, the result int8 or int16 with one scale.",
-        check: quantize,
-    },
-    Constraint {
-        operators: &["dequantize"],
-        sentence: "The input is int8, int16 or int32 with one scale, or one per index of an axis; the result is float32.",
-        check: dequantize,
-    },
-];
+};
+const SAME_TYPE: Constraint = Constraint {
+    sentence: "Operands and result have the same element type and the same single scale.",
+    check: same_type,
+};
+const QUANTIZE: Constraint =
+    Constraint { sentence: "The input is float32, the result int8 or int16 with one scale.", check: quantize };
+const DEQUANTIZE: Constraint = Constraint {
+    sentence: "The input is int8, int16 or int32 with one scale, or one per index of an axis; the result is float32.",
+    check: dequantize,
+};
+
+/// What must hold for every operator.
+pub(super) const GENERAL: &[Constraint] = &[RANK, SIZE, WELL_FORMED];
+
+/// What must hold for an operator beside that.
+pub(super) const fn of(op: Op) -> &'static [Constraint] {
+    match op {
+        // They compute nothing.
+        Op::Yield | Op::Segment | Op::Constant => &[],
+        Op::Conv2D => &[ACTIVATIONS, IMAGES, CONSTANT_WEIGHTS, CONVOLUTION_ACCUMULATOR, CONVOLUTION_RATIO],
+        Op::MatMul => &[ACTIVATIONS, INT8_FACTOR, MATMUL_ACCUMULATOR, PRODUCT_RATIO],
+        Op::Add | Op::Sub => &[ACTIVATIONS, SUM_RATIO],
+        Op::Mul => &[ACTIVATIONS, PRODUCT_RATIO],
+        Op::Requantize => &[REQUANTIZE_RATIO],
+        Op::Lookup => &[INT8],
+        Op::Curve => &[CURVE],
+        Op::MaxPool => &[ACTIVATIONS, WINDOWS, SAME_TYPE],
+        Op::AveragePool => &[ACTIVATIONS, AVERAGE_SUM, AVERAGE_RATIO, WINDOWS],
+        Op::Concat | Op::Slice | Op::Pad | Op::Transpose | Op::Reshape => &[SAME_TYPE],
+        Op::Quantize => &[QUANTIZE],
+        Op::Dequantize => &[DEQUANTIZE],
+    }
+}
 
 fn rank(context: &NodeContext) -> bool {
     context.tensors().all(|tensor| tensor.shape.len() <= MAX_RANK)

@@ -2,6 +2,7 @@
 
 use super::form::form_of_casts;
 use hb_dialects::{
+    hfloat::Op,
     ir::{self, OperationAttributes, attribute},
     pass::{Options, PassDefinition, PassFailure},
 };
@@ -60,9 +61,8 @@ pub fn place(operation: OperationRef<'_, '_>, placement: &Placement) {
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
-        let name = operation.operation_name();
         let decided = matches!(placement_of(operation), Some(Placement::Cpu { .. }));
-        if decided || !name.starts_with("hfloat.") || name == "hfloat.constant" {
+        if decided || matches!(Op::of(operation), None | Some(Op::Constant)) {
             continue;
         }
         let placement = match form_of_casts(operation) {

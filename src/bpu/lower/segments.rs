@@ -9,8 +9,11 @@ use super::{
 };
 use crate::bpu::{constraints::Known, mlir, model::TensorId};
 use hb_dialects::{
+    cpu,
+    hfloat::Op,
     ir::{self, OperationAttributes},
     pass::{Options, PassDefinition, PassFailure},
+    quant,
 };
 use melior::{
     Context,
@@ -46,11 +49,10 @@ fn on_bpu(step: Step) -> bool {
 /// The operation that computes a value, through casts; `None` for arguments and constants.
 fn origin<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'c, 'a>> {
     let operation = ir::defining_operation(value)?;
-    match operation.operation_name().as_str() {
-        "quant.qcast" | "quant.dcast" => origin(operation.operand(0).ok()?),
-        "hfloat.constant" => None,
-        _ => Some(operation),
+    if quant::Op::is_cast(operation) {
+        return origin(operation.operand(0).ok()?);
     }
+    (!Op::Constant.is(operation)).then_some(operation)
 }
 
 fn raw(operation: OperationRef<'_, '_>) -> usize {
@@ -64,7 +66,7 @@ fn result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 
 /// The integers of an f32 value that the BPU gives: the result of an operation, or what casts behind it make of that.
 fn quantized<'c: 'a, 'a>(value: Value<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
     match ir::defining_operation(value) {
-        Some(operation) if operation.operation_name() != "quant.dcast" => result(operation),
+        Some(operation) if !quant::Op::DequantizeCast.is(operation) => result(operation),
         _ => value_behind_casts(value).map_err(|reason| format!("what is read of its result {reason}")),
     }
 }
@@ -127,8 +129,7 @@ fn failure(operation: OperationRef<'_, '_>, reason: impl std::fmt::Display) -> P
 impl<'c, 'a> Former<'c, 'a> {
     fn assign_steps(&mut self, operations: &[OperationRef<'c, 'a>]) -> Result<(), PassFailure> {
         for &operation in operations {
-            let name = operation.operation_name();
-            if !name.starts_with("hfloat.") || name == "hfloat.constant" {
+            if matches!(Op::of(operation), None | Some(Op::Constant)) {
                 continue;
             }
             let placement = placement_of(operation)
@@ -295,12 +296,12 @@ impl<'c, 'a> Former<'c, 'a> {
         let yielded = floats.iter().map(|value| cloner.resolve(*value)).collect::<Result<Vec<_>, _>>()?;
         let inputs = cloner.inputs;
         let location = ir::named_location(self.context, &format!("cpu_segment_{step}"));
-        let end = ir::build(self.context, "cpu.yield", &yielded, &[], &[], vec![], location)?;
+        let end = ir::build(self.context, cpu::Op::Yield.name(), &yielded, &[], &[], vec![], location)?;
         inside.append_operation(end);
         let types: Vec<_> = floats.iter().map(|value| value.r#type()).collect();
         let region = Region::new();
         region.append_block(block);
-        let segment = ir::build(self.context, "cpu.segment", &inputs, &[], &types, vec![region], location)?;
+        let segment = ir::build(self.context, cpu::Op::Segment.name(), &inputs, &[], &types, vec![region], location)?;
         let results = ir::results(ir::insert_before(self.end, segment));
         for (float, new) in floats.into_iter().zip(results) {
             self.new_floats.insert(key(float), new);
@@ -347,12 +348,9 @@ impl<'c, 'a> Cloner<'_, 'c, 'a> {
         }
         let step = origin(value).and_then(|origin| self.former.step_of(origin));
         let definition = ir::defining_operation(value);
-        let name = definition.map(|operation| operation.operation_name()).unwrap_or_default();
-        let cast = name == "quant.qcast" || name == "quant.dcast";
-        let repeated = name == "hfloat.constant" || (cast && !step.is_some_and(on_bpu));
-        if let Some(definition) = definition
-            && repeated
-        {
+        let repeated =
+            |definition| Op::Constant.is(definition) || (quant::Op::is_cast(definition) && !step.is_some_and(on_bpu));
+        if let Some(definition) = definition.filter(|definition| repeated(*definition)) {
             self.clone_operation(definition)?;
             return self.known.get(&key(value)).copied().ok_or_else(|| failure(definition, "was not copied"));
         }

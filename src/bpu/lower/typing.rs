@@ -6,7 +6,10 @@ use crate::{
     bpu::{constraints::Known, model::Clamp},
     numerics,
 };
-use hb_dialects::ir::{self, Constant, Element, OperationAttributes, Quantized, Scale, TensorType};
+use hb_dialects::{
+    ir::{self, Constant, Element, OperationAttributes, Quantized, Scale, TensorType},
+    quant,
+};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
 /// Supposed types of an operation.
@@ -72,7 +75,7 @@ impl Typing {
     pub fn output<'c, 'a>(&self, operation: OperationRef<'c, 'a>) -> Result<Output<'c, 'a>, String> {
         let value = first_result(operation)?;
         let quantized = match self {
-            Self::Casts => ir::users(value).iter().any(|user| user.operation_name() == "quant.qcast"),
+            Self::Casts => ir::users(value).iter().any(|user| quant::Op::QuantizeCast.is(*user)),
             Self::Supposed(types) => types.result.is_some(),
         };
         if quantized {
@@ -121,10 +124,10 @@ fn behind_casts<'c: 'a, 'a>(known: Known, value: Value<'c, 'a>, most: usize) -> 
 
 /// The `quant.qcast` whose integers a `quant.dcast` gives back; none for a value that no cast gives.
 fn quantizer<'c, 'a>(value: Value<'c, 'a>) -> Result<Option<OperationRef<'c, 'a>>, String> {
-    let cast = ir::defining_operation(value).filter(|cast| cast.operation_name() == "quant.dcast");
+    let cast = ir::defining_operation(value).filter(|cast| quant::Op::DequantizeCast.is(*cast));
     let Some(cast) = cast else { return Ok(None) };
     let quantize = cast.operand(0).ok().and_then(ir::defining_operation);
-    let quantize = quantize.filter(|cast| cast.operation_name() == "quant.qcast");
+    let quantize = quantize.filter(|cast| quant::Op::QuantizeCast.is(*cast));
     quantize.map(Some).ok_or_else(|| "is dequantized from something unknown".to_owned())
 }
 
@@ -141,7 +144,7 @@ fn cast_type(quantize: OperationRef<'_, '_>) -> Result<(usize, Vec<usize>, Quant
 
 fn result_of_casts<'c, 'a>(value: Value<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
     let [only] = ir::users(value)[..] else { return Err("its result is read before it is quantized".into()) };
-    if only.operation_name() != "quant.qcast" {
+    if !quant::Op::QuantizeCast.is(only) {
         return Err("its result is not quantized".into());
     }
     let (key, shape, element) = cast_type(only)?;

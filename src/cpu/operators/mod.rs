@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hb_dialects::ElementType;
+use hb_dialects::cpu;
 use hb_dialects::ir::{Constant, OperationAttributes, TensorType, body, operations, results};
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value, ValueLike};
@@ -87,7 +88,7 @@ pub(crate) fn graph_of(parent: OperationRef<'_, '_>, input_names: &[String]) -> 
     };
     for operation in operations(block) {
         let operation_name = operation.operation_name();
-        if matches!(operation_name.as_str(), "func.return" | "cpu.yield") {
+        if operation_name == "func.return" || cpu::Op::Yield.is(operation) {
             graph.outputs = operands(operation, &values)?;
             return Ok(graph);
         }

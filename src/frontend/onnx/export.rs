@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use hb_dialects::ElementType;
-use hb_dialects::hfloat::Op;
+use hb_dialects::hfloat::{Op, attributes};
 use hb_dialects::ir::{self, OperationAttributes, Scale, TensorType, elements_of, node_name};
 use hb_dialects::names::{FUNCTION, input_names, output_names};
 use melior::ir::operation::OperationLike;
@@ -125,12 +125,12 @@ impl Exporter {
             Some(op) => return self.operator(operation, op),
             None => {}
         }
-        match operation.operation_name().as_str() {
-            "func.return" => Ok(()),
-            "quant.qcast" => self.quantize(operation),
-            "quant.dcast" => self.dequantize(operation),
-            "quant.scast" => self.storage_cast(operation),
-            _ => Err(failed(operation, "it has no form in ONNX")),
+        match quant::Op::of(operation) {
+            Some(quant::Op::QuantizeCast) => self.quantize(operation),
+            Some(quant::Op::DequantizeCast) => self.dequantize(operation),
+            Some(quant::Op::StorageCast) => self.storage_cast(operation),
+            None if operation.operation_name() == "func.return" => Ok(()),
+            None => Err(failed(operation, "it has no form in ONNX")),
         }
     }
 
@@ -148,7 +148,7 @@ impl Exporter {
         let (producer, activation) = names_of(operation);
         let results = ir::results(operation);
         let value = result(operation)?;
-        let clamp = operation.clamp("activation")?;
+        let clamp = attributes::activation(operation)?;
         let name = self.node_name(&producer);
         let mut node = Node::new(&name, operator.name, &[], &[]);
         for operand in operands(&operation)? {

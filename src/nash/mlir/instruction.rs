@@ -16,7 +16,6 @@ use melior::{
 
 use super::MirrorError;
 
-const PREFIX: &str = "nash.";
 /// The attribute with the index in the program's names.
 const NODE: &str = "node";
 const WAITS: &str = "waits";
@@ -44,7 +43,7 @@ pub fn instruction_to_mlir<'c>(
             attributes.push((name, built.ok_or_else(|| MirrorError::field(mnemonic, name, "cannot be an attribute"))?));
         }
     }
-    Ok(ir::build(context, &format!("{PREFIX}{mnemonic}"), &[], &attributes, &[], vec![], location)?)
+    Ok(ir::build(context, instruction.operation.op().name(), &[], &attributes, &[], vec![], location)?)
 }
 
 /// The kind of attribute of a field that is a struct; `None` for the others.
@@ -128,11 +127,9 @@ fn field_numbers(
 /// # Errors
 /// When it is none, or an attribute is missing, of another kind or out of range; the message names the field.
 pub fn instruction_from_mlir(operation: OperationRef<'_, '_>) -> Result<Instruction, String> {
-    let name = operation.operation_name();
-    let read = name
-        .strip_prefix(PREFIX)
-        .and_then(|mnemonic| Operation::from_numbers(mnemonic, |field, kind| field_numbers(operation, field, kind)));
-    let read = read.ok_or_else(|| format!("'{name}' is no instruction"))?;
+    let read = nash::Op::of(operation)
+        .and_then(|op| Operation::from_numbers(op, |field, kind| field_numbers(operation, field, kind)));
+    let read = read.ok_or_else(|| format!("'{}' is no instruction", operation.operation_name()))?;
     let source = operation.integer(NODE).map_err(|_| format!("field '{NODE}' is no integer"))?;
     let source = u32::try_from(source).map_err(|_| format!("field '{NODE}' has {source}"))?;
     Ok(Instruction { waits: waits(operation)?, source, operation: read? })

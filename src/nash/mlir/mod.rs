@@ -27,7 +27,7 @@ use melior::{
 use std::{borrow::Cow, fmt};
 
 /// The operation that a program is.
-pub const PROGRAM: &str = "nash.program";
+pub const PROGRAM: &str = nash::Op::Program.name();
 
 /// Why a program could not be turned into an operation, or back.
 #[derive(Debug, thiserror::Error)]

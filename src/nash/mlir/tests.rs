@@ -27,7 +27,7 @@ fn samples(with_optional: bool) -> Vec<Instruction> {
     let tables = crate::nash::isa_operations::operation_tables();
     let instruction = |table: &crate::nash::isa_fields::OperationTable| {
         let row = |name: &str| table.fields.iter().find(|row| row.name == name).unwrap();
-        let operation = isa::Operation::from_numbers(table.mnemonic, |name, kind| {
+        let operation = isa::Operation::from_numbers(table.op, |name, kind| {
             let optional = row(name).layout.starts_with("u8: 0 absent") || kind == FieldKind::Flag;
             let numbers = sample(kind, row(name).bytes, optional && kind != FieldKind::Flag);
             Ok((with_optional || !optional).then_some(numbers))
@@ -66,7 +66,7 @@ fn each_operation_has_the_fields_of_the_table() {
 #[test]
 fn fields_that_do_not_fit_are_named() {
     let read = |numbers: Option<Vec<i64>>| {
-        isa::Operation::from_numbers("vae.lookup", |name, kind| match name {
+        isa::Operation::from_numbers(nash::Op::VaeLookup, |name, kind| match name {
             "table" => Ok(numbers.clone()),
             _ => Ok(Some(sample(kind, if kind == FieldKind::View { 28 } else { 24 }, false))),
         })
@@ -79,7 +79,7 @@ fn fields_that_do_not_fit_are_named() {
     assert_eq!(read(Some(vec![0, 1, 2])), Err("field 'table' has 1 numbers too many".to_string()));
     let reason = read(Some(vec![-1, 1])).unwrap_err();
     assert_eq!(reason, "field 'table' has -1, which is not in the range of u32");
-    assert!(isa::Operation::from_numbers("vae.nothing", |_, _| Ok(None)).is_none());
+    assert!(isa::Operation::from_numbers(nash::Op::Program, |_, _| Ok(None)).is_none());
 }
 
 /// x f32 → quantize → convolution with constants → max pool → average pool → dequantize.

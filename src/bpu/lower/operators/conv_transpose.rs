@@ -10,7 +10,7 @@ use crate::bpu::lower::{
 };
 use crate::bpu::model::{Clamp, Convolution, Operator, TensorId};
 use hb_dialects::{
-    hfloat::TransposedWindow,
+    hfloat::{TransposedWindow, attributes},
     ir::{OperationAttributes, Scale},
 };
 use melior::ir::{OperationRef, operation::OperationLike};
@@ -290,7 +290,7 @@ pub fn conv_transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: Operatio
         weight.shape = vec![channels, each, 1, width];
     }
     let bias = if operation.operand_count() > 2 { Some(constant(builder, operation, 2)?) } else { None };
-    let group = operation.integer_or("group", 1).map_err(|error| error.to_string())?;
+    let group = attributes::group(operation).map_err(|error| error.to_string())?;
     let group = usize::try_from(group).ok().filter(|&group| group > 0).ok_or("its group is not positive")?;
     let (_, input, size) = image(builder, operation)?;
     let lowering = Lowering {
@@ -299,7 +299,7 @@ pub fn conv_transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: Operatio
         input_integer,
         dimensions: dimensions(operation, size)?,
         filters: Filters { weight, bias, group },
-        clamp: clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, output.integer),
+        clamp: clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, output.integer),
         output: &output,
     };
     let mut rows = Vec::new();

@@ -9,7 +9,10 @@ use crate::bpu::lower::{
 use crate::bpu::model::{BpuElement, Clamp, Operator, TensorId};
 use crate::cpu;
 use crate::numerics;
-use hb_dialects::ir::{self, OperationAttributes, constant_of};
+use hb_dialects::{
+    hfloat::attributes,
+    ir::{self, OperationAttributes, constant_of},
+};
 use melior::ir::OperationRef;
 
 pub fn add<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
@@ -31,7 +34,7 @@ fn binary<'c, 'a>(
 ) -> Result<(), String> {
     let node = operation.node();
     let pair = Pair::of(builder, operation)?;
-    let clamp = clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, pair.output.integer);
+    let clamp = clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, pair.output.integer);
     let id = builder.compute(&node, operator(clamp), &pair.ids, pair.shape, pair.output.integer);
     builder.define(&pair.output, pair.form, id);
     Ok(())

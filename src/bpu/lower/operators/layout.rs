@@ -6,7 +6,7 @@ use crate::bpu::lower::{
 };
 use crate::bpu::model::{Operator, PadMode, TensorId};
 use hb_dialects::{
-    hfloat::{gather_axis, normalize_axis, pad_amounts, slice_ranges},
+    hfloat::{attributes, gather_axis, normalize_axis, pad_amounts, slice_ranges},
     ir::{OperationAttributes, constant_of},
 };
 use melior::ir::{OperationRef, operation::OperationLike};
@@ -76,7 +76,7 @@ pub fn transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let form = form_of(builder, &input);
     let id = builder.tensor(&node, &input, form)?;
-    let permutation = operation.integers("perm").map_err(|error| error.to_string())?;
+    let permutation = attributes::perm(operation).map_err(|error| error.to_string())?;
     let permutation: Vec<usize> = permutation.iter().map(|&axis| axis_in(form, axis as usize)).collect();
     let id = builder.transpose(&node, id, &permutation, &per_tensor(input.integer.scale));
     let id = rescaled(builder, &node, id, input.integer, output.integer);
@@ -96,7 +96,7 @@ pub fn concat<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     }
     let images = values.iter().all(|value| form_of(builder, value) == Form::ChannelsLast);
     let form = if images { Form::ChannelsLast } else { Form::Network };
-    let axis = operation.integer("axis").map_err(|error| error.to_string())?;
+    let axis = attributes::axis(operation).map_err(|error| error.to_string())?;
     let axis = axis_in(form, normalize_axis(axis, output.shape.len())?);
     let mut ids = Vec::new();
     for value in &values {
@@ -133,7 +133,7 @@ pub fn slice<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 
 pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
-    let mode = match operation.enumeration_or("mode", "constant").map_err(|error| error.to_string())? {
+    let mode = match attributes::mode(operation).map_err(|error| error.to_string())? {
         "constant" if pads_with_zero(operation)? => PadMode::Constant(0),
         "constant" => return Err("it pads with another value than 0, which may be none of its input's integers".into()),
         "reflect" => PadMode::Reflect,

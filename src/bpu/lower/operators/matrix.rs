@@ -5,7 +5,10 @@ use crate::bpu::lower::{
     values::{Operand, Output, QuantizedConstant},
 };
 use crate::bpu::model::{Convolution, Operator, TensorId};
-use hb_dialects::ir::{OperationAttributes, Scale};
+use hb_dialects::{
+    hfloat::attributes,
+    ir::{IrError, OperationAttributes, Scale},
+};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// A product with a constant matrix is a 1x1 convolution over a row of pixels.
@@ -27,7 +30,7 @@ fn with_constant<'c, 'a>(
     if operation.operand_count() > 2 {
         inputs.push(bias(builder, operation, columns)?);
     }
-    let activation = operation.clamp("activation").map_err(|error| error.to_string())?;
+    let activation = attributes::activation(operation).map_err(|error| error.to_string())?;
     let shape = vec![1, 1, count, columns];
     let id = builder.sums(&node, Convolution::default(), (activation, &inputs), shape, output)?;
     let scale = match output {
@@ -70,21 +73,21 @@ fn bias<'c, 'a>(
 
 pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let node = operation.node();
-    let factor = |name| operation.float_or(name, 1.0).map_err(|error| error.to_string());
-    let flag = |name| operation.boolean_or(name, false).map_err(|error| error.to_string());
-    if factor("alpha")? != 1.0 || factor("beta")? != 1.0 {
+    let text = |error: IrError| error.to_string();
+    if attributes::alpha(operation).map_err(text)? != 1.0 || attributes::beta(operation).map_err(text)? != 1.0 {
         return Err("its alpha or beta is not 1 and its weights are no constants".into());
     }
     let output = builder.output(operation)?;
     let Operand::Value(a) = builder.operand(operation, 0)? else { return Err("its operand A is a constant".into()) };
     let mut left = builder.tensor(&node, &a, Form::Network)?;
-    if flag("transA")? {
+    if attributes::trans_a(operation).map_err(text)? {
         left = builder.transpose(&node, left, &[1, 0], &per_tensor(a.integer.scale));
     }
+    let transposed = attributes::trans_b(operation).map_err(text)?;
     let rows = output.shape().first().copied().unwrap_or(1);
     match builder.operand(operation, 1)? {
         Operand::Constant(b) => {
-            let weight = if flag("transB")? { b } else { b.transposed(&[1, 0]) };
+            let weight = if transposed { b } else { b.transposed(&[1, 0]) };
             with_constant(builder, operation, (left, &Scale::PerTensor(a.integer.scale), rows), &weight, &output)
         }
         Operand::Value(_) if operation.operand_count() > 2 => {
@@ -93,10 +96,10 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
         Operand::Value(b) => {
             let output = builder.result(operation)?;
             let mut right = builder.tensor(&node, &b, Form::Network)?;
-            if flag("transB")? {
+            if transposed {
                 right = builder.transpose(&node, right, &[1, 0], &per_tensor(b.integer.scale));
             }
-            let clamp = clamp_of(operation.clamp("activation").map_err(|error| error.to_string())?, output.integer);
+            let clamp = clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, output.integer);
             let shape = output.shape.clone();
             let id = builder.compute(&node, Operator::MatMul { clamp }, &[left, right], shape, output.integer);
             builder.define(&output, Form::Network, id);

@@ -6,7 +6,10 @@ use crate::bpu::lower::{
     values::{Integer, QuantizedValue},
 };
 use crate::bpu::model::{Operator, TensorId};
-use hb_dialects::ir::{OperationAttributes, attribute};
+use hb_dialects::{
+    hfloat::attributes,
+    ir::{OperationAttributes, attribute},
+};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// Every copy is an instruction or more.
@@ -78,7 +81,7 @@ pub fn expand<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
 }
 
 fn block(operation: OperationRef<'_, '_>, value: &QuantizedValue<'_, '_>) -> Result<([usize; 4], usize), String> {
-    let block = operation.integer("blocksize").map_err(|error| error.to_string())?;
+    let block = attributes::blocksize(operation).map_err(|error| error.to_string())?;
     let block = usize::try_from(block).ok().filter(|&block| block > 0).ok_or("its blocksize is not positive")?;
     let shape = <[usize; 4]>::try_from(value.shape.as_slice()).map_err(|_| "its input has no rank 4")?;
     Ok((shape, block))

@@ -6,7 +6,10 @@ use crate::bpu::lower::{
     values::{Operand, QuantizedConstant, QuantizedValue},
 };
 use crate::bpu::model::{AveragePool, Convolution, MaxPool, Operator};
-use hb_dialects::{hfloat::Window, ir::OperationAttributes};
+use hb_dialects::{
+    hfloat::{Window, attributes},
+    ir::OperationAttributes,
+};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// A window over height and width; one spatial dimension is taken as width.
@@ -100,7 +103,7 @@ pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRe
     if operation.operand_count() > 2 {
         inputs.push(builder.constant(format!("{node}/bias"), &constant(builder, operation, 2)?));
     }
-    let group = operation.integer_or("group", 1).map_err(|error| error.to_string())?;
+    let group = attributes::group(operation).map_err(|error| error.to_string())?;
     let convolution = Convolution {
         strides: plane.strides,
         pads: plane.pads,
@@ -108,7 +111,7 @@ pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRe
         group: group as usize,
         clamp: None,
     };
-    let activation = operation.clamp("activation").map_err(|error| error.to_string())?;
+    let activation = attributes::activation(operation).map_err(|error| error.to_string())?;
     let id = builder.sums(&node, convolution, (activation, &inputs), channels_last(output.shape())?, &output)?;
     builder.define_sums(&node, &output, Form::ChannelsLast, id);
     Ok(())
@@ -141,7 +144,7 @@ pub fn average_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationR
     if plane.dilations != [1, 1] {
         return Err("the BPU has no dilated average pooling".into());
     }
-    let count_include_pad = operation.boolean_or("count_include_pad", false).map_err(|error| error.to_string())?;
+    let count_include_pad = attributes::count_include_pad(operation).map_err(|error| error.to_string())?;
     let past = plane.reach_past(size);
     if past != [0, 0] && count_include_pad {
         return Err("its last window reaches past the padding, which counts in the divisor".into());

@@ -13,7 +13,7 @@ use hb_dialects::names;
 use melior::ir::operation::OperationLike;
 use melior::ir::{RegionLike, ValueLike};
 
-/// Reads, brings to opset 22, writes, reads again.
+/// Reads, brings to opset 24, writes, reads again.
 fn round_trip(bytes: Vec<u8>, folder: &std::path::Path) -> Result<(), OnnxError> {
     let model = onnx::from_bytes(bytes.into(), Some(folder))?;
     let written = onnx::to_bytes(&model)?;
@@ -21,7 +21,7 @@ fn round_trip(bytes: Vec<u8>, folder: &std::path::Path) -> Result<(), OnnxError>
     assert_eq!(model, again);
     assert_eq!(onnx::to_bytes(&again)?, written);
     let normal = onnx::normalize::normalize(model)?;
-    assert_eq!(normal.opset, 22);
+    assert_eq!(normal.opset, 24);
     let again = onnx::from_bytes(onnx::to_bytes(&normal)?.into(), None)?;
     assert_eq!(normal, again);
     // The normal form of the normal form is itself.

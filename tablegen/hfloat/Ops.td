@@ -7,7 +7,7 @@ include "hfloat/Types.td"
 
 //===- Constants and shapes ------------------------------------------------===//
 
-def Hfloat_ConstantOp : Hfloat_FoldableOp<"constant", "Constant", [1, 9, 11, 12, 13, 19, 21], "Constant", "Constant",
+def Hfloat_ConstantOp : Hfloat_FoldableOp<"constant", "Constant", [1, 9, 11, 12, 13, 19, 21, 23, 24], "Constant", "Constant",
     [ConstantLike, AllTypesMatch<["value", "output"]>]> {
   let onnxAttributes = [Consumed<"sparse_value", "Any", 11>, Consumed<"value_float", "Float", 12>,
     Consumed<"value_floats", "Floats", 12>, Consumed<"value_int", "Int", 12>, Consumed<"value_ints", "Ints", 12>,
@@ -27,7 +27,7 @@ def Hfloat_ConstantOp : Hfloat_FoldableOp<"constant", "Constant", [1, 9, 11, 12,
   let assemblyFormat = "attr-dict $value";
 }
 
-def Hfloat_ConstantOfShapeOp : Hfloat_PureOp<"constant_of_shape", "ConstantOfShape", [9, 20, 21], "ConstantOfShape"> {
+def Hfloat_ConstantOfShapeOp : Hfloat_PureOp<"constant_of_shape", "ConstantOfShape", [9, 20, 21, 23, 24], "ConstantOfShape"> {
   let onnxAttributes = [Derived<"value">];
   let onnxResultElement = "value";
   let upgradeRule = "ConstantOfShape";
@@ -37,7 +37,7 @@ def Hfloat_ConstantOfShapeOp : Hfloat_PureOp<"constant_of_shape", "ConstantOfSha
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_ShapeOp : Hfloat_PureOp<"shape", "Shape", [1, 13, 15, 19, 21], "Shape"> {
+def Hfloat_ShapeOp : Hfloat_PureOp<"shape", "Shape", [1, 13, 15, 19, 21, 23, 24], "Shape"> {
   let onnxAttributes = [Since<"start", 15>, Since<"end", 15>];
   let summary = "the dimensions of a tensor (ONNX Shape-15)";
   let description = "`start` and `end` choose a range of dimensions; negative values count from the last.";
@@ -45,7 +45,7 @@ def Hfloat_ShapeOp : Hfloat_PureOp<"shape", "Shape", [1, 13, 15, 19, 21], "Shape
   let results = (outs Hfloat_ShapeTensor:$output);
 }
 
-def Hfloat_IdentityOp : Hfloat_FoldableOp<"identity", "Identity", [1, 13, 14, 16, 19, 21], "Identity", "ToInput">,
+def Hfloat_IdentityOp : Hfloat_FoldableOp<"identity", "Identity", [1, 13, 14, 16, 19, 21, 23, 24], "Identity", "ToInput">,
     Quantized<"LikeInput", ["Activation"]> {
   let summary = "its operand (ONNX Identity-16)";
   let description = "Folds away.";
@@ -53,9 +53,10 @@ def Hfloat_IdentityOp : Hfloat_FoldableOp<"identity", "Identity", [1, 13, 14, 16
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_CastOp : Hfloat_FoldableOp<"cast", "Cast", [1, 6, 9, 13, 19, 21], "Cast", "ToInput"> {
-  // The element type is that of the result; `saturate` says how float8 overflows, which we do not have.
-  let onnxAttributes = [RequiredConsumed<"to", "Int">, Consumed<"saturate", "Flag", 19>];
+def Hfloat_CastOp : Hfloat_FoldableOp<"cast", "Cast", [1, 6, 9, 13, 19, 21, 23, 24], "Cast", "ToInput"> {
+  // The element type is that of the result; `saturate` and `round_mode` say what becomes float8, which we do not have.
+  let onnxAttributes = [RequiredConsumed<"to", "Int">, Consumed<"saturate", "Flag", 19>,
+    ConsumedChoice<"round_mode", ["up", "down", "nearest"], 24>];
   let onnxResultElement = "to";
   let upgradeRule = "Cast";
   let summary = "converts elements to the result's element type (ONNX Cast-13)";
@@ -571,7 +572,7 @@ def Hfloat_ModeBeforeWrap : OnnxAttribute<"mode"> {
   let choices = ["constant", "reflect", "edge"];
 }
 
-def Hfloat_PadOp : Hfloat_FoldableOp<"pad", "Pad", [1, 2, 11, 13, 18, 19, 21], "Pad", "Pad">,
+def Hfloat_PadOp : Hfloat_FoldableOp<"pad", "Pad", [1, 2, 11, 13, 18, 19, 21, 23, 24], "Pad", "Pad">,
     Quantized<"LikeInput", ["Activation", "Plain"]> {
   // Pads and value became inputs, then axes came, then mode `wrap`.
   let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<11, 2, 3>, OnnxInputs<18, 2, 4>];
@@ -588,7 +589,7 @@ def Hfloat_PadOp : Hfloat_FoldableOp<"pad", "Pad", [1, 2, 11, 13, 18, 19, 21], "
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_FlattenOp : Hfloat_FoldableOp<"flatten", "Flatten", [1, 9, 11, 13, 21], "Flatten", "SameShape">,
+def Hfloat_FlattenOp : Hfloat_FoldableOp<"flatten", "Flatten", [1, 9, 11, 13, 21, 23, 24], "Flatten", "SameShape">,
     Quantized<"LikeInput", ["Activation"]> {
   let summary = "to two dimensions, split at an axis (ONNX Flatten-13)";
   let description = "`axis` may be negative or equal to the rank.";
@@ -596,7 +597,7 @@ def Hfloat_FlattenOp : Hfloat_FoldableOp<"flatten", "Flatten", [1, 9, 11, 13, 21
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_ReshapeOp : Hfloat_FoldableOp<"reshape", "Reshape", [1, 5, 13, 14, 19, 21], "Reshape", "SameShape">,
+def Hfloat_ReshapeOp : Hfloat_FoldableOp<"reshape", "Reshape", [1, 5, 13, 14, 19, 21, 23, 24], "Reshape", "SameShape">,
     Quantized<"LikeInput", ["Activation", "Plain"]> {
   let onnxAttributes = [Since<"allowzero", 14>];
   let summary = "the same elements in another shape (ONNX Reshape-14)";
@@ -605,7 +606,7 @@ def Hfloat_ReshapeOp : Hfloat_FoldableOp<"reshape", "Reshape", [1, 5, 13, 14, 19
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_UnsqueezeOp : Hfloat_FoldableOp<"unsqueeze", "Unsqueeze", [1, 11, 13, 21], "Unsqueeze", "SameShape">,
+def Hfloat_UnsqueezeOp : Hfloat_FoldableOp<"unsqueeze", "Unsqueeze", [1, 11, 13, 21, 23, 24], "Unsqueeze", "SameShape">,
     Quantized<"LikeInput", ["Activation", "Plain"]> {
   // Axes became an input.
   let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<13, 2, 2>];
@@ -617,7 +618,7 @@ def Hfloat_UnsqueezeOp : Hfloat_FoldableOp<"unsqueeze", "Unsqueeze", [1, 11, 13,
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_TransposeOp : Hfloat_FoldableOp<"transpose", "Transpose", [1, 13, 21], "Transpose", "Transpose">,
+def Hfloat_TransposeOp : Hfloat_FoldableOp<"transpose", "Transpose", [1, 13, 21, 23, 24], "Transpose", "Transpose">,
     Quantized<"LikeInput", ["Activation"]> {
   let onnxAttributes = [Derived<"perm">];
   let upgradeRule = "Transpose";
@@ -641,7 +642,7 @@ def Hfloat_SplitOp : Hfloat_Op<"split", "Split", [1, 2, 11, 13, 18], "Split", [P
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
-def Hfloat_SqueezeOp : Hfloat_FoldableOp<"squeeze", "Squeeze", [1, 11, 13, 21], "Squeeze", "SameShape">,
+def Hfloat_SqueezeOp : Hfloat_FoldableOp<"squeeze", "Squeeze", [1, 11, 13, 21, 23, 24], "Squeeze", "SameShape">,
     Quantized<"LikeInput", ["Activation", "Plain"]> {
   // Axes became an input.
   let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<13, 1, 2>];

@@ -30,6 +30,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "operators")
 LAST_OPSET = 22
 cases = []
+# Up to which the forms of an operator are recorded.
+NEWEST_OPSET = 24
 
 
 @dataclass
@@ -82,7 +84,7 @@ def record(operator, case, nodes, feeds, outputs, opset, initializers=None, shap
     def build(output_infos):
         graph = helper.make_graph(nodes, f"{operator}_{case}", inputs, output_infos, tensors)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="hb tests")
-        model.ir_version = ir_version or (8 if opset <= 20 else 10)
+        model.ir_version = ir_version or (8 if opset <= 20 else 10 if opset <= 22 else 12)
         return model
 
     untyped = build([onnx.ValueInfoProto(name=name) for name in outputs])
@@ -128,11 +130,11 @@ def case(operator, name, *operands, opset=LAST_OPSET, outputs=1, unread=0, **att
 def takes(operator, dtype):
     """Whether the operator is defined on a type at all."""
     name = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-    schema = onnx.defs.get_schema(operator, LAST_OPSET)
+    schema = onnx.defs.get_schema(operator, NEWEST_OPSET)
     return f"tensor({TensorProto.DataType.Name(name).lower()})" in schema.inputs[0].types
 
 
-def versions(operator, first=7, last=LAST_OPSET):
+def versions(operator, first=7, last=NEWEST_OPSET):
     """The opsets in which the operator's definition in force changes, from `first` on."""
     since = sorted({schema.since_version for schema in onnx.defs.get_all_schemas_with_history()
                     if schema.name == operator and schema.domain == ""})

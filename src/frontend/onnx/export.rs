@@ -10,20 +10,20 @@ use hb_dialects::ElementType;
 use hb_dialects::hfloat::{Op, attributes};
 use hb_dialects::ir::{self, OperationAttributes, Scale, TensorType, elements_of, node_name};
 use hb_dialects::names::{FUNCTION, input_names, output_names};
+use hb_dialects::quant;
 use melior::ir::operation::OperationLike;
 use melior::ir::{BlockLike, BlockRef, OperationRef, RegionLike, Value as MlirValue, ValueLike};
 
 use super::error::OnnxError;
 use super::export_quantized::{integers, scale_tensor, zero_point};
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
-use super::normalize::NORMAL_OPSET;
+use super::normalize::{NORMAL_OPSET, first_ir_version};
 use super::operators::{self, OnnxAttribute, OnnxKind, OnnxOperator, window};
 use super::tensor::Tensor;
 
-/// Operator set of exported models: the first that quantizes to 16 bits. The forms of our operators are those of opset 22,
-/// which changed only the element types that it allows.
+/// Operator set of exported models: the first that quantizes to 16 bits; a younger one where an operator is younger. The forms of our
+/// operators are those of [`NORMAL_OPSET`]: since 21, operators that existed changed only the element types that they allow.
 pub const EXPORT_OPSET: i64 = 21;
-const EXPORT_IR_VERSION: i64 = 10;
 
 /// Makes a model of the function [`FUNCTION`] of `module`.
 pub fn export(module: OperationRef<'_, '_>) -> Result<Model, OnnxError> {
@@ -35,9 +35,11 @@ pub fn export(module: OperationRef<'_, '_>) -> Result<Model, OnnxError> {
         name if name.is_empty() => FUNCTION.to_owned(),
         name => name,
     };
+    let mut exporter = Exporter { opset: EXPORT_OPSET, ..Exporter::default() };
+    let graph = exporter.graph(name, function, block)?;
     Ok(Model {
-        ir_version: EXPORT_IR_VERSION,
-        opset: EXPORT_OPSET,
+        ir_version: first_ir_version(exporter.opset),
+        opset: exporter.opset,
         other_opsets: Vec::new(),
         producer_name: "hb".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -45,7 +47,7 @@ pub fn export(module: OperationRef<'_, '_>) -> Result<Model, OnnxError> {
         model_version: 0,
         doc_string: String::new(),
         metadata: Vec::new(),
-        graph: Exporter::default().graph(name, function, block)?,
+        graph,
     })
 }
 
@@ -64,6 +66,8 @@ struct Constant {
 
 #[derive(Default)]
 struct Exporter {
+    /// The least operator set that has all operators.
+    opset: i64,
     /// ONNX names of values.
     values: HashMap<Key, String>,
     constants: HashMap<Key, Constant>,
@@ -76,7 +80,7 @@ struct Exporter {
 }
 
 impl Exporter {
-    fn graph(mut self, name: String, function: OperationRef, block: BlockRef) -> Result<Graph, OnnxError> {
+    fn graph(&mut self, name: String, function: OperationRef, block: BlockRef) -> Result<Graph, OnnxError> {
         let outputs = output_names(function);
         self.value_names.taken.extend(outputs.iter().cloned());
         let mut inputs = Vec::new();
@@ -105,7 +109,7 @@ impl Exporter {
             self.output(*value, name)?;
             output_values.push(value_of(name, *value)?);
         }
-        let Self { nodes, initializers, .. } = self;
+        let (nodes, initializers) = (std::mem::take(&mut self.nodes), std::mem::take(&mut self.initializers));
         Ok(Graph { name, nodes, inputs, outputs: output_values, initializers, value_info: Vec::new() })
     }
 
@@ -145,6 +149,7 @@ impl Exporter {
 
     fn operator(&mut self, operation: OperationRef, op: Op) -> Result<(), OnnxError> {
         let operator: &OnnxOperator = op.onnx();
+        self.opset = self.opset.max(operator.versions.first().copied().unwrap_or_default());
         let (producer, activation) = names_of(operation);
         let results = ir::results(operation);
         let value = result(operation)?;

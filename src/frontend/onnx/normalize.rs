@@ -1,4 +1,4 @@
-//! Brings a model of opset 7 to 22 to the forms of opset 22, operator by operator.
+//! Brings a model of opset 7 to 24 to the forms of opset 24, operator by operator.
 //!
 //! The result computes the same; attributes that became inputs are constants named `{node}/{input}`, attributes with a
 //! default are explicit, and inference forms of training operators are gone.
@@ -15,11 +15,18 @@ use super::operators::{self, OnnxForm, ResultElement, shape};
 use super::tensor::{Tensor, element_type};
 
 /// Version of the normal form.
-pub const NORMAL_OPSET: i64 = 22;
-/// First IR version whose models may use [`NORMAL_OPSET`].
-const NORMAL_IR_VERSION: i64 = 10;
+pub const NORMAL_OPSET: i64 = 24;
 
-/// The same model in the forms of opset 22.
+/// The first IR version whose models may use an opset from 21 on.
+pub fn first_ir_version(opset: i64) -> i64 {
+    match opset {
+        ..=22 => 10,
+        23 => 11,
+        _ => 12,
+    }
+}
+
+/// The same model in the forms of [`NORMAL_OPSET`].
 pub fn normalize(mut model: Model) -> Result<Model, OnnxError> {
     check_operators(&model.graph)?;
     let mut rewriter = Rewriter::new(&model);
@@ -30,7 +37,7 @@ pub fn normalize(mut model: Model) -> Result<Model, OnnxError> {
     }
     model.graph.nodes = rewriter.nodes;
     model.opset = NORMAL_OPSET;
-    model.ir_version = model.ir_version.max(NORMAL_IR_VERSION);
+    model.ir_version = model.ir_version.max(first_ir_version(NORMAL_OPSET));
     model.other_opsets.clear();
     Ok(model)
 }

@@ -10,6 +10,7 @@ use prost::bytes::Bytes;
 
 use super::error::OnnxError;
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
+use super::normalize::NORMAL_OPSET;
 use super::proto::attribute_proto::AttributeType;
 use super::proto::tensor_shape_proto::{self, dimension};
 use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto};
@@ -22,7 +23,7 @@ pub const MAX_FILE: u64 = 2 << 30;
 /// IR versions that differ in nothing that we read.
 const IR_VERSIONS: std::ops::RangeInclusive<i64> = 3..=13;
 /// Versions of the default operator set.
-pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=22;
+pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=NORMAL_OPSET;
 
 /// Reads and checks a model. External data is looked for in the folder of `path`, and nowhere else.
 pub fn load(path: &Path) -> Result<Model, OnnxError> {

@@ -150,6 +150,7 @@ operators! {
     sqrt "Sqrt",
     sub "Sub",
     sum "Sum",
+    swish "Swish",
     tan "Tan",
     tanh "Tanh",
     thresholded_relu "ThresholdedRelu",

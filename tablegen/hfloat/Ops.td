@@ -265,6 +265,8 @@ def Hfloat_SinhOp : Hfloat_FunctionOp<"sinh", "Sinh", [9, 22], "hyperbolic sine"
 def Hfloat_SoftplusOp : Hfloat_FunctionOp<"softplus", "Softplus", [1, 22], "ln(1 + exp(x))">;
 def Hfloat_SoftsignOp : Hfloat_FunctionOp<"softsign", "Softsign", [1, 22], "x / (1 + |x|)">;
 def Hfloat_SqrtOp : Hfloat_FunctionOp<"sqrt", "Sqrt", [1, 6, 13], "square root">;
+def Hfloat_SwishOp : Hfloat_FunctionOp<"swish", "Swish", [24], "x / (1 + exp(-alpha * x))",
+    (ins DefaultValuedAttr<F32Attr, "1.0">:$alpha)>;
 def Hfloat_TanOp : Hfloat_FunctionOp<"tan", "Tan", [7, 22], "tangent"> {
   let isNarrow = 1;
 }

@@ -28,10 +28,11 @@ from onnx.reference import ReferenceEvaluator
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "operators")
+# Of cases that ask for no other.
 LAST_OPSET = 22
-cases = []
 # Up to which the forms of an operator are recorded.
 NEWEST_OPSET = 24
+cases = []
 
 
 @dataclass
@@ -444,6 +445,7 @@ FUNCTIONS = [
     ("Softplus", 7, (-9, 9), {}),
     ("Softsign", 7, (-9, 9), {}),
     ("Sqrt", 7, (0, 9), {}),
+    ("Swish", 24, (-9, 9), {"alpha": dict(alpha=0.5), "alpha_negative": dict(alpha=-0.75)}),
     ("Tan", 7, (-1.5, 1.5), {}),
     ("Tanh", 7, (-4, 4), {}),
     ("ThresholdedRelu", 10, (-4, 4), {"alpha": dict(alpha=-0.5)}),
@@ -455,16 +457,18 @@ OF_INTEGERS = {"Abs", "Neg", "Sign"}
 
 def functions():
     for name, first, (low, high), forms in FUNCTIONS:
+        last = max(first, LAST_OPSET)
         for opset in versions(name, first=first):
             case(name, f"opset_{opset}", values(2, 3, 4, low=low, high=high), opset=opset)
         for label, attributes in forms.items():
-            case(name, label, values(2, 5, low=low, high=high), **attributes)
+            case(name, label, values(2, 5, low=low, high=high), opset=last, **attributes)
         for dtype in filter(lambda dtype: takes(name, dtype), [np.float64, np.float16]):
-            case(name, np.dtype(dtype).name, values(2, 5, dtype=dtype, low=low, high=high))
-        case(name, "special", np.array([0.0, -0.0] if name in NOT_SPECIAL else [np.inf, -np.inf, np.nan, 0.0, -0.0], np.float32))
-        case(name, "large", np.array([30, -30, 100, -100, 1e4, -1e4], np.float32))
+            case(name, np.dtype(dtype).name, values(2, 5, dtype=dtype, low=low, high=high), opset=last)
+        special = [0.0, -0.0] if name in NOT_SPECIAL else [np.inf, -np.inf, np.nan, 0.0, -0.0]
+        case(name, "special", np.array(special, np.float32), opset=last)
+        case(name, "large", np.array([30, -30, 100, -100, 1e4, -1e4], np.float32), opset=last)
         for dtype in [np.int8, np.int32, np.int64] if name in OF_INTEGERS else []:
-            case(name, np.dtype(dtype).name, values(2, 5, dtype=dtype, low=-9, high=9))
+            case(name, np.dtype(dtype).name, values(2, 5, dtype=dtype, low=-9, high=9), opset=last)
     case("Round", "halves", np.array([0.5, -0.5, 1.5, 2.5, -1.5, -2.5, 0.49999997, 8388609.0], np.float32))
     case("Sign", "uint8", np.array([0, 1, 255], np.uint8))
     case("Abs", "uint8", np.array([0, 1, 255], np.uint8))

@@ -45,6 +45,7 @@ fn functions_by_table() {
         "sinh",
         "softplus",
         "softsign",
+        "swish",
         "tanh",
     ];
     for operation in everywhere {

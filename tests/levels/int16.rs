@@ -74,6 +74,7 @@ fn functions_become_curves() {
         "sinh",
         "softplus",
         "softsign",
+        "swish",
         "tanh",
     ];
     for operation in operations {

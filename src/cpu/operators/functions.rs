@@ -64,6 +64,7 @@ pub(crate) fn formula(
         ScalarFunction::Softplus => softplus(x),
         ScalarFunction::Softsign => x.clone() / (x.clone().unary(Unary::Absolute) + x.like(1.0)),
         ScalarFunction::Sqrt => x.square_root(),
+        ScalarFunction::Swish => x.clone() * sigmoid(parameter(alpha)? * x),
         ScalarFunction::Tan => library(Function::Tan),
         ScalarFunction::Tanh => x.unary(Unary::Tanh),
         ScalarFunction::ThresholdedRelu => select(parameter(alpha)?.less(x.clone()), x.clone(), x.like(0.0)),

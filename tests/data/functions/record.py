@@ -20,7 +20,8 @@ FUNCTIONS = [
     ("HardSigmoid", {"alpha": 0.5, "beta": 0.25}), ("HardSwish", {}), ("Identity", {}), ("LeakyRelu", {}),
     ("LeakyRelu", {"alpha": 0.25}), ("Log", {}), ("Mish", {}), ("Neg", {}), ("Reciprocal", {}), ("Relu", {}), ("Round", {}),
     ("Selu", {}), ("Selu", {"alpha": 2.0, "gamma": 3.0}), ("Shrink", {}), ("Shrink", {"lambd": 1.0, "bias": 0.5}),
-    ("Sigmoid", {}), ("Sign", {}), ("Sin", {}), ("Sinh", {}), ("Softplus", {}), ("Softsign", {}), ("Sqrt", {}), ("Tan", {}),
+    ("Sigmoid", {}), ("Sign", {}), ("Sin", {}), ("Sinh", {}), ("Softplus", {}), ("Softsign", {}), ("Sqrt", {}), ("Swish", {}),
+    ("Swish", {"alpha": 0.5}), ("Tan", {}),
     ("Tanh", {}), ("ThresholdedRelu", {}), ("ThresholdedRelu", {"alpha": 0.3}),
 ]
 rows = []
@@ -32,7 +33,7 @@ def record(name, parameters, inputs, attributes):
     graph = helper.make_graph(
         [helper.make_node(name, names, ["y"], **attributes)], "g", declared, [helper.make_tensor_value_info("y", TensorProto.DOUBLE, None)]
     )
-    evaluator = ReferenceEvaluator(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)]))
+    evaluator = ReferenceEvaluator(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)]))
     y = evaluator.run(None, {"x": POINTS, **{n: np.array(v) for n, v in inputs.items()}})[0]
     values = [v if np.isfinite(v) else str(v) for v in y.astype(np.float64).tolist()]
     rows.append({"name": name, "parameters": parameters, "y": values})

@@ -72,7 +72,6 @@ func.func @transposed(%x: tensor<1x2x3x3xf32>) -> tensor<*xf32> {
 // NASH-NEXT: nash.tae.convolution
 // NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.dequantize
-// NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @transposed

@@ -141,7 +141,6 @@ func.func @p_relu(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // NASH-NEXT: nash.vae.requantize
 // NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.mul
-// NASH-NEXT: nash.vae.mul
 // NASH-NEXT: nash.vae.add
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy

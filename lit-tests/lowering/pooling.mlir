@@ -134,8 +134,6 @@ func.func @reduce_min(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.aae.average_pool
 // NASH-NEXT: nash.aae.average_pool
-// NASH-NEXT: nash.aae.average_pool
-// NASH-NEXT: nash.aae.average_pool
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy

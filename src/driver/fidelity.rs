@@ -11,7 +11,7 @@ use crate::bpu::lower::Placement;
 use crate::bpu::model::Segment;
 use crate::cpu::Array;
 use crate::hbm::{Hbm, SegmentBody};
-use crate::nash::{lower, tile};
+use crate::nash::lower;
 use crate::sim::bpu_segment::BpuRunner;
 use crate::target::Target;
 use hb_dialects::ElementType;
@@ -178,7 +178,7 @@ fn first_wrong_node(segment: &Segment, inputs: &[&[u8]], target: &Target) -> Opt
     let mut open = segment.clone();
     open.outputs = open.nodes.iter().flat_map(|node| node.outputs.iter().copied()).collect();
     let expected = interpreter::run(&open, inputs).ok()?;
-    let lowered = lower::lower(&open, &tile::machine::Machine::from(target)).ok()?;
+    let lowered = lower::lower(&open, target).ok()?;
     let runner = BpuRunner::from_program(lowered.program, lowered.constants.into_owned(), target, false).ok()?;
     let (found, _) = runner.run(inputs).ok()?;
     let names = open.nodes.iter().map(|node| &node.name);

@@ -1,8 +1,11 @@
 //! How long an instruction takes, by the numbers of the target. `docs/nash-isa.md` lists the formulas.
+//!
+//! They stand here once, as functions of an instruction's size: the tiler asks them before there are instructions, the simulator of
+//! those that it runs.
 
 use crate::target::Target;
 
-use super::isa::{Convolution, DdrView, Engine, Operation, RANK, StridedRegion, View, Window};
+use super::isa::{BpuElement, Convolution, DdrView, Operation, RANK, StridedRegion, View, Window};
 
 /// What an instruction costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,83 +25,139 @@ impl Cost {
     }
 }
 
+/// The size of a convolution without groups, or of a matrix product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Products {
+    /// That each sum runs over; 1 where each output channel has its own.
+    pub input_channels: u128,
+    /// Sums of a cell.
+    pub output_channels: u128,
+    /// Cells: batch times rows times columns.
+    pub pixels: u128,
+    /// Cells of the kernel.
+    pub taps: u128,
+    /// Whether activations are wider than int8.
+    pub is_wide: bool,
+}
+
+/// The contiguous pieces of a tensor, or of a box of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runs {
+    /// How many there are.
+    pub count: u128,
+    /// The bytes of each.
+    pub bytes: u128,
+}
+
+/// Cycles of instructions by their size, set-up included; at least 1.
+impl Target {
+    /// The matrix engine works on blocks of input channels x output channels x pixels; a part of a block costs as much as a whole one.
+    pub fn convolution_cycles(&self, size: &Products) -> u64 {
+        let blocks = |size: u128, side: u64| size.div_ceil(u128::from(side));
+        let passes = if size.is_wide { self.tae.int16_passes.value } else { 1 };
+        let work = [
+            blocks(size.input_channels, self.tae.input_channels.value),
+            blocks(size.output_channels, self.tae.output_channels.value),
+            blocks(size.pixels, self.tae.pixels.value),
+            size.taps,
+            u128::from(passes),
+        ];
+        with_setup(work.into_iter().fold(1, u128::saturating_mul), self.tae.setup_cycles.value)
+    }
+
+    /// The vector engine, by the bytes of the widest operand.
+    pub fn vector_cycles(&self, bytes: u128) -> u64 {
+        with_setup(bytes.div_ceil(self.vae.bytes_per_cycle.value.into()), self.vae.setup_cycles.value)
+    }
+
+    /// The pooling engine, by the bytes of the cells of all windows.
+    pub fn pool_cycles(&self, bytes: u128) -> u64 {
+        with_setup(bytes.div_ceil(self.aae.bytes_per_cycle.value.into()), self.aae.setup_cycles.value)
+    }
+
+    /// The layout engine, by bytes or contiguous runs, whichever takes longer; runs on the side that has more of them.
+    pub fn layout_cycles(&self, bytes: u128, runs: u128) -> u64 {
+        let by_runs = runs.div_ceil(self.dte.runs_per_cycle.value.into());
+        let by_bytes = bytes.div_ceil(self.dte.bytes_per_cycle.value.into());
+        with_setup(by_runs.max(by_bytes), self.dte.setup_cycles.value)
+    }
+
+    /// The float engine, by elements.
+    pub fn float_cycles(&self, elements: u128) -> u64 {
+        with_setup(elements.div_ceil(self.vpu.elements_per_cycle.value.into()), self.vpu.setup_cycles.value)
+    }
+
+    /// The DDR port, without the set-up: every run costs whole bursts.
+    pub fn port_cycles(&self, runs: Runs) -> u64 {
+        let burst = u128::from(self.ddr.burst_bytes.value);
+        self.ddr_cycles(runs.count.saturating_mul(runs.bytes.div_ceil(burst).saturating_mul(burst)))
+    }
+
+    /// LOAD or STORE with a free port.
+    pub fn transfer_cycles(&self, runs: Runs) -> u64 {
+        with_setup(self.port_cycles(runs).into(), self.ddr.setup_cycles.value)
+    }
+}
+
+fn with_setup(work: u128, setup: u64) -> u64 {
+    narrow(work).saturating_add(setup).max(1)
+}
+
 impl Operation {
     /// The cost on a target; the data does not matter.
     pub fn cost(&self, target: &Target) -> Cost {
-        match self {
-            Operation::Load(o) => transfer(target, &o.source, &o.shape, o.element_bytes),
-            Operation::Store(o) => transfer(target, &o.destination, &o.shape, o.element_bytes),
-            _ => Cost { engine_cycles: self.engine_cycles(target).max(1), ddr_cycles: 0, ddr_bytes: 0 },
-        }
-    }
-
-    fn engine_cycles(&self, target: &Target) -> u64 {
-        let setup = match self.engine() {
-            Engine::Load | Engine::Store => target.ddr.setup_cycles.value,
-            Engine::Tae => target.tae.setup_cycles.value,
-            Engine::Vae => target.vae.setup_cycles.value,
-            Engine::Aae => target.aae.setup_cycles.value,
-            Engine::Dte => target.dte.setup_cycles.value,
-            Engine::Vpu => target.vpu.setup_cycles.value,
-        };
-        narrow(self.work(target)).saturating_add(setup)
-    }
-
-    /// Cycles without the set-up.
-    fn work(&self, target: &Target) -> u128 {
-        let vae = |shape: &[u32], widest: u32| {
-            (product(shape) * u128::from(widest)).div_ceil(target.vae.bytes_per_cycle.value.into())
-        };
-        let aae = |shape: &[u32], window: &Window, bytes: u32| {
-            let cells = product(shape).saturating_mul(product(&window.kernel)).saturating_mul(bytes.into());
-            cells.div_ceil(target.aae.bytes_per_cycle.value.into())
-        };
-        let vpu = |shape: &[u32]| product(shape).div_ceil(target.vpu.elements_per_cycle.value.into());
-        match self {
-            Operation::Load(_) | Operation::Store(_) => 0,
-            Operation::Convolution(o) => convolution(target, o),
-            Operation::Add(o) => {
-                vae(&o.shape, widest(&[o.a_element.bytes(), o.b_element.bytes(), o.output_element.bytes()]))
+        let bytes = |shape: &[u32], each: u32| product(shape).saturating_mul(each.into());
+        let widest = |shape: &[u32], elements: &[u32]| bytes(shape, elements.iter().copied().max().unwrap_or(1));
+        let windows = |shape: &[u32], window: &Window, each| product(&window.kernel).saturating_mul(bytes(shape, each));
+        let engine_cycles = match self {
+            Operation::Load(o) => return transfer(target, &o.source, &o.shape, o.element_bytes),
+            Operation::Store(o) => return transfer(target, &o.destination, &o.shape, o.element_bytes),
+            Operation::Convolution(o) => target.convolution_cycles(&products(o)),
+            Operation::Add(o) => target
+                .vector_cycles(widest(&o.shape, &[o.a_element, o.b_element, o.output_element].map(BpuElement::bytes))),
+            Operation::Mul(o) => target
+                .vector_cycles(widest(&o.shape, &[o.a_element, o.b_element, o.output_element].map(BpuElement::bytes))),
+            Operation::Requantize(o) => {
+                target.vector_cycles(widest(&o.shape, &[o.input_element, o.output_element].map(BpuElement::bytes)))
             }
-            Operation::Mul(o) => {
-                vae(&o.shape, widest(&[o.a_element.bytes(), o.b_element.bytes(), o.output_element.bytes()]))
+            Operation::Lookup(o) => target.vector_cycles(product(&o.shape)),
+            Operation::Curve(o) => {
+                target.vector_cycles(widest(&o.shape, &[o.input_element, o.output_element].map(BpuElement::bytes)))
             }
-            Operation::Requantize(o) => vae(&o.shape, widest(&[o.input_element.bytes(), o.output_element.bytes()])),
-            Operation::Lookup(o) => vae(&o.shape, 1),
-            Operation::Curve(o) => vae(&o.shape, widest(&[o.input_element.bytes(), o.output_element.bytes()])),
-            Operation::MaxPool(o) => aae(&o.output_shape, &o.window, o.element.bytes()),
-            Operation::AveragePool(o) => aae(&o.output_shape, &o.window, o.input_element.bytes()),
-            Operation::Copy(o) => layout(target, &o.shape, o.element_bytes, &[&o.source, &o.destination]),
-            Operation::Fill(o) => layout(target, &o.shape, o.element_bytes, &[&o.destination]),
-            Operation::Quantize(o) => vpu(&o.shape),
-            Operation::Dequantize(o) => vpu(&o.shape),
-        }
+            Operation::MaxPool(o) => target.pool_cycles(windows(&o.output_shape, &o.window, o.element.bytes())),
+            Operation::AveragePool(o) => {
+                target.pool_cycles(windows(&o.output_shape, &o.window, o.input_element.bytes()))
+            }
+            Operation::Copy(o) => {
+                let runs = most_runs(&o.shape, o.element_bytes, &[&o.source, &o.destination]);
+                target.layout_cycles(bytes(&o.shape, o.element_bytes.into()), runs)
+            }
+            Operation::Fill(o) => {
+                let runs = most_runs(&o.shape, o.element_bytes, &[&o.destination]);
+                target.layout_cycles(bytes(&o.shape, o.element_bytes.into()), runs)
+            }
+            Operation::Quantize(o) => target.float_cycles(product(&o.shape)),
+            Operation::Dequantize(o) => target.float_cycles(product(&o.shape)),
+        };
+        Cost { engine_cycles, ddr_cycles: 0, ddr_bytes: 0 }
     }
 }
 
-/// The array works on blocks of input channels x output channels x pixels; a part of a block costs as much as a whole one.
-fn convolution(target: &Target, o: &Convolution) -> u128 {
-    let blocks = |size: u128, side: u64| size.div_ceil(u128::from(side));
+fn products(o: &Convolution) -> Products {
     let [batch, rows, columns, channels] = o.output_shape;
-    let input_channels = if o.depthwise { 1 } else { o.input_shape[3] };
-    let passes = if o.input_element.bytes() > 1 { target.tae.int16_passes.value } else { 1 };
-    [
-        blocks(input_channels.into(), target.tae.input_channels.value),
-        blocks(channels.into(), target.tae.output_channels.value),
-        blocks(product(&[batch, rows, columns]), target.tae.pixels.value),
-        product(&o.window.kernel),
-        u128::from(passes),
-    ]
-    .into_iter()
-    .fold(1, u128::saturating_mul)
+    Products {
+        input_channels: if o.depthwise { 1 } else { o.input_shape[3].into() },
+        output_channels: channels.into(),
+        pixels: product(&[batch, rows, columns]),
+        taps: product(&o.window.kernel),
+        is_wide: o.input_element.bytes() > 1,
+    }
 }
 
-/// Bytes or contiguous runs, whichever takes longer.
-fn layout(target: &Target, shape: &[u32; RANK], element_bytes: u8, views: &[&View]) -> u128 {
-    let runs = views.iter().filter_map(|view| run_count(shape, &view.strides.map(i64::from), element_bytes)).max();
-    let bytes = product(shape).saturating_mul(element_bytes.into());
-    let by_runs = runs.unwrap_or(0).div_ceil(target.dte.runs_per_cycle.value.into());
-    by_runs.max(bytes.div_ceil(target.dte.bytes_per_cycle.value.into()))
+/// The runs of the view that has most of them.
+fn most_runs(shape: &[u32; RANK], element_bytes: u8, views: &[&View]) -> u128 {
+    let runs = views.iter().filter_map(|view| run_count(shape, &view.strides.map(i64::from), element_bytes));
+    runs.max().unwrap_or(0)
 }
 
 /// How many contiguous pieces an engine meets that walks the elements in order of the shape; repeats count.
@@ -118,10 +177,9 @@ fn transfer(target: &Target, view: &DdrView, shape: &[u32; RANK], element_bytes:
     let Some(region) = StridedRegion::new(0, element_bytes.into(), pairs(view, shape)) else {
         return Cost { engine_cycles, ddr_cycles: 0, ddr_bytes: 0 };
     };
-    let runs = bytes.div_ceil(u128::from(region.bytes.max(1)));
-    let burst = u128::from(target.ddr.burst_bytes.value);
-    let moved = runs.saturating_mul(u128::from(region.bytes).div_ceil(burst).saturating_mul(burst));
-    Cost { engine_cycles, ddr_cycles: target.ddr_cycles(moved), ddr_bytes: narrow(bytes) }
+    let run = u128::from(region.bytes.max(1));
+    let ddr_cycles = target.port_cycles(Runs { count: bytes.div_ceil(run), bytes: run });
+    Cost { engine_cycles, ddr_cycles, ddr_bytes: narrow(bytes) }
 }
 
 fn pairs(view: &DdrView, shape: &[u32; RANK]) -> impl Iterator<Item = (u64, i64)> {
@@ -131,10 +189,6 @@ fn pairs(view: &DdrView, shape: &[u32; RANK]) -> impl Iterator<Item = (u64, i64)
 
 fn product(sizes: &[u32]) -> u128 {
     sizes.iter().fold(1, |product: u128, size| product.saturating_mul(u128::from(*size)))
-}
-
-fn widest(bytes: &[u32]) -> u32 {
-    bytes.iter().copied().max().unwrap_or(1)
 }
 
 fn narrow(value: u128) -> u64 {

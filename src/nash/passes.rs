@@ -1,9 +1,10 @@
 //! `bpu-lower-to-nash`.
 
-use super::lower::{LowerError, Lowered, Machine, Plan, apply, assign};
+use super::lower::{LowerError, Lowered, Plan, apply, assign};
 use super::mlir::{March, program_to_mlir};
 use crate::bpu::mlir::from_mlir;
 use crate::files::write_atomically;
+use crate::target::Target;
 use hb_dialects::{
     bpu,
     ir::{self, OperationAttributes},
@@ -50,7 +51,7 @@ type Plans = BTreeMap<String, Plan>;
 
 fn lower(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFailure> {
     let march = March::parse(options.get("march"), options.get("override")).map_err(PassFailure::Message)?;
-    let machine = Machine::from(&march.target()?);
+    let target = march.target()?;
     let mut given = match options.file("plan") {
         None => None,
         Some(file) => Some(read_plans(&file).map_err(|reason| message(&file.display().to_string(), &reason))?),
@@ -66,7 +67,7 @@ fn lower(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFa
             None => None,
             Some(plans) => Some(plans.remove(&name).ok_or_else(|| message(&name, &"the file has no plan for it"))?),
         };
-        let lowered = lower_segment(operation, &machine, plan)?;
+        let lowered = lower_segment(operation, &target, plan)?;
         replace(operation, &lowered, &march)?;
         made.insert(name, lowered.plan);
     }
@@ -100,15 +101,15 @@ fn segment_name(operation: OperationRef<'_, '_>, index: usize) -> String {
 
 fn lower_segment(
     operation: OperationRef<'_, '_>,
-    machine: &Machine,
+    target: &Target,
     plan: Option<Plan>,
 ) -> Result<Lowered<'static>, PassFailure> {
     let segment = from_mlir(operation)?;
     let lowered = match plan {
         Some(plan) => Ok(plan),
-        None => assign(&segment, machine),
+        None => assign(&segment, target),
     }
-    .and_then(|plan| apply(&segment, machine, plan));
+    .and_then(|plan| apply(&segment, target, plan));
     lowered.map_err(|error| {
         ir::emit_error(node_operation(operation, &error).location(), &error.to_string());
         PassFailure::Reported

@@ -1,15 +1,15 @@
 //! Convolutions: dense, grouped, depthwise.
 
-use super::super::isa::{self, Clamp, Convolution as Instruction, View};
+use super::super::isa::{self, Clamp, Convolution as Instruction, Products, View};
 use super::super::region::Window;
 use super::super::tile::emitter::{EmitError, Emitter};
-use super::super::tile::machine::Machine;
 use super::super::tile::{Axis, Bound, Dimension, Memory, Operand, Placement, Step, Tiled};
 use super::constants::{integers, parameter};
 use super::pool::sliding;
 use super::{Builder, LowerError, Steps, limits, scale, unsupported};
 use crate::bpu::model::{BpuElement, Convolution, Node, Tensor};
 use crate::numerics::Multiplier;
+use crate::target::Target;
 
 const BATCH: usize = 0;
 const GROUP: usize = 1;
@@ -42,7 +42,6 @@ struct Form {
     input_element: BpuElement,
     output_element: BpuElement,
     clamp: Clamp,
-    machine: Machine,
 }
 
 /// The parameter blocks of all output channels, as a constant of shape [O, 3] of 32-bit words.
@@ -91,7 +90,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, convolution: &Convolution) 
     let parameters = parameters(builder, node, [x, w, y], bias, filters)?;
     let depthwise = group == channels && group == filters && group > 1;
     let (groups, outputs) = if depthwise { (1, filters) } else { (group, filters / group) };
-    let machine = *builder.machine;
+    let lanes = builder.lanes();
     let window = |axis: usize| Window {
         stride: convolution.strides[axis],
         dilation: convolution.dilations[axis],
@@ -124,10 +123,10 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, convolution: &Convolution) 
         Axis::new("group", groups),
         Axis::new("row", rows),
         Axis::new("column", columns),
-        Axis::new("output channel", outputs).granule(machine.tae_output_channels),
+        Axis::new("output channel", outputs).granule(lanes.output),
         Axis::reduction("kernel row", kernel_rows),
         Axis::reduction("kernel column", kernel_columns),
-        Axis::reduction("input channel", depth).granule(machine.tae_input_channels),
+        Axis::reduction("input channel", depth).granule(lanes.input),
     ];
     Ok(vec![Box::new(Form {
         axes,
@@ -140,7 +139,6 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, convolution: &Convolution) 
         input_element: x.element,
         output_element: y.element,
         clamp: limits(node, y)?,
-        machine,
     })])
 }
 
@@ -190,13 +188,6 @@ impl Form {
     }
 }
 
-/// Cycles of the matrix engine: blocks of its array, a part of a block costs as much as a whole one.
-pub fn matrix_cycles(machine: &Machine, wide: bool, taps: f64, pixels: f64, input: usize, output: usize) -> f64 {
-    let blocks = input.div_ceil(machine.tae_input_channels) * output.div_ceil(machine.tae_output_channels);
-    let passes = if wide { machine.tae_int16_passes } else { 1.0 };
-    machine.tae_setup + blocks as f64 * (pixels / machine.tae_pixels as f64).ceil() * taps * passes
-}
-
 impl Tiled for Form {
     fn axes(&self) -> &[Axis] {
         &self.axes
@@ -219,12 +210,18 @@ impl Tiled for Form {
         size(GROUP) <= 1 || (size(OUTPUT) == self.output_channels && size(INPUT) == self.input_channels)
     }
 
-    fn cycles(&self, tile: &[usize]) -> f64 {
+    fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         let size = |axis: usize| tile.get(axis).copied().unwrap_or(1);
-        let product = |axes: &[usize]| axes.iter().map(|&axis| size(axis) as f64).product::<f64>();
-        let wide = self.input_element != BpuElement::I8;
-        let (taps, pixels) = (product(&[KERNEL_ROW, KERNEL_COLUMN]), product(&[BATCH, ROW, COLUMN]));
-        size(GROUP) as f64 * matrix_cycles(&self.machine, wide, taps, pixels, size(INPUT), size(OUTPUT))
+        let products =
+            |axes: &[usize]| axes.iter().fold(1u128, |product, &axis| product.saturating_mul(size(axis) as u128));
+        let group = target.convolution_cycles(&Products {
+            input_channels: size(INPUT) as u128,
+            output_channels: size(OUTPUT) as u128,
+            pixels: products(&[BATCH, ROW, COLUMN]),
+            taps: products(&[KERNEL_ROW, KERNEL_COLUMN]),
+            is_wide: self.input_element != BpuElement::I8,
+        });
+        group.saturating_mul(size(GROUP) as u64)
     }
 
     fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {

@@ -2,12 +2,12 @@
 
 use super::super::isa::{self, CURVE_PIECE_BYTES, Clamp, View};
 use super::super::tile::emitter::{EmitError, Emitter, shape6, view6};
-use super::super::tile::machine::Machine;
 use super::super::tile::view::collapse;
-use super::super::tile::{Axis, Bound, Dimension, Operand, Placement, Step, Tiled};
+use super::super::tile::{Axis, Bound, Dimension, Operand, Placement, Step, Tiled, product};
 use super::{Builder, LowerError, Steps, constants, limits, scale, unsupported};
 use crate::bpu::model::{BpuElement, Node, Operator, Scale, Tensor};
 use crate::numerics::{Multiplier, SumMultipliers};
+use crate::target::Target;
 
 /// What happens to the elements.
 enum Kind {
@@ -54,7 +54,6 @@ struct Form {
     operands: Vec<Operand>,
     output_element: BpuElement,
     clamp: Clamp,
-    machine: Machine,
 }
 
 pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError> {
@@ -106,7 +105,6 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
         operands,
         output_element: output.element,
         clamp: limits(node, output)?,
-        machine: *builder.machine,
     })])
 }
 
@@ -170,16 +168,12 @@ impl Tiled for Form {
         &self.operands
     }
 
-    fn cycles(&self, tile: &[usize]) -> f64 {
-        let elements = tile.iter().fold(1.0, |product, &size| product * size as f64);
-        let machine = &self.machine;
+    fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         match &self.kind {
-            Kind::Quantize { .. } | Kind::Dequantize { .. } => {
-                machine.vpu_setup + elements / machine.vpu_elements_per_cycle
-            }
-            _ => {
-                let widest = self.operands.iter().map(Operand::element_bytes).max().unwrap_or(1) as f64;
-                machine.vae_setup + elements * widest / machine.vae_bytes_per_cycle
+            Kind::Quantize { .. } | Kind::Dequantize { .. } => target.float_cycles(product(tile, 1)),
+            Kind::Add { .. } | Kind::Mul { .. } | Kind::Requantize { .. } | Kind::Lookup | Kind::Curve { .. } => {
+                let widest = self.operands.iter().map(Operand::element_bytes).max().unwrap_or(1);
+                target.vector_cycles(product(tile, widest))
             }
         }
     }

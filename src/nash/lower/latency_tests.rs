@@ -56,7 +56,7 @@ impl Network {
         let y = self.convolution(pooled, 1000, 1, 1, false);
         self.segment.outputs.push(y);
         let target = Target::named("nash-e").unwrap();
-        let lowered = lower(&self.segment, &Machine::from(&target)).unwrap();
+        let lowered = lower(&self.segment, &target).unwrap();
         let simulator = Simulator::new(&lowered.program, &target).unwrap();
         simulator.check_races().unwrap();
         let report = simulator.report();

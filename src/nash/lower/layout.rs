@@ -3,14 +3,12 @@
 use super::super::tile::Placement;
 use super::super::tile::copy::{Copy, Fill};
 use super::super::tile::emitter::EmitError;
-use super::super::tile::machine::Machine;
 use super::super::tile::view::collapse;
 use super::{Builder, LowerError, Steps, unsupported};
 use crate::bpu::model::{Node, Operator, PadMode};
 
 pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError> {
     let (_, y_at) = builder.output(node)?;
-    let machine = builder.machine;
     let fail = |error: EmitError| unsupported(node, error.to_string());
     match &node.operator {
         // The storage of the result is the storage of the operand.
@@ -26,7 +24,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
                 }
                 at += x.shape.get(*axis).copied().unwrap_or(0);
                 let part = y_at.slice(&starts, &vec![1; x.shape.len()], &x.shape).map_err(fail)?;
-                steps.push(Box::new(copy(x_at, part, machine).map_err(fail)?));
+                steps.push(Box::new(copy(x_at, part).map_err(fail)?));
             }
             Ok(steps)
         }
@@ -34,20 +32,20 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
             let (_, x_at) = builder.input(node, 0)?;
             let steps: Vec<i64> = steps.iter().map(|&step| step as i64).collect();
             let source = x_at.slice(starts, &steps, sizes).map_err(fail)?;
-            Ok(vec![Box::new(copy(source, y_at, machine).map_err(fail)?)])
+            Ok(vec![Box::new(copy(source, y_at).map_err(fail)?)])
         }
         Operator::Transpose { permutation } => {
             let (_, x_at) = builder.input(node, 0)?;
             let source = x_at.transpose(permutation).map_err(fail)?;
-            Ok(vec![Box::new(copy(source, y_at, machine).map_err(fail)?)])
+            Ok(vec![Box::new(copy(source, y_at).map_err(fail)?)])
         }
         Operator::Pad { before, after, mode } => {
             let (_, x_at) = builder.input(node, 0)?;
             match mode {
-                PadMode::Constant(value) => constant_pad(&x_at, &y_at, before, *value, machine).map_err(fail),
+                PadMode::Constant(value) => constant_pad(&x_at, &y_at, before, *value).map_err(fail),
                 PadMode::Edge | PadMode::Reflect => {
                     let reflect = matches!(mode, PadMode::Reflect);
-                    mirrored_pad(&x_at, &y_at, [before, after], reflect, machine).map_err(fail)
+                    mirrored_pad(&x_at, &y_at, [before, after], reflect).map_err(fail)
                 }
             }
         }
@@ -56,26 +54,20 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
 }
 
 /// A copy with as few dimensions as the two views allow.
-pub fn copy(source: Placement, destination: Placement, machine: &Machine) -> Result<Copy, EmitError> {
+pub fn copy(source: Placement, destination: Placement) -> Result<Copy, EmitError> {
     if source.shape != destination.shape {
-        return Copy::new(source, destination, *machine);
+        return Copy::new(source, destination);
     }
     let mut views = [source, destination];
     collapse(&mut views);
     let [source, destination] = views;
-    Copy::new(source, destination, *machine)
+    Copy::new(source, destination)
 }
 
 /// The operand in the middle, boxes of the value around it.
-fn constant_pad(
-    x: &Placement,
-    y: &Placement,
-    before: &[usize],
-    value: i32,
-    machine: &Machine,
-) -> Result<Steps, EmitError> {
+fn constant_pad(x: &Placement, y: &Placement, before: &[usize], value: i32) -> Result<Steps, EmitError> {
     let ones = vec![1; y.shape.len()];
-    let mut steps: Steps = vec![Box::new(copy(x.clone(), y.slice(before, &ones, &x.shape)?, machine)?)];
+    let mut steps: Steps = vec![Box::new(copy(x.clone(), y.slice(before, &ones, &x.shape)?)?)];
     // Axis by axis: in front and behind, within the operand's range of the axes before and the whole of those after.
     let (mut starts, mut sizes) = (vec![0; y.shape.len()], y.shape.clone());
     for (axis, (&padding, &size)) in before.iter().zip(&x.shape).enumerate() {
@@ -89,7 +81,7 @@ fn constant_pad(
                 let mut part = [y.slice(&starts, &ones, &sizes)?];
                 collapse(&mut part);
                 let [part] = part;
-                steps.push(Box::new(Fill::new(part, value as u32, *machine)));
+                steps.push(Box::new(Fill::new(part, value as u32)));
             }
         }
         set(&mut starts, axis, padding);
@@ -119,7 +111,6 @@ fn mirrored_pad(
     y: &Placement,
     [before, after]: [&[usize]; 2],
     reflect: bool,
-    machine: &Machine,
 ) -> Result<Steps, EmitError> {
     let mut boxes: Vec<Vec<Part>> = vec![Vec::new()];
     for ((&size, &front), &back) in x.shape.iter().zip(before).zip(after) {
@@ -144,7 +135,7 @@ fn mirrored_pad(
         let walk: Vec<i64> = parts.iter().map(|part| part.step).collect();
         let source = x.slice(&pick(&parts, |part| part.input), &walk, &sizes)?;
         let destination = y.slice(&pick(&parts, |part| part.output), &ones, &sizes)?;
-        steps.push(Box::new(copy(source, destination, machine)?));
+        steps.push(Box::new(copy(source, destination)?));
     }
     Ok(steps)
 }

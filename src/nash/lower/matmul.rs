@@ -3,14 +3,14 @@
 //! Row m of the first operand is pixel m with K channels; column n of the second one is output channel n. The weights' view
 //! walks the [K, N] operand by columns, so no transposition is needed.
 
-use super::super::isa::{self, Clamp, Convolution, View};
+use super::super::isa::{self, Clamp, Convolution, Products, View};
 use super::super::region::{Region, Tiles};
 use super::super::tile::emitter::{EmitError, Emitter};
-use super::super::tile::machine::Machine;
 use super::super::tile::{Axis, Bound, Dimension, Operand, Placement, Step, Tiled};
-use super::convolution::{matrix_cycles, parameters};
+use super::convolution::parameters;
 use super::{Builder, LowerError, Steps, limits, unsupported};
 use crate::bpu::model::{self, BpuElement, Node};
+use crate::target::Target;
 
 const A: usize = 0;
 const B: usize = 1;
@@ -26,7 +26,6 @@ struct Form {
     input_element: BpuElement,
     output_element: BpuElement,
     clamp: Clamp,
-    machine: Machine,
 }
 
 pub fn lower(builder: &mut Builder<'_>, node: &Node, _clamp: Option<model::Clamp>) -> Result<Steps, LowerError> {
@@ -63,12 +62,12 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, _clamp: Option<model::Clamp
         Operand::accumulator(4, result.clone()),
         Operand::write(y_at, result),
     ];
-    let machine = *builder.machine;
+    let lanes = builder.lanes();
     let mut axes: Vec<Axis> = batch.iter().map(|&size| Axis::new("batch", size)).collect();
     axes.extend([
         Axis::new("row", *rows),
-        Axis::new("column", *columns).granule(machine.tae_output_channels),
-        Axis::reduction("shared", *shared).granule(machine.tae_input_channels),
+        Axis::new("column", *columns).granule(lanes.output),
+        Axis::reduction("shared", *shared).granule(lanes.input),
     ]);
     Ok(vec![Box::new(Form {
         axes,
@@ -77,7 +76,6 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, _clamp: Option<model::Clamp
         input_element: a.element,
         output_element: y.element,
         clamp: limits(node, y)?,
-        machine,
     })])
 }
 
@@ -136,12 +134,16 @@ impl Tiled for Form {
         vec![order([row, column, inner]), order([column, row, inner])]
     }
 
-    fn cycles(&self, tile: &[usize]) -> f64 {
+    fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         let size = |axis: usize| tile.get(axis).copied().unwrap_or(1);
-        let batches: f64 = (0..self.batch_rank).map(|axis| size(axis) as f64).product();
-        let (rows, columns, shared) = (size(self.batch_rank), size(self.batch_rank + 1), size(self.batch_rank + 2));
-        let wide = self.input_element != BpuElement::I8;
-        batches * matrix_cycles(&self.machine, wide, 1.0, rows as f64, shared, columns)
+        let matrix = target.convolution_cycles(&Products {
+            input_channels: size(self.batch_rank + 2) as u128,
+            output_channels: size(self.batch_rank + 1) as u128,
+            pixels: size(self.batch_rank) as u128,
+            taps: 1,
+            is_wide: self.input_element != BpuElement::I8,
+        });
+        (0..self.batch_rank).fold(matrix, |cycles, axis| cycles.saturating_mul(size(axis) as u64))
     }
 
     fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {

@@ -22,10 +22,10 @@ use super::isa::Program;
 use super::tile::apply::{Layout, Tiling, apply as apply_tiling};
 use super::tile::assign::{AssignError, assign as assign_tiling, estimate};
 use super::tile::emitter::{EmitError, Emitter};
-pub use super::tile::machine::Machine;
 use super::tile::{Placement, Tiled};
 use crate::bpu::constraints::{Known, explain};
 use crate::bpu::model::{BpuElement, Clamp, Node, Operator, Scale, Segment, Tensor, TensorId};
+use crate::target::{Number, Target};
 use constants::Image;
 pub use plan::{NodePlan, Plan, Resident};
 use std::borrow::Cow;
@@ -109,9 +109,9 @@ pub struct Lowered<'a> {
 ///
 /// # Errors
 /// When an operator has no instruction form, when not even its smallest tile fits, or the segment contradicts itself.
-pub fn lower(segment: &Segment, machine: &Machine) -> Result<Lowered<'static>, LowerError> {
-    let plan = assign(segment, machine)?;
-    apply(segment, machine, plan)
+pub fn lower(segment: &Segment, target: &Target) -> Result<Lowered<'static>, LowerError> {
+    let plan = assign(segment, target)?;
+    apply(segment, target, plan)
 }
 
 /// The instruction forms of one node, in order. An alias has none.
@@ -126,19 +126,31 @@ struct Work {
     steps: Steps,
 }
 
+/// Channels that the matrix engine takes at once.
+struct Lanes {
+    input: usize,
+    output: usize,
+}
+
 /// What the families of operators build on: where tensors are, and the constants image to add to.
 pub(super) struct Builder<'a> {
     segment: &'a Segment,
-    machine: &'a Machine,
+    target: &'a Target,
     storage: Storage,
     image: Image,
 }
 
 impl<'a> Builder<'a> {
-    fn new(segment: &'a Segment, machine: &'a Machine, residents: &[Resident]) -> Result<Self, LowerError> {
+    fn new(segment: &'a Segment, target: &'a Target, residents: &[Resident]) -> Result<Self, LowerError> {
         let mut image = Image::default();
-        let storage = Storage::new(segment, machine, residents, &mut image)?;
-        Ok(Self { segment, machine, storage, image })
+        let storage = Storage::new(segment, target, residents, &mut image)?;
+        Ok(Self { segment, target, storage, image })
+    }
+
+    /// The side of the matrix engine's array, as tiles should be multiples of it.
+    fn lanes(&self) -> Lanes {
+        let lanes = |number: &Number| usize::try_from(number.value).unwrap_or(usize::MAX);
+        Lanes { input: lanes(&self.target.tae.input_channels), output: lanes(&self.target.tae.output_channels) }
     }
 
     fn tensor(&self, id: TensorId) -> Result<&'a Tensor, LowerError> {
@@ -195,7 +207,7 @@ impl<'a> Builder<'a> {
             let destination = self.storage.output_placement(segment, output)?;
             let source = self.storage.placement(segment, tensor)?;
             let producer = segment.nodes.iter().position(|node| node.outputs.contains(&tensor));
-            let copy = layout::copy(source, destination, self.machine)
+            let copy = layout::copy(source, destination)
                 .map_err(|error| LowerError::Malformed(format!("output {output}: {error}")))?;
             all.push(Work { node: producer.unwrap_or(end), time: end, steps: vec![Box::new(copy)] });
         }
@@ -236,13 +248,13 @@ fn check(segment: &Segment) -> Result<(), LowerError> {
 }
 
 /// Decides homes and tilings.
-pub fn assign(segment: &Segment, machine: &Machine) -> Result<Plan, LowerError> {
+pub fn assign(segment: &Segment, target: &Target) -> Result<Plan, LowerError> {
     check(segment)?;
     // The rest is for tiles of what does not stay.
-    let capacity = machine.l1m_bytes / 4 * 3;
-    let mut residents = Storage::choose_residents(segment, machine, capacity)?;
+    let capacity = target.l1m_bytes() / 4 * 3;
+    let mut residents = Storage::choose_residents(segment, target, capacity)?;
     loop {
-        let mut builder = Builder::new(segment, machine, &residents)?;
+        let mut builder = Builder::new(segment, target, &residents)?;
         match assign_nodes(&mut builder) {
             Ok(nodes) => return Ok(Plan { residents, nodes }),
             Err((time, error)) => {
@@ -259,10 +271,10 @@ fn assign_nodes(builder: &mut Builder<'_>) -> Result<Vec<NodePlan>, (usize, Lowe
     let all = builder.all_steps().map_err(|error| (usize::MAX, error))?;
     let mut nodes = Vec::with_capacity(all.len());
     for work in all {
-        let (start, end) = builder.storage.pool(builder.machine, work.time);
+        let (start, end) = builder.storage.pool(builder.target, work.time);
         let mut tilings = Vec::with_capacity(work.steps.len());
         for step in &work.steps {
-            let tiling = assign_step(step.as_ref(), builder.machine, end - start);
+            let tiling = assign_step(step.as_ref(), builder.target, end - start);
             tilings.push(tiling.map_err(|error| (work.time, failure(builder.segment, work.node, error)))?);
         }
         nodes.push(NodePlan { node: label(builder.segment, work.node).0, tilings });
@@ -271,10 +283,10 @@ fn assign_nodes(builder: &mut Builder<'_>) -> Result<Vec<NodePlan>, (usize, Lowe
 }
 
 /// Half of the room, when that costs next to nothing, lets the next operator's loads run ahead in the other half.
-fn assign_step(step: &dyn Tiled, machine: &Machine, capacity: u64) -> Result<Tiling, AssignError> {
-    let whole = assign_tiling(step, machine, capacity)?;
-    let Ok(half) = assign_tiling(step, machine, capacity / 2) else { return Ok(whole) };
-    let cheap = half.slots >= whole.slots && estimate(step, &half, machine) <= 1.05 * estimate(step, &whole, machine);
+fn assign_step(step: &dyn Tiled, target: &Target, capacity: u64) -> Result<Tiling, AssignError> {
+    let whole = assign_tiling(step, target, capacity)?;
+    let Ok(half) = assign_tiling(step, target, capacity / 2) else { return Ok(whole) };
+    let cheap = half.slots >= whole.slots && estimate(step, &half, target) <= 1.05 * estimate(step, &whole, target);
     Ok(if cheap { half } else { whole })
 }
 
@@ -292,9 +304,9 @@ fn label(segment: &Segment, index: usize) -> (String, &'static str) {
 }
 
 /// Emits the program for a plan. The plan may come from a file: it is checked against the segment.
-pub fn apply(segment: &Segment, machine: &Machine, plan: Plan) -> Result<Lowered<'static>, LowerError> {
+pub fn apply(segment: &Segment, target: &Target, plan: Plan) -> Result<Lowered<'static>, LowerError> {
     check(segment)?;
-    let mut builder = Builder::new(segment, machine, &plan.residents)?;
+    let mut builder = Builder::new(segment, target, &plan.residents)?;
     let all = builder.all_steps()?;
     if all.len() != plan.nodes.len() {
         return Err(LowerError::Plan(format!("it has {} entries for {} nodes", plan.nodes.len(), all.len())));
@@ -307,18 +319,18 @@ pub fn apply(segment: &Segment, machine: &Machine, plan: Plan) -> Result<Lowered
             return Err(LowerError::Plan(format!("entry '{}' stands where node '{name}' does", entry.node)));
         }
         emitter.set_source(u32::try_from(work.node).unwrap_or(u32::MAX));
-        let (start, end) = builder.storage.pool(machine, work.time);
+        let (start, end) = builder.storage.pool(target, work.time);
         for (step, tiling) in work.steps.iter().zip(&entry.tilings) {
             let fail = |error| LowerError::Emit { node: name.clone(), operator, error };
             tiling.check(step.as_ref()).map_err(fail)?;
-            let layout = Layout::new(step.as_ref(), tiling, machine.alignment, end - start)
+            let layout = Layout::new(step.as_ref(), tiling, target.l1m_alignment(), end - start)
                 .map_err(|error| fail(EmitError::Plan(error.to_string())))?;
             // The next operator starts behind this one when there is room, so that its first loads need not wait.
             if cursor < start || cursor.saturating_add(layout.bytes) > end {
                 cursor = start;
             }
             apply_tiling(step.as_ref(), tiling, &layout, cursor, &mut emitter).map_err(fail)?;
-            cursor = (cursor + layout.bytes).next_multiple_of(machine.alignment.max(1));
+            cursor = (cursor + layout.bytes).next_multiple_of(target.l1m_alignment().max(1));
         }
     }
     finish(segment, builder, emitter, plan)

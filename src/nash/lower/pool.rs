@@ -3,12 +3,12 @@
 use super::super::isa::{self, Clamp, Count, View};
 use super::super::region::Window;
 use super::super::tile::emitter::{EmitError, Emitter};
-use super::super::tile::machine::Machine;
-use super::super::tile::{Axis, Dimension, Operand, Placement, Step, Tiled};
+use super::super::tile::{Axis, Dimension, Operand, Placement, Step, Tiled, product};
 use super::constants::count_entry;
 use super::{Builder, LowerError, Steps, limits, scale, unsupported};
 use crate::bpu::model::{AveragePool, BpuElement, MaxPool, Node, Tensor, average_pool_counts};
 use crate::numerics::average_multiplier;
+use crate::target::Target;
 
 const BATCH: usize = 0;
 const ROW: usize = 1;
@@ -34,7 +34,6 @@ struct Form {
     input_element: BpuElement,
     output_element: BpuElement,
     clamp: Clamp,
-    machine: Machine,
 }
 
 /// The loops of a pool and how its input and output follow them.
@@ -94,7 +93,6 @@ pub fn lower_max(builder: &mut Builder<'_>, node: &Node, pool: &MaxPool) -> Resu
         input_element: x.element,
         output_element: y.element,
         clamp: limits(node, y)?,
-        machine: *builder.machine,
     })])
 }
 
@@ -166,7 +164,6 @@ pub fn lower_average(builder: &mut Builder<'_>, node: &Node, pool: &AveragePool)
         input_element: x.element,
         output_element: y.element,
         clamp: limits(node, y)?,
-        machine: *builder.machine,
     })])
 }
 
@@ -206,11 +203,9 @@ impl Tiled for Form {
         &self.operands
     }
 
-    fn cycles(&self, tile: &[usize]) -> f64 {
-        let bytes = self.operands.first().map_or(1, Operand::element_bytes) as f64;
+    fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         // Every cell of every window.
-        let cells = tile.iter().fold(1.0, |product, &size| product * size as f64);
-        self.machine.aae_setup + cells * bytes / self.machine.aae_bytes_per_cycle
+        target.pool_cycles(product(tile, self.input_element.bytes() as usize))
     }
 
     fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {

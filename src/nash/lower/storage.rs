@@ -5,12 +5,12 @@
 
 use super::super::allocate::{Buffer, Solution, allocate, allocate_some, verify};
 use super::super::isa::Region;
-use super::super::tile::machine::Machine;
 use super::super::tile::{Memory, Placement};
 use super::LowerError;
 use super::constants::Image;
 use super::plan::Resident;
 use crate::bpu::model::{Operator, Segment, Tensor, TensorId};
+use crate::target::Target;
 
 /// Start of every tensor in the workspace.
 const ALIGNMENT: u64 = 64;
@@ -31,8 +31,8 @@ struct Place {
 
 impl Place {
     /// What it takes of L1M when it stays there.
-    fn buffer(&self, machine: &Machine) -> Buffer {
-        Buffer { bytes: self.bytes, alignment: machine.alignment, first: self.first, last: self.last }
+    fn buffer(&self, target: &Target) -> Buffer {
+        Buffer { bytes: self.bytes, alignment: target.l1m_alignment(), first: self.first, last: self.last }
     }
 }
 
@@ -85,7 +85,7 @@ impl Storage {
     /// Gives every tensor a home.
     pub fn new(
         segment: &Segment,
-        machine: &Machine,
+        target: &Target,
         residents: &[Resident],
         image: &mut Image,
     ) -> Result<Self, LowerError> {
@@ -98,13 +98,13 @@ impl Storage {
                 place.memory = Some(image.add(data));
             }
         }
-        storage.settle(machine, residents)?;
+        storage.settle(target, residents)?;
         storage.allocate_workspace()?;
         Ok(storage)
     }
 
     /// Gives residents their addresses. They may come from a file, so all that is relied on is checked.
-    fn settle(&mut self, machine: &Machine, residents: &[Resident]) -> Result<(), LowerError> {
+    fn settle(&mut self, target: &Target, residents: &[Resident]) -> Result<(), LowerError> {
         let mut buffers = Vec::with_capacity(residents.len());
         for resident in residents {
             let place = self.place_mut(resident.tensor);
@@ -112,11 +112,11 @@ impl Storage {
             let place =
                 place.ok_or_else(|| LowerError::Plan(format!("tensor {} cannot stay in L1M", resident.tensor)))?;
             place.memory = Some(Memory::Local { address: resident.address });
-            buffers.push(place.buffer(machine));
+            buffers.push(place.buffer(target));
         }
         let addresses = residents.iter().map(|resident| resident.address).collect();
-        let solution = Solution { addresses, bytes: machine.l1m_bytes };
-        verify(&buffers, machine.l1m_bytes, &solution)?;
+        let solution = Solution { addresses, bytes: target.l1m_bytes() };
+        verify(&buffers, target.l1m_bytes(), &solution)?;
         self.residents = buffers.into_iter().zip(solution.addresses).collect();
         self.by_address.clone_from(&self.residents);
         self.by_address.sort_by_key(|&(buffer, address)| (address, buffer.bytes));
@@ -124,15 +124,15 @@ impl Storage {
     }
 
     /// The largest part of L1M that no resident tensor takes while node `time` runs: first byte and one past the last.
-    pub fn pool(&self, machine: &Machine, time: usize) -> (u64, u64) {
+    pub fn pool(&self, target: &Target, time: usize) -> (u64, u64) {
         let alive = self.by_address.iter().filter(|(buffer, _)| buffer.first <= time && time <= buffer.last);
         let taken = alive.map(|&(buffer, address)| (address, address + buffer.bytes));
         let (mut best, mut free) = ((0, 0), 0u64);
-        for (start, end) in taken.chain([(machine.l1m_bytes, machine.l1m_bytes)]) {
+        for (start, end) in taken.chain([(target.l1m_bytes(), target.l1m_bytes())]) {
             if start.saturating_sub(free) > best.1 - best.0 {
                 best = (free, start);
             }
-            free = free.max(end).next_multiple_of(machine.alignment.max(1));
+            free = free.max(end).next_multiple_of(target.l1m_alignment().max(1));
         }
         best
     }
@@ -149,7 +149,7 @@ impl Storage {
     /// Intermediate results that may stay in L1M from producer to last consumer, in `capacity` bytes of it.
     ///
     /// Each saves its bytes once to DDR and as often back as it is read; the shorter it lives, the less it is in the way.
-    pub fn choose_residents(segment: &Segment, machine: &Machine, capacity: u64) -> Result<Vec<Resident>, LowerError> {
+    pub fn choose_residents(segment: &Segment, target: &Target, capacity: u64) -> Result<Vec<Resident>, LowerError> {
         let storage = Self::places(segment)?;
         let constant = |tensor: usize| segment.tensors.get(tensor).is_some_and(|tensor| tensor.data.is_some());
         let mut candidates: Vec<&Place> = storage.places.iter().collect();
@@ -163,7 +163,7 @@ impl Storage {
         ];
         for order in orders {
             candidates.sort_by_key(|place| (order(place), place.tensor));
-            let buffers: Vec<Buffer> = candidates.iter().map(|place| place.buffer(machine)).collect();
+            let buffers: Vec<Buffer> = candidates.iter().map(|place| place.buffer(target)).collect();
             let addresses = allocate_some(&buffers, capacity)?;
             let placed = candidates.iter().zip(addresses).filter_map(|(place, address)| Some((*place, address?)));
             let placed: Vec<(&Place, u64)> = placed.collect();

@@ -67,7 +67,7 @@ fn compare(segment: &Segment, l1m_bytes: u64) -> Option<Lowered<'static>> {
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
     let expected = interpreter::run(segment, &inputs).ok()?;
     let target = target(l1m_bytes);
-    let lowered = match lower(segment, &Machine::from(&target)) {
+    let lowered = match lower(segment, &target) {
         // A constraint of the machine.
         Err(LowerError::Unsupported { .. }) => return None,
         result => result.unwrap(),
@@ -82,7 +82,7 @@ fn compare(segment: &Segment, l1m_bytes: u64) -> Option<Lowered<'static>> {
     }
     // A plan survives being written down.
     let text = serde_json::to_string(&lowered.plan).unwrap();
-    let again = apply(segment, &Machine::from(&target), serde_json::from_str(&text).unwrap()).unwrap();
+    let again = apply(segment, &target, serde_json::from_str(&text).unwrap()).unwrap();
     assert_eq!(again, lowered);
     Some(lowered)
 }
@@ -339,7 +339,6 @@ fn many_channels_and_a_wide_image_are_cut() {
 
 #[test]
 fn the_layers_that_do_not_fit_nash_e_have_programs() {
-    let machine = Machine::from(&Target::named("nash-e").unwrap());
     let target = Target::named("nash-e").unwrap();
     let padded = |pad: usize| Convolution { pads: [pad; 4], ..Convolution::default() };
     for segment in [
@@ -347,7 +346,7 @@ fn the_layers_that_do_not_fit_nash_e_have_programs() {
         convolution(&[1, 16, 16, 4096], &[4096, 3, 3, 4096], padded(1)),
         convolution(&[1, 135, 240, 64], &[64, 31, 31, 64], padded(15)),
     ] {
-        let lowered = lower(&segment, &machine).unwrap();
+        let lowered = lower(&segment, &target).unwrap();
         let simulator = Simulator::new(&lowered.program, &target).unwrap();
         simulator.check_races().unwrap();
         assert!(lowered.program.instructions.len() < 100_000);
@@ -361,7 +360,7 @@ fn the_layers_that_do_not_fit_nash_e_have_programs() {
 
 #[test]
 fn a_layer_without_any_tiling_is_an_error_that_says_why() {
-    let error = lower(&convolution(&[1, 4, 4, 4], &[4, 3, 3, 4], Convolution::default()), &Machine::from(&target(64)));
+    let error = lower(&convolution(&[1, 4, 4, 4], &[4, 3, 3, 4], Convolution::default()), &target(64));
     let text = error.unwrap_err().to_string();
     // Input, weights, parameters and sums of one cell and one product in 16 bytes each, one byte of result.
     assert!(text.contains("'conv'") && text.contains("needs 65 bytes of L1M, 64 are available"), "{text}");
@@ -387,13 +386,13 @@ fn what_fits_stays_in_local_memory() {
 
 #[test]
 fn a_plan_that_does_not_fit_is_refused() {
-    let machine = Machine::from(&target(4096));
+    let target = target(4096);
     let segment = convolution(&[1, 12, 12, 16], &[16, 3, 3, 16], Convolution::default());
-    let good = assign(&segment, &machine).unwrap();
+    let good = assign(&segment, &target).unwrap();
     let refused = |change: fn(&mut Plan)| {
         let mut plan = good.clone();
         change(&mut plan);
-        apply(&segment, &machine, plan).unwrap_err().to_string()
+        apply(&segment, &target, plan).unwrap_err().to_string()
     };
     assert!(refused(|plan| plan.nodes.clear()).contains("0 entries for 1 nodes"));
     assert!(refused(|plan| plan.nodes[0].node.push('x')).contains("entry 'convx' stands where node 'conv' does"));
@@ -410,7 +409,7 @@ fn a_plan_that_does_not_fit_is_refused() {
 fn without_its_waits_a_program_races() {
     let target = target(4096);
     let segment = convolution(&[1, 12, 12, 16], &[16, 3, 3, 16], Convolution::default());
-    let mut program = lower(&segment, &Machine::from(&target)).unwrap().program;
+    let mut program = lower(&segment, &target).unwrap().program;
     program.instructions.iter_mut().for_each(|instruction| instruction.waits.clear());
     assert!(Simulator::new(&program, &target).unwrap().check_races().is_err());
 }

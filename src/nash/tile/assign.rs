@@ -6,8 +6,8 @@
 use super::super::allocate::AllocationError;
 use super::super::isa::Region;
 use super::apply::{Layout, Tiling};
-use super::machine::Machine;
 use super::{Memory, Operand, Tiled};
+use crate::target::Target;
 
 /// Why an operator has no tiles.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,12 +20,12 @@ pub enum AssignError {
 }
 
 /// Finds a tiling that fits in `capacity` bytes.
-pub fn assign(operator: &dyn Tiled, machine: &Machine, capacity: u64) -> Result<Tiling, AssignError> {
+pub fn assign(operator: &dyn Tiled, target: &Target, capacity: u64) -> Result<Tiling, AssignError> {
     let mut best: Option<(f64, Tiling)> = None;
     let mut failure = None;
     for slots in [2, 1] {
         for order in operator.orders() {
-            match search(operator, machine, capacity, order, slots) {
+            match search(operator, target, capacity, order, slots) {
                 Ok((cost, tiling)) => {
                     if best.as_ref().is_none_or(|(least, _)| cost < *least) {
                         best = Some((cost, tiling));
@@ -42,8 +42,8 @@ pub fn assign(operator: &dyn Tiled, machine: &Machine, capacity: u64) -> Result<
 }
 
 /// How much L1M a tiling takes, or would take.
-fn bytes(operator: &dyn Tiled, tiling: &Tiling, machine: &Machine, capacity: u64) -> Result<u64, AssignError> {
-    match Layout::new(operator, tiling, machine.alignment, capacity) {
+fn bytes(operator: &dyn Tiled, tiling: &Tiling, target: &Target, capacity: u64) -> Result<u64, AssignError> {
+    match Layout::new(operator, tiling, target.l1m_alignment(), capacity) {
         Ok(layout) => Ok(layout.bytes),
         Err(AllocationError::DoesNotFit { needed, .. }) => Ok(needed),
         // Addresses past 64 bits: larger than any memory.
@@ -54,21 +54,21 @@ fn bytes(operator: &dyn Tiled, tiling: &Tiling, machine: &Machine, capacity: u64
 
 fn search(
     operator: &dyn Tiled,
-    machine: &Machine,
+    target: &Target,
     capacity: u64,
     order: Vec<usize>,
     slots: usize,
 ) -> Result<(f64, Tiling), AssignError> {
     let tile = operator.axes().iter().map(|axis| axis.size.max(1)).collect();
     let mut tiling = Tiling { tile, order, slots };
-    let mut used = bytes(operator, &tiling, machine, capacity)?;
+    let mut used = bytes(operator, &tiling, target, capacity)?;
     while used > capacity {
         let mut best: Option<(f64, u64, Tiling)> = None;
         for axis in 0..tiling.tile.len() {
             let Some(candidate) = resized(operator, &tiling, &[(axis, false)]) else { continue };
-            let needed = bytes(operator, &candidate, machine, capacity)?;
+            let needed = bytes(operator, &candidate, target, capacity)?;
             // Cheap to have, or saves much: the product weighs one against the other.
-            let score = estimate(operator, &candidate, machine) * (needed as f64 / used as f64);
+            let score = estimate(operator, &candidate, target) * (needed as f64 / used as f64);
             if best.as_ref().is_none_or(|(least, _, _)| score < *least) {
                 best = Some((score, needed, candidate));
             }
@@ -78,7 +78,7 @@ fn search(
         };
         (tiling, used) = (candidate, needed);
     }
-    climb(operator, machine, capacity, tiling)
+    climb(operator, target, capacity, tiling)
 }
 
 /// At most this many improvements; each is at least one part in a thousand.
@@ -86,18 +86,18 @@ const STEPS: usize = 48;
 
 fn climb(
     operator: &dyn Tiled,
-    machine: &Machine,
+    target: &Target,
     capacity: u64,
     mut tiling: Tiling,
 ) -> Result<(f64, Tiling), AssignError> {
-    let mut cost = estimate(operator, &tiling, machine);
+    let mut cost = estimate(operator, &tiling, target);
     for _ in 0..STEPS {
         let mut best: Option<(f64, Tiling)> = None;
         for changes in changes(tiling.tile.len()) {
             let Some(candidate) = resized(operator, &tiling, &changes) else { continue };
-            let candidate_cost = estimate(operator, &candidate, machine);
+            let candidate_cost = estimate(operator, &candidate, target);
             let least = best.as_ref().map_or(cost * 0.999, |(least, _)| *least);
-            if candidate_cost < least && bytes(operator, &candidate, machine, capacity)? <= capacity {
+            if candidate_cost < least && bytes(operator, &candidate, target, capacity)? <= capacity {
                 best = Some((candidate_cost, candidate));
             }
         }
@@ -137,13 +137,13 @@ fn resized(operator: &dyn Tiled, tiling: &Tiling, changes: &[(usize, bool)]) -> 
 const NOT_AHEAD: f64 = 0.1;
 
 /// About how many cycles the operator takes: the longer of transfers and computation, plus what cannot overlap at both ends.
-pub fn estimate(operator: &dyn Tiled, tiling: &Tiling, machine: &Machine) -> f64 {
+pub fn estimate(operator: &dyn Tiled, tiling: &Tiling, target: &Target) -> f64 {
     let trips = tiling.trips(operator);
     let tiles: f64 = trips.iter().map(|&trips| trips as f64).product();
     // LOAD and STORE share the way to DDR; before the first load and after the last tile nothing runs beside it.
     let (mut transfers, mut ends) = (0.0, 0.0);
     for operand in operator.operands() {
-        let Some((once, all)) = transfer(operator, operand, tiling, &trips, machine) else { continue };
+        let Some((once, all)) = transfer(operator, operand, tiling, &trips, target) else { continue };
         let ahead = matches!(
             operand.placement().map(|placement| placement.memory),
             Some(Memory::Ddr { region: Region::Constants, .. })
@@ -151,7 +151,7 @@ pub fn estimate(operator: &dyn Tiled, tiling: &Tiling, machine: &Machine) -> f64
         ends += if ahead { once * NOT_AHEAD } else { once };
         transfers += all;
     }
-    let one = operator.cycles(&tiling.tile);
+    let one = operator.cycles(target, &tiling.tile) as f64;
     ends + one + f64::max(transfers, one * tiles)
 }
 
@@ -161,24 +161,12 @@ fn transfer(
     operand: &Operand,
     tiling: &Tiling,
     trips: &[usize],
-    machine: &Machine,
+    target: &Target,
 ) -> Option<(f64, f64)> {
     let placement = operand.placement().filter(|placement| !placement.is_local())?;
     let shape = operand.footprint(&tiling.tile);
-    let bytes = shape.iter().fold(placement.element_bytes as f64, |product, &size| product * size as f64);
-    // Trailing dimensions that are whole, and the first that is not, make up one run.
-    let mut run = placement.element_bytes as f64;
-    for (&size, (&whole, &stride)) in shape.iter().zip(placement.shape.iter().zip(&placement.strides)).rev() {
-        if size > 1 && stride as f64 != run {
-            break;
-        }
-        run *= size as f64;
-        if size != whole {
-            break;
-        }
-    }
-    let bursts = (run / machine.burst_bytes).ceil() * (bytes / run.max(1.0));
-    let once = bursts * machine.burst_bytes / machine.ddr_bytes_per_cycle;
+    let setup = target.ddr.setup_cycles.value as f64;
+    let once = target.port_cycles(placement.runs(&shape)) as f64;
     // Loops inside of the innermost one that the operand follows find its box unchanged.
     let turning = |axis: &usize| trips.get(*axis).is_some_and(|&trips| trips > 1) && operand.follows(*axis);
     let depth = tiling.order.iter().rposition(turning).map_or(0, |position| position + 1);
@@ -193,5 +181,5 @@ fn transfer(
         // The last tile of an axis may be smaller: count the bytes, not the boxes.
         share *= if operand.follows(axis) { loop_.size as f64 / tile as f64 } else { trips as f64 };
     }
-    Some((once + machine.ddr_setup, once * share + machine.ddr_setup * times))
+    Some((once + setup, once * share + setup * times))
 }

@@ -3,8 +3,8 @@
 use super::super::isa::{Copy as CopyOperation, Fill as FillOperation, Load, Store};
 use super::apply::element_bytes;
 use super::emitter::{EmitError, Emitter, ddr_view, shape6, view6};
-use super::machine::Machine;
-use super::{Axis, Dimension, Memory, Operand, Placement, Step, Tiled};
+use super::{Axis, Dimension, Memory, Operand, Placement, Step, Tiled, product};
+use crate::target::Target;
 
 /// Copies every element of one view to the same index of another of the same shape.
 ///
@@ -16,7 +16,6 @@ pub struct Copy {
     axes: Vec<Axis>,
     operands: Vec<Operand>,
     way: Way,
-    machine: Machine,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +30,7 @@ enum Way {
 
 impl Copy {
     /// Both views must have the same shape and element size.
-    pub fn new(source: Placement, destination: Placement, machine: Machine) -> Result<Self, EmitError> {
+    pub fn new(source: Placement, destination: Placement) -> Result<Self, EmitError> {
         if source.shape != destination.shape || source.element_bytes != destination.element_bytes {
             return Err(EmitError::Plan(format!(
                 "copy from shape {:?} of {} bytes to shape {:?} of {} bytes",
@@ -48,7 +47,7 @@ impl Copy {
             _ => (Way::Local, vec![read(), write()]),
         };
         let axes = source.shape.iter().map(|&size| Axis::new("copy", size)).collect();
-        Ok(Self { source, destination, axes, operands, way, machine })
+        Ok(Self { source, destination, axes, operands, way })
     }
 }
 
@@ -72,17 +71,13 @@ impl Tiled for Copy {
         &self.operands
     }
 
-    fn cycles(&self, tile: &[usize]) -> f64 {
-        let elements = tile.iter().fold(1.0, |product, &size| product * size as f64);
-        let bytes = elements * self.source.element_bytes as f64;
-        let once = |per_cycle: f64| bytes / per_cycle;
+    fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
+        let ([from, to], bytes) = ([self.source.runs(tile), self.destination.runs(tile)], self.source.element_bytes);
         match self.way {
             // The operand that is not listed: its transfer is the tile's work.
-            Way::Store | Way::Load => self.machine.ddr_setup + once(self.machine.ddr_bytes_per_cycle),
-            Way::Local => {
-                let by_runs = elements / self.machine.dte_runs_per_cycle;
-                self.machine.dte_setup + f64::max(by_runs, once(self.machine.dte_bytes_per_cycle))
-            }
+            Way::Store => target.transfer_cycles(to),
+            Way::Load => target.transfer_cycles(from),
+            Way::Local => target.layout_cycles(product(tile, bytes), from.count.max(to.count)),
         }
     }
 
@@ -123,15 +118,14 @@ pub struct Fill {
     value: u32,
     axes: Vec<Axis>,
     operands: Vec<Operand>,
-    machine: Machine,
 }
 
 impl Fill {
     /// `value` holds the element's bits; elements have 1, 2 or 4 bytes.
-    pub fn new(destination: Placement, value: u32, machine: Machine) -> Self {
+    pub fn new(destination: Placement, value: u32) -> Self {
         let axes = destination.shape.iter().map(|&size| Axis::new("fill", size)).collect();
         let dimensions = (0..destination.shape.len()).map(Dimension::Axis).collect();
-        Self { value, axes, operands: vec![Operand::write(destination, dimensions)], machine }
+        Self { value, axes, operands: vec![Operand::write(destination, dimensions)] }
     }
 }
 
@@ -144,10 +138,9 @@ impl Tiled for Fill {
         &self.operands
     }
 
-    fn cycles(&self, tile: &[usize]) -> f64 {
-        let bytes = self.operands.first().map_or(1, Operand::element_bytes) as f64;
-        let elements = tile.iter().fold(1.0, |product, &size| product * size as f64);
-        self.machine.dte_setup + elements * bytes / self.machine.dte_bytes_per_cycle
+    fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
+        let placement = self.operands.first().and_then(Operand::placement);
+        placement.map_or(1, |at| target.layout_cycles(product(tile, at.element_bytes), at.runs(tile).count))
     }
 
     fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {

@@ -9,13 +9,13 @@ pub mod apply;
 pub mod assign;
 pub mod copy;
 pub mod emitter;
-pub mod machine;
 pub mod view;
 
 use std::sync::Arc;
 
-use super::isa;
+use super::isa::{self, Runs};
 use super::region::{Extent, Region, Window};
+use crate::target::Target;
 use emitter::{EmitError, Emitter};
 
 /// One loop of an operator.
@@ -204,6 +204,28 @@ impl Placement {
     }
 }
 
+impl Placement {
+    /// The contiguous pieces of a box of these sizes: trailing dimensions that are whole, and the first that is not, make up one.
+    pub fn runs(&self, sizes: &[usize]) -> Runs {
+        let mut bytes = self.element_bytes as u128;
+        for (&size, (&whole, &stride)) in sizes.iter().zip(self.shape.iter().zip(&self.strides)).rev() {
+            if size > 1 && i128::from(stride) != bytes as i128 {
+                break;
+            }
+            bytes = bytes.saturating_mul(size as u128);
+            if size != whole {
+                break;
+            }
+        }
+        Runs { count: product(sizes, self.element_bytes).div_ceil(bytes.max(1)), bytes }
+    }
+}
+
+/// Bytes of a box of these sizes, or windows, or products: whatever there is so much of for each cell.
+pub fn product(sizes: &[usize], each: usize) -> u128 {
+    sizes.iter().fold(each as u128, |product, &size| product.saturating_mul(size as u128))
+}
+
 /// Row-major strides in bytes, without gaps.
 pub fn dense_strides(shape: &[usize], element_bytes: usize) -> Vec<i64> {
     let mut strides = vec![0i64; shape.len()];
@@ -359,8 +381,8 @@ pub trait Tiled {
         true
     }
 
-    /// About how many cycles the engine takes for one tile of these sizes, set-up included.
-    fn cycles(&self, tile: &[usize]) -> f64;
+    /// The cycles of the instructions for one tile of these sizes: what [`Target`] says of instructions of their sizes.
+    fn cycles(&self, target: &Target, tile: &[usize]) -> u64;
 
     /// Emits what computes one tile: operands are in L1M, loads and stores are not its business.
     fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError>;

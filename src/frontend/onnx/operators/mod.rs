@@ -85,7 +85,8 @@ mod tests {
         for operator in onnx_operators() {
             assert!(names.insert(operator.name), "{} twice", operator.name);
             assert!(
-                operator.versions.is_sorted() && operator.versions.iter().all(|version| (1..=NORMAL_OPSET).contains(version))
+                operator.versions.is_sorted()
+                    && operator.versions.iter().all(|version| (1..=NORMAL_OPSET).contains(version))
             );
             assert!(operator.inputs.is_sorted_by_key(|inputs| inputs.since), "{}", operator.name);
             assert!(operator.inputs.iter().all(|inputs| inputs.least <= inputs.most));

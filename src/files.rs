@@ -5,6 +5,7 @@
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 use tempfile::NamedTempFile;
 
@@ -36,7 +37,40 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// All bytes are on the disk before the first rename, so what commonly fails (no room, no permission) fails before any file is visible.
 #[derive(Debug, Default)]
 pub struct FileSet {
-    staged: Vec<(PathBuf, BufWriter<NamedTempFile>)>,
+    staged: Vec<(PathBuf, Contents)>,
+}
+
+/// A file that is written aside.
+#[derive(Debug)]
+enum Contents {
+    Open(BufWriter<NamedTempFile>),
+    /// By a thread of its own.
+    Writing(JoinHandle<std::io::Result<NamedTempFile>>),
+    /// Its thread failed.
+    Failed,
+}
+
+impl Contents {
+    /// Waits for the thread that writes it, if there is one.
+    fn wait(&mut self) -> std::io::Result<&mut BufWriter<NamedTempFile>> {
+        let thread = match std::mem::replace(self, Self::Failed) {
+            Self::Writing(thread) => thread,
+            other => {
+                *self = other;
+                return self.open();
+            }
+        };
+        let file = thread.join().map_err(|_| std::io::Error::other("the thread that writes it ended early"))??;
+        *self = Self::Open(BufWriter::new(file));
+        self.open()
+    }
+
+    fn open(&mut self) -> std::io::Result<&mut BufWriter<NamedTempFile>> {
+        match self {
+            Self::Open(writer) => Ok(writer),
+            Self::Writing(_) | Self::Failed => Err(std::io::Error::other("it could not be written")),
+        }
+    }
 }
 
 /// A file of a [`FileSet`] that is being written piece by piece.
@@ -55,6 +89,24 @@ impl FileSet {
         self.append(file, bytes)
     }
 
+    /// As [`FileSet::stage`], in a thread of its own, for large contents. One file at a time is written so, which bounds the memory
+    /// that waits. What goes wrong is the error of a later call.
+    pub fn stage_behind(&mut self, path: &Path, bytes: Vec<u8>) -> Result<(), FileError> {
+        for (path, contents) in &mut self.staged {
+            contents.wait().map_err(|source| FileError::Write { path: path.clone(), source })?;
+        }
+        self.begin(path)?;
+        if let Some((path, Contents::Open(writer))) = self.staged.pop() {
+            let write = move || {
+                let mut file = writer.into_inner().map_err(|error| error.into_error())?;
+                file.write_all(&bytes)?;
+                Ok(file)
+            };
+            self.staged.push((path, Contents::Writing(std::thread::spawn(write))));
+        }
+        Ok(())
+    }
+
     /// Begins a file that [`FileSet::append`] fills, for contents that should not lie in memory whole.
     pub fn begin(&mut self, path: &Path) -> Result<StagedFile, FileError> {
         if path.is_dir() {
@@ -70,44 +122,58 @@ impl FileSet {
         std::fs::create_dir_all(folder)
             .map_err(|source| FileError::CreateFolder { folder: folder.to_owned(), source })?;
         let file = temporary_file(folder).map_err(|source| FileError::Write { path: path.to_owned(), source })?;
-        self.staged.push((path.to_owned(), BufWriter::new(file)));
+        self.staged.push((path.to_owned(), Contents::Open(BufWriter::new(file))));
         Ok(StagedFile(self.staged.len() - 1))
     }
 
     /// Writes `bytes` behind what was appended before. A file of another set is left alone.
     pub fn append(&mut self, file: StagedFile, bytes: &[u8]) -> Result<(), FileError> {
-        let Some((path, writer)) = self.staged.get_mut(file.0) else {
+        let Some((path, contents)) = self.staged.get_mut(file.0) else {
             return Ok(());
         };
-        writer.write_all(bytes).map_err(|source| FileError::Write { path: path.clone(), source })
+        let written = contents.wait().and_then(|writer| writer.write_all(bytes));
+        written.map_err(|source| FileError::Write { path: path.clone(), source })
     }
 
     /// Where the bytes of a staged file lie until the commit, for readers of this process: all that was appended is there.
     pub fn staged_path(&mut self, file: StagedFile) -> Result<PathBuf, FileError> {
-        let Some((path, writer)) = self.staged.get_mut(file.0) else {
+        let Some((path, contents)) = self.staged.get_mut(file.0) else {
             return Err(FileError::NotStaged);
         };
-        writer.flush().map_err(|source| FileError::Write { path: path.clone(), source })?;
-        Ok(writer.get_ref().path().to_owned())
+        let flushed = contents.wait().and_then(|writer| {
+            writer.flush()?;
+            Ok(writer.get_ref().path().to_owned())
+        });
+        flushed.map_err(|source| FileError::Write { path: path.clone(), source })
     }
 
     /// Brings every file onto the disk, then renames them into place in the order in which they were begun.
-    pub fn commit(self) -> Result<(), FileError> {
-        let mut complete = Vec::with_capacity(self.staged.len());
-        for (path, writer) in self.staged {
-            let synced = writer.into_inner().map_err(|error| error.into_error()).and_then(|file| {
-                file.as_file().sync_all()?;
-                Ok(file)
+    pub fn commit(mut self) -> Result<(), FileError> {
+        for (path, contents) in &mut self.staged {
+            let synced = contents.wait().and_then(|writer| {
+                writer.flush()?;
+                writer.get_ref().as_file().sync_all()
             });
-            match synced {
-                Ok(file) => complete.push((path, file)),
-                Err(source) => return Err(FileError::Write { path, source }),
+            synced.map_err(|source| FileError::Write { path: path.clone(), source })?;
+        }
+        for (path, contents) in std::mem::take(&mut self.staged) {
+            if let Contents::Open(writer) = contents {
+                let file = writer.into_inner().map_err(|error| error.into_error());
+                let placed = file.and_then(|file| file.persist(&path).map_err(|error| error.error));
+                placed.map_err(|source| FileError::Write { path, source })?;
             }
         }
-        for (path, file) in complete {
-            file.persist(&path).map_err(|error| FileError::Write { path, source: error.error })?;
-        }
         Ok(())
+    }
+}
+
+/// A thread that still writes would leave its file behind when the process ends.
+impl Drop for FileSet {
+    fn drop(&mut self) {
+        for (_, contents) in &mut self.staged {
+            // Nobody is left who could hear of an error; the file goes in any case.
+            let _ = contents.wait();
+        }
     }
 }
 
@@ -156,9 +222,13 @@ mod tests {
         set.append(file, b"3").unwrap();
         set.append(file, b"4").unwrap();
         assert_eq!(std::fs::read(set.staged_path(file).unwrap()).unwrap(), b"34");
+        set.stage_behind(&folder.path().join("d"), vec![5; 1 << 20]).unwrap();
+        set.stage_behind(&folder.path().join("e"), vec![6; 1 << 20]).unwrap();
         set.commit().unwrap();
         assert_eq!(std::fs::read(folder.path().join("c")).unwrap(), b"34");
-        assert_eq!(names(folder.path()), ["a", "b", "c"]);
+        assert_eq!(std::fs::read(folder.path().join("d")).unwrap(), [5; 1 << 20]);
+        assert_eq!(std::fs::read(folder.path().join("e")).unwrap(), [6; 1 << 20]);
+        assert_eq!(names(folder.path()), ["a", "b", "c", "d", "e"]);
     }
 
     #[test]
@@ -168,6 +238,7 @@ mod tests {
         set.stage(&folder.path().join("a"), b"1").unwrap();
         let file = set.begin(&folder.path().join("b")).unwrap();
         set.append(file, &[7; 100_000]).unwrap();
+        set.stage_behind(&folder.path().join("c"), vec![8; 1 << 22]).unwrap();
         drop(set);
         assert!(names(folder.path()).is_empty());
     }

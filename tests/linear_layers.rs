@@ -37,8 +37,9 @@ impl Recorded {
 
     fn product(&self, column: &[f32], group: usize, row: usize) -> f32 {
         let layer = &self.layer;
-        let term = |term: usize| self.weights[layer.weight(group, row, term)] * column[group * layer.terms + term];
-        (0..layer.terms).map(term).sum()
+        let weights = layer.by_row(&self.weights).unwrap();
+        let column = &column[group * layer.terms..];
+        (0..layer.terms).map(|term| weights[[group, row, term]] * column[term]).sum()
     }
 
     fn compare(&self, own: &[f32]) {

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use hb::cpu::Array;
 use hb::cpu::{self, FloatExecutable};
 use hb::driver::compile::{Stages, compile};
 use hb::driver::configuration::{Configuration, Environment};
@@ -13,7 +14,6 @@ use hb::float::preprocessing::{InputType, Layout, Preprocessing, assign_preproce
 use hb::frontend::onnx::{self, model, tensor};
 use hb::hbm::Hbm;
 use hb::pipeline::on_functions;
-use hb::sim::array::Array;
 use hb::sim::executor::ModelExecutor;
 use hb::sim::network::JitLoader;
 use hb::sim::open::{OpenOptions, open};
@@ -94,10 +94,6 @@ fn network(layout: Layout) -> String {
     )
 }
 
-fn bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
 /// The QDQ network on prepared floats, the segments on the image, and the .hbm on the image: all the same.
 fn check(preprocessing: &Preprocessing) {
     let context = hb::pipeline::context();
@@ -113,7 +109,7 @@ fn check(preprocessing: &Preprocessing) {
         Layout::Nchw => [1, 3, HEIGHT, WIDTH],
         Layout::Nhwc => [1, HEIGHT, WIDTH, 3],
     };
-    let floats = cpu::Array::from_values(&shape, &prepared(&image(), preprocessing)).unwrap();
+    let floats = Array::from_values(&shape, &prepared(&image(), preprocessing)).unwrap();
     let qdq = FloatExecutable::compile(function, cpu::Options::default()).unwrap();
     let expected = qdq.run(&[&floats]).unwrap().remove(0);
     let values = expected.values::<f32>().unwrap();
@@ -125,15 +121,14 @@ fn check(preprocessing: &Preprocessing) {
         InputType::Featuremap => {
             // Not prepared: the image as floats, in the network's layout.
             let plain = Preprocessing { mean: vec![], scale: vec![], ..preprocessing.clone() };
-            let bytes = bytes(&prepared(&image(), &plain));
-            Array { element_type: ElementType::F32, dims: shape.to_vec(), bytes }
+            Array::from_values(&shape, &prepared(&image(), &plain)).unwrap()
         }
-        _ => Array { element_type: ElementType::U8, dims: vec![1, HEIGHT, WIDTH, 3], bytes: image() },
+        _ => Array::from_values(&[1, HEIGHT, WIDTH, 3], &image()).unwrap(),
     };
     let function = ir::function_named(module.as_operation(), "main").unwrap();
     let segments = SegmentedNetwork::new(function).unwrap();
     let found = segments.run(std::slice::from_ref(&given)).unwrap().outputs.remove(0);
-    assert_eq!(found.bytes, expected.as_bytes(), "segments, {preprocessing:?}");
+    assert_eq!(found.as_bytes(), expected.as_bytes(), "segments, {preprocessing:?}");
 
     hb::pipeline::run(&context, &mut module, "bpu-to-nash").unwrap();
     let origin = Origin { march: None, model_name: "test".into(), prefix: "test", parameters: &[] };
@@ -141,9 +136,10 @@ fn check(preprocessing: &Preprocessing) {
     let hbm = Hbm::from_bytes(hbm).unwrap();
     let input = &hbm.manifest().inputs[0];
     let layout = if preprocessing.type_rt == InputType::Featuremap { preprocessing.layout.name() } else { "NHWC" };
-    assert_eq!((input.element_type, &input.dims, input.layout.as_str()), (given.element_type, &given.dims, layout));
+    let found = (input.element_type, input.dims.as_slice(), input.layout.as_str());
+    assert_eq!(found, (given.element(), given.shape(), layout));
     let runner = Runner::new(&hbm, &JitLoader, true).unwrap();
-    assert_eq!(runner.run(&[given]).unwrap().outputs[0].bytes, expected.as_bytes(), "hbm, {preprocessing:?}");
+    assert_eq!(runner.run(&[given]).unwrap().outputs[0].as_bytes(), expected.as_bytes(), "hbm, {preprocessing:?}");
 }
 
 fn preprocessing(type_rt: InputType, type_train: InputType, layout: Layout) -> Preprocessing {
@@ -238,8 +234,8 @@ compiler_parameters: {{optimize_level: O2}}
     let input = &images.executor.inputs()[0];
     assert_eq!((input.name.as_str(), input.element_type, input.shape()), ("image", ElementType::U8, "1x4x5x3".into()));
     let prepared = prepared(&image(), &preprocessing(InputType::Bgr, InputType::Rgb, Layout::Nchw));
-    let prepared = Array { element_type: ElementType::F32, dims: vec![1, 3, HEIGHT, WIDTH], bytes: bytes(&prepared) };
-    let image = Array { element_type: ElementType::U8, dims: vec![1, HEIGHT, WIDTH, 3], bytes: image() };
+    let prepared = Array::from_values(&[1, 3, HEIGHT, WIDTH], &prepared).unwrap();
+    let image = Array::from_values(&[1, HEIGHT, WIDTH, 3], &image()).unwrap();
     let (found, expected) = (images.executor.run(&[image]).unwrap(), floats.executor.run(&[prepared]).unwrap());
     assert_eq!(found.outputs, expected.outputs);
 }

@@ -3,6 +3,7 @@
 
 #include "mlir-c/RegisterEverything.h"
 #include "mlir/CAPI/Registration.h"
+#include "mlir/IR/BuiltinDialect.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 
 void hbInsertHfloat(mlir::DialectRegistry &);
@@ -65,5 +66,33 @@ bool hbDenseResourceData(MlirAttribute attribute, const char **data, size_t *siz
   *data = blob->getData().data();
   *size = blob->getData().size();
   return true;
+}
+
+// Frees the bytes of every `dense_resource` of the context that none of the operations reads. Two resources may share their bytes.
+void hbKeepResources(MlirContext context, intptr_t count, const MlirOperation *operations) {
+  llvm::DenseSet<const char *> kept;
+  mlir::AttrTypeWalker attributes;
+  attributes.addWalk([&](mlir::DenseResourceElementsAttr resource) {
+    if (const mlir::AsmResourceBlob *blob = resource.getRawHandle().getBlob())
+      kept.insert(blob->getData().data());
+  });
+  for (const MlirOperation &root : llvm::ArrayRef(operations, count))
+    unwrap(root)->walk([&](mlir::Operation *operation) {
+      mlir::NamedAttrList inherent;
+      operation->getName().populateInherentAttrs(operation, inherent);
+      for (mlir::NamedAttribute attribute : inherent)
+        attributes.walk(attribute.getValue());
+      for (mlir::NamedAttribute attribute : operation->getDiscardableAttrs())
+        attributes.walk(attribute.getValue());
+    });
+  auto &blobs = mlir::DenseResourceElementsHandle::getManagerInterface(unwrap(context)).getBlobManager();
+  llvm::SmallVector<std::string> dead;
+  blobs.getBlobMap([&](const auto &entries) {
+    for (const auto &entry : entries)
+      if (const mlir::AsmResourceBlob *blob = entry.second.getBlob(); blob && !kept.contains(blob->getData().data()))
+        dead.push_back(entry.first().str());
+  });
+  for (const std::string &name : dead)
+    blobs.update(name, mlir::AsmResourceBlob());
 }
 }

@@ -114,6 +114,7 @@ impl ElementType {
     }
 
     /// Bytes of one element.
+    #[inline]
     pub const fn bytes(self) -> usize {
         self.facts().bytes
     }

@@ -11,6 +11,8 @@
 //!
 //! Call [`context`] for a context in which all of it is known.
 
+#![warn(missing_docs)]
+
 pub mod bpu;
 pub mod cpu;
 mod element_type;

@@ -36,6 +36,7 @@ pub enum Kind {
 /// A tensor at the border of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
+    /// As the network calls it.
     pub name: String,
     /// Bytes of its region.
     pub bytes: i64,

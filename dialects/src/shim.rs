@@ -49,6 +49,7 @@ unsafe extern "C" {
     pub fn hbRegisterUpstreamPasses();
     pub fn hbOptMain(count: c_int, arguments: *const *const c_char) -> c_int;
     pub fn hbLspServerMain(count: c_int, arguments: *const *const c_char) -> c_int;
+    pub fn hbKeepResources(context: MlirContext, count: isize, operations: *const MlirOperation);
     pub fn hbDenseResourceData(attribute: MlirAttribute, data: *mut *const u8, size: *mut usize) -> bool;
     pub fn hbHfloatClampGet(context: MlirContext, lower: f64, upper: f64) -> MlirAttribute;
     pub fn hbHfloatClampBounds(attribute: MlirAttribute, lower: *mut f64, upper: *mut f64) -> bool;

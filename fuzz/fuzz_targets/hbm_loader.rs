@@ -4,7 +4,7 @@
 #![no_main]
 
 use hb::hbm::Hbm;
-use hb::sim::array::Array;
+use hb::cpu::Array;
 use hb::sim::executor::{ExecutionError, ModelExecutor};
 use hb::sim::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource, Runner, timelines};
 use hb::target::Target;
@@ -64,7 +64,7 @@ fn load(bytes: Vec<u8>) {
     let zeros = runner.inputs().iter().filter_map(|tensor| {
         let dims: Vec<usize> = tensor.dims.iter().copied().collect::<Option<_>>()?;
         let size = dims.iter().try_fold(tensor.element_type.bytes(), |size, dim| size.checked_mul(*dim))?;
-        (size <= LARGEST).then(|| Array { element_type: tensor.element_type, dims, bytes: vec![0; size] })
+        if size <= LARGEST { Array::zeros(tensor.element_type, &dims).ok() } else { None }
     });
     let inputs: Vec<Array> = zeros.collect();
     if inputs.len() == runner.inputs().len() {

@@ -1,4 +1,5 @@
 use hb_dialects::ElementType;
+use ndarray::{ArrayViewD, IxDyn};
 
 use super::error::Error;
 use super::scalar::Scalar;
@@ -55,7 +56,8 @@ impl Bytes {
     }
 }
 
-/// A dense tensor value in row-major order.
+/// A dense tensor value in row-major order, as networks take and give it: its element type is known when running, and its memory is
+/// aligned for kernels. [`Array::view`] is the array that the host computes with.
 #[derive(Clone)]
 pub struct Array {
     element: ElementType,
@@ -162,6 +164,11 @@ impl Array {
         // SAFETY: as above, and the borrow is unique.
         (T::ELEMENT == self.element)
             .then(|| unsafe { std::slice::from_raw_parts_mut(self.bytes.as_mut_ptr().cast(), length) })
+    }
+
+    /// The values by their indices, or `None` when the array holds another element type.
+    pub fn view<T: ArrayElement>(&self) -> Option<ArrayViewD<'_, T>> {
+        ArrayViewD::from_shape(IxDyn(&self.shape), self.values()?).ok()
     }
 
     /// The same elements under another shape; the number of elements must agree.

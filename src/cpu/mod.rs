@@ -6,6 +6,7 @@
 
 mod array;
 mod contraction;
+mod convert;
 mod emit;
 mod error;
 pub mod executable;
@@ -28,6 +29,7 @@ mod target;
 mod team;
 
 pub use array::{Array, ArrayElement};
+pub use convert::ConversionError;
 pub use error::Error;
 pub use executable::{ArrayView, Executable, Observe, Options};
 pub use float::FloatExecutable;

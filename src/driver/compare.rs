@@ -17,6 +17,7 @@ use hb_dialects::ir::{self, OperationAttributes, TensorType};
 use hb_dialects::names::{FUNCTION, output_names};
 use hb_dialects::{hfloat::Op, quant};
 use melior::ir::{OperationRef, ValueLike};
+use ndarray::ArrayView4;
 use std::collections::HashMap;
 
 /// Why levels could not be compared.
@@ -96,11 +97,7 @@ pub fn run_segments(
             }
         }
     })?;
-    Ok(Values { nodes, outputs: outputs.iter().map(|output| bytes_to_floats(&output.bytes)).collect() })
-}
-
-fn bytes_to_floats(bytes: &[u8]) -> Vec<f32> {
-    bytes.chunks_exact(4).filter_map(|chunk| chunk.try_into().ok()).map(f32::from_le_bytes).collect()
+    Ok(Values { nodes, outputs: outputs.iter().map(array_floats).collect() })
 }
 
 /// What a tensor's bytes mean, in the order of the network; `None` for integers without a scale.
@@ -118,26 +115,19 @@ fn reals(tensor: &Tensor, layout: ValueLayout, bytes: &[u8]) -> Option<Vec<f32>>
         BpuElement::I8 => of(bytes.iter().map(|&q| i32::from(q as i8)).collect()),
         BpuElement::I16 => of(bytes.as_chunks().0.iter().map(|q| i32::from(i16::from_le_bytes(*q))).collect()),
         BpuElement::I32 => of(bytes.as_chunks().0.iter().map(|q| i32::from_le_bytes(*q)).collect()),
-        BpuElement::F32 => Some(bytes_to_floats(bytes)),
+        BpuElement::F32 => Some(bytes.as_chunks().0.iter().map(|real| f32::from_le_bytes(*real)).collect()),
     }?;
-    Some(match layout {
-        ValueLayout::Network => reals,
-        ValueLayout::ChannelsLast => to_network_order(&reals, &tensor.shape),
-    })
+    match layout {
+        ValueLayout::Network => Some(reals),
+        ValueLayout::ChannelsLast => to_network_order(reals, &tensor.shape),
+    }
 }
 
-/// NHWC to NCHW.
-fn to_network_order(values: &[f32], shape: &[usize]) -> Vec<f32> {
-    let &[n, h, w, c] = shape else { return values.to_vec() };
-    let mut moved = Vec::with_capacity(values.len());
-    for image in 0..n {
-        for channel in 0..c {
-            for pixel in 0..h * w {
-                moved.push(values.get((image * h * w + pixel) * c + channel).copied().unwrap_or(0.0));
-            }
-        }
-    }
-    moved
+/// NHWC to NCHW; `None` when there are not as many values as the shape says.
+fn to_network_order(values: Vec<f32>, shape: &[usize]) -> Option<Vec<f32>> {
+    let &[n, h, w, c] = shape else { return Some(values) };
+    let values = ArrayView4::from_shape((n, h, w, c), &values).ok()?;
+    Some(values.permuted_axes([0, 3, 1, 2]).iter().copied().collect())
 }
 
 /// What the report needs to know of a node, taken before the network is cut into segments.

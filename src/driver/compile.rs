@@ -192,7 +192,7 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
     let mut files = FileSet::new();
     if let Some(reference) = network.float_stages(&mut module, &inputs, &mut files)?
-        && network.integer_stages(&mut module, &inputs, &mut files, &reference)?
+        && network.integer_stages(module, &inputs, &mut files, &reference)?
     {
         tracing::debug!("every stage is done");
     }
@@ -246,6 +246,7 @@ impl Network<'_> {
             return Ok(None);
         }
         stages.run(Stage::Optimize, || pipeline::run(self.context, module, OPTIMIZE))?;
+        self.keep_resources(&[module]);
         self.write_model(module, "_optimized_float_model.onnx", files)?;
         if stages.ends_after(Stage::Optimize) {
             return Ok(None);
@@ -263,20 +264,20 @@ impl Network<'_> {
     /// Quantize to compile; false when the compilation ended before its last stage.
     fn integer_stages(
         &self,
-        module: &mut Module<'_>,
+        mut module: Module<'_>,
         inputs: &[CheckedInput],
         files: &mut FileSet,
         reference: &Reference,
     ) -> Result<bool, CompileError> {
         let stages = self.stages;
-        let calibrated = stages.run(Stage::Quantize, || self.quantize(module, reference, files))?;
-        self.write_model(module, "_ptq_model.onnx", files)?;
+        let calibrated = stages.run(Stage::Quantize, || self.quantize(&mut module, reference, files))?;
+        self.write_model(&module, "_ptq_model.onnx", files)?;
         if stages.ends_after(Stage::Quantize) {
             return Ok(false);
         }
-        let qdq = ir::copy_module(module);
+        let qdq = ir::copy_module(&module);
         let qdq = qdq.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
-        let (facts, own, deployed) = stages.run(Stage::Place, || self.place(module, inputs))?;
+        let (facts, own, deployed) = stages.run(Stage::Place, || self.place(&mut module, inputs))?;
         for fact in &facts {
             if let Placement::Cpu { reason } = &fact.placement {
                 tracing::info!("node '{}' ({}) runs on the CPU: {reason}", fact.name, fact.operator);
@@ -289,7 +290,7 @@ impl Network<'_> {
             return Ok(false);
         }
         let lower = self.configuration.pass(BPU_TO_NASH, &[]);
-        stages.run(Stage::Lower, || pipeline::run(self.context, module, &lower))?;
+        stages.run(Stage::Lower, || pipeline::run(self.context, &mut module, &lower))?;
         if stages.ends_after(Stage::Lower) {
             return Ok(false);
         }
@@ -297,7 +298,8 @@ impl Network<'_> {
         stages.run(Stage::Compile, || -> Result<(), StageError> {
             let origin = package::Origin::of(self.configuration);
             let hbm = package::package(self.context, module.as_operation(), &origin)?;
-            self.report(&levels, files, hbm, &facts, (reference, &calibrated))
+            drop(module);
+            self.report(levels, files, hbm, &facts, (reference, &calibrated))
         })?;
         Ok(true)
     }
@@ -325,6 +327,13 @@ impl Network<'_> {
         })
     }
 
+    /// Frees the constants that only former forms of the network had. `modules` are all those that are still there.
+    pub(super) fn keep_resources(&self, modules: &[&Module<'_>]) {
+        let operations: Vec<_> = modules.iter().map(|module| module.as_operation()).collect();
+        // SAFETY: the stages hold no constants beside those of these modules, and one thread uses the context.
+        unsafe { ir::keep_resources(self.context, &operations) };
+    }
+
     fn stage_file(&self, files: &mut FileSet, ending: &str, bytes: &[u8]) -> Result<(), CompileError> {
         let staged = files.stage(&self.configuration.output_path(ending), bytes);
         staged.map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() })
@@ -333,13 +342,14 @@ impl Network<'_> {
     fn write_model(&self, module: &Module<'_>, ending: &str, files: &mut FileSet) -> Result<(), CompileError> {
         let bytes = onnx::export(module.as_operation()).and_then(|model| onnx::to_bytes(&model));
         let bytes = bytes.map_err(|error| CompileError::Stage { stage: Stage::Import, source: error.into() })?;
-        self.stage_file(files, ending, &bytes)
+        let staged = files.stage_behind(&self.configuration.output_path(ending), bytes);
+        staged.map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() })
     }
 
     /// Compares the levels, predicts the performance, and stages what the last stage writes.
     fn report(
         &self,
-        levels: &Levels<'_>,
+        levels: Levels<'_>,
         files: &mut FileSet,
         hbm: Vec<u8>,
         facts: &[NodeFacts],
@@ -369,7 +379,9 @@ impl Network<'_> {
             })?;
         }
         programs.finish()?;
-        self.check_nodes(&levels.qdq, facts, (sample, &quantized.nodes))?;
+        let Levels { qdq, .. } = levels;
+        self.keep_resources(&[&qdq]);
+        self.check_nodes(&qdq, facts, (sample, &quantized.nodes))?;
         let performance = performance(&hbm, self.target, &timelines(&hbm, self.target)?);
         let summary = &performance.summary.performance;
         tracing::info!(

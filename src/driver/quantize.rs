@@ -90,6 +90,7 @@ impl Network<'_> {
         let candidates = precision::candidates(compare::network(module.as_operation())?, evidence)?;
         let weights = self.stage_weights(module, evidence, files)?;
         pipeline::run(self.context, module, &round_weights_pass(&weights))?;
+        self.keep_resources(&[module]);
         let found = self.search(module, reference, evidence, &candidates)?;
         report(&found);
         let values = compare::run_float(&found.executable, &reference.sample)?;

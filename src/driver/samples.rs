@@ -89,9 +89,9 @@ fn read(file: Option<&PathBuf>, shape: &[usize]) -> Result<Array, CalibrationErr
     let file = file.ok_or_else(|| failed("there is no such sample".into()))?;
     let array = npy::read(file).map_err(|error| failed(error.to_string()))?;
     let array = array.convert(ElementType::F32).map_err(|error| failed(error.to_string()))?;
-    let fits = array.dims == shape || (shape.first() == Some(&1) && shape.get(1..) == Some(array.dims.as_slice()));
+    let fits = array.shape() == shape || (shape.first() == Some(&1) && shape.get(1..) == Some(array.shape()));
     if !fits {
-        return Err(failed(format!("its shape is {:?}, but the input takes {shape:?}", array.dims)));
+        return Err(failed(format!("its shape is {:?}, but the input takes {shape:?}", array.shape())));
     }
-    Ok(Array::from_bytes(ElementType::F32, shape, &array.bytes)?)
+    Ok(array.reshaped(shape)?)
 }

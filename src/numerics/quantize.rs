@@ -33,6 +33,15 @@ pub fn quantize_constant(values: &[f32], scales: &[f64], inner: usize, clamp: Cl
     integers
 }
 
+/// The low `bytes` of each integer, little-endian: the integer itself where an integer type of 1, 2 or 4 bytes holds it.
+pub fn low_bytes(integers: &[i32], bytes: usize) -> Vec<u8> {
+    match bytes {
+        1 => integers.iter().map(|q| *q as u8).collect(),
+        2 => integers.iter().flat_map(|q| (*q as i16).to_le_bytes()).collect(),
+        _ => integers.iter().flat_map(|q| q.to_le_bytes()).collect(),
+    }
+}
+
 /// Half to even, for magnitudes below 2^51: a sum in [2^52, 2^53) has no room for a fraction. Without a function for it in every
 /// processor this is many times faster than one.
 #[inline(always)]
@@ -76,6 +85,13 @@ mod tests {
         // 0.35f32 / 0.1f32: the exact quotient 3.49999989... rounds to 3.5 in f32, which ties to 4; f64 would say 3.
         assert_eq!(quantize(0.35, 0.1, Clamp::I8), 4);
         assert_eq!(quantize_f64(f64::from(0.35f32), f64::from(0.1f32), Clamp::I8), 3);
+    }
+
+    #[test]
+    fn bytes_on_paper() {
+        assert_eq!(low_bytes(&[-1, 127, -128], 1), [255, 127, 128]);
+        assert_eq!(low_bytes(&[-2, 258], 2), [254, 255, 2, 1]);
+        assert_eq!(low_bytes(&[-2, 0x0102_0304], 4), [254, 255, 255, 255, 4, 3, 2, 1]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use hb_dialects::{
     ir::{self, Constant, IrError, OperationAttributes, TensorType},
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
+use ndarray::ArrayView3;
 
 /// A convolution, transposed convolution or Gemm with constant f32 weights.
 #[derive(Debug, Clone)]
@@ -89,11 +90,24 @@ impl LinearLayer {
         Ok(Some(Self { node, input, groups, rows, terms, order, columns }))
     }
 
-    /// Where the weight of a term of a row of a group is.
-    pub fn weight(&self, group: usize, row: usize, term: usize) -> usize {
+    /// Its weights, or what belongs to each of them, by group, row and term.
+    ///
+    /// # Errors
+    /// When there are not as many as its sizes say.
+    pub fn by_row<'w, T>(&self, weights: &'w [T]) -> Result<ArrayView3<'w, T>, IrError> {
+        let view = match self.order {
+            Order::Rows => ArrayView3::from_shape((self.groups, self.rows, self.terms), weights),
+            Order::Terms { .. } => ArrayView3::from_shape((self.groups, self.terms, self.rows), weights)
+                .map(|terms| terms.permuted_axes([0, 2, 1])),
+        };
+        view.map_err(|error| IrError::Constant { node: self.node.clone(), reason: error.to_string() })
+    }
+
+    /// What [`LinearLayer::by_row`] shows, in the order of the weights.
+    pub fn in_order<T: Clone>(&self, by_row: &ArrayView3<'_, T>) -> Vec<T> {
         match self.order {
-            Order::Rows => (group * self.rows + row) * self.terms + term,
-            Order::Terms { .. } => (group * self.terms + term) * self.rows + row,
+            Order::Rows => by_row.iter().cloned().collect(),
+            Order::Terms { .. } => by_row.view().permuted_axes([0, 2, 1]).iter().cloned().collect(),
         }
     }
 

@@ -187,11 +187,11 @@ impl Rows {
         let bias = bias.filter(|bias| bias.r#type.element == ElementType::F32);
         let bias = bias.map(|bias| bias.to_f32s()).transpose()?.unwrap_or_default();
         let mut rows = Self { squares: 0.0, magnitudes: Vec::new() };
-        for group in 0..layer.groups {
-            for row in 0..layer.rows {
+        for (group, weights) in layer.by_row(&weights)?.outer_iter().enumerate() {
+            for (row, weights) in weights.outer_iter().enumerate() {
                 let (mut squares, mut sum, mut largest) = (0f64, 0f64, 0f64);
-                for term in 0..layer.terms {
-                    let weight = weights.get(layer.weight(group, row, term)).map_or(0.0, |&w| f64::from(w.abs()));
+                for weight in weights {
+                    let weight = f64::from(weight.abs());
                     squares += weight * weight;
                     sum += weight;
                     largest = largest.max(weight);

@@ -14,6 +14,7 @@ use super::{
 use crate::numerics::largest_integer;
 use hb_dialects::ir::{self, Constant, IrError};
 use melior::ir::OperationRef;
+use ndarray::{Array3, ArrayView3, s};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -47,7 +48,7 @@ pub fn round_weights(
     let round = |(layer, weight): &(LinearLayer, Constant<'_>)| -> Result<_, IrError> {
         Ok(RoundedWeight {
             shape: weight.r#type.static_shape()?,
-            integers: rounded(layer, &weight.to_f32s()?, moments),
+            integers: rounded(layer, &weight.to_f32s()?, moments)?,
         })
     };
     let all: Vec<RoundedWeight> = pool.install(|| layers.par_iter().map(round).collect::<Result<_, _>>())?;
@@ -60,67 +61,59 @@ pub fn round_weights(
     Ok(RoundedWeights(weights))
 }
 
-fn rounded(layer: &LinearLayer, weights: &[f32], moments: &Moments) -> Vec<i8> {
-    let scales = scales(layer, weights);
-    let mut result = vec![0i8; weights.len()];
+fn rounded(layer: &LinearLayer, weights: &[f32], moments: &Moments) -> Result<Vec<i8>, IrError> {
+    let weights = layer.by_row(weights)?;
+    let scales = scales(layer, &weights);
+    let mut result = Array3::zeros(weights.dim());
     let mut products = moments.products(&layer.node);
-    for group in 0..layer.groups {
+    for (group, (weights, mut result)) in weights.outer_iter().zip(result.outer_iter_mut()).enumerate() {
         for first in (0..layer.terms).step_by(BLOCK) {
             // Without moments weights are independent: to the nearest.
             let (size, sums) = products.next().unwrap_or((BLOCK.min(layer.terms - first), &[]));
             let basis = Basis::of(size, sums);
             for rows in (0..layer.rows).step_by(ROWS) {
-                let rows = rows..layer.rows.min(rows + ROWS);
+                let block = s![rows..layer.rows.min(rows + ROWS), first..first + size];
                 let mut steps = [[0.0; ROWS]; BLOCK];
-                let scale = |row| scales.get(layer.scale(group, row)).copied().filter(|scale| *scale > 0.0);
-                for (lane, row) in rows.clone().enumerate() {
-                    for (term, steps) in steps.iter_mut().take(size).enumerate() {
-                        let weight = weights.get(layer.weight(group, row, first + term)).copied();
-                        let step = weight.zip(scale(row)).map_or(0.0, |(weight, scale)| f64::from(weight) / scale);
-                        steps.iter_mut().skip(lane).take(1).for_each(|cell| *cell = step);
+                for (lane, weights) in weights.slice(block).outer_iter().enumerate() {
+                    let scale = scales.get(layer.scale(group, rows + lane)).copied().filter(|scale| *scale > 0.0);
+                    for (steps, &weight) in steps.iter_mut().zip(weights) {
+                        steps.iter_mut().skip(lane).take(1).for_each(|cell| {
+                            *cell = scale.map_or(0.0, |scale| f64::from(weight) / scale);
+                        });
                     }
                 }
                 let integers = basis.nearest(&steps);
-                for (lane, row) in rows.enumerate() {
-                    for (term, integers) in integers.iter().take(size).enumerate() {
-                        let cell = result.get_mut(layer.weight(group, row, first + term));
-                        if let (Some(cell), Some(integer)) = (cell, integers.get(lane)) {
-                            *cell = *integer as i8;
-                        }
+                for (lane, mut row) in result.slice_mut(block).outer_iter_mut().enumerate() {
+                    for (cell, integers) in row.iter_mut().zip(&integers) {
+                        *cell = integers.get(lane).map_or(0, |integer| *integer as i8);
                     }
                 }
             }
         }
     }
-    result
+    Ok(layer.in_order(&result.view()))
 }
 
 /// The weights that integers of a layer stand for: multiples of the scales that its largest weights span.
-pub(super) fn weights_on_grid(layer: &LinearLayer, weights: &[f32], integers: &[i8]) -> Vec<f32> {
-    let scales = scales(layer, weights);
-    let mut result = vec![0.0; weights.len()];
-    for group in 0..layer.groups {
-        for row in 0..layer.rows {
-            let scale = scales.get(layer.scale(group, row)).copied().unwrap_or(0.0);
-            for term in 0..layer.terms {
-                let place = layer.weight(group, row, term);
-                if let (Some(cell), Some(&integer)) = (result.get_mut(place), integers.get(place)) {
-                    *cell = (f64::from(integer) * scale) as f32;
-                }
-            }
-        }
-    }
-    result
+pub(super) fn weights_on_grid(layer: &LinearLayer, weights: &[f32], integers: &[i8]) -> Result<Vec<f32>, IrError> {
+    let scales = scales(layer, &layer.by_row(weights)?);
+    let integers = layer.by_row(integers)?;
+    let weight = |((group, row, _), &integer): ((usize, usize, usize), &i8)| {
+        let scale = scales.get(layer.scale(group, row)).copied().unwrap_or(0.0);
+        (f64::from(integer) * scale) as f32
+    };
+    let weights = Array3::from_shape_vec(integers.dim(), integers.indexed_iter().map(weight).collect());
+    let weights = weights.map_err(|error| IrError::Constant { node: layer.node.clone(), reason: error.to_string() })?;
+    Ok(layer.in_order(&weights.view()))
 }
 
 /// The scales that the largest weights span.
-fn scales(layer: &LinearLayer, weights: &[f32]) -> Vec<f64> {
+fn scales(layer: &LinearLayer, weights: &ArrayView3<'_, f32>) -> Vec<f64> {
     let mut largest = vec![0f32; layer.scales()];
-    for group in 0..layer.groups {
-        for row in 0..layer.rows {
-            let Some(largest) = largest.get_mut(layer.scale(group, row)) else { continue };
-            for term in 0..layer.terms {
-                *largest = weights.get(layer.weight(group, row, term)).map_or(*largest, |w| largest.max(w.abs()));
+    for (group, weights) in weights.outer_iter().enumerate() {
+        for (row, weights) in weights.outer_iter().enumerate() {
+            if let Some(largest) = largest.get_mut(layer.scale(group, row)) {
+                *largest = weights.fold(*largest, |largest, weight| largest.max(weight.abs()));
             }
         }
     }

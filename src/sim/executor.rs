@@ -1,6 +1,6 @@
 //! What every kind of model looks like to the commands that run it.
 
-use super::array::Array;
+use crate::cpu::Array;
 use hb_dialects::ElementType;
 
 /// An input of a model.

@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::array::Array;
 use super::executor::{ExecutionError, ModelExecutor, Outcome};
 use super::inputs::{InputError, Inputs};
 use super::npy;
+use crate::cpu::{Array, ConversionError};
 use crate::files::{FileError, FileSet, StagedFile};
 
 /// Samples per thread that are in memory at once.
@@ -25,6 +25,8 @@ pub enum InferError {
     Input(#[from] InputError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Output(#[from] ConversionError),
     #[error("{}{source}", sample_prefix(.sample))]
     Execution { sample: Option<usize>, source: ExecutionError },
     #[error(
@@ -210,20 +212,20 @@ impl<'a> OutputWriter<'a> {
     }
 
     fn append(&mut self, sample: usize, arrays: &[Array]) -> Result<(), InferError> {
-        let arrays: Vec<_> = arrays.iter().map(npy::storable).collect();
+        let arrays: Vec<_> = arrays.iter().map(npy::storable).collect::<Result<_, _>>()?;
         if self.outputs.is_empty() {
             self.begin(&arrays)?;
         }
         for ((file, report, dims), array) in self.outputs.iter().zip(&arrays) {
-            if array.dims != *dims {
+            if array.shape() != *dims {
                 return Err(InferError::Ragged {
                     name: report.name.clone(),
                     sample,
-                    found: array.dims.clone(),
+                    found: array.shape().to_vec(),
                     first: dims.clone(),
                 });
             }
-            self.files.append(*file, &array.bytes)?;
+            self.files.append(*file, array.as_bytes())?;
         }
         Ok(())
     }
@@ -232,12 +234,12 @@ impl<'a> OutputWriter<'a> {
     fn begin(&mut self, arrays: &[Cow<'_, Array>]) -> Result<(), InferError> {
         for (name, array) in self.executor.outputs().iter().zip(arrays) {
             let path = self.folder.join(format!("{}.npy", name.replace('/', "_")));
-            let shape: Vec<usize> = self.samples.into_iter().chain(array.dims.iter().copied()).collect();
+            let shape: Vec<usize> = self.samples.into_iter().chain(array.shape().iter().copied()).collect();
             let file = self.files.begin(&path)?;
-            self.files.append(file, &npy::header(array.element_type, &shape))?;
+            self.files.append(file, &npy::header(array.element(), &shape))?;
             let report =
-                OutputReport { name: name.clone(), path, element_type: array.element_type.name().to_owned(), shape };
-            self.outputs.push((file, report, array.dims.clone()));
+                OutputReport { name: name.clone(), path, element_type: array.element().name().to_owned(), shape };
+            self.outputs.push((file, report, array.shape().to_vec()));
         }
         Ok(())
     }
@@ -269,7 +271,7 @@ mod tests {
     }
 
     fn bytes(bytes: &[u8]) -> Array {
-        Array { element_type: ElementType::U8, dims: vec![bytes.len()], bytes: bytes.to_vec() }
+        Array::from_values(&[bytes.len()], bytes).unwrap()
     }
 
     impl ModelExecutor for Toy {
@@ -282,7 +284,7 @@ mod tests {
         }
 
         fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
-            let x = &inputs[0].bytes;
+            let x = inputs[0].as_bytes();
             if x[0] == 255 {
                 return Err(ExecutionError("node Add_0: 255 is too much".into()));
             }
@@ -296,7 +298,7 @@ mod tests {
         let inputs = folder.path().join("in");
         std::fs::create_dir(&inputs).unwrap();
         for (index, sample) in samples.iter().enumerate() {
-            std::fs::write(inputs.join(format!("{index:03}.npy")), npy::encode(&bytes(sample))).unwrap();
+            std::fs::write(inputs.join(format!("{index:03}.npy")), npy::encode(&bytes(sample)).unwrap()).unwrap();
         }
         let path = if single { inputs.join("000.npy") } else { inputs };
         let request =
@@ -321,10 +323,10 @@ mod tests {
         let report = report.unwrap();
         assert_eq!((report.samples, report.stacked), (40, true));
         let y = npy::read(&folder.path().join("out/out_y.npy")).unwrap();
-        assert_eq!(y.dims, [40, 2]);
+        assert_eq!(y.shape(), [40, 2]);
         let expected: Vec<u8> = (0..40).flat_map(|index| [4, index + 1]).collect();
-        assert_eq!(y.bytes, expected);
-        assert_eq!(npy::read(&folder.path().join("out/z.npy")).unwrap().dims, [40, 3]);
+        assert_eq!(y.as_bytes(), expected);
+        assert_eq!(npy::read(&folder.path().join("out/z.npy")).unwrap().shape(), [40, 3]);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::array::{Array, ConversionError};
 use super::executor::TensorSpecification;
 use super::npy::{self, NpyError};
+use crate::cpu::{Array, ConversionError};
 use hb_dialects::ElementType;
 
 /// Why the inputs cannot be used.
@@ -194,11 +194,11 @@ fn count(specifications: &[TensorSpecification], sources: &[Source]) -> Result<O
 fn load(specification: &TensorSpecification, path: &Path) -> Result<Array, InputError> {
     let name = || specification.name.clone();
     let array = npy::read(path).map_err(|source| InputError::Npy { name: name(), source })?;
-    if !specification.accepts(&array.dims) {
+    if !specification.accepts(array.shape()) {
         let expected = specification.shape();
-        return Err(InputError::Shape { name: name(), path: path.to_owned(), found: array.dims, expected });
+        return Err(InputError::Shape { name: name(), path: path.to_owned(), found: array.shape().to_vec(), expected });
     }
-    let found = array.element_type;
+    let found = array.element();
     let expected = specification.element_type;
     array.convert(expected).map_err(|source| InputError::Type {
         name: name(),
@@ -252,17 +252,13 @@ mod tests {
     #[test]
     fn folders_are_sorted_and_paired() {
         let root = tempfile::tempdir().unwrap();
-        let array = |value: f32| Array {
-            element_type: ElementType::F32,
-            dims: vec![2, 1],
-            bytes: [value.to_le_bytes(), value.to_le_bytes()].concat(),
-        };
+        let array = |value: f32| Array::from_values(&[2, 1], &[value, value]).unwrap();
         for (folder, files) in [("a", ["0.npy", "10.npy", "9.npy"].as_slice()), ("b", &["0.npy"]), ("empty", &[])] {
             let folder = root.path().join(folder);
             std::fs::create_dir(&folder).unwrap();
             std::fs::write(folder.join("notes.txt"), b"ignored").unwrap();
             for (index, file) in files.iter().enumerate() {
-                std::fs::write(folder.join(file), npy::encode(&array(index as f32))).unwrap();
+                std::fs::write(folder.join(file), npy::encode(&array(index as f32)).unwrap()).unwrap();
             }
         }
         let path = |name: &str| root.path().join(name).display().to_string();
@@ -283,15 +279,11 @@ mod tests {
         let path = folder.path().join("x.npy");
         let specifications = specifications(&["x"]);
         let load = |array: &Array| {
-            std::fs::write(&path, npy::encode(array)).unwrap();
+            std::fs::write(&path, npy::encode(array).unwrap()).unwrap();
             Inputs::bind(&specifications, &[path.display().to_string()]).unwrap().load(0)
         };
-        let doubles = |values: [f64; 2], dims: &[usize]| Array {
-            element_type: ElementType::F64,
-            dims: dims.to_vec(),
-            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        };
-        assert_eq!(load(&doubles([1.0, 0.5], &[2, 1])).unwrap()[0].element_type, ElementType::F32);
+        let doubles = |values: [f64; 2], dims: &[usize]| Array::from_values(dims, &values).unwrap();
+        assert_eq!(load(&doubles([1.0, 0.5], &[2, 1])).unwrap()[0].element(), ElementType::F32);
         let message = load(&doubles([1.0, 0.1], &[2, 1])).unwrap_err().to_string();
         assert!(message.contains("float64") && message.contains("element 1 is 0.1"), "{message}");
         let message = load(&doubles([1.0, 0.5], &[1, 2])).unwrap_err().to_string();

@@ -1,6 +1,5 @@
 //! The simulator: results, cycles, races.
 
-pub mod array;
 pub mod bpu_segment;
 pub mod command;
 pub mod executor;

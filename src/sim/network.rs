@@ -10,11 +10,10 @@ use hb_dialects::{ElementType, ir};
 use melior::Context;
 use melior::ir::{Module, OperationRef};
 
-use super::array::Array;
 use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
 use super::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource};
 use super::segmented::{SegmentedNetwork, is_segmented};
-use crate::cpu::{self, FloatExecutable, Options};
+use crate::cpu::{Array, FloatExecutable, Options};
 use crate::diagnostics;
 use crate::dialect_rules;
 use crate::frontend::mlir;
@@ -158,24 +157,17 @@ impl ModelExecutor for Network {
     }
 
     fn prepare(&self, inputs: &[Array]) -> Result<(), ExecutionError> {
-        self.form(inputs.iter().map(|array| array.dims.clone()).collect()).map(|_| ())
+        self.form(inputs.iter().map(|array| array.shape().to_vec()).collect()).map(|_| ())
     }
 
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
-        let form = self.form(inputs.iter().map(|array| array.dims.clone()).collect())?;
-        let given =
-            |array: &Array| cpu::Array::from_bytes(array.element_type, &array.dims, &array.bytes).map_err(failed);
-        let mut arrays: HashMap<&str, cpu::Array> = HashMap::new();
-        for (specification, array) in self.inputs.iter().zip(inputs) {
-            arrays.insert(&specification.name, given(array)?);
-        }
+        let form = self.form(inputs.iter().map(|array| array.shape().to_vec()).collect())?;
+        let names = self.inputs.iter().map(|specification| specification.name.as_str());
+        let arrays: HashMap<&str, &Array> = names.zip(inputs).collect();
         // By name: what the function takes need not be in the file's order.
-        let ordered: Option<Vec<&cpu::Array>> = form.inputs().map(|(name, ..)| arrays.get(name)).collect();
-        let results = form.run(&ordered.ok_or_else(|| failed("an input has no array"))?).map_err(failed)?;
-        let outputs = results.iter().map(|array| {
-            Ok(Array { element_type: array.element(), dims: array.shape().to_vec(), bytes: array.as_bytes().to_vec() })
-        });
-        Ok(Outcome { outputs: outputs.collect::<Result<_, ExecutionError>>()?, latency: None })
+        let ordered: Option<Vec<&Array>> = form.inputs().map(|(name, ..)| arrays.get(name).copied()).collect();
+        let outputs = form.run(&ordered.ok_or_else(|| failed("an input has no array"))?).map_err(failed)?;
+        Ok(Outcome { outputs, latency: None })
     }
 }
 
@@ -222,10 +214,10 @@ struct JitSegment {
 impl CpuSegmentExecutor for JitSegment {
     fn run(&self, inputs: &[&[u8]], outputs: &mut [Vec<u8>]) -> Result<(), ExecutionError> {
         let arrays = self.executable.inputs().zip(inputs.iter().zip(&self.input_bytes));
-        let arrays: Vec<cpu::Array> = arrays
+        let arrays: Vec<Array> = arrays
             .map(|((_, element, shape), (bytes, size))| {
                 let bytes = bytes.get(..*size).ok_or_else(|| failed("a buffer is shorter than its tensor"))?;
-                cpu::Array::from_bytes(element, shape, bytes).map_err(failed)
+                Array::from_bytes(element, shape, bytes).map_err(failed)
             })
             .collect::<Result<_, _>>()?;
         let results = self.executable.run(&arrays.iter().collect::<Vec<_>>()).map_err(failed)?;
@@ -280,8 +272,7 @@ mod tests {
     }
 
     fn floats(values: &[f32]) -> Array {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Array { element_type: ElementType::F32, dims: vec![values.len() / 2, 2], bytes }
+        Array::from_values(&[values.len() / 2, 2], values).unwrap()
     }
 
     #[test]
@@ -307,7 +298,7 @@ mod tests {
         for input in ["a", "b"] {
             std::fs::create_dir(folder.path().join(input)).unwrap();
             for index in 0..20u8 {
-                let array = npy::encode(&floats(&[f32::from(index), -1.0]));
+                let array = npy::encode(&floats(&[f32::from(index), -1.0])).unwrap();
                 std::fs::write(folder.path().join(input).join(format!("{index:02}.npy")), array).unwrap();
             }
         }
@@ -318,9 +309,9 @@ mod tests {
         let report = infer(model.executor.as_ref(), &request).unwrap();
         assert_eq!((report.samples, report.predicted_latency_us), (20, None));
         let y = npy::read(&output_dir.join("y.npy")).unwrap();
-        assert_eq!(y.dims, [20, 1, 2]);
+        assert_eq!(y.shape(), [20, 1, 2]);
         let expected: Vec<f32> = (0..20u8).flat_map(|index| [2.0 * f32::from(index), -1.0]).collect();
-        assert_eq!(y.bytes, floats(&expected).bytes);
+        assert_eq!(y.as_bytes(), floats(&expected).as_bytes());
     }
 
     const SEGMENT: &str = r#"
@@ -341,8 +332,8 @@ func.func @cpu_0(%a: tensor<1x2xf32>) -> tensor<1x2xf32> {
     fn a_cpu_segment_runs_from_its_ir() {
         let segment = load(SEGMENT, "cpu_0", 8).unwrap();
         let mut outputs = vec![vec![0; 12]];
-        segment.run(&[&floats(&[-1.0, 2.0]).bytes], &mut outputs).unwrap();
-        assert_eq!(outputs[0][..8], floats(&[0.0, 2.0]).bytes);
+        segment.run(&[floats(&[-1.0, 2.0]).as_bytes()], &mut outputs).unwrap();
+        assert_eq!(&outputs[0][..8], floats(&[0.0, 2.0]).as_bytes());
     }
 
     #[test]

@@ -8,9 +8,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::array::{Array, element_count};
 use super::npy_header::{Header, parse_header};
+use crate::cpu::{Array, ConversionError};
 use hb_dialects::ElementType;
+use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// numpy itself stays below 64 KiB unless a structured type has thousands of fields, which we do not read.
@@ -44,6 +45,8 @@ pub enum NpyProblem {
     Length { expected: String, found: u64 },
     #[error("a bool is neither 0 nor 1")]
     Bool,
+    #[error(transparent)]
+    Array(#[from] crate::cpu::Error),
 }
 
 /// Reads the array in the file at `path`.
@@ -64,17 +67,15 @@ pub fn read(path: &Path) -> Result<Array, NpyError> {
 fn read_from(reader: &mut dyn Read, length: u64) -> Result<Array, NpyProblem> {
     let (header, before) = read_header(reader)?;
     let found = length.saturating_sub(before);
-    let expected = element_count(&header.dims).and_then(|count| count.checked_mul(header.element_type.bytes()));
-    let bytes = match expected {
-        Some(bytes) if bytes as u64 == found => bytes,
-        _ => {
-            let expected = expected.map_or_else(|| "more than 2^64".to_owned(), |bytes| bytes.to_string());
-            return Err(NpyProblem::Length { expected, found });
-        }
-    };
-    let mut elements = vec![0; bytes];
-    reader.read_exact(&mut elements)?;
     let size = header.element_type.bytes();
+    let expected = header.dims.iter().try_fold(size, |bytes, &dim| bytes.checked_mul(dim));
+    if expected.is_none_or(|bytes| bytes as u64 != found) {
+        let expected = expected.map_or_else(|| "more than 2^64".to_owned(), |bytes| bytes.to_string());
+        return Err(NpyProblem::Length { expected, found });
+    }
+    let mut array = Array::zeros(header.element_type, &header.dims)?;
+    let elements = array.as_bytes_mut();
+    reader.read_exact(elements)?;
     if header.big_endian {
         elements.chunks_exact_mut(size).for_each(<[u8]>::reverse);
     }
@@ -82,9 +83,9 @@ fn read_from(reader: &mut dyn Read, length: u64) -> Result<Array, NpyProblem> {
         return Err(NpyProblem::Bool);
     }
     if header.fortran_order {
-        elements = rows_first(&elements, &header.dims, size);
+        return rows_first(&array);
     }
-    Ok(Array { element_type: header.element_type, dims: header.dims, bytes: elements })
+    Ok(array)
 }
 
 /// Reads what is before the elements; also returns how many bytes that is.
@@ -118,37 +119,26 @@ fn read_header(reader: &mut dyn Read) -> Result<(Header, u64), NpyProblem> {
     Ok((parse_header(&text)?, before + length as u64))
 }
 
-/// Reorders elements of which the first index runs fastest so that the last one does.
-fn rows_first(elements: &[u8], dims: &[usize], size: usize) -> Vec<u8> {
-    let mut strides = Vec::with_capacity(dims.len());
-    let mut stride = size;
-    for &dim in dims {
-        strides.push(stride);
-        stride = stride.saturating_mul(dim);
-    }
-    let mut ordered = Vec::with_capacity(elements.len());
-    let mut index = vec![0usize; dims.len()];
-    while ordered.len() < elements.len() {
-        let at: usize = index.iter().zip(&strides).map(|(index, stride)| index * stride).sum();
-        ordered.extend_from_slice(elements.get(at..at + size).unwrap_or_default());
-        for (index, &dim) in index.iter_mut().zip(dims).rev() {
-            *index += 1;
-            if *index < dim {
-                break;
-            }
-            *index = 0;
-        }
-    }
-    ordered
+/// The array whose elements were read with the first index running fastest.
+fn rows_first(columns: &Array) -> Result<Array, NpyProblem> {
+    // The bytes of an element run faster still.
+    let cells = IxDyn(&[&[columns.element().bytes()], columns.shape()].concat());
+    let cells = ArrayViewD::from_shape(cells.f(), columns.as_bytes());
+    let cells = cells.map_err(|error| NpyProblem::Header(error.to_string()))?;
+    let order: Vec<usize> = (1..cells.ndim()).chain([0]).collect();
+    let rows: Vec<u8> = cells.permuted_axes(order).iter().copied().collect();
+    Ok(Array::from_bytes(columns.element(), columns.shape(), &rows)?)
 }
 
 /// The array as numpy can hold it: numpy has no bfloat16, so these become float32, which holds each of them.
-pub fn storable(array: &Array) -> Cow<'_, Array> {
-    if array.element_type != ElementType::BF16 {
-        return Cow::Borrowed(array);
+///
+/// # Errors
+/// When there is not enough memory.
+pub fn storable(array: &Array) -> Result<Cow<'_, Array>, ConversionError> {
+    match array.element() {
+        ElementType::BF16 => array.clone().convert(ElementType::F32).map(Cow::Owned),
+        _ => Ok(Cow::Borrowed(array)),
     }
-    let bytes = array.bytes.chunks_exact(2).flat_map(|half| [&[0, 0], half].concat()).collect();
-    Cow::Owned(Array { element_type: ElementType::F32, dims: array.dims.clone(), bytes })
 }
 
 /// What stands before the elements of a [`storable`] array in a `.npy` file, as numpy writes it: version 1.0, elements from a
@@ -183,11 +173,14 @@ pub fn header(element_type: ElementType, dims: &[usize]) -> Vec<u8> {
 }
 
 /// A whole `.npy` file.
-pub fn encode(array: &Array) -> Vec<u8> {
-    let array = storable(array);
-    let mut bytes = header(array.element_type, &array.dims);
-    bytes.extend_from_slice(&array.bytes);
-    bytes
+///
+/// # Errors
+/// When there is not enough memory.
+pub fn encode(array: &Array) -> Result<Vec<u8>, ConversionError> {
+    let array = storable(array)?;
+    let mut bytes = header(array.element(), array.shape());
+    bytes.extend_from_slice(array.as_bytes());
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -215,16 +208,16 @@ mod tests {
         ]
         .concat();
         let array = parse(&recorded).unwrap();
-        assert_eq!(array.dims, [2, 3]);
-        assert_eq!(array.element_type, ElementType::I16);
-        assert_eq!(encode(&array), recorded);
+        assert_eq!(array.shape(), [2, 3]);
+        assert_eq!(array.element(), ElementType::I16);
+        assert_eq!(encode(&array).unwrap(), recorded);
     }
 
     #[test]
     fn scalars_and_vectors() {
         for dims in [vec![], vec![1], vec![0], vec![2, 0, 3]] {
-            let array = Array { element_type: ElementType::U8, bytes: vec![9; dims.iter().product()], dims };
-            assert_eq!(parse(&encode(&array)).unwrap(), array);
+            let array = Array::from_values(&dims, &vec![9u8; dims.iter().product()]).unwrap();
+            assert_eq!(parse(&encode(&array).unwrap()).unwrap(), array);
         }
     }
 
@@ -233,19 +226,16 @@ mod tests {
         // numpy.asfortranarray([[1, 2, 3], [4, 5, 6]]) lies in the file column by column.
         let file =
             npy("{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3)}", &[0, 1, 0, 4, 0, 2, 0, 5, 0, 3, 0, 6]);
-        assert_eq!(parse(&file).unwrap().bytes, [1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0]);
+        assert_eq!(parse(&file).unwrap().as_bytes(), [1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0]);
     }
 
     /// 1, -2.5 and the largest bfloat16, whose bits are the upper half of those of the float32.
     #[test]
     fn bfloat16_is_written_as_float32() {
         let bytes = vec![0x80, 0x3f, 0x20, 0xc0, 0x7f, 0x7f];
-        let file = encode(&Array { element_type: ElementType::BF16, dims: vec![3], bytes });
+        let file = encode(&Array::from_bytes(ElementType::BF16, &[3], &bytes).unwrap()).unwrap();
         let array = parse(&file).unwrap();
-        assert_eq!(array.element_type, ElementType::F32);
-        let values: Vec<f32> =
-            array.bytes.chunks(4).map(|chunk| f32::from_le_bytes(chunk.try_into().unwrap())).collect();
-        assert_eq!(values, [1.0, -2.5, 3.389_531_4e38]);
+        assert_eq!(array.values::<f32>().unwrap(), [1.0, -2.5, 3.389_531_4e38]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Runs a `.hbm`: binds buffers, then walks its segments in order.
 
-use super::array::Array;
 use super::bpu_segment::{BpuRunner, timeline};
 use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
 use super::perf::SegmentTimeline;
+use crate::cpu::Array;
 use crate::hbm::{Buffer, Hbm, Manifest, Segment, SegmentBody, TensorDescription};
 use crate::target::{Target, TargetError};
 
@@ -157,7 +157,7 @@ impl Runner {
             let mut bytes = zeros(self.manifest.buffers.get(tensor.buffer))?;
             copy_elements(tensor, |strided, dense, size| {
                 if let (Some(to), Some(from)) =
-                    (bytes.get_mut(strided..strided + size), array.bytes.get(dense..dense + size))
+                    (bytes.get_mut(strided..strided + size), array.as_bytes().get(dense..dense + size))
                 {
                     to.copy_from_slice(from);
                 }
@@ -188,9 +188,10 @@ impl ModelExecutor for Runner {
             copy_elements(tensor, |strided, _, size| {
                 bytes.extend_from_slice(buffer.get(strided..strided + size).unwrap_or_default());
             });
-            Array { element_type: tensor.element_type, dims: tensor.dims.clone(), bytes }
+            Array::from_bytes(tensor.element_type, &tensor.dims, &bytes)
+                .map_err(|error| ExecutionError(error.to_string()))
         });
-        Ok(Outcome { outputs: outputs.collect(), latency: Some(latency) })
+        Ok(Outcome { outputs: outputs.collect::<Result<_, _>>()?, latency: Some(latency) })
     }
 }
 
@@ -333,11 +334,11 @@ mod tests {
     #[test]
     fn segments_run_in_order_and_strides_are_kept_out_of_arrays() {
         let runner = Runner::new(&model(&[10]), &AddLoader, false).unwrap();
-        let x = Array { element_type: ElementType::U8, dims: vec![2, 3], bytes: vec![1, 2, 3, 4, 5, 6] };
+        let x = Array::from_values(&[2, 3], &[1u8, 2, 3, 4, 5, 6]).unwrap();
         let outcome = runner.run(&[x]).unwrap();
-        assert_eq!(outcome.outputs[0].bytes, [2, 3, 4, 5, 6, 7]);
+        assert_eq!(outcome.outputs[0].as_bytes(), [2, 3, 4, 5, 6, 7]);
         // The second buffer is 1 2 3 0 4 5 6 0, plus 1 + 10; dense rows cut it at 3 bytes.
-        assert_eq!(outcome.outputs[1].bytes, [12, 13, 14, 11, 15, 16]);
+        assert_eq!(outcome.outputs[1].as_bytes(), [12, 13, 14, 11, 15, 16]);
     }
 
     #[test]

@@ -12,14 +12,13 @@ use hb_dialects::names::{input_names, output_names};
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value, ValueLike};
 
-use super::array::{Array, element_count};
 use super::bpu_segment::BpuRunner;
 use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
 use super::runner::for_each_run;
 use crate::bpu::interpreter;
 use crate::bpu::mlir::from_mlir;
 use crate::bpu::model::{Node, Segment, Tensor};
-use crate::cpu::{self, ArrayView, FloatExecutable, Observe, Options};
+use crate::cpu::{self, Array, ArrayView, FloatExecutable, Observe, Options};
 use crate::nash::lower::Port;
 use crate::nash::mlir::{PROGRAM, march_of, program_from_mlir};
 
@@ -298,11 +297,7 @@ impl SegmentedNetwork {
             let (Some((element_type, dims)), Some(bytes)) = (self.types.get(*index), values.get(*index)) else {
                 return Err(failed("an output has no value"));
             };
-            let expected = element_count(dims).and_then(|count| count.checked_mul(element_type.bytes()));
-            if expected != Some(bytes.len()) {
-                return Err(failed(format!("an output of shape {dims:?} has {} bytes", bytes.len())));
-            }
-            Ok(Array { element_type: *element_type, dims: dims.clone(), bytes: bytes.clone() })
+            Array::from_bytes(*element_type, dims, bytes).map_err(failed)
         };
         self.returned.iter().map(output).collect()
     }
@@ -313,10 +308,10 @@ fn run_cpu(
     inputs: &[&[u8]],
     observe: &mut dyn FnMut(Observed<'_>),
 ) -> Result<Vec<Vec<u8>>, cpu::Error> {
-    let arrays: Vec<cpu::Array> = executable
+    let arrays: Vec<Array> = executable
         .inputs()
         .zip(inputs)
-        .map(|((_, element, shape), bytes)| cpu::Array::from_bytes(element, shape, bytes))
+        .map(|((_, element, shape), bytes)| Array::from_bytes(element, shape, bytes))
         .collect::<Result<_, _>>()?;
     let results = executable.run_with_observer(&arrays.iter().collect::<Vec<_>>(), &mut |node, value| {
         observe(Observed::Cpu { node, value });
@@ -334,7 +329,7 @@ impl ModelExecutor for SegmentedNetwork {
     }
 
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
-        let inputs: Vec<&[u8]> = inputs.iter().map(|array| array.bytes.as_slice()).collect();
+        let inputs: Vec<&[u8]> = inputs.iter().map(Array::as_bytes).collect();
         Ok(Outcome { outputs: self.run_with_observer(&inputs, &mut |_| {})?, latency: self.latency })
     }
 }
@@ -392,11 +387,7 @@ func.func @main(%x: tensor<1x4xf32> {hfloat.name = "x"}) -> (tensor<1x4xf32> {hf
         for options in [OpenOptions::default(), races] {
             let model = open(&path, &options).unwrap();
             assert_eq!(model.march.as_deref(), Some("nash-e"));
-            let floats = |values: [f32; 4]| Array {
-                element_type: ElementType::F32,
-                dims: vec![1, 4],
-                bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            };
+            let floats = |values: [f32; 4]| Array::from_values(&[1, 4], &values).unwrap();
             let outcome = model.executor.run(&[floats([1.5, -2.0, 0.75, 40.0])]).unwrap();
             assert_eq!(outcome.outputs, [floats([1.5, 0.0, 0.75, 40.0])]);
             // Starting a run alone takes 50 us.
@@ -417,11 +408,7 @@ func.func @main(%x: tensor<1x4xf32> {hfloat.name = "x"}) -> (tensor<1x4xf32> {hf
         std::fs::write(&path, NETWORK).unwrap();
         let model = open(&path, &OpenOptions::default()).unwrap();
         assert_eq!(model.executor.outputs(), ["y"]);
-        let floats = |values: [f32; 4]| Array {
-            element_type: ElementType::F32,
-            dims: vec![1, 4],
-            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        };
+        let floats = |values: [f32; 4]| Array::from_values(&[1, 4], &values).unwrap();
         let outcome = model.executor.run(&[floats([1.5, -2.0, 0.75, 40.0])]).unwrap();
         // 0.75 is one and a half steps of 0.5: to even, 2 steps. 40 saturates at 127 steps of 0.25.
         assert_eq!(outcome.outputs, [floats([1.5, 0.0, 1.0, 31.75])]);

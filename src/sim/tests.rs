@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use hb_dialects::ElementType;
 
-use super::array::Array;
 use super::command::command;
 use super::open::{OpenOptions, open, predict};
 use super::{npy, perf};
+use crate::cpu::Array;
 use crate::hbm::*;
 use crate::nash::encode::encode;
 use crate::nash::isa;
@@ -124,8 +124,7 @@ pub fn model(table_wait: u32) -> Vec<u8> {
 }
 
 fn floats(values: &[f32], dims: &[usize]) -> Array {
-    let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    Array { element_type: ElementType::F32, dims: dims.to_vec(), bytes }
+    Array::from_values(dims, values).unwrap()
 }
 
 fn run(arguments: &[&str]) -> ExitCode {
@@ -145,7 +144,7 @@ fn infer_writes_what_paper_says() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     // q = 2, -5 (halves are exact), 127 (200 saturates), 0 (NaN).
     let x = floats(&[1.0, -2.5, 100.0, f32::NAN], &[1, 4]);
-    std::fs::write(path("x.npy"), npy::encode(&x)).unwrap();
+    std::fs::write(path("x.npy"), npy::encode(&x).unwrap()).unwrap();
     let status = run(&["infer", &model, "--input", &path("x.npy"), "--output-dir", &path("one"), "--check-races"]);
     assert_eq!(status, ExitCode::SUCCESS);
     let y = npy::read(&folder.path().join("one/out_y.npy")).unwrap();
@@ -153,7 +152,8 @@ fn infer_writes_what_paper_says() {
 
     std::fs::create_dir(path("samples")).unwrap();
     for (name, value) in [("a.npy", 0.25), ("b.npy", 0.75), ("c.npy", -64.0)] {
-        std::fs::write(folder.path().join("samples").join(name), npy::encode(&floats(&[value; 4], &[1, 4]))).unwrap();
+        std::fs::write(folder.path().join("samples").join(name), npy::encode(&floats(&[value; 4], &[1, 4])).unwrap())
+            .unwrap();
     }
     let input = format!("in/x={}", path("samples"));
     let status = run(&["infer", &model, "--input", &input, "--output-dir", &path("all"), "--jobs", "2", "--json"]);

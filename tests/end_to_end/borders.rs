@@ -2,10 +2,10 @@
 //! with sizes whose names do not hold. Every value is told by arithmetic on paper.
 
 use super::{compile_text, open_model};
+use hb::cpu::Array;
 use hb::frontend::onnx;
 use hb::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use hb::frontend::onnx::tensor::Tensor;
-use hb::sim::array::Array;
 use hb::sim::infer::{InferRequest, infer};
 use hb_dialects::ElementType;
 use std::path::Path;
@@ -18,9 +18,9 @@ pub(super) fn constant(shape: &[usize], values: &[f32]) -> Tensor {
     Tensor::new(ElementType::F32, shape.to_vec(), bytes(values).into()).unwrap()
 }
 
-/// An f32 array of the simulator.
+/// An f32 array.
 pub(super) fn array(shape: &[usize], values: &[f32]) -> Array {
-    Array { element_type: ElementType::F32, dims: shape.to_vec(), bytes: bytes(values) }
+    Array::from_values(shape, values).unwrap()
 }
 
 fn value(name: &str, shape: Option<&[usize]>) -> Value {
@@ -142,7 +142,7 @@ fn empty_tensors() {
     let x = array(&[3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     let outputs = compile_and_run(folder.path(), graph, std::slice::from_ref(&x));
     assert_eq!(outputs[0], array(&[0, 2], &[]));
-    assert_eq!(outputs[1].dims, [3, 2]);
+    assert_eq!(outputs[1].shape(), [3, 2]);
 }
 
 /// PaddlePaddle writes `?` for every size that is not known.

@@ -3,8 +3,8 @@
 use super::common;
 use super::{compile_digits, compile_text, cosine, digits, digits_configuration, example, files, floats};
 use super::{open_model, result, run};
+use hb::cpu::Array;
 use hb::driver::compile::Stage;
-use hb::sim::array::Array;
 use hb::sim::npy;
 use hb::sim::open::{OpenModel, OpenOptions, open};
 use rayon::prelude::*;
@@ -34,10 +34,10 @@ fn logits(model: &OpenModel) -> Vec<Vec<f32>> {
 /// Percentage of images whose largest logit is at the label.
 fn accuracy(logits: &[Vec<f32>]) -> f64 {
     let labels = npy::read(&example().join("data/test_labels.npy")).unwrap();
-    let labels: Vec<i64> = labels.bytes.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
+    let labels = labels.values::<i64>().unwrap();
     assert_eq!(labels.len(), logits.len());
     let largest = |row: &[f32]| (0..CLASSES).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap() as i64;
-    let right = logits.iter().zip(&labels).filter(|(row, label)| largest(row) == **label).count();
+    let right = logits.iter().zip(labels).filter(|(row, label)| largest(row) == **label).count();
     100.0 * right as f64 / labels.len() as f64
 }
 

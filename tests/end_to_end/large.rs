@@ -4,10 +4,10 @@
 //! Strides keep the number of products near 3e9, so that the reference interpreter is done in seconds.
 
 use super::{compile_text, open_model, run};
+use hb::cpu::Array;
 use hb::frontend::onnx;
 use hb::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use hb::frontend::onnx::tensor::Tensor;
-use hb::sim::array::Array;
 use hb::sim::open::{OpenOptions, open};
 use hb_dialects::ElementType;
 use std::time::Instant;
@@ -130,8 +130,8 @@ fn layers_far_larger_than_local_memory() {
     timed("making the network", || onnx::save(&network(), &folder.path().join("large.onnx")).unwrap());
     timed("compiling", || compile_text(folder.path(), CONFIGURATION, 2).unwrap());
     let path = |ending: &str| folder.path().join(format!("out/large{ending}"));
-    let image =
-        Array { element_type: ElementType::F32, dims: IMAGE.to_vec(), bytes: numbers(99, IMAGE.iter().product(), 1.0) };
+    let values = numbers(99, IMAGE.iter().product(), 1.0);
+    let image = Array::from_bytes(ElementType::F32, &IMAGE, &values).unwrap();
     let interpreted = timed("interpreter", || run(&open_model(&path("_quantized_model.bc")), &image));
     let races = OpenOptions { check_races: true, ..OpenOptions::default() };
     let simulator = timed("opening the .hbm, races checked", || open(&path(".hbm"), &races).unwrap());
@@ -139,7 +139,7 @@ fn layers_far_larger_than_local_memory() {
     assert_eq!(simulated.len(), 2);
     for (index, (found, expected)) in simulated.iter().zip(&interpreted).enumerate() {
         assert!(found == expected, "output {index}");
-        let distinct: std::collections::BTreeSet<&[u8; 4]> = found.bytes.as_chunks::<4>().0.iter().collect();
+        let distinct: std::collections::BTreeSet<&[u8; 4]> = found.as_bytes().as_chunks::<4>().0.iter().collect();
         assert!(distinct.len() > 20, "the test shows little: output {index} has {} values", distinct.len());
     }
 }

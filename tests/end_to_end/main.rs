@@ -11,10 +11,10 @@ mod large;
 mod races;
 mod reports;
 
+use hb::cpu::Array;
 use hb::driver::compile::{CompileError, Stages, compile};
 use hb::driver::configuration::{Configuration, Environment};
 use hb::driver::progress::{Console, Verbosity};
-use hb::sim::array::Array;
 use hb::sim::open::{OpenModel, OpenOptions, open};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ fn run(model: &OpenModel, input: &Array) -> Vec<Array> {
 }
 
 fn floats(array: &Array) -> Vec<f32> {
-    array.bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    array.values().unwrap().to_vec()
 }
 
 fn cosine(left: &[f32], right: &[f32]) -> f64 {

@@ -1,6 +1,7 @@
 //! The kinds of files: where honest ones come from, how they are mutated, and what reads them.
 
 use crate::mutate::{self, HUGE, Random};
+use hb::cpu::Array;
 use hb::cpu::{FloatExecutable, Options};
 use hb::driver::compile::{Stages, compile};
 use hb::driver::configuration::{Configuration, Environment};
@@ -9,7 +10,6 @@ use hb::frontend::mlir;
 use hb::frontend::onnx::model::{Attribute, Dimension, Model};
 use hb::frontend::onnx::{self, ImportOptions};
 use hb::hbm::Hbm;
-use hb::sim::array::Array;
 use hb::sim::executor::ModelExecutor;
 use hb::sim::network::JitLoader;
 use hb::sim::npy;
@@ -90,8 +90,8 @@ pub fn prepare(kind: Kind, folder: &Path) {
                     .enumerate()
             {
                 let count: usize = dims.iter().product();
-                let bytes = vec![1; count * element_type.bytes()];
-                put(index, &npy::encode(&Array { element_type, dims, bytes }));
+                let array = Array::from_bytes(element_type, &dims, &vec![1; count * element_type.bytes()]).unwrap();
+                put(index, &npy::encode(&array).unwrap());
             }
         }
         Kind::Yaml => put(0, &fs::read(repository("examples/digits/config.yaml")).unwrap()),
@@ -251,8 +251,8 @@ fn run_model(model: &dyn ModelExecutor) -> Result<(), String> {
         let dims: Vec<usize> = tensor.dims.iter().map(|dim| dim.unwrap_or(1)).collect();
         let bytes = dims.iter().try_fold(tensor.element_type.bytes(), |bytes, dim| bytes.checked_mul(*dim));
         // An input of the size that a file claims must be brought by the user.
-        let bytes = bytes.filter(|bytes| *bytes <= 1 << 20).ok_or("the input is too large")?;
-        Ok(Array { element_type: tensor.element_type, dims, bytes: vec![0; bytes] })
+        bytes.filter(|bytes| *bytes <= 1 << 20).ok_or("the input is too large")?;
+        Array::zeros(tensor.element_type, &dims).map_err(text)
     };
     let inputs: Vec<Array> = model.inputs().iter().map(zeros).collect::<Result<_, String>>()?;
     model.run(&inputs).map(|_| ()).map_err(text)

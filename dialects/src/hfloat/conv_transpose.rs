@@ -9,8 +9,11 @@ use melior::ir::{OperationRef, operation::OperationLike};
 /// `i * stride - pad_begin + k * dilation`, as far as they lie in the result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransposedWindow {
+    /// Cells of the kernel in each spatial dimension.
     pub kernel: Vec<u64>,
+    /// Cells of the result from where one element of the input reaches to where the next does.
     pub strides: Vec<u64>,
+    /// Cells from one cell of the kernel to the next.
     pub dilations: Vec<u64>,
     /// Cells cut off before the first element of each dimension of the result.
     pub pads_begin: Vec<u64>,

@@ -8,8 +8,11 @@ use melior::ir::{Attribute, OperationRef, operation::OperationLike};
 /// The elements that a slice takes of one dimension: `start + i * step` for i below `count`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SliceRange {
+    /// The first element.
     pub start: i64,
+    /// Elements from one that is taken to the next; negative to go backwards.
     pub step: i64,
+    /// How many are taken.
     pub count: u64,
 }
 

@@ -25,6 +25,7 @@ pub struct Resize {
 /// One dimension of a resize.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResizedAxis {
+    /// Which one.
     pub axis: usize,
     /// The size of the input.
     pub size: usize,

@@ -8,8 +8,11 @@ use melior::ir::OperationRef;
 /// A window over the spatial dimensions with its padding resolved to numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
+    /// Cells of the kernel in each spatial dimension.
     pub kernel: Vec<u64>,
+    /// Cells from one window to the next.
     pub strides: Vec<u64>,
+    /// Cells from one cell of the kernel to the next.
     pub dilations: Vec<u64>,
     /// Cells before the first element of each dimension.
     pub pads_begin: Vec<u64>,

@@ -4,7 +4,7 @@ use super::{Element, IrError, TensorType, defining_operation};
 use crate::{ElementType, bpu, hfloat, shim};
 use melior::{
     Context,
-    ir::{Attribute, AttributeLike, Type, TypeLike, Value, operation::OperationLike},
+    ir::{Attribute, AttributeLike, OperationRef, Type, TypeLike, Value, operation::OperationLike},
 };
 use mlir_sys::MlirStringRef;
 use std::{borrow::Cow, ffi::c_void};
@@ -21,6 +21,7 @@ const LARGEST_SPLAT: usize = 1 << 30;
 /// A constant tensor: row-major little-endian elements; a bool is one byte, 0 or 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Constant<'a> {
+    /// Its shape and elements.
     pub r#type: TensorType,
     /// Row-major, little-endian.
     pub bytes: Cow<'a, [u8]>,
@@ -248,9 +249,54 @@ pub fn renamed_resource<'c>(attribute: Attribute<'c>, name: &str) -> Result<Opti
     renamed.map(Some).ok_or_else(refused)
 }
 
+/// Frees the bytes of every resource of the context that none of `operations`, or of what is in them, reads: MLIR itself keeps them
+/// until the context ends. Other operations of the context then have constants without bytes, which is an error of theirs.
+///
+/// # Safety
+/// No [`Constant`] that was read from another operation of the context may be used afterwards, and nothing else may use the context
+/// meanwhile.
+pub unsafe fn keep_resources(context: &Context, operations: &[OperationRef<'_, '_>]) {
+    let operations: Vec<_> = operations.iter().map(|operation| operation.to_raw()).collect();
+    // SAFETY: the operations are alive; the rest is what the caller vouches for.
+    unsafe { shim::hbKeepResources(context.to_raw(), operations.len() as isize, operations.as_ptr()) };
+}
+
 unsafe extern "C" fn free_resource(_user: *mut c_void, data: *const c_void, size: usize, align: usize) {
     if let Ok(layout) = std::alloc::Layout::from_size_align(size, align) {
         // SAFETY: the data was allocated above with this layout.
         unsafe { std::alloc::dealloc(data.cast_mut().cast(), layout) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use melior::ir::{Module, operation::OperationLike};
+
+    #[test]
+    fn only_the_constants_of_what_is_kept_stay() {
+        let context = crate::context();
+        let text = |name: &str, value: u32| {
+            let element = format!("{value:02X}000000").repeat(64);
+            format!(
+                "%0 = hfloat.constant dense_resource<{name}> : tensor<64xf32>\n\
+                 {{-# dialect_resources: {{ builtin: {{ {name}: \"0x04000000{element}\" }} }} #-}}"
+            )
+        };
+        let module = |name: &str, value| Module::parse(&context, &text(name, value)).unwrap();
+        let constant = |module: &Module<'_>| {
+            let operation = crate::ir::operations(module.body()).remove(0);
+            elements_of(operation.attribute("value").unwrap()).map(|constant| constant.bytes.into_owned())
+        };
+        let (dead, kept, copy) = (module("a", 1), module("b", 2), module("b", 3));
+        assert!(constant(&dead).is_some());
+        // SAFETY: the bytes above are copies.
+        unsafe { keep_resources(&context, &[kept.as_operation(), copy.as_operation()]) };
+        assert_eq!(constant(&dead), None);
+        assert_eq!(constant(&kept).unwrap(), [2, 0, 0, 0].repeat(64));
+        assert_eq!(constant(&copy).unwrap(), [3, 0, 0, 0].repeat(64));
+        // SAFETY: as above.
+        unsafe { keep_resources(&context, &[]) };
+        assert_eq!((constant(&kept), constant(&copy)), (None, None));
     }
 }

@@ -9,7 +9,7 @@ mod location;
 mod types;
 
 pub use attribute::OperationAttributes;
-pub use constant::{Constant, constant_attribute, constant_of, elements_of, renamed_resource};
+pub use constant::{Constant, constant_attribute, constant_of, elements_of, keep_resources, renamed_resource};
 pub use edit::{
     argument_attribute, arguments, body, build, copy_into, copy_module, defining_operation, erase, function_named,
     functions, insert_after, insert_before, operations, remove_argument_attributes, remove_attribute, replace_all_uses,

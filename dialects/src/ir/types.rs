@@ -36,7 +36,12 @@ pub enum Scale {
     /// One for all elements.
     PerTensor(f64),
     /// One for each index along a dimension.
-    PerAxis { axis: usize, scales: Vec<f64> },
+    PerAxis {
+        /// The dimension.
+        axis: usize,
+        /// One for each of its indices.
+        scales: Vec<f64>,
+    },
 }
 
 impl Scale {

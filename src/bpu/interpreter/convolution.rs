@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::values::{Operand, allocate, broadcast_sources, interval, scale_of, store, visit};
+use super::values::{Operand, allocate, interval, scale_of, store};
 use crate::bpu::model::{BpuElement, Clamp, Convolution, Tensor};
 use crate::numerics::{self, Multiplier, accumulate, accumulator_bound, accumulator_fits};
+use ndarray::{Array, IxDyn};
 
 /// From accumulator to result; without multiplier the result is the accumulator itself.
 struct Finish {
@@ -168,7 +169,7 @@ pub(super) fn matmul(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tens
         return Err("the result must have at least rank 2".to_owned());
     };
     let finish = Finish::new(1, clamp, a, b, output)?;
-    let (matrices_a, matrices_b) = (offsets(batch_a, batch), offsets(batch_b, batch));
+    let (matrices_a, matrices_b) = (numbers(batch_a, batch)?, numbers(batch_b, batch)?);
     let magnitude = b.tensor.element.magnitude();
     let (a, b) = (a.narrow(), b.narrow());
     // Each row of `a` meets every column of `b` as weights meet data.
@@ -195,8 +196,10 @@ pub(super) fn matmul(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tens
 }
 
 /// For each matrix of the result the number of the operand's matrix that it is made of.
-fn offsets(batch: &[usize], target: &[usize]) -> Vec<usize> {
-    let mut offsets = Vec::new();
-    visit(&broadcast_sources(batch, target), &mut |offset| offsets.push(offset.unwrap_or(0)));
-    offsets
+fn numbers(batch: &[usize], target: &[usize]) -> Result<Vec<usize>, String> {
+    let own = Array::from_iter(0..batch.iter().product()).into_shape_with_order(IxDyn(batch));
+    let own = own.map_err(|error| error.to_string())?;
+    let broadcast =
+        own.broadcast(IxDyn(target)).ok_or_else(|| format!("{batch:?} does not broadcast to {target:?}"))?;
+    Ok(broadcast.iter().copied().collect())
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::movement::gather;
-use super::values::{Operand, allocate, broadcast_sources, collect, interval, scale_of};
+use super::movement::dense;
+use super::values::{Operand, cells_shape, collect, interval, scale_of};
 use crate::bpu::model::{Clamp, Scale, Tensor};
 use crate::numerics::{self, Curve, LookupTable, Multiplier, SumMultipliers};
 
@@ -25,14 +25,14 @@ fn sum(
     output: &Tensor,
 ) -> Result<Vec<u8>, String> {
     let clamp = interval(clamp, output);
-    Ok(zip(a, b, output, |a, b| numerics::add(a, b, multipliers, clamp)))
+    zip(a, b, output, |a, b| numerics::add(a, b, multipliers, clamp))
 }
 
 pub(super) fn mul(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
     let multiplier =
         Multiplier::of_product(a.scale()?, b.scale()?, scale_of(output)?).map_err(|error| error.to_string())?;
     let clamp = interval(clamp, output);
-    Ok(zip(a, b, output, |a, b| numerics::multiply(a, b, multiplier, clamp)))
+    zip(a, b, output, |a, b| numerics::multiply(a, b, multiplier, clamp))
 }
 
 pub(super) fn requantize(clamp: Option<Clamp>, x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
@@ -72,18 +72,20 @@ pub(super) fn dequantize(x: Operand) -> Result<Vec<u8>, String> {
 }
 
 /// Applies `f` to pairs of elements after broadcasting both operands to the result's shape.
-fn zip(a: Operand, b: Operand, output: &Tensor, f: impl Fn(i32, i32) -> i32) -> Vec<u8> {
-    let (bytes_a, bytes_b) = (expand(a, output), expand(b, output));
+fn zip(a: Operand, b: Operand, output: &Tensor, f: impl Fn(i32, i32) -> i32) -> Result<Vec<u8>, String> {
+    let (bytes_a, bytes_b) = (expand(a, output)?, expand(b, output)?);
     let (a, b) = (Operand { bytes: &bytes_a, ..a }, Operand { bytes: &bytes_b, ..b });
-    collect(output, a.integers().zip(b.integers()).map(|(a, b)| f(a, b)))
+    Ok(collect(output, a.integers().zip(b.integers()).map(|(a, b)| f(a, b))))
 }
 
-fn expand<'a>(x: Operand<'a>, output: &Tensor) -> Cow<'a, [u8]> {
+/// The bytes of an operand that is broadcast to the result's shape, in its own element type.
+fn expand<'a>(x: Operand<'a>, output: &Tensor) -> Result<Cow<'a, [u8]>, String> {
     if x.tensor.shape == output.shape {
-        return Cow::Borrowed(x.bytes);
+        return Ok(Cow::Borrowed(x.bytes));
     }
-    // In the operand's own element type, with the result's shape.
-    let mut bytes = allocate(&Tensor { element: x.tensor.element, ..output.clone() });
-    gather(x, &broadcast_sources(&x.tensor.shape, &output.shape), &mut bytes);
-    Cow::Owned(bytes)
+    let cells = x.cells()?;
+    let broadcast = cells.broadcast(cells_shape(x.tensor.element, &output.shape));
+    Ok(Cow::Owned(dense(
+        &broadcast.ok_or_else(|| format!("`{}` does not broadcast to {:?}", x.tensor.name, output.shape))?,
+    )))
 }

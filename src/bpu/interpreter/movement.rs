@@ -1,94 +1,73 @@
 //! `docs/numerics.md`, section 9: operators that copy elements.
 
-use super::values::{Operand, Sources, allocate, strides, visit};
+use super::values::{Operand, allocate, cells_mut};
 use crate::bpu::model::{PadMode, Tensor};
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Slice, concatenate};
 
-/// Copies to each index of the result the element at its source; where there is none the result keeps what it has.
-pub(super) fn gather(x: Operand, sources: &Sources, result: &mut [u8]) {
-    let size = x.tensor.element.bytes() as usize;
-    let mut cells = result.chunks_exact_mut(size);
-    visit(sources, &mut |offset| {
-        if let (Some(cell), Some(offset)) = (cells.next(), offset) {
-            cell.copy_from_slice(&x.bytes[offset * size..(offset + 1) * size]);
-        }
-    });
+/// The bytes of an array in row-major order.
+pub(super) fn dense(cells: &ArrayViewD<'_, u8>) -> Vec<u8> {
+    cells.as_standard_layout().iter().copied().collect()
 }
 
-fn gathered(x: Operand, sources: &Sources, output: &Tensor) -> Vec<u8> {
-    let mut bytes = allocate(output);
-    gather(x, sources, &mut bytes);
-    bytes
+pub(super) fn transpose(permutation: &[usize], x: Operand) -> Result<Vec<u8>, String> {
+    let bytes_of_an_element = permutation.len();
+    let permutation: Vec<usize> = permutation.iter().copied().chain([bytes_of_an_element]).collect();
+    Ok(dense(&x.cells()?.permuted_axes(permutation)))
 }
 
-pub(super) fn transpose(permutation: &[usize], x: Operand, output: &Tensor) -> Vec<u8> {
-    let strides = strides(&x.tensor.shape);
-    let sources = permutation
-        .iter()
-        .map(|&axis| (0..x.tensor.shape[axis]).map(|index| Some(index * strides[axis])).collect())
-        .collect();
-    gathered(x, &sources, output)
-}
-
-pub(super) fn slice(starts: &[usize], steps: &[isize], x: Operand, output: &Tensor) -> Vec<u8> {
-    let strides = strides(&x.tensor.shape);
-    let sources = (0..output.shape.len())
-        .map(|axis| {
-            (0..output.shape[axis])
-                .map(|index| starts[axis].checked_add_signed(index as isize * steps[axis]))
-                .map(|cell| cell.map(|cell| cell * strides[axis]))
-                .collect()
-        })
-        .collect();
-    gathered(x, &sources, output)
-}
-
-pub(super) fn pad(before: &[usize], mode: PadMode, x: Operand, output: &Tensor) -> Vec<u8> {
-    let mut bytes = allocate(output);
-    if let PadMode::Constant(value) = mode {
-        let size = output.element.bytes() as usize;
-        // For reals the verifier allows only 0, whose bytes are those of the integer.
-        for cell in bytes.chunks_exact_mut(size) {
-            cell.copy_from_slice(&value.to_le_bytes()[..size]);
-        }
+pub(super) fn slice(starts: &[usize], steps: &[isize], x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+    let mut cells = x.cells()?;
+    for (axis, ((&start, &step), &count)) in starts.iter().zip(steps).zip(&output.shape).enumerate() {
+        let last =
+            start.checked_add_signed(count.saturating_sub(1) as isize * step).ok_or("a slice begins before 0")?;
+        // With a negative step `ndarray` goes from the end of the range to its begin.
+        let range = if count == 0 { 0..0 } else { start.min(last)..start.max(last) + 1 };
+        cells.slice_axis_inplace(Axis(axis), Slice::from(range).step_by(step));
     }
-    let strides = strides(&x.tensor.shape);
-    let sources = (0..output.shape.len())
-        .map(|axis| {
-            (0..output.shape[axis])
-                .map(|index| padded_source(index, before[axis], x.tensor.shape[axis], mode))
-                .map(|cell| cell.map(|cell| cell * strides[axis]))
-                .collect()
-        })
-        .collect();
-    gather(x, &sources, &mut bytes);
-    bytes
+    Ok(dense(&cells))
 }
 
-/// The cell of a dimension of `size` cells that index `index` of the padded dimension shows.
-fn padded_source(index: usize, before: usize, size: usize, mode: PadMode) -> Option<usize> {
-    if let Some(inside) = index.checked_sub(before).filter(|inside| *inside < size) {
-        return Some(inside);
-    }
+pub(super) fn pad(before: &[usize], mode: PadMode, x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+    let mut bytes = allocate(output);
     match mode {
-        PadMode::Constant(_) => None,
-        PadMode::Edge => Some(if index < before { 0 } else { size - 1 }),
-        PadMode::Reflect if index < before => Some(before - index),
-        PadMode::Reflect => (2 * (size - 1)).checked_sub(index - before),
+        PadMode::Constant(value) => {
+            let size = output.element.bytes() as usize;
+            // For reals the verifier allows only 0, whose bytes are those of the integer.
+            for cell in bytes.chunks_exact_mut(size) {
+                cell.copy_from_slice(&value.to_le_bytes()[..size]);
+            }
+            let mut inside: ArrayViewMutD<u8> = cells_mut(output, &mut bytes)?;
+            for (axis, (&before, &size)) in before.iter().zip(&x.tensor.shape).enumerate() {
+                inside.slice_axis_inplace(Axis(axis), Slice::from(before..before + size));
+            }
+            inside.assign(&x.cells()?);
+            Ok(bytes)
+        }
+        PadMode::Edge | PadMode::Reflect => {
+            let mut cells = x.cells()?.into_owned();
+            for (axis, ((&before, &size), &padded)) in before.iter().zip(&x.tensor.shape).zip(&output.shape).enumerate()
+            {
+                let sources: Vec<usize> = (0..padded).map(|index| padded_source(index, before, size, mode)).collect();
+                cells = cells.select(Axis(axis), &sources);
+            }
+            Ok(dense(&cells.view()))
+        }
     }
 }
 
-pub(super) fn concat(axis: usize, operands: &[Operand], output: &Tensor) -> Vec<u8> {
-    let mut bytes = allocate(output);
-    // Everything from `axis` inwards is one contiguous block per operand.
-    let inner = output.shape[axis + 1..].iter().product::<usize>() * output.element.bytes() as usize;
-    let row = output.shape[axis] * inner;
-    let mut start = 0;
-    for operand in operands {
-        let block = operand.tensor.shape[axis] * inner;
-        for (target, source) in bytes.chunks_exact_mut(row).zip(operand.bytes.chunks_exact(block)) {
-            target[start..start + block].copy_from_slice(source);
-        }
-        start += block;
-    }
-    bytes
+/// The cell of a dimension of `size` cells that index `index` of the dimension shows whose first `before` cells are padding.
+fn padded_source(index: usize, before: usize, size: usize, mode: PadMode) -> usize {
+    let last = size.saturating_sub(1);
+    let mirrored = match mode {
+        PadMode::Reflect if index < before => before - index,
+        PadMode::Reflect if index - before > last => (2 * last).saturating_sub(index - before),
+        _ => index.saturating_sub(before),
+    };
+    mirrored.min(last)
+}
+
+pub(super) fn concat(axis: usize, operands: &[Operand]) -> Result<Vec<u8>, String> {
+    let cells = operands.iter().map(Operand::cells).collect::<Result<Vec<_>, _>>()?;
+    let joined = concatenate(Axis(axis), &cells).map_err(|error| error.to_string())?;
+    Ok(dense(&joined.view()))
 }

@@ -1,6 +1,7 @@
-//! Integers in bytes, and walks over shapes.
+//! Integers in bytes, and bytes as arrays.
 
 use crate::bpu::model::{BpuElement, Clamp, Tensor};
+use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 
 /// An operand: its description and its elements.
 #[derive(Clone, Copy)]
@@ -19,6 +20,12 @@ impl Operand<'_> {
     pub(super) fn integers(&self) -> impl Iterator<Item = i32> + '_ {
         let element = self.tensor.element;
         self.bytes.chunks_exact(element.bytes() as usize).map(move |bytes| integer(element, bytes))
+    }
+
+    /// The elements as an array that has one more dimension: the bytes of an element.
+    pub(super) fn cells(&self) -> Result<ArrayViewD<'_, u8>, String> {
+        ArrayViewD::from_shape(cells_shape(self.tensor.element, &self.tensor.shape), self.bytes)
+            .map_err(|e| e.to_string())
     }
 
     /// The elements of an int8 or int16 tensor, which all fit an i16.
@@ -67,42 +74,14 @@ pub(super) fn interval(clamp: Option<Clamp>, output: &Tensor) -> Clamp {
     clamp.or(output.element.range()).unwrap_or(Clamp::I32)
 }
 
-/// Distance in elements from one index of each dimension to the next, in a dense row-major array.
-pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis];
-    }
-    strides
+/// A shape whose last dimension is the bytes of an element.
+pub(super) fn cells_shape(element: BpuElement, shape: &[usize]) -> IxDyn {
+    let mut shape = shape.to_vec();
+    shape.push(element.bytes() as usize);
+    IxDyn(&shape)
 }
 
-/// Where an index of each dimension of a result is found: an offset in the source, added over the dimensions, or nowhere.
-pub(super) type Sources = Vec<Vec<Option<usize>>>;
-
-/// The sources of an operand of shape `shape` that is broadcast to `target`.
-pub(super) fn broadcast_sources(shape: &[usize], target: &[usize]) -> Sources {
-    let strides = strides(shape);
-    let missing = target.len() - shape.len();
-    (0..target.len())
-        .map(|axis| {
-            let stride = axis.checked_sub(missing).filter(|axis| shape[*axis] > 1).map_or(0, |axis| strides[axis]);
-            (0..target[axis]).map(|index| Some(index * stride)).collect()
-        })
-        .collect()
-}
-
-/// Visits the indices of a result in row-major order with the offset of the source of each.
-pub(super) fn visit(sources: &[Vec<Option<usize>>], visitor: &mut impl FnMut(Option<usize>)) {
-    fn walk(sources: &[Vec<Option<usize>>], base: Option<usize>, visitor: &mut impl FnMut(Option<usize>)) {
-        match sources {
-            [] => visitor(base),
-            [axis, rest @ ..] => {
-                for offset in axis {
-                    let offset = base.zip(*offset).map(|(base, offset)| base + offset);
-                    walk(rest, offset, visitor);
-                }
-            }
-        }
-    }
-    walk(sources, Some(0), visitor);
+/// The bytes of a result as [`Operand::cells`] are.
+pub(super) fn cells_mut<'a>(output: &Tensor, bytes: &'a mut [u8]) -> Result<ArrayViewMutD<'a, u8>, String> {
+    ArrayViewMutD::from_shape(cells_shape(output.element, &output.shape), bytes).map_err(|error| error.to_string())
 }

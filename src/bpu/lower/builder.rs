@@ -8,6 +8,7 @@ use crate::bpu::constraints::Known;
 use crate::bpu::model::{
     BpuElement, Clamp, Convolution, NetworkValue, Operator, Scale, Segment, Tensor, TensorId, ValueLayout,
 };
+use crate::numerics::low_bytes;
 use hb_dialects::ir::{self, OperationAttributes};
 use melior::ir::{OperationRef, Value, ValueLike};
 use std::collections::HashMap;
@@ -321,10 +322,8 @@ impl<'c, 'a> Builder<'c, 'a> {
         };
         let mut tensor = Tensor::new(name, constant.shape.clone(), constant.element, scale);
         if let Some(integers) = &constant.integers {
-            let bytes = constant.element.bytes() as usize;
-            // The integers are in the range of the type, so their low bytes are their values in it.
-            let data: Vec<u8> = integers.iter().flat_map(|q| q.to_le_bytes().into_iter().take(bytes)).collect();
-            tensor = tensor.with_data(data);
+            // The integers are in the range of the type.
+            tensor = tensor.with_data(low_bytes(integers, constant.element.bytes() as usize));
         }
         self.segment.add_tensor(tensor)
     }

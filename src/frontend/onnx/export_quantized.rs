@@ -4,7 +4,7 @@ use hb_dialects::ElementType;
 use hb_dialects::ir::{Quantized, Scale};
 
 use super::tensor::Tensor;
-use crate::numerics::{Clamp, quantize_constant};
+use crate::numerics::{Clamp, low_bytes, quantize_constant};
 
 /// A scalar, or one value per channel. ONNX holds scales as FLOAT: the products that are scales of biases are rounded.
 pub fn scale_tensor(quantized: &Quantized) -> Result<Tensor, String> {
@@ -56,8 +56,7 @@ pub fn integers(tensor: &Tensor, quantized: &Quantized) -> Result<Tensor, String
     let (scales, inner) = quantized.scale.lines(tensor.shape());
     let values: Vec<f32> = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     let integers = quantize_constant(&values, scales, inner, clamp);
-    let bytes: Vec<u8> = integers.iter().flat_map(|q| q.to_le_bytes().into_iter().take(element.bytes())).collect();
-    Tensor::new(element, tensor.shape().to_vec(), bytes.into())
+    Tensor::new(element, tensor.shape().to_vec(), low_bytes(&integers, element.bytes()).into())
 }
 
 #[cfg(test)]

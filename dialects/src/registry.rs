@@ -70,6 +70,10 @@ pub enum AttributeKind {
     Flag,
     /// An array of 64-bit integers.
     Ints,
+    /// An array of 64-bit floats.
+    Floats,
+    /// An array of texts.
+    Strings,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A tensor.
@@ -166,6 +170,13 @@ pub enum ResultElement {
     I64,
     /// The number of the type, or a tensor of it, is this attribute.
     Attribute(&'static str),
+    /// It is that of an output of the graph in an attribute.
+    Graph {
+        /// The attribute's name.
+        attribute: &'static str,
+        /// The output of the graph that is the first of the operator.
+        first: usize,
+    },
 }
 
 /// The inputs that an operator takes from a version on.
@@ -279,8 +290,8 @@ pub enum Role {
 /// Readers of attributes with their defaults, for the generated accessors.
 pub(crate) mod read {
     use super::{AttributeDefinition, AttributeKind, DefaultValue, Presence};
-    use crate::ir::{IrError, OperationAttributes};
-    use melior::ir::{OperationRef, operation::OperationLike};
+    use crate::ir::{IrError, OperationAttributes, attribute};
+    use melior::ir::{Attribute, OperationRef, operation::OperationLike};
 
     type Known = Option<&'static AttributeDefinition>;
 
@@ -300,6 +311,10 @@ pub(crate) mod read {
             DefaultValue::Float(value) => Ok(f64::from(value)),
             _ => Err(operation.missing(name, "float")),
         }
+    }
+
+    pub fn optional_float(operation: OperationRef<'_, '_>, name: &str, _known: Known) -> Result<Option<f64>, IrError> {
+        operation.has_attribute(name).then(|| operation.float(name)).transpose()
     }
 
     pub fn int(operation: OperationRef<'_, '_>, name: &str, known: Known) -> Result<i64, IrError> {
@@ -336,6 +351,36 @@ pub(crate) mod read {
         _known: Known,
     ) -> Result<Option<Vec<i64>>, IrError> {
         operation.has_attribute(name).then(|| operation.integers(name)).transpose()
+    }
+
+    /// An attribute that may be absent, as `read` understands it.
+    fn optional<'c, T>(
+        operation: OperationRef<'c, '_>,
+        name: &str,
+        expected: &'static str,
+        read: impl Fn(Attribute<'c>) -> Option<T>,
+    ) -> Result<Option<T>, IrError> {
+        match operation.attribute(name) {
+            Ok(attribute) => read(attribute).map(Some).ok_or_else(|| operation.missing(name, expected)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    pub fn optional_floats(
+        operation: OperationRef<'_, '_>,
+        name: &str,
+        _known: Known,
+    ) -> Result<Option<Vec<f64>>, IrError> {
+        optional(operation, name, "array of floats", attribute::float_elements)
+    }
+
+    pub fn optional_strings(
+        operation: OperationRef<'_, '_>,
+        name: &str,
+        _known: Known,
+    ) -> Result<Option<Vec<String>>, IrError> {
+        let texts = |all| attribute::array_elements(all)?.into_iter().map(attribute::text).collect();
+        optional(operation, name, "array of texts", texts)
     }
 
     pub fn choice(operation: OperationRef<'_, '_>, name: &str, known: Known) -> Result<&'static str, IrError> {

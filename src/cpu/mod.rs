@@ -22,6 +22,8 @@ mod object;
 mod operators;
 mod prepare;
 mod range;
+mod routine;
+mod routines;
 mod scalar;
 mod scalar_formula;
 mod target;

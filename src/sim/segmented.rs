@@ -19,6 +19,7 @@ use crate::bpu::interpreter;
 use crate::bpu::mlir::from_mlir;
 use crate::bpu::model::{Node, Segment, Tensor};
 use crate::cpu::{self, ArrayView, FloatExecutable, Observe, Options};
+use crate::hbm::dense_strides;
 use crate::nash::lower::Port;
 use crate::nash::mlir::{PROGRAM, march_of, program_from_mlir};
 
@@ -138,8 +139,10 @@ pub struct SegmentedNetwork {
     inputs: Vec<TensorSpecification>,
     outputs: Vec<String>,
     steps: Vec<Step>,
-    /// Of every value at the level of the function; the arguments come first.
+    /// Of every value at the level of the function; the arguments come first. Sizes that are known only when running are values, too.
     types: Vec<(ElementType, Vec<usize>)>,
+    /// The value that holds another's sizes.
+    sizes: HashMap<usize, usize>,
     returned: Vec<usize>,
     /// The machine that the programs are made for; none when there are no programs.
     march: Option<String>,
@@ -157,10 +160,11 @@ fn is_segment(name: &str) -> bool {
     matches!(name, "bpu.segment" | PROGRAM | "cpu.segment")
 }
 
-/// Quantized values are what stores them.
+/// Quantized values are what stores them; of sizes that are known only when running, the largest ones.
 fn type_of(value: Value<'_, '_>) -> Result<(ElementType, Vec<usize>), ExecutionError> {
     let tensor = TensorType::from_type(value.r#type()).map_err(failed)?;
-    Ok((tensor.element.storage(), tensor.static_shape().map_err(failed)?))
+    let shape = tensor.bound_shape().map_or_else(|| tensor.static_shape(), Ok);
+    Ok((tensor.element.storage(), shape.map_err(failed)?))
 }
 
 fn key(value: Value<'_, '_>) -> usize {
@@ -211,6 +215,10 @@ impl SegmentedNetwork {
         }
         let (mut steps, mut returned) = (Vec::new(), Vec::new());
         let (mut march, mut latency) = (None, None);
+        let mut sizes: HashMap<usize, usize> = HashMap::new();
+        let with_sizes = |values: &[usize], sizes: &HashMap<usize, usize>| -> Vec<usize> {
+            values.iter().chain(values.iter().filter_map(|value| sizes.get(value))).copied().collect()
+        };
         for operation in ir::operations(block) {
             let kind = operation.operation_name();
             let operands: Option<Vec<usize>> =
@@ -241,10 +249,16 @@ impl SegmentedNetwork {
                 indices.insert(key(result), types.len());
                 outputs.push(types.len());
                 types.push(type_of(result)?);
+                if TensorType::from_type(result.r#type()).map_err(failed)?.is_bounded() {
+                    let rank = types.last().map_or(0, |(_, dims)| dims.len());
+                    sizes.insert(types.len() - 1, types.len());
+                    types.push((ElementType::I64, vec![rank]));
+                }
             }
-            steps.push(Step { name, body, inputs: operands, outputs });
+            let (inputs, outputs) = (with_sizes(&operands, &sizes), with_sizes(&outputs, &sizes));
+            steps.push(Step { name, body, inputs, outputs });
         }
-        Ok(Self { inputs, outputs: output_names(function), steps, types, returned, march, latency })
+        Ok(Self { inputs, outputs: output_names(function), steps, types, sizes, returned, march, latency })
     }
 
     /// The bytes of every value at the level of the function.
@@ -299,10 +313,31 @@ impl SegmentedNetwork {
             if expected != Some(bytes.len()) {
                 return Err(failed(format!("an output of shape {dims:?} has {} bytes", bytes.len())));
             }
-            Ok(Array { element_type: *element_type, dims: dims.clone(), bytes: bytes.clone() })
+            let stored = Array { element_type: *element_type, dims: dims.clone(), bytes: bytes.clone() };
+            match self.sizes.get(index).and_then(|index| values.get(*index)) {
+                Some(sizes) => actual(&stored, sizes),
+                None => Ok(stored),
+            }
         };
         self.returned.iter().map(output).collect()
     }
+}
+
+/// The part of a stored value that its sizes, i64 each, say.
+fn actual(stored: &Array, sizes: &[u8]) -> Result<Array, ExecutionError> {
+    let (sizes, _) = sizes.as_chunks::<8>();
+    let within = |(&dim, bytes): (&usize, &[u8; 8])| {
+        usize::try_from(i64::from_le_bytes(*bytes)).ok().filter(|size| *size <= dim)
+    };
+    let dims: Option<Vec<usize>> = stored.dims.iter().zip(sizes).map(within).collect();
+    let dims =
+        dims.ok_or_else(|| failed(format!("an output has more than the {:?} elements that it may have", stored.dims)))?;
+    let strides = dense_strides(&stored.dims, stored.element_type).ok_or_else(|| failed("an output is too large"))?;
+    let mut bytes = Vec::new();
+    for_each_run(&dims, &strides, stored.element_type.bytes(), |strided, _, size| {
+        bytes.extend_from_slice(stored.bytes.get(strided..strided + size).unwrap_or_default());
+    });
+    Ok(Array { element_type: stored.element_type, dims, bytes })
 }
 
 fn run_cpu(
@@ -311,11 +346,11 @@ fn run_cpu(
     observe: &mut dyn FnMut(Observed<'_>),
 ) -> Result<Vec<Vec<u8>>, cpu::Error> {
     let arrays: Vec<cpu::Array> = executable
-        .inputs()
+        .stored_inputs()
         .zip(inputs)
         .map(|((_, element, shape), bytes)| cpu::Array::from_bytes(element, shape, bytes))
         .collect::<Result<_, _>>()?;
-    let results = executable.run_with_observer(&arrays.iter().collect::<Vec<_>>(), &mut |node, value| {
+    let results = executable.run_stored(&arrays.iter().collect::<Vec<_>>(), &mut |node, value| {
         observe(Observed::Cpu { node, value });
     })?;
     Ok(results.iter().map(|array| array.as_bytes().to_vec()).collect())

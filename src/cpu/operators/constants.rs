@@ -6,7 +6,7 @@ use hb_dialects::ir::{OperationAttributes, elements_of};
 use melior::ir::operation::OperationLike;
 
 use super::super::array::Array;
-use super::super::expression::constant;
+use super::super::expression::{axis, constant};
 use super::Definition;
 use super::node::{Node, Results};
 
@@ -31,11 +31,16 @@ fn constant_of_shape(node: &mut Node) -> Results {
 }
 
 fn shape(node: &mut Node) -> Results {
-    let input = node.shape(node.operand(0)?)?;
+    let operand = node.operand(0)?;
+    let input = node.shape(operand)?;
     let rank = input.len() as i64;
     let bound = |value: i64| (if value < 0 { value + rank } else { value }).clamp(0, rank) as usize;
     let start = bound(node.operation.integer_or("start", 0)?);
     let end = bound(node.operation.optional_integer("end")?.unwrap_or(rank));
+    if let Some(actual) = node.tensor(operand)?.sizes {
+        let value = node.graph.load(actual, vec![axis(0) + start as i64]);
+        return node.fill_result(value);
+    }
     let sizes: Vec<i64> = input.iter().take(end).skip(start).map(|&size| size as i64).collect();
     let array = Array::from_values(&[sizes.len()], &sizes)?;
     Ok(vec![node.graph.add_constant(&node.name, Arc::new(array))?])

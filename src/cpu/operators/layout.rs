@@ -155,7 +155,8 @@ fn gather(node: &mut Node) -> Results {
     at.extend(axes(along + index_rank, shape.len() - along - 1));
     let (output, extents) = (node.result_tensor()?, node.result_shape()?);
     let mut compute = Compute::elementwise(&node.name, output, &extents, node.graph.load(data, at));
-    compute.checks.push(Check { tensor: indices, low: -size, high: size - 1 });
+    let sizes = node.tensor(indices)?.sizes;
+    compute.checks.push(Check { tensor: indices, sizes, low: -size, high: size - 1 });
     node.graph.push(compute)?;
     Ok(vec![output])
 }

@@ -4,6 +4,7 @@
 //! is a formula, a reduction a body and a combiner, a layout operator an index map.
 
 mod constants;
+mod control;
 mod conv_transpose;
 mod elementwise;
 mod functions;
@@ -13,8 +14,11 @@ mod node;
 mod normalize;
 mod quantize;
 mod rearrange;
+mod recurrent;
 mod reduce;
 mod resize;
+mod select;
+mod sizes;
 mod statistics;
 mod window;
 
@@ -24,14 +28,14 @@ use std::sync::Arc;
 use hb_dialects::ElementType;
 use hb_dialects::ir::{Constant, OperationAttributes, TensorType, body, operations, results};
 use melior::ir::operation::OperationLike;
-use melior::ir::{OperationRef, Value, ValueLike};
+use melior::ir::{BlockRef, OperationRef, Value, ValueLike};
 
 use super::array::Array;
 use super::error::Error;
 use super::expression::TensorId;
-use super::graph::Graph;
+use super::graph::{Action, Graph};
 pub(super) use functions::formula;
-use hb_dialects::hfloat::{Op, OpKind};
+use hb_dialects::hfloat::{Op, OpKind, YIELD};
 use node::{Node, Results};
 
 /// An operation's name, and how its results are computed.
@@ -39,6 +43,7 @@ type Definition = (&'static str, fn(&mut Node) -> Results);
 
 const FAMILIES: &[&[Definition]] = &[
     constants::OPERATORS,
+    control::OPERATORS,
     conv_transpose::OPERATORS,
     elementwise::OPERATORS,
     layout::OPERATORS,
@@ -46,7 +51,9 @@ const FAMILIES: &[&[Definition]] = &[
     normalize::OPERATORS,
     quantize::OPERATORS,
     rearrange::OPERATORS,
+    recurrent::OPERATORS,
     resize::OPERATORS,
+    select::OPERATORS,
     statistics::OPERATORS,
     reduce::OPERATORS,
     window::OPERATORS,
@@ -64,19 +71,40 @@ fn definition(operation: &str) -> Option<fn(&mut Node) -> Results> {
     FAMILIES.iter().flat_map(|family| family.iter()).find(|(name, _)| *name == operation).map(|(_, define)| *define)
 }
 
-/// The graph of a function, or of a `cpu.segment`: anything with one block of operations that ends in a return or a yield.
+/// The graph of a function, or of a `cpu.segment`: anything with one block of operations that ends in a return or a yield. Also
+/// how many of its outputs are values; see [`graph_of_block`].
 ///
 /// Values are named after the nodes that make them; a node's further results are `name#1`, `name#2`. Inputs are named by
 /// `input_names`, in order.
-pub(crate) fn graph_of(parent: OperationRef<'_, '_>, input_names: &[String]) -> Result<Graph, Error> {
+pub(crate) fn graph_of(parent: OperationRef<'_, '_>, input_names: &[String]) -> Result<(Graph, usize), Error> {
     let name = parent.node();
     let block = body(parent).ok_or_else(|| Error::invalid(&name, "has no body"))?;
+    graph_of_block(block, &name, input_names)
+}
+
+/// The graph of a block. Its inputs and outputs are values, then the sizes of those whose sizes are known only when running; the
+/// number tells how many outputs are values.
+pub(crate) fn graph_of_block(
+    block: BlockRef<'_, '_>,
+    name: &str,
+    input_names: &[String],
+) -> Result<(Graph, usize), Error> {
     let mut graph = Graph::default();
     let mut values: HashMap<*const std::ffi::c_void, TensorId> = HashMap::new();
+    let mut bounded = Vec::new();
     for (position, argument) in hb_dialects::ir::arguments(block).into_iter().enumerate() {
         let input = input_names.get(position).cloned().unwrap_or_else(|| format!("input_{position}"));
-        let (element, shape) = plain(&input, &TensorType::from_type(argument.r#type())?)?;
-        values.insert(key(argument), graph.add_input(&input, element, &shape)?);
+        let r#type = TensorType::from_type(argument.r#type())?;
+        let (element, shape) = plain(&input, &r#type)?;
+        let id = graph.add_input(&input, element, &shape)?;
+        if r#type.is_bounded() {
+            bounded.push((id, shape.len()));
+        }
+        values.insert(key(argument), id);
+    }
+    for (id, rank) in bounded {
+        let sizes = graph.add_input("", ElementType::I64, &[rank])?;
+        graph.set_sizes(id, sizes);
     }
     let operands = |operation: OperationRef<'_, '_>, values: &HashMap<*const std::ffi::c_void, TensorId>| {
         let find = |value: Value<'_, '_>| {
@@ -87,9 +115,11 @@ pub(crate) fn graph_of(parent: OperationRef<'_, '_>, input_names: &[String]) -> 
     };
     for operation in operations(block) {
         let operation_name = operation.operation_name();
-        if matches!(operation_name.as_str(), "func.return" | "cpu.yield") {
+        if matches!(operation_name.as_str(), "func.return" | "cpu.yield" | YIELD) {
             graph.outputs = operands(operation, &values)?;
-            return Ok(graph);
+            let count = graph.outputs.len();
+            sizes::add_outputs(&mut graph, name)?;
+            return Ok((graph, count));
         }
         let operands = operands(operation, &values)?;
         let tensors = define(&mut graph, operation, operands)?;
@@ -102,17 +132,17 @@ pub(crate) fn graph_of(parent: OperationRef<'_, '_>, input_names: &[String]) -> 
             values.insert(key(value), tensor);
         }
     }
-    Err(Error::invalid(&name, "its body does not end in func.return or cpu.yield"))
+    Err(Error::invalid(name, "its body does not end in func.return or a yield"))
 }
 
 fn key(value: Value<'_, '_>) -> *const std::ffi::c_void {
     value.to_raw().ptr
 }
 
-/// The element and shape of a tensor whose shape is known.
+/// The element and shape of a tensor whose shape is known, or how large it can be.
 fn plain(name: &str, r#type: &TensorType) -> Result<(ElementType, Vec<usize>), Error> {
     let unknown = || Error::unsupported(name, "its shape is not known; give the sizes of the network's inputs");
-    Ok((r#type.element.storage(), r#type.shape().ok_or_else(unknown)?))
+    Ok((r#type.element.storage(), r#type.bound_shape().ok_or_else(unknown)?))
 }
 
 fn define(graph: &mut Graph, operation: OperationRef<'_, '_>, operands: Vec<TensorId>) -> Results {
@@ -122,7 +152,10 @@ fn define(graph: &mut Graph, operation: OperationRef<'_, '_>, operands: Vec<Tens
     };
     let types: Result<Vec<TensorType>, _> =
         results(operation).into_iter().map(|value| TensorType::from_type(value.r#type())).collect();
-    define(&mut Node { graph, operation, name, operands, results: types? })
+    let mut node = Node { graph, operation, name, operands, results: types? };
+    let tensors = define(&mut node)?;
+    sizes::complete(&mut node, &tensors)?;
+    Ok(tensors)
 }
 
 /// What was defined has the type that the operation says.
@@ -133,8 +166,14 @@ fn check_result(
     value: Value<'_, '_>,
 ) -> Result<(), Error> {
     let node = operation.node();
-    let (element, shape) = plain(&node, &TensorType::from_type(value.r#type())?)?;
+    let r#type = TensorType::from_type(value.r#type())?;
+    let (element, shape) = plain(&node, &r#type)?;
     match graph.tensor(id) {
+        Some(tensor) if tensor.sizes.is_some() != r#type.is_bounded() => {
+            let reason =
+                format!("{} does not follow sizes that are known only when running", operation.operation_name());
+            Err(Error::unsupported(&node, reason))
+        }
         Some(tensor) if tensor.element == element && tensor.shape == shape => Ok(()),
         Some(tensor) => {
             let found = format!("{} {:?}", tensor.element, tensor.shape);
@@ -170,10 +209,14 @@ pub fn fold(operation: OperationRef<'_, '_>, operands: &[&Array]) -> Result<Vec<
         ids.push(graph.add_constant("", Arc::new((*operand).clone()))?);
     }
     graph.outputs = define(&mut graph, operation, ids)?;
-    let points = |compute: &super::graph::Compute| {
-        compute.all_extents().iter().fold(1usize, |product, extent| product.saturating_mul(*extent))
+    let points = |action: &Action| match action {
+        Action::Compute(compute) => {
+            compute.all_extents().iter().fold(1usize, |product, extent| product.saturating_mul(*extent))
+        }
+        // The same code either way.
+        Action::Call(_) => 0,
     };
-    let total = graph.computes.iter().fold(0usize, |sum, compute| sum.saturating_add(points(compute)));
+    let total = graph.actions.iter().fold(0usize, |sum, action| sum.saturating_add(points(action)));
     if total <= INTERPRETED {
         super::interpret(&graph, &[])
     } else {

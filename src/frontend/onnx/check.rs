@@ -8,18 +8,19 @@ use super::model::{Attribute, Graph, Node};
 
 /// Checks `graph` and everything inside it; sorts nodes and makes their names unique.
 pub fn check(graph: &mut Graph) -> Result<(), OnnxError> {
-    check_inside(graph, &HashSet::new())
+    check_inside(graph, &HashSet::new(), &mut HashSet::new())?;
+    drop_repeated_outputs(graph);
+    Ok(())
 }
 
-/// `outer` are the values that enclosing graphs define.
-fn check_inside(graph: &mut Graph, outer: &HashSet<String>) -> Result<(), OnnxError> {
+/// `outer` are the values that enclosing graphs define, `taken` the names of nodes of other graphs.
+fn check_inside(graph: &mut Graph, outer: &HashSet<String>, taken: &mut HashSet<String>) -> Result<(), OnnxError> {
     if let Some(node) = graph.nodes.iter().find(|node| node.operator.is_empty()) {
         return Err(OnnxError::node(node, "it does not say its operator"));
     }
-    make_names_unique(&mut graph.nodes);
+    make_names_unique(&mut graph.nodes, taken);
     let producers = producers(graph)?;
     check_outputs(graph, &producers, outer)?;
-    drop_repeated_outputs(graph);
     let order = topological_order(graph, &producers, outer)?;
     let mut scope = outer.clone();
     let subgraphs = graph.nodes.iter().flat_map(|node| &node.attributes);
@@ -30,18 +31,18 @@ fn check_inside(graph: &mut Graph, outer: &HashSet<String>) -> Result<(), OnnxEr
     for node in &mut graph.nodes {
         for (_, attribute) in &mut node.attributes {
             if let Attribute::Graph(inner) = attribute {
-                check_inside(inner, &scope)?;
+                check_inside(inner, &scope, taken)?;
             }
         }
     }
     Ok(())
 }
 
-/// ONNX allows two nodes of one name. Names identify nodes in configurations, reports and locations, so later ones get a
-/// number.
-fn make_names_unique(nodes: &mut [Node]) {
-    let mut taken: HashSet<String> = nodes.iter().map(|node| node.name.clone()).collect();
-    let mut seen = HashSet::new();
+/// ONNX allows two nodes of one name, and so it does in graphs inside of nodes. Names identify nodes in configurations, reports and
+/// locations, so later ones get a number.
+fn make_names_unique(nodes: &mut [Node], taken: &mut HashSet<String>) {
+    let mut seen = taken.clone();
+    taken.extend(nodes.iter().map(|node| node.name.clone()));
     let mut next: HashMap<String, usize> = HashMap::new();
     for node in nodes {
         if seen.insert(node.name.clone()) {
@@ -91,7 +92,8 @@ fn check_outputs(
     Ok(())
 }
 
-/// An output that is listed twice is one output: it has one name and one value.
+/// An output of the model that is listed twice is one output: it has one name and one value. Those of a graph inside of a node are
+/// counted: each is another result of the node.
 fn drop_repeated_outputs(graph: &mut Graph) {
     let mut seen = HashSet::new();
     let name = &graph.name;
@@ -116,7 +118,7 @@ pub(super) fn reads(node: &Node) -> Vec<&str> {
 }
 
 /// Names that a graph uses and does not define.
-fn captures(graph: &Graph) -> Vec<&str> {
+pub(super) fn captures(graph: &Graph) -> Vec<&str> {
     let mut defined: HashSet<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
     defined.extend(graph.initializers.iter().map(|(name, _)| name.as_str()));
     defined.extend(graph.nodes.iter().flat_map(|node| &node.outputs).map(String::as_str));

@@ -249,6 +249,10 @@ def loop(r):
                     [("i", "i", []), ("go", "b", []), ("a", "f", [2, 3])], [("on", "b", []), ("b", "f", [2, 3])])
     for trips in (0, 4):
         r.network("Loop", f"trips_{trips}_carried", [node("Loop", "n  a", "y", body=carried)], {"n": scalar(trips), "a": x, "x": x}, "y")
+    # One value of the body is carried and collected.
+    twice = graph([node("Identity", "go", "on"), node("Add", "a x", "b")], [("i", "i", []), ("go", "b", []), ("a", "f", [2, 3])],
+                  [("on", "b", []), ("b", "f", [2, 3]), ("b", "f", [2, 3])])
+    r.network("Loop", "output_twice", [node("Loop", "m yes a", "y s", body=twice)], {"a": x, "x": x}, "y s", {**constants, "m": scalar(3)})
     # While the sum is small; the number of the iteration counts.
     count = graph([node("Cast", "i", "f", to=TensorProto.FLOAT), node("Add", "a f", "b"), node("Less", "b limit", "on"),
                    node("Identity", "b", "part")],
@@ -313,6 +317,9 @@ def control_networks(r):
     for form, limit in (("branch", -1), ("other_branch", 1)):
         network(form, [node("ReduceMean", "x", "mean", keepdims=0), node("Greater", "mean limit", "q"),
                        node("If", "q", "y", then_branch=then, else_branch=other)], "y", {"limit": np.array(limit, np.float32)})
+    for condition in (True, False):
+        network(f"branch_of_input_{str(condition).lower()}", [node("If", "q", "y", then_branch=then, else_branch=other)], "y", {},
+                q=np.array([condition]))
     body = graph([node("Identity", "go", "on"), node("Mul", "a half", "a1"), node("Add", "a1 f", "a2"),
                   node("ReduceMean", "a2 axes", "part", keepdims=0)],
                  [("i", "i", []), ("go", "b", []), ("a", "f", [1, 6, 8, 8])],
@@ -320,6 +327,9 @@ def control_networks(r):
     network("loop", [node("ReduceMax", "x", "max", keepdims=0), node("Mul", "max factor", "many"),
                      node("Cast", "many", "n", to=TensorProto.INT64), node("Min", "n most", "m"), node("Loop", "m  f", "y s", body=body)], "y s",
             {"most": np.array(6, np.int64), "half": np.array(0.5, np.float32), "axes": r.integers(2, 3), "factor": np.array(2.25, np.float32)})
+    for trips in (0, 3, 9):
+        network(f"loop_of_input_{trips}", [node("Min", "n most", "m"), node("Loop", "m  f", "y s", body=body)], "y s",
+                {"most": r.integers(6), "half": np.array(0.5, np.float32), "axes": r.integers(2, 3)}, n=r.integers(trips))
 
 
 FAMILIES = [control_networks, top_k, non_zero, non_max_suppression, lstm, if_, loop]

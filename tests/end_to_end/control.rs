@@ -90,6 +90,19 @@ fn branches() {
 }
 
 #[test]
+fn branches_of_an_input() {
+    check("branch_of_input_true", 0.999);
+    check("branch_of_input_false", 0.999);
+}
+
+#[test]
+fn a_loop_of_an_input() {
+    check("loop_of_input_0", 0.999);
+    check("loop_of_input_3", 0.999);
+    check("loop_of_input_9", 0.999);
+}
+
+#[test]
 fn a_loop() {
     check("loop", 0.999);
 }

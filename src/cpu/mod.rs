@@ -37,7 +37,7 @@ pub use graph::Graph;
 pub use interpret::interpret;
 pub use kernel_cache::KernelCache;
 pub use object::BoardObject;
-pub use operators::{array_of, constant_of, fold, is_supported};
+pub use operators::{array_of, constant_of, fold};
 pub use scalar::Scalar;
 pub use scalar_formula::{ScalarFormula, scalar_formula};
 #[cfg(test)]

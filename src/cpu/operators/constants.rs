@@ -7,11 +7,7 @@ use melior::ir::operation::OperationLike;
 
 use super::super::array::Array;
 use super::super::expression::{axis, constant};
-use super::Definition;
 use super::node::{Node, Results};
-
-pub(super) const OPERATORS: &[Definition] =
-    &[("hfloat.constant", constant_tensor), ("hfloat.constant_of_shape", constant_of_shape), ("hfloat.shape", shape)];
 
 fn value(node: &Node) -> Result<Array, super::Error> {
     let attribute = node.operation.attribute("value").map_err(|_| node.invalid("has no value"))?;
@@ -19,18 +15,18 @@ fn value(node: &Node) -> Result<Array, super::Error> {
     super::array_of(&elements).map_err(|error| node.unsupported(error.to_string()))
 }
 
-fn constant_tensor(node: &mut Node) -> Results {
+pub(super) fn constant_tensor(node: &mut Node) -> Results {
     let array = value(node)?;
     Ok(vec![node.graph.add_constant(&node.name, Arc::new(array))?])
 }
 
-fn constant_of_shape(node: &mut Node) -> Results {
+pub(super) fn constant_of_shape(node: &mut Node) -> Results {
     let value = value(node)?;
     let scalar = value.get(0).ok_or_else(|| node.invalid("its value is empty"))?;
     node.fill_result(constant(value.element(), scalar))
 }
 
-fn shape(node: &mut Node) -> Results {
+pub(super) fn shape(node: &mut Node) -> Results {
     let operand = node.operand(0)?;
     let input = node.shape(operand)?;
     let rank = input.len() as i64;

@@ -5,10 +5,8 @@ use hb_dialects::ir::TensorType;
 
 use super::super::error::Error;
 use super::super::routines::{Branch, Region, Repeat};
+use super::graph_of_block;
 use super::node::{Node, Results};
-use super::{Definition, graph_of_block};
-
-pub(super) const OPERATORS: &[Definition] = &[("hfloat.if", branch), ("hfloat.loop", repeat)];
 
 fn region(node: &Node, index: usize) -> Result<Region, Error> {
     let block = region_block(node.operation, index).map_err(|reason| node.invalid(reason))?;
@@ -21,14 +19,14 @@ fn bounded<'a>(types: impl Iterator<Item = &'a TensorType>) -> Vec<usize> {
 }
 
 /// ONNX If-21.
-fn branch(node: &mut Node) -> Results {
+pub(super) fn branch(node: &mut Node) -> Results {
     let (then, otherwise) = (region(node, 0)?, region(node, 1)?);
     let bounded = bounded(node.results.iter());
     node.call(Branch { then, otherwise, bounded })
 }
 
 /// ONNX Loop-21.
-fn repeat(node: &mut Node) -> Results {
+pub(super) fn repeat(node: &mut Node) -> Results {
     let carried = hfloat::carried_count(node.operation).map_err(|reason| node.invalid(reason))?;
     let body = region(node, 0)?;
     let values = node.operands.iter().skip(2).enumerate();

@@ -1,6 +1,6 @@
-//! Every `hfloat` operator as computations, found by the operation's name.
+//! Every `hfloat` operator as computations.
 //!
-//! To add an operator: write its definition in the file of its family and add it to that file's table. An elementwise one
+//! To add an operator: write its definition in the file of its family and name it in [`structured`]. An elementwise one
 //! is a formula, a reduction a body and a combiner, a layout operator an index map.
 
 mod constants;
@@ -25,50 +25,108 @@ mod window;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hb_dialects::ElementType;
+use hb_dialects::hfloat::{self, Op, OpKind, StructuredOp};
 use hb_dialects::ir::{Constant, OperationAttributes, TensorType, body, operations, results};
+use hb_dialects::{ElementType, cpu, names};
 use melior::ir::operation::OperationLike;
 use melior::ir::{BlockRef, OperationRef, Value, ValueLike};
 
 use super::array::Array;
 use super::error::Error;
-use super::expression::TensorId;
+use super::expression::{Binary, Expression, TensorId};
 use super::graph::{Action, Graph};
+use elementwise::binary;
 pub(super) use functions::formula;
-use hb_dialects::hfloat::{Op, OpKind, YIELD};
 use node::{Node, Results};
 
-/// An operation's name, and how its results are computed.
-type Definition = (&'static str, fn(&mut Node) -> Results);
+/// How the results of an operation are computed.
+type Definition = fn(&mut Node) -> Results;
 
-const FAMILIES: &[&[Definition]] = &[
-    constants::OPERATORS,
-    control::OPERATORS,
-    conv_transpose::OPERATORS,
-    elementwise::OPERATORS,
-    layout::OPERATORS,
-    matrix::OPERATORS,
-    normalize::OPERATORS,
-    quantize::OPERATORS,
-    rearrange::OPERATORS,
-    recurrent::OPERATORS,
-    resize::OPERATORS,
-    select::OPERATORS,
-    statistics::OPERATORS,
-    reduce::OPERATORS,
-    window::OPERATORS,
-];
-
-/// Whether the CPU backend knows an operation of this name.
-pub fn is_supported(operation: &str) -> bool {
-    definition(operation).is_some()
+/// That of an operation; none where it is of a dialect that the CPU backend does not run.
+fn definition(operation: OperationRef<'_, '_>) -> Option<Definition> {
+    match Op::of(operation).map(Op::kind) {
+        Some(OpKind::Scalar(_)) => Some(functions::define),
+        Some(OpKind::Structured(op)) => Some(structured(op)),
+        None => quantize::definition(operation),
+    }
 }
 
-fn definition(operation: &str) -> Option<fn(&mut Node) -> Results> {
-    if let Some(OpKind::Scalar(_)) = Op::named(operation).map(Op::kind) {
-        return Some(functions::define);
+/// That of an operation that is more than a scalar function.
+fn structured(op: StructuredOp) -> Definition {
+    match op {
+        StructuredOp::Constant => constants::constant_tensor,
+        StructuredOp::ConstantOfShape => constants::constant_of_shape,
+        StructuredOp::Shape => constants::shape,
+        StructuredOp::If => control::branch,
+        StructuredOp::Loop => control::repeat,
+        StructuredOp::ConvTranspose => conv_transpose::conv_transpose,
+        StructuredOp::Clip => elementwise::clip,
+        StructuredOp::Add => |node| binary(node, |a, b| a + b),
+        StructuredOp::Div => |node| binary(node, |a, b| a / b),
+        StructuredOp::Max => |node| binary(node, Expression::maximum),
+        StructuredOp::Min => |node| binary(node, Expression::minimum),
+        StructuredOp::Mul => |node| binary(node, |a, b| a * b),
+        StructuredOp::Sub => |node| binary(node, |a, b| a - b),
+        StructuredOp::PRelu => elementwise::p_relu,
+        StructuredOp::Pow => elementwise::pow,
+        StructuredOp::And => |node| binary(node, Expression::and),
+        StructuredOp::Not => elementwise::not,
+        StructuredOp::Or => |node| binary(node, |a, b| a.binary(Binary::Or, b)),
+        StructuredOp::Xor => |node| binary(node, |a, b| a.binary(Binary::Xor, b)),
+        StructuredOp::Equal => |node| binary(node, Expression::equal),
+        StructuredOp::Greater => |node| binary(node, |a, b| b.less(a)),
+        StructuredOp::GreaterOrEqual => |node| binary(node, |a, b| b.less_or_equal(a)),
+        StructuredOp::Less => |node| binary(node, Expression::less),
+        StructuredOp::LessOrEqual => |node| binary(node, Expression::less_or_equal),
+        StructuredOp::Where => elementwise::r#where,
+        StructuredOp::Range => elementwise::range,
+        StructuredOp::Cast => elementwise::cast,
+        StructuredOp::BatchNormalization => elementwise::batch_normalization,
+        StructuredOp::Identity
+        | StructuredOp::Flatten
+        | StructuredOp::Reshape
+        | StructuredOp::Squeeze
+        | StructuredOp::Unsqueeze => |node| node.view(),
+        StructuredOp::Transpose => layout::transpose,
+        StructuredOp::Concat => layout::concat,
+        StructuredOp::Slice => layout::slice,
+        StructuredOp::Pad => layout::pad,
+        StructuredOp::Gather => layout::gather,
+        StructuredOp::Gemm => matrix::gemm,
+        StructuredOp::MatMul => matrix::mat_mul,
+        StructuredOp::Softmax => normalize::softmax,
+        StructuredOp::Split => rearrange::split,
+        StructuredOp::Expand => rearrange::expand,
+        StructuredOp::Tile => rearrange::tile,
+        StructuredOp::DepthToSpace => rearrange::depth_to_space,
+        StructuredOp::SpaceToDepth => rearrange::space_to_depth,
+        StructuredOp::Lstm => recurrent::lstm,
+        StructuredOp::ReduceL1 => reduce::l1,
+        StructuredOp::ReduceL2 => reduce::l2,
+        StructuredOp::ReduceLogSum => reduce::log_sum,
+        StructuredOp::ReduceLogSumExp => reduce::log_sum_exp,
+        StructuredOp::ReduceMax => reduce::maximum,
+        StructuredOp::ReduceMean => reduce::mean,
+        StructuredOp::ReduceMin => reduce::minimum,
+        StructuredOp::ReduceProd => reduce::product,
+        StructuredOp::ReduceSum => reduce::sum,
+        StructuredOp::ReduceSumSquare => reduce::sum_square,
+        StructuredOp::ArgMax => reduce::arg_max,
+        StructuredOp::ArgMin => reduce::arg_min,
+        StructuredOp::GlobalMaxPool => reduce::global_max_pool,
+        StructuredOp::Resize => resize::resize,
+        StructuredOp::TopK => select::top_k,
+        StructuredOp::NonZero => select::non_zero,
+        StructuredOp::NonMaxSuppression => select::non_max_suppression,
+        StructuredOp::GroupNormalization => statistics::group_normalization,
+        StructuredOp::InstanceNormalization => statistics::instance_normalization,
+        StructuredOp::LayerNormalization => statistics::layer_normalization,
+        StructuredOp::Lrn => statistics::lrn,
+        StructuredOp::Conv => window::conv,
+        StructuredOp::MaxPool => window::max_pool,
+        StructuredOp::AveragePool => window::average_pool,
+        StructuredOp::GlobalAveragePool => window::global_average_pool,
     }
-    FAMILIES.iter().flat_map(|family| family.iter()).find(|(name, _)| *name == operation).map(|(_, define)| *define)
 }
 
 /// The graph of a function, or of a `cpu.segment`: anything with one block of operations that ends in a return or a yield. Also
@@ -114,8 +172,7 @@ pub(crate) fn graph_of_block(
         operation.operands().map(find).collect::<Result<Vec<TensorId>, Error>>()
     };
     for operation in operations(block) {
-        let operation_name = operation.operation_name();
-        if matches!(operation_name.as_str(), "func.return" | "cpu.yield" | YIELD) {
+        if ends_block(operation) {
             graph.outputs = operands(operation, &values)?;
             let count = graph.outputs.len();
             sizes::add_outputs(&mut graph, name)?;
@@ -125,7 +182,8 @@ pub(crate) fn graph_of_block(
         let tensors = define(&mut graph, operation, operands)?;
         let found = results(operation);
         if tensors.len() != found.len() {
-            return Err(Error::unsupported(&operation.node(), format!("{operation_name} has {} results", found.len())));
+            let reason = format!("{} has {} results", operation.operation_name(), found.len());
+            return Err(Error::unsupported(&operation.node(), reason));
         }
         for (tensor, value) in tensors.into_iter().zip(found) {
             check_result(&graph, operation, tensor, value)?;
@@ -133,6 +191,12 @@ pub(crate) fn graph_of_block(
         }
     }
     Err(Error::invalid(name, "its body does not end in func.return or a yield"))
+}
+
+/// Whether an operation ends a function, a `cpu.segment` or a region and gives its results.
+fn ends_block(operation: OperationRef<'_, '_>) -> bool {
+    let name = operation.operation_name();
+    name == names::RETURN || name == hfloat::YIELD || cpu::Op::of(operation) == Some(cpu::Op::Yield)
 }
 
 fn key(value: Value<'_, '_>) -> *const std::ffi::c_void {
@@ -146,8 +210,9 @@ fn plain(name: &str, r#type: &TensorType) -> Result<(ElementType, Vec<usize>), E
 }
 
 fn define(graph: &mut Graph, operation: OperationRef<'_, '_>, operands: Vec<TensorId>) -> Results {
-    let (name, operation_name) = (operation.node(), operation.operation_name());
-    let Some(define) = definition(&operation_name) else {
+    let name = operation.node();
+    let Some(define) = definition(operation) else {
+        let operation_name = operation.operation_name();
         return Err(Error::unsupported(&name, format!("the CPU backend has no definition of {operation_name}")));
     };
     let types: Result<Vec<TensorType>, _> =

@@ -7,13 +7,10 @@ use super::super::error::Error;
 use super::super::expression::{TensorId, accumulator, axis};
 use super::super::graph::Combiner;
 use super::super::routines::{Activation, Direction, Lstm};
-use super::Definition;
 use super::node::{Node, Results, axes};
 
-pub(super) const OPERATORS: &[Definition] = &[("hfloat.lstm", lstm)];
-
 /// ONNX LSTM-14. Arithmetic on floats of 16 bits happens in f32 and the results are rounded.
-fn lstm(node: &mut Node) -> Results {
+pub(super) fn lstm(node: &mut Node) -> Results {
     let sizes = hfloat::lstm_sizes(node.operation).map_err(|reason| node.invalid(reason))?;
     let sizes = sizes.ok_or_else(|| node.unsupported("the shapes of its operands are not known"))?;
     let element = node.element(node.operand(0)?)?;

@@ -33,7 +33,7 @@ func.func @f(%c: tensor<i1>, %x: tensor<2xf32>) {
 
 // A value that grows from iteration to iteration.
 func.func @f(%c: tensor<i1>, %m: tensor<i64>, %x: tensor<2xf32>) {
-  // expected-error @+1 {{carries value 0 as Plain(F32) [2] into its body and gets Plain(F32) [4] back}}
+  // expected-error @+1 {{carries value 0 as float32 [2] into its body and gets float32 [4] back}}
   %z = hfloat.loop %m, %c values(%x) attributes {carried = 1 : si64} {
   ^bb0(%i: tensor<i64>, %go: tensor<i1>, %a: tensor<2xf32>):
     %s = hfloat.concat %a, %a {axis = 0 : si64} : (tensor<2xf32>, tensor<2xf32>) -> tensor<4xf32>

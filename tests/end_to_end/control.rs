@@ -56,6 +56,8 @@ fn check(form: &str, least_cosine: f64) {
         assert_eq!(found.dims.len(), expected.shape.len(), "{form} {name}");
         if found.element_type == ElementType::F32 {
             assert_eq!(found.dims, expected.shape, "{form} {name}");
+        }
+        if found.element_type == ElementType::F32 && !found.bytes.is_empty() {
             let cosine = cosine(&floats(found), &expected.to_f32());
             assert!(cosine > least_cosine, "{form} {name}: {cosine}");
         }

@@ -108,7 +108,7 @@ pub(super) fn branches(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType
 fn either(index: usize, then: &TensorType, otherwise: &TensorType) -> Result<TensorType, String> {
     if then.element != otherwise.element {
         return Err(format!(
-            "gives result {index} as {:?} in one branch and {:?} in the other",
+            "gives result {index} as {} in one branch and {} in the other",
             then.element, otherwise.element
         ));
     }
@@ -198,7 +198,7 @@ fn carry(index: usize, initial: &TensorType, next: &TensorType) -> Result<Tensor
             (None, None) => "?".to_owned(),
         };
         let sizes = r#type.dimensions.iter().flatten().enumerate().map(size).collect::<Vec<_>>().join(", ");
-        format!("{:?} [{sizes}]", r#type.element)
+        format!("{} [{sizes}]", r#type.element)
     };
     Err(format!(
         "carries value {index} as {} into its body and gets {} back; a value that grows from iteration to iteration is not \

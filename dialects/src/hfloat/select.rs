@@ -64,7 +64,7 @@ pub(super) fn non_max_suppression(operation: OperationRef<'_, '_>) -> Result<Vec
     let (boxes, scores) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     same_element(&boxes, &scores, "boxes and scores")?;
     if boxes.element != ElementType::F32 {
-        return Err(format!("has boxes of {:?}; ONNX defines it for F32", boxes.element));
+        return Err(format!("has boxes of {}; ONNX defines it for float32", boxes.element));
     }
     for (index, name) in [(2, "max_output_boxes_per_class"), (3, "iou_threshold"), (4, "score_threshold")] {
         let r#type = operand_type(operation, index)?;

@@ -40,6 +40,8 @@ class Since<string name, int version> : OnnxAttribute<name> { let sinceVersion =
 // Without it the importer gives the dialect's attribute a value that follows from shapes.
 class Derived<string name> : OnnxAttribute<name>;
 class DerivedSince<string name, int version> : Since<name, version>;
+// Of the dialect alone.
+class DialectOnly<string name> : OnnxAttribute<name>;
 // Read by the importer; the dialect has none.
 class Consumed<string name, string attributeKind, int since = 1, int until = -1> : OnnxAttribute<name> {
   let kind = attributeKind;
@@ -66,8 +68,11 @@ class OnnxOperator<string name, list<int> changed> {
   list<OnnxAttribute> onnxAttributes = [];
   // Outputs in ONNX, where they are more than results of the operation; -1: any number.
   int onnxOutputs = 0;
-  // The attribute that holds the result's element type or a tensor of it, where neither operands nor types give it.
+  // The attribute that holds the result's element type, a tensor of it, or a graph that gives the results, where neither operands
+  // nor types give it.
   string onnxResultElement = "";
+  // Of a graph: its output that is the first result.
+  int onnxFirstResult = 0;
   // The operand whose element type the results have, where their types do not say it.
   int onnxResultOperand = 0;
 }

@@ -24,7 +24,9 @@ fn run(case: &Case, observe: Observe) -> Result<(), String> {
         import_file(&context, &case.model, &ImportOptions { input_shapes }).map_err(|error| error.to_string())?;
     let function = ir::function_named(module.as_operation(), "main").ok_or("no function main")?;
     let pass = hb::float::PASSES.iter().find(|pass| pass.argument == "hfloat-infer-shapes").unwrap();
-    (pass.run)(function, &hb_dialects::pass::Options::default()).map_err(|failure| format!("{failure:?}"))?;
+    let options = hb_dialects::pass::Options::default();
+    let (result, reports) = hb::diagnostics::collect(&context, || (pass.run)(function, &options));
+    result.map_err(|failure| format!("{failure:?} {}", hb::diagnostics::messages(&reports)))?;
     let options = Options { observe, single_threaded: true, ..Options::default() };
     let executable = FloatExecutable::compile(function, options).map_err(|error| error.to_string())?;
     let inputs: Vec<Array> = executable
@@ -48,12 +50,15 @@ fn check(operator: &str) {
 
 /// Forms that the importer refuses; they must be refused, not computed wrongly.
 fn is_refused(case: &Case) -> bool {
-    let refused = case.operator == "MaxPool" && case.form.starts_with("indices");
-    if refused {
-        let error = run(case, Observe::Nothing).unwrap_err();
-        assert!(error.contains("Indices"), "{}: {error}", case.name());
-    }
-    refused
+    let reason = match (case.operator.as_str(), case.form.as_str()) {
+        ("MaxPool", form) if form.starts_with("indices") => "Indices",
+        // Its body cuts a tensor at the number of the iteration.
+        ("Loop", "onnx_loop11") => "the shape of its result is not known",
+        _ => return false,
+    };
+    let error = run(case, Observe::Nothing).unwrap_err();
+    assert!(error.contains(reason), "{}: {error}", case.name());
+    true
 }
 
 macro_rules! operators {
@@ -81,6 +86,7 @@ operators! {
     concat "Concat",
     constant "Constant",
     constant_of_shape "ConstantOfShape",
+    control_networks "control_networks",
     conv "Conv",
     cos "Cos",
     cosh "Cosh",
@@ -102,10 +108,13 @@ operators! {
     hard_sigmoid "HardSigmoid",
     hard_swish "HardSwish",
     identity "Identity",
+    if_ "If",
     leaky_relu "LeakyRelu",
     less "Less",
     less_or_equal "LessOrEqual",
     log "Log",
+    loop_ "Loop",
+    lstm "LSTM",
     mat_mul "MatMul",
     max "Max",
     max_pool "MaxPool",
@@ -115,6 +124,8 @@ operators! {
     mul "Mul",
     neg "Neg",
     networks "networks",
+    non_max_suppression "NonMaxSuppression",
+    non_zero "NonZero",
     not "Not",
     or "Or",
     p_relu "PRelu",
@@ -154,6 +165,7 @@ operators! {
     tan "Tan",
     tanh "Tanh",
     thresholded_relu "ThresholdedRelu",
+    top_k "TopK",
     transpose "Transpose",
     unsqueeze "Unsqueeze",
     upsample "Upsample",

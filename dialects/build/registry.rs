@@ -13,6 +13,11 @@ pub fn generate(prefix: &Path, tablegen: &Path, out: &Path, dialect: &str) -> Ou
         operation.record("opDialect").and_then(|record| record.text("name")).is_ok_and(|name| name == dialect)
     });
     let mut text = String::new();
+    if operations.iter().any(|operation| operation.is("OnnxOperator")) {
+        let (operators, others) = operations.into_iter().partition(|operation| operation.is("OnnxOperator"));
+        operations = operators;
+        no_operators(&mut text, dialect, others)?;
+    }
     operation_enum(&mut text, dialect, &operations)?;
     accessors(&mut text, &operations)?;
     if operations.iter().any(|operation| operation.is("OnnxOperator")) {
@@ -20,6 +25,16 @@ pub fn generate(prefix: &Path, tablegen: &Path, out: &Path, dialect: &str) -> Ou
         onnx(&mut text, &operations, &records.of_class("OnnxComposite")?)?;
     }
     fs::write(out.join(format!("{dialect}_registry.rs")), text)?;
+    Ok(())
+}
+
+/// What a dialect of operators has beside them has no row in any table: it is a name.
+fn no_operators(text: &mut String, dialect: &str, operations: Vec<Record<'_>>) -> Outcome<()> {
+    for operation in operations {
+        let (summary, name) = (operation.text("summary")?.trim(), operation.text("opName")?);
+        writeln!(text, "/// The name of the operation that {summary}. It is no operator of a network.")?;
+        writeln!(text, "pub const {}: &str = \"{dialect}.{name}\";\n", name.to_ascii_uppercase())?;
+    }
     Ok(())
 }
 
@@ -110,6 +125,8 @@ enum Kind {
     Int,
     Flag,
     Ints,
+    Floats,
+    Strings,
     Choice(Vec<String>),
     Elements,
     Clamp,
@@ -135,6 +152,8 @@ impl Kind {
             "SI64Attr" | "I64Attr" => Self::Int,
             "BoolAttr" => Self::Flag,
             "DenseI64ArrayAttr" => Self::Ints,
+            "DenseF64ArrayAttr" => Self::Floats,
+            "StrArrayAttr" => Self::Strings,
             "ElementsAttr" => Self::Elements,
             "Hfloat_ClampAttr" => Self::Clamp,
             _ => Self::Other,
@@ -147,6 +166,8 @@ impl Kind {
             Self::Int => "Int".to_owned(),
             Self::Flag => "Flag".to_owned(),
             Self::Ints => "Ints".to_owned(),
+            Self::Floats => "Floats".to_owned(),
+            Self::Strings => "Strings".to_owned(),
             Self::Choice(words) => format!("Choice(&{words:?})"),
             Self::Elements => "Elements".to_owned(),
             Self::Clamp => "Clamp".to_owned(),
@@ -201,11 +222,14 @@ fn accessors(text: &mut String, operations: &[Record<'_>]) -> Outcome<()> {
             let optional = record.flag("isOptional")? && Kind::of(&record)?.default(&record)?.is_none();
             let (result, reader) = match (Kind::of(&record)?, optional) {
                 (Kind::Float, false) => ("f64", "value"),
+                (Kind::Float, true) => ("Option<f64>", "optional"),
                 (Kind::Int, false) => ("i64", "value"),
                 (Kind::Int, true) => ("Option<i64>", "optional"),
                 (Kind::Flag, false) => ("bool", "value"),
                 (Kind::Ints, false) => ("Vec<i64>", "value"),
                 (Kind::Ints, true) => ("Option<Vec<i64>>", "optional"),
+                (Kind::Floats, true) => ("Option<Vec<f64>>", "optional"),
+                (Kind::Strings, true) => ("Option<Vec<String>>", "optional"),
                 (Kind::Choice(_), false) => ("&'static str", "value"),
                 (Kind::Clamp, true) => ("Option<(f64, f64)>", "optional"),
                 _ => continue,
@@ -375,11 +399,17 @@ fn result_elements(record: &Record<'_>) -> Outcome<String> {
         return Ok(String::new());
     }
     let stated = record.text("onnxResultElement")?;
-    let operand = record.integer("onnxResultOperand")?;
+    let (operand, first) = (record.integer("onnxResultOperand")?, record.integer("onnxFirstResult")?);
+    let named = |attribute: &Record<'_>| attribute.text("attributeName").is_ok_and(|name| name == stated);
+    let is_graph = match record.records("onnxAttributes")?.iter().find(|attribute| named(attribute)) {
+        Some(attribute) => attribute.text("kind")? == "Graph",
+        None => false,
+    };
     let element = |record: &Record<'_>| match (stated, record.name()) {
         ("", "Hfloat_BoolTensor") => "ResultElement::Bool".to_owned(),
         ("", "Hfloat_ShapeTensor") => "ResultElement::I64".to_owned(),
         ("", _) => format!("ResultElement::Operand({operand})"),
+        (name, _) if is_graph => format!("ResultElement::Graph {{ attribute: {name:?}, first: {first} }}"),
         (name, _) => format!("ResultElement::Attribute({name:?})"),
     };
     Ok(list(record.arguments("results")?.iter().map(|(result, _)| element(result))))
@@ -407,7 +437,7 @@ fn onnx_attributes(record: &Record<'_>) -> Outcome<Vec<String>> {
     let mut rows = Vec::new();
     let changes = record.records("onnxAttributes")?;
     let dialect = if record.is("OnnxComposite") { Vec::new() } else { record.arguments("arguments")? };
-    for change in &changes {
+    for change in changes.iter().filter(|change| !change.is("DialectOnly")) {
         let name = change.text("attributeName")?;
         let own = dialect.iter().find(|(argument, own)| *own == name && argument.is("Attr"));
         let own = own.map(|(argument, _)| argument);
@@ -433,7 +463,18 @@ fn onnx_attribute(name: &str, change: Option<&Record<'_>>, own: Option<&Record<'
             format!("Choice(&{choices:?})")
         }
         ("", Some(Kind::Elements)) => "Tensor".to_owned(),
-        ("", Some(kind @ (Kind::Float | Kind::Int | Kind::Flag | Kind::Ints | Kind::Choice(_)))) => kind.text(),
+        (
+            "",
+            Some(
+                kind @ (Kind::Float
+                | Kind::Int
+                | Kind::Flag
+                | Kind::Ints
+                | Kind::Floats
+                | Kind::Strings
+                | Kind::Choice(_)),
+            ),
+        ) => kind.text(),
         ("", _) => return Err(format!("the kind of attribute {name} is not known").into()),
         (stated, _) => stated.to_owned(),
     };

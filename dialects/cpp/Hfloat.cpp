@@ -44,6 +44,17 @@ bool hbHfloatClampBounds(MlirAttribute attribute, double *lower, double *upper) 
   *upper = clamp.getUpper().getValueAsDouble();
   return true;
 }
+MlirAttribute hbHfloatBoundsGet(MlirContext context, intptr_t count, const int64_t *sizes) {
+  return wrap(hb::hfloat::BoundsAttr::get(unwrap(context), llvm::ArrayRef<int64_t>(sizes, count)));
+}
+// False when the attribute holds no bounds.
+bool hbHfloatBoundsSizes(MlirAttribute attribute, void (*keep)(intptr_t, const int64_t *, void *), void *user) {
+  auto bounds = llvm::dyn_cast<hb::hfloat::BoundsAttr>(unwrap(attribute));
+  if (!bounds)
+    return false;
+  keep(bounds.getSizes().size(), bounds.getSizes().data(), user);
+  return true;
+}
 // The spelling of an enum attribute of the dialect, or a null string.
 MlirStringRef hbHfloatEnumName(MlirAttribute attribute) {
   llvm::StringRef name;

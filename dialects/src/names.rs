@@ -1,4 +1,5 @@
-//! Names of a network's inputs and outputs, which are attributes of its function's arguments and results.
+//! Names that no record gives: those of a network's inputs and outputs, which are attributes of its function's arguments and results,
+//! and of the operations of MLIR's own dialects that a network has.
 //!
 //! ```mlir
 //! func.func @main(%arg0: tensor<1x3x32x32xf32> {hfloat.name = "input"}) -> (tensor<1x10xf32> {hfloat.name = "output"})
@@ -14,6 +15,12 @@ use mlir_sys::{mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults, mlir
 pub const NAME: &str = "hfloat.name";
 /// The function that a network is.
 pub const FUNCTION: &str = "main";
+/// The operation that ends a function and gives its results.
+pub const RETURN: &str = "func.return";
+/// The operation that makes integers of floats.
+pub const QUANTIZE: &str = "quant.qcast";
+/// The operation that makes floats of integers.
+pub const DEQUANTIZE: &str = "quant.dcast";
 
 /// Names of a function's arguments; one without a name, or with an empty one, is `input_{index}`.
 pub fn input_names(function: OperationRef<'_, '_>) -> Vec<String> {

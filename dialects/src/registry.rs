@@ -70,6 +70,10 @@ pub enum AttributeKind {
     Flag,
     /// An array of 64-bit integers.
     Ints,
+    /// An array of 64-bit floats.
+    Floats,
+    /// An array of texts.
+    Strings,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A tensor.
@@ -166,6 +170,13 @@ pub enum ResultElement {
     I64,
     /// The number of the type, or a tensor of it, is this attribute.
     Attribute(&'static str),
+    /// It is that of an output of the graph in an attribute.
+    Graph {
+        /// The attribute's name.
+        attribute: &'static str,
+        /// The output of the graph that is the first of the operator.
+        first: usize,
+    },
 }
 
 /// The inputs that an operator takes from a version on.
@@ -279,7 +290,7 @@ pub enum Role {
 /// Readers of attributes, for the generated accessors.
 pub(crate) mod read {
     use super::{AttributeDefinition, AttributeKind, DefaultValue, Presence};
-    use crate::ir::{IrError, OperationAttributes};
+    use crate::ir::{IrError, OperationAttributes, attribute};
     use melior::ir::{OperationRef, operation::OperationLike};
 
     /// Finds what the record of an operation says of an attribute.
@@ -358,6 +369,25 @@ pub(crate) mod read {
 
         fn given(operation: OperationRef<'_, '_>, name: &str, _find: Find) -> Result<Self, IrError> {
             operation.integers(name)
+        }
+    }
+
+    impl Held for Vec<f64> {
+        const EXPECTED: &'static str = "array of floats";
+
+        fn given(operation: OperationRef<'_, '_>, name: &str, _find: Find) -> Result<Self, IrError> {
+            let floats = operation.attribute(name).ok().and_then(attribute::float_elements);
+            floats.ok_or_else(|| operation.missing(name, Self::EXPECTED))
+        }
+    }
+
+    impl Held for Vec<String> {
+        const EXPECTED: &'static str = "array of texts";
+
+        fn given(operation: OperationRef<'_, '_>, name: &str, _find: Find) -> Result<Self, IrError> {
+            let texts = |all| attribute::array_elements(all)?.into_iter().map(attribute::text).collect();
+            let texts: Option<Self> = operation.attribute(name).ok().and_then(texts);
+            texts.ok_or_else(|| operation.missing(name, Self::EXPECTED))
         }
     }
 

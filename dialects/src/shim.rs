@@ -53,6 +53,8 @@ unsafe extern "C" {
     pub fn hbDenseResourceData(attribute: MlirAttribute, data: *mut *const u8, size: *mut usize) -> bool;
     pub fn hbHfloatClampGet(context: MlirContext, lower: f64, upper: f64) -> MlirAttribute;
     pub fn hbHfloatClampBounds(attribute: MlirAttribute, lower: *mut f64, upper: *mut f64) -> bool;
+    pub fn hbHfloatBoundsGet(context: MlirContext, count: isize, sizes: *const i64) -> MlirAttribute;
+    pub fn hbHfloatBoundsSizes(attribute: MlirAttribute, keep: KeepNumbers, user: *mut c_void) -> bool;
     pub fn hbHfloatEnumName(attribute: MlirAttribute) -> MlirStringRef;
     pub fn hbNashAttribute(context: MlirContext, kind: c_int, count: isize, numbers: *const i64) -> MlirAttribute;
     pub fn hbNashNumbers(attribute: MlirAttribute, kind: c_int, keep: KeepNumbers, user: *mut c_void) -> bool;

@@ -268,6 +268,57 @@ func.func @pools(%x: tensor<1x4x8x8xf32>) {
   return
 }
 
+// CHECK-LABEL: func.func @select
+func.func @select(%x: tensor<2x5xf32>, %k: tensor<1xi64>, %boxes: tensor<1x6x4xf32>, %scores: tensor<1x2x6xf32>) {
+  %two = hfloat.constant dense<2> : tensor<1xi64>
+  %overlap = hfloat.constant dense<0.5> : tensor<1xf32>
+  %none = hfloat.constant dense<> : tensor<0xf32>
+  // CHECK: hfloat.top_k %{{.*}}, %{{.*}} {axis = 0 : si64, largest = false, sorted = false} : (tensor<2x5xf32>, tensor<1xi64>) -> (tensor<2x5xf32>, tensor<2x5xi64>)
+  %v, %i = hfloat.top_k %x, %two {axis = 0 : si64, largest = false, sorted = false} : (tensor<2x5xf32>, tensor<1xi64>) -> (tensor<2x5xf32>, tensor<2x5xi64>)
+  // CHECK: hfloat.top_k {{.*}} -> (tensor<2x?xf32, #hfloat.bounds<2, 5>>, tensor<2x?xi64, #hfloat.bounds<2, 5>>)
+  %w, %j = hfloat.top_k %x, %k : (tensor<2x5xf32>, tensor<1xi64>) -> (tensor<2x?xf32, #hfloat.bounds<2, 5>>, tensor<2x?xi64, #hfloat.bounds<2, 5>>)
+  // CHECK: hfloat.non_zero %{{.*}} : (tensor<2x5xf32>) -> tensor<2x?xi64, #hfloat.bounds<2, 10>>
+  %z = hfloat.non_zero %x : (tensor<2x5xf32>) -> tensor<2x?xi64, #hfloat.bounds<2, 10>>
+  // CHECK: hfloat.non_max_suppression {{.*}} {center_point_box = true} : {{.*}} -> tensor<?x3xi64, #hfloat.bounds<4, 3>>
+  %n = hfloat.non_max_suppression %boxes, %scores, %two, %overlap, %none {center_point_box = true} : (tensor<1x6x4xf32>, tensor<1x2x6xf32>, tensor<1xi64>, tensor<1xf32>, tensor<0xf32>) -> tensor<?x3xi64, #hfloat.bounds<4, 3>>
+  return
+}
+
+// CHECK-LABEL: func.func @recurrent
+func.func @recurrent(%x: tensor<3x1x2xf32>, %w: tensor<1x8x2xf32>, %r: tensor<1x8x2xf32>) {
+  %none = hfloat.constant dense<> : tensor<0xf32>
+  %length = hfloat.constant dense<> : tensor<0xi32>
+  // CHECK: hfloat.lstm {{.*}} {activation_alpha = array<f64: 5.000000e-01>, activations = ["Elu", "Tanh", "Relu"], clip = 1.000000e+00 : f32, direction = "reverse", hidden_size = 2 : si64, input_forget = true} : {{.*}} -> (tensor<3x1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>)
+  %y:3 = hfloat.lstm %x, %w, %r, %none, %length, %none, %none, %none {direction = "reverse", hidden_size = 2 : si64, activations = ["Elu", "Tanh", "Relu"], activation_alpha = array<f64: 0.5>, clip = 1.0 : f32, input_forget = true}
+    : (tensor<3x1x2xf32>, tensor<1x8x2xf32>, tensor<1x8x2xf32>, tensor<0xf32>, tensor<0xi32>, tensor<0xf32>, tensor<0xf32>, tensor<0xf32>) -> (tensor<3x1x1x2xf32>, tensor<1x1x2xf32>, tensor<1x1x2xf32>)
+  return
+}
+
+// CHECK-LABEL: func.func @control
+func.func @control(%c: tensor<i1>, %m: tensor<i64>, %x: tensor<2xf32>) {
+  // CHECK: hfloat.if %{{.*}} captures(%{{.*}}) {
+  // CHECK-NEXT: ^bb0(%{{.*}}: tensor<2xf32>):
+  // CHECK: hfloat.yield %{{.*}} : tensor<2xf32>
+  // CHECK: } else {
+  // CHECK: } : (tensor<i1>, tensor<2xf32>) -> tensor<2xf32>
+  %y = hfloat.if %c captures(%x) {
+  ^bb0(%a: tensor<2xf32>):
+    %r = hfloat.relu %a : (tensor<2xf32>) -> tensor<2xf32>
+    hfloat.yield %r : tensor<2xf32>
+  } else {
+  ^bb0(%a: tensor<2xf32>):
+    hfloat.yield %a : tensor<2xf32>
+  } : (tensor<i1>, tensor<2xf32>) -> tensor<2xf32>
+  // CHECK: hfloat.loop %{{.*}}, %{{.*}} values(%{{.*}}, %{{.*}}) attributes {carried = 1 : si64} {
+  // CHECK: } : (tensor<i64>, tensor<i1>, tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %z = hfloat.loop %m, %c values(%y, %x) attributes {carried = 1 : si64} {
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %a: tensor<2xf32>, %b: tensor<2xf32>):
+    %s = hfloat.add %a, %b : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+    hfloat.yield %go, %s : tensor<i1>, tensor<2xf32>
+  } : (tensor<i64>, tensor<i1>, tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  return
+}
+
 {-#
   dialect_resources: {
     builtin: {

@@ -94,7 +94,7 @@ fn verify_constant(operation: OperationRef<'_, '_>) -> Result<(), String> {
     let value = ir::elements_of(value).ok_or("has a value whose bytes are missing or do not fit its type")?;
     let result = operation.result(0).map_err(|error| error.to_string())?.r#type();
     let declared = TensorType::from_type(result).map_err(|error| error.to_string())?;
-    let stored = TensorType { element: declared.element.storage().into(), dimensions: declared.dimensions };
+    let stored = TensorType { element: declared.element.storage().into(), ..declared };
     if stored != value.r#type {
         let context = operation.context_reference();
         return Err(format!(

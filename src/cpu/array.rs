@@ -151,6 +151,11 @@ impl Array {
         self.bytes.as_mut_slice()
     }
 
+    /// The shape, and the bytes to write.
+    pub(crate) fn parts_mut(&mut self) -> (&[usize], &mut [u8]) {
+        (&self.shape, self.bytes.as_mut_slice())
+    }
+
     /// The values, or `None` when the array holds another element type.
     pub fn values<T: ArrayElement>(&self) -> Option<&[T]> {
         // SAFETY: the bytes are initialised, aligned to 64, and every bit pattern is a valid number.
@@ -179,6 +184,22 @@ impl Array {
         }
         self.shape = shape.to_vec();
         Ok(self)
+    }
+
+    /// The elements below `sizes`; sizes beyond the shape are those of the shape.
+    pub fn cropped(&self, sizes: &[usize]) -> Result<Array, Error> {
+        let sizes: Vec<usize> = self.shape.iter().zip(sizes).map(|(shape, size)| *shape.min(size)).collect();
+        if sizes == self.shape {
+            return Ok(self.clone());
+        }
+        let mut cropped = Array::zeros(self.element, &sizes)?;
+        copy_box(self, &sizes, &sizes, cropped.bytes.as_mut_slice());
+        Ok(cropped)
+    }
+
+    /// The values as sizes; what is negative is 0.
+    pub fn to_sizes(&self) -> Vec<usize> {
+        self.to_i64().into_iter().map(|size| usize::try_from(size).unwrap_or(0)).collect()
     }
 
     /// The element at a row-major position.
@@ -219,6 +240,39 @@ impl Array {
 
     pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
         self.bytes.as_mut_ptr()
+    }
+}
+
+/// Copies the elements of `from` below `sizes` into memory of the shape `to_shape`, to the same positions.
+pub(crate) fn copy_box(from: &Array, sizes: &[usize], to_shape: &[usize], to: &mut [u8]) {
+    let element = from.element.bytes();
+    let Some((&last, outer)) = sizes.split_last() else {
+        to.iter_mut().zip(from.as_bytes()).for_each(|(to, from)| *to = *from);
+        return;
+    };
+    if sizes.contains(&0) {
+        return;
+    }
+    let mut index = vec![0usize; outer.len()];
+    loop {
+        let at = |shape: &[usize]| {
+            let row = index.iter().zip(shape).fold(0usize, |sum, (index, size)| sum * size + index);
+            row * shape.last().copied().unwrap_or(1) * element
+        };
+        let (read, write, bytes) = (at(&from.shape), at(to_shape), last * element);
+        if let (Some(from), Some(to)) = (from.as_bytes().get(read..read + bytes), to.get_mut(write..write + bytes)) {
+            to.copy_from_slice(from);
+        }
+        let advanced = index.iter_mut().zip(outer).rev().any(|(index, &size)| {
+            *index += 1;
+            if *index == size {
+                *index = 0;
+            }
+            *index != 0
+        });
+        if !advanced {
+            return;
+        }
     }
 }
 

@@ -11,12 +11,13 @@ use super::array::{ALIGNMENT, Array, ArrayElement, Bytes, byte_count};
 use super::emit::{self, Work};
 use super::error::Error;
 use super::expression::TensorId;
-use super::graph::{Compute, Graph};
+use super::graph::{Action, Graph};
 use super::interpret::check_indices;
 use super::jit::{Entry, Jit};
 use super::kernel::Kernel;
 use super::kernel_cache::{Compiled, KernelCache};
-use super::prepare::{Place, Prepared, Step, prepare};
+use super::prepare::{Code, Place, Prepared, Step, prepare};
+use super::routine::ResultView;
 use super::target::{Effort, Target};
 use super::team::{Job, Run, Team};
 
@@ -76,6 +77,8 @@ impl<'a> ArrayView<'a> {
 /// A network compiled for this machine. `run` may be called from several threads at once.
 pub struct Executable {
     prepared: Prepared,
+    /// The steps that are kernels, in order: the jobs of a team.
+    kernel_steps: Vec<usize>,
     entries: Vec<Entry>,
     works: Vec<Work>,
     scratch: usize,
@@ -115,14 +118,25 @@ impl Executable {
     fn compile_folded(graph: Graph, options: Options) -> Result<Executable, Error> {
         let kept = observed(&graph, &options.observe);
         let target = Target::host()?;
-        let prepared = prepare(graph, &kept, &target)?;
+        let mut prepared = prepare(graph, &kept, &target)?;
+        for step in &mut prepared.steps {
+            if let Code::Routine(routine) = &step.code
+                && let Some(compiled) = routine.compiled(&options)?
+            {
+                step.code = Code::Routine(compiled);
+            }
+        }
+        let steps = prepared.steps.iter().enumerate();
+        let kernel_steps =
+            steps.filter(|(_, step)| matches!(step.code, Code::Kernel(_))).map(|(number, _)| number).collect();
         let compiled = compile_kernels(&prepared.kernels, &options, &target)?;
         let (entries, mut code): (Vec<Entry>, Vec<Arc<Jit>>) =
             compiled.into_iter().map(|kernel| (kernel.entry, kernel.code)).unzip();
         code.dedup_by(|a, b| Arc::ptr_eq(a, b));
         let works: Vec<Work> = prepared.kernels.iter().map(emit::work).collect();
         let scratch = works.iter().map(|work| work.scratch.next_multiple_of(ALIGNMENT)).max().unwrap_or(0);
-        Ok(Executable { prepared, entries, works, scratch, options, memories: Mutex::new(Vec::new()), _code: code })
+        let memories = Mutex::new(Vec::new());
+        Ok(Executable { prepared, kernel_steps, entries, works, scratch, options, memories, _code: code })
     }
 
     /// Runs the network on arrays of the inputs' types and shapes, in order.
@@ -169,13 +183,13 @@ impl Executable {
             constants: self.prepared.constants.iter().map(|array| array.as_ptr().cast_mut()).collect(),
             arena: memory.arena.as_mut_ptr(),
         };
-        let address = |step: usize, position: usize| {
-            let step = self.prepared.steps.get(step);
+        let address = |job: usize, position: usize| {
+            let step = self.kernel_steps.get(job).and_then(|step| self.prepared.steps.get(*step));
             let place = match position.checked_sub(1) {
-                None => step.map(|step| step.output),
-                Some(operand) => step.and_then(|step| step.operands.get(operand).copied()),
+                None => step.and_then(|step| step.results.first()),
+                Some(operand) => step.and_then(|step| step.operands.get(operand)),
             };
-            place.and_then(|place| pointers.at(place)).unwrap_or(std::ptr::null_mut())
+            place.and_then(|(_, place)| pointers.at(*place)).unwrap_or(std::ptr::null_mut())
         };
         // SAFETY: the memory is this run's alone, and the tensors outlive `run`, which is dropped below.
         let run = unsafe { memory.team.open(&address) };
@@ -183,9 +197,10 @@ impl Executable {
             graph.inputs.iter().for_each(|id| self.observe(*id, &pointers, observer));
         }
         let mut result = Ok(());
-        for (number, step) in self.prepared.steps.iter().enumerate() {
+        let mut jobs = 0..self.kernel_steps.len();
+        for step in &self.prepared.steps {
             let start = std::time::Instant::now();
-            result = self.step(number, step, &run, &pointers);
+            result = self.step(&mut jobs, step, &run, &pointers);
             timer(&step.node, start.elapsed());
             if result.is_err() {
                 break;
@@ -250,9 +265,10 @@ impl Executable {
         let mut bytes = bytes?;
         let mut jobs = Vec::new();
         for step in &self.prepared.steps {
+            let Code::Kernel(kernel) = step.code else { continue };
             let missing = || Error::invalid(&step.node, "lost its code");
-            let entry = *self.entries.get(step.kernel).ok_or_else(missing)?;
-            let work = self.works.get(step.kernel).ok_or_else(missing)?;
+            let entry = *self.entries.get(kernel).ok_or_else(missing)?;
+            let work = self.works.get(kernel).ok_or_else(missing)?;
             let worth = threads > 1 && work.units.saturating_mul(work.cost) >= WORTH_SPLITTING;
             let chunks = if worth { threads * CHUNKS_PER_THREAD } else { 1 };
             jobs.push(Job::new(entry, work.units, chunks, step.operands.len() + 1));
@@ -264,12 +280,25 @@ impl Executable {
 
     fn view<'a>(&'a self, id: TensorId, pointers: &'a Pointers) -> Option<ArrayView<'a>> {
         let graph = &self.prepared.graph;
-        let tensor = graph.tensor(id)?;
         let place = self.prepared.places.get(graph.storage(id).0).copied().flatten()?;
+        self.view_at(id, place, pointers)
+    }
+
+    fn view_at<'a>(&'a self, id: TensorId, place: Place, pointers: &'a Pointers) -> Option<ArrayView<'a>> {
+        let tensor = self.prepared.graph.tensor(id)?;
         let bytes = byte_count(&tensor.name, tensor.element, &tensor.shape).ok()?;
         // SAFETY: the place holds the tensor's bytes, and nothing writes them while the view is looked at.
         let bytes = unsafe { std::slice::from_raw_parts(pointers.at(place)?, bytes) };
         Some(ArrayView { element: tensor.element, shape: &tensor.shape, bytes })
+    }
+
+    fn result_at<'a>(&'a self, id: TensorId, place: Place, pointers: &'a Pointers) -> Option<ResultView<'a>> {
+        let tensor = self.prepared.graph.tensor(id)?;
+        let bytes = byte_count(&tensor.name, tensor.element, &tensor.shape).ok()?;
+        // SAFETY: the place holds the tensor's bytes; a call's results are memory of their own (`Graph::push_call`), which is
+        // apart from that of its operands, and nobody else touches it during the step.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(pointers.at(place)?, bytes) };
+        Some(ResultView { element: tensor.element, shape: &tensor.shape, bytes })
     }
 
     fn observe(&self, id: TensorId, pointers: &Pointers, observer: &mut dyn FnMut(&str, ArrayView<'_>)) {
@@ -293,15 +322,39 @@ impl Executable {
         }
     }
 
-    fn step(&self, number: usize, step: &Step, run: &Run<'_>, pointers: &Pointers) -> Result<(), Error> {
-        for (check, _) in &step.checks {
+    /// `jobs` are the kernels that are left.
+    fn step(
+        &self,
+        jobs: &mut std::ops::Range<usize>,
+        step: &Step,
+        run: &Run<'_>,
+        pointers: &Pointers,
+    ) -> Result<(), Error> {
+        for check in &step.checks {
             if let Some(view) = self.view(check.tensor, pointers) {
-                let compute = Compute::elementwise(&step.node, check.tensor, &[], super::expression::index(0));
-                check_indices(&self.prepared.graph, &compute, check, &view.to_array()?)?;
+                let sizes = check.sizes.and_then(|sizes| self.view(sizes, pointers));
+                let sizes = sizes.map(|sizes| sizes.to_array()).transpose()?;
+                check_indices(&self.prepared.graph, &step.node, check, view.to_array()?, sizes.as_ref())?;
             }
         }
-        run.step(number);
-        Ok(())
+        match &step.code {
+            Code::Kernel(_) => {
+                if let Some(job) = jobs.next() {
+                    run.step(job);
+                }
+                Ok(())
+            }
+            Code::Routine(routine) => {
+                let operands = step.operands.iter().map(|(id, place)| self.view_at(*id, *place, pointers));
+                let results = step.results.iter().map(|(id, place)| self.result_at(*id, *place, pointers));
+                let operands: Option<Vec<ArrayView<'_>>> = operands.collect();
+                let results: Option<Vec<ResultView<'_>>> = results.collect();
+                let (Some(operands), Some(mut results)) = (operands, results) else {
+                    return Err(Error::invalid(&step.node, "lost a tensor"));
+                };
+                routine.run(&operands, &mut results).map_err(|fault| fault.at(&step.node))
+            }
+        }
     }
 }
 
@@ -389,22 +442,28 @@ fn observed(graph: &Graph, observe: &Observe) -> HashSet<TensorId> {
 /// Computes, once and for all, what depends on constants only.
 pub(crate) fn fold_constants(mut graph: Graph) -> Result<Graph, Error> {
     let mut varying: HashSet<TensorId> = graph.inputs.iter().copied().collect();
-    for compute in &graph.computes {
-        if compute.operands().iter().any(|id| varying.contains(&graph.storage(*id))) {
-            varying.insert(compute.output);
+    for action in &graph.actions {
+        let varies = |id: &TensorId| varying.contains(&graph.storage(*id));
+        let folds = match action {
+            Action::Compute(_) => true,
+            Action::Call(call) => call.routine.may_fold(),
+        };
+        if !folds || action.operands().iter().any(varies) {
+            varying.extend(action.results());
         }
     }
-    let (constant, rest): (Vec<Compute>, Vec<Compute>) =
-        std::mem::take(&mut graph.computes).into_iter().partition(|compute| !varying.contains(&compute.output));
-    graph.computes = rest;
+    let is_constant = |action: &Action| action.results().iter().all(|id| !varying.contains(id));
+    let (constant, rest): (Vec<Action>, Vec<Action>) =
+        std::mem::take(&mut graph.actions).into_iter().partition(is_constant);
+    graph.actions = rest;
     if constant.is_empty() {
         return Ok(graph);
     }
-    let mut known: Vec<TensorId> = constant.iter().map(|compute| compute.output).collect();
+    let mut known: Vec<TensorId> = constant.iter().flat_map(|action| action.results()).copied().collect();
     known.sort();
     known.dedup();
     let tensors = graph.tensors.clone();
-    let part = Graph { tensors, computes: constant, inputs: Vec::new(), outputs: known.clone() };
+    let part = Graph { tensors, actions: constant, inputs: Vec::new(), outputs: known.clone() };
     let values = Executable::compile_folded(part, Options::default())?.run(&[])?;
     for (id, value) in known.into_iter().zip(values) {
         if let Some(tensor) = graph.tensors.get_mut(id.0) {

@@ -10,9 +10,15 @@ use super::executable::{ArrayView, Executable, Options};
 use super::operators::graph_of;
 
 /// A compiled network. `run` may be called from several threads at once.
+///
+/// A value whose size is known only when running is stored with room for the largest one, and its sizes beside it: what is stored
+/// are the values, then the sizes of such ones, i64 each.
 pub struct FloatExecutable {
     executable: Executable,
+    input_names: Vec<String>,
     output_names: Vec<String>,
+    /// For each value that it gives, which of the stored outputs holds its sizes.
+    output_sizes: Vec<Option<usize>>,
 }
 
 impl FloatExecutable {
@@ -21,16 +27,45 @@ impl FloatExecutable {
     /// # Errors
     /// When an operation or type is not supported, naming the node, or a shape is not known.
     pub fn compile(function: OperationRef<'_, '_>, options: Options) -> Result<FloatExecutable, Error> {
-        let graph = graph_of(function, &input_names(function))?;
-        Ok(FloatExecutable { executable: Executable::compile(graph, options)?, output_names: output_names(function) })
+        let input_names = input_names(function);
+        let (graph, values) = graph_of(function, &input_names)?;
+        let mut next = values;
+        let bounded = |id| graph.tensor(id).is_some_and(|tensor| tensor.sizes.is_some());
+        let output_sizes = graph.outputs.iter().take(values).map(|id| {
+            bounded(*id).then(|| {
+                next += 1;
+                next - 1
+            })
+        });
+        let output_sizes = output_sizes.collect();
+        let output_names = output_names(function);
+        Ok(FloatExecutable {
+            executable: Executable::compile(graph, options)?,
+            input_names,
+            output_names,
+            output_sizes,
+        })
     }
 
-    /// The outputs for these inputs, which must have the network's types and shapes, in order.
+    /// The outputs for these inputs, which must be as [`FloatExecutable::stored_inputs`] says, in order. Outputs have their actual
+    /// sizes.
     ///
     /// # Errors
     /// When an input does not fit, or an index in a tensor is out of range.
     pub fn run(&self, inputs: &[&Array]) -> Result<Vec<Array>, Error> {
-        self.executable.run(inputs)
+        self.run_with_observer(inputs, &mut |_, _| {})
+    }
+
+    /// As `run`, but outputs are as they are stored.
+    ///
+    /// # Errors
+    /// As `run`.
+    pub fn run_stored(
+        &self,
+        inputs: &[&Array],
+        observer: &mut dyn FnMut(&str, ArrayView<'_>),
+    ) -> Result<Vec<Array>, Error> {
+        self.executable.run_with_observer(inputs, observer)
     }
 
     /// As `run`; calls `observer` with the name and value of every input and of every intermediate value that the options
@@ -43,7 +78,14 @@ impl FloatExecutable {
         inputs: &[&Array],
         observer: &mut dyn FnMut(&str, ArrayView<'_>),
     ) -> Result<Vec<Array>, Error> {
-        self.executable.run_with_observer(inputs, observer)
+        let mut stored = self.run_stored(inputs, observer)?;
+        let sizes = stored.split_off(self.output_sizes.len().min(stored.len()));
+        let first = self.output_sizes.len();
+        let actual = |(value, position): (Array, &Option<usize>)| match position.and_then(|n| sizes.get(n - first)) {
+            Some(sizes) => value.cropped(&sizes.to_sizes()),
+            None => Ok(value),
+        };
+        stored.into_iter().zip(&self.output_sizes).map(actual).collect()
     }
 
     /// As `run`, but gives the node and time of every kernel, in order of execution. Fused nodes count as the last of them.
@@ -54,13 +96,23 @@ impl FloatExecutable {
         self.executable.profile(inputs)
     }
 
-    /// Names, elements and shapes of the inputs.
+    /// Names, elements and shapes of the inputs; the largest ones where sizes are known only when running.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, ElementType, &[usize])> {
+        self.executable.inputs().take(self.input_names.len())
+    }
+
+    /// Names, elements and shapes of the outputs; the largest ones where sizes are known only when running.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, ElementType, &[usize])> {
+        self.stored_outputs().take(self.output_sizes.len())
+    }
+
+    /// As `inputs`, then the sizes of those that are known only when running.
+    pub fn stored_inputs(&self) -> impl Iterator<Item = (&str, ElementType, &[usize])> {
         self.executable.inputs()
     }
 
-    /// Names, elements and shapes of the outputs.
-    pub fn outputs(&self) -> impl Iterator<Item = (&str, ElementType, &[usize])> {
+    /// As `outputs`, then the sizes of those that are known only when running.
+    pub fn stored_outputs(&self) -> impl Iterator<Item = (&str, ElementType, &[usize])> {
         let names = self.output_names.iter().map(String::as_str);
         let named = names.map(Some).chain(std::iter::repeat(None));
         self.executable

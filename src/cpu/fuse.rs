@@ -3,52 +3,58 @@
 use std::collections::{HashMap, HashSet};
 
 use super::expression::{Binary, Expression, Kind, TensorId};
-use super::graph::{Combiner, Compute, Graph};
+use super::graph::{Action, Combiner, Compute, Graph};
 
 /// Fused expressions stay below this many nodes, so that a chain of thousands becomes a few kernels and time stays linear.
 const LARGEST: u32 = 300;
 
 /// Rewrites the graph so that values outside `kept` need not exist in memory.
 pub(crate) fn fuse(graph: &mut Graph, kept: &HashSet<TensorId>) {
-    let computes = std::mem::take(&mut graph.computes);
-    let mut state = State::new(graph, &computes, kept);
-    for compute in computes {
-        let fused = state.absorb(graph, compute);
-        state.append(fused);
+    let actions = std::mem::take(&mut graph.actions);
+    let mut state = State::new(graph, &actions, kept);
+    for action in actions {
+        match action {
+            Action::Compute(compute) => {
+                let fused = state.absorb(graph, compute);
+                state.append(fused);
+            }
+            call @ Action::Call(_) => state.slots.push(Some(call)),
+        }
     }
-    graph.computes = state.slots.into_iter().flatten().collect();
+    graph.actions = state.slots.into_iter().flatten().collect();
 }
 
 struct State {
-    /// The computations so far; a slot is emptied when another has taken its computation in.
-    slots: Vec<Option<Compute>>,
+    /// The actions so far; a slot is emptied when another has taken its computation in.
+    slots: Vec<Option<Action>>,
     /// The one slot that writes a tensor as a whole.
     writer: HashMap<TensorId, usize>,
-    /// Tensors that must exist: outputs, observed ones, those with views, those written in parts.
+    /// Tensors that must exist: outputs, observed ones, those with views, those written in parts, those of calls.
     kept: HashSet<TensorId>,
     /// How many computations read a tensor.
     readers: HashMap<TensorId, usize>,
 }
 
 impl State {
-    fn new(graph: &Graph, computes: &[Compute], kept: &HashSet<TensorId>) -> State {
+    fn new(graph: &Graph, actions: &[Action], kept: &HashSet<TensorId>) -> State {
         let mut kept: HashSet<TensorId> = kept.iter().map(|id| graph.storage(*id)).collect();
         kept.extend(graph.outputs.iter().map(|id| graph.storage(*id)));
         kept.extend(graph.tensors.iter().filter_map(|tensor| tensor.view_of));
         let (mut readers, mut written) = (HashMap::new(), HashSet::new());
-        for compute in computes {
-            compute.operands().into_iter().for_each(|id| *readers.entry(id).or_insert(0) += 1);
-            kept.extend(compute.checks.iter().map(|check| check.tensor));
-            if !written.insert(compute.output) {
-                kept.insert(compute.output);
+        for action in actions {
+            action.operands().into_iter().for_each(|id| *readers.entry(id).or_insert(0) += 1);
+            kept.extend(action.checks().iter().flat_map(|check| check.tensors()));
+            if let Action::Call(call) = action {
+                kept.extend(call.operands.iter().chain(&call.results));
             }
+            kept.extend(action.results().iter().filter(|id| !written.insert(**id)));
         }
         State { slots: Vec::new(), writer: HashMap::new(), kept, readers }
     }
 
     fn append(&mut self, compute: Compute) {
         self.writer.insert(compute.output, self.slots.len());
-        self.slots.push(Some(compute));
+        self.slots.push(Some(Action::Compute(compute)));
     }
 
     /// Takes in every producer that may be taken in.
@@ -58,7 +64,9 @@ impl State {
             let candidate = |id: &TensorId| {
                 let slot = *self.writer.get(id)?;
                 let alone = self.readers.get(id) == Some(&1) && !self.kept.contains(id);
-                let producer = self.slots.get(slot)?.as_ref().filter(|_| alone)?;
+                let Some(Action::Compute(producer)) = self.slots.get(slot)?.as_ref().filter(|_| alone) else {
+                    return None;
+                };
                 let fused = inline(graph, producer, &compute).or_else(|| finish(graph, producer, &compute))?;
                 Some((slot, fused))
             };
@@ -208,7 +216,7 @@ mod tests {
         let input = Array::from_values(&[2, 3], &[1.0f32, 2.0, 3.0, -4.0, 1.0, 1.0]).unwrap();
         let mut graph = network();
         fuse(&mut graph, &HashSet::new());
-        assert_eq!(graph.computes.len(), 1);
+        assert_eq!(graph.actions.len(), 1);
         assert_eq!(interpret(&graph, &[&input]).unwrap()[0].values::<f32>().unwrap(), &[36.0, 0.0]);
     }
 
@@ -217,6 +225,6 @@ mod tests {
         let mut graph = network();
         let kept = graph.tensors.iter().position(|tensor| tensor.name == "relu").map(TensorId);
         fuse(&mut graph, &kept.into_iter().collect());
-        assert_eq!(graph.computes.iter().map(|compute| compute.node.as_str()).collect::<Vec<_>>(), ["relu", "mul"]);
+        assert_eq!(graph.actions.iter().map(Action::node).collect::<Vec<_>>(), ["relu", "mul"]);
     }
 }

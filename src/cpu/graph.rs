@@ -8,6 +8,7 @@ use super::array::{Array, byte_count};
 use super::error::Error;
 use super::expression::{Expression, Kind, TensorId, axis, load};
 use super::range;
+use super::routine::Routine;
 use super::scalar::Scalar;
 
 /// A tensor: a value with a static shape.
@@ -23,6 +24,9 @@ pub struct Tensor {
     pub data: Option<Arc<Array>>,
     /// This tensor is that one's memory under another shape (Reshape, Flatten, Identity).
     pub view_of: Option<TensorId>,
+    /// When sizes are known only when the network runs: the tensor of i64 that holds them. `shape` has room for the largest ones,
+    /// elements outside of the actual sizes have no meaning.
+    pub sizes: Option<TensorId>,
 }
 
 /// How the values of a reduction are combined. All are associative, so the order is the emitter's choice.
@@ -70,24 +74,55 @@ pub struct Compute {
     pub checks: Vec<Check>,
 }
 
+/// One call: a whole routine fills the results from the operands.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The node this comes from.
+    pub node: String,
+    /// What fills the results.
+    pub routine: Arc<dyn Routine>,
+    /// What it reads, in its order.
+    pub operands: Vec<TensorId>,
+    /// Tensors of their own memory, each filled as a whole.
+    pub results: Vec<TensorId>,
+}
+
+/// What a network does in one step.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Loops over an expression.
+    Compute(Compute),
+    /// A routine.
+    Call(Call),
+}
+
 /// Every value of `tensor` must lie in `low..=high`.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
     /// The tensor of indices.
     pub tensor: TensorId,
+    /// Those of the tensor, where they are known only when the network runs.
+    pub sizes: Option<TensorId>,
     /// The smallest index that is allowed.
     pub low: i64,
     /// The largest index that is allowed.
     pub high: i64,
 }
 
-/// Computations in an order in which they can be done.
+impl Check {
+    /// The tensors that it reads.
+    pub(crate) fn tensors(self) -> impl Iterator<Item = TensorId> {
+        std::iter::once(self.tensor).chain(self.sizes)
+    }
+}
+
+/// Computations and calls in an order in which they can be done.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     /// By [`TensorId`].
     pub tensors: Vec<Tensor>,
     /// In the order of execution.
-    pub computes: Vec<Compute>,
+    pub actions: Vec<Action>,
     /// What a run is given.
     pub inputs: Vec<TensorId>,
     /// What a run gives.
@@ -140,6 +175,39 @@ impl Compute {
     }
 }
 
+impl Action {
+    /// The node this comes from.
+    pub fn node(&self) -> &str {
+        match self {
+            Action::Compute(compute) => &compute.node,
+            Action::Call(call) => &call.node,
+        }
+    }
+
+    /// The tensors read, but those that are only checked.
+    pub(crate) fn operands(&self) -> Vec<TensorId> {
+        match self {
+            Action::Compute(compute) => compute.operands(),
+            Action::Call(call) => call.operands.clone(),
+        }
+    }
+
+    /// The tensors written.
+    pub(crate) fn results(&self) -> &[TensorId] {
+        match self {
+            Action::Compute(compute) => std::slice::from_ref(&compute.output),
+            Action::Call(call) => &call.results,
+        }
+    }
+
+    pub(crate) fn checks(&self) -> &[Check] {
+        match self {
+            Action::Compute(compute) => &compute.checks,
+            Action::Call(_) => &[],
+        }
+    }
+}
+
 impl Graph {
     /// The tensor of this number; none where there is none.
     pub fn tensor(&self, id: TensorId) -> Option<&Tensor> {
@@ -154,7 +222,14 @@ impl Graph {
 
     /// A tensor that some computation will fill.
     pub fn add_tensor(&mut self, name: &str, element: ElementType, shape: &[usize]) -> Result<TensorId, Error> {
-        self.add(Tensor { name: name.to_string(), element, shape: shape.to_vec(), data: None, view_of: None })
+        self.add(Tensor {
+            name: name.to_string(),
+            element,
+            shape: shape.to_vec(),
+            data: None,
+            view_of: None,
+            sizes: None,
+        })
     }
 
     /// A tensor that a run is given.
@@ -167,7 +242,7 @@ impl Graph {
     /// A tensor that is known.
     pub fn add_constant(&mut self, name: &str, data: Arc<Array>) -> Result<TensorId, Error> {
         let (element, shape) = (data.element(), data.shape().to_vec());
-        self.add(Tensor { name: name.to_string(), element, shape, data: Some(data), view_of: None })
+        self.add(Tensor { name: name.to_string(), element, shape, data: Some(data), view_of: None, sizes: None })
     }
 
     /// The memory of `of` under another shape with as many elements.
@@ -181,7 +256,14 @@ impl Graph {
         let data = source.data.clone();
         let data = data.map(|data| data.as_ref().clone().reshaped(shape).map(Arc::new)).transpose()?;
         let view_of = if data.is_some() { None } else { Some(of) };
-        self.add(Tensor { name: name.to_string(), element, shape: shape.to_vec(), data, view_of })
+        self.add(Tensor { name: name.to_string(), element, shape: shape.to_vec(), data, view_of, sizes: None })
+    }
+
+    /// Says that the sizes of a tensor are known only when the network runs, and are in `sizes` then.
+    pub(crate) fn set_sizes(&mut self, id: TensorId, sizes: TensorId) {
+        if let Some(tensor) = self.tensors.get_mut(id.0) {
+            tensor.sizes = Some(sizes);
+        }
     }
 
     /// The tensor whose memory `id` is.
@@ -217,8 +299,29 @@ impl Graph {
     /// When it does not fit its tensors.
     pub fn push(&mut self, compute: Compute) -> Result<(), Error> {
         self.verify_compute(&compute)?;
-        self.computes.push(compute);
+        self.actions.push(Action::Compute(compute));
         Ok(())
+    }
+
+    /// Appends a call. The routine relies on the elements and shapes that its definition made.
+    pub fn push_call(&mut self, call: Call) -> Result<(), Error> {
+        for id in &call.operands {
+            self.tensor(*id).ok_or_else(|| Error::invalid(&call.node, "reads a tensor that is not in the graph"))?;
+        }
+        for id in &call.results {
+            self.own_memory(&call.node, *id)?;
+        }
+        self.actions.push(Action::Call(call));
+        Ok(())
+    }
+
+    /// A tensor that an action may write.
+    fn own_memory(&self, node: &str, id: TensorId) -> Result<&Tensor, Error> {
+        let tensor = self.tensor(id).ok_or_else(|| Error::invalid(node, "writes a tensor that is not in the graph"))?;
+        if tensor.view_of.is_some() || tensor.data.is_some() || self.inputs.contains(&id) {
+            return Err(Error::invalid(node, format!("writes '{}', which is not its own memory", tensor.name)));
+        }
+        Ok(tensor)
     }
 
     /// A new tensor with the stored element of `body` at every point.
@@ -237,12 +340,7 @@ impl Graph {
     /// Types agree, regions fit, and every load is proven to stay inside its tensor: emitted code has no checks of its own.
     pub(crate) fn verify_compute(&self, compute: &Compute) -> Result<(), Error> {
         let fail = |reason: String| Err(Error::invalid(&compute.node, reason));
-        let Some(output) = self.tensor(compute.output) else {
-            return fail("writes a tensor that is not in the graph".to_string());
-        };
-        if output.view_of.is_some() || output.data.is_some() || self.inputs.contains(&compute.output) {
-            return fail(format!("writes '{}', which is not its own memory", output.name));
-        }
+        let output = self.own_memory(&compute.node, compute.output)?;
         let rank = output.shape.len();
         let fits = |d: usize| match (compute.offset.get(d), compute.extents.get(d), output.shape.get(d)) {
             (Some(offset), Some(extent), Some(size)) => offset.checked_add(*extent).is_some_and(|end| end <= *size),

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use super::array::Array;
 use super::error::Error;
+use super::executable::ArrayView;
 use super::expression::{Binary, Comparison, Expression, Kind, TensorId, Unary, floor_divide_wide};
-use super::graph::{Combiner, Compute, Graph, Reduction};
+use super::graph::{Action, Call, Combiner, Compute, Graph, Reduction};
+use super::routine::ResultView;
 use super::scalar::Scalar;
 
 /// Runs a graph on its inputs and returns its outputs, in order.
@@ -18,8 +20,11 @@ pub fn interpret(graph: &Graph, inputs: &[&Array]) -> Result<Vec<Array>, Error> 
         })?;
         values.insert(*id, (*input).clone());
     }
-    for compute in &graph.computes {
-        run(graph, compute, &mut values)?;
+    for action in &graph.actions {
+        match action {
+            Action::Compute(compute) => run(graph, compute, &mut values)?,
+            Action::Call(call) => run_call(graph, call, &mut values)?,
+        }
     }
     let output = |id: &TensorId| {
         let shape = graph.tensor(*id).map_or(&[][..], |tensor| &tensor.shape);
@@ -36,8 +41,9 @@ fn read<'a>(graph: &'a Graph, values: &'a HashMap<TensorId, Array>, id: TensorId
 
 fn run(graph: &Graph, compute: &Compute, values: &mut HashMap<TensorId, Array>) -> Result<(), Error> {
     for check in &compute.checks {
-        let array = read(graph, values, check.tensor)?;
-        check_indices(graph, compute, check, array)?;
+        let array = read(graph, values, check.tensor)?.clone();
+        let sizes = check.sizes.map(|sizes| read(graph, values, sizes)).transpose()?;
+        check_indices(graph, &compute.node, check, array, sizes)?;
     }
     let Some(tensor) = graph.tensor(compute.output) else {
         return Err(Error::invalid(&compute.node, "writes a tensor that is not in the graph"));
@@ -62,16 +68,40 @@ fn run(graph: &Graph, compute: &Compute, values: &mut HashMap<TensorId, Array>) 
     Ok(())
 }
 
+fn run_call(graph: &Graph, call: &Call, values: &mut HashMap<TensorId, Array>) -> Result<(), Error> {
+    let missing = || Error::invalid(&call.node, "uses a tensor that is not in the graph");
+    let mut results = Vec::new();
+    for id in &call.results {
+        let tensor = graph.tensor(*id).ok_or_else(missing)?;
+        results.push(Array::zeros(tensor.element, &tensor.shape)?);
+    }
+    let mut operands = Vec::new();
+    for id in &call.operands {
+        let tensor = graph.tensor(*id).ok_or_else(missing)?;
+        let bytes = read(graph, values, *id)?.as_bytes();
+        operands.push(ArrayView { element: tensor.element, shape: &tensor.shape, bytes });
+    }
+    let mut views: Vec<ResultView<'_>> = results.iter_mut().map(ResultView::of).collect();
+    call.routine.run(&operands, &mut views).map_err(|error| error.at(&call.node))?;
+    values.extend(call.results.iter().copied().zip(results));
+    Ok(())
+}
+
 pub(crate) fn check_indices(
     graph: &Graph,
-    compute: &Compute,
+    node: &str,
     check: &super::graph::Check,
-    array: &Array,
+    array: Array,
+    sizes: Option<&Array>,
 ) -> Result<(), Error> {
+    let array = match sizes {
+        Some(sizes) => array.cropped(&sizes.to_sizes())?,
+        None => array,
+    };
     match array.to_i64().into_iter().find(|index| *index < check.low || *index > check.high) {
         None => Ok(()),
         Some(index) => Err(Error::IndexOutOfRange {
-            node: compute.node.clone(),
+            node: node.to_string(),
             tensor: graph.tensor(check.tensor).map(|tensor| tensor.name.clone()).unwrap_or_default(),
             index,
             low: check.low,

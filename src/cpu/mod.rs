@@ -23,6 +23,8 @@ mod object;
 mod operators;
 mod prepare;
 mod range;
+mod routine;
+mod routines;
 mod scalar;
 mod scalar_formula;
 mod target;
@@ -37,7 +39,7 @@ pub use graph::Graph;
 pub use interpret::interpret;
 pub use kernel_cache::KernelCache;
 pub use object::BoardObject;
-pub use operators::{array_of, constant_of, fold, is_supported};
+pub use operators::{array_of, constant_of, fold};
 pub use scalar::Scalar;
 pub use scalar_formula::{ScalarFormula, scalar_formula};
 #[cfg(test)]

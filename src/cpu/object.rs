@@ -8,10 +8,11 @@
 //! ```
 //!
 //! `workspace` has that many bytes and is aligned to 64. Constants are data of the object. The code calls `exp`, `pow` and
-//! their like from the C library when the network needs them, and nothing else. Data-dependent indices are clamped to their
+//! their like from the C library when the network needs them, and for routines (TopK and its like) functions of the board's
+//! runtime, which this project does not have: [`BoardObject::functions`] names them. Data-dependent indices are clamped to their
 //! tensor, because there is nobody to report an error to.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use inkwell::AddressSpace;
@@ -27,7 +28,8 @@ use super::error::Error;
 use super::executable::fold_constants;
 use super::graph::Graph;
 use super::operators::graph_of;
-use super::prepare::{Place, Prepared, prepare};
+use super::prepare::{Code as StepCode, Place, Prepared, Step, prepare};
+use super::routine::{BoardCode, Routine};
 use super::target::{Effort, Target};
 
 /// A compiled network for the board.
@@ -36,6 +38,9 @@ pub struct BoardObject {
     pub object: Vec<u8>,
     /// What the object exports as `NAME_workspace_bytes`.
     pub workspace_bytes: usize,
+    /// Functions of the board's runtime that it calls: `void NAME(void *const *tensors, const int64_t *description)`, see
+    /// `docs/decisions/0035-routines-and-regions.md`.
+    pub functions: Vec<&'static str>,
 }
 
 impl BoardObject {
@@ -44,7 +49,7 @@ impl BoardObject {
     /// # Errors
     /// As [`super::FloatExecutable::compile`].
     pub fn compile(function: OperationRef<'_, '_>, name: &str) -> Result<BoardObject, Error> {
-        BoardObject::of_graph(graph_of(function, &[])?, name, &Target::board())
+        BoardObject::of_graph(graph_of(function, &[])?.0, name, &Target::board())
     }
 
     pub(crate) fn of_graph(graph: Graph, name: &str, target: &Target) -> Result<BoardObject, Error> {
@@ -68,7 +73,16 @@ impl BoardObject {
         exported.set_constant(true);
         exported.set_initializer(&bytes);
         let object = target.assemble(&module, Effort::Vectorize)?;
-        Ok(BoardObject { object, workspace_bytes })
+        let routines = prepared.steps.iter().filter_map(|step| match &step.code {
+            StepCode::Routine(routine) => Some(routine.board_code()),
+            StepCode::Kernel(_) => None,
+        });
+        let symbols = routines.filter_map(|code| match code {
+            BoardCode::Function { symbol, .. } => Some(symbol),
+            BoardCode::Absent(_) => None,
+        });
+        let functions = symbols.collect::<BTreeSet<_>>().into_iter().collect();
+        Ok(BoardObject { object, workspace_bytes, functions })
     }
 }
 
@@ -96,6 +110,41 @@ fn emit_constants<'ctx>(
         global.as_pointer_value()
     };
     constants.iter().enumerate().map(emit).collect()
+}
+
+/// The function of the board's runtime that a step calls, and the numbers that describe its tensors: how many results and
+/// operands there are; of each the element's number, the rank and the sizes; then the routine's parameters.
+fn board_function(graph: &Graph, step: &Step, routine: &dyn Routine) -> Result<(&'static str, Vec<i64>), Error> {
+    let (symbol, parameters) = match routine.board_code() {
+        BoardCode::Function { symbol, parameters } => (symbol, parameters),
+        BoardCode::Absent(reason) => return Err(Error::unsupported(&step.node, reason)),
+    };
+    let number = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+    let mut description = vec![number(step.results.len()), number(step.operands.len())];
+    for (id, _) in step.results.iter().chain(&step.operands) {
+        let tensor = graph.tensor(*id).ok_or_else(|| Error::invalid(&step.node, "lost a tensor"))?;
+        description.push(i64::from(tensor.element.onnx_code()));
+        description.push(number(tensor.shape.len()));
+        description.extend(tensor.shape.iter().map(|size| number(*size)));
+    }
+    description.extend(parameters);
+    Ok((symbol, description))
+}
+
+fn emit_description<'ctx>(
+    context: &'ctx Context,
+    module: &Module<'ctx>,
+    name: &str,
+    description: &[i64],
+) -> PointerValue<'ctx> {
+    let integer = context.i64_type();
+    let values: Vec<_> = description.iter().map(|value| integer.const_int(*value as u64, true)).collect();
+    let array = integer.const_array(&values);
+    let global = module.add_global(array.get_type(), None, &format!("{name}.description"));
+    global.set_constant(true);
+    global.set_linkage(Linkage::Internal);
+    global.set_initializer(&array);
+    global.as_pointer_value()
 }
 
 /// The exported function: every kernel in order, each over all of its work.
@@ -132,20 +181,28 @@ fn emit_driver<'ctx>(
             _ => Err(missing()),
         }
     };
-    let longest = prepared.steps.iter().map(|step| step.operands.len() + 1).max().unwrap_or(1);
+    let longest = prepared.steps.iter().map(|step| step.operands.len() + step.results.len()).max().unwrap_or(1);
     let table = code.stack(pointer.into(), longest)?;
     let scratch = code.at(context.i8_type(), workspace, code.size(arena))?;
     for step in &prepared.steps {
-        for (position, place) in std::iter::once(&step.output).chain(&step.operands).enumerate() {
+        for (position, (_, place)) in step.results.iter().chain(&step.operands).enumerate() {
             code.builder.build_store(code.at(pointer, table, code.size(position))?, at(*place)?)?;
         }
-        let kernel = module.get_function(&format!("{name}.kernel_{}", step.kernel)).ok_or_else(missing)?;
-        let units = works.get(step.kernel).ok_or_else(missing)?.units;
-        code.builder.build_call(
-            kernel,
-            &[table.into(), code.int(0).into(), code.size(units).into(), scratch.into()],
-            "",
-        )?;
+        match &step.code {
+            StepCode::Kernel(number) => {
+                let kernel = module.get_function(&format!("{name}.kernel_{number}")).ok_or_else(missing)?;
+                let units = works.get(*number).ok_or_else(missing)?.units;
+                let range = [code.int(0).into(), code.size(units).into()];
+                code.builder.build_call(kernel, &[table.into(), range[0], range[1], scratch.into()], "")?;
+            }
+            StepCode::Routine(routine) => {
+                let (symbol, description) = board_function(&prepared.graph, step, routine.as_ref())?;
+                let r#type = context.void_type().fn_type(&[pointer.into(); 2], false);
+                let function = module.get_function(symbol).unwrap_or_else(|| module.add_function(symbol, r#type, None));
+                let description = emit_description(context, module, name, &description);
+                code.builder.build_call(function, &[table.into(), description.into()], "")?;
+            }
+        }
     }
     code.builder.build_return(None)?;
     Ok(())

@@ -8,9 +8,10 @@ use super::contraction::Contraction;
 use super::error::Error;
 use super::expression::TensorId;
 use super::fuse::fuse;
-use super::graph::{Check, Compute, Graph};
+use super::graph::{Action, Check, Graph};
 use super::kernel::Kernel;
 use super::memory::{Buffer, plan};
+use super::routine::Routine;
 use super::target::Target;
 
 /// Where a tensor's bytes are while a network runs.
@@ -23,14 +24,23 @@ pub(crate) enum Place {
     Arena(usize),
 }
 
-/// One computation: a kernel applied to tensors.
+/// What a step does to its tensors.
+#[derive(Clone, Debug)]
+pub(crate) enum Code {
+    /// The kernel with this number.
+    Kernel(usize),
+    Routine(Arc<dyn Routine>),
+}
+
+/// One action, with the places of its tensors.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub node: String,
-    pub kernel: usize,
-    pub output: Place,
-    pub operands: Vec<Place>,
-    pub checks: Vec<(Check, Place)>,
+    pub code: Code,
+    /// What it writes: one tensor for a kernel.
+    pub results: Vec<(TensorId, Place)>,
+    pub operands: Vec<(TensorId, Place)>,
+    pub checks: Vec<Check>,
     /// Values that are complete when this step is done.
     pub completes: Vec<TensorId>,
 }
@@ -52,29 +62,33 @@ pub(crate) fn prepare(mut graph: Graph, kept: &HashSet<TensorId>, target: &Targe
     let mut kernels = Kernels::default();
     let mut computed = Vec::new();
     let mut packed = HashMap::new();
-    for compute in std::mem::take(&mut graph.computes) {
-        let (mut kernel, mut operands) = Kernel::new(&graph, &compute)?;
-        block(&mut graph, &mut kernel, &mut operands, &mut packed, target)?;
-        computed.push((kernels.intern(kernel), operands));
-        graph.computes.push(compute);
+    for action in std::mem::take(&mut graph.actions) {
+        computed.push(match &action {
+            Action::Compute(compute) => {
+                let (mut kernel, mut operands) = Kernel::new(&graph, compute)?;
+                block(&mut graph, &mut kernel, &mut operands, &mut packed, target)?;
+                (Code::Kernel(kernels.intern(kernel)), operands)
+            }
+            Action::Call(call) => (Code::Routine(call.routine.clone()), call.operands.clone()),
+        });
+        graph.actions.push(action);
     }
     let read: Vec<Vec<TensorId>> = computed.iter().map(|(_, operands)| operands.clone()).collect();
     let Placed { places, constants, arena } = place(&graph, &read)?;
     let lookup = |id: TensorId, node: &str| {
         let place = places.get(graph.storage(id).0).copied().flatten();
-        place.ok_or_else(|| Error::invalid(node, "reads a tensor that nothing writes"))
+        place.map(|place| (id, place)).ok_or_else(|| Error::invalid(node, "reads a tensor that nothing writes"))
     };
     let mut steps = Vec::new();
-    for (compute, (kernel, operands)) in graph.computes.iter().zip(computed) {
-        let operands: Result<Vec<Place>, Error> = operands.iter().map(|id| lookup(*id, &compute.node)).collect();
-        let checks: Result<Vec<(Check, Place)>, Error> =
-            compute.checks.iter().map(|check| Ok((*check, lookup(check.tensor, &compute.node)?))).collect();
+    for (action, (code, operands)) in graph.actions.iter().zip(computed) {
+        let node = action.node();
+        let found = |ids: &[TensorId]| ids.iter().map(|id| lookup(*id, node)).collect::<Result<Vec<_>, Error>>();
         steps.push(Step {
-            node: compute.node.clone(),
-            kernel,
-            output: lookup(compute.output, &compute.node)?,
-            operands: operands?,
-            checks: checks?,
+            node: node.to_string(),
+            code,
+            results: found(action.results())?,
+            operands: found(&operands)?,
+            checks: action.checks().to_vec(),
             completes: Vec::new(),
         });
     }
@@ -85,16 +99,16 @@ pub(crate) fn prepare(mut graph: Graph, kept: &HashSet<TensorId>, target: &Targe
 /// Drops computations whose result nobody reads.
 fn remove_dead(graph: &mut Graph, kept: &HashSet<TensorId>) {
     let mut needed: HashSet<TensorId> = graph.outputs.iter().chain(kept).map(|id| graph.storage(*id)).collect();
-    let mut alive: Vec<Compute> = Vec::new();
-    for compute in std::mem::take(&mut graph.computes).into_iter().rev() {
-        if needed.contains(&compute.output) {
-            let checked = compute.checks.iter().map(|check| check.tensor);
-            needed.extend(compute.operands().into_iter().chain(checked).map(|id| graph.storage(id)));
-            alive.push(compute);
+    let mut alive: Vec<Action> = Vec::new();
+    for action in std::mem::take(&mut graph.actions).into_iter().rev() {
+        if action.results().iter().any(|id| needed.contains(id)) {
+            let checked = action.checks().iter().flat_map(|check| check.tensors());
+            needed.extend(action.operands().into_iter().chain(checked).map(|id| graph.storage(id)));
+            alive.push(action);
         }
     }
     alive.reverse();
-    graph.computes = alive;
+    graph.actions = alive;
 }
 
 /// Weights, and all that decides how they are packed.
@@ -166,8 +180,8 @@ fn place(graph: &Graph, read: &[Vec<TensorId>]) -> Result<Placed, Error> {
         }
     };
     // Only constants that something reads: what was packed or folded need not stay in memory.
-    let checked = graph.computes.iter().flat_map(|compute| compute.checks.iter().map(|check| &check.tensor));
-    for id in read.iter().flatten().chain(checked).chain(&graph.outputs) {
+    let checked = graph.actions.iter().flat_map(|action| action.checks().iter().flat_map(|check| check.tensors()));
+    for id in &read.iter().flatten().copied().chain(checked).chain(graph.outputs.iter().copied()).collect::<Vec<_>>() {
         if let (Some(data), Some(None)) = (graph.tensor(*id).and_then(|tensor| tensor.data.as_ref()), places.get(id.0))
         {
             set(*id, Place::Constant(constants.len()), &mut places);
@@ -178,9 +192,10 @@ fn place(graph: &Graph, read: &[Vec<TensorId>]) -> Result<Placed, Error> {
     graph.outputs.iter().enumerate().for_each(|(n, id)| set(graph.storage(*id), Place::Output(n), &mut places));
     let mut lives: HashMap<TensorId, (usize, usize)> = HashMap::new();
     let mut order = Vec::new();
-    for (step, (compute, read)) in graph.computes.iter().zip(read).enumerate() {
-        let checked = compute.checks.iter().map(|check| check.tensor);
-        for id in read.iter().copied().chain(checked).chain([compute.output]).map(|id| graph.storage(id)) {
+    for (step, (action, read)) in graph.actions.iter().zip(read).enumerate() {
+        let checked = action.checks().iter().flat_map(|check| check.tensors());
+        let written = action.results().iter().copied();
+        for id in read.iter().copied().chain(checked).chain(written).map(|id| graph.storage(id)) {
             if places.get(id.0) == Some(&None) {
                 let life = lives.entry(id).or_insert_with(|| {
                     order.push(id);
@@ -208,9 +223,9 @@ fn place(graph: &Graph, read: &[Vec<TensorId>]) -> Result<Placed, Error> {
 /// Notes after which step each kept value, or view of one, can be looked at.
 fn complete(graph: &Graph, kept: &HashSet<TensorId>, steps: &mut [Step]) {
     let mut last: HashMap<TensorId, usize> = HashMap::new();
-    graph.computes.iter().enumerate().for_each(|(step, compute)| {
-        last.insert(compute.output, step);
-    });
+    for (step, action) in graph.actions.iter().enumerate() {
+        last.extend(action.results().iter().map(|id| (*id, step)));
+    }
     let mut kept: Vec<TensorId> = kept.iter().copied().collect();
     kept.sort();
     for id in kept {

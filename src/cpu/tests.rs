@@ -313,7 +313,7 @@ fn indices_that_are_data_are_checked() {
     let wrapped = select(at.clone().less(index(0)), at.clone() + 4, at).clamp(0, 3);
     let y = graph.add_tensor("y", ElementType::F32, &[3]).unwrap();
     let mut compute = Compute::elementwise("gather", y, &[3], graph.load(table, vec![wrapped]));
-    compute.checks.push(Check { tensor: indices, low: -4, high: 3 });
+    compute.checks.push(Check { tensor: indices, sizes: None, low: -4, high: 3 });
     graph.push(compute).unwrap();
     graph.outputs.push(y);
     let table = Array::from_values(&[4], &[1.0f32, 2.0, 3.0, 4.0]).unwrap();

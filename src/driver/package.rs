@@ -16,7 +16,7 @@ use crate::nash::{
 use crate::target::TargetError;
 use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
 use hb_dialects::names::{FUNCTION, input_names, output_names};
-use hb_dialects::{cpu, hfloat::Op};
+use hb_dialects::{ElementType, cpu, hfloat, hfloat::Op};
 use melior::{
     Context,
     ir::{
@@ -188,31 +188,46 @@ struct Package<'a> {
     context: &'a Context,
     builder: HbmBuilder<'a>,
     buffers: Vec<Buffer>,
-    known: HashMap<usize, usize>,
+    known: HashMap<usize, Stored>,
     segments: Vec<Segment>,
     layers: Vec<Layer>,
     /// Names of the layers of programs.
     layer_names: HashSet<String>,
 }
 
+/// The buffers of a value.
+#[derive(Clone, Copy)]
+struct Stored {
+    buffer: usize,
+    /// That of its actual sizes, when they are known only when the network runs.
+    sizes: Option<usize>,
+}
+
 impl<'a> Package<'a> {
-    fn buffer(&mut self, value: Value<'_, '_>, name: &str) -> Result<usize, PackageError> {
+    fn buffer(&mut self, value: Value<'_, '_>, name: &str) -> Result<Stored, PackageError> {
         let key = value.to_raw().ptr as usize;
         if let Some(&known) = self.known.get(&key) {
             return Ok(known);
         }
         let r#type = TensorType::from_type(value.r#type())?;
-        let dims = r#type.static_shape()?;
+        let dims = r#type.bound_shape().map_or_else(|| r#type.static_shape(), Ok)?;
         let element_type = r#type.element.storage();
         let bytes = dims.iter().try_fold(element_type.bytes(), |bytes, &size| bytes.checked_mul(size));
         let bytes = bytes.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
+        let rank = dims.len();
         self.buffers.push(Buffer { name: name.to_owned(), bytes, element_type, dims });
-        self.known.insert(key, self.buffers.len() - 1);
-        Ok(self.buffers.len() - 1)
+        let buffer = self.buffers.len() - 1;
+        let sizes = r#type.is_bounded().then(|| {
+            let (name, element_type) = (format!("{name}/sizes"), ElementType::I64);
+            self.buffers.push(Buffer { name, bytes: rank * element_type.bytes(), element_type, dims: vec![rank] });
+            self.buffers.len() - 1
+        });
+        self.known.insert(key, Stored { buffer, sizes });
+        Ok(Stored { buffer, sizes })
     }
 
     fn describe(&mut self, value: Value<'_, '_>, name: String) -> Result<TensorDescription, PackageError> {
-        let buffer = self.buffer(value, &name)?;
+        let Stored { buffer, sizes: sizes_buffer } = self.buffer(value, &name)?;
         let (dims, element_type) = match self.buffers.get(buffer) {
             Some(known) => (known.dims.clone(), known.element_type),
             None => return Err(PackageError::Network(format!("has no buffer for '{name}'"))),
@@ -221,7 +236,7 @@ impl<'a> Package<'a> {
         let strides =
             strides.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
         let layout = if dims.len() == 4 { "NCHW".to_owned() } else { String::new() };
-        Ok(TensorDescription { name, dims, element_type, strides, quantization: None, layout, buffer })
+        Ok(TensorDescription { name, dims, element_type, strides, quantization: None, layout, buffer, sizes_buffer })
     }
 
     /// The name of a segment's location, or its number.
@@ -230,18 +245,21 @@ impl<'a> Package<'a> {
         name.unwrap_or_else(|| format!("segment_{}", self.segments.len()))
     }
 
-    /// Buffers of a segment's operands and results.
+    /// Buffers of a segment's operands and results: of the values, then of their sizes.
     fn bind(&mut self, operation: OperationRef<'_, '_>) -> Result<(Vec<usize>, Vec<usize>), PackageError> {
         let name = self.segment_name(operation);
-        let mut inputs = Vec::new();
+        let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
         for (index, operand) in operation.operands().enumerate().collect::<Vec<_>>() {
             inputs.push(self.buffer(operand, &format!("{name}/input_{index}"))?);
         }
-        let mut outputs = Vec::new();
         for (index, result) in ir::results(operation).into_iter().enumerate() {
             outputs.push(self.buffer(result, &format!("{name}/output_{index}"))?);
         }
-        Ok((inputs, outputs))
+        let all = |stored: &[Stored]| {
+            let values = stored.iter().map(|stored| stored.buffer);
+            values.chain(stored.iter().filter_map(|stored| stored.sizes)).collect()
+        };
+        Ok((all(&inputs), all(&outputs)))
     }
 
     fn add_program(&mut self, operation: OperationRef<'_, 'a>) -> Result<(), PackageError> {
@@ -289,7 +307,16 @@ impl<'a> Package<'a> {
         let ir = cpu_module(self.context, operation, &name)?;
         let ir_section = self.builder.add_section(SectionKind::CpuIr, SECTION_ALIGNMENT, ir);
         let object_section = match BoardObject::compile(operation, &name) {
-            Ok(board) => Some(self.builder.add_section(SectionKind::CpuObject, SECTION_ALIGNMENT, board.object)),
+            Ok(board) => {
+                if !board.functions.is_empty() {
+                    tracing::warn!(
+                        "segment '{name}' calls functions of the board's runtime that this project does not have: {}; see \
+                         docs/decisions/0035-routines-and-regions.md",
+                        board.functions.join(", ")
+                    );
+                }
+                Some(self.builder.add_section(SectionKind::CpuObject, SECTION_ALIGNMENT, board.object))
+            }
             Err(error) => {
                 tracing::warn!("segment '{name}' has no code for the board: {error}");
                 None
@@ -316,8 +343,16 @@ impl<'a> Package<'a> {
     }
 }
 
-/// Gives the bytes of a constant a name that depends on its place alone: MLIR makes names unique among all that the process has made.
-fn name_constant(operation: OperationRef<'_, '_>, name: &str) -> Result<(), IrError> {
+/// Gives the bytes of a constant, and of those in regions, a name that depends on its place alone: MLIR makes names unique among all
+/// that the process has made.
+fn name_constants(operation: OperationRef<'_, '_>, name: &str) -> Result<(), IrError> {
+    let mut number = 0;
+    for block in (0..).map_while(|index| hfloat::region_block(operation, index).ok()) {
+        for inner in ir::operations(block) {
+            number += 1;
+            name_constants(inner, &format!("{name}.{number}"))?;
+        }
+    }
     if let Ok(value) = operation.attribute("value")
         && let Some(renamed) = ir::renamed_resource(value, name)?
     {
@@ -352,7 +387,7 @@ fn cpu_module(context: &Context, segment: OperationRef<'_, '_>, entry: &str) -> 
             break;
         }
         let copy = ir::copy_into(inside, operation, operands);
-        name_constant(copy, &format!("{entry}#{}", known.len()))?;
+        name_constants(copy, &format!("{entry}#{}", known.len()))?;
         for (old, new) in ir::results(operation).into_iter().zip(ir::results(copy)) {
             known.insert(old.to_raw().ptr as usize, new);
         }

@@ -193,7 +193,7 @@ impl SampleSource {
     fn read(&self, executable: &FloatExecutable, index: usize) -> Result<Vec<Array>, CalibrationError> {
         match self {
             SampleSource::Random => random_inputs(executable, index as u64),
-            SampleSource::Files(samples) => samples.read(index),
+            SampleSource::Files(samples) => samples.read(index, executable.inputs().map(|(_, element, _)| element)),
         }
     }
 }

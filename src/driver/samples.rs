@@ -56,12 +56,18 @@ impl Samples {
         self.len() == 0
     }
 
-    /// The inputs of sample `index`.
+    /// The inputs of sample `index`, with their element types.
     ///
     /// # Errors
-    /// When a file cannot be read, or its array is not f32 of the input's shape (a missing leading 1 is added).
-    pub fn read(&self, index: usize) -> Result<Vec<Array>, CalibrationError> {
-        self.inputs.iter().map(|(shape, files)| read(files.get(index), shape)).collect()
+    /// When a file cannot be read, its array has another shape than the input (a missing leading 1 is added), or a value of it is
+    /// none of the input's element type.
+    pub fn read(
+        &self,
+        index: usize,
+        elements: impl Iterator<Item = ElementType>,
+    ) -> Result<Vec<Array>, CalibrationError> {
+        let inputs = self.inputs.iter().zip(elements);
+        inputs.map(|((shape, files), element)| read(files.get(index), shape, element)).collect()
     }
 }
 
@@ -81,14 +87,14 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, SamplesError> {
     Ok(files)
 }
 
-fn read(file: Option<&PathBuf>, shape: &[usize]) -> Result<Array, CalibrationError> {
+fn read(file: Option<&PathBuf>, shape: &[usize], element: ElementType) -> Result<Array, CalibrationError> {
     let failed = |reason: String| CalibrationError::Sample {
         sample: file.map(|file| file.display().to_string()).unwrap_or_default(),
         reason,
     };
     let file = file.ok_or_else(|| failed("there is no such sample".into()))?;
     let array = npy::read(file).map_err(|error| failed(error.to_string()))?;
-    let array = array.convert(ElementType::F32).map_err(|error| failed(error.to_string()))?;
+    let array = array.convert(element).map_err(|error| failed(error.to_string()))?;
     let fits = array.shape() == shape || (shape.first() == Some(&1) && shape.get(1..) == Some(array.shape()));
     if !fits {
         return Err(failed(format!("its shape is {:?}, but the input takes {shape:?}", array.shape())));

@@ -1,14 +1,15 @@
 //! `hfloat-infer-shapes`: types and constants to a fixed point.
 
 use super::fold::evaluate;
+use super::regions::{self, Next};
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, attributes, infer_types, refine},
+    hfloat::{Op, attributes, infer_types, missing_trip_limit, refine},
     ir::{self, Constant, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
     quant,
 };
-use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
+use melior::ir::{BlockLike, BlockRef, OperationRef, ValueLike, operation::OperationLike};
 
 /// Constants that folding makes are bounded: a small network must not grow into a large one.
 const LARGEST_FOLDED_BYTES: usize = 256 << 20;
@@ -18,7 +19,9 @@ pub static PASS: PassDefinition = PassDefinition {
     summary: "Make every type static and fold what is constant",
     description: "Walks each function once, in order. Every `hfloat` operation gets the result types that its operands give; \
 `hfloat.shape` of a static tensor and operations whose operands are all constants become constants, so that shapes computed by \
-the network itself are known to the operations after them. One walk is the fixed point, because operands come first.\n\n\
+the network itself are known to the operations after them. One walk is the fixed point, because operands come first. The regions of \
+`hfloat.if` and `hfloat.loop` are walked in the same way; constants that they capture move into them, and an `hfloat.if` whose \
+condition is constant becomes its branch. A size that is known only when the network runs has an upper bound in the type.\n\n\
 A result whose shape stays unknown is an error that names the node.",
     anchor: "func.func",
     options: &[],
@@ -27,21 +30,34 @@ A result whose shape stays unknown is an error that names the node.",
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
-    let mut failed = false;
-    for operation in ir::operations(block) {
-        if quant::Op::is_cast(operation) {
-            cast_like_operand(operation)?;
-        } else if Op::of(operation).is_some()
-            && let Err(reason) = infer(operation)
+    let result = run_block(block);
+    ir::update_function_type(function.context_reference(), function);
+    result
+}
+
+/// Also for the blocks of regions, whose arguments have their types.
+pub(super) fn run_block(block: BlockRef<'_, '_>) -> Result<(), PassFailure> {
+    let mut operation = block.first_operation();
+    while let Some(current) = operation {
+        // What a branch that is always taken leaves behind comes next.
+        let op = Op::of(current);
+        let next = if matches!(op, Some(Op::If | Op::Loop)) { regions::prepare(current)? } else { Next::Infer };
+        if let Next::At(inlined) = next {
+            operation = inlined;
+            continue;
+        }
+        operation = current.next_in_block();
+        if quant::Op::is_cast(current) {
+            cast_like_operand(current)?;
+        } else if let Some(op) = op
+            && let Err(reason) = infer(current, op)
         {
-            let name = operation.operation_name();
-            ir::emit_error(operation.location(), &format!("node '{}' ({name}): {reason}", operation.node()));
-            failed = true;
-            break;
+            let name = current.operation_name();
+            ir::emit_error(current.location(), &format!("node '{}' ({name}): {reason}", current.node()));
+            return Err(PassFailure::Reported);
         }
     }
-    ir::update_function_type(function.context_reference(), function);
-    if failed { Err(PassFailure::Reported) } else { Ok(()) }
+    Ok(())
 }
 
 /// A quantize or dequantize cast has the sizes of its operand.
@@ -49,13 +65,13 @@ fn cast_like_operand(operation: OperationRef<'_, '_>) -> Result<(), PassFailure>
     let operand = TensorType::from_type(operation.operand_at(0)?.r#type())?;
     for result in ir::results(operation) {
         let element = TensorType::from_type(result.r#type())?.element;
-        let r#type = TensorType { element, dimensions: operand.dimensions.clone() };
+        let r#type = TensorType { element, ..operand.clone() };
         ir::set_result_type(result, r#type.to_type(operation.context_reference()));
     }
     Ok(())
 }
 
-fn infer(operation: OperationRef<'_, '_>) -> Result<(), String> {
+fn infer(operation: OperationRef<'_, '_>, op: Op) -> Result<(), String> {
     let context = operation.context_reference();
     let inferred = infer_types(operation)?;
     for (result, inferred) in ir::results(operation).into_iter().zip(&inferred) {
@@ -67,27 +83,33 @@ fn infer(operation: OperationRef<'_, '_>) -> Result<(), String> {
             ));
         }
         let refined = refine(inferred, &declared);
-        if refined.shape().is_none() {
-            return Err(
+        if refined.bound_shape().is_none() {
+            let reason = missing_trip_limit(operation).unwrap_or_else(|| {
                 "the shape of its result is not known; give the input shapes, or remove the dynamic part".into()
-            );
+            });
+            return Err(reason);
         }
         ir::set_result_type(result, refined.to_type(context));
     }
-    fold(operation)
+    fold(operation, op)
 }
 
-fn fold(operation: OperationRef<'_, '_>) -> Result<(), String> {
-    match Op::of(operation) {
-        Some(Op::Constant) => Ok(()),
-        Some(Op::Shape) => fold_shape(operation),
+fn fold(operation: OperationRef<'_, '_>, op: Op) -> Result<(), String> {
+    match op {
+        // Nobody knows how long a loop takes before it ends.
+        Op::Constant | Op::Loop => Ok(()),
+        Op::Shape => fold_shape(operation),
         _ => fold_constants(operation),
     }
 }
 
 fn fold_shape(operation: OperationRef<'_, '_>) -> Result<(), String> {
     let operand = operation.operand_at(0).map_err(|error| error.to_string())?;
-    let sizes = TensorType::from_type(operand.r#type()).and_then(|r#type| r#type.static_shape());
+    let input = TensorType::from_type(operand.r#type()).map_err(|error| error.to_string())?;
+    if input.is_bounded() {
+        return Ok(());
+    }
+    let sizes = input.static_shape();
     let sizes: Vec<i64> = sizes.map_err(|error| error.to_string())?.into_iter().map(|size| size as i64).collect();
     let rank = sizes.len() as i64;
     let clamp = |position: i64| if position < 0 { (position + rank).max(0) } else { position.min(rank) } as usize;
@@ -106,6 +128,9 @@ fn fold_constants(operation: OperationRef<'_, '_>) -> Result<(), String> {
     let mut bytes = 0usize;
     for result in ir::results(operation) {
         let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
+        if r#type.is_bounded() {
+            return Ok(());
+        }
         let size = r#type.elements().and_then(|count| count.checked_mul(r#type.element.bytes()));
         bytes = bytes.saturating_add(size.unwrap_or(usize::MAX));
     }

@@ -188,7 +188,7 @@ fn insert(mut chain: Chain<'_, '_, '_>, plan: &Plan) -> Result<(), PassFailure> 
     ir::set_result_type(argument, plan.given.to_type(context));
     if plan.image {
         // Bytes are moved before they become four times as many.
-        let moved = TensorType { element: ElementType::U8.into(), dimensions: plan.wanted.dimensions.clone() };
+        let moved = TensorType::with_dimensions(ElementType::U8, plan.wanted.dimensions.clone());
         if plan.layout == Layout::Nchw {
             let permutation = attribute::integers(context, &[0, 3, 1, 2]);
             chain.apply(("transpose", Op::Transpose), None, &[("perm", permutation)], moved.clone())?;

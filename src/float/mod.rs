@@ -9,6 +9,7 @@ mod fuse_scales;
 mod infer_shapes;
 mod insert_preprocessing;
 pub mod preprocessing;
+mod regions;
 mod verify;
 
 pub(crate) use fuse_scales::constant_before;

@@ -42,7 +42,7 @@ fn check(operation: OperationRef<'_, '_>) -> Result<(), String> {
     }
     for result in ir::results(operation) {
         let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
-        if r#type.shape().is_none() {
+        if r#type.bound_shape().is_none() {
             return Err(format!("node '{}' has a result of unknown shape, {}", operation.node(), result.r#type()));
         }
     }

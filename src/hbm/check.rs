@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::fmt::Display;
 
+use hb_dialects::ElementType;
+
 use super::{
     Buffer, HbmError, Manifest, Quantization, Rule, Section, SectionKind, Segment, SegmentBody, TensorDescription,
 };
@@ -31,6 +33,9 @@ pub fn check(manifest: &Manifest, sections: &[Section]) -> Checked {
     }
     for tensor in manifest.inputs.iter().chain(&manifest.outputs) {
         check_tensor(tensor, &manifest.buffers)?;
+    }
+    if let Some(input) = manifest.inputs.iter().find(|input| input.sizes_buffer.is_some()) {
+        return broken(Rule::ManifestSizes, format!("input {:?} names a buffer of sizes", input.name));
     }
     check_segments(manifest, sections)?;
     check_flow(manifest)?;
@@ -142,6 +147,23 @@ fn check_tensor(tensor: &TensorDescription, buffers: &[Buffer]) -> Checked {
             format!("{what} of shape {:?} does not fit the {} bytes of {:?}", tensor.dims, buffer.bytes, buffer.name);
         return broken(Rule::ManifestShape, detail);
     }
+    if let Some(sizes) = tensor.sizes_buffer {
+        let Some(sizes) = buffers.get(sizes) else {
+            let detail = format!("the sizes of {what} are in buffer {sizes} of {}", buffers.len());
+            return broken(Rule::ManifestBuffer, detail);
+        };
+        let bytes = tensor.dims.len().checked_mul(ElementType::I64.bytes());
+        if sizes.element_type != ElementType::I64 || bytes.is_none_or(|bytes| bytes > sizes.bytes) {
+            let detail = format!(
+                "the sizes of {what} are {} in the {} bytes of {:?}, it has {} dimensions",
+                sizes.element_type,
+                sizes.bytes,
+                sizes.name,
+                tensor.dims.len()
+            );
+            return broken(Rule::ManifestSizes, detail);
+        }
+    }
     match &tensor.quantization {
         Some(quantization) => check_quantization(&what, tensor, quantization),
         None => Ok(()),
@@ -248,7 +270,9 @@ fn check_flow(manifest: &Manifest) -> Checked {
         }
     }
     for output in &manifest.outputs {
-        read(&written, output.buffer, &format!("output {:?}", output.name))?;
+        for index in std::iter::once(output.buffer).chain(output.sizes_buffer) {
+            read(&written, index, &format!("output {:?}", output.name))?;
+        }
     }
     match written.iter().position(|written| !written) {
         Some(index) => broken(Rule::ManifestFlow, format!("nothing writes buffer {:?}", name(index))),

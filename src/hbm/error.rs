@@ -85,6 +85,7 @@ rules! {
     ManifestShape "manifest.shape" "a shape's size in bytes fits its buffer",
     ManifestStrides "manifest.strides" "there is a stride per dimension, and elements do not overlap",
     ManifestQuantization "manifest.quantization" "there is one finite positive scale and one zero point for the tensor, or per index of the axis",
+    ManifestSizes "manifest.sizes" "actual sizes are those of an output, one int64 for each of its dimensions",
     ManifestBuffer "manifest.buffer" "a buffer that is named exists",
     ManifestFlow "manifest.flow" "every buffer is written once, by a model input or a segment, before it is read",
     ManifestSegment "manifest.segment" "a segment that is named exists, and each has a body",

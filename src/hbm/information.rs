@@ -66,6 +66,7 @@ pub fn to_json(hbm: &Hbm) -> Value {
             "strides_bytes": tensor.strides,
             "layout": tensor.layout,
             "buffer": tensor.buffer,
+            "sizes_buffer": tensor.sizes_buffer,
             "quantization": tensor.quantization.as_ref().map(|quantization| json!({
                 "scales": quantization.scales,
                 "zero_points": quantization.zero_points,

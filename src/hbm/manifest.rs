@@ -68,7 +68,7 @@ pub struct Quantization {
 pub struct TensorDescription {
     /// As the user's model calls it.
     pub name: String,
-    /// Sizes, outermost first.
+    /// Sizes, outermost first; the largest ones, where `sizes_buffer` holds the actual ones.
     pub dims: Vec<usize>,
     /// How each element is stored.
     pub element_type: ElementType,
@@ -80,6 +80,8 @@ pub struct TensorDescription {
     pub layout: String,
     /// Index into [`Manifest::buffers`].
     pub buffer: usize,
+    /// Index of the buffer that holds the actual size of each dimension as int64, when they are known only after a run.
+    pub sizes_buffer: Option<usize>,
 }
 
 /// Named memory that tensors and segments refer to.

@@ -15,6 +15,7 @@ fn tensor(name: &str, dims: &[usize], element_type: ElementType, buffer: usize) 
         quantization: None,
         layout: String::new(),
         buffer,
+        sizes_buffer: None,
     }
 }
 
@@ -170,7 +171,7 @@ fn rules_of_the_header() {
     assert_eq!(bytes_broken_by(|bytes| bytes[0] = b'H'), Some(Rule::HeaderMagic));
     assert_eq!(bytes_broken_by(|bytes| bytes[12] = 2), Some(Rule::HeaderMajor));
     assert_eq!(bytes_broken_by(|bytes| bytes[12] = 0), Some(Rule::HeaderMajor));
-    assert_eq!(bytes_broken_by(|bytes| bytes[14] = 1), Some(Rule::HeaderMinor));
+    assert_eq!(bytes_broken_by(|bytes| bytes[14] = 2), Some(Rule::HeaderMinor));
     assert_eq!(bytes_broken_by(|bytes| bytes[28] = 1), Some(Rule::HeaderReserved));
     assert_eq!(bytes_broken_by(|bytes| bytes.push(0)), Some(Rule::HeaderFileSize));
     assert_eq!(bytes_broken_by(|bytes| bytes[24..28].fill(0)), Some(Rule::HeaderSectionCount));

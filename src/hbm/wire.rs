@@ -80,6 +80,7 @@ static TENSOR: Shape = Shape {
         Field::Message(&QUANTIZATION),
         Field::Text,
         Field::Number,
+        Field::Number,
     ],
 };
 static BUFFER: Shape = Shape {
@@ -310,6 +311,7 @@ impl From<&plain::TensorDescription> for proto::Tensor {
             }),
             layout: tensor.layout.clone(),
             buffer: index(tensor.buffer),
+            sizes_buffer: tensor.sizes_buffer.map(index),
         }
     }
 }
@@ -330,6 +332,7 @@ impl TryFrom<proto::Tensor> for plain::TensorDescription {
             }),
             layout: tensor.layout,
             buffer: tensor.buffer as usize,
+            sizes_buffer: tensor.sizes_buffer.map(|buffer| buffer as usize),
         })
     }
 }

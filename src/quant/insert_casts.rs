@@ -120,7 +120,7 @@ fn cast_pair<'c, 'a>(
     element: Element,
 ) -> Result<Value<'c, 'a>, PassFailure> {
     let float_type = TensorType::from_type(value.r#type())?;
-    let quantized_type = TensorType { element, dimensions: float_type.dimensions.clone() };
+    let quantized_type = TensorType { element, ..float_type.clone() };
     let (context, location): (_, Location<'c>) = match &place {
         Place::After(operation) | Place::Before(operation) => (operation.context_reference(), operation.location()),
         Place::Start(block) => match block.first_operation() {

@@ -181,8 +181,8 @@ impl CpuSegmentLoader for JitLoader {
         let executable = compile(&context, &module, source.entry)?;
         let mut sizes = Vec::new();
         for (what, buffers, tensors) in [
-            ("input", &source.inputs, executable.inputs().collect::<Vec<_>>()),
-            ("output", &source.outputs, executable.outputs().collect::<Vec<_>>()),
+            ("input", &source.inputs, executable.stored_inputs().collect::<Vec<_>>()),
+            ("output", &source.outputs, executable.stored_outputs().collect::<Vec<_>>()),
         ] {
             if buffers.len() != tensors.len() {
                 let (bound, found) = (buffers.len(), tensors.len());
@@ -213,14 +213,14 @@ struct JitSegment {
 
 impl CpuSegmentExecutor for JitSegment {
     fn run(&self, inputs: &[&[u8]], outputs: &mut [Vec<u8>]) -> Result<(), ExecutionError> {
-        let arrays = self.executable.inputs().zip(inputs.iter().zip(&self.input_bytes));
+        let arrays = self.executable.stored_inputs().zip(inputs.iter().zip(&self.input_bytes));
         let arrays: Vec<Array> = arrays
             .map(|((_, element, shape), (bytes, size))| {
                 let bytes = bytes.get(..*size).ok_or_else(|| failed("a buffer is shorter than its tensor"))?;
                 Array::from_bytes(element, shape, bytes).map_err(failed)
             })
             .collect::<Result<_, _>>()?;
-        let results = self.executable.run(&arrays.iter().collect::<Vec<_>>()).map_err(failed)?;
+        let results = self.executable.run_stored(&arrays.iter().collect::<Vec<_>>(), &mut |_, _| {}).map_err(failed)?;
         for (output, result) in outputs.iter_mut().zip(results) {
             let bytes = result.as_bytes();
             match output.get_mut(..bytes.len()) {

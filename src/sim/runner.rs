@@ -184,12 +184,13 @@ impl ModelExecutor for Runner {
         let (memory, latency) = self.run_buffers(inputs)?;
         let outputs = self.manifest.outputs.iter().map(|tensor| {
             let buffer = memory.get(tensor.buffer).map(Vec::as_slice).unwrap_or_default();
+            let sizes = tensor.sizes_buffer.and_then(|index| memory.get(index));
+            let dims = sizes.map_or_else(|| Ok(tensor.dims.clone()), |sizes| actual_dims(tensor, sizes))?;
             let mut bytes = Vec::new();
-            copy_elements(tensor, |strided, _, size| {
+            for_each_run(&dims, &tensor.strides, tensor.element_type.bytes(), |strided, _, size| {
                 bytes.extend_from_slice(buffer.get(strided..strided + size).unwrap_or_default());
             });
-            Array::from_bytes(tensor.element_type, &tensor.dims, &bytes)
-                .map_err(|error| ExecutionError(error.to_string()))
+            Array::from_bytes(tensor.element_type, &dims, &bytes).map_err(|error| ExecutionError(error.to_string()))
         });
         Ok(Outcome { outputs: outputs.collect::<Result<_, _>>()?, latency: Some(latency) })
     }
@@ -218,6 +219,19 @@ fn zeros(buffer: Option<&Buffer>) -> Result<Vec<u8>, ExecutionError> {
         .map_err(|_| ExecutionError(format!("no memory for the {size} bytes of buffer {name:?}")))?;
     memory.resize(size, 0);
     Ok(memory)
+}
+
+/// The sizes that a run gave an output.
+fn actual_dims(tensor: &TensorDescription, sizes: &[u8]) -> Result<Vec<usize>, ExecutionError> {
+    let (sizes, _) = sizes.as_chunks::<8>();
+    let read = |(&dim, bytes): (&usize, &[u8; 8])| {
+        let size = usize::try_from(i64::from_le_bytes(*bytes)).ok().filter(|size| *size <= dim);
+        size.ok_or_else(|| {
+            let size = i64::from_le_bytes(*bytes);
+            ExecutionError(format!("output {:?} says to have {size} of at most {dim} elements", tensor.name))
+        })
+    };
+    tensor.dims.iter().zip(sizes).map(read).collect()
 }
 
 /// Calls `copy(strided offset, dense offset, bytes)` for the runs of neighbouring elements of a tensor, in row-major order.
@@ -303,6 +317,7 @@ mod tests {
             quantization: None,
             layout: String::new(),
             buffer,
+            sizes_buffer: None,
         }
     }
 

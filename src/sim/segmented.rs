@@ -141,8 +141,10 @@ pub struct SegmentedNetwork {
     inputs: Vec<TensorSpecification>,
     outputs: Vec<String>,
     steps: Vec<Step>,
-    /// Of every value at the level of the function; the arguments come first.
+    /// Of every value at the level of the function; the arguments come first. Sizes that are known only when running are values, too.
     types: Vec<(ElementType, Vec<usize>)>,
+    /// The value that holds another's sizes.
+    sizes: HashMap<usize, usize>,
     returned: Vec<usize>,
     /// The machine that the programs are made for; none when there are no programs.
     march: Option<String>,
@@ -159,10 +161,11 @@ fn is_segment(operation: OperationRef<'_, '_>) -> bool {
     matches!(operation.operation_name().as_str(), BPU_SEGMENT | PROGRAM | CPU_SEGMENT)
 }
 
-/// Quantized values are what stores them.
+/// Quantized values are what stores them; of sizes that are known only when running, the largest ones.
 fn type_of(value: Value<'_, '_>) -> Result<(ElementType, Vec<usize>), ExecutionError> {
     let tensor = TensorType::from_type(value.r#type()).map_err(failed)?;
-    Ok((tensor.element.storage(), tensor.static_shape().map_err(failed)?))
+    let shape = tensor.bound_shape().map_or_else(|| tensor.static_shape(), Ok);
+    Ok((tensor.element.storage(), shape.map_err(failed)?))
 }
 
 fn key(value: Value<'_, '_>) -> usize {
@@ -213,6 +216,10 @@ impl SegmentedNetwork {
         }
         let (mut steps, mut returned) = (Vec::new(), Vec::new());
         let (mut march, mut latency) = (None, None);
+        let mut sizes: HashMap<usize, usize> = HashMap::new();
+        let with_sizes = |values: &[usize], sizes: &HashMap<usize, usize>| -> Vec<usize> {
+            values.iter().chain(values.iter().filter_map(|value| sizes.get(value))).copied().collect()
+        };
         for operation in ir::operations(block) {
             let kind = operation.operation_name();
             let operands: Option<Vec<usize>> =
@@ -243,10 +250,16 @@ impl SegmentedNetwork {
                 indices.insert(key(result), types.len());
                 outputs.push(types.len());
                 types.push(type_of(result)?);
+                if TensorType::from_type(result.r#type()).map_err(failed)?.is_bounded() {
+                    let rank = types.last().map_or(0, |(_, dims)| dims.len());
+                    sizes.insert(types.len() - 1, types.len());
+                    types.push((ElementType::I64, vec![rank]));
+                }
             }
-            steps.push(Step { name, body, inputs: operands, outputs });
+            let (inputs, outputs) = (with_sizes(&operands, &sizes), with_sizes(&outputs, &sizes));
+            steps.push(Step { name, body, inputs, outputs });
         }
-        Ok(Self { inputs, outputs: output_names(function), steps, types, returned, march, latency })
+        Ok(Self { inputs, outputs: output_names(function), steps, types, sizes, returned, march, latency })
     }
 
     /// The bytes of every value at the level of the function.
@@ -297,10 +310,26 @@ impl SegmentedNetwork {
             let (Some((element_type, dims)), Some(bytes)) = (self.types.get(*index), values.get(*index)) else {
                 return Err(failed("an output has no value"));
             };
-            Array::from_bytes(*element_type, dims, bytes).map_err(failed)
+            let stored = Array::from_bytes(*element_type, dims, bytes).map_err(failed)?;
+            match self.sizes.get(index).and_then(|index| values.get(*index)) {
+                Some(sizes) => actual(&stored, sizes),
+                None => Ok(stored),
+            }
         };
         self.returned.iter().map(output).collect()
     }
+}
+
+/// The part of a stored value that its sizes, i64 each, say.
+fn actual(stored: &Array, sizes: &[u8]) -> Result<Array, ExecutionError> {
+    let (sizes, _) = sizes.as_chunks::<8>();
+    let within = |(&dim, bytes): (&usize, &[u8; 8])| {
+        usize::try_from(i64::from_le_bytes(*bytes)).ok().filter(|size| *size <= dim)
+    };
+    let shape = stored.shape();
+    let dims: Option<Vec<usize>> = shape.iter().zip(sizes).map(within).collect();
+    let dims = dims.ok_or_else(|| failed(format!("an output has more than the {shape:?} elements that it may have")))?;
+    stored.cropped(&dims).map_err(failed)
 }
 
 fn run_cpu(
@@ -309,11 +338,11 @@ fn run_cpu(
     observe: &mut dyn FnMut(Observed<'_>),
 ) -> Result<Vec<Vec<u8>>, cpu::Error> {
     let arrays: Vec<Array> = executable
-        .inputs()
+        .stored_inputs()
         .zip(inputs)
         .map(|((_, element, shape), bytes)| Array::from_bytes(element, shape, bytes))
         .collect::<Result<_, _>>()?;
-    let results = executable.run_with_observer(&arrays.iter().collect::<Vec<_>>(), &mut |node, value| {
+    let results = executable.run_stored(&arrays.iter().collect::<Vec<_>>(), &mut |node, value| {
         observe(Observed::Cpu { node, value });
     })?;
     Ok(results.iter().map(|array| array.as_bytes().to_vec()).collect())

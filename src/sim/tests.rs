@@ -85,6 +85,7 @@ fn tensor(name: &str, buffer: usize) -> TensorDescription {
         quantization: None,
         layout: String::new(),
         buffer,
+        sizes_buffer: None,
     }
 }
 

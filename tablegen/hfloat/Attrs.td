@@ -35,4 +35,15 @@ def Hfloat_ClampAttr : AttrDef<Hfloat_Dialect, "Clamp"> {
   let assemblyFormat = "`<` $lower `,` $upper `>`";
 }
 
+def Hfloat_BoundsAttr : AttrDef<Hfloat_Dialect, "Bounds"> {
+  let mnemonic = "bounds";
+  let summary = "upper bounds of sizes that are known only when the network runs";
+  let description = [{
+    The encoding of a tensor type with unknown sizes: one bound per dimension, a known size is its own.
+    `tensor<?x3xi64, #hfloat.bounds<100, 3>>` has at most 100 rows.
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$sizes);
+  let assemblyFormat = "`<` $sizes `>`";
+}
+
 #endif

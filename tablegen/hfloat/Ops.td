@@ -700,6 +700,124 @@ def Hfloat_GatherOp : Hfloat_PureOp<"gather", "Gather", [1, 11, 13], "Gather">,
   let results = (outs Hfloat_Tensor:$output);
 }
 
+//===- What sorts, selects and recurs --------------------------------------===//
+
+def Hfloat_TopKOp : Hfloat_PureOp<"top_k", "TopK", [1, 10, 11], "TopK"> {
+  // k became an input.
+  let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<10, 2, 2>];
+  let onnxAttributes = [RequiredConsumed<"k", "Int", 1, 9>, Since<"largest", 11>, Since<"sorted", 11>];
+  let upgradeRule = "TopK";
+  let summary = "the k largest or smallest elements along an axis, and their positions (ONNX TopK-11)";
+  let description = [{
+    Equal elements are taken in the order of their positions, NaN counts as larger than every number. The results are ordered,
+    with `sorted` or without. When `k` is known only when running, the results have at most as many elements as the axis.
+  }];
+  let arguments = (ins Hfloat_NumberTensor:$input, Hfloat_ShapeTensor:$k, DefaultValuedAttr<SI64Attr, "-1">:$axis,
+    DefaultValuedAttr<BoolAttr, "true">:$largest, DefaultValuedAttr<BoolAttr, "true">:$sorted);
+  let results = (outs Hfloat_NumberTensor:$values, Hfloat_ShapeTensor:$indices);
+}
+
+def Hfloat_NonZeroOp : Hfloat_PureOp<"non_zero", "NonZero", [9, 13], "NonZero"> {
+  let summary = "the positions of the elements that are not zero, one column each (ONNX NonZero-13)";
+  let description = "The result is `[rank, n]` with n at most the number of elements; columns are in row-major order.";
+  let arguments = (ins Hfloat_Tensor:$input);
+  let results = (outs Hfloat_ShapeTensor:$output);
+}
+
+def Hfloat_NonMaxSuppressionOp
+    : Hfloat_PureOp<"non_max_suppression", "NonMaxSuppression", [10, 11], "NonMaxSuppression"> {
+  let onnxInputs = [OnnxInputs<1, 2, 5>];
+  let upgradeRule = "NonMaxSuppression";
+  let summary = "boxes that overlap no box of a higher score too much (ONNX NonMaxSuppression-11)";
+  let description = [{
+    `boxes` is `[batches, n, 4]`, `scores` is `[batches, classes, n]`. The result is `[selected, 3]`: batch, class and box of each
+    selected box. Of a batch and class at most `max_output_boxes_per_class` boxes are selected, in the order of their scores; a box
+    whose intersection over union with a selected one is above `iou_threshold` is not. With an empty `score_threshold` every
+    score counts, else those above it.
+  }];
+  let arguments = (ins Hfloat_FloatTensor:$boxes, Hfloat_FloatTensor:$scores, Hfloat_ShapeTensor:$max_output_boxes_per_class,
+    Hfloat_FloatTensor:$iou_threshold, Hfloat_FloatTensor:$score_threshold,
+    DefaultValuedAttr<BoolAttr, "false">:$center_point_box);
+  let results = (outs Hfloat_ShapeTensor:$selected_indices);
+}
+
+def Hfloat_LstmOp : Hfloat_PureOp<"lstm", "LSTM", [1, 7, 14, 22], "Lstm"> {
+  let onnxInputs = [OnnxInputs<1, 3, 8>];
+  let onnxAttributes = [Since<"layout", 14>];
+  let upgradeRule = "Lstm";
+  let summary = "a recurrent layer of long short-term memory (ONNX LSTM-14)";
+  let description = [{
+    `input` is `[steps, batch, inputs]`, `weight` is `[directions, 4 * hidden, inputs]` with the gates in the order input, output,
+    forget, cell; `recurrence` is `[directions, 4 * hidden, hidden]`. The other operands are empty when they are absent. The
+    results are the hidden states of all steps `[steps, directions, batch, hidden]`, the last hidden state and the last cell
+    state `[directions, batch, hidden]`. With `layout` 1 the batch is the first dimension of input, states and results.
+    `activations` names three functions for each direction, by default Sigmoid, Tanh, Tanh; `activation_alpha` and
+    `activation_beta` hold the constants of those that have one, in order.
+  }];
+  let arguments = (ins Hfloat_FloatTensor:$input, Hfloat_FloatTensor:$weight, Hfloat_FloatTensor:$recurrence,
+    Hfloat_FloatTensor:$bias, Hfloat_IndexTensor:$sequence_lens, Hfloat_FloatTensor:$initial_h,
+    Hfloat_FloatTensor:$initial_c, Hfloat_FloatTensor:$peepholes,
+    DefaultValuedStrAttr<Choice<["forward", "reverse", "bidirectional"]>, "forward">:$direction,
+    OptionalAttr<SI64Attr>:$hidden_size,
+    OptionalAttr<StrArrayAttr>:$activations, OptionalAttr<DenseF64ArrayAttr>:$activation_alpha,
+    OptionalAttr<DenseF64ArrayAttr>:$activation_beta, OptionalAttr<F32Attr>:$clip,
+    DefaultValuedAttr<BoolAttr, "false">:$input_forget, DefaultValuedAttr<BoolAttr, "false">:$layout);
+  let results = (outs Hfloat_FloatTensor:$output, Hfloat_FloatTensor:$last_h, Hfloat_FloatTensor:$last_c);
+}
+
+//===- Control flow --------------------------------------------------------===//
+
+def Hfloat_YieldOp : Op<Hfloat_Dialect, "yield", [Pure, Terminator, ParentOneOf<["IfOp", "LoopOp"]>]> {
+  let summary = "ends a branch or a loop's body and gives its values";
+  let description = "The operands are what the enclosing operation makes of them.";
+  let arguments = (ins Variadic<Hfloat_Tensor>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+def Hfloat_IfOp : Hfloat_Op<"if", "If", [1, 11, 13, 16, 19, 21], "If", [Pure, IsolatedFromAbove, SingleBlock]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxAttributes = [RequiredConsumed<"then_branch", "Graph">, RequiredConsumed<"else_branch", "Graph">];
+  let onnxResultElement = "then_branch";
+  let upgradeRule = "If";
+  let summary = "one of two branches (ONNX If-21)";
+  let description = [{
+    The branches see only `captured`, as block arguments: what a branch reads from outside is an operand, so that every pass sees
+    it. A result whose size is not the same in both branches is known up to the larger one.
+  }];
+  let arguments = (ins Hfloat_BoolTensor:$condition, Variadic<Hfloat_Tensor>:$captured);
+  let regions = (region SizedRegion<1>:$then_branch, SizedRegion<1>:$else_branch);
+  let results = (outs Variadic<Hfloat_Tensor>:$outputs);
+  let assemblyFormat = [{
+    $condition `captures` `(` $captured `)` attr-dict-with-keyword $then_branch `else` $else_branch
+    `:` functional-type(operands, results)
+  }];
+}
+
+def Hfloat_LoopOp
+    : Hfloat_Op<"loop", "Loop", [1, 11, 13, 16, 19, 21], "Loop", [Pure, IsolatedFromAbove, SingleBlock]> {
+  let onnxInputs = [OnnxInputs<1, 0, -1>];
+  let onnxAttributes = [RequiredConsumed<"body", "Graph">, DialectOnly<"carried">];
+  // The body gives the condition first.
+  let onnxResultElement = "body";
+  let onnxFirstResult = 1;
+  let upgradeRule = "Loop";
+  let summary = "repeats its body (ONNX Loop-21)";
+  let description = [{
+    Runs while `condition` holds, at most `trip_count` times; the largest i64 stands for no limit. The first `carried` of `values`
+    go from one iteration to the next, the others are what the body reads from outside. The body takes the number of the
+    iteration, the condition, and the values; it yields the condition, the carried values, and one part of each further result,
+    which holds the parts of all iterations along a new first dimension. How many these are is known up to an upper bound that
+    `trip_count` must have.
+  }];
+  let arguments = (ins Hfloat_ShapeTensor:$trip_count, Hfloat_BoolTensor:$condition, Variadic<Hfloat_Tensor>:$values,
+    DefaultValuedAttr<SI64Attr, "0">:$carried);
+  let regions = (region SizedRegion<1>:$body);
+  let results = (outs Variadic<Hfloat_Tensor>:$outputs);
+  let assemblyFormat = [{
+    $trip_count `,` $condition `values` `(` $values `)` attr-dict-with-keyword $body `:` functional-type(operands, results)
+  }];
+}
+
 //===- Operators of ONNX that become others ----------------------------------===//
 
 // In inference it is Identity. Ratio and training mode became inputs.

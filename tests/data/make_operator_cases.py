@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Records tests/data/operators: one small network per attribute or form of each operator, with what onnxruntime computes.
 
-    python3 tests/data/make_operator_cases.py [OPERATOR...]
+    python3 tests/data/make_operator_cases.py [FAMILY...]   # the functions below; without any, all anew
 
 Needs numpy, onnx and onnxruntime. The tests need none of them: they read what was recorded.
 
@@ -25,6 +25,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+
+import make_control_cases
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "operators")
@@ -72,8 +74,10 @@ def info(name, array, shape=None):
     return helper.make_tensor_value_info(name, element, list(array.shape) if shape is None else shape)
 
 
-def record(operator, case, nodes, feeds, outputs, opset, initializers=None, shapes=None, ir_version=None, overridable=()):
-    """Writes one case. `shapes` replaces declared input shapes (symbols); `overridable` initializers are inputs as well."""
+def record(operator, case, nodes, feeds, outputs, opset, initializers=None, shapes=None, ir_version=None, overridable=(),
+           expected=None):
+    """Writes one case. `shapes` replaces declared input shapes (symbols); `overridable` initializers are inputs as well. `expected`
+    are the outputs where neither onnxruntime nor the onnx package computes the form."""
     initializers = dict(initializers or {})
     tensors = [
         array if isinstance(array, TensorProto) else numpy_helper.from_array(array, name)
@@ -89,14 +93,17 @@ def record(operator, case, nodes, feeds, outputs, opset, initializers=None, shap
         return model
 
     untyped = build([onnx.ValueInfoProto(name=name) for name in outputs])
-    results, source = session_outputs(untyped, feeds)
+    results, source = (expected, "numpy") if expected is not None else session_outputs(untyped, feeds)
     results = [np.asarray(result) for result in results]
     output_shapes = [None if shapes is None else [None] * result.ndim for result in results]
     model = build([info(name, result, shape) for name, result, shape in zip(outputs, results, output_shapes)])
     # The checker refuses what was deprecated later, as GroupNormalization of opset 18; onnxruntime runs it.
     if not any(onnx.defs.get_schema(node.op_type, opset, node.domain).deprecated for node in nodes):
         onnx.checker.check_model(model, full_check=True)
+    store(operator, case, model, feeds, outputs, results, opset, source)
 
+
+def store(operator, case, model, feeds, outputs, results, opset, source):
     folder = os.path.join(FOLDER, operator)
     os.makedirs(folder, exist_ok=True)
     onnx.save(model, os.path.join(folder, f"{case}.onnx"))
@@ -108,7 +115,7 @@ def record(operator, case, nodes, feeds, outputs, opset, initializers=None, shap
     cases.append((f"{operator}/{case}", str(opset), "|".join(feeds), "|".join(outputs), source))
 
 
-def case(operator, name, *operands, opset=LAST_OPSET, outputs=1, unread=0, **attributes):
+def case(operator, name, *operands, opset=LAST_OPSET, outputs=1, unread=0, expected=None, **attributes):
     """One node. Operands: an array is a graph input, a Weight an initializer, None an operand left out. So many further outputs
     are named and not read."""
     feeds, initializers, names = {}, {}, []
@@ -125,7 +132,7 @@ def case(operator, name, *operands, opset=LAST_OPSET, outputs=1, unread=0, **att
     results = [f"output_{index}" for index in range(outputs)]
     named = results + [f"unread_{index}" for index in range(unread)]
     node = helper.make_node(operator, names, named, name=f"{operator}_0", **attributes)
-    record(operator, name, [node], feeds, results, opset, initializers)
+    record(operator, name, [node], feeds, results, opset, initializers, expected=expected)
 
 
 def takes(operator, dtype):
@@ -1092,10 +1099,34 @@ FAMILIES = [conv, conv_transpose, resize, rearrangements, statistics, batch_norm
             pads, shapes, gather, cast, constants, encodings, networks]
 
 
+def node(operator, inputs, outputs, **attributes):
+    """A node; names are separated by one space, an absent one is empty."""
+    names = lambda text: text.split(" ") if text else []
+    return helper.make_node(operator, names(inputs), names(outputs), name=f"{operator}_{outputs.split()[0]}", **attributes)
+
+
+def network(operator, form, nodes, feeds, outputs, initializers=None, opset=LAST_OPSET, expected=None):
+    record(operator, form, nodes, feeds, outputs.split(), opset, initializers, expected=expected)
+
+
 def main():
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    for family in FAMILIES:
-        family()
+    wanted = sys.argv[1:]
+    families = [(family.__name__, family) for family in FAMILIES]
+    families += [(family.__name__, lambda family=family: family(sys.modules[__name__])) for family in make_control_cases.FAMILIES]
+    if wanted:
+        unknown = set(wanted) - {name for name, _ in families}
+        if unknown:
+            sys.exit(f"no such family: {', '.join(sorted(unknown))}")
+    else:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    for name, family in families:
+        if not wanted or name in wanted:
+            family()
+    known = {line[0] for line in cases}
+    if wanted:
+        with open(os.path.join(FOLDER, "cases.tsv"), encoding="utf-8") as file:
+            old = [tuple(line.rstrip("\n").split("\t")) for line in file][1:]
+        cases.extend(line for line in old if line[0] not in known)
     with open(os.path.join(FOLDER, "cases.tsv"), "w", encoding="utf-8") as file:
         file.write("case\topset\tinputs\toutputs\trecorded from\n")
         file.writelines("\t".join(line) + "\n" for line in sorted(cases))

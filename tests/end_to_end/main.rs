@@ -6,6 +6,7 @@
 mod borders;
 #[path = "../common/mod.rs"]
 mod common;
+mod control;
 mod digits;
 mod large;
 mod races;

@@ -2,36 +2,46 @@
 //!
 //! A verifier is shape inference plus a comparison with the declared result, so that the rule is written once.
 
+mod bounds;
 mod constants;
+mod control;
 mod conv_transpose;
 mod elementwise;
 mod layout;
+mod limits;
 mod matrix;
 mod normalize;
 mod operands;
 mod operations;
 mod rearrange;
+mod recurrent;
 mod reduce;
 mod resize;
 mod resize_samples;
+mod select;
 mod window;
 
+pub use bounds::{Source, says_sizes, size_sources};
+pub use control::{NO_TRIP_LIMIT, carried_count, missing_trip_limit, region_block, yielded};
 pub use conv_transpose::TransposedWindow;
 pub use layout::{SliceRange, gather_axis, normalize_axis, pad_amounts, slice_ranges, unsqueeze_axes};
 pub use operations::{
-    Composite, FoldRule, Op, OpKind, ScalarFunction, ShapeRule, StructuredOp, UpgradeRule, attributes, onnx_operators,
+    Composite, FoldRule, Op, OpKind, ScalarFunction, ShapeRule, StructuredOp, UpgradeRule, YIELD, attributes,
+    onnx_operators,
 };
 pub use rearrange::split_sizes;
+pub use recurrent::{LstmSizes, lstm_directions, lstm_sizes};
 pub use reduce::reduced_dimensions;
 pub use resize::{Resize, ResizedAxis};
 pub use resize_samples::Sample;
+pub use select::top_k_axis;
 pub use window::Window;
 
 use crate::{
     hooks::{FoldFunction, Folded},
     ir::{OperationAttributes, TensorType},
 };
-use melior::ir::{Attribute, OperationRef, ValueLike};
+use melior::ir::{Attribute, OperationRef, ValueLike, operation::OperationLike};
 
 /// The sizes of a tensor as far as they are known.
 pub type Dimensions = Option<Vec<Option<u64>>>;
@@ -60,10 +70,15 @@ fn shape_rule(rule: ShapeRule) -> Infer {
         ShapeRule::GlobalPool => window::global_pool,
         ShapeRule::GroupNormalization => normalize::group_normalization,
         ShapeRule::Identity => constants::identity,
+        ShapeRule::If => control::branches,
         ShapeRule::InstanceNormalization => normalize::instance_normalization,
         ShapeRule::LayerNormalization => normalize::layer_normalization,
+        ShapeRule::Loop => control::repeated,
         ShapeRule::Lrn => normalize::lrn,
+        ShapeRule::Lstm => recurrent::lstm,
         ShapeRule::MatMul => matrix::mat_mul,
+        ShapeRule::NonMaxSuppression => select::non_max_suppression,
+        ShapeRule::NonZero => select::non_zero,
         ShapeRule::PRelu => elementwise::p_relu,
         ShapeRule::Pad => layout::pad,
         ShapeRule::Pool => window::pool,
@@ -80,6 +95,7 @@ fn shape_rule(rule: ShapeRule) -> Infer {
         ShapeRule::Split => rearrange::split,
         ShapeRule::Squeeze => rearrange::squeeze,
         ShapeRule::Tile => rearrange::tile,
+        ShapeRule::TopK => select::top_k,
         ShapeRule::Transpose => layout::transpose,
         ShapeRule::Unary => elementwise::unary,
         ShapeRule::Unsqueeze => layout::unsqueeze,
@@ -105,12 +121,18 @@ fn fold_rule(rule: FoldRule) -> FoldFunction {
 /// The reason why the operation is invalid, worded to follow `'hfloat.name' op `.
 pub fn infer_types(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let op = Op::of(operation).ok_or_else(|| format!("'{}' is no operation of hfloat", operation.operation_name()))?;
-    shape_rule(op.shape_rule())(operation)
+    let mut types = shape_rule(op.shape_rule())(operation)?;
+    bounds::complete(operation, op, &mut types)?;
+    Ok(types)
 }
 
 /// Checks an operation; the message of an error follows its name.
 pub(crate) fn verify(operation: OperationRef<'_, '_>) -> Result<(), String> {
-    for (index, inferred) in infer_types(operation)?.iter().enumerate() {
+    let inferred = infer_types(operation)?;
+    if inferred.len() != operation.result_count() {
+        return Err(format!("has {} results; it gives {}", operation.result_count(), inferred.len()));
+    }
+    for (index, inferred) in inferred.iter().enumerate() {
         let result = operation.result(index).map_err(|error| error.to_string())?;
         let declared = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
         if !compatible(&declared, inferred) {
@@ -139,9 +161,9 @@ fn compatible(left: &TensorType, right: &TensorType) -> bool {
         return false;
     }
     match (&left.dimensions, &right.dimensions) {
-        (Some(left), Some(right)) => {
-            left.len() == right.len()
-                && left.iter().zip(right).all(|(left, right)| left.is_none() || right.is_none() || left == right)
+        (Some(sizes), Some(others)) => {
+            let same = |(left, right): (&Option<u64>, &Option<u64>)| left.is_none() || right.is_none() || left == right;
+            sizes.len() == others.len() && sizes.iter().zip(others).all(same)
         }
         _ => true,
     }
@@ -156,5 +178,13 @@ pub fn refine(left: &TensorType, right: &TensorType) -> TensorType {
         (Some(known), _) | (None, Some(known)) => Some(known.clone()),
         (None, None) => None,
     };
-    TensorType { element: left.element.clone(), dimensions }
+    let bounds = match (&left.bounds, &right.bounds) {
+        (Some(left), Some(right)) => Some(left.iter().zip(right).map(|(left, right)| *left.min(right)).collect()),
+        (left, right) => left.clone().or_else(|| right.clone()),
+    };
+    let known: Option<Vec<Option<u64>>> = dimensions.clone().filter(|dimensions| dimensions.contains(&None));
+    let bounds = known.zip(bounds).map(|(known, bounds): (Vec<Option<u64>>, Vec<u64>)| {
+        known.iter().zip(bounds).map(|(size, bound)| size.unwrap_or(bound)).collect()
+    });
+    TensorType { element: left.element.clone(), dimensions, bounds }
 }

@@ -52,5 +52,5 @@ pub fn broadcast(left: &Dimensions, right: &Dimensions) -> Result<Dimensions, St
 
 /// A result of this element type and these sizes.
 pub fn one(element: impl Into<Element>, dimensions: Dimensions) -> Result<Vec<TensorType>, String> {
-    Ok(vec![TensorType { element: element.into(), dimensions }])
+    Ok(vec![TensorType::with_dimensions(element, dimensions)])
 }

@@ -51,7 +51,7 @@ pub(super) fn split(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, 
     let part = |size: Option<u64>| {
         let mut dimensions = dimensions.clone();
         dimensions[axis] = size;
-        TensorType { element: input.element.clone(), dimensions: Some(dimensions) }
+        TensorType::with_dimensions(input.element.clone(), Some(dimensions))
     };
     Ok(sizes.into_iter().map(part).collect())
 }

@@ -232,6 +232,21 @@ pub fn copy_into<'c, 'a>(
     }
 }
 
+/// Puts a copy of an operation without operands before another one.
+pub fn copy_before<'c, 'a>(anchor: OperationRef<'c, 'a>, operation: OperationRef<'c, '_>) -> OperationRef<'c, 'a> {
+    // SAFETY: the copy is detached until the block takes it over.
+    insert_before(anchor, unsafe { Operation::from_raw(mlir_sys::mlirOperationClone(operation.to_raw())) })
+}
+
+/// Takes an operation out of its block and puts it before another one.
+pub fn move_before<'c, 'a>(anchor: OperationRef<'c, 'a>, operation: OperationRef<'c, '_>) -> OperationRef<'c, 'a> {
+    // SAFETY: both are alive, and the block of the anchor takes the operation over.
+    unsafe {
+        mlir_sys::mlirOperationMoveBefore(operation.to_raw(), anchor.to_raw());
+        OperationRef::from_raw(operation.to_raw())
+    }
+}
+
 /// An attribute of a function's argument.
 pub fn argument_attribute<'c>(function: OperationRef<'c, '_>, index: usize, name: &str) -> Option<Attribute<'c>> {
     let all = super::attribute::array_elements(function.attribute("arg_attrs").ok()?)?;

@@ -11,10 +11,10 @@ mod types;
 pub use attribute::OperationAttributes;
 pub use constant::{Constant, constant_attribute, constant_of, elements_of, keep_resources, renamed_resource};
 pub use edit::{
-    argument_attribute, arguments, body, build, copy_into, copy_module, defining_operation, erase, function_named,
-    functions, insert_after, insert_before, operations, remove_argument_attributes, remove_attribute, replace_all_uses,
-    results, set_argument_attribute, set_attribute, set_location, set_operand, set_result_type, update_function_type,
-    users,
+    argument_attribute, arguments, body, build, copy_before, copy_into, copy_module, defining_operation, erase,
+    function_named, functions, insert_after, insert_before, move_before, operations, remove_argument_attributes,
+    remove_attribute, replace_all_uses, results, set_argument_attribute, set_attribute, set_location, set_operand,
+    set_result_type, update_function_type, users,
 };
 pub use location::{
     annotated_location, annotation, derived_location, emit_error, emit_remark, emit_warning, fused_location,

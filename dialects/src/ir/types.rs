@@ -1,13 +1,14 @@
 //! Tensor types as plain data.
 
 use super::IrError;
-use crate::ElementType;
+use crate::{ElementType, shim};
 use melior::{
     Context, ContextRef,
     ir::{Type, TypeLike, r#type::IntegerType},
 };
 use std::{
     collections::HashMap,
+    ffi::c_void,
     fmt,
     sync::{LazyLock, RwLock},
 };
@@ -213,17 +214,45 @@ pub struct TensorType {
     pub element: Element,
     /// Sizes, outermost first, with none for what is not known; none where the rank is not known.
     pub dimensions: Option<Vec<Option<u64>>>,
+    /// Upper bounds of all sizes, where one is known only when the network runs; a known size is its own bound.
+    pub bounds: Option<Vec<u64>>,
 }
 
 impl TensorType {
     /// A type of known sizes.
     pub fn new(element: impl Into<Element>, shape: &[usize]) -> Self {
-        Self { element: element.into(), dimensions: Some(shape.iter().map(|&size| Some(size as u64)).collect()) }
+        Self::with_dimensions(element, Some(shape.iter().map(|&size| Some(size as u64)).collect()))
     }
 
     /// A type of unknown rank.
     pub fn unranked(element: impl Into<Element>) -> Self {
-        Self { element: element.into(), dimensions: None }
+        Self::with_dimensions(element, None)
+    }
+
+    /// A tensor whose unknown sizes have no bounds.
+    pub fn with_dimensions(element: impl Into<Element>, dimensions: Option<Vec<Option<u64>>>) -> Self {
+        Self { element: element.into(), dimensions, bounds: None }
+    }
+
+    /// A tensor of at most these sizes; those in `unknown` are known only when the network runs.
+    pub fn bounded(element: impl Into<Element>, bounds: &[u64], unknown: &[bool]) -> Self {
+        let known = |(&bound, &unknown): (&u64, &bool)| (!unknown).then_some(bound);
+        let dimensions: Vec<Option<u64>> = bounds.iter().zip(unknown).map(known).collect();
+        let bounds = dimensions.contains(&None).then(|| bounds.to_vec());
+        Self { element: element.into(), dimensions: Some(dimensions), bounds }
+    }
+
+    /// Whether sizes are known only when the network runs, up to bounds.
+    pub fn is_bounded(&self) -> bool {
+        self.bounds.is_some()
+    }
+
+    /// The upper bounds of the sizes: the shape where it is known. `None` when a size has no bound.
+    pub fn bound_shape(&self) -> Option<Vec<usize>> {
+        match &self.bounds {
+            Some(bounds) => bounds.iter().map(|&size| usize::try_from(size).ok()).collect(),
+            None => self.shape(),
+        }
     }
 
     /// Reads a ranked or unranked tensor type.
@@ -239,7 +268,7 @@ impl TensorType {
                 return Err(IrError::Type(r#type.to_string()));
             }
             let element = Element::from_type(Type::from_raw(mlir_sys::mlirShapedTypeGetElementType(raw)))?;
-            let dimensions = ranked.then(|| {
+            let dimensions: Option<Vec<Option<u64>>> = ranked.then(|| {
                 (0..mlir_sys::mlirShapedTypeGetRank(raw) as isize)
                     .map(|i| {
                         (!mlir_sys::mlirShapedTypeIsDynamicDim(raw, i))
@@ -247,27 +276,33 @@ impl TensorType {
                     })
                     .collect()
             });
-            Ok(Self { element, dimensions })
+            let bounds = match &dimensions {
+                Some(dimensions) => bounds_of(raw, dimensions).ok_or_else(|| IrError::Type(r#type.to_string()))?,
+                None => None,
+            };
+            Ok(Self { element, dimensions, bounds })
         }
     }
 
     /// As MLIR has it.
     pub fn to_type<'c>(&self, context: &'c Context) -> Type<'c> {
         let element = self.element.to_type(context).to_raw();
-        // SAFETY: the element type belongs to `context`; a null encoding means none.
+        // SAFETY: the element type belongs to `context`; a null encoding means none; the bounds are as many as said.
         unsafe {
+            let encoding = match &self.bounds {
+                Some(bounds) => {
+                    let bounds: Vec<i64> = bounds.iter().map(|&size| size as i64).collect();
+                    shim::hbHfloatBoundsGet(context.to_raw(), bounds.len() as isize, bounds.as_ptr())
+                }
+                None => mlir_sys::mlirAttributeGetNull(),
+            };
             let raw = match &self.dimensions {
                 None => mlir_sys::mlirUnrankedTensorTypeGet(element),
                 Some(dimensions) => {
                     let dynamic = mlir_sys::mlirShapedTypeGetDynamicSize();
                     let shape: Vec<i64> =
                         dimensions.iter().map(|size| size.map_or(dynamic, |size| size as i64)).collect();
-                    mlir_sys::mlirRankedTensorTypeGet(
-                        shape.len() as isize,
-                        shape.as_ptr(),
-                        element,
-                        mlir_sys::mlirAttributeGetNull(),
-                    )
+                    mlir_sys::mlirRankedTensorTypeGet(shape.len() as isize, shape.as_ptr(), element, encoding)
                 }
             };
             Type::from_raw(raw)
@@ -299,6 +334,33 @@ impl TensorType {
     pub fn elements(&self) -> Option<usize> {
         self.shape()?.iter().try_fold(1usize, |product, &size| product.checked_mul(size))
     }
+}
+
+/// The bounds in the encoding of a ranked tensor type: none without an encoding, `None` when it is another one or does not fit.
+///
+/// # Safety
+/// `raw` must be a ranked tensor type that is alive.
+unsafe fn bounds_of(raw: mlir_sys::MlirType, dimensions: &[Option<u64>]) -> Option<Option<Vec<u64>>> {
+    unsafe extern "C" fn keep(count: isize, sizes: *const i64, user: *mut c_void) {
+        // SAFETY: the shim gives `count` numbers and the vector that it was given.
+        let (sizes, kept) =
+            unsafe { (std::slice::from_raw_parts(sizes, count as usize), &mut *user.cast::<Vec<i64>>()) };
+        kept.extend_from_slice(sizes);
+    }
+    let mut sizes: Vec<i64> = Vec::new();
+    // SAFETY: as the caller vouches; the vector outlives the call.
+    let is_bounds = unsafe {
+        let encoding = mlir_sys::mlirRankedTensorTypeGetEncoding(raw);
+        if encoding.ptr.is_null() {
+            return Some(None);
+        }
+        shim::hbHfloatBoundsSizes(encoding, keep, std::ptr::from_mut(&mut sizes).cast())
+    };
+    let sizes: Vec<u64> = sizes.into_iter().map(|size| u64::try_from(size).ok()).collect::<Option<_>>()?;
+    let fits = sizes.len() == dimensions.len()
+        && dimensions.contains(&None)
+        && sizes.iter().zip(dimensions).all(|(bound, size)| size.is_none_or(|size| size == *bound));
+    (is_bounds && fits).then_some(Some(sizes))
 }
 
 /// The context of a handle as a reference.

@@ -10,7 +10,8 @@ use crate::bpu::{
     constraints::{self, Known},
     model::Segment,
 };
-use melior::ir::OperationRef;
+use hb_dialects::ir::{self, TensorType};
+use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 
 /// The form of an operation for types whose scales may be any numbers, 1 for instance: they are not known yet.
 ///
@@ -39,6 +40,10 @@ pub(super) fn form_of_casts(operation: OperationRef<'_, '_>) -> Result<Segment, 
 
 /// Lowers the operation alone and asks the constraints about every node.
 fn lowered(operation: OperationRef<'_, '_>, typing: Typing, known: Known) -> Result<Segment, String> {
+    let mut values = operation.operands().chain(ir::results(operation));
+    if values.any(|value| TensorType::from_type(value.r#type()).is_ok_and(|r#type| r#type.is_bounded())) {
+        return Err("It has a value whose size is known only when the network runs, which the BPU cannot have.".into());
+    }
     let mut builder = Builder::asking(typing, known);
     operators::lower(&mut builder, operation)?;
     for node in &builder.segment.nodes {

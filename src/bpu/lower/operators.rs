@@ -85,7 +85,13 @@ fn rule(op: StructuredOp) -> Option<Lower> {
         | StructuredOp::ArgMax
         | StructuredOp::ArgMin
         | StructuredOp::Softmax
-        | StructuredOp::Split => return None,
+        | StructuredOp::Split
+        | StructuredOp::TopK
+        | StructuredOp::NonZero
+        | StructuredOp::NonMaxSuppression
+        | StructuredOp::Lstm
+        | StructuredOp::If
+        | StructuredOp::Loop => return None,
     })
 }
 

@@ -55,6 +55,16 @@ fn origin<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'c, 'a>> {
     (!Op::Constant.is(operation)).then_some(operation)
 }
 
+/// The value that casts were made of.
+fn without_casts<'c: 'a, 'a>(value: Value<'c, 'a>) -> Value<'c, 'a> {
+    let cast = ir::defining_operation(value)
+        .filter(|operation| matches!(operation.operation_name().as_str(), "quant.qcast" | "quant.dcast"));
+    match cast.and_then(|cast| cast.operand_at(0).ok()) {
+        Some(source) => without_casts(source),
+        None => value,
+    }
+}
+
 fn raw(operation: OperationRef<'_, '_>) -> usize {
     operation.to_raw().ptr as usize
 }
@@ -189,11 +199,7 @@ impl<'c, 'a> Former<'c, 'a> {
             (true, _) => self.need_float(step, value),
             // The return reads what the casts after a CPU operation give; other readers repeat the casts themselves.
             (false, None) => self.need_float(step, value),
-            (false, Some(_)) => {
-                if let Some(result) = ir::results(origin).into_iter().next() {
-                    self.need_float(step, result);
-                }
-            }
+            (false, Some(_)) => self.need_float(step, without_casts(value)),
         }
     }
 

@@ -6,12 +6,8 @@ use hb_dialects::ir::{OperationAttributes, elements_of};
 use melior::ir::operation::OperationLike;
 
 use super::super::array::Array;
-use super::super::expression::constant;
-use super::Definition;
+use super::super::expression::{axis, constant};
 use super::node::{Node, Results};
-
-pub(super) const OPERATORS: &[Definition] =
-    &[("hfloat.constant", constant_tensor), ("hfloat.constant_of_shape", constant_of_shape), ("hfloat.shape", shape)];
 
 fn value(node: &Node) -> Result<Array, super::Error> {
     let attribute = node.operation.attribute("value").map_err(|_| node.invalid("has no value"))?;
@@ -19,23 +15,28 @@ fn value(node: &Node) -> Result<Array, super::Error> {
     super::array_of(&elements).map_err(|error| node.unsupported(error.to_string()))
 }
 
-fn constant_tensor(node: &mut Node) -> Results {
+pub(super) fn constant_tensor(node: &mut Node) -> Results {
     let array = value(node)?;
     Ok(vec![node.graph.add_constant(&node.name, Arc::new(array))?])
 }
 
-fn constant_of_shape(node: &mut Node) -> Results {
+pub(super) fn constant_of_shape(node: &mut Node) -> Results {
     let value = value(node)?;
     let scalar = value.get(0).ok_or_else(|| node.invalid("its value is empty"))?;
     node.fill_result(constant(value.element(), scalar))
 }
 
-fn shape(node: &mut Node) -> Results {
-    let input = node.shape(node.operand(0)?)?;
+pub(super) fn shape(node: &mut Node) -> Results {
+    let operand = node.operand(0)?;
+    let input = node.shape(operand)?;
     let rank = input.len() as i64;
     let bound = |value: i64| (if value < 0 { value + rank } else { value }).clamp(0, rank) as usize;
     let start = bound(node.operation.integer_or("start", 0)?);
     let end = bound(node.operation.optional_integer("end")?.unwrap_or(rank));
+    if let Some(actual) = node.tensor(operand)?.sizes {
+        let value = node.graph.load(actual, vec![axis(0) + start as i64]);
+        return node.fill_result(value);
+    }
     let sizes: Vec<i64> = input.iter().take(end).skip(start).map(|&size| size as i64).collect();
     let array = Array::from_values(&[sizes.len()], &sizes)?;
     Ok(vec![node.graph.add_constant(&node.name, Arc::new(array))?])

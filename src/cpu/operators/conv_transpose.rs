@@ -6,11 +6,8 @@ use hb_dialects::ir::OperationAttributes;
 use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, axis, constant, index, select};
 use super::super::scalar::Scalar;
-use super::Definition;
 use super::node::{Node, Results};
 use super::window::Groups;
-
-pub(super) const OPERATORS: &[Definition] = &[("hfloat.conv_transpose", conv_transpose)];
 
 /// One spatial dimension.
 #[derive(Clone, Copy)]
@@ -82,7 +79,7 @@ fn spread(node: &mut Node, spreads: &[Spread]) -> Result<TensorId, Error> {
 }
 
 /// ONNX ConvTranspose-11. `x` is [N, C, D...], `w` is [C, M/group, K...].
-fn conv_transpose(node: &mut Node) -> Results {
+pub(super) fn conv_transpose(node: &mut Node) -> Results {
     let shape = node.shape(node.operand(0)?)?;
     let weight = node.shape(node.operand(1)?)?;
     let group = usize::try_from(node.operation.integer_or("group", 1)?).unwrap_or(0);

@@ -5,39 +5,10 @@ use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
 use super::super::expression::{self, Binary, Expression, Unary, axis, select};
-use super::Definition;
 use super::node::{Node, Results, wide};
 
-pub(super) const OPERATORS: &[Definition] = &[
-    ("hfloat.clip", clip),
-    ("hfloat.add", |node| binary(node, |a, b| a + b)),
-    ("hfloat.div", |node| binary(node, |a, b| a / b)),
-    ("hfloat.max", |node| binary(node, Expression::maximum)),
-    ("hfloat.min", |node| binary(node, Expression::minimum)),
-    ("hfloat.mul", |node| binary(node, |a, b| a * b)),
-    ("hfloat.sub", |node| binary(node, |a, b| a - b)),
-    ("hfloat.p_relu", |node| binary(node, |x, slope| select(x.clone().less(x.like(0.0)), x.clone() * slope, x))),
-    ("hfloat.pow", pow),
-    ("hfloat.and", |node| binary(node, Expression::and)),
-    ("hfloat.not", |node| {
-        let value = node.broadcast(0)?.unary(Unary::Not);
-        node.fill_result(value)
-    }),
-    ("hfloat.or", |node| binary(node, |a, b| a.binary(Binary::Or, b))),
-    ("hfloat.xor", |node| binary(node, |a, b| a.binary(Binary::Xor, b))),
-    ("hfloat.equal", |node| binary(node, Expression::equal)),
-    ("hfloat.greater", |node| binary(node, |a, b| b.less(a))),
-    ("hfloat.greater_or_equal", |node| binary(node, |a, b| b.less_or_equal(a))),
-    ("hfloat.less", |node| binary(node, Expression::less)),
-    ("hfloat.less_or_equal", |node| binary(node, Expression::less_or_equal)),
-    ("hfloat.where", r#where),
-    ("hfloat.range", range),
-    ("hfloat.cast", cast),
-    ("hfloat.batch_normalization", batch_normalization),
-];
-
 /// min(max(x, min), max) that keeps the NaN of x; where the bounds cross, max wins.
-fn clip(node: &mut Node) -> Results {
+pub(super) fn clip(node: &mut Node) -> Results {
     let x = node.broadcast(0)?;
     let (low, high) = (single(node, 1)?, single(node, 2)?);
     let raised = select(x.clone().less(low.clone()), low, x);
@@ -45,8 +16,17 @@ fn clip(node: &mut Node) -> Results {
     node.fill_result(value)
 }
 
-fn binary(node: &mut Node, formula: fn(Expression, Expression) -> Expression) -> Results {
+pub(super) fn binary(node: &mut Node, formula: fn(Expression, Expression) -> Expression) -> Results {
     let value = node.activate(formula(node.broadcast(0)?, node.broadcast(1)?))?;
+    node.fill_result(value)
+}
+
+pub(super) fn p_relu(node: &mut Node) -> Results {
+    binary(node, |x, slope| select(x.clone().less(x.like(0.0)), x.clone() * slope, x))
+}
+
+pub(super) fn not(node: &mut Node) -> Results {
+    let value = node.broadcast(0)?.unary(Unary::Not);
     node.fill_result(value)
 }
 
@@ -58,7 +38,7 @@ fn single(node: &Node, index: usize) -> Result<Expression, Error> {
 }
 
 /// Integers by way of f64, as onnxruntime. Squares, which normalizations compute, are products.
-fn pow(node: &mut Node) -> Results {
+pub(super) fn pow(node: &mut Node) -> Results {
     let (base, exponent) = (node.broadcast(0)?, node.broadcast(1)?);
     let constant = node.tensor(node.operand(1)?)?.data.as_ref().map(|data| data.to_f64());
     if constant.is_some_and(|values| values == [2.0]) {
@@ -73,7 +53,7 @@ fn pow(node: &mut Node) -> Results {
 }
 
 /// Without widening: what is chosen is stored as it is.
-fn r#where(node: &mut Node) -> Results {
+pub(super) fn r#where(node: &mut Node) -> Results {
     let rank = node.result_shape()?.len();
     let load =
         |index: usize| -> Result<Expression, Error> { Ok(node.graph.load_broadcast(node.operand(index)?, rank)) };
@@ -82,21 +62,21 @@ fn r#where(node: &mut Node) -> Results {
 }
 
 /// start + position * delta. Positions are exact in f64, which rounds once; integers wrap nowhere between start and limit.
-fn range(node: &mut Node) -> Results {
+pub(super) fn range(node: &mut Node) -> Results {
     let (start, delta) = (single(node, 0)?, single(node, 2)?);
     let element = if start.element().is_float() { ElementType::F64 } else { ElementType::I64 };
     node.fill_result(start.cast(element) + axis(0).cast(element) * delta.cast(element))
 }
 
 /// Without widening: f16 to i32 would else round twice.
-fn cast(node: &mut Node) -> Results {
+pub(super) fn cast(node: &mut Node) -> Results {
     let rank = node.result_shape()?.len();
     let value = node.graph.load_broadcast(node.operand(0)?, rank);
     node.fill_result(value)
 }
 
 /// x * factor + offset, where factor = scale / sqrt(variance + epsilon) and offset = bias - mean * factor.
-fn batch_normalization(node: &mut Node) -> Results {
+pub(super) fn batch_normalization(node: &mut Node) -> Results {
     let epsilon = node.operation.float_or("epsilon", 1e-5)?;
     let channels = node.shape(node.operand(1)?)?;
     if channels.len() != 1 {

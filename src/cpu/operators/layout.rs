@@ -6,20 +6,7 @@ use hb_dialects::ir::OperationAttributes;
 use super::super::error::Error;
 use super::super::expression::{Expression, axis, index, select};
 use super::super::graph::{Check, Compute};
-use super::Definition;
 use super::node::{Node, Results, axes};
-
-pub(super) const OPERATORS: &[Definition] = &[
-    ("hfloat.identity", |node| node.view()),
-    ("hfloat.flatten", |node| node.view()),
-    ("hfloat.reshape", |node| node.view()),
-    ("hfloat.unsqueeze", |node| node.view()),
-    ("hfloat.transpose", transpose),
-    ("hfloat.concat", concat),
-    ("hfloat.slice", slice),
-    ("hfloat.pad", pad),
-    ("hfloat.gather", gather),
-];
 
 /// An axis that may count from the end.
 fn positive_axis(node: &Node, value: i64, rank: usize) -> Result<usize, Error> {
@@ -32,7 +19,7 @@ fn positive_axis(node: &Node, value: i64, rank: usize) -> Result<usize, Error> {
     }
 }
 
-fn transpose(node: &mut Node) -> Results {
+pub(super) fn transpose(node: &mut Node) -> Results {
     let input = node.operand(0)?;
     let permutation = node.operation.integers("perm")?;
     let mut indices = vec![index(0); permutation.len()];
@@ -46,7 +33,7 @@ fn transpose(node: &mut Node) -> Results {
     node.fill_result(value)
 }
 
-fn concat(node: &mut Node) -> Results {
+pub(super) fn concat(node: &mut Node) -> Results {
     let rank = node.result_shape()?.len();
     let along = positive_axis(node, node.operation.integer("axis")?, rank)?;
     let output = node.result_tensor()?;
@@ -64,7 +51,7 @@ fn concat(node: &mut Node) -> Results {
     Ok(vec![output])
 }
 
-fn slice(node: &mut Node) -> Results {
+pub(super) fn slice(node: &mut Node) -> Results {
     let input = node.operand(0)?;
     let shape = node.shape(input)?;
     let starts = node.constant_integers(1, "starts")?;
@@ -85,7 +72,7 @@ fn slice(node: &mut Node) -> Results {
     node.fill_result(value)
 }
 
-fn pad(node: &mut Node) -> Results {
+pub(super) fn pad(node: &mut Node) -> Results {
     let input = node.operand(0)?;
     let (shape, result) = (node.shape(input)?, node.result_shape()?);
     let pads = node.constant_integers(1, "pads")?;
@@ -143,7 +130,7 @@ fn pad_constant(node: &mut Node, begins: &[i64], shape: &[usize], result: &[usiz
     Ok(vec![output])
 }
 
-fn gather(node: &mut Node) -> Results {
+pub(super) fn gather(node: &mut Node) -> Results {
     let (data, indices) = (node.operand(0)?, node.operand(1)?);
     let (shape, index_rank) = (node.shape(data)?, node.shape(indices)?.len());
     let along = positive_axis(node, node.operation.integer_or("axis", 0)?, shape.len())?;
@@ -155,7 +142,8 @@ fn gather(node: &mut Node) -> Results {
     at.extend(axes(along + index_rank, shape.len() - along - 1));
     let (output, extents) = (node.result_tensor()?, node.result_shape()?);
     let mut compute = Compute::elementwise(&node.name, output, &extents, node.graph.load(data, at));
-    compute.checks.push(Check { tensor: indices, low: -size, high: size - 1 });
+    let sizes = node.tensor(indices)?.sizes;
+    compute.checks.push(Check { tensor: indices, sizes, low: -size, high: size - 1 });
     node.graph.push(compute)?;
     Ok(vec![output])
 }

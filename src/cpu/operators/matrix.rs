@@ -6,13 +6,10 @@ use hb_dialects::ir::OperationAttributes;
 use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, accumulator, axis, index};
 use super::super::graph::Combiner;
-use super::Definition;
 use super::node::{Node, Results, axes, wide};
 
-pub(super) const OPERATORS: &[Definition] = &[("hfloat.gemm", gemm), ("hfloat.mat_mul", mat_mul)];
-
 /// ONNX Gemm-13: alpha * A' * B' + beta * C.
-fn gemm(node: &mut Node) -> Results {
+pub(super) fn gemm(node: &mut Node) -> Results {
     let (a, b) = (node.operand(0)?, node.operand(1)?);
     let (alpha, beta) = (node.operation.float_or("alpha", 1.0)?, node.operation.float_or("beta", 1.0)?);
     let transposed = |name| node.operation.boolean_or(name, false);
@@ -55,7 +52,7 @@ fn turned(node: &mut Node, matrix: TensorId) -> Result<TensorId, Error> {
 }
 
 /// ONNX MatMul-13, as numpy.matmul: leading dimensions broadcast; a rank-1 operand is a row on the left, a column on the right.
-fn mat_mul(node: &mut Node) -> Results {
+pub(super) fn mat_mul(node: &mut Node) -> Results {
     let (a, b) = (node.operand(0)?, node.operand(1)?);
     let (left, right) = (node.shape(a)?, node.shape(b)?);
     let shape = node.result_shape()?;

@@ -1,9 +1,10 @@
-//! Every `hfloat` operator as computations, found by the operation's name.
+//! Every `hfloat` operator as computations.
 //!
-//! To add an operator: write its definition in the file of its family and add it to that file's table. An elementwise one
+//! To add an operator: write its definition in the file of its family and name it in [`structured`]. An elementwise one
 //! is a formula, a reduction a body and a combiner, a layout operator an index map.
 
 mod constants;
+mod control;
 mod conv_transpose;
 mod elementwise;
 mod functions;
@@ -13,71 +14,155 @@ mod node;
 mod normalize;
 mod quantize;
 mod rearrange;
+mod recurrent;
 mod reduce;
 mod resize;
+mod select;
+mod sizes;
 mod statistics;
 mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hb_dialects::ElementType;
-use hb_dialects::cpu;
+use hb_dialects::hfloat::{self, Op, OpKind, StructuredOp};
 use hb_dialects::ir::{Constant, OperationAttributes, TensorType, body, operations, results};
+use hb_dialects::{ElementType, cpu, names};
 use melior::ir::operation::OperationLike;
-use melior::ir::{OperationRef, Value, ValueLike};
+use melior::ir::{BlockRef, OperationRef, Value, ValueLike};
 
 use super::array::Array;
 use super::error::Error;
-use super::expression::TensorId;
-use super::graph::Graph;
+use super::expression::{Binary, Expression, TensorId};
+use super::graph::{Action, Graph};
+use elementwise::binary;
 pub(super) use functions::formula;
-use hb_dialects::hfloat::{Op, OpKind};
 use node::{Node, Results};
 
-/// An operation's name, and how its results are computed.
-type Definition = (&'static str, fn(&mut Node) -> Results);
+/// How the results of an operation are computed.
+type Definition = fn(&mut Node) -> Results;
 
-const FAMILIES: &[&[Definition]] = &[
-    constants::OPERATORS,
-    conv_transpose::OPERATORS,
-    elementwise::OPERATORS,
-    layout::OPERATORS,
-    matrix::OPERATORS,
-    normalize::OPERATORS,
-    quantize::OPERATORS,
-    rearrange::OPERATORS,
-    resize::OPERATORS,
-    statistics::OPERATORS,
-    reduce::OPERATORS,
-    window::OPERATORS,
-];
-
-/// Whether the CPU backend knows an operation of this name.
-pub fn is_supported(operation: &str) -> bool {
-    definition(operation).is_some()
-}
-
-fn definition(operation: &str) -> Option<fn(&mut Node) -> Results> {
-    if let Some(OpKind::Scalar(_)) = Op::named(operation).map(Op::kind) {
-        return Some(functions::define);
+/// That of an operation; none where it is of a dialect that the CPU backend does not run.
+fn definition(operation: OperationRef<'_, '_>) -> Option<Definition> {
+    match Op::of(operation).map(Op::kind) {
+        Some(OpKind::Scalar(_)) => Some(functions::define),
+        Some(OpKind::Structured(op)) => Some(structured(op)),
+        None => quantize::definition(operation),
     }
-    FAMILIES.iter().flat_map(|family| family.iter()).find(|(name, _)| *name == operation).map(|(_, define)| *define)
 }
 
-/// The graph of a function, or of a `cpu.segment`: anything with one block of operations that ends in a return or a yield.
+/// That of an operation that is more than a scalar function.
+fn structured(op: StructuredOp) -> Definition {
+    match op {
+        StructuredOp::Constant => constants::constant_tensor,
+        StructuredOp::ConstantOfShape => constants::constant_of_shape,
+        StructuredOp::Shape => constants::shape,
+        StructuredOp::If => control::branch,
+        StructuredOp::Loop => control::repeat,
+        StructuredOp::ConvTranspose => conv_transpose::conv_transpose,
+        StructuredOp::Clip => elementwise::clip,
+        StructuredOp::Add => |node| binary(node, |a, b| a + b),
+        StructuredOp::Div => |node| binary(node, |a, b| a / b),
+        StructuredOp::Max => |node| binary(node, Expression::maximum),
+        StructuredOp::Min => |node| binary(node, Expression::minimum),
+        StructuredOp::Mul => |node| binary(node, |a, b| a * b),
+        StructuredOp::Sub => |node| binary(node, |a, b| a - b),
+        StructuredOp::PRelu => elementwise::p_relu,
+        StructuredOp::Pow => elementwise::pow,
+        StructuredOp::And => |node| binary(node, Expression::and),
+        StructuredOp::Not => elementwise::not,
+        StructuredOp::Or => |node| binary(node, |a, b| a.binary(Binary::Or, b)),
+        StructuredOp::Xor => |node| binary(node, |a, b| a.binary(Binary::Xor, b)),
+        StructuredOp::Equal => |node| binary(node, Expression::equal),
+        StructuredOp::Greater => |node| binary(node, |a, b| b.less(a)),
+        StructuredOp::GreaterOrEqual => |node| binary(node, |a, b| b.less_or_equal(a)),
+        StructuredOp::Less => |node| binary(node, Expression::less),
+        StructuredOp::LessOrEqual => |node| binary(node, Expression::less_or_equal),
+        StructuredOp::Where => elementwise::r#where,
+        StructuredOp::Range => elementwise::range,
+        StructuredOp::Cast => elementwise::cast,
+        StructuredOp::BatchNormalization => elementwise::batch_normalization,
+        StructuredOp::Identity
+        | StructuredOp::Flatten
+        | StructuredOp::Reshape
+        | StructuredOp::Squeeze
+        | StructuredOp::Unsqueeze => |node| node.view(),
+        StructuredOp::Transpose => layout::transpose,
+        StructuredOp::Concat => layout::concat,
+        StructuredOp::Slice => layout::slice,
+        StructuredOp::Pad => layout::pad,
+        StructuredOp::Gather => layout::gather,
+        StructuredOp::Gemm => matrix::gemm,
+        StructuredOp::MatMul => matrix::mat_mul,
+        StructuredOp::Softmax => normalize::softmax,
+        StructuredOp::Split => rearrange::split,
+        StructuredOp::Expand => rearrange::expand,
+        StructuredOp::Tile => rearrange::tile,
+        StructuredOp::DepthToSpace => rearrange::depth_to_space,
+        StructuredOp::SpaceToDepth => rearrange::space_to_depth,
+        StructuredOp::Lstm => recurrent::lstm,
+        StructuredOp::ReduceL1 => reduce::l1,
+        StructuredOp::ReduceL2 => reduce::l2,
+        StructuredOp::ReduceLogSum => reduce::log_sum,
+        StructuredOp::ReduceLogSumExp => reduce::log_sum_exp,
+        StructuredOp::ReduceMax => reduce::maximum,
+        StructuredOp::ReduceMean => reduce::mean,
+        StructuredOp::ReduceMin => reduce::minimum,
+        StructuredOp::ReduceProd => reduce::product,
+        StructuredOp::ReduceSum => reduce::sum,
+        StructuredOp::ReduceSumSquare => reduce::sum_square,
+        StructuredOp::ArgMax => reduce::arg_max,
+        StructuredOp::ArgMin => reduce::arg_min,
+        StructuredOp::GlobalMaxPool => reduce::global_max_pool,
+        StructuredOp::Resize => resize::resize,
+        StructuredOp::TopK => select::top_k,
+        StructuredOp::NonZero => select::non_zero,
+        StructuredOp::NonMaxSuppression => select::non_max_suppression,
+        StructuredOp::GroupNormalization => statistics::group_normalization,
+        StructuredOp::InstanceNormalization => statistics::instance_normalization,
+        StructuredOp::LayerNormalization => statistics::layer_normalization,
+        StructuredOp::Lrn => statistics::lrn,
+        StructuredOp::Conv => window::conv,
+        StructuredOp::MaxPool => window::max_pool,
+        StructuredOp::AveragePool => window::average_pool,
+        StructuredOp::GlobalAveragePool => window::global_average_pool,
+    }
+}
+
+/// The graph of a function, or of a `cpu.segment`: anything with one block of operations that ends in a return or a yield. Also
+/// how many of its outputs are values; see [`graph_of_block`].
 ///
 /// Values are named after the nodes that make them; a node's further results are `name#1`, `name#2`. Inputs are named by
 /// `input_names`, in order.
-pub(crate) fn graph_of(parent: OperationRef<'_, '_>, input_names: &[String]) -> Result<Graph, Error> {
+pub(crate) fn graph_of(parent: OperationRef<'_, '_>, input_names: &[String]) -> Result<(Graph, usize), Error> {
     let name = parent.node();
     let block = body(parent).ok_or_else(|| Error::invalid(&name, "has no body"))?;
+    graph_of_block(block, &name, input_names)
+}
+
+/// The graph of a block. Its inputs and outputs are values, then the sizes of those whose sizes are known only when running; the
+/// number tells how many outputs are values.
+pub(crate) fn graph_of_block(
+    block: BlockRef<'_, '_>,
+    name: &str,
+    input_names: &[String],
+) -> Result<(Graph, usize), Error> {
     let mut graph = Graph::default();
     let mut values: HashMap<*const std::ffi::c_void, TensorId> = HashMap::new();
+    let mut bounded = Vec::new();
     for (position, argument) in hb_dialects::ir::arguments(block).into_iter().enumerate() {
         let input = input_names.get(position).cloned().unwrap_or_else(|| format!("input_{position}"));
-        let (element, shape) = plain(&input, &TensorType::from_type(argument.r#type())?)?;
-        values.insert(key(argument), graph.add_input(&input, element, &shape)?);
+        let r#type = TensorType::from_type(argument.r#type())?;
+        let (element, shape) = plain(&input, &r#type)?;
+        let id = graph.add_input(&input, element, &shape)?;
+        if r#type.is_bounded() {
+            bounded.push((id, shape.len()));
+        }
+        values.insert(key(argument), id);
+    }
+    for (id, rank) in bounded {
+        let sizes = graph.add_input("", ElementType::I64, &[rank])?;
+        graph.set_sizes(id, sizes);
     }
     let operands = |operation: OperationRef<'_, '_>, values: &HashMap<*const std::ffi::c_void, TensorId>| {
         let find = |value: Value<'_, '_>| {
@@ -87,43 +172,55 @@ pub(crate) fn graph_of(parent: OperationRef<'_, '_>, input_names: &[String]) -> 
         operation.operands().map(find).collect::<Result<Vec<TensorId>, Error>>()
     };
     for operation in operations(block) {
-        let operation_name = operation.operation_name();
-        if operation_name == "func.return" || cpu::Op::Yield.is(operation) {
+        if ends_block(operation) {
             graph.outputs = operands(operation, &values)?;
-            return Ok(graph);
+            let count = graph.outputs.len();
+            sizes::add_outputs(&mut graph, name)?;
+            return Ok((graph, count));
         }
         let operands = operands(operation, &values)?;
         let tensors = define(&mut graph, operation, operands)?;
         let found = results(operation);
         if tensors.len() != found.len() {
-            return Err(Error::unsupported(&operation.node(), format!("{operation_name} has {} results", found.len())));
+            let reason = format!("{} has {} results", operation.operation_name(), found.len());
+            return Err(Error::unsupported(&operation.node(), reason));
         }
         for (tensor, value) in tensors.into_iter().zip(found) {
             check_result(&graph, operation, tensor, value)?;
             values.insert(key(value), tensor);
         }
     }
-    Err(Error::invalid(&name, "its body does not end in func.return or cpu.yield"))
+    Err(Error::invalid(name, "its body does not end in func.return or a yield"))
+}
+
+/// Whether an operation ends a function, a `cpu.segment` or a region and gives its results.
+fn ends_block(operation: OperationRef<'_, '_>) -> bool {
+    let name = operation.operation_name();
+    name == names::RETURN || name == hfloat::YIELD || cpu::Op::of(operation) == Some(cpu::Op::Yield)
 }
 
 fn key(value: Value<'_, '_>) -> *const std::ffi::c_void {
     value.to_raw().ptr
 }
 
-/// The element and shape of a tensor whose shape is known.
+/// The element and shape of a tensor whose shape is known, or how large it can be.
 fn plain(name: &str, r#type: &TensorType) -> Result<(ElementType, Vec<usize>), Error> {
     let unknown = || Error::unsupported(name, "its shape is not known; give the sizes of the network's inputs");
-    Ok((r#type.element.storage(), r#type.shape().ok_or_else(unknown)?))
+    Ok((r#type.element.storage(), r#type.bound_shape().ok_or_else(unknown)?))
 }
 
 fn define(graph: &mut Graph, operation: OperationRef<'_, '_>, operands: Vec<TensorId>) -> Results {
-    let (name, operation_name) = (operation.node(), operation.operation_name());
-    let Some(define) = definition(&operation_name) else {
+    let name = operation.node();
+    let Some(define) = definition(operation) else {
+        let operation_name = operation.operation_name();
         return Err(Error::unsupported(&name, format!("the CPU backend has no definition of {operation_name}")));
     };
     let types: Result<Vec<TensorType>, _> =
         results(operation).into_iter().map(|value| TensorType::from_type(value.r#type())).collect();
-    define(&mut Node { graph, operation, name, operands, results: types? })
+    let mut node = Node { graph, operation, name, operands, results: types? };
+    let tensors = define(&mut node)?;
+    sizes::complete(&mut node, &tensors)?;
+    Ok(tensors)
 }
 
 /// What was defined has the type that the operation says.
@@ -134,8 +231,14 @@ fn check_result(
     value: Value<'_, '_>,
 ) -> Result<(), Error> {
     let node = operation.node();
-    let (element, shape) = plain(&node, &TensorType::from_type(value.r#type())?)?;
+    let r#type = TensorType::from_type(value.r#type())?;
+    let (element, shape) = plain(&node, &r#type)?;
     match graph.tensor(id) {
+        Some(tensor) if tensor.sizes.is_some() != r#type.is_bounded() => {
+            let reason =
+                format!("{} does not follow sizes that are known only when running", operation.operation_name());
+            Err(Error::unsupported(&node, reason))
+        }
         Some(tensor) if tensor.element == element && tensor.shape == shape => Ok(()),
         Some(tensor) => {
             let found = format!("{} {:?}", tensor.element, tensor.shape);
@@ -171,10 +274,14 @@ pub fn fold(operation: OperationRef<'_, '_>, operands: &[&Array]) -> Result<Vec<
         ids.push(graph.add_constant("", Arc::new((*operand).clone()))?);
     }
     graph.outputs = define(&mut graph, operation, ids)?;
-    let points = |compute: &super::graph::Compute| {
-        compute.all_extents().iter().fold(1usize, |product, extent| product.saturating_mul(*extent))
+    let points = |action: &Action| match action {
+        Action::Compute(compute) => {
+            compute.all_extents().iter().fold(1usize, |product, extent| product.saturating_mul(*extent))
+        }
+        // The same code either way.
+        Action::Call(_) => 0,
     };
-    let total = graph.computes.iter().fold(0usize, |sum, compute| sum.saturating_add(points(compute)));
+    let total = graph.actions.iter().fold(0usize, |sum, action| sum.saturating_add(points(action)));
     if total <= INTERPRETED {
         super::interpret(&graph, &[])
     } else {

@@ -9,7 +9,8 @@ use melior::ir::OperationRef;
 use super::super::array::Array;
 use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, axis, select};
-use super::super::graph::{Combiner, Compute, Graph, Reduction, Tensor};
+use super::super::graph::{Call, Combiner, Compute, Graph, Reduction, Tensor};
+use super::super::routine::Routine;
 use super::super::scalar::Scalar;
 
 /// An operation with its surroundings.
@@ -65,8 +66,9 @@ impl Node<'_, '_, '_> {
         self.results.first().ok_or_else(|| self.invalid("has no result"))
     }
 
+    /// The result's shape; the largest where it is known only when running.
     pub(crate) fn result_shape(&self) -> Result<Vec<usize>, Error> {
-        self.result()?.shape().ok_or_else(|| {
+        self.result()?.bound_shape().ok_or_else(|| {
             self.unsupported("the shape of its result is not known; give the sizes of the network's inputs")
         })
     }
@@ -84,6 +86,54 @@ impl Node<'_, '_, '_> {
     pub(crate) fn result_tensor(&mut self) -> Result<TensorId, Error> {
         let (element, shape) = (self.result_element()?, self.result_shape()?);
         self.graph.add_tensor(&self.name, element, &shape)
+    }
+
+    /// The name of a result: the node's, further ones with their number.
+    pub(crate) fn result_name(&self, number: usize) -> String {
+        if number == 0 { self.name.clone() } else { format!("{}#{number}", self.name) }
+    }
+
+    /// Lets a routine fill the results from the operands; see [`Node::call_on`].
+    pub(crate) fn call(&mut self, routine: impl Routine + 'static) -> Results {
+        self.call_on(routine, self.operands.clone(), None)
+    }
+
+    /// Lets a routine fill the results, of `element` instead of their own if it is given. It gets the operands, then the sizes of
+    /// those whose sizes are known only when running; it gives the results, then the sizes of such ones.
+    pub(crate) fn call_on(
+        &mut self,
+        routine: impl Routine + 'static,
+        mut operands: Vec<TensorId>,
+        element: Option<ElementType>,
+    ) -> Results {
+        let sizes = operands.iter().filter_map(|id| self.graph.tensor(*id)?.sizes).collect::<Vec<TensorId>>();
+        operands.extend(sizes);
+        let (mut results, mut sizes) = (Vec::new(), Vec::new());
+        for (number, r#type) in self.results.clone().into_iter().enumerate() {
+            let shape = r#type.bound_shape().ok_or_else(|| {
+                self.unsupported("the shape of its result is not known; give the sizes of the network's inputs")
+            })?;
+            let own = r#type.element.storage();
+            let name = if element.is_none() || element == Some(own) { self.result_name(number) } else { String::new() };
+            let id = self.graph.add_tensor(&name, element.unwrap_or(own), &shape)?;
+            if r#type.is_bounded() {
+                let actual = self.temporary(ElementType::I64, &[shape.len()])?;
+                self.graph.set_sizes(id, actual);
+                sizes.push(actual);
+            }
+            results.push(id);
+        }
+        self.push_call(routine, operands, results.iter().chain(&sizes).copied().collect())?;
+        Ok(results)
+    }
+
+    pub(crate) fn push_call(
+        &mut self,
+        routine: impl Routine + 'static,
+        operands: Vec<TensorId>,
+        results: Vec<TensorId>,
+    ) -> Result<(), Error> {
+        self.graph.push_call(Call { node: self.name.clone(), routine: Arc::new(routine), operands, results })
     }
 
     /// An array that the operator needs beside its operands.

@@ -4,13 +4,10 @@ use hb_dialects::ir::OperationAttributes;
 
 use super::super::expression::{Expression, accumulator, axis, index};
 use super::super::graph::Combiner;
-use super::Definition;
 use super::node::{Node, Results, axes, wide};
 
-pub(super) const OPERATORS: &[Definition] = &[("hfloat.softmax", softmax)];
-
 /// ONNX Softmax-13: exp(x - max) / sum(exp(x - max)).
-fn softmax(node: &mut Node) -> Results {
+pub(super) fn softmax(node: &mut Node) -> Results {
     let input = node.operand(0)?;
     let shape = node.shape(input)?;
     let rank = shape.len();

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use hb_dialects::ElementType;
-use hb_dialects::ir::{Element, Scale, TensorType};
-use melior::ir::ValueLike;
+use hb_dialects::ir::{Element, OperationAttributes, Scale, TensorType};
+use hb_dialects::names;
 use melior::ir::operation::OperationLike;
+use melior::ir::{OperationRef, ValueLike};
 
 use super::super::array::{Array, ArrayElement};
 use super::super::error::Error;
@@ -14,7 +15,14 @@ use super::Definition;
 use super::node::{Node, Results};
 use crate::numerics::{self, Clamp, quantize_constant};
 
-pub(super) const OPERATORS: &[Definition] = &[("quant.qcast", quantize), ("quant.dcast", dequantize)];
+/// How the results of a cast are computed; none where the operation is none.
+pub(super) fn definition(operation: OperationRef<'_, '_>) -> Option<Definition> {
+    match operation.operation_name().as_str() {
+        names::QUANTIZE => Some(quantize),
+        names::DEQUANTIZE => Some(dequantize),
+        _ => None,
+    }
+}
 
 /// The scale of a quantized tensor.
 fn scale_of<'q>(node: &Node, quantized: &'q TensorType) -> Result<&'q Scale, Error> {
@@ -62,7 +70,7 @@ fn quantized_constant(data: &Array, element: ElementType, scale: &Scale) -> Resu
 }
 
 /// round_half_even(x / s), saturated; NaN becomes 0. The cast saturates.
-fn quantize(node: &mut Node) -> Results {
+pub(super) fn quantize(node: &mut Node) -> Results {
     let Some(quantized) = node.results.first().cloned() else { return Err(node.invalid("has no result")) };
     if let Some(data) = constant_operand(node)?
         && let Some(done) = quantized_constant(&data, node.result_element()?, scale_of(node, &quantized)?)?
@@ -86,7 +94,7 @@ fn reals<Integer: ArrayElement + Into<i32>>(data: &Array, scale: &Scale) -> Opti
 }
 
 /// q * s in f32.
-fn dequantize(node: &mut Node) -> Results {
+pub(super) fn dequantize(node: &mut Node) -> Results {
     let operand = node.operation.operand(0).map_err(|_| node.invalid("has no operand"))?;
     let quantized = TensorType::from_type(operand.r#type())?;
     if let Some(data) = constant_operand(node)? {

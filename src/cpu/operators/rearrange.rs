@@ -7,20 +7,10 @@ use melior::ir::operation::OperationLike;
 use super::super::error::Error;
 use super::super::expression::{Expression, axis};
 use super::super::graph::Compute;
-use super::Definition;
 use super::node::{Node, Results, axes};
 
-pub(super) const OPERATORS: &[Definition] = &[
-    ("hfloat.squeeze", |node| node.view()),
-    ("hfloat.split", split),
-    ("hfloat.expand", expand),
-    ("hfloat.tile", tile),
-    ("hfloat.depth_to_space", depth_to_space),
-    ("hfloat.space_to_depth", space_to_depth),
-];
-
 /// ONNX Split-18. The results are the node's, `node#1`, `node#2`...
-fn split(node: &mut Node) -> Results {
+pub(super) fn split(node: &mut Node) -> Results {
     let (along, sizes) = split_sizes(node.operation).map_err(|reason| node.invalid(reason))?;
     let input = node.operand(0)?;
     let mut start = 0;
@@ -43,14 +33,14 @@ fn split(node: &mut Node) -> Results {
 }
 
 /// ONNX Expand-13.
-fn expand(node: &mut Node) -> Results {
+pub(super) fn expand(node: &mut Node) -> Results {
     let rank = node.result_shape()?.len();
     let value = node.graph.load_broadcast(node.operand(0)?, rank);
     node.fill_result(value)
 }
 
 /// ONNX Tile-13.
-fn tile(node: &mut Node) -> Results {
+pub(super) fn tile(node: &mut Node) -> Results {
     let input = node.operand(0)?;
     let (shape, result) = (node.shape(input)?, node.result_shape()?);
     let wrapped = |(d, (&size, &total)): (usize, (&usize, &usize))| match size {
@@ -79,7 +69,7 @@ fn regrouped(node: &mut Node, extents: [usize; 6], at: Vec<Expression>) -> Resul
 }
 
 /// ONNX DepthToSpace-13: the result is [N, C, H, b, W, b].
-fn depth_to_space(node: &mut Node) -> Results {
+pub(super) fn depth_to_space(node: &mut Node) -> Results {
     let ([n, c, h, w], b) = block(node)?;
     let channels = c / (b * b);
     let pixel = axis(3) * b as i64 + axis(5);
@@ -92,7 +82,7 @@ fn depth_to_space(node: &mut Node) -> Results {
 }
 
 /// ONNX SpaceToDepth-13: the result is [N, b, b, C, H, W].
-fn space_to_depth(node: &mut Node) -> Results {
+pub(super) fn space_to_depth(node: &mut Node) -> Results {
     let ([n, c, h, w], b) = block(node)?;
     let (row, column) = (axis(4) * b as i64 + axis(1), axis(5) * b as i64 + axis(2));
     regrouped(node, [n, b, b, c, h / b, w / b], vec![axis(0), axis(3), row, column])

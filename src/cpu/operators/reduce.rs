@@ -8,24 +8,51 @@ use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, Unary, accumulator, axis, constant, index, select};
 use super::super::graph::Combiner;
 use super::super::scalar::Scalar;
-use super::Definition;
 use super::node::{Node, Results, axes, wide};
 
-pub(super) const OPERATORS: &[Definition] = &[
-    ("hfloat.reduce_l1", |node| reduce(node, Combiner::Sum, |x| x.unary(Unary::Absolute), |sum, _| sum)),
-    ("hfloat.reduce_l2", |node| reduce(node, Combiner::Sum, |x| square(real(x)), |sum, _| sum.square_root())),
-    ("hfloat.reduce_log_sum", |node| reduce(node, Combiner::Sum, real, |sum, _| sum.unary(Unary::Logarithm))),
-    ("hfloat.reduce_log_sum_exp", log_sum_exp),
-    ("hfloat.reduce_max", |node| reduce(node, Combiner::Maximum, |x| x, |value, _| value)),
-    ("hfloat.reduce_mean", |node| reduce(node, Combiner::Sum, |x| x, |sum, count| sum.clone() / sum.like(count))),
-    ("hfloat.reduce_min", |node| reduce(node, Combiner::Minimum, |x| x, |value, _| value)),
-    ("hfloat.reduce_prod", |node| reduce(node, Combiner::Product, |x| x, |value, _| value)),
-    ("hfloat.reduce_sum", |node| reduce(node, Combiner::Sum, |x| x, |sum, _| sum)),
-    ("hfloat.reduce_sum_square", |node| reduce(node, Combiner::Sum, square, |sum, _| sum)),
-    ("hfloat.arg_max", |node| arg(node, Combiner::Maximum)),
-    ("hfloat.arg_min", |node| arg(node, Combiner::Minimum)),
-    ("hfloat.global_max_pool", global_max_pool),
-];
+pub(super) fn sum(node: &mut Node) -> Results {
+    reduce(node, Combiner::Sum, |x| x, |sum, _| sum)
+}
+
+pub(super) fn mean(node: &mut Node) -> Results {
+    reduce(node, Combiner::Sum, |x| x, |sum, count| sum.clone() / sum.like(count))
+}
+
+pub(super) fn product(node: &mut Node) -> Results {
+    reduce(node, Combiner::Product, |x| x, |value, _| value)
+}
+
+pub(super) fn maximum(node: &mut Node) -> Results {
+    reduce(node, Combiner::Maximum, |x| x, |value, _| value)
+}
+
+pub(super) fn minimum(node: &mut Node) -> Results {
+    reduce(node, Combiner::Minimum, |x| x, |value, _| value)
+}
+
+pub(super) fn l1(node: &mut Node) -> Results {
+    reduce(node, Combiner::Sum, |x| x.unary(Unary::Absolute), |sum, _| sum)
+}
+
+pub(super) fn l2(node: &mut Node) -> Results {
+    reduce(node, Combiner::Sum, |x| square(real(x)), |sum, _| sum.square_root())
+}
+
+pub(super) fn log_sum(node: &mut Node) -> Results {
+    reduce(node, Combiner::Sum, real, |sum, _| sum.unary(Unary::Logarithm))
+}
+
+pub(super) fn sum_square(node: &mut Node) -> Results {
+    reduce(node, Combiner::Sum, square, |sum, _| sum)
+}
+
+pub(super) fn arg_max(node: &mut Node) -> Results {
+    arg(node, Combiner::Maximum)
+}
+
+pub(super) fn arg_min(node: &mut Node) -> Results {
+    arg(node, Combiner::Minimum)
+}
 
 fn square(x: Expression) -> Expression {
     x.clone() * x
@@ -97,7 +124,7 @@ fn reduce(
 }
 
 /// log(sum(exp(x - m))) + m, where m is the maximum; 0 instead of an infinite one.
-fn log_sum_exp(node: &mut Node) -> Results {
+pub(super) fn log_sum_exp(node: &mut Node) -> Results {
     let frame = Frame::of(node)?;
     let x = real(frame.load(node));
     let shape = node.result_shape()?;
@@ -140,7 +167,7 @@ fn arg(node: &mut Node, combiner: Combiner) -> Results {
 }
 
 /// ONNX GlobalMaxPool-1.
-fn global_max_pool(node: &mut Node) -> Results {
+pub(super) fn global_max_pool(node: &mut Node) -> Results {
     let rank = node.shape(node.operand(0)?)?.len();
     let frame = Frame::new(node, (0..rank).map(|d| d >= 2).collect(), true)?;
     let body = frame.load(node);

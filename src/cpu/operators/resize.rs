@@ -8,16 +8,13 @@ use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, accumulator, axis, constant, index, select};
 use super::super::graph::Combiner;
 use super::super::scalar::Scalar;
-use super::Definition;
 use super::node::{Node, Results, axes, wide};
-
-pub(super) const OPERATORS: &[Definition] = &[("hfloat.resize", resize)];
 
 /// Up to this many taps are written out, more are a loop.
 const WRITTEN_OUT: usize = 4;
 
 /// ONNX Resize-19.
-fn resize(node: &mut Node) -> Results {
+pub(super) fn resize(node: &mut Node) -> Results {
     let plan = Resize::of(node.operation).map_err(|reason| node.unsupported(reason))?;
     let picks = |sample: &Sample| matches!(sample.taps.as_slice(), [(_, 1.0)]);
     let value = if plan.axes.iter().flat_map(|axis| &axis.samples).all(picks) {

@@ -6,21 +6,17 @@ use hb_dialects::ir::OperationAttributes;
 use super::super::error::Error;
 use super::super::expression::{Binary, Expression, TensorId, accumulator, axis, index, select};
 use super::super::graph::Combiner;
-use super::Definition;
 use super::node::{Node, Results, axes, wide};
 
-pub(super) const OPERATORS: &[Definition] = &[
-    ("hfloat.group_normalization", |node| {
-        let groups = usize::try_from(node.operation.integer("num_groups")?).unwrap_or(0);
-        per_channel(node, groups)
-    }),
-    ("hfloat.instance_normalization", |node| {
-        let channels = node.shape(node.operand(0)?)?.get(1).copied().unwrap_or(0);
-        per_channel(node, channels)
-    }),
-    ("hfloat.layer_normalization", layer_normalization),
-    ("hfloat.lrn", lrn),
-];
+pub(super) fn group_normalization(node: &mut Node) -> Results {
+    let groups = usize::try_from(node.operation.integer("num_groups")?).unwrap_or(0);
+    per_channel(node, groups)
+}
+
+pub(super) fn instance_normalization(node: &mut Node) -> Results {
+    let channels = node.shape(node.operand(0)?)?.get(1).copied().unwrap_or(0);
+    per_channel(node, channels)
+}
 
 /// `(x - mean) / sqrt(variance + epsilon)`, in the shape of the input, where mean and variance are those of each of `outer` parts.
 fn standardized(node: &mut Node, outer: usize) -> Result<TensorId, Error> {
@@ -62,7 +58,7 @@ fn per_channel(node: &mut Node, groups: usize) -> Results {
 }
 
 /// ONNX LayerNormalization-17, the first output.
-fn layer_normalization(node: &mut Node) -> Results {
+pub(super) fn layer_normalization(node: &mut Node) -> Results {
     let shape = node.shape(node.operand(0)?)?;
     let rank = shape.len() as i64;
     let axis = node.operation.integer_or("axis", -1)?;
@@ -76,7 +72,7 @@ fn layer_normalization(node: &mut Node) -> Results {
 }
 
 /// ONNX LRN-13.
-fn lrn(node: &mut Node) -> Results {
+pub(super) fn lrn(node: &mut Node) -> Results {
     let input = node.operand(0)?;
     let shape = node.shape(input)?;
     let (rank, channels) = (shape.len(), shape.get(1).copied().unwrap_or(1) as i64);

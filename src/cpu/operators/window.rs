@@ -8,15 +8,7 @@ use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, accumulator, axis, constant, index};
 use super::super::graph::Combiner;
 use super::super::scalar::Scalar;
-use super::Definition;
 use super::node::{Node, Results, axes, initial, wide};
-
-pub(super) const OPERATORS: &[Definition] = &[
-    ("hfloat.conv", conv),
-    ("hfloat.max_pool", max_pool),
-    ("hfloat.average_pool", average_pool),
-    ("hfloat.global_average_pool", global_average_pool),
-];
 
 /// One spatial dimension of a window operator.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +81,7 @@ fn cells(windows: &[Window], output: usize, kernel: usize) -> impl Iterator<Item
 }
 
 /// ONNX Conv-11. `x` is [N, C, D...], `w` is [M, C/group, K...].
-fn conv(node: &mut Node) -> Results {
+pub(super) fn conv(node: &mut Node) -> Results {
     let (input, weight) = (node.operand(0)?, node.operand(1)?);
     let (shape, weight_shape) = (node.shape(input)?, node.shape(weight)?);
     let group = usize::try_from(node.operation.integer_or("group", 1)?).unwrap_or(0);
@@ -187,7 +179,7 @@ impl Groups<'_> {
 }
 
 /// ONNX MaxPool-12: padding never wins.
-fn max_pool(node: &mut Node) -> Results {
+pub(super) fn max_pool(node: &mut Node) -> Results {
     let windows = windows(node)?;
     let kernel: Vec<usize> = windows.iter().map(|window| window.kernel).collect();
     let input = node.operand(0)?;
@@ -203,7 +195,7 @@ fn max_pool(node: &mut Node) -> Results {
 
 /// ONNX AveragePool-19. The divisor is the number of cells that count: those of the input, with `count_include_pad` also
 /// those of the padding, but never those that only `ceil_mode` adds.
-fn average_pool(node: &mut Node) -> Results {
+pub(super) fn average_pool(node: &mut Node) -> Results {
     let windows = windows(node)?;
     let kernel: Vec<usize> = windows.iter().map(|window| window.kernel).collect();
     let with_padding = node.operation.boolean_or("count_include_pad", false)?;
@@ -236,7 +228,7 @@ fn average_pool(node: &mut Node) -> Results {
 }
 
 /// ONNX GlobalAveragePool-1.
-fn global_average_pool(node: &mut Node) -> Results {
+pub(super) fn global_average_pool(node: &mut Node) -> Results {
     let input = node.operand(0)?;
     let shape = node.shape(input)?;
     let over: Vec<usize> = shape.iter().skip(2).copied().collect();

@@ -8,55 +8,58 @@ use super::model::{Attribute, Graph, Node};
 
 /// Checks `graph` and everything inside it; sorts nodes and makes their names unique.
 pub fn check(graph: &mut Graph) -> Result<(), OnnxError> {
-    check_inside(graph, &HashSet::new())
+    check_inside(graph, &HashSet::new(), &mut HashSet::new())?;
+    drop_repeated_outputs(graph);
+    Ok(())
 }
 
-/// `outer` are the values that enclosing graphs define.
-fn check_inside(graph: &mut Graph, outer: &HashSet<String>) -> Result<(), OnnxError> {
+/// `outer` are the values that enclosing graphs define, `taken` the names of nodes of other graphs.
+fn check_inside(graph: &mut Graph, outer: &HashSet<String>, taken: &mut HashSet<String>) -> Result<(), OnnxError> {
     if let Some(node) = graph.nodes.iter().find(|node| node.operator.is_empty()) {
         return Err(OnnxError::node(node, "it does not say its operator"));
     }
-    make_names_unique(&mut graph.nodes);
+    make_names_unique(&mut graph.nodes, taken);
     let producers = producers(graph)?;
     check_outputs(graph, &producers, outer)?;
-    drop_repeated_outputs(graph);
     let order = topological_order(graph, &producers, outer)?;
-    let mut scope = outer.clone();
-    let subgraphs = graph.nodes.iter().flat_map(|node| &node.attributes);
-    if subgraphs.clone().any(|(_, attribute)| matches!(attribute, Attribute::Graph(_))) {
-        scope.extend(producers.keys().cloned());
-    }
     sort(&mut graph.nodes, &order);
+    let mut attributes = graph.nodes.iter().flat_map(|node| &node.attributes);
+    if !attributes.any(|(_, attribute)| matches!(attribute, Attribute::Graph(_))) {
+        return Ok(());
+    }
+    let mut scope = outer.clone();
+    scope.extend(producers.into_keys());
     for node in &mut graph.nodes {
         for (_, attribute) in &mut node.attributes {
             if let Attribute::Graph(inner) = attribute {
-                check_inside(inner, &scope)?;
+                check_inside(inner, &scope, taken)?;
             }
         }
     }
     Ok(())
 }
 
-/// ONNX allows two nodes of one name. Names identify nodes in configurations, reports and locations, so later ones get a
-/// number.
-fn make_names_unique(nodes: &mut [Node]) {
-    let mut taken: HashSet<String> = nodes.iter().map(|node| node.name.clone()).collect();
+/// ONNX allows two nodes of one name, and so it does in graphs inside of nodes. Names identify nodes in configurations, reports and
+/// locations, so later ones get a number.
+fn make_names_unique(nodes: &mut [Node], taken: &mut HashSet<String>) {
+    let mut own: HashSet<String> = nodes.iter().map(|node| node.name.clone()).collect();
     let mut seen = HashSet::new();
     let mut next: HashMap<String, usize> = HashMap::new();
     for node in nodes {
-        if seen.insert(node.name.clone()) {
+        if !taken.contains(&node.name) && seen.insert(node.name.clone()) {
             continue;
         }
         let number = next.entry(node.name.clone()).or_insert(1);
         let mut name = format!("{}_{number}", node.name);
-        while taken.contains(&name) {
+        while own.contains(&name) || taken.contains(&name) {
             *number += 1;
             name = format!("{}_{number}", node.name);
         }
-        taken.insert(name.clone());
+        own.insert(name.clone());
         seen.insert(name.clone());
         node.name = name;
     }
+    taken.extend(seen);
 }
 
 /// Every value of the graph and the node that makes it; `None` for inputs and initializers.
@@ -91,7 +94,8 @@ fn check_outputs(
     Ok(())
 }
 
-/// An output that is listed twice is one output: it has one name and one value.
+/// An output of the model that is listed twice is one output: it has one name and one value. Those of a graph inside of a node are
+/// counted: each is another result of the node.
 fn drop_repeated_outputs(graph: &mut Graph) {
     let mut seen = HashSet::new();
     let name = &graph.name;
@@ -116,7 +120,7 @@ pub(super) fn reads(node: &Node) -> Vec<&str> {
 }
 
 /// Names that a graph uses and does not define.
-fn captures(graph: &Graph) -> Vec<&str> {
+pub(super) fn captures(graph: &Graph) -> Vec<&str> {
     let mut defined: HashSet<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
     defined.extend(graph.initializers.iter().map(|(name, _)| name.as_str()));
     defined.extend(graph.nodes.iter().flat_map(|node| &node.outputs).map(String::as_str));
@@ -267,6 +271,28 @@ mod tests {
         check(&mut graph).unwrap();
         let names: Vec<_> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
         assert_eq!(names, ["r", "r_2", "r_1", "r_3"]);
+    }
+
+    #[test]
+    fn node_names_become_unique_over_all_graphs() {
+        let inner = |name: &str| {
+            let nodes = vec![Node::new("r", "Relu", &["x"], &["o"])];
+            Attribute::Graph(Box::new(Graph {
+                name: name.to_owned(),
+                nodes,
+                outputs: vec![value("o")],
+                ..Graph::default()
+            }))
+        };
+        let branch = Node::new("if", "If", &["x"], &["y"]);
+        let branch = branch.with("then_branch", inner("then")).with("else_branch", inner("else"));
+        let mut whole = graph(vec![Node::new("r", "Relu", &["x"], &["a"]), branch]);
+        check(&mut whole).unwrap();
+        let names = whole.nodes[1].attributes.iter().map(|(_, attribute)| match attribute {
+            Attribute::Graph(graph) => graph.nodes[0].name.as_str(),
+            _ => "",
+        });
+        assert_eq!(names.collect::<Vec<_>>(), ["r_1", "r_2"]);
     }
 
     #[test]

@@ -7,9 +7,9 @@
 use std::collections::{HashMap, HashSet};
 
 use hb_dialects::ElementType;
-use hb_dialects::hfloat::{Op, attributes};
+use hb_dialects::hfloat::{Op, YIELD, attributes};
 use hb_dialects::ir::{self, OperationAttributes, Scale, TensorType, elements_of, node_name};
-use hb_dialects::names::{FUNCTION, input_names, output_names};
+use hb_dialects::names::{FUNCTION, RETURN, input_names, output_names};
 use hb_dialects::quant;
 use melior::ir::operation::OperationLike;
 use melior::ir::{BlockLike, BlockRef, OperationRef, RegionLike, Value as MlirValue, ValueLike};
@@ -54,7 +54,7 @@ pub fn export(module: OperationRef<'_, '_>) -> Result<Model, OnnxError> {
 /// Identity of an SSA value.
 type Key = usize;
 
-fn key(value: MlirValue<'_, '_>) -> Key {
+pub(super) fn key(value: MlirValue<'_, '_>) -> Key {
     value.to_raw().ptr as usize
 }
 
@@ -65,18 +65,18 @@ struct Constant {
 }
 
 #[derive(Default)]
-struct Exporter {
+pub(super) struct Exporter {
     /// The least operator set that has all operators.
-    opset: i64,
+    pub(super) opset: i64,
     /// ONNX names of values.
-    values: HashMap<Key, String>,
+    pub(super) values: HashMap<Key, String>,
     constants: HashMap<Key, Constant>,
     /// Names that results of the function must have, by the value that gets it first.
     output_names: HashMap<Key, String>,
     value_names: Names,
     node_names: Names,
-    nodes: Vec<Node>,
-    initializers: Vec<(String, Tensor)>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) initializers: Vec<(String, Tensor)>,
 }
 
 impl Exporter {
@@ -123,9 +123,11 @@ impl Exporter {
         Ok(())
     }
 
-    fn operation(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
+    pub(super) fn operation(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
         match Op::of(operation) {
             Some(Op::Constant) => return self.constant(operation),
+            Some(Op::If) => return self.branch(operation),
+            Some(Op::Loop) => return self.repeat(operation),
             Some(op) => return self.operator(operation, op),
             None => {}
         }
@@ -133,7 +135,7 @@ impl Exporter {
             Some(quant::Op::QuantizeCast) => self.quantize(operation),
             Some(quant::Op::DequantizeCast) => self.dequantize(operation),
             Some(quant::Op::StorageCast) => self.storage_cast(operation),
-            None if operation.operation_name() == "func.return" => Ok(()),
+            None if matches!(operation.operation_name().as_str(), RETURN | YIELD) => Ok(()),
             None => Err(failed(operation, "it has no form in ONNX")),
         }
     }
@@ -157,7 +159,11 @@ impl Exporter {
         let name = self.node_name(&producer);
         let mut node = Node::new(&name, operator.name, &[], &[]);
         for operand in operands(&operation)? {
-            node.inputs.push(self.operand(operand)?);
+            let absent = takes_empty_for_absent(op) && is_empty(operand);
+            node.inputs.push(if absent { String::new() } else { self.operand(operand)? });
+        }
+        while node.inputs.last().is_some_and(String::is_empty) {
+            node.inputs.pop();
         }
         for rule in operator.dialect_attributes(NORMAL_OPSET) {
             if let Some(value) = attribute(operation, rule)? {
@@ -290,7 +296,7 @@ impl Exporter {
     }
 
     /// Name of a value that a node reads.
-    fn operand(&mut self, value: MlirValue) -> Result<String, OnnxError> {
+    pub(super) fn operand(&mut self, value: MlirValue) -> Result<String, OnnxError> {
         if let Some(name) = self.values.get(&key(value)) {
             return Ok(name.clone());
         }
@@ -304,7 +310,7 @@ impl Exporter {
     }
 
     /// Names the result of a node: as the function's result if it is one, else as the node.
-    fn define(&mut self, value: MlirValue, node: &str) -> String {
+    pub(super) fn define(&mut self, value: MlirValue, node: &str) -> String {
         let name = match self.output_names.get(&key(value)) {
             Some(name) => name.clone(),
             None => self.value_name(node),
@@ -319,11 +325,11 @@ impl Exporter {
         name
     }
 
-    fn value_name(&mut self, name: &str) -> String {
+    pub(super) fn value_name(&mut self, name: &str) -> String {
         self.value_names.unique(if name.is_empty() { "value" } else { name })
     }
 
-    fn node_name(&mut self, name: &str) -> String {
+    pub(super) fn node_name(&mut self, name: &str) -> String {
         self.node_names.unique(if name.is_empty() { "node" } else { name })
     }
 }
@@ -353,7 +359,16 @@ impl Names {
     }
 }
 
-fn failed(operation: OperationRef, reason: impl std::fmt::Display) -> OnnxError {
+/// Whether the dialect's form of an operator has an empty tensor for an input that is absent.
+fn takes_empty_for_absent(op: Op) -> bool {
+    matches!(op, Op::Lstm | Op::NonMaxSuppression)
+}
+
+fn is_empty(value: MlirValue) -> bool {
+    ir::constant_of(value).is_some_and(|constant| constant.bytes.is_empty())
+}
+
+pub(super) fn failed(operation: OperationRef, reason: impl std::fmt::Display) -> OnnxError {
     OnnxError::Node { node: operation.node(), operator: operation.operation_name(), reason: reason.to_string() }
 }
 
@@ -410,7 +425,7 @@ fn quantized(operation: OperationRef, r#type: &TensorType) -> Result<ir::Quantiz
     }
 }
 
-fn value_of(name: &str, value: MlirValue) -> Result<Value, OnnxError> {
+pub(super) fn value_of(name: &str, value: MlirValue) -> Result<Value, OnnxError> {
     let r#type = TensorType::from_type(value.r#type())?;
     let element = r#type.element.plain();
     let element =
@@ -446,7 +461,16 @@ fn attribute(operation: OperationRef, rule: &OnnxAttribute) -> Result<Option<Att
             let elements = elements.ok_or_else(|| failed(operation, format!("attribute {name:?} cannot be read")))?;
             Attribute::Tensor(tensor_of(operation, &elements)?)
         }
-        OnnxKind::Floats | OnnxKind::Graph | OnnxKind::Strings | OnnxKind::Any => {
+        OnnxKind::Floats => {
+            let values = operation.attribute(name).ok().and_then(ir::attribute::float_elements).unwrap_or_default();
+            Attribute::Floats(values.into_iter().map(|value| value as f32).collect())
+        }
+        OnnxKind::Strings => {
+            let texts = operation.attribute(name).ok().and_then(ir::attribute::array_elements).unwrap_or_default();
+            let text = |text| ir::attribute::text(text).map(String::into_bytes);
+            Attribute::Strings(texts.into_iter().filter_map(text).collect())
+        }
+        OnnxKind::Graph | OnnxKind::Any => {
             return Err(failed(operation, format!("attribute {name:?} cannot be written")));
         }
     }))

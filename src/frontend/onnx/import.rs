@@ -17,7 +17,9 @@ use melior::ir::{
     Value as MlirValue, ValueLike,
 };
 
+use super::check::reads;
 use super::error::OnnxError;
+use super::import_regions::{Regions, result_count};
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::normalize::{NORMAL_OPSET, check_operators, normalize};
 use super::operators::{self, OnnxAttribute, OnnxForm, OnnxKind, OnnxOperator, ResultElement, window};
@@ -185,13 +187,14 @@ fn input_type(input: &Value) -> Result<TensorType, OnnxError> {
         Dimension::Fixed(size) => Some(*size as u64),
         Dimension::Named(_) => None,
     });
-    Ok(TensorType { element: element.into(), dimensions: Some(sizes.collect()) })
+    Ok(TensorType::with_dimensions(element, Some(sizes.collect())))
 }
 
-struct Importer<'c, 'a> {
-    context: &'c Context,
-    block: BlockRef<'c, 'a>,
-    values: HashMap<String, MlirValue<'c, 'a>>,
+pub(super) struct Importer<'c, 'a> {
+    pub(super) context: &'c Context,
+    pub(super) block: BlockRef<'c, 'a>,
+    /// By their names in ONNX.
+    pub(super) values: HashMap<String, MlirValue<'c, 'a>>,
 }
 
 impl<'c, 'a> Importer<'c, 'a> {
@@ -203,7 +206,14 @@ impl<'c, 'a> Importer<'c, 'a> {
                 unsafe { MlirValue::from_raw(mlir_sys::mlirBlockGetArgument(self.block.to_raw(), index as isize)) };
             self.values.insert(input.name.clone(), argument);
         }
-        let used: HashSet<&str> = graph.nodes.iter().flat_map(|node| &node.inputs).map(String::as_str).collect();
+        let results = self.body(graph)?;
+        self.block.append_operation(func::r#return(&results, Location::unknown(self.context)));
+        Ok(results.iter().map(|value| value.r#type()).collect())
+    }
+
+    /// Initializers and nodes of a graph whose inputs are known; its outputs.
+    pub(super) fn body(&mut self, graph: &Graph) -> Result<Vec<MlirValue<'c, 'a>>, OnnxError> {
+        let used: HashSet<&str> = graph.nodes.iter().flat_map(reads).collect();
         let outputs: HashSet<&str> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
         for (name, tensor) in &graph.initializers {
             if used.contains(name.as_str()) || outputs.contains(name.as_str()) {
@@ -219,8 +229,7 @@ impl<'c, 'a> Importer<'c, 'a> {
             let value = self.values.get(&output.name).copied();
             results.push(value.ok_or_else(|| OnnxError::graph(&graph.name, format!("no output {:?}", output.name)))?);
         }
-        self.block.append_operation(func::r#return(&results, Location::unknown(self.context)));
-        Ok(results.iter().map(|value| value.r#type()).collect())
+        Ok(results)
     }
 
     fn node(&mut self, node: &Node) -> Result<(), OnnxError> {
@@ -234,23 +243,26 @@ impl<'c, 'a> Importer<'c, 'a> {
             operands.push(value.ok_or_else(|| OnnxError::node(node, format!("its input {name:?} is absent")))?);
         }
         let element = result_element(node, operator, &operands)?;
-        let types = vec![initial_type(node, element).to_type(self.context); node.outputs.len()];
-        let attributes = self.attributes(node, operator)?;
+        let types = vec![initial_type(node, element).to_type(self.context); result_count(node, op, operator)?];
+        let mut attributes = self.attributes(node, operator)?;
+        let Regions { captured, regions, attributes: own } = self.regions(node, op, &operands)?;
+        operands.extend(captured);
+        attributes.extend(own);
         let operation = ir::build(
             self.context,
             op.name(),
             &operands,
             &attributes,
             &types,
-            Vec::new(),
+            regions,
             named_location(self.context, &node.name),
         )?;
         let operation = self.block.append_operation(operation);
         let types = infer_types(operation).map_err(|reason| OnnxError::node(node, reason))?;
-        for (index, (name, r#type)) in node.outputs.iter().zip(&types).enumerate() {
+        for (index, r#type) in types.iter().enumerate() {
             let value: MlirValue = operation.result(index).map_err(|error| OnnxError::node(node, error))?.into();
             set_result_type(value, r#type.to_type(self.context));
-            if !name.is_empty() {
+            if let Some(name) = node.outputs.get(index).filter(|name| !name.is_empty()) {
                 self.values.insert(name.clone(), value);
             }
         }
@@ -284,6 +296,14 @@ impl<'c, 'a> Importer<'c, 'a> {
             (OnnxKind::Int, Attribute::Int(value)) => Some(ir::attribute::si64(context, *value)),
             (OnnxKind::Flag, Attribute::Int(value)) => Some(ir::attribute::boolean(context, *value != 0)),
             (OnnxKind::Float, Attribute::Float(value)) => Some(ir::attribute::f32(context, *value)),
+            (OnnxKind::Floats, Attribute::Floats(values)) => {
+                let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
+                Some(ir::attribute::floats(context, &values))
+            }
+            (OnnxKind::Strings, Attribute::Strings(texts)) => {
+                let text = |text: &Vec<u8>| ir::attribute::string(context, &String::from_utf8_lossy(text));
+                Some(ir::attribute::array(context, &texts.iter().map(text).collect::<Vec<_>>()))
+            }
             (OnnxKind::Ints, Attribute::Ints(values)) => Some(ir::attribute::integers(context, values)),
             (OnnxKind::Tensor, Attribute::Tensor(tensor)) => Some(elements(context, &node.name, tensor)?),
             (OnnxKind::Choice(_), Attribute::String(text)) => {
@@ -330,6 +350,14 @@ fn result_element(node: &Node, operator: &OnnxOperator, operands: &[MlirValue]) 
             }
             _ => Err(failed(format!("attribute {attribute:?} is missing"))),
         },
+        ResultElement::Graph { attribute, first } => {
+            let element = match node.attribute(attribute) {
+                Some(Attribute::Graph(graph)) => graph.outputs.get(first).and_then(|output| output.element),
+                _ => None,
+            };
+            // A loop may have no result; then nobody asks.
+            Ok(element.unwrap_or(ElementType::F32))
+        }
     }
 }
 

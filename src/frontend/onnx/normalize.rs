@@ -9,7 +9,7 @@ use hb_dialects::ElementType;
 
 use super::check::reads;
 use super::error::{OnnxError, UnsupportedOperator};
-use super::model::{Attribute, Dimension, Graph, Model, Node};
+use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::operators::shape::Shape;
 use super::operators::{self, OnnxForm, ResultElement, shape};
 use super::tensor::{Tensor, element_type};
@@ -67,6 +67,33 @@ fn collect_unsupported(graph: &Graph, unsupported: &mut Vec<UnsupportedOperator>
     }
 }
 
+/// Names of the nodes of a graph and of the graphs inside it.
+fn node_names(graph: &Graph) -> HashSet<String> {
+    let mut names: HashSet<String> = graph.nodes.iter().map(|node| node.name.clone()).collect();
+    for (_, attribute) in graph.nodes.iter().flat_map(|node| &node.attributes) {
+        if let Attribute::Graph(inner) = attribute {
+            names.extend(node_names(inner));
+        }
+    }
+    names
+}
+
+/// What an input says of its shape.
+fn known_shape(input: &Value) -> Option<Shape> {
+    let size = |dimension: &Dimension| match dimension {
+        Dimension::Fixed(size) => Some(*size),
+        Dimension::Named(_) => None,
+    };
+    Some(input.shape.as_ref()?.iter().map(size).collect())
+}
+
+fn restore<T>(known: &mut HashMap<String, T>, name: &str, value: Option<T>) {
+    match value {
+        Some(value) => known.insert(name.to_owned(), value),
+        None => known.remove(name),
+    };
+}
+
 /// Collects the nodes of the normal form and knows the element type of every value so far.
 pub struct Rewriter {
     opset: i64,
@@ -90,13 +117,7 @@ impl Rewriter {
         let initializers = graph.initializers.iter();
         let known =
             initializers.map(|(name, tensor)| (name.clone(), tensor.shape().iter().copied().map(Some).collect()));
-        let given = graph.inputs.iter().filter_map(|input| {
-            let sizes = input.shape.as_ref()?.iter().map(|dimension| match dimension {
-                Dimension::Fixed(size) => Some(*size),
-                Dimension::Named(_) => None,
-            });
-            Some((input.name.clone(), sizes.collect()))
-        });
+        let given = graph.inputs.iter().filter_map(|input| Some((input.name.clone(), known_shape(input)?)));
         let read = graph.nodes.iter().flat_map(reads).chain(graph.outputs.iter().map(|output| output.name.as_str()));
         Self {
             read: read.map(str::to_owned).collect(),
@@ -104,9 +125,69 @@ impl Rewriter {
             elements,
             shapes: known.chain(given).collect(),
             constants: graph.initializers.iter().cloned().collect(),
-            node_names: graph.nodes.iter().map(|node| node.name.clone()).collect(),
+            node_names: node_names(graph),
             nodes: Vec::with_capacity(graph.nodes.len()),
         }
+    }
+
+    /// The normal form of a graph inside of a node; its outputs know their element types.
+    pub fn inner(&mut self, mut graph: Graph) -> Result<Graph, OnnxError> {
+        let defined = graph.nodes.iter().flat_map(|node| &node.outputs);
+        let given = graph.inputs.iter().map(|input| &input.name).chain(graph.initializers.iter().map(|(name, _)| name));
+        let defined: Vec<String> = defined.chain(given).cloned().collect();
+        // Both branches may use one name, and what is known inside ends with the graph.
+        let hidden: Vec<_> = defined
+            .iter()
+            .map(|name| (self.elements.remove(name), self.shapes.remove(name), self.constants.remove(name)))
+            .collect();
+        for input in &graph.inputs {
+            self.elements.extend(input.element.map(|element| (input.name.clone(), element)));
+            self.shapes.extend(known_shape(input).map(|shape| (input.name.clone(), shape)));
+        }
+        for (name, tensor) in &graph.initializers {
+            self.elements.insert(name.clone(), tensor.element());
+            self.shapes.insert(name.clone(), tensor.shape().iter().copied().map(Some).collect());
+            self.constants.insert(name.clone(), tensor.clone());
+        }
+        let read = graph.nodes.iter().flat_map(reads).chain(graph.outputs.iter().map(|output| output.name.as_str()));
+        self.read.extend(read.map(str::to_owned));
+        let outside = std::mem::take(&mut self.nodes);
+        for mut node in std::mem::take(&mut graph.nodes) {
+            let operator =
+                operators::find(&node.operator).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
+            operators::check(operator, &mut node, self.opset)?;
+            operators::upgrade(operator)(self, node)?;
+        }
+        graph.nodes = std::mem::replace(&mut self.nodes, outside);
+        for output in &mut graph.outputs {
+            output.element = self.elements.get(&output.name).copied();
+        }
+        for (name, (element, shape, constant)) in defined.iter().zip(hidden) {
+            restore(&mut self.elements, name, element);
+            restore(&mut self.shapes, name, shape);
+            restore(&mut self.constants, name, constant);
+        }
+        Ok(graph)
+    }
+
+    /// Notes the rank of a value.
+    pub fn know_rank(&mut self, value: String, rank: usize) {
+        self.shapes.insert(value, vec![None; rank]);
+    }
+
+    /// Gives an input that is absent a constant.
+    pub fn complete_input(
+        &mut self,
+        node: &mut Node,
+        index: usize,
+        suffix: &str,
+        value: Tensor,
+    ) -> Result<(), OnnxError> {
+        if node.input(index).is_none() {
+            let name = self.push_constant(node, suffix, value)?;
+            self.set_input(node, index, name);
+        }
+        Ok(())
     }
 
     /// Opset of the model that is read.
@@ -133,7 +214,7 @@ impl Rewriter {
         operators::check(operator, &mut node, NORMAL_OPSET)?;
         for (index, output) in node.outputs.iter().enumerate() {
             if !output.is_empty() {
-                let element = self.result_element(&node, operator.result_element(index))?;
+                let element = self.result_element(&node, operator.result_element(index), index)?;
                 self.elements.insert(output.clone(), element);
             }
         }
@@ -155,7 +236,7 @@ impl Rewriter {
         Ok(())
     }
 
-    fn result_element(&self, node: &Node, rule: ResultElement) -> Result<ElementType, OnnxError> {
+    fn result_element(&self, node: &Node, rule: ResultElement, output: usize) -> Result<ElementType, OnnxError> {
         match rule {
             ResultElement::Bool => Ok(ElementType::Bool),
             ResultElement::I64 => Ok(ElementType::I64),
@@ -168,6 +249,15 @@ impl Rewriter {
                     .map_err(|reason| OnnxError::node(node, format!("attribute {attribute:?}: {reason}"))),
                 _ => Err(OnnxError::node(node, format!("attribute {attribute:?} is missing"))),
             },
+            ResultElement::Graph { attribute, first } => {
+                let given = match node.attribute(attribute) {
+                    Some(Attribute::Graph(graph)) => {
+                        graph.outputs.get(output + first).and_then(|output| output.element)
+                    }
+                    _ => None,
+                };
+                given.ok_or_else(|| OnnxError::node(node, format!("output {output} has no element type")))
+            }
         }
     }
 

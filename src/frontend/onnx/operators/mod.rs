@@ -6,15 +6,18 @@
 #![allow(missing_docs)]
 
 mod constant;
+mod control;
 mod convolution;
 mod elementwise;
 mod layout;
 mod normalization;
 mod pooling;
 mod rearrange;
+mod recurrent;
 mod reduction;
 mod resize;
 mod rule;
+mod select;
 pub mod shape;
 mod softmax;
 mod statistics;
@@ -52,9 +55,13 @@ pub fn upgrade(operator: &OnnxOperator) -> Upgrade {
             UpgradeRule::ConvTranspose => convolution::adapt_transposed,
             UpgradeRule::Convolution => convolution::adapt_convolution,
             UpgradeRule::GroupNormalization => statistics::adapt_group_normalization,
+            UpgradeRule::If => control::adapt_if,
             UpgradeRule::Keep => |rewriter, node| rewriter.push(node),
             UpgradeRule::LayerNormalization => statistics::adapt_layer_normalization,
+            UpgradeRule::Loop => control::adapt_loop,
+            UpgradeRule::Lstm => recurrent::adapt,
             UpgradeRule::MaxPool => pooling::adapt_max_pool,
+            UpgradeRule::NonMaxSuppression => select::adapt_non_max_suppression,
             UpgradeRule::Pad => layout::adapt_pad,
             UpgradeRule::Pool => pooling::adapt_pool,
             UpgradeRule::Reduce => reduction::adapt,
@@ -62,6 +69,7 @@ pub fn upgrade(operator: &OnnxOperator) -> Upgrade {
             UpgradeRule::Slice => layout::adapt_slice,
             UpgradeRule::Softmax => softmax::adapt,
             UpgradeRule::Split => rearrange::adapt_split,
+            UpgradeRule::TopK => select::adapt_top_k,
             UpgradeRule::Transpose => layout::adapt_transpose,
         },
         OnnxForm::Composite(composite) => match composite {

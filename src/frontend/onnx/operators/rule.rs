@@ -20,7 +20,7 @@ pub fn check(operator: &OnnxOperator, node: &mut Node, opset: i64) -> Result<(),
         let reason = format!("it takes {} inputs in opset {opset}, {} are given", inputs.most, node.inputs.len());
         return Err(OnnxError::node(node, reason));
     }
-    if node.output(0).is_none() || node.outputs.len() > operator.outputs {
+    if node.outputs.is_empty() || node.outputs.len() > operator.outputs {
         let reason = format!("it has {} outputs, 1 to {} are possible", node.outputs.len(), operator.outputs);
         return Err(OnnxError::node(node, reason));
     }

@@ -34,12 +34,18 @@ pub fn rule_of(rule: Rule) -> ShapeRule {
         Rule::ConstantOfShape => constant_of_shape,
         Rule::Conv => convolution,
         Rule::ConvTranspose | Rule::Pool => pool,
-        Rule::DepthToSpace | Rule::Pad | Rule::Resize | Rule::SpaceToDepth | Rule::Split | Rule::Tile => of_rank,
+        Rule::DepthToSpace | Rule::Pad | Rule::Resize | Rule::SpaceToDepth | Rule::Split | Rule::Tile | Rule::TopK => {
+            of_rank
+        }
         Rule::Expand => expand,
         Rule::Flatten | Rule::Gemm => matrix,
         Rule::Gather => gather,
         Rule::GlobalPool => global_pool,
+        Rule::If | Rule::Loop => |_, _| None,
+        Rule::Lstm => |_, _| Some(vec![None; 4]),
         Rule::MatMul => matrix_product,
+        Rule::NonMaxSuppression => |_, _| Some(vec![None, Some(3)]),
+        Rule::NonZero => |_, _| Some(vec![None, None]),
         Rule::PositionOfExtreme => reduce_one,
         Rule::Range => vector,
         Rule::Reduce => reduce,

@@ -1,0 +1,164 @@
+//! Values whose sizes are known only when the network runs, up to bounds: which operations take them, and what becomes of the sizes.
+
+use super::{Op, OpKind, ShapeRule, attributes, layout::axes_of, operands::operand_type, unsqueeze_axes};
+use crate::ir::TensorType;
+use melior::ir::{OperationRef, operation::OperationLike};
+
+/// An operand's dimension: its number, and the dimension's.
+pub type Source = (usize, usize);
+
+/// For each dimension of an operation's one result, the dimensions of operands whose size it has. `None` when the operation does
+/// something with its operands' unknown sizes that has no form: reduces over them, for example.
+///
+/// # Errors
+/// When operands do not fit the operation.
+pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<Vec<Source>>>, String> {
+    let types: Vec<TensorType> =
+        (0..operation.operand_count()).map(|index| operand_type(operation, index)).collect::<Result<_, _>>()?;
+    let ranks: Option<Vec<usize>> = types.iter().map(|r#type| r#type.rank().ok()).collect();
+    let Some(ranks) = ranks else { return Ok(None) };
+    let rank = ranks.first().copied().unwrap_or(0);
+    let all = |rank: usize| (0..rank).map(|dimension| vec![(0, dimension)]).collect::<Vec<Vec<Source>>>();
+    let op = Op::of(operation).ok_or("is no operation of hfloat")?;
+    let sources = match op.shape_rule() {
+        ShapeRule::Cast | ShapeRule::Identity => Some(all(rank)),
+        ShapeRule::Transpose => {
+            let permutation = attributes::perm(operation).map_err(|error| error.to_string())?;
+            Some(permutation.iter().map(|&dimension| vec![(0, dimension as usize)]).collect())
+        }
+        ShapeRule::Unsqueeze => unsqueeze_axes(operation)?.map(|axes| {
+            let mut kept = all(rank).into_iter();
+            (0..rank + axes.len())
+                .map(|d| if axes.contains(&d) { Vec::new() } else { kept.next().unwrap_or_default() })
+                .collect()
+        }),
+        ShapeRule::Squeeze if operation.operand_count() > 1 => axes_of(operation, 1, rank)?
+            .map(|axes| all(rank).into_iter().enumerate().filter(|(d, _)| !axes.contains(d)).map(|(_, s)| s).collect()),
+        ShapeRule::Slice => axes_of(operation, 3, rank)?.map(|axes| {
+            let kept = |(d, source)| if axes.contains(&d) { Vec::new() } else { source };
+            all(rank).into_iter().enumerate().map(kept).collect()
+        }),
+        ShapeRule::Gather => {
+            let axis = super::gather_axis(operation)?;
+            let mut sources = all(rank);
+            let taken = (0..ranks.get(1).copied().unwrap_or(0)).map(|dimension| vec![(1, dimension)]);
+            sources.splice(axis..axis + 1, taken);
+            Some(sources)
+        }
+        ShapeRule::Concat => {
+            let axis = attributes::axis(operation).map_err(|error| error.to_string())?;
+            let axis = super::normalize_axis(axis, rank)?;
+            let joint = |d: usize| (0..types.len()).map(|operand| (operand, d)).collect();
+            Some((0..rank).map(|d| if d == axis { Vec::new() } else { joint(d) }).collect())
+        }
+        ShapeRule::Unary if matches!(op.kind(), OpKind::Scalar(_)) => pointwise(&types, &ranks),
+        ShapeRule::Broadcast
+        | ShapeRule::Clip
+        | ShapeRule::Comparison
+        | ShapeRule::PRelu
+        | ShapeRule::Pow
+        | ShapeRule::Where => pointwise(&types, &ranks),
+        ShapeRule::BatchNormalization
+        | ShapeRule::Constant
+        | ShapeRule::ConstantOfShape
+        | ShapeRule::Conv
+        | ShapeRule::ConvTranspose
+        | ShapeRule::DepthToSpace
+        | ShapeRule::Expand
+        | ShapeRule::Flatten
+        | ShapeRule::Gemm
+        | ShapeRule::GlobalPool
+        | ShapeRule::GroupNormalization
+        | ShapeRule::If
+        | ShapeRule::InstanceNormalization
+        | ShapeRule::LayerNormalization
+        | ShapeRule::Loop
+        | ShapeRule::Lrn
+        | ShapeRule::Lstm
+        | ShapeRule::MatMul
+        | ShapeRule::NonMaxSuppression
+        | ShapeRule::NonZero
+        | ShapeRule::Pad
+        | ShapeRule::Pool
+        | ShapeRule::PositionOfExtreme
+        | ShapeRule::Range
+        | ShapeRule::Reduce
+        | ShapeRule::Reshape
+        | ShapeRule::Resize
+        | ShapeRule::Shape
+        | ShapeRule::Softmax
+        | ShapeRule::SpaceToDepth
+        | ShapeRule::Split
+        | ShapeRule::Squeeze
+        | ShapeRule::Tile
+        | ShapeRule::TopK
+        | ShapeRule::Unary => None,
+    };
+    Ok(sources.filter(|sources| covers(&types, sources)))
+}
+
+/// numpy's broadcasting, where an unknown size meets only sizes of 1 and other unknown ones.
+fn pointwise(types: &[TensorType], ranks: &[usize]) -> Option<Vec<Vec<Source>>> {
+    let rank = ranks.iter().copied().max().unwrap_or(0);
+    (0..rank)
+        .map(|d| {
+            let at = |operand: usize| Some((operand, (d + ranks.get(operand)?).checked_sub(rank)?));
+            let all: Vec<Source> = (0..types.len()).filter_map(at).collect();
+            let size = |&(operand, dimension): &Source| size_of(types, operand, dimension);
+            let unknown: Vec<Source> = all.iter().copied().filter(|source| size(source).is_none()).collect();
+            let fits = unknown.is_empty() || all.iter().all(|source| size(source).is_none_or(|size| size == 1));
+            let widest = || all.iter().copied().find(|source| size(source) != Some(1)).into_iter().collect();
+            fits.then(|| if unknown.is_empty() { widest() } else { unknown })
+        })
+        .collect()
+}
+
+fn size_of(types: &[TensorType], operand: usize, dimension: usize) -> Option<u64> {
+    types.get(operand)?.dimensions.as_ref()?.get(dimension).copied().flatten()
+}
+
+/// Whether every unknown size of an operand is that of a dimension of the result.
+fn covers(types: &[TensorType], sources: &[Vec<Source>]) -> bool {
+    types.iter().enumerate().filter(|(_, r#type)| r#type.is_bounded()).all(|(operand, r#type)| {
+        let unknown = r#type.dimensions.iter().flatten().enumerate().filter(|(_, size)| size.is_none());
+        unknown.into_iter().all(|(d, _)| sources.iter().flatten().any(|source| *source == (operand, d)))
+    })
+}
+
+/// Whether an operation says itself what becomes of the sizes of its operands.
+pub fn says_sizes(op: Op) -> bool {
+    matches!(op, Op::Shape | Op::If | Op::Loop)
+}
+
+/// Gives the unknown sizes of the result the bounds of the operands' sizes that they are.
+///
+/// # Errors
+/// When an operand's sizes are known only when running, and the operation cannot take that.
+pub(super) fn complete(operation: OperationRef<'_, '_>, op: Op, types: &mut [TensorType]) -> Result<(), String> {
+    let mut operands = Vec::new();
+    for index in 0..operation.operand_count() {
+        operands.push(operand_type(operation, index)?);
+    }
+    if says_sizes(op) || !operands.iter().any(TensorType::is_bounded) {
+        return Ok(());
+    }
+    let unsupported = || {
+        Err("has an operand whose size is known only when the network runs, which it cannot take; fix the sizes before, \
+             with Slice or Pad for example"
+            .to_owned())
+    };
+    let (Some(sources), [result]) = (size_sources(operation)?, types) else { return unsupported() };
+    let Some(dimensions) = &result.dimensions else { return Ok(()) };
+    let bound = |&(operand, dimension): &Source| {
+        operands.get(operand).and_then(|r#type| r#type.bound_shape()?.get(dimension).map(|&size| size as u64))
+    };
+    let bounds: Option<Vec<u64>> = dimensions
+        .iter()
+        .zip(&sources)
+        .map(|(size, sources)| size.or_else(|| sources.iter().filter_map(bound).min()))
+        .collect();
+    let Some(bounds) = bounds.filter(|bounds| bounds.len() == dimensions.len()) else { return unsupported() };
+    let unknown: Vec<bool> = dimensions.iter().map(Option::is_none).collect();
+    *result = TensorType::bounded(result.element.clone(), &bounds, &unknown);
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Branches and loops: graphs inside of a routine.
+
+use hb_dialects::hfloat::{self, region_block};
+use hb_dialects::ir::TensorType;
+
+use super::super::error::Error;
+use super::super::routines::{Branch, Region, Repeat};
+use super::graph_of_block;
+use super::node::{Node, Results};
+
+fn region(node: &Node, index: usize) -> Result<Region, Error> {
+    let block = region_block(node.operation, index).map_err(|reason| node.invalid(reason))?;
+    let (graph, values) = graph_of_block(block, &node.name, &[])?;
+    Ok(Region::new(graph, values))
+}
+
+fn bounded<'a>(types: impl Iterator<Item = &'a TensorType>) -> Vec<usize> {
+    types.enumerate().filter(|(_, r#type)| r#type.is_bounded()).map(|(index, _)| index).collect()
+}
+
+/// ONNX If-21.
+pub(super) fn branch(node: &mut Node) -> Results {
+    let (then, otherwise) = (region(node, 0)?, region(node, 1)?);
+    let bounded = bounded(node.results.iter());
+    node.call(Branch { then, otherwise, bounded })
+}
+
+/// ONNX Loop-21.
+pub(super) fn repeat(node: &mut Node) -> Results {
+    let carried = hfloat::carried_count(node.operation).map_err(|reason| node.invalid(reason))?;
+    let body = region(node, 0)?;
+    let values = node.operands.iter().skip(2).enumerate();
+    let bounded_values = values.filter(|(_, id)| node.graph.tensor(**id).is_some_and(|tensor| tensor.sizes.is_some()));
+    let bounded_values = bounded_values.map(|(index, _)| index).collect();
+    let bounded = bounded(node.results.iter());
+    node.call(Repeat { body, carried, bounded_values, bounded })
+}

@@ -1,0 +1,77 @@
+//! The routines: one file each.
+
+mod branch;
+mod lstm;
+mod non_max_suppression;
+mod non_zero;
+mod region;
+mod repeat;
+mod same_sizes;
+mod top_k;
+
+pub(crate) use branch::Branch;
+pub(crate) use lstm::{Activation, Direction, Lstm};
+pub(crate) use non_max_suppression::NonMaxSuppression;
+pub(crate) use non_zero::NonZero;
+pub(crate) use region::Region;
+pub(crate) use repeat::Repeat;
+pub(crate) use same_sizes::SameSizes;
+pub(crate) use top_k::TopK;
+
+use super::array::ArrayElement;
+use super::routine::{Fault, ResultView, operand, values};
+
+/// Bytes of the unused part of a result are zero.
+fn clear(results: &mut [ResultView<'_>]) {
+    results.iter_mut().for_each(|result| result.bytes.fill(0));
+}
+
+/// Writes the actual sizes into the result with this number, when the call has it.
+fn write_sizes(results: &mut [ResultView<'_>], index: usize, sizes: &[usize]) -> Result<(), Fault> {
+    let Some(result) = results.get_mut(index) else { return Ok(()) };
+    for (to, size) in result.values::<i64>()?.iter_mut().zip(sizes) {
+        *to = i64::try_from(*size).unwrap_or(i64::MAX);
+    }
+    Ok(())
+}
+
+fn result<'v, 'a>(results: &'v mut [ResultView<'a>], index: usize) -> Result<&'v mut ResultView<'a>, Fault> {
+    results.get_mut(index).ok_or_else(|| Fault::Reason(format!("has no result {index}")))
+}
+
+/// The one number of an operand; `None` when the operand is empty.
+fn number<T: ArrayElement>(operands: &[super::executable::ArrayView<'_>], index: usize) -> Result<Option<T>, Fault> {
+    Ok(values::<T>(operands, index)?.first().copied())
+}
+
+/// Elements outside, along and inside of an axis.
+fn split_at_axis(shape: &[usize], axis: usize) -> (usize, usize, usize) {
+    let product = |sizes: &[usize]| sizes.iter().product::<usize>();
+    let (outer, rest) = shape.split_at(axis.min(shape.len()));
+    let (along, inner) = rest.split_at(rest.len().min(1));
+    (product(outer), product(along), product(inner))
+}
+
+/// Calls a generic function for the element type of a tensor.
+macro_rules! for_number {
+    ($element:expr, $function:ident($($argument:expr),*)) => {
+        match $element {
+            hb_dialects::ElementType::F32 => $function::<f32>($($argument),*),
+            hb_dialects::ElementType::F64 => $function::<f64>($($argument),*),
+            hb_dialects::ElementType::F16 => $function::<half::f16>($($argument),*),
+            hb_dialects::ElementType::BF16 => $function::<half::bf16>($($argument),*),
+            hb_dialects::ElementType::I64 => $function::<i64>($($argument),*),
+            hb_dialects::ElementType::I32 => $function::<i32>($($argument),*),
+            hb_dialects::ElementType::I16 => $function::<i16>($($argument),*),
+            hb_dialects::ElementType::I8 => $function::<i8>($($argument),*),
+            hb_dialects::ElementType::U64 => $function::<u64>($($argument),*),
+            hb_dialects::ElementType::U32 => $function::<u32>($($argument),*),
+            hb_dialects::ElementType::U16 => $function::<u16>($($argument),*),
+            hb_dialects::ElementType::U8 => $function::<u8>($($argument),*),
+            hb_dialects::ElementType::Bool => {
+                Err($crate::cpu::routine::Fault::Reason("does not take elements of type bool".to_owned()))
+            }
+        }
+    };
+}
+use for_number;

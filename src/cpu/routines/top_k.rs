@@ -1,0 +1,82 @@
+//! ONNX TopK-11.
+
+use std::cmp::Ordering;
+
+use super::super::array::ArrayElement;
+use super::super::executable::ArrayView;
+use super::super::routine::{BoardCode, Fault, ResultView, Routine};
+use super::{clear, for_number, number, operand, result, split_at_axis, values, write_sizes};
+
+/// Operands: the input, and k. Results: values and indices, with room for the largest k; when k is known only when running, the
+/// sizes of each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TopK {
+    pub axis: usize,
+    pub largest: bool,
+}
+
+impl Routine for TopK {
+    fn run(&self, operands: &[ArrayView<'_>], results: &mut [ResultView<'_>]) -> Result<(), Fault> {
+        clear(results);
+        let element = operand(operands, 0)?.element;
+        for_number!(element, run(self, operands, results))
+    }
+
+    fn board_code(&self) -> BoardCode {
+        let parameters = vec![self.axis as i64, i64::from(self.largest)];
+        BoardCode::Function { symbol: "hb_top_k", parameters }
+    }
+}
+
+fn run<T: ArrayElement + PartialOrd>(
+    routine: &TopK,
+    operands: &[ArrayView<'_>],
+    results: &mut [ResultView<'_>],
+) -> Result<(), Fault> {
+    let (input, shape) = (values::<T>(operands, 0)?, operand(operands, 0)?.shape);
+    let (outer, along, inner) = split_at_axis(shape, routine.axis);
+    let mut sizes = result(results, 0)?.shape.to_vec();
+    let room = sizes.get(routine.axis).copied().unwrap_or(1);
+    let k = number::<i64>(operands, 1)?.unwrap_or(0);
+    let k = usize::try_from(k).ok().filter(|&k| k <= room.min(along));
+    let k = k.ok_or_else(|| {
+        Fault::Reason(format!("takes {:?} of {} elements", number::<i64>(operands, 1), room.min(along)))
+    })?;
+    let mut order: Vec<usize> = Vec::with_capacity(along);
+    for lane in 0..outer * inner {
+        let (outside, inside) = (lane / inner, lane % inner);
+        let at = |index: usize| (outside * along + index) * inner + inside;
+        let value = |index: usize| input.get(at(index));
+        let compare = |a: &usize, b: &usize| {
+            let order = in_order(value(*a), value(*b));
+            (if routine.largest { order.reverse() } else { order }).then(a.cmp(b))
+        };
+        order.clear();
+        order.extend(0..along);
+        if k < along {
+            order.select_nth_unstable_by(k, compare);
+        }
+        order.truncate(k);
+        order.sort_unstable_by(compare);
+        for (rank, index) in order.iter().enumerate() {
+            let to = (outside * room + rank) * inner + inside;
+            if let (Some(slot), Some(value)) = (result(results, 0)?.values::<T>()?.get_mut(to), value(*index)) {
+                *slot = *value;
+            }
+            if let Some(slot) = result(results, 1)?.values::<i64>()?.get_mut(to) {
+                *slot = *index as i64;
+            }
+        }
+    }
+    if let Some(size) = sizes.get_mut(routine.axis) {
+        *size = k;
+    }
+    write_sizes(results, 2, &sizes)?;
+    write_sizes(results, 3, &sizes)
+}
+
+/// Numbers as they are; NaN is larger than all of them.
+fn in_order<T: PartialOrd>(a: T, b: T) -> Ordering {
+    let is_nan = |value: &T| value.partial_cmp(value).is_none();
+    a.partial_cmp(&b).unwrap_or_else(|| is_nan(&a).cmp(&is_nan(&b)))
+}

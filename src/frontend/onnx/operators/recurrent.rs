@@ -1,0 +1,28 @@
+//! Recurrent layers: LSTM.
+
+use super::super::error::OnnxError;
+use super::super::model::Node;
+use super::super::normalize::Rewriter;
+use super::super::tensor::Tensor;
+use hb_dialects::ElementType;
+
+/// The normal form has all inputs; absent ones are empty.
+pub(super) fn adapt(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+    let element = rewriter.input_element(&node, 0)?;
+    let optional = [
+        (3, "bias", element),
+        (4, "sequence_lens", ElementType::I32),
+        (5, "initial_h", element),
+        (6, "initial_c", element),
+        (7, "peepholes", element),
+    ];
+    for (index, suffix, element) in optional {
+        let absent = Tensor::new(element, vec![0], Vec::new().into());
+        let absent = absent.map_err(|reason| OnnxError::node(&node, reason))?;
+        rewriter.complete_input(&mut node, index, suffix, absent)?;
+    }
+    for output in [1, 2].into_iter().filter_map(|index| node.output(index).map(str::to_owned)).collect::<Vec<_>>() {
+        rewriter.know_rank(output, 3);
+    }
+    rewriter.push(node)
+}

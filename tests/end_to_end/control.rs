@@ -1,0 +1,129 @@
+//! Convolutions on the BPU, then what only the CPU does: operators that sort, select, recur and branch, through to the `.hbm`.
+//! Compared with what onnxruntime computed of the float network.
+
+use super::{common, compile_text, cosine, floats, open_model};
+use hb::hbm::Hbm;
+use hb::sim::array::Array;
+use hb::sim::npy;
+use hb_dialects::ElementType;
+use std::path::Path;
+
+fn array(recorded: &common::Array) -> Array {
+    Array { element_type: recorded.element, dims: recorded.shape.clone(), bytes: recorded.bytes.clone() }
+}
+
+/// Compiles a recorded network with its own inputs as calibration data.
+fn compiled(folder: &Path, form: &str) -> (common::Case, Vec<Array>) {
+    let case = common::cases_of("control_networks").into_iter().find(|case| case.form == form).unwrap();
+    let inputs: Vec<Array> = case.inputs.iter().map(|(_, recorded)| array(recorded)).collect();
+    let mut folders = Vec::new();
+    for ((name, _), input) in case.inputs.iter().zip(&inputs) {
+        let data = folder.join(name);
+        std::fs::create_dir(&data).unwrap();
+        std::fs::write(data.join("0.npy"), npy::encode(input)).unwrap();
+        folders.push(data.display().to_string());
+    }
+    let each = |value: &str| vec![value; case.inputs.len()].join(";");
+    let names: Vec<&str> = case.inputs.iter().map(|(name, _)| name.as_str()).collect();
+    let text = format!(
+        "model_parameters:\n  onnx_model: '{}'\n  march: 'nash-e'\n  output_model_file_prefix: 'net'\n  \
+         working_dir: '{}'\ninput_parameters:\n  input_name: '{}'\n  input_type_rt: '{}'\n  input_type_train: '{}'\n  \
+         input_layout_train: '{}'\n  norm_type: '{}'\ncompiler_parameters:\n  optimize_level: 'O2'\n\
+         calibration_parameters:\n  cal_data_dir: '{}'\n  calibration_type: 'max'\n",
+        case.model.display(),
+        folder.join("out").display(),
+        names.join(";"),
+        each("featuremap"),
+        each("featuremap"),
+        each("NCHW"),
+        each("no_preprocess"),
+        folders.join(";"),
+    );
+    compile_text(folder, &text, 1).unwrap();
+    (case, inputs)
+}
+
+/// The `.hbm` gives what the quantized network gives, to the byte, and nearly what onnxruntime computed.
+fn check(form: &str, least_cosine: f64) {
+    let folder = tempfile::tempdir().unwrap();
+    let (case, inputs) = compiled(folder.path(), form);
+    let output = folder.path().join("out");
+    let run = |ending: &str| open_model(&output.join(ending)).executor.run(&inputs).unwrap().outputs;
+    let found = run("net.hbm");
+    assert_eq!(found, run("net_quantized_model.bc"), "{form}");
+    assert_eq!(found.len(), case.outputs.len());
+    for ((name, expected), found) in case.outputs.iter().zip(&found) {
+        assert_eq!(found.dims.len(), expected.shape.len(), "{form} {name}");
+        if found.element_type == ElementType::F32 {
+            assert_eq!(found.dims, expected.shape, "{form} {name}");
+        }
+        if found.element_type == ElementType::F32 && !found.bytes.is_empty() {
+            let cosine = cosine(&floats(found), &expected.to_f32());
+            assert!(cosine > least_cosine, "{form} {name}: {cosine}");
+        }
+    }
+    let hbm = Hbm::open(&output.join("net.hbm")).unwrap();
+    let kinds: Vec<&str> = hbm
+        .manifest()
+        .segments
+        .iter()
+        .map(|segment| match segment.body {
+            hb::hbm::SegmentBody::Bpu(_) => "bpu",
+            hb::hbm::SegmentBody::Cpu(_) => "cpu",
+        })
+        .collect();
+    assert!(kinds.contains(&"bpu") && kinds.contains(&"cpu"), "{form}: {kinds:?}");
+}
+
+#[test]
+fn top_k() {
+    check("top_k", 0.999);
+}
+
+#[test]
+fn recurrent() {
+    check("recurrent", 0.99);
+}
+
+#[test]
+fn branches() {
+    check("branch", 0.999);
+    check("other_branch", 0.999);
+}
+
+#[test]
+fn branches_of_an_input() {
+    check("branch_of_input_true", 0.999);
+    check("branch_of_input_false", 0.999);
+}
+
+#[test]
+fn a_loop_of_an_input() {
+    check("loop_of_input_0", 0.999);
+    check("loop_of_input_3", 0.999);
+    check("loop_of_input_9", 0.999);
+}
+
+#[test]
+fn a_loop() {
+    check("loop", 0.999);
+}
+
+/// How many boxes are selected is known only after a run; the output has that size.
+#[test]
+fn detector() {
+    let folder = tempfile::tempdir().unwrap();
+    let (case, inputs) = compiled(folder.path(), "detector");
+    let output = folder.path().join("out");
+    let hbm = Hbm::open(&output.join("net.hbm")).unwrap();
+    // Two classes of at most five boxes.
+    for (tensor, dims) in hbm.manifest().outputs.iter().zip([[10, 3], [10, 4]]) {
+        assert_eq!(tensor.dims, dims);
+        assert!(tensor.sizes_buffer.is_some());
+    }
+    let found = open_model(&output.join("net.hbm")).executor.run(&inputs).unwrap().outputs;
+    assert_eq!(found, open_model(&output.join("net_quantized_model.bc")).executor.run(&inputs).unwrap().outputs);
+    let rows = found[0].dims[0];
+    assert_eq!((found[0].dims[1], &found[1].dims), (3, &vec![rows, 4]));
+    assert!(rows > 0 && rows.abs_diff(case.outputs[0].1.shape[0]) <= 2, "{rows}");
+}

@@ -13,7 +13,8 @@ use crate::sim::{
     executor::ExecutionError,
     segmented::{Observed, SegmentedNetwork},
 };
-use hb_dialects::ir::{self, OperationAttributes, TensorType};
+use hb_dialects::hfloat::Op;
+use hb_dialects::ir::{self, OperationAttributes, Origin, TensorType};
 use hb_dialects::names::{FUNCTION, output_names};
 use melior::ir::{OperationRef, ValueLike};
 use std::collections::HashMap;
@@ -144,8 +145,10 @@ fn to_network_order(values: &[f32], shape: &[usize]) -> Vec<f32> {
 pub struct NodeFacts {
     /// The node.
     pub name: String,
+    /// The nodes of the user's network that went into it.
+    pub origins: Vec<String>,
     /// As ONNX calls it.
-    pub operator: String,
+    pub operator: &'static str,
     /// Where it runs, and why.
     pub placement: Placement,
     /// Largest magnitude that its result holds; none where it is not quantized.
@@ -154,14 +157,23 @@ pub struct NodeFacts {
     pub output_data_type: String,
 }
 
+/// The user's nodes that went into the operations of a network that compute.
+pub fn user_nodes(function: OperationRef<'_, '_>) -> Vec<String> {
+    let operations = ir::body(function).map(ir::operations).unwrap_or_default().into_iter();
+    let computing = operations.filter(|operation| Op::of(*operation).is_some_and(|op| op != Op::Constant));
+    computing.flat_map(|operation| operation.origin().nodes).collect()
+}
+
 /// The nodes of a QDQ function whose placement was assigned.
 pub fn node_facts(function: OperationRef<'_, '_>) -> Vec<NodeFacts> {
     let mut facts = Vec::new();
     for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
-        if let Some(placement) = bpu::lower::placement_of(operation) {
+        if let (Some(op), Some(placement)) = (Op::of(operation), bpu::lower::placement_of(operation)) {
+            let Origin { name, nodes: origins } = operation.origin();
             facts.push(NodeFacts {
-                name: operation.node(),
-                operator: onnx_name(&operation.operation_name()),
+                name,
+                origins,
+                operator: op.onnx().name,
                 output_data_type: output_data_type(operation, &placement),
                 placement,
                 threshold: operation.float(crate::quant::THRESHOLD).ok(),
@@ -184,18 +196,6 @@ fn output_data_type(operation: OperationRef<'_, '_>, placement: &Placement) -> S
     }
 }
 
-/// `hfloat.global_average_pool` as ONNX spells it: `GlobalAveragePool`.
-fn onnx_name(operation: &str) -> String {
-    operation
-        .trim_start_matches("hfloat.")
-        .split('_')
-        .map(|word| {
-            let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
-            format!("{}{rest}", first.to_uppercase())
-        })
-        .collect()
-}
-
 /// The per-node table.
 pub fn node_rows(facts: &[NodeFacts], float: &Values, calibrated: &Values, quantized: &Values) -> Vec<NodeRow> {
     let against = |name: &str, other: &Values| {
@@ -207,7 +207,8 @@ pub fn node_rows(facts: &[NodeFacts], float: &Values, calibrated: &Values, quant
             let on_bpu = fact.placement == Placement::Bpu;
             NodeRow {
                 node: fact.name.clone(),
-                node_type: fact.operator.clone(),
+                node_type: fact.operator.to_owned(),
+                origins: fact.origins.clone(),
                 on: if on_bpu { "BPU" } else { "CPU" }.to_owned(),
                 threshold: fact.threshold,
                 calibrated_cosine: against(&fact.name, calibrated),

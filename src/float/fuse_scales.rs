@@ -3,7 +3,7 @@
 use super::equalize_channels::STATISTICS;
 use hb_dialects::{
     ElementType,
-    ir::{self, Constant, IrError, OperationAttributes, TensorType},
+    ir::{self, Constant, IrError, Names, OperationAttributes, Origin, TensorType},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -30,6 +30,7 @@ struct ChannelMap {
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
+    let mut names = Names::of([function]);
     for operation in ir::operations(block) {
         match operation.operation_name().as_str() {
             "hfloat.mat_mul" => matrix_product_to_gemm(operation)?,
@@ -38,7 +39,7 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
                 let Some(map) = map_of_batch_normalization(operation)? else { continue };
                 let input = operation.operand_at(0)?;
                 if !fuse_into_producer(operation, input, &map)? {
-                    expand(operation, input, &map)?;
+                    expand(operation, input, &map, &mut names)?;
                 }
             }
             "hfloat.add" | "hfloat.div" | "hfloat.mul" | "hfloat.sub" => {
@@ -302,15 +303,11 @@ fn rebuild(
             attributes.push((name, value));
         }
     }
-    let location = if operation == producer {
-        producer.location()
-    } else {
-        ir::fused_location(context, &[producer.location(), operation.location()])
-    };
+    let origin = Origin::united([producer.origin(), operation.origin()]);
     let types: Vec<_> = ir::results(producer).iter().map(|result| result.r#type()).collect();
     let operands = [producer.operand_at(0)?, weight, bias];
     let name = producer.operation_name();
-    let built = ir::build(context, &name, &operands, &attributes, &types, vec![], location)?;
+    let built = ir::build(context, &name, &operands, &attributes, &types, vec![], origin.location(context))?;
     let built = ir::insert_before(producer, built);
     if let Some(statistics) = statistics.filter(|_| name == "hfloat.conv") {
         ir::set_attribute(built, STATISTICS, ir::attribute::floats(context, statistics));
@@ -332,10 +329,11 @@ pub(crate) fn constant_before<'c, 'a>(
     values: &[f32],
 ) -> Result<Value<'c, 'a>, IrError> {
     let context = operation.context_reference();
-    let location = ir::derived_location(context, operation.location(), suffix);
+    let origin = operation.origin().part(suffix);
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let value = ir::constant_attribute(context, &ir::node_name(location), r#type, &bytes)?;
+    let value = ir::constant_attribute(context, &origin.name, r#type, &bytes)?;
     let types = [r#type.to_type(context)];
+    let location = origin.location(context);
     let built = ir::build(context, "hfloat.constant", &[], &[("value", value)], &types, vec![], location)?;
     let built = ir::insert_before(operation, built);
     let value = ir::results(built).into_iter().next();
@@ -343,7 +341,12 @@ pub(crate) fn constant_before<'c, 'a>(
 }
 
 /// A batch normalization that nothing before it can take over becomes a multiplication and an addition.
-fn expand(operation: OperationRef<'_, '_>, input: Value<'_, '_>, map: &ChannelMap) -> Result<(), PassFailure> {
+fn expand(
+    operation: OperationRef<'_, '_>,
+    input: Value<'_, '_>,
+    map: &ChannelMap,
+    names: &mut Names,
+) -> Result<(), PassFailure> {
     let context = operation.context_reference();
     let (_, shape) = static_type(input)?;
     let mut sizes = vec![1; shape.len().saturating_sub(1).max(1)];
@@ -351,9 +354,11 @@ fn expand(operation: OperationRef<'_, '_>, input: Value<'_, '_>, map: &ChannelMa
     let constant_type = TensorType::new(ElementType::F32, &sizes);
     let to_f32 = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<_>>();
     let mut value = input;
-    for (name, suffix, values) in [("hfloat.mul", "scale", &map.scale), ("hfloat.add", "shift", &map.shift)] {
+    for (name, part, suffix, values) in
+        [("hfloat.mul", "mul", "scale", &map.scale), ("hfloat.add", "add", "shift", &map.shift)]
+    {
         let constant = constant_before(operation, suffix, &constant_type, &to_f32(values))?;
-        let location = ir::derived_location(context, operation.location(), name.trim_start_matches("hfloat."));
+        let location = names.derive(&operation.origin(), part).location(context);
         let built = ir::build(context, name, &[value, constant], &[], &[input.r#type()], vec![], location)?;
         let results = ir::results(ir::insert_before(operation, built));
         value = results.into_iter().next().ok_or_else(|| PassFailure::Message("an operation has no result".into()))?;

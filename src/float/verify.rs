@@ -1,7 +1,8 @@
 //! `hfloat-verify`: the border after the float level.
 
 use hb_dialects::{
-    ir::{self, OperationAttributes, TensorType},
+    ir::{self, Names, OperationAttributes, TensorType},
+    names::input_names,
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
@@ -10,7 +11,7 @@ pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-verify",
     summary: "Check that a function is ready for quantization",
     description: "Only `hfloat` operations, casts of the `quant` dialect and the return are left, every result has a static \
-shape and every operation that computes the name of a node. Run at the border between the float and the quant level.",
+shape and every operation that computes a name, which no other and no input has. Run at the border between the float and the quant level.",
     anchor: "func.func",
     options: &[],
     run,
@@ -18,7 +19,10 @@ shape and every operation that computes the name of a node. Run at the border be
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
-    let mut good = true;
+    let mut names = Names::default();
+    // Ranges of values go by the names of inputs and of nodes.
+    names.extend(input_names(function));
+    let mut good = ir::names_are_unique(function, &mut names);
     for operation in ir::operations(block) {
         if let Err(reason) = check(operation) {
             ir::emit_error(operation.location(), &reason);

@@ -8,7 +8,7 @@ use hb::cpu::Array;
 use hb::cpu::{self, FloatExecutable};
 use hb::driver::compile::{Stages, compile};
 use hb::driver::configuration::{Configuration, Environment};
-use hb::driver::package::{Origin, package};
+use hb::driver::package::{Compilation, package};
 use hb::driver::progress::{Console, Verbosity};
 use hb::float::preprocessing::{InputType, Layout, Preprocessing, assign_preprocessing};
 use hb::frontend::onnx::{self, model, tensor};
@@ -131,7 +131,7 @@ fn check(preprocessing: &Preprocessing) {
     assert_eq!(found.as_bytes(), expected.as_bytes(), "segments, {preprocessing:?}");
 
     hb::pipeline::run(&context, &mut module, "bpu-to-nash").unwrap();
-    let origin = Origin { march: None, model_name: "test".into(), prefix: "test", parameters: &[] };
+    let origin = Compilation { march: None, model_name: "test".into(), prefix: "test", parameters: &[] };
     let hbm = package(&context, module.as_operation(), &origin).unwrap();
     let hbm = Hbm::from_bytes(hbm).unwrap();
     let input = &hbm.manifest().inputs[0];

@@ -60,3 +60,21 @@ func.func @ratios(%x: tensor<2x4x!tiny>, %y: tensor<4x2x!half16>) -> (tensor<2x4
   } : (tensor<2x4x!tiny>, tensor<4x2x!half16>) -> (tensor<2x4x!huge>, tensor<4x4x!huge>)
   return %0#0, %0#1 : tensor<2x4x!huge>, tensor<4x4x!huge>
 }
+
+// -----
+
+// In two segments.
+func.func @twice(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %0 = cpu.segment(%x) {
+  ^bb0(%a: tensor<2xf32>):
+    %1 = hfloat.relu %a : (tensor<2xf32>) -> tensor<2xf32> loc("Relu_0")
+    cpu.yield %1 : tensor<2xf32>
+  } : (tensor<2xf32>) -> tensor<2xf32>
+  %2 = cpu.segment(%0) {
+  ^bb0(%a: tensor<2xf32>):
+    // expected-error @unknown {{the name 'Relu_0' is given twice; every operation needs one of its own}}
+    %3 = hfloat.relu %a : (tensor<2xf32>) -> tensor<2xf32> loc("Relu_0")
+    cpu.yield %3 : tensor<2xf32>
+  } : (tensor<2xf32>) -> tensor<2xf32>
+  return %2 : tensor<2xf32>
+}

@@ -8,8 +8,9 @@
 // The first part is not read: no slice is left of it.
 // CHECK: %[[B:.*]] = hfloat.slice %arg0, %[[ONE]], %[[SIX]], %[[ONE]], %[[ONE]] : {{.*}} -> tensor<2x5xf32>
 // CHECK-NEXT: return %[[B]]
-// NAMES-DAG: loc("Split_3/slice_0")
-// NAMES-DAG: loc("Split_3/slice_1")
+// NAMES-DAG: #[[SPLIT:.*]] = loc("Split_3")
+// NAMES-DAG: loc(fused<"Split_3/slice_0">[#[[SPLIT]]])
+// NAMES-DAG: loc(fused<"Split_3/slice_1">[#[[SPLIT]]])
 func.func @sizes(%x: tensor<2x6xf32>) -> tensor<2x5xf32> {
   %parts = hfloat.constant dense<[1, 5]> : tensor<2xi64>
   %0:2 = hfloat.split %x, %parts {axis = -1 : si64} : (tensor<2x6xf32>, tensor<2xi64>) -> (tensor<2x1xf32>, tensor<2x5xf32>) loc("Split_3")

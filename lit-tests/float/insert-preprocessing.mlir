@@ -14,11 +14,11 @@
 // CHECK-NEXT: %[[SCALE:.*]] = hfloat.constant dense<5.000000e-01> : tensor<3x1x1xf32>
 // CHECK-NEXT: %[[M:.*]] = hfloat.mul %[[A]], %[[SCALE]]
 // CHECK-NEXT: hfloat.relu %[[M]]
-// NAMES-DAG: loc("image/preprocess/transpose")
-// NAMES-DAG: loc("image/preprocess/swap_channels")
-// NAMES-DAG: loc("image/preprocess/cast")
-// NAMES-DAG: loc("image/preprocess/subtract_mean")
-// NAMES-DAG: loc("image/preprocess/multiply_scale")
+// NAMES-DAG: loc(fused<"image/preprocess/transpose">[
+// NAMES-DAG: loc(fused<"image/preprocess/swap_channels">[
+// NAMES-DAG: loc(fused<"image/preprocess/cast">[
+// NAMES-DAG: loc(fused<"image/preprocess/subtract_mean">[
+// NAMES-DAG: loc(fused<"image/preprocess/multiply_scale">[
 func.func @bgr_for_a_network_of_rgb(%x: tensor<1x3x2x5xf32> {
     hfloat.name = "image", hfloat.input_type_rt = "bgr", hfloat.input_type_train = "rgb", hfloat.input_layout_train = "NCHW",
     hfloat.mean_value = array<f64: 1.0, 2.0, 3.0>, hfloat.scale_value = array<f64: 0.5>}) -> tensor<1x3x2x5xf32> {

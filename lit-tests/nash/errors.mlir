@@ -20,8 +20,8 @@ func.func @f(%x: tensor<16xi32>) {
 // -----
 
 func.func @f(%x: tensor<16xi32>) {
-  // expected-error @+1 {{'nash.program' op 2 operators and 1 numbers of operations are given for 1 names}}
-  nash.program(%x) on "nash-e" inputs [#nash.port<"x", 64, [4]>] outputs [] workspace 0 names ["a"] operators ["a", "b"] operations [0] {
+  // expected-error @+1 {{'nash.program' op 2 operators, 1 lists of origins and 1 numbers of operations are given for 1 names}}
+  nash.program(%x) on "nash-e" inputs [#nash.port<"x", 64, [4]>] outputs [] workspace 0 names ["a"] origins [["a"]] operators ["a", "b"] operations [0] {
   } : (tensor<16xi32>) -> ()
   return
 }
@@ -30,7 +30,7 @@ func.func @f(%x: tensor<16xi32>) {
 
 func.func @f(%x: tensor<16xi32>) {
   // expected-error @+1 {{'nash.program' op -1 operations are less than none}}
-  nash.program(%x) on "nash-e" inputs [#nash.port<"x", 64, [4]>] outputs [] workspace 0 names ["a"] operators ["a"] operations [-1] {
+  nash.program(%x) on "nash-e" inputs [#nash.port<"x", 64, [4]>] outputs [] workspace 0 names ["a"] origins [["a"]] operators ["a"] operations [-1] {
   } : (tensor<16xi32>) -> ()
   return
 }

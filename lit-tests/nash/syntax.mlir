@@ -7,10 +7,10 @@
 func.func @program(%x: tensor<1x16xf32>) -> tensor<1x16xf32> {
   // CHECK: %{{.*}} = nash.program(%{{.*}}) on "nash-e" with ["local_memory.bytes=65536"]
   // CHECK-SAME: inputs [#nash.port<"x", 64, [64, 4]>] outputs [#nash.port<"y", 64, [64, 4]>] workspace 128
-  // CHECK-SAME: constants dense<1> : tensor<8xi8> names ["copy", "Relu_1"] operators ["", "relu"] operations [0, 16] {
+  // CHECK-SAME: constants dense<1> : tensor<8xi8> names ["copy", "Relu_1"] origins {{\[}}[], ["Relu_1", "a \22b\22"]] operators ["", "relu"] operations [0, 16] {
   %y = nash.program(%x) on "nash-e" with ["local_memory.bytes=65536"] inputs [#nash.port<"x", 64, [64, 4]>]
       outputs [#nash.port<"y", 64, [64, 4]>] workspace 128 constants dense<1> : tensor<8xi8> names ["copy", "Relu_1"]
-      operators ["", "relu"] operations [0, 16] {
+      origins [[], ["Relu_1", "a \22b\22"]] operators ["", "relu"] operations [0, 16] {
     // CHECK: nash.load.copy node 0 shape [1, 1, 1, 1, 1, 16] element_bytes 4 source <input 0 + 0, [0, 0, 0, 0, 64, 4]> destination <0, [0, 0, 0, 0, 64, 4]>{{$}}
     nash.load.copy node 0 shape [1, 1, 1, 1, 1, 16] element_bytes 4 source <input 0 + 0, [0, 0, 0, 0, 64, 4]> destination <0, [0, 0, 0, 0, 64, 4]>
     // CHECK: nash.vpu.quantize node 0 wait [load 1] shape [1, 1, 1, 1, 1, 16] output_element i8 scale 5.000000e-01 input <0, [0, 0, 0, 0, 64, 4]> output <64, [0, 0, 0, 0, 16, 1]>{{$}}

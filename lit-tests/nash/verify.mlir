@@ -38,3 +38,20 @@ func.func @left(%x: tensor<16xf32>) -> tensor<16xf32> {
   %y = hfloat.relu %x : (tensor<16xf32>) -> tensor<16xf32>
   return %y : tensor<16xf32>
 }
+
+// -----
+
+// What instructions belong to, and what runs on the CPU.
+func.func @twice(%x: tensor<16xf32>) -> tensor<16xf32> {
+  %0 = cpu.segment(%x) {
+  ^bb0(%a: tensor<16xf32>):
+    %1 = hfloat.relu %a : (tensor<16xf32>) -> tensor<16xf32> loc("n")
+    cpu.yield %1 : tensor<16xf32>
+  } : (tensor<16xf32>) -> tensor<16xf32>
+  // expected-error @+1 {{the name 'n' is given twice; everything that instructions belong to needs one of its own}}
+  %y = nash.program(%0) on "nash-e" inputs [#nash.port<"x", 64, [4]>] outputs [#nash.port<"y", 64, [4]>] workspace 0 names ["n"] {
+    nash.load.copy node 0 shape [1, 1, 1, 1, 1, 16] element_bytes 4 source <input 0 + 0, [0, 0, 0, 0, 0, 4]> destination <0, [0, 0, 0, 0, 0, 4]>
+    nash.store.copy node 0 wait [load 1] shape [1, 1, 1, 1, 1, 16] element_bytes 4 source <0, [0, 0, 0, 0, 0, 4]> destination <output 0 + 0, [0, 0, 0, 0, 0, 4]>
+  } : (tensor<16xf32>) -> tensor<16xf32>
+  return %y : tensor<16xf32>
+}

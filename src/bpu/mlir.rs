@@ -8,7 +8,7 @@ use crate::numerics::{Curve, Piece};
 use hb_dialects::{
     ElementType,
     bpu::{Op, attributes},
-    ir::{self, IrError, OperationAttributes, TensorType, attribute},
+    ir::{self, IrError, OperationAttributes, Origin, TensorType, attribute},
 };
 use melior::{
     Context,
@@ -120,17 +120,18 @@ pub fn to_mlir<'c>(
     Ok(ir::build(context, Op::Segment.name(), inputs, &[], &types(&segment.outputs)?, vec![region], location)?)
 }
 
-/// The node's name, and which values of the network its result is: pairs of names of nodes and layouts.
+/// Who the node is, and which values of the network its result is: pairs of names of nodes and layouts.
 fn node_location<'c>(context: &'c Context, segment: &Segment, node: &Node) -> Location<'c> {
     let own = segment.values.iter().filter(|value| node.outputs.contains(&value.tensor));
     let words: Vec<_> = own
         .flat_map(|value| [value.node.as_str(), value.layout.name()])
         .map(|word| attribute::string(context, word))
         .collect();
+    let location = Origin { name: node.name.clone(), nodes: node.origins.clone() }.location(context);
     if words.is_empty() {
-        return ir::named_location(context, &node.name);
+        return location;
     }
-    ir::annotated_location(context, &node.name, attribute::array(context, &words))
+    ir::annotated_location(context, location, attribute::array(context, &words))
 }
 
 /// What [`node_location`] says of the result of an operation. Other annotations say nothing of it.
@@ -152,7 +153,7 @@ fn first_result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Value<'c, 'a>
 fn constant<'c>(context: &'c Context, tensor: &Tensor, data: &[u8]) -> Result<Operation<'c>, MirrorError> {
     let stored = TensorType::new(ElementType::from(tensor.element), &tensor.shape);
     let value = ir::constant_attribute(context, &tensor.name, &stored, data)?;
-    let location = ir::named_location(context, &tensor.name);
+    let location = Origin::without_node(&tensor.name).location(context);
     let types = [tensor_type(context, tensor)];
     Ok(ir::build(context, Op::Constant.name(), &[], &[("value", value)], &types, vec![], location)?)
 }
@@ -231,7 +232,7 @@ fn given_attributes<'c>(context: &'c Context, operator: &Operator) -> Vec<(&'sta
 /// When an operation is none of the dialect, or an attribute has not the form that the model needs.
 pub fn from_mlir(operation: OperationRef<'_, '_>) -> Result<Segment, MirrorError> {
     let block = ir::body(operation).ok_or(MirrorError::Tensor)?;
-    let mut segment = Segment::default();
+    let mut segment = Segment { name: operation.node(), ..Segment::default() };
     let mut ids: HashMap<usize, TensorId> = HashMap::new();
     for (index, argument) in ir::arguments(block).into_iter().enumerate() {
         let name = operation.operand(index).ok().and_then(ir::defining_operation).map(|producer| producer.node());
@@ -254,7 +255,8 @@ pub fn from_mlir(operation: OperationRef<'_, '_>) -> Result<Segment, MirrorError
         } else {
             let operator = operator(inner, &tensor.shape)?;
             let output = segment.add_tensor(tensor);
-            segment.nodes.push(Node { name: inner.node(), operator, inputs: operands, outputs: vec![output] });
+            let Origin { name, nodes: origins } = inner.origin();
+            segment.nodes.push(Node { name, origins, operator, inputs: operands, outputs: vec![output] });
             segment.values.extend(network_values(inner, output));
             output
         };

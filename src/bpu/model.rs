@@ -11,6 +11,7 @@ mod verify;
 use std::fmt;
 use std::sync::Arc;
 
+use hb_dialects::ir::Origin;
 use hb_dialects::{ElementType, bpu::Op};
 
 use crate::numerics::LookupTable;
@@ -200,8 +201,10 @@ impl Tensor {
 /// One operator applied to tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// The name of the node in the user's network (its location).
+    /// Its name, unique in the network.
     pub name: String,
+    /// The nodes of the user's network that went into it.
+    pub origins: Vec<String>,
     /// What it does.
     pub operator: Operator,
     /// Operands in the order that [`Operator`] documents.
@@ -400,6 +403,8 @@ impl Operator {
 /// A part of a network that runs on the BPU: nodes in an order in which they can run.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Segment {
+    /// Its name, unique in the network; empty where it stands alone.
+    pub name: String,
     /// Every value, in no particular order.
     pub tensors: Vec<Tensor>,
     /// Each node comes after those whose results it takes.
@@ -473,13 +478,14 @@ impl Segment {
     /// Adds a node after the others, with its one result, and names the result.
     pub fn add_node(
         &mut self,
-        name: impl Into<String>,
+        origin: impl Into<Origin>,
         operator: Operator,
         inputs: &[TensorId],
         output: Tensor,
     ) -> TensorId {
         let id = self.add_tensor(output);
-        self.nodes.push(Node { name: name.into(), operator, inputs: inputs.to_vec(), outputs: vec![id] });
+        let Origin { name, nodes: origins } = origin.into();
+        self.nodes.push(Node { name, origins, operator, inputs: inputs.to_vec(), outputs: vec![id] });
         id
     }
 }

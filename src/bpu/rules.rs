@@ -12,7 +12,7 @@ use hb_dialects::{
     bpu::Op,
     cpu::verify_segment_of,
     hooks::{Folded, Rules},
-    ir::{self, OperationAttributes, TensorType},
+    ir::{self, OperationAttributes, Origin, TensorType},
 };
 use melior::ir::{Attribute, OperationRef, ValueLike, operation::OperationLike};
 
@@ -80,7 +80,8 @@ fn one_node(operation: OperationRef<'_, '_>) -> Result<Segment, String> {
     result.verify().map_err(|reason| format!("result: {reason}"))?;
     let operator = mlir::operator(operation, &result.shape).map_err(sentence)?;
     let output = segment.add_tensor(result);
-    segment.nodes.push(Node { name: operation.node(), operator, inputs, outputs: vec![output] });
+    let Origin { name, nodes: origins } = operation.origin();
+    segment.nodes.push(Node { name, origins, operator, inputs, outputs: vec![output] });
     Ok(segment)
 }
 

@@ -7,7 +7,7 @@ use super::{
 use hb_dialects::{
     bpu::Op,
     cpu,
-    ir::{self, OperationAttributes},
+    ir::{self, Names, OperationAttributes},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, operation::OperationLike};
@@ -17,7 +17,7 @@ pub static PASS: PassDefinition = PassDefinition {
     argument: "bpu-verify",
     summary: "Check that a function is ready for the machine",
     description: "Only `bpu.segment`, `cpu.segment` and the return are left. Of every `bpu.segment` the plain model is well formed, \
-and each of its nodes keeps every constraint of `docs/operators.md`. Run at the border between the bpu and the nash level.",
+and each of its nodes keeps every constraint of `docs/operators.md`. No two operations of all segments have one name. Run at the border between the bpu and the nash level.",
     anchor: "func.func",
     options: &[],
     run,
@@ -25,7 +25,7 @@ and each of its nodes keeps every constraint of `docs/operators.md`. Run at the 
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
-    let mut good = true;
+    let mut good = ir::names_are_unique(function, &mut Names::default());
     for operation in ir::operations(block) {
         if Op::Segment.is(operation) {
             good &= segment_is_good(operation);

@@ -13,9 +13,10 @@ use crate::sim::{
     executor::ExecutionError,
     segmented::{Observed, SegmentedNetwork},
 };
-use hb_dialects::ir::{self, OperationAttributes, TensorType};
+use hb_dialects::hfloat::Op;
+use hb_dialects::ir::{self, OperationAttributes, Origin, TensorType};
 use hb_dialects::names::{FUNCTION, output_names};
-use hb_dialects::{hfloat::Op, quant};
+use hb_dialects::quant;
 use melior::ir::{OperationRef, ValueLike};
 use ndarray::ArrayView4;
 use std::collections::HashMap;
@@ -135,8 +136,10 @@ fn to_network_order(values: Vec<f32>, shape: &[usize]) -> Option<Vec<f32>> {
 pub struct NodeFacts {
     /// The node.
     pub name: String,
+    /// The nodes of the user's network that went into it.
+    pub origins: Vec<String>,
     /// As ONNX calls it.
-    pub operator: String,
+    pub operator: &'static str,
     /// Where it runs, and why.
     pub placement: Placement,
     /// Largest magnitude that its result holds; none where it is not quantized.
@@ -145,14 +148,23 @@ pub struct NodeFacts {
     pub output_data_type: String,
 }
 
+/// The user's nodes that went into the operations of a network that compute.
+pub fn user_nodes(function: OperationRef<'_, '_>) -> Vec<String> {
+    let operations = ir::body(function).map(ir::operations).unwrap_or_default().into_iter();
+    let computing = operations.filter(|operation| Op::of(*operation).is_some_and(|op| op != Op::Constant));
+    computing.flat_map(|operation| operation.origin().nodes).collect()
+}
+
 /// The nodes of a QDQ function whose placement was assigned.
 pub fn node_facts(function: OperationRef<'_, '_>) -> Vec<NodeFacts> {
     let mut facts = Vec::new();
     for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
-        if let Some(placement) = bpu::lower::placement_of(operation) {
+        if let (Some(op), Some(placement)) = (Op::of(operation), bpu::lower::placement_of(operation)) {
+            let Origin { name, nodes: origins } = operation.origin();
             facts.push(NodeFacts {
-                name: operation.node(),
-                operator: Op::of(operation).map(|op| op.onnx().name).unwrap_or_default().to_owned(),
+                name,
+                origins,
+                operator: op.onnx().name,
                 output_data_type: output_data_type(operation, &placement),
                 placement,
                 threshold: operation.float(crate::quant::THRESHOLD).ok(),
@@ -186,7 +198,8 @@ pub fn node_rows(facts: &[NodeFacts], float: &Values, calibrated: &Values, quant
             let on_bpu = fact.placement == Placement::Bpu;
             NodeRow {
                 node: fact.name.clone(),
-                node_type: fact.operator.clone(),
+                node_type: fact.operator.to_owned(),
+                origins: fact.origins.clone(),
                 on: if on_bpu { "BPU" } else { "CPU" }.to_owned(),
                 threshold: fact.threshold,
                 calibrated_cosine: against(&fact.name, calibrated),

@@ -25,6 +25,7 @@ use melior::{
     Context,
     ir::{Module, OperationRef},
 };
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -188,7 +189,8 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
         let module = onnx::import(&context, model, &import_options(&inputs))?;
         Ok((module, inputs))
     })?;
-    let network = Network::new(&context, configuration, &target, stages);
+    let nodes = compare::network(module.as_operation()).map(compare::user_nodes).unwrap_or_default();
+    let network = Network { nodes, ..Network::new(&context, configuration, &target, stages) };
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
     let mut files = FileSet::new();
     if let Some(reference) = network.float_stages(&mut module, &inputs, &mut files)?
@@ -206,6 +208,8 @@ pub(super) struct Network<'a> {
     pub(super) configuration: &'a Configuration,
     pub(super) target: &'a Target,
     pub(super) stages: &'a Stages<'a>,
+    /// What the user's model has.
+    nodes: Vec<String>,
     /// The code of the float network serves its QDQ form, too.
     kernels: Arc<KernelCache>,
 }
@@ -217,7 +221,7 @@ impl<'a> Network<'a> {
         target: &'a Target,
         stages: &'a Stages<'a>,
     ) -> Self {
-        Self { context, configuration, target, stages, kernels: Arc::default() }
+        Self { context, configuration, target, stages, nodes: Vec::new(), kernels: Arc::default() }
     }
 }
 
@@ -283,6 +287,7 @@ impl Network<'_> {
                 tracing::info!("node '{}' ({}) runs on the CPU: {reason}", fact.name, fact.operator);
             }
         }
+        self.report_vanished(&facts);
         let bytecode = mlir::bytecode(module.as_operation());
         let bytecode = bytecode.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
         self.stage_file(files, "_quantized_model.bc", &bytecode)?;
@@ -296,12 +301,22 @@ impl Network<'_> {
         }
         let levels = Levels { qdq, own, deployed };
         stages.run(Stage::Compile, || -> Result<(), StageError> {
-            let origin = package::Origin::of(self.configuration);
-            let hbm = package::package(self.context, module.as_operation(), &origin)?;
+            let compilation = package::Compilation::of(self.configuration);
+            let hbm = package::package(self.context, module.as_operation(), &compilation)?;
             drop(module);
             self.report(levels, files, hbm, &facts, (reference, &calibrated))
         })?;
         Ok(true)
+    }
+
+    /// Names the nodes that no row of the report will be made from.
+    fn report_vanished(&self, facts: &[NodeFacts]) {
+        let left: HashSet<&String> = facts.iter().flat_map(|fact| &fact.origins).collect();
+        let vanished: Vec<&str> = self.nodes.iter().filter(|node| !left.contains(node)).map(String::as_str).collect();
+        if !vanished.is_empty() {
+            let count = vanished.len();
+            tracing::info!("{count} nodes have nothing left to compute when the model runs: {}", vanished.join(", "));
+        }
     }
 
     /// Turns the QDQ form into segments. Also gives copies of them: those whose inputs are the network's own, as samples are, and those of

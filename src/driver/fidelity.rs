@@ -310,7 +310,7 @@ mod tests {
     use super::super::compare::{bytes_of, node_facts, run_segments};
     use super::super::compile::Stages;
     use super::super::configuration::{Configuration, Environment};
-    use super::super::package::{Origin, package};
+    use super::super::package::{Compilation, package};
     use super::super::progress::{Console, Verbosity};
     use super::*;
     use crate::pipeline;
@@ -405,7 +405,7 @@ func.func @main(%x: tensor<1x2x4x4xf32> {{hfloat.name = "x"}}) -> (tensor<1x2x4x
         for (compiled, fault) in [(&module, None), (&other, Some("node 'd"))] {
             let mut programs = ir::copy_module(compiled).unwrap();
             pipeline::run(&context, &mut programs, "bpu-to-nash{march=nash-e}").unwrap();
-            let bytes = package(&context, programs.as_operation(), &Origin::of(&configuration)).unwrap();
+            let bytes = package(&context, programs.as_operation(), &Compilation::of(&configuration)).unwrap();
             let hbm = Hbm::from_bytes(bytes).unwrap();
             let mut programs = ProgramCheck::new(&hbm, &target);
             run_segments(function, &bytes_of(&sample()), &mut |segment, inputs, outputs| {

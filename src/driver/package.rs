@@ -14,9 +14,10 @@ use crate::nash::{
     mlir::{March, MirrorError, PROGRAM, march_of, program_from_mlir},
 };
 use crate::target::TargetError;
-use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
+use hb_dialects::hfloat::{self, Op};
+use hb_dialects::ir::{self, IrError, OperationAttributes, Origin, TensorType};
 use hb_dialects::names::{FUNCTION, input_names, output_names};
-use hb_dialects::{ElementType, cpu, hfloat, hfloat::Op};
+use hb_dialects::{ElementType, cpu};
 use melior::{
     Context,
     ir::{
@@ -24,7 +25,7 @@ use melior::{
         operation::OperationLike,
     },
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 const CPU_SEGMENT: &str = cpu::Op::Segment.name();
 
@@ -59,7 +60,7 @@ pub enum PackageError {
 
 /// What the file says of the compilation.
 #[derive(Default)]
-pub struct Origin<'a> {
+pub struct Compilation<'a> {
     /// The machine; without one it is that of the programs.
     pub march: Option<March>,
     /// Of the source file, without its ending.
@@ -70,7 +71,7 @@ pub struct Origin<'a> {
     pub parameters: &'a [StoredParameter],
 }
 
-impl<'a> Origin<'a> {
+impl<'a> Compilation<'a> {
     /// What a configuration says of it.
     pub fn of(configuration: &'a Configuration) -> Self {
         let name = configuration.get(&ONNX_MODEL).file_stem().map(|name| name.to_string_lossy().into_owned());
@@ -111,11 +112,15 @@ fn march_of_block(block: BlockRef<'_, '_>) -> Result<Option<March>, PackageError
 ///
 /// # Errors
 /// When something else is left in it, or a program is made for another machine than `target`.
-pub fn package(context: &Context, module: OperationRef<'_, '_>, origin: &Origin<'_>) -> Result<Vec<u8>, PackageError> {
+pub fn package(
+    context: &Context,
+    module: OperationRef<'_, '_>,
+    compilation: &Compilation<'_>,
+) -> Result<Vec<u8>, PackageError> {
     let function = ir::function_named(module, FUNCTION)
         .ok_or_else(|| PackageError::Network(format!("has no function @{FUNCTION}")))?;
     let block = ir::body(function).ok_or_else(|| PackageError::Network("has no body".into()))?;
-    let target = match (march_of_block(block)?, &origin.march) {
+    let target = match (march_of_block(block)?, &compilation.march) {
         (Some(made), Some(said)) if made != *said => {
             return Err(PackageError::OtherMarch(made.to_string(), said.to_string()));
         }
@@ -130,7 +135,6 @@ pub fn package(context: &Context, module: OperationRef<'_, '_>, origin: &Origin<
         known: HashMap::new(),
         segments: Vec::new(),
         layers: Vec::new(),
-        layer_names: HashSet::new(),
     };
     let mut inputs = Vec::new();
     for (index, (argument, name)) in ir::arguments(block).into_iter().zip(input_names(function)).enumerate() {
@@ -156,11 +160,16 @@ pub fn package(context: &Context, module: OperationRef<'_, '_>, origin: &Origin<
     }
     let manifest = Manifest {
         versions: versions(),
-        model_name: origin.model_name.clone(),
-        prefix: origin.prefix.to_owned(),
+        model_name: compilation.model_name.clone(),
+        prefix: compilation.prefix.to_owned(),
         march: target.name.clone(),
         target_digest: target_digest(&target),
-        parameters: origin.parameters.iter().filter(|stored| stored.parameter.shapes_results).map(parameter).collect(),
+        parameters: compilation
+            .parameters
+            .iter()
+            .filter(|stored| stored.parameter.shapes_results)
+            .map(parameter)
+            .collect(),
         inputs,
         outputs,
         buffers: package.buffers,
@@ -191,8 +200,6 @@ struct Package<'a> {
     known: HashMap<usize, Stored>,
     segments: Vec<Segment>,
     layers: Vec<Layer>,
-    /// Names of the layers of programs.
-    layer_names: HashSet<String>,
 }
 
 /// The buffers of a value.
@@ -281,20 +288,15 @@ impl<'a> Package<'a> {
         Ok(())
     }
 
-    /// Whether a layer of that name is new.
-    fn is_new_layer(&mut self, name: &str) -> bool {
-        self.layer_names.insert(name.to_owned())
-    }
-
     fn add_layers(&mut self, lowered: &Lowered<'_>) {
         for (name, layer) in lowered.program.names.iter().zip(&lowered.layers) {
             // Copies to outputs are no layer.
-            if !layer.operator.is_empty() && self.is_new_layer(name) {
+            if !layer.operator.is_empty() {
                 self.layers.push(Layer {
                     name: name.clone(),
                     operator_type: layer.operator.clone(),
                     segment: self.segments.len(),
-                    origins: vec![name.split('/').next().unwrap_or_default().to_owned()],
+                    origins: layer.origins.clone(),
                     operations: layer.operations,
                 });
             }
@@ -323,15 +325,10 @@ impl<'a> Package<'a> {
             }
         };
         for inner in ir::body(operation).map(ir::operations).unwrap_or_default() {
-            if let Some(op) = Op::of(inner).filter(|op| *op != Op::Constant) {
-                self.layers.push(Layer {
-                    name: inner.node(),
-                    operator_type: op.definition().mnemonic().to_owned(),
-                    segment: self.segments.len(),
-                    origins: vec![inner.node()],
-                    operations: 0,
-                });
-            }
+            let Some(op) = Op::of(inner).filter(|op| *op != Op::Constant) else { continue };
+            let Origin { name, nodes: origins } = inner.origin();
+            let operator_type = op.onnx().name.to_owned();
+            self.layers.push(Layer { name, operator_type, segment: self.segments.len(), origins, operations: 0 });
         }
         self.segments.push(Segment {
             name: name.clone(),

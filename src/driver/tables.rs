@@ -19,6 +19,8 @@ pub struct NodeRow {
     pub quantized_cosine: Option<f64>,
     /// The element type of the first output, such as `int8` or `float32`.
     pub output_data_type: String,
+    /// The nodes of the user's network that went into it.
+    pub origins: Vec<String>,
 }
 
 /// One output of the network in the report.
@@ -32,8 +34,8 @@ pub struct OutputRow {
     pub quantized_cosine: Option<f64>,
 }
 
-const NODE_TITLES: [&str; 7] =
-    ["Node", "NodeType", "ON", "Threshold", "Calibrated Cosine", "Quantized Cosine", "Output Data Type"];
+const NODE_TITLES: [&str; 8] =
+    ["Node", "NodeType", "ON", "Threshold", "Calibrated Cosine", "Quantized Cosine", "Output Data Type", "Made From"];
 const OUTPUT_TITLES: [&str; 3] = ["TensorName", "Calibrated Cosine", "Quantized Cosine"];
 
 /// The per-node table, aligned.
@@ -54,7 +56,8 @@ pub fn output_table(rows: &[OutputRow]) -> String {
     aligned(&OUTPUT_TITLES, &rows.iter().map(cells).collect::<Vec<_>>())
 }
 
-fn node_cells(row: &NodeRow, unknown: &str) -> [String; 7] {
+/// Names stand behind one another: the column is for readers, the `.hbm` and its reports have them one by one.
+fn node_cells(row: &NodeRow, unknown: &str) -> [String; 8] {
     [
         row.node.clone(),
         row.node_type.clone(),
@@ -63,6 +66,7 @@ fn node_cells(row: &NodeRow, unknown: &str) -> [String; 7] {
         number(row.calibrated_cosine, unknown),
         number(row.quantized_cosine, unknown),
         row.output_data_type.clone(),
+        row.origins.join(" + "),
     ]
 }
 
@@ -150,6 +154,7 @@ mod tests {
             calibrated_cosine: Some(1.0),
             quantized_cosine,
             output_data_type: output_data_type.into(),
+            origins: vec![node.into(), format!("Relu {on}")],
         };
         vec![
             row("Conv_0", "BPU", Some(2.5), Some(0.9993834), "int8"),
@@ -159,10 +164,10 @@ mod tests {
 
     #[test]
     fn text_is_aligned() {
-        let expected = r#"Node        NodeType  ON   Threshold  Calibrated Cosine  Quantized Cosine  Output Data Type
-----------  --------  ---  ---------  -----------------  ----------------  ----------------
-Conv_0      Conv      BPU  2.500000   1.000000           0.999383          int8
-a "b", c\n  Conv      CPU  --         1.000000           --                float32
+        let expected = r#"Node        NodeType  ON   Threshold  Calibrated Cosine  Quantized Cosine  Output Data Type  Made From
+----------  --------  ---  ---------  -----------------  ----------------  ----------------  ---------------------
+Conv_0      Conv      BPU  2.500000   1.000000           0.999383          int8              Conv_0 + Relu BPU
+a "b", c\n  Conv      CPU  --         1.000000           --                float32           a "b", c\n + Relu CPU
 "#;
         assert_eq!(node_table(&rows()), expected);
     }
@@ -170,9 +175,9 @@ a "b", c\n  Conv      CPU  --         1.000000           --                float
     #[test]
     fn csv_is_quoted() {
         let text = node_csv(&rows());
-        let expected = "Node,NodeType,ON,Threshold,Calibrated Cosine,Quantized Cosine,Output Data Type\n\
-                        Conv_0,Conv,BPU,2.500000,1.000000,0.999383,int8\n\
-                        \"a \"\"b\"\", c\n\",Conv,CPU,,1.000000,,float32\n";
+        let expected = "Node,NodeType,ON,Threshold,Calibrated Cosine,Quantized Cosine,Output Data Type,Made From\n\
+                        Conv_0,Conv,BPU,2.500000,1.000000,0.999383,int8,Conv_0 + Relu BPU\n\
+                        \"a \"\"b\"\", c\n\",Conv,CPU,,1.000000,,float32,\"a \"\"b\"\", c\n + Relu CPU\"\n";
         assert_eq!(text, expected);
     }
 

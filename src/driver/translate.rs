@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser};
 
 use super::configuration::{Configuration, Environment, Problems};
-use super::package::{self, Origin, PackageError};
+use super::package::{self, Compilation, PackageError};
 use crate::files::{FileError, write_atomically};
 use crate::frontend::mlir::{self, MlirFileError};
 use crate::frontend::onnx::{self, ImportOptions, OnnxError};
@@ -146,11 +146,11 @@ fn write(output: &Path, bytes: &[u8]) -> Result<(), TranslateError> {
 fn emit_hbm(context: &Context, module: OperationRef<'_, '_>, command: &Command) -> Result<Vec<u8>, TranslateError> {
     let Some(file) = &command.config else {
         let name = command.input.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let origin = Origin { model_name: name.clone(), prefix: &name, ..Origin::default() };
-        return Ok(package::package(context, module, &origin)?);
+        let compilation = Compilation { model_name: name.clone(), prefix: &name, ..Compilation::default() };
+        return Ok(package::package(context, module, &compilation)?);
     };
     let configuration = Configuration::read(file, &Environment::of_this_machine())?;
-    Ok(package::package(context, module, &Origin::of(&configuration))?)
+    Ok(package::package(context, module, &Compilation::of(&configuration))?)
 }
 
 /// Every program of a file, each under the name of its segment.

@@ -3,10 +3,10 @@
 use hb_dialects::{
     ElementType,
     hfloat::{Op, split_sizes},
-    ir::{self, OperationAttributes, TensorType},
+    ir::{self, Names, OperationAttributes, TensorType},
     pass::{Options, PassDefinition, PassFailure},
 };
-use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+use melior::ir::{OperationRef, Value, ValueLike};
 
 pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-expand-splits",
@@ -20,15 +20,16 @@ So only slices go on, which move their input without a copy of the parts that no
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
+    let mut names = Names::of([function]);
     for operation in ir::operations(block) {
         if Op::Split.is(operation) {
-            expand(operation)?;
+            expand(operation, &mut names)?;
         }
     }
     Ok(())
 }
 
-fn expand(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
+fn expand(operation: OperationRef<'_, '_>, names: &mut Names) -> Result<(), PassFailure> {
     let (axis, sizes) = split_sizes(operation)
         .map_err(|reason| PassFailure::Message(format!("node '{}' {reason}", operation.node())))?;
     let Some(sizes) = sizes.into_iter().map(|size| i64::try_from(size?).ok()).collect::<Option<Vec<_>>>() else {
@@ -39,7 +40,7 @@ fn expand(operation: OperationRef<'_, '_>) -> Result<(), PassFailure> {
     let mut start = 0i64;
     for (number, (result, size)) in ir::results(operation).into_iter().zip(sizes).enumerate() {
         let end = start.saturating_add(size);
-        let location = ir::derived_location(context, operation.location(), &format!("slice_{number}"));
+        let location = names.derive(&operation.origin(), &format!("slice_{number}")).location(context);
         let mut operands = vec![input];
         for (suffix, value) in [("starts", start), ("ends", end), ("axes", axis as i64), ("steps", 1)] {
             operands.push(index_before(operation, &format!("slice_{number}/{suffix}"), value)?);
@@ -64,10 +65,11 @@ fn index_before<'c, 'a>(
     value: i64,
 ) -> Result<Value<'c, 'a>, PassFailure> {
     let context = operation.context_reference();
-    let location = ir::derived_location(context, operation.location(), suffix);
+    let origin = operation.origin().part(suffix);
     let r#type = TensorType::new(ElementType::I64, &[1]);
-    let attribute = ir::constant_attribute(context, &ir::node_name(location), &r#type, &value.to_le_bytes())?;
+    let attribute = ir::constant_attribute(context, &origin.name, &r#type, &value.to_le_bytes())?;
     let types = [r#type.to_type(context)];
+    let location = origin.location(context);
     let built = ir::build(context, Op::Constant.name(), &[], &[("value", attribute)], &types, vec![], location)?;
     let built = ir::insert_before(operation, built);
     let value = ir::results(built).into_iter().next();

@@ -2,7 +2,7 @@
 
 use hb_dialects::{
     hfloat::{Op, attributes},
-    ir::{self, OperationAttributes, TensorType, attribute},
+    ir::{self, OperationAttributes, Origin, TensorType, attribute},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
@@ -11,7 +11,7 @@ pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-fuse-activations",
     summary: "Fuse clamping activations into the operation before them",
     description: "A `relu`, or a `clip` with constant bounds, of f32 whose input is the only use of a `conv`, `conv_transpose`, `gemm`, `add`, `sub` or `mul` \
-without activation becomes its `activation`. The location becomes the fusion of both.",
+without activation becomes its `activation`. The nodes of both go into it, under the name of the first.",
     anchor: "func.func",
     options: &[],
     run,
@@ -82,7 +82,8 @@ fn fuse(operation: OperationRef<'_, '_>, clamp: &Clamp) -> Result<(), PassFailur
     }
     let context = operation.context_reference();
     ir::set_attribute(producer, "activation", attribute::clamp(context, lower, upper));
-    ir::set_location(producer, ir::fused_location(context, &[producer.location(), operation.location()]));
+    let origin = Origin::united([producer.origin(), operation.origin()]);
+    ir::set_location(producer, origin.location(context));
     for result in ir::results(operation) {
         ir::replace_all_uses(result, input);
     }

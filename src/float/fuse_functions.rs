@@ -3,7 +3,7 @@
 use hb_dialects::{
     ElementType,
     hfloat::{Op, attributes},
-    ir::{self, OperationAttributes, TensorType},
+    ir::{self, OperationAttributes, Origin, TensorType},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -13,7 +13,7 @@ pub static PASS: PassDefinition = PassDefinition {
     summary: "Recognize functions that a network spells out",
     description: "`x * clip(x + 3, 0, 6) / 6`, in every order of its factors, and `x * hard_sigmoid(x)` with slope 1/6 and offset 1/2 \
 become `hard_swish`, where nothing else reads the values between. In integers that is one table, rounded once, instead of a chain \
-of operations that each round. The name is that of the last operation.",
+of operations that each round. The nodes of all go into it, under the name of the last.",
     anchor: "func.func",
     options: &[],
     run,
@@ -40,7 +40,9 @@ struct Found<'c, 'a> {
 fn replace<'c, 'a>(operation: OperationRef<'c, 'a>, found: Found<'c, 'a>) -> Result<(), PassFailure> {
     let context = operation.context_reference();
     let types = [found.input.r#type()];
-    let built = ir::build(context, Op::HardSwish.name(), &[found.input], &[], &types, vec![], operation.location())?;
+    let parts = found.between.iter().rev().chain([&operation]).map(|part| part.origin());
+    let location = Origin::united(parts).named(operation.node()).location(context);
+    let built = ir::build(context, Op::HardSwish.name(), &[found.input], &[], &types, vec![], location)?;
     let built = ir::insert_before(operation, built);
     for (old, new) in ir::results(operation).into_iter().zip(ir::results(built)) {
         ir::replace_all_uses(old, new);

@@ -4,7 +4,7 @@ use super::equalize_channels::STATISTICS;
 use hb_dialects::{
     ElementType,
     hfloat::{Op, attributes},
-    ir::{self, Constant, IrError, OperationAttributes, TensorType},
+    ir::{self, Constant, IrError, Names, OperationAttributes, Origin, TensorType},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -31,6 +31,7 @@ struct ChannelMap {
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
+    let mut names = Names::of([function]);
     for operation in ir::operations(block) {
         match Op::of(operation) {
             Some(Op::MatMul) => matrix_product_to_gemm(operation)?,
@@ -39,7 +40,7 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
                 let Some(map) = map_of_batch_normalization(operation)? else { continue };
                 let input = operation.operand_at(0)?;
                 if !fuse_into_producer(operation, input, &map)? {
-                    expand(operation, input, &map)?;
+                    expand(operation, input, &map, &mut names)?;
                 }
             }
             Some(op @ (Op::Add | Op::Div | Op::Mul | Op::Sub)) => {
@@ -306,15 +307,11 @@ fn rebuild(
             attributes.push((name, value));
         }
     }
-    let location = if operation == producer {
-        producer.location()
-    } else {
-        ir::fused_location(context, &[producer.location(), operation.location()])
-    };
+    let origin = Origin::united([producer.origin(), operation.origin()]);
     let types: Vec<_> = ir::results(producer).iter().map(|result| result.r#type()).collect();
     let operands = [producer.operand_at(0)?, weight, bias];
     let name = producer.operation_name();
-    let built = ir::build(context, &name, &operands, &attributes, &types, vec![], location)?;
+    let built = ir::build(context, &name, &operands, &attributes, &types, vec![], origin.location(context))?;
     let built = ir::insert_before(producer, built);
     if let Some(statistics) = statistics.filter(|_| Op::Conv.is(producer)) {
         ir::set_attribute(built, STATISTICS, ir::attribute::floats(context, statistics));
@@ -336,10 +333,11 @@ pub(crate) fn constant_before<'c, 'a>(
     values: &[f32],
 ) -> Result<Value<'c, 'a>, IrError> {
     let context = operation.context_reference();
-    let location = ir::derived_location(context, operation.location(), suffix);
+    let origin = operation.origin().part(suffix);
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let value = ir::constant_attribute(context, &ir::node_name(location), r#type, &bytes)?;
+    let value = ir::constant_attribute(context, &origin.name, r#type, &bytes)?;
     let types = [r#type.to_type(context)];
+    let location = origin.location(context);
     let built = ir::build(context, Op::Constant.name(), &[], &[("value", value)], &types, vec![], location)?;
     let built = ir::insert_before(operation, built);
     let value = ir::results(built).into_iter().next();
@@ -347,7 +345,12 @@ pub(crate) fn constant_before<'c, 'a>(
 }
 
 /// A batch normalization that nothing before it can take over becomes a multiplication and an addition.
-fn expand(operation: OperationRef<'_, '_>, input: Value<'_, '_>, map: &ChannelMap) -> Result<(), PassFailure> {
+fn expand(
+    operation: OperationRef<'_, '_>,
+    input: Value<'_, '_>,
+    map: &ChannelMap,
+    names: &mut Names,
+) -> Result<(), PassFailure> {
     let context = operation.context_reference();
     let (_, shape) = static_type(input)?;
     let mut sizes = vec![1; shape.len().saturating_sub(1).max(1)];
@@ -357,7 +360,7 @@ fn expand(operation: OperationRef<'_, '_>, input: Value<'_, '_>, map: &ChannelMa
     let mut value = input;
     for (op, suffix, values) in [(Op::Mul, "scale", &map.scale), (Op::Add, "shift", &map.shift)] {
         let constant = constant_before(operation, suffix, &constant_type, &to_f32(values))?;
-        let location = ir::derived_location(context, operation.location(), op.definition().mnemonic());
+        let location = names.derive(&operation.origin(), op.definition().mnemonic()).location(context);
         let built = ir::build(context, op.name(), &[value, constant], &[], &[input.r#type()], vec![], location)?;
         let results = ir::results(ir::insert_before(operation, built));
         value = results.into_iter().next().ok_or_else(|| PassFailure::Message("an operation has no result".into()))?;

@@ -5,7 +5,7 @@ use hb_dialects::names::input_names;
 use hb_dialects::{
     ElementType,
     hfloat::Op,
-    ir::{self, OperationAttributes, TensorType, attribute},
+    ir::{self, Names, OperationAttributes, Origin, TensorType, attribute},
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::{
@@ -30,13 +30,21 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
     let Some(block) = ir::body(function) else { return Ok(()) };
     let Some(first) = block.first_operation() else { return Ok(()) };
     let context = function.context_reference();
+    let mut names = Names::of([function]);
     for (index, (argument, input)) in ir::arguments(block).into_iter().zip(input_names(function)).enumerate() {
         let at_fault = |reason: String| PassFailure::Message(format!("input '{input}': {reason}"));
         let Some(preprocessing) = assigned_preprocessing(function, index).map_err(at_fault)? else { continue };
         if preprocessing.changes_input() {
             let plan = Plan::new(argument, &preprocessing).map_err(at_fault)?;
             insert(
-                Chain { context, anchor: first, input: &input, value: argument, r#type: plan.given.clone() },
+                Chain {
+                    context,
+                    anchor: first,
+                    input: &input,
+                    names: &mut names,
+                    value: argument,
+                    r#type: plan.given.clone(),
+                },
                 &plan,
             )?;
         }
@@ -131,13 +139,15 @@ struct Chain<'c, 'a, 'n> {
     /// They are put before it.
     anchor: OperationRef<'c, 'a>,
     input: &'n str,
+    names: &'n mut Names,
     value: Value<'c, 'a>,
     r#type: TensorType,
 }
 
 impl<'c, 'a> Chain<'c, 'a, '_> {
-    fn location(&self, step: &str) -> Location<'c> {
-        ir::named_location(self.context, &format!("{}/preprocess/{step}", self.input))
+    /// Who a step is: no node of the user's network.
+    fn origin(&self, step: &str) -> Origin {
+        Origin::without_node(self.input).part("preprocess").part(step)
     }
 
     fn build(
@@ -155,9 +165,9 @@ impl<'c, 'a> Chain<'c, 'a, '_> {
     }
 
     fn constant(&self, step: &str, r#type: &TensorType, bytes: &[u8]) -> Result<Value<'c, 'a>, PassFailure> {
-        let location = self.location(step);
-        let value = ir::constant_attribute(self.context, &ir::node_name(location), r#type, bytes)?;
-        self.build(Op::Constant, &[], &[("value", value)], r#type, location)
+        let origin = self.origin(step);
+        let value = ir::constant_attribute(self.context, &origin.name, r#type, bytes)?;
+        self.build(Op::Constant, &[], &[("value", value)], r#type, origin.location(self.context))
     }
 
     /// Applies an operation to the value so far and perhaps another operand.
@@ -169,7 +179,9 @@ impl<'c, 'a> Chain<'c, 'a, '_> {
         r#type: TensorType,
     ) -> Result<(), PassFailure> {
         let operands: Vec<_> = std::iter::once(self.value).chain(other).collect();
-        self.value = self.build(op, &operands, attributes, &r#type, self.location(step))?;
+        let Origin { name, .. } = self.origin(step);
+        let location = Origin::without_node(self.names.unique(&name)).location(self.context);
+        self.value = self.build(op, &operands, attributes, &r#type, location)?;
         self.r#type = r#type;
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use hb_dialects::{
     hfloat::Op,
-    ir::{self, OperationAttributes, TensorType},
+    ir::{self, Names, OperationAttributes, TensorType},
+    names::{RETURN, input_names},
     pass::{Options, PassDefinition, PassFailure},
     quant,
 };
@@ -12,7 +13,7 @@ pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-verify",
     summary: "Check that a function is ready for quantization",
     description: "Only `hfloat` operations, casts of the `quant` dialect and the return are left, every result has a static \
-shape and every operation that computes the name of a node. Run at the border between the float and the quant level.",
+shape and every operation that computes a name, which no other and no input has. Run at the border between the float and the quant level.",
     anchor: "func.func",
     options: &[],
     run,
@@ -20,7 +21,10 @@ shape and every operation that computes the name of a node. Run at the border be
 
 fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
-    let mut good = true;
+    let mut names = Names::default();
+    // Ranges of values go by the names of inputs and of nodes.
+    names.extend(input_names(function));
+    let mut good = ir::names_are_unique(function, &mut names);
     for operation in ir::operations(block) {
         if let Err(reason) = check(operation) {
             ir::emit_error(operation.location(), &reason);
@@ -32,7 +36,7 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
 
 fn check(operation: OperationRef<'_, '_>) -> Result<(), String> {
     let name = operation.operation_name();
-    if name == "func.return" || quant::Op::is_cast(operation) {
+    if name == RETURN || quant::Op::is_cast(operation) {
         return Ok(());
     }
     let op = Op::of(operation).ok_or_else(|| format!("'{name}' is no operation of the float level"))?;

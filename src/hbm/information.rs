@@ -208,10 +208,12 @@ pub fn to_text(hbm: &Hbm, with_layers: bool) -> String {
             .iter()
             .map(|layer| {
                 let segment = manifest.segments.get(layer.segment).map_or("?", |segment| &segment.name);
-                vec![layer.name.clone(), layer.operator_type.clone(), segment.into(), layer.operations.to_string()]
+                let origins = layer.origins.join(" + ");
+                let operations = layer.operations.to_string();
+                vec![layer.name.clone(), layer.operator_type.clone(), segment.into(), operations, origins]
             })
             .collect();
-        table(&mut text, "Layers", &["NAME", "OPERATOR", "SEGMENT", "OPERATIONS"], &rows);
+        table(&mut text, "Layers", &["NAME", "OPERATOR", "SEGMENT", "OPERATIONS", "MADE FROM"], &rows);
     }
     let rows: Vec<Vec<String>> = hbm
         .sections()

@@ -144,9 +144,9 @@ pub struct CpuSegment {
 /// A node that instructions belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// Node name in the optimized float model.
+    /// Name of the node that the lower level made of it, unique in the model.
     pub name: String,
-    /// Operator, such as `Conv`.
+    /// On the CPU as ONNX calls it, such as `Softmax`; on the BPU the operation of the `bpu` dialect, such as `conv2d`.
     pub operator_type: String,
     /// Index into [`Manifest::segments`].
     pub segment: usize,

@@ -3,11 +3,11 @@
 use super::settle::{Settled, activation_of, settle};
 use crate::bpu::lower::{Placement, Types, place};
 use hb_dialects::{
-    ir::{self, Element, OperationAttributes, Quantized, TensorType},
+    ir::{self, Element, Names, OperationAttributes, Origin, Quantized, TensorType},
     pass::{Options, PassDefinition, PassFailure},
     quant,
 };
-use melior::ir::{BlockLike, Location, OperationRef, Value, ValueLike, operation::OperationLike};
+use melior::ir::{BlockLike, OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
 
 pub static PASS: PassDefinition = PassDefinition {
@@ -35,9 +35,10 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
 pub(super) fn insert_casts(function: OperationRef<'_, '_>) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let Settled { groups, activations, types } = settle(function)?;
+    let mut names = Names::of([function]);
     for (operation, types) in &types {
         place(*operation, &Placement::Bpu);
-        cast_constants(*operation, types)?;
+        cast_constants(*operation, types, &mut names)?;
     }
     let seen: HashMap<usize, Types> =
         types.into_iter().map(|(operation, types)| (operation.to_raw().ptr as usize, types)).collect();
@@ -46,6 +47,7 @@ pub(super) fn insert_casts(function: OperationRef<'_, '_>) -> Result<(), PassFai
         let Some(activation) = activation_of(&activations, value) else { continue };
         Casts {
             block,
+            names: &mut names,
             value,
             own: activation.quantized(),
             integer_born: groups.is_integer_born(value),
@@ -57,8 +59,9 @@ pub(super) fn insert_casts(function: OperationRef<'_, '_>) -> Result<(), PassFai
 }
 
 /// The casts of one value.
-struct Casts<'c, 'a> {
+struct Casts<'c, 'a, 'n> {
     block: melior::ir::BlockRef<'c, 'a>,
+    names: &'n mut Names,
     value: Value<'c, 'a>,
     /// The type in which it exists.
     own: Quantized,
@@ -68,7 +71,7 @@ struct Casts<'c, 'a> {
     made: Vec<(Quantized, Value<'c, 'a>)>,
 }
 
-impl<'c, 'a> Casts<'c, 'a> {
+impl<'c, 'a> Casts<'c, 'a, '_> {
     /// Gives every reader the value in the type that it sees.
     fn insert(&mut self, seen: &HashMap<usize, Types>) -> Result<(), PassFailure> {
         let readers = ir::users(self.value);
@@ -101,7 +104,7 @@ impl<'c, 'a> Casts<'c, 'a> {
             false => self.value,
         };
         let place = ir::defining_operation(source).map_or(Place::Start(self.block), Place::After);
-        let cast = cast_pair(place, source, Element::Quantized(wanted.clone()))?;
+        let cast = cast_pair(place, source, Element::Quantized(wanted.clone()), self.names)?;
         self.made.push((wanted.clone(), cast));
         Ok(cast)
     }
@@ -118,20 +121,21 @@ fn cast_pair<'c, 'a>(
     place: Place<'c, 'a>,
     value: Value<'c, 'a>,
     element: Element,
+    names: &mut Names,
 ) -> Result<Value<'c, 'a>, PassFailure> {
     let float_type = TensorType::from_type(value.r#type())?;
     let quantized_type = TensorType { element, ..float_type.clone() };
-    let (context, location): (_, Location<'c>) = match &place {
-        Place::After(operation) | Place::Before(operation) => (operation.context_reference(), operation.location()),
+    let (context, origin) = match &place {
+        Place::After(operation) | Place::Before(operation) => (operation.context_reference(), operation.origin()),
         Place::Start(block) => match block.first_operation() {
-            Some(operation) => (operation.context_reference(), value.location()),
+            // An input is no node.
+            Some(operation) => (operation.context_reference(), Origin::without_node(Origin::at(value.location()).name)),
             None => return Err(PassFailure::Message("the function is empty".into())),
         },
     };
     let types = [quantized_type.to_type(context)];
-    let quantize_location = ir::derived_location(context, location, "quantize");
-    let quantize =
-        ir::build(context, quant::Op::QuantizeCast.name(), &[value], &[], &types, vec![], quantize_location)?;
+    let location = names.derive(&origin, "quantize").location(context);
+    let quantize = ir::build(context, quant::Op::QuantizeCast.name(), &[value], &[], &types, vec![], location)?;
     let quantize = match place {
         Place::After(operation) => ir::insert_after(operation, quantize),
         Place::Before(operation) => ir::insert_before(operation, quantize),
@@ -139,9 +143,8 @@ fn cast_pair<'c, 'a>(
     };
     let quantized = first_result(quantize)?;
     let types = [float_type.to_type(context)];
-    let dequantize_location = ir::derived_location(context, location, "dequantize");
-    let dequantize =
-        ir::build(context, quant::Op::DequantizeCast.name(), &[quantized], &[], &types, vec![], dequantize_location)?;
+    let location = names.derive(&origin, "dequantize").location(context);
+    let dequantize = ir::build(context, quant::Op::DequantizeCast.name(), &[quantized], &[], &types, vec![], location)?;
     first_result(ir::insert_after(quantize, dequantize))
 }
 
@@ -151,11 +154,11 @@ fn first_result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Value<'c, 'a>
 }
 
 /// Casts the weights, the bias and the constant activations of an operation.
-fn cast_constants(operation: OperationRef<'_, '_>, types: &Types) -> Result<(), PassFailure> {
+fn cast_constants(operation: OperationRef<'_, '_>, types: &Types, names: &mut Names) -> Result<(), PassFailure> {
     for (index, quantized) in types.operands.iter().enumerate() {
         let operand = operation.operand_at(index)?;
         if let (Some(quantized), Some(_)) = (quantized, ir::constant_of(operand)) {
-            let cast = cast_pair(Place::Before(operation), operand, Element::Quantized(quantized.clone()))?;
+            let cast = cast_pair(Place::Before(operation), operand, Element::Quantized(quantized.clone()), names)?;
             ir::set_operand(operation, index, cast);
         }
     }

@@ -70,7 +70,7 @@ pub static PASS: PassDefinition = PassDefinition {
     description: "Reads `{prefix}_quant_info.json`, as calibration writes it, and writes the threshold of each value as the attribute \
 `hfloat.threshold` of the operation or argument of that name, and `hfloat.bits` where its type is not int8, \
 with `hfloat.narrow_threshold` for those of its readers that see int8. A value that needs a \
-threshold and is not in the file takes that of `default`; without a default that is an error that names it, and so is a value of the \
+threshold and is not in the file takes that of `default`; the file may also name it by a node of the user's that was fused into the operation; without a default that is an error that names it, and so is a value of the \
 file that needs none.",
     anchor: "func.func",
     options: &[
@@ -88,12 +88,8 @@ fn run(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFail
     let mut thresholds = Thresholds::new();
     if let Some(file) = options.file("file") {
         let failed = |reason: String| PassFailure::Message(format!("{}: {reason}", file.display()));
-        thresholds = QuantInfo::read(&file).map_err(failed)?.ranges();
-        let groups = Groups::of(function)?;
-        let needed: HashSet<String> = groups.measured().map(|value| value_name(function, value)).collect();
-        if let Some(name) = thresholds.keys().find(|name| !needed.contains(*name)) {
-            return Err(failed(format!("no value of the network that needs a threshold is called '{name}'")));
-        }
+        let ranges = QuantInfo::read(&file).map_err(failed)?.ranges();
+        thresholds = by_value(function, &Groups::of(function)?, ranges).map_err(failed)?;
     }
     let default = match options.get("default") {
         "" => None,
@@ -101,6 +97,38 @@ fn run(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFail
     };
     assign_thresholds(function, |name| thresholds.get(name).copied().or(default.map(Range::from)))
         .map_err(PassFailure::Message)
+}
+
+/// The ranges of a file by the names that values have here. The file may call a value by any node of the user's network that went
+/// into the one that computes it.
+fn by_value(function: OperationRef<'_, '_>, groups: &Groups<'_, '_>, ranges: Thresholds) -> Result<Thresholds, String> {
+    let mut made_of: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut needed = HashSet::new();
+    for value in groups.measured() {
+        let name = value_name(function, value);
+        for node in ir::defining_operation(value).map(|operation| operation.origin().nodes).unwrap_or_default() {
+            made_of.entry(node).or_default().push(name.clone());
+        }
+        needed.insert(name);
+    }
+    let mut found = Thresholds::new();
+    for (name, range) in ranges {
+        let own = match made_of.get(&name).map(Vec::as_slice) {
+            _ if needed.contains(&name) => name.clone(),
+            None => return Err(format!("no value of the network that needs a threshold is called '{name}'")),
+            Some([own]) => own.clone(),
+            Some(several) => {
+                let several = several.join("', '");
+                return Err(format!("node '{name}' became several values; name one of them: '{several}'"));
+            }
+        };
+        if found.insert(own.clone(), range).is_some() {
+            return Err(format!(
+                "the value of '{own}' stands twice: other nodes that it was made from are named as well"
+            ));
+        }
+    }
+    Ok(found)
 }
 
 /// The name of a value: that of the input, or of the node that computes it.

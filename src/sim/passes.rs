@@ -4,7 +4,8 @@ use super::machine::{Machine, SimError};
 use crate::nash::mlir::{MirrorError, PROGRAM, march_of, program_from_mlir};
 use hb_dialects::{
     cpu,
-    ir::{self, OperationAttributes},
+    ir::{self, Names, OperationAttributes},
+    names::RETURN,
     pass::{Options, PassDefinition, PassFailure},
 };
 use melior::ir::{OperationRef, operation::OperationLike};
@@ -19,7 +20,7 @@ static VERIFY: PassDefinition = PassDefinition {
     summary: "Check programs of the machine for races",
     description: "The border after the `nash` level: only `nash.program` and `cpu.segment` are left, no instruction waits for ever, \
 and every two instructions that touch the same bytes, one of them writing, are ordered by queues and waits; no byte is read \
-that was never written.",
+that was never written. Names are unique among programs, what is inside CPU segments and what instructions belong to.",
     anchor: "func.func",
     options: &[],
     run: verify,
@@ -27,11 +28,12 @@ that was never written.",
 
 fn verify(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
-    let mut good = true;
+    let mut names = Names::default();
+    let mut good = ir::names_are_unique(function, &mut names);
     for operation in ir::operations(block) {
         let checked = match operation.operation_name().as_str() {
-            PROGRAM => verify_program(operation),
-            CPU_SEGMENT | "func.return" => Ok(()),
+            PROGRAM => verify_program(operation, &mut names),
+            CPU_SEGMENT | RETURN => Ok(()),
             name => Err(format!("'{name}' is left; only nash.program and cpu.segment may be")),
         };
         if let Err(reason) = checked {
@@ -42,10 +44,15 @@ fn verify(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), Pass
     if good { Ok(()) } else { Err(PassFailure::Reported) }
 }
 
-fn verify_program(operation: OperationRef<'_, '_>) -> Result<(), String> {
+fn verify_program(operation: OperationRef<'_, '_>, names: &mut Names) -> Result<(), String> {
     let text = |error: MirrorError| error.to_string();
     let target = march_of(operation).map_err(text)?.target().map_err(|error| error.to_string())?;
     let lowered = program_from_mlir(operation).map_err(text)?;
+    if let Some(name) = lowered.program.names.iter().find(|name| !name.is_empty() && !names.take(name)) {
+        return Err(format!(
+            "the name '{name}' is given twice; everything that instructions belong to needs one of its own"
+        ));
+    }
     let checked = Machine::new(&lowered.program, &target).and_then(|machine| machine.check_races());
     checked.map_err(|error: SimError| error.to_string())
 }

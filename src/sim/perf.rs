@@ -190,10 +190,10 @@ pub struct Intervals {
 /// What one layer costs.
 #[derive(Debug, Clone, Serialize)]
 pub struct LayerDetail {
-    /// The node in the optimized float model.
+    /// As in the manifest.
     #[serde(rename = "layer name")]
     pub name: String,
-    /// Operator, such as `Conv`.
+    /// Operator, as in the manifest.
     #[serde(rename = "operator")]
     pub operator_type: String,
     /// The segment that it is part of.

@@ -328,7 +328,8 @@ fn actual(stored: &Array, sizes: &[u8]) -> Result<Array, ExecutionError> {
     };
     let shape = stored.shape();
     let dims: Option<Vec<usize>> = shape.iter().zip(sizes).map(within).collect();
-    let dims = dims.ok_or_else(|| failed(format!("an output has more than the {shape:?} elements that it may have")))?;
+    let dims =
+        dims.ok_or_else(|| failed(format!("an output has more than the {shape:?} elements that it may have")))?;
     stored.cropped(&dims).map_err(failed)
 }
 

@@ -8,14 +8,16 @@ include "mlir/IR/BuiltinAttributes.td"
 //===- Programs ---------------------------------------------------------------===//
 
 def Nash_Ports : TypedArrayAttrBase<Nash_PortAttr, "ports">;
+def Nash_Origins : TypedArrayAttrBase<StrArrayAttr, "names of nodes">;
 
 def Nash_ProgramOp : Op<Nash_Dialect, "program", [IsolatedFromAbove, SingleBlock, NoTerminator]> {
   let summary = "one run of the machine";
   let description = [{
     The body holds instructions, in the order in which each engine takes its own. They read the operands as the regions
     `input 0`, `input 1`, ... of DDR and write the results as `output 0`, ...; `constants` are the bytes of the region of
-    that name and `workspace` is the size of the scratch region. `names` are the nodes that instructions belong to; what each of
-    them computes is in `operators`, and how many operations that takes in `operations`, where a segment was lowered.
+    that name and `workspace` is the size of the scratch region. `names` are the nodes that instructions belong to; the nodes of
+    the user's network that went into each of them are in `origins`, what it computes in `operators`, and how many operations that
+    takes in `operations`, where a segment was lowered.
     A program is checked against the memory of the target it was made for; `overrides` are changed fields of that target.
 
     ```mlir
@@ -30,12 +32,12 @@ def Nash_ProgramOp : Op<Nash_Dialect, "program", [IsolatedFromAbove, SingleBlock
   }];
   let arguments = (ins Variadic<AnyRankedTensor>:$tensors, StrAttr:$target, OptionalAttr<StrArrayAttr>:$overrides,
     Nash_Ports:$inputs, Nash_Ports:$outputs, I64Attr:$workspace, OptionalAttr<ElementsAttr>:$constants,
-    StrArrayAttr:$names, OptionalAttr<StrArrayAttr>:$operators, OptionalAttr<DenseI64ArrayAttr>:$operations);
+    StrArrayAttr:$names, OptionalAttr<Nash_Origins>:$origins, OptionalAttr<StrArrayAttr>:$operators, OptionalAttr<DenseI64ArrayAttr>:$operations);
   let regions = (region SizedRegion<1>:$body);
   let results = (outs Variadic<AnyRankedTensor>:$results_);
   let assemblyFormat = [{
     `(` $tensors `)` `on` $target (`with` $overrides^)? `inputs` $inputs `outputs` $outputs `workspace` $workspace
-    (`constants` $constants^)? `names` $names (`operators` $operators^)? (`operations` $operations^)?
+    (`constants` $constants^)? `names` $names (`origins` $origins^)? (`operators` $operators^)? (`operations` $operations^)?
     attr-dict-with-keyword $body `:` functional-type($tensors, $results_)
   }];
   let hasRegionVerifier = 1;

@@ -2,14 +2,14 @@
 //! Compared with what onnxruntime computed of the float network.
 
 use super::{common, compile_text, cosine, floats, open_model};
+use hb::cpu::Array;
 use hb::hbm::Hbm;
-use hb::sim::array::Array;
 use hb::sim::npy;
 use hb_dialects::ElementType;
 use std::path::Path;
 
 fn array(recorded: &common::Array) -> Array {
-    Array { element_type: recorded.element, dims: recorded.shape.clone(), bytes: recorded.bytes.clone() }
+    Array::from_bytes(recorded.element, &recorded.shape, &recorded.bytes).unwrap()
 }
 
 /// Compiles a recorded network with its own inputs as calibration data.
@@ -20,7 +20,7 @@ fn compiled(folder: &Path, form: &str) -> (common::Case, Vec<Array>) {
     for ((name, _), input) in case.inputs.iter().zip(&inputs) {
         let data = folder.join(name);
         std::fs::create_dir(&data).unwrap();
-        std::fs::write(data.join("0.npy"), npy::encode(input)).unwrap();
+        std::fs::write(data.join("0.npy"), npy::encode(input).unwrap()).unwrap();
         folders.push(data.display().to_string());
     }
     let each = |value: &str| vec![value; case.inputs.len()].join(";");
@@ -53,11 +53,11 @@ fn check(form: &str, least_cosine: f64) {
     assert_eq!(found, run("net_quantized_model.bc"), "{form}");
     assert_eq!(found.len(), case.outputs.len());
     for ((name, expected), found) in case.outputs.iter().zip(&found) {
-        assert_eq!(found.dims.len(), expected.shape.len(), "{form} {name}");
-        if found.element_type == ElementType::F32 {
-            assert_eq!(found.dims, expected.shape, "{form} {name}");
+        assert_eq!(found.shape().len(), expected.shape.len(), "{form} {name}");
+        if found.element() == ElementType::F32 {
+            assert_eq!(found.shape(), expected.shape, "{form} {name}");
         }
-        if found.element_type == ElementType::F32 && !found.bytes.is_empty() {
+        if found.element() == ElementType::F32 && !found.is_empty() {
             let cosine = cosine(&floats(found), &expected.to_f32());
             assert!(cosine > least_cosine, "{form} {name}: {cosine}");
         }
@@ -123,7 +123,7 @@ fn detector() {
     }
     let found = open_model(&output.join("net.hbm")).executor.run(&inputs).unwrap().outputs;
     assert_eq!(found, open_model(&output.join("net_quantized_model.bc")).executor.run(&inputs).unwrap().outputs);
-    let rows = found[0].dims[0];
-    assert_eq!((found[0].dims[1], &found[1].dims), (3, &vec![rows, 4]));
+    let rows = found[0].shape()[0];
+    assert_eq!((found[0].shape()[1], found[1].shape()), (3, [rows, 4].as_slice()));
     assert!(rows > 0 && rows.abs_diff(case.outputs[0].1.shape[0]) <= 2, "{rows}");
 }

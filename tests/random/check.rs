@@ -15,9 +15,9 @@ use hb::hbm::{Hbm, SegmentBody};
 use hb::pipeline;
 use hb::sim::executor::ModelExecutor;
 use hb::sim::network::JitLoader;
+use hb::sim::npy;
 use hb::sim::runner::Runner;
 use hb::sim::segmented::SegmentedNetwork;
-use hb::sim::{array::Array as Plain, npy};
 use hb_dialects::hfloat::{Op, ShapeRule};
 use hb_dialects::registry::OnnxForm;
 use hb_dialects::{ElementType, ir, names::FUNCTION};
@@ -361,7 +361,7 @@ fn compiled(network: &Network, folder: &Path, jobs: usize) -> Result<BTreeMap<St
         let samples = folder.join(format!("samples_{index}"));
         std::fs::create_dir_all(&samples).unwrap();
         for (number, scale) in SAMPLES.iter().enumerate() {
-            let bytes = npy::encode(&plain(&network.values[&input.name], *scale));
+            let bytes = npy::encode(&scaled(&network.values[&input.name], *scale)).unwrap();
             std::fs::write(samples.join(format!("{number}.npy")), bytes).unwrap();
         }
     }
@@ -412,23 +412,21 @@ fn refused(level: &'static str, network: &Network, text: &str) -> Result<Outcome
     if own { Err(Fault { level, what: text }) } else { Ok(Outcome::Refused(text)) }
 }
 
-fn plain(array: &Array, scale: f32) -> Plain {
+fn scaled(array: &Array, scale: f32) -> Array {
     let mut array = array.clone();
     array.values_mut::<f32>().unwrap_or_default().iter_mut().for_each(|value| *value *= scale);
-    Plain { element_type: array.element(), dims: array.shape().to_vec(), bytes: array.as_bytes().to_vec() }
+    array
 }
 
 /// The calibration sample; one beyond its range; one with what is no number.
-fn samples(network: &Network) -> Vec<Vec<Plain>> {
-    let scaled = |scale: f32| network.inputs().into_iter().map(|array| plain(array, scale)).collect();
-    let mut wild: Vec<Plain> = scaled(-3.0);
-    for array in wild.iter_mut().filter(|array| array.element_type == ElementType::F32) {
+fn samples(network: &Network) -> Vec<Vec<Array>> {
+    let all = |scale: f32| network.inputs().into_iter().map(|array| scaled(array, scale)).collect();
+    let mut wild: Vec<Array> = all(-3.0);
+    for values in wild.iter_mut().filter_map(Array::values_mut::<f32>) {
         let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, f32::MIN_POSITIVE / 4.0];
-        for (chunk, value) in array.bytes.chunks_exact_mut(4).step_by(7).zip(odd) {
-            chunk.copy_from_slice(&value.to_le_bytes());
-        }
+        values.iter_mut().step_by(7).zip(odd).for_each(|(value, odd)| *value = odd);
     }
-    vec![scaled(1.0), scaled(2.5), wild]
+    vec![all(1.0), all(2.5), wild]
 }
 
 /// (d) The interpreter, the fast simulator and the machine's definition, which looks for races. The number of
@@ -444,7 +442,7 @@ fn simulators_agree(context: &Context, network: &Network, files: &BTreeMap<Strin
     let fast = Runner::new(&hbm, &JitLoader, false).map_err(|error| text(&error))?;
     let machine = Runner::new(&hbm, &JitLoader, true).map_err(|error| text(&error))?;
     for (number, sample) in samples(network).into_iter().enumerate() {
-        let ordered = |inputs: &[hb::sim::executor::TensorSpecification]| -> Vec<Plain> {
+        let ordered = |inputs: &[hb::sim::executor::TensorSpecification]| -> Vec<Array> {
             let position = |name: &String| network.model.graph.inputs.iter().position(|input| input.name == *name);
             inputs.iter().map(|input| sample[position(&input.name).unwrap()].clone()).collect()
         };

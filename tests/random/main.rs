@@ -171,12 +171,12 @@ fn the_next_networks() {
     run(13..25, |seed| seed % 4 == 0);
 }
 
-/// Nothing of the registry is left out of random networks.
+/// Nothing of the registry is left out of random networks but what says why.
 #[test]
 fn every_operator_is_drawn() {
     let context = hb::pipeline::context();
     let mut drawn = Drawn::default();
-    for operator in onnx_operators() {
+    for operator in onnx_operators().iter().filter(|operator| operators::left_out(operator).is_none()) {
         let taken = (0..60).any(|seed| network::contains(&context, seed, operator, &mut drawn));
         let refused: Vec<_> = drawn.refused.iter().filter(|(reason, _)| reason.starts_with(operator.name)).collect();
         assert!(taken, "{}: {refused:?}", operator.name);

@@ -3,7 +3,7 @@
 
 use super::check::Fault;
 use hb::bpu::model::Segment;
-use hb::nash::lower::{Machine, lower};
+use hb::nash::lower::lower;
 use hb::sim::fast::Executable;
 use hb::sim::machine::Machine as Simulator;
 use hb::target::Target;
@@ -18,7 +18,7 @@ pub fn agrees_in_tiles(segment: &Segment, inputs: &[&[u8]], outputs: &[Vec<u8>])
     let failed = |memory: &str, what: String| Fault { level: "tiled", what: format!("local memory {memory}: {what}") };
     for (too_small, memory) in LOCAL_MEMORY.into_iter().enumerate() {
         let target = Target::named_with_overrides("nash-e", &[("local_memory.bytes", memory)]).unwrap();
-        let lowered = match lower(segment, &Machine::from(&target)) {
+        let lowered = match lower(segment, &target) {
             Ok(lowered) => lowered,
             Err(error) => {
                 let text = error.to_string();

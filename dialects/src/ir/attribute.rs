@@ -1,6 +1,6 @@
 //! Attributes: readers on operations, and builders.
 
-use super::{IrError, node_name, types::context_of};
+use super::{IrError, Origin, types::context_of};
 use crate::shim;
 use melior::{
     Context,
@@ -21,9 +21,14 @@ pub trait OperationAttributes<'c: 'a, 'a>: OperationLike<'c, 'a> {
         self.name().as_string_ref().as_str().unwrap_or_default().to_owned()
     }
 
-    /// The name of the node in the user's network.
+    /// The name of the operation in its network, that of a node of the user's or one that is made of it.
     fn node(&self) -> String {
-        node_name(self.location())
+        self.origin().name
+    }
+
+    /// The name, and the nodes of the user's network that went into the operation.
+    fn origin(&self) -> Origin {
+        Origin::at(self.location())
     }
 
     /// The context that the operation belongs to.

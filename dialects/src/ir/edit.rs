@@ -1,6 +1,6 @@
 //! Walking and editing: what passes do to a function.
 
-use super::{IrError, node_name};
+use super::{IrError, Origin};
 use melior::{
     Context,
     ir::{
@@ -33,7 +33,7 @@ pub fn build<'c>(
         .add_results(results)
         .add_regions_vec(regions)
         .build()
-        .map_err(|_| IrError::Build { operation: name.to_owned(), node: node_name(location) })
+        .map_err(|_| IrError::Build { operation: name.to_owned(), node: Origin::at(location).name })
 }
 
 /// The operations of a block, collected so that the block may be edited meanwhile.

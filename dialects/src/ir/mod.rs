@@ -1,25 +1,24 @@
-//! Reading and building IR: types, attributes, constants, locations, edits.
+//! Reading and building IR: types, attributes, constants, origins, edits.
 //!
 //! melior wraps MLIR's C API; this module adds what the rooms of `hb` need on top of it, in one place.
 
 pub mod attribute;
 mod constant;
+mod diagnostic;
 mod edit;
-mod location;
+mod origin;
 mod types;
 
 pub use attribute::OperationAttributes;
 pub use constant::{Constant, constant_attribute, constant_of, elements_of, keep_resources, renamed_resource};
+pub use diagnostic::{emit_error, emit_remark, emit_warning};
 pub use edit::{
     argument_attribute, arguments, body, build, copy_before, copy_into, copy_module, defining_operation, erase,
     function_named, functions, insert_after, insert_before, move_before, operations, remove_argument_attributes,
     remove_attribute, replace_all_uses, results, set_argument_attribute, set_attribute, set_location, set_operand,
     set_result_type, update_function_type, users,
 };
-pub use location::{
-    annotated_location, annotation, derived_location, emit_error, emit_remark, emit_warning, fused_location,
-    named_location, node_name,
-};
+pub use origin::{Names, Origin, annotated_location, annotation, is_new, named_location, names_are_unique};
 pub use types::{Element, Quantized, Scale, TensorType};
 
 /// Why a piece of IR could not be read or built.

@@ -102,7 +102,7 @@ fn recorded_cases_agree_to_the_byte() {
         let axis = usize::from(matches!(operator, Operator::Dequantize));
         let mut segment = Segment::default();
         let ids: Vec<TensorId> = case.inputs.iter().map(|input| segment.add_input(input.tensor(axis))).collect();
-        let output = segment.add_node(&case.name, operator, &ids, case.output.tensor(axis));
+        let output = segment.add_node(case.name.as_str(), operator, &ids, case.output.tensor(axis));
         segment.outputs.push(output);
         let inputs: Vec<Vec<u8>> = case.inputs.iter().map(Recorded::bytes).collect();
         let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();

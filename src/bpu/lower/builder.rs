@@ -9,7 +9,7 @@ use crate::bpu::model::{
     BpuElement, Clamp, Convolution, NetworkValue, Operator, Scale, Segment, Tensor, TensorId, ValueLayout,
 };
 use crate::numerics::low_bytes;
-use hb_dialects::ir::{self, OperationAttributes};
+use hb_dialects::ir::{self, Names, OperationAttributes, Origin};
 use melior::ir::{OperationRef, Value, ValueLike};
 use std::collections::HashMap;
 
@@ -42,9 +42,18 @@ pub struct Builder<'c, 'a> {
     /// Values that come as f32 from outside the BPU.
     float_sources: HashMap<usize, Value<'c, 'a>>,
     typing: Typing,
+    /// The operation at hand.
+    origin: Origin,
+    /// Whether a node has its name.
+    named: bool,
+    /// Those of the network, and of all nodes so far.
+    pub names: Names,
     /// What functions and constants may be made of.
     pub known: Known,
 }
+
+/// The part of an operation that computes its result: a node with the operation's own name.
+pub const ITSELF: &str = "";
 
 /// The permutation of `[N, C, H, W]` that gives `[N, H, W, C]`.
 pub const TO_CHANNELS_LAST: [usize; 4] = [0, 2, 3, 1];
@@ -65,9 +74,9 @@ pub fn per_tensor(scale: f64) -> Scale {
 }
 
 impl<'c, 'a> Builder<'c, 'a> {
-    /// A builder that quantizes these values itself, from the f32 values given.
-    pub fn new(float_sources: HashMap<usize, Value<'c, 'a>>) -> Self {
-        Self { float_sources, ..Self::default() }
+    /// A builder that quantizes these values itself, from the f32 values given, and gives nodes names that are not among these.
+    pub fn new(float_sources: HashMap<usize, Value<'c, 'a>>, names: Names) -> Self {
+        Self { float_sources, names, ..Self::default() }
     }
 
     /// A builder for the form of one operation, with what is known of it.
@@ -133,22 +142,22 @@ impl<'c, 'a> Builder<'c, 'a> {
     ///
     /// # Errors
     /// When a value of its rank has no such form.
-    pub fn tensor(&mut self, node: &str, value: &QuantizedValue<'c, 'a>, form: Form) -> Result<TensorId, String> {
+    pub fn tensor(&mut self, value: &QuantizedValue<'c, 'a>, form: Form) -> Result<TensorId, String> {
         if let Some(&id) = self.forms.get(&(value.key, form)) {
             return Ok(id);
         }
         let rank = value.shape.len();
         shape_in(form, &value.shape).ok_or_else(|| format!("a value of rank {rank} has no height and width"))?;
         if let Some(from) = &value.from {
-            return self.requantized(node, value, from, form);
+            return self.requantized(value, from, form);
         }
         let other = match form {
             Form::Network if self.has(value, Form::ChannelsLast) => Form::ChannelsLast,
-            Form::Network => return Ok(self.import(node, value)),
+            Form::Network => return Ok(self.import(value)),
             Form::ChannelsLast => Form::Network,
         };
-        let from = self.tensor(node, value, other)?;
-        let id = self.convert(node, &value.shape, &per_tensor(value.integer.scale), from, form);
+        let from = self.tensor(value, other)?;
+        let id = self.convert(&value.shape, &per_tensor(value.integer.scale), from, form);
         self.define(value, form, id);
         Ok(id)
     }
@@ -156,32 +165,30 @@ impl<'c, 'a> Builder<'c, 'a> {
     /// A value in another type than the one in which it is computed, in a form.
     fn requantized(
         &mut self,
-        node: &str,
         value: &QuantizedValue<'c, 'a>,
         from: &QuantizedValue<'c, 'a>,
         form: Form,
     ) -> Result<TensorId, String> {
-        let source = self.tensor(node, from, form)?;
+        let source = self.tensor(from, form)?;
         let Integer { element, scale } = value.integer;
-        let output = Tensor::new(node, self.shape(source), element, per_tensor(scale));
         let operator = Operator::Requantize { clamp: None };
-        let id = self.segment.add_node(format!("{node}/requantize"), operator, &[source], output);
+        let id = self.add("requantize", operator, &[source], (self.shape(source), element, per_tensor(scale)));
         self.define(value, form, id);
         Ok(id)
     }
 
     /// Brings a value in from outside, in network form.
-    fn import(&mut self, node: &str, value: &QuantizedValue<'c, 'a>) -> TensorId {
+    fn import(&mut self, value: &QuantizedValue<'c, 'a>) -> TensorId {
         let Integer { element, scale } = value.integer;
-        let quantized = Tensor::new(node, value.shape.clone(), element, per_tensor(scale));
+        let shape = value.shape.clone();
         let id = match self.float_sources.get(&value.key) {
             Some(&source) => {
-                let input = self.float_input(node, source, &value.shape);
-                self.segment.add_node(format!("{node}/quantize"), Operator::Quantize, &[input], quantized)
+                let input = self.float_input(source, &value.shape);
+                self.add("quantize", Operator::Quantize, &[input], (shape, element, per_tensor(scale)))
             }
             None => {
                 self.externals.push(External::Quantized(value.key));
-                self.segment.add_input(quantized)
+                self.segment.add_input(Tensor::new(self.origin.name.clone(), shape, element, per_tensor(scale)))
             }
         };
         self.define(value, Form::Network, id);
@@ -189,7 +196,7 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 
     /// The f32 input for an outside value, shared by all that read it.
-    fn float_input(&mut self, node: &str, source: Value<'c, 'a>, shape: &[usize]) -> TensorId {
+    fn float_input(&mut self, source: Value<'c, 'a>, shape: &[usize]) -> TensorId {
         let same = |external: &External<'_, '_>| matches!(external, External::Float(value) if value.to_raw().ptr == source.to_raw().ptr);
         if let Some(position) = self.externals.iter().position(same)
             && let Some(&id) = self.segment.inputs.get(position)
@@ -197,59 +204,81 @@ impl<'c, 'a> Builder<'c, 'a> {
             return id;
         }
         self.externals.push(External::Float(source));
-        let name = ir::defining_operation(source).map_or_else(|| node.to_owned(), |operation| operation.node());
+        let name =
+            ir::defining_operation(source).map_or_else(|| self.origin.name.clone(), |operation| operation.node());
         self.segment.add_input(Tensor::new(name, shape.to_vec(), BpuElement::F32, Scale::None))
     }
 
     /// Adds the transpose and reshape from the other form to `to`, for a value of that shape in ONNX order.
-    fn convert(&mut self, node: &str, shape: &[usize], scale: &Scale, from: TensorId, to: Form) -> TensorId {
+    fn convert(&mut self, shape: &[usize], scale: &Scale, from: TensorId, to: Form) -> TensorId {
         match (to, shape) {
             (Form::ChannelsLast, &[n, c, l]) => {
-                let moved = self.transpose(node, from, &[0, 2, 1], scale);
-                self.reshape(node, moved, &[n, 1, l, c], scale)
+                let moved = self.transpose(from, &[0, 2, 1], scale);
+                self.reshape(moved, &[n, 1, l, c], scale)
             }
             (Form::Network, &[n, c, l]) => {
-                let flat = self.reshape(node, from, &[n, l, c], scale);
-                self.transpose(node, flat, &[0, 2, 1], scale)
+                let flat = self.reshape(from, &[n, l, c], scale);
+                self.transpose(flat, &[0, 2, 1], scale)
             }
-            (Form::ChannelsLast, _) => self.transpose(node, from, &TO_CHANNELS_LAST, scale),
-            (Form::Network, _) => self.transpose(node, from, &FROM_CHANNELS_LAST, scale),
+            (Form::ChannelsLast, _) => self.transpose(from, &TO_CHANNELS_LAST, scale),
+            (Form::Network, _) => self.transpose(from, &FROM_CHANNELS_LAST, scale),
         }
     }
 
     /// A transpose; a reshape when no element moves.
-    pub fn transpose(&mut self, node: &str, from: TensorId, permutation: &[usize], scale: &Scale) -> TensorId {
+    pub fn transpose(&mut self, from: TensorId, permutation: &[usize], scale: &Scale) -> TensorId {
         let shape = self.shape(from);
         let moved: Vec<usize> = permutation.iter().filter_map(|&i| shape.get(i).copied()).collect();
         let order: Vec<usize> = permutation.iter().copied().filter(|&i| shape.get(i) != Some(&1)).collect();
         if order.is_sorted() {
-            return self.reshape(node, from, &moved, scale);
+            return self.reshape(from, &moved, scale);
         }
         let element = self.element(from);
-        let output = Tensor::new(node, moved, element, scale.clone());
         let operator = Operator::Transpose { permutation: permutation.to_vec() };
-        self.segment.add_node(format!("{node}/transpose"), operator, &[from], output)
+        self.add("transpose", operator, &[from], (moved, element, scale.clone()))
     }
 
     /// A reshape; nothing when the shape is already that.
-    pub fn reshape(&mut self, node: &str, from: TensorId, shape: &[usize], scale: &Scale) -> TensorId {
+    pub fn reshape(&mut self, from: TensorId, shape: &[usize], scale: &Scale) -> TensorId {
         if self.shape(from) == shape {
             return from;
         }
-        let output = Tensor::new(node, shape.to_vec(), self.element(from), scale.clone());
-        self.segment.add_node(format!("{node}/reshape"), Operator::Reshape, &[from], output)
+        self.add("reshape", Operator::Reshape, &[from], (shape.to_vec(), self.element(from), scale.clone()))
     }
 
-    /// A node with a result of these integers.
+    /// Nodes that are added from now on are made of this operation.
+    pub fn begin(&mut self, operation: OperationRef<'c, 'a>) {
+        self.origin = operation.origin();
+        self.named = false;
+    }
+
+    /// A node for a part of the operation at hand, with a result of this shape, element type and scale.
+    fn add(
+        &mut self,
+        part: &str,
+        operator: Operator,
+        inputs: &[TensorId],
+        (shape, element, scale): (Vec<usize>, BpuElement, Scale),
+    ) -> TensorId {
+        let origin = match part {
+            ITSELF if !std::mem::replace(&mut self.named, true) => self.origin.clone(),
+            ITSELF => self.origin.clone().named(self.names.unique(&self.origin.name)),
+            part => self.names.derive(&self.origin, part),
+        };
+        let output = Tensor::new(origin.name.clone(), shape, element, scale);
+        self.segment.add_node(origin, operator, inputs, output)
+    }
+
+    /// A node for a part of the operation at hand, with a result of these integers.
     pub fn compute(
         &mut self,
-        node: &str,
+        part: &str,
         operator: Operator,
         inputs: &[TensorId],
         shape: Vec<usize>,
         Integer { element, scale }: Integer,
     ) -> TensorId {
-        self.segment.add_node(node, operator, inputs, Tensor::new(node, shape, element, per_tensor(scale)))
+        self.add(part, operator, inputs, (shape, element, per_tensor(scale)))
     }
 
     /// A convolution in the place of an operation, and what its result of `shape` becomes: integers, or the exact sums as f32.
@@ -258,7 +287,6 @@ impl<'c, 'a> Builder<'c, 'a> {
     /// When its activation, input or weight is none that a convolution takes.
     pub fn sums(
         &mut self,
-        node: &str,
         mut convolution: Convolution,
         (activation, inputs): (Option<(f64, f64)>, &[TensorId]),
         shape: Vec<usize>,
@@ -267,14 +295,14 @@ impl<'c, 'a> Builder<'c, 'a> {
         match output {
             Output::Quantized(value) => {
                 convolution.clamp = clamp_of(activation, value.integer);
-                Ok(self.compute(node, Operator::Convolution(convolution), inputs, shape, value.integer))
+                Ok(self.compute(ITSELF, Operator::Convolution(convolution), inputs, shape, value.integer))
             }
             Output::Exact { .. } if activation.is_some() => Err("its activation needs a quantized result".to_owned()),
             Output::Exact { .. } => {
                 let scale = self.sum_scale(inputs, shape.len()).ok_or("its input or weight has no scale")?;
-                let sums = Tensor::new(node, shape, BpuElement::I32, scale);
-                let id = self.segment.add_node(node, Operator::Convolution(convolution), inputs, sums);
-                Ok(self.dequantize(node, id))
+                let sums = (shape, BpuElement::I32, scale);
+                let id = self.add(ITSELF, Operator::Convolution(convolution), inputs, sums);
+                Ok(self.dequantize(id))
             }
         }
     }
@@ -295,13 +323,13 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 
     /// Says which tensor, in which form, is the result of [`Self::sums`].
-    pub fn define_sums(&mut self, node: &str, output: &Output<'c, 'a>, form: Form, tensor: TensorId) {
+    pub fn define_sums(&mut self, output: &Output<'c, 'a>, form: Form, tensor: TensorId) {
         match output {
             Output::Quantized(value) => self.define(value, form, tensor),
             Output::Exact { value, shape } => {
                 let id = match form {
                     Form::Network => tensor,
-                    Form::ChannelsLast => self.convert(node, shape, &Scale::None, tensor, Form::Network),
+                    Form::ChannelsLast => self.convert(shape, &Scale::None, tensor, Form::Network),
                 };
                 self.floats.insert(value.to_raw().ptr as usize, id);
             }
@@ -314,13 +342,13 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 
     /// A constant of its own type; without data when its values are not known. int32 is a bias, whose scale the convolution implies.
-    pub fn constant(&mut self, name: String, constant: &QuantizedConstant) -> TensorId {
+    pub fn constant(&mut self, part: &str, constant: &QuantizedConstant) -> TensorId {
         let scale = match &constant.scale {
             _ if constant.element == BpuElement::I32 => Scale::None,
             ir::Scale::PerTensor(scale) => Scale::PerTensor(*scale),
             ir::Scale::PerAxis { axis, scales } => Scale::PerChannel { axis: *axis, scales: scales.clone() },
         };
-        let mut tensor = Tensor::new(name, constant.shape.clone(), constant.element, scale);
+        let mut tensor = Tensor::new(self.origin.part(part).name, constant.shape.clone(), constant.element, scale);
         if let Some(integers) = &constant.integers {
             // The integers are in the range of the type.
             tensor = tensor.with_data(low_bytes(integers, constant.element.bytes() as usize));
@@ -332,14 +360,13 @@ impl<'c, 'a> Builder<'c, 'a> {
     ///
     /// # Errors
     /// As for [`Self::tensor`].
-    pub fn dequantized(&mut self, node: &str, value: &QuantizedValue<'c, 'a>) -> Result<TensorId, String> {
-        let from = self.tensor(node, value, Form::Network)?;
-        Ok(self.dequantize(node, from))
+    pub fn dequantized(&mut self, value: &QuantizedValue<'c, 'a>) -> Result<TensorId, String> {
+        let from = self.tensor(value, Form::Network)?;
+        Ok(self.dequantize(from))
     }
 
-    fn dequantize(&mut self, node: &str, from: TensorId) -> TensorId {
-        let output = Tensor::new(node, self.shape(from), BpuElement::F32, Scale::None);
-        self.segment.add_node(format!("{node}/dequantize"), Operator::Dequantize, &[from], output)
+    fn dequantize(&mut self, from: TensorId) -> TensorId {
+        self.add("dequantize", Operator::Dequantize, &[from], (self.shape(from), BpuElement::F32, Scale::None))
     }
 
     pub fn shape(&self, id: TensorId) -> Vec<usize> {

@@ -109,6 +109,7 @@ pub fn is_lowered(op: Op) -> bool {
 /// The reason why the BPU cannot run it, as a sentence about the operation.
 pub fn lower<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let none = || format!("'{}' has no hardware form", operation.operation_name());
+    builder.begin(operation);
     match Op::of(operation).ok_or_else(none)?.kind() {
         // Zero and what is above: a clamp, for nothing behind most operations.
         OpKind::Scalar(ScalarFunction::Relu) => elementwise::relu(builder, operation),

@@ -11,13 +11,16 @@ use crate::bpu::{constraints::Known, mlir, model::TensorId};
 use hb_dialects::{
     cpu,
     hfloat::Op,
-    ir::{self, OperationAttributes},
+    ir::{self, Names, OperationAttributes},
     pass::{Options, PassDefinition, PassFailure},
     quant,
 };
 use melior::{
     Context,
-    ir::{Block, BlockLike, BlockRef, OperationRef, Region, RegionLike, Value, ValueLike, operation::OperationLike},
+    ir::{
+        Block, BlockLike, BlockRef, Location, OperationRef, Region, RegionLike, Value, ValueLike,
+        operation::OperationLike,
+    },
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -94,6 +97,8 @@ struct Former<'c, 'a> {
     integers: BTreeMap<Step, Vec<OperationRef<'c, 'a>>>,
     /// The values and operations that are in these lists.
     listed: HashSet<(Step, usize)>,
+    /// Names of all that computes.
+    names: Names,
     /// What old f32 values became.
     new_floats: HashMap<usize, Value<'c, 'a>>,
     /// What quantized values became, by key.
@@ -112,10 +117,12 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
         floats: BTreeMap::new(),
         integers: BTreeMap::new(),
         listed: HashSet::new(),
+        names: Names::default(),
         new_floats: ir::arguments(block).into_iter().map(|argument| (key(argument), argument)).collect(),
         new_integers: HashMap::new(),
     };
     former.assign_steps(&old)?;
+    former.names = Names::of(former.members.values().flatten().copied());
     former.collect_needs(&old)?;
     let steps: Vec<Step> = former.members.keys().copied().collect();
     for step in steps {
@@ -211,7 +218,7 @@ impl<'c, 'a> Former<'c, 'a> {
 
     fn emit_bpu(&mut self, step: Step) -> Result<(), PassFailure> {
         let members = self.members.get(&step).cloned().unwrap_or_default();
-        let mut builder = Builder::new(self.float_sources(&members)?);
+        let mut builder = Builder::new(self.float_sources(&members)?, std::mem::take(&mut self.names));
         for &operation in &members {
             operators::lower(&mut builder, operation)
                 .and_then(|()| builder.note_value(operation))
@@ -221,25 +228,26 @@ impl<'c, 'a> Former<'c, 'a> {
         let integers = self.integers.remove(&step).unwrap_or_default();
         for &operation in &integers {
             let value = result(operation).map_err(|reason| failure(operation, reason))?;
-            let id = builder
-                .tensor(&operation.node(), &value, Form::Network)
-                .map_err(|reason| failure(operation, reason))?;
+            builder.begin(operation);
+            let id = builder.tensor(&value, Form::Network).map_err(|reason| failure(operation, reason))?;
             outputs.push(id);
         }
         let floats = self.floats.remove(&step).unwrap_or_default();
         for &float in &floats {
             let Some(origin) = origin(float) else { continue };
+            builder.begin(origin);
             outputs.push(match builder.float(float) {
                 Some(exact) => exact,
                 None => quantized(float)
-                    .and_then(|value| builder.dequantized(&origin.node(), &value))
+                    .and_then(|value| builder.dequantized(&value))
                     .map_err(|reason| failure(origin, reason))?,
             });
         }
         builder.segment.outputs = outputs;
         builder.segment.verify()?;
+        self.names = std::mem::take(&mut builder.names);
         let inputs = self.inputs_of(&builder)?;
-        let location = ir::named_location(self.context, &format!("bpu_segment_{step}"));
+        let location = self.segment_location("bpu", step);
         let segment = mlir::to_mlir(self.context, &builder.segment, &inputs, location)?;
         let results = ir::results(ir::insert_before(self.end, segment));
         let mut results = results.into_iter();
@@ -301,7 +309,7 @@ impl<'c, 'a> Former<'c, 'a> {
         let floats = cloner.former.floats.get(&step).cloned().unwrap_or_default();
         let yielded = floats.iter().map(|value| cloner.resolve(*value)).collect::<Result<Vec<_>, _>>()?;
         let inputs = cloner.inputs;
-        let location = ir::named_location(self.context, &format!("cpu_segment_{step}"));
+        let location = self.segment_location("cpu", step);
         let end = ir::build(self.context, cpu::Op::Yield.name(), &yielded, &[], &[], vec![], location)?;
         inside.append_operation(end);
         let types: Vec<_> = floats.iter().map(|value| value.r#type()).collect();
@@ -313,6 +321,11 @@ impl<'c, 'a> Former<'c, 'a> {
             self.new_floats.insert(key(float), new);
         }
         Ok(())
+    }
+
+    /// A segment is no node of the network, but has a name of its own.
+    fn segment_location(&mut self, processor: &str, step: Step) -> Location<'c> {
+        ir::named_location(self.context, &self.names.unique(&format!("{processor}_segment_{step}")))
     }
 
     fn replace_return(&mut self) -> Result<(), PassFailure> {
@@ -329,7 +342,7 @@ impl<'c, 'a> Former<'c, 'a> {
 
 /// Copies operations into the body of a `cpu.segment`.
 struct Cloner<'f, 'c, 'a> {
-    former: &'f Former<'c, 'a>,
+    former: &'f mut Former<'c, 'a>,
     step: Step,
     block: BlockRef<'c, 'a>,
     inputs: Vec<Value<'c, 'a>>,
@@ -337,12 +350,22 @@ struct Cloner<'f, 'c, 'a> {
 }
 
 impl<'c, 'a> Cloner<'_, 'c, 'a> {
-    fn clone_operation(&mut self, operation: OperationRef<'c, 'a>) -> Result<(), PassFailure> {
+    fn clone_operation(&mut self, operation: OperationRef<'c, 'a>) -> Result<OperationRef<'c, 'a>, PassFailure> {
         let operands = operation.operands().collect::<Vec<_>>();
         let operands = operands.into_iter().map(|operand| self.resolve(operand)).collect::<Result<Vec<_>, _>>()?;
         let copy = ir::copy_into(self.block, operation, operands);
         for (old, new) in ir::results(operation).into_iter().zip(ir::results(copy)) {
             self.known.insert(key(old), new);
+        }
+        Ok(copy)
+    }
+
+    /// A copy of a cast, which may stand in several segments.
+    fn repeat_cast(&mut self, cast: OperationRef<'c, 'a>) -> Result<(), PassFailure> {
+        let (copy, origin) = (self.clone_operation(cast)?, cast.origin());
+        if !origin.name.is_empty() {
+            let name = self.former.names.unique(&origin.name);
+            ir::set_location(copy, origin.named(name).location(self.former.context));
         }
         Ok(())
     }
@@ -354,10 +377,15 @@ impl<'c, 'a> Cloner<'_, 'c, 'a> {
         }
         let step = origin(value).and_then(|origin| self.former.step_of(origin));
         let definition = ir::defining_operation(value);
-        let repeated =
-            |definition| Op::Constant.is(definition) || (quant::Op::is_cast(definition) && !step.is_some_and(on_bpu));
-        if let Some(definition) = definition.filter(|definition| repeated(*definition)) {
-            self.clone_operation(definition)?;
+        let cast = definition.is_some_and(quant::Op::is_cast);
+        let repeated = definition.is_some_and(|definition| Op::Constant.is(definition));
+        if let Some(definition) = definition
+            && (repeated || (cast && !step.is_some_and(on_bpu)))
+        {
+            match cast {
+                true => self.repeat_cast(definition)?,
+                false => self.clone_operation(definition).map(|_| ())?,
+            }
             return self.known.get(&key(value)).copied().ok_or_else(|| failure(definition, "was not copied"));
         }
         if step == Some(self.step) {

@@ -1,5 +1,6 @@
 //! Rules of a graph: unique names, every value defined once, no cycles. Nodes end up in topological order.
 
+use hb_dialects::ir::Names;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
@@ -18,7 +19,8 @@ fn check_inside(graph: &mut Graph, outer: &HashSet<String>, taken: &mut HashSet<
     if let Some(node) = graph.nodes.iter().find(|node| node.operator.is_empty()) {
         return Err(OnnxError::node(node, "it does not say its operator"));
     }
-    make_names_unique(&mut graph.nodes, taken);
+    let inputs = graph.inputs.iter().map(|input| input.name.clone());
+    make_names_unique(inputs.collect(), &mut graph.nodes, taken);
     let producers = producers(graph)?;
     check_outputs(graph, &producers, outer)?;
     let order = topological_order(graph, &producers, outer)?;
@@ -39,25 +41,16 @@ fn check_inside(graph: &mut Graph, outer: &HashSet<String>, taken: &mut HashSet<
     Ok(())
 }
 
-/// ONNX allows two nodes of one name, and so it does in graphs inside of nodes. Names identify nodes in configurations, reports and
-/// locations, so later ones get a number.
-fn make_names_unique(nodes: &mut [Node], taken: &mut HashSet<String>) {
-    let mut own: HashSet<String> = nodes.iter().map(|node| node.name.clone()).collect();
-    let mut seen = HashSet::new();
-    let mut next: HashMap<String, usize> = HashMap::new();
+/// ONNX allows two nodes of one name, in graphs inside of nodes too, and a node of the name of an input. Names identify nodes and
+/// their values in configurations, files and reports, so later ones get a number. `seen` are the names of inputs.
+fn make_names_unique(mut seen: HashSet<String>, nodes: &mut [Node], taken: &mut HashSet<String>) {
+    let mut names = Names::default();
+    names.extend(nodes.iter().map(|node| node.name.clone()).chain(seen.iter().chain(&*taken).cloned()));
     for node in nodes {
-        if !taken.contains(&node.name) && seen.insert(node.name.clone()) {
-            continue;
+        if taken.contains(&node.name) || !seen.insert(node.name.clone()) {
+            node.name = names.unique(&node.name);
+            seen.insert(node.name.clone());
         }
-        let number = next.entry(node.name.clone()).or_insert(1);
-        let mut name = format!("{}_{number}", node.name);
-        while own.contains(&name) || taken.contains(&name) {
-            *number += 1;
-            name = format!("{}_{number}", node.name);
-        }
-        own.insert(name.clone());
-        seen.insert(name.clone());
-        node.name = name;
     }
     taken.extend(seen);
 }

@@ -4,11 +4,11 @@
 //! initializers. `quant.qcast` and `quant.dcast` become QuantizeLinear and DequantizeLinear; a quantized constant becomes an
 //! integer initializer, as the hardware will hold it, and its DequantizeLinear.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{Op, YIELD, attributes};
-use hb_dialects::ir::{self, OperationAttributes, Scale, TensorType, elements_of, node_name};
+use hb_dialects::ir::{self, Names, OperationAttributes, Origin, Scale, TensorType, elements_of};
 use hb_dialects::names::{FUNCTION, RETURN, input_names, output_names};
 use hb_dialects::quant;
 use melior::ir::operation::OperationLike;
@@ -31,7 +31,7 @@ pub fn export(module: OperationRef<'_, '_>) -> Result<Model, OnnxError> {
         .ok_or_else(|| OnnxError::model(format!("the module has no function @{FUNCTION} to export")))?;
     let block = function.region(0).ok().and_then(|region| region.first_block());
     let block = block.ok_or_else(|| OnnxError::model(format!("the function @{FUNCTION} has no body")))?;
-    let name = match node_name(function.location()) {
+    let name = match function.node() {
         name if name.is_empty() => FUNCTION.to_owned(),
         name => name,
     };
@@ -82,11 +82,11 @@ pub(super) struct Exporter {
 impl Exporter {
     fn graph(&mut self, name: String, function: OperationRef, block: BlockRef) -> Result<Graph, OnnxError> {
         let outputs = output_names(function);
-        self.value_names.taken.extend(outputs.iter().cloned());
+        self.value_names.extend(outputs.iter().cloned());
         let mut inputs = Vec::new();
         for (index, name) in input_names(function).into_iter().enumerate() {
             let argument = block.argument(index).map_err(|error| OnnxError::input(&name, error))?.into();
-            self.value_names.taken.insert(name.clone());
+            self.value_names.take(&name);
             inputs.push(value_of(&name, argument)?);
             self.values.insert(key(argument), name);
         }
@@ -144,7 +144,7 @@ impl Exporter {
         let elements = operation.attribute("value").ok().and_then(elements_of);
         let elements = elements.ok_or_else(|| failed(operation, "its value cannot be read"))?;
         let tensor = tensor_of(operation, &elements)?;
-        let constant = Constant { name: location_name(operation), tensor };
+        let constant = Constant { name: operation.node(), tensor };
         self.constants.insert(key(result(operation)?), constant);
         Ok(())
     }
@@ -152,7 +152,7 @@ impl Exporter {
     fn operator(&mut self, operation: OperationRef, op: Op) -> Result<(), OnnxError> {
         let operator: &OnnxOperator = op.onnx();
         self.opset = self.opset.max(operator.versions.first().copied().unwrap_or_default());
-        let (producer, activation) = names_of(operation);
+        let (producer, last) = names_of(operation);
         let results = ir::results(operation);
         let value = result(operation)?;
         let clamp = attributes::activation(operation)?;
@@ -182,7 +182,7 @@ impl Exporter {
         }
         let Some((lower, upper)) = clamp else {
             for value in results {
-                let output = self.define(value, &activation);
+                let output = self.define(value, &last);
                 node.outputs.push(output);
             }
             self.nodes.push(node);
@@ -191,7 +191,7 @@ impl Exporter {
         let inner = self.value_name(&name);
         node.outputs.push(inner.clone());
         self.nodes.push(node);
-        self.clamp(&activation, inner, value, (lower, upper), element_of(operation, value)?)
+        self.clamp(&last, inner, value, (lower, upper), element_of(operation, value)?)
     }
 
     /// An activation that was fused: Relu, or Clip with constant bounds.
@@ -259,9 +259,9 @@ impl Exporter {
         input: String,
         quantized: &ir::Quantized,
     ) -> Result<Node, OnnxError> {
-        let name = match location_name(operation) {
+        let name = match operation.node() {
             name if name.is_empty() => format!("{input}/{operator}"),
-            name if self.node_names.taken.contains(&name) => format!("{name}/{operator}"),
+            name if self.node_names.contains(&name) => format!("{name}/{operator}"),
             name => name,
         };
         let name = self.node_name(&name);
@@ -334,31 +334,6 @@ impl Exporter {
     }
 }
 
-/// Names that are given once.
-#[derive(Default)]
-struct Names {
-    taken: HashSet<String>,
-    /// The number that the next one of a name gets, so that thousands of one name are not counted again and again.
-    numbers: HashMap<String, usize>,
-}
-
-impl Names {
-    /// The name, or the first of `name_1`, `name_2` and so on that is free.
-    fn unique(&mut self, name: &str) -> String {
-        if self.taken.insert(name.to_owned()) {
-            return name.to_owned();
-        }
-        let number = self.numbers.entry(name.to_owned()).or_insert(1);
-        loop {
-            let candidate = format!("{name}_{number}");
-            *number += 1;
-            if self.taken.insert(candidate.clone()) {
-                return candidate;
-            }
-        }
-    }
-}
-
 /// Whether the dialect's form of an operator has an empty tensor for an input that is absent.
 fn takes_empty_for_absent(op: Op) -> bool {
     matches!(op, Op::Lstm | Op::NonMaxSuppression)
@@ -372,26 +347,16 @@ pub(super) fn failed(operation: OperationRef, reason: impl std::fmt::Display) ->
     OnnxError::Node { node: operation.node(), operator: operation.operation_name(), reason: reason.to_string() }
 }
 
-fn location_name(operation: OperationRef) -> String {
-    node_name(operation.location())
-}
-
-/// Names of the operation itself and of the activation fused into it.
-///
-/// A fused location begins with the operation that took over the others and ends with the node whose result it gives.
+/// The node's name, and that of its result: what was fused into a node ends with the one whose result it gives.
 fn names_of(operation: OperationRef) -> (String, String) {
-    let location = operation.location();
-    let first = node_name(location);
-    if location.is_fused() {
-        let mut parts = (0..location.fused_num_locations()).map(|index| node_name(location.fused_location(index)));
-        let last = parts.rfind(|name| !name.is_empty());
-        return (first.clone(), last.unwrap_or(first));
-    }
-    if operation.has_attribute("activation") {
-        (first.clone(), format!("{first}/activation"))
-    } else {
-        (first.clone(), first)
-    }
+    let Origin { name, nodes } = operation.origin();
+    let has_activation = operation.has_attribute("activation");
+    let result = match nodes.as_slice() {
+        [first, .., last] if has_activation || *first == name => last.clone(),
+        _ if has_activation => format!("{name}/activation"),
+        _ => name.clone(),
+    };
+    (name, result)
 }
 
 fn operands<'c, 'a>(operation: &OperationRef<'c, 'a>) -> Result<Vec<MlirValue<'c, 'a>>, OnnxError> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::infer_types;
-use hb_dialects::ir::{self, TensorType, constant_attribute, named_location, set_result_type};
+use hb_dialects::ir::{self, Origin, TensorType, constant_attribute, named_location, set_result_type};
 use hb_dialects::names::{FUNCTION, names_attribute};
 use melior::Context;
 use melior::dialect::func;
@@ -255,7 +255,7 @@ impl<'c, 'a> Importer<'c, 'a> {
             &attributes,
             &types,
             regions,
-            named_location(self.context, &node.name),
+            origin_of(node).location(self.context),
         )?;
         let operation = self.block.append_operation(operation);
         let types = infer_types(operation).map_err(|reason| OnnxError::node(node, reason))?;
@@ -318,6 +318,11 @@ impl<'c, 'a> Importer<'c, 'a> {
         };
         made.ok_or_else(|| OnnxError::node(node, format!("attribute {:?} has no form in the dialect", rule.name)))
     }
+}
+
+/// A node that an older form of an operator became keeps the name of the user's node with its own.
+fn origin_of(node: &Node) -> Origin {
+    Origin::from(node.made_of.as_deref().unwrap_or(&node.name)).named(&node.name)
 }
 
 fn elements<'c>(context: &'c Context, name: &str, tensor: &Tensor) -> Result<MlirAttribute<'c>, OnnxError> {

@@ -54,6 +54,8 @@ pub struct Graph {
 pub struct Node {
     /// Unique in the graph, never empty.
     pub name: String,
+    /// The node of the user's model that it was made of, where it is not that node.
+    pub made_of: Option<String>,
     /// Empty: the default domain.
     pub domain: String,
     /// `op_type` of ONNX.
@@ -132,6 +134,7 @@ impl Node {
         let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
             name: name.to_owned(),
+            made_of: None,
             domain: String::new(),
             operator: operator.to_owned(),
             inputs: own(inputs),

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use hb_dialects::ElementType;
+use hb_dialects::ir::{Names, Origin};
 
 use super::check::reads;
 use super::error::{OnnxError, UnsupportedOperator};
@@ -33,6 +34,7 @@ pub fn normalize(mut model: Model) -> Result<Model, OnnxError> {
     for mut node in std::mem::take(&mut model.graph.nodes) {
         let operator = operators::find(&node.operator).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
         operators::check(operator, &mut node, model.opset)?;
+        rewriter.current.clone_from(&node.name);
         operators::upgrade(operator)(&mut rewriter, node)?;
     }
     model.graph.nodes = rewriter.nodes;
@@ -101,7 +103,9 @@ pub struct Rewriter {
     shapes: HashMap<String, Shape>,
     /// Initializers and outputs of Constant nodes.
     constants: HashMap<String, Tensor>,
-    node_names: HashSet<String>,
+    names: Names,
+    /// The name of the node at hand.
+    current: String,
     /// Values that a node or an output of the model reads.
     read: HashSet<String>,
     nodes: Vec<Node>,
@@ -113,6 +117,9 @@ impl Rewriter {
         let inputs = graph.inputs.iter().filter_map(|input| Some((input.name.clone(), input.element?)));
         let initializers = graph.initializers.iter().map(|(name, tensor)| (name.clone(), tensor.element()));
         let mut elements: HashMap<_, _> = inputs.chain(initializers).collect();
+        let mut names = Names::default();
+        names.extend(node_names(graph));
+        names.extend(elements.keys().cloned().chain(graph.nodes.iter().flat_map(|node| &node.outputs).cloned()));
         elements.reserve(graph.nodes.len());
         let initializers = graph.initializers.iter();
         let known =
@@ -125,7 +132,8 @@ impl Rewriter {
             elements,
             shapes: known.chain(given).collect(),
             constants: graph.initializers.iter().cloned().collect(),
-            node_names: node_names(graph),
+            names,
+            current: String::new(),
             nodes: Vec::with_capacity(graph.nodes.len()),
         }
     }
@@ -232,6 +240,7 @@ impl Rewriter {
         {
             self.constants.insert(output.to_owned(), tensor.clone());
         }
+        node.made_of = (node.name != self.current).then(|| self.current.clone());
         self.nodes.push(node);
         Ok(())
     }
@@ -289,15 +298,7 @@ impl Rewriter {
 
     /// A name for a node or value made out of `node`: `{node}/{suffix}`, with a number if it is taken.
     pub fn derived_name(&mut self, node: &Node, suffix: &str) -> String {
-        let base = format!("{}/{suffix}", node.name);
-        let mut name = base.clone();
-        let mut number = 1;
-        while self.node_names.contains(&name) || self.elements.contains_key(&name) {
-            name = format!("{base}_{number}");
-            number += 1;
-        }
-        self.node_names.insert(name.clone());
-        name
+        self.names.derive(&Origin::from(node.name.as_str()), suffix).name
     }
 
     /// Appends a Constant made out of `node`; returns the name of its value.

@@ -175,6 +175,7 @@ impl Reader<'_> {
     fn node(&mut self, proto: NodeProto) -> Result<Node, OnnxError> {
         let mut node = Node {
             name: proto.name,
+            made_of: None,
             domain: if is_default_domain(&proto.domain) { String::new() } else { proto.domain },
             operator: proto.op_type,
             inputs: proto.input,

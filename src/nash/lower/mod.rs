@@ -27,6 +27,7 @@ use crate::bpu::constraints::{Known, explain};
 use crate::bpu::model::{BpuElement, Clamp, Node, Operator, Scale, Segment, Tensor, TensorId};
 use crate::target::{Number, Target};
 use constants::Image;
+use hb_dialects::ir::Origin;
 pub use plan::{NodePlan, Plan, Resident};
 use std::borrow::Cow;
 use storage::Storage;
@@ -80,10 +81,12 @@ pub struct Port {
 }
 
 /// What a name of a program stands for in reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layer {
     /// The operator of the node; empty for copies to outputs, which belong to no node.
     pub operator: String,
+    /// The nodes of the user's network that went into it.
+    pub origins: Vec<String>,
     /// Multiplications and additions of a convolution or product; 0 for others.
     pub operations: u64,
 }
@@ -300,7 +303,10 @@ fn failure(segment: &Segment, node: usize, error: AssignError) -> LowerError {
 
 /// Name and operator of a node; outputs that no node makes belong to the segment itself.
 fn label(segment: &Segment, index: usize) -> (String, &'static str) {
-    segment.nodes.get(index).map_or(("outputs".to_string(), "copy"), |node| (node.name.clone(), node.operator.name()))
+    match segment.nodes.get(index) {
+        Some(node) => (node.name.clone(), node.operator.name()),
+        None => (Origin::without_node(&segment.name).part("outputs").name, "copy"),
+    }
 }
 
 /// Emits the program for a plan. The plan may come from a file: it is checked against the segment.
@@ -373,8 +379,12 @@ fn finish(
 }
 
 fn layer(segment: &Segment, index: usize) -> Layer {
-    let Some(node) = segment.nodes.get(index) else { return Layer { operator: String::new(), operations: 0 } };
-    Layer { operator: node.operator.name().to_owned(), operations: operations(segment, node) }
+    let Some(node) = segment.nodes.get(index) else { return Layer::default() };
+    Layer {
+        operator: node.operator.name().to_owned(),
+        origins: node.origins.clone(),
+        operations: operations(segment, node),
+    }
 }
 
 /// Twice the multiply-accumulates of a convolution or product.

@@ -14,14 +14,14 @@ use crate::bpu::{mlir as bpu_mlir, model::Tensor};
 use crate::target::{Target, TargetError};
 use hb_dialects::{
     ElementType,
-    ir::{self, IrError, OperationAttributes, TensorType, attribute},
+    ir::{self, IrError, OperationAttributes, Origin, TensorType, attribute},
     nash,
 };
 use melior::{
     Context,
     ir::{
-        Attribute, AttributeLike, Block, BlockLike, Location, Operation, OperationRef, Region, RegionLike, Type, Value,
-        ValueLike, operation::OperationLike,
+        Attribute, Block, BlockLike, Location, Operation, OperationRef, Region, RegionLike, Type, Value, ValueLike,
+        operation::OperationLike,
     },
 };
 use std::{borrow::Cow, fmt};
@@ -118,6 +118,7 @@ pub fn program_to_mlir<'c>(
     let strings = |texts: &mut dyn Iterator<Item = String>| {
         attribute::array(context, &texts.map(|text| attribute::string(context, &text)).collect::<Vec<_>>())
     };
+    let origins = |layer: &Layer| strings(&mut layer.origins.iter().cloned());
     let mut attributes = vec![
         ("target", attribute::string(context, &march.name)),
         ("inputs", ports_attribute(context, &lowered.inputs, &program.inputs)),
@@ -128,6 +129,8 @@ pub fn program_to_mlir<'c>(
     if !lowered.layers.is_empty() {
         let operations: Vec<i64> = lowered.layers.iter().map(|layer| number(layer.operations)).collect();
         attributes.push(("operators", strings(&mut lowered.layers.iter().map(|layer| layer.operator.clone()))));
+        attributes
+            .push(("origins", attribute::array(context, &lowered.layers.iter().map(origins).collect::<Vec<_>>())));
         attributes.push(("operations", attribute::integers(context, &operations)));
     }
     if !march.overrides.is_empty() {
@@ -136,7 +139,7 @@ pub fn program_to_mlir<'c>(
     }
     if !lowered.constants.is_empty() {
         let r#type = TensorType::new(ElementType::I8, &[lowered.constants.len()]);
-        let name = format!("{}_constants", ir::node_name(location));
+        let name = Origin::at(location).part("constants").name;
         attributes.push(("constants", ir::constant_attribute(context, &name, &r#type, &lowered.constants)?));
     }
     let results: Vec<_> = lowered.outputs.iter().map(|port| port_type(context, port)).collect();
@@ -203,21 +206,31 @@ pub fn program_from_mlir<'a>(operation: OperationRef<'_, 'a>) -> Result<Lowered<
 /// What the names of a program stand for: of each, or of none.
 fn layers(operation: OperationRef<'_, '_>, names: usize) -> Result<Vec<Layer>, MirrorError> {
     let operators = strings(operation, "operators")?;
+    let origins = origins(operation)?;
     let operations = if operation.has_attribute("operations") { operation.integers("operations")? } else { Vec::new() };
-    if operators.is_empty() && operations.is_empty() {
+    let counts = [operators.len(), origins.len(), operations.len()];
+    if counts == [0; 3] {
         return Ok(Vec::new());
     }
-    if operators.len() != names || operations.len() != names {
-        let (operators, operations) = (operators.len(), operations.len());
+    if counts != [names; 3] {
+        let [operators, origins, operations] = counts;
         return Err(MirrorError::Program(format!(
-            "{operators} operators and {operations} numbers of operations are given for {names} names"
+            "{operators} operators, {origins} lists of origins and {operations} numbers of operations are given for {names} names"
         )));
     }
-    let layer = |(operator, operations)| match u64::try_from(operations) {
-        Ok(operations) => Ok(Layer { operator, operations }),
+    let layer = |((operator, origins), operations)| match u64::try_from(operations) {
+        Ok(operations) => Ok(Layer { operator, origins, operations }),
         Err(_) => Err(MirrorError::Program(format!("{operations} operations are less than none"))),
     };
-    operators.into_iter().zip(operations).map(layer).collect()
+    operators.into_iter().zip(origins).zip(operations).map(layer).collect()
+}
+
+/// For each name the nodes of the user's network that went into it; none when there is no such attribute.
+fn origins(operation: OperationRef<'_, '_>) -> Result<Vec<Vec<String>>, MirrorError> {
+    let Ok(attribute) = operation.attribute("origins") else { return Ok(Vec::new()) };
+    let wrong = || MirrorError::Program(format!("origins is {attribute}, no array of arrays of strings"));
+    let elements = attribute::array_elements(attribute).ok_or_else(wrong)?;
+    elements.into_iter().map(|element| texts(element).ok_or_else(wrong)).collect()
 }
 
 fn missing(what: &str) -> MirrorError {
@@ -227,20 +240,12 @@ fn missing(what: &str) -> MirrorError {
 /// The texts of an array; none when there is no such attribute.
 fn strings(operation: OperationRef<'_, '_>, name: &str) -> Result<Vec<String>, MirrorError> {
     let Ok(attribute) = operation.attribute(name) else { return Ok(Vec::new()) };
-    let wrong = || MirrorError::Program(format!("{name} is {attribute}, no array of strings"));
-    let elements = attribute::array_elements(attribute).ok_or_else(wrong)?;
-    let text = |element: Attribute<'_>| {
-        // SAFETY: the kind is checked first; the bytes live as long as the context.
-        let bytes = unsafe {
-            if !mlir_sys::mlirAttributeIsAString(element.to_raw()) {
-                return Err(wrong());
-            }
-            let text = mlir_sys::mlirStringAttrGetValue(element.to_raw());
-            if text.length == 0 { &[] } else { std::slice::from_raw_parts(text.data.cast::<u8>(), text.length) }
-        };
-        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| wrong())
-    };
-    elements.into_iter().map(text).collect()
+    texts(attribute).ok_or_else(|| MirrorError::Program(format!("{name} is {attribute}, no array of strings")))
+}
+
+/// The texts of an array of strings.
+fn texts(attribute: Attribute<'_>) -> Option<Vec<String>> {
+    attribute::array_elements(attribute)?.into_iter().map(attribute::text).collect()
 }
 
 /// The ports of operands or results, and the bytes of their regions.

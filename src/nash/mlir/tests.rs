@@ -99,7 +99,8 @@ fn network() -> Segment {
     let y = segment.add_tensor(Tensor::new("y", [1, 1, 1, 4], BpuElement::F32, Scale::None));
     let mut node = |name: &str, operator: Operator, inputs: &[TensorId], output: TensorId| {
         let inputs = inputs.to_vec();
-        segment.nodes.push(Node { name: name.into(), operator, inputs, outputs: vec![output] });
+        let origins = vec![name.into(), format!("{name} \"as well\"")];
+        segment.nodes.push(Node { name: name.into(), origins, operator, inputs, outputs: vec![output] });
     };
     node("q", Operator::Quantize, &[x], q);
     let clamp = Some(Limits { low: 0, high: 100 });

@@ -44,6 +44,9 @@ fn family(operator: &OnnxOperator) -> Family {
             ShapeRule::GlobalPool => window::global_pool,
             ShapeRule::GroupNormalization => statistics::group_normalization,
             ShapeRule::Identity | ShapeRule::Unary => elementwise::unary,
+            ShapeRule::If | ShapeRule::Loop | ShapeRule::Lstm | ShapeRule::NonMaxSuppression | ShapeRule::NonZero => {
+                |_, _| None
+            }
             ShapeRule::InstanceNormalization => statistics::instance_normalization,
             ShapeRule::LayerNormalization => statistics::layer_normalization,
             ShapeRule::Lrn => statistics::lrn,
@@ -64,6 +67,7 @@ fn family(operator: &OnnxOperator) -> Family {
             ShapeRule::Split => layout::split,
             ShapeRule::Squeeze => layout::squeeze,
             ShapeRule::Tile => layout::tile,
+            ShapeRule::TopK => statistics::top_k,
             ShapeRule::Transpose => layout::transpose,
             ShapeRule::Unsqueeze => layout::unsqueeze,
             ShapeRule::Where => elementwise::r#where,
@@ -73,6 +77,21 @@ fn family(operator: &OnnxOperator) -> Family {
             Composite::Mean | Composite::Sum => elementwise::broadcast,
             Composite::Upsample => window::upsample,
         },
+    }
+}
+
+/// Why an operator is not drawn; `None` for one that is.
+pub fn left_out(operator: &OnnxOperator) -> Option<&'static str> {
+    let OnnxForm::Op(op) = operator.form else { return None };
+    match op.shape_rule() {
+        ShapeRule::If | ShapeRule::Loop => {
+            Some("the generator has no graphs inside of nodes: tests/end_to_end/control.rs")
+        }
+        ShapeRule::Lstm => Some("its weights must be those of one cell: recorded cases, tests/end_to_end/control.rs"),
+        ShapeRule::NonMaxSuppression | ShapeRule::NonZero => {
+            Some("the generator has no sizes that are known only when running: tests/end_to_end/control.rs")
+        }
+        _ => None,
     }
 }
 

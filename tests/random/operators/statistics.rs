@@ -94,3 +94,19 @@ pub fn reduce(generator: &mut Generator, operator: &'static OnnxOperator) -> Opt
     }
     Some(draft)
 }
+
+/// Two results: the largest or smallest elements along an axis, and where they were.
+pub fn top_k(generator: &mut Generator, operator: &'static OnnxOperator) -> Option<Draft> {
+    let x = generator.value(|known| known.rank() > 0 && known.array.element() == ElementType::F32)?;
+    let axis = generator.axis(x.rank());
+    let size = x.shape()[axis.rem_euclid(x.rank() as i64) as usize];
+    let k = generator.rng.i64(1..=size as i64);
+    let mut draft = Draft::of(&[&x.name]);
+    match operator.attribute_at("k", generator.opset) {
+        Some(_) => draft.set("k", Attribute::Int(k)),
+        None => draft.inputs.push(generator.integers(&[k])),
+    }
+    draft.set("axis", Attribute::Int(axis));
+    draft.outputs = 2;
+    Some(draft)
+}

@@ -5,13 +5,13 @@
 
 use super::window::{activation, channels_last, constant, image};
 use crate::bpu::lower::{
-    builder::{Builder, Form, clamp_of, per_tensor},
+    builder::{Builder, Form, ITSELF, clamp_of, per_tensor},
     values::{Integer, QuantizedConstant, QuantizedValue},
 };
 use crate::bpu::model::{Clamp, Convolution, Operator, TensorId};
 use hb_dialects::{
     hfloat::{TransposedWindow, attributes},
-    ir::{OperationAttributes, Scale},
+    ir::Scale,
 };
 use melior::ir::{OperationRef, operation::OperationLike};
 
@@ -171,7 +171,6 @@ impl Filters {
 
 /// What the phases share.
 struct Lowering<'v, 'c, 'a> {
-    node: String,
     input: TensorId,
     input_integer: Integer,
     dimensions: [Dimension; 2],
@@ -185,7 +184,7 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
     fn convolution(
         &self,
         builder: &mut Builder<'c, 'a>,
-        name: &str,
+        part: &str,
         row: &Phase,
         columns: &[Phase],
     ) -> Result<TensorId, String> {
@@ -199,12 +198,12 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
         if [rows, cells] != [height.size, width.size] {
             let sizes = vec![batch, rows, cells, channels];
             let operator = Operator::Slice { starts: vec![0, top, left, 0], steps: vec![1; 4], sizes: sizes.clone() };
-            input = builder.compute(&format!("{name}/slice"), operator, &[input], sizes, self.input_integer);
+            input = builder.compute("input", operator, &[input], sizes, self.input_integer);
         }
-        let weight = builder.constant(format!("{name}/weight"), &self.filters.of_phases(row, columns)?);
+        let weight = builder.constant("weight", &self.filters.of_phases(row, columns)?);
         let mut inputs = vec![input, weight];
         if let Some(bias) = self.filters.bias_of_phases(columns.len()) {
-            inputs.push(builder.constant(format!("{name}/bias"), &bias));
+            inputs.push(builder.constant("bias", &bias));
         }
         let operator = Operator::Convolution(Convolution {
             strides: [1, 1],
@@ -216,7 +215,7 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
         let [_, each, ..] = self.filters.sizes()?;
         let maps = columns.len() * each * self.filters.group;
         let shape = vec![batch, height.count(), width.count(), maps];
-        Ok(builder.compute(name, operator, &inputs, shape, self.output.integer))
+        Ok(builder.compute(part, operator, &inputs, shape, self.output.integer))
     }
 
     /// `[N, rows, columns, stride * M]`: one phase of rows, with all columns.
@@ -227,26 +226,26 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
         let geometry = |phase: &Phase| (phase.taps.len(), phase.dilation, phase.first, phase.last);
         let alike = columns.windows(2).all(|pair| geometry(&pair[0]) == geometry(&pair[1]));
         let single = height.stride * width.stride == 1;
-        let name = |column: Option<usize>| match column {
-            _ if single => self.node.clone(),
-            Some(column) => format!("{}/phase_{number}_{column}", self.node),
-            None => format!("{}/phase_{number}", self.node),
+        let part = |column: Option<usize>| match column {
+            _ if single => ITSELF.to_owned(),
+            Some(column) => format!("phase_{number}_{column}"),
+            None => format!("phase_{number}"),
         };
         // The channels of phases of one geometry stand side by side, which interleaves them; groups keep theirs apart.
         if alike && (self.filters.group == 1 || columns.len() == 1) {
-            return self.convolution(builder, &name(None), &row, &columns);
+            return self.convolution(builder, &part(None), &row, &columns);
         }
         let mut parts = Vec::new();
         for (column, phase) in columns.iter().enumerate() {
-            parts.push(self.convolution(builder, &name(Some(column)), &row, std::slice::from_ref(phase))?);
+            parts.push(self.convolution(builder, &part(Some(column)), &row, std::slice::from_ref(phase))?);
         }
-        self.concat(builder, &format!("{}/columns_{number}", self.node), &parts, 3)
+        self.concat(builder, &format!("columns_{number}"), &parts, 3)
     }
 
     fn concat(
         &self,
         builder: &mut Builder<'c, 'a>,
-        name: &str,
+        part: &str,
         parts: &[TensorId],
         axis: usize,
     ) -> Result<TensorId, String> {
@@ -254,7 +253,7 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
         if let Some(size) = shape.get_mut(axis) {
             *size *= parts.len();
         }
-        Ok(builder.compute(name, Operator::Concat { axis }, parts, shape, self.output.integer))
+        Ok(builder.compute(part, Operator::Concat { axis }, parts, shape, self.output.integer))
     }
 
     /// All rows and columns in their order; those behind the end of the result are cut off.
@@ -268,17 +267,16 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
             [single] => *single,
             _ => {
                 let flat = [batch, height.count(), 1, whole[2] * maps];
-                let rows: Vec<TensorId> =
-                    rows.iter().map(|&row| builder.reshape(&self.node, row, &flat, &scale)).collect();
-                self.concat(builder, &format!("{}/rows", self.node), &rows, 2)?
+                let rows: Vec<TensorId> = rows.iter().map(|&row| builder.reshape(row, &flat, &scale)).collect();
+                self.concat(builder, "rows", &rows, 2)?
             }
         };
-        let id = builder.reshape(&self.node, id, &whole, &scale);
+        let id = builder.reshape(id, &whole, &scale);
         if whole.as_slice() == shape {
             return Ok(id);
         }
         let operator = Operator::Slice { starts: vec![0; 4], steps: vec![1; 4], sizes: shape.clone() };
-        Ok(builder.compute(&format!("{}/slice", self.node), operator, &[id], shape, self.output.integer))
+        Ok(builder.compute("slice", operator, &[id], shape, self.output.integer))
     }
 }
 
@@ -294,7 +292,6 @@ pub fn conv_transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: Operatio
     let group = usize::try_from(group).ok().filter(|&group| group > 0).ok_or("its group is not positive")?;
     let (_, input, size) = image(builder, operation)?;
     let lowering = Lowering {
-        node: operation.node(),
         input,
         input_integer,
         dimensions: dimensions(operation, size)?,

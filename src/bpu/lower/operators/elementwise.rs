@@ -3,7 +3,7 @@
 use crate::bpu::constraints::Known;
 use crate::bpu::functions;
 use crate::bpu::lower::{
-    builder::{Builder, Form, TO_CHANNELS_LAST, clamp_of, shape_in},
+    builder::{Builder, Form, ITSELF, TO_CHANNELS_LAST, clamp_of, shape_in},
     values::{Integer, Operand, QuantizedConstant, QuantizedValue},
 };
 use crate::bpu::model::{BpuElement, Clamp, Operator, TensorId};
@@ -32,10 +32,9 @@ fn binary<'c, 'a>(
     operation: OperationRef<'c, 'a>,
     operator: fn(Option<Clamp>) -> Operator,
 ) -> Result<(), String> {
-    let node = operation.node();
     let pair = Pair::of(builder, operation)?;
     let clamp = clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, pair.output.integer);
-    let id = builder.compute(&node, operator(clamp), &pair.ids, pair.shape, pair.output.integer);
+    let id = builder.compute(ITSELF, operator(clamp), &pair.ids, pair.shape, pair.output.integer);
     builder.define(&pair.output, pair.form, id);
     Ok(())
 }
@@ -52,20 +51,19 @@ struct Pair<'c, 'a> {
 
 impl<'c, 'a> Pair<'c, 'a> {
     fn of(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<Self, String> {
-        let node = operation.node();
         let output = builder.result(operation)?;
         let operands = [builder.operand(operation, 0)?, builder.operand(operation, 1)?];
         let form = common_form(builder, &operands, output.shape.len());
         let (mut ids, mut integers) = ([TensorId(0); 2], [output.integer; 2]);
         for (index, (operand, suffix)) in operands.iter().zip(["a", "b"]).enumerate() {
             (ids[index], integers[index]) = match operand {
-                Operand::Value(value) => (builder.tensor(&node, value, form)?, value.integer),
+                Operand::Value(value) => (builder.tensor(value, form)?, value.integer),
                 Operand::Constant(constant) => {
                     let ir::Scale::PerTensor(scale) = constant.scale else {
                         return Err(format!("its operand {index} has more than one scale"));
                     };
                     let integer = Integer { element: constant.element, scale };
-                    (constant_in(builder, format!("{node}/{suffix}"), constant, form), integer)
+                    (constant_in(builder, suffix, constant, form), integer)
                 }
             };
         }
@@ -98,16 +96,14 @@ fn extreme<'c, 'a>(
             });
         }
     }
-    let node = operation.node();
     let pair = Pair::of(builder, operation)?;
     let [a, b] = pair.ids;
     // Every difference fits. That of two int8 is exact for this purpose, that of int16 off by at most a step of theirs.
     let largest = pair.integers[0].largest() + pair.integers[1].largest();
     let integer = Integer::int16(largest / f64::from(Clamp::I16.high));
-    let name = format!("{node}/difference");
     let operator = Operator::Sub { clamp: Some(difference) };
-    let difference = builder.compute(&name, operator, &[b, a], pair.shape.clone(), integer);
-    let id = builder.compute(&node, Operator::Add { clamp: None }, &[a, difference], pair.shape, pair.output.integer);
+    let difference = builder.compute("difference", operator, &[b, a], pair.shape.clone(), integer);
+    let id = builder.compute(ITSELF, Operator::Add { clamp: None }, &[a, difference], pair.shape, pair.output.integer);
     builder.define(&pair.output, pair.form, id);
     Ok(())
 }
@@ -117,25 +113,24 @@ pub fn p_relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     if let Some(slope) = parameter(operation, 1)? {
         return function(builder, operation, 0, |x| if x < 0.0 { slope * x } else { x });
     }
-    let node = operation.node();
     let pair = Pair::of(builder, operation)?;
     let [x, slope] = pair.ids;
     let [of_x, of_slope] = pair.integers;
     let range = of_x.range();
     let mut part = |suffix: &str, clamp: Clamp| {
         let operator = Operator::Requantize { clamp: Some(clamp) };
-        builder.compute(&format!("{node}/{suffix}"), operator, &[x], pair.shape.clone(), of_x)
+        builder.compute(suffix, operator, &[x], pair.shape.clone(), of_x)
     };
     let positive = part("positive", Clamp { low: 0, high: range.high });
     let negative = part("negative", Clamp { low: range.low, high: 0 });
     // Products of two int8 fit an int16 as they are; others at a scale at which the largest one fits.
     let exact = of_x.scale * of_slope.scale;
     let fits = exact.max(of_x.largest() * of_slope.largest() / f64::from(Clamp::I16.high));
-    let (name, shape) = (format!("{node}/product"), pair.shape.clone());
+    let shape = pair.shape.clone();
     let mul = Operator::Mul { clamp: None };
-    let product = builder.compute(&name, mul, &[negative, slope], shape, Integer::int16(fits));
+    let product = builder.compute("product", mul, &[negative, slope], shape, Integer::int16(fits));
     let sum = Operator::Add { clamp: None };
-    let id = builder.compute(&node, sum, &[positive, product], pair.shape, pair.output.integer);
+    let id = builder.compute(ITSELF, sum, &[positive, product], pair.shape, pair.output.integer);
     builder.define(&pair.output, pair.form, id);
     Ok(())
 }
@@ -154,15 +149,15 @@ fn common_form<'c, 'a>(builder: &Builder<'c, 'a>, operands: &[Operand<'c, 'a>], 
 }
 
 /// A constant that broadcasts to rank 4, in a form.
-fn constant_in(builder: &mut Builder<'_, '_>, name: String, constant: &QuantizedConstant, form: Form) -> TensorId {
+fn constant_in(builder: &mut Builder<'_, '_>, part: &str, constant: &QuantizedConstant, form: Form) -> TensorId {
     if form == Form::Network {
-        return builder.constant(name, constant);
+        return builder.constant(part, constant);
     }
     let mut image = constant.clone();
     while image.shape.len() < TO_CHANNELS_LAST.len() {
         image.shape.insert(0, 1);
     }
-    builder.constant(name, &image.transposed(&TO_CHANNELS_LAST))
+    builder.constant(part, &image.transposed(&TO_CHANNELS_LAST))
 }
 
 /// The result of an operation, as a node that reads operand `index` and nothing else that is quantized.
@@ -172,7 +167,6 @@ fn of_one_operand<'c, 'a>(
     index: usize,
     operator: impl FnOnce(Integer, Integer) -> Result<Operator, String>,
 ) -> Result<(), String> {
-    let node = operation.node();
     let output = builder.result(operation)?;
     let Operand::Value(input) = builder.operand(operation, index)? else {
         return Err("its operand is a constant".into());
@@ -181,10 +175,10 @@ fn of_one_operand<'c, 'a>(
         return Err("its result has more dimensions than its operand".into());
     }
     let form = if builder.has(&input, Form::ChannelsLast) { Form::ChannelsLast } else { Form::Network };
-    let id = builder.tensor(&node, &input, form)?;
+    let id = builder.tensor(&input, form)?;
     let operator = operator(input.integer, output.integer)?;
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(&node, operator, &[id], shape, output.integer);
+    let id = builder.compute(ITSELF, operator, &[id], shape, output.integer);
     builder.define(&output, form, id);
     Ok(())
 }

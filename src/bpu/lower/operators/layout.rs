@@ -1,7 +1,7 @@
 //! Operations that move elements.
 
 use crate::bpu::lower::{
-    builder::{Builder, Form, TO_CHANNELS_LAST, per_tensor, shape_in},
+    builder::{Builder, Form, ITSELF, TO_CHANNELS_LAST, per_tensor, shape_in},
     values::{Integer, Operand, QuantizedValue},
 };
 use crate::bpu::model::{Operator, PadMode, TensorId};
@@ -47,45 +47,36 @@ pub(super) fn axis_in(form: Form, axis: usize) -> usize {
 }
 
 /// Brings a tensor to the scale and type of the result: its neighbours may have asked for others.
-pub(super) fn rescaled(
-    builder: &mut Builder<'_, '_>,
-    node: &str,
-    id: TensorId,
-    from: Integer,
-    to: Integer,
-) -> TensorId {
+pub(super) fn rescaled(builder: &mut Builder<'_, '_>, id: TensorId, from: Integer, to: Integer) -> TensorId {
     if from == to {
         return id;
     }
     let shape = builder.shape(id);
-    builder.compute(&format!("{node}/requantize"), Operator::Requantize { clamp: None }, &[id], shape, to)
+    builder.compute("requantize", Operator::Requantize { clamp: None }, &[id], shape, to)
 }
 
 pub fn reshape<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let node = operation.node();
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
-    let id = builder.tensor(&node, &input, Form::Network)?;
-    let id = builder.reshape(&node, id, &output.shape, &per_tensor(input.integer.scale));
-    let id = rescaled(builder, &node, id, input.integer, output.integer);
+    let id = builder.tensor(&input, Form::Network)?;
+    let id = builder.reshape(id, &output.shape, &per_tensor(input.integer.scale));
+    let id = rescaled(builder, id, input.integer, output.integer);
     builder.define(&output, Form::Network, id);
     Ok(())
 }
 
 pub fn transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let node = operation.node();
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let form = form_of(builder, &input);
-    let id = builder.tensor(&node, &input, form)?;
+    let id = builder.tensor(&input, form)?;
     let permutation = attributes::perm(operation).map_err(|error| error.to_string())?;
     let permutation: Vec<usize> = permutation.iter().map(|&axis| axis_in(form, axis as usize)).collect();
-    let id = builder.transpose(&node, id, &permutation, &per_tensor(input.integer.scale));
-    let id = rescaled(builder, &node, id, input.integer, output.integer);
+    let id = builder.transpose(id, &permutation, &per_tensor(input.integer.scale));
+    let id = rescaled(builder, id, input.integer, output.integer);
     builder.define(&output, Form::Network, id);
     Ok(())
 }
 
 pub fn concat<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let node = operation.node();
     let output = builder.result(operation)?;
     let mut values = Vec::new();
     for index in 0..operation.operand_count() {
@@ -100,23 +91,22 @@ pub fn concat<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     let axis = axis_in(form, normalize_axis(axis, output.shape.len())?);
     let mut ids = Vec::new();
     for value in &values {
-        let id = builder.tensor(&node, value, form)?;
-        ids.push(rescaled(builder, &node, id, value.integer, output.integer));
+        let id = builder.tensor(value, form)?;
+        ids.push(rescaled(builder, id, value.integer, output.integer));
     }
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(&node, Operator::Concat { axis }, &ids, shape, output.integer);
+    let id = builder.compute(ITSELF, Operator::Concat { axis }, &ids, shape, output.integer);
     builder.define(&output, form, id);
     Ok(())
 }
 
 pub fn slice<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let node = operation.node();
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let ranges = slice_ranges(operation)?.ok_or("its bounds are not known when the network is compiled")?;
     let ranges: Option<Vec<_>> = ranges.into_iter().collect();
     let ranges = ranges.ok_or("the shape of its input is not known")?;
     let form = form_of(builder, &input);
-    let id = builder.tensor(&node, &input, form)?;
+    let id = builder.tensor(&input, form)?;
     let ranges = in_form(form, &ranges);
     let operator = Operator::Slice {
         starts: ranges.iter().map(|range| range.start as usize).collect(),
@@ -124,14 +114,13 @@ pub fn slice<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 
         sizes: ranges.iter().map(|range| range.count as usize).collect(),
     };
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(&node, operator, &[id], shape, input.integer);
-    let id = rescaled(builder, &node, id, input.integer, output.integer);
+    let id = builder.compute(ITSELF, operator, &[id], shape, input.integer);
+    let id = rescaled(builder, id, input.integer, output.integer);
     builder.define(&output, form, id);
     Ok(())
 }
 
 pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let node = operation.node();
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let mode = match attributes::mode(operation).map_err(|error| error.to_string())? {
         "constant" if pads_with_zero(operation)? => PadMode::Constant(0),
@@ -142,10 +131,10 @@ pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
     };
     let amounts = pad_amounts(operation)?.ok_or("its pads are not known when the network is compiled")?;
     let form = form_of(builder, &input);
-    let mut id = builder.tensor(&node, &input, form)?;
+    let mut id = builder.tensor(&input, form)?;
     let amounts = in_form(form, &amounts);
     if amounts.iter().any(|&(before, after)| before < 0 || after < 0) {
-        id = crop(builder, &node, id, &amounts, input.integer)?;
+        id = crop(builder, id, &amounts, input.integer)?;
     }
     let positive = |amount: i64| usize::try_from(amount).unwrap_or(0);
     let operator = Operator::Pad {
@@ -154,8 +143,8 @@ pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
         mode,
     };
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(&node, operator, &[id], shape, input.integer);
-    let id = rescaled(builder, &node, id, input.integer, output.integer);
+    let id = builder.compute(ITSELF, operator, &[id], shape, input.integer);
+    let id = rescaled(builder, id, input.integer, output.integer);
     builder.define(&output, form, id);
     Ok(())
 }
@@ -173,7 +162,6 @@ fn pads_with_zero(operation: OperationRef<'_, '_>) -> Result<bool, String> {
 /// Cuts off what negative pads take away.
 fn crop(
     builder: &mut Builder<'_, '_>,
-    node: &str,
     id: TensorId,
     amounts: &[(i64, i64)],
     integer: Integer,
@@ -188,11 +176,10 @@ fn crop(
         .collect();
     let sizes = sizes.ok_or("it cuts off more than there is")?;
     let operator = Operator::Slice { starts, steps: vec![1; shape.len()], sizes: sizes.clone() };
-    Ok(builder.compute(&format!("{node}/slice"), operator, &[id], sizes, integer))
+    Ok(builder.compute("slice", operator, &[id], sizes, integer))
 }
 
 pub fn gather<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let node = operation.node();
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let indices = operation.operand_at(1).map_err(|error| error.to_string())?;
     let indices = constant_of(indices).ok_or("its indices are not known when the network is compiled")?;
@@ -205,24 +192,24 @@ pub fn gather<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     if runs.len() > MOST_SLICES {
         return Err(format!("its indices fall into {} runs; at most {MOST_SLICES} become slices", runs.len()));
     }
-    let from = builder.tensor(&node, &input, Form::Network)?;
+    let from = builder.tensor(&input, Form::Network)?;
     let mut parts = Vec::new();
     for (start, step, count) in runs {
         let rank = input.shape.len();
         let (mut starts, mut steps, mut sizes) = (vec![0; rank], vec![1isize; rank], input.shape.clone());
         (starts[axis], steps[axis], sizes[axis]) = (start, step, count);
         let operator = Operator::Slice { starts, steps, sizes: sizes.clone() };
-        parts.push(builder.compute(&format!("{node}/slice"), operator, &[from], sizes, input.integer));
+        parts.push(builder.compute("slice", operator, &[from], sizes, input.integer));
     }
     let mut joined = input.shape.clone();
     joined[axis] = indices.len();
     let id = match parts.as_slice() {
         [] => return Err("it takes nothing".into()),
         [single] => *single,
-        _ => builder.compute(&node, Operator::Concat { axis }, &parts, joined, input.integer),
+        _ => builder.compute(ITSELF, Operator::Concat { axis }, &parts, joined, input.integer),
     };
-    let id = builder.reshape(&node, id, &output.shape, &per_tensor(input.integer.scale));
-    let id = rescaled(builder, &node, id, input.integer, output.integer);
+    let id = builder.reshape(id, &output.shape, &per_tensor(input.integer.scale));
+    let id = rescaled(builder, id, input.integer, output.integer);
     builder.define(&output, Form::Network, id);
     Ok(())
 }

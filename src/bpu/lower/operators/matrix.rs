@@ -1,13 +1,13 @@
 //! Matrix products.
 
 use crate::bpu::lower::{
-    builder::{Builder, Form, clamp_of, per_tensor},
+    builder::{Builder, Form, ITSELF, clamp_of, per_tensor},
     values::{Operand, Output, QuantizedConstant},
 };
 use crate::bpu::model::{Convolution, Operator, TensorId};
 use hb_dialects::{
     hfloat::attributes,
-    ir::{IrError, OperationAttributes, Scale},
+    ir::{IrError, Scale},
 };
 use melior::ir::{OperationRef, operation::OperationLike};
 
@@ -19,26 +19,25 @@ fn with_constant<'c, 'a>(
     weight: &QuantizedConstant,
     output: &Output<'c, 'a>,
 ) -> Result<(), String> {
-    let node = operation.node();
     let (input, input_scale, count) = rows;
     let &[columns, depth] = weight.shape.as_slice() else { return Err("its weight is no matrix".into()) };
-    let input = builder.reshape(&node, input, &[1, 1, count, depth], &to_model(input_scale));
+    let input = builder.reshape(input, &[1, 1, count, depth], &to_model(input_scale));
     let mut kernel = weight.clone();
     kernel.shape = vec![columns, 1, 1, depth];
-    let kernel = builder.constant(format!("{node}/weight"), &kernel);
+    let kernel = builder.constant("weight", &kernel);
     let mut inputs = vec![input, kernel];
     if operation.operand_count() > 2 {
         inputs.push(bias(builder, operation, columns)?);
     }
     let activation = attributes::activation(operation).map_err(|error| error.to_string())?;
     let shape = vec![1, 1, count, columns];
-    let id = builder.sums(&node, Convolution::default(), (activation, &inputs), shape, output)?;
+    let id = builder.sums(Convolution::default(), (activation, &inputs), shape, output)?;
     let scale = match output {
         Output::Quantized(value) => per_tensor(value.integer.scale),
         Output::Exact { .. } => crate::bpu::model::Scale::None,
     };
-    let id = builder.reshape(&node, id, output.shape(), &scale);
-    builder.define_sums(&node, output, Form::Network, id);
+    let id = builder.reshape(id, output.shape(), &scale);
+    builder.define_sums(output, Form::Network, id);
     Ok(())
 }
 
@@ -68,20 +67,19 @@ fn bias<'c, 'a>(
         values => return Err(format!("its bias has {values} values for {columns} columns")),
     }
     bias.shape = vec![columns];
-    Ok(builder.constant(format!("{}/bias", operation.node()), &bias))
+    Ok(builder.constant("bias", &bias))
 }
 
 pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let node = operation.node();
     let text = |error: IrError| error.to_string();
     if attributes::alpha(operation).map_err(text)? != 1.0 || attributes::beta(operation).map_err(text)? != 1.0 {
         return Err("its alpha or beta is not 1 and its weights are no constants".into());
     }
     let output = builder.output(operation)?;
     let Operand::Value(a) = builder.operand(operation, 0)? else { return Err("its operand A is a constant".into()) };
-    let mut left = builder.tensor(&node, &a, Form::Network)?;
+    let mut left = builder.tensor(&a, Form::Network)?;
     if attributes::trans_a(operation).map_err(text)? {
-        left = builder.transpose(&node, left, &[1, 0], &per_tensor(a.integer.scale));
+        left = builder.transpose(left, &[1, 0], &per_tensor(a.integer.scale));
     }
     let transposed = attributes::trans_b(operation).map_err(text)?;
     let rows = output.shape().first().copied().unwrap_or(1);
@@ -95,13 +93,13 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
         }
         Operand::Value(b) => {
             let output = builder.result(operation)?;
-            let mut right = builder.tensor(&node, &b, Form::Network)?;
+            let mut right = builder.tensor(&b, Form::Network)?;
             if transposed {
-                right = builder.transpose(&node, right, &[1, 0], &per_tensor(b.integer.scale));
+                right = builder.transpose(right, &[1, 0], &per_tensor(b.integer.scale));
             }
             let clamp = clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, output.integer);
             let shape = output.shape.clone();
-            let id = builder.compute(&node, Operator::MatMul { clamp }, &[left, right], shape, output.integer);
+            let id = builder.compute(ITSELF, Operator::MatMul { clamp }, &[left, right], shape, output.integer);
             builder.define(&output, Form::Network, id);
             Ok(())
         }
@@ -109,13 +107,12 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
 }
 
 pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let node = operation.node();
     let output = builder.result(operation)?;
     let (a, b) = (builder.operand(operation, 0)?, builder.operand(operation, 1)?);
     if let (Operand::Value(a), Operand::Constant(b)) = (&a, &b)
         && b.shape.len() == 2
     {
-        let left = builder.tensor(&node, a, Form::Network)?;
+        let left = builder.tensor(a, Form::Network)?;
         let rows: usize = a.shape.split_last().map_or(1, |(_, leading)| leading.iter().product());
         return with_constant(
             builder,
@@ -125,8 +122,8 @@ pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
             &Output::Quantized(output),
         );
     }
-    let (left, left_rank) = matrix_operand(builder, &node, &a, "a", true)?;
-    let (right, right_rank) = matrix_operand(builder, &node, &b, "b", false)?;
+    let (left, left_rank) = matrix_operand(builder, &a, "a", true)?;
+    let (right, right_rank) = matrix_operand(builder, &b, "b", false)?;
     let mut shape = output.shape.clone();
     if left_rank == 1 {
         shape.insert(shape.len() - usize::from(right_rank > 1), 1);
@@ -134,8 +131,8 @@ pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
     if right_rank == 1 {
         shape.push(1);
     }
-    let id = builder.compute(&node, Operator::MatMul { clamp: None }, &[left, right], shape, output.integer);
-    let id = builder.reshape(&node, id, &output.shape, &per_tensor(output.integer.scale));
+    let id = builder.compute(ITSELF, Operator::MatMul { clamp: None }, &[left, right], shape, output.integer);
+    let id = builder.reshape(id, &output.shape, &per_tensor(output.integer.scale));
     builder.define(&output, Form::Network, id);
     Ok(())
 }
@@ -143,24 +140,23 @@ pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
 /// An operand of a product, a vector as a matrix of one row or column; with its own rank.
 fn matrix_operand<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
-    node: &str,
     operand: &Operand<'c, 'a>,
     suffix: &str,
     row: bool,
 ) -> Result<(TensorId, usize), String> {
     let (id, shape, scale) = match operand {
         Operand::Value(value) => {
-            (builder.tensor(node, value, Form::Network)?, value.shape.clone(), per_tensor(value.integer.scale))
+            (builder.tensor(value, Form::Network)?, value.shape.clone(), per_tensor(value.integer.scale))
         }
         Operand::Constant(constant) => {
-            let id = builder.constant(format!("{node}/{suffix}"), constant);
+            let id = builder.constant(suffix, constant);
             (id, constant.shape.clone(), to_model(&constant.scale))
         }
     };
     match shape.as_slice() {
         &[length] => {
             let matrix = if row { [1, length] } else { [length, 1] };
-            Ok((builder.reshape(node, id, &matrix, &scale), 1))
+            Ok((builder.reshape(id, &matrix, &scale), 1))
         }
         _ => Ok((id, shape.len())),
     }

@@ -6,10 +6,7 @@ use crate::bpu::lower::{
     values::{Integer, QuantizedValue},
 };
 use crate::bpu::model::{Operator, TensorId};
-use hb_dialects::{
-    hfloat::attributes,
-    ir::{OperationAttributes, attribute},
-};
+use hb_dialects::{hfloat::attributes, ir::attribute};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// Every copy is an instruction or more.
@@ -18,7 +15,6 @@ const MOST_COPIES: usize = 256;
 /// A tensor one behind the other `times` times along a dimension.
 fn repeated(
     builder: &mut Builder<'_, '_>,
-    node: &str,
     from: TensorId,
     (axis, times): (usize, usize),
     integer: Integer,
@@ -34,26 +30,24 @@ fn repeated(
         *size *= times;
     }
     let operator = Operator::Concat { axis };
-    Ok(builder.compute(&format!("{node}/repeat"), operator, &vec![from; times], shape, integer))
+    Ok(builder.compute("repeat", operator, &vec![from; times], shape, integer))
 }
 
 /// Repeats each dimension of a value, which is of the result's rank in network form, as often as the result asks.
 fn grown<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
-    operation: OperationRef<'c, 'a>,
     (id, form, shape): (TensorId, Form, &[usize]),
     (input, output): (&QuantizedValue<'c, 'a>, &QuantizedValue<'c, 'a>),
 ) -> Result<(), String> {
-    let node = operation.node();
     let mut id = id;
     // The last dimension first: it moves the fewest bytes.
     for (axis, (&size, &total)) in shape.iter().zip(&output.shape).enumerate().rev() {
         if size == 0 || !total.is_multiple_of(size) {
             return Err(format!("a dimension of {size} does not become {total} by repeating"));
         }
-        id = repeated(builder, &node, id, (axis_in(form, axis), total / size), input.integer)?;
+        id = repeated(builder, id, (axis_in(form, axis), total / size), input.integer)?;
     }
-    let id = rescaled(builder, &node, id, input.integer, output.integer);
+    let id = rescaled(builder, id, input.integer, output.integer);
     builder.define(output, form, id);
     Ok(())
 }
@@ -61,12 +55,11 @@ fn grown<'c, 'a>(
 pub fn tile<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let form = form_of(builder, &input);
-    let id = builder.tensor(&operation.node(), &input, form)?;
-    grown(builder, operation, (id, form, &input.shape), (&input, &output))
+    let id = builder.tensor(&input, form)?;
+    grown(builder, (id, form, &input.shape), (&input, &output))
 }
 
 pub fn expand<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let node = operation.node();
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let Some(more) = output.shape.len().checked_sub(input.shape.len()) else {
         return Err("its result has fewer dimensions than its input".into());
@@ -74,10 +67,10 @@ pub fn expand<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     if more == 0 {
         return tile(builder, operation);
     }
-    let id = builder.tensor(&node, &input, Form::Network)?;
+    let id = builder.tensor(&input, Form::Network)?;
     let shape = [vec![1; more], input.shape.clone()].concat();
-    let id = builder.reshape(&node, id, &shape, &per_tensor(input.integer.scale));
-    grown(builder, operation, (id, Form::Network, &shape), (&input, &output))
+    let id = builder.reshape(id, &shape, &per_tensor(input.integer.scale));
+    grown(builder, (id, Form::Network, &shape), (&input, &output))
 }
 
 fn block(operation: OperationRef<'_, '_>, value: &QuantizedValue<'_, '_>) -> Result<([usize; 4], usize), String> {
@@ -90,18 +83,16 @@ fn block(operation: OperationRef<'_, '_>, value: &QuantizedValue<'_, '_>) -> Res
 /// The image, seen as six dimensions, with these in another order.
 fn regrouped<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
-    operation: OperationRef<'c, 'a>,
     seen: [usize; 6],
     permutation: [usize; 6],
     (input, output): (&QuantizedValue<'c, 'a>, &QuantizedValue<'c, 'a>),
 ) -> Result<(), String> {
-    let node = operation.node();
     let scale = per_tensor(input.integer.scale);
-    let id = builder.tensor(&node, input, Form::ChannelsLast)?;
-    let id = builder.reshape(&node, id, &seen, &scale);
-    let id = builder.transpose(&node, id, &permutation, &scale);
-    let id = builder.reshape(&node, id, &in_form(Form::ChannelsLast, &output.shape), &scale);
-    let id = rescaled(builder, &node, id, input.integer, output.integer);
+    let id = builder.tensor(input, Form::ChannelsLast)?;
+    let id = builder.reshape(id, &seen, &scale);
+    let id = builder.transpose(id, &permutation, &scale);
+    let id = builder.reshape(id, &in_form(Form::ChannelsLast, &output.shape), &scale);
+    let id = rescaled(builder, id, input.integer, output.integer);
     builder.define(output, Form::ChannelsLast, id);
     Ok(())
 }
@@ -116,12 +107,12 @@ pub fn depth_to_space<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: Operatio
         Some("CRD") => ([n, h, w, channels, b, b], [0, 1, 4, 2, 5, 3]),
         _ => ([n, h, w, b, b, channels], [0, 1, 3, 2, 4, 5]),
     };
-    regrouped(builder, operation, seen, permutation, (&input, &output))
+    regrouped(builder, seen, permutation, (&input, &output))
 }
 
 /// `[N, H, b, W, b, C]` to `[N, H, W, b, b, C]`.
 pub fn space_to_depth<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let ([n, c, h, w], b) = block(operation, &input)?;
-    regrouped(builder, operation, [n, h / b, b, w / b, b, c], [0, 1, 3, 2, 4, 5], (&input, &output))
+    regrouped(builder, [n, h / b, b, w / b, b, c], [0, 1, 3, 2, 4, 5], (&input, &output))
 }

@@ -2,28 +2,25 @@
 
 use super::layout::{form_of, in_form, input, rescaled};
 use crate::bpu::lower::{
-    builder::{Builder, Form, per_tensor, shape_in},
+    builder::{Builder, Form, ITSELF, per_tensor, shape_in},
     values::{Integer, QuantizedConstant},
 };
 use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, Operator, TensorId};
-use hb_dialects::{
-    hfloat::reduced_dimensions,
-    ir::{self, OperationAttributes},
-};
+use hb_dialects::{hfloat::reduced_dimensions, ir};
 use melior::ir::OperationRef;
 
 pub fn mean<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, result| {
+    reduce(builder, operation, &by_axes(operation)?, |builder, image, result| {
         let [outer, height, _, inner] = image.size;
         let pool =
             AveragePool { kernel: [height, 1], strides: [1, 1], pads: [0; 4], count_include_pad: false, clamp: None };
-        Ok(builder.compute(node, Operator::AveragePool(pool), &[image.id], vec![outer, 1, 1, inner], result))
+        Ok(builder.compute(ITSELF, Operator::AveragePool(pool), &[image.id], vec![outer, 1, 1, inner], result))
     })
 }
 
 /// A convolution of each channel with weights of 1, which are exact.
 pub fn sum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, result| {
+    reduce(builder, operation, &by_axes(operation)?, |builder, image, result| {
         let [outer, height, _, inner] = image.size;
         let ones = QuantizedConstant {
             element: BpuElement::I8,
@@ -31,45 +28,44 @@ pub fn sum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
             scale: ir::Scale::PerTensor(1.0),
             integers: Some(vec![1; inner * height]),
         };
-        let ones = builder.constant(format!("{node}/ones"), &ones);
+        let ones = builder.constant("ones", &ones);
         let convolution = Convolution { group: inner, ..Convolution::default() };
         let operator = Operator::Convolution(convolution);
-        Ok(builder.compute(node, operator, &[image.id, ones], vec![outer, 1, 1, inner], result))
+        Ok(builder.compute(ITSELF, operator, &[image.id, ones], vec![outer, 1, 1, inner], result))
     })
 }
 
 pub fn maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, result| {
+    reduce(builder, operation, &by_axes(operation)?, |builder, image, result| {
         let (operator, shape) = max_pool(&image);
-        let id = builder.compute(node, operator, &[image.id], shape, image.integer);
-        Ok(rescaled(builder, node, id, image.integer, result))
+        let id = builder.compute(ITSELF, operator, &[image.id], shape, image.integer);
+        Ok(rescaled(builder, id, image.integer, result))
     })
 }
 
 pub fn global_maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let rank = input(builder, operation)?.shape.len();
     let spatial: Vec<bool> = (0..rank).map(|dimension| dimension >= 2).collect();
-    reduce(builder, operation, &spatial, |builder, node, image, result| {
+    reduce(builder, operation, &spatial, |builder, image, result| {
         let (operator, shape) = max_pool(&image);
-        let id = builder.compute(node, operator, &[image.id], shape, image.integer);
-        Ok(rescaled(builder, node, id, image.integer, result))
+        let id = builder.compute(ITSELF, operator, &[image.id], shape, image.integer);
+        Ok(rescaled(builder, id, image.integer, result))
     })
 }
 
 /// -1 - max(-1 - x): unlike -x, every -1 - x is an integer of the same type.
 pub fn minimum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    reduce(builder, operation, &by_axes(operation)?, |builder, node, image, result| {
+    reduce(builder, operation, &by_axes(operation)?, |builder, image, result| {
         let scale = ir::Scale::PerTensor(image.integer.scale);
         let minus_one =
             QuantizedConstant { element: BpuElement::I8, shape: vec![1; 4], scale, integers: Some(vec![-1]) };
-        let minus_one = builder.constant(format!("{node}/minus_one"), &minus_one);
+        let minus_one = builder.constant("minus_one", &minus_one);
         let mirror = || Operator::Sub { clamp: None };
-        let name = format!("{node}/mirrored");
-        let mirrored = builder.compute(&name, mirror(), &[minus_one, image.id], image.size.to_vec(), image.integer);
+        let mirrored =
+            builder.compute("mirrored", mirror(), &[minus_one, image.id], image.size.to_vec(), image.integer);
         let (operator, shape) = max_pool(&image);
-        let name = format!("{node}/maximum");
-        let found = builder.compute(&name, operator, &[mirrored], shape.clone(), image.integer);
-        Ok(builder.compute(node, mirror(), &[minus_one, found], shape, result))
+        let found = builder.compute("maximum", operator, &[mirrored], shape.clone(), image.integer);
+        Ok(builder.compute(ITSELF, mirror(), &[minus_one, found], shape, result))
     })
 }
 
@@ -95,12 +91,11 @@ fn reduce<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
     operation: OperationRef<'c, 'a>,
     reduced: &[bool],
-    pool: impl FnOnce(&mut Builder<'c, 'a>, &str, Image, Integer) -> Result<TensorId, String>,
+    pool: impl FnOnce(&mut Builder<'c, 'a>, Image, Integer) -> Result<TensorId, String>,
 ) -> Result<(), String> {
-    let node = operation.node();
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let form = form_of(builder, &input);
-    let mut id = builder.tensor(&node, &input, form)?;
+    let mut id = builder.tensor(&input, form)?;
     let mut shape = builder.shape(id);
     let mut reduced = in_form(form, reduced);
     let kept: Vec<usize> = (0..shape.len()).filter(|dimension| !reduced[*dimension]).collect();
@@ -109,25 +104,25 @@ fn reduce<'c, 'a>(
         // The reduced dimensions first: the others are channels then.
         let first = (0..shape.len()).filter(|dimension| reduced[*dimension]);
         let order: Vec<usize> = first.chain(kept.iter().copied()).collect();
-        id = builder.transpose(&node, id, &order, &per_tensor(input.integer.scale));
+        id = builder.transpose(id, &order, &per_tensor(input.integer.scale));
         shape = builder.shape(id);
         reduced = order.iter().map(|&dimension| reduced[dimension]).collect();
     }
     let size = image_size(&shape, &reduced);
-    let id = builder.reshape(&node, id, &size, &per_tensor(input.integer.scale));
-    let id = pool(builder, &node, Image { id, size, integer: input.integer }, output.integer)?;
+    let id = builder.reshape(id, &size, &per_tensor(input.integer.scale));
+    let id = pool(builder, Image { id, size, integer: input.integer }, output.integer)?;
     let image = shape_in(form, &output.shape).filter(|_| output.shape.len() == shape.len());
     if let (Form::ChannelsLast, Some(shape)) = (form, image) {
-        let id = builder.reshape(&node, id, &shape, &per_tensor(output.integer.scale));
+        let id = builder.reshape(id, &shape, &per_tensor(output.integer.scale));
         builder.define(&output, Form::ChannelsLast, id);
         return Ok(());
     }
     // In the layout, the kept dimensions may stand in another order than in the network.
     let mut order: Vec<usize> = (0..kept.len()).collect();
     order.sort_by_key(|&position| network_dimension(form, kept[position]));
-    let id = builder.reshape(&node, id, &kept_shape, &per_tensor(output.integer.scale));
-    let id = builder.transpose(&node, id, &order, &per_tensor(output.integer.scale));
-    let id = builder.reshape(&node, id, &output.shape, &per_tensor(output.integer.scale));
+    let id = builder.reshape(id, &kept_shape, &per_tensor(output.integer.scale));
+    let id = builder.transpose(id, &order, &per_tensor(output.integer.scale));
+    let id = builder.reshape(id, &output.shape, &per_tensor(output.integer.scale));
     builder.define(&output, Form::Network, id);
     Ok(())
 }

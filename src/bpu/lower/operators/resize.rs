@@ -8,7 +8,7 @@ use crate::bpu::lower::{
 use crate::bpu::model::{BpuElement, Operator, TensorId};
 use hb_dialects::{
     hfloat::{Resize, ResizedAxis, Sample},
-    ir::{OperationAttributes, Scale, attribute},
+    ir::{Scale, attribute},
 };
 use melior::ir::{OperationRef, operation::OperationLike};
 
@@ -129,7 +129,6 @@ fn shares(taps: &[(usize, f64)], steps: f64) -> Vec<(usize, i32)> {
 }
 
 pub fn resize<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let node = operation.node();
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let mode = operation.attribute("mode").ok().and_then(attribute::text);
     if mode.as_deref() == Some("cubic") {
@@ -140,7 +139,7 @@ pub fn resize<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
         return Err(format!("it fills with {} outside of its input; the BPU with 0", plan.extrapolation_value));
     }
     let form = if input.shape.len() == 4 { Form::ChannelsLast } else { form_of(builder, &input) };
-    let mut id = builder.tensor(&node, &input, form)?;
+    let mut id = builder.tensor(&input, form)?;
     let mut parts =
         plan.axes.iter().map(|resized| Ok((resized, Along::of(resized)?))).collect::<Result<Vec<_>, String>>()?;
     // Of those that grow, the last dimension first: it moves the fewest bytes.
@@ -148,13 +147,13 @@ pub fn resize<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
         x.growth(a).total_cmp(&y.growth(b)).then(axis_in(form, b.axis).cmp(&axis_in(form, a.axis)))
     });
     for (resized, along) in &parts {
-        id = resized_along(builder, &node, id, axis_in(form, resized.axis), along, input.integer)?;
+        id = resized_along(builder, id, axis_in(form, resized.axis), along, input.integer)?;
     }
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
     if builder.shape(id) != shape {
         return Err(format!("its result has the shape {shape:?}, not {:?}", builder.shape(id)));
     }
-    let id = rescaled(builder, &node, id, input.integer, output.integer);
+    let id = rescaled(builder, id, input.integer, output.integer);
     builder.define(&output, form, id);
     Ok(())
 }
@@ -162,7 +161,6 @@ pub fn resize<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
 /// One dimension of a tensor.
 fn resized_along(
     builder: &mut Builder<'_, '_>,
-    node: &str,
     from: TensorId,
     axis: usize,
     along: &Along,
@@ -184,12 +182,11 @@ fn resized_along(
     let id = match along {
         Along::Repeat(1) => return Ok(from),
         Along::Repeat(times) => {
-            let flat = builder.reshape(node, from, &[outer * size, inner], &scale);
+            let flat = builder.reshape(from, &[outer * size, inner], &scale);
             let repeated = vec![outer * size, times * inner];
             let copies = vec![flat; *times];
-            let id =
-                builder.compute(&format!("{node}/repeat"), Operator::Concat { axis: 1 }, &copies, repeated, integer);
-            builder.reshape(node, id, &with(size * times), &scale)
+            let id = builder.compute("repeat", Operator::Concat { axis: 1 }, &copies, repeated, integer);
+            builder.reshape(id, &with(size * times), &scale)
         }
         Along::Slices(runs) => {
             let mut slices = Vec::new();
@@ -197,42 +194,40 @@ fn resized_along(
                 let (mut starts, mut steps, sizes) = (vec![0; shape.len()], vec![1; shape.len()], with(count));
                 (starts[axis], steps[axis]) = (start, step);
                 let operator = Operator::Slice { starts, steps, sizes: sizes.clone() };
-                slices.push(builder.compute(&format!("{node}/slice"), operator, &[from], sizes, integer));
+                slices.push(builder.compute("slice", operator, &[from], sizes, integer));
             }
             match slices.as_slice() {
                 [single] => *single,
                 _ => {
                     let total = runs.iter().map(|run| run.2).sum();
-                    builder.compute(&format!("{node}/concat"), Operator::Concat { axis }, &slices, with(total), integer)
+                    builder.compute("concat", Operator::Concat { axis }, &slices, with(total), integer)
                 }
             }
         }
         Along::Matrix(Interpolation { weights: matrix, rest }) => {
             let rows = matrix.shape.first().copied().unwrap_or(0);
-            let flat = builder.reshape(node, from, &[outer, size, inner], &scale);
-            let name = format!("{node}/interpolate");
+            let flat = builder.reshape(from, &[outer, size, inner], &scale);
             let operator = Operator::MatMul { clamp: None };
-            let weights = format!("{node}/weights");
             let id = if integer.element == BpuElement::I8 {
-                let matrix = builder.constant(weights, matrix);
-                builder.compute(&name, operator, &[matrix, flat], vec![outer, rows, inner], integer)
+                let matrix = builder.constant("weights", matrix);
+                builder.compute("interpolate", operator, &[matrix, flat], vec![outer, rows, inner], integer)
             } else {
                 // The second operand of a product is int8: the matrix then.
-                let turned = builder.transpose(node, flat, &[0, 2, 1], &scale);
+                let turned = builder.transpose(flat, &[0, 2, 1], &scale);
                 let shape = vec![outer, inner, rows];
-                let matrix = builder.constant(weights, &matrix.transposed(&[1, 0]));
-                let mut id = builder.compute(&name, operator.clone(), &[turned, matrix], shape.clone(), integer);
+                let matrix = builder.constant("weights", &matrix.transposed(&[1, 0]));
+                let mut id =
+                    builder.compute("interpolate", operator.clone(), &[turned, matrix], shape.clone(), integer);
                 if let Some(rest) = rest {
                     let small = Integer { scale: integer.scale * Interpolation::largest_rest(rest), ..integer };
-                    let matrix = builder.constant(format!("{node}/rest"), &rest.transposed(&[1, 0]));
-                    let name = format!("{node}/correction");
-                    let part = builder.compute(&name, operator, &[turned, matrix], shape.clone(), small);
+                    let matrix = builder.constant("rest", &rest.transposed(&[1, 0]));
+                    let part = builder.compute("correction", operator, &[turned, matrix], shape.clone(), small);
                     let add = Operator::Add { clamp: None };
-                    id = builder.compute(&format!("{node}/sum"), add, &[id, part], shape, integer);
+                    id = builder.compute("sum", add, &[id, part], shape, integer);
                 }
-                builder.transpose(node, id, &[0, 2, 1], &scale)
+                builder.transpose(id, &[0, 2, 1], &scale)
             };
-            builder.reshape(node, id, &with(rows), &scale)
+            builder.reshape(id, &with(rows), &scale)
         }
     };
     Ok(id)

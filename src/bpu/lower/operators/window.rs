@@ -2,14 +2,11 @@
 
 use super::layout::rescaled;
 use crate::bpu::lower::{
-    builder::{Builder, Form, shape_in},
+    builder::{Builder, Form, ITSELF, shape_in},
     values::{Operand, QuantizedConstant, QuantizedValue},
 };
 use crate::bpu::model::{AveragePool, Convolution, MaxPool, Operator};
-use hb_dialects::{
-    hfloat::{Window, attributes},
-    ir::OperationAttributes,
-};
+use hb_dialects::hfloat::{Window, attributes};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// A window over height and width; one spatial dimension is taken as width.
@@ -78,7 +75,7 @@ pub(super) fn image<'c, 'a>(
     operation: OperationRef<'c, 'a>,
 ) -> Result<(QuantizedValue<'c, 'a>, crate::bpu::model::TensorId, [usize; 2]), String> {
     let input = activation(builder, operation, 0)?;
-    let id = builder.tensor(&operation.node(), &input, Form::ChannelsLast)?;
+    let id = builder.tensor(&input, Form::ChannelsLast)?;
     match builder.shape(id).as_slice() {
         &[_, height, width, _] => Ok((input, id, [height, width])),
         shape => Err(format!("its input has the shape {shape:?}")),
@@ -90,7 +87,6 @@ pub(super) fn channels_last(shape: &[usize]) -> Result<Vec<usize>, String> {
 }
 
 pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
-    let node = operation.node();
     let plane = Plane::of(operation)?;
     let output = builder.output(operation)?;
     let (_, input, _) = image(builder, operation)?;
@@ -98,10 +94,10 @@ pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRe
     if let &[out, depth, width] = weight.shape.as_slice() {
         weight.shape = vec![out, depth, 1, width];
     }
-    let weight = builder.constant(format!("{node}/weight"), &weight.transposed(&[0, 2, 3, 1]));
+    let weight = builder.constant("weight", &weight.transposed(&[0, 2, 3, 1]));
     let mut inputs = vec![input, weight];
     if operation.operand_count() > 2 {
-        inputs.push(builder.constant(format!("{node}/bias"), &constant(builder, operation, 2)?));
+        inputs.push(builder.constant("bias", &constant(builder, operation, 2)?));
     }
     let group = attributes::group(operation).map_err(|error| error.to_string())?;
     let convolution = Convolution {
@@ -112,14 +108,13 @@ pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRe
         clamp: None,
     };
     let activation = attributes::activation(operation).map_err(|error| error.to_string())?;
-    let id = builder.sums(&node, convolution, (activation, &inputs), channels_last(output.shape())?, &output)?;
-    builder.define_sums(&node, &output, Form::ChannelsLast, id);
+    let id = builder.sums(convolution, (activation, &inputs), channels_last(output.shape())?, &output)?;
+    builder.define_sums(&output, Form::ChannelsLast, id);
     Ok(())
 }
 
 pub fn max_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let mut plane = Plane::of(operation)?;
-    let node = operation.node();
     let output = builder.result(operation)?;
     let (value, input, size) = image(builder, operation)?;
     let past = plane.reach_past(size);
@@ -131,8 +126,8 @@ pub fn max_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'
         pads: plane.pads,
         dilations: plane.dilations,
     });
-    let id = builder.compute(&node, operator, &[input], channels_last(&output.shape)?, value.integer);
-    let id = rescaled(builder, &node, id, value.integer, output.integer);
+    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, value.integer);
+    let id = rescaled(builder, id, value.integer, output.integer);
     builder.define(&output, Form::ChannelsLast, id);
     Ok(())
 }
@@ -158,7 +153,7 @@ pub fn average_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationR
         count_include_pad,
         clamp: None,
     });
-    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output.shape)?, output.integer);
+    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, output.integer);
     builder.define(&output, Form::ChannelsLast, id);
     Ok(())
 }
@@ -176,7 +171,7 @@ pub fn global_average_pool<'c, 'a>(
         count_include_pad: false,
         clamp: None,
     });
-    let id = builder.compute(&operation.node(), operator, &[input], channels_last(&output.shape)?, output.integer);
+    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, output.integer);
     builder.define(&output, Form::ChannelsLast, id);
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Names that no record gives: those of a network's inputs and outputs, which are attributes of its function's arguments and results,
-//! and of the operations of MLIR's own dialects that a network has.
+//! and of the operation that ends a function.
 //!
 //! ```mlir
 //! func.func @main(%arg0: tensor<1x3x32x32xf32> {hfloat.name = "input"}) -> (tensor<1x10xf32> {hfloat.name = "output"})
@@ -17,10 +17,6 @@ pub const NAME: &str = "hfloat.name";
 pub const FUNCTION: &str = "main";
 /// The operation that ends a function and gives its results.
 pub const RETURN: &str = "func.return";
-/// The operation that makes integers of floats.
-pub const QUANTIZE: &str = "quant.qcast";
-/// The operation that makes floats of integers.
-pub const DEQUANTIZE: &str = "quant.dcast";
 
 /// Names of a function's arguments; one without a name, or with an empty one, is `input_{index}`.
 pub fn input_names(function: OperationRef<'_, '_>) -> Vec<String> {

@@ -702,7 +702,7 @@ def Hfloat_GatherOp : Hfloat_PureOp<"gather", "Gather", [1, 11, 13], "Gather">,
 
 //===- What sorts, selects and recurs --------------------------------------===//
 
-def Hfloat_TopKOp : Hfloat_PureOp<"top_k", "TopK", [1, 10, 11], "TopK"> {
+def Hfloat_TopKOp : Hfloat_PureOp<"top_k", "TopK", [1, 10, 11, 24], "TopK"> {
   // k became an input.
   let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<10, 2, 2>];
   let onnxAttributes = [RequiredConsumed<"k", "Int", 1, 9>, Since<"largest", 11>, Since<"sorted", 11>];
@@ -774,7 +774,7 @@ def Hfloat_YieldOp : Op<Hfloat_Dialect, "yield", [Pure, Terminator, ParentOneOf<
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
 
-def Hfloat_IfOp : Hfloat_Op<"if", "If", [1, 11, 13, 16, 19, 21], "If", [Pure, IsolatedFromAbove, SingleBlock]> {
+def Hfloat_IfOp : Hfloat_Op<"if", "If", [1, 11, 13, 16, 19, 21, 23, 24], "If", [Pure, IsolatedFromAbove, SingleBlock]> {
   let onnxInputs = [OnnxInputs<1, 1, 1>];
   let onnxAttributes = [RequiredConsumed<"then_branch", "Graph">, RequiredConsumed<"else_branch", "Graph">];
   let onnxResultElement = "then_branch";
@@ -794,7 +794,7 @@ def Hfloat_IfOp : Hfloat_Op<"if", "If", [1, 11, 13, 16, 19, 21], "If", [Pure, Is
 }
 
 def Hfloat_LoopOp
-    : Hfloat_Op<"loop", "Loop", [1, 11, 13, 16, 19, 21], "Loop", [Pure, IsolatedFromAbove, SingleBlock]> {
+    : Hfloat_Op<"loop", "Loop", [1, 11, 13, 16, 19, 21, 23, 24], "Loop", [Pure, IsolatedFromAbove, SingleBlock]> {
   let onnxInputs = [OnnxInputs<1, 0, -1>];
   let onnxAttributes = [RequiredConsumed<"body", "Graph">, DialectOnly<"carried">];
   // The body gives the condition first.

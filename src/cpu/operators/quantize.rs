@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hb_dialects::ElementType;
-use hb_dialects::ir::{Element, OperationAttributes, Scale, TensorType};
-use hb_dialects::names;
+use hb_dialects::ir::{Element, Scale, TensorType};
+use hb_dialects::quant;
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, ValueLike};
 
@@ -17,10 +17,10 @@ use crate::numerics::{self, Clamp, quantize_constant};
 
 /// How the results of a cast are computed; none where the operation is none.
 pub(super) fn definition(operation: OperationRef<'_, '_>) -> Option<Definition> {
-    match operation.operation_name().as_str() {
-        names::QUANTIZE => Some(quantize),
-        names::DEQUANTIZE => Some(dequantize),
-        _ => None,
+    match quant::Op::of(operation)? {
+        quant::Op::QuantizeCast => Some(quantize),
+        quant::Op::DequantizeCast => Some(dequantize),
+        quant::Op::StorageCast => None,
     }
 }
 

@@ -13,7 +13,7 @@
 
 // QUANT: quant.qcast {{.*}} loc(fused<"Conv_0/quantize_2">["Conv_0", "Norm/a b", "Relu_2"])
 
-// BPU: bpu.conv2d {{.*}} loc(fused["Conv_0", "Norm/a b", "Relu_2"])
+// BPU: bpu.conv2d {{.*}} loc(fused<["Conv_0", "channels_last"]>[fused["Conv_0", "Norm/a b", "Relu_2"]])
 
 // NASH: names [{{.*}}"Conv_0"{{.*}}] origins {{\[}}{{.*}}["Conv_0", "Norm/a b", "Relu_2"]
 func.func @main(%x: tensor<1x2x2x2xf32>) -> (tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>) {

@@ -23,7 +23,13 @@ pub enum ConversionError {
     },
     /// The result is too large for this machine.
     #[error(transparent)]
-    Memory(#[from] Error),
+    Memory(Box<Error>),
+}
+
+impl From<Error> for ConversionError {
+    fn from(error: Error) -> Self {
+        Self::Memory(Box::new(error))
+    }
 }
 
 impl Array {

@@ -9,18 +9,19 @@ use super::model::{Attribute, Graph, Node};
 
 /// Checks `graph` and everything inside it; sorts nodes and makes their names unique.
 pub fn check(graph: &mut Graph) -> Result<(), OnnxError> {
-    check_inside(graph, &HashSet::new(), &mut HashSet::new())?;
+    let mut taken = Names::default();
+    taken.extend(graph.inputs.iter().map(|input| input.name.clone()));
+    check_inside(graph, &HashSet::new(), &mut taken)?;
     drop_repeated_outputs(graph);
     Ok(())
 }
 
-/// `outer` are the values that enclosing graphs define, `taken` the names of nodes of other graphs.
-fn check_inside(graph: &mut Graph, outer: &HashSet<String>, taken: &mut HashSet<String>) -> Result<(), OnnxError> {
+/// `outer` are the values that enclosing graphs define, `taken` the names of inputs and of nodes of other graphs.
+fn check_inside(graph: &mut Graph, outer: &HashSet<String>, taken: &mut Names) -> Result<(), OnnxError> {
     if let Some(node) = graph.nodes.iter().find(|node| node.operator.is_empty()) {
         return Err(OnnxError::node(node, "it does not say its operator"));
     }
-    let inputs = graph.inputs.iter().map(|input| input.name.clone());
-    make_names_unique(inputs.collect(), &mut graph.nodes, taken);
+    make_names_unique(&mut graph.nodes, taken);
     let producers = producers(graph)?;
     check_outputs(graph, &producers, outer)?;
     let order = topological_order(graph, &producers, outer)?;
@@ -41,18 +42,13 @@ fn check_inside(graph: &mut Graph, outer: &HashSet<String>, taken: &mut HashSet<
     Ok(())
 }
 
-/// ONNX allows two nodes of one name, in graphs inside of nodes too, and a node of the name of an input. Names identify nodes and
-/// their values in configurations, files and reports, so later ones get a number. `seen` are the names of inputs.
-fn make_names_unique(mut seen: HashSet<String>, nodes: &mut [Node], taken: &mut HashSet<String>) {
-    let mut names = Names::default();
-    names.extend(nodes.iter().map(|node| node.name.clone()).chain(seen.iter().chain(&*taken).cloned()));
-    for node in nodes {
-        if taken.contains(&node.name) || !seen.insert(node.name.clone()) {
-            node.name = names.unique(&node.name);
-            seen.insert(node.name.clone());
-        }
+/// ONNX allows two nodes of one name, also in graphs inside of nodes, and a node of the name of an input. Names identify nodes and their
+/// values in configurations, files and reports, so later ones get a number.
+fn make_names_unique(nodes: &mut [Node], taken: &mut Names) {
+    let repeated: Vec<&mut Node> = nodes.iter_mut().filter(|node| !taken.take(&node.name)).collect();
+    for node in repeated {
+        node.name = taken.unique(&node.name);
     }
-    taken.extend(seen);
 }
 
 /// Every value of the graph and the node that makes it; `None` for inputs and initializers.

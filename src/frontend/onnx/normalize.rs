@@ -69,15 +69,18 @@ fn collect_unsupported(graph: &Graph, unsupported: &mut Vec<UnsupportedOperator>
     }
 }
 
-/// Names of the nodes of a graph and of the graphs inside it.
-fn node_names(graph: &Graph) -> HashSet<String> {
-    let mut names: HashSet<String> = graph.nodes.iter().map(|node| node.name.clone()).collect();
-    for (_, attribute) in graph.nodes.iter().flat_map(|node| &node.attributes) {
-        if let Attribute::Graph(inner) = attribute {
-            names.extend(node_names(inner));
+/// Takes the names of the nodes and values of a graph and of the graphs inside it.
+fn take_names(graph: &Graph, names: &mut Names) {
+    let inputs = graph.inputs.iter().map(|input| &input.name).chain(graph.initializers.iter().map(|(name, _)| name));
+    names.extend(inputs.cloned());
+    for node in &graph.nodes {
+        names.extend(node.outputs.iter().chain([&node.name]).cloned());
+        for (_, attribute) in &node.attributes {
+            if let Attribute::Graph(inner) = attribute {
+                take_names(inner, names);
+            }
         }
     }
-    names
 }
 
 /// What an input says of its shape.
@@ -118,8 +121,7 @@ impl Rewriter {
         let initializers = graph.initializers.iter().map(|(name, tensor)| (name.clone(), tensor.element()));
         let mut elements: HashMap<_, _> = inputs.chain(initializers).collect();
         let mut names = Names::default();
-        names.extend(node_names(graph));
-        names.extend(elements.keys().cloned().chain(graph.nodes.iter().flat_map(|node| &node.outputs).cloned()));
+        take_names(graph, &mut names);
         elements.reserve(graph.nodes.len());
         let initializers = graph.initializers.iter();
         let known =
@@ -160,12 +162,15 @@ impl Rewriter {
         let read = graph.nodes.iter().flat_map(reads).chain(graph.outputs.iter().map(|output| output.name.as_str()));
         self.read.extend(read.map(str::to_owned));
         let outside = std::mem::take(&mut self.nodes);
+        let outer = self.current.clone();
         for mut node in std::mem::take(&mut graph.nodes) {
             let operator =
                 operators::find(&node.operator).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
             operators::check(operator, &mut node, self.opset)?;
+            self.current.clone_from(&node.name);
             operators::upgrade(operator)(self, node)?;
         }
+        self.current = outer;
         graph.nodes = std::mem::replace(&mut self.nodes, outside);
         for output in &mut graph.outputs {
             output.element = self.elements.get(&output.name).copied();

@@ -46,7 +46,7 @@ pub enum NpyProblem {
     #[error("a bool is neither 0 nor 1")]
     Bool,
     #[error(transparent)]
-    Array(#[from] crate::cpu::Error),
+    Array(Box<crate::cpu::Error>),
 }
 
 /// Reads the array in the file at `path`.
@@ -73,7 +73,7 @@ fn read_from(reader: &mut dyn Read, length: u64) -> Result<Array, NpyProblem> {
         let expected = expected.map_or_else(|| "more than 2^64".to_owned(), |bytes| bytes.to_string());
         return Err(NpyProblem::Length { expected, found });
     }
-    let mut array = Array::zeros(header.element_type, &header.dims)?;
+    let mut array = Array::zeros(header.element_type, &header.dims).map_err(array_error)?;
     let elements = array.as_bytes_mut();
     reader.read_exact(elements)?;
     if header.big_endian {
@@ -119,6 +119,10 @@ fn read_header(reader: &mut dyn Read) -> Result<(Header, u64), NpyProblem> {
     Ok((parse_header(&text)?, before + length as u64))
 }
 
+fn array_error(error: crate::cpu::Error) -> NpyProblem {
+    NpyProblem::Array(Box::new(error))
+}
+
 /// The array whose elements were read with the first index running fastest.
 fn rows_first(columns: &Array) -> Result<Array, NpyProblem> {
     // The bytes of an element run faster still.
@@ -127,7 +131,7 @@ fn rows_first(columns: &Array) -> Result<Array, NpyProblem> {
     let cells = cells.map_err(|error| NpyProblem::Header(error.to_string()))?;
     let order: Vec<usize> = (1..cells.ndim()).chain([0]).collect();
     let rows: Vec<u8> = cells.permuted_axes(order).iter().copied().collect();
-    Ok(Array::from_bytes(columns.element(), columns.shape(), &rows)?)
+    Array::from_bytes(columns.element(), columns.shape(), &rows).map_err(array_error)
 }
 
 /// The array as numpy can hold it: numpy has no bfloat16, so these become float32, which holds each of them.

@@ -385,7 +385,7 @@ fn compiled(network: &Network, folder: &Path, jobs: usize) -> Result<BTreeMap<St
         let folders = each(&|index| format!("./samples_{index}"));
         format!("  calibration_type: max\n  max_percentile: {percentile}\n  cal_data_dir: '{folders}'\n")
     };
-    let march = if network.seed % 3 == 0 { "nash-m" } else { "nash-e" };
+    let march = if network.seed.is_multiple_of(3) { "nash-m" } else { "nash-e" };
     let text = format!(
         "model_parameters:\n  onnx_model: model.onnx\n  march: {march}\n  working_dir: ./out\n\
          input_parameters:\n{per_input}calibration_parameters:\n{calibration}compiler_parameters:\n  jobs: {jobs}\n"

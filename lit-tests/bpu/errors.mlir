@@ -361,6 +361,14 @@ func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>, %w: tensor<3x!quant.un
 
 // -----
 
+func.func @f(%x: tensor<4x!quant.uniform<i8:f32, 0.5>>, %w: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.p_relu' op the slope of shape [2, 4] does not broadcast to [4]}}
+  %0 = bpu.p_relu %x, %w : (tensor<4x!quant.uniform<i8:f32, 0.5>>, tensor<2x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<2x4x!quant.uniform<i8:f32, 0.5>>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>, %w: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
   // expected-error @+1 {{'bpu.add' op the result has shape [4, 2] but the operands give [2, 4]}}
   %0 = bpu.add %x, %w : (tensor<2x4x!quant.uniform<i8:f32, 0.5>>, tensor<2x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<4x2x!quant.uniform<i8:f32, 0.5>>

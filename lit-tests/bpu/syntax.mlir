@@ -48,6 +48,8 @@ func.func @vector(%x: tensor<2x4x!half>, %y: tensor<4x!quarter>) {
   %1 = bpu.sub %x, %y {clamp_min = 0} : (tensor<2x4x!half>, tensor<4x!quarter>) -> tensor<2x4x!half>
   // CHECK: bpu.mul %{{.*}}, %{{.*}} {clamp_max = 12 : i64}
   %2 = bpu.mul %x, %y {clamp_max = 12} : (tensor<2x4x!half>, tensor<4x!quarter>) -> tensor<2x4x!half>
+  // CHECK: bpu.p_relu %{{.*}}, %{{.*}} : (tensor<2x4x!quant.uniform<i8:f32, 5.000000e-01>>, tensor<4x!quant
+  %p = bpu.p_relu %x, %y : (tensor<2x4x!half>, tensor<4x!quarter>) -> tensor<2x4x!half>
   // CHECK: bpu.requantize %{{.*}} : (tensor<2x4x!quant.uniform<i8:f32, 5.000000e-01>>) -> tensor<2x4x!quant.uniform<i8:f32, 2.500000e-01>>
   %3 = bpu.requantize %x : (tensor<2x4x!half>) -> tensor<2x4x!quarter>
   // CHECK: bpu.lookup %{{.*}} {table = array<i8: -128, -127,

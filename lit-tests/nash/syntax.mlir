@@ -27,6 +27,10 @@ func.func @program(%x: tensor<1x16xf32>) -> tensor<1x16xf32> {
     // CHECK: nash.vae.mul {{.*}} output_element i16 mantissa 1073741824 shift 30 clamp <-32768, 32767>
     nash.vae.mul node 1 shape [1, 1, 1, 1, 1, 16] a_element i8 b_element i8 output_element i16 mantissa 1073741824 shift 30
         clamp <-32768, 32767> a <64, [0, 0, 0, 0, 16, 1]> b <64, [0, 0, 0, 0, 16, 1]> output <544, [0, 0, 0, 0, 32, 2]>
+    // CHECK: nash.vae.p_relu {{.*}} slope_mantissa 1073741824 slope_shift 33 clamp <-128, 127>
+    nash.vae.p_relu node 1 shape [1, 1, 1, 1, 1, 16] input_element i8 slope_element i8 output_element i8 mantissa 1073741824 shift 30
+        slope_mantissa 1073741824 slope_shift 33 clamp <-128, 127> input <64, [0, 0, 0, 0, 16, 1]> slope <64, [0, 0, 0, 0, 16, 1]>
+        output <512, [0, 0, 0, 0, 16, 1]>
     // CHECK: nash.vae.requantize {{.*}} input_element i16 output_element i8
     nash.vae.requantize node 1 shape [1, 1, 1, 1, 1, 16] input_element i16 output_element i8 mantissa 1073741824 shift 30
         clamp <-128, 127> input <544, [0, 0, 0, 0, 32, 2]> output <512, [0, 0, 0, 0, 16, 1]>

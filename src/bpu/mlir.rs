@@ -214,6 +214,7 @@ fn given_attributes<'c>(context: &'c Context, operator: &Operator) -> Vec<(&'sta
         | Operator::Add { .. }
         | Operator::Sub { .. }
         | Operator::Mul { .. }
+        | Operator::PRelu { .. }
         | Operator::Requantize { .. }
         | Operator::Reshape
         | Operator::Quantize
@@ -338,6 +339,7 @@ pub fn operator(operation: OperationRef<'_, '_>, result_shape: &[usize]) -> Resu
         Op::Add => Operator::Add { clamp: reader.clamp()? },
         Op::Sub => Operator::Sub { clamp: reader.clamp()? },
         Op::Mul => Operator::Mul { clamp: reader.clamp()? },
+        Op::PRelu => Operator::PRelu { clamp: reader.clamp()? },
         Op::Requantize => Operator::Requantize { clamp: reader.clamp()? },
         Op::MaxPool => Operator::MaxPool(MaxPool {
             kernel: reader.exactly("kernel_shape")?,

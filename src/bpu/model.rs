@@ -238,6 +238,11 @@ pub enum Operator {
         /// Interval of a fused activation.
         clamp: Option<Clamp>,
     },
+    /// `x` where it is not negative, `x` · `slope` elsewhere; the slope broadcasts to `x`.
+    PRelu {
+        /// Interval of a fused activation.
+        clamp: Option<Clamp>,
+    },
     /// `x` NHWC; cells outside the input do not take part.
     MaxPool(MaxPool),
     /// `x` NHWC; a global pool has the kernel [H, W].
@@ -363,6 +368,7 @@ impl Operator {
             Operator::Add { .. } => Op::Add,
             Operator::Sub { .. } => Op::Sub,
             Operator::Mul { .. } => Op::Mul,
+            Operator::PRelu { .. } => Op::PRelu,
             Operator::MaxPool(_) => Op::MaxPool,
             Operator::AveragePool(_) => Op::AveragePool,
             Operator::Lookup { .. } => Op::Lookup,
@@ -394,6 +400,7 @@ impl Operator {
             | Operator::Add { clamp }
             | Operator::Sub { clamp }
             | Operator::Mul { clamp }
+            | Operator::PRelu { clamp }
             | Operator::Requantize { clamp } => *clamp,
             _ => None,
         }

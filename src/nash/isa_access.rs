@@ -303,6 +303,11 @@ impl Operation {
                 all.read("b", &o.b, &o.shape, o.b_element.bytes());
                 all.write("output", &o.output, &o.shape, o.output_element.bytes());
             }
+            Operation::PRelu(o) => {
+                all.read("input", &o.input, &o.shape, o.input_element.bytes());
+                all.read("slope", &o.slope, &o.shape, o.slope_element.bytes());
+                all.write("output", &o.output, &o.shape, o.output_element.bytes());
+            }
             Operation::Requantize(o) => {
                 all.read("input", &o.input, &o.shape, o.input_element.bytes());
                 all.write("output", &o.output, &o.shape, o.output_element.bytes());

@@ -117,6 +117,10 @@ impl Operation {
                 .vector_cycles(widest(&o.shape, &[o.a_element, o.b_element, o.output_element].map(BpuElement::bytes))),
             Operation::Mul(o) => target
                 .vector_cycles(widest(&o.shape, &[o.a_element, o.b_element, o.output_element].map(BpuElement::bytes))),
+            Operation::PRelu(o) => {
+                let elements = [o.input_element, o.slope_element, o.output_element];
+                target.vector_cycles(widest(&o.shape, &elements.map(BpuElement::bytes)))
+            }
             Operation::Requantize(o) => {
                 target.vector_cycles(widest(&o.shape, &[o.input_element, o.output_element].map(BpuElement::bytes)))
             }

@@ -296,6 +296,35 @@ operations! {
         output: View,
     }
 
+    /// `output = clamp(rescale(input, mantissa, shift))` where the input is not negative, elsewhere
+    /// `clamp(rescale(input · slope, slope_mantissa, slope_shift))`.
+    0x0306 VaePRelu Vae PRelu {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// i8 or i16.
+        input_element: BpuElement,
+        /// i8 or i16.
+        slope_element: BpuElement,
+        /// i8, i16 or i32.
+        output_element: BpuElement,
+        /// Mantissa of the multiplier of the input.
+        mantissa: i32,
+        /// 0 to 62.
+        shift: u32,
+        /// Mantissa of the multiplier of products.
+        slope_mantissa: i32,
+        /// 0 to 62.
+        slope_shift: u32,
+        /// Limits of the result.
+        clamp: Clamp,
+        /// Operand.
+        input: View,
+        /// What negative elements are multiplied with.
+        slope: View,
+        /// Result; may be the very view of an operand of the same element size.
+        output: View,
+    }
+
     /// The greatest of the cells of each window that lie in the input tile, and of `accumulate`; the least value of the
     /// element type where there is none.
     0x0401 AaeMaxPool Aae MaxPool {

@@ -156,6 +156,15 @@ impl Operation {
                 elementwise(&o.shape, &[o.a_element, o.b_element], o.output_element, &o.output, o.clamp, limit)?;
                 multiplier(o.mantissa, o.shift)
             }
+            Operation::PRelu(o) => {
+                sizes("shape", &o.shape, limit)?;
+                narrow("input_element", o.input_element)?;
+                narrow("slope_element", o.slope_element)?;
+                result(o.output_element, o.clamp)?;
+                written(&o.output, &o.shape, o.output_element.bytes())?;
+                multiplier(o.mantissa, o.shift)?;
+                multiplier(o.slope_mantissa, o.slope_shift)
+            }
             Operation::Requantize(o) => {
                 sizes("shape", &o.shape, limit)?;
                 integer("input_element", o.input_element)?;
@@ -218,6 +227,14 @@ impl Operation {
                 }
                 if same(b, b_element.bytes(), output, output_element.bytes()) {
                     operands.push("b");
+                }
+            }
+            Operation::PRelu(o) => {
+                if same(&o.input, o.input_element.bytes(), &o.output, o.output_element.bytes()) {
+                    operands.push("input");
+                }
+                if same(&o.slope, o.slope_element.bytes(), &o.output, o.output_element.bytes()) {
+                    operands.push("slope");
                 }
             }
             Operation::Requantize(o)

@@ -70,6 +70,36 @@ pub fn multiply(a: i32, b: i32, multiplier: Multiplier, clamp: Clamp) -> i32 {
     clamp.apply(multiplier.rescale(i64::from(a) * i64::from(b)))
 }
 
+/// What values that are not negative are rescaled with, and products with a slope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SlopeMultipliers {
+    /// Of s_x / s_y.
+    pub positive: Multiplier,
+    /// Of s_x · s_slope / s_y.
+    pub negative: Multiplier,
+}
+
+impl SlopeMultipliers {
+    /// From the scales of the input, the slope and the result.
+    ///
+    /// # Errors
+    /// When one of the ratios has no [`Multiplier`].
+    pub fn new(s_x: f64, s_slope: f64, s_y: f64) -> Result<SlopeMultipliers, MultiplierError> {
+        let positive = Multiplier::of_change(s_x, s_y)?;
+        Ok(SlopeMultipliers { positive, negative: Multiplier::of_product(s_x, s_slope, s_y)? })
+    }
+}
+
+/// `clamp(rescale(x))` where x is not negative, `clamp(rescale(x · slope))` elsewhere, for operands of at most 16 bits.
+#[must_use]
+#[inline]
+pub fn p_relu(x: i32, slope: i32, multipliers: SlopeMultipliers, clamp: Clamp) -> i32 {
+    clamp.apply(match x {
+        0.. => multipliers.positive.rescale(i64::from(x)),
+        _ => multipliers.negative.rescale(i64::from(x) * i64::from(slope)),
+    })
+}
+
 /// `clamp(rescale(a))` with the multiplier of `s_x / s_y`.
 #[must_use]
 #[inline]
@@ -90,6 +120,20 @@ mod tests {
         assert_eq!(add(100, 28, one, Clamp::I8), 127);
         assert_eq!(add(-100, -29, one, Clamp::I8), -128);
         assert_eq!(add(100, 27, SumMultipliers::sub(1.0, 1.0, 1.0).unwrap(), Clamp::I8), 73);
+    }
+
+    #[test]
+    fn a_slope_counts_below_zero() {
+        // x in halves, slopes in quarters, results in eighths: 3 / 2 = 12 / 8; -3 / 2 * 3 / 4 = -9 / 8.
+        let multipliers = SlopeMultipliers::new(0.5, 0.25, 0.125).unwrap();
+        assert_eq!(p_relu(3, -100, multipliers, Clamp::I8), 12);
+        assert_eq!(p_relu(-3, 3, multipliers, Clamp::I8), -9);
+        assert_eq!(p_relu(-3, -3, multipliers, Clamp::I8), 9);
+        assert_eq!(p_relu(0, 127, multipliers, Clamp::I8), 0);
+        assert_eq!(p_relu(-128, 127, multipliers, Clamp::I8), -128);
+        // Ties to even: -1 * 1 * 1/2 and -3 * 1 * 1/2 of a step.
+        let halves = SlopeMultipliers::new(1.0, 0.5, 1.0).unwrap();
+        assert_eq!([-1, -3].map(|x| p_relu(x, 1, halves, Clamp::I8)), [0, -2]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod scale;
 pub use convolution::{accumulate, accumulator_bound, accumulator_fits, finish};
 pub use curve::{Curve, CurveError, MAX_PIECES, MAX_SHIFT, Piece};
 pub use curve_fit::{CurveFitError, FittedCurve, fit_curve};
-pub use elementwise::{SumMultipliers, add, multiply, requantize};
+pub use elementwise::{SlopeMultipliers, SumMultipliers, add, multiply, p_relu, requantize};
 pub use lookup::{LookupTable, lookup, lookup_table};
 pub use multiplier::{Multiplier, MultiplierError};
 pub use pool::{PoolMultipliers, average, average_multiplier, maximum};

@@ -74,6 +74,17 @@ def Bpu_AddOp : Bpu_BinaryOp<"add", "lhs + rhs", [Commutative]>;
 def Bpu_SubOp : Bpu_BinaryOp<"sub", "lhs - rhs">;
 def Bpu_MulOp : Bpu_BinaryOp<"mul", "lhs * rhs", [Commutative]>;
 
+def Bpu_PReluOp : Bpu_PureOp<"p_relu"> {
+  let summary = "the input where it is not negative, elsewhere the input times the slope";
+  let description = [{
+    `input >= 0 ? input : input * slope`, rescaled with one rounding; the slope broadcasts to the input. The result is clamped to
+    [`clamp_min`, `clamp_max`].
+  }];
+  let arguments = (ins Bpu_QuantizedTensor:$input, Bpu_QuantizedTensor:$slope,
+    OptionalAttr<I64Attr>:$clamp_min, OptionalAttr<I64Attr>:$clamp_max);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
 def Bpu_RequantizeOp : Bpu_FoldableOp<"requantize"> {
   let summary = "the same values at another scale";
   let description = "Rescales to the result's type and clamps to [`clamp_min`, `clamp_max`]; folds when nothing changes.";

@@ -121,6 +121,17 @@ def Nash_VaeMulOp : Nash_Binary<"vae.mul", [Nash_Integer<"mantissa">]> {
   let description = "`clamp(rescale(a * b, mantissa, shift))`.";
 }
 
+def Nash_VaePReluOp : Nash_Instruction<"vae.p_relu", [
+    Nash_Shape<"shape">, Nash_Element<"input_element">, Nash_Element<"slope_element">, Nash_Element<"output_element">,
+    Nash_Integer<"mantissa">, Nash_Integer<"shift">, Nash_Integer<"slope_mantissa">, Nash_Integer<"slope_shift">, Nash_TheClamp,
+    Nash_View<"input">, Nash_View<"slope">, Nash_View<"output">]> {
+  let summary = "the input where it is not negative, elsewhere its product with a slope, rescaled";
+  let description = [{
+    `clamp(rescale(input, mantissa, shift))` where the input is not negative, elsewhere
+    `clamp(rescale(input * slope, slope_mantissa, slope_shift))`.
+  }];
+}
+
 def Nash_VaeRequantizeOp : Nash_Instruction<"vae.requantize", [
     Nash_Shape<"shape">, Nash_Element<"input_element">, Nash_Element<"output_element">, Nash_Integer<"mantissa">,
     Nash_Integer<"shift">, Nash_TheClamp, Nash_View<"input">, Nash_View<"output">]> {

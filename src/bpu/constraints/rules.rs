@@ -94,6 +94,7 @@ pub(super) const fn of(op: Op) -> &'static [Constraint] {
         Op::MatMul => &[ACTIVATIONS, INT8_FACTOR, MATMUL_ACCUMULATOR, PRODUCT_RATIO],
         Op::Add | Op::Sub => &[ACTIVATIONS, SUM_RATIO],
         Op::Mul => &[ACTIVATIONS, PRODUCT_RATIO],
+        Op::PRelu => &[ACTIVATIONS, REQUANTIZE_RATIO, PRODUCT_RATIO],
         Op::Requantize => &[REQUANTIZE_RATIO],
         Op::Lookup => &[INT8],
         Op::Curve => &[CURVE],

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::movement::dense;
 use super::values::{Operand, cells_shape, collect, interval, scale_of};
 use crate::bpu::model::{Clamp, Scale, Tensor};
-use crate::numerics::{self, Curve, LookupTable, Multiplier, SumMultipliers};
+use crate::numerics::{self, Curve, LookupTable, Multiplier, SlopeMultipliers, SumMultipliers};
 
 pub(super) fn add(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
     let multipliers = SumMultipliers::add(a.scale()?, b.scale()?, scale_of(output)?);
@@ -33,6 +33,12 @@ pub(super) fn mul(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor)
         Multiplier::of_product(a.scale()?, b.scale()?, scale_of(output)?).map_err(|error| error.to_string())?;
     let clamp = interval(clamp, output);
     zip(a, b, output, |a, b| numerics::multiply(a, b, multiplier, clamp))
+}
+
+pub(super) fn p_relu(clamp: Option<Clamp>, x: Operand, slope: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+    let multipliers = SlopeMultipliers::new(x.scale()?, slope.scale()?, scale_of(output)?);
+    let (multipliers, clamp) = (multipliers.map_err(|error| error.to_string())?, interval(clamp, output));
+    Ok(zip(x, slope, output, |x, slope| numerics::p_relu(x, slope, multipliers, clamp)))
 }
 
 pub(super) fn requantize(clamp: Option<Clamp>, x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {

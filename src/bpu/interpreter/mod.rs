@@ -145,6 +145,7 @@ fn evaluate(operator: &Operator, operands: &[Operand], output: &Tensor) -> Resul
         (Operator::Add { clamp }, [a, b]) => elementwise::add(*clamp, *a, *b, output),
         (Operator::Sub { clamp }, [a, b]) => elementwise::sub(*clamp, *a, *b, output),
         (Operator::Mul { clamp }, [a, b]) => elementwise::mul(*clamp, *a, *b, output),
+        (Operator::PRelu { clamp }, [x, slope]) => elementwise::p_relu(*clamp, *x, *slope, output),
         (Operator::MaxPool(pool), [x]) => Ok(pool::max_pool(pool, *x, output)),
         (Operator::AveragePool(pool), [x]) => pool::average_pool(pool, *x, output),
         (Operator::Lookup { table }, [x]) => Ok(elementwise::lookup(table, *x)),

@@ -66,6 +66,7 @@ fn operator_of(json: &serde_json::Value) -> Operator {
         "add" => Operator::Add { clamp },
         "sub" => Operator::Sub { clamp },
         "mul" => Operator::Mul { clamp },
+        "p_relu" => Operator::PRelu { clamp },
         "requantize" => Operator::Requantize { clamp },
         "max_pool" => Operator::MaxPool(MaxPool { kernel, strides, pads, dilations }),
         "average_pool" => {

@@ -316,6 +316,12 @@ pub fn output_shape(operator: &Operator, operands: &[&[usize]]) -> Result<Option
         }
         (Operator::MatMul { .. }, [a, b]) => matmul_shape(a, b)?,
         (Operator::Add { .. } | Operator::Sub { .. } | Operator::Mul { .. }, [a, b]) => broadcast_shape(a, b)?,
+        (Operator::PRelu { .. }, [x, slope]) => {
+            if broadcast_shape(x, slope)? != *x {
+                return fail(format!("the slope of shape {slope:?} does not broadcast to {x:?}"));
+            }
+            x.to_vec()
+        }
         (Operator::MaxPool(pool), [x]) => max_pool_shape(x, pool)?,
         (Operator::AveragePool(pool), [x]) => average_pool_shape(x, pool)?,
         (Operator::Concat { axis }, operands) => concat_shape(operands, *axis)?,

@@ -25,7 +25,7 @@ pub(super) fn check_types(operator: &Operator, operands: &[&Tensor], output: &Te
             activation(b, "the second operand")?;
             check_sum_of_products(a, b, output, clamp.is_some())
         }
-        (Operator::Add { .. } | Operator::Sub { .. } | Operator::Mul { .. }, [a, b]) => {
+        (Operator::Add { .. } | Operator::Sub { .. } | Operator::Mul { .. } | Operator::PRelu { .. }, [a, b]) => {
             activation(a, "the first operand")?;
             activation(b, "the second operand")?;
             activation(output, "the result")

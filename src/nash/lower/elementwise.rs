@@ -6,7 +6,7 @@ use super::super::tile::view::collapse;
 use super::super::tile::{Axis, Bound, Dimension, Operand, Placement, Step, Tiled, product};
 use super::{Builder, LowerError, Steps, constants, limits, scale, unsupported};
 use crate::bpu::model::{BpuElement, Node, Operator, Scale, Tensor};
-use crate::numerics::{Multiplier, SumMultipliers};
+use crate::numerics::{Multiplier, SlopeMultipliers, SumMultipliers};
 use crate::target::Target;
 
 /// What happens to the elements.
@@ -18,6 +18,10 @@ enum Kind {
     Mul {
         elements: [BpuElement; 2],
         multiplier: Multiplier,
+    },
+    PRelu {
+        elements: [BpuElement; 2],
+        multipliers: SlopeMultipliers,
     },
     Requantize {
         element: BpuElement,
@@ -122,6 +126,10 @@ fn kind(node: &Node, tensors: &[&Tensor], output: &Tensor) -> Result<Kind, Lower
             let multiplier = Multiplier::of_product(a_scale, b_scale, scale(node, output)?).map_err(bad)?;
             Kind::Mul { elements: [a.element, b.element], multiplier }
         }
+        (Operator::PRelu { .. }, [x, slope]) => {
+            let multipliers = SlopeMultipliers::new(scale(node, x)?, scale(node, slope)?, scale(node, output)?);
+            Kind::PRelu { elements: [x.element, slope.element], multipliers: multipliers.map_err(bad)? }
+        }
         (Operator::Requantize { .. }, [x]) => {
             let multiplier = Multiplier::of_change(scale(node, x)?, scale(node, output)?).map_err(bad)?;
             Kind::Requantize { element: x.element, multiplier }
@@ -171,7 +179,12 @@ impl Tiled for Form {
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         match &self.kind {
             Kind::Quantize { .. } | Kind::Dequantize { .. } => target.float_cycles(product(tile, 1)),
-            Kind::Add { .. } | Kind::Mul { .. } | Kind::Requantize { .. } | Kind::Lookup | Kind::Curve { .. } => {
+            Kind::Add { .. }
+            | Kind::Mul { .. }
+            | Kind::PRelu { .. }
+            | Kind::Requantize { .. }
+            | Kind::Lookup
+            | Kind::Curve { .. } => {
                 let widest = self.operands.iter().map(Operand::element_bytes).max().unwrap_or(1);
                 target.vector_cycles(product(tile, widest))
             }
@@ -209,6 +222,20 @@ impl Tiled for Form {
                 clamp,
                 a,
                 b: operand(1)?,
+                output,
+            }),
+            Kind::PRelu { elements: [input_element, slope_element], multipliers } => emitter.push(isa::PRelu {
+                shape,
+                input_element: *input_element,
+                slope_element: *slope_element,
+                output_element,
+                mantissa: multipliers.positive.mantissa,
+                shift: multipliers.positive.shift,
+                slope_mantissa: multipliers.negative.mantissa,
+                slope_shift: multipliers.negative.shift,
+                clamp,
+                input: a,
+                slope: operand(1)?,
                 output,
             }),
             Kind::Requantize { element, multiplier } => emitter.push(isa::Requantize {

@@ -183,6 +183,7 @@ impl<'a> Builder<'a> {
             Operator::Add { .. }
             | Operator::Sub { .. }
             | Operator::Mul { .. }
+            | Operator::PRelu { .. }
             | Operator::Lookup { .. }
             | Operator::Curve { .. }
             | Operator::Requantize { .. }

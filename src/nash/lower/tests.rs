@@ -191,7 +191,7 @@ proptest! {
     #[test]
     fn elementwise(
         shape in prop::collection::vec(1usize..7, 0..6), ones in prop::array::uniform12(prop::bool::weighted(0.25)), skip in 0usize..3,
-        a in activation(), b in activation(), to in activation(), operator in 0usize..3, memory in 336u64..700,
+        a in activation(), b in activation(), to in activation(), operator in 0usize..4, memory in 336u64..700,
     ) {
         let part = |flags: &[bool]| -> Vec<usize> { shape.iter().zip(flags).map(|(&size, &one)| if one { 1 } else { size }).collect() };
         let (left, right) = (part(&ones[..6]), part(&ones[6..]));
@@ -201,7 +201,9 @@ proptest! {
         let x = segment.add_node("quantize", Operator::Quantize, &[x], tensor(&left, a, 0.02));
         let y = segment.add_tensor(constant(tensor(&right, b, 0.03), 8));
         let shape = crate::bpu::model::broadcast_shape(&left, &right).unwrap();
-        let operator = [Operator::Add { clamp: None }, Operator::Sub { clamp: Some(Clamp { low: 0, high: 100 }) }, Operator::Mul { clamp: None }][operator].clone();
+        let operator = [Operator::Add { clamp: None }, Operator::Sub { clamp: Some(Clamp { low: 0, high: 100 }) }, Operator::Mul { clamp: None }, Operator::PRelu { clamp: None }][operator].clone();
+        // Slopes broadcast to the input, not the other way round.
+        prop_assume!(!matches!(operator, Operator::PRelu { .. }) || shape == left);
         let z = segment.add_node("binary", operator, &[x, y], tensor(&shape, to, 0.7));
         let curve = crate::bpu::functions::curve(f64::tanh, (to, 0.7), (BpuElement::I16, 3e-5)).unwrap().curve;
         let w = segment.add_node("curve", Operator::Curve { curve: Box::new(curve) }, &[z], tensor(&shape, BpuElement::I16, 3e-5));

@@ -1,8 +1,8 @@
 //! VAE and VPU: one output element from the input elements in the same place.
 
-use crate::nash::isa::{Add, BpuElement, Dequantize, Lookup, Mul, Quantize, RANK, Requantize, View};
+use crate::nash::isa::{Add, BpuElement, Dequantize, Lookup, Mul, PRelu, Quantize, RANK, Requantize, View};
 use crate::numerics::{self, LookupTable, Multiplier, SumMultipliers};
-use crate::sim::machine::{Fault, full_range};
+use crate::sim::machine::{Fault, full_range, slope_multipliers};
 
 use super::kernel::{Level, lanes};
 use super::walk::{CHUNK, Layout, Line, Walk, chunks};
@@ -69,6 +69,12 @@ pub(super) fn mul(memory: &mut [u8], level: Level, o: &Mul) -> Result<(), Fault>
         lanes::multiply(level, a, b);
         lanes::rescale(level, a, multiplier, o.clamp);
     })
+}
+
+pub(super) fn p_relu(memory: &mut [u8], level: Level, o: &PRelu) -> Result<(), Fault> {
+    let multipliers = slope_multipliers(o);
+    let operands = [(&o.input, o.input_element), (&o.slope, o.slope_element), (&o.output, o.output_element)];
+    join(memory, level, &o.shape, operands, |x, slope| lanes::p_relu(level, x, slope, multipliers, o.clamp))
 }
 
 pub(super) fn requantize(memory: &mut [u8], level: Level, o: &Requantize) -> Result<(), Fault> {

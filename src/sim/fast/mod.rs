@@ -118,6 +118,7 @@ impl Executable {
             Operation::Convolution(_) => Machine::execute_in_l1m(l1m, operation),
             Operation::Add(o) => elementwise::add(l1m, level, o),
             Operation::Mul(o) => elementwise::mul(l1m, level, o),
+            Operation::PRelu(o) => elementwise::p_relu(l1m, level, o),
             Operation::Requantize(o) => elementwise::requantize(l1m, level, o),
             Operation::Lookup(o) => elementwise::lookup(l1m, level, o),
             Operation::Curve(o) => curve::curve(l1m, level, o),

@@ -246,7 +246,7 @@ proptest! {
 
     #[test]
     fn elementwise(
-        kind in 0..5,
+        kind in 0..6,
         shape in prop_oneof![[1u32..4, 1u32..5, 1u32..5, 1u32..7], [1u32..2, 1u32..3, 1u32..4, 30u32..150]],
         elements in [element(), element(), element()], orders in [order(), order(), order()], in_place: bool,
         image in image(), factors in (1i32 << 30..=i32::MAX, -i32::MAX..=i32::MAX), shift in 0u32..=62,
@@ -259,7 +259,7 @@ proptest! {
         let words = [BpuElement::F32, b_element, output_element];
         let floats = [a_element, BpuElement::F32, BpuElement::F32];
         let elements = if kind == 3 { words } else if kind == 4 { floats } else { elements };
-        let Some([a, b, output]) = operands(&orders, shape, elements, in_place && kind < 3) else { return Ok(()) };
+        let Some([a, b, output]) = operands(&orders, shape, elements, in_place && [0, 1, 2, 5].contains(&kind)) else { return Ok(()) };
         let shape = [1, 1, shape[0], shape[1], shape[2], shape[3]];
         let operation: Operation = match kind {
             0 => {
@@ -271,6 +271,15 @@ proptest! {
             2 => {
                 let input_element = a_element;
                 Requantize { shape, input_element, output_element, mantissa, shift, clamp, input: a, output }.into()
+            }
+            5 => {
+                let (input_element, slope_element, slope_mantissa, slope_shift) = (a_element, b_element, mantissa, 62 - shift);
+                let (input, slope) = (a, b);
+                PRelu {
+                    shape, input_element, slope_element, output_element, mantissa, shift, slope_mantissa, slope_shift, clamp, input,
+                    slope, output,
+                }
+                .into()
             }
             3 => Quantize { shape, output_element, scale, input: a, output }.into(),
             _ => {

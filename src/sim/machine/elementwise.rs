@@ -1,7 +1,9 @@
 //! VAE and VPU: one output element from the input elements in the same place.
 
-use crate::nash::isa::{self, Add, BpuElement, CURVE_PIECE_BYTES, Dequantize, Lookup, Mul, Quantize, Requantize};
-use crate::numerics::{self, Clamp, Curve, LookupTable, Multiplier, Piece, SumMultipliers};
+use crate::nash::isa::{
+    self, Add, BpuElement, CURVE_PIECE_BYTES, Dequantize, Lookup, Mul, PRelu, Quantize, Requantize,
+};
+use crate::numerics::{self, Clamp, Curve, LookupTable, Multiplier, Piece, SlopeMultipliers, SumMultipliers};
 
 use super::memory::{Fault, Place, read, write};
 
@@ -19,6 +21,22 @@ pub(super) fn mul(l1m: &mut [u8], o: &Mul) -> Result<(), Fault> {
     let b = read(l1m, &o.b, &o.shape, o.b_element)?;
     a.iter_mut().zip(b).for_each(|(a, b)| *a = numerics::multiply(*a, b, multiplier, o.clamp));
     write(l1m, &o.output, &o.shape, o.output_element, &a)
+}
+
+/// The multipliers that an instruction holds.
+pub(in crate::sim) fn slope_multipliers(o: &PRelu) -> SlopeMultipliers {
+    SlopeMultipliers {
+        positive: Multiplier { mantissa: o.mantissa, shift: o.shift },
+        negative: Multiplier { mantissa: o.slope_mantissa, shift: o.slope_shift },
+    }
+}
+
+pub(super) fn p_relu(l1m: &mut [u8], o: &PRelu) -> Result<(), Fault> {
+    let multipliers = slope_multipliers(o);
+    let mut values = read(l1m, &o.input, &o.shape, o.input_element)?;
+    let slopes = read(l1m, &o.slope, &o.shape, o.slope_element)?;
+    values.iter_mut().zip(slopes).for_each(|(x, slope)| *x = numerics::p_relu(*x, slope, multipliers, o.clamp));
+    write(l1m, &o.output, &o.shape, o.output_element, &values)
 }
 
 pub(super) fn requantize(l1m: &mut [u8], o: &Requantize) -> Result<(), Fault> {

@@ -65,6 +65,7 @@ pub(super) fn in_l1m(l1m: &mut [u8], operation: &Operation) -> Result<(), Fault>
         Operation::Convolution(o) => convolution::convolution(l1m, o),
         Operation::Add(o) => elementwise::add(l1m, o),
         Operation::Mul(o) => elementwise::mul(l1m, o),
+        Operation::PRelu(o) => elementwise::p_relu(l1m, o),
         Operation::Requantize(o) => elementwise::requantize(l1m, o),
         Operation::Lookup(o) => elementwise::lookup(l1m, o),
         Operation::Curve(o) => elementwise::curve(l1m, o),

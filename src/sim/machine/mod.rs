@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use crate::nash::isa::{Engine, Operation, Program};
 use crate::target::Target;
 
-pub(super) use elementwise::{full_range, read_curve};
+pub(super) use elementwise::{full_range, read_curve, slope_multipliers};
 pub use error::{Actor, SimError};
 pub(super) use execute::{Regions, zeros};
 pub(super) use memory::Fault;

@@ -222,5 +222,16 @@ scales = [1e-8, 2e-8, 0.5e-8]
 back = y.astype(np.float32) * np.array(scales).astype(np.float32)
 case("dequantize, i32 per channel", {"kind": "dequantize"}, [tensor(y, "i32", scales)], tensor(back, "f32"))
 
+# Slopes of single elements, of channels, of a tensor: x >= 0 ? x : x * slope.
+def sloped(x, slope):
+    return x if x >= 0 else x * slope
+
+
+elementwise("p_relu", "p_relu", sloped, integers((3, 4)), integers((3, 4)), (0.031, 0.017, 0.11))
+elementwise("p_relu, channels", "p_relu", sloped, integers((2, 3, 4)), integers((4,)), (0.5, 0.25, 0.5))
+elementwise("p_relu, clamp", "p_relu", sloped, integers((9,)), integers((1,)), (0.5, 0.25, 1.0), clamp=[-20, 60])
+wide = [integers((9,), -32768, 32768) for _ in "ab"]
+elementwise("p_relu, i16", "p_relu", sloped, *wide, (0.003, 0.0017, 1.5), element="i16")
+
 with open("cases.json", "w") as file:
     file.write("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")

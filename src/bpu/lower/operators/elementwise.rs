@@ -108,29 +108,14 @@ fn extreme<'c, 'a>(
     Ok(())
 }
 
-/// max(x, 0) + slope * min(x, 0); with one slope a function of x.
+/// With one slope a function of x.
 pub fn p_relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     if let Some(slope) = parameter(operation, 1)? {
         return function(builder, operation, 0, |x| if x < 0.0 { slope * x } else { x });
     }
     let pair = Pair::of(builder, operation)?;
-    let [x, slope] = pair.ids;
-    let [of_x, of_slope] = pair.integers;
-    let range = of_x.range();
-    let mut part = |suffix: &str, clamp: Clamp| {
-        let operator = Operator::Requantize { clamp: Some(clamp) };
-        builder.compute(suffix, operator, &[x], pair.shape.clone(), of_x)
-    };
-    let positive = part("positive", Clamp { low: 0, high: range.high });
-    let negative = part("negative", Clamp { low: range.low, high: 0 });
-    // Products of two int8 fit an int16 as they are; others at a scale at which the largest one fits.
-    let exact = of_x.scale * of_slope.scale;
-    let fits = exact.max(of_x.largest() * of_slope.largest() / f64::from(Clamp::I16.high));
-    let shape = pair.shape.clone();
-    let mul = Operator::Mul { clamp: None };
-    let product = builder.compute("product", mul, &[negative, slope], shape, Integer::int16(fits));
-    let sum = Operator::Add { clamp: None };
-    let id = builder.compute(ITSELF, sum, &[positive, product], pair.shape, pair.output.integer);
+    let operator = Operator::PRelu { clamp: None };
+    let id = builder.compute(ITSELF, operator, &pair.ids, pair.shape, pair.output.integer);
     builder.define(&pair.output, pair.form, id);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Loops over neighbouring values, written once and compiled for every [`Level`]: the compiler makes vectors of them.
 
 use super::{Instructions, Level};
-use crate::numerics::{Clamp, Multiplier, SumMultipliers};
+use crate::numerics::{Clamp, Multiplier, SlopeMultipliers, SumMultipliers};
 
 /// Declares loops that are compiled for every level; each takes the level first.
 macro_rules! compiled_per_level {
@@ -120,6 +120,19 @@ compiled_per_level! {
     /// `a · b`, for operands of at most 16 bits.
     pub fn multiply(a: &mut [i32], b: &[i32]) {
         a.iter_mut().zip(b).for_each(|(a, b)| *a = a.wrapping_mul(*b));
+    }
+
+    /// [`crate::numerics::p_relu`], for operands of at most 16 bits.
+    pub fn p_relu(x: &mut [i32], slope: &[i32], multipliers: SlopeMultipliers, clamp: Clamp) {
+        let SlopeMultipliers { positive, negative } = multipliers;
+        let (half, odd) = (below_half(positive.shift), i64::from(positive.shift != 0));
+        let (slope_half, slope_odd) = (below_half(negative.shift), i64::from(negative.shift != 0));
+        for (x, slope) in x.iter_mut().zip(slope) {
+            let straight = round(i64::from(*x) * i64::from(positive.mantissa), positive.shift, half, odd);
+            let product = i64::from(*x) * i64::from(*slope);
+            let sloped = round(product * i64::from(negative.mantissa), negative.shift, slope_half, slope_odd);
+            *x = clamped(if *x < 0 { sloped } else { straight }, clamp);
+        }
     }
 
     /// `a + b`, wrapping.

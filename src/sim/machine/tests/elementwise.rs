@@ -74,6 +74,27 @@ fn products() {
 }
 
 #[test]
+fn slopes_count_below_zero() {
+    let p_relu = PRelu {
+        shape: SHAPE,
+        input_element: BpuElement::I8,
+        slope_element: BpuElement::I8,
+        output_element: BpuElement::I8,
+        mantissa: 1 << 30,
+        shift: 31,
+        slope_mantissa: 1 << 30,
+        slope_shift: 34,
+        clamp: Clamp::I8,
+        input: i8_view(0),
+        slope: i8_view(4),
+        output: i8_view(8),
+    };
+    // x / 2: 2.5 -> 2; x · slope / 16: -1.5 -> -2, 1016 -> 127, -1016 -> -128
+    let memory = execute(p_relu, &image(&[(0, i8s(&[5, -3, -128, -128])), (4, i8s(&[99, 8, -127, 127]))]));
+    assert_eq!(as_i8(&memory[8..12]), [2, -2, 127, -128]);
+}
+
+#[test]
 fn requantize_widens_and_narrows() {
     let requantize = Requantize {
         shape: SHAPE,

@@ -395,7 +395,7 @@ pub(crate) mod read {
         const EXPECTED: &'static str = "clamp";
 
         fn given(operation: OperationRef<'_, '_>, name: &str, _find: Find) -> Result<Self, IrError> {
-            operation.clamp(name)?.ok_or_else(|| operation.missing(name, Self::EXPECTED))
+            operation.clamp(name)
         }
     }
 

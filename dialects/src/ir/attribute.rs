@@ -65,14 +65,6 @@ pub trait OperationAttributes<'c: 'a, 'a>: OperationLike<'c, 'a> {
         }
     }
 
-    /// The integer, or the default when the attribute is absent.
-    ///
-    /// # Errors
-    /// When the attribute is of another kind.
-    fn integer_or(&self, name: &str, default: i64) -> Result<i64, IrError> {
-        if self.has_attribute(name) { self.integer(name) } else { Ok(default) }
-    }
-
     /// # Errors
     /// When the attribute is of another kind.
     fn optional_integer(&self, name: &str) -> Result<Option<i64>, IrError> {
@@ -113,23 +105,11 @@ pub trait OperationAttributes<'c: 'a, 'a>: OperationLike<'c, 'a> {
     }
 
     /// # Errors
-    /// When the attribute is of another kind.
-    fn float_or(&self, name: &str, default: f64) -> Result<f64, IrError> {
-        if self.has_attribute(name) { self.float(name) } else { Ok(default) }
-    }
-
-    /// # Errors
     /// When the attribute is absent or no bool.
     fn boolean(&self, name: &str) -> Result<bool, IrError> {
         let missing = || self.missing(name, "bool");
         let attribute = BoolAttribute::try_from(self.attribute(name).map_err(|_| missing())?).map_err(|_| missing())?;
         Ok(attribute.value())
-    }
-
-    /// # Errors
-    /// When the attribute is present and no bool.
-    fn boolean_or(&self, name: &str, default: bool) -> Result<bool, IrError> {
-        if self.has_attribute(name) { self.boolean(name) } else { Ok(default) }
     }
 
     /// The spelling of a string or of an enumeration of `hfloat`.
@@ -148,35 +128,16 @@ pub trait OperationAttributes<'c: 'a, 'a>: OperationLike<'c, 'a> {
         }
     }
 
-    /// The spelling of an `auto_pad` or `pad_mode`, or the default when the attribute is absent.
+    /// The bounds of a fused activation.
     ///
     /// # Errors
-    /// When the attribute is of another kind.
-    fn enumeration_or(&self, name: &str, default: &'static str) -> Result<&'static str, IrError> {
-        if !self.has_attribute(name) {
-            return Ok(default);
-        }
-        let attribute = self.attribute(name).map_err(|_| self.missing(name, "enumeration"))?;
-        // SAFETY: the spellings are static in the shim.
-        match unsafe { shim::text(shim::hbHfloatEnumName(attribute.to_raw())) } {
-            "" => Err(self.missing(name, "enumeration")),
-            spelling => Ok(spelling),
-        }
-    }
-
-    /// The bounds of a fused activation, if there is one.
-    ///
-    /// # Errors
-    /// When the attribute is of another kind.
-    fn clamp(&self, name: &str) -> Result<Option<(f64, f64)>, IrError> {
-        if !self.has_attribute(name) {
-            return Ok(None);
-        }
+    /// When the attribute is absent or of another kind.
+    fn clamp(&self, name: &str) -> Result<(f64, f64), IrError> {
         let attribute = self.attribute(name).map_err(|_| self.missing(name, "clamp"))?;
         let (mut lower, mut upper) = (0.0, 0.0);
         // SAFETY: the shim checks the kind and writes both bounds.
         if unsafe { shim::hbHfloatClampBounds(attribute.to_raw(), &mut lower, &mut upper) } {
-            Ok(Some((lower, upper)))
+            Ok((lower, upper))
         } else {
             Err(self.missing(name, "clamp"))
         }

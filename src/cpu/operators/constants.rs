@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hb_dialects::hfloat::attributes;
 use hb_dialects::ir::{OperationAttributes, elements_of};
 use melior::ir::operation::OperationLike;
 
@@ -31,8 +32,8 @@ pub(super) fn shape(node: &mut Node) -> Results {
     let input = node.shape(operand)?;
     let rank = input.len() as i64;
     let bound = |value: i64| (if value < 0 { value + rank } else { value }).clamp(0, rank) as usize;
-    let start = bound(node.operation.integer_or("start", 0)?);
-    let end = bound(node.operation.optional_integer("end")?.unwrap_or(rank));
+    let start = bound(attributes::start(node.operation)?);
+    let end = bound(attributes::end(node.operation)?.unwrap_or(rank));
     if let Some(actual) = node.tensor(operand)?.sizes {
         let value = node.graph.load(actual, vec![axis(0) + start as i64]);
         return node.fill_result(value);

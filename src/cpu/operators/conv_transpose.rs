@@ -1,6 +1,6 @@
 //! Transposed convolution: a convolution with the kernel turned around, over the input with zeros between its elements.
 
-use hb_dialects::hfloat::TransposedWindow;
+use hb_dialects::hfloat::{TransposedWindow, attributes};
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
@@ -82,7 +82,7 @@ fn spread(node: &mut Node, spreads: &[Spread]) -> Result<TensorId, Error> {
 pub(super) fn conv_transpose(node: &mut Node) -> Results {
     let shape = node.shape(node.operand(0)?)?;
     let weight = node.shape(node.operand(1)?)?;
-    let group = usize::try_from(node.operation.integer_or("group", 1)?).unwrap_or(0);
+    let group = usize::try_from(attributes::group(node.operation)?).unwrap_or(0);
     let (Some(&channels), Some(&depth), Some(&each)) = (shape.get(1), weight.first(), weight.get(1)) else {
         return Err(node.invalid("its operands have no channels"));
     };

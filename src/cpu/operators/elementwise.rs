@@ -1,6 +1,7 @@
 //! Operators that compute every element on its own; those of one operand are in `functions.rs`.
 
 use hb_dialects::ElementType;
+use hb_dialects::hfloat::attributes;
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
@@ -77,7 +78,7 @@ pub(super) fn cast(node: &mut Node) -> Results {
 
 /// x * factor + offset, where factor = scale / sqrt(variance + epsilon) and offset = bias - mean * factor.
 pub(super) fn batch_normalization(node: &mut Node) -> Results {
-    let epsilon = node.operation.float_or("epsilon", 1e-5)?;
+    let epsilon = attributes::epsilon(node.operation)?;
     let channels = node.shape(node.operand(1)?)?;
     if channels.len() != 1 {
         return Err(node.invalid(format!("its scale has shape {channels:?}, but one dimension is needed")));

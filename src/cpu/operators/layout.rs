@@ -1,6 +1,7 @@
 //! Operators that only move elements.
 
 use hb_dialects::ElementType;
+use hb_dialects::hfloat::attributes;
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
@@ -21,7 +22,7 @@ fn positive_axis(node: &Node, value: i64, rank: usize) -> Result<usize, Error> {
 
 pub(super) fn transpose(node: &mut Node) -> Results {
     let input = node.operand(0)?;
-    let permutation = node.operation.integers("perm")?;
+    let permutation = attributes::perm(node.operation)?;
     let mut indices = vec![index(0); permutation.len()];
     for (position, source) in permutation.iter().enumerate() {
         let source = positive_axis(node, *source, permutation.len())?;
@@ -35,7 +36,7 @@ pub(super) fn transpose(node: &mut Node) -> Results {
 
 pub(super) fn concat(node: &mut Node) -> Results {
     let rank = node.result_shape()?.len();
-    let along = positive_axis(node, node.operation.integer("axis")?, rank)?;
+    let along = positive_axis(node, attributes::axis(node.operation)?, rank)?;
     let output = node.result_tensor()?;
     let mut start = 0;
     for operand in node.operands.clone() {
@@ -84,7 +85,7 @@ pub(super) fn pad(node: &mut Node) -> Results {
             *slot = *pad;
         }
     }
-    match node.operation.enumeration_or("mode", "constant")? {
+    match attributes::mode(node.operation)? {
         "constant" => pad_constant(node, &begins, &shape, &result),
         mode => {
             let map = |(d, (&begin, &size)): (usize, (&i64, &usize))| mirrored(mode, axis(d) - begin, size as i64);
@@ -133,7 +134,7 @@ fn pad_constant(node: &mut Node, begins: &[i64], shape: &[usize], result: &[usiz
 pub(super) fn gather(node: &mut Node) -> Results {
     let (data, indices) = (node.operand(0)?, node.operand(1)?);
     let (shape, index_rank) = (node.shape(data)?, node.shape(indices)?.len());
-    let along = positive_axis(node, node.operation.integer_or("axis", 0)?, shape.len())?;
+    let along = positive_axis(node, attributes::axis(node.operation)?, shape.len())?;
     let size = shape.get(along).copied().unwrap_or(0) as i64;
     let chosen = node.graph.load(indices, axes(along, index_rank)).cast(ElementType::I64);
     let chosen = select(chosen.clone().less(index(0)), chosen.clone() + size, chosen);

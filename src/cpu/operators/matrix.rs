@@ -1,6 +1,7 @@
 //! Matrix products.
 
 use hb_dialects::ElementType;
+use hb_dialects::hfloat::attributes;
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
@@ -11,9 +12,8 @@ use super::node::{Node, Results, axes, wide};
 /// ONNX Gemm-13: alpha * A' * B' + beta * C.
 pub(super) fn gemm(node: &mut Node) -> Results {
     let (a, b) = (node.operand(0)?, node.operand(1)?);
-    let (alpha, beta) = (node.operation.float_or("alpha", 1.0)?, node.operation.float_or("beta", 1.0)?);
-    let transposed = |name| node.operation.boolean_or(name, false);
-    let (transposed_a, transposed_b) = (transposed("transA")?, transposed("transB")?);
+    let (alpha, beta) = (attributes::alpha(node.operation)?, attributes::beta(node.operation)?);
+    let (transposed_a, transposed_b) = (attributes::trans_a(node.operation)?, attributes::trans_b(node.operation)?);
     let (shape, left) = (node.result_shape()?, node.shape(a)?);
     let &[rows, _] = shape.as_slice() else { return Err(node.invalid("its result is no matrix")) };
     let depth = left.get(usize::from(!transposed_a)).copied().unwrap_or(0);

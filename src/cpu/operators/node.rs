@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hb_dialects::ElementType;
+use hb_dialects::hfloat::attributes;
 use hb_dialects::ir::{OperationAttributes, TensorType};
 use melior::ir::OperationRef;
 
@@ -197,7 +198,7 @@ impl Node<'_, '_, '_> {
 
     /// Applies the node's fused activation, if it has one.
     pub(crate) fn activate(&self, value: Expression) -> Result<Expression, Error> {
-        let Some((lower, upper)) = self.operation.clamp("activation")? else { return Ok(value) };
+        let Some((lower, upper)) = attributes::activation(self.operation)? else { return Ok(value) };
         let mut value = value;
         if lower != f64::NEG_INFINITY {
             value = at_least(value, lower);

@@ -1,5 +1,6 @@
 //! Functions that normalize along an axis: several computations each.
 
+use hb_dialects::hfloat::attributes;
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::expression::{Expression, accumulator, axis, index};
@@ -11,7 +12,7 @@ pub(super) fn softmax(node: &mut Node) -> Results {
     let input = node.operand(0)?;
     let shape = node.shape(input)?;
     let rank = shape.len();
-    let along = node.operation.integer_or("axis", -1)?;
+    let along = attributes::axis(node.operation)?;
     let along = if along < 0 { along + rank as i64 } else { along };
     let Some((along, &size)) = usize::try_from(along).ok().and_then(|along| Some((along, shape.get(along)?))) else {
         return Err(node.invalid(format!("its axis is outside a tensor of rank {rank}")));

@@ -1,5 +1,6 @@
 //! Operators that cut, repeat and regroup elements.
 
+use hb_dialects::hfloat::attributes;
 use hb_dialects::hfloat::split_sizes;
 use hb_dialects::ir::{OperationAttributes, attribute};
 use melior::ir::operation::OperationLike;
@@ -56,7 +57,7 @@ pub(super) fn tile(node: &mut Node) -> Results {
 fn block(node: &Node) -> Result<([usize; 4], usize), Error> {
     let shape = node.shape(node.operand(0)?)?;
     let sizes = <[usize; 4]>::try_from(shape.as_slice()).map_err(|_| node.invalid("its input has no rank 4"))?;
-    let block = usize::try_from(node.operation.integer("blocksize")?).ok().filter(|&block| block > 0);
+    let block = usize::try_from(attributes::blocksize(node.operation)?).ok().filter(|&block| block > 0);
     Ok((sizes, block.ok_or_else(|| node.invalid("its blocksize is not positive"))?))
 }
 

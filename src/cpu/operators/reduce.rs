@@ -1,7 +1,7 @@
 //! Reductions over axes.
 
 use hb_dialects::ElementType;
-use hb_dialects::hfloat;
+use hb_dialects::hfloat::{self, attributes};
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
@@ -87,7 +87,7 @@ impl Frame {
     fn of(node: &Node) -> Result<Frame, Error> {
         let reduced = hfloat::reduced_dimensions(node.operation).map_err(|reason| node.invalid(reason))?;
         let reduced = reduced.ok_or_else(|| node.unsupported("its axes are not constant"))?;
-        Frame::new(node, reduced, node.operation.boolean_or("keepdims", true)?)
+        Frame::new(node, reduced, attributes::keepdims(node.operation)?)
     }
 
     /// The element of the input at the axes of the result, and at axes after those where it is reduced.
@@ -144,9 +144,9 @@ pub(super) fn log_sum_exp(node: &mut Node) -> Results {
 /// The extreme value first, then the first or last position that holds it.
 fn arg(node: &mut Node, combiner: Combiner) -> Results {
     let rank = node.shape(node.operand(0)?)?.len();
-    let along = node.operation.integer_or("axis", 0)?;
+    let along = attributes::axis(node.operation)?;
     let along = hfloat::normalize_axis(along, rank).map_err(|reason| node.invalid(reason))?;
-    let keepdims = node.operation.boolean_or("keepdims", true)?;
+    let keepdims = attributes::keepdims(node.operation)?;
     let frame = Frame::new(node, (0..rank).map(|d| d == along).collect(), keepdims)?;
     let x = frame.load(node);
     let shape = node.result_shape()?;
@@ -154,7 +154,7 @@ fn arg(node: &mut Node, combiner: Combiner) -> Results {
     node.reduce_into(extreme, &frame.over, combiner, x.clone(), accumulator(x.element()))?;
     let holds = x.equal(node.graph.load(extreme, axes(0, shape.len())));
     let position = axis(shape.len());
-    let last = node.operation.boolean_or("select_last_index", false)?;
+    let last = attributes::select_last_index(node.operation)?;
     // Never chosen, unless the extreme value is a NaN, which equals nothing: then the position is 0.
     let (combiner, outside) = if last { (Combiner::Maximum, 0) } else { (Combiner::Minimum, i64::MAX) };
     let body = select(holds, position, constant(ElementType::I64, Scalar::Integer(outside.into())));

@@ -1,6 +1,7 @@
 //! Normalization by statistics of the input itself.
 
 use hb_dialects::ElementType;
+use hb_dialects::hfloat::attributes;
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
@@ -9,7 +10,7 @@ use super::super::graph::Combiner;
 use super::node::{Node, Results, axes, wide};
 
 pub(super) fn group_normalization(node: &mut Node) -> Results {
-    let groups = usize::try_from(node.operation.integer("num_groups")?).unwrap_or(0);
+    let groups = usize::try_from(attributes::num_groups(node.operation)?).unwrap_or(0);
     per_channel(node, groups)
 }
 
@@ -24,7 +25,7 @@ fn standardized(node: &mut Node, outer: usize) -> Result<TensorId, Error> {
     let shape = node.shape(input)?;
     let count: usize = shape.iter().product();
     let inner = count / outer.max(1);
-    let epsilon = node.operation.float_or("epsilon", 1e-5)?;
+    let epsilon = attributes::epsilon(node.operation)?;
     let parts = node.graph.add_view("", input, &[outer, inner])?;
     let element = if node.element(input)? == ElementType::F64 { ElementType::F64 } else { ElementType::F32 };
     let x = |node: &Node| wide(node.graph.load(parts, axes(0, 2)));
@@ -61,7 +62,7 @@ fn per_channel(node: &mut Node, groups: usize) -> Results {
 pub(super) fn layer_normalization(node: &mut Node) -> Results {
     let shape = node.shape(node.operand(0)?)?;
     let rank = shape.len() as i64;
-    let axis = node.operation.integer_or("axis", -1)?;
+    let axis = attributes::axis(node.operation)?;
     let axis = usize::try_from(if axis < 0 { axis + rank } else { axis }).unwrap_or(0);
     let standard = standardized(node, shape.iter().take(axis).product())?;
     let mut value = node.graph.load(standard, axes(0, shape.len())) * node.broadcast(1)?;
@@ -76,9 +77,9 @@ pub(super) fn lrn(node: &mut Node) -> Results {
     let input = node.operand(0)?;
     let shape = node.shape(input)?;
     let (rank, channels) = (shape.len(), shape.get(1).copied().unwrap_or(1) as i64);
-    let size = node.operation.integer("size")?;
-    let parameter = |name, default| node.operation.float_or(name, default);
-    let (alpha, beta, bias) = (parameter("alpha", 1e-4)?, parameter("beta", 0.75)?, parameter("bias", 1.0)?);
+    let size = attributes::size(node.operation)?;
+    let (alpha, beta) = (attributes::alpha(node.operation)?, attributes::beta(node.operation)?);
+    let bias = attributes::bias(node.operation)?;
     let channel = axis(1) + axis(rank) - (size - 1) / 2;
     let mut at = axes(0, rank);
     if let Some(slot) = at.get_mut(1) {

@@ -1,6 +1,6 @@
 //! Convolution and pooling: windows that slide over padded inputs.
 
-use hb_dialects::hfloat;
+use hb_dialects::hfloat::{self, attributes};
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::array::Array;
@@ -84,7 +84,7 @@ fn cells(windows: &[Window], output: usize, kernel: usize) -> impl Iterator<Item
 pub(super) fn conv(node: &mut Node) -> Results {
     let (input, weight) = (node.operand(0)?, node.operand(1)?);
     let (shape, weight_shape) = (node.shape(input)?, node.shape(weight)?);
-    let group = usize::try_from(node.operation.integer_or("group", 1)?).unwrap_or(0);
+    let group = usize::try_from(attributes::group(node.operation)?).unwrap_or(0);
     let kernel: Vec<usize> = weight_shape.iter().skip(2).copied().collect();
     let windows = windows(node)?;
     let (Some(&channels), Some(&maps), Some(&each)) = (shape.get(1), weight_shape.first(), weight_shape.get(1)) else {
@@ -198,7 +198,7 @@ pub(super) fn max_pool(node: &mut Node) -> Results {
 pub(super) fn average_pool(node: &mut Node) -> Results {
     let windows = windows(node)?;
     let kernel: Vec<usize> = windows.iter().map(|window| window.kernel).collect();
-    let with_padding = node.operation.boolean_or("count_include_pad", false)?;
+    let with_padding = attributes::count_include_pad(node.operation)?;
     let input = node.operand(0)?;
     if !node.element(input)?.is_float() {
         return Err(node.unsupported(format!("an average of {}", node.element(input)?)));

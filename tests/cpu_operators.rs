@@ -169,6 +169,7 @@ operators! {
     transpose "Transpose",
     unsqueeze "Unsqueeze",
     upsample "Upsample",
+    cum_sum "CumSum",
     depth_to_space "DepthToSpace",
     expand "Expand",
     space_to_depth "SpaceToDepth",

@@ -189,6 +189,9 @@ func.func @more_functions(%x: tensor<2x3xf32>, %y: tensor<3xf32>, %i: tensor<2xi
   %min = hfloat.min %i, %i : (tensor<2xi32>, tensor<2xi32>) -> tensor<2xi32>
   // CHECK: hfloat.pow %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<2x3xf32>
   %pow = hfloat.pow %x, %axes : (tensor<2x3xf32>, tensor<1xi64>) -> tensor<2x3xf32>
+  // CHECK: hfloat.cum_sum %{{.*}}, %{{.*}} {exclusive = true} : (tensor<2x3xf32>, tensor<i64>) -> tensor<2x3xf32>
+  %cum_sum_axis = hfloat.constant dense<1> : tensor<i64>
+  %cum_sum = hfloat.cum_sum %x, %cum_sum_axis {exclusive = true} : (tensor<2x3xf32>, tensor<i64>) -> tensor<2x3xf32>
   // CHECK: hfloat.p_relu %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
   %p_relu = hfloat.p_relu %x, %y : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
   return

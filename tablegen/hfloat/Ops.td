@@ -540,6 +540,19 @@ def Hfloat_SoftmaxOp : Hfloat_PureOp<"softmax", "Softmax", [1, 11, 13], "Softmax
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
+//===- Running sums --------------------------------------------------------===//
+
+def Hfloat_CumSumOp : Hfloat_PureOp<"cum_sum", "CumSum", [11, 14], "Unary"> {
+  let summary = "sums of the elements along an axis up to each one (ONNX CumSum-14)";
+  let description = [{
+    `axis` holds one number and may be negative. With `exclusive` an element is not in its own sum; with `reverse` the sums begin at
+    the end.
+  }];
+  let arguments = (ins Hfloat_NumberTensor:$input, Hfloat_IndexTensor:$axis,
+    DefaultValuedAttr<BoolAttr, "false">:$exclusive, DefaultValuedAttr<BoolAttr, "false">:$reverse);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
 //===- Layout --------------------------------------------------------------===//
 
 def Hfloat_ConcatOp : Hfloat_PureOp<"concat", "Concat", [1, 4, 11, 13], "Concat">, Quantized<"Own", ["Activation"]> {

@@ -481,6 +481,25 @@ def functions():
     case("Abs", "uint8", np.array([0, 1, 255], np.uint8))
 
 
+def running_sums():
+    x = values(2, 3, 4)
+    for opset in versions("CumSum", first=11):
+        case("CumSum", f"opset_{opset}", x, Weight(np.array(1, np.int64)), opset=opset)
+    for label, attributes in {"exclusive": dict(exclusive=1), "reverse": dict(reverse=1), "both": dict(exclusive=1, reverse=1)}.items():
+        case("CumSum", label, x, Weight(np.array(2, np.int64)), **attributes)
+        case("CumSum", f"{label}_first_axis", x, Weight(np.array(0, np.int32)), **attributes)
+    case("CumSum", "negative_axis", x, Weight(np.array(-3, np.int64)))
+    case("CumSum", "axis_of_one_element", x, Weight(integers(1)))
+    case("CumSum", "axis_is_input", x, np.array(1, np.int32))
+    case("CumSum", "rank_1", values(7), Weight(np.array(0, np.int64)))
+    case("CumSum", "one", values(3, 1), Weight(np.array(1, np.int64)), exclusive=1)
+    case("CumSum", "special", np.array([1, np.inf, 2, -np.inf, 3, np.nan, 4], np.float32), Weight(np.array(0, np.int64)))
+    for dtype in filter(lambda dtype: takes("CumSum", dtype), [np.float64, np.float16, np.int32, np.int64, np.uint32, np.uint64]):
+        low = 0 if np.issubdtype(dtype, np.unsignedinteger) else -9
+        case("CumSum", np.dtype(dtype).name, values(2, 5, dtype=dtype, low=low, high=9), Weight(np.array(1, np.int64)))
+    case("CumSum", "int32_wraps", np.array([2**31 - 1, 1, 5], np.int32), Weight(np.array(0, np.int64)))
+
+
 def powers():
     for opset in versions("Pow"):
         case("Pow", f"opset_{opset}", values(2, 3, 4, low=0.125, high=4), values(2, 3, 4, seed=1), opset=opset)
@@ -1095,7 +1114,7 @@ def networks():
 
 
 FAMILIES = [conv, conv_transpose, resize, rearrangements, statistics, batch_normalization, elementwise, functions,
-            powers, variadic, clip, logic, reductions, activations, dropout, pools, matrices, softmax, concat, slices,
+            running_sums, powers, variadic, clip, logic, reductions, activations, dropout, pools, matrices, softmax, concat, slices,
             pads, shapes, gather, cast, constants, encodings, networks]
 
 

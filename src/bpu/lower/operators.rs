@@ -84,6 +84,7 @@ fn rule(op: StructuredOp) -> Option<Lower> {
         | StructuredOp::ReduceSumSquare
         | StructuredOp::ArgMax
         | StructuredOp::ArgMin
+        | StructuredOp::CumSum
         | StructuredOp::Softmax
         | StructuredOp::Split
         | StructuredOp::TopK

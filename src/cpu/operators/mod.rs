@@ -35,6 +35,7 @@ use super::array::Array;
 use super::error::Error;
 use super::expression::{Binary, Expression, TensorId};
 use super::graph::{Action, Graph};
+use super::routines::CumSum;
 use elementwise::binary;
 pub(super) use functions::formula;
 use node::{Node, Results};
@@ -115,6 +116,7 @@ fn structured(op: StructuredOp) -> Definition {
         StructuredOp::ArgMin => reduce::arg_min,
         StructuredOp::GlobalMaxPool => reduce::global_max_pool,
         StructuredOp::Resize => resize::resize,
+        StructuredOp::CumSum => |node| node.call(CumSum::of(node.operation)?),
         StructuredOp::TopK => select::top_k,
         StructuredOp::NonZero => select::non_zero,
         StructuredOp::NonMaxSuppression => select::non_max_suppression,

@@ -1,6 +1,7 @@
 //! The routines: one file each.
 
 mod branch;
+mod cum_sum;
 mod lstm;
 mod non_max_suppression;
 mod non_zero;
@@ -10,6 +11,7 @@ mod same_sizes;
 mod top_k;
 
 pub(crate) use branch::Branch;
+pub(crate) use cum_sum::CumSum;
 pub(crate) use lstm::{Activation, Direction, Lstm};
 pub(crate) use non_max_suppression::NonMaxSuppression;
 pub(crate) use non_zero::NonZero;

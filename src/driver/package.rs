@@ -1,7 +1,7 @@
 //! From segments to a `.hbm`.
 
 use super::configuration::{Configuration, MARCH, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, StoredParameter};
-use crate::cpu::BoardObject;
+use crate::cpu::{BoardObject, segment_module};
 use crate::float::preprocessing::deployed_layout;
 use crate::frontend::mlir::{self, MlirFileError};
 use crate::hbm::{
@@ -14,16 +14,13 @@ use crate::nash::{
     mlir::{March, MirrorError, PROGRAM, march_of, program_from_mlir},
 };
 use crate::target::TargetError;
-use hb_dialects::hfloat::{self, Op};
+use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, IrError, OperationAttributes, Origin, TensorType};
 use hb_dialects::names::{FUNCTION, input_names, output_names};
 use hb_dialects::{ElementType, cpu};
 use melior::{
     Context,
-    ir::{
-        Block, BlockLike, BlockRef, Location, Module, OperationRef, Region, RegionLike, Type, Value, ValueLike,
-        operation::OperationLike,
-    },
+    ir::{OperationRef, Value, ValueLike, operation::OperationLike},
 };
 use std::collections::HashMap;
 
@@ -306,7 +303,7 @@ impl<'a> Package<'a> {
     fn add_cpu(&mut self, operation: OperationRef<'_, '_>) -> Result<(), PackageError> {
         let (inputs, outputs) = self.bind(operation)?;
         let name = self.segment_name(operation);
-        let ir = cpu_module(self.context, operation, &name)?;
+        let ir = mlir::bytecode(segment_module(self.context, operation, &name)?.as_operation())?;
         let ir_section = self.builder.add_section(SectionKind::CpuIr, SECTION_ALIGNMENT, ir);
         let object_section = match BoardObject::compile(operation, &name) {
             Ok(board) => {
@@ -338,67 +335,4 @@ impl<'a> Package<'a> {
         });
         Ok(())
     }
-}
-
-/// Gives the bytes of a constant, and of those in regions, a name that depends on its place alone: MLIR makes names unique among all
-/// that the process has made.
-fn name_constants(operation: OperationRef<'_, '_>, name: &str) -> Result<(), IrError> {
-    let mut number = 0;
-    for block in (0..).map_while(|index| hfloat::region_block(operation, index).ok()) {
-        for inner in ir::operations(block) {
-            number += 1;
-            name_constants(inner, &format!("{name}.{number}"))?;
-        }
-    }
-    if let Ok(value) = operation.attribute("value")
-        && let Some(renamed) = ir::renamed_resource(value, name)?
-    {
-        ir::set_attribute(operation, "value", renamed);
-    }
-    Ok(())
-}
-
-/// Bytecode of a module whose function `entry` computes what a `cpu.segment` does.
-fn cpu_module(context: &Context, segment: OperationRef<'_, '_>, entry: &str) -> Result<Vec<u8>, PackageError> {
-    let body = ir::body(segment).ok_or_else(|| PackageError::Network("has a CPU segment without body".into()))?;
-    let location = segment.location();
-    let arguments: Vec<(Type<'_>, Location<'_>)> =
-        ir::arguments(body).iter().map(|argument| (argument.r#type(), location)).collect();
-    let block = Block::new(&arguments);
-    // SAFETY: the block lives in the module that is built from it below.
-    let inside = unsafe { BlockRef::from_raw(block.to_raw()) };
-    let mut known: HashMap<usize, Value<'_, '_>> = HashMap::new();
-    for (index, old) in ir::arguments(body).into_iter().enumerate() {
-        let new = block.argument(index).map_err(|error| PackageError::Network(error.to_string()))?;
-        known.insert(old.to_raw().ptr as usize, new.into());
-    }
-    let mut results = Vec::new();
-    for operation in ir::operations(body) {
-        let operands: Option<Vec<_>> =
-            operation.operands().map(|operand| known.get(&(operand.to_raw().ptr as usize)).copied()).collect();
-        let operands =
-            operands.ok_or_else(|| PackageError::Network("has a CPU segment that reads from outside".into()))?;
-        if cpu::Op::Yield.is(operation) {
-            results = operands.iter().map(|operand| operand.r#type()).collect();
-            block.append_operation(ir::build(context, "func.return", &operands, &[], &[], vec![], location)?);
-            break;
-        }
-        let copy = ir::copy_into(inside, operation, operands);
-        name_constants(copy, &format!("{entry}#{}", known.len()))?;
-        for (old, new) in ir::results(operation).into_iter().zip(ir::results(copy)) {
-            known.insert(old.to_raw().ptr as usize, new);
-        }
-    }
-    let types: Vec<_> = arguments.iter().map(|(r#type, _)| *r#type).collect();
-    let function_type = melior::ir::r#type::FunctionType::new(context, &types, &results);
-    let region = Region::new();
-    region.append_block(block);
-    let attributes = [
-        ("sym_name", ir::attribute::string(context, entry)),
-        ("function_type", melior::ir::attribute::TypeAttribute::new(function_type.into()).into()),
-    ];
-    let function = ir::build(context, "func.func", &[], &attributes, &[], vec![region], location)?;
-    let module = Module::new(location);
-    module.body().append_operation(function);
-    Ok(mlir::bytecode(module.as_operation())?)
 }

@@ -3,8 +3,10 @@
 //! [`evidence`] is what samples show of a network; [`round_weights`] and [`search`] decide by it. What they decide are files ([`info`],
 //! [`rounded_weights`]) that passes read: `quant-round-weights` and `quant-assign-thresholds` write it into the network (assign),
 //! `quant-insert-casts` turns it into `quant.qcast` and `quant.dcast` (apply). What is quantized, and how, is the table in [`rules`].
+//! [`cut`] makes of a quantized network one in which no difference spreads.
 
 pub mod calibrate;
+pub mod cut;
 pub mod evidence;
 pub mod groups;
 pub mod info;

@@ -35,6 +35,8 @@ pub enum IrError {
     Operand { operation: String, node: String, index: usize },
     #[error("the constant of node '{node}' {reason}")]
     Constant { node: String, reason: String },
+    #[error("the segment '{name}' {reason}")]
+    Segment { name: String, reason: String },
     #[error("MLIR refused to build '{operation}' for node '{node}'")]
     Build { operation: String, node: String },
 }

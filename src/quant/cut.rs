@@ -1,0 +1,140 @@
+//! The quantized network cut at every value, and what rounding allows there.
+
+use hb_dialects::ElementType;
+use hb_dialects::hfloat::Op;
+use hb_dialects::ir::{self, Element, IrError, OperationAttributes, Quantized, Scale, TensorType};
+use hb_dialects::names::RETURN;
+use hb_dialects::quant;
+use melior::ir::{BlockLike, OperationRef, Value, ValueLike, operation::OperationLike};
+use std::collections::HashMap;
+
+/// Steps of an int8 result that roundings inside of an operator's hardware form come to: an interpolation or reduction rounds
+/// once per dimension, a product of parts once per part.
+const STEPS_INT8: f64 = 4.0;
+/// The same of an int16 result, where the integers of a curve or of interpolation weights are what rounds: 2^-10 of the range.
+const STEPS_INT16: f64 = 64.0;
+/// The rounding of an f32.
+pub const F32_ROUNDING: f64 = 1.0 / (1 << 24) as f64;
+/// What the same f32 operation may give when it is compiled anew, beside its largest result.
+pub const CPU_TOLERANCE: f64 = 1.0 / (1 << 12) as f64;
+
+/// A value at which the quantized network is cut.
+pub struct Cut<'c, 'a> {
+    /// The node that computes it.
+    pub node: String,
+    /// The value.
+    pub value: Value<'c, 'a>,
+    /// The largest difference that rounding makes.
+    pub allowed: Allowed,
+}
+
+/// What rounding allows.
+#[derive(Debug, Clone, Copy)]
+pub enum Allowed {
+    /// So much.
+    Distance(f64),
+    /// A share of the largest result.
+    Share(f64),
+}
+
+/// Makes every value of the network that was computed an argument for its readers and a result; what else the function takes and
+/// returns goes. The values, in order.
+///
+/// # Errors
+/// When types or attributes cannot be read.
+pub fn cut<'c: 'a, 'a>(
+    function: OperationRef<'c, 'a>,
+    computed: &HashMap<String, Vec<f32>>,
+    on_bpu: &HashMap<&str, bool>,
+) -> Result<Vec<Cut<'c, 'a>>, IrError> {
+    let context = function.context_reference();
+    let Some(block) = ir::body(function) else { return Ok(Vec::new()) };
+    let Some(end) = block.terminator() else { return Ok(Vec::new()) };
+    let mut cuts = Vec::new();
+    for operation in ir::operations(block) {
+        let node = operation.node();
+        let Some(&on_bpu) = on_bpu.get(node.as_str()) else { continue };
+        let (&[result], Some(values)) = (ir::results(operation).as_slice(), computed.get(&node)) else { continue };
+        let r#type = TensorType::from_type(result.r#type())?;
+        if r#type.element != Element::Plain(ElementType::F32) || r#type.elements() != Some(values.len()) {
+            continue;
+        }
+        let integers = if on_bpu { after_casts(result) } else { None };
+        let allowed = match &integers {
+            _ if !on_bpu => Allowed::Share(CPU_TOLERANCE),
+            Some((_, quantized)) => Allowed::Distance(rounding(operation, quantized)?),
+            None => Allowed::Distance(sum_error(operation)?),
+        };
+        let value = integers.map_or(result, |(value, _)| value);
+        cuts.push(Cut { node, value, allowed });
+    }
+    // Only now: what rounding allows follows from the casts before a node.
+    for cut in &cuts {
+        let argument = block.add_argument(cut.value.r#type(), end.location());
+        ir::replace_all_uses(cut.value, argument);
+    }
+    let values: Vec<_> = cuts.iter().map(|cut| cut.value).collect();
+    ir::insert_before(end, ir::build(context, RETURN, &values, &[], &[], vec![], end.location())?);
+    // SAFETY: the block ends with the new return, and nothing uses the old one.
+    unsafe { ir::erase(end) };
+    for names in ["arg_attrs", "res_attrs"] {
+        ir::remove_attribute(function, names);
+    }
+    ir::update_function_type(context, function);
+    Ok(cuts)
+}
+
+/// What the casts after a value give, and what it is between them.
+fn after_casts<'c: 'a, 'a>(result: Value<'c, 'a>) -> Option<(Value<'c, 'a>, Quantized)> {
+    let users = ir::users(result);
+    let quantize = users.iter().find(|user| quant::Op::QuantizeCast.is(**user))?;
+    let integers = ir::results(*quantize).into_iter().next()?;
+    let dequantize = ir::users(integers).into_iter().find(|user| quant::Op::DequantizeCast.is(*user))?;
+    match TensorType::from_type(integers.r#type()).ok()?.element {
+        Element::Quantized(quantized) => Some((ir::results(dequantize).into_iter().next()?, quantized)),
+        _ => None,
+    }
+}
+
+/// What rounding makes of a result with these integers.
+fn rounding(operation: OperationRef<'_, '_>, quantized: &Quantized) -> Result<f64, IrError> {
+    let steps = if quantized.bits <= 8 { STEPS_INT8 } else { STEPS_INT16 };
+    Ok(steps * largest_scale(quantized) + sum_error(operation)?)
+}
+
+fn largest_scale(quantized: &Quantized) -> f64 {
+    match &quantized.scale {
+        Scale::PerTensor(scale) => *scale,
+        Scale::PerAxis { scales, .. } => scales.iter().copied().fold(0.0, f64::max),
+    }
+}
+
+/// The error of sums of products in f32, which the quantized network has and the integers have not: K products of magnitude up to
+/// P sum up to K P, and their roundings add like those of a random walk, `sqrt(K)` times 2^-24 of that.
+fn sum_error(operation: OperationRef<'_, '_>) -> Result<f64, IrError> {
+    let convolution = match Op::of(operation) {
+        Some(Op::Conv | Op::ConvTranspose) => true,
+        Some(Op::Gemm | Op::MatMul) => false,
+        _ => return Ok(0.0),
+    };
+    let [a, b] = [operation.operand_at(0)?, operation.operand_at(1)?];
+    let (Some(largest_a), Some(largest_b)) = (magnitude(a)?, magnitude(b)?) else { return Ok(0.0) };
+    let shape = TensorType::from_type(b.r#type())?.static_shape()?;
+    // At most so many products are one sum: a kernel is `[M, C / group, cells]` or, transposed, `[C, M / group, cells]`, a matrix
+    // `[.., K, N]` or `[N, K]`.
+    let (channels, cells) = if convolution { shape.split_at(shape.len().min(2)) } else { (shape.as_slice(), &[][..]) };
+    let channels = channels.iter().rev().take(2).max().copied().unwrap_or(1);
+    let terms = channels as f64 * cells.iter().product::<usize>() as f64;
+    Ok(terms.powf(1.5) * F32_ROUNDING * largest_a * largest_b)
+}
+
+/// The largest magnitude of what a cast gives; `None` for other values.
+fn magnitude(value: Value<'_, '_>) -> Result<Option<f64>, IrError> {
+    let Some(cast) = ir::defining_operation(value).filter(|cast| quant::Op::DequantizeCast.is(*cast)) else {
+        return Ok(None);
+    };
+    Ok(match TensorType::from_type(cast.operand_at(0)?.r#type())?.element {
+        Element::Quantized(quantized) => Some(f64::from(1u32 << (quantized.bits - 1)) * largest_scale(&quantized)),
+        _ => None,
+    })
+}

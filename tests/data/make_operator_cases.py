@@ -893,6 +893,8 @@ def pads():
     form("reflect_axes", [3, 2], None, Weight(integers(2)), mode="reflect")
     form("edge", [1, 0, 3, 2, 5, 1], mode="edge")
     form("wrap", [1, 2, 3, 0, 1, 2], mode="wrap")
+    for mode in ["wrap", "reflect", "edge"]:
+        form(f"{mode}_cut_before_it_is_repeated", [0, -1, 2, 1, 1, -1], mode=mode)
     form("negative", [0, -1, -1, -1, 0, 0], Weight(np.float32(9)))
     form("negative_and_positive", [1, -1, 0, 0, 2, -2], Weight(np.float32(9)))
     form("rank_1", [2, 1], array=values(3))

@@ -78,18 +78,25 @@ pub(super) fn pad(node: &mut Node) -> Results {
     let (shape, result) = (node.shape(input)?, node.result_shape()?);
     let pads = node.constant_integers(1, "pads")?;
     let along = node.constant_integers(3, "axes")?;
-    let mut begins = vec![0i64; shape.len()];
+    let (mut begins, mut ends) = (vec![0i64; shape.len()], vec![0i64; shape.len()]);
     for (position, value) in along.iter().enumerate() {
         let value = positive_axis(node, *value, shape.len())?;
-        if let (Some(slot), Some(pad)) = (begins.get_mut(value), pads.get(position)) {
-            *slot = *pad;
+        for (amounts, at) in [(&mut begins, position), (&mut ends, position + along.len())] {
+            if let (Some(slot), Some(pad)) = (amounts.get_mut(value), pads.get(at)) {
+                *slot = *pad;
+            }
         }
     }
     match attributes::mode(node.operation)? {
         "constant" => pad_constant(node, &begins, &shape, &result),
         mode => {
-            let map = |(d, (&begin, &size)): (usize, (&i64, &usize))| mirrored(mode, axis(d) - begin, size as i64);
-            let indices: Vec<Expression> = begins.iter().zip(&shape).enumerate().map(map).collect();
+            // As onnxruntime does, what negative pads cut off is gone before the rest is repeated.
+            let cut = |pad: i64| pad.saturating_neg().max(0);
+            let map = |(d, ((&begin, &end), &size)): (usize, ((&i64, &i64), &usize))| {
+                let kept = (size as i64).saturating_sub(cut(begin)).saturating_sub(cut(end));
+                mirrored(mode, axis(d) - begin.max(0), kept) + cut(begin)
+            };
+            let indices: Vec<Expression> = begins.iter().zip(&ends).zip(&shape).enumerate().map(map).collect();
             let value = node.graph.load(input, indices);
             node.fill_result(value)
         }

@@ -42,10 +42,10 @@ pub use kernel_cache::KernelCache;
 pub use object::BoardObject;
 pub use operators::{array_of, constant_of, fold};
 pub use scalar::Scalar;
-pub use segment::segment_module;
 pub use scalar_formula::{ScalarFormula, scalar_formula};
 #[cfg(test)]
 pub(crate) use scalar_formula::{formulas_by_name, named_formula};
+pub use segment::segment_module;
 pub use target::Target;
 
 #[cfg(test)]

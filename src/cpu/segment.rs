@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use hb_dialects::ir::{self, IrError, OperationAttributes};
+use hb_dialects::ir::{self, IrError};
 use hb_dialects::names::RETURN;
 use hb_dialects::{cpu, hfloat};
 use melior::Context;
 use melior::ir::operation::OperationLike;
-use melior::ir::{Block, BlockLike, BlockRef, Location, Module, OperationRef, Region, RegionLike, Type, Value, ValueLike};
+use melior::ir::{
+    Block, BlockLike, BlockRef, Location, Module, OperationRef, Region, RegionLike, Type, Value, ValueLike,
+};
 
 /// A module whose function `entry` computes what a `cpu.segment` does.
 ///
@@ -35,8 +37,7 @@ pub fn segment_module<'c>(
     for operation in ir::operations(body) {
         let operands: Option<Vec<_>> =
             operation.operands().map(|operand| known.get(&(operand.to_raw().ptr as usize)).copied()).collect();
-        let operands =
-            operands.ok_or_else(|| broken("reads from outside"))?;
+        let operands = operands.ok_or_else(|| broken("reads from outside"))?;
         if cpu::Op::Yield.is(operation) {
             results = operands.iter().map(|operand| operand.r#type()).collect();
             block.append_operation(ir::build(context, RETURN, &operands, &[], &[], vec![], location)?);

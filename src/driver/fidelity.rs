@@ -12,9 +12,9 @@ use crate::bpu::model::Segment;
 use crate::cpu::Array;
 use crate::hbm::{Hbm, SegmentBody};
 use crate::nash::lower;
+use crate::quant::cut::{Allowed, Cut, F32_ROUNDING, cut};
 use crate::sim::bpu_segment::BpuRunner;
 use crate::target::Target;
-use crate::quant::cut::{Allowed, Cut, F32_ROUNDING, cut};
 use hb_dialects::ElementType;
 use hb_dialects::ir::{self, Element, TensorType};
 use melior::ir::{Module, OperationRef, ValueLike};
@@ -187,8 +187,8 @@ mod tests {
     use super::super::package::{Compilation, package};
     use super::super::progress::{Console, Verbosity};
     use super::*;
-    use crate::quant::cut::CPU_TOLERANCE;
     use crate::pipeline;
+    use crate::quant::cut::CPU_TOLERANCE;
     use melior::Context;
 
     /// Two convolutions of the same value, one behind an operation that quantization leaves to floats; the weights of the last

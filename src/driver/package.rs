@@ -20,7 +20,7 @@ use hb_dialects::names::{FUNCTION, input_names, output_names};
 use hb_dialects::{ElementType, cpu};
 use melior::{
     Context,
-    ir::{OperationRef, Value, ValueLike, operation::OperationLike},
+    ir::{BlockLike, BlockRef, OperationRef, Value, ValueLike, operation::OperationLike},
 };
 use std::collections::HashMap;
 

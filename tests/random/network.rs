@@ -191,7 +191,7 @@ impl<'a> Generator<'a> {
     /// A network with one input.
     fn start(context: &'a Context, seed: u64, drawn: &'a mut Drawn) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let opset = if rng.bool() { rng.i64(13..=22) } else { rng.i64(7..=22) };
+        let opset = if rng.bool() { rng.i64(13..=24) } else { rng.i64(7..=24) };
         let style = rng.u8(0..6);
         let mut generator = Self { rng, opset, context, drawn, known: Vec::new(), nodes: Vec::new(), style };
         let rank = if generator.rng.u8(0..4) == 0 { generator.rng.usize(1..=5) } else { 4 };

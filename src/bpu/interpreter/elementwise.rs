@@ -38,7 +38,7 @@ pub(super) fn mul(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor)
 pub(super) fn p_relu(clamp: Option<Clamp>, x: Operand, slope: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
     let multipliers = SlopeMultipliers::new(x.scale()?, slope.scale()?, scale_of(output)?);
     let (multipliers, clamp) = (multipliers.map_err(|error| error.to_string())?, interval(clamp, output));
-    Ok(zip(x, slope, output, |x, slope| numerics::p_relu(x, slope, multipliers, clamp)))
+    zip(x, slope, output, |x, slope| numerics::p_relu(x, slope, multipliers, clamp))
 }
 
 pub(super) fn requantize(clamp: Option<Clamp>, x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {

@@ -61,7 +61,7 @@ fn origin<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'c, 'a>> {
 /// The value that casts were made of.
 fn without_casts<'c: 'a, 'a>(value: Value<'c, 'a>) -> Value<'c, 'a> {
     let cast = ir::defining_operation(value)
-        .filter(|operation| matches!(operation.operation_name().as_str(), "quant.qcast" | "quant.dcast"));
+        .filter(|operation| quant::Op::is_cast(*operation));
     match cast.and_then(|cast| cast.operand_at(0).ok()) {
         Some(source) => without_casts(source),
         None => value,

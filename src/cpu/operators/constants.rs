@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hb_dialects::hfloat::attributes;
-use hb_dialects::ir::{OperationAttributes, elements_of};
+use hb_dialects::ir::elements_of;
 use melior::ir::operation::OperationLike;
 
 use super::super::array::Array;

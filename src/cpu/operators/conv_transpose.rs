@@ -1,7 +1,6 @@
 //! Transposed convolution: a convolution with the kernel turned around, over the input with zeros between its elements.
 
 use hb_dialects::hfloat::{TransposedWindow, attributes};
-use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, axis, constant, index, select};

@@ -2,7 +2,6 @@
 
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::attributes;
-use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, accumulator, axis, index};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::attributes;
-use hb_dialects::ir::{OperationAttributes, TensorType};
+use hb_dialects::ir::TensorType;
 use melior::ir::OperationRef;
 
 use super::super::array::Array;

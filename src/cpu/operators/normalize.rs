@@ -1,7 +1,6 @@
 //! Functions that normalize along an axis: several computations each.
 
 use hb_dialects::hfloat::attributes;
-use hb_dialects::ir::OperationAttributes;
 
 use super::super::expression::{Expression, accumulator, axis, index};
 use super::super::graph::Combiner;

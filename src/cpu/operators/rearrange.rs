@@ -2,7 +2,7 @@
 
 use hb_dialects::hfloat::attributes;
 use hb_dialects::hfloat::split_sizes;
-use hb_dialects::ir::{OperationAttributes, attribute};
+use hb_dialects::ir::attribute;
 use melior::ir::operation::OperationLike;
 
 use super::super::error::Error;

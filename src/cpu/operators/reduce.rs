@@ -2,7 +2,6 @@
 
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{self, attributes};
-use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
 use super::super::expression::{Expression, TensorId, Unary, accumulator, axis, constant, index, select};

@@ -1,7 +1,6 @@
 //! Convolution and pooling: windows that slide over padded inputs.
 
 use hb_dialects::hfloat::{self, attributes};
-use hb_dialects::ir::OperationAttributes;
 
 use super::super::array::Array;
 use super::super::error::Error;

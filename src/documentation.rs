@@ -263,7 +263,7 @@ fn operators_page() -> Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hb_dialects::pass::Options;
+    use hb_dialects::pass::PassOptions;
 
     static PASSES: [PassDefinition; 2] = [pass("b-pass", &[]), pass("a-pass", &OPTIONS)];
     static OPTIONS: [OptionDefinition; 1] = [OptionDefinition { name: "size", default: "7", description: "how many" }];
@@ -272,7 +272,7 @@ mod tests {
         summary: "everything",
         description: "Runs both.",
         options: &[],
-        build: |_: &Options| Ok("b-pass,a-pass".to_owned()),
+        build: |_: &PassOptions| Ok("b-pass,a-pass".to_owned()),
     }];
 
     const fn pass(argument: &'static str, options: &'static [OptionDefinition]) -> PassDefinition {

@@ -1,7 +1,7 @@
 //! The named pipelines, in order, shared by `hb-opt` and `hb_compile`.
 
 use crate::{bpu, diagnostics, dialect_rules, float, nash, quant, sim};
-use hb_dialects::pass::{self, OptionDefinition, Options, PassDefinition, PipelineDefinition};
+use hb_dialects::pass::{self, OptionDefinition, PassDefinition, PassOptions, PipelineDefinition};
 use melior::{Context, ir::Module, pass::PassManager, utility::parse_pass_pipeline};
 use std::sync::Once;
 
@@ -89,7 +89,7 @@ fn place() -> String {
     format!("{ASSIGN_PLACEMENT},{FORM_SEGMENTS}")
 }
 
-fn quantize(options: &Options) -> String {
+fn quantize(options: &PassOptions) -> String {
     let round = match options.get("weights") {
         "" => String::new(),
         _ => with_options("quant-round-weights", options, &[("file", "weights")]) + ",",
@@ -98,7 +98,7 @@ fn quantize(options: &Options) -> String {
     format!("quant-assign-placement,{round}{assign},quant-insert-casts,hfloat-verify")
 }
 
-fn generate(options: &Options) -> String {
+fn generate(options: &PassOptions) -> String {
     let lower = with_options("bpu-lower-to-nash", options, &[("march", "march"), ("override", "override")]);
     format!("{lower},nash-verify")
 }
@@ -109,7 +109,7 @@ pub fn on_functions(passes: &str) -> String {
 }
 
 /// A pass with those of its options that the pipeline's options give: pairs of the pass's name and the pipeline's.
-fn with_options(pass: &str, options: &Options, names: &[(&str, &str)]) -> String {
+fn with_options(pass: &str, options: &PassOptions, names: &[(&str, &str)]) -> String {
     let given = names.iter().filter(|(_, name)| !options.get(name).is_empty());
     let words: Vec<String> = given.map(|(word, name)| format!("{word}={}", options.get(name))).collect();
     if words.is_empty() { pass.to_owned() } else { format!("{pass}{{{}}}", words.join(" ")) }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::Case;
-use hb::cpu::{Array, FloatExecutable, Observe, Options};
+use hb::cpu::{Array, ExecutableOptions, FloatExecutable, Observe};
 use hb::frontend::onnx::{ImportOptions, import_file};
 use hb_dialects::ir;
 
@@ -24,10 +24,10 @@ fn run(case: &Case, observe: Observe) -> Result<(), String> {
         import_file(&context, &case.model, &ImportOptions { input_shapes }).map_err(|error| error.to_string())?;
     let function = ir::function_named(module.as_operation(), "main").ok_or("no function main")?;
     let pass = hb::float::PASSES.iter().find(|pass| pass.argument == "hfloat-infer-shapes").unwrap();
-    let options = hb_dialects::pass::Options::default();
+    let options = hb_dialects::pass::PassOptions::default();
     let (result, reports) = hb::diagnostics::collect(&context, || (pass.run)(function, &options));
     result.map_err(|failure| format!("{failure:?} {}", hb::diagnostics::messages(&reports)))?;
-    let options = Options { observe, single_threaded: true, ..Options::default() };
+    let options = ExecutableOptions { observe, single_threaded: true, ..ExecutableOptions::default() };
     let executable = FloatExecutable::compile(function, options).map_err(|error| error.to_string())?;
     let inputs: Vec<Array> = executable
         .inputs()

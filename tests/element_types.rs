@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use half::bf16;
-use hb::cpu::{Array, ArrayElement, FloatExecutable, Options};
+use hb::cpu::{Array, ArrayElement, ExecutableOptions, FloatExecutable};
 use hb::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use hb::frontend::onnx::{ImportOptions, import};
 use hb_dialects::{ElementType, ir};
@@ -41,8 +41,8 @@ fn compute(operator: &str, attribute: Option<(&str, i64)>, inputs: &[Array], out
     let module = import(&context, model, &ImportOptions::default()).unwrap();
     let function = ir::function_named(module.as_operation(), "main").unwrap();
     let pass = hb::float::PASSES.iter().find(|pass| pass.argument == "hfloat-infer-shapes").unwrap();
-    (pass.run)(function, &hb_dialects::pass::Options::default()).unwrap();
-    let executable = FloatExecutable::compile(function, Options::default()).unwrap();
+    (pass.run)(function, &hb_dialects::pass::PassOptions::default()).unwrap();
+    let executable = FloatExecutable::compile(function, ExecutableOptions::default()).unwrap();
     let outputs = executable.run(&inputs.iter().collect::<Vec<_>>()).unwrap();
     assert_eq!(outputs[0].element(), output);
     outputs[0].clone()

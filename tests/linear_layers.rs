@@ -72,7 +72,7 @@ fn recorded(operator: &str) -> Vec<Recorded> {
         let Ok(module) = import_file(&context, &case.model, &ImportOptions { input_shapes }) else { continue };
         let function = ir::function_named(module.as_operation(), "main").unwrap();
         let pass = hb::float::PASSES.iter().find(|pass| pass.argument == "hfloat-infer-shapes").unwrap();
-        (pass.run)(function, &hb_dialects::pass::Options::default()).unwrap();
+        (pass.run)(function, &hb_dialects::pass::PassOptions::default()).unwrap();
         for operation in ir::operations(ir::body(function).unwrap()) {
             let Ok(Some(layer)) = LinearLayer::of(function, operation) else { continue };
             if case.inputs.len() == 1 && case.inputs[0].1.element == ElementType::F32 {

@@ -110,7 +110,7 @@ fn check(preprocessing: &Preprocessing) {
         Layout::Nhwc => [1, HEIGHT, WIDTH, 3],
     };
     let floats = Array::from_values(&shape, &prepared(&image(), preprocessing)).unwrap();
-    let qdq = FloatExecutable::compile(function, cpu::Options::default()).unwrap();
+    let qdq = FloatExecutable::compile(function, cpu::ExecutableOptions::default()).unwrap();
     let expected = qdq.run(&[&floats]).unwrap().remove(0);
     let values = expected.values::<f32>().unwrap();
     assert!(values.iter().any(|value| *value != values[0]), "the test shows nothing");

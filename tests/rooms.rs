@@ -185,3 +185,33 @@ fn no_operation_is_named_by_a_string() {
     }
     assert!(found.is_empty(), "use `Op`:\n{}", found.join("\n"));
 }
+
+/// A public type's name has one meaning in all rooms.
+#[test]
+fn no_name_is_that_of_public_types_of_two_rooms() {
+    let mut rooms: BTreeMap<String, BTreeSet<PathBuf>> = BTreeMap::new();
+    for (path, code) in ["src", "dialects/src"].into_iter().flat_map(code_below) {
+        let room = match path.strip_prefix("src") {
+            Ok(inside) => PathBuf::from(inside.iter().next().unwrap()).with_extension(""),
+            Err(_) => PathBuf::from("dialects"),
+        };
+        let kinds = ["pub struct ", "pub enum ", "pub trait ", "pub type "];
+        for line in code.lines() {
+            if let Some(rest) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) {
+                rooms.entry(first_name(rest)).or_default().insert(room.clone());
+            }
+        }
+    }
+    let shared: Vec<_> = rooms.iter().filter(|(_, rooms)| rooms.len() > 1).collect();
+    assert!(shared.is_empty(), "{shared:#?}");
+}
+
+/// What becomes of the IR is for passes and for the rooms that own a level.
+#[test]
+fn the_driver_edits_no_ir() {
+    let edits = ["ir::build(", "ir::erase(", "ir::insert_", "ir::replace_", "ir::set_", "ir::remove_", "ir::move_"];
+    for (path, code) in code_below("src/driver") {
+        let found: Vec<_> = edits.into_iter().filter(|edit| code.contains(edit)).collect();
+        assert!(found.is_empty(), "{}: {found:?}", path.display());
+    }
+}

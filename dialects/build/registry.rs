@@ -101,7 +101,7 @@ fn value(record: &Record<'_>, name: &str) -> String {
         () if record.is("Optional") => "Optional",
         () => "One",
     };
-    format!("ValueDefinition {{ name: {name:?}, count: Count::{count} }}")
+    format!("ValueDefinition {{ name: {name:?}, count: Occurrence::{count} }}")
 }
 
 fn attribute(record: &Record<'_>, name: &str) -> Outcome<String> {

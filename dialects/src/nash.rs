@@ -18,7 +18,7 @@ use std::ffi::c_void;
 /// An attribute that is made of numbers, in the order of its parameters in `tablegen/nash/Attrs.td`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
-pub enum Kind {
+pub enum NumbersKind {
     /// Number of the engine, count.
     Wait = 0,
     /// Address, strides.
@@ -45,7 +45,7 @@ pub struct Port {
 }
 
 /// The attribute of these numbers; `None` when they are too few or too many or name no engine or region.
-pub fn attribute<'c>(context: &'c Context, kind: Kind, numbers: &[i64]) -> Option<Attribute<'c>> {
+pub fn attribute<'c>(context: &'c Context, kind: NumbersKind, numbers: &[i64]) -> Option<Attribute<'c>> {
     // SAFETY: the context is alive and holds the dialect; the numbers are as many as said.
     unsafe {
         Attribute::from_option_raw(shim::hbNashAttribute(
@@ -58,7 +58,7 @@ pub fn attribute<'c>(context: &'c Context, kind: Kind, numbers: &[i64]) -> Optio
 }
 
 /// The numbers of an attribute; `None` when it is of another kind.
-pub fn numbers(attribute: Attribute<'_>, kind: Kind) -> Option<Vec<i64>> {
+pub fn numbers(attribute: Attribute<'_>, kind: NumbersKind) -> Option<Vec<i64>> {
     let mut numbers = Vec::new();
     let user = std::ptr::from_mut(&mut numbers).cast();
     // SAFETY: `keep` gets the vector that lives here.

@@ -35,7 +35,7 @@ pub struct PassDefinition {
     /// What can be chosen.
     pub options: &'static [OptionDefinition],
     /// Does it, to one operation of the kind `anchor`.
-    pub run: fn(OperationRef<'_, '_>, &Options) -> Result<(), PassFailure>,
+    pub run: fn(OperationRef<'_, '_>, &PassOptions) -> Result<(), PassFailure>,
 }
 
 /// A named sequence of passes.
@@ -49,7 +49,7 @@ pub struct PipelineDefinition {
     /// What can be chosen.
     pub options: &'static [OptionDefinition],
     /// The textual pipeline, as `--pass-pipeline` takes it without the anchor.
-    pub build: fn(&Options) -> Result<String, String>,
+    pub build: fn(&PassOptions) -> Result<String, String>,
 }
 
 /// Why a pass failed.
@@ -69,9 +69,9 @@ impl<E: std::error::Error> From<E> for PassFailure {
 
 /// The values of a pass's options, by name.
 #[derive(Debug, Clone, Default)]
-pub struct Options(BTreeMap<&'static str, String>);
+pub struct PassOptions(BTreeMap<&'static str, String>);
 
-impl Options {
+impl PassOptions {
     fn new(definitions: &'static [OptionDefinition], values: impl Iterator<Item = String>) -> Self {
         Self(definitions.iter().map(|definition| definition.name).zip(values).collect())
     }
@@ -188,7 +188,7 @@ unsafe extern "C" fn run_pass(
     let (definition, operation, options) = unsafe {
         let definition = &*data.cast::<PassDefinition>();
         let values = if count == 0 { &[] } else { std::slice::from_raw_parts(values, count as usize) };
-        let options = Options::new(definition.options, values.iter().map(|&value| shim::text(value).to_owned()));
+        let options = PassOptions::new(definition.options, values.iter().map(|&value| shim::text(value).to_owned()));
         (definition, OperationRef::from_raw(operation), options)
     };
     match (definition.run)(operation, &options) {
@@ -209,7 +209,7 @@ unsafe extern "C" fn build_pipeline(
 ) -> bool {
     // SAFETY: `data` is the definition that was registered; the text is alive during the call.
     let (definition, text) = unsafe { (&*data.cast::<PipelineDefinition>(), shim::text(options)) };
-    let built = Options::parse(definition.options, text).and_then(|options| (definition.build)(&options));
+    let built = PassOptions::parse(definition.options, text).and_then(|options| (definition.build)(&options));
     let (good, text) = match &built {
         Ok(text) => (true, text),
         Err(message) => (false, message),
@@ -231,10 +231,10 @@ mod tests {
             let path = PathBuf::from(OsString::from_vec(path.to_vec()));
             let word = word(&path);
             assert!(word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./%".contains(&byte)), "{word}");
-            let options = Options::parse(DEFINITIONS, &format!("file={word}")).expect("options");
+            let options = PassOptions::parse(DEFINITIONS, &format!("file={word}")).expect("options");
             assert_eq!(options.file("file"), Some(path));
         }
         assert_eq!(word("a b"), "a%20b");
-        assert_eq!(Options::parse(DEFINITIONS, "").expect("options").file("file"), None);
+        assert_eq!(PassOptions::parse(DEFINITIONS, "").expect("options").file("file"), None);
     }
 }

@@ -34,12 +34,12 @@ pub struct ValueDefinition {
     /// Its name in the record.
     pub name: &'static str,
     /// How many values it stands for.
-    pub count: Count,
+    pub count: Occurrence,
 }
 
 /// How many values an operand or result stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Count {
+pub enum Occurrence {
     /// Exactly one.
     One,
     /// One or none.
@@ -425,8 +425,9 @@ macro_rules! dialect {
         use $crate::ir::{IrError, OperationAttributes};
         #[allow(unused_imports, reason = "a dialect need not have attributes of every kind")]
         use $crate::registry::{
-            AttributeDefinition, AttributeKind, Count, DefaultValue, Definition, OnnxAttribute, OnnxForm, OnnxInputs,
-            OnnxKind, OnnxOperator, Presence, Quantization, ResultElement, ResultScale, Role, ValueDefinition, read,
+            AttributeDefinition, AttributeKind, DefaultValue, Definition, Occurrence, OnnxAttribute, OnnxForm,
+            OnnxInputs, OnnxKind, OnnxOperator, Presence, Quantization, ResultElement, ResultScale, Role,
+            ValueDefinition, read,
         };
 
         include!(concat!(env!("OUT_DIR"), "/", $file));

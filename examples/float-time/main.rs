@@ -12,7 +12,7 @@ use std::io::BufRead;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hb::cpu::{Array, FloatExecutable, Options};
+use hb::cpu::{Array, ExecutableOptions, FloatExecutable};
 use hb::frontend::onnx::{ImportOptions, import_file};
 use hb_dialects::ir;
 
@@ -24,10 +24,10 @@ fn compile(path: &Path) -> Result<FloatExecutable> {
     let function = ir::function_named(module.as_operation(), "main").ok_or("the network has no function main")?;
     let passes = ["hfloat-infer-shapes"];
     for pass in hb::float::PASSES.iter().filter(|pass| passes.contains(&pass.argument)) {
-        (pass.run)(function, &hb_dialects::pass::Options::default()).map_err(|failure| format!("{failure:?}"))?;
+        (pass.run)(function, &hb_dialects::pass::PassOptions::default()).map_err(|failure| format!("{failure:?}"))?;
     }
     let start = Instant::now();
-    let executable = FloatExecutable::compile(function, Options::default())?;
+    let executable = FloatExecutable::compile(function, ExecutableOptions::default())?;
     println!("compile {:.6}", start.elapsed().as_secs_f64());
     Ok(executable)
 }

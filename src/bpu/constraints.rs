@@ -8,7 +8,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use super::model::{Node, Segment, Tensor};
+use super::model::{BpuNode, BpuTensor, Segment};
 use hb_dialects::bpu::Op;
 
 /// How much of a node is known when it is asked about.
@@ -31,19 +31,19 @@ pub struct NodeContext<'a> {
     /// Holds the tensors.
     pub segment: &'a Segment,
     /// The node in question; it need not be in the segment's list.
-    pub node: &'a Node,
+    pub node: &'a BpuNode,
 }
 
 impl<'a> NodeContext<'a> {
     /// The operand at `index`, if the node has one there.
     #[must_use]
-    pub fn operand(&self, index: usize) -> Option<&'a Tensor> {
+    pub fn operand(&self, index: usize) -> Option<&'a BpuTensor> {
         self.segment.tensor(*self.node.inputs.get(index)?)
     }
 
     /// The result.
     #[must_use]
-    pub fn result(&self) -> Option<&'a Tensor> {
+    pub fn result(&self) -> Option<&'a BpuTensor> {
         self.segment.tensor(*self.node.outputs.first()?)
     }
 
@@ -57,7 +57,7 @@ impl<'a> NodeContext<'a> {
     }
 
     /// Every operand, then every result.
-    pub fn tensors(&self) -> impl Iterator<Item = &'a Tensor> + use<'a> {
+    pub fn tensors(&self) -> impl Iterator<Item = &'a BpuTensor> + use<'a> {
         let segment = self.segment;
         self.node.inputs.iter().chain(&self.node.outputs).filter_map(|id| segment.tensor(*id))
     }
@@ -75,7 +75,7 @@ pub struct Constraint {
 ///
 /// # Errors
 /// The broken constraints, the general ones first.
-pub fn explain(segment: &Segment, node: &Node, known: Known) -> Result<(), Vec<&'static str>> {
+pub fn explain(segment: &Segment, node: &BpuNode, known: Known) -> Result<(), Vec<&'static str>> {
     let context = NodeContext { known, segment, node };
     let broken: Vec<&'static str> = rules::GENERAL
         .iter()

@@ -1,8 +1,8 @@
 //! Between the plain model and the `bpu` dialect, which mirror each other.
 
 use super::model::{
-    AveragePool, BpuElement, Clamp, Convolution, MaxPool, NetworkValue, Node, Operator, PadMode, Scale, Segment,
-    Tensor, TensorId, ValueLayout,
+    AveragePool, BpuElement, BpuNode, BpuTensor, Clamp, Convolution, MaxPool, NetworkValue, Operator, PadMode, Segment,
+    TensorId, TensorScale, ValueLayout,
 };
 use crate::numerics::{Curve, Piece};
 use hb_dialects::{
@@ -32,15 +32,15 @@ pub enum MirrorError {
 }
 
 /// The MLIR type of a tensor.
-pub fn tensor_type<'c>(context: &'c Context, tensor: &Tensor) -> Type<'c> {
+pub fn tensor_type<'c>(context: &'c Context, tensor: &BpuTensor) -> Type<'c> {
     ir_type(tensor).to_type(context)
 }
 
-fn ir_type(tensor: &Tensor) -> TensorType {
+fn ir_type(tensor: &BpuTensor) -> TensorType {
     let scale = match &tensor.scale {
-        Scale::None => None,
-        Scale::PerTensor(scale) => Some(ir::Scale::PerTensor(*scale)),
-        Scale::PerChannel { axis, scales } => Some(ir::Scale::PerAxis { axis: *axis, scales: scales.clone() }),
+        TensorScale::None => None,
+        TensorScale::PerTensor(scale) => Some(ir::Scale::PerTensor(*scale)),
+        TensorScale::PerChannel { axis, scales } => Some(ir::Scale::PerAxis { axis: *axis, scales: scales.clone() }),
     };
     let element = match scale {
         Some(scale) => ir::Element::Quantized(ir::Quantized { bits: 8 * tensor.element.bytes(), scale }),
@@ -57,22 +57,24 @@ fn bpu_element(element: ElementType) -> Result<BpuElement, IrError> {
 ///
 /// # Errors
 /// When the type is none that the BPU has.
-pub fn tensor_of(r#type: Type<'_>, name: String) -> Result<Tensor, MirrorError> {
+pub fn tensor_of(r#type: Type<'_>, name: String) -> Result<BpuTensor, MirrorError> {
     let r#type = TensorType::from_type(r#type)?;
     let shape = r#type.static_shape()?;
     let (element, scale) = match r#type.element {
-        ir::Element::Plain(element @ (ElementType::F32 | ElementType::I32)) => (bpu_element(element)?, Scale::None),
+        ir::Element::Plain(element @ (ElementType::F32 | ElementType::I32)) => {
+            (bpu_element(element)?, TensorScale::None)
+        }
         ir::Element::Quantized(quantized) => {
             let element = bpu_element(quantized.storage())?;
             let scale = match quantized.scale {
-                ir::Scale::PerTensor(scale) => Scale::PerTensor(scale),
-                ir::Scale::PerAxis { axis, scales } => Scale::PerChannel { axis, scales },
+                ir::Scale::PerTensor(scale) => TensorScale::PerTensor(scale),
+                ir::Scale::PerAxis { axis, scales } => TensorScale::PerChannel { axis, scales },
             };
             (element, scale)
         }
         other => return Err(IrError::Type(format!("a tensor of {other}")).into()),
     };
-    Ok(Tensor::new(name, shape, element, scale))
+    Ok(BpuTensor::new(name, shape, element, scale))
 }
 
 /// A `bpu.segment` that holds the nodes of a segment and takes these values.
@@ -121,7 +123,7 @@ pub fn to_mlir<'c>(
 }
 
 /// Who the node is, and which values of the network its result is: pairs of names of nodes and layouts.
-fn node_location<'c>(context: &'c Context, segment: &Segment, node: &Node) -> Location<'c> {
+fn node_location<'c>(context: &'c Context, segment: &Segment, node: &BpuNode) -> Location<'c> {
     let own = segment.values.iter().filter(|value| node.outputs.contains(&value.tensor));
     let words: Vec<_> = own
         .flat_map(|value| [value.node.as_str(), value.layout.name()])
@@ -150,7 +152,7 @@ fn first_result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Value<'c, 'a>
     ir::results(operation).into_iter().next().ok_or(MirrorError::Tensor)
 }
 
-fn constant<'c>(context: &'c Context, tensor: &Tensor, data: &[u8]) -> Result<Operation<'c>, MirrorError> {
+fn constant<'c>(context: &'c Context, tensor: &BpuTensor, data: &[u8]) -> Result<Operation<'c>, MirrorError> {
     let stored = TensorType::new(ElementType::from(tensor.element), &tensor.shape);
     let value = ir::constant_attribute(context, &tensor.name, &stored, data)?;
     let location = Origin::without_node(&tensor.name).location(context);
@@ -257,7 +259,7 @@ pub fn from_mlir(operation: OperationRef<'_, '_>) -> Result<Segment, MirrorError
             let operator = operator(inner, &tensor.shape)?;
             let output = segment.add_tensor(tensor);
             let Origin { name, nodes: origins } = inner.origin();
-            segment.nodes.push(Node { name, origins, operator, inputs: operands, outputs: vec![output] });
+            segment.nodes.push(BpuNode { name, origins, operator, inputs: operands, outputs: vec![output] });
             segment.values.extend(network_values(inner, output));
             output
         };

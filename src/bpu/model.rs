@@ -116,7 +116,7 @@ impl fmt::Display for BpuElement {
 
 /// What one step of a tensor's integers is worth. The zero point is always 0.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub enum Scale {
+pub enum TensorScale {
     /// Not a quantized tensor: reals, or a bias whose scale its convolution implies.
     #[default]
     None,
@@ -131,14 +131,14 @@ pub enum Scale {
     },
 }
 
-impl Scale {
+impl TensorScale {
     /// The scale of index `channel` along the quantized axis; the one scale of a per-tensor quantization for every index.
     #[must_use]
     pub fn of_channel(&self, channel: usize) -> Option<f64> {
         match self {
-            Scale::None => None,
-            Scale::PerTensor(scale) => Some(*scale),
-            Scale::PerChannel { scales, .. } => scales.get(channel).copied(),
+            TensorScale::None => None,
+            TensorScale::PerTensor(scale) => Some(*scale),
+            TensorScale::PerChannel { scales, .. } => scales.get(channel).copied(),
         }
     }
 
@@ -146,7 +146,7 @@ impl Scale {
     #[must_use]
     pub fn per_tensor(&self) -> Option<f64> {
         match self {
-            Scale::PerTensor(scale) => Some(*scale),
+            TensorScale::PerTensor(scale) => Some(*scale),
             _ => None,
         }
     }
@@ -158,7 +158,7 @@ pub struct TensorId(pub usize);
 
 /// A value of the segment: an input, a constant, or what a node computes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tensor {
+pub struct BpuTensor {
     /// Name for reports and errors; unique names are not required.
     pub name: String,
     /// Dimensions, outermost first; each at least 1, at most [`MAX_RANK`] of them.
@@ -166,21 +166,26 @@ pub struct Tensor {
     /// Type of one element.
     pub element: BpuElement,
     /// What the integers are worth.
-    pub scale: Scale,
+    pub scale: TensorScale,
     /// The elements of a constant, dense, row-major, little-endian; none for what is computed or fed.
     pub data: Option<Arc<[u8]>>,
 }
 
-impl Tensor {
+impl BpuTensor {
     /// A tensor without data.
     #[must_use]
-    pub fn new(name: impl Into<String>, shape: impl Into<Vec<usize>>, element: BpuElement, scale: Scale) -> Tensor {
-        Tensor { name: name.into(), shape: shape.into(), element, scale, data: None }
+    pub fn new(
+        name: impl Into<String>,
+        shape: impl Into<Vec<usize>>,
+        element: BpuElement,
+        scale: TensorScale,
+    ) -> BpuTensor {
+        BpuTensor { name: name.into(), shape: shape.into(), element, scale, data: None }
     }
 
     /// The same with the elements of a constant.
     #[must_use]
-    pub fn with_data(mut self, data: impl Into<Arc<[u8]>>) -> Tensor {
+    pub fn with_data(mut self, data: impl Into<Arc<[u8]>>) -> BpuTensor {
         self.data = Some(data.into());
         self
     }
@@ -200,7 +205,7 @@ impl Tensor {
 
 /// One operator applied to tensors.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Node {
+pub struct BpuNode {
     /// Its name, unique in the network.
     pub name: String,
     /// The nodes of the user's network that went into it.
@@ -413,9 +418,9 @@ pub struct Segment {
     /// Its name, unique in the network; empty where it stands alone.
     pub name: String,
     /// Every value, in no particular order.
-    pub tensors: Vec<Tensor>,
+    pub tensors: Vec<BpuTensor>,
     /// Each node comes after those whose results it takes.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<BpuNode>,
     /// What is fed, in the order of the arguments.
     pub inputs: Vec<TensorId>,
     /// What comes out, in the order of the results.
@@ -465,18 +470,18 @@ impl ValueLayout {
 impl Segment {
     /// The tensor with this id, if there is one.
     #[must_use]
-    pub fn tensor(&self, id: TensorId) -> Option<&Tensor> {
+    pub fn tensor(&self, id: TensorId) -> Option<&BpuTensor> {
         self.tensors.get(id.0)
     }
 
     /// Adds a tensor and names it.
-    pub fn add_tensor(&mut self, tensor: Tensor) -> TensorId {
+    pub fn add_tensor(&mut self, tensor: BpuTensor) -> TensorId {
         self.tensors.push(tensor);
         TensorId(self.tensors.len() - 1)
     }
 
     /// Adds a tensor that is fed.
-    pub fn add_input(&mut self, tensor: Tensor) -> TensorId {
+    pub fn add_input(&mut self, tensor: BpuTensor) -> TensorId {
         let id = self.add_tensor(tensor);
         self.inputs.push(id);
         id
@@ -488,11 +493,11 @@ impl Segment {
         origin: impl Into<Origin>,
         operator: Operator,
         inputs: &[TensorId],
-        output: Tensor,
+        output: BpuTensor,
     ) -> TensorId {
         let id = self.add_tensor(output);
         let Origin { name, nodes: origins } = origin.into();
-        self.nodes.push(Node { name, origins, operator, inputs: inputs.to_vec(), outputs: vec![id] });
+        self.nodes.push(BpuNode { name, origins, operator, inputs: inputs.to_vec(), outputs: vec![id] });
         id
     }
 }

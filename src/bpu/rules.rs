@@ -6,7 +6,7 @@
 
 use super::{
     mlir::{self, MirrorError},
-    model::{Node, Operator, Segment},
+    model::{BpuNode, Operator, Segment},
 };
 use hb_dialects::{
     bpu::Op,
@@ -66,7 +66,7 @@ fn one_node(operation: OperationRef<'_, '_>) -> Result<Segment, String> {
     let operator = mlir::operator(operation, &result.shape).map_err(sentence)?;
     let output = segment.add_tensor(result);
     let Origin { name, nodes: origins } = operation.origin();
-    segment.nodes.push(Node { name, origins, operator, inputs, outputs: vec![output] });
+    segment.nodes.push(BpuNode { name, origins, operator, inputs, outputs: vec![output] });
     Ok(segment)
 }
 

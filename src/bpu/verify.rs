@@ -8,7 +8,7 @@ use hb_dialects::{
     bpu::Op,
     cpu,
     ir::{self, Names, OperationAttributes},
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{OperationRef, operation::OperationLike};
 
@@ -23,7 +23,7 @@ and each of its nodes keeps every constraint of `docs/operators.md`. No two oper
     run,
 };
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let mut good = ir::names_are_unique(function, &mut Names::default());
     for operation in ir::operations(block) {

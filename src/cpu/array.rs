@@ -13,17 +13,17 @@ pub(crate) const ALIGNMENT: usize = 64;
 
 /// Zeroed bytes aligned to a cache line.
 #[derive(Clone)]
-pub(crate) struct Bytes {
+pub(crate) struct AlignedBytes {
     lines: Vec<Line>,
     length: usize,
 }
 
-impl Bytes {
+impl AlignedBytes {
     /// `None` when there is not that much memory: sizes come from files, and a huge one must not abort the process.
-    pub(crate) fn zeroed(length: usize) -> Option<Bytes> {
+    pub(crate) fn zeroed(length: usize) -> Option<AlignedBytes> {
         let count = length.div_ceil(64);
         if count == 0 {
-            return Some(Bytes { lines: Vec::new(), length });
+            return Some(AlignedBytes { lines: Vec::new(), length });
         }
         let layout = std::alloc::Layout::array::<Line>(count).ok()?;
         // SAFETY: the layout is not empty; on success it is `count` lines, all zero, of the allocator that `Vec` uses.
@@ -34,7 +34,7 @@ impl Bytes {
             }
             Vec::from_raw_parts(start, count, count)
         };
-        Some(Bytes { lines, length })
+        Some(AlignedBytes { lines, length })
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
@@ -62,7 +62,7 @@ impl Bytes {
 pub struct Array {
     element: ElementType,
     shape: Vec<usize>,
-    bytes: Bytes,
+    bytes: AlignedBytes,
 }
 
 /// A Rust type that an [`Array`] can be read as without conversion.
@@ -94,7 +94,7 @@ impl Array {
     /// A tensor of zeros.
     pub fn zeros(element: ElementType, shape: &[usize]) -> Result<Array, Error> {
         let bytes = byte_count("", element, shape)?;
-        let bytes = Bytes::zeroed(bytes).ok_or_else(|| Error::TooLarge {
+        let bytes = AlignedBytes::zeroed(bytes).ok_or_else(|| Error::TooLarge {
             tensor: String::new(),
             shape: shape.to_vec(),
             reason: format!("there are no {bytes} bytes of memory"),

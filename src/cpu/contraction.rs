@@ -9,10 +9,10 @@ use hb_dialects::ElementType;
 
 use super::array::Array;
 use super::error::Error;
-use super::expression::{Binary, Expression, Kind, TensorId};
+use super::expression::{Binary, Expression, ExpressionKind, GraphTensorId};
 use super::graph::Combiner;
 use super::kernel::{Affine, Kernel};
-use super::target::Target;
+use super::target::CpuTarget;
 
 /// How a kernel is blocked. Axes are numbered as in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +51,7 @@ const CACHED_ROWS: usize = 512 << 10;
 
 impl Contraction {
     /// The blocking of a kernel, if it is a sum of products of that form. `constant` says which operands are constant.
-    pub(crate) fn of(kernel: &Kernel, constant: &dyn Fn(usize) -> bool, target: &Target) -> Option<Contraction> {
+    pub(crate) fn of(kernel: &Kernel, constant: &dyn Fn(usize) -> bool, target: &CpuTarget) -> Option<Contraction> {
         let reduction = kernel.reduction.as_ref()?;
         if reduction.combiner != Combiner::Sum
             || kernel.body.element() != ElementType::F32
@@ -59,7 +59,7 @@ impl Contraction {
         {
             return None;
         }
-        let Kind::Binary(Binary::Multiply, left, right) = kernel.body.kind() else { return None };
+        let ExpressionKind::Binary(Binary::Multiply, left, right) = kernel.body.kind() else { return None };
         let (left, right) = (load_of(left, kernel.rank())?, load_of(right, kernel.rank())?);
         let last = kernel.extents.len().checked_sub(1)?;
         let ((a, a_at), (b, b_at)) = match (left.1.coefficient(last), right.1.coefficient(last)) {
@@ -71,7 +71,9 @@ impl Contraction {
             return None;
         }
         let mut reads_a = false;
-        reduction.finish.walk(&mut |node| reads_a |= matches!(node.kind(), Kind::Load { tensor, .. } if tensor.0 == a));
+        reduction
+            .finish
+            .walk(&mut |node| reads_a |= matches!(node.kind(), ExpressionKind::Load { tensor, .. } if tensor.0 == a));
         if reads_a {
             // Packing would change what the finish reads.
             return None;
@@ -231,7 +233,9 @@ fn offsets(extents: impl Iterator<Item = usize>, coefficient: impl Fn(usize) -> 
 
 fn load_of(expression: &Expression, rank: usize) -> Option<(usize, Affine)> {
     match expression.kind() {
-        Kind::Load { tensor: TensorId(operand), indices } if expression.element() == ElementType::F32 => {
+        ExpressionKind::Load { tensor: GraphTensorId(operand), indices }
+            if expression.element() == ElementType::F32 =>
+        {
             Some((*operand, Affine::of(indices.first()?, rank)?))
         }
         _ => None,
@@ -239,7 +243,7 @@ fn load_of(expression: &Expression, rank: usize) -> Option<(usize, Affine)> {
 }
 
 /// Vectors and rows of the register tile that wastes least on this matrix.
-fn tile(rows: usize, width: usize, target: &Target) -> (usize, usize) {
+fn tile(rows: usize, width: usize, target: &CpuTarget) -> (usize, usize) {
     let candidates: &[(usize, usize)] = match target.registers {
         32.. => &[(3, 8), (4, 6), (2, 12), (2, 8), (1, 16)],
         _ => &[(3, 4), (2, 4), (1, 8), (2, 6)],
@@ -260,7 +264,7 @@ mod tests {
 
     #[test]
     fn tiles_fit_the_matrix() {
-        let wide = Target { lanes: 16, registers: 32, ..Target::board() };
+        let wide = CpuTarget { lanes: 16, registers: 32, ..CpuTarget::board() };
         assert_eq!(tile(64, 48 * 100, &wide), (3, 8));
         // A tile of eight rows would waste four of sixteen.
         assert_eq!(12 % tile(12, 48, &wide).1, 0);

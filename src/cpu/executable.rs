@@ -7,19 +7,19 @@ use hb_dialects::ElementType;
 use inkwell::context::Context;
 use rayon::prelude::*;
 
-use super::array::{ALIGNMENT, Array, ArrayElement, Bytes, byte_count};
+use super::array::{ALIGNMENT, AlignedBytes, Array, ArrayElement, byte_count};
 use super::emit::{self, Work};
 use super::error::Error;
-use super::expression::TensorId;
-use super::graph::{Action, Graph};
+use super::expression::GraphTensorId;
+use super::graph::{Action, ExpressionGraph};
 use super::interpret::check_indices;
 use super::jit::{Entry, Jit};
 use super::kernel::Kernel;
 use super::kernel_cache::{Compiled, KernelCache};
-use super::prepare::{Code, Place, Prepared, Step, prepare};
+use super::prepare::{Code, ExecutionStep, PreparedGraph, TensorPlace, prepare};
 use super::routine::ResultView;
-use super::target::{Effort, Target};
-use super::team::{Job, Run, Team};
+use super::target::{CpuTarget, Effort};
+use super::team::{Team, TeamJob, TeamRun};
 
 /// Which intermediate values `run_with_observer` delivers. What is observed is not fused away, so it costs time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum Observe {
 
 /// How code is made.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct ExecutableOptions {
     /// Which values a run gives beside the outputs.
     pub observe: Observe,
     /// Run every kernel on the calling thread, for callers that run many samples in parallel.
@@ -76,13 +76,13 @@ impl<'a> ArrayView<'a> {
 
 /// A network compiled for this machine. `run` may be called from several threads at once.
 pub struct Executable {
-    prepared: Prepared,
+    prepared: PreparedGraph,
     /// The steps that are kernels, in order: the jobs of a team.
     kernel_steps: Vec<usize>,
     entries: Vec<Entry>,
     works: Vec<Work>,
     scratch: usize,
-    options: Options,
+    options: ExecutableOptions,
     /// Memory of earlier runs, for later ones: a run allocates only its outputs.
     memories: Mutex<Vec<Memory>>,
     /// Owns the code behind `entries`.
@@ -98,7 +98,7 @@ const CHUNKS_PER_THREAD: usize = 4;
 
 /// What one run needs and a later one can use again.
 struct Memory {
-    arena: Bytes,
+    arena: AlignedBytes,
     team: Arc<Team>,
 }
 
@@ -110,14 +110,14 @@ impl Executable {
     ///
     /// # Errors
     /// When a computation might leave its tensors, or code cannot be made.
-    pub fn compile(graph: Graph, options: Options) -> Result<Executable, Error> {
+    pub fn compile(graph: ExpressionGraph, options: ExecutableOptions) -> Result<Executable, Error> {
         let graph = fold_constants(graph)?;
         Executable::compile_folded(graph, options)
     }
 
-    fn compile_folded(graph: Graph, options: Options) -> Result<Executable, Error> {
+    fn compile_folded(graph: ExpressionGraph, options: ExecutableOptions) -> Result<Executable, Error> {
         let kept = observed(&graph, &options.observe);
-        let target = Target::host()?;
+        let target = CpuTarget::host()?;
         let mut prepared = prepare(graph, &kept, &target)?;
         for step in &mut prepared.steps {
             if let Code::Routine(routine) = &step.code
@@ -151,7 +151,7 @@ impl Executable {
         Ok(times)
     }
 
-    /// As `run`; calls `observer` with the name and value of every input and every value that `Options::observe` selects,
+    /// As `run`; calls `observer` with the name and value of every input and every value that `ExecutableOptions::observe` selects,
     /// in order of execution.
     pub fn run_with_observer(
         &self,
@@ -230,7 +230,7 @@ impl Executable {
         self.prepared.arena
     }
 
-    fn describe<'a>(&'a self, ids: &'a [TensorId]) -> impl Iterator<Item = (&'a str, ElementType, &'a [usize])> {
+    fn describe<'a>(&'a self, ids: &'a [GraphTensorId]) -> impl Iterator<Item = (&'a str, ElementType, &'a [usize])> {
         let tensors = ids.iter().filter_map(|id| self.prepared.graph.tensor(*id));
         tensors.map(|tensor| (tensor.name.as_str(), tensor.element, tensor.shape.as_slice()))
     }
@@ -257,7 +257,7 @@ impl Executable {
         let threads = if self.options.single_threaded { 1 } else { rayon::current_num_threads().max(1) };
         let arena = self.prepared.arena.next_multiple_of(ALIGNMENT);
         let bytes = self.scratch.checked_mul(threads).and_then(|scratch| scratch.checked_add(arena));
-        let bytes = bytes.and_then(Bytes::zeroed).ok_or_else(|| Error::TooLarge {
+        let bytes = bytes.and_then(AlignedBytes::zeroed).ok_or_else(|| Error::TooLarge {
             tensor: "all intermediate tensors".to_string(),
             shape: Vec::new(),
             reason: format!("there are no {} bytes of memory; run smaller inputs", self.prepared.arena),
@@ -271,20 +271,20 @@ impl Executable {
             let work = self.works.get(kernel).ok_or_else(missing)?;
             let worth = threads > 1 && work.units.saturating_mul(work.cost) >= WORTH_SPLITTING;
             let chunks = if worth { threads * CHUNKS_PER_THREAD } else { 1 };
-            jobs.push(Job::new(entry, work.units, chunks, step.operands.len() + 1));
+            jobs.push(TeamJob::new(entry, work.units, chunks, step.operands.len() + 1));
         }
         let scratch = bytes.as_mut_ptr().wrapping_add(arena);
         let team = Arc::new(Team::new(jobs, scratch, self.scratch, threads - 1));
         Ok(Memory { arena: bytes, team })
     }
 
-    fn view<'a>(&'a self, id: TensorId, pointers: &'a Pointers) -> Option<ArrayView<'a>> {
+    fn view<'a>(&'a self, id: GraphTensorId, pointers: &'a Pointers) -> Option<ArrayView<'a>> {
         let graph = &self.prepared.graph;
         let place = self.prepared.places.get(graph.storage(id).0).copied().flatten()?;
         self.view_at(id, place, pointers)
     }
 
-    fn view_at<'a>(&'a self, id: TensorId, place: Place, pointers: &'a Pointers) -> Option<ArrayView<'a>> {
+    fn view_at<'a>(&'a self, id: GraphTensorId, place: TensorPlace, pointers: &'a Pointers) -> Option<ArrayView<'a>> {
         let tensor = self.prepared.graph.tensor(id)?;
         let bytes = byte_count(&tensor.name, tensor.element, &tensor.shape).ok()?;
         // SAFETY: the place holds the tensor's bytes, and nothing writes them while the view is looked at.
@@ -292,16 +292,21 @@ impl Executable {
         Some(ArrayView { element: tensor.element, shape: &tensor.shape, bytes })
     }
 
-    fn result_at<'a>(&'a self, id: TensorId, place: Place, pointers: &'a Pointers) -> Option<ResultView<'a>> {
+    fn result_at<'a>(
+        &'a self,
+        id: GraphTensorId,
+        place: TensorPlace,
+        pointers: &'a Pointers,
+    ) -> Option<ResultView<'a>> {
         let tensor = self.prepared.graph.tensor(id)?;
         let bytes = byte_count(&tensor.name, tensor.element, &tensor.shape).ok()?;
-        // SAFETY: the place holds the tensor's bytes; a call's results are memory of their own (`Graph::push_call`), which is
+        // SAFETY: the place holds the tensor's bytes; a call's results are memory of their own (`ExpressionGraph::push_call`), which is
         // apart from that of its operands, and nobody else touches it during the step.
         let bytes = unsafe { std::slice::from_raw_parts_mut(pointers.at(place)?, bytes) };
         Some(ResultView { element: tensor.element, shape: &tensor.shape, bytes })
     }
 
-    fn observe(&self, id: TensorId, pointers: &Pointers, observer: &mut dyn FnMut(&str, ArrayView<'_>)) {
+    fn observe(&self, id: GraphTensorId, pointers: &Pointers, observer: &mut dyn FnMut(&str, ArrayView<'_>)) {
         if let (Some(tensor), Some(view)) = (self.prepared.graph.tensor(id), self.view(id, pointers)) {
             observer(&tensor.name, view);
         }
@@ -313,9 +318,11 @@ impl Executable {
             let Some(place) = self.prepared.places.get(self.prepared.graph.storage(*id).0).copied().flatten() else {
                 continue;
             };
-            if let (true, Some(view), Some(to)) =
-                (place != Place::Output(position), self.view(*id, pointers), pointers.at(Place::Output(position)))
-            {
+            if let (true, Some(view), Some(to)) = (
+                place != TensorPlace::Output(position),
+                self.view(*id, pointers),
+                pointers.at(TensorPlace::Output(position)),
+            ) {
                 // SAFETY: the output array has the view's size, and is another allocation.
                 unsafe { std::ptr::copy_nonoverlapping(view.bytes.as_ptr(), to, view.bytes.len()) };
             }
@@ -326,8 +333,8 @@ impl Executable {
     fn step(
         &self,
         jobs: &mut std::ops::Range<usize>,
-        step: &Step,
-        run: &Run<'_>,
+        step: &ExecutionStep,
+        run: &TeamRun<'_>,
         pointers: &Pointers,
     ) -> Result<(), Error> {
         for check in &step.checks {
@@ -367,12 +374,12 @@ struct Pointers {
 }
 
 impl Pointers {
-    fn at(&self, place: Place) -> Option<*mut u8> {
+    fn at(&self, place: TensorPlace) -> Option<*mut u8> {
         match place {
-            Place::Input(n) => self.inputs.get(n).copied(),
-            Place::Output(n) => self.outputs.get(n).copied(),
-            Place::Constant(n) => self.constants.get(n).copied(),
-            Place::Arena(offset) => Some(self.arena.wrapping_add(offset)),
+            TensorPlace::Input(n) => self.inputs.get(n).copied(),
+            TensorPlace::Output(n) => self.outputs.get(n).copied(),
+            TensorPlace::Constant(n) => self.constants.get(n).copied(),
+            TensorPlace::Arena(offset) => Some(self.arena.wrapping_add(offset)),
         }
     }
 }
@@ -382,7 +389,11 @@ fn kernel_name(number: usize) -> String {
 }
 
 /// The code of every kernel: from the cache, or compiled now on all threads.
-fn compile_kernels(kernels: &[Kernel], options: &Options, target: &Target) -> Result<Vec<Compiled>, Error> {
+fn compile_kernels(
+    kernels: &[Kernel],
+    options: &ExecutableOptions,
+    target: &CpuTarget,
+) -> Result<Vec<Compiled>, Error> {
     let cache = options.kernels.as_deref();
     let known = |kernel: &Kernel| cache.and_then(|cache| cache.get(kernel));
     let mut compiled: Vec<Option<Compiled>> = kernels.iter().map(known).collect();
@@ -405,7 +416,7 @@ fn compile_kernels(kernels: &[Kernel], options: &Options, target: &Target) -> Re
 }
 
 /// The kernels, each with its number, as object files: modules of kernels that need the same optimization, on all threads.
-fn emit_kernels(kernels: &[(usize, &Kernel)], quick: bool, target: &Target) -> Result<Vec<Vec<u8>>, Error> {
+fn emit_kernels(kernels: &[(usize, &Kernel)], quick: bool, target: &CpuTarget) -> Result<Vec<Vec<u8>>, Error> {
     let (vectors, others): (Vec<_>, Vec<_>) =
         kernels.iter().copied().partition(|(_, kernel)| quick || emit::is_vectorized(kernel, target));
     // The slow ones first: what is left at the end is short.
@@ -416,7 +427,7 @@ fn emit_kernels(kernels: &[(usize, &Kernel)], quick: bool, target: &Target) -> R
 }
 
 /// One module with these kernels, as an object file.
-fn emit_module(kernels: &[(usize, &Kernel)], target: &Target, effort: Effort) -> Result<Vec<u8>, Error> {
+fn emit_module(kernels: &[(usize, &Kernel)], target: &CpuTarget, effort: Effort) -> Result<Vec<u8>, Error> {
     let context = Context::create();
     let module = context.create_module("hb");
     for (number, kernel) in kernels {
@@ -426,7 +437,7 @@ fn emit_module(kernels: &[(usize, &Kernel)], target: &Target, effort: Effort) ->
 }
 
 /// The values that must exist because they are observed.
-fn observed(graph: &Graph, observe: &Observe) -> HashSet<TensorId> {
+fn observed(graph: &ExpressionGraph, observe: &Observe) -> HashSet<GraphTensorId> {
     let wanted = |name: &str| match observe {
         Observe::Nothing => false,
         Observe::Everything => !name.is_empty(),
@@ -435,15 +446,15 @@ fn observed(graph: &Graph, observe: &Observe) -> HashSet<TensorId> {
     let tensors = graph.tensors.iter().enumerate();
     tensors
         .filter(|(_, tensor)| tensor.data.is_none() && wanted(&tensor.name))
-        .map(|(position, _)| TensorId(position))
+        .map(|(position, _)| GraphTensorId(position))
         .collect()
 }
 
 /// Computes, once and for all, what depends on constants only.
-pub(crate) fn fold_constants(mut graph: Graph) -> Result<Graph, Error> {
-    let mut varying: HashSet<TensorId> = graph.inputs.iter().copied().collect();
+pub(crate) fn fold_constants(mut graph: ExpressionGraph) -> Result<ExpressionGraph, Error> {
+    let mut varying: HashSet<GraphTensorId> = graph.inputs.iter().copied().collect();
     for action in &graph.actions {
-        let varies = |id: &TensorId| varying.contains(&graph.storage(*id));
+        let varies = |id: &GraphTensorId| varying.contains(&graph.storage(*id));
         let folds = match action {
             Action::Compute(_) => true,
             Action::Call(call) => call.routine.may_fold(),
@@ -459,12 +470,12 @@ pub(crate) fn fold_constants(mut graph: Graph) -> Result<Graph, Error> {
     if constant.is_empty() {
         return Ok(graph);
     }
-    let mut known: Vec<TensorId> = constant.iter().flat_map(|action| action.results()).copied().collect();
+    let mut known: Vec<GraphTensorId> = constant.iter().flat_map(|action| action.results()).copied().collect();
     known.sort();
     known.dedup();
     let tensors = graph.tensors.clone();
-    let part = Graph { tensors, actions: constant, inputs: Vec::new(), outputs: known.clone() };
-    let values = Executable::compile_folded(part, Options::default())?.run(&[])?;
+    let part = ExpressionGraph { tensors, actions: constant, inputs: Vec::new(), outputs: known.clone() };
+    let values = Executable::compile_folded(part, ExecutableOptions::default())?.run(&[])?;
     for (id, value) in known.into_iter().zip(values) {
         if let Some(tensor) = graph.tensors.get_mut(id.0) {
             tensor.data = Some(Arc::new(value));

@@ -11,9 +11,9 @@ use hb_dialects::ElementType;
 
 use super::scalar::Scalar;
 
-/// A tensor of a [`super::graph::Graph`], by position.
+/// A tensor of a [`super::graph::ExpressionGraph`], by position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TensorId(pub(crate) usize);
+pub struct GraphTensorId(pub(crate) usize);
 
 /// A function of one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -144,7 +144,7 @@ pub enum Comparison {
 
 /// What an expression is.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum ExpressionKind {
     /// The index along a loop.
     Axis(usize),
     /// In the `finish` of a reduction: the reduced value.
@@ -154,7 +154,7 @@ pub enum Kind {
     /// An element of a tensor.
     Load {
         /// Which tensor.
-        tensor: TensorId,
+        tensor: GraphTensorId,
         /// One index for each of its dimensions, of type i64.
         indices: Vec<Expression>,
     },
@@ -173,7 +173,7 @@ pub enum Kind {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Node {
     element: ElementType,
-    kind: Kind,
+    kind: ExpressionKind,
     size: u32,
 }
 
@@ -201,39 +201,39 @@ impl std::fmt::Debug for Expression {
     }
 }
 
-fn make(element: ElementType, kind: Kind, size: u32) -> Expression {
+fn make(element: ElementType, kind: ExpressionKind, size: u32) -> Expression {
     Expression(Arc::new(Node { element, kind, size: size.saturating_add(1) }))
 }
 
 /// The position along an axis of the iteration.
 pub fn axis(number: usize) -> Expression {
-    make(ElementType::I64, Kind::Axis(number), 0)
+    make(ElementType::I64, ExpressionKind::Axis(number), 0)
 }
 
 /// An i64 constant: what index arithmetic is made of.
 pub fn index(value: i64) -> Expression {
-    make(ElementType::I64, Kind::Constant(Scalar::Integer(value.into())), 0)
+    make(ElementType::I64, ExpressionKind::Constant(Scalar::Integer(value.into())), 0)
 }
 
 /// The reduced value, for the `finish` of a reduction.
 pub fn accumulator(element: ElementType) -> Expression {
-    make(element, Kind::Accumulator, 0)
+    make(element, ExpressionKind::Accumulator, 0)
 }
 
 /// A value of this element type.
 pub fn constant(element: ElementType, value: Scalar) -> Expression {
-    make(element, Kind::Constant(value.cast(element)), 0)
+    make(element, ExpressionKind::Constant(value.cast(element)), 0)
 }
 
-pub(crate) fn load(tensor: TensorId, element: ElementType, indices: Vec<Expression>) -> Expression {
+pub(crate) fn load(tensor: GraphTensorId, element: ElementType, indices: Vec<Expression>) -> Expression {
     let size = indices.iter().fold(0u32, |sum, index| sum.saturating_add(index.size()));
-    make(element, Kind::Load { tensor, indices }, size)
+    make(element, ExpressionKind::Load { tensor, indices }, size)
 }
 
 /// `condition ? then : otherwise`.
 pub fn select(condition: Expression, then: Expression, otherwise: Expression) -> Expression {
     let size = condition.size().saturating_add(then.size()).saturating_add(otherwise.size());
-    make(then.element(), Kind::Select(condition, then, otherwise), size)
+    make(then.element(), ExpressionKind::Select(condition, then, otherwise), size)
 }
 
 impl Expression {
@@ -243,7 +243,7 @@ impl Expression {
     }
 
     /// What it is.
-    pub fn kind(&self) -> &Kind {
+    pub fn kind(&self) -> &ExpressionKind {
         &self.0.kind
     }
 
@@ -260,7 +260,7 @@ impl Expression {
     /// Its value, where it is a constant integer.
     pub fn as_integer(&self) -> Option<i64> {
         match self.kind() {
-            Kind::Constant(Scalar::Integer(value)) => i64::try_from(*value).ok(),
+            ExpressionKind::Constant(Scalar::Integer(value)) => i64::try_from(*value).ok(),
             _ => None,
         }
     }
@@ -268,7 +268,7 @@ impl Expression {
     /// A function of this value.
     pub fn unary(self, operation: Unary) -> Expression {
         let (element, size) = (self.element(), self.size());
-        make(element, Kind::Unary(operation, self), size)
+        make(element, ExpressionKind::Unary(operation, self), size)
     }
 
     /// A function of this value and another of its type.
@@ -279,13 +279,13 @@ impl Expression {
             return simple;
         }
         let (element, size) = (self.element(), self.size().saturating_add(other.size()));
-        make(element, Kind::Binary(operation, self, other), size)
+        make(element, ExpressionKind::Binary(operation, self, other), size)
     }
 
     /// A truth value.
     pub fn compare(self, comparison: Comparison, other: Expression) -> Expression {
         let size = self.size().saturating_add(other.size());
-        make(ElementType::Bool, Kind::Compare(comparison, self, other), size)
+        make(ElementType::Bool, ExpressionKind::Compare(comparison, self, other), size)
     }
 
     /// This value in another element type.
@@ -294,7 +294,7 @@ impl Expression {
             return self;
         }
         let size = self.size();
-        make(element, Kind::Cast(self), size)
+        make(element, ExpressionKind::Cast(self), size)
     }
 
     /// self < other
@@ -361,14 +361,14 @@ impl Expression {
     pub fn walk(&self, visit: &mut dyn FnMut(&Expression)) {
         visit(self);
         match self.kind() {
-            Kind::Axis(_) | Kind::Accumulator | Kind::Constant(_) => {}
-            Kind::Load { indices, .. } => indices.iter().for_each(|index| index.walk(visit)),
-            Kind::Unary(_, a) | Kind::Cast(a) => a.walk(visit),
-            Kind::Binary(_, a, b) | Kind::Compare(_, a, b) => {
+            ExpressionKind::Axis(_) | ExpressionKind::Accumulator | ExpressionKind::Constant(_) => {}
+            ExpressionKind::Load { indices, .. } => indices.iter().for_each(|index| index.walk(visit)),
+            ExpressionKind::Unary(_, a) | ExpressionKind::Cast(a) => a.walk(visit),
+            ExpressionKind::Binary(_, a, b) | ExpressionKind::Compare(_, a, b) => {
                 a.walk(visit);
                 b.walk(visit);
             }
-            Kind::Select(a, b, c) => {
+            ExpressionKind::Select(a, b, c) => {
                 a.walk(visit);
                 b.walk(visit);
                 c.walk(visit);
@@ -382,23 +382,23 @@ impl Expression {
             return replaced;
         }
         match self.kind() {
-            Kind::Axis(_) | Kind::Accumulator | Kind::Constant(_) => self.clone(),
-            Kind::Load { tensor, indices } => {
+            ExpressionKind::Axis(_) | ExpressionKind::Accumulator | ExpressionKind::Constant(_) => self.clone(),
+            ExpressionKind::Load { tensor, indices } => {
                 let indices = indices.iter().map(|index| index.rewrite(replace)).collect();
                 load(*tensor, self.element(), indices)
             }
-            Kind::Unary(operation, a) => a.rewrite(replace).unary(*operation),
-            Kind::Cast(a) => a.rewrite(replace).cast(self.element()),
-            Kind::Binary(operation, a, b) => a.rewrite(replace).binary(*operation, b.rewrite(replace)),
-            Kind::Compare(comparison, a, b) => a.rewrite(replace).compare(*comparison, b.rewrite(replace)),
-            Kind::Select(a, b, c) => select(a.rewrite(replace), b.rewrite(replace), c.rewrite(replace)),
+            ExpressionKind::Unary(operation, a) => a.rewrite(replace).unary(*operation),
+            ExpressionKind::Cast(a) => a.rewrite(replace).cast(self.element()),
+            ExpressionKind::Binary(operation, a, b) => a.rewrite(replace).binary(*operation, b.rewrite(replace)),
+            ExpressionKind::Compare(comparison, a, b) => a.rewrite(replace).compare(*comparison, b.rewrite(replace)),
+            ExpressionKind::Select(a, b, c) => select(a.rewrite(replace), b.rewrite(replace), c.rewrite(replace)),
         }
     }
 
     /// The expression with `Axis(d)` replaced by `axes[d]`; axes beyond the list stay.
     pub fn with_axes(&self, axes: &[Expression]) -> Expression {
         self.rewrite(&mut |node| match node.kind() {
-            Kind::Axis(number) => axes.get(*number).cloned(),
+            ExpressionKind::Axis(number) => axes.get(*number).cloned(),
             _ => None,
         })
     }
@@ -483,13 +483,13 @@ mod tests {
         assert_eq!((index(7) * 3 + index(-1)).as_integer(), Some(20));
         assert_eq!(index(-7).floor_divide(2).as_integer(), Some(-4));
         assert_eq!(index(-7).modulo(3).as_integer(), Some(2));
-        assert!(matches!((axis(1) * 1 + 0).kind(), Kind::Axis(1)));
+        assert!(matches!((axis(1) * 1 + 0).kind(), ExpressionKind::Axis(1)));
         assert_eq!((axis(0) * index(0)).as_integer(), Some(0));
     }
 
     #[test]
     fn axes_are_replaced_everywhere() {
-        let load = load(TensorId(0), ElementType::F32, vec![axis(0) * 4 + axis(1)]);
+        let load = load(GraphTensorId(0), ElementType::F32, vec![axis(0) * 4 + axis(1)]);
         let replaced = (load.clone() + load).with_axes(&[index(2), axis(0)]);
         assert_eq!(format!("{:?}", replaced).matches("Axis(0)").count(), 2);
         assert_eq!(format!("{:?}", replaced).matches("Integer(8)").count(), 2);

@@ -6,7 +6,7 @@ use melior::ir::OperationRef;
 
 use super::array::Array;
 use super::error::Error;
-use super::executable::{ArrayView, Executable, Options};
+use super::executable::{ArrayView, Executable, ExecutableOptions};
 use super::operators::graph_of;
 
 /// A compiled network. `run` may be called from several threads at once.
@@ -26,7 +26,7 @@ impl FloatExecutable {
     ///
     /// # Errors
     /// When an operation or type is not supported, naming the node, or a shape is not known.
-    pub fn compile(function: OperationRef<'_, '_>, options: Options) -> Result<FloatExecutable, Error> {
+    pub fn compile(function: OperationRef<'_, '_>, options: ExecutableOptions) -> Result<FloatExecutable, Error> {
         let input_names = input_names(function);
         let (graph, values) = graph_of(function, &input_names)?;
         let mut next = values;

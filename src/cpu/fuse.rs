@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::expression::{Binary, Expression, Kind, TensorId};
-use super::graph::{Action, Combiner, Compute, Graph};
+use super::expression::{Binary, Expression, ExpressionKind, GraphTensorId};
+use super::graph::{Action, Combiner, Compute, ExpressionGraph};
 
 /// Fused expressions stay below this many nodes, so that a chain of thousands becomes a few kernels and time stays linear.
 const LARGEST: u32 = 300;
 
 /// Rewrites the graph so that values outside `kept` need not exist in memory.
-pub(crate) fn fuse(graph: &mut Graph, kept: &HashSet<TensorId>) {
+pub(crate) fn fuse(graph: &mut ExpressionGraph, kept: &HashSet<GraphTensorId>) {
     let actions = std::mem::take(&mut graph.actions);
     let mut state = State::new(graph, &actions, kept);
     for action in actions {
@@ -28,16 +28,16 @@ struct State {
     /// The actions so far; a slot is emptied when another has taken its computation in.
     slots: Vec<Option<Action>>,
     /// The one slot that writes a tensor as a whole.
-    writer: HashMap<TensorId, usize>,
+    writer: HashMap<GraphTensorId, usize>,
     /// Tensors that must exist: outputs, observed ones, those with views, those written in parts, those of calls.
-    kept: HashSet<TensorId>,
+    kept: HashSet<GraphTensorId>,
     /// How many computations read a tensor.
-    readers: HashMap<TensorId, usize>,
+    readers: HashMap<GraphTensorId, usize>,
 }
 
 impl State {
-    fn new(graph: &Graph, actions: &[Action], kept: &HashSet<TensorId>) -> State {
-        let mut kept: HashSet<TensorId> = kept.iter().map(|id| graph.storage(*id)).collect();
+    fn new(graph: &ExpressionGraph, actions: &[Action], kept: &HashSet<GraphTensorId>) -> State {
+        let mut kept: HashSet<GraphTensorId> = kept.iter().map(|id| graph.storage(*id)).collect();
         kept.extend(graph.outputs.iter().map(|id| graph.storage(*id)));
         kept.extend(graph.tensors.iter().filter_map(|tensor| tensor.view_of));
         let (mut readers, mut written) = (HashMap::new(), HashSet::new());
@@ -58,10 +58,10 @@ impl State {
     }
 
     /// Takes in every producer that may be taken in.
-    fn absorb(&mut self, graph: &Graph, mut compute: Compute) -> Compute {
+    fn absorb(&mut self, graph: &ExpressionGraph, mut compute: Compute) -> Compute {
         loop {
             let operands = compute.operands();
-            let candidate = |id: &TensorId| {
+            let candidate = |id: &GraphTensorId| {
                 let slot = *self.writer.get(id)?;
                 let alone = self.readers.get(id) == Some(&1) && !self.kept.contains(id);
                 let Some(Action::Compute(producer)) = self.slots.get(slot)?.as_ref().filter(|_| alone) else {
@@ -85,12 +85,12 @@ impl State {
     }
 }
 
-fn writes_all(graph: &Graph, compute: &Compute) -> bool {
+fn writes_all(graph: &ExpressionGraph, compute: &Compute) -> bool {
     graph.tensor(compute.output).is_some_and(|tensor| tensor.shape == compute.extents)
 }
 
 /// The consumer with the producer's body in place of the loads of its output.
-fn inline(graph: &Graph, producer: &Compute, consumer: &Compute) -> Option<Compute> {
+fn inline(graph: &ExpressionGraph, producer: &Compute, consumer: &Compute) -> Option<Compute> {
     if producer.reduction.is_some() || !writes_all(graph, producer) || is_sum_of_products(consumer) {
         return None;
     }
@@ -113,9 +113,9 @@ fn inline(graph: &Graph, producer: &Compute, consumer: &Compute) -> Option<Compu
     Some(fused)
 }
 
-fn loads_from(node: &Expression, id: TensorId) -> Option<&[Expression]> {
+fn loads_from(node: &Expression, id: GraphTensorId) -> Option<&[Expression]> {
     match node.kind() {
-        Kind::Load { tensor, indices } if *tensor == id => Some(indices),
+        ExpressionKind::Load { tensor, indices } if *tensor == id => Some(indices),
         _ => None,
     }
 }
@@ -132,12 +132,12 @@ fn substitute(expression: &Expression, producer: &Compute) -> Expression {
 fn is_cheap(body: &Expression) -> bool {
     let (mut loads, mut costly) = (0, false);
     body.walk(&mut |node| match node.kind() {
-        Kind::Load { .. } => loads += 1,
-        Kind::Unary(operation, _) => {
+        ExpressionKind::Load { .. } => loads += 1,
+        ExpressionKind::Unary(operation, _) => {
             use super::expression::Unary::{Absolute, Negate, Not};
             costly |= !matches!(operation, Negate | Absolute | Not);
         }
-        Kind::Binary(operation, a, _) => {
+        ExpressionKind::Binary(operation, a, _) => {
             let division = matches!(operation, Binary::Divide | Binary::FloorDivide | Binary::Modulo | Binary::Power);
             costly |= division || (a.element().is_float() && matches!(operation, Binary::Maximum | Binary::Minimum));
         }
@@ -149,11 +149,11 @@ fn is_cheap(body: &Expression) -> bool {
 /// Convolutions and matrix products, which have an emission of their own that wants plain loads.
 fn is_sum_of_products(compute: &Compute) -> bool {
     let sums = compute.reduction.as_ref().is_some_and(|reduction| reduction.combiner == Combiner::Sum);
-    sums && matches!(compute.body.kind(), Kind::Binary(Binary::Multiply, _, _))
+    sums && matches!(compute.body.kind(), ExpressionKind::Binary(Binary::Multiply, _, _))
 }
 
 /// The producing reduction with the consumer's body as its end.
-fn finish(graph: &Graph, producer: &Compute, consumer: &Compute) -> Option<Compute> {
+fn finish(graph: &ExpressionGraph, producer: &Compute, consumer: &Compute) -> Option<Compute> {
     let reduction = producer.reduction.as_ref()?;
     if consumer.reduction.is_some() || !writes_all(graph, producer) || producer.extents != consumer.extents {
         return None;
@@ -162,7 +162,7 @@ fn finish(graph: &Graph, producer: &Compute, consumer: &Compute) -> Option<Compu
     consumer.body.walk(&mut |node| {
         if let Some(indices) = loads_from(node, producer.output) {
             let same = |(d, index): (usize, &Expression)| {
-                matches!(index.kind(), Kind::Axis(number) if *number == d)
+                matches!(index.kind(), ExpressionKind::Axis(number) if *number == d)
                     || (index.as_integer() == Some(0) && producer.extents.get(d) == Some(&1))
             };
             identical &= indices.iter().enumerate().all(same);
@@ -194,8 +194,8 @@ mod tests {
     use hb_dialects::ElementType;
 
     /// y = relu(sum over k of x[i, k]) * 3, with x doubled before.
-    fn network() -> Graph {
-        let mut graph = Graph::default();
+    fn network() -> ExpressionGraph {
+        let mut graph = ExpressionGraph::default();
         let x = graph.add_input("x", ElementType::F32, &[2, 3]).unwrap();
         let doubled = graph.add_elementwise("double", "doubled", &[2, 3], graph.load_broadcast(x, 2) * 2).unwrap();
         let sum = graph.add_tensor("sum", ElementType::F32, &[2]).unwrap();
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn kept_values_stay() {
         let mut graph = network();
-        let kept = graph.tensors.iter().position(|tensor| tensor.name == "relu").map(TensorId);
+        let kept = graph.tensors.iter().position(|tensor| tensor.name == "relu").map(GraphTensorId);
         fuse(&mut graph, &kept.into_iter().collect());
         assert_eq!(graph.actions.iter().map(Action::node).collect::<Vec<_>>(), ["relu", "mul"]);
     }

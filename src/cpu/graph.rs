@@ -6,14 +6,14 @@ use hb_dialects::ElementType;
 
 use super::array::{Array, byte_count};
 use super::error::Error;
-use super::expression::{Expression, Kind, TensorId, axis, load};
+use super::expression::{Expression, ExpressionKind, GraphTensorId, axis, load};
 use super::range;
 use super::routine::Routine;
 use super::scalar::Scalar;
 
 /// A tensor: a value with a static shape.
 #[derive(Clone, Debug)]
-pub struct Tensor {
+pub struct GraphTensor {
     /// The value's name in the network.
     pub name: String,
     /// How each element is stored.
@@ -23,10 +23,10 @@ pub struct Tensor {
     /// The value, when it is known at compile time.
     pub data: Option<Arc<Array>>,
     /// This tensor is that one's memory under another shape (Reshape, Flatten, Identity).
-    pub view_of: Option<TensorId>,
+    pub view_of: Option<GraphTensorId>,
     /// When sizes are known only when the network runs: the tensor of i64 that holds them. `shape` has room for the largest ones,
     /// elements outside of the actual sizes have no meaning.
-    pub sizes: Option<TensorId>,
+    pub sizes: Option<GraphTensorId>,
 }
 
 /// How the values of a reduction are combined. All are associative, so the order is the emitter's choice.
@@ -61,7 +61,7 @@ pub struct Compute {
     /// The node this comes from.
     pub node: String,
     /// The tensor that is written.
-    pub output: TensorId,
+    pub output: GraphTensorId,
     /// Where in the output the written region begins.
     pub offset: Vec<usize>,
     /// Iterations of each loop, outermost first.
@@ -71,7 +71,7 @@ pub struct Compute {
     /// How iterations of inner loops become one value; none where each is stored.
     pub reduction: Option<Reduction>,
     /// Checked before the computation runs, because the indices are data.
-    pub checks: Vec<Check>,
+    pub checks: Vec<RunCheck>,
 }
 
 /// One call: a whole routine fills the results from the operands.
@@ -82,9 +82,9 @@ pub struct Call {
     /// What fills the results.
     pub routine: Arc<dyn Routine>,
     /// What it reads, in its order.
-    pub operands: Vec<TensorId>,
+    pub operands: Vec<GraphTensorId>,
     /// Tensors of their own memory, each filled as a whole.
-    pub results: Vec<TensorId>,
+    pub results: Vec<GraphTensorId>,
 }
 
 /// What a network does in one step.
@@ -98,40 +98,40 @@ pub enum Action {
 
 /// Every value of `tensor` must lie in `low..=high`.
 #[derive(Clone, Copy, Debug)]
-pub struct Check {
+pub struct RunCheck {
     /// The tensor of indices.
-    pub tensor: TensorId,
+    pub tensor: GraphTensorId,
     /// Those of the tensor, where they are known only when the network runs.
-    pub sizes: Option<TensorId>,
+    pub sizes: Option<GraphTensorId>,
     /// The smallest index that is allowed.
     pub low: i64,
     /// The largest index that is allowed.
     pub high: i64,
 }
 
-impl Check {
+impl RunCheck {
     /// The tensors that it reads.
-    pub(crate) fn tensors(self) -> impl Iterator<Item = TensorId> {
+    pub(crate) fn tensors(self) -> impl Iterator<Item = GraphTensorId> {
         std::iter::once(self.tensor).chain(self.sizes)
     }
 }
 
 /// Computations and calls in an order in which they can be done.
 #[derive(Clone, Debug, Default)]
-pub struct Graph {
-    /// By [`TensorId`].
-    pub tensors: Vec<Tensor>,
+pub struct ExpressionGraph {
+    /// By [`GraphTensorId`].
+    pub tensors: Vec<GraphTensor>,
     /// In the order of execution.
     pub actions: Vec<Action>,
     /// What a run is given.
-    pub inputs: Vec<TensorId>,
+    pub inputs: Vec<GraphTensorId>,
     /// What a run gives.
-    pub outputs: Vec<TensorId>,
+    pub outputs: Vec<GraphTensorId>,
 }
 
 impl Compute {
     /// A computation of a whole tensor without reduction.
-    pub fn elementwise(node: &str, output: TensorId, extents: &[usize], body: Expression) -> Compute {
+    pub fn elementwise(node: &str, output: GraphTensorId, extents: &[usize], body: Expression) -> Compute {
         Compute {
             node: node.to_string(),
             output,
@@ -160,11 +160,11 @@ impl Compute {
     }
 
     /// The tensors read, each once, in order of first use.
-    pub(crate) fn operands(&self) -> Vec<TensorId> {
+    pub(crate) fn operands(&self) -> Vec<GraphTensorId> {
         let mut operands = Vec::new();
         for expression in self.expressions() {
             expression.walk(&mut |node| {
-                if let Kind::Load { tensor, .. } = node.kind()
+                if let ExpressionKind::Load { tensor, .. } = node.kind()
                     && !operands.contains(tensor)
                 {
                     operands.push(*tensor);
@@ -185,7 +185,7 @@ impl Action {
     }
 
     /// The tensors read, but those that are only checked.
-    pub(crate) fn operands(&self) -> Vec<TensorId> {
+    pub(crate) fn operands(&self) -> Vec<GraphTensorId> {
         match self {
             Action::Compute(compute) => compute.operands(),
             Action::Call(call) => call.operands.clone(),
@@ -193,14 +193,14 @@ impl Action {
     }
 
     /// The tensors written.
-    pub(crate) fn results(&self) -> &[TensorId] {
+    pub(crate) fn results(&self) -> &[GraphTensorId] {
         match self {
             Action::Compute(compute) => std::slice::from_ref(&compute.output),
             Action::Call(call) => &call.results,
         }
     }
 
-    pub(crate) fn checks(&self) -> &[Check] {
+    pub(crate) fn checks(&self) -> &[RunCheck] {
         match self {
             Action::Compute(compute) => &compute.checks,
             Action::Call(_) => &[],
@@ -208,21 +208,21 @@ impl Action {
     }
 }
 
-impl Graph {
+impl ExpressionGraph {
     /// The tensor of this number; none where there is none.
-    pub fn tensor(&self, id: TensorId) -> Option<&Tensor> {
+    pub fn tensor(&self, id: GraphTensorId) -> Option<&GraphTensor> {
         self.tensors.get(id.0)
     }
 
-    fn add(&mut self, tensor: Tensor) -> Result<TensorId, Error> {
+    fn add(&mut self, tensor: GraphTensor) -> Result<GraphTensorId, Error> {
         byte_count(&tensor.name, tensor.element, &tensor.shape)?;
         self.tensors.push(tensor);
-        Ok(TensorId(self.tensors.len() - 1))
+        Ok(GraphTensorId(self.tensors.len() - 1))
     }
 
     /// A tensor that some computation will fill.
-    pub fn add_tensor(&mut self, name: &str, element: ElementType, shape: &[usize]) -> Result<TensorId, Error> {
-        self.add(Tensor {
+    pub fn add_tensor(&mut self, name: &str, element: ElementType, shape: &[usize]) -> Result<GraphTensorId, Error> {
+        self.add(GraphTensor {
             name: name.to_string(),
             element,
             shape: shape.to_vec(),
@@ -233,20 +233,20 @@ impl Graph {
     }
 
     /// A tensor that a run is given.
-    pub fn add_input(&mut self, name: &str, element: ElementType, shape: &[usize]) -> Result<TensorId, Error> {
+    pub fn add_input(&mut self, name: &str, element: ElementType, shape: &[usize]) -> Result<GraphTensorId, Error> {
         let id = self.add_tensor(name, element, shape)?;
         self.inputs.push(id);
         Ok(id)
     }
 
     /// A tensor that is known.
-    pub fn add_constant(&mut self, name: &str, data: Arc<Array>) -> Result<TensorId, Error> {
+    pub fn add_constant(&mut self, name: &str, data: Arc<Array>) -> Result<GraphTensorId, Error> {
         let (element, shape) = (data.element(), data.shape().to_vec());
-        self.add(Tensor { name: name.to_string(), element, shape, data: Some(data), view_of: None, sizes: None })
+        self.add(GraphTensor { name: name.to_string(), element, shape, data: Some(data), view_of: None, sizes: None })
     }
 
     /// The memory of `of` under another shape with as many elements.
-    pub fn add_view(&mut self, name: &str, of: TensorId, shape: &[usize]) -> Result<TensorId, Error> {
+    pub fn add_view(&mut self, name: &str, of: GraphTensorId, shape: &[usize]) -> Result<GraphTensorId, Error> {
         let source = self.tensor(of).ok_or_else(|| Error::invalid(name, "views a tensor that is not in the graph"))?;
         let element = source.element;
         if byte_count(name, element, &source.shape)? != byte_count(name, element, shape)? {
@@ -256,18 +256,18 @@ impl Graph {
         let data = source.data.clone();
         let data = data.map(|data| data.as_ref().clone().reshaped(shape).map(Arc::new)).transpose()?;
         let view_of = if data.is_some() { None } else { Some(of) };
-        self.add(Tensor { name: name.to_string(), element, shape: shape.to_vec(), data, view_of, sizes: None })
+        self.add(GraphTensor { name: name.to_string(), element, shape: shape.to_vec(), data, view_of, sizes: None })
     }
 
     /// Says that the sizes of a tensor are known only when the network runs, and are in `sizes` then.
-    pub(crate) fn set_sizes(&mut self, id: TensorId, sizes: TensorId) {
+    pub(crate) fn set_sizes(&mut self, id: GraphTensorId, sizes: GraphTensorId) {
         if let Some(tensor) = self.tensors.get_mut(id.0) {
             tensor.sizes = Some(sizes);
         }
     }
 
     /// The tensor whose memory `id` is.
-    pub(crate) fn storage(&self, id: TensorId) -> TensorId {
+    pub(crate) fn storage(&self, id: GraphTensorId) -> GraphTensorId {
         let mut id = id;
         // Views point backwards only (checked by `verify`), so this ends.
         while let Some(of) = self.tensor(id).and_then(|tensor| tensor.view_of) {
@@ -277,13 +277,13 @@ impl Graph {
     }
 
     /// The element of `tensor` at the given indices.
-    pub fn load(&self, tensor: TensorId, indices: Vec<Expression>) -> Expression {
+    pub fn load(&self, tensor: GraphTensorId, indices: Vec<Expression>) -> Expression {
         let element = self.tensor(tensor).map_or(ElementType::F32, |tensor| tensor.element);
         load(tensor, element, indices)
     }
 
     /// The element of `tensor` that numpy broadcasting puts at the axes of an output of rank `rank`.
-    pub fn load_broadcast(&self, tensor: TensorId, rank: usize) -> Expression {
+    pub fn load_broadcast(&self, tensor: GraphTensorId, rank: usize) -> Expression {
         let shape = self.tensor(tensor).map_or(&[][..], |tensor| &tensor.shape);
         let skipped = rank.saturating_sub(shape.len());
         let indices = shape
@@ -316,7 +316,7 @@ impl Graph {
     }
 
     /// A tensor that an action may write.
-    fn own_memory(&self, node: &str, id: TensorId) -> Result<&Tensor, Error> {
+    fn own_memory(&self, node: &str, id: GraphTensorId) -> Result<&GraphTensor, Error> {
         let tensor = self.tensor(id).ok_or_else(|| Error::invalid(node, "writes a tensor that is not in the graph"))?;
         if tensor.view_of.is_some() || tensor.data.is_some() || self.inputs.contains(&id) {
             return Err(Error::invalid(node, format!("writes '{}', which is not its own memory", tensor.name)));
@@ -331,7 +331,7 @@ impl Graph {
         name: &str,
         shape: &[usize],
         body: Expression,
-    ) -> Result<TensorId, Error> {
+    ) -> Result<GraphTensorId, Error> {
         let output = self.add_tensor(name, body.element(), shape)?;
         self.push(Compute::elementwise(node, output, shape, body))?;
         Ok(output)

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use super::array::Array;
 use super::error::Error;
 use super::executable::ArrayView;
-use super::expression::{Binary, Comparison, Expression, Kind, TensorId, Unary, floor_divide_wide};
-use super::graph::{Action, Call, Combiner, Compute, Graph, Reduction};
+use super::expression::{Binary, Comparison, Expression, ExpressionKind, GraphTensorId, Unary, floor_divide_wide};
+use super::graph::{Action, Call, Combiner, Compute, ExpressionGraph, Reduction};
 use super::routine::ResultView;
 use super::scalar::Scalar;
 
 /// Runs a graph on its inputs and returns its outputs, in order.
-pub fn interpret(graph: &Graph, inputs: &[&Array]) -> Result<Vec<Array>, Error> {
-    let mut values: HashMap<TensorId, Array> = HashMap::new();
+pub fn interpret(graph: &ExpressionGraph, inputs: &[&Array]) -> Result<Vec<Array>, Error> {
+    let mut values: HashMap<GraphTensorId, Array> = HashMap::new();
     for (position, id) in graph.inputs.iter().enumerate() {
         let input = inputs.get(position).ok_or_else(|| Error::Input {
             name: position.to_string(),
@@ -26,20 +26,24 @@ pub fn interpret(graph: &Graph, inputs: &[&Array]) -> Result<Vec<Array>, Error> 
             Action::Call(call) => run_call(graph, call, &mut values)?,
         }
     }
-    let output = |id: &TensorId| {
+    let output = |id: &GraphTensorId| {
         let shape = graph.tensor(*id).map_or(&[][..], |tensor| &tensor.shape);
         read(graph, &values, *id).cloned().and_then(|value| value.reshaped(shape))
     };
     graph.outputs.iter().map(output).collect()
 }
 
-fn read<'a>(graph: &'a Graph, values: &'a HashMap<TensorId, Array>, id: TensorId) -> Result<&'a Array, Error> {
+fn read<'a>(
+    graph: &'a ExpressionGraph,
+    values: &'a HashMap<GraphTensorId, Array>,
+    id: GraphTensorId,
+) -> Result<&'a Array, Error> {
     let storage = graph.storage(id);
     let data = graph.tensor(storage).and_then(|tensor| tensor.data.as_deref());
     data.or_else(|| values.get(&storage)).ok_or_else(|| Error::invalid("", "reads a tensor before it is written"))
 }
 
-fn run(graph: &Graph, compute: &Compute, values: &mut HashMap<TensorId, Array>) -> Result<(), Error> {
+fn run(graph: &ExpressionGraph, compute: &Compute, values: &mut HashMap<GraphTensorId, Array>) -> Result<(), Error> {
     for check in &compute.checks {
         let array = read(graph, values, check.tensor)?.clone();
         let sizes = check.sizes.map(|sizes| read(graph, values, sizes)).transpose()?;
@@ -68,7 +72,7 @@ fn run(graph: &Graph, compute: &Compute, values: &mut HashMap<TensorId, Array>) 
     Ok(())
 }
 
-fn run_call(graph: &Graph, call: &Call, values: &mut HashMap<TensorId, Array>) -> Result<(), Error> {
+fn run_call(graph: &ExpressionGraph, call: &Call, values: &mut HashMap<GraphTensorId, Array>) -> Result<(), Error> {
     let missing = || Error::invalid(&call.node, "uses a tensor that is not in the graph");
     let mut results = Vec::new();
     for id in &call.results {
@@ -88,9 +92,9 @@ fn run_call(graph: &Graph, call: &Call, values: &mut HashMap<TensorId, Array>) -
 }
 
 pub(crate) fn check_indices(
-    graph: &Graph,
+    graph: &ExpressionGraph,
     node: &str,
-    check: &super::graph::Check,
+    check: &super::graph::RunCheck,
     array: Array,
     sizes: Option<&Array>,
 ) -> Result<(), Error> {
@@ -135,8 +139,8 @@ fn for_each_point(extents: &[usize], visit: &mut dyn FnMut(&mut Vec<i64>) -> Res
 }
 
 struct Evaluation<'a> {
-    graph: &'a Graph,
-    values: &'a HashMap<TensorId, Array>,
+    graph: &'a ExpressionGraph,
+    values: &'a HashMap<GraphTensorId, Array>,
     node: &'a str,
 }
 
@@ -164,22 +168,22 @@ impl Evaluation<'_> {
     fn value(&self, expression: &Expression, axes: &[i64], accumulator: Option<Scalar>) -> Result<Scalar, Error> {
         let of = |expression: &Expression| self.value(expression, axes, accumulator);
         let value = match expression.kind() {
-            Kind::Axis(number) => Scalar::Integer(axes.get(*number).copied().unwrap_or(0).into()),
-            Kind::Accumulator => accumulator.unwrap_or(Scalar::Float(0.0)),
-            Kind::Constant(value) => *value,
-            Kind::Load { tensor, indices } => return self.load(*tensor, indices, axes, accumulator),
-            Kind::Unary(operation, a) => unary(*operation, of(a)?),
-            Kind::Binary(operation, a, b) => binary(*operation, of(a)?, of(b)?),
-            Kind::Compare(comparison, a, b) => Scalar::Boolean(compare(*comparison, of(a)?, of(b)?)),
-            Kind::Select(condition, a, b) => return if of(condition)?.as_bool() { of(a) } else { of(b) },
-            Kind::Cast(a) => of(a)?,
+            ExpressionKind::Axis(number) => Scalar::Integer(axes.get(*number).copied().unwrap_or(0).into()),
+            ExpressionKind::Accumulator => accumulator.unwrap_or(Scalar::Float(0.0)),
+            ExpressionKind::Constant(value) => *value,
+            ExpressionKind::Load { tensor, indices } => return self.load(*tensor, indices, axes, accumulator),
+            ExpressionKind::Unary(operation, a) => unary(*operation, of(a)?),
+            ExpressionKind::Binary(operation, a, b) => binary(*operation, of(a)?, of(b)?),
+            ExpressionKind::Compare(comparison, a, b) => Scalar::Boolean(compare(*comparison, of(a)?, of(b)?)),
+            ExpressionKind::Select(condition, a, b) => return if of(condition)?.as_bool() { of(a) } else { of(b) },
+            ExpressionKind::Cast(a) => of(a)?,
         };
         Ok(value.cast(expression.element()))
     }
 
     fn load(
         &self,
-        id: TensorId,
+        id: GraphTensorId,
         indices: &[Expression],
         axes: &[i64],
         accumulator: Option<Scalar>,
@@ -315,7 +319,7 @@ mod tests {
 
     #[test]
     fn elements_of_a_reversed_sum() {
-        let mut graph = Graph::default();
+        let mut graph = ExpressionGraph::default();
         let x = graph.add_input("x", ElementType::F32, &[2, 3]).unwrap();
         let reversed = graph.load(x, vec![axis(0), axis(1) * -1 + 2]);
         let y = graph.add_elementwise("n", "y", &[2, 3], graph.load(x, vec![axis(0), axis(1)]) + reversed).unwrap();
@@ -327,7 +331,7 @@ mod tests {
 
     #[test]
     fn loads_outside_are_refused() {
-        let mut graph = Graph::default();
+        let mut graph = ExpressionGraph::default();
         let x = graph.add_input("x", ElementType::F32, &[3]).unwrap();
         let body = graph.load(x, vec![axis(0) + 1]);
         let error = graph.add_elementwise("shift", "y", &[3], body).unwrap_err().to_string();

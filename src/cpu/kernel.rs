@@ -7,13 +7,13 @@ use hb_dialects::ElementType;
 
 use super::contraction::Contraction;
 use super::error::Error;
-use super::expression::{Expression, Kind, TensorId, axis, index, load};
-use super::graph::{Combiner, Compute, Graph};
+use super::expression::{Expression, ExpressionKind, GraphTensorId, axis, index, load};
+use super::graph::{Combiner, Compute, ExpressionGraph};
 use super::scalar::Scalar;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Kernel {
-    /// The elements of the operands. A load of `TensorId(n)` reads operand `n` at one flat index.
+    /// The elements of the operands. A load of `GraphTensorId(n)` reads operand `n` at one flat index.
     pub operands: Vec<ElementType>,
     pub output: ElementType,
     /// Output axes; at least one.
@@ -47,15 +47,17 @@ impl Affine {
         use super::expression::Binary::{Add, Multiply, Subtract};
         let of = |expression: &Expression| Affine::of(expression, rank);
         match expression.kind() {
-            Kind::Axis(number) => {
+            ExpressionKind::Axis(number) => {
                 let mut coefficients = vec![0; rank];
                 *coefficients.get_mut(*number)? = 1;
                 Some(Affine { constant: 0, coefficients })
             }
-            Kind::Constant(_) => Some(Affine { constant: expression.as_integer()?, coefficients: vec![0; rank] }),
-            Kind::Binary(Add, a, b) => of(a)?.combine(&of(b)?, 1),
-            Kind::Binary(Subtract, a, b) => of(a)?.combine(&of(b)?, -1),
-            Kind::Binary(Multiply, a, b) => match (a.as_integer(), b.as_integer()) {
+            ExpressionKind::Constant(_) => {
+                Some(Affine { constant: expression.as_integer()?, coefficients: vec![0; rank] })
+            }
+            ExpressionKind::Binary(Add, a, b) => of(a)?.combine(&of(b)?, 1),
+            ExpressionKind::Binary(Subtract, a, b) => of(a)?.combine(&of(b)?, -1),
+            ExpressionKind::Binary(Multiply, a, b) => match (a.as_integer(), b.as_integer()) {
                 (Some(factor), _) => of(b)?.scale(factor),
                 (_, Some(factor)) => of(a)?.scale(factor),
                 _ => None,
@@ -96,9 +98,9 @@ fn flatten(indices: &[Expression], shape: &[usize]) -> Expression {
 
 impl Kernel {
     /// The kernel of a computation, and the tensors it takes as operands.
-    pub(crate) fn new(graph: &Graph, compute: &Compute) -> Result<(Kernel, Vec<TensorId>), Error> {
+    pub(crate) fn new(graph: &ExpressionGraph, compute: &Compute) -> Result<(Kernel, Vec<GraphTensorId>), Error> {
         let operands = compute.operands();
-        let shape_of = |id: TensorId| graph.tensor(id).map_or(&[][..], |tensor| &tensor.shape);
+        let shape_of = |id: GraphTensorId| graph.tensor(id).map_or(&[][..], |tensor| &tensor.shape);
         let flat = |expression: &Expression| flat_loads(expression, &operands, &shape_of);
         let at: Vec<Expression> = compute
             .offset
@@ -198,14 +200,14 @@ impl Kernel {
 
 fn flat_loads<'a>(
     expression: &Expression,
-    operands: &[TensorId],
-    shape_of: &dyn Fn(TensorId) -> &'a [usize],
+    operands: &[GraphTensorId],
+    shape_of: &dyn Fn(GraphTensorId) -> &'a [usize],
 ) -> Expression {
     expression.rewrite(&mut |node| match node.kind() {
-        Kind::Load { tensor, indices } => {
+        ExpressionKind::Load { tensor, indices } => {
             let position = operands.iter().position(|id| id == tensor).unwrap_or(0);
             let indices: Vec<Expression> = indices.iter().map(|index| flat_loads(index, operands, shape_of)).collect();
-            Some(load(TensorId(position), node.element(), vec![flatten(&indices, shape_of(*tensor))]))
+            Some(load(GraphTensorId(position), node.element(), vec![flatten(&indices, shape_of(*tensor))]))
         }
         _ => None,
     })
@@ -218,8 +220,8 @@ fn merged(affine: &Affine, groups: &[Vec<usize>]) -> Affine {
 
 fn merge_node(node: &Expression, groups: &[Vec<usize>], rank: usize) -> Option<Expression> {
     match node.kind() {
-        Kind::Axis(number) => groups.iter().position(|group| group.contains(number)).map(axis),
-        Kind::Load { tensor, indices } => match indices.as_slice() {
+        ExpressionKind::Axis(number) => groups.iter().position(|group| group.contains(number)).map(axis),
+        ExpressionKind::Load { tensor, indices } => match indices.as_slice() {
             [position] => {
                 let position = match Affine::of(position, rank) {
                     Some(affine) => merged(&affine, groups).expression(),
@@ -257,13 +259,13 @@ impl Sites {
 
     fn collect(&mut self, expression: &Expression, rank: usize) {
         expression.rewrite(&mut |node| match node.kind() {
-            Kind::Axis(number) => {
+            ExpressionKind::Axis(number) => {
                 if let Some(pinned) = self.pinned.get_mut(*number) {
                     *pinned = true;
                 }
                 None
             }
-            Kind::Load { indices, .. } => {
+            ExpressionKind::Load { indices, .. } => {
                 let affine: Option<Vec<Affine>> = indices.iter().map(|index| Affine::of(index, rank)).collect();
                 self.affine.extend(affine.clone().into_iter().flatten());
                 affine.map(|_| node.clone())
@@ -286,8 +288,8 @@ impl Sites {
 mod tests {
     use super::*;
 
-    fn kernel_of(shape: &[usize], body: impl Fn(&Graph, TensorId) -> Expression) -> Kernel {
-        let mut graph = Graph::default();
+    fn kernel_of(shape: &[usize], body: impl Fn(&ExpressionGraph, GraphTensorId) -> Expression) -> Kernel {
+        let mut graph = ExpressionGraph::default();
         let x = graph.add_input("x", ElementType::F32, shape).unwrap();
         let y = graph.add_tensor("y", ElementType::F32, shape).unwrap();
         let compute = Compute::elementwise("n", y, shape, body(&graph, x));

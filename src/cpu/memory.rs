@@ -6,14 +6,14 @@ use super::array::ALIGNMENT;
 
 /// A buffer and the steps between which it must keep its contents, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Buffer {
+pub(crate) struct ScratchBuffer {
     pub bytes: usize,
     pub first: usize,
     pub last: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct MemoryPlan {
     /// One offset per buffer.
     pub offsets: Vec<usize>,
     /// The size of the arena.
@@ -68,7 +68,7 @@ impl FreeList {
 }
 
 /// Offsets such that buffers that live at the same time do not overlap; `None` if the arena would exceed the address space.
-pub(crate) fn plan(buffers: &[Buffer]) -> Option<Plan> {
+pub(crate) fn plan(buffers: &[ScratchBuffer]) -> Option<MemoryPlan> {
     let mut order: Vec<usize> = (0..buffers.len()).collect();
     // Larger first within a step, so that small ones fill the gaps.
     order.sort_by_key(|&b| buffers.get(b).map(|buffer| (buffer.first, std::cmp::Reverse(buffer.bytes), b)));
@@ -87,7 +87,7 @@ pub(crate) fn plan(buffers: &[Buffer]) -> Option<Plan> {
         }
         live.entry(buffer.last.max(buffer.first)).or_default().push((offset, bytes));
     }
-    Some(Plan { offsets, bytes: free.end })
+    Some(MemoryPlan { offsets, bytes: free.end })
 }
 
 #[cfg(test)]
@@ -97,15 +97,16 @@ mod tests {
 
     #[test]
     fn a_chain_needs_two_buffers() {
-        let buffers: Vec<Buffer> = (0..10).map(|step| Buffer { bytes: 64, first: step, last: step + 1 }).collect();
+        let buffers: Vec<ScratchBuffer> =
+            (0..10).map(|step| ScratchBuffer { bytes: 64, first: step, last: step + 1 }).collect();
         assert_eq!(plan(&buffers).unwrap().bytes, 128);
     }
 
     proptest! {
         #[test]
         fn live_buffers_never_overlap(raw in proptest::collection::vec((0usize..500, 0usize..20, 0usize..6), 0..40)) {
-            let buffers: Vec<Buffer> =
-                raw.iter().map(|&(bytes, first, length)| Buffer { bytes, first, last: first + length }).collect();
+            let buffers: Vec<ScratchBuffer> =
+                raw.iter().map(|&(bytes, first, length)| ScratchBuffer { bytes, first, last: first + length }).collect();
             let plan = plan(&buffers).unwrap();
             for (i, a) in buffers.iter().enumerate() {
                 prop_assert!(plan.offsets[i] + a.bytes <= plan.bytes && plan.offsets[i].is_multiple_of(ALIGNMENT));

@@ -34,9 +34,9 @@ mod team;
 pub use array::{Array, ArrayElement};
 pub use convert::ConversionError;
 pub use error::Error;
-pub use executable::{ArrayView, Executable, Observe, Options};
+pub use executable::{ArrayView, Executable, ExecutableOptions, Observe};
 pub use float::FloatExecutable;
-pub use graph::Graph;
+pub use graph::ExpressionGraph;
 pub use interpret::interpret;
 pub use kernel_cache::KernelCache;
 pub use object::BoardObject;
@@ -46,7 +46,7 @@ pub use scalar_formula::{ScalarFormula, scalar_formula};
 #[cfg(test)]
 pub(crate) use scalar_formula::{formulas_by_name, named_formula};
 pub use segment::segment_module;
-pub use target::Target;
+pub use target::CpuTarget;
 
 #[cfg(test)]
 mod tests;

@@ -26,11 +26,11 @@ use super::emit::code::Code;
 use super::emit::{self, Work};
 use super::error::Error;
 use super::executable::fold_constants;
-use super::graph::Graph;
+use super::graph::ExpressionGraph;
 use super::operators::graph_of;
-use super::prepare::{Code as StepCode, Place, Prepared, Step, prepare};
+use super::prepare::{Code as StepCode, ExecutionStep, PreparedGraph, TensorPlace, prepare};
 use super::routine::{BoardCode, Routine};
-use super::target::{Effort, Target};
+use super::target::{CpuTarget, Effort};
 
 /// A compiled network for the board.
 pub struct BoardObject {
@@ -49,10 +49,10 @@ impl BoardObject {
     /// # Errors
     /// As [`super::FloatExecutable::compile`].
     pub fn compile(function: OperationRef<'_, '_>, name: &str) -> Result<BoardObject, Error> {
-        BoardObject::of_graph(graph_of(function, &[])?.0, name, &Target::board())
+        BoardObject::of_graph(graph_of(function, &[])?.0, name, &CpuTarget::board())
     }
 
-    pub(crate) fn of_graph(graph: Graph, name: &str, target: &Target) -> Result<BoardObject, Error> {
+    pub(crate) fn of_graph(graph: ExpressionGraph, name: &str, target: &CpuTarget) -> Result<BoardObject, Error> {
         let graph = fold_constants(graph)?;
         if graph.outputs.iter().any(|id| is_copied(&graph, *id)) {
             return Err(Error::unsupported(name, "an output is an input, a constant, or another output"));
@@ -87,7 +87,7 @@ impl BoardObject {
 }
 
 /// An output that no computation writes in place.
-fn is_copied(graph: &Graph, id: super::expression::TensorId) -> bool {
+fn is_copied(graph: &ExpressionGraph, id: super::expression::GraphTensorId) -> bool {
     let storage = graph.storage(id);
     let twice = graph.outputs.iter().filter(|other| graph.storage(**other) == storage).count() > 1;
     twice || graph.inputs.contains(&storage) || graph.tensor(storage).is_none_or(|tensor| tensor.data.is_some())
@@ -114,7 +114,11 @@ fn emit_constants<'ctx>(
 
 /// The function of the board's runtime that a step calls, and the numbers that describe its tensors: how many results and
 /// operands there are; of each the element's number, the rank and the sizes; then the routine's parameters.
-fn board_function(graph: &Graph, step: &Step, routine: &dyn Routine) -> Result<(&'static str, Vec<i64>), Error> {
+fn board_function(
+    graph: &ExpressionGraph,
+    step: &ExecutionStep,
+    routine: &dyn Routine,
+) -> Result<(&'static str, Vec<i64>), Error> {
     let (symbol, parameters) = match routine.board_code() {
         BoardCode::Function { symbol, parameters } => (symbol, parameters),
         BoardCode::Absent(reason) => return Err(Error::unsupported(&step.node, reason)),
@@ -152,10 +156,10 @@ fn emit_driver<'ctx>(
     context: &'ctx Context,
     module: &Module<'ctx>,
     name: &str,
-    prepared: &Prepared,
+    prepared: &PreparedGraph,
     works: &[Work],
     arena: usize,
-    target: &Target,
+    target: &CpuTarget,
 ) -> Result<(), Error> {
     let pointer = context.ptr_type(AddressSpace::default());
     let function = module.add_function(name, context.void_type().fn_type(&[pointer.into(); 3], false), None);
@@ -168,12 +172,12 @@ fn emit_driver<'ctx>(
     };
     let workspace = parameter(2)?;
     let constants = emit_constants(context, module, name, &prepared.constants);
-    let at = |place: Place| -> Result<PointerValue<'ctx>, Error> {
+    let at = |place: TensorPlace| -> Result<PointerValue<'ctx>, Error> {
         let (table, position) = match place {
-            Place::Input(n) => (parameter(0)?, n),
-            Place::Output(n) => (parameter(1)?, n),
-            Place::Constant(n) => return constants.get(n).copied().ok_or_else(missing),
-            Place::Arena(offset) => return code.at(context.i8_type(), workspace, code.size(offset)),
+            TensorPlace::Input(n) => (parameter(0)?, n),
+            TensorPlace::Output(n) => (parameter(1)?, n),
+            TensorPlace::Constant(n) => return constants.get(n).copied().ok_or_else(missing),
+            TensorPlace::Arena(offset) => return code.at(context.i8_type(), workspace, code.size(offset)),
         };
         let slot = code.at(pointer, table, code.size(position))?;
         match code.builder.build_load(pointer, slot, "")? {

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use super::array::{Array, byte_count};
 use super::contraction::Contraction;
 use super::error::Error;
-use super::expression::TensorId;
+use super::expression::GraphTensorId;
 use super::fuse::fuse;
-use super::graph::{Action, Check, Graph};
+use super::graph::{Action, ExpressionGraph, RunCheck};
 use super::kernel::Kernel;
-use super::memory::{Buffer, plan};
+use super::memory::{ScratchBuffer, plan};
 use super::routine::Routine;
-use super::target::Target;
+use super::target::CpuTarget;
 
 /// Where a tensor's bytes are while a network runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum TensorPlace {
     Input(usize),
     Output(usize),
     Constant(usize),
@@ -34,29 +34,33 @@ pub(crate) enum Code {
 
 /// One action, with the places of its tensors.
 #[derive(Clone, Debug)]
-pub(crate) struct Step {
+pub(crate) struct ExecutionStep {
     pub node: String,
     pub code: Code,
     /// What it writes: one tensor for a kernel.
-    pub results: Vec<(TensorId, Place)>,
-    pub operands: Vec<(TensorId, Place)>,
-    pub checks: Vec<Check>,
+    pub results: Vec<(GraphTensorId, TensorPlace)>,
+    pub operands: Vec<(GraphTensorId, TensorPlace)>,
+    pub checks: Vec<RunCheck>,
     /// Values that are complete when this step is done.
-    pub completes: Vec<TensorId>,
+    pub completes: Vec<GraphTensorId>,
 }
 
 /// A network ready for code generation.
-pub(crate) struct Prepared {
-    pub graph: Graph,
+pub(crate) struct PreparedGraph {
+    pub graph: ExpressionGraph,
     pub kernels: Vec<Kernel>,
-    pub steps: Vec<Step>,
+    pub steps: Vec<ExecutionStep>,
     pub constants: Vec<Arc<Array>>,
     pub arena: usize,
     /// By tensor.
-    pub places: Vec<Option<Place>>,
+    pub places: Vec<Option<TensorPlace>>,
 }
 
-pub(crate) fn prepare(mut graph: Graph, kept: &HashSet<TensorId>, target: &Target) -> Result<Prepared, Error> {
+pub(crate) fn prepare(
+    mut graph: ExpressionGraph,
+    kept: &HashSet<GraphTensorId>,
+    target: &CpuTarget,
+) -> Result<PreparedGraph, Error> {
     remove_dead(&mut graph, kept);
     fuse(&mut graph, kept);
     let mut kernels = Kernels::default();
@@ -73,17 +77,17 @@ pub(crate) fn prepare(mut graph: Graph, kept: &HashSet<TensorId>, target: &Targe
         });
         graph.actions.push(action);
     }
-    let read: Vec<Vec<TensorId>> = computed.iter().map(|(_, operands)| operands.clone()).collect();
+    let read: Vec<Vec<GraphTensorId>> = computed.iter().map(|(_, operands)| operands.clone()).collect();
     let Placed { places, constants, arena } = place(&graph, &read)?;
-    let lookup = |id: TensorId, node: &str| {
+    let lookup = |id: GraphTensorId, node: &str| {
         let place = places.get(graph.storage(id).0).copied().flatten();
         place.map(|place| (id, place)).ok_or_else(|| Error::invalid(node, "reads a tensor that nothing writes"))
     };
     let mut steps = Vec::new();
     for (action, (code, operands)) in graph.actions.iter().zip(computed) {
         let node = action.node();
-        let found = |ids: &[TensorId]| ids.iter().map(|id| lookup(*id, node)).collect::<Result<Vec<_>, Error>>();
-        steps.push(Step {
+        let found = |ids: &[GraphTensorId]| ids.iter().map(|id| lookup(*id, node)).collect::<Result<Vec<_>, Error>>();
+        steps.push(ExecutionStep {
             node: node.to_string(),
             code,
             results: found(action.results())?,
@@ -93,12 +97,12 @@ pub(crate) fn prepare(mut graph: Graph, kept: &HashSet<TensorId>, target: &Targe
         });
     }
     complete(&graph, kept, &mut steps);
-    Ok(Prepared { graph, kernels: kernels.list, steps, constants, arena, places })
+    Ok(PreparedGraph { graph, kernels: kernels.list, steps, constants, arena, places })
 }
 
 /// Drops computations whose result nobody reads.
-fn remove_dead(graph: &mut Graph, kept: &HashSet<TensorId>) {
-    let mut needed: HashSet<TensorId> = graph.outputs.iter().chain(kept).map(|id| graph.storage(*id)).collect();
+fn remove_dead(graph: &mut ExpressionGraph, kept: &HashSet<GraphTensorId>) {
+    let mut needed: HashSet<GraphTensorId> = graph.outputs.iter().chain(kept).map(|id| graph.storage(*id)).collect();
     let mut alive: Vec<Action> = Vec::new();
     for action in std::mem::take(&mut graph.actions).into_iter().rev() {
         if action.results().iter().any(|id| needed.contains(id)) {
@@ -112,15 +116,15 @@ fn remove_dead(graph: &mut Graph, kept: &HashSet<TensorId>) {
 }
 
 /// Weights, and all that decides how they are packed.
-type Packing = (TensorId, Contraction, Vec<usize>);
+type Packing = (GraphTensorId, Contraction, Vec<usize>);
 
 /// Decides how a matrix product is blocked, and packs its constant operand.
 fn block(
-    graph: &mut Graph,
+    graph: &mut ExpressionGraph,
     kernel: &mut Kernel,
-    operands: &mut [TensorId],
-    packed: &mut HashMap<Packing, TensorId>,
-    target: &Target,
+    operands: &mut [GraphTensorId],
+    packed: &mut HashMap<Packing, GraphTensorId>,
+    target: &CpuTarget,
 ) -> Result<(), Error> {
     let data = |operand: usize| {
         let id = operands.get(operand)?;
@@ -165,16 +169,16 @@ impl Kernels {
 
 struct Placed {
     /// By tensor.
-    places: Vec<Option<Place>>,
+    places: Vec<Option<TensorPlace>>,
     constants: Vec<Arc<Array>>,
     arena: usize,
 }
 
 /// Addresses for inputs, outputs, constants and everything between.
-fn place(graph: &Graph, read: &[Vec<TensorId>]) -> Result<Placed, Error> {
-    let mut places: Vec<Option<Place>> = vec![None; graph.tensors.len()];
+fn place(graph: &ExpressionGraph, read: &[Vec<GraphTensorId>]) -> Result<Placed, Error> {
+    let mut places: Vec<Option<TensorPlace>> = vec![None; graph.tensors.len()];
     let mut constants = Vec::new();
-    let set = |id: TensorId, place: Place, places: &mut Vec<Option<Place>>| {
+    let set = |id: GraphTensorId, place: TensorPlace, places: &mut Vec<Option<TensorPlace>>| {
         if let Some(slot @ None) = places.get_mut(id.0) {
             *slot = Some(place);
         }
@@ -184,13 +188,13 @@ fn place(graph: &Graph, read: &[Vec<TensorId>]) -> Result<Placed, Error> {
     for id in &read.iter().flatten().copied().chain(checked).chain(graph.outputs.iter().copied()).collect::<Vec<_>>() {
         if let (Some(data), Some(None)) = (graph.tensor(*id).and_then(|tensor| tensor.data.as_ref()), places.get(id.0))
         {
-            set(*id, Place::Constant(constants.len()), &mut places);
+            set(*id, TensorPlace::Constant(constants.len()), &mut places);
             constants.push(data.clone());
         }
     }
-    graph.inputs.iter().enumerate().for_each(|(n, id)| set(*id, Place::Input(n), &mut places));
-    graph.outputs.iter().enumerate().for_each(|(n, id)| set(graph.storage(*id), Place::Output(n), &mut places));
-    let mut lives: HashMap<TensorId, (usize, usize)> = HashMap::new();
+    graph.inputs.iter().enumerate().for_each(|(n, id)| set(*id, TensorPlace::Input(n), &mut places));
+    graph.outputs.iter().enumerate().for_each(|(n, id)| set(graph.storage(*id), TensorPlace::Output(n), &mut places));
+    let mut lives: HashMap<GraphTensorId, (usize, usize)> = HashMap::new();
     let mut order = Vec::new();
     for (step, (action, read)) in graph.actions.iter().zip(read).enumerate() {
         let checked = action.checks().iter().flat_map(|check| check.tensors());
@@ -208,7 +212,7 @@ fn place(graph: &Graph, read: &[Vec<TensorId>]) -> Result<Placed, Error> {
     let mut buffers = Vec::new();
     for id in &order {
         let (Some(tensor), Some(&(first, last))) = (graph.tensor(*id), lives.get(id)) else { continue };
-        buffers.push(Buffer { bytes: byte_count(&tensor.name, tensor.element, &tensor.shape)?, first, last });
+        buffers.push(ScratchBuffer { bytes: byte_count(&tensor.name, tensor.element, &tensor.shape)?, first, last });
     }
     let too_large = || Error::TooLarge {
         tensor: "all intermediate tensors".to_string(),
@@ -216,17 +220,17 @@ fn place(graph: &Graph, read: &[Vec<TensorId>]) -> Result<Placed, Error> {
         reason: "together they do not fit this machine's address space".to_string(),
     };
     let plan = plan(&buffers).ok_or_else(too_large)?;
-    order.iter().zip(&plan.offsets).for_each(|(id, offset)| set(*id, Place::Arena(*offset), &mut places));
+    order.iter().zip(&plan.offsets).for_each(|(id, offset)| set(*id, TensorPlace::Arena(*offset), &mut places));
     Ok(Placed { places, constants, arena: plan.bytes })
 }
 
 /// Notes after which step each kept value, or view of one, can be looked at.
-fn complete(graph: &Graph, kept: &HashSet<TensorId>, steps: &mut [Step]) {
-    let mut last: HashMap<TensorId, usize> = HashMap::new();
+fn complete(graph: &ExpressionGraph, kept: &HashSet<GraphTensorId>, steps: &mut [ExecutionStep]) {
+    let mut last: HashMap<GraphTensorId, usize> = HashMap::new();
     for (step, action) in graph.actions.iter().enumerate() {
         last.extend(action.results().iter().map(|id| (*id, step)));
     }
-    let mut kept: Vec<TensorId> = kept.iter().copied().collect();
+    let mut kept: Vec<GraphTensorId> = kept.iter().copied().collect();
     kept.sort();
     for id in kept {
         if let Some(step) = last.get(&graph.storage(id)).and_then(|step| steps.get_mut(*step)) {

@@ -3,51 +3,53 @@
 use hb_dialects::ElementType;
 
 use super::error::Error;
-use super::expression::{Binary, Expression, Kind, Unary};
-use super::graph::Graph;
+use super::expression::{Binary, Expression, ExpressionKind, Unary};
+use super::graph::ExpressionGraph;
 use super::scalar::Scalar;
 
 /// The values an i64 expression can take, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Range {
+pub(crate) struct ValueRange {
     pub low: i64,
     pub high: i64,
 }
 
-const ANY: Range = Range { low: i64::MIN, high: i64::MAX };
+const ANY: ValueRange = ValueRange { low: i64::MIN, high: i64::MAX };
 
 /// The range of an i64 expression when axis `d` runs over `0..extents[d]`.
-pub(crate) fn range(expression: &Expression, extents: &[usize]) -> Range {
+pub(crate) fn range(expression: &Expression, extents: &[usize]) -> ValueRange {
     match expression.kind() {
-        Kind::Axis(number) => match extents.get(*number) {
-            Some(&extent) => Range { low: 0, high: i64::try_from(extent.saturating_sub(1)).unwrap_or(i64::MAX) },
+        ExpressionKind::Axis(number) => match extents.get(*number) {
+            Some(&extent) => ValueRange { low: 0, high: i64::try_from(extent.saturating_sub(1)).unwrap_or(i64::MAX) },
             None => ANY,
         },
-        Kind::Constant(Scalar::Integer(value)) => {
-            i64::try_from(*value).map_or(ANY, |value| Range { low: value, high: value })
+        ExpressionKind::Constant(Scalar::Integer(value)) => {
+            i64::try_from(*value).map_or(ANY, |value| ValueRange { low: value, high: value })
         }
-        Kind::Binary(operation, a, b) => binary(*operation, range(a, extents), range(b, extents)),
-        Kind::Select(_, a, b) => {
+        ExpressionKind::Binary(operation, a, b) => binary(*operation, range(a, extents), range(b, extents)),
+        ExpressionKind::Select(_, a, b) => {
             let (a, b) = (range(a, extents), range(b, extents));
-            Range { low: a.low.min(b.low), high: a.high.max(b.high) }
+            ValueRange { low: a.low.min(b.low), high: a.high.max(b.high) }
         }
-        Kind::Unary(Unary::Negate, a) => binary(Binary::Subtract, Range { low: 0, high: 0 }, range(a, extents)),
-        Kind::Unary(Unary::Absolute, a) => {
+        ExpressionKind::Unary(Unary::Negate, a) => {
+            binary(Binary::Subtract, ValueRange { low: 0, high: 0 }, range(a, extents))
+        }
+        ExpressionKind::Unary(Unary::Absolute, a) => {
             let a = range(a, extents);
             let reach = a.low.checked_abs().zip(a.high.checked_abs()).map(|(low, high)| low.max(high));
-            Range { low: 0, high: reach.unwrap_or(i64::MAX) }
+            ValueRange { low: 0, high: reach.unwrap_or(i64::MAX) }
         }
         _ => ANY,
     }
 }
 
-fn binary(operation: Binary, a: Range, b: Range) -> Range {
+fn binary(operation: Binary, a: ValueRange, b: ValueRange) -> ValueRange {
     let corners = |f: fn(i64, i64) -> Option<i64>| {
         let values = [f(a.low, b.low), f(a.low, b.high), f(a.high, b.low), f(a.high, b.high)];
         let values: Option<Vec<i64>> = values.into_iter().collect();
         let ends = values.and_then(|values| values.iter().min().copied().zip(values.iter().max().copied()));
         // Overflow at an end means wrapping somewhere inside.
-        ends.map_or(ANY, |(low, high)| Range { low, high })
+        ends.map_or(ANY, |(low, high)| ValueRange { low, high })
     };
     match operation {
         Binary::Add => corners(i64::checked_add),
@@ -56,16 +58,16 @@ fn binary(operation: Binary, a: Range, b: Range) -> Range {
         Binary::FloorDivide if b.low > 0 => corners(super::expression::floor_divide),
         Binary::Divide if b.low > 0 => corners(i64::checked_div),
         Binary::Modulo if b.low > 0 && a.low >= 0 && a.high < b.low => a,
-        Binary::Modulo if b.low > 0 => Range { low: 0, high: b.high - 1 },
-        Binary::Maximum => Range { low: a.low.max(b.low), high: a.high.max(b.high) },
-        Binary::Minimum => Range { low: a.low.min(b.low), high: a.high.min(b.high) },
+        Binary::Modulo if b.low > 0 => ValueRange { low: 0, high: b.high - 1 },
+        Binary::Maximum => ValueRange { low: a.low.max(b.low), high: a.high.max(b.high) },
+        Binary::Minimum => ValueRange { low: a.low.min(b.low), high: a.high.min(b.high) },
         _ => ANY,
     }
 }
 
 /// Types agree and every load is inside its tensor. `accumulator` is its element, inside a `finish`.
 pub(crate) fn verify(
-    graph: &Graph,
+    graph: &ExpressionGraph,
     node: &str,
     expression: &Expression,
     extents: &[usize],
@@ -81,7 +83,7 @@ pub(crate) fn verify(
 }
 
 fn verify_node(
-    graph: &Graph,
+    graph: &ExpressionGraph,
     part: &Expression,
     extents: &[usize],
     accumulator: Option<ElementType>,
@@ -90,12 +92,14 @@ fn verify_node(
         if a.element() == b.element() { Ok(()) } else { Err(format!("mixes {} and {}", a.element(), b.element())) }
     };
     match part.kind() {
-        Kind::Axis(number) if *number >= extents.len() => Err(format!("uses axis {number} of {}", extents.len())),
-        Kind::Accumulator if accumulator != Some(part.element()) => {
+        ExpressionKind::Axis(number) if *number >= extents.len() => {
+            Err(format!("uses axis {number} of {}", extents.len()))
+        }
+        ExpressionKind::Accumulator if accumulator != Some(part.element()) => {
             Err("uses an accumulator it does not have".to_string())
         }
-        Kind::Load { tensor, indices } => verify_load(graph, part, *tensor, indices, extents),
-        Kind::Binary(operation, a, b) => {
+        ExpressionKind::Load { tensor, indices } => verify_load(graph, part, *tensor, indices, extents),
+        ExpressionKind::Binary(operation, a, b) => {
             let logical = matches!(operation, Binary::And | Binary::Or | Binary::Xor);
             let integer = matches!(operation, Binary::FloorDivide | Binary::Modulo);
             if (logical != (a.element() == ElementType::Bool)) || (integer && !a.element().is_integer()) {
@@ -103,14 +107,14 @@ fn verify_node(
             }
             same(a, b)
         }
-        Kind::Compare(_, a, b) => same(a, b),
-        Kind::Select(condition, a, b) => {
+        ExpressionKind::Compare(_, a, b) => same(a, b),
+        ExpressionKind::Select(condition, a, b) => {
             if condition.element() != ElementType::Bool {
                 return Err(format!("selects by a {}", condition.element()));
             }
             same(a, b)
         }
-        Kind::Unary(operation, a) => {
+        ExpressionKind::Unary(operation, a) => {
             let element = a.element();
             let defined = match operation {
                 Unary::Not => element == ElementType::Bool,
@@ -124,9 +128,9 @@ fn verify_node(
 }
 
 fn verify_load(
-    graph: &Graph,
+    graph: &ExpressionGraph,
     part: &Expression,
-    id: super::expression::TensorId,
+    id: super::expression::GraphTensorId,
     indices: &[Expression],
     extents: &[usize],
 ) -> Result<(), String> {

@@ -10,7 +10,7 @@ use hb_dialects::ElementType;
 
 use super::array::{Array, ArrayElement};
 use super::error::Error;
-use super::executable::{ArrayView, Options};
+use super::executable::{ArrayView, ExecutableOptions};
 
 /// A result's memory, zeroed or left from an earlier run: a routine writes all of it.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ pub trait Routine: Debug + Send + Sync {
     ///
     /// # Errors
     /// When a graph inside cannot be compiled.
-    fn compiled(&self, _options: &Options) -> Result<Option<Arc<dyn Routine>>, Error> {
+    fn compiled(&self, _options: &ExecutableOptions) -> Result<Option<Arc<dyn Routine>>, Error> {
         Ok(None)
     }
 

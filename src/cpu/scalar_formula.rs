@@ -4,7 +4,7 @@ use hb_dialects::hfloat::{Op, OpKind};
 use melior::ir::OperationRef;
 
 use super::error::Error;
-use super::expression::{Comparison, Expression, Kind, TensorId, load};
+use super::expression::{Comparison, Expression, ExpressionKind, GraphTensorId, load};
 use super::interpret::{binary_float, unary_float};
 use super::operators::formula;
 use hb_dialects::ElementType;
@@ -20,29 +20,29 @@ pub type ScalarFormula = Box<dyn Fn(f64) -> f64 + Send + Sync>;
 /// When an attribute cannot be read.
 pub fn scalar_formula(operation: OperationRef<'_, '_>) -> Result<Option<ScalarFormula>, Error> {
     let Some(OpKind::Scalar(function)) = Op::of(operation).map(Op::kind) else { return Ok(None) };
-    let x = load(TensorId(0), ElementType::F64, Vec::new());
+    let x = load(GraphTensorId(0), ElementType::F64, Vec::new());
     Ok(Some(compiled(&formula(function, operation, x)?)))
 }
 
 /// The expression as closures; what it loads is x.
 fn compiled(expression: &Expression) -> ScalarFormula {
     match expression.kind() {
-        Kind::Load { .. } => Box::new(|x| x),
-        Kind::Constant(value) => {
+        ExpressionKind::Load { .. } => Box::new(|x| x),
+        ExpressionKind::Constant(value) => {
             let value = value.as_f64();
             Box::new(move |_| value)
         }
         // A formula has neither positions nor sums.
-        Kind::Axis(_) | Kind::Accumulator => Box::new(|_| f64::NAN),
-        Kind::Unary(operation, a) => {
+        ExpressionKind::Axis(_) | ExpressionKind::Accumulator => Box::new(|_| f64::NAN),
+        ExpressionKind::Unary(operation, a) => {
             let (operation, a) = (*operation, compiled(a));
             Box::new(move |x| unary_float(operation, a(x)))
         }
-        Kind::Binary(operation, a, b) => {
+        ExpressionKind::Binary(operation, a, b) => {
             let (operation, a, b) = (*operation, compiled(a), compiled(b));
             Box::new(move |x| binary_float(operation, a(x), b(x)))
         }
-        Kind::Compare(comparison, a, b) => {
+        ExpressionKind::Compare(comparison, a, b) => {
             let (comparison, a, b) = (*comparison, compiled(a), compiled(b));
             Box::new(move |x| {
                 let (a, b) = (a(x), b(x));
@@ -53,11 +53,11 @@ fn compiled(expression: &Expression) -> ScalarFormula {
                 }))
             })
         }
-        Kind::Select(condition, a, b) => {
+        ExpressionKind::Select(condition, a, b) => {
             let (condition, a, b) = (compiled(condition), compiled(a), compiled(b));
             Box::new(move |x| if condition(x) != 0.0 { a(x) } else { b(x) })
         }
-        Kind::Cast(a) => compiled(a),
+        ExpressionKind::Cast(a) => compiled(a),
     }
 }
 

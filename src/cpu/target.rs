@@ -29,7 +29,7 @@ const TIDY: &str = "function<eager-inv>(sroa,early-cse<memssa>,instcombine<no-ve
 
 /// A processor to emit code for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct CpuTarget {
     pub(crate) triple: String,
     pub(crate) processor: String,
     pub(crate) features: String,
@@ -39,9 +39,9 @@ pub struct Target {
     pub(crate) registers: usize,
 }
 
-impl Target {
+impl CpuTarget {
     /// The machine this runs on, with every vector extension it has.
-    pub fn host() -> Result<Target, Error> {
+    pub fn host() -> Result<CpuTarget, Error> {
         initialize();
         let features = TargetMachine::get_host_cpu_features().to_string();
         let has = |name: &str| features.split(',').any(|feature| feature == name);
@@ -52,12 +52,12 @@ impl Target {
             () => (4, 16),
         };
         let triple = TargetMachine::get_default_triple().as_str().to_string_lossy().into_owned();
-        Ok(Target { triple, processor: TargetMachine::get_host_cpu_name().to_string(), features, lanes, registers })
+        Ok(CpuTarget { triple, processor: TargetMachine::get_host_cpu_name().to_string(), features, lanes, registers })
     }
 
     /// The board: 64-bit Arm under Linux, with what every such processor has.
-    pub fn board() -> Target {
-        Target {
+    pub fn board() -> CpuTarget {
+        CpuTarget {
             triple: "aarch64-unknown-linux-gnu".to_string(),
             processor: "generic".to_string(),
             features: "+neon".to_string(),

@@ -21,7 +21,7 @@ const LONGEST_SLEEP: Duration = Duration::from_micros(500);
 const MOST_HELPERS: usize = 64;
 
 /// A step: a kernel, its tensors, and how far its work has come.
-pub(crate) struct Job {
+pub(crate) struct TeamJob {
     entry: Entry,
     units: usize,
     chunks: usize,
@@ -31,18 +31,18 @@ pub(crate) struct Job {
     done: AtomicUsize,
 }
 
-impl Job {
+impl TeamJob {
     /// The work is split into at most `chunks` parts.
-    pub(crate) fn new(entry: Entry, units: usize, chunks: usize, tensors: usize) -> Job {
+    pub(crate) fn new(entry: Entry, units: usize, chunks: usize, tensors: usize) -> TeamJob {
         let table = UnsafeCell::new(vec![std::ptr::null_mut(); tensors]);
         let (taken, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Job { entry, units, chunks: chunks.clamp(1, units.max(1)), table, taken, done }
+        TeamJob { entry, units, chunks: chunks.clamp(1, units.max(1)), table, taken, done }
     }
 }
 
 /// The steps of a run, and who works on them. Between runs it is closed: only its owner touches it then.
 pub(crate) struct Team {
-    jobs: Vec<Job>,
+    jobs: Vec<TeamJob>,
     scratch: *mut u8,
     /// Bytes of scratch memory for each thread; the leader's come first.
     scratch_bytes: usize,
@@ -69,7 +69,7 @@ unsafe impl Sync for Team {}
 
 impl Team {
     /// `scratch` must have `scratch_bytes` for the leader and as many for each helper.
-    pub(crate) fn new(jobs: Vec<Job>, scratch: *mut u8, scratch_bytes: usize, helpers: usize) -> Team {
+    pub(crate) fn new(jobs: Vec<TeamJob>, scratch: *mut u8, scratch_bytes: usize, helpers: usize) -> Team {
         Team {
             jobs,
             scratch,
@@ -88,8 +88,8 @@ impl Team {
     /// Starts a run whose steps use these tensors: `address(step, position)` is the output for position 0, then the operands.
     ///
     /// # Safety
-    /// The team belongs to the caller and is closed. The addresses are valid for the kernels until the `Run` is dropped.
-    pub(crate) unsafe fn open(self: &Arc<Team>, address: &dyn Fn(usize, usize) -> *mut u8) -> Run<'_> {
+    /// The team belongs to the caller and is closed. The addresses are valid for the kernels until the `TeamRun` is dropped.
+    pub(crate) unsafe fn open(self: &Arc<Team>, address: &dyn Fn(usize, usize) -> *mut u8) -> TeamRun<'_> {
         for (step, job) in self.jobs.iter().enumerate() {
             // SAFETY: the team is closed and nobody is active, so nobody else looks at the tables.
             let table = unsafe { &mut *job.table.get() };
@@ -101,11 +101,11 @@ impl Team {
         unsafe { *self.leader.get() = Some(std::thread::current()) };
         self.current.store(0, Ordering::Relaxed);
         self.closed.store(false, Ordering::SeqCst);
-        Run(self)
+        TeamRun(self)
     }
 
     /// Does chunks of a job until all are taken.
-    fn work(&self, job: &Job, thread: usize) {
+    fn work(&self, job: &TeamJob, thread: usize) {
         let scratch = self.scratch.wrapping_add(thread * self.scratch_bytes);
         // SAFETY: nobody writes the table while the team is open.
         let table = unsafe { (*job.table.get()).as_ptr() };
@@ -183,9 +183,9 @@ impl Team {
 }
 
 /// An open team; dropping it closes the team and waits until all helpers are gone.
-pub(crate) struct Run<'a>(&'a Arc<Team>);
+pub(crate) struct TeamRun<'a>(&'a Arc<Team>);
 
-impl Run<'_> {
+impl TeamRun<'_> {
     /// Does a step, with helpers where it is split.
     pub(crate) fn step(&self, step: usize) {
         let team = self.0;
@@ -204,7 +204,7 @@ impl Run<'_> {
     }
 }
 
-impl Drop for Run<'_> {
+impl Drop for TeamRun<'_> {
     fn drop(&mut self) {
         self.0.closed.store(true, Ordering::SeqCst);
         self.0.wait(|| self.0.active.load(Ordering::SeqCst) == 0);
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn every_unit_is_done_once_and_steps_follow_each_other() {
         let mut values = vec![0u32; 1000];
-        let jobs = (0..50).map(|step| Job::new(increment, 1000, 1 + step % 9, 1)).collect();
+        let jobs = (0..50).map(|step| TeamJob::new(increment, 1000, 1 + step % 9, 1)).collect();
         let team = Arc::new(Team::new(jobs, std::ptr::null_mut(), 0, 3));
         for run in 1..=20u32 {
             let address = values.as_mut_ptr().cast();

@@ -3,13 +3,13 @@
 use hb_dialects::ElementType;
 
 use super::expression::{Binary, Expression, Unary, accumulator, axis, index, select};
-use super::graph::{Check, Combiner, Compute, Reduction};
+use super::graph::{Combiner, Compute, Reduction, RunCheck};
 use super::*;
 
 /// Runs a graph both ways; the values must agree to `tolerance`.
-fn both(graph: Graph, inputs: &[&Array], tolerance: f64) -> Vec<Array> {
+fn both(graph: ExpressionGraph, inputs: &[&Array], tolerance: f64) -> Vec<Array> {
     let expected = interpret(&graph, inputs).unwrap();
-    let actual = Executable::compile(graph, Options::default()).unwrap().run(inputs).unwrap();
+    let actual = Executable::compile(graph, ExecutableOptions::default()).unwrap().run(inputs).unwrap();
     for (expected, actual) in expected.iter().zip(&actual) {
         assert_eq!((expected.element(), expected.shape()), (actual.element(), actual.shape()));
         for (position, (e, a)) in expected.to_f64().into_iter().zip(actual.to_f64()).enumerate() {
@@ -37,7 +37,7 @@ fn numbers(shape: &[usize], seed: u64) -> Array {
 }
 
 fn elementwise(array: &Array, body: impl Fn(Expression) -> Expression) -> Vec<Array> {
-    let mut graph = Graph::default();
+    let mut graph = ExpressionGraph::default();
     let x = graph.add_input("x", array.element(), array.shape()).unwrap();
     let body = body(graph.load_broadcast(x, array.shape().len()));
     let y = graph.add_elementwise("node", "y", array.shape(), body).unwrap();
@@ -94,7 +94,7 @@ fn every_element_computes() {
 }
 
 /// `combine over k of body`, with output axes first.
-fn reduce(graph: &mut Graph, shape: &[usize], over: &[usize], combiner: Combiner, body: Expression) {
+fn reduce(graph: &mut ExpressionGraph, shape: &[usize], over: &[usize], combiner: Combiner, body: Expression) {
     let element = body.element();
     let y = graph.add_tensor("y", element, shape).unwrap();
     let initial = match combiner {
@@ -116,7 +116,7 @@ fn reductions_in_every_order() {
         // Small: written out. Long and contiguous: one accumulator. Long and strided: a row of accumulators.
         for (shape, last) in [([5, 6, 7], true), ([3, 4, 300], true), ([3, 100, 130], false), ([2, 3, 100], false)] {
             let x = numbers(&shape, 3);
-            let mut graph = Graph::default();
+            let mut graph = ExpressionGraph::default();
             let id = graph.add_input("x", ElementType::F32, &shape).unwrap();
             let (out, over, body) = match last {
                 true => ([shape[0], shape[1]], shape[2], graph.load(id, vec![axis(0), axis(1), axis(2)])),
@@ -135,7 +135,7 @@ fn sums_of_products() {
         [(1, 1, 70, 5), (1, 3, 130, 1), (1, 7, 65, 33), (2, 16, 300, 50), (1, 33, 1200, 129), (3, 64, 90, 64)]
     {
         let (a, c) = (numbers(&[b, m, k], 1), numbers(&[b, k, n], 2));
-        let mut graph = Graph::default();
+        let mut graph = ExpressionGraph::default();
         let left = graph.add_input("a", ElementType::F32, a.shape()).unwrap();
         let right = graph.add_input("b", ElementType::F32, c.shape()).unwrap();
         let body =
@@ -159,7 +159,7 @@ fn a_convolution_with_stride_and_dilation() {
         let out = (size - dilation * (kernel - 1) - 1) / stride + 1;
         let (x, w) = (numbers(&[2, channels, size, size], 1), numbers(&[outputs, channels, kernel, kernel], 2));
         let (w, bias) = (std::sync::Arc::new(w), std::sync::Arc::new(numbers(&[outputs], 5)));
-        let mut graph = Graph::default();
+        let mut graph = ExpressionGraph::default();
         let input = graph.add_input("x", ElementType::F32, x.shape()).unwrap();
         let weights = graph.add_constant("w", w).unwrap();
         let bias = graph.add_constant("b", bias).unwrap();
@@ -186,11 +186,11 @@ fn a_convolution_with_stride_and_dilation() {
 
 /// `x` with zeros, or another value, around its last two dimensions.
 fn padded(
-    graph: &mut Graph,
+    graph: &mut ExpressionGraph,
     x: &[usize; 4],
-    id: super::expression::TensorId,
+    id: super::expression::GraphTensorId,
     value: f64,
-) -> super::expression::TensorId {
+) -> super::expression::GraphTensorId {
     let extents = [x[0], x[1], x[2] + 2, x[3] + 2];
     let output = graph.add_tensor("", ElementType::F32, &extents).unwrap();
     let value = super::expression::constant(ElementType::F32, Scalar::Float(value));
@@ -205,7 +205,7 @@ fn padded(
 /// with weights, or a maximum.
 fn windows(shape: [usize; 4], dense: bool, combiner: Combiner, maps: usize, stride: usize) {
     let [n, c, h, w] = shape;
-    let mut graph = Graph::default();
+    let mut graph = ExpressionGraph::default();
     let x = numbers(&shape, 1);
     let id = graph.add_input("x", ElementType::F32, &shape).unwrap();
     let product = combiner == Combiner::Sum;
@@ -254,7 +254,7 @@ fn windows_of_odd_sizes() {
 fn vectors_of_every_length() {
     for length in (1..40).chain([47, 48, 49, 1000, 20_003]) {
         let (x, y) = (numbers(&[2, length], 1), numbers(&[2, 2 * length - 1], 2));
-        let mut graph = Graph::default();
+        let mut graph = ExpressionGraph::default();
         let a = graph.add_input("a", ElementType::F32, x.shape()).unwrap();
         let b = graph.add_input("b", ElementType::F32, y.shape()).unwrap();
         let every_second = graph.load(b, vec![axis(0), axis(1) * 2]);
@@ -272,7 +272,7 @@ fn vectors_of_every_length() {
 
 #[test]
 fn the_board_gets_windows() {
-    let mut graph = Graph::default();
+    let mut graph = ExpressionGraph::default();
     let shape = [1, 3, 9, 11];
     let x = graph.add_input("x", ElementType::F32, &shape).unwrap();
     let wide = padded(&mut graph, &shape, x, 0.0);
@@ -280,12 +280,12 @@ fn the_board_gets_windows() {
     let at = vec![axis(0), axis(1), axis(2) + axis(4), axis(3) + axis(5)];
     let body = graph.load(weights, vec![axis(1), axis(4), axis(5)]) * graph.load(wide, at);
     reduce(&mut graph, &shape, &[3, 3], Combiner::Sum, body);
-    assert!(BoardObject::of_graph(graph, "windows", &Target::board()).unwrap().object.len() > 1000);
+    assert!(BoardObject::of_graph(graph, "windows", &CpuTarget::board()).unwrap().object.len() > 1000);
 }
 
 #[test]
 fn regions_views_and_constants() {
-    let mut graph = Graph::default();
+    let mut graph = ExpressionGraph::default();
     let x = graph.add_input("x", ElementType::F32, &[2, 3]).unwrap();
     let c = graph.add_constant("c", std::sync::Arc::new(numbers(&[2, 4], 9))).unwrap();
     // A padded copy: first filled, then written in part.
@@ -306,21 +306,22 @@ fn regions_views_and_constants() {
 
 #[test]
 fn indices_that_are_data_are_checked() {
-    let mut graph = Graph::default();
+    let mut graph = ExpressionGraph::default();
     let table = graph.add_input("table", ElementType::F32, &[4]).unwrap();
     let indices = graph.add_input("indices", ElementType::I64, &[3]).unwrap();
     let at = graph.load(indices, vec![axis(0)]);
     let wrapped = select(at.clone().less(index(0)), at.clone() + 4, at).clamp(0, 3);
     let y = graph.add_tensor("y", ElementType::F32, &[3]).unwrap();
     let mut compute = Compute::elementwise("gather", y, &[3], graph.load(table, vec![wrapped]));
-    compute.checks.push(Check { tensor: indices, sizes: None, low: -4, high: 3 });
+    compute.checks.push(RunCheck { tensor: indices, sizes: None, low: -4, high: 3 });
     graph.push(compute).unwrap();
     graph.outputs.push(y);
     let table = Array::from_values(&[4], &[1.0f32, 2.0, 3.0, 4.0]).unwrap();
     let good = Array::from_values(&[3], &[0i64, -1, 2]).unwrap();
     assert_eq!(both(graph.clone(), &[&table, &good], 0.0)[0].values::<f32>().unwrap(), &[1.0, 4.0, 3.0]);
     let bad = Array::from_values(&[3], &[0i64, 4, 2]).unwrap();
-    let error = Executable::compile(graph, Options::default()).unwrap().run(&[&table, &bad]).unwrap_err().to_string();
+    let error =
+        Executable::compile(graph, ExecutableOptions::default()).unwrap().run(&[&table, &bad]).unwrap_err().to_string();
     assert!(error.contains("gather") && error.contains('4') && error.contains("indices"), "{error}");
 }
 
@@ -328,15 +329,18 @@ fn indices_that_are_data_are_checked() {
 fn observed_values_are_delivered_and_threads_do_not_change_a_bit() {
     let x = numbers(&[1, 64, 4096], 4);
     let build = || {
-        let mut graph = Graph::default();
+        let mut graph = ExpressionGraph::default();
         let id = graph.add_input("x", ElementType::F32, x.shape()).unwrap();
         let e = graph.add_elementwise("exp", "e", x.shape(), graph.load_broadcast(id, 3).exponential()).unwrap();
         let body = graph.load(e, vec![axis(0), axis(1), axis(2)]);
         reduce(&mut graph, &[1, 64], &[4096], Combiner::Sum, body);
         graph
     };
-    let threaded =
-        Executable::compile(build(), Options { observe: Observe::Everything, ..Options::default() }).unwrap();
+    let threaded = Executable::compile(
+        build(),
+        ExecutableOptions { observe: Observe::Everything, ..ExecutableOptions::default() },
+    )
+    .unwrap();
     let mut seen = Vec::new();
     let outputs = threaded
         .run_with_observer(&[&x], &mut |name, view| seen.push((name.to_string(), view.shape.to_vec())))
@@ -344,7 +348,7 @@ fn observed_values_are_delivered_and_threads_do_not_change_a_bit() {
     assert_eq!(seen, [("x".into(), vec![1, 64, 4096]), ("e".into(), vec![1, 64, 4096]), ("y".into(), vec![1, 64])]);
     let alone = Executable::compile(
         build(),
-        Options { observe: Observe::Everything, single_threaded: true, ..Options::default() },
+        ExecutableOptions { observe: Observe::Everything, single_threaded: true, ..ExecutableOptions::default() },
     )
     .unwrap();
     assert_eq!(outputs, alone.run(&[&x]).unwrap());
@@ -354,12 +358,12 @@ fn observed_values_are_delivered_and_threads_do_not_change_a_bit() {
 
 #[test]
 fn the_board_gets_an_object_without_foreign_calls() {
-    let mut graph = Graph::default();
+    let mut graph = ExpressionGraph::default();
     let a = graph.add_input("a", ElementType::F32, &[16, 40]).unwrap();
     let b = graph.add_constant("b", std::sync::Arc::new(numbers(&[40, 64], 1))).unwrap();
     let body = graph.load(a, vec![axis(0), axis(2)]) * graph.load(b, vec![axis(2), axis(1)]);
     reduce(&mut graph, &[16, 64], &[40], Combiner::Sum, body);
-    let board = BoardObject::of_graph(graph, "segment_0", &Target::board()).unwrap();
+    let board = BoardObject::of_graph(graph, "segment_0", &CpuTarget::board()).unwrap();
     // ELF, 64 bits, little-endian; relocatable (1) for AArch64 (183).
     assert_eq!(&board.object[..6], b"\x7fELF\x02\x01");
     assert_eq!(&board.object[16..20], &[1, 0, 183, 0]);
@@ -371,7 +375,7 @@ fn the_board_gets_an_object_without_foreign_calls() {
 }
 
 /// Compiles the function of a module given as text.
-fn compile(text: &str, options: Options) -> Result<FloatExecutable, Error> {
+fn compile(text: &str, options: ExecutableOptions) -> Result<FloatExecutable, Error> {
     let context = hb_dialects::context();
     let module = melior::ir::Module::parse(&context, text).expect("the text parses");
     let function = hb_dialects::ir::function_named(module.as_operation(), "main").expect("a function main");
@@ -387,7 +391,7 @@ fn quantization_rounds_half_to_even_and_saturates() {
         return %d, %q : tensor<8xf32>, tensor<8x!quant.uniform<i8:f32, 0.5>>
       }"#;
     let x = Array::from_values(&[8], &[0.25f32, 0.75, -0.25, -0.75, 100.0, -100.0, f32::NAN, 0.3]).unwrap();
-    let outputs = compile(text, Options::default()).unwrap().run(&[&x]).unwrap();
+    let outputs = compile(text, ExecutableOptions::default()).unwrap().run(&[&x]).unwrap();
     assert_eq!(outputs[0].values::<f32>().unwrap(), &[0.0, 1.0, 0.0, -1.0, 63.5, -64.0, 0.0, 0.5]);
     assert_eq!(outputs[1].values::<i8>().unwrap(), &[0, 2, 0, -2, 127, -128, 0, 1]);
 }
@@ -401,7 +405,7 @@ fn quantization_per_axis() {
         return %d : tensor<2x3xf32>
       }"#;
     let x = Array::from_values(&[2, 3], &[1.3f32, 1.3, 1.3, -7.7, -7.7, -7.7]).unwrap();
-    let outputs = compile(text, Options::default()).unwrap().run(&[&x]).unwrap();
+    let outputs = compile(text, ExecutableOptions::default()).unwrap().run(&[&x]).unwrap();
     assert_eq!(outputs[0].values::<f32>().unwrap(), &[1.5, 1.0, 2.0, -7.5, -8.0, -8.0]);
 }
 
@@ -414,7 +418,7 @@ fn what_is_not_supported_names_its_node() {
       }"#;
     let context = hb_dialects::context();
     if melior::ir::Module::parse(&context, text).is_some() {
-        let error = compile(text, Options::default()).err().expect("an error").to_string();
+        let error = compile(text, ExecutableOptions::default()).err().expect("an error").to_string();
         assert!(error.contains("input_0") && error.contains("U16"), "{error}");
     }
 }
@@ -424,11 +428,11 @@ fn executables_are_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<FloatExecutable>();
     let x = numbers(&[1, 64, 4096], 4);
-    let mut graph = Graph::default();
+    let mut graph = ExpressionGraph::default();
     let id = graph.add_input("x", ElementType::F32, x.shape()).unwrap();
     let body = graph.load(id, vec![axis(0), axis(1), axis(2)]).exponential();
     reduce(&mut graph, &[1, 64], &[4096], Combiner::Sum, body);
-    let executable = Executable::compile(graph, Options::default()).unwrap();
+    let executable = Executable::compile(graph, ExecutableOptions::default()).unwrap();
     let expected = executable.run(&[&x]).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -439,9 +443,9 @@ fn executables_are_shared_between_threads() {
 
 #[test]
 fn a_tensor_that_does_not_fit_is_named() {
-    let mut graph = Graph::default();
+    let mut graph = ExpressionGraph::default();
     let positions = graph.add_elementwise("fill", "fill", &[1 << 44], axis(0)).unwrap();
     graph.outputs.push(positions);
-    let error = Executable::compile(graph, Options::default()).err().unwrap().to_string();
+    let error = Executable::compile(graph, ExecutableOptions::default()).err().unwrap().to_string();
     assert!(error.starts_with("tensor 'fill' of shape [17592186044416] is too large: there are no "), "{error}");
 }

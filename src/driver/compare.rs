@@ -4,7 +4,7 @@ use super::tables::{NodeRow, OutputRow};
 use crate::bpu::{
     self,
     lower::Placement,
-    model::{BpuElement, Scale, Segment, Tensor, ValueLayout},
+    model::{BpuElement, BpuTensor, Segment, TensorScale, ValueLayout},
 };
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
 use crate::numerics;
@@ -102,12 +102,12 @@ pub fn run_segments(
 }
 
 /// What a tensor's bytes mean, in the order of the network; `None` for integers without a scale.
-fn reals(tensor: &Tensor, layout: ValueLayout, bytes: &[u8]) -> Option<Vec<f32>> {
+fn reals(tensor: &BpuTensor, layout: ValueLayout, bytes: &[u8]) -> Option<Vec<f32>> {
     // Several scales run along the last dimension: they are those of sums of products.
     let scale = |index: usize| match &tensor.scale {
-        Scale::None => None,
-        Scale::PerTensor(scale) => Some(*scale as f32),
-        Scale::PerChannel { scales, .. } => scales.get(index % scales.len().max(1)).map(|scale| *scale as f32),
+        TensorScale::None => None,
+        TensorScale::PerTensor(scale) => Some(*scale as f32),
+        TensorScale::PerChannel { scales, .. } => scales.get(index % scales.len().max(1)).map(|scale| *scale as f32),
     };
     let of = |integers: Vec<i32>| -> Option<Vec<f32>> {
         integers.iter().enumerate().map(|(index, &q)| Some(numerics::dequantize(q, scale(index)?))).collect()

@@ -10,7 +10,7 @@ use super::progress::Console;
 use super::quantize::Reference;
 use super::{package, report, tables};
 use crate::bpu::lower::Placement;
-use crate::cpu::{Error as CpuError, FloatExecutable, KernelCache, Observe, Options};
+use crate::cpu::{Error as CpuError, ExecutableOptions, FloatExecutable, KernelCache, Observe};
 use crate::files::FileSet;
 use crate::float::preprocessing::{self, Preprocessing};
 use crate::frontend::mlir;
@@ -190,7 +190,7 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
         Ok((module, inputs))
     })?;
     let nodes = compare::network(module.as_operation()).map(compare::user_nodes).unwrap_or_default();
-    let network = Network { nodes, ..Network::new(&context, configuration, &target, stages) };
+    let network = NetworkStages { nodes, ..NetworkStages::new(&context, configuration, &target, stages) };
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
     let mut files = FileSet::new();
     if let Some(reference) = network.float_stages(&mut module, &inputs, &mut files)?
@@ -203,7 +203,7 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
 }
 
 /// A network on its way through the stages.
-pub(super) struct Network<'a> {
+pub(super) struct NetworkStages<'a> {
     pub(super) context: &'a Context,
     pub(super) configuration: &'a Configuration,
     pub(super) target: &'a Target,
@@ -214,7 +214,7 @@ pub(super) struct Network<'a> {
     kernels: Arc<KernelCache>,
 }
 
-impl<'a> Network<'a> {
+impl<'a> NetworkStages<'a> {
     pub(super) fn new(
         context: &'a Context,
         configuration: &'a Configuration,
@@ -225,10 +225,10 @@ impl<'a> Network<'a> {
     }
 }
 
-impl Network<'_> {
+impl NetworkStages<'_> {
     /// A network for a few runs, with every value observed.
     pub(super) fn observed(&self, function: OperationRef<'_, '_>) -> Result<FloatExecutable, CpuError> {
-        let options = Options {
+        let options = ExecutableOptions {
             observe: Observe::Everything,
             single_threaded: self.configuration.threads() > 1,
             quick: true,

@@ -5,7 +5,7 @@
 //! difference spreads and the node at fault is the one that differs.
 
 use super::compare::{NodeFacts, NodeValues, network};
-use super::compile::{Network, StageError};
+use super::compile::{NetworkStages, StageError};
 use crate::bpu::interpreter;
 use crate::bpu::lower::Placement;
 use crate::bpu::model::Segment;
@@ -40,7 +40,7 @@ pub enum FidelityError {
     Segments { found: usize, expected: usize },
 }
 
-impl Network<'_> {
+impl NetworkStages<'_> {
     /// Compares each node of the quantized network with the value that the compiled network
     /// computed for it from the same operands. `sample` holds the inputs, `computed` the values by node.
     ///
@@ -77,7 +77,7 @@ impl Network<'_> {
 pub(super) struct ProgramCheck<'x> {
     hbm: &'x Hbm,
     target: &'x Target,
-    programs: Vec<&'x crate::hbm::Segment>,
+    programs: Vec<&'x crate::hbm::SegmentDescription>,
     seen: usize,
     outcome: Result<(), StageError>,
 }
@@ -131,7 +131,7 @@ pub(super) fn deployed_sample(function: OperationRef<'_, '_>, sample: &[Array]) 
 
 fn check_program(
     hbm: &Hbm,
-    program: &crate::hbm::Segment,
+    program: &crate::hbm::SegmentDescription,
     target: &Target,
     (segment, inputs, outputs): (&Segment, &[&[u8]], &[Vec<u8>]),
 ) -> Result<(), StageError> {
@@ -239,7 +239,7 @@ func.func @main(%x: tensor<1x2x4x4xf32> {{hfloat.name = "x"}}) -> (tensor<1x2x4x
         let (configuration, console) = (configuration(), Console::new(Verbosity::Quiet));
         let target = Target::named("nash-e").unwrap();
         let stages = Stages { console: &console, stop_after: None };
-        let checked = Network::new(context, &configuration, &target, &stages);
+        let checked = NetworkStages::new(context, &configuration, &target, &stages);
         let mut module = quantized(context, compiled);
         pipeline::run(context, &mut module, "qdq-to-placed").unwrap();
         let facts = node_facts(network(module.as_operation()).unwrap());

@@ -5,8 +5,8 @@ use crate::cpu::{BoardObject, segment_module};
 use crate::float::preprocessing::deployed_layout;
 use crate::frontend::mlir::{self, MlirFileError};
 use crate::hbm::{
-    BpuSegment, Buffer, CpuSegment, HbmBuilder, HbmError, Layer, Manifest, Parameter, SectionKind, Segment,
-    SegmentBody, TensorDescription, Version, dense_strides, target_digest,
+    BpuSegment, Buffer, CpuSegment, HbmBuilder, HbmError, Layer, Manifest, ModelParameter, SectionKind, SegmentBody,
+    SegmentDescription, TensorDescription, Version, dense_strides, target_digest,
 };
 use crate::nash::{
     encode,
@@ -181,8 +181,8 @@ fn versions() -> Vec<Version> {
     vec![version("hb", env!("CARGO_PKG_VERSION")), version("mlir", "22")]
 }
 
-fn parameter(stored: &StoredParameter) -> Parameter {
-    Parameter {
+fn parameter(stored: &StoredParameter) -> ModelParameter {
+    ModelParameter {
         group: stored.parameter.group.name().to_owned(),
         name: stored.parameter.name.to_owned(),
         given: stored.given.clone(),
@@ -195,7 +195,7 @@ struct Package<'a> {
     builder: HbmBuilder<'a>,
     buffers: Vec<Buffer>,
     known: HashMap<usize, Stored>,
-    segments: Vec<Segment>,
+    segments: Vec<SegmentDescription>,
     layers: Vec<Layer>,
 }
 
@@ -276,7 +276,7 @@ impl<'a> Package<'a> {
             .map_err(|_| PackageError::Network("needs a workspace that is too large".into()))?;
         let constants_section = (!lowered.constants.is_empty())
             .then(|| self.builder.add_section(SectionKind::Constants, SECTION_ALIGNMENT, lowered.constants));
-        self.segments.push(Segment {
+        self.segments.push(SegmentDescription {
             name: self.segment_name(operation),
             inputs,
             outputs,
@@ -327,7 +327,7 @@ impl<'a> Package<'a> {
             let operator_type = op.onnx().name.to_owned();
             self.layers.push(Layer { name, operator_type, segment: self.segments.len(), origins, operations: 0 });
         }
-        self.segments.push(Segment {
+        self.segments.push(SegmentDescription {
             name: name.clone(),
             inputs,
             outputs,

@@ -1,7 +1,7 @@
 //! The stages calibrate and quantize: samples and files for what `crate::quant` decides.
 
 use super::compare::{self, Values};
-use super::compile::{CompileError, Network, StageError};
+use super::compile::{CompileError, NetworkStages, StageError};
 use super::configuration::{CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, CheckedInput, MAX_PERCENTILE, Problems};
 use super::samples;
 use crate::cpu::{Array, FloatExecutable};
@@ -34,7 +34,7 @@ pub(super) struct Reference {
     source: SampleSource,
 }
 
-impl Network<'_> {
+impl NetworkStages<'_> {
     fn samples(&self, inputs: &[CheckedInput]) -> Result<SampleSource, StageError> {
         if *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Skip {
             return Ok(SampleSource::Random);
@@ -48,7 +48,7 @@ impl Network<'_> {
             })?;
             folders.push((folder, input.shape.iter().map(|&size| size as usize).collect()));
         }
-        let samples = samples::Samples::open(&folders).map_err(|error| {
+        let samples = samples::SampleFiles::open(&folders).map_err(|error| {
             let remedy = "give one folder of .npy files for each input";
             CompileError::from(Problems(vec![self.configuration.problem(&CAL_DATA_DIR, error.to_string(), remedy)]))
         })?;
@@ -179,7 +179,7 @@ fn report(found: &Found) {
 /// Where calibration samples come from.
 enum SampleSource {
     Random,
-    Files(samples::Samples),
+    Files(samples::SampleFiles),
 }
 
 impl SampleSource {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The samples of a network with their inputs in order.
 #[derive(Debug)]
-pub struct Samples {
+pub struct SampleFiles {
     /// For each input: its shape, and its files in sorted order.
     inputs: Vec<(Vec<usize>, Vec<PathBuf>)>,
 }
@@ -26,7 +26,7 @@ pub enum SamplesError {
     Count { folder: PathBuf, count: usize, first: PathBuf, expected: usize },
 }
 
-impl Samples {
+impl SampleFiles {
     /// Lists the files of each input's folder.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use hb_dialects::{
     ElementType,
     hfloat::{Op, attributes},
     ir::{self, Constant, OperationAttributes, TensorType, attribute},
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{OperationRef, Value, operation::OperationLike};
 
@@ -30,7 +30,7 @@ any factor, because its weights have a scale per channel; for others the factor 
     run,
 };
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
         if !Op::Conv.is(operation) || !operation.has_attribute(STATISTICS) {

@@ -4,7 +4,7 @@ use hb_dialects::{
     ElementType,
     hfloat::{Op, split_sizes},
     ir::{self, Names, OperationAttributes, TensorType},
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{OperationRef, Value, ValueLike};
 
@@ -18,7 +18,7 @@ So only slices go on, which move their input without a copy of the parts that no
     run,
 };
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let mut names = Names::of([function]);
     for operation in ir::operations(block) {

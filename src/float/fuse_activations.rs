@@ -3,7 +3,7 @@
 use hb_dialects::{
     hfloat::{Op, attributes},
     ir::{self, OperationAttributes, Origin, TensorType, attribute},
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 
@@ -20,7 +20,7 @@ without activation becomes its `activation`. The nodes of both go into it, under
 /// Operations that clamp their result for nothing.
 const PRODUCERS: &[Op] = &[Op::Conv, Op::ConvTranspose, Op::Gemm, Op::Add, Op::Sub, Op::Mul];
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
         if let Some(clamp) = clamp_of(operation) {

@@ -4,7 +4,7 @@ use hb_dialects::{
     ElementType,
     hfloat::{Op, attributes},
     ir::{self, OperationAttributes, Origin, TensorType},
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
@@ -19,7 +19,7 @@ of operations that each round. The nodes of all go into it, under the name of th
     run,
 };
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
         if matches!(Op::of(operation), Some(Op::Mul | Op::Div))

@@ -5,7 +5,7 @@ use hb_dialects::{
     ElementType,
     hfloat::{Op, attributes},
     ir::{self, Constant, IrError, Names, OperationAttributes, Origin, TensorType},
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
@@ -29,7 +29,7 @@ struct ChannelMap {
     statistics: Option<Vec<f64>>,
 }
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let mut names = Names::of([function]);
     for operation in ir::operations(block) {

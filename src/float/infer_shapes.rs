@@ -6,7 +6,7 @@ use hb_dialects::{
     ElementType,
     hfloat::{Op, attributes, infer_types, missing_trip_limit, refine},
     ir::{self, Constant, OperationAttributes, TensorType},
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
     quant,
 };
 use melior::ir::{BlockLike, BlockRef, OperationRef, ValueLike, operation::OperationLike};
@@ -28,7 +28,7 @@ A result whose shape stays unknown is an error that names the node.",
     run,
 };
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let result = run_block(block);
     ir::update_function_type(function.context_reference(), function);

@@ -6,7 +6,7 @@ use hb_dialects::{
     ElementType,
     hfloat::Op,
     ir::{self, Names, OperationAttributes, Origin, TensorType, attribute},
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::{
     Context,
@@ -26,7 +26,7 @@ is not quantized and runs on the CPU. Folding it into the first convolution is l
     run,
 };
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let Some(first) = block.first_operation() else { return Ok(()) };
     let context = function.context_reference();
@@ -35,7 +35,7 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
         let at_fault = |reason: String| PassFailure::Message(format!("input '{input}': {reason}"));
         let Some(preprocessing) = assigned_preprocessing(function, index).map_err(at_fault)? else { continue };
         if preprocessing.changes_input() {
-            let plan = Plan::new(argument, &preprocessing).map_err(at_fault)?;
+            let plan = PreprocessingPlan::new(argument, &preprocessing).map_err(at_fault)?;
             insert(
                 Chain {
                     context,
@@ -59,7 +59,7 @@ fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFai
 }
 
 /// What is to be inserted.
-struct Plan {
+struct PreprocessingPlan {
     /// The type of the deployed input.
     given: TensorType,
     /// The type of the network's input.
@@ -73,7 +73,7 @@ struct Plan {
     scale: Option<Vec<f32>>,
 }
 
-impl Plan {
+impl PreprocessingPlan {
     fn new(argument: Value<'_, '_>, preprocessing: &Preprocessing) -> Result<Self, String> {
         let wanted = TensorType::from_type(argument.r#type()).map_err(|error| error.to_string())?;
         if wanted.element != ElementType::F32 {
@@ -186,14 +186,19 @@ impl<'c, 'a> Chain<'c, 'a, '_> {
         Ok(())
     }
 
-    fn apply_per_channel(&mut self, (step, op): (&str, Op), plan: &Plan, numbers: &[f32]) -> Result<(), PassFailure> {
+    fn apply_per_channel(
+        &mut self,
+        (step, op): (&str, Op),
+        plan: &PreprocessingPlan,
+        numbers: &[f32],
+    ) -> Result<(), PassFailure> {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         let constant = self.constant(&format!("{step}/constant"), &plan.channel_type(numbers.len()), &bytes)?;
         self.apply((step, op), Some(constant), &[], plan.wanted.clone())
     }
 }
 
-fn insert(mut chain: Chain<'_, '_, '_>, plan: &Plan) -> Result<(), PassFailure> {
+fn insert(mut chain: Chain<'_, '_, '_>, plan: &PreprocessingPlan) -> Result<(), PassFailure> {
     let (context, argument) = (chain.context, chain.value);
     let users = ir::users(argument);
     // A type is changed by way of the value; what reads it reads the end of the chain from now on.

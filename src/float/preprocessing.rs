@@ -6,7 +6,7 @@
 use hb_dialects::names::input_names;
 use hb_dialects::{
     ir::{self, OperationAttributes, attribute},
-    pass::{OptionDefinition, Options, PassDefinition, PassFailure},
+    pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::OperationRef;
 use std::fmt;
@@ -176,7 +176,7 @@ pub static PASS: PassDefinition = PassDefinition {
     run,
 };
 
-fn run(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), PassFailure> {
     let names = input_names(function);
     let wanted = options.bytes("input");
     let index = match names.as_slice() {
@@ -205,7 +205,7 @@ fn run(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFail
 }
 
 /// Numbers of an option. Commas separate passes for MLIR, so these are separated by commas.
-fn numbers(options: &Options, name: &str) -> Result<Vec<f64>, PassFailure> {
+fn numbers(options: &PassOptions, name: &str) -> Result<Vec<f64>, PassFailure> {
     let words = options.get(name).split(',').map(str::trim).filter(|word| !word.is_empty());
     words.map(|word| word.parse().map_err(|_| PassFailure::Message(format!("{name}: '{word}' is no number")))).collect()
 }

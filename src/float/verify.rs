@@ -4,7 +4,7 @@ use hb_dialects::{
     hfloat::Op,
     ir::{self, Names, OperationAttributes, TensorType},
     names::{RETURN, input_names},
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
     quant,
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
@@ -19,7 +19,7 @@ shape and every operation that computes a name, which no other and no input has.
     run,
 };
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let mut names = Names::default();
     // Ranges of values go by the names of inputs and of nodes.

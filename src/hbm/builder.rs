@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::layout::{ENTRY_BYTES, HEADER_BYTES, MAXIMUM_SECTIONS, place_after, sha256};
-use super::{Hbm, HbmError, MAXIMUM_ALIGNMENT, Manifest, Rule, Section, SectionKind, layout, wire};
+use super::{Hbm, HbmError, MAXIMUM_ALIGNMENT, Manifest, ManifestRule, Section, SectionKind, layout, wire};
 
 /// Collects the raw sections of a model, then writes them behind their manifest. The same sections and manifest give the same bytes.
 #[derive(Debug, Default)]
@@ -44,18 +44,24 @@ impl<'a> HbmBuilder<'a> {
 /// Places the parts one behind the other, each at its alignment, and writes header and table before them.
 pub(super) fn assemble(parts: &[(SectionKind, usize, &[u8])]) -> Result<Vec<u8>, HbmError> {
     if parts.len() > MAXIMUM_SECTIONS {
-        return Err(HbmError::broken(Rule::HeaderSectionCount, format!("the model has {} sections", parts.len())));
+        return Err(HbmError::broken(
+            ManifestRule::HeaderSectionCount,
+            format!("the model has {} sections", parts.len()),
+        ));
     }
     let mut end = HEADER_BYTES + parts.len() * ENTRY_BYTES;
     let mut sections = Vec::with_capacity(parts.len());
     for (index, &(kind, alignment, bytes)) in parts.iter().enumerate() {
         if !alignment.is_power_of_two() || alignment > MAXIMUM_ALIGNMENT {
-            return Err(HbmError::broken(Rule::SectionAlignment, format!("section {index} has alignment {alignment}")));
+            return Err(HbmError::broken(
+                ManifestRule::SectionAlignment,
+                format!("section {index} has alignment {alignment}"),
+            ));
         }
         let placed = place_after(end, alignment).and_then(|offset| Some((offset, offset.checked_add(bytes.len())?)));
         let Some((offset, behind)) = placed else {
             return Err(HbmError::broken(
-                Rule::SectionBounds,
+                ManifestRule::SectionBounds,
                 format!("section {index} does not fit the address space"),
             ));
         };

@@ -6,7 +6,8 @@ use std::fmt::Display;
 use hb_dialects::ElementType;
 
 use super::{
-    Buffer, HbmError, Manifest, Quantization, Rule, Section, SectionKind, Segment, SegmentBody, TensorDescription,
+    Buffer, HbmError, Manifest, ManifestRule, Section, SectionKind, SegmentBody, SegmentDescription, TensorDescription,
+    TensorQuantization,
 };
 
 /// Inputs and outputs together.
@@ -18,13 +19,13 @@ const MAXIMUM_MEMORY: usize = 1 << 36;
 
 type Checked = Result<(), HbmError>;
 
-fn broken(rule: Rule, detail: impl Into<String>) -> Checked {
+fn broken(rule: ManifestRule, detail: impl Into<String>) -> Checked {
     Err(HbmError::broken(rule, detail))
 }
 
 pub fn check(manifest: &Manifest, sections: &[Section]) -> Checked {
     if manifest.march.is_empty() {
-        return broken(Rule::ManifestTarget, "march is empty");
+        return broken(ManifestRule::ManifestTarget, "march is empty");
     }
     check_counts(manifest)?;
     check_names(manifest)?;
@@ -35,7 +36,7 @@ pub fn check(manifest: &Manifest, sections: &[Section]) -> Checked {
         check_tensor(tensor, &manifest.buffers)?;
     }
     if let Some(input) = manifest.inputs.iter().find(|input| input.sizes_buffer.is_some()) {
-        return broken(Rule::ManifestSizes, format!("input {:?} names a buffer of sizes", input.name));
+        return broken(ManifestRule::ManifestSizes, format!("input {:?} names a buffer of sizes", input.name));
     }
     check_segments(manifest, sections)?;
     check_flow(manifest)?;
@@ -43,7 +44,7 @@ pub fn check(manifest: &Manifest, sections: &[Section]) -> Checked {
         if layer.segment >= manifest.segments.len() {
             let detail =
                 format!("layer {:?} is in segment {} of {}", layer.name, layer.segment, manifest.segments.len());
-            return broken(Rule::ManifestSegment, detail);
+            return broken(ManifestRule::ManifestSegment, detail);
         }
     }
     Ok(())
@@ -52,7 +53,7 @@ pub fn check(manifest: &Manifest, sections: &[Section]) -> Checked {
 fn check_counts(manifest: &Manifest) -> Checked {
     let tensors = manifest.inputs.len() + manifest.outputs.len();
     if tensors > MAXIMUM_TENSORS {
-        return broken(Rule::ManifestCount, format!("the model has {tensors} inputs and outputs"));
+        return broken(ManifestRule::ManifestCount, format!("the model has {tensors} inputs and outputs"));
     }
     let workspaces = manifest.segments.iter().map(|segment| match &segment.body {
         SegmentBody::Bpu(bpu) => bpu.workspace_bytes,
@@ -62,7 +63,9 @@ fn check_counts(manifest: &Manifest) -> Checked {
     let memory = buffers.chain(workspaces).try_fold(0usize, |sum, bytes| sum.checked_add(bytes));
     match memory {
         Some(memory) if memory <= MAXIMUM_MEMORY => Ok(()),
-        _ => broken(Rule::ManifestCount, format!("buffers and workspaces take more than {MAXIMUM_MEMORY} bytes")),
+        _ => {
+            broken(ManifestRule::ManifestCount, format!("buffers and workspaces take more than {MAXIMUM_MEMORY} bytes"))
+        }
     }
 }
 
@@ -77,7 +80,7 @@ fn check_names(manifest: &Manifest) -> Checked {
     for parameter in &manifest.parameters {
         present("parameter", &parameter.name)?;
         if !parameters.insert((&parameter.group, &parameter.name)) {
-            return broken(Rule::ManifestName, format!("parameter {:?} is there twice", parameter.name));
+            return broken(ManifestRule::ManifestName, format!("parameter {:?} is there twice", parameter.name));
         }
     }
     Ok(())
@@ -88,7 +91,7 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Checked {
     for name in names {
         present(what, name)?;
         if !seen.insert(name) {
-            return broken(Rule::ManifestName, format!("{what} {name:?} is there twice"));
+            return broken(ManifestRule::ManifestName, format!("{what} {name:?} is there twice"));
         }
     }
     Ok(())
@@ -98,7 +101,7 @@ fn present(what: &str, name: &str) -> Checked {
     match name.len() {
         1..=MAXIMUM_NAME_BYTES => Ok(()),
         length => broken(
-            Rule::ManifestName,
+            ManifestRule::ManifestName,
             format!("a {what} has a name of {length} bytes, 1 to {MAXIMUM_NAME_BYTES} are allowed"),
         ),
     }
@@ -107,7 +110,7 @@ fn present(what: &str, name: &str) -> Checked {
 fn check_rank(what: &dyn Display, dims: &[usize]) -> Checked {
     if dims.len() > MAXIMUM_RANK {
         return broken(
-            Rule::ManifestCount,
+            ManifestRule::ManifestCount,
             format!("{what} has {} dimensions, at most {MAXIMUM_RANK} are allowed", dims.len()),
         );
     }
@@ -126,7 +129,7 @@ fn check_buffer(buffer: &Buffer) -> Checked {
             "{what} has {} bytes, its shape {:?} of {} needs more",
             buffer.bytes, buffer.dims, buffer.element_type
         );
-        return broken(Rule::ManifestShape, detail);
+        return broken(ManifestRule::ManifestShape, detail);
     }
     Ok(())
 }
@@ -135,22 +138,25 @@ fn check_tensor(tensor: &TensorDescription, buffers: &[Buffer]) -> Checked {
     let what = format!("tensor {:?}", tensor.name);
     check_rank(&what, &tensor.dims)?;
     let Some(buffer) = buffers.get(tensor.buffer) else {
-        return broken(Rule::ManifestBuffer, format!("{what} is in buffer {} of {}", tensor.buffer, buffers.len()));
+        return broken(
+            ManifestRule::ManifestBuffer,
+            format!("{what} is in buffer {} of {}", tensor.buffer, buffers.len()),
+        );
     };
     if buffer.element_type != tensor.element_type {
         let detail = format!("{what} is {}, its buffer {:?} {}", tensor.element_type, buffer.name, buffer.element_type);
-        return broken(Rule::ManifestType, detail);
+        return broken(ManifestRule::ManifestType, detail);
     }
     check_strides(&what, tensor)?;
     if tensor.extent().is_none_or(|extent| extent > buffer.bytes) {
         let detail =
             format!("{what} of shape {:?} does not fit the {} bytes of {:?}", tensor.dims, buffer.bytes, buffer.name);
-        return broken(Rule::ManifestShape, detail);
+        return broken(ManifestRule::ManifestShape, detail);
     }
     if let Some(sizes) = tensor.sizes_buffer {
         let Some(sizes) = buffers.get(sizes) else {
             let detail = format!("the sizes of {what} are in buffer {sizes} of {}", buffers.len());
-            return broken(Rule::ManifestBuffer, detail);
+            return broken(ManifestRule::ManifestBuffer, detail);
         };
         let bytes = tensor.dims.len().checked_mul(ElementType::I64.bytes());
         if sizes.element_type != ElementType::I64 || bytes.is_none_or(|bytes| bytes > sizes.bytes) {
@@ -161,7 +167,7 @@ fn check_tensor(tensor: &TensorDescription, buffers: &[Buffer]) -> Checked {
                 sizes.name,
                 tensor.dims.len()
             );
-            return broken(Rule::ManifestSizes, detail);
+            return broken(ManifestRule::ManifestSizes, detail);
         }
     }
     match &tensor.quantization {
@@ -174,13 +180,13 @@ fn check_tensor(tensor: &TensorDescription, buffers: &[Buffer]) -> Checked {
 fn check_strides(what: &str, tensor: &TensorDescription) -> Checked {
     if tensor.strides.len() != tensor.dims.len() {
         let detail = format!("{what} has {} dimensions and {} strides", tensor.dims.len(), tensor.strides.len());
-        return broken(Rule::ManifestStrides, detail);
+        return broken(ManifestRule::ManifestStrides, detail);
     }
     let mut inside = Some(tensor.element_type.bytes());
     for (&dim, &stride) in tensor.dims.iter().zip(&tensor.strides).rev() {
         if inside.is_none_or(|inside| stride < inside) {
             return broken(
-                Rule::ManifestStrides,
+                ManifestRule::ManifestStrides,
                 format!("{what}: strides {:?} for shape {:?}", tensor.strides, tensor.dims),
             );
         }
@@ -189,7 +195,7 @@ fn check_strides(what: &str, tensor: &TensorDescription) -> Checked {
     Ok(())
 }
 
-fn check_quantization(what: &str, tensor: &TensorDescription, quantization: &Quantization) -> Checked {
+fn check_quantization(what: &str, tensor: &TensorDescription, quantization: &TensorQuantization) -> Checked {
     let count = match quantization.axis {
         None => Some(1),
         Some(axis) => tensor.dims.get(axis).copied(),
@@ -202,17 +208,17 @@ fn check_quantization(what: &str, tensor: &TensorDescription, quantization: &Qua
             quantization.zero_points.len(),
             quantization.axis
         );
-        return broken(Rule::ManifestQuantization, detail);
+        return broken(ManifestRule::ManifestQuantization, detail);
     }
     Ok(())
 }
 
 fn check_segments(manifest: &Manifest, sections: &[Section]) -> Checked {
     let mut named: HashSet<usize> = HashSet::from([0]);
-    let mut need = |segment: &Segment, index: usize, kind: SectionKind| -> Checked {
+    let mut need = |segment: &SegmentDescription, index: usize, kind: SectionKind| -> Checked {
         if sections.get(index).map(|section| section.kind) != Some(kind) {
             let detail = format!("segment {:?} names section {index} as its {}", segment.name, kind.name());
-            return broken(Rule::ManifestSection, detail);
+            return broken(ManifestRule::ManifestSection, detail);
         }
         named.insert(index);
         Ok(())
@@ -235,7 +241,7 @@ fn check_segments(manifest: &Manifest, sections: &[Section]) -> Checked {
         }
     }
     match (0..sections.len()).find(|index| !named.contains(index)) {
-        Some(index) => broken(Rule::ManifestSection, format!("no segment names section {index}")),
+        Some(index) => broken(ManifestRule::ManifestSection, format!("no segment names section {index}")),
         None => Ok(()),
     }
 }
@@ -245,16 +251,22 @@ fn check_flow(manifest: &Manifest) -> Checked {
     let mut written = vec![false; manifest.buffers.len()];
     let name = |index: usize| manifest.buffers.get(index).map_or("?", |buffer| buffer.name.as_str());
     let write = |written: &mut Vec<bool>, index: usize, by: &dyn Display| match written.get_mut(index) {
-        None => broken(Rule::ManifestBuffer, format!("{by} writes buffer {index} of {}", manifest.buffers.len())),
-        Some(true) => broken(Rule::ManifestFlow, format!("{by} writes buffer {:?} again", name(index))),
+        None => {
+            broken(ManifestRule::ManifestBuffer, format!("{by} writes buffer {index} of {}", manifest.buffers.len()))
+        }
+        Some(true) => broken(ManifestRule::ManifestFlow, format!("{by} writes buffer {:?} again", name(index))),
         Some(slot) => {
             *slot = true;
             Ok(())
         }
     };
     let read = |written: &[bool], index: usize, by: &dyn Display| match written.get(index) {
-        None => broken(Rule::ManifestBuffer, format!("{by} reads buffer {index} of {}", manifest.buffers.len())),
-        Some(false) => broken(Rule::ManifestFlow, format!("{by} reads buffer {:?} before it is written", name(index))),
+        None => {
+            broken(ManifestRule::ManifestBuffer, format!("{by} reads buffer {index} of {}", manifest.buffers.len()))
+        }
+        Some(false) => {
+            broken(ManifestRule::ManifestFlow, format!("{by} reads buffer {:?} before it is written", name(index)))
+        }
         Some(true) => Ok(()),
     };
     for input in &manifest.inputs {
@@ -275,7 +287,7 @@ fn check_flow(manifest: &Manifest) -> Checked {
         }
     }
     match written.iter().position(|written| !written) {
-        Some(index) => broken(Rule::ManifestFlow, format!("nothing writes buffer {:?}", name(index))),
+        Some(index) => broken(ManifestRule::ManifestFlow, format!("nothing writes buffer {:?}", name(index))),
         None => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ use crate::files::FileError;
 #[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum HbmError {
     #[error("not a valid .hbm file: {detail} (rule {rule}: {})", rule.sentence())]
-    Broken { rule: Rule, detail: String },
+    Broken { rule: ManifestRule, detail: String },
     #[error("cannot read {path}: {source}")]
     Read { path: PathBuf, source: std::io::Error },
     #[error("{path}: {source}")]
@@ -20,12 +20,12 @@ pub enum HbmError {
 }
 
 impl HbmError {
-    pub(super) fn broken(rule: Rule, detail: impl Into<String>) -> Self {
+    pub(super) fn broken(rule: ManifestRule, detail: impl Into<String>) -> Self {
         Self::Broken { rule, detail: detail.into() }
     }
 
     /// The rule that the file breaks; none when it could not be read at all.
-    pub fn rule(&self) -> Option<Rule> {
+    pub fn rule(&self) -> Option<ManifestRule> {
         match self {
             Self::Broken { rule, .. } => Some(*rule),
             Self::InFile { source, .. } => source.rule(),
@@ -38,20 +38,20 @@ macro_rules! rules {
     ($($variant:ident $name:literal $sentence:literal,)*) => {
         /// One rule of the format.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Rule { $(#[doc = $sentence] $variant,)* }
+        pub enum ManifestRule { $(#[doc = $sentence] $variant,)* }
 
-        impl Rule {
+        impl ManifestRule {
             /// Every rule, in the order of `docs/hbm-format.md`.
-            pub const ALL: &[Rule] = &[$(Rule::$variant,)*];
+            pub const ALL: &[ManifestRule] = &[$(ManifestRule::$variant,)*];
 
             /// The name that messages and `docs/hbm-format.md` use.
             pub fn name(self) -> &'static str {
-                match self { $(Rule::$variant => $name,)* }
+                match self { $(ManifestRule::$variant => $name,)* }
             }
 
             /// What the rule demands.
             pub fn sentence(self) -> &'static str {
-                match self { $(Rule::$variant => $sentence,)* }
+                match self { $(ManifestRule::$variant => $sentence,)* }
             }
         }
     };
@@ -92,7 +92,7 @@ rules! {
     ManifestSection "manifest.section" "a section that is named exists, is of the right kind, and every section is named",
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for ManifestRule {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde_json::{Value, json};
 
-use super::{Hbm, MAJOR, MINOR, Quantization, SegmentBody, TensorDescription};
+use super::{Hbm, MAJOR, MINOR, SegmentBody, TensorDescription, TensorQuantization};
 
 /// Shows what a compiled model is: versions, parameters it was compiled with, inputs and outputs, segments, layers, sections.
 ///
@@ -163,14 +163,16 @@ fn shape(dims: &[usize]) -> String {
     dims.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
-fn quantization(quantization: Option<&Quantization>) -> String {
+fn quantization(quantization: Option<&TensorQuantization>) -> String {
     match quantization {
         None => "-".into(),
-        Some(Quantization { scales, zero_points, axis: None }) => {
+        Some(TensorQuantization { scales, zero_points, axis: None }) => {
             let (scale, zero_point) = (scales.first().unwrap_or(&1.0), zero_points.first().unwrap_or(&0));
             format!("scale {scale}, zero point {zero_point}")
         }
-        Some(Quantization { scales, axis: Some(axis), .. }) => format!("{} scales along axis {axis}", scales.len()),
+        Some(TensorQuantization { scales, axis: Some(axis), .. }) => {
+            format!("{} scales along axis {axis}", scales.len())
+        }
     }
 }
 

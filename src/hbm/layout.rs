@@ -14,7 +14,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{HbmError, Rule};
+use super::{HbmError, ManifestRule};
 
 /// As PNG's: the first byte is no ASCII, and the line ends show when a transfer changed them.
 pub const MAGIC: [u8; 12] = *b"\x89HB-OPEN\r\n\x1a\n";
@@ -135,7 +135,7 @@ pub fn read(file: &[u8]) -> Result<Vec<Section>, HbmError> {
     }
     if end != file.len() {
         let detail = format!("the last section ends at byte {end}, the file at {}", file.len());
-        return Err(HbmError::broken(Rule::FileEnd, detail));
+        return Err(HbmError::broken(ManifestRule::FileEnd, detail));
     }
     Ok(sections)
 }
@@ -144,7 +144,7 @@ pub fn read(file: &[u8]) -> Result<Vec<Section>, HbmError> {
 fn read_header(file: &[u8]) -> Result<&[u8], HbmError> {
     let Some((header, rest)) = file.split_at_checked(HEADER_BYTES) else {
         return Err(HbmError::broken(
-            Rule::HeaderSize,
+            ManifestRule::HeaderSize,
             format!("the file has {} bytes, a header {HEADER_BYTES}", file.len()),
         ));
     };
@@ -152,39 +152,42 @@ fn read_header(file: &[u8]) -> Result<&[u8], HbmError> {
     if fields.take::<12>() != MAGIC {
         let detail =
             "the file does not begin with \\x89HB-OPEN; is it from another compiler, or was it transferred as text?";
-        return Err(HbmError::broken(Rule::HeaderMagic, detail));
+        return Err(HbmError::broken(ManifestRule::HeaderMagic, detail));
     }
     let (major, minor) = (u16::from_le_bytes(fields.take()), u16::from_le_bytes(fields.take()));
     if major != MAJOR {
         let detail =
             format!("the file has version {major}.{minor}, this program reads {MAJOR}.x; compile the model again");
-        return Err(HbmError::broken(Rule::HeaderMajor, detail));
+        return Err(HbmError::broken(ManifestRule::HeaderMajor, detail));
     }
     if minor > MINOR {
         let detail =
             format!("the file has version {major}.{minor}, this program reads up to {MAJOR}.{MINOR}; use a newer hb");
-        return Err(HbmError::broken(Rule::HeaderMinor, detail));
+        return Err(HbmError::broken(ManifestRule::HeaderMinor, detail));
     }
     let file_size = u64::from_le_bytes(fields.take());
     let count = u32::from_le_bytes(fields.take());
     let reserved = u32::from_le_bytes(fields.take());
     if reserved != 0 {
-        return Err(HbmError::broken(Rule::HeaderReserved, format!("bytes 28 to 31 hold {reserved:#x}")));
+        return Err(HbmError::broken(ManifestRule::HeaderReserved, format!("bytes 28 to 31 hold {reserved:#x}")));
     }
     if file_size != file.len() as u64 {
         let detail =
             format!("the header says {file_size} bytes, the file has {}; was the transfer complete?", file.len());
-        return Err(HbmError::broken(Rule::HeaderFileSize, detail));
+        return Err(HbmError::broken(ManifestRule::HeaderFileSize, detail));
     }
     let count = count as usize;
     let table = match (count, count.checked_mul(ENTRY_BYTES).and_then(|bytes| rest.get(..bytes))) {
         (1..=MAXIMUM_SECTIONS, Some(table)) => table,
         _ => {
-            return Err(HbmError::broken(Rule::HeaderSectionCount, format!("the header says {count} sections")));
+            return Err(HbmError::broken(
+                ManifestRule::HeaderSectionCount,
+                format!("the header says {count} sections"),
+            ));
         }
     };
     if sha256(table) != fields.take::<32>() {
-        return Err(HbmError::broken(Rule::TableHash, "the section table was changed after it was written"));
+        return Err(HbmError::broken(ManifestRule::TableHash, "the section table was changed after it was written"));
     }
     Ok(table)
 }
@@ -198,20 +201,26 @@ fn read_entry(index: usize, entry: &[u8]) -> Result<Section, HbmError> {
     let alignment = u32::from_le_bytes(fields.take());
     let reserved = u32::from_le_bytes(fields.take());
     let Some(kind) = SectionKind::from_number(kind) else {
-        return Err(HbmError::broken(Rule::SectionKind, format!("section {index} is of kind {kind}")));
+        return Err(HbmError::broken(ManifestRule::SectionKind, format!("section {index} is of kind {kind}")));
     };
     if flags != 0 || reserved != 0 {
         return Err(HbmError::broken(
-            Rule::SectionFlags,
+            ManifestRule::SectionFlags,
             format!("section {index} has flags {flags:#x}, reserved {reserved:#x}"),
         ));
     }
     let alignment = alignment as usize;
     if !alignment.is_power_of_two() || alignment > MAXIMUM_ALIGNMENT {
-        return Err(HbmError::broken(Rule::SectionAlignment, format!("section {index} has alignment {alignment}")));
+        return Err(HbmError::broken(
+            ManifestRule::SectionAlignment,
+            format!("section {index} has alignment {alignment}"),
+        ));
     }
     let (Ok(offset), Ok(size)) = (usize::try_from(offset), usize::try_from(size)) else {
-        return Err(HbmError::broken(Rule::SectionBounds, format!("section {index}: offset {offset}, size {size}")));
+        return Err(HbmError::broken(
+            ManifestRule::SectionBounds,
+            format!("section {index}: offset {offset}, size {size}"),
+        ));
     };
     Ok(Section { kind, offset, size, alignment, sha256: fields.take() })
 }
@@ -220,7 +229,7 @@ fn read_entry(index: usize, entry: &[u8]) -> Result<Section, HbmError> {
 fn check_place(file: &[u8], index: usize, section: &Section, end: usize) -> Result<(), HbmError> {
     if place_after(end, section.alignment) != Some(section.offset) {
         let detail = format!("section {index} begins at byte {} and the one before ends at {end}", section.offset);
-        return Err(HbmError::broken(Rule::SectionPlace, detail));
+        return Err(HbmError::broken(ManifestRule::SectionPlace, detail));
     }
     let bytes = section.offset.checked_add(section.size).and_then(|end| file.get(section.offset..end));
     let (Some(padding), Some(bytes)) = (file.get(end..section.offset), bytes) else {
@@ -230,14 +239,17 @@ fn check_place(file: &[u8], index: usize, section: &Section, end: usize) -> Resu
             section.offset,
             file.len()
         );
-        return Err(HbmError::broken(Rule::SectionBounds, detail));
+        return Err(HbmError::broken(ManifestRule::SectionBounds, detail));
     };
     if padding.iter().any(|&byte| byte != 0) {
-        return Err(HbmError::broken(Rule::SectionPadding, format!("a byte before section {index} is not zero")));
+        return Err(HbmError::broken(
+            ManifestRule::SectionPadding,
+            format!("a byte before section {index} is not zero"),
+        ));
     }
     if sha256(bytes) != section.sha256 {
         let detail = format!("section {index} ({}) was changed after it was written", section.kind.name());
-        return Err(HbmError::broken(Rule::SectionHash, detail));
+        return Err(HbmError::broken(ManifestRule::SectionHash, detail));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub struct Manifest {
     /// SHA-256 of the target's numbers that the program was scheduled for.
     pub target_digest: [u8; 32],
     /// Every configuration parameter, in the order of the configuration table.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<ModelParameter>,
     /// What the model is given, in order.
     pub inputs: Vec<TensorDescription>,
     /// What the model gives, in order.
@@ -25,7 +25,7 @@ pub struct Manifest {
     /// All memory that a run needs beside the file.
     pub buffers: Vec<Buffer>,
     /// In the order of execution.
-    pub segments: Vec<Segment>,
+    pub segments: Vec<SegmentDescription>,
     /// Instructions of a program belong to layers by name.
     pub layers: Vec<Layer>,
 }
@@ -41,7 +41,7 @@ pub struct Version {
 
 /// A parameter of the configuration that shaped the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parameter {
+pub struct ModelParameter {
     /// As the configuration calls it.
     pub group: String,
     /// Unique over the groups.
@@ -54,7 +54,7 @@ pub struct Parameter {
 
 /// real = (stored - zero point) * scale.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Quantization {
+pub struct TensorQuantization {
     /// One for the tensor, or one per index along `axis`.
     pub scales: Vec<f64>,
     /// As many as `scales`.
@@ -75,7 +75,7 @@ pub struct TensorDescription {
     /// Distance in bytes between neighbours along each dimension; [`dense_strides`] where nothing is padded.
     pub strides: Vec<usize>,
     /// What integers mean; none for plain numbers.
-    pub quantization: Option<Quantization>,
+    pub quantization: Option<TensorQuantization>,
     /// `NCHW`, `NHWC`, or empty when the dimensions carry no image meaning.
     pub layout: String,
     /// Index into [`Manifest::buffers`].
@@ -99,7 +99,7 @@ pub struct Buffer {
 
 /// A part of the model that runs in one go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Segment {
+pub struct SegmentDescription {
     /// Unique in the model.
     pub name: String,
     /// Buffers read, in the order of the program's input regions or the function's arguments.

@@ -4,7 +4,7 @@
 //! The format is this project's own and says so in its magic: it does not load on vendor boards, and vendor files do not load here.
 //!
 //! [`HbmBuilder`] writes and [`Hbm`] reads. Reading checks everything before anything is used; a bad file is an [`HbmError`] that names
-//! the [`Rule`] it breaks. Memory stays below twice the file's size plus a fixed allowance, whatever the file claims.
+//! the [`ManifestRule`] it breaks. Memory stays below twice the file's size plus a fixed allowance, whatever the file claims.
 
 mod builder;
 mod check;
@@ -20,11 +20,11 @@ mod tests;
 mod wire;
 
 pub use builder::HbmBuilder;
-pub use error::{HbmError, Rule};
+pub use error::{HbmError, ManifestRule};
 pub use layout::{MAJOR, MAXIMUM_ALIGNMENT, MINOR, Section, SectionKind};
 pub use manifest::{
-    BpuSegment, Buffer, CpuSegment, Layer, Manifest, Parameter, Quantization, Segment, SegmentBody, TensorDescription,
-    Version, dense_strides,
+    BpuSegment, Buffer, CpuSegment, Layer, Manifest, ModelParameter, SegmentBody, SegmentDescription,
+    TensorDescription, TensorQuantization, Version, dense_strides,
 };
 pub use reader::Hbm;
 

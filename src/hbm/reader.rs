@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{HbmError, Manifest, Rule, Section, SectionKind, check, layout, wire};
+use super::{HbmError, Manifest, ManifestRule, Section, SectionKind, check, layout, wire};
 
 /// A verified `.hbm` file in memory.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ impl Hbm {
         let mut kinds = sections.iter().map(|section| section.kind);
         if kinds.next() != Some(SectionKind::Manifest) || kinds.any(|kind| kind == SectionKind::Manifest) {
             return Err(HbmError::broken(
-                Rule::ManifestPlace,
+                ManifestRule::ManifestPlace,
                 "the manifest is missing, doubled or not the first section",
             ));
         }

@@ -7,7 +7,7 @@ use hb_dialects::ElementType;
 use prost::Message;
 
 use super::manifest::{self as plain};
-use super::{HbmError, Rule};
+use super::{HbmError, ManifestRule};
 
 mod proto {
     #![allow(clippy::doc_markdown, clippy::unwrap_used)]
@@ -61,12 +61,12 @@ static VERSION: Shape =
     Shape { name: "Version", bytes: both::<proto::Version, plain::Version>(), fields: &[Field::Text, Field::Text] };
 static PARAMETER: Shape = Shape {
     name: "Parameter",
-    bytes: both::<proto::Parameter, plain::Parameter>(),
+    bytes: both::<proto::Parameter, plain::ModelParameter>(),
     fields: &[Field::Text, Field::Text, Field::Text, Field::Text],
 };
 static QUANTIZATION: Shape = Shape {
     name: "Quantization",
-    bytes: both::<proto::Quantization, plain::Quantization>(),
+    bytes: both::<proto::Quantization, plain::TensorQuantization>(),
     fields: &[Field::Numbers, Field::Numbers, Field::Number],
 };
 static TENSOR: Shape = Shape {
@@ -90,7 +90,7 @@ static BUFFER: Shape = Shape {
 };
 static SEGMENT: Shape = Shape {
     name: "Segment",
-    bytes: both::<proto::Segment, plain::Segment>(),
+    bytes: both::<proto::Segment, plain::SegmentDescription>(),
     fields: &[Field::Text, Field::Numbers, Field::Numbers, Field::Message(&BPU_SEGMENT), Field::Message(&CPU_SEGMENT)],
 };
 static BPU_SEGMENT: Shape = Shape {
@@ -113,7 +113,7 @@ const VARINT: u64 = 0;
 const LENGTH_DELIMITED: u64 = 2;
 
 fn malformed(shape: &Shape, what: &str) -> HbmError {
-    HbmError::broken(Rule::ManifestWire, format!("in {}: {what}", shape.name))
+    HbmError::broken(ManifestRule::ManifestWire, format!("in {}: {what}", shape.name))
 }
 
 /// Bytes that decoding `bytes` as `shape` allocates at most. Vectors grow by doubling, hence twice each element.
@@ -147,7 +147,7 @@ fn price(mut bytes: &[u8], shape: &'static Shape) -> Result<usize, HbmError> {
             Field::Text => {
                 if std::str::from_utf8(contents).is_err() {
                     let detail = format!("field {number} of {} is not UTF-8", shape.name);
-                    return Err(HbmError::broken(Rule::ManifestText, detail));
+                    return Err(HbmError::broken(ManifestRule::ManifestText, detail));
                 }
                 contents.len().saturating_add(2 * std::mem::size_of::<String>())
             }
@@ -171,13 +171,13 @@ pub fn decode(bytes: &[u8], file_size: usize) -> Result<plain::Manifest, HbmErro
     let size = price(bytes, &MANIFEST)?;
     if size > file_size.saturating_add(ALLOWANCE) {
         let detail = format!("{} bytes of manifest would decode to {size} bytes", bytes.len());
-        return Err(HbmError::broken(Rule::ManifestSize, detail));
+        return Err(HbmError::broken(ManifestRule::ManifestSize, detail));
     }
     let manifest = proto::Manifest::decode(bytes)
-        .map_err(|error| HbmError::broken(Rule::ManifestWire, format!("protobuf: {error}")))?;
+        .map_err(|error| HbmError::broken(ManifestRule::ManifestWire, format!("protobuf: {error}")))?;
     if manifest.encode_to_vec() != bytes {
         let detail = "fields are doubled, out of order or not in their shortest form";
-        return Err(HbmError::broken(Rule::ManifestWire, detail));
+        return Err(HbmError::broken(ManifestRule::ManifestWire, detail));
     }
     manifest.try_into()
 }
@@ -201,7 +201,7 @@ fn narrow(numbers: Vec<u64>) -> Result<Vec<usize>, HbmError> {
 
 fn size(number: u64) -> Result<usize, HbmError> {
     usize::try_from(number)
-        .map_err(|_| HbmError::broken(Rule::ManifestCount, format!("{number} does not fit the address space")))
+        .map_err(|_| HbmError::broken(ManifestRule::ManifestCount, format!("{number} does not fit the address space")))
 }
 
 fn unsigned(numbers: Vec<u32>) -> Vec<usize> {
@@ -245,7 +245,7 @@ impl TryFrom<proto::Manifest> for plain::Manifest {
             prefix: manifest.prefix,
             march: manifest.march,
             target_digest: manifest.target_digest.try_into().map_err(|_| {
-                HbmError::broken(Rule::ManifestTarget, format!("the target's digest has {digest} bytes"))
+                HbmError::broken(ManifestRule::ManifestTarget, format!("the target's digest has {digest} bytes"))
             })?,
             parameters: manifest.parameters.into_iter().map(Into::into).collect(),
             inputs: manifest.inputs.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
@@ -257,14 +257,14 @@ impl TryFrom<proto::Manifest> for plain::Manifest {
     }
 }
 
-impl From<&plain::Parameter> for proto::Parameter {
-    fn from(parameter: &plain::Parameter) -> Self {
-        let plain::Parameter { group, name, given, effective } = parameter.clone();
+impl From<&plain::ModelParameter> for proto::Parameter {
+    fn from(parameter: &plain::ModelParameter) -> Self {
+        let plain::ModelParameter { group, name, given, effective } = parameter.clone();
         Self { group, name, given, effective }
     }
 }
 
-impl From<proto::Parameter> for plain::Parameter {
+impl From<proto::Parameter> for plain::ModelParameter {
     fn from(parameter: proto::Parameter) -> Self {
         let proto::Parameter { group, name, given, effective } = parameter;
         Self { group, name, given, effective }
@@ -294,7 +294,7 @@ fn element_from_proto(number: i32, whose: &str) -> Result<ElementType, HbmError>
     ElementType::ALL
         .into_iter()
         .find(|element| element_to_proto(*element) == number)
-        .ok_or_else(|| HbmError::broken(Rule::ManifestType, format!("{whose:?} has element type {number}")))
+        .ok_or_else(|| HbmError::broken(ManifestRule::ManifestType, format!("{whose:?} has element type {number}")))
 }
 
 impl From<&plain::TensorDescription> for proto::Tensor {
@@ -325,7 +325,7 @@ impl TryFrom<proto::Tensor> for plain::TensorDescription {
             name: tensor.name,
             dims: narrow(tensor.dims)?,
             strides: narrow(tensor.strides)?,
-            quantization: tensor.quantization.map(|quantization| plain::Quantization {
+            quantization: tensor.quantization.map(|quantization| plain::TensorQuantization {
                 scales: quantization.scales,
                 zero_points: quantization.zero_points,
                 axis: quantization.axis.map(|axis| axis as usize),
@@ -361,8 +361,8 @@ impl TryFrom<proto::Buffer> for plain::Buffer {
     }
 }
 
-impl From<&plain::Segment> for proto::Segment {
-    fn from(segment: &plain::Segment) -> Self {
+impl From<&plain::SegmentDescription> for proto::Segment {
+    fn from(segment: &plain::SegmentDescription) -> Self {
         let body = match &segment.body {
             plain::SegmentBody::Bpu(bpu) => proto::segment::Body::Bpu(proto::BpuSegment {
                 program_section: index(bpu.program_section),
@@ -384,7 +384,7 @@ impl From<&plain::Segment> for proto::Segment {
     }
 }
 
-impl TryFrom<proto::Segment> for plain::Segment {
+impl TryFrom<proto::Segment> for plain::SegmentDescription {
     type Error = HbmError;
 
     fn try_from(segment: proto::Segment) -> Result<Self, HbmError> {
@@ -401,7 +401,7 @@ impl TryFrom<proto::Segment> for plain::Segment {
             }),
             None => {
                 let detail = format!("segment {:?} is neither bpu nor cpu", segment.name);
-                return Err(HbmError::broken(Rule::ManifestSegment, detail));
+                return Err(HbmError::broken(ManifestRule::ManifestSegment, detail));
             }
         };
         Ok(Self { name: segment.name, inputs: unsigned(segment.inputs), outputs: unsigned(segment.outputs), body })

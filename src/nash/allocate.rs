@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A block of bytes needed during `first..=last` (any monotone clock, e.g. node numbers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Buffer {
+pub struct LiveBuffer {
     /// Its size.
     pub bytes: u64,
     /// A power of two.
@@ -18,8 +18,8 @@ pub struct Buffer {
     pub last: usize,
 }
 
-impl Buffer {
-    fn lives_with(&self, other: &Buffer) -> bool {
+impl LiveBuffer {
+    fn lives_with(&self, other: &LiveBuffer) -> bool {
         self.first <= other.last && other.first <= self.last
     }
 }
@@ -53,8 +53,8 @@ pub enum AllocationError {
 ///
 /// # Errors
 /// [`AllocationError::DoesNotFit`] says how many bytes this method would need; a cleverer one may need fewer.
-pub fn allocate(buffers: &[Buffer], capacity: u64) -> Result<Solution, AllocationError> {
-    let mut order: Vec<(usize, &Buffer)> = buffers.iter().enumerate().collect();
+pub fn allocate(buffers: &[LiveBuffer], capacity: u64) -> Result<Solution, AllocationError> {
+    let mut order: Vec<(usize, &LiveBuffer)> = buffers.iter().enumerate().collect();
     for &(index, buffer) in &order {
         if !buffer.alignment.is_power_of_two() {
             return Err(AllocationError::Alignment { buffer: index, alignment: buffer.alignment });
@@ -63,7 +63,7 @@ pub fn allocate(buffers: &[Buffer], capacity: u64) -> Result<Solution, Allocatio
     order.sort_by_key(|&(index, buffer)| (std::cmp::Reverse(buffer.bytes), buffer.first, index));
 
     // Placed buffers, by rising address.
-    let mut placed: Vec<(u64, &Buffer)> = Vec::with_capacity(buffers.len());
+    let mut placed: Vec<(u64, &LiveBuffer)> = Vec::with_capacity(buffers.len());
     let mut solution = Solution { addresses: vec![0; buffers.len()], bytes: 0 };
     for (index, buffer) in order {
         let address = lowest(index, buffer, &placed)?;
@@ -81,7 +81,7 @@ pub fn allocate(buffers: &[Buffer], capacity: u64) -> Result<Solution, Allocatio
 }
 
 /// The lowest address where `buffer` overlaps no placed buffer that lives at the same time. `placed` is sorted by address.
-fn lowest(index: usize, buffer: &Buffer, placed: &[(u64, &Buffer)]) -> Result<u64, AllocationError> {
+fn lowest(index: usize, buffer: &LiveBuffer, placed: &[(u64, &LiveBuffer)]) -> Result<u64, AllocationError> {
     let mut address = 0u64;
     for &(start, other) in placed {
         if !buffer.lives_with(other) {
@@ -96,14 +96,14 @@ fn lowest(index: usize, buffer: &Buffer, placed: &[(u64, &Buffer)]) -> Result<u6
     Ok(address)
 }
 
-fn insert<'a>(placed: &mut Vec<(u64, &'a Buffer)>, address: u64, buffer: &'a Buffer) {
+fn insert<'a>(placed: &mut Vec<(u64, &'a LiveBuffer)>, address: u64, buffer: &'a LiveBuffer) {
     let slot = placed.partition_point(|&(start, _)| start <= address);
     placed.insert(slot, (address, buffer));
 }
 
 /// Takes the buffers in the given order and places each that still fits in `0..capacity`; the others get none.
-pub fn allocate_some(buffers: &[Buffer], capacity: u64) -> Result<Vec<Option<u64>>, AllocationError> {
-    let mut placed: Vec<(u64, &Buffer)> = Vec::new();
+pub fn allocate_some(buffers: &[LiveBuffer], capacity: u64) -> Result<Vec<Option<u64>>, AllocationError> {
+    let mut placed: Vec<(u64, &LiveBuffer)> = Vec::new();
     let mut addresses = Vec::with_capacity(buffers.len());
     for (index, buffer) in buffers.iter().enumerate() {
         if !buffer.alignment.is_power_of_two() {
@@ -116,14 +116,14 @@ pub fn allocate_some(buffers: &[Buffer], capacity: u64) -> Result<Vec<Option<u64
         }
         addresses.push(fits.then_some(address));
     }
-    let chosen: Vec<Buffer> = placed.iter().map(|&(_, buffer)| *buffer).collect();
+    let chosen: Vec<LiveBuffer> = placed.iter().map(|&(_, buffer)| *buffer).collect();
     let solution = Solution { addresses: placed.iter().map(|&(address, _)| address).collect(), bytes: capacity };
     verify(&chosen, capacity, &solution)?;
     Ok(addresses)
 }
 
 /// Checks a solution from the definition alone: aligned, inside, and no two living buffers overlap.
-pub fn verify(buffers: &[Buffer], capacity: u64, solution: &Solution) -> Result<(), AllocationError> {
+pub fn verify(buffers: &[LiveBuffer], capacity: u64, solution: &Solution) -> Result<(), AllocationError> {
     if buffers.len() != solution.addresses.len() {
         let text = format!("{} addresses for {} buffers", solution.addresses.len(), buffers.len());
         return Err(AllocationError::Wrong(text));
@@ -170,8 +170,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn buffer(bytes: u64, first: usize, last: usize) -> Buffer {
-        Buffer { bytes, alignment: 16, first, last }
+    fn buffer(bytes: u64, first: usize, last: usize) -> LiveBuffer {
+        LiveBuffer { bytes, alignment: 16, first, last }
     }
 
     #[test]
@@ -212,9 +212,9 @@ mod tests {
         fn every_answer_verifies_and_uses_at_most_the_sum(
             raw in proptest::collection::vec((0u64..300, 0u32..7, 0usize..20, 0usize..6), 0..40)
         ) {
-            let buffers: Vec<Buffer> = raw
+            let buffers: Vec<LiveBuffer> = raw
                 .iter()
-                .map(|&(bytes, shift, first, length)| Buffer { bytes, alignment: 1 << shift, first, last: first + length })
+                .map(|&(bytes, shift, first, length)| LiveBuffer { bytes, alignment: 1 << shift, first, last: first + length })
                 .collect();
             let solution = allocate(&buffers, u64::MAX).unwrap();
             prop_assert_eq!(verify(&buffers, u64::MAX, &solution), Ok(()));

@@ -91,7 +91,7 @@ mod tests {
         let load = Load {
             shape,
             element_bytes: 1,
-            source: DdrView { region: Region::Input(0), offset: 32, strides: [0, 0, 0, 0, 64, 1] },
+            source: DdrView { region: MemoryRegion::Input(0), offset: 32, strides: [0, 0, 0, 0, 64, 1] },
             destination: View::contiguous(0x400, shape, 1),
         };
         let lookup = Lookup {

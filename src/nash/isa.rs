@@ -124,7 +124,7 @@ impl<const DIMENSIONS: usize> View<DIMENSIONS> {
 
 /// A part of DDR that the program may touch. Sizes are in [`Program`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Region {
+pub enum MemoryRegion {
     /// The program's n-th input tensor; read only.
     Input(u16),
     /// The program's n-th output tensor.
@@ -135,20 +135,20 @@ pub enum Region {
     Workspace,
 }
 
-impl Region {
+impl MemoryRegion {
     /// Whether instructions may write there.
     pub fn is_writable(self) -> bool {
-        matches!(self, Region::Output(_) | Region::Workspace)
+        matches!(self, MemoryRegion::Output(_) | MemoryRegion::Workspace)
     }
 }
 
-impl fmt::Display for Region {
+impl fmt::Display for MemoryRegion {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Region::Input(index) => write!(formatter, "input{index}"),
-            Region::Output(index) => write!(formatter, "output{index}"),
-            Region::Constants => formatter.write_str("constants"),
-            Region::Workspace => formatter.write_str("workspace"),
+            MemoryRegion::Input(index) => write!(formatter, "input{index}"),
+            MemoryRegion::Output(index) => write!(formatter, "output{index}"),
+            MemoryRegion::Constants => formatter.write_str("constants"),
+            MemoryRegion::Workspace => formatter.write_str("workspace"),
         }
     }
 }
@@ -157,7 +157,7 @@ impl fmt::Display for Region {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DdrView {
     /// The part of DDR.
-    pub region: Region,
+    pub region: MemoryRegion,
     /// Byte offset in the region of the element whose indices are all 0.
     pub offset: u64,
     /// Bytes between neighbours, per dimension, outermost first.
@@ -245,12 +245,12 @@ pub struct Program {
 
 impl Program {
     /// The size in bytes of a region, or `None` where the program has no such region.
-    pub fn region_bytes(&self, region: Region) -> Option<u64> {
+    pub fn region_bytes(&self, region: MemoryRegion) -> Option<u64> {
         match region {
-            Region::Input(index) => self.inputs.get(usize::from(index)).copied(),
-            Region::Output(index) => self.outputs.get(usize::from(index)).copied(),
-            Region::Constants => Some(self.constants),
-            Region::Workspace => Some(self.workspace),
+            MemoryRegion::Input(index) => self.inputs.get(usize::from(index)).copied(),
+            MemoryRegion::Output(index) => self.outputs.get(usize::from(index)).copied(),
+            MemoryRegion::Constants => Some(self.constants),
+            MemoryRegion::Workspace => Some(self.workspace),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::isa::{Count, DdrView, Operation, RANK, Region, View};
+use super::isa::{Count, DdrView, MemoryRegion, Operation, RANK, View};
 
 /// A memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,7 +13,7 @@ pub enum Space {
     /// Local memory.
     L1m,
     /// A region of DDR.
-    Ddr(Region),
+    Ddr(MemoryRegion),
 }
 
 impl fmt::Display for Space {

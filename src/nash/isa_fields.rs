@@ -3,7 +3,7 @@
 use hb_dialects::nash::Op;
 use thiserror::Error;
 
-use super::isa::{BpuElement, Clamp, Count, DdrView, Engine, Region, View, Window};
+use super::isa::{BpuElement, Clamp, Count, DdrView, Engine, MemoryRegion, View, Window};
 use super::isa_numbers::{FieldKind, Numbers};
 
 /// One row of an instruction's field table.
@@ -322,7 +322,7 @@ impl Field for BpuElement {
     }
 }
 
-impl Field for Region {
+impl Field for MemoryRegion {
     const BYTES: usize = 4;
     fn layout() -> String {
         "u16: 0 input, 1 output, 2 constants, 3 workspace; u16: index".to_string()
@@ -336,7 +336,7 @@ impl Field for Region {
         let at = reader.at();
         let (kind, index) = (u16::read(reader)?, u16::read(reader)?);
         let value = u64::from(kind) | u64::from(index) << 16;
-        Region::of(kind, index).ok_or(DecodeError::BadValue { at, value, what: "region" })
+        MemoryRegion::of(kind, index).ok_or(DecodeError::BadValue { at, value, what: "region" })
     }
     fn text(&self) -> String {
         self.to_string()
@@ -349,26 +349,26 @@ impl Field for Region {
     }
     fn take(numbers: &mut Numbers<'_>) -> Result<Self, String> {
         let (kind, index) = (numbers.next_as()?, numbers.next_as()?);
-        Region::of(kind, index).ok_or_else(|| format!("has region {kind} of index {index}, which there is not"))
+        MemoryRegion::of(kind, index).ok_or_else(|| format!("has region {kind} of index {index}, which there is not"))
     }
 }
 
-impl Region {
+impl MemoryRegion {
     fn kind_and_index(self) -> (u16, u16) {
         match self {
-            Region::Input(index) => (0, index),
-            Region::Output(index) => (1, index),
-            Region::Constants => (2, 0),
-            Region::Workspace => (3, 0),
+            MemoryRegion::Input(index) => (0, index),
+            MemoryRegion::Output(index) => (1, index),
+            MemoryRegion::Constants => (2, 0),
+            MemoryRegion::Workspace => (3, 0),
         }
     }
 
-    fn of(kind: u16, index: u16) -> Option<Region> {
+    fn of(kind: u16, index: u16) -> Option<MemoryRegion> {
         match (kind, index) {
-            (0, index) => Some(Region::Input(index)),
-            (1, index) => Some(Region::Output(index)),
-            (2, 0) => Some(Region::Constants),
-            (3, 0) => Some(Region::Workspace),
+            (0, index) => Some(MemoryRegion::Input(index)),
+            (1, index) => Some(MemoryRegion::Output(index)),
+            (2, 0) => Some(MemoryRegion::Constants),
+            (3, 0) => Some(MemoryRegion::Workspace),
             _ => None,
         }
     }
@@ -406,7 +406,7 @@ macro_rules! struct_field {
     (@layouts View<$d:ident>) => { vec!["address u32".to_string(), format!("strides {d} x i32", d = $d)] };
     (@bytes DdrView) => { 4 + 8 + 8 * super::isa::RANK };
     (@layouts DdrView) => {
-        vec![format!("region ({})", Region::layout()), "offset u64".to_string(), format!("strides {} x i64", super::isa::RANK)]
+        vec![format!("region ({})", MemoryRegion::layout()), "offset u64".to_string(), format!("strides {} x i64", super::isa::RANK)]
     };
     (@bytes Window) => { 32 };
     (@layouts Window) => {

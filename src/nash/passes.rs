@@ -1,6 +1,6 @@
 //! `bpu-lower-to-nash`.
 
-use super::lower::{LowerError, Lowered, Plan, apply, assign};
+use super::lower::{LowerError, Lowered, LoweringPlan, apply, assign};
 use super::mlir::{March, program_to_mlir};
 use crate::bpu::mlir::from_mlir;
 use crate::files::write_atomically;
@@ -8,7 +8,7 @@ use crate::target::Target;
 use hb_dialects::{
     bpu,
     ir::{self, OperationAttributes},
-    pass::{OptionDefinition, Options, PassDefinition, PassFailure},
+    pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{OperationRef, operation::OperationLike};
 use std::{collections::BTreeMap, fs, path::Path};
@@ -47,9 +47,9 @@ the instructions are emitted (apply). `dump-plan` writes the decisions as JSON, 
 const LARGEST_PLAN: u64 = 256 << 20;
 
 /// Decisions by name of segment.
-type Plans = BTreeMap<String, Plan>;
+type Plans = BTreeMap<String, LoweringPlan>;
 
-fn lower(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFailure> {
+fn lower(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), PassFailure> {
     let march = March::parse(options.get("march"), options.get("override")).map_err(PassFailure::Message)?;
     let target = march.target()?;
     let mut given = match options.file("plan") {
@@ -102,7 +102,7 @@ fn segment_name(operation: OperationRef<'_, '_>, index: usize) -> String {
 fn lower_segment(
     operation: OperationRef<'_, '_>,
     target: &Target,
-    plan: Option<Plan>,
+    plan: Option<LoweringPlan>,
 ) -> Result<Lowered<'static>, PassFailure> {
     let segment = from_mlir(operation)?;
     let lowered = match plan {

@@ -92,7 +92,7 @@ impl Region {
 
 /// A sliding window along one dimension (convolution or pooling).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct RegionWindow {
     /// Input cells between neighbouring output cells.
     pub stride: usize,
     /// Input cells between neighbouring kernel cells.
@@ -101,7 +101,7 @@ pub struct Window {
     pub pad_before: usize,
 }
 
-/// What a [`Window`] reads for a range of outputs and taps.
+/// What a [`RegionWindow`] reads for a range of outputs and taps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Halo {
     /// Input cells to bring in, inside the tensor and never empty.
@@ -112,7 +112,7 @@ pub struct Halo {
     pub touches: bool,
 }
 
-impl Window {
+impl RegionWindow {
     /// The inputs behind `outputs` × `taps` of a dimension of `size` cells.
     ///
     /// Output `o`, tap `k` reads cell `o * stride + k * dilation - pad_before`; cells outside the tensor are padding.
@@ -207,7 +207,7 @@ mod tests {
             size in 1usize..12, stride in 1usize..4, dilation in 1usize..4, pad_before in 0usize..6,
             first in 0usize..6, outputs in 1usize..4, tap in 0usize..4, taps in 1usize..4,
         ) {
-            let window = Window { stride, dilation, pad_before };
+            let window = RegionWindow { stride, dilation, pad_before };
             let (outputs, taps) = (Extent::new(first, first + outputs), Extent::new(tap, tap + taps));
             let halo = window.backward(outputs, taps, size);
             prop_assert!(!halo.input.is_empty() && halo.input.end <= size);

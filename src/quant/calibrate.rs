@@ -1,6 +1,6 @@
 //! Calibration: runs the float network on samples and measures values.
 
-use super::moments::{Moments, Plan};
+use super::moments::{Moments, MomentsPlan};
 use super::{Observer, Thresholds};
 use crate::cpu::{Array, Error, FloatExecutable};
 use hb_dialects::ElementType;
@@ -103,7 +103,7 @@ pub fn threads(jobs: usize) -> Result<rayon::ThreadPool, CalibrationError> {
 /// When a sample cannot be read or run.
 pub fn measure_moments(
     executable: &FloatExecutable,
-    plan: &Plan,
+    plan: &MomentsPlan,
     indices: &[usize],
     samples: &Samples<'_>,
 ) -> Result<Moments, CalibrationError> {

@@ -2,10 +2,10 @@
 
 use super::{
     calibrate::{CalibrationError, Samples, measure, measure_moments, outputs, thresholds},
-    groups::Groups,
+    groups::ScaleGroups,
     info::{CalibrationInfo, Judge, QuantInfo, ValueInfo},
     linear::LinearLayer,
-    moments::{Moments, Plan},
+    moments::{Moments, MomentsPlan},
     observer::Observer,
     thresholds::{assign_thresholds, value_name},
 };
@@ -61,7 +61,7 @@ pub fn calibrate(
     method: Method,
     done: &(dyn Fn() + Sync),
 ) -> Result<Calibrated, CalibrationError> {
-    let groups = Groups::of(function)?;
+    let groups = ScaleGroups::of(function)?;
     let layers = layers(function)?;
     let own: Vec<String> = groups.measured().map(|value| value_name(function, value)).collect();
     // The results of layers show how much of the noise of their inputs matters, also where nothing rounds them.
@@ -75,7 +75,7 @@ pub fn calibrate(
     } else {
         let largest = largest(function, &groups, &observers);
         let (learned, judged) = shares(samples.count);
-        let plan = Plan::new(layers, largest.clone(), learned.len());
+        let plan = MomentsPlan::new(layers, largest.clone(), learned.len());
         let moments = measure_moments(executable, &plan, &learned, samples)?;
         let outputs = outputs(executable, &judged, samples)?;
         Some(Evidence { largest, moments, judged, outputs })
@@ -101,7 +101,7 @@ fn info(names: &[String], observers: &BTreeMap<String, Observer>, samples: usize
 /// The largest magnitudes of values by name: of those that were observed, and of those that share their scale.
 fn largest(
     function: OperationRef<'_, '_>,
-    groups: &Groups<'_, '_>,
+    groups: &ScaleGroups<'_, '_>,
     observers: &BTreeMap<String, Observer>,
 ) -> HashMap<String, f64> {
     let observed = observers.iter().map(|(name, observer)| (name.clone(), f64::from(observer.largest())));

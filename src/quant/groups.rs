@@ -1,6 +1,6 @@
 //! Which values are quantized, and which of them share a scale.
 
-use super::rules::{ResultScale, Role, rule_of};
+use super::rules::{QuantizedRole, ResultScale, rule_of};
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
@@ -8,7 +8,7 @@ use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
 
 /// The f32 values of a function, in order: arguments first, then results.
-pub struct Groups<'c, 'a> {
+pub struct ScaleGroups<'c, 'a> {
     values: Vec<Value<'c, 'a>>,
     index: HashMap<usize, usize>,
     /// Position of the value whose scale a value has; itself for those that are measured.
@@ -22,7 +22,7 @@ fn key(value: Value<'_, '_>) -> usize {
     value.to_raw().ptr as usize
 }
 
-impl<'c, 'a> Groups<'c, 'a> {
+impl<'c, 'a> ScaleGroups<'c, 'a> {
     /// Finds the groups of a function whose types are static.
     ///
     /// A value is quantized when a quantized operation reads it, or computes it and gives no exact result. Through operations that keep the scale of their
@@ -31,7 +31,7 @@ impl<'c, 'a> Groups<'c, 'a> {
     /// # Errors
     /// When attributes or types cannot be read.
     pub fn of(function: OperationRef<'c, 'a>) -> Result<Self, IrError> {
-        let mut groups = Groups {
+        let mut groups = ScaleGroups {
             values: Vec::new(),
             index: HashMap::new(),
             source: Vec::new(),
@@ -83,7 +83,7 @@ impl<'c, 'a> Groups<'c, 'a> {
         }
         self.quantized[result] |= scale == ResultScale::Own;
         for (index, operand) in operation.operands().enumerate() {
-            if rule.role(operation, index)? == Role::Activation
+            if rule.role(operation, index)? == QuantizedRole::Activation
                 && let Some(position) = self.position(operand)
             {
                 self.quantized[position] = true;

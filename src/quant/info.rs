@@ -2,7 +2,7 @@
 
 use super::{
     rules::{ACTIVATION_BITS, WIDE_BITS},
-    thresholds::{Range, Thresholds},
+    thresholds::{ThresholdRange, Thresholds},
 };
 use crate::numerics::scale_of_threshold;
 use serde::{
@@ -102,7 +102,7 @@ pub enum Judge {
 
 impl ValueInfo {
     /// What a range says of a value.
-    pub fn new(range: Range, largest: f64, judge: Judge) -> Self {
+    pub fn new(range: ThresholdRange, largest: f64, judge: Judge) -> Self {
         Self {
             element: if range.bits == WIDE_BITS { ActivationType::Int16 } else { ActivationType::Int8 },
             threshold: range.threshold,
@@ -113,12 +113,12 @@ impl ValueInfo {
         }
     }
 
-    fn range(&self) -> Range {
+    fn range(&self) -> ThresholdRange {
         let bits = match self.element {
             ActivationType::Int8 => ACTIVATION_BITS,
             ActivationType::Int16 => WIDE_BITS,
         };
-        Range { threshold: self.threshold, bits, narrow_threshold: self.narrow_threshold }
+        ThresholdRange { threshold: self.threshold, bits, narrow_threshold: self.narrow_threshold }
     }
 }
 
@@ -203,8 +203,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let values = [("a", 2.5, 8), ("b", f64::from(0.1f32) * 2.0, 16), ("c", 0.0, 8), ("d", 1.0 / 3.0, 8)];
-        let value =
-            |threshold, bits| ValueInfo::new(Range { threshold, bits, narrow_threshold: None }, threshold, Judge::Max);
+        let value = |threshold, bits| {
+            ValueInfo::new(ThresholdRange { threshold, bits, narrow_threshold: None }, threshold, Judge::Max)
+        };
         let info = QuantInfo {
             calibration: Some(CalibrationInfo { samples: 3, random: false, percentile: 0.9999 }),
             precision: Some(PrecisionInfo { wanted_cosine: 0.993, int8_cosine: 0.5, cosine: 0.999_999_9 }),
@@ -212,7 +213,10 @@ mod tests {
         };
         let text = String::from_utf8(info.to_bytes().expect("JSON")).expect("UTF-8");
         assert_eq!(read(&text), Ok(info.clone()));
-        assert_eq!(info.ranges()["b"], Range { threshold: f64::from(0.1f32) * 2.0, bits: 16, narrow_threshold: None });
+        assert_eq!(
+            info.ranges()["b"],
+            ThresholdRange { threshold: f64::from(0.1f32) * 2.0, bits: 16, narrow_threshold: None }
+        );
     }
 
     #[test]

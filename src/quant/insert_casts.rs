@@ -4,7 +4,7 @@ use super::settle::{Settled, activation_of, settle};
 use crate::bpu::lower::{Placement, Types, place};
 use hb_dialects::{
     ir::{self, Element, Names, OperationAttributes, Origin, Quantized, TensorType},
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
     quant,
 };
 use melior::ir::{BlockLike, OperationRef, Value, ValueLike, operation::OperationLike};
@@ -27,7 +27,7 @@ one. Casts behind the casts of a value say so.",
     run,
 };
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     insert_casts(function)
 }
 

@@ -1,12 +1,12 @@
 //! Operations that multiply an activation by constant weights, seen alike: in each group, rows of weights times columns of input.
 
 use super::{
-    rules::{Role, rule_of},
+    rules::{QuantizedRole, rule_of},
     thresholds::value_name,
 };
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, Window, attributes},
+    hfloat::{Op, SlidingWindow, attributes},
     ir::{self, Constant, IrError, OperationAttributes, TensorType},
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
@@ -42,7 +42,7 @@ enum Order {
 #[derive(Debug, Clone)]
 enum Columns {
     /// The cells that a window sees, channel by channel.
-    Windows { input: Vec<usize>, window: Window },
+    Windows { input: Vec<usize>, window: SlidingWindow },
     /// The channels of a cell, for an input `[batch, channels, cells]`.
     Cells { batch: usize, cells: usize },
 }
@@ -65,7 +65,7 @@ impl LinearLayer {
         let group = || attributes::group(operation).map(|group| usize::try_from(group).unwrap_or(1).max(1));
         let (groups, rows, terms, order, columns) = match Op::of(operation) {
             Some(Op::Conv) => {
-                let Ok(window) = Window::of(operation) else { return Ok(None) };
+                let Ok(window) = SlidingWindow::of(operation) else { return Ok(None) };
                 let group = group()?;
                 (group, first / group, second * inner, Order::Rows, Columns::Windows { input: sizes, window })
             }
@@ -163,7 +163,7 @@ impl LinearLayer {
 }
 
 /// The cells of the input under a window, channel by channel; none in the padding.
-fn window_cells(input: &[usize], window: &Window, position: usize, mut give: impl FnMut(usize, Option<usize>)) {
+fn window_cells(input: &[usize], window: &SlidingWindow, position: usize, mut give: impl FnMut(usize, Option<usize>)) {
     let (image, start) = window_start(window, position);
     let spatial = input.get(2..).unwrap_or_default();
     let plane: usize = spatial.iter().product();
@@ -187,7 +187,7 @@ fn window_cells(input: &[usize], window: &Window, position: usize, mut give: imp
 }
 
 /// The image of the batch that a position of the result lies in, and where its window starts; in the padding that is negative.
-fn window_start(window: &Window, position: usize) -> (usize, Vec<i64>) {
+fn window_start(window: &SlidingWindow, position: usize) -> (usize, Vec<i64>) {
     let mut rest = position;
     let mut start = Vec::with_capacity(window.output.len());
     for ((&size, &stride), &pad) in window.output.iter().zip(&window.strides).zip(&window.pads_begin).rev() {
@@ -205,7 +205,7 @@ fn window_start(window: &Window, position: usize) -> (usize, Vec<i64>) {
 /// When its attributes cannot be read.
 pub fn weights_of<'v>(operation: OperationRef<'_, '_>) -> Result<Option<Constant<'v>>, IrError> {
     let Some(rule) = rule_of(operation)? else { return Ok(None) };
-    if operation.operand_count() < 2 || !matches!(rule.role(operation, 1)?, Role::Weight { .. }) {
+    if operation.operand_count() < 2 || !matches!(rule.role(operation, 1)?, QuantizedRole::Weight { .. }) {
         return Ok(None);
     }
     Ok(ir::constant_of(operation.operand_at(1)?).filter(|constant| constant.r#type.element == ElementType::F32))

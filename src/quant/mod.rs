@@ -25,7 +25,7 @@ mod thresholds;
 
 pub use observer::Observer;
 pub use round_weights::round_weights;
-pub use thresholds::{BITS, Range, THRESHOLD, Thresholds, assign_thresholds, value_name};
+pub use thresholds::{BITS, THRESHOLD, ThresholdRange, Thresholds, assign_thresholds, value_name};
 
 use hb_dialects::pass::PassDefinition;
 

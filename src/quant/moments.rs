@@ -17,7 +17,7 @@ const PER_CHANNEL: usize = 64;
 
 /// What is measured.
 #[derive(Debug)]
-pub struct Plan {
+pub struct MomentsPlan {
     layers: Vec<LinearLayer>,
     /// The layers that read a value.
     readers: HashMap<String, Vec<usize>>,
@@ -26,7 +26,7 @@ pub struct Plan {
     columns: usize,
 }
 
-impl Plan {
+impl MomentsPlan {
     /// Measures `layers`, and the channels of values with known largest magnitudes, on `samples` samples.
     pub fn new(layers: Vec<LinearLayer>, largest: HashMap<String, f64>, samples: usize) -> Self {
         let mut readers: HashMap<String, Vec<usize>> = HashMap::new();
@@ -75,7 +75,7 @@ pub struct Moments {
 
 impl Moments {
     /// Takes in a value of one sample.
-    pub fn observe(&mut self, plan: &Plan, name: &str, shape: &[usize], values: &[f32]) {
+    pub fn observe(&mut self, plan: &MomentsPlan, name: &str, shape: &[usize], values: &[f32]) {
         let Some(&largest) = plan.largest.get(name) else { return };
         let step = Step { per_unit: if largest > 0.0 { STEPS / largest as f32 } else { 0.0 } };
         self.observe_channels(name, shape, values, step);
@@ -186,8 +186,8 @@ impl Products {
 mod tests {
     use super::*;
 
-    fn plan() -> Plan {
-        Plan::new(Vec::new(), HashMap::from([("x".to_owned(), 2.0)]), 1)
+    fn plan() -> MomentsPlan {
+        MomentsPlan::new(Vec::new(), HashMap::from([("x".to_owned(), 2.0)]), 1)
     }
 
     #[test]

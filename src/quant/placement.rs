@@ -4,7 +4,7 @@ use super::rules::{ACTIVATION_BITS, row_of};
 use crate::bpu::lower::{Placement, place, placement_of};
 use hb_dialects::{
     ir,
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::OperationRef;
 
@@ -19,7 +19,7 @@ known yet. One that has a form gets `hfloat.placement = \"bpu\"`. Every other on
     run,
 };
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
         if matches!(placement_of(operation), Some(Placement::Cpu { .. })) {

@@ -2,11 +2,11 @@
 
 use super::{
     evidence::Evidence,
-    groups::Groups,
+    groups::ScaleGroups,
     linear::{LinearLayer, weights_of},
     moments::Moments,
     rules::{ACTIVATION_BITS, ResultScale, WIDE_BITS, rule_of},
-    thresholds::{Range, assigned_threshold, value_name},
+    thresholds::{ThresholdRange, assigned_threshold, value_name},
 };
 use crate::numerics::{accumulator_fits, largest_integer};
 use hb_dialects::ElementType;
@@ -35,7 +35,7 @@ pub struct Candidate {
     /// `ELEMENT` for each element of the values that become wider.
     pub cost: u64,
     /// Its range as int16.
-    pub wide: Range,
+    pub wide: ThresholdRange,
 }
 
 /// Every quantized value that may be int16: something that reads it, or what is moved of it, can work with that.
@@ -43,7 +43,7 @@ pub struct Candidate {
 /// # Errors
 /// When attributes or types cannot be read.
 pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result<Vec<Candidate>, IrError> {
-    let groups = Groups::of(function)?;
+    let groups = ScaleGroups::of(function)?;
     let largest = &evidence.largest;
     let noise = Noise { function, moments: &evidence.moments, largest };
     // By the address of the value whose scale the others have.
@@ -55,7 +55,7 @@ pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result
         let (Some(threshold), Some(&top)) = (assigned_threshold(function, source), largest.get(&name)) else {
             continue;
         };
-        let wide = Range { threshold: top * HEADROOM, bits: WIDE_BITS, narrow_threshold: Some(threshold) };
+        let wide = ThresholdRange { threshold: top * HEADROOM, bits: WIDE_BITS, narrow_threshold: Some(threshold) };
         let steps = Steps { int8: step(threshold, ACTIVATION_BITS), int16: step(wide.threshold, WIDE_BITS) };
         let Some(share) = noise.of(value, steps, top)? else { continue };
         let key = source.to_raw().ptr as usize;
@@ -70,7 +70,7 @@ pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result
 }
 
 /// The candidates that leave at most the share `left` of all noise when they are int16: those with the most noise for their cost first.
-pub fn choose(candidates: &[Candidate], left: f64) -> BTreeMap<String, Range> {
+pub fn choose(candidates: &[Candidate], left: f64) -> BTreeMap<String, ThresholdRange> {
     let total: f64 = candidates.iter().map(|candidate| candidate.noise).sum();
     let mut order: Vec<&Candidate> = candidates.iter().collect();
     let worth = |candidate: &Candidate| candidate.noise / candidate.cost.max(1) as f64;
@@ -227,7 +227,7 @@ mod tests {
             value: value.into(),
             noise,
             cost,
-            wide: Range { threshold: 1.0, bits: WIDE_BITS, narrow_threshold: None },
+            wide: ThresholdRange { threshold: 1.0, bits: WIDE_BITS, narrow_threshold: None },
         };
         let all = [candidate("large", 0.5, 1000), candidate("small", 0.3, 10), candidate("quiet", 0.2, 1000)];
         let names = |left| choose(&all, left).into_keys().collect::<Vec<_>>();

@@ -7,7 +7,7 @@ use super::{info::unique, linear::LinearLayer, linear::weights_of, round_weights
 use crate::float::constant_before;
 use hb_dialects::{
     ir::{self, Constant, OperationAttributes},
-    pass::{OptionDefinition, Options, PassDefinition, PassFailure},
+    pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::OperationRef;
 use serde::{Deserialize, Serialize};
@@ -161,7 +161,7 @@ impl Reader {
     }
 }
 
-fn run(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), PassFailure> {
     let Some(path) = options.file("file") else {
         return Err(PassFailure::Message("give the file of weights as the option file".into()));
     };

@@ -23,7 +23,7 @@ const ANY_SCALE: f64 = 1.0;
 
 /// What an operand is for quantization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum QuantizedRole {
     /// int8 or int16 with one scale.
     Activation,
     /// int8 with one scale per index of an axis.
@@ -39,12 +39,12 @@ pub enum Role {
 
 /// How an operation takes part in quantization, as its record says.
 #[derive(Debug, Clone, Copy)]
-pub struct Rule {
+pub struct QuantizationRule {
     op: Op,
     quantization: &'static Quantization,
 }
 
-impl Rule {
+impl QuantizationRule {
     /// Whether an operation of this row sees int16 activations, for all that is known without their scales.
     ///
     /// # Errors
@@ -64,10 +64,10 @@ impl Rule {
             let r#type = TensorType::from_type(operand.r#type())?;
             operands.push(match self.role(operation, index)? {
                 _ if r#type.element != ElementType::F32 => None,
-                Role::Plain => None,
-                Role::Activation => of_bits(bits),
-                Role::Bias => of_bits(BIAS_BITS),
-                Role::Weight { axis } => {
+                QuantizedRole::Plain => None,
+                QuantizedRole::Activation => of_bits(bits),
+                QuantizedRole::Bias => of_bits(BIAS_BITS),
+                QuantizedRole::Weight { axis } => {
                     let channels = r#type.shape().and_then(|shape| shape.get(axis).copied()).unwrap_or(1);
                     let scale = Scale::PerAxis { axis, scales: vec![ANY_SCALE; channels] };
                     Some(Quantized { bits: ACTIVATION_BITS, scale })
@@ -92,18 +92,18 @@ impl Rule {
     ///
     /// # Errors
     /// When an attribute that decides it cannot be read.
-    pub fn role(&self, operation: OperationRef<'_, '_>, index: usize) -> Result<Role, IrError> {
+    pub fn role(&self, operation: OperationRef<'_, '_>, index: usize) -> Result<QuantizedRole, IrError> {
         Ok(match self.quantization.role(index) {
-            registry::Role::Activation => Role::Activation,
-            registry::Role::Weight => Role::Weight { axis: self.output_channels(operation)? },
+            registry::Role::Activation => QuantizedRole::Activation,
+            registry::Role::Weight => QuantizedRole::Weight { axis: self.output_channels(operation)? },
             registry::Role::WeightOrActivation => match constant_behind_casts(operation.operand_at(index)?) {
-                Some(_) => Role::Weight { axis: self.output_channels(operation)? },
-                None => Role::Activation,
+                Some(_) => QuantizedRole::Weight { axis: self.output_channels(operation)? },
+                None => QuantizedRole::Activation,
             },
-            registry::Role::Bias => Role::Bias,
-            registry::Role::Argument if is_parameter(operation, index)? => Role::Plain,
-            registry::Role::Argument => Role::Activation,
-            registry::Role::Plain => Role::Plain,
+            registry::Role::Bias => QuantizedRole::Bias,
+            registry::Role::Argument if is_parameter(operation, index)? => QuantizedRole::Plain,
+            registry::Role::Argument => QuantizedRole::Activation,
+            registry::Role::Plain => QuantizedRole::Plain,
         })
     }
 
@@ -127,8 +127,8 @@ impl Rule {
 ///
 /// # Errors
 /// When its types cannot be read.
-pub fn row_of(operation: OperationRef<'_, '_>) -> Result<Option<Rule>, IrError> {
-    let rule = Op::of(operation).and_then(|op| Some(Rule { op, quantization: op.quantization()? }));
+pub fn row_of(operation: OperationRef<'_, '_>) -> Result<Option<QuantizationRule>, IrError> {
+    let rule = Op::of(operation).and_then(|op| Some(QuantizationRule { op, quantization: op.quantization()? }));
     let Some(rule) = rule else { return Ok(None) };
     let Ok(input) = operation.operand(0) else { return Ok(None) };
     Ok((TensorType::from_type(input.r#type())?.element == ElementType::F32).then_some(rule))
@@ -139,7 +139,7 @@ pub fn row_of(operation: OperationRef<'_, '_>) -> Result<Option<Rule>, IrError> 
 ///
 /// # Errors
 /// When its attributes or types cannot be read.
-pub fn rule_of(operation: OperationRef<'_, '_>) -> Result<Option<Rule>, IrError> {
+pub fn rule_of(operation: OperationRef<'_, '_>) -> Result<Option<QuantizationRule>, IrError> {
     let Some(rule) = row_of(operation)? else { return Ok(None) };
     let on_bpu = match lower::placement_of(operation) {
         Some(placement) => placement == Placement::Bpu,

@@ -6,7 +6,7 @@ use super::{
     info::{Judge, PrecisionInfo, QuantInfo, ValueInfo},
     insert_casts::insert_casts,
     precision::{Candidate, choose},
-    thresholds::{Range, assign_thresholds},
+    thresholds::{ThresholdRange, assign_thresholds},
 };
 use crate::cpu::{Array, FloatExecutable};
 use hb_dialects::names::FUNCTION;
@@ -64,7 +64,7 @@ pub struct Search<'s, 'c> {
 /// A QDQ form with some activations as int16.
 struct Trial {
     executable: FloatExecutable,
-    wide: BTreeMap<String, Range>,
+    wide: BTreeMap<String, ThresholdRange>,
     /// How it is judged: by its worst output.
     reached: f64,
     worst_output: String,
@@ -106,7 +106,7 @@ impl Search<'_, '_> {
         Ok(Found { info, executable, precision, worst_output, wide, candidates: self.candidates.len() })
     }
 
-    fn attempt(&self, wide: BTreeMap<String, Range>) -> Result<Trial, CalibrationError> {
+    fn attempt(&self, wide: BTreeMap<String, ThresholdRange>) -> Result<Trial, CalibrationError> {
         let ranges = self.calibrated.info.ranges();
         let copy = ir::copy_module(self.module)?;
         let function = ir::function_named(copy.as_operation(), FUNCTION)

@@ -1,8 +1,8 @@
 //! In which types each operation runs: what quantization asks the BPU once scales are known.
 
 use super::{
-    groups::Groups,
-    rules::{ACTIVATION_BITS, BIAS_BITS, ResultScale, Role, Rule, WIDE_BITS, rule_of},
+    groups::ScaleGroups,
+    rules::{ACTIVATION_BITS, BIAS_BITS, QuantizationRule, QuantizedRole, ResultScale, WIDE_BITS, rule_of},
     thresholds::{
         BITS, NARROW_THRESHOLD, OPERAND_BITS, THRESHOLD, assigned, assigned_bits, assigned_narrow_threshold,
         assigned_threshold, value_name,
@@ -56,7 +56,7 @@ pub(super) fn activation_of(activations: &Activations, value: Value<'_, '_>) -> 
 
 /// What is quantized, and how.
 pub(super) struct Settled<'c, 'a> {
-    pub(super) groups: Groups<'c, 'a>,
+    pub(super) groups: ScaleGroups<'c, 'a>,
     pub(super) activations: Activations,
     /// Of the operations that run on the BPU.
     pub(super) types: Vec<(OperationRef<'c, 'a>, Types)>,
@@ -67,7 +67,7 @@ pub(super) struct Settled<'c, 'a> {
 pub(super) fn settle<'c, 'a>(function: OperationRef<'c, 'a>) -> Result<Settled<'c, 'a>, PassFailure> {
     let operations = ir::body(function).map(ir::operations).unwrap_or_default();
     loop {
-        let groups = Groups::of(function)?;
+        let groups = ScaleGroups::of(function)?;
         let activations = activations(function, &groups)?;
         let mut types = Vec::new();
         let mut refused = Vec::new();
@@ -94,7 +94,7 @@ pub(super) fn settle<'c, 'a>(function: OperationRef<'c, 'a>) -> Result<Settled<'
 /// not quantized; the first reason where there is no form.
 fn form_of(
     operation: OperationRef<'_, '_>,
-    rule: &Rule,
+    rule: &QuantizationRule,
     activations: &Activations,
 ) -> Result<Result<Option<Types>, String>, PassFailure> {
     let bits = operand_bits(operation, rule)?;
@@ -121,7 +121,7 @@ fn form_of(
 /// has the type of their input.
 fn narrower(
     operation: OperationRef<'_, '_>,
-    rule: &Rule,
+    rule: &QuantizationRule,
     (activations, bits): (&Activations, &[u32]),
 ) -> Result<Vec<Vec<u32>>, PassFailure> {
     if rule.result(operation)? == ResultScale::LikeInput {
@@ -150,7 +150,7 @@ fn narrower(
 }
 
 /// The bits that were asked for each operand; 0, and what is left out: as the value is.
-fn operand_bits(operation: OperationRef<'_, '_>, rule: &Rule) -> Result<Vec<u32>, PassFailure> {
+fn operand_bits(operation: OperationRef<'_, '_>, rule: &QuantizationRule) -> Result<Vec<u32>, PassFailure> {
     if !operation.has_attribute(OPERAND_BITS) {
         return Ok(Vec::new());
     }
@@ -172,7 +172,7 @@ fn operand_bits(operation: OperationRef<'_, '_>, rule: &Rule) -> Result<Vec<u32>
 }
 
 /// The integers of every quantized value.
-fn activations(function: OperationRef<'_, '_>, groups: &Groups<'_, '_>) -> Result<Activations, PassFailure> {
+fn activations(function: OperationRef<'_, '_>, groups: &ScaleGroups<'_, '_>) -> Result<Activations, PassFailure> {
     let mut activations = Activations::new();
     for value in groups.quantized() {
         let source = groups.source(value);
@@ -190,7 +190,11 @@ fn activations(function: OperationRef<'_, '_>, groups: &Groups<'_, '_>) -> Resul
 }
 
 /// The result of an operation that stays float has no scale from its input any more: its readers quantize it with a threshold of its own.
-fn keep_threshold<'c, 'a>(function: OperationRef<'c, 'a>, groups: &Groups<'c, 'a>, operation: OperationRef<'c, 'a>) {
+fn keep_threshold<'c, 'a>(
+    function: OperationRef<'c, 'a>,
+    groups: &ScaleGroups<'c, 'a>,
+    operation: OperationRef<'c, 'a>,
+) {
     let Some(result) = ir::results(operation).into_iter().next() else { return };
     let source = groups.source(result);
     if source.to_raw().ptr == result.to_raw().ptr {
@@ -207,7 +211,7 @@ fn keep_threshold<'c, 'a>(function: OperationRef<'c, 'a>, groups: &Groups<'c, 'a
 /// constants cannot be.
 fn types_of(
     operation: OperationRef<'_, '_>,
-    rule: &Rule,
+    rule: &QuantizationRule,
     (activations, bits): (&Activations, &[u32]),
 ) -> Result<Result<Option<Types>, String>, PassFailure> {
     let seen = |index: usize, value| {
@@ -224,16 +228,16 @@ fn types_of(
         let operand = operation.operand_at(index)?;
         let constant = ir::constant_of(operand).filter(|constant| constant.r#type.element == ElementType::F32);
         operands.push(match (rule.role(operation, index)?, constant) {
-            (Role::Plain, _) => None,
+            (QuantizedRole::Plain, _) => None,
             (_, None) => match seen(index, operand) {
                 Some(activation) => Some(activation.quantized()),
                 None => return Ok(Ok(None)),
             },
-            (Role::Activation, Some(constant)) => {
+            (QuantizedRole::Activation, Some(constant)) => {
                 let threshold = largest(&constant.to_f32s()?);
                 Some(Activation { threshold, bits: widest, narrow: threshold }.quantized())
             }
-            (Role::Weight { axis }, Some(constant)) => {
+            (QuantizedRole::Weight { axis }, Some(constant)) => {
                 weight_scales = channel_scales(&constant, axis)?;
                 if let Some(input_scale) = input_scale {
                     raise(&mut weight_scales, input_scale, result.map(Activation::scale), &bias_of(operation, rule)?);
@@ -241,7 +245,7 @@ fn types_of(
                 let scale = Scale::PerAxis { axis, scales: weight_scales.clone() };
                 Some(Quantized { bits: ACTIVATION_BITS, scale })
             }
-            (Role::Bias, Some(constant)) => match input_scale {
+            (QuantizedRole::Bias, Some(constant)) => match input_scale {
                 Some(input_scale) => match bias_type(&constant, input_scale, &weight_scales)? {
                     Ok(quantized) => Some(quantized),
                     Err(reason) => return Ok(Err(reason)),
@@ -272,11 +276,11 @@ fn channel_scales(constant: &Constant<'_>, axis: usize) -> Result<Vec<f64>, Pass
 }
 
 /// The values of the constant bias of an operation; empty without one.
-fn bias_of(operation: OperationRef<'_, '_>, rule: &Rule) -> Result<Vec<f32>, PassFailure> {
+fn bias_of(operation: OperationRef<'_, '_>, rule: &QuantizationRule) -> Result<Vec<f32>, PassFailure> {
     for index in 0..operation.operand_count() {
         let constant = ir::constant_of(operation.operand_at(index)?);
         if let Some(constant) = constant.filter(|constant| constant.r#type.element == ElementType::F32)
-            && rule.role(operation, index)? == Role::Bias
+            && rule.role(operation, index)? == QuantizedRole::Bias
         {
             return Ok(constant.to_f32s()?);
         }

@@ -1,14 +1,14 @@
 //! Thresholds: what calibration decides, as attributes and as a file.
 
 use super::{
-    groups::Groups,
+    groups::ScaleGroups,
     info::QuantInfo,
     rules::{ACTIVATION_BITS, WIDE_BITS},
 };
 use hb_dialects::names::input_names;
 use hb_dialects::{
     ir::{self, OperationAttributes, attribute},
-    pass::{OptionDefinition, Options, PassDefinition, PassFailure},
+    pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{
     Attribute, OperationRef, Value, ValueLike,
@@ -31,7 +31,7 @@ pub const OPERAND_BITS: &str = "hfloat.operand_bits";
 
 /// What the integers of a value show.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Range {
+pub struct ThresholdRange {
     /// The largest magnitude.
     pub threshold: f64,
     /// 8 or 16.
@@ -40,13 +40,13 @@ pub struct Range {
     pub narrow_threshold: Option<f64>,
 }
 
-impl From<f64> for Range {
+impl From<f64> for ThresholdRange {
     fn from(threshold: f64) -> Self {
         Self { threshold, bits: ACTIVATION_BITS, narrow_threshold: None }
     }
 }
 
-impl Range {
+impl ThresholdRange {
     /// What is wrong with it.
     fn check(self) -> Result<(), String> {
         for threshold in std::iter::once(self.threshold).chain(self.narrow_threshold) {
@@ -62,7 +62,7 @@ impl Range {
 }
 
 /// Ranges by value name: that of an input, or of the node that computes the value.
-pub type Thresholds = BTreeMap<String, Range>;
+pub type Thresholds = BTreeMap<String, ThresholdRange>;
 
 pub static PASS: PassDefinition = PassDefinition {
     argument: "quant-assign-thresholds",
@@ -84,24 +84,28 @@ file that needs none.",
     run,
 };
 
-fn run(function: OperationRef<'_, '_>, options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), PassFailure> {
     let mut thresholds = Thresholds::new();
     if let Some(file) = options.file("file") {
         let failed = |reason: String| PassFailure::Message(format!("{}: {reason}", file.display()));
         let ranges = QuantInfo::read(&file).map_err(failed)?.ranges();
-        thresholds = by_value(function, &Groups::of(function)?, ranges).map_err(failed)?;
+        thresholds = by_value(function, &ScaleGroups::of(function)?, ranges).map_err(failed)?;
     }
     let default = match options.get("default") {
         "" => None,
         text => Some(text.parse::<f64>().map_err(|_| PassFailure::Message(format!("default '{text}' is no number")))?),
     };
-    assign_thresholds(function, |name| thresholds.get(name).copied().or(default.map(Range::from)))
+    assign_thresholds(function, |name| thresholds.get(name).copied().or(default.map(ThresholdRange::from)))
         .map_err(PassFailure::Message)
 }
 
 /// The ranges of a file by the names that values have here. The file may call a value by any node of the user's network that went
 /// into the one that computes it.
-fn by_value(function: OperationRef<'_, '_>, groups: &Groups<'_, '_>, ranges: Thresholds) -> Result<Thresholds, String> {
+fn by_value(
+    function: OperationRef<'_, '_>,
+    groups: &ScaleGroups<'_, '_>,
+    ranges: Thresholds,
+) -> Result<Thresholds, String> {
     let mut made_of: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut needed = HashSet::new();
     for value in groups.measured() {
@@ -147,12 +151,12 @@ pub fn value_name(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Strin
 ///
 /// # Errors
 /// When a value has no range, its threshold is no positive number, or its bits are not 8 or 16.
-pub fn assign_thresholds<R: Into<Range>>(
+pub fn assign_thresholds<R: Into<ThresholdRange>>(
     function: OperationRef<'_, '_>,
     range: impl Fn(&str) -> Option<R>,
 ) -> Result<(), String> {
     let context = function.context_reference();
-    let groups = Groups::of(function).map_err(|error| error.to_string())?;
+    let groups = ScaleGroups::of(function).map_err(|error| error.to_string())?;
     for value in groups.measured() {
         let name = value_name(function, value);
         let range = range(&name).map(R::into).ok_or_else(|| format!("the value of '{name}' has no threshold"))?;

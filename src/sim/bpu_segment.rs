@@ -1,11 +1,11 @@
 //! A program of a `.hbm` or of the nash level, checked, ready for the machine.
 
 use super::executor::ExecutionError;
-use super::fast::Executable;
+use super::fast::FastProgram;
 use super::machine::{Machine, SimError};
 use super::perf::{Activity, SegmentTimeline};
 use super::runner::buffers;
-use crate::hbm::{Hbm, Segment, SegmentBody};
+use crate::hbm::{Hbm, SegmentBody, SegmentDescription};
 use crate::nash::encode::decode;
 use crate::nash::isa::{Engine, Program};
 use crate::target::Target;
@@ -18,7 +18,7 @@ pub struct BpuRunner {
 }
 
 enum Body {
-    Fast(Box<Executable>),
+    Fast(Box<FastProgram>),
     /// By the scalar definitions.
     Checked {
         machine: Box<Machine<'static>>,
@@ -32,7 +32,11 @@ fn failed(error: impl ToString) -> ExecutionError {
 
 /// Decodes a segment's program and checks it against the target and against the buffers that the segment binds. The program,
 /// ready to run, and its constants.
-fn machine(hbm: &Hbm, segment: &Segment, target: &Target) -> Result<(Machine<'static>, Vec<u8>), ExecutionError> {
+fn machine(
+    hbm: &Hbm,
+    segment: &SegmentDescription,
+    target: &Target,
+) -> Result<(Machine<'static>, Vec<u8>), ExecutionError> {
     let SegmentBody::Bpu(body) = &segment.body else {
         return Err(failed("it is not a bpu segment"));
     };
@@ -62,7 +66,12 @@ fn machine(hbm: &Hbm, segment: &Segment, target: &Target) -> Result<(Machine<'st
 impl BpuRunner {
     /// Makes a segment ready to run. With `check_races` it also looks for races, which depend on the program alone, so once is
     /// enough; runs then follow the scalar definitions instead of the fast kernels.
-    pub fn new(hbm: &Hbm, segment: &Segment, target: &Target, check_races: bool) -> Result<Self, ExecutionError> {
+    pub fn new(
+        hbm: &Hbm,
+        segment: &SegmentDescription,
+        target: &Target,
+        check_races: bool,
+    ) -> Result<Self, ExecutionError> {
         let (machine, constants) = machine(hbm, segment, target)?;
         Self::of(machine, constants, check_races)
     }
@@ -83,7 +92,7 @@ impl BpuRunner {
             machine.check_races().map_err(failed)?;
             Body::Checked { machine: Box::new(machine), constants }
         } else {
-            Body::Fast(Box::new(Executable::new(machine, constants).map_err(failed)?))
+            Body::Fast(Box::new(FastProgram::new(machine, constants).map_err(failed)?))
         };
         Ok(Self { body, microseconds })
     }
@@ -104,7 +113,7 @@ impl BpuRunner {
 }
 
 /// When each instruction of a segment works.
-pub fn timeline(hbm: &Hbm, segment: &Segment, target: &Target) -> Result<SegmentTimeline, ExecutionError> {
+pub fn timeline(hbm: &Hbm, segment: &SegmentDescription, target: &Target) -> Result<SegmentTimeline, ExecutionError> {
     let (machine, _) = machine(hbm, segment, target)?;
     let (program, report) = (machine.program(), machine.report());
     let activities = program.instructions.iter().zip(&report.spans).map(|(instruction, span)| {

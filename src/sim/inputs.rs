@@ -38,7 +38,7 @@ pub enum InputError {
 
 /// The files of one input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum InputSource {
     /// The same file for every sample.
     File(PathBuf),
     /// One file per sample, sorted by name.
@@ -50,7 +50,7 @@ pub enum Source {
     },
 }
 
-impl Source {
+impl InputSource {
     /// The file or folder, as given.
     pub fn path(&self) -> &Path {
         match self {
@@ -72,7 +72,7 @@ impl Source {
 pub struct Inputs<'a> {
     specifications: &'a [TensorSpecification],
     /// In the order of the model's inputs.
-    pub sources: Vec<Source>,
+    pub sources: Vec<InputSource>,
     /// How many runs the files make: at least 1.
     pub samples: usize,
     /// Whether a folder was given: results then get a first axis over the samples, even when the folder holds one file.
@@ -82,7 +82,7 @@ pub struct Inputs<'a> {
 impl<'a> Inputs<'a> {
     /// Finds the files of every input from arguments of the form `NAME=PATH`, or `PATH` where the model has one input.
     pub fn bind(specifications: &'a [TensorSpecification], arguments: &[String]) -> Result<Self, InputError> {
-        let mut sources: Vec<Option<Source>> = vec![None; specifications.len()];
+        let mut sources: Vec<Option<InputSource>> = vec![None; specifications.len()];
         for argument in arguments {
             let (index, path) = split(specifications, argument)?;
             let (Some(slot), Some(specification)) = (sources.get_mut(index), specifications.get(index)) else {
@@ -101,7 +101,7 @@ impl<'a> Inputs<'a> {
         if !missing.is_empty() {
             return Err(InputError::Missing { missing: missing.join(", "), names: names(specifications) });
         }
-        let sources: Vec<Source> = sources.into_iter().flatten().collect();
+        let sources: Vec<InputSource> = sources.into_iter().flatten().collect();
         let count = count(specifications, &sources)?;
         Ok(Self { specifications, sources, samples: count.unwrap_or(1), stacked: count.is_some() })
     }
@@ -148,10 +148,10 @@ fn split<'a>(specifications: &[TensorSpecification], argument: &'a str) -> Resul
     }
 }
 
-fn source(name: &str, path: &str) -> Result<Source, InputError> {
+fn source(name: &str, path: &str) -> Result<InputSource, InputError> {
     let folder = PathBuf::from(path);
     if !folder.is_dir() {
-        return Ok(Source::File(folder));
+        return Ok(InputSource::File(folder));
     }
     let failed = |source| InputError::Folder { name: name.to_owned(), folder: folder.clone(), source };
     let mut files = Vec::new();
@@ -165,14 +165,14 @@ fn source(name: &str, path: &str) -> Result<Source, InputError> {
         return Err(InputError::Empty { name: name.to_owned(), folder });
     }
     files.sort();
-    Ok(Source::Folder { folder, files })
+    Ok(InputSource::Folder { folder, files })
 }
 
 /// Number of samples of the folders; `None` without a folder.
-fn count(specifications: &[TensorSpecification], sources: &[Source]) -> Result<Option<usize>, InputError> {
+fn count(specifications: &[TensorSpecification], sources: &[InputSource]) -> Result<Option<usize>, InputError> {
     let mut first: Option<(&str, usize)> = None;
     for (specification, source) in specifications.iter().zip(sources) {
-        let Source::Folder { files, .. } = source else {
+        let InputSource::Folder { files, .. } = source else {
             continue;
         };
         match first {
@@ -225,14 +225,14 @@ mod tests {
             .collect()
     }
 
-    fn bind(names: &[&str], arguments: &[&str]) -> Result<(Vec<Source>, usize, bool), InputError> {
+    fn bind(names: &[&str], arguments: &[&str]) -> Result<(Vec<InputSource>, usize, bool), InputError> {
         let specifications = specifications(names);
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).into()).collect();
         Inputs::bind(&specifications, &arguments).map(|inputs| (inputs.sources, inputs.samples, inputs.stacked))
     }
 
-    fn file(path: &str) -> Source {
-        Source::File(path.into())
+    fn file(path: &str) -> InputSource {
+        InputSource::File(path.into())
     }
 
     #[test]

@@ -13,7 +13,7 @@ use melior::ir::{Module, OperationRef};
 use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
 use super::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource};
 use super::segmented::{SegmentedNetwork, is_segmented};
-use crate::cpu::{Array, FloatExecutable, Options};
+use crate::cpu::{Array, ExecutableOptions, FloatExecutable};
 use crate::diagnostics;
 use crate::dialect_rules;
 use crate::frontend::mlir;
@@ -133,12 +133,12 @@ fn compile(context: &Context, module: &Module<'_>, name: &str) -> Result<FloatEx
         return Err(failed(format!("it has no function {name:?}")));
     };
     infer_shapes(context, function)?;
-    FloatExecutable::compile(function, Options::default()).map_err(failed)
+    FloatExecutable::compile(function, ExecutableOptions::default()).map_err(failed)
 }
 
 fn infer_shapes(context: &Context, function: OperationRef<'_, '_>) -> Result<(), ExecutionError> {
     let pass = crate::float::PASSES.iter().find(|pass| pass.argument == "hfloat-infer-shapes");
-    let options = hb_dialects::pass::Options::default();
+    let options = hb_dialects::pass::PassOptions::default();
     let (result, reports) =
         diagnostics::collect(context, || pass.map_or(Ok(()), |pass| (pass.run)(function, &options)));
     result.map_err(|failure| match failure {

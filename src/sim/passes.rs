@@ -6,7 +6,7 @@ use hb_dialects::{
     cpu,
     ir::{self, Names, OperationAttributes},
     names::RETURN,
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{OperationRef, operation::OperationLike};
 
@@ -26,7 +26,7 @@ that was never written. Names are unique among programs, what is inside CPU segm
     run: verify,
 };
 
-fn verify(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn verify(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let mut names = Names::default();
     let mut good = ir::names_are_unique(function, &mut names);

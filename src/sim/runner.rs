@@ -4,7 +4,7 @@ use super::bpu_segment::{BpuRunner, timeline};
 use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
 use super::perf::SegmentTimeline;
 use crate::cpu::Array;
-use crate::hbm::{Buffer, Hbm, Manifest, Segment, SegmentBody, TensorDescription};
+use crate::hbm::{Buffer, Hbm, Manifest, SegmentBody, SegmentDescription, TensorDescription};
 use crate::target::{Target, TargetError};
 
 /// What is known of a cpu segment before it runs.
@@ -85,7 +85,7 @@ impl Runner {
         check_races: bool,
     ) -> Result<Self, RunnerError> {
         let manifest = hbm.manifest();
-        let load = |segment: &Segment| match &segment.body {
+        let load = |segment: &SegmentDescription| match &segment.body {
             SegmentBody::Bpu(_) => BpuRunner::new(hbm, segment, &target, check_races).map(SegmentRunner::Bpu),
             SegmentBody::Cpu(body) => {
                 let source = CpuSegmentSource {
@@ -98,7 +98,8 @@ impl Runner {
                 cpu.load(&source).map(SegmentRunner::Cpu)
             }
         };
-        let located = |segment: &Segment, source| RunnerError::Segment { segment: segment.name.clone(), source };
+        let located =
+            |segment: &SegmentDescription, source| RunnerError::Segment { segment: segment.name.clone(), source };
         let segments = manifest
             .segments
             .iter()
@@ -326,7 +327,7 @@ mod tests {
         let mut builder = HbmBuilder::new();
         builder.add_section(SectionKind::CpuIr, 1, vec![1]);
         builder.add_section(SectionKind::CpuIr, 1, ir.to_vec());
-        let segment = |index: usize| Segment {
+        let segment = |index: usize| SegmentDescription {
             name: format!("cpu_{index}"),
             inputs: vec![index],
             outputs: vec![index + 1],

@@ -17,8 +17,8 @@ use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecificatio
 use super::runner::for_each_run;
 use crate::bpu::interpreter;
 use crate::bpu::mlir::from_mlir;
-use crate::bpu::model::{Node, Segment, Tensor};
-use crate::cpu::{self, Array, ArrayView, FloatExecutable, Observe, Options};
+use crate::bpu::model::{BpuNode, BpuTensor, Segment};
+use crate::cpu::{self, Array, ArrayView, ExecutableOptions, FloatExecutable, Observe};
 use crate::nash::lower::Port;
 use crate::nash::mlir::{PROGRAM, march_of, program_from_mlir};
 
@@ -31,18 +31,18 @@ fn failed(error: impl ToString) -> ExecutionError {
 
 enum Body {
     Bpu(Box<Segment>),
-    Program(Box<Program>),
+    Program(Box<SegmentProgram>),
     Cpu(Box<FloatExecutable>),
 }
 
 /// A program and where its regions hold its tensors.
-struct Program {
+struct SegmentProgram {
     runner: BpuRunner,
     inputs: Vec<(Port, u64)>,
     outputs: Vec<Port>,
 }
 
-impl Program {
+impl SegmentProgram {
     fn new(operation: OperationRef<'_, '_>, check_races: bool) -> Result<(Self, String), ExecutionError> {
         let march = march_of(operation).map_err(failed)?;
         let target = march.target().map_err(failed)?;
@@ -112,9 +112,9 @@ pub enum Observed<'a> {
         /// The segment that it is in.
         segment: &'a Segment,
         /// The node that computes it.
-        node: &'a Node,
+        node: &'a BpuNode,
         /// Its type and shape.
-        tensor: &'a Tensor,
+        tensor: &'a BpuTensor,
         /// Its elements in row-major order, little-endian.
         bytes: &'a [u8],
     },
@@ -178,7 +178,7 @@ impl SegmentedNetwork {
     /// # Errors
     /// When a segment does not hold together, or something stands beside segments.
     pub fn new(function: OperationRef<'_, '_>) -> Result<Self, ExecutionError> {
-        Self::compile(function, &Options::default(), false)
+        Self::compile(function, &ExecutableOptions::default(), false)
     }
 
     /// As [`Self::new`]; programs are checked for races and run by the scalar definitions.
@@ -186,7 +186,7 @@ impl SegmentedNetwork {
     /// # Errors
     /// As [`Self::new`], or when a program has a race.
     pub fn checked(function: OperationRef<'_, '_>) -> Result<Self, ExecutionError> {
-        Self::compile(function, &Options::default(), true)
+        Self::compile(function, &ExecutableOptions::default(), true)
     }
 
     /// The machine that the programs of the network are made for; none when it has no programs.
@@ -200,10 +200,14 @@ impl SegmentedNetwork {
     /// As [`Self::new`].
     pub fn observed(function: OperationRef<'_, '_>) -> Result<Self, ExecutionError> {
         let observe = Observe::Everything;
-        Self::compile(function, &Options { observe, quick: true, ..Options::default() }, false)
+        Self::compile(function, &ExecutableOptions { observe, quick: true, ..ExecutableOptions::default() }, false)
     }
 
-    fn compile(function: OperationRef<'_, '_>, options: &Options, check_races: bool) -> Result<Self, ExecutionError> {
+    fn compile(
+        function: OperationRef<'_, '_>,
+        options: &ExecutableOptions,
+        check_races: bool,
+    ) -> Result<Self, ExecutionError> {
         let block = ir::body(function).ok_or_else(|| failed("the function has no body"))?;
         let mut types = Vec::new();
         let mut indices: HashMap<usize, usize> = HashMap::new();
@@ -235,7 +239,7 @@ impl SegmentedNetwork {
                 BPU_SEGMENT => Body::Bpu(Box::new(from_mlir(operation).map_err(|error| located(error.to_string()))?)),
                 PROGRAM => {
                     let (program, name) =
-                        Program::new(operation, check_races).map_err(|error| located(error.to_string()))?;
+                        SegmentProgram::new(operation, check_races).map_err(|error| located(error.to_string()))?;
                     latency = Some(latency.unwrap_or(0.0) + program.runner.microseconds());
                     march = Some(name);
                     Body::Program(Box::new(program))

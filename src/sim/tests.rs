@@ -14,19 +14,19 @@ use crate::cpu::Array;
 use crate::hbm::*;
 use crate::nash::encode::encode;
 use crate::nash::isa;
-use crate::nash::isa::{DdrView, Engine, Instruction, Operation, Program, RANK, Region, View, Wait};
+use crate::nash::isa::{DdrView, Engine, Instruction, MemoryRegion, Operation, Program, RANK, View, Wait};
 use crate::target::Target;
 
 const FOUR: [u32; RANK] = [1, 1, 1, 1, 1, 4];
 
-fn load(region: Region, bytes: u32, address: u32) -> Operation {
+fn load(region: MemoryRegion, bytes: u32, address: u32) -> Operation {
     let source = DdrView { region, offset: 0, strides: [0, 0, 0, 0, 0, 1] };
     let shape = [1, 1, 1, 1, 1, bytes];
     isa::Load { shape, element_bytes: 1, source, destination: View::contiguous(address, shape, 1) }.into()
 }
 
 fn store(bytes: u32, address: u32) -> Operation {
-    let destination = DdrView { region: Region::Output(0), offset: 0, strides: [0, 0, 0, 0, 0, 1] };
+    let destination = DdrView { region: MemoryRegion::Output(0), offset: 0, strides: [0, 0, 0, 0, 0, 1] };
     let shape = [1, 1, 1, 1, 1, bytes];
     isa::Store { shape, element_bytes: 1, source: View::contiguous(address, shape, 1), destination }.into()
 }
@@ -65,8 +65,8 @@ fn program(table_wait: u32) -> Program {
         constants: 256,
         workspace: 0,
         instructions: vec![
-            instruction(0, &[], load(Region::Input(0), 16, 0)),
-            instruction(1, &[], load(Region::Constants, 256, 1024)),
+            instruction(0, &[], load(MemoryRegion::Input(0), 16, 0)),
+            instruction(1, &[], load(MemoryRegion::Constants, 256, 1024)),
             instruction(0, &[(Engine::Load, 1)], quantize.into()),
             instruction(1, &[(Engine::Load, table_wait), (Engine::Vpu, 1)], lookup.into()),
             instruction(2, &[(Engine::Vae, 1)], dequantize.into()),
@@ -113,7 +113,7 @@ pub fn model(table_wait: u32) -> Vec<u8> {
         inputs: vec![tensor("in/x", 0)],
         outputs: vec![tensor("out/y", 1)],
         buffers: vec![buffer("x"), buffer("y")],
-        segments: vec![Segment {
+        segments: vec![SegmentDescription {
             name: "bpu_0".into(),
             inputs: vec![0],
             outputs: vec![1],

@@ -12,7 +12,7 @@ pub use read::TargetError;
 /// Where a number comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Source {
+pub enum NumberSource {
     /// The vendor's documents say so.
     Published,
     /// Derived from latencies that the vendor published; the note says which.
@@ -28,7 +28,7 @@ pub struct Number {
     /// In the unit of its field.
     pub value: u64,
     /// Where it comes from.
-    pub source: Source,
+    pub source: NumberSource,
     /// Why it is what it is; never empty.
     pub note: String,
 }

@@ -2,7 +2,7 @@
 
 use crate::mutate::{self, HUGE, Random};
 use hb::cpu::Array;
-use hb::cpu::{FloatExecutable, Options};
+use hb::cpu::{ExecutableOptions, FloatExecutable};
 use hb::driver::compile::{Stages, compile};
 use hb::driver::configuration::{Configuration, Environment};
 use hb::driver::progress::{Console, Verbosity};
@@ -237,7 +237,7 @@ fn read_onnx(bytes: &[u8], run: bool) -> Result<(), String> {
     onnx::export(module.as_operation()).and_then(|model| onnx::to_bytes(&model)).map_err(text)?;
     if run {
         let function = ir::function_named(module.as_operation(), FUNCTION).ok_or("no function")?;
-        let options = Options { quick: true, ..Options::default() };
+        let options = ExecutableOptions { quick: true, ..ExecutableOptions::default() };
         let executable = FloatExecutable::compile(function, options).map_err(text)?;
         let inputs = hb::quant::calibrate::random_inputs(&executable, 0).map_err(text)?;
         executable.run(&inputs.iter().collect::<Vec<_>>()).map_err(text)?;

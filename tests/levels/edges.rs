@@ -1,12 +1,12 @@
 //! The type is on the edge: readers see one value as int8, as int16 and as float.
 
 use super::{check_ranges, forms::network};
-use hb::quant::Range;
+use hb::quant::ThresholdRange;
 
 /// Takes a network through the levels in which the value `%a` is int16 with twice its range, and gives its QDQ form to `look`.
 fn check_wide(inputs: &str, returned: &str, lines: &[&str], segments: &[&str], look: &dyn Fn(&str)) {
     let range = |name: &str, threshold: f64| match name {
-        "a" | "x" => Range { threshold: 2.0 * threshold, bits: 16, narrow_threshold: Some(threshold) },
+        "a" | "x" => ThresholdRange { threshold: 2.0 * threshold, bits: 16, narrow_threshold: Some(threshold) },
         _ => threshold.into(),
     };
     let rewrite = |text: String| {

@@ -18,9 +18,9 @@ mod resampling;
 mod windows;
 
 use hb::bpu::{interpreter, mlir, model};
-use hb::cpu::{Array, FloatExecutable, Observe, Options};
+use hb::cpu::{Array, ExecutableOptions, FloatExecutable, Observe};
 use hb::nash::lower::lower;
-use hb::sim::fast::Executable;
+use hb::sim::fast::FastProgram;
 use hb::sim::machine::Machine as Simulator;
 use hb::target::Target;
 use hb_dialects::{
@@ -77,12 +77,13 @@ fn with_constants(text: &str) -> String {
 
 fn run_pass(function: OperationRef<'_, '_>, argument: &str) {
     let known: &PassDefinition = hb::pipeline::passes().find(|pass| pass.argument == argument).expect(argument);
-    (known.run)(function, &pass::Options::default()).unwrap_or_else(|failure| panic!("{argument}: {failure:?}"));
+    (known.run)(function, &pass::PassOptions::default()).unwrap_or_else(|failure| panic!("{argument}: {failure:?}"));
 }
 
 /// The largest magnitude of every value of a float network.
 fn measure(function: OperationRef<'_, '_>, inputs: &[Array]) -> BTreeMap<String, f64> {
-    let options = Options { observe: Observe::Everything, single_threaded: true, ..Options::default() };
+    let options =
+        ExecutableOptions { observe: Observe::Everything, single_threaded: true, ..ExecutableOptions::default() };
     let executable = FloatExecutable::compile(function, options).unwrap();
     let mut largest = BTreeMap::new();
     let inputs: Vec<&Array> = inputs.iter().collect();
@@ -108,14 +109,14 @@ fn run_bpu(operation: OperationRef<'_, '_>, inputs: &[&[u8]]) -> Vec<Vec<u8>> {
         simulator.check_races().unwrap();
         assert!(simulator.run(inputs, &lowered.constants).unwrap() == expected, "{overrides:?}");
         let machine = Simulator::owning(lowered.program, target).unwrap();
-        let fast = Executable::new(machine, lowered.constants.into_owned()).unwrap();
+        let fast = FastProgram::new(machine, lowered.constants.into_owned()).unwrap();
         assert!(fast.run(inputs).unwrap() == expected, "fast, {overrides:?}");
     }
     expected
 }
 
 fn run_cpu(operation: OperationRef<'_, '_>, inputs: &[&[u8]]) -> Vec<Vec<u8>> {
-    let executable = FloatExecutable::compile(operation, Options::default()).unwrap();
+    let executable = FloatExecutable::compile(operation, ExecutableOptions::default()).unwrap();
     let arrays: Vec<Array> = operation
         .operands()
         .zip(inputs)
@@ -174,7 +175,7 @@ fn check(text: &str, scale_of: &str, segments: Option<&[&str]>, steps: f64, may_
 }
 
 /// What becomes of a value of that name and largest magnitude.
-type RangeOf<'r> = &'r dyn Fn(&str, f64) -> hb::quant::Range;
+type RangeOf<'r> = &'r dyn Fn(&str, f64) -> hb::quant::ThresholdRange;
 
 /// As [`check`], with the text of the QDQ form rewritten; thresholds have so many steps.
 fn check_rewritten(
@@ -226,7 +227,7 @@ fn check_ranges(
     let module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
     let function = ir::function_named(module.as_operation(), "main").unwrap();
     assert!(module.as_operation().verify());
-    let quantized = FloatExecutable::compile(function, Options::default()).unwrap();
+    let quantized = FloatExecutable::compile(function, ExecutableOptions::default()).unwrap();
     let expected = quantized.run(&inputs.iter().collect::<Vec<_>>()).unwrap();
     for argument in ["bpu-assign-placement", "bpu-form-segments", "bpu-verify"] {
         run_pass(function, argument);

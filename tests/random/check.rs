@@ -6,7 +6,7 @@
 use super::network::{Network, kind_of};
 use super::quantized::{Steps, agrees_with_interpreter};
 use super::tiled::MACHINES;
-use hb::cpu::{Array, FloatExecutable, Observe, Options};
+use hb::cpu::{Array, ExecutableOptions, FloatExecutable, Observe};
 use hb::driver::compile::{CompileError, Stages, compile};
 use hb::driver::configuration::{Configuration, Environment};
 use hb::driver::progress::{Console, Verbosity};
@@ -159,7 +159,7 @@ fn executable(context: &Context, model: onnx::model::Model, observe: Observe) ->
     pipeline::run(context, &mut module, &pipeline::on_functions("hfloat-infer-shapes"))
         .map_err(|error| error.to_string())?;
     let function = ir::function_named(module.as_operation(), FUNCTION).ok_or("no function")?;
-    let options = Options { observe, quick: true, single_threaded: true, ..Options::default() };
+    let options = ExecutableOptions { observe, quick: true, single_threaded: true, ..ExecutableOptions::default() };
     FloatExecutable::compile(function, options).map_err(|error| error.to_string())
 }
 

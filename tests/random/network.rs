@@ -3,7 +3,7 @@
 
 use super::operators::{self, Draft};
 use fastrand::Rng;
-use hb::cpu::{Array, FloatExecutable, Options};
+use hb::cpu::{Array, ExecutableOptions, FloatExecutable};
 use hb::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use hb::frontend::onnx::tensor::Tensor;
 use hb::frontend::onnx::{self, ImportOptions};
@@ -182,7 +182,7 @@ pub fn run_model(context: &Context, model: Model, inputs: &[&Array]) -> Result<V
     pipeline::run(context, &mut module, &pipeline::on_functions("hfloat-infer-shapes"))
         .map_err(|error| error.to_string())?;
     let function = ir::function_named(module.as_operation(), FUNCTION).unwrap();
-    let options = Options { quick: true, single_threaded: true, ..Options::default() };
+    let options = ExecutableOptions { quick: true, single_threaded: true, ..ExecutableOptions::default() };
     let executable = FloatExecutable::compile(function, options).map_err(|error| error.to_string())?;
     executable.run(inputs).map_err(|error| error.to_string())
 }

@@ -5,7 +5,7 @@
 use super::check::Fault;
 use super::network::Network;
 use super::tiled::{MACHINES, agrees_in_tiles};
-use hb::cpu::{Array, FloatExecutable, Options};
+use hb::cpu::{Array, ExecutableOptions, FloatExecutable};
 use hb::driver::compare::{NodeValues, bytes_of, run_segments};
 use hb::frontend::onnx::{self, ImportOptions};
 use hb::pipeline;
@@ -107,7 +107,7 @@ fn compare(
         inputs.push(Array::from_values(&shape, &computed[&cut.node]).unwrap());
         cuts.push((cut.node, cut.op, cut.scale, cut.bits));
     }
-    let options = Options { quick: true, single_threaded: true, ..Options::default() };
+    let options = ExecutableOptions { quick: true, single_threaded: true, ..ExecutableOptions::default() };
     let executable = FloatExecutable::compile(function, options).map_err(|error| failed(error.to_string()))?;
     let outputs = executable.run(&inputs.iter().collect::<Vec<_>>()).map_err(|error| failed(error.to_string()))?;
     for ((node, op, scale, bits), expected) in cuts.iter().zip(&outputs) {

@@ -4,7 +4,7 @@
 use super::check::Fault;
 use hb::bpu::model::Segment;
 use hb::nash::lower::lower;
-use hb::sim::fast::Executable;
+use hb::sim::fast::FastProgram;
 use hb::sim::machine::Machine as Simulator;
 use hb::target::Target;
 
@@ -35,7 +35,7 @@ pub fn agrees_in_tiles(segment: &Segment, inputs: &[&[u8]], outputs: &[Vec<u8>])
             return Err(failed(&"the program gives other bytes than the interpreter"));
         }
         let machine = Simulator::owning(lowered.program, target).map_err(|error| failed(&error))?;
-        let fast = Executable::new(machine, lowered.constants.into_owned()).map_err(|error| failed(&error))?;
+        let fast = FastProgram::new(machine, lowered.constants.into_owned()).map_err(|error| failed(&error))?;
         if fast.run(inputs).map_err(|error| failed(&error))? != outputs {
             return Err(failed(&"the fast simulator gives other bytes than the interpreter"));
         }

@@ -35,7 +35,7 @@ pub use reduce::reduced_dimensions;
 pub use resize::{Resize, ResizedAxis};
 pub use resize_samples::Sample;
 pub use select::top_k_axis;
-pub use window::Window;
+pub use window::SlidingWindow;
 
 use crate::{
     hooks::{FoldFunction, Folded},

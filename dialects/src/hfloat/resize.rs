@@ -4,7 +4,7 @@ use super::{
     attributes,
     layout::normalize_axis,
     operands::*,
-    resize_samples::{Coordinates, Kernel, Sample, samples},
+    resize_samples::{Coordinates, ResizeKernel, Sample, samples},
 };
 use crate::ElementType;
 use crate::ir::{IrError, OperationAttributes, TensorType, constant_of};
@@ -71,7 +71,7 @@ enum Target {
 /// Attributes and constant operands.
 struct Form {
     coordinates: &'static str,
-    kernel: Kernel,
+    kernel: ResizeKernel,
     policy: &'static str,
     axes: Option<Vec<i64>>,
     extrapolation_value: f64,
@@ -105,7 +105,7 @@ impl Form {
         }
         Ok(Self {
             coordinates: attributes::coordinate_transformation_mode(operation).map_err(text)?,
-            kernel: Kernel {
+            kernel: ResizeKernel {
                 mode: attributes::mode(operation).map_err(text)?,
                 nearest: attributes::nearest_mode(operation).map_err(text)?,
                 cubic: attributes::cubic_coeff_a(operation).map_err(text)?,

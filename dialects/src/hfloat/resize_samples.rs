@@ -23,7 +23,7 @@ pub(super) struct Coordinates {
 }
 
 /// How an element is made of those around its position.
-pub(super) struct Kernel {
+pub(super) struct ResizeKernel {
     pub mode: &'static str,
     pub nearest: &'static str,
     pub cubic: f64,
@@ -63,7 +63,7 @@ impl Coordinates {
 }
 
 /// The samples of a dimension.
-pub(super) fn samples(coordinates: &Coordinates, kernel: &Kernel) -> Vec<Sample> {
+pub(super) fn samples(coordinates: &Coordinates, kernel: &ResizeKernel) -> Vec<Sample> {
     let last = coordinates.size.saturating_sub(1);
     (0..coordinates.output)
         .map(|at| {
@@ -106,7 +106,7 @@ fn linear(position: f32, last: usize) -> Vec<(usize, f64)> {
     vec![(first, 1.0 - weight), (second, weight)]
 }
 
-fn cubic(position: f32, kernel: &Kernel, last: usize) -> Vec<(usize, f64)> {
+fn cubic(position: f32, kernel: &ResizeKernel, last: usize) -> Vec<(usize, f64)> {
     let floor = position.floor();
     let first = (floor as i64).saturating_sub(1);
     let taps: Vec<(i64, f64)> = (0..4)
@@ -142,7 +142,7 @@ fn within(taps: &[(i64, f64)], exclude_outside: bool, last: usize) -> Vec<(usize
 }
 
 /// Downsampling with a kernel as wide as the distance of the samples.
-fn antialiased(position: f32, coordinates: &Coordinates, kernel: &Kernel) -> Vec<(usize, f64)> {
+fn antialiased(position: f32, coordinates: &Coordinates, kernel: &ResizeKernel) -> Vec<(usize, f64)> {
     let stretch = f64::from((1.0 / coordinates.scale).max(1.0));
     let cubic = kernel.mode == "cubic";
     let support = stretch * if cubic { 2.0 } else { 1.0 };

@@ -7,7 +7,7 @@ use melior::ir::OperationRef;
 
 /// A window over the spatial dimensions with its padding resolved to numbers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Window {
+pub struct SlidingWindow {
     /// Cells of the kernel in each spatial dimension.
     pub kernel: Vec<u64>,
     /// Cells from one window to the next.
@@ -22,7 +22,7 @@ pub struct Window {
     pub output: Vec<u64>,
 }
 
-impl Window {
+impl SlidingWindow {
     /// The window of a convolution or pooling operation whose input has a static shape.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::{Constraint, Known, NodeContext};
 use crate::bpu::model::{
-    AveragePool, BpuElement, MAX_RANK, MAX_TENSOR_BYTES, Operator, Scale, Tensor, average_pool_counts,
+    AveragePool, BpuElement, BpuTensor, MAX_RANK, MAX_TENSOR_BYTES, Operator, TensorScale, average_pool_counts,
 };
 use crate::numerics::{Multiplier, SumMultipliers, accumulator_bound, accumulator_fits, average_multiplier};
 use hb_dialects::bpu::Op;
@@ -118,7 +118,7 @@ fn well_formed(context: &NodeContext) -> bool {
     context.segment.verify_node(context.node).is_ok() && context.tensors().all(|tensor| tensor.verify().is_ok())
 }
 
-fn is_activation(tensor: &Tensor) -> bool {
+fn is_activation(tensor: &BpuTensor) -> bool {
     tensor.element.is_activation() && tensor.scale.per_tensor().is_some()
 }
 
@@ -142,7 +142,7 @@ fn constant_weights(context: &NodeContext) -> bool {
 }
 
 /// The integers of a constant.
-fn values(tensor: &Tensor) -> Option<Vec<i32>> {
+fn values(tensor: &BpuTensor) -> Option<Vec<i32>> {
     let data = tensor.data.as_ref()?;
     Some(match tensor.element {
         BpuElement::I8 => data.iter().map(|byte| i32::from(*byte as i8)).collect(),
@@ -179,26 +179,28 @@ fn convolution_ratio(context: &NodeContext) -> bool {
         return true;
     }
     match &w.scale {
-        Scale::None => true,
-        Scale::PerTensor(s_w) => Multiplier::of_product(s_x, *s_w, s_y).is_ok(),
-        Scale::PerChannel { scales, .. } => scales.iter().all(|s_w| Multiplier::of_product(s_x, *s_w, s_y).is_ok()),
+        TensorScale::None => true,
+        TensorScale::PerTensor(s_w) => Multiplier::of_product(s_x, *s_w, s_y).is_ok(),
+        TensorScale::PerChannel { scales, .. } => {
+            scales.iter().all(|s_w| Multiplier::of_product(s_x, *s_w, s_y).is_ok())
+        }
     }
 }
 
 /// The scales of both operands and the result.
 fn three_scales(context: &NodeContext) -> Option<[f64; 3]> {
-    let scale = |tensor: Option<&Tensor>| tensor.and_then(|tensor| tensor.scale.per_tensor());
+    let scale = |tensor: Option<&BpuTensor>| tensor.and_then(|tensor| tensor.scale.per_tensor());
     Some([scale(context.operand(0))?, scale(context.operand(1))?, scale(context.result())?])
 }
 
 fn matmul_accumulator(context: &NodeContext) -> bool {
     let (Some(a), Some(b)) = (context.operand(0), context.operand(1)) else { return true };
-    let magnitude = |tensor: &Tensor| match values(tensor) {
+    let magnitude = |tensor: &BpuTensor| match values(tensor) {
         Some(values) => values.iter().map(|value| u64::from(value.unsigned_abs())).max().unwrap_or(0),
         None => u64::from(tensor.element.magnitude()),
     };
     // A constant whose values are not known yet may have small ones.
-    let unknown = |index: usize, tensor: &Tensor| context.is_constant(index) && tensor.data.is_none();
+    let unknown = |index: usize, tensor: &BpuTensor| context.is_constant(index) && tensor.data.is_none();
     if context.known == Known::Types && (unknown(0, a) || unknown(1, b)) {
         return true;
     }
@@ -218,7 +220,7 @@ fn sum_ratio(context: &NodeContext) -> bool {
 }
 
 fn requantize_ratio(context: &NodeContext) -> bool {
-    let scale = |tensor: Option<&Tensor>| tensor.and_then(|tensor| tensor.scale.per_tensor());
+    let scale = |tensor: Option<&BpuTensor>| tensor.and_then(|tensor| tensor.scale.per_tensor());
     match (scale(context.operand(0)), scale(context.result())) {
         (Some(s_x), Some(s_y)) => Multiplier::of_change(s_x, s_y).is_ok(),
         _ => true,
@@ -269,7 +271,7 @@ fn windows(context: &NodeContext) -> bool {
 fn same_type(context: &NodeContext) -> bool {
     let mut tensors = context.tensors();
     let Some(first) = tensors.next() else { return true };
-    !matches!(first.scale, Scale::PerChannel { .. })
+    !matches!(first.scale, TensorScale::PerChannel { .. })
         && tensors.all(|tensor| tensor.element == first.element && tensor.scale == first.scale)
 }
 
@@ -278,6 +280,6 @@ fn quantize(context: &NodeContext) -> bool {
 }
 
 fn dequantize(context: &NodeContext) -> bool {
-    context.operand(0).is_none_or(|x| x.element != BpuElement::F32 && x.scale != Scale::None)
+    context.operand(0).is_none_or(|x| x.element != BpuElement::F32 && x.scale != TensorScale::None)
         && context.result().is_none_or(|y| y.element == BpuElement::F32)
 }

@@ -1,20 +1,20 @@
 use super::*;
 use crate::bpu::interpreter;
-use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, Operator, PadMode, Scale, TensorId};
+use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, Operator, PadMode, TensorId, TensorScale};
 
-fn tensor(element: BpuElement, shape: &[usize], scale: f64) -> Tensor {
-    Tensor::new("t", shape, element, Scale::PerTensor(scale))
+fn tensor(element: BpuElement, shape: &[usize], scale: f64) -> BpuTensor {
+    BpuTensor::new("t", shape, element, TensorScale::PerTensor(scale))
 }
 
-fn i8(shape: &[usize], scale: f64) -> Tensor {
+fn i8(shape: &[usize], scale: f64) -> BpuTensor {
     tensor(BpuElement::I8, shape, scale)
 }
 
-fn real(shape: &[usize]) -> Tensor {
-    Tensor::new("t", shape, BpuElement::F32, Scale::None)
+fn real(shape: &[usize]) -> BpuTensor {
+    BpuTensor::new("t", shape, BpuElement::F32, TensorScale::None)
 }
 
-fn segment(operator: Operator, operands: Vec<Tensor>, output: Tensor) -> Segment {
+fn segment(operator: Operator, operands: Vec<BpuTensor>, output: BpuTensor) -> Segment {
     let mut segment = Segment::default();
     let ids: Vec<TensorId> = operands
         .into_iter()
@@ -26,12 +26,12 @@ fn segment(operator: Operator, operands: Vec<Tensor>, output: Tensor) -> Segment
 }
 
 /// What is broken, by the words the sentences begin with or contain; empty when nothing is.
-fn broken(operator: Operator, operands: Vec<Tensor>, output: Tensor) -> Vec<&'static str> {
+fn broken(operator: Operator, operands: Vec<BpuTensor>, output: BpuTensor) -> Vec<&'static str> {
     let segment = segment(operator, operands, output);
     explain(&segment, &segment.nodes[0], Known::Values).err().unwrap_or_default()
 }
 
-fn convolution(w: Tensor, output: Tensor) -> Vec<&'static str> {
+fn convolution(w: BpuTensor, output: BpuTensor) -> Vec<&'static str> {
     broken(Operator::Convolution(Convolution::default()), vec![i8(&[1, 1, 1, 2], 0.1), w], output)
 }
 
@@ -61,7 +61,7 @@ fn convolutions() {
 
     let bias = |value: i32| {
         let data: Vec<u8> = [0, value, 0].iter().flat_map(|value: &i32| value.to_le_bytes()).collect();
-        Tensor::new("b", [3], BpuElement::I32, Scale::None).with_data(data)
+        BpuTensor::new("b", [3], BpuElement::I32, TensorScale::None).with_data(data)
     };
     // Two weights of magnitude 128 bound the sum of products by 2 · 128 · 128 = 32768.
     for (value, fits) in [(i32::MAX - 32768, true), (i32::MAX - 32767, false), (i32::MIN, false)] {
@@ -74,7 +74,7 @@ fn convolutions() {
 
 #[test]
 fn matrix_products() {
-    let product = |terms: usize, a: BpuElement, b: Tensor| {
+    let product = |terms: usize, a: BpuElement, b: BpuTensor| {
         broken(Operator::MatMul { clamp: None }, vec![tensor(a, &[2, terms], 0.1), b], i8(&[2, 1], 0.1))
     };
     assert!(product(131_071, BpuElement::I8, i8(&[131_071, 1], 0.1)).is_empty());
@@ -102,8 +102,8 @@ fn elementwise() {
     assert!(broken(curve.clone(), vec![wide()], i8(&[2], 1.0)).is_empty());
     assert!(has(&broken(curve.clone(), vec![i8(&[2], 1.0)], i8(&[2], 1.0)), "one of the two is int16"));
     assert!(has(&broken(curve, vec![wide()], real(&[2])), "are int8 or int16 with one scale"));
-    let channels = Scale::PerChannel { axis: 0, scales: vec![1.0, 2.0] };
-    let sums = Tensor::new("t", [2], BpuElement::I32, channels);
+    let channels = TensorScale::PerChannel { axis: 0, scales: vec![1.0, 2.0] };
+    let sums = BpuTensor::new("t", [2], BpuElement::I32, channels);
     assert!(broken(Operator::Dequantize, vec![sums.clone()], real(&[2])).is_empty());
     assert!(has(&broken(Operator::Dequantize, vec![sums], i8(&[2], 1.0)), "the result is float32"));
     assert!(has(&broken(Operator::Quantize, vec![i8(&[2], 1.0)], i8(&[2], 1.0)), "The input is float32"));

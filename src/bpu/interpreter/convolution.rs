@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::values::{Operand, allocate, interval, scale_of, store};
-use crate::bpu::model::{BpuElement, Clamp, Convolution, Tensor};
+use super::values::{OperandBytes, allocate, interval, scale_of, store};
+use crate::bpu::model::{BpuElement, BpuTensor, Clamp, Convolution};
 use crate::numerics::{self, Multiplier, accumulate, accumulator_bound, accumulator_fits};
 use ndarray::{Array, IxDyn};
 
@@ -15,7 +15,13 @@ struct Finish {
 }
 
 impl Finish {
-    fn new(channels: usize, clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Finish, String> {
+    fn new(
+        channels: usize,
+        clamp: Option<Clamp>,
+        a: OperandBytes,
+        b: OperandBytes,
+        output: &BpuTensor,
+    ) -> Result<Finish, String> {
         let clamp = interval(clamp, output);
         if output.element == BpuElement::I32 {
             return Ok(Finish { multipliers: None, clamp });
@@ -92,10 +98,10 @@ impl Geometry<'_> {
 
 pub(super) fn convolution(
     attributes: &Convolution,
-    x: Operand,
-    w: Operand,
-    bias: Option<Operand>,
-    output: &Tensor,
+    x: OperandBytes,
+    w: OperandBytes,
+    bias: Option<OperandBytes>,
+    output: &BpuTensor,
 ) -> Result<Vec<u8>, String> {
     let (&[_, height, width, channels], &[filters, kernel_height, kernel_width, depth], &[_, out_height, out_width, _]) =
         (&x.tensor.shape[..], &w.tensor.shape[..], &output.shape[..])
@@ -122,7 +128,7 @@ fn convolve(
     weights: &[i16],
     bias: &[i32],
     finish: &Finish,
-    output: &Tensor,
+    output: &BpuTensor,
 ) -> Vec<u8> {
     let [height, width, filters] = geometry.output;
     let filter_size = weights.len() / filters;
@@ -160,7 +166,12 @@ fn check_accumulators(weights: &[i16], bias: &[i32], input: BpuElement) -> Resul
     Ok(())
 }
 
-pub(super) fn matmul(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+pub(super) fn matmul(
+    clamp: Option<Clamp>,
+    a: OperandBytes,
+    b: OperandBytes,
+    output: &BpuTensor,
+) -> Result<Vec<u8>, String> {
     let ([batch_a @ .., _, k], [batch_b @ .., _, n]) = (&a.tensor.shape[..], &b.tensor.shape[..]) else {
         return Err("both operands must have at least rank 2".to_owned());
     };

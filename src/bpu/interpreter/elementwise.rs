@@ -3,16 +3,26 @@
 use std::borrow::Cow;
 
 use super::movement::dense;
-use super::values::{Operand, cells_shape, collect, interval, scale_of};
-use crate::bpu::model::{Clamp, Scale, Tensor};
+use super::values::{OperandBytes, cells_shape, collect, interval, scale_of};
+use crate::bpu::model::{BpuTensor, Clamp, TensorScale};
 use crate::numerics::{self, Curve, LookupTable, Multiplier, SlopeMultipliers, SumMultipliers};
 
-pub(super) fn add(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+pub(super) fn add(
+    clamp: Option<Clamp>,
+    a: OperandBytes,
+    b: OperandBytes,
+    output: &BpuTensor,
+) -> Result<Vec<u8>, String> {
     let multipliers = SumMultipliers::add(a.scale()?, b.scale()?, scale_of(output)?);
     sum(multipliers.map_err(|error| error.to_string())?, clamp, a, b, output)
 }
 
-pub(super) fn sub(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+pub(super) fn sub(
+    clamp: Option<Clamp>,
+    a: OperandBytes,
+    b: OperandBytes,
+    output: &BpuTensor,
+) -> Result<Vec<u8>, String> {
     let multipliers = SumMultipliers::sub(a.scale()?, b.scale()?, scale_of(output)?);
     sum(multipliers.map_err(|error| error.to_string())?, clamp, a, b, output)
 }
@@ -20,53 +30,65 @@ pub(super) fn sub(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor)
 fn sum(
     multipliers: SumMultipliers,
     clamp: Option<Clamp>,
-    a: Operand,
-    b: Operand,
-    output: &Tensor,
+    a: OperandBytes,
+    b: OperandBytes,
+    output: &BpuTensor,
 ) -> Result<Vec<u8>, String> {
     let clamp = interval(clamp, output);
     zip(a, b, output, |a, b| numerics::add(a, b, multipliers, clamp))
 }
 
-pub(super) fn mul(clamp: Option<Clamp>, a: Operand, b: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+pub(super) fn mul(
+    clamp: Option<Clamp>,
+    a: OperandBytes,
+    b: OperandBytes,
+    output: &BpuTensor,
+) -> Result<Vec<u8>, String> {
     let multiplier =
         Multiplier::of_product(a.scale()?, b.scale()?, scale_of(output)?).map_err(|error| error.to_string())?;
     let clamp = interval(clamp, output);
     zip(a, b, output, |a, b| numerics::multiply(a, b, multiplier, clamp))
 }
 
-pub(super) fn p_relu(clamp: Option<Clamp>, x: Operand, slope: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+pub(super) fn p_relu(
+    clamp: Option<Clamp>,
+    x: OperandBytes,
+    slope: OperandBytes,
+    output: &BpuTensor,
+) -> Result<Vec<u8>, String> {
     let multipliers = SlopeMultipliers::new(x.scale()?, slope.scale()?, scale_of(output)?);
     let (multipliers, clamp) = (multipliers.map_err(|error| error.to_string())?, interval(clamp, output));
     zip(x, slope, output, |x, slope| numerics::p_relu(x, slope, multipliers, clamp))
 }
 
-pub(super) fn requantize(clamp: Option<Clamp>, x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+pub(super) fn requantize(clamp: Option<Clamp>, x: OperandBytes, output: &BpuTensor) -> Result<Vec<u8>, String> {
     let multiplier = Multiplier::of_change(x.scale()?, scale_of(output)?).map_err(|error| error.to_string())?;
     let clamp = interval(clamp, output);
     Ok(collect(output, x.integers().map(|x| numerics::requantize(x, multiplier, clamp))))
 }
 
-pub(super) fn lookup(table: &LookupTable, x: Operand) -> Vec<u8> {
+pub(super) fn lookup(table: &LookupTable, x: OperandBytes) -> Vec<u8> {
     x.bytes.iter().map(|byte| numerics::lookup(table, *byte as i8) as u8).collect()
 }
 
-pub(super) fn curve(curve: &Curve, x: Operand, output: &Tensor) -> Vec<u8> {
+pub(super) fn curve(curve: &Curve, x: OperandBytes, output: &BpuTensor) -> Vec<u8> {
     let clamp = interval(None, output);
     // The input is int8 or int16.
     collect(output, x.integers().map(|q| curve.evaluate(q as i16, clamp)))
 }
 
-pub(super) fn quantize(x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+pub(super) fn quantize(x: OperandBytes, output: &BpuTensor) -> Result<Vec<u8>, String> {
     let scale = scale_of(output)? as f32;
     let clamp = interval(None, output);
     let reals = x.bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
     Ok(collect(output, reals.map(|x| numerics::quantize(x, scale, clamp))))
 }
 
-pub(super) fn dequantize(x: Operand) -> Result<Vec<u8>, String> {
+pub(super) fn dequantize(x: OperandBytes) -> Result<Vec<u8>, String> {
     let (channels, inner) = match &x.tensor.scale {
-        Scale::PerChannel { axis, scales } => (scales.len(), x.tensor.shape[axis + 1..].iter().product::<usize>()),
+        TensorScale::PerChannel { axis, scales } => {
+            (scales.len(), x.tensor.shape[axis + 1..].iter().product::<usize>())
+        }
         _ => (1, 1),
     };
     let scales = (0..channels)
@@ -78,14 +100,14 @@ pub(super) fn dequantize(x: Operand) -> Result<Vec<u8>, String> {
 }
 
 /// Applies `f` to pairs of elements after broadcasting both operands to the result's shape.
-fn zip(a: Operand, b: Operand, output: &Tensor, f: impl Fn(i32, i32) -> i32) -> Result<Vec<u8>, String> {
+fn zip(a: OperandBytes, b: OperandBytes, output: &BpuTensor, f: impl Fn(i32, i32) -> i32) -> Result<Vec<u8>, String> {
     let (bytes_a, bytes_b) = (expand(a, output)?, expand(b, output)?);
-    let (a, b) = (Operand { bytes: &bytes_a, ..a }, Operand { bytes: &bytes_b, ..b });
+    let (a, b) = (OperandBytes { bytes: &bytes_a, ..a }, OperandBytes { bytes: &bytes_b, ..b });
     Ok(collect(output, a.integers().zip(b.integers()).map(|(a, b)| f(a, b))))
 }
 
 /// The bytes of an operand that is broadcast to the result's shape, in its own element type.
-fn expand<'a>(x: Operand<'a>, output: &Tensor) -> Result<Cow<'a, [u8]>, String> {
+fn expand<'a>(x: OperandBytes<'a>, output: &BpuTensor) -> Result<Cow<'a, [u8]>, String> {
     if x.tensor.shape == output.shape {
         return Ok(Cow::Borrowed(x.bytes));
     }

@@ -14,8 +14,8 @@ mod values;
 
 use std::borrow::Cow;
 
-use super::model::{ModelError, Node, Operator, Segment, Tensor, TensorId};
-use values::Operand;
+use super::model::{BpuNode, BpuTensor, ModelError, Operator, Segment, TensorId};
+use values::OperandBytes;
 
 /// Why a segment cannot be run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -67,7 +67,7 @@ pub fn run(segment: &Segment, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, Interpre
 pub fn run_with(
     segment: &Segment,
     inputs: &[&[u8]],
-    mut observe: impl FnMut(&Node, &Tensor, &[u8]),
+    mut observe: impl FnMut(&BpuNode, &BpuTensor, &[u8]),
 ) -> Result<Vec<Vec<u8>>, InterpretError> {
     segment.verify()?;
     let mut values = feed(segment, inputs)?;
@@ -120,12 +120,12 @@ fn last_uses(segment: &Segment) -> Vec<usize> {
     last
 }
 
-fn evaluate_node(segment: &Segment, values: &Values, node: &Node) -> Result<(TensorId, Vec<u8>), String> {
+fn evaluate_node(segment: &Segment, values: &Values, node: &BpuNode) -> Result<(TensorId, Vec<u8>), String> {
     let operands = node
         .inputs
         .iter()
         .map(|id| match (segment.tensor(*id), values.get(id.0).and_then(Option::as_deref)) {
-            (Some(tensor), Some(bytes)) => Ok(Operand { tensor, bytes }),
+            (Some(tensor), Some(bytes)) => Ok(OperandBytes { tensor, bytes }),
             _ => Err(format!("operand {} has no value", id.0)),
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -136,7 +136,7 @@ fn evaluate_node(segment: &Segment, values: &Values, node: &Node) -> Result<(Ten
 }
 
 /// The bytes of an operator's result. Operands and result have passed [`Segment::verify`].
-fn evaluate(operator: &Operator, operands: &[Operand], output: &Tensor) -> Result<Vec<u8>, String> {
+fn evaluate(operator: &Operator, operands: &[OperandBytes], output: &BpuTensor) -> Result<Vec<u8>, String> {
     match (operator, operands) {
         (Operator::Convolution(attributes), [x, w, rest @ ..]) => {
             convolution::convolution(attributes, *x, *w, rest.first().copied(), output)

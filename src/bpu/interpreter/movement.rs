@@ -1,7 +1,7 @@
 //! `docs/numerics.md`, section 9: operators that copy elements.
 
-use super::values::{Operand, allocate, cells_mut};
-use crate::bpu::model::{PadMode, Tensor};
+use super::values::{OperandBytes, allocate, cells_mut};
+use crate::bpu::model::{BpuTensor, PadMode};
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Slice, concatenate};
 
 /// The bytes of an array in row-major order.
@@ -9,13 +9,13 @@ pub(super) fn dense(cells: &ArrayViewD<'_, u8>) -> Vec<u8> {
     cells.as_standard_layout().iter().copied().collect()
 }
 
-pub(super) fn transpose(permutation: &[usize], x: Operand) -> Result<Vec<u8>, String> {
+pub(super) fn transpose(permutation: &[usize], x: OperandBytes) -> Result<Vec<u8>, String> {
     let bytes_of_an_element = permutation.len();
     let permutation: Vec<usize> = permutation.iter().copied().chain([bytes_of_an_element]).collect();
     Ok(dense(&x.cells()?.permuted_axes(permutation)))
 }
 
-pub(super) fn slice(starts: &[usize], steps: &[isize], x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+pub(super) fn slice(starts: &[usize], steps: &[isize], x: OperandBytes, output: &BpuTensor) -> Result<Vec<u8>, String> {
     let mut cells = x.cells()?;
     for (axis, ((&start, &step), &count)) in starts.iter().zip(steps).zip(&output.shape).enumerate() {
         let last =
@@ -27,7 +27,7 @@ pub(super) fn slice(starts: &[usize], steps: &[isize], x: Operand, output: &Tens
     Ok(dense(&cells))
 }
 
-pub(super) fn pad(before: &[usize], mode: PadMode, x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
+pub(super) fn pad(before: &[usize], mode: PadMode, x: OperandBytes, output: &BpuTensor) -> Result<Vec<u8>, String> {
     let mut bytes = allocate(output);
     match mode {
         PadMode::Constant(value) => {
@@ -66,8 +66,8 @@ fn padded_source(index: usize, before: usize, size: usize, mode: PadMode) -> usi
     mirrored.min(last)
 }
 
-pub(super) fn concat(axis: usize, operands: &[Operand]) -> Result<Vec<u8>, String> {
-    let cells = operands.iter().map(Operand::cells).collect::<Result<Vec<_>, _>>()?;
+pub(super) fn concat(axis: usize, operands: &[OperandBytes]) -> Result<Vec<u8>, String> {
+    let cells = operands.iter().map(OperandBytes::cells).collect::<Result<Vec<_>, _>>()?;
     let joined = concatenate(Axis(axis), &cells).map_err(|error| error.to_string())?;
     Ok(dense(&joined.view()))
 }

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::values::{Operand, allocate, interval, scale_of, store};
-use crate::bpu::model::{AveragePool, MaxPool, Tensor};
+use super::values::{OperandBytes, allocate, interval, scale_of, store};
+use crate::bpu::model::{AveragePool, BpuTensor, MaxPool};
 use crate::numerics::{self, Multiplier};
 
 /// A window over height and width of an NHWC image.
-struct Window<'a> {
+struct PooledCells<'a> {
     kernel: [usize; 2],
     strides: [usize; 2],
     pads: [usize; 4],
     dilations: [usize; 2],
-    x: Operand<'a>,
+    x: OperandBytes<'a>,
 }
 
-impl Window<'_> {
+impl PooledCells<'_> {
     /// The cells of the input, along `axis` (0 height, 1 width), that the window at `position` covers.
     fn cells(&self, axis: usize, position: usize) -> impl Iterator<Item = usize> + '_ {
         let (size, before) = (self.x.tensor.shape[axis + 1], self.pads[axis]);
@@ -30,7 +30,7 @@ impl Window<'_> {
     /// makes results of the accumulators and the number of cells.
     fn fold(
         &self,
-        output: &Tensor,
+        output: &BpuTensor,
         initial: i32,
         step: impl Fn(i32, i32) -> i32 + Sync,
         finish: impl Fn(&mut [i32], usize) + Sync,
@@ -62,13 +62,14 @@ impl Window<'_> {
     }
 }
 
-pub(super) fn max_pool(pool: &MaxPool, x: Operand, output: &Tensor) -> Vec<u8> {
-    let window = Window { kernel: pool.kernel, strides: pool.strides, pads: pool.pads, dilations: pool.dilations, x };
+pub(super) fn max_pool(pool: &MaxPool, x: OperandBytes, output: &BpuTensor) -> Vec<u8> {
+    let window =
+        PooledCells { kernel: pool.kernel, strides: pool.strides, pads: pool.pads, dilations: pool.dilations, x };
     window.fold(output, i32::MIN, numerics::maximum, |_, _| {})
 }
 
-pub(super) fn average_pool(pool: &AveragePool, x: Operand, output: &Tensor) -> Result<Vec<u8>, String> {
-    let window = Window { kernel: pool.kernel, strides: pool.strides, pads: pool.pads, dilations: [1, 1], x };
+pub(super) fn average_pool(pool: &AveragePool, x: OperandBytes, output: &BpuTensor) -> Result<Vec<u8>, String> {
+    let window = PooledCells { kernel: pool.kernel, strides: pool.strides, pads: pool.pads, dilations: [1, 1], x };
     let multipliers = multipliers(pool, &window, output)?;
     let full = pool.kernel[0] * pool.kernel[1];
     let clamp = interval(pool.clamp, output);
@@ -84,7 +85,11 @@ pub(super) fn average_pool(pool: &AveragePool, x: Operand, output: &Tensor) -> R
 }
 
 /// The multiplier of each count that occurs.
-fn multipliers(pool: &AveragePool, window: &Window, output: &Tensor) -> Result<BTreeMap<usize, Multiplier>, String> {
+fn multipliers(
+    pool: &AveragePool,
+    window: &PooledCells,
+    output: &BpuTensor,
+) -> Result<BTreeMap<usize, Multiplier>, String> {
     let (s_x, s_y) = (window.x.scale()?, scale_of(output)?);
     let largest = |axis: usize| (0..output.shape[axis + 1]).map(|p| window.cells(axis, p).count()).max().unwrap_or(0);
     let cells = largest(0) * largest(1);

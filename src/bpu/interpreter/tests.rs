@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::bpu::model::{AveragePool, BpuElement, Clamp, Convolution, MaxPool, PadMode, Scale};
+use crate::bpu::model::{AveragePool, BpuElement, Clamp, Convolution, MaxPool, PadMode, TensorScale};
 
 #[derive(Deserialize)]
 struct Case {
@@ -24,19 +24,19 @@ struct Recorded {
 
 impl Recorded {
     /// Scales run along the first dimension of an operand with several, unless `axis` says otherwise.
-    fn tensor(&self, axis: usize) -> Tensor {
+    fn tensor(&self, axis: usize) -> BpuTensor {
         let element = [BpuElement::I8, BpuElement::I16, BpuElement::I32, BpuElement::F32]
             .into_iter()
             .find(|element| element.name() == self.element)
             .unwrap();
         let scale = match &self.scale {
-            serde_json::Value::Null => Scale::None,
+            serde_json::Value::Null => TensorScale::None,
             serde_json::Value::Array(scales) => {
-                Scale::PerChannel { axis, scales: scales.iter().map(|scale| scale.as_f64().unwrap()).collect() }
+                TensorScale::PerChannel { axis, scales: scales.iter().map(|scale| scale.as_f64().unwrap()).collect() }
             }
-            scale => Scale::PerTensor(scale.as_f64().unwrap()),
+            scale => TensorScale::PerTensor(scale.as_f64().unwrap()),
         };
-        Tensor::new("recorded", self.shape.clone(), element, scale)
+        BpuTensor::new("recorded", self.shape.clone(), element, scale)
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -112,11 +112,11 @@ fn recorded_cases_agree_to_the_byte() {
     }
 }
 
-fn i8(shape: &[usize], scale: f64) -> Tensor {
-    Tensor::new("t", shape, BpuElement::I8, Scale::PerTensor(scale))
+fn i8(shape: &[usize], scale: f64) -> BpuTensor {
+    BpuTensor::new("t", shape, BpuElement::I8, TensorScale::PerTensor(scale))
 }
 
-fn single(operator: Operator, operands: Vec<Tensor>, output: Tensor) -> Segment {
+fn single(operator: Operator, operands: Vec<BpuTensor>, output: BpuTensor) -> Segment {
     let mut segment = Segment::default();
     let ids: Vec<TensorId> = operands
         .into_iter()
@@ -140,10 +140,10 @@ fn a_curve_is_applied_by_piece() {
     // -d up to -1, then d² / 2.
     let piece = |start, quadratic, linear| crate::numerics::Piece { start, quadratic, linear, constant: 0 };
     let curve = crate::numerics::Curve::new(vec![piece(-32768, 0, -2), piece(0, 1, 0)], 1).unwrap();
-    let i16 = |shape: &[usize]| Tensor::new("t", shape, BpuElement::I16, Scale::PerTensor(1.0));
+    let i16 = |shape: &[usize]| BpuTensor::new("t", shape, BpuElement::I16, TensorScale::PerTensor(1.0));
     let operator = Operator::Curve { curve: Box::new(curve) };
     let input: Vec<u8> = [-32768i16, -32758, 0, 3, 5, 300].iter().flat_map(|q| q.to_le_bytes()).collect();
-    let run = |output: Tensor| run(&single(operator.clone(), vec![i16(&[6])], output), &[&input]).unwrap();
+    let run = |output: BpuTensor| run(&single(operator.clone(), vec![i16(&[6])], output), &[&input]).unwrap();
     // 4.5 and 12.5 round to even.
     let expected: Vec<u8> = [0i16, -10, 0, 4, 12, 32767].iter().flat_map(|y| y.to_le_bytes()).collect();
     assert_eq!(run(i16(&[6])), [expected]);
@@ -188,7 +188,7 @@ fn undefined_arithmetic_is_an_error() {
     for (terms, good) in [(132_104usize, true), (132_105, false)] {
         let x = i8(&[1, 1, 1, terms], 1.0);
         let w = i8(&[1, 1, 1, terms], 1.0).with_data(vec![127; terms]);
-        let y = Tensor::new("y", [1, 1, 1, 1], BpuElement::I32, Scale::PerTensor(1.0));
+        let y = BpuTensor::new("y", [1, 1, 1, 1], BpuElement::I32, TensorScale::PerTensor(1.0));
         let segment = single(Operator::Convolution(Convolution::default()), vec![x, w], y);
         let found = run(&segment, &[&vec![0x80; terms]]);
         if good {
@@ -223,7 +223,7 @@ proptest! {
         }
         let result = |weights: Vec<u8>, depth: usize, group: usize| {
             let convolution = Convolution { group, pads: [1, 0, 0, 1], ..Convolution::default() };
-            let y = Tensor::new("y", [1, 4, 4, 6], BpuElement::I32, Scale::PerTensor(1.0));
+            let y = BpuTensor::new("y", [1, 4, 4, 6], BpuElement::I32, TensorScale::PerTensor(1.0));
             let w = i8(&[6, 2, 2, depth], 1.0).with_data(weights);
             run(&single(Operator::Convolution(convolution), vec![i8(&[1, 4, 4, 4], 1.0), w], y), &[&x]).unwrap()
         };

@@ -1,16 +1,16 @@
 //! Integers in bytes, and bytes as arrays.
 
-use crate::bpu::model::{BpuElement, Clamp, Tensor};
+use crate::bpu::model::{BpuElement, BpuTensor, Clamp};
 use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 
 /// An operand: its description and its elements.
 #[derive(Clone, Copy)]
-pub(super) struct Operand<'a> {
-    pub(super) tensor: &'a Tensor,
+pub(super) struct OperandBytes<'a> {
+    pub(super) tensor: &'a BpuTensor,
     pub(super) bytes: &'a [u8],
 }
 
-impl Operand<'_> {
+impl OperandBytes<'_> {
     /// The one scale of an activation.
     pub(super) fn scale(&self) -> Result<f64, String> {
         scale_of(self.tensor)
@@ -35,7 +35,7 @@ impl Operand<'_> {
 }
 
 /// The one scale of a tensor.
-pub(super) fn scale_of(tensor: &Tensor) -> Result<f64, String> {
+pub(super) fn scale_of(tensor: &BpuTensor) -> Result<f64, String> {
     tensor.scale.per_tensor().ok_or_else(|| format!("tensor `{}` does not have one scale", tensor.name))
 }
 
@@ -58,19 +58,19 @@ pub(super) fn store(element: BpuElement, values: impl IntoIterator<Item = i32>, 
 }
 
 /// As many zero bytes as the tensor takes; its size was bounded by the verifier.
-pub(super) fn allocate(tensor: &Tensor) -> Vec<u8> {
+pub(super) fn allocate(tensor: &BpuTensor) -> Vec<u8> {
     vec![0; tensor.byte_count().unwrap_or(0)]
 }
 
 /// Bytes of integers, as many as the tensor has elements.
-pub(super) fn collect(tensor: &Tensor, values: impl IntoIterator<Item = i32>) -> Vec<u8> {
+pub(super) fn collect(tensor: &BpuTensor, values: impl IntoIterator<Item = i32>) -> Vec<u8> {
     let mut bytes = allocate(tensor);
     store(tensor.element, values, &mut bytes);
     bytes
 }
 
 /// The interval of a result: that of a fused activation or all of its type.
-pub(super) fn interval(clamp: Option<Clamp>, output: &Tensor) -> Clamp {
+pub(super) fn interval(clamp: Option<Clamp>, output: &BpuTensor) -> Clamp {
     clamp.or(output.element.range()).unwrap_or(Clamp::I32)
 }
 
@@ -81,7 +81,7 @@ pub(super) fn cells_shape(element: BpuElement, shape: &[usize]) -> IxDyn {
     IxDyn(&shape)
 }
 
-/// The bytes of a result as [`Operand::cells`] are.
-pub(super) fn cells_mut<'a>(output: &Tensor, bytes: &'a mut [u8]) -> Result<ArrayViewMutD<'a, u8>, String> {
+/// The bytes of a result as [`OperandBytes::cells`] are.
+pub(super) fn cells_mut<'a>(output: &BpuTensor, bytes: &'a mut [u8]) -> Result<ArrayViewMutD<'a, u8>, String> {
     ArrayViewMutD::from_shape(cells_shape(output.element, &output.shape), bytes).map_err(|error| error.to_string())
 }

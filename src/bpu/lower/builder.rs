@@ -2,11 +2,11 @@
 
 use super::{
     typing::Typing,
-    values::{Integer, Operand, Output, QuantizedConstant, QuantizedValue},
+    values::{Integer, Output, QuantizedConstant, QuantizedOperand, QuantizedValue},
 };
 use crate::bpu::constraints::Known;
 use crate::bpu::model::{
-    BpuElement, Clamp, Convolution, NetworkValue, Operator, Scale, Segment, Tensor, TensorId, ValueLayout,
+    BpuElement, BpuTensor, Clamp, Convolution, NetworkValue, Operator, Segment, TensorId, TensorScale, ValueLayout,
 };
 use crate::numerics::low_bytes;
 use hb_dialects::ir::{self, Names, OperationAttributes, Origin};
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 /// How a value is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum ValueForm {
     /// In ONNX order, with the shape that the network says.
     Network,
     /// NHWC of rank 4: `[N, C, H, W]` becomes `[N, H, W, C]`, `[N, C, L]` becomes `[N, 1, L, C]`.
@@ -36,7 +36,7 @@ pub enum External<'c, 'a> {
 pub struct Builder<'c, 'a> {
     pub segment: Segment,
     pub externals: Vec<External<'c, 'a>>,
-    forms: HashMap<(usize, Form), TensorId>,
+    forms: HashMap<(usize, ValueForm), TensorId>,
     /// f32 values that the segment computes, in network form.
     floats: HashMap<usize, TensorId>,
     /// Values that come as f32 from outside the BPU.
@@ -60,17 +60,17 @@ pub const TO_CHANNELS_LAST: [usize; 4] = [0, 2, 3, 1];
 const FROM_CHANNELS_LAST: [usize; 4] = [0, 3, 1, 2];
 
 /// The shape of a value in a form; `None` when a value of that rank has no such form.
-pub fn shape_in(form: Form, shape: &[usize]) -> Option<Vec<usize>> {
+pub fn shape_in(form: ValueForm, shape: &[usize]) -> Option<Vec<usize>> {
     match (form, shape) {
-        (Form::Network, _) => Some(shape.to_vec()),
-        (Form::ChannelsLast, &[n, c, h, w]) => Some(vec![n, h, w, c]),
-        (Form::ChannelsLast, &[n, c, l]) => Some(vec![n, 1, l, c]),
+        (ValueForm::Network, _) => Some(shape.to_vec()),
+        (ValueForm::ChannelsLast, &[n, c, h, w]) => Some(vec![n, h, w, c]),
+        (ValueForm::ChannelsLast, &[n, c, l]) => Some(vec![n, 1, l, c]),
         _ => None,
     }
 }
 
-pub fn per_tensor(scale: f64) -> Scale {
-    Scale::PerTensor(scale)
+pub fn per_tensor(scale: f64) -> TensorScale {
+    TensorScale::PerTensor(scale)
 }
 
 impl<'c, 'a> Builder<'c, 'a> {
@@ -88,7 +88,7 @@ impl<'c, 'a> Builder<'c, 'a> {
     ///
     /// # Errors
     /// When it is not quantized.
-    pub fn operand(&self, operation: OperationRef<'c, 'a>, index: usize) -> Result<Operand<'c, 'a>, String> {
+    pub fn operand(&self, operation: OperationRef<'c, 'a>, index: usize) -> Result<QuantizedOperand<'c, 'a>, String> {
         self.typing.operand(self.known, operation, index)
     }
 
@@ -109,13 +109,13 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 
     /// Whether the value already exists in that form, or the integers that it is made of do.
-    pub fn has(&self, value: &QuantizedValue<'c, 'a>, form: Form) -> bool {
+    pub fn has(&self, value: &QuantizedValue<'c, 'a>, form: ValueForm) -> bool {
         let from = || value.from.as_ref().is_some_and(|from| self.has(from, form));
         self.forms.contains_key(&(value.key, form)) || from()
     }
 
     /// Says that a tensor of the segment is the value in a form.
-    pub fn define(&mut self, value: &QuantizedValue<'c, 'a>, form: Form, tensor: TensorId) {
+    pub fn define(&mut self, value: &QuantizedValue<'c, 'a>, form: ValueForm, tensor: TensorId) {
         self.forms.insert((value.key, form), tensor);
     }
 
@@ -126,7 +126,7 @@ impl<'c, 'a> Builder<'c, 'a> {
     pub fn note_value(&mut self, operation: OperationRef<'c, 'a>) -> Result<(), String> {
         let found = match self.output(operation)? {
             Output::Quantized(value) => {
-                [(Form::ChannelsLast, ValueLayout::ChannelsLast), (Form::Network, ValueLayout::Network)]
+                [(ValueForm::ChannelsLast, ValueLayout::ChannelsLast), (ValueForm::Network, ValueLayout::Network)]
                     .into_iter()
                     .find_map(|(form, layout)| Some((*self.forms.get(&(value.key, form))?, layout)))
             }
@@ -142,7 +142,7 @@ impl<'c, 'a> Builder<'c, 'a> {
     ///
     /// # Errors
     /// When a value of its rank has no such form.
-    pub fn tensor(&mut self, value: &QuantizedValue<'c, 'a>, form: Form) -> Result<TensorId, String> {
+    pub fn tensor(&mut self, value: &QuantizedValue<'c, 'a>, form: ValueForm) -> Result<TensorId, String> {
         if let Some(&id) = self.forms.get(&(value.key, form)) {
             return Ok(id);
         }
@@ -152,9 +152,9 @@ impl<'c, 'a> Builder<'c, 'a> {
             return self.requantized(value, from, form);
         }
         let other = match form {
-            Form::Network if self.has(value, Form::ChannelsLast) => Form::ChannelsLast,
-            Form::Network => return Ok(self.import(value)),
-            Form::ChannelsLast => Form::Network,
+            ValueForm::Network if self.has(value, ValueForm::ChannelsLast) => ValueForm::ChannelsLast,
+            ValueForm::Network => return Ok(self.import(value)),
+            ValueForm::ChannelsLast => ValueForm::Network,
         };
         let from = self.tensor(value, other)?;
         let id = self.convert(&value.shape, &per_tensor(value.integer.scale), from, form);
@@ -167,7 +167,7 @@ impl<'c, 'a> Builder<'c, 'a> {
         &mut self,
         value: &QuantizedValue<'c, 'a>,
         from: &QuantizedValue<'c, 'a>,
-        form: Form,
+        form: ValueForm,
     ) -> Result<TensorId, String> {
         let source = self.tensor(from, form)?;
         let Integer { element, scale } = value.integer;
@@ -188,10 +188,10 @@ impl<'c, 'a> Builder<'c, 'a> {
             }
             None => {
                 self.externals.push(External::Quantized(value.key));
-                self.segment.add_input(Tensor::new(self.origin.name.clone(), shape, element, per_tensor(scale)))
+                self.segment.add_input(BpuTensor::new(self.origin.name.clone(), shape, element, per_tensor(scale)))
             }
         };
-        self.define(value, Form::Network, id);
+        self.define(value, ValueForm::Network, id);
         id
     }
 
@@ -206,27 +206,27 @@ impl<'c, 'a> Builder<'c, 'a> {
         self.externals.push(External::Float(source));
         let name =
             ir::defining_operation(source).map_or_else(|| self.origin.name.clone(), |operation| operation.node());
-        self.segment.add_input(Tensor::new(name, shape.to_vec(), BpuElement::F32, Scale::None))
+        self.segment.add_input(BpuTensor::new(name, shape.to_vec(), BpuElement::F32, TensorScale::None))
     }
 
     /// Adds the transpose and reshape from the other form to `to`, for a value of that shape in ONNX order.
-    fn convert(&mut self, shape: &[usize], scale: &Scale, from: TensorId, to: Form) -> TensorId {
+    fn convert(&mut self, shape: &[usize], scale: &TensorScale, from: TensorId, to: ValueForm) -> TensorId {
         match (to, shape) {
-            (Form::ChannelsLast, &[n, c, l]) => {
+            (ValueForm::ChannelsLast, &[n, c, l]) => {
                 let moved = self.transpose(from, &[0, 2, 1], scale);
                 self.reshape(moved, &[n, 1, l, c], scale)
             }
-            (Form::Network, &[n, c, l]) => {
+            (ValueForm::Network, &[n, c, l]) => {
                 let flat = self.reshape(from, &[n, l, c], scale);
                 self.transpose(flat, &[0, 2, 1], scale)
             }
-            (Form::ChannelsLast, _) => self.transpose(from, &TO_CHANNELS_LAST, scale),
-            (Form::Network, _) => self.transpose(from, &FROM_CHANNELS_LAST, scale),
+            (ValueForm::ChannelsLast, _) => self.transpose(from, &TO_CHANNELS_LAST, scale),
+            (ValueForm::Network, _) => self.transpose(from, &FROM_CHANNELS_LAST, scale),
         }
     }
 
     /// A transpose; a reshape when no element moves.
-    pub fn transpose(&mut self, from: TensorId, permutation: &[usize], scale: &Scale) -> TensorId {
+    pub fn transpose(&mut self, from: TensorId, permutation: &[usize], scale: &TensorScale) -> TensorId {
         let shape = self.shape(from);
         let moved: Vec<usize> = permutation.iter().filter_map(|&i| shape.get(i).copied()).collect();
         let order: Vec<usize> = permutation.iter().copied().filter(|&i| shape.get(i) != Some(&1)).collect();
@@ -239,7 +239,7 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 
     /// A reshape; nothing when the shape is already that.
-    pub fn reshape(&mut self, from: TensorId, shape: &[usize], scale: &Scale) -> TensorId {
+    pub fn reshape(&mut self, from: TensorId, shape: &[usize], scale: &TensorScale) -> TensorId {
         if self.shape(from) == shape {
             return from;
         }
@@ -258,14 +258,14 @@ impl<'c, 'a> Builder<'c, 'a> {
         part: &str,
         operator: Operator,
         inputs: &[TensorId],
-        (shape, element, scale): (Vec<usize>, BpuElement, Scale),
+        (shape, element, scale): (Vec<usize>, BpuElement, TensorScale),
     ) -> TensorId {
         let origin = match part {
             ITSELF if !std::mem::replace(&mut self.named, true) => self.origin.clone(),
             ITSELF => self.origin.clone().named(self.names.unique(&self.origin.name)),
             part => self.names.derive(&self.origin, part),
         };
-        let output = Tensor::new(origin.name.clone(), shape, element, scale);
+        let output = BpuTensor::new(origin.name.clone(), shape, element, scale);
         self.segment.add_node(origin, operator, inputs, output)
     }
 
@@ -308,14 +308,14 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 
     /// The scale of the sums of products of an input and a weight, whose channels are the last axis of a result.
-    fn sum_scale(&self, inputs: &[TensorId], rank: usize) -> Option<Scale> {
+    fn sum_scale(&self, inputs: &[TensorId], rank: usize) -> Option<TensorScale> {
         let scale =
             |index: usize| inputs.get(index).and_then(|id| self.segment.tensor(*id)).map(|tensor| &tensor.scale);
         let input = scale(0)?.per_tensor()?;
         match scale(1)? {
-            Scale::None => None,
-            Scale::PerTensor(weight) => Some(Scale::PerTensor(input * weight)),
-            Scale::PerChannel { scales, .. } => Some(Scale::PerChannel {
+            TensorScale::None => None,
+            TensorScale::PerTensor(weight) => Some(TensorScale::PerTensor(input * weight)),
+            TensorScale::PerChannel { scales, .. } => Some(TensorScale::PerChannel {
                 axis: rank.checked_sub(1)?,
                 scales: scales.iter().map(|weight| input * weight).collect(),
             }),
@@ -323,13 +323,13 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 
     /// Says which tensor, in which form, is the result of [`Self::sums`].
-    pub fn define_sums(&mut self, output: &Output<'c, 'a>, form: Form, tensor: TensorId) {
+    pub fn define_sums(&mut self, output: &Output<'c, 'a>, form: ValueForm, tensor: TensorId) {
         match output {
             Output::Quantized(value) => self.define(value, form, tensor),
             Output::Exact { value, shape } => {
                 let id = match form {
-                    Form::Network => tensor,
-                    Form::ChannelsLast => self.convert(shape, &Scale::None, tensor, Form::Network),
+                    ValueForm::Network => tensor,
+                    ValueForm::ChannelsLast => self.convert(shape, &TensorScale::None, tensor, ValueForm::Network),
                 };
                 self.floats.insert(value.to_raw().ptr as usize, id);
             }
@@ -344,11 +344,11 @@ impl<'c, 'a> Builder<'c, 'a> {
     /// A constant of its own type; without data when its values are not known. int32 is a bias, whose scale the convolution implies.
     pub fn constant(&mut self, part: &str, constant: &QuantizedConstant) -> TensorId {
         let scale = match &constant.scale {
-            _ if constant.element == BpuElement::I32 => Scale::None,
-            ir::Scale::PerTensor(scale) => Scale::PerTensor(*scale),
-            ir::Scale::PerAxis { axis, scales } => Scale::PerChannel { axis: *axis, scales: scales.clone() },
+            _ if constant.element == BpuElement::I32 => TensorScale::None,
+            ir::Scale::PerTensor(scale) => TensorScale::PerTensor(*scale),
+            ir::Scale::PerAxis { axis, scales } => TensorScale::PerChannel { axis: *axis, scales: scales.clone() },
         };
-        let mut tensor = Tensor::new(self.origin.part(part).name, constant.shape.clone(), constant.element, scale);
+        let mut tensor = BpuTensor::new(self.origin.part(part).name, constant.shape.clone(), constant.element, scale);
         if let Some(integers) = &constant.integers {
             // The integers are in the range of the type.
             tensor = tensor.with_data(low_bytes(integers, constant.element.bytes() as usize));
@@ -361,12 +361,12 @@ impl<'c, 'a> Builder<'c, 'a> {
     /// # Errors
     /// As for [`Self::tensor`].
     pub fn dequantized(&mut self, value: &QuantizedValue<'c, 'a>) -> Result<TensorId, String> {
-        let from = self.tensor(value, Form::Network)?;
+        let from = self.tensor(value, ValueForm::Network)?;
         Ok(self.dequantize(from))
     }
 
     fn dequantize(&mut self, from: TensorId) -> TensorId {
-        self.add("dequantize", Operator::Dequantize, &[from], (self.shape(from), BpuElement::F32, Scale::None))
+        self.add("dequantize", Operator::Dequantize, &[from], (self.shape(from), BpuElement::F32, TensorScale::None))
     }
 
     pub fn shape(&self, id: TensorId) -> Vec<usize> {

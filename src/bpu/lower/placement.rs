@@ -4,7 +4,7 @@ use super::form::form_of_casts;
 use hb_dialects::{
     hfloat::Op,
     ir::{self, OperationAttributes, attribute},
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::OperationRef;
 
@@ -58,7 +58,7 @@ pub fn place(operation: OperationRef<'_, '_>, placement: &Placement) {
     ir::set_attribute(operation, PLACEMENT, attribute::string(context, place));
 }
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
         let decided = matches!(placement_of(operation), Some(Placement::Cpu { .. }));

@@ -1,18 +1,18 @@
 //! `bpu-form-segments`: the QDQ form becomes `bpu.segment` and `cpu.segment`.
 
 use super::{
-    builder::{Builder, External, Form},
+    builder::{Builder, External, ValueForm},
     operators,
     placement::{Placement, placement_of},
     typing::{Typing, value_behind_casts},
-    values::{Operand, QuantizedValue},
+    values::{QuantizedOperand, QuantizedValue},
 };
 use crate::bpu::{constraints::Known, mlir, model::TensorId};
 use hb_dialects::{
     cpu,
     hfloat::Op,
     ir::{self, Names, OperationAttributes},
-    pass::{Options, PassDefinition, PassFailure},
+    pass::{PassDefinition, PassFailure, PassOptions},
     quant,
 };
 use melior::{
@@ -60,8 +60,7 @@ fn origin<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'c, 'a>> {
 
 /// The value that casts were made of.
 fn without_casts<'c: 'a, 'a>(value: Value<'c, 'a>) -> Value<'c, 'a> {
-    let cast = ir::defining_operation(value)
-        .filter(|operation| quant::Op::is_cast(*operation));
+    let cast = ir::defining_operation(value).filter(|operation| quant::Op::is_cast(*operation));
     match cast.and_then(|cast| cast.operand_at(0).ok()) {
         Some(source) => without_casts(source),
         None => value,
@@ -105,7 +104,7 @@ struct Former<'c, 'a> {
     new_integers: HashMap<usize, Value<'c, 'a>>,
 }
 
-fn run(function: OperationRef<'_, '_>, _options: &Options) -> Result<(), PassFailure> {
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let old = ir::operations(block);
     let Some(end) = block.terminator() else { return Ok(()) };
@@ -229,7 +228,7 @@ impl<'c, 'a> Former<'c, 'a> {
         for &operation in &integers {
             let value = result(operation).map_err(|reason| failure(operation, reason))?;
             builder.begin(operation);
-            let id = builder.tensor(&value, Form::Network).map_err(|reason| failure(operation, reason))?;
+            let id = builder.tensor(&value, ValueForm::Network).map_err(|reason| failure(operation, reason))?;
             outputs.push(id);
         }
         let floats = self.floats.remove(&step).unwrap_or_default();
@@ -271,11 +270,11 @@ impl<'c, 'a> Former<'c, 'a> {
                     continue;
                 }
                 match Typing::Casts.operand(Known::Types, operation, index) {
-                    Ok(Operand::Value(value)) => {
+                    Ok(QuantizedOperand::Value(value)) => {
                         let root = value.root();
                         sources.insert(root.key, root.source);
                     }
-                    Ok(Operand::Constant(_)) => {}
+                    Ok(QuantizedOperand::Constant(_)) => {}
                     Err(reason) => return Err(failure(operation, reason)),
                 }
             }

@@ -1,7 +1,7 @@
 //! In which types an operation sees its operands and gives its result: as the casts of the QDQ form say, or as one who asks for a
 //! form supposes.
 
-use super::values::{Integer, Operand, Output, QuantizedConstant, QuantizedValue, storage};
+use super::values::{Integer, Output, QuantizedConstant, QuantizedOperand, QuantizedValue, storage};
 use crate::{
     bpu::{constraints::Known, model::Clamp},
     numerics,
@@ -47,7 +47,7 @@ impl Typing {
         known: Known,
         operation: OperationRef<'c, 'a>,
         index: usize,
-    ) -> Result<Operand<'c, 'a>, String> {
+    ) -> Result<QuantizedOperand<'c, 'a>, String> {
         let value = operation.operand_at(index).map_err(|error| error.to_string())?;
         let Self::Supposed(types) = self else {
             return behind_casts(known, value, MOST_CASTS).map_err(|reason| format!("its operand {index} {reason}"));
@@ -100,13 +100,17 @@ fn shape_of(value: Value<'_, '_>) -> Result<Vec<usize>, String> {
 /// When it does not come out of casts.
 pub fn value_behind_casts<'c: 'a, 'a>(value: Value<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
     match behind_casts(Known::Types, value, MOST_CASTS)? {
-        Operand::Value(value) => Ok(value),
-        Operand::Constant(_) => Err("is a constant".into()),
+        QuantizedOperand::Value(value) => Ok(value),
+        QuantizedOperand::Constant(_) => Err("is a constant".into()),
     }
 }
 
 /// The error says what the operand is.
-fn behind_casts<'c: 'a, 'a>(known: Known, value: Value<'c, 'a>, most: usize) -> Result<Operand<'c, 'a>, String> {
+fn behind_casts<'c: 'a, 'a>(
+    known: Known,
+    value: Value<'c, 'a>,
+    most: usize,
+) -> Result<QuantizedOperand<'c, 'a>, String> {
     let most = most.checked_sub(1).ok_or_else(|| format!("comes out of more than {MOST_CASTS} casts"))?;
     let quantize = quantizer(value)?.ok_or("is not quantized")?;
     let source = quantize.operand_at(0).map_err(|error| error.to_string())?;
@@ -114,9 +118,11 @@ fn behind_casts<'c: 'a, 'a>(known: Known, value: Value<'c, 'a>, most: usize) -> 
     let operand = operand_of(known, source, (key, shape), &element)?;
     Ok(match operand {
         // Only the integers of such a value exist: its other types are made of them.
-        Operand::Value(value) if quantizer(source)?.is_some() => match behind_casts(known, source, most)? {
-            Operand::Value(from) => Operand::Value(QuantizedValue { from: Some(Box::new(from)), ..value }),
-            Operand::Constant(_) => return Err("is a constant of two types".into()),
+        QuantizedOperand::Value(value) if quantizer(source)?.is_some() => match behind_casts(known, source, most)? {
+            QuantizedOperand::Value(from) => {
+                QuantizedOperand::Value(QuantizedValue { from: Some(Box::new(from)), ..value })
+            }
+            QuantizedOperand::Constant(_) => return Err("is a constant of two types".into()),
         },
         operand => operand,
     })
@@ -157,13 +163,13 @@ fn operand_of<'c, 'a>(
     source: Value<'c, 'a>,
     (key, shape): (usize, Vec<usize>),
     element: &Quantized,
-) -> Result<Operand<'c, 'a>, String> {
+) -> Result<QuantizedOperand<'c, 'a>, String> {
     let Some(constant) = ir::constant_of(source) else {
-        return activation(source, (key, shape), element).map(Operand::Value);
+        return activation(source, (key, shape), element).map(QuantizedOperand::Value);
     };
     // A bias is small, and what it adds to the sums counts.
     let wanted = known == Known::Values || (known == Known::Scales && element.bits == 32);
-    Ok(Operand::Constant(QuantizedConstant {
+    Ok(QuantizedOperand::Constant(QuantizedConstant {
         element: storage(element),
         integers: wanted.then(|| integers(&constant, element, &shape)).transpose()?,
         scale: element.scale.clone(),

@@ -49,7 +49,7 @@ impl<'c, 'a> QuantizedValue<'c, 'a> {
 }
 
 /// An operand of a quantized operation.
-pub enum Operand<'c, 'a> {
+pub enum QuantizedOperand<'c, 'a> {
     Value(QuantizedValue<'c, 'a>),
     Constant(QuantizedConstant),
 }

@@ -1,12 +1,12 @@
 //! BpuElement types and scales that each operator takes.
 
 use super::verify::{Check, ensure};
-use super::{BpuElement, Operator, PadMode, Scale, Tensor};
+use super::{BpuElement, BpuTensor, Operator, PadMode, TensorScale};
 
 /// How far the scale of an int32 tensor may be from the product it stands for: such scales pass through text.
 const PRODUCT_TOLERANCE: f64 = 1e-6;
 
-pub(super) fn check_clamp(operator: &Operator, output: &Tensor) -> Check {
+pub(super) fn check_clamp(operator: &Operator, output: &BpuTensor) -> Check {
     let (Some(clamp), Some(range)) = (operator.clamp(), output.element.range()) else {
         return Ok(());
     };
@@ -15,7 +15,7 @@ pub(super) fn check_clamp(operator: &Operator, output: &Tensor) -> Check {
     })
 }
 
-pub(super) fn check_types(operator: &Operator, operands: &[&Tensor], output: &Tensor) -> Check {
+pub(super) fn check_types(operator: &Operator, operands: &[&BpuTensor], output: &BpuTensor) -> Check {
     match (operator, operands) {
         (Operator::Convolution(convolution), [x, w, rest @ ..]) => {
             check_convolution(x, w, rest.first().copied(), output, convolution.clamp.is_some())
@@ -67,7 +67,7 @@ pub(super) fn check_types(operator: &Operator, operands: &[&Tensor], output: &Te
             activation(output, "the result")
         }
         (Operator::Dequantize, [x]) => {
-            ensure(x.element != BpuElement::F32 && x.scale != Scale::None, || {
+            ensure(x.element != BpuElement::F32 && x.scale != TensorScale::None, || {
                 "the input must be integers with a scale".to_owned()
             })?;
             ensure(output.element == BpuElement::F32, || format!("the result must be f32, not {}", output.element))
@@ -77,10 +77,10 @@ pub(super) fn check_types(operator: &Operator, operands: &[&Tensor], output: &Te
 }
 
 /// Operators that copy: one type in and out.
-fn check_movement(operator: &Operator, operands: &[&Tensor], output: &Tensor) -> Check {
+fn check_movement(operator: &Operator, operands: &[&BpuTensor], output: &BpuTensor) -> Check {
     for operand in operands {
         same_type(operand, output)?;
-        ensure(!matches!(operand.scale, Scale::PerChannel { .. }), || {
+        ensure(!matches!(operand.scale, TensorScale::PerChannel { .. }), || {
             format!("{} moves no tensor with a scale per channel", operator.name())
         })?;
     }
@@ -97,15 +97,21 @@ fn check_movement(operator: &Operator, operands: &[&Tensor], output: &Tensor) ->
     }
 }
 
-fn check_convolution(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, output: &Tensor, clamped: bool) -> Check {
+fn check_convolution(
+    x: &BpuTensor,
+    w: &BpuTensor,
+    bias: Option<&BpuTensor>,
+    output: &BpuTensor,
+    clamped: bool,
+) -> Check {
     activation(x, "the input")?;
     ensure(w.element.is_activation(), || format!("the weight must be i8 or i16, not {}", w.element))?;
-    ensure(!matches!(w.scale, Scale::PerChannel { axis, .. } if axis != 0), || {
+    ensure(!matches!(w.scale, TensorScale::PerChannel { axis, .. } if axis != 0), || {
         "the scales of the weight must run along its output channels, axis 0".to_owned()
     })?;
     if let Some(bias) = bias {
         ensure(bias.element == BpuElement::I32, || format!("the bias must be i32, not {}", bias.element))?;
-        if bias.scale != Scale::None {
+        if bias.scale != TensorScale::None {
             ensure(is_product(x, w, bias), || {
                 "the scale of the bias must be that of the input times that of the weight".to_owned()
             })?;
@@ -115,7 +121,7 @@ fn check_convolution(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, output: &Ten
 }
 
 /// The result of a sum of products: an activation, or the accumulator itself.
-fn check_sum_of_products(a: &Tensor, b: &Tensor, output: &Tensor, clamped: bool) -> Check {
+fn check_sum_of_products(a: &BpuTensor, b: &BpuTensor, output: &BpuTensor, clamped: bool) -> Check {
     if output.element != BpuElement::I32 {
         return activation(output, "the result");
     }
@@ -126,13 +132,13 @@ fn check_sum_of_products(a: &Tensor, b: &Tensor, output: &Tensor, clamped: bool)
 }
 
 /// Whether the scale of each channel is that of `a` times that of `b`.
-fn is_product(a: &Tensor, b: &Tensor, product: &Tensor) -> bool {
+fn is_product(a: &BpuTensor, b: &BpuTensor, product: &BpuTensor) -> bool {
     let Some(scale) = a.scale.per_tensor() else {
         return false;
     };
     let channels = match (&b.scale, &product.scale) {
-        (Scale::PerTensor(_), Scale::PerTensor(_)) => 1,
-        (Scale::PerChannel { scales, .. }, Scale::PerChannel { axis, scales: products })
+        (TensorScale::PerTensor(_), TensorScale::PerTensor(_)) => 1,
+        (TensorScale::PerChannel { scales, .. }, TensorScale::PerChannel { axis, scales: products })
             if axis + 1 == product.shape.len() && scales.len() == products.len() =>
         {
             scales.len()
@@ -145,22 +151,22 @@ fn is_product(a: &Tensor, b: &Tensor, product: &Tensor) -> bool {
     })
 }
 
-fn activation(tensor: &Tensor, what: &str) -> Check {
+fn activation(tensor: &BpuTensor, what: &str) -> Check {
     ensure(tensor.element.is_activation(), || format!("{what} must be i8 or i16, not {}", tensor.element))?;
     ensure(tensor.scale.per_tensor().is_some(), || format!("{what} must have one scale for the whole tensor"))
 }
 
-fn same_type(x: &Tensor, y: &Tensor) -> Check {
+fn same_type(x: &BpuTensor, y: &BpuTensor) -> Check {
     ensure(x.element == y.element && x.scale == y.scale, || {
         format!("operand and result must have the same type and scale, not {} and {}", type_of(x), type_of(y))
     })
 }
 
-fn type_of(tensor: &Tensor) -> String {
+fn type_of(tensor: &BpuTensor) -> String {
     match &tensor.scale {
-        Scale::None => tensor.element.to_string(),
-        Scale::PerTensor(scale) => format!("{}:{scale}", tensor.element),
-        Scale::PerChannel { axis, .. } => {
+        TensorScale::None => tensor.element.to_string(),
+        TensorScale::PerTensor(scale) => format!("{}:{scale}", tensor.element),
+        TensorScale::PerChannel { axis, .. } => {
             format!("{} with scales along axis {axis}", tensor.element)
         }
     }

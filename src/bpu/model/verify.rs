@@ -1,7 +1,7 @@
 //! What makes a [`Segment`] well formed.
 
 use super::types::{check_clamp, check_types};
-use super::{BpuElement, MAX_RANK, MAX_TENSOR_BYTES, Node, Scale, Segment, Tensor, TensorId, output_shape};
+use super::{BpuElement, BpuNode, BpuTensor, MAX_RANK, MAX_TENSOR_BYTES, Segment, TensorId, TensorScale, output_shape};
 
 /// A rule of the model that a segment breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +41,7 @@ impl Segment {
     ///
     /// # Errors
     /// One sentence that says which rule is broken, without the node's name.
-    pub fn verify_node(&self, node: &Node) -> Result<(), String> {
+    pub fn verify_node(&self, node: &BpuNode) -> Result<(), String> {
         let operands = self.all(&node.inputs)?;
         let [output] = self.all(&node.outputs)?[..] else {
             return Err(format!("{} has one result, not {}", node.operator.name(), node.outputs.len()));
@@ -57,7 +57,7 @@ impl Segment {
         check_types(&node.operator, &operands, output)
     }
 
-    fn all(&self, ids: &[TensorId]) -> Result<Vec<&Tensor>, String> {
+    fn all(&self, ids: &[TensorId]) -> Result<Vec<&BpuTensor>, String> {
         ids.iter().map(|id| self.tensor(*id).ok_or_else(|| format!("there is no tensor {}", id.0))).collect()
     }
 
@@ -78,7 +78,7 @@ impl Segment {
         Ok(known)
     }
 
-    fn check_order(&self, node: &Node, known: &mut [bool]) -> Check {
+    fn check_order(&self, node: &BpuNode, known: &mut [bool]) -> Check {
         if let Some(id) = node.inputs.iter().find(|id| !is_known(known, **id)) {
             return Err(format!("operand {} is not computed before the node", id.0));
         }
@@ -107,7 +107,7 @@ pub(super) fn ensure(condition: bool, message: impl FnOnce() -> String) -> Check
     if condition { Ok(()) } else { Err(message()) }
 }
 
-impl Tensor {
+impl BpuTensor {
     /// Checks rank, size, constant and scale on their own.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ impl Tensor {
     }
 }
 
-fn check_tensor(tensor: &Tensor) -> Check {
+fn check_tensor(tensor: &BpuTensor) -> Check {
     ensure(tensor.shape.len() <= MAX_RANK, || format!("rank {} is above {MAX_RANK}", tensor.shape.len()))?;
     ensure(!tensor.shape.contains(&0), || format!("shape {:?} has no elements", tensor.shape))?;
     let bytes = tensor.byte_count().filter(|bytes| *bytes <= MAX_TENSOR_BYTES);
@@ -128,20 +128,20 @@ fn check_tensor(tensor: &Tensor) -> Check {
         ensure(data.len() == bytes, || format!("the constant has {} bytes but its shape takes {bytes}", data.len()))?;
     }
     match tensor.element {
-        BpuElement::F32 => ensure(tensor.scale == Scale::None, || "reals have no scale".to_owned())?,
+        BpuElement::F32 => ensure(tensor.scale == TensorScale::None, || "reals have no scale".to_owned())?,
         BpuElement::I8 | BpuElement::I16 => {
-            ensure(tensor.scale != Scale::None, || format!("{} needs a scale", tensor.element))?;
+            ensure(tensor.scale != TensorScale::None, || format!("{} needs a scale", tensor.element))?;
         }
         BpuElement::I32 => {}
     }
     check_scale(tensor)
 }
 
-fn check_scale(tensor: &Tensor) -> Check {
+fn check_scale(tensor: &BpuTensor) -> Check {
     let scales: &[f64] = match &tensor.scale {
-        Scale::None => &[],
-        Scale::PerTensor(scale) => std::slice::from_ref(scale),
-        Scale::PerChannel { axis, scales } => {
+        TensorScale::None => &[],
+        TensorScale::PerTensor(scale) => std::slice::from_ref(scale),
+        TensorScale::PerChannel { axis, scales } => {
             ensure(tensor.shape.get(*axis) == Some(&scales.len()), || {
                 format!("{} scales do not fit axis {axis} of shape {:?}", scales.len(), tensor.shape)
             })?;
@@ -160,17 +160,18 @@ mod tests {
     use super::super::{Clamp, Convolution, MaxPool, Operator, PadMode};
     use super::*;
 
-    fn i8(name: &str, shape: &[usize], scale: f64) -> Tensor {
-        Tensor::new(name, shape, BpuElement::I8, Scale::PerTensor(scale))
+    fn i8(name: &str, shape: &[usize], scale: f64) -> BpuTensor {
+        BpuTensor::new(name, shape, BpuElement::I8, TensorScale::PerTensor(scale))
     }
 
     /// x [1, 4, 4, 2] convolved by w [3, 1, 1, 2].
     fn convolution() -> Segment {
         let mut segment = Segment::default();
         let x = segment.add_input(i8("x", &[1, 4, 4, 2], 0.1));
-        let scales = Scale::PerChannel { axis: 0, scales: vec![0.1, 0.2, 0.3] };
-        let w = segment.add_tensor(Tensor::new("w", [3, 1, 1, 2], BpuElement::I8, scales).with_data(vec![1; 6]));
-        let bias = segment.add_tensor(Tensor::new("b", [3], BpuElement::I32, Scale::None).with_data(vec![0; 12]));
+        let scales = TensorScale::PerChannel { axis: 0, scales: vec![0.1, 0.2, 0.3] };
+        let w = segment.add_tensor(BpuTensor::new("w", [3, 1, 1, 2], BpuElement::I8, scales).with_data(vec![1; 6]));
+        let bias =
+            segment.add_tensor(BpuTensor::new("b", [3], BpuElement::I32, TensorScale::None).with_data(vec![0; 12]));
         let y = i8("y", &[1, 4, 4, 3], 0.5);
         let y = segment.add_node("Conv_0", Operator::Convolution(Convolution::default()), &[x, w, bias], y);
         segment.outputs.push(y);
@@ -189,17 +190,17 @@ mod tests {
 
     #[test]
     fn tensors() {
-        type Change = fn(&mut Tensor);
+        type Change = fn(&mut BpuTensor);
         let cases: [(Change, &str); 9] = [
             (|t| t.shape = vec![1; 7], "rank 7"),
             (|t| t.shape = vec![1, 0], "no elements"),
             (|t| t.shape = vec![usize::MAX, 2], "bytes"),
             (|t| t.shape = vec![1 << 16, 1 << 16], "bytes"),
-            (|t| t.scale = Scale::None, "needs a scale"),
+            (|t| t.scale = TensorScale::None, "needs a scale"),
             (|t| t.element = BpuElement::F32, "reals have no scale"),
-            (|t| t.scale = Scale::PerTensor(f64::NAN), "positive"),
-            (|t| t.scale = Scale::PerTensor(1e-300), "positive"),
-            (|t| t.scale = Scale::PerChannel { axis: 9, scales: vec![1.0] }, "do not fit"),
+            (|t| t.scale = TensorScale::PerTensor(f64::NAN), "positive"),
+            (|t| t.scale = TensorScale::PerTensor(1e-300), "positive"),
+            (|t| t.scale = TensorScale::PerChannel { axis: 9, scales: vec![1.0] }, "do not fit"),
         ];
         for (change, expected) in cases {
             let mut segment = convolution();
@@ -238,10 +239,10 @@ mod tests {
         type Change = fn(&mut Segment);
         let cases: [(Change, &str); 6] = [
             (|s| s.tensors[3].shape = vec![1, 4, 4, 4], "operands give"),
-            (|s| s.tensors[3].scale = Scale::PerChannel { axis: 3, scales: vec![1.0; 3] }, "one scale"),
+            (|s| s.tensors[3].scale = TensorScale::PerChannel { axis: 3, scales: vec![1.0; 3] }, "one scale"),
             (|s| s.tensors[3].element = BpuElement::I32, "product of the scales"),
-            (|s| s.tensors[2].scale = Scale::PerTensor(1.0), "scale of the bias"),
-            (|s| s.tensors[1].scale = Scale::PerChannel { axis: 3, scales: vec![1.0; 2] }, "axis 0"),
+            (|s| s.tensors[2].scale = TensorScale::PerTensor(1.0), "scale of the bias"),
+            (|s| s.tensors[1].scale = TensorScale::PerChannel { axis: 3, scales: vec![1.0; 2] }, "axis 0"),
             (
                 |s| {
                     let clamp = Some(Clamp { low: 0, high: 128 });
@@ -258,16 +259,16 @@ mod tests {
         }
         let mut segment = convolution();
         segment.tensors[3].element = BpuElement::I32;
-        segment.tensors[3].scale = Scale::PerChannel { axis: 3, scales: vec![0.1 * 0.1, 0.1 * 0.2, 0.1 * 0.3] };
+        segment.tensors[3].scale = TensorScale::PerChannel { axis: 3, scales: vec![0.1 * 0.1, 0.1 * 0.2, 0.1 * 0.3] };
         assert_eq!(segment.verify(), Ok(()));
     }
 
     #[test]
     fn every_other_operator_checks_its_types() {
-        let real = || Tensor::new("f", [2], BpuElement::F32, Scale::None);
+        let real = || BpuTensor::new("f", [2], BpuElement::F32, TensorScale::None);
         let one = |scale| i8("q", &[2], scale);
         let table = Box::new([0; 256]);
-        let wide = Tensor::new("w", [2], BpuElement::I16, Scale::PerTensor(1.0));
+        let wide = BpuTensor::new("w", [2], BpuElement::I16, TensorScale::PerTensor(1.0));
         let curve = |start| {
             let piece = crate::numerics::Piece { start, quadratic: 0, linear: 1, constant: 0 };
             Operator::Curve { curve: Box::new(crate::numerics::Curve::new(vec![piece], 0).unwrap()) }
@@ -275,7 +276,7 @@ mod tests {
         let pad = |value| Operator::Pad { before: vec![0], after: vec![0], mode: PadMode::Constant(value) };
         let pool = MaxPool { kernel: [1, 1], strides: [1, 1], pads: [0; 4], dilations: [1, 1] };
         let image = |scale| i8("i", &[1, 1, 1, 1], scale);
-        let cases: Vec<(Operator, Vec<Tensor>, Tensor, bool)> = vec![
+        let cases: Vec<(Operator, Vec<BpuTensor>, BpuTensor, bool)> = vec![
             (Operator::Quantize, vec![real()], one(1.0), true),
             (Operator::Quantize, vec![one(1.0)], one(1.0), false),
             (Operator::Dequantize, vec![one(1.0)], real(), true),

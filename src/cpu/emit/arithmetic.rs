@@ -7,21 +7,21 @@ use inkwell::{FloatPredicate, IntPredicate};
 use super::super::error::Error;
 use super::code::{Code, mixed};
 
-pub(crate) type Value<'ctx> = BasicValueEnum<'ctx>;
+pub(crate) type LlvmValue<'ctx> = BasicValueEnum<'ctx>;
 
-pub(crate) fn vector(value: Value<'_>) -> Result<VectorValue<'_>, Error> {
+pub(crate) fn vector(value: LlvmValue<'_>) -> Result<VectorValue<'_>, Error> {
     match value {
-        Value::VectorValue(value) => Ok(value),
+        LlvmValue::VectorValue(value) => Ok(value),
         _ => Err(mixed()),
     }
 }
 
 macro_rules! float_operations {
     ($($name:ident => $build:ident),*) => { $(
-        pub(crate) fn $name(&self, a: Value<'ctx>, b: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+        pub(crate) fn $name(&self, a: LlvmValue<'ctx>, b: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
             match (a, b) {
-                (Value::FloatValue(a), Value::FloatValue(b)) => Ok(self.builder.$build(a, b, "")?.into()),
-                (Value::VectorValue(a), Value::VectorValue(b)) => Ok(self.builder.$build(a, b, "")?.into()),
+                (LlvmValue::FloatValue(a), LlvmValue::FloatValue(b)) => Ok(self.builder.$build(a, b, "")?.into()),
+                (LlvmValue::VectorValue(a), LlvmValue::VectorValue(b)) => Ok(self.builder.$build(a, b, "")?.into()),
                 _ => Err(mixed()),
             }
         }
@@ -30,10 +30,10 @@ macro_rules! float_operations {
 
 macro_rules! int_operations {
     ($($name:ident => $build:ident),*) => { $(
-        pub(crate) fn $name(&self, a: Value<'ctx>, b: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+        pub(crate) fn $name(&self, a: LlvmValue<'ctx>, b: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
             match (a, b) {
-                (Value::IntValue(a), Value::IntValue(b)) => Ok(self.builder.$build(a, b, "")?.into()),
-                (Value::VectorValue(a), Value::VectorValue(b)) => Ok(self.builder.$build(a, b, "")?.into()),
+                (LlvmValue::IntValue(a), LlvmValue::IntValue(b)) => Ok(self.builder.$build(a, b, "")?.into()),
+                (LlvmValue::VectorValue(a), LlvmValue::VectorValue(b)) => Ok(self.builder.$build(a, b, "")?.into()),
                 _ => Err(mixed()),
             }
         }
@@ -46,18 +46,18 @@ impl<'ctx> Code<'_, 'ctx> {
     int_operations!(int_add => build_int_add, int_subtract => build_int_sub, shift_left => build_left_shift,
         bit_and => build_and, bit_or => build_or, bit_xor => build_xor);
 
-    pub(crate) fn float_negate(&self, a: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    pub(crate) fn float_negate(&self, a: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         match a {
-            Value::FloatValue(a) => Ok(self.builder.build_float_neg(a, "")?.into()),
-            Value::VectorValue(a) => Ok(self.builder.build_float_neg(a, "")?.into()),
+            LlvmValue::FloatValue(a) => Ok(self.builder.build_float_neg(a, "")?.into()),
+            LlvmValue::VectorValue(a) => Ok(self.builder.build_float_neg(a, "")?.into()),
             _ => Err(mixed()),
         }
     }
 
-    pub(crate) fn bit_not(&self, a: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    pub(crate) fn bit_not(&self, a: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         match a {
-            Value::IntValue(a) => Ok(self.builder.build_not(a, "")?.into()),
-            Value::VectorValue(a) => Ok(self.builder.build_not(a, "")?.into()),
+            LlvmValue::IntValue(a) => Ok(self.builder.build_not(a, "")?.into()),
+            LlvmValue::VectorValue(a) => Ok(self.builder.build_not(a, "")?.into()),
             _ => Err(mixed()),
         }
     }
@@ -65,14 +65,14 @@ impl<'ctx> Code<'_, 'ctx> {
     pub(crate) fn float_compare(
         &self,
         predicate: FloatPredicate,
-        a: Value<'ctx>,
-        b: Value<'ctx>,
-    ) -> Result<Value<'ctx>, Error> {
+        a: LlvmValue<'ctx>,
+        b: LlvmValue<'ctx>,
+    ) -> Result<LlvmValue<'ctx>, Error> {
         match (a, b) {
-            (Value::FloatValue(a), Value::FloatValue(b)) => {
+            (LlvmValue::FloatValue(a), LlvmValue::FloatValue(b)) => {
                 Ok(self.builder.build_float_compare(predicate, a, b, "")?.into())
             }
-            (Value::VectorValue(a), Value::VectorValue(b)) => {
+            (LlvmValue::VectorValue(a), LlvmValue::VectorValue(b)) => {
                 Ok(self.builder.build_float_compare(predicate, a, b, "")?.into())
             }
             _ => Err(mixed()),
@@ -81,23 +81,23 @@ impl<'ctx> Code<'_, 'ctx> {
 
     pub(crate) fn choose(
         &self,
-        condition: Value<'ctx>,
-        then: Value<'ctx>,
-        otherwise: Value<'ctx>,
-    ) -> Result<Value<'ctx>, Error> {
+        condition: LlvmValue<'ctx>,
+        then: LlvmValue<'ctx>,
+        otherwise: LlvmValue<'ctx>,
+    ) -> Result<LlvmValue<'ctx>, Error> {
         match condition {
-            Value::IntValue(condition) => Ok(self.builder.build_select(condition, then, otherwise, "")?),
-            Value::VectorValue(condition) => Ok(self.builder.build_select(condition, then, otherwise, "")?),
+            LlvmValue::IntValue(condition) => Ok(self.builder.build_select(condition, then, otherwise, "")?),
+            LlvmValue::VectorValue(condition) => Ok(self.builder.build_select(condition, then, otherwise, "")?),
             _ => Err(mixed()),
         }
     }
 
     /// The nearest i32 towards zero; poison when there is none.
-    pub(crate) fn to_i32(&self, a: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    pub(crate) fn to_i32(&self, a: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         let kind = self.context.i32_type();
         match a {
-            Value::FloatValue(a) => Ok(self.builder.build_float_to_signed_int(a, kind, "")?.into()),
-            Value::VectorValue(a) => {
+            LlvmValue::FloatValue(a) => Ok(self.builder.build_float_to_signed_int(a, kind, "")?.into()),
+            LlvmValue::VectorValue(a) => {
                 let kind = kind.vec_type(a.get_type().get_size());
                 Ok(self.builder.build_float_to_signed_int(a, kind, "")?.into())
             }
@@ -106,11 +106,13 @@ impl<'ctx> Code<'_, 'ctx> {
     }
 
     /// Half of an i32, rounded down.
-    pub(crate) fn halve(&self, a: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    pub(crate) fn halve(&self, a: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         let one = self.i32_like(a, 1);
         match (a, one) {
-            (Value::IntValue(a), Value::IntValue(one)) => Ok(self.builder.build_right_shift(a, one, true, "")?.into()),
-            (Value::VectorValue(a), Value::VectorValue(one)) => {
+            (LlvmValue::IntValue(a), LlvmValue::IntValue(one)) => {
+                Ok(self.builder.build_right_shift(a, one, true, "")?.into())
+            }
+            (LlvmValue::VectorValue(a), LlvmValue::VectorValue(one)) => {
                 Ok(self.builder.build_right_shift(a, one, true, "")?.into())
             }
             _ => Err(mixed()),
@@ -118,34 +120,34 @@ impl<'ctx> Code<'_, 'ctx> {
     }
 
     /// The same bits as f32.
-    pub(crate) fn bits_as_f32(&self, a: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    pub(crate) fn bits_as_f32(&self, a: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         let kind = self.context.f32_type();
         let kind: BasicTypeEnum<'ctx> = match a {
-            Value::VectorValue(a) => kind.vec_type(a.get_type().get_size()).into(),
+            LlvmValue::VectorValue(a) => kind.vec_type(a.get_type().get_size()).into(),
             _ => kind.into(),
         };
         Ok(self.builder.build_bit_cast(a, kind, "")?)
     }
 
     /// The number as an f32, or as a vector of them when `like` is one.
-    pub(crate) fn f32_like(&self, like: Value<'ctx>, number: f64) -> Value<'ctx> {
+    pub(crate) fn f32_like(&self, like: LlvmValue<'ctx>, number: f64) -> LlvmValue<'ctx> {
         let number = self.context.f32_type().const_float(number);
         match like {
-            Value::VectorValue(like) => repeated(number, like.get_type().get_size()),
+            LlvmValue::VectorValue(like) => repeated(number, like.get_type().get_size()),
             _ => number.into(),
         }
     }
 
-    pub(crate) fn i32_like(&self, like: Value<'ctx>, number: i64) -> Value<'ctx> {
+    pub(crate) fn i32_like(&self, like: LlvmValue<'ctx>, number: i64) -> LlvmValue<'ctx> {
         let number = self.context.i32_type().const_int(number as u64, true);
         match like {
-            Value::VectorValue(like) => repeated(number, like.get_type().get_size()),
+            LlvmValue::VectorValue(like) => repeated(number, like.get_type().get_size()),
             _ => number.into(),
         }
     }
 
     /// A vector of equal elements.
-    pub(crate) fn splat(&self, scalar: Value<'ctx>, lanes: usize) -> Result<Value<'ctx>, Error> {
+    pub(crate) fn splat(&self, scalar: LlvmValue<'ctx>, lanes: usize) -> Result<LlvmValue<'ctx>, Error> {
         let index = self.context.i32_type();
         let kind = vector_of(scalar.get_type(), lanes as u32)?;
         let single = self.builder.build_insert_element(kind.get_poison(), scalar, index.const_zero(), "")?;
@@ -177,7 +179,7 @@ impl<'ctx> Code<'_, 'ctx> {
         position: IntValue<'ctx>,
         lanes: usize,
         mask: Option<VectorValue<'ctx>>,
-    ) -> Result<Value<'ctx>, Error> {
+    ) -> Result<LlvmValue<'ctx>, Error> {
         let number = |lane: usize| self.context.i32_type().const_int(lane as u64, false);
         let mut halves = Vec::new();
         for half in 0..2 {
@@ -234,7 +236,7 @@ impl<'ctx> Code<'_, 'ctx> {
     }
 }
 
-fn repeated<'ctx, V: BasicValue<'ctx> + Copy>(value: V, lanes: u32) -> Value<'ctx> {
+fn repeated<'ctx, V: BasicValue<'ctx> + Copy>(value: V, lanes: u32) -> LlvmValue<'ctx> {
     VectorType::const_vector(&vec![value; lanes as usize]).into()
 }
 

@@ -5,7 +5,7 @@ use inkwell::values::IntValue;
 
 use super::super::contraction::Contraction;
 use super::super::error::Error;
-use super::super::expression::{Expression, Kind};
+use super::super::expression::{Expression, ExpressionKind};
 use super::super::kernel::{Affine, Kernel};
 use super::arithmetic::vector;
 use super::contraction::{Columns, Product, set};
@@ -70,7 +70,7 @@ impl<'ctx> Product<'_, '_, 'ctx> {
         };
         let mut flat = walks_on(&self.kernel.store);
         finish.walk(&mut |node| {
-            if let Kind::Load { indices, .. } = node.kind() {
+            if let ExpressionKind::Load { indices, .. } = node.kind() {
                 flat &= indices.iter().all(walks_on);
             }
         });

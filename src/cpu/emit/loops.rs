@@ -4,10 +4,10 @@ use hb_dialects::ElementType;
 use inkwell::values::{BasicValueEnum, IntValue};
 
 use super::super::error::Error;
-use super::super::expression::{Expression, Kind, axis, index};
+use super::super::expression::{Expression, ExpressionKind, axis, index};
 use super::super::graph::Combiner;
 use super::super::kernel::{Affine, Kernel, KernelReduction};
-use super::super::target::Target;
+use super::super::target::CpuTarget;
 use super::arithmetic::vector;
 use super::code::{Code, float};
 use super::value::{self, Lanes, Leaves};
@@ -45,12 +45,14 @@ pub(crate) fn work(kernel: &Kernel) -> Work {
     let axes = unit_axes(kernel);
     let inner = kernel.all_extents().iter().skip(axes).fold(1usize, |product, extent| product.saturating_mul(*extent));
     let mut size = 0usize;
-    kernel.body.walk(&mut |node| size += usize::from(!matches!(node.kind(), Kind::Axis(_) | Kind::Constant(_))));
+    kernel.body.walk(&mut |node| {
+        size += usize::from(!matches!(node.kind(), ExpressionKind::Axis(_) | ExpressionKind::Constant(_)))
+    });
     Work { units: kernel.extents.iter().take(axes).product(), cost: inner.saturating_mul(size.max(1)), scratch: 0 }
 }
 
 /// How many points along the last axis are computed at once, if several can be.
-fn lanes(kernel: &Kernel, target: &Target) -> Option<usize> {
+fn lanes(kernel: &Kernel, target: &CpuTarget) -> Option<usize> {
     let (rank, last) = (kernel.rank(), kernel.extents.len().checked_sub(1)?);
     let stores = Affine::of(&kernel.store, rank).is_some_and(|affine| affine.coefficient(last) == 1);
     let short = kernel.reduction.as_ref().is_none_or(|reduction| {
@@ -61,7 +63,7 @@ fn lanes(kernel: &Kernel, target: &Target) -> Option<usize> {
     vectorized.then_some(target.lanes)
 }
 
-pub(crate) fn is_vectorized(kernel: &Kernel, target: &Target) -> bool {
+pub(crate) fn is_vectorized(kernel: &Kernel, target: &CpuTarget) -> bool {
     lanes(kernel, target).is_some()
 }
 
@@ -69,7 +71,7 @@ pub(crate) fn emit<'ctx>(
     code: &Code<'_, 'ctx>,
     kernel: &Kernel,
     arguments: &Arguments<'ctx>,
-    target: &Target,
+    target: &CpuTarget,
 ) -> Result<(), Error> {
     let outer = unit_axes(kernel);
     let nest = Nest { code, kernel, arguments, extents: kernel.all_extents(), lanes: lanes(kernel, target) };
@@ -298,7 +300,7 @@ fn order(kernel: &Kernel, reduction: &KernelReduction) -> Order {
     let contiguous = |axis: usize| {
         let mut all = true;
         kernel.body.walk(&mut |node| {
-            if let Kind::Load { indices, .. } = node.kind() {
+            if let ExpressionKind::Load { indices, .. } = node.kind() {
                 let affine: Option<Vec<Affine>> = indices.iter().map(|index| Affine::of(index, rank)).collect();
                 all &= affine
                     .is_some_and(|affine| affine.iter().all(|affine| (0..=1).contains(&affine.coefficient(axis))));

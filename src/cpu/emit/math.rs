@@ -8,7 +8,7 @@ use inkwell::FloatPredicate;
 
 use super::super::error::Error;
 use super::super::expression::Unary;
-use super::arithmetic::Value;
+use super::arithmetic::LlvmValue;
 use super::code::{Code, float};
 
 /// (e^r - 1 - r) / r² for |r| <= ln(2)/2.
@@ -44,8 +44,8 @@ pub(crate) fn unary<'ctx>(
     code: &Code<'_, 'ctx>,
     operation: Unary,
     element: ElementType,
-    value: Value<'ctx>,
-) -> Result<Value<'ctx>, Error> {
+    value: LlvmValue<'ctx>,
+) -> Result<LlvmValue<'ctx>, Error> {
     if element == ElementType::BF16 {
         let single = unary(code, operation, ElementType::F32, value)?;
         return code.round_to_bf16(float(single)?);
@@ -85,8 +85,8 @@ fn library<'ctx>(
     code: &Code<'_, 'ctx>,
     name: &str,
     element: ElementType,
-    value: Value<'ctx>,
-) -> Result<Value<'ctx>, Error> {
+    value: LlvmValue<'ctx>,
+) -> Result<LlvmValue<'ctx>, Error> {
     let kind = code.float_type(element);
     let function = code
         .module
@@ -101,23 +101,23 @@ fn library<'ctx>(
 /// Builds f32 arithmetic, on numbers or on vectors as `like` is.
 struct Float<'b, 'm, 'ctx> {
     code: &'b Code<'m, 'ctx>,
-    like: Value<'ctx>,
+    like: LlvmValue<'ctx>,
 }
 
 impl<'ctx> Float<'_, '_, 'ctx> {
-    fn number(&self, value: f64) -> Value<'ctx> {
+    fn number(&self, value: f64) -> LlvmValue<'ctx> {
         self.code.f32_like(self.like, value)
     }
 
-    fn fused(&self, a: Value<'ctx>, b: Value<'ctx>, c: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    fn fused(&self, a: LlvmValue<'ctx>, b: LlvmValue<'ctx>, c: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         self.code.intrinsic("llvm.fmuladd", &[self.like.get_type()], &[a.into(), b.into(), c.into()])
     }
 
-    fn call(&self, name: &str, value: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    fn call(&self, name: &str, value: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         self.code.intrinsic(name, &[self.like.get_type()], &[value.into()])
     }
 
-    fn polynomial(&self, coefficients: &[f64], x: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    fn polynomial(&self, coefficients: &[f64], x: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         coefficients
             .iter()
             .rev()
@@ -127,23 +127,23 @@ impl<'ctx> Float<'_, '_, 'ctx> {
     fn select(
         &self,
         predicate: FloatPredicate,
-        a: Value<'ctx>,
-        b: Value<'ctx>,
-        then: Value<'ctx>,
-        otherwise: Value<'ctx>,
-    ) -> Result<Value<'ctx>, Error> {
+        a: LlvmValue<'ctx>,
+        b: LlvmValue<'ctx>,
+        then: LlvmValue<'ctx>,
+        otherwise: LlvmValue<'ctx>,
+    ) -> Result<LlvmValue<'ctx>, Error> {
         self.code.choose(self.code.float_compare(predicate, a, b)?, then, otherwise)
     }
 
     /// 2^n for a whole n in [-126, 127].
-    fn power_of_two(&self, n: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    fn power_of_two(&self, n: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         let code = self.code;
         let biased = code.int_add(n, code.i32_like(n, 127))?;
         code.bits_as_f32(code.shift_left(biased, code.i32_like(n, 23))?)
     }
 
     /// e^x = 2^n * e^r with n = round(x / ln 2) and |r| <= ln(2)/2.
-    fn exponential(&self, x: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    fn exponential(&self, x: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         let code = self.code;
         // Beyond these the result is infinity or rounds to zero; NaN falls through to the low end and is put back below.
         let low = self.select(FloatPredicate::OGT, x, self.number(-104.0), x, self.number(-104.0))?;
@@ -165,7 +165,7 @@ impl<'ctx> Float<'_, '_, 'ctx> {
         self.select(FloatPredicate::UNO, x, x, x, result)
     }
 
-    fn tanh(&self, x: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    fn tanh(&self, x: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         let code = self.code;
         let magnitude = self.call("llvm.fabs", x)?;
         let square = code.float_multiply(x, x)?;
@@ -179,7 +179,7 @@ impl<'ctx> Float<'_, '_, 'ctx> {
         self.select(FloatPredicate::OLT, magnitude, self.number(0.625), small, large)
     }
 
-    fn erf(&self, x: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    fn erf(&self, x: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         let code = self.code;
         let magnitude = self.call("llvm.fabs", x)?;
         let square = code.float_multiply(x, x)?;
@@ -193,7 +193,7 @@ impl<'ctx> Float<'_, '_, 'ctx> {
         self.select(FloatPredicate::OLT, magnitude, self.number(1.0), small, large)
     }
 
-    fn with_sign_of(&self, magnitude: Value<'ctx>, sign: Value<'ctx>) -> Result<Value<'ctx>, Error> {
+    fn with_sign_of(&self, magnitude: LlvmValue<'ctx>, sign: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         self.code.intrinsic("llvm.copysign", &[self.like.get_type()], &[magnitude.into(), sign.into()])
     }
 }

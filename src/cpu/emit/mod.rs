@@ -21,7 +21,7 @@ use inkwell::values::{BasicMetadataValueEnum, FunctionValue, IntValue, PointerVa
 
 use super::error::Error;
 use super::kernel::Kernel;
-use super::target::Target;
+use super::target::CpuTarget;
 use code::Code;
 
 /// How a kernel's work splits.
@@ -51,7 +51,7 @@ pub(crate) fn work(kernel: &Kernel) -> Work {
 }
 
 /// Whether the kernel is emitted as vectors, so that the optimizer need not look for them.
-pub(crate) fn is_vectorized(kernel: &Kernel, target: &Target) -> bool {
+pub(crate) fn is_vectorized(kernel: &Kernel, target: &CpuTarget) -> bool {
     match &kernel.contraction {
         Some(plan) => finish::is_vectorized(kernel, plan),
         None => loops::is_vectorized(kernel, target),
@@ -64,7 +64,7 @@ pub(crate) fn emit<'ctx>(
     module: &Module<'ctx>,
     name: &str,
     kernel: &Kernel,
-    target: &Target,
+    target: &CpuTarget,
 ) -> Result<(), Error> {
     let body = declare_body(context, module, name, kernel.operands.len(), target);
     let code = Code::new(context, module, body)?;
@@ -99,7 +99,7 @@ fn declare_body<'ctx>(
     module: &Module<'ctx>,
     name: &str,
     operands: usize,
-    target: &Target,
+    target: &CpuTarget,
 ) -> FunctionValue<'ctx> {
     let (pointer, integer) = (context.ptr_type(AddressSpace::default()), context.i64_type());
     let mut parameters = vec![pointer.into(); operands + 2];
@@ -127,7 +127,7 @@ fn emit_entry<'ctx>(
     name: &str,
     body: FunctionValue<'ctx>,
     operands: usize,
-    target: &Target,
+    target: &CpuTarget,
 ) -> Result<(), Error> {
     let (pointer, integer) = (context.ptr_type(AddressSpace::default()), context.i64_type());
     let parameters = [pointer.into(), integer.into(), integer.into(), pointer.into()];

@@ -7,7 +7,7 @@ use inkwell::values::{BasicValueEnum, IntValue, PointerValue, VectorValue};
 use inkwell::{FloatPredicate, IntPredicate};
 
 use super::super::error::Error;
-use super::super::expression::{Binary, Comparison, Expression, Kind, TensorId, Unary};
+use super::super::expression::{Binary, Comparison, Expression, ExpressionKind, GraphTensorId, Unary};
 use super::super::kernel::Affine;
 use super::super::range;
 use super::super::scalar::Scalar;
@@ -41,16 +41,16 @@ pub(crate) fn is_vectorizable(expression: &Expression, axis: usize, rank: usize)
     let all = |parts: &[&Expression]| parts.iter().all(|part| is_vectorizable(part, axis, rank));
     let float = expression.element() == ElementType::F32;
     match expression.kind() {
-        Kind::Accumulator | Kind::Constant(_) => float,
-        Kind::Load { indices, .. } => float && indices.iter().all(steps),
-        Kind::Unary(Unary::Logarithm | Unary::Sine | Unary::Cosine | Unary::Library(_), _)
-        | Kind::Binary(Binary::Power, ..) => false,
-        Kind::Unary(Unary::Not, a) => all(&[a]),
-        Kind::Unary(_, a) => float && all(&[a]),
-        Kind::Binary(_, a, b) => (float || expression.element() == ElementType::Bool) && all(&[a, b]),
-        Kind::Compare(_, a, b) => a.element() == ElementType::F32 && all(&[a, b]),
-        Kind::Select(condition, a, b) => float && all(&[condition, a, b]),
-        Kind::Axis(_) | Kind::Cast(_) => false,
+        ExpressionKind::Accumulator | ExpressionKind::Constant(_) => float,
+        ExpressionKind::Load { indices, .. } => float && indices.iter().all(steps),
+        ExpressionKind::Unary(Unary::Logarithm | Unary::Sine | Unary::Cosine | Unary::Library(_), _)
+        | ExpressionKind::Binary(Binary::Power, ..) => false,
+        ExpressionKind::Unary(Unary::Not, a) => all(&[a]),
+        ExpressionKind::Unary(_, a) => float && all(&[a]),
+        ExpressionKind::Binary(_, a, b) => (float || expression.element() == ElementType::Bool) && all(&[a, b]),
+        ExpressionKind::Compare(_, a, b) => a.element() == ElementType::F32 && all(&[a, b]),
+        ExpressionKind::Select(condition, a, b) => float && all(&[condition, a, b]),
+        ExpressionKind::Axis(_) | ExpressionKind::Cast(_) => false,
     }
 }
 
@@ -75,13 +75,13 @@ pub(crate) fn emit_index<'ctx>(
 struct ValueEmitter<'b, 'm, 'ctx> {
     code: &'b Code<'m, 'ctx>,
     leaves: &'b Leaves<'b, 'ctx>,
-    done: HashMap<*const Kind, BasicValueEnum<'ctx>>,
+    done: HashMap<*const ExpressionKind, BasicValueEnum<'ctx>>,
 }
 
 impl<'ctx> ValueEmitter<'_, '_, 'ctx> {
     fn emit(&mut self, expression: &Expression) -> Result<BasicValueEnum<'ctx>, Error> {
         // The expression outlives the emitter, so the address of its kind names it.
-        let key: *const Kind = expression.kind();
+        let key: *const ExpressionKind = expression.kind();
         if let Some(value) = self.done.get(&key) {
             return Ok(*value);
         }
@@ -94,15 +94,15 @@ impl<'ctx> ValueEmitter<'_, '_, 'ctx> {
         let element = expression.element();
         let missing = |what: &str| Error::llvm("building instructions", format!("an expression without {what}"));
         match expression.kind() {
-            Kind::Axis(number) => {
+            ExpressionKind::Axis(number) => {
                 self.leaves.axes.get(*number).map(|axis| (*axis).into()).ok_or_else(|| missing("its axis"))
             }
-            Kind::Accumulator => self.leaves.accumulator.ok_or_else(|| missing("an accumulator")),
-            Kind::Constant(value) => match &self.leaves.lanes {
+            ExpressionKind::Accumulator => self.leaves.accumulator.ok_or_else(|| missing("an accumulator")),
+            ExpressionKind::Constant(value) => match &self.leaves.lanes {
                 Some(lanes) => self.code.splat(constant(self.code, element, *value), lanes.count),
                 None => Ok(constant(self.code, element, *value)),
             },
-            Kind::Load { tensor: TensorId(operand), indices } => {
+            ExpressionKind::Load { tensor: GraphTensorId(operand), indices } => {
                 let base = *self.leaves.operands.get(*operand).ok_or_else(|| missing("its operand"))?;
                 let index = indices.first().ok_or_else(|| missing("an index"))?;
                 match &self.leaves.lanes {
@@ -113,26 +113,26 @@ impl<'ctx> ValueEmitter<'_, '_, 'ctx> {
                     }
                 }
             }
-            Kind::Unary(operation, a) => {
+            ExpressionKind::Unary(operation, a) => {
                 let value = self.emit(a)?;
                 unary(self.code, *operation, element, value)
             }
-            Kind::Binary(operation, a, b) => {
+            ExpressionKind::Binary(operation, a, b) => {
                 let (left, right) = (self.emit(a)?, self.emit(b)?);
                 if element == ElementType::I64 && matches!(operation, Binary::FloorDivide | Binary::Modulo) {
                     return self.divide_index(*operation, (a, int(left)?), (b, int(right)?));
                 }
                 binary(self.code, *operation, element, left, right)
             }
-            Kind::Compare(comparison, a, b) => {
+            ExpressionKind::Compare(comparison, a, b) => {
                 let (left, right) = (self.emit(a)?, self.emit(b)?);
                 compare(self.code, *comparison, a.element(), left, right)
             }
-            Kind::Select(condition, a, b) => {
+            ExpressionKind::Select(condition, a, b) => {
                 let (condition, a, b) = (self.emit(condition)?, self.emit(a)?, self.emit(b)?);
                 self.code.choose(condition, a, b)
             }
-            Kind::Cast(a) => {
+            ExpressionKind::Cast(a) => {
                 let value = self.emit(a)?;
                 cast(self.code, a.element(), element, value)
             }

@@ -8,26 +8,26 @@ use melior::ir::operation::OperationLike;
 
 use super::super::array::Array;
 use super::super::expression::{axis, constant};
-use super::node::{Node, Results};
+use super::node::{OperatorNode, Results};
 
-fn value(node: &Node) -> Result<Array, super::Error> {
+fn value(node: &OperatorNode) -> Result<Array, super::Error> {
     let attribute = node.operation.attribute("value").map_err(|_| node.invalid("has no value"))?;
     let elements = elements_of(attribute).ok_or_else(|| node.invalid("the bytes of its value are missing"))?;
     super::array_of(&elements).map_err(|error| node.unsupported(error.to_string()))
 }
 
-pub(super) fn constant_tensor(node: &mut Node) -> Results {
+pub(super) fn constant_tensor(node: &mut OperatorNode) -> Results {
     let array = value(node)?;
     Ok(vec![node.graph.add_constant(&node.name, Arc::new(array))?])
 }
 
-pub(super) fn constant_of_shape(node: &mut Node) -> Results {
+pub(super) fn constant_of_shape(node: &mut OperatorNode) -> Results {
     let value = value(node)?;
     let scalar = value.get(0).ok_or_else(|| node.invalid("its value is empty"))?;
     node.fill_result(constant(value.element(), scalar))
 }
 
-pub(super) fn shape(node: &mut Node) -> Results {
+pub(super) fn shape(node: &mut OperatorNode) -> Results {
     let operand = node.operand(0)?;
     let input = node.shape(operand)?;
     let rank = input.len() as i64;

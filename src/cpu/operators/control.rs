@@ -6,9 +6,9 @@ use hb_dialects::ir::TensorType;
 use super::super::error::Error;
 use super::super::routines::{Branch, Region, Repeat};
 use super::graph_of_block;
-use super::node::{Node, Results};
+use super::node::{OperatorNode, Results};
 
-fn region(node: &Node, index: usize) -> Result<Region, Error> {
+fn region(node: &OperatorNode, index: usize) -> Result<Region, Error> {
     let block = region_block(node.operation, index).map_err(|reason| node.invalid(reason))?;
     let (graph, values) = graph_of_block(block, &node.name, &[])?;
     Ok(Region::new(graph, values))
@@ -19,14 +19,14 @@ fn bounded<'a>(types: impl Iterator<Item = &'a TensorType>) -> Vec<usize> {
 }
 
 /// ONNX If-21.
-pub(super) fn branch(node: &mut Node) -> Results {
+pub(super) fn branch(node: &mut OperatorNode) -> Results {
     let (then, otherwise) = (region(node, 0)?, region(node, 1)?);
     let bounded = bounded(node.results.iter());
     node.call(Branch { then, otherwise, bounded })
 }
 
 /// ONNX Loop-21.
-pub(super) fn repeat(node: &mut Node) -> Results {
+pub(super) fn repeat(node: &mut OperatorNode) -> Results {
     let carried = hfloat::carried_count(node.operation).map_err(|reason| node.invalid(reason))?;
     let body = region(node, 0)?;
     let values = node.operands.iter().skip(2).enumerate();

@@ -3,9 +3,9 @@
 use hb_dialects::hfloat::{TransposedWindow, attributes};
 
 use super::super::error::Error;
-use super::super::expression::{Expression, TensorId, axis, constant, index, select};
+use super::super::expression::{Expression, GraphTensorId, axis, constant, index, select};
 use super::super::scalar::Scalar;
-use super::node::{Node, Results};
+use super::node::{OperatorNode, Results};
 use super::window::Groups;
 
 /// One spatial dimension.
@@ -31,7 +31,7 @@ impl Spread {
     }
 }
 
-fn spreads(node: &Node) -> Result<Vec<Spread>, Error> {
+fn spreads(node: &OperatorNode) -> Result<Vec<Spread>, Error> {
     let window = TransposedWindow::of(node.operation).map_err(|reason| node.invalid(reason))?;
     let shape = node.shape(node.operand(0)?)?;
     let sizes = shape.iter().skip(2).zip(&window.output).zip(&window.kernel);
@@ -54,7 +54,7 @@ fn spreads(node: &Node) -> Result<Vec<Spread>, Error> {
 }
 
 /// The input with `stride - 1` zeros between its elements and as many around them as the kernel reaches.
-fn spread(node: &mut Node, spreads: &[Spread]) -> Result<TensorId, Error> {
+fn spread(node: &mut OperatorNode, spreads: &[Spread]) -> Result<GraphTensorId, Error> {
     let input = node.operand(0)?;
     let (shape, element) = (node.shape(input)?, node.element(input)?);
     let outer = shape.iter().take(2).copied();
@@ -78,7 +78,7 @@ fn spread(node: &mut Node, spreads: &[Spread]) -> Result<TensorId, Error> {
 }
 
 /// ONNX ConvTranspose-11. `x` is [N, C, D...], `w` is [C, M/group, K...].
-pub(super) fn conv_transpose(node: &mut Node) -> Results {
+pub(super) fn conv_transpose(node: &mut OperatorNode) -> Results {
     let shape = node.shape(node.operand(0)?)?;
     let weight = node.shape(node.operand(1)?)?;
     let group = usize::try_from(attributes::group(node.operation)?).unwrap_or(0);

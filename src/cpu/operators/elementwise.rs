@@ -5,10 +5,10 @@ use hb_dialects::hfloat::attributes;
 
 use super::super::error::Error;
 use super::super::expression::{self, Binary, Expression, Unary, axis, select};
-use super::node::{Node, Results, wide};
+use super::node::{OperatorNode, Results, wide};
 
 /// min(max(x, min), max) that keeps the NaN of x; where the bounds cross, max wins.
-pub(super) fn clip(node: &mut Node) -> Results {
+pub(super) fn clip(node: &mut OperatorNode) -> Results {
     let x = node.broadcast(0)?;
     let (low, high) = (single(node, 1)?, single(node, 2)?);
     let raised = select(x.clone().less(low.clone()), low, x);
@@ -16,29 +16,29 @@ pub(super) fn clip(node: &mut Node) -> Results {
     node.fill_result(value)
 }
 
-pub(super) fn binary(node: &mut Node, formula: fn(Expression, Expression) -> Expression) -> Results {
+pub(super) fn binary(node: &mut OperatorNode, formula: fn(Expression, Expression) -> Expression) -> Results {
     let value = node.activate(formula(node.broadcast(0)?, node.broadcast(1)?))?;
     node.fill_result(value)
 }
 
-pub(super) fn p_relu(node: &mut Node) -> Results {
+pub(super) fn p_relu(node: &mut OperatorNode) -> Results {
     binary(node, |x, slope| select(x.clone().less(x.like(0.0)), x.clone() * slope, x))
 }
 
-pub(super) fn not(node: &mut Node) -> Results {
+pub(super) fn not(node: &mut OperatorNode) -> Results {
     let value = node.broadcast(0)?.unary(Unary::Not);
     node.fill_result(value)
 }
 
 /// The one element of an operand.
-fn single(node: &Node, index: usize) -> Result<Expression, Error> {
+fn single(node: &OperatorNode, index: usize) -> Result<Expression, Error> {
     let id = node.operand(index)?;
     let rank = node.shape(id)?.len();
     Ok(wide(node.graph.load(id, vec![expression::index(0); rank])))
 }
 
 /// Integers by way of f64, as onnxruntime. Squares, which normalizations compute, are products.
-pub(super) fn pow(node: &mut Node) -> Results {
+pub(super) fn pow(node: &mut OperatorNode) -> Results {
     let (base, exponent) = (node.broadcast(0)?, node.broadcast(1)?);
     let constant = node.tensor(node.operand(1)?)?.data.as_ref().map(|data| data.to_f64());
     if constant.is_some_and(|values| values == [2.0]) {
@@ -53,7 +53,7 @@ pub(super) fn pow(node: &mut Node) -> Results {
 }
 
 /// Without widening: what is chosen is stored as it is.
-pub(super) fn r#where(node: &mut Node) -> Results {
+pub(super) fn r#where(node: &mut OperatorNode) -> Results {
     let rank = node.result_shape()?.len();
     let load =
         |index: usize| -> Result<Expression, Error> { Ok(node.graph.load_broadcast(node.operand(index)?, rank)) };
@@ -62,27 +62,27 @@ pub(super) fn r#where(node: &mut Node) -> Results {
 }
 
 /// start + position * delta. Positions are exact in f64, which rounds once; integers wrap nowhere between start and limit.
-pub(super) fn range(node: &mut Node) -> Results {
+pub(super) fn range(node: &mut OperatorNode) -> Results {
     let (start, delta) = (single(node, 0)?, single(node, 2)?);
     let element = if start.element().is_float() { ElementType::F64 } else { ElementType::I64 };
     node.fill_result(start.cast(element) + axis(0).cast(element) * delta.cast(element))
 }
 
 /// Without widening: f16 to i32 would else round twice.
-pub(super) fn cast(node: &mut Node) -> Results {
+pub(super) fn cast(node: &mut OperatorNode) -> Results {
     let rank = node.result_shape()?.len();
     let value = node.graph.load_broadcast(node.operand(0)?, rank);
     node.fill_result(value)
 }
 
 /// x * factor + offset, where factor = scale / sqrt(variance + epsilon) and offset = bias - mean * factor.
-pub(super) fn batch_normalization(node: &mut Node) -> Results {
+pub(super) fn batch_normalization(node: &mut OperatorNode) -> Results {
     let epsilon = attributes::epsilon(node.operation)?;
     let channels = node.shape(node.operand(1)?)?;
     if channels.len() != 1 {
         return Err(node.invalid(format!("its scale has shape {channels:?}, but one dimension is needed")));
     }
-    let parameter = |node: &Node, index: usize| -> Result<Expression, Error> {
+    let parameter = |node: &OperatorNode, index: usize| -> Result<Expression, Error> {
         Ok(wide(node.graph.load(node.operand(index)?, vec![axis(0)])))
     };
     let variance = parameter(node, 4)?;

@@ -6,10 +6,10 @@ use melior::ir::OperationRef;
 
 use super::super::error::Error;
 use super::super::expression::{Expression, Function, Unary, select};
-use super::node::{Node, Results, at_least};
+use super::node::{OperatorNode, Results, at_least};
 
 /// Fills the result with the function of the operand.
-pub(super) fn define(node: &mut Node) -> Results {
+pub(super) fn define(node: &mut OperatorNode) -> Results {
     let Some(OpKind::Scalar(function)) = Op::of(node.operation).map(Op::kind) else {
         return Err(node.invalid("is no scalar function"));
     };

@@ -5,11 +5,11 @@ use hb_dialects::hfloat::attributes;
 
 use super::super::error::Error;
 use super::super::expression::{Expression, axis, index, select};
-use super::super::graph::{Check, Compute};
-use super::node::{Node, Results, axes};
+use super::super::graph::{Compute, RunCheck};
+use super::node::{OperatorNode, Results, axes};
 
 /// An axis that may count from the end.
-fn positive_axis(node: &Node, value: i64, rank: usize) -> Result<usize, Error> {
+fn positive_axis(node: &OperatorNode, value: i64, rank: usize) -> Result<usize, Error> {
     let rank = rank as i64;
     let positive = if value < 0 { value + rank } else { value };
     if (0..rank).contains(&positive) {
@@ -19,7 +19,7 @@ fn positive_axis(node: &Node, value: i64, rank: usize) -> Result<usize, Error> {
     }
 }
 
-pub(super) fn transpose(node: &mut Node) -> Results {
+pub(super) fn transpose(node: &mut OperatorNode) -> Results {
     let input = node.operand(0)?;
     let permutation = attributes::perm(node.operation)?;
     let mut indices = vec![index(0); permutation.len()];
@@ -33,7 +33,7 @@ pub(super) fn transpose(node: &mut Node) -> Results {
     node.fill_result(value)
 }
 
-pub(super) fn concat(node: &mut Node) -> Results {
+pub(super) fn concat(node: &mut OperatorNode) -> Results {
     let rank = node.result_shape()?.len();
     let along = positive_axis(node, attributes::axis(node.operation)?, rank)?;
     let output = node.result_tensor()?;
@@ -51,7 +51,7 @@ pub(super) fn concat(node: &mut Node) -> Results {
     Ok(vec![output])
 }
 
-pub(super) fn slice(node: &mut Node) -> Results {
+pub(super) fn slice(node: &mut OperatorNode) -> Results {
     let input = node.operand(0)?;
     let shape = node.shape(input)?;
     let starts = node.constant_integers(1, "starts")?;
@@ -72,7 +72,7 @@ pub(super) fn slice(node: &mut Node) -> Results {
     node.fill_result(value)
 }
 
-pub(super) fn pad(node: &mut Node) -> Results {
+pub(super) fn pad(node: &mut OperatorNode) -> Results {
     let input = node.operand(0)?;
     let (shape, result) = (node.shape(input)?, node.result_shape()?);
     let pads = node.constant_integers(1, "pads")?;
@@ -116,7 +116,7 @@ fn mirrored(mode: &str, position: Expression, size: i64) -> Expression {
 }
 
 /// Fills everything with the value, then copies what remains of the input.
-fn pad_constant(node: &mut Node, begins: &[i64], shape: &[usize], result: &[usize]) -> Results {
+fn pad_constant(node: &mut OperatorNode, begins: &[i64], shape: &[usize], result: &[usize]) -> Results {
     let (input, value) = (node.operand(0)?, node.operand(2)?);
     let output = node.result_tensor()?;
     let rank = node.shape(value)?.len();
@@ -137,7 +137,7 @@ fn pad_constant(node: &mut Node, begins: &[i64], shape: &[usize], result: &[usiz
     Ok(vec![output])
 }
 
-pub(super) fn gather(node: &mut Node) -> Results {
+pub(super) fn gather(node: &mut OperatorNode) -> Results {
     let (data, indices) = (node.operand(0)?, node.operand(1)?);
     let (shape, index_rank) = (node.shape(data)?, node.shape(indices)?.len());
     let along = positive_axis(node, attributes::axis(node.operation)?, shape.len())?;
@@ -150,7 +150,7 @@ pub(super) fn gather(node: &mut Node) -> Results {
     let (output, extents) = (node.result_tensor()?, node.result_shape()?);
     let mut compute = Compute::elementwise(&node.name, output, &extents, node.graph.load(data, at));
     let sizes = node.tensor(indices)?.sizes;
-    compute.checks.push(Check { tensor: indices, sizes, low: -size, high: size - 1 });
+    compute.checks.push(RunCheck { tensor: indices, sizes, low: -size, high: size - 1 });
     node.graph.push(compute)?;
     Ok(vec![output])
 }

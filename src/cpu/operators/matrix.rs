@@ -4,12 +4,12 @@ use hb_dialects::ElementType;
 use hb_dialects::hfloat::attributes;
 
 use super::super::error::Error;
-use super::super::expression::{Expression, TensorId, accumulator, axis, index};
+use super::super::expression::{Expression, GraphTensorId, accumulator, axis, index};
 use super::super::graph::Combiner;
-use super::node::{Node, Results, axes, wide};
+use super::node::{OperatorNode, Results, axes, wide};
 
 /// ONNX Gemm-13: alpha * A' * B' + beta * C.
-pub(super) fn gemm(node: &mut Node) -> Results {
+pub(super) fn gemm(node: &mut OperatorNode) -> Results {
     let (a, b) = (node.operand(0)?, node.operand(1)?);
     let (alpha, beta) = (attributes::alpha(node.operation)?, attributes::beta(node.operation)?);
     let (transposed_a, transposed_b) = (attributes::trans_a(node.operation)?, attributes::trans_b(node.operation)?);
@@ -36,7 +36,7 @@ pub(super) fn gemm(node: &mut Node) -> Results {
     Ok(vec![output])
 }
 
-fn scaled(node: &Node, value: Expression, factor: f64) -> Result<Expression, Error> {
+fn scaled(node: &OperatorNode, value: Expression, factor: f64) -> Result<Expression, Error> {
     match value.element() {
         _ if factor == 1.0 => Ok(value),
         element if element.is_float() => Ok(value.clone() * value.like(factor)),
@@ -44,14 +44,14 @@ fn scaled(node: &Node, value: Expression, factor: f64) -> Result<Expression, Err
     }
 }
 
-fn turned(node: &mut Node, matrix: TensorId) -> Result<TensorId, Error> {
+fn turned(node: &mut OperatorNode, matrix: GraphTensorId) -> Result<GraphTensorId, Error> {
     let shape: Vec<usize> = node.shape(matrix)?.into_iter().rev().collect();
     let value = node.graph.load(matrix, vec![axis(1), axis(0)]);
     node.fill(&shape, value)
 }
 
 /// ONNX MatMul-13, as numpy.matmul: leading dimensions broadcast; a rank-1 operand is a row on the left, a column on the right.
-pub(super) fn mat_mul(node: &mut Node) -> Results {
+pub(super) fn mat_mul(node: &mut OperatorNode) -> Results {
     let (a, b) = (node.operand(0)?, node.operand(1)?);
     let (left, right) = (node.shape(a)?, node.shape(b)?);
     let shape = node.result_shape()?;

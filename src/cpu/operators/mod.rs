@@ -33,15 +33,15 @@ use melior::ir::{BlockRef, OperationRef, Value, ValueLike};
 
 use super::array::Array;
 use super::error::Error;
-use super::expression::{Binary, Expression, TensorId};
-use super::graph::{Action, Graph};
+use super::expression::{Binary, Expression, GraphTensorId};
+use super::graph::{Action, ExpressionGraph};
 use super::routines::CumSum;
 use elementwise::binary;
 pub(super) use functions::formula;
-use node::{Node, Results};
+use node::{OperatorNode, Results};
 
 /// How the results of an operation are computed.
-type Definition = fn(&mut Node) -> Results;
+type Definition = fn(&mut OperatorNode) -> Results;
 
 /// That of an operation; none where it is of a dialect that the CPU backend does not run.
 fn definition(operation: OperationRef<'_, '_>) -> Option<Definition> {
@@ -136,7 +136,10 @@ fn structured(op: StructuredOp) -> Definition {
 ///
 /// Values are named after the nodes that make them; a node's further results are `name#1`, `name#2`. Inputs are named by
 /// `input_names`, in order.
-pub(crate) fn graph_of(parent: OperationRef<'_, '_>, input_names: &[String]) -> Result<(Graph, usize), Error> {
+pub(crate) fn graph_of(
+    parent: OperationRef<'_, '_>,
+    input_names: &[String],
+) -> Result<(ExpressionGraph, usize), Error> {
     let name = parent.node();
     let block = body(parent).ok_or_else(|| Error::invalid(&name, "has no body"))?;
     graph_of_block(block, &name, input_names)
@@ -148,9 +151,9 @@ pub(crate) fn graph_of_block(
     block: BlockRef<'_, '_>,
     name: &str,
     input_names: &[String],
-) -> Result<(Graph, usize), Error> {
-    let mut graph = Graph::default();
-    let mut values: HashMap<*const std::ffi::c_void, TensorId> = HashMap::new();
+) -> Result<(ExpressionGraph, usize), Error> {
+    let mut graph = ExpressionGraph::default();
+    let mut values: HashMap<*const std::ffi::c_void, GraphTensorId> = HashMap::new();
     let mut bounded = Vec::new();
     for (position, argument) in hb_dialects::ir::arguments(block).into_iter().enumerate() {
         let input = input_names.get(position).cloned().unwrap_or_else(|| format!("input_{position}"));
@@ -166,12 +169,12 @@ pub(crate) fn graph_of_block(
         let sizes = graph.add_input("", ElementType::I64, &[rank])?;
         graph.set_sizes(id, sizes);
     }
-    let operands = |operation: OperationRef<'_, '_>, values: &HashMap<*const std::ffi::c_void, TensorId>| {
+    let operands = |operation: OperationRef<'_, '_>, values: &HashMap<*const std::ffi::c_void, GraphTensorId>| {
         let find = |value: Value<'_, '_>| {
             let reason = "uses a value from outside of its function or segment";
             values.get(&key(value)).copied().ok_or_else(|| Error::invalid(&operation.node(), reason))
         };
-        operation.operands().map(find).collect::<Result<Vec<TensorId>, Error>>()
+        operation.operands().map(find).collect::<Result<Vec<GraphTensorId>, Error>>()
     };
     for operation in operations(block) {
         if ends_block(operation) {
@@ -211,7 +214,7 @@ fn plain(name: &str, r#type: &TensorType) -> Result<(ElementType, Vec<usize>), E
     Ok((r#type.element.storage(), r#type.bound_shape().ok_or_else(unknown)?))
 }
 
-fn define(graph: &mut Graph, operation: OperationRef<'_, '_>, operands: Vec<TensorId>) -> Results {
+fn define(graph: &mut ExpressionGraph, operation: OperationRef<'_, '_>, operands: Vec<GraphTensorId>) -> Results {
     let name = operation.node();
     let Some(define) = definition(operation) else {
         let operation_name = operation.operation_name();
@@ -219,7 +222,7 @@ fn define(graph: &mut Graph, operation: OperationRef<'_, '_>, operands: Vec<Tens
     };
     let types: Result<Vec<TensorType>, _> =
         results(operation).into_iter().map(|value| TensorType::from_type(value.r#type())).collect();
-    let mut node = Node { graph, operation, name, operands, results: types? };
+    let mut node = OperatorNode { graph, operation, name, operands, results: types? };
     let tensors = define(&mut node)?;
     sizes::complete(&mut node, &tensors)?;
     Ok(tensors)
@@ -227,9 +230,9 @@ fn define(graph: &mut Graph, operation: OperationRef<'_, '_>, operands: Vec<Tens
 
 /// What was defined has the type that the operation says.
 fn check_result(
-    graph: &Graph,
+    graph: &ExpressionGraph,
     operation: OperationRef<'_, '_>,
-    id: TensorId,
+    id: GraphTensorId,
     value: Value<'_, '_>,
 ) -> Result<(), Error> {
     let node = operation.node();
@@ -270,7 +273,7 @@ const INTERPRETED: usize = 30_000;
 /// # Errors
 /// When the operator is not supported, or a result has no static shape.
 pub fn fold(operation: OperationRef<'_, '_>, operands: &[&Array]) -> Result<Vec<Array>, Error> {
-    let mut graph = Graph::default();
+    let mut graph = ExpressionGraph::default();
     let mut ids = Vec::new();
     for operand in operands {
         ids.push(graph.add_constant("", Arc::new((*operand).clone()))?);
@@ -287,6 +290,6 @@ pub fn fold(operation: OperationRef<'_, '_>, operands: &[&Array]) -> Result<Vec<
     if total <= INTERPRETED {
         super::interpret(&graph, &[])
     } else {
-        super::Executable::compile(graph, super::Options::default())?.run(&[])
+        super::Executable::compile(graph, super::ExecutableOptions::default())?.run(&[])
     }
 }

@@ -9,25 +9,25 @@ use melior::ir::OperationRef;
 
 use super::super::array::Array;
 use super::super::error::Error;
-use super::super::expression::{Expression, TensorId, axis, select};
-use super::super::graph::{Call, Combiner, Compute, Graph, Reduction, Tensor};
+use super::super::expression::{Expression, GraphTensorId, axis, select};
+use super::super::graph::{Call, Combiner, Compute, ExpressionGraph, GraphTensor, Reduction};
 use super::super::routine::Routine;
 use super::super::scalar::Scalar;
 
 /// An operation with its surroundings.
-pub(crate) struct Node<'g, 'c, 'a> {
-    pub graph: &'g mut Graph,
+pub(crate) struct OperatorNode<'g, 'c, 'a> {
+    pub graph: &'g mut ExpressionGraph,
     pub operation: OperationRef<'c, 'a>,
     /// The node's name in the user's network.
     pub name: String,
-    pub operands: Vec<TensorId>,
+    pub operands: Vec<GraphTensorId>,
     pub results: Vec<TensorType>,
 }
 
 /// What defining an operator gives: one tensor per result.
-pub(crate) type Results = Result<Vec<TensorId>, Error>;
+pub(crate) type Results = Result<Vec<GraphTensorId>, Error>;
 
-impl Node<'_, '_, '_> {
+impl OperatorNode<'_, '_, '_> {
     pub(crate) fn unsupported(&self, reason: impl Into<String>) -> Error {
         Error::unsupported(&self.name, reason)
     }
@@ -36,23 +36,23 @@ impl Node<'_, '_, '_> {
         Error::invalid(&self.name, reason)
     }
 
-    pub(crate) fn operand(&self, index: usize) -> Result<TensorId, Error> {
+    pub(crate) fn operand(&self, index: usize) -> Result<GraphTensorId, Error> {
         self.operands.get(index).copied().ok_or_else(|| self.invalid(format!("has no operand {index}")))
     }
 
-    pub(crate) fn optional_operand(&self, index: usize) -> Option<TensorId> {
+    pub(crate) fn optional_operand(&self, index: usize) -> Option<GraphTensorId> {
         self.operands.get(index).copied()
     }
 
-    pub(crate) fn tensor(&self, id: TensorId) -> Result<&Tensor, Error> {
+    pub(crate) fn tensor(&self, id: GraphTensorId) -> Result<&GraphTensor, Error> {
         self.graph.tensor(id).ok_or_else(|| self.invalid("uses a tensor that is not in the graph"))
     }
 
-    pub(crate) fn shape(&self, id: TensorId) -> Result<Vec<usize>, Error> {
+    pub(crate) fn shape(&self, id: GraphTensorId) -> Result<Vec<usize>, Error> {
         Ok(self.tensor(id)?.shape.clone())
     }
 
-    pub(crate) fn element(&self, id: TensorId) -> Result<ElementType, Error> {
+    pub(crate) fn element(&self, id: GraphTensorId) -> Result<ElementType, Error> {
         Ok(self.tensor(id)?.element)
     }
 
@@ -79,12 +79,12 @@ impl Node<'_, '_, '_> {
     }
 
     /// A tensor without a name: it exists only inside this node.
-    pub(crate) fn temporary(&mut self, element: ElementType, shape: &[usize]) -> Result<TensorId, Error> {
+    pub(crate) fn temporary(&mut self, element: ElementType, shape: &[usize]) -> Result<GraphTensorId, Error> {
         self.graph.add_tensor("", element, shape)
     }
 
     /// The tensor of the node's result.
-    pub(crate) fn result_tensor(&mut self) -> Result<TensorId, Error> {
+    pub(crate) fn result_tensor(&mut self) -> Result<GraphTensorId, Error> {
         let (element, shape) = (self.result_element()?, self.result_shape()?);
         self.graph.add_tensor(&self.name, element, &shape)
     }
@@ -94,7 +94,7 @@ impl Node<'_, '_, '_> {
         if number == 0 { self.name.clone() } else { format!("{}#{number}", self.name) }
     }
 
-    /// Lets a routine fill the results from the operands; see [`Node::call_on`].
+    /// Lets a routine fill the results from the operands; see [`OperatorNode::call_on`].
     pub(crate) fn call(&mut self, routine: impl Routine + 'static) -> Results {
         self.call_on(routine, self.operands.clone(), None)
     }
@@ -104,10 +104,10 @@ impl Node<'_, '_, '_> {
     pub(crate) fn call_on(
         &mut self,
         routine: impl Routine + 'static,
-        mut operands: Vec<TensorId>,
+        mut operands: Vec<GraphTensorId>,
         element: Option<ElementType>,
     ) -> Results {
-        let sizes = operands.iter().filter_map(|id| self.graph.tensor(*id)?.sizes).collect::<Vec<TensorId>>();
+        let sizes = operands.iter().filter_map(|id| self.graph.tensor(*id)?.sizes).collect::<Vec<GraphTensorId>>();
         operands.extend(sizes);
         let (mut results, mut sizes) = (Vec::new(), Vec::new());
         for (number, r#type) in self.results.clone().into_iter().enumerate() {
@@ -131,14 +131,14 @@ impl Node<'_, '_, '_> {
     pub(crate) fn push_call(
         &mut self,
         routine: impl Routine + 'static,
-        operands: Vec<TensorId>,
-        results: Vec<TensorId>,
+        operands: Vec<GraphTensorId>,
+        results: Vec<GraphTensorId>,
     ) -> Result<(), Error> {
         self.graph.push_call(Call { node: self.name.clone(), routine: Arc::new(routine), operands, results })
     }
 
     /// An array that the operator needs beside its operands.
-    pub(crate) fn constant(&mut self, array: Array) -> Result<TensorId, Error> {
+    pub(crate) fn constant(&mut self, array: Array) -> Result<GraphTensorId, Error> {
         self.graph.add_constant("", Arc::new(array))
     }
 
@@ -151,14 +151,14 @@ impl Node<'_, '_, '_> {
     }
 
     /// Fills a temporary point by point.
-    pub(crate) fn fill(&mut self, shape: &[usize], body: Expression) -> Result<TensorId, Error> {
+    pub(crate) fn fill(&mut self, shape: &[usize], body: Expression) -> Result<GraphTensorId, Error> {
         self.graph.add_elementwise(&self.name, "", shape, body)
     }
 
     /// Fills part of a tensor.
     pub(crate) fn fill_region(
         &mut self,
-        output: TensorId,
+        output: GraphTensorId,
         offset: Vec<usize>,
         extents: &[usize],
         body: Expression,
@@ -171,7 +171,7 @@ impl Node<'_, '_, '_> {
     /// Reduces `body` over axes numbered after those of `output`.
     pub(crate) fn reduce_into(
         &mut self,
-        output: TensorId,
+        output: GraphTensorId,
         over: &[usize],
         combiner: Combiner,
         body: Expression,

@@ -4,10 +4,10 @@ use hb_dialects::hfloat::attributes;
 
 use super::super::expression::{Expression, accumulator, axis, index};
 use super::super::graph::Combiner;
-use super::node::{Node, Results, axes, wide};
+use super::node::{OperatorNode, Results, axes, wide};
 
 /// ONNX Softmax-13: exp(x - max) / sum(exp(x - max)).
-pub(super) fn softmax(node: &mut Node) -> Results {
+pub(super) fn softmax(node: &mut OperatorNode) -> Results {
     let input = node.operand(0)?;
     let shape = node.shape(input)?;
     let rank = shape.len();

@@ -12,7 +12,7 @@ use super::super::array::{Array, ArrayElement};
 use super::super::error::Error;
 use super::super::expression::{Expression, axis, index};
 use super::Definition;
-use super::node::{Node, Results};
+use super::node::{OperatorNode, Results};
 use crate::numerics::{self, Clamp, quantize_constant};
 
 /// How the results of a cast are computed; none where the operation is none.
@@ -25,7 +25,7 @@ pub(super) fn definition(operation: OperationRef<'_, '_>) -> Option<Definition> 
 }
 
 /// The scale of a quantized tensor.
-fn scale_of<'q>(node: &Node, quantized: &'q TensorType) -> Result<&'q Scale, Error> {
+fn scale_of<'q>(node: &OperatorNode, quantized: &'q TensorType) -> Result<&'q Scale, Error> {
     match &quantized.element {
         Element::Quantized(quantized) => Ok(&quantized.scale),
         _ => Err(node.invalid("converts between types of which none is quantized")),
@@ -33,7 +33,7 @@ fn scale_of<'q>(node: &Node, quantized: &'q TensorType) -> Result<&'q Scale, Err
 }
 
 /// The scale at the axes of the result, as f32. It is read from memory, so that casts with different scales are one kernel.
-fn scale(node: &mut Node, quantized: &TensorType) -> Result<Expression, Error> {
+fn scale(node: &mut OperatorNode, quantized: &TensorType) -> Result<Expression, Error> {
     let (scales, at) = match scale_of(node, quantized)? {
         Scale::PerTensor(scale) => (vec![*scale as f32], index(0)),
         Scale::PerAxis { scales, .. } if scales.len() == 1 => {
@@ -46,7 +46,7 @@ fn scale(node: &mut Node, quantized: &TensorType) -> Result<Expression, Error> {
 }
 
 /// The data of the operand, when it is a constant: its cast is computed now.
-fn constant_operand(node: &Node) -> Result<Option<Arc<Array>>, Error> {
+fn constant_operand(node: &OperatorNode) -> Result<Option<Arc<Array>>, Error> {
     Ok(node.tensor(node.operand(0)?)?.data.clone())
 }
 
@@ -70,7 +70,7 @@ fn quantized_constant(data: &Array, element: ElementType, scale: &Scale) -> Resu
 }
 
 /// round_half_even(x / s), saturated; NaN becomes 0. The cast saturates.
-pub(super) fn quantize(node: &mut Node) -> Results {
+pub(super) fn quantize(node: &mut OperatorNode) -> Results {
     let Some(quantized) = node.results.first().cloned() else { return Err(node.invalid("has no result")) };
     if let Some(data) = constant_operand(node)?
         && let Some(done) = quantized_constant(&data, node.result_element()?, scale_of(node, &quantized)?)?
@@ -94,7 +94,7 @@ fn reals<Integer: ArrayElement + Into<i32>>(data: &Array, scale: &Scale) -> Opti
 }
 
 /// q * s in f32.
-pub(super) fn dequantize(node: &mut Node) -> Results {
+pub(super) fn dequantize(node: &mut OperatorNode) -> Results {
     let operand = node.operation.operand(0).map_err(|_| node.invalid("has no operand"))?;
     let quantized = TensorType::from_type(operand.r#type())?;
     if let Some(data) = constant_operand(node)? {

@@ -8,10 +8,10 @@ use melior::ir::operation::OperationLike;
 use super::super::error::Error;
 use super::super::expression::{Expression, axis};
 use super::super::graph::Compute;
-use super::node::{Node, Results, axes};
+use super::node::{OperatorNode, Results, axes};
 
 /// ONNX Split-18. The results are the node's, `node#1`, `node#2`...
-pub(super) fn split(node: &mut Node) -> Results {
+pub(super) fn split(node: &mut OperatorNode) -> Results {
     let (along, sizes) = split_sizes(node.operation).map_err(|reason| node.invalid(reason))?;
     let input = node.operand(0)?;
     let mut start = 0;
@@ -34,14 +34,14 @@ pub(super) fn split(node: &mut Node) -> Results {
 }
 
 /// ONNX Expand-13.
-pub(super) fn expand(node: &mut Node) -> Results {
+pub(super) fn expand(node: &mut OperatorNode) -> Results {
     let rank = node.result_shape()?.len();
     let value = node.graph.load_broadcast(node.operand(0)?, rank);
     node.fill_result(value)
 }
 
 /// ONNX Tile-13.
-pub(super) fn tile(node: &mut Node) -> Results {
+pub(super) fn tile(node: &mut OperatorNode) -> Results {
     let input = node.operand(0)?;
     let (shape, result) = (node.shape(input)?, node.result_shape()?);
     let wrapped = |(d, (&size, &total)): (usize, (&usize, &usize))| match size {
@@ -54,7 +54,7 @@ pub(super) fn tile(node: &mut Node) -> Results {
 }
 
 /// The shape of the image, and the block.
-fn block(node: &Node) -> Result<([usize; 4], usize), Error> {
+fn block(node: &OperatorNode) -> Result<([usize; 4], usize), Error> {
     let shape = node.shape(node.operand(0)?)?;
     let sizes = <[usize; 4]>::try_from(shape.as_slice()).map_err(|_| node.invalid("its input has no rank 4"))?;
     let block = usize::try_from(attributes::blocksize(node.operation)?).ok().filter(|&block| block > 0);
@@ -62,7 +62,7 @@ fn block(node: &Node) -> Result<([usize; 4], usize), Error> {
 }
 
 /// Fills a temporary of six dimensions, whose memory is the result.
-fn regrouped(node: &mut Node, extents: [usize; 6], at: Vec<Expression>) -> Results {
+fn regrouped(node: &mut OperatorNode, extents: [usize; 6], at: Vec<Expression>) -> Results {
     let value = node.graph.load(node.operand(0)?, at);
     let filled = node.fill(&extents, value)?;
     let shape = node.result_shape()?;
@@ -70,7 +70,7 @@ fn regrouped(node: &mut Node, extents: [usize; 6], at: Vec<Expression>) -> Resul
 }
 
 /// ONNX DepthToSpace-13: the result is [N, C, H, b, W, b].
-pub(super) fn depth_to_space(node: &mut Node) -> Results {
+pub(super) fn depth_to_space(node: &mut OperatorNode) -> Results {
     let ([n, c, h, w], b) = block(node)?;
     let channels = c / (b * b);
     let pixel = axis(3) * b as i64 + axis(5);
@@ -83,7 +83,7 @@ pub(super) fn depth_to_space(node: &mut Node) -> Results {
 }
 
 /// ONNX SpaceToDepth-13: the result is [N, b, b, C, H, W].
-pub(super) fn space_to_depth(node: &mut Node) -> Results {
+pub(super) fn space_to_depth(node: &mut OperatorNode) -> Results {
     let ([n, c, h, w], b) = block(node)?;
     let (row, column) = (axis(4) * b as i64 + axis(1), axis(5) * b as i64 + axis(2));
     regrouped(node, [n, b, b, c, h / b, w / b], vec![axis(0), axis(3), row, column])

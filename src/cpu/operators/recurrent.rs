@@ -4,13 +4,13 @@ use hb_dialects::ElementType;
 use hb_dialects::hfloat::{self, LstmSizes, attributes};
 
 use super::super::error::Error;
-use super::super::expression::{TensorId, accumulator, axis};
+use super::super::expression::{GraphTensorId, accumulator, axis};
 use super::super::graph::Combiner;
 use super::super::routines::{Activation, Direction, Lstm};
-use super::node::{Node, Results, axes};
+use super::node::{OperatorNode, Results, axes};
 
 /// ONNX LSTM-14. Arithmetic on floats of 16 bits happens in f32 and the results are rounded.
-pub(super) fn lstm(node: &mut Node) -> Results {
+pub(super) fn lstm(node: &mut OperatorNode) -> Results {
     let sizes = hfloat::lstm_sizes(node.operation).map_err(|reason| node.invalid(reason))?;
     let sizes = sizes.ok_or_else(|| node.unsupported("the shapes of its operands are not known"))?;
     let element = node.element(node.operand(0)?)?;
@@ -53,7 +53,7 @@ fn is_narrow(element: ElementType) -> bool {
     matches!(element, ElementType::F16 | ElementType::BF16)
 }
 
-fn widened(node: &mut Node, id: TensorId) -> Result<TensorId, Error> {
+fn widened(node: &mut OperatorNode, id: GraphTensorId) -> Result<GraphTensorId, Error> {
     if !is_narrow(node.element(id)?) {
         return Ok(id);
     }
@@ -64,11 +64,11 @@ fn widened(node: &mut Node, id: TensorId) -> Result<TensorId, Error> {
 
 /// `input * weight' + biases` of all steps: `[directions, steps, batch, 4 * hidden]`.
 fn input_products(
-    node: &mut Node,
+    node: &mut OperatorNode,
     sizes: LstmSizes,
-    [input, weight, bias]: [TensorId; 3],
+    [input, weight, bias]: [GraphTensorId; 3],
     batch_first: bool,
-) -> Result<TensorId, Error> {
+) -> Result<GraphTensorId, Error> {
     let LstmSizes { steps, batch, inputs, directions, hidden } = sizes;
     let element = node.element(input)?;
     let products = node.temporary(element, &[directions, steps, batch, hidden * 4])?;
@@ -85,7 +85,7 @@ fn input_products(
     Ok(products)
 }
 
-fn directions(node: &Node, count: usize) -> Result<Vec<Direction>, Error> {
+fn directions(node: &OperatorNode, count: usize) -> Result<Vec<Direction>, Error> {
     let operation = node.operation;
     let names = attributes::activations(operation)?;
     let names =

@@ -4,52 +4,52 @@ use hb_dialects::ElementType;
 use hb_dialects::hfloat::{self, attributes};
 
 use super::super::error::Error;
-use super::super::expression::{Expression, TensorId, Unary, accumulator, axis, constant, index, select};
+use super::super::expression::{Expression, GraphTensorId, Unary, accumulator, axis, constant, index, select};
 use super::super::graph::Combiner;
 use super::super::scalar::Scalar;
-use super::node::{Node, Results, axes, wide};
+use super::node::{OperatorNode, Results, axes, wide};
 
-pub(super) fn sum(node: &mut Node) -> Results {
+pub(super) fn sum(node: &mut OperatorNode) -> Results {
     reduce(node, Combiner::Sum, |x| x, |sum, _| sum)
 }
 
-pub(super) fn mean(node: &mut Node) -> Results {
+pub(super) fn mean(node: &mut OperatorNode) -> Results {
     reduce(node, Combiner::Sum, |x| x, |sum, count| sum.clone() / sum.like(count))
 }
 
-pub(super) fn product(node: &mut Node) -> Results {
+pub(super) fn product(node: &mut OperatorNode) -> Results {
     reduce(node, Combiner::Product, |x| x, |value, _| value)
 }
 
-pub(super) fn maximum(node: &mut Node) -> Results {
+pub(super) fn maximum(node: &mut OperatorNode) -> Results {
     reduce(node, Combiner::Maximum, |x| x, |value, _| value)
 }
 
-pub(super) fn minimum(node: &mut Node) -> Results {
+pub(super) fn minimum(node: &mut OperatorNode) -> Results {
     reduce(node, Combiner::Minimum, |x| x, |value, _| value)
 }
 
-pub(super) fn l1(node: &mut Node) -> Results {
+pub(super) fn l1(node: &mut OperatorNode) -> Results {
     reduce(node, Combiner::Sum, |x| x.unary(Unary::Absolute), |sum, _| sum)
 }
 
-pub(super) fn l2(node: &mut Node) -> Results {
+pub(super) fn l2(node: &mut OperatorNode) -> Results {
     reduce(node, Combiner::Sum, |x| square(real(x)), |sum, _| sum.square_root())
 }
 
-pub(super) fn log_sum(node: &mut Node) -> Results {
+pub(super) fn log_sum(node: &mut OperatorNode) -> Results {
     reduce(node, Combiner::Sum, real, |sum, _| sum.unary(Unary::Logarithm))
 }
 
-pub(super) fn sum_square(node: &mut Node) -> Results {
+pub(super) fn sum_square(node: &mut OperatorNode) -> Results {
     reduce(node, Combiner::Sum, square, |sum, _| sum)
 }
 
-pub(super) fn arg_max(node: &mut Node) -> Results {
+pub(super) fn arg_max(node: &mut OperatorNode) -> Results {
     arg(node, Combiner::Maximum)
 }
 
-pub(super) fn arg_min(node: &mut Node) -> Results {
+pub(super) fn arg_min(node: &mut OperatorNode) -> Results {
     arg(node, Combiner::Minimum)
 }
 
@@ -64,7 +64,7 @@ fn real(x: Expression) -> Expression {
 
 /// What a reduction runs over.
 struct Frame {
-    input: TensorId,
+    input: GraphTensorId,
     /// Per dimension of the input, whether it is reduced.
     reduced: Vec<bool>,
     /// The sizes of the reduced dimensions.
@@ -74,7 +74,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(node: &Node, reduced: Vec<bool>, keepdims: bool) -> Result<Frame, Error> {
+    fn new(node: &OperatorNode, reduced: Vec<bool>, keepdims: bool) -> Result<Frame, Error> {
         let input = node.operand(0)?;
         let shape = node.shape(input)?;
         let over = shape.iter().zip(&reduced).filter(|(_, reduced)| **reduced).map(|(size, _)| *size).collect();
@@ -83,14 +83,14 @@ impl Frame {
         Ok(Frame { input, reduced, over, kept })
     }
 
-    fn of(node: &Node) -> Result<Frame, Error> {
+    fn of(node: &OperatorNode) -> Result<Frame, Error> {
         let reduced = hfloat::reduced_dimensions(node.operation).map_err(|reason| node.invalid(reason))?;
         let reduced = reduced.ok_or_else(|| node.unsupported("its axes are not constant"))?;
         Frame::new(node, reduced, attributes::keepdims(node.operation)?)
     }
 
     /// The element of the input at the axes of the result, and at axes after those where it is reduced.
-    fn load(&self, node: &Node) -> Expression {
+    fn load(&self, node: &OperatorNode) -> Expression {
         let mut inner = self.kept.len()..;
         let at = self.reduced.iter().enumerate().map(|(d, reduced)| {
             let own = self.kept.iter().position(|kept| *kept == Some(d));
@@ -109,7 +109,7 @@ impl Frame {
 
 /// `finish` gets the combined value and the number of elements that went into it.
 fn reduce(
-    node: &mut Node,
+    node: &mut OperatorNode,
     combiner: Combiner,
     body: fn(Expression) -> Expression,
     finish: fn(Expression, f64) -> Expression,
@@ -123,7 +123,7 @@ fn reduce(
 }
 
 /// log(sum(exp(x - m))) + m, where m is the maximum; 0 instead of an infinite one.
-pub(super) fn log_sum_exp(node: &mut Node) -> Results {
+pub(super) fn log_sum_exp(node: &mut OperatorNode) -> Results {
     let frame = Frame::of(node)?;
     let x = real(frame.load(node));
     let shape = node.result_shape()?;
@@ -141,7 +141,7 @@ pub(super) fn log_sum_exp(node: &mut Node) -> Results {
 }
 
 /// The extreme value first, then the first or last position that holds it.
-fn arg(node: &mut Node, combiner: Combiner) -> Results {
+fn arg(node: &mut OperatorNode, combiner: Combiner) -> Results {
     let rank = node.shape(node.operand(0)?)?.len();
     let along = attributes::axis(node.operation)?;
     let along = hfloat::normalize_axis(along, rank).map_err(|reason| node.invalid(reason))?;
@@ -166,7 +166,7 @@ fn arg(node: &mut Node, combiner: Combiner) -> Results {
 }
 
 /// ONNX GlobalMaxPool-1.
-pub(super) fn global_max_pool(node: &mut Node) -> Results {
+pub(super) fn global_max_pool(node: &mut OperatorNode) -> Results {
     let rank = node.shape(node.operand(0)?)?.len();
     let frame = Frame::new(node, (0..rank).map(|d| d >= 2).collect(), true)?;
     let body = frame.load(node);

@@ -5,16 +5,16 @@ use hb_dialects::hfloat::{Resize, ResizedAxis, Sample};
 
 use super::super::array::Array;
 use super::super::error::Error;
-use super::super::expression::{Expression, TensorId, accumulator, axis, constant, index, select};
+use super::super::expression::{Expression, GraphTensorId, accumulator, axis, constant, index, select};
 use super::super::graph::Combiner;
 use super::super::scalar::Scalar;
-use super::node::{Node, Results, axes, wide};
+use super::node::{OperatorNode, Results, axes, wide};
 
 /// Up to this many taps are written out, more are a loop.
 const WRITTEN_OUT: usize = 4;
 
 /// ONNX Resize-19.
-pub(super) fn resize(node: &mut Node) -> Results {
+pub(super) fn resize(node: &mut OperatorNode) -> Results {
     let plan = Resize::of(node.operation).map_err(|reason| node.unsupported(reason))?;
     let picks = |sample: &Sample| matches!(sample.taps.as_slice(), [(_, 1.0)]);
     let value = if plan.axes.iter().flat_map(|axis| &axis.samples).all(picks) {
@@ -36,7 +36,12 @@ fn tap(axis: &ResizedAxis, tap: usize) -> impl Iterator<Item = (usize, f64)> {
 }
 
 /// The position of a tap: `tap` is an expression, the element of the result is that of axis `resized.axis`.
-fn position(node: &mut Node, resized: &ResizedAxis, taps: usize, tap_at: Expression) -> Result<Expression, Error> {
+fn position(
+    node: &mut OperatorNode,
+    resized: &ResizedAxis,
+    taps: usize,
+    tap_at: Expression,
+) -> Result<Expression, Error> {
     let positions: Vec<i64> = (0..taps).flat_map(|t| tap(resized, t)).map(|(at, _)| at as i64).collect();
     let table = node.constant(Array::from_values(&[taps, resized.samples.len()], &positions)?)?;
     let position = node.graph.load(table, vec![tap_at, axis(resized.axis)]);
@@ -44,7 +49,7 @@ fn position(node: &mut Node, resized: &ResizedAxis, taps: usize, tap_at: Express
 }
 
 /// Every dimension by its first tap, in one go.
-fn picked(node: &mut Node, plan: &Resize) -> Result<Expression, Error> {
+fn picked(node: &mut OperatorNode, plan: &Resize) -> Result<Expression, Error> {
     let input = node.operand(0)?;
     let mut at = axes(0, node.shape(input)?.len());
     for resized in &plan.axes {
@@ -56,7 +61,7 @@ fn picked(node: &mut Node, plan: &Resize) -> Result<Expression, Error> {
     Ok(node.graph.load(input, at))
 }
 
-fn interpolated(node: &mut Node, plan: &Resize) -> Result<Expression, Error> {
+fn interpolated(node: &mut OperatorNode, plan: &Resize) -> Result<Expression, Error> {
     let mut input = node.operand(0)?;
     if !node.element(input)?.is_float() {
         return Err(node.unsupported(format!("interpolation of {}; cast to float before", node.element(input)?)));
@@ -72,7 +77,7 @@ fn interpolated(node: &mut Node, plan: &Resize) -> Result<Expression, Error> {
 }
 
 /// The weighted sums along one dimension, as a temporary.
-fn interpolate(node: &mut Node, input: TensorId, resized: &ResizedAxis) -> Result<TensorId, Error> {
+fn interpolate(node: &mut OperatorNode, input: GraphTensorId, resized: &ResizedAxis) -> Result<GraphTensorId, Error> {
     let mut shape = node.shape(input)?;
     let rank = shape.len();
     if let Some(size) = shape.get_mut(resized.axis) {
@@ -89,7 +94,7 @@ fn interpolate(node: &mut Node, input: TensorId, resized: &ResizedAxis) -> Resul
         }
     };
     let weights = node.constant(weights)?;
-    let product = |node: &mut Node, tap: Expression| -> Result<Expression, Error> {
+    let product = |node: &mut OperatorNode, tap: Expression| -> Result<Expression, Error> {
         let mut at = axes(0, rank);
         let position = position(node, resized, taps, tap.clone())?;
         if let Some(slot) = at.get_mut(resized.axis) {
@@ -112,7 +117,7 @@ fn interpolate(node: &mut Node, input: TensorId, resized: &ResizedAxis) -> Resul
 }
 
 /// The extrapolation value where a position lies outside.
-fn extrapolated(node: &mut Node, plan: &Resize, value: Expression) -> Result<Expression, Error> {
+fn extrapolated(node: &mut OperatorNode, plan: &Resize, value: Expression) -> Result<Expression, Error> {
     let mut value = value;
     for resized in &plan.axes {
         if !resized.samples.iter().any(|sample| sample.outside) {

@@ -5,13 +5,13 @@ use hb_dialects::hfloat::{self, Op, Source};
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
-use super::super::expression::{TensorId, axis};
-use super::super::graph::Graph;
+use super::super::expression::{GraphTensorId, axis};
+use super::super::graph::ExpressionGraph;
 use super::super::routines::SameSizes;
-use super::node::Node;
+use super::node::OperatorNode;
 
 /// Appends the sizes of outputs to the outputs.
-pub(super) fn add_outputs(graph: &mut Graph, node: &str) -> Result<(), Error> {
+pub(super) fn add_outputs(graph: &mut ExpressionGraph, node: &str) -> Result<(), Error> {
     for id in graph.outputs.clone() {
         let Some(sizes) = graph.tensor(id).and_then(|tensor| tensor.sizes) else { continue };
         // A copy: sizes may belong to several values, outputs may not.
@@ -24,8 +24,8 @@ pub(super) fn add_outputs(graph: &mut Graph, node: &str) -> Result<(), Error> {
 }
 
 /// Gives the one result of an operator the sizes that follow from those of its operands, if it has not said them itself.
-pub(super) fn complete(node: &mut Node, tensors: &[TensorId]) -> Result<(), Error> {
-    let of = |id: TensorId, graph: &Graph| graph.tensor(id).and_then(|tensor| tensor.sizes);
+pub(super) fn complete(node: &mut OperatorNode, tensors: &[GraphTensorId]) -> Result<(), Error> {
+    let of = |id: GraphTensorId, graph: &ExpressionGraph| graph.tensor(id).and_then(|tensor| tensor.sizes);
     if Op::of(node.operation).is_some_and(hfloat::says_sizes)
         || !node.operands.iter().any(|id| of(*id, node.graph).is_some())
     {
@@ -38,7 +38,7 @@ pub(super) fn complete(node: &mut Node, tensors: &[TensorId]) -> Result<(), Erro
         );
     };
     let shape = node.shape(*result)?;
-    let mut sizes: Vec<TensorId> = Vec::new();
+    let mut sizes: Vec<GraphTensorId> = Vec::new();
     let mut all = Vec::new();
     for (dimension, sources) in sources.iter().enumerate() {
         let mut places = Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn complete(node: &mut Node, tensors: &[TensorId]) -> Result<(), Erro
     Ok(())
 }
 
-fn is_unknown(node: &Node, (operand, dimension): Source) -> bool {
+fn is_unknown(node: &OperatorNode, (operand, dimension): Source) -> bool {
     let r#type = node.operation.operand_at(operand).ok();
     let r#type = r#type.and_then(|value| {
         use melior::ir::ValueLike;
@@ -78,7 +78,7 @@ fn is_unknown(node: &Node, (operand, dimension): Source) -> bool {
     r#type.and_then(|r#type| Some(r#type.dimensions?.get(dimension)?.is_none())).unwrap_or(false)
 }
 
-fn is_same(node: &Node, sizes: TensorId, all: &[Result<Vec<(usize, usize)>, i64>]) -> Result<bool, Error> {
+fn is_same(node: &OperatorNode, sizes: GraphTensorId, all: &[Result<Vec<(usize, usize)>, i64>]) -> Result<bool, Error> {
     let same = all.iter().enumerate().all(|(dimension, source)| match source {
         Ok(places) => places.as_slice() == [(0, dimension)],
         Err(_) => false,

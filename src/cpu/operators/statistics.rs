@@ -4,22 +4,22 @@ use hb_dialects::ElementType;
 use hb_dialects::hfloat::attributes;
 
 use super::super::error::Error;
-use super::super::expression::{Binary, Expression, TensorId, accumulator, axis, index, select};
+use super::super::expression::{Binary, Expression, GraphTensorId, accumulator, axis, index, select};
 use super::super::graph::Combiner;
-use super::node::{Node, Results, axes, wide};
+use super::node::{OperatorNode, Results, axes, wide};
 
-pub(super) fn group_normalization(node: &mut Node) -> Results {
+pub(super) fn group_normalization(node: &mut OperatorNode) -> Results {
     let groups = usize::try_from(attributes::num_groups(node.operation)?).unwrap_or(0);
     per_channel(node, groups)
 }
 
-pub(super) fn instance_normalization(node: &mut Node) -> Results {
+pub(super) fn instance_normalization(node: &mut OperatorNode) -> Results {
     let channels = node.shape(node.operand(0)?)?.get(1).copied().unwrap_or(0);
     per_channel(node, channels)
 }
 
 /// `(x - mean) / sqrt(variance + epsilon)`, in the shape of the input, where mean and variance are those of each of `outer` parts.
-fn standardized(node: &mut Node, outer: usize) -> Result<TensorId, Error> {
+fn standardized(node: &mut OperatorNode, outer: usize) -> Result<GraphTensorId, Error> {
     let input = node.operand(0)?;
     let shape = node.shape(input)?;
     let count: usize = shape.iter().product();
@@ -27,12 +27,12 @@ fn standardized(node: &mut Node, outer: usize) -> Result<TensorId, Error> {
     let epsilon = attributes::epsilon(node.operation)?;
     let parts = node.graph.add_view("", input, &[outer, inner])?;
     let element = if node.element(input)? == ElementType::F64 { ElementType::F64 } else { ElementType::F32 };
-    let x = |node: &Node| wide(node.graph.load(parts, axes(0, 2)));
+    let x = |node: &OperatorNode| wide(node.graph.load(parts, axes(0, 2)));
     let average = accumulator(element) / accumulator(element).like(inner as f64);
     let mean = node.temporary(element, &[outer])?;
     let body = x(node);
     node.reduce_into(mean, &[inner], Combiner::Sum, body, average.clone())?;
-    let centered = |node: &Node| x(node) - node.graph.load(mean, vec![axis(0)]);
+    let centered = |node: &OperatorNode| x(node) - node.graph.load(mean, vec![axis(0)]);
     let factor = node.temporary(element, &[outer])?;
     let (distance, one) = (centered(node), average.like(1.0));
     let deviation = (average.clone() + average.like(epsilon)).square_root();
@@ -43,14 +43,14 @@ fn standardized(node: &mut Node, outer: usize) -> Result<TensorId, Error> {
 }
 
 /// ONNX InstanceNormalization-6 and GroupNormalization-21: scale and bias per channel.
-fn per_channel(node: &mut Node, groups: usize) -> Results {
+fn per_channel(node: &mut OperatorNode, groups: usize) -> Results {
     let shape = node.shape(node.operand(0)?)?;
     let batch = shape.first().copied().unwrap_or(1);
     if groups == 0 || !shape.get(1).is_some_and(|channels| channels.is_multiple_of(groups)) {
         return Err(node.invalid(format!("its {groups} groups do not fit the shape {shape:?}")));
     }
     let standard = standardized(node, batch * groups)?;
-    let parameter = |node: &Node, index: usize| -> Result<Expression, Error> {
+    let parameter = |node: &OperatorNode, index: usize| -> Result<Expression, Error> {
         Ok(wide(node.graph.load(node.operand(index)?, vec![axis(1)])))
     };
     let value = node.graph.load(standard, axes(0, shape.len())) * parameter(node, 1)? + parameter(node, 2)?;
@@ -58,7 +58,7 @@ fn per_channel(node: &mut Node, groups: usize) -> Results {
 }
 
 /// ONNX LayerNormalization-17, the first output.
-pub(super) fn layer_normalization(node: &mut Node) -> Results {
+pub(super) fn layer_normalization(node: &mut OperatorNode) -> Results {
     let shape = node.shape(node.operand(0)?)?;
     let rank = shape.len() as i64;
     let axis = attributes::axis(node.operation)?;
@@ -72,7 +72,7 @@ pub(super) fn layer_normalization(node: &mut Node) -> Results {
 }
 
 /// ONNX LRN-13.
-pub(super) fn lrn(node: &mut Node) -> Results {
+pub(super) fn lrn(node: &mut OperatorNode) -> Results {
     let input = node.operand(0)?;
     let shape = node.shape(input)?;
     let (rank, channels) = (shape.len(), shape.get(1).copied().unwrap_or(1) as i64);

@@ -4,14 +4,14 @@ use hb_dialects::hfloat::{self, attributes};
 
 use super::super::array::Array;
 use super::super::error::Error;
-use super::super::expression::{Expression, TensorId, accumulator, axis, constant, index};
+use super::super::expression::{Expression, GraphTensorId, accumulator, axis, constant, index};
 use super::super::graph::Combiner;
 use super::super::scalar::Scalar;
-use super::node::{Node, Results, axes, initial, wide};
+use super::node::{OperatorNode, Results, axes, initial, wide};
 
 /// One spatial dimension of a window operator.
 #[derive(Clone, Copy, Debug)]
-struct Window {
+struct WindowLoops {
     input: usize,
     output: usize,
     kernel: usize,
@@ -21,7 +21,7 @@ struct Window {
     end: usize,
 }
 
-impl Window {
+impl WindowLoops {
     /// The size of the input with its padding, and beyond that as far as the last window reaches (`ceil_mode`).
     fn padded(&self) -> usize {
         let reach = self.output.saturating_sub(1) * self.stride + (self.kernel - 1) * self.dilation + 1;
@@ -35,14 +35,14 @@ impl Window {
 }
 
 /// The windows of a node over the spatial dimensions of its input.
-fn windows(node: &Node) -> Result<Vec<Window>, Error> {
-    let resolved = hfloat::Window::of(node.operation).map_err(|reason| node.invalid(reason))?;
+fn windows(node: &OperatorNode) -> Result<Vec<WindowLoops>, Error> {
+    let resolved = hfloat::SlidingWindow::of(node.operation).map_err(|reason| node.invalid(reason))?;
     let (input, output) = (node.shape(node.operand(0)?)?, node.result_shape()?);
     let mut windows = Vec::new();
     for (d, &kernel) in resolved.kernel.iter().enumerate() {
         let at = |values: &[u64]| values.get(d).and_then(|value| usize::try_from(*value).ok()).unwrap_or(1);
         let outer = |shape: &[usize]| shape.get(d + 2).copied().ok_or_else(|| node.invalid("its ranks do not agree"));
-        windows.push(Window {
+        windows.push(WindowLoops {
             input: outer(&input)?,
             output: outer(&output)?,
             kernel: usize::try_from(kernel).unwrap_or(1),
@@ -56,13 +56,18 @@ fn windows(node: &Node) -> Result<Vec<Window>, Error> {
 }
 
 /// The input with `value` around it, so that windows need no tests; the input itself when nothing is added.
-fn padded(node: &mut Node, input: TensorId, windows: &[Window], value: Scalar) -> Result<TensorId, Error> {
+fn padded(
+    node: &mut OperatorNode,
+    input: GraphTensorId,
+    windows: &[WindowLoops],
+    value: Scalar,
+) -> Result<GraphTensorId, Error> {
     if windows.iter().all(|window| window.padded() == window.input) {
         return Ok(input);
     }
     let (shape, element) = (node.shape(input)?, node.element(input)?);
     let outer = shape.iter().take(2).copied();
-    let extents: Vec<usize> = outer.chain(windows.iter().map(Window::padded)).collect();
+    let extents: Vec<usize> = outer.chain(windows.iter().map(WindowLoops::padded)).collect();
     let output = node.temporary(element, &extents)?;
     node.fill_region(output, vec![0; extents.len()], &extents, constant(element, value))?;
     let offset = [0, 0].into_iter().chain(windows.iter().map(|window| window.begin)).collect();
@@ -72,7 +77,7 @@ fn padded(node: &mut Node, input: TensorId, windows: &[Window], value: Scalar) -
 }
 
 /// Where in the padded input the cell `kernel` of the window at `output` lies.
-fn cells(windows: &[Window], output: usize, kernel: usize) -> impl Iterator<Item = Expression> {
+fn cells(windows: &[WindowLoops], output: usize, kernel: usize) -> impl Iterator<Item = Expression> {
     windows
         .iter()
         .enumerate()
@@ -80,7 +85,7 @@ fn cells(windows: &[Window], output: usize, kernel: usize) -> impl Iterator<Item
 }
 
 /// ONNX Conv-11. `x` is [N, C, D...], `w` is [M, C/group, K...].
-pub(super) fn conv(node: &mut Node) -> Results {
+pub(super) fn conv(node: &mut OperatorNode) -> Results {
     let (input, weight) = (node.operand(0)?, node.operand(1)?);
     let (shape, weight_shape) = (node.shape(input)?, node.shape(weight)?);
     let group = usize::try_from(attributes::group(node.operation)?).unwrap_or(0);
@@ -129,8 +134,8 @@ impl Groups<'_> {
     /// whose spatial axes begin at the first; `weight_at` is the position of its weight.
     pub(super) fn sum(
         &self,
-        node: &mut Node,
-        padded: TensorId,
+        node: &mut OperatorNode,
+        padded: GraphTensorId,
         cells: &dyn Fn(usize, usize) -> Vec<Expression>,
         weight_at: &dyn Fn(&Channels, usize) -> Vec<Expression>,
     ) -> Results {
@@ -178,7 +183,7 @@ impl Groups<'_> {
 }
 
 /// ONNX MaxPool-12: padding never wins.
-pub(super) fn max_pool(node: &mut Node) -> Results {
+pub(super) fn max_pool(node: &mut OperatorNode) -> Results {
     let windows = windows(node)?;
     let kernel: Vec<usize> = windows.iter().map(|window| window.kernel).collect();
     let input = node.operand(0)?;
@@ -194,7 +199,7 @@ pub(super) fn max_pool(node: &mut Node) -> Results {
 
 /// ONNX AveragePool-19. The divisor is the number of cells that count: those of the input, with `count_include_pad` also
 /// those of the padding, but never those that only `ceil_mode` adds.
-pub(super) fn average_pool(node: &mut Node) -> Results {
+pub(super) fn average_pool(node: &mut OperatorNode) -> Results {
     let windows = windows(node)?;
     let kernel: Vec<usize> = windows.iter().map(|window| window.kernel).collect();
     let with_padding = attributes::count_include_pad(node.operation)?;
@@ -227,7 +232,7 @@ pub(super) fn average_pool(node: &mut Node) -> Results {
 }
 
 /// ONNX GlobalAveragePool-1.
-pub(super) fn global_average_pool(node: &mut Node) -> Results {
+pub(super) fn global_average_pool(node: &mut OperatorNode) -> Results {
     let input = node.operand(0)?;
     let shape = node.shape(input)?;
     let over: Vec<usize> = shape.iter().skip(2).copied().collect();

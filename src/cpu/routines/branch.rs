@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::error::Error;
-use super::super::executable::{ArrayView, Options};
+use super::super::executable::{ArrayView, ExecutableOptions};
 use super::super::routine::{BoardCode, Fault, ResultView, Routine, operand};
 use super::region::{Region, arrays, store};
 use super::write_sizes;
@@ -44,7 +44,7 @@ impl Routine for Branch {
         false
     }
 
-    fn compiled(&self, options: &Options) -> Result<Option<Arc<dyn Routine>>, Error> {
+    fn compiled(&self, options: &ExecutableOptions) -> Result<Option<Arc<dyn Routine>>, Error> {
         let (then, otherwise) = (self.then.compiled(options)?, self.otherwise.compiled(options)?);
         Ok(Some(Arc::new(Branch { then, otherwise, bounded: self.bounded.clone() })))
     }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::super::array::{Array, copy_box};
 use super::super::error::Error;
-use super::super::executable::{ArrayView, Executable, Observe, Options};
-use super::super::graph::Graph;
+use super::super::executable::{ArrayView, Executable, ExecutableOptions, Observe};
+use super::super::graph::ExpressionGraph;
 use super::super::interpret::interpret;
 use super::super::routine::{Fault, ResultView};
 
 /// A graph inside of a routine. Its inputs and outputs are values, then the sizes of those whose sizes are known only when running.
 #[derive(Clone)]
 pub(crate) struct Region {
-    graph: Graph,
+    graph: ExpressionGraph,
     /// For each value that it gives: which of its outputs holds the sizes, or what they are.
     sizes: Vec<Result<usize, Vec<usize>>>,
     executable: Option<Arc<Executable>>,
@@ -32,7 +32,7 @@ pub(crate) struct Given {
 
 impl Region {
     /// `values` of the graph's outputs are values, the others sizes.
-    pub(crate) fn new(graph: Graph, values: usize) -> Region {
+    pub(crate) fn new(graph: ExpressionGraph, values: usize) -> Region {
         let mut next = values;
         let sizes = graph.outputs.iter().take(values).filter_map(|id| graph.tensor(*id)).map(|tensor| {
             if tensor.sizes.is_none() {
@@ -45,9 +45,9 @@ impl Region {
         Region { graph, sizes, executable: None }
     }
 
-    pub(crate) fn compiled(&self, options: &Options) -> Result<Region, Error> {
+    pub(crate) fn compiled(&self, options: &ExecutableOptions) -> Result<Region, Error> {
         // Values inside are not shown to observers: they exist once per iteration, or not at all.
-        let options = Options { observe: Observe::Nothing, ..options.clone() };
+        let options = ExecutableOptions { observe: Observe::Nothing, ..options.clone() };
         let executable = Executable::compile(self.graph.clone(), options)?;
         Ok(Region { executable: Some(Arc::new(executable)), ..self.clone() })
     }

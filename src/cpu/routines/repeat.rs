@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::array::{Array, copy_box};
 use super::super::error::Error;
-use super::super::executable::{ArrayView, Options};
+use super::super::executable::{ArrayView, ExecutableOptions};
 use super::super::routine::{BoardCode, Fault, ResultView, Routine};
 use super::region::{Given, Region, arrays, store};
 use super::{clear, number, operand, result, write_sizes};
@@ -68,7 +68,7 @@ impl Routine for Repeat {
         BoardCode::Absent("branches and loops have no code for the board yet")
     }
 
-    fn compiled(&self, options: &Options) -> Result<Option<Arc<dyn Routine>>, Error> {
+    fn compiled(&self, options: &ExecutableOptions) -> Result<Option<Arc<dyn Routine>>, Error> {
         Ok(Some(Arc::new(Repeat { body: self.body.compiled(options)?, ..self.clone() })))
     }
 

@@ -1,14 +1,14 @@
 //! From an untyped document to a [`Configuration`]: every parameter by its row of the table, then the rules that span
 //! several parameters. Everything wrong is collected.
 
-use super::keys::{InputKey, Key, Setting, State};
+use super::keys::{InputKey, Key, ParameterState, Setting};
 use super::parameters::{
     CAFFE_MODEL, INPUT_NAME, InputSettings, JOBS, LATER_NAMES, ONNX_MODEL, PARAMETERS, PROTOTXT, Settings,
 };
 use super::problem::{Location, Problem, Problems, Severity, printable, suggestion};
 use super::reading::{Document, Raw};
-use super::table::{DefaultValue, Group, Kind, Multiplicity, Parameter, Required, Status, not_yet};
-use super::values::{self, Fault, Surroundings, Value};
+use super::table::{Group, Multiplicity, Parameter, ParameterDefault, ParameterKind, Required, Status, not_yet};
+use super::values::{self, ParameterValue, Surroundings, ValueFault};
 use super::{Configuration, Environment, StoredParameter, input_rules};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub fn check(bytes: &[u8], path: &Path, environment: &Environment) -> Result<Con
     match Document::parse(bytes) {
         Ok(document) => checker.collect(&document, environment),
         Err(error) => {
-            checker.report(error.location, String::new(), Fault::new(error.what, error.remedy), Severity::Error);
+            checker.report(error.location, String::new(), ValueFault::new(error.what, error.remedy), Severity::Error);
             return Err(checker.into_problems());
         }
     }
@@ -42,7 +42,7 @@ struct Given {
 
 #[derive(Debug)]
 enum Holds {
-    Values(Vec<Value>),
+    Values(Vec<ParameterValue>),
     /// Something wrong, which has been reported.
     Fault,
     /// Values that other parameters leave without effect, which has been reported.
@@ -56,7 +56,7 @@ pub struct Checker {
     folder: PathBuf,
     given: BTreeMap<&'static str, Given>,
     texts: BTreeMap<&'static str, String>,
-    defaults: BTreeMap<&'static str, [Value; 1]>,
+    defaults: BTreeMap<&'static str, [ParameterValue; 1]>,
     groups: BTreeMap<Group, Location>,
     problems: Vec<Problem>,
 }
@@ -78,12 +78,12 @@ impl Checker {
         }
     }
 
-    fn report(&mut self, location: Location, subject: String, fault: Fault, severity: Severity) {
+    fn report(&mut self, location: Location, subject: String, fault: ValueFault, severity: Severity) {
         let file = self.label.clone();
         self.problems.push(Problem { file, location, subject, what: fault.what, remedy: fault.remedy, severity });
     }
 
-    fn add(&mut self, parameter: &Parameter, fault: Fault, severity: Severity) {
+    fn add(&mut self, parameter: &Parameter, fault: ValueFault, severity: Severity) {
         let group = self.groups.get(&parameter.group).copied();
         let location = self.given.get(parameter.name).map(|given| given.location).or(group).unwrap_or(Location::START);
         self.report(location, parameter.path(), fault, severity);
@@ -91,11 +91,11 @@ impl Checker {
 
     /// Reports an error of a parameter, where it is given, else where its group begins.
     pub fn error(&mut self, parameter: &Parameter, what: impl Into<String>, remedy: impl Into<String>) {
-        self.add(parameter, Fault::new(what, remedy), Severity::Error);
+        self.add(parameter, ValueFault::new(what, remedy), Severity::Error);
     }
 
     fn warning(&mut self, parameter: &Parameter, what: impl Into<String>, remedy: impl Into<String>) {
-        self.add(parameter, Fault::new(what, remedy), Severity::Warning);
+        self.add(parameter, ValueFault::new(what, remedy), Severity::Warning);
     }
 
     /// The number of problems that were reported.
@@ -104,17 +104,17 @@ impl Checker {
     }
 
     /// What the file says of a parameter.
-    pub fn state(&self, parameter: &Parameter) -> State<'_> {
+    pub fn state(&self, parameter: &Parameter) -> ParameterState<'_> {
         match self.given.get(parameter.name).map(|given| &given.holds) {
-            None | Some(Holds::NoEffect) => State::Absent,
-            Some(Holds::Fault) => State::Faulty,
-            Some(Holds::Values(values)) => State::Given(values),
+            None | Some(Holds::NoEffect) => ParameterState::Absent,
+            Some(Holds::Fault) => ParameterState::Faulty,
+            Some(Holds::Values(values)) => ParameterState::Given(values),
         }
     }
 
-    fn or_default<'a>(&'a self, parameter: &Parameter, state: State<'a>) -> State<'a> {
+    fn or_default<'a>(&'a self, parameter: &Parameter, state: ParameterState<'a>) -> ParameterState<'a> {
         match (state, self.defaults.get(parameter.name)) {
-            (State::Absent, Some(default)) => State::Given(default),
+            (ParameterState::Absent, Some(default)) => ParameterState::Given(default),
             (state, _) => state,
         }
     }
@@ -125,9 +125,11 @@ impl Checker {
     }
 
     /// What the file says of a parameter for the input of this number.
-    pub fn item_state(&self, parameter: &Parameter, index: usize) -> State<'_> {
+    pub fn item_state(&self, parameter: &Parameter, index: usize) -> ParameterState<'_> {
         match self.state(parameter) {
-            State::Given(values) => values.get(index..=index).map_or(State::Faulty, State::Given),
+            ParameterState::Given(values) => {
+                values.get(index..=index).map_or(ParameterState::Faulty, ParameterState::Given)
+            }
             state => state,
         }
     }
@@ -151,7 +153,7 @@ impl Checker {
     /// Reports each parameter of inputs that has not one value for each of them.
     pub fn check_counts(&mut self, count: usize, named: bool) {
         for parameter in PARAMETERS.iter().filter(|parameter| parameter.multiplicity == Multiplicity::PerInput) {
-            let State::Given(values) = self.state(parameter) else { continue };
+            let ParameterState::Given(values) = self.state(parameter) else { continue };
             if values.len() == count {
                 continue;
             }
@@ -177,7 +179,7 @@ impl Checker {
             Raw::Mapping(entries) => entries.as_slice(),
             Raw::Null => &[],
             other => {
-                let fault = Fault::new(
+                let fault = ValueFault::new(
                     format!("the file holds {}, not parameter groups", other.kind()),
                     "give a YAML file with the groups of the manual",
                 );
@@ -202,7 +204,7 @@ impl Checker {
             return self.report_unknown_group(location(), name);
         };
         if self.groups.contains_key(&group) {
-            let fault = Fault::new("the group is given twice", "join the two");
+            let fault = ValueFault::new("the group is given twice", "join the two");
             return self.report(location(), name.to_owned(), fault, Severity::Error);
         }
         self.groups.insert(group, location());
@@ -210,8 +212,10 @@ impl Checker {
             Raw::Mapping(entries) => entries,
             Raw::Null => return,
             other => {
-                let fault =
-                    Fault::new(format!("the group holds {}", other.kind()), "write its parameters below it, indented");
+                let fault = ValueFault::new(
+                    format!("the group holds {}", other.kind()),
+                    "write its parameters below it, indented",
+                );
                 return self.report(location(), name.to_owned(), fault, Severity::Error);
             }
         };
@@ -236,7 +240,7 @@ impl Checker {
             return self.report_unknown_parameter(document.name_location(index, entry), group, name);
         };
         if self.texts.contains_key(parameter.name) {
-            let fault = Fault::new("the parameter is given twice", "remove one of the two");
+            let fault = ValueFault::new("the parameter is given twice", "remove one of the two");
             return self.report(document.name_location(index, entry), parameter.path(), fault, Severity::Error);
         }
         self.texts.insert(parameter.name, raw.to_string());
@@ -258,15 +262,15 @@ impl Checker {
     fn report_unknown_group(&mut self, location: Location, name: &str) {
         let known: Vec<&str> = Group::ALL.iter().map(|group| group.name()).collect();
         let fault = match (Parameter::named(name), name) {
-            (Some(parameter), _) => Fault::new(
+            (Some(parameter), _) => ValueFault::new(
                 "the parameter is outside of its group",
                 format!("move it into {}, indented", parameter.group.name()),
             ),
-            (None, "custom_op") => Fault::new(
+            (None, "custom_op") => ValueFault::new(
                 "the group exists in later releases of the vendor's tool only, and is not supported",
                 "remove it",
             ),
-            _ => Fault::new(
+            _ => ValueFault::new(
                 "no such group",
                 suggestion(name, known.iter().copied(), &format!("the groups are {}", known.join(", "))),
             ),
@@ -276,19 +280,19 @@ impl Checker {
 
     fn report_unknown_parameter(&mut self, location: Location, group: Group, name: &str) {
         let fault = if let Some(parameter) = Parameter::named(name) {
-            Fault::new(
+            ValueFault::new(
                 format!("{} has no such parameter", group.name()),
                 format!("move it to {}", parameter.group.name()),
             )
         } else if LATER_NAMES.contains(&name) {
-            Fault::new(
+            ValueFault::new(
                 "the parameter exists in later releases of the vendor's tool only, and is not supported",
                 "remove it",
             )
         } else {
             // Of all groups, so that a slip in a misplaced name is understood as well.
             let known = PARAMETERS.iter().map(|parameter| parameter.name);
-            Fault::new("no such parameter", suggestion(name, known, "see docs/configuration.md for what there is"))
+            ValueFault::new("no such parameter", suggestion(name, known, "see docs/configuration.md for what there is"))
         };
         self.report(location, format!("{}.{name}", group.name()), fault, Severity::Error);
     }
@@ -302,7 +306,7 @@ impl Checker {
             [] => "add it; it may be empty".to_owned(),
             names => format!("add it, with at least {}", names.join(", ")),
         };
-        let fault = Fault::new("the group is missing", remedy);
+        let fault = ValueFault::new("the group is missing", remedy);
         self.report(Location::START, group.name().to_owned(), fault, Severity::Error);
     }
 
@@ -317,7 +321,7 @@ impl Checker {
                     "the parameter is required, but not given",
                     format!("add it; its range is {}", parameter.range()),
                 ),
-                DefaultValue::Value(word) if parameter.choices().contains(&not_yet(word)) => self.error(
+                ParameterDefault::Value(word) if parameter.choices().contains(&not_yet(word)) => self.error(
                     parameter,
                     format!("not given, so the manual's default '{word}' holds, which is not supported yet"),
                     format!("add {}: '{}'", parameter.name, parameter.usable_words().join("' or '")),
@@ -329,11 +333,11 @@ impl Checker {
 
     /// Whether a value that is sound in itself has an effect, is supported, and names what exists.
     fn check_use(&mut self, parameter: &'static Parameter) {
-        let State::Given(given) = self.state(parameter) else { return };
+        let ParameterState::Given(given) = self.state(parameter) else { return };
         let given = given.to_vec();
         if let Some(condition) = parameter.condition {
             let other = self.or_default(condition.parameter, self.state(condition.parameter));
-            let State::Given([Value::Text(word)]) = other else { return };
+            let ParameterState::Given([ParameterValue::Text(word)]) = other else { return };
             if !condition.words.contains(&word.as_str()) {
                 let words = condition.words.join(" or ");
                 let what = format!("has an effect only with {} {words}", condition.parameter.name);
@@ -342,7 +346,7 @@ impl Checker {
             }
         }
         let paths = given.iter().filter_map(|value| match value {
-            Value::Path(path) => Some(path),
+            ParameterValue::Path(path) => Some(path),
             _ => None,
         });
         let faults = match values::unsupported(parameter, &given) {
@@ -378,10 +382,11 @@ impl Checker {
 
     /// Mappings from inputs name inputs.
     fn check_names_of_mappings(&mut self) {
-        let State::Given(inputs) = self.state(&INPUT_NAME) else { return };
-        let inputs: Vec<String> = inputs.iter().filter_map(Value::text).map(str::to_owned).collect();
-        for parameter in PARAMETERS.iter().filter(|parameter| matches!(parameter.kind, Kind::InputMapping(_))) {
-            let State::Given([Value::Mapping(entries)]) = self.state(parameter) else { continue };
+        let ParameterState::Given(inputs) = self.state(&INPUT_NAME) else { return };
+        let inputs: Vec<String> = inputs.iter().filter_map(ParameterValue::text).map(str::to_owned).collect();
+        for parameter in PARAMETERS.iter().filter(|parameter| matches!(parameter.kind, ParameterKind::InputMapping(_)))
+        {
+            let ParameterState::Given([ParameterValue::Mapping(entries)]) = self.state(parameter) else { continue };
             let named: Vec<String> = entries.iter().map(|(name, _)| name.clone()).collect();
             for name in named.iter().filter(|name| !inputs.contains(name)) {
                 let remedy = suggestion(name, inputs.iter().map(String::as_str), "use the names of input_name");
@@ -391,7 +396,7 @@ impl Checker {
     }
 
     fn check_jobs(&mut self, environment: &Environment) {
-        let (State::Given(_), Some(wanted)) = (self.state(&JOBS), self.value(&JOBS)) else { return };
+        let (ParameterState::Given(_), Some(wanted)) = (self.state(&JOBS), self.value(&JOBS)) else { return };
         let cores = environment.cores.max(1);
         if usize::try_from(wanted).is_ok_and(|wanted| wanted > cores) {
             let what = format!("{wanted} jobs are more than the {cores} cores of this machine");
@@ -421,13 +426,17 @@ impl Checker {
 
     fn stored(&self, inputs: usize) -> Vec<StoredParameter> {
         let effective = |parameter: &Parameter| match (self.state(parameter), parameter.default) {
-            (State::Given(_) | State::Faulty, _) => self.texts.get(parameter.name).cloned().unwrap_or_default(),
-            (State::Absent, DefaultValue::Value(text)) if parameter.multiplicity == Multiplicity::PerInput => {
+            (ParameterState::Given(_) | ParameterState::Faulty, _) => {
+                self.texts.get(parameter.name).cloned().unwrap_or_default()
+            }
+            (ParameterState::Absent, ParameterDefault::Value(text))
+                if parameter.multiplicity == Multiplicity::PerInput =>
+            {
                 vec![text; inputs].join(";")
             }
-            (State::Absent, DefaultValue::Value(text)) => text.to_owned(),
-            (State::Absent, DefaultValue::Automatic { accepted, .. }) => accepted.to_owned(),
-            (State::Absent, DefaultValue::None) => "None".to_owned(),
+            (ParameterState::Absent, ParameterDefault::Value(text)) => text.to_owned(),
+            (ParameterState::Absent, ParameterDefault::Automatic { accepted, .. }) => accepted.to_owned(),
+            (ParameterState::Absent, ParameterDefault::None) => "None".to_owned(),
         };
         let stored = |parameter: &'static Parameter| StoredParameter {
             parameter,

@@ -1,7 +1,7 @@
 //! `docs/configuration.md`, from the table.
 
 use super::parameters::{LATER_NAMES, LEGAL_INPUT_TYPES};
-use super::table::{DefaultValue, Group, Parameter};
+use super::table::{Group, Parameter, ParameterDefault};
 use std::fmt::Write;
 
 const HEAD: &str = "\
@@ -54,9 +54,9 @@ pub fn documentation() -> String {
 
 fn row(parameter: &Parameter) -> String {
     let default = match parameter.default {
-        DefaultValue::None => "None".to_owned(),
-        DefaultValue::Value(text) => format!("`{text}`"),
-        DefaultValue::Automatic { rule, .. } => rule.to_owned(),
+        ParameterDefault::None => "None".to_owned(),
+        ParameterDefault::Value(text) => format!("`{text}`"),
+        ParameterDefault::Automatic { rule, .. } => rule.to_owned(),
     };
     let mut meaning = parameter.meaning.to_owned();
     if let Some(condition) = parameter.condition {

@@ -1,21 +1,21 @@
 //! The rules of `input_parameters` and of `cal_data_dir`: counts, types, preprocessing, shapes.
 
 use super::checking::{Checker, counted};
-use super::keys::{InputKey, State, Word, joined};
+use super::keys::{InputKey, ParameterState, Word, joined};
 use super::parameters::{
     CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_RT,
     INPUT_TYPE_TRAIN, InputSettings, LEGAL_INPUT_TYPES, MEAN_VALUE, NORM_TYPE, NormType, SCALE_VALUE,
 };
 use super::table::Parameter;
-use super::values::Value;
+use super::values::ParameterValue;
 use std::collections::BTreeSet;
 
 /// Checks the inputs and gives their settings. None where something faulty or missing has been reported.
 pub fn check(checker: &mut Checker) -> Option<Vec<InputSettings>> {
     let (count, named) = match checker.state(&INPUT_NAME) {
-        State::Absent => (1, false),
-        State::Faulty => return None,
-        State::Given(names) => (names.len(), true),
+        ParameterState::Absent => (1, false),
+        ParameterState::Faulty => return None,
+        ParameterState::Given(names) => (names.len(), true),
     };
     check_names(checker)?;
     checker.check_counts(count, named);
@@ -25,16 +25,16 @@ pub fn check(checker: &mut Checker) -> Option<Vec<InputSettings>> {
 }
 
 fn check_names(checker: &mut Checker) -> Option<()> {
-    let State::Given(names) = checker.state(&INPUT_NAME) else { return Some(()) };
+    let ParameterState::Given(names) = checker.state(&INPUT_NAME) else { return Some(()) };
     let mut seen = BTreeSet::new();
-    let twice = names.iter().filter_map(Value::text).find(|name| !seen.insert(*name)).map(str::to_owned);
+    let twice = names.iter().filter_map(ParameterValue::text).find(|name| !seen.insert(*name)).map(str::to_owned);
     let Some(name) = twice else { return Some(()) };
     checker.error(&INPUT_NAME, format!("'{name}' is given twice"), "name each input once");
     None
 }
 
 fn check_directories(checker: &mut Checker) {
-    if checker.state(&CAL_DATA_DIR) != State::Absent {
+    if checker.state(&CAL_DATA_DIR) != ParameterState::Absent {
         return;
     }
     if let Some(kind @ CalibrationType::Max) = checker.value(&CALIBRATION_TYPE) {
@@ -66,7 +66,8 @@ fn input(checker: &mut Checker, index: usize) -> Option<InputSettings> {
 
 fn check_types(checker: &mut Checker, index: usize, label: &str) {
     // That one is missing has been reported.
-    if [&*INPUT_TYPE_TRAIN, &*INPUT_TYPE_RT].iter().any(|parameter| checker.state(parameter) == State::Absent) {
+    if [&*INPUT_TYPE_TRAIN, &*INPUT_TYPE_RT].iter().any(|parameter| checker.state(parameter) == ParameterState::Absent)
+    {
         return;
     }
     let (Some(train), Some(runtime)) = (checker.item(&INPUT_TYPE_TRAIN, index), checker.item(&INPUT_TYPE_RT, index))
@@ -82,7 +83,7 @@ fn check_types(checker: &mut Checker, index: usize, label: &str) {
 
 fn check_normalization(checker: &mut Checker, index: usize, label: &str) {
     let Some(norm_type) = checker.item(&NORM_TYPE, index) else { return };
-    let explicit = checker.state(&NORM_TYPE) != State::Absent;
+    let explicit = checker.state(&NORM_TYPE) != ParameterState::Absent;
     let word = norm_type.word();
     let mut check = |key: &InputKey<Option<Vec<f64>>>, wanted: bool| match (checker.item(key, index), wanted) {
         (Some(None), true) => {

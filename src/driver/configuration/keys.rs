@@ -3,9 +3,9 @@
 
 use super::parameters::{InputSettings, Settings};
 use super::table::{
-    Choice, Condition, DefaultValue, Group, Kind, Multiplicity, Parameter, PassOption, Required, Status,
+    Choice, Condition, Group, Multiplicity, Parameter, ParameterDefault, ParameterKind, ParameterPass, Required, Status,
 };
-use super::values::Value;
+use super::values::ParameterValue;
 use hb_dialects::pass::word;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -43,52 +43,52 @@ impl<T> Deref for InputKey<T> {
 
 /// The kind of one value, with the Rust type that it is read as.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Form<T> {
-    kind: Kind,
+pub(super) struct TextForm<T> {
+    kind: ParameterKind,
     reads_as: PhantomData<fn() -> T>,
 }
 
-const fn form<T>(kind: Kind) -> Form<T> {
-    Form { kind, reads_as: PhantomData }
+const fn form<T>(kind: ParameterKind) -> TextForm<T> {
+    TextForm { kind, reads_as: PhantomData }
 }
 
-pub(super) const BOOLEAN: Form<bool> = form(Kind::Boolean);
-pub(super) const MARCH_NAME: Form<String> = form(Kind::March);
-pub(super) const PREFIX: Form<String> = form(Kind::Prefix);
-pub(super) const FILE: Form<PathBuf> = form(Kind::File);
-pub(super) const DIRECTORY: Form<PathBuf> = form(Kind::Directory);
-pub(super) const NEW_DIRECTORY: Form<PathBuf> = form(Kind::NewDirectory);
-pub(super) const SHAPE: Form<Vec<u64>> = form(Kind::Shape);
-pub(super) const CHANNEL_NUMBERS: Form<Vec<f64>> = form(Kind::ChannelNumbers);
+pub(super) const BOOLEAN: TextForm<bool> = form(ParameterKind::Boolean);
+pub(super) const MARCH_NAME: TextForm<String> = form(ParameterKind::March);
+pub(super) const PREFIX: TextForm<String> = form(ParameterKind::Prefix);
+pub(super) const FILE: TextForm<PathBuf> = form(ParameterKind::File);
+pub(super) const DIRECTORY: TextForm<PathBuf> = form(ParameterKind::Directory);
+pub(super) const NEW_DIRECTORY: TextForm<PathBuf> = form(ParameterKind::NewDirectory);
+pub(super) const SHAPE: TextForm<Vec<u64>> = form(ParameterKind::Shape);
+pub(super) const CHANNEL_NUMBERS: TextForm<Vec<f64>> = form(ParameterKind::ChannelNumbers);
 
-pub(super) const fn integer(least: i64, most: i64) -> Form<i64> {
-    form(Kind::Integer { least, most })
+pub(super) const fn integer(least: i64, most: i64) -> TextForm<i64> {
+    form(ParameterKind::Integer { least, most })
 }
 
-pub(super) const fn number(least: f64, most: f64) -> Form<f64> {
-    form(Kind::Number { least, most })
+pub(super) const fn number(least: f64, most: f64) -> TextForm<f64> {
+    form(ParameterKind::Number { least, most })
 }
 
-pub(super) const fn text(range: &'static str) -> Form<String> {
-    form(Kind::Text(range))
+pub(super) const fn text(range: &'static str) -> TextForm<String> {
+    form(ParameterKind::Text(range))
 }
 
 /// The choices are those of the type itself.
-pub(super) const fn choice<T: Word>() -> Form<T> {
-    form(Kind::Choice(T::CHOICES))
+pub(super) const fn choice<T: Word>() -> TextForm<T> {
+    form(ParameterKind::Choice(T::CHOICES))
 }
 
 /// Choices where the manual has others for the same type elsewhere.
-pub(super) const fn choice_of<T: Word>(choices: &'static [Choice]) -> Form<T> {
-    form(Kind::Choice(choices))
+pub(super) const fn choice_of<T: Word>(choices: &'static [Choice]) -> TextForm<T> {
+    form(ParameterKind::Choice(choices))
 }
 
-pub(super) const fn input_mapping<T: Word>() -> Form<Vec<(String, T)>> {
-    form(Kind::InputMapping(T::CHOICES))
+pub(super) const fn input_mapping<T: Word>() -> TextForm<Vec<(String, T)>> {
+    form(ParameterKind::InputMapping(T::CHOICES))
 }
 
-pub(super) const fn structured(range: &'static str) -> Form<Unread> {
-    form(Kind::Structured(range))
+pub(super) const fn structured(range: &'static str) -> TextForm<Unread> {
+    form(ParameterKind::Structured(range))
 }
 
 /// A row on its way into the table; `T` is the type of the setting.
@@ -99,12 +99,12 @@ pub(super) struct Row<T> {
 }
 
 /// An optional parameter of one value that is not supported yet: what every row starts from.
-pub(super) const fn row<T>(group: Group, name: &'static str, form: Form<T>) -> Row<Option<T>> {
+pub(super) const fn row<T>(group: Group, name: &'static str, form: TextForm<T>) -> Row<Option<T>> {
     let parameter = Parameter {
         group,
         name,
         kind: form.kind,
-        default: DefaultValue::None,
+        default: ParameterDefault::None,
         required: Required::Optional,
         multiplicity: Multiplicity::One,
         status: Status::NotYet,
@@ -124,7 +124,7 @@ const fn typed<T>(parameter: Parameter) -> Row<T> {
 impl<T> Row<Option<T>> {
     /// What holds where nothing is given, as the file would write it.
     pub(super) const fn default(self, text: &'static str) -> Row<T> {
-        typed(Parameter { default: DefaultValue::Value(text), ..self.parameter })
+        typed(Parameter { default: ParameterDefault::Value(text), ..self.parameter })
     }
 
     /// Nothing is compiled without it.
@@ -141,7 +141,7 @@ impl<T> Row<Option<T>> {
 impl<T> Row<T> {
     /// Other parameters say what holds where nothing is given.
     pub(super) const fn automatic(self, accepted: &'static str, rule: &'static str) -> Self {
-        typed(Parameter { default: DefaultValue::Automatic { accepted, rule }, ..self.parameter })
+        typed(Parameter { default: ParameterDefault::Automatic { accepted, rule }, ..self.parameter })
     }
 
     /// When it must be given, whatever its default.
@@ -167,7 +167,7 @@ impl<T> Row<T> {
 
     /// It becomes this option of this pass or pipeline.
     pub(super) const fn sets(self, pass: &'static str, option: &'static str) -> Self {
-        typed(Parameter { sets: Some(PassOption { pass, option }), ..self.parameter })
+        typed(Parameter { sets: Some(ParameterPass { pass, option }), ..self.parameter })
     }
 
     /// It has no say in the results, so the .hbm does not keep it.
@@ -188,28 +188,28 @@ impl<T> Row<T> {
 
 /// What the file says of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum State<'a> {
+pub enum ParameterState<'a> {
     /// Nothing, or nothing that has an effect.
     Absent,
     /// Something wrong, which has been reported; rules that need the value hold their tongue.
     Faulty,
     /// These values, of the row's kind.
-    Given(&'a [Value]),
+    Given(&'a [ParameterValue]),
 }
 
-/// The type of the setting of a row: [`Scalar`], or `Option` or [`List`] of it.
+/// The type of the setting of a row: [`ScalarText`], or `Option` or [`List`] of it.
 pub(super) trait Setting: Sized {
     /// What holds, where `state` gives the default for what is absent. None where something wrong or missing has been reported.
-    fn settle(state: State<'_>) -> Option<Self>;
+    fn settle(state: ParameterState<'_>) -> Option<Self>;
 
     /// As the option of a pass says it; None where there is nothing to say.
     fn option_text(&self) -> Option<String>;
 }
 
-impl<T: Scalar> Setting for T {
-    fn settle(state: State<'_>) -> Option<Self> {
+impl<T: ScalarText> Setting for T {
+    fn settle(state: ParameterState<'_>) -> Option<Self> {
         match state {
-            State::Given([value]) => T::read(value),
+            ParameterState::Given([value]) => T::read(value),
             _ => None,
         }
     }
@@ -219,11 +219,11 @@ impl<T: Scalar> Setting for T {
     }
 }
 
-impl<T: Scalar> Setting for Option<T> {
-    fn settle(state: State<'_>) -> Option<Self> {
+impl<T: ScalarText> Setting for Option<T> {
+    fn settle(state: ParameterState<'_>) -> Option<Self> {
         match state {
-            State::Absent | State::Given([Value::Nothing]) => Some(None),
-            State::Given([value]) => T::read(value).map(Some),
+            ParameterState::Absent | ParameterState::Given([ParameterValue::Nothing]) => Some(None),
+            ParameterState::Given([value]) => T::read(value).map(Some),
             _ => None,
         }
     }
@@ -233,12 +233,12 @@ impl<T: Scalar> Setting for Option<T> {
     }
 }
 
-impl<T: Scalar> Setting for List<T> {
-    fn settle(state: State<'_>) -> Option<Self> {
+impl<T: ScalarText> Setting for List<T> {
+    fn settle(state: ParameterState<'_>) -> Option<Self> {
         match state {
-            State::Absent => Some(List(Vec::new())),
-            State::Given(values) => values.iter().map(T::read).collect::<Option<_>>().map(List),
-            State::Faulty => None,
+            ParameterState::Absent => Some(List(Vec::new())),
+            ParameterState::Given(values) => values.iter().map(T::read).collect::<Option<_>>().map(List),
+            ParameterState::Faulty => None,
         }
     }
 
@@ -248,9 +248,9 @@ impl<T: Scalar> Setting for List<T> {
 }
 
 /// The type of one value.
-pub(super) trait Scalar: Sized {
+pub(super) trait ScalarText: Sized {
     /// The value as this type; None where its row is not of this type.
-    fn read(value: &Value) -> Option<Self>;
+    fn read(value: &ParameterValue) -> Option<Self>;
 
     /// As the option of a pass spells it.
     fn text(&self) -> String;
@@ -258,8 +258,8 @@ pub(super) trait Scalar: Sized {
 
 macro_rules! scalars {
     ($($type:ty: $value:pat => $read:expr, $self:ident => $text:expr;)*) => {
-        $(impl Scalar for $type {
-            fn read(value: &Value) -> Option<Self> {
+        $(impl ScalarText for $type {
+            fn read(value: &ParameterValue) -> Option<Self> {
                 match value {
                     $value => Some($read),
                     _ => None,
@@ -275,20 +275,20 @@ macro_rules! scalars {
 }
 
 scalars! {
-    bool: Value::Boolean(value) => *value, value => value.to_string();
-    i64: Value::Integer(value) => *value, value => value.to_string();
-    f64: Value::Number(value) => *value, value => format!("{value:?}");
-    String: Value::Text(value) => value.clone(), value => word(value);
-    PathBuf: Value::Path(value) => value.clone(), value => word(value);
-    Vec<u64>: Value::Shape(value) => value.clone(), value => joined(value);
-    Vec<f64>: Value::Channels(value) => value.clone(), value => {
+    bool: ParameterValue::Boolean(value) => *value, value => value.to_string();
+    i64: ParameterValue::Integer(value) => *value, value => value.to_string();
+    f64: ParameterValue::Number(value) => *value, value => format!("{value:?}");
+    String: ParameterValue::Text(value) => value.clone(), value => word(value);
+    PathBuf: ParameterValue::Path(value) => value.clone(), value => word(value);
+    Vec<u64>: ParameterValue::Shape(value) => value.clone(), value => joined(value);
+    Vec<f64>: ParameterValue::Channels(value) => value.clone(), value => {
         value.iter().map(f64::text).collect::<Vec<_>>().join(",")
     };
-    Unread: Value::Unread => Unread, _value => String::new();
+    Unread: ParameterValue::Unread => Unread, _value => String::new();
 }
 
-impl<T: Word> Scalar for T {
-    fn read(value: &Value) -> Option<Self> {
+impl<T: Word> ScalarText for T {
+    fn read(value: &ParameterValue) -> Option<Self> {
         T::named(value.text()?)
     }
 
@@ -297,9 +297,9 @@ impl<T: Word> Scalar for T {
     }
 }
 
-impl<T: Word> Scalar for Vec<(String, T)> {
-    fn read(value: &Value) -> Option<Self> {
-        let Value::Mapping(entries) = value else { return None };
+impl<T: Word> ScalarText for Vec<(String, T)> {
+    fn read(value: &ParameterValue) -> Option<Self> {
+        let ParameterValue::Mapping(entries) = value else { return None };
         entries.iter().map(|(name, word)| Some((name.clone(), T::named(word)?))).collect()
     }
 
@@ -419,12 +419,12 @@ macro_rules! parameters {
 
         impl InputSettings {
             /// None where something wrong or missing has been reported.
-            pub(super) fn settle<'a>(state: impl Fn(&Parameter) -> State<'a>) -> Option<Self> {
+            pub(super) fn settle<'a>(state: impl Fn(&Parameter) -> ParameterState<'a>) -> Option<Self> {
                 Some(Self { $($input: Setting::settle(state(&$input))?,)* })
             }
 
             /// The options of passes that parameters of inputs set, with what they are set to.
-            pub(super) fn options(&self) -> Vec<(PassOption, String)> {
+            pub(super) fn options(&self) -> Vec<(ParameterPass, String)> {
                 [$(($input.sets, self.$input.option_text()),)*].into_iter().filter_map(|(set, text)| Some((set?, text?))).collect()
             }
         }
@@ -438,12 +438,12 @@ macro_rules! parameters {
 
         impl Settings {
             /// None where something wrong or missing has been reported.
-            pub(super) fn settle<'a>(state: impl Fn(&Parameter) -> State<'a>) -> Option<Self> {
+            pub(super) fn settle<'a>(state: impl Fn(&Parameter) -> ParameterState<'a>) -> Option<Self> {
                 Some(Self { $($key: Setting::settle(state(&$key))?,)* })
             }
 
             /// The options of passes that parameters of the model set, with what they are set to.
-            pub(super) fn options(&self) -> Vec<(PassOption, String)> {
+            pub(super) fn options(&self) -> Vec<(ParameterPass, String)> {
                 [$(($key.sets, self.$key.option_text()),)*].into_iter().filter_map(|(set, text)| Some((set?, text?))).collect()
             }
         }

@@ -22,7 +22,9 @@ pub use model_check::{CheckedInput, ModelInput};
 pub use parameters::*;
 pub use problem::{Location, Problem, Problems, Severity, printable};
 pub use reading::LARGEST_FILE;
-pub use table::{Choice, Condition, DefaultValue, Group, Kind, Multiplicity, Parameter, PassOption, Required, Status};
+pub use table::{
+    Choice, Condition, Group, Multiplicity, Parameter, ParameterDefault, ParameterKind, ParameterPass, Required, Status,
+};
 pub use values::is_shape;
 
 pub use crate::float::preprocessing::{InputType, Layout};
@@ -160,7 +162,7 @@ impl Configuration {
     }
 }
 
-fn with_options(pass: &str, others: &[&str], set: Vec<(PassOption, String)>) -> String {
+fn with_options(pass: &str, others: &[&str], set: Vec<(ParameterPass, String)>) -> String {
     let set = set.into_iter().filter(|(set, _)| set.pass == pass);
     let set = set.map(|(set, text)| format!("{}={text}", set.option));
     let options: Vec<String> = others.iter().map(|other| (*other).to_owned()).chain(set).collect();

@@ -11,11 +11,11 @@
 //! The code that acts asks `configuration.get(&JOBS)`, or `input.get(&MEAN_VALUE)` for a parameter of inputs.
 
 use super::keys::{
-    BOOLEAN, CHANNEL_NUMBERS, DIRECTORY, FILE, InputKey, Key, List, MARCH_NAME, NEW_DIRECTORY, PREFIX, Row, SHAPE,
-    Setting, State, Unread, Word, choice, choice_of, input_mapping, integer, number, parameters, row, structured, text,
-    words,
+    BOOLEAN, CHANNEL_NUMBERS, DIRECTORY, FILE, InputKey, Key, List, MARCH_NAME, NEW_DIRECTORY, PREFIX, ParameterState,
+    Row, SHAPE, Setting, Unread, Word, choice, choice_of, input_mapping, integer, number, parameters, row, structured,
+    text, words,
 };
-use super::table::{Choice, Group, Parameter, PassOption, Required, not_yet, supported};
+use super::table::{Choice, Group, Parameter, ParameterPass, Required, not_yet, supported};
 use super::{InputType, Layout};
 use std::path::PathBuf;
 
@@ -330,7 +330,7 @@ pub const LATER_NAMES: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::{DefaultValue, Kind, Status};
+    use super::super::table::{ParameterDefault, ParameterKind, Status};
     use super::super::values::default_of;
     use super::*;
     use crate::pipeline;
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn every_default_is_a_value_of_its_own_kind() {
         for parameter in PARAMETERS {
-            let has_default = matches!(parameter.default, DefaultValue::Value(_));
+            let has_default = matches!(parameter.default, ParameterDefault::Value(_));
             assert_eq!(has_default, default_of(parameter, Path::new("")).is_some(), "{}", parameter.name);
         }
     }
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn conditions_name_words_of_choices_of_one_value() {
         for condition in PARAMETERS.iter().filter_map(|parameter| parameter.condition) {
-            assert!(matches!(condition.parameter.kind, Kind::Choice(_)));
+            assert!(matches!(condition.parameter.kind, ParameterKind::Choice(_)));
             for word in condition.words {
                 assert!(condition.parameter.choices().iter().any(|choice| choice.word == *word), "{word}");
             }

@@ -105,7 +105,7 @@ pub const fn not_yet(word: &'static str) -> Choice {
 
 /// The type and range of one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
+pub enum ParameterKind {
     /// True or False.
     Boolean,
     /// Whole number, both ends included.
@@ -148,7 +148,7 @@ pub enum Kind {
 
 /// What holds where a parameter is not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DefaultValue {
+pub enum ParameterDefault {
     /// Nothing.
     None,
     /// Written as it would be in the file, without quotes.
@@ -194,7 +194,7 @@ pub struct Condition {
 
 /// The option of a pass or a pipeline that a parameter sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PassOption {
+pub struct ParameterPass {
     /// As `hb-opt` calls it.
     pub pass: &'static str,
     /// The name of the option.
@@ -209,9 +209,9 @@ pub struct Parameter {
     /// Unique over all groups.
     pub name: &'static str,
     /// What one value of it is.
-    pub kind: Kind,
+    pub kind: ParameterKind,
     /// What holds where it is not given.
-    pub default: DefaultValue,
+    pub default: ParameterDefault,
     /// When it must be given.
     pub required: Required,
     /// How many values it has.
@@ -221,7 +221,7 @@ pub struct Parameter {
     /// None where it always has an effect.
     pub condition: Option<Condition>,
     /// None where code of the driver acts on it.
-    pub sets: Option<PassOption>,
+    pub sets: Option<ParameterPass>,
     /// Whether it has any say in the results, not only in how they are made.
     pub shapes_results: bool,
     /// The release of the vendor's tool that brought it; None for what the manual's own release has.
@@ -254,7 +254,7 @@ impl Parameter {
     /// The words it may be set to; none where it is not a choice.
     pub fn choices(&self) -> &'static [Choice] {
         match self.kind {
-            Kind::Choice(choices) | Kind::InputMapping(choices) => choices,
+            ParameterKind::Choice(choices) | ParameterKind::InputMapping(choices) => choices,
             _ => &[],
         }
     }
@@ -268,36 +268,42 @@ impl Parameter {
     /// The type, as documentation names it.
     pub fn type_name(&self) -> &'static str {
         match self.kind {
-            Kind::Boolean => "boolean",
-            Kind::Integer { .. } => "integer",
-            Kind::Number { .. } => "number",
-            Kind::ChannelNumbers => "number(s)",
-            Kind::InputMapping(_) => "mapping",
-            Kind::Structured(_) => "string or mapping",
-            Kind::File | Kind::Directory | Kind::NewDirectory => "path",
-            Kind::Choice(_) | Kind::March | Kind::Text(_) | Kind::Prefix | Kind::Shape => "string",
+            ParameterKind::Boolean => "boolean",
+            ParameterKind::Integer { .. } => "integer",
+            ParameterKind::Number { .. } => "number",
+            ParameterKind::ChannelNumbers => "number(s)",
+            ParameterKind::InputMapping(_) => "mapping",
+            ParameterKind::Structured(_) => "string or mapping",
+            ParameterKind::File | ParameterKind::Directory | ParameterKind::NewDirectory => "path",
+            ParameterKind::Choice(_)
+            | ParameterKind::March
+            | ParameterKind::Text(_)
+            | ParameterKind::Prefix
+            | ParameterKind::Shape => "string",
         }
     }
 
     /// The range of one value, as documentation names it.
     pub fn range(&self) -> String {
         match self.kind {
-            Kind::Boolean => "True, False".into(),
-            Kind::Integer { least, most: i64::MAX } => format!("at least {least}"),
-            Kind::Integer { least, most } => match least == most {
+            ParameterKind::Boolean => "True, False".into(),
+            ParameterKind::Integer { least, most: i64::MAX } => format!("at least {least}"),
+            ParameterKind::Integer { least, most } => match least == most {
                 true => least.to_string(),
                 false => format!("{least} to {most}"),
             },
-            Kind::Number { least, most } => format!("{least} to {most}"),
-            Kind::Choice(choices) | Kind::InputMapping(choices) => words(choices),
-            Kind::March => "the targets that `targets/` holds".into(),
-            Kind::Text(range) | Kind::Structured(range) => range.into(),
-            Kind::Prefix => "a file name without its ending".into(),
-            Kind::File => "an existing file".into(),
-            Kind::Directory => "an existing directory".into(),
-            Kind::NewDirectory => "a directory".into(),
-            Kind::Shape => "sizes separated by `x`, such as 1x3x224x224".into(),
-            Kind::ChannelNumbers => "None, one number, or one per channel (separated by spaces or commas)".into(),
+            ParameterKind::Number { least, most } => format!("{least} to {most}"),
+            ParameterKind::Choice(choices) | ParameterKind::InputMapping(choices) => words(choices),
+            ParameterKind::March => "the targets that `targets/` holds".into(),
+            ParameterKind::Text(range) | ParameterKind::Structured(range) => range.into(),
+            ParameterKind::Prefix => "a file name without its ending".into(),
+            ParameterKind::File => "an existing file".into(),
+            ParameterKind::Directory => "an existing directory".into(),
+            ParameterKind::NewDirectory => "a directory".into(),
+            ParameterKind::Shape => "sizes separated by `x`, such as 1x3x224x224".into(),
+            ParameterKind::ChannelNumbers => {
+                "None, one number, or one per channel (separated by spaces or commas)".into()
+            }
         }
     }
 }

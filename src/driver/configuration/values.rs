@@ -3,12 +3,12 @@
 use super::parameters::INPUT_SHAPE;
 use super::problem::suggestion;
 use super::reading::Raw;
-use super::table::{Choice, DefaultValue, Kind, Multiplicity, Parameter, Status, words};
+use super::table::{Choice, Multiplicity, Parameter, ParameterDefault, ParameterKind, Status, words};
 use std::path::{Path, PathBuf};
 
 /// One value of a parameter.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum ParameterValue {
     /// True or False.
     Boolean(bool),
     /// Within its row's range.
@@ -31,8 +31,8 @@ pub enum Value {
     Unread,
 }
 
-impl Value {
-    /// The text of a [`Value::Text`], nothing of all others.
+impl ParameterValue {
+    /// The text of a [`ParameterValue::Text`], nothing of all others.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -43,12 +43,12 @@ impl Value {
 
 /// What is wrong with a value, without where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct ValueFault {
     pub what: String,
     pub remedy: String,
 }
 
-impl Fault {
+impl ValueFault {
     pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { what: what.into(), remedy: remedy.into() }
     }
@@ -77,7 +77,7 @@ pub fn parse(
     parameter: &Parameter,
     raw: &Raw,
     surroundings: Surroundings<'_>,
-) -> Result<Option<Vec<Value>>, Vec<Fault>> {
+) -> Result<Option<Vec<ParameterValue>>, Vec<ValueFault>> {
     let reader = Reader { parameter, surroundings };
     match raw {
         Raw::Null => Ok(None),
@@ -91,12 +91,12 @@ pub fn parse(
 }
 
 /// The default of a parameter in a file of `folder`.
-pub fn default_of(parameter: &Parameter, folder: &Path) -> Option<Value> {
-    let DefaultValue::Value(text) = parameter.default else {
+pub fn default_of(parameter: &Parameter, folder: &Path) -> Option<ParameterValue> {
+    let ParameterDefault::Value(text) = parameter.default else {
         return None;
     };
     let raw = match parameter.kind {
-        Kind::Boolean => Raw::Boolean(text == "True"),
+        ParameterKind::Boolean => Raw::Boolean(text == "True"),
         _ => Raw::Text(text.to_owned()),
     };
     // March is the only kind that needs the targets, and it has no default.
@@ -110,38 +110,40 @@ pub fn is_shape(text: &str) -> bool {
 }
 
 /// What of `values` is known to the manual but nothing that we act on.
-pub fn unsupported(parameter: &Parameter, values: &[Value]) -> Option<Fault> {
+pub fn unsupported(parameter: &Parameter, values: &[ParameterValue]) -> Option<ValueFault> {
     let is_refused =
         |word: &&str| parameter.choices().iter().any(|choice| choice.word == *word && choice.status == Status::NotYet);
-    if let Some(word) = values.iter().filter_map(Value::text).find(is_refused) {
+    if let Some(word) = values.iter().filter_map(ParameterValue::text).find(is_refused) {
         let remedy = match parameter.usable_words().as_slice() {
             [] => "remove the parameter".to_owned(),
             words => format!("use {}", words.join(" or ")),
         };
-        return Some(Fault::new(format!("'{word}' is known to the manual, not supported yet"), remedy));
+        return Some(ValueFault::new(format!("'{word}' is known to the manual, not supported yet"), remedy));
     }
     if parameter.status != Status::NotYet {
         return None;
     }
     match parameter.default {
-        DefaultValue::None => Some(Fault::new("the parameter is known to the manual, not supported yet", "remove it")),
-        DefaultValue::Value(text) => {
+        ParameterDefault::None => {
+            Some(ValueFault::new("the parameter is known to the manual, not supported yet", "remove it"))
+        }
+        ParameterDefault::Value(text) => {
             let default = default_of(parameter, Path::new(""));
             let differs = values.iter().any(|value| Some(value) != default.as_ref());
             differs.then(|| {
-                Fault::new(
+                ValueFault::new(
                     format!("anything but the default {text} is known to the manual, not supported yet"),
                     format!("remove the parameter or set it to {text}"),
                 )
             })
         }
-        DefaultValue::Automatic { accepted, .. } => {
+        ParameterDefault::Automatic { accepted, .. } => {
             let differs = values.iter().any(|value| match value {
-                Value::Mapping(entries) => entries.iter().any(|(_, word)| word != accepted),
+                ParameterValue::Mapping(entries) => entries.iter().any(|(_, word)| word != accepted),
                 _ => true,
             });
             differs.then(|| {
-                Fault::new(
+                ValueFault::new(
                     format!("anything but {accepted} is known to the manual, not supported yet"),
                     format!("remove the parameter or say {accepted}"),
                 )
@@ -151,22 +153,22 @@ pub fn unsupported(parameter: &Parameter, values: &[Value]) -> Option<Fault> {
 }
 
 /// Whether the path of a value is what its row asks for.
-pub fn check_path(parameter: &Parameter, path: &Path) -> Result<(), Fault> {
+pub fn check_path(parameter: &Parameter, path: &Path) -> Result<(), ValueFault> {
     let shown = path.display();
     let found = std::fs::metadata(path);
-    let fault = |what: String, remedy: &str| Err(Fault::new(what, remedy));
+    let fault = |what: String, remedy: &str| Err(ValueFault::new(what, remedy));
     match (parameter.kind, found) {
-        (Kind::File | Kind::Directory, Err(error)) => fault(
+        (ParameterKind::File | ParameterKind::Directory, Err(error)) => fault(
             format!("'{shown}' cannot be read: {error}"),
             "correct the path; it counts from the folder of the configuration file",
         ),
-        (Kind::File, Ok(found)) if !found.is_file() => {
+        (ParameterKind::File, Ok(found)) if !found.is_file() => {
             fault(format!("'{shown}' is not a file"), "give the path of the file")
         }
-        (Kind::Directory, Ok(found)) if !found.is_dir() => {
+        (ParameterKind::Directory, Ok(found)) if !found.is_dir() => {
             fault(format!("'{shown}' is not a directory"), "give the path of the folder")
         }
-        (Kind::NewDirectory, Ok(found)) if !found.is_dir() => {
+        (ParameterKind::NewDirectory, Ok(found)) if !found.is_dir() => {
             fault(format!("'{shown}' exists and is not a directory"), "give another path")
         }
         _ => Ok(()),
@@ -181,114 +183,114 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The manual writes 'None' for defaults that are not there, so people write it into their files.
     fn says_nothing(&self, text: &str) -> bool {
-        text.is_empty() || (text == "None" && self.parameter.default == DefaultValue::None)
+        text.is_empty() || (text == "None" && self.parameter.default == ParameterDefault::None)
     }
 
-    fn list(&self, text: &str) -> Result<Vec<Value>, Vec<Fault>> {
+    fn list(&self, text: &str) -> Result<Vec<ParameterValue>, Vec<ValueFault>> {
         let mut items: Vec<&str> = text.split(';').map(str::trim).collect();
         // One closing semicolon is a habit, not a missing item.
         if items.len() > 1 && items.last() == Some(&"") {
             items.pop();
         }
         if items.len() > MOST_ITEMS {
-            return Err(vec![Fault::new(format!("the list has more than {MOST_ITEMS} items"), "shorten it")]);
+            return Err(vec![ValueFault::new(format!("the list has more than {MOST_ITEMS} items"), "shorten it")]);
         }
         let mut values = Vec::new();
         let mut faults = Vec::new();
         for (index, item) in items.iter().enumerate() {
             let outcome = match *item {
-                "" => Err(Fault::new("it is empty", "write a value between the semicolons")),
+                "" => Err(ValueFault::new("it is empty", "write a value between the semicolons")),
                 item => self.value(&Raw::Text(item.to_owned())),
             };
             match outcome {
                 Ok(value) => values.push(value),
                 Err(fault) if items.len() == 1 => faults.push(fault),
-                Err(fault) => faults.push(Fault { what: format!("item {}: {}", index + 1, fault.what), ..fault }),
+                Err(fault) => faults.push(ValueFault { what: format!("item {}: {}", index + 1, fault.what), ..fault }),
             }
         }
         if faults.is_empty() { Ok(values) } else { Err(faults) }
     }
 
-    fn value(&self, raw: &Raw) -> Result<Value, Fault> {
+    fn value(&self, raw: &Raw) -> Result<ParameterValue, ValueFault> {
         match self.parameter.kind {
-            Kind::Boolean => match raw {
-                Raw::Boolean(value) => Ok(Value::Boolean(*value)),
-                _ => Err(Fault::new(
+            ParameterKind::Boolean => match raw {
+                Raw::Boolean(value) => Ok(ParameterValue::Boolean(*value)),
+                _ => Err(ValueFault::new(
                     format!("must be a boolean, but '{raw}' is {}", raw.kind()),
                     "write True or False without quotes",
                 )),
             },
-            Kind::Integer { least, most } => self.integer(raw, least, most),
-            Kind::Number { least, most } => self.number_between(raw, least, most),
-            Kind::Choice(choices) => self.choice(self.text(raw)?, choices),
-            Kind::March => self.march(self.text(raw)?),
-            Kind::Text(_) => Ok(Value::Text(self.plain_text(raw)?.to_owned())),
-            Kind::Prefix => self.prefix(raw),
-            Kind::File | Kind::Directory | Kind::NewDirectory => {
+            ParameterKind::Integer { least, most } => self.integer(raw, least, most),
+            ParameterKind::Number { least, most } => self.number_between(raw, least, most),
+            ParameterKind::Choice(choices) => self.choice(self.text(raw)?, choices),
+            ParameterKind::March => self.march(self.text(raw)?),
+            ParameterKind::Text(_) => Ok(ParameterValue::Text(self.plain_text(raw)?.to_owned())),
+            ParameterKind::Prefix => self.prefix(raw),
+            ParameterKind::File | ParameterKind::Directory | ParameterKind::NewDirectory => {
                 // Collected from its components, which drops needless dots.
-                Ok(Value::Path(self.surroundings.folder.join(self.plain_text(raw)?).components().collect()))
+                Ok(ParameterValue::Path(self.surroundings.folder.join(self.plain_text(raw)?).components().collect()))
             }
-            Kind::Shape => self.shape(raw),
-            Kind::ChannelNumbers => self.channels(raw),
-            Kind::InputMapping(choices) => self.mapping(raw, choices),
-            Kind::Structured(_) => Ok(Value::Unread),
+            ParameterKind::Shape => self.shape(raw),
+            ParameterKind::ChannelNumbers => self.channels(raw),
+            ParameterKind::InputMapping(choices) => self.mapping(raw, choices),
+            ParameterKind::Structured(_) => Ok(ParameterValue::Unread),
         }
     }
 
-    fn text<'r>(&self, raw: &'r Raw) -> Result<&'r str, Fault> {
+    fn text<'r>(&self, raw: &'r Raw) -> Result<&'r str, ValueFault> {
         match raw {
             Raw::Text(text) => Ok(text.trim()),
-            Raw::Sequence(_) if self.parameter.multiplicity != Multiplicity::One => Err(Fault::new(
+            Raw::Sequence(_) if self.parameter.multiplicity != Multiplicity::One => Err(ValueFault::new(
                 "must be a string, not a YAML list",
                 "write the values into one string, separated by ';'",
             )),
-            Raw::Sequence(_) | Raw::Mapping(_) => Err(Fault::new(
+            Raw::Sequence(_) | Raw::Mapping(_) => Err(ValueFault::new(
                 format!("must be a string, not {}", raw.kind()),
                 format!("write {}", self.parameter.range()),
             )),
-            _ => Err(Fault::new(format!("must be a string, but {raw} is {}", raw.kind()), "put it in quotes")),
+            _ => Err(ValueFault::new(format!("must be a string, but {raw} is {}", raw.kind()), "put it in quotes")),
         }
     }
 
-    fn plain_text<'r>(&self, raw: &'r Raw) -> Result<&'r str, Fault> {
+    fn plain_text<'r>(&self, raw: &'r Raw) -> Result<&'r str, ValueFault> {
         let text = self.text(raw)?;
         if text.chars().any(char::is_control) {
-            return Err(Fault::new("holds a control character", "remove it"));
+            return Err(ValueFault::new("holds a control character", "remove it"));
         }
         if text.len() > 4096 {
-            return Err(Fault::new("is longer than 4096 bytes", "shorten it"));
+            return Err(ValueFault::new("is longer than 4096 bytes", "shorten it"));
         }
         Ok(text)
     }
 
-    fn prefix(&self, raw: &Raw) -> Result<Value, Fault> {
+    fn prefix(&self, raw: &Raw) -> Result<ParameterValue, ValueFault> {
         let prefix = self.plain_text(raw)?;
         if prefix.contains(['/', '\\']) || prefix.starts_with('.') || prefix.len() > 200 {
-            return Err(Fault::new(
+            return Err(ValueFault::new(
                 format!("'{prefix}' cannot begin the names of files"),
                 "give at most 200 bytes, no slashes, no leading dot; the folder is set by working_dir",
             ));
         }
-        Ok(Value::Text(prefix.to_owned()))
+        Ok(ParameterValue::Text(prefix.to_owned()))
     }
 
-    fn integer(&self, raw: &Raw, least: i64, most: i64) -> Result<Value, Fault> {
+    fn integer(&self, raw: &Raw, least: i64, most: i64) -> Result<ParameterValue, ValueFault> {
         let remedy = || format!("write a whole number in the range {}", self.parameter.range());
         let value = match raw {
             Raw::Integer(value) => *value,
             Raw::Text(text) => match text.trim().parse::<i128>() {
                 Ok(value) => value,
-                Err(_) => return Err(Fault::new(format!("'{}' is not an integer", text.trim()), remedy())),
+                Err(_) => return Err(ValueFault::new(format!("'{}' is not an integer", text.trim()), remedy())),
             },
-            _ => return Err(Fault::new(format!("must be an integer, but {raw} is {}", raw.kind()), remedy())),
+            _ => return Err(ValueFault::new(format!("must be an integer, but {raw} is {}", raw.kind()), remedy())),
         };
         match i64::try_from(value) {
-            Ok(value) if (least..=most).contains(&value) => Ok(Value::Integer(value)),
-            _ => Err(Fault::new(format!("{value} is out of range"), remedy())),
+            Ok(value) if (least..=most).contains(&value) => Ok(ParameterValue::Integer(value)),
+            _ => Err(ValueFault::new(format!("{value} is out of range"), remedy())),
         }
     }
 
-    fn number(&self, raw: &Raw) -> Result<f64, Fault> {
+    fn number(&self, raw: &Raw) -> Result<f64, ValueFault> {
         let remedy = || format!("write {}", self.parameter.range());
         let value = match raw {
             // Exact up to 2^53; a larger mean or scale is of no use anyhow and only rounds.
@@ -297,45 +299,49 @@ impl Reader<'_> {
             Raw::Text(text) => text
                 .trim()
                 .parse::<f64>()
-                .map_err(|_| Fault::new(format!("'{}' is not a number", text.trim()), remedy()))?,
-            _ => return Err(Fault::new(format!("must be a number, but {raw} is {}", raw.kind()), remedy())),
+                .map_err(|_| ValueFault::new(format!("'{}' is not a number", text.trim()), remedy()))?,
+            _ => return Err(ValueFault::new(format!("must be a number, but {raw} is {}", raw.kind()), remedy())),
         };
-        if value.is_finite() { Ok(value) } else { Err(Fault::new(format!("{value} is not a finite number"), remedy())) }
+        if value.is_finite() {
+            Ok(value)
+        } else {
+            Err(ValueFault::new(format!("{value} is not a finite number"), remedy()))
+        }
     }
 
-    fn number_between(&self, raw: &Raw, least: f64, most: f64) -> Result<Value, Fault> {
+    fn number_between(&self, raw: &Raw, least: f64, most: f64) -> Result<ParameterValue, ValueFault> {
         let value = self.number(raw)?;
         if (least..=most).contains(&value) {
-            return Ok(Value::Number(value));
+            return Ok(ParameterValue::Number(value));
         }
-        Err(Fault::new(
+        Err(ValueFault::new(
             format!("{value} is out of range"),
             format!("write a number in the range {}", self.parameter.range()),
         ))
     }
 
-    fn choice(&self, word: &str, choices: &[Choice]) -> Result<Value, Fault> {
+    fn choice(&self, word: &str, choices: &[Choice]) -> Result<ParameterValue, ValueFault> {
         if choices.iter().any(|choice| choice.word == word) {
-            return Ok(Value::Text(word.to_owned()));
+            return Ok(ParameterValue::Text(word.to_owned()));
         }
-        Err(Fault::new(
+        Err(ValueFault::new(
             format!("'{word}' is not one of {}", words(choices)),
             suggestion(word, choices.iter().map(|choice| choice.word), "choose one of them"),
         ))
     }
 
-    fn march(&self, word: &str) -> Result<Value, Fault> {
+    fn march(&self, word: &str) -> Result<ParameterValue, ValueFault> {
         if self.surroundings.marches.iter().any(|march| march == word) {
-            return Ok(Value::Text(word.to_owned()));
+            return Ok(ParameterValue::Text(word.to_owned()));
         }
         let known = self.surroundings.marches.join(", ");
-        Err(Fault::new(
+        Err(ValueFault::new(
             format!("'{word}' is not a known target; known are {known}"),
             suggestion(word, self.surroundings.marches.iter().map(String::as_str), "choose one of them"),
         ))
     }
 
-    fn shape(&self, raw: &Raw) -> Result<Value, Fault> {
+    fn shape(&self, raw: &Raw) -> Result<ParameterValue, ValueFault> {
         let remedy = || "write positive sizes separated by x, such as 1x3x224x224".to_owned();
         let text = match raw {
             Raw::Integer(value) => value.to_string(),
@@ -346,64 +352,64 @@ impl Reader<'_> {
         for word in text.split(['x', 'X']).map(str::trim) {
             let size = match word.parse::<u64>() {
                 Ok(size) if size > 0 => size,
-                _ => return Err(Fault::new(format!("'{word}' in '{text}' is not a size"), remedy())),
+                _ => return Err(ValueFault::new(format!("'{word}' in '{text}' is not a size"), remedy())),
             };
             elements = elements.saturating_mul(size);
             shape.push(size);
             if shape.len() > MOST_DIMENSIONS {
-                return Err(Fault::new(format!("'{text}' has more than {MOST_DIMENSIONS} dimensions"), remedy()));
+                return Err(ValueFault::new(format!("'{text}' has more than {MOST_DIMENSIONS} dimensions"), remedy()));
             }
         }
         if elements > MOST_ELEMENTS {
-            return Err(Fault::new(
+            return Err(ValueFault::new(
                 format!("'{text}' has more than {MOST_ELEMENTS} elements, the most that an input may have"),
                 "use smaller sizes",
             ));
         }
-        Ok(Value::Shape(shape))
+        Ok(ParameterValue::Shape(shape))
     }
 
-    fn channels(&self, raw: &Raw) -> Result<Value, Fault> {
+    fn channels(&self, raw: &Raw) -> Result<ParameterValue, ValueFault> {
         let Raw::Text(text) = raw else {
-            return Ok(Value::Channels(vec![self.number(raw)?]));
+            return Ok(ParameterValue::Channels(vec![self.number(raw)?]));
         };
         if text.trim() == "None" {
-            return Ok(Value::Nothing);
+            return Ok(ParameterValue::Nothing);
         }
         let mut numbers = Vec::new();
         for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
             numbers.push(self.number(&Raw::Text(word.to_owned()))?);
             if numbers.len() > MOST_CHANNELS {
-                return Err(Fault::new(
+                return Err(ValueFault::new(
                     format!("has more than {MOST_CHANNELS} numbers"),
                     "give one number per channel",
                 ));
             }
         }
         if numbers.is_empty() {
-            return Err(Fault::new("holds no number", format!("write {}", self.parameter.range())));
+            return Err(ValueFault::new("holds no number", format!("write {}", self.parameter.range())));
         }
-        Ok(Value::Channels(numbers))
+        Ok(ParameterValue::Channels(numbers))
     }
 
-    fn mapping(&self, raw: &Raw, choices: &[Choice]) -> Result<Value, Fault> {
+    fn mapping(&self, raw: &Raw, choices: &[Choice]) -> Result<ParameterValue, ValueFault> {
         let example =
             || format!("write it as {{\"input name\": \"{}\"}}", choices.first().map_or("", |choice| choice.word));
         let Raw::Mapping(entries) = raw else {
-            return Err(Fault::new(format!("must be a mapping, but '{raw}' is {}", raw.kind()), example()));
+            return Err(ValueFault::new(format!("must be a mapping, but '{raw}' is {}", raw.kind()), example()));
         };
         let mut read: Vec<(String, String)> = Vec::new();
         for (name, word) in entries {
             let (Raw::Text(name), Raw::Text(word)) = (name, word) else {
-                return Err(Fault::new(format!("'{name}: {word}' is not a pair of strings"), example()));
+                return Err(ValueFault::new(format!("'{name}: {word}' is not a pair of strings"), example()));
             };
             if read.iter().any(|(known, _)| known == name) {
-                return Err(Fault::new(format!("'{name}' is given twice"), "remove one of the two"));
+                return Err(ValueFault::new(format!("'{name}' is given twice"), "remove one of the two"));
             }
             self.choice(word, choices)?;
             read.push((name.clone(), word.clone()));
         }
-        Ok(Value::Mapping(read))
+        Ok(ParameterValue::Mapping(read))
     }
 }
 
@@ -411,7 +417,7 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    fn read(name: &str, raw: Raw) -> Result<Option<Vec<Value>>, Vec<Fault>> {
+    fn read(name: &str, raw: Raw) -> Result<Option<Vec<ParameterValue>>, Vec<ValueFault>> {
         let marches = ["nash-e".to_owned(), "nash-m".to_owned()];
         let surroundings = Surroundings { marches: &marches, folder: Path::new("folder") };
         parse(Parameter::named(name).expect("a parameter"), &raw, surroundings)
@@ -423,7 +429,7 @@ mod tests {
 
     #[test]
     fn shapes() {
-        let shape = |sizes: &[u64]| Ok(Some(vec![Value::Shape(sizes.to_vec())]));
+        let shape = |sizes: &[u64]| Ok(Some(vec![ParameterValue::Shape(sizes.to_vec())]));
         assert_eq!(read("input_shape", text("1x3x224x224")), shape(&[1, 3, 224, 224]));
         assert_eq!(read("input_shape", Raw::Integer(10)), shape(&[10]));
         for bad in ["1x3x?x2", "1xx3", "0x3", "-1x3", "1,3", "1x2x3x4x5x6x7x8x9x10x11", "65536x65536", "x"] {
@@ -433,14 +439,14 @@ mod tests {
 
     #[test]
     fn channel_numbers_take_spaces_commas_and_none() {
-        let numbers = |numbers: &[f64]| Value::Channels(numbers.to_vec());
+        let numbers = |numbers: &[f64]| ParameterValue::Channels(numbers.to_vec());
         assert_eq!(
             read("mean_value", text("103.94 116.78 123.68")),
             Ok(Some(vec![numbers(&[103.94, 116.78, 123.68])]))
         );
         assert_eq!(
             read("mean_value", text("1, 2,3; None;")),
-            Ok(Some(vec![numbers(&[1.0, 2.0, 3.0]), Value::Nothing]))
+            Ok(Some(vec![numbers(&[1.0, 2.0, 3.0]), ParameterValue::Nothing]))
         );
         assert_eq!(read("scale_value", Raw::Number(0.017)), Ok(Some(vec![numbers(&[0.017])])));
         assert_eq!(read("scale_value", text("None")), Ok(None));

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{Op, YIELD};
 use hb_dialects::ir::{TensorType, attribute, build, named_location};
-use hb_dialects::registry::{Count, OnnxOperator, ResultElement};
+use hb_dialects::registry::{Occurrence, OnnxOperator, ResultElement};
 use melior::ir::{
     Attribute as MlirAttribute, Block, BlockLike, Region, RegionLike, Type, Value as MlirValue, ValueLike,
 };
@@ -37,7 +37,7 @@ pub(super) fn result_count(node: &Node, op: Op, operator: &OnnxOperator) -> Resu
     if let ResultElement::Graph { attribute, first } = operator.result_element(0) {
         return Ok(graph(node, attribute)?.outputs.len().saturating_sub(first));
     }
-    let is_variadic = results.iter().any(|result| result.count == Count::Variadic);
+    let is_variadic = results.iter().any(|result| result.count == Occurrence::Variadic);
     Ok(if is_variadic { node.outputs.len() } else { results.len() })
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::super::isa::Region;
-use super::super::tile::Memory;
+use super::super::isa::MemoryRegion;
+use super::super::tile::TileMemory;
 use crate::numerics::{Curve, Multiplier};
 
 /// Start of every constant; a multiple of what a DMA burst likes.
@@ -21,7 +21,7 @@ const SMALL: usize = 4096;
 
 impl Image {
     /// Adds a constant and says where it is.
-    pub fn add(&mut self, data: &[u8]) -> Memory {
+    pub fn add(&mut self, data: &[u8]) -> TileMemory {
         let known = self.known.get(data).copied();
         let offset = known.unwrap_or_else(|| {
             self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
@@ -32,7 +32,7 @@ impl Image {
             }
             offset
         });
-        Memory::Ddr { region: Region::Constants, offset }
+        TileMemory::Ddr { region: MemoryRegion::Constants, offset }
     }
 
     pub fn finish(mut self) -> Vec<u8> {

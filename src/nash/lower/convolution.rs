@@ -1,13 +1,13 @@
 //! Convolutions: dense, grouped, depthwise.
 
 use super::super::isa::{self, Clamp, Convolution as Instruction, Products, View};
-use super::super::region::Window;
+use super::super::region::RegionWindow;
 use super::super::tile::emitter::{EmitError, Emitter};
-use super::super::tile::{Axis, Bound, Dimension, Memory, Operand, Placement, Step, Tiled};
+use super::super::tile::{Axis, Bound, TileDimension, TileMemory, TileOperand, TilePlacement, TileStep, Tiled};
 use super::constants::{integers, parameter};
 use super::pool::sliding;
 use super::{Builder, LowerError, Steps, limits, scale, unsupported};
-use crate::bpu::model::{BpuElement, Convolution, Node, Tensor};
+use crate::bpu::model::{BpuElement, BpuNode, BpuTensor, Convolution};
 use crate::numerics::Multiplier;
 use crate::target::Target;
 
@@ -32,10 +32,10 @@ const Y: usize = 4;
 /// A convolution by its loops. Splitting kernel or input channels makes partial sums.
 struct Form {
     axes: Vec<Axis>,
-    operands: Vec<Operand>,
+    operands: Vec<TileOperand>,
     depthwise: bool,
     /// Rows, columns.
-    windows: [Window; 2],
+    windows: [RegionWindow; 2],
     sizes: [usize; 2],
     input_channels: usize,
     output_channels: usize,
@@ -47,11 +47,11 @@ struct Form {
 /// The parameter blocks of all output channels, as a constant of shape [O, 3] of 32-bit words.
 pub fn parameters(
     builder: &mut Builder<'_>,
-    node: &Node,
-    [x, w, y]: [&Tensor; 3],
-    bias: Option<&Tensor>,
+    node: &BpuNode,
+    [x, w, y]: [&BpuTensor; 3],
+    bias: Option<&BpuTensor>,
     channels: usize,
-) -> Result<Memory, LowerError> {
+) -> Result<TileMemory, LowerError> {
     let mut biases = bias.and_then(|bias| bias.data.as_deref()).map(|data| integers(data).collect::<Vec<i32>>());
     if bias.is_some() && biases.is_none() {
         return Err(unsupported(node, "its bias is not a constant"));
@@ -75,7 +75,7 @@ pub fn parameters(
     Ok(builder.image.add(&bytes))
 }
 
-pub fn lower(builder: &mut Builder<'_>, node: &Node, convolution: &Convolution) -> Result<Steps, LowerError> {
+pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, convolution: &Convolution) -> Result<Steps, LowerError> {
     let ((x, x_at), (w, w_at), (y, y_at)) = (builder.input(node, 0)?, builder.input(node, 1)?, builder.output(node)?);
     let bias = node.inputs.get(2).map(|&id| builder.tensor(id)).transpose()?;
     let (&[_, height, width, channels], &[filters, kernel_rows, kernel_columns, depth], &[batch, rows, columns, _]) =
@@ -91,32 +91,37 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, convolution: &Convolution) 
     let depthwise = group == channels && group == filters && group > 1;
     let (groups, outputs) = if depthwise { (1, filters) } else { (group, filters / group) };
     let lanes = builder.lanes();
-    let window = |axis: usize| Window {
+    let window = |axis: usize| RegionWindow {
         stride: convolution.strides[axis],
         dilation: convolution.dilations[axis],
         pad_before: convolution.pads[axis],
     };
     let windows = [window(0), window(1)];
-    let slide = |axis: usize, output, tap, size| Dimension::Window { output, tap, window: windows[axis], size };
+    let slide = |axis: usize, output, tap, size| TileDimension::Window { output, tap, window: windows[axis], size };
     let channel = |inner, per_group| {
-        if depthwise { Dimension::Axis(OUTPUT) } else { Dimension::Grouped { group: GROUP, inner, per_group } }
+        if depthwise { TileDimension::Axis(OUTPUT) } else { TileDimension::Grouped { group: GROUP, inner, per_group } }
     };
     let filter = channel(OUTPUT, outputs);
-    let result = vec![Dimension::Axis(BATCH), Dimension::Axis(ROW), Dimension::Axis(COLUMN), filter.clone()];
+    let result =
+        vec![TileDimension::Axis(BATCH), TileDimension::Axis(ROW), TileDimension::Axis(COLUMN), filter.clone()];
     let input = vec![
-        Dimension::Axis(BATCH),
+        TileDimension::Axis(BATCH),
         slide(0, ROW, KERNEL_ROW, height),
         slide(1, COLUMN, KERNEL_COLUMN, width),
         channel(INPUT, depth),
     ];
-    let weights =
-        vec![filter.clone(), Dimension::Axis(KERNEL_ROW), Dimension::Axis(KERNEL_COLUMN), Dimension::Axis(INPUT)];
+    let weights = vec![
+        filter.clone(),
+        TileDimension::Axis(KERNEL_ROW),
+        TileDimension::Axis(KERNEL_COLUMN),
+        TileDimension::Axis(INPUT),
+    ];
     let operands = vec![
-        Operand::read(x_at, input),
-        Operand::read(w_at, weights),
-        Operand::read(Placement::dense(parameters, &[filters, 3], 4), vec![filter, Dimension::Fixed(3)]),
-        Operand::accumulator(4, result.clone()),
-        Operand::write(y_at, result),
+        TileOperand::read(x_at, input),
+        TileOperand::read(w_at, weights),
+        TileOperand::read(TilePlacement::dense(parameters, &[filters, 3], 4), vec![filter, TileDimension::Fixed(3)]),
+        TileOperand::accumulator(4, result.clone()),
+        TileOperand::write(y_at, result),
     ];
     let axes = vec![
         Axis::new("batch", batch),
@@ -153,7 +158,7 @@ fn from_channel(bound: &Bound, dimension: usize, channel: usize) -> Result<isa::
 
 impl Form {
     /// One instruction for the group-th group of the tile.
-    fn group(&self, step: &Step<'_>, group: usize) -> Result<Instruction, EmitError> {
+    fn group(&self, step: &TileStep<'_>, group: usize) -> Result<Instruction, EmitError> {
         let (x, y) = (step.operand(X)?, step.operand(Y)?);
         let (input_channels, output_channels) = if self.depthwise {
             (step.tile.axis(OUTPUT).len(), step.tile.axis(OUTPUT).len())
@@ -193,7 +198,7 @@ impl Tiled for Form {
         &self.axes
     }
 
-    fn operands(&self) -> &[Operand] {
+    fn operands(&self) -> &[TileOperand] {
         &self.operands
     }
 
@@ -224,7 +229,7 @@ impl Tiled for Form {
         group.saturating_mul(size(GROUP) as u64)
     }
 
-    fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
         // The views begin at the tile's first group.
         (0..step.tile.axis(GROUP).len()).try_for_each(|group| emitter.push(self.group(step, group)?))
     }

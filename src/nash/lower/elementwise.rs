@@ -3,9 +3,9 @@
 use super::super::isa::{self, CURVE_PIECE_BYTES, Clamp, View};
 use super::super::tile::emitter::{EmitError, Emitter, shape6, view6};
 use super::super::tile::view::collapse;
-use super::super::tile::{Axis, Bound, Dimension, Operand, Placement, Step, Tiled, product};
+use super::super::tile::{Axis, Bound, TileDimension, TileOperand, TilePlacement, TileStep, Tiled, product};
 use super::{Builder, LowerError, Steps, constants, limits, scale, unsupported};
-use crate::bpu::model::{BpuElement, Node, Operator, Scale, Tensor};
+use crate::bpu::model::{BpuElement, BpuNode, BpuTensor, Operator, TensorScale};
 use crate::numerics::{Multiplier, SlopeMultipliers, SumMultipliers};
 use crate::target::Target;
 
@@ -55,12 +55,12 @@ struct Form {
     kind: Kind,
     axes: Vec<Axis>,
     /// What is read, the table of a function, what is written.
-    operands: Vec<Operand>,
+    operands: Vec<TileOperand>,
     output_element: BpuElement,
     clamp: Clamp,
 }
 
-pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError> {
+pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerError> {
     let (output, output_at) = builder.output(node)?;
     let mut tensors = Vec::new();
     let mut views = Vec::new();
@@ -72,7 +72,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
     let kind = kind(node, &tensors, output)?;
     views.push(output_at);
     let channels = tensors.first().and_then(|x| match (&node.operator, &x.scale) {
-        (Operator::Dequantize, Scale::PerChannel { axis, scales }) => Some((*axis, scales)),
+        (Operator::Dequantize, TensorScale::PerChannel { axis, scales }) => Some((*axis, scales)),
         _ => None,
     });
     // Channels with scales of their own must stay a dimension.
@@ -81,11 +81,11 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
     }
     let sizes = views.last().map(|view| view.shape.clone()).unwrap_or_default();
     let Some(result) = views.pop() else { return Ok(Vec::new()) };
-    let mut operands: Vec<Operand> = views
+    let mut operands: Vec<TileOperand> = views
         .into_iter()
         .map(|view| {
             let (placement, dimensions) = view.unrepeated();
-            Operand::read(placement, dimensions)
+            TileOperand::read(placement, dimensions)
         })
         .collect();
     let table: Option<Vec<u8>> = match &node.operator {
@@ -95,14 +95,18 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
     };
     if let Some(bytes) = table {
         let memory = builder.image.add(&bytes);
-        operands.push(Operand::read(Placement::dense(memory, &[bytes.len()], 1), vec![Dimension::Fixed(bytes.len())]));
+        operands.push(TileOperand::read(
+            TilePlacement::dense(memory, &[bytes.len()], 1),
+            vec![TileDimension::Fixed(bytes.len())],
+        ));
     }
     if let Some((axis, scales)) = channels {
         let bytes: Vec<u8> = scales.iter().flat_map(|&scale| (scale as f32).to_le_bytes()).collect();
         let memory = builder.image.add(&bytes);
-        operands.push(Operand::read(Placement::dense(memory, &[scales.len()], 4), vec![Dimension::Axis(axis)]));
+        operands
+            .push(TileOperand::read(TilePlacement::dense(memory, &[scales.len()], 4), vec![TileDimension::Axis(axis)]));
     }
-    operands.push(Operand::write(result, (0..sizes.len()).map(Dimension::Axis).collect()));
+    operands.push(TileOperand::write(result, (0..sizes.len()).map(TileDimension::Axis).collect()));
     Ok(vec![Box::new(Form {
         kind,
         axes: sizes.iter().map(|&size| Axis::new("element", size)).collect(),
@@ -112,7 +116,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
     })])
 }
 
-fn kind(node: &Node, tensors: &[&Tensor], output: &Tensor) -> Result<Kind, LowerError> {
+fn kind(node: &BpuNode, tensors: &[&BpuTensor], output: &BpuTensor) -> Result<Kind, LowerError> {
     let bad = |error: crate::numerics::MultiplierError| unsupported(node, error.to_string());
     Ok(match (&node.operator, tensors) {
         (Operator::Add { .. } | Operator::Sub { .. }, [a, b]) => {
@@ -144,7 +148,7 @@ fn kind(node: &Node, tensors: &[&Tensor], output: &Tensor) -> Result<Kind, Lower
         (Operator::Quantize, [_]) => Kind::Quantize { scale: scale(node, output)? as f32 },
         (Operator::Dequantize, [x]) => {
             let factor = match &x.scale {
-                Scale::PerChannel { axis, .. } => Factor::Axis(*axis),
+                TensorScale::PerChannel { axis, .. } => Factor::Axis(*axis),
                 _ => Factor::One(scale(node, x)? as f32),
             };
             Kind::Dequantize { element: x.element, factor }
@@ -172,7 +176,7 @@ impl Tiled for Form {
         &self.axes
     }
 
-    fn operands(&self) -> &[Operand] {
+    fn operands(&self) -> &[TileOperand] {
         &self.operands
     }
 
@@ -185,13 +189,13 @@ impl Tiled for Form {
             | Kind::Requantize { .. }
             | Kind::Lookup
             | Kind::Curve { .. } => {
-                let widest = self.operands.iter().map(Operand::element_bytes).max().unwrap_or(1);
+                let widest = self.operands.iter().map(TileOperand::element_bytes).max().unwrap_or(1);
                 target.vector_cycles(product(tile, widest))
             }
         }
     }
 
-    fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
         let sizes = step.tile.shape();
         let shape = shape6(&sizes)?;
         let last = self.operands.len().saturating_sub(1);

@@ -13,7 +13,7 @@ struct Network {
 impl Network {
     fn new(shape: &[usize]) -> (Self, TensorId) {
         let mut segment = Segment::default();
-        let x = segment.add_input(Tensor::new("x", shape, BpuElement::I8, Scale::PerTensor(0.1)));
+        let x = segment.add_input(BpuTensor::new("x", shape, BpuElement::I8, TensorScale::PerTensor(0.1)));
         (Self { segment }, x)
     }
 
@@ -22,7 +22,12 @@ impl Network {
             inputs.iter().map(|id| self.segment.tensor(*id).unwrap().shape.as_slice()).collect();
         let shape = crate::bpu::model::output_shape(&operator, &shapes).unwrap().unwrap();
         let name = format!("{}_{}", operator.name(), self.segment.nodes.len());
-        self.segment.add_node(name, operator, inputs, Tensor::new("y", shape, BpuElement::I8, Scale::PerTensor(0.1)))
+        self.segment.add_node(
+            name,
+            operator,
+            inputs,
+            BpuTensor::new("y", shape, BpuElement::I8, TensorScale::PerTensor(0.1)),
+        )
     }
 
     fn convolution(&mut self, x: TensorId, filters: usize, kernel: usize, stride: usize, depthwise: bool) -> TensorId {
@@ -30,9 +35,9 @@ impl Network {
         let group = if depthwise { channels } else { 1 };
         let shape = [filters, kernel, kernel, channels / group];
         let data = vec![1u8; shape.iter().product()];
-        let w = Tensor::new("w", shape, BpuElement::I8, Scale::PerTensor(0.01)).with_data(data);
+        let w = BpuTensor::new("w", shape, BpuElement::I8, TensorScale::PerTensor(0.01)).with_data(data);
         let w = self.segment.add_tensor(w);
-        let bias = Tensor::new("b", [filters], BpuElement::I32, Scale::None).with_data(vec![0u8; filters * 4]);
+        let bias = BpuTensor::new("b", [filters], BpuElement::I32, TensorScale::None).with_data(vec![0u8; filters * 4]);
         let bias = self.segment.add_tensor(bias);
         let pads = [kernel / 2; 4];
         let attributes = Convolution { strides: [stride; 2], pads, group, ..Convolution::default() };

@@ -1,13 +1,13 @@
 //! Operators that only move elements: all of them are copies between strided views.
 
-use super::super::tile::Placement;
+use super::super::tile::TilePlacement;
 use super::super::tile::copy::{Copy, Fill};
 use super::super::tile::emitter::EmitError;
 use super::super::tile::view::collapse;
 use super::{Builder, LowerError, Steps, unsupported};
-use crate::bpu::model::{Node, Operator, PadMode};
+use crate::bpu::model::{BpuNode, Operator, PadMode};
 
-pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError> {
+pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerError> {
     let (_, y_at) = builder.output(node)?;
     let fail = |error: EmitError| unsupported(node, error.to_string());
     match &node.operator {
@@ -54,7 +54,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node) -> Result<Steps, LowerError
 }
 
 /// A copy with as few dimensions as the two views allow.
-pub fn copy(source: Placement, destination: Placement) -> Result<Copy, EmitError> {
+pub fn copy(source: TilePlacement, destination: TilePlacement) -> Result<Copy, EmitError> {
     if source.shape != destination.shape {
         return Copy::new(source, destination);
     }
@@ -65,7 +65,7 @@ pub fn copy(source: Placement, destination: Placement) -> Result<Copy, EmitError
 }
 
 /// The operand in the middle, boxes of the value around it.
-fn constant_pad(x: &Placement, y: &Placement, before: &[usize], value: i32) -> Result<Steps, EmitError> {
+fn constant_pad(x: &TilePlacement, y: &TilePlacement, before: &[usize], value: i32) -> Result<Steps, EmitError> {
     let ones = vec![1; y.shape.len()];
     let mut steps: Steps = vec![Box::new(copy(x.clone(), y.slice(before, &ones, &x.shape)?)?)];
     // Axis by axis: in front and behind, within the operand's range of the axes before and the whole of those after.
@@ -107,8 +107,8 @@ struct Part {
 
 /// Every combination of in front, middle and behind of each dimension is one copy, backwards or of one cell where padded.
 fn mirrored_pad(
-    x: &Placement,
-    y: &Placement,
+    x: &TilePlacement,
+    y: &TilePlacement,
     [before, after]: [&[usize]; 2],
     reflect: bool,
 ) -> Result<Steps, EmitError> {

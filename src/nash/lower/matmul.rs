@@ -6,10 +6,10 @@
 use super::super::isa::{self, Clamp, Convolution, Products, View};
 use super::super::region::{Region, Tiles};
 use super::super::tile::emitter::{EmitError, Emitter};
-use super::super::tile::{Axis, Bound, Dimension, Operand, Placement, Step, Tiled};
+use super::super::tile::{Axis, Bound, TileDimension, TileOperand, TilePlacement, TileStep, Tiled};
 use super::convolution::parameters;
 use super::{Builder, LowerError, Steps, limits, unsupported};
-use crate::bpu::model::{self, BpuElement, Node};
+use crate::bpu::model::{self, BpuElement, BpuNode};
 use crate::target::Target;
 
 const A: usize = 0;
@@ -21,14 +21,14 @@ const Y: usize = 4;
 struct Form {
     /// Batch axes, then rows, columns, and the shared dimension.
     axes: Vec<Axis>,
-    operands: Vec<Operand>,
+    operands: Vec<TileOperand>,
     batch_rank: usize,
     input_element: BpuElement,
     output_element: BpuElement,
     clamp: Clamp,
 }
 
-pub fn lower(builder: &mut Builder<'_>, node: &Node, _clamp: Option<model::Clamp>) -> Result<Steps, LowerError> {
+pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, _clamp: Option<model::Clamp>) -> Result<Steps, LowerError> {
     let ((a, a_at), (b, b_at), (y, y_at)) = (builder.input(node, 0)?, builder.input(node, 1)?, builder.output(node)?);
     let ([.., rows, shared], [.., columns]) = (a.shape.as_slice(), b.shape.as_slice()) else {
         return Err(unsupported(node, "both operands must have at least rank 2"));
@@ -43,24 +43,24 @@ pub fn lower(builder: &mut Builder<'_>, node: &Node, _clamp: Option<model::Clamp
     let batch = y.shape.get(..batch_rank).unwrap_or_default().to_vec();
     let parameter = parameters(builder, node, [a, b, y], None, 1)?;
     let (row, column, inner) = (batch_rank, batch_rank + 1, batch_rank + 2);
-    let operand = |at: Placement, matrix: [(usize, usize); 2]| -> Result<Operand, LowerError> {
+    let operand = |at: TilePlacement, matrix: [(usize, usize); 2]| -> Result<TileOperand, LowerError> {
         let mut shape = batch.clone();
         shape.extend(matrix.map(|(size, _)| size));
         let spread = at.broadcast(&shape).map_err(|error| unsupported(node, error.to_string()))?;
         let (placement, mut dimensions) = spread.unrepeated();
         for (dimension, (_, axis)) in dimensions.iter_mut().skip(batch_rank).zip(matrix) {
-            *dimension = Dimension::Axis(axis);
+            *dimension = TileDimension::Axis(axis);
         }
-        Ok(Operand::read(placement, dimensions))
+        Ok(TileOperand::read(placement, dimensions))
     };
-    let mut result: Vec<Dimension> = (0..batch_rank).map(Dimension::Axis).collect();
-    result.extend([Dimension::Axis(row), Dimension::Axis(column)]);
+    let mut result: Vec<TileDimension> = (0..batch_rank).map(TileDimension::Axis).collect();
+    result.extend([TileDimension::Axis(row), TileDimension::Axis(column)]);
     let operands = vec![
         operand(a_at, [(*rows, row), (*shared, inner)])?,
         operand(b_at, [(*shared, inner), (*columns, column)])?,
-        Operand::read(Placement::dense(parameter, &[3], 4), vec![Dimension::Fixed(3)]),
-        Operand::accumulator(4, result.clone()),
-        Operand::write(y_at, result),
+        TileOperand::read(TilePlacement::dense(parameter, &[3], 4), vec![TileDimension::Fixed(3)]),
+        TileOperand::accumulator(4, result.clone()),
+        TileOperand::write(y_at, result),
     ];
     let lanes = builder.lanes();
     let mut axes: Vec<Axis> = batch.iter().map(|&size| Axis::new("batch", size)).collect();
@@ -91,7 +91,7 @@ fn matrix(bound: &Bound, batch: &[usize]) -> Result<u32, EmitError> {
 }
 
 impl Form {
-    fn batch(&self, step: &Step<'_>, batch: &[usize]) -> Result<Convolution, EmitError> {
+    fn batch(&self, step: &TileStep<'_>, batch: &[usize]) -> Result<Convolution, EmitError> {
         let (row, column, inner) = (self.batch_rank, self.batch_rank + 1, self.batch_rank + 2);
         let narrow = |axis: usize| u32::try_from(step.tile.axis(axis).len()).map_err(|_| EmitError::Address);
         let (rows, columns, shared) = (narrow(row)?, narrow(column)?, narrow(inner)?);
@@ -124,7 +124,7 @@ impl Tiled for Form {
         &self.axes
     }
 
-    fn operands(&self) -> &[Operand] {
+    fn operands(&self) -> &[TileOperand] {
         &self.operands
     }
 
@@ -146,7 +146,7 @@ impl Tiled for Form {
         (0..self.batch_rank).fold(matrix, |cycles, axis| cycles.saturating_mul(size(axis) as u64))
     }
 
-    fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
         let mut sizes = step.tile.shape();
         sizes.truncate(self.batch_rank);
         let (single, order) = (vec![1; self.batch_rank], (0..self.batch_rank).collect::<Vec<_>>());

@@ -1,7 +1,7 @@
 //! `bpu` to `nash`: a segment to a program.
 //!
 //! First every tensor gets a home (`storage`), every operator its tiled form (one file per family), then every
-//! tiled form a tiling ([`assign`]); the result of the deciding half is a [`Plan`], plain data that can be written to a file and
+//! tiled form a tiling ([`assign`]); the result of the deciding half is a [`LoweringPlan`], plain data that can be written to a file and
 //! read back. [`apply`] emits the program for a plan.
 
 mod constants;
@@ -19,16 +19,16 @@ mod tests;
 
 use super::allocate::AllocationError;
 use super::isa::Program;
-use super::tile::apply::{Layout, Tiling, apply as apply_tiling};
+use super::tile::apply::{TileLayout, Tiling, apply as apply_tiling};
 use super::tile::assign::{AssignError, assign as assign_tiling, estimate};
 use super::tile::emitter::{EmitError, Emitter};
-use super::tile::{Placement, Tiled};
+use super::tile::{TilePlacement, Tiled};
 use crate::bpu::constraints::{Known, explain};
-use crate::bpu::model::{BpuElement, Clamp, Node, Operator, Scale, Segment, Tensor, TensorId};
+use crate::bpu::model::{BpuElement, BpuNode, BpuTensor, Clamp, Operator, Segment, TensorId, TensorScale};
 use crate::target::{Number, Target};
 use constants::Image;
 use hb_dialects::ir::Origin;
-pub use plan::{NodePlan, Plan, Resident};
+pub use plan::{LoweringPlan, NodePlan, Resident};
 use std::borrow::Cow;
 use storage::Storage;
 
@@ -75,7 +75,7 @@ pub struct Port {
     /// How each element is stored.
     pub element: BpuElement,
     /// What integers mean.
-    pub scale: Scale,
+    pub scale: TensorScale,
     /// Bytes between neighbours, per dimension.
     pub strides: Vec<u64>,
 }
@@ -105,7 +105,7 @@ pub struct Lowered<'a> {
     /// In the order of the output regions.
     pub outputs: Vec<Port>,
     /// The decisions behind it.
-    pub plan: Plan,
+    pub plan: LoweringPlan,
 }
 
 /// Decides and emits.
@@ -156,26 +156,26 @@ impl<'a> Builder<'a> {
         Lanes { input: lanes(&self.target.tae.input_channels), output: lanes(&self.target.tae.output_channels) }
     }
 
-    fn tensor(&self, id: TensorId) -> Result<&'a Tensor, LowerError> {
+    fn tensor(&self, id: TensorId) -> Result<&'a BpuTensor, LowerError> {
         self.segment.tensor(id).ok_or_else(|| LowerError::Malformed(format!("there is no tensor {}", id.0)))
     }
 
     /// The n-th operand of a node and its home.
-    fn input(&self, node: &Node, index: usize) -> Result<(&'a Tensor, Placement), LowerError> {
+    fn input(&self, node: &BpuNode, index: usize) -> Result<(&'a BpuTensor, TilePlacement), LowerError> {
         let id = node.inputs.get(index);
         let id = *id.ok_or_else(|| unsupported(node, format!("operand {index} is missing")))?;
         Ok((self.tensor(id)?, self.storage.placement(self.segment, id)?))
     }
 
     /// The result of a node and its home.
-    fn output(&self, node: &Node) -> Result<(&'a Tensor, Placement), LowerError> {
+    fn output(&self, node: &BpuNode) -> Result<(&'a BpuTensor, TilePlacement), LowerError> {
         let [id] = node.outputs.as_slice() else {
             return Err(unsupported(node, format!("it has {} results, not 1", node.outputs.len())));
         };
         Ok((self.tensor(*id)?, self.storage.placement(self.segment, *id)?))
     }
 
-    fn steps(&mut self, node: &Node) -> Result<Steps, LowerError> {
+    fn steps(&mut self, node: &BpuNode) -> Result<Steps, LowerError> {
         use crate::bpu::model::Operator;
         match &node.operator {
             Operator::Convolution(convolution) => convolution::lower(self, node, convolution),
@@ -220,12 +220,12 @@ impl<'a> Builder<'a> {
 }
 
 /// A message about a node.
-pub(super) fn unsupported(node: &Node, reason: impl Into<String>) -> LowerError {
+pub(super) fn unsupported(node: &BpuNode, reason: impl Into<String>) -> LowerError {
     LowerError::Unsupported { node: node.name.clone(), operator: node.operator.name(), reason: reason.into() }
 }
 
 /// The limits of a result: the fused activation's, within its type's.
-pub(super) fn limits(node: &Node, output: &Tensor) -> Result<super::isa::Clamp, LowerError> {
+pub(super) fn limits(node: &BpuNode, output: &BpuTensor) -> Result<super::isa::Clamp, LowerError> {
     let range = output.element.range().unwrap_or(Clamp::I32);
     let clamp = node.operator.clamp().map_or(range, |clamp| clamp.intersect(range));
     if clamp.is_empty() {
@@ -235,7 +235,7 @@ pub(super) fn limits(node: &Node, output: &Tensor) -> Result<super::isa::Clamp, 
 }
 
 /// The one scale of a tensor.
-pub(super) fn scale(node: &Node, tensor: &Tensor) -> Result<f64, LowerError> {
+pub(super) fn scale(node: &BpuNode, tensor: &BpuTensor) -> Result<f64, LowerError> {
     tensor
         .scale
         .per_tensor()
@@ -252,7 +252,7 @@ fn check(segment: &Segment) -> Result<(), LowerError> {
 }
 
 /// Decides homes and tilings.
-pub fn assign(segment: &Segment, target: &Target) -> Result<Plan, LowerError> {
+pub fn assign(segment: &Segment, target: &Target) -> Result<LoweringPlan, LowerError> {
     check(segment)?;
     // The rest is for tiles of what does not stay.
     let capacity = target.l1m_bytes() / 4 * 3;
@@ -260,7 +260,7 @@ pub fn assign(segment: &Segment, target: &Target) -> Result<Plan, LowerError> {
     loop {
         let mut builder = Builder::new(segment, target, &residents)?;
         match assign_nodes(&mut builder) {
-            Ok(nodes) => return Ok(Plan { residents, nodes }),
+            Ok(nodes) => return Ok(LoweringPlan { residents, nodes }),
             Err((time, error)) => {
                 // Residents take what a node needs: the largest of them goes to DDR.
                 let Some(&largest) = builder.storage.residents_at(time).first() else { return Err(error) };
@@ -311,7 +311,7 @@ fn label(segment: &Segment, index: usize) -> (String, &'static str) {
 }
 
 /// Emits the program for a plan. The plan may come from a file: it is checked against the segment.
-pub fn apply(segment: &Segment, target: &Target, plan: Plan) -> Result<Lowered<'static>, LowerError> {
+pub fn apply(segment: &Segment, target: &Target, plan: LoweringPlan) -> Result<Lowered<'static>, LowerError> {
     check(segment)?;
     let mut builder = Builder::new(segment, target, &plan.residents)?;
     let all = builder.all_steps()?;
@@ -330,7 +330,7 @@ pub fn apply(segment: &Segment, target: &Target, plan: Plan) -> Result<Lowered<'
         for (step, tiling) in work.steps.iter().zip(&entry.tilings) {
             let fail = |error| LowerError::Emit { node: name.clone(), operator, error };
             tiling.check(step.as_ref()).map_err(fail)?;
-            let layout = Layout::new(step.as_ref(), tiling, target.l1m_alignment(), end - start)
+            let layout = TileLayout::new(step.as_ref(), tiling, target.l1m_alignment(), end - start)
                 .map_err(|error| fail(EmitError::Plan(error.to_string())))?;
             // The next operator starts behind this one when there is room, so that its first loads need not wait.
             if cursor < start || cursor.saturating_add(layout.bytes) > end {
@@ -347,7 +347,7 @@ fn finish(
     segment: &Segment,
     builder: Builder<'_>,
     emitter: Emitter,
-    plan: Plan,
+    plan: LoweringPlan,
 ) -> Result<Lowered<'static>, LowerError> {
     let port = |id: &TensorId| -> Result<(Port, u64), LowerError> {
         let tensor = builder.tensor(*id)?;
@@ -389,7 +389,7 @@ fn layer(segment: &Segment, index: usize) -> Layer {
 }
 
 /// Twice the multiply-accumulates of a convolution or product.
-fn operations(segment: &Segment, node: &Node) -> u64 {
+fn operations(segment: &Segment, node: &BpuNode) -> u64 {
     let shape = |id: Option<&TensorId>| {
         id.and_then(|id| segment.tensor(*id)).map(|tensor| tensor.shape.as_slice()).unwrap_or_default()
     };

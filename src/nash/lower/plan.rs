@@ -26,7 +26,7 @@ pub struct NodePlan {
 
 /// All decisions about a segment. Tensors that are not resident live in DDR.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
+pub struct LoweringPlan {
     /// Tensors that stay in local memory.
     pub residents: Vec<Resident>,
     /// In the order of the segment.

@@ -1,12 +1,12 @@
 //! Pools. A window that does not fit in L1M is walked in parts that hand on a maximum or a sum.
 
 use super::super::isa::{self, Clamp, Count, View};
-use super::super::region::Window;
+use super::super::region::RegionWindow;
 use super::super::tile::emitter::{EmitError, Emitter};
-use super::super::tile::{Axis, Dimension, Operand, Placement, Step, Tiled, product};
+use super::super::tile::{Axis, TileDimension, TileOperand, TilePlacement, TileStep, Tiled, product};
 use super::constants::count_entry;
 use super::{Builder, LowerError, Steps, limits, scale, unsupported};
-use crate::bpu::model::{AveragePool, BpuElement, MaxPool, Node, Tensor, average_pool_counts};
+use crate::bpu::model::{AveragePool, BpuElement, BpuNode, BpuTensor, MaxPool, average_pool_counts};
 use crate::numerics::average_multiplier;
 use crate::target::Target;
 
@@ -28,8 +28,8 @@ enum Kind {
 struct Form {
     kind: Kind,
     axes: Vec<Axis>,
-    operands: Vec<Operand>,
-    windows: [Window; 2],
+    operands: Vec<TileOperand>,
+    windows: [RegionWindow; 2],
     sizes: [usize; 2],
     input_element: BpuElement,
     output_element: BpuElement,
@@ -39,15 +39,15 @@ struct Form {
 /// The loops of a pool and how its input and output follow them.
 struct Frame {
     axes: Vec<Axis>,
-    input: Vec<Dimension>,
-    output: Vec<Dimension>,
-    windows: [Window; 2],
+    input: Vec<TileDimension>,
+    output: Vec<TileDimension>,
+    windows: [RegionWindow; 2],
     sizes: [usize; 2],
 }
 
 fn frame(
-    node: &Node,
-    [x, y]: [&Tensor; 2],
+    node: &BpuNode,
+    [x, y]: [&BpuTensor; 2],
     kernel: [usize; 2],
     strides: [usize; 2],
     dilations: [usize; 2],
@@ -57,9 +57,10 @@ fn frame(
         return Err(unsupported(node, "input and result must have rank 4"));
     };
     let [kernel_rows, kernel_columns] = kernel;
-    let window = |axis: usize| Window { stride: strides[axis], dilation: dilations[axis], pad_before: pads[axis] };
+    let window =
+        |axis: usize| RegionWindow { stride: strides[axis], dilation: dilations[axis], pad_before: pads[axis] };
     let windows = [window(0), window(1)];
-    let slide = |axis: usize, output, tap, size| Dimension::Window { output, tap, window: windows[axis], size };
+    let slide = |axis: usize, output, tap, size| TileDimension::Window { output, tap, window: windows[axis], size };
     Ok(Frame {
         axes: vec![
             Axis::new("batch", batch),
@@ -70,24 +71,24 @@ fn frame(
             Axis::reduction("kernel column", kernel_columns),
         ],
         input: vec![
-            Dimension::Axis(BATCH),
+            TileDimension::Axis(BATCH),
             slide(0, ROW, KERNEL_ROW, height),
             slide(1, COLUMN, KERNEL_COLUMN, width),
-            Dimension::Axis(CHANNEL),
+            TileDimension::Axis(CHANNEL),
         ],
-        output: [BATCH, ROW, COLUMN, CHANNEL].map(Dimension::Axis).to_vec(),
+        output: [BATCH, ROW, COLUMN, CHANNEL].map(TileDimension::Axis).to_vec(),
         windows,
         sizes: [height, width],
     })
 }
 
-pub fn lower_max(builder: &mut Builder<'_>, node: &Node, pool: &MaxPool) -> Result<Steps, LowerError> {
+pub fn lower_max(builder: &mut Builder<'_>, node: &BpuNode, pool: &MaxPool) -> Result<Steps, LowerError> {
     let ((x, x_at), (y, y_at)) = (builder.input(node, 0)?, builder.output(node)?);
     let frame = frame(node, [x, y], pool.kernel, pool.strides, pool.dilations, pool.pads)?;
     Ok(vec![Box::new(Form {
         kind: Kind::Maximum,
         axes: frame.axes,
-        operands: vec![Operand::read(x_at, frame.input), Operand::write(y_at, frame.output)],
+        operands: vec![TileOperand::read(x_at, frame.input), TileOperand::write(y_at, frame.output)],
         windows: frame.windows,
         sizes: frame.sizes,
         input_element: x.element,
@@ -99,7 +100,7 @@ pub fn lower_max(builder: &mut Builder<'_>, node: &Node, pool: &MaxPool) -> Resu
 /// A table has an entry for each pair of counts between the least and the greatest; more would not be sensible.
 const MAX_TABLE_ENTRIES: usize = 1 << 20;
 
-pub fn lower_average(builder: &mut Builder<'_>, node: &Node, pool: &AveragePool) -> Result<Steps, LowerError> {
+pub fn lower_average(builder: &mut Builder<'_>, node: &BpuNode, pool: &AveragePool) -> Result<Steps, LowerError> {
     let ((x, x_at), (y, y_at)) = (builder.input(node, 0)?, builder.output(node)?);
     let frame = frame(node, [x, y], pool.kernel, pool.strides, [1, 1], pool.pads)?;
     let counts = if pool.count_include_pad {
@@ -125,7 +126,7 @@ pub fn lower_average(builder: &mut Builder<'_>, node: &Node, pool: &AveragePool)
             table.extend(count_entry(multiplier));
         }
     }
-    let table = Placement::dense(builder.image.add(&table), &shape, 8);
+    let table = TilePlacement::dense(builder.image.add(&table), &shape, 8);
     let narrow = |sizes: [usize; 2]| -> Result<[u32; 2], LowerError> {
         let fail = |_| unsupported(node, "a size of its window or input does not fit 32 bits");
         Ok([u32::try_from(sizes[0]).map_err(fail)?, u32::try_from(sizes[1]).map_err(fail)?])
@@ -147,13 +148,13 @@ pub fn lower_average(builder: &mut Builder<'_>, node: &Node, pool: &AveragePool)
         // One count stands for all outputs when padding counts too.
         let count =
             |cell: usize| counts[axis].get(cell).or(counts[axis].first()).map_or(0, |count| count - lowest[axis]);
-        Dimension::Table { output, entries: (0..size).map(count).collect() }
+        TileDimension::Table { output, entries: (0..size).map(count).collect() }
     };
     let operands = vec![
-        Operand::read(x_at, frame.input),
-        Operand::accumulator(4, frame.output.clone()),
-        Operand::read(table, vec![entries(0, ROW), entries(1, COLUMN)]),
-        Operand::write(y_at, frame.output),
+        TileOperand::read(x_at, frame.input),
+        TileOperand::accumulator(4, frame.output.clone()),
+        TileOperand::read(table, vec![entries(0, ROW), entries(1, COLUMN)]),
+        TileOperand::write(y_at, frame.output),
     ];
     Ok(vec![Box::new(Form {
         kind,
@@ -169,15 +170,15 @@ pub fn lower_average(builder: &mut Builder<'_>, node: &Node, pool: &AveragePool)
 
 impl Form {
     /// How the window slides over the tile.
-    fn window(&self, step: &Step<'_>) -> Result<isa::Window, EmitError> {
+    fn window(&self, step: &TileStep<'_>) -> Result<isa::Window, EmitError> {
         sliding(step, &self.windows, &self.sizes, [(ROW, KERNEL_ROW), (COLUMN, KERNEL_COLUMN)])
     }
 }
 
 /// The window of an instruction for a tile: `loops` are (output, tap) of rows and columns.
 pub fn sliding(
-    step: &Step<'_>,
-    windows: &[Window; 2],
+    step: &TileStep<'_>,
+    windows: &[RegionWindow; 2],
     sizes: &[usize; 2],
     loops: [(usize, usize); 2],
 ) -> Result<isa::Window, EmitError> {
@@ -199,7 +200,7 @@ impl Tiled for Form {
         &self.axes
     }
 
-    fn operands(&self) -> &[Operand] {
+    fn operands(&self) -> &[TileOperand] {
         &self.operands
     }
 
@@ -208,7 +209,7 @@ impl Tiled for Form {
         target.pool_cycles(product(tile, self.input_element.bytes() as usize))
     }
 
-    fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
         let x = step.operand(0)?;
         let y = step.operand(self.operands.len().saturating_sub(1))?;
         let window = self.window(step)?;

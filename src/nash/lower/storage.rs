@@ -3,13 +3,13 @@
 //! A reshape renames the bytes of its operand, so tensors share *storages*. A storage lies in an input, in the constants, in an
 //! output, in the workspace, or stays in L1M (*resident*).
 
-use super::super::allocate::{Buffer, Solution, allocate, allocate_some, verify};
-use super::super::isa::Region;
-use super::super::tile::{Memory, Placement};
+use super::super::allocate::{LiveBuffer, Solution, allocate, allocate_some, verify};
+use super::super::isa::MemoryRegion;
+use super::super::tile::{TileMemory, TilePlacement};
 use super::LowerError;
 use super::constants::Image;
 use super::plan::Resident;
-use crate::bpu::model::{Operator, Segment, Tensor, TensorId};
+use crate::bpu::model::{BpuTensor, Operator, Segment, TensorId};
 use crate::target::Target;
 
 /// Start of every tensor in the workspace.
@@ -26,13 +26,13 @@ struct Place {
     last: usize,
     /// How often a node reads it.
     reads: u64,
-    memory: Option<Memory>,
+    memory: Option<TileMemory>,
 }
 
 impl Place {
     /// What it takes of L1M when it stays there.
-    fn buffer(&self, target: &Target) -> Buffer {
-        Buffer { bytes: self.bytes, alignment: target.l1m_alignment(), first: self.first, last: self.last }
+    fn buffer(&self, target: &Target) -> LiveBuffer {
+        LiveBuffer { bytes: self.bytes, alignment: target.l1m_alignment(), first: self.first, last: self.last }
     }
 }
 
@@ -44,9 +44,9 @@ pub struct Storage {
     copies: Vec<(TensorId, usize)>,
     workspace: u64,
     /// Tensors that stay in L1M, with their addresses.
-    residents: Vec<(Buffer, u64)>,
+    residents: Vec<(LiveBuffer, u64)>,
     /// The residents by rising address.
-    by_address: Vec<(Buffer, u64)>,
+    by_address: Vec<(LiveBuffer, u64)>,
 }
 
 /// Per tensor, whether it is nothing but the bias of convolutions.
@@ -71,7 +71,7 @@ fn only_biases(segment: &Segment) -> Vec<bool> {
 }
 
 /// Dense size of a tensor.
-pub fn byte_count(tensor: &Tensor) -> Result<u64, LowerError> {
+pub fn byte_count(tensor: &BpuTensor) -> Result<u64, LowerError> {
     let bytes = tensor.byte_count().map(|bytes| bytes as u64).filter(|&bytes| bytes <= i64::MAX as u64);
     bytes.ok_or_else(|| LowerError::Malformed(format!("tensor '{}' is too large to address", tensor.name)))
 }
@@ -111,7 +111,7 @@ impl Storage {
             let place = place.filter(|place| place.memory.is_none() && place.bytes == resident.bytes);
             let place =
                 place.ok_or_else(|| LowerError::Plan(format!("tensor {} cannot stay in L1M", resident.tensor)))?;
-            place.memory = Some(Memory::Local { address: resident.address });
+            place.memory = Some(TileMemory::Local { address: resident.address });
             buffers.push(place.buffer(target));
         }
         let addresses = residents.iter().map(|resident| resident.address).collect();
@@ -139,7 +139,7 @@ impl Storage {
 
     /// The residents that live while node `time` runs, the largest first.
     pub fn residents_at(&self, time: usize) -> Vec<usize> {
-        let alive = |buffer: &Buffer| buffer.first <= time && time <= buffer.last;
+        let alive = |buffer: &LiveBuffer| buffer.first <= time && time <= buffer.last;
         let mut indices: Vec<usize> = (0..self.residents.len()).collect();
         indices.retain(|&index| self.residents.get(index).is_some_and(|(buffer, _)| alive(buffer)));
         indices.sort_by_key(|&index| std::cmp::Reverse(self.residents.get(index).map(|(buffer, _)| buffer.bytes)));
@@ -163,7 +163,7 @@ impl Storage {
         ];
         for order in orders {
             candidates.sort_by_key(|place| (order(place), place.tensor));
-            let buffers: Vec<Buffer> = candidates.iter().map(|place| place.buffer(target)).collect();
+            let buffers: Vec<LiveBuffer> = candidates.iter().map(|place| place.buffer(target)).collect();
             let addresses = allocate_some(&buffers, capacity)?;
             let placed = candidates.iter().zip(addresses).filter_map(|(place, address)| Some((*place, address?)));
             let placed: Vec<(&Place, u64)> = placed.collect();
@@ -188,7 +188,7 @@ impl Storage {
             by_address: Vec::new(),
         };
         for (index, id) in segment.inputs.iter().enumerate() {
-            let memory = Memory::Ddr { region: Region::Input(region_index(index)?), offset: 0 };
+            let memory = TileMemory::Ddr { region: MemoryRegion::Input(region_index(index)?), offset: 0 };
             storage.create(segment, *id, 0, Some(memory))?;
         }
         for (index, tensor) in segment.tensors.iter().enumerate() {
@@ -221,14 +221,14 @@ impl Storage {
     fn pin_outputs(&mut self, segment: &Segment) -> Result<(), LowerError> {
         for (index, id) in segment.outputs.iter().enumerate() {
             let constant = segment.tensor(*id).is_some_and(|tensor| tensor.data.is_some());
-            let region = Region::Output(region_index(index)?);
+            let region = MemoryRegion::Output(region_index(index)?);
             let end = segment.nodes.len();
             let place = self.place_mut(id.0);
             let place = place.ok_or_else(|| LowerError::Malformed(format!("output {index} is never made")))?;
             let root_constant = segment.tensors.get(place.tensor).is_some_and(|tensor| tensor.data.is_some());
             place.last = end;
             if place.memory.is_none() && !constant && !root_constant {
-                place.memory = Some(Memory::Ddr { region, offset: 0 });
+                place.memory = Some(TileMemory::Ddr { region, offset: 0 });
             } else {
                 self.copies.push((*id, index));
             }
@@ -241,7 +241,7 @@ impl Storage {
         segment: &Segment,
         id: TensorId,
         time: usize,
-        memory: Option<Memory>,
+        memory: Option<TileMemory>,
     ) -> Result<(), LowerError> {
         let tensor = segment.tensor(id).ok_or_else(|| LowerError::Malformed(format!("there is no tensor {}", id.0)))?;
         let place = Place { tensor: id.0, bytes: byte_count(tensor)?, first: time, last: time, reads: 0, memory };
@@ -266,14 +266,19 @@ impl Storage {
 
     fn allocate_workspace(&mut self) -> Result<(), LowerError> {
         let homeless = || self.places.iter().enumerate().filter(|(_, place)| place.memory.is_none());
-        let buffers: Vec<Buffer> = homeless()
-            .map(|(_, place)| Buffer { bytes: place.bytes, alignment: ALIGNMENT, first: place.first, last: place.last })
+        let buffers: Vec<LiveBuffer> = homeless()
+            .map(|(_, place)| LiveBuffer {
+                bytes: place.bytes,
+                alignment: ALIGNMENT,
+                first: place.first,
+                last: place.last,
+            })
             .collect();
         let indices: Vec<usize> = homeless().map(|(index, _)| index).collect();
         let solution = allocate(&buffers, i64::MAX as u64)?;
         for (index, offset) in indices.into_iter().zip(solution.addresses) {
             if let Some(place) = self.places.get_mut(index) {
-                place.memory = Some(Memory::Ddr { region: Region::Workspace, offset });
+                place.memory = Some(TileMemory::Ddr { region: MemoryRegion::Workspace, offset });
             }
         }
         self.workspace = solution.bytes;
@@ -281,22 +286,22 @@ impl Storage {
     }
 
     /// Where a tensor lives, in its own shape.
-    pub fn placement(&self, segment: &Segment, id: TensorId) -> Result<Placement, LowerError> {
+    pub fn placement(&self, segment: &Segment, id: TensorId) -> Result<TilePlacement, LowerError> {
         let place = self.of_tensor.get(id.0).copied().flatten().and_then(|place| self.places.get(place));
         match (segment.tensor(id), place.and_then(|place| place.memory)) {
             (Some(tensor), Some(memory)) => {
-                Ok(Placement::dense(memory, &tensor.shape, tensor.element.bytes() as usize))
+                Ok(TilePlacement::dense(memory, &tensor.shape, tensor.element.bytes() as usize))
             }
             _ => Err(LowerError::Malformed(format!("tensor {} has no home", id.0))),
         }
     }
 
     /// The output region in its tensor's shape.
-    pub fn output_placement(&self, segment: &Segment, output: usize) -> Result<Placement, LowerError> {
+    pub fn output_placement(&self, segment: &Segment, output: usize) -> Result<TilePlacement, LowerError> {
         let tensor = segment.outputs.get(output).and_then(|id| segment.tensor(*id));
         let tensor = tensor.ok_or_else(|| LowerError::Malformed(format!("there is no output {output}")))?;
-        let memory = Memory::Ddr { region: Region::Output(region_index(output)?), offset: 0 };
-        Ok(Placement::dense(memory, &tensor.shape, tensor.element.bytes() as usize))
+        let memory = TileMemory::Ddr { region: MemoryRegion::Output(region_index(output)?), offset: 0 };
+        Ok(TilePlacement::dense(memory, &tensor.shape, tensor.element.bytes() as usize))
     }
 
     /// Outputs that are inputs, constants or other outputs under another name.

@@ -34,7 +34,7 @@ fn floats(seed: u64, count: usize) -> Vec<u8> {
     bytes(seed, count).iter().flat_map(|&byte| ((byte as i8) as f32 * 0.37).to_le_bytes()).collect()
 }
 
-fn data(tensor: &Tensor, seed: u64) -> Vec<u8> {
+fn data(tensor: &BpuTensor, seed: u64) -> Vec<u8> {
     let count = tensor.element_count().unwrap();
     match tensor.element {
         BpuElement::F32 => floats(seed, count),
@@ -46,12 +46,12 @@ fn data(tensor: &Tensor, seed: u64) -> Vec<u8> {
     }
 }
 
-fn tensor(shape: &[usize], element: BpuElement, scale: f64) -> Tensor {
-    let scale = if element == BpuElement::F32 { Scale::None } else { Scale::PerTensor(scale) };
-    Tensor::new("t", shape, element, scale)
+fn tensor(shape: &[usize], element: BpuElement, scale: f64) -> BpuTensor {
+    let scale = if element == BpuElement::F32 { TensorScale::None } else { TensorScale::PerTensor(scale) };
+    BpuTensor::new("t", shape, element, scale)
 }
 
-fn constant(tensor: Tensor, seed: u64) -> Tensor {
+fn constant(tensor: BpuTensor, seed: u64) -> BpuTensor {
     let data: Arc<[u8]> = data(&tensor, seed).into();
     tensor.with_data(data)
 }
@@ -123,20 +123,20 @@ proptest! {
         let x = segment.add_input(tensor(&[batch, height, width, channels], element, 0.5));
         let scales: Vec<f64> = (0..filters * group).map(|channel| 0.01 + channel as f64 * 0.003).collect();
         let products: Vec<f64> = scales.iter().map(|scale| scale * 0.5).collect();
-        let w = Tensor::new("w", [filters * group, kernel[0], kernel[1], depth], BpuElement::I8, Scale::PerChannel { axis: 0, scales });
+        let w = BpuTensor::new("w", [filters * group, kernel[0], kernel[1], depth], BpuElement::I8, TensorScale::PerChannel { axis: 0, scales });
         let w = segment.add_tensor(constant(w, 5));
         let mut operands = vec![x, w];
         if bias {
-            operands.push(segment.add_tensor(constant(Tensor::new("b", [filters * group], BpuElement::I32, Scale::None), 9)));
+            operands.push(segment.add_tensor(constant(BpuTensor::new("b", [filters * group], BpuElement::I32, TensorScale::None), 9)));
         }
         let convolution = Convolution { strides, pads, dilations, group, clamp: (to == BpuElement::I8).then_some(Clamp { low: -100, high: 90 }) };
         let shapes = [&segment.tensors[0].shape[..], &segment.tensors[1].shape[..]];
         let Ok(shape) = crate::bpu::model::convolution_shape(shapes[0], shapes[1], &convolution) else { return Ok(()) };
         let scale = match to {
-            BpuElement::I32 => Scale::PerChannel { axis: 3, scales: products },
-            _ => Scale::PerTensor(if element == BpuElement::I8 { 2.0 } else { 300.0 }),
+            BpuElement::I32 => TensorScale::PerChannel { axis: 3, scales: products },
+            _ => TensorScale::PerTensor(if element == BpuElement::I8 { 2.0 } else { 300.0 }),
         };
-        let y = segment.add_node("conv", Operator::Convolution(convolution), &operands, Tensor::new("y", shape.clone(), to, scale));
+        let y = segment.add_node("conv", Operator::Convolution(convolution), &operands, BpuTensor::new("y", shape.clone(), to, scale));
         segment.outputs.push(y);
         if to == BpuElement::I32 {
             let real = segment.add_node("real", Operator::Dequantize, &[y], tensor(&shape, BpuElement::F32, 1.0));
@@ -373,7 +373,7 @@ fn what_fits_stays_in_local_memory() {
     let mut segment =
         convolution(&[1, 12, 12, 16], &[16, 3, 3, 16], Convolution { pads: [1; 4], ..Convolution::default() });
     let y = segment.outputs.remove(0);
-    let like = |name: &str| Tensor { name: name.to_string(), ..tensor(&[1, 12, 12, 16], BpuElement::I8, 20.0) };
+    let like = |name: &str| BpuTensor { name: name.to_string(), ..tensor(&[1, 12, 12, 16], BpuElement::I8, 20.0) };
     let z = segment.add_node("double", Operator::Add { clamp: None }, &[y, y], like("z"));
     let z = segment.add_node("sum", Operator::Add { clamp: None }, &[z, y], like("z"));
     segment.outputs.push(z);
@@ -391,7 +391,7 @@ fn a_plan_that_does_not_fit_is_refused() {
     let target = target(4096);
     let segment = convolution(&[1, 12, 12, 16], &[16, 3, 3, 16], Convolution::default());
     let good = assign(&segment, &target).unwrap();
-    let refused = |change: fn(&mut Plan)| {
+    let refused = |change: fn(&mut LoweringPlan)| {
         let mut plan = good.clone();
         change(&mut plan);
         apply(&segment, &target, plan).unwrap_err().to_string()
@@ -401,9 +401,9 @@ fn a_plan_that_does_not_fit_is_refused() {
     assert!(refused(|plan| plan.nodes[0].tilings[0].tile[2] = 0).contains("a tile size is 0"));
     assert!(refused(|plan| plan.nodes[0].tilings[0].order = vec![5, 0, 1, 2, 3, 4, 6, 7]).contains("reduction axis"));
     // All of the input and the weights in two slots each.
-    let whole = |plan: &mut Plan| plan.nodes[0].tilings[0].tile = vec![1, 1, 10, 10, 16, 3, 3, 16];
+    let whole = |plan: &mut LoweringPlan| plan.nodes[0].tilings[0].tile = vec![1, 1, 10, 10, 16, 3, 3, 16];
     assert!(refused(whole).contains("where 4096 are available"));
-    let resident = |plan: &mut Plan| plan.residents.push(Resident { tensor: 0, address: 0, bytes: 2304 });
+    let resident = |plan: &mut LoweringPlan| plan.residents.push(Resident { tensor: 0, address: 0, bytes: 2304 });
     assert!(refused(resident).contains("tensor 0 cannot stay in L1M"));
 }
 

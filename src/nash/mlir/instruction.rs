@@ -4,7 +4,7 @@ use crate::nash::isa::{BpuElement, Engine, FieldKind, Instruction, Operation, Wa
 use hb_dialects::{
     ElementType,
     ir::{self, OperationAttributes, attribute},
-    nash::{self, Kind},
+    nash::{self, NumbersKind},
 };
 use melior::{
     Context,
@@ -32,7 +32,8 @@ pub fn instruction_to_mlir<'c>(
     let mnemonic = instruction.operation.mnemonic();
     let mut attributes = vec![(NODE, attribute::i64(context, i64::from(instruction.source)))];
     if !instruction.waits.is_empty() {
-        let wait = |wait: &Wait| nash::attribute(context, Kind::Wait, &[wait.engine as i64, i64::from(wait.count)]);
+        let wait =
+            |wait: &Wait| nash::attribute(context, NumbersKind::Wait, &[wait.engine as i64, i64::from(wait.count)]);
         let waits: Option<Vec<_>> = instruction.waits.iter().map(wait).collect();
         let waits = waits.ok_or_else(|| MirrorError::field(mnemonic, WAITS, "cannot be an attribute"))?;
         attributes.push((WAITS, attribute::array(context, &waits)));
@@ -47,13 +48,13 @@ pub fn instruction_to_mlir<'c>(
 }
 
 /// The kind of attribute of a field that is a struct; `None` for the others.
-fn structure(kind: FieldKind) -> Option<Kind> {
+fn structure(kind: FieldKind) -> Option<NumbersKind> {
     match kind {
-        FieldKind::View => Some(Kind::View),
-        FieldKind::DdrView => Some(Kind::DdrView),
-        FieldKind::Window => Some(Kind::Window),
-        FieldKind::Count => Some(Kind::Count),
-        FieldKind::Clamp => Some(Kind::Clamp),
+        FieldKind::View => Some(NumbersKind::View),
+        FieldKind::DdrView => Some(NumbersKind::DdrView),
+        FieldKind::Window => Some(NumbersKind::Window),
+        FieldKind::Count => Some(NumbersKind::Count),
+        FieldKind::Clamp => Some(NumbersKind::Clamp),
         FieldKind::Flag | FieldKind::Integer | FieldKind::Float | FieldKind::Integers | FieldKind::Element => None,
     }
 }
@@ -139,7 +140,8 @@ fn waits(operation: OperationRef<'_, '_>) -> Result<Vec<Wait>, String> {
     let Ok(attribute) = operation.attribute(WAITS) else { return Ok(Vec::new()) };
     let elements = attribute::array_elements(attribute).ok_or("field 'waits' is no array")?;
     let wait = |element: Attribute<'_>| {
-        let numbers = nash::numbers(element, Kind::Wait).ok_or("field 'waits' holds something else than waits")?;
+        let numbers =
+            nash::numbers(element, NumbersKind::Wait).ok_or("field 'waits' holds something else than waits")?;
         let [engine, count] = *numbers.as_slice() else { return Err("field 'waits' holds an empty wait".to_string()) };
         let engine = Engine::ALL.into_iter().find(|known| *known as i64 == engine).ok_or("field 'waits': no engine")?;
         let count = u32::try_from(count).map_err(|_| format!("waits for {count} instructions of {engine}"))?;

@@ -9,8 +9,8 @@ pub use instruction::{instruction_from_mlir, instruction_to_mlir};
 pub use verify::RULES;
 
 use super::isa::Program;
-use super::lower::{Layer, Lowered, Plan, Port};
-use crate::bpu::{mlir as bpu_mlir, model::Tensor};
+use super::lower::{Layer, Lowered, LoweringPlan, Port};
+use crate::bpu::{mlir as bpu_mlir, model::BpuTensor};
 use crate::target::{Target, TargetError};
 use hb_dialects::{
     ElementType,
@@ -160,7 +160,7 @@ fn ports_attribute<'c>(context: &'c Context, ports: &[Port], bytes: &[u64]) -> A
 }
 
 fn port_type<'c>(context: &'c Context, port: &Port) -> Type<'c> {
-    let tensor = Tensor::new(port.name.clone(), port.shape.clone(), port.element, port.scale.clone());
+    let tensor = BpuTensor::new(port.name.clone(), port.shape.clone(), port.element, port.scale.clone());
     bpu_mlir::tensor_type(context, &tensor)
 }
 
@@ -200,7 +200,7 @@ pub fn program_from_mlir<'a>(operation: OperationRef<'_, 'a>) -> Result<Lowered<
         let read = instruction_from_mlir(inner);
         program.instructions.push(read.map_err(|reason| MirrorError::Instruction { index, reason })?);
     }
-    Ok(Lowered { program, constants, layers, inputs, outputs, plan: Plan::default() })
+    Ok(Lowered { program, constants, layers, inputs, outputs, plan: LoweringPlan::default() })
 }
 
 /// What the names of a program stand for: of each, or of none.
@@ -281,7 +281,7 @@ fn ports(
 
 /// From the first byte of a tensor to the end of its last element; `None` when the strides are not one per dimension, or
 /// it leaves 64 bits.
-fn extent(tensor: &Tensor, strides: &[u64]) -> Option<u64> {
+fn extent(tensor: &BpuTensor, strides: &[u64]) -> Option<u64> {
     if strides.len() != tensor.shape.len() {
         return None;
     }

@@ -2,8 +2,8 @@ use super::super::isa::{self, *};
 use super::super::lower::lower;
 use super::*;
 use crate::bpu::model::{
-    AveragePool, BpuElement, Clamp as Limits, Convolution as ConvolutionNode, MaxPool as MaxPoolNode, Node, Operator,
-    Scale, Segment, TensorId,
+    AveragePool, BpuElement, BpuNode, Clamp as Limits, Convolution as ConvolutionNode, MaxPool as MaxPoolNode,
+    Operator, Segment, TensorId, TensorScale,
 };
 use melior::ir::operation::OperationPrintingFlags;
 
@@ -85,22 +85,23 @@ fn fields_that_do_not_fit_are_named() {
 /// x f32 → quantize → convolution with constants → max pool → average pool → dequantize.
 fn network() -> Segment {
     let mut segment = Segment::default();
-    let scaled =
-        |name: &str, shape: &[usize], scale: f64| Tensor::new(name, shape, BpuElement::I8, Scale::PerTensor(scale));
-    let x = segment.add_input(Tensor::new("x", [1, 6, 6, 3], BpuElement::F32, Scale::None));
+    let scaled = |name: &str, shape: &[usize], scale: f64| {
+        BpuTensor::new(name, shape, BpuElement::I8, TensorScale::PerTensor(scale))
+    };
+    let x = segment.add_input(BpuTensor::new("x", [1, 6, 6, 3], BpuElement::F32, TensorScale::None));
     let q = segment.add_tensor(scaled("q", &[1, 6, 6, 3], 0.5));
-    let per_channel = Scale::PerChannel { axis: 0, scales: vec![0.25, 0.5, 1.0, 2.0] };
+    let per_channel = TensorScale::PerChannel { axis: 0, scales: vec![0.25, 0.5, 1.0, 2.0] };
     let weights: Vec<u8> = (0..4 * 3 * 3 * 3).map(|i| (i % 5) as u8).collect();
-    let weights = Tensor::new("w", [4, 3, 3, 3], BpuElement::I8, per_channel).with_data(weights);
+    let weights = BpuTensor::new("w", [4, 3, 3, 3], BpuElement::I8, per_channel).with_data(weights);
     let weights = segment.add_tensor(weights);
     let c = segment.add_tensor(scaled("c", &[1, 6, 6, 4], 4.0));
     let m = segment.add_tensor(scaled("m", &[1, 3, 3, 4], 4.0));
     let a = segment.add_tensor(scaled("a", &[1, 1, 1, 4], 4.0));
-    let y = segment.add_tensor(Tensor::new("y", [1, 1, 1, 4], BpuElement::F32, Scale::None));
+    let y = segment.add_tensor(BpuTensor::new("y", [1, 1, 1, 4], BpuElement::F32, TensorScale::None));
     let mut node = |name: &str, operator: Operator, inputs: &[TensorId], output: TensorId| {
         let inputs = inputs.to_vec();
         let origins = vec![name.into(), format!("{name} \"as well\"")];
-        segment.nodes.push(Node { name: name.into(), origins, operator, inputs, outputs: vec![output] });
+        segment.nodes.push(BpuNode { name: name.into(), origins, operator, inputs, outputs: vec![output] });
     };
     node("q", Operator::Quantize, &[x], q);
     let clamp = Some(Limits { low: 0, high: 100 });
@@ -128,7 +129,7 @@ fn programs_come_back_as_they_went() {
     assert!(program.verify());
     // SAFETY: the reference does not outlive the operation.
     let reference = unsafe { OperationRef::from_raw(program.to_raw()) };
-    lowered.plan = Plan::default();
+    lowered.plan = LoweringPlan::default();
     assert_eq!(program_from_mlir(reference).unwrap(), lowered);
     assert_eq!(march_of(reference).unwrap(), march);
     let first = ir::operations(ir::body(reference).unwrap())[0];

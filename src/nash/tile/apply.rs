@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::allocate::{AllocationError, Buffer, Solution, allocate};
+use super::super::allocate::{AllocationError, LiveBuffer, Solution, allocate};
 use super::super::isa::{Load, Store};
 use super::super::region::{Region, Tiles};
 use super::emitter::{EmitError, Emitter, ddr_view, local_strides, shape6, view6};
-use super::{Bound, Memory, Operand, Placement, Role, Step, Tiled, dense_strides};
+use super::{Bound, OperandRole, TileMemory, TileOperand, TilePlacement, TileStep, Tiled, dense_strides};
 
 /// How an operator is cut: plain data, may come from a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,12 +59,12 @@ impl Tiling {
 }
 
 /// Bytes of one slot and number of slots of an operand.
-fn slots(operator: &dyn Tiled, operand: &Operand, tiling: &Tiling, trips: &[usize]) -> (u64, usize) {
+fn slots(operator: &dyn Tiled, operand: &TileOperand, tiling: &Tiling, trips: &[usize]) -> (u64, usize) {
     let split = |(axis, &trips): (usize, &usize)| (trips > 1).then_some(axis);
     let moving: Vec<usize> = trips.iter().enumerate().filter_map(split).collect();
     let needed = match &operand.role {
-        Role::Read(placement) | Role::Write(placement) => !placement.is_local(),
-        Role::Accumulator { .. } => {
+        OperandRole::Read(placement) | OperandRole::Write(placement) => !placement.is_local(),
+        OperandRole::Accumulator { .. } => {
             moving.iter().any(|&axis| operator.axes().get(axis).is_some_and(|axis| axis.reduction))
         }
     };
@@ -79,14 +79,14 @@ fn slots(operator: &dyn Tiled, operand: &Operand, tiling: &Tiling, trips: &[usiz
 
 /// The L1M of one operator: slots by operand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct TileLayout {
     /// Per operand, address (from the base given to [`apply`]) and bytes of each slot.
     slots: Vec<Vec<(u64, u64)>>,
     /// Bytes of all slots together.
     pub bytes: u64,
 }
 
-impl Layout {
+impl TileLayout {
     /// Places the slots that `tiling` needs into `capacity` bytes; an error of the allocator says that it does not fit.
     pub fn new(operator: &dyn Tiled, tiling: &Tiling, alignment: u64, capacity: u64) -> Result<Self, AllocationError> {
         let trips = tiling.trips(operator);
@@ -94,7 +94,7 @@ impl Layout {
             operator.operands().iter().map(|operand| slots(operator, operand, tiling, &trips)).collect();
         let mut buffers = Vec::new();
         for &(bytes, count) in &sizes {
-            buffers.extend((0..count).map(|_| Buffer { bytes, alignment, first: 0, last: 0 }));
+            buffers.extend((0..count).map(|_| LiveBuffer { bytes, alignment, first: 0, last: 0 }));
         }
         let Solution { addresses, bytes } = allocate(&buffers, capacity)?;
         let mut addresses = addresses.into_iter();
@@ -114,7 +114,7 @@ struct State {
 pub fn apply(
     operator: &dyn Tiled,
     tiling: &Tiling,
-    layout: &Layout,
+    layout: &TileLayout,
     base: u64,
     emitter: &mut Emitter,
 ) -> Result<(), EmitError> {
@@ -130,10 +130,10 @@ pub fn apply(
         let reduction = || operator.axes().iter().zip(&tile.0).filter(|(axis, _)| axis.reduction);
         let first = reduction().all(|(_, extent)| extent.start == 0);
         let last = reduction().all(|(axis, extent)| extent.end == axis.size);
-        operator.emit(&Step { tile: &tile, operands: &operands, first, last }, emitter)?;
+        operator.emit(&TileStep { tile: &tile, operands: &operands, first, last }, emitter)?;
         if last {
             for (operand, bound) in operator.operands().iter().zip(&operands) {
-                if let Role::Write(placement) = &operand.role {
+                if let OperandRole::Write(placement) = &operand.role {
                     store(placement, bound, emitter)?;
                 }
             }
@@ -145,7 +145,7 @@ pub fn apply(
 /// Makes the operand's box for `tile` available in L1M.
 fn bind(
     index: usize,
-    operand: &Operand,
+    operand: &TileOperand,
     tile: &Region,
     slots: &[(u64, u64)],
     base: u64,
@@ -154,7 +154,7 @@ fn bind(
 ) -> Result<Bound, EmitError> {
     let region = operand.backward(tile);
     if let Some(placement) = operand.placement()
-        && let Memory::Local { address } = placement.at(&region.starts())?
+        && let TileMemory::Local { address } = placement.at(&region.starts())?
     {
         let address = u32::try_from(address).map_err(|_| EmitError::Address)?;
         return Ok(Bound { address, strides: local_strides(&placement.strides)?, region });
@@ -175,7 +175,7 @@ fn bind(
     let address = base.checked_add(offset).and_then(|at| u32::try_from(at).ok()).ok_or(EmitError::Address)?;
     let strides = local_strides(&dense_strides(&region.shape(), operand.element_bytes()))?;
     let bound = Bound { address, strides, region };
-    if let Role::Read(placement) = &operand.role {
+    if let OperandRole::Read(placement) = &operand.role {
         load(placement, &bound, emitter)?;
     }
     state.turn += 1;
@@ -184,8 +184,8 @@ fn bind(
 }
 
 /// Loads the bound box from its DDR placement; nothing to do for a resident tensor or an empty box.
-pub fn load(placement: &Placement, bound: &Bound, emitter: &mut Emitter) -> Result<(), EmitError> {
-    let Memory::Ddr { region, offset } = placement.at(&bound.region.starts())? else { return Ok(()) };
+pub fn load(placement: &TilePlacement, bound: &Bound, emitter: &mut Emitter) -> Result<(), EmitError> {
+    let TileMemory::Ddr { region, offset } = placement.at(&bound.region.starts())? else { return Ok(()) };
     if bound.region.is_empty() {
         return Ok(());
     }
@@ -198,8 +198,8 @@ pub fn load(placement: &Placement, bound: &Bound, emitter: &mut Emitter) -> Resu
 }
 
 /// Stores the bound box to its DDR placement; nothing to do for a resident tensor or an empty box.
-pub fn store(placement: &Placement, bound: &Bound, emitter: &mut Emitter) -> Result<(), EmitError> {
-    let Memory::Ddr { region, offset } = placement.at(&bound.region.starts())? else { return Ok(()) };
+pub fn store(placement: &TilePlacement, bound: &Bound, emitter: &mut Emitter) -> Result<(), EmitError> {
+    let TileMemory::Ddr { region, offset } = placement.at(&bound.region.starts())? else { return Ok(()) };
     if bound.region.is_empty() {
         return Ok(());
     }
@@ -212,6 +212,6 @@ pub fn store(placement: &Placement, bound: &Bound, emitter: &mut Emitter) -> Res
 }
 
 /// Element size as an instruction holds it.
-pub fn element_bytes(placement: &Placement) -> Result<u8, EmitError> {
+pub fn element_bytes(placement: &TilePlacement) -> Result<u8, EmitError> {
     u8::try_from(placement.element_bytes).map_err(|_| EmitError::Address)
 }

@@ -4,9 +4,9 @@
 //! trade one axis against another while the estimate falls. "Does it fit?" is always asked of the allocator itself.
 
 use super::super::allocate::AllocationError;
-use super::super::isa::Region;
-use super::apply::{Layout, Tiling};
-use super::{Memory, Operand, Tiled};
+use super::super::isa::MemoryRegion;
+use super::apply::{TileLayout, Tiling};
+use super::{TileMemory, TileOperand, Tiled};
 use crate::target::Target;
 
 /// Why an operator has no tiles.
@@ -43,7 +43,7 @@ pub fn assign(operator: &dyn Tiled, target: &Target, capacity: u64) -> Result<Ti
 
 /// How much L1M a tiling takes, or would take.
 fn bytes(operator: &dyn Tiled, tiling: &Tiling, target: &Target, capacity: u64) -> Result<u64, AssignError> {
-    match Layout::new(operator, tiling, target.l1m_alignment(), capacity) {
+    match TileLayout::new(operator, tiling, target.l1m_alignment(), capacity) {
         Ok(layout) => Ok(layout.bytes),
         Err(AllocationError::DoesNotFit { needed, .. }) => Ok(needed),
         // Addresses past 64 bits: larger than any memory.
@@ -146,7 +146,7 @@ pub fn estimate(operator: &dyn Tiled, tiling: &Tiling, target: &Target) -> f64 {
         let Some((once, all)) = transfer(operator, operand, tiling, &trips, target) else { continue };
         let ahead = matches!(
             operand.placement().map(|placement| placement.memory),
-            Some(Memory::Ddr { region: Region::Constants, .. })
+            Some(TileMemory::Ddr { region: MemoryRegion::Constants, .. })
         );
         ends += if ahead { once * NOT_AHEAD } else { once };
         transfers += all;
@@ -158,7 +158,7 @@ pub fn estimate(operator: &dyn Tiled, tiling: &Tiling, target: &Target) -> f64 {
 /// Cycles to move an operand's box once, and as often as the loops ask for it.
 fn transfer(
     operator: &dyn Tiled,
-    operand: &Operand,
+    operand: &TileOperand,
     tiling: &Tiling,
     trips: &[usize],
     target: &Target,

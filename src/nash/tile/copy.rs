@@ -3,7 +3,7 @@
 use super::super::isa::{Copy as CopyOperation, Fill as FillOperation, Load, Store};
 use super::apply::element_bytes;
 use super::emitter::{EmitError, Emitter, ddr_view, shape6, view6};
-use super::{Axis, Dimension, Memory, Operand, Placement, Step, Tiled, product};
+use super::{Axis, TileDimension, TileMemory, TileOperand, TilePlacement, TileStep, Tiled, product};
 use crate::target::Target;
 
 /// Copies every element of one view to the same index of another of the same shape.
@@ -11,10 +11,10 @@ use crate::target::Target;
 /// Between DDR and L1M a tile is one DMA instruction. From DDR to DDR it passes through a slot; when the order of the elements
 /// changes, the layout engine reorders it there, because DMA wants long runs of bytes on both sides.
 pub struct Copy {
-    source: Placement,
-    destination: Placement,
+    source: TilePlacement,
+    destination: TilePlacement,
     axes: Vec<Axis>,
-    operands: Vec<Operand>,
+    operands: Vec<TileOperand>,
     way: Way,
 }
 
@@ -30,16 +30,16 @@ enum Way {
 
 impl Copy {
     /// Both views must have the same shape and element size.
-    pub fn new(source: Placement, destination: Placement) -> Result<Self, EmitError> {
+    pub fn new(source: TilePlacement, destination: TilePlacement) -> Result<Self, EmitError> {
         if source.shape != destination.shape || source.element_bytes != destination.element_bytes {
             return Err(EmitError::Plan(format!(
                 "copy from shape {:?} of {} bytes to shape {:?} of {} bytes",
                 source.shape, source.element_bytes, destination.shape, destination.element_bytes
             )));
         }
-        let dimensions: Vec<Dimension> = (0..source.shape.len()).map(Dimension::Axis).collect();
-        let read = || Operand::read(source.clone(), dimensions.clone());
-        let write = || Operand::write(destination.clone(), dimensions.clone());
+        let dimensions: Vec<TileDimension> = (0..source.shape.len()).map(TileDimension::Axis).collect();
+        let read = || TileOperand::read(source.clone(), dimensions.clone());
+        let write = || TileOperand::write(destination.clone(), dimensions.clone());
         let reorders = innermost(&source) != innermost(&destination);
         let (way, operands) = match (source.is_local(), destination.is_local()) {
             (_, false) if !reorders => (Way::Store, vec![read()]),
@@ -52,7 +52,7 @@ impl Copy {
 }
 
 /// The dimension whose neighbours are closest in memory.
-fn innermost(placement: &Placement) -> Option<usize> {
+fn innermost(placement: &TilePlacement) -> Option<usize> {
     let moving = placement
         .shape
         .iter()
@@ -67,7 +67,7 @@ impl Tiled for Copy {
         &self.axes
     }
 
-    fn operands(&self) -> &[Operand] {
+    fn operands(&self) -> &[TileOperand] {
         &self.operands
     }
 
@@ -81,7 +81,7 @@ impl Tiled for Copy {
         }
     }
 
-    fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
         let (sizes, starts) = (step.tile.shape(), step.tile.starts());
         if step.tile.is_empty() {
             return Ok(());
@@ -91,18 +91,18 @@ impl Tiled for Copy {
         let view = view6(bound.address, &bound.strides)?;
         match self.way {
             Way::Store => match self.destination.at(&starts)? {
-                Memory::Ddr { region, offset } => {
+                TileMemory::Ddr { region, offset } => {
                     let destination = ddr_view(region, offset, &self.destination.strides)?;
                     emitter.push(Store { shape, element_bytes: bytes, source: view, destination })
                 }
-                Memory::Local { .. } => Err(EmitError::Address),
+                TileMemory::Local { .. } => Err(EmitError::Address),
             },
             Way::Load => match self.source.at(&starts)? {
-                Memory::Ddr { region, offset } => {
+                TileMemory::Ddr { region, offset } => {
                     let source = ddr_view(region, offset, &self.source.strides)?;
                     emitter.push(Load { shape, element_bytes: bytes, source, destination: view })
                 }
-                Memory::Local { .. } => Err(EmitError::Address),
+                TileMemory::Local { .. } => Err(EmitError::Address),
             },
             Way::Local => {
                 let target = step.operand(1)?;
@@ -117,15 +117,15 @@ impl Tiled for Copy {
 pub struct Fill {
     value: u32,
     axes: Vec<Axis>,
-    operands: Vec<Operand>,
+    operands: Vec<TileOperand>,
 }
 
 impl Fill {
     /// `value` holds the element's bits; elements have 1, 2 or 4 bytes.
-    pub fn new(destination: Placement, value: u32) -> Self {
+    pub fn new(destination: TilePlacement, value: u32) -> Self {
         let axes = destination.shape.iter().map(|&size| Axis::new("fill", size)).collect();
-        let dimensions = (0..destination.shape.len()).map(Dimension::Axis).collect();
-        Self { value, axes, operands: vec![Operand::write(destination, dimensions)] }
+        let dimensions = (0..destination.shape.len()).map(TileDimension::Axis).collect();
+        Self { value, axes, operands: vec![TileOperand::write(destination, dimensions)] }
     }
 }
 
@@ -134,18 +134,18 @@ impl Tiled for Fill {
         &self.axes
     }
 
-    fn operands(&self) -> &[Operand] {
+    fn operands(&self) -> &[TileOperand] {
         &self.operands
     }
 
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
-        let placement = self.operands.first().and_then(Operand::placement);
+        let placement = self.operands.first().and_then(TileOperand::placement);
         placement.map_or(1, |at| target.layout_cycles(product(tile, at.element_bytes), at.runs(tile).count))
     }
 
-    fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
         let bound = step.operand(0)?;
-        let bytes = self.operands.first().map_or(1, Operand::element_bytes);
+        let bytes = self.operands.first().map_or(1, TileOperand::element_bytes);
         emitter.push(FillOperation {
             shape: shape6(&bound.region.shape())?,
             element_bytes: u8::try_from(bytes).map_err(|_| EmitError::Address)?,

@@ -79,7 +79,7 @@ pub fn view6(address: u32, strides: &[i32]) -> Result<View, EmitError> {
 }
 
 /// As [`view6`], of DDR.
-pub fn ddr_view(region: isa::Region, offset: u64, strides: &[i64]) -> Result<DdrView, EmitError> {
+pub fn ddr_view(region: isa::MemoryRegion, offset: u64, strides: &[i64]) -> Result<DdrView, EmitError> {
     let mut all = [0; RANK];
     let front = RANK.checked_sub(strides.len()).ok_or(EmitError::Address)?;
     all.iter_mut().skip(front).zip(strides).for_each(|(entry, &stride)| *entry = stride);
@@ -97,10 +97,10 @@ fn touch(access: &Access) -> Touch {
     let bound = |value: i128| u64::try_from(value.max(0)).unwrap_or(u64::MAX);
     let space = match access.space {
         Space::L1m => 0,
-        Space::Ddr(isa::Region::Constants) => 1,
-        Space::Ddr(isa::Region::Workspace) => 2,
-        Space::Ddr(isa::Region::Input(index)) => 0x1_0000 + u32::from(index),
-        Space::Ddr(isa::Region::Output(index)) => 0x2_0000 + u32::from(index),
+        Space::Ddr(isa::MemoryRegion::Constants) => 1,
+        Space::Ddr(isa::MemoryRegion::Workspace) => 2,
+        Space::Ddr(isa::MemoryRegion::Input(index)) => 0x1_0000 + u32::from(index),
+        Space::Ddr(isa::MemoryRegion::Output(index)) => 0x2_0000 + u32::from(index),
     };
     Touch { space, start: bound(access.region.base), end: bound(access.region.end()), write: access.write }
 }

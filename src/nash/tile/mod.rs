@@ -1,7 +1,7 @@
 //! The contract between an operator and the tiler.
 //!
 //! An operator says which loops it has ([`Axis`]), which tensors it touches and how a tile of the loops maps to a box of each
-//! ([`Operand`], [`Dimension`]), and how one tile is computed ([`Tiled::emit`]). Everything else follows from that:
+//! ([`TileOperand`], [`TileDimension`]), and how one tile is computed ([`Tiled::emit`]). Everything else follows from that:
 //! the bytes a tile takes in L1M, what must be loaded again when a loop advances, double buffering, loads, stores and waits.
 //! [`assign`] decides tile sizes as plain data; [`apply`] emits instructions for a decision.
 
@@ -14,7 +14,7 @@ pub mod view;
 use std::sync::Arc;
 
 use super::isa::{self, Runs};
-use super::region::{Extent, Region, Window};
+use super::region::{Extent, Region, RegionWindow};
 use crate::target::Target;
 use emitter::{EmitError, Emitter};
 
@@ -50,7 +50,7 @@ impl Axis {
 
 /// How one dimension of an operand follows the loops.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Dimension {
+pub enum TileDimension {
     /// The same range as the loop.
     Axis(usize),
     /// All of `0..size`, whatever the tile.
@@ -62,7 +62,7 @@ pub enum Dimension {
         /// The loop over kernel cells.
         tap: usize,
         /// How the two meet an input cell.
-        window: Window,
+        window: RegionWindow,
         /// Input cells.
         size: usize,
     },
@@ -84,20 +84,20 @@ pub enum Dimension {
     },
 }
 
-impl Dimension {
+impl TileDimension {
     /// The range behind a tile.
     pub fn backward(&self, tile: &Region) -> Extent {
         match *self {
-            Dimension::Axis(axis) => tile.axis(axis),
-            Dimension::Fixed(size) => Extent::whole(size),
-            Dimension::Window { output, tap, window, size } => {
+            TileDimension::Axis(axis) => tile.axis(axis),
+            TileDimension::Fixed(size) => Extent::whole(size),
+            TileDimension::Window { output, tap, window, size } => {
                 window.backward(tile.axis(output), tile.axis(tap), size).input
             }
-            Dimension::Grouped { group, inner, per_group } => {
+            TileDimension::Grouped { group, inner, per_group } => {
                 let (group, inner) = (tile.axis(group), tile.axis(inner));
                 Extent::new(group.start * per_group + inner.start, (group.end.max(1) - 1) * per_group + inner.end)
             }
-            Dimension::Table { output, ref entries } => {
+            TileDimension::Table { output, ref entries } => {
                 let cells = tile.axis(output);
                 range(entries.get(cells.start..cells.end).unwrap_or_default())
             }
@@ -108,14 +108,14 @@ impl Dimension {
     fn longest(&self, tile: &[usize]) -> usize {
         let size_of = |axis: usize| tile.get(axis).copied().unwrap_or(1);
         match *self {
-            Dimension::Axis(axis) => size_of(axis),
-            Dimension::Fixed(size) => size,
-            Dimension::Window { output, tap, window, size } => {
+            TileDimension::Axis(axis) => size_of(axis),
+            TileDimension::Fixed(size) => size,
+            TileDimension::Window { output, tap, window, size } => {
                 let reach = (size_of(output) - 1) * window.stride + (size_of(tap) - 1) * window.dilation + 1;
                 reach.min(size)
             }
-            Dimension::Grouped { group, inner, per_group } => (size_of(group) - 1) * per_group + size_of(inner),
-            Dimension::Table { output, ref entries } => {
+            TileDimension::Grouped { group, inner, per_group } => (size_of(group) - 1) * per_group + size_of(inner),
+            TileDimension::Table { output, ref entries } => {
                 entries.chunks(size_of(output).max(1)).map(|cells| range(cells).len()).max().unwrap_or(0)
             }
         }
@@ -124,11 +124,11 @@ impl Dimension {
     /// Whether the range changes when the loop `axis` advances.
     fn follows(&self, axis: usize) -> bool {
         match *self {
-            Dimension::Axis(own) => own == axis,
-            Dimension::Fixed(_) => false,
-            Dimension::Window { output, tap, .. } => output == axis || tap == axis,
-            Dimension::Grouped { group, inner, .. } => group == axis || inner == axis,
-            Dimension::Table { output, .. } => output == axis,
+            TileDimension::Axis(own) => own == axis,
+            TileDimension::Fixed(_) => false,
+            TileDimension::Window { output, tap, .. } => output == axis || tap == axis,
+            TileDimension::Grouped { group, inner, .. } => group == axis || inner == axis,
+            TileDimension::Table { output, .. } => output == axis,
         }
     }
 }
@@ -141,11 +141,11 @@ fn range(entries: &[usize]) -> Extent {
 
 /// Which memory a tensor's bytes are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Memory {
+pub enum TileMemory {
     /// In DDR, from where each tile is loaded or to where it is stored.
     Ddr {
         /// The part of DDR.
-        region: isa::Region,
+        region: isa::MemoryRegion,
         /// Of the first element, in bytes from the region's start.
         offset: u64,
     },
@@ -158,9 +158,9 @@ pub enum Memory {
 
 /// A tensor, or a strided view of one, at its home.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placement {
+pub struct TilePlacement {
     /// Where it lies.
-    pub memory: Memory,
+    pub memory: TileMemory,
     /// Sizes of the whole tensor.
     pub shape: Vec<usize>,
     /// Bytes between neighbours, per dimension.
@@ -169,15 +169,15 @@ pub struct Placement {
     pub element_bytes: usize,
 }
 
-impl Placement {
+impl TilePlacement {
     /// A tensor in row-major order without gaps.
-    pub fn dense(memory: Memory, shape: &[usize], element_bytes: usize) -> Self {
+    pub fn dense(memory: TileMemory, shape: &[usize], element_bytes: usize) -> Self {
         Self { memory, shape: shape.to_vec(), strides: dense_strides(shape, element_bytes), element_bytes }
     }
 
     /// Whether it stays in local memory.
     pub fn is_local(&self) -> bool {
-        matches!(self.memory, Memory::Local { .. })
+        matches!(self.memory, TileMemory::Local { .. })
     }
 
     /// Whether no byte lies between two of its elements.
@@ -190,7 +190,7 @@ impl Placement {
     }
 
     /// The same bytes from element `starts` on. Fails when that lies before the region's first byte.
-    pub fn at(&self, starts: &[usize]) -> Result<Memory, EmitError> {
+    pub fn at(&self, starts: &[usize]) -> Result<TileMemory, EmitError> {
         let mut delta = 0i64;
         for (&start, &stride) in starts.iter().zip(&self.strides) {
             let step = i64::try_from(start).ok().and_then(|start| start.checked_mul(stride));
@@ -198,13 +198,13 @@ impl Placement {
         }
         let moved = |base: u64| base.checked_add_signed(delta).ok_or(EmitError::Address);
         Ok(match self.memory {
-            Memory::Ddr { region, offset } => Memory::Ddr { region, offset: moved(offset)? },
-            Memory::Local { address } => Memory::Local { address: moved(address)? },
+            TileMemory::Ddr { region, offset } => TileMemory::Ddr { region, offset: moved(offset)? },
+            TileMemory::Local { address } => TileMemory::Local { address: moved(address)? },
         })
     }
 }
 
-impl Placement {
+impl TilePlacement {
     /// The contiguous pieces of a box of these sizes: trailing dimensions that are whole, and the first that is not, make up one.
     pub fn runs(&self, sizes: &[usize]) -> Runs {
         let mut bytes = self.element_bytes as u128;
@@ -239,11 +239,11 @@ pub fn dense_strides(shape: &[usize], element_bytes: usize) -> Vec<i64> {
 
 /// What an operand is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum OperandRole {
     /// Brought in from the placement before the tile is computed.
-    Read(Placement),
+    Read(TilePlacement),
     /// Result; brought to the placement after the last reduction step of the tile.
-    Write(Placement),
+    Write(TilePlacement),
     /// Partial results, kept over the reduction steps of a tile. Takes no memory when no reduction axis is split.
     Accumulator {
         /// The size of one partial result.
@@ -253,42 +253,42 @@ pub enum Role {
 
 /// One tensor of an operator, by the loops.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operand {
+pub struct TileOperand {
     /// What the instructions do with it.
-    pub role: Role,
+    pub role: OperandRole,
     /// How each of its dimensions follows the loops.
-    pub dimensions: Vec<Dimension>,
+    pub dimensions: Vec<TileDimension>,
 }
 
-impl Operand {
+impl TileOperand {
     /// An operand that is read.
-    pub fn read(placement: Placement, dimensions: Vec<Dimension>) -> Self {
-        Self { role: Role::Read(placement), dimensions }
+    pub fn read(placement: TilePlacement, dimensions: Vec<TileDimension>) -> Self {
+        Self { role: OperandRole::Read(placement), dimensions }
     }
 
     /// An operand that is written.
-    pub fn write(placement: Placement, dimensions: Vec<Dimension>) -> Self {
-        Self { role: Role::Write(placement), dimensions }
+    pub fn write(placement: TilePlacement, dimensions: Vec<TileDimension>) -> Self {
+        Self { role: OperandRole::Write(placement), dimensions }
     }
 
     /// Partial sums, which exist only in local memory.
-    pub fn accumulator(element_bytes: usize, dimensions: Vec<Dimension>) -> Self {
-        Self { role: Role::Accumulator { element_bytes }, dimensions }
+    pub fn accumulator(element_bytes: usize, dimensions: Vec<TileDimension>) -> Self {
+        Self { role: OperandRole::Accumulator { element_bytes }, dimensions }
     }
 
     /// The size of one element.
     pub fn element_bytes(&self) -> usize {
         match &self.role {
-            Role::Read(placement) | Role::Write(placement) => placement.element_bytes,
-            Role::Accumulator { element_bytes } => *element_bytes,
+            OperandRole::Read(placement) | OperandRole::Write(placement) => placement.element_bytes,
+            OperandRole::Accumulator { element_bytes } => *element_bytes,
         }
     }
 
     /// Where its tensor lives; none for an accumulator.
-    pub fn placement(&self) -> Option<&Placement> {
+    pub fn placement(&self) -> Option<&TilePlacement> {
         match &self.role {
-            Role::Read(placement) | Role::Write(placement) => Some(placement),
-            Role::Accumulator { .. } => None,
+            OperandRole::Read(placement) | OperandRole::Write(placement) => Some(placement),
+            OperandRole::Accumulator { .. } => None,
         }
     }
 
@@ -342,7 +342,7 @@ impl Bound {
 }
 
 /// One tile to compute.
-pub struct Step<'a> {
+pub struct TileStep<'a> {
     /// Iterations of each loop.
     pub tile: &'a Region,
     /// Per operand, in the operator's order. An accumulator that is not needed is bound to nothing (address 0).
@@ -353,7 +353,7 @@ pub struct Step<'a> {
     pub last: bool,
 }
 
-impl Step<'_> {
+impl TileStep<'_> {
     /// The tile of an operand.
     ///
     /// # Errors
@@ -369,7 +369,7 @@ pub trait Tiled {
     fn axes(&self) -> &[Axis];
 
     /// What it reads and writes.
-    fn operands(&self) -> &[Operand];
+    fn operands(&self) -> &[TileOperand];
 
     /// Loop orders worth trying, outermost first; reduction axes must come last.
     fn orders(&self) -> Vec<Vec<usize>> {
@@ -385,5 +385,5 @@ pub trait Tiled {
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64;
 
     /// Emits what computes one tile: operands are in L1M, loads and stores are not its business.
-    fn emit(&self, step: &Step<'_>, emitter: &mut Emitter) -> Result<(), EmitError>;
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError>;
 }

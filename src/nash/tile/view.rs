@@ -1,28 +1,28 @@
 //! Other views of the same bytes: slices, permutations, broadcasts, fewer dimensions.
 
 use super::emitter::EmitError;
-use super::{Dimension, Placement};
+use super::{TileDimension, TilePlacement};
 
-impl Placement {
+impl TilePlacement {
     /// Cell `i` of dimension `d` is cell `starts[d] + i * steps[d]` of this view; step 0 repeats a cell.
-    pub fn slice(&self, starts: &[usize], steps: &[i64], sizes: &[usize]) -> Result<Placement, EmitError> {
+    pub fn slice(&self, starts: &[usize], steps: &[i64], sizes: &[usize]) -> Result<TilePlacement, EmitError> {
         let memory = self.at(starts)?;
         let strides = self.strides.iter().zip(steps).map(|(stride, step)| stride.checked_mul(*step));
         let strides = strides.collect::<Option<Vec<i64>>>().ok_or(EmitError::Address)?;
-        Ok(Placement { memory, shape: sizes.to_vec(), strides, element_bytes: self.element_bytes })
+        Ok(TilePlacement { memory, shape: sizes.to_vec(), strides, element_bytes: self.element_bytes })
     }
 
     /// Dimension `i` of the result is dimension `permutation[i]` of this view.
-    pub fn transpose(&self, permutation: &[usize]) -> Result<Placement, EmitError> {
+    pub fn transpose(&self, permutation: &[usize]) -> Result<TilePlacement, EmitError> {
         let pick = |&axis: &usize| Some((*self.shape.get(axis)?, *self.strides.get(axis)?));
         let dimensions = permutation.iter().map(pick).collect::<Option<Vec<_>>>();
         let dimensions = dimensions.ok_or_else(|| EmitError::Plan("not a permutation".to_string()))?;
         let (shape, strides) = dimensions.into_iter().unzip();
-        Ok(Placement { shape, strides, ..self.clone() })
+        Ok(TilePlacement { shape, strides, ..self.clone() })
     }
 
     /// Repeated to `shape` as numpy does it: dimensions from the right, size 1 and missing ones with stride 0.
-    pub fn broadcast(&self, shape: &[usize]) -> Result<Placement, EmitError> {
+    pub fn broadcast(&self, shape: &[usize]) -> Result<TilePlacement, EmitError> {
         let front = shape.len().checked_sub(self.shape.len());
         let front = front.ok_or_else(|| EmitError::Plan("an operand has a higher rank than the result".to_string()))?;
         let mut strides = vec![0; shape.len()];
@@ -34,24 +34,24 @@ impl Placement {
                 return Err(EmitError::Plan(format!("shape {:?} does not broadcast to {shape:?}", self.shape)));
             }
         }
-        Ok(Placement { shape: shape.to_vec(), strides, ..self.clone() })
+        Ok(TilePlacement { shape: shape.to_vec(), strides, ..self.clone() })
     }
 
     /// How each dimension of a broadcast view follows a loop of its own: a repeated cell is brought in once.
-    pub fn unrepeated(mut self) -> (Placement, Vec<Dimension>) {
+    pub fn unrepeated(mut self) -> (TilePlacement, Vec<TileDimension>) {
         let mut dimensions = Vec::with_capacity(self.shape.len());
         for (axis, (size, &stride)) in self.shape.iter_mut().zip(&self.strides).enumerate() {
             if stride == 0 {
                 *size = 1;
             }
-            dimensions.push(if stride == 0 { Dimension::Fixed(1) } else { Dimension::Axis(axis) });
+            dimensions.push(if stride == 0 { TileDimension::Fixed(1) } else { TileDimension::Axis(axis) });
         }
         (self, dimensions)
     }
 }
 
 /// Merges dimensions that are neighbours in memory in all of the views, which have one shape, and drops those of size 1.
-pub fn collapse(views: &mut [Placement]) {
+pub fn collapse(views: &mut [TilePlacement]) {
     let Some(shape) = views.first().map(|view| view.shape.clone()) else { return };
     let mut sizes: Vec<usize> = Vec::new();
     let mut strides: Vec<Vec<i64>> = vec![Vec::new(); views.len()];
@@ -86,11 +86,11 @@ pub fn collapse(views: &mut [Placement]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Memory;
+    use super::super::TileMemory;
     use super::*;
 
-    fn dense(shape: &[usize]) -> Placement {
-        Placement::dense(Memory::Local { address: 0 }, shape, 1)
+    fn dense(shape: &[usize]) -> TilePlacement {
+        TilePlacement::dense(TileMemory::Local { address: 0 }, shape, 1)
     }
 
     #[test]
@@ -109,14 +109,14 @@ mod tests {
         assert_eq!(views[1].strides, [0, 1]);
         let (bias, dimensions) = views[1].clone().unrepeated();
         assert_eq!(bias.shape, [1, 4]);
-        assert_eq!(dimensions, [Dimension::Fixed(1), Dimension::Axis(1)]);
+        assert_eq!(dimensions, [TileDimension::Fixed(1), TileDimension::Axis(1)]);
         assert!(dense(&[3]).broadcast(&[2]).is_err());
     }
 
     #[test]
     fn slices_walk_backwards() {
         let view = dense(&[10]).slice(&[9], &[-3], &[4]).unwrap();
-        assert_eq!(view.at(&[3]).unwrap(), Memory::Local { address: 0 });
+        assert_eq!(view.at(&[3]).unwrap(), TileMemory::Local { address: 0 });
         assert_eq!(dense(&[2, 3]).transpose(&[1, 0]).unwrap().strides, [1, 3]);
     }
 }

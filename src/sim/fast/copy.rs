@@ -3,14 +3,14 @@
 use crate::nash::isa::{Copy, Fill, RANK};
 use crate::sim::machine::Fault;
 
-use super::walk::{Layout, Walk, outside};
+use super::walk::{Walk, WalkLayout, outside};
 
 /// Copies elements of `bytes` bytes from one memory to another.
 pub(super) fn between(
     shape: &[u32; RANK],
     bytes: u8,
-    source: (&[u8], Layout),
-    destination: (&mut [u8], Layout),
+    source: (&[u8], WalkLayout),
+    destination: (&mut [u8], WalkLayout),
 ) -> Result<(), Fault> {
     let walk = Walk::new(shape, [source.1, destination.1])?;
     let (from, to) = (source.0, destination.0);
@@ -89,7 +89,7 @@ fn copy_each<const BYTES: usize>(
 
 /// A copy within one memory; validation has kept what is read and what is written apart.
 pub(super) fn within(memory: &mut [u8], o: &Copy) -> Result<(), Fault> {
-    let (source, destination) = (Layout::from(&o.source), Layout::from(&o.destination));
+    let (source, destination) = (WalkLayout::from(&o.source), WalkLayout::from(&o.destination));
     let spans = source.span(&o.shape, o.element_bytes.into()).zip(destination.span(&o.shape, o.element_bytes.into()));
     let (read, written) = spans.ok_or_else(outside)?;
     let split = |at: i64| usize::try_from(at).map_err(|_| outside());
@@ -134,7 +134,7 @@ fn interleaved<const BYTES: usize>(walk: &Walk<2>, memory: &mut [u8]) -> Result<
 }
 
 pub(super) fn fill(memory: &mut [u8], o: &Fill) -> Result<(), Fault> {
-    let walk = Walk::new(&o.shape, [Layout::from(&o.destination)])?;
+    let walk = Walk::new(&o.shape, [WalkLayout::from(&o.destination)])?;
     let value = o.value.to_le_bytes();
     let bytes = usize::from(o.element_bytes);
     let element = value.get(..bytes).ok_or("an element has more than 4 bytes")?;

@@ -5,7 +5,7 @@ use crate::numerics::{self, LookupTable, Multiplier, SumMultipliers};
 use crate::sim::machine::{Fault, full_range, slope_multipliers};
 
 use super::kernel::{Level, lanes};
-use super::walk::{CHUNK, Layout, Line, Walk, chunks};
+use super::walk::{CHUNK, Line, Walk, WalkLayout, chunks};
 
 /// An operand and its element type.
 type Typed<'a> = (&'a View, BpuElement);
@@ -18,7 +18,7 @@ pub(super) fn map(
     [input, output]: [Typed<'_>; 2],
     compute: impl Fn(&mut [i32]),
 ) -> Result<(), Fault> {
-    let walk = Walk::new(shape, [Layout::from(input.0), Layout::from(output.0)])?;
+    let walk = Walk::new(shape, [WalkLayout::from(input.0), WalkLayout::from(output.0)])?;
     let mut values = [0; CHUNK];
     walk.for_each(|[from, to]| {
         let from = Line { start: from, step: walk.steps[0], element: input.1 };
@@ -40,7 +40,7 @@ fn join(
     [a, b, output]: [Typed<'_>; 3],
     compute: impl Fn(&mut [i32], &[i32]),
 ) -> Result<(), Fault> {
-    let walk = Walk::new(shape, [a, b, output].map(|operand| Layout::from(operand.0)))?;
+    let walk = Walk::new(shape, [a, b, output].map(|operand| WalkLayout::from(operand.0)))?;
     let (mut first_values, mut second_values) = ([0; CHUNK], [0; CHUNK]);
     walk.for_each(|[start_a, start_b, start_output]| {
         let line_a = Line { start: start_a, step: walk.steps[0], element: a.1 };

@@ -3,14 +3,14 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::nash::isa::{Access, Operation, Region, Space, StridedRegion};
+use crate::nash::isa::{Access, MemoryRegion, Operation, Space, StridedRegion};
 use crate::sim::machine::{Machine, SimError, zeros};
 
 use super::convolution::{Prepared, is_supported};
 use super::copy;
 use super::kernel::Level;
 use super::pack::{Parameters, Weights};
-use super::walk::Layout;
+use super::walk::WalkLayout;
 
 /// How much memory packed weights may take, per byte of constants; then the rest is packed in every run.
 const BYTES_PER_CONSTANT: usize = 8;
@@ -98,9 +98,9 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
         let accesses = instruction.accesses();
         let fault = |reason| machine.fault(position, reason);
         match &instruction.operation {
-            Operation::Load(o) if o.source.region == Region::Constants => {
-                let from = Layout::try_from(&o.source).map_err(fault)?;
-                let to = (l1m.l1m.as_mut_slice(), Layout::from(&o.destination));
+            Operation::Load(o) if o.source.region == MemoryRegion::Constants => {
+                let from = WalkLayout::try_from(&o.source).map_err(fault)?;
+                let to = (l1m.l1m.as_mut_slice(), WalkLayout::from(&o.destination));
                 copy::between(&o.shape, o.element_bytes, (constants, from), to).map_err(fault)?;
             }
             Operation::Convolution(o) if is_supported(o) => {
@@ -128,7 +128,7 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
             _ => false,
         };
         let from_constants =
-            matches!(&instruction.operation, Operation::Load(o) if o.source.region == Region::Constants);
+            matches!(&instruction.operation, Operation::Load(o) if o.source.region == MemoryRegion::Constants);
         for access in accesses.into_iter().filter(|access| access.space == Space::L1m && !replaced(access)) {
             if !access.write {
                 loads.read(&access.region);

@@ -24,10 +24,10 @@ use crate::nash::isa::{Load, Operation, Store};
 use super::machine::{Fault, Machine, Regions, SimError, zeros};
 use convolution::{Prepared, Scratch};
 use kernel::Level;
-use walk::Layout;
+use walk::WalkLayout;
 
 /// A program with its constants, ready to run.
-pub struct Executable {
+pub struct FastProgram {
     machine: Machine<'static>,
     constants: Vec<u8>,
     level: Level,
@@ -44,22 +44,22 @@ struct Memory {
     scratch: Scratch,
 }
 
-impl Executable {
+impl FastProgram {
     /// Prepares a program for the fastest kernels of this processor.
     ///
     /// # Errors
     /// When the constants have another size than the program's, or a parameter in them is out of range.
-    pub fn new(machine: Machine<'static>, constants: Vec<u8>) -> Result<Executable, SimError> {
-        Executable::for_level(machine, constants, Level::best())
+    pub fn new(machine: Machine<'static>, constants: Vec<u8>) -> Result<FastProgram, SimError> {
+        FastProgram::for_level(machine, constants, Level::best())
     }
 
-    /// As [`Executable::new`], for kernels of one level.
+    /// As [`FastProgram::new`], for kernels of one level.
     ///
     /// # Errors
-    /// As [`Executable::new`].
-    pub fn for_level(machine: Machine<'static>, constants: Vec<u8>, level: Level) -> Result<Executable, SimError> {
+    /// As [`FastProgram::new`].
+    pub fn for_level(machine: Machine<'static>, constants: Vec<u8>, level: Level) -> Result<FastProgram, SimError> {
         let prepared = known::prepare(&machine, &constants, level)?;
-        Ok(Executable { machine, constants, level, prepared, memories: Mutex::default() })
+        Ok(FastProgram { machine, constants, level, prepared, memories: Mutex::default() })
     }
 
     /// The program on its target.
@@ -134,12 +134,12 @@ impl Executable {
 
 fn load(l1m: &mut [u8], regions: &Regions<'_>, o: &Load) -> Result<(), Fault> {
     let source = regions.readable(o.source.region)?;
-    let (from, to) = (Layout::try_from(&o.source)?, Layout::from(&o.destination));
+    let (from, to) = (WalkLayout::try_from(&o.source)?, WalkLayout::from(&o.destination));
     copy::between(&o.shape, o.element_bytes, (source, from), (l1m, to))
 }
 
 fn store(l1m: &[u8], regions: &mut Regions<'_>, o: &Store) -> Result<(), Fault> {
-    let (from, to) = (Layout::from(&o.source), Layout::try_from(&o.destination)?);
+    let (from, to) = (WalkLayout::from(&o.source), WalkLayout::try_from(&o.destination)?);
     let destination = regions.writable(o.destination.region)?;
     copy::between(&o.shape, o.element_bytes, (l1m, from), (destination, to))
 }

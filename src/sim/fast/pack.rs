@@ -4,11 +4,11 @@ use crate::nash::isa::{BpuElement, Convolution, View};
 use crate::numerics::Multiplier;
 use crate::sim::machine::Fault;
 
-use super::kernel::lanes::{Channels, below_half};
+use super::kernel::lanes::{ChannelLanes, below_half};
 use super::kernel::{
     BLOCK, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Input, LANES, Level, STEP, depthwise_position,
 };
-use super::walk::{Layout, Line, Walk, outside, tile_shape};
+use super::walk::{Line, Walk, WalkLayout, outside, tile_shape};
 
 /// Packed weights up to this size may consist of filler mostly.
 const SMALL: usize = 1 << 20;
@@ -172,9 +172,9 @@ impl Parameters {
     }
 
     /// Those of `count` output channels from `first` on.
-    pub fn from(&self, first: usize, count: usize) -> Channels<'_> {
+    pub fn from(&self, first: usize, count: usize) -> ChannelLanes<'_> {
         let range = first..first + count;
-        Channels {
+        ChannelLanes {
             mantissa: &self.mantissa[range.clone()],
             shift: &self.shift[range.clone()],
             below_half: &self.below_half[range.clone()],
@@ -201,7 +201,7 @@ pub(super) fn gather(
     let [Ok(a), Ok(b), Ok(c), Ok(d)] = packed else { return Err("an operand is too large".to_string()) };
     let packed = View::new(0, [a, b, c, d]);
     // Inputs have 1 or 2 bytes.
-    let (from, to) = ((memory, Layout::from(view)), (to.as_mut_slice(), Layout::from(&packed)));
+    let (from, to) = ((memory, WalkLayout::from(view)), (to.as_mut_slice(), WalkLayout::from(&packed)));
     super::copy::between(&tile_shape(*shape), element as u8, from, to)?;
     Ok(padded)
 }
@@ -217,7 +217,12 @@ pub(super) fn scatter(
     let from = View::contiguous(0, *shape, element);
     // Results have 1, 2 or 4 bytes.
     let bytes = element as u8;
-    super::copy::between(&tile_shape(*shape), bytes, (packed, Layout::from(&from)), (memory, Layout::from(view)))
+    super::copy::between(
+        &tile_shape(*shape),
+        bytes,
+        (packed, WalkLayout::from(&from)),
+        (memory, WalkLayout::from(view)),
+    )
 }
 
 /// Reads sums of earlier parts, without gaps.
@@ -231,7 +236,7 @@ pub(super) fn read_sums(
     let count: usize = shape.iter().map(|size| *size as usize).product();
     sums.clear();
     sums.resize(count, 0);
-    let walk = Walk::new(&tile_shape(*shape), [Layout::from(view)])?;
+    let walk = Walk::new(&tile_shape(*shape), [WalkLayout::from(view)])?;
     let mut lines = sums.chunks_exact_mut(walk.length);
     walk.for_each(|[start]| {
         let line = Line { start, step: walk.steps[0], element: BpuElement::I32 };

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::nash::isa::{BpuElement, Convolution, Window};
 
 use super::kernel::lanes;
-use super::kernel::{self, BLOCK, BLOCKS, Begin, Finish, Input, LANES, Level, PIXELS, RUN, Run, STEP, Sums};
+use super::kernel::{self, BLOCK, BLOCKS, Begin, CellRun, Finish, Input, LANES, Level, PIXELS, RUN, STEP, Sums};
 use super::pack::{Parameters, Weights};
 
 /// Multiply-accumulates from which threads pay off.
@@ -243,7 +243,7 @@ impl Job<'_> {
         results: &mut [u8],
     ) {
         let (outputs, taps) = (self.o.output_shape[3] as usize, self.taps());
-        let mut runs = [Run::default(); TAPS];
+        let mut runs = [CellRun::default(); TAPS];
         if taps <= TAPS {
             self.runs(places, &columns, &mut runs);
         }
@@ -279,17 +279,17 @@ impl Job<'_> {
     }
 
     /// The input cells that kernel cells meet at some output columns; where there are no more kernel cells, zeros.
-    fn runs<'b>(&'b self, places: &[Tap], columns: &std::ops::Range<usize>, runs: &mut [Run<'b>; TAPS]) {
+    fn runs<'b>(&'b self, places: &[Tap], columns: &std::ops::Range<usize>, runs: &mut [CellRun<'b>; TAPS]) {
         let [_, _, column_step] = self.input.strides;
         let step = i64::from(self.o.window.strides[1]) * column_step;
         let start = columns.start as i64 * i64::from(self.o.window.strides[1]);
-        let zeros = Run { bytes: self.input.zeros, step: 0 };
+        let zeros = CellRun { bytes: self.input.zeros, step: 0 };
         let place = |tap: &Tap| {
             let column = start + tap.column;
             let row = tap.row.filter(|_| (0..self.input.size[1]).contains(&column));
             let from = row.map(|row| (row + column * column_step) as usize)?;
             // A negative step is for single cells, which do not use it.
-            Some(Run { bytes: &self.input.bytes[from..], step: usize::try_from(step).unwrap_or(0) })
+            Some(CellRun { bytes: &self.input.bytes[from..], step: usize::try_from(step).unwrap_or(0) })
         };
         for (run, tap) in runs.iter_mut().zip(places) {
             *run = place(tap).unwrap_or(zeros);

@@ -7,34 +7,34 @@ use super::kernel::{Level, lanes};
 
 /// Where elements lie in a memory: the byte of the first one, and bytes between neighbours.
 #[derive(Clone, Copy)]
-pub(super) struct Layout {
+pub(super) struct WalkLayout {
     start: i64,
     strides: [i64; RANK],
 }
 
-impl From<&View> for Layout {
-    fn from(view: &View) -> Layout {
-        Layout { start: view.address.into(), strides: view.strides.map(i64::from) }
+impl From<&View> for WalkLayout {
+    fn from(view: &View) -> WalkLayout {
+        WalkLayout { start: view.address.into(), strides: view.strides.map(i64::from) }
     }
 }
 
-impl From<&View<4>> for Layout {
-    fn from(view: &View<4>) -> Layout {
+impl From<&View<4>> for WalkLayout {
+    fn from(view: &View<4>) -> WalkLayout {
         let [a, b, c, d] = view.strides.map(i64::from);
-        Layout { start: view.address.into(), strides: [0, 0, a, b, c, d] }
+        WalkLayout { start: view.address.into(), strides: [0, 0, a, b, c, d] }
     }
 }
 
-impl TryFrom<&DdrView> for Layout {
+impl TryFrom<&DdrView> for WalkLayout {
     type Error = Fault;
 
-    fn try_from(view: &DdrView) -> Result<Layout, Fault> {
+    fn try_from(view: &DdrView) -> Result<WalkLayout, Fault> {
         let start = i64::try_from(view.offset).map_err(|_| outside())?;
-        Ok(Layout { start, strides: view.strides })
+        Ok(WalkLayout { start, strides: view.strides })
     }
 }
 
-impl Layout {
+impl WalkLayout {
     /// First byte to one past the last one of elements of `bytes` bytes.
     pub fn span(&self, shape: &[u32; RANK], bytes: usize) -> Option<std::ops::Range<i64>> {
         let (mut first, mut last) = (self.start, self.start);
@@ -46,8 +46,8 @@ impl Layout {
     }
 
     /// The same elements in a part of the memory that begins at byte `start`.
-    pub fn within(self, start: i64) -> Layout {
-        Layout { start: self.start.saturating_sub(start), ..self }
+    pub fn within(self, start: i64) -> WalkLayout {
+        WalkLayout { start: self.start.saturating_sub(start), ..self }
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Walk<const OPERANDS: usize> {
 
 impl<const OPERANDS: usize> Walk<OPERANDS> {
     /// `shape` has no 0.
-    pub fn new(shape: &[u32; RANK], operands: [Layout; OPERANDS]) -> Result<Self, Fault> {
+    pub fn new(shape: &[u32; RANK], operands: [WalkLayout; OPERANDS]) -> Result<Self, Fault> {
         let (mut sizes, mut strides, mut rank) = ([1u32; RANK], [[0; OPERANDS]; RANK], 0usize);
         for (axis, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
             let here = operands.map(|operand| operand.strides[axis]);

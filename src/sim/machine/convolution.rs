@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::nash::isa::{BpuElement, Convolution, View, Window, valid_taps};
 use crate::numerics::{self, Multiplier};
 
-use super::memory::{Fault, Place, decode, read, write};
+use super::memory::{BytePlace, Fault, decode, read, write};
 
 /// Multiply-accumulates from which threads pay off.
 const PARALLEL_FROM: u128 = 1 << 22;
@@ -50,7 +50,7 @@ pub(super) fn convolution(l1m: &mut [u8], o: &Convolution) -> Result<(), Fault> 
 }
 
 fn pack(l1m: &[u8], view: &View<4>, shape: &[u32; 4], element: BpuElement) -> Result<Vec<i16>, Fault> {
-    let bytes = Place::new(view, shape, element.bytes())?.pack(l1m)?;
+    let bytes = BytePlace::new(view, shape, element.bytes())?.pack(l1m)?;
     Ok(match element {
         BpuElement::I8 => bytes.iter().map(|byte| i16::from(*byte as i8)).collect(),
         _ => bytes.as_chunks::<2>().0.iter().map(|word| i16::from_le_bytes(*word)).collect(),
@@ -136,7 +136,7 @@ fn dot(cells: &[i16], weights: &[i16]) -> i32 {
 /// With parameters, turns sums into results.
 fn finish(l1m: &[u8], o: &Convolution, sums: &mut [i32]) -> Result<(), Fault> {
     let Some(view) = &o.parameters else { return Ok(()) };
-    let packed = Place::new(view, &[o.output_shape[3]], 12)?.pack(l1m)?;
+    let packed = BytePlace::new(view, &[o.output_shape[3]], 12)?.pack(l1m)?;
     let words = decode(&packed, BpuElement::I32);
     let parameters: Vec<(i32, Multiplier)> = words
         .as_chunks::<3>()

@@ -5,7 +5,7 @@ use crate::nash::isa::{
 };
 use crate::numerics::{self, Clamp, Curve, LookupTable, Multiplier, Piece, SlopeMultipliers, SumMultipliers};
 
-use super::memory::{Fault, Place, read, write};
+use super::memory::{BytePlace, Fault, read, write};
 
 pub(super) fn add(l1m: &mut [u8], o: &Add) -> Result<(), Fault> {
     let multipliers = SumMultipliers { lhs: o.multiplier_a, rhs: o.multiplier_b, shift: o.shift };
@@ -57,7 +57,7 @@ pub(super) fn lookup(l1m: &mut [u8], o: &Lookup) -> Result<(), Fault> {
 
 /// The pieces that an instruction finds in L1M.
 pub(in crate::sim) fn read_curve(l1m: &[u8], o: &isa::Curve) -> Result<Curve, Fault> {
-    let packed = Place::new(&o.table, &[o.pieces], CURVE_PIECE_BYTES)?.pack(l1m)?;
+    let packed = BytePlace::new(&o.table, &[o.pieces], CURVE_PIECE_BYTES)?.pack(l1m)?;
     let pieces = packed.chunks_exact(CURVE_PIECE_BYTES as usize).filter_map(|bytes| {
         let (start, coefficients) = bytes.split_first_chunk()?;
         let &[quadratic, linear, constant] = coefficients.as_chunks().0 else { return None };

@@ -1,8 +1,8 @@
 //! What each instruction does to memory.
 
-use crate::nash::isa::{Copy, Fill, Load, Operation, Program, Region, Store};
+use crate::nash::isa::{Copy, Fill, Load, MemoryRegion, Operation, Program, Store};
 
-use super::memory::{Fault, Place};
+use super::memory::{BytePlace, Fault};
 use super::{SimError, convolution, elementwise, pool};
 
 /// DDR during a run.
@@ -29,21 +29,21 @@ impl<'a> Regions<'a> {
         Ok(Regions { inputs, constants, workspace: zeros("workspace", program.workspace)?, outputs })
     }
 
-    pub fn readable(&self, region: Region) -> Result<&[u8], Fault> {
+    pub fn readable(&self, region: MemoryRegion) -> Result<&[u8], Fault> {
         let memory = match region {
-            Region::Input(index) => self.inputs.get(usize::from(index)).copied(),
-            Region::Output(index) => self.outputs.get(usize::from(index)).map(Vec::as_slice),
-            Region::Constants => Some(self.constants),
-            Region::Workspace => Some(self.workspace.as_slice()),
+            MemoryRegion::Input(index) => self.inputs.get(usize::from(index)).copied(),
+            MemoryRegion::Output(index) => self.outputs.get(usize::from(index)).map(Vec::as_slice),
+            MemoryRegion::Constants => Some(self.constants),
+            MemoryRegion::Workspace => Some(self.workspace.as_slice()),
         };
         memory.ok_or_else(|| format!("the program has no {region}"))
     }
 
-    pub fn writable(&mut self, region: Region) -> Result<&mut [u8], Fault> {
+    pub fn writable(&mut self, region: MemoryRegion) -> Result<&mut [u8], Fault> {
         let memory = match region {
-            Region::Output(index) => self.outputs.get_mut(usize::from(index)),
-            Region::Workspace => Some(&mut self.workspace),
-            Region::Input(_) | Region::Constants => None,
+            MemoryRegion::Output(index) => self.outputs.get_mut(usize::from(index)),
+            MemoryRegion::Workspace => Some(&mut self.workspace),
+            MemoryRegion::Input(_) | MemoryRegion::Constants => None,
         };
         memory.map(Vec::as_mut_slice).ok_or_else(|| format!("{region} cannot be written"))
     }
@@ -80,23 +80,23 @@ pub(super) fn in_l1m(l1m: &mut [u8], operation: &Operation) -> Result<(), Fault>
 
 fn load(l1m: &mut [u8], regions: &Regions<'_>, o: &Load) -> Result<(), Fault> {
     let memory = regions.readable(o.source.region)?;
-    let packed = Place::in_ddr(&o.source, &o.shape, o.element_bytes.into())?.pack(memory)?;
-    Place::new(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, l1m)
+    let packed = BytePlace::in_ddr(&o.source, &o.shape, o.element_bytes.into())?.pack(memory)?;
+    BytePlace::new(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, l1m)
 }
 
 fn store(l1m: &[u8], regions: &mut Regions<'_>, o: &Store) -> Result<(), Fault> {
     let memory = regions.writable(o.destination.region)?;
-    let packed = Place::new(&o.source, &o.shape, o.element_bytes.into())?.pack(l1m)?;
-    Place::in_ddr(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, memory)
+    let packed = BytePlace::new(&o.source, &o.shape, o.element_bytes.into())?.pack(l1m)?;
+    BytePlace::in_ddr(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, memory)
 }
 
 fn copy(l1m: &mut [u8], o: &Copy) -> Result<(), Fault> {
-    let packed = Place::new(&o.source, &o.shape, o.element_bytes.into())?.pack(l1m)?;
-    Place::new(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, l1m)
+    let packed = BytePlace::new(&o.source, &o.shape, o.element_bytes.into())?.pack(l1m)?;
+    BytePlace::new(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, l1m)
 }
 
 fn fill(l1m: &mut [u8], o: &Fill) -> Result<(), Fault> {
-    let place = Place::new(&o.destination, &o.shape, o.element_bytes.into())?;
+    let place = BytePlace::new(&o.destination, &o.shape, o.element_bytes.into())?;
     let value = o.value.to_le_bytes();
     let element = value.get(..usize::from(o.element_bytes)).ok_or("an element has more than 4 bytes")?;
     let packed: Vec<u8> = element.iter().copied().cycle().take(place.total_bytes()).collect();

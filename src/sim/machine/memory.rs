@@ -8,7 +8,7 @@ use crate::nash::isa::{BpuElement, DdrView, RANK, View};
 pub(in crate::sim) type Fault = String;
 
 /// Where the elements of an operand lie.
-pub(super) struct Place {
+pub(super) struct BytePlace {
     base: i64,
     /// (size, stride) of what is not contiguous, outermost first.
     dimensions: Vec<(u64, i64)>,
@@ -18,18 +18,18 @@ pub(super) struct Place {
     total: usize,
 }
 
-impl Place {
-    pub fn new<const D: usize>(view: &View<D>, shape: &[u32; D], element_bytes: u32) -> Result<Place, Fault> {
+impl BytePlace {
+    pub fn new<const D: usize>(view: &View<D>, shape: &[u32; D], element_bytes: u32) -> Result<BytePlace, Fault> {
         let pairs = shape.iter().zip(&view.strides).map(|(size, stride)| (u64::from(*size), i64::from(*stride)));
-        Place::from_pairs(view.address.into(), pairs.collect(), element_bytes)
+        BytePlace::from_pairs(view.address.into(), pairs.collect(), element_bytes)
     }
 
-    pub fn in_ddr(view: &DdrView, shape: &[u32; RANK], element_bytes: u32) -> Result<Place, Fault> {
+    pub fn in_ddr(view: &DdrView, shape: &[u32; RANK], element_bytes: u32) -> Result<BytePlace, Fault> {
         let pairs = shape.iter().zip(&view.strides).map(|(size, stride)| (u64::from(*size), *stride));
-        Place::from_pairs(view.offset, pairs.collect(), element_bytes)
+        BytePlace::from_pairs(view.offset, pairs.collect(), element_bytes)
     }
 
-    fn from_pairs(base: u64, mut dimensions: Vec<(u64, i64)>, element_bytes: u32) -> Result<Place, Fault> {
+    fn from_pairs(base: u64, mut dimensions: Vec<(u64, i64)>, element_bytes: u32) -> Result<BytePlace, Fault> {
         let too_large = || "an operand is too large".to_string();
         let mut run = i64::from(element_bytes);
         dimensions.retain(|(size, _)| *size != 1);
@@ -39,7 +39,7 @@ impl Place {
         let run = usize::try_from(run).map_err(|_| too_large())?;
         let total = dimensions.iter().try_fold(run, |total, (size, _)| total.checked_mul(usize::try_from(*size).ok()?));
         let base = i64::try_from(base).map_err(|_| too_large())?;
-        Ok(Place { base, dimensions, run, total: total.ok_or_else(too_large)? })
+        Ok(BytePlace { base, dimensions, run, total: total.ok_or_else(too_large)? })
     }
 
     /// Size of all elements together.
@@ -102,7 +102,7 @@ pub(super) fn read<const D: usize>(
     shape: &[u32; D],
     element: BpuElement,
 ) -> Result<Vec<i32>, Fault> {
-    let packed = Place::new(view, shape, element.bytes())?.pack(memory)?;
+    let packed = BytePlace::new(view, shape, element.bytes())?.pack(memory)?;
     Ok(decode(&packed, element))
 }
 
@@ -114,7 +114,7 @@ pub(super) fn write<const D: usize>(
     element: BpuElement,
     values: &[i32],
 ) -> Result<(), Fault> {
-    Place::new(view, shape, element.bytes())?.unpack(&encode(values, element), memory)
+    BytePlace::new(view, shape, element.bytes())?.unpack(&encode(values, element), memory)
 }
 
 pub(super) fn decode(packed: &[u8], element: BpuElement) -> Vec<i32> {

@@ -34,7 +34,7 @@ pub struct Machine<'a> {
 
 /// What a run costs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Report {
+pub struct RunReport {
     /// From the start of the first instruction to the end of the last one.
     pub cycles: u64,
     /// The fixed cost of a run, before the first instruction.
@@ -103,10 +103,10 @@ impl<'a> Machine<'a> {
     }
 
     /// Predicted time. Needs no data.
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> RunReport {
         let (program, target) = (&*self.program, &*self.target);
         let (cycles, overhead_cycles) = (self.schedule.cycles(), target.run_overhead_cycles());
-        let mut report = Report {
+        let mut report = RunReport {
             cycles,
             overhead_cycles,
             busy_cycles: [0; Engine::COUNT],

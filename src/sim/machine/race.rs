@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use crate::nash::isa::{Access, Engine, Program, Space};
 
 use super::error::{Actor, SimError};
-use super::race_bytes::Bytes;
+use super::race_bytes::RaceBytes;
 
 /// Per engine, how many instructions are complete.
 type Clock = [u32; Engine::COUNT];
@@ -78,7 +78,7 @@ struct Runs {
 /// The bytes of a part of one memory.
 enum Shadow {
     Runs(Runs),
-    Bytes(Bytes),
+    Bytes(RaceBytes),
 }
 
 /// A part is kept byte by byte when accesses have more runs in it than this, on average: so many cost about as much as the bytes
@@ -253,7 +253,7 @@ impl Shadow {
         }
         // Larger parts are those of huge memories, where bytes would take too much of ours.
         if runs > many_runs.saturating_mul(members.len() as u128) && part.1 - part.0 <= PART {
-            Shadow::Bytes(Bytes::new(part.0, (end - part.0) as usize))
+            Shadow::Bytes(RaceBytes::new(part.0, (end - part.0) as usize))
         } else {
             Shadow::Runs(Runs::default())
         }

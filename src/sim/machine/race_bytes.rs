@@ -13,7 +13,7 @@ struct Decision {
 }
 
 /// Every byte has the number of a history.
-pub(super) struct Bytes {
+pub(super) struct RaceBytes {
     start: u64,
     numbers: Vec<u32>,
     /// The first one is that of bytes that were never touched.
@@ -25,13 +25,13 @@ pub(super) struct Bytes {
     limit: usize,
 }
 
-impl Bytes {
-    pub fn new(start: u64, bytes: usize) -> Bytes {
+impl RaceBytes {
+    pub fn new(start: u64, bytes: usize) -> RaceBytes {
         let (histories, decisions) = (vec![History::default()], vec![Decision::default()]);
-        Bytes { start, numbers: vec![0; bytes], histories, decisions, access: 0, limit: bytes / 4 }
+        RaceBytes { start, numbers: vec![0; bytes], histories, decisions, access: 0, limit: bytes / 4 }
     }
 
-    /// Calls to [`Bytes::visit`] from here on belong to another access.
+    /// Calls to [`RaceBytes::visit`] from here on belong to another access.
     pub fn begin_access(&mut self) {
         self.access += 1;
         if self.histories.len() > self.limit {

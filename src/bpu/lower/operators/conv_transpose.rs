@@ -5,7 +5,7 @@
 
 use super::window::{activation, channels_last, constant, image};
 use crate::bpu::lower::{
-    builder::{Builder, Form, ITSELF, clamp_of, per_tensor},
+    builder::{Builder, ITSELF, ValueForm, clamp_of, per_tensor},
     values::{Integer, QuantizedConstant, QuantizedValue},
 };
 use crate::bpu::model::{Clamp, Convolution, Operator, TensorId};
@@ -304,7 +304,7 @@ pub fn conv_transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: Operatio
         rows.push(lowering.row(builder, number)?);
     }
     let id = lowering.interleave(builder, &rows)?;
-    builder.define(&output, Form::ChannelsLast, id);
+    builder.define(&output, ValueForm::ChannelsLast, id);
     Ok(())
 }
 

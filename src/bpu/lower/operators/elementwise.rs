@@ -3,8 +3,8 @@
 use crate::bpu::constraints::Known;
 use crate::bpu::functions;
 use crate::bpu::lower::{
-    builder::{Builder, Form, ITSELF, TO_CHANNELS_LAST, clamp_of, shape_in},
-    values::{Integer, Operand, QuantizedConstant, QuantizedValue},
+    builder::{Builder, ITSELF, TO_CHANNELS_LAST, ValueForm, clamp_of, shape_in},
+    values::{Integer, QuantizedConstant, QuantizedOperand, QuantizedValue},
 };
 use crate::bpu::model::{BpuElement, Clamp, Operator, TensorId};
 use crate::cpu;
@@ -43,7 +43,7 @@ fn binary<'c, 'a>(
 struct Pair<'c, 'a> {
     ids: [TensorId; 2],
     integers: [Integer; 2],
-    form: Form,
+    form: ValueForm,
     output: QuantizedValue<'c, 'a>,
     /// Of the result, in the layout.
     shape: Vec<usize>,
@@ -57,8 +57,8 @@ impl<'c, 'a> Pair<'c, 'a> {
         let (mut ids, mut integers) = ([TensorId(0); 2], [output.integer; 2]);
         for (index, (operand, suffix)) in operands.iter().zip(["a", "b"]).enumerate() {
             (ids[index], integers[index]) = match operand {
-                Operand::Value(value) => (builder.tensor(value, form)?, value.integer),
-                Operand::Constant(constant) => {
+                QuantizedOperand::Value(value) => (builder.tensor(value, form)?, value.integer),
+                QuantizedOperand::Constant(constant) => {
                     let ir::Scale::PerTensor(scale) = constant.scale else {
                         return Err(format!("its operand {index} has more than one scale"));
                     };
@@ -121,21 +121,21 @@ pub fn p_relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
 }
 
 /// NHWC when all values have rank 4 and one is there already: then no transpose is needed for that one.
-fn common_form<'c, 'a>(builder: &Builder<'c, 'a>, operands: &[Operand<'c, 'a>], rank: usize) -> Form {
+fn common_form<'c, 'a>(builder: &Builder<'c, 'a>, operands: &[QuantizedOperand<'c, 'a>], rank: usize) -> ValueForm {
     let values = || {
         operands.iter().filter_map(|operand| match operand {
-            Operand::Value(value) => Some(value),
-            Operand::Constant(_) => None,
+            QuantizedOperand::Value(value) => Some(value),
+            QuantizedOperand::Constant(_) => None,
         })
     };
     let images = rank == 4 && values().all(|value| value.shape.len() == 4);
-    let there = values().any(|value| builder.has(value, Form::ChannelsLast));
-    if images && there { Form::ChannelsLast } else { Form::Network }
+    let there = values().any(|value| builder.has(value, ValueForm::ChannelsLast));
+    if images && there { ValueForm::ChannelsLast } else { ValueForm::Network }
 }
 
 /// A constant that broadcasts to rank 4, in a form.
-fn constant_in(builder: &mut Builder<'_, '_>, part: &str, constant: &QuantizedConstant, form: Form) -> TensorId {
-    if form == Form::Network {
+fn constant_in(builder: &mut Builder<'_, '_>, part: &str, constant: &QuantizedConstant, form: ValueForm) -> TensorId {
+    if form == ValueForm::Network {
         return builder.constant(part, constant);
     }
     let mut image = constant.clone();
@@ -153,13 +153,13 @@ fn of_one_operand<'c, 'a>(
     operator: impl FnOnce(Integer, Integer) -> Result<Operator, String>,
 ) -> Result<(), String> {
     let output = builder.result(operation)?;
-    let Operand::Value(input) = builder.operand(operation, index)? else {
+    let QuantizedOperand::Value(input) = builder.operand(operation, index)? else {
         return Err("its operand is a constant".into());
     };
     if input.shape != output.shape {
         return Err("its result has more dimensions than its operand".into());
     }
-    let form = if builder.has(&input, Form::ChannelsLast) { Form::ChannelsLast } else { Form::Network };
+    let form = if builder.has(&input, ValueForm::ChannelsLast) { ValueForm::ChannelsLast } else { ValueForm::Network };
     let id = builder.tensor(&input, form)?;
     let operator = operator(input.integer, output.integer)?;
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;

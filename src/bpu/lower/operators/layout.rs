@@ -1,8 +1,8 @@
 //! Operations that move elements.
 
 use crate::bpu::lower::{
-    builder::{Builder, Form, ITSELF, TO_CHANNELS_LAST, per_tensor, shape_in},
-    values::{Integer, Operand, QuantizedValue},
+    builder::{Builder, ITSELF, TO_CHANNELS_LAST, ValueForm, per_tensor, shape_in},
+    values::{Integer, QuantizedOperand, QuantizedValue},
 };
 use crate::bpu::model::{Operator, PadMode, TensorId};
 use hb_dialects::{
@@ -19,30 +19,32 @@ pub(super) fn input<'c, 'a>(
     operation: OperationRef<'c, 'a>,
 ) -> Result<QuantizedValue<'c, 'a>, String> {
     match builder.operand(operation, 0)? {
-        Operand::Value(value) => Ok(value),
-        Operand::Constant(_) => Err("its operand is a constant".into()),
+        QuantizedOperand::Value(value) => Ok(value),
+        QuantizedOperand::Constant(_) => Err("its operand is a constant".into()),
     }
 }
 
 /// NHWC when the value is an image that exists only so.
-pub(super) fn form_of<'c, 'a>(builder: &Builder<'c, 'a>, value: &QuantizedValue<'c, 'a>) -> Form {
-    let image = value.shape.len() == 4 && builder.has(value, Form::ChannelsLast) && !builder.has(value, Form::Network);
-    if image { Form::ChannelsLast } else { Form::Network }
+pub(super) fn form_of<'c, 'a>(builder: &Builder<'c, 'a>, value: &QuantizedValue<'c, 'a>) -> ValueForm {
+    let image = value.shape.len() == 4
+        && builder.has(value, ValueForm::ChannelsLast)
+        && !builder.has(value, ValueForm::Network);
+    if image { ValueForm::ChannelsLast } else { ValueForm::Network }
 }
 
 /// Values given per dimension in network order, in the order of a form.
-pub(super) fn in_form<T: Clone>(form: Form, values: &[T]) -> Vec<T> {
+pub(super) fn in_form<T: Clone>(form: ValueForm, values: &[T]) -> Vec<T> {
     match form {
-        Form::ChannelsLast if values.len() == 4 => TO_CHANNELS_LAST.iter().map(|&i| values[i].clone()).collect(),
+        ValueForm::ChannelsLast if values.len() == 4 => TO_CHANNELS_LAST.iter().map(|&i| values[i].clone()).collect(),
         _ => values.to_vec(),
     }
 }
 
 /// Where a dimension stands in a form.
-pub(super) fn axis_in(form: Form, axis: usize) -> usize {
+pub(super) fn axis_in(form: ValueForm, axis: usize) -> usize {
     match form {
-        Form::Network => axis,
-        Form::ChannelsLast => TO_CHANNELS_LAST.iter().position(|&i| i == axis).unwrap_or(axis),
+        ValueForm::Network => axis,
+        ValueForm::ChannelsLast => TO_CHANNELS_LAST.iter().position(|&i| i == axis).unwrap_or(axis),
     }
 }
 
@@ -57,10 +59,10 @@ pub(super) fn rescaled(builder: &mut Builder<'_, '_>, id: TensorId, from: Intege
 
 pub fn reshape<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
-    let id = builder.tensor(&input, Form::Network)?;
+    let id = builder.tensor(&input, ValueForm::Network)?;
     let id = builder.reshape(id, &output.shape, &per_tensor(input.integer.scale));
     let id = rescaled(builder, id, input.integer, output.integer);
-    builder.define(&output, Form::Network, id);
+    builder.define(&output, ValueForm::Network, id);
     Ok(())
 }
 
@@ -72,7 +74,7 @@ pub fn transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<
     let permutation: Vec<usize> = permutation.iter().map(|&axis| axis_in(form, axis as usize)).collect();
     let id = builder.transpose(id, &permutation, &per_tensor(input.integer.scale));
     let id = rescaled(builder, id, input.integer, output.integer);
-    builder.define(&output, Form::Network, id);
+    builder.define(&output, ValueForm::Network, id);
     Ok(())
 }
 
@@ -81,12 +83,12 @@ pub fn concat<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     let mut values = Vec::new();
     for index in 0..operation.operand_count() {
         match builder.operand(operation, index)? {
-            Operand::Value(value) => values.push(value),
-            Operand::Constant(_) => return Err(format!("its operand {index} is a constant")),
+            QuantizedOperand::Value(value) => values.push(value),
+            QuantizedOperand::Constant(_) => return Err(format!("its operand {index} is a constant")),
         }
     }
-    let images = values.iter().all(|value| form_of(builder, value) == Form::ChannelsLast);
-    let form = if images { Form::ChannelsLast } else { Form::Network };
+    let images = values.iter().all(|value| form_of(builder, value) == ValueForm::ChannelsLast);
+    let form = if images { ValueForm::ChannelsLast } else { ValueForm::Network };
     let axis = attributes::axis(operation).map_err(|error| error.to_string())?;
     let axis = axis_in(form, normalize_axis(axis, output.shape.len())?);
     let mut ids = Vec::new();
@@ -192,7 +194,7 @@ pub fn gather<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     if runs.len() > MOST_SLICES {
         return Err(format!("its indices fall into {} runs; at most {MOST_SLICES} become slices", runs.len()));
     }
-    let from = builder.tensor(&input, Form::Network)?;
+    let from = builder.tensor(&input, ValueForm::Network)?;
     let mut parts = Vec::new();
     for (start, step, count) in runs {
         let rank = input.shape.len();
@@ -210,7 +212,7 @@ pub fn gather<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     };
     let id = builder.reshape(id, &output.shape, &per_tensor(input.integer.scale));
     let id = rescaled(builder, id, input.integer, output.integer);
-    builder.define(&output, Form::Network, id);
+    builder.define(&output, ValueForm::Network, id);
     Ok(())
 }
 

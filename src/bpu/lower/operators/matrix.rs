@@ -1,8 +1,8 @@
 //! Matrix products.
 
 use crate::bpu::lower::{
-    builder::{Builder, Form, ITSELF, clamp_of, per_tensor},
-    values::{Operand, Output, QuantizedConstant},
+    builder::{Builder, ITSELF, ValueForm, clamp_of, per_tensor},
+    values::{Output, QuantizedConstant, QuantizedOperand},
 };
 use crate::bpu::model::{Convolution, Operator, TensorId};
 use hb_dialects::{
@@ -34,17 +34,19 @@ fn with_constant<'c, 'a>(
     let id = builder.sums(Convolution::default(), (activation, &inputs), shape, output)?;
     let scale = match output {
         Output::Quantized(value) => per_tensor(value.integer.scale),
-        Output::Exact { .. } => crate::bpu::model::Scale::None,
+        Output::Exact { .. } => crate::bpu::model::TensorScale::None,
     };
     let id = builder.reshape(id, output.shape(), &scale);
-    builder.define_sums(output, Form::Network, id);
+    builder.define_sums(output, ValueForm::Network, id);
     Ok(())
 }
 
-fn to_model(scale: &Scale) -> crate::bpu::model::Scale {
+fn to_model(scale: &Scale) -> crate::bpu::model::TensorScale {
     match scale {
         Scale::PerTensor(scale) => per_tensor(*scale),
-        Scale::PerAxis { axis, scales } => crate::bpu::model::Scale::PerChannel { axis: *axis, scales: scales.clone() },
+        Scale::PerAxis { axis, scales } => {
+            crate::bpu::model::TensorScale::PerChannel { axis: *axis, scales: scales.clone() }
+        }
     }
 }
 
@@ -54,7 +56,7 @@ fn bias<'c, 'a>(
     operation: OperationRef<'c, 'a>,
     columns: usize,
 ) -> Result<TensorId, String> {
-    let Operand::Constant(mut bias) = builder.operand(operation, 2)? else {
+    let QuantizedOperand::Constant(mut bias) = builder.operand(operation, 2)? else {
         return Err("its bias is no constant".into());
     };
     let rows: usize = bias.shape.split_last().map_or(1, |(_, leading)| leading.iter().product());
@@ -76,31 +78,33 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
         return Err("its alpha or beta is not 1 and its weights are no constants".into());
     }
     let output = builder.output(operation)?;
-    let Operand::Value(a) = builder.operand(operation, 0)? else { return Err("its operand A is a constant".into()) };
-    let mut left = builder.tensor(&a, Form::Network)?;
+    let QuantizedOperand::Value(a) = builder.operand(operation, 0)? else {
+        return Err("its operand A is a constant".into());
+    };
+    let mut left = builder.tensor(&a, ValueForm::Network)?;
     if attributes::trans_a(operation).map_err(text)? {
         left = builder.transpose(left, &[1, 0], &per_tensor(a.integer.scale));
     }
     let transposed = attributes::trans_b(operation).map_err(text)?;
     let rows = output.shape().first().copied().unwrap_or(1);
     match builder.operand(operation, 1)? {
-        Operand::Constant(b) => {
+        QuantizedOperand::Constant(b) => {
             let weight = if transposed { b } else { b.transposed(&[1, 0]) };
             with_constant(builder, operation, (left, &Scale::PerTensor(a.integer.scale), rows), &weight, &output)
         }
-        Operand::Value(_) if operation.operand_count() > 2 => {
+        QuantizedOperand::Value(_) if operation.operand_count() > 2 => {
             Err("it adds a bias to a product of two activations".into())
         }
-        Operand::Value(b) => {
+        QuantizedOperand::Value(b) => {
             let output = builder.result(operation)?;
-            let mut right = builder.tensor(&b, Form::Network)?;
+            let mut right = builder.tensor(&b, ValueForm::Network)?;
             if transposed {
                 right = builder.transpose(right, &[1, 0], &per_tensor(b.integer.scale));
             }
             let clamp = clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, output.integer);
             let shape = output.shape.clone();
             let id = builder.compute(ITSELF, Operator::MatMul { clamp }, &[left, right], shape, output.integer);
-            builder.define(&output, Form::Network, id);
+            builder.define(&output, ValueForm::Network, id);
             Ok(())
         }
     }
@@ -109,10 +113,10 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
 pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let output = builder.result(operation)?;
     let (a, b) = (builder.operand(operation, 0)?, builder.operand(operation, 1)?);
-    if let (Operand::Value(a), Operand::Constant(b)) = (&a, &b)
+    if let (QuantizedOperand::Value(a), QuantizedOperand::Constant(b)) = (&a, &b)
         && b.shape.len() == 2
     {
-        let left = builder.tensor(a, Form::Network)?;
+        let left = builder.tensor(a, ValueForm::Network)?;
         let rows: usize = a.shape.split_last().map_or(1, |(_, leading)| leading.iter().product());
         return with_constant(
             builder,
@@ -133,22 +137,22 @@ pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
     }
     let id = builder.compute(ITSELF, Operator::MatMul { clamp: None }, &[left, right], shape, output.integer);
     let id = builder.reshape(id, &output.shape, &per_tensor(output.integer.scale));
-    builder.define(&output, Form::Network, id);
+    builder.define(&output, ValueForm::Network, id);
     Ok(())
 }
 
 /// An operand of a product, a vector as a matrix of one row or column; with its own rank.
 fn matrix_operand<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
-    operand: &Operand<'c, 'a>,
+    operand: &QuantizedOperand<'c, 'a>,
     suffix: &str,
     row: bool,
 ) -> Result<(TensorId, usize), String> {
     let (id, shape, scale) = match operand {
-        Operand::Value(value) => {
-            (builder.tensor(value, Form::Network)?, value.shape.clone(), per_tensor(value.integer.scale))
+        QuantizedOperand::Value(value) => {
+            (builder.tensor(value, ValueForm::Network)?, value.shape.clone(), per_tensor(value.integer.scale))
         }
-        Operand::Constant(constant) => {
+        QuantizedOperand::Constant(constant) => {
             let id = builder.constant(suffix, constant);
             (id, constant.shape.clone(), to_model(&constant.scale))
         }

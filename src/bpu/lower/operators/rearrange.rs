@@ -2,7 +2,7 @@
 
 use super::layout::{axis_in, form_of, in_form, input, rescaled};
 use crate::bpu::lower::{
-    builder::{Builder, Form, per_tensor},
+    builder::{Builder, ValueForm, per_tensor},
     values::{Integer, QuantizedValue},
 };
 use crate::bpu::model::{Operator, TensorId};
@@ -36,7 +36,7 @@ fn repeated(
 /// Repeats each dimension of a value, which is of the result's rank in network form, as often as the result asks.
 fn grown<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
-    (id, form, shape): (TensorId, Form, &[usize]),
+    (id, form, shape): (TensorId, ValueForm, &[usize]),
     (input, output): (&QuantizedValue<'c, 'a>, &QuantizedValue<'c, 'a>),
 ) -> Result<(), String> {
     let mut id = id;
@@ -67,10 +67,10 @@ pub fn expand<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     if more == 0 {
         return tile(builder, operation);
     }
-    let id = builder.tensor(&input, Form::Network)?;
+    let id = builder.tensor(&input, ValueForm::Network)?;
     let shape = [vec![1; more], input.shape.clone()].concat();
     let id = builder.reshape(id, &shape, &per_tensor(input.integer.scale));
-    grown(builder, (id, Form::Network, &shape), (&input, &output))
+    grown(builder, (id, ValueForm::Network, &shape), (&input, &output))
 }
 
 fn block(operation: OperationRef<'_, '_>, value: &QuantizedValue<'_, '_>) -> Result<([usize; 4], usize), String> {
@@ -88,12 +88,12 @@ fn regrouped<'c, 'a>(
     (input, output): (&QuantizedValue<'c, 'a>, &QuantizedValue<'c, 'a>),
 ) -> Result<(), String> {
     let scale = per_tensor(input.integer.scale);
-    let id = builder.tensor(input, Form::ChannelsLast)?;
+    let id = builder.tensor(input, ValueForm::ChannelsLast)?;
     let id = builder.reshape(id, &seen, &scale);
     let id = builder.transpose(id, &permutation, &scale);
-    let id = builder.reshape(id, &in_form(Form::ChannelsLast, &output.shape), &scale);
+    let id = builder.reshape(id, &in_form(ValueForm::ChannelsLast, &output.shape), &scale);
     let id = rescaled(builder, id, input.integer, output.integer);
-    builder.define(output, Form::ChannelsLast, id);
+    builder.define(output, ValueForm::ChannelsLast, id);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::layout::{form_of, in_form, input, rescaled};
 use crate::bpu::lower::{
-    builder::{Builder, Form, ITSELF, per_tensor, shape_in},
+    builder::{Builder, ITSELF, ValueForm, per_tensor, shape_in},
     values::{Integer, QuantizedConstant},
 };
 use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, Operator, TensorId};
@@ -112,9 +112,9 @@ fn reduce<'c, 'a>(
     let id = builder.reshape(id, &size, &per_tensor(input.integer.scale));
     let id = pool(builder, Image { id, size, integer: input.integer }, output.integer)?;
     let image = shape_in(form, &output.shape).filter(|_| output.shape.len() == shape.len());
-    if let (Form::ChannelsLast, Some(shape)) = (form, image) {
+    if let (ValueForm::ChannelsLast, Some(shape)) = (form, image) {
         let id = builder.reshape(id, &shape, &per_tensor(output.integer.scale));
-        builder.define(&output, Form::ChannelsLast, id);
+        builder.define(&output, ValueForm::ChannelsLast, id);
         return Ok(());
     }
     // In the layout, the kept dimensions may stand in another order than in the network.
@@ -123,15 +123,15 @@ fn reduce<'c, 'a>(
     let id = builder.reshape(id, &kept_shape, &per_tensor(output.integer.scale));
     let id = builder.transpose(id, &order, &per_tensor(output.integer.scale));
     let id = builder.reshape(id, &output.shape, &per_tensor(output.integer.scale));
-    builder.define(&output, Form::Network, id);
+    builder.define(&output, ValueForm::Network, id);
     Ok(())
 }
 
 /// The dimension of the network that stands at a place of a layout.
-fn network_dimension(form: Form, place: usize) -> usize {
+fn network_dimension(form: ValueForm, place: usize) -> usize {
     match form {
-        Form::Network => place,
-        Form::ChannelsLast => crate::bpu::lower::builder::TO_CHANNELS_LAST.get(place).copied().unwrap_or(place),
+        ValueForm::Network => place,
+        ValueForm::ChannelsLast => crate::bpu::lower::builder::TO_CHANNELS_LAST.get(place).copied().unwrap_or(place),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::layout::{axis_in, form_of, input, rescaled, runs};
 use crate::bpu::lower::{
-    builder::{Builder, Form, per_tensor, shape_in},
+    builder::{Builder, ValueForm, per_tensor, shape_in},
     values::{Integer, QuantizedConstant},
 };
 use crate::bpu::model::{BpuElement, Operator, TensorId};
@@ -138,7 +138,7 @@ pub fn resize<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     if plan.extrapolation_value != 0.0 && plan.axes.iter().flat_map(|axis| &axis.samples).any(|sample| sample.outside) {
         return Err(format!("it fills with {} outside of its input; the BPU with 0", plan.extrapolation_value));
     }
-    let form = if input.shape.len() == 4 { Form::ChannelsLast } else { form_of(builder, &input) };
+    let form = if input.shape.len() == 4 { ValueForm::ChannelsLast } else { form_of(builder, &input) };
     let mut id = builder.tensor(&input, form)?;
     let mut parts =
         plan.axes.iter().map(|resized| Ok((resized, Along::of(resized)?))).collect::<Result<Vec<_>, String>>()?;

@@ -2,11 +2,11 @@
 
 use super::layout::rescaled;
 use crate::bpu::lower::{
-    builder::{Builder, Form, ITSELF, shape_in},
-    values::{Operand, QuantizedConstant, QuantizedValue},
+    builder::{Builder, ITSELF, ValueForm, shape_in},
+    values::{QuantizedConstant, QuantizedOperand, QuantizedValue},
 };
 use crate::bpu::model::{AveragePool, Convolution, MaxPool, Operator};
-use hb_dialects::hfloat::{Window, attributes};
+use hb_dialects::hfloat::{SlidingWindow, attributes};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// A window over height and width; one spatial dimension is taken as width.
@@ -21,7 +21,7 @@ struct Plane {
 
 impl Plane {
     fn of(operation: OperationRef<'_, '_>) -> Result<Self, String> {
-        let window = Window::of(operation)?;
+        let window = SlidingWindow::of(operation)?;
         let pair = |values: &[u64], filler: usize| match *values {
             [width] => Ok([filler, width as usize]),
             [height, width] => Ok([height as usize, width as usize]),
@@ -53,8 +53,8 @@ pub(super) fn activation<'c, 'a>(
     index: usize,
 ) -> Result<QuantizedValue<'c, 'a>, String> {
     match builder.operand(operation, index)? {
-        Operand::Value(value) => Ok(value),
-        Operand::Constant(_) => Err(format!("its operand {index} is a constant")),
+        QuantizedOperand::Value(value) => Ok(value),
+        QuantizedOperand::Constant(_) => Err(format!("its operand {index} is a constant")),
     }
 }
 
@@ -64,8 +64,8 @@ pub(super) fn constant<'c, 'a>(
     index: usize,
 ) -> Result<QuantizedConstant, String> {
     match builder.operand(operation, index)? {
-        Operand::Constant(constant) => Ok(constant),
-        Operand::Value(_) => Err(format!("its operand {index} is no constant")),
+        QuantizedOperand::Constant(constant) => Ok(constant),
+        QuantizedOperand::Value(_) => Err(format!("its operand {index} is no constant")),
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) fn image<'c, 'a>(
     operation: OperationRef<'c, 'a>,
 ) -> Result<(QuantizedValue<'c, 'a>, crate::bpu::model::TensorId, [usize; 2]), String> {
     let input = activation(builder, operation, 0)?;
-    let id = builder.tensor(&input, Form::ChannelsLast)?;
+    let id = builder.tensor(&input, ValueForm::ChannelsLast)?;
     match builder.shape(id).as_slice() {
         &[_, height, width, _] => Ok((input, id, [height, width])),
         shape => Err(format!("its input has the shape {shape:?}")),
@@ -83,7 +83,7 @@ pub(super) fn image<'c, 'a>(
 }
 
 pub(super) fn channels_last(shape: &[usize]) -> Result<Vec<usize>, String> {
-    shape_in(Form::ChannelsLast, shape).ok_or_else(|| "its result has no height and width".to_owned())
+    shape_in(ValueForm::ChannelsLast, shape).ok_or_else(|| "its result has no height and width".to_owned())
 }
 
 pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
@@ -109,7 +109,7 @@ pub fn convolution<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRe
     };
     let activation = attributes::activation(operation).map_err(|error| error.to_string())?;
     let id = builder.sums(convolution, (activation, &inputs), channels_last(output.shape())?, &output)?;
-    builder.define_sums(&output, Form::ChannelsLast, id);
+    builder.define_sums(&output, ValueForm::ChannelsLast, id);
     Ok(())
 }
 
@@ -128,7 +128,7 @@ pub fn max_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'
     });
     let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, value.integer);
     let id = rescaled(builder, id, value.integer, output.integer);
-    builder.define(&output, Form::ChannelsLast, id);
+    builder.define(&output, ValueForm::ChannelsLast, id);
     Ok(())
 }
 
@@ -154,7 +154,7 @@ pub fn average_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationR
         clamp: None,
     });
     let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, output.integer);
-    builder.define(&output, Form::ChannelsLast, id);
+    builder.define(&output, ValueForm::ChannelsLast, id);
     Ok(())
 }
 
@@ -172,6 +172,6 @@ pub fn global_average_pool<'c, 'a>(
         clamp: None,
     });
     let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, output.integer);
-    builder.define(&output, Form::ChannelsLast, id);
+    builder.define(&output, ValueForm::ChannelsLast, id);
     Ok(())
 }

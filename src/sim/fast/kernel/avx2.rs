@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, LANES, PIXELS, Run, STEP, Sums};
+use super::{BLOCK, CellRun, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, LANES, PIXELS, STEP, Sums};
 
 /// The sums of four channels from two halves each: two vectors of eight i32 to one.
 #[target_feature(enable = "avx2")]
@@ -98,7 +98,12 @@ pub(super) unsafe fn dense_i16(cells: &[[&[u8]; PIXELS]], weights: DenseWeights<
 /// # Safety
 /// The weights fit the runs to cell `cell`.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn depthwise(runs: &[Run<'_>], cell: usize, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
+pub(super) unsafe fn depthwise(
+    runs: &[CellRun<'_>],
+    cell: usize,
+    weights: DepthwiseWeights<'_>,
+    sums: &mut [i32; LANES],
+) {
     let DepthwiseWeights { data, first, count, .. } = weights;
     let weights = data.as_chunks::<DEPTHWISE_GROUP>().0;
     for part in 0..count.div_ceil(16) {
@@ -146,7 +151,7 @@ pub(super) unsafe fn depthwise(runs: &[Run<'_>], cell: usize, weights: Depthwise
 /// As [`depthwise`].
 #[target_feature(enable = "avx2")]
 pub(super) unsafe fn depthwise_i16(
-    runs: &[Run<'_>],
+    runs: &[CellRun<'_>],
     cell: usize,
     weights: DepthwiseWeights<'_>,
     sums: &mut [i32; LANES],

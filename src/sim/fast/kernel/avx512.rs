@@ -6,7 +6,9 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, Begin, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Finish, LANES, PIXELS, Run, STEP, Sums};
+use super::{
+    BLOCK, Begin, CellRun, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Finish, LANES, PIXELS, STEP, Sums,
+};
 
 /// 128 in every byte.
 const HIGH_BITS: i32 = i32::from_ne_bytes([0x80; 4]);
@@ -93,7 +95,7 @@ fn transposed([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 unsafe fn depthwise_sums(
-    runs: &[Run<'_>],
+    runs: &[CellRun<'_>],
     cell: usize,
     weights: DepthwiseWeights<'_>,
     mask: __mmask64,
@@ -105,7 +107,7 @@ unsafe fn depthwise_sums(
     for (runs, weights) in runs.as_chunks::<STEP>().0.iter().zip(weights) {
         // SAFETY: masked loads touch only the bytes of the cell; the weights of a step have 4 times 64 bytes.
         unsafe {
-            let load = |run: &Run<'_>| {
+            let load = |run: &CellRun<'_>| {
                 let from = run.bytes.as_ptr().add(cell * run.step + first);
                 _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, from.cast()), high_bits)
             };
@@ -130,7 +132,12 @@ unsafe fn depthwise_sums(
 /// # Safety
 /// The weights fit the runs to cell `cell`.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-pub(super) unsafe fn depthwise(runs: &[Run<'_>], cell: usize, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
+pub(super) unsafe fn depthwise(
+    runs: &[CellRun<'_>],
+    cell: usize,
+    weights: DepthwiseWeights<'_>,
+    sums: &mut [i32; LANES],
+) {
     // SAFETY: by the contract of this function; the sums are 4 times 16.
     unsafe {
         let zeros = [_mm512_setzero_si512(); 4];
@@ -148,7 +155,7 @@ pub(super) unsafe fn depthwise(runs: &[Run<'_>], cell: usize, weights: Depthwise
 /// As [`depthwise`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(super) unsafe fn depthwise_i16(
-    runs: &[Run<'_>],
+    runs: &[CellRun<'_>],
     cell: usize,
     weights: DepthwiseWeights<'_>,
     sums: &mut [i32; LANES],
@@ -217,7 +224,7 @@ fn is_certain(distance: __m512) -> bool {
 /// of each cell.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(super) unsafe fn depthwise_i8(
-    runs: &[Run<'_>],
+    runs: &[CellRun<'_>],
     cells: usize,
     weights: DepthwiseWeights<'_>,
     starts: &[i32],

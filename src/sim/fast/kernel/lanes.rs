@@ -59,7 +59,7 @@ fn clamped(value: i64, clamp: Clamp) -> i32 {
 
 /// How the sums of some output channels become results: one element per channel in each slice.
 #[derive(Clone, Copy)]
-pub struct Channels<'a> {
+pub struct ChannelLanes<'a> {
     /// 2^30 to 2^31 - 1.
     pub mantissa: &'a [i32],
     /// At most 62.
@@ -72,7 +72,7 @@ pub struct Channels<'a> {
 
 compiled_per_level! {
     /// `clamp(rescale(sum))` as i8, one per result.
-    pub fn finish_cell(sums: &[i32], channels: Channels<'_>, clamp: Clamp, results: &mut [u8]) {
+    pub fn finish_cell(sums: &[i32], channels: ChannelLanes<'_>, clamp: Clamp, results: &mut [u8]) {
         let count = results.len();
         let sums = &sums[..count];
         let (mantissa, shift) = (&channels.mantissa[..count], &channels.shift[..count]);
@@ -85,7 +85,7 @@ compiled_per_level! {
     }
 
     /// `clamp(rescale(sum))` in place, for cells whose sums are `stride` apart.
-    pub fn finish(sums: &mut [i32], stride: usize, channels: Channels<'_>, clamp: Clamp) {
+    pub fn finish(sums: &mut [i32], stride: usize, channels: ChannelLanes<'_>, clamp: Clamp) {
         let count = channels.mantissa.len();
         let (mantissa, shift) = (&channels.mantissa[..count], &channels.shift[..count]);
         let below_half = &channels.below_half[..count];
@@ -238,7 +238,7 @@ mod tests {
             let below_half: Vec<i64> = shift.iter().map(|shift| below_half(*shift)).collect();
             let scale: Vec<f32> = channels.iter().map(|channel| channel.1.to_real() as f32).collect();
             let parameters =
-                Channels { mantissa: &mantissa, shift: &shift, below_half: &below_half, scale: &scale };
+                ChannelLanes { mantissa: &mantissa, shift: &shift, below_half: &below_half, scale: &scale };
             let stride = channels.len() + 3;
             // Two cells, the second with half of the sums.
             let sums: Vec<i32> = [1, 2].map(|cell| sums.iter().map(move |sum| sum / cell).chain([7; 3])).into_iter().flatten().collect();
@@ -279,7 +279,7 @@ mod tests {
             let (shift, half) = (vec![multiplier.shift; sums.len()], vec![below_half(multiplier.shift); sums.len()]);
             let scale = vec![multiplier.to_real() as f32; sums.len()];
             let mantissa = all(multiplier.mantissa);
-            let channels = Channels { mantissa: &mantissa, shift: &shift, below_half: &half, scale: &scale };
+            let channels = ChannelLanes { mantissa: &mantissa, shift: &shift, below_half: &half, scale: &scale };
             let expected: Vec<u8> =
                 sums.iter().map(|sum| numerics::finish(*sum, multiplier, Clamp::I8) as u8).collect();
             for level in Level::available() {

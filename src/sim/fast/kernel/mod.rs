@@ -16,7 +16,7 @@ pub mod lanes;
 mod portable;
 
 use crate::numerics::Clamp;
-use lanes::Channels;
+use lanes::ChannelLanes;
 
 /// Output cells that [`dense`] computes together.
 pub const PIXELS: usize = 8;
@@ -192,7 +192,7 @@ pub fn dense(
 
 /// The input cells that a kernel cell meets at neighbouring output cells.
 #[derive(Clone, Copy, Default)]
-pub struct Run<'a> {
+pub struct CellRun<'a> {
     /// From the first cell on.
     pub bytes: &'a [u8],
     /// Bytes from one cell to the next.
@@ -214,7 +214,7 @@ pub struct DepthwiseWeights<'a> {
 
 impl DepthwiseWeights<'_> {
     /// Whether the cells of some runs have these channels, and there are weights for each of them.
-    fn fits(&self, runs: &[Run<'_>], cells: usize) -> bool {
+    fn fits(&self, runs: &[CellRun<'_>], cells: usize) -> bool {
         let needed = (self.first + self.count) * self.input.bytes();
         self.count <= LANES
             && runs.len() / self.input.per_step() * DEPTHWISE_GROUP <= self.data.len()
@@ -250,7 +250,13 @@ pub fn depthwise_position(input: Input, channel: usize, cell: usize) -> usize {
 ///
 /// # Panics
 /// When a cell has fewer channels, or there are not enough weights.
-pub fn depthwise(level: Level, runs: &[Run<'_>], cell: usize, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
+pub fn depthwise(
+    level: Level,
+    runs: &[CellRun<'_>],
+    cell: usize,
+    weights: DepthwiseWeights<'_>,
+    sums: &mut [i32; LANES],
+) {
     assert!(weights.fits(runs, cell + 1), "cells and weights with all channels");
     match level.0 {
         Instructions::Portable => portable::depthwise(runs, cell, weights, sums),
@@ -277,7 +283,7 @@ pub fn depthwise(level: Level, runs: &[Run<'_>], cell: usize, weights: Depthwise
 #[derive(Clone, Copy)]
 pub struct Finish<'a> {
     /// The multiplier of each output channel.
-    pub channels: Channels<'a>,
+    pub channels: ChannelLanes<'a>,
     /// Lies in i8.
     pub clamp: Clamp,
     /// Bytes from the results of one cell to those of the next.
@@ -292,7 +298,7 @@ pub struct Finish<'a> {
 /// When a slice is too short.
 pub fn depthwise_i8(
     level: Level,
-    runs: &[Run<'_>],
+    runs: &[CellRun<'_>],
     cells: usize,
     weights: DepthwiseWeights<'_>,
     starts: &[i32],

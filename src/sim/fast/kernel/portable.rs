@@ -1,7 +1,8 @@
 //! Sums of products without particular instructions.
 
 use super::{
-    BLOCK, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Input, LANES, PIXELS, Run, STEP, Sums, depthwise_position,
+    BLOCK, CellRun, DEPTHWISE_GROUP, DenseWeights, DepthwiseWeights, Input, LANES, PIXELS, STEP, Sums,
+    depthwise_position,
 };
 use crate::numerics::accumulate;
 
@@ -36,7 +37,7 @@ fn dot_i16(sum: i32, inputs: &[u8; STEP], weights: &[u8; STEP]) -> i32 {
     pairs.fold(sum, |sum, (x, w)| accumulate(sum, i16::from_le_bytes(*x).into(), i16::from_le_bytes(*w).into()))
 }
 
-pub(super) fn depthwise(runs: &[Run<'_>], cell: usize, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
+pub(super) fn depthwise(runs: &[CellRun<'_>], cell: usize, weights: DepthwiseWeights<'_>, sums: &mut [i32; LANES]) {
     let DepthwiseWeights { input, data, first, count } = weights;
     let groups = data.as_chunks::<DEPTHWISE_GROUP>().0;
     for (runs, weights) in runs.chunks_exact(input.per_step()).zip(groups) {

@@ -238,14 +238,14 @@ fn strided_transfers_to_and_from_ddr() {
     let load = Load {
         shape,
         element_bytes: 1,
-        source: DdrView { region: Region::Input(0), offset: 1, strides: [0, 0, 0, 0, 4, 1] },
+        source: DdrView { region: MemoryRegion::Input(0), offset: 1, strides: [0, 0, 0, 0, 4, 1] },
         destination: View::contiguous(100, shape, 1),
     };
     let store = Store {
         shape: [1, 1, 1, 1, 1, 6],
         element_bytes: 1,
         source: i8_view(100),
-        destination: DdrView { region: Region::Output(0), offset: 1, strides: [0, 0, 0, 0, 0, 2] },
+        destination: DdrView { region: MemoryRegion::Output(0), offset: 1, strides: [0, 0, 0, 0, 0, 2] },
     };
     let mut program = program(vec![instruction(load, &[]), instruction(store, &[(Engine::Load, 1)])]);
     program.inputs = vec![12];

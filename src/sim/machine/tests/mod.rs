@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::nash::encode::{decode, encode};
 use crate::nash::isa::*;
-use crate::sim::fast::Executable;
+use crate::sim::fast::FastProgram;
 use crate::sim::fast::kernel::Level;
 
 /// L1M of the test target, in bytes.
@@ -30,12 +30,12 @@ fn program(instructions: Vec<Instruction>) -> Program {
 const ALL_OF_L1M: [u32; RANK] = [1, 1, 1, 1, 1, L1M as u32];
 
 fn load_all() -> Load {
-    let source = DdrView { region: Region::Input(0), offset: 0, strides: [0, 0, 0, 0, 0, 1] };
+    let source = DdrView { region: MemoryRegion::Input(0), offset: 0, strides: [0, 0, 0, 0, 0, 1] };
     Load { shape: ALL_OF_L1M, element_bytes: 1, source, destination: View::new(0, [0, 0, 0, 0, 0, 1]) }
 }
 
 fn store_all() -> Store {
-    let destination = DdrView { region: Region::Output(0), offset: 0, strides: [0, 0, 0, 0, 0, 1] };
+    let destination = DdrView { region: MemoryRegion::Output(0), offset: 0, strides: [0, 0, 0, 0, 0, 1] };
     Store { shape: ALL_OF_L1M, element_bytes: 1, source: View::new(0, [0, 0, 0, 0, 0, 1]), destination }
 }
 
@@ -60,12 +60,12 @@ pub(in crate::sim) fn try_execute(operation: impl Into<Operation>, image: &[u8])
     let mut constant = program.clone();
     (constant.inputs, constant.constants) = (vec![], L1M as u64);
     if let Operation::Load(load) = &mut constant.instructions[0].operation {
-        load.source.region = Region::Constants;
+        load.source.region = MemoryRegion::Constants;
     }
     for level in Level::available() {
         let run = |program: &Program, inputs: &[&[u8]], constants: &[u8]| {
             let machine = Machine::owning(program.clone(), target.clone())?;
-            let executable = Executable::for_level(machine, constants.to_vec(), level)?;
+            let executable = FastProgram::for_level(machine, constants.to_vec(), level)?;
             let first = executable.run(inputs)?;
             // Memories are used again.
             assert_eq!(executable.run(inputs)?, first);
@@ -309,7 +309,7 @@ proptest! {
             let _ = machine.check_races();
             let _ = machine.report();
             let result = machine.run(&[&multipliers()], &[]);
-            let fast = Machine::owning(program.clone(), target.clone()).and_then(|machine| Executable::new(machine, vec![]));
+            let fast = Machine::owning(program.clone(), target.clone()).and_then(|machine| FastProgram::new(machine, vec![]));
             // Other inputs than the program says are refused alike.
             let fast = fast.and_then(|fast| fast.run(&[&multipliers()]));
             if program.constants == 0 {

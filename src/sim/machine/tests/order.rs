@@ -18,15 +18,15 @@ fn at(address: u32) -> View {
     View::new(address, [0, 0, 0, 0, 0, 1])
 }
 
-fn ddr(region: Region, offset: u64) -> DdrView {
+fn ddr(region: MemoryRegion, offset: u64) -> DdrView {
     DdrView { region, offset, strides: [0, 0, 0, 0, 0, 1] }
 }
 
-fn load(region: Region, offset: u64, address: u32, count: u32) -> Load {
+fn load(region: MemoryRegion, offset: u64, address: u32, count: u32) -> Load {
     Load { shape: bytes(count), element_bytes: 1, source: ddr(region, offset), destination: at(address) }
 }
 
-fn store(address: u32, region: Region, offset: u64, count: u32) -> Store {
+fn store(address: u32, region: MemoryRegion, offset: u64, count: u32) -> Store {
     Store { shape: bytes(count), element_bytes: 1, source: at(address), destination: ddr(region, offset) }
 }
 
@@ -50,11 +50,12 @@ fn double_buffered(blocks: u32) -> Program {
         let (side, offset) = (block % 2, u64::from(block * BLOCK));
         // The buffers are free when the block before the last one has left them.
         let free = |engine, ahead: u32| if block >= 2 { vec![(engine, block + 1 - ahead)] } else { vec![] };
-        instructions.push(instruction(load(Region::Input(0), offset, side * BLOCK, BLOCK), &free(Engine::Vae, 2)));
+        instructions
+            .push(instruction(load(MemoryRegion::Input(0), offset, side * BLOCK, BLOCK), &free(Engine::Vae, 2)));
         let mut waits = vec![(Engine::Load, block + 1)];
         waits.extend(free(Engine::Store, 2));
         instructions.push(instruction(negate(side * BLOCK, (2 + side) * BLOCK), &waits));
-        let out = store((2 + side) * BLOCK, Region::Output(0), offset, BLOCK);
+        let out = store((2 + side) * BLOCK, MemoryRegion::Output(0), offset, BLOCK);
         instructions.push(instruction(out, &[(Engine::Vae, block + 1)]));
     }
     let size = vec![u64::from(blocks * BLOCK)];
@@ -163,7 +164,7 @@ fn random_operation(kind: usize, (from, to, outer, inner, step): (u32, u32, u32,
     let shape = [1, 1, 1, 1, outer, inner];
     let strides = [0, 0, 0, 0, inner as i32 * step, step];
     let (source, destination) = (View::new(from, strides), View::new(64 + to, strides));
-    let far = DdrView { region: Region::Workspace, offset: u64::from(to), strides: strides.map(i64::from) };
+    let far = DdrView { region: MemoryRegion::Workspace, offset: u64::from(to), strides: strides.map(i64::from) };
     match kind {
         0 => Fill { shape, element_bytes: 1, value: 1, destination: source }.into(),
         1 => Copy { shape, element_bytes: 1, source, destination }.into(),
@@ -233,7 +234,7 @@ fn timed_programs() -> impl Strategy<Value = Program> {
             let shape = bytes(count);
             let operation: Operation = match kind {
                 0 => Fill { shape, element_bytes: 1, value: 1, destination: at(0) }.into(),
-                1 => load(Region::Workspace, 0, 0, count).into(),
+                1 => load(MemoryRegion::Workspace, 0, 0, count).into(),
                 2 => Lookup { shape, input: at(0), table: View::new(4096, [1]), output: at(0) }.into(),
                 _ => {
                     let input = View::new(0, [0, 0, 0, 0, 0, 4]);
@@ -317,8 +318,8 @@ proptest! {
 fn load_and_store_share_the_port() {
     // 3584 bytes take 3584 / 28e9 s = 156.25 cycles -> 157; the set-up of 64 cycles of one hides behind the other's transfer.
     let instructions = vec![
-        instruction(load(Region::Workspace, 0, 0, 3584), &[]),
-        instruction(store(4096, Region::Workspace, 4096, 3584), &[]),
+        instruction(load(MemoryRegion::Workspace, 0, 0, 3584), &[]),
+        instruction(store(4096, MemoryRegion::Workspace, 4096, 3584), &[]),
     ];
     let program = Program { workspace: 8192, ..program(instructions) };
     let target = target();
@@ -367,7 +368,7 @@ fn costs_on_paper() {
     assert_eq!(cycles(transpose([0, 0, 0, 0, 64, 1]).into()), 25 + 16);
     assert_eq!(cycles(transpose([0, 0, 0, 0, 1, 100]).into()), 400 + 16);
     // 100 runs of 16 bytes cost 100 bursts of 64
-    let mut strided = load(Region::Workspace, 0, 0, 16);
+    let mut strided = load(MemoryRegion::Workspace, 0, 0, 16);
     strided.shape = [1, 1, 1, 1, 100, 16];
     strided.source.strides = [0, 0, 0, 0, 128, 1];
     assert_eq!(Operation::from(strided).cost(&target).ddr_cycles, target.ddr_cycles(6400));

@@ -35,7 +35,7 @@ pub enum NumbersKind {
 
 /// A tensor at the border of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
+pub struct PortAttribute {
     /// As the network calls it.
     pub name: String,
     /// Bytes of its region.
@@ -66,7 +66,7 @@ pub fn numbers(attribute: Attribute<'_>, kind: NumbersKind) -> Option<Vec<i64>> 
 }
 
 /// `#nash.port<...>`.
-pub fn port<'c>(context: &'c Context, port: &Port) -> Attribute<'c> {
+pub fn port<'c>(context: &'c Context, port: &PortAttribute) -> Attribute<'c> {
     // SAFETY: the context is alive and holds the dialect; the strides are as many as said.
     unsafe {
         Attribute::from_raw(shim::hbNashPort(
@@ -80,13 +80,13 @@ pub fn port<'c>(context: &'c Context, port: &Port) -> Attribute<'c> {
 }
 
 /// What a `#nash.port` says; `None` for other attributes.
-pub fn port_of(attribute: Attribute<'_>) -> Option<Port> {
+pub fn port_of(attribute: Attribute<'_>) -> Option<PortAttribute> {
     let mut name = MlirStringRef { data: std::ptr::null(), length: 0 };
     let (mut bytes, mut strides) = (0, Vec::new());
     let user = std::ptr::from_mut(&mut strides).cast();
     // SAFETY: `keep` gets the vector that lives here; the name lives as long as the context.
     unsafe {
-        shim::hbNashPortParts(attribute.to_raw(), &mut name, &mut bytes, keep, user).then(|| Port {
+        shim::hbNashPortParts(attribute.to_raw(), &mut name, &mut bytes, keep, user).then(|| PortAttribute {
             name: shim::text(name).to_owned(),
             bytes,
             strides,

@@ -81,11 +81,8 @@ func.func @p_relu(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // BPU-NEXT:     %0 = bpu.segment(%arg0) {
 // BPU-NEXT:       %1 = bpu.constant dense<{{\[\[}}[32]], {{\[\[}}64]], {{\[\[}}95]], {{\[\[}}127]]]>
 // BPU-NEXT:       %2 = bpu.quantize %arg1
-// BPU-NEXT:       %3 = bpu.requantize %2 {clamp_max = 127 : i64, clamp_min = 0 : i64}
-// BPU-NEXT:       %4 = bpu.requantize %2 {clamp_max = 0 : i64, clamp_min = -128 : i64}
-// BPU-NEXT:       %5 = bpu.mul %4, %1
-// BPU-NEXT:       %6 = bpu.add %3, %5
-// BPU-NEXT:       %7 = bpu.dequantize %6
+// BPU-NEXT:       %3 = bpu.p_relu %2, %1
+// BPU-NEXT:       %4 = bpu.dequantize %3
 // NASH: func.func @add
 // NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
@@ -137,10 +134,7 @@ func.func @p_relu(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // NASH-NEXT: func.func @p_relu
 // NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
-// NASH-NEXT: nash.vae.requantize
-// NASH-NEXT: nash.vae.requantize
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vae.mul
-// NASH-NEXT: nash.vae.add
+// NASH-NEXT: nash.vae.p_relu
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy

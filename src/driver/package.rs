@@ -11,7 +11,7 @@ use crate::hbm::{
 use crate::nash::{
     encode,
     lower::Lowered,
-    mlir::{March, MirrorError, PROGRAM, march_of, program_from_mlir},
+    mlir::{March, PROGRAM, ProgramMirrorError, march_of, program_from_mlir},
 };
 use crate::target::TargetError;
 use hb_dialects::hfloat::Op;
@@ -36,7 +36,7 @@ pub enum PackageError {
     #[error(transparent)]
     Ir(#[from] IrError),
     #[error(transparent)]
-    Program(#[from] MirrorError),
+    Program(#[from] ProgramMirrorError),
     #[error(transparent)]
     Target(#[from] TargetError),
     #[error(

@@ -314,7 +314,7 @@ pub(crate) mod tests {
             }],
             ..Program::default()
         };
-        let mut expected = b"NASH\x01\0\x01\0".to_vec();
+        let mut expected = b"NASH\x01\0\x02\0".to_vec();
         for count in [1u32, 0, 1, 1] {
             expected.extend(count.to_le_bytes());
         }
@@ -344,7 +344,7 @@ pub(crate) mod tests {
     #[test]
     fn other_versions_are_refused() {
         let mut bytes = encode(&Program::default()).unwrap();
-        bytes[6] = 2;
-        assert!(decode(&bytes).unwrap_err().to_string().starts_with("version 1.2 of the instruction set"));
+        bytes[6] = 3;
+        assert!(decode(&bytes).unwrap_err().to_string().starts_with("version 1.3 of the instruction set"));
     }
 }

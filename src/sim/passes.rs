@@ -1,7 +1,7 @@
 //! `nash-verify`: programs are checked by the machine that would run them.
 
 use super::machine::{Machine, SimError};
-use crate::nash::mlir::{MirrorError, PROGRAM, march_of, program_from_mlir};
+use crate::nash::mlir::{PROGRAM, ProgramMirrorError, march_of, program_from_mlir};
 use hb_dialects::{
     cpu,
     ir::{self, Names, OperationAttributes},
@@ -45,7 +45,7 @@ fn verify(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), 
 }
 
 fn verify_program(operation: OperationRef<'_, '_>, names: &mut Names) -> Result<(), String> {
-    let text = |error: MirrorError| error.to_string();
+    let text = |error: ProgramMirrorError| error.to_string();
     let target = march_of(operation).map_err(text)?.target().map_err(|error| error.to_string())?;
     let lowered = program_from_mlir(operation).map_err(text)?;
     if let Some(name) = lowered.program.names.iter().find(|name| !name.is_empty() && !names.take(name)) {

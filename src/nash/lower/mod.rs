@@ -82,7 +82,7 @@ pub struct Port {
 
 /// What a name of a program stands for in reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Layer {
+pub struct LoweredLayer {
     /// The operator of the node; empty for copies to outputs, which belong to no node.
     pub operator: String,
     /// The nodes of the user's network that went into it.
@@ -99,7 +99,7 @@ pub struct Lowered<'a> {
     /// Contents of the constants region.
     pub constants: Cow<'a, [u8]>,
     /// Of each name of the program; empty where that is not known.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LoweredLayer>,
     /// In the order of the input regions.
     pub inputs: Vec<Port>,
     /// In the order of the output regions.
@@ -379,9 +379,9 @@ fn finish(
     Ok(Lowered { program, constants: constants.into(), layers, inputs, outputs, plan })
 }
 
-fn layer(segment: &Segment, index: usize) -> Layer {
-    let Some(node) = segment.nodes.get(index) else { return Layer::default() };
-    Layer {
+fn layer(segment: &Segment, index: usize) -> LoweredLayer {
+    let Some(node) = segment.nodes.get(index) else { return LoweredLayer::default() };
+    LoweredLayer {
         operator: node.operator.name().to_owned(),
         origins: node.origins.clone(),
         operations: operations(segment, node),

@@ -14,7 +14,7 @@ use melior::{
     },
 };
 
-use super::MirrorError;
+use super::ProgramMirrorError;
 
 /// The attribute with the index in the program's names.
 const NODE: &str = "node";
@@ -28,20 +28,23 @@ pub fn instruction_to_mlir<'c>(
     context: &'c Context,
     instruction: &Instruction,
     location: Location<'c>,
-) -> Result<MlirOperation<'c>, MirrorError> {
+) -> Result<MlirOperation<'c>, ProgramMirrorError> {
     let mnemonic = instruction.operation.mnemonic();
     let mut attributes = vec![(NODE, attribute::i64(context, i64::from(instruction.source)))];
     if !instruction.waits.is_empty() {
         let wait =
             |wait: &Wait| nash::attribute(context, NumbersKind::Wait, &[wait.engine as i64, i64::from(wait.count)]);
         let waits: Option<Vec<_>> = instruction.waits.iter().map(wait).collect();
-        let waits = waits.ok_or_else(|| MirrorError::field(mnemonic, WAITS, "cannot be an attribute"))?;
+        let waits = waits.ok_or_else(|| ProgramMirrorError::field(mnemonic, WAITS, "cannot be an attribute"))?;
         attributes.push((WAITS, attribute::array(context, &waits)));
     }
     for (name, kind, numbers) in instruction.operation.numbers() {
         if let Some(numbers) = numbers {
             let built = field_attribute(context, kind, &numbers);
-            attributes.push((name, built.ok_or_else(|| MirrorError::field(mnemonic, name, "cannot be an attribute"))?));
+            attributes.push((
+                name,
+                built.ok_or_else(|| ProgramMirrorError::field(mnemonic, name, "cannot be an attribute"))?,
+            ));
         }
     }
     Ok(ir::build(context, instruction.operation.op().name(), &[], &attributes, &[], vec![], location)?)

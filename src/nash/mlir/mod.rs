@@ -9,7 +9,7 @@ pub use instruction::{instruction_from_mlir, instruction_to_mlir};
 pub use verify::RULES;
 
 use super::isa::Program;
-use super::lower::{Layer, Lowered, LoweringPlan, Port};
+use super::lower::{Lowered, LoweredLayer, LoweringPlan, Port};
 use crate::bpu::{mlir as bpu_mlir, model::BpuTensor};
 use crate::target::{Target, TargetError};
 use hb_dialects::{
@@ -32,7 +32,7 @@ pub const PROGRAM: &str = nash::Op::Program.name();
 /// Why a program could not be turned into an operation, or back.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each message says what its variant and fields mean")]
-pub enum MirrorError {
+pub enum ProgramMirrorError {
     #[error(transparent)]
     Ir(#[from] IrError),
     #[error(transparent)]
@@ -47,9 +47,9 @@ pub enum MirrorError {
     Program(String),
 }
 
-impl MirrorError {
+impl ProgramMirrorError {
     fn field(mnemonic: &'static str, field: &'static str, reason: &'static str) -> Self {
-        MirrorError::Field { mnemonic, field, reason }
+        ProgramMirrorError::Field { mnemonic, field, reason }
     }
 }
 
@@ -106,7 +106,7 @@ pub fn program_to_mlir<'c>(
     march: &March,
     inputs: &[Value<'c, '_>],
     location: Location<'c>,
-) -> Result<Operation<'c>, MirrorError> {
+) -> Result<Operation<'c>, ProgramMirrorError> {
     let program = &lowered.program;
     let block = Block::new(&[]);
     for instruction in &program.instructions {
@@ -118,7 +118,7 @@ pub fn program_to_mlir<'c>(
     let strings = |texts: &mut dyn Iterator<Item = String>| {
         attribute::array(context, &texts.map(|text| attribute::string(context, &text)).collect::<Vec<_>>())
     };
-    let origins = |layer: &Layer| strings(&mut layer.origins.iter().cloned());
+    let origins = |layer: &LoweredLayer| strings(&mut layer.origins.iter().cloned());
     let mut attributes = vec![
         ("target", attribute::string(context, &march.name)),
         ("inputs", ports_attribute(context, &lowered.inputs, &program.inputs)),
@@ -154,7 +154,7 @@ fn number(bytes: u64) -> i64 {
 fn ports_attribute<'c>(context: &'c Context, ports: &[Port], bytes: &[u64]) -> Attribute<'c> {
     let port = |(port, bytes): (&Port, &u64)| {
         let strides = port.strides.iter().map(|&stride| number(stride)).collect();
-        nash::port(context, &nash::Port { name: port.name.clone(), bytes: number(*bytes), strides })
+        nash::port(context, &nash::PortAttribute { name: port.name.clone(), bytes: number(*bytes), strides })
     };
     attribute::array(context, &ports.iter().zip(bytes).map(port).collect::<Vec<_>>())
 }
@@ -168,9 +168,9 @@ fn port_type<'c>(context: &'c Context, port: &Port) -> Type<'c> {
 ///
 /// # Errors
 /// When an override is not of the form `field=value`.
-pub fn march_of(operation: OperationRef<'_, '_>) -> Result<March, MirrorError> {
+pub fn march_of(operation: OperationRef<'_, '_>) -> Result<March, ProgramMirrorError> {
     let words = strings(operation, "overrides")?;
-    let overrides = words.iter().map(|word| split_override(word).map_err(MirrorError::Program));
+    let overrides = words.iter().map(|word| split_override(word).map_err(ProgramMirrorError::Program));
     Ok(March { name: operation.string("target")?, overrides: overrides.collect::<Result<_, _>>()? })
 }
 
@@ -178,7 +178,7 @@ pub fn march_of(operation: OperationRef<'_, '_>) -> Result<March, MirrorError> {
 ///
 /// # Errors
 /// When an attribute has not the form that the model needs.
-pub fn program_from_mlir<'a>(operation: OperationRef<'_, 'a>) -> Result<Lowered<'a>, MirrorError> {
+pub fn program_from_mlir<'a>(operation: OperationRef<'_, 'a>) -> Result<Lowered<'a>, ProgramMirrorError> {
     let constants: Cow<'a, [u8]> = match operation.attribute("constants") {
         Ok(attribute) => ir::elements_of(attribute).ok_or_else(|| missing("the bytes of its constants"))?.bytes,
         Err(_) => Cow::default(),
@@ -190,7 +190,8 @@ pub fn program_from_mlir<'a>(operation: OperationRef<'_, 'a>) -> Result<Lowered<
         inputs: input_bytes,
         outputs: output_bytes,
         constants: constants.len() as u64,
-        workspace: u64::try_from(workspace).map_err(|_| MirrorError::Program(format!("workspace is {workspace}")))?,
+        workspace: u64::try_from(workspace)
+            .map_err(|_| ProgramMirrorError::Program(format!("workspace is {workspace}")))?,
         instructions: Vec::new(),
         names: strings(operation, "names")?,
     };
@@ -198,13 +199,13 @@ pub fn program_from_mlir<'a>(operation: OperationRef<'_, 'a>) -> Result<Lowered<
     let block = ir::body(operation).ok_or_else(|| missing("a body"))?;
     for (index, inner) in ir::operations(block).into_iter().enumerate() {
         let read = instruction_from_mlir(inner);
-        program.instructions.push(read.map_err(|reason| MirrorError::Instruction { index, reason })?);
+        program.instructions.push(read.map_err(|reason| ProgramMirrorError::Instruction { index, reason })?);
     }
     Ok(Lowered { program, constants, layers, inputs, outputs, plan: LoweringPlan::default() })
 }
 
 /// What the names of a program stand for: of each, or of none.
-fn layers(operation: OperationRef<'_, '_>, names: usize) -> Result<Vec<Layer>, MirrorError> {
+fn layers(operation: OperationRef<'_, '_>, names: usize) -> Result<Vec<LoweredLayer>, ProgramMirrorError> {
     let operators = strings(operation, "operators")?;
     let origins = origins(operation)?;
     let operations = if operation.has_attribute("operations") { operation.integers("operations")? } else { Vec::new() };
@@ -214,33 +215,33 @@ fn layers(operation: OperationRef<'_, '_>, names: usize) -> Result<Vec<Layer>, M
     }
     if counts != [names; 3] {
         let [operators, origins, operations] = counts;
-        return Err(MirrorError::Program(format!(
+        return Err(ProgramMirrorError::Program(format!(
             "{operators} operators, {origins} lists of origins and {operations} numbers of operations are given for {names} names"
         )));
     }
     let layer = |((operator, origins), operations)| match u64::try_from(operations) {
-        Ok(operations) => Ok(Layer { operator, origins, operations }),
-        Err(_) => Err(MirrorError::Program(format!("{operations} operations are less than none"))),
+        Ok(operations) => Ok(LoweredLayer { operator, origins, operations }),
+        Err(_) => Err(ProgramMirrorError::Program(format!("{operations} operations are less than none"))),
     };
     operators.into_iter().zip(origins).zip(operations).map(layer).collect()
 }
 
 /// For each name the nodes of the user's network that went into it; none when there is no such attribute.
-fn origins(operation: OperationRef<'_, '_>) -> Result<Vec<Vec<String>>, MirrorError> {
+fn origins(operation: OperationRef<'_, '_>) -> Result<Vec<Vec<String>>, ProgramMirrorError> {
     let Ok(attribute) = operation.attribute("origins") else { return Ok(Vec::new()) };
-    let wrong = || MirrorError::Program(format!("origins is {attribute}, no array of arrays of strings"));
+    let wrong = || ProgramMirrorError::Program(format!("origins is {attribute}, no array of arrays of strings"));
     let elements = attribute::array_elements(attribute).ok_or_else(wrong)?;
     elements.into_iter().map(|element| texts(element).ok_or_else(wrong)).collect()
 }
 
-fn missing(what: &str) -> MirrorError {
-    MirrorError::Program(format!("{what} is missing"))
+fn missing(what: &str) -> ProgramMirrorError {
+    ProgramMirrorError::Program(format!("{what} is missing"))
 }
 
 /// The texts of an array; none when there is no such attribute.
-fn strings(operation: OperationRef<'_, '_>, name: &str) -> Result<Vec<String>, MirrorError> {
+fn strings(operation: OperationRef<'_, '_>, name: &str) -> Result<Vec<String>, ProgramMirrorError> {
     let Ok(attribute) = operation.attribute(name) else { return Ok(Vec::new()) };
-    texts(attribute).ok_or_else(|| MirrorError::Program(format!("{name} is {attribute}, no array of strings")))
+    texts(attribute).ok_or_else(|| ProgramMirrorError::Program(format!("{name} is {attribute}, no array of strings")))
 }
 
 /// The texts of an array of strings.
@@ -253,21 +254,25 @@ fn ports(
     operation: OperationRef<'_, '_>,
     name: &str,
     values: Vec<Value<'_, '_>>,
-) -> Result<(Vec<Port>, Vec<u64>), MirrorError> {
+) -> Result<(Vec<Port>, Vec<u64>), ProgramMirrorError> {
     let attribute = operation.attribute(name).map_err(|_| missing(name))?;
     let elements = attribute::array_elements(attribute).ok_or_else(|| missing(name))?;
     if elements.len() != values.len() {
-        return Err(MirrorError::Program(format!("{name} has {} ports for {} tensors", elements.len(), values.len())));
+        return Err(ProgramMirrorError::Program(format!(
+            "{name} has {} ports for {} tensors",
+            elements.len(),
+            values.len()
+        )));
     }
     let read = |(element, value): (Attribute<'_>, Value<'_, '_>)| {
-        let wrong = || MirrorError::Program(format!("{name} holds {element}, no port of {}", value.r#type()));
+        let wrong = || ProgramMirrorError::Program(format!("{name} holds {element}, no port of {}", value.r#type()));
         let port = nash::port_of(element).ok_or_else(wrong)?;
         let tensor = bpu_mlir::tensor_of(value.r#type(), port.name)?;
         let strides: Option<Vec<u64>> = port.strides.iter().map(|&stride| u64::try_from(stride).ok()).collect();
         let (strides, bytes) = strides.zip(u64::try_from(port.bytes).ok()).ok_or_else(wrong)?;
         let end = extent(&tensor, &strides).ok_or_else(wrong)?;
         if end > bytes {
-            return Err(MirrorError::Program(format!(
+            return Err(ProgramMirrorError::Program(format!(
                 "port '{}' takes {end} bytes, its region has {bytes}",
                 tensor.name
             )));

@@ -1,6 +1,6 @@
 //! The rules of the `nash` dialect.
 
-use super::{MirrorError, instruction_from_mlir, march_of, program_from_mlir};
+use super::{ProgramMirrorError, instruction_from_mlir, march_of, program_from_mlir};
 use crate::nash::isa::ValidateError;
 use hb_dialects::{
     hooks::Rules,
@@ -28,7 +28,7 @@ fn verify_program(operation: OperationRef<'_, '_>) -> Result<(), String> {
     let target = march_of(operation).and_then(|march| Ok(march.target()?)).map_err(|error| error.to_string())?;
     let lowered = match program_from_mlir(operation) {
         Ok(lowered) => lowered,
-        Err(MirrorError::Instruction { index, reason }) => return report(operation, index, &reason),
+        Err(ProgramMirrorError::Instruction { index, reason }) => return report(operation, index, &reason),
         Err(error) => return Err(error.to_string()),
     };
     match lowered.program.validate(&target) {

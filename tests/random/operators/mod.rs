@@ -9,7 +9,7 @@ mod window;
 
 use super::network::{Generator, Known};
 use hb::frontend::onnx::model::Attribute;
-use hb_dialects::hfloat::{Composite, ShapeRule};
+use hb_dialects::hfloat::{Composite, Op, ShapeRule};
 use hb_dialects::registry::{DefaultValue, OnnxForm, OnnxKind, OnnxOperator};
 
 /// A node without names.
@@ -26,6 +26,7 @@ type Family = fn(&mut Generator, &'static OnnxOperator) -> Option<Draft>;
 /// The family of an operator.
 fn family(operator: &OnnxOperator) -> Family {
     match operator.form {
+        OnnxForm::Op(Op::CumSum) => statistics::cum_sum,
         OnnxForm::Op(op) => match op.shape_rule() {
             ShapeRule::BatchNormalization => statistics::batch_normalization,
             ShapeRule::Broadcast | ShapeRule::Comparison => elementwise::broadcast,

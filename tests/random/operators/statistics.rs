@@ -2,6 +2,7 @@
 
 use super::{Draft, of_rank};
 use crate::network::{Generator, Known};
+use hb::cpu::Array;
 use hb::frontend::onnx::model::Attribute;
 use hb_dialects::ElementType;
 use hb_dialects::registry::OnnxOperator;
@@ -109,4 +110,12 @@ pub fn top_k(generator: &mut Generator, operator: &'static OnnxOperator) -> Opti
     draft.set("axis", Attribute::Int(axis));
     draft.outputs = 2;
     Some(draft)
+}
+
+/// The axis is an input.
+pub fn cum_sum(generator: &mut Generator, _: &'static OnnxOperator) -> Option<Draft> {
+    let x = generator.value(|known| known.rank() > 0)?;
+    let axis = generator.axis(x.rank());
+    let axis = generator.initializer(Array::from_values(&[], &[axis]).unwrap());
+    Some(Draft::of(&[&x.name, &axis]))
 }

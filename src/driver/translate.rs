@@ -46,7 +46,7 @@ struct Command {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 struct Direction {
-    /// ONNX (opset 7 to 22) to hfloat
+    /// ONNX (opset 7 to 24) to hfloat
     #[arg(long)]
     import_onnx: bool,
     /// hfloat, float or quantized, to ONNX

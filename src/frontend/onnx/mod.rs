@@ -1,9 +1,9 @@
-//! ONNX models, opset 7 to 22 of the default domain.
+//! ONNX models, opset 7 to 24 of the default domain.
 //!
 //! A file passes these stages, each of which checks what the next relies on:
 //!
 //! ```text
-//!  file ──wire──> proto ──read──> Model ──check──> Model, sorted ──normalize──> Model of opset 22 ──import──> hfloat
+//!  file ──wire──> proto ──read──> Model ──check──> Model, sorted ──normalize──> Model of opset 24 ──import──> hfloat
 //! ```
 //!
 //! * `wire` bounds depth and number of messages before anything is allocated for them;
@@ -11,7 +11,7 @@
 //!   external data is read from inside the model's folder only;
 //! * `check` gives every node a unique name, sorts nodes topologically, and rejects graphs with undefined, doubly defined
 //!   or unproduced values;
-//! * [`normalize`] brings every node to the form of opset 22 with the table in [`operators`].
+//! * [`normalize`] brings every node to the form of opset 24 with the table in [`operators`].
 //! * [`import`] builds one `hfloat` operation per node.
 //!
 //! Back: [`export`] makes a [`model::Model`] of `hfloat` and quantized functions, [`write`] makes that a file.

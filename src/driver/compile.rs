@@ -396,7 +396,7 @@ impl NetworkStages<'_> {
         programs.finish()?;
         let Levels { qdq, .. } = levels;
         self.keep_resources(&[&qdq]);
-        self.check_nodes(&qdq, facts, (sample, &quantized.nodes))?;
+        self.check_nodes(qdq, facts, (sample, &quantized.nodes))?;
         let performance = performance(&hbm, self.target, &timelines(&hbm, self.target)?);
         let summary = &performance.summary.performance;
         tracing::info!(

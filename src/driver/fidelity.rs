@@ -41,21 +41,20 @@ pub enum FidelityError {
 }
 
 impl NetworkStages<'_> {
-    /// Compares each node of the quantized network with the value that the compiled network
-    /// computed for it from the same operands. `sample` holds the inputs, `computed` the values by node.
+    /// Cuts the quantized network, and compares each of its nodes with the value that the compiled network computed for it from the
+    /// same operands. `sample` holds the inputs, `computed` the values by node.
     ///
     /// # Errors
     /// [`FidelityError::Node`] names the first node in the order of the network that differs by more than rounding allows.
     pub(super) fn check_nodes(
         &self,
-        quantized: &Module<'_>,
+        quantized: Module<'_>,
         facts: &[NodeFacts],
         (sample, computed): (&[Array], &NodeValues),
     ) -> Result<(), StageError> {
         let on_bpu: HashMap<&str, bool> =
             facts.iter().map(|fact| (fact.name.as_str(), fact.placement == Placement::Bpu)).collect();
-        let module = ir::copy_module(quantized)?;
-        let function = network(module.as_operation())?;
+        let function = network(quantized.as_operation())?;
         let (mut inputs, mut allowed) = (sample.to_vec(), Vec::new());
         for Cut { node, value, allowed: rounding } in cut(function, computed, &on_bpu)? {
             let shape = TensorType::from_type(value.r#type())?.static_shape()?;
@@ -247,7 +246,7 @@ func.func @main(%x: tensor<1x2x4x4xf32> {{hfloat.name = "x"}}) -> (tensor<1x2x4x
         let function = network(module.as_operation()).unwrap();
         let computed = run_segments(function, &bytes_of(&sample()), &mut |_, _, _| {}).unwrap();
         let qdq = quantized(context, text);
-        checked.check_nodes(&qdq, &facts, (&sample(), &computed.nodes)).map_err(|error| error.to_string())
+        checked.check_nodes(qdq, &facts, (&sample(), &computed.nodes)).map_err(|error| error.to_string())
     }
 
     #[test]

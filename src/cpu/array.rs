@@ -1,5 +1,5 @@
 use hb_dialects::ElementType;
-use ndarray::{ArrayViewD, IxDyn};
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Dimension, IxDyn, Slice};
 
 use super::error::Error;
 use super::scalar::Scalar;
@@ -243,36 +243,21 @@ impl Array {
     }
 }
 
-/// Copies the elements of `from` below `sizes` into memory of the shape `to_shape`, to the same positions.
+/// Copies the elements of `from` below `sizes` into memory of the shape `to_shape`, to the same positions. Sizes beyond a shape are those
+/// of the shape.
 pub(crate) fn copy_box(from: &Array, sizes: &[usize], to_shape: &[usize], to: &mut [u8]) {
-    let element = from.element.bytes();
-    let Some((&last, outer)) = sizes.split_last() else {
-        to.iter_mut().zip(from.as_bytes()).for_each(|(to, from)| *to = *from);
-        return;
-    };
-    if sizes.contains(&0) {
-        return;
-    }
-    let mut index = vec![0usize; outer.len()];
-    loop {
-        let at = |shape: &[usize]| {
-            let row = index.iter().zip(shape).fold(0usize, |sum, (index, size)| sum * size + index);
-            row * shape.last().copied().unwrap_or(1) * element
-        };
-        let (read, write, bytes) = (at(&from.shape), at(to_shape), last * element);
-        if let (Some(from), Some(to)) = (from.as_bytes().get(read..read + bytes), to.get_mut(write..write + bytes)) {
-            to.copy_from_slice(from);
+    // The bytes of an element are one more dimension.
+    let cells = |shape: &[usize]| IxDyn(&[shape, &[from.element.bytes()]].concat());
+    let (from_cells, to_cells) = (cells(&from.shape), cells(to_shape));
+    let Some(to) = to.get_mut(..to_cells.size()) else { return };
+    let from = ArrayViewD::from_shape(from_cells, from.as_bytes());
+    if let (Ok(mut from), Ok(mut to)) = (from, ArrayViewMutD::from_shape(to_cells, to)) {
+        for (axis, &size) in sizes.iter().enumerate().take(from.ndim().min(to.ndim())) {
+            let below = Slice::from(..size.min(from.len_of(Axis(axis))).min(to.len_of(Axis(axis))));
+            from.slice_axis_inplace(Axis(axis), below);
+            to.slice_axis_inplace(Axis(axis), below);
         }
-        let advanced = index.iter_mut().zip(outer).rev().any(|(index, &size)| {
-            *index += 1;
-            if *index == size {
-                *index = 0;
-            }
-            *index != 0
-        });
-        if !advanced {
-            return;
-        }
+        to.assign(&from);
     }
 }
 

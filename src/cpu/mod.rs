@@ -44,7 +44,7 @@ pub use operators::{array_of, constant_of, fold};
 pub use scalar::Scalar;
 pub use scalar_formula::{ScalarFormula, scalar_formula};
 #[cfg(test)]
-pub(crate) use scalar_formula::{formulas_by_name, named_formula};
+pub(crate) use scalar_formula::{formula_of, formulas};
 pub use segment::segment_module;
 pub use target::CpuTarget;
 

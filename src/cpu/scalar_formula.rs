@@ -61,10 +61,10 @@ fn compiled(expression: &Expression) -> ScalarFormula {
     }
 }
 
-/// The formula of an operation of this name with these attributes in MLIR's syntax.
+/// The formula of an operation with these attributes in MLIR's syntax.
 #[cfg(test)]
-pub(crate) fn named_formula(name: &str, attributes: &str) -> ScalarFormula {
-    let context = hb_dialects::context();
+pub(crate) fn formula_of(op: Op, attributes: &str) -> ScalarFormula {
+    let (context, name) = (hb_dialects::context(), op.name());
     let text = format!(
         "func.func @f(%x: tensor<1xf32>) -> tensor<1xf32> {{ %0 = {name} %x {{{attributes}}} : (tensor<1xf32>) -> \
          tensor<1xf32> return %0 : tensor<1xf32> }}"
@@ -75,11 +75,11 @@ pub(crate) fn named_formula(name: &str, attributes: &str) -> ScalarFormula {
     scalar_formula(hb_dialects::ir::operations(block)[0]).unwrap().unwrap()
 }
 
-/// Every scalar function with the defaults of its attributes, by the name of its operation.
+/// Every scalar function with the defaults of its attributes.
 #[cfg(test)]
-pub(crate) fn formulas_by_name() -> impl Iterator<Item = (&'static str, ScalarFormula)> {
+pub(crate) fn formulas() -> impl Iterator<Item = (Op, ScalarFormula)> {
     let scalar = Op::ALL.iter().filter(|op| matches!(op.kind(), OpKind::Scalar(_)));
-    scalar.map(|op| (op.name(), named_formula(op.name(), "")))
+    scalar.map(|&op| (op, formula_of(op, "")))
 }
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
                     _ => format!("{name} = {value:?} : f32"),
                 })
                 .collect();
-            let formula = named_formula(op.name(), &given.join(", "));
+            let formula = formula_of(*op, &given.join(", "));
             // The evaluator computes the error function in f32, everything else in f64.
             let tolerance = if ["Erf", "Gelu"].contains(&name.as_str()) { 2e-7 } else { 1e-12 };
             for (x, y) in recorded.x.iter().zip(y) {
@@ -129,12 +129,12 @@ mod tests {
                 );
             }
         }
-        assert_eq!(tested, formulas_by_name().map(|(name, _)| name).collect());
+        assert_eq!(tested, formulas().map(|(op, _)| op.name()).collect());
     }
 
     #[test]
     fn the_error_function_has_double_precision() {
-        let erf = named_formula("hfloat.erf", "");
+        let erf = formula_of(Op::Erf, "");
         // Python's math.erf.
         assert!((erf(0.5) - 0.520_499_877_813_046_5).abs() < 1e-15);
         assert!((erf(-1.5) + 0.966_105_146_475_310_7).abs() < 1e-15);

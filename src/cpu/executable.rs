@@ -225,11 +225,6 @@ impl Executable {
         self.describe(&self.prepared.graph.outputs)
     }
 
-    /// Bytes of intermediate memory that one run needs.
-    pub fn arena_bytes(&self) -> usize {
-        self.prepared.arena
-    }
-
     fn describe<'a>(&'a self, ids: &'a [GraphTensorId]) -> impl Iterator<Item = (&'a str, ElementType, &'a [usize])> {
         let tensors = ids.iter().filter_map(|id| self.prepared.graph.tensor(*id));
         tensors.map(|tensor| (tensor.name.as_str(), tensor.element, tensor.shape.as_slice()))

@@ -119,11 +119,6 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
         self.index.get(&key(value)).copied()
     }
 
-    /// Whether a value is quantized.
-    pub fn is_quantized(&self, value: Value<'_, '_>) -> bool {
-        self.position(value).is_some_and(|position| self.quantized[position])
-    }
-
     /// Whether only the integers of a value exist, so that every reader sees quantized values.
     pub fn is_integer_born(&self, value: Value<'_, '_>) -> bool {
         self.position(value).is_some_and(|position| self.integer_born[position])

@@ -180,15 +180,6 @@ impl TilePlacement {
         matches!(self.memory, TileMemory::Local { .. })
     }
 
-    /// Whether no byte lies between two of its elements.
-    pub fn is_dense(&self) -> bool {
-        let expected = dense_strides(&self.shape, self.element_bytes);
-        self.shape
-            .iter()
-            .zip(self.strides.iter().zip(&expected))
-            .all(|(&size, (mine, dense))| size <= 1 || mine == dense)
-    }
-
     /// The same bytes from element `starts` on. Fails when that lies before the region's first byte.
     pub fn at(&self, starts: &[usize]) -> Result<TileMemory, EmitError> {
         let mut delta = 0i64;

@@ -25,18 +25,7 @@ fn compute(operator: &str, attribute: Option<(&str, i64)>, inputs: &[Array], out
         graph.inputs.push(value(name, input.element(), input.shape()));
     }
     graph.outputs.push(Value { name: "y".to_owned(), element: Some(output), shape: None });
-    let model = Model {
-        ir_version: 9,
-        opset: 17,
-        other_opsets: Vec::new(),
-        producer_name: String::new(),
-        producer_version: String::new(),
-        domain: String::new(),
-        model_version: 0,
-        doc_string: String::new(),
-        metadata: Vec::new(),
-        graph,
-    };
+    let model = Model::new(9, 17, graph);
     let context = hb_dialects::context();
     let module = import(&context, model, &ImportOptions::default()).unwrap();
     let function = ir::function_named(module.as_operation(), "main").unwrap();

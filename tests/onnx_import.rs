@@ -198,18 +198,7 @@ fn batch_normalization(opset: i64, outputs: &[&str]) -> Result<Vec<String>, Stri
         outputs: outputs.iter().copied().map(value).collect(),
         ..Graph::default()
     };
-    let model = Model {
-        ir_version: 8,
-        opset,
-        other_opsets: vec![],
-        producer_name: String::new(),
-        producer_version: String::new(),
-        domain: String::new(),
-        model_version: 0,
-        doc_string: String::new(),
-        metadata: vec![],
-        graph,
-    };
+    let model = Model::new(8, opset, graph);
     let normal = onnx::normalize::normalize(model).map_err(|error| error.to_string())?;
     Ok(normal.graph.nodes[0].outputs.clone())
 }

@@ -60,17 +60,10 @@ fn network() -> Model {
     ];
     let per_channel = ["scale", "bias", "mean", "variance"].map(|name| (name.to_owned(), numbers(2)));
     let weight = numbers(2 * 2 * 9).reshaped(vec![2, 2, 3, 3]).unwrap();
-    Model {
-        ir_version: 9,
-        opset: 19,
-        other_opsets: vec![],
-        producer_name: String::new(),
-        producer_version: String::new(),
-        domain: String::new(),
-        model_version: 0,
-        doc_string: String::new(),
-        metadata: vec![],
-        graph: Graph {
+    Model::new(
+        9,
+        19,
+        Graph {
             name: "network".into(),
             nodes,
             inputs: vec![value("x", 2)],
@@ -78,7 +71,7 @@ fn network() -> Model {
             initializers: per_channel.into_iter().chain([("weight".to_owned(), weight)]).collect(),
             ..Graph::default()
         },
-    }
+    )
 }
 
 fn compiled(folder: &Path) {

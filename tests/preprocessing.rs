@@ -175,17 +175,10 @@ fn onnx_model() -> model::Model {
         shape: Some([1, channels, HEIGHT, WIDTH].map(model::Dimension::Fixed).to_vec()),
     };
     let weight = tensor::Tensor::from_f32s(&weights(2 * 27)).reshaped(vec![2, 3, 3, 3]).unwrap();
-    model::Model {
-        ir_version: 9,
-        opset: 19,
-        other_opsets: vec![],
-        producer_name: String::new(),
-        producer_version: String::new(),
-        domain: String::new(),
-        model_version: 0,
-        doc_string: String::new(),
-        metadata: vec![],
-        graph: model::Graph {
+    model::Model::new(
+        9,
+        19,
+        model::Graph {
             name: "network".into(),
             nodes: vec![
                 model::Node::new("Conv_0", "Conv", &["image", "weight"], &["sums"])
@@ -196,7 +189,7 @@ fn onnx_model() -> model::Model {
             initializers: vec![("weight".into(), weight)],
             ..model::Graph::default()
         },
-    }
+    )
 }
 
 /// Thresholds come from the same random samples whatever the deployed input is, so that a model for images and one for floats differ

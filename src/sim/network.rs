@@ -248,17 +248,10 @@ mod tests {
 
     /// y = relu(a) + b, with a batch that the arrays decide.
     fn model() -> Model {
-        Model {
-            ir_version: 9,
-            opset: 19,
-            other_opsets: vec![],
-            producer_name: String::new(),
-            producer_version: String::new(),
-            domain: String::new(),
-            model_version: 0,
-            doc_string: String::new(),
-            metadata: vec![],
-            graph: Graph {
+        Model::new(
+            9,
+            19,
+            Graph {
                 name: "toy".into(),
                 nodes: vec![
                     Node::new("Relu_0", "Relu", &["a"], &["r"]),
@@ -268,7 +261,7 @@ mod tests {
                 outputs: vec![value("y")],
                 ..Graph::default()
             },
-        }
+        )
     }
 
     fn floats(values: &[f32]) -> Array {

@@ -29,18 +29,7 @@ fn value(name: &str, shape: Option<&[usize]>) -> Value {
 }
 
 fn model(graph: Graph) -> Model {
-    Model {
-        ir_version: 9,
-        opset: 19,
-        other_opsets: vec![],
-        producer_name: String::new(),
-        producer_version: String::new(),
-        domain: String::new(),
-        model_version: 0,
-        doc_string: String::new(),
-        metadata: vec![],
-        graph,
-    }
+    Model::new(9, 19, graph)
 }
 
 /// A graph of inputs with shapes, constants, nodes and outputs.

@@ -86,18 +86,7 @@ fn network() -> Model {
     builder.add("sum", "Add", &["mix", "pool"], &[]);
     builder.add("mean", "GlobalAveragePool", &["sum"], &[]);
     builder.graph.outputs.extend([value("sum", None), value("mean", None)]);
-    Model {
-        ir_version: 9,
-        opset: 17,
-        other_opsets: Vec::new(),
-        producer_name: "tests/end_to_end".to_owned(),
-        producer_version: String::new(),
-        domain: String::new(),
-        model_version: 0,
-        doc_string: String::new(),
-        metadata: Vec::new(),
-        graph: builder.graph,
-    }
+    Model { producer_name: "tests/end_to_end".to_owned(), ..Model::new(9, 17, builder.graph) }
 }
 
 const CONFIGURATION: &str = "\

@@ -117,18 +117,8 @@ pub fn array(tensor: &Tensor) -> Array {
 }
 
 pub fn model(opset: i64, graph: Graph) -> Model {
-    Model {
-        ir_version: if opset > 20 { 10 } else { 8 },
-        opset,
-        other_opsets: Vec::new(),
-        producer_name: "tests/random".to_owned(),
-        producer_version: String::new(),
-        domain: String::new(),
-        model_version: 0,
-        doc_string: String::new(),
-        metadata: Vec::new(),
-        graph,
-    }
+    let ir_version = if opset > 20 { 10 } else { 8 };
+    Model { producer_name: "tests/random".to_owned(), ..Model::new(ir_version, opset, graph) }
 }
 
 /// A reason without what differs from node to node: names and numbers.

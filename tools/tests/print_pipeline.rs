@@ -62,17 +62,10 @@ fn images() -> model::Model {
     let numbers = |count: usize| (0..count).map(|i| ((i * 37 % 23) as f32 - 11.0) / 16.0).collect::<Vec<f32>>();
     let weight = tensor::Tensor::from_f32s(&numbers(2 * 27)).reshaped(vec![2, 3, 3, 3]).expect("a tensor");
     let powers = tensor::Tensor::from_f32s(&numbers(2 * 48)).reshaped(vec![1, 2, 6, 8]).expect("a tensor");
-    model::Model {
-        ir_version: 9,
-        opset: 19,
-        other_opsets: vec![],
-        producer_name: String::new(),
-        producer_version: String::new(),
-        domain: String::new(),
-        model_version: 0,
-        doc_string: String::new(),
-        metadata: vec![],
-        graph: model::Graph {
+    model::Model::new(
+        9,
+        19,
+        model::Graph {
             name: "network".into(),
             nodes: vec![
                 model::Node::new("Conv_0", "Conv", &["the image", "weight"], &["sums"])
@@ -85,7 +78,7 @@ fn images() -> model::Model {
             initializers: vec![("weight".into(), weight), ("powers".into(), powers)],
             ..model::Graph::default()
         },
-    }
+    )
 }
 
 /// Random samples, an image as input, segments on the CPU, and names that a shell and the syntax of passes do not take as they are.

@@ -38,16 +38,9 @@ pub fn export(module: OperationRef<'_, '_>) -> Result<Model, OnnxError> {
     let mut exporter = Exporter { opset: EXPORT_OPSET, ..Exporter::default() };
     let graph = exporter.graph(name, function, block)?;
     Ok(Model {
-        ir_version: first_ir_version(exporter.opset),
-        opset: exporter.opset,
-        other_opsets: Vec::new(),
         producer_name: "hb".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-        domain: String::new(),
-        model_version: 0,
-        doc_string: String::new(),
-        metadata: Vec::new(),
-        graph,
+        ..Model::new(first_ir_version(exporter.opset), exporter.opset, graph)
     })
 }
 

@@ -31,6 +31,24 @@ pub struct Model {
     pub graph: Graph,
 }
 
+impl Model {
+    /// A model that says nothing of itself but its graph and the versions of the format and of the default operator set.
+    pub fn new(ir_version: i64, opset: i64, graph: Graph) -> Self {
+        Self {
+            ir_version,
+            opset,
+            other_opsets: Vec::new(),
+            producer_name: String::new(),
+            producer_version: String::new(),
+            domain: String::new(),
+            model_version: 0,
+            doc_string: String::new(),
+            metadata: Vec::new(),
+            graph,
+        }
+    }
+}
+
 /// Nodes in topological order; every value that is read is defined before by an input, an initializer or a node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Graph {

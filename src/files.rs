@@ -5,6 +5,7 @@
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
 use tempfile::NamedTempFile;
@@ -45,16 +46,24 @@ pub struct FileSet {
 enum Contents {
     Open(BufWriter<NamedTempFile>),
     /// By a thread of its own.
-    Writing(JoinHandle<std::io::Result<NamedTempFile>>),
+    Writing(Background),
     /// Its thread failed.
     Failed,
+}
+
+/// A thread that writes a file and brings it onto the disk.
+#[derive(Debug)]
+struct Background {
+    /// Hears when everything is written, or will not be.
+    written: Receiver<()>,
+    thread: JoinHandle<std::io::Result<NamedTempFile>>,
 }
 
 impl Contents {
     /// Waits for the thread that writes it, if there is one.
     fn wait(&mut self) -> std::io::Result<&mut BufWriter<NamedTempFile>> {
         let thread = match std::mem::replace(self, Self::Failed) {
-            Self::Writing(thread) => thread,
+            Self::Writing(background) => background.thread,
             other => {
                 *self = other;
                 return self.open();
@@ -89,20 +98,34 @@ impl FileSet {
         self.append(file, bytes)
     }
 
-    /// As [`FileSet::stage`], in a thread of its own, for large contents. One file at a time is written so, which bounds the memory
-    /// that waits. What goes wrong is the error of a later call.
-    pub fn stage_behind(&mut self, path: &Path, bytes: Vec<u8>) -> Result<(), FileError> {
-        for (path, contents) in &mut self.staged {
-            contents.wait().map_err(|source| FileError::Write { path: path.clone(), source })?;
+    /// As [`FileSet::stage`], in a thread of its own, for large contents: `write` is given the file. One file at a time is written so,
+    /// which bounds the memory that waits. What goes wrong is the error of a later call.
+    pub fn stage_behind(
+        &mut self,
+        path: &Path,
+        write: impl FnOnce(&mut dyn Write) -> std::io::Result<()> + Send + 'static,
+    ) -> Result<(), FileError> {
+        for (_, contents) in &self.staged {
+            if let Contents::Writing(background) = contents {
+                // An error says that the thread has ended, which is as good.
+                let _ = background.written.recv();
+            }
         }
         self.begin(path)?;
         if let Some((path, Contents::Open(writer))) = self.staged.pop() {
-            let write = move || {
+            let (done, written) = channel();
+            let work = move || {
                 let mut file = writer.into_inner().map_err(|error| error.into_error())?;
-                file.write_all(&bytes)?;
+                let outcome = write(&mut file);
+                // Nobody may be waiting.
+                let _ = done.send(());
+                outcome?;
+                // The disk is slow, and idle now; the commit finds the work done.
+                file.as_file().sync_all()?;
                 Ok(file)
             };
-            self.staged.push((path, Contents::Writing(std::thread::spawn(write))));
+            let thread = std::thread::spawn(work);
+            self.staged.push((path, Contents::Writing(Background { written, thread })));
         }
         Ok(())
     }
@@ -222,8 +245,8 @@ mod tests {
         set.append(file, b"3").unwrap();
         set.append(file, b"4").unwrap();
         assert_eq!(std::fs::read(set.staged_path(file).unwrap()).unwrap(), b"34");
-        set.stage_behind(&folder.path().join("d"), vec![5; 1 << 20]).unwrap();
-        set.stage_behind(&folder.path().join("e"), vec![6; 1 << 20]).unwrap();
+        set.stage_behind(&folder.path().join("d"), |file| file.write_all(&[5; 1 << 20])).unwrap();
+        set.stage_behind(&folder.path().join("e"), |file| file.write_all(&[6; 1 << 20])).unwrap();
         set.commit().unwrap();
         assert_eq!(std::fs::read(folder.path().join("c")).unwrap(), b"34");
         assert_eq!(std::fs::read(folder.path().join("d")).unwrap(), [5; 1 << 20]);
@@ -238,7 +261,7 @@ mod tests {
         set.stage(&folder.path().join("a"), b"1").unwrap();
         let file = set.begin(&folder.path().join("b")).unwrap();
         set.append(file, &[7; 100_000]).unwrap();
-        set.stage_behind(&folder.path().join("c"), vec![8; 1 << 22]).unwrap();
+        set.stage_behind(&folder.path().join("c"), |file| file.write_all(&[8; 1 << 22])).unwrap();
         drop(set);
         assert!(names(folder.path()).is_empty());
     }

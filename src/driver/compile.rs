@@ -10,12 +10,12 @@ use super::progress::Console;
 use super::quantize::Reference;
 use super::{package, report, tables};
 use crate::bpu::lower::Placement;
-use crate::cpu::{Error as CpuError, ExecutableOptions, FloatExecutable, KernelCache, Observe};
+use crate::cpu::{Array, Error as CpuError, ExecutableOptions, FloatExecutable, KernelCache, Observe};
 use crate::files::FileSet;
 use crate::float::preprocessing::{self, Preprocessing};
 use crate::frontend::mlir;
 use crate::frontend::onnx::model::{Dimension, Model, Value};
-use crate::frontend::onnx::{self, ImportOptions, OnnxError};
+use crate::frontend::onnx::{self, ImportOptions, ModelFile, OnnxError};
 use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
 use crate::sim::{perf::performance, runner::timelines};
@@ -194,7 +194,7 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
     let mut files = FileSet::new();
     if let Some(reference) = network.float_stages(&mut module, &inputs, &mut files)?
-        && network.integer_stages(module, &inputs, &mut files, &reference)?
+        && network.integer_stages(module, &inputs, &mut files, reference)?
     {
         tracing::debug!("every stage is done");
     }
@@ -226,15 +226,20 @@ impl<'a> NetworkStages<'a> {
 }
 
 impl NetworkStages<'_> {
-    /// A network for a few runs, with every value observed.
+    /// A network for a few samples side by side, with every value observed.
     pub(super) fn observed(&self, function: OperationRef<'_, '_>) -> Result<FloatExecutable, CpuError> {
-        let options = ExecutableOptions {
+        let single_threaded = self.configuration.threads() > 1;
+        FloatExecutable::compile(function, ExecutableOptions { single_threaded, ..self.executable_options() })
+    }
+
+    /// How networks are made for a few runs, each on all threads.
+    pub(super) fn executable_options(&self) -> ExecutableOptions {
+        ExecutableOptions {
             observe: Observe::Everything,
-            single_threaded: self.configuration.threads() > 1,
             quick: true,
             kernels: Some(Arc::clone(&self.kernels)),
-        };
-        FloatExecutable::compile(function, options)
+            ..ExecutableOptions::default()
+        }
     }
 
     /// Import to calibrate; `None` when the compilation is to end there.
@@ -271,10 +276,11 @@ impl NetworkStages<'_> {
         mut module: Module<'_>,
         inputs: &[CheckedInput],
         files: &mut FileSet,
-        reference: &Reference,
+        reference: Reference,
     ) -> Result<bool, CompileError> {
         let stages = self.stages;
-        let calibrated = stages.run(Stage::Quantize, || self.quantize(&mut module, reference, files))?;
+        let calibrated = stages.run(Stage::Quantize, || self.quantize(&mut module, &reference, files))?;
+        let Reference { sample, float, .. } = reference;
         self.write_model(&module, "_ptq_model.onnx", files)?;
         if stages.ends_after(Stage::Quantize) {
             return Ok(false);
@@ -304,7 +310,7 @@ impl NetworkStages<'_> {
             let compilation = package::Compilation::of(self.configuration);
             let hbm = package::package(self.context, module.as_operation(), &compilation)?;
             drop(module);
-            self.report(levels, files, hbm, &facts, (reference, &calibrated))
+            self.report(levels, files, hbm, &facts, (sample, float, calibrated))
         })?;
         Ok(true)
     }
@@ -355,9 +361,9 @@ impl NetworkStages<'_> {
     }
 
     fn write_model(&self, module: &Module<'_>, ending: &str, files: &mut FileSet) -> Result<(), CompileError> {
-        let bytes = onnx::export(module.as_operation()).and_then(|model| onnx::to_bytes(&model));
-        let bytes = bytes.map_err(|error| CompileError::Stage { stage: Stage::Import, source: error.into() })?;
-        let staged = files.stage_behind(&self.configuration.output_path(ending), bytes);
+        let model = onnx::export(module.as_operation()).and_then(|model| ModelFile::of(&model));
+        let model = model.map_err(|error| CompileError::Stage { stage: Stage::Import, source: error.into() })?;
+        let staged = files.stage_behind(&self.configuration.output_path(ending), move |file| model.write_to(file));
         staged.map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() })
     }
 
@@ -368,26 +374,28 @@ impl NetworkStages<'_> {
         files: &mut FileSet,
         hbm: Vec<u8>,
         facts: &[NodeFacts],
-        (Reference { sample, float, .. }, calibrated): (&Reference, &Values),
+        (sample, float, calibrated): (Vec<Array>, Values, Values),
     ) -> Result<(), StageError> {
         self.stage_file(files, ".hbm", &hbm)?;
         let hbm = Hbm::from_bytes(hbm)?;
         let function = compare::network(levels.own.as_operation())?;
         let mut programs = ProgramCheck::new(&hbm, self.target);
         let quantized =
-            compare::run_segments(function, &compare::bytes_of(sample), &mut |segment, inputs, outputs| {
+            compare::run_segments(function, &compare::bytes_of(&sample), &mut |segment, inputs, outputs| {
                 if levels.deployed.is_none() {
                     programs.see(segment, inputs, outputs);
                 }
             })?;
-        let rows = compare::node_rows(facts, float, calibrated, &quantized);
+        let rows = compare::node_rows(facts, &float, &calibrated, &quantized);
         tracing::info!("nodes, compared on one sample:\n{}", tables::node_table(&rows));
-        let outputs = compare::output_rows(function, float, calibrated, &quantized);
+        let outputs = compare::output_rows(function, &float, &calibrated, &quantized);
         tracing::info!("outputs, compared on one sample:\n{}", tables::output_table(&outputs));
+        // The values of all nodes of a large network are much memory, and what follows needs more.
+        drop((float, calibrated));
         self.stage_file(files, "_node_info.csv", tables::node_csv(&rows).as_bytes())?;
         if let Some(deployed) = &levels.deployed {
             let deployed = compare::network(deployed.as_operation())?;
-            let inputs = fidelity::deployed_sample(deployed, sample)?;
+            let inputs = fidelity::deployed_sample(deployed, &sample)?;
             let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
             compare::run_segments(deployed, &inputs, &mut |segment, inputs, outputs| {
                 programs.see(segment, inputs, outputs);
@@ -396,7 +404,7 @@ impl NetworkStages<'_> {
         programs.finish()?;
         let Levels { qdq, .. } = levels;
         self.keep_resources(&[&qdq]);
-        self.check_nodes(qdq, facts, (sample, &quantized.nodes))?;
+        self.check_nodes(qdq, facts, (sample, quantized.nodes))?;
         let performance = performance(&hbm, self.target, &timelines(&hbm, self.target)?);
         let summary = &performance.summary.performance;
         tracing::info!(

@@ -9,7 +9,7 @@ use super::compile::{NetworkStages, StageError};
 use crate::bpu::interpreter;
 use crate::bpu::lower::Placement;
 use crate::bpu::model::Segment;
-use crate::cpu::Array;
+use crate::cpu::{Array, ExecutableOptions, FloatExecutable, Observe};
 use crate::hbm::{Hbm, SegmentBody};
 use crate::nash::lower;
 use crate::quant::cut::{Allowed, Cut, F32_ROUNDING, cut};
@@ -50,23 +50,24 @@ impl NetworkStages<'_> {
         &self,
         quantized: Module<'_>,
         facts: &[NodeFacts],
-        (sample, computed): (&[Array], &NodeValues),
+        (sample, mut computed): (Vec<Array>, NodeValues),
     ) -> Result<(), StageError> {
         let on_bpu: HashMap<&str, bool> =
             facts.iter().map(|fact| (fact.name.as_str(), fact.placement == Placement::Bpu)).collect();
         let function = network(quantized.as_operation())?;
-        let (mut inputs, mut allowed) = (sample.to_vec(), Vec::new());
-        for Cut { node, value, allowed: rounding } in cut(function, computed, &on_bpu)? {
+        let (mut found, mut allowed) = (Vec::new(), Vec::new());
+        for Cut { node, value, allowed: rounding } in cut(function, &computed, &on_bpu)? {
             let shape = TensorType::from_type(value.r#type())?.static_shape()?;
-            let values = computed.get(&node).map(Vec::as_slice).unwrap_or_default();
-            inputs.push(Array::from_values(&shape, values)?);
+            found.push(Array::from_values(&shape, &computed.remove(&node).unwrap_or_default())?);
             allowed.push((node, rounding));
         }
-        let executable = self.observed(function)?;
-        let outputs = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |_, _| {})?;
-        for ((node, rounding), expected) in allowed.into_iter().zip(&outputs) {
-            let found = computed.get(&node).map(Vec::as_slice).unwrap_or_default();
-            compare_values(node, found, expected.values::<f32>().unwrap_or_default(), rounding)?;
+        let options = ExecutableOptions { observe: Observe::Nothing, ..self.executable_options() };
+        let executable = FloatExecutable::compile(function, options)?;
+        let inputs: Vec<&Array> = sample.iter().chain(&found).collect();
+        let expected = executable.run(&inputs)?;
+        for ((node, rounding), (found, expected)) in allowed.into_iter().zip(found.iter().zip(&expected)) {
+            let (found, expected) = (found.values().unwrap_or_default(), expected.values().unwrap_or_default());
+            compare_values(node, found, expected, rounding)?;
         }
         Ok(())
     }
@@ -246,7 +247,7 @@ func.func @main(%x: tensor<1x2x4x4xf32> {{hfloat.name = "x"}}) -> (tensor<1x2x4x
         let function = network(module.as_operation()).unwrap();
         let computed = run_segments(function, &bytes_of(&sample()), &mut |_, _, _| {}).unwrap();
         let qdq = quantized(context, text);
-        checked.check_nodes(qdq, &facts, (&sample(), &computed.nodes)).map_err(|error| error.to_string())
+        checked.check_nodes(qdq, &facts, (sample(), computed.nodes)).map_err(|error| error.to_string())
     }
 
     #[test]

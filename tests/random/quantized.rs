@@ -97,7 +97,8 @@ fn quantized<'c>(context: &'c Context, network: &Network, folder: &Path) -> Resu
 /// Leaves what was exported, with the outputs of the quantized network, for onnxruntime.
 fn keep(module: &Module<'_>, network: &Network, folder: &Path, kept: &Path) {
     let function = ir::function_named(module.as_operation(), FUNCTION).unwrap();
-    let executable = FloatExecutable::compile(function, ExecutableOptions { quick: true, ..ExecutableOptions::default() }).unwrap();
+    let executable =
+        FloatExecutable::compile(function, ExecutableOptions { quick: true, ..ExecutableOptions::default() }).unwrap();
     let outputs = executable.run(&network.inputs()).unwrap();
     let names = executable.outputs().map(|(name, ..)| name.to_owned()).collect::<Vec<_>>();
     network::keep_arrays(&kept.join(format!("seed-{}-outputs", network.seed)), names.into_iter().zip(&outputs));

@@ -147,10 +147,11 @@ impl<'c, 'a> Rewriter<'c, 'a> {
             std::mem::replace(&mut self.importer.block, inside),
             self.importer.values.clone(),
             std::mem::take(&mut self.nodes),
+            self.current.clone(),
         );
         let done = self.inside(&mut graph);
         let nodes;
-        (self.importer.block, self.importer.values, nodes) = outside;
+        (self.importer.block, self.importer.values, nodes, self.current) = outside;
         graph.nodes = std::mem::replace(&mut self.nodes, nodes);
         done.map(|()| graph)
     }

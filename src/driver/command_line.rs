@@ -292,7 +292,10 @@ fn log_parameters(configuration: &Configuration) {
                 tracing::info!("{}: {effective} (nothing else is supported yet)", row.path());
             }
             Some(_) => tracing::info!("{}: {effective}", row.path()),
-            None => tracing::debug!("{}: {effective} (default)", row.path()),
+            None => {
+                let later = row.later.map_or_else(String::new, |otherwise| format!("; in later releases {otherwise}"));
+                tracing::debug!("{}: {effective} (default{later})", row.path());
+            }
         }
     }
     tracing::info!("parallel jobs: {}", configuration.threads());

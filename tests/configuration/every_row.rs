@@ -195,6 +195,9 @@ const TWO_INPUTS: &[(&str, &str)] = &[
     ("calibration_type", "max"),
 ];
 
+/// What is said of a value that is right, and that nothing acts on.
+const UNSUPPORTED: &str = "known to the manual, not supported yet";
+
 /// A file with `base`, each of `changes` in the place of what it says.
 fn file(base: &[(&str, &str)], changes: &[(&str, &str)]) -> String {
     let mut values: Vec<(&str, &str)> = base.to_vec();
@@ -263,13 +266,17 @@ fn every_row_of_the_manual() {
             let text = file(ONE_INPUT, &[beside, &[(row.name, *value)][..]].concat());
             let told = told(&text);
             for line in errors(&text) {
-                assert!(line.contains("not supported yet"), "{} {value}: {line}", row.name);
+                let known = line.contains(UNSUPPORTED) || line.contains("warning");
+                assert!(known, "{} {value}: {line}", row.name);
             }
             record(&mut report, value, &told);
         }
         for value in row.wrong {
             let text = file(ONE_INPUT, &[row.beside, &[(row.name, *value)][..]].concat());
-            let real = errors(&text).into_iter().filter(|line| !line.contains("not supported yet")).count();
+            let real = errors(&text)
+                .into_iter()
+                .filter(|line| !line.contains(UNSUPPORTED) && !line.contains("warning"))
+                .count();
             assert!(real > 0, "{} {value} is wrong", row.name);
             record(&mut report, value, &told(&text));
         }

@@ -35,13 +35,14 @@ fn allows(schema: &Value, value: &Value) -> bool {
             let properties = argument.as_object().expect("schemas");
             entries.iter().all(|(name, value)| properties.get(name).is_none_or(|schema| allows(schema, value)))
         }),
-        // The numbered names of inputs.
-        "patternProperties" => true,
+        // Names that are numbered: their patterns are `^name[0-9]+$`.
+        "patternProperties" => value.as_object().is_none_or(|entries| {
+            entries.iter().all(|(name, value)| numbered(keywords, name).is_none_or(|schema| allows(schema, value)))
+        }),
         "additionalProperties" => value.as_object().is_none_or(|entries| {
             let known = keywords.get("properties").and_then(Value::as_object);
-            let numbered = keywords.contains_key("patternProperties");
             let others = entries.iter().filter(|(name, _)| {
-                known.is_none_or(|known| !known.contains_key(*name)) && !(numbered && name.ends_with(char::is_numeric))
+                known.is_none_or(|known| !known.contains_key(*name)) && numbered(keywords, name).is_none()
             });
             let mut others = others.map(|(_, value)| value);
             match argument {
@@ -51,6 +52,18 @@ fn allows(schema: &Value, value: &Value) -> bool {
         }),
         other => panic!("the test does not know {other}"),
     })
+}
+
+/// The schema of a name that is another one with a number.
+fn numbered<'a>(keywords: &'a serde_json::Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let patterns = keywords.get("patternProperties")?.as_object()?;
+    let matches = |pattern: &str| {
+        let prefix =
+            pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix("[0-9]+$")).expect("a pattern of numbers");
+        let digits = name.strip_prefix(prefix).unwrap_or_default();
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    patterns.iter().find(|(pattern, _)| matches(pattern)).map(|(_, schema)| schema)
 }
 
 fn fits(yaml: &str) -> bool {

@@ -22,12 +22,15 @@ pub fn check(
     load: Option<&LoadModel<'_>>,
 ) -> Result<Configuration, Problems> {
     let mut checker = Checker::new(path);
-    match Document::parse(bytes) {
+    let is_configuration = match Document::parse(bytes) {
         Ok(document) => collecting::collect(&mut checker, &document, environment),
         Err(error) => {
             checker.report(error.location, String::new(), ValueFault::new(error.what, error.remedy), Severity::Error);
-            return Err(checker.into_problems());
+            false
         }
+    };
+    if !is_configuration {
+        return Err(checker.into_problems());
     }
     for parameter in PARAMETERS {
         checker.check_use(parameter);
@@ -150,6 +153,11 @@ impl Checker {
     /// The number of problems that were reported.
     pub fn problems(&self) -> usize {
         self.problems.len()
+    }
+
+    /// The number of errors among them.
+    pub fn errors(&self) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == Severity::Error).count()
     }
 
     /// What the file says of a parameter.
@@ -294,7 +302,7 @@ impl Checker {
         inputs: Vec<Option<InputSettings>>,
         load: Option<&LoadModel<'_>>,
     ) -> Result<Configuration, Problems> {
-        if self.problems.iter().any(|problem| problem.severity == Severity::Error) {
+        if self.errors() > 0 {
             self.check_against_model(&inputs, load);
             return Err(self.into_problems());
         }
@@ -342,15 +350,6 @@ impl Checker {
         };
         let mut found = Vec::new();
         statements.check(&model, &mut found);
-        // One slip is not told twice.
-        let told = |problem: &Problem| {
-            self.problems.iter().any(|known| {
-                known.severity == Severity::Error
-                    && known.subject == problem.subject
-                    && known.location == problem.location
-            })
-        };
-        found.retain(|problem| !told(problem));
         self.problems.extend(found);
     }
 

@@ -16,8 +16,8 @@ use crate::target::{NamedTarget, named_target};
 /// More problems than this are not looked for: locating costs a reading of the file.
 const MOST_PROBLEMS: usize = 200;
 
-/// Hands all that `document` says to `checker`.
-pub fn collect(checker: &mut Checker, document: &Document, environment: &Environment) {
+/// Hands all that `document` says to `checker`; false where it is no configuration at all.
+pub fn collect(checker: &mut Checker, document: &Document, environment: &Environment) -> bool {
     let entries = match &document.root {
         Raw::Mapping(entries) => entries.as_slice(),
         Raw::Null => &[],
@@ -26,7 +26,8 @@ pub fn collect(checker: &mut Checker, document: &Document, environment: &Environ
                 format!("the file holds {}, not parameter groups", other.kind()),
                 "give a YAML file with the groups of the manual",
             );
-            return checker.report(Location::START, String::new(), fault, Severity::Error);
+            checker.report(Location::START, String::new(), fault, Severity::Error);
+            return false;
         }
     };
     let march = stated(entries, &MARCH).map(ToString::to_string).unwrap_or_default();
@@ -41,6 +42,7 @@ pub fn collect(checker: &mut Checker, document: &Document, environment: &Environ
     if collector.march == NamedTarget::Older {
         collector.report_older_tool(&march);
     }
+    true
 }
 
 /// What the file says of a parameter in its own group.

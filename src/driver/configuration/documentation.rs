@@ -3,7 +3,7 @@
 use super::foreign::{Answer, FOREIGN_KEYS, ForeignKey};
 use super::parameters::{LEGAL_INPUT_SOURCES, LEGAL_INPUT_TYPES, PARAMETERS};
 use super::problem::suggestion;
-use super::table::{Group, Parameter, ParameterDefault};
+use super::table::{Group, Parameter, ParameterDefault, Status};
 use std::fmt::Write;
 
 const HEAD: &str = "\
@@ -85,6 +85,11 @@ fn default_text(parameter: &Parameter) -> String {
     }
 }
 
+/// A parameter that stands for another does what that one does.
+fn status(parameter: &Parameter) -> Status {
+    parameter.stands_for.map_or(parameter.status, |other| other.status)
+}
+
 /// The meaning with what other fields of the row add to it.
 fn meaning(parameter: &Parameter) -> String {
     let mut meaning = parameter.meaning.to_owned();
@@ -97,6 +102,9 @@ fn meaning(parameter: &Parameter) -> String {
     }
     if let Some(release) = parameter.since {
         let _ = write!(meaning, " Not in the manual; known from release {release} of the vendor's tool.");
+    }
+    if let Some(otherwise) = parameter.later {
+        let _ = write!(meaning, " In later releases of the vendor's tool: {otherwise}.");
     }
     if !parameter.shapes_results {
         meaning.push_str(" The results do not depend on it, and the .hbm does not keep it.");
@@ -116,7 +124,7 @@ fn row(parameter: &Parameter) -> String {
         default,
         parameter.required.to_string(),
         parameter.multiplicity.to_string(),
-        parameter.status.to_string(),
+        status(parameter).to_string(),
         parameter.sets.map_or_else(String::new, |set| format!("`{}{{{}}}`", set.pass, set.option)),
         meaning(parameter),
     ];
@@ -160,7 +168,7 @@ fn explained(parameter: &Parameter) -> String {
     for (label, value) in [
         ("range", parameter.range()),
         ("default", default_text(parameter)),
-        ("status", parameter.status.to_string()),
+        ("status", status(parameter).to_string()),
         ("", meaning(parameter)),
     ] {
         let label = if label.is_empty() { String::new() } else { format!("{label}: ") };

@@ -183,20 +183,21 @@ fn input(checker: &mut Checker, index: usize) -> Option<InputSettings> {
         Some(Some(name)) => format!("input '{name}'"),
         _ => "the input".to_owned(),
     };
-    let before = checker.problems();
+    let before = checker.errors();
     check_types(checker, index, &label);
     check_space(checker, index, &label);
     check_normalization(checker, index, &label);
     let settings = checker.input_settings(index)?;
     // What is wrong already is not reported again as a shape that does not fit.
-    if checker.problems() == before {
-        for fault in shape_faults(&settings, settings.get(&INPUT_SHAPE).as_deref(), &label) {
-            checker.error(fault.parameter, fault.what, fault.remedy);
-        }
-        check_channels_have_a_layout(checker, &settings, &label);
-        questions::ask(checker, &settings, &label);
+    if checker.errors() > before {
+        return None;
     }
-    Some(settings)
+    for fault in shape_faults(&settings, settings.get(&INPUT_SHAPE).as_deref(), &label) {
+        checker.error(fault.parameter, fault.what, fault.remedy);
+    }
+    check_channels_have_a_layout(checker, &settings, &label);
+    questions::ask(checker, &settings, &label);
+    (checker.errors() == before).then_some(settings)
 }
 
 fn check_channels_have_a_layout(checker: &mut Checker, settings: &InputSettings, label: &str) {

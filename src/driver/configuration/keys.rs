@@ -122,6 +122,7 @@ pub(super) const fn row<T>(group: Group, name: &'static str, form: TextForm<T>) 
         stands_for: None,
         shapes_results: true,
         since: None,
+        later: None,
         meaning: "",
     };
     typed(parameter)
@@ -188,6 +189,11 @@ impl<T> Row<T> {
     /// The manual does not have it; this release of the vendor's tool does.
     pub(super) const fn since(self, release: &'static str) -> Self {
         typed(Parameter { since: Some(release), ..self.parameter })
+    }
+
+    /// Later releases of the vendor's tool have it otherwise.
+    pub(super) const fn later(self, otherwise: &'static str) -> Self {
+        typed(Parameter { later: Some(otherwise), ..self.parameter })
     }
 
     /// It has no say in the results, so the .hbm does not keep it.

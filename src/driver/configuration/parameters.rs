@@ -329,6 +329,7 @@ parameters! {
         /// 0.9995, 0.999.
         MAX_PERCENTILE: f64 = row(Group::Calibration, "max_percentile", number(0.5, 1.0))
             .default("1.0")
+            .later("0 to 1")
             .only_with(&CALIBRATION_TYPE.parameter, &["max"])
             .supported();
 
@@ -356,14 +357,20 @@ parameters! {
 
         /// How hard the compiler tries: O0 compiles fastest, O2 gives the fastest model. There is one level yet, whatever
         /// is given.
-        OPTIMIZE_LEVEL: OptimizeLevel = row(Group::Compiler, "optimize_level", choice()).default("O0").without_effect();
+        OPTIMIZE_LEVEL: OptimizeLevel = row(Group::Compiler, "optimize_level", choice())
+            .default("O0")
+            .later("the default is O2")
+            .without_effect();
 
         /// Per input, where the board's data comes from: memory, or the camera's pyramid or resizer (nv12 and gray only).
         INPUT_SOURCE: Option<Vec<(String, InputSource)>> = row(Group::Compiler, "input_source", input_mapping())
             .automatic("ddr", "pyramid where `input_type_rt` is nv12 or gray, else ddr");
 
         /// The longest time in microseconds that the model runs without a chance for others; 0 is no limit.
-        MAX_TIME_PER_FC: i64 = row(Group::Compiler, "max_time_per_fc", integer_or_zero(1000, 4_294_967_295)).default("0").without_effect();
+        MAX_TIME_PER_FC: i64 = row(Group::Compiler, "max_time_per_fc", integer_or_zero(1000, 4_294_967_295))
+            .default("0")
+            .later("at most 10000000")
+            .without_effect();
 
         /// The number of parallel jobs of the compiler, at most the cores of this machine; 0 means all of them.
         JOBS: i64 = row(Group::Compiler, "jobs", integer(0, 4096)).default("16").only_how().supported();

@@ -258,6 +258,8 @@ pub struct Parameter {
     pub shapes_results: bool,
     /// The release of the vendor's tool that it is known from; None for what the manual has.
     pub since: Option<&'static str>,
+    /// What later releases of the vendor's tool do otherwise; the manual holds.
+    pub later: Option<&'static str>,
     /// What it does, in a sentence or two.
     pub meaning: &'static str,
 }

@@ -22,7 +22,7 @@ Exit status: 0 done; 1 the model cannot be read, or the file cannot be written; 
 /// Writes a configuration file for hb_compile into the current directory.
 #[derive(Debug, Parser)]
 #[command(name = "hb_config_generator", version, after_help = EXAMPLES)]
-#[group(id = "extent", required = true, args = ["simple", "full"])]
+#[group(id = "extent", required = true, multiple = false, args = ["simple", "full"])]
 struct GeneratorCommandLine {
     /// Write simple_compile_config.yaml: what must be given, and what nearly everyone gives
     #[arg(short, long)]

@@ -32,7 +32,6 @@ const FEATURE_MAP: Companions = &[
     ("mean_value", ""),
     ("scale_value", ""),
 ];
-const KL: Companions = &[("calibration_type", "kl")];
 const BALANCE: Companions = &[("compile_mode", "balance"), ("balance_factor", "50")];
 const NO_NUMBERS: Companions = &[("norm_type", ""), ("mean_value", ""), ("scale_value", "")];
 
@@ -125,18 +124,18 @@ const ROWS: &[Row] = &[
         &["min", "KL", "1"],
     ),
     row("max_percentile", &[("0.5", &[]), ("1.0", &[]), ("0.99999", &[])], &["0.49", "1.01", "most", "[1]"]),
-    row("per_channel", &[("False", KL), ("True", KL)], &["'True'", "1"]),
+    row("per_channel", &[("False", &[]), ("True", &[])], &["'True'", "1"]),
     row(
         "optimization",
         &[
-            ("set_model_output_int8", KL),
-            ("set_model_output_int16", KL),
-            ("'set_Conv_input_int16; set_Mul_output_int16'", KL),
-            ("set_Softmax_input_int8", KL),
-            ("set_Softmax_output_int8", KL),
-            ("asymmetric", KL),
-            ("bias_correction", KL),
-            ("lstm_batch_last", KL),
+            ("set_model_output_int8", &[]),
+            ("set_model_output_int16", &[]),
+            ("'set_Conv_input_int16; set_Mul_output_int16'", &[]),
+            ("set_Softmax_input_int8", &[]),
+            ("set_Softmax_output_int8", &[]),
+            ("asymmetric", &[]),
+            ("bias_correction", &[]),
+            ("lstm_batch_last", &[]),
         ],
         &["set_Conv_input_int8", "set_model_output_float16", "fast", "run_fast", "'asymmetric,bias_correction'", "7"],
     ),
@@ -235,7 +234,8 @@ fn told(text: &str) -> Vec<String> {
             } else {
                 format!("{}:{} `{line}`", problem.location.line, problem.location.column)
             };
-            format!("{kind} at {place}: {}: {}; {}", problem.subject, problem.what, problem.remedy)
+            let subject = if problem.subject.is_empty() { "the file" } else { &problem.subject };
+            format!("{kind} at {place}: {subject}: {}; {}", problem.what, problem.remedy)
         })
         .collect()
 }

@@ -129,7 +129,7 @@ fn what_is_not_supported_says_so() {
     let resizer = errors(&compiler("  input_source: {data: resizer}"));
     assert!(resizer.iter().any(|line| line.contains("17:17") && line.contains("not supported yet")), "{resizer:#?}");
     assert!(resizer.iter().any(|line| line.contains("resizer does not give input_type_rt 'bgr'")), "{resizer:#?}");
-    refused(&compiler("  core_num: 2"), "17:13", &["2 is out of range; write a whole number in the range 1"]);
+    refused(&compiler("  core_num: 2"), "17:13", &["2 is out of range; write a whole number: 1"]);
     refused(&compiler("  input_source: {other: ddr}"), "17:17", &["'other' is not in input_name"]);
     refused(&compiler("  input_source: ddr"), "17:17", &["must be a mapping", "{\"input name\": \"ddr\"}"]);
     refused(&compiler("  input_source: {data: dddr}"), "17:17", &["'dddr' is not one of ddr", "did you mean 'ddr'?"]);

@@ -47,7 +47,7 @@ const LATER_TYPES: [&str; 6] = ["int4", "float32", "float8", "nvfp4", "dual-int1
 /// The range, as documentation names it.
 pub fn range() -> String {
     format!(
-        "a JSON file (comments allowed) or a mapping with {MODEL} ({ALL_NODES} int16, float16; {OUTPUT} int8, int16), {KINDS} and \
+        "the path of a JSON file (comments allowed), or a mapping with {MODEL} ({ALL_NODES} int16, float16; {OUTPUT} int8, int16), {KINDS} and \
          {NODES} (`type` or `qtype`: int8, int16, float16)"
     )
 }

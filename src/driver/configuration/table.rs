@@ -331,16 +331,16 @@ impl Parameter {
             ParameterKind::IntegerOrZero { least, most } => format!("0, or {least} to {most}"),
             ParameterKind::Number { least, most } => format!("{least} to {most}"),
             ParameterKind::Choice(choices) | ParameterKind::InputMapping(choices) => words(choices),
-            ParameterKind::March => "the targets that `targets/` holds".into(),
+            ParameterKind::March => super::known_marches().join(", "),
             ParameterKind::Name(Named::Input) => "names of the model's inputs".into(),
             ParameterKind::Name(Named::Node) => "names of the model's nodes".into(),
             ParameterKind::NodeRequests => super::node_info::range(),
             ParameterKind::Optimization => super::optimization::range(),
             ParameterKind::QuantConfig => super::quant_config::range(),
             ParameterKind::Prefix => "a file name without its ending".into(),
-            ParameterKind::File => "an existing file".into(),
-            ParameterKind::Directory => "an existing directory".into(),
-            ParameterKind::NewDirectory => "a directory".into(),
+            ParameterKind::File => "the path of an existing file".into(),
+            ParameterKind::Directory => "the path of an existing directory".into(),
+            ParameterKind::NewDirectory => "the path of a directory".into(),
             ParameterKind::Shape => "sizes separated by `x`, such as 1x3x224x224".into(),
             ParameterKind::ChannelNumbers => {
                 "None, one number, or one per channel (separated by spaces or commas)".into()
@@ -349,10 +349,12 @@ impl Parameter {
     }
 }
 
-/// The words of `choices` for a reader: `a, b (not supported yet), c`.
+/// The words of `choices` for a reader: `a, b (not supported yet), c`. Where none is supported, the parameter as a whole is not, which is
+/// said elsewhere.
 pub fn words(choices: &[Choice]) -> String {
+    let some = choices.iter().any(|choice| choice.status == Status::Supported);
     let word = |choice: &Choice| match choice.status {
-        Status::NotYet => format!("{} ({})", choice.word, choice.status),
+        Status::NotYet if some => format!("{} ({})", choice.word, choice.status),
         _ => choice.word.to_owned(),
     };
     choices.iter().map(word).collect::<Vec<_>>().join(", ")

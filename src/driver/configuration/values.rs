@@ -7,7 +7,7 @@ use super::parameters::{INPUT_SHAPE, OPTIMIZE_LEVEL};
 use super::problem::{Location, suggestion};
 use super::quant_config::QuantConfig;
 use super::reading::{Raw, Step};
-use super::table::{Choice, Multiplicity, Parameter, ParameterDefault, ParameterKind, Status, words};
+use super::table::{Choice, Multiplicity, Parameter, ParameterDefault, ParameterKind, Required, Status, words};
 use std::path::{Path, PathBuf};
 
 /// One value of a parameter.
@@ -181,7 +181,11 @@ pub fn unsupported(parameter: &Parameter, values: &[ParameterValue]) -> Option<V
     }
     match parameter.default {
         ParameterDefault::None => {
-            Some(ValueFault::new("the parameter is known to the manual, not supported yet", "remove it"))
+            let remedy = match parameter.required {
+                Required::ForCaffe => "convert the model to ONNX, and give onnx_model",
+                _ => "remove it",
+            };
+            Some(ValueFault::new("the parameter is known to the manual, not supported yet", remedy))
         }
         ParameterDefault::Value(text) => {
             let default = default_of(parameter, Path::new(""));
@@ -276,12 +280,8 @@ impl Reader<'_> {
                 self.integer(raw, |value| value == 0 || (least..=most).contains(&value))
             }
             ParameterKind::Number { least, most } => self.number_between(raw, least, most),
-            ParameterKind::Choice(choices) => match raw {
-                // A number is as wrong as a word that is none of them, and gets the same advice.
-                Raw::Integer(number) => self.choice(&number.to_string(), choices),
-                _ => self.choice(self.text(raw)?, choices),
-            },
-            ParameterKind::March => self.march(self.text(raw)?),
+            ParameterKind::Choice(choices) => self.choice(&self.word(raw)?, choices),
+            ParameterKind::March => self.march(&self.word(raw)?),
             ParameterKind::Name(_) => Ok(ParameterValue::Text(self.plain_text(raw)?.to_owned())),
             ParameterKind::Prefix => self.prefix(raw),
             ParameterKind::File | ParameterKind::Directory | ParameterKind::NewDirectory => {
@@ -300,6 +300,14 @@ impl Reader<'_> {
         }
     }
 
+    /// The text of a value that is one of some words. A number is as wrong as another word, and gets the same advice.
+    fn word(&self, raw: &Raw) -> Result<String, ValueFault> {
+        match raw {
+            Raw::Boolean(_) | Raw::Integer(_) | Raw::Number(_) => Ok(raw.to_string()),
+            _ => self.text(raw).map(str::to_owned),
+        }
+    }
+
     fn text<'r>(&self, raw: &'r Raw) -> Result<&'r str, ValueFault> {
         match raw {
             Raw::Text(text) => Ok(text.trim()),
@@ -311,7 +319,17 @@ impl Reader<'_> {
                 format!("must be a string, not {}", raw.kind()),
                 format!("write {}", self.parameter.range()),
             )),
-            _ => Err(ValueFault::new(format!("must be a string, but {raw} is {}", raw.kind()), "put it in quotes")),
+            _ => {
+                let what = format!("must be a string, but {raw} is {}", raw.kind());
+                let remedy = match self.parameter.kind {
+                    ParameterKind::NodeRequests | ParameterKind::Optimization => {
+                        format!("write {}", self.parameter.range())
+                    }
+                    // What is in quotes may be a name or a path.
+                    _ => "put it in quotes".to_owned(),
+                };
+                Err(ValueFault::new(what, remedy))
+            }
         }
     }
 
@@ -338,7 +356,7 @@ impl Reader<'_> {
     }
 
     fn integer(&self, raw: &Raw, fits: impl Fn(i64) -> bool) -> Result<ParameterValue, ValueFault> {
-        let remedy = || format!("write a whole number in the range {}", self.parameter.range());
+        let remedy = || format!("write a whole number: {}", self.parameter.range());
         let value = match raw {
             Raw::Integer(value) => *value,
             // Some releases take what was a whole number as a real one.
@@ -356,7 +374,10 @@ impl Reader<'_> {
     }
 
     fn number(&self, raw: &Raw) -> Result<f64, ValueFault> {
-        let remedy = || format!("write {}", self.parameter.range());
+        let remedy = || match self.parameter.kind {
+            ParameterKind::Number { .. } => format!("write a number in the range {}", self.parameter.range()),
+            _ => format!("write {}", self.parameter.range()),
+        };
         let value = match raw {
             // Exact up to 2^53; a larger mean or scale is of no use anyhow and only rounds.
             Raw::Integer(value) => *value as f64,

@@ -1,10 +1,10 @@
 //! The command line of `hb_compile`.
 
 use super::commands::equivalent_commands;
-use super::compile::{CompileError, Stage, Stages, compile, load_model, model_inputs};
+use super::compile::{CompileError, Stage, Stages, compile, load_model, model_facts, model_inputs};
 use super::configuration::{
     Configuration, Environment, FastPerf, ONNX_MODEL, Problems, Severity, Status, WORKING_DIR, configuration_text,
-    is_shape, known_marches, printable,
+    is_shape, known_marches, parameter_help, printable,
 };
 use super::log::Log;
 use super::progress::{Console, Verbosity};
@@ -38,6 +38,10 @@ Examples:
 
   Only quantize, to look at the quantized ONNX model in the working directory:
       hb_compile -c mobilenet.yaml --stop-after quantize
+
+  Explain a parameter of the configuration file, or all of them:
+      hb_compile --help-config input_type_rt
+      hb_compile --help-config
 
   See which passes run:
       hb_compile -c mobilenet.yaml --print-pipeline
@@ -80,6 +84,10 @@ pub struct CommandLine {
     /// Print the hb-translate and hb-opt commands that make the same .hbm from the files that a compilation left, and compile nothing
     #[arg(long)]
     print_pipeline: bool,
+
+    /// Explain the parameters of configuration files, or the one named, and compile nothing
+    #[arg(long, value_name = "PARAMETER", num_args = 0..=1, default_missing_value = "")]
+    help_config: Option<String>,
 
     /// Show warnings and errors only
     #[arg(short, long, conflicts_with = "verbose")]
@@ -157,15 +165,19 @@ impl CommandLine {
 
 /// Runs `hb_compile` with the arguments of a process (the first is the program), and gives its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let (command_line, mode) =
-        match CommandLine::try_parse_from(arguments).and_then(|line| line.mode().map(|mode| (line, mode))) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                // Help and version come as errors too, and belong on standard output. Nothing can be done if nobody reads.
-                let _ = error.print();
-                return if error.use_stderr() { WRONG_USAGE } else { DONE };
-            }
-        };
+    let parsed = CommandLine::try_parse_from(arguments).and_then(|line| match line.help_config.is_some() {
+        true => Ok((line, None)),
+        false => line.mode().map(|mode| (line, Some(mode))),
+    });
+    let (command_line, mode) = match parsed {
+        Ok((line, Some(mode))) => (line, mode),
+        Ok((line, None)) => return explain(&line.help_config.unwrap_or_default()),
+        Err(error) => {
+            // Help and version come as errors too, and belong on standard output. Nothing can be done if nobody reads.
+            let _ = error.print();
+            return if error.use_stderr() { WRONG_USAGE } else { DONE };
+        }
+    };
     let console = Console::new(command_line.verbosity());
     let log = match Log::start(Path::new("."), &console) {
         Ok(log) => log,
@@ -191,6 +203,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     finish(&log, outcome.ok().as_ref(), status)
 }
 
+/// `--help-config`
+fn explain(parameter: &str) -> u8 {
+    match parameter_help(parameter) {
+        Ok(text) => {
+            println!("{text}");
+            DONE
+        }
+        Err(error) => {
+            eprintln!("error: --help-config: {error}");
+            WRONG_USAGE
+        }
+    }
+}
+
 fn finish(log: &Log, configuration: Option<&Configuration>, status: u8) -> u8 {
     let folder = configuration.map(|configuration| configuration.get(&WORKING_DIR));
     let Some(folder) = folder.filter(|folder| folder.is_dir()) else {
@@ -209,7 +235,10 @@ fn finish(log: &Log, configuration: Option<&Configuration>, status: u8) -> u8 {
 fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Configuration, CompileError> {
     let environment = Environment::of_this_machine();
     let configuration = match mode {
-        Mode::Config(file) => Configuration::read(file, &environment)?,
+        Mode::Config(file) => {
+            let load = |model: &Path| load_model(model).ok().map(|model| model_facts(&model));
+            Configuration::read_with_model(file, &environment, &load)?
+        }
         Mode::FastPerf { proto: Some(_), .. } => {
             return Err(fault(
                 "--proto: Caffe models are known to the manual, not supported yet; convert the model to ONNX",
@@ -223,7 +252,7 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Co
     log_parameters(&configuration);
     if command_line.print_pipeline {
         let inputs =
-            configuration.check_against(&model_inputs(&load_model(configuration.get(&ONNX_MODEL).as_path())?))?;
+            configuration.check_against(&model_facts(&load_model(configuration.get(&ONNX_MODEL).as_path())?))?;
         let hbm = configuration.output_path(".hbm");
         println!("{}", equivalent_commands(&configuration, &inputs, &hbm));
         return Ok(configuration);
@@ -263,7 +292,10 @@ fn log_parameters(configuration: &Configuration) {
                 tracing::info!("{}: {effective} (nothing else is supported yet)", row.path());
             }
             Some(_) => tracing::info!("{}: {effective}", row.path()),
-            None => tracing::debug!("{}: {effective} (default)", row.path()),
+            None => {
+                let later = row.later.map_or_else(String::new, |otherwise| format!("; in later releases {otherwise}"));
+                tracing::debug!("{}: {effective} (default{later})", row.path());
+            }
         }
     }
     tracing::info!("parallel jobs: {}", configuration.threads());

@@ -2,7 +2,9 @@
 
 use super::compare::{self, Values};
 use super::compile::{CompileError, NetworkStages, StageError};
-use super::configuration::{CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, CheckedInput, MAX_PERCENTILE, Problems};
+use super::configuration::{
+    CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, CheckedInput, MAX_PERCENTILE, Problems, question_samples,
+};
 use super::samples;
 use crate::cpu::{Array, FloatExecutable};
 use crate::files::FileSet;
@@ -21,6 +23,8 @@ use std::path::{Path, PathBuf};
 
 /// Random samples of calibration type `skip`.
 const RANDOM_SAMPLES: usize = 4;
+/// The samples whose range is compared with what the preprocessing gives.
+const QUESTIONED_SAMPLES: usize = 8;
 /// The results that passes read.
 pub(super) const INFO: &str = "_quant_info.json";
 pub(super) const WEIGHTS: &str = "_quant_weights.safetensors";
@@ -69,6 +73,7 @@ impl NetworkStages<'_> {
         };
         let calibrated = evidence::calibrate(function, &executable, &samples, method, &|| progress.advance(1))?;
         let sample = source.read(&executable, 0)?;
+        question_ranges(&source, &executable, inputs)?;
         let float = compare::run_float(&executable, &sample)?;
         Ok(Reference { sample, float, calibrated, source })
     }
@@ -174,6 +179,33 @@ fn report(found: &Found) {
             found.wide.join(", ")
         );
     }
+}
+
+/// Asks in the log about samples that the preprocessing contradicts.
+fn question_ranges(
+    source: &SampleSource,
+    executable: &FloatExecutable,
+    inputs: &[CheckedInput],
+) -> Result<(), CalibrationError> {
+    if matches!(source, SampleSource::Random) {
+        return Ok(());
+    }
+    let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); inputs.len()];
+    for index in 0..source.len().min(QUESTIONED_SAMPLES) {
+        for (range, array) in ranges.iter_mut().zip(source.read(executable, index)?) {
+            for value in array.to_f64() {
+                *range = (range.0.min(value), range.1.max(value));
+            }
+        }
+    }
+    for (input, (least, most)) in inputs.iter().zip(ranges) {
+        if let Some(doubt) = question_samples(input, least, most) {
+            tracing::warn!(
+                "{doubt}; samples are stored normalised, as the network was trained: check them, and mean and scale"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Where calibration samples come from.

@@ -16,7 +16,7 @@ mod table;
 mod values;
 
 pub use documentation::documentation;
-pub use fast_perf::{FastPerf, FastPerfError, configuration_text};
+pub use fast_perf::{FastPerf, FastPerfError, Purpose, configuration_text};
 pub use keys::{InputKey, Key, List, Unread, Word};
 pub use model_check::{CheckedInput, ModelInput};
 pub use parameters::*;

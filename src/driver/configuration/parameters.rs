@@ -24,7 +24,10 @@ words! {
     RemovableType { "Quantize", "Transpose", "Dequantize", "Cast", "Reshape", "Softmax" }
 
     /// `debug_mode`
-    DebugMode { "dump_calibration_data" }
+    DebugMode {
+        /// Calibration samples are kept as .npy.
+        DumpCalibrationData = "dump_calibration_data",
+    }
 
     /// `input_space_and_range`
     SpaceAndRange {
@@ -195,6 +198,18 @@ parameters! {
         CAL_DATA_DIR: Option<PathBuf> = row(Group::Calibration, "cal_data_dir", DIRECTORY)
             .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix", "kl", "max"])
             .supported();
+
+        /// How images (JPEG, PNG) in `cal_data_dir` become samples; an extension of hb. center_crop enlarges or shrinks them until they
+        /// cover the input, or until their short side is N, and cuts out the centre; letterbox shrinks them until they fit and fills the
+        /// rest with the grey value V (114). What follows is the input's own `norm_type`. For rgb, bgr and gray in
+        /// `input_type_train`.
+        CAL_IMAGE_PREPROCESSING: Option<String> = row(
+            Group::Calibration,
+            "cal_image_preprocessing",
+            text("center_crop, center_crop N, letterbox, letterbox V"),
+        )
+        .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix", "kl", "max"])
+        .supported();
     }
 
     model {
@@ -223,7 +238,7 @@ parameters! {
 
         /// Whether the compiled model also gives the results of its inner layers, for debugging. Excludes the resizer as
         /// `input_source`.
-        LAYER_OUT_DUMP: bool = row(Group::Model, "layer_out_dump", BOOLEAN).default("False");
+        LAYER_OUT_DUMP: bool = row(Group::Model, "layer_out_dump", BOOLEAN).default("False").supported();
 
         /// The nodes whose results are the outputs of the model, instead of its own outputs.
         OUTPUT_NODES: List<String> = row(Group::Model, "output_nodes", text("names of nodes")).list();
@@ -236,7 +251,7 @@ parameters! {
         REMOVE_NODE_NAME: List<String> = row(Group::Model, "remove_node_name", text("names of nodes")).list();
 
         /// Keeps the calibration data as .npy for the accuracy tools.
-        DEBUG_MODE: Option<DebugMode> = row(Group::Model, "debug_mode", choice());
+        DEBUG_MODE: Option<DebugMode> = row(Group::Model, "debug_mode", choice()).supported();
 
         /// Per node: asks for the CPU or the BPU, and for int16 inputs or outputs.
         NODE_INFO: List<Unread> = row(
@@ -290,7 +305,7 @@ parameters! {
             .only_with(&COMPILE_MODE.parameter, &["balance"]);
 
         /// The number of cores that run the model.
-        CORE_NUM: i64 = row(Group::Compiler, "core_num", integer(1, 1)).default("1");
+        CORE_NUM: i64 = row(Group::Compiler, "core_num", integer(1, 1)).default("1").supported();
 
         /// How hard the compiler tries: O0 compiles fastest, O2 gives the fastest model. There is one level yet, whatever
         /// is given.
@@ -308,7 +323,7 @@ parameters! {
         JOBS: i64 = row(Group::Compiler, "jobs", integer(0, 4096)).default("16").only_how().supported();
 
         /// Reports operators that take this many microseconds longer than their theoretical time; 0 reports none.
-        ADVICE: i64 = row(Group::Compiler, "advice", integer(0, i64::MAX)).default("0");
+        ADVICE: i64 = row(Group::Compiler, "advice", integer(0, i64::MAX)).default("0").supported();
     }
 }
 

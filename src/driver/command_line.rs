@@ -1,7 +1,7 @@
 //! The command line of `hb_compile`: its options, and which mode they ask for.
 
 use super::compile::Stage;
-use super::configuration::{CORE_NUM, FastPerf, ParameterKind, Purpose, is_shape, known_marches};
+use super::configuration::{CORE_NUM, FastPerf, ParameterKind, Purpose, is_shape, known_marches, parameter_help};
 use super::progress::Verbosity;
 use super::run;
 use clap::builder::PossibleValuesParser;
@@ -36,6 +36,10 @@ Examples:
 
   Only quantize, to look at the quantized ONNX model in the working directory:
       hb_compile -c mobilenet.yaml --skip convert
+
+  Explain a parameter of the configuration file, or all of them:
+      hb_compile --help-config input_type_rt
+      hb_compile --help-config
 
   See which passes run:
       hb_compile -c mobilenet.yaml --print-pipeline
@@ -91,6 +95,10 @@ pub struct CommandLine {
     /// Print what came of it as JSON on standard output: files, latency, nodes and where they run, or what went wrong
     #[arg(long)]
     pub(super) json: bool,
+
+    /// Explain the parameters of configuration files, or the one named, and compile nothing
+    #[arg(long, value_name = "PARAMETER", num_args = 0..=1, default_missing_value = "")]
+    help_config: Option<String>,
 
     /// Show warnings and errors only
     #[arg(short, long)]
@@ -249,12 +257,31 @@ fn is_mlir(path: &Path) -> bool {
 
 /// Runs `hb_compile` with the arguments of a process (the first is the program), and gives its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    match CommandLine::try_parse_from(arguments).and_then(|line| line.mode().map(|mode| (line, mode))) {
-        Ok((command_line, mode)) => run::run(&command_line, &mode),
+    let parsed = CommandLine::try_parse_from(arguments).and_then(|line| match line.help_config.is_some() {
+        true => Ok((line, None)),
+        false => line.mode().map(|mode| (line, Some(mode))),
+    });
+    match parsed {
+        Ok((command_line, Some(mode))) => run::run(&command_line, &mode),
+        Ok((line, None)) => explain(&line.help_config.unwrap_or_default()),
         Err(error) => {
             // Help and version come as errors too, and belong on standard output. Nothing can be done if nobody reads.
             let _ = error.print();
             if error.use_stderr() { WRONG_USAGE } else { DONE }
+        }
+    }
+}
+
+/// `--help-config`
+fn explain(parameter: &str) -> u8 {
+    match parameter_help(parameter) {
+        Ok(text) => {
+            println!("{text}");
+            DONE
+        }
+        Err(error) => {
+            eprintln!("error: --help-config: {error}");
+            WRONG_USAGE
         }
     }
 }

@@ -4,6 +4,7 @@ use super::compile::{BPU_TO_NASH, EXPOSE_LAYERS, OPTIMIZE, QDQ_TO_BPU, assign_pr
 use super::configuration::{
     CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, LAYER_OUT_DUMP, ONNX_MODEL,
 };
+use super::placement::requested_placement;
 use super::quantize::{INFO, WEIGHTS, hfloat_to_qdq, round_weights_pass};
 use crate::pipeline::on_functions;
 use std::path::Path;
@@ -18,6 +19,7 @@ pub fn equivalent_commands(configuration: &Configuration, inputs: &[CheckedInput
         import.push_str(&format!(" --input-shape {}", shell_word(&format!("{}={}", input.name, sizes.join("x")))));
     }
     let mut passes = vec![OPTIMIZE.to_owned()];
+    passes.extend(requested_placement(configuration));
     // Random samples say nothing of how weights are to be rounded.
     if *configuration.get(&CALIBRATION_TYPE) != CalibrationType::Skip {
         passes.push(round_weights_pass(&configuration.output_path(WEIGHTS)));

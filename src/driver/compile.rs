@@ -3,7 +3,8 @@
 use super::compare::{self, NodeFacts, Values};
 use super::configuration::{
     ADVICE, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, LAYER_OUT_DUMP, MARCH,
-    MEAN_VALUE, ModelInput, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR,
+    MEAN_VALUE, ModelFacts, ModelInput, ModelNode, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE,
+    WORKING_DIR,
 };
 use super::fidelity::{self, ProgramCheck};
 use super::outcome::{CompilationOutcome, Prediction};
@@ -14,7 +15,7 @@ use crate::cpu::{Error as CpuError, ExecutableOptions, FloatExecutable, KernelCa
 use crate::files::FileSet;
 use crate::float::preprocessing::{self, Preprocessing};
 use crate::frontend::mlir;
-use crate::frontend::onnx::model::{Dimension, Model, Value};
+use crate::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Value};
 use crate::frontend::onnx::{self, ImportOptions, OnnxError};
 use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
@@ -147,6 +148,25 @@ pub fn model_inputs(model: &Model) -> Vec<ModelInput> {
     model.graph.inputs.iter().map(input).collect()
 }
 
+/// What a configuration is checked against.
+pub fn model_facts(model: &Model) -> ModelFacts {
+    ModelFacts { inputs: model_inputs(model), nodes: model_nodes(&model.graph) }
+}
+
+/// The nodes of a graph, and those of the graphs that they hold.
+fn model_nodes(graph: &Graph) -> Vec<ModelNode> {
+    let mut nodes = Vec::new();
+    for node in &graph.nodes {
+        nodes.push(ModelNode { name: node.name.clone(), operator: node.operator.clone() });
+        for (_, attribute) in &node.attributes {
+            if let Attribute::Graph(graph) = attribute {
+                nodes.extend(model_nodes(graph));
+            }
+        }
+    }
+    nodes
+}
+
 /// Reads an ONNX model; every message names the file.
 pub(super) fn load_model(path: &Path) -> Result<Model, CompileError> {
     onnx::load(path).map_err(|error| match error {
@@ -182,7 +202,7 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<Com
     working_folder(configuration)?;
     let (module, inputs) = stages.run(Stage::Import, || -> Result<_, StageError> {
         let model = load_model(configuration.get(&ONNX_MODEL).as_path())?;
-        let inputs = configuration.check_against(&model_inputs(&model)).map_err(CompileError::from)?;
+        let inputs = configuration.check_against(&model_facts(&model)).map_err(CompileError::from)?;
         let module = onnx::import(&context, model, &import_options(&inputs))?;
         Ok((module, inputs))
     })?;
@@ -267,7 +287,10 @@ impl NetworkStages<'_> {
         if stages.ends_after(Stage::Import) {
             return Ok(None);
         }
-        stages.run(Stage::Optimize, || pipeline::run(self.context, module, OPTIMIZE))?;
+        stages.run(Stage::Optimize, || -> Result<(), StageError> {
+            pipeline::run(self.context, module, OPTIMIZE)?;
+            self.place_requested(module)
+        })?;
         self.keep_resources(&[module]);
         self.write_model(module, "_optimized_float_model.onnx", files)?;
         if stages.ends_after(Stage::Optimize) {

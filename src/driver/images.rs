@@ -1,5 +1,6 @@
 //! JPEG and PNG files as samples of an input that takes images.
 
+use super::configuration::ImageFit;
 use crate::cpu::Array;
 use image::imageops::{self, FilterType};
 use image::{ImageReader, Limits, Rgb, RgbImage};
@@ -10,42 +11,6 @@ const LARGEST_SIDE: u32 = 1 << 15;
 const LARGEST_MEMORY: u64 = 1 << 30;
 /// What detectors are trained to see beside an image.
 const GREY: u8 = 114;
-
-/// How an image gets the size of the input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fit {
-    /// It is resized until its short side is this, or until it covers the input, and the centre is cut out.
-    CenterCrop {
-        /// In pixels.
-        short_side: Option<u32>,
-    },
-    /// It is resized until it fits, and the rest is filled.
-    Letterbox {
-        /// Of all channels.
-        fill: u8,
-    },
-}
-
-impl Fit {
-    /// What `cal_image_preprocessing` says.
-    pub fn named(text: &str) -> Option<Self> {
-        let mut words = text.split_whitespace();
-        let (word, number) = (words.next()?, words.next());
-        if words.next().is_some() {
-            return None;
-        }
-        match word {
-            "center_crop" => {
-                let short_side = number.map(str::parse).transpose().ok()?;
-                short_side
-                    .is_none_or(|side| (1..=LARGEST_SIDE).contains(&side))
-                    .then_some(Self::CenterCrop { short_side })
-            }
-            "letterbox" => Some(Self::Letterbox { fill: number.map_or(Some(GREY), |number| number.parse().ok())? }),
-            _ => None,
-        }
-    }
-}
 
 /// The order of channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +55,7 @@ impl Channels {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageForm {
     /// How images get the size of the input.
-    pub fit: Fit,
+    pub fit: ImageFit,
     /// The order of channels.
     pub channels: Channels,
     /// Whether channels are the last dimension; else the second.
@@ -149,16 +114,16 @@ fn decode(path: &Path) -> Result<RgbImage, String> {
 }
 
 /// The image in the size of the input.
-fn fitted(image: &RgbImage, fit: Fit, width: u32, height: u32) -> Result<RgbImage, String> {
+fn fitted(image: &RgbImage, fit: ImageFit, width: u32, height: u32) -> Result<RgbImage, String> {
     let (from_width, from_height) = image.dimensions();
     if from_width == 0 || from_height == 0 {
         return Err("it has no pixels".into());
     }
     let ratios = (f64::from(width) / f64::from(from_width), f64::from(height) / f64::from(from_height));
     let ratio = match fit {
-        Fit::CenterCrop { short_side: None } => ratios.0.max(ratios.1),
-        Fit::CenterCrop { short_side: Some(side) } => f64::from(side) / f64::from(from_width.min(from_height)),
-        Fit::Letterbox { .. } => ratios.0.min(ratios.1),
+        ImageFit::CenterCrop => ratios.0.max(ratios.1),
+        ImageFit::ImagenetCrop => ratios.0.max(ratios.1) * 8.0 / 7.0,
+        ImageFit::Letterbox => ratios.0.min(ratios.1),
     };
     let resized = |size: u32| (f64::from(size) * ratio).round().max(1.0);
     let (new_width, new_height) = (resized(from_width), resized(from_height));
@@ -171,15 +136,13 @@ fn fitted(image: &RgbImage, fit: Fit, width: u32, height: u32) -> Result<RgbImag
         false => imageops::resize(image, new_width, new_height, FilterType::Triangle),
     };
     match fit {
-        Fit::CenterCrop { .. } if new_width < width || new_height < height => Err(format!(
-            "resized it has {new_width} x {new_height} pixels, fewer than the input's {width} x {height}; use a larger short side"
-        )),
-        Fit::CenterCrop { .. } => {
-            let (left, top) = ((new_width - width) / 2, (new_height - height) / 2);
+        ImageFit::CenterCrop | ImageFit::ImagenetCrop => {
+            let middle = |size: u32, part: u32| size.saturating_sub(part) / 2;
+            let (left, top) = (middle(new_width, width), middle(new_height, height));
             Ok(imageops::crop_imm(&resized, left, top, width, height).to_image())
         }
-        Fit::Letterbox { fill } => {
-            let mut canvas = RgbImage::from_pixel(width, height, Rgb([fill; 3]));
+        ImageFit::Letterbox => {
+            let mut canvas = RgbImage::from_pixel(width, height, Rgb([GREY; 3]));
             let left = i64::from(width.saturating_sub(new_width) / 2);
             let top = i64::from(height.saturating_sub(new_height) / 2);
             imageops::replace(&mut canvas, &resized, left, top);
@@ -192,23 +155,12 @@ fn fitted(image: &RgbImage, fit: Fit, width: u32, height: u32) -> Result<RgbImag
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_the_configuration_may_say() {
-        assert_eq!(Fit::named("center_crop"), Some(Fit::CenterCrop { short_side: None }));
-        assert_eq!(Fit::named("center_crop 256"), Some(Fit::CenterCrop { short_side: Some(256) }));
-        assert_eq!(Fit::named("letterbox"), Some(Fit::Letterbox { fill: 114 }));
-        assert_eq!(Fit::named("letterbox 0"), Some(Fit::Letterbox { fill: 0 }));
-        for wrong in ["", "crop", "center_crop 0", "center_crop x", "letterbox 256", "letterbox 1 2"] {
-            assert_eq!(Fit::named(wrong), None, "{wrong}");
-        }
-    }
-
     /// 4 x 2 pixels, the left half red, the right half blue.
     fn picture() -> RgbImage {
         RgbImage::from_fn(4, 2, |x, _| if x < 2 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) })
     }
 
-    fn form(fit: Fit, channels: Channels, channels_last: bool) -> ImageForm {
+    fn form(fit: ImageFit, channels: Channels, channels_last: bool) -> ImageForm {
         ImageForm { fit, channels, channels_last, mean: vec![1.0; 3], scale: vec![0.5, 1.0, 2.0] }
     }
 
@@ -221,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_centre_is_cut_out_and_normalised() {
-        let crop = Fit::CenterCrop { short_side: None };
+        let crop = ImageFit::CenterCrop;
         // The centre has one red and one blue pixel a row: (255 - 1) / 2, (0 - 1), (255 - 1) * 2.
         let rgb = values(&form(crop, Channels::Rgb, false), &[1, 3, 2, 2]);
         assert_eq!(rgb, [127.0, -0.5, 127.0, -0.5, -1.0, -1.0, -1.0, -1.0, -2.0, 508.0, -2.0, 508.0]);
@@ -233,24 +185,31 @@ mod tests {
     }
 
     #[test]
+    fn a_crop_for_imagenet_shows_seven_eighths() {
+        // 8 x 8 to 7 x 7 of it: the picture of 8 pixels is not resized, and the last row and column are cut off.
+        let eight = RgbImage::from_fn(8, 8, |x, y| Rgb([(8 * y + x) as u8; 3]));
+        let cut = fitted(&eight, ImageFit::ImagenetCrop, 7, 7).unwrap();
+        assert_eq!((cut.dimensions(), cut.get_pixel(0, 0).0[0], cut.get_pixel(6, 6).0[0]), ((7, 7), 0, 54));
+    }
+
+    #[test]
     fn what_a_letterbox_leaves_is_filled() {
-        let gray = values(&form(Fit::Letterbox { fill: 3 }, Channels::Gray, false), &[1, 1, 4, 4]);
-        assert_eq!(gray[..4], [1.0; 4]);
+        let gray = values(&form(ImageFit::Letterbox, Channels::Gray, false), &[1, 1, 4, 4]);
+        // (114 - 1) / 2
+        assert_eq!(gray[..4], [56.5; 4]);
         assert_eq!(gray[4..8], [37.5, 37.5, 14.0, 14.0]);
-        assert_eq!(gray[12..], [1.0; 4]);
+        assert_eq!(gray[12..], [56.5; 4]);
     }
 
     #[test]
     fn faults_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("broken.jpg");
-        let crop = form(Fit::CenterCrop { short_side: None }, Channels::Rgb, false);
+        let crop = form(ImageFit::CenterCrop, Channels::Rgb, false);
         std::fs::write(&path, b"no image").unwrap();
         assert!(read(&path, &crop, &[1, 3, 2, 2]).is_err());
         picture().save(folder.path().join("picture.png")).unwrap();
         let path = folder.path().join("picture.png");
         assert!(read(&path, &crop, &[1, 1, 2, 2]).unwrap_err().contains("3 channel(s)"));
-        let small = form(Fit::CenterCrop { short_side: Some(1) }, Channels::Rgb, false);
-        assert!(read(&path, &small, &[1, 3, 2, 2]).unwrap_err().contains("larger short side"));
     }
 }

@@ -5,6 +5,7 @@ pub mod command_line;
 mod commands;
 pub mod compare;
 pub mod compile;
+pub mod config_generator;
 pub mod configuration;
 mod fidelity;
 mod images;

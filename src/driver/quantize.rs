@@ -5,9 +5,9 @@ use super::compile::{CompileError, NetworkStages, StageError};
 use super::configuration::{
     CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType, CheckedInput, DEBUG_MODE, DebugMode,
     INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, Layout, MAX_PERCENTILE, MEAN_VALUE, Problem, Problems, SCALE_VALUE,
-    WORKING_DIR,
+    WORKING_DIR, question_samples,
 };
-use super::images::{Channels, Fit, ImageForm};
+use super::images::{Channels, ImageForm};
 use super::samples::{self, SampleInput};
 use crate::cpu::{Array, FloatExecutable};
 use crate::files::FileSet;
@@ -27,6 +27,8 @@ use std::path::{Path, PathBuf};
 
 /// Random samples of calibration type `skip`.
 const RANDOM_SAMPLES: usize = 4;
+/// The samples whose range is compared with what the preprocessing gives.
+const QUESTIONED_SAMPLES: usize = 8;
 /// The results that passes read.
 pub(super) const INFO: &str = "_quant_info.json";
 pub(super) const WEIGHTS: &str = "_quant_weights.safetensors";
@@ -71,12 +73,8 @@ impl NetworkStages<'_> {
 
     /// How images become samples of an input, where that is asked for.
     fn images(&self, input: &CheckedInput) -> Result<Option<ImageForm>, Problem> {
-        let Some(text) = input.get(&CAL_IMAGE_PREPROCESSING) else { return Ok(None) };
+        let Some(fit) = *input.get(&CAL_IMAGE_PREPROCESSING) else { return Ok(None) };
         let problem = |what: String, remedy| self.configuration.problem(&CAL_IMAGE_PREPROCESSING, what, remedy);
-        let fit = Fit::named(text).ok_or_else(|| {
-            let remedy = "write center_crop, center_crop 256, letterbox or letterbox 114";
-            problem(format!("input '{}': '{text}' is no way to fit images", input.name), remedy)
-        })?;
         let train = input.get(&INPUT_TYPE_TRAIN).name();
         let channels = Channels::named(train).ok_or_else(|| {
             let remedy = "leave it out and save the samples as .npy";
@@ -113,6 +111,7 @@ impl NetworkStages<'_> {
         };
         let calibrated = evidence::calibrate(function, &executable, &samples, method, &|| progress.advance(1))?;
         let sample = source.read(&executable, 0)?;
+        question_ranges(&source, &executable, inputs)?;
         let float = compare::run_float(&executable, &sample)?;
         Ok(Reference { sample, float, calibrated, source })
     }
@@ -240,6 +239,33 @@ fn report(found: &Found) {
             found.wide.join(", ")
         );
     }
+}
+
+/// Asks in the log about samples that the preprocessing contradicts.
+fn question_ranges(
+    source: &SampleSource,
+    executable: &FloatExecutable,
+    inputs: &[CheckedInput],
+) -> Result<(), CalibrationError> {
+    if matches!(source, SampleSource::Random) {
+        return Ok(());
+    }
+    let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); inputs.len()];
+    for index in 0..source.len().min(QUESTIONED_SAMPLES) {
+        for (range, array) in ranges.iter_mut().zip(source.read(executable, index)?) {
+            for value in array.to_f64() {
+                *range = (range.0.min(value), range.1.max(value));
+            }
+        }
+    }
+    for (input, (least, most)) in inputs.iter().zip(ranges) {
+        if let Some(doubt) = question_samples(input, least, most) {
+            tracing::warn!(
+                "{doubt}; samples are stored normalised, as the network was trained: check them, and mean and scale"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Where calibration samples come from.

@@ -4,7 +4,7 @@ use super::compare::{self, NodeFacts, run_segments};
 use super::compile::{
     BPU_TO_NASH, CompileError, NetworkStages, Stage, StageError, Stages, compile_network, expose_layers, working_folder,
 };
-use super::configuration::{Configuration, MARCH, ModelInput};
+use super::configuration::{Configuration, MARCH, ModelFacts, ModelInput, ModelNode};
 use super::fidelity::{ProgramCheck, deployed_sample};
 use super::outcome::CompilationOutcome;
 use super::run::fault;
@@ -17,7 +17,8 @@ use crate::nash::mlir::PROGRAM;
 use crate::pipeline;
 use crate::sim::segmented::is_segmented;
 use crate::target::Target;
-use hb_dialects::ir::{self, OperationAttributes, TensorType};
+use hb_dialects::hfloat::Op;
+use hb_dialects::ir::{self, OperationAttributes, Origin, TensorType};
 use hb_dialects::names::input_names;
 use hb_dialects::quant;
 use melior::ir::{Module, OperationRef, ValueLike};
@@ -50,7 +51,8 @@ pub(super) fn recompile(
     let level = level(function).map_err(|reason| fault(format!("{}: {reason}", path.display())))?;
     match level {
         Level::Float => {
-            let inputs = configuration.check_against(&inputs_of(function)?)?;
+            let facts = ModelFacts { inputs: inputs_of(function)?, nodes: nodes_of(function) };
+            let inputs = configuration.check_against(&facts)?;
             compile_network(&context, &target, configuration, stages, (module, &inputs))
         }
         Level::Bpu => {
@@ -87,6 +89,19 @@ fn inputs_of(function: OperationRef<'_, '_>) -> Result<Vec<ModelInput>, CompileE
         })
     };
     input_names(function).into_iter().zip(arguments).map(input).collect()
+}
+
+/// The nodes of a function, and those that went into them.
+fn nodes_of(function: OperationRef<'_, '_>) -> Vec<ModelNode> {
+    let mut nodes = Vec::new();
+    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+        if let Some(op) = Op::of(operation).filter(|op| *op != Op::Constant) {
+            let operator = op.onnx().name.to_owned();
+            let Origin { name, nodes: origins } = operation.origin();
+            nodes.extend([name].into_iter().chain(origins).map(|name| ModelNode { name, operator: operator.clone() }));
+        }
+    }
+    nodes
 }
 
 impl NetworkStages<'_> {

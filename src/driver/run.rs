@@ -2,7 +2,7 @@
 
 use super::command_line::{AT_FAULT, CommandLine, DONE, Mode};
 use super::commands::equivalent_commands;
-use super::compile::{CompileError, Stages, compile, load_model, model_inputs};
+use super::compile::{CompileError, Stages, compile, load_model, model_facts, model_inputs};
 use super::configuration::{
     Configuration, Environment, FastPerf, ONNX_MODEL, Problems, Severity, Status, WORKING_DIR, configuration_text,
     printable,
@@ -75,7 +75,10 @@ struct Done {
 fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Done, CompileError> {
     let environment = Environment::of_this_machine();
     let configuration = match mode {
-        Mode::Config(file) | Mode::Recompile { config: file, .. } => Configuration::read(file, &environment)?,
+        Mode::Config(file) | Mode::Recompile { config: file, .. } => {
+            let load = |model: &Path| load_model(model).ok().map(|model| model_facts(&model));
+            Configuration::read_with_model(file, &environment, &load)?
+        }
         Mode::BuiltIn(_) if command_line.proto.is_some() => {
             return Err(fault(
                 "--proto: Caffe models are known to the manual, not supported yet; convert the model to ONNX",
@@ -89,7 +92,7 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Do
     log_parameters(&configuration);
     if command_line.print_pipeline {
         let inputs =
-            configuration.check_against(&model_inputs(&load_model(configuration.get(&ONNX_MODEL).as_path())?))?;
+            configuration.check_against(&model_facts(&load_model(configuration.get(&ONNX_MODEL).as_path())?))?;
         let hbm = configuration.output_path(".hbm");
         println!("{}", equivalent_commands(&configuration, &inputs, &hbm));
         return Ok(Done { configuration, outcome: None });

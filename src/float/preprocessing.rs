@@ -94,6 +94,14 @@ impl Layout {
         }
     }
 
+    /// The numbers of the dimensions that count rows and columns, in a shape of rank 4.
+    pub fn image_dimensions(self) -> (usize, usize) {
+        match self {
+            Self::Nchw => (2, 3),
+            Self::Nhwc => (1, 2),
+        }
+    }
+
     /// The number of the dimension that counts channels, in a shape of rank 4.
     pub fn channel_dimension(self) -> usize {
         match self {

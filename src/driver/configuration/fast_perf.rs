@@ -86,7 +86,9 @@ pub enum FastPerfError {
          add --input-shape {name} with its whole shape"
     )]
     Open { name: String, dimension: usize, shape: String },
-    #[error("the name of input '{0}' holds a ';', which configurations cannot express; rename it in the model")]
+    #[error(
+        "the name of input '{0}' holds a sign that separates names, which configurations cannot express; rename it in the model"
+    )]
     Inexpressible(String),
     #[error("the path '{0}' is not UTF-8, so it cannot be written into a configuration; rename it")]
     Path(PathBuf),
@@ -97,13 +99,10 @@ pub enum FastPerfError {
 /// The text of the configuration, as a file in a folder of the current directory (so `model` gets a `../` in front if it
 /// is relative). Results go to that folder.
 pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<String, FastPerfError> {
-    let shapes = shapes(options, inputs)?;
     let model = if options.model.is_absolute() { options.model.clone() } else { Path::new("..").join(&options.model) };
-    let model_text = model.to_str().ok_or_else(|| FastPerfError::Path(model.clone()))?;
+    let model_text = check_expressible(&model, inputs)?;
+    let shapes = shapes(options, inputs)?;
     let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
-    if let Some(name) = names.iter().find(|name| name.contains(';')) {
-        return Err(FastPerfError::Inexpressible((*name).to_owned()));
-    }
     let each = |word: &str| vec![word; inputs.len()].join("; ");
     let (kind, no_preprocess) = (each(InputType::Featuremap.word()), each(NormType::NoPreprocess.word()));
     let mut settings: Vec<(&Parameter, String)> = vec![
@@ -136,13 +135,25 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
     Ok(text)
 }
 
+/// Whether a configuration can say what the model is: the text of its path.
+pub(super) fn check_expressible<'a>(model: &'a Path, inputs: &[ModelInput]) -> Result<&'a str, FastPerfError> {
+    if inputs.is_empty() {
+        return Err(FastPerfError::NoInputs);
+    }
+    let separates = |name: &&ModelInput| name.name.contains([';', '；', '，']);
+    if let Some(input) = inputs.iter().find(separates) {
+        return Err(FastPerfError::Inexpressible(input.name.clone()));
+    }
+    model.to_str().ok_or_else(|| FastPerfError::Path(model.to_owned()))
+}
+
 /// A YAML scalar that is read back as this very text. Numbers in quotes are numbers to our reader.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     // JSON strings are YAML's double-quoted scalars, with every control character escaped.
     serde_json::Value::from(text).to_string()
 }
 
-fn prefix(model: &Path) -> String {
+pub(super) fn prefix(model: &Path) -> String {
     let stem = model.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let mut prefix = String::new();
     for character in stem.trim_start_matches('.').chars() {
@@ -156,9 +167,6 @@ fn prefix(model: &Path) -> String {
 }
 
 fn shapes(options: &FastPerf, inputs: &[ModelInput]) -> Result<Vec<String>, FastPerfError> {
-    if inputs.is_empty() {
-        return Err(FastPerfError::NoInputs);
-    }
     for (index, (name, _)) in options.shapes.iter().enumerate() {
         if options.shapes.iter().take(index).any(|(known, _)| known == name) {
             return Err(FastPerfError::Twice(name.clone()));

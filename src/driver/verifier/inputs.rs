@@ -18,30 +18,14 @@ pub struct BoundInputs<'a> {
 /// When an input has no file that fits, a file is for no model, or the numbers of samples differ.
 pub fn bind<'a>(models: &'a [ComparedModel], arguments: &[String]) -> Result<BoundInputs<'a>, VerifierError> {
     let mut used = vec![false; arguments.len()];
-    let mut bound = Vec::new();
-    for model in models {
-        let failed = |source| VerifierError::Input { model: model.name(), source };
-        let specifications = model.executor.inputs();
-        let mut chosen: Vec<String> = Vec::new();
-        for (index, specification) in specifications.iter().enumerate() {
-            let candidates = arguments.iter().zip(&mut used).filter_map(|(argument, used)| {
-                let (found, path) = split(specifications, argument).ok()?;
-                (found == index).then(|| {
-                    *used = true;
-                    format!("{}={path}", specification.name)
-                })
-            });
-            let candidates: Vec<String> = candidates.collect();
-            let alone = std::slice::from_ref(specification);
-            let fits =
-                |candidate: &String| Inputs::bind(alone, std::slice::from_ref(candidate)).and_then(|one| one.load(0));
-            // Where none fits, the first says why when it is read.
-            chosen.extend(candidates.iter().find(|candidate| fits(candidate).is_ok()).or(candidates.first()).cloned());
-        }
-        bound.push(Inputs::bind(specifications, &chosen).map_err(failed)?);
-    }
+    let chosen: Vec<Vec<String>> = models.iter().map(|model| choose(model, arguments, &mut used)).collect();
     if let Some((argument, _)) = arguments.iter().zip(&used).find(|(_, used)| !**used) {
         return Err(unused(models, argument));
+    }
+    let mut bound = Vec::new();
+    for (model, chosen) in models.iter().zip(&chosen) {
+        let failed = |source| VerifierError::Input { model: model.name(), source };
+        bound.push(Inputs::bind(model.executor.inputs(), chosen).map_err(failed)?);
     }
     let samples = bound.first().map_or(1, |first| first.samples);
     for (model, inputs) in models.iter().zip(&bound) {
@@ -51,6 +35,27 @@ pub fn bind<'a>(models: &'a [ComparedModel], arguments: &[String]) -> Result<Bou
         }
     }
     Ok(BoundInputs { models: bound, samples })
+}
+
+/// For each input of a model the first argument that fits; where none does, the first that is for it, which says why when it is read.
+fn choose(model: &ComparedModel, arguments: &[String], used: &mut [bool]) -> Vec<String> {
+    let specifications = model.executor.inputs();
+    let mut chosen: Vec<String> = Vec::new();
+    for (index, specification) in specifications.iter().enumerate() {
+        let candidates = arguments.iter().zip(used.iter_mut()).filter_map(|(argument, used)| {
+            let (found, path) = split(specifications, argument).ok()?;
+            (found == index).then(|| {
+                *used = true;
+                format!("{}={path}", specification.name)
+            })
+        });
+        let candidates: Vec<String> = candidates.collect();
+        let alone = std::slice::from_ref(specification);
+        let fits =
+            |candidate: &String| Inputs::bind(alone, std::slice::from_ref(candidate)).and_then(|one| one.load(0));
+        chosen.extend(candidates.iter().find(|candidate| fits(candidate).is_ok()).or(candidates.first()).cloned());
+    }
+    chosen
 }
 
 /// Why the first model takes not this argument, which none takes.

@@ -16,7 +16,7 @@ use hb::hbm::Hbm;
 use hb::pipeline::on_functions;
 use hb::sim::executor::ModelExecutor;
 use hb::sim::network::JitLoader;
-use hb::sim::open::{OpenOptions, open};
+use hb::sim::open::{Detail, OpenOptions, open};
 use hb::sim::runner::Runner;
 use hb::sim::segmented::SegmentedNetwork;
 use hb_dialects::ElementType;
@@ -215,7 +215,7 @@ compiler_parameters: {{optimize_level: O2}}
         // The quantized network says what the table of nodes compares, also where the deployed input is not float.
         let table = std::fs::read_to_string(out("_node_info.csv")).unwrap();
         let row = table.lines().find(|line| line.contains("Conv_0")).expect("a row of the node").to_owned();
-        (open(&out(".hbm"), &OpenOptions { check_races: true, ..OpenOptions::default() }).unwrap(), row)
+        (open(&out(".hbm"), &OpenOptions { detail: Detail::Races, ..OpenOptions::default() }).unwrap(), row)
     };
     let (floats, float_row) = compiled("floats", "input_type_train: featuremap, input_type_rt: featuremap");
     let (images, image_row) = compiled(

@@ -13,6 +13,8 @@ use mlir_sys::{mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults, mlir
 
 /// The attribute that holds the name of an argument or result.
 pub const NAME: &str = "hfloat.name";
+/// The attribute that says the order of dimensions of an argument or result, where it is not that of the network: `NHWC`.
+pub const LAYOUT: &str = "hfloat.layout";
 /// The function that a network is.
 pub const FUNCTION: &str = "main";
 /// The operation that ends a function and gives its results.
@@ -63,9 +65,39 @@ fn name_in(dictionary: Attribute<'_>) -> Option<String> {
 
 /// The value of `arg_attrs` or `res_attrs` that gives these names.
 pub fn names_attribute<'c>(context: &'c Context, names: &[String]) -> Attribute<'c> {
-    let dictionaries = names.iter().map(|name| {
-        let name = StringAttribute::new(context, name).into();
-        DictionaryAttribute::new(context, &[(Identifier::new(context, NAME), name)]).into()
+    let dictionaries: Vec<_> = names.iter().map(|name| dictionary(context, name, "")).collect();
+    ArrayAttribute::new(context, &dictionaries).into()
+}
+
+fn dictionary<'c>(context: &'c Context, name: &str, layout: &str) -> Attribute<'c> {
+    let given =
+        [(NAME, name), (LAYOUT, layout)].into_iter().filter(|(attribute, text)| *attribute == NAME || !text.is_empty());
+    let fields: Vec<_> = given
+        .map(|(attribute, text)| (Identifier::new(context, attribute), StringAttribute::new(context, text).into()))
+        .collect();
+    DictionaryAttribute::new(context, &fields).into()
+}
+
+/// Makes a function's type say what it returns now, of which the last values have these names and layouts (or none, empty).
+pub fn add_results(context: &Context, function: OperationRef<'_, '_>, added: &[(String, &str)]) {
+    let before = output_names(function);
+    let array = function.attribute("res_attrs").ok().and_then(crate::ir::attribute::array_elements).unwrap_or_default();
+    let old = before.iter().enumerate().map(|(index, name)| {
+        array
+            .get(index)
+            .copied()
+            .filter(|given| name_in(*given).is_some())
+            .unwrap_or_else(|| dictionary(context, name, ""))
     });
-    ArrayAttribute::new(context, &dictionaries.collect::<Vec<_>>()).into()
+    let new = added.iter().map(|(name, layout)| dictionary(context, name, layout));
+    let all: Vec<_> = old.chain(new).collect();
+    crate::ir::update_function_type(context, function);
+    crate::ir::set_attribute(function, "res_attrs", ArrayAttribute::new(context, &all).into());
+}
+
+/// The layout of a function's result of this number, where it is not that of the network.
+pub fn result_layout(function: OperationRef<'_, '_>, index: usize) -> Option<String> {
+    let array = function.attribute("res_attrs").ok().and_then(crate::ir::attribute::array_elements)?;
+    let layout = DictionaryAttribute::try_from(*array.get(index)?).ok()?.element_by_name(LAYOUT)?;
+    crate::ir::attribute::text(layout)
 }

@@ -102,18 +102,29 @@ impl PassOptions {
         (!bytes.is_empty()).then(|| OsString::from_vec(bytes).into())
     }
 
+    /// The names of a list, separated by commas, each as [`word`] writes it.
+    pub fn names(&self, name: &str) -> Vec<String> {
+        let words = self.get(name).split(',').filter(|word| !word.is_empty());
+        words.map(|word| String::from_utf8_lossy(&decoded(word)).into_owned()).collect()
+    }
+
     /// The bytes that [`word`] made the value of.
     pub fn bytes(&self, name: &str) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut rest = self.get(name).as_bytes();
-        while let Some((&first, behind)) = rest.split_first() {
-            let digits = behind.get(..2).filter(|_| first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-            let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-            bytes.push(escaped.unwrap_or(first));
-            rest = escaped.map_or(behind, |_| behind.get(2..).unwrap_or_default());
-        }
-        bytes
+        decoded(self.get(name))
     }
+}
+
+/// The bytes that [`word`] made a text of.
+fn decoded(word: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = word.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).filter(|_| first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(escaped.unwrap_or(first));
+        rest = escaped.map_or(behind, |_| behind.get(2..).unwrap_or_default());
+    }
+    bytes
 }
 
 /// A path or a name as an option takes it. The syntax of options has no place for spaces, quotes, commas and brackets, so bytes that

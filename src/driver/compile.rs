@@ -2,14 +2,15 @@
 
 use super::compare::{self, NodeFacts, Values};
 use super::configuration::{
-    CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, MARCH, MEAN_VALUE, ModelFacts,
-    ModelInput, ModelNode, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR,
+    ADVICE, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, LAYER_OUT_DUMP, MARCH,
+    MEAN_VALUE, ModelFacts, ModelInput, ModelNode, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE,
+    WORKING_DIR,
 };
 use super::fidelity::{self, ProgramCheck};
+use super::outcome::{CompilationOutcome, Prediction};
 use super::progress::Console;
 use super::quantize::Reference;
-use super::{package, report, tables};
-use crate::bpu::lower::Placement;
+use super::{package, provenance, report, tables};
 use crate::cpu::{Array, Error as CpuError, ExecutableOptions, FloatExecutable, KernelCache, Observe};
 use crate::files::FileSet;
 use crate::float::preprocessing::{self, Preprocessing};
@@ -18,7 +19,7 @@ use crate::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Value};
 use crate::frontend::onnx::{self, ImportOptions, ModelFile, OnnxError};
 use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
-use crate::sim::{perf::performance, runner::timelines};
+use crate::sim::{advice, perf::performance, runner::timelines};
 use crate::target::Target;
 use hb_dialects::ir;
 use melior::{
@@ -186,6 +187,7 @@ pub(super) const OPTIMIZE: &str = "hfloat-optimize";
 pub(super) const QDQ_TO_BPU: &str = "qdq-to-bpu";
 /// See `src/pipeline.rs`.
 pub(super) const BPU_TO_NASH: &str = "bpu-to-nash";
+pub(super) const EXPOSE_LAYERS: &str = "bpu-expose-layers";
 const QDQ_TO_PLACED: &str = "qdq-to-placed";
 const PLACED_TO_BPU: &str = "placed-to-bpu";
 
@@ -193,32 +195,49 @@ const PLACED_TO_BPU: &str = "placed-to-bpu";
 pub(super) type StageError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Compiles the model of `configuration` into its `working_dir`, up to the stage asked for.
-pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(), CompileError> {
+pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<CompilationOutcome, CompileError> {
     let context = crate::pipeline::context();
     let target = Target::named(configuration.get(&MARCH).as_str())
         .map_err(|source| CompileError::Stage { stage: Stage::Import, source: source.into() })?;
-    let folder = configuration.get(&WORKING_DIR);
-    std::fs::create_dir_all(folder).map_err(|error| {
-        let what = format!("'{}' cannot be made: {error}", folder.display());
-        Problems(vec![configuration.problem(&WORKING_DIR, what, "give a folder that you may write to")])
-    })?;
-    let (mut module, inputs) = stages.run(Stage::Import, || -> Result<_, StageError> {
+    working_folder(configuration)?;
+    let (module, inputs) = stages.run(Stage::Import, || -> Result<_, StageError> {
         let model = load_model(configuration.get(&ONNX_MODEL).as_path())?;
         let inputs = configuration.check_against(&model_facts(&model)).map_err(CompileError::from)?;
         let module = onnx::import(&context, model, &import_options(&inputs))?;
         Ok((module, inputs))
     })?;
+    compile_network(&context, &target, configuration, stages, (module, &inputs))
+}
+
+/// Makes `working_dir`.
+pub(super) fn working_folder(configuration: &Configuration) -> Result<(), CompileError> {
+    let folder = configuration.get(&WORKING_DIR);
+    std::fs::create_dir_all(folder).map_err(|error| {
+        let what = format!("'{}' cannot be made: {error}", folder.display());
+        Problems(vec![configuration.problem(&WORKING_DIR, what, "give a folder that you may write to")]).into()
+    })
+}
+
+/// Takes a network of floats through the stages after import.
+pub(super) fn compile_network<'c>(
+    context: &'c Context,
+    target: &Target,
+    configuration: &Configuration,
+    stages: &Stages<'_>,
+    (mut module, inputs): (Module<'c>, &[CheckedInput]),
+) -> Result<CompilationOutcome, CompileError> {
     let nodes = compare::network(module.as_operation()).map(compare::user_nodes).unwrap_or_default();
-    let network = NetworkStages { nodes, ..NetworkStages::new(&context, configuration, &target, stages) };
+    let network = NetworkStages { nodes, ..NetworkStages::new(context, configuration, target, stages) };
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
     let mut files = FileSet::new();
-    if let Some(reference) = network.float_stages(&mut module, &inputs, &mut files)?
-        && network.integer_stages(module, &inputs, &mut files, reference)?
-    {
-        tracing::debug!("every stage is done");
+    let mut outcome = CompilationOutcome::default();
+    if let Some(reference) = network.float_stages(&mut module, inputs, &mut files)? {
+        network.integer_stages(module, inputs, &mut files, reference, &mut outcome)?;
     }
-    let written = files.commit().map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() });
-    written.map(|_| ())
+    outcome.last_stage = stages.stop_after.or(Some(Stage::Compile));
+    outcome.files = files.paths();
+    files.commit().map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() })?;
+    Ok(outcome)
 }
 
 /// A network on its way through the stages.
@@ -273,13 +292,16 @@ impl NetworkStages<'_> {
         if stages.ends_after(Stage::Import) {
             return Ok(None);
         }
-        stages.run(Stage::Optimize, || pipeline::run(self.context, module, OPTIMIZE))?;
+        stages.run(Stage::Optimize, || -> Result<(), StageError> {
+            pipeline::run(self.context, module, OPTIMIZE)?;
+            self.place_requested(module)
+        })?;
         self.keep_resources(&[module]);
         self.write_model(module, "_optimized_float_model.onnx", files)?;
         if stages.ends_after(Stage::Optimize) {
             return Ok(None);
         }
-        let reference = stages.run(Stage::Calibrate, || self.calibrate(module, inputs))?;
+        let reference = stages.run(Stage::Calibrate, || self.calibrate(module, inputs, files))?;
         self.write_model(module, "_calibrated_model.onnx", files)?;
         if stages.ends_after(Stage::Calibrate) {
             let staged = self.stage_info(&reference.calibrated.info, files);
@@ -289,49 +311,45 @@ impl NetworkStages<'_> {
         Ok(Some(reference))
     }
 
-    /// Quantize to compile; false when the compilation ended before its last stage.
+    /// Quantize to compile, or to the stage asked for. What it comes to is noted in `outcome`.
     fn integer_stages(
         &self,
         mut module: Module<'_>,
         inputs: &[CheckedInput],
         files: &mut FileSet,
         reference: Reference,
-    ) -> Result<bool, CompileError> {
+        outcome: &mut CompilationOutcome,
+    ) -> Result<(), CompileError> {
         let stages = self.stages;
         let calibrated = stages.run(Stage::Quantize, || self.quantize(&mut module, &reference, files))?;
         let Reference { sample, float, .. } = reference;
         self.write_model(&module, "_ptq_model.onnx", files)?;
         if stages.ends_after(Stage::Quantize) {
-            return Ok(false);
+            return Ok(());
         }
         let qdq = ir::copy_module(&module);
         let qdq = qdq.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
-        let (facts, own, deployed) = stages.run(Stage::Place, || self.place(&mut module, inputs))?;
-        for fact in &facts {
-            if let Placement::Cpu { reason } = &fact.placement {
-                tracing::info!("node '{}' ({}) runs on the CPU: {reason}", fact.name, fact.operator);
-            }
-        }
+        let Placed { facts, own, deployed, bytecode } = stages.run(Stage::Place, || self.place(&mut module, inputs))?;
+        self.report_placement(&facts);
         self.report_vanished(&facts);
-        let bytecode = mlir::bytecode(module.as_operation());
-        let bytecode = bytecode.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
         self.stage_file(files, "_quantized_model.bc", &bytecode)?;
+        drop(bytecode);
+        outcome.nodes = facts;
         if stages.ends_after(Stage::Place) {
-            return Ok(false);
+            return Ok(());
         }
         let lower = self.configuration.pass(BPU_TO_NASH, &[]);
         stages.run(Stage::Lower, || pipeline::run(self.context, &mut module, &lower))?;
         if stages.ends_after(Stage::Lower) {
-            return Ok(false);
+            return Ok(());
         }
         let levels = Levels { qdq, own, deployed };
         stages.run(Stage::Compile, || -> Result<(), StageError> {
             let compilation = package::Compilation::of(self.configuration);
             let hbm = package::package(self.context, module.as_operation(), &compilation)?;
             drop(module);
-            self.report(levels, files, hbm, &facts, (sample, float, calibrated))
-        })?;
-        Ok(true)
+            self.report(levels, files, hbm, (sample, float, calibrated), outcome)
+        })
     }
 
     /// Names the nodes that no row of the report will be made from.
@@ -344,26 +362,29 @@ impl NetworkStages<'_> {
         }
     }
 
-    /// Turns the QDQ form into segments. Also gives copies of them: those whose inputs are the network's own, as samples are, and those of
-    /// the deployed network where its inputs are others.
-    fn place<'c>(
-        &self,
-        module: &mut Module<'c>,
-        inputs: &[CheckedInput],
-    ) -> Result<(Vec<NodeFacts>, Module<'c>, Option<Module<'c>>), StageError> {
+    /// Turns the QDQ form into segments.
+    fn place<'c>(&self, module: &mut Module<'c>, inputs: &[CheckedInput]) -> Result<Placed<'c>, StageError> {
         let own_inputs = inputs.iter().any(changes).then(|| ir::copy_module(module)).transpose()?;
         let passes: Vec<String> = inputs.iter().map(assign_preprocessing_pass).collect();
         pipeline::run(self.context, module, &passes.join(","))?;
         pipeline::run(self.context, module, QDQ_TO_PLACED)?;
         let facts = compare::node_facts(compare::network(module.as_operation())?);
         pipeline::run(self.context, module, PLACED_TO_BPU)?;
-        let segments = ir::copy_module(module)?;
-        Ok(match own_inputs {
+        provenance::attach(self.context, module, self.configuration);
+        let bytecode = mlir::bytecode(module.as_operation())?;
+        let own = match own_inputs {
             Some(mut own_inputs) => {
                 pipeline::run(self.context, &mut own_inputs, QDQ_TO_BPU)?;
-                (facts, own_inputs, Some(segments))
+                Some(own_inputs)
             }
-            None => (facts, segments, None),
+            // With further outputs the segments are others, too.
+            None => self.configuration.get(&LAYER_OUT_DUMP).then(|| ir::copy_module(module)).transpose()?,
+        };
+        expose_layers(self.context, module, self.configuration)?;
+        let segments = ir::copy_module(module)?;
+        Ok(match own {
+            Some(own) => Placed { facts, own, deployed: Some(segments), bytecode },
+            None => Placed { facts, own: segments, deployed: None, bytecode },
         })
     }
 
@@ -392,8 +413,8 @@ impl NetworkStages<'_> {
         levels: Levels<'_>,
         files: &mut FileSet,
         hbm: Vec<u8>,
-        facts: &[NodeFacts],
         (sample, float, calibrated): (Vec<Array>, Values, Values),
+        outcome: &mut CompilationOutcome,
     ) -> Result<(), StageError> {
         self.stage_file(files, ".hbm", &hbm)?;
         let hbm = Hbm::from_bytes(hbm)?;
@@ -405,13 +426,13 @@ impl NetworkStages<'_> {
                     programs.see(segment, inputs, outputs);
                 }
             })?;
-        let rows = compare::node_rows(facts, &float, &calibrated, &quantized);
-        tracing::info!("nodes, compared on one sample:\n{}", tables::node_table(&rows));
-        let outputs = compare::output_rows(function, &float, &calibrated, &quantized);
-        tracing::info!("outputs, compared on one sample:\n{}", tables::output_table(&outputs));
+        outcome.rows = compare::node_rows(&outcome.nodes, &float, &calibrated, &quantized);
+        outcome.outputs = compare::output_rows(function, &float, &calibrated, &quantized);
+        tracing::debug!("nodes, compared on one sample:\n{}", tables::node_table(&outcome.rows));
+        tracing::info!("outputs, compared on one sample:\n{}", tables::output_table(&outcome.outputs));
         // The values of all nodes of a large network are much memory, and what follows needs more.
         drop((float, calibrated));
-        self.stage_file(files, "_node_info.csv", tables::node_csv(&rows).as_bytes())?;
+        self.stage_file(files, "_node_info.csv", tables::node_csv(&outcome.rows).as_bytes())?;
         if let Some(deployed) = &levels.deployed {
             let deployed = compare::network(deployed.as_operation())?;
             let inputs = fidelity::deployed_sample(deployed, &sample)?;
@@ -423,19 +444,61 @@ impl NetworkStages<'_> {
         programs.finish()?;
         let Levels { qdq, .. } = levels;
         self.keep_resources(&[&qdq]);
-        self.check_nodes(qdq, facts, (sample, quantized.nodes))?;
-        let performance = performance(&hbm, self.target, &timelines(&hbm, self.target)?);
-        let summary = &performance.summary.performance;
-        tracing::info!(
-            "predicted latency {:.1} us, {:.1} frames per second",
-            summary.latency_us,
-            summary.frames_per_second
-        );
+        self.check_nodes(qdq, &outcome.nodes, (sample, quantized.nodes))?;
+        outcome.prediction = Some(self.predict(&hbm, files)?);
+        Ok(())
+    }
+
+    /// Predicts the performance, and stages its report.
+    pub(super) fn predict(&self, hbm: &Hbm, files: &mut FileSet) -> Result<Prediction, StageError> {
+        let performance = performance(hbm, self.target, &timelines(hbm, self.target)?);
         let configuration = self.configuration;
         let (folder, prefix) = (configuration.get(&WORKING_DIR), configuration.get(&OUTPUT_MODEL_FILE_PREFIX));
         report::stage(files, folder, prefix, &performance)?;
+        self.advise(hbm, files)?;
+        Ok(Prediction::of(&performance))
+    }
+
+    /// Says which layers lose more time by alignment than `advice` allows, where it asks for that.
+    fn advise(&self, hbm: &Hbm, files: &mut FileSet) -> Result<(), StageError> {
+        let allowed = *self.configuration.get(&ADVICE);
+        if allowed == 0 {
+            return Ok(());
+        }
+        let advice = advice::advise(hbm, self.target, allowed as f64)?;
+        for one in &advice {
+            tracing::info!("advice: {one}");
+        }
+        if advice.is_empty() {
+            tracing::info!("advice: no layer takes more than {allowed} us longer because of alignment");
+        }
+        let text = serde_json::to_string_pretty(&advice)? + "\n";
+        files.stage(&self.configuration.output_path("_advice.json"), text.as_bytes())?;
         Ok(())
     }
+}
+
+/// What the stage place makes.
+struct Placed<'c> {
+    facts: Vec<NodeFacts>,
+    /// Copies of the segments: those whose inputs and outputs are the network's own, as samples are.
+    own: Module<'c>,
+    /// And those of the deployed network, where it has others.
+    deployed: Option<Module<'c>>,
+    /// The segments as they are stored.
+    bytecode: Vec<u8>,
+}
+
+/// Makes inner layers outputs of a network of segments, where `layer_out_dump` asks for it.
+pub(super) fn expose_layers(
+    context: &Context,
+    module: &mut Module<'_>,
+    configuration: &Configuration,
+) -> Result<(), StageError> {
+    if *configuration.get(&LAYER_OUT_DUMP) {
+        pipeline::run(context, module, &on_functions(EXPOSE_LAYERS))?;
+    }
+    Ok(())
 }
 
 /// The last levels of a network.
@@ -444,7 +507,7 @@ struct Levels<'c> {
     qdq: Module<'c>,
     /// The segments that it becomes.
     own: Module<'c>,
-    /// The segments of the deployed network, where it has other inputs.
+    /// The segments of the deployed network, where it has other inputs or outputs.
     deployed: Option<Module<'c>>,
 }
 

@@ -119,14 +119,25 @@ pub(super) fn deployed_sample(function: OperationRef<'_, '_>, sample: &[Array]) 
             .filter(|array| r#type.element != Element::Plain(ElementType::U8) || array.element() == ElementType::U8);
         inputs.push(match same {
             Some(array) => array.as_bytes().to_vec(),
-            None => {
-                let count = r#type.static_shape()?.iter().product::<usize>();
-                // A step of 97 visits every byte and repeats at no usual row length.
-                (0..count).map(|position| (position * 97 % 256) as u8).collect()
-            }
+            None => made_up(r#type.element.storage(), r#type.static_shape()?.iter().product()),
         });
     }
     Ok(inputs)
+}
+
+/// Data where there is no sample: bytes of all values, reals from -4 to 4, and of wider integers 0 and 1, which are valid indices of nearly
+/// everything.
+fn made_up(element: ElementType, count: usize) -> Vec<u8> {
+    // A step of 97 visits every byte and repeats at no usual row length.
+    let bytes = (0..count).map(|position| (position * 97 % 256) as u8);
+    match element {
+        ElementType::F32 => bytes.flat_map(|byte| ((f32::from(byte) - 128.0) / 32.0).to_le_bytes()).collect(),
+        _ if element.bytes() == 1 && element != ElementType::Bool => bytes.collect(),
+        _ => {
+            let one = |byte: u8| std::iter::once(byte & 1).chain(std::iter::repeat(0)).take(element.bytes());
+            bytes.flat_map(one).collect()
+        }
+    }
 }
 
 fn check_program(

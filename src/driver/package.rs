@@ -6,7 +6,7 @@ use crate::float::preprocessing::deployed_layout;
 use crate::frontend::mlir::{self, MlirFileError};
 use crate::hbm::{
     BpuSegment, Buffer, CpuSegment, HbmBuilder, HbmError, Layer, Manifest, ModelParameter, SectionKind, SegmentBody,
-    SegmentDescription, TensorDescription, Version, dense_strides, target_digest,
+    SegmentDescription, TensorDescription, TensorQuantization, Version, dense_strides, target_digest,
 };
 use crate::nash::{
     encode,
@@ -15,8 +15,8 @@ use crate::nash::{
 };
 use crate::target::TargetError;
 use hb_dialects::hfloat::Op;
-use hb_dialects::ir::{self, IrError, OperationAttributes, Origin, TensorType};
-use hb_dialects::names::{FUNCTION, input_names, output_names};
+use hb_dialects::ir::{self, Element, IrError, OperationAttributes, Origin, Scale, TensorType};
+use hb_dialects::names::{FUNCTION, input_names, output_names, result_layout};
 use hb_dialects::{ElementType, cpu};
 use melior::{
     Context,
@@ -152,8 +152,13 @@ pub fn package(
     }
     let end = block.terminator().ok_or_else(|| PackageError::Network("has no end".into()))?;
     let mut outputs = Vec::new();
-    for (value, name) in end.operands().collect::<Vec<_>>().into_iter().zip(output_names(function)) {
-        outputs.push(package.describe(value, name)?);
+    for (index, (value, name)) in end.operands().collect::<Vec<_>>().into_iter().zip(output_names(function)).enumerate()
+    {
+        let mut output = package.describe(value, name)?;
+        if let Some(layout) = result_layout(function, index) {
+            output.layout = layout;
+        }
+        outputs.push(output);
     }
     let manifest = Manifest {
         versions: versions(),
@@ -188,6 +193,16 @@ fn parameter(stored: &StoredParameter) -> ModelParameter {
         given: stored.given.clone(),
         effective: stored.effective.clone(),
     }
+}
+
+/// What the integers of a value mean; the zero point is always 0.
+fn quantization(value: Value<'_, '_>) -> Result<Option<TensorQuantization>, PackageError> {
+    let Element::Quantized(quantized) = TensorType::from_type(value.r#type())?.element else { return Ok(None) };
+    let (scales, axis) = match quantized.scale {
+        Scale::PerTensor(scale) => (vec![scale], None),
+        Scale::PerAxis { axis, scales } => (scales, Some(axis)),
+    };
+    Ok(Some(TensorQuantization { zero_points: vec![0; scales.len()], scales, axis }))
 }
 
 struct Package<'a> {
@@ -240,7 +255,8 @@ impl<'a> Package<'a> {
         let strides =
             strides.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
         let layout = if dims.len() == 4 { "NCHW".to_owned() } else { String::new() };
-        Ok(TensorDescription { name, dims, element_type, strides, quantization: None, layout, buffer, sizes_buffer })
+        let quantization = quantization(value)?;
+        Ok(TensorDescription { name, dims, element_type, strides, quantization, layout, buffer, sizes_buffer })
     }
 
     /// The name of a segment's location, or its number.

@@ -19,7 +19,7 @@ const SCALE: &str = "hfloat.scale_value";
 /// The attributes of an argument that ask for preprocessing, named as the manual names the parameters.
 pub(super) const ATTRIBUTES: [&str; 5] = [TYPE_RT, TYPE_TRAIN, LAYOUT_TRAIN, MEAN, SCALE];
 /// The attribute of an argument of rank 4 that says the order of its dimensions once preprocessing is inserted.
-pub const LAYOUT: &str = "hfloat.layout";
+pub const LAYOUT: &str = hb_dialects::names::LAYOUT;
 
 /// The kind of data of an input (`input_type_train`, `input_type_rt`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

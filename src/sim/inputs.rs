@@ -118,9 +118,9 @@ fn names(specifications: &[TensorSpecification]) -> String {
     names.join(", ")
 }
 
-/// Names may hold `=` themselves, so the model's names decide where the path begins. Names also match with `_` for `/`, as output
+/// The input that an argument is for, and its path. Names may hold `=` themselves, so the model's names decide where the path begins. They also match with `_` for `/`, as output
 /// files are named.
-fn split<'a>(specifications: &[TensorSpecification], argument: &'a str) -> Result<(usize, &'a str), InputError> {
+pub fn split<'a>(specifications: &[TensorSpecification], argument: &'a str) -> Result<(usize, &'a str), InputError> {
     let mut found: Option<(usize, usize, &str)> = None;
     for (index, tensor) in specifications.iter().enumerate() {
         for name in [tensor.name.clone(), tensor.name.replace('/', "_")] {

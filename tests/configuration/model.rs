@@ -3,7 +3,7 @@
 use crate::{BASE, base_with, environment, folder, read};
 use hb::driver::configuration::{
     CALIBRATION_TYPE, CalibrationType, Configuration, FastPerf, FastPerfError, ModelFacts, ModelInput,
-    OUTPUT_MODEL_FILE_PREFIX, SCALE_VALUE, WORKING_DIR, configuration_text,
+    OUTPUT_MODEL_FILE_PREFIX, Purpose, SCALE_VALUE, WORKING_DIR, configuration_text,
 };
 
 fn declared(name: &str, shape: &[Option<u64>], element: &str) -> ModelInput {
@@ -74,6 +74,8 @@ fn against_the_model() {
 fn fast_perf_goes_through_the_same_table() {
     let folder = folder();
     let options = FastPerf {
+        purpose: Purpose::Speed,
+        core_num: None,
         model: "model.onnx".into(),
         march: "nash-m".into(),
         shapes: vec![("b: \"x\"".into(), "2x5".into())],

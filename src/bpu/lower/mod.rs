@@ -2,6 +2,7 @@
 
 mod builder;
 mod form;
+mod layers;
 mod operators;
 mod placement;
 mod segments;
@@ -16,4 +17,4 @@ pub use typing::Types;
 use hb_dialects::pass::PassDefinition;
 
 /// From the QDQ form to segments.
-pub const PASSES: &[&PassDefinition] = &[&placement::PASS, &segments::PASS, &super::verify::PASS];
+pub const PASSES: &[&PassDefinition] = &[&placement::PASS, &segments::PASS, &super::verify::PASS, &layers::PASS];

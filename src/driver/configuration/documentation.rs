@@ -1,7 +1,7 @@
 //! `docs/configuration.md` and `hb_compile --help-config`, from the table.
 
 use super::foreign::{Answer, FOREIGN_KEYS, ForeignKey};
-use super::parameters::{LEGAL_INPUT_SOURCES, LEGAL_INPUT_TYPES, PARAMETERS};
+use super::parameters::{LEGAL_INPUT_SOURCES, LEGAL_INPUT_TYPES, OWN, PARAMETERS};
 use super::problem::suggestion;
 use super::table::{Group, Parameter, ParameterDefault, Status};
 use std::fmt::Write;
@@ -100,8 +100,12 @@ fn meaning(parameter: &Parameter) -> String {
     if let Some(other) = parameter.stands_for {
         let _ = write!(meaning, " Read as `{}`.", other.name);
     }
-    if let Some(release) = parameter.since {
-        let _ = write!(meaning, " Not in the manual; known from release {release} of the vendor's tool.");
+    match parameter.since {
+        Some(OWN) => meaning.push_str(" Not in the manual; an extension of hb."),
+        Some(release) => {
+            let _ = write!(meaning, " Not in the manual; known from release {release} of the vendor's tool.");
+        }
+        None => {}
     }
     if let Some(otherwise) = parameter.later {
         let _ = write!(meaning, " In later releases of the vendor's tool: {otherwise}.");

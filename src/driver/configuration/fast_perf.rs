@@ -1,4 +1,5 @@
-//! fast-perf mode: a configuration made from a model and a few options, written as a file and read through the same table.
+//! fast-perf mode and the check of a model: a configuration made from a model and a few options, written as a file and read through the
+//! same table.
 //!
 //! Of the vendor's built-in settings, nv12 input and the removal of nodes at the ends of the model are left out until
 //! they are supported.
@@ -6,8 +7,8 @@
 use super::keys::Word;
 use super::model_check::{ModelInput, declared_shape, static_shape};
 use super::parameters::{
-    CALIBRATION_TYPE, COMPILE_MODE, CalibrationType, CompileMode, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE,
-    INPUT_TYPE_RT, INPUT_TYPE_TRAIN, JOBS, MARCH, NORM_TYPE, NormType, ONNX_MODEL, OPTIMIZE_LEVEL,
+    CALIBRATION_TYPE, COMPILE_MODE, CORE_NUM, CalibrationType, CompileMode, INPUT_LAYOUT_TRAIN, INPUT_NAME,
+    INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, JOBS, MARCH, NORM_TYPE, NormType, ONNX_MODEL, OPTIMIZE_LEVEL,
     OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, WORKING_DIR,
 };
 use super::problem::suggestion;
@@ -16,15 +17,60 @@ use super::{InputType, Layout};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// What the options of fast-perf mode say.
+/// What a model is compiled for with built-in settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To see how fast it can be: fast-perf mode.
+    Speed,
+    /// To see whether it compiles, and what runs where: quickly, with inputs as the model has them.
+    Check,
+}
+
+impl Purpose {
+    /// Where the configuration and the results go, below the current directory.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Speed => ".fast_perf",
+            Self::Check => ".hb_compile",
+        }
+    }
+
+    /// How a message begins.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Speed => "fast-perf",
+            Self::Check => "check",
+        }
+    }
+
+    fn command(self) -> &'static str {
+        match self {
+            Self::Speed => "hb_compile --fast-perf",
+            Self::Check => "the check of hb_compile --model",
+        }
+    }
+
+    fn optimize_level(self) -> OptimizeLevel {
+        match self {
+            Self::Speed => OptimizeLevel::O2,
+            Self::Check => OptimizeLevel::O0,
+        }
+    }
+}
+
+/// What the options of fast-perf mode and of the check say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FastPerf {
+    /// What for.
+    pub purpose: Purpose,
     /// The ONNX file, absolute or relative to where the program runs.
     pub model: PathBuf,
     /// The target.
     pub march: String,
     /// Names and shapes of `--input-shape`, as given.
     pub shapes: Vec<(String, String)>,
+    /// `--core-num`.
+    pub core_num: Option<i64>,
 }
 
 /// Why no configuration can be made from the options.
@@ -59,7 +105,7 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
     let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
     let each = |word: &str| vec![word; inputs.len()].join("; ");
     let (kind, no_preprocess) = (each(InputType::Featuremap.word()), each(NormType::NoPreprocess.word()));
-    let settings: [(&Parameter, String); 14] = [
+    let mut settings: Vec<(&Parameter, String)> = vec![
         (&ONNX_MODEL, model_text.to_owned()),
         (&MARCH, options.march.clone()),
         (&OUTPUT_MODEL_FILE_PREFIX, prefix(&options.model)),
@@ -72,11 +118,12 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
         (&NORM_TYPE, no_preprocess),
         (&CALIBRATION_TYPE, CalibrationType::Skip.word().to_owned()),
         (&COMPILE_MODE, CompileMode::Latency.word().to_owned()),
-        (&OPTIMIZE_LEVEL, OptimizeLevel::O2.word().to_owned()),
+        (&OPTIMIZE_LEVEL, options.purpose.optimize_level().word().to_owned()),
         (&JOBS, "0".to_owned()),
     ];
+    settings.extend(options.core_num.map(|cores| (&*CORE_NUM, cores.to_string())));
     let mut text =
-        String::from("# Written by hb_compile --fast-perf; it may be copied, changed, and used with --config.\n");
+        format!("# Written by {}; it may be copied, changed, and used with --config.\n", options.purpose.command());
     for group in Group::ALL {
         let _ = writeln!(text, "{}:", group.name());
         // What has no effect yet would only be warned of.

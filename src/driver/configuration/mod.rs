@@ -27,7 +27,7 @@ mod table;
 mod values;
 
 pub use documentation::{documentation, parameter_help};
-pub use fast_perf::{FastPerf, FastPerfError, configuration_text};
+pub use fast_perf::{FastPerf, FastPerfError, Purpose, configuration_text};
 pub use foreign::{Answer, FOREIGN_KEYS, ForeignKey, Origin};
 pub use generator::{Extent, generated};
 pub use keys::{InputKey, Key, List, Word};

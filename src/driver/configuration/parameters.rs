@@ -42,15 +42,25 @@ words! {
     /// `debug_mode`
     DebugMode {
         /// Keeps the samples that calibration saw.
-        DumpCalibrationData = not_yet("dump_calibration_data"),
+        DumpCalibrationData = supported("dump_calibration_data"),
+    }
+
+    /// `cal_image_preprocessing`
+    ImageFit {
+        /// The image is resized until it covers the input, and the centre is cut out.
+        CenterCrop = supported("center_crop"),
+        /// The same at 8/7 of that size, as networks for ImageNet are used: 256 pixels for an input of 224.
+        ImagenetCrop = supported("imagenet_crop"),
+        /// The image is resized until it fits, and the rest is filled with grey (114).
+        Letterbox = supported("letterbox"),
     }
 
     /// `ON` of `node_info`
     Processor {
         /// The host.
-        Cpu = not_yet("CPU"),
+        Cpu = supported("CPU"),
         /// The accelerator.
-        Bpu = not_yet("BPU"),
+        Bpu = supported("BPU"),
     }
 
     /// The types of `node_info`, `quant_config` and `optimization`.
@@ -187,6 +197,8 @@ pub const LEGAL_INPUT_SOURCES: &[(&str, &[&str])] = &[("pyramid", &["nv12", "gra
 
 /// The release of the vendor's tool by whose public documents later parameters are known.
 const LATER: &str = "3.5.16";
+/// Where a release of the vendor's tool stands: the parameter is an extension of this project.
+pub(super) const OWN: &str = "hb";
 
 /// The pass that most parameters of inputs are options of.
 const ASSIGN_PREPROCESSING: &str = crate::float::preprocessing::PASS_NAME;
@@ -253,6 +265,13 @@ parameters! {
         CAL_DATA_DIR: Option<PathBuf> = row(Group::Calibration, "cal_data_dir", DIRECTORY)
             .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix", "kl", "max"])
             .supported();
+
+        /// How images (JPEG, PNG) in `cal_data_dir` get the size of the input. The input's own `norm_type` follows. For
+        /// rgb, bgr and gray in `input_type_train`.
+        CAL_IMAGE_PREPROCESSING: Option<ImageFit> = row(Group::Calibration, "cal_image_preprocessing", choice())
+            .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix", "kl", "max"])
+            .since(OWN)
+            .supported();
     }
 
     model {
@@ -281,7 +300,7 @@ parameters! {
 
         /// Whether the compiled model also gives the results of its inner layers, for debugging. Excludes the resizer as
         /// `input_source`.
-        LAYER_OUT_DUMP: bool = row(Group::Model, "layer_out_dump", BOOLEAN).default("False");
+        LAYER_OUT_DUMP: bool = row(Group::Model, "layer_out_dump", BOOLEAN).default("False").supported();
 
         /// The nodes whose results are the outputs of the model, instead of its own outputs.
         OUTPUT_NODES: List<String> = row(Group::Model, "output_nodes", NODE_NAME).list();
@@ -294,10 +313,10 @@ parameters! {
         REMOVE_NODE_NAME: List<String> = row(Group::Model, "remove_node_name", NODE_NAME).list();
 
         /// Keeps the calibration data as .npy for the accuracy tools.
-        DEBUG_MODE: Option<DebugMode> = row(Group::Model, "debug_mode", choice());
+        DEBUG_MODE: Option<DebugMode> = row(Group::Model, "debug_mode", choice()).supported();
 
         /// Per node: asks for the CPU or the BPU, and for int16 inputs or outputs.
-        NODE_INFO: List<NodeRequest> = row(Group::Model, "node_info", NODE_REQUESTS).list();
+        NODE_INFO: List<NodeRequest> = row(Group::Model, "node_info", NODE_REQUESTS).list().supported();
 
         /// Nodes that shall run on the CPU. `node_info` says the same, and wins.
         RUN_ON_CPU: List<String> = row(Group::Model, "run_on_cpu", NODE_NAME)
@@ -353,7 +372,7 @@ parameters! {
             .without_effect();
 
         /// The number of cores that run the model.
-        CORE_NUM: i64 = row(Group::Compiler, "core_num", integer(1, 1)).default("1");
+        CORE_NUM: i64 = row(Group::Compiler, "core_num", integer(1, 1)).default("1").supported();
 
         /// How hard the compiler tries: O0 compiles fastest, O2 gives the fastest model. There is one level yet, whatever
         /// is given.
@@ -376,7 +395,7 @@ parameters! {
         JOBS: i64 = row(Group::Compiler, "jobs", integer(0, 4096)).default("16").only_how().supported();
 
         /// Reports operators that take this many microseconds longer than their theoretical time; 0 reports none.
-        ADVICE: i64 = row(Group::Compiler, "advice", integer(0, i64::MAX)).default("0");
+        ADVICE: i64 = row(Group::Compiler, "advice", integer(0, i64::MAX)).default("0").supported();
     }
 }
 

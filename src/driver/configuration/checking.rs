@@ -94,7 +94,7 @@ impl Checker {
         self.add(parameter, ValueFault::new(what, remedy), Severity::Error);
     }
 
-    fn warning(&mut self, parameter: &Parameter, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn warning(&mut self, parameter: &Parameter, what: impl Into<String>, remedy: impl Into<String>) {
         self.add(parameter, ValueFault::new(what, remedy), Severity::Warning);
     }
 
@@ -435,7 +435,7 @@ impl Checker {
                 vec![text; inputs].join(";")
             }
             (ParameterState::Absent, ParameterDefault::Value(text)) => text.to_owned(),
-            (ParameterState::Absent, ParameterDefault::Automatic { accepted, .. }) => accepted.to_owned(),
+            (ParameterState::Absent, ParameterDefault::Automatic { rule, .. }) => rule.to_owned(),
             (ParameterState::Absent, ParameterDefault::None) => "None".to_owned(),
         };
         let stored = |parameter: &'static Parameter| StoredParameter {

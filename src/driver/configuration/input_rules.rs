@@ -3,11 +3,13 @@
 use super::checking::{Checker, counted};
 use super::keys::{InputKey, ParameterState, Word, joined};
 use super::parameters::{
-    CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_RT,
-    INPUT_TYPE_TRAIN, InputSettings, LEGAL_INPUT_TYPES, MEAN_VALUE, NORM_TYPE, NormType, SCALE_VALUE,
+    CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SOURCE,
+    INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, InputSettings, LEGAL_INPUT_TYPES, MEAN_VALUE, NORM_TYPE,
+    NormType, SCALE_VALUE,
 };
 use super::table::Parameter;
 use super::values::ParameterValue;
+use super::{InputType, Layout, SpaceAndRange};
 use std::collections::BTreeSet;
 
 /// Checks the inputs and gives their settings. None where something faulty or missing has been reported.
@@ -55,6 +57,7 @@ fn input(checker: &mut Checker, index: usize) -> Option<InputSettings> {
     check_types(checker, index, &label);
     check_normalization(checker, index, &label);
     let settings = checker.input_settings(index)?;
+    check_source(checker, &settings, &label);
     // What is wrong already is not reported again as a shape that does not fit.
     if checker.problems() == before {
         for fault in shape_faults(&settings, settings.get(&INPUT_SHAPE).as_deref(), &label) {
@@ -78,6 +81,33 @@ fn check_types(checker: &mut Checker, index: usize, label: &str) {
     if !legal.contains(&runtime.word()) {
         let what = format!("{label}: '{runtime}' cannot be turned into input_type_train '{train}'");
         checker.error(&INPUT_TYPE_RT, what, format!("use one of {}", legal.join(", ")));
+    }
+    let colour = matches!(train, InputType::Rgb | InputType::Bgr);
+    if checker.item(&INPUT_SPACE_AND_RANGE, index) == Some(SpaceAndRange::Bt601Video)
+        && !(runtime == InputType::Nv12 && colour)
+    {
+        let what = format!("{label}: bt601_video is for input_type_rt nv12 and input_type_train rgb or bgr only");
+        checker.error(&INPUT_SPACE_AND_RANGE, what, "use regular, or leave it out");
+    }
+}
+
+/// Whether what an input is given comes from where `input_source` says. The manual's own template has yuv444 from the pyramid, so
+/// that is no error.
+fn check_source(checker: &mut Checker, settings: &InputSettings, label: &str) {
+    let ParameterState::Given([ParameterValue::Mapping(entries)]) = checker.state(&INPUT_SOURCE) else { return };
+    let name = settings.get(&INPUT_NAME).as_deref();
+    let own = entries.iter().filter(|(input, _)| name.is_none_or(|name| name == input));
+    let own: Vec<String> = own.map(|(_, source)| source.clone()).collect();
+    let is = |word: &str| own.iter().any(|source| source == word);
+    let type_rt = *settings.get(&INPUT_TYPE_RT);
+    if is("resizer") {
+        let what = format!(
+            "{label}: 'resizer' is known to the manual, not supported yet: nothing resizes a region that is known only when the model runs"
+        );
+        checker.error(&INPUT_SOURCE, what, "use pyramid, and resize before the model");
+    } else if is("pyramid") && !matches!(type_rt, InputType::Nv12 | InputType::Gray) {
+        let what = format!("{label}: the pyramid writes nv12 and gray only, not {type_rt}");
+        checker.warning(&INPUT_SOURCE, what, "the data is taken from memory, as for ddr");
     }
 }
 
@@ -150,6 +180,16 @@ pub fn shape_faults(input: &InputSettings, shape: Option<&[u64]>, label: &str) -
             expected.or(actual)
         }
     };
+    let spatial = shape.filter(|shape| type_rt == InputType::Nv12 && shape.len() == 4).map(|shape| match layout {
+        Layout::Nchw => [shape[2], shape[3]],
+        Layout::Nhwc => [shape[1], shape[2]],
+    });
+    if let Some([height, width]) = spatial
+        && (height % 2 != 0 || width % 2 != 0)
+    {
+        let what = format!("{label}: nv12 needs an even height and width, not {height}x{width}");
+        fault(&INPUT_TYPE_RT, what, "use yuv444, or a network for another size");
+    }
     for (parameter, numbers) in [(&*MEAN_VALUE, mean), (&*SCALE_VALUE, scale)] {
         if let (Some(numbers), Some(channels)) = (numbers, channels)
             && numbers.len() != 1

@@ -2,9 +2,9 @@
 
 use super::compare::{self, NodeFacts, Values};
 use super::configuration::{
-    ADVICE, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, LAYER_OUT_DUMP, MARCH,
-    MEAN_VALUE, ModelFacts, ModelInput, ModelNode, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE,
-    WORKING_DIR,
+    ADVICE, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
+    LAYER_OUT_DUMP, MARCH, MEAN_VALUE, ModelFacts, ModelInput, ModelNode, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems,
+    SCALE_VALUE, WORKING_DIR,
 };
 use super::fidelity::{self, ProgramCheck};
 use super::outcome::{CompilationOutcome, Prediction};
@@ -435,7 +435,7 @@ impl NetworkStages<'_> {
         self.stage_file(files, "_node_info.csv", tables::node_csv(&outcome.rows).as_bytes())?;
         if let Some(deployed) = &levels.deployed {
             let deployed = compare::network(deployed.as_operation())?;
-            let inputs = fidelity::deployed_sample(deployed, &sample)?;
+            let inputs = fidelity::deployed_sample(deployed, (function, &sample))?;
             let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
             compare::run_segments(deployed, &inputs, &mut |segment, inputs, outputs| {
                 programs.see(segment, inputs, outputs);
@@ -521,6 +521,7 @@ fn changes(input: &CheckedInput) -> bool {
     let preprocessing = Preprocessing {
         type_rt: *input.get(&INPUT_TYPE_RT),
         type_train: *input.get(&INPUT_TYPE_TRAIN),
+        space_and_range: *input.get(&INPUT_SPACE_AND_RANGE),
         layout: *input.get(&INPUT_LAYOUT_TRAIN),
         mean: input.per_channel(&MEAN_VALUE),
         scale: input.per_channel(&SCALE_VALUE),

@@ -14,10 +14,12 @@ use crate::hbm::{Hbm, SegmentBody};
 use crate::nash::lower;
 use crate::quant::cut::{Allowed, Cut, F32_ROUNDING, cut};
 use crate::sim::bpu_segment::BpuRunner;
+use crate::sim::segmented::in_region;
 use crate::target::Target;
-use hb_dialects::ElementType;
 use hb_dialects::ir::{self, Element, TensorType};
+use hb_dialects::names::input_names;
 use melior::ir::{Module, OperationRef, ValueLike};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// How the compiled network differs from the quantized one.
@@ -110,14 +112,18 @@ impl<'x> ProgramCheck<'x> {
 
 /// The bytes of the deployed inputs: the sample where it has their types, elsewhere bytes of all values. Programs must agree
 /// with their segments on any data.
-pub(super) fn deployed_sample(function: OperationRef<'_, '_>, sample: &[Array]) -> Result<Vec<Vec<u8>>, StageError> {
+pub(super) fn deployed_sample(
+    function: OperationRef<'_, '_>,
+    (own, sample): (OperationRef<'_, '_>, &[Array]),
+) -> Result<Vec<Vec<u8>>, StageError> {
+    let own = input_names(own);
+    let arguments = ir::body(function).map(ir::arguments).unwrap_or_default();
     let mut inputs = Vec::new();
-    for (index, argument) in ir::body(function).map(ir::arguments).unwrap_or_default().into_iter().enumerate() {
+    for (argument, name) in arguments.into_iter().zip(input_names(function)) {
         let r#type = TensorType::from_type(argument.r#type())?;
-        let same = sample
-            .get(index)
-            .filter(|array| r#type.element != Element::Plain(ElementType::U8) || array.element() == ElementType::U8);
-        inputs.push(match same {
+        let given = own.iter().position(|own| *own == name).and_then(|index| sample.get(index));
+        let given = given.filter(|array| r#type.element == Element::Plain(array.element()));
+        inputs.push(match given {
             Some(array) => array.as_bytes().to_vec(),
             None => made_up(r#type.element.storage(), r#type.static_shape()?.iter().product()),
         });
@@ -140,13 +146,21 @@ fn made_up(element: ElementType, count: usize) -> Vec<u8> {
     }
 }
 
+/// The inputs of a segment as the regions of its program hold them.
+fn padded<'i>(segment: &Segment, inputs: &[&'i [u8]], target: &Target) -> Result<Vec<Cow<'i, [u8]>>, StageError> {
+    let tensors = segment.inputs.iter().filter_map(|id| segment.tensor(*id));
+    tensors.zip(inputs).map(|(tensor, bytes)| Ok(in_region(&lower::port(tensor, target)?, bytes)?)).collect()
+}
+
 fn check_program(
     hbm: &Hbm,
     program: &crate::hbm::SegmentDescription,
     target: &Target,
     (segment, inputs, outputs): (&Segment, &[&[u8]], &[Vec<u8>]),
 ) -> Result<(), StageError> {
-    let (found, _) = BpuRunner::new(hbm, program, target, false)?.run(inputs)?;
+    let regions = padded(segment, inputs, target)?;
+    let regions: Vec<&[u8]> = regions.iter().map(AsRef::as_ref).collect();
+    let (found, _) = BpuRunner::new(hbm, program, target, false)?.run(&regions)?;
     if found == outputs {
         return Ok(());
     }
@@ -164,7 +178,8 @@ fn first_wrong_node(segment: &Segment, inputs: &[&[u8]], target: &Target) -> Opt
     let expected = interpreter::run(&open, inputs).ok()?;
     let lowered = lower::lower(&open, target).ok()?;
     let runner = BpuRunner::from_program(lowered.program, lowered.constants.into_owned(), target, false).ok()?;
-    let (found, _) = runner.run(inputs).ok()?;
+    let regions = padded(segment, inputs, target).ok()?;
+    let (found, _) = runner.run(&regions.iter().map(AsRef::as_ref).collect::<Vec<_>>()).ok()?;
     let names = open.nodes.iter().map(|node| &node.name);
     names
         .zip(found.iter().zip(&expected))

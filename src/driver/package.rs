@@ -11,7 +11,7 @@ use crate::hbm::{
 use crate::nash::{
     encode,
     lower::Lowered,
-    mlir::{March, PROGRAM, ProgramMirrorError, march_of, program_from_mlir},
+    mlir::{March, PROGRAM, ProgramMirrorError, input_ports, march_of, program_from_mlir},
 };
 use crate::target::TargetError;
 use hb_dialects::hfloat::Op;
@@ -130,6 +130,7 @@ pub fn package(
         builder: HbmBuilder::new(),
         buffers: Vec::new(),
         known: HashMap::new(),
+        strided: strided_inputs(block)?,
         segments: Vec::new(),
         layers: Vec::new(),
     };
@@ -210,8 +211,36 @@ struct Package<'a> {
     builder: HbmBuilder<'a>,
     buffers: Vec<Buffer>,
     known: HashMap<usize, Stored>,
+    /// The values that programs see with gaps.
+    strided: HashMap<usize, Strided>,
     segments: Vec<SegmentDescription>,
     layers: Vec<Layer>,
+}
+
+/// How a value with gaps lies in its buffer.
+struct Strided {
+    /// Bytes between neighbours, per dimension.
+    strides: Vec<usize>,
+    /// Of the buffer.
+    bytes: usize,
+}
+
+/// The operands of programs that have gaps, such as between the rows of a camera's planes.
+fn strided_inputs(block: BlockRef<'_, '_>) -> Result<HashMap<usize, Strided>, PackageError> {
+    let too_large = || PackageError::Network("has an input that is too large".into());
+    let mut found = HashMap::new();
+    for operation in ir::operations(block).into_iter().filter(|operation| operation.operation_name() == PROGRAM) {
+        for (value, (port, bytes)) in operation.operands().collect::<Vec<_>>().into_iter().zip(input_ports(operation)?)
+        {
+            let strides: Result<Vec<usize>, _> = port.strides.iter().map(|stride| usize::try_from(*stride)).collect();
+            let strides = strides.map_err(|_| too_large())?;
+            if dense_strides(&port.shape, port.element.into()).as_ref() != Some(&strides) {
+                let bytes = usize::try_from(bytes).map_err(|_| too_large())?;
+                found.insert(value.to_raw().ptr as usize, Strided { strides, bytes });
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The buffers of a value.
@@ -234,6 +263,10 @@ impl<'a> Package<'a> {
         let bytes = dims.iter().try_fold(element_type.bytes(), |bytes, &size| bytes.checked_mul(size));
         let bytes = bytes.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
         let rank = dims.len();
+        let (bytes, dims) = match self.strided.get(&key) {
+            Some(strided) => (strided.bytes, Vec::new()),
+            None => (bytes, dims),
+        };
         self.buffers.push(Buffer { name: name.to_owned(), bytes, element_type, dims });
         let buffer = self.buffers.len() - 1;
         let sizes = r#type.is_bounded().then(|| {
@@ -247,11 +280,13 @@ impl<'a> Package<'a> {
 
     fn describe(&mut self, value: Value<'_, '_>, name: String) -> Result<TensorDescription, PackageError> {
         let Stored { buffer, sizes: sizes_buffer } = self.buffer(value, &name)?;
-        let (dims, element_type) = match self.buffers.get(buffer) {
-            Some(known) => (known.dims.clone(), known.element_type),
-            None => return Err(PackageError::Network(format!("has no buffer for '{name}'"))),
+        let r#type = TensorType::from_type(value.r#type())?;
+        let dims = r#type.bound_shape().map_or_else(|| r#type.static_shape(), Ok)?;
+        let element_type = r#type.element.storage();
+        let strides = match self.strided.get(&(value.to_raw().ptr as usize)) {
+            Some(strided) => Some(strided.strides.clone()),
+            None => dense_strides(&dims, element_type),
         };
-        let strides = dense_strides(&dims, element_type);
         let strides =
             strides.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
         let layout = if dims.len() == 4 { "NCHW".to_owned() } else { String::new() };

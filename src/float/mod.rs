@@ -3,10 +3,13 @@
 mod equalize_channels;
 mod expand_splits;
 mod fold;
+mod fold_image;
 mod fuse_activations;
 mod fuse_functions;
 mod fuse_scales;
+mod image_conversion;
 mod infer_shapes;
+mod insert_image;
 mod insert_preprocessing;
 pub mod preprocessing;
 mod regions;

@@ -3,6 +3,7 @@
 //!
 //! The simulator of the compiled model must agree with the interpreter to the byte.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use hb_dialects::ElementType;
@@ -22,6 +23,7 @@ use crate::bpu::reals::reals;
 use crate::cpu::{self, Array, ArrayView, ExecutableOptions, FloatExecutable, Observe};
 use crate::nash::lower::Port;
 use crate::nash::mlir::{PROGRAM, march_of, program_from_mlir};
+use crate::nash::tile::dense_strides;
 
 const BPU_SEGMENT: &str = hb_dialects::bpu::Op::Segment.name();
 const CPU_SEGMENT: &str = hb_dialects::cpu::Op::Segment.name();
@@ -55,16 +57,9 @@ impl SegmentProgram {
 
     /// Dense tensors in, dense tensors out.
     fn run(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, ExecutionError> {
-        let regions = self.inputs.iter().zip(inputs).map(|((port, bytes), dense)| {
-            let mut region = zeros(*bytes)?;
-            for_each_piece(port, |strided, start, size| {
-                region.get_mut(strided..strided + size)?.copy_from_slice(dense.get(start..start + size)?);
-                Some(())
-            })?;
-            Ok(region)
-        });
+        let regions = self.inputs.iter().zip(inputs).map(|(port, dense)| in_region(port, dense));
         let regions = regions.collect::<Result<Vec<_>, ExecutionError>>()?;
-        let (outputs, _) = self.runner.run(&regions.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+        let (outputs, _) = self.runner.run(&regions.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
         let dense = self.outputs.iter().zip(outputs).map(|(port, region)| {
             let mut dense = Vec::new();
             for_each_piece(port, |strided, _, size| {
@@ -75,6 +70,24 @@ impl SegmentProgram {
         });
         dense.collect()
     }
+}
+
+/// The bytes of a program's region that holds a dense tensor.
+///
+/// # Errors
+/// When the tensor does not fit the region.
+pub fn in_region<'i>((port, bytes): &(Port, u64), dense: &'i [u8]) -> Result<Cow<'i, [u8]>, ExecutionError> {
+    let strides = dense_strides(&port.shape, port.element.bytes() as usize);
+    let without_gaps = port.strides.iter().zip(&strides).all(|(stride, dense)| *stride == dense.unsigned_abs());
+    if without_gaps && *bytes == dense.len() as u64 {
+        return Ok(Cow::Borrowed(dense));
+    }
+    let mut region = zeros(*bytes)?;
+    for_each_piece(port, |strided, start, size| {
+        region.get_mut(strided..strided + size)?.copy_from_slice(dense.get(start..start + size)?);
+        Some(())
+    })?;
+    Ok(Cow::Owned(region))
 }
 
 /// Calls `copy(offset in the region, dense offset, bytes)` for the pieces of a tensor.

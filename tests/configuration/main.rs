@@ -150,7 +150,7 @@ fn options_of_passes_come_from_the_table() {
     assert_eq!(
         configuration.inputs[0].pass("hfloat-assign-preprocessing", &["input=data"]),
         "hfloat-assign-preprocessing{input=data input-type-train=rgb input-type-rt=bgr input-layout-train=NCHW \
-         mean-value=103.94,116.78,123.68 scale-value=0.017}"
+         input-space-and-range=regular mean-value=103.94,116.78,123.68 scale-value=0.017}"
     );
     assert_eq!(configuration.pass("bpu-verify", &[]), "bpu-verify");
 }
@@ -180,12 +180,10 @@ fn the_manuals_template_is_read_and_what_we_do_not_do_is_named() {
             "10:21",
             "model_parameters.remove_node_name: the parameter is known to the manual, not supported yet; remove it",
         ),
-        ("20:18", "input_parameters.input_type_rt: 'yuv444' is known to the manual, not supported yet; use rgb or bgr"),
         (
             "24:21",
             "calibration_parameters.calibration_type: 'kl' is known to the manual, not supported yet; use max or skip",
         ),
-        ("31:17", "compiler_parameters.input_source: anything but ddr is known to the manual, not supported yet"),
         ("31:17", "compiler_parameters.input_source: input 'data': pyramid does not give input_type_rt 'yuv444'"),
         ("32:20", "compiler_parameters.max_time_per_fc: is known, but nothing acts on it yet"),
         ("33:9", "compiler_parameters.jobs: 8 jobs are more than the 4 cores"),

@@ -151,10 +151,17 @@ fn input_types() {
         &["input 'data': 'featuremap' cannot be turned into input_type_train 'rgb'", "use one of rgb, bgr"],
     );
     refused(
-        &base_with(7, "  input_type_rt: 'nv12'"),
+        &base_with(7, "  input_type_rt: 'yuv444_128'"),
         "7:18",
-        &["'nv12' is known to the manual, not supported yet; use rgb or bgr or featuremap"],
+        &["'yuv444_128' is known to the manual, not supported yet; use rgb or bgr or yuv444"],
     );
+    for legal in ["rgb", "bgr", "yuv444", "nv12"] {
+        assert!(read(&base_with(7, &format!("  input_type_rt: '{legal}'"))).is_ok(), "{legal}");
+    }
+    refused(&base_with(7, "  input_type_rt: 'gray'"), "7:18", &["'gray' cannot be turned into input_type_train 'rgb'"]);
+    let space = |rt: &str| base_with(7, &format!("  input_type_rt: {rt}\n  input_space_and_range: bt601_video"));
+    assert!(read(&space("nv12")).is_ok());
+    refused(&space("yuv444"), "8:26", &["bt601_video is for input_type_rt nv12 and input_type_train rgb or bgr only"]);
     refused(&base_with(7, "  input_type_rt: 'RGB'"), "7:18", &["did you mean 'rgb'?"]);
     refused(&base_with(7, ""), "4:1", &["input_parameters.input_type_rt: the parameter is required"]);
     refused(&base_with(7, "  input_type_rt: 'rgb;rgb'"), "7:18", &["has 2 values, but input_name names 1 input;"]);

@@ -4,12 +4,12 @@ use super::checking::{Checker, Holds, counted};
 use super::keys::{InputKey, ParameterState, Word, joined};
 use super::parameters::{
     INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
-    InputSettings, LEGAL_INPUT_TYPES, MEAN_VALUE, NORM_TYPE, NormType, SCALE_VALUE, STD_VALUE, SpaceAndRange,
+    InputSettings, LEGAL_INPUT_TYPES, MEAN_VALUE, NORM_TYPE, NormType, SCALE_VALUE, STD_VALUE,
 };
 use super::questions;
 use super::table::Parameter;
 use super::values::ParameterValue;
-use super::{InputType, Layout};
+use super::{InputType, Layout, SpaceAndRange};
 use std::collections::BTreeSet;
 
 /// Checks the inputs and gives their settings, None for an input of which something faulty or missing has been reported.

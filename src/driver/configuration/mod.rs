@@ -47,7 +47,7 @@ pub use table::{
 use values::ParameterValue;
 pub use values::is_shape;
 
-pub use crate::float::preprocessing::{InputType, Layout};
+pub use crate::float::preprocessing::{InputType, Layout, SpaceAndRange};
 
 use std::collections::BTreeMap;
 use std::io::Read;

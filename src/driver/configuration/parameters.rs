@@ -19,7 +19,7 @@ use super::node_info::NodeRequest;
 use super::optimization::Optimization;
 use super::quant_config::QuantConfig;
 use super::table::{Choice, Group, Parameter, ParameterPass, Required, not_yet, supported};
-use super::{InputType, Layout};
+use super::{InputType, Layout, SpaceAndRange};
 use std::path::PathBuf;
 
 words! {
@@ -73,14 +73,6 @@ words! {
         Float16 = not_yet("float16"),
     }
 
-    /// `input_space_and_range`
-    SpaceAndRange {
-        /// 0 to 255.
-        Regular = supported("regular"),
-        /// 16 to 235.
-        Bt601Video = not_yet("bt601_video"),
-    }
-
     /// `norm_type`
     NormType {
         /// (data - mean) * scale
@@ -132,7 +124,7 @@ words! {
         /// Memory.
         Ddr = supported("ddr"),
         /// The levels of the camera's image.
-        Pyramid = not_yet("pyramid"),
+        Pyramid = supported("pyramid"),
         /// A region of the camera's image, resized.
         Resizer = not_yet("resizer"),
     }
@@ -142,23 +134,35 @@ words! {
 const TYPES_TRAIN: &[Choice] = &[
     supported("rgb"),
     supported("bgr"),
-    not_yet("yuv444"),
+    supported("yuv444"),
     not_yet("yuv444_128"),
-    not_yet("gray"),
+    supported("gray"),
     supported("featuremap"),
 ];
 const TYPES_RT: &[Choice] = &[
     supported("rgb"),
     supported("bgr"),
-    not_yet("yuv444"),
+    supported("yuv444"),
     not_yet("yuv444_128"),
-    not_yet("nv12"),
-    not_yet("gray"),
+    supported("nv12"),
+    supported("gray"),
     supported("featuremap"),
 ];
 
 impl Word for InputType {
     const CHOICES: &'static [Choice] = TYPES_RT;
+
+    fn named(word: &str) -> Option<Self> {
+        Self::named(word)
+    }
+
+    fn word(self) -> &'static str {
+        self.name()
+    }
+}
+
+impl Word for SpaceAndRange {
+    const CHOICES: &'static [Choice] = &[supported("regular"), supported("bt601_video")];
 
     fn named(word: &str) -> Option<Self> {
         Self::named(word)
@@ -234,7 +238,10 @@ parameters! {
 
         /// The value range of nv12 data: regular is 0 to 255, bt601_video is 16 to 235 and needs `input_type_rt` nv12 and
         /// `input_type_train` rgb or bgr.
-        INPUT_SPACE_AND_RANGE: SpaceAndRange = row(Group::Input, "input_space_and_range", choice()).default("regular");
+        INPUT_SPACE_AND_RANGE: SpaceAndRange = row(Group::Input, "input_space_and_range", choice())
+            .default("regular")
+            .sets(ASSIGN_PREPROCESSING, "input-space-and-range")
+            .supported();
 
         /// The shape of the model's input. Read from the model where it is left out; needed for dimensions that the model
         /// leaves open, except the first, which becomes 1.
@@ -382,8 +389,10 @@ parameters! {
             .without_effect();
 
         /// Per input, where the board's data comes from: memory, or the camera's pyramid or resizer (nv12 and gray only).
+        /// Rows of planes lie as the pyramid writes them, whatever is given; the resizer is not supported yet.
         INPUT_SOURCE: Option<Vec<(String, InputSource)>> = row(Group::Compiler, "input_source", input_mapping())
-            .automatic("ddr", "pyramid where `input_type_rt` is nv12 or gray, else ddr");
+            .automatic("ddr", "pyramid where `input_type_rt` is nv12 or gray, else ddr")
+            .without_effect();
 
         /// The longest time in microseconds that the model runs without a chance for others; 0 is no limit.
         MAX_TIME_PER_FC: i64 = row(Group::Compiler, "max_time_per_fc", integer_or_zero(1000, 4_294_967_295))

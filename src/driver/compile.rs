@@ -3,8 +3,8 @@
 use super::compare::{self, NodeFacts, Values};
 use super::configuration::{
     ADVICE, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
-    LAYER_OUT_DUMP, MARCH, MEAN_VALUE, ModelFacts, ModelInput, ModelNode, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems,
-    SCALE_VALUE, WORKING_DIR,
+    LAYER_OUT_DUMP, MARCH, MEAN_VALUE, ModelFacts, ModelInput, ModelNode, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX,
+    Problems, SCALE_VALUE, WORKING_DIR,
 };
 use super::fidelity::{self, ProgramCheck};
 use super::outcome::{CompilationOutcome, Prediction};

@@ -110,15 +110,16 @@ pub(crate) fn byte_count(name: &str, element: ElementType, shape: &[usize]) -> R
 impl Array {
     /// A tensor of zeros.
     pub fn zeros(element: ElementType, shape: &[usize]) -> Result<Array, Error> {
-        let bytes = byte_count("", element, shape)?;
-        Array::of(element, shape, AlignedBytes::zeroed(bytes))
+        let count = byte_count("", element, shape)?;
+        Array::of(element, shape, count, AlignedBytes::zeroed(count))
     }
 
-    fn of(element: ElementType, shape: &[usize], bytes: Option<AlignedBytes>) -> Result<Array, Error> {
+    /// `bytes` are `count` bytes, or none where memory has no room for them.
+    fn of(element: ElementType, shape: &[usize], count: usize, bytes: Option<AlignedBytes>) -> Result<Array, Error> {
         let bytes = bytes.ok_or_else(|| Error::TooLarge {
             tensor: String::new(),
             shape: shape.to_vec(),
-            reason: "there is no memory for it".to_string(),
+            reason: format!("there are no {count} bytes of memory"),
         })?;
         Ok(Array { element, shape: shape.to_vec(), bytes })
     }
@@ -130,7 +131,7 @@ impl Array {
             let reason = format!("{} bytes given, but {element} of shape {shape:?} has {expected}", bytes.len());
             return Err(Error::Input { name: String::new(), reason });
         }
-        Array::of(element, shape, AlignedBytes::copied(bytes))
+        Array::of(element, shape, expected, AlignedBytes::copied(bytes))
     }
 
     /// A tensor from its values in row-major order.

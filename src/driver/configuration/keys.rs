@@ -310,9 +310,9 @@ scalars! {
     Vec<f64>: ParameterValue::Channels(value) => value.clone(), value => {
         value.iter().map(f64::text).collect::<Vec<_>>().join(",")
     };
-    NodeRequest: ParameterValue::Node(value) => value.clone(), value => word(&value.to_string());
-    Optimization: ParameterValue::Optimization(value) => value.clone(), value => word(&value.to_string());
-    QuantConfig: ParameterValue::Quantization(value) => value.clone(), value => word(&value.to_string());
+    NodeRequest: ParameterValue::Node(value) => value.clone(), value => word(value.to_string());
+    Optimization: ParameterValue::Optimization(value) => value.clone(), value => word(value.to_string());
+    QuantConfig: ParameterValue::Quantization(value) => value.clone(), value => word(value.to_string());
 }
 
 impl<T: Word> ScalarText for T {

@@ -35,10 +35,10 @@ pub enum Optimization {
     LstmBatchLast,
 }
 
-const PLAIN: [(&str, fn() -> Optimization); 3] = [
-    ("asymmetric", || Optimization::Asymmetric),
-    ("bias_correction", || Optimization::BiasCorrection),
-    ("lstm_batch_last", || Optimization::LstmBatchLast),
+static PLAIN: [(&str, Optimization); 3] = [
+    ("asymmetric", Optimization::Asymmetric),
+    ("bias_correction", Optimization::BiasCorrection),
+    ("lstm_batch_last", Optimization::LstmBatchLast),
 ];
 /// Words with nothing to fill in, for suggestions.
 pub(super) const SPELLED: [&str; 8] = [
@@ -62,7 +62,7 @@ pub fn range() -> String {
 /// Reads one word.
 pub fn read(word: &str) -> Result<Optimization, ValueFault> {
     if let Some((_, value)) = PLAIN.iter().find(|(name, _)| *name == word) {
-        return Ok(value());
+        return Ok(value.clone());
     }
     if word == "run_fast" {
         let what = "'run_fast' is what the vendor's fast performance mode sets for itself";

@@ -19,6 +19,7 @@ pub fn reals(tensor: &BpuTensor, layout: ValueLayout, bytes: &[u8]) -> Option<Ve
         BpuElement::I8 => of(bytes.iter().map(|&q| i32::from(q as i8)).collect()),
         BpuElement::I16 => of(bytes.as_chunks().0.iter().map(|q| i32::from(i16::from_le_bytes(*q))).collect()),
         BpuElement::I32 => of(bytes.as_chunks().0.iter().map(|q| i32::from_le_bytes(*q)).collect()),
+        BpuElement::U8 => None,
         BpuElement::F32 => Some(bytes.as_chunks().0.iter().map(|real| f32::from_le_bytes(*real)).collect()),
     }?;
     match layout {

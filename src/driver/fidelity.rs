@@ -16,6 +16,7 @@ use crate::quant::cut::{Allowed, Cut, F32_ROUNDING, cut};
 use crate::sim::bpu_segment::BpuRunner;
 use crate::sim::segmented::in_region;
 use crate::target::Target;
+use hb_dialects::ElementType;
 use hb_dialects::ir::{self, Element, TensorType};
 use hb_dialects::names::input_names;
 use melior::ir::{Module, OperationRef, ValueLike};

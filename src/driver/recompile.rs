@@ -140,7 +140,7 @@ impl NetworkStages<'_> {
             files.stage(&self.configuration.output_path(".hbm"), &bytes)?;
             let hbm = Hbm::from_bytes(bytes)?;
             let function = compare::network(segments.as_operation())?;
-            let inputs = deployed_sample(function, &[])?;
+            let inputs = deployed_sample(function, (function, &[]))?;
             let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
             let mut programs = ProgramCheck::new(&hbm, self.target);
             run_segments(function, &inputs, &mut |segment, inputs, outputs| programs.see(segment, inputs, outputs))?;

@@ -126,8 +126,7 @@ fn what_is_not_supported_says_so() {
         let found = errors(&compiler(line));
         assert!(found.iter().any(|error| error.starts_with("cfg.yaml:17:17") && error.contains(text)), "{found:#?}");
     };
-    among("  input_source: {data: resizer}", "not supported yet");
-    among("  input_source: {data: resizer}", "resizer does not give input_type_rt 'bgr'");
+    among("  input_source: {data: resizer}", "'resizer' is known to the manual, not supported yet; use ddr or pyramid");
     among("  input_source: {other: ddr}", "'other' is not in input_name");
     refused(&compiler("  core_num: 2"), "17:13", &["2 is out of range; write a whole number: 1"]);
     refused(&compiler("  input_source: ddr"), "17:17", &["must be a mapping", "{\"input name\": \"ddr\"}"]);
@@ -165,7 +164,7 @@ fn input_types() {
     refused(&base_with(7, "  input_type_rt: 'gray'"), "7:18", &["'gray' cannot be turned into input_type_train 'rgb'"]);
     let space = |rt: &str| base_with(7, &format!("  input_type_rt: {rt}\n  input_space_and_range: bt601_video"));
     assert!(read(&space("nv12")).is_ok());
-    refused(&space("yuv444"), "8:26", &["bt601_video is for input_type_rt nv12 and input_type_train rgb or bgr only"]);
+    refused(&space("yuv444"), "8:26", &["bt601_video needs input_type_rt nv12 and input_type_train rgb or bgr"]);
     refused(&base_with(7, "  input_type_rt: 'RGB'"), "7:18", &["did you mean 'rgb'?"]);
     refused(&base_with(7, ""), "4:1", &["input_parameters.input_type_rt: the parameter is required"]);
     refused(&base_with(7, "  input_type_rt: 'rgb;rgb'"), "7:18", &["has 2 values, but input_name names 1 input;"]);

@@ -162,7 +162,11 @@ pub fn is_shape(text: &str) -> bool {
 pub fn unsupported(parameter: &Parameter, values: &[ParameterValue]) -> Option<ValueFault> {
     let is_refused =
         |word: &&str| parameter.choices().iter().any(|choice| choice.word == *word && choice.status == Status::NotYet);
-    if let Some(word) = values.iter().filter_map(ParameterValue::text).find(is_refused) {
+    let words = values.iter().flat_map(|value| match value {
+        ParameterValue::Mapping(entries) => entries.iter().map(|(_, word)| word.as_str()).collect(),
+        value => Vec::from_iter(value.text()),
+    });
+    if let Some(word) = words.into_iter().find(|word| is_refused(&word)) {
         let remedy = match parameter.usable_words().as_slice() {
             [] => "remove the parameter".to_owned(),
             words => format!("use {}", words.join(" or ")),

@@ -13,6 +13,10 @@ use mlir_sys::{mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults, mlir
 
 /// The attribute that holds the name of an argument or result.
 pub const NAME: &str = "hfloat.name";
+/// The attribute of an argument or result that says the order of its dimensions: `NCHW`, `NHWC`, or nothing where they have no such meaning.
+pub const LAYOUT: &str = "hfloat.layout";
+/// The attribute of a function that says how many samples it takes at once, where it was made of one that takes one.
+pub const BATCH: &str = "hfloat.batch";
 /// The function that a network is.
 pub const FUNCTION: &str = "main";
 /// The operation that ends a function and gives its results.

@@ -104,16 +104,27 @@ impl PassOptions {
 
     /// The bytes that [`word`] made the value of.
     pub fn bytes(&self, name: &str) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut rest = self.get(name).as_bytes();
-        while let Some((&first, behind)) = rest.split_first() {
-            let digits = behind.get(..2).filter(|_| first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-            let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-            bytes.push(escaped.unwrap_or(first));
-            rest = escaped.map_or(behind, |_| behind.get(2..).unwrap_or_default());
-        }
-        bytes
+        unescaped(self.get(name))
     }
+
+    /// The names of a list of [`word`]s that commas separate; none when the option is empty.
+    pub fn names(&self, name: &str) -> Vec<String> {
+        let words = self.get(name).split(',').filter(|word| !word.is_empty());
+        words.map(|word| String::from_utf8_lossy(&unescaped(word)).into_owned()).collect()
+    }
+}
+
+/// What [`word`] made a text of.
+fn unescaped(word: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = word.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).filter(|_| first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(escaped.unwrap_or(first));
+        rest = escaped.map_or(behind, |_| behind.get(2..).unwrap_or_default());
+    }
+    bytes
 }
 
 /// A path or a name as an option takes it. The syntax of options has no place for spaces, quotes, commas and brackets, so bytes that
@@ -235,6 +246,8 @@ mod tests {
             assert_eq!(options.file("file"), Some(path));
         }
         assert_eq!(word("a b"), "a%20b");
+        let options = PassOptions::parse(DEFINITIONS, "file=a%2C%20b,c,").expect("options");
+        assert_eq!(options.names("file"), ["a, b", "c"]);
         assert_eq!(PassOptions::parse(DEFINITIONS, "").expect("options").file("file"), None);
     }
 }

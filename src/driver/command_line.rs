@@ -1,10 +1,10 @@
 //! The command line of `hb_compile`.
 
 use super::commands::equivalent_commands;
-use super::compile::{CompileError, Stage, Stages, compile, load_model, model_inputs};
+use super::compile::{CompileError, Stage, Stages, compile, inputs, load_model, model_inputs};
 use super::configuration::{
-    Configuration, Environment, FastPerf, ONNX_MODEL, Problems, Severity, Status, WORKING_DIR, configuration_text,
-    is_shape, known_marches, printable,
+    Configuration, Environment, FastPerf, Problems, Severity, Status, WORKING_DIR, configuration_text, is_shape,
+    known_marches, printable,
 };
 use super::log::Log;
 use super::progress::{Console, Verbosity};
@@ -222,10 +222,9 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Co
     }
     log_parameters(&configuration);
     if command_line.print_pipeline {
-        let inputs =
-            configuration.check_against(&model_inputs(&load_model(configuration.get(&ONNX_MODEL).as_path())?))?;
+        let (declared, inputs) = inputs(&configuration)?;
         let hbm = configuration.output_path(".hbm");
-        println!("{}", equivalent_commands(&configuration, &inputs, &hbm));
+        println!("{}", equivalent_commands(&configuration, &declared, &inputs, &hbm));
         return Ok(configuration);
     }
     // The pool of the process; one that is there already is as good, since results do not depend on it.

@@ -3,13 +3,14 @@
 use super::compare::{self, NodeFacts, Values};
 use super::configuration::{
     CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, MARCH, MEAN_VALUE, ModelInput,
-    ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR,
+    ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR, declared_shape,
 };
+use super::editing;
 use super::fidelity::{self, ProgramCheck};
 use super::progress::Console;
 use super::quantize::Reference;
 use super::{package, report, tables};
-use crate::bpu::lower::Placement;
+use crate::bpu::lower::{Placement, border};
 use crate::cpu::{Error as CpuError, ExecutableOptions, FloatExecutable, KernelCache, Observe};
 use crate::files::FileSet;
 use crate::float::preprocessing::{self, Preprocessing};
@@ -183,16 +184,14 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
         let what = format!("'{}' cannot be made: {error}", folder.display());
         Problems(vec![configuration.problem(&WORKING_DIR, what, "give a folder that you may write to")])
     })?;
-    let (mut module, inputs) = stages.run(Stage::Import, || -> Result<_, StageError> {
-        let model = load_model(configuration.get(&ONNX_MODEL).as_path())?;
-        let inputs = configuration.check_against(&model_inputs(&model)).map_err(CompileError::from)?;
-        let module = onnx::import(&context, model, &import_options(&inputs))?;
-        Ok((module, inputs))
-    })?;
+    let Imported { original, mut module, inputs, reshaped, .. } =
+        stages.run(Stage::Import, || Imported::read(&context, configuration))?;
     let nodes = compare::network(module.as_operation()).map(compare::user_nodes).unwrap_or_default();
-    let network = NetworkStages { nodes, ..NetworkStages::new(&context, configuration, &target, stages) };
+    let network = NetworkStages { nodes, reshaped, ..NetworkStages::new(&context, configuration, &target, stages) };
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
     let mut files = FileSet::new();
+    network.write_model(&original, "_original_float_model.onnx", &mut files)?;
+    drop(original);
     if let Some(reference) = network.float_stages(&mut module, &inputs, &mut files)?
         && network.integer_stages(module, &inputs, &mut files, &reference)?
     {
@@ -200,6 +199,88 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(),
     }
     let written = files.commit().map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() });
     written.map(|_| ())
+}
+
+/// A network and its inputs, as the file and the configuration say.
+struct Imported<'c> {
+    /// As the file says it.
+    original: Module<'c>,
+    /// With the outputs that the configuration asks for.
+    module: Module<'c>,
+    /// All that the file declares.
+    declared: Vec<CheckedInput>,
+    /// Those that the outputs need.
+    inputs: Vec<CheckedInput>,
+    /// What the configuration changes of shapes that the file fixes.
+    reshaped: Reshaped,
+}
+
+/// Inputs to which the configuration gives another shape than the file.
+#[derive(Default)]
+struct Reshaped(Vec<String>);
+
+impl Reshaped {
+    /// Says what is other.
+    fn of(declared: &[ModelInput], inputs: &[CheckedInput]) -> Self {
+        let differs = |input: &&CheckedInput, model: &ModelInput| {
+            model.name == input.name
+                && model.shape.iter().zip(&input.shape).any(|(fixed, size)| fixed.is_some_and(|fixed| fixed != *size))
+        };
+        let changed =
+            inputs.iter().filter_map(|input| Some((input, declared.iter().find(|model| differs(&input, model))?)));
+        let text = |(input, model): (&CheckedInput, &ModelInput)| {
+            let sizes: Vec<String> = input.shape.iter().map(u64::to_string).collect();
+            format!(
+                "input_shape makes input '{}' {}, the model says {}",
+                input.name,
+                sizes.join("x"),
+                declared_shape(&model.shape)
+            )
+        };
+        let reshaped = Self(changed.map(text).collect());
+        for change in &reshaped.0 {
+            tracing::info!("{change}: all shapes are inferred anew");
+        }
+        reshaped
+    }
+
+    /// An error of a stage that infers shapes, with what may have caused it.
+    fn explain<T, E: Into<StageError>>(&self, outcome: Result<T, E>) -> Result<T, StageError> {
+        outcome.map_err(|error| {
+            let error = error.into();
+            match self.0.as_slice() {
+                [] => error,
+                changes => {
+                    let changes = changes.join("; ");
+                    format!("{error}\n{changes}. What is named does not fit that; leave input_shape out, or export the model for it").into()
+                }
+            }
+        })
+    }
+}
+
+impl<'c> Imported<'c> {
+    fn read(context: &'c Context, configuration: &Configuration) -> Result<Self, StageError> {
+        let model = load_model(configuration.get(&ONNX_MODEL).as_path())?;
+        let of_model = model_inputs(&model);
+        let declared = configuration.check_against(&of_model).map_err(CompileError::from)?;
+        let reshaped = Reshaped::of(&of_model, &declared);
+        let original = reshaped.explain(onnx::import(context, model, &import_options(&declared)))?;
+        let mut module = ir::copy_module(&original)?;
+        let inputs = editing::set_outputs(context, configuration, &mut module, declared.clone())?;
+        Ok(Self { original, module, declared, inputs, reshaped })
+    }
+}
+
+/// The inputs that the model of `configuration` declares, and those that its outputs need.
+pub(super) fn inputs(configuration: &Configuration) -> Result<(Vec<CheckedInput>, Vec<CheckedInput>), CompileError> {
+    let context = crate::pipeline::context();
+    let failed = |source: StageError| match source.downcast::<CompileError>() {
+        Ok(error) => *error,
+        Err(source) => CompileError::Stage { stage: Stage::Import, source },
+    };
+    let imported = Imported::read(&context, configuration).map_err(failed)?;
+    Ok((imported.declared, imported.inputs))
 }
 
 /// A network on its way through the stages.
@@ -210,6 +291,7 @@ pub(super) struct NetworkStages<'a> {
     pub(super) stages: &'a Stages<'a>,
     /// What the user's model has.
     nodes: Vec<String>,
+    reshaped: Reshaped,
     /// The code of the float network serves its QDQ form, too.
     kernels: Arc<KernelCache>,
 }
@@ -221,7 +303,15 @@ impl<'a> NetworkStages<'a> {
         target: &'a Target,
         stages: &'a Stages<'a>,
     ) -> Self {
-        Self { context, configuration, target, stages, nodes: Vec::new(), kernels: Arc::default() }
+        Self {
+            context,
+            configuration,
+            target,
+            stages,
+            nodes: Vec::new(),
+            reshaped: Reshaped::default(),
+            kernels: Arc::default(),
+        }
     }
 }
 
@@ -245,11 +335,10 @@ impl NetworkStages<'_> {
         files: &mut FileSet,
     ) -> Result<Option<Reference>, CompileError> {
         let stages = self.stages;
-        self.write_model(module, "_original_float_model.onnx", files)?;
         if stages.ends_after(Stage::Import) {
             return Ok(None);
         }
-        stages.run(Stage::Optimize, || pipeline::run(self.context, module, OPTIMIZE))?;
+        stages.run(Stage::Optimize, || self.reshaped.explain(pipeline::run(self.context, module, OPTIMIZE)))?;
         self.keep_resources(&[module]);
         self.write_model(module, "_optimized_float_model.onnx", files)?;
         if stages.ends_after(Stage::Optimize) {
@@ -281,13 +370,12 @@ impl NetworkStages<'_> {
         }
         let qdq = ir::copy_module(&module);
         let qdq = qdq.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
-        let (facts, own, deployed) = stages.run(Stage::Place, || self.place(&mut module, inputs))?;
+        let (facts, segments) = stages.run(Stage::Place, || self.place(&mut module, inputs))?;
         for fact in &facts {
             if let Placement::Cpu { reason } = &fact.placement {
                 tracing::info!("node '{}' ({}) runs on the CPU: {reason}", fact.name, fact.operator);
             }
         }
-        self.report_vanished(&facts);
         let bytecode = mlir::bytecode(module.as_operation());
         let bytecode = bytecode.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
         self.stage_file(files, "_quantized_model.bc", &bytecode)?;
@@ -299,7 +387,7 @@ impl NetworkStages<'_> {
         if stages.ends_after(Stage::Lower) {
             return Ok(false);
         }
-        let levels = Levels { qdq, own, deployed };
+        let levels = Levels { qdq, segments };
         stages.run(Stage::Compile, || -> Result<(), StageError> {
             let compilation = package::Compilation::of(self.configuration);
             let hbm = package::package(self.context, module.as_operation(), &compilation)?;
@@ -309,9 +397,12 @@ impl NetworkStages<'_> {
         Ok(true)
     }
 
-    /// Names the nodes that no row of the report will be made from.
-    fn report_vanished(&self, facts: &[NodeFacts]) {
-        let left: HashSet<&String> = facts.iter().flat_map(|fact| &fact.origins).collect();
+    /// Names the nodes that no row of the report will be made from, beside those that were removed from `deployed` because somebody asked
+    /// for it.
+    fn report_vanished(&self, facts: &[NodeFacts], deployed: OperationRef<'_, '_>) {
+        let removed = border::removed(deployed);
+        let left = facts.iter().flat_map(|fact| &fact.origins).chain(removed.iter().map(|node| &node.name));
+        let left: HashSet<&String> = left.collect();
         let vanished: Vec<&str> = self.nodes.iter().filter(|node| !left.contains(node)).map(String::as_str).collect();
         if !vanished.is_empty() {
             let count = vanished.len();
@@ -319,27 +410,45 @@ impl NetworkStages<'_> {
         }
     }
 
-    /// Turns the QDQ form into segments. Also gives copies of them: those whose inputs are the network's own, as samples are, and those of
-    /// the deployed network where its inputs are others.
+    /// Turns the QDQ form into segments. Also gives copies of them: those whose inputs and outputs are the network's own, as samples are, and
+    /// those of the deployed network where its inputs or outputs are others.
     fn place<'c>(
         &self,
         module: &mut Module<'c>,
         inputs: &[CheckedInput],
-    ) -> Result<(Vec<NodeFacts>, Module<'c>, Option<Module<'c>>), StageError> {
-        let own_inputs = inputs.iter().any(changes).then(|| ir::copy_module(module)).transpose()?;
-        let passes: Vec<String> = inputs.iter().map(assign_preprocessing_pass).collect();
+    ) -> Result<(Vec<NodeFacts>, Segments<'c>), StageError> {
+        let mut own = ir::copy_module(module)?;
+        let by_name = editing::removes_by_name(self.configuration);
+        let set_batch = editing::set_batch_pass(self.configuration);
+        let mut differs = inputs.iter().any(changes) || by_name || set_batch.is_some();
+        let batched = set_batch.map(|pass| -> Result<_, StageError> {
+            let mut batched = ir::copy_module(module)?;
+            pipeline::run(self.context, &mut batched, &format!("{pass},{QDQ_TO_BPU}"))?;
+            Ok(batched)
+        });
+        let batched = batched.transpose()?;
+        if differs {
+            pipeline::run(self.context, &mut own, QDQ_TO_BPU)?;
+        }
+        if by_name {
+            let function = compare::network(own.as_operation())?;
+            editing::check_removed_names(self.configuration, &self.nodes, function)?;
+        }
+        let passes = editing::deploying_passes(self.configuration, inputs);
         pipeline::run(self.context, module, &passes.join(","))?;
-        pipeline::run(self.context, module, QDQ_TO_PLACED)?;
+        pipeline::run(self.context, module, &editing::removing(self.configuration, QDQ_TO_PLACED))?;
         let facts = compare::node_facts(compare::network(module.as_operation())?);
-        pipeline::run(self.context, module, PLACED_TO_BPU)?;
-        let segments = ir::copy_module(module)?;
-        Ok(match own_inputs {
-            Some(mut own_inputs) => {
-                pipeline::run(self.context, &mut own_inputs, QDQ_TO_BPU)?;
-                (facts, own_inputs, Some(segments))
-            }
-            None => (facts, segments, None),
-        })
+        pipeline::run(self.context, module, &editing::removing(self.configuration, PLACED_TO_BPU))?;
+        let function = compare::network(module.as_operation())?;
+        editing::report(self.configuration, function);
+        self.report_vanished(&facts, function);
+        if !differs && !border::removed(function).is_empty() {
+            differs = true;
+            pipeline::run(self.context, &mut own, QDQ_TO_BPU)?;
+        }
+        let deployed = ir::copy_module(module)?;
+        let (own, deployed) = if differs { (own, Some(deployed)) } else { (deployed, None) };
+        Ok((facts, Segments { own, batched, deployed }))
     }
 
     /// Frees the constants that only former forms of the network had. `modules` are all those that are still there.
@@ -372,11 +481,12 @@ impl NetworkStages<'_> {
     ) -> Result<(), StageError> {
         self.stage_file(files, ".hbm", &hbm)?;
         let hbm = Hbm::from_bytes(hbm)?;
-        let function = compare::network(levels.own.as_operation())?;
+        let Levels { qdq, segments } = levels;
+        let function = compare::network(segments.own.as_operation())?;
         let mut programs = ProgramCheck::new(&hbm, self.target);
         let quantized =
             compare::run_segments(function, &compare::bytes_of(sample), &mut |segment, inputs, outputs| {
-                if levels.deployed.is_none() {
+                if segments.deployed.is_none() {
                     programs.see(segment, inputs, outputs);
                 }
             })?;
@@ -385,7 +495,10 @@ impl NetworkStages<'_> {
         let outputs = compare::output_rows(function, float, calibrated, &quantized);
         tracing::info!("outputs, compared on one sample:\n{}", tables::output_table(&outputs));
         self.stage_file(files, "_node_info.csv", tables::node_csv(&rows).as_bytes())?;
-        if let Some(deployed) = &levels.deployed {
+        if let Some(batched) = &segments.batched {
+            fidelity::check_batch(function, compare::network(batched.as_operation())?, sample)?;
+        }
+        if let Some(deployed) = &segments.deployed {
             let deployed = compare::network(deployed.as_operation())?;
             let inputs = fidelity::deployed_sample(deployed, sample)?;
             let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
@@ -394,7 +507,6 @@ impl NetworkStages<'_> {
             })?;
         }
         programs.finish()?;
-        let Levels { qdq, .. } = levels;
         self.keep_resources(&[&qdq]);
         self.check_nodes(qdq, facts, (sample, &quantized.nodes))?;
         let performance = performance(&hbm, self.target, &timelines(&hbm, self.target)?);
@@ -415,9 +527,17 @@ impl NetworkStages<'_> {
 struct Levels<'c> {
     /// The quantized network with its own inputs.
     qdq: Module<'c>,
-    /// The segments that it becomes.
+    /// What it becomes.
+    segments: Segments<'c>,
+}
+
+/// The networks of segments that a quantized network becomes.
+struct Segments<'c> {
+    /// With its own inputs and outputs, for one sample.
     own: Module<'c>,
-    /// The segments of the deployed network, where it has other inputs.
+    /// The same for as many samples as the deployed network takes, where it takes several.
+    batched: Option<Module<'c>>,
+    /// The segments of the deployed network, where it has other inputs or outputs.
     deployed: Option<Module<'c>>,
 }
 

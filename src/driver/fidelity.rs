@@ -4,7 +4,7 @@
 //! The quantized network is cut at every value: each node gets the operands that the compiled network has there, so that no
 //! difference spreads and the node at fault is the one that differs.
 
-use super::compare::{NodeFacts, NodeValues, network};
+use super::compare::{NodeFacts, NodeValues, network, run_segments};
 use super::compile::{NetworkStages, StageError};
 use crate::bpu::interpreter;
 use crate::bpu::lower::Placement;
@@ -16,8 +16,9 @@ use crate::quant::cut::{Allowed, Cut, F32_ROUNDING, cut};
 use crate::sim::bpu_segment::BpuRunner;
 use crate::target::Target;
 use hb_dialects::ElementType;
-use hb_dialects::ir::{self, Element, TensorType};
-use melior::ir::{Module, OperationRef, ValueLike};
+use hb_dialects::ir::{self, OperationAttributes, TensorType};
+use hb_dialects::names::{BATCH, output_names};
+use melior::ir::{BlockLike, Module, OperationRef, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
 
 /// How the compiled network differs from the quantized one.
@@ -34,6 +35,11 @@ pub enum FidelityError {
          report it with the model, and run the node on the CPU until it is mended"
     )]
     Program { node: String, segment: String },
+    #[error(
+        "output '{output}': sample {sample} of a batch gives other values than alone. The compiler is at fault: report it with the \
+         model, and leave input_batch out until it is mended"
+    )]
+    Batch { output: String, sample: usize },
     #[error(
         "the .hbm has {found} segments of the BPU, the network {expected}. The compiler is at fault: report it with the model"
     )]
@@ -107,25 +113,86 @@ impl<'x> ProgramCheck<'x> {
     }
 }
 
-/// The bytes of the deployed inputs: the sample where it has their types, elsewhere bytes of all values. Programs must agree
-/// with their segments on any data.
+/// The bytes of the deployed inputs: the sample where it has their types and sizes, elsewhere integers of all values. Programs must
+/// agree with their segments on any data.
 pub(super) fn deployed_sample(function: OperationRef<'_, '_>, sample: &[Array]) -> Result<Vec<Vec<u8>>, StageError> {
     let mut inputs = Vec::new();
     for (index, argument) in ir::body(function).map(ir::arguments).unwrap_or_default().into_iter().enumerate() {
         let r#type = TensorType::from_type(argument.r#type())?;
-        let same = sample
-            .get(index)
-            .filter(|array| r#type.element != Element::Plain(ElementType::U8) || array.element() == ElementType::U8);
+        let element = r#type.element.storage();
+        let count = r#type.static_shape()?.iter().product::<usize>();
+        let bytes = count * element.bytes();
+        // A batch, or one sample of it, is of the only input.
+        let given = sample.get(index).or(sample.first().filter(|_| sample.len() == 1));
+        let fits = |array: &&Array| array.element() == element && bytes.is_multiple_of(array.as_bytes().len().max(1));
+        let same = given.filter(fits).filter(|array| !array.as_bytes().is_empty());
+        // A step of 97 visits every byte and repeats at no usual row length.
+        let pattern = |position: usize| (position * 97 % 256) as u8;
         inputs.push(match same {
-            Some(array) => array.as_bytes().to_vec(),
-            None => {
-                let count = r#type.static_shape()?.iter().product::<usize>();
-                // A step of 97 visits every byte and repeats at no usual row length.
-                (0..count).map(|position| (position * 97 % 256) as u8).collect()
+            Some(array) => array.as_bytes().repeat(bytes / array.as_bytes().len()),
+            None if element == ElementType::F32 => {
+                let reals = (0..count).map(|position| f32::from(pattern(position) as i8) / 16.0);
+                reals.flat_map(f32::to_le_bytes).collect()
             }
+            None => (0..bytes).map(pattern).collect(),
         });
     }
     Ok(inputs)
+}
+
+/// Runs the segments of a batch on samples that differ, and compares the first and the last one with what the segments of one sample
+/// give.
+///
+/// # Errors
+/// [`FidelityError::Batch`] names the output that differs.
+pub(super) fn check_batch(
+    one: OperationRef<'_, '_>,
+    batch: OperationRef<'_, '_>,
+    sample: &[Array],
+) -> Result<(), StageError> {
+    let [sample] = sample else { return Ok(()) };
+    let [shapes, batch_shapes] = [output_shapes(one)?, output_shapes(batch)?];
+    let samples = batch.optional_integer(BATCH)?.and_then(|samples| usize::try_from(samples).ok()).unwrap_or(1);
+    let turned = |places: usize| {
+        let mut bytes = sample.as_bytes().to_vec();
+        let places = places * sample.element().bytes() % bytes.len().max(1);
+        bytes.rotate_left(places);
+        bytes
+    };
+    let all = (0..samples).flat_map(turned).collect::<Vec<u8>>();
+    let together = run_segments(batch, &[&all], &mut |_, _, _| {})?;
+    for number in [0, samples - 1] {
+        let alone = run_segments(one, &[&turned(number)], &mut |_, _, _| {})?;
+        for (index, output) in output_names(one).into_iter().enumerate() {
+            let (Some(shape), Some(batch_shape)) = (shapes.get(index), batch_shapes.get(index)) else { continue };
+            let (Some(alone), Some(together)) = (alone.outputs.get(index), together.outputs.get(index)) else {
+                continue;
+            };
+            // The same output for all samples, where it does not depend on them.
+            let found = match shape.iter().zip(batch_shape).position(|(one, all)| one != all) {
+                Some(axis) => part_of(together, shape, (axis, samples, number)),
+                None => together.clone(),
+            };
+            if !found.iter().map(|value| value.to_bits()).eq(alone.iter().map(|value| value.to_bits())) {
+                return Err(FidelityError::Batch { output, sample: number }.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn output_shapes(function: OperationRef<'_, '_>) -> Result<Vec<Vec<usize>>, StageError> {
+    let end = ir::body(function).and_then(|block| block.terminator());
+    let Some(end) = end else { return Ok(Vec::new()) };
+    let shapes =
+        end.operands().map(|value| Ok(TensorType::from_type(value.r#type())?.bound_shape().unwrap_or_default()));
+    shapes.collect()
+}
+
+/// What a sample has of the values of a batch, in which it is of this shape and the samples are along `axis`.
+fn part_of(values: &[f32], shape: &[usize], (axis, samples, number): (usize, usize, usize)) -> Vec<f32> {
+    let size = shape.iter().skip(axis).product::<usize>().max(1);
+    values.chunks(size * samples).flat_map(|all| all.chunks(size).nth(number).unwrap_or_default()).copied().collect()
 }
 
 fn check_program(
@@ -180,7 +247,7 @@ fn compare_values(node: String, found: &[f32], expected: &[f32], allowed: Allowe
 
 #[cfg(test)]
 mod tests {
-    use super::super::compare::{bytes_of, node_facts, run_segments};
+    use super::super::compare::{bytes_of, node_facts};
     use super::super::compile::Stages;
     use super::super::configuration::{Configuration, Environment};
     use super::super::package::{Compilation, package};

@@ -5,6 +5,7 @@ mod commands;
 pub mod compare;
 pub mod compile;
 pub mod configuration;
+mod editing;
 mod fidelity;
 pub mod log;
 pub mod package;

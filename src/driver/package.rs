@@ -2,11 +2,10 @@
 
 use super::configuration::{Configuration, MARCH, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, StoredParameter};
 use crate::cpu::{BoardObject, segment_module};
-use crate::float::preprocessing::deployed_layout;
 use crate::frontend::mlir::{self, MlirFileError};
 use crate::hbm::{
     BpuSegment, Buffer, CpuSegment, HbmBuilder, HbmError, Layer, Manifest, ModelParameter, SectionKind, SegmentBody,
-    SegmentDescription, TensorDescription, Version, dense_strides, target_digest,
+    SegmentDescription, TensorDescription, TensorQuantization, Version, dense_strides, target_digest,
 };
 use crate::nash::{
     encode,
@@ -15,12 +14,12 @@ use crate::nash::{
 };
 use crate::target::TargetError;
 use hb_dialects::hfloat::Op;
-use hb_dialects::ir::{self, IrError, OperationAttributes, Origin, TensorType};
-use hb_dialects::names::{FUNCTION, input_names, output_names};
+use hb_dialects::ir::{self, Element, IrError, OperationAttributes, Origin, Quantized, Scale, TensorType, attribute};
+use hb_dialects::names::{FUNCTION, LAYOUT, input_names, output_names};
 use hb_dialects::{ElementType, cpu};
 use melior::{
     Context,
-    ir::{BlockLike, BlockRef, OperationRef, Value, ValueLike, operation::OperationLike},
+    ir::{Attribute, BlockLike, BlockRef, OperationRef, Value, ValueLike, operation::OperationLike},
 };
 use std::collections::HashMap;
 
@@ -135,12 +134,7 @@ pub fn package(
     };
     let mut inputs = Vec::new();
     for (index, (argument, name)) in ir::arguments(block).into_iter().zip(input_names(function)).enumerate() {
-        let mut input = package.describe(argument, name)?;
-        let layout = deployed_layout(function, index);
-        if !layout.is_empty() {
-            input.layout = layout;
-        }
-        inputs.push(input);
+        inputs.push(package.describe(argument, name, ir::argument_attribute(function, index, LAYOUT))?);
     }
     for operation in ir::operations(block) {
         match operation.operation_name().as_str() {
@@ -152,8 +146,9 @@ pub fn package(
     }
     let end = block.terminator().ok_or_else(|| PackageError::Network("has no end".into()))?;
     let mut outputs = Vec::new();
-    for (value, name) in end.operands().collect::<Vec<_>>().into_iter().zip(output_names(function)) {
-        outputs.push(package.describe(value, name)?);
+    for (index, (value, name)) in end.operands().collect::<Vec<_>>().into_iter().zip(output_names(function)).enumerate()
+    {
+        outputs.push(package.describe(value, name, ir::result_attribute(function, index, LAYOUT))?);
     }
     let manifest = Manifest {
         versions: versions(),
@@ -188,6 +183,15 @@ fn parameter(stored: &StoredParameter) -> ModelParameter {
         given: stored.given.clone(),
         effective: stored.effective.clone(),
     }
+}
+
+/// What integers mean. Their zero points are all 0.
+fn quantization(scale: Scale) -> TensorQuantization {
+    let (axis, scales) = match scale {
+        Scale::PerTensor(scale) => (None, vec![scale]),
+        Scale::PerAxis { axis, scales } => (Some(axis), scales),
+    };
+    TensorQuantization { zero_points: vec![0; scales.len()], scales, axis }
 }
 
 struct Package<'a> {
@@ -230,7 +234,13 @@ impl<'a> Package<'a> {
         Ok(Stored { buffer, sizes })
     }
 
-    fn describe(&mut self, value: Value<'_, '_>, name: String) -> Result<TensorDescription, PackageError> {
+    /// An input or output; `layout` is what the function says of it.
+    fn describe(
+        &mut self,
+        value: Value<'_, '_>,
+        name: String,
+        layout: Option<Attribute<'_>>,
+    ) -> Result<TensorDescription, PackageError> {
         let Stored { buffer, sizes: sizes_buffer } = self.buffer(value, &name)?;
         let (dims, element_type) = match self.buffers.get(buffer) {
             Some(known) => (known.dims.clone(), known.element_type),
@@ -239,8 +249,13 @@ impl<'a> Package<'a> {
         let strides = dense_strides(&dims, element_type);
         let strides =
             strides.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
-        let layout = if dims.len() == 4 { "NCHW".to_owned() } else { String::new() };
-        Ok(TensorDescription { name, dims, element_type, strides, quantization: None, layout, buffer, sizes_buffer })
+        let default = if dims.len() == 4 { "NCHW" } else { "" };
+        let layout = layout.map_or_else(|| default.to_owned(), |layout| attribute::text(layout).unwrap_or_default());
+        let quantization = match TensorType::from_type(value.r#type())?.element {
+            Element::Quantized(Quantized { scale, .. }) => Some(quantization(scale)),
+            _ => None,
+        };
+        Ok(TensorDescription { name, dims, element_type, strides, quantization, layout, buffer, sizes_buffer })
     }
 
     /// The name of a segment's location, or its number.

@@ -1,7 +1,7 @@
 //! `hfloat-insert-preprocessing`: from the data that a deployed model is given to the float input of the network.
 
-use super::preprocessing::{ATTRIBUTES, InputType, LAYOUT, Layout, Preprocessing, assigned_preprocessing};
-use hb_dialects::names::input_names;
+use super::preprocessing::{ATTRIBUTES, InputType, Layout, Preprocessing, assigned_preprocessing};
+use hb_dialects::names::{LAYOUT, input_names};
 use hb_dialects::{
     ElementType,
     hfloat::Op,

@@ -1,5 +1,6 @@
-//! Passes on `hfloat`: shapes, folding, fusion, preprocessing of inputs.
+//! Passes on `hfloat`: outputs, shapes, folding, fusion, batches, preprocessing of inputs.
 
+pub mod batch;
 mod equalize_channels;
 mod expand_splits;
 mod fold;
@@ -10,6 +11,7 @@ mod infer_shapes;
 mod insert_preprocessing;
 pub mod preprocessing;
 mod regions;
+pub mod set_outputs;
 mod verify;
 
 pub(crate) use fuse_scales::constant_before;
@@ -17,6 +19,7 @@ use hb_dialects::pass::PassDefinition;
 
 /// The passes of this room.
 pub const PASSES: &[&PassDefinition] = &[
+    &set_outputs::PASS,
     &infer_shapes::PASS,
     &expand_splits::PASS,
     &fuse_functions::PASS,
@@ -24,6 +27,8 @@ pub const PASSES: &[&PassDefinition] = &[
     &fuse_activations::PASS,
     &equalize_channels::PASS,
     &verify::PASS,
+    &batch::PASS,
+    &batch::SEPARATE,
     &preprocessing::PASS,
     &insert_preprocessing::PASS,
 ];

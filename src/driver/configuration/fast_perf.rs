@@ -1,14 +1,13 @@
 //! fast-perf mode: a configuration made from a model and a few options, written as a file and read through the same table.
 //!
-//! Of the vendor's built-in settings, nv12 input and the removal of nodes at the ends of the model are left out until
-//! they are supported.
+//! Of the vendor's built-in settings, nv12 input is left out until it is supported.
 
 use super::keys::Word;
 use super::model_check::{ModelInput, declared_shape, static_shape};
 use super::parameters::{
     CALIBRATION_TYPE, COMPILE_MODE, CalibrationType, CompileMode, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE,
     INPUT_TYPE_RT, INPUT_TYPE_TRAIN, JOBS, MARCH, NORM_TYPE, NormType, ONNX_MODEL, OPTIMIZE_LEVEL,
-    OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, WORKING_DIR,
+    OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, REMOVE_NODE_TYPE, WORKING_DIR,
 };
 use super::problem::suggestion;
 use super::table::{Group, Parameter, Status};
@@ -60,11 +59,12 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
     }
     let each = |word: &str| vec![word; inputs.len()].join("; ");
     let (kind, no_preprocess) = (each(InputType::Featuremap.word()), each(NormType::NoPreprocess.word()));
-    let settings: [(&Parameter, String); 14] = [
+    let settings: [(&Parameter, String); 15] = [
         (&ONNX_MODEL, model_text.to_owned()),
         (&MARCH, options.march.clone()),
         (&OUTPUT_MODEL_FILE_PREFIX, prefix(&options.model)),
         (&WORKING_DIR, ".".to_owned()),
+        (&REMOVE_NODE_TYPE, REMOVE_NODE_TYPE.usable_words().join(";")),
         (&INPUT_NAME, names.join("; ")),
         (&INPUT_SHAPE, shapes.join("; ")),
         (&INPUT_TYPE_TRAIN, kind.clone()),

@@ -18,9 +18,9 @@ mod values;
 pub use documentation::documentation;
 pub use fast_perf::{FastPerf, FastPerfError, configuration_text};
 pub use keys::{InputKey, Key, List, Unread, Word};
-pub use model_check::{CheckedInput, ModelInput};
+pub use model_check::{CheckedInput, ModelInput, declared_shape};
 pub use parameters::*;
-pub use problem::{Location, Problem, Problems, Severity, printable};
+pub use problem::{Location, Problem, Problems, Severity, printable, suggestion};
 pub use reading::LARGEST_FILE;
 pub use table::{
     Choice, Condition, Group, Multiplicity, Parameter, ParameterDefault, ParameterKind, ParameterPass, Required, Status,

@@ -152,11 +152,7 @@ impl Configuration {
             Some(shape) => {
                 let what =
                     format!("{label}: {} is not the model's shape {}", joined(shape), declared_shape(&declared.shape));
-                problems.push(self.problem(
-                    &INPUT_SHAPE,
-                    what,
-                    "change only dimensions that the model leaves open (?)",
-                ));
+                problems.push(self.problem(&INPUT_SHAPE, what, "give as many sizes as the model does"));
                 None
             }
             None => match static_shape(&declared.shape) {
@@ -176,9 +172,9 @@ impl Configuration {
     }
 }
 
+/// Whether a shape can be that of an input: sizes that the model fixes may be others, its rank not.
 fn fits(shape: &[u64], declared: &[Option<u64>]) -> bool {
     shape.len() == declared.len()
-        && shape.iter().zip(declared).all(|(size, declared)| declared.is_none_or(|declared| declared == *size))
 }
 
 /// The shape with an open first dimension set to 1; the number of the first other open dimension is the error.

@@ -21,7 +21,20 @@ use std::path::PathBuf;
 
 words! {
     /// `remove_node_type`
-    RemovableType { "Quantize", "Transpose", "Dequantize", "Cast", "Reshape", "Softmax" }
+    RemovableType {
+        /// float32 to integers.
+        Quantize = "Quantize",
+        /// Another order of dimensions.
+        Transpose = "Transpose",
+        /// Integers to float32.
+        Dequantize = "Dequantize",
+        /// One element type to another.
+        Cast = "Cast",
+        /// The same elements in another shape.
+        Reshape = "Reshape",
+        /// The softmax of the output.
+        Softmax = "Softmax",
+    }
 
     /// `debug_mode`
     DebugMode { "dump_calibration_data" }
@@ -174,7 +187,8 @@ parameters! {
         INPUT_SPACE_AND_RANGE: SpaceAndRange = row(Group::Input, "input_space_and_range", choice()).default("regular");
 
         /// The shape of the model's input. Read from the model where it is left out; needed for dimensions that the model
-        /// leaves open, except the first, which becomes 1.
+        /// leaves open, except the first, which becomes 1. Sizes that the model fixes may be changed, too: all shapes are inferred
+        /// anew, and a node that does not fit is named.
         INPUT_SHAPE: Option<Vec<u64>> = row(Group::Input, "input_shape", SHAPE).supported();
 
         /// The preprocessing that becomes part of the model: (data - `mean_value`) * `scale_value`, or a part of it. A
@@ -226,14 +240,15 @@ parameters! {
         LAYER_OUT_DUMP: bool = row(Group::Model, "layer_out_dump", BOOLEAN).default("False");
 
         /// The nodes whose results are the outputs of the model, instead of its own outputs.
-        OUTPUT_NODES: List<String> = row(Group::Model, "output_nodes", text("names of nodes")).list();
+        OUTPUT_NODES: List<String> = row(Group::Model, "output_nodes", text("names of nodes")).list().supported();
 
-        /// Nodes of these types are removed from the beginning and end of the model, again and again until none is left
-        /// there.
-        REMOVE_NODE_TYPE: List<RemovableType> = row(Group::Model, "remove_node_type", choice()).list();
+        /// Nodes of these types are removed from the beginning and end of the compiled model, again and again until none is
+        /// left there. Without Quantize or Dequantize an input or output is the integers; the model says their scales.
+        REMOVE_NODE_TYPE: List<RemovableType> = row(Group::Model, "remove_node_type", choice()).list().supported();
 
-        /// These nodes are removed from the beginning and end of the model.
-        REMOVE_NODE_NAME: List<String> = row(Group::Model, "remove_node_name", text("names of nodes")).list();
+        /// These nodes are removed from the beginning and end of the compiled model. The log lists what can be removed.
+        /// Where it is given, `remove_node_type` is not used.
+        REMOVE_NODE_NAME: List<String> = row(Group::Model, "remove_node_name", text("names of nodes")).list().supported();
 
         /// Keeps the calibration data as .npy for the accuracy tools.
         DEBUG_MODE: Option<DebugMode> = row(Group::Model, "debug_mode", choice());
@@ -246,11 +261,15 @@ parameters! {
         )
         .list();
 
-        /// The batch size of the compiled model. Only for a model with one input whose first dimension is 1.
-        INPUT_BATCH: i64 = row(Group::Input, "input_batch", integer(1, 4096)).default("1");
+        /// The batch size of the compiled model. Only for a model with one input whose first dimension is 1. Calibration and the ONNX
+        /// files keep one sample; each sample of the batch gives the bytes that it gives alone.
+        INPUT_BATCH: i64 = row(Group::Input, "input_batch", integer(1, 4096))
+            .default("1")
+            .sets(crate::float::batch::PASS_NAME, "size")
+            .supported();
 
-        /// Whether each sample of a batch is an input of its own.
-        SEPARATE_BATCH: bool = row(Group::Input, "separate_batch", BOOLEAN).default("False");
+        /// Whether each sample of a batch is an input of its own: instead of `x` there are `x_0`, `x_1`..
+        SEPARATE_BATCH: bool = row(Group::Input, "separate_batch", BOOLEAN).default("False").supported();
 
         /// How value ranges are found. skip uses max on random data, to judge speed without having data: such a model's
         /// results mean nothing.

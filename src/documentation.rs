@@ -74,6 +74,7 @@ pub fn pages(root: &Path) -> Result<Vec<Page>, DocumentationError> {
     pages.push(instruction_set_page(root)?);
     pages.push(operators_page());
     pages.push(Page { path: "docs/configuration.md".into(), text: crate::driver::configuration::documentation() });
+    pages.push(Page { path: "docs/configuration.schema.json".into(), text: crate::driver::configuration::schema() });
     Ok(pages)
 }
 

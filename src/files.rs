@@ -5,9 +5,10 @@
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 /// Why a file could not be written. Every message names the file.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 #[derive(Debug, Default)]
 pub struct FileSet {
     staged: Vec<(PathBuf, Contents)>,
+    folders: Vec<(PathBuf, TempDir)>,
 }
 
 /// A file that is written aside.
@@ -45,16 +47,24 @@ pub struct FileSet {
 enum Contents {
     Open(BufWriter<NamedTempFile>),
     /// By a thread of its own.
-    Writing(JoinHandle<std::io::Result<NamedTempFile>>),
+    Writing(Background),
     /// Its thread failed.
     Failed,
+}
+
+/// A thread that writes a file and brings it onto the disk.
+#[derive(Debug)]
+struct Background {
+    /// Hears when everything is written, or will not be.
+    written: Receiver<()>,
+    thread: JoinHandle<std::io::Result<NamedTempFile>>,
 }
 
 impl Contents {
     /// Waits for the thread that writes it, if there is one.
     fn wait(&mut self) -> std::io::Result<&mut BufWriter<NamedTempFile>> {
         let thread = match std::mem::replace(self, Self::Failed) {
-            Self::Writing(thread) => thread,
+            Self::Writing(background) => background.thread,
             other => {
                 *self = other;
                 return self.open();
@@ -89,20 +99,34 @@ impl FileSet {
         self.append(file, bytes)
     }
 
-    /// As [`FileSet::stage`], in a thread of its own, for large contents. One file at a time is written so, which bounds the memory
-    /// that waits. What goes wrong is the error of a later call.
-    pub fn stage_behind(&mut self, path: &Path, bytes: Vec<u8>) -> Result<(), FileError> {
-        for (path, contents) in &mut self.staged {
-            contents.wait().map_err(|source| FileError::Write { path: path.clone(), source })?;
+    /// As [`FileSet::stage`], in a thread of its own, for large contents: `write` is given the file. One file at a time is written so,
+    /// which bounds the memory that waits. What goes wrong is the error of a later call.
+    pub fn stage_behind(
+        &mut self,
+        path: &Path,
+        write: impl FnOnce(&mut dyn Write) -> std::io::Result<()> + Send + 'static,
+    ) -> Result<(), FileError> {
+        for (_, contents) in &self.staged {
+            if let Contents::Writing(background) = contents {
+                // An error says that the thread has ended, which is as good.
+                let _ = background.written.recv();
+            }
         }
         self.begin(path)?;
         if let Some((path, Contents::Open(writer))) = self.staged.pop() {
-            let write = move || {
+            let (done, written) = channel();
+            let work = move || {
                 let mut file = writer.into_inner().map_err(|error| error.into_error())?;
-                file.write_all(&bytes)?;
+                let outcome = write(&mut file);
+                // Nobody may be waiting.
+                let _ = done.send(());
+                outcome?;
+                // The disk is slow, and idle now; the commit finds the work done.
+                file.as_file().sync_all()?;
                 Ok(file)
             };
-            self.staged.push((path, Contents::Writing(std::thread::spawn(write))));
+            let thread = std::thread::spawn(work);
+            self.staged.push((path, Contents::Writing(Background { written, thread })));
         }
         Ok(())
     }
@@ -147,6 +171,24 @@ impl FileSet {
         flushed.map_err(|source| FileError::Write { path: path.clone(), source })
     }
 
+    /// Begins a folder that the caller fills, for contents of many files: gives where it lies until the commit, when it takes the place of
+    /// what `path` is then.
+    pub fn begin_folder(&mut self, path: &Path) -> Result<PathBuf, FileError> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let failed = |source| FileError::CreateFolder { folder: path.to_owned(), source };
+        std::fs::create_dir_all(parent).map_err(failed)?;
+        let folder = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent).map_err(failed)?;
+        let aside = folder.path().to_owned();
+        self.folders.push((path.to_owned(), folder));
+        Ok(aside)
+    }
+
+    /// What the files will be, in the order in which they were begun.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let files = self.staged.iter().map(|(path, _)| path);
+        files.chain(self.folders.iter().map(|(path, _)| path)).cloned().collect()
+    }
+
     /// Brings every file onto the disk, then renames them into place in the order in which they were begun.
     pub fn commit(mut self) -> Result<(), FileError> {
         for (path, contents) in &mut self.staged {
@@ -155,6 +197,9 @@ impl FileSet {
                 writer.get_ref().as_file().sync_all()
             });
             synced.map_err(|source| FileError::Write { path: path.clone(), source })?;
+        }
+        for (path, folder) in std::mem::take(&mut self.folders) {
+            place_folder(&path, folder).map_err(|source| FileError::Write { path: path.clone(), source })?;
         }
         for (path, contents) in std::mem::take(&mut self.staged) {
             if let Contents::Open(writer) = contents {
@@ -166,6 +211,28 @@ impl FileSet {
         Ok(())
     }
 }
+
+/// Gives a folder its name. What had the name before is moved aside and deleted.
+fn place_folder(path: &Path, folder: TempDir) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Temporary folders are private by default, results should not be.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
+    }
+    if path.exists() {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let old = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent)?;
+        std::fs::rename(path, old.path().join("old"))?;
+    }
+    std::fs::rename(folder.path(), path)?;
+    // It has another name now, so there is nothing to delete.
+    let _ = folder.keep();
+    Ok(())
+}
+
+/// What the names of files and folders begin with that have not their own yet.
+const TEMPORARY: &str = ".hb-";
 
 /// A thread that still writes would leave its file behind when the process ends.
 impl Drop for FileSet {
@@ -181,7 +248,7 @@ impl Drop for FileSet {
 /// by `open` would have: temporary files are private by default, results should not be.
 fn temporary_file(folder: &Path) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".hb-");
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -222,8 +289,8 @@ mod tests {
         set.append(file, b"3").unwrap();
         set.append(file, b"4").unwrap();
         assert_eq!(std::fs::read(set.staged_path(file).unwrap()).unwrap(), b"34");
-        set.stage_behind(&folder.path().join("d"), vec![5; 1 << 20]).unwrap();
-        set.stage_behind(&folder.path().join("e"), vec![6; 1 << 20]).unwrap();
+        set.stage_behind(&folder.path().join("d"), |file| file.write_all(&[5; 1 << 20])).unwrap();
+        set.stage_behind(&folder.path().join("e"), |file| file.write_all(&[6; 1 << 20])).unwrap();
         set.commit().unwrap();
         assert_eq!(std::fs::read(folder.path().join("c")).unwrap(), b"34");
         assert_eq!(std::fs::read(folder.path().join("d")).unwrap(), [5; 1 << 20]);
@@ -238,9 +305,34 @@ mod tests {
         set.stage(&folder.path().join("a"), b"1").unwrap();
         let file = set.begin(&folder.path().join("b")).unwrap();
         set.append(file, &[7; 100_000]).unwrap();
-        set.stage_behind(&folder.path().join("c"), vec![8; 1 << 22]).unwrap();
+        set.stage_behind(&folder.path().join("c"), |file| file.write_all(&[8; 1 << 22])).unwrap();
         drop(set);
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_folder_takes_the_place_of_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        for content in ["old", "new"] {
+            let mut set = FileSet::new();
+            let aside = set.begin_folder(&path).unwrap();
+            std::fs::write(aside.join(content), content).unwrap();
+            assert!(names(&path_or_empty(&path)).iter().all(|name| name != content));
+            set.commit().unwrap();
+            assert_eq!(names(&path), [content]);
+        }
+        assert_eq!(names(folder.path()), ["data"]);
+        FileSet::new().begin_folder(&path).unwrap();
+        assert_eq!(names(folder.path()), ["data"]);
+    }
+
+    /// The folder, or one that is empty where there is none.
+    fn path_or_empty(path: &Path) -> PathBuf {
+        if !path.exists() {
+            std::fs::create_dir(path).unwrap();
+        }
+        path.to_owned()
     }
 
     #[test]

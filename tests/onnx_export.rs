@@ -45,7 +45,7 @@ fn every_recorded_case_goes_out_and_in_again() {
         assert_eq!(read, first, "{name}");
         let module = onnx::import(&context, read, &onnx::ImportOptions::default()).unwrap();
         assert_eq!(onnx::export(module.as_operation()).unwrap(), first, "{name}");
-        let original = onnx::normalize::normalize(onnx::load(&case.model).unwrap()).unwrap().graph;
+        let original = onnx::normalize::normalize(&context, onnx::load(&case.model).unwrap()).unwrap().graph;
         let names = |nodes: &[Node]| -> BTreeSet<String> {
             let kept = nodes.iter().filter(|node| node.operator != "Constant" && !node.name.ends_with("/identity"));
             kept.map(|node| node.name.clone()).collect()

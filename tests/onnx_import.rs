@@ -33,13 +33,14 @@ fn round_trip(bytes: Vec<u8>, folder: &std::path::Path) -> Result<(), OnnxError>
     let again = onnx::from_bytes(written.clone().into(), None)?;
     assert_eq!(model, again);
     assert_eq!(onnx::to_bytes(&again)?, written);
-    let mut normal = onnx::normalize::normalize(model)?;
+    let context = hb_dialects::context();
+    let mut normal = onnx::normalize::normalize(&context, model)?;
     assert_eq!(normal.opset, 24);
     forget_origins(&mut normal.graph);
     let again = onnx::from_bytes(onnx::to_bytes(&normal)?.into(), None)?;
     assert_eq!(normal, again);
     // The normal form of the normal form is itself.
-    assert_eq!(onnx::normalize::normalize(again)?, normal);
+    assert_eq!(onnx::normalize::normalize(&context, again)?, normal);
     Ok(())
 }
 
@@ -200,7 +201,7 @@ fn batch_normalization(opset: i64, outputs: &[&str]) -> Result<Vec<String>, Stri
         ..Graph::default()
     };
     let model = Model::new(8, opset, graph);
-    let normal = onnx::normalize::normalize(model).map_err(|error| error.to_string())?;
+    let normal = onnx::normalize::normalize(&hb_dialects::context(), model).map_err(|error| error.to_string())?;
     Ok(normal.graph.nodes[0].outputs.clone())
 }
 

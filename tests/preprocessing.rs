@@ -5,176 +5,346 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use hb::cpu::Array;
-use hb::cpu::{self, FloatExecutable};
 use hb::driver::compile::{Stages, compile};
 use hb::driver::configuration::{Configuration, Environment};
 use hb::driver::package::{Compilation, package};
 use hb::driver::progress::{Console, Verbosity};
-use hb::float::preprocessing::{InputType, Layout, Preprocessing, assign_preprocessing};
+use hb::float::preprocessing::{InputType, Layout, Preprocessing, SpaceAndRange, assign_preprocessing};
 use hb::frontend::onnx::{self, model, tensor};
 use hb::hbm::Hbm;
 use hb::pipeline::on_functions;
 use hb::sim::executor::ModelExecutor;
 use hb::sim::network::JitLoader;
-use hb::sim::open::{OpenOptions, open};
+use hb::sim::npy;
+use hb::sim::open::{Detail, OpenOptions, open};
 use hb::sim::runner::Runner;
 use hb::sim::segmented::SegmentedNetwork;
 use hb_dialects::ElementType;
 use hb_dialects::ir;
 
 const HEIGHT: usize = 4;
-const WIDTH: usize = 5;
+const WIDTH: usize = 6;
+/// Output channels of the network.
+const FILTERS: usize = 2;
 
-/// An image in NHWC with bytes all over their range.
-fn image() -> Vec<u8> {
-    (0..HEIGHT * WIDTH * 3).map(|index| (index * 97 + index * index * 31 % 253) as u8).collect()
+/// Bytes of an image with `channels` in NHWC, whose distance from 97 and from 128 an int8 holds.
+fn bytes(count: usize) -> Vec<u8> {
+    (0..count).map(|index| 1 + ((index * 97 + index * index * 31 % 253) % 224) as u8).collect()
 }
 
-/// Numbers of the weights' 1/64ths; in each half is a 127, so that the scales are 1/64.
-fn weights(count: usize) -> Vec<f32> {
-    let number = |index: usize| if index.is_multiple_of(27) { 127 } else { (index * 71 % 255) as i32 - 127 };
-    (0..count).map(|index| number(index) as f32 / 64.0).collect()
+/// Numbers of the weights' 1/64ths; in each filter is a 127, so that the scales are 1/64.
+fn weights(channels: usize) -> Vec<f32> {
+    let number = |index: usize| match index % (channels * 9) {
+        0 => 127,
+        _ => (index * 71 % 255) as i32 - 127,
+    };
+    (0..FILTERS * channels * 9).map(|index| number(index) as f32 / 64.0).collect()
 }
 
-/// What the manual says: the image in the order of the network's channels, minus the mean, times the scale, in the network's layout.
-fn prepared(image: &[u8], preprocessing: &Preprocessing) -> Vec<f32> {
-    let swap = preprocessing.type_rt != preprocessing.type_train;
+/// What a deployed model is given, as bytes of NHWC of full size, and as the arrays of its inputs.
+struct Given {
+    pixels: Vec<u8>,
+    arrays: Vec<Array>,
+}
+
+fn given(type_rt: InputType) -> Given {
+    let channels = type_rt.channels().unwrap() as usize;
+    let mut pixels = bytes(HEIGHT * WIDTH * channels);
+    let array = |shape: [usize; 4], bytes: &[u8]| Array::from_values(&shape, bytes).unwrap();
+    if type_rt != InputType::Nv12 {
+        let arrays = vec![array([1, HEIGHT, WIDTH, channels], &pixels)];
+        return Given { pixels, arrays };
+    }
+    let (mut y, mut uv) = (Vec::new(), Vec::new());
+    for row in 0..HEIGHT {
+        for column in 0..WIDTH {
+            let from = |row: usize, column: usize| (row * WIDTH + column) * 3;
+            y.push(pixels[from(row, column)]);
+            // Each pair of chroma is that of the pixel above and to the left, for all four.
+            for channel in 1..3 {
+                let byte = pixels[from(row / 2 * 2, column / 2 * 2) + channel];
+                pixels[from(row, column) + channel] = byte;
+                if row % 2 == 0 && column % 2 == 0 {
+                    uv.push(byte);
+                }
+            }
+        }
+    }
+    let arrays = vec![array([1, HEIGHT, WIDTH, 1], &y), array([1, HEIGHT / 2, WIDTH / 2, 2], &uv)];
+    Given { pixels, arrays }
+}
+
+/// Red, green and blue of luma and chroma (BT.601), of the bytes of a pixel.
+fn red_green_blue(pixel: &[f64], range: SpaceAndRange) -> [f64; 3] {
+    let [y, u, v] = [pixel[0], pixel[1] - 128.0, pixel[2] - 128.0];
+    let (y, u, v) = match range {
+        SpaceAndRange::Regular => (y, u, v),
+        SpaceAndRange::Bt601Video => ((y - 16.0) * 255.0 / 219.0, u * 255.0 / 224.0, v * 255.0 / 224.0),
+    };
+    [y + 1.402 * v, y - 0.344_136_286 * u - 0.714_136_286 * v, y + 1.772 * u]
+}
+
+/// What the manual says: the image in the order of the network's channels, minus the mean, times the scale, in CHW.
+fn prepared(pixels: &[u8], preprocessing: &Preprocessing) -> Vec<f64> {
+    let (rt, train) = (preprocessing.type_rt, preprocessing.type_train);
+    let channels = rt.channels().unwrap_or(3) as usize;
     let of = |numbers: &[f64], channel: usize, default: f64| match numbers {
         [] => default,
         [number] => *number,
         numbers => numbers[channel],
     };
-    let value = |y: usize, x: usize, channel: usize| {
-        let byte = image[(y * WIDTH + x) * 3 + if swap { 2 - channel } else { channel }];
-        let (mean, scale) = (of(&preprocessing.mean, channel, 0.0), of(&preprocessing.scale, channel, 1.0));
-        ((f64::from(byte) - mean) * scale) as f32
-    };
-    let mut values = Vec::new();
-    match preprocessing.layout {
-        Layout::Nchw => {
-            for channel in 0..3 {
-                values.extend((0..HEIGHT * WIDTH).map(|pixel| value(pixel / WIDTH, pixel % WIDTH, channel)));
-            }
+    let mut values = vec![0.0; channels * HEIGHT * WIDTH];
+    for (position, pixel) in pixels.chunks(channels).enumerate() {
+        let mut pixel: Vec<f64> = pixel.iter().copied().map(f64::from).collect();
+        let colour = matches!(train, InputType::Rgb | InputType::Bgr);
+        if colour && matches!(rt, InputType::Yuv444 | InputType::Nv12) {
+            pixel = red_green_blue(&pixel, preprocessing.space_and_range).to_vec();
         }
-        Layout::Nhwc => {
-            values.extend((0..HEIGHT * WIDTH * 3).map(|i| value(i / 3 / WIDTH, i / 3 % WIDTH, i % 3)));
+        let is_red_first = rt != InputType::Bgr;
+        if colour && is_red_first != (train == InputType::Rgb) {
+            pixel.reverse();
+        }
+        for (channel, value) in pixel.into_iter().enumerate() {
+            let (mean, scale) = (of(&preprocessing.mean, channel, 0.0), of(&preprocessing.scale, channel, 1.0));
+            values[channel * HEIGHT * WIDTH + position] = (value - mean) * scale;
         }
     }
     values
 }
 
-/// A convolution of 3x3 from 3 channels to 2, for an input of either layout.
-fn network(layout: Layout) -> String {
-    let weights: Vec<String> = weights(2 * 27).iter().map(|weight| format!("{weight:?}")).collect();
+/// What the network computes of a prepared image, in CHW: 3x3 cells, with zeros around the image.
+fn convolved(image: &[f64], channels: usize) -> Vec<f64> {
+    let weights = weights(channels);
+    let mut sums = Vec::new();
+    for (filter, y, x) in
+        (0..FILTERS).flat_map(|filter| (0..HEIGHT * WIDTH).map(move |at| (filter, at / WIDTH, at % WIDTH)))
+    {
+        let mut sum = 0.0;
+        for (index, weight) in weights.iter().enumerate().skip(filter * channels * 9).take(channels * 9) {
+            let (channel, j, i) = (index / 9 % channels, index / 3 % 3, index % 3);
+            let (row, column) = ((y + j).wrapping_sub(1), (x + i).wrapping_sub(1));
+            if row < HEIGHT && column < WIDTH {
+                sum += f64::from(*weight) * image[(channel * HEIGHT + row) * WIDTH + column];
+            }
+        }
+        sums.push(sum);
+    }
+    sums
+}
+
+/// What reads the input first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum First {
+    /// The convolution, which takes the conversion in.
+    Convolution,
+    /// Something else, which reads the converted image.
+    Pool,
+    /// Both.
+    Two,
+}
+
+/// A convolution of 3x3 from the input to 2 channels, for an input of either layout, perhaps behind a pool of one cell.
+fn network(layout: Layout, channels: usize, first: First) -> String {
+    let weights: Vec<String> = weights(channels).iter().map(|weight| format!("{weight:?}")).collect();
     // `dense` takes nested lists only.
-    let rows: Vec<String> = weights.chunks(3).map(|row| format!("[{}]", row.join(", "))).collect();
-    let windows: Vec<String> = rows.chunks(3).map(|window| format!("[{}]", window.join(", "))).collect();
-    let filters: Vec<String> = windows.chunks(3).map(|filter| format!("[{}]", filter.join(", "))).collect();
-    let (shape, start) = match layout {
-        Layout::Nchw => ("1x3x4x5", String::new()),
-        Layout::Nhwc => (
-            "1x4x5x3",
-            "%t = hfloat.transpose %x {perm = array<i64: 0, 3, 1, 2>} : (tensor<1x4x5x3xf32>) -> tensor<1x3x4x5xf32> \
-             loc(\"Transpose_0\")"
-                .to_owned(),
-        ),
+    let nested = |items: &[String], size: usize| -> Vec<String> {
+        items.chunks(size).map(|row| format!("[{}]", row.join(", "))).collect()
     };
-    let input = if layout == Layout::Nchw { "%x" } else { "%t" };
+    let filters = nested(&nested(&nested(&weights, 3), 3), channels);
+    let image = format!("tensor<1x{channels}x4x6xf32>");
+    let (shape, mut start, mut input) = match layout {
+        Layout::Nchw => (image.clone(), String::new(), "%x"),
+        Layout::Nhwc => {
+            let shape = format!("tensor<1x4x6x{channels}xf32>");
+            let text = format!(
+                "%t = hfloat.transpose %x {{perm = array<i64: 0, 3, 1, 2>}} : ({shape}) -> {image} loc(\"Transpose_0\")"
+            );
+            (shape, text, "%t")
+        }
+    };
+    let second = input;
+    if first != First::Convolution {
+        start += &format!(
+            "\n%p = hfloat.max_pool {input} {{kernel_shape = array<i64: 1, 1>, strides = array<i64: 1, 1>,
+             pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}} : ({image}) -> {image} loc(\"MaxPool_0\")"
+        );
+        input = "%p";
+    }
+    let convolution = |result: &str, input: &str, name: &str| {
+        format!(
+            "{result} = hfloat.conv {input}, %w {{strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
+             dilations = array<i64: 1, 1>}} : ({image}, tensor<2x{channels}x3x3xf32>) -> tensor<1x2x4x6xf32> loc(\"{name}\")"
+        )
+    };
+    let (mut body, mut results) = (convolution("%0", input, "Conv_0"), vec!["%0"]);
+    if first == First::Two {
+        body += "\n";
+        body += &convolution("%1", second, "Conv_1");
+        results.push("%1");
+    }
+    let types = vec!["tensor<1x2x4x6xf32>"; results.len()].join(", ");
     format!(
-        "func.func @main(%x: tensor<{shape}xf32> {{hfloat.name = \"image\"}}) \
-         -> tensor<1x2x4x5xf32> {{
+        "func.func @main(%x: {shape} {{hfloat.name = \"image\"}}) -> ({types}) {{
            {start}
-           %w = hfloat.constant dense<[{}]> : tensor<2x3x3x3xf32> loc(\"weight\")
-           %0 = hfloat.conv {input}, %w {{strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
-             dilations = array<i64: 1, 1>}}
-             : (tensor<1x3x4x5xf32>, tensor<2x3x3x3xf32>) -> tensor<1x2x4x5xf32> loc(\"Conv_0\")
-           return %0 : tensor<1x2x4x5xf32>
+           %w = hfloat.constant dense<[{}]> : tensor<2x{channels}x3x3xf32> loc(\"weight\")
+           {body}
+           return {} : {types}
          }}",
-        filters.join(", ")
+        filters.join(", "),
+        results.join(", ")
     )
 }
 
-/// The QDQ network on prepared floats, the segments on the image, and the .hbm on the image: all the same.
-fn check(preprocessing: &Preprocessing) {
-    let context = hb::pipeline::context();
-    let text = network(preprocessing.layout);
-    let mut module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
+/// The QDQ form with scales of 1/64 for the input and 1 for the result.
+fn quantized<'c>(context: &'c melior::Context, text: &str, preprocessing: &Preprocessing) -> melior::ir::Module<'c> {
+    let mut module = hb::frontend::mlir::parse(context, text.as_bytes(), "test").unwrap();
     let function = ir::function_named(module.as_operation(), "main").unwrap();
-    let threshold = |name: &str| Some(if name == "Conv_0" { 127.0 } else { 127.0 / 64.0 });
+    let threshold = |name: &str| Some(if name.starts_with("Conv") { 127.0 } else { 127.0 / 64.0 });
     hb::quant::assign_thresholds(function, threshold).unwrap();
-    hb::pipeline::run(&context, &mut module, &on_functions("quant-insert-casts,hfloat-verify")).unwrap();
+    hb::pipeline::run(context, &mut module, &on_functions("quant-insert-casts,hfloat-verify")).unwrap();
     let function = ir::function_named(module.as_operation(), "main").unwrap();
-
-    let shape = match preprocessing.layout {
-        Layout::Nchw => [1, 3, HEIGHT, WIDTH],
-        Layout::Nhwc => [1, HEIGHT, WIDTH, 3],
-    };
-    let floats = Array::from_values(&shape, &prepared(&image(), preprocessing)).unwrap();
-    let qdq = FloatExecutable::compile(function, cpu::ExecutableOptions::default()).unwrap();
-    let expected = qdq.run(&[&floats]).unwrap().remove(0);
-    let values = expected.values::<f32>().unwrap();
-    assert!(values.iter().any(|value| *value != values[0]), "the test shows nothing");
-
     assign_preprocessing(function, 0, preprocessing);
+    module
+}
+
+/// The segments and the .hbm of a network, on what a deployed model is given. Both give the same, in one segment of the BPU.
+fn outputs(preprocessing: &Preprocessing, first: First, given: &Given) -> Vec<Array> {
+    let context = hb::pipeline::context();
+    let channels = preprocessing.type_train.channels().unwrap() as usize;
+    let mut module = quantized(&context, &network(preprocessing.layout, channels, first), preprocessing);
     hb::pipeline::run(&context, &mut module, "qdq-to-bpu").unwrap();
-    let given = match preprocessing.type_rt {
-        InputType::Featuremap => {
-            // Not prepared: the image as floats, in the network's layout.
-            let plain = Preprocessing { mean: vec![], scale: vec![], ..preprocessing.clone() };
-            Array::from_values(&shape, &prepared(&image(), &plain)).unwrap()
-        }
-        _ => Array::from_values(&[1, HEIGHT, WIDTH, 3], &image()).unwrap(),
-    };
     let function = ir::function_named(module.as_operation(), "main").unwrap();
     let segments = SegmentedNetwork::new(function).unwrap();
-    let found = segments.run(std::slice::from_ref(&given)).unwrap().outputs.remove(0);
-    assert_eq!(found.as_bytes(), expected.as_bytes(), "segments, {preprocessing:?}");
-
+    let found = segments.run(&given.arrays).unwrap().outputs;
     hb::pipeline::run(&context, &mut module, "bpu-to-nash").unwrap();
     let origin = Compilation { march: None, model_name: "test".into(), prefix: "test", parameters: &[] };
     let hbm = package(&context, module.as_operation(), &origin).unwrap();
     let hbm = Hbm::from_bytes(hbm).unwrap();
-    let input = &hbm.manifest().inputs[0];
-    let layout = if preprocessing.type_rt == InputType::Featuremap { preprocessing.layout.name() } else { "NHWC" };
-    let found = (input.element_type, input.dims.as_slice(), input.layout.as_str());
-    assert_eq!(found, (given.element(), given.shape(), layout));
+    assert_eq!(hbm.manifest().segments.len(), 1, "{preprocessing:?}");
+    let inputs = &hbm.manifest().inputs;
+    for (input, array) in inputs.iter().zip(&given.arrays) {
+        let described = (input.element_type, input.dims.as_slice(), input.layout.as_str());
+        assert_eq!(described, (ElementType::U8, array.shape(), "NHWC"));
+    }
+    let described: Vec<_> = inputs.iter().map(|input| (input.name.as_str(), input.strides.as_slice())).collect();
+    // Rows of planes begin at multiples of 32 bytes, packed pixels follow one another.
+    match preprocessing.type_rt {
+        InputType::Nv12 => {
+            assert_eq!(described, [("image_y", [128, 32, 1, 1].as_slice()), ("image_uv", &[64, 32, 2, 1])])
+        }
+        InputType::Gray => assert_eq!(described, [("image", [128, 32, 1, 1].as_slice())]),
+        _ => assert_eq!(described, [("image", [72, 18, 3, 1].as_slice())]),
+    }
     let runner = Runner::new(&hbm, &JitLoader, true).unwrap();
-    assert_eq!(runner.run(&[given]).unwrap().outputs[0].as_bytes(), expected.as_bytes(), "hbm, {preprocessing:?}");
+    assert_eq!(runner.run(&given.arrays).unwrap().outputs, found, "hbm, {preprocessing:?}");
+    found
+}
+
+/// What every output should be, and what is.
+fn compared(preprocessing: &Preprocessing, first: First) -> Vec<(f64, f64)> {
+    let given = given(preprocessing.type_rt);
+    let channels = preprocessing.type_train.channels().unwrap() as usize;
+    let expected = convolved(&prepared(&given.pixels, preprocessing), channels);
+    let outputs = outputs(preprocessing, first, &given);
+    let found = outputs.iter().flat_map(|output| output.values::<f32>().unwrap().to_vec());
+    let expected = expected.iter().copied().cycle().zip(found);
+    let pairs: Vec<_> = expected.map(|(expected, found)| (expected, f64::from(found))).collect();
+    assert!(pairs.iter().any(|pair| (pair.1 - pairs[0].1).abs() > 10.0), "the test shows nothing");
+    pairs
 }
 
 fn preprocessing(type_rt: InputType, type_train: InputType, layout: Layout) -> Preprocessing {
-    Preprocessing { type_rt, type_train, layout, mean: vec![128.0, 121.0, 97.0], scale: vec![0.015_625] }
+    let mean = if type_train == InputType::Gray { vec![121.0] } else { vec![128.0, 121.0, 97.0] };
+    Preprocessing { type_rt, type_train, space_and_range: SpaceAndRange::Regular, layout, mean, scale: vec![0.015_625] }
 }
 
+/// Where scales are powers of two, means integers and no colours mix, nothing is rounded: the last convolution gives its sums.
 #[test]
 fn images_give_what_prepared_floats_give() {
-    for layout in [Layout::Nchw, Layout::Nhwc] {
-        for type_rt in [InputType::Rgb, InputType::Bgr] {
-            check(&preprocessing(type_rt, InputType::Rgb, layout));
+    let pairs = [
+        (InputType::Rgb, InputType::Rgb),
+        (InputType::Rgb, InputType::Bgr),
+        (InputType::Bgr, InputType::Rgb),
+        (InputType::Bgr, InputType::Bgr),
+        (InputType::Yuv444, InputType::Yuv444),
+        (InputType::Nv12, InputType::Yuv444),
+        (InputType::Gray, InputType::Gray),
+    ];
+    for (type_rt, type_train) in pairs {
+        for layout in [Layout::Nchw, Layout::Nhwc] {
+            for first in [First::Convolution, First::Pool, First::Two] {
+                for (expected, found) in compared(&preprocessing(type_rt, type_train, layout), first) {
+                    assert_eq!(found, expected, "{type_rt} for {type_train}, {layout:?}, {first:?}");
+                }
+            }
         }
     }
-    let scales = vec![0.015_625, 0.031_25, 0.007_812_5];
-    check(&Preprocessing {
-        scale: scales,
+}
+
+/// The result of colours that mix is within what rounding of weights can make of it, at the border of the image, too.
+#[test]
+fn colours_and_scales_of_channels_go_into_the_weights() {
+    let uneven = Preprocessing {
+        scale: vec![0.015_625, 0.02, 0.007],
         mean: vec![],
         ..preprocessing(InputType::Rgb, InputType::Bgr, Layout::Nchw)
-    });
+    };
+    let mut all = vec![uneven];
+    for type_train in [InputType::Rgb, InputType::Bgr] {
+        for type_rt in [InputType::Yuv444, InputType::Nv12] {
+            all.push(preprocessing(type_rt, type_train, Layout::Nchw));
+        }
+        let space_and_range = SpaceAndRange::Bt601Video;
+        all.push(Preprocessing { space_and_range, ..preprocessing(InputType::Nv12, type_train, Layout::Nhwc) });
+    }
+    for preprocessing in all {
+        // The largest weight is 127/64, the largest factor of a colour below 2.1 times the largest scale; weights are rounded to half a
+        // 127th of the largest, and multiplied with up to 128. The last convolution gives its sums.
+        let scale = preprocessing.scale.iter().fold(0.0f64, |largest, scale| largest.max(*scale));
+        let allowed = 27.0 * 0.5 / 127.0 * (127.0 / 64.0 * 2.1 * scale * 2.0) * 128.0;
+        let mut most = 0.0f64;
+        for (expected, found) in compared(&preprocessing, First::Convolution) {
+            most = most.max((found - expected).abs());
+        }
+        assert!(most <= allowed, "{preprocessing:?}: {most} is more than {allowed}");
+        assert!(most <= 1.0, "{preprocessing:?}: {most}");
+    }
 }
 
 #[test]
 fn feature_maps_are_normalized() {
     for layout in [Layout::Nchw, Layout::Nhwc] {
-        check(&preprocessing(InputType::Featuremap, InputType::Featuremap, layout));
+        let preprocessing = preprocessing(InputType::Featuremap, InputType::Featuremap, layout);
+        let context = hb::pipeline::context();
+        let mut module = quantized(&context, &network(layout, 3, First::Convolution), &preprocessing);
+        hb::pipeline::run(&context, &mut module, "qdq-to-bpu").unwrap();
+        let function = ir::function_named(module.as_operation(), "main").unwrap();
+        // As bytes of rgb they are in NHWC.
+        let pixels = bytes(HEIGHT * WIDTH * 3);
+        let as_rgb = Preprocessing { type_rt: InputType::Rgb, type_train: InputType::Rgb, ..preprocessing.clone() };
+        let expected = convolved(&prepared(&pixels, &as_rgb), 3);
+        let (shape, values): (_, Vec<f32>) = match layout {
+            Layout::Nhwc => ([1, HEIGHT, WIDTH, 3], pixels.iter().copied().map(f32::from).collect()),
+            Layout::Nchw => {
+                let plain = Preprocessing { mean: vec![], scale: vec![], ..as_rgb };
+                ([1, 3, HEIGHT, WIDTH], prepared(&pixels, &plain).iter().map(|value| *value as f32).collect())
+            }
+        };
+        let given = Array::from_values(&shape, &values).unwrap();
+        let found = SegmentedNetwork::new(function).unwrap().run(&[given]).unwrap().outputs.remove(0);
+        let expected: Vec<f32> = expected.iter().map(|value| *value as f32).collect();
+        assert_eq!(found.values::<f32>().unwrap(), expected);
     }
 }
 
+/// The convolution of an image, plus a feature map of the same shape as its result.
 fn onnx_model() -> model::Model {
     let value = |name: &str, channels: usize| model::Value {
         name: name.into(),
         element: Some(ElementType::F32),
         shape: Some([1, channels, HEIGHT, WIDTH].map(model::Dimension::Fixed).to_vec()),
     };
-    let weight = tensor::Tensor::from_f32s(&weights(2 * 27)).reshaped(vec![2, 3, 3, 3]).unwrap();
+    let weight = tensor::Tensor::from_f32s(&weights(3)).reshaped(vec![FILTERS, 3, 3, 3]).unwrap();
     model::Model::new(
         9,
         19,
@@ -183,52 +353,88 @@ fn onnx_model() -> model::Model {
             nodes: vec![
                 model::Node::new("Conv_0", "Conv", &["image", "weight"], &["sums"])
                     .with("pads", model::Attribute::Ints(vec![1, 1, 1, 1])),
+                model::Node::new("Add_0", "Add", &["sums", "features"], &["total"]),
             ],
-            inputs: vec![value("image", 3)],
-            outputs: vec![value("sums", 2)],
+            inputs: vec![value("image", 3), value("features", FILTERS)],
+            outputs: vec![value("total", FILTERS)],
             initializers: vec![("weight".into(), weight)],
             ..model::Graph::default()
         },
     )
 }
 
-/// Thresholds come from the same random samples whatever the deployed input is, so that a model for images and one for floats differ
-/// in their input only.
+/// An image in two planes and a feature map, from files to files: the float sums within what int8 makes of them.
 #[test]
-fn a_compiled_model_for_images_agrees_with_one_for_floats() {
+fn a_compiled_model_takes_planes_beside_a_feature_map() {
     let folder = tempfile::tempdir().unwrap();
-    onnx::save(&onnx_model(), &folder.path().join("model.onnx")).unwrap();
-    let compiled = |prefix: &str, input: &str| {
-        let text = format!(
-            "model_parameters: {{onnx_model: model.onnx, march: nash-e, output_model_file_prefix: {prefix}, working_dir: out}}
-input_parameters: {{{input}, input_layout_train: NCHW}}
-calibration_parameters: {{calibration_type: skip}}
-compiler_parameters: {{optimize_level: O2}}
-"
-        );
-        let path = folder.path().join(format!("{prefix}.yaml"));
-        std::fs::write(&path, text).unwrap();
-        let configuration = Configuration::read(&path, &Environment::of_this_machine()).unwrap();
-        let stages = Stages { console: &Console::new(Verbosity::Quiet), stop_after: None };
-        compile(&configuration, &stages).unwrap();
-        let out = |ending: &str| folder.path().join(format!("out/{prefix}{ending}"));
-        // The quantized network says what the table of nodes compares, also where the deployed input is not float.
-        let table = std::fs::read_to_string(out("_node_info.csv")).unwrap();
-        let row = table.lines().find(|line| line.contains("Conv_0")).expect("a row of the node").to_owned();
-        (open(&out(".hbm"), &OpenOptions { check_races: true, ..OpenOptions::default() }).unwrap(), row)
+    let path = |name: &str| folder.path().join(name);
+    onnx::save(&onnx_model(), &path("model.onnx")).unwrap();
+    let preprocessing = Preprocessing {
+        space_and_range: SpaceAndRange::Bt601Video,
+        scale: vec![0.017, 0.0175, 0.018],
+        ..preprocessing(InputType::Nv12, InputType::Bgr, Layout::Nchw)
     };
-    let (floats, float_row) = compiled("floats", "input_type_train: featuremap, input_type_rt: featuremap");
-    let (images, image_row) = compiled(
-        "images",
-        "input_type_train: rgb, input_type_rt: bgr, norm_type: data_mean_and_scale, mean_value: 128 121 97, \
-         scale_value: 0.015625",
-    );
-    assert_eq!(image_row, float_row);
-    let input = &images.executor.inputs()[0];
-    assert_eq!((input.name.as_str(), input.element_type, input.shape()), ("image", ElementType::U8, "1x4x5x3".into()));
-    let prepared = prepared(&image(), &preprocessing(InputType::Bgr, InputType::Rgb, Layout::Nchw));
-    let prepared = Array::from_values(&[1, 3, HEIGHT, WIDTH], &prepared).unwrap();
-    let image = Array::from_values(&[1, HEIGHT, WIDTH, 3], &image()).unwrap();
-    let (found, expected) = (images.executor.run(&[image]).unwrap(), floats.executor.run(&[prepared]).unwrap());
-    assert_eq!(found.outputs, expected.outputs);
+    let mut given = given(InputType::Nv12);
+    let image = prepared(&given.pixels, &preprocessing);
+    let features: Vec<f32> =
+        (0..FILTERS * HEIGHT * WIDTH).map(|index| (index * 37 % 101) as f32 / 2.0 - 25.0).collect();
+    let floats: Vec<f32> = image.iter().map(|value| *value as f32).collect();
+    for (name, channels, values) in [("image", 3, &floats), ("features", FILTERS, &features)] {
+        std::fs::create_dir(path(name)).unwrap();
+        let array = Array::from_values(&[1, channels, HEIGHT, WIDTH], values).unwrap();
+        std::fs::write(path(name).join("0.npy"), npy::encode(&array).unwrap()).unwrap();
+    }
+    let text =
+        "model_parameters: {onnx_model: model.onnx, march: nash-e, output_model_file_prefix: m, working_dir: out}
+input_parameters:
+  input_name: image; features
+  input_type_train: bgr; featuremap
+  input_type_rt: nv12; featuremap
+  input_space_and_range: bt601_video; regular
+  input_layout_train: NCHW; NCHW
+  norm_type: data_mean_and_scale; no_preprocess
+  mean_value: 128 121 97; None
+  scale_value: 0.017 0.0175 0.018; None
+calibration_parameters: {cal_data_dir: image; features, calibration_type: max}
+compiler_parameters: {jobs: 1}
+";
+    std::fs::write(path("m.yaml"), text).unwrap();
+    let configuration = Configuration::read(&path("m.yaml"), &Environment::of_this_machine()).unwrap();
+    compile(&configuration, &Stages { console: &Console::new(Verbosity::Quiet), stop_after: None }).unwrap();
+    let model = open(&path("out/m.hbm"), &OpenOptions { detail: Detail::Races, ..OpenOptions::default() }).unwrap();
+    let inputs = model.executor.inputs().iter().map(|input| (input.name.as_str(), input.element_type, input.shape()));
+    let expected = [
+        ("image_y", ElementType::U8, "1x4x6x1".into()),
+        ("image_uv", ElementType::U8, "1x2x3x2".into()),
+        ("features", ElementType::F32, "1x2x4x6".into()),
+    ];
+    assert_eq!(inputs.collect::<Vec<_>>(), expected);
+    given.arrays.push(Array::from_values(&[1, FILTERS, HEIGHT, WIDTH], &features).unwrap());
+    let found = model.executor.run(&given.arrays).unwrap().outputs.remove(0);
+    let expected = convolved(&image, 3).into_iter().zip(&features).map(|(sum, feature)| sum + f64::from(*feature));
+    let expected: Vec<f64> = expected.collect();
+    let largest = expected.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+    for (found, expected) in found.values::<f32>().unwrap().iter().zip(&expected) {
+        // Three values are rounded to a 127th of their largest, and the weights to a 127th of theirs.
+        assert!((f64::from(*found) - expected).abs() <= 0.03 * largest, "{found} is not {expected}");
+    }
+}
+
+/// An odd size has no nv12, and the planes' names may be taken.
+#[test]
+fn what_no_image_can_be_is_refused() {
+    let refused = |text: &str, preprocessing: &Preprocessing| {
+        let context = hb::pipeline::context();
+        let mut module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
+        assign_preprocessing(ir::function_named(module.as_operation(), "main").unwrap(), 0, preprocessing);
+        hb::pipeline::run(&context, &mut module, "qdq-to-bpu").unwrap_err().to_string()
+    };
+    let identity = |arguments: &str, shape: &str| {
+        format!("func.func @main({arguments}) -> tensor<{shape}xf32> {{ return %x : tensor<{shape}xf32> }}")
+    };
+    let nv12 = preprocessing(InputType::Nv12, InputType::Bgr, Layout::Nchw);
+    let odd = identity("%x: tensor<1x3x4x5xf32> {hfloat.name = \"x\"}", "1x3x4x5");
+    assert!(refused(&odd, &nv12).contains("nv12 needs an even height and width, and it has 4x5"));
+    let taken = "%x: tensor<1x3x4x4xf32> {hfloat.name = \"x\"}, %y: tensor<1xf32> {hfloat.name = \"x_uv\"}";
+    assert!(refused(&identity(taken, "1x3x4x4"), &nv12).contains("there are two inputs 'x_uv'"));
 }

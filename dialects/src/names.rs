@@ -67,9 +67,32 @@ fn name_in(dictionary: Attribute<'_>) -> Option<String> {
 
 /// The value of `arg_attrs` or `res_attrs` that gives these names.
 pub fn names_attribute<'c>(context: &'c Context, names: &[String]) -> Attribute<'c> {
-    let dictionaries = names.iter().map(|name| {
-        let name = StringAttribute::new(context, name).into();
-        DictionaryAttribute::new(context, &[(Identifier::new(context, NAME), name)]).into()
+    let dictionaries: Vec<_> = names.iter().map(|name| dictionary(context, name, "")).collect();
+    ArrayAttribute::new(context, &dictionaries).into()
+}
+
+fn dictionary<'c>(context: &'c Context, name: &str, layout: &str) -> Attribute<'c> {
+    let given =
+        [(NAME, name), (LAYOUT, layout)].into_iter().filter(|(attribute, text)| *attribute == NAME || !text.is_empty());
+    let fields: Vec<_> = given
+        .map(|(attribute, text)| (Identifier::new(context, attribute), StringAttribute::new(context, text).into()))
+        .collect();
+    DictionaryAttribute::new(context, &fields).into()
+}
+
+/// Makes a function's type say what it returns now, of which the last values have these names and layouts (or none, empty).
+pub fn add_results(context: &Context, function: OperationRef<'_, '_>, added: &[(String, &str)]) {
+    let before = output_names(function);
+    let array = function.attribute("res_attrs").ok().and_then(crate::ir::attribute::array_elements).unwrap_or_default();
+    let old = before.iter().enumerate().map(|(index, name)| {
+        array
+            .get(index)
+            .copied()
+            .filter(|given| name_in(*given).is_some())
+            .unwrap_or_else(|| dictionary(context, name, ""))
     });
-    ArrayAttribute::new(context, &dictionaries.collect::<Vec<_>>()).into()
+    let new = added.iter().map(|(name, layout)| dictionary(context, name, layout));
+    let all: Vec<_> = old.chain(new).collect();
+    crate::ir::update_function_type(context, function);
+    crate::ir::set_attribute(function, "res_attrs", ArrayAttribute::new(context, &all).into());
 }

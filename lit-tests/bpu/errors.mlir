@@ -983,3 +983,27 @@ func.func @f() {
   %0 = bpu.constant dense<0> : tensor<1000000x1000000xi32> -> tensor<1000000x1000000xi32>
   return
 }
+
+// -----
+
+func.func @f(%y: tensor<1x2x4x1xui8>, %uv: tensor<1x1x2x3xui8>) {
+  // expected-error @+1 {{'bpu.camera_image' op planes of shapes [1, 2, 4, 1] and [1, 1, 2, 3] are not [N, H, W, 1] and [N, H/2, W/2, 2]}}
+  %0 = bpu.camera_image %y, %uv {constants = array<i8>} : (tensor<1x2x4x1xui8>, tensor<1x1x2x3xui8>) -> tensor<1x2x4x4x!quant.uniform<i8:f32, 1.0>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x2x4x1xui8>) {
+  // expected-error @+1 {{'bpu.camera_image' op an image has one plane or two, not 3}}
+  %0 = bpu.camera_image %x, %x, %x {constants = array<i8>} : (tensor<1x2x4x1xui8>, tensor<1x2x4x1xui8>, tensor<1x2x4x1xui8>) -> tensor<1x2x4x3x!quant.uniform<i8:f32, 1.0>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x2x4x1xui8>) {
+  // expected-error @+1 {{'bpu.camera_image' op the result must be i8, not i16}}
+  %0 = bpu.camera_image %x {constants = array<i8>} : (tensor<1x2x4x1xui8>) -> tensor<1x2x4x1x!quant.uniform<i16:f32, 1.0>>
+  return
+}

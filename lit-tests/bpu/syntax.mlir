@@ -58,6 +58,16 @@ func.func @vector(%x: tensor<2x4x!half>, %y: tensor<4x!quarter>) {
   return
 }
 
+// CHECK-LABEL: func.func @images
+func.func @images(%y: tensor<1x2x4x1xui8>, %uv: tensor<1x1x2x2xui8>) {
+  // CHECK: bpu.camera_image %{{.*}} {constants = array<i8>} : (tensor<1x2x4x1xui8>) -> tensor<1x2x4x1x!quant.uniform<i8:f32, 1.000000e+00>>
+  %0 = bpu.camera_image %y {constants = array<i8>} : (tensor<1x2x4x1xui8>) -> tensor<1x2x4x1x!quant.uniform<i8:f32, 1.0>>
+  // CHECK: bpu.camera_image %{{.*}}, %{{.*}} {constants = array<i8: -128, 1>}
+  %1 = bpu.camera_image %y, %uv {constants = array<i8: -128, 1>}
+    : (tensor<1x2x4x1xui8>, tensor<1x1x2x2xui8>) -> tensor<1x2x4x5x!quant.uniform<i8:f32, 1.0>>
+  return
+}
+
 // CHECK-LABEL: func.func @curves
 func.func @curves(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>, %y: tensor<4x!half>) {
   // CHECK: bpu.curve %{{.*}} {constant = array<i64: -7, 0>, linear = array<i64: 0, 4294967296>, quadratic = array<i64: 0, -3>, shift = 31 : i64, starts = array<i64: -32768, 5>} : (tensor<4x!quant.uniform<i16:f32, 5.000000e-01>>) -> tensor<4x!quant.uniform<i16:f32, 5.000000e-01>>

@@ -8,12 +8,12 @@
 
 // CHECK-LABEL: func.func @main
 // CHECK-SAME: (%{{.*}}: tensor<2xf32> {hfloat.name = "a"}, %{{.*}}: tensor<1x2x2x3xf32> {
-// CHECK-SAME: hfloat.input_layout_train = "NHWC", hfloat.input_type_rt = "rgb", hfloat.input_type_train = "bgr",
+// CHECK-SAME: hfloat.input_layout_train = "NHWC", hfloat.input_space_and_range = "regular", hfloat.input_type_rt = "rgb", hfloat.input_type_train = "bgr",
 // CHECK-SAME: hfloat.mean_value = array<f64: 1.000000e+00, 2.500000e+00, -3.000000e+00>, hfloat.name = "b",
 // CHECK-SAME: hfloat.scale_value = array<f64: 5.000000e-01>})
 // INPUT: there is no input 'c'; the inputs are 'a', 'b'
 // UNNAMED: there is no input ''; the inputs are 'a', 'b'
-// TYPE: input-type-rt: 'jpeg' is none of featuremap, rgb, bgr
+// TYPE: input-type-rt: 'jpeg' is none of featuremap, rgb, bgr, yuv444, nv12, gray
 // LAYOUT: input-layout-train: 'NCWH' is none of NCHW, NHWC
 // NUMBER: mean-value: 'x' is no number
 func.func @main(%a: tensor<2xf32> {hfloat.name = "a"}, %b: tensor<1x2x2x3xf32> {hfloat.name = "b"}) -> tensor<2xf32> {

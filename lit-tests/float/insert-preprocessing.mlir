@@ -3,22 +3,24 @@
 // RUN: hb-opt %s --hfloat-insert-preprocessing --split-input-file --verify-diagnostics --mlir-print-debuginfo \
 // RUN:   | FileCheck %s --check-prefix=NAMES
 
+// What is no convolution reads one of 1x1 cells, which swaps the channels, subtracts and scales: 0.5 * (b - 128) + 0.5 * (128 - mean).
 // CHECK-LABEL: func.func @bgr_for_a_network_of_rgb
 // CHECK-SAME: (%[[X:.*]]: tensor<1x2x5x3xui8> {hfloat.layout = "NHWC", hfloat.name = "image"}) -> tensor<1x3x2x5xf32>
-// CHECK-NEXT: %[[T:.*]] = hfloat.transpose %[[X]] {perm = array<i64: 0, 3, 1, 2>} : (tensor<1x2x5x3xui8>) -> tensor<1x3x2x5xui8>
-// CHECK-NEXT: %[[ORDER:.*]] = hfloat.constant dense<[2, 1, 0]> : tensor<3xi64>
-// CHECK-NEXT: %[[S:.*]] = hfloat.gather %[[T]], %[[ORDER]] {axis = 1 : si64}
-// CHECK-NEXT: %[[C:.*]] = hfloat.cast %[[S]] : (tensor<1x3x2x5xui8>) -> tensor<1x3x2x5xf32>
-// CHECK-NEXT: %[[MEAN:.*]] = hfloat.constant dense<{{\[\[\[}}-1.000000e+00]], {{\[\[}}-2.000000e+00]], {{\[\[}}-3.000000e+00]]]> : tensor<3x1x1xf32>
-// CHECK-NEXT: %[[A:.*]] = hfloat.add %[[C]], %[[MEAN]]
-// CHECK-NEXT: %[[SCALE:.*]] = hfloat.constant dense<5.000000e-01> : tensor<3x1x1xf32>
-// CHECK-NEXT: %[[M:.*]] = hfloat.mul %[[A]], %[[SCALE]]
-// CHECK-NEXT: hfloat.relu %[[M]]
-// NAMES-DAG: loc(fused<"image/preprocess/transpose">[
-// NAMES-DAG: loc(fused<"image/preprocess/swap_channels">[
-// NAMES-DAG: loc(fused<"image/preprocess/cast">[
-// NAMES-DAG: loc(fused<"image/preprocess/subtract_mean">[
-// NAMES-DAG: loc(fused<"image/preprocess/multiply_scale">[
+// CHECK-NEXT: %[[I:.*]] = bpu.camera_image %[[X]] {constants = array<i8>} : (tensor<1x2x5x3xui8>) -> tensor<1x2x5x3x!quant.uniform<i8:f32, 1.000000e+00>>
+// CHECK-NEXT: %[[D:.*]] = quant.dcast %[[I]]
+// CHECK-NEXT: %[[T:.*]] = hfloat.transpose %[[D]] {perm = array<i64: 0, 3, 1, 2>} : (tensor<1x2x5x3xf32>) -> tensor<1x3x2x5xf32>
+// CHECK-NEXT: %[[Q:.*]] = quant.qcast %[[T]]
+// CHECK-NEXT: %[[P:.*]] = quant.dcast %[[Q]]
+// CHECK-NEXT: hfloat.constant dense<{{\[\[\[\[}}0.000000e+00]], {{\[\[}}0.000000e+00]], {{\[\[}}5.000000e-01]]],
+// CHECK-NEXT: quant.qcast
+// CHECK-NEXT: %[[W:.*]] = quant.dcast
+// CHECK-NEXT: hfloat.constant dense<[6.350000e+01, 6.300000e+01, 6.250000e+01]>
+// CHECK-NEXT: quant.qcast
+// CHECK-NEXT: %[[B:.*]] = quant.dcast
+// CHECK-NEXT: %[[C:.*]] = hfloat.conv %[[P]], %[[W]], %[[B]]
+// CHECK-NEXT: hfloat.relu %[[C]]
+// NAMES-DAG: loc(fused<"image/preprocess/image">[
+// NAMES-DAG: loc(fused<"image/preprocess/convert">[
 func.func @bgr_for_a_network_of_rgb(%x: tensor<1x3x2x5xf32> {
     hfloat.name = "image", hfloat.input_type_rt = "bgr", hfloat.input_type_train = "rgb", hfloat.input_layout_train = "NCHW",
     hfloat.mean_value = array<f64: 1.0, 2.0, 3.0>, hfloat.scale_value = array<f64: 0.5>}) -> tensor<1x3x2x5xf32> {
@@ -28,17 +30,28 @@ func.func @bgr_for_a_network_of_rgb(%x: tensor<1x3x2x5xf32> {
 
 // -----
 
-// The network takes NHWC, in the order of channels that it is given.
-// CHECK-LABEL: func.func @rgb_in_nhwc
-// CHECK-SAME: (%[[X:.*]]: tensor<1x2x5x3xui8> {hfloat.layout = "NHWC"}) -> tensor<1x2x5x3xf32>
-// CHECK-NEXT: %[[C:.*]] = hfloat.cast %[[X]]
-// CHECK-NEXT: %[[SCALE:.*]] = hfloat.constant dense<[1.000000e+00, 2.000000e+00, 3.000000e+00]> : tensor<3xf32>
-// CHECK-NEXT: %[[M:.*]] = hfloat.mul %[[C]], %[[SCALE]]
-// CHECK-NEXT: return %[[M]]
-func.func @rgb_in_nhwc(%x: tensor<1x2x5x3xf32> {
-    hfloat.input_type_rt = "rgb", hfloat.input_type_train = "rgb", hfloat.input_layout_train = "NHWC",
-    hfloat.mean_value = array<f64: 0.0>, hfloat.scale_value = array<f64: 1.0, 2.0, 3.0>}) -> tensor<1x2x5x3xf32> {
-  return %x : tensor<1x2x5x3xf32>
+// A padded convolution takes the conversion in: the 128 that bytes lack is -1 of -128.
+// CHECK-LABEL: func.func @gray
+// CHECK-SAME: (%[[X:.*]]: tensor<1x2x4x1xui8>
+// CHECK-NEXT: bpu.camera_image %[[X]] {constants = array<i8: -128, 1>} : (tensor<1x2x4x1xui8>) -> tensor<1x2x4x3x
+// CHECK: %[[P:.*]] = quant.dcast
+// CHECK: %[[P:.*]] = quant.dcast
+// CHECK: hfloat.constant dense<{{\[\[\[\[}}1.270000e+02]], {{\[\[}}-1.270000e+02]], {{\[\[}}0.000000e+00]]]]>
+// CHECK: hfloat.constant dense<0.000000e+00> : tensor<1xf32>
+// CHECK: hfloat.conv %[[P]]
+// CHECK-NOT: hfloat.conv
+// CHECK: return
+!one = !quant.uniform<i8:f32, 1.000000e+00>
+func.func @gray(%x: tensor<1x1x2x4xf32> {
+    hfloat.input_type_rt = "gray", hfloat.input_type_train = "gray", hfloat.input_layout_train = "NCHW"}) -> tensor<1x1x4x6xf32> {
+  %0 = quant.qcast %x : tensor<1x1x2x4xf32> to tensor<1x1x2x4x!one>
+  %1 = quant.dcast %0 : tensor<1x1x2x4x!one> to tensor<1x1x2x4xf32>
+  %w = hfloat.constant dense<127.0> : tensor<1x1x1x1xf32>
+  %2 = quant.qcast %w : tensor<1x1x1x1xf32> to tensor<1x1x1x1x!one>
+  %3 = quant.dcast %2 : tensor<1x1x1x1x!one> to tensor<1x1x1x1xf32>
+  %4 = hfloat.conv %1, %3 {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+    : (tensor<1x1x2x4xf32>, tensor<1x1x1x1xf32>) -> tensor<1x1x4x6xf32> loc("Conv_0")
+  return %4 : tensor<1x1x4x6xf32>
 }
 
 // -----
@@ -108,8 +121,8 @@ func.func @range(%x: tensor<1x3x4x4xf32> {hfloat.input_type_rt = "rgb", hfloat.i
 
 // -----
 
-// expected-error@+1 {{input 'input_0': hfloat.input_type_rt: 'nv12' is none of featuremap, rgb, bgr}}
-func.func @word(%x: tensor<1x3x4x4xf32> {hfloat.input_type_rt = "nv12", hfloat.input_type_train = "rgb",
+// expected-error@+1 {{input 'input_0': hfloat.input_type_rt: 'yuv420' is none of featuremap, rgb, bgr, yuv444, nv12, gray}}
+func.func @word(%x: tensor<1x3x4x4xf32> {hfloat.input_type_rt = "yuv420", hfloat.input_type_train = "rgb",
     hfloat.input_layout_train = "NCHW"}) -> tensor<1x3x4x4xf32> {
   return %x : tensor<1x3x4x4xf32>
 }

@@ -61,7 +61,7 @@ pub fn tensor_of(r#type: Type<'_>, name: String) -> Result<BpuTensor, MirrorErro
     let r#type = TensorType::from_type(r#type)?;
     let shape = r#type.static_shape()?;
     let (element, scale) = match r#type.element {
-        ir::Element::Plain(element @ (ElementType::F32 | ElementType::I32)) => {
+        ir::Element::Plain(element @ (ElementType::F32 | ElementType::I32 | ElementType::U8)) => {
             (bpu_element(element)?, TensorScale::None)
         }
         ir::Element::Quantized(quantized) => {
@@ -196,6 +196,7 @@ fn given_attributes<'c>(context: &'c Context, operator: &Operator) -> Vec<(&'sta
                 ("shift", attribute::i64(context, curve.shift().into())),
             ]
         }
+        Operator::CameraImage { constants } => vec![("constants", attribute::bytes(context, constants))],
         Operator::Concat { axis } => vec![("axis", attribute::i64(context, *axis as i64))],
         Operator::Slice { starts, steps, .. } => vec![("starts", array(wide(starts))), ("steps", array(wide(steps)))],
         Operator::Pad { before, after, mode } => {
@@ -358,6 +359,7 @@ pub fn operator(operation: OperationRef<'_, '_>, result_shape: &[usize]) -> Resu
         }),
         Op::Lookup => Operator::Lookup { table: table(operation)? },
         Op::Curve => Operator::Curve { curve: curve(operation)? },
+        Op::CameraImage => Operator::CameraImage { constants: operation.bytes("constants")? },
         Op::Concat => Operator::Concat { axis: size(attributes::axis(operation)?, "axis")? },
         Op::Slice => Operator::Slice {
             starts: reader.sizes("starts")?,

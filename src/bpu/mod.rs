@@ -6,5 +6,6 @@ pub mod interpreter;
 pub mod lower;
 pub mod mlir;
 pub mod model;
+pub mod reals;
 pub mod rules;
 pub mod verify;

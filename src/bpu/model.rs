@@ -42,11 +42,16 @@ pub enum BpuElement {
     I32 = 2,
     /// At the borders of a segment.
     F32 = 3,
+    /// Bytes of a camera, at the border of a segment; instructions see them as int8.
+    U8 = 4,
 }
 
 impl BpuElement {
-    /// Every type, in the order of their numbers.
-    pub const ALL: [BpuElement; 4] = [BpuElement::I8, BpuElement::I16, BpuElement::I32, BpuElement::F32];
+    /// Every type that instructions have, in the order of their numbers.
+    pub const OF_INSTRUCTIONS: [BpuElement; 4] = [BpuElement::I8, BpuElement::I16, BpuElement::I32, BpuElement::F32];
+    /// Every type that tensors have.
+    pub const ALL: [BpuElement; 5] =
+        [BpuElement::I8, BpuElement::I16, BpuElement::I32, BpuElement::F32, BpuElement::U8];
 
     /// Bytes of one element.
     #[must_use]
@@ -62,17 +67,18 @@ impl BpuElement {
             BpuElement::I16 => "i16",
             BpuElement::I32 => "i32",
             BpuElement::F32 => "f32",
+            BpuElement::U8 => "ui8",
         }
     }
 
-    /// The full interval of an integer type; none for reals.
+    /// The full interval of an integer type; none for reals and for bytes, which nothing computes.
     #[must_use]
     pub fn range(self) -> Option<Clamp> {
         match self {
             BpuElement::I8 => Some(Clamp::I8),
             BpuElement::I16 => Some(Clamp::I16),
             BpuElement::I32 => Some(Clamp::I32),
-            BpuElement::F32 => None,
+            BpuElement::F32 | BpuElement::U8 => None,
         }
     }
 
@@ -96,6 +102,7 @@ impl From<BpuElement> for ElementType {
             BpuElement::I16 => ElementType::I16,
             BpuElement::I32 => ElementType::I32,
             BpuElement::F32 => ElementType::F32,
+            BpuElement::U8 => ElementType::U8,
         }
     }
 }
@@ -268,6 +275,11 @@ pub enum Operator {
         /// Interval of a fused activation.
         clamp: Option<Clamp>,
     },
+    /// One plane `[N, H, W, C]` of bytes, or `[N, H, W, 1]` and `[N, H/2, W/2, 2]`; byte b becomes b - 128.
+    CameraImage {
+        /// Integers of further channels, behind those of the planes.
+        constants: Vec<i8>,
+    },
     /// One or more operands of one type and scale, joined along `axis`.
     Concat {
         /// The dimension that adds up.
@@ -380,6 +392,7 @@ impl Operator {
             Operator::Lookup { .. } => Op::Lookup,
             Operator::Curve { .. } => Op::Curve,
             Operator::Requantize { .. } => Op::Requantize,
+            Operator::CameraImage { .. } => Op::CameraImage,
             Operator::Concat { .. } => Op::Concat,
             Operator::Slice { .. } => Op::Slice,
             Operator::Pad { .. } => Op::Pad,

@@ -37,6 +37,23 @@ impl AlignedBytes {
         Some(AlignedBytes { lines, length })
     }
 
+    /// A copy; `None` as in [`AlignedBytes::zeroed`].
+    fn copied(bytes: &[u8]) -> Option<AlignedBytes> {
+        let count = bytes.len().div_ceil(64);
+        let mut lines: Vec<Line> = Vec::new();
+        lines.try_reserve_exact(count).ok()?;
+        // SAFETY: there is room for `count` lines, of which the last is zeroed and the bytes then fill all but its end.
+        unsafe {
+            let start = lines.as_mut_ptr();
+            if let Some(last) = count.checked_sub(1) {
+                start.add(last).write(Line([0; 64]));
+            }
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), start.cast(), bytes.len());
+            lines.set_len(count);
+        }
+        Some(AlignedBytes { lines, length: bytes.len() })
+    }
+
     pub(crate) fn as_slice(&self) -> &[u8] {
         // SAFETY: `lines` owns at least `length` initialised bytes, and a line has no padding.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
@@ -93,11 +110,16 @@ pub(crate) fn byte_count(name: &str, element: ElementType, shape: &[usize]) -> R
 impl Array {
     /// A tensor of zeros.
     pub fn zeros(element: ElementType, shape: &[usize]) -> Result<Array, Error> {
-        let bytes = byte_count("", element, shape)?;
-        let bytes = AlignedBytes::zeroed(bytes).ok_or_else(|| Error::TooLarge {
+        let count = byte_count("", element, shape)?;
+        Array::of(element, shape, count, AlignedBytes::zeroed(count))
+    }
+
+    /// `bytes` are `count` bytes, or none where memory has no room for them.
+    fn of(element: ElementType, shape: &[usize], count: usize, bytes: Option<AlignedBytes>) -> Result<Array, Error> {
+        let bytes = bytes.ok_or_else(|| Error::TooLarge {
             tensor: String::new(),
             shape: shape.to_vec(),
-            reason: format!("there are no {bytes} bytes of memory"),
+            reason: format!("there are no {count} bytes of memory"),
         })?;
         Ok(Array { element, shape: shape.to_vec(), bytes })
     }
@@ -109,9 +131,7 @@ impl Array {
             let reason = format!("{} bytes given, but {element} of shape {shape:?} has {expected}", bytes.len());
             return Err(Error::Input { name: String::new(), reason });
         }
-        let mut array = Array::zeros(element, shape)?;
-        array.bytes.as_mut_slice().copy_from_slice(bytes);
-        Ok(array)
+        Array::of(element, shape, expected, AlignedBytes::copied(bytes))
     }
 
     /// A tensor from its values in row-major order.

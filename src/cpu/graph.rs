@@ -245,6 +245,13 @@ impl ExpressionGraph {
         self.add(GraphTensor { name: name.to_string(), element, shape, data: Some(data), view_of: None, sizes: None })
     }
 
+    /// Gives up the data of a constant that nothing will read.
+    pub(crate) fn forget_data(&mut self, id: GraphTensorId) {
+        if let Some(tensor) = self.tensors.get_mut(id.0) {
+            tensor.data = None;
+        }
+    }
+
     /// The memory of `of` under another shape with as many elements.
     pub fn add_view(&mut self, name: &str, of: GraphTensorId, shape: &[usize]) -> Result<GraphTensorId, Error> {
         let source = self.tensor(of).ok_or_else(|| Error::invalid(name, "views a tensor that is not in the graph"))?;

@@ -66,11 +66,16 @@ pub(crate) fn prepare(
     let mut kernels = Kernels::default();
     let mut computed = Vec::new();
     let mut packed = HashMap::new();
+    let mut readers = forget_unread(&mut graph);
     for action in std::mem::take(&mut graph.actions) {
         computed.push(match &action {
             Action::Compute(compute) => {
                 let (mut kernel, mut operands) = Kernel::new(&graph, compute)?;
+                let read = operands.clone();
                 block(&mut graph, &mut kernel, &mut operands, &mut packed, target)?;
+                for id in read.into_iter().filter(|id| !operands.contains(id)) {
+                    readers.gone(&mut graph, id);
+                }
                 (Code::Kernel(kernels.intern(kernel)), operands)
             }
             Action::Call(call) => (Code::Routine(call.routine.clone()), call.operands.clone()),
@@ -113,6 +118,37 @@ fn remove_dead(graph: &mut ExpressionGraph, kept: &HashSet<GraphTensorId>) {
     }
     alive.reverse();
     graph.actions = alive;
+}
+
+/// How many readers each constant has when the network runs.
+struct ConstantReaders(HashMap<GraphTensorId, usize>);
+
+impl ConstantReaders {
+    /// One reader reads what was made of the constant instead. Without the last of them its memory is freed.
+    fn gone(&mut self, graph: &mut ExpressionGraph, id: GraphTensorId) {
+        if let Some(count) = self.0.get_mut(&id) {
+            *count -= 1;
+            if *count == 0 {
+                graph.forget_data(id);
+            }
+        }
+    }
+}
+
+/// Frees the constants that nothing reads, such as those that casts were computed of, and counts the readers of the others.
+fn forget_unread(graph: &mut ExpressionGraph) -> ConstantReaders {
+    let mut readers: HashMap<GraphTensorId, usize> = HashMap::new();
+    let checked = graph.actions.iter().flat_map(|action| action.checks().iter().flat_map(|check| check.tensors()));
+    let read = graph.actions.iter().flat_map(|action| action.operands());
+    for id in read.chain(checked).chain(graph.outputs.iter().copied()) {
+        *readers.entry(id).or_default() += 1;
+    }
+    for position in 0..graph.tensors.len() {
+        if !readers.contains_key(&GraphTensorId(position)) {
+            graph.forget_data(GraphTensorId(position));
+        }
+    }
+    ConstantReaders(readers)
 }
 
 /// Weights, and all that decides how they are packed.

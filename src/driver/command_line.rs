@@ -1,14 +1,9 @@
-//! The command line of `hb_compile`.
+//! The command line of `hb_compile`: its options, and which mode they ask for.
 
-use super::commands::equivalent_commands;
-use super::compile::{CompileError, Stage, Stages, compile, inputs, load_model, model_inputs};
-use super::configuration::{
-    Configuration, Environment, FastPerf, Problems, Severity, Status, WORKING_DIR, configuration_text, is_shape,
-    known_marches, printable,
-};
-use super::log::Log;
-use super::progress::{Console, Verbosity};
-use crate::files::write_atomically;
+use super::compile::Stage;
+use super::configuration::{CORE_NUM, FastPerf, ParameterKind, Purpose, is_shape, known_marches, parameter_help};
+use super::progress::Verbosity;
+use super::run;
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -22,9 +17,6 @@ pub const AT_FAULT: u8 = 1;
 /// The command was used wrongly.
 pub const WRONG_USAGE: u8 = 2;
 
-/// Where fast-perf mode keeps its configuration and results, below the current directory.
-const FAST_PERF_FOLDER: &str = ".fast_perf";
-
 const EXAMPLES: &str = "\
 Examples:
   Compile as a configuration file says (docs/configuration.md lists its parameters):
@@ -36,8 +28,18 @@ Examples:
   The same, for a model with dimensions that are open:
       hb_compile --fast-perf -m detector.onnx --march nash-m -i image 1x3x224x224 -i scale 1x2
 
+  Check a model: where each node will run and why, all that stands in the way, the predicted latency:
+      hb_compile --model detector.onnx --march nash-e --json
+
+  Compile anew from the quantized model that an earlier run stored, without calibrating again:
+      hb_compile -c mobilenet.yaml -m model_output/mobilenet_quantized_model.bc
+
   Only quantize, to look at the quantized ONNX model in the working directory:
-      hb_compile -c mobilenet.yaml --stop-after quantize
+      hb_compile -c mobilenet.yaml --skip convert
+
+  Explain a parameter of the configuration file, or all of them:
+      hb_compile --help-config input_type_rt
+      hb_compile --help-config
 
   See which passes run:
       hb_compile -c mobilenet.yaml --print-pipeline
@@ -51,27 +53,36 @@ Exit status: 0 done; 1 model or configuration at fault; 2 wrong usage.";
 pub struct CommandLine {
     /// The configuration file (YAML) that says what to compile and how
     #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
 
     /// Compile --model for speed with built-in settings; its results mean nothing, its latency does
     #[arg(long)]
     fast_perf: bool,
 
-    /// With --fast-perf: the model (ONNX)
+    /// The model (ONNX) of --fast-perf, or of the check where neither --config nor --fast-perf is given; with --config, the
+    /// {prefix}_quantized_model.bc to compile anew
     #[arg(short, long, value_name = "FILE")]
     model: Option<PathBuf>,
 
-    /// With --fast-perf: the prototxt of a Caffe model (not supported yet)
+    /// With --model: the prototxt of a Caffe model (not supported yet)
     #[arg(long, value_name = "FILE")]
-    proto: Option<PathBuf>,
+    pub(super) proto: Option<PathBuf>,
 
-    /// With --fast-perf: the target, nash-e for J6E and nash-m for J6M
+    /// With --model: the target, nash-e for J6E and nash-m for J6M
     #[arg(long, value_name = "MARCH", value_parser = PossibleValuesParser::new(crate::target::Target::names()))]
     march: Option<String>,
 
-    /// With --fast-perf: the shape of an input, such as `-i image 1x3x224x224`; once per input, needed for open dimensions
+    /// With --model: the shape of an input, such as `-i image 1x3x224x224`; once per input, needed for open dimensions
     #[arg(short, long, num_args = 2, value_names = ["NAME", "SHAPE"], action = clap::ArgAction::Append)]
-    input_shape: Vec<String>,
+    pub(super) input_shape: Vec<String>,
+
+    /// With --model: the number of cores that run the model
+    #[arg(long, value_name = "N")]
+    core_num: Option<i64>,
+
+    /// End before this step; what is there by then is in the working directory
+    #[arg(long, value_name = "STEP")]
+    skip: Option<Skip>,
 
     /// End after this stage; its files are in the working directory
     #[arg(long, value_name = "STAGE")]
@@ -79,10 +90,18 @@ pub struct CommandLine {
 
     /// Print the hb-translate and hb-opt commands that make the same .hbm from the files that a compilation left, and compile nothing
     #[arg(long)]
-    print_pipeline: bool,
+    pub(super) print_pipeline: bool,
+
+    /// Print what came of it as JSON on standard output: files, latency, nodes and where they run, or what went wrong
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Explain the parameters of configuration files, or the one named, and compile nothing
+    #[arg(long, value_name = "PARAMETER", num_args = 0..=1, default_missing_value = "")]
+    help_config: Option<String>,
 
     /// Show warnings and errors only
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(short, long)]
     quiet: bool,
 
     /// Show everything that the log file holds
@@ -90,63 +109,139 @@ pub struct CommandLine {
     verbose: bool,
 }
 
-/// What is to be done.
-#[derive(Debug, PartialEq, Eq)]
-enum Mode {
-    Config(PathBuf),
-    FastPerf { options: FastPerf, proto: Option<PathBuf> },
+/// The steps of the vendor's tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Skip {
+    /// Keep the ONNX models of every stage up to the quantized one
+    Export,
+    /// As export: the quantized ONNX model is what is converted
+    Convert,
+    /// Keep the quantized model as bytecode, too
+    Compile,
 }
 
+impl Skip {
+    /// The last stage before it.
+    fn last_stage(self) -> Stage {
+        match self {
+            Self::Export | Self::Convert => Stage::Quantize,
+            Self::Compile => Stage::Place,
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Compile as a file says.
+    Config(PathBuf),
+    /// Compile a stored quantized model as a file says.
+    Recompile { config: PathBuf, model: PathBuf },
+    /// Compile with built-in settings.
+    BuiltIn(FastPerf),
+}
+
+/// An option that is given, by the name that users know.
+type Given = (&'static str, bool);
+
 impl CommandLine {
-    fn wrong(message: impl std::fmt::Display) -> clap::Error {
-        Self::command().error(ErrorKind::ArgumentConflict, message)
+    fn wrong(messages: &[String]) -> clap::Error {
+        Self::command().error(ErrorKind::ArgumentConflict, messages.join("\n"))
     }
 
-    /// The mode that the options ask for, or how they contradict each other.
-    fn mode(&self) -> Result<Mode, clap::Error> {
-        if self.fast_perf {
-            return self.fast_perf_mode();
-        }
-        let Some(config) = &self.config else {
-            return Err(Self::wrong(match self.model {
-                Some(_) => {
-                    "--model needs --fast-perf (and --march); to compile for use, name the model in a --config file"
-                }
-                None => "give --config FILE, or --fast-perf --model FILE --march MARCH",
-            }));
-        };
-        let given =
-            [("--model", self.model.is_some()), ("--proto", self.proto.is_some()), ("--march", self.march.is_some())];
-        if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
-            return Err(Self::wrong(format!("{option} goes with --fast-perf; with --config the file says it")));
-        }
-        Ok(Mode::Config(config.clone()))
+    /// Every two options that contradict each other.
+    fn clashes(&self) -> Vec<String> {
+        let config = ("--config", self.config.is_some());
+        let fast_perf = ("--fast-perf", self.fast_perf);
+        let model = ("--model", self.model.is_some());
+        let march = ("--march", self.march.is_some());
+        let proto = ("--proto", self.proto.is_some());
+        let core_num = ("--core-num", self.core_num.is_some());
+        let skip = ("--skip", self.skip.is_some());
+        let stop_after = ("--stop-after", self.stop_after.is_some());
+        let print_pipeline = ("--print-pipeline", self.print_pipeline);
+        // Without --config and --fast-perf a model is checked.
+        let check = ("the check of a --model", self.model.is_some() && self.config.is_none() && !self.fast_perf);
+        let pairs: [(Given, Given, &str); 13] = [
+            (fast_perf, config, "--fast-perf has a built-in configuration; leave out one of them"),
+            (march, config, "the configuration says march"),
+            (proto, config, "the configuration says prototxt"),
+            (core_num, config, "the configuration says core_num"),
+            (skip, stop_after, "both say where to end"),
+            (skip, check, "the check goes all the way; leave out the former"),
+            (stop_after, check, "the check goes all the way; leave out the former"),
+            (skip, print_pipeline, "nothing is compiled when the pipeline is printed"),
+            (stop_after, print_pipeline, "nothing is compiled when the pipeline is printed"),
+            (print_pipeline, ("--json", self.json), "both write to standard output"),
+            (print_pipeline, check, "the check has no pipeline of its own; give --fast-perf or --config"),
+            (print_pipeline, ("--config with --model", config.1 && model.1), "the pipeline begins with the ONNX model"),
+            (("--quiet", self.quiet), ("--verbose", self.verbose), "they contradict each other"),
+        ];
+        let given = pairs.iter().filter(|(first, second, _)| first.1 && second.1);
+        given.map(|(first, second, why)| format!("{} cannot be used with {}: {why}", first.0, second.0)).collect()
     }
 
-    fn fast_perf_mode(&self) -> Result<Mode, clap::Error> {
-        if self.config.is_some() {
-            return Err(Self::wrong("--fast-perf has a built-in configuration; leave out --config, or --fast-perf"));
+    /// The mode that the options ask for, or everything by which they contradict each other.
+    pub(super) fn mode(&self) -> Result<Mode, clap::Error> {
+        let clashes = self.clashes();
+        if !clashes.is_empty() {
+            return Err(Self::wrong(&clashes));
         }
-        let Some(model) = &self.model else {
-            return Err(Self::wrong("--fast-perf needs --model FILE"));
-        };
-        let Some(march) = &self.march else {
-            return Err(Self::wrong(format!("--fast-perf needs --march, one of {}", known_marches().join(", "))));
-        };
+        match (&self.config, &self.model) {
+            (Some(config), None) => Ok(Mode::Config(config.clone())),
+            (Some(config), Some(model)) if is_mlir(model) => {
+                Ok(Mode::Recompile { config: config.clone(), model: model.clone() })
+            }
+            (Some(_), Some(model)) => Err(Self::wrong(&[format!(
+                "--model with --config compiles a stored model (.bc, .mlir) anew, which '{}' is not; leave out --model, the \
+                 configuration names the network",
+                model.display()
+            )])),
+            (None, Some(model)) => self.built_in(model),
+            (None, None) if self.fast_perf => Err(Self::wrong(&["--fast-perf needs --model FILE".into()])),
+            (None, None) => {
+                Err(Self::wrong(&["give --config FILE to compile, --fast-perf --model FILE --march MARCH to \
+                 estimate, or --model FILE --march MARCH to check"
+                    .into()]))
+            }
+        }
+    }
+
+    fn built_in(&self, model: &Path) -> Result<Mode, clap::Error> {
+        let mut faults = Vec::new();
+        let purpose = if self.fast_perf { Purpose::Speed } else { Purpose::Check };
+        if self.march.is_none() {
+            let what = if self.fast_perf { "--fast-perf" } else { "the check of a --model" };
+            faults.push(format!("{what} needs --march, one of {}", known_marches().join(", ")));
+        }
         let mut shapes: Vec<(String, String)> = Vec::new();
         for pair in self.input_shape.chunks(2) {
             let [name, shape] = pair else { continue };
             if !is_shape(shape) {
                 let example = "give positive sizes separated by x, such as 1x3x224x224";
-                return Err(Self::wrong(format!("--input-shape {name}: '{shape}' is not a shape; {example}")));
+                faults.push(format!("--input-shape {name}: '{shape}' is not a shape; {example}"));
             }
             shapes.push((name.clone(), shape.clone()));
         }
-        let options = FastPerf { model: model.clone(), march: march.clone(), shapes };
-        Ok(Mode::FastPerf { options, proto: self.proto.clone() })
+        if let (Some(cores), ParameterKind::Integer { least, most }) = (self.core_num, CORE_NUM.kind)
+            && !(least..=most).contains(&cores)
+        {
+            let marches = known_marches().join(" and ");
+            faults.push(format!("--core-num {cores}: {marches} run a model on {most} core; leave it out"));
+        }
+        if !faults.is_empty() {
+            return Err(Self::wrong(&faults));
+        }
+        let march = self.march.clone().unwrap_or_default();
+        Ok(Mode::BuiltIn(FastPerf { purpose, model: model.to_owned(), march, shapes, core_num: self.core_num }))
     }
 
-    fn verbosity(&self) -> Verbosity {
+    /// The last stage that is asked for; none for all.
+    pub(super) fn last_stage(&self) -> Option<Stage> {
+        self.stop_after.or(self.skip.map(Skip::last_stage))
+    }
+
+    pub(super) fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
             (_, true) => Verbosity::Verbose,
@@ -155,144 +250,52 @@ impl CommandLine {
     }
 }
 
+fn is_mlir(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("bc") || extension.eq_ignore_ascii_case("mlir"))
+}
+
 /// Runs `hb_compile` with the arguments of a process (the first is the program), and gives its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let (command_line, mode) =
-        match CommandLine::try_parse_from(arguments).and_then(|line| line.mode().map(|mode| (line, mode))) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                // Help and version come as errors too, and belong on standard output. Nothing can be done if nobody reads.
-                let _ = error.print();
-                return if error.use_stderr() { WRONG_USAGE } else { DONE };
-            }
-        };
-    let console = Console::new(command_line.verbosity());
-    let log = match Log::start(Path::new("."), &console) {
-        Ok(log) => log,
+    let parsed = CommandLine::try_parse_from(arguments).and_then(|line| match line.help_config.is_some() {
+        true => Ok((line, None)),
+        false => line.mode().map(|mode| (line, Some(mode))),
+    });
+    match parsed {
+        Ok((command_line, Some(mode))) => run::run(&command_line, &mode),
+        Ok((line, None)) => explain(&line.help_config.unwrap_or_default()),
         Err(error) => {
-            eprintln!("error: {error}");
-            return AT_FAULT;
+            // Help and version come as errors too, and belong on standard output. Nothing can be done if nobody reads.
+            let _ = error.print();
+            if error.use_stderr() { WRONG_USAGE } else { DONE }
         }
-    };
-    tracing::info!("hb_compile {}", env!("CARGO_PKG_VERSION"));
-    if command_line.config.is_some() && !command_line.input_shape.is_empty() {
-        tracing::warn!(
-            "--input-shape has an effect only with --fast-perf; input_shape of the configuration says it here"
-        );
     }
-    let outcome = work(&command_line, &mode, &console);
-    let status = match &outcome {
-        Ok(_) => DONE,
+}
+
+/// `--help-config`
+fn explain(parameter: &str) -> u8 {
+    match parameter_help(parameter) {
+        Ok(text) => {
+            println!("{text}");
+            DONE
+        }
         Err(error) => {
-            report(error);
-            AT_FAULT
-        }
-    };
-    finish(&log, outcome.ok().as_ref(), status)
-}
-
-fn finish(log: &Log, configuration: Option<&Configuration>, status: u8) -> u8 {
-    let folder = configuration.map(|configuration| configuration.get(&WORKING_DIR));
-    let Some(folder) = folder.filter(|folder| folder.is_dir()) else {
-        return status;
-    };
-    tracing::info!("results are in '{}'", printable(&folder.display().to_string()));
-    match log.copy_to(folder) {
-        Ok(()) => status,
-        Err(error) => {
-            tracing::error!("{error}");
-            AT_FAULT
+            eprintln!("error: --help-config: {error}");
+            WRONG_USAGE
         }
     }
-}
-
-fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Configuration, CompileError> {
-    let environment = Environment::of_this_machine();
-    let configuration = match mode {
-        Mode::Config(file) => Configuration::read(file, &environment)?,
-        Mode::FastPerf { proto: Some(_), .. } => {
-            return Err(fault(
-                "--proto: Caffe models are known to the manual, not supported yet; convert the model to ONNX",
-            ));
-        }
-        Mode::FastPerf { options, proto: None } => fast_perf_configuration(options, &environment)?,
-    };
-    for problem in &configuration.warnings {
-        tracing::warn!("{problem}");
-    }
-    log_parameters(&configuration);
-    if command_line.print_pipeline {
-        let (declared, inputs) = inputs(&configuration)?;
-        let hbm = configuration.output_path(".hbm");
-        println!("{}", equivalent_commands(&configuration, &declared, &inputs, &hbm));
-        return Ok(configuration);
-    }
-    // The pool of the process; one that is there already is as good, since results do not depend on it.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(configuration.threads()).build_global();
-    compile(&configuration, &Stages { console, stop_after: command_line.stop_after })?;
-    Ok(configuration)
-}
-
-fn fault(message: impl Into<String>) -> CompileError {
-    CompileError::Options(message.into())
-}
-
-fn fast_perf_configuration(options: &FastPerf, environment: &Environment) -> Result<Configuration, CompileError> {
-    let model = load_model(&options.model)?;
-    let inputs = model_inputs(&model);
-    let text = configuration_text(options, &inputs).map_err(|error| fault(error.to_string()))?;
-    let folder = Path::new(FAST_PERF_FOLDER);
-    std::fs::create_dir_all(folder).map_err(|error| {
-        fault(format!("the folder '{FAST_PERF_FOLDER}' cannot be made: {error}; run where you may write"))
-    })?;
-    let file = folder.join("hb_compile.yaml");
-    write_atomically(&file, text.as_bytes()).map_err(|error| fault(error.to_string()))?;
-    tracing::info!(
-        "fast-perf: the configuration is in '{}'; its thresholds are those of random data: latency counts, outputs do not",
-        file.display()
-    );
-    Ok(Configuration::read(&file, environment)?)
-}
-
-fn log_parameters(configuration: &Configuration) {
-    for parameter in &configuration.parameters {
-        let (row, effective) = (parameter.parameter, printable(&parameter.effective));
-        match &parameter.given {
-            Some(_) if row.status == Status::NotYet => {
-                tracing::info!("{}: {effective} (nothing else is supported yet)", row.path());
-            }
-            Some(_) => tracing::info!("{}: {effective}", row.path()),
-            None => tracing::debug!("{}: {effective} (default)", row.path()),
-        }
-    }
-    tracing::info!("parallel jobs: {}", configuration.threads());
-}
-
-/// Problems go one to a line, and warnings among them are not called errors.
-fn report(error: &CompileError) {
-    match error {
-        CompileError::Configuration(problems) => report_problems(problems),
-        // Some errors are lists of several lines.
-        other => {
-            let lines: Vec<String> = other.to_string().lines().map(printable).collect();
-            tracing::error!("{}", lines.join("\n"));
-        }
-    }
-}
-
-fn report_problems(problems: &Problems) {
-    let errors = problems.0.iter().filter(|problem| problem.severity == Severity::Error).count();
-    tracing::error!("the configuration has {errors} problem(s):\n{problems}");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn line(arguments: &[&str]) -> Result<CommandLine, clap::Error> {
+        CommandLine::try_parse_from(std::iter::once("hb_compile").chain(arguments.iter().copied()))
+    }
+
     fn mode(arguments: &[&str]) -> Result<Mode, String> {
-        let all = std::iter::once("hb_compile").chain(arguments.iter().copied());
-        let parsed = CommandLine::try_parse_from(all).and_then(|line| line.mode());
-        parsed.map_err(|error| error.to_string())
+        line(arguments).and_then(|line| line.mode()).map_err(|error| error.to_string())
     }
 
     #[track_caller]
@@ -307,35 +310,80 @@ mod tests {
     }
 
     #[test]
-    fn both_modes_of_the_manual() {
+    fn the_modes_of_the_manual() {
         assert_eq!(mode(&["--config", "a.yaml"]), Ok(Mode::Config("a.yaml".into())));
         assert_eq!(mode(&["-c", "a.yaml", "--stop-after", "quantize", "-q"]), Ok(Mode::Config("a.yaml".into())));
-        let options = FastPerf {
+        let recompile = Mode::Recompile { config: "a.yaml".into(), model: "m.bc".into() };
+        assert_eq!(mode(&["-c", "a.yaml", "-m", "m.bc", "--json"]), Ok(recompile));
+        let options = |purpose, core_num| FastPerf {
+            purpose,
             model: "m.onnx".into(),
             march: "nash-e".into(),
             shapes: vec![("input_1".into(), "1x3x224x224".into()), ("input_2".into(), "1x8".into())],
+            core_num,
         };
         let arguments = "--fast-perf --model m.onnx --march nash-e --input-shape input_1 1x3x224x224 -i input_2 1x8";
         let arguments: Vec<&str> = arguments.split(' ').collect();
-        assert_eq!(mode(&arguments), Ok(Mode::FastPerf { options, proto: None }));
+        assert_eq!(mode(&arguments), Ok(Mode::BuiltIn(options(Purpose::Speed, None))));
+        let check = [&arguments[1..], &["--core-num", "1"]].concat();
+        assert_eq!(mode(&check), Ok(Mode::BuiltIn(options(Purpose::Check, Some(1)))));
+    }
+
+    #[test]
+    fn where_it_ends() {
+        let last =
+            |arguments: &[&str]| line(&[&["-c", "a.yaml"], arguments].concat()).expect("right usage").last_stage();
+        assert_eq!(last(&[]), None);
+        assert_eq!(last(&["--skip", "export"]), Some(Stage::Quantize));
+        assert_eq!(last(&["--skip", "convert"]), Some(Stage::Quantize));
+        assert_eq!(last(&["--skip", "compile"]), Some(Stage::Place));
+        assert_eq!(last(&["--stop-after", "place"]), Some(Stage::Place));
     }
 
     #[test]
     fn wrong_usage() {
         refused(&[], "give --config FILE");
-        refused(&["-m", "m.onnx", "--march", "nash-e"], "--model needs --fast-perf");
-        refused(&["--fast-perf", "-c", "a.yaml"], "leave out --config");
-        refused(&["--fast-perf", "-m", "m.onnx"], "needs --march, one of nash-e");
+        refused(&["-m", "m.onnx"], "the check of a --model needs --march, one of nash-e");
+        refused(&["--fast-perf", "-m", "m.onnx"], "--fast-perf needs --march, one of nash-e");
         refused(&["--fast-perf", "--march", "nash-e"], "needs --model");
-        refused(&["-c", "a.yaml", "--march", "nash-e"], "--march goes with --fast-perf");
-        refused(&["-c", "a.yaml", "-m", "b"], "--model goes with --fast-perf");
+        refused(&["-c", "a.yaml", "-m", "b.onnx"], "'b.onnx' is not; leave out --model");
         refused(&["--fast-perf", "-m", "m", "--march", "nash-x"], "nash-x");
-        refused(&["--fast-perf", "-m", "m", "--march", "nash-e", "-i", "a", "1x?"], "'1x?' is not a shape");
+        refused(&["-m", "m", "--march", "nash-e", "-i", "a", "1x?"], "'1x?' is not a shape");
         refused(&["--fast-perf", "-m", "m", "--march", "nash-e", "-i", "a"], "2 values");
+        refused(
+            &["-m", "m", "--march", "nash-e", "--core-num", "4"],
+            "--core-num 4: nash-e and nash-m run a model on 1 core",
+        );
+        refused(&["-c", "a.yaml", "--skip", "link"], "export, convert, compile");
         refused(
             &["-c", "a.yaml", "--stop-after", "nowhere"],
             "import, optimize, calibrate, quantize, place, lower, compile",
         );
-        refused(&["-c", "a.yaml", "-q", "-v"], "cannot be used with");
+    }
+
+    #[test]
+    fn clashes_are_named_in_pairs_and_all_at_once() {
+        let pairs: [(&[&str], &str); 9] = [
+            (&["--fast-perf", "-c", "a.yaml"], "--fast-perf cannot be used with --config"),
+            (&["-c", "a.yaml", "--march", "nash-e"], "--march cannot be used with --config"),
+            (&["-c", "a.yaml", "--proto", "b"], "--proto cannot be used with --config"),
+            (&["-c", "a.yaml", "--core-num", "1"], "--core-num cannot be used with --config"),
+            (&["-c", "a.yaml", "-q", "-v"], "--quiet cannot be used with --verbose"),
+            (
+                &["-c", "a.yaml", "--skip", "compile", "--stop-after", "place"],
+                "--skip cannot be used with --stop-after",
+            ),
+            (&["-m", "a.onnx", "--march", "nash-e", "--skip", "compile"], "--skip cannot be used with the check"),
+            (&["-c", "a.yaml", "--print-pipeline", "--json"], "--print-pipeline cannot be used with --json"),
+            (
+                &["-c", "a.yaml", "-m", "b.bc", "--print-pipeline"],
+                "--print-pipeline cannot be used with --config with --model",
+            ),
+        ];
+        for (arguments, message) in pairs {
+            refused(arguments, message);
+        }
+        let all = mode(&["--fast-perf", "-c", "a.yaml", "--core-num", "1", "-q", "-v"]).expect_err("wrong usage");
+        assert_eq!(all.matches("cannot be used with").count(), 3, "{all}");
     }
 }

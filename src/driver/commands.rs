@@ -1,9 +1,13 @@
 //! The commands that give the same `.hbm` as a compilation, from the files that it left: `hb_compile --print-pipeline`.
 
-use super::compile::{BPU_TO_NASH, OPTIMIZE, QDQ_TO_BPU};
-use super::configuration::{CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, ONNX_MODEL};
+use super::compile::{BPU_TO_NASH, EXPOSE_LAYERS, OPTIMIZE, QDQ_TO_BPU};
+use super::configuration::{
+    CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, LAYER_OUT_DUMP, ONNX_MODEL,
+};
 use super::editing;
+use super::placement::requested_placement;
 use super::quantize::{INFO, WEIGHTS, hfloat_to_qdq, round_weights_pass};
+use crate::pipeline::on_functions;
 use std::path::Path;
 
 /// A pipe of `hb-translate` and `hb-opt` for a shell. It reads the model, the configuration and what calibration and search decided in
@@ -22,6 +26,7 @@ pub fn equivalent_commands(
     }
     let mut passes: Vec<String> = editing::set_outputs_pass(configuration).into_iter().collect();
     passes.push(OPTIMIZE.to_owned());
+    passes.extend(requested_placement(configuration));
     // Random samples say nothing of how weights are to be rounded.
     if *configuration.get(&CALIBRATION_TYPE) != CalibrationType::Skip {
         passes.push(round_weights_pass(&configuration.output_path(WEIGHTS)));
@@ -29,6 +34,9 @@ pub fn equivalent_commands(
     passes.push(hfloat_to_qdq(&configuration.output_path(INFO)));
     passes.extend(editing::deploying_passes(configuration, inputs));
     passes.push(editing::removing(configuration, QDQ_TO_BPU));
+    if *configuration.get(&LAYER_OUT_DUMP) {
+        passes.push(on_functions(EXPOSE_LAYERS));
+    }
     passes.push(configuration.pass(BPU_TO_NASH, &[]));
     let passes = shell_word(&format!("builtin.module({})", passes.join(",")));
     // Text, because hb-translate reads no bytecode that MLIR's own tools wrote.

@@ -1,13 +1,8 @@
 //! How far the levels are apart: runs a sample at the float, the quant and the bpu level and compares every node.
 
 use super::tables::{NodeRow, OutputRow};
-use crate::bpu::{
-    self,
-    lower::Placement,
-    model::{BpuElement, BpuTensor, Segment, TensorScale, ValueLayout},
-};
+use crate::bpu::{self, lower::Placement, model::Segment};
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
-use crate::numerics;
 use crate::quant::search::{cosine, floats as array_floats};
 use crate::sim::{
     executor::ExecutionError,
@@ -17,8 +12,8 @@ use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, OperationAttributes, Origin, TensorType};
 use hb_dialects::names::{FUNCTION, output_names};
 use hb_dialects::quant;
-use melior::ir::{OperationRef, ValueLike};
-use ndarray::ArrayView4;
+use melior::ir::operation::OperationLike;
+use melior::ir::{OperationRef, Value, ValueLike};
 use std::collections::HashMap;
 
 /// Why levels could not be compared.
@@ -83,52 +78,15 @@ pub fn run_segments(
 ) -> Result<Values, CompareError> {
     let network = SegmentedNetwork::observed(function)?;
     let mut nodes = NodeValues::new();
-    let outputs = network.run_with_observer(inputs, &mut |observed| match observed {
-        Observed::Bpu { segment, node, tensor, bytes } => {
-            for value in segment.values.iter().filter(|value| node.outputs.contains(&value.tensor)) {
-                if let Some(reals) = reals(tensor, value.layout, bytes) {
-                    nodes.insert(value.node.clone(), reals);
-                }
-            }
-        }
-        Observed::Segment { segment, inputs, outputs } => see(segment, inputs, outputs),
-        Observed::Cpu { node, value } => {
-            if let Some(values) = floats(&value) {
-                nodes.insert(node.to_owned(), values);
-            }
+    let outputs = network.run_with_observer(inputs, &mut |observed| {
+        observed.layers(&mut |node, reals| {
+            nodes.insert(node.to_owned(), reals);
+        });
+        if let Observed::Segment { segment, inputs, outputs } = observed {
+            see(segment, inputs, outputs);
         }
     })?;
     Ok(Values { nodes, outputs: outputs.iter().map(array_floats).collect() })
-}
-
-/// What a tensor's bytes mean, in the order of the network; `None` for integers without a scale.
-fn reals(tensor: &BpuTensor, layout: ValueLayout, bytes: &[u8]) -> Option<Vec<f32>> {
-    // Several scales run along the last dimension: they are those of sums of products.
-    let scale = |index: usize| match &tensor.scale {
-        TensorScale::None => None,
-        TensorScale::PerTensor(scale) => Some(*scale as f32),
-        TensorScale::PerChannel { scales, .. } => scales.get(index % scales.len().max(1)).map(|scale| *scale as f32),
-    };
-    let of = |integers: Vec<i32>| -> Option<Vec<f32>> {
-        integers.iter().enumerate().map(|(index, &q)| Some(numerics::dequantize(q, scale(index)?))).collect()
-    };
-    let reals = match tensor.element {
-        BpuElement::I8 => of(bytes.iter().map(|&q| i32::from(q as i8)).collect()),
-        BpuElement::I16 => of(bytes.as_chunks().0.iter().map(|q| i32::from(i16::from_le_bytes(*q))).collect()),
-        BpuElement::I32 => of(bytes.as_chunks().0.iter().map(|q| i32::from_le_bytes(*q)).collect()),
-        BpuElement::F32 => Some(bytes.as_chunks().0.iter().map(|real| f32::from_le_bytes(*real)).collect()),
-    }?;
-    match layout {
-        ValueLayout::Network => Some(reals),
-        ValueLayout::ChannelsLast => to_network_order(reals, &tensor.shape),
-    }
-}
-
-/// NHWC to NCHW; `None` when there are not as many values as the shape says.
-fn to_network_order(values: Vec<f32>, shape: &[usize]) -> Option<Vec<f32>> {
-    let &[n, h, w, c] = shape else { return Some(values) };
-    let values = ArrayView4::from_shape((n, h, w, c), &values).ok()?;
-    Some(values.permuted_axes([0, 3, 1, 2]).iter().copied().collect())
 }
 
 /// What the report needs to know of a node, taken before the network is cut into segments.
@@ -139,13 +97,64 @@ pub struct NodeFacts {
     /// The nodes of the user's network that went into it.
     pub origins: Vec<String>,
     /// As ONNX calls it.
-    pub operator: &'static str,
+    pub operator: String,
     /// Where it runs, and why.
     pub placement: Placement,
     /// Largest magnitude that its result holds; none where it is not quantized.
     pub threshold: Option<f64>,
     /// Of its result, such as `int8`.
     pub output_data_type: String,
+    /// Of a node on the CPU, where values come from the BPU or go there.
+    pub crossings: Vec<Crossing>,
+}
+
+/// A neighbour on the other processor, which pays for the way: the BPU converts the values from or to integers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crossing {
+    /// The neighbour on the BPU.
+    pub node: String,
+    /// How many values cross.
+    pub values: usize,
+    /// Whether they come from the BPU.
+    pub from_bpu: bool,
+}
+
+/// Where the values of an operation come from the BPU or go there, through casts.
+fn crossings(operation: OperationRef<'_, '_>) -> Vec<Crossing> {
+    let on_bpu = |node: OperationRef<'_, '_>| bpu::lower::placement_of(node) == Some(Placement::Bpu);
+    let values = |value: Value<'_, '_>| {
+        TensorType::from_type(value.r#type()).ok().and_then(|r#type| r#type.elements()).unwrap_or(0)
+    };
+    let mut crossings: Vec<Crossing> = Vec::new();
+    for operand in operation.operands().collect::<Vec<_>>() {
+        if let Some(source) = source(operand).filter(|source| on_bpu(*source)) {
+            crossings.push(Crossing { node: source.node(), values: values(operand), from_bpu: true });
+        }
+    }
+    for result in ir::results(operation) {
+        for reader in readers(result).into_iter().filter(|reader| on_bpu(*reader)) {
+            crossings.push(Crossing { node: reader.node(), values: values(result), from_bpu: false });
+        }
+    }
+    crossings
+}
+
+/// The operation that computes a value, through casts.
+fn source<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'c, 'a>> {
+    let operation = ir::defining_operation(value)?;
+    if quant::Op::is_cast(operation) { source(operation.operand(0).ok()?) } else { Some(operation) }
+}
+
+/// The operations that read a value, through casts.
+fn readers<'c: 'a, 'a>(value: Value<'c, 'a>) -> Vec<OperationRef<'c, 'a>> {
+    let mut found = Vec::new();
+    for user in ir::users(value) {
+        match quant::Op::is_cast(user) {
+            true => found.extend(ir::results(user).into_iter().flat_map(readers)),
+            false => found.push(user),
+        }
+    }
+    found
 }
 
 /// The user's nodes that went into the operations of a network that compute.
@@ -164,8 +173,9 @@ pub fn node_facts(function: OperationRef<'_, '_>) -> Vec<NodeFacts> {
             facts.push(NodeFacts {
                 name,
                 origins,
-                operator: op.onnx().name,
+                operator: op.onnx().name.to_owned(),
                 output_data_type: output_data_type(operation, &placement),
+                crossings: if placement == Placement::Bpu { Vec::new() } else { crossings(operation) },
                 placement,
                 threshold: operation.float(crate::quant::THRESHOLD).ok(),
             });
@@ -198,7 +208,7 @@ pub fn node_rows(facts: &[NodeFacts], float: &Values, calibrated: &Values, quant
             let on_bpu = fact.placement == Placement::Bpu;
             NodeRow {
                 node: fact.name.clone(),
-                node_type: fact.operator.to_owned(),
+                node_type: fact.operator.clone(),
                 origins: fact.origins.clone(),
                 on: if on_bpu { "BPU" } else { "CPU" }.to_owned(),
                 threshold: fact.threshold,

@@ -2,24 +2,26 @@
 
 use super::compare::{self, NodeFacts, Values};
 use super::configuration::{
-    CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, MARCH, MEAN_VALUE, ModelInput,
-    ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR, declared_shape,
+    ADVICE, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
+    LAYER_OUT_DUMP, MARCH, MEAN_VALUE, ModelFacts, ModelInput, ModelNode, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX,
+    Problems, SCALE_VALUE, WORKING_DIR, declared_shape,
 };
 use super::editing;
 use super::fidelity::{self, ProgramCheck};
+use super::outcome::{CompilationOutcome, Prediction};
 use super::progress::Console;
 use super::quantize::Reference;
-use super::{package, report, tables};
-use crate::bpu::lower::{Placement, border};
-use crate::cpu::{Error as CpuError, ExecutableOptions, FloatExecutable, KernelCache, Observe};
+use super::{package, provenance, report, tables};
+use crate::bpu::lower::border;
+use crate::cpu::{Array, Error as CpuError, ExecutableOptions, FloatExecutable, KernelCache, Observe};
 use crate::files::FileSet;
 use crate::float::preprocessing::{self, Preprocessing};
 use crate::frontend::mlir;
-use crate::frontend::onnx::model::{Dimension, Model, Value};
-use crate::frontend::onnx::{self, ImportOptions, OnnxError};
+use crate::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Value};
+use crate::frontend::onnx::{self, ImportOptions, ModelFile, OnnxError};
 use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
-use crate::sim::{perf::performance, runner::timelines};
+use crate::sim::{advice, perf::performance, runner::timelines};
 use crate::target::Target;
 use hb_dialects::ir;
 use melior::{
@@ -148,6 +150,25 @@ pub fn model_inputs(model: &Model) -> Vec<ModelInput> {
     model.graph.inputs.iter().map(input).collect()
 }
 
+/// What a configuration is checked against.
+pub fn model_facts(model: &Model) -> ModelFacts {
+    ModelFacts { inputs: model_inputs(model), nodes: model_nodes(&model.graph) }
+}
+
+/// The nodes of a graph, and those of the graphs that they hold.
+fn model_nodes(graph: &Graph) -> Vec<ModelNode> {
+    let mut nodes = Vec::new();
+    for node in &graph.nodes {
+        nodes.push(ModelNode { name: node.name.clone(), operator: node.operator.clone() });
+        for (_, attribute) in &node.attributes {
+            if let Attribute::Graph(graph) = attribute {
+                nodes.extend(model_nodes(graph));
+            }
+        }
+    }
+    nodes
+}
+
 /// Reads an ONNX model; every message names the file.
 pub(super) fn load_model(path: &Path) -> Result<Model, CompileError> {
     onnx::load(path).map_err(|error| match error {
@@ -168,6 +189,7 @@ pub(super) const OPTIMIZE: &str = "hfloat-optimize";
 pub(super) const QDQ_TO_BPU: &str = "qdq-to-bpu";
 /// See `src/pipeline.rs`.
 pub(super) const BPU_TO_NASH: &str = "bpu-to-nash";
+pub(super) const EXPOSE_LAYERS: &str = "bpu-expose-layers";
 const QDQ_TO_PLACED: &str = "qdq-to-placed";
 const PLACED_TO_BPU: &str = "placed-to-bpu";
 
@@ -175,34 +197,50 @@ const PLACED_TO_BPU: &str = "placed-to-bpu";
 pub(super) type StageError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Compiles the model of `configuration` into its `working_dir`, up to the stage asked for.
-pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<(), CompileError> {
+pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<CompilationOutcome, CompileError> {
     let context = crate::pipeline::context();
     let target = Target::named(configuration.get(&MARCH).as_str())
         .map_err(|source| CompileError::Stage { stage: Stage::Import, source: source.into() })?;
+    working_folder(configuration)?;
+    let imported = stages.run(Stage::Import, || Imported::read(&context, configuration))?;
+    compile_network(&context, &target, configuration, stages, imported)
+}
+
+/// Makes `working_dir`.
+pub(super) fn working_folder(configuration: &Configuration) -> Result<(), CompileError> {
     let folder = configuration.get(&WORKING_DIR);
     std::fs::create_dir_all(folder).map_err(|error| {
         let what = format!("'{}' cannot be made: {error}", folder.display());
-        Problems(vec![configuration.problem(&WORKING_DIR, what, "give a folder that you may write to")])
-    })?;
-    let Imported { original, mut module, inputs, reshaped, .. } =
-        stages.run(Stage::Import, || Imported::read(&context, configuration))?;
+        Problems(vec![configuration.problem(&WORKING_DIR, what, "give a folder that you may write to")]).into()
+    })
+}
+
+/// Takes a network of floats through the stages after import.
+pub(super) fn compile_network<'c>(
+    context: &'c Context,
+    target: &Target,
+    configuration: &Configuration,
+    stages: &Stages<'_>,
+    Imported { original, mut module, inputs, reshaped, .. }: Imported<'c>,
+) -> Result<CompilationOutcome, CompileError> {
     let nodes = compare::network(module.as_operation()).map(compare::user_nodes).unwrap_or_default();
-    let network = NetworkStages { nodes, reshaped, ..NetworkStages::new(&context, configuration, &target, stages) };
+    let network = NetworkStages { nodes, reshaped, ..NetworkStages::new(context, configuration, target, stages) };
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
     let mut files = FileSet::new();
     network.write_model(&original, "_original_float_model.onnx", &mut files)?;
     drop(original);
-    if let Some(reference) = network.float_stages(&mut module, &inputs, &mut files)?
-        && network.integer_stages(module, &inputs, &mut files, &reference)?
-    {
-        tracing::debug!("every stage is done");
+    let mut outcome = CompilationOutcome::default();
+    if let Some(reference) = network.float_stages(&mut module, &inputs, &mut files)? {
+        network.integer_stages(module, &inputs, &mut files, reference, &mut outcome)?;
     }
-    let written = files.commit().map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() });
-    written.map(|_| ())
+    outcome.last_stage = stages.stop_after.or(Some(Stage::Compile));
+    outcome.files = files.paths();
+    files.commit().map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() })?;
+    Ok(outcome)
 }
 
 /// A network and its inputs, as the file and the configuration say.
-struct Imported<'c> {
+pub(super) struct Imported<'c> {
     /// As the file says it.
     original: Module<'c>,
     /// With the outputs that the configuration asks for.
@@ -262,13 +300,23 @@ impl Reshaped {
 impl<'c> Imported<'c> {
     fn read(context: &'c Context, configuration: &Configuration) -> Result<Self, StageError> {
         let model = load_model(configuration.get(&ONNX_MODEL).as_path())?;
-        let of_model = model_inputs(&model);
-        let declared = configuration.check_against(&of_model).map_err(CompileError::from)?;
-        let reshaped = Reshaped::of(&of_model, &declared);
+        let facts = model_facts(&model);
+        let declared = configuration.check_against(&facts).map_err(CompileError::from)?;
+        let reshaped = Reshaped::of(&facts.inputs, &declared);
         let original = reshaped.explain(onnx::import(context, model, &import_options(&declared)))?;
+        Ok(Self { reshaped, ..Self::of(context, configuration, original, declared)? })
+    }
+
+    /// Of a network as a file holds it, and all inputs that it declares.
+    pub(super) fn of(
+        context: &'c Context,
+        configuration: &Configuration,
+        original: Module<'c>,
+        declared: Vec<CheckedInput>,
+    ) -> Result<Self, StageError> {
         let mut module = ir::copy_module(&original)?;
         let inputs = editing::set_outputs(context, configuration, &mut module, declared.clone())?;
-        Ok(Self { original, module, declared, inputs, reshaped })
+        Ok(Self { original, module, declared, inputs, reshaped: Reshaped::default() })
     }
 }
 
@@ -316,15 +364,20 @@ impl<'a> NetworkStages<'a> {
 }
 
 impl NetworkStages<'_> {
-    /// A network for a few runs, with every value observed.
+    /// A network for a few samples side by side, with every value observed.
     pub(super) fn observed(&self, function: OperationRef<'_, '_>) -> Result<FloatExecutable, CpuError> {
-        let options = ExecutableOptions {
+        let single_threaded = self.configuration.threads() > 1;
+        FloatExecutable::compile(function, ExecutableOptions { single_threaded, ..self.executable_options() })
+    }
+
+    /// How networks are made for a few runs, each on all threads.
+    pub(super) fn executable_options(&self) -> ExecutableOptions {
+        ExecutableOptions {
             observe: Observe::Everything,
-            single_threaded: self.configuration.threads() > 1,
             quick: true,
             kernels: Some(Arc::clone(&self.kernels)),
-        };
-        FloatExecutable::compile(function, options)
+            ..ExecutableOptions::default()
+        }
     }
 
     /// Import to calibrate; `None` when the compilation is to end there.
@@ -338,13 +391,16 @@ impl NetworkStages<'_> {
         if stages.ends_after(Stage::Import) {
             return Ok(None);
         }
-        stages.run(Stage::Optimize, || self.reshaped.explain(pipeline::run(self.context, module, OPTIMIZE)))?;
+        stages.run(Stage::Optimize, || -> Result<(), StageError> {
+            self.reshaped.explain(pipeline::run(self.context, module, OPTIMIZE))?;
+            self.place_requested(module)
+        })?;
         self.keep_resources(&[module]);
         self.write_model(module, "_optimized_float_model.onnx", files)?;
         if stages.ends_after(Stage::Optimize) {
             return Ok(None);
         }
-        let reference = stages.run(Stage::Calibrate, || self.calibrate(module, inputs))?;
+        let reference = stages.run(Stage::Calibrate, || self.calibrate(module, inputs, files))?;
         self.write_model(module, "_calibrated_model.onnx", files)?;
         if stages.ends_after(Stage::Calibrate) {
             let staged = self.stage_info(&reference.calibrated.info, files);
@@ -354,47 +410,44 @@ impl NetworkStages<'_> {
         Ok(Some(reference))
     }
 
-    /// Quantize to compile; false when the compilation ended before its last stage.
+    /// Quantize to compile, or to the stage asked for. What it comes to is noted in `outcome`.
     fn integer_stages(
         &self,
         mut module: Module<'_>,
         inputs: &[CheckedInput],
         files: &mut FileSet,
-        reference: &Reference,
-    ) -> Result<bool, CompileError> {
+        reference: Reference,
+        outcome: &mut CompilationOutcome,
+    ) -> Result<(), CompileError> {
         let stages = self.stages;
-        let calibrated = stages.run(Stage::Quantize, || self.quantize(&mut module, reference, files))?;
+        let calibrated = stages.run(Stage::Quantize, || self.quantize(&mut module, &reference, files))?;
+        let Reference { sample, float, .. } = reference;
         self.write_model(&module, "_ptq_model.onnx", files)?;
         if stages.ends_after(Stage::Quantize) {
-            return Ok(false);
+            return Ok(());
         }
         let qdq = ir::copy_module(&module);
         let qdq = qdq.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
-        let (facts, segments) = stages.run(Stage::Place, || self.place(&mut module, inputs))?;
-        for fact in &facts {
-            if let Placement::Cpu { reason } = &fact.placement {
-                tracing::info!("node '{}' ({}) runs on the CPU: {reason}", fact.name, fact.operator);
-            }
-        }
-        let bytecode = mlir::bytecode(module.as_operation());
-        let bytecode = bytecode.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
+        let Placed { facts, segments, bytecode } = stages.run(Stage::Place, || self.place(&mut module, inputs))?;
+        self.report_placement(&facts);
         self.stage_file(files, "_quantized_model.bc", &bytecode)?;
+        drop(bytecode);
+        outcome.nodes = facts;
         if stages.ends_after(Stage::Place) {
-            return Ok(false);
+            return Ok(());
         }
         let lower = self.configuration.pass(BPU_TO_NASH, &[]);
         stages.run(Stage::Lower, || pipeline::run(self.context, &mut module, &lower))?;
         if stages.ends_after(Stage::Lower) {
-            return Ok(false);
+            return Ok(());
         }
         let levels = Levels { qdq, segments };
         stages.run(Stage::Compile, || -> Result<(), StageError> {
             let compilation = package::Compilation::of(self.configuration);
             let hbm = package::package(self.context, module.as_operation(), &compilation)?;
             drop(module);
-            self.report(levels, files, hbm, &facts, (reference, &calibrated))
-        })?;
-        Ok(true)
+            self.report(levels, files, hbm, (sample, float, calibrated), outcome)
+        })
     }
 
     /// Names the nodes that no row of the report will be made from, beside those that were removed from `deployed` because somebody asked
@@ -410,45 +463,47 @@ impl NetworkStages<'_> {
         }
     }
 
-    /// Turns the QDQ form into segments. Also gives copies of them: those whose inputs and outputs are the network's own, as samples are, and
-    /// those of the deployed network where its inputs or outputs are others.
-    fn place<'c>(
-        &self,
-        module: &mut Module<'c>,
-        inputs: &[CheckedInput],
-    ) -> Result<(Vec<NodeFacts>, Segments<'c>), StageError> {
+    /// Turns the QDQ form into segments.
+    fn place<'c>(&self, module: &mut Module<'c>, inputs: &[CheckedInput]) -> Result<Placed<'c>, StageError> {
+        let configuration = self.configuration;
         let mut own = ir::copy_module(module)?;
-        let by_name = editing::removes_by_name(self.configuration);
-        let set_batch = editing::set_batch_pass(self.configuration);
-        let mut differs = inputs.iter().any(changes) || by_name || set_batch.is_some();
-        let batched = set_batch.map(|pass| -> Result<_, StageError> {
-            let mut batched = ir::copy_module(module)?;
-            pipeline::run(self.context, &mut batched, &format!("{pass},{QDQ_TO_BPU}"))?;
-            Ok(batched)
-        });
-        let batched = batched.transpose()?;
+        let batched = self.batched(module)?;
+        let by_name = editing::removes_by_name(configuration);
+        // With further outputs the segments are others, too.
+        let dumps = *configuration.get(&LAYER_OUT_DUMP);
+        let mut differs = by_name || dumps || batched.is_some() || inputs.iter().any(changes);
         if differs {
             pipeline::run(self.context, &mut own, QDQ_TO_BPU)?;
         }
         if by_name {
-            let function = compare::network(own.as_operation())?;
-            editing::check_removed_names(self.configuration, &self.nodes, function)?;
+            editing::check_removed_names(configuration, &self.nodes, compare::network(own.as_operation())?)?;
         }
-        let passes = editing::deploying_passes(self.configuration, inputs);
+        let passes = editing::deploying_passes(configuration, inputs);
         pipeline::run(self.context, module, &passes.join(","))?;
-        pipeline::run(self.context, module, &editing::removing(self.configuration, QDQ_TO_PLACED))?;
+        pipeline::run(self.context, module, &editing::removing(configuration, QDQ_TO_PLACED))?;
         let facts = compare::node_facts(compare::network(module.as_operation())?);
-        pipeline::run(self.context, module, &editing::removing(self.configuration, PLACED_TO_BPU))?;
+        pipeline::run(self.context, module, &editing::removing(configuration, PLACED_TO_BPU))?;
+        provenance::attach(self.context, module, configuration);
+        let bytecode = mlir::bytecode(module.as_operation())?;
         let function = compare::network(module.as_operation())?;
-        editing::report(self.configuration, function);
+        editing::report(configuration, function);
         self.report_vanished(&facts, function);
         if !differs && !border::removed(function).is_empty() {
             differs = true;
             pipeline::run(self.context, &mut own, QDQ_TO_BPU)?;
         }
+        expose_layers(self.context, module, configuration)?;
         let deployed = ir::copy_module(module)?;
         let (own, deployed) = if differs { (own, Some(deployed)) } else { (deployed, None) };
-        Ok((facts, Segments { own, batched, deployed }))
+        Ok(Placed { facts, segments: Segments { own, batched, deployed }, bytecode })
+    }
+
+    /// The segments of as many samples as are deployed at once; none for one.
+    fn batched<'c>(&self, module: &Module<'c>) -> Result<Option<Module<'c>>, StageError> {
+        let Some(pass) = editing::set_batch_pass(self.configuration) else { return Ok(None) };
+        let mut batched = ir::copy_module(module)?;
+        pipeline::run(self.context, &mut batched, &format!("{pass},{QDQ_TO_BPU}"))?;
+        Ok(Some(batched))
     }
 
     /// Frees the constants that only former forms of the network had. `modules` are all those that are still there.
@@ -464,9 +519,9 @@ impl NetworkStages<'_> {
     }
 
     fn write_model(&self, module: &Module<'_>, ending: &str, files: &mut FileSet) -> Result<(), CompileError> {
-        let bytes = onnx::export(module.as_operation()).and_then(|model| onnx::to_bytes(&model));
-        let bytes = bytes.map_err(|error| CompileError::Stage { stage: Stage::Import, source: error.into() })?;
-        let staged = files.stage_behind(&self.configuration.output_path(ending), bytes);
+        let model = onnx::export(module.as_operation()).and_then(|model| ModelFile::of(&model));
+        let model = model.map_err(|error| CompileError::Stage { stage: Stage::Import, source: error.into() })?;
+        let staged = files.stage_behind(&self.configuration.output_path(ending), move |file| model.write_to(file));
         staged.map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() })
     }
 
@@ -476,8 +531,8 @@ impl NetworkStages<'_> {
         levels: Levels<'_>,
         files: &mut FileSet,
         hbm: Vec<u8>,
-        facts: &[NodeFacts],
-        (Reference { sample, float, .. }, calibrated): (&Reference, &Values),
+        (sample, float, calibrated): (Vec<Array>, Values, Values),
+        outcome: &mut CompilationOutcome,
     ) -> Result<(), StageError> {
         self.stage_file(files, ".hbm", &hbm)?;
         let hbm = Hbm::from_bytes(hbm)?;
@@ -485,42 +540,84 @@ impl NetworkStages<'_> {
         let function = compare::network(segments.own.as_operation())?;
         let mut programs = ProgramCheck::new(&hbm, self.target);
         let quantized =
-            compare::run_segments(function, &compare::bytes_of(sample), &mut |segment, inputs, outputs| {
+            compare::run_segments(function, &compare::bytes_of(&sample), &mut |segment, inputs, outputs| {
                 if segments.deployed.is_none() {
                     programs.see(segment, inputs, outputs);
                 }
             })?;
-        let rows = compare::node_rows(facts, float, calibrated, &quantized);
-        tracing::info!("nodes, compared on one sample:\n{}", tables::node_table(&rows));
-        let outputs = compare::output_rows(function, float, calibrated, &quantized);
-        tracing::info!("outputs, compared on one sample:\n{}", tables::output_table(&outputs));
-        self.stage_file(files, "_node_info.csv", tables::node_csv(&rows).as_bytes())?;
+        outcome.rows = compare::node_rows(&outcome.nodes, &float, &calibrated, &quantized);
+        outcome.outputs = compare::output_rows(function, &float, &calibrated, &quantized);
+        tracing::debug!("nodes, compared on one sample:\n{}", tables::node_table(&outcome.rows));
+        tracing::info!("outputs, compared on one sample:\n{}", tables::output_table(&outcome.outputs));
+        // The values of all nodes of a large network are much memory, and what follows needs more.
+        drop((float, calibrated));
+        self.stage_file(files, "_node_info.csv", tables::node_csv(&outcome.rows).as_bytes())?;
         if let Some(batched) = &segments.batched {
-            fidelity::check_batch(function, compare::network(batched.as_operation())?, sample)?;
+            fidelity::check_batch(function, compare::network(batched.as_operation())?, &sample)?;
         }
         if let Some(deployed) = &segments.deployed {
             let deployed = compare::network(deployed.as_operation())?;
-            let inputs = fidelity::deployed_sample(deployed, sample)?;
+            let inputs = fidelity::deployed_sample(deployed, (function, &sample))?;
             let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
             compare::run_segments(deployed, &inputs, &mut |segment, inputs, outputs| {
                 programs.see(segment, inputs, outputs);
             })?;
         }
         programs.finish()?;
+        drop(segments);
         self.keep_resources(&[&qdq]);
-        self.check_nodes(qdq, facts, (sample, &quantized.nodes))?;
-        let performance = performance(&hbm, self.target, &timelines(&hbm, self.target)?);
-        let summary = &performance.summary.performance;
-        tracing::info!(
-            "predicted latency {:.1} us, {:.1} frames per second",
-            summary.latency_us,
-            summary.frames_per_second
-        );
+        self.check_nodes(qdq, &outcome.nodes, (sample, quantized.nodes))?;
+        outcome.prediction = Some(self.predict(&hbm, files)?);
+        Ok(())
+    }
+
+    /// Predicts the performance, and stages its report.
+    pub(super) fn predict(&self, hbm: &Hbm, files: &mut FileSet) -> Result<Prediction, StageError> {
+        let performance = performance(hbm, self.target, &timelines(hbm, self.target)?);
         let configuration = self.configuration;
         let (folder, prefix) = (configuration.get(&WORKING_DIR), configuration.get(&OUTPUT_MODEL_FILE_PREFIX));
         report::stage(files, folder, prefix, &performance)?;
+        self.advise(hbm, files)?;
+        Ok(Prediction::of(&performance))
+    }
+
+    /// Says which layers lose more time by alignment than `advice` allows, where it asks for that.
+    fn advise(&self, hbm: &Hbm, files: &mut FileSet) -> Result<(), StageError> {
+        let allowed = *self.configuration.get(&ADVICE);
+        if allowed == 0 {
+            return Ok(());
+        }
+        let advice = advice::advise(hbm, self.target, allowed as f64)?;
+        for one in &advice {
+            tracing::info!("advice: {one}");
+        }
+        if advice.is_empty() {
+            tracing::info!("advice: no layer takes more than {allowed} us longer because of alignment");
+        }
+        let text = serde_json::to_string_pretty(&advice)? + "\n";
+        files.stage(&self.configuration.output_path("_advice.json"), text.as_bytes())?;
         Ok(())
     }
+}
+
+/// What the stage place makes.
+struct Placed<'c> {
+    facts: Vec<NodeFacts>,
+    segments: Segments<'c>,
+    /// The segments as they are stored.
+    bytecode: Vec<u8>,
+}
+
+/// Makes inner layers outputs of a network of segments, where `layer_out_dump` asks for it.
+pub(super) fn expose_layers(
+    context: &Context,
+    module: &mut Module<'_>,
+    configuration: &Configuration,
+) -> Result<(), StageError> {
+    if *configuration.get(&LAYER_OUT_DUMP) {
+        pipeline::run(context, module, &on_functions(EXPOSE_LAYERS))?;
+    }
+    Ok(())
 }
 
 /// The last levels of a network.
@@ -551,6 +648,7 @@ fn changes(input: &CheckedInput) -> bool {
     let preprocessing = Preprocessing {
         type_rt: *input.get(&INPUT_TYPE_RT),
         type_train: *input.get(&INPUT_TYPE_TRAIN),
+        space_and_range: *input.get(&INPUT_SPACE_AND_RANGE),
         layout: *input.get(&INPUT_LAYOUT_TRAIN),
         mean: input.per_channel(&MEAN_VALUE),
         scale: input.per_channel(&SCALE_VALUE),

@@ -4,8 +4,8 @@
 use super::compare;
 use super::compile::{CompileError, StageError, assign_preprocessing_pass};
 use super::configuration::{
-    CheckedInput, Configuration, INPUT_BATCH, Key, List, OUTPUT_NODES, Problem, Problems, REMOVE_NODE_NAME,
-    REMOVE_NODE_TYPE, SEPARATE_BATCH, Word, suggestion,
+    CheckedInput, Configuration, INPUT_BATCH, OUTPUT_NODES, Problem, Problems, REMOVE_NODE_NAME, REMOVE_NODE_TYPE,
+    SEPARATE_BATCH, Word, suggestion,
 };
 use crate::bpu::lower::border::{self, BorderNode};
 use crate::float::{batch, set_outputs};
@@ -28,18 +28,13 @@ pub(super) fn set_outputs_pass(configuration: &Configuration) -> Option<String> 
 /// Cuts a network as it was imported; the inputs that it still has.
 ///
 /// # Errors
-/// When a name is that of no node.
+/// When the result of a node cannot be an output.
 pub(super) fn set_outputs(
     context: &Context,
     configuration: &Configuration,
     module: &mut Module<'_>,
     inputs: Vec<CheckedInput>,
 ) -> Result<Vec<CheckedInput>, StageError> {
-    let nodes = compare::user_nodes(compare::network(module.as_operation())?);
-    check_names(configuration, &OUTPUT_NODES, &|name, node| name == node, &nodes)?;
-    let derived =
-        |name: &str, node: &str| name.strip_prefix(node).is_some_and(|part| part.is_empty() || part.starts_with('/'));
-    check_names(configuration, &REMOVE_NODE_NAME, &derived, &nodes)?;
     let Some(pass) = set_outputs_pass(configuration) else {
         check_batch(configuration, &inputs)?;
         return Ok(inputs);
@@ -67,9 +62,6 @@ pub(super) fn samples(configuration: &Configuration) -> usize {
 /// Whether these inputs can be those of a batch (manual, `input_batch`).
 fn check_batch(configuration: &Configuration, inputs: &[CheckedInput]) -> Result<(), CompileError> {
     if samples(configuration) == 1 {
-        if *configuration.get(&SEPARATE_BATCH) {
-            tracing::warn!("separate_batch has an effect only where input_batch is more than 1");
-        }
         return Ok(());
     }
     let remedy = "export the model with the batch instead, and leave input_batch out";
@@ -97,22 +89,6 @@ pub(super) fn deploying_passes(configuration: &Configuration, inputs: &[CheckedI
         passes.extend(configuration.get(&SEPARATE_BATCH).then(|| on_functions(batch::SEPARATE_PASS_NAME)));
     }
     passes
-}
-
-/// Names of a parameter that are none of `known`, as problems of the configuration.
-fn check_names(
-    configuration: &Configuration,
-    parameter: &Key<List<String>>,
-    is: &dyn Fn(&str, &str) -> bool,
-    known: &[String],
-) -> Result<(), CompileError> {
-    let unknown = configuration.get(parameter).iter().filter(|name| !known.iter().any(|node| is(name, node)));
-    let problem = |name: &String| -> Problem {
-        let nearest = suggestion(name, known.iter().map(String::as_str), "open the model in a viewer to see its nodes");
-        configuration.problem(parameter, format!("the model has no node '{name}'"), nearest)
-    };
-    let problems: Vec<Problem> = unknown.map(problem).collect();
-    if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }
 }
 
 /// A pipeline with the options that say what is removed next to inputs and outputs.
@@ -145,7 +121,13 @@ pub(super) fn check_removed_names(
     let segments = ir::body(function).map(ir::operations).unwrap_or_default();
     let inside = segments.into_iter().filter_map(ir::body).flat_map(ir::operations);
     let known: Vec<String> = nodes.iter().cloned().chain(inside.map(|operation| operation.node())).collect();
-    check_names(configuration, &REMOVE_NODE_NAME, &|name, node| name == node, &known)
+    let unknown = configuration.get(&REMOVE_NODE_NAME).iter().filter(|name| !known.contains(name));
+    let problem = |name: &String| -> Problem {
+        let nearest = suggestion(name, known.iter().map(String::as_str), "the log lists what can be removed");
+        configuration.problem(&REMOVE_NODE_NAME, format!("the model has no node '{name}'"), nearest)
+    };
+    let problems: Vec<Problem> = unknown.map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }
 }
 
 /// Says what was removed from a network of segments, and what could be.

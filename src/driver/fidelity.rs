@@ -9,16 +9,18 @@ use super::compile::{NetworkStages, StageError};
 use crate::bpu::interpreter;
 use crate::bpu::lower::Placement;
 use crate::bpu::model::Segment;
-use crate::cpu::Array;
+use crate::cpu::{Array, ExecutableOptions, FloatExecutable, Observe};
 use crate::hbm::{Hbm, SegmentBody};
 use crate::nash::lower;
 use crate::quant::cut::{Allowed, Cut, F32_ROUNDING, cut};
 use crate::sim::bpu_segment::BpuRunner;
+use crate::sim::segmented::in_region;
 use crate::target::Target;
 use hb_dialects::ElementType;
-use hb_dialects::ir::{self, OperationAttributes, TensorType};
-use hb_dialects::names::{BATCH, output_names};
+use hb_dialects::ir::{self, Element, OperationAttributes, TensorType};
+use hb_dialects::names::{BATCH, input_names, output_names};
 use melior::ir::{BlockLike, Module, OperationRef, ValueLike, operation::OperationLike};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// How the compiled network differs from the quantized one.
@@ -56,23 +58,24 @@ impl NetworkStages<'_> {
         &self,
         quantized: Module<'_>,
         facts: &[NodeFacts],
-        (sample, computed): (&[Array], &NodeValues),
+        (sample, mut computed): (Vec<Array>, NodeValues),
     ) -> Result<(), StageError> {
         let on_bpu: HashMap<&str, bool> =
             facts.iter().map(|fact| (fact.name.as_str(), fact.placement == Placement::Bpu)).collect();
         let function = network(quantized.as_operation())?;
-        let (mut inputs, mut allowed) = (sample.to_vec(), Vec::new());
-        for Cut { node, value, allowed: rounding } in cut(function, computed, &on_bpu)? {
+        let (mut found, mut allowed) = (Vec::new(), Vec::new());
+        for Cut { node, value, allowed: rounding } in cut(function, &computed, &on_bpu)? {
             let shape = TensorType::from_type(value.r#type())?.static_shape()?;
-            let values = computed.get(&node).map(Vec::as_slice).unwrap_or_default();
-            inputs.push(Array::from_values(&shape, values)?);
+            found.push(Array::from_values(&shape, &computed.remove(&node).unwrap_or_default())?);
             allowed.push((node, rounding));
         }
-        let executable = self.observed(function)?;
-        let outputs = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |_, _| {})?;
-        for ((node, rounding), expected) in allowed.into_iter().zip(&outputs) {
-            let found = computed.get(&node).map(Vec::as_slice).unwrap_or_default();
-            compare_values(node, found, expected.values::<f32>().unwrap_or_default(), rounding)?;
+        let options = ExecutableOptions { observe: Observe::Nothing, ..self.executable_options() };
+        let executable = FloatExecutable::compile(function, options)?;
+        let inputs: Vec<&Array> = sample.iter().chain(&found).collect();
+        let expected = executable.run(&inputs)?;
+        for ((node, rounding), (found, expected)) in allowed.into_iter().zip(found.iter().zip(&expected)) {
+            let (found, expected) = (found.values().unwrap_or_default(), expected.values().unwrap_or_default());
+            compare_values(node, found, expected, rounding)?;
         }
         Ok(())
     }
@@ -113,31 +116,47 @@ impl<'x> ProgramCheck<'x> {
     }
 }
 
-/// The bytes of the deployed inputs: the sample where it has their types and sizes, elsewhere integers of all values. Programs must
-/// agree with their segments on any data.
-pub(super) fn deployed_sample(function: OperationRef<'_, '_>, sample: &[Array]) -> Result<Vec<Vec<u8>>, StageError> {
+/// The bytes of the deployed inputs: the sample where it has their types and sizes, as often as they take it, elsewhere bytes of all values.
+/// Programs must agree with their segments on any data.
+pub(super) fn deployed_sample(
+    function: OperationRef<'_, '_>,
+    (own, sample): (OperationRef<'_, '_>, &[Array]),
+) -> Result<Vec<Vec<u8>>, StageError> {
+    let own = input_names(own);
+    let arguments = ir::body(function).map(ir::arguments).unwrap_or_default();
     let mut inputs = Vec::new();
-    for (index, argument) in ir::body(function).map(ir::arguments).unwrap_or_default().into_iter().enumerate() {
+    for (argument, name) in arguments.into_iter().zip(input_names(function)) {
         let r#type = TensorType::from_type(argument.r#type())?;
-        let element = r#type.element.storage();
-        let count = r#type.static_shape()?.iter().product::<usize>();
+        let (element, count) = (r#type.element.storage(), r#type.static_shape()?.iter().product::<usize>());
         let bytes = count * element.bytes();
-        // A batch, or one sample of it, is of the only input.
-        let given = sample.get(index).or(sample.first().filter(|_| sample.len() == 1));
-        let fits = |array: &&Array| array.element() == element && bytes.is_multiple_of(array.as_bytes().len().max(1));
-        let same = given.filter(fits).filter(|array| !array.as_bytes().is_empty());
-        // A step of 97 visits every byte and repeats at no usual row length.
-        let pattern = |position: usize| (position * 97 % 256) as u8;
-        inputs.push(match same {
+        let named = own.iter().position(|own| *own == name).and_then(|index| sample.get(index));
+        // Each sample of a batch is of the only input, whatever it is called.
+        let given = named.or(sample.first().filter(|_| sample.len() == 1));
+        let fits = |array: &&Array| {
+            let size = array.as_bytes().len();
+            r#type.element == Element::Plain(array.element()) && size > 0 && bytes.is_multiple_of(size)
+        };
+        inputs.push(match given.filter(fits) {
             Some(array) => array.as_bytes().repeat(bytes / array.as_bytes().len()),
-            None if element == ElementType::F32 => {
-                let reals = (0..count).map(|position| f32::from(pattern(position) as i8) / 16.0);
-                reals.flat_map(f32::to_le_bytes).collect()
-            }
-            None => (0..bytes).map(pattern).collect(),
+            None => made_up(element, count),
         });
     }
     Ok(inputs)
+}
+
+/// Data where there is no sample: bytes of all values, reals from -4 to 4, and of wider integers 0 and 1, which are valid indices of nearly
+/// everything.
+fn made_up(element: ElementType, count: usize) -> Vec<u8> {
+    // A step of 97 visits every byte and repeats at no usual row length.
+    let bytes = (0..count).map(|position| (position * 97 % 256) as u8);
+    match element {
+        ElementType::F32 => bytes.flat_map(|byte| ((f32::from(byte) - 128.0) / 32.0).to_le_bytes()).collect(),
+        _ if element.bytes() == 1 && element != ElementType::Bool => bytes.collect(),
+        _ => {
+            let one = |byte: u8| std::iter::once(byte & 1).chain(std::iter::repeat(0)).take(element.bytes());
+            bytes.flat_map(one).collect()
+        }
+    }
 }
 
 /// Runs the segments of a batch on samples that differ, and compares the first and the last one with what the segments of one sample
@@ -195,13 +214,21 @@ fn part_of(values: &[f32], shape: &[usize], (axis, samples, number): (usize, usi
     values.chunks(size * samples).flat_map(|all| all.chunks(size).nth(number).unwrap_or_default()).copied().collect()
 }
 
+/// The inputs of a segment as the regions of its program hold them.
+fn padded<'i>(segment: &Segment, inputs: &[&'i [u8]], target: &Target) -> Result<Vec<Cow<'i, [u8]>>, StageError> {
+    let tensors = segment.inputs.iter().filter_map(|id| segment.tensor(*id));
+    tensors.zip(inputs).map(|(tensor, bytes)| Ok(in_region(&lower::port(tensor, target)?, bytes)?)).collect()
+}
+
 fn check_program(
     hbm: &Hbm,
     program: &crate::hbm::SegmentDescription,
     target: &Target,
     (segment, inputs, outputs): (&Segment, &[&[u8]], &[Vec<u8>]),
 ) -> Result<(), StageError> {
-    let (found, _) = BpuRunner::new(hbm, program, target, false)?.run(inputs)?;
+    let regions = padded(segment, inputs, target)?;
+    let regions: Vec<&[u8]> = regions.iter().map(AsRef::as_ref).collect();
+    let (found, _) = BpuRunner::new(hbm, program, target, false)?.run(&regions)?;
     if found == outputs {
         return Ok(());
     }
@@ -219,7 +246,8 @@ fn first_wrong_node(segment: &Segment, inputs: &[&[u8]], target: &Target) -> Opt
     let expected = interpreter::run(&open, inputs).ok()?;
     let lowered = lower::lower(&open, target).ok()?;
     let runner = BpuRunner::from_program(lowered.program, lowered.constants.into_owned(), target, false).ok()?;
-    let (found, _) = runner.run(inputs).ok()?;
+    let regions = padded(segment, inputs, target).ok()?;
+    let (found, _) = runner.run(&regions.iter().map(AsRef::as_ref).collect::<Vec<_>>()).ok()?;
     let names = open.nodes.iter().map(|node| &node.name);
     names
         .zip(found.iter().zip(&expected))
@@ -313,7 +341,7 @@ func.func @main(%x: tensor<1x2x4x4xf32> {{hfloat.name = "x"}}) -> (tensor<1x2x4x
         let function = network(module.as_operation()).unwrap();
         let computed = run_segments(function, &bytes_of(&sample()), &mut |_, _, _| {}).unwrap();
         let qdq = quantized(context, text);
-        checked.check_nodes(qdq, &facts, (&sample(), &computed.nodes)).map_err(|error| error.to_string())
+        checked.check_nodes(qdq, &facts, (sample(), computed.nodes)).map_err(|error| error.to_string())
     }
 
     #[test]

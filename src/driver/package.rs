@@ -10,11 +10,11 @@ use crate::hbm::{
 use crate::nash::{
     encode,
     lower::Lowered,
-    mlir::{March, PROGRAM, ProgramMirrorError, march_of, program_from_mlir},
+    mlir::{March, PROGRAM, ProgramMirrorError, input_ports, march_of, program_from_mlir},
 };
 use crate::target::TargetError;
 use hb_dialects::hfloat::Op;
-use hb_dialects::ir::{self, Element, IrError, OperationAttributes, Origin, Quantized, Scale, TensorType, attribute};
+use hb_dialects::ir::{self, Element, IrError, OperationAttributes, Origin, Scale, TensorType, attribute};
 use hb_dialects::names::{FUNCTION, LAYOUT, input_names, output_names};
 use hb_dialects::{ElementType, cpu};
 use melior::{
@@ -129,6 +129,7 @@ pub fn package(
         builder: HbmBuilder::new(),
         buffers: Vec::new(),
         known: HashMap::new(),
+        strided: strided_inputs(block)?,
         segments: Vec::new(),
         layers: Vec::new(),
     };
@@ -185,13 +186,14 @@ fn parameter(stored: &StoredParameter) -> ModelParameter {
     }
 }
 
-/// What integers mean. Their zero points are all 0.
-fn quantization(scale: Scale) -> TensorQuantization {
-    let (axis, scales) = match scale {
-        Scale::PerTensor(scale) => (None, vec![scale]),
-        Scale::PerAxis { axis, scales } => (Some(axis), scales),
+/// What the integers of a value mean; the zero point is always 0.
+fn quantization(value: Value<'_, '_>) -> Result<Option<TensorQuantization>, PackageError> {
+    let Element::Quantized(quantized) = TensorType::from_type(value.r#type())?.element else { return Ok(None) };
+    let (scales, axis) = match quantized.scale {
+        Scale::PerTensor(scale) => (vec![scale], None),
+        Scale::PerAxis { axis, scales } => (scales, Some(axis)),
     };
-    TensorQuantization { zero_points: vec![0; scales.len()], scales, axis }
+    Ok(Some(TensorQuantization { zero_points: vec![0; scales.len()], scales, axis }))
 }
 
 struct Package<'a> {
@@ -199,8 +201,36 @@ struct Package<'a> {
     builder: HbmBuilder<'a>,
     buffers: Vec<Buffer>,
     known: HashMap<usize, Stored>,
+    /// The values that programs see with gaps.
+    strided: HashMap<usize, Strided>,
     segments: Vec<SegmentDescription>,
     layers: Vec<Layer>,
+}
+
+/// How a value with gaps lies in its buffer.
+struct Strided {
+    /// Bytes between neighbours, per dimension.
+    strides: Vec<usize>,
+    /// Of the buffer.
+    bytes: usize,
+}
+
+/// The operands of programs that have gaps, such as between the rows of a camera's planes.
+fn strided_inputs(block: BlockRef<'_, '_>) -> Result<HashMap<usize, Strided>, PackageError> {
+    let too_large = || PackageError::Network("has an input that is too large".into());
+    let mut found = HashMap::new();
+    for operation in ir::operations(block).into_iter().filter(|operation| operation.operation_name() == PROGRAM) {
+        for (value, (port, bytes)) in operation.operands().collect::<Vec<_>>().into_iter().zip(input_ports(operation)?)
+        {
+            let strides: Result<Vec<usize>, _> = port.strides.iter().map(|stride| usize::try_from(*stride)).collect();
+            let strides = strides.map_err(|_| too_large())?;
+            if dense_strides(&port.shape, port.element.into()).as_ref() != Some(&strides) {
+                let bytes = usize::try_from(bytes).map_err(|_| too_large())?;
+                found.insert(value.to_raw().ptr as usize, Strided { strides, bytes });
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The buffers of a value.
@@ -223,6 +253,10 @@ impl<'a> Package<'a> {
         let bytes = dims.iter().try_fold(element_type.bytes(), |bytes, &size| bytes.checked_mul(size));
         let bytes = bytes.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
         let rank = dims.len();
+        let (bytes, dims) = match self.strided.get(&key) {
+            Some(strided) => (strided.bytes, Vec::new()),
+            None => (bytes, dims),
+        };
         self.buffers.push(Buffer { name: name.to_owned(), bytes, element_type, dims });
         let buffer = self.buffers.len() - 1;
         let sizes = r#type.is_bounded().then(|| {
@@ -242,19 +276,18 @@ impl<'a> Package<'a> {
         layout: Option<Attribute<'_>>,
     ) -> Result<TensorDescription, PackageError> {
         let Stored { buffer, sizes: sizes_buffer } = self.buffer(value, &name)?;
-        let (dims, element_type) = match self.buffers.get(buffer) {
-            Some(known) => (known.dims.clone(), known.element_type),
-            None => return Err(PackageError::Network(format!("has no buffer for '{name}'"))),
+        let r#type = TensorType::from_type(value.r#type())?;
+        let dims = r#type.bound_shape().map_or_else(|| r#type.static_shape(), Ok)?;
+        let element_type = r#type.element.storage();
+        let strides = match self.strided.get(&(value.to_raw().ptr as usize)) {
+            Some(strided) => Some(strided.strides.clone()),
+            None => dense_strides(&dims, element_type),
         };
-        let strides = dense_strides(&dims, element_type);
         let strides =
             strides.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
         let default = if dims.len() == 4 { "NCHW" } else { "" };
         let layout = layout.map_or_else(|| default.to_owned(), |layout| attribute::text(layout).unwrap_or_default());
-        let quantization = match TensorType::from_type(value.r#type())?.element {
-            Element::Quantized(Quantized { scale, .. }) => Some(quantization(scale)),
-            _ => None,
-        };
+        let quantization = quantization(value)?;
         Ok(TensorDescription { name, dims, element_type, strides, quantization, layout, buffer, sizes_buffer })
     }
 

@@ -2,8 +2,13 @@
 
 use super::compare::{self, Values};
 use super::compile::{CompileError, NetworkStages, StageError};
-use super::configuration::{CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, CheckedInput, MAX_PERCENTILE, Problems};
-use super::samples;
+use super::configuration::{
+    CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType, CheckedInput, DEBUG_MODE, DebugMode,
+    INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, Layout, MAX_PERCENTILE, MEAN_VALUE, Problem, Problems, SCALE_VALUE,
+    WORKING_DIR, question_samples,
+};
+use super::images::{Channels, ImageForm};
+use super::samples::{self, SampleInput};
 use crate::cpu::{Array, FloatExecutable};
 use crate::files::FileSet;
 use crate::pipeline::{self, on_functions};
@@ -15,12 +20,15 @@ use crate::quant::{
     round_weights,
     search::{Found, Search},
 };
+use crate::sim::npy;
 use hb_dialects::pass::word;
 use melior::ir::Module;
 use std::path::{Path, PathBuf};
 
 /// Random samples of calibration type `skip`.
 const RANDOM_SAMPLES: usize = 4;
+/// The samples whose range is compared with what the preprocessing gives.
+const QUESTIONED_SAMPLES: usize = 8;
 /// The results that passes read.
 pub(super) const INFO: &str = "_quant_info.json";
 pub(super) const WEIGHTS: &str = "_quant_weights.safetensors";
@@ -35,31 +43,65 @@ pub(super) struct Reference {
 }
 
 impl NetworkStages<'_> {
-    fn samples(&self, inputs: &[CheckedInput]) -> Result<SampleSource, StageError> {
+    fn samples(&self, inputs: &[CheckedInput], executable: &FloatExecutable) -> Result<SampleSource, StageError> {
         if *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Skip {
             return Ok(SampleSource::Random);
         }
-        let mut folders = Vec::new();
-        for input in inputs {
-            let folder = input.get(&CAL_DATA_DIR).clone().ok_or_else(|| {
-                let what = format!("input '{}' has no calibration samples", input.name);
-                let remedy = "name a folder of .npy files, or set calibration_type to skip";
-                CompileError::from(Problems(vec![self.configuration.problem(&CAL_DATA_DIR, what, remedy)]))
-            })?;
-            folders.push((folder, input.shape.iter().map(|&size| size as usize).collect()));
+        let mut problems = Vec::new();
+        let mut given = Vec::new();
+        for (input, (_, element, _)) in inputs.iter().zip(executable.inputs()) {
+            let shape = input.shape.iter().map(|&size| size as usize).collect();
+            match (input.get(&CAL_DATA_DIR).clone(), self.images(input)) {
+                (Some(folder), Ok(images)) => given.push(SampleInput { folder, shape, element, images }),
+                (None, _) => {
+                    let what = format!("input '{}' has no calibration samples", input.name);
+                    let remedy = "name a folder of samples, or set calibration_type to skip";
+                    problems.push(self.configuration.problem(&CAL_DATA_DIR, what, remedy));
+                }
+                (_, Err(problem)) => problems.push(problem),
+            }
         }
-        let samples = samples::SampleFiles::open(&folders).map_err(|error| {
-            let remedy = "give one folder of .npy files for each input";
+        if !problems.is_empty() {
+            return Err(CompileError::from(Problems(problems)).into());
+        }
+        let samples = samples::SampleFiles::open(given).map_err(|error| {
+            let remedy = "give one folder of samples for each input";
             CompileError::from(Problems(vec![self.configuration.problem(&CAL_DATA_DIR, error.to_string(), remedy)]))
         })?;
         Ok(SampleSource::Files(samples))
     }
 
-    /// Measures the float network.
-    pub(super) fn calibrate(&self, module: &Module<'_>, inputs: &[CheckedInput]) -> Result<Reference, StageError> {
+    /// How images become samples of an input, where that is asked for.
+    fn images(&self, input: &CheckedInput) -> Result<Option<ImageForm>, Problem> {
+        let Some(fit) = *input.get(&CAL_IMAGE_PREPROCESSING) else { return Ok(None) };
+        let problem = |what: String, remedy| self.configuration.problem(&CAL_IMAGE_PREPROCESSING, what, remedy);
+        let train = input.get(&INPUT_TYPE_TRAIN).name();
+        let channels = Channels::named(train).ok_or_else(|| {
+            let remedy = "leave it out and save the samples as .npy";
+            problem(format!("input '{}' is trained on {train}, which images are not turned into", input.name), remedy)
+        })?;
+        Ok(Some(ImageForm {
+            fit,
+            channels,
+            channels_last: *input.get(&INPUT_LAYOUT_TRAIN) == Layout::Nhwc,
+            mean: input.per_channel(&MEAN_VALUE),
+            scale: input.per_channel(&SCALE_VALUE),
+        }))
+    }
+
+    /// Measures the float network. The samples are kept, where `debug_mode` asks for it.
+    pub(super) fn calibrate(
+        &self,
+        module: &Module<'_>,
+        inputs: &[CheckedInput],
+        files: &mut FileSet,
+    ) -> Result<Reference, StageError> {
         let function = compare::network(module.as_operation())?;
         let executable = self.observed(function)?;
-        let source = self.samples(inputs)?;
+        let source = self.samples(inputs, &executable)?;
+        if *self.configuration.get(&DEBUG_MODE) == Some(DebugMode::DumpCalibrationData) {
+            self.dump_samples(&source, &executable, files)?;
+        }
         let progress = self.stages.console.progress("calibrating", source.len() as u64);
         let read = |executable: &FloatExecutable, index: usize| source.read(executable, index);
         let samples = Samples { count: source.len(), read: &read, jobs: self.configuration.threads() };
@@ -69,8 +111,31 @@ impl NetworkStages<'_> {
         };
         let calibrated = evidence::calibrate(function, &executable, &samples, method, &|| progress.advance(1))?;
         let sample = source.read(&executable, 0)?;
+        question_ranges(&source, &executable, inputs)?;
         let float = compare::run_float(&executable, &sample)?;
         Ok(Reference { sample, float, calibrated, source })
+    }
+
+    /// Writes each sample of each input as the network takes it: `calibration_data/{input}/{index}.npy`.
+    fn dump_samples(
+        &self,
+        source: &SampleSource,
+        executable: &FloatExecutable,
+        files: &mut FileSet,
+    ) -> Result<(), StageError> {
+        let folder = self.configuration.get(&WORKING_DIR).join("calibration_data");
+        let aside = files.begin_folder(&folder)?;
+        let names: Vec<String> = executable.inputs().map(|(name, ..)| name.replace(['/', ':'], "_")).collect();
+        for name in &names {
+            std::fs::create_dir_all(aside.join(name))?;
+        }
+        for index in 0..source.len() {
+            for (name, array) in names.iter().zip(source.read(executable, index)?) {
+                std::fs::write(aside.join(name).join(format!("{index:06}.npy")), npy::encode(&array)?)?;
+            }
+        }
+        tracing::info!("debug_mode: {} calibration samples go to '{}'", source.len(), folder.display());
+        Ok(())
     }
 
     /// Turns the calibrated network into its QDQ form; gives what that makes of the first sample. Decisions go into files that the
@@ -176,6 +241,33 @@ fn report(found: &Found) {
     }
 }
 
+/// Asks in the log about samples that the preprocessing contradicts.
+fn question_ranges(
+    source: &SampleSource,
+    executable: &FloatExecutable,
+    inputs: &[CheckedInput],
+) -> Result<(), CalibrationError> {
+    if matches!(source, SampleSource::Random) {
+        return Ok(());
+    }
+    let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); inputs.len()];
+    for index in 0..source.len().min(QUESTIONED_SAMPLES) {
+        for (range, array) in ranges.iter_mut().zip(source.read(executable, index)?) {
+            for value in array.to_f64() {
+                *range = (range.0.min(value), range.1.max(value));
+            }
+        }
+    }
+    for (input, (least, most)) in inputs.iter().zip(ranges) {
+        if let Some(doubt) = question_samples(input, least, most) {
+            tracing::warn!(
+                "{doubt}; samples are stored normalised, as the network was trained: check them, and mean and scale"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Where calibration samples come from.
 enum SampleSource {
     Random,
@@ -193,7 +285,7 @@ impl SampleSource {
     fn read(&self, executable: &FloatExecutable, index: usize) -> Result<Vec<Array>, CalibrationError> {
         match self {
             SampleSource::Random => random_inputs(executable, index as u64),
-            SampleSource::Files(samples) => samples.read(index, executable.inputs().map(|(_, element, _)| element)),
+            SampleSource::Files(samples) => samples.read(index),
         }
     }
 }

@@ -1,17 +1,52 @@
-//! Calibration samples: folders of `.npy` files, one folder for each input.
+//! Calibration samples as people have them: a folder for each input, of `.npy` files, raw binary files, or images.
 
-use hb_dialects::ElementType;
-
+use super::images::{self, ImageForm};
 use crate::cpu::Array;
 use crate::quant::calibrate::CalibrationError;
 use crate::sim::npy;
+use hb_dialects::ElementType;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+/// Endings of images.
+const IMAGES: [&str; 3] = ["jpg", "jpeg", "png"];
+
+/// Where the samples of an input come from, and what it takes.
+#[derive(Debug, Clone)]
+pub struct SampleInput {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Of one sample.
+    pub shape: Vec<usize>,
+    /// Of one sample.
+    pub element: ElementType,
+    /// How images become samples, where that is asked for.
+    pub images: Option<ImageForm>,
+}
 
 /// The samples of a network with their inputs in order.
 #[derive(Debug)]
 pub struct SampleFiles {
-    /// For each input: its shape, and its files in sorted order.
-    inputs: Vec<(Vec<usize>, Vec<PathBuf>)>,
+    inputs: Vec<(SampleInput, Vec<Place>)>,
+}
+
+/// Where a sample of an input is.
+#[derive(Debug, Clone)]
+struct Place {
+    file: PathBuf,
+    part: Part,
+}
+
+/// What of a file a sample is.
+#[derive(Debug, Clone)]
+enum Part {
+    /// The array of a `.npy` file.
+    Array,
+    /// These indices of the first dimension of the array of a `.npy` file.
+    Rows(Range<usize>),
+    /// The bytes of the file.
+    Raw,
+    Image,
 }
 
 /// Why folders hold no samples.
@@ -20,35 +55,48 @@ pub struct SampleFiles {
 pub enum SamplesError {
     #[error("{}: {source}", folder.display())]
     Folder { folder: PathBuf, source: std::io::Error },
-    #[error("{}: there are no .npy files in it", folder.display())]
+    #[error("{}: there are no samples in it: no .npy, no images, no raw files", folder.display())]
     Empty { folder: PathBuf },
-    #[error("{}: has {count} .npy files, but {} has {expected}; every input needs the same number", folder.display(), first.display())]
+    #[error("{}: has {count} samples, but {} has {expected}; every input needs the same number", folder.display(), first.display())]
     Count { folder: PathBuf, count: usize, first: PathBuf, expected: usize },
+    #[error("{0}")]
+    Npy(#[from] npy::NpyError),
+    #[error("{}: its shape is {found:?}, but the input takes {shape:?}, or several of these along the first axis", file.display())]
+    Shape { file: PathBuf, found: Vec<usize>, shape: Vec<usize> },
+    #[error(
+        "{}: has {found} bytes, but a raw sample of {element} of shape {shape:?} has {expected}; save samples with numpy.save", file.display()
+    )]
+    Raw { file: PathBuf, found: u64, element: ElementType, shape: Vec<usize>, expected: usize },
+    #[error(
+        "{}: holds images; say with cal_image_preprocessing how they get the size of the input, or save samples with numpy.save", folder.display()
+    )]
+    Images { folder: PathBuf },
 }
 
 impl SampleFiles {
-    /// Lists the files of each input's folder.
+    /// Lists the samples of each input's folder: `.npy` files where there are any, else images, else raw files; other files are
+    /// passed over. What was chosen is said in the log.
     ///
     /// # Errors
-    /// When a folder cannot be read, is empty, or they hold different numbers of files.
-    pub fn open(folders: &[(PathBuf, Vec<usize>)]) -> Result<Self, SamplesError> {
-        let mut inputs: Vec<(Vec<usize>, Vec<PathBuf>)> = Vec::new();
-        for (folder, shape) in folders {
-            let files = files(folder)?;
-            if let (Some((_, others)), Some((first, _))) = (inputs.first(), folders.first())
-                && others.len() != files.len()
+    /// When a folder cannot be read, holds no samples, a file does not fit, or they hold different numbers of samples.
+    pub fn open(inputs: Vec<SampleInput>) -> Result<Self, SamplesError> {
+        let mut opened: Vec<(SampleInput, Vec<Place>)> = Vec::new();
+        for input in inputs {
+            let places = places(&input)?;
+            if let Some((first, others)) = opened.first()
+                && others.len() != places.len()
             {
-                let (folder, first) = (folder.clone(), first.clone());
-                return Err(SamplesError::Count { folder, count: files.len(), first, expected: others.len() });
+                let (folder, first) = (input.folder.clone(), first.folder.clone());
+                return Err(SamplesError::Count { folder, count: places.len(), first, expected: others.len() });
             }
-            inputs.push((shape.clone(), files));
+            opened.push((input, places));
         }
-        Ok(Self { inputs })
+        Ok(Self { inputs: opened })
     }
 
     /// How many samples. A network without inputs has one, in which there is nothing.
     pub fn len(&self) -> usize {
-        self.inputs.first().map_or(1, |(_, files)| files.len())
+        self.inputs.first().map_or(1, |(_, places)| places.len())
     }
 
     /// Whether there is no sample.
@@ -56,48 +104,224 @@ impl SampleFiles {
         self.len() == 0
     }
 
-    /// The inputs of sample `index`, with their element types.
+    /// The inputs of sample `index`.
     ///
     /// # Errors
     /// When a file cannot be read, its array has another shape than the input (a missing leading 1 is added), or a value of it is
     /// none of the input's element type.
-    pub fn read(
-        &self,
-        index: usize,
-        elements: impl Iterator<Item = ElementType>,
-    ) -> Result<Vec<Array>, CalibrationError> {
-        let inputs = self.inputs.iter().zip(elements);
-        inputs.map(|((shape, files), element)| read(files.get(index), shape, element)).collect()
+    pub fn read(&self, index: usize) -> Result<Vec<Array>, CalibrationError> {
+        self.inputs.iter().map(|(input, places)| read(places.get(index), input)).collect()
     }
 }
 
+fn extension(path: &Path) -> String {
+    path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// The samples of a folder, in the order of the names of files.
+fn places(input: &SampleInput) -> Result<Vec<Place>, SamplesError> {
+    let files = files(&input.folder)?;
+    let is_image = |file: &PathBuf| IMAGES.contains(&extension(file).as_str());
+    let folder = input.folder.display();
+    let (arrays, others): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|file| extension(file) == "npy");
+    if !arrays.is_empty() {
+        if !others.is_empty() {
+            tracing::info!(
+                "{folder}: {} .npy files are samples, {} other files are passed over",
+                arrays.len(),
+                others.len()
+            );
+        }
+        let places = arrays.into_iter().map(|file| in_array(file, &input.shape));
+        return Ok(places.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect());
+    }
+    let (images, raw): (Vec<PathBuf>, Vec<PathBuf>) = others.into_iter().partition(is_image);
+    if !images.is_empty() {
+        if input.images.is_none() {
+            return Err(SamplesError::Images { folder: input.folder.clone() });
+        }
+        tracing::info!("{folder}: {} images are samples, {} other files are passed over", images.len(), raw.len());
+        return Ok(images.into_iter().map(|file| Place { file, part: Part::Image }).collect());
+    }
+    if raw.is_empty() {
+        return Err(SamplesError::Empty { folder: input.folder.clone() });
+    }
+    for file in &raw {
+        check_raw(file, input)?;
+    }
+    tracing::info!(
+        "{folder}: {} files are read as raw {} of shape {:?}, little-endian; .npy files would say so themselves",
+        raw.len(),
+        input.element,
+        input.shape
+    );
+    Ok(raw.into_iter().map(|file| Place { file, part: Part::Raw }).collect())
+}
+
+/// The files of a folder in the order of their names, without hidden ones.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, SamplesError> {
     let failed = |source| SamplesError::Folder { folder: folder.to_owned(), source };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == "npy") {
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.is_file() {
             files.push(path);
         }
-    }
-    if files.is_empty() {
-        return Err(SamplesError::Empty { folder: folder.to_owned() });
     }
     files.sort();
     Ok(files)
 }
 
-fn read(file: Option<&PathBuf>, shape: &[usize], element: ElementType) -> Result<Array, CalibrationError> {
+/// The samples of a `.npy` file: its array is one, or several along the first axis.
+fn in_array(file: PathBuf, shape: &[usize]) -> Result<Vec<Place>, SamplesError> {
+    let found = npy::shape(&file)?;
+    if fits(&found, shape) {
+        return Ok(vec![Place { file, part: Part::Array }]);
+    }
+    let each = match (found.split_first(), shape.split_first()) {
+        // Samples of a whole batch each, one behind the other.
+        (Some((&count, inner)), Some((&batch, sizes))) if inner == sizes && batch > 0 && count % batch == 0 => {
+            Some((count / batch, batch))
+        }
+        // An axis of samples in front.
+        (Some((&count, inner)), _) if fits(inner, shape) => Some((count, 1)),
+        _ => None,
+    };
+    let Some((count, each)) = each else {
+        return Err(SamplesError::Shape { file, found, shape: shape.to_vec() });
+    };
+    let part = |index: usize| Part::Rows(index * each..(index + 1) * each);
+    Ok((0..count).map(|index| Place { file: file.clone(), part: part(index) }).collect())
+}
+
+/// Whether an array is one sample; a leading 1 may be missing.
+fn fits(found: &[usize], shape: &[usize]) -> bool {
+    found == shape || (shape.first() == Some(&1) && shape.get(1..) == Some(found))
+}
+
+fn sample_bytes(input: &SampleInput) -> usize {
+    input.shape.iter().fold(input.element.bytes(), |bytes, &size| bytes.saturating_mul(size))
+}
+
+fn check_raw(file: &Path, input: &SampleInput) -> Result<(), SamplesError> {
+    let failed = |source| SamplesError::Folder { folder: file.to_owned(), source };
+    let (found, expected) = (std::fs::metadata(file).map_err(failed)?.len(), sample_bytes(input));
+    if found == expected as u64 {
+        return Ok(());
+    }
+    let (file, element, shape) = (file.to_owned(), input.element, input.shape.clone());
+    Err(SamplesError::Raw { file, found, element, shape, expected })
+}
+
+fn read(place: Option<&Place>, input: &SampleInput) -> Result<Array, CalibrationError> {
     let failed = |reason: String| CalibrationError::Sample {
-        sample: file.map(|file| file.display().to_string()).unwrap_or_default(),
+        sample: place.map(|place| place.file.display().to_string()).unwrap_or_default(),
         reason,
     };
-    let file = file.ok_or_else(|| failed("there is no such sample".into()))?;
-    let array = npy::read(file).map_err(|error| failed(error.to_string()))?;
-    let array = array.convert(element).map_err(|error| failed(error.to_string()))?;
-    let fits = array.shape() == shape || (shape.first() == Some(&1) && shape.get(1..) == Some(array.shape()));
-    if !fits {
-        return Err(failed(format!("its shape is {:?}, but the input takes {shape:?}", array.shape())));
+    let Place { file, part } = place.ok_or_else(|| failed("there is no such sample".into()))?;
+    let array = match part {
+        Part::Array => npy::read(file).map_err(|error| failed(error.to_string()))?,
+        Part::Rows(rows) => npy::read_rows(file, rows.clone()).map_err(|error| failed(error.to_string()))?,
+        Part::Raw => {
+            let bytes = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
+            Array::from_bytes(input.element, &input.shape, &bytes)?
+        }
+        Part::Image => {
+            let form = input.images.as_ref().ok_or_else(|| failed("the input takes no images".into()))?;
+            images::read(file, form, &input.shape).map_err(failed)?
+        }
+    };
+    let array = array.convert(input.element).map_err(|error| failed(error.to_string()))?;
+    if array.len() != input.shape.iter().product::<usize>() {
+        return Err(failed(format!("its shape is {:?}, but the input takes {:?}", array.shape(), input.shape)));
     }
-    Ok(array.reshaped(shape)?)
+    Ok(array.reshaped(&input.shape)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(folder: &Path, shape: &[usize], element: ElementType) -> SampleInput {
+        SampleInput { folder: folder.to_owned(), shape: shape.to_vec(), element, images: None }
+    }
+
+    fn save(folder: &Path, name: &str, array: &Array) {
+        std::fs::write(folder.join(name), npy::encode(array).unwrap()).unwrap();
+    }
+
+    fn floats(shape: &[usize], first: u16) -> Array {
+        let count = shape.iter().product::<usize>();
+        let values: Vec<f32> = (0..count as u16).map(|index| f32::from(first + index)).collect();
+        Array::from_values(shape, &values).unwrap()
+    }
+
+    #[test]
+    fn one_to_a_file_or_stacked() {
+        let folder = tempfile::tempdir().unwrap();
+        save(folder.path(), "a.npy", &floats(&[1, 2], 0));
+        save(folder.path(), "b.npy", &floats(&[2], 10));
+        save(folder.path(), "c.npy", &floats(&[3, 2], 20));
+        save(folder.path(), "d.npy", &floats(&[2, 1, 2], 30));
+        std::fs::write(folder.path().join("notes.txt"), b"passed over").unwrap();
+        std::fs::write(folder.path().join(".hidden"), b"passed over").unwrap();
+        let samples = SampleFiles::open(vec![input(folder.path(), &[1, 2], ElementType::F32)]).unwrap();
+        let firsts: Vec<f32> = (0..samples.len())
+            .map(|index| {
+                let arrays = samples.read(index).unwrap();
+                assert_eq!(arrays[0].shape(), [1, 2]);
+                arrays[0].values::<f32>().unwrap()[0]
+            })
+            .collect();
+        assert_eq!(firsts, [0.0, 10.0, 20.0, 22.0, 24.0, 30.0, 32.0]);
+        // Two to a sample.
+        let folder = tempfile::tempdir().unwrap();
+        save(folder.path(), "a.npy", &floats(&[4, 3], 0));
+        let samples = SampleFiles::open(vec![input(folder.path(), &[2, 3], ElementType::F32)]).unwrap();
+        assert_eq!(samples.len(), 2);
+        assert_eq!(samples.read(1).unwrap()[0], floats(&[2, 3], 6));
+    }
+
+    #[test]
+    fn any_type_that_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        save(folder.path(), "a.npy", &Array::from_values(&[2], &[3.0f64, -4.0]).unwrap());
+        save(folder.path(), "b.npy", &Array::from_values(&[2], &[5u8, 6]).unwrap());
+        let open = |element| SampleFiles::open(vec![input(folder.path(), &[2], element)]).unwrap();
+        let integers = open(ElementType::I64);
+        assert_eq!(integers.read(0).unwrap()[0].values::<i64>().unwrap(), [3, -4]);
+        assert_eq!(integers.read(1).unwrap()[0].values::<i64>().unwrap(), [5, 6]);
+        assert_eq!(open(ElementType::F16).read(1).unwrap()[0].to_f64(), [5.0, 6.0]);
+        let error = open(ElementType::U8).read(0).unwrap_err().to_string();
+        assert!(error.contains("a.npy") && error.contains("-4"), "{error}");
+    }
+
+    #[test]
+    fn raw_files_of_the_right_size() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.bin"), floats(&[1, 2], 7).as_bytes()).unwrap();
+        let open = || SampleFiles::open(vec![input(folder.path(), &[1, 2], ElementType::F32)]);
+        assert_eq!(open().unwrap().read(0).unwrap()[0], floats(&[1, 2], 7));
+        std::fs::write(folder.path().join("b.bin"), [0; 7]).unwrap();
+        let error = open().unwrap_err().to_string();
+        assert!(error.contains("b.bin: has 7 bytes") && error.contains("has 8"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_sample_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || SampleFiles::open(vec![input(folder.path(), &[1, 2], ElementType::F32)]);
+        assert!(matches!(open(), Err(SamplesError::Empty { .. })));
+        std::fs::write(folder.path().join("a.PNG"), b"").unwrap();
+        assert!(open().unwrap_err().to_string().contains("cal_image_preprocessing"));
+        save(folder.path(), "a.npy", &floats(&[1, 3], 0));
+        assert!(matches!(open(), Err(SamplesError::Shape { .. })));
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        save(one.path(), "a.npy", &floats(&[1, 2], 0));
+        save(two.path(), "a.npy", &floats(&[2, 2], 0));
+        let inputs = [one, two].map(|folder| (input(folder.path(), &[1, 2], ElementType::F32), folder));
+        let given = inputs.iter().map(|(input, _)| input.clone()).collect();
+        assert!(matches!(SampleFiles::open(given), Err(SamplesError::Count { count: 2, expected: 1, .. })));
+    }
 }

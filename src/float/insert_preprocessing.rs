@@ -1,11 +1,12 @@
 //! `hfloat-insert-preprocessing`: from the data that a deployed model is given to the float input of the network.
 
-use super::preprocessing::{ATTRIBUTES, InputType, Layout, Preprocessing, assigned_preprocessing};
-use hb_dialects::names::{LAYOUT, input_names};
+use super::insert_image::{self, ImagePlan};
+use super::preprocessing::{ATTRIBUTES, Layout, Preprocessing, assigned_preprocessing};
 use hb_dialects::{
     ElementType,
     hfloat::Op,
     ir::{self, Names, OperationAttributes, Origin, TensorType, attribute},
+    names::{LAYOUT, NAME, input_names},
     pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::{
@@ -16,11 +17,11 @@ use melior::{
 pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-insert-preprocessing",
     summary: "Insert the conversion of deployed inputs to the network's float inputs",
-    description: "The apply step of preprocessing. An argument that `hfloat-assign-preprocessing` made an image (`rgb` or `bgr`) becomes \
-`ui8` in NHWC, and operations bring it to the network's layout, swap its channels where `input_type_rt` and `input_type_train` differ, \
-make it float, subtract the mean and multiply with the scale. A feature map stays float and is only normalized. The attributes are \
-replaced by `hfloat.layout`. It runs after quantization, because thresholds are those of the network's float input; what it inserts \
-is not quantized and runs on the CPU. Folding it into the first convolution is left for later.",
+    description: "The apply step of preprocessing. An argument that `hfloat-assign-preprocessing` made an image becomes `ui8` in NHWC, \
+for nv12 two planes, and a `bpu.camera_image`. Quantized convolutions that read the input read the image instead: colours, mean and \
+scale go into their weights and biases, which are rounded anew (`docs/decisions/0050-images-of-a-camera.md`). What else reads the input \
+reads a convolution of 1x1 cells that converts. A feature map stays float and is only normalized, on the CPU. The attributes are \
+replaced by `hfloat.layout`. It runs after quantization, because thresholds are those of the network's float input.",
     anchor: "func.func",
     options: &[],
     run,
@@ -31,22 +32,22 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
     let Some(first) = block.first_operation() else { return Ok(()) };
     let context = function.context_reference();
     let mut names = Names::of([function]);
-    for (index, (argument, input)) in ir::arguments(block).into_iter().zip(input_names(function)).enumerate() {
+    let inputs = input_names(function);
+    // The last first: an image may become more than one argument.
+    for (index, (argument, input)) in ir::arguments(block).into_iter().zip(&inputs).enumerate().rev() {
         let at_fault = |reason: String| PassFailure::Message(format!("input '{input}': {reason}"));
         let Some(preprocessing) = assigned_preprocessing(function, index).map_err(at_fault)? else { continue };
-        if preprocessing.changes_input() {
+        if preprocessing.is_image() {
+            let plan = ImagePlan::new(argument, &preprocessing).map_err(at_fault)?;
+            // Names that say a number would say another one.
+            for (index, name) in inputs.iter().enumerate() {
+                ir::set_argument_attribute(function, index, NAME, attribute::string(context, name));
+            }
+            insert_image::insert(function, (index, input), &plan, &mut names)?;
+        } else if preprocessing.changes_input() {
             let plan = PreprocessingPlan::new(argument, &preprocessing).map_err(at_fault)?;
-            insert(
-                Chain {
-                    context,
-                    anchor: first,
-                    input: &input,
-                    names: &mut names,
-                    value: argument,
-                    r#type: plan.given.clone(),
-                },
-                &plan,
-            )?;
+            let r#type = plan.r#type.clone();
+            insert(Chain { context, anchor: first, input, names: &mut names, value: argument, r#type }, &plan)?;
         }
         ir::remove_argument_attributes(function, index, &ATTRIBUTES);
         if TensorType::from_type(argument.r#type())?.dimensions.as_ref().is_some_and(|sizes| sizes.len() == 4) {
@@ -58,15 +59,11 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
     Ok(())
 }
 
-/// What is to be inserted.
+/// How a feature map is normalized.
 struct PreprocessingPlan {
-    /// The type of the deployed input.
-    given: TensorType,
-    /// The type of the network's input.
-    wanted: TensorType,
-    image: bool,
+    /// The type of the input.
+    r#type: TensorType,
     layout: Layout,
-    swap_channels: bool,
     /// One number per channel, negative because they are added. None where all are 0.
     negative_mean: Option<Vec<f32>>,
     /// One number per channel. None where all are 1.
@@ -75,34 +72,24 @@ struct PreprocessingPlan {
 
 impl PreprocessingPlan {
     fn new(argument: Value<'_, '_>, preprocessing: &Preprocessing) -> Result<Self, String> {
-        let wanted = TensorType::from_type(argument.r#type()).map_err(|error| error.to_string())?;
-        if wanted.element != ElementType::F32 {
+        let r#type = TensorType::from_type(argument.r#type()).map_err(|error| error.to_string())?;
+        if r#type.element != ElementType::F32 {
             return Err(format!("only f32 inputs can be preprocessed, and it is {}", argument.r#type()));
         }
-        let shape = wanted.static_shape().map_err(|error| error.to_string())?;
+        let shape = r#type.static_shape().map_err(|error| error.to_string())?;
         let layout = preprocessing.layout;
-        let (n, c, h, w) = match (shape.as_slice(), layout) {
-            (&[n, c, h, w], Layout::Nchw) | (&[n, h, w, c], Layout::Nhwc) => (n, c, h, w),
-            _ => return Err(format!("only inputs of rank 4 can be preprocessed, and it is {}", argument.r#type())),
-        };
+        let channels = shape.get(layout.channel_dimension()).copied().filter(|_| shape.len() == 4);
+        let c = channels
+            .ok_or_else(|| format!("only inputs of rank 4 can be preprocessed, and it is {}", argument.r#type()))?;
         let (given, train) = (preprocessing.type_rt, preprocessing.type_train);
-        if (given == InputType::Featuremap) != (train == InputType::Featuremap) {
+        if !given.becomes(train) {
             return Err(format!("{given} cannot be turned into {train}"));
         }
-        if let Some(expected) = given.channels()
-            && expected != c as u64
-        {
-            return Err(format!("{given} has {expected} channels, but with {} it has {c}", layout.name()));
-        }
-        let image = given != InputType::Featuremap;
         let negative_mean = per_channel("mean", &preprocessing.mean, c)?;
         let negative_mean = negative_mean.map(|mean| mean.into_iter().map(|mean| -mean).collect::<Vec<f32>>());
         Ok(Self {
-            given: if image { TensorType::new(ElementType::U8, &[n, h, w, c]) } else { wanted.clone() },
-            wanted,
-            image,
+            r#type,
             layout,
-            swap_channels: given != train,
             negative_mean: negative_mean.filter(|mean| mean.iter().any(|mean| *mean != 0.0)),
             scale: per_channel("scale", &preprocessing.scale, c)?
                 .filter(|scale| scale.iter().any(|scale| *scale != 1.0)),
@@ -194,30 +181,13 @@ impl<'c, 'a> Chain<'c, 'a, '_> {
     ) -> Result<(), PassFailure> {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         let constant = self.constant(&format!("{step}/constant"), &plan.channel_type(numbers.len()), &bytes)?;
-        self.apply((step, op), Some(constant), &[], plan.wanted.clone())
+        self.apply((step, op), Some(constant), &[], plan.r#type.clone())
     }
 }
 
 fn insert(mut chain: Chain<'_, '_, '_>, plan: &PreprocessingPlan) -> Result<(), PassFailure> {
-    let (context, argument) = (chain.context, chain.value);
+    let argument = chain.value;
     let users = ir::users(argument);
-    // A type is changed by way of the value; what reads it reads the end of the chain from now on.
-    ir::set_result_type(argument, plan.given.to_type(context));
-    if plan.image {
-        // Bytes are moved before they become four times as many.
-        let moved = TensorType::with_dimensions(ElementType::U8, plan.wanted.dimensions.clone());
-        if plan.layout == Layout::Nchw {
-            let permutation = attribute::integers(context, &[0, 3, 1, 2]);
-            chain.apply(("transpose", Op::Transpose), None, &[("perm", permutation)], moved.clone())?;
-        }
-        if plan.swap_channels {
-            let order: Vec<u8> = [2i64, 1, 0].iter().flat_map(|channel| channel.to_le_bytes()).collect();
-            let order = chain.constant("swap_channels/order", &TensorType::new(ElementType::I64, &[3]), &order)?;
-            let axis = attribute::si64(context, plan.layout.channel_dimension() as i64);
-            chain.apply(("swap_channels", Op::Gather), Some(order), &[("axis", axis)], moved)?;
-        }
-        chain.apply(("cast", Op::Cast), None, &[], plan.wanted.clone())?;
-    }
     if let Some(mean) = &plan.negative_mean {
         chain.apply_per_channel(("subtract_mean", Op::Add), plan, mean)?;
     }

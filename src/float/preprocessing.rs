@@ -13,11 +13,12 @@ use std::fmt;
 
 const TYPE_RT: &str = "hfloat.input_type_rt";
 const TYPE_TRAIN: &str = "hfloat.input_type_train";
+const SPACE_AND_RANGE: &str = "hfloat.input_space_and_range";
 const LAYOUT_TRAIN: &str = "hfloat.input_layout_train";
 const MEAN: &str = "hfloat.mean_value";
 const SCALE: &str = "hfloat.scale_value";
 /// The attributes of an argument that ask for preprocessing, named as the manual names the parameters.
-pub(super) const ATTRIBUTES: [&str; 5] = [TYPE_RT, TYPE_TRAIN, LAYOUT_TRAIN, MEAN, SCALE];
+pub(super) const ATTRIBUTES: [&str; 6] = [TYPE_RT, TYPE_TRAIN, LAYOUT_TRAIN, SPACE_AND_RANGE, MEAN, SCALE];
 
 /// The kind of data of an input (`input_type_train`, `input_type_rt`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +29,21 @@ pub enum InputType {
     Rgb,
     /// 8-bit images, blue first.
     Bgr,
+    /// 8-bit images of luma and two chroma channels.
+    Yuv444,
+    /// As [`InputType::Yuv444`] in two planes: luma, and pairs of chroma for each 2x2 pixels.
+    Nv12,
+    /// 8-bit images of luma alone.
+    Gray,
 }
 
 impl InputType {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Featuremap, Self::Rgb, Self::Bgr, Self::Yuv444, Self::Nv12, Self::Gray];
+
     /// The value that the configuration's word means.
     pub fn named(word: &str) -> Option<Self> {
-        match word {
-            "featuremap" => Some(Self::Featuremap),
-            "rgb" => Some(Self::Rgb),
-            "bgr" => Some(Self::Bgr),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|value| value.name() == word)
     }
 
     /// The word of the configuration.
@@ -47,14 +52,35 @@ impl InputType {
             Self::Featuremap => "featuremap",
             Self::Rgb => "rgb",
             Self::Bgr => "bgr",
+            Self::Yuv444 => "yuv444",
+            Self::Nv12 => "nv12",
+            Self::Gray => "gray",
         }
+    }
+
+    /// The words of the configuration, for messages.
+    fn words() -> String {
+        Self::ALL.map(Self::name).join(", ")
     }
 
     /// The channels that an image of this type has; none for a feature map, whose channels are the network's affair.
     pub fn channels(self) -> Option<u64> {
         match self {
             Self::Featuremap => None,
-            Self::Rgb | Self::Bgr => Some(3),
+            Self::Rgb | Self::Bgr | Self::Yuv444 | Self::Nv12 => Some(3),
+            Self::Gray => Some(1),
+        }
+    }
+
+    /// Whether networks that were trained with `train` can be given this (manual, "input_type_rt/input_type_train additional
+    /// description").
+    pub fn becomes(self, train: Self) -> bool {
+        match train {
+            Self::Featuremap | Self::Gray => self == train,
+            Self::Yuv444 => matches!(self, Self::Yuv444 | Self::Nv12),
+            Self::Rgb | Self::Bgr => matches!(self, Self::Rgb | Self::Bgr | Self::Yuv444 | Self::Nv12),
+            // No network is trained with planes.
+            Self::Nv12 => false,
         }
     }
 }
@@ -62,6 +88,31 @@ impl InputType {
 impl fmt::Display for InputType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// Which values luma and chroma have (`input_space_and_range`): BT.601 in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SpaceAndRange {
+    /// 0 to 255.
+    #[default]
+    Regular,
+    /// Luma 16 to 235, chroma 16 to 240.
+    Bt601Video,
+}
+
+impl SpaceAndRange {
+    /// The value that the configuration's word means.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Regular, Self::Bt601Video].into_iter().find(|value| value.name() == word)
+    }
+
+    /// The word of the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Regular => "regular",
+            Self::Bt601Video => "bt601_video",
+        }
     }
 }
 
@@ -92,6 +143,14 @@ impl Layout {
         }
     }
 
+    /// The numbers of the dimensions that count rows and columns, in a shape of rank 4.
+    pub fn image_dimensions(self) -> (usize, usize) {
+        match self {
+            Self::Nchw => (2, 3),
+            Self::Nhwc => (1, 2),
+        }
+    }
+
     /// The number of the dimension that counts channels, in a shape of rank 4.
     pub fn channel_dimension(self) -> usize {
         match self {
@@ -108,6 +167,8 @@ pub struct Preprocessing {
     pub type_rt: InputType,
     /// What the network was trained with. Means and scales are in the order of its channels.
     pub type_train: InputType,
+    /// What the luma and chroma of nv12 mean.
+    pub space_and_range: SpaceAndRange,
     /// The layout of the network's input. Deployed images are NHWC, feature maps have the layout of the network's input.
     pub layout: Layout,
     /// Subtracted first: nothing, one number, or one per channel.
@@ -117,9 +178,14 @@ pub struct Preprocessing {
 }
 
 impl Preprocessing {
+    /// Whether the deployed input is an image of a camera, or the network's should be.
+    pub(super) fn is_image(&self) -> bool {
+        [self.type_rt, self.type_train].iter().any(|r#type| *r#type != InputType::Featuremap)
+    }
+
     /// Whether the deployed input differs from the network's.
     pub fn changes_input(&self) -> bool {
-        self.type_rt != InputType::Featuremap || !self.mean.is_empty() || !self.scale.is_empty()
+        self.is_image() || !self.mean.is_empty() || !self.scale.is_empty()
     }
 
     /// The layout of the deployed input.
@@ -148,12 +214,17 @@ pub static PASS: PassDefinition = PassDefinition {
         OptionDefinition {
             name: "input-type-rt",
             default: "featuremap",
-            description: "data of the deployed input: featuremap, rgb or bgr",
+            description: "data of the deployed input: featuremap, rgb, bgr, yuv444, nv12 or gray",
         },
         OptionDefinition {
             name: "input-type-train",
             default: "featuremap",
-            description: "data that the network was trained with: featuremap, rgb or bgr",
+            description: "data that the network was trained with: featuremap, rgb, bgr, yuv444 or gray",
+        },
+        OptionDefinition {
+            name: "input-space-and-range",
+            default: "regular",
+            description: "values of luma and chroma of nv12: regular or bt601_video",
         },
         OptionDefinition {
             name: "input-layout-train",
@@ -188,11 +259,13 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
     let unknown = |name: &str, expected: &str| {
         PassFailure::Message(format!("{name}: '{}' is none of {expected}", options.get(name)))
     };
-    let input_type =
-        |name: &str| InputType::named(options.get(name)).ok_or_else(|| unknown(name, "featuremap, rgb, bgr"));
+    let input_type = |name: &str| InputType::named(options.get(name)).ok_or_else(|| unknown(name, &InputType::words()));
+    let space = "input-space-and-range";
     let preprocessing = Preprocessing {
         type_rt: input_type("input-type-rt")?,
         type_train: input_type("input-type-train")?,
+        space_and_range: SpaceAndRange::named(options.get(space))
+            .ok_or_else(|| unknown(space, "regular, bt601_video"))?,
         layout: Layout::named(options.get("input-layout-train"))
             .ok_or_else(|| unknown("input-layout-train", "NCHW, NHWC"))?,
         mean: numbers(options, "mean-value")?,
@@ -215,6 +288,7 @@ pub fn assign_preprocessing(function: OperationRef<'_, '_>, index: usize, prepro
         (TYPE_RT, preprocessing.type_rt.name()),
         (TYPE_TRAIN, preprocessing.type_train.name()),
         (LAYOUT_TRAIN, preprocessing.layout.name()),
+        (SPACE_AND_RANGE, preprocessing.space_and_range.name()),
     ];
     for (name, word) in words {
         ir::set_argument_attribute(function, index, name, attribute::string(context, word));
@@ -238,16 +312,19 @@ pub fn assigned_preprocessing(function: OperationRef<'_, '_>, index: usize) -> R
     let Some(type_rt) = string(TYPE_RT)? else { return Ok(None) };
     let word = |name: &str| string(name)?.ok_or_else(|| format!("{TYPE_RT} is given without {name}"));
     let input_type = |name: &str, word: &str| {
-        InputType::named(word).ok_or_else(|| format!("{name}: '{word}' is none of featuremap, rgb, bgr"))
+        InputType::named(word).ok_or_else(|| format!("{name}: '{word}' is none of {}", InputType::words()))
     };
     let floats = |name: &str| match ir::argument_attribute(function, index, name) {
         None => Ok(Vec::new()),
         Some(value) => attribute::float_elements(value).ok_or_else(|| format!("{name} is no array of f64")),
     };
     let layout = word(LAYOUT_TRAIN)?;
+    let space = string(SPACE_AND_RANGE)?.unwrap_or_else(|| SpaceAndRange::default().name().to_owned());
     Ok(Some(Preprocessing {
         type_rt: input_type(TYPE_RT, &type_rt)?,
         type_train: input_type(TYPE_TRAIN, &word(TYPE_TRAIN)?)?,
+        space_and_range: SpaceAndRange::named(&space)
+            .ok_or_else(|| format!("{SPACE_AND_RANGE}: '{space}' is none of regular, bt601_video"))?,
         layout: Layout::named(&layout).ok_or_else(|| format!("{LAYOUT_TRAIN}: '{layout}' is none of NCHW, NHWC"))?,
         mean: floats(MEAN)?,
         scale: floats(SCALE)?,

@@ -1,52 +1,10 @@
 //! What `hb_model_info` shows of a `.hbm`.
 
 use std::fmt::Write;
-use std::path::PathBuf;
-use std::process::ExitCode;
 
-use clap::Parser;
 use serde_json::{Value, json};
 
-use super::{Hbm, MAJOR, MINOR, SegmentBody, TensorDescription, TensorQuantization};
-
-/// Shows what a compiled model is: versions, parameters it was compiled with, inputs and outputs, segments, layers, sections.
-///
-/// The file is verified completely first; a broken file is an error that names the broken rule (docs/hbm-format.md).
-#[derive(Parser)]
-#[command(name = "hb_model_info", version)]
-struct Arguments {
-    /// A .hbm file written by hb_compile.
-    model: PathBuf,
-    /// Print JSON with every field instead of tables.
-    #[arg(long)]
-    json: bool,
-    /// List the layers too (JSON always does).
-    #[arg(long)]
-    layers: bool,
-}
-
-/// The command `hb_model_info`. Exit status: 0 done, 1 the file is at fault, 2 wrong usage.
-pub fn command(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
-    };
-    match Hbm::open(&arguments.model) {
-        Ok(hbm) => {
-            let text = if arguments.json { format!("{:#}\n", to_json(&hbm)) } else { to_text(&hbm, arguments.layers) };
-            // A closed pipe is the reader's choice, not a fault.
-            let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("hb_model_info: {error}");
-            ExitCode::from(1)
-        }
-    }
-}
+use super::{Hbm, MAJOR, MINOR, SectionKind, SegmentBody, TensorDescription, TensorQuantization};
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -95,7 +53,9 @@ pub fn to_json(hbm: &Hbm) -> Value {
             json!({ "name": segment.name, "inputs": segment.inputs, "outputs": segment.outputs, "body": body })
         })
         .collect();
+    let memory = Memory::of(hbm);
     json!({
+        "kind": "hbm",
         "format": format!("{MAJOR}.{MINOR}"),
         "file_bytes": hbm.file_size(),
         "versions": manifest.versions.iter().map(|version| (version.name.clone(), version.version.clone().into()))
@@ -110,6 +70,14 @@ pub fn to_json(hbm: &Hbm) -> Value {
             "given": parameter.given,
             "effective": parameter.effective,
         })).collect::<Vec<_>>(),
+        "memory": {
+            "program_bytes": memory.programs,
+            "constant_bytes": memory.constants,
+            "workspace_bytes": memory.workspace,
+            "input_bytes": memory.inputs,
+            "output_bytes": memory.outputs,
+            "buffer_bytes": memory.buffers,
+        },
         "inputs": manifest.inputs.iter().map(tensor).collect::<Vec<_>>(),
         "outputs": manifest.outputs.iter().map(tensor).collect::<Vec<_>>(),
         "buffers": manifest.buffers.iter().map(|buffer| json!({
@@ -136,8 +104,43 @@ pub fn to_json(hbm: &Hbm) -> Value {
     })
 }
 
+/// Bytes that the model needs on the board.
+struct Memory {
+    programs: usize,
+    constants: usize,
+    /// Scratch of all segments.
+    workspace: usize,
+    inputs: usize,
+    outputs: usize,
+    /// Of inputs, outputs and what goes from segment to segment.
+    buffers: usize,
+}
+
+impl Memory {
+    fn of(hbm: &Hbm) -> Self {
+        let manifest = hbm.manifest();
+        let sections = |kind: SectionKind| {
+            hbm.sections().iter().filter(|section| section.kind == kind).map(|section| section.size).sum()
+        };
+        let workspace = manifest.segments.iter().map(|segment| match &segment.body {
+            SegmentBody::Bpu(bpu) => bpu.workspace_bytes,
+            SegmentBody::Cpu(_) => 0,
+        });
+        let extents =
+            |tensors: &[TensorDescription]| tensors.iter().filter_map(TensorDescription::extent).sum::<usize>();
+        Self {
+            programs: sections(SectionKind::Program),
+            constants: sections(SectionKind::Constants),
+            workspace: workspace.sum(),
+            inputs: extents(&manifest.inputs),
+            outputs: extents(&manifest.outputs),
+            buffers: manifest.buffers.iter().map(|buffer| buffer.bytes).sum(),
+        }
+    }
+}
+
 /// A table whose columns are as wide as their widest cell.
-fn table(text: &mut String, title: &str, head: &[&str], rows: &[Vec<String>]) {
+pub fn table(text: &mut String, title: &str, head: &[&str], rows: &[Vec<String>]) {
     let _ = writeln!(text, "\n{title}");
     let cell_width =
         |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
@@ -186,6 +189,12 @@ pub fn to_text(hbm: &Hbm, with_layers: bool) -> String {
     for version in &manifest.versions {
         let _ = writeln!(text, "{:<8} {}", version.name, version.version);
     }
+    let Memory { programs, constants, workspace, inputs, outputs, buffers } = Memory::of(hbm);
+    let _ = writeln!(
+        text,
+        "memory   programs {programs}, constants {constants}, workspace {workspace}, buffers {buffers} bytes (inputs {inputs}, outputs \
+         {outputs})"
+    );
     let rows: Vec<Vec<String>> = [("input", &manifest.inputs), ("output", &manifest.outputs)]
         .into_iter()
         .flat_map(|(direction, tensors)| tensors.iter().map(move |tensor| (direction, tensor)))
@@ -311,17 +320,5 @@ mod tests {
         assert_eq!(json["segments"][1]["body"]["entry"], "cpu_0");
         assert_eq!(json["target_digest"], "07".repeat(32));
         assert_eq!(json["sections"].as_array().unwrap().len(), 5);
-    }
-
-    #[test]
-    fn exit_statuses() {
-        let run = |arguments: &[&str]| {
-            let arguments = std::iter::once("hb_model_info").chain(arguments.iter().copied());
-            command(arguments.map(Into::into))
-        };
-        assert_eq!(run(&["--help"]), ExitCode::SUCCESS);
-        assert_eq!(run(&["--no-such-option"]), ExitCode::from(2));
-        assert_eq!(run(&[]), ExitCode::from(2));
-        assert_eq!(run(&["/no/such.hbm"]), ExitCode::from(1));
     }
 }

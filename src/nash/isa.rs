@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use super::isa_access::{Access, CURVE_PIECE_BYTES, Space, StridedRegion};
-pub use super::isa_cycles::{Cost, Products, Runs};
+pub use super::isa_cycles::{Alignment, Cost, Products, Runs};
 pub use super::isa_numbers::FieldKind;
 pub use super::isa_operations::*;
 pub use super::isa_validate::{ValidateError, valid_taps};

@@ -147,6 +147,83 @@ impl Operation {
     }
 }
 
+/// What an instruction works on, as its engine counts it, and what it takes the time of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alignment {
+    /// What the sizes below are.
+    pub of: &'static [&'static str],
+    /// The sizes.
+    pub before: Vec<u128>,
+    /// The sizes in whole blocks of the engine, or bursts of DDR.
+    pub after: Vec<u128>,
+    /// What the engine works for them, without set-up.
+    pub cycles: u64,
+}
+
+impl Alignment {
+    /// The share of the work that is padding, from 0 to 1.
+    pub fn padding(&self) -> f64 {
+        let product = |sizes: &[u128]| sizes.iter().fold(1.0, |product, size| product * *size as f64);
+        let after = product(&self.after);
+        if after > 0.0 { 1.0 - product(&self.before) / after } else { 0.0 }
+    }
+
+    /// Cycles that the padding takes.
+    pub fn padding_cycles(&self) -> f64 {
+        self.cycles as f64 * self.padding()
+    }
+}
+
+impl Operation {
+    /// How the size of its work is rounded up on a target, where whole blocks or bursts cost time: in the matrix engine, in the layout engine
+    /// and in transfers. Engines of plain lanes lose less than a cycle, for which there is none.
+    pub fn alignment(&self, target: &Target) -> Option<Alignment> {
+        let bytes = |shape: &[u32], each: u8| product(shape).saturating_mul(each.into());
+        let moved = |before: u128, work: u64, each: u64| Alignment {
+            of: &["bytes"],
+            before: vec![before],
+            after: vec![before.max(u128::from(work) * u128::from(each))],
+            cycles: work,
+        };
+        let cost = self.cost(target);
+        let layout = |before: u128| {
+            let work = cost.engine_cycles.saturating_sub(target.dte.setup_cycles.value);
+            moved(before, work, target.dte.bytes_per_cycle.value)
+        };
+        Some(match self {
+            Operation::Load(_) | Operation::Store(_) => {
+                let each = target.ddr.bytes_per_second.value as f64 / target.clock_hz.value as f64;
+                let after = (cost.ddr_cycles as f64 * each) as u128;
+                let before = u128::from(cost.ddr_bytes);
+                Alignment {
+                    of: &["bytes"],
+                    before: vec![before],
+                    after: vec![before.max(after)],
+                    cycles: cost.ddr_cycles,
+                }
+            }
+            Operation::Convolution(o) => {
+                let size = products(o);
+                let blocks = |size: u128, side: u64| size.next_multiple_of(u128::from(side.max(1)));
+                Alignment {
+                    of: &["input channels", "output channels", "pixels", "kernel cells"],
+                    before: vec![size.input_channels, size.output_channels, size.pixels, size.taps],
+                    after: vec![
+                        blocks(size.input_channels, target.tae.input_channels.value),
+                        blocks(size.output_channels, target.tae.output_channels.value),
+                        blocks(size.pixels, target.tae.pixels.value),
+                        size.taps,
+                    ],
+                    cycles: cost.engine_cycles.saturating_sub(target.tae.setup_cycles.value),
+                }
+            }
+            Operation::Copy(o) => layout(bytes(&o.shape, o.element_bytes)),
+            Operation::Fill(o) => layout(bytes(&o.shape, o.element_bytes)),
+            _ => return None,
+        })
+    }
+}
+
 fn products(o: &Convolution) -> Products {
     let [batch, rows, columns, channels] = o.output_shape;
     Products {

@@ -305,7 +305,7 @@ impl Field for BpuElement {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let at = reader.at();
         let value = u8::read(reader)?;
-        let found = BpuElement::ALL.into_iter().find(|element| *element as u8 == value);
+        let found = BpuElement::OF_INSTRUCTIONS.into_iter().find(|element| *element as u8 == value);
         found.ok_or(DecodeError::BadValue { at, value: u64::from(value), what: "element type" })
     }
     fn text(&self) -> String {
@@ -317,7 +317,7 @@ impl Field for BpuElement {
     }
     fn take(numbers: &mut Numbers<'_>) -> Result<Self, String> {
         let number = numbers.next_number()?;
-        let found = BpuElement::ALL.into_iter().find(|element| *element as i64 == number);
+        let found = BpuElement::OF_INSTRUCTIONS.into_iter().find(|element| *element as i64 == number);
         found.ok_or_else(|| format!("has {number}, which is no element type"))
     }
 }

@@ -386,7 +386,7 @@ fn narrow(name: &str, element: BpuElement) -> Check {
 
 /// Any integer.
 fn integer(name: &str, element: BpuElement) -> Check {
-    ensure(element != BpuElement::F32, || format!("{name} is f32, not an integer"))
+    ensure(element.range().is_some(), || format!("{name} is {element}, not an integer"))
 }
 
 /// An integer result and its limits.
@@ -395,7 +395,7 @@ fn result(element: BpuElement, clamp: Range) -> Check {
         BpuElement::I8 => Range::I8,
         BpuElement::I16 => Range::I16,
         BpuElement::I32 => Range::I32,
-        BpuElement::F32 => return Err("output_element is f32, not an integer".to_string()),
+        BpuElement::F32 | BpuElement::U8 => return Err(format!("output_element is {element}, not an integer")),
     };
     ensure(!clamp.is_empty() && whole.contains(clamp), || {
         format!("clamp {}..{} is empty or leaves {element}", clamp.low, clamp.high)

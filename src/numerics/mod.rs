@@ -3,6 +3,7 @@
 //! Small scalar functions that the reference interpreter and the simulator share. A fast kernel elsewhere is right when
 //! it agrees with these to the last bit. No arithmetic here allocates, panics or depends on the order of summation.
 
+mod camera;
 mod convolution;
 mod curve;
 mod curve_fit;
@@ -14,6 +15,7 @@ mod quantize;
 mod round;
 mod scale;
 
+pub use camera::centred;
 pub use convolution::{accumulate, accumulator_bound, accumulator_fits, finish};
 pub use curve::{Curve, CurveError, MAX_PIECES, MAX_SHIFT, Piece};
 pub use curve_fit::{CurveFitError, FittedCurve, fit_curve};

@@ -44,35 +44,60 @@ pub struct Samples<'a> {
 /// Gives the inputs of a sample for a network.
 pub type Read<'a> = dyn Fn(&FloatExecutable, usize) -> Result<Vec<Array>, CalibrationError> + Sync + 'a;
 
-/// Measures the values of these names, which the executable must observe, on all samples; `done` is called after each. What [`Observer`]s of `percentile` need is kept, not tensors, and their union does not depend on the
-/// order of samples.
+/// What to look at while samples run.
+pub struct Measured<'m> {
+    /// The values whose observers are wanted; the executable must observe them.
+    pub names: &'m HashSet<String>,
+    /// Of these observers.
+    pub percentile: f64,
+    /// The samples whose outputs are kept, in ascending order.
+    pub outputs_of: &'m [usize],
+}
+
+/// What was seen while samples ran.
+#[derive(Default)]
+pub struct Measurement {
+    /// By the name of the value.
+    pub observers: BTreeMap<String, Observer>,
+    /// The outputs of the samples whose outputs are kept, in their order.
+    pub outputs: Vec<Vec<Array>>,
+}
+
+impl Measurement {
+    fn merge(&mut self, next: Self) {
+        for (name, observer) in next.observers {
+            match self.observers.entry(name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(observer);
+                }
+                Entry::Occupied(mut entry) => entry.get_mut().merge(&observer),
+            }
+        }
+        self.outputs.extend(next.outputs);
+    }
+}
+
+/// Runs all samples and measures them; `done` is called after each. What [`Observer`]s need is kept, not tensors, and their union
+/// does not depend on the order of samples.
 ///
 /// # Errors
 /// When a sample cannot be read or run, or a value is not finite.
 pub fn measure(
     executable: &FloatExecutable,
-    (names, percentile): (&HashSet<String>, f64),
+    measured: &Measured<'_>,
     samples: &Samples<'_>,
     done: &(dyn Fn() + Sync),
-) -> Result<BTreeMap<String, Observer>, CalibrationError> {
+) -> Result<Measurement, CalibrationError> {
     let indices: Vec<usize> = (0..samples.count).collect();
-    let parts = in_parallel(&indices, samples.jobs, |indices| {
-        measure_some(executable, (names, percentile), indices, samples.read, done)
-    })?;
-    let mut observers: BTreeMap<String, Observer> = BTreeMap::new();
-    for (name, observer) in parts.into_iter().flatten() {
-        match observers.entry(name) {
-            Entry::Vacant(entry) => {
-                entry.insert(observer);
-            }
-            Entry::Occupied(mut entry) => entry.get_mut().merge(&observer),
-        }
-    }
-    match observers.iter().find(|(_, observer)| observer.not_finite() > 0) {
+    let parts =
+        in_parallel(&indices, samples.jobs, |indices| measure_some(executable, measured, indices, samples.read, done))?;
+    let mut all = Measurement::default();
+    parts.into_iter().for_each(|part| all.merge(part));
+    match all.observers.iter().find(|(_, observer)| observer.not_finite() > 0) {
         Some((name, observer)) => {
             Err(CalibrationError::NotFinite { value: name.clone(), count: observer.not_finite() })
         }
-        None => Ok(observers),
+        None => Ok(all),
     }
 }
 
@@ -138,29 +163,32 @@ pub fn outputs(
 
 fn measure_some(
     executable: &FloatExecutable,
-    (names, percentile): (&HashSet<String>, f64),
+    Measured { names, percentile, outputs_of }: &Measured<'_>,
     indices: &[usize],
     read: &Read<'_>,
     done: &(dyn Fn() + Sync),
-) -> Result<BTreeMap<String, Observer>, CalibrationError> {
-    let mut observers: BTreeMap<String, Observer> = BTreeMap::new();
+) -> Result<Measurement, CalibrationError> {
+    let Measurement { mut observers, mut outputs } = Measurement::default();
     for &index in indices {
         let inputs = read(executable, index)?;
-        executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
+        let given = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
             if let Some(values) = view.values::<f32>().filter(|_| names.contains(name)) {
                 match observers.get_mut(name) {
                     Some(observer) => observer.observe(values),
                     None => {
-                        let mut observer = Observer::for_percentile(percentile);
+                        let mut observer = Observer::for_percentile(*percentile);
                         observer.observe(values);
                         observers.insert(name.to_owned(), observer);
                     }
                 }
             }
         })?;
+        if outputs_of.contains(&index) {
+            outputs.push(given);
+        }
         done();
     }
-    Ok(observers)
+    Ok(Measurement { observers, outputs })
 }
 
 /// The threshold of every observed value.

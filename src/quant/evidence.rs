@@ -1,7 +1,7 @@
 //! What is measured of a float network on samples: the ranges of its values, and what decides on rounding and precision.
 
 use super::{
-    calibrate::{CalibrationError, Samples, measure, measure_moments, outputs, thresholds},
+    calibrate::{CalibrationError, Measured, Measurement, Samples, measure, measure_moments, thresholds},
     groups::ScaleGroups,
     info::{CalibrationInfo, Judge, QuantInfo, ValueInfo},
     linear::LinearLayer,
@@ -66,7 +66,9 @@ pub fn calibrate(
     let own: Vec<String> = groups.measured().map(|value| value_name(function, value)).collect();
     // The results of layers show how much of the noise of their inputs matters, also where nothing rounds them.
     let names: HashSet<String> = own.iter().cloned().chain(layers.iter().map(|layer| layer.node.clone())).collect();
-    let observers = measure(executable, (&names, method.percentile), samples, done)?;
+    let (learned, judged) = if method.random { Default::default() } else { shares(samples.count) };
+    let measured = Measured { names: &names, percentile: method.percentile, outputs_of: &judged };
+    let Measurement { observers, outputs } = measure(executable, &measured, samples, done)?;
     let info = info(&own, &observers, samples.count, method);
     let ranges = info.ranges();
     assign_thresholds(function, |name| ranges.get(name).copied()).map_err(CalibrationError::Threshold)?;
@@ -74,10 +76,8 @@ pub fn calibrate(
         None
     } else {
         let largest = largest(function, &groups, &observers);
-        let (learned, judged) = shares(samples.count);
         let plan = MomentsPlan::new(layers, largest.clone(), learned.len());
         let moments = measure_moments(executable, &plan, &learned, samples)?;
-        let outputs = outputs(executable, &judged, samples)?;
         Some(Evidence { largest, moments, judged, outputs })
     };
     Ok(Calibrated { info, evidence })

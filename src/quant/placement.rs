@@ -3,25 +3,48 @@
 use super::rules::{ACTIVATION_BITS, row_of};
 use crate::bpu::lower::{Placement, place, placement_of};
 use hb_dialects::{
-    ir,
-    pass::{PassDefinition, PassFailure, PassOptions},
+    hfloat::Op,
+    ir::{self, OperationAttributes, Origin},
+    pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
 };
-use melior::ir::OperationRef;
+use melior::ir::{OperationRef, operation::OperationLike};
+use std::collections::BTreeMap;
 
 pub static PASS: PassDefinition = PassDefinition {
     argument: "quant-assign-placement",
     summary: "Decide before quantization which operations can run on the BPU",
     description: "Asks the BPU for its form of every operation that could be quantized, with int8 activations and scales that are not \
 known yet. One that has a form gets `hfloat.placement = \"bpu\"`. Every other one gets `\"cpu\"` and, as \
-`hfloat.placement_reason`, the sentence that says why: it stays float. A placement of `cpu` that is already there stays.",
+`hfloat.placement_reason`, the sentence that says why: it stays float. A placement of `cpu` that is already there stays. What was made \
+from a node that `cpu` names goes to the CPU whatever forms it has.",
     anchor: "func.func",
-    options: &[],
+    options: &[CPU],
     run,
 };
 
-fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
+const CPU: OptionDefinition = OptionDefinition {
+    name: "cpu",
+    default: "",
+    description: "nodes of the user's network that shall run on the CPU, separated by commas, each written as in a URL",
+};
+
+/// Why an operation is on the CPU that could run on the BPU.
+const ASKED: &str = "node_info asks for the CPU";
+
+fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
+    let mut asked: BTreeMap<String, bool> = options.names("cpu").into_iter().map(|name| (name, false)).collect();
     for operation in ir::operations(block) {
+        if !asked.is_empty() && Op::of(operation).is_some_and(|op| op != Op::Constant) {
+            let Origin { name, nodes } = operation.origin();
+            let known: Vec<&String> = nodes.iter().chain([&name]).filter(|node| asked.contains_key(*node)).collect();
+            if !known.is_empty() {
+                place(operation, &Placement::Cpu { reason: ASKED.into() });
+            }
+            for node in known {
+                asked.insert(node.clone(), true);
+            }
+        }
         if matches!(placement_of(operation), Some(Placement::Cpu { .. })) {
             continue;
         }
@@ -32,6 +55,9 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
             };
             place(operation, &placement);
         }
+    }
+    for (name, _) in asked.into_iter().filter(|(_, found)| !found) {
+        ir::emit_warning(function.location(), &format!("cpu: nothing is made from a node '{name}'"));
     }
     Ok(())
 }

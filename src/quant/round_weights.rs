@@ -98,12 +98,13 @@ fn rounded(layer: &LinearLayer, weights: &[f32], moments: &Moments) -> Result<Ve
 pub(super) fn weights_on_grid(layer: &LinearLayer, weights: &[f32], integers: &[i8]) -> Result<Vec<f32>, IrError> {
     let scales = scales(layer, &layer.by_row(weights)?);
     let integers = layer.by_row(integers)?;
-    let weight = |((group, row, _), &integer): ((usize, usize, usize), &i8)| {
-        let scale = scales.get(layer.scale(group, row)).copied().unwrap_or(0.0);
-        (f64::from(integer) * scale) as f32
-    };
-    let weights = Array3::from_shape_vec(integers.dim(), integers.indexed_iter().map(weight).collect());
-    let weights = weights.map_err(|error| IrError::Constant { node: layer.node.clone(), reason: error.to_string() })?;
+    let mut weights = Array3::zeros(integers.dim());
+    for (group, (mut weights, integers)) in weights.outer_iter_mut().zip(integers.outer_iter()).enumerate() {
+        for (row, (mut weights, integers)) in weights.outer_iter_mut().zip(integers.outer_iter()).enumerate() {
+            let scale = scales.get(layer.scale(group, row)).copied().unwrap_or(0.0);
+            weights.zip_mut_with(&integers, |weight, &integer| *weight = (f64::from(integer) * scale) as f32);
+        }
+    }
     Ok(layer.in_order(&weights.view()))
 }
 

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 
 use super::infer::{InferReport, InferRequest, infer};
-use super::open::{OpenOptions, open, predict};
+use super::open::{Detail, OpenOptions, open, predict};
 use super::perf::Performance;
 
 /// Runs models and predicts their speed on the target.
@@ -94,7 +94,8 @@ pub fn command(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn run_infer(arguments: &InferArguments) -> Result<String, Box<dyn Error>> {
-    let options = OpenOptions { proto: arguments.proto.as_deref(), check_races: arguments.check_races };
+    let detail = if arguments.check_races { Detail::Races } else { Detail::Outputs };
+    let options = OpenOptions { proto: arguments.proto.as_deref(), detail };
     let model = open(&arguments.model, &options)?;
     let request = InferRequest { inputs: &arguments.inputs, output_dir: &arguments.output_dir, jobs: arguments.jobs };
     let report = infer(model.executor.as_ref(), &request)?;

@@ -43,6 +43,10 @@ pub struct Outcome {
 #[error("{0}")]
 pub struct ExecutionError(pub String);
 
+/// Is shown what an inner layer computes: the name of its node in the user's network, and its value as reals in the order of that
+/// network.
+pub type LayerObserver<'a> = dyn FnMut(&str, Vec<f32>) + 'a;
+
 /// A model that can be run. One executor serves all threads.
 pub trait ModelExecutor: Send + Sync {
     /// What must be given, in order.
@@ -61,4 +65,12 @@ pub trait ModelExecutor: Send + Sync {
 
     /// `inputs` are in the order of [`ModelExecutor::inputs`], of the types and shapes that these accept.
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError>;
+
+    /// As [`ModelExecutor::run`], and shows what inner layers compute, in their order, where the model was opened for it.
+    ///
+    /// # Errors
+    /// As [`ModelExecutor::run`].
+    fn run_observed(&self, inputs: &[Array], _see: &mut LayerObserver<'_>) -> Result<Outcome, ExecutionError> {
+        self.run(inputs)
+    }
 }

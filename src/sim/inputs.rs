@@ -118,9 +118,9 @@ fn names(specifications: &[TensorSpecification]) -> String {
     names.join(", ")
 }
 
-/// Names may hold `=` themselves, so the model's names decide where the path begins. Names also match with `_` for `/`, as output
+/// The input that an argument is for, and its path. Names may hold `=` themselves, so the model's names decide where the path begins. They also match with `_` for `/`, as output
 /// files are named.
-fn split<'a>(specifications: &[TensorSpecification], argument: &'a str) -> Result<(usize, &'a str), InputError> {
+pub fn split<'a>(specifications: &[TensorSpecification], argument: &'a str) -> Result<(usize, &'a str), InputError> {
     let mut found: Option<(usize, usize, &str)> = None;
     for (index, tensor) in specifications.iter().enumerate() {
         for name in [tensor.name.clone(), tensor.name.replace('/', "_")] {
@@ -191,9 +191,24 @@ fn count(specifications: &[TensorSpecification], sources: &[InputSource]) -> Res
     Ok(first.map(|(_, count)| count))
 }
 
+/// Bytes of one channel are the same in NCHW, in NHWC and without channels: the array then gets the shape of the input.
+fn as_image(specification: &TensorSpecification, array: Array) -> Array {
+    let dims: Option<Vec<usize>> = specification.dims.iter().copied().collect();
+    let Some(dims) = dims.filter(|dims| dims.last() == Some(&1) && specification.element_type == ElementType::U8)
+    else {
+        return array;
+    };
+    let sizes = |dims: &[usize]| dims.iter().copied().filter(|size| *size != 1).collect::<Vec<_>>();
+    if sizes(&dims) != sizes(array.shape()) {
+        return array;
+    }
+    Array::from_bytes(array.element(), &dims, array.as_bytes()).unwrap_or(array)
+}
+
 fn load(specification: &TensorSpecification, path: &Path) -> Result<Array, InputError> {
     let name = || specification.name.clone();
     let array = npy::read(path).map_err(|source| InputError::Npy { name: name(), source })?;
+    let array = as_image(specification, array);
     if !specification.accepts(array.shape()) {
         let expected = specification.shape();
         return Err(InputError::Shape { name: name(), path: path.to_owned(), found: array.shape().to_vec(), expected });

@@ -1,5 +1,6 @@
 //! The simulator: results, cycles, races.
 
+pub mod advice;
 pub mod bpu_segment;
 pub mod command;
 pub mod executor;

@@ -10,10 +10,11 @@ use hb_dialects::{ElementType, ir};
 use melior::Context;
 use melior::ir::{Module, OperationRef};
 
-use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
+use super::executor::{ExecutionError, LayerObserver, ModelExecutor, Outcome, TensorSpecification};
+use super::open::Detail;
 use super::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource};
 use super::segmented::{SegmentedNetwork, is_segmented};
-use crate::cpu::{Array, ExecutableOptions, FloatExecutable};
+use crate::cpu::{Array, ArrayView, ExecutableOptions, FloatExecutable, Observe};
 use crate::diagnostics;
 use crate::dialect_rules;
 use crate::frontend::mlir;
@@ -40,13 +41,14 @@ pub struct Network {
     source: Source,
     inputs: Vec<TensorSpecification>,
     outputs: Vec<String>,
+    options: ExecutableOptions,
     /// By the shapes of the inputs.
     forms: Mutex<HashMap<Vec<Vec<usize>>, Arc<FloatExecutable>>>,
 }
 
 impl Network {
     /// An ONNX file. Dimensions that the model leaves open are those of the arrays given.
-    pub fn from_onnx(path: &Path) -> Result<Self, ExecutionError> {
+    pub fn from_onnx(path: &Path, detail: Detail) -> Result<Self, ExecutionError> {
         let model = onnx::load(path).map_err(failed)?;
         let inputs = model.graph.inputs.iter().map(|input| {
             let (Some(element), Some(shape)) = (input.element, &input.shape) else {
@@ -62,13 +64,15 @@ impl Network {
             inputs: inputs.collect::<Result<_, _>>()?,
             outputs: model.graph.outputs.iter().map(|output| output.name.clone()).collect(),
             source: Source::Onnx(Box::new(model)),
+            options: executable_options(detail),
             forms: Mutex::default(),
         })
     }
 
     /// A function at the `hfloat` or `quant` level, with static shapes.
-    fn from_function(context: &Context, module: &Module<'_>) -> Result<Self, ExecutionError> {
-        let executable = compile(context, module, FUNCTION)?;
+    fn from_function(context: &Context, module: &Module<'_>, detail: Detail) -> Result<Self, ExecutionError> {
+        let options = executable_options(detail);
+        let executable = compile(context, module, FUNCTION, &options)?;
         let specification = |(name, element, shape): (&str, ElementType, &[usize])| {
             let dims = shape.iter().copied().map(Some).collect();
             TensorSpecification { name: name.to_owned(), element_type: element, dims }
@@ -77,7 +81,7 @@ impl Network {
         let outputs = executable.outputs().map(|(name, ..)| name.to_owned()).collect();
         let shapes = executable.inputs().map(|(_, _, shape)| shape.to_vec()).collect();
         let forms = Mutex::new(HashMap::from([(shapes, Arc::new(executable))]));
-        Ok(Self { source: Source::Mlir, inputs, outputs, forms })
+        Ok(Self { source: Source::Mlir, inputs, outputs, options, forms })
     }
 
     /// The network compiled for inputs of these shapes.
@@ -107,33 +111,68 @@ impl Network {
         let named = self.inputs.iter().zip(shapes).map(|(input, shape)| (input.name.clone(), shape.clone()));
         let options = ImportOptions { input_shapes: named.collect() };
         let module = onnx::import(&context, model.clone(), &options).map_err(failed)?;
-        compile(&context, &module, FUNCTION)
+        compile(&context, &module, FUNCTION, &self.options)
+    }
+
+    fn run_with(&self, inputs: &[Array], see: &mut LayerObserver<'_>) -> Result<Outcome, ExecutionError> {
+        let form = self.form(inputs.iter().map(|array| array.shape().to_vec()).collect())?;
+        let names = self.inputs.iter().map(|specification| specification.name.as_str());
+        let arrays: HashMap<&str, &Array> = names.zip(inputs).collect();
+        // By name: what the function takes need not be in the file's order.
+        let ordered: Option<Vec<&Array>> = form.inputs().map(|(name, ..)| arrays.get(name).copied()).collect();
+        let ordered = ordered.ok_or_else(|| failed("an input has no array"))?;
+        let mut show = |name: &str, view: ArrayView<'_>| {
+            if !arrays.contains_key(name)
+                && let Some(values) = view.values::<f32>()
+            {
+                see(name, values.to_vec());
+            }
+        };
+        let outputs = form.run_with_observer(&ordered, &mut show).map_err(failed)?;
+        Ok(Outcome { outputs, latency: None })
+    }
+}
+
+/// What is observed is not fused away.
+fn executable_options(detail: Detail) -> ExecutableOptions {
+    match detail {
+        Detail::Layers => {
+            ExecutableOptions { observe: Observe::Everything, quick: true, ..ExecutableOptions::default() }
+        }
+        Detail::Outputs | Detail::Races => ExecutableOptions::default(),
     }
 }
 
 /// MLIR text or bytecode of any level, with static shapes. Also gives the machine that its programs are made for, if it has any.
-/// With `check_races`, these are checked for races and run by the scalar definitions.
-pub fn open_mlir(path: &Path, check_races: bool) -> Result<(Box<dyn ModelExecutor>, Option<String>), ExecutionError> {
+pub fn open_mlir(path: &Path, detail: Detail) -> Result<(Box<dyn ModelExecutor>, Option<String>), ExecutionError> {
     let context = dialect_rules::context();
     let module = mlir::read(&context, path).map_err(failed)?;
     match ir::function_named(module.as_operation(), FUNCTION) {
         Some(function) if is_segmented(function) => {
-            let network =
-                if check_races { SegmentedNetwork::checked(function)? } else { SegmentedNetwork::new(function)? };
+            let network = match detail {
+                Detail::Outputs => SegmentedNetwork::new(function)?,
+                Detail::Layers => SegmentedNetwork::observed(function)?,
+                Detail::Races => SegmentedNetwork::checked(function)?,
+            };
             let march = network.march().map(str::to_owned);
             Ok((Box::new(network), march))
         }
-        _ => Ok((Box::new(Network::from_function(&context, &module)?), None)),
+        _ => Ok((Box::new(Network::from_function(&context, &module, detail)?), None)),
     }
 }
 
 /// Infers shapes, then compiles the function of that name.
-fn compile(context: &Context, module: &Module<'_>, name: &str) -> Result<FloatExecutable, ExecutionError> {
+fn compile(
+    context: &Context,
+    module: &Module<'_>,
+    name: &str,
+    options: &ExecutableOptions,
+) -> Result<FloatExecutable, ExecutionError> {
     let Some(function) = ir::function_named(module.as_operation(), name) else {
         return Err(failed(format!("it has no function {name:?}")));
     };
     infer_shapes(context, function)?;
-    FloatExecutable::compile(function, ExecutableOptions::default()).map_err(failed)
+    FloatExecutable::compile(function, options.clone()).map_err(failed)
 }
 
 fn infer_shapes(context: &Context, function: OperationRef<'_, '_>) -> Result<(), ExecutionError> {
@@ -161,13 +200,11 @@ impl ModelExecutor for Network {
     }
 
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
-        let form = self.form(inputs.iter().map(|array| array.shape().to_vec()).collect())?;
-        let names = self.inputs.iter().map(|specification| specification.name.as_str());
-        let arrays: HashMap<&str, &Array> = names.zip(inputs).collect();
-        // By name: what the function takes need not be in the file's order.
-        let ordered: Option<Vec<&Array>> = form.inputs().map(|(name, ..)| arrays.get(name).copied()).collect();
-        let outputs = form.run(&ordered.ok_or_else(|| failed("an input has no array"))?).map_err(failed)?;
-        Ok(Outcome { outputs, latency: None })
+        self.run_with(inputs, &mut |_, _| {})
+    }
+
+    fn run_observed(&self, inputs: &[Array], see: &mut LayerObserver<'_>) -> Result<Outcome, ExecutionError> {
+        self.run_with(inputs, see)
     }
 }
 
@@ -178,7 +215,7 @@ impl CpuSegmentLoader for JitLoader {
     fn load(&self, source: &CpuSegmentSource<'_>) -> Result<Box<dyn CpuSegmentExecutor>, ExecutionError> {
         let context = dialect_rules::context();
         let module = mlir::parse(&context, source.ir, source.name).map_err(failed)?;
-        let executable = compile(&context, &module, source.entry)?;
+        let executable = compile(&context, &module, source.entry, &ExecutableOptions::default())?;
         let mut sizes = Vec::new();
         for (what, buffers, tensors) in [
             ("input", &source.inputs, executable.stored_inputs().collect::<Vec<_>>()),
@@ -273,7 +310,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("toy.onnx");
         onnx::save(&model(), &path).unwrap();
-        let network = Network::from_onnx(&path).unwrap();
+        let network = Network::from_onnx(&path, Detail::Outputs).unwrap();
         assert_eq!(network.inputs[0].shape(), "?x2");
         let run = |a: &[f32], b: &[f32]| network.run(&[floats(a), floats(b)]).map(|outcome| outcome.outputs);
         assert_eq!(run(&[1.0, -2.0], &[0.5, 0.25]).unwrap(), [floats(&[1.5, 0.25])]);

@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::npy_header::{Header, parse_header};
@@ -63,6 +64,44 @@ pub fn read(path: &Path) -> Result<Array, NpyError> {
     read().map_err(located)
 }
 
+/// The shape of the array in the file at `path`.
+pub fn shape(path: &Path) -> Result<Vec<usize>, NpyError> {
+    let located = |problem| NpyError { path: path.to_owned(), problem };
+    let mut file = File::open(path).map_err(|error| located(error.into()))?;
+    read_header(&mut file).map(|(header, _)| header.dims).map_err(located)
+}
+
+/// As [`read`], only these indices of the first dimension, and of the file no more than these.
+pub fn read_rows(path: &Path, rows: Range<usize>) -> Result<Array, NpyError> {
+    let located = |problem| NpyError { path: path.to_owned(), problem };
+    let read = || -> Result<Array, NpyProblem> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let (header, before) = read_header(&mut file)?;
+        let outside = || NpyProblem::Header(format!("its shape {:?} has no rows {rows:?}", header.dims));
+        let (count, inner) = header.dims.split_first().ok_or_else(outside)?;
+        if rows.start > rows.end || rows.end > *count {
+            return Err(outside());
+        }
+        let size = inner.iter().try_fold(header.element_type.bytes(), |bytes, &dim| bytes.checked_mul(dim));
+        let size = size.ok_or_else(outside)?;
+        let dims: Vec<usize> = std::iter::once(rows.len()).chain(inner.iter().copied()).collect();
+        if header.fortran_order
+            || size.checked_mul(*count).map(|bytes| bytes as u64) != Some(length.saturating_sub(before))
+        {
+            // The whole is read, or refused with its length.
+            file.rewind()?;
+            let whole = read_from(&mut file, length)?;
+            let bytes = whole.as_bytes().get(rows.start * size..rows.end * size).ok_or_else(outside)?;
+            return Array::from_bytes(whole.element(), &dims, bytes).map_err(array_error);
+        }
+        file.seek(SeekFrom::Start(before + rows.start as u64 * size as u64))?;
+        let part = Header { dims, ..header };
+        read_elements(&mut file, &part)
+    };
+    read().map_err(located)
+}
+
 /// Reads an array of `length` bytes in all. Nothing is allocated by what the header says before it was compared with `length`.
 fn read_from(reader: &mut dyn Read, length: u64) -> Result<Array, NpyProblem> {
     let (header, before) = read_header(reader)?;
@@ -73,6 +112,12 @@ fn read_from(reader: &mut dyn Read, length: u64) -> Result<Array, NpyProblem> {
         let expected = expected.map_or_else(|| "more than 2^64".to_owned(), |bytes| bytes.to_string());
         return Err(NpyProblem::Length { expected, found });
     }
+    read_elements(reader, &header)
+}
+
+/// Reads as many elements as the header says.
+fn read_elements(reader: &mut dyn Read, header: &Header) -> Result<Array, NpyProblem> {
+    let size = header.element_type.bytes();
     let mut array = Array::zeros(header.element_type, &header.dims).map_err(array_error)?;
     let elements = array.as_bytes_mut();
     reader.read_exact(elements)?;

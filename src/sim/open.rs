@@ -46,8 +46,20 @@ pub enum OpenError {
 pub struct OpenOptions<'a> {
     /// The description that belongs to a `.caffemodel`.
     pub proto: Option<&'a Path>,
-    /// Whether programs run instruction by instruction with every access checked, slowly.
-    pub check_races: bool,
+    /// What runs shall tell.
+    pub detail: Detail,
+}
+
+/// What the runs of a model tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// The outputs.
+    #[default]
+    Outputs,
+    /// What inner layers compute, too ([`ModelExecutor::run_observed`]). A `.hbm` keeps no more than its outputs.
+    Layers,
+    /// Whether programs have races: they run instruction by instruction with every access checked, slowly.
+    Races,
 }
 
 /// A model that is ready to run.
@@ -73,7 +85,7 @@ fn kind(path: &Path) -> Result<&'static str, OpenError> {
 pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenError> {
     let path_of_error = || path.to_owned();
     let kind = kind(path)?;
-    if !matches!(kind, "hbm" | "mlir" | "bc") && options.check_races {
+    if !matches!(kind, "hbm" | "mlir" | "bc") && options.detail == Detail::Races {
         return Err(OpenError::NoRaces { path: path_of_error() });
     }
     if kind != "caffemodel" && options.proto.is_some() {
@@ -82,16 +94,18 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
     match kind {
         "hbm" => {
             let hbm = Hbm::open(path)?;
-            let runner = Runner::new(&hbm, &JitLoader, options.check_races)
+            let runner = Runner::new(&hbm, &JitLoader, options.detail == Detail::Races)
                 .map_err(|source| OpenError::Runner { path: path_of_error(), source })?;
             let march = Some(hbm.manifest().march.clone());
             Ok(OpenModel { executor: Box::new(runner), kind, march })
         }
         "caffemodel" if options.proto.is_none() => Err(OpenError::ProtoMissing { path: path_of_error() }),
-        "onnx" => network(path, kind, Network::from_onnx(path).map(|network| (Box::new(network) as _, None))),
+        "onnx" => {
+            network(path, kind, Network::from_onnx(path, options.detail).map(|network| (Box::new(network) as _, None)))
+        }
         "mlir" | "bc" => {
-            let model = network(path, kind, open_mlir(path, options.check_races))?;
-            if options.check_races && model.march.is_none() {
+            let model = network(path, kind, open_mlir(path, options.detail))?;
+            if options.detail == Detail::Races && model.march.is_none() {
                 return Err(OpenError::NoRaces { path: path_of_error() });
             }
             Ok(model)
@@ -137,7 +151,7 @@ mod tests {
     #[test]
     fn kinds_and_options_that_do_not_belong_together() {
         let plain = OpenOptions::default();
-        let races = OpenOptions { check_races: true, ..plain };
+        let races = OpenOptions { detail: Detail::Races, ..plain };
         let proto = OpenOptions { proto: Some(Path::new("n.prototxt")), ..plain };
         assert!(message("model", &plain).contains("extension"));
         assert!(message("model.txt", &plain).contains("extension"));

@@ -3,6 +3,7 @@
 //!
 //! The simulator of the compiled model must agree with the interpreter to the byte.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use hb_dialects::ElementType;
@@ -13,14 +14,16 @@ use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value, ValueLike};
 
 use super::bpu_segment::BpuRunner;
-use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
+use super::executor::{ExecutionError, LayerObserver, ModelExecutor, Outcome, TensorSpecification};
 use super::runner::for_each_run;
 use crate::bpu::interpreter;
 use crate::bpu::mlir::from_mlir;
 use crate::bpu::model::{BpuNode, BpuTensor, Segment};
+use crate::bpu::reals::reals;
 use crate::cpu::{self, Array, ArrayView, ExecutableOptions, FloatExecutable, Observe};
 use crate::nash::lower::Port;
 use crate::nash::mlir::{PROGRAM, march_of, program_from_mlir};
+use crate::nash::tile::dense_strides;
 
 const BPU_SEGMENT: &str = hb_dialects::bpu::Op::Segment.name();
 const CPU_SEGMENT: &str = hb_dialects::cpu::Op::Segment.name();
@@ -54,16 +57,9 @@ impl SegmentProgram {
 
     /// Dense tensors in, dense tensors out.
     fn run(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, ExecutionError> {
-        let regions = self.inputs.iter().zip(inputs).map(|((port, bytes), dense)| {
-            let mut region = zeros(*bytes)?;
-            for_each_piece(port, |strided, start, size| {
-                region.get_mut(strided..strided + size)?.copy_from_slice(dense.get(start..start + size)?);
-                Some(())
-            })?;
-            Ok(region)
-        });
+        let regions = self.inputs.iter().zip(inputs).map(|(port, dense)| in_region(port, dense));
         let regions = regions.collect::<Result<Vec<_>, ExecutionError>>()?;
-        let (outputs, _) = self.runner.run(&regions.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+        let (outputs, _) = self.runner.run(&regions.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
         let dense = self.outputs.iter().zip(outputs).map(|(port, region)| {
             let mut dense = Vec::new();
             for_each_piece(port, |strided, _, size| {
@@ -74,6 +70,24 @@ impl SegmentProgram {
         });
         dense.collect()
     }
+}
+
+/// The bytes of a program's region that holds a dense tensor.
+///
+/// # Errors
+/// When the tensor does not fit the region.
+pub fn in_region<'i>((port, bytes): &(Port, u64), dense: &'i [u8]) -> Result<Cow<'i, [u8]>, ExecutionError> {
+    let strides = dense_strides(&port.shape, port.element.bytes() as usize);
+    let without_gaps = port.strides.iter().zip(&strides).all(|(stride, dense)| *stride == dense.unsigned_abs());
+    if without_gaps && *bytes == dense.len() as u64 {
+        return Ok(Cow::Borrowed(dense));
+    }
+    let mut region = zeros(*bytes)?;
+    for_each_piece(port, |strided, start, size| {
+        region.get_mut(strided..strided + size)?.copy_from_slice(dense.get(start..start + size)?);
+        Some(())
+    })?;
+    Ok(Cow::Owned(region))
 }
 
 /// Calls `copy(offset in the region, dense offset, bytes)` for the pieces of a tensor.
@@ -366,11 +380,38 @@ impl ModelExecutor for SegmentedNetwork {
         let inputs: Vec<&[u8]> = inputs.iter().map(Array::as_bytes).collect();
         Ok(Outcome { outputs: self.run_with_observer(&inputs, &mut |_| {})?, latency: self.latency })
     }
+
+    fn run_observed(&self, inputs: &[Array], see: &mut LayerObserver<'_>) -> Result<Outcome, ExecutionError> {
+        let inputs: Vec<&[u8]> = inputs.iter().map(Array::as_bytes).collect();
+        let outputs = self.run_with_observer(&inputs, &mut |observed| observed.layers(see))?;
+        Ok(Outcome { outputs, latency: self.latency })
+    }
+}
+
+impl Observed<'_> {
+    /// Shows the values of the user's network that this is.
+    pub fn layers(&self, see: &mut LayerObserver<'_>) {
+        match self {
+            Observed::Bpu { segment, node, tensor, bytes } => {
+                for value in segment.values.iter().filter(|value| node.outputs.contains(&value.tensor)) {
+                    if let Some(reals) = reals(tensor, value.layout, bytes) {
+                        see(&value.node, reals);
+                    }
+                }
+            }
+            Observed::Cpu { node, value } => {
+                if let Some(values) = value.values::<f32>() {
+                    see(node, values.to_vec());
+                }
+            }
+            Observed::Segment { .. } => {}
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::open::{OpenOptions, open};
+    use super::super::open::{Detail, OpenOptions, open};
     use super::*;
 
     /// To steps of 0.5, from there to steps of 0.25, back to floats, and on the CPU the negative ones to 0.
@@ -416,7 +457,7 @@ func.func @main(%x: tensor<1x4xf32> {hfloat.name = "x"}) -> (tensor<1x4xf32> {hf
     fn programs_run_beside_segments_and_are_checked_for_races() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("network.mlir");
-        let races = OpenOptions { check_races: true, ..OpenOptions::default() };
+        let races = OpenOptions { detail: Detail::Races, ..OpenOptions::default() };
         std::fs::write(&path, PROGRAM_NETWORK.replace("WAIT", "wait [load 1]")).unwrap();
         for options in [OpenOptions::default(), races] {
             let model = open(&path, &options).unwrap();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use hb_dialects::ElementType;
 
 use super::command::command;
-use super::open::{OpenOptions, open, predict};
+use super::open::{Detail, OpenOptions, open, predict};
 use super::{npy, perf};
 use crate::cpu::Array;
 use crate::hbm::*;
@@ -169,7 +169,7 @@ fn infer_writes_what_paper_says() {
 fn a_missing_event_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let model = write_model(folder.path(), 1);
-    let options = OpenOptions { check_races: true, ..OpenOptions::default() };
+    let options = OpenOptions { detail: Detail::Races, ..OpenOptions::default() };
     let error = open(Path::new(&model), &options).err().unwrap().to_string();
     assert!(error.contains("race") && error.contains("Neg_0") && error.contains("bpu_0"), "{error}");
     assert!(open(Path::new(&model), &OpenOptions::default()).is_ok());

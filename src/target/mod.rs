@@ -3,10 +3,12 @@
 //! A number is a [`Number`]: its value, where it comes from and why. The built-in targets are found by name with
 //! [`Target::named`]; tests and `hb-opt` change fields by dotted path with [`Target::with_overrides`].
 
+mod chips;
 mod read;
 
 use serde::{Deserialize, Serialize};
 
+pub use chips::{Chips, NamedTarget, named_target};
 pub use read::TargetError;
 
 /// Where a number comes from.

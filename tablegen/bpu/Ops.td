@@ -148,6 +148,17 @@ def Bpu_ConcatOp : Bpu_PureOp<"concat"> {
   let results = (outs Bpu_LayoutTensor:$output);
 }
 
+def Bpu_CameraImageOp : Bpu_PureOp<"camera_image"> {
+  let summary = "bytes of a camera as an int8 image around 0";
+  let description = [{
+    The operands are the planes of an image: one `[N, H, W, C]`, or `[N, H, W, 1]` and `[N, H/2, W/2, 2]`, of which each element of the
+    second covers 2x2 pixels (NV12). Byte b becomes the integer b - 128; behind the channels of the planes there is one more for each
+    of `constants`, which holds that integer everywhere. It also stands beside segments, in place of a `quant.qcast`, until they are formed.
+  }];
+  let arguments = (ins Variadic<Bpu_ByteTensor>:$planes, DenseI8ArrayAttr:$constants);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
 def Bpu_SliceOp : Bpu_FoldableOp<"slice"> {
   let summary = "a strided part of a tensor";
   let description = "Element i of a dimension of the result is element `starts + i * steps` of the input.";

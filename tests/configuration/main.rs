@@ -3,18 +3,22 @@
 // Helpers outside of test functions may panic too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cases;
+mod every_row;
+mod generator;
 #[path = "../common/golden.rs"]
 mod golden;
 mod hostile;
 mod model;
 mod readers;
 mod rules;
+mod schema;
 
 use hb::driver::configuration::{
     CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, Configuration, Environment, INPUT_LAYOUT_TRAIN, INPUT_NAME,
     INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, InputType, Layout, MARCH, MAX_PERCENTILE, MEAN_VALUE, ONNX_MODEL,
     OPTIMIZE_LEVEL, OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, PARAMETERS, Problem, Problems, SCALE_VALUE, Severity,
-    WORKING_DIR, documentation,
+    WORKING_DIR, documentation, schema as schema_text,
 };
 
 /// A sound configuration. Its line numbers are what the tests below name.
@@ -45,7 +49,12 @@ pub fn environment() -> Environment {
 /// A folder with what the configurations of these tests name.
 pub fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("model.onnx"), b"").expect("a file");
+    for name in ["model.onnx", "model.caffemodel", "model.prototxt"] {
+        std::fs::write(folder.path().join(name), b"").expect("a file");
+    }
+    let quant = "{\n  // of all convolutions\n  \"op_config\": {\"Conv\": {\"type\": \"int16\"}}\n}\n";
+    std::fs::write(folder.path().join("quant.json"), quant).expect("a file");
+    std::fs::write(folder.path().join("wrong.json"), quant.replace("int16", "int17")).expect("a file");
     for name in ["samples", "left", "right", "calibration_data"] {
         std::fs::create_dir(folder.path().join(name)).expect("a folder");
     }
@@ -59,7 +68,9 @@ pub fn read(text: &str) -> Result<Configuration, Problems> {
     let mut outcome = Configuration::read(&path, &environment());
     if let Err(problems) = &mut outcome {
         for problem in &mut problems.0 {
-            problem.file = "cfg.yaml".into();
+            if !problem.file.ends_with(".json") {
+                problem.file = "cfg.yaml".into();
+            }
             problem.what = problem.what.replace(&format!("{}/", folder.path().display()), "");
         }
     }
@@ -139,7 +150,7 @@ fn options_of_passes_come_from_the_table() {
     assert_eq!(
         configuration.inputs[0].pass("hfloat-assign-preprocessing", &["input=data"]),
         "hfloat-assign-preprocessing{input=data input-type-train=rgb input-type-rt=bgr input-layout-train=NCHW \
-         mean-value=103.94,116.78,123.68 scale-value=0.017}"
+         input-space-and-range=regular mean-value=103.94,116.78,123.68 scale-value=0.017}"
     );
     assert_eq!(configuration.pass("bpu-verify", &[]), "bpu-verify");
 }
@@ -169,16 +180,13 @@ fn the_manuals_template_is_read_and_what_we_do_not_do_is_named() {
             "10:21",
             "model_parameters.remove_node_name: the parameter is known to the manual, not supported yet; remove it",
         ),
-        ("20:18", "input_parameters.input_type_rt: 'yuv444' is known to the manual, not supported yet; use rgb or bgr"),
         (
             "24:21",
             "calibration_parameters.calibration_type: 'kl' is known to the manual, not supported yet; use max or skip",
         ),
-        ("31:17", "compiler_parameters.input_source: anything but ddr is known to the manual, not supported yet"),
-        (
-            "32:20",
-            "compiler_parameters.max_time_per_fc: anything but the default 0 is known to the manual, not supported yet",
-        ),
+        ("31:17", "compiler_parameters.input_source: is known, but nothing acts on it yet"),
+        ("31:17", "compiler_parameters.input_source: input 'data': pyramid does not give input_type_rt 'yuv444'"),
+        ("32:20", "compiler_parameters.max_time_per_fc: is known, but nothing acts on it yet"),
         ("33:9", "compiler_parameters.jobs: 8 jobs are more than the 4 cores"),
     ];
     let errors = errors(template);
@@ -202,7 +210,10 @@ fn the_manuals_template_with_supported_values_is_sound() {
     let configuration = read(&mended).expect("sound");
     assert_eq!(configuration.threads(), 4);
     let subjects: Vec<&str> = configuration.warnings.iter().map(|warning| warning.subject.as_str()).collect();
-    assert_eq!(subjects, ["compiler_parameters.optimize_level", "compiler_parameters.jobs"]);
+    assert_eq!(
+        subjects,
+        ["compiler_parameters.optimize_level", "compiler_parameters.input_source", "compiler_parameters.jobs"]
+    );
     assert!(configuration.warnings.iter().all(|warning| warning.severity == Severity::Warning));
 }
 
@@ -242,4 +253,5 @@ compiler_parameters:
 #[test]
 fn documentation_is_not_stale() {
     golden::check("docs/configuration.md", &documentation());
+    golden::check("docs/configuration.schema.json", &schema_text());
 }

@@ -2,17 +2,22 @@
 
 use crate::{BASE, base_with, environment, folder, read};
 use hb::driver::configuration::{
-    CALIBRATION_TYPE, CalibrationType, Configuration, FastPerf, FastPerfError, ModelInput, OUTPUT_MODEL_FILE_PREFIX,
-    SCALE_VALUE, WORKING_DIR, configuration_text,
+    CALIBRATION_TYPE, CalibrationType, Configuration, FastPerf, FastPerfError, ModelFacts, ModelInput,
+    OUTPUT_MODEL_FILE_PREFIX, Purpose, SCALE_VALUE, WORKING_DIR, configuration_text,
 };
 
 fn declared(name: &str, shape: &[Option<u64>], element: &str) -> ModelInput {
     ModelInput { name: name.into(), shape: shape.to_vec(), element: element.into() }
 }
 
+fn facts(inputs: &[ModelInput]) -> ModelFacts {
+    ModelFacts { inputs: inputs.to_vec(), nodes: Vec::new() }
+}
+
 #[track_caller]
 fn mismatch(text: &str, model: &[ModelInput], fragments: &[&str]) {
-    let problems = read(text).expect("sound").check_against(model).expect_err("does not fit the model").to_string();
+    let problems =
+        read(text).expect("sound").check_against(&facts(model)).expect_err("does not fit the model").to_string();
     assert_eq!(problems.lines().count(), 1, "{problems}");
     for fragment in fragments {
         assert!(problems.contains(fragment), "{problems} holds {fragment}");
@@ -23,7 +28,7 @@ fn mismatch(text: &str, model: &[ModelInput], fragments: &[&str]) {
 fn against_the_model() {
     let shape = [None, Some(3), Some(224), None];
     let fitting = declared("data", &shape, "float");
-    let checked = read(BASE).expect("sound").check_against(std::slice::from_ref(&fitting)).expect("fits");
+    let checked = read(BASE).expect("sound").check_against(&facts(std::slice::from_ref(&fitting))).expect("fits");
     assert_eq!(checked[0].shape, [1, 3, 224, 224]);
     assert_eq!(checked[0].per_channel(&SCALE_VALUE), [0.017; 3], "one number holds for each channel");
 
@@ -40,13 +45,16 @@ fn against_the_model() {
     );
     let other = declared("data", &[Some(1), Some(3), Some(32), Some(32)], "float");
     let checked =
-        read(BASE).expect("sound").check_against(&[other]).expect("sizes that the model fixes may be changed");
+        read(BASE).expect("sound").check_against(&facts(&[other])).expect("sizes that the model fixes may be changed");
     assert_eq!(checked[0].shape, [1, 3, 224, 224]);
     mismatch(BASE, &[declared("data", &shape, "int64")], &[":7:18: ", "its elements are int64"]);
 
     let unnamed = base_with(5, "").replace("  input_shape: '1x3x224x224'\n", "");
-    let checked =
-        read(&unnamed).expect("sound").check_against(&[declared("x", &[None, Some(3), Some(8), Some(8)], "float")]);
+    let checked = read(&unnamed).expect("sound").check_against(&facts(&[declared(
+        "x",
+        &[None, Some(3), Some(8), Some(8)],
+        "float",
+    )]));
     assert_eq!(checked.expect("fits")[0].shape, [1, 3, 8, 8], "only the first dimension becomes 1");
     mismatch(
         &unnamed,
@@ -70,6 +78,8 @@ fn against_the_model() {
 fn fast_perf_goes_through_the_same_table() {
     let folder = folder();
     let options = FastPerf {
+        purpose: Purpose::Speed,
+        core_num: None,
         model: "model.onnx".into(),
         march: "nash-m".into(),
         shapes: vec![("b: \"x\"".into(), "2x5".into())],
@@ -80,7 +90,7 @@ fn fast_perf_goes_through_the_same_table() {
     std::fs::create_dir(folder.path().join(".fast_perf")).expect("a folder");
     std::fs::write(&path, text).expect("a file");
     let configuration = Configuration::read(&path, &environment()).expect("sound");
-    let checked = configuration.check_against(&inputs).expect("fits");
+    let checked = configuration.check_against(&facts(&inputs)).expect("fits");
     assert_eq!((checked[0].shape.as_slice(), checked[1].shape.as_slice()), ([1, 3].as_slice(), [2, 5].as_slice()));
     assert_eq!(*configuration.get(&WORKING_DIR), folder.path().join(".fast_perf"));
     assert_eq!(configuration.get(&OUTPUT_MODEL_FILE_PREFIX), "model");

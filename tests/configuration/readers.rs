@@ -4,7 +4,16 @@ use hb::driver::configuration::{PARAMETERS, Status};
 use std::path::{Path, PathBuf};
 
 /// The files that make settings. All others use them.
-const MAKERS: [&str; 4] = ["parameters.rs", "checking.rs", "input_rules.rs", "fast_perf.rs"];
+const MAKERS: [&str; 8] = [
+    "parameters.rs",
+    "checking.rs",
+    "collecting.rs",
+    "input_rules.rs",
+    "rules.rs",
+    "questions.rs",
+    "fast_perf.rs",
+    "generator.rs",
+];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
@@ -41,7 +50,8 @@ fn what_acts_is_read_and_what_is_read_acts() {
     let readers = readers();
     for parameter in PARAMETERS {
         let key = parameter.name.to_uppercase();
-        let is_read = parameter.sets.is_some() || readers.contains(&format!("(&{key})"));
+        let is_read =
+            parameter.sets.is_some() || parameter.stands_for.is_some() || readers.contains(&format!(".get(&{key})"));
         assert_eq!(is_read, parameter.status == Status::Supported, "{} is {}", parameter.name, parameter.status);
     }
 }

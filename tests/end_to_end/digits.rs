@@ -6,7 +6,7 @@ use super::{open_model, result, run};
 use hb::cpu::Array;
 use hb::driver::compile::Stage;
 use hb::sim::npy;
-use hb::sim::open::{OpenModel, OpenOptions, open};
+use hb::sim::open::{Detail, OpenModel, OpenOptions, open};
 use rayon::prelude::*;
 
 const CLASSES: usize = 10;
@@ -96,7 +96,7 @@ fn the_hbm_agrees_with_the_qdq_model_in_onnxruntime() {
 #[test]
 fn interpreter_and_simulator_agree_to_the_byte() {
     let interpreter = open_model(&result("_quantized_model.bc"));
-    let races = OpenOptions { check_races: true, ..OpenOptions::default() };
+    let races = OpenOptions { detail: Detail::Races, ..OpenOptions::default() };
     let simulator = open(&result(".hbm"), &races).unwrap();
     assert_eq!(interpreter.executor.outputs(), simulator.executor.outputs());
     images().par_iter().enumerate().for_each(|(index, image)| {

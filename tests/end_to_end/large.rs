@@ -8,7 +8,7 @@ use hb::cpu::Array;
 use hb::frontend::onnx;
 use hb::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use hb::frontend::onnx::tensor::Tensor;
-use hb::sim::open::{OpenOptions, open};
+use hb::sim::open::{Detail, OpenOptions, open};
 use hb_dialects::ElementType;
 use std::time::Instant;
 
@@ -122,7 +122,7 @@ fn layers_far_larger_than_local_memory() {
     let values = numbers(99, IMAGE.iter().product(), 1.0);
     let image = Array::from_bytes(ElementType::F32, &IMAGE, &values).unwrap();
     let interpreted = timed("interpreter", || run(&open_model(&path("_quantized_model.bc")), &image));
-    let races = OpenOptions { check_races: true, ..OpenOptions::default() };
+    let races = OpenOptions { detail: Detail::Races, ..OpenOptions::default() };
     let simulator = timed("opening the .hbm, races checked", || open(&path(".hbm"), &races).unwrap());
     let simulated = timed("simulator", || run(&simulator, &image));
     assert_eq!(simulated.len(), 2);

@@ -162,7 +162,7 @@ fn external_data_is_read_inside_the_folder_only() {
 fn unsupported_operators_are_listed_together() {
     let nodes = [("NoSuch", "a"), ("Other", "b"), ("NoSuch", "c")].map(|(name, out)| bytes(1, &node(name, "x", out)));
     let model = read(model(&nodes.concat(), 13), None).unwrap();
-    let text = onnx::normalize::normalize(model).unwrap_err().to_string();
+    let text = onnx::normalize::normalize(&hb_dialects::context(), model).unwrap_err().to_string();
     let expected = "2 operator(s) of the model are not supported:\n  NoSuch: NoSuch_1, NoSuch_3\n  Other: Other_2";
     assert_eq!(text, expected);
 }

@@ -2,8 +2,8 @@
 //!
 //!     make fuzz NETWORKS=2000 SEED=1
 //!
-//! A network that fails is made smaller; both lie in `target/random/` as `.onnx`. With `HB_KEEP_EXPORTED=FOLDER` every network is written there
-//! with the values of its nodes, for `check_with_onnxruntime.py`.
+//! A network that fails is made smaller; both lie in `target/random/` as `.onnx`. With
+//! `HB_KEEP_EXPORTED=FOLDER` every network is left there with its values, for `check_with_onnxruntime.py`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -159,6 +159,18 @@ fn number(name: &str, default: u64) -> u64 {
 fn any_number_of_networks() {
     let first = number("SEED", 1);
     run(first..first + number("NETWORKS", 100), |_| true);
+}
+
+/// As many for `check_with_onnxruntime.py` alone, which is much faster.
+#[test]
+#[ignore = "writes files"]
+fn networks_for_onnxruntime() {
+    let folder = std::env::var_os("HB_KEEP_EXPORTED").expect("HB_KEEP_EXPORTED says where to");
+    let context = hb::pipeline::context();
+    let first = number("SEED", 1);
+    for seed in first..first + number("NETWORKS", 100) {
+        generate(&context, seed, NODES, &mut Drawn::default()).keep(Path::new(&folder));
+    }
 }
 
 #[test]

@@ -19,6 +19,35 @@ use std::path::Path;
 
 /// Sizes that are no multiples of the machine's, and some that are.
 const SIZES: &[usize] = &[1, 1, 2, 3, 3, 4, 5, 5, 6, 7, 8, 9, 11, 13, 16, 17, 19, 31, 33];
+/// What passes fuse or move past each other.
+const FUSED: &[Op] = &[
+    Op::Conv,
+    Op::Conv,
+    Op::BatchNormalization,
+    Op::BatchNormalization,
+    Op::Relu,
+    Op::Clip,
+    Op::Add,
+    Op::Mul,
+    Op::Sub,
+    Op::Div,
+    Op::ConvTranspose,
+    Op::Gemm,
+    Op::MatMul,
+    Op::Pad,
+    Op::Split,
+    Op::Transpose,
+    Op::Reshape,
+    Op::Concat,
+    Op::HardSigmoid,
+    Op::Resize,
+    Op::MaxPool,
+    Op::AveragePool,
+    Op::ReduceMean,
+    Op::Slice,
+];
+/// Numbers that mean something to passes.
+const SPECIAL: &[f32] = &[0.0, 1.0, -1.0, 3.0, 6.0, 1.0 / 6.0, 0.5, 2.0, 127.0, 1e-3];
 /// The most elements of a value: the scalar definitions of the machine are slow.
 const MOST_ELEMENTS: usize = 6000;
 /// The most inputs of a network.
@@ -79,6 +108,8 @@ pub struct Generator<'a> {
     drawn: &'a mut Drawn,
     known: Vec<Known>,
     nodes: Vec<Node>,
+    /// What the next node is to read, so that chains come about that passes fuse.
+    focus: Option<String>,
     /// How nodes are named: as PyTorch does, with spaces and letters beyond ASCII, or plainly.
     style: u8,
 }
@@ -91,7 +122,8 @@ pub fn generate(context: &Context, seed: u64, nodes: usize, drawn: &mut Drawn) -
     while generator.nodes.len() < nodes + more && attempts < 100 * (nodes + more) {
         attempts += 1;
         let operator = generator.operator();
-        generator.add(operator);
+        let added = generator.add(operator);
+        generator.focus = added.map(|known| known.name).filter(|_| generator.rng.u8(0..2) == 0);
     }
     generator.finish(seed)
 }
@@ -183,7 +215,8 @@ impl<'a> Generator<'a> {
         let mut rng = Rng::with_seed(seed);
         let opset = if rng.bool() { rng.i64(13..=24) } else { rng.i64(7..=24) };
         let style = rng.u8(0..6);
-        let mut generator = Self { rng, opset, context, drawn, known: Vec::new(), nodes: Vec::new(), style };
+        let mut generator =
+            Self { rng, opset, context, drawn, known: Vec::new(), nodes: Vec::new(), focus: None, style };
         let rank = if generator.rng.u8(0..4) == 0 { generator.rng.usize(1..=5) } else { 4 };
         let shape = generator.shape(rank);
         generator.fresh(&shape);
@@ -192,6 +225,9 @@ impl<'a> Generator<'a> {
 
     /// An operator of the registry; those that have a form on the BPU more often.
     fn operator(&mut self) -> &'static OnnxOperator {
+        if self.focus.is_some() && self.chance(70) {
+            return self.rng.choice(FUSED).unwrap().onnx();
+        }
         loop {
             let operator = self.rng.choice(onnx_operators()).unwrap();
             let quantized = matches!(operator.form, OnnxForm::Op(op) if op.quantization().is_some());
@@ -346,6 +382,10 @@ impl<'a> Generator<'a> {
     pub fn value(&mut self, accept: impl Fn(&Known) -> bool) -> Option<Known> {
         let varying = self.known.iter().filter(|known| known.source != Source::Constant && accept(known));
         let fitting: Vec<&Known> = varying.collect();
+        let focused = self.focus.as_ref().and_then(|name| fitting.iter().find(|known| known.name == *name));
+        if let Some(focused) = focused.filter(|_| self.rng.u8(0..10) > 0) {
+            return Some((*focused).clone());
+        }
         let first = if self.rng.u8(0..10) < 6 { fitting.len().saturating_sub(4) } else { 0 };
         self.rng.choice(fitting.get(first..)?).map(|known| (*known).clone())
     }
@@ -373,6 +413,18 @@ impl<'a> Generator<'a> {
         if let Some(shared) = shared.filter(|_| self.rng.bool()) {
             return shared;
         }
+        // One number throughout, such as 0; else each its own.
+        let (low, high) = match self.rng.u8(0..10) {
+            0 => {
+                let value = self.real(low, high);
+                (value, value)
+            }
+            1 => {
+                let special = *self.rng.choice(SPECIAL).unwrap();
+                if (low..=high).contains(&special) { (special, special) } else { (low, high) }
+            }
+            _ => (low, high),
+        };
         let array = self.array(element, shape, low, high);
         self.initializer(array)
     }
@@ -448,6 +500,17 @@ impl<'a> Generator<'a> {
     }
 }
 
+/// Writes arrays one after the other as `.npy`, and their names beside them.
+pub fn keep_arrays<'a>(file: &Path, named: impl Iterator<Item = (String, &'a Array)>) {
+    let (mut names, mut arrays) = (String::new(), Vec::new());
+    for (name, array) in named {
+        names.push_str(&format!("{name}\n"));
+        arrays.extend(npy::encode(array).unwrap());
+    }
+    std::fs::write(file.with_extension("names"), names).unwrap();
+    std::fs::write(file.with_extension("npys"), arrays).unwrap();
+}
+
 impl Network {
     pub fn inputs(&self) -> Vec<&Array> {
         self.model.graph.inputs.iter().map(|input| &self.values[&input.name]).collect()
@@ -455,15 +518,9 @@ impl Network {
 
     /// Writes the model, and its values one after the other as `.npy` with their names beside them.
     pub fn keep(&self, folder: &Path) {
-        let file = |ending: &str| folder.join(format!("seed-{}{ending}", self.seed));
-        onnx::save(&self.model, &file(".onnx")).unwrap();
-        let (mut names, mut arrays) = (String::new(), Vec::new());
-        for (name, array) in &self.values {
-            names.push_str(&format!("{name}\n"));
-            arrays.extend(npy::encode(array).unwrap());
-        }
-        std::fs::write(file(".names"), names).unwrap();
-        std::fs::write(file(".npys"), arrays).unwrap();
+        let file = folder.join(format!("seed-{}", self.seed));
+        onnx::save(&self.model, &file.with_extension("onnx")).unwrap();
+        keep_arrays(&file, self.values.iter().map(|(name, array)| (name.clone(), array)));
     }
 
     /// Nodes as lines.

@@ -3,7 +3,7 @@
 //! values saturate. Every compilation does the same on its first sample, with wider bounds.
 
 use super::check::Fault;
-use super::network::Network;
+use super::network::{self, Network};
 use super::tiled::{MACHINES, agrees_in_tiles};
 use hb::cpu::{Array, ExecutableOptions, FloatExecutable};
 use hb::driver::compare::{NodeValues, bytes_of, run_segments};
@@ -54,6 +54,9 @@ pub fn agrees_with_interpreter(
 ) -> Result<(), Fault> {
     let failed = |what: String| Fault { level: "quantized", what };
     let module = quantized(context, network, folder).map_err(failed)?;
+    if let Some(kept) = std::env::var_os("HB_KEEP_EXPORTED") {
+        keep(&module, network, folder, Path::new(&kept));
+    }
     let bytes = std::fs::read(folder.join("model_quantized_model.bc")).unwrap();
     let segments = hb::frontend::mlir::parse(context, &bytes, "test").map_err(|error| failed(error.to_string()))?;
     let segments = ir::function_named(segments.as_operation(), FUNCTION).unwrap();
@@ -89,6 +92,20 @@ fn quantized<'c>(context: &'c Context, network: &Network, folder: &Path) -> Resu
     let passes = format!("hfloat-optimize,hfloat-to-qdq{{info={}{weights}}}", file("info.json").display());
     pipeline::run(context, &mut module, &passes).map_err(|error| error.to_string())?;
     Ok(module)
+}
+
+/// Leaves what was exported, with the outputs of the quantized network, for onnxruntime.
+fn keep(module: &Module<'_>, network: &Network, folder: &Path, kept: &Path) {
+    let function = ir::function_named(module.as_operation(), FUNCTION).unwrap();
+    let executable =
+        FloatExecutable::compile(function, ExecutableOptions { quick: true, ..ExecutableOptions::default() }).unwrap();
+    let outputs = executable.run(&network.inputs()).unwrap();
+    let names = executable.outputs().map(|(name, ..)| name.to_owned()).collect::<Vec<_>>();
+    network::keep_arrays(&kept.join(format!("seed-{}-outputs", network.seed)), names.into_iter().zip(&outputs));
+    for form in ["ptq_model", "optimized_float_model"] {
+        let file = folder.join(format!("model_{form}.onnx"));
+        std::fs::copy(file, kept.join(format!("seed-{}-{form}.onnx", network.seed))).unwrap();
+    }
 }
 
 fn compare(

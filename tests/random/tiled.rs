@@ -9,7 +9,7 @@ use hb::sim::machine::Machine as Simulator;
 use hb::target::Target;
 
 /// Bytes of local memory. What does not fit into one is tried on the next.
-const LOCAL_MEMORY: [&str; 3] = ["2048", "8192", "32768"];
+const LOCAL_MEMORY: [&str; 3] = ["512", "2048", "8192"];
 /// The number of machines, and one for none of them.
 pub const MACHINES: usize = LOCAL_MEMORY.len() + 1;
 

@@ -205,6 +205,39 @@ pub fn set_operand<'c>(operation: OperationRef<'c, '_>, index: usize, value: Val
     }
 }
 
+/// Gives an operation these operands instead of its own, which may be more or fewer.
+pub fn set_operands<'c>(operation: OperationRef<'c, '_>, values: &[Value<'c, '_>]) {
+    let raw: Vec<_> = values.iter().map(|value| value.to_raw()).collect();
+    // SAFETY: all values are alive, and as many as is said.
+    unsafe { mlir_sys::mlirOperationSetOperands(operation.to_raw(), raw.len() as isize, raw.as_ptr()) }
+}
+
+/// Gives a function one more argument, without attributes, before the one of this number. Its type is brought up to date by
+/// [`update_function_type`].
+pub fn insert_argument<'c, 'a>(
+    function: OperationRef<'c, 'a>,
+    index: usize,
+    r#type: Type<'c>,
+    location: Location<'c>,
+) -> Option<Value<'c, 'a>> {
+    use super::OperationAttributes;
+    let block = body(function).filter(|block| index <= block.argument_count())?;
+    if let Some(mut all) = function.attribute("arg_attrs").ok().and_then(super::attribute::array_elements) {
+        let context = function.context_reference();
+        all.insert(index.min(all.len()), DictionaryAttribute::new(context, &[]).into());
+        set_attribute(function, "arg_attrs", super::attribute::array(context, &all));
+    }
+    // SAFETY: the block has at least that many arguments, and lives as long as the function.
+    Some(unsafe {
+        Value::from_raw(mlir_sys::mlirBlockInsertArgument(
+            block.to_raw(),
+            index as isize,
+            r#type.to_raw(),
+            location.to_raw(),
+        ))
+    })
+}
+
 /// Makes a function's type say what its block takes and returns.
 pub fn update_function_type(context: &Context, function: OperationRef<'_, '_>) {
     let Some(block) = body(function) else { return };

@@ -15,12 +15,12 @@ pub use constant::{Constant, constant_attribute, constant_of, elements_of, keep_
 pub use diagnostic::{emit_error, emit_remark, emit_warning};
 pub use edit::{
     argument_attribute, arguments, body, build, copy_before, copy_into, copy_module, defining_operation, erase,
-    function_named, functions, insert_after, insert_before, move_before, operations, remove_argument_attributes,
-    remove_attribute, replace_all_uses, results, set_argument_attribute, set_attribute, set_location, set_operand,
-    set_result_type, update_function_type, users,
+    function_named, functions, insert_after, insert_argument, insert_before, move_before, operations,
+    remove_argument_attributes, remove_attribute, replace_all_uses, results, set_argument_attribute, set_attribute,
+    set_location, set_operand, set_operands, set_result_type, update_function_type, users,
 };
 pub use origin::{Names, Origin, annotated_location, annotation, is_new, named_location, names_are_unique};
-pub use signature::{erase_argument, insert_argument, result_attribute, set_result_attribute, set_returned};
+pub use signature::{erase_argument, insert_argument_alike, result_attribute, set_result_attribute, set_returned};
 pub use types::{Element, Quantized, Scale, TensorType};
 
 /// Why a piece of IR could not be read or built.

@@ -1,11 +1,11 @@
 //! What a function takes and gives: adding, removing and renaming of arguments and results.
 
 use super::attribute::{array, array_elements};
-use super::{IrError, update_function_type};
+use super::{IrError, insert_argument, update_function_type};
 use super::{OperationAttributes, arguments, body, build, erase, insert_before, set_attribute, users};
 use crate::names::{RETURN, names_attribute};
 use melior::ir::{
-    Attribute, AttributeLike, BlockLike, Location, OperationRef, Type, TypeLike, Value, attribute::DictionaryAttribute,
+    Attribute, AttributeLike, BlockLike, Location, OperationRef, Type, Value, attribute::DictionaryAttribute,
     operation::OperationLike,
 };
 
@@ -44,24 +44,21 @@ pub fn erase_argument(function: OperationRef<'_, '_>, index: usize) {
 }
 
 /// Adds an argument before that of number `index`, with the attributes of that one; `None` when there is no such argument.
-pub fn insert_argument<'c, 'a>(
+pub fn insert_argument_alike<'c, 'a>(
     function: OperationRef<'c, 'a>,
     index: usize,
     r#type: Type<'c>,
     location: Location<'c>,
 ) -> Option<Value<'c, 'a>> {
-    let block = body(function)?;
-    if index >= block.argument_count() {
+    if index >= body(function)?.argument_count() {
         return None;
     }
-    // SAFETY: the block has an argument of that number; the new one lives as long as the block.
-    let value = unsafe {
-        let (position, r#type) = (index as isize, r#type.to_raw());
-        Value::from_raw(mlir_sys::mlirBlockInsertArgument(block.to_raw(), position, r#type, location.to_raw()))
-    };
+    let value = insert_argument(function, index, r#type, location)?;
     edit_argument_attributes(function, |all| {
-        if let Some(attributes) = all.get(index).copied() {
-            all.insert(index, attributes);
+        if let Some(attributes) = all.get(index + 1).copied()
+            && let Some(new) = all.get_mut(index)
+        {
+            *new = attributes;
         }
     });
     update_function_type(function.context_reference(), function);

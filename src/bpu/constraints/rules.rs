@@ -87,6 +87,14 @@ const DEQUANTIZE: Constraint = Constraint {
     check: dequantize,
 };
 
+const CAMERA_IMAGE: Constraint = Constraint {
+    sentence: "The planes are uint8, the result is int8 with one scale.",
+    check: |context| {
+        context.node.inputs.iter().filter_map(|id| context.segment.tensor(*id)).all(|x| x.element == BpuElement::U8)
+            && context.result().is_none_or(|y| is_activation(y) && y.element == BpuElement::I8)
+    },
+};
+
 /// What must hold for every operator.
 pub(super) const GENERAL: &[Constraint] = &[RANK, SIZE, WELL_FORMED];
 
@@ -105,6 +113,7 @@ pub(super) const fn of(op: Op) -> &'static [Constraint] {
         Op::Curve => &[CURVE],
         Op::MaxPool => &[ACTIVATIONS, WINDOWS, SAME_TYPE],
         Op::AveragePool => &[ACTIVATIONS, AVERAGE_SUM, AVERAGE_RATIO, WINDOWS],
+        Op::CameraImage => &[CAMERA_IMAGE],
         Op::Concat | Op::Slice | Op::Pad => &[SAME_TYPE],
         Op::Transpose | Op::Reshape => &[MOVED_TYPE],
         Op::Quantize => &[QUANTIZE],
@@ -154,7 +163,7 @@ fn values(tensor: &BpuTensor) -> Option<Vec<i32>> {
         BpuElement::I8 => data.iter().map(|byte| i32::from(*byte as i8)).collect(),
         BpuElement::I16 => data.as_chunks::<2>().0.iter().map(|bytes| i16::from_le_bytes(*bytes).into()).collect(),
         BpuElement::I32 => data.as_chunks::<4>().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect(),
-        BpuElement::F32 => return None,
+        BpuElement::F32 | BpuElement::U8 => return None,
     })
 }
 
@@ -291,6 +300,6 @@ fn quantize(context: &NodeContext) -> bool {
 }
 
 fn dequantize(context: &NodeContext) -> bool {
-    context.operand(0).is_none_or(|x| x.element != BpuElement::F32 && x.scale != TensorScale::None)
+    context.operand(0).is_none_or(|x| x.element.range().is_some() && x.scale != TensorScale::None)
         && context.result().is_none_or(|y| y.element == BpuElement::F32)
 }

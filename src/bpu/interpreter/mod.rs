@@ -4,6 +4,7 @@
 //! computes is right by definition; the simulator is compared with it byte by byte. Arrays are dense, row-major,
 //! little-endian bytes of the tensors' shapes.
 
+mod camera;
 mod convolution;
 mod elementwise;
 mod movement;
@@ -153,6 +154,7 @@ fn evaluate(operator: &Operator, operands: &[OperandBytes], output: &BpuTensor) 
         (Operator::Requantize { clamp }, [x]) => elementwise::requantize(*clamp, *x, output),
         (Operator::Quantize, [x]) => elementwise::quantize(*x, output),
         (Operator::Dequantize, [x]) => elementwise::dequantize(*x),
+        (Operator::CameraImage { constants }, planes) => camera::image(constants, planes, output),
         (Operator::Concat { axis }, operands) => movement::concat(*axis, operands),
         (Operator::Slice { starts, steps, .. }, [x]) => movement::slice(starts, steps, *x, output),
         (Operator::Pad { before, mode, .. }, [x]) => movement::pad(before, *mode, *x, output),

@@ -5,12 +5,14 @@ use super::{
     values::{Integer, Output, QuantizedConstant, QuantizedOperand, QuantizedValue},
 };
 use crate::bpu::constraints::Known;
+use crate::bpu::mlir;
 use crate::bpu::model::{
     BpuElement, BpuTensor, Clamp, Convolution, NetworkValue, Operator, Segment, TensorId, TensorScale, ValueLayout,
 };
 use crate::numerics::low_bytes;
+use hb_dialects::bpu::Op;
 use hb_dialects::ir::{self, Names, OperationAttributes, Origin};
-use melior::ir::{OperationRef, Value, ValueLike};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
 
 /// How a value is laid out.
@@ -25,15 +27,15 @@ pub enum ValueForm {
 /// What a segment takes from outside, in the order of its inputs.
 #[derive(Clone, Copy)]
 pub enum External<'c, 'a> {
-    /// An f32 value, quantized inside.
-    Float(Value<'c, 'a>),
+    /// An f32 value, quantized inside, or bytes of a camera.
+    Plain(Value<'c, 'a>),
     /// A quantized value of an earlier segment, by its key, in network form.
     Quantized(usize),
 }
 
 /// A segment under construction.
 #[derive(Default)]
-pub struct Builder<'c, 'a> {
+pub struct Builder<'c: 'a, 'a> {
     pub segment: Segment,
     pub externals: Vec<External<'c, 'a>>,
     forms: HashMap<(usize, ValueForm), TensorId>,
@@ -73,7 +75,7 @@ pub fn per_tensor(scale: f64) -> TensorScale {
     TensorScale::PerTensor(scale)
 }
 
-impl<'c, 'a> Builder<'c, 'a> {
+impl<'c: 'a, 'a> Builder<'c, 'a> {
     /// A builder that quantizes these values itself, from the f32 values given, and gives nodes names that are not among these.
     pub fn new(float_sources: HashMap<usize, Value<'c, 'a>>, names: Names) -> Self {
         Self { float_sources, names, ..Self::default() }
@@ -153,7 +155,7 @@ impl<'c, 'a> Builder<'c, 'a> {
         }
         let other = match form {
             ValueForm::Network if self.has(value, ValueForm::ChannelsLast) => ValueForm::ChannelsLast,
-            ValueForm::Network => return Ok(self.import(value)),
+            ValueForm::Network => return self.import(value),
             ValueForm::ChannelsLast => ValueForm::Network,
         };
         let from = self.tensor(value, other)?;
@@ -178,12 +180,15 @@ impl<'c, 'a> Builder<'c, 'a> {
     }
 
     /// Brings a value in from outside, in network form.
-    fn import(&mut self, value: &QuantizedValue<'c, 'a>) -> TensorId {
+    fn import(&mut self, value: &QuantizedValue<'c, 'a>) -> Result<TensorId, String> {
         let Integer { element, scale } = value.integer;
         let shape = value.shape.clone();
-        let id = match self.float_sources.get(&value.key) {
-            Some(&source) => {
-                let input = self.float_input(source, &value.shape);
+        let source = self.float_sources.get(&value.key).copied();
+        let is_image = |value| ir::defining_operation(value).is_some_and(|operation| Op::CameraImage.is(operation));
+        let id = match source {
+            Some(image) if is_image(image) => self.import_image(image, (shape, element, per_tensor(scale)))?,
+            Some(source) => {
+                let input = self.plain_input(source, value.shape.clone(), BpuElement::F32);
                 self.add("quantize", Operator::Quantize, &[input], (shape, element, per_tensor(scale)))
             }
             None => {
@@ -192,21 +197,45 @@ impl<'c, 'a> Builder<'c, 'a> {
             }
         };
         self.define(value, ValueForm::Network, id);
-        id
+        Ok(id)
     }
 
-    /// The f32 input for an outside value, shared by all that read it.
-    fn float_input(&mut self, source: Value<'c, 'a>, shape: &[usize]) -> TensorId {
-        let same = |external: &External<'_, '_>| matches!(external, External::Float(value) if value.to_raw().ptr == source.to_raw().ptr);
+    /// The node that makes an image of the planes of a camera, which come from outside.
+    fn import_image(
+        &mut self,
+        image: Value<'c, 'a>,
+        result: (Vec<usize>, BpuElement, TensorScale),
+    ) -> Result<TensorId, String> {
+        let (output, _, _) = &result;
+        let image = ir::defining_operation(image).ok_or("it is made of nothing")?;
+        let operator = mlir::operator(image, output).map_err(|error| error.to_string())?;
+        let mut planes = Vec::new();
+        for plane in image.operands() {
+            let r#type = ir::TensorType::from_type(plane.r#type()).map_err(|error| error.to_string())?;
+            let shape = r#type.static_shape().map_err(|error| error.to_string())?;
+            planes.push(self.plain_input(plane, shape, BpuElement::U8));
+        }
+        // It is a node of its own, made before the one at hand.
+        let mut origin = image.origin();
+        origin.name = self.names.unique(&origin.name);
+        let (reader, named) = (std::mem::replace(&mut self.origin, origin), std::mem::replace(&mut self.named, false));
+        let id = self.add(ITSELF, operator, &planes, result);
+        (self.origin, self.named) = (reader, named);
+        Ok(id)
+    }
+
+    /// The input for an outside value that is not quantized, shared by all that read it.
+    fn plain_input(&mut self, source: Value<'c, 'a>, shape: Vec<usize>, element: BpuElement) -> TensorId {
+        let same = |external: &External<'_, '_>| matches!(external, External::Plain(value) if value.to_raw().ptr == source.to_raw().ptr);
         if let Some(position) = self.externals.iter().position(same)
             && let Some(&id) = self.segment.inputs.get(position)
         {
             return id;
         }
-        self.externals.push(External::Float(source));
+        self.externals.push(External::Plain(source));
         let name =
             ir::defining_operation(source).map_or_else(|| self.origin.name.clone(), |operation| operation.node());
-        self.segment.add_input(BpuTensor::new(name, shape.to_vec(), BpuElement::F32, TensorScale::None))
+        self.segment.add_input(BpuTensor::new(name, shape, element, TensorScale::None))
     }
 
     /// Adds the transpose and reshape from the other form to `to`, for a value of that shape in ONNX order.

@@ -3,6 +3,7 @@
 pub mod border;
 mod builder;
 mod form;
+mod layers;
 mod operators;
 mod placement;
 mod segments;
@@ -18,4 +19,4 @@ use hb_dialects::pass::PassDefinition;
 
 /// From the QDQ form to segments.
 pub const PASSES: &[&PassDefinition] =
-    &[&border::PASSES[0], &placement::PASS, &segments::PASS, &border::PASSES[1], &super::verify::PASS];
+    &[&border::PASSES[0], &placement::PASS, &segments::PASS, &border::PASSES[1], &super::verify::PASS, &layers::PASS];

@@ -287,7 +287,7 @@ impl<'c, 'a> Former<'c, 'a> {
             .externals
             .iter()
             .map(|external| match external {
-                External::Float(value) => self.new_floats.get(&key(*value)).copied(),
+                External::Plain(value) => self.new_floats.get(&key(*value)).copied(),
                 External::Quantized(key) => self.new_integers.get(key).copied(),
             })
             .map(|value| {

@@ -2,11 +2,10 @@
 //! form supposes.
 
 use super::values::{Integer, Output, QuantizedConstant, QuantizedOperand, QuantizedValue, storage};
-use crate::{
-    bpu::{constraints::Known, model::Clamp},
-    numerics,
-};
+use crate::bpu::{constraints::Known, model::Clamp};
+use crate::numerics;
 use hb_dialects::{
+    bpu,
     ir::{self, Constant, Element, OperationAttributes, Quantized, Scale, TensorType},
     quant,
 };
@@ -113,7 +112,10 @@ fn behind_casts<'c: 'a, 'a>(
 ) -> Result<QuantizedOperand<'c, 'a>, String> {
     let most = most.checked_sub(1).ok_or_else(|| format!("comes out of more than {MOST_CASTS} casts"))?;
     let quantize = quantizer(value)?.ok_or("is not quantized")?;
-    let source = quantize.operand_at(0).map_err(|error| error.to_string())?;
+    let source = match bpu::Op::CameraImage.is(quantize) {
+        true => first_result(quantize)?,
+        false => quantize.operand_at(0).map_err(|error| error.to_string())?,
+    };
     let (key, shape, element) = cast_type(quantize)?;
     let operand = operand_of(known, source, (key, shape), &element)?;
     Ok(match operand {
@@ -128,16 +130,16 @@ fn behind_casts<'c: 'a, 'a>(
     })
 }
 
-/// The `quant.qcast` whose integers a `quant.dcast` gives back; none for a value that no cast gives.
+/// The `quant.qcast` or `bpu.camera_image` whose integers a `quant.dcast` gives back; none for a value that no cast gives.
 fn quantizer<'c, 'a>(value: Value<'c, 'a>) -> Result<Option<OperationRef<'c, 'a>>, String> {
     let cast = ir::defining_operation(value).filter(|cast| quant::Op::DequantizeCast.is(*cast));
     let Some(cast) = cast else { return Ok(None) };
     let quantize = cast.operand(0).ok().and_then(ir::defining_operation);
-    let quantize = quantize.filter(|cast| quant::Op::QuantizeCast.is(*cast));
+    let quantize = quantize.filter(|cast| quant::Op::QuantizeCast.is(*cast) || bpu::Op::CameraImage.is(*cast));
     quantize.map(Some).ok_or_else(|| "is dequantized from something unknown".to_owned())
 }
 
-/// The key, shape and type of what a `quant.qcast` gives.
+/// The key, shape and type of what a `quant.qcast` or `bpu.camera_image` gives.
 fn cast_type(quantize: OperationRef<'_, '_>) -> Result<(usize, Vec<usize>, Quantized), String> {
     let result = first_result(quantize)?;
     let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;

@@ -297,6 +297,28 @@ pub fn transpose_shape(x: &[usize], permutation: &[usize]) -> Shape {
     Ok(permutation.iter().map(|&axis| x[axis]).collect())
 }
 
+/// Planes of an image to the image, with more channels behind theirs.
+fn camera_image_shape(planes: &[&[usize]], constants: usize) -> Shape {
+    let (first, second) = match planes {
+        [image] => (images(image, "the image")?, None),
+        [first, second] => (images(first, "the first plane")?, Some(images(second, "the second plane")?)),
+        _ => return fail(format!("an image has one plane or two, not {}", planes.len())),
+    };
+    let [n, h, w, mut channels] = first;
+    if let Some(halved) = second {
+        if halved != [n, h / 2, w / 2, 2] || channels != 1 || h % 2 + w % 2 != 0 {
+            return fail(format!(
+                "planes of shapes {first:?} and {halved:?} are not [N, H, W, 1] and [N, H/2, W/2, 2]"
+            ));
+        }
+        channels += 2;
+    }
+    match channels.checked_add(constants) {
+        Some(channels) => Ok(vec![n, h, w, channels]),
+        None => fail("the image has too many channels to count"),
+    }
+}
+
 /// The shape of an operator's result; none for a reshape, whose result may have any shape of the same element count.
 ///
 /// # Errors
@@ -324,6 +346,7 @@ pub fn output_shape(operator: &Operator, operands: &[&[usize]]) -> Result<Option
         }
         (Operator::MaxPool(pool), [x]) => max_pool_shape(x, pool)?,
         (Operator::AveragePool(pool), [x]) => average_pool_shape(x, pool)?,
+        (Operator::CameraImage { constants }, planes) => camera_image_shape(planes, constants.len())?,
         (Operator::Concat { axis }, operands) => concat_shape(operands, *axis)?,
         (Operator::Slice { starts, steps, sizes }, [x]) => slice_shape(x, starts, steps, sizes)?,
         (Operator::Pad { before, after, mode }, [x]) => pad_shape(x, before, after, *mode)?,

@@ -57,17 +57,24 @@ pub(super) fn check_types(operator: &Operator, operands: &[&BpuTensor], output: 
             })
         }
         (Operator::Requantize { .. }, [x]) => {
-            ensure(x.element != BpuElement::F32 && x.scale.per_tensor().is_some(), || {
+            ensure(x.element.range().is_some() && x.scale.per_tensor().is_some(), || {
                 "the input must be integers with one scale".to_owned()
             })?;
             activation(output, "the result")
+        }
+        (Operator::CameraImage { .. }, planes) => {
+            ensure(planes.iter().all(|plane| plane.element == BpuElement::U8), || {
+                "the planes must be bytes, ui8".to_owned()
+            })?;
+            activation(output, "the result")?;
+            ensure(output.element == BpuElement::I8, || format!("the result must be i8, not {}", output.element))
         }
         (Operator::Quantize, [x]) => {
             ensure(x.element == BpuElement::F32, || format!("the input must be f32, not {}", x.element))?;
             activation(output, "the result")
         }
         (Operator::Dequantize, [x]) => {
-            ensure(x.element != BpuElement::F32 && x.scale != TensorScale::None, || {
+            ensure(x.element.range().is_some() && x.scale != TensorScale::None, || {
                 "the input must be integers with a scale".to_owned()
             })?;
             ensure(output.element == BpuElement::F32, || format!("the result must be f32, not {}", output.element))
@@ -99,6 +106,7 @@ pub fn reshaped_axis(from: &[usize], to: &[usize], axis: usize) -> Option<usize>
 
 /// Operators that copy: one type in and out.
 fn check_movement(operator: &Operator, operands: &[&BpuTensor], output: &BpuTensor) -> Check {
+    ensure(output.element != BpuElement::U8, || format!("{} moves no bytes of a camera", operator.name()))?;
     for operand in operands {
         let scale = moved_scale(operator, operand, &output.shape).ok_or_else(|| {
             format!("{} moves no tensor with a scale per channel that does not stay", operator.name())

@@ -129,6 +129,7 @@ fn check_tensor(tensor: &BpuTensor) -> Check {
     }
     match tensor.element {
         BpuElement::F32 => ensure(tensor.scale == TensorScale::None, || "reals have no scale".to_owned())?,
+        BpuElement::U8 => ensure(tensor.scale == TensorScale::None, || "bytes have no scale".to_owned())?,
         BpuElement::I8 | BpuElement::I16 => {
             ensure(tensor.scale != TensorScale::None, || format!("{} needs a scale", tensor.element))?;
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hb_dialects::ElementType;
-use hb_dialects::ir::{Element, Scale, TensorType};
-use hb_dialects::quant;
+use hb_dialects::ir::{self, Element, Scale, TensorType};
+use hb_dialects::{hfloat, quant};
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, ValueLike};
 
@@ -75,22 +75,40 @@ pub(super) fn quantize(node: &mut OperatorNode) -> Results {
     if let Some(data) = constant_operand(node)?
         && let Some(done) = quantized_constant(&data, node.result_element()?, scale_of(node, &quantized)?)?
     {
-        return Ok(vec![node.graph.add_constant(&node.name, Arc::new(done))?]);
+        return replace_constant(node, done);
     }
     let scale = scale(node, &quantized)?;
     let value = node.broadcast(0)?.cast(ElementType::F32) / scale;
     node.fill_result(value.round())
 }
 
-/// What the integers of a constant are; `None` when they are of another type.
-fn reals<Integer: ArrayElement + Into<i32>>(data: &Array, scale: &Scale) -> Option<Vec<f32>> {
-    let values = data.values::<Integer>()?;
-    let (scales, inner) = scale.lines(data.shape());
-    let mut reals = Vec::with_capacity(values.len());
-    for (values, &scale) in values.chunks(inner).zip(scales.iter().cycle()) {
-        reals.extend(values.iter().map(|&q| numerics::dequantize(q.into(), scale as f32)));
+/// Makes the result a constant. Where it takes the place of one that nothing else reads, the memory of that is freed: a network's
+/// weights pass through here.
+fn replace_constant(node: &mut OperatorNode, done: Array) -> Results {
+    let operand = node.operation.operand(0).map_err(|_| node.invalid("has no operand"))?;
+    // A constant or the cast of one is a tensor of its own; other operations may give their operand.
+    let alone = ir::users(operand).len() == 1
+        && ir::defining_operation(operand)
+            .is_some_and(|by| hfloat::Op::Constant.is(by) || quant::Op::QuantizeCast.is(by));
+    if alone {
+        let tensor = node.operand(0)?;
+        node.graph.forget_data(tensor);
     }
-    Some(reals)
+    Ok(vec![node.graph.add_constant(&node.name, Arc::new(done))?])
+}
+
+/// What the integers of a constant are; `None` when they are of another type.
+fn reals<Integer: ArrayElement + Into<i32>>(data: &Array, scale: &Scale) -> Result<Option<Array>, Error> {
+    let Some(integers) = data.values::<Integer>() else { return Ok(None) };
+    let (scales, inner) = scale.lines(data.shape());
+    let mut array = Array::zeros(ElementType::F32, data.shape())?;
+    let reals = array.values_mut::<f32>().unwrap_or_default();
+    for ((reals, integers), &scale) in reals.chunks_mut(inner).zip(integers.chunks(inner)).zip(scales.iter().cycle()) {
+        for (real, &q) in reals.iter_mut().zip(integers) {
+            *real = numerics::dequantize(q.into(), scale as f32);
+        }
+    }
+    Ok(Some(array))
 }
 
 /// q * s in f32.
@@ -99,11 +117,13 @@ pub(super) fn dequantize(node: &mut OperatorNode) -> Results {
     let quantized = TensorType::from_type(operand.r#type())?;
     if let Some(data) = constant_operand(node)? {
         let scale = scale_of(node, &quantized)?;
-        let reals =
-            reals::<i8>(&data, scale).or_else(|| reals::<i16>(&data, scale)).or_else(|| reals::<i32>(&data, scale));
-        if let Some(reals) = reals {
-            let array = Array::from_values(data.shape(), &reals)?;
-            return Ok(vec![node.graph.add_constant(&node.name, Arc::new(array))?]);
+        let done = match data.element() {
+            ElementType::I8 => reals::<i8>(&data, scale)?,
+            ElementType::I16 => reals::<i16>(&data, scale)?,
+            _ => reals::<i32>(&data, scale)?,
+        };
+        if let Some(done) = done {
+            return replace_constant(node, done);
         }
     }
     let scale = scale(node, &quantized)?;

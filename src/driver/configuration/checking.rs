@@ -1,47 +1,58 @@
 //! From an untyped document to a [`Configuration`]: every parameter by its row of the table, then the rules that span
 //! several parameters. Everything wrong is collected.
 
+use super::collecting;
 use super::keys::{InputKey, Key, ParameterState, Setting};
-use super::parameters::{
-    CAFFE_MODEL, INPUT_NAME, InputSettings, JOBS, LATER_NAMES, ONNX_MODEL, PARAMETERS, PROTOTXT, Settings,
-};
-use super::problem::{Location, Problem, Problems, Severity, printable, suggestion};
-use super::reading::{Document, Raw};
-use super::table::{Group, Multiplicity, Parameter, ParameterDefault, ParameterKind, Required, Status, not_yet};
-use super::values::{self, ParameterValue, Surroundings, ValueFault};
-use super::{Configuration, Environment, StoredParameter, input_rules};
+use super::model_check::{LoadModel, Statements};
+use super::parameters::{InputSettings, ONNX_MODEL, PARAMETERS, Settings};
+use super::problem::{Location, Problem, Problems, Severity, printable};
+use super::reading::{Document, Raw, Step};
+use super::table::{Group, Multiplicity, Parameter, ParameterDefault, Status};
+use super::values::{self, ParameterValue, Place, ValueFault};
+use super::{Configuration, Environment, StoredParameter, input_rules, rules};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Reads and checks the bytes of the configuration file `path`.
-pub fn check(bytes: &[u8], path: &Path, environment: &Environment) -> Result<Configuration, Problems> {
+/// Reads and checks the bytes of the configuration file `path`. Where something is wrong, `load` gives what the model says, so that the
+/// problems that need it are told as well.
+pub fn check(
+    bytes: &[u8],
+    path: &Path,
+    environment: &Environment,
+    load: Option<&LoadModel<'_>>,
+) -> Result<Configuration, Problems> {
     let mut checker = Checker::new(path);
-    match Document::parse(bytes) {
-        Ok(document) => checker.collect(&document, environment),
+    let is_configuration = match Document::parse(bytes) {
+        Ok(document) => collecting::collect(&mut checker, &document, environment),
         Err(error) => {
             checker.report(error.location, String::new(), ValueFault::new(error.what, error.remedy), Severity::Error);
-            return Err(checker.into_problems());
+            false
         }
+    };
+    if !is_configuration {
+        return Err(checker.into_problems());
     }
     for parameter in PARAMETERS {
         checker.check_use(parameter);
     }
-    checker.check_model_files();
-    checker.check_names_of_mappings();
-    checker.check_jobs(environment);
+    rules::check(&mut checker, environment);
     let inputs = input_rules::check(&mut checker);
-    checker.finish(environment, inputs)
+    checker.finish(environment, inputs, load)
 }
 
 /// What the file says of one parameter.
 #[derive(Debug)]
-struct Given {
-    location: Location,
-    holds: Holds,
+pub(super) struct Given {
+    pub location: Location,
+    pub holds: Holds,
+    /// Whether the value asks for nothing, so that nobody need be told that it has no effect.
+    pub idle: bool,
+    /// Where in a list of names a comma is, which may have been meant to separate them.
+    pub comma: Option<Location>,
 }
 
 #[derive(Debug)]
-enum Holds {
+pub(super) enum Holds {
     Values(Vec<ParameterValue>),
     /// Something wrong, which has been reported.
     Fault,
@@ -53,11 +64,14 @@ enum Holds {
 pub struct Checker {
     path: PathBuf,
     label: String,
-    folder: PathBuf,
-    given: BTreeMap<&'static str, Given>,
-    texts: BTreeMap<&'static str, String>,
+    pub(super) folder: PathBuf,
+    pub(super) given: BTreeMap<&'static str, Given>,
+    /// As the file has them.
+    pub(super) texts: BTreeMap<&'static str, String>,
+    /// Of parameters whose values come from others.
+    derived: BTreeMap<&'static str, String>,
     defaults: BTreeMap<&'static str, [ParameterValue; 1]>,
-    groups: BTreeMap<Group, Location>,
+    pub(super) groups: BTreeMap<Group, Location>,
     problems: Vec<Problem>,
 }
 
@@ -73,20 +87,45 @@ impl Checker {
             folder,
             given: BTreeMap::new(),
             texts: BTreeMap::new(),
+            derived: BTreeMap::new(),
             groups: BTreeMap::new(),
             problems: Vec::new(),
         }
     }
 
-    fn report(&mut self, location: Location, subject: String, fault: ValueFault, severity: Severity) {
-        let file = self.label.clone();
+    /// Reports a fault at a place of the file, or of the other file that the fault names.
+    pub(super) fn report(&mut self, location: Location, subject: String, fault: ValueFault, severity: Severity) {
+        let (file, location) = match fault.place {
+            Place::File(file, location) => (file, location),
+            _ => (self.label.clone(), location),
+        };
         self.problems.push(Problem { file, location, subject, what: fault.what, remedy: fault.remedy, severity });
     }
 
-    fn add(&mut self, parameter: &Parameter, fault: ValueFault, severity: Severity) {
+    /// Reports a fault of the value at the end of `steps`, which is `raw`.
+    pub(super) fn report_value(
+        &mut self,
+        (document, steps): (&Document, &[Step]),
+        raw: &Raw,
+        subject: String,
+        fault: ValueFault,
+    ) {
+        let location = match (&fault.place, raw) {
+            (Place::Within(below), _) => document.locate(&[steps, below].concat()),
+            (Place::Character(offset), Raw::Text(text)) => document.locate_in_text(steps, text, *offset),
+            _ => document.locate(steps),
+        };
+        self.report(location, subject, fault, Severity::Error);
+    }
+
+    /// Where a parameter is given, else where its group begins.
+    pub(super) fn location(&self, parameter: &Parameter) -> Location {
         let group = self.groups.get(&parameter.group).copied();
-        let location = self.given.get(parameter.name).map(|given| given.location).or(group).unwrap_or(Location::START);
-        self.report(location, parameter.path(), fault, severity);
+        self.given.get(parameter.name).map(|given| given.location).or(group).unwrap_or(Location::START)
+    }
+
+    fn add(&mut self, parameter: &Parameter, fault: ValueFault, severity: Severity) {
+        self.report(self.location(parameter), parameter.path(), fault, severity);
     }
 
     /// Reports an error of a parameter, where it is given, else where its group begins.
@@ -94,13 +133,31 @@ impl Checker {
         self.add(parameter, ValueFault::new(what, remedy), Severity::Error);
     }
 
-    fn warning(&mut self, parameter: &Parameter, what: impl Into<String>, remedy: impl Into<String>) {
+    /// Reports something of a parameter that stops nothing.
+    pub fn warning(&mut self, parameter: &Parameter, what: impl Into<String>, remedy: impl Into<String>) {
         self.add(parameter, ValueFault::new(what, remedy), Severity::Warning);
+    }
+
+    /// Where the list of names that a parameter gives holds a comma.
+    pub fn comma(&self, parameter: &Parameter) -> Option<Location> {
+        self.given.get(parameter.name).and_then(|given| given.comma)
+    }
+
+    /// Reports the comma in a list of names.
+    pub fn report_comma(&mut self, parameter: &Parameter) {
+        let Some(location) = self.comma(parameter) else { return };
+        let fault = ValueFault::new("',' separates no names", "write ';'");
+        self.report(location, parameter.path(), fault, Severity::Error);
     }
 
     /// The number of problems that were reported.
     pub fn problems(&self) -> usize {
         self.problems.len()
+    }
+
+    /// The number of errors among them.
+    pub fn errors(&self) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == Severity::Error).count()
     }
 
     /// What the file says of a parameter.
@@ -112,7 +169,12 @@ impl Checker {
         }
     }
 
-    fn or_default<'a>(&'a self, parameter: &Parameter, state: ParameterState<'a>) -> ParameterState<'a> {
+    /// Whether the file gives the parameter, rightly or wrongly.
+    pub fn is_given(&self, parameter: &Parameter) -> bool {
+        self.given.contains_key(parameter.name)
+    }
+
+    pub(super) fn or_default<'a>(&'a self, parameter: &Parameter, state: ParameterState<'a>) -> ParameterState<'a> {
         match (state, self.defaults.get(parameter.name)) {
             (ParameterState::Absent, Some(default)) => ParameterState::Given(default),
             (state, _) => state,
@@ -139,19 +201,42 @@ impl Checker {
         T::settle(self.or_default(key, self.item_state(key, index)))
     }
 
+    /// The word that holds of a choice for the input of this number, whether or not anything acts on it.
+    pub fn word(&self, parameter: &Parameter, index: usize) -> Option<&str> {
+        match self.or_default(parameter, self.item_state(parameter, index)) {
+            ParameterState::Given([value]) => value.text(),
+            _ => None,
+        }
+    }
+
     /// All that holds for the input of this number; None where something wrong or missing has been reported.
     pub fn input_settings(&self, index: usize) -> Option<InputSettings> {
         InputSettings::settle(|parameter| self.or_default(parameter, self.item_state(parameter, index)))
     }
 
-    fn spoil(&mut self, parameter: &Parameter, holds: Holds) {
+    /// Gives a parameter the values that others imply.
+    pub fn derive(
+        &mut self,
+        parameter: &'static Parameter,
+        from: &Parameter,
+        values: Vec<ParameterValue>,
+        text: String,
+    ) {
+        let location = self.location(from);
+        self.derived.insert(parameter.name, text);
+        self.given.insert(parameter.name, Given { location, holds: Holds::Values(values), idle: false, comma: None });
+    }
+
+    pub(super) fn spoil(&mut self, parameter: &Parameter, holds: Holds) {
         if let Some(given) = self.given.get_mut(parameter.name) {
             given.holds = holds;
         }
     }
 
-    /// Reports each parameter of inputs that has not one value for each of them.
+    /// Reports each parameter of inputs that has not one value for each of them. Without `input_name` only the first: then the names are
+    /// what is missing.
     pub fn check_counts(&mut self, count: usize, named: bool) {
+        let mut told = false;
         for parameter in PARAMETERS.iter().filter(|parameter| parameter.multiplicity == Multiplicity::PerInput) {
             let ParameterState::Given(values) = self.state(parameter) else { continue };
             if values.len() == count {
@@ -161,9 +246,10 @@ impl Checker {
             if named {
                 let what = format!("has {given}, but input_name names {}", counted(count, "input"));
                 self.error(parameter, what, "give one value for each input, separated by ';'");
-            } else {
+            } else if !told {
                 let what = format!("has {given}, but without input_name the model has one input");
                 self.error(parameter, what, "add input_name, or give one value");
+                told = true;
             }
             self.spoil(parameter, Holds::Fault);
         }
@@ -172,163 +258,6 @@ impl Checker {
     fn into_problems(mut self) -> Problems {
         self.problems.sort_by_key(|problem| problem.location);
         Problems(self.problems)
-    }
-
-    fn collect(&mut self, document: &Document, environment: &Environment) {
-        let entries = match &document.root {
-            Raw::Mapping(entries) => entries.as_slice(),
-            Raw::Null => &[],
-            other => {
-                let fault = ValueFault::new(
-                    format!("the file holds {}, not parameter groups", other.kind()),
-                    "give a YAML file with the groups of the manual",
-                );
-                return self.report(Location::START, String::new(), fault, Severity::Error);
-            }
-        };
-        for (index, (name, value)) in entries.iter().enumerate() {
-            self.collect_group(document, index, &name.to_string(), value, environment);
-        }
-        for group in Group::ALL {
-            if !self.groups.contains_key(&group) {
-                self.report_missing_group(group);
-            } else {
-                self.report_missing_parameters(group);
-            }
-        }
-    }
-
-    fn collect_group(&mut self, document: &Document, index: usize, name: &str, value: &Raw, environment: &Environment) {
-        let location = || document.group_location(index);
-        let Some(group) = Group::named(name) else {
-            return self.report_unknown_group(location(), name);
-        };
-        if self.groups.contains_key(&group) {
-            let fault = ValueFault::new("the group is given twice", "join the two");
-            return self.report(location(), name.to_owned(), fault, Severity::Error);
-        }
-        self.groups.insert(group, location());
-        let entries = match value {
-            Raw::Mapping(entries) => entries,
-            Raw::Null => return,
-            other => {
-                let fault = ValueFault::new(
-                    format!("the group holds {}", other.kind()),
-                    "write its parameters below it, indented",
-                );
-                return self.report(location(), name.to_owned(), fault, Severity::Error);
-            }
-        };
-        for (entry, (name, value)) in entries.iter().enumerate() {
-            // Locating costs a reading of the file, so it stops where nobody would read on.
-            if self.problems.len() > 200 {
-                return;
-            }
-            self.collect_parameter(document, (index, entry), group, (&name.to_string(), value), environment);
-        }
-    }
-
-    fn collect_parameter(
-        &mut self,
-        document: &Document,
-        (index, entry): (usize, usize),
-        group: Group,
-        (name, raw): (&str, &Raw),
-        environment: &Environment,
-    ) {
-        let Some(parameter) = Parameter::find(group, name) else {
-            return self.report_unknown_parameter(document.name_location(index, entry), group, name);
-        };
-        if self.texts.contains_key(parameter.name) {
-            let fault = ValueFault::new("the parameter is given twice", "remove one of the two");
-            return self.report(document.name_location(index, entry), parameter.path(), fault, Severity::Error);
-        }
-        self.texts.insert(parameter.name, raw.to_string());
-        let location = document.value_location(index, entry);
-        let surroundings = Surroundings { marches: &environment.marches, folder: &self.folder };
-        let values = match values::parse(parameter, raw, surroundings) {
-            Ok(None) => return,
-            Ok(Some(values)) => Holds::Values(values),
-            Err(faults) => {
-                for fault in faults {
-                    self.report(location, parameter.path(), fault, Severity::Error);
-                }
-                Holds::Fault
-            }
-        };
-        self.given.insert(parameter.name, Given { location, holds: values });
-    }
-
-    fn report_unknown_group(&mut self, location: Location, name: &str) {
-        let known: Vec<&str> = Group::ALL.iter().map(|group| group.name()).collect();
-        let fault = match (Parameter::named(name), name) {
-            (Some(parameter), _) => ValueFault::new(
-                "the parameter is outside of its group",
-                format!("move it into {}, indented", parameter.group.name()),
-            ),
-            (None, "custom_op") => ValueFault::new(
-                "the group exists in later releases of the vendor's tool only, and is not supported",
-                "remove it",
-            ),
-            _ => ValueFault::new(
-                "no such group",
-                suggestion(name, known.iter().copied(), &format!("the groups are {}", known.join(", "))),
-            ),
-        };
-        self.report(location, name.to_owned(), fault, Severity::Error);
-    }
-
-    fn report_unknown_parameter(&mut self, location: Location, group: Group, name: &str) {
-        let fault = if let Some(parameter) = Parameter::named(name) {
-            ValueFault::new(
-                format!("{} has no such parameter", group.name()),
-                format!("move it to {}", parameter.group.name()),
-            )
-        } else if LATER_NAMES.contains(&name) {
-            ValueFault::new(
-                "the parameter exists in later releases of the vendor's tool only, and is not supported",
-                "remove it",
-            )
-        } else {
-            // Of all groups, so that a slip in a misplaced name is understood as well.
-            let known = PARAMETERS.iter().map(|parameter| parameter.name);
-            ValueFault::new("no such parameter", suggestion(name, known, "see docs/configuration.md for what there is"))
-        };
-        self.report(location, format!("{}.{name}", group.name()), fault, Severity::Error);
-    }
-
-    fn report_missing_group(&mut self, group: Group) {
-        let wanted: Vec<&str> = Parameter::of_group(group)
-            .filter(|parameter| matches!(parameter.required, Required::Always | Required::ForOnnx))
-            .map(|parameter| parameter.name)
-            .collect();
-        let remedy = match wanted.as_slice() {
-            [] => "add it; it may be empty".to_owned(),
-            names => format!("add it, with at least {}", names.join(", ")),
-        };
-        let fault = ValueFault::new("the group is missing", remedy);
-        self.report(Location::START, group.name().to_owned(), fault, Severity::Error);
-    }
-
-    fn report_missing_parameters(&mut self, group: Group) {
-        for parameter in Parameter::of_group(group) {
-            if self.given.contains_key(parameter.name) {
-                continue;
-            }
-            match parameter.default {
-                _ if parameter.required == Required::Always => self.error(
-                    parameter,
-                    "the parameter is required, but not given",
-                    format!("add it; its range is {}", parameter.range()),
-                ),
-                ParameterDefault::Value(word) if parameter.choices().contains(&not_yet(word)) => self.error(
-                    parameter,
-                    format!("not given, so the manual's default '{word}' holds, which is not supported yet"),
-                    format!("add {}: '{}'", parameter.name, parameter.usable_words().join("' or '")),
-                ),
-                _ => {}
-            }
-        }
     }
 
     /// Whether a value that is sound in itself has an effect, is supported, and names what exists.
@@ -341,7 +270,9 @@ impl Checker {
             if !condition.words.contains(&word.as_str()) {
                 let words = condition.words.join(" or ");
                 let what = format!("has an effect only with {} {words}", condition.parameter.name);
-                self.warning(parameter, what, "remove it");
+                if !self.given.get(parameter.name).is_some_and(|given| given.idle) && self.changes(parameter, &given) {
+                    self.warning(parameter, what, "remove it");
+                }
                 return self.spoil(parameter, Holds::NoEffect);
             }
         }
@@ -349,83 +280,84 @@ impl Checker {
             ParameterValue::Path(path) => Some(path),
             _ => None,
         });
-        let faults = match values::unsupported(parameter, &given) {
-            Some(fault) => vec![fault],
-            None => paths.filter_map(|path| values::check_path(parameter, path).err()).collect(),
-        };
-        let sound = faults.is_empty();
+        let mut faults: Vec<ValueFault> = values::unsupported(parameter, &given).into_iter().collect();
+        faults.extend(paths.filter_map(|path| values::check_path(parameter, path).err()));
+        if faults.is_empty() && parameter.status == Status::NoEffect && self.changes(parameter, &given) {
+            self.warning(parameter, "is known, but nothing acts on it yet: any value gives the same", "remove it");
+        }
+        // What is only not supported yet is still checked against the rules.
         for fault in faults {
             self.add(parameter, fault, Severity::Error);
         }
-        if !sound {
-            self.spoil(parameter, Holds::Fault);
-        } else if parameter.status == Status::NoEffect {
-            self.warning(parameter, "is known, but nothing acts on it yet: any value gives the same", "remove it");
-        }
     }
 
-    fn check_model_files(&mut self) {
-        let is_given = |parameter: &Parameter| self.given.contains_key(parameter.name);
-        let (onnx, caffe, prototxt) = (is_given(&ONNX_MODEL), is_given(&CAFFE_MODEL), is_given(&PROTOTXT));
-        if onnx && (caffe || prototxt) {
-            let other = if caffe { CAFFE_MODEL.name } else { PROTOTXT.name };
-            let what = format!("excludes {other}, which is given as well");
-            self.error(&ONNX_MODEL, what, "keep the one that is meant");
-        } else if caffe != prototxt {
-            let (there, missing) = if caffe { (&CAFFE_MODEL, &PROTOTXT) } else { (&PROTOTXT, &CAFFE_MODEL) };
-            let what = format!("a Caffe model also needs {}", missing.name);
-            self.error(there, what, format!("add {}", missing.name));
-        } else if !onnx && !caffe && self.groups.contains_key(&Group::Model) {
-            self.error(&ONNX_MODEL, "no model is given", "add onnx_model with the path of the ONNX file");
-        }
+    /// Whether values are others than the default.
+    fn changes(&self, parameter: &Parameter, given: &[ParameterValue]) -> bool {
+        self.defaults.get(parameter.name).is_none_or(|default| given.iter().any(|value| *value != default[0]))
     }
 
-    /// Mappings from inputs name inputs.
-    fn check_names_of_mappings(&mut self) {
-        let ParameterState::Given(inputs) = self.state(&INPUT_NAME) else { return };
-        let inputs: Vec<String> = inputs.iter().filter_map(ParameterValue::text).map(str::to_owned).collect();
-        for parameter in PARAMETERS.iter().filter(|parameter| matches!(parameter.kind, ParameterKind::InputMapping(_)))
-        {
-            let ParameterState::Given([ParameterValue::Mapping(entries)]) = self.state(parameter) else { continue };
-            let named: Vec<String> = entries.iter().map(|(name, _)| name.clone()).collect();
-            for name in named.iter().filter(|name| !inputs.contains(name)) {
-                let remedy = suggestion(name, inputs.iter().map(String::as_str), "use the names of input_name");
-                self.error(parameter, format!("'{name}' is not in input_name"), remedy);
-            }
+    fn finish(
+        mut self,
+        environment: &Environment,
+        inputs: Vec<Option<InputSettings>>,
+        load: Option<&LoadModel<'_>>,
+    ) -> Result<Configuration, Problems> {
+        if self.errors() > 0 {
+            self.check_against_model(&inputs, load);
+            return Err(self.into_problems());
         }
-    }
-
-    fn check_jobs(&mut self, environment: &Environment) {
-        let (ParameterState::Given(_), Some(wanted)) = (self.state(&JOBS), self.value(&JOBS)) else { return };
-        let cores = environment.cores.max(1);
-        if usize::try_from(wanted).is_ok_and(|wanted| wanted > cores) {
-            let what = format!("{wanted} jobs are more than the {cores} cores of this machine");
-            self.warning(&JOBS, what, format!("{cores} are used"));
-        }
-    }
-
-    fn finish(self, environment: &Environment, inputs: Option<Vec<InputSettings>>) -> Result<Configuration, Problems> {
         let settings = Settings::settle(|parameter| self.or_default(parameter, self.state(parameter)));
+        let inputs: Option<Vec<InputSettings>> = inputs.into_iter().collect();
         let file = self.path.clone();
         let parameters = self.stored(inputs.as_ref().map_or(1, Vec::len));
-        let locations = self.given.iter().map(|(name, given)| (*name, given.location)).collect();
+        let given = |(name, given): (&&'static str, &Given)| match &given.holds {
+            Holds::Values(values) => Some((*name, (given.location, values.clone()))),
+            _ => None,
+        };
+        let given = self.given.iter().filter_map(given).collect();
         let problems = self.into_problems();
         match (settings, inputs) {
-            (Some(settings), Some(inputs)) if !problems.has_errors() => Ok(Configuration {
+            (Some(settings), Some(inputs)) => Ok(Configuration {
                 file,
                 cores: environment.cores.max(1),
                 settings,
                 inputs,
                 parameters,
                 warnings: problems.0,
-                locations,
+                given,
             }),
             _ => Err(problems),
         }
     }
 
+    /// Adds the problems that only the model shows, as far as what is sound lets them be seen.
+    fn check_against_model(&mut self, inputs: &[Option<InputSettings>], load: Option<&LoadModel<'_>>) {
+        let (Some(load), ParameterState::Given([ParameterValue::Path(path)])) = (load, self.state(&ONNX_MODEL)) else {
+            return;
+        };
+        // That it cannot be read is told by whoever reads it first for use.
+        let Some(model) = path.is_file().then(|| load(path)).flatten() else { return };
+        let names_faulty = self.state(&super::INPUT_NAME) == ParameterState::Faulty;
+        let statements = Statements {
+            file: &self.label,
+            inputs: if names_faulty { Vec::new() } else { inputs.iter().map(Option::as_ref).collect() },
+            names: (0..inputs.len()).map(|index| self.item(&super::INPUT_NAME, index).flatten()).collect(),
+            values: &|parameter| match self.state(parameter) {
+                ParameterState::Given(values) => Some((self.location(parameter), values)),
+                _ => None,
+            },
+            location: &|parameter| self.location(parameter),
+        };
+        let mut found = Vec::new();
+        statements.check(&model, &mut found);
+        self.problems.extend(found);
+    }
+
     fn stored(&self, inputs: usize) -> Vec<StoredParameter> {
         let effective = |parameter: &Parameter| match (self.state(parameter), parameter.default) {
+            _ if self.derived.contains_key(parameter.name) => {
+                self.derived.get(parameter.name).cloned().unwrap_or_default()
+            }
             (ParameterState::Given(_) | ParameterState::Faulty, _) => {
                 self.texts.get(parameter.name).cloned().unwrap_or_default()
             }
@@ -435,7 +367,7 @@ impl Checker {
                 vec![text; inputs].join(";")
             }
             (ParameterState::Absent, ParameterDefault::Value(text)) => text.to_owned(),
-            (ParameterState::Absent, ParameterDefault::Automatic { accepted, .. }) => accepted.to_owned(),
+            (ParameterState::Absent, ParameterDefault::Automatic { rule, .. }) => rule.to_owned(),
             (ParameterState::Absent, ParameterDefault::None) => "None".to_owned(),
         };
         let stored = |parameter: &'static Parameter| StoredParameter {

@@ -1,12 +1,13 @@
-//! fast-perf mode: a configuration made from a model and a few options, written as a file and read through the same table.
+//! fast-perf mode and the check of a model: a configuration made from a model and a few options, written as a file and read through the
+//! same table.
 //!
 //! Of the vendor's built-in settings, nv12 input is left out until it is supported.
 
 use super::keys::Word;
 use super::model_check::{ModelInput, declared_shape, static_shape};
 use super::parameters::{
-    CALIBRATION_TYPE, COMPILE_MODE, CalibrationType, CompileMode, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE,
-    INPUT_TYPE_RT, INPUT_TYPE_TRAIN, JOBS, MARCH, NORM_TYPE, NormType, ONNX_MODEL, OPTIMIZE_LEVEL,
+    CALIBRATION_TYPE, COMPILE_MODE, CORE_NUM, CalibrationType, CompileMode, INPUT_LAYOUT_TRAIN, INPUT_NAME,
+    INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, JOBS, MARCH, NORM_TYPE, NormType, ONNX_MODEL, OPTIMIZE_LEVEL,
     OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, REMOVE_NODE_TYPE, WORKING_DIR,
 };
 use super::problem::suggestion;
@@ -15,15 +16,60 @@ use super::{InputType, Layout};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// What the options of fast-perf mode say.
+/// What a model is compiled for with built-in settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To see how fast it can be: fast-perf mode.
+    Speed,
+    /// To see whether it compiles, and what runs where: quickly, with inputs as the model has them.
+    Check,
+}
+
+impl Purpose {
+    /// Where the configuration and the results go, below the current directory.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Speed => ".fast_perf",
+            Self::Check => ".hb_compile",
+        }
+    }
+
+    /// How a message begins.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Speed => "fast-perf",
+            Self::Check => "check",
+        }
+    }
+
+    fn command(self) -> &'static str {
+        match self {
+            Self::Speed => "hb_compile --fast-perf",
+            Self::Check => "the check of hb_compile --model",
+        }
+    }
+
+    fn optimize_level(self) -> OptimizeLevel {
+        match self {
+            Self::Speed => OptimizeLevel::O2,
+            Self::Check => OptimizeLevel::O0,
+        }
+    }
+}
+
+/// What the options of fast-perf mode and of the check say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FastPerf {
+    /// What for.
+    pub purpose: Purpose,
     /// The ONNX file, absolute or relative to where the program runs.
     pub model: PathBuf,
     /// The target.
     pub march: String,
     /// Names and shapes of `--input-shape`, as given.
     pub shapes: Vec<(String, String)>,
+    /// `--core-num`.
+    pub core_num: Option<i64>,
 }
 
 /// Why no configuration can be made from the options.
@@ -39,7 +85,9 @@ pub enum FastPerfError {
          add --input-shape {name} with its whole shape"
     )]
     Open { name: String, dimension: usize, shape: String },
-    #[error("the name of input '{0}' holds a ';', which configurations cannot express; rename it in the model")]
+    #[error(
+        "the name of input '{0}' holds a sign that separates names, which configurations cannot express; rename it in the model"
+    )]
     Inexpressible(String),
     #[error("the path '{0}' is not UTF-8, so it cannot be written into a configuration; rename it")]
     Path(PathBuf),
@@ -50,21 +98,17 @@ pub enum FastPerfError {
 /// The text of the configuration, as a file in a folder of the current directory (so `model` gets a `../` in front if it
 /// is relative). Results go to that folder.
 pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<String, FastPerfError> {
-    let shapes = shapes(options, inputs)?;
     let model = if options.model.is_absolute() { options.model.clone() } else { Path::new("..").join(&options.model) };
-    let model_text = model.to_str().ok_or_else(|| FastPerfError::Path(model.clone()))?;
+    let model_text = check_expressible(&model, inputs)?;
+    let shapes = shapes(options, inputs)?;
     let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
-    if let Some(name) = names.iter().find(|name| name.contains(';')) {
-        return Err(FastPerfError::Inexpressible((*name).to_owned()));
-    }
     let each = |word: &str| vec![word; inputs.len()].join("; ");
     let (kind, no_preprocess) = (each(InputType::Featuremap.word()), each(NormType::NoPreprocess.word()));
-    let settings: [(&Parameter, String); 15] = [
+    let mut settings: Vec<(&Parameter, String)> = vec![
         (&ONNX_MODEL, model_text.to_owned()),
         (&MARCH, options.march.clone()),
         (&OUTPUT_MODEL_FILE_PREFIX, prefix(&options.model)),
         (&WORKING_DIR, ".".to_owned()),
-        (&REMOVE_NODE_TYPE, REMOVE_NODE_TYPE.usable_words().join(";")),
         (&INPUT_NAME, names.join("; ")),
         (&INPUT_SHAPE, shapes.join("; ")),
         (&INPUT_TYPE_TRAIN, kind.clone()),
@@ -73,11 +117,15 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
         (&NORM_TYPE, no_preprocess),
         (&CALIBRATION_TYPE, CalibrationType::Skip.word().to_owned()),
         (&COMPILE_MODE, CompileMode::Latency.word().to_owned()),
-        (&OPTIMIZE_LEVEL, OptimizeLevel::O2.word().to_owned()),
+        (&OPTIMIZE_LEVEL, options.purpose.optimize_level().word().to_owned()),
         (&JOBS, "0".to_owned()),
     ];
+    if options.purpose == Purpose::Speed {
+        settings.push((&REMOVE_NODE_TYPE, REMOVE_NODE_TYPE.usable_words().join(";")));
+    }
+    settings.extend(options.core_num.map(|cores| (&*CORE_NUM, cores.to_string())));
     let mut text =
-        String::from("# Written by hb_compile --fast-perf; it may be copied, changed, and used with --config.\n");
+        format!("# Written by {}; it may be copied, changed, and used with --config.\n", options.purpose.command());
     for group in Group::ALL {
         let _ = writeln!(text, "{}:", group.name());
         // What has no effect yet would only be warned of.
@@ -89,13 +137,25 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
     Ok(text)
 }
 
+/// Whether a configuration can say what the model is: the text of its path.
+pub(super) fn check_expressible<'a>(model: &'a Path, inputs: &[ModelInput]) -> Result<&'a str, FastPerfError> {
+    if inputs.is_empty() {
+        return Err(FastPerfError::NoInputs);
+    }
+    let separates = |name: &&ModelInput| name.name.contains([';', '；', '，']);
+    if let Some(input) = inputs.iter().find(separates) {
+        return Err(FastPerfError::Inexpressible(input.name.clone()));
+    }
+    model.to_str().ok_or_else(|| FastPerfError::Path(model.to_owned()))
+}
+
 /// A YAML scalar that is read back as this very text. Numbers in quotes are numbers to our reader.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     // JSON strings are YAML's double-quoted scalars, with every control character escaped.
     serde_json::Value::from(text).to_string()
 }
 
-fn prefix(model: &Path) -> String {
+pub(super) fn prefix(model: &Path) -> String {
     let stem = model.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let mut prefix = String::new();
     for character in stem.trim_start_matches('.').chars() {
@@ -109,9 +169,6 @@ fn prefix(model: &Path) -> String {
 }
 
 fn shapes(options: &FastPerf, inputs: &[ModelInput]) -> Result<Vec<String>, FastPerfError> {
-    if inputs.is_empty() {
-        return Err(FastPerfError::NoInputs);
-    }
     for (index, (name, _)) in options.shapes.iter().enumerate() {
         if options.shapes.iter().take(index).any(|(known, _)| known == name) {
             return Err(FastPerfError::Twice(name.clone()));

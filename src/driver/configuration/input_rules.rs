@@ -1,49 +1,181 @@
-//! The rules of `input_parameters` and of `cal_data_dir`: counts, types, preprocessing, shapes.
+//! The rules of `input_parameters`: counts, what one parameter implies for another, types, preprocessing, shapes.
 
-use super::checking::{Checker, counted};
+use super::checking::{Checker, Holds, counted};
 use super::keys::{InputKey, ParameterState, Word, joined};
 use super::parameters::{
-    CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_RT,
-    INPUT_TYPE_TRAIN, InputSettings, LEGAL_INPUT_TYPES, MEAN_VALUE, NORM_TYPE, NormType, SCALE_VALUE,
+    INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
+    InputSettings, LEGAL_INPUT_TYPES, MEAN_VALUE, NORM_TYPE, NormType, SCALE_VALUE, STD_VALUE,
 };
+use super::questions;
 use super::table::Parameter;
 use super::values::ParameterValue;
+use super::{InputType, Layout, SpaceAndRange};
 use std::collections::BTreeSet;
 
-/// Checks the inputs and gives their settings. None where something faulty or missing has been reported.
-pub fn check(checker: &mut Checker) -> Option<Vec<InputSettings>> {
+/// Checks the inputs and gives their settings, None for an input of which something faulty or missing has been reported.
+pub fn check(checker: &mut Checker) -> Vec<Option<InputSettings>> {
     let (count, named) = match checker.state(&INPUT_NAME) {
         ParameterState::Absent => (1, false),
-        ParameterState::Faulty => return None,
+        ParameterState::Faulty => return vec![None],
         ParameterState::Given(names) => (names.len(), true),
     };
-    check_names(checker)?;
+    if !names_are_sound(checker, count) {
+        return vec![None; count];
+    }
+    share_norm_type(checker, count);
+    derive_layout(checker, count);
     checker.check_counts(count, named);
-    check_directories(checker);
-    let inputs: Vec<Option<InputSettings>> = (0..count).map(|index| input(checker, index)).collect();
-    inputs.into_iter().collect()
+    derive_scale(checker, count);
+    derive_norm_type(checker, count);
+    check_batch(checker, count);
+    (0..count).map(|index| input(checker, index)).collect()
 }
 
-fn check_names(checker: &mut Checker) -> Option<()> {
-    let ParameterState::Given(names) = checker.state(&INPUT_NAME) else { return Some(()) };
+/// Whether each name is there once. A comma that may have been meant to separate names is told where the counts show it, and then
+/// nothing else is.
+fn names_are_sound(checker: &mut Checker, count: usize) -> bool {
+    let ParameterState::Given(names) = checker.state(&INPUT_NAME) else { return true };
     let mut seen = BTreeSet::new();
     let twice = names.iter().filter_map(ParameterValue::text).find(|name| !seen.insert(*name)).map(str::to_owned);
-    let Some(name) = twice else { return Some(()) };
-    checker.error(&INPUT_NAME, format!("'{name}' is given twice"), "name each input once");
-    None
+    if let Some(name) = twice {
+        checker.error(&INPUT_NAME, format!("'{name}' is given twice"), "name each input once");
+        return false;
+    }
+    let other_count = |parameter: &Parameter| match checker.state(parameter) {
+        ParameterState::Given(values) => values.len() > count,
+        _ => false,
+    };
+    let comma = checker.comma(&INPUT_NAME);
+    if comma.is_some() && (other_count(&INPUT_TYPE_TRAIN) || other_count(&INPUT_TYPE_RT)) {
+        checker.report_comma(&INPUT_NAME);
+        checker.spoil(&INPUT_NAME, Holds::Fault);
+        return false;
+    }
+    true
 }
 
-fn check_directories(checker: &mut Checker) {
-    if checker.state(&CAL_DATA_DIR) != ParameterState::Absent {
+/// One `norm_type` is enough for all inputs.
+fn share_norm_type(checker: &mut Checker, count: usize) {
+    let ParameterState::Given([norm_type]) = checker.state(&NORM_TYPE) else { return };
+    if count == 1 {
         return;
     }
-    if let Some(kind @ CalibrationType::Max) = checker.value(&CALIBRATION_TYPE) {
-        checker.error(
-            &CAL_DATA_DIR,
-            format!("not given, but calibration_type {} needs samples", kind.word()),
-            "add it, or use calibration_type skip to judge speed only",
-        );
+    let (norm_type, word) = (norm_type.clone(), norm_type.text().unwrap_or_default().to_owned());
+    checker.derive(&NORM_TYPE, &NORM_TYPE, vec![norm_type; count], vec![word.as_str(); count].join(";"));
+    checker.warning(
+        &NORM_TYPE,
+        format!("one value for {count} inputs: '{word}' holds for all"),
+        "give one value for each",
+    );
+}
+
+/// The layout of feature maps matters only to numbers for each channel, which `input` asks for.
+fn derive_layout(checker: &mut Checker, count: usize) {
+    let feature_maps = match checker.state(&INPUT_TYPE_TRAIN) {
+        ParameterState::Given(types) => {
+            types.len() == count && types.iter().all(|kind| kind.text() == Some(InputType::Featuremap.word()))
+        }
+        _ => false,
+    };
+    if feature_maps && !checker.is_given(&INPUT_LAYOUT_TRAIN) {
+        let layout = Layout::Nchw.word();
+        let values = vec![ParameterValue::Text(layout.to_owned()); count];
+        checker.derive(&INPUT_LAYOUT_TRAIN, &INPUT_TYPE_TRAIN, values, vec![layout; count].join(";"));
     }
+}
+
+/// `std_value` gives `scale_value`.
+fn derive_scale(checker: &mut Checker, count: usize) {
+    let ParameterState::Given(given) = checker.state(&STD_VALUE) else { return };
+    let given = given.to_vec();
+    let mut scales = Vec::new();
+    let mut text = Vec::new();
+    for (index, value) in given.iter().enumerate() {
+        let scale = checker.item(&SCALE_VALUE, index).flatten();
+        match (value, scale) {
+            (ParameterValue::Channels(_), Some(_)) => {
+                let what = "excludes scale_value, which is given as well";
+                checker.error(&STD_VALUE, what, "keep one: scale_value is 1 / std_value");
+                return checker.spoil(&STD_VALUE, Holds::Fault);
+            }
+            (ParameterValue::Channels(deviations), None) if deviations.iter().any(|deviation| *deviation <= 0.0) => {
+                checker.error(&STD_VALUE, "a standard deviation is more than 0", "correct it");
+                return checker.spoil(&STD_VALUE, Holds::Fault);
+            }
+            (ParameterValue::Channels(deviations), None) => {
+                let numbers: Vec<f64> = deviations.iter().map(|deviation| 1.0 / deviation).collect();
+                text.push(numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(" "));
+                scales.push(ParameterValue::Channels(numbers));
+            }
+            (_, Some(numbers)) => {
+                text.push(numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(" "));
+                scales.push(ParameterValue::Channels(numbers));
+            }
+            (_, None) => {
+                text.push("None".to_owned());
+                scales.push(ParameterValue::Nothing);
+            }
+        }
+    }
+    if scales.len() == count {
+        checker.derive(&SCALE_VALUE, &STD_VALUE, scales, text.join(";"));
+    }
+}
+
+/// Which numbers are given says what is to be done with them.
+fn derive_norm_type(checker: &mut Checker, count: usize) {
+    if checker.is_given(&NORM_TYPE) {
+        return;
+    }
+    let gives = |checker: &Checker, key: &InputKey<Option<Vec<f64>>>, index: usize| {
+        matches!(checker.item(key, index), Some(Some(_)))
+    };
+    let words: Vec<&str> = (0..count)
+        .map(|index| match (gives(checker, &MEAN_VALUE, index), gives(checker, &SCALE_VALUE, index)) {
+            (true, true) => NormType::MeanAndScale,
+            (true, false) => NormType::Mean,
+            (false, true) => NormType::Scale,
+            (false, false) => NormType::NoPreprocess,
+        })
+        .map(Word::word)
+        .collect();
+    if words.iter().all(|word| *word == NormType::NoPreprocess.word()) {
+        return;
+    }
+    let text = words.join("; ");
+    let values = words.iter().map(|word| ParameterValue::Text((*word).to_owned())).collect();
+    let candidates: [&'static Parameter; 3] = [&MEAN_VALUE, &STD_VALUE, &SCALE_VALUE];
+    let from = candidates.into_iter().find(|parameter| checker.is_given(parameter)).unwrap_or(&NORM_TYPE);
+    checker.derive(&NORM_TYPE, from, values, text.clone());
+    let given: Vec<&str> = candidates
+        .iter()
+        .filter(|parameter| checker.texts.contains_key(parameter.name))
+        .map(|parameter| parameter.name)
+        .collect();
+    checker.warning(
+        &NORM_TYPE,
+        format!("not given; {} imply '{text}'", given.join(" and ")),
+        format!("add norm_type: '{text}'"),
+    );
+}
+
+fn check_batch(checker: &mut Checker, count: usize) {
+    let Some(batch) = checker.value(&INPUT_BATCH).filter(|batch| *batch > 1) else { return };
+    if count > 1 {
+        let what = format!("{batch} is only for a model with one input, and input_name names {count}");
+        return checker.error(&INPUT_BATCH, what, "remove it, and export the model with the batch that is wanted");
+    }
+    if let Some(Some(shape)) = checker.item(&INPUT_SHAPE, 0)
+        && let Some(fault) = batch_fault(batch, &shape)
+    {
+        checker.error(&INPUT_BATCH, fault, "remove it, or give a model whose first dimension is 1");
+    }
+}
+
+/// Why a batch cannot be made of an input of this shape.
+pub fn batch_fault(batch: i64, shape: &[u64]) -> Option<String> {
+    let fits = batch == 1 || shape.first() == Some(&1);
+    (!fits).then(|| format!("{batch} needs an input whose first dimension is 1, and its shape is {}", joined(shape)))
 }
 
 fn input(checker: &mut Checker, index: usize) -> Option<InputSettings> {
@@ -51,17 +183,31 @@ fn input(checker: &mut Checker, index: usize) -> Option<InputSettings> {
         Some(Some(name)) => format!("input '{name}'"),
         _ => "the input".to_owned(),
     };
-    let before = checker.problems();
+    let before = checker.errors();
     check_types(checker, index, &label);
+    check_space(checker, index, &label);
     check_normalization(checker, index, &label);
     let settings = checker.input_settings(index)?;
     // What is wrong already is not reported again as a shape that does not fit.
-    if checker.problems() == before {
-        for fault in shape_faults(&settings, settings.get(&INPUT_SHAPE).as_deref(), &label) {
-            checker.error(fault.parameter, fault.what, fault.remedy);
-        }
+    if checker.errors() > before {
+        return None;
     }
-    Some(settings)
+    for fault in shape_faults(&settings, settings.get(&INPUT_SHAPE).as_deref(), &label) {
+        checker.error(fault.parameter, fault.what, fault.remedy);
+    }
+    check_channels_have_a_layout(checker, &settings, &label);
+    questions::ask(checker, &settings, &label);
+    (checker.errors() == before).then_some(settings)
+}
+
+fn check_channels_have_a_layout(checker: &mut Checker, settings: &InputSettings, label: &str) {
+    let several = [&MEAN_VALUE, &SCALE_VALUE]
+        .into_iter()
+        .any(|key| settings.get(key).as_ref().is_some_and(|numbers| numbers.len() > 1));
+    if several && !checker.texts.contains_key(INPUT_LAYOUT_TRAIN.name) {
+        let what = format!("{label}: not given, but there is one number per channel");
+        checker.error(&INPUT_LAYOUT_TRAIN, what, "add it, so that the channels are known");
+    }
 }
 
 fn check_types(checker: &mut Checker, index: usize, label: &str) {
@@ -70,35 +216,70 @@ fn check_types(checker: &mut Checker, index: usize, label: &str) {
     {
         return;
     }
-    let (Some(train), Some(runtime)) = (checker.item(&INPUT_TYPE_TRAIN, index), checker.item(&INPUT_TYPE_RT, index))
+    let (Some(train), Some(runtime)) = (checker.word(&INPUT_TYPE_TRAIN, index), checker.word(&INPUT_TYPE_RT, index))
     else {
         return;
     };
-    let legal = LEGAL_INPUT_TYPES.iter().find(|(from, _)| *from == train.word()).map_or(&[][..], |(_, legal)| *legal);
-    if !legal.contains(&runtime.word()) {
+    let legal = LEGAL_INPUT_TYPES.iter().find(|(from, _)| *from == train).map_or(&[][..], |(_, legal)| *legal);
+    if !legal.contains(&runtime) {
         let what = format!("{label}: '{runtime}' cannot be turned into input_type_train '{train}'");
-        checker.error(&INPUT_TYPE_RT, what, format!("use one of {}", legal.join(", ")));
+        let usable = INPUT_TYPE_RT.usable_words();
+        let usable: Vec<&str> = legal.iter().copied().filter(|word| usable.contains(word)).collect();
+        let remedy = match usable.as_slice() {
+            [] => "change input_type_train".to_owned(),
+            words => format!("use one of {}", words.join(", ")),
+        };
+        checker.error(&INPUT_TYPE_RT, what, remedy);
+    }
+}
+
+/// The range of video is one of nv12 that becomes rgb or bgr.
+fn check_space(checker: &mut Checker, index: usize, label: &str) {
+    if checker.word(&INPUT_SPACE_AND_RANGE, index) != Some(SpaceAndRange::Bt601Video.word()) {
+        return;
+    }
+    let (Some(train), Some(runtime)) = (checker.word(&INPUT_TYPE_TRAIN, index), checker.word(&INPUT_TYPE_RT, index))
+    else {
+        return;
+    };
+    if runtime != "nv12" || !matches!(train, "rgb" | "bgr") {
+        let what = format!(
+            "{label}: bt601_video needs input_type_rt nv12 and input_type_train rgb or bgr, not '{runtime}' and '{train}'"
+        );
+        checker.error(&INPUT_SPACE_AND_RANGE, what, "remove it, or correct the types");
     }
 }
 
 fn check_normalization(checker: &mut Checker, index: usize, label: &str) {
     let Some(norm_type) = checker.item(&NORM_TYPE, index) else { return };
-    let explicit = checker.state(&NORM_TYPE) != ParameterState::Absent;
     let word = norm_type.word();
-    let mut check = |key: &InputKey<Option<Vec<f64>>>, wanted: bool| match (checker.item(key, index), wanted) {
-        (Some(None), true) => {
-            let what = format!("{label}: norm_type {word} needs it, but it is not given");
-            checker.error(key, what, "add the numbers, or change norm_type");
+    let deviations = checker.texts.contains_key(STD_VALUE.name) && checker.is_given(&STD_VALUE);
+    let scale: &Parameter = if deviations { &STD_VALUE } else { &SCALE_VALUE };
+    let wanted = [
+        (&MEAN_VALUE, &*MEAN_VALUE, matches!(norm_type, NormType::Mean | NormType::MeanAndScale)),
+        (&SCALE_VALUE, scale, matches!(norm_type, NormType::Scale | NormType::MeanAndScale)),
+    ];
+    for (key, parameter, wanted) in wanted {
+        // What is wrong with it has been reported.
+        if checker.state(parameter) == ParameterState::Faulty {
+            continue;
         }
-        (Some(Some(_)), false) => {
-            let says = if explicit { "says" } else { "is not given, so it is" };
-            let what = format!("{label}: would have no effect, because norm_type {says} '{word}'");
-            checker.error(key, what, "set norm_type to what is meant, or remove the numbers (None for one input)");
+        match (checker.item(key, index), wanted) {
+            (Some(None), true) => {
+                let what = format!("{label}: norm_type {word} needs it, but it is not given");
+                checker.error(parameter, what, "add the numbers, or change norm_type");
+            }
+            (Some(Some(_)), false) => {
+                let what = format!("{label}: would have no effect, because norm_type says '{word}'");
+                checker.error(
+                    parameter,
+                    what,
+                    "set norm_type to what is meant, or remove the numbers (None for one input)",
+                );
+            }
+            _ => {}
         }
-        _ => {}
-    };
-    check(&MEAN_VALUE, matches!(norm_type, NormType::Mean | NormType::MeanAndScale));
-    check(&SCALE_VALUE, matches!(norm_type, NormType::Scale | NormType::MeanAndScale));
+    }
     if let Some(Some(numbers)) = checker.item(&SCALE_VALUE, index)
         && numbers.contains(&0.0)
     {
@@ -122,6 +303,17 @@ pub fn shape_faults(input: &InputSettings, shape: Option<&[u64]>, label: &str) -
     let (mean, scale) = (input.get(&MEAN_VALUE), input.get(&SCALE_VALUE));
     let normalized = mean.is_some() || scale.is_some();
     let (layout, type_rt) = (*input.get(&INPUT_LAYOUT_TRAIN), *input.get(&INPUT_TYPE_RT));
+    if let (Some(shape), "nv12") = (shape, type_rt.word()) {
+        let (height, width) = layout.image_dimensions();
+        let odd = [height, width].iter().any(|dimension| shape.get(*dimension).is_some_and(|size| size % 2 == 1));
+        if shape.len() == 4 && odd {
+            let what = format!(
+                "{label}: nv12 has colours for squares of 2 by 2 pixels, but the shape {} is odd",
+                joined(shape)
+            );
+            fault(&INPUT_TYPE_RT, what, "use another type, or a model of even height and width");
+        }
+    }
     let channels = match (type_rt.channels(), shape) {
         (Some(channels), None) => Some(channels),
         (None, None) => None,

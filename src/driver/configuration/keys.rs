@@ -1,9 +1,13 @@
 //! Keys: what ties a row of the table to the Rust type of its setting. `configuration.get(&JOBS)` is an `i64` because the
 //! row of `JOBS` is made from [`integer`].
 
+use super::node_info::NodeRequest;
+use super::optimization::Optimization;
 use super::parameters::{InputSettings, Settings};
+use super::quant_config::QuantConfig;
 use super::table::{
-    Choice, Condition, Group, Multiplicity, Parameter, ParameterDefault, ParameterKind, ParameterPass, Required, Status,
+    Choice, Condition, Group, Multiplicity, Named, Parameter, ParameterDefault, ParameterKind, ParameterPass, Required,
+    Status,
 };
 use super::values::ParameterValue;
 use hb_dialects::pass::word;
@@ -65,12 +69,12 @@ pub(super) const fn integer(least: i64, most: i64) -> TextForm<i64> {
     form(ParameterKind::Integer { least, most })
 }
 
-pub(super) const fn number(least: f64, most: f64) -> TextForm<f64> {
-    form(ParameterKind::Number { least, most })
+pub(super) const fn integer_or_zero(least: i64, most: i64) -> TextForm<i64> {
+    form(ParameterKind::IntegerOrZero { least, most })
 }
 
-pub(super) const fn text(range: &'static str) -> TextForm<String> {
-    form(ParameterKind::Text(range))
+pub(super) const fn number(least: f64, most: f64) -> TextForm<f64> {
+    form(ParameterKind::Number { least, most })
 }
 
 /// The choices are those of the type itself.
@@ -87,9 +91,14 @@ pub(super) const fn input_mapping<T: Word>() -> TextForm<Vec<(String, T)>> {
     form(ParameterKind::InputMapping(T::CHOICES))
 }
 
-pub(super) const fn structured(range: &'static str) -> TextForm<Unread> {
-    form(ParameterKind::Structured(range))
-}
+pub(super) const NODE_REQUESTS: TextForm<NodeRequest> = form(ParameterKind::NodeRequests);
+pub(super) const OPTIMIZATION_WORD: TextForm<Optimization> = form(ParameterKind::Optimization);
+pub(super) const QUANT_CONFIG_FILE: TextForm<QuantConfig> = form(ParameterKind::QuantConfig);
+
+/// Names of the model's nodes.
+pub(super) const NODE_NAME: TextForm<String> = form(ParameterKind::Name(Named::Node));
+/// Names of the model's inputs.
+pub(super) const MODEL_INPUT_NAME: TextForm<String> = form(ParameterKind::Name(Named::Input));
 
 /// A row on its way into the table; `T` is the type of the setting.
 #[derive(Debug, Clone, Copy)]
@@ -110,8 +119,10 @@ pub(super) const fn row<T>(group: Group, name: &'static str, form: TextForm<T>) 
         status: Status::NotYet,
         condition: None,
         sets: None,
+        stands_for: None,
         shapes_results: true,
         since: None,
+        later: None,
         meaning: "",
     };
     typed(parameter)
@@ -168,6 +179,21 @@ impl<T> Row<T> {
     /// It becomes this option of this pass or pipeline.
     pub(super) const fn sets(self, pass: &'static str, option: &'static str) -> Self {
         typed(Parameter { sets: Some(ParameterPass { pass, option }), ..self.parameter })
+    }
+
+    /// It is another way to write that parameter.
+    pub(super) const fn stands_for(self, other: &'static Parameter) -> Self {
+        typed(Parameter { stands_for: Some(other), ..self.parameter })
+    }
+
+    /// The manual does not have it; this release of the vendor's tool does.
+    pub(super) const fn since(self, release: &'static str) -> Self {
+        typed(Parameter { since: Some(release), ..self.parameter })
+    }
+
+    /// Later releases of the vendor's tool have it otherwise.
+    pub(super) const fn later(self, otherwise: &'static str) -> Self {
+        typed(Parameter { later: Some(otherwise), ..self.parameter })
     }
 
     /// It has no say in the results, so the .hbm does not keep it.
@@ -284,7 +310,9 @@ scalars! {
     Vec<f64>: ParameterValue::Channels(value) => value.clone(), value => {
         value.iter().map(f64::text).collect::<Vec<_>>().join(",")
     };
-    Unread: ParameterValue::Unread => Unread, _value => String::new();
+    NodeRequest: ParameterValue::Node(value) => value.clone(), value => word(value.to_string());
+    Optimization: ParameterValue::Optimization(value) => value.clone(), value => word(value.to_string());
+    QuantConfig: ParameterValue::Quantization(value) => value.clone(), value => word(value.to_string());
 }
 
 impl<T: Word> ScalarText for T {
@@ -325,10 +353,6 @@ impl<T> Deref for List<T> {
     }
 }
 
-/// A value whose form is not read further while its parameter is not supported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unread;
-
 /// A choice of words.
 pub trait Word: Copy + 'static {
     /// The words of the manual, and which of them are values of this type.
@@ -341,31 +365,30 @@ pub trait Word: Copy + 'static {
     fn word(self) -> &'static str;
 }
 
-/// Declares choices: `Variant = "word"` for a word that is supported, `"word"` alone for one that is not yet.
+/// Declares choices: `Variant = supported("word")`, or `not_yet` where nothing acts on the word.
 macro_rules! words {
-    ($($(#[$about:meta])* $name:ident { $($($(#[$doc:meta])+ $variant:ident =)? $word:literal),* $(,)? })*) => {
+    ($($(#[$about:meta])* $name:ident { $($(#[$doc:meta])+ $variant:ident = $status:ident($word:literal)),* $(,)? })*) => {
         $(
             $(#[$about])*
             #[derive(Debug, Clone, Copy, PartialEq, Eq)]
             pub enum $name {
-                $($($(#[$doc])+ $variant,)?)*
+                $($(#[$doc])+ $variant,)*
             }
 
             impl $crate::driver::configuration::keys::Word for $name {
-                const CHOICES: &'static [$crate::driver::configuration::table::Choice] = &[
-                    $($crate::driver::configuration::keys::choice_named($word, &[$(stringify!($variant))?]),)*
-                ];
+                const CHOICES: &'static [$crate::driver::configuration::table::Choice] =
+                    &[$($crate::driver::configuration::table::$status($word),)*];
 
                 fn named(word: &str) -> Option<Self> {
                     match word {
-                        $($($word => Some(Self::$variant),)?)*
+                        $($word => Some(Self::$variant),)*
                         _ => None,
                     }
                 }
 
                 fn word(self) -> &'static str {
                     match self {
-                        $($(Self::$variant => $word,)?)*
+                        $(Self::$variant => $word,)*
                     }
                 }
             }
@@ -373,11 +396,6 @@ macro_rules! words {
     };
 }
 pub(super) use words;
-
-/// For the macro `words`: a word and the variant that it has, if it has one.
-pub(super) const fn choice_named(word: &'static str, variants: &[&str]) -> Choice {
-    Choice { word, status: if variants.is_empty() { Status::NotYet } else { Status::Supported } }
-}
 
 /// Declares the table: a key for each row, the list of rows, and the settings, with one field for each row. The comment above
 /// a row is its meaning in the documentation.

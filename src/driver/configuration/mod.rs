@@ -4,30 +4,50 @@
 //! inputs that the model really has. Both collect everything that is wrong before they give up.
 
 mod checking;
+mod collecting;
 mod documentation;
 mod fast_perf;
+mod foreign;
+mod generator;
 mod input_rules;
 mod keys;
+mod lists;
 mod model_check;
+mod node_info;
+mod optimization;
 mod parameters;
 mod problem;
+mod quant_config;
+mod questions;
 mod reading;
+mod rules;
+mod schema;
+mod source_text;
 mod table;
 mod values;
 
-pub use documentation::documentation;
-pub use fast_perf::{FastPerf, FastPerfError, configuration_text};
-pub use keys::{InputKey, Key, List, Unread, Word};
-pub use model_check::{CheckedInput, ModelInput, declared_shape};
+pub use documentation::{documentation, parameter_help};
+pub use fast_perf::{FastPerf, FastPerfError, Purpose, configuration_text};
+pub use foreign::{Answer, FOREIGN_KEYS, ForeignKey, Origin};
+pub use generator::{Extent, generated};
+pub use keys::{InputKey, Key, List, Word};
+pub use model_check::{CheckedInput, LoadModel, ModelFacts, ModelInput, ModelNode, declared_shape};
+pub use node_info::NodeRequest;
+pub use optimization::Optimization;
 pub use parameters::*;
 pub use problem::{Location, Problem, Problems, Severity, printable, suggestion};
-pub use reading::LARGEST_FILE;
+pub use quant_config::{InputTypes, QuantConfig};
+pub use questions::question_samples;
+pub use schema::schema;
+pub use source_text::LARGEST_FILE;
 pub use table::{
-    Choice, Condition, Group, Multiplicity, Parameter, ParameterDefault, ParameterKind, ParameterPass, Required, Status,
+    Choice, Condition, Group, Multiplicity, Named, Parameter, ParameterDefault, ParameterKind, ParameterPass, Required,
+    Status,
 };
+use values::ParameterValue;
 pub use values::is_shape;
 
-pub use crate::float::preprocessing::{InputType, Layout};
+pub use crate::float::preprocessing::{InputType, Layout, SpaceAndRange};
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -92,12 +112,23 @@ pub struct Configuration {
     pub parameters: Vec<StoredParameter>,
     /// What is odd but stops nothing.
     pub warnings: Vec<Problem>,
-    locations: BTreeMap<&'static str, Location>,
+    /// What is given or derived, and where.
+    given: BTreeMap<&'static str, (Location, Vec<ParameterValue>)>,
 }
 
 impl Configuration {
     /// Reads and checks a configuration file. Relative paths in it count from its folder.
     pub fn read(path: &Path, environment: &Environment) -> Result<Self, Problems> {
+        Self::read_file(path, environment, None)
+    }
+
+    /// [`Self::read`] for a file whose model can be read: where something is wrong, what the model shows to be wrong is told as well.
+    /// Where nothing is, [`Self::check_against`] is still to be asked.
+    pub fn read_with_model(path: &Path, environment: &Environment, load: &LoadModel<'_>) -> Result<Self, Problems> {
+        Self::read_file(path, environment, Some(load))
+    }
+
+    fn read_file(path: &Path, environment: &Environment, load: Option<&LoadModel<'_>>) -> Result<Self, Problems> {
         let file_problem = |what: String, remedy: &str| {
             Problems(vec![Problem {
                 file: printable(&path.display().to_string()),
@@ -116,12 +147,12 @@ impl Configuration {
         let bytes = read().map_err(|error| {
             file_problem(format!("the configuration cannot be read: {error}"), "give the path of a readable YAML file")
         })?;
-        Self::from_bytes(&bytes, path, environment)
+        checking::check(&bytes, path, environment, load)
     }
 
     /// Checks the bytes of a configuration file as if they had been read from `path`.
     pub fn from_bytes(bytes: &[u8], path: &Path, environment: &Environment) -> Result<Self, Problems> {
-        checking::check(bytes, path, environment)
+        checking::check(bytes, path, environment, None)
     }
 
     /// What holds of a parameter of the model.
@@ -148,12 +179,17 @@ impl Configuration {
     pub fn problem(&self, parameter: &Parameter, what: impl Into<String>, remedy: impl Into<String>) -> Problem {
         Problem {
             file: printable(&self.file.display().to_string()),
-            location: self.locations.get(parameter.name).copied().unwrap_or(Location::START),
+            location: self.location(parameter),
             subject: parameter.path(),
             what: what.into(),
             remedy: remedy.into(),
             severity: Severity::Error,
         }
+    }
+
+    /// Where a parameter is given, else where the file begins.
+    fn location(&self, parameter: &Parameter) -> Location {
+        self.given.get(parameter.name).map_or(Location::START, |(location, _)| *location)
     }
 
     /// The path of the result `{prefix}{ending}` in `working_dir`; `ending` is such as `_ptq_model.onnx` or `.hbm`.

@@ -1,13 +1,17 @@
-//! The configuration against the inputs that the model really has.
+//! The configuration against what the model really has: its inputs, and the names of its nodes.
 
-use super::input_rules::shape_faults;
+use super::input_rules::{batch_fault, shape_faults};
 use super::keys::{InputKey, joined};
 use super::parameters::{
-    INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_RT, InputSettings, NORM_TYPE, NormType,
+    INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SOURCE, INPUT_TYPE_RT, InputSettings, NORM_TYPE,
+    NormType, PARAMETERS, QUANT_CONFIG, REMOVE_NODE_NAME,
 };
-use super::problem::{Problem, Problems, suggestion};
+use super::problem::{Location, Problem, Problems, Severity, suggestion};
+use super::table::{Multiplicity, Named, Parameter, ParameterKind};
+use super::values::ParameterValue;
 use super::{Configuration, InputType};
 use hb_dialects::pass::word;
+use std::path::Path;
 
 /// An input as the model declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,27 @@ pub struct ModelInput {
     /// The element type as ONNX spells it, in lower case: `float`, `float16`, `double`, `int64`.
     pub element: String,
 }
+
+/// A node as the model declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelNode {
+    /// The name that the model gives it.
+    pub name: String,
+    /// Its operator, as ONNX spells it.
+    pub operator: String,
+}
+
+/// What a configuration is checked against.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ModelFacts {
+    /// In the order of the model.
+    pub inputs: Vec<ModelInput>,
+    /// In the order of the model.
+    pub nodes: Vec<ModelNode>,
+}
+
+/// Reads what a model file declares; `None` where it cannot be read.
+pub type LoadModel<'a> = dyn Fn(&Path) -> Option<ModelFacts> + 'a;
 
 /// An input of which everything is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,48 +82,165 @@ impl CheckedInput {
 }
 
 impl Configuration {
-    /// Checks names, number, shapes and element types of the inputs, and gives them back in the order of the model.
-    pub fn check_against(&self, model: &[ModelInput]) -> Result<Vec<CheckedInput>, Problems> {
+    /// Checks the inputs (names, number, shapes, element types) and every name of a node, and gives the inputs back in the order of the
+    /// model.
+    pub fn check_against(&self, model: &ModelFacts) -> Result<Vec<CheckedInput>, Problems> {
+        let statements = Statements {
+            file: &super::printable(&self.file.display().to_string()),
+            inputs: self.inputs.iter().map(Some).collect(),
+            names: self.inputs.iter().map(|input| input.get(&INPUT_NAME).clone()).collect(),
+            values: &|parameter| self.given.get(parameter.name).map(|(place, values)| (*place, values.as_slice())),
+            location: &|parameter| self.location(parameter),
+        };
         let mut problems = Vec::new();
-        let mut checked = Vec::new();
-        for (declared, input) in self.matched(model, &mut problems) {
-            checked.extend(self.checked(declared, input, &mut problems));
-        }
+        let checked = statements.check(model, &mut problems);
         if problems.is_empty() { Ok(checked) } else { Err(Problems(problems)) }
+    }
+}
+
+/// The values that a file gives a parameter, and where.
+type ValuesOf<'a> = dyn Fn(&Parameter) -> Option<(Location, &'a [ParameterValue])> + 'a;
+
+/// What a configuration says of the model, as far as it is sound.
+pub(super) struct Statements<'a> {
+    /// As messages show it.
+    pub file: &'a str,
+    /// In the order of `input_name`; None for an input of which something else is wrong.
+    pub inputs: Vec<Option<&'a InputSettings>>,
+    /// The names of those inputs; None where `input_name` is not given.
+    pub names: Vec<Option<String>>,
+    /// What is given.
+    pub values: &'a ValuesOf<'a>,
+    /// Where a parameter is given, else where it belongs.
+    pub location: &'a dyn Fn(&Parameter) -> Location,
+}
+
+impl Statements<'_> {
+    /// Adds what the model contradicts to `problems`, and gives the inputs that it does not.
+    pub fn check(&self, model: &ModelFacts, problems: &mut Vec<Problem>) -> Vec<CheckedInput> {
+        let mut checked = Vec::new();
+        for (declared, input) in self.matched(&model.inputs, problems) {
+            checked.extend(input.and_then(|input| self.checked(declared, input, problems)));
+        }
+        self.check_names(model, problems);
+        self.check_quant_config(model, problems);
+        problems.sort_by_key(|problem| problem.location);
+        checked
+    }
+
+    fn problem(&self, parameter: &Parameter, what: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        Problem {
+            file: self.file.to_owned(),
+            location: (self.location)(parameter),
+            subject: parameter.path(),
+            what: what.into(),
+            remedy: remedy.into(),
+            severity: Severity::Error,
+        }
+    }
+
+    /// Every name of a node, and those of inputs outside of `input_name`.
+    fn check_names(&self, model: &ModelFacts, problems: &mut Vec<Problem>) {
+        let nodes: Vec<&str> = model.nodes.iter().map(|node| node.name.as_str()).collect();
+        for parameter in PARAMETERS {
+            let Some((_, values)) = (self.values)(parameter) else { continue };
+            let names: Vec<&str> = match parameter.kind {
+                ParameterKind::Name(Named::Node) => values.iter().filter_map(ParameterValue::text).collect(),
+                ParameterKind::NodeRequests => values.iter().filter_map(node_of).collect(),
+                _ => continue,
+            };
+            self.unknown_names(parameter, "node", (&names, &nodes), problems);
+        }
+        // With input_name these names have been compared with it.
+        if let Some((_, [ParameterValue::Mapping(entries)])) = (self.values)(&INPUT_SOURCE)
+            && self.names.iter().all(Option::is_none)
+        {
+            let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+            let inputs: Vec<&str> = model.inputs.iter().map(|input| input.name.as_str()).collect();
+            self.unknown_names(&INPUT_SOURCE, "input", (&names, &inputs), problems);
+        }
+    }
+
+    fn unknown_names(
+        &self,
+        parameter: &Parameter,
+        thing: &str,
+        (names, known): (&[&str], &[&str]),
+        problems: &mut Vec<Problem>,
+    ) {
+        // What is made of a node has its name and something behind it.
+        let derived = |name: &str| {
+            let of = |node: &&str| name.strip_prefix(node).is_some_and(|part| part.starts_with('/'));
+            parameter.name == REMOVE_NODE_NAME.name && known.iter().any(of)
+        };
+        for (index, name) in names.iter().filter(|name| !known.contains(name) && !derived(name)).enumerate() {
+            let pieces = || name.split([',']).map(str::trim);
+            let what = format!("the model has no {thing} '{name}'");
+            let remedy = match parameter.multiplicity {
+                Multiplicity::List if pieces().count() > 1 && pieces().all(|piece| known.contains(&piece)) => {
+                    "separate names by ';'".to_owned()
+                }
+                // Comparing names with all of a large model takes its time, and nobody needs that many answers.
+                _ if index >= 20 => "hb_model_info lists them".to_owned(),
+                _ => near(name, known),
+            };
+            problems.push(self.problem(parameter, what, remedy));
+        }
+    }
+
+    fn check_quant_config(&self, model: &ModelFacts, problems: &mut Vec<Problem>) {
+        let Some((_, [ParameterValue::Quantization(config)])) = (self.values)(&QUANT_CONFIG) else { return };
+        let nodes: Vec<&str> = model.nodes.iter().map(|node| node.name.as_str()).collect();
+        let kinds: Vec<&str> = model.nodes.iter().map(|node| node.operator.as_str()).collect();
+        let named = |entries: &'_ [(String, super::InputTypes)]| -> Vec<String> {
+            entries.iter().map(|(name, _)| name.clone()).collect()
+        };
+        for (names, known, thing) in
+            [(named(&config.nodes), &nodes, "node"), (named(&config.kinds), &kinds, "operator")]
+        {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            self.unknown_names(&QUANT_CONFIG, thing, (&names, known), problems);
+        }
     }
 
     /// Pairs of model inputs and what the configuration says of them, in the model's order.
-    fn matched<'a>(
-        &'a self,
-        model: &'a [ModelInput],
+    fn matched<'m>(
+        &self,
+        model: &'m [ModelInput],
         problems: &mut Vec<Problem>,
-    ) -> Vec<(&'a ModelInput, &'a InputSettings)> {
+    ) -> Vec<(&'m ModelInput, Option<&InputSettings>)> {
         let names = || model.iter().map(|input| input.name.as_str());
         let listed = || names().collect::<Vec<_>>().join("; ");
-        if let [unnamed] = self.inputs.as_slice()
-            && unnamed.get(&INPUT_NAME).is_none()
-        {
+        if let ([unnamed], [None]) = (self.inputs.as_slice(), self.names.as_slice()) {
             match model {
                 [] => return Vec::new(),
-                [only] => return vec![(only, unnamed)],
+                [only] => return vec![(only, *unnamed)],
                 _ => {}
             }
             let what = format!("the model has {} inputs, so their names are needed", model.len());
             problems.push(self.problem(&INPUT_NAME, what, format!("add input_name: '{}'", listed())));
             return Vec::new();
         }
+        // What is wrong with the names themselves has been told.
+        if self.inputs.is_empty() {
+            return Vec::new();
+        }
         let before = problems.len();
-        for name in self.inputs.iter().filter_map(|input| input.get(&INPUT_NAME).as_deref()) {
-            if !names().any(|known| known == name) {
-                let remedy = suggestion(name, names(), &format!("the inputs are '{}'", listed()));
-                problems.push(self.problem(&INPUT_NAME, format!("the model has no input '{name}'"), remedy));
-            }
+        let given = || self.names.iter().flatten();
+        for name in given().filter(|name| !names().any(|known| known == name.as_str())) {
+            let pieces = || name.split([',']).map(str::trim);
+            let remedy = match pieces().count() > 1 && pieces().all(|piece| names().any(|known| known == piece)) {
+                true => "separate names by ';'".to_owned(),
+                false => suggestion(name, names(), &format!("the inputs are '{}'", listed())),
+            };
+            problems.push(self.problem(&INPUT_NAME, format!("the model has no input '{name}'"), remedy));
         }
         let mut pairs = Vec::new();
         let mut missing = Vec::new();
         for declared in model {
-            match self.inputs.iter().find(|input| input.get(&INPUT_NAME).as_deref() == Some(&declared.name)) {
-                Some(input) => pairs.push((declared, input)),
+            let index = self.names.iter().position(|name| name.as_deref() == Some(declared.name.as_str()));
+            match index.and_then(|index| self.inputs.get(index)) {
+                Some(input) => pairs.push((declared, *input)),
                 None => missing.push(format!("'{}'", declared.name)),
             }
         }
@@ -132,6 +274,12 @@ impl Configuration {
         } else if !float && *input.get(&NORM_TYPE) != NormType::NoPreprocess {
             let what = format!("{label}: its elements are {}, which cannot be preprocessed", declared.element);
             problems.push(self.problem(&NORM_TYPE, what, "use no_preprocess"));
+        }
+        if let Some((_, [ParameterValue::Integer(batch)])) = (self.values)(&INPUT_BATCH)
+            && input.get(&INPUT_SHAPE).is_none()
+            && let Some(fault) = batch_fault(*batch, &shape)
+        {
+            problems.push(self.problem(&INPUT_BATCH, fault, "remove it, or give a model whose first dimension is 1"));
         }
         if problems.len() > before {
             return None;
@@ -169,6 +317,36 @@ impl Configuration {
                 }
             },
         }
+    }
+}
+
+/// The name of the node that a request is of.
+fn node_of(value: &ParameterValue) -> Option<&str> {
+    match value {
+        ParameterValue::Node(request) => Some(&request.name),
+        _ => None,
+    }
+}
+
+/// The names most like `name`: three of them at most.
+fn near(name: &str, known: &[&str]) -> String {
+    let mut known: Vec<&str> = known.to_vec();
+    known.sort_unstable();
+    known.dedup();
+    let mut found: Vec<&str> = Vec::new();
+    while let Some(next) = super::problem::nearest(name, known.iter().copied().filter(|known| !found.contains(known))) {
+        found.push(next);
+        if found.len() == 3 {
+            break;
+        }
+    }
+    match (found.as_slice(), known.as_slice()) {
+        ([], []) => "the model has none".to_owned(),
+        ([], [first, second, ..]) if known.len() > 8 => {
+            format!("there are {}, such as '{first}' and '{second}'; hb_model_info lists them", known.len())
+        }
+        ([], few) => format!("there are {}", few.join("; ")),
+        (found, _) => format!("did you mean '{}'?", found.join("' or '")),
     }
 }
 

@@ -5,12 +5,13 @@
 //! and for each problem found, and the file is small.
 
 use super::problem::Location;
+use super::source_text::{AT, decoded, location_of_byte, without_comments, without_harmless_faults};
+use super::values::{Place, ValueFault};
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Visitor};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fmt;
 
-/// The largest configuration file that is read, in bytes. Real ones are a few kilobytes.
-pub const LARGEST_FILE: u64 = 512 * 1024;
 /// The most values a file may hold after its aliases are expanded.
 const MOST_VALUES: usize = 20_000;
 /// The most bytes of text a file may hold after its aliases are expanded.
@@ -45,6 +46,58 @@ impl Raw {
             Raw::Mapping(_) => "a YAML mapping",
         }
     }
+
+    /// Whether it asks for nothing, whatever it is the value of: null, empty, False, 0, or one of the words for that.
+    pub fn asks_for_nothing(&self) -> bool {
+        match self {
+            Raw::Null | Raw::Boolean(false) | Raw::Integer(0) => true,
+            Raw::Boolean(true) | Raw::Integer(_) => false,
+            Raw::Number(number) => *number == 0.0,
+            Raw::Text(text) => matches!(text.trim().trim_end_matches(';'), "" | "None" | "disable"),
+            Raw::Sequence(items) => items.is_empty(),
+            Raw::Mapping(entries) => entries.is_empty(),
+        }
+    }
+
+    /// Every name that a mapping holds again, at any depth.
+    pub fn duplicates(&self) -> Vec<Duplicate> {
+        let mut found = Vec::new();
+        self.collect_duplicates(&mut Vec::new(), &mut found);
+        found
+    }
+
+    fn collect_duplicates(&self, steps: &mut Vec<Step>, found: &mut Vec<Duplicate>) {
+        let Raw::Mapping(entries) = self else { return };
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for (index, (key, value)) in entries.iter().enumerate() {
+            let name = key.to_string();
+            match seen.get(&name) {
+                Some(first) => {
+                    let at = |index| steps.iter().copied().chain([Step::Key(index)]).collect();
+                    let equal = entries.get(*first).is_some_and(|(_, other)| other == value);
+                    found.push(Duplicate { name, first: at(*first), again: at(index), equal });
+                }
+                None => {
+                    seen.insert(name, index);
+                }
+            }
+            steps.push(Step::Value(index));
+            value.collect_duplicates(steps, found);
+            steps.pop();
+        }
+    }
+}
+
+/// A name that one mapping holds twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Duplicate {
+    pub name: String,
+    /// Where it is the first time.
+    pub first: Vec<Step>,
+    /// Where it is again.
+    pub again: Vec<Step>,
+    /// Whether both have the same value.
+    pub equal: bool,
 }
 
 impl fmt::Display for Raw {
@@ -90,7 +143,7 @@ pub struct ReadError {
 }
 
 impl ReadError {
-    fn new(location: Location, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub fn new(location: Location, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { location, what: what.into(), remedy: remedy.into() }
     }
 }
@@ -98,29 +151,76 @@ impl ReadError {
 impl Document {
     /// Reads the bytes of a configuration file.
     pub fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
-        if bytes.len() as u64 > LARGEST_FILE {
-            return Err(ReadError::new(
-                Location::START,
-                format!("the file is larger than {} KiB", LARGEST_FILE / 1024),
-                "give the configuration file, not the model or its data",
-            ));
-        }
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            ReadError::new(
-                location_of_byte(bytes, error.valid_up_to()),
-                "the file is not UTF-8 text",
-                "save it as UTF-8",
-            )
-        })?;
+        let text = decoded(bytes)?;
         if let Some((offset, _)) = text.match_indices(['[', '{']).nth(MOST_BRACKETS) {
             let what = format!("the file holds more than {MOST_BRACKETS} opening brackets");
-            return Err(ReadError::new(location_of_byte(bytes, offset), what, "write mappings on lines of their own"));
+            let location = location_of_byte(text.as_bytes(), offset);
+            return Err(ReadError::new(location, what, "write mappings on lines of their own"));
         }
+        let text = without_harmless_faults(text);
         let budget = Budget::default();
         let root = Node { budget: &budget, depth: 0 }
-            .deserialize(serde_yaml::Deserializer::from_str(text))
-            .map_err(|error| syntax_error(text, &error))?;
-        Ok(Self { text: text.to_owned(), root })
+            .deserialize(serde_yaml::Deserializer::from_str(&text))
+            .map_err(|error| syntax_error(&text, &error))?;
+        Ok(Self { text, root })
+    }
+
+    /// Reads the bytes of a JSON file, in which `//` and `/* */` begin comments. JSON is YAML, so places are found as in YAML.
+    pub fn parse_json(bytes: &[u8]) -> Result<Self, ReadError> {
+        let text = without_comments(decoded(bytes)?);
+        let budget = Budget::default();
+        let mut json = serde_json::Deserializer::from_str(&text);
+        let root = Node { budget: &budget, depth: 0 }.deserialize(&mut json);
+        let root = root.and_then(|root| json.end().map(|()| root)).map_err(|error| {
+            let mut what = error.to_string();
+            if let Some(end) = what.rfind(" at line ") {
+                what.truncate(end);
+            }
+            let location = Location { line: error.line().max(1), column: error.column().max(1) };
+            ReadError::new(location, what, "correct the JSON")
+        })?;
+        Ok(Self { text, root })
+    }
+
+    /// The names on the way along `path`, its end included.
+    pub fn names(&self, path: &[Step]) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut here = &self.root;
+        for step in path {
+            let (Step::Key(index) | Step::Value(index)) = *step;
+            let Raw::Mapping(entries) = here else { break };
+            let Some((key, value)) = entries.get(index) else { break };
+            names.push(key.to_string());
+            here = value;
+        }
+        names
+    }
+
+    /// What is wrong with a name that is there twice; located where it is again.
+    pub fn twice(&self, duplicate: &Duplicate) -> ValueFault {
+        let (first, again) = (self.locate(&duplicate.first), self.locate(&duplicate.again));
+        let values = if duplicate.equal { "the same value" } else { "different values" };
+        let lines = if first.line == again.line {
+            format!("in line {}", again.line)
+        } else {
+            format!("in lines {} and {}", first.line, again.line)
+        };
+        let what = format!("'{}' is given twice, {lines}, with {values}", duplicate.name);
+        ValueFault { what, remedy: "remove one of the two".into(), place: Place::Within(duplicate.again.clone()) }
+    }
+
+    /// Where character `offset` of `text` is written, which is the value at the end of `steps`. Where the value begins, if the file
+    /// does not hold it as it is (escapes, several lines).
+    pub fn locate_in_text(&self, steps: &[Step], text: &str, offset: usize) -> Location {
+        let start = self.locate(steps);
+        let line = self.text.lines().nth(start.line.saturating_sub(1)).unwrap_or_default();
+        let written: String = line.chars().skip(start.column.saturating_sub(1)).collect();
+        let quote = usize::from(written.starts_with(['\'', '"']));
+        let inner: String = written.chars().skip(quote).collect();
+        match inner.starts_with(text) {
+            true => Location { column: start.column + quote + offset, ..start },
+            false => start,
+        }
     }
 
     /// Where the name of top-level entry `group` is written.
@@ -128,17 +228,8 @@ impl Document {
         self.locate(&[Step::Key(group)])
     }
 
-    /// Where the name of entry `entry` of top-level entry `group` is written.
-    pub fn name_location(&self, group: usize, entry: usize) -> Location {
-        self.locate(&[Step::Value(group), Step::Key(entry)])
-    }
-
-    /// Where the value of entry `entry` of top-level entry `group` is written.
-    pub fn value_location(&self, group: usize, entry: usize) -> Location {
-        self.locate(&[Step::Value(group), Step::Value(entry)])
-    }
-
-    fn locate(&self, path: &[Step]) -> Location {
+    /// Where the key or value at the end of `path` is written.
+    pub fn locate(&self, path: &[Step]) -> Location {
         let outcome = Locator { path }.deserialize(serde_yaml::Deserializer::from_str(&self.text));
         match outcome {
             Err(error) => location_of(&error),
@@ -149,14 +240,6 @@ impl Document {
 
 fn location_of(error: &serde_yaml::Error) -> Location {
     error.location().map_or(Location::START, |location| Location { line: location.line(), column: location.column() })
-}
-
-fn location_of_byte(bytes: &[u8], offset: usize) -> Location {
-    let before = bytes.get(..offset).unwrap_or(bytes);
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column =
-        String::from_utf8_lossy(before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default()).chars().count() + 1;
-    Location { line, column }
 }
 
 fn syntax_error(text: &str, error: &serde_yaml::Error) -> ReadError {
@@ -271,7 +354,10 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Raw, E> {
         self.budget.take(text.len())?;
-        Ok(Raw::Text(text.to_owned()))
+        Ok(Raw::Text(match text.strip_prefix(AT) {
+            Some(rest) => format!("@{rest}"),
+            None => text.to_owned(),
+        }))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
@@ -300,9 +386,11 @@ impl<'de> Visitor<'de> for Node<'_> {
 }
 
 /// One step from a mapping to the key or the value of its n-th entry.
-#[derive(Debug, Clone, Copy)]
-enum Step {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The key of this number.
     Key(usize),
+    /// The value of this number.
     Value(usize),
 }
 
@@ -366,11 +454,11 @@ mod tests {
         let document =
             Document::parse(b"# head\na:\n  x: 1\n  long: 'text'\nb: {c: {d: 1}, e:   2}\nf:\n  g:\n").expect("reads");
         assert_eq!(document.group_location(0), at(2, 1));
-        assert_eq!(document.name_location(0, 1), at(4, 3));
-        assert_eq!(document.value_location(0, 1), at(4, 9));
-        assert_eq!(document.value_location(1, 0), at(5, 8));
-        assert_eq!(document.value_location(1, 1), at(5, 21));
-        assert_eq!(document.name_location(2, 0), at(7, 3));
+        assert_eq!(document.locate(&[Step::Value(0), Step::Key(1)]), at(4, 3));
+        assert_eq!(document.locate(&[Step::Value(0), Step::Value(1)]), at(4, 9));
+        assert_eq!(document.locate(&[Step::Value(1), Step::Value(0)]), at(5, 8));
+        assert_eq!(document.locate(&[Step::Value(1), Step::Value(1)]), at(5, 21));
+        assert_eq!(document.locate(&[Step::Value(2), Step::Key(0)]), at(7, 3));
     }
 
     #[test]
@@ -426,6 +514,31 @@ mod tests {
         let error = fails(&format!("a: &a {big}\nb: [{}]", "*a, ".repeat(1000)));
         assert!(error.what.contains("aliases") || error.what.contains("repetition"), "{error:?}");
         fails("a: &a [*a]");
+    }
+
+    #[test]
+    fn files_as_people_have_them() {
+        let document =
+            Document::parse("\u{feff}a:\r\n\t\r\n\t# \u{6ce8}\r\n  x: 'y'\t# z\r\n  m: @MODEL@\r\n".as_bytes())
+                .expect("reads");
+        let text = |text: &str| Raw::Text(text.into());
+        let inner = Raw::Mapping(vec![(text("x"), text("y")), (text("m"), text("@MODEL@"))]);
+        assert_eq!(document.root, Raw::Mapping(vec![(text("a"), inner)]));
+        assert_eq!(document.locate(&[Step::Value(0), Step::Value(1)]), at(5, 6));
+        assert_eq!(document.locate_in_text(&[Step::Value(0), Step::Value(0)], "y", 0), at(4, 7));
+    }
+
+    #[test]
+    fn duplicates_are_found_at_every_depth() {
+        let document = Document::parse(b"a: {x: 1, x: 1}\nb: 2\na: 3\n").expect("reads");
+        let told: Vec<String> = document.root.duplicates().iter().map(|found| document.twice(found).what).collect();
+        assert_eq!(
+            told,
+            [
+                "'x' is given twice, in line 1, with the same value",
+                "'a' is given twice, in lines 1 and 3, with different values"
+            ]
+        );
     }
 
     #[test]

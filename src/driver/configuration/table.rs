@@ -49,6 +49,8 @@ pub enum Required {
     ForCaffe,
     /// For a model with more than one input.
     ForSeveralInputs,
+    /// Unless all inputs are feature maps.
+    ForImages,
 }
 
 impl fmt::Display for Required {
@@ -59,6 +61,7 @@ impl fmt::Display for Required {
             Self::ForOnnx => "required for an ONNX model",
             Self::ForCaffe => "required for a Caffe model",
             Self::ForSeveralInputs => "required for more than one input",
+            Self::ForImages => "required unless every input is a featuremap",
         })
     }
 }
@@ -115,6 +118,13 @@ pub enum ParameterKind {
         /// The largest that is accepted; `i64::MAX` stands for no limit.
         most: i64,
     },
+    /// 0, or a whole number between the two, both included.
+    IntegerOrZero {
+        /// The smallest that is accepted beside 0.
+        least: i64,
+        /// The largest that is accepted.
+        most: i64,
+    },
     /// Real number, both ends included.
     Number {
         /// The smallest that is accepted.
@@ -126,8 +136,8 @@ pub enum ParameterKind {
     Choice(&'static [Choice]),
     /// The name of a target; the targets are data, see [`super::Environment`].
     March,
-    /// Text of any form; the field says what it means.
-    Text(&'static str),
+    /// A name that the model has.
+    Name(Named),
     /// What the names of files start with.
     Prefix,
     /// Path of an existing file.
@@ -142,8 +152,21 @@ pub enum ParameterKind {
     ChannelNumbers,
     /// A YAML mapping from input names to one of these words.
     InputMapping(&'static [Choice]),
-    /// Text or a YAML mapping with a form of its own.
-    Structured(&'static str),
+    /// `name:type`, or a YAML mapping from node names to what is asked for them: [`super::NodeRequest`].
+    NodeRequests,
+    /// One of the words of [`super::Optimization`].
+    Optimization,
+    /// The path of a JSON file, or a YAML mapping: [`super::QuantConfig`].
+    QuantConfig,
+}
+
+/// What of a model a name names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// An input.
+    Input,
+    /// A node.
+    Node,
 }
 
 /// What holds where a parameter is not given.
@@ -160,6 +183,13 @@ pub enum ParameterDefault {
         /// How it is chosen, for the reader of the documentation.
         rule: &'static str,
     },
+}
+
+impl ParameterDefault {
+    /// Whether nothing holds.
+    pub fn is_nothing(self) -> bool {
+        self == Self::None
+    }
 }
 
 /// Whether a parameter or a word of it does anything yet.
@@ -222,10 +252,14 @@ pub struct Parameter {
     pub condition: Option<Condition>,
     /// None where code of the driver acts on it.
     pub sets: Option<ParameterPass>,
+    /// The parameter that it is another way to write, and that is read in its place.
+    pub stands_for: Option<&'static Parameter>,
     /// Whether it has any say in the results, not only in how they are made.
     pub shapes_results: bool,
-    /// The release of the vendor's tool that brought it; None for what the manual's own release has.
+    /// The release of the vendor's tool that it is known from; None for what the manual has.
     pub since: Option<&'static str>,
+    /// What later releases of the vendor's tool do otherwise; the manual holds.
+    pub later: Option<&'static str>,
     /// What it does, in a sentence or two.
     pub meaning: &'static str,
 }
@@ -269,15 +303,17 @@ impl Parameter {
     pub fn type_name(&self) -> &'static str {
         match self.kind {
             ParameterKind::Boolean => "boolean",
-            ParameterKind::Integer { .. } => "integer",
+            ParameterKind::Integer { .. } | ParameterKind::IntegerOrZero { .. } => "integer",
             ParameterKind::Number { .. } => "number",
             ParameterKind::ChannelNumbers => "number(s)",
             ParameterKind::InputMapping(_) => "mapping",
-            ParameterKind::Structured(_) => "string or mapping",
+            ParameterKind::NodeRequests => "string or mapping",
+            ParameterKind::QuantConfig => "path or mapping",
             ParameterKind::File | ParameterKind::Directory | ParameterKind::NewDirectory => "path",
             ParameterKind::Choice(_)
             | ParameterKind::March
-            | ParameterKind::Text(_)
+            | ParameterKind::Name(_)
+            | ParameterKind::Optimization
             | ParameterKind::Prefix
             | ParameterKind::Shape => "string",
         }
@@ -292,14 +328,19 @@ impl Parameter {
                 true => least.to_string(),
                 false => format!("{least} to {most}"),
             },
+            ParameterKind::IntegerOrZero { least, most } => format!("0, or {least} to {most}"),
             ParameterKind::Number { least, most } => format!("{least} to {most}"),
             ParameterKind::Choice(choices) | ParameterKind::InputMapping(choices) => words(choices),
-            ParameterKind::March => "the targets that `targets/` holds".into(),
-            ParameterKind::Text(range) | ParameterKind::Structured(range) => range.into(),
+            ParameterKind::March => super::known_marches().join(", "),
+            ParameterKind::Name(Named::Input) => "names of the model's inputs".into(),
+            ParameterKind::Name(Named::Node) => "names of the model's nodes".into(),
+            ParameterKind::NodeRequests => super::node_info::range(),
+            ParameterKind::Optimization => super::optimization::range(),
+            ParameterKind::QuantConfig => super::quant_config::range(),
             ParameterKind::Prefix => "a file name without its ending".into(),
-            ParameterKind::File => "an existing file".into(),
-            ParameterKind::Directory => "an existing directory".into(),
-            ParameterKind::NewDirectory => "a directory".into(),
+            ParameterKind::File => "the path of an existing file".into(),
+            ParameterKind::Directory => "the path of an existing directory".into(),
+            ParameterKind::NewDirectory => "the path of a directory".into(),
             ParameterKind::Shape => "sizes separated by `x`, such as 1x3x224x224".into(),
             ParameterKind::ChannelNumbers => {
                 "None, one number, or one per channel (separated by spaces or commas)".into()
@@ -308,10 +349,12 @@ impl Parameter {
     }
 }
 
-/// The words of `choices` for a reader: `a, b (not supported yet), c`.
+/// The words of `choices` for a reader: `a, b (not supported yet), c`. Where none is supported, the parameter as a whole is not, which is
+/// said elsewhere.
 pub fn words(choices: &[Choice]) -> String {
+    let some = choices.iter().any(|choice| choice.status == Status::Supported);
     let word = |choice: &Choice| match choice.status {
-        Status::NotYet => format!("{} ({})", choice.word, choice.status),
+        Status::NotYet if some => format!("{} ({})", choice.word, choice.status),
         _ => choice.word.to_owned(),
     };
     choices.iter().map(word).collect::<Vec<_>>().join(", ")

@@ -1,9 +1,13 @@
 //! From the untyped value of a parameter to the typed one that its row of the table asks for.
 
-use super::parameters::INPUT_SHAPE;
-use super::problem::suggestion;
-use super::reading::Raw;
-use super::table::{Choice, Multiplicity, Parameter, ParameterDefault, ParameterKind, Status, words};
+use super::foreign;
+use super::node_info::{self, NodeRequest};
+use super::optimization::{self, Optimization};
+use super::parameters::{INPUT_SHAPE, OPTIMIZE_LEVEL};
+use super::problem::{Location, suggestion};
+use super::quant_config::QuantConfig;
+use super::reading::{Raw, Step};
+use super::table::{Choice, Multiplicity, Parameter, ParameterDefault, ParameterKind, Required, Status, words};
 use std::path::{Path, PathBuf};
 
 /// One value of a parameter.
@@ -27,8 +31,12 @@ pub enum ParameterValue {
     Mapping(Vec<(String, String)>),
     /// An item that says 'None' for its input.
     Nothing,
-    /// A form that is not read further while its parameter is not supported.
-    Unread,
+    /// What `node_info` asks for one node.
+    Node(NodeRequest),
+    /// A word of `optimization`.
+    Optimization(Optimization),
+    /// `quant_config`
+    Quantization(QuantConfig),
 }
 
 impl ParameterValue {
@@ -46,11 +54,35 @@ impl ParameterValue {
 pub struct ValueFault {
     pub what: String,
     pub remedy: String,
+    pub place: Place,
+}
+
+/// Where a fault is, as the code that reads a value knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The whole value.
+    Value,
+    /// Below the value.
+    Within(Vec<Step>),
+    /// This character of the text that the value is.
+    Character(usize),
+    /// In another file, which messages show so.
+    File(String, Location),
 }
 
 impl ValueFault {
     pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { what: what.into(), remedy: remedy.into() }
+        Self { what: what.into(), remedy: remedy.into(), place: Place::Value }
+    }
+
+    /// The fault of what is below `step`, seen from above.
+    pub fn below(self, step: Step) -> Self {
+        let place = match self.place {
+            Place::Within(steps) => Place::Within([vec![step], steps].concat()),
+            Place::File(..) => self.place,
+            Place::Value | Place::Character(_) => Place::Within(vec![step]),
+        };
+        Self { place, ..self }
     }
 }
 
@@ -63,8 +95,6 @@ pub struct Surroundings<'a> {
     pub folder: &'a Path,
 }
 
-/// The most items of a list; the vendor's limit is 512 inputs.
-const MOST_ITEMS: usize = 1024;
 /// The most dimensions of an input, as in the vendor's tool.
 const MOST_DIMENSIONS: usize = 10;
 /// The most elements of an input: what a tensor of 2 GiB holds at one byte each.
@@ -81,6 +111,25 @@ pub fn parse(
     let reader = Reader { parameter, surroundings };
     match raw {
         Raw::Null => Ok(None),
+        // What asks for nothing in a form that is none of its kind: people write {} and False for "not given".
+        Raw::Mapping(_) | Raw::Sequence(_) | Raw::Boolean(_)
+            if raw.asks_for_nothing() && parameter.default.is_nothing() && parameter.kind != ParameterKind::Boolean =>
+        {
+            Ok(None)
+        }
+        Raw::Mapping(entries) if parameter.kind == ParameterKind::NodeRequests => {
+            let requests = node_info::mapping(entries)?;
+            Ok((!requests.is_empty()).then(|| requests.into_iter().map(ParameterValue::Node).collect()))
+        }
+        Raw::Mapping(_) if parameter.kind == ParameterKind::QuantConfig => {
+            let read = QuantConfig::from_raw(raw)?;
+            Ok((!read.is_empty()).then(|| vec![ParameterValue::Quantization(read)]))
+        }
+        Raw::Text(text) if parameter.kind == ParameterKind::QuantConfig && !reader.says_nothing(text.trim()) => {
+            let path = reader.plain_text(raw).map_err(|fault| vec![fault])?;
+            let read = QuantConfig::read_file(&surroundings.folder.join(path))?;
+            Ok((!read.is_empty()).then(|| vec![ParameterValue::Quantization(read)]))
+        }
         Raw::Text(text) if reader.says_nothing(text.trim()) => Ok(None),
         Raw::Text(text) if parameter.multiplicity != Multiplicity::One => reader.list(text).map(Some),
         _ => match reader.value(raw) {
@@ -120,12 +169,23 @@ pub fn unsupported(parameter: &Parameter, values: &[ParameterValue]) -> Option<V
         };
         return Some(ValueFault::new(format!("'{word}' is known to the manual, not supported yet"), remedy));
     }
+    let asked = |value: &ParameterValue| match value {
+        ParameterValue::Node(request) => request.unsupported(),
+        _ => None,
+    };
+    if let Some(asked) = values.iter().find_map(asked).filter(|_| parameter.status == Status::Supported) {
+        return Some(ValueFault::new(format!("{asked} is known to the manual, not supported yet"), "remove it"));
+    }
     if parameter.status != Status::NotYet {
         return None;
     }
     match parameter.default {
         ParameterDefault::None => {
-            Some(ValueFault::new("the parameter is known to the manual, not supported yet", "remove it"))
+            let remedy = match parameter.required {
+                Required::ForCaffe => "convert the model to ONNX, and give onnx_model",
+                _ => "remove it",
+            };
+            Some(ValueFault::new("the parameter is known to the manual, not supported yet", remedy))
         }
         ParameterDefault::Value(text) => {
             let default = default_of(parameter, Path::new(""));
@@ -175,8 +235,21 @@ pub fn check_path(parameter: &Parameter, path: &Path) -> Result<(), ValueFault> 
     }
 }
 
-struct Reader<'a> {
-    parameter: &'a Parameter,
+/// Whether a text stands for one that templates leave open: `@MODEL@`, `${MODEL}`, `{{MODEL}}`, `<MODEL>`, `***.onnx`. The last two may be names of
+/// nodes and inputs.
+fn is_placeholder(text: &str, is_name: bool) -> bool {
+    let between = |start: &str, end: &str| {
+        text.strip_prefix(start).and_then(|rest| rest.strip_suffix(end)).is_some_and(|inner| !inner.is_empty())
+    };
+    between("@", "@")
+        || between("${", "}")
+        || between("{{", "}}")
+        || (!is_name && (between("<", ">") || text.contains("***")))
+}
+
+/// Reads values of one parameter.
+pub(super) struct Reader<'a> {
+    pub(super) parameter: &'a Parameter,
     surroundings: Surroundings<'a>,
 }
 
@@ -186,32 +259,14 @@ impl Reader<'_> {
         text.is_empty() || (text == "None" && self.parameter.default == ParameterDefault::None)
     }
 
-    fn list(&self, text: &str) -> Result<Vec<ParameterValue>, Vec<ValueFault>> {
-        let mut items: Vec<&str> = text.split(';').map(str::trim).collect();
-        // One closing semicolon is a habit, not a missing item.
-        if items.len() > 1 && items.last() == Some(&"") {
-            items.pop();
+    /// One value.
+    pub(super) fn value(&self, raw: &Raw) -> Result<ParameterValue, ValueFault> {
+        if let Raw::Text(text) = raw
+            && is_placeholder(text.trim(), matches!(self.parameter.kind, ParameterKind::Name(_)))
+        {
+            let what = format!("'{}' is a placeholder that nobody has filled in", text.trim());
+            return Err(ValueFault::new(what, format!("write {}", self.parameter.range())));
         }
-        if items.len() > MOST_ITEMS {
-            return Err(vec![ValueFault::new(format!("the list has more than {MOST_ITEMS} items"), "shorten it")]);
-        }
-        let mut values = Vec::new();
-        let mut faults = Vec::new();
-        for (index, item) in items.iter().enumerate() {
-            let outcome = match *item {
-                "" => Err(ValueFault::new("it is empty", "write a value between the semicolons")),
-                item => self.value(&Raw::Text(item.to_owned())),
-            };
-            match outcome {
-                Ok(value) => values.push(value),
-                Err(fault) if items.len() == 1 => faults.push(fault),
-                Err(fault) => faults.push(ValueFault { what: format!("item {}: {}", index + 1, fault.what), ..fault }),
-            }
-        }
-        if faults.is_empty() { Ok(values) } else { Err(faults) }
-    }
-
-    fn value(&self, raw: &Raw) -> Result<ParameterValue, ValueFault> {
         match self.parameter.kind {
             ParameterKind::Boolean => match raw {
                 Raw::Boolean(value) => Ok(ParameterValue::Boolean(*value)),
@@ -220,11 +275,14 @@ impl Reader<'_> {
                     "write True or False without quotes",
                 )),
             },
-            ParameterKind::Integer { least, most } => self.integer(raw, least, most),
+            ParameterKind::Integer { least, most } => self.integer(raw, |value| (least..=most).contains(&value)),
+            ParameterKind::IntegerOrZero { least, most } => {
+                self.integer(raw, |value| value == 0 || (least..=most).contains(&value))
+            }
             ParameterKind::Number { least, most } => self.number_between(raw, least, most),
-            ParameterKind::Choice(choices) => self.choice(self.text(raw)?, choices),
-            ParameterKind::March => self.march(self.text(raw)?),
-            ParameterKind::Text(_) => Ok(ParameterValue::Text(self.plain_text(raw)?.to_owned())),
+            ParameterKind::Choice(choices) => self.choice(&self.word(raw)?, choices),
+            ParameterKind::March => self.march(&self.word(raw)?),
+            ParameterKind::Name(_) => Ok(ParameterValue::Text(self.plain_text(raw)?.to_owned())),
             ParameterKind::Prefix => self.prefix(raw),
             ParameterKind::File | ParameterKind::Directory | ParameterKind::NewDirectory => {
                 // Collected from its components, which drops needless dots.
@@ -233,7 +291,20 @@ impl Reader<'_> {
             ParameterKind::Shape => self.shape(raw),
             ParameterKind::ChannelNumbers => self.channels(raw),
             ParameterKind::InputMapping(choices) => self.mapping(raw, choices),
-            ParameterKind::Structured(_) => Ok(ParameterValue::Unread),
+            ParameterKind::NodeRequests => Ok(ParameterValue::Node(node_info::item(self.plain_text(raw)?)?)),
+            ParameterKind::Optimization => Ok(ParameterValue::Optimization(optimization::read(self.plain_text(raw)?)?)),
+            ParameterKind::QuantConfig => Err(ValueFault::new(
+                format!("must be a path or a mapping, but {raw} is {}", raw.kind()),
+                format!("write {}", self.parameter.range()),
+            )),
+        }
+    }
+
+    /// The text of a value that is one of some words. A number is as wrong as another word, and gets the same advice.
+    fn word(&self, raw: &Raw) -> Result<String, ValueFault> {
+        match raw {
+            Raw::Boolean(_) | Raw::Integer(_) | Raw::Number(_) => Ok(raw.to_string()),
+            _ => self.text(raw).map(str::to_owned),
         }
     }
 
@@ -248,7 +319,17 @@ impl Reader<'_> {
                 format!("must be a string, not {}", raw.kind()),
                 format!("write {}", self.parameter.range()),
             )),
-            _ => Err(ValueFault::new(format!("must be a string, but {raw} is {}", raw.kind()), "put it in quotes")),
+            _ => {
+                let what = format!("must be a string, but {raw} is {}", raw.kind());
+                let remedy = match self.parameter.kind {
+                    ParameterKind::NodeRequests | ParameterKind::Optimization => {
+                        format!("write {}", self.parameter.range())
+                    }
+                    // What is in quotes may be a name or a path.
+                    _ => "put it in quotes".to_owned(),
+                };
+                Err(ValueFault::new(what, remedy))
+            }
         }
     }
 
@@ -274,10 +355,12 @@ impl Reader<'_> {
         Ok(ParameterValue::Text(prefix.to_owned()))
     }
 
-    fn integer(&self, raw: &Raw, least: i64, most: i64) -> Result<ParameterValue, ValueFault> {
-        let remedy = || format!("write a whole number in the range {}", self.parameter.range());
+    fn integer(&self, raw: &Raw, fits: impl Fn(i64) -> bool) -> Result<ParameterValue, ValueFault> {
+        let remedy = || format!("write a whole number: {}", self.parameter.range());
         let value = match raw {
             Raw::Integer(value) => *value,
+            // Some releases take what was a whole number as a real one.
+            Raw::Number(value) if value.fract() == 0.0 && value.abs() < 1e15 => *value as i128,
             Raw::Text(text) => match text.trim().parse::<i128>() {
                 Ok(value) => value,
                 Err(_) => return Err(ValueFault::new(format!("'{}' is not an integer", text.trim()), remedy())),
@@ -285,13 +368,16 @@ impl Reader<'_> {
             _ => return Err(ValueFault::new(format!("must be an integer, but {raw} is {}", raw.kind()), remedy())),
         };
         match i64::try_from(value) {
-            Ok(value) if (least..=most).contains(&value) => Ok(ParameterValue::Integer(value)),
+            Ok(value) if fits(value) => Ok(ParameterValue::Integer(value)),
             _ => Err(ValueFault::new(format!("{value} is out of range"), remedy())),
         }
     }
 
     fn number(&self, raw: &Raw) -> Result<f64, ValueFault> {
-        let remedy = || format!("write {}", self.parameter.range());
+        let remedy = || match self.parameter.kind {
+            ParameterKind::Number { .. } => format!("write a number in the range {}", self.parameter.range()),
+            _ => format!("write {}", self.parameter.range()),
+        };
         let value = match raw {
             // Exact up to 2^53; a larger mean or scale is of no use anyhow and only rounds.
             Raw::Integer(value) => *value as f64,
@@ -324,21 +410,24 @@ impl Reader<'_> {
         if choices.iter().any(|choice| choice.word == word) {
             return Ok(ParameterValue::Text(word.to_owned()));
         }
-        Err(ValueFault::new(
-            format!("'{word}' is not one of {}", words(choices)),
-            suggestion(word, choices.iter().map(|choice| choice.word), "choose one of them"),
-        ))
+        // What is above the highest level, or the number or case of one, is near to every level.
+        let level = word.trim_start_matches(['o', 'O']).parse::<u32>().ok();
+        let highest = choices.last().map_or("", |choice| choice.word);
+        let remedy = match level {
+            Some(level) if *self.parameter == *OPTIMIZE_LEVEL => match format!("O{level}") {
+                spelled if choices.iter().any(|choice| choice.word == spelled) => format!("write '{spelled}'"),
+                _ => format!("{highest} is the highest level"),
+            },
+            _ => suggestion(word, choices.iter().map(|choice| choice.word), "choose one of them"),
+        };
+        Err(ValueFault::new(format!("'{word}' is not one of {}", words(choices)), remedy))
     }
 
     fn march(&self, word: &str) -> Result<ParameterValue, ValueFault> {
-        if self.surroundings.marches.iter().any(|march| march == word) {
-            return Ok(ParameterValue::Text(word.to_owned()));
+        match self.surroundings.marches.iter().any(|march| march == word) {
+            true => Ok(ParameterValue::Text(word.to_owned())),
+            false => Err(foreign::march_fault(word, self.surroundings.marches)),
         }
-        let known = self.surroundings.marches.join(", ");
-        Err(ValueFault::new(
-            format!("'{word}' is not a known target; known are {known}"),
-            suggestion(word, self.surroundings.marches.iter().map(String::as_str), "choose one of them"),
-        ))
     }
 
     fn shape(&self, raw: &Raw) -> Result<ParameterValue, ValueFault> {
@@ -373,9 +462,6 @@ impl Reader<'_> {
         let Raw::Text(text) = raw else {
             return Ok(ParameterValue::Channels(vec![self.number(raw)?]));
         };
-        if text.trim() == "None" {
-            return Ok(ParameterValue::Nothing);
-        }
         let mut numbers = Vec::new();
         for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
             numbers.push(self.number(&Raw::Text(word.to_owned()))?);

@@ -41,7 +41,7 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
             let context = function.context_reference();
             let name = format!("{name}_{number}");
             let location = ir::named_location(context, &name);
-            let part = ir::insert_argument(function, index, one.to_type(context), location);
+            let part = ir::insert_argument_alike(function, index, one.to_type(context), location);
             parts.push(part.ok_or_else(|| PassFailure::Message(format!("input '{name}' cannot be added")))?);
             ir::set_argument_attribute(function, index, NAME, attribute::string(context, &name));
         }

@@ -13,15 +13,15 @@ use melior::ir::attribute::{StringAttribute, TypeAttribute};
 use melior::ir::operation::OperationLike;
 use melior::ir::r#type::FunctionType;
 use melior::ir::{
-    Attribute as MlirAttribute, Block, BlockLike, BlockRef, Identifier, Location, Module, Region, RegionLike, Type,
-    Value as MlirValue, ValueLike,
+    Attribute as MlirAttribute, Block, BlockLike, BlockRef, Identifier, Location, Module, OperationRef, Region,
+    RegionLike, Type, Value as MlirValue, ValueLike,
 };
 
 use super::check::reads;
 use super::error::OnnxError;
 use super::import_regions::{Regions, result_count};
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
-use super::normalize::{NORMAL_OPSET, check_operators, normalize};
+use super::normalize::{NORMAL_OPSET, Rewriter, check_operators};
 use super::operators::{self, OnnxAttribute, OnnxForm, OnnxKind, OnnxOperator, ResultElement, window};
 use super::tensor::{Tensor, element_count, element_type};
 use crate::diagnostics;
@@ -46,8 +46,7 @@ pub fn import_file<'c>(context: &'c Context, path: &Path, options: &ImportOption
 pub fn import<'c>(context: &'c Context, mut model: Model, options: &ImportOptions) -> Result<Module<'c>, OnnxError> {
     check_operators(&model.graph)?;
     resolve_inputs(&mut model.graph, options)?;
-    let model = normalize(model)?;
-    let module = build_module(context, &model.graph)?;
+    let module = build_module(context, model)?;
     verify(context, &module)?;
     Ok(module)
 }
@@ -145,16 +144,25 @@ fn missing_shape(input: &Value) -> OnnxError {
     OnnxError::input(&input.name, format!("it {shape}; give its sizes (input_shape, or -i with --fast-perf)"))
 }
 
-fn build_module<'c>(context: &'c Context, graph: &Graph) -> Result<Module<'c>, OnnxError> {
+fn build_module<'c>(context: &'c Context, mut model: Model) -> Result<Module<'c>, OnnxError> {
     let unknown = Location::unknown(context);
-    let mut arguments = Vec::with_capacity(graph.inputs.len());
-    for input in &graph.inputs {
-        arguments.push((input_type(input)?.to_type(context), named_location(context, &input.name)));
-    }
     let region = Region::new();
-    let block = region.append_block(Block::new(&arguments));
-    let results = Importer { context, block, values: HashMap::new() }.graph(graph)?;
-    let inputs: Vec<Type> = arguments.iter().map(|(r#type, _)| *r#type).collect();
+    let block = region.append_block(Block::new(&[]));
+    let mut rewriter = Rewriter::new(context, block, &model);
+    rewriter.importer.inputs(&model.graph)?;
+    let initializers = rewriter.importer.initializers(&model.graph)?;
+    rewriter.rewrite(std::mem::take(&mut model.graph.nodes))?;
+    let graph = &model.graph;
+    let outputs = rewriter.importer.outputs(graph)?;
+    block.append_operation(func::r#return(&outputs, unknown));
+    drop(rewriter);
+    let results: Vec<Type> = outputs.iter().map(|value| value.r#type()).collect();
+    // What only older forms read is read no more.
+    for constant in initializers.into_iter().filter(|constant| ir::results(*constant).into_iter().all(is_unread)) {
+        // SAFETY: nothing reads it, and no handle of it is used below.
+        unsafe { ir::erase(constant) };
+    }
+    let inputs: Vec<Type> = ir::arguments(block).iter().map(|argument| argument.r#type()).collect();
     let names = |values: &[Value]| {
         let names: Vec<String> = values.iter().map(|value| value.name.clone()).collect();
         names_attribute(context, &names)
@@ -176,13 +184,19 @@ fn build_module<'c>(context: &'c Context, graph: &Graph) -> Result<Module<'c>, O
     Ok(module)
 }
 
+fn is_unread(value: MlirValue<'_, '_>) -> bool {
+    ir::users(value).is_empty()
+}
+
+/// What an input says of itself.
 fn input_type(input: &Value) -> Result<TensorType, OnnxError> {
     let element = input.element.ok_or_else(|| OnnxError::input(&input.name, "it has no element type"))?;
-    let sizes = input.shape.iter().flatten().map(|dimension| match dimension {
+    let size = |dimension: &Dimension| match dimension {
         Dimension::Fixed(size) => Some(*size as u64),
         Dimension::Named(_) => None,
-    });
-    Ok(TensorType::with_dimensions(element, Some(sizes.collect())))
+    };
+    let sizes = input.shape.as_ref().map(|shape| shape.iter().map(size).collect());
+    Ok(TensorType::with_dimensions(element, sizes))
 }
 
 pub(super) struct Importer<'c, 'a> {
@@ -193,41 +207,55 @@ pub(super) struct Importer<'c, 'a> {
 }
 
 impl<'c, 'a> Importer<'c, 'a> {
-    /// Types of the results.
-    fn graph(mut self, graph: &Graph) -> Result<Vec<Type<'c>>, OnnxError> {
-        for (index, input) in graph.inputs.iter().enumerate() {
-            // SAFETY: the block has one argument per input, and lives as long as its region.
-            let argument =
-                unsafe { MlirValue::from_raw(mlir_sys::mlirBlockGetArgument(self.block.to_raw(), index as isize)) };
+    /// Makes the inputs of a graph arguments of the block.
+    pub(super) fn inputs(&mut self, graph: &Graph) -> Result<(), OnnxError> {
+        for input in &graph.inputs {
+            let r#type = input_type(input)?.to_type(self.context);
+            let argument = self.block.add_argument(r#type, named_location(self.context, &input.name));
             self.values.insert(input.name.clone(), argument);
         }
-        let results = self.body(graph)?;
-        self.block.append_operation(func::r#return(&results, Location::unknown(self.context)));
-        Ok(results.iter().map(|value| value.r#type()).collect())
+        Ok(())
+    }
+
+    /// Makes the initializers that nodes or outputs of a graph read constants.
+    pub(super) fn initializers(&mut self, graph: &Graph) -> Result<Vec<OperationRef<'c, 'a>>, OnnxError> {
+        let used: HashSet<&str> = graph.nodes.iter().flat_map(reads).collect();
+        let outputs: HashSet<&str> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
+        let mut constants = Vec::new();
+        for (name, tensor) in &graph.initializers {
+            if used.contains(name.as_str()) || outputs.contains(name.as_str()) {
+                let node = Node::new(name, "Constant", &[], &[name]);
+                constants.push(self.node(&node.with("value", Attribute::Tensor(tensor.clone())))?);
+            }
+        }
+        Ok(constants)
+    }
+
+    /// The outputs of a graph whose nodes are there.
+    pub(super) fn outputs(&self, graph: &Graph) -> Result<Vec<MlirValue<'c, 'a>>, OnnxError> {
+        let find = |output: &Value| {
+            let value = self.values.get(&output.name).copied();
+            value.ok_or_else(|| OnnxError::graph(&graph.name, format!("no output {:?}", output.name)))
+        };
+        graph.outputs.iter().map(find).collect()
+    }
+
+    /// The element type of a value, when it is there.
+    pub(super) fn element(&self, name: &str) -> Option<ElementType> {
+        TensorType::from_type(self.values.get(name)?.r#type()).ok()?.element.plain()
     }
 
     /// Initializers and nodes of a graph whose inputs are known; its outputs.
     pub(super) fn body(&mut self, graph: &Graph) -> Result<Vec<MlirValue<'c, 'a>>, OnnxError> {
-        let used: HashSet<&str> = graph.nodes.iter().flat_map(reads).collect();
-        let outputs: HashSet<&str> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
-        for (name, tensor) in &graph.initializers {
-            if used.contains(name.as_str()) || outputs.contains(name.as_str()) {
-                let node = Node::new(name, "Constant", &[], &[name]);
-                self.node(&node.with("value", Attribute::Tensor(tensor.clone())))?;
-            }
-        }
+        self.initializers(graph)?;
         for node in &graph.nodes {
             self.node(node)?;
         }
-        let mut results = Vec::with_capacity(graph.outputs.len());
-        for output in &graph.outputs {
-            let value = self.values.get(&output.name).copied();
-            results.push(value.ok_or_else(|| OnnxError::graph(&graph.name, format!("no output {:?}", output.name)))?);
-        }
-        Ok(results)
+        self.outputs(graph)
     }
 
-    fn node(&mut self, node: &Node) -> Result<(), OnnxError> {
+    /// Builds the operation of a node of the normal form.
+    pub(super) fn node(&mut self, node: &Node) -> Result<OperationRef<'c, 'a>, OnnxError> {
         let row = operators::find(&node.operator);
         let Some((operator, OnnxForm::Op(op))) = row.map(|operator| (operator, operator.form)) else {
             return Err(OnnxError::node(node, "it has no form in the dialect"));
@@ -261,7 +289,7 @@ impl<'c, 'a> Importer<'c, 'a> {
                 self.values.insert(name.clone(), value);
             }
         }
-        Ok(())
+        Ok(operation)
     }
 
     /// Attributes of the operation; those that have their default are left out.

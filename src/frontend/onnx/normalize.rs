@@ -6,14 +6,16 @@
 use std::collections::{HashMap, HashSet};
 
 use hb_dialects::ElementType;
-use hb_dialects::ir::{Names, Origin};
+use hb_dialects::ir::{self, Names, Origin, TensorType};
+use melior::Context;
+use melior::ir::{Block, BlockRef, Value as MlirValue, ValueLike};
 
 use super::check::reads;
 use super::error::{OnnxError, UnsupportedOperator};
-use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
-use super::operators::shape::Shape;
-use super::operators::{self, OnnxForm, ResultElement, shape};
-use super::tensor::{Tensor, element_type};
+use super::import::Importer;
+use super::model::{Attribute, Graph, Model, Node};
+use super::operators;
+use super::tensor::Tensor;
 
 /// Version of the normal form.
 pub const NORMAL_OPSET: i64 = 24;
@@ -28,16 +30,22 @@ pub fn first_ir_version(opset: i64) -> i64 {
 }
 
 /// The same model in the forms of [`NORMAL_OPSET`].
-pub fn normalize(mut model: Model) -> Result<Model, OnnxError> {
+///
+/// # Errors
+/// As [`super::import`]: what a form needs to know of shapes is asked of the operations that the import builds.
+pub fn normalize(context: &Context, mut model: Model) -> Result<Model, OnnxError> {
     check_operators(&model.graph)?;
-    let mut rewriter = Rewriter::new(&model);
-    for mut node in std::mem::take(&mut model.graph.nodes) {
-        let operator = operators::find(&node.operator).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
-        operators::check(operator, &mut node, model.opset)?;
-        rewriter.current.clone_from(&node.name);
-        operators::upgrade(operator)(&mut rewriter, node)?;
-    }
-    model.graph.nodes = rewriter.nodes;
+    let block = Block::new(&[]);
+    // SAFETY: the block outlives the rewriter, which goes at the end of the inner scope.
+    let inside = unsafe { BlockRef::from_raw(block.to_raw()) };
+    let nodes = {
+        let mut rewriter = Rewriter::new(context, inside, &model);
+        rewriter.importer.inputs(&model.graph)?;
+        rewriter.importer.initializers(&model.graph)?;
+        rewriter.rewrite(std::mem::take(&mut model.graph.nodes))?;
+        rewriter.nodes
+    };
+    model.graph.nodes = nodes;
     model.opset = NORMAL_OPSET;
     model.ir_version = model.ir_version.max(first_ir_version(NORMAL_OPSET));
     model.other_opsets.clear();
@@ -83,29 +91,11 @@ fn take_names(graph: &Graph, names: &mut Names) {
     }
 }
 
-/// What an input says of its shape.
-fn known_shape(input: &Value) -> Option<Shape> {
-    let size = |dimension: &Dimension| match dimension {
-        Dimension::Fixed(size) => Some(*size),
-        Dimension::Named(_) => None,
-    };
-    Some(input.shape.as_ref()?.iter().map(size).collect())
-}
-
-fn restore<T>(known: &mut HashMap<String, T>, name: &str, value: Option<T>) {
-    match value {
-        Some(value) => known.insert(name.to_owned(), value),
-        None => known.remove(name),
-    };
-}
-
-/// Collects the nodes of the normal form and knows the element type of every value so far.
-pub struct Rewriter {
+/// Brings nodes to the normal form, one after the other, and builds the operation of each at once: what a form needs to know of
+/// the nodes before it, it asks of their values.
+pub struct Rewriter<'c, 'a> {
     opset: i64,
-    elements: HashMap<String, ElementType>,
-    shapes: HashMap<String, Shape>,
-    /// Initializers and outputs of Constant nodes.
-    constants: HashMap<String, Tensor>,
+    pub(super) importer: Importer<'c, 'a>,
     names: Names,
     /// The name of the node at hand.
     current: String,
@@ -114,78 +104,66 @@ pub struct Rewriter {
     nodes: Vec<Node>,
 }
 
-impl Rewriter {
-    fn new(model: &Model) -> Self {
+impl<'c, 'a> Rewriter<'c, 'a> {
+    /// Builds operations into `block`.
+    pub(super) fn new(context: &'c Context, block: BlockRef<'c, 'a>, model: &Model) -> Self {
         let graph = &model.graph;
-        let inputs = graph.inputs.iter().filter_map(|input| Some((input.name.clone(), input.element?)));
-        let initializers = graph.initializers.iter().map(|(name, tensor)| (name.clone(), tensor.element()));
-        let mut elements: HashMap<_, _> = inputs.chain(initializers).collect();
         let mut names = Names::default();
         take_names(graph, &mut names);
-        elements.reserve(graph.nodes.len());
-        let initializers = graph.initializers.iter();
-        let known =
-            initializers.map(|(name, tensor)| (name.clone(), tensor.shape().iter().copied().map(Some).collect()));
-        let given = graph.inputs.iter().filter_map(|input| Some((input.name.clone(), known_shape(input)?)));
         let read = graph.nodes.iter().flat_map(reads).chain(graph.outputs.iter().map(|output| output.name.as_str()));
         Self {
-            read: read.map(str::to_owned).collect(),
             opset: model.opset,
-            elements,
-            shapes: known.chain(given).collect(),
-            constants: graph.initializers.iter().cloned().collect(),
+            importer: Importer { context, block, values: HashMap::new() },
             names,
             current: String::new(),
+            read: read.map(str::to_owned).collect(),
             nodes: Vec::with_capacity(graph.nodes.len()),
         }
     }
 
-    /// The normal form of a graph inside of a node; its outputs know their element types.
-    pub fn inner(&mut self, mut graph: Graph) -> Result<Graph, OnnxError> {
-        let defined = graph.nodes.iter().flat_map(|node| &node.outputs);
-        let given = graph.inputs.iter().map(|input| &input.name).chain(graph.initializers.iter().map(|(name, _)| name));
-        let defined: Vec<String> = defined.chain(given).cloned().collect();
-        // Both branches may use one name, and what is known inside ends with the graph.
-        let hidden: Vec<_> = defined
-            .iter()
-            .map(|name| (self.elements.remove(name), self.shapes.remove(name), self.constants.remove(name)))
-            .collect();
-        for input in &graph.inputs {
-            self.elements.extend(input.element.map(|element| (input.name.clone(), element)));
-            self.shapes.extend(known_shape(input).map(|shape| (input.name.clone(), shape)));
-        }
-        for (name, tensor) in &graph.initializers {
-            self.elements.insert(name.clone(), tensor.element());
-            self.shapes.insert(name.clone(), tensor.shape().iter().copied().map(Some).collect());
-            self.constants.insert(name.clone(), tensor.clone());
-        }
-        let read = graph.nodes.iter().flat_map(reads).chain(graph.outputs.iter().map(|output| output.name.as_str()));
-        self.read.extend(read.map(str::to_owned));
-        let outside = std::mem::take(&mut self.nodes);
-        let outer = self.current.clone();
-        for mut node in std::mem::take(&mut graph.nodes) {
+    /// Appends the normal form of nodes of the model's opset.
+    pub(super) fn rewrite(&mut self, nodes: Vec<Node>) -> Result<(), OnnxError> {
+        for mut node in nodes {
             let operator =
                 operators::find(&node.operator).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
             operators::check(operator, &mut node, self.opset)?;
             self.current.clone_from(&node.name);
             operators::upgrade(operator)(self, node)?;
         }
-        self.current = outer;
-        graph.nodes = std::mem::replace(&mut self.nodes, outside);
-        for output in &mut graph.outputs {
-            output.element = self.elements.get(&output.name).copied();
-        }
-        for (name, (element, shape, constant)) in defined.iter().zip(hidden) {
-            restore(&mut self.elements, name, element);
-            restore(&mut self.shapes, name, shape);
-            restore(&mut self.constants, name, constant);
-        }
-        Ok(graph)
+        Ok(())
     }
 
-    /// Notes the rank of a value.
-    pub fn know_rank(&mut self, value: String, rank: usize) {
-        self.shapes.insert(value, vec![None; rank]);
+    /// The normal form of a graph inside of a node; its outputs know their element types.
+    ///
+    /// Its operations are built into a block that nobody keeps: the region is made when the operation of the node is.
+    pub fn inner(&mut self, mut graph: Graph) -> Result<Graph, OnnxError> {
+        let read = graph.nodes.iter().flat_map(reads).chain(graph.outputs.iter().map(|output| output.name.as_str()));
+        self.read.extend(read.map(str::to_owned));
+        let block = Block::new(&[]);
+        // SAFETY: the block outlives the values in it, which are forgotten before it goes.
+        let inside = unsafe { BlockRef::from_raw(block.to_raw()) };
+        // Both branches may use one name, and what is known inside ends with the graph.
+        let outside = (
+            std::mem::replace(&mut self.importer.block, inside),
+            self.importer.values.clone(),
+            std::mem::take(&mut self.nodes),
+            self.current.clone(),
+        );
+        let done = self.inside(&mut graph);
+        let nodes;
+        (self.importer.block, self.importer.values, nodes, self.current) = outside;
+        graph.nodes = std::mem::replace(&mut self.nodes, nodes);
+        done.map(|()| graph)
+    }
+
+    fn inside(&mut self, graph: &mut Graph) -> Result<(), OnnxError> {
+        self.importer.inputs(graph)?;
+        self.importer.initializers(graph)?;
+        self.rewrite(std::mem::take(&mut graph.nodes))?;
+        for output in &mut graph.outputs {
+            output.element = self.importer.element(&output.name);
+        }
+        Ok(())
     }
 
     /// Gives an input that is absent a constant.
@@ -220,75 +198,32 @@ impl Rewriter {
     /// Appends a node of the normal form.
     pub fn push(&mut self, mut node: Node) -> Result<(), OnnxError> {
         let operator = operators::find(&node.operator).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
-        let OnnxForm::Op(op) = operator.form else {
-            return Err(OnnxError::node(&node, "it has no form in the dialect"));
-        };
         operators::fill_defaults(operator, &mut node, NORMAL_OPSET);
         operators::check(operator, &mut node, NORMAL_OPSET)?;
-        for (index, output) in node.outputs.iter().enumerate() {
-            if !output.is_empty() {
-                let element = self.result_element(&node, operator.result_element(index), index)?;
-                self.elements.insert(output.clone(), element);
-            }
-        }
-        if let (Some(output), Some(shape)) = (node.output(0), shape::rule_of(op.shape_rule())(self, &node)) {
-            self.shapes.insert(output.to_owned(), shape);
-        }
-        if node.operator == "Split" {
-            let rank = self.rank(&node, 0).ok();
-            for output in node.outputs.iter().filter(|output| !output.is_empty()) {
-                self.shapes.extend(rank.map(|rank| (output.clone(), vec![None; rank])));
-            }
-        }
-        if node.operator == "Constant"
-            && let (Some(output), Some(Attribute::Tensor(tensor))) = (node.output(0), node.attribute("value"))
-        {
-            self.constants.insert(output.to_owned(), tensor.clone());
-        }
         node.made_of = (node.name != self.current).then(|| self.current.clone());
+        self.importer.node(&node)?;
         self.nodes.push(node);
         Ok(())
     }
 
-    fn result_element(&self, node: &Node, rule: ResultElement, output: usize) -> Result<ElementType, OnnxError> {
-        match rule {
-            ResultElement::Bool => Ok(ElementType::Bool),
-            ResultElement::I64 => Ok(ElementType::I64),
-            ResultElement::Operand(index) => self.input_element(node, index),
-            ResultElement::Attribute(attribute) => match node.attribute(attribute) {
-                Some(Attribute::Tensor(tensor)) => Ok(tensor.element()),
-                Some(Attribute::Int(code)) => i32::try_from(*code)
-                    .map_err(|_| format!("element type {code} is not known"))
-                    .and_then(element_type)
-                    .map_err(|reason| OnnxError::node(node, format!("attribute {attribute:?}: {reason}"))),
-                _ => Err(OnnxError::node(node, format!("attribute {attribute:?} is missing"))),
-            },
-            ResultElement::Graph { attribute, first } => {
-                let given = match node.attribute(attribute) {
-                    Some(Attribute::Graph(graph)) => {
-                        graph.outputs.get(output + first).and_then(|output| output.element)
-                    }
-                    _ => None,
-                };
-                given.ok_or_else(|| OnnxError::node(node, format!("output {output} has no element type")))
-            }
-        }
-    }
-
     /// Element type of an input that is present.
     pub fn input_element(&self, node: &Node, index: usize) -> Result<ElementType, OnnxError> {
-        let element = node.input(index).and_then(|name| self.elements.get(name));
-        element.copied().ok_or_else(|| OnnxError::node(node, format!("input {index} is missing")))
+        let element = node.input(index).and_then(|name| self.importer.element(name));
+        element.ok_or_else(|| OnnxError::node(node, format!("input {index} is missing")))
     }
 
-    /// What is known of the shape of an input.
-    pub fn shape(&self, node: &Node, index: usize) -> Option<&Shape> {
-        self.shapes.get(node.input(index)?)
+    /// What is known of the sizes of an input: one entry per dimension.
+    pub fn shape(&self, node: &Node, index: usize) -> Option<Vec<Option<u64>>> {
+        TensorType::from_type(self.input(node, index)?.r#type()).ok()?.dimensions
+    }
+
+    fn input(&self, node: &Node, index: usize) -> Option<MlirValue<'c, 'a>> {
+        self.importer.values.get(node.input(index)?).copied()
     }
 
     /// Rank of an input that a form of the normal form needs.
     pub fn rank(&self, node: &Node, index: usize) -> Result<usize, OnnxError> {
-        self.shape(node, index).map(Vec::len).ok_or_else(|| {
+        self.shape(node, index).map(|shape| shape.len()).ok_or_else(|| {
             let input = node.input(index).unwrap_or_default();
             let reason =
                 format!("the rank of its input {input:?} must be known; fix the shapes when the model is exported");
@@ -297,8 +232,8 @@ impl Rewriter {
     }
 
     /// Value of an input, if it is a constant.
-    pub fn constant(&self, node: &Node, index: usize) -> Option<&Tensor> {
-        self.constants.get(node.input(index)?)
+    pub fn constant(&self, node: &Node, index: usize) -> Option<ir::Constant<'a>> {
+        ir::constant_of(self.input(node, index)?)
     }
 
     /// A name for a node or value made out of `node`: `{node}/{suffix}`, with a number if it is taken.

@@ -1,5 +1,6 @@
 //! [`Model`] to file. Equal models give equal bytes.
 
+use std::io::Write;
 use std::path::Path;
 
 use prost::Message;
@@ -7,6 +8,7 @@ use prost::Message;
 use hb_dialects::ElementType;
 
 use super::error::OnnxError;
+use super::file_buffer::FileBuffer;
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::proto::attribute_proto::AttributeType;
 use super::proto::tensor_shape_proto::{Dimension as DimensionProto, dimension};
@@ -23,15 +25,51 @@ pub fn save(model: &Model, path: &Path) -> Result<(), OnnxError> {
     Ok(crate::files::write_atomically(path, &bytes)?)
 }
 
-/// The bytes of a model file. Weights are inside; a model beyond the 2 GiB of protobuf is an error.
+/// The bytes of a model file.
+///
+/// # Errors
+/// As [`ModelFile::of`].
 pub fn to_bytes(model: &Model) -> Result<Vec<u8>, OnnxError> {
+    Ok(ModelFile::of(model)?.0.encode_to_vec())
+}
+
+/// A model as its file says it. It shares the weights with the model that it was made of.
+#[derive(Debug)]
+pub struct ModelFile(ModelProto);
+
+impl ModelFile {
+    /// Weights are inside.
+    ///
+    /// # Errors
+    /// When an attribute cannot be written, or the model is beyond the 2 GiB of protobuf.
+    pub fn of(model: &Model) -> Result<Self, OnnxError> {
+        let proto = model_proto(model)?;
+        let size = proto.encoded_len();
+        if size as u64 >= MAX_FILE {
+            return Err(OnnxError::model(format!("the model needs {size} bytes, an ONNX file has at most {MAX_FILE}")));
+        }
+        Ok(Self(proto))
+    }
+
+    /// Writes the bytes of [`to_bytes`].
+    ///
+    /// # Errors
+    /// When the file does not take them.
+    pub fn write_to(&self, file: &mut dyn Write) -> std::io::Result<()> {
+        let mut buffer = FileBuffer::new(file);
+        self.0.encode(&mut buffer).map_err(std::io::Error::other)?;
+        buffer.finish()
+    }
+}
+
+fn model_proto(model: &Model) -> Result<ModelProto, OnnxError> {
     let mut opset_import = vec![OperatorSetIdProto { domain: String::new(), version: model.opset }];
     let other = model.other_opsets.iter();
     opset_import
         .extend(other.map(|(domain, version)| OperatorSetIdProto { domain: domain.clone(), version: *version }));
     let metadata = model.metadata.iter();
     let metadata_props = metadata.map(|(key, value)| StringStringEntryProto { key: key.clone(), value: value.clone() });
-    let proto = ModelProto {
+    Ok(ModelProto {
         ir_version: model.ir_version,
         producer_name: model.producer_name.clone(),
         producer_version: model.producer_version.clone(),
@@ -42,12 +80,7 @@ pub fn to_bytes(model: &Model) -> Result<Vec<u8>, OnnxError> {
         opset_import,
         metadata_props: metadata_props.collect(),
         functions: Vec::new(),
-    };
-    let size = proto.encoded_len();
-    if size as u64 >= MAX_FILE {
-        return Err(OnnxError::model(format!("the model needs {size} bytes, an ONNX file has at most {MAX_FILE}")));
-    }
-    Ok(proto.encode_to_vec())
+    })
 }
 
 fn graph(graph: &Graph, ir_version: i64) -> Result<GraphProto, OnnxError> {

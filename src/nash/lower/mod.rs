@@ -4,6 +4,7 @@
 //! tiled form a tiling ([`assign`]); the result of the deciding half is a [`LoweringPlan`], plain data that can be written to a file and
 //! read back. [`apply`] emits the program for a plan.
 
+mod camera;
 mod constants;
 mod convolution;
 mod elementwise;
@@ -191,6 +192,7 @@ impl<'a> Builder<'a> {
             | Operator::Dequantize => elementwise::lower(self, node),
             Operator::MaxPool(pool) => pool::lower_max(self, node, pool),
             Operator::AveragePool(pool) => pool::lower_average(self, node, pool),
+            Operator::CameraImage { constants } => camera::lower(self, node, constants),
             Operator::Concat { .. }
             | Operator::Slice { .. }
             | Operator::Pad { .. }
@@ -349,18 +351,7 @@ fn finish(
     emitter: Emitter,
     plan: LoweringPlan,
 ) -> Result<Lowered<'static>, LowerError> {
-    let port = |id: &TensorId| -> Result<(Port, u64), LowerError> {
-        let tensor = builder.tensor(*id)?;
-        let strides = super::tile::dense_strides(&tensor.shape, tensor.element.bytes() as usize);
-        let port = Port {
-            name: tensor.name.clone(),
-            shape: tensor.shape.clone(),
-            element: tensor.element,
-            scale: tensor.scale.clone(),
-            strides: strides.iter().map(|&stride| stride.unsigned_abs()).collect(),
-        };
-        Ok((port, storage::byte_count(tensor)?))
-    };
+    let port = |id: &TensorId| port(builder.tensor(*id)?, builder.target);
     let inputs = segment.inputs.iter().map(port).collect::<Result<Vec<_>, _>>()?;
     let outputs = segment.outputs.iter().map(port).collect::<Result<Vec<_>, _>>()?;
     let (inputs, input_bytes) = inputs.into_iter().unzip();
@@ -377,6 +368,23 @@ fn finish(
         names,
     };
     Ok(Lowered { program, constants: constants.into(), layers, inputs, outputs, plan })
+}
+
+/// How the user of a program sees an input or output of it, and the bytes of its region.
+///
+/// # Errors
+/// When the tensor is too large to address.
+pub fn port(tensor: &BpuTensor, target: &Target) -> Result<(Port, u64), LowerError> {
+    let strides = storage::port_strides(tensor, target);
+    let bytes = storage::port_bytes(tensor, &strides)?;
+    let port = Port {
+        name: tensor.name.clone(),
+        shape: tensor.shape.clone(),
+        element: tensor.element,
+        scale: tensor.scale.clone(),
+        strides: strides.iter().map(|stride| stride.unsigned_abs()).collect(),
+    };
+    Ok((port, bytes))
 }
 
 fn layer(segment: &Segment, index: usize) -> LoweredLayer {

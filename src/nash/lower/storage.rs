@@ -5,11 +5,11 @@
 
 use super::super::allocate::{LiveBuffer, Solution, allocate, allocate_some, verify};
 use super::super::isa::MemoryRegion;
-use super::super::tile::{TileMemory, TilePlacement};
+use super::super::tile::{TileMemory, TilePlacement, dense_strides};
 use super::LowerError;
 use super::constants::Image;
 use super::plan::Resident;
-use crate::bpu::model::{BpuTensor, Operator, Segment, TensorId};
+use crate::bpu::model::{BpuElement, BpuTensor, Operator, Segment, TensorId};
 use crate::target::Target;
 use std::collections::{HashMap, HashSet};
 
@@ -52,6 +52,8 @@ pub struct Storage {
     /// (tensor, output) that must be copied at the end.
     copies: Vec<(TensorId, usize)>,
     workspace: u64,
+    /// Of each input, bytes between neighbours.
+    input_strides: Vec<(TensorId, Vec<i64>)>,
     /// Tensors that stay in L1M, with their addresses.
     residents: Vec<(LiveBuffer, u64)>,
     /// The residents by rising address.
@@ -117,6 +119,34 @@ pub fn byte_count(tensor: &BpuTensor) -> Result<u64, LowerError> {
     bytes.ok_or_else(|| LowerError::Malformed(format!("tensor '{}' is too large to address", tensor.name)))
 }
 
+/// Channels of the planes that a camera writes, whose rows begin at multiples of a number of bytes: luma and pairs of chroma.
+const MOST_PLANE_CHANNELS: usize = 2;
+
+/// Bytes between neighbours of an input or output as its user sees it: without gaps, but for the rows of a camera's planes.
+pub fn port_strides(tensor: &BpuTensor, target: &Target) -> Vec<i64> {
+    let mut strides = dense_strides(&tensor.shape, tensor.element.bytes() as usize);
+    if tensor.element == BpuElement::U8
+        && let (&[_, rows, columns, channels], [batch, row, ..]) = (tensor.shape.as_slice(), strides.as_mut_slice())
+        && channels <= MOST_PLANE_CHANNELS
+    {
+        // Sizes of a tensor that was verified: 2 GiB at most.
+        *row = (columns * channels).next_multiple_of(target.ddr.stride_alignment.value.max(1) as usize) as i64;
+        *batch = row.saturating_mul(rows as i64);
+    }
+    strides
+}
+
+/// Bytes of the region of an input or output.
+pub fn port_bytes(tensor: &BpuTensor, strides: &[i64]) -> Result<u64, LowerError> {
+    byte_count(tensor)?;
+    let whole = tensor
+        .shape
+        .first()
+        .zip(strides.first())
+        .and_then(|(&size, stride)| stride.unsigned_abs().checked_mul(size as u64));
+    Ok(whole.unwrap_or(u64::from(tensor.element.bytes())))
+}
+
 fn region_index(index: usize) -> Result<u16, LowerError> {
     u16::try_from(index)
         .map_err(|_| LowerError::Malformed(format!("there are more than {} inputs or outputs", u16::MAX)))
@@ -131,6 +161,8 @@ impl Storage {
         image: &mut Image,
     ) -> Result<Self, LowerError> {
         let mut storage = Self::places(segment, target)?;
+        let strides = |id: &TensorId| segment.tensor(*id).map(|tensor| (*id, port_strides(tensor, target)));
+        storage.input_strides = segment.inputs.iter().filter_map(strides).collect();
         let biases = only_biases(segment);
         for (index, tensor) in segment.tensors.iter().enumerate() {
             if let (Some(data), Some(place)) = (tensor.data.as_deref(), storage.place_mut(index)) {
@@ -226,6 +258,7 @@ impl Storage {
             of_tensor: vec![None; segment.tensors.len()],
             copies: Vec::new(),
             workspace: 0,
+            input_strides: Vec::new(),
             residents: Vec::new(),
             by_address: Vec::new(),
         };
@@ -360,7 +393,9 @@ impl Storage {
         let memory = home.and_then(|(place, start)| Some(behind(self.places.get(place)?.memory?, start)));
         match (segment.tensor(id), memory) {
             (Some(tensor), Some(memory)) => {
-                Ok(TilePlacement::dense(memory, &tensor.shape, tensor.element.bytes() as usize))
+                let dense = TilePlacement::dense(memory, &tensor.shape, tensor.element.bytes() as usize);
+                let strides = self.input_strides.iter().find(|(input, _)| *input == id).map(|(_, strides)| strides);
+                Ok(TilePlacement { strides: strides.unwrap_or(&dense.strides).clone(), ..dense })
             }
             _ => Err(LowerError::Malformed(format!("tensor {} has no home", id.0))),
         }

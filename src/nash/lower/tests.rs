@@ -8,6 +8,7 @@ use super::*;
 use crate::bpu::interpreter;
 use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, Operator, PadMode};
 use crate::sim::machine::Machine as Simulator;
+use crate::sim::segmented::in_region;
 use crate::target::Target;
 
 /// nash-e with an L1M of so many bytes.
@@ -47,7 +48,8 @@ fn data(tensor: &BpuTensor, seed: u64) -> Vec<u8> {
 }
 
 fn tensor(shape: &[usize], element: BpuElement, scale: f64) -> BpuTensor {
-    let scale = if element == BpuElement::F32 { TensorScale::None } else { TensorScale::PerTensor(scale) };
+    let plain = matches!(element, BpuElement::F32 | BpuElement::U8);
+    let scale = if plain { TensorScale::None } else { TensorScale::PerTensor(scale) };
     BpuTensor::new("t", shape, element, scale)
 }
 
@@ -74,7 +76,10 @@ fn compare(segment: &Segment, l1m_bytes: u64) -> Option<Lowered<'static>> {
     };
     let simulator = Simulator::new(&lowered.program, &target).unwrap();
     simulator.check_races().unwrap();
-    let found = simulator.run(&inputs, &lowered.constants).unwrap();
+    let ports: Vec<_> = lowered.inputs.iter().cloned().zip(lowered.program.inputs.iter().copied()).collect();
+    let regions: Vec<_> = ports.iter().zip(&inputs).map(|(port, dense)| in_region(port, dense).unwrap()).collect();
+    let regions: Vec<&[u8]> = regions.iter().map(AsRef::as_ref).collect();
+    let found = simulator.run(&regions, &lowered.constants).unwrap();
     assert_eq!(found.len(), expected.len());
     for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
         let differs = found.iter().zip(expected).position(|(a, b)| a != b);
@@ -214,6 +219,30 @@ proptest! {
         let z = segment.add_node("real", Operator::Dequantize, &[z], tensor(&shape, BpuElement::F32, 0.0));
         segment.outputs.push(z);
         prop_assume!(compare(&segment, memory).is_some());
+    }
+
+    #[test]
+    fn camera_images(
+        batch in 1usize..3, [height, width] in [1usize..9, 1usize..12], channels in 1usize..5, planes in any::<bool>(),
+        constants in prop::collection::vec(any::<i8>(), 0..6), memory in 400u64..1200,
+    ) {
+        let mut segment = Segment::default();
+        let bytes = |shape: &[usize]| tensor(shape, BpuElement::U8, 0.0);
+        let (height, width, channels) = if planes { (2 * height, 2 * width, 3) } else { (height, width, channels) };
+        let inputs = match planes {
+            true => vec![
+                segment.add_input(bytes(&[batch, height, width, 1])),
+                segment.add_input(bytes(&[batch, height / 2, width / 2, 2])),
+            ],
+            false => vec![segment.add_input(bytes(&[batch, height, width, channels]))],
+        };
+        let shape = [batch, height, width, channels + constants.len()];
+        let image = tensor(&shape, BpuElement::I8, 1.0);
+        let image = segment.add_node("image", Operator::CameraImage { constants }, &inputs, image);
+        let pooled = MaxPool { kernel: [1; 2], strides: [1; 2], pads: [0; 4], dilations: [1; 2] };
+        let pooled = segment.add_node("pool", Operator::MaxPool(pooled), &[image], tensor(&shape, BpuElement::I8, 1.0));
+        segment.outputs.extend([image, pooled]);
+        prop_assert!(compare(&segment, memory).is_some());
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn field_attribute<'c>(context: &'c Context, kind: FieldKind, numbers: &[i64]) -
 }
 
 fn element_type(context: &Context, number: i64) -> Option<Type<'_>> {
-    let element = BpuElement::ALL.into_iter().find(|element| *element as i64 == number)?;
+    let element = BpuElement::OF_INSTRUCTIONS.into_iter().find(|element| *element as i64 == number)?;
     Some(ElementType::from(element).to_type(context))
 }
 

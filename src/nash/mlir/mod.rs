@@ -204,6 +204,15 @@ pub fn program_from_mlir<'a>(operation: OperationRef<'_, 'a>) -> Result<Lowered<
     Ok(Lowered { program, constants, layers, inputs, outputs, plan: LoweringPlan::default() })
 }
 
+/// The ports of a program's operands, in order, and the bytes of their regions.
+///
+/// # Errors
+/// When an attribute has not the form that the model needs.
+pub fn input_ports(operation: OperationRef<'_, '_>) -> Result<Vec<(Port, u64)>, ProgramMirrorError> {
+    let (ports, bytes) = ports(operation, "inputs", operation.operands().collect())?;
+    Ok(ports.into_iter().zip(bytes).collect())
+}
+
 /// What the names of a program stand for: of each, or of none.
 fn layers(operation: OperationRef<'_, '_>, names: usize) -> Result<Vec<LoweredLayer>, ProgramMirrorError> {
     let operators = strings(operation, "operators")?;

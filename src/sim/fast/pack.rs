@@ -99,6 +99,12 @@ impl Weights {
                 let distance: i64 = index.iter().zip(steps).map(|(index, step)| *index as i64 * step).sum();
                 let start = usize::try_from(i64::from(o.weights.address) + distance).map_err(|_| outside())?;
                 let line = Line { start, step: steps[3], element: BpuElement::I8 };
+                if let (Input::I8, 1, Some(weights)) =
+                    (sizes.input, line.step, memory.get(start..start.saturating_add(sizes.inputs)))
+                {
+                    self.pack_line(&sizes, (block, output, tap), weights, offset);
+                    continue;
+                }
                 for input in 0..sizes.inputs {
                     let weight = *memory.get(line.byte(input).ok_or_else(outside)?).ok_or_else(outside)?;
                     let place = block + sizes.place(output, tap, input);
@@ -110,6 +116,17 @@ impl Weights {
             }
         }
         Ok(())
+    }
+
+    /// Packs the int8 weights of a kernel cell that lie one after the other, a step of them at a time.
+    fn pack_line(&mut self, sizes: &Sizes, (block, output, tap): (usize, usize, usize), weights: &[u8], offset: i32) {
+        let per_step = sizes.input.per_step();
+        for (step, weights) in weights.chunks(per_step).enumerate() {
+            let place = block + sizes.place(output, tap, step * per_step);
+            self.data[place..][..weights.len()].copy_from_slice(weights);
+        }
+        let sum = weights.iter().fold(0i32, |sum, &weight| sum.wrapping_add(i32::from(weight as i8)));
+        self.starts[output] = self.starts[output].wrapping_sub(sum.wrapping_mul(offset));
     }
 
     pub fn bytes(&self) -> usize {

@@ -176,7 +176,7 @@ impl Line {
         if let Some(range) = self.contiguous(first, values.len()) {
             let bytes = memory.get(range)?;
             match self.element {
-                BpuElement::I8 => lanes::widen_i8(level, bytes, values),
+                BpuElement::I8 | BpuElement::U8 => lanes::widen_i8(level, bytes, values),
                 BpuElement::I16 => lanes::widen_i16(level, bytes.as_chunks().0, values),
                 BpuElement::I32 | BpuElement::F32 => lanes::read_words(level, bytes.as_chunks().0, values),
             }
@@ -197,7 +197,7 @@ impl Line {
         if let Some(range) = self.contiguous(first, values.len()) {
             let bytes = memory.get_mut(range)?;
             match self.element {
-                BpuElement::I8 => lanes::narrow_i8(level, values, bytes),
+                BpuElement::I8 | BpuElement::U8 => lanes::narrow_i8(level, values, bytes),
                 BpuElement::I16 => lanes::narrow_i16(level, values, bytes.as_chunks_mut().0),
                 BpuElement::I32 | BpuElement::F32 => lanes::write_words(level, values, bytes.as_chunks_mut().0),
             }
@@ -216,7 +216,7 @@ impl Line {
 fn read_element(memory: &[u8], start: usize, element: BpuElement) -> Option<i32> {
     let rest = memory.get(start..)?;
     Some(match element {
-        BpuElement::I8 => i32::from(*rest.first()? as i8),
+        BpuElement::I8 | BpuElement::U8 => i32::from(*rest.first()? as i8),
         BpuElement::I16 => i16::from_le_bytes(*rest.first_chunk()?).into(),
         BpuElement::I32 | BpuElement::F32 => i32::from_le_bytes(*rest.first_chunk()?),
     })

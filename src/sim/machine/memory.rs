@@ -119,7 +119,7 @@ pub(super) fn write<const D: usize>(
 
 pub(super) fn decode(packed: &[u8], element: BpuElement) -> Vec<i32> {
     match element {
-        BpuElement::I8 => packed.iter().map(|byte| i32::from(*byte as i8)).collect(),
+        BpuElement::I8 | BpuElement::U8 => packed.iter().map(|byte| i32::from(*byte as i8)).collect(),
         BpuElement::I16 => words::<2>(packed).map(|word| i32::from(i16::from_le_bytes(word))).collect(),
         BpuElement::I32 | BpuElement::F32 => words::<4>(packed).map(i32::from_le_bytes).collect(),
     }
@@ -127,7 +127,7 @@ pub(super) fn decode(packed: &[u8], element: BpuElement) -> Vec<i32> {
 
 fn encode(values: &[i32], element: BpuElement) -> Vec<u8> {
     match element {
-        BpuElement::I8 => values.iter().map(|value| *value as u8).collect(),
+        BpuElement::I8 | BpuElement::U8 => values.iter().map(|value| *value as u8).collect(),
         BpuElement::I16 => values.iter().flat_map(|value| (*value as i16).to_le_bytes()).collect(),
         BpuElement::I32 | BpuElement::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
     }

@@ -8,6 +8,7 @@
 //! Instructions are visited in an order that extends happens-before, so of two unordered accesses the later visited one
 //! finds the record of the other, or the record of a third one in between with which it is unordered as well.
 
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 use crate::nash::isa::{Access, Engine, Program, Space};
@@ -112,9 +113,15 @@ pub(super) fn check_with(program: &Program, order: &[usize], many_runs: u128) ->
     let visitors = visitors(program, order);
     let mut unwritten: Option<Unwritten> = None;
     for (space, visits) in visits(program, &visitors) {
-        for (part, members) in parts(&visits) {
-            let shadow = Shadow::new(&visits, &members, part, many_runs);
-            let found = check_part(program, &visitors, &visits, &members, part, shadow)?;
+        let parts: Vec<_> = parts(&visits).into_iter().collect();
+        let check = |(part, members): &((u64, u64), Vec<usize>)| {
+            let shadow = Shadow::new(&visits, members, *part, many_runs);
+            check_part(program, &visitors, &visits, members, *part, shadow)
+        };
+        // What is reported must not depend on which thread is first.
+        let checked: Vec<_> = parts.par_iter().map(check).collect();
+        for found in checked {
+            let found = found?;
             let earlier = |found: &Unwritten| unwritten.as_ref().is_none_or(|known| found.visit < known.visit);
             let found = found.map(|(visit, start, end)| Unwritten { space, start, end, visit });
             if let Some(found) = found.filter(earlier) {

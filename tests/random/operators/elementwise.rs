@@ -14,6 +14,27 @@ fn op(operator: &OnnxOperator) -> Option<Op> {
     }
 }
 
+/// `x * clip(x + 3, 0, 6) / 6` in some order, or nearly so: a pass knows it.
+fn spelled_out(generator: &mut Generator) -> Option<Draft> {
+    let x = generator.value(Known::is_float)?;
+    let number = |generator: &mut Generator, value: f32| {
+        let value = if generator.chance(10) { value + 0.25 } else { value };
+        generator.constant(ElementType::F32, &[], value, value)
+    };
+    let (three, zero, six) = (number(generator, 3.0), number(generator, 0.0), number(generator, 6.0));
+    let sum = generator.add_draft(Op::Add, Draft::of(&[&three, &x.name]))?;
+    let clip = if generator.opset >= 11 { Draft::of(&[&sum.name, &zero, &six]) } else { return None };
+    let gate = generator.add_draft(Op::Clip, clip)?;
+    if generator.rng.bool() {
+        let product = generator.add_draft(Op::Mul, Draft::of(&[&gate.name, &x.name]))?;
+        generator.add_draft(Op::Div, Draft::of(&[&product.name, &six]))?;
+        return Some(Draft::of(&[&product.name, &six]));
+    }
+    let gate = generator.add_draft(Op::Div, Draft::of(&[&gate.name, &six]))?;
+    let product = generator.add_draft(Op::Mul, Draft::of(&[&x.name, &gate.name]))?;
+    Some(Draft::of(&[&product.name, &three]))
+}
+
 /// Those whose function is not defined everywhere mostly get what it is defined for.
 pub fn unary(generator: &mut Generator, operator: &'static OnnxOperator) -> Option<Draft> {
     let x = match op(operator) {
@@ -112,6 +133,9 @@ fn broadcast_operands(generator: &mut Generator, operator: &OnnxOperator, first:
 }
 
 pub fn broadcast(generator: &mut Generator, operator: &'static OnnxOperator) -> Option<Draft> {
+    if op(operator) == Some(Op::Mul) && generator.chance(10) {
+        return spelled_out(generator);
+    }
     let logic = matches!(op(operator), Some(Op::And | Op::Or | Op::Xor));
     let first = if logic { truth(generator, None)? } else { generator.any()? };
     Some(Draft { inputs: broadcast_operands(generator, operator, &first)?, ..Draft::default() })

@@ -9,7 +9,20 @@ use hb_dialects::registry::OnnxOperator;
 /// Weights that keep sums of so many terms in the range of their inputs.
 pub fn weights(generator: &mut Generator, shape: &[usize], terms: usize) -> String {
     let range = 1.5 / (terms.max(1) as f32).sqrt();
-    generator.constant(ElementType::F32, shape, -range, range)
+    if !generator.chance(20) || shape.len() < 2 {
+        return generator.constant(ElementType::F32, shape, -range, range);
+    }
+    // Channels of very different magnitudes, and channels of zeros.
+    let mut array = generator.array(ElementType::F32, shape, -range, range);
+    let inner: usize = shape[1..].iter().product();
+    for channel in array.values_mut::<f32>().unwrap().chunks_mut(inner) {
+        let factor = match generator.rng.u8(0..8) {
+            0 => 0.0,
+            exponent => 10f32.powf(1.0 - generator.rng.f32() * f32::from(exponent)),
+        };
+        channel.iter_mut().for_each(|value| *value *= factor);
+    }
+    generator.initializer(array)
 }
 
 pub fn gemm(generator: &mut Generator, operator: &'static OnnxOperator) -> Option<Draft> {

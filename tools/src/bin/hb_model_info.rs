@@ -1,5 +1,5 @@
-//! Shows what a compiled model is.
+//! Shows what a model is. `hb_model_info --help` teaches.
 
 fn main() -> std::process::ExitCode {
-    hb::hbm::information::command(std::env::args_os())
+    hb::driver::model_info::command(std::env::args_os())
 }

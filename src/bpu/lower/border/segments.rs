@@ -152,9 +152,10 @@ fn output_chain<'c: 'a, 'a>(function: OperationRef<'c, 'a>, index: usize) -> Vec
     chain
 }
 
-/// On the CPU, what is no node of the user's network is the conversion of a deployed input, which somebody asked for.
+/// Quantization and changes of layout are of the node that they are for. What is of none is the conversion of a deployed input, which somebody
+/// asked for.
 fn is_of_the_network(node: &Node<'_, '_>) -> bool {
-    hfloat::Op::of(node.operation).is_none() || !node.operation.origin().nodes.is_empty()
+    !node.operation.origin().nodes.is_empty()
 }
 
 /// Takes the node away that reads an input: the input becomes its result.

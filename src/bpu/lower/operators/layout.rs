@@ -11,6 +11,9 @@ use hb_dialects::{
 };
 use melior::ir::{OperationRef, operation::OperationLike};
 
+/// The permutation of `[N, H, W, C]` that gives `[N, C, H, W]`.
+const FROM_CHANNELS_LAST: [i64; 4] = [0, 3, 1, 2];
+
 /// A gather becomes at most this many slices.
 const MOST_SLICES: usize = 64;
 
@@ -71,6 +74,12 @@ pub fn transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<
     let form = form_of(builder, &input);
     let id = builder.tensor(&input, form)?;
     let permutation = attributes::perm(operation).map_err(|error| error.to_string())?;
+    if form == ValueForm::Network && permutation == FROM_CHANNELS_LAST {
+        // What the result is with its channels last, it was before. Who wants it otherwise moves it.
+        let id = rescaled(builder, id, input.integer, output.integer);
+        builder.define(&output, ValueForm::ChannelsLast, id);
+        return Ok(());
+    }
     let permutation: Vec<usize> = permutation.iter().map(|&axis| axis_in(form, axis as usize)).collect();
     let id = builder.transpose(id, &permutation, &per_tensor(input.integer.scale));
     let id = rescaled(builder, id, input.integer, output.integer);

@@ -28,7 +28,7 @@ pub(super) fn adapt_transposed(rewriter: &mut Rewriter, mut node: Node) -> Resul
 /// Gives strides, dilations and pads; the kernel is that of the weights. Gives the number of spatial dimensions.
 fn make_window_explicit(rewriter: &mut Rewriter, node: &mut Node) -> Result<usize, OnnxError> {
     let kernel = ints(node, "kernel_shape").map(<[i64]>::to_vec);
-    let weight = rewriter.shape(node, 1).cloned();
+    let weight = rewriter.shape(node, 1);
     let rank = match (&weight, &kernel) {
         (Some(weight), _) => weight.len(),
         (None, Some(kernel)) => kernel.len() + 2,
@@ -39,7 +39,7 @@ fn make_window_explicit(rewriter: &mut Rewriter, node: &mut Node) -> Result<usiz
     };
     if let (Some(kernel), Some(weight)) = (&kernel, &weight) {
         let sizes = weight.iter().skip(2);
-        let agrees = |(given, size): (&i64, &Option<usize>)| size.is_none_or(|size| i64::try_from(size) == Ok(*given));
+        let agrees = |(given, size): (&i64, &Option<u64>)| size.is_none_or(|size| i64::try_from(size) == Ok(*given));
         if kernel.len() != spatial || !kernel.iter().zip(sizes).all(agrees) {
             return Err(OnnxError::node(node, format!("kernel_shape {kernel:?} is not that of its weights")));
         }

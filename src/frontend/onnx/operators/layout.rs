@@ -53,10 +53,10 @@ pub(super) fn adapt_slice(rewriter: &mut Rewriter, mut node: Node) -> Result<(),
     for (index, attribute) in ["starts", "ends", "axes"].into_iter().enumerate() {
         rewriter.attribute_to_input(&mut node, attribute, index + 1)?;
     }
-    let length = match (rewriter.shape(&node, 1).map(Vec::as_slice), rewriter.shape(&node, 2).map(Vec::as_slice)) {
-        (Some([Some(length)]), _) | (_, Some([Some(length)])) => Some(*length),
+    let length = [1, 2].into_iter().find_map(|index| match rewriter.shape(&node, index)?.as_slice() {
+        [Some(length)] => usize::try_from(*length).ok(),
         _ => None,
-    };
+    });
     for (index, suffix) in [(3, "axes"), (4, "steps")] {
         if node.input(index).is_none() {
             let length = length.filter(|length| *length <= MAX_RANK).ok_or_else(|| {

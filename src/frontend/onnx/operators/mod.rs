@@ -18,7 +18,6 @@ mod reduction;
 mod resize;
 mod rule;
 mod select;
-pub mod shape;
 mod softmax;
 mod statistics;
 pub mod window;

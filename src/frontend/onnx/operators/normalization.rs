@@ -30,7 +30,7 @@ pub(super) fn adapt_dropout(rewriter: &mut Rewriter, mut node: Node) -> Result<(
         return Err(OnnxError::node(&node, "its second output (mask) is not supported; use only the first"));
     }
     if node.input(2).is_some() {
-        let mode = rewriter.constant(&node, 2).and_then(|mode| mode.to_i64s());
+        let mode = rewriter.constant(&node, 2).and_then(|mode| mode.to_i64s().ok());
         match mode.as_deref() {
             Some([0]) => {}
             Some(_) => return Err(OnnxError::node(&node, TRAINING)),

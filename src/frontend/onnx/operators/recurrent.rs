@@ -21,8 +21,5 @@ pub(super) fn adapt(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxE
         let absent = absent.map_err(|reason| OnnxError::node(&node, reason))?;
         rewriter.complete_input(&mut node, index, suffix, absent)?;
     }
-    for output in [1, 2].into_iter().filter_map(|index| node.output(index).map(str::to_owned)).collect::<Vec<_>>() {
-        rewriter.know_rank(output, 3);
-    }
     rewriter.push(node)
 }

@@ -11,9 +11,6 @@ pub(super) fn adapt_top_k(rewriter: &mut Rewriter, mut node: Node) -> Result<(),
         let name = rewriter.push_constant(&node, "k", Tensor::from_i64s(&[k]))?;
         rewriter.set_input(&mut node, 1, name);
     }
-    if let (Some(indices), Ok(rank)) = (node.output(1), rewriter.rank(&node, 0)) {
-        rewriter.know_rank(indices.to_owned(), rank);
-    }
     rewriter.push(node)
 }
 

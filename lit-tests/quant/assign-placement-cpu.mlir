@@ -1,0 +1,16 @@
+// A node that node_info asks onto the CPU stays float, also where it became a part of another operation.
+// RUN: hb-opt %s --pass-pipeline="builtin.module(func.func(quant-assign-placement{cpu=Relu_0,a%%20b}))" | FileCheck %s
+// RUN: hb-opt %s --pass-pipeline="builtin.module(func.func(quant-assign-placement{cpu=Relu_9}))" 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+
+// UNKNOWN: warning: cpu: nothing is made from a node 'Relu_9'
+
+// CHECK-LABEL: func.func @main
+// CHECK: hfloat.relu {{.*}}hfloat.placement = "cpu", hfloat.placement_reason = "node_info asks for the CPU"
+// CHECK: hfloat.relu {{.*}}hfloat.placement = "bpu"
+// CHECK: hfloat.relu {{.*}}hfloat.placement = "cpu", hfloat.placement_reason = "node_info asks for the CPU"
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = hfloat.relu %x : (tensor<4xf32>) -> tensor<4xf32> loc("Relu_0")
+  %1 = hfloat.relu %0 : (tensor<4xf32>) -> tensor<4xf32> loc("Relu_1")
+  %2 = hfloat.relu %1 : (tensor<4xf32>) -> tensor<4xf32> loc("a b")
+  return %2 : tensor<4xf32>
+}

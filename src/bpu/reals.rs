@@ -1,0 +1,36 @@
+//! What the bytes of a tensor mean, in the order of the network.
+
+use super::model::{BpuElement, BpuTensor, TensorScale, ValueLayout};
+use crate::numerics;
+use ndarray::ArrayView4;
+
+/// The reals that a tensor's little-endian bytes stand for; `None` for integers without a scale.
+pub fn reals(tensor: &BpuTensor, layout: ValueLayout, bytes: &[u8]) -> Option<Vec<f32>> {
+    // Several scales run along the last dimension: they are those of sums of products.
+    let scale = |index: usize| match &tensor.scale {
+        TensorScale::None => None,
+        TensorScale::PerTensor(scale) => Some(*scale as f32),
+        TensorScale::PerChannel { scales, .. } => scales.get(index % scales.len().max(1)).map(|scale| *scale as f32),
+    };
+    let of = |integers: Vec<i32>| -> Option<Vec<f32>> {
+        integers.iter().enumerate().map(|(index, &q)| Some(numerics::dequantize(q, scale(index)?))).collect()
+    };
+    let reals = match tensor.element {
+        BpuElement::I8 => of(bytes.iter().map(|&q| i32::from(q as i8)).collect()),
+        BpuElement::I16 => of(bytes.as_chunks().0.iter().map(|q| i32::from(i16::from_le_bytes(*q))).collect()),
+        BpuElement::I32 => of(bytes.as_chunks().0.iter().map(|q| i32::from_le_bytes(*q)).collect()),
+        BpuElement::U8 => None,
+        BpuElement::F32 => Some(bytes.as_chunks().0.iter().map(|real| f32::from_le_bytes(*real)).collect()),
+    }?;
+    match layout {
+        ValueLayout::Network => Some(reals),
+        ValueLayout::ChannelsLast => to_network_order(reals, &tensor.shape),
+    }
+}
+
+/// NHWC to NCHW, other ranks as they are; `None` when there are not as many values as the shape says.
+pub fn to_network_order(values: Vec<f32>, shape: &[usize]) -> Option<Vec<f32>> {
+    let &[n, h, w, c] = shape else { return Some(values) };
+    let values = ArrayView4::from_shape((n, h, w, c), &values).ok()?;
+    Some(values.permuted_axes([0, 3, 1, 2]).iter().copied().collect())
+}

@@ -1,0 +1,174 @@
+//! Keys and targets that people's files hold and the manual does not: what each is, and what to do about it.
+
+use super::problem::suggestion;
+use super::reading::Raw;
+use super::values::ValueFault;
+use crate::target::{Chips, NamedTarget, named_target};
+use std::fmt;
+
+/// Which other tool has a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Releases of the vendor's tool that came after the manual.
+    Later,
+    /// The tool for the chips before, `hb_mapper`.
+    Older,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Later => "later releases of the vendor's tool",
+            Self::Older => "the older tool hb_mapper",
+        })
+    }
+}
+
+/// What a key that the manual does not have comes to. One that asks for nothing is passed over in silence, whichever it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Any value is taken and changes nothing; the log says so.
+    Noted,
+    /// These words are what happens anyhow, and are noted; for others the text says what to do.
+    Only(&'static [&'static str], &'static str),
+    /// What `input_layout_train` says happens anyhow, and is noted; for others the text says what to do.
+    OnlyTrainLayout(&'static str),
+    /// An error; the text says what to write instead.
+    Refused(&'static str),
+}
+
+/// A key that the manual does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// As files spell it; it may stand in any group.
+    pub name: &'static str,
+    /// Which tool has it.
+    pub origin: Origin,
+    /// What it is there, to follow "it is".
+    pub about: &'static str,
+    /// What becomes of it here.
+    pub answer: Answer,
+}
+
+const fn key(name: &'static str, origin: Origin, about: &'static str, answer: Answer) -> ForeignKey {
+    ForeignKey { name, origin, about, answer }
+}
+
+/// All of them. Those of other tools that do something here are rows of [`super::PARAMETERS`] with `since`.
+pub const FOREIGN_KEYS: &[ForeignKey] = &[
+    key(
+        "cal_data_type",
+        Origin::Older,
+        "the element type of the calibration samples",
+        Answer::Only(&["float32"], "remove it, and store the samples as .npy of float32, normalised as in training"),
+    ),
+    key(
+        "preprocess_on",
+        Origin::Older,
+        "the preparation of calibration images by the tool",
+        Answer::Refused("remove it, and store the samples as .npy, resized, cropped and normalised as in training"),
+    ),
+    key(
+        "input_layout_rt",
+        Origin::Older,
+        "the layout of the deployed model's inputs, which here follows from input_type_rt and input_layout_train",
+        Answer::OnlyTrainLayout("remove it; another layout needs a Transpose in the ONNX model"),
+    ),
+    key("log_level", Origin::Older, "the detail of the log, all of which hb_compile.log holds", Answer::Noted),
+    key("model_type", Origin::Older, "the kind of model, which its own parameters say", Answer::Noted),
+    key("hbdk_pass_through_params", Origin::Older, "options of the older compiler", Answer::Noted),
+    key(
+        "set_node_data_type",
+        Origin::Older,
+        "the types of single nodes",
+        Answer::Refused("write node_info: 'name:int16'"),
+    ),
+    key("debug", Origin::Later, "the keeping of layers' names for reports, which always have them here", Answer::Noted),
+    key("enable_vpu", Origin::Later, "the use of the vector core", Answer::Noted),
+    key("enable_spu", Origin::Later, "the use of the scalar core", Answer::Noted),
+    key("enable_hpc", Origin::Later, "a switch of the compiler", Answer::Noted),
+    key("cache_mode", Origin::Later, "the reuse of earlier compilations", Answer::Noted),
+    key("cache_path", Origin::Later, "the folder of earlier compilations", Answer::Noted),
+    key("ability_entry", Origin::Later, "options that are passed through to the compiler", Answer::Noted),
+    key("extra_params", Origin::Later, "options that are passed through to the compiler", Answer::Noted),
+    key(
+        "max_l2m_size",
+        Origin::Later,
+        "the share of a memory, L2M, that none of the chips here has",
+        Answer::Refused("remove it"),
+    ),
+    key(
+        "separate_name",
+        Origin::Later,
+        "the inputs whose batch is separated",
+        Answer::Refused("write separate_batch: True with input_batch"),
+    ),
+    key(
+        "custom_op",
+        Origin::Later,
+        "a group of operators in Python",
+        Answer::Refused("remove it, and write the operator with ONNX's own (docs/operators.md lists them)"),
+    ),
+];
+
+/// The key of this name.
+pub fn foreign_key(name: &str) -> Option<&'static ForeignKey> {
+    FOREIGN_KEYS.iter().find(|key| key.name == name)
+}
+
+impl ForeignKey {
+    /// What is to be said of its value: nothing, a warning, or an error. `train_layout` is what the file says of `input_layout_train`.
+    pub fn judge(&self, value: &Raw, train_layout: Option<&Raw>) -> Option<Result<ValueFault, ValueFault>> {
+        if value.asks_for_nothing() {
+            return None;
+        }
+        let items = |value: &Raw| {
+            let text = value.to_string();
+            text.trim_end_matches(';').split(';').map(|item| item.trim().to_owned()).collect::<Vec<_>>()
+        };
+        let about = format!("it is of {}: {}", self.origin, self.about);
+        let noted = Some(Ok(ValueFault::new(format!("{about}; it changes nothing here"), "remove it")));
+        let refused = |remedy: &str| Some(Err(ValueFault::new(format!("{about}; '{value}' is not supported"), remedy)));
+        match self.answer {
+            Answer::Noted => noted,
+            Answer::Only(words, _) if items(value).iter().all(|item| words.contains(&item.as_str())) => noted,
+            Answer::OnlyTrainLayout(_) if train_layout.is_some_and(|train| items(train) == items(value)) => noted,
+            Answer::Only(_, remedy) | Answer::OnlyTrainLayout(remedy) | Answer::Refused(remedy) => refused(remedy),
+        }
+    }
+}
+
+/// What is wrong with a `march` for which there is no data.
+pub fn march_fault(word: &str, known: &[String]) -> ValueFault {
+    let here = known.iter().map(|march| Chips::described(march)).collect::<Vec<_>>().join(", ");
+    match named_target(word) {
+        NamedTarget::Of(chips) if known.contains(&chips.march) => {
+            ValueFault::new(format!("'{word}' is not how the target is written"), format!("write '{}'", chips.march))
+        }
+        NamedTarget::Of(chips) => ValueFault::new(
+            format!("'{word}' is for other chips: {}; there is no data of them here", Chips::described(&chips.march)),
+            format!("the targets here are {here}"),
+        ),
+        NamedTarget::Older => {
+            ValueFault::new(format!("'{word}' is a target of {}", Origin::Older), format!("write {here}"))
+        }
+        NamedTarget::Unknown => {
+            let remedy = suggestion(word, known.iter().map(String::as_str), "choose one of them");
+            ValueFault::new(format!("'{word}' is not a known target; known are {here}"), remedy)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Parameter;
+    use super::*;
+
+    #[test]
+    fn names_are_foreign() {
+        for (index, key) in FOREIGN_KEYS.iter().enumerate() {
+            assert!(Parameter::named(key.name).is_none(), "{} is a row", key.name);
+            assert!(FOREIGN_KEYS.iter().skip(index + 1).all(|other| other.name != key.name), "{} is twice", key.name);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Configuration files that `hb_config_generator` writes: from the table, filled from a model.
+
+use super::keys::Word;
+use super::model_check::{ModelInput, declared_shape, static_shape};
+use super::parameters::{
+    CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_RT,
+    INPUT_TYPE_TRAIN, MARCH, ONNX_MODEL, OPTIMIZE_LEVEL, OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, WORKING_DIR,
+};
+use super::table::{Group, Parameter, ParameterDefault};
+use super::{FastPerfError, InputType, Layout, documentation, fast_perf};
+use std::fmt::Write;
+use std::path::Path;
+
+/// How much a generated file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What must be given, and what nearly everyone gives.
+    Simple,
+    /// Every parameter, with its explanation.
+    Full,
+}
+
+impl Extent {
+    /// The file, as in the vendor's tool.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Simple => "simple_compile_config.yaml",
+            Self::Full => "full_compile_config.yaml",
+        }
+    }
+}
+
+/// The text of a configuration. `model` is the path of an ONNX file, counted from where the text will be, with its inputs; where it is not
+/// given, what it would say is left to be filled in.
+///
+/// # Errors
+/// What stands in the way of a file that says what the model is: a path that is not UTF-8, a name of an input with a `;`, no input.
+pub fn generated(extent: Extent, model: Option<(&Path, &[ModelInput])>, march: &str) -> Result<String, FastPerfError> {
+    if let Some((path, inputs)) = model {
+        fast_perf::check_expressible(path, inputs)?;
+    }
+    let values = values(model, march);
+    let mut text = format!(
+        "# A configuration of hb_compile ({} form). hb_compile --help-config explains every parameter.\n\
+         # Correct what the model cannot tell: the kind of its input data, its preprocessing, the calibration samples.\n",
+        match extent {
+            Extent::Simple => "simple",
+            Extent::Full => "full",
+        }
+    );
+    for group in Group::ALL {
+        let _ = writeln!(text, "{}:", group.name());
+        for parameter in Parameter::of_group(group) {
+            let value = values.iter().find(|(known, _)| known.name == parameter.name).map(|(_, value)| value.as_str());
+            match (extent, value) {
+                (Extent::Simple, None) => {}
+                (Extent::Simple, Some(value)) => {
+                    let _ = writeln!(text, "  {}: {}", parameter.name, fast_perf::quoted(value));
+                }
+                (Extent::Full, value) => text += &explained(parameter, value),
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// A parameter with its explanation; what would only repeat the default is a comment.
+fn explained(parameter: &Parameter, value: Option<&str>) -> String {
+    let mut text = String::new();
+    for line in documentation::wrapped(parameter.meaning, 110) {
+        let _ = writeln!(text, "  # {line}");
+    }
+    let _ = writeln!(text, "  # Range: {}. {}, {}.", parameter.range(), parameter.required, parameter.multiplicity);
+    let _ = match (value, parameter.default) {
+        (Some(value), _) => writeln!(text, "  {}: {}", parameter.name, fast_perf::quoted(value)),
+        (None, ParameterDefault::Value(default)) => writeln!(text, "  # {}: {default}", parameter.name),
+        (None, _) => writeln!(text, "  # {}:", parameter.name),
+    };
+    text
+}
+
+/// What a file is filled with.
+fn values(model: Option<(&Path, &[ModelInput])>, march: &str) -> Vec<(&'static Parameter, String)> {
+    let calibration = CALIBRATION_TYPE.usable_words();
+    // The manual's own default, once it does something.
+    let preferred = [CalibrationType::Default.word(), CalibrationType::Max.word()];
+    let calibration = preferred.into_iter().find(|word| calibration.contains(word)).unwrap_or_default();
+    let mut values: Vec<(&'static Parameter, String)> = vec![
+        (&MARCH, march.to_owned()),
+        (&WORKING_DIR, "model_output".to_owned()),
+        (&CALIBRATION_TYPE, calibration.to_owned()),
+        (&OPTIMIZE_LEVEL, OptimizeLevel::O2.word().to_owned()),
+    ];
+    let Some((path, inputs)) = model else {
+        let images = Guess::image(Layout::Nchw);
+        values.extend([
+            (&*ONNX_MODEL, "<path of the ONNX file>".to_owned()),
+            (&*OUTPUT_MODEL_FILE_PREFIX, "model".to_owned()),
+            (&*INPUT_TYPE_TRAIN, images.train.to_owned()),
+            (&*INPUT_TYPE_RT, images.runtime.to_owned()),
+            (&*INPUT_LAYOUT_TRAIN, images.layout.word().to_owned()),
+            (&*CAL_DATA_DIR, "calibration_data".to_owned()),
+        ]);
+        return values;
+    };
+    let guesses: Vec<Guess> = inputs.iter().map(Guess::of).collect();
+    let each = |word: &dyn Fn(&Guess) -> &'static str| guesses.iter().map(word).collect::<Vec<_>>().join("; ");
+    let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+    let folders: Vec<String> = names.iter().map(|name| format!("calibration_data/{}", file_name(name))).collect();
+    values.extend([
+        (&*ONNX_MODEL, path.to_string_lossy().into_owned()),
+        (&*OUTPUT_MODEL_FILE_PREFIX, fast_perf::prefix(path)),
+        (&*INPUT_NAME, names.join("; ")),
+        (&*INPUT_TYPE_TRAIN, each(&|guess| guess.train)),
+        (&*INPUT_TYPE_RT, each(&|guess| guess.runtime)),
+        (&*INPUT_LAYOUT_TRAIN, each(&|guess| guess.layout.word())),
+        (&*INPUT_SHAPE, inputs.iter().map(shape).collect::<Vec<_>>().join("; ")),
+        (&*CAL_DATA_DIR, folders.join("; ")),
+    ]);
+    values
+}
+
+/// The shape of an input; where dimensions are open, a text that has to be filled in.
+fn shape(input: &ModelInput) -> String {
+    match static_shape(&input.shape) {
+        Ok(shape) => super::keys::joined(&shape),
+        Err(_) => format!("<{}>", declared_shape(&input.shape)),
+    }
+}
+
+/// A name as one of a folder.
+fn file_name(name: &str) -> String {
+    let safe = |character: char| if character.is_alphanumeric() || "-_.".contains(character) { character } else { '_' };
+    name.chars().map(safe).collect()
+}
+
+/// What the data of an input is likely to be, by the rule of the vendor's fast performance mode: a batch of images of three channels and
+/// even size comes from the camera, all else is a feature map.
+struct Guess {
+    train: &'static str,
+    runtime: &'static str,
+    layout: Layout,
+}
+
+impl Guess {
+    fn image(layout: Layout) -> Self {
+        let usable = INPUT_TYPE_RT.usable_words();
+        let runtime = ["nv12", "bgr"].into_iter().find(|word| usable.contains(word));
+        Self { train: "bgr", runtime: runtime.unwrap_or_default(), layout }
+    }
+
+    fn of(input: &ModelInput) -> Self {
+        let feature_map =
+            Self { train: InputType::Featuremap.word(), runtime: InputType::Featuremap.word(), layout: Layout::Nchw };
+        let layouts = [Layout::Nchw, Layout::Nhwc];
+        let has_colours = |layout: &Layout| input.shape.get(layout.channel_dimension()) == Some(&Some(3));
+        let mut fitting = layouts.into_iter().filter(has_colours);
+        let (Some(layout), None) = (fitting.next(), fitting.next()) else { return feature_map };
+        let (height, width) = layout.image_dimensions();
+        let even = |dimension: usize| matches!(input.shape.get(dimension), Some(Some(size)) if size % 2 == 0);
+        let float = matches!(input.element.as_str(), "float" | "float16" | "bfloat16" | "double");
+        if input.shape.len() == 4 && float && even(height) && even(width) { Self::image(layout) } else { feature_map }
+    }
+}

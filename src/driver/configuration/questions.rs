@@ -1,0 +1,82 @@
+//! What is allowed, and still more likely a mistake than meant: numbers of the preprocessing, and samples that contradict them.
+
+use super::InputType;
+use super::checking::Checker;
+use super::model_check::CheckedInput;
+use super::parameters::{INPUT_TYPE_RT, INPUT_TYPE_TRAIN, InputSettings, MEAN_VALUE, SCALE_VALUE, STD_VALUE};
+
+/// The largest value of 8-bit data.
+const WHITE: f64 = 255.0;
+/// The part of the expected range that samples may go beyond, on either side.
+const SLACK: f64 = 0.1;
+/// Samples that use less than this part of the expected range are not what it is expected of.
+const LEAST_USE: f64 = 0.02;
+
+/// Asks about the numbers of an image input.
+pub fn ask(checker: &mut Checker, input: &InputSettings, label: &str) {
+    if *input.get(&INPUT_TYPE_RT) == InputType::Featuremap {
+        return;
+    }
+    let deviations = checker.texts.contains_key(STD_VALUE.name).then(|| input.get(&STD_VALUE).as_deref()).flatten();
+    let scales = input.get(&SCALE_VALUE).as_deref();
+    let mean = input.get(&MEAN_VALUE).as_deref();
+    let small = |numbers: &&[f64]| {
+        numbers.iter().all(|number| number.abs() <= 1.0) && numbers.iter().any(|number| *number != 0.0)
+    };
+    let times_white = |numbers: &[f64]| {
+        let numbers: Vec<String> = numbers.iter().map(|number| format!("{:.3}", number * WHITE)).collect();
+        numbers.join(" ")
+    };
+    if let Some(mean) = mean.filter(small) {
+        let what = format!("{label}: the numbers look like those of images in 0 to 1, but the data is 0 to 255");
+        return checker.warning(
+            &MEAN_VALUE,
+            what,
+            format!("write '{}', and divide the scale by 255, if so", times_white(mean)),
+        );
+    }
+    if let Some(deviations) = deviations.filter(small) {
+        let what = format!("{label}: the numbers look like those of images in 0 to 1, but the data is 0 to 255");
+        return checker.warning(&STD_VALUE, what, format!("write '{}', if so", times_white(deviations)));
+    }
+    if deviations.is_none()
+        && let Some(scales) = scales
+        && scales.iter().all(|scale| *scale > 1.0)
+    {
+        let what = format!(
+            "{label}: the data of 0 to 255 is multiplied by these numbers, which look like standard deviations"
+        );
+        checker.warning(&SCALE_VALUE, what, "write them as std_value, if so");
+    }
+}
+
+/// Why samples between `least` and `most` are hardly what the network was trained on, whose input is an image and its preprocessing.
+/// `None` where they may be.
+pub fn question_samples(input: &CheckedInput, least: f64, most: f64) -> Option<String> {
+    // Those that count from -128 are of another range.
+    let skipped = |kind: InputType| kind == InputType::Featuremap || kind.name().ends_with("_128");
+    if skipped(*input.get(&INPUT_TYPE_TRAIN)) || skipped(*input.get(&INPUT_TYPE_RT)) {
+        return None;
+    }
+    let (means, scales) = (input.per_channel(&MEAN_VALUE), input.per_channel(&SCALE_VALUE));
+    let channels = means.len().max(scales.len()).max(1);
+    let mut range = (f64::INFINITY, f64::NEG_INFINITY);
+    for channel in 0..channels {
+        let mean = means.get(channel).copied().unwrap_or(0.0);
+        let scale = scales.get(channel).copied().unwrap_or(1.0);
+        for pixel in [0.0, WHITE] {
+            let value = (pixel - mean) * scale;
+            range = (range.0.min(value), range.1.max(value));
+        }
+    }
+    let width = range.1 - range.0;
+    let beyond = least < range.0 - SLACK * width || most > range.1 + SLACK * width;
+    let within = most - least < LEAST_USE * width;
+    (beyond || within).then(|| {
+        format!(
+            "input '{}': the samples are {least:.4} to {most:.4}, but images that are preprocessed by mean_value and scale_value are \
+             {:.4} to {:.4}",
+            input.name, range.0, range.1
+        )
+    })
+}

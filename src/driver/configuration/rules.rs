@@ -1,0 +1,195 @@
+//! The rules between parameters of the model, and what is odd about single ones.
+
+use super::Environment;
+use super::checking::Checker;
+use super::keys::{ParameterState, Word};
+use super::node_info::NodeRequest;
+use super::optimization::Optimization;
+use super::parameters::{
+    BALANCE_FACTOR, CAFFE_MODEL, CAL_DATA_DIR, CALIBRATION_TYPE, COMPILE_MODE, CalibrationType, CompileMode,
+    INPUT_BATCH, INPUT_NAME, INPUT_SOURCE, INPUT_TYPE_RT, InputSource, JOBS, LAYER_OUT_DUMP, LEGAL_INPUT_SOURCES,
+    NODE_INFO, ONNX_MODEL, OPTIMIZATION, OUTPUT_MODEL_FILE_PREFIX, PARAMETERS, PROTOTXT, Processor, RUN_ON_BPU,
+    RUN_ON_CPU, SEPARATE_BATCH,
+};
+use super::problem::suggestion;
+use super::table::{Parameter, ParameterKind, Status};
+use super::values::ParameterValue;
+
+/// Checks the rules of everything but the inputs.
+pub fn check(checker: &mut Checker, environment: &Environment) {
+    check_model_files(checker);
+    check_prefix(checker);
+    join_places(checker);
+    check_names_of_mappings(checker);
+    check_sources(checker);
+    check_batch(checker);
+    check_calibration(checker);
+    check_mode(checker);
+    check_jobs(checker, environment);
+}
+
+fn check_model_files(checker: &mut Checker) {
+    let (onnx, caffe, prototxt) =
+        (checker.is_given(&ONNX_MODEL), checker.is_given(&CAFFE_MODEL), checker.is_given(&PROTOTXT));
+    if onnx && (caffe || prototxt) {
+        let other = if caffe { CAFFE_MODEL.name } else { PROTOTXT.name };
+        let what = format!("excludes {other}, which is given as well");
+        checker.error(&ONNX_MODEL, what, "keep the one that is meant");
+    } else if caffe != prototxt {
+        let (there, missing) = if caffe { (&CAFFE_MODEL, &PROTOTXT) } else { (&PROTOTXT, &CAFFE_MODEL) };
+        let what = format!("a Caffe model also needs {}", missing.name);
+        checker.error(there, what, format!("add {}", missing.name));
+    } else if !onnx && !caffe {
+        checker.error(&ONNX_MODEL, "no model is given", "add onnx_model with the path of the ONNX file");
+    }
+}
+
+fn check_prefix(checker: &mut Checker) {
+    let Some(prefix) = checker.value(&OUTPUT_MODEL_FILE_PREFIX) else { return };
+    if prefix.ends_with(".bin") {
+        let what =
+            format!("'{prefix}' ends as the results of the older tool do; here they are {prefix}.hbm and others");
+        checker.error(&OUTPUT_MODEL_FILE_PREFIX, what, "leave out the ending .bin");
+    } else if prefix.ends_with(".hbm") {
+        let what = format!("'{prefix}' already ends in .hbm, so the result is '{prefix}.hbm'");
+        checker.warning(&OUTPUT_MODEL_FILE_PREFIX, what, "leave out the ending, if that is not meant");
+    }
+}
+
+/// `run_on_cpu` and `run_on_bpu` say of nodes what `ON` of `node_info` says; `node_info` wins.
+fn join_places(checker: &mut Checker) {
+    let mut requests = checker.value(&NODE_INFO).map(|list| list.0).unwrap_or_default();
+    if checker.state(&NODE_INFO) == ParameterState::Faulty {
+        return;
+    }
+    let mut from: Option<&'static Parameter> = None;
+    for (key, on) in [(&RUN_ON_CPU, Processor::Cpu), (&RUN_ON_BPU, Processor::Bpu)] {
+        for name in checker.value(key).iter().flat_map(|names| names.iter()) {
+            from = Some(key);
+            match requests.iter_mut().find(|request| request.name == *name) {
+                Some(request) => request.on = request.on.or(Some(on)),
+                None => requests.push(NodeRequest { name: name.clone(), on: Some(on), ..NodeRequest::default() }),
+            }
+        }
+    }
+    let Some(from) = from else { return };
+    let text = requests.iter().map(ToString::to_string).collect::<Vec<_>>().join(";");
+    let values = requests.into_iter().map(ParameterValue::Node).collect::<Vec<_>>();
+    if !checker.is_given(&NODE_INFO)
+        && let Some(fault) = super::values::unsupported(&NODE_INFO, &values)
+    {
+        return checker.error(from, fault.what, fault.remedy);
+    }
+    checker.derive(&NODE_INFO, from, values, text);
+}
+
+/// Mappings from inputs name inputs.
+fn check_names_of_mappings(checker: &mut Checker) {
+    let ParameterState::Given(inputs) = checker.state(&INPUT_NAME) else { return };
+    let inputs: Vec<String> = inputs.iter().filter_map(ParameterValue::text).map(str::to_owned).collect();
+    for parameter in PARAMETERS.iter().filter(|parameter| matches!(parameter.kind, ParameterKind::InputMapping(_))) {
+        let ParameterState::Given([ParameterValue::Mapping(entries)]) = checker.state(parameter) else { continue };
+        let named: Vec<String> = entries.iter().map(|(name, _)| name.clone()).collect();
+        for name in named.iter().filter(|name| !inputs.contains(name)) {
+            let remedy = suggestion(name, inputs.iter().map(String::as_str), "use the names of input_name");
+            checker.error(parameter, format!("'{name}' is not in input_name"), remedy);
+        }
+    }
+}
+
+/// Each source gives images of certain types only.
+fn check_sources(checker: &mut Checker) {
+    let Some(Some(sources)) = checker.value(&INPUT_SOURCE) else { return };
+    let names: Vec<String> = match checker.state(&INPUT_NAME) {
+        ParameterState::Given(names) => names.iter().filter_map(ParameterValue::text).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    for (name, source) in &sources {
+        // Without names there is one input, and the mapping names it.
+        let index = if names.is_empty() { Some(0) } else { names.iter().position(|known| known == name) };
+        let Some(runtime) = index.and_then(|index| checker.word(&INPUT_TYPE_RT, index)).map(str::to_owned) else {
+            continue;
+        };
+        let Some((_, legal)) = LEGAL_INPUT_SOURCES.iter().find(|(word, _)| *word == source.word()) else { continue };
+        if legal.contains(&runtime.as_str()) {
+            continue;
+        }
+        let what = format!("input '{name}': {} does not give input_type_rt '{runtime}'", source.word());
+        let remedy = format!("it gives {}", legal.join(" and "));
+        // The manual's own template takes yuv444 from the pyramid, so that is none but a slip.
+        match source {
+            InputSource::Resizer => checker.error(&INPUT_SOURCE, what, remedy),
+            _ => checker.warning(&INPUT_SOURCE, what, format!("{remedy}; such data is read from memory")),
+        }
+    }
+    let resized = sources.iter().any(|(_, source)| *source == InputSource::Resizer);
+    if resized && checker.value(&LAYER_OUT_DUMP) == Some(true) {
+        let what = "excludes input_source resizer, which is given as well";
+        checker.error(&LAYER_OUT_DUMP, what, "set it to False, or take another input_source");
+    }
+}
+
+fn check_batch(checker: &mut Checker) {
+    let (Some(batch), Some(separate)) = (checker.value(&INPUT_BATCH), checker.value(&SEPARATE_BATCH)) else { return };
+    if separate && batch == 1 {
+        checker.warning(
+            &SEPARATE_BATCH,
+            "there is nothing to separate, because input_batch is 1",
+            "remove it, or add input_batch",
+        );
+    }
+}
+
+fn check_calibration(checker: &mut Checker) {
+    let Some(kind) = checker.value(&CALIBRATION_TYPE) else { return };
+    let asked = checker.is_given(&CALIBRATION_TYPE);
+    let word = kind.word();
+    let usable: Vec<&str> =
+        CALIBRATION_TYPE.usable_words().into_iter().filter(|word| *word != CalibrationType::Skip.word()).collect();
+    let acts = CALIBRATION_TYPE.usable_words().contains(&word);
+    if kind != CalibrationType::Skip && !checker.is_given(&CAL_DATA_DIR) {
+        let (what, remedy) = match asked {
+            true => (format!("not given, but calibration_type {word} needs samples"), "add it".to_owned()),
+            false if acts => ("no samples are given".to_owned(), "add cal_data_dir".to_owned()),
+            false => (
+                "no samples are given".to_owned(),
+                format!(
+                    "add cal_data_dir, and calibration_type: '{}' while '{word}' is {}",
+                    usable.join("' or '"),
+                    Status::NotYet
+                ),
+            ),
+        };
+        checker.error(&CAL_DATA_DIR, what, format!("{remedy}; or set calibration_type: 'skip' to judge speed only"));
+    } else if !asked && !acts {
+        checker.error(
+            &CALIBRATION_TYPE,
+            format!("not given, so the manual's default '{word}' holds, which is not supported yet"),
+            format!("add calibration_type: '{}'", CALIBRATION_TYPE.usable_words().join("' or '")),
+        );
+    }
+    let asymmetric = checker.value(&OPTIMIZATION).is_some_and(|words| words.contains(&Optimization::Asymmetric));
+    if kind == CalibrationType::Default && asymmetric {
+        let what = "asymmetric cannot be set with calibration_type default, which chooses it by itself";
+        checker.error(&OPTIMIZATION, what, "remove it, or set another calibration_type");
+    }
+}
+
+fn check_mode(checker: &mut Checker) {
+    if checker.value(&COMPILE_MODE) == Some(CompileMode::Balance) && !checker.is_given(&BALANCE_FACTOR) {
+        checker.error(
+            &BALANCE_FACTOR,
+            "not given, but compile_mode balance needs it",
+            "add it: 0 is the least traffic of memory, 100 the least latency",
+        );
+    }
+}
+
+fn check_jobs(checker: &mut Checker, environment: &Environment) {
+    let (ParameterState::Given(_), Some(wanted)) = (checker.state(&JOBS), checker.value(&JOBS)) else { return };
+    let cores = environment.cores.max(1);
+    if usize::try_from(wanted).is_ok_and(|wanted| wanted > cores) {
+        let what = format!("{wanted} jobs are more than the {cores} cores of this machine");
+        checker.warning(&JOBS, what, format!("{cores} are used"));
+    }
+}

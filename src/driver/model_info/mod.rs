@@ -1,0 +1,228 @@
+//! `hb_model_info`: what a model is, compiled or not.
+
+mod network;
+mod removable;
+
+use super::provenance;
+use crate::frontend::mlir::{self, MlirFileError};
+use crate::frontend::onnx::{self, OnnxError};
+use crate::hbm::information::{table, to_json, to_text};
+use crate::hbm::{Hbm, HbmError};
+use clap::Parser;
+use network::NetworkInformation;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const EXPLANATION: &str = "\
+Examples:
+  What a compiled model takes and gives, and how it was made:
+      hb_model_info model_output/mobilenet.hbm
+
+  The parameters that it was compiled with, for a program:
+      hb_model_info model_output/mobilenet.hbm --json | jq .parameters
+
+  What could be removed from the ends of a network (remove_node_type, remove_node_name):
+      hb_model_info mobilenet.onnx
+
+A .hbm is verified completely first; a broken file is an error that names the broken rule (docs/hbm-format.md).
+Exit status: 0 done; 1 the file is at fault; 2 wrong usage.";
+
+/// Shows what a model is: inputs and outputs, the parameters it was compiled with, memory, what can be removed from its ends.
+#[derive(Parser)]
+#[command(name = "hb_model_info", version, after_help = EXPLANATION)]
+struct Arguments {
+    /// A compiled .hbm, a stored model (.bc, .mlir), or an ONNX network (.onnx)
+    model: PathBuf,
+    /// Print JSON with every field instead of tables
+    #[arg(long)]
+    json: bool,
+    /// List the layers too (JSON always does)
+    #[arg(long)]
+    layers: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum InformationError {
+    #[error(transparent)]
+    Hbm(#[from] HbmError),
+    #[error("{path}: {source}")]
+    Onnx { path: PathBuf, source: OnnxError },
+    #[error(transparent)]
+    Mlir(#[from] MlirFileError),
+    #[error("{path}: {reason}")]
+    Network { path: PathBuf, reason: String },
+    #[error("{path}: Caffe models are not read yet; convert the model to ONNX")]
+    Caffe { path: PathBuf },
+    #[error("{path}: cannot tell what kind of model it is; the extension must be .hbm, .bc, .mlir or .onnx")]
+    UnknownKind { path: PathBuf },
+}
+
+/// The command `hb_model_info` with the arguments of a process, the program's name first.
+pub fn command(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match information(&arguments) {
+        Ok(text) => {
+            // A closed pipe is the reader's choice, not a fault.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("hb_model_info: {error}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn information(arguments: &Arguments) -> Result<String, InformationError> {
+    let path = arguments.model.as_path();
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let network = match extension.as_deref() {
+        Some("hbm") => {
+            let hbm = Hbm::open(path)?;
+            return Ok(match arguments.json {
+                true => shown(&to_json(&hbm)),
+                false => to_text(&hbm, arguments.layers),
+            });
+        }
+        Some("onnx") => {
+            let model = onnx::load(path).map_err(|source| InformationError::Onnx { path: path.to_owned(), source })?;
+            NetworkInformation::of_onnx(&model)
+        }
+        Some("bc" | "mlir") => {
+            let context = crate::pipeline::context();
+            let module = mlir::read(&context, path)?;
+            let failed = |reason| InformationError::Network { path: path.to_owned(), reason };
+            let mut network = NetworkInformation::of_module(module.as_operation()).map_err(failed)?;
+            network.parameters = provenance::parameters(module.as_operation());
+            network
+        }
+        Some("caffemodel" | "prototxt") => return Err(InformationError::Caffe { path: path.to_owned() }),
+        _ => return Err(InformationError::UnknownKind { path: path.to_owned() }),
+    };
+    let bytes = std::fs::metadata(path).map(|metadata| metadata.len()).ok();
+    Ok(match arguments.json {
+        true => shown(&network_json(&network, path, bytes)),
+        false => network_text(&network, path, bytes, arguments.layers),
+    })
+}
+
+fn shown(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn network_json(network: &NetworkInformation, path: &Path, bytes: Option<u64>) -> Value {
+    let tensors = |tensors: &[network::PortInformation]| -> Vec<Value> {
+        let one = |tensor: &network::PortInformation| {
+            json!({
+                "name": tensor.name,
+                "shape": tensor.shape,
+                "element_type": tensor.element,
+                "scales": tensor.scales,
+            })
+        };
+        tensors.iter().map(one).collect()
+    };
+    let nodes = network.nodes.iter().map(|node| json!({ "name": node.name, "operator": node.operator, "on": node.on }));
+    json!({
+        "kind": network.kind,
+        "path": path,
+        "file_bytes": bytes,
+        "model_name": network.name,
+        "versions": network.versions.iter().map(|(name, version)| (name.clone(), version.clone().into()))
+            .collect::<serde_json::Map<String, Value>>(),
+        "parameters": network.parameters.iter().map(|parameter| json!({
+            "group": parameter.group,
+            "name": parameter.name,
+            "given": parameter.given,
+            "effective": parameter.effective,
+        })).collect::<Vec<_>>(),
+        "inputs": tensors(&network.inputs),
+        "outputs": tensors(&network.outputs),
+        "constant_bytes": network.constant_bytes,
+        "operators": network.operators(),
+        "layers": nodes.collect::<Vec<_>>(),
+        "removable_nodes": network.removable.iter()
+            .map(|(name, kind)| json!({ "name": name, "type": kind })).collect::<Vec<_>>(),
+    })
+}
+
+fn network_text(network: &NetworkInformation, path: &Path, bytes: Option<u64>, with_layers: bool) -> String {
+    let mut text = format!("model      {} ({})\n", path.display(), network.kind);
+    if !network.name.is_empty() {
+        text += &format!("name       {}\n", network.name);
+    }
+    if let Some(bytes) = bytes {
+        text += &format!("file       {bytes} bytes\n");
+    }
+    text += &format!("constants  {} bytes\n", network.constant_bytes);
+    for (name, version) in &network.versions {
+        text += &format!("{name:<10} {version}\n");
+    }
+    let rows: Vec<Vec<String>> = [("input", &network.inputs), ("output", &network.outputs)]
+        .into_iter()
+        .flat_map(|(direction, tensors)| tensors.iter().map(move |tensor| (direction, tensor)))
+        .map(|(direction, tensor)| {
+            vec![
+                tensor.name.clone(),
+                direction.into(),
+                tensor.shape_text(),
+                tensor.element.clone(),
+                tensor.scale_text(),
+            ]
+        })
+        .collect();
+    table(&mut text, "Inputs and outputs", &["NAME", "TYPE", "SHAPE", "DATA_TYPE", "SCALE"], &rows);
+    let rows: Vec<Vec<String>> =
+        network.operators().into_iter().map(|(operator, count)| vec![operator, count.to_string()]).collect();
+    table(&mut text, "Operators", &["OPERATOR", "NODES"], &rows);
+    if with_layers {
+        let rows: Vec<Vec<String>> = network
+            .nodes
+            .iter()
+            .map(|node| vec![node.name.clone(), node.operator.clone(), node.on.unwrap_or("-").into()])
+            .collect();
+        table(&mut text, "Layers", &["NAME", "OPERATOR", "ON"], &rows);
+    }
+    let rows: Vec<Vec<String>> =
+        network.removable.iter().map(|(name, kind)| vec![name.clone(), (*kind).into()]).collect();
+    table(&mut text, "Removable nodes", &["NAME", "TYPE"], &rows);
+    if !network.parameters.is_empty() {
+        let rows: Vec<Vec<String>> = network
+            .parameters
+            .iter()
+            .map(|parameter| {
+                let given = parameter.given.clone().unwrap_or_else(|| "(default)".into());
+                vec![parameter.group.clone(), parameter.name.clone(), given, parameter.effective.clone()]
+            })
+            .collect();
+        table(&mut text, "Parameters", &["GROUP", "NAME", "GIVEN", "EFFECTIVE"], &rows);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_statuses() {
+        let run = |arguments: &[&str]| {
+            let arguments = std::iter::once("hb_model_info").chain(arguments.iter().copied());
+            command(arguments.map(Into::into))
+        };
+        assert_eq!(run(&["--help"]), ExitCode::SUCCESS);
+        assert_eq!(run(&["--no-such-option"]), ExitCode::from(2));
+        assert_eq!(run(&[]), ExitCode::from(2));
+        for path in ["/no/such.hbm", "/no/such.onnx", "/no/such.bc", "/no/such.caffemodel", "/no/such"] {
+            assert_eq!(run(&[path]), ExitCode::from(1), "{path}");
+        }
+    }
+}

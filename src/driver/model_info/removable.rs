@@ -1,0 +1,157 @@
+//! What `remove_node_type` and `remove_node_name` could take away: nodes at the ends of a network, to a fixed point (manual, "Model
+//! Parameters").
+
+use hb_dialects::{bpu, hfloat};
+use std::collections::HashSet;
+
+/// What the manual allows to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemovableKind {
+    /// Reals to integers.
+    Quantize,
+    /// Another order of dimensions.
+    Transpose,
+    /// Integers to reals.
+    Dequantize,
+    /// Another element type.
+    Cast,
+    /// Another shape.
+    Reshape,
+    /// Shares of a whole.
+    Softmax,
+}
+
+impl RemovableKind {
+    /// As the manual writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quantize => "Quantize",
+            Self::Transpose => "Transpose",
+            Self::Dequantize => "Dequantize",
+            Self::Cast => "Cast",
+            Self::Reshape => "Reshape",
+            Self::Softmax => "Softmax",
+        }
+    }
+
+    /// Of an operator of ONNX.
+    pub fn of_onnx(operator: &str) -> Option<Self> {
+        match operator {
+            "QuantizeLinear" => Some(Self::Quantize),
+            "DequantizeLinear" => Some(Self::Dequantize),
+            other => [Self::Transpose, Self::Cast, Self::Reshape, Self::Softmax]
+                .into_iter()
+                .find(|kind| kind.name() == other),
+        }
+    }
+
+    /// Of an operation of the float level.
+    pub fn of_float(op: hfloat::Op) -> Option<Self> {
+        match op {
+            hfloat::Op::Transpose => Some(Self::Transpose),
+            hfloat::Op::Cast => Some(Self::Cast),
+            hfloat::Op::Reshape => Some(Self::Reshape),
+            hfloat::Op::Softmax => Some(Self::Softmax),
+            _ => None,
+        }
+    }
+
+    /// Of an operation of the BPU.
+    pub fn of_bpu(op: bpu::Op) -> Option<Self> {
+        match op {
+            bpu::Op::Quantize => Some(Self::Quantize),
+            bpu::Op::Dequantize => Some(Self::Dequantize),
+            bpu::Op::Transpose => Some(Self::Transpose),
+            bpu::Op::Reshape => Some(Self::Reshape),
+            _ => None,
+        }
+    }
+}
+
+/// A node with the values that it reads, without constants, and gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edges {
+    /// Its name.
+    pub name: String,
+    /// As what it can be removed; none where it computes.
+    pub kind: Option<RemovableKind>,
+    /// What it reads.
+    pub inputs: Vec<String>,
+    /// What it gives.
+    pub outputs: Vec<String>,
+}
+
+/// Names and types of the nodes that can be removed when all of their types are given, in the order in which they go.
+pub fn removable(nodes: &[Edges], inputs: &[String], outputs: &[String]) -> Vec<(String, &'static str)> {
+    let mut inputs: HashSet<&str> = inputs.iter().map(String::as_str).collect();
+    let mut outputs: HashSet<&str> = outputs.iter().map(String::as_str).collect();
+    let mut left: Vec<&Edges> = nodes.iter().collect();
+    let mut removed = Vec::new();
+    loop {
+        let found = left.iter().enumerate().find_map(|(place, node)| {
+            let kind = node.kind?.name();
+            let ([input], [output]) = (node.inputs.as_slice(), node.outputs.as_slice()) else { return None };
+            let readers =
+                |value: &str| left.iter().flat_map(|node| &node.inputs).filter(|input| *input == value).count();
+            // One that is all that is left between an input and an output stays.
+            let first = inputs.contains(input.as_str())
+                && readers(input) == 1
+                && !outputs.contains(input.as_str())
+                && !outputs.contains(output.as_str());
+            let last = outputs.contains(output.as_str())
+                && readers(output) == 0
+                && readers(input) == 1
+                && !outputs.contains(input.as_str())
+                && !inputs.contains(input.as_str());
+            (first || last).then_some((place, kind, first))
+        });
+        let Some((place, kind, first)) = found else { return removed };
+        let node = left.remove(place);
+        removed.push((node.name.clone(), kind));
+        if let ([input], [output]) = (node.inputs.as_slice(), node.outputs.as_slice()) {
+            let (ends, gone, new) = if first { (&mut inputs, input, output) } else { (&mut outputs, output, input) };
+            ends.remove(gone.as_str());
+            ends.insert(new);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str, operator: &str, inputs: &[&str], output: &str) -> Edges {
+        let inputs = inputs.iter().map(|input| (*input).to_owned()).collect();
+        Edges { name: name.into(), kind: RemovableKind::of_onnx(operator), inputs, outputs: vec![output.into()] }
+    }
+
+    fn names(nodes: &[Edges], inputs: &[&str], outputs: &[&str]) -> Vec<(String, &'static str)> {
+        let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        removable(nodes, &all(inputs), &all(outputs))
+    }
+
+    #[test]
+    fn both_ends_are_eaten_up_to_what_computes() {
+        let nodes = [
+            node("t", "Transpose", &["x"], "a"),
+            node("q", "QuantizeLinear", &["a"], "b"),
+            node("c", "Conv", &["b"], "d"),
+            node("r", "Reshape", &["d"], "e"),
+            node("s", "Softmax", &["e"], "y"),
+        ];
+        let expected = [("t", "Transpose"), ("q", "Quantize"), ("s", "Softmax"), ("r", "Reshape")];
+        assert_eq!(names(&nodes, &["x"], &["y"]), expected.map(|(name, kind)| (name.to_owned(), kind)));
+    }
+
+    #[test]
+    fn what_has_other_readers_stays() {
+        let shared = [node("t", "Transpose", &["x"], "a"), node("c", "Conv", &["a", "x"], "y")];
+        assert_eq!(names(&shared, &["x"], &["y"]), []);
+        let inner = [node("c", "Conv", &["x"], "a"), node("s", "Softmax", &["a"], "y")];
+        assert_eq!(names(&inner, &["x"], &["y", "a"]), []);
+        let alone = [node("s", "Softmax", &["x"], "y")];
+        assert_eq!(names(&alone, &["x"], &["y"]), []);
+        let two = [node("c", "Concat", &["x", "z"], "a"), node("s", "Cast", &["a"], "y")];
+        assert_eq!(names(&two, &["x", "z"], &["y"]), [("s".to_owned(), "Cast")]);
+    }
+}

@@ -1,0 +1,153 @@
+//! What a run of `hb_compile` came to: its last line, and the same as JSON.
+
+use super::compare::NodeFacts;
+use super::compile::{CompileError, Stage};
+use super::configuration::{CORE_NUM, Configuration, MARCH, Purpose, Severity, WORKING_DIR, printable};
+use super::tables::{NodeRow, OutputRow};
+use crate::bpu::lower::Placement;
+use crate::sim::perf::Performance;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// What a compilation came to, as far as it went.
+#[derive(Debug, Default)]
+pub struct CompilationOutcome {
+    /// What built-in settings were for; none with a configuration of the user.
+    pub purpose: Option<Purpose>,
+    /// The last stage that ran.
+    pub last_stage: Option<Stage>,
+    /// Nodes and where they run, in the order of the network, once they are placed.
+    pub nodes: Vec<NodeFacts>,
+    /// The nodes once more, with how far the levels are apart; after the last stage.
+    pub rows: Vec<NodeRow>,
+    /// How far the outputs of the levels are apart; after the last stage.
+    pub outputs: Vec<OutputRow>,
+    /// What is predicted; after the last stage.
+    pub prediction: Option<Prediction>,
+    /// What was written, in order.
+    pub files: Vec<PathBuf>,
+}
+
+/// What is predicted of a compiled model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// Of one run.
+    pub latency_us: f64,
+    /// Runs per second of one core that does nothing else.
+    pub frames_per_second: f64,
+    /// Bytes loaded and stored by one run.
+    pub ddr_megabytes: f64,
+}
+
+impl Prediction {
+    /// Of a report.
+    pub fn of(performance: &Performance) -> Self {
+        let headline = &performance.summary.performance;
+        Self {
+            latency_us: headline.latency_us,
+            frames_per_second: headline.frames_per_second,
+            ddr_megabytes: performance.summary.ddr.megabytes,
+        }
+    }
+}
+
+impl CompilationOutcome {
+    /// How many nodes run on the BPU, and how many on the CPU.
+    pub fn processors(&self) -> (usize, usize) {
+        let on_bpu = self.nodes.iter().filter(|node| node.placement == Placement::Bpu).count();
+        (on_bpu, self.nodes.len() - on_bpu)
+    }
+
+    /// Where the results are, and what was predicted.
+    pub fn last_line(&self, configuration: &Configuration) -> String {
+        let folder = printable(&configuration.get(&WORKING_DIR).display().to_string());
+        match (&self.prediction, self.last_stage) {
+            (Some(Prediction { latency_us, frames_per_second, .. }), _) => format!(
+                "results are in '{folder}'; predicted latency {latency_us:.1} us, {frames_per_second:.1} frames per second"
+            ),
+            (None, Some(stage)) => format!("ended after {stage}, as asked; results are in '{folder}'"),
+            (None, None) => format!("results are in '{folder}'"),
+        }
+    }
+
+    /// Everything, for programs.
+    pub fn to_json(&self, configuration: &Configuration) -> Value {
+        let (on_bpu, on_cpu) = self.processors();
+        let cosines = |name: &str| self.rows.iter().find(|row| row.node == name);
+        let nodes = self.nodes.iter().map(|node| {
+            let (on, reason) = match &node.placement {
+                Placement::Bpu => ("BPU", None),
+                Placement::Cpu { reason } => ("CPU", Some(reason)),
+            };
+            json!({
+                "name": node.name,
+                "operator": node.operator,
+                "on": on,
+                "reason": reason,
+                "crossings": node.crossings.iter().map(|crossing| json!({
+                    "neighbour": crossing.node,
+                    "values": crossing.values,
+                    "direction": if crossing.from_bpu { "from BPU" } else { "to BPU" },
+                })).collect::<Vec<_>>(),
+                "made_from": node.origins,
+                "output_data_type": node.output_data_type,
+                "threshold": node.threshold,
+                "calibrated_cosine": cosines(&node.name).and_then(|row| row.calibrated_cosine),
+                "quantized_cosine": cosines(&node.name).and_then(|row| row.quantized_cosine),
+            })
+        });
+        let outputs = self.outputs.iter().map(|output| {
+            json!({
+                "name": output.tensor_name,
+                "calibrated_cosine": output.calibrated_cosine,
+                "quantized_cosine": output.quantized_cosine,
+            })
+        });
+        json!({
+            "status": "done",
+            "mode": self.purpose.map_or("configuration", Purpose::name),
+            "last_stage": self.last_stage.map(Stage::name),
+            "configuration": configuration.file,
+            "march": configuration.get(&MARCH),
+            "core_num": configuration.get(&CORE_NUM),
+            "working_dir": configuration.get(&WORKING_DIR),
+            "files": self.files,
+            "predicted_latency_us": self.prediction.map(|prediction| prediction.latency_us),
+            "predicted_frames_per_second": self.prediction.map(|prediction| prediction.frames_per_second),
+            "predicted_ddr_megabytes": self.prediction.map(|prediction| prediction.ddr_megabytes),
+            "nodes_on_bpu": on_bpu,
+            "nodes_on_cpu": on_cpu,
+            "nodes": nodes.collect::<Vec<_>>(),
+            "outputs": outputs.collect::<Vec<_>>(),
+            "warnings": configuration.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// What went wrong, for programs: one entry for each line of a list.
+pub fn failure_json(error: &CompileError) -> Value {
+    let (stage, errors) = match error {
+        CompileError::Configuration(problems) => {
+            let errors = problems.0.iter().filter(|problem| problem.severity == Severity::Error);
+            (None, errors.map(ToString::to_string).collect())
+        }
+        CompileError::Stage { stage, source } => (Some(stage.name()), lines(&source.to_string())),
+        CompileError::Options(message) => (None, lines(message)),
+    };
+    json!({ "status": "failed", "stage": stage, "errors": errors })
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_lists() {
+        let error = CompileError::Stage { stage: Stage::Lower, source: "one\ntwo".into() };
+        assert_eq!(failure_json(&error), json!({ "status": "failed", "stage": "lower", "errors": ["one", "two"] }));
+    }
+}

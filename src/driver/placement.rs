@@ -1,0 +1,86 @@
+//! What runs where: what `node_info` asks for, and what came of it.
+
+use super::compare::{Crossing, NodeFacts};
+use super::compile::{NetworkStages, StageError};
+use super::configuration::{Configuration, NODE_INFO, Processor};
+use crate::bpu::lower::Placement;
+use crate::pipeline::{self, on_functions};
+use hb_dialects::pass::word;
+use melior::ir::Module;
+use std::collections::BTreeSet;
+
+/// The nodes that `node_info` asks onto a processor.
+fn requested(configuration: &Configuration, processor: Processor) -> Vec<&str> {
+    let requests = configuration.get(&NODE_INFO).iter();
+    requests.filter(|request| request.on == Some(processor)).map(|request| request.name.as_str()).collect()
+}
+
+/// The pass that puts nodes onto the CPU, where `node_info` asks for it. It runs before calibration: what will not be quantized has no
+/// say in precision.
+pub(super) fn requested_placement(configuration: &Configuration) -> Option<String> {
+    let names: Vec<String> = requested(configuration, Processor::Cpu).into_iter().map(word).collect();
+    (!names.is_empty()).then(|| on_functions(&format!("quant-assign-placement{{cpu={}}}", names.join(","))))
+}
+
+impl NetworkStages<'_> {
+    /// Puts nodes where `node_info` asks for the CPU.
+    pub(super) fn place_requested(&self, module: &mut Module<'_>) -> Result<(), StageError> {
+        let Some(pass) = requested_placement(self.configuration) else { return Ok(()) };
+        Ok(pipeline::run(self.context, module, &pass)?)
+    }
+
+    /// Says which nodes run on the CPU, why, and where their neighbours pay for it; and what came of the requests of `node_info`.
+    pub(super) fn report_placement(&self, facts: &[NodeFacts]) {
+        for fact in facts {
+            if let Placement::Cpu { reason } = &fact.placement {
+                let (name, operator, ways) = (&fact.name, &fact.operator, ways(&fact.crossings));
+                tracing::info!("node '{name}' ({operator}) runs on the CPU: {reason}{ways}");
+            }
+        }
+        for name in requested(self.configuration, Processor::Bpu) {
+            for fact in facts.iter().filter(|fact| is_made_of(fact, name)) {
+                if let Placement::Cpu { reason } = &fact.placement {
+                    tracing::warn!("node_info: node '{name}' cannot run on the BPU, it runs on the CPU: {reason}");
+                }
+            }
+        }
+        let all = [Processor::Cpu, Processor::Bpu].map(|processor| requested(self.configuration, processor)).concat();
+        let gone: BTreeSet<&str> =
+            all.into_iter().filter(|name| !facts.iter().any(|fact| is_made_of(fact, name))).collect();
+        for name in gone {
+            tracing::warn!(
+                "node_info: node '{name}' has nothing left to compute when the model runs, so it runs nowhere"
+            );
+        }
+    }
+}
+
+/// Whether a node of the user's network went into a node.
+fn is_made_of(fact: &NodeFacts, name: &str) -> bool {
+    fact.name == name || fact.origins.iter().any(|origin| origin == name)
+}
+
+/// Where values cross between the processors.
+fn ways(crossings: &[Crossing]) -> String {
+    let texts: Vec<String> = crossings
+        .iter()
+        .map(|Crossing { node, values, from_bpu }| match from_bpu {
+            true => format!("{values} values of '{node}' come from the BPU"),
+            false => format!("{values} values go to '{node}' on the BPU"),
+        })
+        .collect();
+    if texts.is_empty() { String::new() } else { format!("; {}", texts.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_is_told() {
+        let crossing = |node: &str, from_bpu| Crossing { node: node.into(), values: 40, from_bpu };
+        let text = ways(&[crossing("Conv_0", true), crossing("Conv_2", false)]);
+        assert_eq!(text, "; 40 values of 'Conv_0' come from the BPU, 40 values go to 'Conv_2' on the BPU");
+        assert_eq!(ways(&[]), "");
+    }
+}

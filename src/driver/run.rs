@@ -1,0 +1,170 @@
+//! The modes of `hb_compile`: what is read, what is compiled, and what the console says of it in the end.
+
+use super::command_line::{AT_FAULT, CommandLine, DONE, Mode};
+use super::commands::equivalent_commands;
+use super::compile::{CompileError, Stages, compile, inputs, load_model, model_facts, model_inputs};
+use super::configuration::{
+    Configuration, Environment, FastPerf, Problems, Severity, Status, WORKING_DIR, configuration_text, printable,
+};
+use super::log::Log;
+use super::outcome::{CompilationOutcome, failure_json};
+use super::progress::Console;
+use super::{check, recompile};
+use crate::files::write_atomically;
+use std::io::Write;
+use std::path::Path;
+
+/// Does what the command line asks for, with a log; gives the exit status.
+pub(super) fn run(command_line: &CommandLine, mode: &Mode) -> u8 {
+    let console = Console::new(command_line.verbosity());
+    let log = match Log::start(Path::new("."), &console) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return AT_FAULT;
+        }
+    };
+    tracing::info!("hb_compile {}", env!("CARGO_PKG_VERSION"));
+    if command_line.config.is_some() && !command_line.input_shape.is_empty() {
+        tracing::warn!(
+            "--input-shape has an effect only with --fast-perf or the check of a --model; input_shape of the configuration says it here"
+        );
+    }
+    let (text, status) = match work(command_line, mode, &console) {
+        Ok(Done { configuration, outcome: Some(outcome) }) => {
+            tracing::info!("{}", outcome.last_line(&configuration));
+            let status = finish(&log, &configuration);
+            (outcome.to_json(&configuration), status)
+        }
+        Ok(Done { configuration, outcome: None }) => return finish(&log, &configuration),
+        Err(error) => {
+            report(&error);
+            (failure_json(&error), AT_FAULT)
+        }
+    };
+    if command_line.json {
+        // A closed pipe is the reader's choice, not a fault.
+        let _ = std::io::stdout().write_all(format!("{text:#}\n").as_bytes());
+    }
+    status
+}
+
+/// Copies the log to the results.
+fn finish(log: &Log, configuration: &Configuration) -> u8 {
+    let folder = configuration.get(&WORKING_DIR);
+    if !folder.is_dir() {
+        return DONE;
+    }
+    match log.copy_to(folder) {
+        Ok(()) => DONE,
+        Err(error) => {
+            tracing::error!("{error}");
+            AT_FAULT
+        }
+    }
+}
+
+/// What was done.
+struct Done {
+    configuration: Configuration,
+    /// Nothing where only the pipeline was printed.
+    outcome: Option<CompilationOutcome>,
+}
+
+fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Done, CompileError> {
+    let environment = Environment::of_this_machine();
+    let configuration = match mode {
+        Mode::Config(file) | Mode::Recompile { config: file, .. } => {
+            let load = |model: &Path| load_model(model).ok().map(|model| model_facts(&model));
+            Configuration::read_with_model(file, &environment, &load)?
+        }
+        Mode::BuiltIn(_) if command_line.proto.is_some() => {
+            return Err(fault(
+                "--proto: Caffe models are known to the manual, not supported yet; convert the model to ONNX",
+            ));
+        }
+        Mode::BuiltIn(options) => built_in_configuration(options, &environment)?,
+    };
+    for problem in &configuration.warnings {
+        tracing::warn!("{problem}");
+    }
+    log_parameters(&configuration);
+    if command_line.print_pipeline {
+        let (declared, inputs) = inputs(&configuration)?;
+        let hbm = configuration.output_path(".hbm");
+        println!("{}", equivalent_commands(&configuration, &declared, &inputs, &hbm));
+        return Ok(Done { configuration, outcome: None });
+    }
+    // The pool of the process; one that is there already is as good, since results do not depend on it.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(configuration.threads()).build_global();
+    let stages = Stages { console, stop_after: command_line.last_stage() };
+    let mut outcome = match mode {
+        Mode::Recompile { model, .. } => recompile::recompile(&configuration, model, &stages)?,
+        Mode::Config(_) | Mode::BuiltIn(_) => compile(&configuration, &stages)?,
+    };
+    if let Mode::BuiltIn(options) = mode {
+        outcome.purpose = Some(options.purpose);
+        check::show(&outcome);
+    }
+    Ok(Done { configuration, outcome: Some(outcome) })
+}
+
+pub(super) fn fault(message: impl Into<String>) -> CompileError {
+    CompileError::Options(message.into())
+}
+
+fn built_in_configuration(options: &FastPerf, environment: &Environment) -> Result<Configuration, CompileError> {
+    let model = load_model(&options.model)?;
+    let inputs = model_inputs(&model);
+    let text = configuration_text(options, &inputs).map_err(|error| check::obstacles(&model, &error.to_string()))?;
+    let name = options.purpose.folder();
+    let folder = Path::new(name);
+    std::fs::create_dir_all(folder)
+        .map_err(|error| fault(format!("the folder '{name}' cannot be made: {error}; run where you may write")))?;
+    let file = folder.join("hb_compile.yaml");
+    write_atomically(&file, text.as_bytes()).map_err(|error| fault(error.to_string()))?;
+    tracing::info!(
+        "{}: the configuration is in '{}'; its thresholds are those of random data: latency counts, outputs do not",
+        options.purpose.name(),
+        file.display()
+    );
+    Ok(Configuration::read(&file, environment)?)
+}
+
+/// The list is long, so it is for the file; the console is told how many were given.
+fn log_parameters(configuration: &Configuration) {
+    for parameter in &configuration.parameters {
+        let (row, effective) = (parameter.parameter, printable(&parameter.effective));
+        match &parameter.given {
+            Some(_) if row.status == Status::NotYet => {
+                tracing::debug!("{}: {effective} (nothing else is supported yet)", row.path());
+            }
+            Some(_) => tracing::debug!("{}: {effective}", row.path()),
+            None => {
+                let later = row.later.map_or_else(String::new, |otherwise| format!("; in later releases {otherwise}"));
+                tracing::debug!("{}: {effective} (default{later})", row.path());
+            }
+        }
+    }
+    let given = configuration.parameters.iter().filter(|parameter| parameter.given.is_some()).count();
+    let (file, all, threads) =
+        (printable(&configuration.file.display().to_string()), configuration.parameters.len(), configuration.threads());
+    tracing::info!("configuration '{file}': {given} of {all} parameters given, {threads} parallel job(s)");
+}
+
+/// Problems go one to a line, and warnings among them are not called errors.
+fn report(error: &CompileError) {
+    match error {
+        CompileError::Configuration(problems) => report_problems(problems),
+        // Some errors are lists of several lines.
+        other => {
+            let lines: Vec<String> = other.to_string().lines().map(printable).collect();
+            tracing::error!("{}", lines.join("\n"));
+        }
+    }
+}
+
+fn report_problems(problems: &Problems) {
+    let errors = problems.0.iter().filter(|problem| problem.severity == Severity::Error).count();
+    tracing::error!("the configuration has {errors} problem(s):\n{problems}");
+}

@@ -1,0 +1,150 @@
+//! The models that are compared, ready to run.
+
+use super::VerifierError;
+use crate::bpu::reals::to_network_order;
+use crate::cpu::Array;
+use crate::hbm::{Hbm, TensorQuantization};
+use crate::sim::executor::ModelExecutor;
+use crate::sim::open::{Detail, OpenModel, OpenOptions, open};
+use std::path::{Path, PathBuf};
+
+/// A model with what its outputs mean.
+pub struct ComparedModel {
+    /// Its file.
+    pub path: PathBuf,
+    /// `hbm`, `onnx`, ...
+    pub kind: &'static str,
+    /// What it is compiled for.
+    pub march: Option<String>,
+    /// Runs it.
+    pub executor: Box<dyn ModelExecutor>,
+    /// Of a `.hbm`, in the order of its outputs.
+    descriptions: Vec<Meaning>,
+}
+
+/// What the elements of an output of a `.hbm` mean.
+struct Meaning {
+    quantization: Option<TensorQuantization>,
+    channels_last: bool,
+}
+
+/// One run: the outputs in order.
+pub type Outputs = Vec<ComparedOutput>;
+
+/// An output of a run.
+pub struct ComparedOutput {
+    /// As it is stored.
+    pub array: Array,
+    /// What it means, in the order of its dimensions.
+    pub reals: Vec<f64>,
+}
+
+/// The values of inner layers in the order of the network.
+pub type Layers = Vec<(String, Vec<f64>)>;
+
+impl ComparedModel {
+    /// Loads the model at `path`.
+    ///
+    /// # Errors
+    /// When it is none that runs.
+    pub fn open(path: &Path) -> Result<Self, VerifierError> {
+        let OpenModel { executor, kind, march } = open(path, &OpenOptions::default())?;
+        let descriptions = if kind == "hbm" { meanings(path)? } else { Vec::new() };
+        Ok(Self { path: path.to_owned(), kind, march, executor, descriptions })
+    }
+
+    /// What messages call it.
+    pub fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Runs it once.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn run(&self, inputs: &[Array], sample: usize) -> Result<Outputs, VerifierError> {
+        let outcome = self.executor.run(inputs);
+        let outcome = outcome.map_err(|source| VerifierError::Run { model: self.name(), sample, source })?;
+        let output = |(index, array): (usize, Array)| {
+            let quantization = self.descriptions.get(index).and_then(|meaning| meaning.quantization.as_ref());
+            let reals = match quantization {
+                Some(quantization) => dequantized(&array, quantization),
+                None => array.to_f64(),
+            };
+            ComparedOutput { array, reals }
+        };
+        Ok(outcome.outputs.into_iter().enumerate().map(output).collect())
+    }
+
+    /// What its layers compute: all of them, except that a `.hbm` keeps only those that it was compiled to give.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn layers(&self, inputs: &[Array], outputs: &[ComparedOutput]) -> Result<Layers, VerifierError> {
+        if self.kind == "hbm" {
+            let named = self.executor.outputs().iter().zip(outputs).zip(&self.descriptions);
+            return Ok(named
+                .filter_map(|((name, output), meaning)| Some((name.clone(), meaning.layer(output)?)))
+                .collect());
+        }
+        let OpenModel { executor, .. } =
+            open(&self.path, &OpenOptions { detail: Detail::Layers, ..OpenOptions::default() })?;
+        let mut layers = Layers::new();
+        let seen = executor.run_observed(inputs, &mut |name, values| {
+            layers.push((name.to_owned(), values.into_iter().map(f64::from).collect()));
+        });
+        seen.map_err(|source| VerifierError::Run { model: self.name(), sample: 0, source })?;
+        Ok(layers)
+    }
+}
+
+impl Meaning {
+    /// The reals of an output in the order of the network.
+    fn layer(&self, output: &ComparedOutput) -> Option<Vec<f64>> {
+        let reals: Vec<f32> = output.reals.iter().map(|&value| value as f32).collect();
+        let reals = if self.channels_last { to_network_order(reals, output.array.shape())? } else { reals };
+        Some(reals.into_iter().map(f64::from).collect())
+    }
+}
+
+fn meanings(path: &Path) -> Result<Vec<Meaning>, VerifierError> {
+    let hbm = Hbm::open(path)
+        .map_err(|error| VerifierError::Model { model: path.display().to_string(), reason: error.to_string() })?;
+    let outputs = hbm
+        .manifest()
+        .outputs
+        .iter()
+        .map(|output| Meaning { quantization: output.quantization.clone(), channels_last: output.layout == "NHWC" });
+    Ok(outputs.collect())
+}
+
+/// real = (stored - zero point) * scale, computed in f32 as the hardware does.
+fn dequantized(array: &Array, quantization: &TensorQuantization) -> Vec<f64> {
+    let shape = array.shape();
+    let (axis, inner) = match quantization.axis {
+        Some(axis) => (shape.get(axis).copied().unwrap_or(1), shape.iter().skip(axis + 1).product::<usize>()),
+        None => (1, array.len()),
+    };
+    let real = |(index, stored): (usize, f64)| {
+        let channel = index / inner.max(1) % axis.max(1);
+        let scale = quantization.scales.get(channel).copied().unwrap_or(1.0);
+        let zero = quantization.zero_points.get(channel).copied().unwrap_or(0);
+        f64::from((stored - zero as f64) as f32 * scale as f32)
+    };
+    array.to_f64().into_iter().enumerate().map(real).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_mean_reals() {
+        let array = Array::from_values(&[2, 2], &[1i8, 2, 3, -4]).unwrap();
+        let one = TensorQuantization { scales: vec![0.5], zero_points: vec![1], axis: None };
+        assert_eq!(dequantized(&array, &one), [0.0, 0.5, 1.0, -2.5]);
+        let each = |axis| TensorQuantization { scales: vec![0.5, 2.0], zero_points: vec![0, 0], axis: Some(axis) };
+        assert_eq!(dequantized(&array, &each(0)), [0.5, 1.0, 6.0, -8.0]);
+        assert_eq!(dequantized(&array, &each(1)), [0.5, 4.0, 1.5, -8.0]);
+    }
+}

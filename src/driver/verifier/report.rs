@@ -1,0 +1,302 @@
+//! What the comparison found, as text and as JSON.
+
+use super::VerifierError;
+use super::measure::Difference;
+use super::models::{ComparedModel, ComparedOutput, Layers, Outputs};
+use crate::driver::tables::aligned;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::fmt::Write;
+
+/// Everything that was found.
+pub struct ComparisonReport {
+    models: Vec<Value>,
+    names: Vec<String>,
+    samples: usize,
+    min_cosine: Option<f64>,
+    pairs: Vec<Pair>,
+}
+
+/// Two models.
+struct Pair {
+    first: usize,
+    second: usize,
+    outputs: Vec<OutputDifference>,
+    only_first: Vec<String>,
+    only_second: Vec<String>,
+    /// Those that both carry, in the order of the first.
+    layers: Vec<(String, Difference)>,
+}
+
+/// An output that both have.
+struct OutputDifference {
+    name: String,
+    /// Its places in the two.
+    places: (usize, usize),
+    types: (String, String),
+    shape: Vec<usize>,
+    difference: Difference,
+    /// None where the two store different types.
+    differing_bytes: Option<usize>,
+}
+
+impl ComparisonReport {
+    /// Pairs the outputs of the models by name.
+    ///
+    /// # Errors
+    /// When two models have none in common.
+    pub fn new(models: &[ComparedModel], samples: usize, min_cosine: Option<f64>) -> Result<Self, VerifierError> {
+        let mut pairs = Vec::new();
+        for (first, one) in models.iter().enumerate() {
+            for (second, other) in models.iter().enumerate().skip(first + 1) {
+                pairs.push(pair((first, one), (second, other))?);
+            }
+        }
+        let described = models
+            .iter()
+            .map(|model| json!({ "path": model.path, "kind": model.kind, "march": model.march }))
+            .collect();
+        Ok(Self {
+            models: described,
+            names: models.iter().map(ComparedModel::name).collect(),
+            samples,
+            min_cosine,
+            pairs,
+        })
+    }
+
+    /// Adds the outputs of a sample.
+    ///
+    /// # Errors
+    /// When the shapes of an output differ.
+    pub fn add(&mut self, models: &[ComparedModel], runs: &[Outputs]) -> Result<(), VerifierError> {
+        let name = |index: usize| models.get(index).map(ComparedModel::name).unwrap_or_default();
+        for pair in &mut self.pairs {
+            for output in &mut pair.outputs {
+                let of = |run: usize, place: usize| runs.get(run).and_then(|run| run.get(place));
+                let (Some(one), Some(other)) = (of(pair.first, output.places.0), of(pair.second, output.places.1))
+                else {
+                    continue;
+                };
+                let (shape, other_shape) = (one.array.shape(), other.array.shape());
+                if shape != other_shape {
+                    return Err(VerifierError::Shape {
+                        output: output.name.clone(),
+                        first: name(pair.first),
+                        first_shape: shape.to_vec(),
+                        second: name(pair.second),
+                        second_shape: other_shape.to_vec(),
+                    });
+                }
+                output.add(one, other);
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the layers of a sample.
+    pub fn add_layers(&mut self, layers: &[Layers]) {
+        for pair in &mut self.pairs {
+            let (Some(first), Some(second)) = (layers.get(pair.first), layers.get(pair.second)) else { continue };
+            let second: HashMap<&str, &Vec<f64>> =
+                second.iter().map(|(name, values)| (name.as_str(), values)).collect();
+            let common =
+                first.iter().filter_map(|(name, values)| Some((name, values, second.get(name.as_str()).copied()?)));
+            pair.layers = common.map(|(name, one, other)| (name.clone(), Difference::of(one, other))).collect();
+        }
+    }
+
+    /// Which outputs are not as alike as they must be.
+    pub fn failures(&self) -> Vec<String> {
+        let Some(least) = self.min_cosine else { return Vec::new() };
+        let mut failures = Vec::new();
+        for pair in &self.pairs {
+            for output in &pair.outputs {
+                // Two that are the same need no direction.
+                let cosine = output.difference.cosine();
+                if output.difference.is_none() || cosine.is_some_and(|cosine| cosine >= least) {
+                    continue;
+                }
+                let found = cosine.map_or_else(|| "has no cosine".into(), |cosine| format!("has cosine {cosine:.6}"));
+                let (first, second) = self.pair_names(pair);
+                failures.push(format!(
+                    "output '{}' of {second} {found} with {first}'s; at least {least} is wanted",
+                    output.name
+                ));
+            }
+        }
+        failures
+    }
+
+    fn pair_names(&self, pair: &Pair) -> (&str, &str) {
+        let name = |index: usize| self.names.get(index).map_or("", String::as_str);
+        (name(pair.first), name(pair.second))
+    }
+
+    /// Every figure.
+    pub fn to_json(&self) -> Value {
+        let pairs = self.pairs.iter().map(|pair| {
+            let (first, second) = self.pair_names(pair);
+            let layers: Vec<Value> = pair.layers.iter().map(|(name, layer)| layer_json(name, layer)).collect();
+            json!({
+                "first": first,
+                "second": second,
+                "outputs": pair.outputs.iter().map(OutputDifference::to_json).collect::<Vec<_>>(),
+                "outputs_of_first_only": pair.only_first,
+                "outputs_of_second_only": pair.only_second,
+                "first_differing_layer": pair.first_differing().map(|(name, layer)| layer_json(name, layer)),
+                "least_similar_layer": pair.least_similar().map(|(name, layer)| layer_json(name, layer)),
+                "layers": layers,
+            })
+        });
+        json!({
+            "models": self.models,
+            "samples": self.samples,
+            "min_cosine": self.min_cosine,
+            "passed": self.failures().is_empty(),
+            "comparisons": pairs.collect::<Vec<_>>(),
+        })
+    }
+
+    /// Tables for a reader.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{} sample(s)\n", self.samples);
+        for pair in &self.pairs {
+            let (first, second) = self.pair_names(pair);
+            let _ = writeln!(text, "\n{second} against {first}\n");
+            let titles =
+                ["ComparedOutput", "Types", "Shape", "Cosine", "SQNR (dB)", "Max abs", "Max rel", "Differing bytes"];
+            let rows: Vec<[String; 8]> = pair.outputs.iter().map(OutputDifference::cells).collect();
+            text += &aligned(&titles, &rows);
+            for (model, names) in [(first, &pair.only_first), (second, &pair.only_second)] {
+                if !names.is_empty() {
+                    let _ = writeln!(text, "{} more output(s) of {model}: {}", names.len(), names.join(", "));
+                }
+            }
+            text += &pair.layer_text();
+        }
+        text
+    }
+}
+
+impl Pair {
+    fn first_differing(&self) -> Option<&(String, Difference)> {
+        self.layers.iter().find(|(_, layer)| !layer.is_none())
+    }
+
+    /// The layer of the lowest cosine, where one differs.
+    fn least_similar(&self) -> Option<&(String, Difference)> {
+        let differing = self.layers.iter().filter(|(_, layer)| !layer.is_none());
+        let cosine = |layer: &Difference| layer.cosine().unwrap_or(-1.0);
+        differing.min_by(|(_, one), (_, other)| cosine(one).total_cmp(&cosine(other)))
+    }
+
+    fn layer_text(&self) -> String {
+        if self.layers.is_empty() {
+            return "layers: the two carry none in common\n".into();
+        }
+        let count = self.layers.len();
+        let (Some((first, difference)), Some((least, lowest))) = (self.first_differing(), self.least_similar()) else {
+            return format!("layers: all {count} that both carry are the same\n");
+        };
+        format!(
+            "layers: of {count} that both carry, '{first}' is the first that differs (cosine {}, max abs {:.6e}); '{least}' is the least \
+             similar (cosine {})\n",
+            number(difference.cosine()),
+            difference.absolute,
+            number(lowest.cosine())
+        )
+    }
+}
+
+impl OutputDifference {
+    fn add(&mut self, one: &ComparedOutput, other: &ComparedOutput) {
+        self.difference.add(&one.reals, &other.reals);
+        self.types = (one.array.element().name().to_owned(), other.array.element().name().to_owned());
+        self.shape = one.array.shape().to_vec();
+        self.differing_bytes = (one.array.element() == other.array.element()).then(|| {
+            let pairs = one.array.as_bytes().iter().zip(other.array.as_bytes());
+            self.differing_bytes.unwrap_or(0) + pairs.filter(|(one, other)| one != other).count()
+        });
+    }
+
+    fn to_json(&self) -> Value {
+        let Self { name, types, shape, difference, differing_bytes, .. } = self;
+        json!({
+            "name": name,
+            "element_types": [types.0, types.1],
+            "shape": shape,
+            "elements": difference.elements,
+            "cosine": difference.cosine(),
+            "mean_cosine": difference.mean_cosine(),
+            "sqnr_db": finite(difference.sqnr()),
+            "max_absolute_error": finite(difference.absolute),
+            "max_relative_error": finite(difference.relative),
+            "equal": difference.is_none(),
+            "differing_bytes": differing_bytes,
+        })
+    }
+
+    fn cells(&self) -> [String; 8] {
+        let Self { name, types, shape, difference, differing_bytes, .. } = self;
+        let types = if types.0 == types.1 { types.0.clone() } else { format!("{}, {}", types.0, types.1) };
+        let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+        let sqnr = difference.sqnr();
+        [
+            name.clone(),
+            types,
+            shape.join("x"),
+            number(difference.cosine()),
+            if sqnr.is_finite() { format!("{sqnr:.2}") } else { "--".into() },
+            format!("{:.6e}", difference.absolute),
+            format!("{:.6e}", difference.relative),
+            differing_bytes.map_or_else(|| "--".into(), |bytes| bytes.to_string()),
+        ]
+    }
+}
+
+/// JSON has no infinity: it is null.
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+fn number(cosine: Option<f64>) -> String {
+    cosine.map_or_else(|| "--".into(), |cosine| format!("{cosine:.6}"))
+}
+
+fn layer_json(name: &str, layer: &Difference) -> Value {
+    json!({
+        "name": name,
+        "cosine": layer.cosine(),
+        "sqnr_db": finite(layer.sqnr()),
+        "max_absolute_error": finite(layer.absolute),
+        "max_relative_error": finite(layer.relative),
+        "equal": layer.is_none(),
+    })
+}
+
+fn pair(
+    (first, one): (usize, &ComparedModel),
+    (second, other): (usize, &ComparedModel),
+) -> Result<Pair, VerifierError> {
+    let (names, other_names) = (one.executor.outputs(), other.executor.outputs());
+    let place = |name: &String| other_names.iter().position(|known| known == name);
+    let common = names.iter().enumerate().filter_map(|(index, name)| Some((name, (index, place(name)?))));
+    let outputs: Vec<OutputDifference> = common
+        .map(|(name, places)| OutputDifference {
+            name: name.clone(),
+            places,
+            types: (String::new(), String::new()),
+            shape: Vec::new(),
+            difference: Difference::default(),
+            differing_bytes: None,
+        })
+        .collect();
+    if outputs.is_empty() {
+        let names = format!("{} and {}", names.join(", "), other_names.join(", "));
+        return Err(VerifierError::NoCommonOutput { first: one.name(), second: other.name(), names });
+    }
+    let only_first = names.iter().filter(|name| place(name).is_none()).cloned().collect();
+    let only_second = other_names.iter().filter(|name| !names.contains(name)).cloned().collect();
+    Ok(Pair { first, second, outputs, only_first, only_second, layers: Vec::new() })
+}

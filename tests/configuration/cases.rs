@@ -1,0 +1,370 @@
+//! Files as people have them: those of published configurations that have a right answer, keys of other tools, forms, and what is questioned.
+
+use crate::{BASE, base_with, environment, errors, folder, read, refused};
+use hb::driver::configuration::{
+    Configuration, FOREIGN_KEYS, INPUT_LAYOUT_TRAIN, Layout, MEAN_VALUE, ModelFacts, ModelInput, ModelNode, NORM_TYPE,
+    NormType, SCALE_VALUE, question_samples,
+};
+
+/// A file for one image input, as most people write it.
+fn image(input: &str, calibration: &str, compiler: &str) -> String {
+    format!(
+        "model_parameters:\n  onnx_model: model.onnx\n  march: nash-e\ninput_parameters:\n  input_type_train: 'bgr'\n  \
+         input_type_rt: 'rgb'\n  input_layout_train: NCHW\n{input}calibration_parameters:\n  cal_data_dir: samples\n  \
+         calibration_type: max\n{calibration}compiler_parameters:\n{compiler}"
+    )
+}
+
+#[track_caller]
+fn warnings(text: &str) -> Vec<String> {
+    let configuration = read(text).unwrap_or_else(|problems| panic!("{problems}"));
+    configuration.warnings.iter().map(ToString::to_string).collect()
+}
+
+/// Errors but those that name what is known and does nothing yet.
+fn faults(text: &str) -> Vec<String> {
+    errors(text).into_iter().filter(|line| line.contains("warning") || !line.contains("not supported yet")).collect()
+}
+
+#[test]
+fn an_nv12_classifier_with_empty_names() {
+    let text = "\
+model_parameters: {onnx_model: model.onnx, march: nash-e}
+input_parameters: {input_name: \"\", input_shape: '', input_type_rt: 'nv12', input_type_train: 'bgr', input_layout_train: NCHW, norm_type: 'data_mean_and_scale', mean_value: 104 117 123, scale_value: 0.0171 0.0175 0.0174}
+calibration_parameters: {cal_data_dir: samples, calibration_type: max, cal_data_type: 'float32'}
+compiler_parameters: {debug: False}
+";
+    assert_eq!(
+        faults(text),
+        [
+            "cfg.yaml:3:72: warning: calibration_parameters.cal_data_type: it is of the older tool hb_mapper: the element type of the \
+             calibration samples; it changes nothing here; remove it"
+        ]
+    );
+}
+
+#[test]
+fn three_inputs_with_a_semicolon_at_the_end_of_each() {
+    let text = "\
+model_parameters: {onnx_model: model.onnx, march: nash-e}
+input_parameters:
+  input_name: 'a;b;c;'
+  input_type_train: 'featuremap;featuremap;featuremap;'
+  input_type_rt: 'featuremap;featuremap;featuremap;'
+  input_layout_train: 'NCHW;NCHW;NCHW;'
+  input_layout_rt: 'NCHW;NCHW;NCHW;'
+  norm_type: 'no_preprocess;no_preprocess;no_preprocess;'
+calibration_parameters:
+  cal_data_dir: 'left;right;samples;'
+  calibration_type: max
+OPTIMIZATIONcompiler_parameters: {}
+";
+    let told = warnings(&text.replace("OPTIMIZATION", ""));
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("input_layout_rt") && told[0].contains("changes nothing"), "{told:#?}");
+    let precision = text.replace("OPTIMIZATION", "  optimization: set_all_nodes_int16\n");
+    let told = errors(&precision);
+    assert!(told.iter().all(|line| line.contains("input_layout_rt") || line.contains("optimization")), "{told:#?}");
+    assert_eq!(told.len(), 2, "{told:#?}");
+    refused(
+        &text.replace("OPTIMIZATION", "").replace("input_layout_rt: 'NCHW;NCHW", "input_layout_rt: 'NHWC;NCHW"),
+        "7:3",
+        &["'NHWC;NCHW;NCHW;' is not supported", "needs a Transpose"],
+    );
+}
+
+#[test]
+fn what_asks_for_nothing_is_passed_over_in_silence() {
+    let text = image(
+        "  std_value: ''\n  preprocess_on: False\n  input_batch: 1\n",
+        "  quant_config: {}\n  optimization: ''\n",
+        "  cache_mode: disable\n  max_l2m_size: 0\n  extra_params: {}\n  compile_mode: latency\n  balance_factor: 0\n  debug: False\n  \
+         advice: 0.0\n  cache_path: ''\n  enable_vpu: False\n",
+    )
+    .replace("  march: nash-e\n", "  march: nash-e\n  output_nodes: ''\n  remove_node_type: ''\n  node_info: {}\n  debug_mode: False\n")
+        + "custom_op: {}\n";
+    assert_eq!(warnings(&text), Vec::<String>::new());
+}
+
+#[test]
+fn what_the_numbers_imply() {
+    let text = image("  mean_value: '123.7,116.3,103.5'\n  std_value: '58.4,57.1,57.4'\n", "", "");
+    let told = warnings(&text);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(
+        told[0].contains("norm_type: not given; mean_value and std_value imply 'data_mean_and_scale'"),
+        "{told:#?}"
+    );
+    let configuration = read(&text).expect("sound");
+    let input = &configuration.inputs[0];
+    assert_eq!(*input.get(&NORM_TYPE), NormType::MeanAndScale);
+    assert_eq!(input.get(&MEAN_VALUE).as_deref(), Some([123.7, 116.3, 103.5].as_slice()));
+    assert_eq!(input.get(&SCALE_VALUE).as_deref(), Some([1.0 / 58.4, 1.0 / 57.1, 1.0 / 57.4].as_slice()));
+    let stored = configuration.parameters.iter().find(|stored| stored.parameter.name == "norm_type").expect("stored");
+    assert_eq!((stored.given.as_deref(), stored.effective.as_str()), (None, "data_mean_and_scale"));
+
+    let only = |line: &str| *read(&image(line, "", "")).expect("sound").inputs[0].get(&NORM_TYPE);
+    assert_eq!(only("  mean_value: 7\n"), NormType::Mean);
+    assert_eq!(only("  scale_value: 0.1\n"), NormType::Scale);
+    refused(
+        &image("  norm_type: data_scale\n  scale_value: 0.1\n  std_value: 10\n", "", ""),
+        "10:14",
+        &["std_value: excludes scale_value", "1 / std_value"],
+    );
+    refused(&image("  std_value: '1 0 1'\n", "", ""), "8:14", &["a standard deviation is more than 0"]);
+    refused(
+        &image("  norm_type: no_preprocess\n  std_value: 10\n", "", ""),
+        "9:14",
+        &["std_value: the input: would have no effect, because norm_type says 'no_preprocess'"],
+    );
+}
+
+#[test]
+fn one_norm_type_for_all_inputs_and_no_layout_for_feature_maps() {
+    let text = "\
+model_parameters: {onnx_model: model.onnx, march: nash-e}
+input_parameters: {input_name: 'a;b', input_type_train: 'featuremap;featuremap', input_type_rt: 'featuremap;featuremap', norm_type: no_preprocess}
+calibration_parameters: {calibration_type: skip}
+";
+    let told = warnings(text);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("one value for 2 inputs: 'no_preprocess' holds for all"), "{told:#?}");
+    assert!(read(text).expect("sound").inputs.iter().all(|input| *input.get(&INPUT_LAYOUT_TRAIN) == Layout::Nchw));
+    let numbers = text.replace("norm_type: no_preprocess", "mean_value: '1 2;None'");
+    let told: Vec<String> = errors(&numbers).into_iter().filter(|line| !line.contains("warning")).collect();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(
+        told[0].contains("input_layout_train: input 'a': not given, but there is one number per channel"),
+        "{told:#?}"
+    );
+}
+
+#[test]
+fn targets_of_other_chips() {
+    let text = image("", "", "  core_num: 4\n  max_l2m_size: 25165824\n").replace("nash-e", "nash-p");
+    refused(
+        &text,
+        "3:10",
+        &["'nash-p' is for other chips: nash-p (J6P, S600)", "nash-e (J6E, S100), nash-m (J6M, S100P)"],
+    );
+    refused(&image("", "", "  core_num: 4\n"), "12:13", &["4 is out of range"]);
+    refused(&image("", "", "  max_l2m_size: 25165824\n"), "12:3", &["L2M, that none of the chips here has"]);
+    for (word, right) in
+        [("nash_e", "nash-e"), ("s100", "nash-e"), ("J6E", "nash-e"), ("S100P", "nash-m"), ("J6M", "nash-m")]
+    {
+        refused(&image("", "", "").replace("nash-e", word), "3:10", &[&format!("write '{right}'")]);
+    }
+    for word in ["nash-p", "nash-h"] {
+        let told = errors(&image("", "", "").replace("nash-e", word));
+        assert!(!told[0].contains("did you mean"), "{told:#?}");
+    }
+}
+
+#[test]
+fn no_group_of_calibration() {
+    let text = "model_parameters: {onnx_model: model.onnx, march: nash-e}\ninput_parameters: {input_type_train: rgb, input_type_rt: rgb, \
+                input_layout_train: NCHW}\n";
+    refused(
+        text,
+        "1:1",
+        &["calibration_parameters.cal_data_dir: no samples are given; add cal_data_dir", "calibration_type: 'skip'"],
+    );
+}
+
+#[test]
+fn a_file_of_the_older_tool() {
+    let text = image("", "  preprocess_on: True\n", "  optimize_level: 'O3'\n")
+        .replace("march: nash-e", "march: bayes-e\n  output_model_file_prefix: net.bin");
+    let told = errors(&text);
+    assert!(
+        told[0].starts_with("cfg.yaml:1:1: this is a configuration of the older tool hb_mapper (march bayes-e)"),
+        "{told:#?}"
+    );
+    for (line, fragment) in told.iter().skip(1).zip([
+        "march: 'bayes-e' is a target of the older tool hb_mapper; write nash-e (J6E, S100), nash-m (J6M, S100P)",
+        "leave out the ending .bin",
+        "cal_data_dir: the older tool took raw samples",
+        "preprocess_on: it is of the older tool",
+        "O2 is the highest level",
+    ]) {
+        assert!(line.contains(fragment), "{line} holds {fragment}");
+    }
+    assert_eq!(told.len(), 6, "{told:#?}");
+}
+
+#[test]
+fn levels() {
+    for (given, remedy) in [
+        ("'O3'", "O2 is the highest level"),
+        ("2", "write 'O2'"),
+        ("o2", "write 'O2'"),
+        ("O9", "O2 is the highest level"),
+    ] {
+        refused(&base_with(17, &format!("  optimize_level: {given}")), "17:19", &["is not one of O0, O1, O2", remedy]);
+    }
+}
+
+#[test]
+fn signs_that_separate_nothing() {
+    let two = BASE
+        .replace("'data'", "'a；b'")
+        .replace("'rgb'", "'rgb;rgb'")
+        .replace("'bgr'", "'bgr;bgr'")
+        .replace("'NCHW'", "'NCHW;NCHW'");
+    refused(&two, "5:17", &["'；' separates nothing; write ';'"]);
+    refused(&two.replace("a；b", "a，b"), "5:17", &["'，' separates nothing; write ';'"]);
+    refused(&two.replace("a；b", "a,b"), "5:17", &["',' separates no names; write ';'"]);
+    refused(&base_with(7, "  input_type_rt: 'bgr,rgb'"), "7:22", &["',' separates no values here; write ';'"]);
+    refused(&base_with(11, "  mean_value: '1，2,3'"), "11:17", &["write ','"]);
+}
+
+#[test]
+fn placeholders() {
+    for line in
+        ["  onnx_model: @MODEL@", "  onnx_model: '${MODEL}'", "  onnx_model: '***.onnx'", "  onnx_model: '<model>'"]
+    {
+        refused(&base_with(2, line), "2:15", &["is a placeholder that nobody has filled in"]);
+    }
+    let march = errors(&base_with(3, "  march: @MARCH@").replace("'O2'", "O3"));
+    assert_eq!(march.len(), 2, "the rest is read as well: {march:#?}");
+    assert!(march[0].contains("'@MARCH@' is a placeholder"), "{march:#?}");
+}
+
+#[test]
+fn files_as_people_have_them() {
+    let folder = folder();
+    let path = folder.path().join("cfg.yaml");
+    let text = BASE
+        .replace("  march: 'nash-e'", "\t\n\t# 目标\n  march: nash-e\t# the target\n  layer_out_dump: false")
+        .replace('\n', "\r\n");
+    std::fs::write(&path, format!("\u{feff}{text}")).expect("a file");
+    let configuration = Configuration::read(&path, &environment()).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(configuration.warnings.len(), 1, "{:?}", configuration.warnings);
+}
+
+#[test]
+fn names_that_are_given_twice() {
+    refused(
+        &base_with(17, "  optimize_level: 'O2'\n  optimize_level: 'O1'"),
+        "18:3",
+        &[
+            "compiler_parameters.optimize_level: 'optimize_level' is given twice, in lines 17 and 18, with different values",
+        ],
+    );
+    refused(&base_with(17, "  jobs: 1\n  jobs: 1"), "18:3", &["in lines 17 and 18, with the same value"]);
+    refused(&format!("{BASE}model_parameters:\n"), "18:1", &["model_parameters", "in lines 1 and 18"]);
+}
+
+/// Each key of another tool is answered alone, with what it is.
+#[test]
+fn keys_of_other_tools() {
+    let answers: &[(&str, &str, Option<&str>)] = &[
+        ("cal_data_type", "float32", None),
+        ("cal_data_type", "uint8", Some("store the samples as .npy of float32")),
+        ("preprocess_on", "True", Some("resized, cropped and normalised as in training")),
+        ("input_layout_rt", "NCHW", None),
+        ("input_layout_rt", "NHWC", Some("needs a Transpose")),
+        ("log_level", "debug", None),
+        ("model_type", "onnx", None),
+        ("hbdk_pass_through_params", "--O3", None),
+        ("set_node_data_type", "'conv:int16'", Some("write node_info: 'name:int16'")),
+        ("debug", "True", None),
+        ("enable_vpu", "True", None),
+        ("enable_spu", "True", None),
+        ("enable_hpc", "True", None),
+        ("cache_mode", "enable", None),
+        ("cache_path", "/tmp", None),
+        ("ability_entry", "x", None),
+        ("extra_params", "{input_no_padding: True, output_no_padding: True}", None),
+        ("max_l2m_size", "1024", Some("remove it")),
+        ("separate_name", "data", Some("write separate_batch: True with input_batch")),
+        ("custom_op", "{custom_op_method: register}", Some("docs/operators.md")),
+    ];
+    for key in FOREIGN_KEYS {
+        assert!(answers.iter().any(|(name, _, _)| *name == key.name), "{}", key.name);
+    }
+    for (name, value, error) in answers {
+        let text = image("", "", &format!("  {name}: {value}\n"));
+        match error {
+            Some(remedy) => refused(&text, "12:3", &[name, "it is of ", remedy]),
+            None => {
+                let told = warnings(&text);
+                assert_eq!(told.len(), 1, "{name}: {told:#?}");
+                assert!(told[0].contains("changes nothing here"), "{told:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_that_are_questioned() {
+    let asked = |lines: &str| {
+        let told = warnings(&image(lines, "", ""));
+        assert_eq!(told.len(), 1, "{told:#?}");
+        told.into_iter().next().unwrap_or_default()
+    };
+    let deviation = asked("  norm_type: data_scale\n  scale_value: '58.395 57.12 57.375'\n");
+    assert!(deviation.contains("look like standard deviations; write them as std_value"), "{deviation}");
+    let unit = asked("  norm_type: data_mean\n  mean_value: '0.485 0.456 0.406'\n");
+    assert!(unit.contains("images in 0 to 1, but the data is 0 to 255; write '123.675 116.280 103.530'"), "{unit}");
+    let prefix =
+        warnings(&image("", "", "").replace("march: nash-e", "march: nash-e\n  output_model_file_prefix: net.hbm"));
+    assert!(prefix[0].contains("so the result is 'net.hbm.hbm'"), "{prefix:#?}");
+}
+
+/// The range of (pixel - mean) * scale over pixels of 0 to 255.
+#[test]
+fn samples_that_contradict_the_preprocessing() {
+    let text = image("  norm_type: data_mean_and_scale\n  mean_value: '100'\n  scale_value: '0.02'\n", "", "");
+    let shape = [Some(1), Some(3), Some(8), Some(8)].to_vec();
+    let inputs = vec![ModelInput { name: "data".into(), shape, element: "float".into() }];
+    let checked = read(&text).expect("sound").check_against(&ModelFacts { inputs, nodes: Vec::new() }).expect("fits");
+    assert_eq!(question_samples(&checked[0], -2.0, 3.1), None);
+    assert_eq!(question_samples(&checked[0], -1.0, 0.5), None);
+    let raw = question_samples(&checked[0], 0.0, 255.0).expect("raw pixels");
+    assert!(raw.contains("are -2.0000 to 3.1000"), "{raw}");
+    question_samples(&checked[0], 0.0, 0.05).expect("nearly nothing of the range");
+}
+
+/// Names are compared with the model, and what it shows is told together with all else.
+#[test]
+fn names_that_match_nothing() {
+    let node = |name: &str, operator: &str| ModelNode { name: name.into(), operator: operator.into() };
+    let shape = [Some(1), Some(3), Some(224), Some(224)].to_vec();
+    let input = |name: &str| ModelInput { name: name.into(), shape: shape.clone(), element: "float".into() };
+    let facts = ModelFacts {
+        inputs: vec![input("image")],
+        nodes: vec![node("/stem/Conv", "Conv"), node("/stem/Relu", "Relu"), node("/head/Softmax", "Softmax")],
+    };
+    let text = BASE
+        .replace(
+            "  march: 'nash-e'\n",
+            "  march: 'nash-e'\n  output_nodes: '/stem/Conf'\n  remove_node_name: '/head/Softmax,/stem/Relu'\n  node_info: {/stem/Rely: \
+             {ON: BPU}}\n  run_on_cpu: /head/Softmax\n",
+        )
+        .replace(
+            "  calibration_type: 'max'\n",
+            "  calibration_type: 'max'\n  quant_config: {op_config: {Conf: {type: int16}}, node_config: {/stem/Conv: {qtype: int16}}}\n",
+        );
+    let folder = folder();
+    let path = folder.path().join("cfg.yaml");
+    std::fs::write(&path, &text).expect("a file");
+    let problems =
+        Configuration::read_with_model(&path, &environment(), &|_| Some(facts.clone())).expect_err("wrong names");
+    let told: Vec<String> =
+        problems.0.iter().map(|problem| format!("{}: {}; {}", problem.subject, problem.what, problem.remedy)).collect();
+    for expected in [
+        "output_nodes: the model has no node '/stem/Conf'; did you mean '/stem/Conv'?",
+        "remove_node_name: the model has no node '/head/Softmax,/stem/Relu'; separate names by ';'",
+        "node_info: the model has no node '/stem/Rely'; did you mean '/stem/Relu'?",
+        "quant_config: the model has no operator 'Conf'; did you mean 'Conv'?",
+        "input_name: the model has no input 'data'; the inputs are 'image'",
+    ] {
+        assert!(told.iter().any(|line| line.ends_with(expected)), "{told:#?} hold {expected}");
+    }
+    let two = ModelFacts { inputs: vec![input("left"), input("right")], nodes: Vec::new() };
+    let text = BASE.replace("  input_name: 'data'\n", "").replace("'nash-e'", "nash_e");
+    std::fs::write(&path, &text).expect("a file");
+    let problems = Configuration::read_with_model(&path, &environment(), &|_| Some(two.clone())).expect_err("no names");
+    assert!(problems.to_string().contains("so their names are needed; add input_name: 'left; right'"), "{problems}");
+}

@@ -1,0 +1,65 @@
+//! Files that `hb_config_generator` writes are read by the compiler.
+
+use crate::{environment, folder};
+use hb::driver::configuration::{
+    Configuration, Extent, FastPerfError, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_TRAIN, InputType,
+    Layout, ModelInput, PARAMETERS, generated,
+};
+use std::path::Path;
+
+fn input(name: &str, shape: &[Option<u64>]) -> ModelInput {
+    ModelInput { name: name.into(), shape: shape.to_vec(), element: "float".into() }
+}
+
+/// What a generated file says, once the folders that it names are there.
+fn read(text: &str) -> Configuration {
+    let folder = folder();
+    for name in ["image", "points", "in_1"] {
+        std::fs::create_dir_all(folder.path().join("calibration_data").join(name)).expect("a folder");
+    }
+    let path = folder.path().join("cfg.yaml");
+    std::fs::write(&path, text).expect("a file");
+    Configuration::read(&path, &environment()).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+#[test]
+fn files_are_filled_from_the_model() {
+    let inputs = [
+        input("image", &[None, Some(224), Some(224), Some(3)]),
+        input("points", &[Some(1), Some(64)]),
+        input("in:1", &[Some(1), Some(3), Some(7), Some(8)]),
+    ];
+    for extent in [Extent::Simple, Extent::Full] {
+        let text = generated(extent, Some((Path::new("model.onnx"), &inputs)), "nash-m").expect("expressible");
+        let configuration = read(&text);
+        let names: Vec<Option<&str>> =
+            configuration.inputs.iter().map(|input| input.get(&INPUT_NAME).as_deref()).collect();
+        assert_eq!(names, [Some("image"), Some("points"), Some("in:1")]);
+        let kinds: Vec<InputType> = configuration.inputs.iter().map(|input| *input.get(&INPUT_TYPE_TRAIN)).collect();
+        assert_eq!(
+            kinds,
+            [InputType::Bgr, InputType::Featuremap, InputType::Featuremap],
+            "an odd height is no camera's"
+        );
+        assert_eq!(*configuration.inputs[0].get(&INPUT_LAYOUT_TRAIN), Layout::Nhwc);
+        assert_eq!(configuration.inputs[0].get(&INPUT_SHAPE).as_deref(), Some([1, 224, 224, 3].as_slice()));
+        let explained = PARAMETERS.iter().all(|parameter| text.contains(&format!("{}:", parameter.name)));
+        assert_eq!(explained, extent == Extent::Full, "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_filled_in_is_a_placeholder() {
+    let folder = folder();
+    let path = folder.path().join("cfg.yaml");
+    let open = [input("image", &[Some(1), Some(3), None, None])];
+    for model in [None, Some((Path::new("model.onnx"), open.as_slice()))] {
+        let text = generated(Extent::Simple, model, "nash-e").expect("expressible");
+        std::fs::write(&path, &text).expect("a file");
+        let problems = Configuration::read(&path, &environment()).expect_err("something is to be filled in");
+        assert!(problems.to_string().contains("is a placeholder that nobody has filled in"), "{problems}");
+    }
+    let separated = [input("a;b", &[Some(1)])];
+    let error = generated(Extent::Simple, Some((Path::new("m.onnx"), &separated)), "nash-e").expect_err("no such name");
+    assert_eq!(error, FastPerfError::Inexpressible("a;b".into()));
+}

@@ -1,0 +1,398 @@
+//! The modes of `hb_compile` on the example, and the tools that look at what it left: `hb_model_info`, `hb_verifier`.
+
+// Helpers outside of test functions may panic too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use hb::cpu::Array;
+use hb::frontend::onnx;
+use hb::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Node};
+use hb::frontend::onnx::tensor::Tensor;
+use hb::sim::npy;
+use hb_dialects::ElementType;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits")
+}
+
+fn tool(name: &str) -> &'static str {
+    match name {
+        "hb_compile" => env!("CARGO_BIN_EXE_hb_compile"),
+        "hb_model_info" => env!("CARGO_BIN_EXE_hb_model_info"),
+        "hb_verifier" => env!("CARGO_BIN_EXE_hb_verifier"),
+        _ => panic!("{name} is no tool"),
+    }
+}
+
+fn run(folder: &Path, name: &str, arguments: &[&str]) -> Output {
+    Command::new(tool(name)).current_dir(folder).args(arguments).output().expect("runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+#[track_caller]
+fn done(folder: &Path, name: &str, arguments: &[&str]) -> Output {
+    let output = run(folder, name, arguments);
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    output
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).expect("JSON on standard output")
+}
+
+/// The configuration of the example with more lines of each group; results go to `model_output`.
+fn configuration(folder: &Path, name: &str, more: &[(&str, &str)]) {
+    let mut text = std::fs::read_to_string(example().join("config.yaml")).expect("a configuration");
+    for (old, new) in [("'./data/calibration'", "data/calibration"), ("'model.onnx'", "model.onnx")] {
+        let path = example().join(new).display().to_string();
+        text = text.replace(old, &format!("'{path}'"));
+    }
+    for (group, line) in more {
+        text = text.replace(&format!("{group}:\n"), &format!("{group}:\n  {line}\n"));
+    }
+    std::fs::write(folder.join(name), text).expect("a file");
+}
+
+/// An image of the example.
+fn sample() -> String {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(example().join("data/calibration"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    files[0].display().to_string()
+}
+
+/// The example, compiled once for all tests, with every layer as an output, advice, and its samples kept.
+static COMPILED: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a folder");
+    let more = [
+        ("model_parameters", "layer_out_dump: True\n  debug_mode: dump_calibration_data"),
+        ("compiler_parameters", "advice: 1\n  core_num: 1"),
+    ];
+    configuration(folder.path(), "cfg.yaml", &more);
+    done(folder.path(), "hb_compile", &["-c", "cfg.yaml"]);
+    folder
+});
+
+#[test]
+fn a_check_says_where_each_node_runs_and_leaves_its_files_aside() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = example().join("model.onnx").display().to_string();
+    let output =
+        done(folder.path(), "hb_compile", &["-m", &model, "--march", "nash-e", "-i", "image", "1x1x8x8", "--json"]);
+    let report = json(&output);
+    assert_eq!((&report["status"], &report["mode"]), (&"done".into(), &"check".into()));
+    assert!(report["predicted_latency_us"].as_f64().expect("a latency") > 50.0);
+    let nodes = report["nodes"].as_array().expect("nodes");
+    let on = |place: &str| nodes.iter().filter(|node| node["on"] == place).count() as u64;
+    assert_eq!(report["nodes_on_bpu"], on("BPU"));
+    assert_eq!(report["nodes_on_cpu"], on("CPU"));
+    for node in nodes.iter().filter(|node| node["on"] == "CPU") {
+        assert!(node["reason"].as_str().expect("a reason").len() > 10, "{node}");
+    }
+    let shown = text(&output.stderr);
+    assert!(shown.contains(" nodes run on the BPU, ") && shown.contains("results are in '.hb_compile"), "{shown}");
+    let mut left: Vec<String> = std::fs::read_dir(folder.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    left.sort();
+    assert_eq!(left, [".hb_compile", "hb_compile.log"]);
+}
+
+#[test]
+fn a_recompilation_gives_the_same_bytes_and_notes_what_cannot_act() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stored = COMPILED.path().join("model_output/digits_quantized_model.bc").display().to_string();
+    let more = [
+        ("model_parameters", "layer_out_dump: True\n  debug_mode: dump_calibration_data"),
+        ("compiler_parameters", "advice: 1\n  core_num: 1"),
+    ];
+    configuration(folder.path(), "cfg.yaml", &more);
+    let output = done(folder.path(), "hb_compile", &["-c", "cfg.yaml", "-m", &stored, "--json"]);
+    assert!(json(&output)["predicted_latency_us"].as_f64().expect("a latency") > 50.0);
+    assert!(!text(&output.stderr).contains("which stays"), "{}", text(&output.stderr));
+    let hbm = |folder: &Path| std::fs::read(folder.join("model_output/digits.hbm")).expect("a .hbm");
+    assert!(hbm(folder.path()) == hbm(COMPILED.path()), "the same bytes");
+    // Another percentile would need another calibration.
+    let text_before = std::fs::read_to_string(folder.path().join("cfg.yaml")).expect("a configuration");
+    let changed = text_before.replace("max_percentile: 1.0", "max_percentile: 0.999");
+    assert_ne!(changed, text_before);
+    std::fs::write(folder.path().join("cfg.yaml"), changed).expect("a file");
+    let output = done(folder.path(), "hb_compile", &["-c", "cfg.yaml", "-m", &stored]);
+    let shown = text(&output.stderr);
+    assert!(shown.contains("max_percentile: is 0.999, but the model was made with 1, which stays"), "{shown}");
+    assert!(hbm(folder.path()) == hbm(COMPILED.path()), "the same bytes");
+    // A damaged file is refused by its checksum.
+    let mut bytes = std::fs::read(&stored).expect("bytecode");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(folder.path().join("damaged.bc"), bytes).expect("a file");
+    let output = run(folder.path(), "hb_compile", &["-c", "cfg.yaml", "-m", "damaged.bc", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report = json(&output);
+    assert_eq!(report["status"], "failed");
+    assert!(report["errors"][0].as_str().expect("an error").contains("changed after hb wrote it"), "{report}");
+}
+
+#[test]
+fn skipped_steps_leave_what_is_there_by_then() {
+    let folder = tempfile::tempdir().expect("a folder");
+    configuration(folder.path(), "cfg.yaml", &[]);
+    let output = done(folder.path(), "hb_compile", &["-c", "cfg.yaml", "--skip", "convert", "--json"]);
+    let report = json(&output);
+    assert_eq!(report["last_stage"], "quantize");
+    let exists = |ending: &str| folder.path().join(format!("model_output/digits{ending}")).exists();
+    assert!(exists("_ptq_model.onnx") && !exists("_quantized_model.bc") && !exists(".hbm"));
+    done(folder.path(), "hb_compile", &["-c", "cfg.yaml", "--skip", "compile"]);
+    assert!(exists("_quantized_model.bc") && !exists(".hbm"));
+}
+
+#[test]
+fn every_layer_of_the_hbm_is_the_interpreters_to_the_byte() {
+    let folder = COMPILED.path();
+    let models = "model_output/digits_quantized_model.bc,model_output/digits.hbm";
+    let report = json(&done(folder, "hb_verifier", &["-m", models, "-i", &sample(), "--json", "--min-cosine", "1"]));
+    let pair = &report["comparisons"][0];
+    let layers = pair["layers"].as_array().expect("layers");
+    assert!(layers.len() > 5, "{}", layers.len());
+    assert_eq!(pair["first_differing_layer"], Value::Null);
+    assert!(layers.iter().all(|layer| layer["equal"] == true));
+    assert_eq!(pair["outputs"][0]["differing_bytes"], 0);
+    // As many as the report of the compilation has nodes that compute a value of the network.
+    let extra = pair["outputs_of_second_only"].as_array().expect("outputs").len();
+    assert_eq!(extra, layers.len());
+    // Integers say what they mean.
+    let info = json(&done(folder, "hb_model_info", &["model_output/digits.hbm", "--json"]));
+    let outputs = info["outputs"].as_array().expect("outputs");
+    assert_eq!(outputs.len(), extra + 1);
+    assert!(
+        outputs
+            .iter()
+            .any(|output| output["element_type"] == "int8" && output["quantization"]["scales"][0].is_number())
+    );
+}
+
+#[test]
+fn three_models_are_compared_with_each_other() {
+    let folder = COMPILED.path();
+    let models =
+        "model_output/digits_original_float_model.onnx,model_output/digits_quantized_model.bc,model_output/digits.hbm";
+    let output = done(folder, "hb_verifier", &["-m", models, "-i", &format!("image={}", sample()), "--json"]);
+    let report = json(&output);
+    let pairs = report["comparisons"].as_array().expect("pairs");
+    assert_eq!(pairs.len(), 3);
+    for pair in &pairs[..2] {
+        let cosine = pair["outputs"][0]["cosine"].as_f64().expect("a cosine");
+        assert!((0.98..1.0).contains(&cosine), "{cosine}");
+        assert!(pair["outputs"][0]["sqnr_db"].as_f64().expect("a ratio") > 10.0);
+        assert!(pair["first_differing_layer"]["name"].is_string());
+    }
+    // A bound that quantization does not reach.
+    let output = run(folder, "hb_verifier", &["-m", models, "-i", &sample(), "--min-cosine", "0.9999999"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("at least 0.9999999 is wanted"), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("is the first that differs"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn what_cannot_be_compared_is_said() {
+    let folder = COMPILED.path();
+    let hbm = "model_output/digits.hbm";
+    for (models, input, message) in [
+        (format!("{hbm},none.hbm"), sample(), "none.hbm"),
+        (format!("{hbm},{hbm}"), "other=x.npy".into(), "no input \"other\""),
+        (format!("{hbm},{hbm}"), "none.npy".into(), "none.npy"),
+    ] {
+        let output = run(folder, "hb_verifier", &["-m", &models, "-i", &input]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+    }
+    for arguments in
+        [&["-m", "a.onnx", "-i", "x"] as &[&str], &["-m", "a,b"], &["-m", "a,b", "-i", "x", "--min-cosine", "2"]]
+    {
+        assert_eq!(run(folder, "hb_verifier", arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn model_info_knows_every_kind() {
+    let folder = COMPILED.path();
+    let info = |path: &str| json(&done(folder, "hb_model_info", &[path, "--json"]));
+    let onnx = info("model_output/digits_original_float_model.onnx");
+    assert_eq!((&onnx["kind"], &onnx["inputs"][0]["shape"]), (&"onnx".into(), &serde_json::json!([1, 1, 8, 8])));
+    let (bc, hbm) = (info("model_output/digits_quantized_model.bc"), info("model_output/digits.hbm"));
+    assert_eq!((&bc["kind"], &hbm["kind"]), (&"bpu".into(), &"hbm".into()));
+    // The same parameters in both files, with what was given.
+    assert_eq!(bc["parameters"], hbm["parameters"]);
+    let given = |name: &str| {
+        let rows = hbm["parameters"].as_array().expect("rows");
+        rows.iter().find(|row| row["name"] == name).expect("a row")["given"].clone()
+    };
+    assert_eq!(given("layer_out_dump"), "true");
+    assert_eq!(given("balance_factor"), Value::Null);
+    assert!(bc["removable_nodes"].as_array().expect("nodes").iter().any(|node| node["type"] == "Quantize"), "{bc}");
+    assert!(hbm["memory"]["constant_bytes"].as_u64().expect("bytes") > 0);
+    assert_eq!(hbm["memory"]["input_bytes"], 256);
+    let shown = text(&done(folder, "hb_model_info", &["model_output/digits_quantized_model.bc"]).stdout);
+    assert!(shown.contains("Removable nodes") && shown.contains("calibration_type"), "{shown}");
+}
+
+#[test]
+fn samples_are_kept_and_advice_is_written() {
+    let folder = COMPILED.path().join("model_output");
+    let kept = |index: usize| folder.join(format!("calibration_data/image/{index:06}.npy"));
+    let count = std::fs::read_dir(example().join("data/calibration")).expect("a folder").count();
+    assert!(kept(count - 1).exists() && !kept(count).exists());
+    // What is kept is what the model takes.
+    let models = "model_output/digits_original_float_model.onnx,model_output/digits_quantized_model.bc";
+    let path = kept(0).display().to_string();
+    done(COMPILED.path(), "hb_verifier", &["-m", models, "-i", &path]);
+    // The layers of the example are small.
+    assert_eq!(std::fs::read_to_string(folder.join("digits_advice.json")).expect("a file"), "[]\n");
+}
+
+/// Rows of a table by number, then a product: a network with an integer input.
+fn save_lookup(path: &Path) {
+    let numbers = |shape: &[usize], step: usize| {
+        let count: usize = shape.iter().product();
+        let values: Vec<f32> = (0..count).map(|index| (index * step % 41) as f32 / 20.0 - 1.0).collect();
+        Tensor::from_f32s(&values).reshaped(shape.to_vec()).expect("a tensor")
+    };
+    let value = |name: &str, element, shape: &[usize]| onnx::model::Value {
+        name: name.into(),
+        element: Some(element),
+        shape: Some(shape.iter().copied().map(Dimension::Fixed).collect()),
+    };
+    let graph = Graph {
+        name: "lookup".into(),
+        nodes: vec![
+            Node::new("rows", "Gather", &["table", "ids"], &["found"]).with("axis", Attribute::Int(0)),
+            Node::new("product", "MatMul", &["found", "weights"], &["sums"]),
+            Node::new("positive", "Relu", &["sums"], &["y"]),
+        ],
+        inputs: vec![value("ids", ElementType::I64, &[1, 4])],
+        outputs: vec![value("y", ElementType::F32, &[1, 4, 16])],
+        initializers: vec![("table".into(), numbers(&[10, 8], 7)), ("weights".into(), numbers(&[8, 16], 11))],
+        ..Graph::default()
+    };
+    onnx::save(&Model::new(9, 19, graph), path).expect("written");
+}
+
+#[test]
+fn an_integer_input_has_integer_samples() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    save_lookup(&folder.join("lookup.onnx"));
+    std::fs::create_dir(folder.join("samples")).expect("a folder");
+    let save = |name: &str, array: &Array| {
+        std::fs::write(folder.join(name), npy::encode(array).expect("encodes")).expect("a file");
+    };
+    // int64, another integer type without the batch, and several in one file as doubles that are whole numbers.
+    save("samples/a.npy", &Array::from_values(&[1, 4], &[0i64, 3, 9, 1]).expect("an array"));
+    save("samples/b.npy", &Array::from_values(&[4], &[5u8, 2, 7, 7]).expect("an array"));
+    save(
+        "samples/c.npy",
+        &Array::from_values(&[2, 1, 4], &[4.0f64, 6.0, 8.0, 0.0, 1.0, 1.0, 2.0, 3.0]).expect("an array"),
+    );
+    let yaml = "model_parameters:\n  onnx_model: lookup.onnx\n  march: nash-e\n  output_model_file_prefix: lookup\n\
+                input_parameters:\n  input_name: ids\n  input_type_train: featuremap\n  input_type_rt: featuremap\n  \
+                input_layout_train: NCHW\n  norm_type: no_preprocess\n\
+                calibration_parameters:\n  cal_data_dir: samples\n  calibration_type: max\n\
+                compiler_parameters:\n  jobs: 1\n";
+    std::fs::write(folder.join("cfg.yaml"), yaml).expect("a file");
+    done(folder, "hb_compile", &["-c", "cfg.yaml"]);
+    save("x.npy", &Array::from_values(&[1, 4], &[2i64, 9, 5, 8]).expect("an array"));
+    let models = "lookup.onnx,model_output/lookup_quantized_model.bc,model_output/lookup.hbm";
+    let report = json(&done(folder, "hb_verifier", &["-m", models, "-i", "x.npy", "--min-cosine", "0.98", "--json"]));
+    assert_eq!(report["comparisons"][2]["outputs"][0]["differing_bytes"], 0);
+    // What the input cannot hold is no sample.
+    save("samples/d.npy", &Array::from_values(&[4], &[0.5f32, 1.0, 2.0, 3.0]).expect("an array"));
+    let output = run(folder, "hb_compile", &["-c", "cfg.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("d.npy") && errors.contains("0.5"), "{errors}");
+}
+
+#[test]
+fn a_node_goes_to_the_cpu_where_it_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let requests = "node_info: {'residual_2/Add': {ON: CPU}, 'residual_1/Conv': {ON: BPU}}";
+    configuration(folder.path(), "cfg.yaml", &[("model_parameters", requests)]);
+    let output = done(folder.path(), "hb_compile", &["-c", "cfg.yaml", "--json"]);
+    let report = json(&output);
+    let nodes = report["nodes"].as_array().expect("nodes");
+    let made_from = |name: &str| {
+        let all = nodes.iter().filter(|node| node["made_from"].as_array().expect("names").contains(&name.into()));
+        all.cloned().collect::<Vec<_>>()
+    };
+    for node in made_from("residual_2/Add") {
+        assert_eq!((&node["on"], &node["reason"]), (&"CPU".into(), &"node_info asks for the CPU".into()), "{node}");
+        assert!(
+            node["crossings"].as_array().expect("a list").iter().any(|way| way["direction"] == "from BPU"),
+            "{node}"
+        );
+    }
+    assert!(!made_from("residual_2/Add").is_empty());
+    assert!(made_from("residual_1/Conv").iter().all(|node| node["on"] == "BPU"));
+    let shown = text(&output.stderr);
+    assert!(shown.contains("runs on the CPU: node_info asks for the CPU; "), "{shown}");
+    // hb-opt's pipeline has the request, too.
+    let output = done(folder.path(), "hb_compile", &["-c", "cfg.yaml", "--print-pipeline", "--quiet"]);
+    assert!(text(&output.stdout).contains("quant-assign-placement{cpu=residual_2/Add}"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn advice_names_what_alignment_costs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let value = |name: &str, shape: [usize; 4]| onnx::model::Value {
+        name: name.into(),
+        element: Some(ElementType::F32),
+        shape: Some(shape.map(Dimension::Fixed).to_vec()),
+    };
+    // 3 channels to 8 over 256 x 256 cells: the array has 16 multipliers for each of 32 sums.
+    let weights: Vec<f32> = (0..8 * 3 * 9).map(|index| (index % 7) as f32 / 7.0 - 0.4).collect();
+    let weights = Tensor::from_f32s(&weights).reshaped(vec![8, 3, 3, 3]).expect("a tensor");
+    let graph = Graph {
+        name: "narrow".into(),
+        nodes: vec![
+            Node::new("narrow/Conv", "Conv", &["x", "w"], &["y"]).with("pads", Attribute::Ints(vec![1, 1, 1, 1])),
+        ],
+        inputs: vec![value("x", [1, 3, 256, 256])],
+        outputs: vec![value("y", [1, 8, 256, 256])],
+        initializers: vec![("w".into(), weights)],
+        ..Graph::default()
+    };
+    onnx::save(&Model::new(9, 19, graph), &folder.join("narrow.onnx")).expect("written");
+    let yaml = "model_parameters:\n  onnx_model: narrow.onnx\n  march: nash-e\n  output_model_file_prefix: narrow\n\
+                input_parameters:\n  input_type_train: featuremap\n  input_type_rt: featuremap\n  \
+                input_layout_train: NCHW\n  norm_type: no_preprocess\n\
+                calibration_parameters:\n  calibration_type: skip\n\
+                compiler_parameters:\n  advice: 1\n";
+    std::fs::write(folder.join("cfg.yaml"), yaml).expect("a file");
+    let shown = text(&done(folder, "hb_compile", &["-c", "cfg.yaml"]).stderr);
+    let file = std::fs::read(folder.join("model_output/narrow_advice.json")).expect("a file");
+    let advice: Value = serde_json::from_slice(&file).expect("JSON");
+    let all = advice.as_array().expect("a list");
+    for one in all {
+        let number = |name: &str| one[name].as_f64().expect("a number");
+        assert!(number("increase_us") > 1.0, "{one}");
+        assert!((number("ideal_us") + number("increase_us") - number("actual_us")).abs() < 1e-6, "{one}");
+        assert!(shown.contains(&format!("advice: layer '{}'", one["layer"].as_str().expect("a name"))), "{shown}");
+    }
+    let products = all.iter().find(|one| one["engine"] == "TAE").expect("the convolution");
+    let sizes = |name: &str| -> Vec<u64> {
+        products[name].as_array().expect("sizes").iter().map(|size| size.as_u64().expect("a size")).collect()
+    };
+    let (before, after) = (sizes("shape"), sizes("aligned_shape"));
+    assert_eq!(after[..2], [before[0].next_multiple_of(16), before[1].next_multiple_of(32)]);
+    assert!(products["padding_ratio"].as_f64().expect("a share") > 0.5, "{products}");
+}

@@ -28,6 +28,17 @@ const WEIGHTS: OptionDefinition = OptionDefinition {
 const DEFAULT_THRESHOLD: OptionDefinition =
     OptionDefinition { name: "default", default: "", description: "threshold of values that the file does not name" };
 
+const REMOVED_TYPES: OptionDefinition = OptionDefinition {
+    name: "types",
+    default: "",
+    description: "types of nodes that are removed next to inputs and outputs, separated by commas",
+};
+const REMOVED_NAMES: OptionDefinition = OptionDefinition {
+    name: "names",
+    default: "",
+    description: "names of nodes that are removed next to inputs and outputs, separated by commas",
+};
+
 const PIPELINES: &[PipelineDefinition] = &[
     PipelineDefinition {
         argument: "hfloat-optimize",
@@ -46,23 +57,25 @@ const PIPELINES: &[PipelineDefinition] = &[
     PipelineDefinition {
         argument: "qdq-to-placed",
         summary: "The first half of `qdq-to-bpu`: what runs where",
-        description: "Inserts the preprocessing of inputs and decides which operations run on the BPU.",
-        options: &[],
-        build: |_| Ok(on_functions(ASSIGN_PLACEMENT)),
+        description: "Inserts the preprocessing of inputs, removes nodes of the network next to its inputs and outputs, and decides which \
+operations run on the BPU.",
+        options: &[REMOVED_TYPES, REMOVED_NAMES],
+        build: |options| Ok(on_functions(&assign_placement(options))),
     },
     PipelineDefinition {
         argument: "placed-to-bpu",
         summary: "The second half of `qdq-to-bpu`: the placement is applied",
-        description: "Lowers what runs on the BPU to integers in `bpu.segment` and puts the rest into `cpu.segment`.",
-        options: &[],
-        build: |_| Ok(on_functions(FORM_SEGMENTS)),
+        description: "Lowers what runs on the BPU to integers in `bpu.segment`, puts the rest into `cpu.segment`, and removes what only \
+segments have next to inputs and outputs.",
+        options: &[REMOVED_TYPES, REMOVED_NAMES],
+        build: |options| Ok(on_functions(&form_segments(options))),
     },
     PipelineDefinition {
         argument: "qdq-to-bpu",
         summary: "Placement: from the QDQ form to segments of the BPU and the CPU",
         description: "`qdq-to-placed` and `placed-to-bpu`, one after the other.",
-        options: &[],
-        build: |_| Ok(on_functions(&place())),
+        options: &[REMOVED_TYPES, REMOVED_NAMES],
+        build: |options| Ok(on_functions(&place(options))),
     },
     PipelineDefinition {
         argument: "bpu-to-nash",
@@ -75,18 +88,28 @@ const PIPELINES: &[PipelineDefinition] = &[
         argument: "hb-compile",
         summary: "Everything that hb_compile does between import and the .hbm",
         description: "`hfloat-optimize`, `hfloat-to-qdq`, `qdq-to-bpu` and `bpu-to-nash`, one after the other.",
-        options: &[nash::MARCH, nash::OVERRIDE, INFO, WEIGHTS, DEFAULT_THRESHOLD],
-        build: |options| Ok(on_functions(&[OPTIMIZE, &quantize(options), &place(), &generate(options)].join(","))),
+        options: &[nash::MARCH, nash::OVERRIDE, INFO, WEIGHTS, DEFAULT_THRESHOLD, REMOVED_TYPES, REMOVED_NAMES],
+        build: |options| {
+            Ok(on_functions(&[OPTIMIZE, &quantize(options), &place(options), &generate(options)].join(",")))
+        },
     },
 ];
 
 const OPTIMIZE: &str = "hfloat-infer-shapes,hfloat-expand-splits,canonicalize{region-simplify=disabled},hfloat-fuse-functions,\
 hfloat-fuse-scales,hfloat-fuse-activations,hfloat-equalize-channels,canonicalize{region-simplify=disabled},hfloat-verify";
-const ASSIGN_PLACEMENT: &str = "hfloat-insert-preprocessing,bpu-assign-placement";
-const FORM_SEGMENTS: &str = "bpu-form-segments,bpu-verify";
 
-fn place() -> String {
-    format!("{ASSIGN_PLACEMENT},{FORM_SEGMENTS}")
+fn assign_placement(options: &PassOptions) -> String {
+    let remove = with_options("hfloat-remove-border-nodes", options, &[("types", "types"), ("names", "names")]);
+    format!("hfloat-insert-preprocessing,{remove},bpu-assign-placement")
+}
+
+fn form_segments(options: &PassOptions) -> String {
+    let remove = with_options("bpu-remove-border-nodes", options, &[("types", "types"), ("names", "names")]);
+    format!("bpu-form-segments,{remove},bpu-verify")
+}
+
+fn place(options: &PassOptions) -> String {
+    format!("{},{}", assign_placement(options), form_segments(options))
 }
 
 fn quantize(options: &PassOptions) -> String {

@@ -13,8 +13,10 @@ use mlir_sys::{mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults, mlir
 
 /// The attribute that holds the name of an argument or result.
 pub const NAME: &str = "hfloat.name";
-/// The attribute that says the order of dimensions of an argument or result, where it is not that of the network: `NHWC`.
+/// The attribute of an argument or result that says the order of its dimensions: `NCHW`, `NHWC`, or nothing where they have no such meaning.
 pub const LAYOUT: &str = "hfloat.layout";
+/// The attribute of a function that says how many samples it takes at once, where it was made of one that takes one.
+pub const BATCH: &str = "hfloat.batch";
 /// The function that a network is.
 pub const FUNCTION: &str = "main";
 /// The operation that ends a function and gives its results.
@@ -93,11 +95,4 @@ pub fn add_results(context: &Context, function: OperationRef<'_, '_>, added: &[(
     let all: Vec<_> = old.chain(new).collect();
     crate::ir::update_function_type(context, function);
     crate::ir::set_attribute(function, "res_attrs", ArrayAttribute::new(context, &all).into());
-}
-
-/// The layout of a function's result of this number, where it is not that of the network.
-pub fn result_layout(function: OperationRef<'_, '_>, index: usize) -> Option<String> {
-    let array = function.attribute("res_attrs").ok().and_then(crate::ir::attribute::array_elements)?;
-    let layout = DictionaryAttribute::try_from(*array.get(index)?).ok()?.element_by_name(LAYOUT)?;
-    crate::ir::attribute::text(layout)
 }

@@ -102,20 +102,20 @@ impl PassOptions {
         (!bytes.is_empty()).then(|| OsString::from_vec(bytes).into())
     }
 
-    /// The names of a list, separated by commas, each as [`word`] writes it.
-    pub fn names(&self, name: &str) -> Vec<String> {
-        let words = self.get(name).split(',').filter(|word| !word.is_empty());
-        words.map(|word| String::from_utf8_lossy(&decoded(word)).into_owned()).collect()
-    }
-
     /// The bytes that [`word`] made the value of.
     pub fn bytes(&self, name: &str) -> Vec<u8> {
-        decoded(self.get(name))
+        unescaped(self.get(name))
+    }
+
+    /// The names of a list of [`word`]s that commas separate; none when the option is empty.
+    pub fn names(&self, name: &str) -> Vec<String> {
+        let words = self.get(name).split(',').filter(|word| !word.is_empty());
+        words.map(|word| String::from_utf8_lossy(&unescaped(word)).into_owned()).collect()
     }
 }
 
-/// The bytes that [`word`] made a text of.
-fn decoded(word: &str) -> Vec<u8> {
+/// What [`word`] made a text of.
+fn unescaped(word: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = word.as_bytes();
     while let Some((&first, behind)) = rest.split_first() {
@@ -246,6 +246,8 @@ mod tests {
             assert_eq!(options.file("file"), Some(path));
         }
         assert_eq!(word("a b"), "a%20b");
+        let options = PassOptions::parse(DEFINITIONS, "file=a%2C%20b,c,").expect("options");
+        assert_eq!(options.names("file"), ["a, b", "c"]);
         assert_eq!(PassOptions::parse(DEFINITIONS, "").expect("options").file("file"), None);
     }
 }

@@ -20,6 +20,7 @@ pub use shape::{
     ShapeError, average_pool_counts, broadcast_shape, concat_shape, convolution_shape, element_count, matmul_shape,
     output_shape, pad_shape, pool_shape, slice_shape, transpose_shape, window_positions,
 };
+pub use types::{moved_scale, reshaped_axis};
 pub use verify::ModelError;
 
 /// The largest rank of a tensor.

@@ -1,32 +1,39 @@
 //! The commands that give the same `.hbm` as a compilation, from the files that it left: `hb_compile --print-pipeline`.
 
-use super::compile::{BPU_TO_NASH, EXPOSE_LAYERS, OPTIMIZE, QDQ_TO_BPU, assign_preprocessing_pass};
+use super::compile::{BPU_TO_NASH, EXPOSE_LAYERS, OPTIMIZE, QDQ_TO_BPU};
 use super::configuration::{
     CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, LAYER_OUT_DUMP, ONNX_MODEL,
 };
+use super::editing;
 use super::placement::requested_placement;
 use super::quantize::{INFO, WEIGHTS, hfloat_to_qdq, round_weights_pass};
 use crate::pipeline::on_functions;
 use std::path::Path;
 
 /// A pipe of `hb-translate` and `hb-opt` for a shell. It reads the model, the configuration and what calibration and search decided in
-/// `working_dir`, and writes the `.hbm` to `output`.
-pub fn equivalent_commands(configuration: &Configuration, inputs: &[CheckedInput], output: &Path) -> String {
+/// `working_dir`, and writes the `.hbm` to `output`. `declared` are the inputs of the model, `inputs` those that its outputs need.
+pub fn equivalent_commands(
+    configuration: &Configuration,
+    declared: &[CheckedInput],
+    inputs: &[CheckedInput],
+    output: &Path,
+) -> String {
     let mut import =
         format!("hb-translate --import-onnx --emit-bytecode {}", file(configuration.get(&ONNX_MODEL).as_path()));
-    for input in inputs {
+    for input in declared {
         let sizes: Vec<String> = input.shape.iter().map(u64::to_string).collect();
         import.push_str(&format!(" --input-shape {}", shell_word(&format!("{}={}", input.name, sizes.join("x")))));
     }
-    let mut passes = vec![OPTIMIZE.to_owned()];
+    let mut passes: Vec<String> = editing::set_outputs_pass(configuration).into_iter().collect();
+    passes.push(OPTIMIZE.to_owned());
     passes.extend(requested_placement(configuration));
     // Random samples say nothing of how weights are to be rounded.
     if *configuration.get(&CALIBRATION_TYPE) != CalibrationType::Skip {
         passes.push(round_weights_pass(&configuration.output_path(WEIGHTS)));
     }
     passes.push(hfloat_to_qdq(&configuration.output_path(INFO)));
-    passes.extend(inputs.iter().map(assign_preprocessing_pass));
-    passes.push(QDQ_TO_BPU.to_owned());
+    passes.extend(editing::deploying_passes(configuration, inputs));
+    passes.push(editing::removing(configuration, QDQ_TO_BPU));
     if *configuration.get(&LAYER_OUT_DUMP) {
         passes.push(on_functions(EXPOSE_LAYERS));
     }

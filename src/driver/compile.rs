@@ -4,13 +4,15 @@ use super::compare::{self, NodeFacts, Values};
 use super::configuration::{
     ADVICE, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
     LAYER_OUT_DUMP, MARCH, MEAN_VALUE, ModelFacts, ModelInput, ModelNode, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX,
-    Problems, SCALE_VALUE, WORKING_DIR,
+    Problems, SCALE_VALUE, WORKING_DIR, declared_shape,
 };
+use super::editing;
 use super::fidelity::{self, ProgramCheck};
 use super::outcome::{CompilationOutcome, Prediction};
 use super::progress::Console;
 use super::quantize::Reference;
 use super::{package, provenance, report, tables};
+use crate::bpu::lower::border;
 use crate::cpu::{Array, Error as CpuError, ExecutableOptions, FloatExecutable, KernelCache, Observe};
 use crate::files::FileSet;
 use crate::float::preprocessing::{self, Preprocessing};
@@ -200,13 +202,8 @@ pub fn compile(configuration: &Configuration, stages: &Stages<'_>) -> Result<Com
     let target = Target::named(configuration.get(&MARCH).as_str())
         .map_err(|source| CompileError::Stage { stage: Stage::Import, source: source.into() })?;
     working_folder(configuration)?;
-    let (module, inputs) = stages.run(Stage::Import, || -> Result<_, StageError> {
-        let model = load_model(configuration.get(&ONNX_MODEL).as_path())?;
-        let inputs = configuration.check_against(&model_facts(&model)).map_err(CompileError::from)?;
-        let module = onnx::import(&context, model, &import_options(&inputs))?;
-        Ok((module, inputs))
-    })?;
-    compile_network(&context, &target, configuration, stages, (module, &inputs))
+    let imported = stages.run(Stage::Import, || Imported::read(&context, configuration))?;
+    compile_network(&context, &target, configuration, stages, imported)
 }
 
 /// Makes `working_dir`.
@@ -224,20 +221,114 @@ pub(super) fn compile_network<'c>(
     target: &Target,
     configuration: &Configuration,
     stages: &Stages<'_>,
-    (mut module, inputs): (Module<'c>, &[CheckedInput]),
+    Imported { original, mut module, inputs, reshaped, .. }: Imported<'c>,
 ) -> Result<CompilationOutcome, CompileError> {
     let nodes = compare::network(module.as_operation()).map(compare::user_nodes).unwrap_or_default();
-    let network = NetworkStages { nodes, ..NetworkStages::new(context, configuration, target, stages) };
+    let network = NetworkStages { nodes, reshaped, ..NetworkStages::new(context, configuration, target, stages) };
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
     let mut files = FileSet::new();
+    network.write_model(&original, "_original_float_model.onnx", &mut files)?;
+    drop(original);
     let mut outcome = CompilationOutcome::default();
-    if let Some(reference) = network.float_stages(&mut module, inputs, &mut files)? {
-        network.integer_stages(module, inputs, &mut files, reference, &mut outcome)?;
+    if let Some(reference) = network.float_stages(&mut module, &inputs, &mut files)? {
+        network.integer_stages(module, &inputs, &mut files, reference, &mut outcome)?;
     }
     outcome.last_stage = stages.stop_after.or(Some(Stage::Compile));
     outcome.files = files.paths();
     files.commit().map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() })?;
     Ok(outcome)
+}
+
+/// A network and its inputs, as the file and the configuration say.
+pub(super) struct Imported<'c> {
+    /// As the file says it.
+    original: Module<'c>,
+    /// With the outputs that the configuration asks for.
+    module: Module<'c>,
+    /// All that the file declares.
+    declared: Vec<CheckedInput>,
+    /// Those that the outputs need.
+    inputs: Vec<CheckedInput>,
+    /// What the configuration changes of shapes that the file fixes.
+    reshaped: Reshaped,
+}
+
+/// Inputs to which the configuration gives another shape than the file.
+#[derive(Default)]
+struct Reshaped(Vec<String>);
+
+impl Reshaped {
+    /// Says what is other.
+    fn of(declared: &[ModelInput], inputs: &[CheckedInput]) -> Self {
+        let differs = |input: &&CheckedInput, model: &ModelInput| {
+            model.name == input.name
+                && model.shape.iter().zip(&input.shape).any(|(fixed, size)| fixed.is_some_and(|fixed| fixed != *size))
+        };
+        let changed =
+            inputs.iter().filter_map(|input| Some((input, declared.iter().find(|model| differs(&input, model))?)));
+        let text = |(input, model): (&CheckedInput, &ModelInput)| {
+            let sizes: Vec<String> = input.shape.iter().map(u64::to_string).collect();
+            format!(
+                "input_shape makes input '{}' {}, the model says {}",
+                input.name,
+                sizes.join("x"),
+                declared_shape(&model.shape)
+            )
+        };
+        let reshaped = Self(changed.map(text).collect());
+        for change in &reshaped.0 {
+            tracing::info!("{change}: all shapes are inferred anew");
+        }
+        reshaped
+    }
+
+    /// An error of a stage that infers shapes, with what may have caused it.
+    fn explain<T, E: Into<StageError>>(&self, outcome: Result<T, E>) -> Result<T, StageError> {
+        outcome.map_err(|error| {
+            let error = error.into();
+            match self.0.as_slice() {
+                [] => error,
+                changes => {
+                    let changes = changes.join("; ");
+                    format!("{error}\n{changes}. What is named does not fit that; leave input_shape out, or export the model for it").into()
+                }
+            }
+        })
+    }
+}
+
+impl<'c> Imported<'c> {
+    fn read(context: &'c Context, configuration: &Configuration) -> Result<Self, StageError> {
+        let model = load_model(configuration.get(&ONNX_MODEL).as_path())?;
+        let facts = model_facts(&model);
+        let declared = configuration.check_against(&facts).map_err(CompileError::from)?;
+        let reshaped = Reshaped::of(&facts.inputs, &declared);
+        let original = reshaped.explain(onnx::import(context, model, &import_options(&declared)))?;
+        Ok(Self { reshaped, ..Self::of(context, configuration, original, declared)? })
+    }
+
+    /// Of a network as a file holds it, and all inputs that it declares.
+    pub(super) fn of(
+        context: &'c Context,
+        configuration: &Configuration,
+        original: Module<'c>,
+        declared: Vec<CheckedInput>,
+    ) -> Result<Self, StageError> {
+        let mut module = ir::copy_module(&original)?;
+        let inputs = editing::set_outputs(context, configuration, &mut module, declared.clone())?;
+        Ok(Self { original, module, declared, inputs, reshaped: Reshaped::default() })
+    }
+}
+
+/// The inputs that the model of `configuration` declares, and those that its outputs need.
+pub(super) fn inputs(configuration: &Configuration) -> Result<(Vec<CheckedInput>, Vec<CheckedInput>), CompileError> {
+    let context = crate::pipeline::context();
+    let failed = |source: StageError| match source.downcast::<CompileError>() {
+        Ok(error) => *error,
+        Err(source) => CompileError::Stage { stage: Stage::Import, source },
+    };
+    let imported = Imported::read(&context, configuration).map_err(failed)?;
+    Ok((imported.declared, imported.inputs))
 }
 
 /// A network on its way through the stages.
@@ -248,6 +339,7 @@ pub(super) struct NetworkStages<'a> {
     pub(super) stages: &'a Stages<'a>,
     /// What the user's model has.
     nodes: Vec<String>,
+    reshaped: Reshaped,
     /// The code of the float network serves its QDQ form, too.
     kernels: Arc<KernelCache>,
 }
@@ -259,7 +351,15 @@ impl<'a> NetworkStages<'a> {
         target: &'a Target,
         stages: &'a Stages<'a>,
     ) -> Self {
-        Self { context, configuration, target, stages, nodes: Vec::new(), kernels: Arc::default() }
+        Self {
+            context,
+            configuration,
+            target,
+            stages,
+            nodes: Vec::new(),
+            reshaped: Reshaped::default(),
+            kernels: Arc::default(),
+        }
     }
 }
 
@@ -288,12 +388,11 @@ impl NetworkStages<'_> {
         files: &mut FileSet,
     ) -> Result<Option<Reference>, CompileError> {
         let stages = self.stages;
-        self.write_model(module, "_original_float_model.onnx", files)?;
         if stages.ends_after(Stage::Import) {
             return Ok(None);
         }
         stages.run(Stage::Optimize, || -> Result<(), StageError> {
-            pipeline::run(self.context, module, OPTIMIZE)?;
+            self.reshaped.explain(pipeline::run(self.context, module, OPTIMIZE))?;
             self.place_requested(module)
         })?;
         self.keep_resources(&[module]);
@@ -329,9 +428,8 @@ impl NetworkStages<'_> {
         }
         let qdq = ir::copy_module(&module);
         let qdq = qdq.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
-        let Placed { facts, own, deployed, bytecode } = stages.run(Stage::Place, || self.place(&mut module, inputs))?;
+        let Placed { facts, segments, bytecode } = stages.run(Stage::Place, || self.place(&mut module, inputs))?;
         self.report_placement(&facts);
-        self.report_vanished(&facts);
         self.stage_file(files, "_quantized_model.bc", &bytecode)?;
         drop(bytecode);
         outcome.nodes = facts;
@@ -343,7 +441,7 @@ impl NetworkStages<'_> {
         if stages.ends_after(Stage::Lower) {
             return Ok(());
         }
-        let levels = Levels { qdq, own, deployed };
+        let levels = Levels { qdq, segments };
         stages.run(Stage::Compile, || -> Result<(), StageError> {
             let compilation = package::Compilation::of(self.configuration);
             let hbm = package::package(self.context, module.as_operation(), &compilation)?;
@@ -352,9 +450,12 @@ impl NetworkStages<'_> {
         })
     }
 
-    /// Names the nodes that no row of the report will be made from.
-    fn report_vanished(&self, facts: &[NodeFacts]) {
-        let left: HashSet<&String> = facts.iter().flat_map(|fact| &fact.origins).collect();
+    /// Names the nodes that no row of the report will be made from, beside those that were removed from `deployed` because somebody asked
+    /// for it.
+    fn report_vanished(&self, facts: &[NodeFacts], deployed: OperationRef<'_, '_>) {
+        let removed = border::removed(deployed);
+        let left = facts.iter().flat_map(|fact| &fact.origins).chain(removed.iter().map(|node| &node.name));
+        let left: HashSet<&String> = left.collect();
         let vanished: Vec<&str> = self.nodes.iter().filter(|node| !left.contains(node)).map(String::as_str).collect();
         if !vanished.is_empty() {
             let count = vanished.len();
@@ -364,28 +465,45 @@ impl NetworkStages<'_> {
 
     /// Turns the QDQ form into segments.
     fn place<'c>(&self, module: &mut Module<'c>, inputs: &[CheckedInput]) -> Result<Placed<'c>, StageError> {
-        let own_inputs = inputs.iter().any(changes).then(|| ir::copy_module(module)).transpose()?;
-        let passes: Vec<String> = inputs.iter().map(assign_preprocessing_pass).collect();
+        let configuration = self.configuration;
+        let mut own = ir::copy_module(module)?;
+        let batched = self.batched(module)?;
+        let by_name = editing::removes_by_name(configuration);
+        // With further outputs the segments are others, too.
+        let dumps = *configuration.get(&LAYER_OUT_DUMP);
+        let mut differs = by_name || dumps || batched.is_some() || inputs.iter().any(changes);
+        if differs {
+            pipeline::run(self.context, &mut own, QDQ_TO_BPU)?;
+        }
+        if by_name {
+            editing::check_removed_names(configuration, &self.nodes, compare::network(own.as_operation())?)?;
+        }
+        let passes = editing::deploying_passes(configuration, inputs);
         pipeline::run(self.context, module, &passes.join(","))?;
-        pipeline::run(self.context, module, QDQ_TO_PLACED)?;
+        pipeline::run(self.context, module, &editing::removing(configuration, QDQ_TO_PLACED))?;
         let facts = compare::node_facts(compare::network(module.as_operation())?);
-        pipeline::run(self.context, module, PLACED_TO_BPU)?;
-        provenance::attach(self.context, module, self.configuration);
+        pipeline::run(self.context, module, &editing::removing(configuration, PLACED_TO_BPU))?;
+        provenance::attach(self.context, module, configuration);
         let bytecode = mlir::bytecode(module.as_operation())?;
-        let own = match own_inputs {
-            Some(mut own_inputs) => {
-                pipeline::run(self.context, &mut own_inputs, QDQ_TO_BPU)?;
-                Some(own_inputs)
-            }
-            // With further outputs the segments are others, too.
-            None => self.configuration.get(&LAYER_OUT_DUMP).then(|| ir::copy_module(module)).transpose()?,
-        };
-        expose_layers(self.context, module, self.configuration)?;
-        let segments = ir::copy_module(module)?;
-        Ok(match own {
-            Some(own) => Placed { facts, own, deployed: Some(segments), bytecode },
-            None => Placed { facts, own: segments, deployed: None, bytecode },
-        })
+        let function = compare::network(module.as_operation())?;
+        editing::report(configuration, function);
+        self.report_vanished(&facts, function);
+        if !differs && !border::removed(function).is_empty() {
+            differs = true;
+            pipeline::run(self.context, &mut own, QDQ_TO_BPU)?;
+        }
+        expose_layers(self.context, module, configuration)?;
+        let deployed = ir::copy_module(module)?;
+        let (own, deployed) = if differs { (own, Some(deployed)) } else { (deployed, None) };
+        Ok(Placed { facts, segments: Segments { own, batched, deployed }, bytecode })
+    }
+
+    /// The segments of as many samples as are deployed at once; none for one.
+    fn batched<'c>(&self, module: &Module<'c>) -> Result<Option<Module<'c>>, StageError> {
+        let Some(pass) = editing::set_batch_pass(self.configuration) else { return Ok(None) };
+        let mut batched = ir::copy_module(module)?;
+        pipeline::run(self.context, &mut batched, &format!("{pass},{QDQ_TO_BPU}"))?;
+        Ok(Some(batched))
     }
 
     /// Frees the constants that only former forms of the network had. `modules` are all those that are still there.
@@ -418,11 +536,12 @@ impl NetworkStages<'_> {
     ) -> Result<(), StageError> {
         self.stage_file(files, ".hbm", &hbm)?;
         let hbm = Hbm::from_bytes(hbm)?;
-        let function = compare::network(levels.own.as_operation())?;
+        let Levels { qdq, segments } = levels;
+        let function = compare::network(segments.own.as_operation())?;
         let mut programs = ProgramCheck::new(&hbm, self.target);
         let quantized =
             compare::run_segments(function, &compare::bytes_of(&sample), &mut |segment, inputs, outputs| {
-                if levels.deployed.is_none() {
+                if segments.deployed.is_none() {
                     programs.see(segment, inputs, outputs);
                 }
             })?;
@@ -433,7 +552,10 @@ impl NetworkStages<'_> {
         // The values of all nodes of a large network are much memory, and what follows needs more.
         drop((float, calibrated));
         self.stage_file(files, "_node_info.csv", tables::node_csv(&outcome.rows).as_bytes())?;
-        if let Some(deployed) = &levels.deployed {
+        if let Some(batched) = &segments.batched {
+            fidelity::check_batch(function, compare::network(batched.as_operation())?, &sample)?;
+        }
+        if let Some(deployed) = &segments.deployed {
             let deployed = compare::network(deployed.as_operation())?;
             let inputs = fidelity::deployed_sample(deployed, (function, &sample))?;
             let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
@@ -442,7 +564,7 @@ impl NetworkStages<'_> {
             })?;
         }
         programs.finish()?;
-        let Levels { qdq, .. } = levels;
+        drop(segments);
         self.keep_resources(&[&qdq]);
         self.check_nodes(qdq, &outcome.nodes, (sample, quantized.nodes))?;
         outcome.prediction = Some(self.predict(&hbm, files)?);
@@ -481,10 +603,7 @@ impl NetworkStages<'_> {
 /// What the stage place makes.
 struct Placed<'c> {
     facts: Vec<NodeFacts>,
-    /// Copies of the segments: those whose inputs and outputs are the network's own, as samples are.
-    own: Module<'c>,
-    /// And those of the deployed network, where it has others.
-    deployed: Option<Module<'c>>,
+    segments: Segments<'c>,
     /// The segments as they are stored.
     bytecode: Vec<u8>,
 }
@@ -505,8 +624,16 @@ pub(super) fn expose_layers(
 struct Levels<'c> {
     /// The quantized network with its own inputs.
     qdq: Module<'c>,
-    /// The segments that it becomes.
+    /// What it becomes.
+    segments: Segments<'c>,
+}
+
+/// The networks of segments that a quantized network becomes.
+struct Segments<'c> {
+    /// With its own inputs and outputs, for one sample.
     own: Module<'c>,
+    /// The same for as many samples as the deployed network takes, where it takes several.
+    batched: Option<Module<'c>>,
     /// The segments of the deployed network, where it has other inputs or outputs.
     deployed: Option<Module<'c>>,
 }

@@ -4,7 +4,7 @@
 //! The quantized network is cut at every value: each node gets the operands that the compiled network has there, so that no
 //! difference spreads and the node at fault is the one that differs.
 
-use super::compare::{NodeFacts, NodeValues, network};
+use super::compare::{NodeFacts, NodeValues, network, run_segments};
 use super::compile::{NetworkStages, StageError};
 use crate::bpu::interpreter;
 use crate::bpu::lower::Placement;
@@ -17,9 +17,9 @@ use crate::sim::bpu_segment::BpuRunner;
 use crate::sim::segmented::in_region;
 use crate::target::Target;
 use hb_dialects::ElementType;
-use hb_dialects::ir::{self, Element, TensorType};
-use hb_dialects::names::input_names;
-use melior::ir::{Module, OperationRef, ValueLike};
+use hb_dialects::ir::{self, Element, OperationAttributes, TensorType};
+use hb_dialects::names::{BATCH, input_names, output_names};
+use melior::ir::{BlockLike, Module, OperationRef, ValueLike, operation::OperationLike};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -37,6 +37,11 @@ pub enum FidelityError {
          report it with the model, and run the node on the CPU until it is mended"
     )]
     Program { node: String, segment: String },
+    #[error(
+        "output '{output}': sample {sample} of a batch gives other values than alone. The compiler is at fault: report it with the \
+         model, and leave input_batch out until it is mended"
+    )]
+    Batch { output: String, sample: usize },
     #[error(
         "the .hbm has {found} segments of the BPU, the network {expected}. The compiler is at fault: report it with the model"
     )]
@@ -111,8 +116,8 @@ impl<'x> ProgramCheck<'x> {
     }
 }
 
-/// The bytes of the deployed inputs: the sample where it has their types, elsewhere bytes of all values. Programs must agree
-/// with their segments on any data.
+/// The bytes of the deployed inputs: the sample where it has their types and sizes, as often as they take it, elsewhere bytes of all values.
+/// Programs must agree with their segments on any data.
 pub(super) fn deployed_sample(
     function: OperationRef<'_, '_>,
     (own, sample): (OperationRef<'_, '_>, &[Array]),
@@ -122,11 +127,18 @@ pub(super) fn deployed_sample(
     let mut inputs = Vec::new();
     for (argument, name) in arguments.into_iter().zip(input_names(function)) {
         let r#type = TensorType::from_type(argument.r#type())?;
-        let given = own.iter().position(|own| *own == name).and_then(|index| sample.get(index));
-        let given = given.filter(|array| r#type.element == Element::Plain(array.element()));
-        inputs.push(match given {
-            Some(array) => array.as_bytes().to_vec(),
-            None => made_up(r#type.element.storage(), r#type.static_shape()?.iter().product()),
+        let (element, count) = (r#type.element.storage(), r#type.static_shape()?.iter().product::<usize>());
+        let bytes = count * element.bytes();
+        let named = own.iter().position(|own| *own == name).and_then(|index| sample.get(index));
+        // Each sample of a batch is of the only input, whatever it is called.
+        let given = named.or(sample.first().filter(|_| sample.len() == 1));
+        let fits = |array: &&Array| {
+            let size = array.as_bytes().len();
+            r#type.element == Element::Plain(array.element()) && size > 0 && bytes.is_multiple_of(size)
+        };
+        inputs.push(match given.filter(fits) {
+            Some(array) => array.as_bytes().repeat(bytes / array.as_bytes().len()),
+            None => made_up(element, count),
         });
     }
     Ok(inputs)
@@ -145,6 +157,61 @@ fn made_up(element: ElementType, count: usize) -> Vec<u8> {
             bytes.flat_map(one).collect()
         }
     }
+}
+
+/// Runs the segments of a batch on samples that differ, and compares the first and the last one with what the segments of one sample
+/// give.
+///
+/// # Errors
+/// [`FidelityError::Batch`] names the output that differs.
+pub(super) fn check_batch(
+    one: OperationRef<'_, '_>,
+    batch: OperationRef<'_, '_>,
+    sample: &[Array],
+) -> Result<(), StageError> {
+    let [sample] = sample else { return Ok(()) };
+    let [shapes, batch_shapes] = [output_shapes(one)?, output_shapes(batch)?];
+    let samples = batch.optional_integer(BATCH)?.and_then(|samples| usize::try_from(samples).ok()).unwrap_or(1);
+    let turned = |places: usize| {
+        let mut bytes = sample.as_bytes().to_vec();
+        let places = places * sample.element().bytes() % bytes.len().max(1);
+        bytes.rotate_left(places);
+        bytes
+    };
+    let all = (0..samples).flat_map(turned).collect::<Vec<u8>>();
+    let together = run_segments(batch, &[&all], &mut |_, _, _| {})?;
+    for number in [0, samples - 1] {
+        let alone = run_segments(one, &[&turned(number)], &mut |_, _, _| {})?;
+        for (index, output) in output_names(one).into_iter().enumerate() {
+            let (Some(shape), Some(batch_shape)) = (shapes.get(index), batch_shapes.get(index)) else { continue };
+            let (Some(alone), Some(together)) = (alone.outputs.get(index), together.outputs.get(index)) else {
+                continue;
+            };
+            // The same output for all samples, where it does not depend on them.
+            let found = match shape.iter().zip(batch_shape).position(|(one, all)| one != all) {
+                Some(axis) => part_of(together, shape, (axis, samples, number)),
+                None => together.clone(),
+            };
+            if !found.iter().map(|value| value.to_bits()).eq(alone.iter().map(|value| value.to_bits())) {
+                return Err(FidelityError::Batch { output, sample: number }.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn output_shapes(function: OperationRef<'_, '_>) -> Result<Vec<Vec<usize>>, StageError> {
+    let end = ir::body(function).and_then(|block| block.terminator());
+    let Some(end) = end else { return Ok(Vec::new()) };
+    let shapes =
+        end.operands().map(|value| Ok(TensorType::from_type(value.r#type())?.bound_shape().unwrap_or_default()));
+    shapes.collect()
+}
+
+/// What a sample has of the values of a batch, in which it is of this shape and the samples are along `axis`.
+fn part_of(values: &[f32], shape: &[usize], (axis, samples, number): (usize, usize, usize)) -> Vec<f32> {
+    let size = shape.iter().skip(axis).product::<usize>().max(1);
+    values.chunks(size * samples).flat_map(|all| all.chunks(size).nth(number).unwrap_or_default()).copied().collect()
 }
 
 /// The inputs of a segment as the regions of its program hold them.
@@ -208,7 +275,7 @@ fn compare_values(node: String, found: &[f32], expected: &[f32], allowed: Allowe
 
 #[cfg(test)]
 mod tests {
-    use super::super::compare::{bytes_of, node_facts, run_segments};
+    use super::super::compare::{bytes_of, node_facts};
     use super::super::compile::Stages;
     use super::super::configuration::{Configuration, Environment};
     use super::super::package::{Compilation, package};

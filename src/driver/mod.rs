@@ -7,6 +7,7 @@ pub mod compare;
 pub mod compile;
 pub mod config_generator;
 pub mod configuration;
+mod editing;
 mod fidelity;
 mod images;
 pub mod log;

@@ -2,7 +2,6 @@
 
 use super::configuration::{Configuration, MARCH, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, StoredParameter};
 use crate::cpu::{BoardObject, segment_module};
-use crate::float::preprocessing::deployed_layout;
 use crate::frontend::mlir::{self, MlirFileError};
 use crate::hbm::{
     BpuSegment, Buffer, CpuSegment, HbmBuilder, HbmError, Layer, Manifest, ModelParameter, SectionKind, SegmentBody,
@@ -15,12 +14,12 @@ use crate::nash::{
 };
 use crate::target::TargetError;
 use hb_dialects::hfloat::Op;
-use hb_dialects::ir::{self, Element, IrError, OperationAttributes, Origin, Scale, TensorType};
-use hb_dialects::names::{FUNCTION, input_names, output_names, result_layout};
+use hb_dialects::ir::{self, Element, IrError, OperationAttributes, Origin, Scale, TensorType, attribute};
+use hb_dialects::names::{FUNCTION, LAYOUT, input_names, output_names};
 use hb_dialects::{ElementType, cpu};
 use melior::{
     Context,
-    ir::{BlockLike, BlockRef, OperationRef, Value, ValueLike, operation::OperationLike},
+    ir::{Attribute, BlockLike, BlockRef, OperationRef, Value, ValueLike, operation::OperationLike},
 };
 use std::collections::HashMap;
 
@@ -136,12 +135,7 @@ pub fn package(
     };
     let mut inputs = Vec::new();
     for (index, (argument, name)) in ir::arguments(block).into_iter().zip(input_names(function)).enumerate() {
-        let mut input = package.describe(argument, name)?;
-        let layout = deployed_layout(function, index);
-        if !layout.is_empty() {
-            input.layout = layout;
-        }
-        inputs.push(input);
+        inputs.push(package.describe(argument, name, ir::argument_attribute(function, index, LAYOUT))?);
     }
     for operation in ir::operations(block) {
         match operation.operation_name().as_str() {
@@ -155,11 +149,7 @@ pub fn package(
     let mut outputs = Vec::new();
     for (index, (value, name)) in end.operands().collect::<Vec<_>>().into_iter().zip(output_names(function)).enumerate()
     {
-        let mut output = package.describe(value, name)?;
-        if let Some(layout) = result_layout(function, index) {
-            output.layout = layout;
-        }
-        outputs.push(output);
+        outputs.push(package.describe(value, name, ir::result_attribute(function, index, LAYOUT))?);
     }
     let manifest = Manifest {
         versions: versions(),
@@ -278,7 +268,13 @@ impl<'a> Package<'a> {
         Ok(Stored { buffer, sizes })
     }
 
-    fn describe(&mut self, value: Value<'_, '_>, name: String) -> Result<TensorDescription, PackageError> {
+    /// An input or output; `layout` is what the function says of it.
+    fn describe(
+        &mut self,
+        value: Value<'_, '_>,
+        name: String,
+        layout: Option<Attribute<'_>>,
+    ) -> Result<TensorDescription, PackageError> {
         let Stored { buffer, sizes: sizes_buffer } = self.buffer(value, &name)?;
         let r#type = TensorType::from_type(value.r#type())?;
         let dims = r#type.bound_shape().map_or_else(|| r#type.static_shape(), Ok)?;
@@ -289,7 +285,8 @@ impl<'a> Package<'a> {
         };
         let strides =
             strides.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
-        let layout = if dims.len() == 4 { "NCHW".to_owned() } else { String::new() };
+        let default = if dims.len() == 4 { "NCHW" } else { "" };
+        let layout = layout.map_or_else(|| default.to_owned(), |layout| attribute::text(layout).unwrap_or_default());
         let quantization = quantization(value)?;
         Ok(TensorDescription { name, dims, element_type, strides, quantization, layout, buffer, sizes_buffer })
     }

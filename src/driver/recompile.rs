@@ -2,9 +2,12 @@
 
 use super::compare::{self, NodeFacts, run_segments};
 use super::compile::{
-    BPU_TO_NASH, CompileError, NetworkStages, Stage, StageError, Stages, compile_network, expose_layers, working_folder,
+    BPU_TO_NASH, CompileError, Imported, NetworkStages, Stage, StageError, Stages, compile_network, expose_layers,
+    working_folder,
 };
-use super::configuration::{Configuration, MARCH, ModelFacts, ModelInput, ModelNode};
+use super::configuration::{
+    CheckedInput, Configuration, INPUT_SHAPE, MARCH, ModelFacts, ModelInput, ModelNode, Problems, declared_shape,
+};
 use super::fidelity::{ProgramCheck, deployed_sample};
 use super::outcome::CompilationOutcome;
 use super::run::fault;
@@ -53,7 +56,10 @@ pub(super) fn recompile(
         Level::Float => {
             let facts = ModelFacts { inputs: inputs_of(function)?, nodes: nodes_of(function) };
             let inputs = configuration.check_against(&facts)?;
-            compile_network(&context, &target, configuration, stages, (module, &inputs))
+            check_shapes(configuration, &facts.inputs, &inputs)?;
+            let source = |source| CompileError::Stage { stage: Stage::Import, source };
+            let imported = Imported::of(&context, configuration, module, inputs).map_err(source)?;
+            compile_network(&context, &target, configuration, stages, imported)
         }
         Level::Bpu => {
             let network = NetworkStages::new(&context, configuration, &target, stages);
@@ -89,6 +95,23 @@ fn inputs_of(function: OperationRef<'_, '_>) -> Result<Vec<ModelInput>, CompileE
         })
     };
     input_names(function).into_iter().zip(arguments).map(input).collect()
+}
+
+/// The shapes of a stored network stay: what the importer made of them is in its constants.
+fn check_shapes(
+    configuration: &Configuration,
+    stored: &[ModelInput],
+    inputs: &[CheckedInput],
+) -> Result<(), CompileError> {
+    let differs = |(stored, input): &(&ModelInput, &CheckedInput)| {
+        !stored.shape.iter().copied().eq(input.shape.iter().copied().map(Some))
+    };
+    let problem = |(stored, _): (&ModelInput, &CheckedInput)| {
+        let what = format!("input '{}' of the stored model is {}", stored.name, declared_shape(&stored.shape));
+        configuration.problem(&INPUT_SHAPE, what, "compile the ONNX model anew to change it")
+    };
+    let problems: Vec<_> = stored.iter().zip(inputs).filter(differs).map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }
 }
 
 /// The nodes of a function, and those that went into them.

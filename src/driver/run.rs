@@ -2,10 +2,9 @@
 
 use super::command_line::{AT_FAULT, CommandLine, DONE, Mode};
 use super::commands::equivalent_commands;
-use super::compile::{CompileError, Stages, compile, load_model, model_facts, model_inputs};
+use super::compile::{CompileError, Stages, compile, inputs, load_model, model_facts, model_inputs};
 use super::configuration::{
-    Configuration, Environment, FastPerf, ONNX_MODEL, Problems, Severity, Status, WORKING_DIR, configuration_text,
-    printable,
+    Configuration, Environment, FastPerf, Problems, Severity, Status, WORKING_DIR, configuration_text, printable,
 };
 use super::log::Log;
 use super::outcome::{CompilationOutcome, failure_json};
@@ -91,10 +90,9 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Do
     }
     log_parameters(&configuration);
     if command_line.print_pipeline {
-        let inputs =
-            configuration.check_against(&model_facts(&load_model(configuration.get(&ONNX_MODEL).as_path())?))?;
+        let (declared, inputs) = inputs(&configuration)?;
         let hbm = configuration.output_path(".hbm");
-        println!("{}", equivalent_commands(&configuration, &inputs, &hbm));
+        println!("{}", equivalent_commands(&configuration, &declared, &inputs, &hbm));
         return Ok(Done { configuration, outcome: None });
     }
     // The pool of the process; one that is there already is as good, since results do not depend on it.

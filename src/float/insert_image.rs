@@ -5,13 +5,13 @@
 
 use super::fold_image::{Filters, FoldedFilters, OFFSET_CHANNELS, WEIGHT_BITS};
 use super::image_conversion::ImageConversion;
-use super::preprocessing::{InputType, LAYOUT, Layout, Preprocessing};
+use super::preprocessing::{InputType, Layout, Preprocessing};
 use crate::numerics::bias_scale;
 use hb_dialects::{
     ElementType, bpu,
     hfloat::{Op, SlidingWindow, attributes},
     ir::{self, Constant, Element, Names, OperationAttributes, Origin, Quantized, Scale, TensorType, attribute},
-    names::NAME,
+    names::{LAYOUT, NAME},
     pass::PassFailure,
     quant,
 };

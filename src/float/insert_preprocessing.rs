@@ -1,12 +1,12 @@
 //! `hfloat-insert-preprocessing`: from the data that a deployed model is given to the float input of the network.
 
 use super::insert_image::{self, ImagePlan};
-use super::preprocessing::{ATTRIBUTES, LAYOUT, Layout, Preprocessing, assigned_preprocessing};
+use super::preprocessing::{ATTRIBUTES, Layout, Preprocessing, assigned_preprocessing};
 use hb_dialects::{
     ElementType,
     hfloat::Op,
     ir::{self, Names, OperationAttributes, Origin, TensorType, attribute},
-    names::{NAME, input_names},
+    names::{LAYOUT, NAME, input_names},
     pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::{

@@ -1,5 +1,6 @@
-//! Passes on `hfloat`: shapes, folding, fusion, preprocessing of inputs.
+//! Passes on `hfloat`: outputs, shapes, folding, fusion, batches, preprocessing of inputs.
 
+pub mod batch;
 mod equalize_channels;
 mod expand_splits;
 mod fold;
@@ -13,6 +14,7 @@ mod insert_image;
 mod insert_preprocessing;
 pub mod preprocessing;
 mod regions;
+pub mod set_outputs;
 mod verify;
 
 pub(crate) use fuse_scales::constant_before;
@@ -20,6 +22,7 @@ use hb_dialects::pass::PassDefinition;
 
 /// The passes of this room.
 pub const PASSES: &[&PassDefinition] = &[
+    &set_outputs::PASS,
     &infer_shapes::PASS,
     &expand_splits::PASS,
     &fuse_functions::PASS,
@@ -27,6 +30,8 @@ pub const PASSES: &[&PassDefinition] = &[
     &fuse_activations::PASS,
     &equalize_channels::PASS,
     &verify::PASS,
+    &batch::PASS,
+    &batch::SEPARATE,
     &preprocessing::PASS,
     &insert_preprocessing::PASS,
 ];

@@ -19,8 +19,6 @@ const MEAN: &str = "hfloat.mean_value";
 const SCALE: &str = "hfloat.scale_value";
 /// The attributes of an argument that ask for preprocessing, named as the manual names the parameters.
 pub(super) const ATTRIBUTES: [&str; 6] = [TYPE_RT, TYPE_TRAIN, LAYOUT_TRAIN, SPACE_AND_RANGE, MEAN, SCALE];
-/// The attribute of an argument of rank 4 that says the order of its dimensions once preprocessing is inserted.
-pub const LAYOUT: &str = hb_dialects::names::LAYOUT;
 
 /// The kind of data of an input (`input_type_train`, `input_type_rt`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -331,9 +329,4 @@ pub fn assigned_preprocessing(function: OperationRef<'_, '_>, index: usize) -> R
         mean: floats(MEAN)?,
         scale: floats(SCALE)?,
     }))
-}
-
-/// The layout of an argument after preprocessing was inserted; empty where nothing says it.
-pub fn deployed_layout(function: OperationRef<'_, '_>, index: usize) -> String {
-    ir::argument_attribute(function, index, LAYOUT).and_then(attribute::text).unwrap_or_default()
 }

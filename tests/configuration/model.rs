@@ -40,9 +40,13 @@ fn against_the_model() {
     );
     mismatch(
         BASE,
-        &[declared("data", &[Some(1), Some(3), Some(32), Some(32)], "float")],
-        &[":9:16: ", "1x3x224x224 is not the model's shape 1x3x32x32"],
+        &[declared("data", &[Some(1), Some(3), Some(224)], "float")],
+        &[":9:16: ", "1x3x224x224 is not the model's shape 1x3x224", "give as many sizes as the model does"],
     );
+    let other = declared("data", &[Some(1), Some(3), Some(32), Some(32)], "float");
+    let checked =
+        read(BASE).expect("sound").check_against(&facts(&[other])).expect("sizes that the model fixes may be changed");
+    assert_eq!(checked[0].shape, [1, 3, 224, 224]);
     mismatch(BASE, &[declared("data", &shape, "int64")], &[":7:18: ", "its elements are int64"]);
 
     let unnamed = base_with(5, "").replace("  input_shape: '1x3x224x224'\n", "");

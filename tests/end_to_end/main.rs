@@ -8,6 +8,7 @@ mod borders;
 mod common;
 mod control;
 mod digits;
+mod editing;
 mod large;
 mod races;
 mod reports;

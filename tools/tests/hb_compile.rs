@@ -90,16 +90,22 @@ fn both_modes_import_the_example() {
     let shown = text(&output.stderr);
     assert!(shown.contains("\nimport: start\nimport: done in "), "{shown}");
 
-    // The file that fast-perf wrote is a configuration like any other; here with a shape that the model has not.
-    let wrong = written.replace("1x1x8x8", "1x1x9x9");
-    std::fs::write(folder.path().join(".fast_perf/wrong.yaml"), wrong).expect("a file");
-    let output = hb_compile(folder.path(), &["-c", ".fast_perf/wrong.yaml"]);
-    assert_eq!(output.status.code(), Some(1));
-    let errors = text(&output.stderr);
+    // The file that fast-perf wrote is a configuration like any other; here with a shape of another rank, and with one that the model's nodes
+    // do not fit.
+    let with_shape = |shape: &str| {
+        let other = written.replace("1x1x8x8", shape);
+        std::fs::write(folder.path().join(".fast_perf/other.yaml"), other).expect("a file");
+        let output = hb_compile(folder.path(), &["-c", ".fast_perf/other.yaml", "--stop-after", "optimize"]);
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stderr)
+    };
+    let errors = with_shape("1x1x9");
     assert!(
-        errors.contains(".fast_perf/wrong.yaml:9:16: input_parameters.input_shape: input 'image': 1x1x9x9 is not"),
+        errors.contains(".fast_perf/other.yaml:10:16: input_parameters.input_shape: input 'image': 1x1x9 is not"),
         "{errors}"
     );
+    let errors = with_shape("1x1x9x9");
+    assert!(errors.contains("input_shape makes input 'image' 1x1x9x9, the model says 1x1x8x8"), "{errors}");
 }
 
 /// Names in a folder, sorted; none where there is no folder.

@@ -96,3 +96,27 @@ compiler_parameters: {optimize_level: O2}
     std::fs::write(folder.path().join("the config.yaml"), text).expect("a file");
     check(folder.path(), "the config.yaml", "o'u{t %41, $HOME/net.hbm");
 }
+
+/// Other outputs, nodes that are removed, and a batch whose samples are inputs of their own.
+#[test]
+fn edits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    onnx::save(&images(), &folder.path().join("network.onnx")).expect("a model");
+    for (name, edits) in [
+        ("types", "remove_node_type: 'Quantize;Transpose;Dequantize;Cast;Reshape;Softmax'"),
+        ("names", "remove_node_name: 'Conv_0/quantize'"),
+    ] {
+        let text = format!(
+            "
+model_parameters: {{onnx_model: network.onnx, march: nash-e, output_model_file_prefix: net, working_dir: {name}, output_nodes: Conv_0, {edits}}}
+input_parameters: {{input_type_train: featuremap, input_type_rt: featuremap, input_layout_train: NCHW, input_batch: 3,
+  separate_batch: {}}}
+calibration_parameters: {{calibration_type: skip}}
+compiler_parameters: {{optimize_level: O2}}
+",
+            if name == "types" { "True" } else { "False" }
+        );
+        std::fs::write(folder.path().join("config.yaml"), text).expect("a file");
+        check(folder.path(), "config.yaml", &format!("{name}/net.hbm"));
+    }
+}

@@ -7,6 +7,7 @@ mod constant;
 mod diagnostic;
 mod edit;
 mod origin;
+mod signature;
 mod types;
 
 pub use attribute::OperationAttributes;
@@ -19,6 +20,7 @@ pub use edit::{
     set_location, set_operand, set_operands, set_result_type, update_function_type, users,
 };
 pub use origin::{Names, Origin, annotated_location, annotation, is_new, named_location, names_are_unique};
+pub use signature::{erase_argument, insert_argument_alike, result_attribute, set_result_attribute, set_returned};
 pub use types::{Element, Quantized, Scale, TensorType};
 
 /// Why a piece of IR could not be read or built.

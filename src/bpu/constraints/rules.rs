@@ -3,6 +3,7 @@
 use super::{Constraint, Known, NodeContext};
 use crate::bpu::model::{
     AveragePool, BpuElement, BpuTensor, MAX_RANK, MAX_TENSOR_BYTES, Operator, TensorScale, average_pool_counts,
+    moved_scale,
 };
 use crate::numerics::{Multiplier, SumMultipliers, accumulator_bound, accumulator_fits, average_multiplier};
 use hb_dialects::bpu::Op;
@@ -75,6 +76,10 @@ const SAME_TYPE: Constraint = Constraint {
     sentence: "Operands and result have the same element type and the same single scale.",
     check: same_type,
 };
+const MOVED_TYPE: Constraint = Constraint {
+    sentence: "Operand and result have the same element type and the same scales; scales along a dimension go with it.",
+    check: moved_type,
+};
 const QUANTIZE: Constraint =
     Constraint { sentence: "The input is float32, the result int8 or int16 with one scale.", check: quantize };
 const DEQUANTIZE: Constraint = Constraint {
@@ -109,7 +114,8 @@ pub(super) const fn of(op: Op) -> &'static [Constraint] {
         Op::MaxPool => &[ACTIVATIONS, WINDOWS, SAME_TYPE],
         Op::AveragePool => &[ACTIVATIONS, AVERAGE_SUM, AVERAGE_RATIO, WINDOWS],
         Op::CameraImage => &[CAMERA_IMAGE],
-        Op::Concat | Op::Slice | Op::Pad | Op::Transpose | Op::Reshape => &[SAME_TYPE],
+        Op::Concat | Op::Slice | Op::Pad => &[SAME_TYPE],
+        Op::Transpose | Op::Reshape => &[MOVED_TYPE],
         Op::Quantize => &[QUANTIZE],
         Op::Dequantize => &[DEQUANTIZE],
     }
@@ -282,6 +288,11 @@ fn same_type(context: &NodeContext) -> bool {
     let Some(first) = tensors.next() else { return true };
     !matches!(first.scale, TensorScale::PerChannel { .. })
         && tensors.all(|tensor| tensor.element == first.element && tensor.scale == first.scale)
+}
+
+fn moved_type(context: &NodeContext) -> bool {
+    let (Some(x), Some(y)) = (context.operand(0), context.result()) else { return true };
+    x.element == y.element && moved_scale(&context.node.operator, x, &y.shape).as_ref() == Some(&y.scale)
 }
 
 fn quantize(context: &NodeContext) -> bool {

@@ -1,5 +1,6 @@
 //! From the QDQ form to segments: placement is assigned by one pass and applied by another.
 
+pub mod border;
 mod builder;
 mod form;
 mod layers;
@@ -17,4 +18,5 @@ pub use typing::Types;
 use hb_dialects::pass::PassDefinition;
 
 /// From the QDQ form to segments.
-pub const PASSES: &[&PassDefinition] = &[&placement::PASS, &segments::PASS, &super::verify::PASS, &layers::PASS];
+pub const PASSES: &[&PassDefinition] =
+    &[&border::PASSES[0], &placement::PASS, &segments::PASS, &border::PASSES[1], &super::verify::PASS, &layers::PASS];

@@ -4,9 +4,10 @@ use super::form::form_of_casts;
 use hb_dialects::{
     hfloat::Op,
     ir::{self, OperationAttributes, attribute},
+    names::BATCH,
     pass::{PassDefinition, PassFailure, PassOptions},
 };
-use melior::ir::OperationRef;
+use melior::ir::{OperationRef, operation::OperationLike};
 
 /// The attribute that says where an operation runs: `bpu` or `cpu`.
 pub const PLACEMENT: &str = "hfloat.placement";
@@ -18,7 +19,9 @@ pub static PASS: PassDefinition = PassDefinition {
     summary: "Decide which operations run on the BPU",
     description: "The assign step of placement. An operation whose operands and result are quantized, that has a hardware form, \
 and that keeps every constraint of `docs/operators.md` gets `hfloat.placement = \"bpu\"`. Every other one gets `\"cpu\"` and, as \
-`hfloat.placement_reason`, the sentence that says why. A placement of `cpu` that is already there stays.",
+`hfloat.placement_reason`, the sentence that says why. A placement of `cpu` that is already there stays.\n\n\
+Of a network that `hfloat-set-batch` made one of several samples, an operation that has the placement `bpu` already must keep it: on the CPU \
+it would round otherwise than for one sample.",
     anchor: "func.func",
     options: &[],
     run,
@@ -60,8 +63,11 @@ pub fn place(operation: OperationRef<'_, '_>, placement: &Placement) {
 
 fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
+    let samples = function.optional_integer(BATCH)?;
+    let mut refused = false;
     for operation in ir::operations(block) {
-        let decided = matches!(placement_of(operation), Some(Placement::Cpu { .. }));
+        let before = placement_of(operation);
+        let decided = matches!(before, Some(Placement::Cpu { .. }));
         if decided || matches!(Op::of(operation), None | Some(Op::Constant)) {
             continue;
         }
@@ -69,7 +75,15 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
             Ok(_) => Placement::Bpu,
             Err(reason) => Placement::Cpu { reason },
         };
+        if let (Some(samples), Some(Placement::Bpu), Placement::Cpu { reason }) = (samples, before, &placement) {
+            let node = operation.node();
+            let message = format!(
+                "node '{node}' runs on the BPU for one sample, but not for {samples} at once, so choose a smaller input_batch: {reason}"
+            );
+            ir::emit_error(operation.location(), &message);
+            refused = true;
+        }
         place(operation, &placement);
     }
-    Ok(())
+    if refused { Err(PassFailure::Reported) } else { Ok(()) }
 }

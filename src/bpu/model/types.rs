@@ -83,14 +83,35 @@ pub(super) fn check_types(operator: &Operator, operands: &[&BpuTensor], output: 
     }
 }
 
+/// The scale of a tensor behind an operator that moves its elements into `shape`; `None` where its scales run along a dimension that is none of
+/// the result. Only transposes and reshapes take such scales along.
+#[must_use]
+pub fn moved_scale(operator: &Operator, x: &BpuTensor, shape: &[usize]) -> Option<TensorScale> {
+    let TensorScale::PerChannel { axis, scales } = &x.scale else { return Some(x.scale.clone()) };
+    let axis = match operator {
+        Operator::Transpose { permutation } => permutation.iter().position(|from| from == axis),
+        Operator::Reshape => reshaped_axis(&x.shape, shape, *axis),
+        _ => None,
+    }?;
+    Some(TensorScale::PerChannel { axis, scales: scales.clone() })
+}
+
+/// Where a dimension of `from` stands after a reshape to `to`; `None` where it is cut or joined with others.
+#[must_use]
+pub fn reshaped_axis(from: &[usize], to: &[usize], axis: usize) -> Option<usize> {
+    let before = |shape: &[usize], axis: usize| shape.get(..axis).map(|outer| outer.iter().product::<usize>());
+    let (outer, size) = (before(from, axis)?, from.get(axis)?);
+    (0..to.len()).find(|&to_axis| to.get(to_axis) == Some(size) && before(to, to_axis) == Some(outer))
+}
+
 /// Operators that copy: one type in and out.
 fn check_movement(operator: &Operator, operands: &[&BpuTensor], output: &BpuTensor) -> Check {
     ensure(output.element != BpuElement::U8, || format!("{} moves no bytes of a camera", operator.name()))?;
     for operand in operands {
-        same_type(operand, output)?;
-        ensure(!matches!(operand.scale, TensorScale::PerChannel { .. }), || {
-            format!("{} moves no tensor with a scale per channel", operator.name())
+        let scale = moved_scale(operator, operand, &output.shape).ok_or_else(|| {
+            format!("{} moves no tensor with a scale per channel that does not stay", operator.name())
         })?;
+        same_type(&BpuTensor { scale, ..(*operand).clone() }, output)?;
     }
     match (operator, operands) {
         (Operator::Reshape, [x]) => ensure(x.element_count() == output.element_count(), || {

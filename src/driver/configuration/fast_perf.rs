@@ -1,15 +1,14 @@
 //! fast-perf mode and the check of a model: a configuration made from a model and a few options, written as a file and read through the
 //! same table.
 //!
-//! Of the vendor's built-in settings, nv12 input and the removal of nodes at the ends of the model are left out until
-//! they are supported.
+//! Of the vendor's built-in settings, nv12 input is left out until it is supported.
 
 use super::keys::Word;
 use super::model_check::{ModelInput, declared_shape, static_shape};
 use super::parameters::{
     CALIBRATION_TYPE, COMPILE_MODE, CORE_NUM, CalibrationType, CompileMode, INPUT_LAYOUT_TRAIN, INPUT_NAME,
     INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, JOBS, MARCH, NORM_TYPE, NormType, ONNX_MODEL, OPTIMIZE_LEVEL,
-    OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, WORKING_DIR,
+    OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, REMOVE_NODE_TYPE, WORKING_DIR,
 };
 use super::problem::suggestion;
 use super::table::{Group, Parameter, Status};
@@ -121,6 +120,9 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
         (&OPTIMIZE_LEVEL, options.purpose.optimize_level().word().to_owned()),
         (&JOBS, "0".to_owned()),
     ];
+    if options.purpose == Purpose::Speed {
+        settings.push((&REMOVE_NODE_TYPE, REMOVE_NODE_TYPE.usable_words().join(";")));
+    }
     settings.extend(options.core_num.map(|cores| (&*CORE_NUM, cores.to_string())));
     let mut text =
         format!("# Written by {}; it may be copied, changed, and used with --config.\n", options.purpose.command());

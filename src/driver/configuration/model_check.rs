@@ -4,7 +4,7 @@ use super::input_rules::{batch_fault, shape_faults};
 use super::keys::{InputKey, joined};
 use super::parameters::{
     INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SOURCE, INPUT_TYPE_RT, InputSettings, NORM_TYPE,
-    NormType, PARAMETERS, QUANT_CONFIG,
+    NormType, PARAMETERS, QUANT_CONFIG, REMOVE_NODE_NAME,
 };
 use super::problem::{Location, Problem, Problems, Severity, suggestion};
 use super::table::{Multiplicity, Named, Parameter, ParameterKind};
@@ -168,7 +168,12 @@ impl Statements<'_> {
         (names, known): (&[&str], &[&str]),
         problems: &mut Vec<Problem>,
     ) {
-        for (index, name) in names.iter().filter(|name| !known.contains(name)).enumerate() {
+        // What is made of a node has its name and something behind it.
+        let derived = |name: &str| {
+            let of = |node: &&str| name.strip_prefix(node).is_some_and(|part| part.starts_with('/'));
+            parameter.name == REMOVE_NODE_NAME.name && known.iter().any(of)
+        };
+        for (index, name) in names.iter().filter(|name| !known.contains(name) && !derived(name)).enumerate() {
             let pieces = || name.split([',']).map(str::trim);
             let what = format!("the model has no {thing} '{name}'");
             let remedy = match parameter.multiplicity {
@@ -295,11 +300,7 @@ impl Statements<'_> {
             Some(shape) => {
                 let what =
                     format!("{label}: {} is not the model's shape {}", joined(shape), declared_shape(&declared.shape));
-                problems.push(self.problem(
-                    &INPUT_SHAPE,
-                    what,
-                    "change only dimensions that the model leaves open (?)",
-                ));
+                problems.push(self.problem(&INPUT_SHAPE, what, "give as many sizes as the model does"));
                 None
             }
             None => match static_shape(&declared.shape) {
@@ -349,9 +350,9 @@ fn near(name: &str, known: &[&str]) -> String {
     }
 }
 
+/// Whether a shape can be that of an input: sizes that the model fixes may be others, its rank not.
 fn fits(shape: &[u64], declared: &[Option<u64>]) -> bool {
     shape.len() == declared.len()
-        && shape.iter().zip(declared).all(|(size, declared)| declared.is_none_or(|declared| declared == *size))
 }
 
 /// The shape with an open first dimension set to 1; the number of the first other open dimension is the error.

@@ -26,17 +26,17 @@ words! {
     /// `remove_node_type`
     RemovableType {
         /// Integers from real numbers.
-        Quantize = not_yet("Quantize"),
+        Quantize = supported("Quantize"),
         /// Another order of dimensions.
-        Transpose = not_yet("Transpose"),
+        Transpose = supported("Transpose"),
         /// Real numbers from integers.
-        Dequantize = not_yet("Dequantize"),
+        Dequantize = supported("Dequantize"),
         /// Another type.
-        Cast = not_yet("Cast"),
+        Cast = supported("Cast"),
         /// Another shape.
-        Reshape = not_yet("Reshape"),
+        Reshape = supported("Reshape"),
         /// Probabilities.
-        Softmax = not_yet("Softmax"),
+        Softmax = supported("Softmax"),
     }
 
     /// `debug_mode`
@@ -244,7 +244,8 @@ parameters! {
             .supported();
 
         /// The shape of the model's input. Read from the model where it is left out; needed for dimensions that the model
-        /// leaves open, except the first, which becomes 1.
+        /// leaves open, except the first, which becomes 1. Sizes that the model fixes may be changed, too: all shapes are inferred
+        /// anew, and a node that does not fit is named.
         INPUT_SHAPE: Option<Vec<u64>> = row(Group::Input, "input_shape", SHAPE).supported();
 
         /// The preprocessing that becomes part of the model: (data - `mean_value`) * `scale_value`, or a part of it. Where it
@@ -310,14 +311,15 @@ parameters! {
         LAYER_OUT_DUMP: bool = row(Group::Model, "layer_out_dump", BOOLEAN).default("False").supported();
 
         /// The nodes whose results are the outputs of the model, instead of its own outputs.
-        OUTPUT_NODES: List<String> = row(Group::Model, "output_nodes", NODE_NAME).list();
+        OUTPUT_NODES: List<String> = row(Group::Model, "output_nodes", NODE_NAME).list().supported();
 
-        /// Nodes of these types are removed from the beginning and end of the model, again and again until none is left
-        /// there.
-        REMOVE_NODE_TYPE: List<RemovableType> = row(Group::Model, "remove_node_type", choice()).list();
+        /// Nodes of these types are removed from the beginning and end of the compiled model, again and again until none is
+        /// left there. Without Quantize or Dequantize an input or output is the integers; the model says their scales.
+        REMOVE_NODE_TYPE: List<RemovableType> = row(Group::Model, "remove_node_type", choice()).list().supported();
 
-        /// These nodes are removed from the beginning and end of the model.
-        REMOVE_NODE_NAME: List<String> = row(Group::Model, "remove_node_name", NODE_NAME).list();
+        /// These nodes are removed from the beginning and end of the compiled model. The log lists what can be removed.
+        /// Where it is given, `remove_node_type` is not used.
+        REMOVE_NODE_NAME: List<String> = row(Group::Model, "remove_node_name", NODE_NAME).list().supported();
 
         /// Keeps the calibration data as .npy for the accuracy tools.
         DEBUG_MODE: Option<DebugMode> = row(Group::Model, "debug_mode", choice()).supported();
@@ -339,11 +341,15 @@ parameters! {
             .since(LATER)
             .supported();
 
-        /// The batch size of the compiled model. Only for a model with one input whose first dimension is 1.
-        INPUT_BATCH: i64 = row(Group::Input, "input_batch", integer(1, 4096)).default("1");
+        /// The batch size of the compiled model. Only for a model with one input whose first dimension is 1. Calibration and the ONNX
+        /// files keep one sample; each sample of the batch gives the bytes that it gives alone.
+        INPUT_BATCH: i64 = row(Group::Input, "input_batch", integer(1, 4096))
+            .default("1")
+            .sets(crate::float::batch::PASS_NAME, "size")
+            .supported();
 
-        /// Whether each sample of a batch is an input of its own.
-        SEPARATE_BATCH: bool = row(Group::Input, "separate_batch", BOOLEAN).default("False");
+        /// Whether each sample of a batch is an input of its own: instead of `x` there are `x_0`, `x_1`..
+        SEPARATE_BATCH: bool = row(Group::Input, "separate_batch", BOOLEAN).default("False").supported();
 
         /// How value ranges are found. skip uses max on random data, to judge speed without having data: such a model's
         /// results mean nothing.

@@ -29,8 +29,8 @@ use crate::diagnostics;
 /// How a model is read.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
-    /// Shapes of inputs by name. They give sizes to dynamic dimensions; the others must agree. A dynamic first dimension
-    /// that nothing gives a size is 1.
+    /// Shapes of inputs by name, of the rank that the model says. They give sizes to dynamic dimensions, and others to fixed ones: every
+    /// shape is inferred from them. A dynamic first dimension that nothing gives a size is 1.
     pub input_shapes: BTreeMap<String, Vec<usize>>,
 }
 
@@ -121,14 +121,9 @@ fn bind(input: &Value, given: &[usize], sizes: &mut SymbolSizes) -> Result<(), O
         let reason = format!("{} dimensions are asked for, the model says {}", given.len(), shape.len());
         return Err(OnnxError::input(&input.name, reason));
     }
-    for (index, (dimension, size)) in shape.iter().zip(given).enumerate() {
-        match dimension {
-            Dimension::Fixed(fixed) if fixed != size => {
-                let reason = format!("dimension {index} is asked to be {size}, the model says {fixed}");
-                return Err(OnnxError::input(&input.name, reason));
-            }
-            Dimension::Fixed(_) => {}
-            Dimension::Named(name) => sizes.bind(name, *size, &input.name),
+    for (dimension, size) in shape.iter().zip(given) {
+        if let Dimension::Named(name) = dimension {
+            sizes.bind(name, *size, &input.name);
         }
     }
     Ok(())

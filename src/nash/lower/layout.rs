@@ -24,7 +24,10 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
                 }
                 at += x.shape.get(*axis).copied().unwrap_or(0);
                 let part = y_at.slice(&starts, &vec![1; x.shape.len()], &x.shape).map_err(fail)?;
-                steps.push(Box::new(copy(x_at, part).map_err(fail)?));
+                // What is made in its part of the result is there already.
+                if !is_same(&x_at, &part) {
+                    steps.push(Box::new(copy(x_at, part).map_err(fail)?));
+                }
             }
             Ok(steps)
         }
@@ -51,6 +54,14 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
         }
         _ => Err(unsupported(node, "it is not a layout operator")),
     }
+}
+
+/// Whether two views are the same bytes: where a dimension has one index, its stride says nothing.
+fn is_same(left: &TilePlacement, right: &TilePlacement) -> bool {
+    let strides = left.strides.iter().zip(&right.strides).zip(&left.shape);
+    left.memory == right.memory
+        && left.shape == right.shape
+        && strides.into_iter().all(|((left, right), size)| *size == 1 || left == right)
 }
 
 /// A copy with as few dimensions as the two views allow.

@@ -1,7 +1,7 @@
 //! Homes of tensors: which bytes of which memory.
 //!
-//! A reshape renames the bytes of its operand, so tensors share *storages*. A storage lies in an input, in the constants, in an
-//! output, in the workspace, or stays in L1M (*resident*).
+//! A reshape renames the bytes of its operand, and what is joined along the outermost dimension is made in its part of the result, so
+//! tensors share *storages*. A storage lies in an input, in the constants, in an output, in the workspace, or stays in L1M (*resident*).
 
 use super::super::allocate::{LiveBuffer, Solution, allocate, allocate_some, verify};
 use super::super::isa::MemoryRegion;
@@ -11,6 +11,7 @@ use super::constants::Image;
 use super::plan::Resident;
 use crate::bpu::model::{BpuElement, BpuTensor, Operator, Segment, TensorId};
 use crate::target::Target;
+use std::collections::{HashMap, HashSet};
 
 /// Start of every tensor in the workspace.
 const ALIGNMENT: u64 = 64;
@@ -36,10 +37,18 @@ impl Place {
     }
 }
 
+/// The memory so many bytes behind another.
+fn behind(memory: TileMemory, bytes: u64) -> TileMemory {
+    match memory {
+        TileMemory::Ddr { region, offset } => TileMemory::Ddr { region, offset: offset + bytes },
+        TileMemory::Local { address } => TileMemory::Local { address: address + bytes },
+    }
+}
+
 pub struct Storage {
     places: Vec<Place>,
-    /// Per tensor, its place.
-    of_tensor: Vec<Option<usize>>,
+    /// Per tensor, its place and how far behind its start the tensor begins.
+    of_tensor: Vec<Option<(usize, u64)>>,
     /// (tensor, output) that must be copied at the end.
     copies: Vec<(TensorId, usize)>,
     workspace: u64,
@@ -70,6 +79,38 @@ fn only_biases(segment: &Segment) -> Vec<bool> {
         }
     }
     bias.iter().zip(&other).map(|(&bias, &other)| bias && !other).collect()
+}
+
+/// Per tensor, the joined tensor of which it is a part in memory, and where in it. So is what only one concat reads, once, where dimensions
+/// outside of the joined one have one index, and the start is aligned as that of a tensor of its own.
+fn joined_parts(segment: &Segment, target_alignment: u64) -> HashMap<TensorId, (TensorId, u64)> {
+    let mut uses: HashMap<TensorId, usize> = HashMap::new();
+    for id in segment.nodes.iter().flat_map(|node| &node.inputs).chain(&segment.outputs) {
+        *uses.entry(*id).or_default() += 1;
+    }
+    // A reshape has no bytes of its own to be put elsewhere.
+    let made = segment.nodes.iter().filter(|node| !matches!(node.operator, Operator::Reshape));
+    let made: HashSet<TensorId> = made.flat_map(|node| &node.outputs).copied().collect();
+    let mut parts = HashMap::new();
+    for node in &segment.nodes {
+        let (Operator::Concat { axis }, Some(joined)) = (&node.operator, node.outputs.first()) else { continue };
+        let Some(tensor) = segment.tensor(*joined) else { continue };
+        if tensor.shape.iter().take(*axis).any(|size| *size != 1) {
+            continue;
+        }
+        let mut start = 0u64;
+        for part in &node.inputs {
+            if uses.get(part) == Some(&1)
+                && made.contains(part)
+                && start.is_multiple_of(target_alignment.max(ALIGNMENT))
+            {
+                parts.insert(*part, (*joined, start));
+            }
+            let bytes = segment.tensor(*part).and_then(BpuTensor::byte_count).unwrap_or(0);
+            start = start.saturating_add(bytes as u64);
+        }
+    }
+    parts
 }
 
 /// Dense size of a tensor.
@@ -119,7 +160,7 @@ impl Storage {
         residents: &[Resident],
         image: &mut Image,
     ) -> Result<Self, LowerError> {
-        let mut storage = Self::places(segment)?;
+        let mut storage = Self::places(segment, target)?;
         let strides = |id: &TensorId| segment.tensor(*id).map(|tensor| (*id, port_strides(tensor, target)));
         storage.input_strides = segment.inputs.iter().filter_map(strides).collect();
         let biases = only_biases(segment);
@@ -182,7 +223,7 @@ impl Storage {
     ///
     /// Each saves its bytes once to DDR and as often back as it is read; the shorter it lives, the less it is in the way.
     pub fn choose_residents(segment: &Segment, target: &Target, capacity: u64) -> Result<Vec<Resident>, LowerError> {
-        let storage = Self::places(segment)?;
+        let storage = Self::places(segment, target)?;
         let constant = |tensor: usize| segment.tensors.get(tensor).is_some_and(|tensor| tensor.data.is_some());
         let mut candidates: Vec<&Place> = storage.places.iter().collect();
         candidates.retain(|place| place.memory.is_none() && !constant(place.tensor) && place.bytes <= capacity);
@@ -210,7 +251,8 @@ impl Storage {
     }
 
     /// Inputs, outputs and aliases; everything else has no memory yet.
-    fn places(segment: &Segment) -> Result<Self, LowerError> {
+    fn places(segment: &Segment, target: &Target) -> Result<Self, LowerError> {
+        let parts = joined_parts(segment, target.l1m_alignment());
         let mut storage = Self {
             places: Vec::new(),
             of_tensor: vec![None; segment.tensors.len()],
@@ -238,12 +280,13 @@ impl Storage {
                 place.reads += 1;
             }
             for id in &node.outputs {
-                match (&node.operator, node.inputs.first()) {
-                    (Operator::Reshape, Some(source)) => {
-                        let place = storage.of_tensor.get(source.0).copied().flatten();
-                        storage.name(*id, place)?;
-                    }
-                    _ => storage.create(segment, *id, time, None)?,
+                if let (Operator::Reshape, Some(source)) = (&node.operator, node.inputs.first()) {
+                    let place = storage.of_tensor.get(source.0).copied().flatten();
+                    storage.name(*id, place)?;
+                } else if storage.of_tensor.get(id.0).copied().flatten().is_none() {
+                    storage.create_part(segment, (*id, time), &parts)?;
+                } else if parts.values().all(|(joined, _)| joined != id) {
+                    return Err(LowerError::Malformed(format!("tensor {} is made twice", id.0)));
                 }
             }
         }
@@ -279,10 +322,36 @@ impl Storage {
         let tensor = segment.tensor(id).ok_or_else(|| LowerError::Malformed(format!("there is no tensor {}", id.0)))?;
         let place = Place { tensor: id.0, bytes: byte_count(tensor)?, first: time, last: time, reads: 0, memory };
         self.places.push(place);
-        self.name(id, Some(self.places.len() - 1))
+        self.name(id, Some((self.places.len() - 1, 0)))
     }
 
-    fn name(&mut self, id: TensorId, place: Option<usize>) -> Result<(), LowerError> {
+    /// The home of what a node makes: its own, or a part of what it is joined to, whose home is there from its first part on.
+    fn create_part(
+        &mut self,
+        segment: &Segment,
+        (id, time): (TensorId, usize),
+        parts: &HashMap<TensorId, (TensorId, u64)>,
+    ) -> Result<(), LowerError> {
+        // What is joined may itself be a part.
+        let mut homeless = vec![id];
+        while let Some((joined, _)) = homeless.last().and_then(|last| parts.get(last))
+            && self.of_tensor.get(joined.0).copied().flatten().is_none()
+        {
+            homeless.push(*joined);
+        }
+        for id in homeless.into_iter().rev() {
+            match parts.get(&id) {
+                None => self.create(segment, id, time, None)?,
+                Some((joined, start)) => {
+                    let home = self.of_tensor.get(joined.0).copied().flatten();
+                    self.name(id, home.map(|(place, offset)| (place, offset + start)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&mut self, id: TensorId, place: Option<(usize, u64)>) -> Result<(), LowerError> {
         match self.of_tensor.get_mut(id.0) {
             Some(entry) if entry.is_none() && place.is_some() => {
                 *entry = place;
@@ -293,7 +362,7 @@ impl Storage {
     }
 
     fn place_mut(&mut self, tensor: usize) -> Option<&mut Place> {
-        let place = self.of_tensor.get(tensor).copied().flatten()?;
+        let (place, _) = self.of_tensor.get(tensor).copied().flatten()?;
         self.places.get_mut(place)
     }
 
@@ -320,8 +389,9 @@ impl Storage {
 
     /// Where a tensor lives, in its own shape.
     pub fn placement(&self, segment: &Segment, id: TensorId) -> Result<TilePlacement, LowerError> {
-        let place = self.of_tensor.get(id.0).copied().flatten().and_then(|place| self.places.get(place));
-        match (segment.tensor(id), place.and_then(|place| place.memory)) {
+        let home = self.of_tensor.get(id.0).copied().flatten();
+        let memory = home.and_then(|(place, start)| Some(behind(self.places.get(place)?.memory?, start)));
+        match (segment.tensor(id), memory) {
             (Some(tensor), Some(memory)) => {
                 let dense = TilePlacement::dense(memory, &tensor.shape, tensor.element.bytes() as usize);
                 let strides = self.input_strides.iter().find(|(input, _)| *input == id).map(|(_, strides)| strides);

@@ -1,0 +1,150 @@
+//! What `output_nodes`, `remove_node_type`, `remove_node_name`, `input_batch` and `separate_batch` make of the passes, and what is said of
+//! it.
+
+use super::compare;
+use super::compile::{CompileError, StageError, assign_preprocessing_pass};
+use super::configuration::{
+    CheckedInput, Configuration, INPUT_BATCH, OUTPUT_NODES, Problem, Problems, REMOVE_NODE_NAME, REMOVE_NODE_TYPE,
+    SEPARATE_BATCH, Word, suggestion,
+};
+use crate::bpu::lower::border::{self, BorderNode};
+use crate::float::{batch, set_outputs};
+use crate::pipeline::{self, on_functions};
+use hb_dialects::ir::{self, OperationAttributes};
+use hb_dialects::names::input_names;
+use hb_dialects::pass::word;
+use melior::{
+    Context,
+    ir::{Module, OperationRef},
+};
+
+/// The pass that cuts the network at the nodes that are to be its outputs; none where its own outputs stay.
+pub(super) fn set_outputs_pass(configuration: &Configuration) -> Option<String> {
+    let nodes = configuration.get(&OUTPUT_NODES);
+    let nodes: Vec<String> = nodes.iter().map(word).collect();
+    (!nodes.is_empty()).then(|| on_functions(&format!("{}{{nodes={}}}", set_outputs::PASS_NAME, nodes.join(","))))
+}
+
+/// Cuts a network as it was imported; the inputs that it still has.
+///
+/// # Errors
+/// When the result of a node cannot be an output.
+pub(super) fn set_outputs(
+    context: &Context,
+    configuration: &Configuration,
+    module: &mut Module<'_>,
+    inputs: Vec<CheckedInput>,
+) -> Result<Vec<CheckedInput>, StageError> {
+    let Some(pass) = set_outputs_pass(configuration) else {
+        check_batch(configuration, &inputs)?;
+        return Ok(inputs);
+    };
+    pipeline::run(context, module, &pass)?;
+    let function = compare::network(module.as_operation())?;
+    let left = input_names(function);
+    let (needed, unneeded): (Vec<_>, Vec<_>) = inputs.into_iter().partition(|input| left.contains(&input.name));
+    if !unneeded.is_empty() {
+        let names: Vec<&str> = unneeded.iter().map(|input| input.name.as_str()).collect();
+        tracing::info!(
+            "no output needs these inputs any more, so the compiled model does not have them: {}",
+            names.join(", ")
+        );
+    }
+    check_batch(configuration, &needed)?;
+    Ok(needed)
+}
+
+/// The samples that the deployed network takes at once.
+pub(super) fn samples(configuration: &Configuration) -> usize {
+    usize::try_from(*configuration.get(&INPUT_BATCH)).unwrap_or(1)
+}
+
+/// Whether these inputs can be those of a batch (manual, `input_batch`).
+fn check_batch(configuration: &Configuration, inputs: &[CheckedInput]) -> Result<(), CompileError> {
+    if samples(configuration) == 1 {
+        return Ok(());
+    }
+    let remedy = "export the model with the batch instead, and leave input_batch out";
+    let what = match inputs {
+        [only] if only.shape.first() == Some(&1) => return Ok(()),
+        [only] => {
+            let shape: Vec<String> = only.shape.iter().map(u64::to_string).collect();
+            format!("input '{}' is {}, but a batch is made of a first dimension of 1", only.name, shape.join("x"))
+        }
+        all => format!("the model has {} inputs, but a batch is made of models of one", all.len()),
+    };
+    Err(Problems(vec![configuration.problem(&INPUT_BATCH, what, remedy)]).into())
+}
+
+/// The pass that makes the quantized network one of several samples; none for one sample.
+pub(super) fn set_batch_pass(configuration: &Configuration) -> Option<String> {
+    (samples(configuration) > 1).then(|| on_functions(&configuration.pass(batch::PASS_NAME, &[])))
+}
+
+/// The passes that make of the quantized network the one that is deployed, up to its placement.
+pub(super) fn deploying_passes(configuration: &Configuration, inputs: &[CheckedInput]) -> Vec<String> {
+    let mut passes: Vec<String> = inputs.iter().map(assign_preprocessing_pass).collect();
+    if let Some(pass) = set_batch_pass(configuration) {
+        passes.push(pass);
+        passes.extend(configuration.get(&SEPARATE_BATCH).then(|| on_functions(batch::SEPARATE_PASS_NAME)));
+    }
+    passes
+}
+
+/// A pipeline with the options that say what is removed next to inputs and outputs.
+pub(super) fn removing(configuration: &Configuration, pipeline: &str) -> String {
+    let types: Vec<&str> = configuration.get(&REMOVE_NODE_TYPE).iter().map(|kind| kind.word()).collect();
+    let names: Vec<String> = configuration.get(&REMOVE_NODE_NAME).iter().map(word).collect();
+    match (types.is_empty(), names.is_empty()) {
+        (true, true) => pipeline.to_owned(),
+        // Names win over types.
+        (_, false) => format!("{pipeline}{{names={}}}", names.join(",")),
+        (false, true) => format!("{pipeline}{{types={}}}", types.join(",")),
+    }
+}
+
+/// Whether nodes are asked for by name.
+pub(super) fn removes_by_name(configuration: &Configuration) -> bool {
+    !configuration.get(&REMOVE_NODE_NAME).is_empty()
+}
+
+/// Checks the names of nodes to remove against a network in which everything is still there: `nodes` are the user's, the others are in the
+/// segments of `function`.
+///
+/// # Errors
+/// When a name is that of no node.
+pub(super) fn check_removed_names(
+    configuration: &Configuration,
+    nodes: &[String],
+    function: OperationRef<'_, '_>,
+) -> Result<(), CompileError> {
+    let segments = ir::body(function).map(ir::operations).unwrap_or_default();
+    let inside = segments.into_iter().filter_map(ir::body).flat_map(ir::operations);
+    let known: Vec<String> = nodes.iter().cloned().chain(inside.map(|operation| operation.node())).collect();
+    let unknown = configuration.get(&REMOVE_NODE_NAME).iter().filter(|name| !known.contains(name));
+    let problem = |name: &String| -> Problem {
+        let nearest = suggestion(name, known.iter().map(String::as_str), "the log lists what can be removed");
+        configuration.problem(&REMOVE_NODE_NAME, format!("the model has no node '{name}'"), nearest)
+    };
+    let problems: Vec<Problem> = unknown.map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }
+}
+
+/// Says what was removed from a network of segments, and what could be.
+pub(super) fn report(configuration: &Configuration, function: OperationRef<'_, '_>) {
+    if removes_by_name(configuration) && !configuration.get(&REMOVE_NODE_TYPE).is_empty() {
+        tracing::warn!("remove_node_name is given, so remove_node_type is not used: names win over types");
+    }
+    let list = |nodes: &[BorderNode]| -> String {
+        nodes.iter().map(|node| format!("{} ({})", node.name, node.kind)).collect::<Vec<_>>().join(", ")
+    };
+    let (removed, removable) = (border::removed(function), border::removable(function));
+    if !removed.is_empty() {
+        tracing::info!("removed next to inputs and outputs: {}", list(&removed));
+    } else if !configuration.get(&REMOVE_NODE_TYPE).is_empty() {
+        tracing::info!("no node of a type of remove_node_type is next to an input or output");
+    }
+    if !removable.is_empty() {
+        tracing::info!("removable nodes (remove_node_name, remove_node_type): {}", list(&removable));
+    }
+}

@@ -60,7 +60,7 @@ pub enum VerifierError {
     #[error(transparent)]
     Open(#[from] crate::sim::open::OpenError),
     #[error("{model}: {source}")]
-    Input { model: String, source: crate::sim::inputs::InputError },
+    Input { model: String, source: Box<crate::sim::inputs::InputError> },
     #[error("{model}: sample {sample}: {source}")]
     Run { model: String, sample: usize, source: crate::sim::executor::ExecutionError },
     #[error("{model}: {reason}")]
@@ -119,7 +119,9 @@ fn run(arguments: &Arguments) -> Result<report::ComparisonReport, VerifierError>
     let mut report = report::ComparisonReport::new(&models, samples, arguments.min_cosine)?;
     for sample in 0..samples {
         let runs = models.iter().zip(&bound.models).map(|(model, inputs)| {
-            let arrays = inputs.load(sample).map_err(|source| VerifierError::Input { model: model.name(), source })?;
+            let arrays = inputs
+                .load(sample)
+                .map_err(|source| VerifierError::Input { model: model.name(), source: Box::new(source) })?;
             model.run(&arrays, sample)
         });
         let runs = runs.collect::<Result<Vec<_>, _>>()?;
@@ -127,8 +129,9 @@ fn run(arguments: &Arguments) -> Result<report::ComparisonReport, VerifierError>
         if sample == 0 {
             // Layers are for finding a fault, and one sample finds it.
             let layers = models.iter().zip(&bound.models).zip(&runs).map(|((model, inputs), outputs)| {
-                let arrays =
-                    inputs.load(sample).map_err(|source| VerifierError::Input { model: model.name(), source })?;
+                let arrays = inputs
+                    .load(sample)
+                    .map_err(|source| VerifierError::Input { model: model.name(), source: Box::new(source) })?;
                 model.layers(&arrays, outputs)
             });
             report.add_layers(&layers.collect::<Result<Vec<_>, _>>()?);

@@ -487,6 +487,7 @@ impl NetworkStages<'_> {
         let bytecode = mlir::bytecode(module.as_operation())?;
         let function = compare::network(module.as_operation())?;
         editing::report(configuration, function);
+        editing::question_batch(configuration, &facts, inputs.iter().any(changes));
         self.report_vanished(&facts, function);
         if !differs && !border::removed(function).is_empty() {
             differs = true;

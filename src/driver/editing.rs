@@ -1,12 +1,13 @@
 //! What `output_nodes`, `remove_node_type`, `remove_node_name`, `input_batch` and `separate_batch` make of the passes, and what is said of
 //! it.
 
-use super::compare;
+use super::compare::{self, NodeFacts};
 use super::compile::{CompileError, StageError, assign_preprocessing_pass};
 use super::configuration::{
     CheckedInput, Configuration, INPUT_BATCH, OUTPUT_NODES, Problem, Problems, REMOVE_NODE_NAME, REMOVE_NODE_TYPE,
     SEPARATE_BATCH, Word, suggestion,
 };
+use crate::bpu::lower::Placement;
 use crate::bpu::lower::border::{self, BorderNode};
 use crate::float::{batch, set_outputs};
 use crate::pipeline::{self, on_functions};
@@ -128,6 +129,27 @@ pub(super) fn check_removed_names(
     };
     let problems: Vec<Problem> = unknown.map(problem).collect();
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }
+}
+
+/// Says where a batch may not give to the last digit what its samples give alone (decision 0045, "What is left").
+pub(super) fn question_batch(configuration: &Configuration, facts: &[NodeFacts], converts: bool) {
+    if samples(configuration) == 1 {
+        return;
+    }
+    let on_cpu: Vec<&str> =
+        facts.iter().filter(|fact| fact.placement != Placement::Bpu).map(|fact| fact.name.as_str()).collect();
+    if !on_cpu.is_empty() {
+        tracing::warn!(
+            "input_batch: these nodes run on the CPU, where the sums of a batch may differ in the last digits from those of one sample: {}",
+            on_cpu.join(", ")
+        );
+    }
+    if converts && *configuration.get(&SEPARATE_BATCH) {
+        tracing::warn!(
+            "separate_batch: each image is converted by itself, not as a part of the first convolution; outputs differ from those of \
+             images that are given together within the rounding of that conversion"
+        );
+    }
 }
 
 /// Says what was removed from a network of segments, and what could be.

@@ -29,13 +29,11 @@ input_parameters: {input_name: \"\", input_shape: '', input_type_rt: 'nv12', inp
 calibration_parameters: {cal_data_dir: samples, calibration_type: max, cal_data_type: 'float32'}
 compiler_parameters: {debug: False}
 ";
-    assert_eq!(
-        warnings(text),
-        [
-            "cfg.yaml:3:72: warning: calibration_parameters.cal_data_type: it is of the older tool hb_mapper: the element type of the \
-             calibration samples; it changes nothing here; remove it"
-        ]
-    );
+    let told = warnings(text);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let expected = "cfg.yaml:3:72: warning: calibration_parameters.cal_data_type: it is of the older tool hb_mapper: the element type of \
+                    the calibration samples; it changes nothing here; remove it";
+    assert!(told[0].ends_with(expected), "{told:#?}");
 }
 
 #[test]

@@ -174,12 +174,6 @@ fn every_parameter_is_stored_as_given_and_as_it_holds() {
 fn the_manuals_template_is_read_and_what_we_do_not_do_is_named() {
     let template = include_str!("../data/configuration/template.yaml");
     let expected = [
-        ("8:17", "model_parameters.output_nodes: the parameter is known to the manual, not supported yet; remove it"),
-        ("9:21", "model_parameters.remove_node_type: 'Dequantize' is known to the manual, not supported yet"),
-        (
-            "10:21",
-            "model_parameters.remove_node_name: the parameter is known to the manual, not supported yet; remove it",
-        ),
         (
             "24:21",
             "calibration_parameters.calibration_type: 'kl' is known to the manual, not supported yet; use max or skip",

@@ -120,7 +120,9 @@ fn names_of_no_node() {
     let refused = |parameter: &str| compile(&branches(&["y"]), &format!("  {parameter}\n"), "").err().unwrap();
     let error = refused("output_nodes: 'Relu_1; Conv_O'");
     assert!(
-        error.contains("model_parameters.output_nodes: the model has no node 'Conv_O'; did you mean 'Conv_0'?"),
+        error.contains(
+            "model_parameters.output_nodes: the model has no node 'Conv_O'; did you mean 'Conv_0' or 'Conv_3'?"
+        ),
         "{error}"
     );
     let error = refused("remove_node_name: 'Softmax_9'");
@@ -308,13 +310,28 @@ fn joined(arrays: &[Array], shape: &[usize]) -> Array {
     Array::from_bytes(arrays[0].element(), shape, &bytes).unwrap()
 }
 
+/// How samples are given, and how many of them at once.
+struct Batches<'b> {
+    samples: &'b [usize],
+    /// Whether also each as an input of its own.
+    separate: &'b [&'b str],
+}
+
+const ALL: Batches<'_> = Batches { samples: &[1, 2, 8], separate: &["False", "True"] };
+
 /// A batch gives, to the byte, what its samples give one by one; together or each as an input of its own.
-fn check_batches(graph: &Graph, shape: &[usize], model: &str, kind: &str, sample: &dyn Fn(usize) -> Array) {
+fn check_batches(
+    batches: &Batches<'_>,
+    (graph, shape): (&Graph, &[usize]),
+    model: &str,
+    kind: &str,
+    sample: &dyn Fn(usize) -> Array,
+) {
     let one = compile_as(graph, model, "", kind).unwrap();
-    for samples in [1, 2, 8] {
+    for &samples in batches.samples {
         let inputs: Vec<Array> = (0..samples).map(sample).collect();
         let alone: Vec<Vec<Array>> = inputs.iter().map(|input| one.run(std::slice::from_ref(input))).collect();
-        for separate in ["False", "True"] {
+        for &separate in batches.separate {
             let parameters = format!("  input_batch: {samples}\n  separate_batch: {separate}\n");
             let batch = compile_as(graph, model, &parameters, kind).unwrap();
             let together = separate == "False" || samples == 1;
@@ -335,12 +352,14 @@ fn check_batches(graph: &Graph, shape: &[usize], model: &str, kind: &str, sample
 
 #[test]
 fn batches_of_a_classifier() {
-    check_batches(&classifier(), &[1, 3, 8, 8], "", "featuremap", &|seed| array(&[1, 3, 8, 8], seed));
+    check_batches(&ALL, (&classifier(), &[1, 3, 8, 8]), "", "featuremap", &|seed| array(&[1, 3, 8, 8], seed));
 }
 
 #[test]
 fn batches_of_an_attention() {
-    check_batches(&attention(), &[1, 4, 8], "", "featuremap", &|seed| array(&[1, 4, 8], seed));
+    // The softmax of 8 samples differs in the last digits on the CPU, which `hb_compile` warns of.
+    let batches = Batches { samples: &[1, 2], ..ALL };
+    check_batches(&batches, (&attention(), &[1, 4, 8]), "", "featuremap", &|seed| array(&[1, 4, 8], seed));
 }
 
 #[test]
@@ -349,7 +368,9 @@ fn batches_of_images() {
         let bytes: Vec<u8> = (0..192).map(|index| (index * 37 + seed * 53) as u8).collect();
         Array::from_bytes(ElementType::U8, &[1, 8, 8, 3], &bytes).unwrap()
     };
-    check_batches(&classifier(), &[1, 8, 8, 3], "", "rgb", &image);
+    // Images as inputs of their own are converted by themselves, which `hb_compile` warns of.
+    let batches = Batches { separate: &["False"], ..ALL };
+    check_batches(&batches, (&classifier(), &[1, 8, 8, 3]), "", "rgb", &image);
 }
 
 #[test]
@@ -361,7 +382,9 @@ fn batches_of_integers() {
         let bytes: Vec<u8> = (0..192).map(|index| (index * 41 + seed * 59) as u8).collect();
         Array::from_bytes(ElementType::I8, &dims, &bytes).unwrap()
     };
-    check_batches(&classifier(), &dims, removed, "featuremap", &sample);
+    // As inputs of their own they keep the layout of the network: they are joined before it changes.
+    let batches = Batches { separate: &["False"], ..ALL };
+    check_batches(&batches, (&classifier(), &dims), removed, "featuremap", &sample);
 }
 
 #[test]
@@ -372,7 +395,7 @@ fn what_is_no_batch() {
     let error = compile(&network, "", "  input_batch: 4\n").err().unwrap();
     assert!(error.contains("node 'ReduceMean_1' (ReduceMean) cannot take 4 samples at once"), "{error}");
     let error = compile(&branches(&["y"]), "", "  input_batch: 4\n").err().unwrap();
-    assert!(error.contains("input_parameters.input_batch: the model has 2 inputs"), "{error}");
+    assert!(error.contains("input_parameters.input_batch: 4 is only for a model with one input"), "{error}");
     let mut wide = classifier();
     wide.inputs[0].shape = Some([2, 3, 8, 8].map(onnx::model::Dimension::Fixed).to_vec());
     wide.initializers[1].1 = integers(&[2, 36]);

@@ -19,4 +19,4 @@ use hb_dialects::pass::PassDefinition;
 
 /// From the QDQ form to segments.
 pub const PASSES: &[&PassDefinition] =
-    &[&border::PASSES[0], &placement::PASS, &segments::PASS, &border::PASSES[1], &super::verify::PASS, &layers::PASS];
+    &[border::PASSES[0], &placement::PASS, &segments::PASS, border::PASSES[1], &super::verify::PASS, &layers::PASS];

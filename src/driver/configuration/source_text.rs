@@ -15,6 +15,10 @@ pub fn decoded(bytes: &[u8]) -> Result<&str, ReadError> {
         let location = location_of_byte(bytes, error.valid_up_to());
         ReadError::new(location, "the file is not UTF-8 text", "save it as UTF-8")
     })?;
+    if let Some(offset) = text.find(AT) {
+        let what = "the file holds the character U+E000, which means nothing";
+        return Err(ReadError::new(location_of_byte(bytes, offset), what, "remove it"));
+    }
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 

@@ -24,7 +24,7 @@ pub fn bind<'a>(models: &'a [ComparedModel], arguments: &[String]) -> Result<Bou
     }
     let mut bound = Vec::new();
     for (model, chosen) in models.iter().zip(&chosen) {
-        let failed = |source: InputError| VerifierError::Input { model: model.name(), source: source.into() };
+        let failed = |source| VerifierError::Input { model: model.name(), source: Box::new(source) };
         bound.push(Inputs::bind(model.executor.inputs(), chosen).map_err(failed)?);
     }
     let samples = bound.first().map_or(1, |first| first.samples);
@@ -62,7 +62,7 @@ fn choose(model: &ComparedModel, arguments: &[String], used: &mut [bool]) -> Vec
 fn unused(models: &[ComparedModel], argument: &str) -> VerifierError {
     let reasons = models.iter().filter_map(|model| {
         let source: InputError = split(model.executor.inputs(), argument).err()?;
-        Some(VerifierError::Input { model: model.name(), source: source.into() })
+        Some(VerifierError::Input { model: model.name(), source: Box::new(source) })
     });
     let unknown = VerifierError::Model { model: argument.to_owned(), reason: "no model takes it".into() };
     reasons.into_iter().next().unwrap_or(unknown)

@@ -121,7 +121,7 @@ fn run(arguments: &Arguments) -> Result<report::ComparisonReport, VerifierError>
         let runs = models.iter().zip(&bound.models).map(|(model, inputs)| {
             let arrays = inputs
                 .load(sample)
-                .map_err(|source| VerifierError::Input { model: model.name(), source: source.into() })?;
+                .map_err(|source| VerifierError::Input { model: model.name(), source: Box::new(source) })?;
             model.run(&arrays, sample)
         });
         let runs = runs.collect::<Result<Vec<_>, _>>()?;
@@ -131,7 +131,7 @@ fn run(arguments: &Arguments) -> Result<report::ComparisonReport, VerifierError>
             let layers = models.iter().zip(&bound.models).zip(&runs).map(|((model, inputs), outputs)| {
                 let arrays = inputs
                     .load(sample)
-                    .map_err(|source| VerifierError::Input { model: model.name(), source: source.into() })?;
+                    .map_err(|source| VerifierError::Input { model: model.name(), source: Box::new(source) })?;
                 model.layers(&arrays, outputs)
             });
             report.add_layers(&layers.collect::<Result<Vec<_>, _>>()?);

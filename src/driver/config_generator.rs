@@ -2,7 +2,7 @@
 
 use super::command_line::{AT_FAULT, DONE, WRONG_USAGE};
 use super::compile::{load_model, model_inputs};
-use super::configuration::{Extent, generated, printable};
+use super::configuration::{ConfigurationExtent, generated, printable};
 use crate::files::write_atomically;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
@@ -22,7 +22,7 @@ Exit status: 0 done; 1 the model cannot be read, or the file cannot be written; 
 /// Writes a configuration file for hb_compile into the current directory.
 #[derive(Debug, Parser)]
 #[command(name = "hb_config_generator", version, after_help = EXAMPLES)]
-#[group(id = "extent", required = true, multiple = false, args = ["simple", "full"])]
+#[command(group = clap::ArgGroup::new("extent").args(["simple", "full"]).required(true))]
 struct GeneratorCommandLine {
     /// Write simple_compile_config.yaml: what must be given, and what nearly everyone gives
     #[arg(short, long)]
@@ -77,7 +77,7 @@ fn generate(command_line: &GeneratorCommandLine) -> Result<&'static str, String>
         Some(path) => Some((path.as_path(), model_inputs(&load_model(path).map_err(|error| error.to_string())?))),
         None => None,
     };
-    let extent = if command_line.simple { Extent::Simple } else { Extent::Full };
+    let extent = if command_line.simple { ConfigurationExtent::Simple } else { ConfigurationExtent::Full };
     let model = inputs.as_ref().map(|(path, inputs)| (*path, inputs.as_slice()));
     let text = generated(extent, model, &command_line.march).map_err(|error| error.to_string())?;
     let file = extent.file();

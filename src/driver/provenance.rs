@@ -2,12 +2,13 @@
 
 use super::configuration::{Configuration, Group, MARCH, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Parameter, Problem};
 use super::configuration::{LAYER_OUT_DUMP, Severity, StoredParameter, WORKING_DIR};
+use crate::frontend::mlir;
 use crate::hbm::ModelParameter;
-use hb_dialects::ir::{self, attribute};
+use hb_dialects::ir::attribute;
 use melior::Context;
 use melior::ir::attribute::DictionaryAttribute;
 use melior::ir::operation::OperationLike;
-use melior::ir::{Attribute, Identifier, Module, OperationRef};
+use melior::ir::{Attribute, Module, OperationRef};
 
 /// The attribute: an array of dictionaries.
 const PARAMETERS: &str = "bpu.parameters";
@@ -21,14 +22,9 @@ pub fn attach(context: &Context, module: &Module<'_>, configuration: &Configurat
             ("effective", stored.effective.as_str()),
         ];
         fields.extend(stored.given.as_deref().map(|given| ("given", given)));
-        let fields: Vec<_> = fields
-            .into_iter()
-            .map(|(name, text)| (Identifier::new(context, name), attribute::string(context, text)))
-            .collect();
-        DictionaryAttribute::new(context, &fields).into()
+        fields
     });
-    let rows: Vec<Attribute<'_>> = rows.collect();
-    ir::set_attribute(module.as_operation(), PARAMETERS, attribute::array(context, &rows));
+    mlir::attach_texts(context, module, PARAMETERS, rows.collect());
 }
 
 /// The parameters that a module was made with; none where it does not say.

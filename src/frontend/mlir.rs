@@ -6,9 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::diagnostics;
+use hb_dialects::ir::{self, attribute};
 use melior::Context;
+use melior::ir::attribute::DictionaryAttribute;
 use melior::ir::operation::{OperationLike, OperationPrintingFlags};
-use melior::ir::{Module, OperationRef};
+use melior::ir::{Attribute, Identifier, Module, OperationRef};
 use mlir_sys::{
     MlirStringRef, mlirBytecodeWriterConfigCreate, mlirBytecodeWriterConfigDestroy, mlirModuleCreateParse,
     mlirOperationWriteBytecodeWithConfig,
@@ -33,6 +35,16 @@ pub enum MlirFileError {
     Invalid { name: String, reason: String },
     #[error("MLIR refused to print the module: {reason}")]
     Print { reason: String },
+}
+
+/// Notes texts by their names in a module: an array of dictionaries, the attribute `name`.
+pub fn attach_texts(context: &Context, module: &Module<'_>, name: &str, rows: Vec<Vec<(&str, &str)>>) {
+    let row = |fields: Vec<(&str, &str)>| -> Attribute<'_> {
+        let field = |(name, text)| (Identifier::new(context, name), attribute::string(context, text));
+        DictionaryAttribute::new(context, &fields.into_iter().map(field).collect::<Vec<_>>()).into()
+    };
+    let rows: Vec<Attribute<'_>> = rows.into_iter().map(row).collect();
+    ir::set_attribute(module.as_operation(), name, attribute::array(context, &rows));
 }
 
 /// Reads and verifies a file, text or bytecode.

@@ -2,8 +2,8 @@
 
 use crate::{environment, folder};
 use hb::driver::configuration::{
-    Configuration, Extent, FastPerfError, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_TRAIN, InputType,
-    Layout, ModelInput, PARAMETERS, generated,
+    Configuration, ConfigurationExtent, FastPerfError, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_TRAIN,
+    InputType, Layout, ModelInput, PARAMETERS, generated,
 };
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fn files_are_filled_from_the_model() {
         input("points", &[Some(1), Some(64)]),
         input("in:1", &[Some(1), Some(3), Some(7), Some(8)]),
     ];
-    for extent in [Extent::Simple, Extent::Full] {
+    for extent in [ConfigurationExtent::Simple, ConfigurationExtent::Full] {
         let text = generated(extent, Some((Path::new("model.onnx"), &inputs)), "nash-m").expect("expressible");
         let configuration = read(&text);
         let names: Vec<Option<&str>> =
@@ -44,7 +44,7 @@ fn files_are_filled_from_the_model() {
         assert_eq!(*configuration.inputs[0].get(&INPUT_LAYOUT_TRAIN), Layout::Nhwc);
         assert_eq!(configuration.inputs[0].get(&INPUT_SHAPE).as_deref(), Some([1, 224, 224, 3].as_slice()));
         let explained = PARAMETERS.iter().all(|parameter| text.contains(&format!("{}:", parameter.name)));
-        assert_eq!(explained, extent == Extent::Full, "{text}");
+        assert_eq!(explained, extent == ConfigurationExtent::Full, "{text}");
     }
 }
 
@@ -54,12 +54,13 @@ fn what_cannot_be_filled_in_is_a_placeholder() {
     let path = folder.path().join("cfg.yaml");
     let open = [input("image", &[Some(1), Some(3), None, None])];
     for model in [None, Some((Path::new("model.onnx"), open.as_slice()))] {
-        let text = generated(Extent::Simple, model, "nash-e").expect("expressible");
+        let text = generated(ConfigurationExtent::Simple, model, "nash-e").expect("expressible");
         std::fs::write(&path, &text).expect("a file");
         let problems = Configuration::read(&path, &environment()).expect_err("something is to be filled in");
         assert!(problems.to_string().contains("is a placeholder that nobody has filled in"), "{problems}");
     }
     let separated = [input("a;b", &[Some(1)])];
-    let error = generated(Extent::Simple, Some((Path::new("m.onnx"), &separated)), "nash-e").expect_err("no such name");
+    let error = generated(ConfigurationExtent::Simple, Some((Path::new("m.onnx"), &separated)), "nash-e")
+        .expect_err("no such name");
     assert_eq!(error, FastPerfError::Inexpressible("a;b".into()));
 }

@@ -400,7 +400,7 @@ fn what_is_no_batch() {
     wide.inputs[0].shape = Some([2, 3, 8, 8].map(onnx::model::Dimension::Fixed).to_vec());
     wide.initializers[1].1 = integers(&[2, 36]);
     let error = compile(&wide, "", "  input_batch: 4\n").err().unwrap();
-    assert!(error.contains("input 'x' is 2x3x8x8, but a batch is made of a first dimension of 1"), "{error}");
+    assert!(error.contains("4 needs an input whose first dimension is 1, and its shape is 2x3x8x8"), "{error}");
 }
 
 /// Another size than the file fixes: the network is the one that a file with that size gives. A frozen reshape is named.

@@ -2,7 +2,7 @@
 
 use super::Environment;
 use super::checking::{Checker, Given, Holds};
-use super::foreign::{ForeignKey, Origin, foreign_key};
+use super::foreign::{ForeignKey, KeyOrigin, foreign_key};
 use super::keys::ParameterState;
 use super::parameters::{
     CAL_DATA_DIR, CALIBRATION_TYPE, CORE_NUM, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, MARCH, PARAMETERS,
@@ -217,7 +217,7 @@ impl Collector<'_> {
         let fault = ValueFault::new(
             format!(
                 "this is a configuration of {} (march {march}), whose files differ from those of this one",
-                Origin::Older
+                KeyOrigin::Older
             ),
             "change what the following lines name",
         );

@@ -8,14 +8,14 @@ use std::fmt;
 
 /// Which other tool has a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum KeyOrigin {
     /// Releases of the vendor's tool that came after the manual.
     Later,
     /// The tool for the chips before, `hb_mapper`.
     Older,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for KeyOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Later => "later releases of the vendor's tool",
@@ -43,14 +43,14 @@ pub struct ForeignKey {
     /// As files spell it; it may stand in any group.
     pub name: &'static str,
     /// Which tool has it.
-    pub origin: Origin,
+    pub origin: KeyOrigin,
     /// What it is there, to follow "it is".
     pub about: &'static str,
     /// What becomes of it here.
     pub answer: Answer,
 }
 
-const fn key(name: &'static str, origin: Origin, about: &'static str, answer: Answer) -> ForeignKey {
+const fn key(name: &'static str, origin: KeyOrigin, about: &'static str, answer: Answer) -> ForeignKey {
     ForeignKey { name, origin, about, answer }
 }
 
@@ -58,54 +58,59 @@ const fn key(name: &'static str, origin: Origin, about: &'static str, answer: An
 pub const FOREIGN_KEYS: &[ForeignKey] = &[
     key(
         "cal_data_type",
-        Origin::Older,
+        KeyOrigin::Older,
         "the element type of the calibration samples",
         Answer::Only(&["float32"], "remove it, and store the samples as .npy of float32, normalised as in training"),
     ),
     key(
         "preprocess_on",
-        Origin::Older,
+        KeyOrigin::Older,
         "the preparation of calibration images by the tool",
         Answer::Refused("remove it, and store the samples as .npy, resized, cropped and normalised as in training"),
     ),
     key(
         "input_layout_rt",
-        Origin::Older,
+        KeyOrigin::Older,
         "the layout of the deployed model's inputs, which here follows from input_type_rt and input_layout_train",
         Answer::OnlyTrainLayout("remove it; another layout needs a Transpose in the ONNX model"),
     ),
-    key("log_level", Origin::Older, "the detail of the log, all of which hb_compile.log holds", Answer::Noted),
-    key("model_type", Origin::Older, "the kind of model, which its own parameters say", Answer::Noted),
-    key("hbdk_pass_through_params", Origin::Older, "options of the older compiler", Answer::Noted),
+    key("log_level", KeyOrigin::Older, "the detail of the log, all of which hb_compile.log holds", Answer::Noted),
+    key("model_type", KeyOrigin::Older, "the kind of model, which its own parameters say", Answer::Noted),
+    key("hbdk_pass_through_params", KeyOrigin::Older, "options of the older compiler", Answer::Noted),
     key(
         "set_node_data_type",
-        Origin::Older,
+        KeyOrigin::Older,
         "the types of single nodes",
         Answer::Refused("write node_info: 'name:int16'"),
     ),
-    key("debug", Origin::Later, "the keeping of layers' names for reports, which always have them here", Answer::Noted),
-    key("enable_vpu", Origin::Later, "the use of the vector core", Answer::Noted),
-    key("enable_spu", Origin::Later, "the use of the scalar core", Answer::Noted),
-    key("enable_hpc", Origin::Later, "a switch of the compiler", Answer::Noted),
-    key("cache_mode", Origin::Later, "the reuse of earlier compilations", Answer::Noted),
-    key("cache_path", Origin::Later, "the folder of earlier compilations", Answer::Noted),
-    key("ability_entry", Origin::Later, "options that are passed through to the compiler", Answer::Noted),
-    key("extra_params", Origin::Later, "options that are passed through to the compiler", Answer::Noted),
+    key(
+        "debug",
+        KeyOrigin::Later,
+        "the keeping of layers' names for reports, which always have them here",
+        Answer::Noted,
+    ),
+    key("enable_vpu", KeyOrigin::Later, "the use of the vector core", Answer::Noted),
+    key("enable_spu", KeyOrigin::Later, "the use of the scalar core", Answer::Noted),
+    key("enable_hpc", KeyOrigin::Later, "a switch of the compiler", Answer::Noted),
+    key("cache_mode", KeyOrigin::Later, "the reuse of earlier compilations", Answer::Noted),
+    key("cache_path", KeyOrigin::Later, "the folder of earlier compilations", Answer::Noted),
+    key("ability_entry", KeyOrigin::Later, "options that are passed through to the compiler", Answer::Noted),
+    key("extra_params", KeyOrigin::Later, "options that are passed through to the compiler", Answer::Noted),
     key(
         "max_l2m_size",
-        Origin::Later,
+        KeyOrigin::Later,
         "the share of a memory, L2M, that none of the chips here has",
         Answer::Refused("remove it"),
     ),
     key(
         "separate_name",
-        Origin::Later,
+        KeyOrigin::Later,
         "the inputs whose batch is separated",
         Answer::Refused("write separate_batch: True with input_batch"),
     ),
     key(
         "custom_op",
-        Origin::Later,
+        KeyOrigin::Later,
         "a group of operators in Python",
         Answer::Refused("remove it, and write the operator with ONNX's own (docs/operators.md lists them)"),
     ),
@@ -150,7 +155,7 @@ pub fn march_fault(word: &str, known: &[String]) -> ValueFault {
             format!("the targets here are {here}"),
         ),
         NamedTarget::Older => {
-            ValueFault::new(format!("'{word}' is a target of {}", Origin::Older), format!("write {here}"))
+            ValueFault::new(format!("'{word}' is a target of {}", KeyOrigin::Older), format!("write {here}"))
         }
         NamedTarget::Unknown => {
             let remedy = suggestion(word, known.iter().map(String::as_str), "choose one of them");

@@ -13,14 +13,14 @@ use std::path::Path;
 
 /// How much a generated file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
+pub enum ConfigurationExtent {
     /// What must be given, and what nearly everyone gives.
     Simple,
     /// Every parameter, with its explanation.
     Full,
 }
 
-impl Extent {
+impl ConfigurationExtent {
     /// The file, as in the vendor's tool.
     pub fn file(self) -> &'static str {
         match self {
@@ -35,7 +35,11 @@ impl Extent {
 ///
 /// # Errors
 /// What stands in the way of a file that says what the model is: a path that is not UTF-8, a name of an input with a `;`, no input.
-pub fn generated(extent: Extent, model: Option<(&Path, &[ModelInput])>, march: &str) -> Result<String, FastPerfError> {
+pub fn generated(
+    extent: ConfigurationExtent,
+    model: Option<(&Path, &[ModelInput])>,
+    march: &str,
+) -> Result<String, FastPerfError> {
     if let Some((path, inputs)) = model {
         fast_perf::check_expressible(path, inputs)?;
     }
@@ -44,8 +48,8 @@ pub fn generated(extent: Extent, model: Option<(&Path, &[ModelInput])>, march: &
         "# A configuration of hb_compile ({} form). hb_compile --help-config explains every parameter.\n\
          # Correct what the model cannot tell: the kind of its input data, its preprocessing, the calibration samples.\n",
         match extent {
-            Extent::Simple => "simple",
-            Extent::Full => "full",
+            ConfigurationExtent::Simple => "simple",
+            ConfigurationExtent::Full => "full",
         }
     );
     for group in Group::ALL {
@@ -53,11 +57,11 @@ pub fn generated(extent: Extent, model: Option<(&Path, &[ModelInput])>, march: &
         for parameter in Parameter::of_group(group) {
             let value = values.iter().find(|(known, _)| known.name == parameter.name).map(|(_, value)| value.as_str());
             match (extent, value) {
-                (Extent::Simple, None) => {}
-                (Extent::Simple, Some(value)) => {
+                (ConfigurationExtent::Simple, None) => {}
+                (ConfigurationExtent::Simple, Some(value)) => {
                     let _ = writeln!(text, "  {}: {}", parameter.name, fast_perf::quoted(value));
                 }
-                (Extent::Full, value) => text += &explained(parameter, value),
+                (ConfigurationExtent::Full, value) => text += &explained(parameter, value),
             }
         }
     }

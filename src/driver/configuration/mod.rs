@@ -28,8 +28,8 @@ mod values;
 
 pub use documentation::{documentation, parameter_help};
 pub use fast_perf::{FastPerf, FastPerfError, Purpose, configuration_text};
-pub use foreign::{Answer, FOREIGN_KEYS, ForeignKey, Origin};
-pub use generator::{Extent, generated};
+pub use foreign::{Answer, FOREIGN_KEYS, ForeignKey, KeyOrigin};
+pub use generator::{ConfigurationExtent, generated};
 pub use keys::{InputKey, Key, List, Word};
 pub use model_check::{CheckedInput, LoadModel, ModelFacts, ModelInput, ModelNode, declared_shape};
 pub use node_info::NodeRequest;

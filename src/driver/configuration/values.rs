@@ -166,7 +166,7 @@ pub fn unsupported(parameter: &Parameter, values: &[ParameterValue]) -> Option<V
         ParameterValue::Mapping(entries) => entries.iter().map(|(_, word)| word.as_str()).collect(),
         value => Vec::from_iter(value.text()),
     });
-    if let Some(word) = words.into_iter().find(|word| is_refused(&word)) {
+    if let Some(word) = words.into_iter().find(is_refused) {
         let remedy = match parameter.usable_words().as_slice() {
             [] => "remove the parameter".to_owned(),
             words => format!("use {}", words.join(" or ")),

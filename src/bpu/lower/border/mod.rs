@@ -1,8 +1,8 @@
 //! Nodes at the borders of a network that the deployed model does without: `remove_node_type` and `remove_node_name`.
 //!
 //! From each input, and from each output backwards, a chain of nodes can be removed: each has one input and one output, is of a type that
-//! the manual lists, and nothing else reads what it reads or gives. [`network`] removes nodes of the user's network before it is cut into
-//! segments, [`segments`] what stands at the borders of segments then: quantization and the changes of layout that lowering needs.
+//! the manual lists, and nothing else reads what it reads or gives. `network` removes nodes of the user's network before it is cut into
+//! segments, `segments` what stands at the borders of segments then: quantization and the changes of layout that lowering needs.
 
 mod network;
 mod segments;

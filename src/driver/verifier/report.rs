@@ -164,8 +164,7 @@ impl ComparisonReport {
         for pair in &self.pairs {
             let (first, second) = self.pair_names(pair);
             let _ = writeln!(text, "\n{second} against {first}\n");
-            let titles =
-                ["ComparedOutput", "Types", "Shape", "Cosine", "SQNR (dB)", "Max abs", "Max rel", "Differing bytes"];
+            let titles = ["Output", "Types", "Shape", "Cosine", "SQNR (dB)", "Max abs", "Max rel", "Differing bytes"];
             let rows: Vec<[String; 8]> = pair.outputs.iter().map(OutputDifference::cells).collect();
             text += &aligned(&titles, &rows);
             for (model, names) in [(first, &pair.only_first), (second, &pair.only_second)] {

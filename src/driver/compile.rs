@@ -3,11 +3,11 @@
 use super::compare::{self, NodeFacts, Values};
 use super::configuration::{
     ADVICE, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
-    LAYER_OUT_DUMP, MARCH, MEAN_VALUE, ModelFacts, ModelInput, ModelNode, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX,
-    Problems, SCALE_VALUE, WORKING_DIR, declared_shape,
+    LAYER_OUT_DUMP, MARCH, MEAN_VALUE, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR,
 };
 use super::editing;
 use super::fidelity::{self, ProgramCheck};
+use super::import::{Imported, Reshaped};
 use super::outcome::{CompilationOutcome, Prediction};
 use super::progress::Console;
 use super::quantize::Reference;
@@ -17,8 +17,7 @@ use crate::cpu::{Array, Error as CpuError, ExecutableOptions, FloatExecutable, K
 use crate::files::FileSet;
 use crate::float::preprocessing::{self, Preprocessing};
 use crate::frontend::mlir;
-use crate::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Value};
-use crate::frontend::onnx::{self, ImportOptions, ModelFile, OnnxError};
+use crate::frontend::onnx::{self, ModelFile};
 use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
 use crate::sim::{advice, perf::performance, runner::timelines};
@@ -30,7 +29,6 @@ use melior::{
 };
 use std::collections::HashSet;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -135,55 +133,6 @@ impl Stages<'_> {
     }
 }
 
-/// The inputs that a model declares, as the configuration is checked against them.
-pub fn model_inputs(model: &Model) -> Vec<ModelInput> {
-    let size = |dimension: &Dimension| match dimension {
-        Dimension::Fixed(size) => u64::try_from(*size).ok(),
-        Dimension::Named(_) => None,
-    };
-    let input = |input: &Value| ModelInput {
-        name: input.name.clone(),
-        // The reader refuses inputs without a type; one without a rank fits no configuration.
-        shape: input.shape.iter().flatten().map(size).collect(),
-        element: input.element.map_or_else(|| "unknown".to_owned(), |element| element.onnx_name().to_lowercase()),
-    };
-    model.graph.inputs.iter().map(input).collect()
-}
-
-/// What a configuration is checked against.
-pub fn model_facts(model: &Model) -> ModelFacts {
-    ModelFacts { inputs: model_inputs(model), nodes: model_nodes(&model.graph) }
-}
-
-/// The nodes of a graph, and those of the graphs that they hold.
-fn model_nodes(graph: &Graph) -> Vec<ModelNode> {
-    let mut nodes = Vec::new();
-    for node in &graph.nodes {
-        nodes.push(ModelNode { name: node.name.clone(), operator: node.operator.clone() });
-        for (_, attribute) in &node.attributes {
-            if let Attribute::Graph(graph) = attribute {
-                nodes.extend(model_nodes(graph));
-            }
-        }
-    }
-    nodes
-}
-
-/// Reads an ONNX model; every message names the file.
-pub(super) fn load_model(path: &Path) -> Result<Model, CompileError> {
-    onnx::load(path).map_err(|error| match error {
-        OnnxError::Read { .. } | OnnxError::FileTooLarge { .. } => CompileError::Options(error.to_string()),
-        error => CompileError::Options(format!("{}: {error}", path.display())),
-    })
-}
-
-/// The shapes that the importer gives the inputs.
-pub fn import_options(inputs: &[CheckedInput]) -> ImportOptions {
-    let sizes =
-        |input: &CheckedInput| input.shape.iter().map(|size| usize::try_from(*size).unwrap_or(usize::MAX)).collect();
-    ImportOptions { input_shapes: inputs.iter().map(|input| (input.name.clone(), sizes(input))).collect() }
-}
-
 /// Named pipelines. `qdq-to-bpu` is the two after it; between them stands what runs where.
 pub(super) const OPTIMIZE: &str = "hfloat-optimize";
 pub(super) const QDQ_TO_BPU: &str = "qdq-to-bpu";
@@ -237,98 +186,6 @@ pub(super) fn compile_network<'c>(
     outcome.files = files.paths();
     files.commit().map_err(|error| CompileError::Stage { stage: Stage::Compile, source: error.into() })?;
     Ok(outcome)
-}
-
-/// A network and its inputs, as the file and the configuration say.
-pub(super) struct Imported<'c> {
-    /// As the file says it.
-    original: Module<'c>,
-    /// With the outputs that the configuration asks for.
-    module: Module<'c>,
-    /// All that the file declares.
-    declared: Vec<CheckedInput>,
-    /// Those that the outputs need.
-    inputs: Vec<CheckedInput>,
-    /// What the configuration changes of shapes that the file fixes.
-    reshaped: Reshaped,
-}
-
-/// Inputs to which the configuration gives another shape than the file.
-#[derive(Default)]
-struct Reshaped(Vec<String>);
-
-impl Reshaped {
-    /// Says what is other.
-    fn of(declared: &[ModelInput], inputs: &[CheckedInput]) -> Self {
-        let differs = |input: &&CheckedInput, model: &ModelInput| {
-            model.name == input.name
-                && model.shape.iter().zip(&input.shape).any(|(fixed, size)| fixed.is_some_and(|fixed| fixed != *size))
-        };
-        let changed =
-            inputs.iter().filter_map(|input| Some((input, declared.iter().find(|model| differs(&input, model))?)));
-        let text = |(input, model): (&CheckedInput, &ModelInput)| {
-            let sizes: Vec<String> = input.shape.iter().map(u64::to_string).collect();
-            format!(
-                "input_shape makes input '{}' {}, the model says {}",
-                input.name,
-                sizes.join("x"),
-                declared_shape(&model.shape)
-            )
-        };
-        let reshaped = Self(changed.map(text).collect());
-        for change in &reshaped.0 {
-            tracing::info!("{change}: all shapes are inferred anew");
-        }
-        reshaped
-    }
-
-    /// An error of a stage that infers shapes, with what may have caused it.
-    fn explain<T, E: Into<StageError>>(&self, outcome: Result<T, E>) -> Result<T, StageError> {
-        outcome.map_err(|error| {
-            let error = error.into();
-            match self.0.as_slice() {
-                [] => error,
-                changes => {
-                    let changes = changes.join("; ");
-                    format!("{error}\n{changes}. What is named does not fit that; leave input_shape out, or export the model for it").into()
-                }
-            }
-        })
-    }
-}
-
-impl<'c> Imported<'c> {
-    fn read(context: &'c Context, configuration: &Configuration) -> Result<Self, StageError> {
-        let model = load_model(configuration.get(&ONNX_MODEL).as_path())?;
-        let facts = model_facts(&model);
-        let declared = configuration.check_against(&facts).map_err(CompileError::from)?;
-        let reshaped = Reshaped::of(&facts.inputs, &declared);
-        let original = reshaped.explain(onnx::import(context, model, &import_options(&declared)))?;
-        Ok(Self { reshaped, ..Self::of(context, configuration, original, declared)? })
-    }
-
-    /// Of a network as a file holds it, and all inputs that it declares.
-    pub(super) fn of(
-        context: &'c Context,
-        configuration: &Configuration,
-        original: Module<'c>,
-        declared: Vec<CheckedInput>,
-    ) -> Result<Self, StageError> {
-        let mut module = ir::copy_module(&original)?;
-        let inputs = editing::set_outputs(context, configuration, &mut module, declared.clone())?;
-        Ok(Self { original, module, declared, inputs, reshaped: Reshaped::default() })
-    }
-}
-
-/// The inputs that the model of `configuration` declares, and those that its outputs need.
-pub(super) fn inputs(configuration: &Configuration) -> Result<(Vec<CheckedInput>, Vec<CheckedInput>), CompileError> {
-    let context = crate::pipeline::context();
-    let failed = |source: StageError| match source.downcast::<CompileError>() {
-        Ok(error) => *error,
-        Err(source) => CompileError::Stage { stage: Stage::Import, source },
-    };
-    let imported = Imported::read(&context, configuration).map_err(failed)?;
-    Ok((imported.declared, imported.inputs))
 }
 
 /// A network on its way through the stages.

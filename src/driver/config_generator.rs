@@ -1,8 +1,8 @@
 //! The command line of `hb_config_generator`.
 
 use super::command_line::{AT_FAULT, DONE, WRONG_USAGE};
-use super::compile::{load_model, model_inputs};
 use super::configuration::{ConfigurationExtent, generated, printable};
+use super::import::{load_model, model_inputs};
 use crate::files::write_atomically;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;

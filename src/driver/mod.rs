@@ -10,6 +10,7 @@ pub mod configuration;
 mod editing;
 mod fidelity;
 mod images;
+mod import;
 pub mod log;
 pub mod model_info;
 pub mod outcome;

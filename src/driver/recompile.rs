@@ -2,13 +2,13 @@
 
 use super::compare::{self, NodeFacts, run_segments};
 use super::compile::{
-    BPU_TO_NASH, CompileError, Imported, NetworkStages, Stage, StageError, Stages, compile_network, expose_layers,
-    working_folder,
+    BPU_TO_NASH, CompileError, NetworkStages, Stage, StageError, Stages, compile_network, expose_layers, working_folder,
 };
 use super::configuration::{
     CheckedInput, Configuration, INPUT_SHAPE, MARCH, ModelFacts, ModelInput, ModelNode, Problems, declared_shape,
 };
 use super::fidelity::{ProgramCheck, deployed_sample};
+use super::import::Imported;
 use super::outcome::CompilationOutcome;
 use super::run::fault;
 use super::{package, provenance};

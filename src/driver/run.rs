@@ -2,10 +2,11 @@
 
 use super::command_line::{AT_FAULT, CommandLine, DONE, Mode};
 use super::commands::equivalent_commands;
-use super::compile::{CompileError, Stages, compile, inputs, load_model, model_facts, model_inputs};
+use super::compile::{CompileError, Stages, compile};
 use super::configuration::{
     Configuration, Environment, FastPerf, Problems, Severity, Status, WORKING_DIR, configuration_text, printable,
 };
+use super::import::{inputs, load_model, model_facts, model_inputs};
 use super::log::Log;
 use super::outcome::{CompilationOutcome, failure_json};
 use super::progress::Console;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Hbm, MAJOR, MINOR, SectionKind, SegmentBody, TensorDescription, TensorQuantization};
+use super::{Hbm, MAJOR, MINOR, ModelParameter, SectionKind, SegmentBody, TensorDescription, TensorQuantization};
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -64,12 +64,7 @@ pub fn to_json(hbm: &Hbm) -> Value {
         "prefix": manifest.prefix,
         "march": manifest.march,
         "target_digest": hexadecimal(&manifest.target_digest),
-        "parameters": manifest.parameters.iter().map(|parameter| json!({
-            "group": parameter.group,
-            "name": parameter.name,
-            "given": parameter.given,
-            "effective": parameter.effective,
-        })).collect::<Vec<_>>(),
+        "parameters": parameters_json(&manifest.parameters),
         "memory": {
             "program_bytes": memory.programs,
             "constant_bytes": memory.constants,
@@ -243,16 +238,31 @@ pub fn to_text(hbm: &Hbm, with_layers: bool) -> String {
         })
         .collect();
     table(&mut text, "Sections", &["INDEX", "KIND", "OFFSET", "BYTES", "ALIGNMENT", "SHA256"], &rows);
-    let rows: Vec<Vec<String>> = manifest
-        .parameters
-        .iter()
-        .map(|parameter| {
-            let given = parameter.given.clone().unwrap_or_else(|| "(default)".into());
-            vec![parameter.group.clone(), parameter.name.clone(), given, parameter.effective.clone()]
-        })
-        .collect();
-    table(&mut text, "Parameters", &["GROUP", "NAME", "GIVEN", "EFFECTIVE"], &rows);
+    parameter_table(&mut text, &manifest.parameters);
     text
+}
+
+/// The parameters that a model was compiled with, as JSON.
+pub(crate) fn parameters_json(parameters: &[ModelParameter]) -> Vec<Value> {
+    let one = |parameter: &ModelParameter| {
+        json!({
+            "group": parameter.group,
+            "name": parameter.name,
+            "given": parameter.given,
+            "effective": parameter.effective,
+        })
+    };
+    parameters.iter().map(one).collect()
+}
+
+/// The parameters that a model was compiled with, as a table.
+pub(crate) fn parameter_table(text: &mut String, parameters: &[ModelParameter]) {
+    let row = |parameter: &ModelParameter| {
+        let given = parameter.given.clone().unwrap_or_else(|| "(default)".into());
+        vec![parameter.group.clone(), parameter.name.clone(), given, parameter.effective.clone()]
+    };
+    let rows: Vec<Vec<String>> = parameters.iter().map(row).collect();
+    table(text, "Parameters", &["GROUP", "NAME", "GIVEN", "EFFECTIVE"], &rows);
 }
 
 fn segment_table(text: &mut String, hbm: &Hbm) {

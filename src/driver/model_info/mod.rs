@@ -6,7 +6,7 @@ mod removable;
 use super::provenance;
 use crate::frontend::mlir::{self, MlirFileError};
 use crate::frontend::onnx::{self, OnnxError};
-use crate::hbm::information::{table, to_json, to_text};
+use crate::hbm::information::{parameter_table, parameters_json, table, to_json, to_text};
 use crate::hbm::{Hbm, HbmError};
 use clap::Parser;
 use network::NetworkInformation;
@@ -138,12 +138,7 @@ fn network_json(network: &NetworkInformation, path: &Path, bytes: Option<u64>) -
         "model_name": network.name,
         "versions": network.versions.iter().map(|(name, version)| (name.clone(), version.clone().into()))
             .collect::<serde_json::Map<String, Value>>(),
-        "parameters": network.parameters.iter().map(|parameter| json!({
-            "group": parameter.group,
-            "name": parameter.name,
-            "given": parameter.given,
-            "effective": parameter.effective,
-        })).collect::<Vec<_>>(),
+        "parameters": parameters_json(&network.parameters),
         "inputs": tensors(&network.inputs),
         "outputs": tensors(&network.outputs),
         "constant_bytes": network.constant_bytes,
@@ -195,15 +190,7 @@ fn network_text(network: &NetworkInformation, path: &Path, bytes: Option<u64>, w
         network.removable.iter().map(|(name, kind)| vec![name.clone(), (*kind).into()]).collect();
     table(&mut text, "Removable nodes", &["NAME", "TYPE"], &rows);
     if !network.parameters.is_empty() {
-        let rows: Vec<Vec<String>> = network
-            .parameters
-            .iter()
-            .map(|parameter| {
-                let given = parameter.given.clone().unwrap_or_else(|| "(default)".into());
-                vec![parameter.group.clone(), parameter.name.clone(), given, parameter.effective.clone()]
-            })
-            .collect();
-        table(&mut text, "Parameters", &["GROUP", "NAME", "GIVEN", "EFFECTIVE"], &rows);
+        parameter_table(&mut text, &network.parameters);
     }
     text
 }

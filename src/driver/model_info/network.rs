@@ -1,6 +1,7 @@
 //! Networks that are not compiled: ONNX, and MLIR of the float, QDQ and bpu level.
 
-use super::removable::{Edges, RemovableKind, removable};
+use super::removable::{Edges, of_bpu, of_float, of_onnx, removable};
+use crate::bpu::lower::border::Removable;
 use crate::frontend::onnx::model::{Dimension, Model, Value};
 use crate::hbm::ModelParameter;
 use hb_dialects::hfloat::Op;
@@ -132,7 +133,7 @@ impl NetworkInformation {
         let edges: Vec<Edges> = computing()
             .map(|node| Edges {
                 name: node.name.clone(),
-                kind: RemovableKind::of_onnx(&node.operator),
+                kind: of_onnx(&node.operator),
                 inputs: node.inputs.iter().filter(|input| !constants.contains(input)).cloned().collect(),
                 outputs: node.outputs.iter().filter(|output| !output.is_empty()).cloned().collect(),
             })
@@ -242,7 +243,7 @@ impl Walk {
             } else if quant::Op::is_cast(operation) {
                 self.level = "qdq";
                 let quantize = quant::Op::QuantizeCast.is(operation);
-                let kind = if quantize { RemovableKind::Quantize } else { RemovableKind::Dequantize };
+                let kind = if quantize { Removable::Quantize } else { Removable::Dequantize };
                 self.node(operation, (kind.name().to_owned(), Some(kind)), on);
             } else if Op::Constant.is(operation) || bpu::Op::Constant.is(operation) {
                 let results = ir::results(operation);
@@ -250,9 +251,9 @@ impl Walk {
                 let bytes = operation.attribute("value").ok().and_then(ir::elements_of);
                 self.constant_bytes += bytes.map_or(0, |constant| constant.bytes.len());
             } else if let Some(op) = Op::of(operation) {
-                self.node(operation, (op.onnx().name.to_owned(), RemovableKind::of_float(op)), on);
+                self.node(operation, (op.onnx().name.to_owned(), of_float(op)), on);
             } else if let Some(op) = bpu::Op::of(operation).filter(|op| *op != bpu::Op::Yield) {
-                self.node(operation, (op.definition().mnemonic().to_owned(), RemovableKind::of_bpu(op)), on);
+                self.node(operation, (op.definition().mnemonic().to_owned(), of_bpu(op)), on);
             }
         }
     }
@@ -260,7 +261,7 @@ impl Walk {
     fn node(
         &mut self,
         operation: OperationRef<'_, '_>,
-        (operator, kind): (String, Option<RemovableKind>),
+        (operator, kind): (String, Option<Removable>),
         on: Option<&'static str>,
     ) {
         let inputs = operation.operands().filter(|value| !self.constants.contains(&self.resolved(*value)));

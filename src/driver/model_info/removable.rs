@@ -1,70 +1,40 @@
 //! What `remove_node_type` and `remove_node_name` could take away: nodes at the ends of a network, to a fixed point (manual, "Model
 //! Parameters").
 
+use crate::bpu::lower::border::Removable;
 use hb_dialects::{bpu, hfloat};
 use std::collections::HashSet;
 
-/// What the manual allows to be removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RemovableKind {
-    /// Reals to integers.
-    Quantize,
-    /// Another order of dimensions.
-    Transpose,
-    /// Integers to reals.
-    Dequantize,
-    /// Another element type.
-    Cast,
-    /// Another shape.
-    Reshape,
-    /// Shares of a whole.
-    Softmax,
+/// As what an operator of ONNX can be removed.
+pub fn of_onnx(operator: &str) -> Option<Removable> {
+    match operator {
+        "QuantizeLinear" => Some(Removable::Quantize),
+        "DequantizeLinear" => Some(Removable::Dequantize),
+        other => [Removable::Transpose, Removable::Cast, Removable::Reshape, Removable::Softmax]
+            .into_iter()
+            .find(|kind| kind.name() == other),
+    }
 }
 
-impl RemovableKind {
-    /// As the manual writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Quantize => "Quantize",
-            Self::Transpose => "Transpose",
-            Self::Dequantize => "Dequantize",
-            Self::Cast => "Cast",
-            Self::Reshape => "Reshape",
-            Self::Softmax => "Softmax",
-        }
+/// As what an operation of the float level can be removed.
+pub fn of_float(op: hfloat::Op) -> Option<Removable> {
+    match op {
+        hfloat::Op::Transpose => Some(Removable::Transpose),
+        hfloat::Op::Cast => Some(Removable::Cast),
+        hfloat::Op::Reshape => Some(Removable::Reshape),
+        hfloat::Op::Softmax => Some(Removable::Softmax),
+        _ => None,
     }
+}
 
-    /// Of an operator of ONNX.
-    pub fn of_onnx(operator: &str) -> Option<Self> {
-        match operator {
-            "QuantizeLinear" => Some(Self::Quantize),
-            "DequantizeLinear" => Some(Self::Dequantize),
-            other => [Self::Transpose, Self::Cast, Self::Reshape, Self::Softmax]
-                .into_iter()
-                .find(|kind| kind.name() == other),
-        }
-    }
-
-    /// Of an operation of the float level.
-    pub fn of_float(op: hfloat::Op) -> Option<Self> {
-        match op {
-            hfloat::Op::Transpose => Some(Self::Transpose),
-            hfloat::Op::Cast => Some(Self::Cast),
-            hfloat::Op::Reshape => Some(Self::Reshape),
-            hfloat::Op::Softmax => Some(Self::Softmax),
-            _ => None,
-        }
-    }
-
-    /// Of an operation of the BPU.
-    pub fn of_bpu(op: bpu::Op) -> Option<Self> {
-        match op {
-            bpu::Op::Quantize => Some(Self::Quantize),
-            bpu::Op::Dequantize => Some(Self::Dequantize),
-            bpu::Op::Transpose => Some(Self::Transpose),
-            bpu::Op::Reshape => Some(Self::Reshape),
-            _ => None,
-        }
+/// As what an operation of the BPU can be removed.
+pub fn of_bpu(op: bpu::Op) -> Option<Removable> {
+    match op {
+        bpu::Op::Quantize => Some(Removable::Quantize),
+        bpu::Op::Dequantize => Some(Removable::Dequantize),
+        bpu::Op::Transpose => Some(Removable::Transpose),
+        bpu::Op::Reshape => Some(Removable::Reshape),
+        _ => None,
     }
 }
 
@@ -74,7 +44,7 @@ pub struct Edges {
     /// Its name.
     pub name: String,
     /// As what it can be removed; none where it computes.
-    pub kind: Option<RemovableKind>,
+    pub kind: Option<Removable>,
     /// What it reads.
     pub inputs: Vec<String>,
     /// What it gives.
@@ -122,7 +92,7 @@ mod tests {
 
     fn node(name: &str, operator: &str, inputs: &[&str], output: &str) -> Edges {
         let inputs = inputs.iter().map(|input| (*input).to_owned()).collect();
-        Edges { name: name.into(), kind: RemovableKind::of_onnx(operator), inputs, outputs: vec![output.into()] }
+        Edges { name: name.into(), kind: of_onnx(operator), inputs, outputs: vec![output.into()] }
     }
 
     fn names(nodes: &[Edges], inputs: &[&str], outputs: &[&str]) -> Vec<(String, &'static str)> {

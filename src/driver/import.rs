@@ -1,0 +1,153 @@
+//! The first stage: a file becomes hfloat, with the shapes and outputs that the configuration asks for.
+
+use super::compile::{CompileError, Stage, StageError};
+use super::configuration::{
+    CheckedInput, Configuration, ModelFacts, ModelInput, ModelNode, ONNX_MODEL, declared_shape,
+};
+use super::editing;
+use crate::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Value};
+use crate::frontend::onnx::{self, ImportOptions, OnnxError};
+use hb_dialects::ir;
+use melior::{Context, ir::Module};
+use std::path::Path;
+
+/// The inputs that a model declares, as the configuration is checked against them.
+pub fn model_inputs(model: &Model) -> Vec<ModelInput> {
+    let size = |dimension: &Dimension| match dimension {
+        Dimension::Fixed(size) => u64::try_from(*size).ok(),
+        Dimension::Named(_) => None,
+    };
+    let input = |input: &Value| ModelInput {
+        name: input.name.clone(),
+        // The reader refuses inputs without a type; one without a rank fits no configuration.
+        shape: input.shape.iter().flatten().map(size).collect(),
+        element: input.element.map_or_else(|| "unknown".to_owned(), |element| element.onnx_name().to_lowercase()),
+    };
+    model.graph.inputs.iter().map(input).collect()
+}
+
+/// What a configuration is checked against.
+pub fn model_facts(model: &Model) -> ModelFacts {
+    ModelFacts { inputs: model_inputs(model), nodes: model_nodes(&model.graph) }
+}
+
+/// The nodes of a graph, and those of the graphs that they hold.
+fn model_nodes(graph: &Graph) -> Vec<ModelNode> {
+    let mut nodes = Vec::new();
+    for node in &graph.nodes {
+        nodes.push(ModelNode { name: node.name.clone(), operator: node.operator.clone() });
+        for (_, attribute) in &node.attributes {
+            if let Attribute::Graph(graph) = attribute {
+                nodes.extend(model_nodes(graph));
+            }
+        }
+    }
+    nodes
+}
+
+/// Reads an ONNX model; every message names the file.
+pub(super) fn load_model(path: &Path) -> Result<Model, CompileError> {
+    onnx::load(path).map_err(|error| match error {
+        OnnxError::Read { .. } | OnnxError::FileTooLarge { .. } => CompileError::Options(error.to_string()),
+        error => CompileError::Options(format!("{}: {error}", path.display())),
+    })
+}
+
+/// The shapes that the importer gives the inputs.
+pub fn import_options(inputs: &[CheckedInput]) -> ImportOptions {
+    let sizes =
+        |input: &CheckedInput| input.shape.iter().map(|size| usize::try_from(*size).unwrap_or(usize::MAX)).collect();
+    ImportOptions { input_shapes: inputs.iter().map(|input| (input.name.clone(), sizes(input))).collect() }
+}
+
+/// A network and its inputs, as the file and the configuration say.
+pub(super) struct Imported<'c> {
+    /// As the file says it.
+    pub(super) original: Module<'c>,
+    /// With the outputs that the configuration asks for.
+    pub(super) module: Module<'c>,
+    /// All that the file declares.
+    declared: Vec<CheckedInput>,
+    /// Those that the outputs need.
+    pub(super) inputs: Vec<CheckedInput>,
+    /// What the configuration changes of shapes that the file fixes.
+    pub(super) reshaped: Reshaped,
+}
+
+/// Inputs to which the configuration gives another shape than the file.
+#[derive(Default)]
+pub(super) struct Reshaped(Vec<String>);
+
+impl Reshaped {
+    /// Says what is other.
+    fn of(declared: &[ModelInput], inputs: &[CheckedInput]) -> Self {
+        let differs = |input: &&CheckedInput, model: &ModelInput| {
+            model.name == input.name
+                && model.shape.iter().zip(&input.shape).any(|(fixed, size)| fixed.is_some_and(|fixed| fixed != *size))
+        };
+        let changed =
+            inputs.iter().filter_map(|input| Some((input, declared.iter().find(|model| differs(&input, model))?)));
+        let text = |(input, model): (&CheckedInput, &ModelInput)| {
+            let sizes: Vec<String> = input.shape.iter().map(u64::to_string).collect();
+            format!(
+                "input_shape makes input '{}' {}, the model says {}",
+                input.name,
+                sizes.join("x"),
+                declared_shape(&model.shape)
+            )
+        };
+        let reshaped = Self(changed.map(text).collect());
+        for change in &reshaped.0 {
+            tracing::info!("{change}: all shapes are inferred anew");
+        }
+        reshaped
+    }
+
+    /// An error of a stage that infers shapes, with what may have caused it.
+    pub(super) fn explain<T, E: Into<StageError>>(&self, outcome: Result<T, E>) -> Result<T, StageError> {
+        outcome.map_err(|error| {
+            let error = error.into();
+            match self.0.as_slice() {
+                [] => error,
+                changes => {
+                    let changes = changes.join("; ");
+                    format!("{error}\n{changes}. What is named does not fit that; leave input_shape out, or export the model for it").into()
+                }
+            }
+        })
+    }
+}
+
+impl<'c> Imported<'c> {
+    pub(super) fn read(context: &'c Context, configuration: &Configuration) -> Result<Self, StageError> {
+        let model = load_model(configuration.get(&ONNX_MODEL).as_path())?;
+        let facts = model_facts(&model);
+        let declared = configuration.check_against(&facts).map_err(CompileError::from)?;
+        let reshaped = Reshaped::of(&facts.inputs, &declared);
+        let original = reshaped.explain(onnx::import(context, model, &import_options(&declared)))?;
+        Ok(Self { reshaped, ..Self::of(context, configuration, original, declared)? })
+    }
+
+    /// Of a network as a file holds it, and all inputs that it declares.
+    pub(super) fn of(
+        context: &'c Context,
+        configuration: &Configuration,
+        original: Module<'c>,
+        declared: Vec<CheckedInput>,
+    ) -> Result<Self, StageError> {
+        let mut module = ir::copy_module(&original)?;
+        let inputs = editing::set_outputs(context, configuration, &mut module, declared.clone())?;
+        Ok(Self { original, module, declared, inputs, reshaped: Reshaped::default() })
+    }
+}
+
+/// The inputs that the model of `configuration` declares, and those that its outputs need.
+pub(super) fn inputs(configuration: &Configuration) -> Result<(Vec<CheckedInput>, Vec<CheckedInput>), CompileError> {
+    let context = crate::pipeline::context();
+    let failed = |source: StageError| match source.downcast::<CompileError>() {
+        Ok(error) => *error,
+        Err(source) => CompileError::Stage { stage: Stage::Import, source },
+    };
+    let imported = Imported::read(&context, configuration).map_err(failed)?;
+    Ok((imported.declared, imported.inputs))
+}

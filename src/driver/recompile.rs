@@ -142,7 +142,7 @@ impl NetworkStages<'_> {
         }
         let (parameters, notes) = provenance::settled(self.configuration, &made_with);
         for note in &notes {
-            tracing::warn!("{note}");
+            tracing::warn!("{}", note.without_severity());
         }
         let mut outcome = CompilationOutcome { last_stage: self.stages.stop_after, ..CompilationOutcome::default() };
         let segments = self.stages.run(Stage::Lower, || -> Result<_, StageError> {

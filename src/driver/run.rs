@@ -87,7 +87,7 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Do
         Mode::BuiltIn(options) => built_in_configuration(options, &environment)?,
     };
     for problem in &configuration.warnings {
-        tracing::warn!("{problem}");
+        tracing::warn!("{}", problem.without_severity());
     }
     log_parameters(&configuration);
     if command_line.print_pipeline {

@@ -105,3 +105,35 @@ fn fast_perf_goes_through_the_same_table() {
     assert!(matches!(error(&[("c", "1")]), FastPerfError::UnknownInput { .. }));
     assert!(matches!(error(&[("a", "1"), ("a", "1")]), FastPerfError::Twice(_)));
 }
+
+#[test]
+fn fast_perf_guesses_images_by_the_published_rule() {
+    let text = |purpose, input: ModelInput, shapes: &[(&str, &str)]| {
+        let shapes = shapes.iter().map(|(name, shape)| ((*name).to_owned(), (*shape).to_owned())).collect();
+        let options = FastPerf { purpose, core_num: None, model: "m.onnx".into(), march: "nash-m".into(), shapes };
+        configuration_text(&options, &[input]).expect("expressible")
+    };
+    let is_image = |text: &str, layout: &str| {
+        text.contains("input_type_rt: \"nv12\"")
+            && text.contains("input_type_train: \"bgr\"")
+            && text.contains(&format!("input_layout_train: \"{layout}\""))
+    };
+    let fixed = |shape: &[u64]| declared("a", &shape.iter().copied().map(Some).collect::<Vec<_>>(), "float");
+    assert!(is_image(&text(Purpose::Speed, fixed(&[1, 3, 6, 4]), &[]), "NCHW"));
+    assert!(is_image(&text(Purpose::Speed, fixed(&[1, 6, 4, 3]), &[]), "NHWC"));
+    // The shape that counts is the one asked for.
+    let open = declared("a", &[None, Some(3), None, None], "float");
+    assert!(is_image(&text(Purpose::Speed, open.clone(), &[("a", "1x3x6x4")]), "NCHW"));
+    let feature_maps = [
+        text(Purpose::Check, fixed(&[1, 3, 6, 4]), &[]),
+        text(Purpose::Speed, open, &[("a", "1x3x6x5")]),
+        text(Purpose::Speed, fixed(&[1, 3, 6, 3]), &[]),
+        text(Purpose::Speed, fixed(&[1, 4, 6, 4]), &[]),
+        text(Purpose::Speed, fixed(&[1, 3, 64]), &[]),
+        text(Purpose::Speed, declared("a", &[Some(1), Some(3), Some(6), Some(4)], "int64"), &[]),
+    ];
+    for text in feature_maps {
+        assert!(text.contains("input_type_rt: \"featuremap\""), "{text}");
+        assert!(text.contains("input_type_train: \"featuremap\""), "{text}");
+    }
+}

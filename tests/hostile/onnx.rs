@@ -168,6 +168,27 @@ fn unsupported_operators_are_listed_together() {
 }
 
 #[test]
+fn every_obstacle_is_told_at_once() {
+    let nodes = [("NoSuch", "x", "a"), ("Relu", "a", "b"), ("MatMul", "x", "c"), ("Relu", "c", "d"), ("Add", "x", "e")]
+        .map(|(operator, input, output)| bytes(1, &node(operator, input, output)));
+    let import = |shapes: &[(&str, &[usize])]| {
+        let input_shapes = shapes.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec())).collect();
+        let model = read(model(&nodes.concat(), 13), None).unwrap();
+        let context = hb_dialects::context();
+        onnx::import(&context, model, &onnx::ImportOptions { input_shapes }).map(|_| ()).unwrap_err().to_string()
+    };
+    let text = import(&[("x", &[2, 3])]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[..2], ["1 operator(s) of the model are not supported:", "  NoSuch: NoSuch_1"]);
+    assert!(lines[2].starts_with("node \"MatMul_3\" (MatMul): ") && lines[3].starts_with("node \"Add_5\" (Add): "));
+    assert_eq!(lines.len(), 4, "what only follows from these is not told: {text}");
+    // Nodes are not judged without the shapes of their inputs.
+    let text = import(&[]);
+    assert!(text.contains("NoSuch_1") && text.contains("input \"x\": it has no shape; give its sizes"), "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
+}
+
+#[test]
 fn files_that_are_not_models_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     assert!(onnx::load(&folder.path().join("absent.onnx")).unwrap_err().to_string().contains("No such file"));

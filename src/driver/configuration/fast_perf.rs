@@ -1,8 +1,7 @@
 //! fast-perf mode and the check of a model: a configuration made from a model and a few options, written as a file and read through the
 //! same table.
-//!
-//! Of the vendor's built-in settings, nv12 input is left out until it is supported.
 
+use super::input_guess::InputGuess;
 use super::keys::Word;
 use super::model_check::{ModelInput, declared_shape, static_shape};
 use super::parameters::{
@@ -12,7 +11,6 @@ use super::parameters::{
 };
 use super::problem::suggestion;
 use super::table::{Group, Parameter, Status};
-use super::{InputType, Layout};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -102,8 +100,9 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
     let model_text = check_expressible(&model, inputs)?;
     let shapes = shapes(options, inputs)?;
     let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
-    let each = |word: &str| vec![word; inputs.len()].join("; ");
-    let (kind, no_preprocess) = (each(InputType::Featuremap.word()), each(NormType::NoPreprocess.word()));
+    let guesses: Vec<InputGuess> =
+        inputs.iter().zip(&shapes).map(|(input, shape)| options.guess(input, shape)).collect();
+    let each = |word: &dyn Fn(&InputGuess) -> &'static str| guesses.iter().map(word).collect::<Vec<_>>().join("; ");
     let mut settings: Vec<(&Parameter, String)> = vec![
         (&ONNX_MODEL, model_text.to_owned()),
         (&MARCH, options.march.clone()),
@@ -111,10 +110,10 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
         (&WORKING_DIR, ".".to_owned()),
         (&INPUT_NAME, names.join("; ")),
         (&INPUT_SHAPE, shapes.join("; ")),
-        (&INPUT_TYPE_TRAIN, kind.clone()),
-        (&INPUT_TYPE_RT, kind),
-        (&INPUT_LAYOUT_TRAIN, each(Layout::Nchw.word())),
-        (&NORM_TYPE, no_preprocess),
+        (&INPUT_TYPE_TRAIN, each(&|guess| guess.train.word())),
+        (&INPUT_TYPE_RT, each(&|guess| guess.runtime.word())),
+        (&INPUT_LAYOUT_TRAIN, each(&|guess| guess.layout.word())),
+        (&NORM_TYPE, each(&|_| NormType::NoPreprocess.word())),
         (&CALIBRATION_TYPE, CalibrationType::Skip.word().to_owned()),
         (&COMPILE_MODE, CompileMode::Latency.word().to_owned()),
         (&OPTIMIZE_LEVEL, options.purpose.optimize_level().word().to_owned()),
@@ -166,6 +165,17 @@ pub(super) fn prefix(model: &Path) -> String {
         prefix.push(safe);
     }
     if prefix.trim().is_empty() { "model".to_owned() } else { prefix }
+}
+
+impl FastPerf {
+    /// What an input of this shape is taken for. The check leaves inputs as the model has them.
+    fn guess(&self, input: &ModelInput, shape: &str) -> InputGuess {
+        let shape = shape.split('x').map(|size| size.parse().ok()).collect();
+        match self.purpose {
+            Purpose::Speed => InputGuess::of(&ModelInput { shape, ..input.clone() }),
+            Purpose::Check => InputGuess::FEATUREMAP,
+        }
+    }
 }
 
 fn shapes(options: &FastPerf, inputs: &[ModelInput]) -> Result<Vec<String>, FastPerfError> {

@@ -1,5 +1,6 @@
 //! Configuration files that `hb_config_generator` writes: from the table, filled from a model.
 
+use super::input_guess::InputGuess;
 use super::keys::Word;
 use super::model_check::{ModelInput, declared_shape, static_shape};
 use super::parameters::{
@@ -7,7 +8,7 @@ use super::parameters::{
     INPUT_TYPE_TRAIN, MARCH, ONNX_MODEL, OPTIMIZE_LEVEL, OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, WORKING_DIR,
 };
 use super::table::{Group, Parameter, ParameterDefault};
-use super::{FastPerfError, InputType, Layout, documentation, fast_perf};
+use super::{FastPerfError, Layout, documentation, fast_perf};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -96,27 +97,27 @@ fn values(model: Option<(&Path, &[ModelInput])>, march: &str) -> Vec<(&'static P
         (&OPTIMIZE_LEVEL, OptimizeLevel::O2.word().to_owned()),
     ];
     let Some((path, inputs)) = model else {
-        let images = Guess::image(Layout::Nchw);
+        let images = InputGuess::image(Layout::Nchw);
         values.extend([
             (&*ONNX_MODEL, "<path of the ONNX file>".to_owned()),
             (&*OUTPUT_MODEL_FILE_PREFIX, "model".to_owned()),
-            (&*INPUT_TYPE_TRAIN, images.train.to_owned()),
-            (&*INPUT_TYPE_RT, images.runtime.to_owned()),
+            (&*INPUT_TYPE_TRAIN, images.train.word().to_owned()),
+            (&*INPUT_TYPE_RT, images.runtime.word().to_owned()),
             (&*INPUT_LAYOUT_TRAIN, images.layout.word().to_owned()),
             (&*CAL_DATA_DIR, "calibration_data".to_owned()),
         ]);
         return values;
     };
-    let guesses: Vec<Guess> = inputs.iter().map(Guess::of).collect();
-    let each = |word: &dyn Fn(&Guess) -> &'static str| guesses.iter().map(word).collect::<Vec<_>>().join("; ");
+    let guesses: Vec<InputGuess> = inputs.iter().map(InputGuess::of).collect();
+    let each = |word: &dyn Fn(&InputGuess) -> &'static str| guesses.iter().map(word).collect::<Vec<_>>().join("; ");
     let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
     let folders: Vec<String> = names.iter().map(|name| format!("calibration_data/{}", file_name(name))).collect();
     values.extend([
         (&*ONNX_MODEL, path.to_string_lossy().into_owned()),
         (&*OUTPUT_MODEL_FILE_PREFIX, fast_perf::prefix(path)),
         (&*INPUT_NAME, names.join("; ")),
-        (&*INPUT_TYPE_TRAIN, each(&|guess| guess.train)),
-        (&*INPUT_TYPE_RT, each(&|guess| guess.runtime)),
+        (&*INPUT_TYPE_TRAIN, each(&|guess| guess.train.word())),
+        (&*INPUT_TYPE_RT, each(&|guess| guess.runtime.word())),
         (&*INPUT_LAYOUT_TRAIN, each(&|guess| guess.layout.word())),
         (&*INPUT_SHAPE, inputs.iter().map(shape).collect::<Vec<_>>().join("; ")),
         (&*CAL_DATA_DIR, folders.join("; ")),
@@ -136,33 +137,4 @@ fn shape(input: &ModelInput) -> String {
 fn file_name(name: &str) -> String {
     let safe = |character: char| if character.is_alphanumeric() || "-_.".contains(character) { character } else { '_' };
     name.chars().map(safe).collect()
-}
-
-/// What the data of an input is likely to be, by the rule of the vendor's fast performance mode: a batch of images of three channels and
-/// even size comes from the camera, all else is a feature map.
-struct Guess {
-    train: &'static str,
-    runtime: &'static str,
-    layout: Layout,
-}
-
-impl Guess {
-    fn image(layout: Layout) -> Self {
-        let usable = INPUT_TYPE_RT.usable_words();
-        let runtime = ["nv12", "bgr"].into_iter().find(|word| usable.contains(word));
-        Self { train: "bgr", runtime: runtime.unwrap_or_default(), layout }
-    }
-
-    fn of(input: &ModelInput) -> Self {
-        let feature_map =
-            Self { train: InputType::Featuremap.word(), runtime: InputType::Featuremap.word(), layout: Layout::Nchw };
-        let layouts = [Layout::Nchw, Layout::Nhwc];
-        let has_colours = |layout: &Layout| input.shape.get(layout.channel_dimension()) == Some(&Some(3));
-        let mut fitting = layouts.into_iter().filter(has_colours);
-        let (Some(layout), None) = (fitting.next(), fitting.next()) else { return feature_map };
-        let (height, width) = layout.image_dimensions();
-        let even = |dimension: usize| matches!(input.shape.get(dimension), Some(Some(size)) if size % 2 == 0);
-        let float = matches!(input.element.as_str(), "float" | "float16" | "bfloat16" | "double");
-        if input.shape.len() == 4 && float && even(height) && even(width) { Self::image(layout) } else { feature_map }
-    }
 }

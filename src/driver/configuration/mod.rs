@@ -9,6 +9,7 @@ mod documentation;
 mod fast_perf;
 mod foreign;
 mod generator;
+mod input_guess;
 mod input_rules;
 mod keys;
 mod lists;

@@ -9,7 +9,7 @@ use super::parameters::{
 use super::problem::{Location, Problem, Problems, Severity, suggestion};
 use super::table::{Multiplicity, Named, Parameter, ParameterKind};
 use super::values::ParameterValue;
-use super::{Configuration, InputType};
+use super::{Configuration, InputType, Optimization};
 use hb_dialects::pass::word;
 use std::path::Path;
 
@@ -22,6 +22,13 @@ pub struct ModelInput {
     pub shape: Vec<Option<u64>>,
     /// The element type as ONNX spells it, in lower case: `float`, `float16`, `double`, `int64`.
     pub element: String,
+}
+
+impl ModelInput {
+    /// Whether it holds real numbers.
+    pub fn is_float(&self) -> bool {
+        matches!(self.element.as_str(), "float" | "float16" | "bfloat16" | "double")
+    }
 }
 
 /// A node as the model declares it.
@@ -142,14 +149,18 @@ impl Statements<'_> {
     /// Every name of a node, and those of inputs outside of `input_name`.
     fn check_names(&self, model: &ModelFacts, problems: &mut Vec<Problem>) {
         let nodes: Vec<&str> = model.nodes.iter().map(|node| node.name.as_str()).collect();
+        let kinds: Vec<&str> = model.nodes.iter().map(|node| node.operator.as_str()).collect();
         for parameter in PARAMETERS {
             let Some((_, values)) = (self.values)(parameter) else { continue };
-            let names: Vec<&str> = match parameter.kind {
-                ParameterKind::Name(Named::Node) => values.iter().filter_map(ParameterValue::text).collect(),
-                ParameterKind::NodeRequests => values.iter().filter_map(node_of).collect(),
+            let (thing, known, names): (&str, &[&str], Vec<&str>) = match parameter.kind {
+                ParameterKind::Name(Named::Node) => {
+                    ("node", &nodes, values.iter().filter_map(ParameterValue::text).collect())
+                }
+                ParameterKind::NodeRequests => ("node", &nodes, values.iter().filter_map(node_of).collect()),
+                ParameterKind::Optimization => ("operator", &kinds, values.iter().filter_map(kind_of).collect()),
                 _ => continue,
             };
-            self.unknown_names(parameter, "node", (&names, &nodes), problems);
+            self.unknown_names(parameter, thing, (&names, known), problems);
         }
         // With input_name these names have been compared with it.
         if let Some((_, [ParameterValue::Mapping(entries)])) = (self.values)(&INPUT_SOURCE)
@@ -267,7 +278,7 @@ impl Statements<'_> {
                 problems.push(self.problem(fault.parameter, fault.what, fault.remedy));
             }
         }
-        let float = matches!(declared.element.as_str(), "float" | "float16" | "bfloat16" | "double");
+        let float = declared.is_float();
         if !float && *input.get(&INPUT_TYPE_RT) != InputType::Featuremap {
             let what = format!("{label}: its elements are {}, but images become float", declared.element);
             problems.push(self.problem(&INPUT_TYPE_RT, what, "use featuremap"));
@@ -324,6 +335,16 @@ impl Statements<'_> {
 fn node_of(value: &ParameterValue) -> Option<&str> {
     match value {
         ParameterValue::Node(request) => Some(&request.name),
+        _ => None,
+    }
+}
+
+/// The operator whose nodes a word of `optimization` is about.
+fn kind_of(value: &ParameterValue) -> Option<&str> {
+    match value {
+        ParameterValue::Optimization(Optimization::Input { kind, .. } | Optimization::Output { kind, .. }) => {
+            Some(kind)
+        }
         _ => None,
     }
 }

@@ -44,16 +44,26 @@ pub struct Problem {
     pub severity: Severity,
 }
 
+impl Problem {
+    /// As printed, but without a severity: for a reader that says it itself, such as the log.
+    pub fn without_severity(&self) -> String {
+        self.line("")
+    }
+
+    fn line(&self, severity: &str) -> String {
+        let Location { line, column } = self.location;
+        let subject = if self.subject.is_empty() { String::new() } else { format!("{}: ", printable(&self.subject)) };
+        let (what, remedy) = (printable(&self.what), printable(&self.remedy));
+        format!("{}:{line}:{column}: {severity}{subject}{what}; {remedy}", self.file)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: ", self.file, self.location.line, self.location.column)?;
-        if self.severity == Severity::Warning {
-            f.write_str("warning: ")?;
-        }
-        if !self.subject.is_empty() {
-            write!(f, "{}: ", printable(&self.subject))?;
-        }
-        write!(f, "{}; {}", printable(&self.what), printable(&self.remedy))
+        f.write_str(&self.line(match self.severity {
+            Severity::Warning => "warning: ",
+            Severity::Error => "",
+        }))
     }
 }
 

@@ -35,6 +35,9 @@ pub enum OnnxError {
     Ir(#[from] hb_dialects::ir::IrError),
     #[error("{}", list(.0))]
     UnsupportedOperators(Vec<UnsupportedOperator>),
+    /// Each is of its own; what only follows from another is left out.
+    #[error("{}", lines(.0))]
+    Several(Vec<OnnxError>),
 }
 
 /// One operator that the compiler does not have, with every node that uses it.
@@ -47,6 +50,22 @@ pub struct UnsupportedOperator {
 }
 
 impl OnnxError {
+    /// One error of all of `faults`.
+    pub(crate) fn all(faults: Vec<Self>) -> Self {
+        let parts = |fault| match fault {
+            Self::Several(parts) => parts,
+            fault => vec![fault],
+        };
+        let mut faults: Vec<Self> = faults.into_iter().flat_map(parts).collect();
+        match faults.pop() {
+            Some(only) if faults.is_empty() => only,
+            last => {
+                faults.extend(last);
+                Self::Several(faults)
+            }
+        }
+    }
+
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
         Self::Read { path: path.to_owned(), source }
     }
@@ -74,6 +93,18 @@ impl OnnxError {
     pub(crate) fn tensor(tensor: &str, reason: impl fmt::Display) -> Self {
         Self::Tensor { tensor: tensor.to_owned(), reason: reason.to_string() }
     }
+}
+
+/// At most this many errors are printed; the rest is counted.
+const FAULTS_SHOWN: usize = 20;
+
+fn lines(faults: &[OnnxError]) -> String {
+    let mut lines: Vec<String> = faults.iter().take(FAULTS_SHOWN).map(OnnxError::to_string).collect();
+    match faults.len().saturating_sub(FAULTS_SHOWN) {
+        0 => {}
+        more => lines.push(format!("... and {more} more")),
+    }
+    lines.join("\n")
 }
 
 /// At most this many node names are printed per operator; the rest is counted.

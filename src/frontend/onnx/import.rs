@@ -43,10 +43,18 @@ pub fn import_file<'c>(context: &'c Context, path: &Path, options: &ImportOption
 /// inferred without folding constants.
 ///
 /// `context` must hold the dialects of `hb` ([`hb_dialects::context`]).
+///
+/// # Errors
+/// Everything that stands in the way of the model: operators, shapes of inputs, and each node that cannot be what it says.
 pub fn import<'c>(context: &'c Context, mut model: Model, options: &ImportOptions) -> Result<Module<'c>, OnnxError> {
-    check_operators(&model.graph)?;
-    resolve_inputs(&mut model.graph, options)?;
-    let module = build_module(context, model)?;
+    let unsupported = check_operators(&model.graph);
+    let module = resolve_inputs(&mut model.graph, options).and_then(|()| build_module(context, model));
+    let module = match (unsupported, module) {
+        (Ok(()), Ok(module)) => module,
+        (unsupported, module) => {
+            return Err(OnnxError::all(unsupported.err().into_iter().chain(module.err()).collect()));
+        }
+    };
     verify(context, &module)?;
     Ok(module)
 }
@@ -63,22 +71,30 @@ fn resolve_inputs(graph: &mut Graph, options: &ImportOptions) -> Result<(), Onnx
             bind(input, given, &mut sizes)?;
         }
     }
+    let mut faults = Vec::new();
     for input in &mut graph.inputs {
-        let shape = match (options.input_shapes.get(&input.name), &input.shape) {
-            (Some(given), _) => given.clone(),
-            (None, Some(shape)) => {
-                let resolved = shape.iter().enumerate().map(|(index, dimension)| match dimension {
-                    Dimension::Fixed(size) => Some(*size),
-                    Dimension::Named(name) => sizes.of(name).or(if index == 0 { Some(1) } else { None }),
-                });
-                resolved.collect::<Option<Vec<_>>>().ok_or_else(|| missing_shape(input))?
-            }
-            (None, None) => return Err(missing_shape(input)),
-        };
-        element_count(&shape).map_err(|reason| OnnxError::input(&input.name, reason))?;
-        input.shape = Some(shape.into_iter().map(Dimension::Fixed).collect());
+        match resolved_shape(input, options, &sizes) {
+            Ok(shape) => input.shape = Some(shape.into_iter().map(Dimension::Fixed).collect()),
+            Err(fault) => faults.push(fault),
+        }
     }
-    Ok(())
+    if faults.is_empty() { Ok(()) } else { Err(OnnxError::all(faults)) }
+}
+
+fn resolved_shape(input: &Value, options: &ImportOptions, sizes: &SymbolSizes) -> Result<Vec<usize>, OnnxError> {
+    let shape = match (options.input_shapes.get(&input.name), &input.shape) {
+        (Some(given), _) => given.clone(),
+        (None, Some(shape)) => {
+            let resolved = shape.iter().enumerate().map(|(index, dimension)| match dimension {
+                Dimension::Fixed(size) => Some(*size),
+                Dimension::Named(name) => sizes.of(name).or(if index == 0 { Some(1) } else { None }),
+            });
+            resolved.collect::<Option<Vec<_>>>().ok_or_else(|| missing_shape(input))?
+        }
+        (None, None) => return Err(missing_shape(input)),
+    };
+    element_count(&shape).map_err(|reason| OnnxError::input(&input.name, reason))?;
+    Ok(shape)
 }
 
 /// Sizes of symbols. A name without a letter or digit, such as the `?` that PaddlePaddle writes for each unknown size, is no symbol.

@@ -14,7 +14,7 @@ use super::check::reads;
 use super::error::{OnnxError, UnsupportedOperator};
 use super::import::Importer;
 use super::model::{Attribute, Graph, Model, Node};
-use super::operators;
+use super::operators::{self, OnnxOperator};
 use super::tensor::Tensor;
 
 /// Version of the normal form.
@@ -122,15 +122,27 @@ impl<'c, 'a> Rewriter<'c, 'a> {
     }
 
     /// Appends the normal form of nodes of the model's opset.
+    ///
+    /// # Errors
+    /// Of each node that is at fault. A node that reads what such a node would have made is passed over, and so is an operator that the
+    /// table has not: [`check_operators`] lists those.
     pub(super) fn rewrite(&mut self, nodes: Vec<Node>) -> Result<(), OnnxError> {
-        for mut node in nodes {
-            let operator =
-                operators::find(&node.operator).ok_or_else(|| OnnxError::node(&node, "it is not supported"))?;
-            operators::check(operator, &mut node, self.opset)?;
-            self.current.clone_from(&node.name);
-            operators::upgrade(operator)(self, node)?;
+        let mut faults = Vec::new();
+        let mut is_whole = true;
+        for node in nodes {
+            let is_fed = reads(&node).into_iter().all(|name| self.importer.values.contains_key(name));
+            match operators::find(&node.operator).filter(|_| node.domain.is_empty() && is_fed) {
+                Some(operator) => faults.extend(self.rewrite_node(node, operator).err()),
+                None => is_whole = false,
+            }
         }
-        Ok(())
+        if is_whole && faults.is_empty() { Ok(()) } else { Err(OnnxError::all(faults)) }
+    }
+
+    fn rewrite_node(&mut self, mut node: Node, operator: &'static OnnxOperator) -> Result<(), OnnxError> {
+        operators::check(operator, &mut node, self.opset)?;
+        self.current.clone_from(&node.name);
+        operators::upgrade(operator)(self, node)
     }
 
     /// The normal form of a graph inside of a node; its outputs know their element types.

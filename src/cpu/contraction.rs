@@ -53,7 +53,7 @@ impl Contraction {
     /// The blocking of a kernel, if it is a sum of products of that form. `constant` says which operands are constant.
     pub(crate) fn of(kernel: &Kernel, constant: &dyn Fn(usize) -> bool, target: &CpuTarget) -> Option<Contraction> {
         let reduction = kernel.reduction.as_ref()?;
-        if reduction.combiner != Combiner::Sum
+        if reduction.combiner != Combiner::SumOfProducts
             || kernel.body.element() != ElementType::F32
             || kernel.all_extents().contains(&0)
         {

@@ -148,8 +148,7 @@ fn is_cheap(body: &Expression) -> bool {
 
 /// Convolutions and matrix products, which have an emission of their own that wants plain loads.
 fn is_sum_of_products(compute: &Compute) -> bool {
-    let sums = compute.reduction.as_ref().is_some_and(|reduction| reduction.combiner == Combiner::Sum);
-    sums && matches!(compute.body.kind(), ExpressionKind::Binary(Binary::Multiply, _, _))
+    compute.reduction.as_ref().is_some_and(|reduction| reduction.combiner == Combiner::SumOfProducts)
 }
 
 /// The producing reduction with the consumer's body as its end.

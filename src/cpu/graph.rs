@@ -6,7 +6,7 @@ use hb_dialects::ElementType;
 
 use super::array::{Array, byte_count};
 use super::error::Error;
-use super::expression::{Expression, ExpressionKind, GraphTensorId, axis, load};
+use super::expression::{Binary, Expression, ExpressionKind, GraphTensorId, axis, load};
 use super::range;
 use super::routine::Routine;
 use super::scalar::Scalar;
@@ -29,17 +29,67 @@ pub struct GraphTensor {
     pub sizes: Option<GraphTensorId>,
 }
 
-/// How the values of a reduction are combined. All are associative, so the order is the emitter's choice.
+/// How the values of a reduction are combined, in the order of `docs/numerics.md`, section 11: that of floats must not depend on how the
+/// reduction is emitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Combiner {
     /// a + b
     Sum,
+    /// a + b where b is a product, which is not rounded by itself: convolutions and matrix products.
+    SumOfProducts,
     /// a * b
     Product,
     /// The larger; NaN if one is.
     Maximum,
     /// The smaller; NaN if one is.
     Minimum,
+}
+
+/// Reductions of floats over more points than this have [`ACCUMULATORS`].
+pub(crate) const LONGEST_CHAIN: usize = 64;
+/// Accumulators of a long reduction of floats. They take turns; in the end, the upper half is combined with the lower one until one is left.
+pub(crate) const ACCUMULATORS: usize = 16;
+
+impl Combiner {
+    /// How two values become one.
+    pub(crate) fn operation(self) -> Binary {
+        match self {
+            Combiner::Sum | Combiner::SumOfProducts => Binary::Add,
+            Combiner::Product => Binary::Multiply,
+            Combiner::Maximum => Binary::Maximum,
+            Combiner::Minimum => Binary::Minimum,
+        }
+    }
+
+    /// How many accumulators a reduction over so many points has.
+    pub(crate) fn accumulators(self, element: ElementType, points: usize) -> usize {
+        let split = element.is_float() && self != Combiner::SumOfProducts && points > LONGEST_CHAIN;
+        if split { ACCUMULATORS } else { 1 }
+    }
+
+    /// The factors of a product that is added with one rounding.
+    pub(crate) fn fused_factors(self, body: &Expression) -> Option<(&Expression, &Expression)> {
+        match body.kind() {
+            ExpressionKind::Binary(Binary::Multiply, a, b)
+                if self == Combiner::SumOfProducts && matches!(body.element(), ElementType::F32 | ElementType::F64) =>
+            {
+                Some((a, b))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// One of several accumulators: the upper half is combined with the lower one until one is left.
+pub(crate) fn combine_halves<T, E>(
+    mut accumulators: Vec<T>,
+    combine: &mut dyn FnMut(T, T) -> Result<T, E>,
+) -> Result<Option<T>, E> {
+    while accumulators.len() > 1 {
+        let upper = accumulators.split_off(accumulators.len() / 2);
+        accumulators = accumulators.into_iter().zip(upper).map(|(a, b)| combine(a, b)).collect::<Result<_, _>>()?;
+    }
+    Ok(accumulators.pop())
 }
 
 /// The body is evaluated for every point of `extents` and combined, starting from `initial`.

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use hb_dialects::ElementType;
+
 use super::array::Array;
 use super::error::Error;
 use super::executable::ArrayView;
 use super::expression::{Binary, Comparison, Expression, ExpressionKind, GraphTensorId, Unary, floor_divide_wide};
-use super::graph::{Action, Call, Combiner, Compute, ExpressionGraph, Reduction};
+use super::graph::{Action, Call, Compute, ExpressionGraph, Reduction, combine_halves};
 use super::routine::ResultView;
 use super::scalar::Scalar;
 
@@ -146,23 +148,30 @@ struct Evaluation<'a> {
 
 impl Evaluation<'_> {
     fn reduce(&self, body: &Expression, reduction: &Reduction, axes: &[i64]) -> Result<Scalar, Error> {
-        let element = body.element();
-        let mut total = reduction.initial.cast(element);
+        let (element, combiner) = (body.element(), reduction.combiner);
+        let initial = reduction.initial.cast(element);
+        let points = reduction.extents.iter().product();
+        let mut totals = vec![initial; combiner.accumulators(element, points)];
         let mut all = axes.to_vec();
+        let mut turn = 0;
         for_each_point(&reduction.extents, &mut |reduced| {
             all.truncate(axes.len());
             all.extend_from_slice(reduced);
-            let value = self.value(body, &all, None)?;
-            let operation = match reduction.combiner {
-                Combiner::Sum => Binary::Add,
-                Combiner::Product => Binary::Multiply,
-                Combiner::Maximum => Binary::Maximum,
-                Combiner::Minimum => Binary::Minimum,
-            };
-            total = binary(operation, total, value).cast(element);
+            let count = totals.len();
+            if let Some(total) = totals.get_mut(turn % count) {
+                *total = match combiner.fused_factors(body) {
+                    Some((a, b)) => {
+                        multiply_add(element, self.value(a, &all, None)?, self.value(b, &all, None)?, *total)
+                    }
+                    None => binary(combiner.operation(), *total, self.value(body, &all, None)?).cast(element),
+                };
+            }
+            turn += 1;
             Ok(())
         })?;
-        self.value(&reduction.finish, axes, Some(total))
+        let total =
+            combine_halves(totals, &mut |a, b| Ok::<_, Error>(binary(combiner.operation(), a, b).cast(element)))?;
+        self.value(&reduction.finish, axes, Some(total.unwrap_or(initial)))
     }
 
     fn value(&self, expression: &Expression, axes: &[i64], accumulator: Option<Scalar>) -> Result<Scalar, Error> {
@@ -203,6 +212,15 @@ impl Evaluation<'_> {
             .and_then(|position| array.get(position))
             .ok_or_else(|| Error::invalid(self.node, "an index is out of range"))
     }
+}
+
+/// `a * b + c` with one rounding.
+fn multiply_add(element: ElementType, a: Scalar, b: Scalar, c: Scalar) -> Scalar {
+    let [a, b, c] = [a, b, c].map(Scalar::as_f64);
+    Scalar::Float(match element {
+        ElementType::F32 => f64::from((a as f32).mul_add(b as f32, c as f32)),
+        _ => a.mul_add(b, c),
+    })
 }
 
 fn unary(operation: Unary, a: Scalar) -> Scalar {
@@ -315,7 +333,6 @@ fn compare(comparison: Comparison, a: Scalar, b: Scalar) -> bool {
 mod tests {
     use super::super::expression::axis;
     use super::*;
-    use hb_dialects::ElementType;
 
     #[test]
     fn elements_of_a_reversed_sum() {

@@ -228,6 +228,17 @@ impl<'ctx> Code<'_, 'ctx> {
         })
     }
 
+    /// The lower and the upper half of a vector.
+    pub(crate) fn halves(&self, value: VectorValue<'ctx>) -> Result<[VectorValue<'ctx>; 2], Error> {
+        let half = value.get_type().get_size() / 2;
+        let part = |first: u32| {
+            let numbers: Vec<_> =
+                (first..first + half).map(|lane| self.context.i32_type().const_int(lane.into(), false)).collect();
+            self.builder.build_shuffle_vector(value, value, VectorType::const_vector(&numbers), "")
+        };
+        Ok([part(0)?, part(half)?])
+    }
+
     /// A mask of the first `count` lanes.
     pub(crate) fn first_lanes(&self, lanes: usize, count: usize) -> VectorValue<'ctx> {
         let kind = self.context.bool_type();

@@ -9,8 +9,8 @@ use inkwell::intrinsics::Intrinsic;
 use inkwell::module::Module;
 use inkwell::types::{BasicType, BasicTypeEnum, FloatType, IntType, VectorType};
 use inkwell::values::{
-    BasicMetadataValueEnum, BasicValue, BasicValueEnum, FastMathFlags, FloatValue, FunctionValue, IntValue,
-    PointerValue, ValueKind, VectorValue,
+    BasicMetadataValueEnum, BasicValue, BasicValueEnum, FloatValue, FunctionValue, IntValue, PointerValue, ValueKind,
+    VectorValue,
 };
 
 use super::super::error::Error;
@@ -299,24 +299,14 @@ impl<'a, 'ctx> Code<'a, 'ctx> {
         }
     }
 
-    /// Lets the backend join a multiplication and an addition into one instruction that rounds once.
-    pub(crate) fn contract<V: BasicValue<'ctx> + Copy>(&self, value: V) -> V {
-        self.flags(value, FastMathFlags::AllowContract)
-    }
-
-    /// Lets the vectorizer change the order of a sum.
-    pub(crate) fn reassociate<V: BasicValue<'ctx> + Copy>(&self, value: V) -> V {
-        self.flags(value, FastMathFlags::AllowContract | FastMathFlags::AllowReassoc)
-    }
-
-    fn flags<V: BasicValue<'ctx> + Copy>(&self, value: V, flags: FastMathFlags) -> V {
-        // A constant that the builder folded carries no flags, and needs none.
-        if let Some(instruction) = value.as_instruction_value()
-            && instruction.can_use_fast_math_flags()
-        {
-            let _ignored = instruction.set_fast_math_flags(flags);
-        }
-        value
+    /// `a * b + c`, rounded once where the machine can.
+    pub(crate) fn multiply_add(
+        &self,
+        a: BasicValueEnum<'ctx>,
+        b: BasicValueEnum<'ctx>,
+        c: BasicValueEnum<'ctx>,
+    ) -> Result<BasicValueEnum<'ctx>, Error> {
+        self.intrinsic("llvm.fmuladd", &[c.get_type()], &[a.into(), b.into(), c.into()])
     }
 }
 

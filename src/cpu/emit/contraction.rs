@@ -302,9 +302,7 @@ impl<'ctx> Product<'_, '_, 'ctx> {
             let factor = code.splat(scalar, plan.lanes)?;
             for (slot, column) in sums.iter().zip(&vectors) {
                 let sum = builder.build_load(self.vector, *slot, "")?;
-                let arguments = [factor.into(), (*column).into(), sum.into()];
-                let sum = code.intrinsic("llvm.fmuladd", &[self.vector.into()], &arguments)?;
-                builder.build_store(*slot, sum)?;
+                builder.build_store(*slot, code.multiply_add(factor, (*column).into(), sum)?)?;
             }
         }
         Ok(())

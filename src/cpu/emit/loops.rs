@@ -1,33 +1,37 @@
-//! Kernels as plain loop nests. Loops over f32 without a long sum are vectors from the start; LLVM vectorizes others.
+//! Kernels as plain loop nests. Loops over f32 are vectors from the start where they can be; LLVM vectorizes others, but none in which
+//! that would change the order of a sum.
 
 use hb_dialects::ElementType;
-use inkwell::values::{BasicValueEnum, IntValue};
+use inkwell::types::BasicTypeEnum;
+use inkwell::values::{BasicValueEnum, IntValue, PointerValue};
 
 use super::super::error::Error;
-use super::super::expression::{Expression, ExpressionKind, axis, index};
-use super::super::graph::Combiner;
+use super::super::expression::{Binary, Expression, ExpressionKind, axis, index};
+use super::super::graph::{ACCUMULATORS, LONGEST_CHAIN, combine_halves};
 use super::super::kernel::{Affine, Kernel, KernelReduction};
 use super::super::target::CpuTarget;
 use super::arithmetic::vector;
-use super::code::{Code, float};
+use super::code::Code;
 use super::value::{self, Lanes, Leaves};
 use super::{Arguments, Work};
 
-/// Reductions of at most this many points are written out: 3x3 windows, not 7x7 planes.
-const UNROLLED: usize = 64;
-/// Accumulators kept side by side when the output axis is the contiguous one.
+/// Outputs whose accumulators are kept side by side when the output axis is the contiguous one.
 const LANES: usize = 128;
+/// Outputs whose sums run side by side when each of them is one chain of additions.
+const CHAINS: usize = 8;
 /// Enough units to keep any number of cores busy.
 const UNITS: usize = 64;
 
 /// How a reduction is ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
-    /// One accumulator; every point of the reduction is written out.
+    /// Every point of the reduction is written out.
     Unrolled,
-    /// One accumulator, loops over the reduction.
-    Inner,
-    /// A row of accumulators along the last output axis, inside the reduction's loops.
+    /// One accumulator for each of a few outputs, loops over the reduction.
+    Chains,
+    /// Several accumulators for one output, loops over the reduction.
+    Split,
+    /// A row of outputs along the last axis, inside the reduction's loops.
     Lanes,
 }
 
@@ -64,7 +68,21 @@ fn lanes(kernel: &Kernel, target: &CpuTarget) -> Option<usize> {
 }
 
 pub(crate) fn is_vectorized(kernel: &Kernel, target: &CpuTarget) -> bool {
-    lanes(kernel, target).is_some()
+    let split =
+        |reduction: &KernelReduction| order(kernel, reduction) == Order::Split && splits_in_lanes(kernel, reduction);
+    lanes(kernel, target).is_some() || kernel.reduction.as_ref().is_some_and(split)
+}
+
+/// Whether the accumulators of an output can be the lanes of a vector.
+fn splits_in_lanes(kernel: &Kernel, reduction: &KernelReduction) -> bool {
+    let rank = kernel.rank();
+    let turns = match reduction.extents.as_slice() {
+        [_] => true,
+        // The turns of the accumulators go on from one line to the next.
+        [.., last] => last.is_multiple_of(ACCUMULATORS),
+        [] => false,
+    };
+    turns && value::is_vectorizable(&kernel.body, rank.saturating_sub(1), rank)
 }
 
 pub(crate) fn emit<'ctx>(
@@ -77,6 +95,9 @@ pub(crate) fn emit<'ctx>(
     let nest = Nest { code, kernel, arguments, extents: kernel.all_extents(), lanes: lanes(kernel, target) };
     if let (Some(lanes), 1) = (nest.lanes, kernel.extents.len()) {
         return nest.vectors(lanes, &mut Vec::new(), arguments.begin, arguments.end);
+    }
+    if let (Some(reduction), 1) = (nest.chained(), kernel.extents.len()) {
+        return nest.chains(reduction, &[], arguments.begin, arguments.end);
     }
     code.for_range(arguments.begin, arguments.end, 1, &mut |unit| {
         let mut axes = nest.decode(unit, outer)?;
@@ -121,6 +142,9 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         if let (Some(lanes), 1) = (self.lanes, open) {
             return self.vectors(lanes, axes, self.code.int(0), self.code.size(extent));
         }
+        if let (Some(reduction), 1) = (self.chained(), open) {
+            return self.chains(reduction, axes, self.code.int(0), self.code.size(extent));
+        }
         self.code.for_range(self.code.int(0), self.code.size(extent), 1, &mut |position| {
             axes.push(position);
             let result = self.inner(axes);
@@ -163,7 +187,8 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
     fn point(&self, order: Option<Order>, axes: &mut Vec<IntValue<'ctx>>) -> Result<(), Error> {
         let value = match (&self.kernel.reduction, order) {
             (Some(reduction), Some(Order::Unrolled)) => self.unrolled(reduction, axes, None)?,
-            (Some(reduction), _) => self.reduced(reduction, axes)?,
+            (Some(reduction), Some(Order::Split)) => self.split(reduction, axes)?,
+            (Some(reduction), _) => return self.side_by_side(reduction, &[axes.clone()]),
             (None, _) => value::emit(self.code, &self.kernel.body, &self.leaves(axes, None))?,
         };
         self.store(axes, value)
@@ -193,73 +218,232 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
             }
             let all: Vec<Expression> = outer.iter().cloned().chain(inner.into_iter().rev()).collect();
             let body = self.kernel.body.with_axes(&all);
-            let next = value::emit(self.code, &body, &Leaves { lanes, ..self.leaves(axes, None) })?;
-            total = self.combine(reduction, total, next, false)?;
+            total = self.accumulate(reduction, total, &body, &Leaves { lanes, ..self.leaves(axes, None) })?;
         }
         value::emit(self.code, &reduction.finish, &Leaves { lanes, ..self.leaves(axes, Some(total)) })
     }
 
-    fn reduced(&self, reduction: &KernelReduction, axes: &[IntValue<'ctx>]) -> Result<BasicValueEnum<'ctx>, Error> {
-        let element = self.kernel.body.element();
-        let kind = self.code.register_type(element);
-        // Becomes a register; a slot is only the simplest way to write it.
-        let slot = self.code.stack(kind, 1)?;
-        self.code.builder.build_store(slot, self.initial(reduction))?;
+    /// The reduction whose chains run side by side along the last output axis.
+    fn chained(&self) -> Option<&KernelReduction> {
+        self.kernel.reduction.as_ref().filter(|reduction| {
+            order(self.kernel, reduction) == Order::Chains
+                && reduction.combiner.fused_factors(&self.kernel.body).is_some()
+        })
+    }
+
+    /// The points `from..to` of the last axis, a few at a time: one chain of additions alone would wait for each of them.
+    fn chains(
+        &self,
+        reduction: &KernelReduction,
+        axes: &[IntValue<'ctx>],
+        from: IntValue<'ctx>,
+        to: IntValue<'ctx>,
+    ) -> Result<(), Error> {
+        let builder = &self.code.builder;
+        let rest =
+            builder.build_int_signed_rem(builder.build_int_nsw_sub(to, from, "")?, self.code.size(CHAINS), "")?;
+        let whole = builder.build_int_nsw_sub(to, rest, "")?;
+        let some = |count: usize, start: IntValue<'ctx>| {
+            let point = |number: usize| -> Result<Vec<IntValue<'ctx>>, Error> {
+                let position = builder.build_int_nsw_add(start, self.code.size(number), "")?;
+                Ok(axes.iter().copied().chain([position]).collect())
+            };
+            self.side_by_side(reduction, &(0..count).map(point).collect::<Result<Vec<_>, _>>()?)
+        };
+        self.code.for_range(from, whole, CHAINS as i64, &mut |start| some(CHAINS, start))?;
+        self.code.for_range(whole, to, 1, &mut |start| some(1, start))
+    }
+
+    /// Several output elements, with one accumulator each.
+    fn side_by_side(&self, reduction: &KernelReduction, points: &[Vec<IntValue<'ctx>>]) -> Result<(), Error> {
+        let kind = self.code.register_type(self.kernel.body.element());
+        let mut slots = Vec::new();
+        for _ in points {
+            // Becomes a register; a slot is only the simplest way to write it.
+            let slot = self.code.stack(kind, 1)?;
+            self.code.builder.build_store(slot, self.initial(reduction))?;
+            slots.push(slot);
+        }
         self.code.for_box(&reduction.extents, &mut |inner| {
-            let all: Vec<IntValue<'ctx>> = axes.iter().chain(inner).copied().collect();
-            let next = value::emit(self.code, &self.kernel.body, &self.leaves(&all, None))?;
-            let total = self.code.builder.build_load(kind, slot, "")?;
-            self.code.builder.build_store(slot, self.combine(reduction, total, next, true)?)?;
-            Ok(())
+            points.iter().zip(&slots).try_for_each(|(axes, slot)| {
+                let all: Vec<IntValue<'ctx>> = axes.iter().chain(inner).copied().collect();
+                self.accumulate_at(reduction, (kind, *slot), &self.kernel.body, &self.leaves(&all, None))
+            })
         })?;
-        let total = self.code.builder.build_load(kind, slot, "")?;
+        points.iter().zip(&slots).try_for_each(|(axes, slot)| {
+            let total = self.code.builder.build_load(kind, *slot, "")?;
+            self.store(axes, value::emit(self.code, &reduction.finish, &self.leaves(axes, Some(total)))?)
+        })
+    }
+
+    /// One output element with several accumulators.
+    fn split(&self, reduction: &KernelReduction, axes: &[IntValue<'ctx>]) -> Result<BasicValueEnum<'ctx>, Error> {
+        let total = match splits_in_lanes(self.kernel, reduction) {
+            true => self.split_in_lanes(reduction, axes)?,
+            false => self.split_in_memory(reduction, axes)?,
+        };
         value::emit(self.code, &reduction.finish, &self.leaves(axes, Some(total)))
     }
 
+    /// The accumulators as the lanes of a vector.
+    fn split_in_lanes(
+        &self,
+        reduction: &KernelReduction,
+        axes: &[IntValue<'ctx>],
+    ) -> Result<BasicValueEnum<'ctx>, Error> {
+        let (code, builder) = (self.code, &self.code.builder);
+        let Some((&extent, outer)) = reduction.extents.split_last() else { return Ok(self.initial(reduction)) };
+        let kind = code.f32_vector(ACCUMULATORS).into();
+        let slot = code.stack(kind, 1)?;
+        builder.build_store(slot, code.splat(self.initial(reduction), ACCUMULATORS)?)?;
+        code.for_box(outer, &mut |outer| {
+            code.for_vectors(ACCUMULATORS, code.int(0), code.size(extent), &mut |position, mask| {
+                let all: Vec<IntValue<'ctx>> = axes.iter().chain(outer).chain([&position]).copied().collect();
+                let lanes = Some(Lanes { axis: all.len() - 1, count: ACCUMULATORS, mask });
+                let total = builder.build_load(kind, slot, "")?;
+                let leaves = Leaves { lanes, ..self.leaves(&all, None) };
+                let mut next = self.accumulate(reduction, total, &self.kernel.body, &leaves)?;
+                if let Some(mask) = mask {
+                    next = code.choose(mask.into(), next, total)?;
+                }
+                builder.build_store(slot, next)?;
+                Ok(())
+            })
+        })?;
+        let mut totals = vector(builder.build_load(kind, slot, "")?)?;
+        while totals.get_type().get_size() > 1 {
+            let [lower, upper] = code.halves(totals)?;
+            totals = vector(self.combine(reduction, lower.into(), upper.into())?)?;
+        }
+        Ok(builder.build_extract_element(totals, code.context.i32_type().const_zero(), "")?)
+    }
+
+    /// The accumulators in memory, where the body cannot be computed for neighbouring points at once.
+    fn split_in_memory(
+        &self,
+        reduction: &KernelReduction,
+        axes: &[IntValue<'ctx>],
+    ) -> Result<BasicValueEnum<'ctx>, Error> {
+        let code = self.code;
+        let kind = code.register_type(self.kernel.body.element());
+        let slots = code.stack(kind, ACCUMULATORS)?;
+        for number in 0..ACCUMULATORS {
+            code.builder.build_store(code.at(kind, slots, code.size(number))?, self.initial(reduction))?;
+        }
+        code.for_box(&reduction.extents, &mut |inner| {
+            let all: Vec<IntValue<'ctx>> = axes.iter().chain(inner).copied().collect();
+            let slot = code.at(kind, slots, self.turn(reduction, inner, ACCUMULATORS)?)?;
+            self.accumulate_at(reduction, (kind, slot), &self.kernel.body, &self.leaves(&all, None))
+        })?;
+        self.total(reduction, slots, ACCUMULATORS, &|number| Ok(code.size(number)))
+    }
+
+    /// The number of the accumulator whose turn it is at a point of the reduction.
+    fn turn(
+        &self,
+        reduction: &KernelReduction,
+        inner: &[IntValue<'ctx>],
+        accumulators: usize,
+    ) -> Result<IntValue<'ctx>, Error> {
+        let builder = &self.code.builder;
+        let mut number = self.code.int(0);
+        for (position, extent) in inner.iter().zip(&reduction.extents) {
+            number = builder.build_int_nsw_mul(number, self.code.size(*extent), "")?;
+            number = builder.build_int_nsw_add(number, *position, "")?;
+        }
+        Ok(builder.build_int_unsigned_rem(number, self.code.size(accumulators), "")?)
+    }
+
+    /// What accumulators in memory come to; `at` says where each of them is.
+    fn total(
+        &self,
+        reduction: &KernelReduction,
+        slots: PointerValue<'ctx>,
+        accumulators: usize,
+        at: &dyn Fn(usize) -> Result<IntValue<'ctx>, Error>,
+    ) -> Result<BasicValueEnum<'ctx>, Error> {
+        let kind = self.code.register_type(self.kernel.body.element());
+        let load = |number: usize| -> Result<_, Error> {
+            Ok(self.code.builder.build_load(kind, self.code.at(kind, slots, at(number)?)?, "")?)
+        };
+        let totals = (0..accumulators).map(load).collect::<Result<Vec<_>, _>>()?;
+        let total = combine_halves(totals, &mut |a, b| self.combine(reduction, a, b))?;
+        Ok(total.unwrap_or(self.initial(reduction)))
+    }
+
     fn lanes(&self, reduction: &KernelReduction, axes: &mut Vec<IntValue<'ctx>>) -> Result<(), Error> {
+        let (code, builder) = (self.code, &self.code.builder);
+        let element = self.kernel.body.element();
+        let accumulators = reduction.combiner.accumulators(element, points(reduction));
         let extent = self.kernel.extents.last().copied().unwrap_or(1);
         let lanes = extent.min(LANES);
-        let kind = self.code.register_type(self.kernel.body.element());
-        let slots = self.code.stack(kind, lanes)?;
-        self.code.for_range(self.code.int(0), self.code.size(extent), lanes as i64, &mut |start| {
-            let left = self.code.builder.build_int_sub(self.code.size(extent), start, "")?;
+        let kind = code.register_type(element);
+        let slots = code.stack(kind, lanes * accumulators)?;
+        let slot_of = |number: IntValue<'ctx>, lane: IntValue<'ctx>| -> Result<IntValue<'ctx>, Error> {
+            Ok(builder.build_int_nsw_add(builder.build_int_nsw_mul(number, code.size(lanes), "")?, lane, "")?)
+        };
+        code.for_range(code.int(0), code.size(extent), lanes as i64, &mut |start| {
+            let left = builder.build_int_sub(code.size(extent), start, "")?;
             let count = match extent.is_multiple_of(lanes) {
-                true => self.code.size(lanes),
-                false => super::code::int(self.code.intrinsic(
+                true => code.size(lanes),
+                false => super::code::int(code.intrinsic(
                     "llvm.smin",
                     &[left.get_type().into()],
-                    &[left.into(), self.code.size(lanes).into()],
+                    &[left.into(), code.size(lanes).into()],
                 )?)?,
             };
             let each = |body: &mut dyn FnMut(IntValue<'ctx>, IntValue<'ctx>) -> Result<(), Error>| {
-                self.code.for_range(self.code.int(0), count, 1, &mut |lane| {
-                    body(lane, self.code.builder.build_int_nsw_add(start, lane, "")?)
+                code.for_range(code.int(0), count, 1, &mut |lane| {
+                    body(lane, builder.build_int_nsw_add(start, lane, "")?)
                 })
             };
-            each(&mut |lane, _| {
-                Ok(self
-                    .code
-                    .builder
-                    .build_store(self.code.at(kind, slots, lane)?, self.initial(reduction))
-                    .map(|_| ())?)
+            code.for_range(code.int(0), code.size(lanes * accumulators), 1, &mut |slot| {
+                Ok(builder.build_store(code.at(kind, slots, slot)?, self.initial(reduction)).map(|_| ())?)
             })?;
-            self.code.for_box(&reduction.extents, &mut |inner| {
+            code.for_box(&reduction.extents, &mut |inner| {
+                let number = self.turn(reduction, inner, accumulators)?;
                 each(&mut |lane, position| {
                     let all: Vec<IntValue<'ctx>> = axes.iter().chain([&position]).chain(inner).copied().collect();
-                    let next = value::emit(self.code, &self.kernel.body, &self.leaves(&all, None))?;
-                    let slot = self.code.at(kind, slots, lane)?;
-                    let total = self.code.builder.build_load(kind, slot, "")?;
-                    self.code.builder.build_store(slot, self.combine(reduction, total, next, false)?)?;
-                    Ok(())
+                    let slot = code.at(kind, slots, slot_of(number, lane)?)?;
+                    self.accumulate_at(reduction, (kind, slot), &self.kernel.body, &self.leaves(&all, None))
                 })
             })?;
             each(&mut |lane, position| {
-                let total = self.code.builder.build_load(kind, self.code.at(kind, slots, lane)?, "")?;
+                let total = self.total(reduction, slots, accumulators, &|number| slot_of(code.size(number), lane))?;
                 let all: Vec<IntValue<'ctx>> = axes.iter().chain([&position]).copied().collect();
-                let value = value::emit(self.code, &reduction.finish, &self.leaves(&all, Some(total)))?;
+                let value = value::emit(code, &reduction.finish, &self.leaves(&all, Some(total)))?;
                 self.store(&all, value)
             })
         })
+    }
+
+    /// An accumulator with the value of the body at one more point.
+    fn accumulate(
+        &self,
+        reduction: &KernelReduction,
+        total: BasicValueEnum<'ctx>,
+        body: &Expression,
+        leaves: &Leaves<'_, 'ctx>,
+    ) -> Result<BasicValueEnum<'ctx>, Error> {
+        match reduction.combiner.fused_factors(body) {
+            Some((a, b)) => {
+                self.code.multiply_add(value::emit(self.code, a, leaves)?, value::emit(self.code, b, leaves)?, total)
+            }
+            None => self.combine(reduction, total, value::emit(self.code, body, leaves)?),
+        }
+    }
+
+    /// The same with an accumulator in memory.
+    fn accumulate_at(
+        &self,
+        reduction: &KernelReduction,
+        (kind, slot): (BasicTypeEnum<'ctx>, PointerValue<'ctx>),
+        body: &Expression,
+        leaves: &Leaves<'_, 'ctx>,
+    ) -> Result<(), Error> {
+        let total = self.code.builder.build_load(kind, slot, "")?;
+        self.code.builder.build_store(slot, self.accumulate(reduction, total, body, leaves)?)?;
+        Ok(())
     }
 
     fn combine(
@@ -267,32 +451,24 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         reduction: &KernelReduction,
         total: BasicValueEnum<'ctx>,
         next: BasicValueEnum<'ctx>,
-        reorder: bool,
     ) -> Result<BasicValueEnum<'ctx>, Error> {
-        use super::super::expression::Binary;
-        let operation = match reduction.combiner {
-            Combiner::Sum => Binary::Add,
-            Combiner::Product => Binary::Multiply,
-            Combiner::Maximum => Binary::Maximum,
-            Combiner::Minimum => Binary::Minimum,
-        };
         let element = self.kernel.body.element();
-        let operation = match (element, operation) {
+        let operation = match (element, reduction.combiner.operation()) {
             (ElementType::Bool, Binary::Add | Binary::Maximum) => Binary::Or,
             (ElementType::Bool, _) => Binary::And,
             (_, operation) => operation,
         };
-        let combined = value::binary(self.code, operation, element, total, next)?;
-        if reorder && element.is_float() && matches!(operation, Binary::Add | Binary::Multiply) {
-            return Ok(self.code.reassociate(float(combined)?).into());
-        }
-        Ok(combined)
+        value::binary(self.code, operation, element, total, next)
     }
 }
 
+fn points(reduction: &KernelReduction) -> usize {
+    reduction.extents.iter().fold(1, |product, extent| product.saturating_mul(*extent))
+}
+
 fn order(kernel: &Kernel, reduction: &KernelReduction) -> Order {
-    let points: usize = reduction.extents.iter().fold(1, |product: usize, extent| product.saturating_mul(*extent));
-    if points <= UNROLLED && points.saturating_mul(kernel.body.size() as usize) <= 4096 {
+    let points = points(reduction);
+    if points <= LONGEST_CHAIN && points.saturating_mul(kernel.body.size() as usize) <= 4096 {
         return Order::Unrolled;
     }
     let rank = kernel.rank();
@@ -309,5 +485,11 @@ fn order(kernel: &Kernel, reduction: &KernelReduction) -> Order {
         all
     };
     let wide = kernel.extents.len() > 1 && kernel.extents.last().is_some_and(|extent| *extent >= 8);
-    if !contiguous(along_reduction) && wide && contiguous(along_output) { Order::Lanes } else { Order::Inner }
+    if !contiguous(along_reduction) && wide && contiguous(along_output) {
+        return Order::Lanes;
+    }
+    match reduction.combiner.accumulators(kernel.body.element(), points) {
+        1 => Order::Chains,
+        _ => Order::Split,
+    }
 }

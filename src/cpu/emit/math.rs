@@ -110,7 +110,7 @@ impl<'ctx> Float<'_, '_, 'ctx> {
     }
 
     fn fused(&self, a: LlvmValue<'ctx>, b: LlvmValue<'ctx>, c: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
-        self.code.intrinsic("llvm.fmuladd", &[self.like.get_type()], &[a.into(), b.into(), c.into()])
+        self.code.multiply_add(a, b, c)
     }
 
     fn call(&self, name: &str, value: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {

@@ -246,9 +246,9 @@ fn binary_float<'ctx>(
 ) -> Result<BasicValueEnum<'ctx>, Error> {
     let call = |name: &str| code.intrinsic(name, &[a.get_type()], &[a.into(), b.into()]);
     match operation {
-        Binary::Add => Ok(code.contract(code.float_add(a, b)?)),
-        Binary::Subtract => Ok(code.contract(code.float_subtract(a, b)?)),
-        Binary::Multiply => Ok(code.contract(code.float_multiply(a, b)?)),
+        Binary::Add => code.float_add(a, b),
+        Binary::Subtract => code.float_subtract(a, b),
+        Binary::Multiply => code.float_multiply(a, b),
         Binary::Divide => code.float_divide(a, b),
         Binary::Maximum => call("llvm.maximum"),
         Binary::Minimum => call("llvm.minimum"),

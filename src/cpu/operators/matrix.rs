@@ -32,7 +32,7 @@ pub(super) fn gemm(node: &mut OperatorNode) -> Results {
     }
     let finish = node.activate(finish)?.cast(node.result_element()?);
     let output = node.result_tensor()?;
-    node.reduce_into(output, &[depth], Combiner::Sum, body, finish)?;
+    node.reduce_into(output, &[depth], Combiner::SumOfProducts, body, finish)?;
     Ok(vec![output])
 }
 
@@ -80,6 +80,6 @@ pub(super) fn mat_mul(node: &mut OperatorNode) -> Results {
     }
     let finish = accumulator(body.element()).cast(element);
     let output = node.result_tensor()?;
-    node.reduce_into(output, &[depth], Combiner::Sum, body, finish)?;
+    node.reduce_into(output, &[depth], Combiner::SumOfProducts, body, finish)?;
     Ok(vec![output])
 }

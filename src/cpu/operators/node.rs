@@ -229,7 +229,7 @@ pub(crate) fn axes(first: usize, count: usize) -> Vec<Expression> {
 pub(crate) fn initial(combiner: Combiner, element: ElementType) -> Scalar {
     let (low, high) = element.integer_range().unwrap_or_default();
     match combiner {
-        Combiner::Sum => Scalar::Integer(0),
+        Combiner::Sum | Combiner::SumOfProducts => Scalar::Integer(0),
         Combiner::Product => Scalar::Integer(1),
         Combiner::Maximum if element.is_float() => Scalar::Float(f64::NEG_INFINITY),
         Combiner::Minimum if element.is_float() => Scalar::Float(f64::INFINITY),

@@ -81,7 +81,7 @@ fn input_products(
         let of_state = node.graph.load(bias, vec![axis(0), axis(3) + i64::try_from(hidden * 4).unwrap_or(i64::MAX)]);
         finish = finish + (of_input + of_state);
     }
-    node.reduce_into(products, &[inputs], Combiner::Sum, body, finish)?;
+    node.reduce_into(products, &[inputs], Combiner::SumOfProducts, body, finish)?;
     Ok(products)
 }
 

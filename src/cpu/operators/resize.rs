@@ -106,7 +106,7 @@ fn interpolate(node: &mut OperatorNode, input: GraphTensorId, resized: &ResizedA
     if taps > WRITTEN_OUT {
         let body = product(node, axis(rank))?;
         let output = node.temporary(element, &shape)?;
-        node.reduce_into(output, &[taps], Combiner::Sum, body, accumulator(element))?;
+        node.reduce_into(output, &[taps], Combiner::SumOfProducts, body, accumulator(element))?;
         return Ok(output);
     }
     let mut sum = product(node, index(0))?;

@@ -170,14 +170,14 @@ impl Groups<'_> {
         let finish = node.activate(finish)?.cast(node.result_element()?);
         if !grouped {
             let output = node.result_tensor()?;
-            node.reduce_into(output, &over, Combiner::Sum, body, finish)?;
+            node.reduce_into(output, &over, Combiner::SumOfProducts, body, finish)?;
             return Ok(vec![output]);
         }
         let result = node.result_shape()?;
         let outer = [result.first().copied().unwrap_or(1), group, each_map];
         let extents: Vec<usize> = outer.into_iter().chain(result.iter().skip(2).copied()).collect();
         let output = node.temporary(node.result_element()?, &extents)?;
-        node.reduce_into(output, &over, Combiner::Sum, body, finish)?;
+        node.reduce_into(output, &over, Combiner::SumOfProducts, body, finish)?;
         Ok(vec![node.graph.add_view(&node.name, output, &result)?])
     }
 }

@@ -1,6 +1,5 @@
 // A network of one sample becomes one of two.
 // RUN: hb-opt %s --split-input-file --hfloat-set-batch=size=2 | FileCheck %s
-// RUN: hb-opt %s --split-input-file --hfloat-set-batch=size=2 --hfloat-separate-batch | FileCheck %s --check-prefix=SEPARATE
 
 !half = !quant.uniform<i8:f32, 0.5>
 
@@ -14,15 +13,6 @@
 // CHECK: %[[Z:.*]] = hfloat.reshape %[[R]], %[[T]] {hfloat.placement = "bpu"} : (tensor<2x6xf32>, tensor<1xi64>) -> tensor<12xf32>
 // CHECK: return %[[Z]]
 
-// Each sample is quantized before the two are joined.
-// SEPARATE-LABEL: func.func @casts_and_shapes
-// SEPARATE-SAME: (%[[A:.*]]: tensor<1x2x3xf32> {hfloat.name = "x_0"}, %[[B:.*]]: tensor<1x2x3xf32> {hfloat.name = "x_1"})
-// SEPARATE-NEXT: %[[QA:.*]] = quant.qcast %[[A]] : tensor<1x2x3xf32> to tensor<1x2x3x!quant.uniform<i8:f32, 5.000000e-01>>
-// SEPARATE-NEXT: %[[DA:.*]] = quant.dcast %[[QA]]
-// SEPARATE-NEXT: %[[QB:.*]] = quant.qcast %[[B]]
-// SEPARATE-NEXT: %[[DB:.*]] = quant.dcast %[[QB]]
-// SEPARATE-NEXT: %[[J:.*]] = hfloat.concat %[[DA]], %[[DB]] {axis = 0 : si64} : (tensor<1x2x3xf32>, tensor<1x2x3xf32>) -> tensor<2x2x3xf32>
-// SEPARATE-NEXT: quant.qcast %[[J]]
 func.func @casts_and_shapes(%x: tensor<1x2x3xf32> {hfloat.name = "x"}) -> tensor<6xf32> {
   %q = quant.qcast %x : tensor<1x2x3xf32> to tensor<1x2x3x!half>
   %d = quant.dcast %q : tensor<1x2x3x!half> to tensor<1x2x3xf32>

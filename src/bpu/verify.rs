@@ -12,9 +12,12 @@ use hb_dialects::{
 };
 use melior::ir::{OperationRef, operation::OperationLike};
 
+/// What `hb-opt` calls [`PASS`].
+pub const PASS_NAME: &str = "bpu-verify";
+
 /// `bpu-verify`
 pub static PASS: PassDefinition = PassDefinition {
-    argument: "bpu-verify",
+    argument: PASS_NAME,
     summary: "Check that a function is ready for the machine",
     description: "Only `bpu.segment`, `cpu.segment` and the return are left. Of every `bpu.segment` the plain model is well formed, \
 and each of its nodes keeps every constraint of `docs/operators.md`. No two operations of all segments have one name. Run at the border between the bpu and the nash level.",

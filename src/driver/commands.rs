@@ -34,6 +34,7 @@ pub fn equivalent_commands(
     passes.push(hfloat_to_qdq(&configuration.output_path(INFO)));
     passes.extend(editing::deploying_passes(configuration, inputs));
     passes.push(editing::removing(configuration, QDQ_TO_BPU));
+    passes.extend(editing::separating_passes(configuration));
     if *configuration.get(&LAYER_OUT_DUMP) {
         passes.push(on_functions(EXPOSE_LAYERS));
     }

@@ -340,11 +340,14 @@ impl NetworkStages<'_> {
         pipeline::run(self.context, module, &editing::removing(configuration, QDQ_TO_PLACED))?;
         let facts = compare::node_facts(compare::network(module.as_operation())?);
         pipeline::run(self.context, module, &editing::removing(configuration, PLACED_TO_BPU))?;
+        // Before samples are separated: what can be removed is named as in the network of one sample.
+        editing::report(configuration, compare::network(module.as_operation())?);
+        if let Some(passes) = editing::separating_passes(configuration) {
+            pipeline::run(self.context, module, &passes)?;
+        }
         provenance::attach(self.context, module, configuration);
         let bytecode = mlir::bytecode(module.as_operation())?;
         let function = compare::network(module.as_operation())?;
-        editing::report(configuration, function);
-        editing::question_batch(configuration, &facts, inputs.iter().any(changes));
         self.report_vanished(&facts, function);
         if !differs && !border::removed(function).is_empty() {
             differs = true;

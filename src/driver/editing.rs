@@ -1,14 +1,15 @@
 //! What `output_nodes`, `remove_node_type`, `remove_node_name`, `input_batch` and `separate_batch` make of the passes, and what is said of
 //! it.
 
-use super::compare::{self, NodeFacts};
+use super::compare;
 use super::compile::{CompileError, StageError, assign_preprocessing_pass};
 use super::configuration::{
     CheckedInput, Configuration, INPUT_BATCH, OUTPUT_NODES, Problem, Problems, REMOVE_NODE_NAME, REMOVE_NODE_TYPE,
-    SEPARATE_BATCH, Word, suggestion,
+    SEPARATE_BATCH, Word, batch_fault, suggestion,
 };
-use crate::bpu::lower::Placement;
 use crate::bpu::lower::border::{self, BorderNode};
+use crate::bpu::lower::separate;
+use crate::bpu::verify;
 use crate::float::{batch, set_outputs};
 use crate::pipeline::{self, on_functions};
 use hb_dialects::ir::{self, OperationAttributes};
@@ -60,21 +61,13 @@ pub(super) fn samples(configuration: &Configuration) -> usize {
     usize::try_from(*configuration.get(&INPUT_BATCH)).unwrap_or(1)
 }
 
-/// Whether these inputs can be those of a batch (manual, `input_batch`).
+/// Whether the inputs of the network that is compiled can be those of a batch (manual, `input_batch`).
 fn check_batch(configuration: &Configuration, inputs: &[CheckedInput]) -> Result<(), CompileError> {
-    if samples(configuration) == 1 {
-        return Ok(());
+    let shapes: Vec<_> = inputs.iter().map(|input| Some(input.shape.clone())).collect();
+    match batch_fault(*configuration.get(&INPUT_BATCH), "the model that is compiled has", &shapes) {
+        Some(fault) => Err(Problems(vec![configuration.problem(fault.parameter, fault.what, fault.remedy)]).into()),
+        None => Ok(()),
     }
-    let remedy = "export the model with the batch instead, and leave input_batch out";
-    let what = match inputs {
-        [only] if only.shape.first() == Some(&1) => return Ok(()),
-        [only] => {
-            let shape: Vec<String> = only.shape.iter().map(u64::to_string).collect();
-            format!("input '{}' is {}, but a batch is made of a first dimension of 1", only.name, shape.join("x"))
-        }
-        all => format!("the model has {} inputs, but a batch is made of models of one", all.len()),
-    };
-    Err(Problems(vec![configuration.problem(&INPUT_BATCH, what, remedy)]).into())
 }
 
 /// The pass that makes the quantized network one of several samples; none for one sample.
@@ -84,12 +77,13 @@ pub(super) fn set_batch_pass(configuration: &Configuration) -> Option<String> {
 
 /// The passes that make of the quantized network the one that is deployed, up to its placement.
 pub(super) fn deploying_passes(configuration: &Configuration, inputs: &[CheckedInput]) -> Vec<String> {
-    let mut passes: Vec<String> = inputs.iter().map(assign_preprocessing_pass).collect();
-    if let Some(pass) = set_batch_pass(configuration) {
-        passes.push(pass);
-        passes.extend(configuration.get(&SEPARATE_BATCH).then(|| on_functions(batch::SEPARATE_PASS_NAME)));
-    }
-    passes
+    inputs.iter().map(assign_preprocessing_pass).chain(set_batch_pass(configuration)).collect()
+}
+
+/// The passes that make each sample of a network of segments an input of its own; none where samples are given together.
+pub(super) fn separating_passes(configuration: &Configuration) -> Option<String> {
+    let separate = samples(configuration) > 1 && *configuration.get(&SEPARATE_BATCH);
+    separate.then(|| on_functions(&format!("{},{}", separate::PASS_NAME, verify::PASS_NAME)))
 }
 
 /// A pipeline with the options that say what is removed next to inputs and outputs.
@@ -129,27 +123,6 @@ pub(super) fn check_removed_names(
     };
     let problems: Vec<Problem> = unknown.map(problem).collect();
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }
-}
-
-/// Says where a batch may not give to the last digit what its samples give alone (decision 0045, "What is left").
-pub(super) fn question_batch(configuration: &Configuration, facts: &[NodeFacts], converts: bool) {
-    if samples(configuration) == 1 {
-        return;
-    }
-    let on_cpu: Vec<&str> =
-        facts.iter().filter(|fact| fact.placement != Placement::Bpu).map(|fact| fact.name.as_str()).collect();
-    if !on_cpu.is_empty() {
-        tracing::warn!(
-            "input_batch: these nodes run on the CPU, where the sums of a batch may differ in the last digits from those of one sample: {}",
-            on_cpu.join(", ")
-        );
-    }
-    if converts && *configuration.get(&SEPARATE_BATCH) {
-        tracing::warn!(
-            "separate_batch: each image is converted by itself, not as a part of the first convolution; outputs differ from those of \
-             images that are given together within the rounding of that conversion"
-        );
-    }
 }
 
 /// Says what was removed from a network of segments, and what could be.

@@ -31,7 +31,6 @@ pub const PASSES: &[&PassDefinition] = &[
     &equalize_channels::PASS,
     &verify::PASS,
     &batch::PASS,
-    &batch::SEPARATE,
     &preprocessing::PASS,
     &insert_preprocessing::PASS,
 ];

@@ -41,15 +41,17 @@ fn compile_as(graph: &Graph, model: &str, input: &str, kind: &str) -> Result<Com
     onnx::save(&Model::new(9, 19, graph.clone()), &folder.path().join("network.onnx")).unwrap();
     let names: Vec<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
     let each = |value: &str| vec![value; names.len()].join("; ");
+    let train = if kind == "nv12" { "rgb" } else { kind };
+    let normalization = if input.contains("mean_value") { "data_mean_and_scale" } else { "no_preprocess" };
     let text = format!(
         "model_parameters:\n  onnx_model: network.onnx\n  march: nash-e\n  working_dir: out\n  output_model_file_prefix: network\n{model}\
          input_parameters:\n  input_name: '{}'\n  input_type_rt: '{}'\n  input_type_train: '{}'\n  input_layout_train: '{}'\n  \
          norm_type: '{}'\n{input}calibration_parameters:\n  calibration_type: skip\ncompiler_parameters:\n  optimize_level: O2\n",
         names.join("; "),
         each(kind),
-        each(kind),
+        each(train),
         each("NCHW"),
-        each("no_preprocess"),
+        each(normalization),
     );
     compile_text(folder.path(), &text, 1).map_err(|error| error.to_string())?;
     Ok(Compiled(folder))
@@ -143,6 +145,28 @@ fn between(first: Node, last: Node, x: &[usize], more: &[(&str, Tensor)]) -> Gra
     graph(&[("x", x)], &constants, vec![first, conv("Conv_1", "a", "w", "c"), last], &["y"])
 }
 
+/// What the convolution of `between` gives for `[1, 3, H, W]`, as numpy does: sums over the channels.
+fn pointwise(x: &[f32]) -> Vec<f32> {
+    let (weights, cells) = (numbers(12, 5), x.len() / 3);
+    let sum = |map: usize, cell: usize| -> f64 {
+        (0..3).map(|channel| f64::from(weights[map * 3 + channel]) * f64::from(x[channel * cells + cell])).sum()
+    };
+    (0..4 * cells).map(|index| sum(index / cells, index % cells) as f32).collect()
+}
+
+/// Numbers for `[1, 3, 4, 5]` whose sums stay in the range of those of random samples.
+fn small(seed: usize) -> Vec<f32> {
+    numbers(60, seed).into_iter().map(|number| number / 2.0).collect()
+}
+
+/// How far quantization may be off: half a step of three inputs of up to 1, of their weights, and of an output of up to 3, in steps of 1/127.
+fn assert_near(found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= 4.5 / 127.0, "{found} {expected}");
+    }
+}
+
 /// The integers of an input, as `docs/numerics.md` rounds: to the nearest, halves to the even one.
 fn quantized(values: &[f32], scale: f64) -> Vec<i8> {
     values.iter().map(|value| (f64::from(*value) / scale).round_ties_even().clamp(-128.0, 127.0) as i8).collect()
@@ -181,6 +205,7 @@ fn quantize_and_dequantize_are_removed() {
         let sums = sums.values::<i32>().unwrap().iter().enumerate();
         let reals: Vec<f32> = sums.map(|(index, sum)| *sum as f32 * given.scales[channel(index)] as f32).collect();
         assert_eq!(reals, if last { channels_last(&whole, 4) } else { whole.clone() }, "{types}");
+        assert_near(&whole, &pointwise(&floats(&x)));
     }
 }
 
@@ -189,13 +214,15 @@ fn transposes_are_removed_by_name() {
     let first = transpose("Transpose_0", "x", "a", &[0, 3, 1, 2]);
     let last = transpose("Transpose_2", "c", "y", &[0, 2, 3, 1]);
     let network = between(first, last, &[1, 4, 5, 3], &[]);
-    let values = numbers(60, 8);
+    let values = small(8);
     let nchw = Array::from_values(&[1, 3, 4, 5], &values).unwrap();
     let nhwc = Array::from_values(&[1, 4, 5, 3], &channels_last(&values, 3)).unwrap();
     let whole = compile(&network, "", "").unwrap().run(&[nhwc]).remove(0);
     let found = compile(&network, "  remove_node_name: 'Transpose_2; Transpose_0'\n", "").unwrap();
     assert_eq!((&found.inputs()[0].dims, &found.outputs()[0].dims), (&vec![1, 3, 4, 5], &vec![1, 4, 4, 5]));
-    assert_eq!(channels_last(&floats(&found.run(&[nchw])[0]), 4), floats(&whole));
+    let moved = floats(&found.run(&[nchw])[0]);
+    assert_eq!(channels_last(&moved, 4), floats(&whole));
+    assert_near(&moved, &pointwise(&values));
     // One behind the other: the second is at the border only when the first is gone.
     let error = compile(&network, "  remove_node_name: 'Conv_1/transpose'\n", "").err().unwrap();
     assert!(error.contains("Conv_1/transpose") && error.contains("remove"), "{error}");
@@ -212,27 +239,30 @@ fn casts_reshapes_and_softmaxes_are_removed() {
         &[],
     );
     network.inputs[0].element = Some(ElementType::I32);
-    let whole: Vec<i32> = (0..60).map(|index| index * 37 % 9 - 4).collect();
+    // Random samples of integers are 0 and 1.
+    let whole: Vec<i32> = (0..60).map(|index| index * 37 % 9 % 2).collect();
     let reals: Vec<f32> = whole.iter().map(|value| *value as f32).collect();
     let x = Array::from_values(&[1, 3, 4, 5], &whole).unwrap();
     let expected = compile(&network, "", "").unwrap().run(&[x]).remove(0);
     let found = compile(&network, "  remove_node_type: 'Cast'\n", "").unwrap();
     let found = floats(&found.run(&[Array::from_values(&[1, 3, 4, 5], &reals).unwrap()])[0]);
     assert_eq!(found.iter().map(|value| *value as i32).collect::<Vec<_>>(), expected.values::<i32>().unwrap());
+    assert_near(&found, &pointwise(&reals));
 
     let shapes = [("image", integers(&[1, 3, 4, 5])), ("row", integers(&[1, -1]))];
     let first = Node::new("Reshape_0", "Reshape", &["x", "image"], &["a"]);
     let network = between(first, Node::new("Reshape_2", "Reshape", &["c", "row"], &["y"]), &[60], &shapes);
-    let expected = compile(&network, "", "").unwrap().run(&[array(&[60], 9)]).remove(0);
+    let expected = compile(&network, "", "").unwrap().run(&[Array::from_values(&[60], &small(9)).unwrap()]).remove(0);
     let found = compile(&network, "  remove_node_type: 'Reshape'\n", "").unwrap();
-    let found = found.run(&[array(&[1, 3, 4, 5], 9)]).remove(0);
+    let found = found.run(&[Array::from_values(&[1, 3, 4, 5], &small(9)).unwrap()]).remove(0);
     assert_eq!((expected.shape(), found.shape()), (&[1, 80][..], &[1, 4, 4, 5][..]));
     assert_eq!(floats(&found), floats(&expected));
+    assert_near(&floats(&found), &pointwise(&small(9)));
 
     let first = Node::new("Softmax_0", "Softmax", &["x"], &["a"]).with("axis", Attribute::Int(3));
     let last = Node::new("Softmax_2", "Softmax", &["c"], &["y"]).with("axis", Attribute::Int(1));
     let network = between(first, last, &[1, 3, 4, 5], &[]);
-    let x = numbers(60, 10);
+    let x = small(10);
     let softmax = |row: &[f32]| {
         let sum: f32 = row.iter().map(|value| value.exp()).sum();
         row.iter().map(|value| value.exp() / sum).collect::<Vec<f32>>()
@@ -241,6 +271,7 @@ fn casts_reshapes_and_softmaxes_are_removed() {
     let expected = compile(&network, "", "").unwrap().run(&[Array::from_values(&[1, 3, 4, 5], &x).unwrap()]).remove(0);
     let found = compile(&network, "  remove_node_type: 'Softmax'\n", "").unwrap();
     let found = found.run(&[Array::from_values(&[1, 3, 4, 5], &shares).unwrap()]).remove(0);
+    assert_near(&floats(&found), &pointwise(&shares));
     let found: Vec<f32> = channels_last(&floats(&found), 4).chunks(4).flat_map(softmax).collect();
     // A share on the edge between two integers may be rounded to the other one.
     for (found, expected) in found.iter().zip(channels_last(&floats(&expected), 4)) {
@@ -250,8 +281,13 @@ fn casts_reshapes_and_softmaxes_are_removed() {
 
 /// An image network with a frozen reshape, behind it matrix products, on the BPU and the CPU.
 fn classifier() -> Graph {
+    classifier_of(3)
+}
+
+/// The same for images of so many channels.
+fn classifier_of(channels: usize) -> Graph {
     let nodes = vec![
-        conv("Conv_0", "x", "w", "c"),
+        conv("Conv_0", "x", "w", "c").with("pads", Attribute::Ints(vec![1; 4])),
         Node::new("Relu_1", "Relu", &["c"], &["r"]),
         Node::new("MaxPool_2", "MaxPool", &["r"], &["p"])
             .with("kernel_shape", Attribute::Ints(vec![2, 2]))
@@ -262,13 +298,13 @@ fn classifier() -> Graph {
         Node::new("TopK_6", "TopK", &["y", "two"], &["best", "places"]),
     ];
     let constants = [
-        ("w", weight(&[4, 3, 3, 3], 11)),
-        ("row", integers(&[1, 36])),
-        ("g", weight(&[36, 5], 12)),
+        ("w", weight(&[4, channels, 3, 3], 11)),
+        ("row", integers(&[1, 64])),
+        ("g", weight(&[64, 5], 12)),
         ("b", weight(&[5], 13)),
         ("two", integers(&[2])),
     ];
-    let mut graph = graph(&[("x", &[1, 3, 8, 8])], &constants, nodes, &["y", "places"]);
+    let mut graph = graph(&[("x", &[1, channels, 8, 8])], &constants, nodes, &["y", "places"]);
     graph.outputs[1].element = Some(ElementType::I64);
     graph
 }
@@ -310,81 +346,185 @@ fn joined(arrays: &[Array], shape: &[usize]) -> Array {
     Array::from_bytes(arrays[0].element(), shape, &bytes).unwrap()
 }
 
-/// How samples are given, and how many of them at once.
-struct Batches<'b> {
-    samples: &'b [usize],
-    /// Whether also each as an input of its own.
-    separate: &'b [&'b str],
+/// A network whose batches are checked.
+struct Batched {
+    graph: Graph,
+    /// Further parameters of the model and of its input.
+    model: &'static str,
+    input: &'static str,
+    kind: &'static str,
+    /// What is behind the name of the input: of an image of two planes `_y` and `_uv`.
+    planes: &'static [&'static str],
 }
 
-const ALL: Batches<'_> = Batches { samples: &[1, 2, 8], separate: &["False", "True"] };
+impl Batched {
+    fn new(graph: Graph, kind: &'static str) -> Self {
+        Self { graph, model: "", input: "", kind, planes: &[""] }
+    }
 
-/// A batch gives, to the byte, what its samples give one by one; together or each as an input of its own.
-fn check_batches(
-    batches: &Batches<'_>,
-    (graph, shape): (&Graph, &[usize]),
-    model: &str,
-    kind: &str,
-    sample: &dyn Fn(usize) -> Array,
-) {
-    let one = compile_as(graph, model, "", kind).unwrap();
-    for &samples in batches.samples {
-        let inputs: Vec<Array> = (0..samples).map(sample).collect();
-        let alone: Vec<Vec<Array>> = inputs.iter().map(|input| one.run(std::slice::from_ref(input))).collect();
-        for &separate in batches.separate {
-            let parameters = format!("  input_batch: {samples}\n  separate_batch: {separate}\n");
-            let batch = compile_as(graph, model, &parameters, kind).unwrap();
-            let together = separate == "False" || samples == 1;
-            let mut all = shape.to_vec();
-            all[0] = samples;
-            let given = if together { vec![joined(&inputs, &all)] } else { inputs.clone() };
-            let names: Vec<String> = batch.inputs().into_iter().map(|input| input.name).collect();
-            let expected: Vec<String> = (0..samples).map(|number| format!("x_{number}")).collect();
-            assert_eq!(names, if together { vec!["x".to_owned()] } else { expected });
-            for (index, output) in batch.run(&given).into_iter().enumerate() {
-                let expected: Vec<u8> = alone.iter().flat_map(|outputs| outputs[index].as_bytes().to_vec()).collect();
-                assert!(output.as_bytes() == expected, "output {index}, {samples} samples, separate {separate}");
-                assert_eq!(output.shape()[0], samples * alone[0][index].shape()[0]);
+    fn compile(&self, samples: usize, separate: &str) -> Compiled {
+        let batch = if samples == 1 && separate == "False" {
+            self.input.to_owned()
+        } else {
+            format!("{}  input_batch: {samples}\n  separate_batch: {separate}\n", self.input)
+        };
+        compile_as(&self.graph, self.model, &batch, self.kind).unwrap()
+    }
+
+    /// 1, 2 and 8 samples give, to the byte, what they give one by one; together or each as an input of its own.
+    fn check(&self, sample: &dyn Fn(usize) -> Vec<Array>) {
+        let one = self.compile(1, "False");
+        for samples in [1, 2, 8] {
+            let given: Vec<Vec<Array>> = (0..samples).map(sample).collect();
+            let alone: Vec<Vec<Array>> = given.iter().map(|planes| one.run(planes)).collect();
+            assert!(samples == 1 || alone[0] != alone[1], "samples that differ give different outputs");
+            for separate in ["False", "True"] {
+                let what = format!("{samples} samples, separate {separate}");
+                let batch = self.compile(samples, separate);
+                let together = separate == "False" || samples == 1;
+                let plane = |index: usize| -> Array {
+                    let parts: Vec<Array> = given.iter().map(|planes| planes[index].clone()).collect();
+                    joined(&parts, &[&[samples], &parts[0].shape()[1..]].concat())
+                };
+                let inputs: Vec<Array> = match together {
+                    true => (0..self.planes.len()).map(plane).collect(),
+                    false => given.iter().flatten().cloned().collect(),
+                };
+                let each = |number: usize| self.planes.iter().map(move |plane| format!("x_{number}{plane}"));
+                let expected: Vec<String> = match together {
+                    true => self.planes.iter().map(|plane| format!("x{plane}")).collect(),
+                    false => (0..samples).flat_map(each).collect(),
+                };
+                assert_eq!(batch.inputs().into_iter().map(|input| input.name).collect::<Vec<_>>(), expected, "{what}");
+                for (index, output) in batch.run(&inputs).into_iter().enumerate() {
+                    let expected: Vec<u8> =
+                        alone.iter().flat_map(|outputs| outputs[index].as_bytes().to_vec()).collect();
+                    assert!(output.as_bytes() == expected, "output {index}, {what}");
+                    assert_eq!(output.shape()[0], samples * alone[0][index].shape()[0], "{what}");
+                }
             }
         }
     }
 }
 
+/// Bytes that differ from sample to sample.
+fn bytes(element: ElementType, shape: &[usize], seed: usize) -> Array {
+    let bytes: Vec<u8> =
+        (0..shape.iter().product()).map(|index: usize| (index * 37 + seed * 53 + index / 7) as u8).collect();
+    Array::from_bytes(element, shape, &bytes).unwrap()
+}
+
 #[test]
 fn batches_of_a_classifier() {
-    check_batches(&ALL, (&classifier(), &[1, 3, 8, 8]), "", "featuremap", &|seed| array(&[1, 3, 8, 8], seed));
+    Batched::new(classifier(), "featuremap").check(&|seed| vec![array(&[1, 3, 8, 8], seed)]);
+}
+
+#[test]
+fn batches_of_normalized_feature_maps() {
+    let input = "  mean_value: 0.1 -0.2 0.3\n  scale_value: 0.9 1.1 1.3\n";
+    Batched { input, ..Batched::new(classifier(), "featuremap") }.check(&|seed| vec![array(&[1, 3, 8, 8], seed)]);
 }
 
 #[test]
 fn batches_of_an_attention() {
-    // The softmax of 8 samples differs in the last digits on the CPU, which `hb_compile` warns of.
-    let batches = Batches { samples: &[1, 2], ..ALL };
-    check_batches(&batches, (&attention(), &[1, 4, 8]), "", "featuremap", &|seed| array(&[1, 4, 8], seed));
+    Batched::new(attention(), "featuremap").check(&|seed| vec![array(&[1, 4, 8], seed)]);
 }
+
+/// All of it on the CPU, where rows are longer than vectors.
+#[test]
+fn batches_of_an_attention_on_the_cpu() {
+    let nodes = vec![
+        transpose("Transpose_0", "x", "k", &[0, 1, 3, 2]),
+        Node::new("MatMul_1", "MatMul", &["x", "k"], &["scores"]),
+        Node::new("Softmax_2", "Softmax", &["scores"], &["shares"]).with("axis", Attribute::Int(-1)),
+        Node::new("MatMul_3", "MatMul", &["shares", "x"], &["values"]),
+        Node::new("LayerNormalization_4", "LayerNormalization", &["values", "s", "o"], &["y"]),
+    ];
+    let constants = [("s", weight(&[80], 15)), ("o", weight(&[80], 16))];
+    let graph = graph(&[("x", &[1, 2, 70, 80])], &constants, nodes, &["y"]);
+    let model = "  node_info: {'MatMul_1': {'ON': 'CPU'}, 'Softmax_2': {'ON': 'CPU'}, 'MatMul_3': {'ON': 'CPU'}, 'LayerNormalization_4': {'ON': 'CPU'}}\n";
+    Batched { model, ..Batched::new(graph, "featuremap") }.check(&|seed| vec![array(&[1, 2, 70, 80], seed)]);
+}
+
+const NORMALIZED: &str = "  mean_value: 103.9 116.7 123.6\n  scale_value: 0.017 0.0175 0.018\n";
 
 #[test]
 fn batches_of_images() {
-    let image = |seed: usize| {
-        let bytes: Vec<u8> = (0..192).map(|index| (index * 37 + seed * 53) as u8).collect();
-        Array::from_bytes(ElementType::U8, &[1, 8, 8, 3], &bytes).unwrap()
+    let image = |seed: usize| vec![bytes(ElementType::U8, &[1, 8, 8, 3], seed)];
+    Batched { input: NORMALIZED, ..Batched::new(classifier(), "rgb") }.check(&image);
+}
+
+#[test]
+fn batches_of_images_of_two_planes() {
+    let planes = |seed: usize| {
+        vec![bytes(ElementType::U8, &[1, 8, 8, 1], seed), bytes(ElementType::U8, &[1, 4, 4, 2], seed + 100)]
     };
-    // Images as inputs of their own are converted by themselves, which `hb_compile` warns of.
-    let batches = Batches { separate: &["False"], ..ALL };
-    check_batches(&batches, (&classifier(), &[1, 8, 8, 3]), "", "rgb", &image);
+    Batched { input: NORMALIZED, planes: &["_y", "_uv"], ..Batched::new(classifier(), "nv12") }.check(&planes);
+}
+
+#[test]
+fn batches_of_gray_images() {
+    let input = "  mean_value: 128\n  scale_value: 0.0078125\n";
+    let image = |seed: usize| vec![bytes(ElementType::U8, &[1, 8, 8, 1], seed)];
+    Batched { input, ..Batched::new(classifier_of(1), "gray") }.check(&image);
+}
+
+/// An image that something else than a convolution reads is converted by itself, then by a convolution of its own.
+#[test]
+fn batches_of_images_that_are_added() {
+    let nodes = vec![
+        Node::new("MaxPool_0", "MaxPool", &["x"], &["p"]).with("kernel_shape", Attribute::Ints(vec![1, 1])),
+        conv("Conv_1", "x", "w", "c"),
+        Node::new("Add_2", "Add", &["p", "c"], &["y"]),
+    ];
+    let graph = graph(&[("x", &[1, 3, 8, 8])], &[("w", weight(&[3, 3, 1, 1], 11))], nodes, &["y"]);
+    let image = |seed: usize| vec![bytes(ElementType::U8, &[1, 8, 8, 3], seed)];
+    Batched { input: NORMALIZED, ..Batched::new(graph, "rgb") }.check(&image);
+}
+
+/// Without quantization and the transposes of layout the inputs are integers, NHWC, together and each by itself.
+#[test]
+fn batches_of_quantized_inputs() {
+    let model = "  remove_node_type: 'Quantize; Transpose; Softmax; Dequantize'\n";
+    let batched = Batched { model, ..Batched::new(classifier(), "featuremap") };
+    let one = batched.compile(1, "False").inputs().remove(0);
+    assert_eq!((one.element_type, one.layout.as_str()), (ElementType::I8, "NHWC"));
+    for separate in ["False", "True"] {
+        for input in batched.compile(2, separate).inputs() {
+            assert_eq!(
+                (input.element_type, input.layout.as_str(), &input.dims[1..]),
+                (ElementType::I8, "NHWC", &one.dims[1..])
+            );
+        }
+    }
+    batched.check(&|seed| vec![bytes(ElementType::I8, &one.dims, seed)]);
 }
 
 #[test]
 fn batches_of_integers() {
-    let removed = "  remove_node_type: 'Quantize; Transpose; Softmax; Dequantize'\n";
-    let one = compile(&classifier(), removed, "").unwrap();
-    let dims = one.inputs()[0].dims.clone();
+    let nodes = vec![
+        Node::new("Cast_0", "Cast", &["x"], &["f"]).with("to", Attribute::Int(1)),
+        conv("Conv_1", "f", "w", "c"),
+        Node::new("Softmax_2", "Softmax", &["c"], &["y"]).with("axis", Attribute::Int(1)),
+    ];
+    let mut graph = graph(&[("x", &[1, 3, 8, 8])], &[("w", weight(&[4, 3, 3, 3], 11))], nodes, &["y"]);
+    graph.inputs[0].element = Some(ElementType::I32);
     let sample = |seed: usize| {
-        let bytes: Vec<u8> = (0..192).map(|index| (index * 41 + seed * 59) as u8).collect();
-        Array::from_bytes(ElementType::I8, &dims, &bytes).unwrap()
+        let values: Vec<i32> = (0..192).map(|index| ((index * 37 + seed * 53) % 19) as i32 - 9).collect();
+        vec![Array::from_values(&[1, 3, 8, 8], &values).unwrap()]
     };
-    // As inputs of their own they keep the layout of the network: they are joined before it changes.
-    let batches = Batches { separate: &["False"], ..ALL };
-    check_batches(&batches, (&classifier(), &dims), removed, "featuremap", &sample);
+    Batched::new(graph, "featuremap").check(&sample);
+}
+
+/// A transpose of the user's network is removed from every sample alike.
+#[test]
+fn batches_without_the_first_transpose() {
+    let mut graph = classifier();
+    graph.inputs[0].shape = Some([1, 8, 8, 3].map(onnx::model::Dimension::Fixed).to_vec());
+    graph.nodes.insert(0, transpose("Transpose_0", "x", "t", &[0, 3, 1, 2]));
+    graph.nodes[1].inputs[0] = "t".to_owned();
+    let model = "  remove_node_name: Transpose_0\n";
+    Batched { model, ..Batched::new(graph, "featuremap") }.check(&|seed| vec![array(&[1, 3, 8, 8], seed)]);
 }
 
 #[test]
@@ -396,9 +536,26 @@ fn what_is_no_batch() {
     assert!(error.contains("node 'ReduceMean_1' (ReduceMean) cannot take 4 samples at once"), "{error}");
     let error = compile(&branches(&["y"]), "", "  input_batch: 4\n").err().unwrap();
     assert!(error.contains("input_parameters.input_batch: 4 is only for a model with one input"), "{error}");
+    // What counts is the network that is compiled.
+    let cut = compile(&branches(&["y"]), "  output_nodes: Conv_3\n", "  input_batch: 4\n").unwrap();
+    assert_eq!((&cut.inputs()[0].dims, &cut.outputs()[0].dims), (&vec![4, 3, 8, 8], &vec![4, 2, 6, 6]));
+    let error = compile(&branches(&["y"]), "  output_nodes: 'Conv_3; Add_4'\n", "  input_batch: 4\n").err().unwrap();
+    assert!(error.contains("4 is only for a model with one input, and the model that is compiled has 2"), "{error}");
+    // Without this transpose the samples would lie one inside the other.
+    let nodes = vec![
+        transpose("Transpose_0", "x", "t", &[1, 0, 2]),
+        Node::new("MatMul_1", "MatMul", &["t", "w"], &["m"]),
+        transpose("Transpose_2", "m", "y", &[1, 0, 2]),
+    ];
+    let rows = graph(&[("x", &[1, 4, 8])], &[("w", weight(&[8, 8], 23))], nodes, &["y"]);
+    let error = compile(&rows, "  remove_node_name: Transpose_0\n", "  input_batch: 4\n").err().unwrap();
+    assert!(
+        error.contains("node 'Transpose_0' cannot be removed: without it an input does not hold its samples"),
+        "{error}"
+    );
     let mut wide = classifier();
     wide.inputs[0].shape = Some([2, 3, 8, 8].map(onnx::model::Dimension::Fixed).to_vec());
-    wide.initializers[1].1 = integers(&[2, 36]);
+    wide.initializers[1].1 = integers(&[2, 64]);
     let error = compile(&wide, "", "  input_batch: 4\n").err().unwrap();
     assert!(error.contains("4 needs an input whose first dimension is 1, and its shape is 2x3x8x8"), "{error}");
 }

@@ -20,7 +20,9 @@ pub use edit::{
     set_location, set_operand, set_operands, set_result_type, update_function_type, users,
 };
 pub use origin::{Names, Origin, annotated_location, annotation, is_new, named_location, names_are_unique};
-pub use signature::{erase_argument, insert_argument_alike, result_attribute, set_result_attribute, set_returned};
+pub use signature::{
+    erase_argument, erase_block_argument, insert_argument_alike, result_attribute, set_result_attribute, set_returned,
+};
 pub use types::{Element, Quantized, Scale, TensorType};
 
 /// Why a piece of IR could not be read or built.

@@ -5,7 +5,7 @@ use super::{IrError, insert_argument, update_function_type};
 use super::{OperationAttributes, arguments, body, build, erase, insert_before, set_attribute, users};
 use crate::names::{RETURN, names_attribute};
 use melior::ir::{
-    Attribute, AttributeLike, BlockLike, Location, OperationRef, Type, Value, attribute::DictionaryAttribute,
+    Attribute, AttributeLike, BlockLike, BlockRef, Location, OperationRef, Type, Value, attribute::DictionaryAttribute,
     operation::OperationLike,
 };
 
@@ -27,14 +27,21 @@ pub fn set_result_attribute<'c>(function: OperationRef<'c, '_>, index: usize, na
     }
 }
 
+/// Takes an argument of a block away. Nothing happens when something reads it, or when it is not there.
+pub fn erase_block_argument(block: BlockRef<'_, '_>, index: usize) {
+    if arguments(block).get(index).is_some_and(|argument| users(*argument).is_empty()) {
+        // SAFETY: the block has that argument, and nothing reads it.
+        unsafe { mlir_sys::mlirBlockEraseArgument(block.to_raw(), index as _) };
+    }
+}
+
 /// Takes an argument away, with its attributes. Nothing happens when something reads it, or when it is not there.
 pub fn erase_argument(function: OperationRef<'_, '_>, index: usize) {
     let Some(block) = body(function) else { return };
     if arguments(block).get(index).is_none_or(|argument| !users(*argument).is_empty()) {
         return;
     }
-    // SAFETY: the block has that argument, and nothing reads it.
-    unsafe { mlir_sys::mlirBlockEraseArgument(block.to_raw(), index as _) };
+    erase_block_argument(block, index);
     edit_argument_attributes(function, |all| {
         if index < all.len() {
             all.remove(index);

@@ -7,6 +7,7 @@ mod layers;
 mod operators;
 mod placement;
 mod segments;
+pub mod separate;
 mod typing;
 mod values;
 
@@ -18,5 +19,12 @@ pub use typing::Types;
 use hb_dialects::pass::PassDefinition;
 
 /// From the QDQ form to segments.
-pub const PASSES: &[&PassDefinition] =
-    &[border::PASSES[0], &placement::PASS, &segments::PASS, border::PASSES[1], &super::verify::PASS, &layers::PASS];
+pub const PASSES: &[&PassDefinition] = &[
+    border::PASSES[0],
+    &placement::PASS,
+    &segments::PASS,
+    border::PASSES[1],
+    &separate::PASS,
+    &super::verify::PASS,
+    &layers::PASS,
+];

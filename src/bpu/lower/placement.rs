@@ -1,13 +1,15 @@
 //! `bpu-assign-placement`: what runs on the BPU, and why the rest does not.
 
-use super::form::form_of_casts;
+use super::{form::form_of_casts, typing::Typing};
+use crate::bpu::constraints::Known;
 use hb_dialects::{
+    ElementType,
     hfloat::Op,
-    ir::{self, OperationAttributes, attribute},
+    ir::{self, OperationAttributes, TensorType, attribute},
     names::BATCH,
     pass::{PassDefinition, PassFailure, PassOptions},
 };
-use melior::ir::{OperationRef, operation::OperationLike};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
 /// The attribute that says where an operation runs: `bpu` or `cpu`.
 pub const PLACEMENT: &str = "hfloat.placement";
@@ -61,6 +63,17 @@ pub fn place(operation: OperationRef<'_, '_>, placement: &Placement) {
     ir::set_attribute(operation, PLACEMENT, attribute::string(context, place));
 }
 
+/// Whether all that could be integers is: what is not runs on the CPU for one sample, too.
+fn is_quantized(operation: OperationRef<'_, '_>) -> bool {
+    let varies = |value: Value<'_, '_>| {
+        let float = TensorType::from_type(value.r#type()).is_ok_and(|r#type| r#type.element == ElementType::F32);
+        float && ir::constant_of(value).is_none()
+    };
+    let mut operands = operation.operands().enumerate().filter(|(_, operand)| varies(*operand));
+    operands.all(|(index, _)| Typing::Casts.operand(Known::Types, operation, index).is_ok())
+        && Typing::Casts.output(operation).is_ok()
+}
+
 fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let samples = function.optional_integer(BATCH)?;
@@ -75,7 +88,9 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
             Ok(_) => Placement::Bpu,
             Err(reason) => Placement::Cpu { reason },
         };
-        if let (Some(samples), Some(Placement::Bpu), Placement::Cpu { reason }) = (samples, before, &placement) {
+        if let (Some(samples), Some(Placement::Bpu), Placement::Cpu { reason }) = (samples, before, &placement)
+            && is_quantized(operation)
+        {
             let node = operation.node();
             let message = format!(
                 "node '{node}' runs on the BPU for one sample, but not for {samples} at once, so choose a smaller input_batch: {reason}"

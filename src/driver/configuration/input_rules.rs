@@ -4,7 +4,7 @@ use super::checking::{Checker, Holds, counted};
 use super::keys::{InputKey, ParameterState, Word, joined};
 use super::parameters::{
     INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
-    InputSettings, LEGAL_INPUT_TYPES, MEAN_VALUE, NORM_TYPE, NormType, SCALE_VALUE, STD_VALUE,
+    InputSettings, LEGAL_INPUT_TYPES, MEAN_VALUE, NORM_TYPE, NormType, OUTPUT_NODES, SCALE_VALUE, STD_VALUE,
 };
 use super::questions;
 use super::table::Parameter;
@@ -160,22 +160,29 @@ fn derive_norm_type(checker: &mut Checker, count: usize) {
 }
 
 fn check_batch(checker: &mut Checker, count: usize) {
-    let Some(batch) = checker.value(&INPUT_BATCH).filter(|batch| *batch > 1) else { return };
-    if count > 1 {
-        let what = format!("{batch} is only for a model with one input, and input_name names {count}");
-        return checker.error(&INPUT_BATCH, what, "remove it, and export the model with the batch that is wanted");
-    }
-    if let Some(Some(shape)) = checker.item(&INPUT_SHAPE, 0)
-        && let Some(fault) = batch_fault(batch, &shape)
-    {
-        checker.error(&INPUT_BATCH, fault, "remove it, or give a model whose first dimension is 1");
+    // Outputs that are chosen may need fewer inputs than the model has.
+    let Some(batch) = checker.value(&INPUT_BATCH).filter(|_| !checker.is_given(&OUTPUT_NODES)) else { return };
+    let shapes: Vec<_> = (0..count).map(|index| checker.item(&INPUT_SHAPE, index).flatten()).collect();
+    if let Some(InputFault { parameter, what, remedy }) = batch_fault(batch, "input_name names", &shapes) {
+        checker.error(parameter, what, remedy);
     }
 }
 
-/// Why a batch cannot be made of an input of this shape.
-pub fn batch_fault(batch: i64, shape: &[u64]) -> Option<String> {
-    let fits = batch == 1 || shape.first() == Some(&1);
-    (!fits).then(|| format!("{batch} needs an input whose first dimension is 1, and its shape is {}", joined(shape)))
+/// Why a batch cannot be made of inputs of these shapes, each None while it is not known. `counted_by` says who counts them.
+pub fn batch_fault(batch: i64, counted_by: &str, shapes: &[Option<Vec<u64>>]) -> Option<InputFault> {
+    let (what, remedy) = match shapes {
+        _ if batch == 1 => return None,
+        [Some(shape)] if shape.first() != Some(&1) => (
+            format!("{batch} needs an input whose first dimension is 1, and its shape is {}", joined(shape)),
+            "remove it, or give a model whose first dimension is 1",
+        ),
+        [_] => return None,
+        several => (
+            format!("{batch} is only for a model with one input, and {counted_by} {}", several.len()),
+            "remove it, and export the model with the batch that is wanted",
+        ),
+    };
+    Some(InputFault { parameter: &INPUT_BATCH, what, remedy: remedy.to_owned() })
 }
 
 fn input(checker: &mut Checker, index: usize) -> Option<InputSettings> {

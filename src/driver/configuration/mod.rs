@@ -31,6 +31,7 @@ pub use documentation::{documentation, parameter_help};
 pub use fast_perf::{FastPerf, FastPerfError, Purpose, configuration_text};
 pub use foreign::{Answer, FOREIGN_KEYS, ForeignKey, KeyOrigin};
 pub use generator::{ConfigurationExtent, generated};
+pub use input_rules::batch_fault;
 pub use keys::{InputKey, Key, List, Word};
 pub use model_check::{CheckedInput, LoadModel, ModelFacts, ModelInput, ModelNode, declared_shape};
 pub use node_info::NodeRequest;

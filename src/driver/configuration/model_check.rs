@@ -4,7 +4,7 @@ use super::input_rules::{batch_fault, shape_faults};
 use super::keys::{InputKey, joined};
 use super::parameters::{
     INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SOURCE, INPUT_TYPE_RT, InputSettings, NORM_TYPE,
-    NormType, PARAMETERS, QUANT_CONFIG, REMOVE_NODE_NAME,
+    NormType, OUTPUT_NODES, PARAMETERS, QUANT_CONFIG, REMOVE_NODE_NAME,
 };
 use super::problem::{Location, Problem, Problems, Severity, suggestion};
 use super::table::{Multiplicity, Named, Parameter, ParameterKind};
@@ -286,11 +286,13 @@ impl Statements<'_> {
             let what = format!("{label}: its elements are {}, which cannot be preprocessed", declared.element);
             problems.push(self.problem(&NORM_TYPE, what, "use no_preprocess"));
         }
+        // Outputs that are chosen may not need this input.
         if let Some((_, [ParameterValue::Integer(batch)])) = (self.values)(&INPUT_BATCH)
             && input.get(&INPUT_SHAPE).is_none()
-            && let Some(fault) = batch_fault(*batch, &shape)
+            && (self.values)(&OUTPUT_NODES).is_none()
+            && let Some(fault) = batch_fault(*batch, "the model has", &[Some(shape.clone())])
         {
-            problems.push(self.problem(&INPUT_BATCH, fault, "remove it, or give a model whose first dimension is 1"));
+            problems.push(self.problem(fault.parameter, fault.what, fault.remedy));
         }
         if problems.len() > before {
             return None;

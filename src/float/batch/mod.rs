@@ -2,9 +2,6 @@
 
 mod rewrite;
 mod rules;
-mod separate;
-
-pub use separate::{PASS as SEPARATE, PASS_NAME as SEPARATE_PASS_NAME};
 
 use hb_dialects::{
     hfloat::{Op, infer_types},

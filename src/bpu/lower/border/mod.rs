@@ -12,7 +12,7 @@ pub use segments::removable;
 use hb_dialects::{
     bpu, hfloat,
     ir::{self, OperationAttributes, attribute},
-    names::LAYOUT,
+    names::{BATCH, LAYOUT},
     pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{OperationRef, operation::OperationLike};
@@ -167,6 +167,29 @@ fn permuted(layout: &str, permutation: &[i64]) -> String {
 fn inverse(permutation: &[i64]) -> Vec<i64> {
     let position = |wanted: usize| permutation.iter().position(|from| usize::try_from(*from) == Ok(wanted));
     (0..permutation.len()).map(|to| position(to).map_or(-1, |from| from as i64)).collect()
+}
+
+/// Whether a transpose of an input leaves the samples of a batch one after the other. They are in the outermost dimension of more than one.
+///
+/// # Errors
+/// When it does not: such a transpose stays.
+fn check_samples(
+    function: OperationRef<'_, '_>,
+    node: &str,
+    shape: &[usize],
+    permutation: &[i64],
+) -> Result<(), PassFailure> {
+    let batch = function.optional_integer(BATCH)?.is_some_and(|samples| samples > 1);
+    let is_one = |axis: usize| shape.get(axis).is_none_or(|size| *size == 1);
+    let outermost = (0..shape.len()).find(|axis| !is_one(*axis));
+    let moved = permutation.iter().filter_map(|axis| usize::try_from(*axis).ok()).find(|axis| !is_one(*axis));
+    if batch && outermost != moved {
+        return Err(PassFailure::Message(format!(
+            "node '{node}' cannot be removed: without it an input does not hold its samples one after the other, as input_batch needs; name \
+             the nodes to remove in remove_node_name, without this one"
+        )));
+    }
+    Ok(())
 }
 
 /// The layout that an attribute of an input or output says; without one, images are NCHW.

@@ -1,6 +1,6 @@
 //! `hfloat-remove-border-nodes`: nodes of the user's network.
 
-use super::{BorderNode, OPTIONS, Removable, Selection, layout_said, note, permuted, say_input_layout};
+use super::{BorderNode, OPTIONS, Removable, Selection, check_samples, layout_said, note, permuted, say_input_layout};
 use hb_dialects::{
     hfloat::{Op, attributes},
     ir::{self, OperationAttributes, TensorType},
@@ -145,10 +145,14 @@ fn tell_layout(
     (index, argument): (usize, Value<'_, '_>),
     node: OperationRef<'_, '_>,
 ) -> Result<(), PassFailure> {
-    let rank = TensorType::from_type(argument.r#type())?.rank()?;
-    let layout = layout_said(ir::argument_attribute(function, index, LAYOUT), rank);
+    let r#type = TensorType::from_type(argument.r#type())?;
+    let layout = layout_said(ir::argument_attribute(function, index, LAYOUT), r#type.rank()?);
     match Op::of(node) {
-        Some(Op::Transpose) => say_input_layout(function, index, &permuted(&layout, &attributes::perm(node)?)),
+        Some(Op::Transpose) => {
+            let permutation = attributes::perm(node)?;
+            check_samples(function, &node.node(), &r#type.static_shape()?, &permutation)?;
+            say_input_layout(function, index, &permuted(&layout, &permutation));
+        }
         Some(Op::Cast | Op::Softmax) => {}
         _ => say_input_layout(function, index, ""),
     }

@@ -1,8 +1,8 @@
 //! `bpu-remove-border-nodes`: what stands at the borders of segments.
 
 use super::{
-    BorderNode, OPTIONS, Removable, Selection, inverse, layout_said, note, permuted, removed, say_input_layout,
-    say_output_layout,
+    BorderNode, OPTIONS, Removable, Selection, check_samples, inverse, layout_said, note, permuted, removed,
+    say_input_layout, say_output_layout,
 };
 use hb_dialects::{
     bpu::{self, attributes},
@@ -163,6 +163,10 @@ fn remove_first<'c>(function: OperationRef<'c, '_>, index: usize, node: &Node<'c
     let Some(argument) = ir::body(function).and_then(|block| ir::arguments(block).get(index).copied()) else {
         return Ok(());
     };
+    if bpu::Op::Transpose.is(node.operation) {
+        let permutation = attributes::permutation(node.operation)?;
+        check_samples(function, &node.operation.node(), &shape(argument)?, &permutation)?;
+    }
     let layout = layout_said(ir::argument_attribute(function, index, LAYOUT), rank(argument)?);
     if let Some(layout) = layout_after(node, &layout, Side::Input)? {
         say_input_layout(function, index, &layout);

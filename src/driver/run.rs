@@ -75,7 +75,8 @@ struct Done {
 fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Done, CompileError> {
     let environment = Environment::of_this_machine();
     let configuration = match mode {
-        Mode::Config(file) | Mode::Recompile { config: file, .. } => {
+        Mode::Recompile { config, .. } => Configuration::read_for_stored_model(config, &environment)?,
+        Mode::Config(file) => {
             let load = |model: &Path| load_model(model).ok().map(|model| model_facts(&model));
             Configuration::read_with_model(file, &environment, &load)?
         }

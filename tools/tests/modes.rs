@@ -121,8 +121,29 @@ fn a_recompilation_gives_the_same_bytes_and_notes_what_cannot_act() {
     assert!(!text(&output.stderr).contains("which stays"), "{}", text(&output.stderr));
     let hbm = |folder: &Path| std::fs::read(folder.join("model_output/digits.hbm")).expect("a .hbm");
     assert!(hbm(folder.path()) == hbm(COMPILED.path()), "the same bytes");
-    // Another percentile would need another calibration.
+    // What the model was made of need not be there any more.
     let text_before = std::fs::read_to_string(folder.path().join("cfg.yaml")).expect("a configuration");
+    let example = example().display().to_string();
+    assert!(text_before.contains(&example));
+    std::fs::write(folder.path().join("cfg.yaml"), text_before.replace(&example, "gone")).expect("a file");
+    done(folder.path(), "hb_compile", &["-c", "cfg.yaml", "-m", &stored]);
+    assert!(hbm(folder.path()) == hbm(COMPILED.path()), "the same bytes");
+    // A network of floats still needs its samples.
+    let import = Command::new(env!("CARGO_BIN_EXE_hb-translate"))
+        .args(["--import-onnx", "--emit-bytecode", &format!("{example}/model.onnx"), "-o", "float.bc"])
+        .current_dir(folder.path())
+        .output()
+        .expect("runs");
+    assert_eq!(import.status.code(), Some(0), "{}", text(&import.stderr));
+    let refused = run(folder.path(), "hb_compile", &["-c", "cfg.yaml", "-m", "float.bc"]);
+    let shown = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{shown}");
+    assert!(
+        shown.contains("calibration_parameters.cal_data_dir") && shown.contains("gone/data/calibration"),
+        "{shown}"
+    );
+    std::fs::write(folder.path().join("cfg.yaml"), &text_before).expect("a file");
+    // Another percentile would need another calibration.
     let changed = text_before.replace("max_percentile: 1.0", "max_percentile: 0.999");
     assert_ne!(changed, text_before);
     std::fs::write(folder.path().join("cfg.yaml"), changed).expect("a file");

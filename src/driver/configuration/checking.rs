@@ -7,9 +7,9 @@ use super::model_check::{LoadModel, Statements};
 use super::parameters::{InputSettings, ONNX_MODEL, PARAMETERS, Settings};
 use super::problem::{Location, Problem, Problems, Severity, printable};
 use super::reading::{Document, Raw, Step};
-use super::table::{Group, Multiplicity, Parameter, ParameterDefault, Status};
+use super::table::{Group, Multiplicity, Parameter, ParameterDefault, ParameterKind, Status};
 use super::values::{self, ParameterValue, Place, ValueFault};
-use super::{Configuration, Environment, StoredParameter, input_rules, rules};
+use super::{Configuration, Environment, Files, StoredParameter, input_rules, rules};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -19,9 +19,9 @@ pub fn check(
     bytes: &[u8],
     path: &Path,
     environment: &Environment,
-    load: Option<&LoadModel<'_>>,
+    (load, files): (Option<&LoadModel<'_>>, Files),
 ) -> Result<Configuration, Problems> {
-    let mut checker = Checker::new(path);
+    let mut checker = Checker::new(path, files);
     let is_configuration = match Document::parse(bytes) {
         Ok(document) => collecting::collect(&mut checker, &document, environment),
         Err(error) => {
@@ -73,10 +73,11 @@ pub struct Checker {
     defaults: BTreeMap<&'static str, [ParameterValue; 1]>,
     pub(super) groups: BTreeMap<Group, Location>,
     problems: Vec<Problem>,
+    files: Files,
 }
 
 impl Checker {
-    fn new(path: &Path) -> Self {
+    fn new(path: &Path, files: Files) -> Self {
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let default =
             |parameter: &&'static Parameter| Some((parameter.name, [values::default_of(parameter, &folder)?]));
@@ -90,6 +91,7 @@ impl Checker {
             derived: BTreeMap::new(),
             groups: BTreeMap::new(),
             problems: Vec::new(),
+            files,
         }
     }
 
@@ -276,8 +278,9 @@ impl Checker {
                 return self.spoil(parameter, Holds::NoEffect);
             }
         }
+        let needed = self.files == Files::Needed || parameter.kind == ParameterKind::NewDirectory;
         let paths = given.iter().filter_map(|value| match value {
-            ParameterValue::Path(path) => Some(path),
+            ParameterValue::Path(path) if needed => Some(path),
             _ => None,
         });
         let mut faults: Vec<ValueFault> = values::unsupported(parameter, &given).into_iter().collect();

@@ -101,6 +101,14 @@ impl InputSettings {
     }
 }
 
+/// Whether what a configuration names must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Files {
+    Needed,
+    /// What they hold is in a stored model.
+    Unneeded,
+}
+
 /// A configuration that is sound in itself.
 #[derive(Debug, Clone)]
 pub struct Configuration {
@@ -121,16 +129,26 @@ pub struct Configuration {
 impl Configuration {
     /// Reads and checks a configuration file. Relative paths in it count from its folder.
     pub fn read(path: &Path, environment: &Environment) -> Result<Self, Problems> {
-        Self::read_file(path, environment, None)
+        Self::read_file(path, environment, (None, Files::Needed))
     }
 
     /// [`Self::read`] for a file whose model can be read: where something is wrong, what the model shows to be wrong is told as well.
     /// Where nothing is, [`Self::check_against`] is still to be asked.
     pub fn read_with_model(path: &Path, environment: &Environment, load: &LoadModel<'_>) -> Result<Self, Problems> {
-        Self::read_file(path, environment, Some(load))
+        Self::read_file(path, environment, (Some(load), Files::Needed))
     }
 
-    fn read_file(path: &Path, environment: &Environment, load: Option<&LoadModel<'_>>) -> Result<Self, Problems> {
+    /// [`Self::read`] for the compilation of a stored model: the files and folders that the configuration names need not be there.
+    /// Samples are missed when they are read.
+    pub fn read_for_stored_model(path: &Path, environment: &Environment) -> Result<Self, Problems> {
+        Self::read_file(path, environment, (None, Files::Unneeded))
+    }
+
+    fn read_file(
+        path: &Path,
+        environment: &Environment,
+        (load, files): (Option<&LoadModel<'_>>, Files),
+    ) -> Result<Self, Problems> {
         let file_problem = |what: String, remedy: &str| {
             Problems(vec![Problem {
                 file: printable(&path.display().to_string()),
@@ -149,12 +167,12 @@ impl Configuration {
         let bytes = read().map_err(|error| {
             file_problem(format!("the configuration cannot be read: {error}"), "give the path of a readable YAML file")
         })?;
-        checking::check(&bytes, path, environment, load)
+        checking::check(&bytes, path, environment, (load, files))
     }
 
     /// Checks the bytes of a configuration file as if they had been read from `path`.
     pub fn from_bytes(bytes: &[u8], path: &Path, environment: &Environment) -> Result<Self, Problems> {
-        checking::check(bytes, path, environment, None)
+        checking::check(bytes, path, environment, (None, Files::Needed))
     }
 
     /// What holds of a parameter of the model.

@@ -3,7 +3,7 @@
 
 use hb_dialects::ElementType;
 use inkwell::types::BasicTypeEnum;
-use inkwell::values::{BasicValueEnum, IntValue, PointerValue};
+use inkwell::values::{BasicValueEnum, IntValue, PointerValue, VectorValue};
 
 use super::super::error::Error;
 use super::super::expression::{Binary, Expression, ExpressionKind, axis, index};
@@ -19,6 +19,8 @@ use super::{Arguments, Work};
 const LANES: usize = 128;
 /// Outputs whose sums run side by side when each of them is one chain of additions.
 const CHAINS: usize = 8;
+/// The same where they are the lanes of vectors. Of one axis, a unit of work is as many.
+const CHAINS_IN_LANES: usize = 64;
 /// Enough units to keep any number of cores busy.
 const UNITS: usize = 64;
 
@@ -52,25 +54,55 @@ pub(crate) fn work(kernel: &Kernel) -> Work {
     kernel.body.walk(&mut |node| {
         size += usize::from(!matches!(node.kind(), ExpressionKind::Axis(_) | ExpressionKind::Constant(_)))
     });
-    Work { units: kernel.extents.iter().take(axes).product(), cost: inner.saturating_mul(size.max(1)), scratch: 0 }
+    let cost = inner.saturating_mul(size.max(1));
+    match kernel.extents.as_slice() {
+        &[extent] if chained(kernel).is_some() => Work {
+            units: extent.div_ceil(CHAINS_IN_LANES),
+            cost: cost.saturating_mul(CHAINS_IN_LANES.min(extent)),
+            scratch: 0,
+        },
+        extents => Work { units: extents.iter().take(axes).product(), cost, scratch: 0 },
+    }
 }
 
 /// How many points along the last axis are computed at once, if several can be.
 fn lanes(kernel: &Kernel, target: &CpuTarget) -> Option<usize> {
     let (rank, last) = (kernel.rank(), kernel.extents.len().checked_sub(1)?);
-    let stores = Affine::of(&kernel.store, rank).is_some_and(|affine| affine.coefficient(last) == 1);
     let short = kernel.reduction.as_ref().is_none_or(|reduction| {
         order(kernel, reduction) == Order::Unrolled && value::is_vectorizable(&reduction.finish, last, rank)
     });
-    let vectorized =
-        short && kernel.output == ElementType::F32 && stores && value::is_vectorizable(&kernel.body, last, rank);
+    let vectorized = short && stores_in_a_row(kernel) && value::is_vectorizable(&kernel.body, last, rank);
     vectorized.then_some(target.lanes)
 }
 
 pub(crate) fn is_vectorized(kernel: &Kernel, target: &CpuTarget) -> bool {
     let split =
         |reduction: &KernelReduction| order(kernel, reduction) == Order::Split && splits_in_lanes(kernel, reduction);
-    lanes(kernel, target).is_some() || kernel.reduction.as_ref().is_some_and(split)
+    let reduction = kernel.reduction.as_ref();
+    lanes(kernel, target).is_some() || reduction.is_some_and(split) || chain_lanes(kernel, target).is_some()
+}
+
+/// The reduction whose chains run side by side along the last output axis.
+fn chained(kernel: &Kernel) -> Option<&KernelReduction> {
+    kernel.reduction.as_ref().filter(|reduction| {
+        order(kernel, reduction) == Order::Chains && reduction.combiner.fused_factors(&kernel.body).is_some()
+    })
+}
+
+/// How many of these chains are a vector, if they can be.
+fn chain_lanes(kernel: &Kernel, target: &CpuTarget) -> Option<usize> {
+    let reduction = chained(kernel)?;
+    let last = kernel.extents.len().checked_sub(1)?;
+    let vectorized = value::is_vectorizable(&kernel.body, last, kernel.rank())
+        && value::is_vectorizable(&reduction.finish, last, kernel.rank());
+    (vectorized && stores_in_a_row(kernel)).then_some(target.lanes)
+}
+
+/// Whether neighbouring points of the last output axis are neighbouring f32.
+fn stores_in_a_row(kernel: &Kernel) -> bool {
+    let last = kernel.extents.len().saturating_sub(1);
+    kernel.output == ElementType::F32
+        && Affine::of(&kernel.store, kernel.rank()).is_some_and(|affine| affine.coefficient(last) == 1)
 }
 
 /// Whether the accumulators of an output can be the lanes of a vector.
@@ -92,12 +124,16 @@ pub(crate) fn emit<'ctx>(
     target: &CpuTarget,
 ) -> Result<(), Error> {
     let outer = unit_axes(kernel);
-    let nest = Nest { code, kernel, arguments, extents: kernel.all_extents(), lanes: lanes(kernel, target) };
+    let (lanes, chain_lanes) = (lanes(kernel, target), chain_lanes(kernel, target));
+    let nest = Nest { code, kernel, arguments, extents: kernel.all_extents(), lanes, chain_lanes };
     if let (Some(lanes), 1) = (nest.lanes, kernel.extents.len()) {
         return nest.vectors(lanes, &mut Vec::new(), arguments.begin, arguments.end);
     }
-    if let (Some(reduction), 1) = (nest.chained(), kernel.extents.len()) {
-        return nest.chains(reduction, &[], arguments.begin, arguments.end);
+    if let (Some(reduction), &[extent]) = (chained(kernel), kernel.extents.as_slice()) {
+        let position = |unit| code.builder.build_int_nsw_mul(unit, code.size(CHAINS_IN_LANES), "");
+        let (from, to) = (position(arguments.begin)?, position(arguments.end)?);
+        let to = code.intrinsic("llvm.smin", &[to.get_type().into()], &[to.into(), code.size(extent).into()])?;
+        return nest.chains(reduction, &[], from, super::code::int(to)?);
     }
     code.for_range(arguments.begin, arguments.end, 1, &mut |unit| {
         let mut axes = nest.decode(unit, outer)?;
@@ -111,6 +147,7 @@ struct Nest<'b, 'm, 'ctx> {
     arguments: &'b Arguments<'ctx>,
     extents: Vec<usize>,
     lanes: Option<usize>,
+    chain_lanes: Option<usize>,
 }
 
 impl<'ctx> Nest<'_, '_, 'ctx> {
@@ -142,7 +179,7 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         if let (Some(lanes), 1) = (self.lanes, open) {
             return self.vectors(lanes, axes, self.code.int(0), self.code.size(extent));
         }
-        if let (Some(reduction), 1) = (self.chained(), open) {
+        if let (Some(reduction), 1) = (chained(self.kernel), open) {
             return self.chains(reduction, axes, self.code.int(0), self.code.size(extent));
         }
         self.code.for_range(self.code.int(0), self.code.size(extent), 1, &mut |position| {
@@ -168,9 +205,9 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
                 Some(reduction) => self.unrolled(reduction, axes, lanes)?,
                 None => value::emit(self.code, &self.kernel.body, &Leaves { lanes, ..self.leaves(axes, None) })?,
             };
-            let position = value::emit_index(self.code, &self.kernel.store, &self.leaves(axes, None))?;
+            let stored = self.store(axes, value, lanes);
             axes.pop();
-            self.code.store_vector(self.arguments.output, position, vector(value)?, mask)
+            stored
         })
     }
 
@@ -178,9 +215,17 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         Leaves { operands: &self.arguments.operands, axes, extents: &self.extents, accumulator, lanes: None }
     }
 
-    fn store(&self, axes: &[IntValue<'ctx>], value: BasicValueEnum<'ctx>) -> Result<(), Error> {
+    fn store(
+        &self,
+        axes: &[IntValue<'ctx>],
+        value: BasicValueEnum<'ctx>,
+        lanes: Option<Lanes<'ctx>>,
+    ) -> Result<(), Error> {
         let position = value::emit_index(self.code, &self.kernel.store, &self.leaves(axes, None))?;
-        self.code.store(self.kernel.output, self.arguments.output, position, value)
+        match lanes {
+            Some(lanes) => self.code.store_vector(self.arguments.output, position, vector(value)?, lanes.mask),
+            None => self.code.store(self.kernel.output, self.arguments.output, position, value),
+        }
     }
 
     /// One output element.
@@ -188,10 +233,10 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         let value = match (&self.kernel.reduction, order) {
             (Some(reduction), Some(Order::Unrolled)) => self.unrolled(reduction, axes, None)?,
             (Some(reduction), Some(Order::Split)) => self.split(reduction, axes)?,
-            (Some(reduction), _) => return self.side_by_side(reduction, &[axes.clone()]),
+            (Some(reduction), _) => return self.side_by_side(reduction, std::slice::from_ref(axes), None),
             (None, _) => value::emit(self.code, &self.kernel.body, &self.leaves(axes, None))?,
         };
-        self.store(axes, value)
+        self.store(axes, value, None)
     }
 
     fn initial(&self, reduction: &KernelReduction) -> BasicValueEnum<'ctx> {
@@ -223,15 +268,7 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         value::emit(self.code, &reduction.finish, &Leaves { lanes, ..self.leaves(axes, Some(total)) })
     }
 
-    /// The reduction whose chains run side by side along the last output axis.
-    fn chained(&self) -> Option<&KernelReduction> {
-        self.kernel.reduction.as_ref().filter(|reduction| {
-            order(self.kernel, reduction) == Order::Chains
-                && reduction.combiner.fused_factors(&self.kernel.body).is_some()
-        })
-    }
-
-    /// The points `from..to` of the last axis, a few at a time: one chain of additions alone would wait for each of them.
+    /// The points `from..to` of the last axis, several at a time: one chain of additions alone would wait for each of them.
     fn chains(
         &self,
         reduction: &KernelReduction,
@@ -240,39 +277,58 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         to: IntValue<'ctx>,
     ) -> Result<(), Error> {
         let builder = &self.code.builder;
-        let rest =
-            builder.build_int_signed_rem(builder.build_int_nsw_sub(to, from, "")?, self.code.size(CHAINS), "")?;
-        let whole = builder.build_int_nsw_sub(to, rest, "")?;
-        let some = |count: usize, start: IntValue<'ctx>| {
+        let (step, count) = match self.chain_lanes {
+            Some(lanes) => (lanes, CHAINS_IN_LANES / lanes),
+            None => (1, CHAINS),
+        };
+        let side_by_side = |count: usize, start: IntValue<'ctx>, mask: Option<VectorValue<'ctx>>| {
             let point = |number: usize| -> Result<Vec<IntValue<'ctx>>, Error> {
-                let position = builder.build_int_nsw_add(start, self.code.size(number), "")?;
+                let position = builder.build_int_nsw_add(start, self.code.size(number * step), "")?;
                 Ok(axes.iter().copied().chain([position]).collect())
             };
-            self.side_by_side(reduction, &(0..count).map(point).collect::<Result<Vec<_>, _>>()?)
+            let lanes = self.chain_lanes.map(|count| Lanes { axis: axes.len(), count, mask });
+            self.side_by_side(reduction, &(0..count).map(point).collect::<Result<Vec<_>, _>>()?, lanes)
         };
-        self.code.for_range(from, whole, CHAINS as i64, &mut |start| some(CHAINS, start))?;
-        self.code.for_range(whole, to, 1, &mut |start| some(1, start))
+        let size = self.code.size(step * count);
+        let rest = builder.build_int_signed_rem(builder.build_int_nsw_sub(to, from, "")?, size, "")?;
+        let whole = builder.build_int_nsw_sub(to, rest, "")?;
+        self.code.for_range(from, whole, (step * count) as i64, &mut |start| side_by_side(count, start, None))?;
+        match self.chain_lanes {
+            Some(lanes) => self.code.for_vectors(lanes, whole, to, &mut |start, mask| side_by_side(1, start, mask)),
+            None => self.code.for_range(whole, to, 1, &mut |start| side_by_side(1, start, None)),
+        }
     }
 
-    /// Several output elements, with one accumulator each.
-    fn side_by_side(&self, reduction: &KernelReduction, points: &[Vec<IntValue<'ctx>>]) -> Result<(), Error> {
-        let kind = self.code.register_type(self.kernel.body.element());
+    /// Several output elements, or vectors of them, with one accumulator each.
+    fn side_by_side(
+        &self,
+        reduction: &KernelReduction,
+        points: &[Vec<IntValue<'ctx>>],
+        lanes: Option<Lanes<'ctx>>,
+    ) -> Result<(), Error> {
+        let mut initial = self.initial(reduction);
+        if let Some(lanes) = lanes {
+            initial = self.code.splat(initial, lanes.count)?;
+        }
+        let kind = initial.get_type();
         let mut slots = Vec::new();
         for _ in points {
             // Becomes a register; a slot is only the simplest way to write it.
             let slot = self.code.stack(kind, 1)?;
-            self.code.builder.build_store(slot, self.initial(reduction))?;
+            self.code.builder.build_store(slot, initial)?;
             slots.push(slot);
         }
         self.code.for_box(&reduction.extents, &mut |inner| {
             points.iter().zip(&slots).try_for_each(|(axes, slot)| {
                 let all: Vec<IntValue<'ctx>> = axes.iter().chain(inner).copied().collect();
-                self.accumulate_at(reduction, (kind, *slot), &self.kernel.body, &self.leaves(&all, None))
+                let leaves = Leaves { lanes, ..self.leaves(&all, None) };
+                self.accumulate_at(reduction, (kind, *slot), &self.kernel.body, &leaves)
             })
         })?;
         points.iter().zip(&slots).try_for_each(|(axes, slot)| {
             let total = self.code.builder.build_load(kind, *slot, "")?;
-            self.store(axes, value::emit(self.code, &reduction.finish, &self.leaves(axes, Some(total)))?)
+            let leaves = Leaves { lanes, ..self.leaves(axes, Some(total)) };
+            self.store(axes, value::emit(self.code, &reduction.finish, &leaves)?, lanes)
         })
     }
 
@@ -412,7 +468,7 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
                 let total = self.total(reduction, slots, accumulators, &|number| slot_of(code.size(number), lane))?;
                 let all: Vec<IntValue<'ctx>> = axes.iter().chain([&position]).copied().collect();
                 let value = value::emit(code, &reduction.finish, &self.leaves(&all, Some(total)))?;
-                self.store(&all, value)
+                self.store(&all, value, None)
             })
         })
     }

@@ -13,11 +13,10 @@ pub(super) fn gemm(node: &mut OperatorNode) -> Results {
     let (a, b) = (node.operand(0)?, node.operand(1)?);
     let (alpha, beta) = (attributes::alpha(node.operation)?, attributes::beta(node.operation)?);
     let (transposed_a, transposed_b) = (attributes::trans_a(node.operation)?, attributes::trans_b(node.operation)?);
-    let (shape, left) = (node.result_shape()?, node.shape(a)?);
-    let &[rows, _] = shape.as_slice() else { return Err(node.invalid("its result is no matrix")) };
+    let left = node.shape(a)?;
     let depth = left.get(usize::from(!transposed_a)).copied().unwrap_or(0);
-    // Several rows read B again and again: then its columns should lie side by side. A constant B is turned only once.
-    let (b, transposed_b) = match transposed_b && rows > 1 && node.tensor(b)?.data.is_some() {
+    // Sums run side by side in vectors where the columns of B do. A constant B is turned only once.
+    let (b, transposed_b) = match transposed_b && node.tensor(b)?.data.is_some() {
         true => (turned(node, b)?, false),
         false => (b, transposed_b),
     };

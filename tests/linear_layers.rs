@@ -83,8 +83,8 @@ fn recorded(operator: &str) -> Vec<Recorded> {
                     sizes: case.inputs[0].1.shape.iter().skip(2).map(|&size| size as u64).collect(),
                     input: case.inputs[0].1.to_f32(),
                     output: case.outputs[0].1.to_f32(),
-                    weights: weights_of(operation).unwrap().unwrap().to_f32s().unwrap(),
-                    bias: bias.map(|bias| bias.to_f32s().unwrap()).unwrap_or_default(),
+                    weights: weights_of(operation).unwrap().unwrap().f32s().unwrap().into_owned(),
+                    bias: bias.map(|bias| bias.f32s().unwrap().into_owned()).unwrap_or_default(),
                     window: TransposedWindow::of(operation).ok().filter(|_| operator == "ConvTranspose"),
                 });
             }

@@ -6,6 +6,7 @@
 //! away. Else `b` is copied panel by panel into contiguous memory. `a` is packed at compile time when it is constant.
 
 use hb_dialects::ElementType;
+use rayon::prelude::*;
 
 use super::array::Array;
 use super::error::Error;
@@ -200,7 +201,7 @@ impl Contraction {
             offsets(outer.iter().copied(), |d| strides.get(d).map_or(0, |(axis, _)| self.a_at.coefficient(*axis)));
         let target = packed.values_mut::<f32>().ok_or_else(lost)?;
         for (target, start) in target.chunks_exact_mut(block.max(1)).zip(&starts) {
-            for (number, target) in target.chunks_exact_mut(depth * tile).enumerate() {
+            target.par_chunks_exact_mut(depth * tile).enumerate().try_for_each(|(number, target)| {
                 for (row, lane) in (number * tile..rows.min((number + 1) * tile)).enumerate() {
                     let from = self.a_at.constant + start + self.a_at.coefficient(self.row) * lane as i64;
                     for (slot, offset) in target.iter_mut().skip(row).step_by(tile).zip(&depths) {
@@ -208,7 +209,8 @@ impl Contraction {
                         *slot = *source.get(position).ok_or_else(lost)?;
                     }
                 }
-            }
+                Ok::<(), Error>(())
+            })?;
         }
         Ok(packed)
     }

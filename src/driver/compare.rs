@@ -3,7 +3,8 @@
 use super::tables::{NodeRow, OutputRow};
 use crate::bpu::{self, lower::Placement, model::Segment};
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
-use crate::quant::search::{cosine, floats as array_floats};
+use crate::quant::calibrate::{NodeValues, Values, floats as array_floats};
+use crate::quant::search::cosine;
 use crate::sim::{
     executor::ExecutionError,
     segmented::{Observed, SegmentedNetwork},
@@ -14,7 +15,8 @@ use hb_dialects::names::{FUNCTION, output_names};
 use hb_dialects::quant;
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value, ValueLike};
-use std::collections::HashMap;
+use rayon::prelude::*;
+use std::thread::JoinHandle;
 
 /// Why levels could not be compared.
 #[derive(Debug, thiserror::Error)]
@@ -26,18 +28,6 @@ pub enum CompareError {
     Segments(#[from] ExecutionError),
     #[error("the levels cannot be compared: {0}")]
     Network(String),
-}
-
-/// Values by node name.
-pub type NodeValues = HashMap<String, Vec<f32>>;
-
-/// The values of all nodes and of the outputs, in network order.
-#[derive(Debug, Default)]
-pub struct Values {
-    /// By the name of the node.
-    pub nodes: NodeValues,
-    /// In the order of the network.
-    pub outputs: Vec<Vec<f32>>,
 }
 
 fn floats(view: &ArrayView<'_>) -> Option<Vec<f32>> {
@@ -56,6 +46,26 @@ pub fn run_float(executable: &FloatExecutable, inputs: &[Array]) -> Result<Value
         }
     })?;
     Ok(Values { nodes, outputs: outputs.iter().map(array_floats).collect() })
+}
+
+/// A run in a thread of its own.
+#[derive(Debug)]
+pub struct BackgroundRun(JoinHandle<Result<Values, CompareError>>);
+
+impl BackgroundRun {
+    /// As [`run_float`], which begins now.
+    pub fn of(executable: FloatExecutable, inputs: Vec<Array>) -> Self {
+        Self(std::thread::spawn(move || run_float(&executable, &inputs)))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// As [`run_float`].
+    pub fn values(self) -> Result<Values, CompareError> {
+        let ended_early = |_| CompareError::Network("the thread that runs the quantized network ended early".into());
+        self.0.join().map_err(ended_early)?
+    }
 }
 
 /// The bytes of arrays.
@@ -203,7 +213,7 @@ pub fn node_rows(facts: &[NodeFacts], float: &Values, calibrated: &Values, quant
         float.nodes.get(name).zip(other.nodes.get(name)).and_then(|(left, right)| cosine(left, right))
     };
     facts
-        .iter()
+        .par_iter()
         .map(|fact| {
             let on_bpu = fact.placement == Placement::Bpu;
             NodeRow {

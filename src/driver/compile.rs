@@ -1,6 +1,6 @@
 //! The stages of a compilation, in order, and what goes wrong in them.
 
-use super::compare::{self, NodeFacts, Values};
+use super::compare::{self, BackgroundRun, NodeFacts};
 use super::configuration::{
     ADVICE, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
     LAYER_OUT_DUMP, MARCH, MEAN_VALUE, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR,
@@ -20,6 +20,7 @@ use crate::frontend::mlir;
 use crate::frontend::onnx::{self, ModelFile};
 use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
+use crate::quant::{calibrate::Values, evidence::Calibrated};
 use crate::sim::{advice, perf::performance, runner::timelines};
 use crate::target::Target;
 use hb_dialects::ir;
@@ -277,8 +278,8 @@ impl NetworkStages<'_> {
         outcome: &mut CompilationOutcome,
     ) -> Result<(), CompileError> {
         let stages = self.stages;
-        let calibrated = stages.run(Stage::Quantize, || self.quantize(&mut module, &reference, files))?;
-        let Reference { sample, float, .. } = reference;
+        let run = stages.run(Stage::Quantize, || self.quantize(&mut module, &reference, files))?;
+        let Reference { sample, calibrated: Calibrated { first: float, .. }, .. } = reference;
         self.write_model(&module, "_ptq_model.onnx", files)?;
         if stages.ends_after(Stage::Quantize) {
             return Ok(());
@@ -287,8 +288,10 @@ impl NetworkStages<'_> {
         let qdq = qdq.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
         let Placed { facts, segments, bytecode } = stages.run(Stage::Place, || self.place(&mut module, inputs))?;
         self.report_placement(&facts);
-        self.stage_file(files, "_quantized_model.bc", &bytecode)?;
-        drop(bytecode);
+        let staged = files.stage_behind(&self.configuration.output_path("_quantized_model.bc"), move |file| {
+            file.write_all(&bytecode)
+        });
+        staged.map_err(|error| CompileError::Stage { stage: Stage::Place, source: error.into() })?;
         outcome.nodes = facts;
         if stages.ends_after(Stage::Place) {
             return Ok(());
@@ -303,7 +306,7 @@ impl NetworkStages<'_> {
             let compilation = package::Compilation::of(self.configuration);
             let hbm = package::package(self.context, module.as_operation(), &compilation)?;
             drop(module);
-            self.report(levels, files, hbm, (sample, float, calibrated), outcome)
+            self.report(levels, files, hbm, (sample, float, run), outcome)
         })
     }
 
@@ -392,7 +395,7 @@ impl NetworkStages<'_> {
         levels: Levels<'_>,
         files: &mut FileSet,
         hbm: Vec<u8>,
-        (sample, float, calibrated): (Vec<Array>, Values, Values),
+        (sample, float, run): (Vec<Array>, Values, BackgroundRun),
         outcome: &mut CompilationOutcome,
     ) -> Result<(), StageError> {
         self.stage_file(files, ".hbm", &hbm)?;
@@ -406,6 +409,7 @@ impl NetworkStages<'_> {
                     programs.see(segment, inputs, outputs);
                 }
             })?;
+        let calibrated = run.values()?;
         outcome.rows = compare::node_rows(&outcome.nodes, &float, &calibrated, &quantized);
         outcome.outputs = compare::output_rows(function, &float, &calibrated, &quantized);
         tracing::debug!("nodes, compared on one sample:\n{}", tables::node_table(&outcome.rows));

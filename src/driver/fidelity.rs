@@ -4,14 +4,15 @@
 //! The quantized network is cut at every value: each node gets the operands that the compiled network has there, so that no
 //! difference spreads and the node at fault is the one that differs.
 
-use super::compare::{NodeFacts, NodeValues, network, run_segments};
+use super::compare::{NodeFacts, network, run_segments};
 use super::compile::{NetworkStages, StageError};
 use crate::bpu::interpreter;
 use crate::bpu::lower::Placement;
 use crate::bpu::model::Segment;
-use crate::cpu::{Array, ExecutableOptions, FloatExecutable, Observe};
+use crate::cpu::{Array, FloatExecutable};
 use crate::hbm::{Hbm, SegmentBody};
 use crate::nash::lower;
+use crate::quant::calibrate::NodeValues;
 use crate::quant::cut::{Allowed, Cut, F32_ROUNDING, cut};
 use crate::sim::bpu_segment::BpuRunner;
 use crate::sim::segmented::in_region;
@@ -69,8 +70,8 @@ impl NetworkStages<'_> {
             found.push(Array::from_values(&shape, &computed.remove(&node).unwrap_or_default())?);
             allowed.push((node, rounding));
         }
-        let options = ExecutableOptions { observe: Observe::Nothing, ..self.executable_options() };
-        let executable = FloatExecutable::compile(function, options)?;
+        // Observed as the quantized network was, so that its kernels serve again.
+        let executable = FloatExecutable::compile(function, self.executable_options())?;
         let inputs: Vec<&Array> = sample.iter().chain(&found).collect();
         let expected = executable.run(&inputs)?;
         for ((node, rounding), (found, expected)) in allowed.into_iter().zip(found.iter().zip(&expected)) {

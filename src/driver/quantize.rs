@@ -1,6 +1,6 @@
 //! The stages calibrate and quantize: samples and files for what `crate::quant` decides.
 
-use super::compare::{self, Values};
+use super::compare::{self, BackgroundRun};
 use super::compile::{CompileError, NetworkStages, StageError};
 use super::configuration::{
     CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType, CheckedInput, DEBUG_MODE, DebugMode,
@@ -35,9 +35,8 @@ pub(super) const WEIGHTS: &str = "_quant_weights.safetensors";
 
 /// What calibration leaves for the later stages.
 pub(super) struct Reference {
-    /// The first sample, and what the float network makes of it: levels are compared by it.
+    /// The first sample: levels are compared by it.
     pub(super) sample: Vec<Array>,
-    pub(super) float: Values,
     pub(super) calibrated: Calibrated,
     source: SampleSource,
 }
@@ -112,8 +111,7 @@ impl NetworkStages<'_> {
         let calibrated = evidence::calibrate(function, &executable, &samples, method, &|| progress.advance(1))?;
         let sample = source.read(&executable, 0)?;
         question_ranges(&source, &executable, inputs)?;
-        let float = compare::run_float(&executable, &sample)?;
-        Ok(Reference { sample, float, calibrated, source })
+        Ok(Reference { sample, calibrated, source })
     }
 
     /// Writes each sample of each input as the network takes it: `calibration_data/{input}/{index}.npy`.
@@ -138,19 +136,19 @@ impl NetworkStages<'_> {
         Ok(())
     }
 
-    /// Turns the calibrated network into its QDQ form; gives what that makes of the first sample. Decisions go into files that the
-    /// pipeline reads.
+    /// Turns the calibrated network into its QDQ form, which then runs on the first sample. Decisions go into files that the pipeline
+    /// reads.
     pub(super) fn quantize(
         &self,
         module: &mut Module<'_>,
         reference: &Reference,
         files: &mut FileSet,
-    ) -> Result<Values, StageError> {
+    ) -> Result<BackgroundRun, StageError> {
         let Some(evidence) = &reference.calibrated.evidence else {
             let info = self.stage_info(&reference.calibrated.info, files)?;
             pipeline::run(self.context, module, &hfloat_to_qdq(&info))?;
             let executable = self.observed(compare::network(module.as_operation())?)?;
-            return Ok(compare::run_float(&executable, &reference.sample)?);
+            return Ok(BackgroundRun::of(executable, reference.sample.clone()));
         };
         let candidates = precision::candidates(compare::network(module.as_operation())?, evidence)?;
         let weights = self.stage_weights(module, evidence, files)?;
@@ -158,10 +156,10 @@ impl NetworkStages<'_> {
         self.keep_resources(&[module]);
         let found = self.search(module, reference, evidence, &candidates)?;
         report(&found);
-        let values = compare::run_float(&found.executable, &reference.sample)?;
+        let run = BackgroundRun::of(found.executable, reference.sample.clone());
         let info = self.stage_info(&found.info, files)?;
         pipeline::run(self.context, module, &hfloat_to_qdq(&info))?;
-        Ok(values)
+        Ok(run)
     }
 
     /// Looks for the precision of a network whose weights are rounded.

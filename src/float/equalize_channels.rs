@@ -82,12 +82,12 @@ fn equalize(producer: OperationRef<'_, '_>, means: &[f64], deviations: &[f64]) -
     if depth != 1 && shape.get(1) != Some(&1) {
         return Ok(());
     }
-    let factors = read.factors(&ranges, &reading.to_f32s()?);
+    let factors = read.factors(&ranges, &reading.f32s()?);
     let scaled = scale_channels(producer, &weight, &factors)?;
     let biases: Vec<f32> =
-        bias.to_f32s()?.iter().zip(&factors).map(|(&bias, factor)| (f64::from(bias) * factor) as f32).collect();
+        bias.f32s()?.iter().zip(&factors).map(|(&bias, factor)| (f64::from(bias) * factor) as f32).collect();
     let read: Vec<f32> = reading
-        .to_f32s()?
+        .f32s()?
         .iter()
         .enumerate()
         .map(|(i, &value)| (f64::from(value) / factors.get(read.channel(i)).copied().unwrap_or(1.0)) as f32)

@@ -56,8 +56,8 @@ fn clamp_of(operation: OperationRef<'_, '_>) -> Option<Clamp> {
 
 /// The value of an operand that is a constant of one f32.
 fn single(operation: OperationRef<'_, '_>, index: usize) -> Option<f64> {
-    match ir::constant_of(operation.operand(index).ok()?)?.to_f32s().ok()?.as_slice() {
-        &[value] => Some(f64::from(value)),
+    match *ir::constant_of(operation.operand(index).ok()?)?.f32s().ok()? {
+        [value] => Some(f64::from(value)),
         _ => None,
     }
 }

@@ -62,7 +62,8 @@ fn same(left: Value<'_, '_>, right: Value<'_, '_>) -> bool {
 
 /// The one number that a constant holds.
 fn number(value: Value<'_, '_>) -> Option<f64> {
-    let values = ir::constant_of(value)?.to_f32s().ok()?;
+    let constant = ir::constant_of(value)?;
+    let values = constant.f32s().ok()?;
     let first = *values.first()?;
     values.iter().all(|&value| value == first).then(|| f64::from(first))
 }

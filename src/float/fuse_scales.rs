@@ -112,7 +112,7 @@ fn map_of_batch_normalization(operation: OperationRef<'_, '_>) -> Result<Option<
         let Some(constant) = constant.filter(|constant| constant.r#type.element == ElementType::F32) else {
             return Ok(None);
         };
-        statistics.push(constant.to_f32s()?);
+        statistics.push(constant.f32s()?.into_owned());
     }
     let epsilon = attributes::epsilon(operation)?;
     let [scale, bias, mean, variance] = statistics.as_slice() else { return Ok(None) };
@@ -128,7 +128,7 @@ fn quotient_to_product(operation: OperationRef<'_, '_>) -> Result<(), PassFailur
     let (dividend, divisor) = (operation.operand_at(0)?, operation.operand_at(1)?);
     let constant = ir::constant_of(divisor).filter(|constant| constant.r#type.element == ElementType::F32);
     let Some(constant) = constant.filter(|_| ir::constant_of(dividend).is_none()) else { return Ok(()) };
-    let reciprocals: Vec<f32> = constant.to_f32s()?.iter().map(|&value| (1.0 / f64::from(value)) as f32).collect();
+    let reciprocals: Vec<f32> = constant.f32s()?.iter().map(|&value| (1.0 / f64::from(value)) as f32).collect();
     if !reciprocals.iter().all(|value| value.is_normal()) {
         return Ok(());
     }
@@ -182,9 +182,9 @@ fn channel_values(constant: &Constant<'_>, shape: &[usize]) -> Option<Vec<f64>> 
     if sizes.iter().enumerate().any(|(i, &size)| size != 1 && i + offset != 1) {
         return None;
     }
-    let values = constant.to_f32s().ok()?;
-    match values.as_slice() {
-        [single] => Some(vec![f64::from(*single); channels]),
+    let values = constant.f32s().ok()?;
+    match *values {
+        [single] => Some(vec![f64::from(single); channels]),
         _ if values.len() == channels => Some(values.iter().map(|&value| f64::from(value)).collect()),
         _ => None,
     }
@@ -253,10 +253,10 @@ fn bias_values(bias: Option<&Constant<'_>>, channels: usize) -> Result<Option<Ve
     if leading.iter().any(|&size| size != 1) {
         return Ok(None);
     }
-    let values = bias.to_f32s()?;
-    Ok(match values.as_slice() {
-        [single] => Some(vec![*single; channels]),
-        _ if values.len() == channels => Some(values),
+    let values = bias.f32s()?;
+    Ok(match *values {
+        [single] => Some(vec![single; channels]),
+        _ if values.len() == channels => Some(values.into_owned()),
         _ => None,
     })
 }
@@ -285,7 +285,7 @@ pub(super) fn scale_channels(
         if transposed { i / inner(0) / in_group * size(1) + own } else { own }
     };
     let factor = |i: usize| factors.get(channel(i)).copied().unwrap_or(1.0);
-    let values = weight.to_f32s()?;
+    let values = weight.f32s()?;
     Ok(values.iter().enumerate().map(|(i, &value)| (f64::from(value) * factor(i)) as f32).collect())
 }
 

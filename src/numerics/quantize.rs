@@ -1,6 +1,7 @@
 //! Between real numbers and integers (`docs/numerics.md`, section 8).
 
 use super::round::Clamp;
+use rayon::prelude::*;
 
 /// ONNX QuantizeLinear (opset 10 to 23) with zero point 0: `sat(round_half_even(x / scale))`, the division in f32.
 ///
@@ -18,17 +19,32 @@ pub fn quantize_f64(x: f64, scale: f64, clamp: Clamp) -> i32 {
     saturate((x / scale).round_ties_even(), clamp)
 }
 
+/// Fewer elements are not worth waking other threads.
+const WORTH_SHARING: usize = 1 << 16;
+
 /// The integers of a constant, as the compiler quantizes all of them: [`quantize_f64`] of every element.
 ///
 /// The elements come in lines of `inner`, and the lines have the `scales` in turn: one scale per tensor is one in the list, scales
 /// per index of an axis have `inner` elements per index. Without a scale there are no integers.
 #[must_use]
 pub fn quantize_constant(values: &[f32], scales: &[f64], inner: usize, clamp: Clamp) -> Vec<i32> {
+    if scales.is_empty() {
+        return Vec::new();
+    }
     let (low, high) = (f64::from(clamp.low), f64::from(clamp.high));
-    let mut integers = Vec::with_capacity(values.len());
-    for (values, &scale) in values.chunks(inner.max(1)).zip(scales.iter().cycle()) {
-        // Bounds are integers, so that clamping first gives the same; NaN stays NaN and becomes 0.
-        integers.extend(values.iter().map(|&value| nearest((f64::from(value) / scale).clamp(low, high)) as i32));
+    let inner = inner.max(1);
+    let mut integers = vec![0; values.len()];
+    let quantize_line = |(line, (integers, values)): (usize, (&mut [i32], &[f32]))| {
+        let Some(&scale) = scales.get(line % scales.len()) else { return };
+        for (integer, &value) in integers.iter_mut().zip(values) {
+            // Bounds are integers, so that clamping first gives the same; NaN stays NaN and becomes 0.
+            *integer = nearest((f64::from(value) / scale).clamp(low, high)) as i32;
+        }
+    };
+    if values.len() < WORTH_SHARING {
+        integers.chunks_mut(inner).zip(values.chunks(inner)).enumerate().for_each(quantize_line);
+    } else {
+        integers.par_chunks_mut(inner).zip(values.par_chunks(inner)).enumerate().for_each(quantize_line);
     }
     integers
 }

@@ -1,13 +1,13 @@
 //! Calibration: runs the float network on samples and measures values.
 
-use super::moments::{Moments, MomentsPlan};
+use super::moments::{MomentsPlan, TakenValues};
 use super::{Observer, Thresholds};
 use crate::cpu::{Array, Error, FloatExecutable};
 use hb_dialects::ElementType;
 use hb_dialects::ir::IrError;
 use rayon::prelude::*;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Why calibration failed.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,18 @@ pub struct Samples<'a> {
 /// Gives the inputs of a sample for a network.
 pub type Read<'a> = dyn Fn(&FloatExecutable, usize) -> Result<Vec<Array>, CalibrationError> + Sync + 'a;
 
+/// Values by node name.
+pub type NodeValues = HashMap<String, Vec<f32>>;
+
+/// The values of all nodes and of the outputs, in network order.
+#[derive(Debug, Default)]
+pub struct Values {
+    /// By the name of the node.
+    pub nodes: NodeValues,
+    /// In the order of the network.
+    pub outputs: Vec<Vec<f32>>,
+}
+
 /// What to look at while samples run.
 pub struct Measured<'m> {
     /// The values whose observers are wanted; the executable must observe them.
@@ -52,6 +64,8 @@ pub struct Measured<'m> {
     pub percentile: f64,
     /// The samples whose outputs are kept, in ascending order.
     pub outputs_of: &'m [usize],
+    /// What is kept to measure moments.
+    pub moments: &'m MomentsPlan,
 }
 
 /// What was seen while samples ran.
@@ -61,6 +75,10 @@ pub struct Measurement {
     pub observers: BTreeMap<String, Observer>,
     /// The outputs of the samples whose outputs are kept, in their order.
     pub outputs: Vec<Vec<Array>>,
+    /// What was taken to measure moments, by parts of the samples.
+    pub taken: Vec<TakenValues>,
+    /// What the network makes of the first sample.
+    pub first: Values,
 }
 
 impl Measurement {
@@ -74,6 +92,7 @@ impl Measurement {
             }
         }
         self.outputs.extend(next.outputs);
+        self.taken.extend(next.taken);
     }
 }
 
@@ -91,8 +110,10 @@ pub fn measure(
     let indices: Vec<usize> = (0..samples.count).collect();
     let parts =
         in_parallel(&indices, samples.jobs, |indices| measure_some(executable, measured, indices, samples.read, done))?;
-    let mut all = Measurement::default();
-    parts.into_iter().for_each(|part| all.merge(part));
+    let mut parts = parts.into_iter();
+    // The first sample is in the first part.
+    let mut all = parts.next().unwrap_or_default();
+    parts.for_each(|part| all.merge(part));
     match all.observers.iter().find(|(_, observer)| observer.not_finite() > 0) {
         Some((name, observer)) => {
             Err(CalibrationError::NotFinite { value: name.clone(), count: observer.not_finite() })
@@ -122,31 +143,6 @@ pub fn threads(jobs: usize) -> Result<rayon::ThreadPool, CalibrationError> {
     pool.map_err(|error| CalibrationError::Threads(error.to_string()))
 }
 
-/// The moments of a plan on some samples.
-///
-/// # Errors
-/// When a sample cannot be read or run.
-pub fn measure_moments(
-    executable: &FloatExecutable,
-    plan: &MomentsPlan,
-    indices: &[usize],
-    samples: &Samples<'_>,
-) -> Result<Moments, CalibrationError> {
-    let parts = in_parallel(indices, samples.jobs, |indices| {
-        let mut moments = Moments::default();
-        for &index in indices {
-            let inputs = (samples.read)(executable, index)?;
-            executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
-                if let Some(values) = view.values::<f32>() {
-                    moments.observe(plan, name, view.shape, values);
-                }
-            })?;
-        }
-        Ok(moments)
-    })?;
-    Ok(parts.into_iter().fold(Moments::default(), Moments::merge))
-}
-
 /// The outputs of some samples in order.
 ///
 /// # Errors
@@ -163,16 +159,18 @@ pub fn outputs(
 
 fn measure_some(
     executable: &FloatExecutable,
-    Measured { names, percentile, outputs_of }: &Measured<'_>,
+    Measured { names, percentile, outputs_of, moments }: &Measured<'_>,
     indices: &[usize],
     read: &Read<'_>,
     done: &(dyn Fn() + Sync),
 ) -> Result<Measurement, CalibrationError> {
-    let Measurement { mut observers, mut outputs } = Measurement::default();
+    let Measurement { mut observers, mut outputs, mut first, .. } = Measurement::default();
+    let mut taken = TakenValues::default();
     for &index in indices {
         let inputs = read(executable, index)?;
         let given = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
-            if let Some(values) = view.values::<f32>().filter(|_| names.contains(name)) {
+            let Some(values) = view.values::<f32>() else { return };
+            if names.contains(name) {
                 match observers.get_mut(name) {
                     Some(observer) => observer.observe(values),
                     None => {
@@ -182,13 +180,25 @@ fn measure_some(
                     }
                 }
             }
+            taken.take(moments, index, name, view.shape, values);
+            if index == 0 {
+                first.nodes.insert(name.to_owned(), values.to_vec());
+            }
         })?;
+        if index == 0 {
+            first.outputs = given.iter().map(floats).collect();
+        }
         if outputs_of.contains(&index) {
             outputs.push(given);
         }
         done();
     }
-    Ok(Measurement { observers, outputs })
+    Ok(Measurement { observers, outputs, taken: vec![taken], first })
+}
+
+/// The values of an array, as f32.
+pub fn floats(array: &Array) -> Vec<f32> {
+    array.to_f64().into_iter().map(|value| value as f32).collect()
 }
 
 /// The threshold of every observed value.

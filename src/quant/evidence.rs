@@ -1,7 +1,7 @@
 //! What is measured of a float network on samples: the ranges of its values, and what decides on rounding and precision.
 
 use super::{
-    calibrate::{CalibrationError, Measured, Measurement, Samples, measure, measure_moments, thresholds},
+    calibrate::{CalibrationError, Measured, Measurement, Samples, Values, measure, threads, thresholds},
     groups::ScaleGroups,
     info::{CalibrationInfo, Judge, QuantInfo, ValueInfo},
     linear::LinearLayer,
@@ -35,6 +35,8 @@ pub struct Calibrated {
     pub info: QuantInfo,
     /// None where samples are random.
     pub evidence: Option<Evidence>,
+    /// What the float network makes of the first sample.
+    pub first: Values,
 }
 
 /// What decides on the rounding of weights and the widths of activations.
@@ -67,8 +69,10 @@ pub fn calibrate(
     // The results of layers show how much of the noise of their inputs matters, also where nothing rounds them.
     let names: HashSet<String> = own.iter().cloned().chain(layers.iter().map(|layer| layer.node.clone())).collect();
     let (learned, judged) = if method.random { Default::default() } else { shares(samples.count) };
-    let measured = Measured { names: &names, percentile: method.percentile, outputs_of: &judged };
-    let Measurement { observers, outputs } = measure(executable, &measured, samples, done)?;
+    let channels = names.iter().cloned().chain(groups.quantized().map(|value| value_name(function, value)));
+    let plan = MomentsPlan::new(layers, channels.collect(), learned);
+    let measured = Measured { names: &names, percentile: method.percentile, outputs_of: &judged, moments: &plan };
+    let Measurement { observers, outputs, taken, first } = measure(executable, &measured, samples, done)?;
     let info = info(&own, &observers, samples.count, method);
     let ranges = info.ranges();
     assign_thresholds(function, |name| ranges.get(name).copied()).map_err(CalibrationError::Threshold)?;
@@ -76,11 +80,10 @@ pub fn calibrate(
         None
     } else {
         let largest = largest(function, &groups, &observers);
-        let plan = MomentsPlan::new(layers, largest.clone(), learned.len());
-        let moments = measure_moments(executable, &plan, &learned, samples)?;
+        let moments = Moments::of(&plan, &taken, &largest, &threads(samples.jobs)?);
         Some(Evidence { largest, moments, judged, outputs })
     };
-    Ok(Calibrated { info, evidence })
+    Ok(Calibrated { info, evidence, first })
 }
 
 fn info(names: &[String], observers: &BTreeMap<String, Observer>, samples: usize, method: Method) -> QuantInfo {

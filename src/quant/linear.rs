@@ -10,7 +10,7 @@ use hb_dialects::{
     ir::{self, Constant, IrError, OperationAttributes, TensorType},
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
-use ndarray::ArrayView3;
+use ndarray::{Array3, ArrayView3};
 
 /// A convolution, transposed convolution or Gemm with constant f32 weights.
 #[derive(Debug, Clone)]
@@ -103,11 +103,11 @@ impl LinearLayer {
         view.map_err(|error| IrError::Constant { node: self.node.clone(), reason: error.to_string() })
     }
 
-    /// What [`LinearLayer::by_row`] shows, in the order of the weights.
-    pub fn in_order<T: Clone>(&self, by_row: &ArrayView3<'_, T>) -> Vec<T> {
+    /// What [`LinearLayer::by_row`] shows, an array in row-major order, in the order of the weights.
+    pub fn in_order<T: Clone>(&self, by_row: Array3<T>) -> Vec<T> {
         match self.order {
-            Order::Rows => by_row.iter().cloned().collect(),
-            Order::Terms { .. } => by_row.view().permuted_axes([0, 2, 1]).iter().cloned().collect(),
+            Order::Rows => by_row.into_raw_vec_and_offset().0,
+            Order::Terms { .. } => by_row.permuted_axes([0, 2, 1]).iter().cloned().collect(),
         }
     }
 

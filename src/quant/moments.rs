@@ -3,8 +3,11 @@
 //! Everything is summed in integers, so that neither the order of samples nor the number of threads changes a sum.
 
 use super::linear::LinearLayer;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use rayon::prelude::*;
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::Range,
+};
 
 /// Terms whose products are kept together. Weights are rounded block by block; what larger blocks gain is not measurable.
 pub const BLOCK: usize = 32;
@@ -21,19 +24,105 @@ pub struct MomentsPlan {
     layers: Vec<LinearLayer>,
     /// The layers that read a value.
     readers: HashMap<String, Vec<usize>>,
-    /// The largest magnitude of each value.
-    largest: HashMap<String, f64>,
+    /// The values whose channels are measured.
+    values: HashSet<String>,
+    /// The samples that are measured.
+    samples: Vec<usize>,
     columns: usize,
 }
 
 impl MomentsPlan {
-    /// Measures `layers`, and the channels of values with known largest magnitudes, on `samples` samples.
-    pub fn new(layers: Vec<LinearLayer>, largest: HashMap<String, f64>, samples: usize) -> Self {
+    /// Measures the channels of `values`, and those of `layers` that read one of them, on `samples`.
+    pub fn new(layers: Vec<LinearLayer>, values: HashSet<String>, samples: Vec<usize>) -> Self {
         let mut readers: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, layer) in layers.iter().enumerate() {
             readers.entry(layer.input.clone()).or_default().push(index);
         }
-        Self { layers, readers, largest, columns: COLUMNS.div_ceil(samples.max(1)) }
+        let columns = COLUMNS.div_ceil(samples.len().max(1));
+        Self { layers, readers, values, samples, columns }
+    }
+}
+
+/// What is kept of the values of samples until their largest magnitudes are known, in which everything is counted.
+#[derive(Debug, Default)]
+pub struct TakenValues {
+    /// All numbers, in one piece: so large a piece of memory goes back to the system as soon as it is not needed.
+    numbers: Vec<f32>,
+    /// Of each value and sample.
+    channels: HashMap<String, Vec<TakenChannels>>,
+    /// Of each layer of the plan and sample.
+    columns: HashMap<usize, Vec<TakenColumns>>,
+}
+
+/// Where the numbers of the channels of a value are: `each` of them of one channel after the other, image after image.
+#[derive(Debug)]
+struct TakenChannels {
+    count: usize,
+    each: usize,
+    numbers: Range<usize>,
+}
+
+/// Where those of some columns of the input of a layer are: `columns` of them for each term of each group.
+#[derive(Debug)]
+struct TakenColumns {
+    columns: usize,
+    numbers: Range<usize>,
+}
+
+impl TakenValues {
+    /// Takes from a value of a sample what the plan asks for.
+    pub fn take(&mut self, plan: &MomentsPlan, sample: usize, name: &str, shape: &[usize], values: &[f32]) {
+        if !plan.samples.contains(&sample) || !plan.values.contains(name) {
+            return;
+        }
+        self.take_channels(name, shape, values);
+        for &index in plan.readers.get(name).into_iter().flatten() {
+            if let Some(layer) = plan.layers.get(index) {
+                let taken = self.take_columns(layer, values, plan.columns);
+                self.columns.entry(index).or_default().push(taken);
+            }
+        }
+    }
+
+    fn take_channels(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+        let count = shape.get(1).copied().unwrap_or(1).max(1);
+        let inner = shape.iter().skip(2).product::<usize>().max(1);
+        let stride = inner.div_ceil(PER_CHANNEL);
+        let start = self.numbers.len();
+        for cells in values.chunks(inner) {
+            self.numbers.extend(cells.iter().step_by(stride));
+        }
+        let taken = TakenChannels { count, each: inner.div_ceil(stride), numbers: start..self.numbers.len() };
+        self.channels.entry(name.to_owned()).or_default().push(taken);
+    }
+
+    fn take_columns(&mut self, layer: &LinearLayer, values: &[f32], columns: usize) -> TakenColumns {
+        let positions = layer.positions();
+        let stride = positions.div_ceil(columns.max(1)).max(1);
+        let columns = positions.div_ceil(stride);
+        let start = self.numbers.len();
+        self.numbers.resize(start + layer.groups * layer.terms * columns, 0.0);
+        let lines = self.numbers.get_mut(start..).unwrap_or_default();
+        for (column, position) in (0..positions).step_by(stride).enumerate() {
+            layer.column(values, position, |place, value| {
+                if let Some(cell) = lines.get_mut(place * columns + column) {
+                    *cell = value;
+                }
+            });
+        }
+        TakenColumns { columns, numbers: start..self.numbers.len() }
+    }
+
+    /// The channels of a value, sample after sample, with their numbers.
+    fn channels_of(&self, name: &str) -> impl Iterator<Item = (&TakenChannels, &[f32])> {
+        let samples = self.channels.get(name).into_iter().flatten();
+        samples.map(|taken| (taken, self.numbers.get(taken.numbers.clone()).unwrap_or_default()))
+    }
+
+    /// The columns of a layer, sample after sample, with their numbers.
+    fn columns_of(&self, layer: usize) -> impl Iterator<Item = (&TakenColumns, &[f32])> {
+        let samples = self.columns.get(&layer).into_iter().flatten();
+        samples.map(|taken| (taken, self.numbers.get(taken.numbers.clone()).unwrap_or_default()))
     }
 }
 
@@ -59,6 +148,11 @@ struct Step {
 }
 
 impl Step {
+    /// The step in which the largest magnitude is the largest integer.
+    fn spanning(largest: f64) -> Self {
+        Self { per_unit: if largest > 0.0 { STEPS / largest as f32 } else { 0.0 } }
+    }
+
     /// The nearest integer, by a conversion that is one instruction on every processor: rounding functions are not.
     fn of(self, value: f32) -> i16 {
         let positive = (value * self.per_unit).clamp(-STEPS, STEPS) + STEPS + 0.5;
@@ -74,78 +168,25 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Takes in a value of one sample.
-    pub fn observe(&mut self, plan: &MomentsPlan, name: &str, shape: &[usize], values: &[f32]) {
-        let Some(&largest) = plan.largest.get(name) else { return };
-        let step = Step { per_unit: if largest > 0.0 { STEPS / largest as f32 } else { 0.0 } };
-        self.observe_channels(name, shape, values, step);
-        for layer in plan.readers.get(name).into_iter().flatten().filter_map(|&index| plan.layers.get(index)) {
-            self.observe_columns(layer, values, plan.columns, step);
-        }
-    }
-
-    fn observe_channels(&mut self, name: &str, shape: &[usize], values: &[f32], step: Step) {
-        let count = shape.get(1).copied().unwrap_or(1).max(1);
-        let inner = shape.iter().skip(2).product::<usize>().max(1);
-        let channels = self.channels.entry(name.to_owned()).or_insert_with(|| vec![Channel::default(); count]);
-        for (index, cells) in values.chunks(inner).enumerate() {
-            let Some(channel) = channels.get_mut(index % count) else { continue };
-            for &value in cells.iter().step_by(inner.div_ceil(PER_CHANNEL)) {
-                let value = i64::from(step.of(value));
-                channel.count += 1;
-                channel.sum += value;
-                channel.squares += value * value;
-            }
-        }
-    }
-
-    fn observe_columns(&mut self, layer: &LinearLayer, values: &[f32], columns: usize, step: Step) {
-        let positions = layer.positions();
-        let stride = positions.div_ceil(columns.max(1)).max(1);
-        let taken = positions.div_ceil(stride);
-        let mut lines = vec![0i16; layer.groups * layer.terms * taken];
-        for (column, position) in (0..positions).step_by(stride).enumerate() {
-            layer.column(values, position, |place, value| {
-                if let Some(cell) = lines.get_mut(place * taken + column) {
-                    *cell = step.of(value);
-                }
-            });
-        }
-        let products = self.products.entry(layer.node.clone()).or_default();
-        let groups = lines.chunks(layer.terms * taken.max(1));
-        let blocks = groups.flat_map(|group| group.chunks(BLOCK * taken.max(1)));
-        for (index, block) in blocks.enumerate() {
-            let size = block.len() / taken.max(1);
-            if products.len() == index {
-                products.push(Products { size, sums: vec![0; size * size] });
-            }
-            if let Some(products) = products.get_mut(index) {
-                products.add(block, taken);
-            }
-        }
-    }
-
-    /// Joins what was measured on other samples.
-    pub fn merge(mut self, other: Self) -> Self {
-        for (name, theirs) in other.channels {
-            let own = self.channels.entry(name).or_insert_with(|| vec![Channel::default(); theirs.len()]);
-            for (own, theirs) in own.iter_mut().zip(theirs) {
-                own.count += theirs.count;
-                own.sum += theirs.sum;
-                own.squares += theirs.squares;
-            }
-        }
-        for (node, theirs) in other.products {
-            match self.products.entry(node) {
-                Entry::Vacant(entry) => {
-                    entry.insert(theirs);
-                }
-                Entry::Occupied(mut entry) => entry.get_mut().iter_mut().zip(theirs).for_each(|(own, theirs)| {
-                    own.sums.iter_mut().zip(theirs.sums).for_each(|(own, theirs)| *own += theirs);
-                }),
-            }
-        }
-        self
+    /// The moments of what was taken of values with these largest magnitudes, in parts of the samples. Works in the threads of `pool`.
+    pub fn of(
+        plan: &MomentsPlan,
+        taken: &[TakenValues],
+        largest: &HashMap<String, f64>,
+        pool: &rayon::ThreadPool,
+    ) -> Self {
+        let channels = |name: &String| {
+            let step = Step::spanning(*largest.get(name)?);
+            Some((name.clone(), channels(taken, name, step)?))
+        };
+        let products = |(index, layer): (usize, &LinearLayer)| {
+            let step = Step::spanning(*largest.get(&layer.input)?);
+            Some((layer.node.clone(), products(taken, index, layer, step)?))
+        };
+        pool.install(|| Self {
+            channels: plan.values.par_iter().filter_map(channels).collect(),
+            products: plan.layers.par_iter().enumerate().filter_map(products).collect(),
+        })
     }
 
     /// The mean over the channels of a value of their variances, in squares of its largest magnitude; none when it was not measured.
@@ -163,6 +204,44 @@ impl Moments {
     pub fn products(&self, node: &str) -> impl Iterator<Item = (usize, &[i64])> {
         self.products.get(node).into_iter().flatten().map(|products| (products.size, products.sums.as_slice()))
     }
+}
+
+/// The channels of a value; none when nothing was taken of it.
+fn channels(taken: &[TakenValues], name: &str, step: Step) -> Option<Vec<Channel>> {
+    let mut channels = Vec::new();
+    for (&TakenChannels { count, each, .. }, numbers) in taken.iter().flat_map(|taken| taken.channels_of(name)) {
+        channels.resize(count, Channel::default());
+        for (index, cells) in numbers.chunks(each).enumerate() {
+            let Some(channel) = channels.get_mut(index % count) else { continue };
+            for &value in cells {
+                let value = i64::from(step.of(value));
+                channel.count += 1;
+                channel.sum += value;
+                channel.squares += value * value;
+            }
+        }
+    }
+    (!channels.is_empty()).then_some(channels)
+}
+
+/// The products of a layer; none when nothing was taken of its input.
+fn products(taken: &[TakenValues], index: usize, layer: &LinearLayer, step: Step) -> Option<Vec<Products>> {
+    let mut products = Vec::new();
+    for (&TakenColumns { columns, .. }, numbers) in taken.iter().flat_map(|taken| taken.columns_of(index)) {
+        let lines: Vec<i16> = numbers.iter().map(|&value| step.of(value)).collect();
+        let groups = lines.chunks((layer.terms * columns).max(1));
+        let blocks = groups.flat_map(|group| group.chunks((BLOCK * columns).max(1)));
+        for (index, block) in blocks.enumerate() {
+            let size = block.len() / columns.max(1);
+            if products.len() == index {
+                products.push(Products { size, sums: vec![0; size * size] });
+            }
+            if let Some(products) = products.get_mut(index) {
+                products.add(block, columns);
+            }
+        }
+    }
+    (!products.is_empty()).then_some(products)
 }
 
 impl Products {
@@ -187,15 +266,23 @@ mod tests {
     use super::*;
 
     fn plan() -> MomentsPlan {
-        MomentsPlan::new(Vec::new(), HashMap::from([("x".to_owned(), 2.0)]), 1)
+        MomentsPlan::new(Vec::new(), HashSet::from(["x".to_owned()]), vec![0, 1, 2])
+    }
+
+    fn moments(taken: &[TakenValues]) -> Moments {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        Moments::of(&plan(), taken, &HashMap::from([("x".to_owned(), 2.0)]), &pool)
     }
 
     #[test]
     fn variance_on_paper() {
-        let mut moments = Moments::default();
+        let mut taken = TakenValues::default();
         // Channel 0 is 2 and -2: variance 4, the largest magnitude's square. Channel 1 does not vary.
-        moments.observe(&plan(), "x", &[1, 2, 2], &[2.0, -2.0, 1.0, 1.0]);
-        moments.observe(&plan(), "unknown", &[1], &[1.0]);
+        taken.take(&plan(), 0, "x", &[1, 2, 2], &[2.0, -2.0, 1.0, 1.0]);
+        taken.take(&plan(), 0, "unknown", &[1], &[1.0]);
+        // A sample that is not measured.
+        taken.take(&plan(), 3, "x", &[1, 2, 2], &[0.0; 4]);
+        let moments = moments(&[taken]);
         assert_eq!(moments.variance("x"), Some(0.5));
         assert_eq!(moments.variance("unknown"), None);
     }
@@ -210,13 +297,13 @@ mod tests {
 
     #[test]
     fn the_order_of_samples_does_not_matter() {
-        let sample = |values: &[f32]| {
-            let mut moments = Moments::default();
-            moments.observe(&plan(), "x", &[1, 3], values);
-            moments
-        };
-        let [a, b, c] = [[0.1, -0.7, 1.9], [1.3, 0.2, -0.4], [-1.1, 1.6, 0.9]];
-        let left = sample(&a).merge(sample(&b)).merge(sample(&c));
-        assert_eq!(left, sample(&c).merge(sample(&a).merge(sample(&b))));
+        let samples = [[0.1, -0.7, 1.9], [1.3, 0.2, -0.4], [-1.1, 1.6, 0.9]];
+        let take = |taken: &mut TakenValues, sample: usize| taken.take(&plan(), sample, "x", &[1, 3], &samples[sample]);
+        let mut whole = TakenValues::default();
+        (0..3).for_each(|sample| take(&mut whole, sample));
+        let (mut first, mut second) = (TakenValues::default(), TakenValues::default());
+        [2, 0].into_iter().for_each(|sample| take(&mut first, sample));
+        take(&mut second, 1);
+        assert_eq!(moments(&[whole]), moments(&[first, second]));
     }
 }

@@ -12,6 +12,8 @@ use crate::numerics::{accumulator_fits, largest_integer};
 use hb_dialects::ElementType;
 use hb_dialects::ir::{self, IrError, TensorType};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+use ndarray::{ArrayView1, s};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
 /// The threshold of an int16 value is this many times the largest magnitude that calibration saw: it has bits to spare for inputs
@@ -182,26 +184,21 @@ struct Rows {
 
 impl Rows {
     fn of(layer: &LinearLayer, operation: OperationRef<'_, '_>) -> Result<Self, IrError> {
-        let weights = weights_of(operation)?.map(|weights| weights.to_f32s()).transpose()?.unwrap_or_default();
+        let weights = weights_of(operation)?;
+        let weights = weights.as_ref().map(|weights| weights.f32s()).transpose()?.unwrap_or_default();
         let bias = operation.operand(2).ok().and_then(ir::constant_of);
         let bias = bias.filter(|bias| bias.r#type.element == ElementType::F32);
-        let bias = bias.map(|bias| bias.to_f32s()).transpose()?.unwrap_or_default();
+        let bias = bias.as_ref().map(|bias| bias.f32s()).transpose()?.unwrap_or_default();
         let mut rows = Self { squares: 0.0, magnitudes: Vec::new() };
-        for (group, weights) in layer.by_row(&weights)?.outer_iter().enumerate() {
-            for (row, weights) in weights.outer_iter().enumerate() {
-                let (mut squares, mut sum, mut largest) = (0f64, 0f64, 0f64);
-                for weight in weights {
-                    let weight = f64::from(weight.abs());
-                    squares += weight * weight;
-                    sum += weight;
-                    largest = largest.max(weight);
-                }
-                rows.squares += squares;
-                if largest > 0.0 {
-                    let scale = step(largest, ACTIVATION_BITS);
-                    let bias = bias.get(layer.channel(group, row)).map_or(0.0, |&bias| f64::from(bias.abs()));
-                    rows.magnitudes.push((sum / scale + layer.terms as f64 / 2.0, bias / scale));
-                }
+        let weights = layer.by_row(&weights)?;
+        let places = (0..layer.groups * layer.rows).into_par_iter().map(|row| (row / layer.rows, row % layer.rows));
+        let sums = |(group, row)| (group, row, RowSums::of(weights.slice(s![group, row, ..])));
+        for (group, row, RowSums { squares, magnitudes, largest }) in places.map(sums).collect::<Vec<_>>() {
+            rows.squares += squares;
+            if largest > 0.0 {
+                let scale = step(largest, ACTIVATION_BITS);
+                let bias = bias.get(layer.channel(group, row)).map_or(0.0, |&bias| f64::from(bias.abs()));
+                rows.magnitudes.push((magnitudes / scale + layer.terms as f64 / 2.0, bias / scale));
             }
         }
         rows.squares /= (layer.groups * layer.rows).max(1) as f64;
@@ -214,6 +211,27 @@ impl Rows {
         self.magnitudes
             .iter()
             .all(|(weights, bias)| accumulator_fits((weights * most + (bias / step).min(MOST_BIAS)) as u64))
+    }
+}
+
+/// Of the weights of a row: the sums of their squares and of their magnitudes, and the largest of these.
+#[derive(Default)]
+struct RowSums {
+    squares: f64,
+    magnitudes: f64,
+    largest: f64,
+}
+
+impl RowSums {
+    fn of(weights: ArrayView1<'_, f32>) -> Self {
+        weights.iter().fold(Self::default(), |sums, weight| {
+            let weight = f64::from(weight.abs());
+            Self {
+                squares: sums.squares + weight * weight,
+                magnitudes: sums.magnitudes + weight,
+                largest: sums.largest.max(weight),
+            }
+        })
     }
 }
 

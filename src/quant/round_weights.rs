@@ -46,10 +46,7 @@ pub fn round_weights(
         }
     }
     let round = |(layer, weight): &(LinearLayer, Constant<'_>)| -> Result<_, IrError> {
-        Ok(RoundedWeight {
-            shape: weight.r#type.static_shape()?,
-            integers: rounded(layer, &weight.to_f32s()?, moments)?,
-        })
+        Ok(RoundedWeight { shape: weight.r#type.static_shape()?, integers: rounded(layer, &weight.f32s()?, moments)? })
     };
     let all: Vec<RoundedWeight> = pool.install(|| layers.par_iter().map(round).collect::<Result<_, _>>())?;
     let mut weights = BTreeMap::new();
@@ -91,7 +88,7 @@ fn rounded(layer: &LinearLayer, weights: &[f32], moments: &Moments) -> Result<Ve
             }
         }
     }
-    Ok(layer.in_order(&result.view()))
+    Ok(layer.in_order(result))
 }
 
 /// The weights that integers of a layer stand for: multiples of the scales that its largest weights span.
@@ -105,7 +102,7 @@ pub(super) fn weights_on_grid(layer: &LinearLayer, weights: &[f32], integers: &[
             weights.zip_mut_with(&integers, |weight, &integer| *weight = (f64::from(integer) * scale) as f32);
         }
     }
-    Ok(layer.in_order(&weights.view()))
+    Ok(layer.in_order(weights))
 }
 
 /// The scales that the largest weights span.

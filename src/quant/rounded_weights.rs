@@ -187,7 +187,7 @@ fn round(
     weight: &Constant<'_>,
     integers: &[i8],
 ) -> Result<(), PassFailure> {
-    let values = weights_on_grid(layer, &weight.to_f32s()?, integers)?;
+    let values = weights_on_grid(layer, &weight.f32s()?, integers)?;
     let old = operation.operand_at(1)?;
     let constant = constant_before(operation, "weight", &weight.r#type, &values)?;
     ir::set_operand(operation, 1, constant);

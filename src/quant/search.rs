@@ -1,14 +1,14 @@
 //! The search for precision: which activations become int16, so that the outputs stay as close to the float network's as is wanted.
 
 use super::{
-    calibrate::{CalibrationError, Samples, outputs},
+    calibrate::{CalibrationError, Samples, floats, outputs},
     evidence::{Calibrated, Evidence},
     info::{Judge, PrecisionInfo, QuantInfo, ValueInfo},
     insert_casts::insert_casts,
     precision::{Candidate, choose},
     thresholds::{ThresholdRange, assign_thresholds},
 };
-use crate::cpu::{Array, FloatExecutable};
+use crate::cpu::FloatExecutable;
 use hb_dialects::names::FUNCTION;
 use hb_dialects::{ir, pass::PassFailure};
 use melior::ir::{Module, OperationRef};
@@ -139,11 +139,6 @@ impl Search<'_, '_> {
         let each = (0..count).map(|output| (mean(output), output));
         Ok(each.fold((1.0, 0), |least, next| if next.0 < least.0 { next } else { least }))
     }
-}
-
-/// The values of an array, as f32.
-pub fn floats(array: &Array) -> Vec<f32> {
-    array.to_f64().into_iter().map(|value| value as f32).collect()
 }
 
 /// Cosine similarity in f64. Two zero vectors are the same; a zero vector and another are not alike at all.

@@ -234,7 +234,7 @@ fn types_of(
                 None => return Ok(Ok(None)),
             },
             (QuantizedRole::Activation, Some(constant)) => {
-                let threshold = largest(&constant.to_f32s()?);
+                let threshold = largest(&constant.f32s()?);
                 Some(Activation { threshold, bits: widest, narrow: threshold }.quantized())
             }
             (QuantizedRole::Weight { axis }, Some(constant)) => {
@@ -267,7 +267,7 @@ fn channel_scales(constant: &Constant<'_>, axis: usize) -> Result<Vec<f64>, Pass
     let channels = shape.get(axis).copied().unwrap_or(1);
     let inner: usize = shape.iter().skip(axis + 1).product::<usize>().max(1);
     let mut largest = vec![0f32; channels];
-    for (line, values) in constant.to_f32s()?.chunks(inner).enumerate() {
+    for (line, values) in constant.f32s()?.chunks(inner).enumerate() {
         if let Some(largest) = largest.get_mut(line % channels.max(1)) {
             *largest = values.iter().fold(*largest, |largest, value| largest.max(value.abs()));
         }
@@ -282,7 +282,7 @@ fn bias_of(operation: OperationRef<'_, '_>, rule: &QuantizationRule) -> Result<V
         if let Some(constant) = constant.filter(|constant| constant.r#type.element == ElementType::F32)
             && rule.role(operation, index)? == QuantizedRole::Bias
         {
-            return Ok(constant.to_f32s()?);
+            return Ok(constant.f32s()?.into_owned());
         }
     }
     Ok(Vec::new())

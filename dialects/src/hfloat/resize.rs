@@ -7,7 +7,7 @@ use super::{
     resize_samples::{Coordinates, ResizeKernel, Sample, samples},
 };
 use crate::ElementType;
-use crate::ir::{IrError, OperationAttributes, TensorType, constant_of};
+use crate::ir::{Constant, IrError, OperationAttributes, TensorType, constant_of};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// Positions are computed one by one: far above every network, low enough to visit each one.
@@ -83,7 +83,8 @@ struct Form {
 /// The numbers of operand `index`, when it is a constant.
 fn constant_floats(operation: OperationRef<'_, '_>, index: usize) -> Result<Option<Vec<f32>>, String> {
     let value = operation.operand_at(index).map_err(|error| error.to_string())?;
-    constant_of(value).map(|constant| constant.to_f32s().map_err(|error| error.to_string())).transpose()
+    let owned = |constant: Constant<'_>| Ok(constant.f32s().map_err(|error| error.to_string())?.into_owned());
+    constant_of(value).map(owned).transpose()
 }
 
 fn is_empty(r#type: &TensorType) -> bool {

@@ -44,6 +44,9 @@ impl Finish {
     }
 }
 
+/// Output cells that a filter meets one after the other, while its weights are in the nearest cache.
+const POSITIONS: usize = 8;
+
 /// Cells that lie one after the other in the input as well as in the weight.
 struct Run {
     x: usize,
@@ -135,17 +138,20 @@ fn convolve(
     let filters_per_group = filters / geometry.attributes.group;
     let pixel = filters * output.element.bytes() as usize;
     let mut bytes = allocate(output);
-    bytes.par_chunks_exact_mut(pixel).enumerate().for_each(|(position, bytes)| {
-        let runs = geometry.runs(position / (height * width), position / width % height, position % width);
-        let results = weights.chunks_exact(filter_size).zip(bias).enumerate().map(|(filter, (weight, bias))| {
+    bytes.par_chunks_mut(POSITIONS * pixel).enumerate().for_each(|(part, bytes)| {
+        let runs =
+            |position: usize| geometry.runs(position / (height * width), position / width % height, position % width);
+        let all: Vec<Vec<Run>> = (0..bytes.len() / pixel).map(|index| runs(part * POSITIONS + index)).collect();
+        for (filter, (weight, bias)) in weights.chunks_exact(filter_size).zip(bias).enumerate() {
             let group = filter / filters_per_group * geometry.depth;
-            let acc = runs.iter().fold(*bias, |acc, run| {
-                let x = &x[run.x + group..run.x + group + run.length];
-                dot(acc, x, &weight[run.w..run.w + run.length])
-            });
-            finish.apply(filter, acc)
-        });
-        store(output.element, results, bytes);
+            for (runs, bytes) in all.iter().zip(bytes.chunks_exact_mut(pixel)) {
+                let acc = runs.iter().fold(*bias, |acc, run| {
+                    let x = &x[run.x + group..run.x + group + run.length];
+                    dot(acc, x, &weight[run.w..run.w + run.length])
+                });
+                store(output.element, [finish.apply(filter, acc)], &mut bytes[filter * pixel / filters..]);
+            }
+        }
     });
     bytes
 }

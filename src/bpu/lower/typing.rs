@@ -196,7 +196,7 @@ fn activation<'c, 'a>(
 /// The integers of a constant.
 fn integers(constant: &Constant<'_>, element: &Quantized, shape: &[usize]) -> Result<Vec<i32>, String> {
     let clamp = storage(element).range().unwrap_or(Clamp::I32);
-    let values = constant.to_f32s().map_err(|error| error.to_string())?;
+    let values = constant.f32s().map_err(|error| error.to_string())?;
     let (scales, inner) = element.scale.lines(shape);
     Ok(numerics::quantize_constant(&values, scales, inner, clamp))
 }

@@ -3,6 +3,7 @@
 use crate::bpu::model::{BpuElement, Clamp};
 use hb_dialects::ir::{Quantized, Scale};
 use melior::ir::Value;
+use rayon::prelude::*;
 
 /// What the integers of an activation are: their type, and what one step is worth.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,8 +72,7 @@ impl QuantizedConstant {
         let shape: Vec<usize> = permutation.iter().map(|&i| self.shape[i]).collect();
         let strides = strides(&self.shape);
         let steps: Vec<usize> = permutation.iter().map(|&i| strides[i]).collect();
-        let integers = self.integers.as_ref();
-        let integers = integers.map(|all| positions(&shape, &steps).map(|position| all[position]).collect());
+        let integers = self.integers.as_ref().map(|all| gathered(all, &shape, &steps));
         let scale = match &self.scale {
             Scale::PerAxis { axis, scales } => Scale::PerAxis {
                 axis: permutation.iter().position(|i| i == axis).unwrap_or(*axis),
@@ -92,26 +92,23 @@ fn strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// `Σ index[i] * steps[i]` for every index of `shape` in row-major order.
-fn positions<'s>(shape: &'s [usize], steps: &'s [usize]) -> impl Iterator<Item = usize> + 's {
-    let (inner, step) = (shape.last().copied().unwrap_or(1), steps.last().copied().unwrap_or(0));
-    let outer = shape.len().saturating_sub(1);
-    let lines: usize = shape.iter().take(outer).product();
-    let mut index = vec![0usize; outer];
-    let mut start = 0;
-    (0..lines).flat_map(move |_| {
-        let line = start;
-        for i in (0..outer).rev() {
-            index[i] += 1;
-            start += steps[i];
-            if index[i] < shape[i] {
-                break;
-            }
-            start -= steps[i] * shape[i];
-            index[i] = 0;
+/// `all[Σ index[i] * steps[i]]` for every index of `shape` in row-major order.
+fn gathered(all: &[i32], shape: &[usize], steps: &[usize]) -> Vec<i32> {
+    let (Some((&inner, outer)), Some((&step, outer_steps))) = (shape.split_last(), steps.split_last()) else {
+        return all.to_vec();
+    };
+    let mut result = vec![0; all.len()];
+    result.par_chunks_mut(inner.max(1)).enumerate().for_each(|(mut line, cells)| {
+        let mut start = 0;
+        for (&size, step) in outer.iter().zip(outer_steps).rev() {
+            start += line % size * step;
+            line /= size;
         }
-        (0..inner).map(move |i| line + i * step)
-    })
+        for (index, cell) in cells.iter_mut().enumerate() {
+            *cell = all[start + index * step];
+        }
+    });
+    result
 }
 
 /// The type of the model that stores quantized elements.

@@ -23,7 +23,8 @@ pub(super) fn adapt_upsample(rewriter: &mut Rewriter, mut node: Node) -> Result<
 /// The first form, with input and scales: positions are `x / scale`. onnxruntime rounds them down where there is more of
 /// the result than of the input, and up where there is less.
 fn scales_only(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
-    let scales = rewriter.constant(&node, 1).and_then(|scales| scales.to_f32s().ok()).unwrap_or_default();
+    let scales = rewriter.constant(&node, 1);
+    let scales = scales.as_ref().and_then(|scales| scales.f32s().ok()).unwrap_or_default();
     let smaller = scales.iter().any(|&scale| scale < 1.0);
     let nearest = node.attribute("mode") != Some(&Attribute::String(b"linear".to_vec()));
     if nearest && smaller && scales.iter().any(|&scale| scale > 1.0) {

@@ -30,6 +30,28 @@ func.func @bgr_for_a_network_of_rgb(%x: tensor<1x3x2x5xf32> {
 
 // -----
 
+// Every image has the names of its own planes, however many arguments the others become.
+// CHECK-LABEL: func.func @several
+// CHECK-SAME: tensor<1x4x4x1xui8> {hfloat.layout = "NHWC", hfloat.name = "a_y"}
+// CHECK-SAME: tensor<1x2x2x2xui8> {hfloat.layout = "NHWC", hfloat.name = "a_uv"}
+// CHECK-SAME: tensor<1x4x4x1xui8> {hfloat.layout = "NHWC", hfloat.name = "b_y"}
+// CHECK-SAME: tensor<1x2x2x2xui8> {hfloat.layout = "NHWC", hfloat.name = "b_uv"}
+// CHECK-SAME: tensor<1x4x4x3xui8> {hfloat.layout = "NHWC", hfloat.name = "c"}
+// CHECK-SAME: tensor<3xf32> {hfloat.name = "d"}
+// CHECK-SAME: tensor<1x4x4x1xui8> {hfloat.layout = "NHWC", hfloat.name = "e_y"}
+// CHECK-SAME: tensor<1x2x2x2xui8> {hfloat.layout = "NHWC", hfloat.name = "e_uv"}
+func.func @several(
+    %a: tensor<1x3x4x4xf32> {hfloat.name = "a", hfloat.input_type_rt = "nv12", hfloat.input_type_train = "rgb", hfloat.input_layout_train = "NCHW"},
+    %b: tensor<1x3x4x4xf32> {hfloat.name = "b", hfloat.input_type_rt = "nv12", hfloat.input_type_train = "rgb", hfloat.input_layout_train = "NCHW"},
+    %c: tensor<1x3x4x4xf32> {hfloat.name = "c", hfloat.input_type_rt = "rgb", hfloat.input_type_train = "rgb", hfloat.input_layout_train = "NCHW"},
+    %d: tensor<3xf32> {hfloat.name = "d"},
+    %e: tensor<1x3x4x4xf32> {hfloat.name = "e", hfloat.input_type_rt = "nv12", hfloat.input_type_train = "rgb", hfloat.input_layout_train = "NCHW"})
+    -> (tensor<1x3x4x4xf32>, tensor<1x3x4x4xf32>, tensor<1x3x4x4xf32>, tensor<3xf32>, tensor<1x3x4x4xf32>) {
+  return %a, %b, %c, %d, %e : tensor<1x3x4x4xf32>, tensor<1x3x4x4xf32>, tensor<1x3x4x4xf32>, tensor<3xf32>, tensor<1x3x4x4xf32>
+}
+
+// -----
+
 // A padded convolution takes the conversion in: the 128 that bytes lack is -1 of -128.
 // CHECK-LABEL: func.func @gray
 // CHECK-SAME: (%[[X:.*]]: tensor<1x2x4x1xui8>

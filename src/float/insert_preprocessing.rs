@@ -33,16 +33,22 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
     let context = function.context_reference();
     let mut names = Names::of([function]);
     let inputs = input_names(function);
+    let is_image = |index| {
+        assigned_preprocessing(function, index)
+            .is_ok_and(|found| found.is_some_and(|preprocessing| preprocessing.is_image()))
+    };
+    // An image may become more than one argument: then names that say a number would say another one.
+    if (0..inputs.len()).any(is_image) {
+        for (index, name) in inputs.iter().enumerate() {
+            ir::set_argument_attribute(function, index, NAME, attribute::string(context, name));
+        }
+    }
     // The last first: an image may become more than one argument.
     for (index, (argument, input)) in ir::arguments(block).into_iter().zip(&inputs).enumerate().rev() {
         let at_fault = |reason: String| PassFailure::Message(format!("input '{input}': {reason}"));
         let Some(preprocessing) = assigned_preprocessing(function, index).map_err(at_fault)? else { continue };
         if preprocessing.is_image() {
             let plan = ImagePlan::new(argument, &preprocessing).map_err(at_fault)?;
-            // Names that say a number would say another one.
-            for (index, name) in inputs.iter().enumerate() {
-                ir::set_argument_attribute(function, index, NAME, attribute::string(context, name));
-            }
             insert_image::insert(function, (index, input), &plan, &mut names)?;
         } else if preprocessing.changes_input() {
             let plan = PreprocessingPlan::new(argument, &preprocessing).map_err(at_fault)?;

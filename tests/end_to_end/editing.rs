@@ -446,6 +446,19 @@ fn batches_of_an_attention_on_the_cpu() {
     Batched { model, ..Batched::new(graph, "featuremap") }.check(&|seed| vec![array(&[1, 2, 70, 80], seed)]);
 }
 
+/// Nodes that only move values run on the CPU for one sample too, where nothing quantizes what they move.
+#[test]
+fn batches_of_what_the_cpu_moves() {
+    let nodes = vec![
+        conv("Conv_0", "x", "w", "features"),
+        transpose("Transpose_1", "features", "t", &[0, 2, 3, 1]),
+        Node::new("Softmax_2", "Softmax", &["t"], &["shares"]).with("axis", Attribute::Int(-1)),
+        transpose("Transpose_3", "shares", "y", &[0, 3, 1, 2]),
+    ];
+    let graph = graph(&[("x", &[1, 3, 8, 8])], &[("w", weight(&[4, 3, 3, 3], 1))], nodes, &["y"]);
+    Batched::new(graph, "featuremap").check(&|seed| vec![array(&[1, 3, 8, 8], seed)]);
+}
+
 const NORMALIZED: &str = "  mean_value: 103.9 116.7 123.6\n  scale_value: 0.017 0.0175 0.018\n";
 
 #[test]

@@ -1,6 +1,6 @@
 //! `bpu-assign-placement`: what runs on the BPU, and why the rest does not.
 
-use super::{form::form_of_casts, typing::Typing};
+use super::{form::form_of_casts, typing::Typing, values::Output};
 use crate::bpu::constraints::Known;
 use hb_dialects::{
     ElementType,
@@ -8,6 +8,7 @@ use hb_dialects::{
     ir::{self, OperationAttributes, TensorType, attribute},
     names::BATCH,
     pass::{PassDefinition, PassFailure, PassOptions},
+    registry::ResultScale,
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
@@ -63,15 +64,22 @@ pub fn place(operation: OperationRef<'_, '_>, placement: &Placement) {
     ir::set_attribute(operation, PLACEMENT, attribute::string(context, place));
 }
 
-/// Whether all that could be integers is: what is not runs on the CPU for one sample, too.
+/// Whether all that must be integers is: otherwise it runs on the CPU for one sample, too.
 fn is_quantized(operation: OperationRef<'_, '_>) -> bool {
     let varies = |value: Value<'_, '_>| {
         let float = TensorType::from_type(value.r#type()).is_ok_and(|r#type| r#type.element == ElementType::F32);
         float && ir::constant_of(value).is_none()
     };
     let mut operands = operation.operands().enumerate().filter(|(_, operand)| varies(*operand));
-    operands.all(|(index, _)| Typing::Casts.operand(Known::Types, operation, index).is_ok())
-        && Typing::Casts.output(operation).is_ok()
+    let is_result = match Typing::Casts.output(operation) {
+        Ok(Output::Quantized(_)) => true,
+        // Only sums of products may stay sums.
+        Ok(Output::Exact { .. }) => Op::of(operation)
+            .and_then(Op::quantization)
+            .is_some_and(|quantization| quantization.result == ResultScale::OwnOrExact),
+        Err(_) => false,
+    };
+    is_result && operands.all(|(index, _)| Typing::Casts.operand(Known::Types, operation, index).is_ok())
 }
 
 fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {

@@ -22,6 +22,10 @@ pub enum FileError {
     IsFolder { path: PathBuf },
     #[error("{path} would be written twice by one run; give the results different names")]
     WrittenTwice { path: PathBuf },
+    #[error(
+        "{path} is what this run reads, and a result would replace it; give the results another folder or other names"
+    )]
+    ReplacesInput { path: PathBuf },
     #[error("a file of another set of results has no place in this one")]
     NotStaged,
 }
@@ -40,6 +44,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 pub struct FileSet {
     staged: Vec<(PathBuf, Contents)>,
     folders: Vec<(PathBuf, TempDir)>,
+    /// Files that are read, in full: no result replaces them.
+    inputs: Vec<PathBuf>,
 }
 
 /// A file that is written aside.
@@ -93,6 +99,11 @@ impl FileSet {
         Self::default()
     }
 
+    /// No files yet, and never one in the place of these, which are read.
+    pub fn beside(inputs: &[&Path]) -> Self {
+        Self { inputs: inputs.iter().filter_map(|path| path.canonicalize().ok()).collect(), ..Self::default() }
+    }
+
     /// Writes `bytes` aside, to become `path` on commit. The folder of `path` is created when it is missing.
     pub fn stage(&mut self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         let file = self.begin(path)?;
@@ -135,6 +146,9 @@ impl FileSet {
     pub fn begin(&mut self, path: &Path) -> Result<StagedFile, FileError> {
         if path.is_dir() {
             return Err(FileError::IsFolder { path: path.to_owned() });
+        }
+        if path.canonicalize().is_ok_and(|path| self.inputs.contains(&path)) {
+            return Err(FileError::ReplacesInput { path: path.to_owned() });
         }
         if self.staged.iter().any(|(staged, _)| staged == path) {
             return Err(FileError::WrittenTwice { path: path.to_owned() });
@@ -342,5 +356,19 @@ mod tests {
         let mut set = FileSet::new();
         set.stage(&folder.path().join("a"), b"1").unwrap();
         assert!(matches!(set.stage(&folder.path().join("a"), b"2"), Err(FileError::WrittenTwice { .. })));
+    }
+
+    #[test]
+    fn what_is_read_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("model");
+        std::fs::write(&model, b"1").unwrap();
+        std::fs::create_dir(folder.path().join("other")).unwrap();
+        let mut set = FileSet::beside(&[&model]);
+        let again = folder.path().join("other/../model");
+        assert!(matches!(set.stage(&again, b"2"), Err(FileError::ReplacesInput { .. })));
+        set.stage(&folder.path().join("result"), b"3").unwrap();
+        set.commit().unwrap();
+        assert_eq!(std::fs::read(&model).unwrap(), b"1");
     }
 }

@@ -101,7 +101,9 @@ impl FileSet {
 
     /// No files yet, and never one in the place of these, which are read.
     pub fn beside(inputs: &[&Path]) -> Self {
-        Self { inputs: inputs.iter().filter_map(|path| path.canonicalize().ok()).collect(), ..Self::default() }
+        let mut set = Self::new();
+        set.inputs.extend(inputs.iter().filter_map(|path| path.canonicalize().ok()));
+        set
     }
 
     /// Writes `bytes` aside, to become `path` on commit. The folder of `path` is created when it is missing.

@@ -176,7 +176,7 @@ pub(super) fn compile_network<'c>(
     let nodes = compare::network(module.as_operation()).map(compare::user_nodes).unwrap_or_default();
     let network = NetworkStages { nodes, reshaped, ..NetworkStages::new(context, configuration, target, stages) };
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
-    let mut files = FileSet::beside(&[configuration.get(&ONNX_MODEL)]);
+    let mut files = FileSet::beside(&[configuration.get(&ONNX_MODEL).as_path()]);
     network.write_model(&original, "_original_float_model.onnx", &mut files)?;
     drop(original);
     let mut outcome = CompilationOutcome::default();

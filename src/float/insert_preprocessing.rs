@@ -29,7 +29,6 @@ replaced by `hfloat.layout`. It runs after quantization, because thresholds are 
 
 fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
-    let Some(first) = block.first_operation() else { return Ok(()) };
     let context = function.context_reference();
     let mut names = Names::of([function]);
     let inputs = input_names(function);
@@ -53,7 +52,9 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
         } else if preprocessing.changes_input() {
             let plan = PreprocessingPlan::new(argument, &preprocessing).map_err(at_fault)?;
             let r#type = plan.r#type.clone();
-            insert(Chain { context, anchor: first, input, names: &mut names, value: argument, r#type }, &plan)?;
+            // Asked anew: an image before this may have taken the first operation away.
+            let Some(anchor) = block.first_operation() else { return Ok(()) };
+            insert(Chain { context, anchor, input, names: &mut names, value: argument, r#type }, &plan)?;
         }
         ir::remove_argument_attributes(function, index, &ATTRIBUTES);
         if TensorType::from_type(argument.r#type())?.dimensions.as_ref().is_some_and(|sizes| sizes.len() == 4) {

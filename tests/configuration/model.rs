@@ -123,7 +123,9 @@ fn fast_perf_guesses_images_by_the_published_rule() {
     assert!(is_image(&text(Purpose::Speed, fixed(&[1, 6, 4, 3]), &[]), "NHWC"));
     // The shape that counts is the one asked for.
     let open = declared("a", &[None, Some(3), None, None], "float");
-    assert!(is_image(&text(Purpose::Speed, open.clone(), &[("a", "1x3x6x4")]), "NCHW"));
+    for shape in ["1x3x6x4", "1X3 x 6x4"] {
+        assert!(is_image(&text(Purpose::Speed, open.clone(), &[("a", shape)]), "NCHW"));
+    }
     let feature_maps = [
         text(Purpose::Check, fixed(&[1, 3, 6, 4]), &[]),
         text(Purpose::Speed, open, &[("a", "1x3x6x5")]),

@@ -170,7 +170,7 @@ pub(super) fn prefix(model: &Path) -> String {
 impl FastPerf {
     /// What an input of this shape is taken for. The check leaves inputs as the model has them.
     fn guess(&self, input: &ModelInput, shape: &str) -> InputGuess {
-        let shape = shape.split('x').map(|size| size.parse().ok()).collect();
+        let shape = shape.split(['x', 'X']).map(|size| size.trim().parse().ok()).collect();
         match self.purpose {
             Purpose::Speed => InputGuess::of(&ModelInput { shape, ..input.clone() }),
             Purpose::Check => InputGuess::FEATUREMAP,

@@ -133,7 +133,7 @@ fn network_json(network: &NetworkInformation, path: &Path, bytes: Option<u64>) -
     let nodes = network.nodes.iter().map(|node| json!({ "name": node.name, "operator": node.operator, "on": node.on }));
     json!({
         "kind": network.kind,
-        "path": path,
+        "path": path.display().to_string(),
         "file_bytes": bytes,
         "model_name": network.name,
         "versions": network.versions.iter().map(|(name, version)| (name.clone(), version.clone().into()))

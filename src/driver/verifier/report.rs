@@ -54,7 +54,7 @@ impl ComparisonReport {
         }
         let described = models
             .iter()
-            .map(|model| json!({ "path": model.path, "kind": model.kind, "march": model.march }))
+            .map(|model| json!({ "path": model.name(), "kind": model.kind, "march": model.march }))
             .collect();
         Ok(Self {
             models: described,

@@ -1,7 +1,7 @@
 //! The command line of `hb_compile`: its options, and which mode they ask for.
 
 use super::compile::Stage;
-use super::configuration::{CORE_NUM, FastPerf, ParameterKind, Purpose, is_shape, known_marches, parameter_help};
+use super::configuration::{CORE_NUM, FastPerf, ParameterKind, Purpose, known_marches, parameter_help, shape_of};
 use super::progress::Verbosity;
 use super::run;
 use clap::builder::PossibleValuesParser;
@@ -217,7 +217,7 @@ impl CommandLine {
         let mut shapes: Vec<(String, String)> = Vec::new();
         for pair in self.input_shape.chunks(2) {
             let [name, shape] = pair else { continue };
-            if !is_shape(shape) {
+            if shape_of(shape).is_none() {
                 let example = "give positive sizes separated by x, such as 1x3x224x224";
                 faults.push(format!("--input-shape {name}: '{shape}' is not a shape; {example}"));
             }

@@ -398,10 +398,10 @@ impl NetworkStages<'_> {
         (sample, float, run): (Vec<Array>, Values, BackgroundRun),
         outcome: &mut CompilationOutcome,
     ) -> Result<(), StageError> {
+        let hbm = Arc::new(Hbm::from_bytes(hbm)?);
         // Written while it is compared; it appears only if that finds nothing.
-        let written = hbm.clone();
-        files.stage_behind(&self.configuration.output_path(".hbm"), move |file| file.write_all(&written))?;
-        let hbm = Hbm::from_bytes(hbm)?;
+        let written = Arc::clone(&hbm);
+        files.stage_behind(&self.configuration.output_path(".hbm"), move |file| file.write_all(written.bytes()))?;
         let Levels { qdq, segments } = levels;
         let function = compare::network(segments.own.as_operation())?;
         let mut programs = ProgramCheck::new(&hbm, self.target);

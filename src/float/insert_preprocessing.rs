@@ -33,8 +33,8 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
     let mut names = Names::of([function]);
     let inputs = input_names(function);
     let is_image = |index| {
-        assigned_preprocessing(function, index)
-            .is_ok_and(|found| found.is_some_and(|preprocessing| preprocessing.is_image()))
+        let assigned = assigned_preprocessing(function, index).ok().flatten();
+        assigned.is_some_and(|preprocessing| preprocessing.is_image())
     };
     // An image may become more than one argument: then names that say a number would say another one.
     if (0..inputs.len()).any(is_image) {
@@ -42,7 +42,7 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
             ir::set_argument_attribute(function, index, NAME, attribute::string(context, name));
         }
     }
-    // The last first: an image may become more than one argument.
+    // The last first, so that those before keep their numbers.
     for (index, (argument, input)) in ir::arguments(block).into_iter().zip(&inputs).enumerate().rev() {
         let at_fault = |reason: String| PassFailure::Message(format!("input '{input}': {reason}"));
         let Some(preprocessing) = assigned_preprocessing(function, index).map_err(at_fault)? else { continue };
@@ -53,7 +53,7 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
             let plan = PreprocessingPlan::new(argument, &preprocessing).map_err(at_fault)?;
             let r#type = plan.r#type.clone();
             // Asked anew: an image before this may have taken the first operation away.
-            let Some(anchor) = block.first_operation() else { return Ok(()) };
+            let anchor = block.first_operation().ok_or_else(|| at_fault("the function is empty".into()))?;
             insert(Chain { context, anchor, input, names: &mut names, value: argument, r#type }, &plan)?;
         }
         ir::remove_argument_attributes(function, index, &ATTRIBUTES);

@@ -64,6 +64,11 @@ impl Hbm {
     }
 
     /// The whole file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// As [`Self::bytes`], without a copy.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

@@ -27,21 +27,21 @@ pub fn set_result_attribute<'c>(function: OperationRef<'c, '_>, index: usize, na
     }
 }
 
-/// Takes an argument of a block away. Nothing happens when something reads it, or when it is not there.
-pub fn erase_block_argument(block: BlockRef<'_, '_>, index: usize) {
-    if arguments(block).get(index).is_some_and(|argument| users(*argument).is_empty()) {
+/// Takes an argument of a block away, and says so. Nothing happens when something reads it, or when it is not there.
+pub fn erase_block_argument(block: BlockRef<'_, '_>, index: usize) -> bool {
+    let is_free = arguments(block).get(index).is_some_and(|argument| users(*argument).is_empty());
+    if is_free {
         // SAFETY: the block has that argument, and nothing reads it.
         unsafe { mlir_sys::mlirBlockEraseArgument(block.to_raw(), index as _) };
     }
+    is_free
 }
 
 /// Takes an argument away, with its attributes. Nothing happens when something reads it, or when it is not there.
 pub fn erase_argument(function: OperationRef<'_, '_>, index: usize) {
-    let Some(block) = body(function) else { return };
-    if arguments(block).get(index).is_none_or(|argument| !users(*argument).is_empty()) {
+    if !body(function).is_some_and(|block| erase_block_argument(block, index)) {
         return;
     }
-    erase_block_argument(block, index);
     edit_argument_attributes(function, |all| {
         if index < all.len() {
             all.remove(index);

@@ -136,7 +136,8 @@ fn convolve(
     let [height, width, filters] = geometry.output;
     let filter_size = weights.len() / filters;
     let filters_per_group = filters / geometry.attributes.group;
-    let pixel = filters * output.element.bytes() as usize;
+    let element = output.element.bytes() as usize;
+    let pixel = filters * element;
     let mut bytes = allocate(output);
     bytes.par_chunks_mut(POSITIONS * pixel).enumerate().for_each(|(part, bytes)| {
         let runs =
@@ -149,7 +150,7 @@ fn convolve(
                     let x = &x[run.x + group..run.x + group + run.length];
                     dot(acc, x, &weight[run.w..run.w + run.length])
                 });
-                store(output.element, [finish.apply(filter, acc)], &mut bytes[filter * pixel / filters..]);
+                store(output.element, [finish.apply(filter, acc)], &mut bytes[filter * element..]);
             }
         }
     });

@@ -136,14 +136,13 @@ impl<'c: 'a, 'a> Separation<'c, 'a> {
                 }
             }
         }
+        let input = inputs.get(planes.start).map_or("", String::as_str);
         let segments: Vec<_> = wholes.iter().copied().flat_map(readers).collect();
         for segment in segments {
             if !bpu::Op::Segment.is(segment) && !cpu::Op::Segment.is(segment) {
-                let input = inputs.get(planes.start).map_or("", String::as_str);
                 return Err(PassFailure::Message(format!("input '{input}' is an output, too, so it stays one input")));
             }
-            let named = inputs.get(planes.start).map_or("", String::as_str);
-            self.separate_in(segment, named, &wholes, &parts)?;
+            self.separate_in(segment, input, &wholes, &parts)?;
         }
         for _ in &wholes {
             ir::erase_argument(function, planes.start + self.samples * wholes.len());
@@ -160,22 +159,22 @@ impl<'c: 'a, 'a> Separation<'c, 'a> {
         parts: &[Vec<Value<'c, 'a>>],
     ) -> Result<(), PassFailure> {
         let Some(block) = ir::body(segment) else { return Ok(()) };
-        let (mut operands, mut inner) = (Vec::new(), Vec::new());
+        let (mut operands, mut added) = (Vec::new(), Vec::new());
+        let (mut inner, mut gone) = (Vec::new(), Vec::new());
         let arguments = ir::arguments(block);
-        let mut gone = Vec::new();
         for (index, operand) in segment.operands().enumerate() {
             let plane = wholes.iter().position(|whole| same(*whole, operand));
             match (plane.and_then(|plane| parts.get(plane)), arguments.get(index)) {
                 (Some(parts), Some(&whole)) => {
                     let add = |part: &Value<'c, 'a>| block.add_argument(part.r#type(), part.location());
                     inner.push(Parts { whole, parts: parts.iter().map(add).collect() });
+                    added.extend_from_slice(parts);
                     gone.push(index);
                 }
                 _ => operands.push(operand),
             }
         }
-        let added = segment.operands().filter_map(|operand| wholes.iter().position(|whole| same(*whole, operand)));
-        operands.extend(added.filter_map(|plane| parts.get(plane)).flatten().copied());
+        operands.append(&mut added);
         for values in &inner {
             for reader in readers(values.whole).into_iter().filter(|reader| converts(*reader)) {
                 self.convert_parts(reader, input, &inner)?;

@@ -11,6 +11,7 @@ use super::parameters::{
 };
 use super::problem::suggestion;
 use super::table::{Group, Parameter, Status};
+use super::values::shape_of;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -170,9 +171,11 @@ pub(super) fn prefix(model: &Path) -> String {
 impl FastPerf {
     /// What an input of this shape is taken for. The check leaves inputs as the model has them.
     fn guess(&self, input: &ModelInput, shape: &str) -> InputGuess {
-        let shape = shape.split(['x', 'X']).map(|size| size.trim().parse().ok()).collect();
         match self.purpose {
-            Purpose::Speed => InputGuess::of(&ModelInput { shape, ..input.clone() }),
+            Purpose::Speed => {
+                let shape = shape_of(shape).into_iter().flatten().map(Some).collect();
+                InputGuess::of(&ModelInput { shape, ..input.clone() })
+            }
             Purpose::Check => InputGuess::FEATUREMAP,
         }
     }

@@ -47,7 +47,7 @@ pub use table::{
     Status,
 };
 use values::ParameterValue;
-pub use values::is_shape;
+pub use values::shape_of;
 
 pub use crate::float::preprocessing::{InputType, Layout, SpaceAndRange};
 

@@ -152,10 +152,14 @@ pub fn default_of(parameter: &Parameter, folder: &Path) -> Option<ParameterValue
     Reader { parameter, surroundings: Surroundings { marches: &[], folder } }.value(&raw).ok()
 }
 
-/// Whether `text` is a shape such as `1x3x224x224`.
-pub fn is_shape(text: &str) -> bool {
+/// The sizes of a shape such as `1x3x224x224`; none where `text` is no such shape.
+pub fn shape_of(text: &str) -> Option<Vec<u64>> {
     let surroundings = Surroundings { marches: &[], folder: Path::new("") };
-    Reader { parameter: &INPUT_SHAPE, surroundings }.shape(&Raw::Text(text.to_owned())).is_ok()
+    let reader = Reader { parameter: &INPUT_SHAPE, surroundings };
+    match reader.shape(&Raw::Text(text.to_owned())) {
+        Ok(ParameterValue::Shape(sizes)) => Some(sizes),
+        _ => None,
+    }
 }
 
 /// What of `values` is known to the manual but nothing that we act on.

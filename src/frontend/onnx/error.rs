@@ -56,13 +56,10 @@ impl OnnxError {
             Self::Several(parts) => parts,
             fault => vec![fault],
         };
-        let mut faults: Vec<Self> = faults.into_iter().flat_map(parts).collect();
-        match faults.pop() {
-            Some(only) if faults.is_empty() => only,
-            last => {
-                faults.extend(last);
-                Self::Several(faults)
-            }
+        let faults: Vec<Self> = faults.into_iter().flat_map(parts).collect();
+        match <[Self; 1]>::try_from(faults) {
+            Ok([only]) => only,
+            Err(faults) => Self::Several(faults),
         }
     }
 

@@ -52,6 +52,11 @@ pub fn normalize(context: &Context, mut model: Model) -> Result<Model, OnnxError
     Ok(model)
 }
 
+/// The row of a node's operator; none for an operator of another domain, and for one that the table has not.
+fn operator_of(node: &Node) -> Option<&'static OnnxOperator> {
+    operators::find(&node.operator).filter(|_| node.domain.is_empty())
+}
+
 /// One error that lists every operator that the table does not have, with all its nodes.
 pub fn check_operators(graph: &Graph) -> Result<(), OnnxError> {
     let mut unsupported: Vec<UnsupportedOperator> = Vec::new();
@@ -62,7 +67,7 @@ pub fn check_operators(graph: &Graph) -> Result<(), OnnxError> {
 
 fn collect_unsupported(graph: &Graph, unsupported: &mut Vec<UnsupportedOperator>) {
     for node in &graph.nodes {
-        if !node.domain.is_empty() || operators::find(&node.operator).is_none() {
+        if operator_of(node).is_none() {
             let operator = node.qualified_operator();
             match unsupported.iter_mut().find(|known| known.operator == operator) {
                 Some(known) => known.nodes.push(node.name.clone()),
@@ -131,7 +136,7 @@ impl<'c, 'a> Rewriter<'c, 'a> {
         let mut is_whole = true;
         for node in nodes {
             let is_fed = reads(&node).into_iter().all(|name| self.importer.values.contains_key(name));
-            match operators::find(&node.operator).filter(|_| node.domain.is_empty() && is_fed) {
+            match operator_of(&node).filter(|_| is_fed) {
                 Some(operator) => faults.extend(self.rewrite_node(node, operator).err()),
                 None => is_whole = false,
             }

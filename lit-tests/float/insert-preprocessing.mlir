@@ -52,6 +52,30 @@ func.func @several(
 
 // -----
 
+// An image takes the casts away that the function begins with; what is put before them finds another place.
+// CHECK-LABEL: func.func @beside_an_image
+// CHECK-SAME: (%[[F:.*]]: tensor<1x2x2x2xf32> {hfloat.layout = "NCHW", hfloat.name = "f"}, %[[X:.*]]: tensor<1x4x4x3xui8>
+// CHECK-NEXT: %[[M:.*]] = hfloat.constant dense<{{\[\[\[}}-1.000000e+00]], {{\[\[}}-2.000000e+00]]]>
+// CHECK-NEXT: %[[N:.*]] = hfloat.add %[[F]], %[[M]]
+// CHECK-NEXT: bpu.camera_image %[[X]]
+// CHECK: hfloat.relu %[[N]]
+func.func @beside_an_image(
+    %f: tensor<1x2x2x2xf32> {hfloat.name = "f", hfloat.input_type_rt = "featuremap", hfloat.input_type_train = "featuremap",
+        hfloat.input_layout_train = "NCHW", hfloat.mean_value = array<f64: 1.0, 2.0>},
+    %x: tensor<1x3x4x4xf32> {hfloat.name = "x", hfloat.input_type_rt = "rgb", hfloat.input_type_train = "rgb", hfloat.input_layout_train = "NCHW"})
+    -> (tensor<1x2x2x2xf32>, tensor<1x1x4x4xf32>) {
+  %0 = quant.qcast %x : tensor<1x3x4x4xf32> to tensor<1x3x4x4x!quant.uniform<i8:f32, 1.0>>
+  %1 = quant.dcast %0 : tensor<1x3x4x4x!quant.uniform<i8:f32, 1.0>> to tensor<1x3x4x4xf32>
+  %w = hfloat.constant dense<1.0> : tensor<1x3x1x1xf32> loc("w")
+  %2 = quant.qcast %w : tensor<1x3x1x1xf32> to tensor<1x3x1x1x!quant.uniform<i8:f32:0, {0.01}>>
+  %3 = quant.dcast %2 : tensor<1x3x1x1x!quant.uniform<i8:f32:0, {0.01}>> to tensor<1x3x1x1xf32>
+  %4 = hfloat.conv %1, %3 {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x3x4x4xf32>, tensor<1x3x1x1xf32>) -> tensor<1x1x4x4xf32> loc("Conv_0")
+  %5 = hfloat.relu %f : (tensor<1x2x2x2xf32>) -> tensor<1x2x2x2xf32> loc("Relu_1")
+  return %5, %4 : tensor<1x2x2x2xf32>, tensor<1x1x4x4xf32>
+}
+
+// -----
+
 // A padded convolution takes the conversion in: the 128 that bytes lack is -1 of -128.
 // CHECK-LABEL: func.func @gray
 // CHECK-SAME: (%[[X:.*]]: tensor<1x2x4x1xui8>

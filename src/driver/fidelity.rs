@@ -331,17 +331,19 @@ func.func @main(%x: tensor<1x2x4x4xf32> {{hfloat.name = "x"}}) -> (tensor<1x2x4x
 
     /// What a compilation ends with that makes `compiled` of the network `text`.
     fn check(context: &Context, text: &str, compiled: &str) -> Result<(), String> {
+        check_quantized(context, quantized(context, text), quantized(context, compiled))
+    }
+
+    fn check_quantized(context: &Context, qdq: Module<'_>, mut module: Module<'_>) -> Result<(), String> {
         let (configuration, console) = (configuration(), Console::new(Verbosity::Quiet));
         let target = Target::named("nash-e").unwrap();
         let stages = Stages { console: &console, stop_after: None };
         let checked = NetworkStages::new(context, &configuration, &target, &stages);
-        let mut module = quantized(context, compiled);
         pipeline::run(context, &mut module, "qdq-to-placed").unwrap();
         let facts = node_facts(network(module.as_operation()).unwrap());
         pipeline::run(context, &mut module, "placed-to-bpu").unwrap();
         let function = network(module.as_operation()).unwrap();
         let computed = run_segments(function, &bytes_of(&sample()), &mut |_, _, _| {}).unwrap();
-        let qdq = quantized(context, text);
         checked.check_nodes(qdq, &facts, (sample(), computed.nodes)).map_err(|error| error.to_string())
     }
 
@@ -358,6 +360,26 @@ func.func @main(%x: tensor<1x2x4x4xf32> {{hfloat.name = "x"}}) -> (tensor<1x2x4x
             let error = check(&context, &right, &wrong).unwrap_err();
             assert!(error.starts_with("node 'b': the compiled network computes"), "{error}");
         }
+    }
+
+    /// Its casts stay, so that what it gives its readers is rounded in both.
+    #[test]
+    fn a_quantized_node_that_only_the_cpu_can_run_is_compared() {
+        let text = r#"
+func.func @main(%x: tensor<1x2x4x4xf32> {hfloat.name = "x"}) -> (tensor<1x2x4x4xf32> {hfloat.name = "y"}) {
+  %w = hfloat.constant dense<[[[[0.5]], [[-0.25]]], [[[1.0e-14]], [[0.0]]]]> : tensor<2x2x1x1xf32>
+  %wq = quant.qcast %w : tensor<2x2x1x1xf32> to tensor<2x2x1x1x!quant.uniform<i8:f32:0, {0.01, 1.0e-16}>>
+  %wd = quant.dcast %wq : tensor<2x2x1x1x!quant.uniform<i8:f32:0, {0.01, 1.0e-16}>> to tensor<2x2x1x1xf32>
+  %xq = quant.qcast %x : tensor<1x2x4x4xf32> to tensor<1x2x4x4x!quant.uniform<i8:f32, 0.03>>
+  %xd = quant.dcast %xq : tensor<1x2x4x4x!quant.uniform<i8:f32, 0.03>> to tensor<1x2x4x4xf32>
+  %c = hfloat.conv %xd, %wd {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>) -> tensor<1x2x4x4xf32> loc("c")
+  %cq = quant.qcast %c : tensor<1x2x4x4xf32> to tensor<1x2x4x4x!quant.uniform<i8:f32, 0.05>>
+  %cd = quant.dcast %cq : tensor<1x2x4x4x!quant.uniform<i8:f32, 0.05>> to tensor<1x2x4x4xf32>
+  return %cd : tensor<1x2x4x4xf32>
+}"#;
+        let context = pipeline::context();
+        let module = || crate::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
+        check_quantized(&context, module(), module()).unwrap();
     }
 
     #[test]

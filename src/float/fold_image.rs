@@ -1,8 +1,10 @@
 //! A convolution of a normalized image as one of the bytes of a camera: the conversion becomes a part of its weights and of its bias.
 
 use super::image_conversion::ImageConversion;
-use crate::numerics::largest_integer;
+use crate::numerics::{largest_integer, least_weight_scale};
 
+/// What a step of the integers of an image is.
+pub(super) const STEP: f64 = 1.0;
 /// Bits of weights.
 pub(super) const WEIGHT_BITS: u32 = 8;
 /// What further channels of an image hold where an offset must not reach into the padding: an offset is a multiple of the first and
@@ -24,6 +26,8 @@ pub(super) struct Filters {
     pub cells: usize,
     /// One for each output channel.
     pub bias: Vec<f64>,
+    /// Of the integers that the result becomes.
+    pub result_scale: Option<f64>,
 }
 
 /// Filters whose weights are int8 multiples of a scale for each output channel.
@@ -37,10 +41,10 @@ pub(super) struct FoldedFilters {
 
 impl Filters {
     /// The filters of the conversion itself: an image of 1x1 cells.
-    pub fn of_conversion(conversion: &ImageConversion) -> Self {
+    pub fn of_conversion(conversion: &ImageConversion, result_scale: Option<f64>) -> Self {
         let rows = conversion.offset.len();
         let identity = (0..rows * rows).map(|index| if index % (rows + 1) == 0 { 1.0 } else { 0.0 }).collect();
-        Self { weights: identity, rows, channels: rows, cells: 1, bias: vec![0.0; rows] }
+        Self { weights: identity, rows, channels: rows, cells: 1, bias: vec![0.0; rows], result_scale }
     }
 
     /// The same sums over the deployed image. With `offset_channels`, the image has [`OFFSET_CHANNELS`] and the padding of the
@@ -69,7 +73,8 @@ impl Filters {
             let offsets: Vec<f64> = cells().map(|cell| sum(&offset, cell)).collect();
             let total: f64 = offsets.iter().sum();
             let in_channels = if offset_channels { offsets } else { vec![0.0; self.cells] };
-            let scale = scale_of(&composed, &in_channels);
+            let least = least_weight_scale(STEP, self.result_scale, bias.abs() + total.abs());
+            let scale = scale_of(&composed, &in_channels, least);
             let mut values: Vec<f64> = composed.iter().map(|weight| nearest(weight / scale) * scale).collect();
             let [coarse, fine] = OFFSET_CHANNELS.map(f64::from);
             let steps: Vec<f64> = in_channels.iter().map(|offset| (offset / scale).round()).collect();
@@ -93,13 +98,14 @@ fn nearest(value: f64) -> f64 {
     value.round_ties_even().clamp(-largest, largest)
 }
 
-/// The scale, an f32 number, whose multiples are nearest to the weights; offsets must be multiples of what channels can hold.
-fn scale_of(weights: &[f64], offsets: &[f64]) -> f64 {
+/// The scale, an f32 number of at least `least`, whose multiples are nearest to the weights; offsets must be multiples of what channels
+/// can hold.
+fn scale_of(weights: &[f64], offsets: &[f64], least: f64) -> f64 {
     let magnitude = |values: &[f64]| values.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     let largest = magnitude(weights);
     let [coarse, _] = OFFSET_CHANNELS.map(f64::from);
     // The largest weight of the coarse channel.
-    let least = magnitude(offsets) / (largest_integer(WEIGHT_BITS) * coarse.abs());
+    let least = least.max(magnitude(offsets) / (largest_integer(WEIGHT_BITS) * coarse.abs()));
     let narrow = |scale: f64| f64::from(scale as f32);
     let error = |scale: f64| {
         weights
@@ -139,7 +145,7 @@ mod tests {
     }
 
     fn filters(weights: &[f64], cells: usize) -> Filters {
-        Filters { weights: weights.to_vec(), rows: 1, channels: 3, cells, bias: vec![0.5] }
+        Filters { weights: weights.to_vec(), rows: 1, channels: 3, cells, bias: vec![0.5], result_scale: None }
     }
 
     /// On paper: mean 126 leaves 2 of the byte around 0, which a scale of 0.5 makes 1 per channel.
@@ -162,6 +168,16 @@ mod tests {
         let folded = filters(&weights, 1).folded(&conversion(128.0, &[0.25]), false, 3);
         let steps: Vec<f64> = folded.filters.weights.iter().map(|weight| weight / folded.scales[0]).collect();
         assert_eq!(steps.iter().map(|steps| steps.round()).collect::<Vec<_>>(), [90.0, -7.0, 31.0]);
+    }
+
+    #[test]
+    fn weights_of_next_to_nothing_have_a_scale_that_the_machine_can_multiply_by() {
+        let dead = Filters { result_scale: Some(0.05), ..filters(&[1e-12; 3], 1) };
+        let folded = dead.folded(&conversion(128.0, &[0.01]), false, 3);
+        assert!(folded.scales[0] / 0.05 > 0.5f64.powi(32), "{folded:?}");
+        // The bias of 0.5 stays below 2^30 steps.
+        assert!(0.5 / folded.scales[0] <= f64::from(1u32 << 30), "{folded:?}");
+        assert_eq!(folded.filters.weights, [0.0; 3]);
     }
 
     #[test]

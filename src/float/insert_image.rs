@@ -3,7 +3,7 @@
 //! Convolutions take the conversion into their weights (`docs/decisions/0050-images-of-a-camera.md`); what else reads the input reads
 //! a convolution of 1x1 cells that is the conversion.
 
-use super::fold_image::{Filters, FoldedFilters, OFFSET_CHANNELS, WEIGHT_BITS};
+use super::fold_image::{Filters, FoldedFilters, OFFSET_CHANNELS, STEP, WEIGHT_BITS};
 use super::image_conversion::ImageConversion;
 use super::preprocessing::{InputType, Layout, Preprocessing};
 use crate::numerics::bias_scale;
@@ -20,8 +20,6 @@ use melior::{
     ir::{Attribute, BlockLike, BlockRef, Location, OperationRef, Value, ValueLike, operation::OperationLike},
 };
 
-/// What a step of the integers of an image is.
-const STEP: f64 = 1.0;
 /// Bits of the integers of an image.
 const IMAGE_BITS: u32 = 8;
 /// Bits of a bias.
@@ -116,8 +114,9 @@ pub(super) fn insert(
     // Casts of the input that convolutions alone read are gone by now.
     let left: Vec<_> = ir::users(argument).into_iter().filter(|reader| !bpu::Op::CameraImage.is(*reader)).collect();
     if !left.is_empty() {
-        let converted = writer.conversion(&input, plan, image, channels)?;
-        redirect(&mut writer, &input, plan.layout, (argument, left), converted)?;
+        let own = widest(&left);
+        let converted = writer.conversion(&input, (plan, own.as_ref()), image, channels)?;
+        redirect(&mut writer, &input, plan.layout, (argument, left), (converted, own))?;
     }
     Ok(())
 }
@@ -215,11 +214,36 @@ fn foldable<'c: 'a, 'a>(views: &[Value<'c, 'a>]) -> Result<Vec<Foldable<'c, 'a>>
             },
             Err(_) => vec![0.0; rows],
         };
-        let filters = Filters { weights: weight.to_f64s()?, rows, channels, cells: kernel.iter().product(), bias };
+        let result_scale = widest(&ir::results(reader).into_iter().flat_map(ir::users).collect::<Vec<_>>());
+        let result_scale = result_scale.as_ref().and_then(scale_per_tensor);
+        let cells = kernel.iter().product();
+        let filters = Filters { weights: weight.to_f64s()?, rows, channels, cells, bias, result_scale };
         let padded = window.pads_begin.iter().chain(&window.pads_end).any(|pad| *pad > 0);
         found.push(Foldable { operation: reader, filters, kernel, padded });
     }
     Ok(found)
+}
+
+/// The integers that a cast makes; none of another operation.
+fn cast_type(cast: OperationRef<'_, '_>) -> Option<Quantized> {
+    let result = ir::results(cast).into_iter().next().filter(|_| quant::Op::QuantizeCast.is(cast))?;
+    match TensorType::from_type(result.r#type()).ok()?.element {
+        Element::Quantized(quantized) => Some(quantized),
+        Element::Plain(_) => None,
+    }
+}
+
+/// The widest integers that readers of a value make of it.
+fn widest(readers: &[OperationRef<'_, '_>]) -> Option<Quantized> {
+    let types = readers.iter().filter_map(|reader| cast_type(*reader));
+    types.reduce(|widest, next| if next.bits > widest.bits { next } else { widest })
+}
+
+fn scale_per_tensor(quantized: &Quantized) -> Option<f64> {
+    match quantized.scale {
+        Scale::PerTensor(scale) => Some(scale),
+        Scale::PerAxis { .. } => None,
+    }
 }
 
 /// The constant that casts give back as integers; none for another value, or one that is not quantized.
@@ -247,18 +271,9 @@ fn redirect<'c: 'a, 'a>(
     input: &Origin,
     layout: Layout,
     (argument, readers): (Value<'c, 'a>, Vec<OperationRef<'c, 'a>>),
-    mut converted: Value<'c, 'a>,
+    (mut converted, own): (Value<'c, 'a>, Option<Quantized>),
 ) -> Result<(), PassFailure> {
-    let cast_type = |cast: OperationRef<'c, 'a>| -> Option<Quantized> {
-        let result = ir::results(cast).into_iter().next().filter(|_| quant::Op::QuantizeCast.is(cast))?;
-        match TensorType::from_type(result.r#type()).ok()?.element {
-            Element::Quantized(quantized) => Some(quantized),
-            Element::Plain(_) => None,
-        }
-    };
     // The image exists in its widest type; the others are made of that.
-    let types = readers.iter().filter_map(|reader| cast_type(*reader));
-    let own = types.reduce(|widest, next| if next.bits > widest.bits { next } else { widest });
     if let Some(own) = &own {
         converted = writer.cast(&input.part("convert"), converted, own)?;
     }
@@ -403,16 +418,17 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
         Ok([weight, bias])
     }
 
-    /// The convolution that is the conversion.
+    /// The convolution that is the conversion; its result becomes these integers.
     fn conversion(
         &mut self,
         input: &Origin,
-        plan: &ImagePlan,
+        (plan, result): (&ImagePlan, Option<&Quantized>),
         image: Value<'c, 'a>,
         channels: usize,
     ) -> Result<Value<'c, 'a>, PassFailure> {
         let origin = input.part("convert");
-        let filters = Filters::of_conversion(&plan.conversion).folded(&plan.conversion, false, channels);
+        let filters = Filters::of_conversion(&plan.conversion, result.and_then(scale_per_tensor));
+        let filters = filters.folded(&plan.conversion, false, channels);
         let [weight, bias] = self.filters(&origin, &[1, 1], &filters)?;
         let [n, h, w] = plan.size;
         let r#type = TensorType::new(ElementType::F32, &[n, filters.filters.rows, h, w]);

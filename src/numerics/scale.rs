@@ -37,6 +37,16 @@ pub fn bias_scale(s_x: f64, s_w: f64) -> f64 {
     f64::from(accumulator_scale(s_x, s_w) as f32)
 }
 
+/// The least scale of the weights of one output channel, as the f32 that ONNX stores. Training leaves channels whose weights are next to
+/// nothing beside their bias and their result when it gives them up: a bias of magnitude `bias` must stay below 2^30 steps of the
+/// accumulator, and a step of the accumulator above 2^-31 of one of the result.
+#[must_use]
+pub fn least_weight_scale(s_x: f64, s_y: Option<f64>, bias: f64) -> f64 {
+    let by_result = s_y.map_or(0.0, |scale| scale * 0.5f64.powi(31) / s_x);
+    let by_bias = bias.abs() / (s_x * f64::from(1u32 << 30));
+    f64::from(by_result.max(by_bias) as f32)
+}
+
 impl Multiplier {
     /// From a product, or a sum of products, to the result: `s_a * s_b / s_y`.
     ///
@@ -68,6 +78,17 @@ mod tests {
         assert_eq!(scale_of_threshold(0.0, 8), f64::from((1.0f64 / 127.0) as f32));
         assert_eq!(scale_of_threshold(1e-40, 8), scale_of_threshold(0.0, 8));
         assert_eq!(bias_scale(0.1, 0.3), f64::from((0.1f64 * 0.3) as f32));
+    }
+
+    #[test]
+    fn a_weight_of_next_to_nothing_keeps_a_scale_that_the_machine_can_multiply_by() {
+        let least = |s_y, bias| least_weight_scale(0.5, s_y, bias);
+        // A bias of 3 is 2^30 steps of 0.5 * 3 / 2^29; a result's step of 2 is 2^31 steps of 0.5 * 2^-29.
+        assert_eq!(least(None, -3.0), 3.0 * 0.5f64.powi(29));
+        assert_eq!(least(Some(2.0), 0.0), 0.5f64.powi(29));
+        assert_eq!(least(Some(2.0), -3.0), 3.0 * 0.5f64.powi(29));
+        assert_eq!(least(None, 0.0), 0.0);
+        assert!(Multiplier::of_product(0.5, least(Some(0.3), 0.0), 0.3).is_ok());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     },
 };
 use crate::bpu::lower::{Placement, Types, form_with_scales, place};
-use crate::numerics::{bias_scale, scale_of_threshold};
+use crate::numerics::{bias_scale, least_weight_scale, scale_of_threshold};
 use hb_dialects::{
     ElementType,
     ir::{self, Constant, OperationAttributes, Quantized, Scale},
@@ -288,21 +288,14 @@ fn bias_of(operation: OperationRef<'_, '_>, rule: &QuantizationRule) -> Result<V
     Ok(Vec::new())
 }
 
-/// Raises the scales of channels whose weights are next to nothing beside their bias and their result, as training leaves them
-/// when it gives a channel up: a bias stays below 2^30 steps of the accumulator, and a step of the accumulator above 2^-31 of one
-/// of the result. Other channels keep the scale of their largest weight.
+/// Raises the scales of channels whose weights are next to nothing. Other channels keep the scale of their largest weight.
 fn raise(weight_scales: &mut [f64], input_scale: f64, result_scale: Option<f64>, bias: &[f32]) {
-    let (most_steps, least_ratio) = (f64::from(1u32 << 30), 0.5f64.powi(31));
-    let by_result = result_scale.map_or(0.0, |scale| scale * least_ratio / input_scale);
     let count = weight_scales.len();
     for (channel, scale) in weight_scales.iter_mut().enumerate() {
         // The scales of a transposed convolution are those of one group.
         let biases = bias.iter().skip(channel).step_by(count);
-        let by_bias = biases.fold(0f64, |most, &bias| most.max(f64::from(bias.abs()) / (input_scale * most_steps)));
-        let least = by_result.max(by_bias) as f32;
-        if *scale < f64::from(least) {
-            *scale = f64::from(least);
-        }
+        let largest = biases.fold(0f64, |most, &bias| most.max(f64::from(bias.abs())));
+        *scale = scale.max(least_weight_scale(input_scale, result_scale, largest));
     }
 }
 

@@ -28,6 +28,17 @@ pub enum FileError {
     ReplacesInput { path: PathBuf },
     #[error("a file of another set of results has no place in this one")]
     NotStaged,
+    #[error("standard output cannot be written: {0}")]
+    StandardOutput(std::io::Error),
+}
+
+/// Writes a text to standard output. A closed pipe is the reader's choice, not a fault.
+pub fn print(text: &str) -> Result<(), FileError> {
+    let mut output = std::io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(FileError::StandardOutput(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Writes `bytes` to `path`, whole or not at all. The folder of `path` is created when it is missing.

@@ -29,7 +29,7 @@ pub fn reals(tensor: &BpuTensor, layout: ValueLayout, bytes: &[u8]) -> Option<Ve
 }
 
 /// NHWC to NCHW, other ranks as they are; `None` when there are not as many values as the shape says.
-pub fn to_network_order(values: Vec<f32>, shape: &[usize]) -> Option<Vec<f32>> {
+pub fn to_network_order<T: Copy>(values: Vec<T>, shape: &[usize]) -> Option<Vec<T>> {
     let &[n, h, w, c] = shape else { return Some(values) };
     let values = ArrayView4::from_shape((n, h, w, c), &values).ok()?;
     Some(values.permuted_axes([0, 3, 1, 2]).iter().copied().collect())

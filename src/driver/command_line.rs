@@ -1,10 +1,11 @@
 //! The command line of `hb_compile`: its options, and which mode they ask for.
 
 use super::compile::Stage;
-use super::configuration::{CORE_NUM, FastPerf, ParameterKind, Purpose, known_marches, parameter_help, shape_of};
+use super::configuration::{
+    CORE_NUM, FastPerf, ParameterKind, Purpose, known_marches, march_of, parameter_help, shape_of,
+};
 use super::progress::Verbosity;
 use super::run;
-use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
@@ -69,7 +70,7 @@ pub struct CommandLine {
     pub(super) proto: Option<PathBuf>,
 
     /// With --model: the target, nash-e for J6E and nash-m for J6M
-    #[arg(long, value_name = "MARCH", value_parser = PossibleValuesParser::new(crate::target::Target::names()))]
+    #[arg(long, value_name = "MARCH", value_parser = march_of)]
     march: Option<String>,
 
     /// With --model: the shape of an input, such as `-i image 1x3x224x224`; once per input, needed for open dimensions

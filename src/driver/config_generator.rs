@@ -1,11 +1,10 @@
 //! The command line of `hb_config_generator`.
 
 use super::command_line::{AT_FAULT, DONE, WRONG_USAGE};
-use super::configuration::{ConfigurationExtent, generated, printable};
+use super::configuration::{ConfigurationExtent, generated, march_of, printable};
 use super::import::{load_model, model_inputs};
 use crate::files::write_atomically;
 use clap::Parser;
-use clap::builder::PossibleValuesParser;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -41,7 +40,7 @@ struct GeneratorCommandLine {
     proto: Option<PathBuf>,
 
     /// The target
-    #[arg(long, value_name = "MARCH", default_value = "nash-e", value_parser = PossibleValuesParser::new(crate::target::Target::names()))]
+    #[arg(long, value_name = "MARCH", default_value = "nash-e", value_parser = march_of)]
     march: String,
 }
 

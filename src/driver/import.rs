@@ -35,7 +35,8 @@ pub fn model_facts(model: &Model) -> ModelFacts {
 fn model_nodes(graph: &Graph) -> Vec<ModelNode> {
     let mut nodes = Vec::new();
     for node in &graph.nodes {
-        nodes.push(ModelNode { name: node.name.clone(), operator: node.operator.clone() });
+        let outputs = node.outputs.iter().filter(|output| !output.is_empty()).cloned().collect();
+        nodes.push(ModelNode { name: node.name.clone(), operator: node.operator.clone(), outputs });
         for (_, attribute) in &node.attributes {
             if let Attribute::Graph(graph) = attribute {
                 nodes.extend(model_nodes(graph));

@@ -10,13 +10,14 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
-use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 /// The name of the log, in the current directory and in `working_dir`.
@@ -40,6 +41,7 @@ pub enum LogError {
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
+    warnings: Warnings,
 }
 
 impl Log {
@@ -52,9 +54,15 @@ impl Log {
             Verbosity::Normal => LevelFilter::INFO,
             Verbosity::Verbose => LevelFilter::DEBUG,
         };
-        tracing::subscriber::set_global_default(subscriber(file, ConsoleWriter(console.clone()), shown))
-            .map_err(|_| LogError::Twice)?;
-        Ok(Self { path })
+        let warnings = Warnings::default();
+        let subscriber = subscriber(file, ConsoleWriter(console.clone()), shown).with(warnings.clone());
+        tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
+        Ok(Self { path, warnings })
+    }
+
+    /// What was warned of by now, in order.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Copies what the log holds by now into `directory`.
@@ -79,6 +87,31 @@ where
         .with_writer(console)
         .with_filter(shown);
     tracing_subscriber::registry().with(to_file).with(to_console)
+}
+
+/// The messages of the warnings of a run.
+#[derive(Debug, Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl<S: Subscriber> Layer<S> for Warnings {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if *event.metadata().level() == Level::WARN {
+            let mut message = Message::default();
+            event.record(&mut message);
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message.0);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
 }
 
 fn severity(level: Level) -> &'static str {
@@ -179,11 +212,14 @@ mod tests {
         let log_path = folder.path().join("log");
         let console = SharedFile(Arc::new(Mutex::new(File::create(&console_path).expect("a file"))));
         let file = File::create(&log_path).expect("a file");
-        tracing::subscriber::with_default(subscriber(file, console, LevelFilter::INFO), || {
+        let warnings = Warnings::default();
+        let subscriber = subscriber(file, console, LevelFilter::INFO).with(warnings.clone());
+        tracing::subscriber::with_default(subscriber, || {
             tracing::debug!("detail");
             tracing::info!("step {}", 1);
             tracing::warn!("odd");
         });
+        assert_eq!(*warnings.0.lock().expect("no thread died"), ["odd"]);
         assert_eq!(std::fs::read_to_string(console_path).expect("written"), "step 1\nwarning: odd\n");
         let log = std::fs::read_to_string(log_path).expect("written");
         let lines: Vec<&str> = log.lines().collect();

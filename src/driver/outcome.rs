@@ -7,6 +7,7 @@ use super::tables::{NodeRow, OutputRow};
 use crate::bpu::lower::Placement;
 use crate::sim::perf::Performance;
 use serde_json::{Value, json};
+use std::fmt;
 use std::path::PathBuf;
 
 /// What a compilation came to, as far as it went.
@@ -33,20 +34,40 @@ pub struct CompilationOutcome {
 pub struct Prediction {
     /// Of one run.
     pub latency_us: f64,
-    /// Runs per second of one core that does nothing else.
+    /// Samples per second of one core that does nothing else.
     pub frames_per_second: f64,
     /// Bytes loaded and stored by one run.
     pub ddr_megabytes: f64,
+    /// How many segments run on the CPU, whose time is not in the latency, and how many on the BPU.
+    pub segments: (usize, usize),
 }
 
 impl Prediction {
     /// Of a report.
     pub fn of(performance: &Performance) -> Self {
         let headline = &performance.summary.performance;
+        let unpredicted = headline.by_segment.iter().filter(|segment| segment.latency_us.is_none()).count();
         Self {
             latency_us: headline.latency_us,
             frames_per_second: headline.frames_per_second,
             ddr_megabytes: performance.summary.ddr.megabytes,
+            segments: (unpredicted, headline.by_segment.len() - unpredicted),
+        }
+    }
+}
+
+/// As the last line tells it.
+impl fmt::Display for Prediction {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { latency_us, frames_per_second, segments: (on_cpu, on_bpu), .. } = self;
+        if *on_bpu == 0 {
+            return formatter.write_str("all of it runs on the CPU, whose time is not predicted");
+        }
+        write!(formatter, "predicted latency {latency_us:.1} us, {frames_per_second:.1} frames per second")?;
+        match on_cpu {
+            0 => Ok(()),
+            1 => write!(formatter, " of the BPU alone; the time of a segment on the CPU comes on top"),
+            _ => write!(formatter, " of the BPU alone; the time of {on_cpu} segments on the CPU comes on top"),
         }
     }
 }
@@ -62,16 +83,14 @@ impl CompilationOutcome {
     pub fn last_line(&self, configuration: &Configuration) -> String {
         let folder = printable(&configuration.get(&WORKING_DIR).display().to_string());
         match (&self.prediction, self.last_stage) {
-            (Some(Prediction { latency_us, frames_per_second, .. }), _) => format!(
-                "results are in '{folder}'; predicted latency {latency_us:.1} us, {frames_per_second:.1} frames per second"
-            ),
+            (Some(prediction), _) => format!("results are in '{folder}'; {prediction}"),
             (None, Some(stage)) => format!("ended after {stage}, as asked; results are in '{folder}'"),
             (None, None) => format!("results are in '{folder}'"),
         }
     }
 
-    /// Everything, for programs.
-    pub fn to_json(&self, configuration: &Configuration) -> Value {
+    /// Everything, for programs; with what was warned of.
+    pub fn to_json(&self, configuration: &Configuration, warnings: &[String]) -> Value {
         let (on_bpu, on_cpu) = self.processors();
         let cosines = |name: &str| self.rows.iter().find(|row| row.node == name);
         let nodes = self.nodes.iter().map(|node| {
@@ -103,6 +122,7 @@ impl CompilationOutcome {
                 "quantized_cosine": output.quantized_cosine,
             })
         });
+        let of_bpu = self.prediction.filter(|prediction| prediction.segments.1 > 0);
         json!({
             "status": "done",
             "mode": self.purpose.map_or("configuration", Purpose::name),
@@ -112,20 +132,21 @@ impl CompilationOutcome {
             "core_num": configuration.get(&CORE_NUM),
             "working_dir": configuration.get(&WORKING_DIR).display().to_string(),
             "files": self.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
-            "predicted_latency_us": self.prediction.map(|prediction| prediction.latency_us),
-            "predicted_frames_per_second": self.prediction.map(|prediction| prediction.frames_per_second),
+            "predicted_latency_us": of_bpu.map(|prediction| prediction.latency_us),
+            "predicted_frames_per_second": of_bpu.map(|prediction| prediction.frames_per_second),
+            "segments_without_prediction": self.prediction.map(|prediction| prediction.segments.0),
             "predicted_ddr_megabytes": self.prediction.map(|prediction| prediction.ddr_megabytes),
             "nodes_on_bpu": on_bpu,
             "nodes_on_cpu": on_cpu,
             "nodes": nodes.collect::<Vec<_>>(),
             "outputs": outputs.collect::<Vec<_>>(),
-            "warnings": configuration.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "warnings": warnings,
         })
     }
 }
 
-/// What went wrong, for programs: one entry for each line of a list.
-pub fn failure_json(error: &CompileError) -> Value {
+/// What went wrong, for programs: one entry for each line of a list; with what was warned of.
+pub fn failure_json(error: &CompileError, warnings: &[String]) -> Value {
     let (stage, errors) = match error {
         CompileError::Configuration(problems) => {
             let errors = problems.0.iter().filter(|problem| problem.severity == Severity::Error);
@@ -134,7 +155,7 @@ pub fn failure_json(error: &CompileError) -> Value {
         CompileError::Stage { stage, source } => (Some(stage.name()), lines(&source.to_string())),
         CompileError::Options(message) => (None, lines(message)),
     };
-    json!({ "status": "failed", "stage": stage, "errors": errors })
+    json!({ "status": "failed", "stage": stage, "errors": errors, "warnings": warnings })
 }
 
 fn lines(text: &str) -> Vec<String> {
@@ -148,6 +169,18 @@ mod tests {
     #[test]
     fn failures_are_lists() {
         let error = CompileError::Stage { stage: Stage::Lower, source: "one\ntwo".into() };
-        assert_eq!(failure_json(&error), json!({ "status": "failed", "stage": "lower", "errors": ["one", "two"] }));
+        let expected = json!({ "status": "failed", "stage": "lower", "errors": ["one", "two"], "warnings": ["odd"] });
+        assert_eq!(failure_json(&error, &["odd".into()]), expected);
+    }
+
+    #[test]
+    fn what_is_not_predicted_is_said() {
+        let shown = |on_cpu, on_bpu| {
+            let (latency_us, frames_per_second, ddr_megabytes) = (50.0, 20000.0, 0.5);
+            Prediction { latency_us, frames_per_second, ddr_megabytes, segments: (on_cpu, on_bpu) }.to_string()
+        };
+        assert_eq!(shown(0, 1), "predicted latency 50.0 us, 20000.0 frames per second");
+        assert!(shown(2, 3).ends_with("of the BPU alone; the time of 2 segments on the CPU comes on top"));
+        assert_eq!(shown(1, 0), "all of it runs on the CPU, whose time is not predicted");
     }
 }

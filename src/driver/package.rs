@@ -14,7 +14,7 @@ use crate::nash::{
 };
 use crate::target::TargetError;
 use hb_dialects::hfloat::Op;
-use hb_dialects::ir::{self, Element, IrError, OperationAttributes, Origin, Scale, TensorType, attribute};
+use hb_dialects::ir::{self, IrError, OperationAttributes, Origin, TensorType, attribute};
 use hb_dialects::names::{FUNCTION, LAYOUT, input_names, output_names};
 use hb_dialects::{ElementType, cpu};
 use melior::{
@@ -186,16 +186,6 @@ fn parameter(stored: &StoredParameter) -> ModelParameter {
     }
 }
 
-/// What the integers of a value mean; the zero point is always 0.
-fn quantization(value: Value<'_, '_>) -> Result<Option<TensorQuantization>, PackageError> {
-    let Element::Quantized(quantized) = TensorType::from_type(value.r#type())?.element else { return Ok(None) };
-    let (scales, axis) = match quantized.scale {
-        Scale::PerTensor(scale) => (vec![scale], None),
-        Scale::PerAxis { axis, scales } => (scales, Some(axis)),
-    };
-    Ok(Some(TensorQuantization { zero_points: vec![0; scales.len()], scales, axis }))
-}
-
 struct Package<'a> {
     context: &'a Context,
     builder: HbmBuilder<'a>,
@@ -287,7 +277,7 @@ impl<'a> Package<'a> {
             strides.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
         let default = if dims.len() == 4 { "NCHW" } else { "" };
         let layout = layout.map_or_else(|| default.to_owned(), |layout| attribute::text(layout).unwrap_or_default());
-        let quantization = quantization(value)?;
+        let quantization = TensorQuantization::of(&TensorType::from_type(value.r#type())?);
         Ok(TensorDescription { name, dims, element_type, strides, quantization, layout, buffer, sizes_buffer })
     }
 

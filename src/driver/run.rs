@@ -11,9 +11,8 @@ use super::log::Log;
 use super::outcome::{CompilationOutcome, failure_json};
 use super::progress::Console;
 use super::{check, recompile};
-use crate::files::write_atomically;
-use std::io::Write;
-use std::path::Path;
+use crate::files::{print, write_atomically};
+use std::path::{Path, PathBuf};
 
 /// Does what the command line asks for, with a log; gives the exit status.
 pub(super) fn run(command_line: &CommandLine, mode: &Mode) -> u8 {
@@ -35,17 +34,19 @@ pub(super) fn run(command_line: &CommandLine, mode: &Mode) -> u8 {
         Ok(Done { configuration, outcome: Some(outcome) }) => {
             tracing::info!("{}", outcome.last_line(&configuration));
             let status = finish(&log, &configuration);
-            (outcome.to_json(&configuration), status)
+            (outcome.to_json(&configuration, &log.warnings()), status)
         }
         Ok(Done { configuration, outcome: None }) => return finish(&log, &configuration),
         Err(error) => {
             report(&error);
-            (failure_json(&error), AT_FAULT)
+            (failure_json(&error, &log.warnings()), AT_FAULT)
         }
     };
-    if command_line.json {
-        // A closed pipe is the reader's choice, not a fault.
-        let _ = std::io::stdout().write_all(format!("{text:#}\n").as_bytes());
+    if command_line.json
+        && let Err(error) = print(&format!("{text:#}\n"))
+    {
+        tracing::error!("{error}");
+        return AT_FAULT;
     }
     status
 }
@@ -94,21 +95,32 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Do
     if command_line.print_pipeline {
         let (declared, inputs) = inputs(&configuration)?;
         let hbm = configuration.output_path(".hbm");
-        println!("{}", equivalent_commands(&configuration, &declared, &inputs, &hbm));
+        print(&format!("{}\n", equivalent_commands(&configuration, &declared, &inputs, &hbm)))
+            .map_err(|error| fault(error.to_string()))?;
         return Ok(Done { configuration, outcome: None });
     }
     // The pool of the process; one that is there already is as good, since results do not depend on it.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(configuration.threads()).build_global();
     let stages = Stages { console, stop_after: command_line.last_stage() };
-    let mut outcome = match mode {
-        Mode::Recompile { model, .. } => recompile::recompile(&configuration, model, &stages)?,
-        Mode::Config(_) | Mode::BuiltIn(_) => compile(&configuration, &stages)?,
+    let outcome = match mode {
+        Mode::Recompile { model, .. } => recompile::recompile(&configuration, model, &stages),
+        Mode::Config(_) | Mode::BuiltIn(_) => compile(&configuration, &stages),
     };
+    let written = outcome.as_ref().map(|outcome| outcome.files.as_slice()).unwrap_or_default();
+    warn_of_earlier(&configuration.output_path(".hbm"), written);
+    let mut outcome = outcome?;
     if let Mode::BuiltIn(options) = mode {
         outcome.purpose = Some(options.purpose);
         check::show(&outcome);
     }
     Ok(Done { configuration, outcome: Some(outcome) })
+}
+
+/// A `.hbm` that is where this run's would be must not be taken for it.
+fn warn_of_earlier(hbm: &Path, written: &[PathBuf]) {
+    if hbm.exists() && !written.iter().any(|path| path == hbm) {
+        tracing::warn!("'{}' is the result of an earlier run, not of this one", hbm.display());
+    }
 }
 
 pub(super) fn fault(message: impl Into<String>) -> CompileError {

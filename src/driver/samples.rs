@@ -132,6 +132,9 @@ fn places(input: &SampleInput) -> Result<Vec<Place>, SamplesError> {
                 others.len()
             );
         }
+        if input.images.is_some() {
+            tracing::warn!("{folder}: cal_image_preprocessing has no effect, because the samples are .npy files");
+        }
         let places = arrays.into_iter().map(|file| in_array(file, &input.shape));
         return Ok(places.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect());
     }
@@ -165,7 +168,12 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, SamplesError> {
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if !hidden && path.is_file() {
+        if hidden {
+            continue;
+        }
+        // Also of a link that leads nowhere: a sample that is missing is told.
+        let found = std::fs::metadata(&path).map_err(|source| SamplesError::Folder { folder: path.clone(), source })?;
+        if found.is_file() {
             files.push(path);
         }
     }

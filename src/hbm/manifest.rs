@@ -1,6 +1,7 @@
 //! The manifest as plain Rust data: what a `.hbm` says about its model. `wire.rs` converts it to and from protobuf.
 
 use hb_dialects::ElementType;
+use hb_dialects::ir::{Element, Scale, TensorType};
 
 /// Everything about a compiled model except its bulk. Indices refer to the vectors beside them; sections count from the manifest
 /// itself, which is section 0.
@@ -61,6 +62,18 @@ pub struct TensorQuantization {
     pub zero_points: Vec<i64>,
     /// The dimension that `scales` go along; none for one scale.
     pub axis: Option<usize>,
+}
+
+impl TensorQuantization {
+    /// What the integers of a tensor mean, whose zero point is always 0; none where it is not quantized.
+    pub fn of(r#type: &TensorType) -> Option<Self> {
+        let Element::Quantized(quantized) = &r#type.element else { return None };
+        let (scales, axis) = match &quantized.scale {
+            Scale::PerTensor(scale) => (vec![*scale], None),
+            Scale::PerAxis { axis, scales } => (scales.clone(), Some(*axis)),
+        };
+        Some(Self { zero_points: vec![0; scales.len()], scales, axis })
+    }
 }
 
 /// An input or an output of the model.

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,6 +11,7 @@ use serde_json::json;
 use super::infer::{InferReport, InferRequest, infer};
 use super::open::{Detail, OpenOptions, open, predict};
 use super::perf::Performance;
+use crate::files::print;
 
 /// Runs models and predicts their speed on the target.
 #[derive(Parser)]
@@ -80,12 +80,8 @@ pub fn command(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Infer(arguments) => run_infer(arguments),
         Command::Perf(arguments) => run_perf(arguments),
     };
-    match result {
-        Ok(text) => {
-            // A closed pipe is the reader's choice, not a fault.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
+    match result.and_then(|text| Ok(print(&text)?)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hb_sim: {error}");
             ExitCode::from(1)

@@ -1,7 +1,11 @@
 //! What every kind of model looks like to the commands that run it.
 
 use crate::cpu::Array;
+use crate::hbm::TensorQuantization;
 use hb_dialects::ElementType;
+use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
+use melior::ir::{BlockLike, OperationRef, ValueLike, operation::OperationLike};
+use std::collections::HashMap;
 
 /// An input of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +51,37 @@ pub struct ExecutionError(pub String);
 /// network.
 pub type LayerObserver<'a> = dyn FnMut(&str, Vec<f32>) + 'a;
 
+/// What is known of a network beside its values.
+#[derive(Debug, Clone, Default)]
+pub struct Meaning {
+    /// What the integers of each output mean, in order; none where it is not quantized.
+    pub outputs: Vec<Option<TensorQuantization>>,
+    /// By inner layer, the nodes of the user's network that went into it; not of one that is such a node itself.
+    pub nodes: HashMap<String, Vec<String>>,
+}
+
+impl Meaning {
+    /// Of a function of any level.
+    ///
+    /// # Errors
+    /// When the type of a result cannot be read.
+    pub fn of(function: OperationRef<'_, '_>) -> Result<Self, IrError> {
+        let mut nodes = HashMap::new();
+        let block = ir::body(function);
+        for operation in block.map(ir::operations).unwrap_or_default() {
+            let inner = ir::body(operation).map(ir::operations).unwrap_or_default();
+            for origin in inner.into_iter().chain([operation]).map(|operation| operation.origin()) {
+                nodes.insert(origin.name, origin.nodes);
+            }
+        }
+        let results: Vec<_> =
+            block.and_then(|block| block.terminator()).map(|end| end.operands().collect()).unwrap_or_default();
+        let quantization =
+            |value: &melior::ir::Value<'_, '_>| Ok(TensorQuantization::of(&TensorType::from_type(value.r#type())?));
+        Ok(Self { outputs: results.iter().map(quantization).collect::<Result<_, IrError>>()?, nodes })
+    }
+}
+
 /// A model that can be run. One executor serves all threads.
 pub trait ModelExecutor: Send + Sync {
     /// What must be given, in order.
@@ -54,6 +89,11 @@ pub trait ModelExecutor: Send + Sync {
 
     /// Names, in the order of the results of [`ModelExecutor::run`].
     fn outputs(&self) -> &[String];
+
+    /// What its outputs and layers mean.
+    fn meaning(&self) -> Meaning {
+        Meaning::default()
+    }
 
     /// Does now what the first run with inputs like these would do once: compiling for their shapes, for example.
     ///

@@ -10,7 +10,7 @@ use hb_dialects::{ElementType, ir};
 use melior::Context;
 use melior::ir::{Module, OperationRef};
 
-use super::executor::{ExecutionError, LayerObserver, ModelExecutor, Outcome, TensorSpecification};
+use super::executor::{ExecutionError, LayerObserver, Meaning, ModelExecutor, Outcome, TensorSpecification};
 use super::open::Detail;
 use super::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource};
 use super::segmented::{SegmentedNetwork, is_segmented};
@@ -42,6 +42,8 @@ pub struct Network {
     inputs: Vec<TensorSpecification>,
     outputs: Vec<String>,
     options: ExecutableOptions,
+    /// Of an ONNX file nothing: its nodes are its layers.
+    meaning: Meaning,
     /// By the shapes of the inputs.
     forms: Mutex<HashMap<Vec<Vec<usize>>, Arc<FloatExecutable>>>,
 }
@@ -65,6 +67,7 @@ impl Network {
             outputs: model.graph.outputs.iter().map(|output| output.name.clone()).collect(),
             source: Source::Onnx(Box::new(model)),
             options: executable_options(detail),
+            meaning: Meaning::default(),
             forms: Mutex::default(),
         })
     }
@@ -81,7 +84,9 @@ impl Network {
         let outputs = executable.outputs().map(|(name, ..)| name.to_owned()).collect();
         let shapes = executable.inputs().map(|(_, _, shape)| shape.to_vec()).collect();
         let forms = Mutex::new(HashMap::from([(shapes, Arc::new(executable))]));
-        Ok(Self { source: Source::Mlir, inputs, outputs, options, forms })
+        let function = ir::function_named(module.as_operation(), FUNCTION);
+        let meaning = function.map(Meaning::of).transpose().map_err(failed)?.unwrap_or_default();
+        Ok(Self { source: Source::Mlir, inputs, outputs, options, meaning, forms })
     }
 
     /// The network compiled for inputs of these shapes.
@@ -187,6 +192,10 @@ fn infer_shapes(context: &Context, function: OperationRef<'_, '_>) -> Result<(),
 }
 
 impl ModelExecutor for Network {
+    fn meaning(&self) -> Meaning {
+        self.meaning.clone()
+    }
+
     fn inputs(&self) -> &[TensorSpecification] {
         &self.inputs
     }

@@ -11,6 +11,8 @@ use crate::target::Target;
 
 /// Parts into which a run is cut for utilization and bandwidth over time.
 const INTERVALS: usize = 100;
+/// The parameter of a compilation that says how many samples a run takes.
+const BATCH_PARAMETER: &str = "input_batch";
 
 /// One instruction's time on its engine. Cycles count from the start of its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +82,7 @@ pub struct Summary {
 /// The figures that stand first.
 #[derive(Debug, Clone, Serialize)]
 pub struct Headline {
-    /// Runs per second of one core that does nothing else.
+    /// Samples per second of one core that does nothing else; a run takes as many as the batch has.
     #[serde(rename = "FPS")]
     pub frames_per_second: f64,
     /// Of one run, its fixed cost included.
@@ -352,11 +354,17 @@ fn headline(manifest: &Manifest, latency: f64, latencies: &[(&str, f64)]) -> Hea
         latency_us: latencies.iter().find(|(name, _)| *name == segment.name).map(|(_, latency)| rounded(*latency)),
     });
     Headline {
-        frames_per_second: share(1e6, latency),
+        frames_per_second: share(1e6 * samples_of(manifest) as f64, latency),
         latency_us: rounded(latency),
         latency_ms: latency / 1e3,
         by_segment: by_segment.collect(),
     }
+}
+
+/// How many samples a run takes: the model's `input_batch`.
+fn samples_of(manifest: &Manifest) -> u32 {
+    let batch = manifest.parameters.iter().find(|parameter| parameter.name == BATCH_PARAMETER);
+    batch.and_then(|batch| batch.effective.parse().ok()).unwrap_or(1)
 }
 
 fn bounds(hbm: &Hbm, target: &Target, latency: f64) -> Bounds {

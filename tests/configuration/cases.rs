@@ -246,6 +246,19 @@ fn names_that_are_given_twice() {
     );
     refused(&base_with(17, "  jobs: 1\n  jobs: 1"), "18:3", &["in lines 17 and 18, with the same value"]);
     refused(&format!("{BASE}model_parameters:\n"), "18:1", &["model_parameters", "in lines 1 and 18"]);
+    // In two groups, where releases disagree about the group of a key.
+    refused(
+        &base_with(17, "  optimize_level: 'O2'\n  run_on_cpu: a")
+            .replace("march: 'nash-e'\n", "march: 'nash-e'\n  run_on_cpu: b\n"),
+        "19:15",
+        &["model_parameters.run_on_cpu: it is given in two groups, in lines 4 and 19"],
+    );
+}
+
+#[test]
+fn a_node_is_asked_for_one_processor() {
+    let both = BASE.replace("march: 'nash-e'\n", "march: 'nash-e'\n  run_on_cpu: a;b\n  run_on_bpu: b\n");
+    refused(&both, "5:15", &["run_on_bpu: node 'b' is in run_on_cpu, too; leave it in one of the two"]);
 }
 
 /// Each key of another tool is answered alone, with what it is.
@@ -322,7 +335,10 @@ fn samples_that_contradict_the_preprocessing() {
 /// Names are compared with the model, and what it shows is told together with all else.
 #[test]
 fn names_that_match_nothing() {
-    let node = |name: &str, operator: &str| ModelNode { name: name.into(), operator: operator.into() };
+    let node = |name: &str, operator: &str| {
+        let outputs = vec![format!("{name}_output")];
+        ModelNode { name: name.into(), operator: operator.into(), outputs }
+    };
     let shape = [Some(1), Some(3), Some(224), Some(224)].to_vec();
     let input = |name: &str| ModelInput { name: name.into(), shape: shape.clone(), element: "float".into() };
     let facts = ModelFacts {
@@ -332,7 +348,7 @@ fn names_that_match_nothing() {
     let text = BASE
         .replace(
             "  march: 'nash-e'\n",
-            "  march: 'nash-e'\n  output_nodes: '/stem/Conf'\n  remove_node_name: '/head/Softmax,/stem/Relu'\n  node_info: {/stem/Rely: \
+            "  march: 'nash-e'\n  output_nodes: '/stem/Conf;/stem/Relu_output'\n  remove_node_name: '/head/Softmax,/stem/Relu'\n  node_info: {/stem/Rely: \
              {ON: BPU}}\n  run_on_cpu: /head/Softmax\n",
         )
         .replace(
@@ -348,6 +364,7 @@ fn names_that_match_nothing() {
         problems.0.iter().map(|problem| format!("{}: {}; {}", problem.subject, problem.what, problem.remedy)).collect();
     for expected in [
         "output_nodes: the model has no node '/stem/Conf'; did you mean '/stem/Conv'?",
+        "output_nodes: '/stem/Relu_output' is a value, not a node; name the node that computes it: '/stem/Relu'",
         "remove_node_name: the model has no node '/head/Softmax,/stem/Relu'; separate names by ';'",
         "node_info: the model has no node '/stem/Rely'; did you mean '/stem/Relu'?",
         "quant_config: the model has no operator 'Conf'; did you mean 'Conv'?",
@@ -355,6 +372,12 @@ fn names_that_match_nothing() {
     ] {
         assert!(told.iter().any(|line| line.ends_with(expected)), "{told:#?} hold {expected}");
     }
+    // A name that stands for a request is told once, where it is given.
+    std::fs::write(&path, text.replace("run_on_cpu: /head/Softmax", "run_on_cpu: /head/Softmix")).expect("a file");
+    let problems =
+        Configuration::read_with_model(&path, &environment(), &|_| Some(facts.clone())).expect_err("wrong names");
+    let told = problems.0.iter().filter(|problem| problem.what.contains("/head/Softmix"));
+    assert_eq!(told.map(|problem| problem.subject.as_str()).collect::<Vec<_>>(), ["model_parameters.run_on_cpu"]);
     let two = ModelFacts { inputs: vec![input("left"), input("right")], nodes: Vec::new() };
     let text = BASE.replace("  input_name: 'data'\n", "").replace("'nash-e'", "nash_e");
     std::fs::write(&path, &text).expect("a file");

@@ -195,6 +195,11 @@ fn layouts_and_shapes() {
         "7:18",
         &["input_parameters.input_type_rt: input 'data': bgr needs a shape of rank 4, not 1x3x224"],
     );
+    refused(&base_with(9, "  input_shape: '1,3,224,224'"), "9:18", &["',' separates no sizes", "write '1x3x224x224'"]);
+    // The layout is what is wrong, not the height.
+    let swapped = base_with(8, "  input_layout_train: 'NHWC'").replace("'bgr'", "'nv12'");
+    let told = errors(&swapped).join("\n");
+    assert!(told.contains("with NHWC the shape 1x3x224x224 has 224") && !told.contains("is odd"), "{told}");
     refused(&base_with(9, "  input_shape: '1x3x-1x224'"), "9:16", &["'-1' in '1x3x-1x224' is not a size"]);
 }
 

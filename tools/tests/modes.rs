@@ -217,12 +217,46 @@ fn three_models_are_compared_with_each_other() {
         assert!((0.98..1.0).contains(&cosine), "{cosine}");
         assert!(pair["outputs"][0]["sqnr_db"].as_f64().expect("a ratio") > 10.0);
         assert!(pair["first_differing_layer"]["name"].is_string());
+        // A convolution with its normalization and its Relu is what the Relu computes: compared with the bare one they are not alike.
+        let layers = pair["layers"].as_array().expect("layers");
+        assert!(layers.iter().any(|layer| layer["name"] == "stem/Relu"), "{layers:?}");
+        assert!(layers.iter().all(|layer| layer["cosine"].as_f64().is_some_and(|cosine| cosine > 0.95)), "{layers:?}");
     }
     // A bound that quantization does not reach.
     let output = run(folder, "hb_verifier", &["-m", models, "-i", &sample(), "--min-cosine", "0.9999999"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("at least 0.9999999 is wanted"), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("is the first that differs"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn integers_of_every_level_mean_what_their_scales_say_and_a_network_that_was_cut_is_compared_at_the_cut() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    configuration(folder, "integers.yaml", &[("model_parameters", "remove_node_type: Dequantize")]);
+    done(folder, "hb_compile", &["-c", "integers.yaml"]);
+    let models =
+        "model_output/digits_original_float_model.onnx,model_output/digits_quantized_model.bc,model_output/digits.hbm";
+    let sample = sample();
+    let arguments = ["-m", models, "-i", &sample, "--json", "--min-cosine", "0.98"];
+    for pair in json(&done(folder, "hb_verifier", &arguments))["comparisons"].as_array().expect("pairs") {
+        let output = &pair["outputs"][0];
+        // The logits go up to some tens: without their scale integers would be off by more.
+        assert!(output["max_absolute_error"].as_f64().expect("a number") < 2.0, "{output}");
+    }
+    let types = json(&done(folder, "hb_model_info", &["model_output/digits.hbm", "--json"]));
+    assert_ne!(types["outputs"][0]["element_type"], "float32");
+
+    // Without its head, and a bound that what is left reaches.
+    configuration(folder, "cut.yaml", &[("model_parameters", "output_nodes: residual_1/Relu")]);
+    let original = folder.join("model_output/digits_original_float_model.onnx");
+    std::fs::copy(&original, folder.join("whole.onnx")).expect("a copy");
+    done(folder, "hb_compile", &["-c", "cut.yaml"]);
+    let models = "whole.onnx,model_output/digits.hbm";
+    done(folder, "hb_verifier", &["-m", models, "-i", &sample, "--min-cosine", "0.98"]);
+    let output = run(folder, "hb_verifier", &["-m", models, "-i", &sample, "--min-cosine", "0.9999999"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("output 'residual_1/Relu'"), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -238,6 +272,10 @@ fn what_cannot_be_compared_is_said() {
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
     }
+    // Two files for one input, of which both models take the first.
+    let (models, sample) = (format!("{hbm},{hbm}"), sample());
+    let output = run(folder, "hb_verifier", &["-m", &models, "-i", &sample, "-i", &format!("image={sample}")]);
+    assert!(text(&output.stderr).contains("used by no model"), "{}", text(&output.stderr));
     for arguments in
         [&["-m", "a.onnx", "-i", "x"] as &[&str], &["-m", "a,b"], &["-m", "a,b", "-i", "x", "--min-cosine", "2"]]
     {

@@ -12,6 +12,7 @@ use super::reading::{Document, Raw, Step};
 use super::table::{Group, Parameter, ParameterKind, Required};
 use super::values::{self, ParameterValue, Surroundings, ValueFault};
 use crate::target::{NamedTarget, named_target};
+use std::collections::HashMap;
 
 /// More problems than this are not looked for: locating costs a reading of the file.
 const MOST_PROBLEMS: usize = 200;
@@ -31,7 +32,8 @@ pub fn collect(checker: &mut Checker, document: &Document, environment: &Environ
         }
     };
     let march = stated(entries, &MARCH).map(ToString::to_string).unwrap_or_default();
-    let mut collector = Collector { checker, document, environment, entries, march: named_target(march.trim()) };
+    let march_is = named_target(march.trim());
+    let mut collector = Collector { checker, document, environment, entries, places: HashMap::new(), march: march_is };
     collector.report_duplicates();
     for (index, (name, value)) in entries.iter().enumerate() {
         collector.group(index, &name.to_string(), value);
@@ -57,6 +59,8 @@ struct Collector<'a> {
     document: &'a Document,
     environment: &'a Environment,
     entries: &'a [(Raw, Raw)],
+    /// Where the parameters that were seen stand.
+    places: HashMap<&'static str, [Step; 2]>,
     /// What `march` is, where it is no target here.
     march: NamedTarget,
 }
@@ -70,6 +74,13 @@ impl Collector<'_> {
             let subject = names.into_iter().take(2).collect::<Vec<_>>().join(".");
             self.checker.report(location, subject, self.document.twice(&duplicate), Severity::Error);
         }
+    }
+
+    /// Reports a parameter that stands in two groups.
+    fn report_twice(&mut self, parameter: &Parameter, first: [Step; 2], again: [Step; 2]) {
+        let [first, again] = [first, again].map(|steps| self.document.locate(&steps));
+        let what = format!("it is given in two groups, in lines {} and {}", first.line, again.line);
+        self.checker.report(again, parameter.path(), ValueFault::new(what, "remove one of the two"), Severity::Error);
     }
 
     fn group(&mut self, index: usize, name: &str, value: &Raw) {
@@ -105,10 +116,16 @@ impl Collector<'_> {
         let Some(parameter) = Parameter::find(group, name) else {
             return self.unknown_parameter(steps, group, name, raw);
         };
-        // That it is there twice has been reported.
-        if self.checker.texts.contains_key(parameter.name) {
+        let [group, _] = &steps;
+        if let Some(first) = self.places.get(parameter.name) {
+            // That it is there twice in one group has been reported.
+            let [first_group, _] = first;
+            if first_group != group {
+                self.report_twice(parameter, *first, steps);
+            }
             return;
         }
+        self.places.insert(parameter.name, steps);
         self.checker.texts.insert(parameter.name, raw.to_string());
         let location = self.document.locate(&steps);
         let folder = self.checker.folder.clone();

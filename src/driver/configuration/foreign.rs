@@ -1,5 +1,6 @@
 //! Keys and targets that people's files hold and the manual does not: what each is, and what to do about it.
 
+use super::known_marches;
 use super::problem::suggestion;
 use super::reading::Raw;
 use super::values::ValueFault;
@@ -160,6 +161,21 @@ pub fn march_fault(word: &str, known: &[String]) -> ValueFault {
         NamedTarget::Unknown => {
             let remedy = suggestion(word, known.iter().map(String::as_str), "choose one of them");
             ValueFault::new(format!("'{word}' is not a known target; known are {here}"), remedy)
+        }
+    }
+}
+
+/// The target that a word of a command line names.
+///
+/// # Errors
+/// What is wrong with it, and what to write.
+pub fn march_of(word: &str) -> Result<String, String> {
+    let known = known_marches();
+    match known.iter().find(|march| *march == word) {
+        Some(march) => Ok(march.clone()),
+        None => {
+            let ValueFault { what, remedy, .. } = march_fault(word, &known);
+            Err(format!("{what}; {remedy}"))
         }
     }
 }

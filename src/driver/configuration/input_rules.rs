@@ -313,7 +313,9 @@ pub fn shape_faults(input: &InputSettings, shape: Option<&[u64]>, label: &str) -
     if let (Some(shape), "nv12") = (shape, type_rt.word()) {
         let (height, width) = layout.image_dimensions();
         let odd = [height, width].iter().any(|dimension| shape.get(*dimension).is_some_and(|size| size % 2 == 1));
-        if shape.len() == 4 && odd {
+        // With another layout than the model's it is the channels that are odd, which is told below.
+        let in_layout = shape.get(layout.channel_dimension()).copied() == type_rt.channels();
+        if shape.len() == 4 && odd && in_layout {
             let what = format!(
                 "{label}: nv12 has colours for squares of 2 by 2 pixels, but the shape {} is odd",
                 joined(shape)

@@ -67,9 +67,16 @@ impl Reader<'_> {
     fn comma(&self, item: &str, offset: usize) -> Option<ValueFault> {
         let comma = item.chars().position(|character| character == ',')?;
         let value = |piece: &str| !piece.trim().is_empty() && self.value(&Raw::Text(piece.trim().to_owned())).is_ok();
+        let sizes = self.parameter.kind == ParameterKind::Shape && !item.contains('x');
         item.split(',').all(value).then(|| {
-            let place = Place::Character(offset + comma);
-            ValueFault { place, ..ValueFault::new("',' separates no values here", "write ';'") }
+            let fault = match sizes {
+                true => {
+                    let joined = item.split(',').map(str::trim).collect::<Vec<_>>().join("x");
+                    ValueFault::new("',' separates no sizes", format!("write '{joined}'"))
+                }
+                false => ValueFault::new("',' separates no values here", "write ';'"),
+            };
+            ValueFault { place: Place::Character(offset + comma), ..fault }
         })
     }
 }

@@ -29,7 +29,7 @@ mod values;
 
 pub use documentation::{documentation, parameter_help};
 pub use fast_perf::{FastPerf, FastPerfError, Purpose, configuration_text};
-pub use foreign::{Answer, FOREIGN_KEYS, ForeignKey, KeyOrigin};
+pub use foreign::{Answer, FOREIGN_KEYS, ForeignKey, KeyOrigin, march_of};
 pub use generator::{ConfigurationExtent, generated};
 pub use input_rules::batch_fault;
 pub use keys::{InputKey, Key, List, Word};

@@ -3,8 +3,8 @@
 use super::input_rules::{batch_fault, shape_faults};
 use super::keys::{InputKey, joined};
 use super::parameters::{
-    INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SOURCE, INPUT_TYPE_RT, InputSettings, NORM_TYPE,
-    NormType, OUTPUT_NODES, PARAMETERS, QUANT_CONFIG, REMOVE_NODE_NAME,
+    INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SOURCE, INPUT_TYPE_RT, InputSettings, NODE_INFO,
+    NORM_TYPE, NormType, OUTPUT_NODES, PARAMETERS, QUANT_CONFIG, REMOVE_NODE_NAME, RUN_ON_BPU, RUN_ON_CPU,
 };
 use super::problem::{Location, Problem, Problems, Severity, suggestion};
 use super::table::{Multiplicity, Named, Parameter, ParameterKind};
@@ -38,6 +38,8 @@ pub struct ModelNode {
     pub name: String,
     /// Its operator, as ONNX spells it.
     pub operator: String,
+    /// The values that it computes.
+    pub outputs: Vec<String>,
 }
 
 /// What a configuration is checked against.
@@ -160,7 +162,16 @@ impl Statements<'_> {
                 ParameterKind::Optimization => ("operator", &kinds, values.iter().filter_map(kind_of).collect()),
                 _ => continue,
             };
-            self.unknown_names(parameter, thing, (&names, known), problems);
+            // Names that stand for requests are told where they are given.
+            let stands_for = |name: &&str| {
+                parameter.name == NODE_INFO.name
+                    && [&*RUN_ON_CPU, &*RUN_ON_BPU]
+                        .into_iter()
+                        .filter_map(self.values)
+                        .any(|(_, values)| values.iter().any(|value| value.text() == Some(name)))
+            };
+            let names: Vec<&str> = names.into_iter().filter(|name| !stands_for(name)).collect();
+            self.unknown_names(parameter, thing, (&names, known), (model, problems));
         }
         // With input_name these names have been compared with it.
         if let Some((_, [ParameterValue::Mapping(entries)])) = (self.values)(&INPUT_SOURCE)
@@ -168,7 +179,7 @@ impl Statements<'_> {
         {
             let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
             let inputs: Vec<&str> = model.inputs.iter().map(|input| input.name.as_str()).collect();
-            self.unknown_names(&INPUT_SOURCE, "input", (&names, &inputs), problems);
+            self.unknown_names(&INPUT_SOURCE, "input", (&names, &inputs), (model, problems));
         }
     }
 
@@ -177,7 +188,7 @@ impl Statements<'_> {
         parameter: &Parameter,
         thing: &str,
         (names, known): (&[&str], &[&str]),
-        problems: &mut Vec<Problem>,
+        (model, problems): (&ModelFacts, &mut Vec<Problem>),
     ) {
         // What is made of a node has its name and something behind it.
         let derived = |name: &str| {
@@ -185,10 +196,16 @@ impl Statements<'_> {
             parameter.name == REMOVE_NODE_NAME.name && known.iter().any(of)
         };
         for (index, name) in names.iter().filter(|name| !known.contains(name) && !derived(name)).enumerate() {
-            let pieces = || name.split([',']).map(str::trim);
+            let pieces = || name.split([',']).map(str::trim).filter(|piece| !piece.is_empty());
+            let maker = model.nodes.iter().find(|node| node.outputs.iter().any(|output| output == *name));
+            if let Some(node) = maker.filter(|_| thing == "node") {
+                let remedy = format!("name the node that computes it: '{}'", node.name);
+                problems.push(self.problem(parameter, format!("'{name}' is a value, not a node"), remedy));
+                continue;
+            }
             let what = format!("the model has no {thing} '{name}'");
             let remedy = match parameter.multiplicity {
-                Multiplicity::List if pieces().count() > 1 && pieces().all(|piece| known.contains(&piece)) => {
+                Multiplicity::List if name.contains(',') && pieces().all(|piece| known.contains(&piece)) => {
                     "separate names by ';'".to_owned()
                 }
                 // Comparing names with all of a large model takes its time, and nobody needs that many answers.
@@ -210,7 +227,7 @@ impl Statements<'_> {
             [(named(&config.nodes), &nodes, "node"), (named(&config.kinds), &kinds, "operator")]
         {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            self.unknown_names(&QUANT_CONFIG, thing, (&names, known), problems);
+            self.unknown_names(&QUANT_CONFIG, thing, (&names, known), (model, problems));
         }
     }
 
@@ -239,8 +256,8 @@ impl Statements<'_> {
         let before = problems.len();
         let given = || self.names.iter().flatten();
         for name in given().filter(|name| !names().any(|known| known == name.as_str())) {
-            let pieces = || name.split([',']).map(str::trim);
-            let remedy = match pieces().count() > 1 && pieces().all(|piece| names().any(|known| known == piece)) {
+            let pieces = || name.split([',']).map(str::trim).filter(|piece| !piece.is_empty());
+            let remedy = match name.contains(',') && pieces().all(|piece| names().any(|known| known == piece)) {
                 true => "separate names by ';'".to_owned(),
                 false => suggestion(name, names(), &format!("the inputs are '{}'", listed())),
             };

@@ -62,9 +62,15 @@ fn join_places(checker: &mut Checker) {
     if checker.state(&NODE_INFO) == ParameterState::Faulty {
         return;
     }
+    let [on_cpu, on_bpu] =
+        [&RUN_ON_CPU, &RUN_ON_BPU].map(|key| checker.value(key).map(|names| names.0).unwrap_or_default());
+    if let Some(name) = on_cpu.iter().find(|name| on_bpu.contains(name)) {
+        let what = format!("node '{name}' is in run_on_cpu, too");
+        return checker.error(&RUN_ON_BPU, what, "leave it in one of the two");
+    }
     let mut from: Option<&'static Parameter> = None;
-    for (key, on) in [(&RUN_ON_CPU, Processor::Cpu), (&RUN_ON_BPU, Processor::Bpu)] {
-        for name in checker.value(key).iter().flat_map(|names| names.iter()) {
+    for (key, names, on) in [(&RUN_ON_CPU, &on_cpu, Processor::Cpu), (&RUN_ON_BPU, &on_bpu, Processor::Bpu)] {
+        for name in names {
             from = Some(key);
             match requests.iter_mut().find(|request| request.name == *name) {
                 Some(request) => request.on = request.on.or(Some(on)),

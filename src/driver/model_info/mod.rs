@@ -4,6 +4,7 @@ mod network;
 mod removable;
 
 use super::provenance;
+use crate::files::{FileError, print};
 use crate::frontend::mlir::{self, MlirFileError};
 use crate::frontend::onnx::{self, OnnxError};
 use crate::hbm::information::{parameter_table, parameters_json, table, to_json, to_text};
@@ -11,7 +12,6 @@ use crate::hbm::{Hbm, HbmError};
 use clap::Parser;
 use network::NetworkInformation;
 use serde_json::{Value, json};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -46,6 +46,8 @@ struct Arguments {
 #[derive(Debug, thiserror::Error)]
 enum InformationError {
     #[error(transparent)]
+    Output(#[from] FileError),
+    #[error(transparent)]
     Hbm(#[from] HbmError),
     #[error("{path}: {source}")]
     Onnx { path: PathBuf, source: OnnxError },
@@ -68,12 +70,8 @@ pub fn command(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode 
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match information(&arguments) {
-        Ok(text) => {
-            // A closed pipe is the reader's choice, not a fault.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
+    match information(&arguments).and_then(|text| Ok(print(&text)?)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hb_model_info: {error}");
             ExitCode::from(1)

@@ -42,18 +42,21 @@ fn choose(model: &ComparedModel, arguments: &[String], used: &mut [bool]) -> Vec
     let specifications = model.executor.inputs();
     let mut chosen: Vec<String> = Vec::new();
     for (index, specification) in specifications.iter().enumerate() {
-        let candidates = arguments.iter().zip(used.iter_mut()).filter_map(|(argument, used)| {
+        let candidates = arguments.iter().enumerate().filter_map(|(place, argument)| {
             let (found, path) = split(specifications, argument).ok()?;
-            (found == index).then(|| {
-                *used = true;
-                format!("{}={path}", specification.name)
-            })
+            (found == index).then(|| (place, format!("{}={path}", specification.name)))
         });
-        let candidates: Vec<String> = candidates.collect();
+        let candidates: Vec<(usize, String)> = candidates.collect();
         let alone = std::slice::from_ref(specification);
         let fits =
             |candidate: &String| Inputs::bind(alone, std::slice::from_ref(candidate)).and_then(|one| one.load(0));
-        chosen.extend(candidates.iter().find(|candidate| fits(candidate).is_ok()).or(candidates.first()).cloned());
+        let fitting = candidates.iter().find(|(_, candidate)| fits(candidate).is_ok());
+        for (place, _) in candidates.iter().filter(|candidate| fitting.is_none_or(|fitting| *candidate == fitting)) {
+            if let Some(used) = used.get_mut(*place) {
+                *used = true;
+            }
+        }
+        chosen.extend(fitting.or(candidates.first()).map(|(_, candidate)| candidate.clone()));
     }
     chosen
 }
@@ -64,6 +67,5 @@ fn unused(models: &[ComparedModel], argument: &str) -> VerifierError {
         let source: InputError = split(model.executor.inputs(), argument).err()?;
         Some(VerifierError::Input { model: model.name(), source: Box::new(source) })
     });
-    let unknown = VerifierError::Model { model: argument.to_owned(), reason: "no model takes it".into() };
-    reasons.into_iter().next().unwrap_or(unknown)
+    reasons.into_iter().next().unwrap_or(VerifierError::Unused { argument: argument.to_owned() })
 }

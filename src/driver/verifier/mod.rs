@@ -5,9 +5,9 @@ mod measure;
 mod models;
 mod report;
 
+use crate::files::print;
 use clap::Parser;
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,7 +28,7 @@ What is measured, for each pair of models and each output that both have:
   max abs, max rel the largest |a - b|, and the largest |a - b| / max(|a|, |b|)
   bytes            how many bytes differ, where both store the same type
 Integers with a scale are compared as the numbers that they mean. Layers are compared where both models carry them: .onnx, .mlir and .bc do,
-a .hbm that was compiled with layer_out_dump does.
+a .hbm that was compiled with layer_out_dump does. A layer that is made of several nodes of the network is what the last of them computes.
 Exit status: 0 done; 1 a model or the data is at fault, or a cosine is below --min-cosine; 2 wrong usage.";
 
 /// Compares two or three forms of a network (.onnx, .bc, .mlir, .hbm) on the same data.
@@ -67,7 +67,9 @@ pub enum VerifierError {
     Model { model: String, reason: String },
     #[error("-i gives {first} sample(s) to {first_model} and {second} to {second_model}; all need the same number")]
     Samples { first_model: String, first: usize, second_model: String, second: usize },
-    #[error("{first} and {second} have no output of the same name: {names}")]
+    #[error("-i {argument} is used by no model: each takes another file for that input")]
+    Unused { argument: String },
+    #[error("{first} and {second} have no output of the same name, and no layer: {names}")]
     NoCommonOutput { first: String, second: String, names: String },
     #[error("output '{output}': {first} gives shape {first_shape:?}, {second} gives {second_shape:?}")]
     Shape { output: String, first: String, first_shape: Vec<usize>, second: String, second_shape: Vec<usize> },
@@ -90,8 +92,10 @@ pub fn command(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let text = if arguments.json { format!("{:#}\n", result.to_json()) } else { result.to_text() };
-    // A closed pipe is the reader's choice, not a fault.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    if let Err(error) = print(&text) {
+        eprintln!("hb_verifier: {error}");
+        return ExitCode::from(1);
+    }
     for failure in result.failures() {
         eprintln!("hb_verifier: {failure}");
     }
@@ -116,7 +120,7 @@ fn run(arguments: &Arguments) -> Result<report::ComparisonReport, VerifierError>
     let models = arguments.model.iter().map(|path| models::ComparedModel::open(path)).collect::<Result<Vec<_>, _>>()?;
     let bound = inputs::bind(&models, &arguments.input)?;
     let samples = bound.samples;
-    let mut report = report::ComparisonReport::new(&models, samples, arguments.min_cosine)?;
+    let mut report = report::ComparisonReport::new(&models, samples, arguments.min_cosine);
     for sample in 0..samples {
         let runs = models.iter().zip(&bound.models).map(|(model, inputs)| {
             let arrays = inputs
@@ -134,7 +138,7 @@ fn run(arguments: &Arguments) -> Result<report::ComparisonReport, VerifierError>
                     .map_err(|source| VerifierError::Input { model: model.name(), source: Box::new(source) })?;
                 model.layers(&arrays, outputs)
             });
-            report.add_layers(&layers.collect::<Result<Vec<_>, _>>()?);
+            report.add_layers(&layers.collect::<Result<Vec<_>, _>>()?)?;
         }
     }
     Ok(report)

@@ -4,7 +4,7 @@ use super::VerifierError;
 use crate::bpu::reals::to_network_order;
 use crate::cpu::Array;
 use crate::hbm::{Hbm, TensorQuantization};
-use crate::sim::executor::ModelExecutor;
+use crate::sim::executor::{Meaning, ModelExecutor};
 use crate::sim::open::{Detail, OpenModel, OpenOptions, open};
 use std::path::{Path, PathBuf};
 
@@ -18,14 +18,9 @@ pub struct ComparedModel {
     pub march: Option<String>,
     /// Runs it.
     pub executor: Box<dyn ModelExecutor>,
-    /// Of a `.hbm`, in the order of its outputs.
-    descriptions: Vec<Meaning>,
-}
-
-/// What the elements of an output of a `.hbm` mean.
-struct Meaning {
-    quantization: Option<TensorQuantization>,
-    channels_last: bool,
+    meaning: Meaning,
+    /// Of a `.hbm`, which of its outputs have their channels last.
+    channels_last: Vec<bool>,
 }
 
 /// One run: the outputs in order.
@@ -39,8 +34,18 @@ pub struct ComparedOutput {
     pub reals: Vec<f64>,
 }
 
-/// The values of inner layers in the order of the network.
-pub type Layers = Vec<(String, Vec<f64>)>;
+/// What an inner layer computes.
+pub struct Layer {
+    /// Its node.
+    pub name: String,
+    /// The nodes of the user's network that went into it; none where it is one itself.
+    pub nodes: Vec<String>,
+    /// In the order of the network's dimensions.
+    pub values: Vec<f64>,
+}
+
+/// In the order of the network.
+pub type Layers = Vec<Layer>;
 
 impl ComparedModel {
     /// Loads the model at `path`.
@@ -49,8 +54,8 @@ impl ComparedModel {
     /// When it is none that runs.
     pub fn open(path: &Path) -> Result<Self, VerifierError> {
         let OpenModel { executor, kind, march } = open(path, &OpenOptions::default())?;
-        let descriptions = if kind == "hbm" { meanings(path)? } else { Vec::new() };
-        Ok(Self { path: path.to_owned(), kind, march, executor, descriptions })
+        let channels_last = if kind == "hbm" { channels_last(path)? } else { Vec::new() };
+        Ok(Self { path: path.to_owned(), kind, march, meaning: executor.meaning(), executor, channels_last })
     }
 
     /// What messages call it.
@@ -66,10 +71,9 @@ impl ComparedModel {
         let outcome = self.executor.run(inputs);
         let outcome = outcome.map_err(|source| VerifierError::Run { model: self.name(), sample, source })?;
         let output = |(index, array): (usize, Array)| {
-            let quantization = self.descriptions.get(index).and_then(|meaning| meaning.quantization.as_ref());
-            let reals = match quantization {
-                Some(quantization) => dequantized(&array, quantization),
-                None => array.to_f64(),
+            let reals = match self.meaning.outputs.get(index) {
+                Some(Some(quantization)) => dequantized(&array, quantization),
+                _ => array.to_f64(),
             };
             ComparedOutput { array, reals }
         };
@@ -81,41 +85,41 @@ impl ComparedModel {
     /// # Errors
     /// When it fails.
     pub fn layers(&self, inputs: &[Array], outputs: &[ComparedOutput]) -> Result<Layers, VerifierError> {
+        let layer = |name: &str, values| {
+            let nodes = self.meaning.nodes.get(name).cloned().unwrap_or_default();
+            Layer { name: name.to_owned(), nodes, values }
+        };
         if self.kind == "hbm" {
-            let named = self.executor.outputs().iter().zip(outputs).zip(&self.descriptions);
-            return Ok(named
-                .filter_map(|((name, output), meaning)| Some((name.clone(), meaning.layer(output)?)))
-                .collect());
+            let named = self.executor.outputs().iter().zip(outputs).zip(&self.channels_last);
+            let kept = named.filter_map(|((name, output), last)| Some(layer(name, in_network_order(output, *last)?)));
+            return Ok(kept.collect());
         }
         let OpenModel { executor, .. } =
             open(&self.path, &OpenOptions { detail: Detail::Layers, ..OpenOptions::default() })?;
         let mut layers = Layers::new();
         let seen = executor.run_observed(inputs, &mut |name, values| {
-            layers.push((name.to_owned(), values.into_iter().map(f64::from).collect()));
+            layers.push(layer(name, values.into_iter().map(f64::from).collect()));
         });
         seen.map_err(|source| VerifierError::Run { model: self.name(), sample: 0, source })?;
         Ok(layers)
     }
-}
 
-impl Meaning {
-    /// The reals of an output in the order of the network.
-    fn layer(&self, output: &ComparedOutput) -> Option<Vec<f64>> {
-        let reals: Vec<f32> = output.reals.iter().map(|&value| value as f32).collect();
-        let reals = if self.channels_last { to_network_order(reals, output.array.shape())? } else { reals };
-        Some(reals.into_iter().map(f64::from).collect())
+    /// Whether an output is one of its inner layers.
+    pub fn is_layer(&self, output: &str) -> bool {
+        self.meaning.nodes.contains_key(output)
     }
 }
 
-fn meanings(path: &Path) -> Result<Vec<Meaning>, VerifierError> {
+/// The reals of an output in the order of the network.
+fn in_network_order(output: &ComparedOutput, channels_last: bool) -> Option<Vec<f64>> {
+    let reals = output.reals.clone();
+    if channels_last { to_network_order(reals, output.array.shape()) } else { Some(reals) }
+}
+
+fn channels_last(path: &Path) -> Result<Vec<bool>, VerifierError> {
     let hbm = Hbm::open(path)
         .map_err(|error| VerifierError::Model { model: path.display().to_string(), reason: error.to_string() })?;
-    let outputs = hbm
-        .manifest()
-        .outputs
-        .iter()
-        .map(|output| Meaning { quantization: output.quantization.clone(), channels_last: output.layout == "NHWC" });
-    Ok(outputs.collect())
+    Ok(hbm.manifest().outputs.iter().map(|output| output.layout == "NHWC").collect())
 }
 
 /// real = (stored - zero point) * scale, computed in f32 as the hardware does.

@@ -2,7 +2,7 @@
 
 use super::VerifierError;
 use super::measure::Difference;
-use super::models::{ComparedModel, ComparedOutput, Layers, Outputs};
+use super::models::{ComparedModel, ComparedOutput, Layer, Layers, Outputs};
 use crate::driver::tables::aligned;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -24,6 +24,8 @@ struct Pair {
     outputs: Vec<OutputDifference>,
     only_first: Vec<String>,
     only_second: Vec<String>,
+    /// Of the outputs that only one has those that are no inner layers of it.
+    missing: Vec<String>,
     /// Those that both carry, in the order of the first.
     layers: Vec<(String, Difference)>,
 }
@@ -42,27 +44,18 @@ struct OutputDifference {
 
 impl ComparisonReport {
     /// Pairs the outputs of the models by name.
-    ///
-    /// # Errors
-    /// When two models have none in common.
-    pub fn new(models: &[ComparedModel], samples: usize, min_cosine: Option<f64>) -> Result<Self, VerifierError> {
+    pub fn new(models: &[ComparedModel], samples: usize, min_cosine: Option<f64>) -> Self {
         let mut pairs = Vec::new();
         for (first, one) in models.iter().enumerate() {
             for (second, other) in models.iter().enumerate().skip(first + 1) {
-                pairs.push(pair((first, one), (second, other))?);
+                pairs.push(pair((first, one), (second, other)));
             }
         }
         let described = models
             .iter()
             .map(|model| json!({ "path": model.name(), "kind": model.kind, "march": model.march }))
             .collect();
-        Ok(Self {
-            models: described,
-            names: models.iter().map(ComparedModel::name).collect(),
-            samples,
-            min_cosine,
-            pairs,
-        })
+        Self { models: described, names: models.iter().map(ComparedModel::name).collect(), samples, min_cosine, pairs }
     }
 
     /// Adds the outputs of a sample.
@@ -94,16 +87,22 @@ impl ComparisonReport {
         Ok(())
     }
 
-    /// Compares the layers of a sample.
-    pub fn add_layers(&mut self, layers: &[Layers]) {
+    /// Compares the layers of a sample. An output of a network that was cut is a layer of the whole one.
+    ///
+    /// # Errors
+    /// When two models have neither outputs nor layers in common.
+    pub fn add_layers(&mut self, layers: &[Layers]) -> Result<(), VerifierError> {
         for pair in &mut self.pairs {
             let (Some(first), Some(second)) = (layers.get(pair.first), layers.get(pair.second)) else { continue };
-            let second: HashMap<&str, &Vec<f64>> =
-                second.iter().map(|(name, values)| (name.as_str(), values)).collect();
-            let common =
-                first.iter().filter_map(|(name, values)| Some((name, values, second.get(name.as_str()).copied()?)));
-            pair.layers = common.map(|(name, one, other)| (name.clone(), Difference::of(one, other))).collect();
+            pair.layers = common_layers(first, second);
+            if pair.outputs.is_empty() && pair.layers.is_empty() {
+                let [first, second] = [pair.first, pair.second].map(|index| self.names.get(index).cloned());
+                let names = format!("{} and {}", pair.only_first.join(", "), pair.only_second.join(", "));
+                let (first, second) = (first.unwrap_or_default(), second.unwrap_or_default());
+                return Err(VerifierError::NoCommonOutput { first, second, names });
+            }
         }
+        Ok(())
     }
 
     /// Which outputs are not as alike as they must be.
@@ -111,17 +110,22 @@ impl ComparisonReport {
         let Some(least) = self.min_cosine else { return Vec::new() };
         let mut failures = Vec::new();
         for pair in &self.pairs {
-            for output in &pair.outputs {
+            let (first, second) = self.pair_names(pair);
+            for (name, difference) in pair.judged() {
                 // Two that are the same need no direction.
-                let cosine = output.difference.cosine();
-                if output.difference.is_none() || cosine.is_some_and(|cosine| cosine >= least) {
+                let cosine = difference.cosine();
+                if difference.is_none() || cosine.is_some_and(|cosine| cosine >= least) {
                     continue;
                 }
                 let found = cosine.map_or_else(|| "has no cosine".into(), |cosine| format!("has cosine {cosine:.6}"));
-                let (first, second) = self.pair_names(pair);
+                failures
+                    .push(format!("output '{name}' of {second} {found} with {first}'s; at least {least} is wanted"));
+            }
+            // A network that was cut has other outputs, and what the other carries inside is compared as a layer.
+            let compared = |name: &String| pair.layers.iter().any(|(layer, _)| layer == name);
+            for name in pair.missing.iter().filter(|name| !pair.outputs.is_empty() && !compared(name)) {
                 failures.push(format!(
-                    "output '{}' of {second} {found} with {first}'s; at least {least} is wanted",
-                    output.name
+                    "output '{name}' is in only one of {first} and {second}; at least {least} is wanted"
                 ));
             }
         }
@@ -179,6 +183,16 @@ impl ComparisonReport {
 }
 
 impl Pair {
+    /// What the cosine of the pair is: the outputs that both have; where there are none, because one was cut, the layers that its
+    /// outputs are.
+    fn judged(&self) -> Vec<(&String, &Difference)> {
+        if !self.outputs.is_empty() {
+            return self.outputs.iter().map(|output| (&output.name, &output.difference)).collect();
+        }
+        let outputs = |name: &String| self.only_first.contains(name) || self.only_second.contains(name);
+        self.layers.iter().filter(|(name, _)| outputs(name)).map(|(name, difference)| (name, difference)).collect()
+    }
+
     fn first_differing(&self) -> Option<&(String, Difference)> {
         self.layers.iter().find(|(_, layer)| !layer.is_none())
     }
@@ -274,14 +288,11 @@ fn layer_json(name: &str, layer: &Difference) -> Value {
     })
 }
 
-fn pair(
-    (first, one): (usize, &ComparedModel),
-    (second, other): (usize, &ComparedModel),
-) -> Result<Pair, VerifierError> {
+fn pair((first, one): (usize, &ComparedModel), (second, other): (usize, &ComparedModel)) -> Pair {
     let (names, other_names) = (one.executor.outputs(), other.executor.outputs());
     let place = |name: &String| other_names.iter().position(|known| known == name);
     let common = names.iter().enumerate().filter_map(|(index, name)| Some((name, (index, place(name)?))));
-    let outputs: Vec<OutputDifference> = common
+    let outputs = common
         .map(|(name, places)| OutputDifference {
             name: name.clone(),
             places,
@@ -291,11 +302,69 @@ fn pair(
             differing_bytes: None,
         })
         .collect();
-    if outputs.is_empty() {
-        let names = format!("{} and {}", names.join(", "), other_names.join(", "));
-        return Err(VerifierError::NoCommonOutput { first: one.name(), second: other.name(), names });
+    let only_first: Vec<String> = names.iter().filter(|name| place(name).is_none()).cloned().collect();
+    let only_second: Vec<String> = other_names.iter().filter(|name| !names.contains(name)).cloned().collect();
+    let missing = |only: &[String], model: &ComparedModel| -> Vec<String> {
+        only.iter().filter(|name| !model.is_layer(name)).cloned().collect()
+    };
+    let missing = [missing(&only_first, one), missing(&only_second, other)].concat();
+    Pair { first, second, outputs, only_first, only_second, missing, layers: Vec::new() }
+}
+
+/// What both carry. A layer that is made of several nodes of the user's network computes what the last of them does: it is compared
+/// with that one where the other model has it by itself.
+fn common_layers(first: &Layers, second: &Layers) -> Vec<(String, Difference)> {
+    let by_end = |layers: &'_ Layers, other: &Layers| -> HashMap<String, usize> {
+        let places: HashMap<&str, usize> =
+            other.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
+        let end = |layer: &Layer| {
+            let alone = |node: &&String| {
+                places
+                    .get(node.as_str())
+                    .and_then(|place| other.get(*place))
+                    .is_some_and(|layer| layer.nodes.is_empty())
+            };
+            let last = layer.nodes.iter().filter(alone).max_by_key(|node| places.get(node.as_str()));
+            last.unwrap_or(&layer.name).clone()
+        };
+        layers.iter().enumerate().map(|(index, layer)| (end(layer), index)).collect()
+    };
+    let (ends, other_ends) = (by_end(first, second), by_end(second, first));
+    let mut common: Vec<(usize, String, usize)> = ends
+        .into_iter()
+        .filter_map(|(end, place)| {
+            Some((place, other_ends.get(&end).copied()?)).map(|(place, other)| (place, end, other))
+        })
+        .collect();
+    common.sort_unstable();
+    let difference = |(place, name, other): (usize, String, usize)| {
+        let (one, other) = (first.get(place)?, second.get(other)?);
+        Some((name, Difference::of(&one.values, &other.values)))
+    };
+    common.into_iter().filter_map(difference).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(name: &str, nodes: &[&str], value: f64) -> Layer {
+        Layer { name: name.into(), nodes: nodes.iter().map(|node| (*node).to_owned()).collect(), values: vec![value] }
     }
-    let only_first = names.iter().filter(|name| place(name).is_none()).cloned().collect();
-    let only_second = other_names.iter().filter(|name| !names.contains(name)).cloned().collect();
-    Ok(Pair { first, second, outputs, only_first, only_second, layers: Vec::new() })
+
+    #[test]
+    fn a_layer_of_several_nodes_is_the_last_of_them() {
+        let float =
+            vec![layer("conv", &[], 1.0), layer("norm", &[], 2.0), layer("relu", &[], 3.0), layer("end", &[], 4.0)];
+        // Whatever the order in which the nodes are told.
+        let fused = vec![layer("conv", &["relu", "conv", "norm"], 3.0), layer("end", &["end"], 4.0)];
+        for (first, second) in [(&float, &fused), (&fused, &float)] {
+            let common = common_layers(first, second);
+            let names: Vec<&str> = common.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, ["relu", "end"]);
+            assert!(common.iter().all(|(_, difference)| difference.is_none()), "{common:?}");
+        }
+        let names: Vec<String> = common_layers(&fused, &fused).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["conv", "end"]);
+    }
 }

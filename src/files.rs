@@ -41,6 +41,21 @@ pub fn print(text: &str) -> Result<(), FileError> {
     }
 }
 
+/// A file name for each of these names: what would lead to another folder or drive becomes `_`, and a name that is taken gets a number.
+pub fn file_names<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for name in names {
+        let mut name = name.replace(['/', '\\', ':', '\0'], "_");
+        if name.chars().all(|character| character == '.') {
+            name = format!("_{name}");
+        }
+        let mut candidates = (1usize..).map(|number| format!("{name}_{number}"));
+        let free = std::iter::once(name.clone()).chain(&mut candidates).find(|name| !found.contains(name));
+        found.extend(free);
+    }
+    found
+}
+
 /// Writes `bytes` to `path`, whole or not at all. The folder of `path` is created when it is missing.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let mut set = FileSet::new();
@@ -293,6 +308,11 @@ mod tests {
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn names_become_files_of_one_folder() {
+        assert_eq!(file_names(["a/b", "a_b", "x:0", "..", ""]), ["a_b", "a_b_1", "x_0", "_..", "_"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::configuration::{
 use super::images::{Channels, ImageForm};
 use super::samples::{self, SampleInput};
 use crate::cpu::{Array, FloatExecutable};
-use crate::files::FileSet;
+use crate::files::{FileSet, file_names};
 use crate::pipeline::{self, on_functions};
 use crate::quant::{
     calibrate::{CalibrationError, Samples, random_inputs, threads},
@@ -123,7 +123,7 @@ impl NetworkStages<'_> {
     ) -> Result<(), StageError> {
         let folder = self.configuration.get(&WORKING_DIR).join("calibration_data");
         let aside = files.begin_folder(&folder)?;
-        let names: Vec<String> = executable.inputs().map(|(name, ..)| name.replace(['/', ':'], "_")).collect();
+        let names = file_names(executable.inputs().map(|(name, ..)| name));
         for name in &names {
             std::fs::create_dir_all(aside.join(name))?;
         }

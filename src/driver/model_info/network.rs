@@ -1,6 +1,6 @@
 //! Networks that are not compiled: ONNX, and MLIR of the float, QDQ and bpu level.
 
-use super::removable::{Edges, of_bpu, of_float, of_onnx, removable};
+use super::removable::{Edges, of_onnx, removable};
 use crate::bpu::lower::border::Removable;
 use crate::frontend::onnx::model::{Dimension, Model, Value};
 use crate::hbm::ModelParameter;
@@ -251,9 +251,9 @@ impl Walk {
                 let bytes = operation.attribute("value").ok().and_then(ir::elements_of);
                 self.constant_bytes += bytes.map_or(0, |constant| constant.bytes.len());
             } else if let Some(op) = Op::of(operation) {
-                self.node(operation, (op.onnx().name.to_owned(), of_float(op)), on);
+                self.node(operation, (op.onnx().name.to_owned(), Removable::of_float(op)), on);
             } else if let Some(op) = bpu::Op::of(operation).filter(|op| *op != bpu::Op::Yield) {
-                self.node(operation, (op.definition().mnemonic().to_owned(), of_bpu(op)), on);
+                self.node(operation, (op.definition().mnemonic().to_owned(), Removable::of_bpu(op)), on);
             }
         }
     }

@@ -2,7 +2,7 @@
 //! Parameters").
 
 use crate::bpu::lower::border::Removable;
-use hb_dialects::{bpu, hfloat};
+use hb_dialects::hfloat;
 use std::collections::HashSet;
 
 /// As what an operator of ONNX can be removed.
@@ -10,31 +10,7 @@ pub fn of_onnx(operator: &str) -> Option<Removable> {
     match operator {
         "QuantizeLinear" => Some(Removable::Quantize),
         "DequantizeLinear" => Some(Removable::Dequantize),
-        other => [Removable::Transpose, Removable::Cast, Removable::Reshape, Removable::Softmax]
-            .into_iter()
-            .find(|kind| kind.name() == other),
-    }
-}
-
-/// As what an operation of the float level can be removed.
-pub fn of_float(op: hfloat::Op) -> Option<Removable> {
-    match op {
-        hfloat::Op::Transpose => Some(Removable::Transpose),
-        hfloat::Op::Cast => Some(Removable::Cast),
-        hfloat::Op::Reshape => Some(Removable::Reshape),
-        hfloat::Op::Softmax => Some(Removable::Softmax),
-        _ => None,
-    }
-}
-
-/// As what an operation of the BPU can be removed.
-pub fn of_bpu(op: bpu::Op) -> Option<Removable> {
-    match op {
-        bpu::Op::Quantize => Some(Removable::Quantize),
-        bpu::Op::Dequantize => Some(Removable::Dequantize),
-        bpu::Op::Transpose => Some(Removable::Transpose),
-        bpu::Op::Reshape => Some(Removable::Reshape),
-        _ => None,
+        other => hfloat::Op::ALL.iter().find(|op| op.onnx().name == other).and_then(|op| Removable::of_float(*op)),
     }
 }
 
@@ -106,7 +82,7 @@ mod tests {
             node("t", "Transpose", &["x"], "a"),
             node("q", "QuantizeLinear", &["a"], "b"),
             node("c", "Conv", &["b"], "d"),
-            node("r", "Reshape", &["d"], "e"),
+            node("r", "Flatten", &["d"], "e"),
             node("s", "Softmax", &["e"], "y"),
         ];
         let expected = [("t", "Transpose"), ("q", "Quantize"), ("s", "Softmax"), ("r", "Reshape")];

@@ -60,16 +60,26 @@ impl Removable {
 
     /// The type of a node, if it is one of these.
     fn of(operation: OperationRef<'_, '_>) -> Option<Self> {
-        if let Some(op) = bpu::Op::of(operation) {
-            return match op {
-                bpu::Op::Quantize => Some(Self::Quantize),
-                bpu::Op::Dequantize => Some(Self::Dequantize),
-                bpu::Op::Transpose => Some(Self::Transpose),
-                bpu::Op::Reshape => Some(Self::Reshape),
-                _ => None,
-            };
+        match bpu::Op::of(operation) {
+            Some(op) => Self::of_bpu(op),
+            None => Self::of_float(hfloat::Op::of(operation)?),
         }
-        match hfloat::Op::of(operation)? {
+    }
+
+    /// The type of an operation of the BPU.
+    pub fn of_bpu(op: bpu::Op) -> Option<Self> {
+        match op {
+            bpu::Op::Quantize => Some(Self::Quantize),
+            bpu::Op::Dequantize => Some(Self::Dequantize),
+            bpu::Op::Transpose => Some(Self::Transpose),
+            bpu::Op::Reshape => Some(Self::Reshape),
+            _ => None,
+        }
+    }
+
+    /// The type of an operation of the float level.
+    pub fn of_float(op: hfloat::Op) -> Option<Self> {
+        match op {
             hfloat::Op::Transpose => Some(Self::Transpose),
             hfloat::Op::Cast => Some(Self::Cast),
             // All of them only give the elements another shape.

@@ -44,6 +44,18 @@ impl NetworkStages<'_> {
                 }
             }
         }
+        let asked = requested(self.configuration, Processor::Cpu);
+        for (name, fact) in asked.iter().flat_map(|name| facts.iter().map(move |fact| (name, fact))) {
+            // An operation that is made of several nodes runs in one place.
+            let others: Vec<&str> =
+                fact.origins.iter().map(String::as_str).filter(|origin| !asked.contains(origin)).collect();
+            if is_made_of(fact, name) && !others.is_empty() {
+                let others = others.join("', '");
+                tracing::warn!(
+                    "node_info: node '{name}' is one operation with '{others}', so that these run on the CPU, too"
+                );
+            }
+        }
         let all = [Processor::Cpu, Processor::Bpu].map(|processor| requested(self.configuration, processor)).concat();
         let gone: BTreeSet<&str> =
             all.into_iter().filter(|name| !facts.iter().any(|fact| is_made_of(fact, name))).collect();

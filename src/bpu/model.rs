@@ -421,8 +421,26 @@ impl Operator {
             | Operator::Mul { clamp }
             | Operator::PRelu { clamp }
             | Operator::Requantize { clamp } => *clamp,
-            _ => None,
+            Operator::MaxPool(_)
+            | Operator::Lookup { .. }
+            | Operator::Curve { .. }
+            | Operator::CameraImage { .. }
+            | Operator::Concat { .. }
+            | Operator::Slice { .. }
+            | Operator::Pad { .. }
+            | Operator::Transpose { .. }
+            | Operator::Reshape
+            | Operator::Quantize
+            | Operator::Dequantize => None,
         }
+    }
+
+    /// The operands of an operator that takes so many.
+    ///
+    /// # Errors
+    /// When there are not as many.
+    pub fn exactly<'o, T, const N: usize>(&self, operands: &'o [T]) -> Result<&'o [T; N], String> {
+        operands.try_into().map_err(|_| format!("{} does not take {} operands", self.name(), operands.len()))
     }
 }
 

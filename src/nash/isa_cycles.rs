@@ -219,7 +219,16 @@ impl Operation {
             }
             Operation::Copy(o) => layout(bytes(&o.shape, o.element_bytes)),
             Operation::Fill(o) => layout(bytes(&o.shape, o.element_bytes)),
-            _ => return None,
+            Operation::MaxPool(_)
+            | Operation::AveragePool(_)
+            | Operation::Add(_)
+            | Operation::Mul(_)
+            | Operation::PRelu(_)
+            | Operation::Requantize(_)
+            | Operation::Lookup(_)
+            | Operation::Curve(_)
+            | Operation::Quantize(_)
+            | Operation::Dequantize(_) => return None,
         })
     }
 }

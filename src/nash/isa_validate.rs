@@ -211,44 +211,35 @@ impl Operation {
     /// The read operands that may coincide with the written one, because they do, element by element.
     fn in_place_operands(&self) -> Vec<&'static str> {
         let same = |view: &View, bytes: u32, output: &View, output_bytes: u32| view == output && bytes == output_bytes;
-        let mut operands = Vec::new();
-        match self {
-            Operation::Convolution(o) if o.accumulate == Some(o.output) && o.output_element == BpuElement::I32 => {
-                operands.push("accumulate");
-            }
-            Operation::AveragePool(o) if o.accumulate == Some(o.output) && o.output_element == BpuElement::I32 => {
-                operands.push("accumulate");
-            }
-            Operation::MaxPool(o) if o.accumulate == Some(o.output) => operands.push("accumulate"),
+        let sums = |same: bool, element: BpuElement| vec![("accumulate", same && element == BpuElement::I32)];
+        let operands = match self {
+            Operation::Convolution(o) => sums(o.accumulate == Some(o.output), o.output_element),
+            Operation::AveragePool(o) => sums(o.accumulate == Some(o.output), o.output_element),
+            Operation::MaxPool(o) => vec![("accumulate", o.accumulate == Some(o.output))],
             Operation::Add(Add { a, b, output, a_element, b_element, output_element, .. })
-            | Operation::Mul(Mul { a, b, output, a_element, b_element, output_element, .. }) => {
-                if same(a, a_element.bytes(), output, output_element.bytes()) {
-                    operands.push("a");
-                }
-                if same(b, b_element.bytes(), output, output_element.bytes()) {
-                    operands.push("b");
-                }
+            | Operation::Mul(Mul { a, b, output, a_element, b_element, output_element, .. }) => vec![
+                ("a", same(a, a_element.bytes(), output, output_element.bytes())),
+                ("b", same(b, b_element.bytes(), output, output_element.bytes())),
+            ],
+            Operation::PRelu(o) => vec![
+                ("input", same(&o.input, o.input_element.bytes(), &o.output, o.output_element.bytes())),
+                ("slope", same(&o.slope, o.slope_element.bytes(), &o.output, o.output_element.bytes())),
+            ],
+            Operation::Requantize(o) => {
+                vec![("input", same(&o.input, o.input_element.bytes(), &o.output, o.output_element.bytes()))]
             }
-            Operation::PRelu(o) => {
-                if same(&o.input, o.input_element.bytes(), &o.output, o.output_element.bytes()) {
-                    operands.push("input");
-                }
-                if same(&o.slope, o.slope_element.bytes(), &o.output, o.output_element.bytes()) {
-                    operands.push("slope");
-                }
+            Operation::Lookup(o) => vec![("input", o.input == o.output)],
+            Operation::Curve(o) => {
+                vec![("input", same(&o.input, o.input_element.bytes(), &o.output, o.output_element.bytes()))]
             }
-            Operation::Requantize(o)
-                if same(&o.input, o.input_element.bytes(), &o.output, o.output_element.bytes()) =>
-            {
-                operands.push("input");
-            }
-            Operation::Lookup(o) if o.input == o.output => operands.push("input"),
-            Operation::Curve(o) if same(&o.input, o.input_element.bytes(), &o.output, o.output_element.bytes()) => {
-                operands.push("input");
-            }
-            _ => {}
-        }
-        operands
+            Operation::Load(_)
+            | Operation::Store(_)
+            | Operation::Copy(_)
+            | Operation::Fill(_)
+            | Operation::Quantize(_)
+            | Operation::Dequantize(_) => Vec::new(),
+        };
+        operands.into_iter().filter(|(_, coincides)| *coincides).map(|(name, _)| name).collect()
     }
 }
 

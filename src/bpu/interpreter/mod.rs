@@ -138,28 +138,30 @@ fn evaluate_node(segment: &Segment, values: &Values, node: &BpuNode) -> Result<(
 
 /// The bytes of an operator's result. Operands and result have passed [`Segment::verify`].
 fn evaluate(operator: &Operator, operands: &[OperandBytes], output: &BpuTensor) -> Result<Vec<u8>, String> {
-    match (operator, operands) {
-        (Operator::Convolution(attributes), [x, w, rest @ ..]) => {
-            convolution::convolution(attributes, *x, *w, rest.first().copied(), output)
-        }
-        (Operator::MatMul { clamp }, [a, b]) => convolution::matmul(*clamp, *a, *b, output),
-        (Operator::Add { clamp }, [a, b]) => elementwise::add(*clamp, *a, *b, output),
-        (Operator::Sub { clamp }, [a, b]) => elementwise::sub(*clamp, *a, *b, output),
-        (Operator::Mul { clamp }, [a, b]) => elementwise::mul(*clamp, *a, *b, output),
-        (Operator::PRelu { clamp }, [x, slope]) => elementwise::p_relu(*clamp, *x, *slope, output),
-        (Operator::MaxPool(pool), [x]) => Ok(pool::max_pool(pool, *x, output)),
-        (Operator::AveragePool(pool), [x]) => pool::average_pool(pool, *x, output),
-        (Operator::Lookup { table }, [x]) => Ok(elementwise::lookup(table, *x)),
-        (Operator::Curve { curve }, [x]) => Ok(elementwise::curve(curve, *x, output)),
-        (Operator::Requantize { clamp }, [x]) => elementwise::requantize(*clamp, *x, output),
-        (Operator::Quantize, [x]) => elementwise::quantize(*x, output),
-        (Operator::Dequantize, [x]) => elementwise::dequantize(*x),
-        (Operator::CameraImage { constants }, planes) => camera::image(constants, planes, output),
-        (Operator::Concat { axis }, operands) => movement::concat(*axis, operands),
-        (Operator::Slice { starts, steps, .. }, [x]) => movement::slice(starts, steps, *x, output),
-        (Operator::Pad { before, mode, .. }, [x]) => movement::pad(before, *mode, *x, output),
-        (Operator::Transpose { permutation }, [x]) => movement::transpose(permutation, *x),
-        (Operator::Reshape, [x]) => Ok(x.bytes.to_vec()),
-        _ => Err(format!("{} does not take {} operands", operator.name(), operands.len())),
+    let one = || operator.exactly::<_, 1>(operands);
+    let two = || operator.exactly::<_, 2>(operands);
+    match operator {
+        Operator::Convolution(attributes) => match operands {
+            [x, w, rest @ ..] => convolution::convolution(attributes, *x, *w, rest.first().copied(), output),
+            _ => Err(format!("{} does not take {} operands", operator.name(), operands.len())),
+        },
+        Operator::MatMul { clamp } => two().and_then(|&[a, b]| convolution::matmul(*clamp, a, b, output)),
+        Operator::Add { clamp } => two().and_then(|&[a, b]| elementwise::add(*clamp, a, b, output)),
+        Operator::Sub { clamp } => two().and_then(|&[a, b]| elementwise::sub(*clamp, a, b, output)),
+        Operator::Mul { clamp } => two().and_then(|&[a, b]| elementwise::mul(*clamp, a, b, output)),
+        Operator::PRelu { clamp } => two().and_then(|&[x, slope]| elementwise::p_relu(*clamp, x, slope, output)),
+        Operator::MaxPool(pool) => one().map(|&[x]| pool::max_pool(pool, x, output)),
+        Operator::AveragePool(pool) => one().and_then(|&[x]| pool::average_pool(pool, x, output)),
+        Operator::Lookup { table } => one().map(|&[x]| elementwise::lookup(table, x)),
+        Operator::Curve { curve } => one().map(|&[x]| elementwise::curve(curve, x, output)),
+        Operator::Requantize { clamp } => one().and_then(|&[x]| elementwise::requantize(*clamp, x, output)),
+        Operator::Quantize => one().and_then(|&[x]| elementwise::quantize(x, output)),
+        Operator::Dequantize => one().and_then(|&[x]| elementwise::dequantize(x)),
+        Operator::CameraImage { constants } => camera::image(constants, operands, output),
+        Operator::Concat { axis } => movement::concat(*axis, operands),
+        Operator::Slice { starts, steps, .. } => one().and_then(|&[x]| movement::slice(starts, steps, x, output)),
+        Operator::Pad { before, mode, .. } => one().and_then(|&[x]| movement::pad(before, *mode, x, output)),
+        Operator::Transpose { permutation } => one().and_then(|&[x]| movement::transpose(permutation, x)),
+        Operator::Reshape => one().map(|[x]| x.bytes.to_vec()),
     }
 }

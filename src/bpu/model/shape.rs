@@ -327,41 +327,50 @@ pub fn output_shape(operator: &Operator, operands: &[&[usize]]) -> Result<Option
     if let Some(shape) = operands.iter().find(|shape| shape.len() > MAX_RANK) {
         return fail(format!("rank {} is above {MAX_RANK}", shape.len()));
     }
-    let shape = match (operator, operands) {
-        (Operator::Convolution(convolution), [x, w]) => convolution_shape(x, w, convolution)?,
-        (Operator::Convolution(convolution), [x, w, bias]) => {
-            let shape = convolution_shape(x, w, convolution)?;
-            if **bias != [w[0]] {
-                return fail(format!("the bias has shape {bias:?} but must have [{}]", w[0]));
+    let one = || operator.exactly::<_, 1>(operands).map_err(ShapeError);
+    let two = || operator.exactly::<_, 2>(operands).map_err(ShapeError);
+    let shape = match operator {
+        Operator::Convolution(convolution) => match operands {
+            [x, w] => convolution_shape(x, w, convolution)?,
+            [x, w, bias] => {
+                let shape = convolution_shape(x, w, convolution)?;
+                if **bias != [w[0]] {
+                    return fail(format!("the bias has shape {bias:?} but must have [{}]", w[0]));
+                }
+                shape
             }
-            shape
+            _ => return fail(format!("{} does not take {} operands", operator.name(), operands.len())),
+        },
+        Operator::MatMul { .. } => {
+            let [a, b] = two()?;
+            matmul_shape(a, b)?
         }
-        (Operator::MatMul { .. }, [a, b]) => matmul_shape(a, b)?,
-        (Operator::Add { .. } | Operator::Sub { .. } | Operator::Mul { .. }, [a, b]) => broadcast_shape(a, b)?,
-        (Operator::PRelu { .. }, [x, slope]) => {
+        Operator::Add { .. } | Operator::Sub { .. } | Operator::Mul { .. } => {
+            let [a, b] = two()?;
+            broadcast_shape(a, b)?
+        }
+        Operator::PRelu { .. } => {
+            let [x, slope] = two()?;
             if broadcast_shape(x, slope)? != *x {
                 return fail(format!("the slope of shape {slope:?} does not broadcast to {x:?}"));
             }
             x.to_vec()
         }
-        (Operator::MaxPool(pool), [x]) => max_pool_shape(x, pool)?,
-        (Operator::AveragePool(pool), [x]) => average_pool_shape(x, pool)?,
-        (Operator::CameraImage { constants }, planes) => camera_image_shape(planes, constants.len())?,
-        (Operator::Concat { axis }, operands) => concat_shape(operands, *axis)?,
-        (Operator::Slice { starts, steps, sizes }, [x]) => slice_shape(x, starts, steps, sizes)?,
-        (Operator::Pad { before, after, mode }, [x]) => pad_shape(x, before, after, *mode)?,
-        (Operator::Transpose { permutation }, [x]) => transpose_shape(x, permutation)?,
-        (
-            Operator::Lookup { .. }
-            | Operator::Curve { .. }
-            | Operator::Requantize { .. }
-            | Operator::Quantize
-            | Operator::Dequantize,
-            [x],
-        ) => x.to_vec(),
-        (Operator::Reshape, [_]) => return Ok(None),
-        _ => {
-            return fail(format!("{} does not take {} operands", operator.name(), operands.len()));
+        Operator::MaxPool(pool) => max_pool_shape(one()?[0], pool)?,
+        Operator::AveragePool(pool) => average_pool_shape(one()?[0], pool)?,
+        Operator::CameraImage { constants } => camera_image_shape(operands, constants.len())?,
+        Operator::Concat { axis } => concat_shape(operands, *axis)?,
+        Operator::Slice { starts, steps, sizes } => slice_shape(one()?[0], starts, steps, sizes)?,
+        Operator::Pad { before, after, mode } => pad_shape(one()?[0], before, after, *mode)?,
+        Operator::Transpose { permutation } => transpose_shape(one()?[0], permutation)?,
+        Operator::Lookup { .. }
+        | Operator::Curve { .. }
+        | Operator::Requantize { .. }
+        | Operator::Quantize
+        | Operator::Dequantize => one()?[0].to_vec(),
+        Operator::Reshape => {
+            one()?;
+            return Ok(None);
         }
     };
     Ok(Some(shape))

@@ -16,36 +16,43 @@ pub(super) fn check_clamp(operator: &Operator, output: &BpuTensor) -> Check {
 }
 
 pub(super) fn check_types(operator: &Operator, operands: &[&BpuTensor], output: &BpuTensor) -> Check {
-    match (operator, operands) {
-        (Operator::Convolution(convolution), [x, w, rest @ ..]) => {
-            check_convolution(x, w, rest.first().copied(), output, convolution.clamp.is_some())
-        }
-        (Operator::MatMul { clamp }, [a, b]) => {
+    match operator {
+        Operator::Convolution(convolution) => match operands {
+            [x, w, rest @ ..] => check_convolution(x, w, rest.first().copied(), output, convolution.clamp.is_some()),
+            _ => Err(format!("{} does not take {} operands", operator.name(), operands.len())),
+        },
+        Operator::MatMul { clamp } => {
+            let [a, b] = operator.exactly(operands)?;
             activation(a, "the first operand")?;
             activation(b, "the second operand")?;
             check_sum_of_products(a, b, output, clamp.is_some())
         }
-        (Operator::Add { .. } | Operator::Sub { .. } | Operator::Mul { .. } | Operator::PRelu { .. }, [a, b]) => {
+        Operator::Add { .. } | Operator::Sub { .. } | Operator::Mul { .. } | Operator::PRelu { .. } => {
+            let [a, b] = operator.exactly(operands)?;
             activation(a, "the first operand")?;
             activation(b, "the second operand")?;
             activation(output, "the result")
         }
-        (Operator::AveragePool(_), [x]) => {
+        Operator::AveragePool(_) => {
+            let [x] = operator.exactly(operands)?;
             activation(x, "the input")?;
             activation(output, "the result")
         }
-        (Operator::MaxPool(_), [x]) => {
+        Operator::MaxPool(_) => {
+            let [x] = operator.exactly(operands)?;
             activation(x, "the input")?;
             same_type(x, output)
         }
-        (Operator::Lookup { .. }, [x]) => {
+        Operator::Lookup { .. } => {
+            let [x] = operator.exactly(operands)?;
             activation(x, "the input")?;
             activation(output, "the result")?;
             ensure(x.element == BpuElement::I8 && output.element == BpuElement::I8, || {
                 "a table maps i8 to i8".to_owned()
             })
         }
-        (Operator::Curve { curve }, [x]) => {
+        Operator::Curve { curve } => {
+            let [x] = operator.exactly(operands)?;
             activation(x, "the input")?;
             activation(output, "the result")?;
             ensure(x.element == BpuElement::I16 || output.element == BpuElement::I16, || {
@@ -56,30 +63,49 @@ pub(super) fn check_types(operator: &Operator, operands: &[&BpuTensor], output: 
                 format!("its first piece starts at {}, not at the least {}, {least}", curve.first(), x.element)
             })
         }
-        (Operator::Requantize { .. }, [x]) => {
+        Operator::Requantize { .. } => {
+            let [x] = operator.exactly(operands)?;
             ensure(x.element.range().is_some() && x.scale.per_tensor().is_some(), || {
                 "the input must be integers with one scale".to_owned()
             })?;
             activation(output, "the result")
         }
-        (Operator::CameraImage { .. }, planes) => {
-            ensure(planes.iter().all(|plane| plane.element == BpuElement::U8), || {
+        Operator::CameraImage { .. } => {
+            ensure(operands.iter().all(|plane| plane.element == BpuElement::U8), || {
                 "the planes must be bytes, ui8".to_owned()
             })?;
             activation(output, "the result")?;
             ensure(output.element == BpuElement::I8, || format!("the result must be i8, not {}", output.element))
         }
-        (Operator::Quantize, [x]) => {
+        Operator::Quantize => {
+            let [x] = operator.exactly(operands)?;
             ensure(x.element == BpuElement::F32, || format!("the input must be f32, not {}", x.element))?;
             activation(output, "the result")
         }
-        (Operator::Dequantize, [x]) => {
+        Operator::Dequantize => {
+            let [x] = operator.exactly(operands)?;
             ensure(x.element.range().is_some() && x.scale != TensorScale::None, || {
                 "the input must be integers with a scale".to_owned()
             })?;
             ensure(output.element == BpuElement::F32, || format!("the result must be f32, not {}", output.element))
         }
-        _ => check_movement(operator, operands, output),
+        Operator::Concat { .. } | Operator::Slice { .. } | Operator::Transpose { .. } => {
+            check_movement(operator, operands, output)
+        }
+        Operator::Reshape => {
+            check_movement(operator, operands, output)?;
+            let [x] = operator.exactly(operands)?;
+            ensure(x.element_count() == output.element_count(), || {
+                format!("shapes {:?} and {:?} have different numbers of elements", x.shape, output.shape)
+            })
+        }
+        Operator::Pad { mode, .. } => {
+            check_movement(operator, operands, output)?;
+            let PadMode::Constant(value) = mode else { return Ok(()) };
+            // For reals only 0 has the same meaning as an integer and as a number.
+            let fits = output.element.range().map_or(*value == 0, |range| (range.low..=range.high).contains(value));
+            ensure(fits, || format!("{} cannot hold the padding {value}", output.element))
+        }
     }
 }
 
@@ -113,17 +139,7 @@ fn check_movement(operator: &Operator, operands: &[&BpuTensor], output: &BpuTens
         })?;
         same_type(&BpuTensor { scale, ..(*operand).clone() }, output)?;
     }
-    match (operator, operands) {
-        (Operator::Reshape, [x]) => ensure(x.element_count() == output.element_count(), || {
-            format!("shapes {:?} and {:?} have different numbers of elements", x.shape, output.shape)
-        }),
-        (Operator::Pad { mode: PadMode::Constant(value), .. }, _) => {
-            // For reals only 0 has the same meaning as an integer and as a number.
-            let fits = output.element.range().map_or(*value == 0, |range| (range.low..=range.high).contains(value));
-            ensure(fits, || format!("{} cannot hold the padding {value}", output.element))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn check_convolution(

@@ -118,42 +118,64 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
 
 fn kind(node: &BpuNode, tensors: &[&BpuTensor], output: &BpuTensor) -> Result<Kind, LowerError> {
     let bad = |error: crate::numerics::MultiplierError| unsupported(node, error.to_string());
-    Ok(match (&node.operator, tensors) {
-        (Operator::Add { .. } | Operator::Sub { .. }, [a, b]) => {
+    let one = || node.operator.exactly::<_, 1>(tensors).map_err(|reason| unsupported(node, reason));
+    let two = || node.operator.exactly::<_, 2>(tensors).map_err(|reason| unsupported(node, reason));
+    Ok(match &node.operator {
+        Operator::Add { .. } | Operator::Sub { .. } => {
+            let [a, b] = two()?;
             let subtracts = matches!(node.operator, Operator::Sub { .. });
             let make = if subtracts { SumMultipliers::sub } else { SumMultipliers::add };
             let multipliers = make(scale(node, a)?, scale(node, b)?, scale(node, output)?).map_err(bad)?;
             Kind::Add { elements: [a.element, b.element], multipliers }
         }
-        (Operator::Mul { .. }, [a, b]) => {
+        Operator::Mul { .. } => {
+            let [a, b] = two()?;
             let (a_scale, b_scale) = (scale(node, a)?, scale(node, b)?);
             let multiplier = Multiplier::of_product(a_scale, b_scale, scale(node, output)?).map_err(bad)?;
             Kind::Mul { elements: [a.element, b.element], multiplier }
         }
-        (Operator::PRelu { .. }, [x, slope]) => {
+        Operator::PRelu { .. } => {
+            let [x, slope] = two()?;
             let multipliers = SlopeMultipliers::new(scale(node, x)?, scale(node, slope)?, scale(node, output)?);
             Kind::PRelu { elements: [x.element, slope.element], multipliers: multipliers.map_err(bad)? }
         }
-        (Operator::Requantize { .. }, [x]) => {
+        Operator::Requantize { .. } => {
+            let [x] = one()?;
             let multiplier = Multiplier::of_change(scale(node, x)?, scale(node, output)?).map_err(bad)?;
             Kind::Requantize { element: x.element, multiplier }
         }
-        (Operator::Lookup { .. }, [_]) => Kind::Lookup,
-        (Operator::Curve { curve }, [x]) => Kind::Curve {
-            element: x.element,
+        Operator::Lookup { .. } => {
+            one()?;
+            Kind::Lookup
+        }
+        Operator::Curve { curve } => Kind::Curve {
+            element: one()?[0].element,
             // At most 64.
             pieces: curve.pieces().len() as u32,
             shift: curve.shift(),
         },
-        (Operator::Quantize, [_]) => Kind::Quantize { scale: scale(node, output)? as f32 },
-        (Operator::Dequantize, [x]) => {
+        Operator::Quantize => {
+            one()?;
+            Kind::Quantize { scale: scale(node, output)? as f32 }
+        }
+        Operator::Dequantize => {
+            let [x] = one()?;
             let factor = match &x.scale {
                 TensorScale::PerChannel { axis, .. } => Factor::Axis(*axis),
                 _ => Factor::One(scale(node, x)? as f32),
             };
             Kind::Dequantize { element: x.element, factor }
         }
-        _ => return Err(unsupported(node, format!("it does not take {} operands", tensors.len()))),
+        Operator::Convolution(_)
+        | Operator::MatMul { .. }
+        | Operator::MaxPool(_)
+        | Operator::AveragePool(_)
+        | Operator::CameraImage { .. }
+        | Operator::Concat { .. }
+        | Operator::Slice { .. }
+        | Operator::Pad { .. }
+        | Operator::Transpose { .. }
+        | Operator::Reshape => return Err(unsupported(node, "it is no elementwise operator")),
     })
 }
 

@@ -153,6 +153,7 @@ fn evaluate(operator: &Operator, operands: &[OperandBytes], output: &BpuTensor) 
         (Operator::Curve { curve }, [x]) => Ok(elementwise::curve(curve, *x, output)),
         (Operator::Requantize { clamp }, [x]) => elementwise::requantize(*clamp, *x, output),
         (Operator::Quantize, [x]) => elementwise::quantize(*x, output),
+        (Operator::Normalize { axis, mean, factor }, [x]) => elementwise::normalize(*axis, mean, factor, *x, output),
         (Operator::Dequantize, [x]) => elementwise::dequantize(*x),
         (Operator::CameraImage { constants }, planes) => camera::image(constants, planes, output),
         (Operator::Concat { axis }, operands) => movement::concat(*axis, operands),

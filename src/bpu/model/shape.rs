@@ -359,6 +359,13 @@ pub fn output_shape(operator: &Operator, operands: &[&[usize]]) -> Result<Option
             | Operator::Dequantize,
             [x],
         ) => x.to_vec(),
+        (Operator::Normalize { axis, mean, factor }, [x]) => {
+            if [mean.len(), factor.len()].iter().any(|count| x.get(*axis) != Some(count)) {
+                let counts = (mean.len(), factor.len());
+                return fail(format!("{} means and {} factors do not fit axis {axis} of {x:?}", counts.0, counts.1));
+            }
+            x.to_vec()
+        }
         (Operator::Reshape, [_]) => return Ok(None),
         _ => {
             return fail(format!("{} does not take {} operands", operator.name(), operands.len()));

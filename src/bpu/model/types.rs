@@ -63,13 +63,13 @@ pub(super) fn check_types(operator: &Operator, operands: &[&BpuTensor], output: 
             activation(output, "the result")
         }
         (Operator::CameraImage { .. }, planes) => {
-            ensure(planes.iter().all(|plane| plane.element == BpuElement::U8), || {
-                "the planes must be bytes, ui8".to_owned()
-            })?;
+            for plane in planes.iter().filter(|plane| plane.element != BpuElement::U8) {
+                same_type(plane, output)?;
+            }
             activation(output, "the result")?;
             ensure(output.element == BpuElement::I8, || format!("the result must be i8, not {}", output.element))
         }
-        (Operator::Quantize, [x]) => {
+        (Operator::Quantize | Operator::Normalize { .. }, [x]) => {
             ensure(x.element == BpuElement::F32, || format!("the input must be f32, not {}", x.element))?;
             activation(output, "the result")
         }

@@ -41,7 +41,7 @@ fn weights(channels: usize) -> Vec<f32> {
     (0..FILTERS * channels * 9).map(|index| number(index) as f32 / 64.0).collect()
 }
 
-/// What a deployed model is given, as bytes of NHWC of full size, and as the arrays of its inputs.
+/// What a deployed model is given, as bytes of NHWC of full size (of yuv444_128 those of yuv444), and as the arrays of its inputs.
 struct Given {
     pixels: Vec<u8>,
     arrays: Vec<Array>,
@@ -51,6 +51,11 @@ fn given(type_rt: InputType) -> Given {
     let channels = type_rt.channels().unwrap() as usize;
     let mut pixels = bytes(HEIGHT * WIDTH * channels);
     let array = |shape: [usize; 4], bytes: &[u8]| Array::from_values(&shape, bytes).unwrap();
+    if type_rt == InputType::Yuv444_128 {
+        let integers: Vec<i8> = pixels.iter().map(|byte| (i16::from(*byte) - 128) as i8).collect();
+        let arrays = vec![Array::from_values(&[1, HEIGHT, WIDTH, channels], &integers).unwrap()];
+        return Given { pixels, arrays };
+    }
     if type_rt != InputType::Nv12 {
         let arrays = vec![array([1, HEIGHT, WIDTH, channels], &pixels)];
         return Given { pixels, arrays };
@@ -97,8 +102,11 @@ fn prepared(pixels: &[u8], preprocessing: &Preprocessing) -> Vec<f64> {
     for (position, pixel) in pixels.chunks(channels).enumerate() {
         let mut pixel: Vec<f64> = pixel.iter().copied().map(f64::from).collect();
         let colour = matches!(train, InputType::Rgb | InputType::Bgr);
-        if colour && matches!(rt, InputType::Yuv444 | InputType::Nv12) {
+        if colour && matches!(rt, InputType::Yuv444 | InputType::Yuv444_128 | InputType::Nv12) {
             pixel = red_green_blue(&pixel, preprocessing.space_and_range).to_vec();
+        }
+        if train == InputType::Yuv444_128 {
+            pixel.iter_mut().for_each(|value| *value -= 128.0);
         }
         let is_red_first = rt != InputType::Bgr;
         if colour && is_red_first != (train == InputType::Rgb) {
@@ -216,15 +224,16 @@ fn outputs(preprocessing: &Preprocessing, first: First, given: &Given) -> Vec<Ar
     let function = ir::function_named(module.as_operation(), "main").unwrap();
     let segments = SegmentedNetwork::new(function).unwrap();
     let found = segments.run(&given.arrays).unwrap().outputs;
-    hb::pipeline::run(&context, &mut module, "bpu-to-nash").unwrap();
-    let origin = Compilation { march: None, model_name: "test".into(), prefix: "test", parameters: &[] };
-    let hbm = package(&context, module.as_operation(), &origin).unwrap();
-    let hbm = Hbm::from_bytes(hbm).unwrap();
+    let (hbm, runner) = runner(&context, &mut module);
     assert_eq!(hbm.manifest().segments.len(), 1, "{preprocessing:?}");
     let inputs = &hbm.manifest().inputs;
     for (input, array) in inputs.iter().zip(&given.arrays) {
         let described = (input.element_type, input.dims.as_slice(), input.layout.as_str());
-        assert_eq!(described, (ElementType::U8, array.shape(), "NHWC"));
+        let is_signed = preprocessing.type_rt == InputType::Yuv444_128;
+        let element = if is_signed { ElementType::I8 } else { ElementType::U8 };
+        assert_eq!(described, (element, array.shape(), "NHWC"));
+        let scales = input.quantization.as_ref().map(|quantization| quantization.scales.as_slice());
+        assert_eq!(scales, is_signed.then_some([1.0].as_slice()));
     }
     let described: Vec<_> = inputs.iter().map(|input| (input.name.as_str(), input.strides.as_slice())).collect();
     // Rows of planes begin at multiples of 32 bytes, packed pixels follow one another.
@@ -235,7 +244,6 @@ fn outputs(preprocessing: &Preprocessing, first: First, given: &Given) -> Vec<Ar
         InputType::Gray => assert_eq!(described, [("image", [128, 32, 1, 1].as_slice())]),
         _ => assert_eq!(described, [("image", [72, 18, 3, 1].as_slice())]),
     }
-    let runner = Runner::new(&hbm, &JitLoader, true).unwrap();
     assert_eq!(runner.run(&given.arrays).unwrap().outputs, found, "hbm, {preprocessing:?}");
     found
 }
@@ -254,7 +262,11 @@ fn compared(preprocessing: &Preprocessing, first: First) -> Vec<(f64, f64)> {
 }
 
 fn preprocessing(type_rt: InputType, type_train: InputType, layout: Layout) -> Preprocessing {
-    let mean = if type_train == InputType::Gray { vec![121.0] } else { vec![128.0, 121.0, 97.0] };
+    let mean = match type_train {
+        InputType::Gray => vec![121.0],
+        InputType::Yuv444_128 => vec![0.0, -7.0, -31.0],
+        _ => vec![128.0, 121.0, 97.0],
+    };
     Preprocessing { type_rt, type_train, space_and_range: SpaceAndRange::Regular, layout, mean, scale: vec![0.015_625] }
 }
 
@@ -268,6 +280,8 @@ fn images_give_what_prepared_floats_give() {
         (InputType::Bgr, InputType::Bgr),
         (InputType::Yuv444, InputType::Yuv444),
         (InputType::Nv12, InputType::Yuv444),
+        (InputType::Yuv444_128, InputType::Yuv444),
+        (InputType::Yuv444_128, InputType::Yuv444_128),
         (InputType::Gray, InputType::Gray),
     ];
     for (type_rt, type_train) in pairs {
@@ -291,7 +305,7 @@ fn colours_and_scales_of_channels_go_into_the_weights() {
     };
     let mut all = vec![uneven];
     for type_train in [InputType::Rgb, InputType::Bgr] {
-        for type_rt in [InputType::Yuv444, InputType::Nv12] {
+        for type_rt in [InputType::Yuv444, InputType::Yuv444_128, InputType::Nv12] {
             all.push(preprocessing(type_rt, type_train, Layout::Nchw));
         }
         let space_and_range = SpaceAndRange::Bt601Video;
@@ -311,29 +325,86 @@ fn colours_and_scales_of_channels_go_into_the_weights() {
     }
 }
 
+/// The .hbm of segments of the BPU, ready to run.
+fn runner(context: &melior::Context, module: &mut melior::ir::Module<'_>) -> (Hbm, Runner) {
+    hb::pipeline::run(context, module, "bpu-to-nash").unwrap();
+    let origin = Compilation { march: None, model_name: "test".into(), prefix: "test", parameters: &[] };
+    let hbm = Hbm::from_bytes(package(context, module.as_operation(), &origin).unwrap()).unwrap();
+    let runner = Runner::new(&hbm, &JitLoader, true).unwrap();
+    (hbm, runner)
+}
+
+/// A feature map of these pixels in the layout of the network, and what the network makes of it.
+fn feature_map(layout: Layout, preprocessing: &Preprocessing) -> (Array, Vec<f32>) {
+    // As bytes of rgb they are in NHWC.
+    let pixels = bytes(HEIGHT * WIDTH * 3);
+    let as_rgb = Preprocessing { type_rt: InputType::Rgb, type_train: InputType::Rgb, ..preprocessing.clone() };
+    let expected = convolved(&prepared(&pixels, &as_rgb), 3).iter().map(|value| *value as f32).collect();
+    let (shape, values): (_, Vec<f32>) = match layout {
+        Layout::Nhwc => ([1, HEIGHT, WIDTH, 3], pixels.iter().copied().map(f32::from).collect()),
+        Layout::Nchw => {
+            let plain = Preprocessing { mean: vec![], scale: vec![], ..as_rgb };
+            ([1, 3, HEIGHT, WIDTH], prepared(&pixels, &plain).iter().map(|value| *value as f32).collect())
+        }
+    };
+    (Array::from_values(&shape, &values).unwrap(), expected)
+}
+
+/// Where the network quantizes its input the BPU normalizes it, in the one segment that there is.
 #[test]
 fn feature_maps_are_normalized() {
     for layout in [Layout::Nchw, Layout::Nhwc] {
-        let preprocessing = preprocessing(InputType::Featuremap, InputType::Featuremap, layout);
-        let context = hb::pipeline::context();
-        let mut module = quantized(&context, &network(layout, 3, First::Convolution), &preprocessing);
-        hb::pipeline::run(&context, &mut module, "qdq-to-bpu").unwrap();
-        let function = ir::function_named(module.as_operation(), "main").unwrap();
-        // As bytes of rgb they are in NHWC.
-        let pixels = bytes(HEIGHT * WIDTH * 3);
-        let as_rgb = Preprocessing { type_rt: InputType::Rgb, type_train: InputType::Rgb, ..preprocessing.clone() };
-        let expected = convolved(&prepared(&pixels, &as_rgb), 3);
-        let (shape, values): (_, Vec<f32>) = match layout {
-            Layout::Nhwc => ([1, HEIGHT, WIDTH, 3], pixels.iter().copied().map(f32::from).collect()),
-            Layout::Nchw => {
-                let plain = Preprocessing { mean: vec![], scale: vec![], ..as_rgb };
-                ([1, 3, HEIGHT, WIDTH], prepared(&pixels, &plain).iter().map(|value| *value as f32).collect())
+        let all = preprocessing(InputType::Featuremap, InputType::Featuremap, layout);
+        let each_channel = Preprocessing { scale: vec![0.015_625, -0.015_625, 0.015_625], ..all.clone() };
+        for (first, preprocessing) in [
+            (First::Convolution, all.clone()),
+            (First::Pool, all.clone()),
+            (First::Two, all.clone()),
+            (First::Convolution, each_channel),
+        ] {
+            let context = hb::pipeline::context();
+            let mut module = quantized(&context, &network(layout, 3, first), &preprocessing);
+            hb::pipeline::run(&context, &mut module, "qdq-to-bpu").unwrap();
+            let function = ir::function_named(module.as_operation(), "main").unwrap();
+            let (given, expected) = feature_map(layout, &preprocessing);
+            let found = SegmentedNetwork::new(function).unwrap().run(std::slice::from_ref(&given)).unwrap().outputs;
+            let (hbm, runner) = runner(&context, &mut module);
+            assert_eq!(hbm.manifest().segments.len(), 1, "{preprocessing:?}");
+            let inputs = &hbm.manifest().inputs;
+            assert_eq!((inputs[0].element_type, inputs[0].layout.as_str()), (ElementType::F32, layout.name()));
+            assert_eq!(runner.run(&[given]).unwrap().outputs, found);
+            for output in &found {
+                assert_eq!(output.values::<f32>().unwrap(), expected, "{preprocessing:?}, {first:?}");
             }
-        };
-        let given = Array::from_values(&shape, &values).unwrap();
-        let found = SegmentedNetwork::new(function).unwrap().run(&[given]).unwrap().outputs.remove(0);
-        let expected: Vec<f32> = expected.iter().map(|value| *value as f32).collect();
-        assert_eq!(found.values::<f32>().unwrap(), expected);
+        }
+    }
+}
+
+/// What reads the feature map in float reads it normalized on the CPU, beside what the BPU normalizes for itself.
+#[test]
+fn feature_maps_may_have_readers_of_both_kinds() {
+    let preprocessing = preprocessing(InputType::Featuremap, InputType::Featuremap, Layout::Nchw);
+    let context = hb::pipeline::context();
+    let text = network(Layout::Nchw, 3, First::Convolution)
+        .replace("-> (tensor<1x2x4x6xf32>)", "-> (tensor<1x2x4x6xf32>, tensor<1x3x4x6xf32>)")
+        .replace("return %0 : tensor<1x2x4x6xf32>", "%r = hfloat.softmax %x {axis = 1 : si64} : (tensor<1x3x4x6xf32>) -> tensor<1x3x4x6xf32> loc(\"Softmax_0\")\n return %0, %r : tensor<1x2x4x6xf32>, tensor<1x3x4x6xf32>");
+    let mut module = quantized(&context, &text, &preprocessing);
+    hb::pipeline::run(&context, &mut module, "qdq-to-bpu").unwrap();
+    let (given, expected) = feature_map(Layout::Nchw, &preprocessing);
+    let (hbm, runner) = runner(&context, &mut module);
+    assert_eq!(hbm.manifest().segments.len(), 2);
+    let found = runner.run(&[given]).unwrap().outputs;
+    assert_eq!(found[0].values::<f32>().unwrap(), expected);
+    // softmax(x)[c] / softmax(x)[0] = exp(x[c] - x[0]) of the normalized values.
+    let image = prepared(
+        &bytes(HEIGHT * WIDTH * 3),
+        &Preprocessing { type_rt: InputType::Rgb, type_train: InputType::Rgb, ..preprocessing },
+    );
+    let shares = found[1].values::<f32>().unwrap();
+    for at in 0..HEIGHT * WIDTH {
+        let ratio = f64::from(shares[HEIGHT * WIDTH + at] / shares[at]);
+        let expected = (image[HEIGHT * WIDTH + at] - image[at]).exp();
+        assert!((ratio / expected - 1.0).abs() < 1e-5, "{ratio} is not {expected}");
     }
 }
 

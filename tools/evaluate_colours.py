@@ -1,20 +1,45 @@
 """Images as cameras give them against the float network on OpenCV's conversion of the same pixels.
 
-    evaluate_colours.py TOOLS SHARED_DATA FOLDER [--images N] [NETWORK:TRAIN:RT[:RANGE]...]
+    evaluate_colours.py --list [PATTERN...]
+    evaluate_colours.py TOOLS SHARED_DATA FOLDER [--images N] [PATTERN...]
 
-Compiles a network of ../shared/data for each pair of input_type_train and input_type_rt that the manual allows (or those named), feeds the .hbm with
+Compiles a network of ../shared/data for each pair of input_type_train and input_type_rt that the manual allows, feeds the .hbm with
 the bytes of a camera and onnxruntime with what the network was trained with, and prints top-1 of both, the cosine of the outputs, the segments
 and the predicted latency. Fails where top-1 is more than 1.5 points apart, a mean cosine is below 0.99, or there is more than one segment.
-No network here was trained with yuv444: one of rgb takes its place, only to compare the two. Needs numpy, opencv, pillow and onnxruntime.
+Cases are NETWORK:TRAIN:RT[:RANGE]; patterns choose some of them, as in '*:rgb:*' or 'resnet20:*:yuv444_128'. A featuremap is given as pixels in float32, which the
+model normalizes; with no_preprocess in place of the range it is given normalized, as the latency to compare with.
+No network here was trained with yuv444 or yuv444_128: one of rgb takes its place, only to compare the two. Needs numpy, opencv, pillow and onnxruntime.
 """
-import json, os, subprocess, sys
+import argparse, fnmatch, json, os, subprocess, sys
+
+CASES = [f"mobilenet_v2:{case}" for case in ("rgb:nv12", "rgb:nv12:bt601_video", "rgb:bgr", "featuremap:featuremap", "featuremap:featuremap:no_preprocess")]
+CASES += ["mnist:gray:gray"]
+# For bgr the same network with its channels turned round.
+CASES += [f"resnet20:{train}:{rt}" for train in ("rgb", "bgr") for rt in ("rgb", "bgr", "yuv444", "yuv444_128", "nv12", "nv12:bt601_video")]
+CASES += ["resnet20:yuv444:yuv444", "resnet20:yuv444:yuv444_128", "resnet20:yuv444:nv12", "resnet20:yuv444_128:yuv444_128"]
+CASES += ["resnet20:featuremap:featuremap"]
+
+def chosen(patterns):
+    """The cases that patterns choose, all without one; a pattern that chooses none is an error."""
+    for pattern in patterns:
+        if not fnmatch.filter(CASES, pattern):
+            sys.exit(f"no case is like '{pattern}'; --list lists them")
+    return [case for case in CASES if not patterns or any(fnmatch.fnmatch(case, pattern) for pattern in patterns)]
+
+if "--list" in sys.argv[1:2]:
+    print("\n".join(chosen(sys.argv[2:])))
+    sys.exit()
+
 import cv2, numpy as np, onnxruntime
 from PIL import Image
 
-arguments = sys.argv[1:]
-count = int(arguments.pop(at + 1)) if (at := arguments.index("--images") if "--images" in arguments else -1) >= 0 else None
-arguments = [argument for argument in arguments if argument != "--images"]
-tools, data, folder = (os.path.abspath(path) for path in arguments[:3])
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("--images", type=int, help="how many images, instead of all")
+for place in ("tools", "data", "folder"):
+    parser.add_argument(place, type=os.path.abspath)
+parser.add_argument("patterns", nargs="*")
+options = parser.parse_intermixed_args()
+count, tools, data, folder = options.images, options.tools, options.data, options.folder
 
 def imagenet(part):
     """Pictures as uint8 [H, W, 3] of rgb, and their classes."""
@@ -40,11 +65,6 @@ NETWORKS = {
     "resnet20": ("resnet20_cifar10", cifar10, "input", "output", *IMAGENET),
     "mnist": ("mnist-8", mnist, "Input3", "Plus214_Output_0", [0.0], [1.0]),
 }
-PAIRS = ["mobilenet_v2:rgb:nv12", "mobilenet_v2:rgb:nv12:bt601_video", "mobilenet_v2:rgb:bgr", "mobilenet_v2:rgb:featuremap", "mnist:gray:gray"]
-PAIRS += [f"resnet20:rgb:{rt}" for rt in ("rgb", "bgr", "yuv444", "nv12", "nv12:bt601_video")]
-# The same network with its channels turned round: trained with bgr.
-PAIRS += [f"resnet20:bgr:{rt}" for rt in ("rgb", "bgr", "yuv444", "nv12", "nv12:bt601_video")]
-PAIRS += ["resnet20:yuv444:yuv444", "resnet20:yuv444:nv12"]
 
 def yuv444(rgb):
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)[..., [0, 2, 1]]
@@ -71,7 +91,10 @@ def camera(rgb, train, rt, space):
         whole = np.concatenate([y.reshape(-1), uv.reshape(-1)]).reshape(rgb.shape[0] * 3 // 2, rgb.shape[1])
         return {"_y": y, "_uv": uv}, red_first[train](cv2.cvtColor(whole, cv2.COLOR_YUV2RGB_NV12))
     image = yuv444(rgb)
-    given = {"": image}
+    around_zero = image.astype(np.int16) - 128
+    given = {"": around_zero.astype(np.int8) if rt == "yuv444_128" else image}
+    if train == "yuv444_128":
+        return given, around_zero
     if rt == "nv12":
         y, uv = nv12(image)
         given, image = {"_y": y, "_uv": uv}, np.concatenate([y, uv.repeat(2, 0).repeat(2, 1)], 2)
@@ -96,15 +119,19 @@ def network_file(name, home, train):
     onnx.save(model, f"{home}/bgr.onnx")
     return f"{home}/bgr.onnx"
 
-def evaluate(pair):
-    key, train, rt, space = (pair.split(":") + ["regular"])[:4]
+def evaluate(case):
+    key, train, rt, space = (case.split(":") + ["regular"])[:4]
     name, pictures, input, output, mean, scale = NETWORKS[key]
-    home = f"{folder}/{pair.replace(':', '_')}"
+    home = f"{folder}/{case.replace(':', '_')}"
     subprocess.run(["rm", "-rf", home], check=True)
     os.makedirs(home)
     if train == "bgr":
         mean, scale = mean[::-1], scale[::-1]
-    floats = rt == "featuremap"
+    if train == "yuv444_128":
+        mean = [number - 128 for number in mean]
+    floats, given_normalized = rt == "featuremap", space == "no_preprocess"
+    # Floats are the pixels of an image of rgb.
+    camera_train, camera_rt = ("rgb", "rgb") if floats else (train, rt)
     def prepared(image):
         values = (image.astype(np.float64) - mean) * scale
         return values.astype(np.float32).transpose(2, 0, 1)[None]
@@ -112,19 +139,21 @@ def evaluate(pair):
         os.makedirs(f"{home}/{part}", exist_ok=True)
         np.save(f"{home}/{part}/{index:05d}.npy", array)
     for index, rgb in enumerate(pictures("calib")[0]):
-        save("calib", index, prepared(camera(rgb, train, train if floats else rt, space)[1]))
+        save("calib", index, prepared(camera(rgb, camera_train, camera_rt, space)[1]))
     images, labels = pictures("eval")
     references, endings = [], []
     for index, rgb in enumerate(images):
-        given, image = camera(rgb, train, train if floats else rt, space)
+        given, image = camera(rgb, camera_train, camera_rt, space)
         references.append(prepared(image))
-        given = {"": references[-1]} if floats else {ending: np.ascontiguousarray(plane[None]) for ending, plane in given.items()}
+        pixels = image.astype(np.float32).transpose(2, 0, 1)[None]
+        given = {"": references[-1] if given_normalized else pixels} if floats else {ending: plane[None] for ending, plane in given.items()}
+        given = {ending: np.ascontiguousarray(plane) for ending, plane in given.items()}
         endings = list(given)
         for ending, plane in given.items():
             save(f"eval{ending}", index, plane)
-    model, words = network_file(name, home, train), lambda numbers: "None" if floats else " ".join(map(str, numbers))
-    text = CONFIG.format(model=model, input=input, train="featuremap" if floats else train, rt=rt, space=space,
-                         shape="x".join(map(str, references[0].shape)), norm="no_preprocess" if floats else "data_mean_and_scale",
+    model, words = network_file(name, home, train), lambda numbers: "None" if given_normalized else " ".join(map(str, numbers))
+    text = CONFIG.format(model=model, input=input, train=train, rt=rt, space="regular" if given_normalized else space,
+                         shape="x".join(map(str, references[0].shape)), norm="no_preprocess" if given_normalized else "data_mean_and_scale",
                          mean=words(mean), scale=words(scale))
     open(f"{home}/config.yaml", "w").write(text)
     subprocess.run([f"{tools}/hb_compile", "-c", "config.yaml"], cwd=home, check=True, stderr=open(f"{home}/log", "w"))
@@ -140,9 +169,9 @@ def evaluate(pair):
     information = subprocess.run([f"{tools}/hb_model_info", "out/net.hbm", "--json"], cwd=home, check=True, stdout=subprocess.PIPE)
     segments = len(json.loads(information.stdout)["segments"])
     latency = json.loads(perf.stdout)["summary"]["performance"]["latency (us)"]
-    print(f"{pair}: top-1 float {top1[0]:.1f} %, .hbm {top1[1]:.1f} %; cosine mean {cosine.mean():.5f}, min {cosine.min():.5f}; "
+    print(f"{case}: top-1 float {top1[0]:.1f} %, .hbm {top1[1]:.1f} %; cosine mean {cosine.mean():.5f}, min {cosine.min():.5f}; "
           f"{segments} segments, {latency:.1f} us", flush=True)
-    return floats or (abs(top1[0] - top1[1]) <= 1.5 and cosine.mean() >= 0.99 and segments == 1)
+    return abs(top1[0] - top1[1]) <= 1.5 and cosine.mean() >= 0.99 and segments == 1
 
-failed = [pair for pair in arguments[3:] or PAIRS if not evaluate(pair)]
+failed = [case for case in chosen(options.patterns) if not evaluate(case)]
 sys.exit(f"failed: {', '.join(failed)}" if failed else 0)

@@ -228,6 +228,7 @@ fn accessors(text: &mut String, operations: &[Record<'_>]) -> Outcome<()> {
                 (Kind::Flag, false) => ("bool", "value"),
                 (Kind::Ints, false) => ("Vec<i64>", "value"),
                 (Kind::Ints, true) => ("Option<Vec<i64>>", "optional"),
+                (Kind::Floats, false) => ("Vec<f64>", "value"),
                 (Kind::Floats, true) => ("Option<Vec<f64>>", "optional"),
                 (Kind::Strings, true) => ("Option<Vec<String>>", "optional"),
                 (Kind::Choice(_), false) => ("&'static str", "value"),

@@ -17,6 +17,8 @@ pub const NAME: &str = "hfloat.name";
 pub const LAYOUT: &str = "hfloat.layout";
 /// The attribute of a function that says how many samples it takes at once, where it was made of one that takes one.
 pub const BATCH: &str = "hfloat.batch";
+/// The attribute of an operation that says where it runs: `bpu` or `cpu`.
+pub const PLACEMENT: &str = "hfloat.placement";
 /// The function that a network is.
 pub const FUNCTION: &str = "main";
 /// The operation that ends a function and gives its results.

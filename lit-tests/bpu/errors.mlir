@@ -986,6 +986,22 @@ func.func @f() {
 
 // -----
 
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error @+1 {{'bpu.normalize' op 2 means and 3 factors do not fit axis 1 of [2, 3]}}
+  %0 = bpu.normalize %x {axis = 1, mean = array<f64: 1.0, 2.0>, factor = array<f64: 1.0, 2.0, 3.0>} : (tensor<2x3xf32>) -> tensor<2x3x!quant.uniform<i8:f32, 1.0>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x2x4x3x!quant.uniform<i8:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.camera_image' op operand and result must have the same type and scale, not i8:0.5 and i8:1}}
+  %0 = bpu.camera_image %x {constants = array<i8>} : (tensor<1x2x4x3x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x2x4x3x!quant.uniform<i8:f32, 1.0>>
+  return
+}
+
+// -----
+
 func.func @f(%y: tensor<1x2x4x1xui8>, %uv: tensor<1x1x2x3xui8>) {
   // expected-error @+1 {{'bpu.camera_image' op planes of shapes [1, 2, 4, 1] and [1, 1, 2, 3] are not [N, H, W, 1] and [N, H/2, W/2, 2]}}
   %0 = bpu.camera_image %y, %uv {constants = array<i8>} : (tensor<1x2x4x1xui8>, tensor<1x1x2x3xui8>) -> tensor<1x2x4x4x!quant.uniform<i8:f32, 1.0>>

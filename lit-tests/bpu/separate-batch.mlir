@@ -34,6 +34,28 @@ func.func @reals(%x: tensor<2x2x2x4xf32> {hfloat.name = "x"}) -> (tensor<2x2x2x4
 
 // -----
 
+// Feature maps are normalized sample by sample: the numbers of channels are the same for all.
+// CHECK-LABEL: func.func @normalized
+// CHECK-NEXT: bpu.segment
+// CHECK-NEXT: ^bb0(%[[P:.*]]: tensor<1x2x2x4xf32>{{.*}}, %[[Q:.*]]: tensor<1x2x2x4xf32>
+// CHECK-NEXT: %[[PI:.*]] = bpu.normalize %[[P]] {axis = 1 : i64, factor = array<f64: 2.000000e+00, 1.000000e+00>, mean = array<f64: 1.000000e+00, 0.000000e+00>}
+// CHECK-SAME: (tensor<1x2x2x4xf32>) -> tensor<1x2x2x4x!quant.uniform<i8:f32, 5.000000e-01>>
+// CHECK-NEXT: %[[QI:.*]] = bpu.normalize %[[Q]]
+// CHECK-NEXT: bpu.concat %[[PI]], %[[QI]] {axis = 0 : i64}
+!integers = !quant.uniform<i8:f32, 0.5>
+func.func @normalized(%x: tensor<2x2x2x4xf32> {hfloat.name = "x"}) -> tensor<2x2x2x4xf32> attributes {hfloat.batch = 2 : i64} {
+  %0 = bpu.segment(%x) {
+  ^bb0(%input: tensor<2x2x2x4xf32>):
+    %1 = bpu.normalize %input {axis = 1 : i64, mean = array<f64: 1.0, 0.0>, factor = array<f64: 2.0, 1.0>}
+      : (tensor<2x2x2x4xf32>) -> tensor<2x2x2x4x!integers> loc("x/preprocess/normalize")
+    %2 = bpu.dequantize %1 : (tensor<2x2x2x4x!integers>) -> tensor<2x2x2x4xf32> loc("Relu_0/dequantize")
+    bpu.yield %2 : tensor<2x2x2x4xf32>
+  } : (tensor<2x2x2x4xf32>) -> tensor<2x2x2x4xf32>
+  return %0 : tensor<2x2x2x4xf32>
+}
+
+// -----
+
 // The planes of an image stay side by side.
 // CHECK-LABEL: func.func @images
 // CHECK-SAME: (%[[YA:.*]]: tensor<1x2x4x1xui8> {hfloat.layout = "NHWC", hfloat.name = "x_0_y"}

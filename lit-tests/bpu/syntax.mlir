@@ -68,6 +68,15 @@ func.func @images(%y: tensor<1x2x4x1xui8>, %uv: tensor<1x1x2x2xui8>) {
   return
 }
 
+// CHECK-LABEL: func.func @integers_and_floats
+func.func @integers_and_floats(%i: tensor<1x2x4x3x!quant.uniform<i8:f32, 1.0>>, %x: tensor<2x3xf32>) {
+  // CHECK: bpu.camera_image %{{.*}} {constants = array<i8>} : (tensor<1x2x4x3x!quant.uniform<i8:f32, 1.000000e+00>>)
+  %0 = bpu.camera_image %i {constants = array<i8>} : (tensor<1x2x4x3x!quant.uniform<i8:f32, 1.0>>) -> tensor<1x2x4x3x!quant.uniform<i8:f32, 1.0>>
+  // CHECK: bpu.normalize %{{.*}} {axis = 0 : i64, factor = array<f64: 5.000000e-01, 2.000000e+00>, mean = array<f64: 7.000000e+00, -7.000000e+00>}
+  %1 = bpu.normalize %x {axis = 0, mean = array<f64: 7.0, -7.0>, factor = array<f64: 0.5, 2.0>} : (tensor<2x3xf32>) -> tensor<2x3x!half>
+  return
+}
+
 // CHECK-LABEL: func.func @curves
 func.func @curves(%x: tensor<4x!quant.uniform<i16:f32, 0.5>>, %y: tensor<4x!half>) {
   // CHECK: bpu.curve %{{.*}} {constant = array<i64: -7, 0>, linear = array<i64: 0, 4294967296>, quadratic = array<i64: 0, -3>, shift = 31 : i64, starts = array<i64: -32768, 5>} : (tensor<4x!quant.uniform<i16:f32, 5.000000e-01>>) -> tensor<4x!quant.uniform<i16:f32, 5.000000e-01>>

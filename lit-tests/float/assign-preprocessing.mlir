@@ -13,7 +13,7 @@
 // CHECK-SAME: hfloat.scale_value = array<f64: 5.000000e-01>})
 // INPUT: there is no input 'c'; the inputs are 'a', 'b'
 // UNNAMED: there is no input ''; the inputs are 'a', 'b'
-// TYPE: input-type-rt: 'jpeg' is none of featuremap, rgb, bgr, yuv444, nv12, gray
+// TYPE: input-type-rt: 'jpeg' is none of featuremap, rgb, bgr, yuv444, yuv444_128, nv12, gray
 // LAYOUT: input-layout-train: 'NCWH' is none of NCHW, NHWC
 // NUMBER: mean-value: 'x' is no number
 func.func @main(%a: tensor<2xf32> {hfloat.name = "a"}, %b: tensor<1x2x2x3xf32> {hfloat.name = "b"}) -> tensor<2xf32> {

@@ -102,6 +102,43 @@ func.func @gray(%x: tensor<1x1x2x4xf32> {
 
 // -----
 
+// yuv444_128 is the integers themselves; the network of yuv444 has a byte for 128.
+// CHECK-LABEL: func.func @yuv444_128
+// CHECK-SAME: (%[[X:.*]]: tensor<1x2x5x3x!quant.uniform<i8:f32, 1.000000e+00>> {hfloat.layout = "NHWC", hfloat.name = "input_0"})
+// CHECK-NEXT: bpu.camera_image %[[X]] {constants = array<i8>} : (tensor<1x2x5x3x!quant.uniform<i8:f32, 1.000000e+00>>) -> tensor<1x2x5x3x!quant.uniform<i8:f32, 1.000000e+00>>
+// CHECK: hfloat.constant dense<1.280000e+02> : tensor<3xf32>
+func.func @yuv444_128(%x: tensor<1x3x2x5xf32> {hfloat.input_type_rt = "yuv444_128", hfloat.input_type_train = "yuv444",
+    hfloat.input_layout_train = "NCHW"}) -> tensor<1x3x2x5xf32> {
+  %0 = hfloat.relu %x : (tensor<1x3x2x5xf32>) -> tensor<1x3x2x5xf32> loc("Relu_0")
+  return %0 : tensor<1x3x2x5xf32>
+}
+
+// -----
+
+// A feature map that is quantized for the BPU is normalized there; what runs on the CPU reads the sum and product that it had before.
+// CHECK-LABEL: func.func @quantized_featuremap
+// CHECK-SAME: (%[[X:.*]]: tensor<1x2x4x4xf32> {hfloat.layout = "NCHW"})
+// CHECK: %[[MEAN:.*]] = hfloat.constant dense<-7.000000e+00> : tensor<2x1x1xf32>
+// CHECK-NEXT: %[[A:.*]] = hfloat.add %[[X]], %[[MEAN]]
+// CHECK-NEXT: %[[SCALE:.*]] = hfloat.constant dense<{{.*}}5.000000e-01{{.*}}, {{.*}}2.000000e+00{{.*}}> : tensor<2x1x1xf32>
+// CHECK-NEXT: %[[B:.*]] = hfloat.mul %[[A]], %[[SCALE]]
+// CHECK-NEXT: %[[Q:.*]] = bpu.normalize %[[X]] {axis = 1 : i64, factor = array<f64: 5.000000e-01, 2.000000e+00>, mean = array<f64: 7.000000e+00, 7.000000e+00>} : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4x!quant.uniform<i8:f32, 2.500000e-01>>
+// CHECK-NEXT: %[[D:.*]] = quant.dcast %[[Q]]
+// CHECK-NEXT: hfloat.relu %[[D]]
+// CHECK-NEXT: hfloat.erf %[[B]]
+func.func @quantized_featuremap(
+    %x: tensor<1x2x4x4xf32> {hfloat.input_type_rt = "featuremap", hfloat.input_type_train = "featuremap",
+        hfloat.input_layout_train = "NCHW", hfloat.mean_value = array<f64: 7.0>, hfloat.scale_value = array<f64: 0.5, 2.0>})
+    -> (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>) {
+  %0 = quant.qcast %x : tensor<1x2x4x4xf32> to tensor<1x2x4x4x!quant.uniform<i8:f32, 0.25>>
+  %1 = quant.dcast %0 : tensor<1x2x4x4x!quant.uniform<i8:f32, 0.25>> to tensor<1x2x4x4xf32>
+  %2 = hfloat.relu %1 : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> loc("Relu_0")
+  %3 = hfloat.erf %x : (tensor<1x2x4x4xf32>) -> tensor<1x2x4x4xf32> loc("Erf_0")
+  return %2, %3 : tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>
+}
+
+// -----
+
 // Feature maps stay float. The second is given as the network takes it, and the third says nothing.
 // CHECK-LABEL: func.func @featuremaps
 // CHECK-SAME: (%[[X:.*]]: tensor<1x2x4x4xf32> {hfloat.layout = "NCHW"}, %[[Y:.*]]: tensor<2x2xf32>, %[[Z:.*]]: tensor<2x2xf32>)
@@ -167,7 +204,7 @@ func.func @range(%x: tensor<1x3x4x4xf32> {hfloat.input_type_rt = "rgb", hfloat.i
 
 // -----
 
-// expected-error@+1 {{input 'input_0': hfloat.input_type_rt: 'yuv420' is none of featuremap, rgb, bgr, yuv444, nv12, gray}}
+// expected-error@+1 {{input 'input_0': hfloat.input_type_rt: 'yuv420' is none of featuremap, rgb, bgr, yuv444, yuv444_128, nv12, gray}}
 func.func @word(%x: tensor<1x3x4x4xf32> {hfloat.input_type_rt = "yuv420", hfloat.input_type_train = "rgb",
     hfloat.input_layout_train = "NCHW"}) -> tensor<1x3x4x4xf32> {
   return %x : tensor<1x3x4x4xf32>

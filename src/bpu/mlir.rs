@@ -197,6 +197,14 @@ fn given_attributes<'c>(context: &'c Context, operator: &Operator) -> Vec<(&'sta
             ]
         }
         Operator::CameraImage { constants } => vec![("constants", attribute::bytes(context, constants))],
+        Operator::Normalize { axis, mean, factor } => {
+            let wide = |values: &[f32]| values.iter().map(|value| f64::from(*value)).collect::<Vec<f64>>();
+            vec![
+                ("axis", attribute::i64(context, *axis as i64)),
+                ("mean", attribute::floats(context, &wide(mean))),
+                ("factor", attribute::floats(context, &wide(factor))),
+            ]
+        }
         Operator::Concat { axis } => vec![("axis", attribute::i64(context, *axis as i64))],
         Operator::Slice { starts, steps, .. } => vec![("starts", array(wide(starts))), ("steps", array(wide(steps)))],
         Operator::Pad { before, after, mode } => {
@@ -372,6 +380,14 @@ pub fn operator(operation: OperationRef<'_, '_>, result_shape: &[usize]) -> Resu
         Op::Transpose => Operator::Transpose { permutation: reader.sizes("permutation")? },
         Op::Reshape => Operator::Reshape,
         Op::Quantize => Operator::Quantize,
+        Op::Normalize => {
+            let narrow = |numbers: Vec<f64>| numbers.into_iter().map(|number| number as f32).collect();
+            Operator::Normalize {
+                axis: size(attributes::axis(operation)?, "axis")?,
+                mean: narrow(attributes::mean(operation)?),
+                factor: narrow(attributes::factor(operation)?),
+            }
+        }
         Op::Dequantize => Operator::Dequantize,
         Op::Yield | Op::Segment | Op::Constant => return Err(none()),
     })

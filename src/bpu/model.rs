@@ -312,6 +312,15 @@ pub enum Operator {
     Reshape,
     /// `x` f32 to integers of the result's scale.
     Quantize,
+    /// `x` f32, minus a mean and times a factor for each index of an axis, to integers of the result's scale.
+    Normalize {
+        /// The dimension of the channels.
+        axis: usize,
+        /// One for each channel.
+        mean: Vec<f32>,
+        /// One for each channel.
+        factor: Vec<f32>,
+    },
     /// `x` integers to f32.
     Dequantize,
 }
@@ -399,6 +408,7 @@ impl Operator {
             Operator::Transpose { .. } => Op::Transpose,
             Operator::Reshape => Op::Reshape,
             Operator::Quantize => Op::Quantize,
+            Operator::Normalize { .. } => Op::Normalize,
             Operator::Dequantize => Op::Dequantize,
         }
     }
@@ -431,6 +441,7 @@ impl Operator {
             | Operator::Transpose { .. }
             | Operator::Reshape
             | Operator::Quantize
+            | Operator::Normalize { .. }
             | Operator::Dequantize => None,
         }
     }

@@ -3,7 +3,7 @@
 
 use super::preprocessing::{InputType, Preprocessing, SpaceAndRange};
 
-/// A byte of a camera is seen as the integer `byte - CENTRE`.
+/// A byte of a camera is seen as the integer `byte - CENTRE`, which yuv444_128 is itself.
 const CENTRE: f64 = 128.0;
 /// The share of red in luma (BT.601).
 const RED: f64 = 0.299;
@@ -38,10 +38,11 @@ impl ImageConversion {
             ));
         }
         let mut conversion = match (type_rt, type_train) {
-            (InputType::Yuv444 | InputType::Nv12, InputType::Rgb | InputType::Bgr) => {
+            (InputType::Yuv444 | InputType::Yuv444_128 | InputType::Nv12, InputType::Rgb | InputType::Bgr) => {
                 Self::red_green_blue(*space_and_range)
             }
-            _ => Self::identity(channels),
+            (_, InputType::Yuv444_128) => Self::identity(channels, 0.0),
+            _ => Self::identity(channels, CENTRE),
         };
         let swaps = match type_rt {
             InputType::Rgb | InputType::Bgr => type_rt != type_train,
@@ -60,10 +61,10 @@ impl ImageConversion {
         Ok(conversion)
     }
 
-    /// Channels as they are.
-    fn identity(channels: usize) -> Self {
+    /// Channels as they are; what the network calls 0 is `centre` below the integer 0.
+    fn identity(channels: usize, centre: f64) -> Self {
         let row = |channel: usize| (0..channels).map(|other| if other == channel { 1.0 } else { 0.0 }).collect();
-        Self { matrix: (0..channels).map(row).collect(), offset: vec![CENTRE; channels] }
+        Self { matrix: (0..channels).map(row).collect(), offset: vec![centre; channels] }
     }
 
     /// Red, green and blue of luma and chroma (BT.601).
@@ -114,7 +115,8 @@ mod tests {
         input_space_and_range: String,
         mean: Vec<f64>,
         scale: Vec<f64>,
-        pixels: Vec<Vec<u8>>,
+        /// Bytes, of yuv444_128 the integers around 0.
+        pixels: Vec<Vec<i16>>,
         expected: Vec<Vec<f64>>,
     }
 
@@ -140,9 +142,10 @@ mod tests {
             .unwrap();
             for (pixel, expected) in case.pixels.iter().zip(&case.expected) {
                 for ((row, offset), expected) in conversion.matrix.iter().zip(&conversion.offset).zip(expected) {
+                    let given =
+                        |value: &i16| f64::from(*value) - if case.input_type_rt == "yuv444_128" { 0.0 } else { 128.0 };
                     let found: f64 =
-                        row.iter().zip(pixel).map(|(factor, byte)| factor * (f64::from(*byte) - 128.0)).sum::<f64>()
-                            + offset;
+                        row.iter().zip(pixel).map(|(factor, value)| factor * given(value)).sum::<f64>() + offset;
                     let (rt, train) = (&case.input_type_rt, &case.input_type_train);
                     assert!(
                         (found - expected).abs() < 1e-9,
@@ -156,11 +159,12 @@ mod tests {
     /// The manual's table, and where its range of values may be given.
     #[test]
     fn only_the_pairs_of_the_manual_convert() {
-        use InputType::{Bgr, Featuremap, Gray, Nv12, Rgb, Yuv444};
+        use InputType::{Bgr, Featuremap, Gray, Nv12, Rgb, Yuv444, Yuv444_128};
         let legal = [
-            (Yuv444, [Nv12, Yuv444].as_slice()),
-            (Rgb, &[Nv12, Yuv444, Rgb, Bgr]),
-            (Bgr, &[Nv12, Yuv444, Rgb, Bgr]),
+            (Yuv444, [Nv12, Yuv444, Yuv444_128].as_slice()),
+            (Yuv444_128, &[Yuv444_128]),
+            (Rgb, &[Nv12, Yuv444, Yuv444_128, Rgb, Bgr]),
+            (Bgr, &[Nv12, Yuv444, Yuv444_128, Rgb, Bgr]),
             (Gray, &[Gray]),
             (Featuremap, &[Featuremap]),
             (Nv12, &[]),

@@ -28,6 +28,11 @@ const BIAS_BITS: u32 = 32;
 const TO_NCHW: [i64; 4] = [0, 3, 1, 2];
 const TO_NHWC: [i64; 4] = [0, 2, 3, 1];
 
+/// The integers of an image.
+fn image_integers() -> Quantized {
+    Quantized { bits: IMAGE_BITS, scale: Scale::PerTensor(STEP) }
+}
+
 /// What is to be inserted for one input.
 pub(super) struct ImagePlan {
     /// Of the network's input: batch, rows, columns.
@@ -35,7 +40,10 @@ pub(super) struct ImagePlan {
     /// Channels of the deployed image.
     colours: usize,
     layout: Layout,
+    /// Whether luma and chroma are two planes.
     planes: bool,
+    /// Of the deployed image: bytes, or the integers themselves.
+    element: Element,
     conversion: ImageConversion,
 }
 
@@ -66,7 +74,11 @@ impl ImagePlan {
             return Err(format!("nv12 needs an even height and width, and it has {h}x{w}"));
         }
         let colours = conversion.matrix.first().map_or(0, Vec::len);
-        Ok(Self { size: [n, h, w], colours, layout, planes, conversion })
+        let element = match preprocessing.type_rt {
+            InputType::Yuv444_128 => Element::Quantized(image_integers()),
+            _ => ElementType::U8.into(),
+        };
+        Ok(Self { size: [n, h, w], colours, layout, planes, element, conversion })
     }
 
     /// Channels and shapes of the planes of the deployed image, and what is added to the name of the input.
@@ -137,7 +149,7 @@ fn deploy<'c: 'a, 'a>(
                 "there are two inputs '{name}': the image and another one; rename it"
             )));
         }
-        let r#type = TensorType::new(ElementType::U8, &shape).to_type(context);
+        let r#type = TensorType::new(plan.element.clone(), &shape).to_type(context);
         let arguments = ir::body(function).map(ir::arguments).unwrap_or_default();
         let value = match (offset, arguments.get(index)) {
             (0, Some(argument)) => {
@@ -382,7 +394,7 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
     ) -> Result<Value<'c, 'a>, PassFailure> {
         let constants: &[i8] = if with_channels { &OFFSET_CHANNELS } else { &[] };
         let [n, h, w] = plan.size;
-        let integers = Quantized { bits: IMAGE_BITS, scale: Scale::PerTensor(STEP) };
+        let integers = image_integers();
         let shape = [n, h, w, plan.colours + constants.len()];
         let origin = input.part("image");
         let image = self.build(

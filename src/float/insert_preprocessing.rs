@@ -3,11 +3,12 @@
 use super::insert_image::{self, ImagePlan};
 use super::preprocessing::{ATTRIBUTES, Layout, Preprocessing, assigned_preprocessing};
 use hb_dialects::{
-    ElementType,
+    ElementType, bpu,
     hfloat::Op,
     ir::{self, Names, OperationAttributes, Origin, TensorType, attribute},
-    names::{LAYOUT, NAME, input_names},
+    names::{LAYOUT, NAME, PLACEMENT, input_names},
     pass::{PassDefinition, PassFailure, PassOptions},
+    quant,
 };
 use melior::{
     Context,
@@ -20,7 +21,8 @@ pub static PASS: PassDefinition = PassDefinition {
     description: "The apply step of preprocessing. An argument that `hfloat-assign-preprocessing` made an image becomes `ui8` in NHWC, \
 for nv12 two planes, and a `bpu.camera_image`. Quantized convolutions that read the input read the image instead: colours, mean and \
 scale go into their weights and biases, which are rounded anew (`docs/decisions/0050-images-of-a-camera.md`). What else reads the input \
-reads a convolution of 1x1 cells that converts. A feature map stays float and is only normalized, on the CPU. The attributes are \
+reads a convolution of 1x1 cells that converts. A feature map stays float: where it is quantized for the BPU, `bpu.normalize` takes the place of \
+the `quant.qcast`, and what else reads it reads an addition and a multiplication on the CPU, with the same results. The attributes are \
 replaced by `hfloat.layout`. It runs after quantization, because thresholds are those of the network's float input.",
     anchor: "func.func",
     options: &[],
@@ -71,10 +73,10 @@ struct PreprocessingPlan {
     /// The type of the input.
     r#type: TensorType,
     layout: Layout,
-    /// One number per channel, negative because they are added. None where all are 0.
-    negative_mean: Option<Vec<f32>>,
-    /// One number per channel. None where all are 1.
-    scale: Option<Vec<f32>>,
+    /// One number per channel.
+    mean: Vec<f32>,
+    /// One number per channel.
+    scale: Vec<f32>,
 }
 
 impl PreprocessingPlan {
@@ -92,15 +94,13 @@ impl PreprocessingPlan {
         if !given.becomes(train) {
             return Err(format!("{given} cannot be turned into {train}"));
         }
-        let negative_mean = per_channel("mean", &preprocessing.mean, c)?;
-        let negative_mean = negative_mean.map(|mean| mean.into_iter().map(|mean| -mean).collect::<Vec<f32>>());
-        Ok(Self {
-            r#type,
-            layout,
-            negative_mean: negative_mean.filter(|mean| mean.iter().any(|mean| *mean != 0.0)),
-            scale: per_channel("scale", &preprocessing.scale, c)?
-                .filter(|scale| scale.iter().any(|scale| *scale != 1.0)),
-        })
+        let mean = per_channel("mean", &preprocessing.mean, c, 0.0)?;
+        let scale = per_channel("scale", &preprocessing.scale, c, 1.0)?;
+        Ok(Self { r#type, layout, mean, scale })
+    }
+
+    fn changes_nothing(&self) -> bool {
+        self.mean.iter().all(|mean| *mean == 0.0) && self.scale.iter().all(|scale| *scale == 1.0)
     }
 
     /// The type of a constant with one number per channel that broadcasts to the network's input.
@@ -113,9 +113,9 @@ impl PreprocessingPlan {
 }
 
 /// One f32 for each channel.
-fn per_channel(what: &str, numbers: &[f64], channels: usize) -> Result<Option<Vec<f32>>, String> {
+fn per_channel(what: &str, numbers: &[f64], channels: usize, none: f64) -> Result<Vec<f32>, String> {
     let numbers = match numbers {
-        [] => return Ok(None),
+        [] => vec![none; channels],
         [number] => vec![*number; channels],
         _ if numbers.len() == channels => numbers.to_vec(),
         _ => return Err(format!("there are {} numbers of {what} for {channels} channels", numbers.len())),
@@ -124,7 +124,7 @@ fn per_channel(what: &str, numbers: &[f64], channels: usize) -> Result<Option<Ve
         let narrow = number as f32;
         if narrow.is_finite() { Ok(narrow) } else { Err(format!("{what} {number:?} is no finite f32")) }
     };
-    numbers.into_iter().map(narrow).collect::<Result<_, _>>().map(Some)
+    numbers.into_iter().map(narrow).collect()
 }
 
 /// Operations in a row, each applied to the result of the one before.
@@ -180,6 +180,33 @@ impl<'c, 'a> Chain<'c, 'a, '_> {
         Ok(())
     }
 
+    /// Puts the operation that normalizes and quantizes where a cast of the input quantizes.
+    fn normalize_in_place_of(
+        &mut self,
+        argument: Value<'c, 'a>,
+        cast: OperationRef<'c, 'a>,
+        plan: &PreprocessingPlan,
+    ) -> Result<(), PassFailure> {
+        let Some(quantized) = ir::results(cast).into_iter().next() else { return Ok(()) };
+        let wide = |numbers: &[f32]| numbers.iter().map(|number| f64::from(*number)).collect::<Vec<f64>>();
+        let attributes = [
+            ("axis", attribute::i64(self.context, plan.layout.channel_dimension() as i64)),
+            ("mean", attribute::floats(self.context, &wide(&plan.mean))),
+            ("factor", attribute::floats(self.context, &wide(&plan.scale))),
+        ];
+        let name = self.names.unique(&self.origin("normalize").name);
+        let location = Origin::without_node(name).location(self.context);
+        let types = [quantized.r#type()];
+        let built =
+            ir::build(self.context, bpu::Op::Normalize.name(), &[argument], &attributes, &types, vec![], location)?;
+        let normalized = ir::results(ir::insert_before(cast, built)).into_iter().next();
+        let normalized = normalized.ok_or_else(|| PassFailure::Message("a normalization has no result".into()))?;
+        ir::replace_all_uses(quantized, normalized);
+        // SAFETY: its result is replaced, and no handle to it is used again.
+        unsafe { ir::erase(cast) };
+        Ok(())
+    }
+
     fn apply_per_channel(
         &mut self,
         (step, op): (&str, Op),
@@ -192,19 +219,49 @@ impl<'c, 'a> Chain<'c, 'a, '_> {
     }
 }
 
+/// Whether a cast quantizes for operations of the BPU alone, as far as it is known where they run.
+fn is_for_the_bpu(cast: OperationRef<'_, '_>) -> bool {
+    if !quant::Op::QuantizeCast.is(cast) {
+        return false;
+    }
+    let mut readers = ir::results(cast).into_iter().flat_map(ir::users).flat_map(ir::results).flat_map(ir::users);
+    readers.all(|reader| Op::of(reader).is_some() && !reader.string(PLACEMENT).is_ok_and(|place| place == "cpu"))
+}
+
 fn insert(mut chain: Chain<'_, '_, '_>, plan: &PreprocessingPlan) -> Result<(), PassFailure> {
+    if plan.changes_nothing() {
+        return Ok(());
+    }
     let argument = chain.value;
-    let users = ir::users(argument);
-    if let Some(mean) = &plan.negative_mean {
-        chain.apply_per_channel(("subtract_mean", Op::Add), plan, mean)?;
+    let (casts, others): (Vec<_>, Vec<_>) = ir::users(argument).into_iter().partition(|reader| is_for_the_bpu(*reader));
+    if !others.is_empty() {
+        normalize_for(&others, &mut chain, plan)?;
     }
-    if let Some(scale) = &plan.scale {
-        chain.apply_per_channel(("multiply_scale", Op::Mul), plan, scale)?;
+    // Last: what is built above stands before the first operation, which may be one of them.
+    for cast in casts {
+        chain.normalize_in_place_of(argument, cast, plan)?;
     }
-    for user in users {
+    Ok(())
+}
+
+/// Makes operations that read the input read what the CPU normalizes.
+fn normalize_for<'c: 'a, 'a>(
+    readers: &[OperationRef<'c, 'a>],
+    chain: &mut Chain<'c, 'a, '_>,
+    plan: &PreprocessingPlan,
+) -> Result<(), PassFailure> {
+    let argument = chain.value;
+    if plan.mean.iter().any(|mean| *mean != 0.0) {
+        let negative: Vec<f32> = plan.mean.iter().map(|mean| -mean).collect();
+        chain.apply_per_channel(("subtract_mean", Op::Add), plan, &negative)?;
+    }
+    if plan.scale.iter().any(|scale| *scale != 1.0) {
+        chain.apply_per_channel(("multiply_scale", Op::Mul), plan, &plan.scale)?;
+    }
+    for user in readers {
         for (index, operand) in user.operands().enumerate().collect::<Vec<_>>() {
             if operand.to_raw().ptr == argument.to_raw().ptr {
-                ir::set_operand(user, index, chain.value);
+                ir::set_operand(*user, index, chain.value);
             }
         }
     }

@@ -31,6 +31,8 @@ pub enum InputType {
     Bgr,
     /// 8-bit images of luma and two chroma channels.
     Yuv444,
+    /// As [`InputType::Yuv444`], minus 128: int8.
+    Yuv444_128,
     /// As [`InputType::Yuv444`] in two planes: luma, and pairs of chroma for each 2x2 pixels.
     Nv12,
     /// 8-bit images of luma alone.
@@ -39,7 +41,8 @@ pub enum InputType {
 
 impl InputType {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Featuremap, Self::Rgb, Self::Bgr, Self::Yuv444, Self::Nv12, Self::Gray];
+    pub const ALL: [Self; 7] =
+        [Self::Featuremap, Self::Rgb, Self::Bgr, Self::Yuv444, Self::Yuv444_128, Self::Nv12, Self::Gray];
 
     /// The value that the configuration's word means.
     pub fn named(word: &str) -> Option<Self> {
@@ -53,6 +56,7 @@ impl InputType {
             Self::Rgb => "rgb",
             Self::Bgr => "bgr",
             Self::Yuv444 => "yuv444",
+            Self::Yuv444_128 => "yuv444_128",
             Self::Nv12 => "nv12",
             Self::Gray => "gray",
         }
@@ -67,18 +71,20 @@ impl InputType {
     pub fn channels(self) -> Option<u64> {
         match self {
             Self::Featuremap => None,
-            Self::Rgb | Self::Bgr | Self::Yuv444 | Self::Nv12 => Some(3),
+            Self::Rgb | Self::Bgr | Self::Yuv444 | Self::Yuv444_128 | Self::Nv12 => Some(3),
             Self::Gray => Some(1),
         }
     }
 
     /// Whether networks that were trained with `train` can be given this (manual, "input_type_rt/input_type_train additional
-    /// description").
+    /// description"; its table leaves out yuv444_128, which later releases of the vendor's tool take in place of yuv444).
     pub fn becomes(self, train: Self) -> bool {
         match train {
-            Self::Featuremap | Self::Gray => self == train,
-            Self::Yuv444 => matches!(self, Self::Yuv444 | Self::Nv12),
-            Self::Rgb | Self::Bgr => matches!(self, Self::Rgb | Self::Bgr | Self::Yuv444 | Self::Nv12),
+            Self::Featuremap | Self::Gray | Self::Yuv444_128 => self == train,
+            Self::Yuv444 => matches!(self, Self::Yuv444 | Self::Yuv444_128 | Self::Nv12),
+            Self::Rgb | Self::Bgr => {
+                matches!(self, Self::Rgb | Self::Bgr | Self::Yuv444 | Self::Yuv444_128 | Self::Nv12)
+            }
             // No network is trained with planes.
             Self::Nv12 => false,
         }
@@ -214,12 +220,12 @@ pub static PASS: PassDefinition = PassDefinition {
         OptionDefinition {
             name: "input-type-rt",
             default: "featuremap",
-            description: "data of the deployed input: featuremap, rgb, bgr, yuv444, nv12 or gray",
+            description: "data of the deployed input: featuremap, rgb, bgr, yuv444, yuv444_128, nv12 or gray",
         },
         OptionDefinition {
             name: "input-type-train",
             default: "featuremap",
-            description: "data that the network was trained with: featuremap, rgb, bgr, yuv444 or gray",
+            description: "data that the network was trained with: featuremap, rgb, bgr, yuv444, yuv444_128 or gray",
         },
         OptionDefinition {
             name: "input-space-and-range",

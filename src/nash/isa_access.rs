@@ -346,6 +346,12 @@ impl Operation {
                 all.read("input", &o.input, &o.shape, 4);
                 all.write("output", &o.output, &o.shape, o.output_element.bytes());
             }
+            Operation::Normalize(o) => {
+                all.read("means", &o.means, &o.shape, 4);
+                all.read("factors", &o.factors, &o.shape, 4);
+                all.read("input", &o.input, &o.shape, 4);
+                all.write("output", &o.output, &o.shape, o.output_element.bytes());
+            }
             Operation::Dequantize(o) => {
                 all.read("input", &o.input, &o.shape, o.input_element.bytes());
                 if let Some(scales) = &o.scales {

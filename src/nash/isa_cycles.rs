@@ -141,6 +141,8 @@ impl Operation {
                 target.layout_cycles(bytes(&o.shape, o.element_bytes.into()), runs)
             }
             Operation::Quantize(o) => target.float_cycles(product(&o.shape)),
+            // One pass normalizes, one quantizes.
+            Operation::Normalize(o) => target.float_cycles(product(&o.shape)).saturating_mul(2),
             Operation::Dequantize(o) => target.float_cycles(product(&o.shape)),
         };
         Cost { engine_cycles, ddr_cycles: 0, ddr_bytes: 0 }
@@ -228,6 +230,7 @@ impl Operation {
             | Operation::Lookup(_)
             | Operation::Curve(_)
             | Operation::Quantize(_)
+            | Operation::Normalize(_)
             | Operation::Dequantize(_) => return None,
         })
     }

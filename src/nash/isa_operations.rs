@@ -409,6 +409,24 @@ operations! {
         output: View,
     }
 
+    /// `output = saturate(round_half_even((input − mean) · factor / scale))`, each of the three steps rounded to f32; NaN gives 0.
+    0x0603 VpuNormalize Vpu Normalize {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// i8 or i16.
+        output_element: BpuElement,
+        /// Positive and finite.
+        scale: f32,
+        /// What is subtracted, f32, by `shape`: stride 0 along a dimension that shares them.
+        means: View,
+        /// What is multiplied with then, f32, by `shape`.
+        factors: View,
+        /// Operand, f32.
+        input: View,
+        /// Result.
+        output: View,
+    }
+
     /// `output = input · scale`, integer to f32. With `scales`, every element has the factor at its own place there.
     0x0602 VpuDequantize Vpu Dequantize {
         /// Sizes, outermost first.

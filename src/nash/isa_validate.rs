@@ -199,6 +199,12 @@ impl Operation {
                 scale(o.scale)?;
                 written(&o.output, &o.shape, o.output_element.bytes())
             }
+            Operation::Normalize(o) => {
+                sizes("shape", &o.shape, limit)?;
+                narrow("output_element", o.output_element)?;
+                scale(o.scale)?;
+                written(&o.output, &o.shape, o.output_element.bytes())
+            }
             Operation::Dequantize(o) => {
                 sizes("shape", &o.shape, limit)?;
                 integer("input_element", o.input_element)?;
@@ -237,6 +243,7 @@ impl Operation {
             | Operation::Copy(_)
             | Operation::Fill(_)
             | Operation::Quantize(_)
+            | Operation::Normalize(_)
             | Operation::Dequantize(_) => Vec::new(),
         };
         operands.into_iter().filter(|(_, coincides)| *coincides).map(|(name, _)| name).collect()

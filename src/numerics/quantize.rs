@@ -19,6 +19,13 @@ pub fn quantize_f64(x: f64, scale: f64, clamp: Clamp) -> i32 {
     saturate((x / scale).round_ties_even(), clamp)
 }
 
+/// What is quantized of a value with a mean and a factor: `(x - mean) · factor`, each step in f32.
+#[must_use]
+#[inline]
+pub fn normalize(x: f32, mean: f32, factor: f32) -> f32 {
+    (x - mean) * factor
+}
+
 /// Fewer elements are not worth waking other threads.
 const WORTH_SHARING: usize = 1 << 16;
 
@@ -101,6 +108,14 @@ mod tests {
         // 0.35f32 / 0.1f32: the exact quotient 3.49999989... rounds to 3.5 in f32, which ties to 4; f64 would say 3.
         assert_eq!(quantize(0.35, 0.1, Clamp::I8), 4);
         assert_eq!(quantize_f64(f64::from(0.35f32), f64::from(0.1f32), Clamp::I8), 3);
+    }
+
+    /// `struct` of Python: 0.9f - 3.3f = -2.4f, times 1.6f is -3.84000015 (0xc075c290) when each step is rounded, -3.83999991 in f64.
+    #[test]
+    fn each_step_of_normalization_is_rounded() {
+        assert_eq!(normalize(0.9, 3.3, 1.6).to_bits(), 0xc075_c290);
+        assert_eq!(normalize(16_777_216.0, -1.0, 0.5), 8_388_608.0);
+        assert_eq!(quantize(normalize(f32::INFINITY, 3.0, -2.0), 1.0, Clamp::I8), -128);
     }
 
     #[test]

@@ -152,10 +152,10 @@ def Bpu_CameraImageOp : Bpu_PureOp<"camera_image"> {
   let summary = "bytes of a camera as an int8 image around 0";
   let description = [{
     The operands are the planes of an image: one `[N, H, W, C]`, or `[N, H, W, 1]` and `[N, H/2, W/2, 2]`, of which each element of the
-    second covers 2x2 pixels (NV12). Byte b becomes the integer b - 128; behind the channels of the planes there is one more for each
+    second covers 2x2 pixels (NV12). Byte b becomes the integer b - 128, and planes of int8 are these integers; behind the channels of the planes there is one more for each
     of `constants`, which holds that integer everywhere. It also stands beside segments, in place of a `quant.qcast`, until they are formed.
   }];
-  let arguments = (ins Variadic<Bpu_ByteTensor>:$planes, DenseI8ArrayAttr:$constants);
+  let arguments = (ins Variadic<Bpu_PlaneTensor>:$planes, DenseI8ArrayAttr:$constants);
   let results = (outs Bpu_QuantizedTensor:$output);
 }
 
@@ -197,6 +197,16 @@ def Bpu_QuantizeOp : Bpu_PureOp<"quantize"> {
   let summary = "f32 to integers: saturate(round_half_even(x / scale))";
   let description = "As ONNX QuantizeLinear; NaN becomes 0.";
   let arguments = (ins Bpu_FloatTensor:$input);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
+def Bpu_NormalizeOp : Bpu_PureOp<"normalize"> {
+  let summary = "f32 to integers, each channel with a mean and a factor of its own";
+  let description = [{
+    `saturate(round_half_even((x - mean[c]) * factor[c] / scale))`, c the index along `axis`; each of the three steps is rounded to f32, and so
+    are `mean` and `factor`. It also stands beside segments, in place of a `quant.qcast`, until they are formed.
+  }];
+  let arguments = (ins Bpu_FloatTensor:$input, I64Attr:$axis, DenseF64ArrayAttr:$mean, DenseF64ArrayAttr:$factor);
   let results = (outs Bpu_QuantizedTensor:$output);
 }
 

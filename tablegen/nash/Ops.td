@@ -188,6 +188,13 @@ def Nash_VpuQuantizeOp : Nash_Instruction<"vpu.quantize", [
   let description = "`saturate(round_half_even(input / scale))`; NaN gives 0.";
 }
 
+def Nash_VpuNormalizeOp : Nash_Instruction<"vpu.normalize", [
+    Nash_Shape<"shape">, Nash_Element<"output_element">, Nash_Real<"scale">, Nash_View<"means">, Nash_View<"factors">,
+    Nash_View<"input">, Nash_View<"output">]> {
+  let summary = "f32 to integer, with a mean and a factor for each element";
+  let description = "`saturate(round_half_even((input - means) * factors / scale))`; NaN gives 0.";
+}
+
 def Nash_VpuDequantizeOp : Nash_Instruction<"vpu.dequantize", [
     Nash_Shape<"shape">, Nash_Element<"input_element">, Nash_Real<"scale">, Nash_OptionalView<"scales">, Nash_View<"input">,
     Nash_View<"output">]> {

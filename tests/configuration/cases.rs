@@ -71,7 +71,7 @@ fn what_asks_for_nothing_is_passed_over_in_silence() {
     let text = image(
         "  std_value: ''\n  preprocess_on: False\n  input_batch: 1\n",
         "  quant_config: {}\n  optimization: ''\n",
-        "  cache_mode: disable\n  max_l2m_size: 0\n  extra_params: {}\n  compile_mode: latency\n  balance_factor: 0\n  debug: False\n  \
+        "  cache_mode: disable\n  max_l2m_size: 0\n  extra_params: {}\n  compile_mode: latency\n  balance_factor: 0\n  input_source: {}\n  debug: False\n  \
          advice: 0.0\n  cache_path: ''\n  enable_vpu: False\n",
     )
     .replace("  march: nash-e\n", "  march: nash-e\n  output_nodes: ''\n  remove_node_type: ''\n  node_info: {}\n  debug_mode: False\n")
@@ -330,6 +330,19 @@ fn samples_that_contradict_the_preprocessing() {
     let raw = question_samples(&checked[0], 0.0, 255.0).expect("raw pixels");
     assert!(raw.contains("are -2.0000 to 3.1000"), "{raw}");
     question_samples(&checked[0], 0.0, 0.05).expect("nearly nothing of the range");
+    // yuv444_128 is -128 to 127: (-128 - 0) * 0.02 to (127 - 0) * 0.02.
+    let text = image("  norm_type: data_scale\n  scale_value: '0.02'\n", "", "")
+        .replace("bgr", "yuv444_128")
+        .replace("rgb", "yuv444_128");
+    let inputs = vec![ModelInput {
+        name: "data".into(),
+        shape: vec![Some(1), Some(3), Some(8), Some(8)],
+        element: "float".into(),
+    }];
+    let checked = read(&text).expect("sound").check_against(&ModelFacts { inputs, nodes: Vec::new() }).expect("fits");
+    assert_eq!(question_samples(&checked[0], -2.5, 2.5), None);
+    let shifted = question_samples(&checked[0], 0.0, 5.1).expect("yuv444");
+    assert!(shifted.contains("are -2.5600 to 2.5400"), "{shifted}");
 }
 
 /// Names are compared with the model, and what it shows is told together with all else.

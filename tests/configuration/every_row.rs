@@ -161,7 +161,15 @@ const ROWS: &[Row] = &[
     row("optimize_level", &[("O0", &[]), ("'O1'", &[]), ("O2", &[])], &["O3", "2", "o2", "best", "True"]),
     row(
         "input_source",
-        &[("{data: ddr}", &[]), ("{\"data\": \"pyramid\"}", NV12), ("{data: resizer}", NV12)],
+        &[
+            ("{data: ddr}", &[]),
+            ("{data: ddr}", NV12),
+            ("{data: pyramid}", &[]),
+            ("{\"data\": \"pyramid\"}", NV12),
+            ("{data: resizer}", NV12),
+            ("{}", &[]),
+            ("None", NV12),
+        ],
         &["{data: resizer}", "{other: ddr}", "{data: disk}", "ddr", "{data: 1}"],
     ),
     row("max_time_per_fc", &[("0", &[]), ("1000", &[]), ("4294967295", &[])], &["999", "4294967296", "-1", "long"]),

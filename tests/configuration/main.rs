@@ -178,7 +178,6 @@ fn the_manuals_template_is_read_and_what_we_do_not_do_is_named() {
             "24:21",
             "calibration_parameters.calibration_type: 'kl' is known to the manual, not supported yet; use max or skip",
         ),
-        ("31:17", "compiler_parameters.input_source: is known, but nothing acts on it yet"),
         ("31:17", "compiler_parameters.input_source: input 'data': pyramid does not give input_type_rt 'yuv444'"),
         ("32:20", "compiler_parameters.max_time_per_fc: is known, but nothing acts on it yet"),
         ("33:9", "compiler_parameters.jobs: 8 jobs are more than the 4 cores"),
@@ -204,10 +203,7 @@ fn the_manuals_template_with_supported_values_is_sound() {
     let configuration = read(&mended).expect("sound");
     assert_eq!(configuration.threads(), 4);
     let subjects: Vec<&str> = configuration.warnings.iter().map(|warning| warning.subject.as_str()).collect();
-    assert_eq!(
-        subjects,
-        ["compiler_parameters.optimize_level", "compiler_parameters.input_source", "compiler_parameters.jobs"]
-    );
+    assert_eq!(subjects, ["compiler_parameters.optimize_level", "compiler_parameters.jobs"]);
     assert!(configuration.warnings.iter().all(|warning| warning.severity == Severity::Warning));
 }
 

@@ -151,12 +151,14 @@ fn input_types() {
         "7:18",
         &["input 'data': 'featuremap' cannot be turned into input_type_train 'rgb'", "use one of rgb, bgr"],
     );
+    let offset = |rt: &str| base_with(7, &format!("  input_type_rt: '{rt}'")).replace("'rgb'", "'yuv444_128'");
+    assert!(read(&offset("yuv444_128")).is_ok());
     refused(
-        &base_with(7, "  input_type_rt: 'yuv444_128'"),
+        &offset("nv12"),
         "7:18",
-        &["'yuv444_128' is known to the manual, not supported yet; use rgb or bgr or yuv444"],
+        &["'nv12' cannot be turned into input_type_train 'yuv444_128'; use one of yuv444_128"],
     );
-    for legal in ["rgb", "bgr", "yuv444", "nv12"] {
+    for legal in ["rgb", "bgr", "yuv444", "yuv444_128", "nv12"] {
         assert!(read(&base_with(7, &format!("  input_type_rt: '{legal}'"))).is_ok(), "{legal}");
     }
     refused(&base_with(7, "  input_type_rt: 'gray'"), "7:18", &["'gray' cannot be turned into input_type_train 'rgb'"]);

@@ -482,6 +482,13 @@ fn batches_of_gray_images() {
     Batched { input, ..Batched::new(classifier_of(1), "gray") }.check(&image);
 }
 
+#[test]
+fn batches_of_images_around_0() {
+    let input = "  mean_value: 1 -3 7\n  scale_value: 0.0078125\n";
+    let image = |seed: usize| vec![bytes(ElementType::I8, &[1, 8, 8, 3], seed)];
+    Batched { input, ..Batched::new(classifier(), "yuv444_128") }.check(&image);
+}
+
 /// An image that something else than a convolution reads is converted by itself, then by a convolution of its own.
 #[test]
 fn batches_of_images_that_are_added() {

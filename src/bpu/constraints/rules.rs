@@ -82,16 +82,23 @@ const MOVED_TYPE: Constraint = Constraint {
 };
 const QUANTIZE: Constraint =
     Constraint { sentence: "The input is float32, the result int8 or int16 with one scale.", check: quantize };
+const NORMALIZE: Constraint = Constraint {
+    sentence: "The input is float32, the result int8 or int16 with one scale; means and factors are finite.",
+    check: |context| quantize(context) && finite_normalization(context),
+};
 const DEQUANTIZE: Constraint = Constraint {
     sentence: "The input is int8, int16 or int32 with one scale, or one per index of an axis; the result is float32.",
     check: dequantize,
 };
 
 const CAMERA_IMAGE: Constraint = Constraint {
-    sentence: "The planes are uint8, the result is int8 with one scale.",
+    sentence: "The result is int8 with one scale; the planes are uint8, or of the type of the result.",
     check: |context| {
-        context.node.inputs.iter().filter_map(|id| context.segment.tensor(*id)).all(|x| x.element == BpuElement::U8)
-            && context.result().is_none_or(|y| is_activation(y) && y.element == BpuElement::I8)
+        let planes = || context.node.inputs.iter().filter_map(|id| context.segment.tensor(*id));
+        let fits = |x: &BpuTensor, y: &BpuTensor| {
+            x.element == BpuElement::U8 || (x.element, &x.scale) == (y.element, &y.scale)
+        };
+        context.result().is_none_or(|y| is_activation(y) && y.element == BpuElement::I8 && planes().all(|x| fits(x, y)))
     },
 };
 
@@ -117,6 +124,7 @@ pub(super) const fn of(op: Op) -> &'static [Constraint] {
         Op::Concat | Op::Slice | Op::Pad => &[SAME_TYPE],
         Op::Transpose | Op::Reshape => &[MOVED_TYPE],
         Op::Quantize => &[QUANTIZE],
+        Op::Normalize => &[NORMALIZE],
         Op::Dequantize => &[DEQUANTIZE],
     }
 }
@@ -297,6 +305,11 @@ fn moved_type(context: &NodeContext) -> bool {
 
 fn quantize(context: &NodeContext) -> bool {
     context.operand(0).is_none_or(|x| x.element == BpuElement::F32) && context.result().is_none_or(is_activation)
+}
+
+fn finite_normalization(context: &NodeContext) -> bool {
+    let Operator::Normalize { mean, factor, .. } = &context.node.operator else { return true };
+    mean.iter().chain(factor).all(|number| number.is_finite())
 }
 
 fn dequantize(context: &NodeContext) -> bool {

@@ -1,7 +1,7 @@
 //! `docs/numerics.md`, section 10: images of a camera.
 
 use super::values::{OperandBytes, allocate};
-use crate::bpu::model::BpuTensor;
+use crate::bpu::model::{BpuElement, BpuTensor};
 use crate::numerics::centred;
 use ndarray::{ArrayView4, ArrayViewMut4};
 
@@ -17,11 +17,13 @@ pub(super) fn image(constants: &[i8], planes: &[OperandBytes], output: &BpuTenso
     let mut first = 0;
     for plane in planes {
         let cells = ArrayView4::from_shape(images(plane.tensor)?, plane.bytes).map_err(|error| error.to_string())?;
+        let is_byte = plane.tensor.element == BpuElement::U8;
         // Each element of the second plane covers 2x2 pixels.
         let pixels = height / cells.dim().1.max(1);
         for ((n, y, x, channel), cell) in image.indexed_iter_mut() {
             if (first..first + cells.dim().3).contains(&channel) {
-                *cell = centred(cells[[n, y / pixels, x / pixels, channel - first]]) as u8;
+                let given = cells[[n, y / pixels, x / pixels, channel - first]];
+                *cell = if is_byte { centred(given) as u8 } else { given };
             }
         }
         first += cells.dim().3;

@@ -84,6 +84,25 @@ pub(super) fn quantize(x: OperandBytes, output: &BpuTensor) -> Result<Vec<u8>, S
     Ok(collect(output, reals.map(|x| numerics::quantize(x, scale, clamp))))
 }
 
+pub(super) fn normalize(
+    axis: usize,
+    mean: &[f32],
+    factor: &[f32],
+    x: OperandBytes,
+    output: &BpuTensor,
+) -> Result<Vec<u8>, String> {
+    let (scale, clamp) = (scale_of(output)? as f32, interval(None, output));
+    let inner: usize = output.shape.iter().skip(axis + 1).product();
+    let reals = x.bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    // There is one of each for every index of the axis.
+    let channels = mean.iter().zip(factor).collect::<Vec<_>>();
+    let normalized = reals.enumerate().map(|(index, x)| {
+        let (mean, factor) = channels[index / inner % channels.len()];
+        numerics::normalize(x, *mean, *factor)
+    });
+    Ok(collect(output, normalized.map(|x| numerics::quantize(x, scale, clamp))))
+}
+
 pub(super) fn dequantize(x: OperandBytes) -> Result<Vec<u8>, String> {
     let (channels, inner) = match &x.tensor.scale {
         TensorScale::PerChannel { axis, scales } => {

@@ -156,6 +156,9 @@ fn evaluate(operator: &Operator, operands: &[OperandBytes], output: &BpuTensor) 
         Operator::Curve { curve } => one().map(|&[x]| elementwise::curve(curve, x, output)),
         Operator::Requantize { clamp } => one().and_then(|&[x]| elementwise::requantize(*clamp, x, output)),
         Operator::Quantize => one().and_then(|&[x]| elementwise::quantize(x, output)),
+        Operator::Normalize { axis, mean, factor } => {
+            one().and_then(|&[x]| elementwise::normalize(*axis, mean, factor, x, output))
+        }
         Operator::Dequantize => one().and_then(|&[x]| elementwise::dequantize(x)),
         Operator::CameraImage { constants } => camera::image(constants, operands, output),
         Operator::Concat { axis } => movement::concat(*axis, operands),

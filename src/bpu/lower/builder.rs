@@ -1,7 +1,7 @@
 //! Builds a segment from operations of the QDQ form, and keeps track of the layouts in which each value exists.
 
 use super::{
-    typing::Typing,
+    typing::{Typing, makes_integers},
     values::{Integer, Output, QuantizedConstant, QuantizedOperand, QuantizedValue},
 };
 use crate::bpu::constraints::Known;
@@ -10,7 +10,6 @@ use crate::bpu::model::{
     BpuElement, BpuTensor, Clamp, Convolution, NetworkValue, Operator, Segment, TensorId, TensorScale, ValueLayout,
 };
 use crate::numerics::low_bytes;
-use hb_dialects::bpu::Op;
 use hb_dialects::ir::{self, Names, OperationAttributes, Origin};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
@@ -27,7 +26,7 @@ pub enum ValueForm {
 /// What a segment takes from outside, in the order of its inputs.
 #[derive(Clone, Copy)]
 pub enum External<'c, 'a> {
-    /// An f32 value, quantized inside, or bytes of a camera.
+    /// An f32 value, quantized inside, or a plane of a camera.
     Plain(Value<'c, 'a>),
     /// A quantized value of an earlier segment, by its key, in network form.
     Quantized(usize),
@@ -184,14 +183,14 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         let Integer { element, scale } = value.integer;
         let shape = value.shape.clone();
         let source = self.float_sources.get(&value.key).copied();
-        let is_image = |value| ir::defining_operation(value).is_some_and(|operation| Op::CameraImage.is(operation));
-        let id = match source {
-            Some(image) if is_image(image) => self.import_image(image, (shape, element, per_tensor(scale)))?,
-            Some(source) => {
-                let input = self.plain_input(source, value.shape.clone(), BpuElement::F32);
+        let maker = source.and_then(ir::defining_operation).filter(|operation| makes_integers(*operation));
+        let id = match (maker, source) {
+            (Some(maker), _) => self.import_made(maker, (shape, element, per_tensor(scale)))?,
+            (None, Some(source)) => {
+                let input = self.plain_input(source)?;
                 self.add("quantize", Operator::Quantize, &[input], (shape, element, per_tensor(scale)))
             }
-            None => {
+            (None, None) => {
                 self.externals.push(External::Quantized(value.key));
                 self.segment.add_input(BpuTensor::new(self.origin.name.clone(), shape, element, per_tensor(scale)))
             }
@@ -200,42 +199,40 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         Ok(id)
     }
 
-    /// The node that makes an image of the planes of a camera, which come from outside.
-    fn import_image(
+    /// The node that makes integers of what comes from outside.
+    fn import_made(
         &mut self,
-        image: Value<'c, 'a>,
+        maker: OperationRef<'c, 'a>,
         result: (Vec<usize>, BpuElement, TensorScale),
     ) -> Result<TensorId, String> {
         let (output, _, _) = &result;
-        let image = ir::defining_operation(image).ok_or("it is made of nothing")?;
-        let operator = mlir::operator(image, output).map_err(|error| error.to_string())?;
-        let mut planes = Vec::new();
-        for plane in image.operands() {
-            let r#type = ir::TensorType::from_type(plane.r#type()).map_err(|error| error.to_string())?;
-            let shape = r#type.static_shape().map_err(|error| error.to_string())?;
-            planes.push(self.plain_input(plane, shape, BpuElement::U8));
+        let operator = mlir::operator(maker, output).map_err(|error| error.to_string())?;
+        let mut given = Vec::new();
+        for operand in maker.operands() {
+            given.push(self.plain_input(operand)?);
         }
         // It is a node of its own, made before the one at hand.
-        let mut origin = image.origin();
+        let mut origin = maker.origin();
         origin.name = self.names.unique(&origin.name);
         let (reader, named) = (std::mem::replace(&mut self.origin, origin), std::mem::replace(&mut self.named, false));
-        let id = self.add(ITSELF, operator, &planes, result);
+        let id = self.add(ITSELF, operator, &given, result);
         (self.origin, self.named) = (reader, named);
         Ok(id)
     }
 
-    /// The input for an outside value that is not quantized, shared by all that read it.
-    fn plain_input(&mut self, source: Value<'c, 'a>, shape: Vec<usize>, element: BpuElement) -> TensorId {
+    /// The input for an outside value as it is, shared by all that read it.
+    fn plain_input(&mut self, source: Value<'c, 'a>) -> Result<TensorId, String> {
         let same = |external: &External<'_, '_>| matches!(external, External::Plain(value) if value.to_raw().ptr == source.to_raw().ptr);
         if let Some(position) = self.externals.iter().position(same)
             && let Some(&id) = self.segment.inputs.get(position)
         {
-            return id;
+            return Ok(id);
         }
-        self.externals.push(External::Plain(source));
         let name =
             ir::defining_operation(source).map_or_else(|| self.origin.name.clone(), |operation| operation.node());
-        self.segment.add_input(BpuTensor::new(name, shape, element, TensorScale::None))
+        let tensor = mlir::tensor_of(source.r#type(), name).map_err(|error| error.to_string())?;
+        self.externals.push(External::Plain(source));
+        Ok(self.segment.add_input(tensor))
     }
 
     /// Adds the transpose and reshape from the other form to `to`, for a value of that shape in ONNX order.

@@ -6,14 +6,12 @@ use hb_dialects::{
     ElementType,
     hfloat::Op,
     ir::{self, OperationAttributes, TensorType, attribute},
-    names::BATCH,
+    names::{BATCH, PLACEMENT},
     pass::{PassDefinition, PassFailure, PassOptions},
     registry::ResultScale,
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
-/// The attribute that says where an operation runs: `bpu` or `cpu`.
-pub const PLACEMENT: &str = "hfloat.placement";
 /// The attribute that says why an operation runs on the CPU.
 pub const REASON: &str = "hfloat.placement_reason";
 

@@ -4,7 +4,7 @@ use super::{
     builder::{Builder, External, ValueForm},
     operators,
     placement::{Placement, placement_of},
-    typing::{Typing, value_behind_casts},
+    typing::{Typing, makes_integers, value_behind_casts},
     values::{QuantizedOperand, QuantizedValue},
 };
 use crate::bpu::{constraints::Known, mlir, model::TensorId};
@@ -389,6 +389,12 @@ impl<'c, 'a> Cloner<'_, 'c, 'a> {
         }
         if step == Some(self.step) {
             return Err(PassFailure::Message("an operation comes before what it reads".into()));
+        }
+        if let Some(maker) = definition.filter(|definition| makes_integers(*definition)) {
+            return Err(failure(
+                maker,
+                "an operation on the CPU reads the integers that this makes of an input on the BPU; assign placements before preprocessing",
+            ));
         }
         let outside = self.former.new_floats.get(&key(value)).copied();
         let outside =

@@ -20,7 +20,7 @@ pub static PASS: PassDefinition = PassDefinition {
     summary: "Make each sample of a batch an input of its own",
     description: "After `bpu-remove-border-nodes`, on a function that `hfloat-set-batch` made one of N samples: an argument becomes N arguments \
 of one, with the names `NAME_0`, `NAME_1`.. and the attributes of the one that was there; of an image of several planes `NAME_0_y`, `NAME_0_uv`, \
-`NAME_1_y`.. Segments join them in the outermost dimension. What the BPU quantizes, or takes as bytes of a camera, becomes integers sample by \
+`NAME_1_y`.. Segments join them in the outermost dimension. What the BPU quantizes, normalizes, or takes as an image of a camera, becomes integers sample by \
 sample, each in its part of what is joined, so joining copies nothing and gives the bytes that the samples give together. A function without a \
 batch stays as it is.",
     anchor: "func.func",
@@ -62,7 +62,7 @@ fn same(left: Value<'_, '_>, right: Value<'_, '_>) -> bool {
 
 /// What is made of one sample and can be joined then: a conversion to integers.
 fn converts(operation: OperationRef<'_, '_>) -> bool {
-    matches!(bpu::Op::of(operation), Some(bpu::Op::Quantize | bpu::Op::CameraImage))
+    matches!(bpu::Op::of(operation), Some(bpu::Op::Quantize | bpu::Op::Normalize | bpu::Op::CameraImage))
 }
 
 /// The operations that read a value, each once.

@@ -112,7 +112,7 @@ fn behind_casts<'c: 'a, 'a>(
 ) -> Result<QuantizedOperand<'c, 'a>, String> {
     let most = most.checked_sub(1).ok_or_else(|| format!("comes out of more than {MOST_CASTS} casts"))?;
     let quantize = quantizer(value)?.ok_or("is not quantized")?;
-    let source = match bpu::Op::CameraImage.is(quantize) {
+    let source = match makes_integers(quantize) {
         true => first_result(quantize)?,
         false => quantize.operand_at(0).map_err(|error| error.to_string())?,
     };
@@ -130,16 +130,21 @@ fn behind_casts<'c: 'a, 'a>(
     })
 }
 
-/// The `quant.qcast` or `bpu.camera_image` whose integers a `quant.dcast` gives back; none for a value that no cast gives.
+/// Whether an operation of the BPU stands beside segments, in place of a `quant.qcast`: it makes integers of a deployed input.
+pub(super) fn makes_integers(operation: OperationRef<'_, '_>) -> bool {
+    matches!(bpu::Op::of(operation), Some(bpu::Op::CameraImage | bpu::Op::Normalize))
+}
+
+/// The `quant.qcast`, or what stands for one, whose integers a `quant.dcast` gives back; none for a value that no cast gives.
 fn quantizer<'c, 'a>(value: Value<'c, 'a>) -> Result<Option<OperationRef<'c, 'a>>, String> {
     let cast = ir::defining_operation(value).filter(|cast| quant::Op::DequantizeCast.is(*cast));
     let Some(cast) = cast else { return Ok(None) };
     let quantize = cast.operand(0).ok().and_then(ir::defining_operation);
-    let quantize = quantize.filter(|cast| quant::Op::QuantizeCast.is(*cast) || bpu::Op::CameraImage.is(*cast));
+    let quantize = quantize.filter(|cast| quant::Op::QuantizeCast.is(*cast) || makes_integers(*cast));
     quantize.map(Some).ok_or_else(|| "is dequantized from something unknown".to_owned())
 }
 
-/// The key, shape and type of what a `quant.qcast` or `bpu.camera_image` gives.
+/// The key, shape and type of what a `quant.qcast`, or what stands for one, gives.
 fn cast_type(quantize: OperationRef<'_, '_>) -> Result<(usize, Vec<usize>, Quantized), String> {
     let result = first_result(quantize)?;
     let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;

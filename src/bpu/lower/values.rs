@@ -33,7 +33,7 @@ impl Integer {
 pub struct QuantizedValue<'c, 'a> {
     /// Identifies the value.
     pub key: usize,
-    /// The f32 value that is quantized, or the image of a camera, which comes as integers.
+    /// The f32 value that is quantized, or the integers themselves where an operation of the BPU makes them.
     pub source: Value<'c, 'a>,
     /// Shape in ONNX order.
     pub shape: Vec<usize>,

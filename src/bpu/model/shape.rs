@@ -368,6 +368,14 @@ pub fn output_shape(operator: &Operator, operands: &[&[usize]]) -> Result<Option
         | Operator::Requantize { .. }
         | Operator::Quantize
         | Operator::Dequantize => one()?[0].to_vec(),
+        Operator::Normalize { axis, mean, factor } => {
+            let [x] = one()?;
+            if [mean.len(), factor.len()].iter().any(|count| x.get(*axis) != Some(count)) {
+                let counts = (mean.len(), factor.len());
+                return fail(format!("{} means and {} factors do not fit axis {axis} of {x:?}", counts.0, counts.1));
+            }
+            x.to_vec()
+        }
         Operator::Reshape => {
             one()?;
             return Ok(None);

@@ -71,13 +71,13 @@ pub(super) fn check_types(operator: &Operator, operands: &[&BpuTensor], output: 
             activation(output, "the result")
         }
         Operator::CameraImage { .. } => {
-            ensure(operands.iter().all(|plane| plane.element == BpuElement::U8), || {
-                "the planes must be bytes, ui8".to_owned()
-            })?;
+            for plane in operands.iter().filter(|plane| plane.element != BpuElement::U8) {
+                same_type(plane, output)?;
+            }
             activation(output, "the result")?;
             ensure(output.element == BpuElement::I8, || format!("the result must be i8, not {}", output.element))
         }
-        Operator::Quantize => {
+        Operator::Quantize | Operator::Normalize { .. } => {
             let [x] = operator.exactly(operands)?;
             ensure(x.element == BpuElement::F32, || format!("the input must be f32, not {}", x.element))?;
             activation(output, "the result")

@@ -370,7 +370,7 @@ impl Checker {
                 vec![text; inputs].join(";")
             }
             (ParameterState::Absent, ParameterDefault::Value(text)) => text.to_owned(),
-            (ParameterState::Absent, ParameterDefault::Automatic { rule, .. }) => rule.to_owned(),
+            (ParameterState::Absent, ParameterDefault::Automatic(rule)) => rule.to_owned(),
             (ParameterState::Absent, ParameterDefault::None) => "None".to_owned(),
         };
         let stored = |parameter: &'static Parameter| StoredParameter {

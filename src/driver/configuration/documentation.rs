@@ -17,7 +17,7 @@ explains a parameter; editors that load `docs/configuration.schema.json` complet
 
 - Several values are one string, separated by `;`, which may also stand at the end: `input_name: 'left; right'`. What is *one per input*
   has exactly as many values as `input_name` names inputs, in the same order. One `norm_type` is enough for all inputs.
-- `null`, an empty string and, where the default is None, the word `None` mean: not given. So do `{}`, `[]` and `False` there.
+- `null`, an empty string and, where the default is no value, the word `None` mean: not given. So do `{}`, `[]` and `False` there.
 - Booleans are `True` and `False` without quotes.
 - What is *not supported yet* is known to the manual, but not to this compiler. It is checked like all else, may be given with its default
   value, and is otherwise an error.
@@ -81,7 +81,7 @@ fn default_text(parameter: &Parameter) -> String {
     match parameter.default {
         ParameterDefault::None => "None".to_owned(),
         ParameterDefault::Value(text) => text.to_owned(),
-        ParameterDefault::Automatic { rule, .. } => rule.to_owned(),
+        ParameterDefault::Automatic(rule) => rule.to_owned(),
     }
 }
 

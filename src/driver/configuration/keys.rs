@@ -151,8 +151,8 @@ impl<T> Row<Option<T>> {
 
 impl<T> Row<T> {
     /// Other parameters say what holds where nothing is given.
-    pub(super) const fn automatic(self, accepted: &'static str, rule: &'static str) -> Self {
-        typed(Parameter { default: ParameterDefault::Automatic { accepted, rule }, ..self.parameter })
+    pub(super) const fn automatic(self, rule: &'static str) -> Self {
+        typed(Parameter { default: ParameterDefault::Automatic(rule), ..self.parameter })
     }
 
     /// When it must be given, whatever its default.

@@ -18,7 +18,7 @@ use super::keys::{
 use super::node_info::NodeRequest;
 use super::optimization::Optimization;
 use super::quant_config::QuantConfig;
-use super::table::{Choice, Group, Parameter, ParameterPass, Required, not_yet, supported};
+use super::table::{Choice, Group, Parameter, ParameterPass, Required, supported};
 use super::{InputType, Layout, SpaceAndRange};
 use std::path::PathBuf;
 
@@ -135,7 +135,7 @@ const TYPES_TRAIN: &[Choice] = &[
     supported("rgb"),
     supported("bgr"),
     supported("yuv444"),
-    not_yet("yuv444_128"),
+    supported("yuv444_128"),
     supported("gray"),
     supported("featuremap"),
 ];
@@ -143,7 +143,7 @@ const TYPES_RT: &[Choice] = &[
     supported("rgb"),
     supported("bgr"),
     supported("yuv444"),
-    not_yet("yuv444_128"),
+    supported("yuv444_128"),
     supported("nv12"),
     supported("gray"),
     supported("featuremap"),
@@ -223,7 +223,8 @@ parameters! {
             .supported();
 
         /// The kind of data that the compiled model is given. The conversion to `input_type_train` becomes part of the
-        /// model. Images are 8-bit, featuremap is float32.
+        /// model. Images are bytes, featuremap is float32; yuv444_128 is yuv444 minus 128 as int8, and so it is in
+        /// `input_type_train`, where mean and scale are those of the values around 0.
         INPUT_TYPE_RT: InputType = row(Group::Input, "input_type_rt", choice_of(TYPES_RT))
             .default("featuremap")
             .required(Required::Always)
@@ -395,10 +396,10 @@ parameters! {
             .without_effect();
 
         /// Per input, where the board's data comes from: memory, or the camera's pyramid or resizer (nv12 and gray only).
-        /// Rows of planes lie as the pyramid writes them, whatever is given; the resizer is not supported yet.
+        /// Planes lie in memory as the pyramid writes them, so one model serves both; the resizer is not supported yet.
         INPUT_SOURCE: Option<Vec<(String, InputSource)>> = row(Group::Compiler, "input_source", input_mapping())
-            .automatic("ddr", "pyramid where `input_type_rt` is nv12 or gray, else ddr")
-            .without_effect();
+            .automatic("pyramid where `input_type_rt` is nv12 or gray, else ddr")
+            .supported();
 
         /// The longest time in microseconds that the model runs without a chance for others; 0 is no limit.
         MAX_TIME_PER_FC: i64 = row(Group::Compiler, "max_time_per_fc", integer_or_zero(1000, 4_294_967_295))
@@ -437,6 +438,13 @@ mod tests {
             assert!(runtime.iter().all(|word| is(TYPES_RT, word)));
         }
         assert_eq!(LEGAL_INPUT_TYPES.len(), TYPES_TRAIN.len());
+        // Every other pair is one that the pass refuses as well.
+        for (train, runtime) in LEGAL_INPUT_TYPES {
+            for rt in InputType::ALL {
+                let becomes = rt.becomes(InputType::named(train).expect("a type"));
+                assert_eq!(runtime.contains(&rt.name()), becomes, "{rt} for {train}");
+            }
+        }
     }
 
     /// Where a parameter is a choice, a word is supported if and only if its type has a value of that name.

@@ -7,6 +7,8 @@ use super::parameters::{INPUT_TYPE_RT, INPUT_TYPE_TRAIN, InputSettings, MEAN_VAL
 
 /// The largest value of 8-bit data.
 const WHITE: f64 = 255.0;
+/// What yuv444_128 is less than yuv444.
+const CENTRE: f64 = 128.0;
 /// The part of the expected range that samples may go beyond, on either side.
 const SLACK: f64 = 0.1;
 /// Samples that use less than this part of the expected range are not what it is expected of.
@@ -14,7 +16,8 @@ const LEAST_USE: f64 = 0.02;
 
 /// Asks about the numbers of an image input.
 pub fn ask(checker: &mut Checker, input: &InputSettings, label: &str) {
-    if *input.get(&INPUT_TYPE_RT) == InputType::Featuremap {
+    // The numbers of what is around 0 may be small.
+    if *input.get(&INPUT_TYPE_RT) == InputType::Featuremap || *input.get(&INPUT_TYPE_TRAIN) == InputType::Yuv444_128 {
         return;
     }
     let deviations = checker.texts.contains_key(STD_VALUE.name).then(|| input.get(&STD_VALUE).as_deref()).flatten();
@@ -53,18 +56,18 @@ pub fn ask(checker: &mut Checker, input: &InputSettings, label: &str) {
 /// Why samples between `least` and `most` are hardly what the network was trained on, whose input is an image and its preprocessing.
 /// `None` where they may be.
 pub fn question_samples(input: &CheckedInput, least: f64, most: f64) -> Option<String> {
-    // Those that count from -128 are of another range.
-    let skipped = |kind: InputType| kind == InputType::Featuremap || kind.name().ends_with("_128");
-    if skipped(*input.get(&INPUT_TYPE_TRAIN)) || skipped(*input.get(&INPUT_TYPE_RT)) {
+    let train = *input.get(&INPUT_TYPE_TRAIN);
+    if train == InputType::Featuremap {
         return None;
     }
+    let black = if train == InputType::Yuv444_128 { -CENTRE } else { 0.0 };
     let (means, scales) = (input.per_channel(&MEAN_VALUE), input.per_channel(&SCALE_VALUE));
     let channels = means.len().max(scales.len()).max(1);
     let mut range = (f64::INFINITY, f64::NEG_INFINITY);
     for channel in 0..channels {
         let mean = means.get(channel).copied().unwrap_or(0.0);
         let scale = scales.get(channel).copied().unwrap_or(1.0);
-        for pixel in [0.0, WHITE] {
+        for pixel in [black, black + WHITE] {
             let value = (pixel - mean) * scale;
             range = (range.0.min(value), range.1.max(value));
         }

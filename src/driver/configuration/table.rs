@@ -176,19 +176,14 @@ pub enum ParameterDefault {
     None,
     /// Written as it would be in the file, without quotes.
     Value(&'static str),
-    /// Chosen from other parameters.
-    Automatic {
-        /// The only outcome that exists while the parameter is not yet supported, so giving it changes nothing.
-        accepted: &'static str,
-        /// How it is chosen, for the reader of the documentation.
-        rule: &'static str,
-    },
+    /// Chosen from other parameters, and how, for the reader of the documentation.
+    Automatic(&'static str),
 }
 
 impl ParameterDefault {
-    /// Whether nothing holds.
+    /// Whether the row itself says no value.
     pub fn is_nothing(self) -> bool {
-        self == Self::None
+        !matches!(self, Self::Value(_))
     }
 }
 

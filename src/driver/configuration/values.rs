@@ -188,7 +188,7 @@ pub fn unsupported(parameter: &Parameter, values: &[ParameterValue]) -> Option<V
         return None;
     }
     match parameter.default {
-        ParameterDefault::None => {
+        ParameterDefault::None | ParameterDefault::Automatic(_) => {
             let remedy = match parameter.required {
                 Required::ForCaffe => "convert the model to ONNX, and give onnx_model",
                 _ => "remove it",
@@ -202,18 +202,6 @@ pub fn unsupported(parameter: &Parameter, values: &[ParameterValue]) -> Option<V
                 ValueFault::new(
                     format!("anything but the default {text} is known to the manual, not supported yet"),
                     format!("remove the parameter or set it to {text}"),
-                )
-            })
-        }
-        ParameterDefault::Automatic { accepted, .. } => {
-            let differs = values.iter().any(|value| match value {
-                ParameterValue::Mapping(entries) => entries.iter().any(|(_, word)| word != accepted),
-                _ => true,
-            });
-            differs.then(|| {
-                ValueFault::new(
-                    format!("anything but {accepted} is known to the manual, not supported yet"),
-                    format!("remove the parameter or say {accepted}"),
                 )
             })
         }
@@ -264,7 +252,7 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     /// The manual writes 'None' for defaults that are not there, so people write it into their files.
     fn says_nothing(&self, text: &str) -> bool {
-        text.is_empty() || (text == "None" && self.parameter.default == ParameterDefault::None)
+        text.is_empty() || (text == "None" && self.parameter.default.is_nothing())
     }
 
     /// One value.

@@ -1,13 +1,13 @@
 //! Images of a camera: from planes of bytes in DDR to pixels of int8, channel beside channel.
 //!
-//! A table makes a byte the integer that it stands for; the views of the same instruction put it in its place, and repeat what
+//! A table makes a byte the integer that it stands for (and leaves integers as they are); the views of the same instruction put it in its place, and repeat what
 //! covers several pixels.
 
 use super::super::isa::{Fill, Lookup, View};
 use super::super::tile::emitter::{EmitError, Emitter, shape6, view6};
 use super::super::tile::{Axis, Bound, TileDimension, TileOperand, TilePlacement, TileStep, Tiled, product};
 use super::{Builder, LowerError, Steps, unsupported};
-use crate::bpu::model::BpuNode;
+use crate::bpu::model::{BpuElement, BpuNode};
 use crate::numerics::centred;
 use crate::target::Target;
 
@@ -25,9 +25,10 @@ struct Form {
     constants: Vec<i8>,
 }
 
-/// What the table makes of a byte, seen as int8.
-fn table() -> Vec<u8> {
-    (i8::MIN..=i8::MAX).map(|byte| centred(byte as u8) as u8).collect()
+/// What the table makes of an element of a plane, seen as int8.
+fn table(element: BpuElement) -> Vec<u8> {
+    let integer = |seen: i8| if element == BpuElement::U8 { centred(seen as u8) } else { seen };
+    (i8::MIN..=i8::MAX).map(|seen| integer(seen) as u8).collect()
 }
 
 /// `[N, H, W, C]` as `[N, H / block, block, W / block, block, C]`.
@@ -53,7 +54,8 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, constants: &[i8]) -> Res
         let loops = [TileDimension::Axis(0), TileDimension::Axis(1), pixels(), TileDimension::Axis(2), pixels()];
         loops.into_iter().chain([TileDimension::Fixed(channels)]).collect::<Vec<_>>()
     };
-    let table = table();
+    let element = builder.input(node, 0)?.0.element;
+    let table = table(element);
     let memory = builder.image.add(&table);
     let mut operands = vec![
         TileOperand::read(TilePlacement::dense(memory, &[table.len()], 1), vec![TileDimension::Fixed(table.len())]),
@@ -62,6 +64,9 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, constants: &[i8]) -> Res
     let mut planes = Vec::new();
     for index in 0..node.inputs.len() {
         let (plane, plane_at) = builder.input(node, index)?;
+        if plane.element != element {
+            return Err(unsupported(node, "its planes have different element types"));
+        }
         // Pixels of a block that have elements of their own in this plane.
         let own = plane.shape.get(1).map_or(1, |rows| rows * block / height.max(1)).max(1);
         let channels = plane.shape.last().copied().unwrap_or(1);

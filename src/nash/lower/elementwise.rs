@@ -38,6 +38,11 @@ enum Kind {
     Quantize {
         scale: f32,
     },
+    /// Means and factors are the operands after the input.
+    Normalize {
+        scale: f32,
+        axis: usize,
+    },
     Dequantize {
         element: BpuElement,
         factor: Factor,
@@ -71,11 +76,8 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
     }
     let kind = kind(node, &tensors, output)?;
     views.push(output_at);
-    let channels = tensors.first().and_then(|x| match (&node.operator, &x.scale) {
-        (Operator::Dequantize, TensorScale::PerChannel { axis, scales }) => Some((*axis, scales)),
-        _ => None,
-    });
-    // Channels with scales of their own must stay a dimension.
+    let channels = tensors.first().and_then(|x| of_channels(&node.operator, x));
+    // Channels with numbers of their own must stay a dimension.
     if channels.is_none() {
         collapse(&mut views);
     }
@@ -100,11 +102,15 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
             vec![TileDimension::Fixed(bytes.len())],
         ));
     }
-    if let Some((axis, scales)) = channels {
-        let bytes: Vec<u8> = scales.iter().flat_map(|&scale| (scale as f32).to_le_bytes()).collect();
+    for (axis, numbers) in
+        channels.into_iter().flat_map(|(axis, all)| all.into_iter().map(move |numbers| (axis, numbers)))
+    {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         let memory = builder.image.add(&bytes);
-        operands
-            .push(TileOperand::read(TilePlacement::dense(memory, &[scales.len()], 4), vec![TileDimension::Axis(axis)]));
+        operands.push(TileOperand::read(
+            TilePlacement::dense(memory, &[numbers.len()], 4),
+            vec![TileDimension::Axis(axis)],
+        ));
     }
     operands.push(TileOperand::write(result, (0..sizes.len()).map(TileDimension::Axis).collect()));
     Ok(vec![Box::new(Form {
@@ -114,6 +120,17 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
         output_element: output.element,
         clamp: limits(node, output)?,
     })])
+}
+
+/// The dimension along which there are numbers, and these numbers, one list for each operand that holds them.
+fn of_channels(operator: &Operator, x: &BpuTensor) -> Option<(usize, Vec<Vec<f32>>)> {
+    match (operator, &x.scale) {
+        (Operator::Dequantize, TensorScale::PerChannel { axis, scales }) => {
+            Some((*axis, vec![scales.iter().map(|scale| *scale as f32).collect()]))
+        }
+        (Operator::Normalize { axis, mean, factor }, _) => Some((*axis, vec![mean.clone(), factor.clone()])),
+        _ => None,
+    }
 }
 
 fn kind(node: &BpuNode, tensors: &[&BpuTensor], output: &BpuTensor) -> Result<Kind, LowerError> {
@@ -157,6 +174,10 @@ fn kind(node: &BpuNode, tensors: &[&BpuTensor], output: &BpuTensor) -> Result<Ki
         Operator::Quantize => {
             one()?;
             Kind::Quantize { scale: scale(node, output)? as f32 }
+        }
+        Operator::Normalize { axis, .. } => {
+            one()?;
+            Kind::Normalize { scale: scale(node, output)? as f32, axis: *axis }
         }
         Operator::Dequantize => {
             let [x] = one()?;
@@ -205,6 +226,7 @@ impl Tiled for Form {
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         match &self.kind {
             Kind::Quantize { .. } | Kind::Dequantize { .. } => target.float_cycles(product(tile, 1)),
+            Kind::Normalize { .. } => target.float_cycles(product(tile, 1)).saturating_mul(2),
             Kind::Add { .. }
             | Kind::Mul { .. }
             | Kind::PRelu { .. }
@@ -295,6 +317,11 @@ impl Tiled for Form {
             }
             Kind::Quantize { scale } => {
                 emitter.push(isa::Quantize { shape, output_element, scale: *scale, input: a, output })
+            }
+            Kind::Normalize { scale, axis } => {
+                let numbers = |operand: usize| factors(step.operand(operand)?, *axis, sizes.len());
+                let (means, factors) = (numbers(1)?, numbers(2)?);
+                emitter.push(isa::Normalize { shape, output_element, scale: *scale, means, factors, input: a, output })
             }
             Kind::Dequantize { element, factor } => {
                 let (scale, scales) = match *factor {

@@ -189,6 +189,7 @@ impl<'a> Builder<'a> {
             | Operator::Curve { .. }
             | Operator::Requantize { .. }
             | Operator::Quantize
+            | Operator::Normalize { .. }
             | Operator::Dequantize => elementwise::lower(self, node),
             Operator::MaxPool(pool) => pool::lower_max(self, node, pool),
             Operator::AveragePool(pool) => pool::lower_average(self, node, pool),

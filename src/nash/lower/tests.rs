@@ -223,11 +223,12 @@ proptest! {
 
     #[test]
     fn camera_images(
-        batch in 1usize..3, [height, width] in [1usize..9, 1usize..12], channels in 1usize..5, planes in any::<bool>(),
+        batch in 1usize..3, [height, width] in [1usize..9, 1usize..12], channels in 1usize..5, [planes, signed] in any::<[bool; 2]>(),
         constants in prop::collection::vec(any::<i8>(), 0..6), memory in 400u64..1200,
     ) {
         let mut segment = Segment::default();
-        let bytes = |shape: &[usize]| tensor(shape, BpuElement::U8, 0.0);
+        let element = if signed { BpuElement::I8 } else { BpuElement::U8 };
+        let bytes = |shape: &[usize]| tensor(shape, element, 1.0);
         let (height, width, channels) = if planes { (2 * height, 2 * width, 3) } else { (height, width, channels) };
         let inputs = match planes {
             true => vec![
@@ -242,6 +243,21 @@ proptest! {
         let pooled = MaxPool { kernel: [1; 2], strides: [1; 2], pads: [0; 4], dilations: [1; 2] };
         let pooled = segment.add_node("pool", Operator::MaxPool(pooled), &[image], tensor(&shape, BpuElement::I8, 1.0));
         segment.outputs.extend([image, pooled]);
+        prop_assert!(compare(&segment, memory).is_some());
+    }
+
+    #[test]
+    fn normalization(
+        shape in prop::collection::vec(1usize..9, 1..5), pick in any::<usize>(), element in activation(),
+        numbers in prop::collection::vec((-3.0f32..3.0, -4.0f32..4.0), 9), memory in 400u64..1200,
+    ) {
+        let axis = pick % shape.len();
+        let (mean, factor) = numbers.into_iter().take(shape[axis]).unzip();
+        let mut segment = Segment::default();
+        let x = segment.add_input(tensor(&shape, BpuElement::F32, 0.0));
+        let normalize = Operator::Normalize { axis, mean, factor };
+        let y = segment.add_node("normalize", normalize, &[x], tensor(&shape, element, 0.03));
+        segment.outputs.push(y);
         prop_assert!(compare(&segment, memory).is_some());
     }
 

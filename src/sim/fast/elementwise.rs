@@ -1,6 +1,6 @@
 //! VAE and VPU: one output element from the input elements in the same place.
 
-use crate::nash::isa::{Add, BpuElement, Dequantize, Lookup, Mul, PRelu, Quantize, RANK, Requantize, View};
+use crate::nash::isa::{Add, BpuElement, Dequantize, Lookup, Mul, Normalize, PRelu, Quantize, RANK, Requantize, View};
 use crate::numerics::{self, LookupTable, Multiplier, SumMultipliers};
 use crate::sim::machine::{Fault, full_range, slope_multipliers};
 
@@ -98,6 +98,25 @@ pub(super) fn quantize(memory: &mut [u8], level: Level, o: &Quantize) -> Result<
     let clamp = full_range(o.output_element);
     let operands = [(&o.input, BpuElement::F32), (&o.output, o.output_element)];
     map(memory, level, &o.shape, operands, |values| lanes::quantize(level, values, o.scale, clamp))
+}
+
+pub(super) fn normalize(memory: &mut [u8], level: Level, o: &Normalize) -> Result<(), Fault> {
+    let clamp = full_range(o.output_element);
+    let walk = Walk::new(&o.shape, [&o.input, &o.means, &o.factors, &o.output].map(WalkLayout::from))?;
+    let mut values = [[0; CHUNK]; 3];
+    walk.for_each(|starts| {
+        let line =
+            |operand: usize, element: BpuElement| Line { start: starts[operand], step: walk.steps[operand], element };
+        chunks(walk.length, |first, count| {
+            for (operand, values) in values.iter_mut().enumerate() {
+                line(operand, BpuElement::F32).read(level, memory, first, &mut values[..count])?;
+            }
+            let [x, means, factors] = &mut values;
+            lanes::normalize(level, &mut x[..count], &means[..count], &factors[..count]);
+            lanes::quantize(level, &mut x[..count], o.scale, clamp);
+            line(3, o.output_element).write(level, memory, first, &x[..count])
+        })
+    })
 }
 
 pub(super) fn dequantize(memory: &mut [u8], level: Level, o: &Dequantize) -> Result<(), Fault> {

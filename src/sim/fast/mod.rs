@@ -127,6 +127,7 @@ impl FastProgram {
             Operation::Copy(o) => copy::within(l1m, o),
             Operation::Fill(o) => copy::fill(l1m, o),
             Operation::Quantize(o) => elementwise::quantize(l1m, level, o),
+            Operation::Normalize(o) => elementwise::normalize(l1m, level, o),
             Operation::Dequantize(o) => elementwise::dequantize(l1m, level, o),
         }
     }

@@ -246,7 +246,7 @@ proptest! {
 
     #[test]
     fn elementwise(
-        kind in 0..6,
+        kind in 0..7,
         shape in prop_oneof![[1u32..4, 1u32..5, 1u32..5, 1u32..7], [1u32..2, 1u32..3, 1u32..4, 30u32..150]],
         elements in [element(), element(), element()], orders in [order(), order(), order()], in_place: bool,
         image in image(), factors in (1i32 << 30..=i32::MAX, -i32::MAX..=i32::MAX), shift in 0u32..=62,
@@ -258,7 +258,13 @@ proptest! {
         let (mantissa, other) = factors;
         let words = [BpuElement::F32, b_element, output_element];
         let floats = [a_element, BpuElement::F32, BpuElement::F32];
-        let elements = if kind == 3 { words } else if kind == 4 { floats } else { elements };
+        let reals = [BpuElement::F32, BpuElement::F32, output_element];
+        let elements = match kind {
+            3 => words,
+            4 => floats,
+            6 => reals,
+            _ => elements,
+        };
         let Some([a, b, output]) = operands(&orders, shape, elements, in_place && [0, 1, 2, 5].contains(&kind)) else { return Ok(()) };
         let shape = [1, 1, shape[0], shape[1], shape[2], shape[3]];
         let operation: Operation = match kind {
@@ -282,6 +288,7 @@ proptest! {
                 .into()
             }
             3 => Quantize { shape, output_element, scale, input: a, output }.into(),
+            6 => Normalize { shape, output_element, scale, means: b, factors: a, input: a, output }.into(),
             _ => {
                 let (input_element, scales) = (a_element, in_place.then_some(b));
                 Dequantize { shape, input_element, scale, scales, input: a, output }.into()

@@ -1,7 +1,7 @@
 //! VAE and VPU: one output element from the input elements in the same place.
 
 use crate::nash::isa::{
-    self, Add, BpuElement, CURVE_PIECE_BYTES, Dequantize, Lookup, Mul, PRelu, Quantize, Requantize,
+    self, Add, BpuElement, CURVE_PIECE_BYTES, Dequantize, Lookup, Mul, Normalize, PRelu, Quantize, Requantize,
 };
 use crate::numerics::{self, Clamp, Curve, LookupTable, Multiplier, Piece, SlopeMultipliers, SumMultipliers};
 
@@ -83,6 +83,18 @@ pub(super) fn quantize(l1m: &mut [u8], o: &Quantize) -> Result<(), Fault> {
     let clamp = full_range(o.output_element);
     let mut values = read(l1m, &o.input, &o.shape, BpuElement::F32)?;
     values.iter_mut().for_each(|value| *value = numerics::quantize(f32::from_bits(*value as u32), o.scale, clamp));
+    write(l1m, &o.output, &o.shape, o.output_element, &values)
+}
+
+pub(super) fn normalize(l1m: &mut [u8], o: &Normalize) -> Result<(), Fault> {
+    let clamp = full_range(o.output_element);
+    let mut values = read(l1m, &o.input, &o.shape, BpuElement::F32)?;
+    let means = read(l1m, &o.means, &o.shape, BpuElement::F32)?;
+    let factors = read(l1m, &o.factors, &o.shape, BpuElement::F32)?;
+    let real = |value: i32| f32::from_bits(value as u32);
+    for ((value, mean), factor) in values.iter_mut().zip(means).zip(factors) {
+        *value = numerics::quantize(numerics::normalize(real(*value), real(mean), real(factor)), o.scale, clamp);
+    }
     write(l1m, &o.output, &o.shape, o.output_element, &values)
 }
 

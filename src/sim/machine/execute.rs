@@ -74,6 +74,7 @@ pub(super) fn in_l1m(l1m: &mut [u8], operation: &Operation) -> Result<(), Fault>
         Operation::Copy(o) => copy(l1m, o),
         Operation::Fill(o) => fill(l1m, o),
         Operation::Quantize(o) => elementwise::quantize(l1m, o),
+        Operation::Normalize(o) => elementwise::normalize(l1m, o),
         Operation::Dequantize(o) => elementwise::dequantize(l1m, o),
     }
 }

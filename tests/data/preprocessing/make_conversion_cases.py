@@ -20,17 +20,21 @@ def encoded(space):
 
 
 def trained(rt, train, space, pixels):
-    """Pixels in the order of `rt` as 0 to 255 in the order of `train`."""
+    """Pixels in the order of `rt` as 0 to 255 (yuv444_128: -128 to 127) in the order of `train`."""
+    if rt == train:
+        return pixels
+    if rt == "yuv444_128":
+        rt, pixels = "yuv444", pixels + 128.0
     if rt in ("yuv444", "nv12") and train in ("rgb", "bgr"):
         matrix, offset = encoded(space)
         rgb = 255 * np.linalg.solve(matrix, (pixels - offset).T).T
         return rgb[:, ::-1] if train == "bgr" else rgb
-    return pixels[:, ::-1] if rt != train and rt != "nv12" else pixels
+    return pixels[:, ::-1] if rt in ("rgb", "bgr") else pixels
 
 
 def main():
-    pairs = [(t, t) for t in ("rgb", "bgr", "yuv444", "gray")] + [("rgb", "bgr"), ("bgr", "rgb"), ("nv12", "yuv444")]
-    pairs += [(rt, train) for rt in ("yuv444", "nv12") for train in ("rgb", "bgr")]
+    pairs = [(t, t) for t in ("rgb", "bgr", "yuv444", "yuv444_128", "gray")] + [("rgb", "bgr"), ("bgr", "rgb"), ("nv12", "yuv444"), ("yuv444_128", "yuv444")]
+    pairs += [(rt, train) for rt in ("yuv444", "yuv444_128", "nv12") for train in ("rgb", "bgr")]
     norms = [([], []), ([103.94, 116.78, 123.68], [0.017]), ([128.0], [0.0171, 0.0175, 0.0174])]
     random, cases = np.random.default_rng(601), []
     for rt, train in pairs:
@@ -39,6 +43,8 @@ def main():
             for mean, scale in norms:
                 channels = 1 if rt == "gray" else 3
                 pixels = np.vstack([np.zeros(channels), np.full(channels, 255.0), random.integers(0, 256, (4, channels))])
+                if rt == "yuv444_128":
+                    pixels -= 128
                 mean, scale = mean[:channels], scale[:channels]
                 values = (trained(rt, train, space, pixels) - (mean or [0])) * (scale or [1])
                 cases.append({"input_type_rt": rt, "input_type_train": train, "input_space_and_range": space, "mean": mean,

@@ -158,6 +158,14 @@ compiled_per_level! {
         }
     }
 
+    /// The bits of [`crate::numerics::normalize`], of floats whose bits the values are.
+    pub fn normalize(values: &mut [i32], means: &[i32], factors: &[i32]) {
+        for ((value, mean), factor) in values.iter_mut().zip(means).zip(factors) {
+            let [x, mean, factor] = [*value, *mean, *factor].map(|bits| f32::from_bits(bits as u32));
+            *value = ((x - mean) * factor).to_bits() as i32;
+        }
+    }
+
     /// The bits of [`crate::numerics::dequantize`].
     pub fn dequantize(values: &mut [i32], scale: f32) {
         values.iter_mut().for_each(|value| *value = (*value as f32 * scale).to_bits() as i32);

@@ -180,6 +180,23 @@ fn quantize_and_dequantize() {
     assert_eq!(floats, [0.25, -0.5, 8191.75, 0.0]);
 }
 
+/// On paper: (10 - 8) * 0.5 = 1, over 0.25 is 4; (3 + 1) * 2 = 8, over 0.25 is 32; (-8 - 8) * 0.5 = -8 is -32; (1e9 + 1) * 2 saturates.
+#[test]
+fn normalize_with_a_mean_and_a_factor_per_channel() {
+    let normalize = Normalize {
+        shape: [1, 1, 1, 1, 2, 2],
+        output_element: BpuElement::I8,
+        scale: 0.25,
+        means: View::new(32, [0, 0, 0, 0, 0, 4]),
+        factors: View::new(48, [0, 0, 0, 0, 0, 4]),
+        input: View::new(0, [0, 0, 0, 0, 8, 4]),
+        output: View::new(64, [0, 0, 0, 0, 2, 1]),
+    };
+    let floats = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let memory = image(&[(0, floats(&[10.0, 3.0, -8.0, 1e9])), (32, floats(&[8.0, -1.0])), (48, floats(&[0.5, 2.0]))]);
+    assert_eq!(as_i8(&execute(normalize, &memory)[64..68]), [4, 32, -32, 127]);
+}
+
 #[test]
 fn dequantize_with_a_factor_per_channel() {
     let dequantize = Dequantize {

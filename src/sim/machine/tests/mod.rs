@@ -243,6 +243,16 @@ fn everything() -> Program {
         Copy { shape, element_bytes: 1, source: view(0, 1), destination: view(3000, 1) }.into(),
         Fill { shape, element_bytes: 4, value: 1, destination: view(3000, 4) }.into(),
         Quantize { shape, output_element: i8, scale: 0.5, input: view(0, 4), output: view(3000, 1) }.into(),
+        Normalize {
+            shape,
+            output_element: i8,
+            scale: 0.5,
+            means: view(0, 4),
+            factors: view(64, 4),
+            input: view(128, 4),
+            output: view(3000, 1),
+        }
+        .into(),
         Dequantize { shape, input_element: i8, scale: 0.5, scales: None, input: view(0, 1), output: view(3000, 4) }
             .into(),
         store_all().into(),

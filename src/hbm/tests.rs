@@ -16,6 +16,7 @@ fn tensor(name: &str, dims: &[usize], element_type: ElementType, buffer: usize) 
         layout: String::new(),
         buffer,
         sizes_buffer: None,
+        region: None,
     }
 }
 

@@ -156,6 +156,9 @@ fn evaluate(operator: &Operator, operands: &[OperandBytes], output: &BpuTensor) 
         (Operator::Normalize { axis, mean, factor }, [x]) => elementwise::normalize(*axis, mean, factor, *x, output),
         (Operator::Dequantize, [x]) => elementwise::dequantize(*x),
         (Operator::CameraImage { constants }, planes) => camera::image(constants, planes, output),
+        (Operator::RoiResize { block, size }, [plane, region]) => {
+            camera::roi_resize(*block, *size, *plane, *region, output)
+        }
         (Operator::Concat { axis }, operands) => movement::concat(*axis, operands),
         (Operator::Slice { starts, steps, .. }, [x]) => movement::slice(starts, steps, *x, output),
         (Operator::Pad { before, mode, .. }, [x]) => movement::pad(before, *mode, *x, output),

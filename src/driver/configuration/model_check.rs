@@ -1,10 +1,10 @@
 //! The configuration against what the model really has: its inputs, and the names of its nodes.
 
 use super::input_rules::{batch_fault, shape_faults};
-use super::keys::{InputKey, joined};
+use super::keys::{InputKey, Word, joined};
 use super::parameters::{
-    INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SOURCE, INPUT_TYPE_RT, InputSettings, NORM_TYPE,
-    NormType, OUTPUT_NODES, PARAMETERS, QUANT_CONFIG, REMOVE_NODE_NAME,
+    INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SOURCE, INPUT_TYPE_RT, InputSettings, InputSource,
+    NORM_TYPE, NormType, OUTPUT_NODES, PARAMETERS, QUANT_CONFIG, REMOVE_NODE_NAME,
 };
 use super::problem::{Location, Problem, Problems, Severity, suggestion};
 use super::table::{Multiplicity, Named, Parameter, ParameterKind};
@@ -61,6 +61,8 @@ pub struct CheckedInput {
     pub shape: Vec<u64>,
     /// The element type, as in [`ModelInput`].
     pub element: String,
+    /// Whether it is a region of a picture that the camera's resizer gives (`input_source`).
+    pub resized: bool,
     /// What the configuration says of it.
     pub settings: InputSettings,
 }
@@ -73,7 +75,10 @@ impl CheckedInput {
 
     /// `pass` with the name of this input and the options that its parameters set.
     pub fn pass(&self, pass: &str) -> String {
-        self.settings.pass(pass, &[&format!("input={}", word(&self.name))])
+        let name = format!("input={}", word(&self.name));
+        let source = format!("input-source={}", InputSource::Resizer.word());
+        let others: &[&str] = if self.resized { &[&name, &source] } else { &[&name] };
+        self.settings.pass(pass, others)
     }
 
     /// `mean_value` or `scale_value` with one number per channel; empty where there is none.
@@ -298,7 +303,18 @@ impl Statements<'_> {
             return None;
         }
         let (name, element) = (declared.name.clone(), declared.element.clone());
-        Some(CheckedInput { name, shape, element, settings: input.clone() })
+        let resized = match (self.values)(&INPUT_SOURCE) {
+            Some((_, [ParameterValue::Mapping(entries)])) => {
+                entries.iter().any(|(input, source)| *input == name && source == InputSource::Resizer.word())
+            }
+            _ => false,
+        };
+        if let Some(images) = shape.first().filter(|images| resized && **images != 1) {
+            let what = format!("{label}: the resizer gives one image, but the model takes {images}");
+            problems.push(self.problem(&INPUT_SOURCE, what, "use ddr or pyramid, or a model that takes one"));
+            return None;
+        }
+        Some(CheckedInput { name, shape, element, resized, settings: input.clone() })
     }
 
     fn shape(

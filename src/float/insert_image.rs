@@ -416,7 +416,10 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
         plan: &ImagePlan,
         deployed: Vec<Value<'c, 'a>>,
     ) -> Result<Vec<Value<'c, 'a>>, PassFailure> {
-        let (true, Some((region, pictures))) = (plan.resized, deployed.split_last()) else { return Ok(deployed) };
+        if !plan.resized {
+            return Ok(deployed);
+        }
+        let Some((region, pictures)) = deployed.split_last() else { return Ok(Vec::new()) };
         let mut planes = Vec::new();
         for (picture, Plane { ending, block, shape }) in pictures.iter().zip(plan.planes(plan.size)) {
             planes.push(self.build(

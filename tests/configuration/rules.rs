@@ -292,7 +292,7 @@ fn the_resizer_stands_alone() {
     let nv12 =
         base_with(17, "  input_source: {data: resizer}").replace("input_type_rt: 'bgr'", "input_type_rt: 'nv12'");
     assert_eq!(errors(&nv12), Vec::<String>::new());
-    let dumped = nv12.replace("  march: nash-e", "  march: nash-e\n  layer_out_dump: True");
+    let dumped = nv12.replace("  march: 'nash-e'", "  march: 'nash-e'\n  layer_out_dump: True");
     assert!(errors(&dumped)[0].contains("layer_out_dump: excludes input_source resizer, which is given as well"));
     let batch = nv12.replace("  input_type_train", "  input_batch: 2\n  input_type_train");
     let told = errors(&batch);

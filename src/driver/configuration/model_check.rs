@@ -105,7 +105,15 @@ impl Configuration {
             location: &|parameter| self.location(parameter),
         };
         let mut problems = Vec::new();
-        let checked = statements.check(model, &mut problems);
+        let mut checked = statements.check(model, &mut problems);
+        for input in &mut checked {
+            let mut sources = self.get(&INPUT_SOURCE).iter().flatten();
+            input.resized = sources.any(|(name, source)| *name == input.name && *source == InputSource::Resizer);
+            if let Some(images) = input.shape.first().filter(|images| input.resized && **images != 1) {
+                let what = format!("input '{}': the resizer gives one image, but the model takes {images}", input.name);
+                problems.push(self.problem(&INPUT_SOURCE, what, "use ddr or pyramid, or a model that takes one"));
+            }
+        }
         if problems.is_empty() { Ok(checked) } else { Err(Problems(problems)) }
     }
 }
@@ -303,18 +311,7 @@ impl Statements<'_> {
             return None;
         }
         let (name, element) = (declared.name.clone(), declared.element.clone());
-        let resized = match (self.values)(&INPUT_SOURCE) {
-            Some((_, [ParameterValue::Mapping(entries)])) => {
-                entries.iter().any(|(input, source)| *input == name && source == InputSource::Resizer.word())
-            }
-            _ => false,
-        };
-        if let Some(images) = shape.first().filter(|images| resized && **images != 1) {
-            let what = format!("{label}: the resizer gives one image, but the model takes {images}");
-            problems.push(self.problem(&INPUT_SOURCE, what, "use ddr or pyramid, or a model that takes one"));
-            return None;
-        }
-        Some(CheckedInput { name, shape, element, resized, settings: input.clone() })
+        Some(CheckedInput { name, shape, element, resized: false, settings: input.clone() })
     }
 
     fn shape(

@@ -14,6 +14,7 @@ use hb::frontend::onnx::{self, model, tensor};
 use hb::hbm::Hbm;
 use hb::pipeline::on_functions;
 use hb::sim::executor::ModelExecutor;
+use hb::sim::infer::{InferRequest, infer};
 use hb::sim::network::JitLoader;
 use hb::sim::npy;
 use hb::sim::open::{Detail, OpenOptions, open};
@@ -267,7 +268,8 @@ fn preprocessing(type_rt: InputType, type_train: InputType, layout: Layout) -> P
         InputType::Yuv444_128 => vec![0.0, -7.0, -31.0],
         _ => vec![128.0, 121.0, 97.0],
     };
-    Preprocessing { type_rt, type_train, space_and_range: SpaceAndRange::Regular, layout, mean, scale: vec![0.015_625] }
+    let space_and_range = SpaceAndRange::Regular;
+    Preprocessing { type_rt, type_train, space_and_range, resized: false, layout, mean, scale: vec![0.015_625] }
 }
 
 /// Where scales are powers of two, means integers and no colours mix, nothing is rounded: the last convolution gives its sums.
@@ -508,4 +510,196 @@ fn what_no_image_can_be_is_refused() {
     assert!(refused(&odd, &nv12).contains("nv12 needs an even height and width, and it has 4x5"));
     let taken = "%x: tensor<1x3x4x4xf32> {hfloat.name = \"x\"}, %y: tensor<1xf32> {hfloat.name = \"x_uv\"}";
     assert!(refused(&identity(taken, "1x3x4x4"), &nv12).contains("there are two inputs 'x_uv'"));
+}
+
+/// Both levels of a network whose image is what the resizer gives, or the image itself.
+fn levels(preprocessing: &Preprocessing) -> (SegmentedNetwork, Hbm, Runner) {
+    let context = hb::pipeline::context();
+    let channels = preprocessing.type_train.channels().unwrap() as usize;
+    let text = network(preprocessing.layout, channels, First::Convolution);
+    let mut module = quantized(&context, &text, preprocessing);
+    hb::pipeline::run(&context, &mut module, "qdq-to-bpu").unwrap();
+    let segments = SegmentedNetwork::new(ir::function_named(module.as_operation(), "main").unwrap()).unwrap();
+    let (hbm, runner) = runner(&context, &mut module);
+    (segments, hbm, runner)
+}
+
+/// The planes of a picture: luma, and chroma of half its size where there is any.
+fn picture(chroma: bool, height: usize, width: usize) -> Vec<Array> {
+    let plane = |shape: [usize; 4], first: usize| {
+        let count = shape.iter().product();
+        let values: Vec<u8> =
+            (first..first + count).map(|index| (index * 89 + index * index * 7 % 241) as u8).collect();
+        Array::from_values(&shape, &values).unwrap()
+    };
+    let luma = plane([1, height, width, 1], 0);
+    if chroma { vec![luma, plane([1, height / 2, width / 2, 2], 5)] } else { vec![luma] }
+}
+
+fn region(left: i32, top: i32, right: i32, bottom: i32) -> Array {
+    Array::from_values(&[1, 4], &[left, top, right, bottom]).unwrap()
+}
+
+/// A part of an NHWC plane.
+fn cut(plane: &Array, rows: std::ops::Range<usize>, columns: std::ops::Range<usize>) -> Array {
+    let &[_, _, width, channels] = plane.shape() else { panic!("a plane") };
+    let values: Vec<u8> = rows
+        .clone()
+        .flat_map(|row| {
+            let start = (row * width + columns.start) * channels;
+            plane.as_bytes()[start..start + columns.len() * channels].to_vec()
+        })
+        .collect();
+    Array::from_values(&[1, rows.len(), columns.len(), channels], &values).unwrap()
+}
+
+/// A region of the size of the image is that part of the picture, and both levels agree on every other region.
+#[test]
+fn regions_of_pictures_become_images() {
+    for (type_rt, type_train, layout) in [
+        (InputType::Nv12, InputType::Bgr, Layout::Nchw),
+        (InputType::Nv12, InputType::Yuv444, Layout::Nhwc),
+        (InputType::Gray, InputType::Gray, Layout::Nchw),
+    ] {
+        let plain = preprocessing(type_rt, type_train, layout);
+        let (_, _, direct) = levels(&plain);
+        let (segments, hbm, runner) = levels(&Preprocessing { resized: true, ..plain });
+        let chroma = type_rt == InputType::Nv12;
+        let names: Vec<&str> = hbm.manifest().inputs.iter().map(|input| input.name.as_str()).collect();
+        let regions: Vec<Option<usize>> = hbm.manifest().inputs.iter().map(|input| input.region).collect();
+        match chroma {
+            true => {
+                assert_eq!((names, regions), (vec!["image_y", "image_uv", "image_roi"], vec![Some(2), Some(2), None]))
+            }
+            false => assert_eq!((names, regions), (vec!["image", "image_roi"], vec![Some(1), None])),
+        }
+        assert_eq!(hbm.manifest().segments.len(), 1);
+        let shapes = |model: &dyn ModelExecutor| model.inputs().iter().map(|input| input.shape()).collect::<Vec<_>>();
+        assert_eq!(shapes(&runner)[0], "1x?x?x1");
+        assert_eq!(shapes(&runner), shapes(&segments));
+        let run = |picture: &[Array], region: Array| {
+            let inputs: Vec<Array> = picture.iter().cloned().chain([region]).collect();
+            let found = runner.run(&inputs).map(|outcome| outcome.outputs).map_err(|error| error.to_string());
+            let expected = segments.run(&inputs).map(|outcome| outcome.outputs).map_err(|error| error.to_string());
+            assert_eq!(found, expected);
+            found
+        };
+        let large = picture(chroma, 10, 14);
+        let whole = picture(chroma, HEIGHT, WIDTH);
+        let direct = |planes: &[Array]| direct.run(planes).unwrap().outputs;
+        assert_eq!(run(&whole, region(0, 0, 6, 4)).unwrap(), direct(&whole));
+        let part: Vec<Array> = large
+            .iter()
+            .zip([1, 2])
+            .map(|(plane, block)| cut(plane, 4 / block..8 / block, 2 / block..8 / block))
+            .collect();
+        assert_eq!(run(&large, region(2, 4, 8, 8)).unwrap(), direct(&part));
+        for region in [region(0, 0, 14, 10), region(3, 1, 8, 10), region(13, 9, 14, 10), region(1, 0, 2, 9)] {
+            assert_ne!(run(&large, region).unwrap(), direct(&part));
+        }
+        for (region, reason) in [
+            (region(0, 0, 15, 10), "is not inside of the picture, which is 14 wide and 10 high"),
+            (region(0, -1, 14, 10), "is not inside of the picture"),
+            (region(i32::MIN, 0, i32::MAX, 10), "is not inside of the picture"),
+            (region(8, 0, 2, 10), "is empty"),
+            (region(0, 3, 14, 3), "is empty"),
+        ] {
+            let error = run(&large, region).unwrap_err();
+            assert!(error.contains("input 'image_roi': the region [") && error.contains(reason), "{error}");
+        }
+        let wide = picture(chroma, 2, 4098);
+        assert!(run(&wide, region(0, 0, 2, 2)).unwrap_err().contains("the largest that the model takes"));
+    }
+}
+
+/// From files to files: the region is an input of the model that `hb_sim infer` feeds, and hb_compile's own check runs.
+#[test]
+fn a_compiled_model_takes_a_region_of_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    onnx::save(&onnx_model(), &path("model.onnx")).unwrap();
+    for (name, channels) in [("image", 3), ("features", FILTERS)] {
+        std::fs::create_dir(path(name)).unwrap();
+        let values: Vec<f32> =
+            (0..channels * HEIGHT * WIDTH).map(|index| (index * 37 % 101) as f32 / 50.0 - 1.0).collect();
+        let array = Array::from_values(&[1, channels, HEIGHT, WIDTH], &values).unwrap();
+        std::fs::write(path(name).join("0.npy"), npy::encode(&array).unwrap()).unwrap();
+    }
+    let text = |source: &str, prefix: &str| {
+        format!(
+            "model_parameters: {{onnx_model: model.onnx, march: nash-e, output_model_file_prefix: {prefix}, working_dir: out}}
+input_parameters:
+  input_name: image; features
+  input_type_train: bgr; featuremap
+  input_type_rt: nv12; featuremap
+  input_layout_train: NCHW; NCHW
+  norm_type: data_mean_and_scale; no_preprocess
+  mean_value: 128 121 97; None
+  scale_value: 0.017 0.0175 0.018; None
+calibration_parameters: {{cal_data_dir: image; features, calibration_type: max}}
+compiler_parameters: {{jobs: 1, input_source: {{image: {source}, features: ddr}}}}
+"
+        )
+    };
+    let compiled = |source: &str, prefix: &str| {
+        std::fs::write(path("m.yaml"), text(source, prefix)).unwrap();
+        let configuration = Configuration::read(&path("m.yaml"), &Environment::of_this_machine()).unwrap();
+        compile(&configuration, &Stages { console: &Console::new(Verbosity::Quiet), stop_after: None }).unwrap();
+        open(&path(&format!("out/{prefix}.hbm")), &OpenOptions { detail: Detail::Races, ..OpenOptions::default() })
+            .unwrap()
+    };
+    let (direct, resized) = (compiled("pyramid", "direct"), compiled("resizer", "resized"));
+    let names: Vec<String> =
+        resized.executor.inputs().iter().map(|input| format!("{} {}", input.name, input.shape())).collect();
+    assert_eq!(names, ["image_y 1x?x?x1", "image_uv 1x?x?x2", "image_roi 1x4", "features 1x2x4x6"]);
+    let planes = picture(true, HEIGHT, WIDTH);
+    let features = npy::read(&path("features").join("0.npy")).unwrap();
+    let expected = direct.executor.run(&[planes[0].clone(), planes[1].clone(), features.clone()]).unwrap().outputs;
+    let large = picture(true, 20, 30);
+    let whole = [planes[0].clone(), planes[1].clone(), region(0, 0, 6, 4), features.clone()];
+    assert_eq!(resized.executor.run(&whole).unwrap().outputs, expected);
+    let given = [
+        ("image_y", &large[0]),
+        ("image_uv", &large[1]),
+        ("image_roi", &region(4, 2, 30, 19)),
+        ("features", &features),
+    ];
+    let arguments: Vec<String> = given
+        .iter()
+        .map(|(name, array)| {
+            let file = path(&format!("{name}.npy"));
+            std::fs::write(&file, npy::encode(array).unwrap()).unwrap();
+            format!("{name}={}", file.display())
+        })
+        .collect();
+    let output_dir = path("results");
+    let request = InferRequest { inputs: &arguments, output_dir: &output_dir, jobs: 1 };
+    infer(resized.executor.as_ref(), &request).unwrap();
+    let found = npy::read(&output_dir.join("total.npy")).unwrap();
+    let again: Vec<Array> = given.iter().map(|(_, array)| (*array).clone()).collect();
+    assert_eq!(found, resized.executor.run(&again).unwrap().outputs[0]);
+    std::fs::write(path("image_roi.npy"), npy::encode(&region(4, 2, 31, 19)).unwrap()).unwrap();
+    let error = infer(resized.executor.as_ref(), &request).unwrap_err().to_string();
+    assert!(error.contains("input 'image_roi'") && error.contains("30 wide and 20 high"), "{error}");
+}
+
+/// The manual gives the resizer nv12 and gray alone; one image at a time.
+#[test]
+fn what_the_resizer_does_not_give_is_refused() {
+    let refused = |shape: &str, type_rt: InputType, type_train: InputType| {
+        let context = hb::pipeline::context();
+        let text = format!(
+            "func.func @main(%x: tensor<{shape}xf32> {{hfloat.name = \"x\"}}) -> tensor<{shape}xf32> {{ return %x : tensor<{shape}xf32> }}"
+        );
+        let mut module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
+        let preprocessing = Preprocessing { resized: true, ..preprocessing(type_rt, type_train, Layout::Nchw) };
+        assign_preprocessing(ir::function_named(module.as_operation(), "main").unwrap(), 0, &preprocessing);
+        hb::pipeline::run(&context, &mut module, "qdq-to-bpu").unwrap_err().to_string()
+    };
+    let error = refused("1x3x4x4", InputType::Rgb, InputType::Rgb);
+    assert!(error.contains("input 'x': the resizer gives nv12 and gray, not rgb"), "{error}");
+    let error = refused("1x3x4x4", InputType::Featuremap, InputType::Featuremap);
+    assert!(error.contains("the resizer gives nv12 and gray, not featuremap"), "{error}");
+    let error = refused("2x3x4x4", InputType::Nv12, InputType::Bgr);
+    assert!(error.contains("the resizer gives one image, and the input takes 2"), "{error}");
 }

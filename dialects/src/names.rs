@@ -15,6 +15,9 @@ use mlir_sys::{mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults, mlir
 pub const NAME: &str = "hfloat.name";
 /// The attribute of an argument or result that says the order of its dimensions: `NCHW`, `NHWC`, or nothing where they have no such meaning.
 pub const LAYOUT: &str = "hfloat.layout";
+/// The attribute of an argument that is a plane of a picture: the name of the argument that says which region of the picture is taken. The
+/// picture may be smaller than the plane.
+pub const REGION: &str = "hfloat.region";
 /// The attribute of a function that says how many samples it takes at once, where it was made of one that takes one.
 pub const BATCH: &str = "hfloat.batch";
 /// The attribute of an operation that says where it runs: `bpu` or `cpu`.

@@ -1023,3 +1023,27 @@ func.func @f(%x: tensor<1x2x4x1xui8>) {
   %0 = bpu.camera_image %x {constants = array<i8>} : (tensor<1x2x4x1xui8>) -> tensor<1x2x4x1x!quant.uniform<i16:f32, 1.0>>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<1x2x4x1xui8>, %roi: tensor<4xi32>) {
+  // expected-error @+1 {{'bpu.roi_resize' op a plane [1, 2, 4, 1] and a region [4] are not [1, H, W, C] and [1, 4]}}
+  %0 = bpu.roi_resize %x, %roi {block = 1} : (tensor<1x2x4x1xui8>, tensor<4xi32>) -> tensor<1x2x4x1x!quant.uniform<i8:f32, 1.0>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x2x4x1xui8>, %roi: tensor<1x4xi32>) {
+  // expected-error @+1 {{'bpu.roi_resize' op 3 pixels of [1, 2, 4, 1] cannot become [2, 4]: cells cover 1 or 2, and sizes are 1 to 65536}}
+  %0 = bpu.roi_resize %x, %roi {block = 3} : (tensor<1x2x4x1xui8>, tensor<1x4xi32>) -> tensor<1x2x4x1x!quant.uniform<i8:f32, 1.0>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x2x4x1xui8>, %roi: tensor<1x4xi32>) {
+  // expected-error @+1 {{'bpu.roi_resize' op the result must be i8, not i16}}
+  %0 = bpu.roi_resize %x, %roi {block = 1} : (tensor<1x2x4x1xui8>, tensor<1x4xi32>) -> tensor<1x2x4x1x!quant.uniform<i16:f32, 1.0>>
+  return
+}

@@ -68,6 +68,13 @@ func.func @images(%y: tensor<1x2x4x1xui8>, %uv: tensor<1x1x2x2xui8>) {
   return
 }
 
+// CHECK-LABEL: func.func @regions
+func.func @regions(%uv: tensor<1x8x6x2xui8>, %roi: tensor<1x4xi32>) {
+  // CHECK: bpu.roi_resize %{{.*}}, %{{.*}} {block = 2 : i64} : (tensor<1x8x6x2xui8>, tensor<1x4xi32>) -> tensor<1x3x5x2x!quant.uniform<i8:f32, 1.000000e+00>>
+  %0 = bpu.roi_resize %uv, %roi {block = 2} : (tensor<1x8x6x2xui8>, tensor<1x4xi32>) -> tensor<1x3x5x2x!quant.uniform<i8:f32, 1.0>>
+  return
+}
+
 // CHECK-LABEL: func.func @integers_and_floats
 func.func @integers_and_floats(%i: tensor<1x2x4x3x!quant.uniform<i8:f32, 1.0>>, %x: tensor<2x3xf32>) {
   // CHECK: bpu.camera_image %{{.*}} {constants = array<i8>} : (tensor<1x2x4x3x!quant.uniform<i8:f32, 1.000000e+00>>)

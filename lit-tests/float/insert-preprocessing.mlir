@@ -115,6 +115,23 @@ func.func @yuv444_128(%x: tensor<1x3x2x5xf32> {hfloat.input_type_rt = "yuv444_12
 
 // -----
 
+// A region of a picture of any size, as large as the network's input.
+// CHECK-LABEL: func.func @resizer
+// CHECK-SAME: (%[[Y:.*]]: tensor<1x4096x4096x1xui8> {hfloat.layout = "NHWC", hfloat.name = "x_y", hfloat.region = "x_roi"}
+// CHECK-SAME: %[[UV:.*]]: tensor<1x2048x2048x2xui8> {hfloat.layout = "NHWC", hfloat.name = "x_uv", hfloat.region = "x_roi"}
+// CHECK-SAME: %[[ROI:.*]]: tensor<1x4xi32> {hfloat.name = "x_roi"})
+// CHECK-NEXT: %[[A:.*]] = bpu.roi_resize %[[Y]], %[[ROI]] {block = 1 : i64} : (tensor<1x4096x4096x1xui8>, tensor<1x4xi32>) -> tensor<1x2x6x1x!quant.uniform<i8:f32, 1.000000e+00>>
+// CHECK-NEXT: %[[B:.*]] = bpu.roi_resize %[[UV]], %[[ROI]] {block = 2 : i64} : (tensor<1x2048x2048x2xui8>, tensor<1x4xi32>) -> tensor<1x1x3x2x!quant.uniform<i8:f32, 1.000000e+00>>
+// CHECK-NEXT: bpu.camera_image %[[A]], %[[B]] {constants = array<i8>}
+// CHECK: hfloat.relu
+func.func @resizer(%x: tensor<1x3x2x6xf32> {hfloat.name = "x", hfloat.input_type_rt = "nv12", hfloat.input_type_train = "yuv444",
+    hfloat.input_layout_train = "NCHW", hfloat.input_source = "resizer"}) -> tensor<1x3x2x6xf32> {
+  %0 = hfloat.relu %x : (tensor<1x3x2x6xf32>) -> tensor<1x3x2x6xf32> loc("Relu_0")
+  return %0 : tensor<1x3x2x6xf32>
+}
+
+// -----
+
 // A feature map that is quantized for the BPU is normalized there; what runs on the CPU reads the sum and product that it had before.
 // CHECK-LABEL: func.func @quantized_featuremap
 // CHECK-SAME: (%[[X:.*]]: tensor<1x2x4x4xf32> {hfloat.layout = "NCHW"})
@@ -199,6 +216,14 @@ func.func @count(%x: tensor<1x3x4x4xf32> {hfloat.input_type_rt = "rgb", hfloat.i
 // expected-error@+1 {{input 'input_0': scale 1e300 is no finite f32}}
 func.func @range(%x: tensor<1x3x4x4xf32> {hfloat.input_type_rt = "rgb", hfloat.input_type_train = "rgb",
     hfloat.input_layout_train = "NCHW", hfloat.scale_value = array<f64: 1.0e300>}) -> tensor<1x3x4x4xf32> {
+  return %x : tensor<1x3x4x4xf32>
+}
+
+// -----
+
+// expected-error@+1 {{input 'input_0': hfloat.input_source: 'pyramids' is not resizer}}
+func.func @source(%x: tensor<1x3x4x4xf32> {hfloat.input_type_rt = "nv12", hfloat.input_type_train = "rgb",
+    hfloat.input_layout_train = "NCHW", hfloat.input_source = "pyramids"}) -> tensor<1x3x4x4xf32> {
   return %x : tensor<1x3x4x4xf32>
 }
 

@@ -54,6 +54,9 @@ func.func @program(%x: tensor<1x16xf32>) -> tensor<1x16xf32> {
         window <kernel [2, 2] strides [2, 2] dilations [1, 1] pads [0, 0]> input_element i8 input <576, [16, 4, 1, 1]>
         count <kernel [2, 2] pads [0, 0] extent [4, 4] minimum [2, 2] shape [1, 1] table <672, [8, 8]>>
         output_element i8 clamp <-128, 127> output <640, [4, 2, 1, 1]>
+    // CHECK: nash.aae.roi_resize node 1 plane_shape [2, 2, 1] plane <input 0 + 0, [0, 0, 0, 2, 1, 1]> region <input 0 + 16, [0, 0, 0, 0, 0, 4]> block 2 size [4, 4] start [2, 0] output_shape [2, 4, 1] output <704, [4, 1, 1]>
+    nash.aae.roi_resize node 1 plane_shape [2, 2, 1] plane <input 0 + 0, [0, 0, 0, 2, 1, 1]> region <input 0 + 16, [0, 0, 0, 0, 0, 4]>
+        block 2 size [4, 4] start [2, 0] output_shape [2, 4, 1] output <704, [4, 1, 1]>
     // CHECK: nash.vpu.dequantize {{.*}} wait [vae 1] shape [1, 1, 1, 1, 1, 16] input_element i8 scale 5.000000e-01
     nash.vpu.dequantize node 1 wait [vae 1] shape [1, 1, 1, 1, 1, 16] input_element i8 scale 0.5 input <64, [0, 0, 0, 0, 16, 1]> output <128, [0, 0, 0, 0, 64, 4]>
     // CHECK: nash.store.copy node 1 wait [vpu 2] shape [1, 1, 1, 1, 1, 16] element_bytes 4 source <128, [0, 0, 0, 0, 64, 4]> destination <output 0 + 0, [0, 0, 0, 0, 64, 4]>{{$}}

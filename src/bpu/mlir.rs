@@ -197,6 +197,7 @@ fn given_attributes<'c>(context: &'c Context, operator: &Operator) -> Vec<(&'sta
             ]
         }
         Operator::CameraImage { constants } => vec![("constants", attribute::bytes(context, constants))],
+        Operator::RoiResize { block, .. } => vec![("block", attribute::i64(context, *block as i64))],
         Operator::Normalize { axis, mean, factor } => {
             let wide = |values: &[f32]| values.iter().map(|value| f64::from(*value)).collect::<Vec<f64>>();
             vec![
@@ -368,6 +369,12 @@ pub fn operator(operation: OperationRef<'_, '_>, result_shape: &[usize]) -> Resu
         Op::Lookup => Operator::Lookup { table: table(operation)? },
         Op::Curve => Operator::Curve { curve: curve(operation)? },
         Op::CameraImage => Operator::CameraImage { constants: operation.bytes("constants")? },
+        Op::RoiResize => match *result_shape {
+            [_, rows, columns, _] => {
+                Operator::RoiResize { block: size(attributes::block(operation)?, "block")?, size: [rows, columns] }
+            }
+            _ => return Err(refuse(operation, "its result is no image".to_owned())),
+        },
         Op::Concat => Operator::Concat { axis: size(attributes::axis(operation)?, "axis")? },
         Op::Slice => Operator::Slice {
             starts: reader.sizes("starts")?,

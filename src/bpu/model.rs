@@ -17,8 +17,8 @@ use hb_dialects::{ElementType, bpu::Op};
 use crate::numerics::LookupTable;
 pub use crate::numerics::{Clamp, Curve};
 pub use shape::{
-    ShapeError, average_pool_counts, broadcast_shape, concat_shape, convolution_shape, element_count, matmul_shape,
-    output_shape, pad_shape, pool_shape, slice_shape, transpose_shape, window_positions,
+    MOST_PIXELS, ShapeError, average_pool_counts, broadcast_shape, concat_shape, convolution_shape, element_count,
+    matmul_shape, output_shape, pad_shape, pool_shape, slice_shape, transpose_shape, window_positions,
 };
 pub use types::{moved_scale, reshaped_axis};
 pub use verify::ModelError;
@@ -280,6 +280,13 @@ pub enum Operator {
         /// Integers of further channels, behind those of the planes.
         constants: Vec<i8>,
     },
+    /// A region `[1, 4]` (left, top, right, bottom, in pixels) of a plane `[1, H, W, C]` of bytes in another size; byte b becomes b - 128.
+    RoiResize {
+        /// Rows and columns of pixels that a cell of the plane covers.
+        block: usize,
+        /// Rows and columns of the result.
+        size: [usize; 2],
+    },
     /// One or more operands of one type and scale, joined along `axis`.
     Concat {
         /// The dimension that adds up.
@@ -402,6 +409,7 @@ impl Operator {
             Operator::Curve { .. } => Op::Curve,
             Operator::Requantize { .. } => Op::Requantize,
             Operator::CameraImage { .. } => Op::CameraImage,
+            Operator::RoiResize { .. } => Op::RoiResize,
             Operator::Concat { .. } => Op::Concat,
             Operator::Slice { .. } => Op::Slice,
             Operator::Pad { .. } => Op::Pad,
@@ -435,6 +443,7 @@ impl Operator {
             | Operator::Lookup { .. }
             | Operator::Curve { .. }
             | Operator::CameraImage { .. }
+            | Operator::RoiResize { .. }
             | Operator::Concat { .. }
             | Operator::Slice { .. }
             | Operator::Pad { .. }

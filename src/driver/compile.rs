@@ -516,6 +516,7 @@ fn changes(input: &CheckedInput) -> bool {
         type_rt: *input.get(&INPUT_TYPE_RT),
         type_train: *input.get(&INPUT_TYPE_TRAIN),
         space_and_range: *input.get(&INPUT_SPACE_AND_RANGE),
+        resized: input.resized,
         layout: *input.get(&INPUT_LAYOUT_TRAIN),
         mean: input.per_channel(&MEAN_VALUE),
         scale: input.per_channel(&SCALE_VALUE),

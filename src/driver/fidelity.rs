@@ -12,9 +12,12 @@ use crate::bpu::model::Segment;
 use crate::cpu::{Array, FloatExecutable};
 use crate::hbm::{Hbm, SegmentBody};
 use crate::nash::lower;
+use crate::numerics::RegionOfInterest;
 use crate::quant::calibrate::NodeValues;
 use crate::quant::cut::{Allowed, Cut, F32_ROUNDING, cut};
 use crate::sim::bpu_segment::BpuRunner;
+use crate::sim::executor::ExecutionError;
+use crate::sim::regions::regions;
 use crate::sim::segmented::in_region;
 use crate::target::Target;
 use hb_dialects::ElementType;
@@ -125,8 +128,18 @@ pub(super) fn deployed_sample(
 ) -> Result<Vec<Vec<u8>>, StageError> {
     let own = input_names(own);
     let arguments = ir::body(function).map(ir::arguments).unwrap_or_default();
-    let mut inputs = Vec::new();
-    for (argument, name) in arguments.into_iter().zip(input_names(function)) {
+    let regions = regions(function).map_err(ExecutionError)?;
+    let mut inputs: Vec<Vec<u8>> = Vec::new();
+    let shapes: Vec<Vec<usize>> = arguments
+        .iter()
+        .map(|argument| TensorType::from_type(argument.r#type())?.static_shape())
+        .collect::<Result<_, _>>()?;
+    for (index, (argument, name)) in arguments.into_iter().zip(input_names(function)).enumerate() {
+        let picture = regions.iter().find(|(_, region)| *region == index).and_then(|(plane, _)| shapes.get(*plane));
+        if let Some(&[_, height, width, _]) = picture.map(Vec::as_slice) {
+            inputs.push(made_up_region(height, width).to_bytes());
+            continue;
+        }
         let r#type = TensorType::from_type(argument.r#type())?;
         let (element, count) = (r#type.element.storage(), r#type.static_shape()?.iter().product::<usize>());
         let bytes = count * element.bytes();
@@ -143,6 +156,12 @@ pub(super) fn deployed_sample(
         });
     }
     Ok(inputs)
+}
+
+/// A region inside of a picture, of other sizes than most networks have.
+fn made_up_region(height: usize, width: usize) -> RegionOfInterest {
+    let [height, width] = [height, width].map(|size| i32::try_from(size).unwrap_or(i32::MAX));
+    RegionOfInterest { left: width / 7, top: height / 9, right: width - width / 5, bottom: height - height / 11 }
 }
 
 /// Data where there is no sample: bytes of all values, reals from -4 to 4, and of wider integers 0 and 1, which are valid indices of nearly

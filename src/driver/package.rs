@@ -12,6 +12,7 @@ use crate::nash::{
     lower::Lowered,
     mlir::{March, PROGRAM, ProgramMirrorError, input_ports, march_of, program_from_mlir},
 };
+use crate::sim::regions::regions;
 use crate::target::TargetError;
 use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, IrError, OperationAttributes, Origin, TensorType, attribute};
@@ -134,8 +135,11 @@ pub fn package(
         layers: Vec::new(),
     };
     let mut inputs = Vec::new();
+    let regions = regions(function).map_err(PackageError::Network)?;
     for (index, (argument, name)) in ir::arguments(block).into_iter().zip(input_names(function)).enumerate() {
-        inputs.push(package.describe(argument, name, ir::argument_attribute(function, index, LAYOUT))?);
+        let described = package.describe(argument, name, ir::argument_attribute(function, index, LAYOUT))?;
+        let region = regions.iter().find(|(plane, _)| *plane == index).map(|(_, region)| *region);
+        inputs.push(TensorDescription { region, ..described });
     }
     for operation in ir::operations(block) {
         match operation.operation_name().as_str() {
@@ -278,7 +282,8 @@ impl<'a> Package<'a> {
         let default = if dims.len() == 4 { "NCHW" } else { "" };
         let layout = layout.map_or_else(|| default.to_owned(), |layout| attribute::text(layout).unwrap_or_default());
         let quantization = TensorQuantization::of(&TensorType::from_type(value.r#type())?);
-        Ok(TensorDescription { name, dims, element_type, strides, quantization, layout, buffer, sizes_buffer })
+        let region = None;
+        Ok(TensorDescription { name, dims, element_type, strides, quantization, layout, buffer, sizes_buffer, region })
     }
 
     /// The name of a segment's location, or its number.

@@ -137,6 +137,7 @@ mod tests {
             type_rt: InputType::Rgb,
             type_train: InputType::Rgb,
             space_and_range: SpaceAndRange::Regular,
+            resized: false,
             layout: Layout::Nchw,
             mean: vec![mean],
             scale: scale.to_vec(),

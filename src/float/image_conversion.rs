@@ -121,7 +121,15 @@ mod tests {
     }
 
     fn preprocessing(type_rt: InputType, type_train: InputType, space_and_range: SpaceAndRange) -> Preprocessing {
-        Preprocessing { type_rt, type_train, space_and_range, layout: Layout::Nchw, mean: vec![], scale: vec![] }
+        Preprocessing {
+            type_rt,
+            type_train,
+            space_and_range,
+            resized: false,
+            layout: Layout::Nchw,
+            mean: vec![],
+            scale: vec![],
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use hb_dialects::{
     ElementType, bpu,
     hfloat::{Op, SlidingWindow, attributes},
     ir::{self, Constant, Element, Names, OperationAttributes, Origin, Quantized, Scale, TensorType, attribute},
-    names::{LAYOUT, NAME},
+    names::{LAYOUT, NAME, REGION},
     pass::PassFailure,
     quant,
 };
@@ -28,6 +28,13 @@ const BIAS_BITS: u32 = 32;
 const TO_NCHW: [i64; 4] = [0, 3, 1, 2];
 const TO_NHWC: [i64; 4] = [0, 2, 3, 1];
 
+/// Rows and columns of the largest picture of which a region can be taken. A convention of deployed models: memory is set aside for it.
+const LARGEST_PICTURE: usize = 4096;
+/// What is added to the name of an input for that which says the region of a picture (manual, "input_source").
+const REGION_ENDING: &str = "_roi";
+/// Left, top, right, bottom.
+const REGION_SHAPE: [usize; 2] = [1, 4];
+
 /// The integers of an image.
 fn image_integers() -> Quantized {
     Quantized { bits: IMAGE_BITS, scale: Scale::PerTensor(STEP) }
@@ -42,9 +49,20 @@ pub(super) struct ImagePlan {
     layout: Layout,
     /// Whether luma and chroma are two planes.
     planes: bool,
+    /// Whether the image is a resized region of a picture.
+    resized: bool,
     /// Of the deployed image: bytes, or the integers themselves.
     element: Element,
     conversion: ImageConversion,
+}
+
+/// A plane of an image.
+struct Plane {
+    /// Added to the name of the input.
+    ending: &'static str,
+    /// Rows and columns of pixels that an element covers.
+    block: usize,
+    shape: [usize; 4],
 }
 
 impl ImagePlan {
@@ -73,21 +91,36 @@ impl ImagePlan {
         if planes && (h % 2 != 0 || w % 2 != 0) {
             return Err(format!("nv12 needs an even height and width, and it has {h}x{w}"));
         }
+        if preprocessing.resized && n != 1 {
+            return Err(format!(
+                "the resizer gives one image, and the input takes {n}; leave input_batch or input_source out"
+            ));
+        }
         let colours = conversion.matrix.first().map_or(0, Vec::len);
         let element = match preprocessing.type_rt {
             InputType::Yuv444_128 => Element::Quantized(image_integers()),
             _ => ElementType::U8.into(),
         };
-        Ok(Self { size: [n, h, w], colours, layout, planes, element, conversion })
+        let resized = preprocessing.resized;
+        Ok(Self { size: [n, h, w], colours, layout, planes, resized, element, conversion })
     }
 
-    /// Channels and shapes of the planes of the deployed image, and what is added to the name of the input.
-    fn inputs(&self) -> Vec<(&'static str, Vec<usize>)> {
-        let [n, h, w] = self.size;
+    /// The planes of an image of this size.
+    fn planes(&self, [n, h, w]: [usize; 3]) -> Vec<Plane> {
+        let plane = |ending, block, channels| Plane { ending, block, shape: [n, h / block, w / block, channels] };
         match self.planes {
-            true => vec![("_y", vec![n, h, w, 1]), ("_uv", vec![n, h / 2, w / 2, 2])],
-            false => vec![("", vec![n, h, w, self.colours])],
+            true => vec![plane("_y", 1, 1), plane("_uv", 2, 2)],
+            false => vec![plane("", 1, self.colours)],
         }
+    }
+
+    /// The inputs of the deployed model in place of the network's: what is added to its name, element and shape.
+    fn inputs(&self) -> Vec<(&'static str, Element, Vec<usize>)> {
+        let size = if self.resized { [1, LARGEST_PICTURE, LARGEST_PICTURE] } else { self.size };
+        let planes = self.planes(size).into_iter();
+        let planes = planes.map(|plane| (plane.ending, self.element.clone(), plane.shape.to_vec()));
+        let region = (REGION_ENDING, ElementType::I32.into(), REGION_SHAPE.to_vec());
+        planes.chain(self.resized.then_some(region)).collect()
     }
 }
 
@@ -111,6 +144,7 @@ pub(super) fn insert(
     let planes = deploy(function, (index, name), plan)?;
     let mut writer = Writer { context: function.context_reference(), place: Place::Start(block), names };
     let input = Origin::without_node(name).part("preprocess");
+    let planes = writer.planes(&input, plan, planes)?;
     let image = writer.image(&input, plan, &planes, with_channels)?;
     let channels = plan.colours + if with_channels { OFFSET_CHANNELS.len() } else { 0 };
     for convolution in convolutions {
@@ -124,7 +158,7 @@ pub(super) fn insert(
         old.into_iter().for_each(erase_unread);
     }
     // Casts of the input that convolutions alone read are gone by now.
-    let left: Vec<_> = ir::users(argument).into_iter().filter(|reader| !bpu::Op::CameraImage.is(*reader)).collect();
+    let left: Vec<_> = ir::users(argument).into_iter().filter(|reader| bpu::Op::of(*reader).is_none()).collect();
     if !left.is_empty() {
         let own = widest(&left);
         let converted = writer.conversion(&input, (plan, own.as_ref()), image, channels)?;
@@ -133,7 +167,7 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Makes the argument the planes of the deployed image.
+/// Makes the argument the planes of the deployed image, and the region of them behind these, where there is one.
 fn deploy<'c: 'a, 'a>(
     function: OperationRef<'c, 'a>,
     (index, name): (usize, &str),
@@ -141,15 +175,16 @@ fn deploy<'c: 'a, 'a>(
 ) -> Result<Vec<Value<'c, 'a>>, PassFailure> {
     let context = function.context_reference();
     let taken = hb_dialects::names::input_names(function);
+    let region = plan.resized.then(|| format!("{name}{REGION_ENDING}"));
     let mut planes = Vec::new();
-    for (offset, (ending, shape)) in plan.inputs().into_iter().enumerate() {
+    for (offset, (ending, element, shape)) in plan.inputs().into_iter().enumerate() {
         let (index, name) = (index + offset, format!("{name}{ending}"));
         if !ending.is_empty() && taken.contains(&name) {
             return Err(PassFailure::Message(format!(
                 "there are two inputs '{name}': the image and another one; rename it"
             )));
         }
-        let r#type = TensorType::new(plan.element.clone(), &shape).to_type(context);
+        let r#type = TensorType::new(element, &shape).to_type(context);
         let arguments = ir::body(function).map(ir::arguments).unwrap_or_default();
         let value = match (offset, arguments.get(index)) {
             (0, Some(argument)) => {
@@ -161,7 +196,12 @@ fn deploy<'c: 'a, 'a>(
         planes.push(value.ok_or_else(|| PassFailure::Message(format!("there is no argument {index}")))?);
         // The attributes of a new argument are those of a function that has it.
         ir::update_function_type(context, function);
-        ir::set_argument_attribute(function, index, LAYOUT, attribute::string(context, Layout::Nhwc.name()));
+        if ending != REGION_ENDING {
+            ir::set_argument_attribute(function, index, LAYOUT, attribute::string(context, Layout::Nhwc.name()));
+            if let Some(region) = &region {
+                ir::set_argument_attribute(function, index, REGION, attribute::string(context, region));
+            }
+        }
         if !ending.is_empty() {
             ir::set_argument_attribute(function, index, NAME, attribute::string(context, &name));
         }
@@ -382,6 +422,29 @@ impl<'c, 'a> Writer<'c, 'a, '_> {
         let permutation = attribute::integers(self.context, permutation);
         let r#type = TensorType::new(ElementType::F32, &moved);
         self.build((Op::Transpose.name(), origin), &[value], &[("perm", permutation)], &r#type)
+    }
+
+    /// The planes of the image: those that are deployed, or what regions of them become.
+    fn planes(
+        &mut self,
+        input: &Origin,
+        plan: &ImagePlan,
+        deployed: Vec<Value<'c, 'a>>,
+    ) -> Result<Vec<Value<'c, 'a>>, PassFailure> {
+        if !plan.resized {
+            return Ok(deployed);
+        }
+        let Some((region, pictures)) = deployed.split_last() else { return Ok(Vec::new()) };
+        let mut planes = Vec::new();
+        for (picture, Plane { ending, block, shape }) in pictures.iter().zip(plan.planes(plan.size)) {
+            planes.push(self.build(
+                (bpu::Op::RoiResize.name(), &input.part(&format!("resize{ending}"))),
+                &[*picture, *region],
+                &[("block", attribute::i64(self.context, block as i64))],
+                &TensorType::new(Element::Quantized(image_integers()), &shape),
+            )?);
+        }
+        Ok(planes)
     }
 
     /// The image of the planes as f32 in NCHW, with its casts.

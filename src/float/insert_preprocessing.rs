@@ -19,7 +19,8 @@ pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-insert-preprocessing",
     summary: "Insert the conversion of deployed inputs to the network's float inputs",
     description: "The apply step of preprocessing. An argument that `hfloat-assign-preprocessing` made an image becomes `ui8` in NHWC, \
-for nv12 two planes, and a `bpu.camera_image`. Quantized convolutions that read the input read the image instead: colours, mean and \
+for nv12 two planes, and a `bpu.camera_image`. Where the source is the resizer, planes are as large as pictures may be, an argument more says which \
+region of them is taken, and a `bpu.roi_resize` makes a plane of each. Quantized convolutions that read the input read the image instead: colours, mean and \
 scale go into their weights and biases, which are rounded anew (`docs/decisions/0050-images-of-a-camera.md`). What else reads the input \
 reads a convolution of 1x1 cells that converts. A feature map stays float: where it is quantized for the BPU, `bpu.normalize` takes the place of \
 the `quant.qcast`, and what else reads it reads an addition and a multiplication on the CPU, with the same results. The attributes are \
@@ -48,6 +49,7 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
     for (index, (argument, input)) in ir::arguments(block).into_iter().zip(&inputs).enumerate().rev() {
         let at_fault = |reason: String| PassFailure::Message(format!("input '{input}': {reason}"));
         let Some(preprocessing) = assigned_preprocessing(function, index).map_err(at_fault)? else { continue };
+        preprocessing.check_source().map_err(at_fault)?;
         if preprocessing.is_image() {
             let plan = ImagePlan::new(argument, &preprocessing).map_err(at_fault)?;
             insert_image::insert(function, (index, input), &plan, &mut names)?;

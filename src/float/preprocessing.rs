@@ -15,10 +15,13 @@ const TYPE_RT: &str = "hfloat.input_type_rt";
 const TYPE_TRAIN: &str = "hfloat.input_type_train";
 const SPACE_AND_RANGE: &str = "hfloat.input_space_and_range";
 const LAYOUT_TRAIN: &str = "hfloat.input_layout_train";
+const SOURCE: &str = "hfloat.input_source";
 const MEAN: &str = "hfloat.mean_value";
 const SCALE: &str = "hfloat.scale_value";
 /// The attributes of an argument that ask for preprocessing, named as the manual names the parameters.
-pub(super) const ATTRIBUTES: [&str; 6] = [TYPE_RT, TYPE_TRAIN, LAYOUT_TRAIN, SPACE_AND_RANGE, MEAN, SCALE];
+pub(super) const ATTRIBUTES: [&str; 7] = [TYPE_RT, TYPE_TRAIN, LAYOUT_TRAIN, SPACE_AND_RANGE, SOURCE, MEAN, SCALE];
+/// What [`SOURCE`] is where a region is resized.
+const RESIZER: &str = "resizer";
 
 /// The kind of data of an input (`input_type_train`, `input_type_rt`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +178,8 @@ pub struct Preprocessing {
     pub type_train: InputType,
     /// What the luma and chroma of nv12 mean.
     pub space_and_range: SpaceAndRange,
+    /// Whether the deployed model is given a picture of any size and a region of it, which becomes the image (`input_source`).
+    pub resized: bool,
     /// The layout of the network's input. Deployed images are NHWC, feature maps have the layout of the network's input.
     pub layout: Layout,
     /// Subtracted first: nothing, one number, or one per channel.
@@ -189,9 +194,21 @@ impl Preprocessing {
         [self.type_rt, self.type_train].iter().any(|r#type| *r#type != InputType::Featuremap)
     }
 
+    /// Whether a region of what is deployed can be resized, where that is asked for.
+    ///
+    /// # Errors
+    /// For other data than the camera's resizer gives (manual, "input_source").
+    pub(super) fn check_source(&self) -> Result<(), String> {
+        match self.type_rt {
+            InputType::Nv12 | InputType::Gray => Ok(()),
+            _ if !self.resized => Ok(()),
+            other => Err(format!("the {RESIZER} gives nv12 and gray, not {other}")),
+        }
+    }
+
     /// Whether the deployed input differs from the network's.
     pub fn changes_input(&self) -> bool {
-        self.is_image() || !self.mean.is_empty() || !self.scale.is_empty()
+        self.resized || self.is_image() || !self.mean.is_empty() || !self.scale.is_empty()
     }
 
     /// The layout of the deployed input.
@@ -233,6 +250,11 @@ pub static PASS: PassDefinition = PassDefinition {
             description: "values of luma and chroma of nv12: regular or bt601_video",
         },
         OptionDefinition {
+            name: "input-source",
+            default: "",
+            description: "resizer where a region of a picture is resized to the input; ddr and pyramid change nothing",
+        },
+        OptionDefinition {
             name: "input-layout-train",
             default: "NCHW",
             description: "layout of the network's input: NCHW or NHWC",
@@ -272,6 +294,11 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
         type_train: input_type("input-type-train")?,
         space_and_range: SpaceAndRange::named(options.get(space))
             .ok_or_else(|| unknown(space, "regular, bt601_video"))?,
+        resized: match options.get("input-source") {
+            "" | "ddr" | "pyramid" => false,
+            RESIZER => true,
+            _ => return Err(unknown("input-source", "ddr, pyramid, resizer")),
+        },
         layout: Layout::named(options.get("input-layout-train"))
             .ok_or_else(|| unknown("input-layout-train", "NCHW, NHWC"))?,
         mean: numbers(options, "mean-value")?,
@@ -298,6 +325,9 @@ pub fn assign_preprocessing(function: OperationRef<'_, '_>, index: usize, prepro
     ];
     for (name, word) in words {
         ir::set_argument_attribute(function, index, name, attribute::string(context, word));
+    }
+    if preprocessing.resized {
+        ir::set_argument_attribute(function, index, SOURCE, attribute::string(context, RESIZER));
     }
     for (name, numbers) in [(MEAN, &preprocessing.mean), (SCALE, &preprocessing.scale)] {
         if !numbers.is_empty() {
@@ -331,6 +361,11 @@ pub fn assigned_preprocessing(function: OperationRef<'_, '_>, index: usize) -> R
         type_train: input_type(TYPE_TRAIN, &word(TYPE_TRAIN)?)?,
         space_and_range: SpaceAndRange::named(&space)
             .ok_or_else(|| format!("{SPACE_AND_RANGE}: '{space}' is none of regular, bt601_video"))?,
+        resized: match string(SOURCE)?.as_deref() {
+            None => false,
+            Some(RESIZER) => true,
+            Some(source) => return Err(format!("{SOURCE}: '{source}' is not {RESIZER}")),
+        },
         layout: Layout::named(&layout).ok_or_else(|| format!("{LAYOUT_TRAIN}: '{layout}' is none of NCHW, NHWC"))?,
         mean: floats(MEAN)?,
         scale: floats(SCALE)?,

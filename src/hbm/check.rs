@@ -38,6 +38,10 @@ pub fn check(manifest: &Manifest, sections: &[Section]) -> Checked {
     if let Some(input) = manifest.inputs.iter().find(|input| input.sizes_buffer.is_some()) {
         return broken(ManifestRule::ManifestSizes, format!("input {:?} names a buffer of sizes", input.name));
     }
+    if let Some(output) = manifest.outputs.iter().find(|output| output.region.is_some()) {
+        return broken(ManifestRule::ManifestRegion, format!("output {:?} names a region", output.name));
+    }
+    check_regions(&manifest.inputs)?;
     check_segments(manifest, sections)?;
     check_flow(manifest)?;
     for layer in &manifest.layers {
@@ -174,6 +178,31 @@ fn check_tensor(tensor: &TensorDescription, buffers: &[Buffer]) -> Checked {
         Some(quantization) => check_quantization(&what, tensor, quantization),
         None => Ok(()),
     }
+}
+
+/// Planes of a picture and the input that says which region of it is taken.
+fn check_regions(inputs: &[TensorDescription]) -> Checked {
+    for plane in inputs {
+        let Some(index) = plane.region else { continue };
+        let region = inputs.get(index);
+        let is_region = region.is_some_and(|region| {
+            region.element_type == ElementType::I32 && region.dims == [1, 4] && region.region.is_none()
+        });
+        let first = inputs.iter().find(|other| other.region == plane.region).map(|first| first.dims.as_slice());
+        let is_plane = match (plane.dims.as_slice(), first) {
+            (&[1, rows, columns, _], Some(&[_, height, width, _])) => {
+                let covers =
+                    |block: usize| (rows.checked_mul(block), columns.checked_mul(block)) == (Some(height), Some(width));
+                plane.element_type == ElementType::U8 && rows > 0 && columns > 0 && (covers(1) || covers(2))
+            }
+            _ => false,
+        };
+        if !is_region || !is_plane {
+            let detail = format!("input {:?} of shape {:?} names input {index} as its region", plane.name, plane.dims);
+            return broken(ManifestRule::ManifestRegion, detail);
+        }
+    }
+    Ok(())
 }
 
 /// Every stride spans the dimensions inside it, as on the board.

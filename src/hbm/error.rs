@@ -86,6 +86,7 @@ rules! {
     ManifestStrides "manifest.strides" "there is a stride per dimension, and elements do not overlap",
     ManifestQuantization "manifest.quantization" "there is one finite positive scale and one zero point for the tensor, or per index of the axis",
     ManifestSizes "manifest.sizes" "actual sizes are those of an output, one int64 for each of its dimensions",
+    ManifestRegion "manifest.region" "only inputs of uint8 [1, H, W, C] name a region, which is an input of int32 [1, 4]; planes of one picture have its sizes or half of them",
     ManifestBuffer "manifest.buffer" "a buffer that is named exists",
     ManifestFlow "manifest.flow" "every buffer is written once, by a model input or a segment, before it is read",
     ManifestSegment "manifest.segment" "a segment that is named exists, and each has a body",

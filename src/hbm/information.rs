@@ -25,6 +25,7 @@ pub fn to_json(hbm: &Hbm) -> Value {
             "layout": tensor.layout,
             "buffer": tensor.buffer,
             "sizes_buffer": tensor.sizes_buffer,
+            "region": tensor.region,
             "quantization": tensor.quantization.as_ref().map(|quantization| json!({
                 "scales": quantization.scales,
                 "zero_points": quantization.zero_points,
@@ -197,7 +198,7 @@ pub fn to_text(hbm: &Hbm, with_layers: bool) -> String {
             vec![
                 tensor.name.clone(),
                 direction.into(),
-                shape(&tensor.dims),
+                if tensor.region.is_some() { format!("up to {}", shape(&tensor.dims)) } else { shape(&tensor.dims) },
                 tensor.element_type.name().into(),
                 if tensor.layout.is_empty() { "-".into() } else { tensor.layout.clone() },
                 tensor.strides.iter().map(usize::to_string).collect::<Vec<_>>().join(","),

@@ -81,7 +81,7 @@ impl TensorQuantization {
 pub struct TensorDescription {
     /// As the user's model calls it.
     pub name: String,
-    /// Sizes, outermost first; the largest ones, where `sizes_buffer` holds the actual ones.
+    /// Sizes, outermost first; the largest ones, where `sizes_buffer` holds the actual ones, or `region` is given.
     pub dims: Vec<usize>,
     /// How each element is stored.
     pub element_type: ElementType,
@@ -95,6 +95,9 @@ pub struct TensorDescription {
     pub buffer: usize,
     /// Index of the buffer that holds the actual size of each dimension as int64, when they are known only after a run.
     pub sizes_buffer: Option<usize>,
+    /// Of a plane of a picture, index into [`Manifest::inputs`] of the int32 input that says which region of the picture is taken. The picture
+    /// may be smaller than the sizes; what lies beyond it is not looked at.
+    pub region: Option<usize>,
 }
 
 /// Named memory that tensors and segments refer to.

@@ -16,6 +16,7 @@ fn tensor(name: &str, dims: &[usize], element_type: ElementType, buffer: usize) 
         layout: String::new(),
         buffer,
         sizes_buffer: None,
+        region: None,
     }
 }
 
@@ -171,7 +172,7 @@ fn rules_of_the_header() {
     assert_eq!(bytes_broken_by(|bytes| bytes[0] = b'H'), Some(ManifestRule::HeaderMagic));
     assert_eq!(bytes_broken_by(|bytes| bytes[12] = 2), Some(ManifestRule::HeaderMajor));
     assert_eq!(bytes_broken_by(|bytes| bytes[12] = 0), Some(ManifestRule::HeaderMajor));
-    assert_eq!(bytes_broken_by(|bytes| bytes[14] = 2), Some(ManifestRule::HeaderMinor));
+    assert_eq!(bytes_broken_by(|bytes| bytes[14] = MINOR as u8 + 1), Some(ManifestRule::HeaderMinor));
     assert_eq!(bytes_broken_by(|bytes| bytes[28] = 1), Some(ManifestRule::HeaderReserved));
     assert_eq!(bytes_broken_by(|bytes| bytes.push(0)), Some(ManifestRule::HeaderFileSize));
     assert_eq!(bytes_broken_by(|bytes| bytes[24..28].fill(0)), Some(ManifestRule::HeaderSectionCount));
@@ -242,6 +243,46 @@ fn rules_of_the_manifest_as_protobuf() {
         Some(ManifestRule::ManifestType)
     );
     assert_eq!(raw_manifest(&[digest, vec![(10 << 3) | 2, 0]].concat()), Some(ManifestRule::ManifestSegment));
+}
+
+/// A plane of a picture beside the region that is taken of it, and what else cannot stand there.
+#[test]
+fn rules_of_regions() {
+    let with_region =
+        |m: &mut Manifest, plane: &[usize], element: ElementType, region: &[usize], region_element: ElementType| {
+            let first = m.buffers.len();
+            for (name, dims, element) in [("plane", plane, element), ("region", region, region_element)] {
+                let bytes = dims.iter().product::<usize>() * element.bytes();
+                m.buffers.push(Buffer { name: name.into(), bytes, element_type: element, dims: dims.to_vec() });
+            }
+            let of = m.inputs.len() + 1;
+            m.inputs.push(TensorDescription { region: Some(of), ..tensor("plane", plane, element, first) });
+            m.inputs.push(tensor("region", region, region_element, first + 1));
+        };
+    let broken = |plane: &[usize], element, region: &[usize], region_element| {
+        manifest_broken_by(|m| with_region(m, plane, element, region, region_element))
+    };
+    assert_eq!(broken(&[1, 4, 6, 1], ElementType::U8, &[1, 4], ElementType::I32), None);
+    assert_eq!(broken(&[1, 4, 6, 1], ElementType::I8, &[1, 4], ElementType::I32), Some(ManifestRule::ManifestRegion));
+    assert_eq!(broken(&[4, 6, 1], ElementType::U8, &[1, 4], ElementType::I32), Some(ManifestRule::ManifestRegion));
+    assert_eq!(broken(&[2, 4, 6, 1], ElementType::U8, &[1, 4], ElementType::I32), Some(ManifestRule::ManifestRegion));
+    assert_eq!(broken(&[1, 0, 6, 1], ElementType::U8, &[1, 4], ElementType::I32), Some(ManifestRule::ManifestRegion));
+    assert_eq!(broken(&[1, 4, 6, 1], ElementType::U8, &[4], ElementType::I32), Some(ManifestRule::ManifestRegion));
+    assert_eq!(broken(&[1, 4, 6, 1], ElementType::U8, &[1, 4], ElementType::I64), Some(ManifestRule::ManifestRegion));
+    let of_planes = |m: &mut Manifest| with_region(m, &[1, 4, 6, 1], ElementType::U8, &[1, 4], ElementType::I32);
+    let itself = manifest_broken_by(|m| {
+        of_planes(m);
+        let plane = m.inputs.len() - 2;
+        m.inputs[plane].region = Some(plane);
+    });
+    assert_eq!(itself, Some(ManifestRule::ManifestRegion));
+    let nowhere = manifest_broken_by(|m| {
+        of_planes(m);
+        let plane = m.inputs.len() - 2;
+        m.inputs[plane].region = Some(99);
+    });
+    assert_eq!(nowhere, Some(ManifestRule::ManifestRegion));
+    assert_eq!(manifest_broken_by(|m| m.outputs[0].region = Some(0)), Some(ManifestRule::ManifestRegion));
 }
 
 #[test]

@@ -81,6 +81,7 @@ static TENSOR: Shape = Shape {
         Field::Text,
         Field::Number,
         Field::Number,
+        Field::Number,
     ],
 };
 static BUFFER: Shape = Shape {
@@ -312,6 +313,7 @@ impl From<&plain::TensorDescription> for proto::Tensor {
             layout: tensor.layout.clone(),
             buffer: index(tensor.buffer),
             sizes_buffer: tensor.sizes_buffer.map(index),
+            region: tensor.region.map(index),
         }
     }
 }
@@ -333,6 +335,7 @@ impl TryFrom<proto::Tensor> for plain::TensorDescription {
             layout: tensor.layout,
             buffer: tensor.buffer as usize,
             sizes_buffer: tensor.sizes_buffer.map(|buffer| buffer as usize),
+            region: tensor.region.map(|input| input as usize),
         })
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! `docs/nash-isa.md` explains it; the vendor's instruction set is not public, this one is our own. Seven engines each take
 //! instructions from a queue of their own, in order. Nothing orders two engines but the [`Wait`]s that an instruction carries.
-//! All operands lie in the local memory L1M; only `load` and `store` see DDR.
+//! Operands lie in the local memory L1M; only `load`, `store` and `aae.roi_resize`, which reads what a region says, see DDR.
 //!
 //! The instructions themselves, with every field, are declared once, in `isa_operations`.
 
 use std::fmt;
 use std::str::FromStr;
 
-pub use super::isa_access::{Access, CURVE_PIECE_BYTES, Space, StridedRegion};
+pub use super::isa_access::{Access, CURVE_PIECE_BYTES, REGION_NUMBERS, Space, StridedRegion, whole};
 pub use super::isa_cycles::{Alignment, Cost, Products, Runs};
 pub use super::isa_numbers::FieldKind;
 pub use super::isa_operations::*;
@@ -34,7 +34,7 @@ pub enum Engine {
     Tae = 2,
     /// The vector engine: elementwise arithmetic and tables.
     Vae = 3,
-    /// The pooling engine.
+    /// The pooling engine; it also resizes regions of pictures.
     Aae = 4,
     /// The layout engine: copies within L1M.
     Dte = 5,

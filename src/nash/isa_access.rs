@@ -244,6 +244,14 @@ impl Collector {
 /// Bytes of one entry of an average pool's table: mantissa i32, shift u32.
 pub const COUNT_ENTRY_BYTES: u32 = 8;
 
+/// Numbers of a region of interest.
+pub const REGION_NUMBERS: u32 = 4;
+
+/// Sizes of rank [`RANK`], ones in front.
+pub fn whole([rows, columns, channels]: [u32; 3]) -> [u32; RANK] {
+    [1, 1, 1, rows, columns, channels]
+}
+
 /// Bytes of one output channel's parameters of a convolution: bias i32, mantissa i32, shift u32.
 pub const PARAMETER_BYTES: u32 = 12;
 
@@ -336,6 +344,12 @@ impl Operation {
                 }
                 all.count(&o.count);
                 all.write("output", &o.output, &o.output_shape, o.output_element.bytes());
+            }
+            Operation::RoiResize(o) => {
+                // Which cells is known only with the region: it may be any.
+                all.ddr(false, "plane", &o.plane, &whole(o.plane_shape), 1);
+                all.ddr(false, "region", &o.region, &whole([1, 1, REGION_NUMBERS]), 4);
+                all.write("output", &o.output, &o.output_shape, 1);
             }
             Operation::Copy(o) => {
                 all.read("source", &o.source, &o.shape, o.element_bytes.into());

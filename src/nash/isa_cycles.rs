@@ -5,14 +5,14 @@
 
 use crate::target::Target;
 
-use super::isa::{BpuElement, Convolution, DdrView, Operation, RANK, StridedRegion, View, Window};
+use super::isa::{BpuElement, Convolution, DdrView, Operation, RANK, RoiResize, StridedRegion, View, Window};
 
 /// What an instruction costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     /// Cycles that its engine is busy, without the DDR transfer. At least 1.
     pub engine_cycles: u64,
-    /// Cycles that it holds the DDR port, which LOAD and STORE share. 0 for the other engines.
+    /// Cycles that it holds the DDR port, which all instructions share that reach DDR. 0 for the others.
     pub ddr_cycles: u64,
     /// Bytes moved from or to DDR.
     pub ddr_bytes: u64,
@@ -49,6 +49,14 @@ pub struct Runs {
     pub bytes: u128,
 }
 
+impl Runs {
+    /// What is read of a plane of these rows, columns and channels for some rows of a resized region of it. Which part that is shows only with
+    /// the region: at the most two rows, in their whole length, for each of them.
+    pub fn of_region([rows, columns, channels]: [u128; 3], resized_rows: u128) -> Runs {
+        Runs { count: rows.min(resized_rows.saturating_mul(2)), bytes: columns.saturating_mul(channels) }
+    }
+}
+
 /// Cycles of instructions by their size, set-up included; at least 1.
 impl Target {
     /// The matrix engine works on blocks of input channels x output channels x pixels; a part of a block costs as much as a whole one.
@@ -73,6 +81,11 @@ impl Target {
     /// The pooling engine, by the bytes of the cells of all windows.
     pub fn pool_cycles(&self, bytes: u128) -> u64 {
         with_setup(bytes.div_ceil(self.aae.bytes_per_cycle.value.into()), self.aae.setup_cycles.value)
+    }
+
+    /// The pooling engine where it resizes a region, without the port: by the bytes of the result, each of four cells.
+    pub fn resize_cycles(&self, bytes: u128) -> u64 {
+        self.pool_cycles(bytes.saturating_mul(4))
     }
 
     /// The layout engine, by bytes or contiguous runs, whichever takes longer; runs on the side that has more of them.
@@ -132,6 +145,7 @@ impl Operation {
             Operation::AveragePool(o) => {
                 target.pool_cycles(windows(&o.output_shape, &o.window, o.input_element.bytes()))
             }
+            Operation::RoiResize(o) => return roi_resize(target, o),
             Operation::Copy(o) => {
                 let runs = most_runs(&o.shape, o.element_bytes, &[&o.source, &o.destination]);
                 target.layout_cycles(bytes(&o.shape, o.element_bytes.into()), runs)
@@ -231,6 +245,7 @@ impl Operation {
             | Operation::Curve(_)
             | Operation::Quantize(_)
             | Operation::Normalize(_)
+            | Operation::RoiResize(_)
             | Operation::Dequantize(_) => return None,
         })
     }
@@ -273,6 +288,15 @@ fn transfer(target: &Target, view: &DdrView, shape: &[u32; RANK], element_bytes:
     let run = u128::from(region.bytes.max(1));
     let ddr_cycles = target.port_cycles(Runs { count: bytes.div_ceil(run), bytes: run });
     Cost { engine_cycles, ddr_cycles, ddr_bytes: narrow(bytes) }
+}
+
+fn roi_resize(target: &Target, o: &RoiResize) -> Cost {
+    let read = Runs::of_region(o.plane_shape.map(u128::from), o.output_shape[0].into());
+    Cost {
+        engine_cycles: target.resize_cycles(product(&o.output_shape)),
+        ddr_cycles: target.port_cycles(read),
+        ddr_bytes: narrow(read.count.saturating_mul(read.bytes)),
+    }
 }
 
 fn pairs(view: &DdrView, shape: &[u32; RANK]) -> impl Iterator<Item = (u64, i64)> {

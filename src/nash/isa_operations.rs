@@ -371,6 +371,28 @@ operations! {
         output: View<4>,
     }
 
+    /// A part of a region of a plane in another size, as `docs/numerics.md` defines it: byte b is the integer b - 128.
+    ///
+    /// The region and the plane lie in DDR. A region that is empty, or not inside of the plane's pixels, stops the program.
+    0x0403 AaeRoiResize Aae RoiResize {
+        /// Rows, columns and channels of the plane.
+        plane_shape: [u32; 3],
+        /// The plane, bytes: the last three strides are those of `plane_shape`.
+        plane: DdrView,
+        /// Four i32: left, top, right, bottom in pixels, the last two the first beyond the region. The last stride is theirs.
+        region: DdrView,
+        /// Pixels that a cell of the plane covers along rows and along columns: 1 or 2.
+        block: u32,
+        /// Rows and columns of the whole result.
+        size: [u32; 2],
+        /// Row and column of it that the output begins with.
+        start: [u32; 2],
+        /// Rows, columns and channels of the output.
+        output_shape: [u32; 3],
+        /// The part of the result, i8, by `output_shape`.
+        output: View<3>,
+    }
+
     /// Copies within L1M: transposition, concatenation, slices, broadcasts.
     0x0501 DteCopy Dte Copy {
         /// Sizes, outermost first.

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::isa::*;
 use super::isa_access::is_injective;
+use crate::bpu::model::MOST_PIXELS;
 use crate::numerics::{Clamp as Range, MAX_PIECES, MAX_SHIFT, Multiplier, SumMultipliers};
 use crate::target::Target;
 
@@ -191,6 +192,7 @@ impl Operation {
                 written(&o.output, &o.output_shape, o.element.bytes())
             }
             Operation::AveragePool(o) => average_pool(o, limit),
+            Operation::RoiResize(o) => roi_resize(o, limit),
             Operation::Copy(o) => copy(&o.shape, o.element_bytes, &[1, 2, 4, 8], &o.destination, limit),
             Operation::Fill(o) => copy(&o.shape, o.element_bytes, &[1, 2, 4], &o.destination, limit),
             Operation::Quantize(o) => {
@@ -244,6 +246,7 @@ impl Operation {
             | Operation::Fill(_)
             | Operation::Quantize(_)
             | Operation::Normalize(_)
+            | Operation::RoiResize(_)
             | Operation::Dequantize(_) => Vec::new(),
         };
         operands.into_iter().filter(|(_, coincides)| *coincides).map(|(name, _)| name).collect()
@@ -289,6 +292,31 @@ fn average_pool(o: &AveragePool, limit: u64) -> Check {
         })?;
     }
     Ok(())
+}
+
+fn roi_resize(o: &RoiResize, limit: u64) -> Check {
+    ensure(matches!(o.block, 1 | 2), || format!("block is {}, not 1 or 2", o.block))?;
+    let [rows, columns, channels] = o.plane_shape;
+    let pixels = |cells: u32| cells.checked_mul(o.block).unwrap_or(u32::MAX);
+    let most = MOST_PIXELS as u32;
+    for (name, size) in [
+        ("rows of the plane", pixels(rows)),
+        ("columns of the plane", pixels(columns)),
+        ("channels of the plane", channels),
+        ("rows of the result", o.size[0]),
+        ("columns of the result", o.size[1]),
+    ] {
+        ensure((1..=most).contains(&size), || format!("{name}: {size}, not 1 to {most}"))?;
+    }
+    sizes("output_shape", &o.output_shape, limit)?;
+    for axis in 0..2 {
+        let (start, cells, size) = (o.start[axis], o.output_shape[axis], o.size[axis]);
+        ensure(start.checked_add(cells).is_some_and(|end| end <= size), || {
+            format!("{cells} cells from {start} on along axis {axis} are not in a result of {size}")
+        })?;
+    }
+    ensure(o.output_shape[2] == channels, || "plane and output differ in channels".to_string())?;
+    written(&o.output, &o.output_shape, 1)
 }
 
 /// The least and the greatest number of cells that windows count along one axis.

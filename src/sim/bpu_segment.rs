@@ -124,7 +124,7 @@ pub fn timeline(hbm: &Hbm, segment: &SegmentDescription, target: &Target) -> Res
             source: instruction.source as usize,
             start: span.start,
             end: span.end,
-            loaded: if engine == Engine::Load { bytes } else { 0 },
+            loaded: if engine == Engine::Store { 0 } else { bytes },
             stored: if engine == Engine::Store { bytes } else { 0 },
         }
     });

@@ -14,6 +14,7 @@ mod npy_header;
 pub mod open;
 mod passes;
 pub mod perf;
+pub mod regions;
 pub mod runner;
 pub mod segmented;
 #[cfg(test)]

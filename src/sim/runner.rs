@@ -3,6 +3,7 @@
 use super::bpu_segment::{BpuRunner, timeline};
 use super::executor::{ExecutionError, Meaning, ModelExecutor, Outcome, TensorSpecification};
 use super::perf::SegmentTimeline;
+use super::regions::Pictures;
 use crate::cpu::Array;
 use crate::hbm::{Buffer, Hbm, Manifest, SegmentBody, SegmentDescription, TensorDescription};
 use crate::target::{Target, TargetError};
@@ -59,6 +60,7 @@ pub struct Runner {
     target: Target,
     segments: Vec<SegmentRunner>,
     inputs: Vec<TensorSpecification>,
+    pictures: Pictures,
     outputs: Vec<String>,
 }
 
@@ -105,8 +107,12 @@ impl Runner {
             .iter()
             .map(|segment| load(segment).map_err(|source| located(segment, source)))
             .collect::<Result<_, _>>()?;
+        let mut inputs: Vec<TensorSpecification> = manifest.inputs.iter().map(specification).collect();
+        let planes = manifest.inputs.iter().enumerate().filter_map(|(index, input)| Some((index, input.region?)));
+        let pictures = Pictures::new(planes, &mut inputs);
         Ok(Self {
-            inputs: manifest.inputs.iter().map(specification).collect(),
+            inputs,
+            pictures,
             outputs: manifest.outputs.iter().map(|tensor| tensor.name.clone()).collect(),
             manifest: manifest.clone(),
             target,
@@ -153,8 +159,9 @@ impl Runner {
 
     /// The bytes of every buffer after a run, for comparing levels tensor by tensor. `inputs` are dense.
     pub fn run_buffers(&self, inputs: &[Array]) -> Result<(Vec<Vec<u8>>, f64), ExecutionError> {
+        let inputs = self.pictures.fit(&self.inputs, inputs)?;
         let mut memory: Vec<Vec<u8>> = vec![Vec::new(); self.manifest.buffers.len()];
-        for (tensor, array) in self.manifest.inputs.iter().zip(inputs) {
+        for (tensor, array) in self.manifest.inputs.iter().zip(&inputs) {
             let mut bytes = zeros(self.manifest.buffers.get(tensor.buffer))?;
             copy_elements(tensor, |strided, dense, size| {
                 if let (Some(to), Some(from)) =
@@ -327,6 +334,7 @@ mod tests {
             layout: String::new(),
             buffer,
             sizes_buffer: None,
+            region: None,
         }
     }
 

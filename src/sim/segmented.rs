@@ -15,6 +15,7 @@ use melior::ir::{OperationRef, Value, ValueLike};
 
 use super::bpu_segment::BpuRunner;
 use super::executor::{ExecutionError, LayerObserver, Meaning, ModelExecutor, Outcome, TensorSpecification};
+use super::regions::{Pictures, regions};
 use super::runner::for_each_run;
 use crate::bpu::interpreter;
 use crate::bpu::mlir::from_mlir;
@@ -153,6 +154,7 @@ pub enum Observed<'a> {
 /// A network whose function consists of segments.
 pub struct SegmentedNetwork {
     inputs: Vec<TensorSpecification>,
+    pictures: Pictures,
     outputs: Vec<String>,
     steps: Vec<Step>,
     /// Of every value at the level of the function; the arguments come first. Sizes that are known only when running are values, too.
@@ -233,6 +235,7 @@ impl SegmentedNetwork {
             indices.insert(key(argument), types.len());
             types.push((element_type, dims));
         }
+        let pictures = Pictures::new(regions(function).map_err(failed)?, &mut inputs);
         let (mut steps, mut returned) = (Vec::new(), Vec::new());
         let (mut march, mut latency) = (None, None);
         let mut sizes: HashMap<usize, usize> = HashMap::new();
@@ -279,7 +282,7 @@ impl SegmentedNetwork {
             steps.push(Step { name, body, inputs, outputs });
         }
         let (outputs, meaning) = (output_names(function), Meaning::of(function).map_err(failed)?);
-        Ok(Self { inputs, outputs, steps, types, sizes, returned, march, latency, meaning })
+        Ok(Self { inputs, pictures, outputs, steps, types, sizes, returned, march, latency, meaning })
     }
 
     /// The bytes of every value at the level of the function.
@@ -313,7 +316,7 @@ impl SegmentedNetwork {
         Ok(values)
     }
 
-    /// Runs the network on the bytes of its inputs and shows what its segments compute. The outputs, in order.
+    /// Runs the network on the bytes of its inputs, pictures in their largest size, and shows what its segments compute. The outputs, in order.
     ///
     /// # Errors
     /// When the inputs do not fit, or a segment fails.
@@ -383,12 +386,14 @@ impl ModelExecutor for SegmentedNetwork {
     }
 
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
-        let inputs: Vec<&[u8]> = inputs.iter().map(Array::as_bytes).collect();
+        let inputs = self.pictures.fit(&self.inputs, inputs)?;
+        let inputs: Vec<&[u8]> = inputs.iter().map(|array| array.as_bytes()).collect();
         Ok(Outcome { outputs: self.run_with_observer(&inputs, &mut |_| {})?, latency: self.latency })
     }
 
     fn run_observed(&self, inputs: &[Array], see: &mut LayerObserver<'_>) -> Result<Outcome, ExecutionError> {
-        let inputs: Vec<&[u8]> = inputs.iter().map(Array::as_bytes).collect();
+        let inputs = self.pictures.fit(&self.inputs, inputs)?;
+        let inputs: Vec<&[u8]> = inputs.iter().map(|array| array.as_bytes()).collect();
         let outputs = self.run_with_observer(&inputs, &mut |observed| observed.layers(see))?;
         Ok(Outcome { outputs, latency: self.latency })
     }

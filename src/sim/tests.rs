@@ -86,6 +86,7 @@ fn tensor(name: &str, buffer: usize) -> TensorDescription {
         layout: String::new(),
         buffer,
         sizes_buffer: None,
+        region: None,
     }
 }
 

@@ -159,6 +159,17 @@ def Bpu_CameraImageOp : Bpu_PureOp<"camera_image"> {
   let results = (outs Bpu_QuantizedTensor:$output);
 }
 
+def Bpu_RoiResizeOp : Bpu_PureOp<"roi_resize"> {
+  let summary = "a region of a camera's plane in another size, as int8 around 0";
+  let description = [{
+    The plane is `[1, H, W, C]`, and each of its cells covers `block` x `block` pixels of the picture. The region of interest is `[1, 4]`: left, top,
+    right, bottom in pixels, the last two the first beyond it; it is known only when the network runs, and one that is not inside of the picture is an
+    error then. The result has the rows and columns of its type. It also stands beside segments, before the `bpu.camera_image` that reads it.
+  }];
+  let arguments = (ins Bpu_ByteTensor:$plane, Bpu_RegionTensor:$region, I64Attr:$block);
+  let results = (outs Bpu_QuantizedTensor:$output);
+}
+
 def Bpu_SliceOp : Bpu_FoldableOp<"slice"> {
   let summary = "a strided part of a tensor";
   let description = "Element i of a dimension of the result is element `starts + i * steps` of the input.";

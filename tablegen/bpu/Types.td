@@ -9,6 +9,8 @@ def Bpu_QuantizedTensor : RankedTensorOf<[quant_QuantizedType]>;
 def Bpu_FloatTensor : RankedTensorOf<[F32]>;
 def Bpu_BiasTensor : RankedTensorOf<[I32]>;
 def Bpu_LayoutTensor : RankedTensorOf<[quant_QuantizedType, F32]>;
+def Bpu_ByteTensor : RankedTensorOf<[UI8]>;
+def Bpu_RegionTensor : RankedTensorOf<[I32]>;
 def Bpu_PlaneTensor : RankedTensorOf<[UI8, quant_QuantizedType]>;
 def Bpu_Tensor : RankedTensorOf<[quant_QuantizedType, F32, I32, UI8]>;
 

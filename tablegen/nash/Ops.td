@@ -170,6 +170,13 @@ def Nash_AaeAveragePoolOp : Nash_Instruction<"aae.average_pool", [
   let description = "Without `count`, the output is the sum itself, a part of a larger window.";
 }
 
+def Nash_AaeRoiResizeOp : Nash_Instruction<"aae.roi_resize", [
+    Nash_Shape<"plane_shape">, Nash_DdrView<"plane">, Nash_DdrView<"region">, Nash_Integer<"block">, Nash_Shape<"size">, Nash_Shape<"start">,
+    Nash_Shape<"output_shape">, Nash_View<"output">]> {
+  let summary = "a part of a resized region of a plane in DDR";
+  let description = "Which cells of the plane it reads depends on the region, which lies in DDR, too.";
+}
+
 def Nash_DteCopyOp : Nash_Instruction<"dte.copy", [
     Nash_Shape<"shape">, Nash_Integer<"element_bytes">, Nash_View<"source">, Nash_View<"destination">]> {
   let summary = "copies within L1M";

@@ -15,9 +15,6 @@ const MAKERS: [&str; 8] = [
     "generator.rs",
 ];
 
-/// What acts by being compared with other parameters: planes lie alike for every source that is supported.
-const COMPARED: [&str; 1] = ["input_source"];
-
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -53,10 +50,8 @@ fn what_acts_is_read_and_what_is_read_acts() {
     let readers = readers();
     for parameter in PARAMETERS {
         let key = parameter.name.to_uppercase();
-        let is_read = parameter.sets.is_some()
-            || parameter.stands_for.is_some()
-            || COMPARED.contains(&parameter.name)
-            || readers.contains(&format!(".get(&{key})"));
+        let is_read =
+            parameter.sets.is_some() || parameter.stands_for.is_some() || readers.contains(&format!(".get(&{key})"));
         assert_eq!(is_read, parameter.status == Status::Supported, "{} is {}", parameter.name, parameter.status);
     }
 }

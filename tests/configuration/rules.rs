@@ -126,7 +126,7 @@ fn what_is_not_supported_says_so() {
         let found = errors(&compiler(line));
         assert!(found.iter().any(|error| error.starts_with("cfg.yaml:17:17") && error.contains(text)), "{found:#?}");
     };
-    among("  input_source: {data: resizer}", "'resizer' is known to the manual, not supported yet; use ddr or pyramid");
+    among("  input_source: {data: resizer}", "resizer does not give input_type_rt 'bgr'; it gives nv12 and gray");
     among("  input_source: {other: ddr}", "'other' is not in input_name");
     refused(&compiler("  core_num: 2"), "17:13", &["2 is out of range; write a whole number: 1"]);
     refused(&compiler("  input_source: ddr"), "17:17", &["must be a mapping", "{\"input name\": \"ddr\"}"]);
@@ -289,4 +289,20 @@ fn compiler() {
     let factor = read(&base_with(17, "  balance_factor: 50")).expect("a warning only");
     assert!(factor.warnings[0].to_string().contains("17:19: warning: compiler_parameters.balance_factor"));
     refused(&base_with(17, "  balance_factor: 101"), "17:19", &["101 is out of range"]);
+}
+
+/// The manual's restrictions: no dump of layers, and one image at a time.
+#[test]
+fn the_resizer_stands_alone() {
+    let nv12 =
+        base_with(17, "  input_source: {data: resizer}").replace("input_type_rt: 'bgr'", "input_type_rt: 'nv12'");
+    assert_eq!(errors(&nv12), Vec::<String>::new());
+    let dumped = nv12.replace("  march: 'nash-e'", "  march: 'nash-e'\n  layer_out_dump: True");
+    assert!(errors(&dumped)[0].contains("layer_out_dump: excludes input_source resizer, which is given as well"));
+    let batch = nv12.replace("  input_type_train", "  input_batch: 2\n  input_type_train");
+    let told = errors(&batch);
+    assert!(
+        told.iter().any(|error| error.contains("the resizer gives one image, but input_batch asks for more")),
+        "{told:#?}"
+    );
 }

@@ -102,6 +102,15 @@ const CAMERA_IMAGE: Constraint = Constraint {
     },
 };
 
+const ROI_RESIZE: Constraint = Constraint {
+    sentence: "The plane is uint8, its region four int32, the result int8 with one scale.",
+    check: |context| {
+        context.operand(0).is_none_or(|plane| plane.element == BpuElement::U8)
+            && context.operand(1).is_none_or(|region| region.element == BpuElement::I32)
+            && context.result().is_none_or(|y| is_activation(y) && y.element == BpuElement::I8)
+    },
+};
+
 /// What must hold for every operator.
 pub(super) const GENERAL: &[Constraint] = &[RANK, SIZE, WELL_FORMED];
 
@@ -121,6 +130,7 @@ pub(super) const fn of(op: Op) -> &'static [Constraint] {
         Op::MaxPool => &[ACTIVATIONS, WINDOWS, SAME_TYPE],
         Op::AveragePool => &[ACTIVATIONS, AVERAGE_SUM, AVERAGE_RATIO, WINDOWS],
         Op::CameraImage => &[CAMERA_IMAGE],
+        Op::RoiResize => &[ROI_RESIZE],
         Op::Concat | Op::Slice | Op::Pad => &[SAME_TYPE],
         Op::Transpose | Op::Reshape => &[MOVED_TYPE],
         Op::Quantize => &[QUANTIZE],

@@ -2,7 +2,7 @@
 
 use super::values::{OperandBytes, allocate};
 use crate::bpu::model::{BpuElement, BpuTensor};
-use crate::numerics::centred;
+use crate::numerics::{RegionOfInterest, RoiResize, centred};
 use ndarray::{ArrayView4, ArrayViewMut4};
 
 /// The shape of a tensor of rank 4.
@@ -32,6 +32,27 @@ pub(super) fn image(constants: &[i8], planes: &[OperandBytes], output: &BpuTenso
         if let Some(constant) = channel.checked_sub(first).and_then(|index| constants.get(index)) {
             *cell = *constant as u8;
         }
+    }
+    Ok(bytes)
+}
+
+pub(super) fn roi_resize(
+    block: usize,
+    size: [usize; 2],
+    plane: OperandBytes,
+    region: OperandBytes,
+    output: &BpuTensor,
+) -> Result<Vec<u8>, String> {
+    let cells = ArrayView4::from_shape(images(plane.tensor)?, plane.bytes).map_err(|error| error.to_string())?;
+    let (_, height, width, _) = cells.dim();
+    let region = RegionOfInterest::from_bytes(region.bytes).ok_or("its region has not four numbers")?;
+    region.check([height * block, width * block])?;
+    let resize = RoiResize { region, block, size };
+    let mut bytes = allocate(output);
+    let mut resized = ArrayViewMut4::from_shape(images(output)?, &mut bytes).map_err(|error| error.to_string())?;
+    for ((_, y, x, channel), cell) in resized.indexed_iter_mut() {
+        let value = resize.cell([y, x], |row, column| cells.get([0, row, column, channel]).copied());
+        *cell = value.ok_or("its region lies outside of the plane")? as u8;
     }
     Ok(bytes)
 }

@@ -161,6 +161,9 @@ fn evaluate(operator: &Operator, operands: &[OperandBytes], output: &BpuTensor) 
         }
         Operator::Dequantize => one().and_then(|&[x]| elementwise::dequantize(x)),
         Operator::CameraImage { constants } => camera::image(constants, operands, output),
+        Operator::RoiResize { block, size } => {
+            two().and_then(|&[plane, region]| camera::roi_resize(*block, *size, plane, region, output))
+        }
         Operator::Concat { axis } => movement::concat(*axis, operands),
         Operator::Slice { starts, steps, .. } => one().and_then(|&[x]| movement::slice(starts, steps, x, output)),
         Operator::Pad { before, mode, .. } => one().and_then(|&[x]| movement::pad(before, *mode, x, output)),

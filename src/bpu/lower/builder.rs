@@ -10,6 +10,7 @@ use crate::bpu::model::{
     BpuElement, BpuTensor, Clamp, Convolution, NetworkValue, Operator, Segment, TensorId, TensorScale, ValueLayout,
 };
 use crate::numerics::low_bytes;
+use hb_dialects::bpu;
 use hb_dialects::ir::{self, Names, OperationAttributes, Origin};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
@@ -209,7 +210,10 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         let operator = mlir::operator(maker, output).map_err(|error| error.to_string())?;
         let mut given = Vec::new();
         for operand in maker.operands() {
-            given.push(self.plain_input(operand)?);
+            given.push(match ir::defining_operation(operand).filter(|plane| bpu::Op::RoiResize.is(*plane)) {
+                Some(plane) => self.import_plane(plane, operand)?,
+                None => self.plain_input(operand)?,
+            });
         }
         // It is a node of its own, made before the one at hand.
         let mut origin = maker.origin();
@@ -218,6 +222,12 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         let id = self.add(ITSELF, operator, &given, result);
         (self.origin, self.named) = (reader, named);
         Ok(id)
+    }
+
+    /// The node that makes a plane of an image of a region of a picture, which comes from outside.
+    fn import_plane(&mut self, resize: OperationRef<'c, 'a>, plane: Value<'c, 'a>) -> Result<TensorId, String> {
+        let tensor = mlir::tensor_of(plane.r#type(), String::new()).map_err(|error| error.to_string())?;
+        self.import_made(resize, (tensor.shape, tensor.element, tensor.scale))
     }
 
     /// The input for an outside value as it is, shared by all that read it.

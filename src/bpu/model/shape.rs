@@ -319,6 +319,25 @@ fn camera_image_shape(planes: &[&[usize]], constants: usize) -> Shape {
     }
 }
 
+/// Rows or columns of a picture or of what a region of it becomes: their products with weights stay far below 64 bits.
+pub const MOST_PIXELS: usize = 1 << 16;
+
+fn roi_resize_shape(plane: &[usize], region: &[usize], block: usize, size: [usize; 2]) -> Shape {
+    let [n, h, w, channels] = images(plane, "the plane")?;
+    if n != 1 || region != [1, 4] {
+        return fail(format!("a plane {plane:?} and a region {region:?} are not [1, H, W, C] and [1, 4]"));
+    }
+    let pixels = |cells: usize| cells.checked_mul(block).is_some_and(|pixels| (1..=MOST_PIXELS).contains(&pixels));
+    if !matches!(block, 1 | 2) || !pixels(h) || !pixels(w) || size.iter().any(|size| !(1..=MOST_PIXELS).contains(size))
+    {
+        return fail(format!(
+            "{block} pixels of {plane:?} cannot become {size:?}: cells cover 1 or 2, and sizes are 1 to {MOST_PIXELS}"
+        ));
+    }
+    let [rows, columns] = size;
+    Ok(vec![1, rows, columns, channels])
+}
+
 /// The shape of an operator's result; none for a reshape, whose result may have any shape of the same element count.
 ///
 /// # Errors
@@ -359,6 +378,10 @@ pub fn output_shape(operator: &Operator, operands: &[&[usize]]) -> Result<Option
         Operator::MaxPool(pool) => max_pool_shape(one()?[0], pool)?,
         Operator::AveragePool(pool) => average_pool_shape(one()?[0], pool)?,
         Operator::CameraImage { constants } => camera_image_shape(operands, constants.len())?,
+        Operator::RoiResize { block, size } => {
+            let [plane, region] = two()?;
+            roi_resize_shape(plane, region, *block, *size)?
+        }
         Operator::Concat { axis } => concat_shape(operands, *axis)?,
         Operator::Slice { starts, steps, sizes } => slice_shape(one()?[0], starts, steps, sizes)?,
         Operator::Pad { before, after, mode } => pad_shape(one()?[0], before, after, *mode)?,

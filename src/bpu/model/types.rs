@@ -77,6 +77,15 @@ pub(super) fn check_types(operator: &Operator, operands: &[&BpuTensor], output: 
             activation(output, "the result")?;
             ensure(output.element == BpuElement::I8, || format!("the result must be i8, not {}", output.element))
         }
+        Operator::RoiResize { .. } => {
+            let [plane, region] = operator.exactly(operands)?;
+            ensure(plane.element == BpuElement::U8, || format!("the plane must be ui8, not {}", plane.element))?;
+            ensure(region.element == BpuElement::I32 && region.scale == TensorScale::None, || {
+                format!("the region must be i32 without a scale, not {}", region.element)
+            })?;
+            activation(output, "the result")?;
+            ensure(output.element == BpuElement::I8, || format!("the result must be i8, not {}", output.element))
+        }
         Operator::Quantize | Operator::Normalize { .. } => {
             let [x] = operator.exactly(operands)?;
             ensure(x.element == BpuElement::F32, || format!("the input must be f32, not {}", x.element))?;

@@ -1,10 +1,10 @@
 //! The configuration against what the model really has: its inputs, and the names of its nodes.
 
 use super::input_rules::{batch_fault, shape_faults};
-use super::keys::{InputKey, joined};
+use super::keys::{InputKey, Word, joined};
 use super::parameters::{
-    INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SOURCE, INPUT_TYPE_RT, InputSettings, NODE_INFO,
-    NORM_TYPE, NormType, OUTPUT_NODES, PARAMETERS, QUANT_CONFIG, REMOVE_NODE_NAME, RUN_ON_BPU, RUN_ON_CPU,
+    INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SOURCE, INPUT_TYPE_RT, InputSettings, InputSource,
+    NODE_INFO, NORM_TYPE, NormType, OUTPUT_NODES, PARAMETERS, QUANT_CONFIG, REMOVE_NODE_NAME, RUN_ON_BPU, RUN_ON_CPU,
 };
 use super::problem::{Location, Problem, Problems, Severity, suggestion};
 use super::table::{Multiplicity, Named, Parameter, ParameterKind};
@@ -63,6 +63,8 @@ pub struct CheckedInput {
     pub shape: Vec<u64>,
     /// The element type, as in [`ModelInput`].
     pub element: String,
+    /// Whether it is a region of a picture that the camera's resizer gives (`input_source`).
+    pub resized: bool,
     /// What the configuration says of it.
     pub settings: InputSettings,
 }
@@ -75,7 +77,10 @@ impl CheckedInput {
 
     /// `pass` with the name of this input and the options that its parameters set.
     pub fn pass(&self, pass: &str) -> String {
-        self.settings.pass(pass, &[&format!("input={}", word(&self.name))])
+        let name = format!("input={}", word(&self.name));
+        let source = format!("input-source={}", InputSource::Resizer.word());
+        let others: &[&str] = if self.resized { &[&name, &source] } else { &[&name] };
+        self.settings.pass(pass, others)
     }
 
     /// `mean_value` or `scale_value` with one number per channel; empty where there is none.
@@ -102,7 +107,15 @@ impl Configuration {
             location: &|parameter| self.location(parameter),
         };
         let mut problems = Vec::new();
-        let checked = statements.check(model, &mut problems);
+        let mut checked = statements.check(model, &mut problems);
+        for input in &mut checked {
+            let mut sources = self.get(&INPUT_SOURCE).iter().flatten();
+            input.resized = sources.any(|(name, source)| *name == input.name && *source == InputSource::Resizer);
+            if let Some(images) = input.shape.first().filter(|images| input.resized && **images != 1) {
+                let what = format!("input '{}': the resizer gives one image, but the model takes {images}", input.name);
+                problems.push(self.problem(&INPUT_SOURCE, what, "use ddr or pyramid, or a model that takes one"));
+            }
+        }
         if problems.is_empty() { Ok(checked) } else { Err(Problems(problems)) }
     }
 }
@@ -315,7 +328,7 @@ impl Statements<'_> {
             return None;
         }
         let (name, element) = (declared.name.clone(), declared.element.clone());
-        Some(CheckedInput { name, shape, element, settings: input.clone() })
+        Some(CheckedInput { name, shape, element, resized: false, settings: input.clone() })
     }
 
     fn shape(

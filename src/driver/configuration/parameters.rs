@@ -126,7 +126,7 @@ words! {
         /// The levels of the camera's image.
         Pyramid = supported("pyramid"),
         /// A region of the camera's image, resized.
-        Resizer = not_yet("resizer"),
+        Resizer = supported("resizer"),
     }
 }
 
@@ -396,7 +396,9 @@ parameters! {
             .without_effect();
 
         /// Per input, where the board's data comes from: memory, or the camera's pyramid or resizer (nv12 and gray only).
-        /// Planes lie in memory as the pyramid writes them, so one model serves both; the resizer is not supported yet.
+        /// Planes lie in memory as the pyramid writes them, so one model serves both. With the resizer the planes are a picture of any size up
+        /// to 4096x4096, and an input more, `NAME_roi`, says which region of it becomes the image: int32 left, top, right, bottom in pixels,
+        /// right and bottom the first beyond it.
         INPUT_SOURCE: Option<Vec<(String, InputSource)>> = row(Group::Compiler, "input_source", input_mapping())
             .automatic("pyramid where `input_type_rt` is nv12 or gray, else ddr")
             .supported();

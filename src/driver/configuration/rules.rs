@@ -129,6 +129,10 @@ fn check_sources(checker: &mut Checker) {
         }
     }
     let resized = sources.iter().any(|(_, source)| *source == InputSource::Resizer);
+    if resized && checker.value(&INPUT_BATCH).is_some_and(|batch| batch != 1) {
+        let what = "the resizer gives one image, but input_batch asks for more";
+        checker.error(&INPUT_SOURCE, what, "remove input_batch, or take another input_source");
+    }
     if resized && checker.value(&LAYER_OUT_DUMP) == Some(true) {
         let what = "excludes input_source resizer, which is given as well";
         checker.error(&LAYER_OUT_DUMP, what, "set it to False, or take another input_source");

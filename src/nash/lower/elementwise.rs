@@ -192,6 +192,7 @@ fn kind(node: &BpuNode, tensors: &[&BpuTensor], output: &BpuTensor) -> Result<Ki
         | Operator::MaxPool(_)
         | Operator::AveragePool(_)
         | Operator::CameraImage { .. }
+        | Operator::RoiResize { .. }
         | Operator::Concat { .. }
         | Operator::Slice { .. }
         | Operator::Pad { .. }

@@ -14,6 +14,7 @@ mod layout;
 mod matmul;
 mod plan;
 mod pool;
+mod roi_resize;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -194,6 +195,7 @@ impl<'a> Builder<'a> {
             Operator::MaxPool(pool) => pool::lower_max(self, node, pool),
             Operator::AveragePool(pool) => pool::lower_average(self, node, pool),
             Operator::CameraImage { constants } => camera::lower(self, node, constants),
+            Operator::RoiResize { block, size } => roi_resize::lower(self, node, *block, *size),
             Operator::Concat { .. }
             | Operator::Slice { .. }
             | Operator::Pad { .. }

@@ -66,6 +66,11 @@ fn compare(segment: &Segment, l1m_bytes: u64) -> Option<Lowered<'static>> {
         .enumerate()
         .map(|(index, id)| data(segment.tensor(*id).unwrap(), index as u64 + 77))
         .collect();
+    compare_on(segment, l1m_bytes, &inputs)
+}
+
+/// As [`compare`], on these inputs.
+fn compare_on(segment: &Segment, l1m_bytes: u64, inputs: &[Vec<u8>]) -> Option<Lowered<'static>> {
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
     let expected = interpreter::run(segment, &inputs).ok()?;
     let target = target(l1m_bytes);
@@ -244,6 +249,29 @@ proptest! {
         let pooled = segment.add_node("pool", Operator::MaxPool(pooled), &[image], tensor(&shape, BpuElement::I8, 1.0));
         segment.outputs.extend([image, pooled]);
         prop_assert!(compare(&segment, memory).is_some());
+    }
+
+    #[test]
+    fn regions(
+        [rows, columns] in [1usize..9, 1usize..9], channels in 1usize..4, block in 1usize..3, size in [1usize..12, 1usize..12],
+        corners in [any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<prop::sample::Index>()],
+        memory in 64u64..400,
+    ) {
+        let (height, width) = (rows * block, columns * block);
+        let pick = |low: &prop::sample::Index, high: &prop::sample::Index, size: usize| {
+            let low = low.index(size);
+            (low as i32, (low + 1 + high.index(size - low)) as i32)
+        };
+        let ((left, right), (top, bottom)) = (pick(&corners[0], &corners[1], width), pick(&corners[2], &corners[3], height));
+        let region = crate::numerics::RegionOfInterest { left, top, right, bottom };
+        let mut segment = Segment::default();
+        let plane = segment.add_input(tensor(&[1, rows, columns, channels], BpuElement::U8, 0.0));
+        let roi = segment.add_input(BpuTensor::new("roi", [1, 4], BpuElement::I32, TensorScale::None));
+        let result = tensor(&[1, size[0], size[1], channels], BpuElement::I8, 1.0);
+        let resized = segment.add_node("resize", Operator::RoiResize { block, size }, &[plane, roi], result);
+        segment.outputs.push(resized);
+        let inputs = [bytes(7, rows * columns * channels), region.to_bytes()];
+        prop_assert!(compare_on(&segment, memory, &inputs).is_some());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::nash::isa::{Load, Operation, Store};
 
-use super::machine::{Fault, Machine, Regions, SimError, zeros};
+use super::machine::{Fault, Machine, Regions, SimError, roi_resize, zeros};
 use convolution::{Prepared, Scratch};
 use kernel::Level;
 use walk::WalkLayout;
@@ -124,6 +124,7 @@ impl FastProgram {
             Operation::Curve(o) => curve::curve(l1m, level, o),
             Operation::MaxPool(o) => pool::max_pool(l1m, level, o),
             Operation::AveragePool(o) => pool::average_pool(l1m, level, o),
+            Operation::RoiResize(o) => roi_resize(l1m, regions, o),
             Operation::Copy(o) => copy::within(l1m, o),
             Operation::Fill(o) => copy::fill(l1m, o),
             Operation::Quantize(o) => elementwise::quantize(l1m, level, o),

@@ -1,6 +1,7 @@
 //! What each instruction does to memory.
 
-use crate::nash::isa::{Copy, Fill, Load, MemoryRegion, Operation, Program, Store};
+use crate::nash::isa::{Copy, Fill, Load, MemoryRegion, Operation, Program, REGION_NUMBERS, RoiResize, Store, whole};
+use crate::numerics::{self, RegionOfInterest};
 
 use super::memory::{BytePlace, Fault};
 use super::{SimError, convolution, elementwise, pool};
@@ -54,6 +55,7 @@ pub(super) fn execute(l1m: &mut [u8], regions: &mut Regions<'_>, operation: &Ope
     match operation {
         Operation::Load(o) => load(l1m, regions, o),
         Operation::Store(o) => store(l1m, regions, o),
+        Operation::RoiResize(o) => roi_resize(l1m, regions, o),
         _ => in_l1m(l1m, operation),
     }
 }
@@ -61,7 +63,7 @@ pub(super) fn execute(l1m: &mut [u8], regions: &mut Regions<'_>, operation: &Ope
 /// Executes one instruction that does not reach DDR.
 pub(super) fn in_l1m(l1m: &mut [u8], operation: &Operation) -> Result<(), Fault> {
     match operation {
-        Operation::Load(_) | Operation::Store(_) => Err("a transfer needs DDR".to_string()),
+        Operation::Load(_) | Operation::Store(_) | Operation::RoiResize(_) => Err("it needs DDR".to_string()),
         Operation::Convolution(o) => convolution::convolution(l1m, o),
         Operation::Add(o) => elementwise::add(l1m, o),
         Operation::Mul(o) => elementwise::mul(l1m, o),
@@ -89,6 +91,41 @@ fn store(l1m: &[u8], regions: &mut Regions<'_>, o: &Store) -> Result<(), Fault> 
     let memory = regions.writable(o.destination.region)?;
     let packed = BytePlace::new(&o.source, &o.shape, o.element_bytes.into())?.pack(l1m)?;
     BytePlace::in_ddr(&o.destination, &o.shape, o.element_bytes.into())?.unpack(&packed, memory)
+}
+
+/// Reads the cells that the region asks for, and no others.
+pub(in crate::sim) fn roi_resize(l1m: &mut [u8], regions: &Regions<'_>, o: &RoiResize) -> Result<(), Fault> {
+    let numbers = BytePlace::in_ddr(&o.region, &whole([1, 1, REGION_NUMBERS]), 4)?;
+    let numbers = numbers.pack(regions.readable(o.region.region)?)?;
+    let region = RegionOfInterest::from_bytes(&numbers).ok_or("the region has not four numbers")?;
+    let ([rows, columns, _], block) = (o.plane_shape.map(|size| size as usize), o.block as usize);
+    region.check([rows * block, columns * block])?;
+    let resize = numerics::RoiResize { region, block, size: o.size.map(|size| size as usize) };
+    let memory = regions.readable(o.plane.region)?;
+    let [.., row_step, column_step, channel_step] = o.plane.strides;
+    let byte = |row: usize, column: usize, channel: usize| {
+        let steps = [(row, row_step), (column, column_step), (channel, channel_step)];
+        let at = steps
+            .into_iter()
+            .fold(i128::from(o.plane.offset), |at, (index, step)| at + index as i128 * i128::from(step));
+        memory.get(usize::try_from(at).ok()?).copied()
+    };
+    let [rows, columns, channels] = o.output_shape.map(|size| size as usize);
+    let [first_row, first_column] = o.start.map(|start| start as usize);
+    let place = BytePlace::new(&o.output, &o.output_shape, 1)?;
+    let mut packed = Vec::new();
+    packed
+        .try_reserve_exact(place.total_bytes())
+        .map_err(|_| format!("no memory for {} bytes", place.total_bytes()))?;
+    for row in first_row..first_row + rows {
+        for column in first_column..first_column + columns {
+            for channel in 0..channels {
+                let cell = resize.cell([row, column], |row, column| byte(row, column, channel));
+                packed.push(cell.ok_or("an operand lies outside of its memory")? as u8);
+            }
+        }
+    }
+    place.unpack(&packed, l1m)
 }
 
 fn copy(l1m: &mut [u8], o: &Copy) -> Result<(), Fault> {

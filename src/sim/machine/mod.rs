@@ -21,7 +21,7 @@ use crate::target::Target;
 
 pub(super) use elementwise::{full_range, read_curve, slope_multipliers};
 pub use error::{Actor, SimError};
-pub(super) use execute::{Regions, zeros};
+pub(super) use execute::{Regions, roi_resize, zeros};
 pub(super) use memory::Fault;
 pub use schedule::Span;
 
@@ -41,9 +41,9 @@ pub struct RunReport {
     pub overhead_cycles: u64,
     /// Cycles in which each engine works, by [`Engine::index`]; waiting for the DDR port is not work.
     pub busy_cycles: [u64; Engine::COUNT],
-    /// Read from DDR by LOAD.
+    /// Read from DDR.
     pub ddr_bytes_loaded: u64,
-    /// Written to DDR by STORE.
+    /// Written to DDR.
     pub ddr_bytes_stored: u64,
     /// Start and end of each instruction, in the order of [`Program::instructions`], counted from the first start.
     pub spans: Vec<Span>,
@@ -123,9 +123,8 @@ impl<'a> Machine<'a> {
                 source[engine.index()] += cost.cycles();
             }
             match engine {
-                Engine::Load => report.ddr_bytes_loaded += cost.ddr_bytes,
                 Engine::Store => report.ddr_bytes_stored += cost.ddr_bytes,
-                _ => {}
+                _ => report.ddr_bytes_loaded += cost.ddr_bytes,
             }
         }
         report

@@ -1,9 +1,9 @@
 //! When each instruction starts and ends.
 //!
-//! An instruction starts when its engine is free and its waits hold. A transfer then needs `ddr.setup_cycles` and the DDR
-//! port, which LOAD and STORE share: it serves one transfer at a time, in the order in which they start.
+//! An instruction starts when its engine is free and its waits hold. What reaches DDR then needs its engine's set-up and the DDR
+//! port, which all share: it serves one instruction at a time, in the order in which they start.
 
-use crate::nash::isa::{Engine, Instruction, Program};
+use crate::nash::isa::{Instruction, Program};
 use crate::target::Target;
 
 use super::error::{Actor, SimError};
@@ -74,7 +74,7 @@ pub(super) fn schedule(program: &Program, target: &Target) -> Result<Schedule, S
         };
         let cost = instruction.operation.cost(target);
         let ready = start.saturating_add(cost.engine_cycles);
-        let end = if matches!(instruction.engine(), Engine::Load | Engine::Store) {
+        let end = if cost.ddr_bytes > 0 {
             port_free_at = ready.max(port_free_at).saturating_add(cost.ddr_cycles);
             port_free_at
         } else {

@@ -2,6 +2,7 @@ mod convolution;
 mod elementwise;
 mod order;
 mod pool;
+mod roi_resize;
 
 use proptest::prelude::*;
 
@@ -240,6 +241,7 @@ fn everything() -> Program {
             output: tile(2048, 1),
         }
         .into(),
+        resize().into(),
         Copy { shape, element_bytes: 1, source: view(0, 1), destination: view(3000, 1) }.into(),
         Fill { shape, element_bytes: 4, value: 1, destination: view(3000, 4) }.into(),
         Quantize { shape, output_element: i8, scale: 0.5, input: view(0, 4), output: view(3000, 1) }.into(),
@@ -286,9 +288,27 @@ pub(in crate::sim) fn pieces(pieces: &[(i16, [i64; 3])]) -> Vec<u8> {
     pieces.iter().flat_map(bytes).collect()
 }
 
-/// An image whose parameters at 600 and table entry at 604 read as a multiplier of 1.
+/// Where the input has a region of interest.
+const REGION: usize = 5000;
+
+/// The left half of a region of a plane of 4x4 cells, both in the input, as 2x4 cells.
+fn resize() -> RoiResize {
+    let in_input = |offset, strides| DdrView { region: MemoryRegion::Input(0), offset, strides };
+    RoiResize {
+        plane_shape: [4, 4, 1],
+        plane: in_input(0, [0, 0, 0, 4, 1, 1]),
+        region: in_input(REGION as u64, [0, 0, 0, 0, 0, 4]),
+        block: 1,
+        size: [2, 4],
+        start: [0, 0],
+        output_shape: [2, 2, 1],
+        output: View::new(2048, [2, 1, 1]),
+    }
+}
+
+/// An image whose parameters at 600 and table entry at 604 read as a multiplier of 1; with the region of [`resize`].
 fn multipliers() -> Vec<u8> {
-    image(&[(600, i32s(&[7, 1 << 30, 30]))])
+    image(&[(600, i32s(&[7, 1 << 30, 30])), (REGION, i32s(&[0, 0, 4, 4]))])
 }
 
 #[test]

@@ -4,10 +4,11 @@ use super::input_guess::InputGuess;
 use super::keys::Word;
 use super::model_check::{ModelInput, declared_shape, static_shape};
 use super::parameters::{
-    CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_RT,
-    INPUT_TYPE_TRAIN, MARCH, ONNX_MODEL, OPTIMIZE_LEVEL, OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, WORKING_DIR,
+    CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType, INPUT_LAYOUT_TRAIN, INPUT_NAME,
+    INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, MARCH, MEAN_VALUE, ONNX_MODEL, OPTIMIZE_LEVEL,
+    OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, SCALE_VALUE, WORKING_DIR,
 };
-use super::table::{Group, Parameter, ParameterDefault};
+use super::table::{Group, Parameter, ParameterDefault, Status};
 use super::{FastPerfError, Layout, documentation, fast_perf};
 use std::fmt::Write;
 use std::path::Path;
@@ -31,6 +32,14 @@ impl ConfigurationExtent {
     }
 }
 
+/// What the model cannot tell of images, beside the parameters that are guessed or left out in the simple form.
+static HINTS: [(&Parameter, &str); 4] = [
+    (&INPUT_TYPE_TRAIN.parameter, "guessed: rgb or bgr, as the network was trained"),
+    (&MEAN_VALUE.parameter, "'123.675 116.28 103.53'  # per channel, on pixels of 0 to 255"),
+    (&SCALE_VALUE.parameter, "'0.01712475 0.017507 0.01742919'  # 1 / standard deviation"),
+    (&CAL_IMAGE_PREPROCESSING.parameter, "center_crop  # if the samples are JPEG or PNG"),
+];
+
 /// The text of a configuration. `model` is the path of an ONNX file, counted from where the text will be, with its inputs; where it is not
 /// given, what it would say is left to be filled in.
 ///
@@ -53,14 +62,29 @@ pub fn generated(
             ConfigurationExtent::Full => "full",
         }
     );
+    let images = values.iter().any(|(parameter, value)| {
+        parameter.name == INPUT_TYPE_TRAIN.name && value.contains(InputGuess::image(Layout::Nchw).train.word())
+    });
     for group in Group::ALL {
+        let value = |parameter: &Parameter| {
+            values.iter().find(|(known, _)| known.name == parameter.name).map(|(_, value)| value.as_str())
+        };
+        let simple = extent == ConfigurationExtent::Simple;
+        // A group of which there is nothing to say is left out.
+        if simple && Parameter::of_group(group).all(|parameter| value(parameter).is_none()) {
+            continue;
+        }
         let _ = writeln!(text, "{}:", group.name());
         for parameter in Parameter::of_group(group) {
-            let value = values.iter().find(|(known, _)| known.name == parameter.name).map(|(_, value)| value.as_str());
+            let value = value(parameter);
+            let hint = HINTS.iter().find(|(of, _)| images && of.name == parameter.name).map(|(_, hint)| *hint);
             match (extent, value) {
-                (ConfigurationExtent::Simple, None) => {}
+                (ConfigurationExtent::Simple, None) => {
+                    let _ = hint.map_or(Ok(()), |hint| writeln!(text, "  # {}: {hint}", parameter.name));
+                }
                 (ConfigurationExtent::Simple, Some(value)) => {
-                    let _ = writeln!(text, "  {}: {}", parameter.name, fast_perf::quoted(value));
+                    let hint = hint.map(|hint| format!("  # {hint}")).unwrap_or_default();
+                    let _ = writeln!(text, "  {}: {}{hint}", parameter.name, fast_perf::quoted(value));
                 }
                 (ConfigurationExtent::Full, value) => text += &explained(parameter, value),
             }
@@ -75,7 +99,12 @@ fn explained(parameter: &Parameter, value: Option<&str>) -> String {
     for line in documentation::wrapped(parameter.meaning, 110) {
         let _ = writeln!(text, "  # {line}");
     }
-    let _ = writeln!(text, "  # Range: {}. {}, {}.", parameter.range(), parameter.required, parameter.multiplicity);
+    let status = match parameter.status {
+        Status::Supported => String::new(),
+        other => format!(" {other}."),
+    };
+    let (range, required) = (parameter.range(), parameter.required);
+    let _ = writeln!(text, "  # Range: {range}. {required}, {}.{status}", parameter.multiplicity);
     let _ = match (value, parameter.default) {
         (Some(value), _) => writeln!(text, "  {}: {}", parameter.name, fast_perf::quoted(value)),
         (None, ParameterDefault::Value(default)) => writeln!(text, "  # {}: {default}", parameter.name),
@@ -94,8 +123,11 @@ fn values(model: Option<(&Path, &[ModelInput])>, march: &str) -> Vec<(&'static P
         (&MARCH, march.to_owned()),
         (&WORKING_DIR, "model_output".to_owned()),
         (&CALIBRATION_TYPE, calibration.to_owned()),
-        (&OPTIMIZE_LEVEL, OptimizeLevel::O2.word().to_owned()),
     ];
+    // The fastest model, once the level does something.
+    if OPTIMIZE_LEVEL.parameter.status == Status::Supported {
+        values.push((&OPTIMIZE_LEVEL, OptimizeLevel::O2.word().to_owned()));
+    }
     let Some((path, inputs)) = model else {
         let images = InputGuess::image(Layout::Nchw);
         values.extend([

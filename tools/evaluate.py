@@ -1,8 +1,9 @@
 """Accuracy and agreement of hb's levels on the spine networks of ../shared/data, against onnxruntime.
 
-    evaluate.py TOOLS SHARED_DATA FOLDER [--commands] [NAME[=PERCENTILE]...]
+    evaluate.py TOOLS SHARED_DATA FOLDER [--commands] [NAME[=CALIBRATION]...]
 
-Compiles each network (or those named, with that max_percentile) with its calibration images into FOLDER twice, with jobs 1 and 2,
+Compiles each network with its calibration images, those named with that calibration_type (a number is max with that max_percentile), into FOLDER
+twice, with jobs 1 and 2,
 runs the .hbm, the bpu level and the float network on all evaluation images, and prints: top-1 of each where images have labels,
 whether levels agree to the byte, the float executor's error, the cosines of the .hbm with the float network and with onnxruntime's
 run of the QDQ model, and whether both compilations gave the same bytes. Needs numpy, pillow and onnxruntime.
@@ -64,9 +65,15 @@ def lines(part):
 
 CONFIG = """model_parameters: {{onnx_model: '{model}', march: nash-e, working_dir: '{out}', output_model_file_prefix: net}}
 input_parameters: {{input_name: '{input}', input_type_train: featuremap, input_type_rt: featuremap, input_layout_train: NCHW, input_shape: '{shape}', norm_type: no_preprocess}}
-calibration_parameters: {{cal_data_dir: './calib', calibration_type: max, max_percentile: {percentile}}}
+calibration_parameters: {{cal_data_dir: './calib', {calibration}}}
 compiler_parameters: {{jobs: {jobs}}}
 """
+
+def calibration(chosen):
+    """The lines of the configuration for a word of the command line."""
+    if chosen[:1].isdigit():
+        return f"calibration_type: max, max_percentile: {chosen}"
+    return f"calibration_type: {chosen or 'default'}"
 
 def session(path):
     options = onnxruntime.SessionOptions()
@@ -81,17 +88,17 @@ def cosines(left, right):
     each = products / norms
     return f"all {whole:.6f}, per image min {each.min():.6f} mean {each.mean():.6f}, {(each < 0.999).sum()} below 0.999"
 
-def compile(home, model, jobs, input, shape, percentile):
-    text = CONFIG.format(model=model, out="./out", input=input, shape=shape, percentile=percentile, jobs=jobs)
+def compile(home, model, jobs, input, shape, calibration):
+    text = CONFIG.format(model=model, out="./out", input=input, shape=shape, calibration=calibration, jobs=jobs)
     open(f"{home}/config.yaml", "w").write(text)
     subprocess.run([f"{tools}/hb_compile", "-c", "config.yaml"], cwd=home, check=True, stderr=open(f"{home}/log", "w"))
 
-def check_commands(name, images, input, outputs, shape, percentile):
+def check_commands(name, images, input, outputs, shape, calibration):
     """Whether the printed commands make the same .hbm from what hb_compile left."""
     home, model = f"{folder}/{name}", f"{data}/onnx/{name}.onnx"
     subprocess.run(["rm", "-rf", home], check=True)
     save(f"{home}/calib", images("calib")[0])
-    compile(home, model, 2, input, shape, percentile)
+    compile(home, model, 2, input, shape, calibration)
     os.rename(f"{home}/out/net.hbm", f"{home}/first.hbm")
     path = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
     printed = subprocess.run(["hb_compile", "-q", "-c", "config.yaml", "--print-pipeline"], cwd=home, check=True, env=path, stdout=subprocess.PIPE)
@@ -101,18 +108,18 @@ def check_commands(name, images, input, outputs, shape, percentile):
     print(f"{name}: the printed commands give the same .hbm: {same}", flush=True)
     return same
 
-def evaluate(name, images, input, outputs, shape, percentile):
+def evaluate(name, images, input, outputs, shape, calibration):
     home, model = f"{folder}/{name}", f"{data}/onnx/{name}.onnx"
     subprocess.run(["rm", "-rf", home], check=True)
     save(f"{home}/calib", images("calib")[0])
     samples, labels = images("eval")
     save(f"{home}/eval", samples)
     for jobs in (1, 2):
-        compile(home, model, jobs, input, shape, percentile)
+        compile(home, model, jobs, input, shape, calibration)
         os.rename(f"{home}/out", f"{home}/out{jobs}")
     files = [path for path in glob.glob(f"{home}/out2/*") if not path.endswith(".log")]
     differ = [os.path.basename(path) for path in files if not filecmp.cmp(path, path.replace("/out2/", "/out1/"), shallow=False)]
-    print(f"{name}, max_percentile {percentile}: files that differ with jobs 1 and 2: {' '.join(differ) or 'none'}", flush=True)
+    print(f"{name}, {calibration}: files that differ with jobs 1 and 2: {' '.join(differ) or 'none'}", flush=True)
     def run(model, *more):
         command = [f"{tools}/hb_sim", "infer", model, "--input", "eval", "--output-dir", "r", *more]
         subprocess.run(command, cwd=home, check=True, stdout=subprocess.DEVNULL)
@@ -143,9 +150,9 @@ NETWORKS = {
 }
 failed = False
 for chosen in arguments[3:] or NETWORKS:
-    name, _, percentile = chosen.partition("=")
+    name, _, word = chosen.partition("=")
     if commands_only:
-        failed |= not check_commands(name, *NETWORKS[name], float(percentile or 1.0))
+        failed |= not check_commands(name, *NETWORKS[name], calibration(word))
     else:
-        evaluate(name, *NETWORKS[name], float(percentile or 1.0))
+        evaluate(name, *NETWORKS[name], calibration(word))
 sys.exit(failed)

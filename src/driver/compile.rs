@@ -261,7 +261,8 @@ impl NetworkStages<'_> {
         let reference = stages.run(Stage::Calibrate, || self.calibrate(module, inputs, files))?;
         self.write_model(module, "_calibrated_model.onnx", files)?;
         if stages.ends_after(Stage::Calibrate) {
-            let staged = self.stage_info(&reference.calibrated.info, files);
+            let info = reference.calibrated.info().map_err(StageError::from);
+            let staged = info.and_then(|info| self.stage_info(info, files));
             staged.map_err(|source| CompileError::Stage { stage: Stage::Calibrate, source })?;
             return Ok(None);
         }

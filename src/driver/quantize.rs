@@ -3,9 +3,9 @@
 use super::compare::{self, BackgroundRun};
 use super::compile::{CompileError, NetworkStages, StageError};
 use super::configuration::{
-    CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType, CheckedInput, DEBUG_MODE, DebugMode,
-    INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, Layout, MAX_PERCENTILE, MEAN_VALUE, Problem, Problems, SCALE_VALUE,
-    WORKING_DIR, question_samples,
+    ACCURACY_TARGET, CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType, CheckedInput,
+    DEBUG_MODE, DebugMode, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, Layout, MAX_PERCENTILE, MEAN_VALUE, Problem, Problems,
+    SCALE_VALUE, WORKING_DIR, question_samples,
 };
 use super::images::{Channels, ImageForm};
 use super::samples::{self, SampleInput};
@@ -13,9 +13,10 @@ use crate::cpu::{Array, FloatExecutable};
 use crate::files::{FileSet, file_names};
 use crate::pipeline::{self, on_functions};
 use crate::quant::{
+    RangeChooser,
     calibrate::{CalibrationError, Samples, random_inputs, threads},
     evidence::{self, Calibrated, Evidence, Method},
-    info::QuantInfo,
+    info::{PrecisionInfo, QuantInfo},
     precision::{self, Candidate},
     round_weights,
     search::{Found, Search},
@@ -29,6 +30,15 @@ use std::path::{Path, PathBuf};
 const RANDOM_SAMPLES: usize = 4;
 /// The samples whose range is compared with what the preprocessing gives.
 const QUESTIONED_SAMPLES: usize = 8;
+/// What calibration type `default` chooses from.
+const SEARCHED: [RangeChooser; 4] = [
+    RangeChooser::Max,
+    RangeChooser::Percentile(0.9999),
+    RangeChooser::MeanSquaredError,
+    RangeChooser::KullbackLeibler,
+];
+/// Users of such tools ask for a cosine of 0.99; below this the log warns, whatever is asked for.
+const USUAL_COSINE: f64 = 0.99;
 /// The results that passes read.
 pub(super) const INFO: &str = "_quant_info.json";
 pub(super) const WEIGHTS: &str = "_quant_weights.safetensors";
@@ -88,6 +98,25 @@ impl NetworkStages<'_> {
         }))
     }
 
+    /// What `calibration_type` stands for.
+    fn method(&self) -> Method {
+        let kind = *self.configuration.get(&CALIBRATION_TYPE);
+        let choosers = match kind {
+            CalibrationType::Default | CalibrationType::Mix => SEARCHED.to_vec(),
+            CalibrationType::Kl => vec![RangeChooser::KullbackLeibler],
+            CalibrationType::Max => vec![RangeChooser::Percentile(*self.configuration.get(&MAX_PERCENTILE))],
+            CalibrationType::Skip => vec![RangeChooser::Max],
+        };
+        Method { choosers, random: kind == CalibrationType::Skip }
+    }
+
+    /// The mean cosine that the outputs shall keep at the cost of int16; none where nothing may be wider than int8.
+    fn wanted_cosine(&self) -> Option<f64> {
+        let searches =
+            matches!(self.configuration.get(&CALIBRATION_TYPE), CalibrationType::Default | CalibrationType::Mix);
+        Some(*self.configuration.get(&ACCURACY_TARGET)).filter(|target| searches && *target > 0.0)
+    }
+
     /// Measures the float network. The samples are kept, where `debug_mode` asks for it.
     pub(super) fn calibrate(
         &self,
@@ -104,11 +133,7 @@ impl NetworkStages<'_> {
         let progress = self.stages.console.progress("calibrating", source.len() as u64);
         let read = |executable: &FloatExecutable, index: usize| source.read(executable, index);
         let samples = Samples { count: source.len(), read: &read, jobs: self.configuration.threads() };
-        let method = Method {
-            percentile: *self.configuration.get(&MAX_PERCENTILE),
-            random: *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Skip,
-        };
-        let calibrated = evidence::calibrate(function, &executable, &samples, method, &|| progress.advance(1))?;
+        let calibrated = evidence::calibrate(function, &executable, &samples, &self.method(), &|| progress.advance(1))?;
         let sample = source.read(&executable, 0)?;
         question_ranges(&source, &executable, inputs)?;
         Ok(Reference { sample, calibrated, source })
@@ -145,12 +170,15 @@ impl NetworkStages<'_> {
         files: &mut FileSet,
     ) -> Result<BackgroundRun, StageError> {
         let Some(evidence) = &reference.calibrated.evidence else {
-            let info = self.stage_info(&reference.calibrated.info, files)?;
+            let info = self.stage_info(reference.calibrated.info()?, files)?;
             pipeline::run(self.context, module, &hfloat_to_qdq(&info))?;
             let executable = self.observed(compare::network(module.as_operation())?)?;
             return Ok(BackgroundRun::of(executable, reference.sample.clone()));
         };
-        let candidates = precision::candidates(compare::network(module.as_operation())?, evidence)?;
+        let candidates = match self.wanted_cosine() {
+            Some(_) => precision::candidates(compare::network(module.as_operation())?, evidence)?,
+            None => Vec::new(),
+        };
         let weights = self.stage_weights(module, evidence, files)?;
         pipeline::run(self.context, module, &round_weights_pass(&weights))?;
         self.keep_resources(&[module]);
@@ -175,6 +203,7 @@ impl NetworkStages<'_> {
             module,
             candidates,
             calibrated: &reference.calibrated,
+            wanted_cosine: self.wanted_cosine(),
             evidence,
             samples: &Samples { count: reference.source.len(), read: &read, jobs: self.configuration.threads() },
             compile: &|function| Ok(self.observed(function)?),
@@ -217,24 +246,44 @@ pub(super) fn hfloat_to_qdq(info: &Path) -> String {
     format!("hfloat-to-qdq{{info={}}}", word(info))
 }
 
-/// Says what became int16, and why.
+/// Says how alike the outputs are, what became int16, and why.
 fn report(found: &Found) {
-    let (reached, wanted) = (found.precision.cosine, found.precision.wanted_cosine);
-    if reached < wanted {
-        tracing::warn!(
-            "output '{}' of the quantized network has a mean cosine of {reached:.4} with the float network's; wanted is {wanted}. \
-             The table of nodes shows where it is lost; more calibration samples or another max_percentile may help",
-            found.worst_output
+    let PrecisionInfo { cosine: reached, wanted_cosine, int8_cosine } = found.precision;
+    if let [_, _, ..] = found.choosers.as_slice() {
+        let each = found.choosers.iter().map(|(chooser, cosine)| format!("{} {cosine:.4}", chooser.judge()));
+        let each = each.collect::<Vec<_>>().join(", ");
+        tracing::info!(
+            "ranges are those of {}: the outputs have with int8 alone a mean cosine of: {each}",
+            found.chooser.judge()
         );
     }
-    if !found.wide.is_empty() {
+    if reached < wanted_cosine.unwrap_or(USUAL_COSINE) {
+        let (wanted, remedy) = match wanted_cosine {
+            Some(wanted) => (format!("wanted is {wanted}"), "more calibration samples may help"),
+            None => (
+                "with int8 alone".to_owned(),
+                "calibration_type: 'default' looks for better ranges, and for activations that int16 would help",
+            ),
+        };
+        tracing::warn!(
+            "output {} of the quantized network has a mean cosine of {reached:.4} with the float network's; {wanted}. \
+             The table of nodes shows where it is lost; {remedy}",
+            found.worst
+        );
+    }
+    if let (Some(wanted), false) = (wanted_cosine, found.wide.is_empty()) {
         tracing::info!(
-            "{} of {} activations are int16: with int8 alone the mean cosine of the outputs is {:.4}, with them {reached:.4} \
+            "{} of {} activations are int16: with int8 alone the mean cosine of the outputs is {int8_cosine:.4}, with them {reached:.4} \
              (wanted {wanted}): {}",
             found.wide.len(),
             found.candidates,
-            found.precision.int8_cosine,
             found.wide.join(", ")
+        );
+    }
+    for (output, same) in &found.best_classes {
+        tracing::info!(
+            "output '{output}': the best class is that of the float network on {same} of {} samples",
+            found.judged
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Calibration: runs the float network on samples and measures values.
 
+use super::Observer;
 use super::moments::{MomentsPlan, TakenValues};
-use super::{Observer, Thresholds};
 use crate::cpu::{Array, Error, FloatExecutable};
 use hb_dialects::ElementType;
 use hb_dialects::ir::IrError;
@@ -60,8 +60,8 @@ pub struct Values {
 pub struct Measured<'m> {
     /// The values whose observers are wanted; the executable must observe them.
     pub names: &'m HashSet<String>,
-    /// Of these observers.
-    pub percentile: f64,
+    /// Those of them whose observers keep a histogram.
+    pub histograms: &'m HashSet<String>,
     /// The samples whose outputs are kept, in ascending order.
     pub outputs_of: &'m [usize],
     /// What is kept to measure moments.
@@ -159,7 +159,7 @@ pub fn outputs(
 
 fn measure_some(
     executable: &FloatExecutable,
-    Measured { names, percentile, outputs_of, moments }: &Measured<'_>,
+    Measured { names, histograms, outputs_of, moments }: &Measured<'_>,
     indices: &[usize],
     read: &Read<'_>,
     done: &(dyn Fn() + Sync),
@@ -174,7 +174,10 @@ fn measure_some(
                 match observers.get_mut(name) {
                     Some(observer) => observer.observe(values),
                     None => {
-                        let mut observer = Observer::for_percentile(*percentile);
+                        let mut observer = match histograms.contains(name) {
+                            true => Observer::default(),
+                            false => Observer::of_largest(),
+                        };
                         observer.observe(values);
                         observers.insert(name.to_owned(), observer);
                     }
@@ -199,11 +202,6 @@ fn measure_some(
 /// The values of an array, as f32.
 pub fn floats(array: &Array) -> Vec<f32> {
     array.to_f64().into_iter().map(|value| value as f32).collect()
-}
-
-/// The threshold of every observed value.
-pub fn thresholds(observers: &BTreeMap<String, Observer>, percentile: f64) -> Thresholds {
-    observers.iter().map(|(name, observer)| (name.clone(), f64::from(observer.threshold(percentile)).into())).collect()
 }
 
 /// Inputs of calibration type `skip`: uniform in [-1, 1), the same in every run. Integers are drawn from 0 and 1, which are

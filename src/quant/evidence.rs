@@ -1,17 +1,20 @@
 //! What is measured of a float network on samples: the ranges of its values, and what decides on rounding and precision.
 
 use super::{
-    calibrate::{CalibrationError, Measured, Measurement, Samples, Values, measure, threads, thresholds},
+    calibrate::{CalibrationError, Measured, Measurement, Samples, Values, measure, threads},
     groups::ScaleGroups,
     info::{CalibrationInfo, Judge, QuantInfo, ValueInfo},
     linear::LinearLayer,
     moments::{Moments, MomentsPlan},
     observer::Observer,
-    thresholds::{assign_thresholds, value_name},
+    ranges::RangeChooser,
+    rules::ACTIVATION_BITS,
+    thresholds::{ThresholdRange, assign_thresholds, value_name},
 };
 use crate::cpu::{Array, FloatExecutable};
 use hb_dialects::ir::{self, IrError};
 use melior::ir::OperationRef;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// At most so many samples decide how weights are rounded, and as many others judge the precision of the quantized network.
@@ -20,10 +23,10 @@ const SHARE_SAMPLES: usize = 16;
 const FEWEST_SAMPLES: usize = 8;
 
 /// How ranges are measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Method {
-    /// The share of the values of a tensor that lies within its threshold: 0.5 to 1.
-    pub percentile: f64,
+    /// What makes ranges of what was measured: at least one.
+    pub choosers: Vec<RangeChooser>,
     /// Samples are random numbers: they give ranges, and say nothing of the network's use.
     pub random: bool,
 }
@@ -31,12 +34,23 @@ pub struct Method {
 /// What calibration gives.
 #[derive(Debug)]
 pub struct Calibrated {
-    /// Every activation as int8.
-    pub info: QuantInfo,
+    /// Every activation as int8: what each chooser of ranges says, in their order.
+    pub ranges: Vec<(RangeChooser, QuantInfo)>,
     /// None where samples are random.
     pub evidence: Option<Evidence>,
     /// What the float network makes of the first sample.
     pub first: Values,
+}
+
+impl Calibrated {
+    /// What the first chooser says.
+    ///
+    /// # Errors
+    /// When there was none.
+    pub fn info(&self) -> Result<&QuantInfo, CalibrationError> {
+        let first = self.ranges.first().map(|(_, info)| info);
+        first.ok_or_else(|| CalibrationError::Threshold("nothing was to choose ranges".into()))
+    }
 }
 
 /// What decides on the rounding of weights and the widths of activations.
@@ -51,8 +65,8 @@ pub struct Evidence {
     pub(super) outputs: Vec<Vec<Array>>,
 }
 
-/// Measures a float function on samples, by an executable of it that observes everything, and writes the thresholds as attributes of its
-/// values. `done` is called after each sample.
+/// Measures a float function on samples, by an executable of it that observes everything, and writes the thresholds of the first chooser as
+/// attributes of its values. `done` is called after each sample.
 ///
 /// # Errors
 /// When a sample cannot be read or run, or a value is not finite.
@@ -60,7 +74,7 @@ pub fn calibrate(
     function: OperationRef<'_, '_>,
     executable: &FloatExecutable,
     samples: &Samples<'_>,
-    method: Method,
+    method: &Method,
     done: &(dyn Fn() + Sync),
 ) -> Result<Calibrated, CalibrationError> {
     let groups = ScaleGroups::of(function)?;
@@ -71,34 +85,48 @@ pub fn calibrate(
     let (learned, judged) = if method.random { Default::default() } else { shares(samples.count) };
     let channels = names.iter().cloned().chain(groups.quantized().map(|value| value_name(function, value)));
     let plan = MomentsPlan::new(layers, channels.collect(), learned);
-    let measured = Measured { names: &names, percentile: method.percentile, outputs_of: &judged, moments: &plan };
-    let Measurement { observers, outputs, taken, first } = measure(executable, &measured, samples, done)?;
-    let info = info(&own, &observers, samples.count, method);
-    let ranges = info.ranges();
-    assign_thresholds(function, |name| ranges.get(name).copied()).map_err(CalibrationError::Threshold)?;
+    let needed = method.choosers.iter().any(|chooser| chooser.needs_histogram());
+    let histograms = if needed { own.iter().cloned().collect() } else { HashSet::new() };
+    let measured = Measured { names: &names, histograms: &histograms, outputs_of: &judged, moments: &plan };
+    let Measurement { observers, outputs, taken, first: values } = measure(executable, &measured, samples, done)?;
+    let calibration = CalibrationInfo { samples: samples.count, random: method.random, percentile: None };
+    let pool = threads(samples.jobs)?;
+    let info = |chooser: &RangeChooser| (*chooser, info(&own, &observers, *chooser, &calibration));
+    let ranges: Vec<_> = pool.install(|| method.choosers.iter().map(info).collect());
+    let first = ranges.first().map(|(_, info)| info.ranges()).unwrap_or_default();
+    assign_thresholds(function, |name| first.get(name).copied()).map_err(CalibrationError::Threshold)?;
     let evidence = if method.random {
         None
     } else {
         let largest = largest(function, &groups, &observers);
-        let moments = Moments::of(&plan, &taken, &largest, &threads(samples.jobs)?);
+        let moments = Moments::of(&plan, &taken, &largest, &pool);
         Some(Evidence { largest, moments, judged, outputs })
     };
-    Ok(Calibrated { info, evidence, first })
+    Ok(Calibrated { ranges, evidence, first: values })
 }
 
-fn info(names: &[String], observers: &BTreeMap<String, Observer>, samples: usize, method: Method) -> QuantInfo {
-    let judge = match method {
-        Method { random: true, .. } => Judge::Random,
-        Method { percentile, .. } if percentile < 1.0 => Judge::Percentile,
-        _ => Judge::Max,
-    };
-    let thresholds = thresholds(observers, method.percentile);
+/// The ranges that a chooser gives the values of these names.
+fn info(
+    names: &[String],
+    observers: &BTreeMap<String, Observer>,
+    chooser: RangeChooser,
+    calibration: &CalibrationInfo,
+) -> QuantInfo {
+    let judge = if calibration.random { Judge::Random } else { chooser.judge() };
     let value = |name: &String| {
-        let (range, observer) = (thresholds.get(name)?, observers.get(name)?);
-        Some((name.clone(), ValueInfo::new(*range, f64::from(observer.largest()), judge)))
+        let observer = observers.get(name)?;
+        let range = ThresholdRange::from(chooser.threshold(observer, ACTIVATION_BITS));
+        Some((name.clone(), ValueInfo::new(range, f64::from(observer.largest()), judge)))
     };
-    let calibration = CalibrationInfo { samples, random: method.random, percentile: method.percentile };
-    QuantInfo { calibration: Some(calibration), precision: None, values: names.iter().filter_map(value).collect() }
+    let percentile = match chooser {
+        RangeChooser::Percentile(share) => Some(share),
+        _ => None,
+    };
+    QuantInfo {
+        calibration: Some(CalibrationInfo { percentile, ..calibration.clone() }),
+        precision: None,
+        values: names.par_iter().filter_map(value).collect(),
+    }
 }
 
 /// The largest magnitudes of values by name: of those that were observed, and of those that share their scale.

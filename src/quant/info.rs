@@ -37,16 +37,18 @@ pub struct CalibrationInfo {
     pub samples: usize,
     /// Whether they are random numbers, which say nothing of the network's use.
     pub random: bool,
-    /// The share of the values of a tensor that lies within its threshold.
-    pub percentile: f64,
+    /// The share of the values of a tensor that lies within its threshold, where that decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percentile: Option<f64>,
 }
 
 /// How the widths of activations were chosen: by the least of the outputs' mean cosines with the float network's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrecisionInfo {
-    /// What the search aims at.
-    pub wanted_cosine: f64,
+    /// What the search aims at; left out where nothing may be wider than int8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted_cosine: Option<f64>,
     /// With every activation as int8.
     pub int8_cosine: f64,
     /// With the activations of the file.
@@ -94,10 +96,20 @@ pub enum Judge {
     Max,
     /// The percentile of the magnitudes on the calibration samples.
     Percentile,
+    /// The least Kullback-Leibler divergence of the distribution on the calibration samples.
+    Kl,
+    /// The least mean square of the errors on the calibration samples.
+    MeanSquaredError,
     /// The largest magnitude on random numbers.
     Random,
     /// The search for precision: int8 cost the outputs too much.
     Precision,
+}
+
+impl fmt::Display for Judge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 impl ValueInfo {
@@ -207,8 +219,8 @@ mod tests {
             ValueInfo::new(ThresholdRange { threshold, bits, narrow_threshold: None }, threshold, Judge::Max)
         };
         let info = QuantInfo {
-            calibration: Some(CalibrationInfo { samples: 3, random: false, percentile: 0.9999 }),
-            precision: Some(PrecisionInfo { wanted_cosine: 0.993, int8_cosine: 0.5, cosine: 0.999_999_9 }),
+            calibration: Some(CalibrationInfo { samples: 3, random: false, percentile: Some(0.9999) }),
+            precision: Some(PrecisionInfo { wanted_cosine: Some(0.993), int8_cosine: 0.5, cosine: 0.999_999_9 }),
             values: values.iter().map(|&(name, threshold, bits)| (name.to_owned(), value(threshold, bits))).collect(),
         };
         let text = String::from_utf8(info.to_bytes().expect("JSON")).expect("UTF-8");

@@ -11,11 +11,13 @@ pub mod evidence;
 pub mod groups;
 pub mod info;
 mod insert_casts;
+mod judge;
 pub mod linear;
 pub mod moments;
 mod observer;
 mod placement;
 pub mod precision;
+mod ranges;
 mod round_weights;
 pub mod rounded_weights;
 pub mod rules;
@@ -24,6 +26,7 @@ mod settle;
 mod thresholds;
 
 pub use observer::Observer;
+pub use ranges::RangeChooser;
 pub use round_weights::round_weights;
 pub use thresholds::{BITS, THRESHOLD, ThresholdRange, Thresholds, assign_thresholds, value_name};
 

@@ -4,71 +4,80 @@
 const BINS: usize = 8192;
 /// The smallest range: 2^-40. Ranges are powers of two times it, so that the result does not depend on the order of samples.
 const SMALLEST_RANGE: f64 = 1.0 / (1u64 << 40) as f64;
+/// Values that are looked at together.
+const CHUNK: usize = 1 << 12;
 
 /// The magnitudes of a tensor over all samples: largest value, and a histogram whose range grows by doubling.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Observer {
     largest: f32,
     range: f64,
     /// None of the largest value alone.
     bins: Vec<u64>,
-    count: u64,
+    /// Values that are exactly 0; no bin counts them.
+    zeros: u64,
     not_finite: u64,
+}
+
+/// How often magnitudes were seen.
+#[derive(Debug, Clone, Copy)]
+pub struct Magnitudes<'a> {
+    /// Values per bin, from 0 on; those that are exactly 0 are left out.
+    pub bins: &'a [u64],
+    /// The width of a bin.
+    pub width: f64,
+    /// Values that are exactly 0: every scale shows them without an error.
+    pub zeros: u64,
 }
 
 impl Default for Observer {
     /// With a histogram.
     fn default() -> Self {
-        Self { largest: 0.0, range: SMALLEST_RANGE, bins: vec![0; BINS], count: 0, not_finite: 0 }
+        Self { largest: 0.0, range: SMALLEST_RANGE, bins: vec![0; BINS], zeros: 0, not_finite: 0 }
     }
 }
 
 impl Observer {
-    /// One that finds the largest magnitude only: faster, and small. Its thresholds are those of percentile 1.
+    /// One that finds the largest magnitude only: faster, and small.
     pub fn of_largest() -> Self {
         Self { bins: Vec::new(), ..Self::default() }
     }
 
-    /// One that can give the threshold of this percentile.
-    pub fn for_percentile(percentile: f64) -> Self {
-        if percentile >= 1.0 { Self::of_largest() } else { Self::default() }
-    }
-
     /// Takes the values of one sample in.
     pub fn observe(&mut self, values: &[f32]) {
+        self.observe_largest(values);
         if self.bins.is_empty() {
-            return self.observe_largest(values);
+            return;
         }
-        let mut largest = self.largest;
-        for value in values {
-            let magnitude = value.abs();
-            if magnitude > largest && magnitude.is_finite() {
-                largest = magnitude;
-            }
-        }
-        self.largest = largest;
-        while f64::from(largest) >= self.range {
+        while f64::from(self.largest) >= self.range {
             self.double();
         }
-        let per_bin = BINS as f64 / self.range;
-        for value in values {
-            if value.is_finite() {
-                let bin = (f64::from(value.abs()) * per_bin) as usize;
-                if let Some(bin) = self.bins.get_mut(bin) {
+        // A power of two: products with it are exact.
+        let per_bin = (BINS as f64 / self.range) as f32;
+        let mut places = [0i32; CHUNK];
+        for chunk in values.chunks(CHUNK) {
+            let mut zeros = 0u32;
+            for (place, value) in places.iter_mut().zip(chunk) {
+                *place = (value.abs() * per_bin) as i32;
+                zeros += u32::from(*value == 0.0);
+            }
+            for place in places.iter().take(chunk.len()) {
+                if let Some(bin) = self.bins.get_mut(*place as usize) {
                     *bin += 1;
                 }
-                self.count += 1;
-            } else {
-                self.not_finite += 1;
+            }
+            self.zeros += u64::from(zeros);
+            if let Some(bin) = self.bins.first_mut() {
+                *bin -= u64::from(zeros);
             }
         }
     }
 
-    /// As [`Self::observe`] without a histogram, in a form that becomes vector instructions.
+    /// The largest magnitude and what is not finite, in a form that becomes vector instructions.
     fn observe_largest(&mut self, values: &[f32]) {
         // Magnitudes are ordered as their bits are; beyond those of infinity there is no number.
         const INFINITY: u32 = f32::INFINITY.to_bits();
-        for chunk in values.chunks(1 << 12) {
+        for chunk in values.chunks(CHUNK) {
             let (mut largest, mut not_finite) = (0u32, 0u32);
             for value in chunk {
                 let magnitude = value.abs().to_bits();
@@ -78,7 +87,6 @@ impl Observer {
             }
             self.largest = self.largest.max(f32::from_bits(largest));
             self.not_finite += u64::from(not_finite);
-            self.count += chunk.len() as u64 - u64::from(not_finite);
         }
     }
 
@@ -86,23 +94,20 @@ impl Observer {
     pub fn merge(&mut self, other: &Observer) {
         if self.bins.is_empty() || other.bins.is_empty() {
             self.bins = Vec::new();
-            self.largest = self.largest.max(other.largest);
-            self.count += other.count;
-            self.not_finite += other.not_finite;
-            return;
+        } else {
+            let mut other = other.clone();
+            while self.range < other.range {
+                self.double();
+            }
+            while other.range < self.range {
+                other.double();
+            }
+            for (bin, more) in self.bins.iter_mut().zip(&other.bins) {
+                *bin += more;
+            }
         }
-        let mut other = other.clone();
-        while self.range < other.range {
-            self.double();
-        }
-        while other.range < self.range {
-            other.double();
-        }
-        for (bin, more) in self.bins.iter_mut().zip(&other.bins) {
-            *bin += more;
-        }
+        self.zeros += other.zeros;
         self.largest = self.largest.max(other.largest);
-        self.count += other.count;
         self.not_finite += other.not_finite;
     }
 
@@ -126,22 +131,14 @@ impl Observer {
         self.not_finite
     }
 
-    /// The magnitude below which the share `percentile` of all values lies: the manual's `max_percentile`.
-    /// 1.0 gives the largest magnitude exactly; less gives the upper edge of a bin, never more than the largest magnitude.
-    pub fn threshold(&self, percentile: f64) -> f32 {
-        if percentile >= 1.0 || self.count == 0 || self.bins.is_empty() {
-            return self.largest;
+    /// The histogram; none of an observer of the largest magnitude alone.
+    pub fn magnitudes(&self) -> Option<Magnitudes<'_>> {
+        if self.bins.is_empty() {
+            return None;
         }
-        let wanted = percentile.max(0.0) * self.count as f64;
-        let mut seen = 0u64;
-        for (i, bin) in self.bins.iter().enumerate() {
-            seen += bin;
-            if seen as f64 >= wanted {
-                let edge = (i + 1) as f64 * self.range / BINS as f64;
-                return (edge as f32).min(self.largest);
-            }
-        }
-        self.largest
+        let last = (f64::from(self.largest) / self.range * BINS as f64) as usize;
+        let bins = self.bins.get(..=last)?;
+        Some(Magnitudes { bins, width: self.range / BINS as f64, zeros: self.zeros })
     }
 }
 
@@ -149,24 +146,6 @@ impl Observer {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn full_percentile_is_the_largest_magnitude() {
-        let mut observer = Observer::default();
-        observer.observe(&[0.5, -3.25, 2.0]);
-        assert_eq!(observer.threshold(1.0), 3.25);
-    }
-
-    #[test]
-    fn percentile_cuts_outliers_off() {
-        let mut observer = Observer::default();
-        let mut values: Vec<f32> = (0..1000).map(|i| i as f32 / 1000.0).collect();
-        values[999] = 50.0;
-        observer.observe(&values);
-        // 990 of 1000 values lie below 0.99; a bin is 64 / 8192 wide.
-        let threshold = observer.threshold(0.99);
-        assert!((0.98..0.99 + 2.0 * 64.0 / 8192.0).contains(&threshold), "{threshold}");
-    }
 
     #[test]
     fn what_is_not_finite_is_counted_apart() {
@@ -178,7 +157,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn order_and_merging_do_not_matter(values in prop::collection::vec(-1e6f32..1e6, 1..200), split in 0usize..200, p in 0.5f64..1.0) {
+        fn every_value_is_counted_once(values in prop::collection::vec(prop_oneof![Just(0.0), -1e3f32..1e3, -1e-3f32..1e-3], 1..300)) {
+            let mut observer = Observer::default();
+            observer.observe(&values);
+            let Magnitudes { bins, width, zeros } = observer.magnitudes().expect("a histogram");
+            prop_assert_eq!(zeros + bins.iter().sum::<u64>(), values.len() as u64);
+            prop_assert!(f64::from(observer.largest()) < bins.len() as f64 * width);
+        }
+
+        #[test]
+        fn order_and_merging_do_not_matter(values in prop::collection::vec(-1e6f32..1e6, 1..200), split in 0usize..200) {
             let split = split.min(values.len());
             let mut whole = Observer::default();
             whole.observe(&values);
@@ -186,22 +174,12 @@ mod tests {
             left.observe(&values[..split]);
             right.observe(&values[split..]);
             right.merge(&left);
-            prop_assert_eq!(whole.threshold(p), right.threshold(p));
-            prop_assert_eq!(whole.threshold(1.0), right.threshold(1.0));
+            prop_assert_eq!(&whole, &right);
             let (mut left, mut right) = (Observer::of_largest(), Observer::of_largest());
             left.observe(&values[..split]);
             right.observe(&values[split..]);
             right.merge(&left);
-            prop_assert_eq!(whole.threshold(1.0), right.threshold(1.0));
-        }
-
-        #[test]
-        fn at_least_the_wanted_share_lies_below(values in prop::collection::vec(-1e3f32..1e3, 1..300), p in 0.5f64..1.0) {
-            let mut observer = Observer::default();
-            observer.observe(&values);
-            let threshold = observer.threshold(p);
-            let below = values.iter().filter(|value| value.abs() <= threshold).count();
-            prop_assert!(below as f64 >= p * values.len() as f64);
+            prop_assert_eq!(whole.largest(), right.largest());
         }
     }
 }

@@ -5,7 +5,9 @@ use super::{
     evidence::{Calibrated, Evidence},
     info::{Judge, PrecisionInfo, QuantInfo, ValueInfo},
     insert_casts::insert_casts,
+    judge::{Likeness, likeness, same_best_class},
     precision::{Candidate, choose},
+    ranges::RangeChooser,
     thresholds::{ThresholdRange, assign_thresholds},
 };
 use crate::cpu::FloatExecutable;
@@ -14,9 +16,8 @@ use hb_dialects::{ir, pass::PassFailure};
 use melior::ir::{Module, OperationRef};
 use std::collections::BTreeMap;
 
-/// The mean cosine that every output shall have with that of the float network: a little above the 0.99 that users of such tools ask for,
-/// because inputs of another kind than those of calibration fare a little worse.
-pub const WANTED_COSINE: f64 = 0.993;
+/// A trial with more int16 that is no better than this share of the error of one with less is not worth it.
+const WORTHWHILE: f64 = 0.95;
 /// The share of the noise that is left is multiplied by a factor between these from one trial to the next.
 const SMALLEST_STEP: f64 = 0.3;
 const LARGEST_STEP: f64 = 0.85;
@@ -37,8 +38,16 @@ pub struct Found {
     pub executable: FloatExecutable,
     /// How it is judged.
     pub precision: PrecisionInfo,
-    /// The output that decided it.
-    pub worst_output: String,
+    /// The part of an output that decided it: the name of the output, and of its slice where there is one.
+    pub worst: String,
+    /// Outputs that are vectors, and on how many of the samples that judge their largest value is where that of the float network is.
+    pub best_classes: Vec<(String, usize)>,
+    /// How many samples judge.
+    pub judged: usize,
+    /// Whose ranges they are.
+    pub chooser: RangeChooser,
+    /// What each chooser of ranges reaches with int8 alone.
+    pub choosers: Vec<(RangeChooser, f64)>,
     /// The names of the int16 values, and how many there could be.
     pub wide: Vec<String>,
     /// How many values could be int16.
@@ -53,6 +62,8 @@ pub struct Search<'s, 'c> {
     pub candidates: &'s [Candidate],
     /// What calibration measured.
     pub calibrated: &'s Calibrated,
+    /// The mean cosine that every output shall have with that of the float network; none is int8 whatever comes of it.
+    pub wanted_cosine: Option<f64>,
     /// What decides on widths.
     pub evidence: &'s Evidence,
     /// Those of calibration.
@@ -62,52 +73,127 @@ pub struct Search<'s, 'c> {
 }
 
 /// A QDQ form with some activations as int16.
-struct Trial {
+struct Trial<'s> {
     executable: FloatExecutable,
+    /// What decides on the others.
+    base: &'s (RangeChooser, QuantInfo),
     wide: BTreeMap<String, ThresholdRange>,
-    /// How it is judged: by its worst output.
-    reached: f64,
-    worst_output: String,
+    verdict: Verdict,
 }
 
-impl Search<'_, '_> {
-    /// All activations are int8 where that keeps the outputs; else those whose rounding costs most become int16, more and more of them.
+/// How the outputs of a trial are like those of the float network.
+struct Verdict {
+    /// The mean cosine of the worst part.
+    reached: f64,
+    /// The name of that part.
+    worst: String,
+    /// How often best classes are the same, by output.
+    best_classes: Vec<(String, usize)>,
+}
+
+/// What a trial reached, and with how many int16 activations.
+type Outcome = (f64, usize);
+
+/// Whether a trial is to be preferred to another: it reaches what is wanted with less int16, or it comes closer by more than int16 costs.
+fn is_better((reached, wide): Outcome, (others_reached, others_wide): Outcome, wanted: f64) -> bool {
+    match (reached >= wanted, others_reached >= wanted) {
+        (true, true) => wide < others_wide,
+        (false, false) if wide > others_wide => 1.0 - reached < WORTHWHILE * (1.0 - others_reached),
+        (false, false) => reached > others_reached,
+        (is_reached, _) => is_reached,
+    }
+}
+
+impl Trial<'_> {
+    fn outcome(&self) -> Outcome {
+        (self.verdict.reached, self.wide.len())
+    }
+}
+
+impl<'s> Search<'s, '_> {
+    /// The ranges are those of the chooser that keeps the outputs best with int8. Where that is not enough, those activations whose rounding
+    /// costs most become int16, more and more of them.
     ///
     /// # Errors
     /// When a form of the network cannot be made or run.
     pub fn run(&self) -> Result<Found, CalibrationError> {
-        let mut trial = self.attempt(BTreeMap::new())?;
-        let int8_cosine = trial.reached;
-        let mut steps = Steps::new(trial.reached);
-        // What was reached with how many: they are chosen in one order.
-        let mut known = BTreeMap::from([(0, trial.reached)]);
-        while let Some(share) = steps.next(trial.wide.len() < self.candidates.len()) {
-            let wide = choose(self.candidates, if share < LEAST_SHARE { 0.0 } else { share });
-            if let Some(&reached) = known.get(&wide.len()) {
-                steps.saw(share, reached);
-                continue;
-            }
-            let next = self.attempt(wide)?;
-            known.insert(next.wide.len(), next.reached);
-            steps.saw(share, next.reached);
-            if next.reached >= WANTED_COSINE || trial.reached < WANTED_COSINE {
-                trial = next;
-            }
+        let (mut best, choosers) = self.choose_ranges()?;
+        let int8_cosine = best.verdict.reached;
+        if let Some(wanted) = self.wanted_cosine {
+            best = self.widen(best, wanted)?;
         }
-        let precision = PrecisionInfo { wanted_cosine: WANTED_COSINE, int8_cosine, cosine: trial.reached };
-        let mut info = self.calibrated.info.clone();
+        let Trial { executable, base: (chooser, base), wide, verdict } = best;
+        let precision = PrecisionInfo { wanted_cosine: self.wanted_cosine, int8_cosine, cosine: verdict.reached };
+        let mut info = base.clone();
         info.precision = Some(precision);
-        for (name, range) in &trial.wide {
+        for (name, range) in &wide {
             let largest = self.evidence.largest.get(name).copied().unwrap_or(range.threshold);
             info.values.insert(name.clone(), ValueInfo::new(*range, largest, Judge::Precision));
         }
-        let wide = trial.wide.into_keys().collect();
-        let (executable, worst_output) = (trial.executable, trial.worst_output);
-        Ok(Found { info, executable, precision, worst_output, wide, candidates: self.candidates.len() })
+        Ok(Found {
+            info,
+            executable,
+            precision,
+            worst: verdict.worst,
+            best_classes: verdict.best_classes,
+            judged: self.evidence.judged.len(),
+            chooser: *chooser,
+            choosers,
+            wide: wide.into_keys().collect(),
+            candidates: self.candidates.len(),
+        })
     }
 
-    fn attempt(&self, wide: BTreeMap<String, ThresholdRange>) -> Result<Trial, CalibrationError> {
-        let ranges = self.calibrated.info.ranges();
+    /// The best of the int8 forms, and what each of them reaches.
+    fn choose_ranges(&self) -> Result<(Trial<'s>, Vec<(RangeChooser, f64)>), CalibrationError> {
+        let mut best: Option<Trial> = None;
+        let mut reached = Vec::new();
+        for base in &self.calibrated.ranges {
+            let trial = self.attempt(base, BTreeMap::new())?;
+            reached.push((base.0, trial.verdict.reached));
+            // The wanted cosine is not asked: of what is good enough, the best still is the safest.
+            if best.as_ref().is_none_or(|best| trial.verdict.reached > best.verdict.reached) {
+                best = Some(trial);
+            }
+        }
+        let best = best.ok_or_else(|| CalibrationError::Threshold("nothing was to choose ranges".into()))?;
+        Ok((best, reached))
+    }
+
+    /// What reaches the wanted cosine with the fewest activations as int16, or comes closest to it.
+    fn widen(&self, mut best: Trial<'s>, wanted: f64) -> Result<Trial<'s>, CalibrationError> {
+        let (base, reached) = (best.base, best.verdict.reached);
+        let mut steps = Steps::new(reached, wanted);
+        // What was reached with how many: they are chosen in one order.
+        let mut known = BTreeMap::from([(0, reached)]);
+        let mut most = 0;
+        while let Some(share) = steps.next(most < self.candidates.len()) {
+            let wide = choose(self.candidates, if share < LEAST_SHARE { 0.0 } else { share });
+            most = wide.len();
+            if let Some(&reached) = known.get(&most) {
+                steps.saw(share, reached);
+                continue;
+            }
+            let next = self.attempt(base, wide)?;
+            known.insert(most, next.verdict.reached);
+            steps.saw(share, next.verdict.reached);
+            if is_better(next.outcome(), best.outcome(), wanted) {
+                best = next;
+            }
+        }
+        Ok(best)
+    }
+
+    fn attempt(
+        &self,
+        base: &'s (RangeChooser, QuantInfo),
+        mut wide: BTreeMap<String, ThresholdRange>,
+    ) -> Result<Trial<'s>, CalibrationError> {
+        let (chooser, info) = base;
+        let ranges = info.ranges();
+        for (name, range) in &mut wide {
+            range.narrow_threshold = ranges.get(name).map(|narrow| narrow.threshold);
+        }
         let copy = ir::copy_module(self.module)?;
         let function = ir::function_named(copy.as_operation(), FUNCTION)
             .ok_or_else(|| CalibrationError::Threshold(format!("there is no function @{FUNCTION}")))?;
@@ -118,26 +204,30 @@ impl Search<'_, '_> {
             PassFailure::Reported => CalibrationError::Threshold("casts cannot be inserted".into()),
         })?;
         let executable = (self.compile)(function)?;
-        let (reached, worst) = self.judge(&executable)?;
-        let worst_output = executable.outputs().nth(worst).map(|(name, ..)| name.to_owned()).unwrap_or_default();
-        tracing::debug!("{} of {} activations int16: output cosine {reached:.6}", wide.len(), self.candidates.len());
-        Ok(Trial { executable, wide, reached, worst_output })
+        let verdict = self.judge(&executable)?;
+        let (wide_count, candidates, reached) = (wide.len(), self.candidates.len(), verdict.reached);
+        let judge = chooser.judge();
+        tracing::debug!(
+            "ranges by {judge}, {wide_count} of {candidates} activations int16: output cosine {reached:.6}"
+        );
+        Ok(Trial { executable, base, wide, verdict })
     }
 
-    /// The least of the outputs' mean cosines with the float network's, and the position of the output that has it.
-    fn judge(&self, executable: &FloatExecutable) -> Result<(f64, usize), CalibrationError> {
-        let outputs = outputs(executable, &self.evidence.judged, self.samples)?;
-        let count = self.evidence.outputs.first().map_or(0, Vec::len);
-        let mean = |output: usize| {
-            let pairs = self.evidence.outputs.iter().zip(&outputs);
-            let cosines =
-                pairs.filter_map(|(float, own)| cosine(&floats(float.get(output)?), &floats(own.get(output)?)));
-            let cosines: Vec<f64> = cosines.collect();
-            // An empty output is as it should be.
-            if cosines.is_empty() { 1.0 } else { cosines.iter().sum::<f64>() / cosines.len() as f64 }
-        };
-        let each = (0..count).map(|output| (mean(output), output));
-        Ok(each.fold((1.0, 0), |least, next| if next.0 < least.0 { next } else { least }))
+    fn judge(&self, executable: &FloatExecutable) -> Result<Verdict, CalibrationError> {
+        let own = outputs(executable, &self.evidence.judged, self.samples)?;
+        let mut verdict = Verdict { reached: 1.0, worst: String::new(), best_classes: Vec::new() };
+        for (output, (name, _, shape)) in executable.outputs().enumerate() {
+            let pairs = self.evidence.outputs.iter().zip(&own);
+            let pairs = pairs.filter_map(|(float, own)| Some((floats(float.get(output)?), floats(own.get(output)?))));
+            let pairs: Vec<(Vec<f32>, Vec<f32>)> = pairs.collect();
+            let Likeness { cosine, slice } = likeness(shape, &pairs);
+            if cosine < verdict.reached || verdict.worst.is_empty() {
+                verdict.worst = slice.map_or_else(|| format!("'{name}'"), |slice| format!("'{name}' ({slice})"));
+                verdict.reached = verdict.reached.min(cosine);
+            }
+            verdict.best_classes.extend(same_best_class(shape, &pairs).map(|count| (name.to_owned(), count)));
+        }
+        Ok(verdict)
     }
 }
 
@@ -159,6 +249,7 @@ pub fn cosine(left: &[f32], right: &[f32]) -> Option<f64> {
 
 /// Looks for the largest share of the noise that may stay: the error of the outputs is about a power of it.
 struct Steps {
+    wanted: f64,
     /// Share and error of the last trial that was not good enough.
     failed: (f64, f64),
     /// The power.
@@ -170,8 +261,8 @@ struct Steps {
 
 impl Steps {
     /// After a trial with all the noise.
-    fn new(reached: f64) -> Self {
-        Self { failed: (1.0, 1.0 - reached), power: USUAL_POWER, good: None, done: reached >= WANTED_COSINE }
+    fn new(reached: f64, wanted: f64) -> Self {
+        Self { wanted, failed: (1.0, 1.0 - reached), power: USUAL_POWER, good: None, done: reached >= wanted }
     }
 
     /// The share to try next; none at the end, which is there when nothing is left that could be wider.
@@ -183,7 +274,7 @@ impl Steps {
             Some(good) => Some((share * good).sqrt()),
             None if !more || share < LEAST_SHARE => None,
             None => {
-                Some(share * ((1.0 - WANTED_COSINE) / error).powf(1.0 / self.power).clamp(SMALLEST_STEP, LARGEST_STEP))
+                Some(share * ((1.0 - self.wanted) / error).powf(1.0 / self.power).clamp(SMALLEST_STEP, LARGEST_STEP))
             }
         }
     }
@@ -191,7 +282,7 @@ impl Steps {
     fn saw(&mut self, share: f64, reached: f64) {
         let error = 1.0 - reached;
         self.done = self.good.is_some();
-        if reached >= WANTED_COSINE {
+        if reached >= self.wanted {
             self.good = Some(share);
         } else if self.good.is_none() {
             let power = (self.failed.1 / error).ln() / (self.failed.0 / share).ln();
@@ -205,9 +296,11 @@ impl Steps {
 mod tests {
     use super::*;
 
+    const WANTED: f64 = 0.993;
+
     /// Trials until the search ends, and the share that it settles on, where a share `s` has the error `e(s)`.
     fn search(error: impl Fn(f64) -> f64) -> (usize, f64) {
-        let mut steps = Steps::new(1.0 - error(1.0));
+        let mut steps = Steps::new(1.0 - error(1.0), WANTED);
         let mut trials = 1;
         while let Some(share) = steps.next(true) {
             steps.saw(share, 1.0 - error(share));
@@ -217,8 +310,21 @@ mod tests {
     }
 
     #[test]
+    fn no_trial_replaces_a_better_one() {
+        // What a later trial with everything as int16 was kept for once.
+        assert!(!is_better((0.121, 40), (0.519, 0), WANTED));
+        // Hardly closer is not worth its int16, closer is.
+        assert!(!is_better((0.522, 40), (0.519, 0), WANTED));
+        assert!(is_better((0.6, 40), (0.519, 0), WANTED));
+        assert!(is_better((0.6, 10), (0.59, 20), WANTED) && !is_better((0.6, 10), (0.61, 10), WANTED));
+        // What is reached is reached; then less int16 is better, and how far beyond does not matter.
+        assert!(is_better((0.994, 40), (0.99, 0), WANTED) && !is_better((0.99, 0), (0.994, 40), WANTED));
+        assert!(is_better((0.994, 7), (0.999, 9), WANTED) && !is_better((0.999, 9), (0.994, 7), WANTED));
+    }
+
+    #[test]
     fn searches_are_short_and_end_at_what_was_wanted() {
-        let wanted = 1.0 - WANTED_COSINE;
+        let wanted = 1.0 - WANTED;
         assert_eq!(search(|_| wanted / 2.0), (1, 1.0));
         for (largest, power) in [(0.012, 1.7), (0.02, 0.6), (0.05, 1.0), (0.3, 0.8)] {
             let error = |share: f64| largest * share.powf(power);

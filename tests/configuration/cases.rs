@@ -160,7 +160,7 @@ fn no_group_of_calibration() {
     refused(
         text,
         "1:1",
-        &["calibration_parameters.cal_data_dir: no samples are given; add cal_data_dir", "calibration_type: 'skip'"],
+        &["calibration_parameters.cal_data_dir: no samples are given; add it", "calibration_type: 'skip'"],
     );
 }
 

@@ -1,7 +1,7 @@
 //! One test per rule of the file itself: the message and the place.
 
 use crate::{BASE, base_with, errors, read, refused};
-use hb::driver::configuration::{CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, MAX_PERCENTILE};
+use hb::driver::configuration::{ACCURACY_TARGET, CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, MAX_PERCENTILE};
 
 #[test]
 fn groups_are_known_and_unique() {
@@ -235,21 +235,29 @@ fn preprocessing() {
 
 #[test]
 fn calibration() {
-    refused(
-        &base_with(15, ""),
-        "13:1",
-        &[
-            "calibration_parameters.calibration_type: not given, so the manual's default 'default' holds",
-            "add calibration_type: 'max'",
-        ],
-    );
-    for kind in ["default", "mix", "kl"] {
-        refused(
-            &base_with(15, &format!("  calibration_type: {kind}")),
-            "15:21",
-            &["is known to the manual, not supported yet; use max or skip"],
-        );
+    for (line, expected) in [
+        ("", CalibrationType::Default),
+        ("  calibration_type: default", CalibrationType::Default),
+        ("  calibration_type: kl", CalibrationType::Kl),
+    ] {
+        let sound = read(&base_with(15, line)).expect("sound");
+        assert_eq!((*sound.get(&CALIBRATION_TYPE), *sound.get(&ACCURACY_TARGET)), (expected, 0.993));
     }
+    refused(
+        &base_with(15, "  calibration_type: mix"),
+        "15:21",
+        &["is known to the manual, not supported yet; use default or kl or max or skip"],
+    );
+    let int8 = read(&base_with(15, "  accuracy_target: 0")).expect("sound");
+    assert_eq!(*int8.get(&ACCURACY_TARGET), 0.0);
+    let other = read(&base_with(15, "  calibration_type: max\n  accuracy_target: 0.9")).expect("warnings only");
+    let warnings: Vec<String> = other.warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings[0].contains("accuracy_target: has an effect only with"), "{warnings:#?}");
+    refused(
+        &base_with(15, "  accuracy_target: 1.1"),
+        "15:20",
+        &["1.1 is out of range; write a number in the range 0 to 1"],
+    );
     refused(
         &base_with(14, ""),
         "13:1",

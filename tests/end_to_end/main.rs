@@ -10,6 +10,7 @@ mod control;
 mod digits;
 mod editing;
 mod large;
+mod precision;
 mod races;
 mod reports;
 

@@ -115,14 +115,10 @@ fn explained(parameter: &Parameter, value: Option<&str>) -> String {
 
 /// What a file is filled with.
 fn values(model: Option<(&Path, &[ModelInput])>, march: &str) -> Vec<(&'static Parameter, String)> {
-    let calibration = CALIBRATION_TYPE.usable_words();
-    // The manual's own default, once it does something.
-    let preferred = [CalibrationType::Default.word(), CalibrationType::Max.word()];
-    let calibration = preferred.into_iter().find(|word| calibration.contains(word)).unwrap_or_default();
     let mut values: Vec<(&'static Parameter, String)> = vec![
         (&MARCH, march.to_owned()),
         (&WORKING_DIR, "model_output".to_owned()),
-        (&CALIBRATION_TYPE, calibration.to_owned()),
+        (&CALIBRATION_TYPE, CalibrationType::Default.word().to_owned()),
     ];
     // The fastest model, once the level does something.
     if OPTIMIZE_LEVEL.parameter.status == Status::Supported {

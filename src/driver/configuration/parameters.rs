@@ -87,12 +87,12 @@ words! {
 
     /// `calibration_type`: how value ranges are found.
     CalibrationType {
-        /// Searched among several.
-        Default = not_yet("default"),
+        /// Those of kl, max and others that keep the outputs best, on samples that had no part in choosing.
+        Default = supported("default"),
         /// Searched node by node.
         Mix = not_yet("mix"),
         /// The range that changes the distribution of values least.
-        Kl = not_yet("kl"),
+        Kl = supported("kl"),
         /// The largest magnitude, or less so that the share `max_percentile` of the values is within it.
         Max = supported("max"),
         /// Max over random data, for speed figures only.
@@ -352,10 +352,18 @@ parameters! {
         /// Whether each sample of a batch is an input of its own: instead of `x` there are `x_0`, `x_1`..
         SEPARATE_BATCH: bool = row(Group::Input, "separate_batch", BOOLEAN).default("False").supported();
 
-        /// How value ranges are found. skip uses max on random data, to judge speed without having data: such a model's
+        /// How value ranges are found. kl and max are int8; default may make activations int16 (`accuracy_target`). skip uses max on random data, to judge speed without having data: such a model's
         /// results mean nothing.
         CALIBRATION_TYPE: CalibrationType = row(Group::Calibration, "calibration_type", choice())
             .default("default")
+            .supported();
+
+        /// The mean cosine that each output, and each part of it with a range of its own, shall keep with that of the float
+        /// network: as few activations as reach it become int16. 0 keeps all of them int8.
+        ACCURACY_TARGET: f64 = row(Group::Calibration, "accuracy_target", number(0.0, 1.0))
+            .default("0.993")
+            .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix"])
+            .since(OWN)
             .supported();
 
         /// The part of the values that the range found by max shall cover. Usual: 0.99999, 0.99995, 0.9999,

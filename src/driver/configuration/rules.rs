@@ -12,7 +12,7 @@ use super::parameters::{
     RUN_ON_CPU, SEPARATE_BATCH,
 };
 use super::problem::suggestion;
-use super::table::{Parameter, ParameterKind, Status};
+use super::table::{Parameter, ParameterKind};
 use super::values::ParameterValue;
 
 /// Checks the rules of everything but the inputs.
@@ -152,31 +152,12 @@ fn check_batch(checker: &mut Checker) {
 
 fn check_calibration(checker: &mut Checker) {
     let Some(kind) = checker.value(&CALIBRATION_TYPE) else { return };
-    let asked = checker.is_given(&CALIBRATION_TYPE);
-    let word = kind.word();
-    let usable: Vec<&str> =
-        CALIBRATION_TYPE.usable_words().into_iter().filter(|word| *word != CalibrationType::Skip.word()).collect();
-    let acts = CALIBRATION_TYPE.usable_words().contains(&word);
     if kind != CalibrationType::Skip && !checker.is_given(&CAL_DATA_DIR) {
-        let (what, remedy) = match asked {
-            true => (format!("not given, but calibration_type {word} needs samples"), "add it".to_owned()),
-            false if acts => ("no samples are given".to_owned(), "add cal_data_dir".to_owned()),
-            false => (
-                "no samples are given".to_owned(),
-                format!(
-                    "add cal_data_dir, and calibration_type: '{}' while '{word}' is {}",
-                    usable.join("' or '"),
-                    Status::NotYet
-                ),
-            ),
+        let what = match checker.is_given(&CALIBRATION_TYPE) {
+            true => format!("not given, but calibration_type {} needs samples", kind.word()),
+            false => "no samples are given".to_owned(),
         };
-        checker.error(&CAL_DATA_DIR, what, format!("{remedy}; or set calibration_type: 'skip' to judge speed only"));
-    } else if !asked && !acts {
-        checker.error(
-            &CALIBRATION_TYPE,
-            format!("not given, so the manual's default '{word}' holds, which is not supported yet"),
-            format!("add calibration_type: '{}'", CALIBRATION_TYPE.usable_words().join("' or '")),
-        );
+        checker.error(&CAL_DATA_DIR, what, "add it; or set calibration_type: 'skip' to judge speed only");
     }
     let asymmetric = checker.value(&OPTIMIZATION).is_some_and(|words| words.contains(&Optimization::Asymmetric));
     if kind == CalibrationType::Default && asymmetric {

@@ -1,0 +1,138 @@
+//! How alike the outputs of two networks are.
+
+use super::search::cosine;
+use ndarray::{ArrayViewD, Axis, IxDyn};
+use std::fmt;
+
+/// Slices of more than this many along an axis are not judged by themselves: they are positions, not quantities.
+const MOST_SLICES: usize = 128;
+/// Slices with fewer values than this are not judged by themselves: their cosine says nothing.
+const FEWEST_VALUES: usize = 64;
+/// Slices have ranges of their own where the largest of them has this many times the range of the smallest.
+const RATIO_OF_RANGES: f32 = 4.0;
+
+/// A part of an output: all that have this index along this axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutputSlice {
+    /// From 0.
+    pub axis: usize,
+    /// From 0.
+    pub index: usize,
+}
+
+impl fmt::Display for OutputSlice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "slice {} of axis {}", self.index, self.axis)
+    }
+}
+
+/// How much an output is like that of another network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Likeness {
+    /// Mean over the samples of the cosine: of the output, or of its worst slice.
+    pub cosine: f64,
+    /// The slice, where one is worse than the whole.
+    pub slice: Option<OutputSlice>,
+}
+
+/// One output of two networks for some samples, as `(values, values)`, of one shape.
+///
+/// The cosine of a whole output hides small quantities beside large ones, such as scores beside boxes in pixels. So each slice
+/// along an axis counts as well, where slices have ranges of their own: ranges that differ by a factor of four at least, in at most 128 slices
+/// of at least 64 values. The worst counts.
+pub fn likeness(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Likeness {
+    let whole = samples.iter().filter_map(|(left, right)| cosine(left, right));
+    let mut worst = Likeness { cosine: mean(whole).unwrap_or(1.0), slice: None };
+    for axis in own_ranges(shape, samples) {
+        for index in 0..shape.get(axis).copied().unwrap_or_default() {
+            let slice = OutputSlice { axis, index };
+            let of = |values: &[f32]| Some(slice_of(shape, values, slice)?.iter().copied().collect::<Vec<f32>>());
+            // A quantity that is not there at all has no direction.
+            let cosines = samples.iter().filter_map(|(left, right)| {
+                let (left, right) = (of(left)?, of(right)?);
+                if left.iter().all(|value| *value == 0.0) { None } else { cosine(&left, &right) }
+            });
+            if let Some(cosine) = mean(cosines).filter(|cosine| *cosine < worst.cosine) {
+                worst = Likeness { cosine, slice: Some(slice) };
+            }
+        }
+    }
+    worst
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0u32), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+fn slice_of<'v>(shape: &[usize], values: &'v [f32], slice: OutputSlice) -> Option<ArrayViewD<'v, f32>> {
+    let view = ArrayViewD::from_shape(IxDyn(shape), values).ok()?;
+    Some(view.index_axis_move(Axis(slice.axis), slice.index))
+}
+
+/// The axes whose slices have ranges of their own.
+fn own_ranges(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Vec<usize> {
+    let elements: usize = shape.iter().product();
+    let is_judged = |&axis: &usize| {
+        let count = shape.get(axis).copied().unwrap_or_default();
+        if !(2..=MOST_SLICES).contains(&count) || elements / count < FEWEST_VALUES {
+            return false;
+        }
+        let range = |index: usize| {
+            let slices = samples.iter().filter_map(|(left, _)| slice_of(shape, left, OutputSlice { axis, index }));
+            slices.fold(0f32, |most, slice| slice.iter().fold(most, |most, value| most.max(value.abs())))
+        };
+        let ranges = (0..count).map(range).filter(|range| *range > 0.0);
+        let (least, most) =
+            ranges.fold((f32::INFINITY, 0f32), |(least, most), range| (least.min(range), most.max(range)));
+        most >= least * RATIO_OF_RANGES
+    };
+    (0..shape.len()).filter(is_judged).collect()
+}
+
+/// On how many samples the largest value of an output is at the same place; none for an output that is no vector.
+pub fn same_best_class(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Option<usize> {
+    let is_vector = shape.iter().filter(|size| **size != 1).count() == 1;
+    let best = |values: &[f32]| values.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(index, _)| index);
+    is_vector.then(|| samples.iter().filter(|(left, right)| best(left) == best(right)).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_that_vanish_beside_boxes_are_seen() {
+        // Rows of four coordinates in pixels and a score.
+        let row = |index: usize, score: f32| {
+            let place = index as f32;
+            [100.0 + place, 200.0 + place, 50.0, 60.0 + place, score]
+        };
+        let rows =
+            |score: &dyn Fn(usize) -> f32| (0..64).flat_map(|index| row(index, score(index))).collect::<Vec<f32>>();
+        let float = rows(&|index| (index % 7) as f32 / 7.0);
+        let lost = rows(&|_| 0.0);
+        assert!(cosine(&float, &lost).is_some_and(|cosine| cosine > 0.9999));
+        let judged = likeness(&[1, 64, 5], &[(float.clone(), lost)]);
+        assert_eq!(judged, Likeness { cosine: 0.0, slice: Some(OutputSlice { axis: 2, index: 4 }) });
+        assert!(likeness(&[1, 64, 5], &[(float.clone(), float)]).cosine > 1.0 - 1e-12);
+    }
+
+    #[test]
+    fn short_slices_and_equal_ranges_are_judged_as_a_whole() {
+        let values: Vec<f32> = (0..160).map(|index| ((index * 7) % 13) as f32 - 6.0).collect();
+        let other: Vec<f32> = values.iter().map(|value| value + 0.5).collect();
+        let whole = cosine(&values, &other).expect("as long");
+        for shape in [[1, 2, 80], [1, 160, 1], [2, 1, 80]] {
+            assert_eq!(likeness(&shape, &[(values.clone(), other.clone())]), Likeness { cosine: whole, slice: None });
+        }
+        assert_eq!(likeness(&[0], &[(Vec::new(), Vec::new())]), Likeness { cosine: 1.0, slice: None });
+    }
+
+    #[test]
+    fn best_classes_are_those_of_vectors() {
+        let samples = [(vec![0.1, 0.7, 0.2], vec![0.2, 0.5, 0.3]), (vec![0.9, 0.0, 0.1], vec![0.4, 0.0, 0.6])];
+        assert_eq!(same_best_class(&[1, 3], &samples), Some(1));
+        assert_eq!(same_best_class(&[3, 3], &samples), None);
+    }
+}

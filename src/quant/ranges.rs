@@ -1,0 +1,316 @@
+//! Choosers of ranges: from the magnitudes of a value to the threshold of its integers.
+
+use super::{
+    info::Judge,
+    observer::{Magnitudes, Observer},
+};
+use crate::numerics::largest_integer;
+
+/// A search tries so many thresholds from one to half of it.
+const STEPS_PER_OCTAVE: f64 = 16.0;
+
+/// How the threshold of a value is chosen: the largest magnitude that its integers show.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RangeChooser {
+    /// The largest magnitude.
+    Max,
+    /// The magnitude below which this share of all values lies, 0 to 1: `max_percentile` of the manual. The upper edge of a bin, never more
+    /// than the largest magnitude.
+    Percentile(f64),
+    /// The threshold that loses least information: the Kullback-Leibler divergence of the quantized distribution from the measured one is
+    /// smallest (S. Migacz, "8-bit inference with TensorRT", 2017). Each bin goes to the integer that its middle rounds to, and what is exactly 0
+    /// has no part: every scale shows it.
+    KullbackLeibler,
+    /// The smallest mean square of the errors of rounding and of saturation.
+    MeanSquaredError,
+}
+
+impl RangeChooser {
+    /// Whether it needs more than the largest magnitude.
+    pub fn needs_histogram(self) -> bool {
+        !matches!(self, Self::Max | Self::Percentile(1.0..))
+    }
+
+    /// As files name it.
+    pub fn judge(self) -> Judge {
+        match self {
+            Self::Max | Self::Percentile(1.0..) => Judge::Max,
+            Self::Percentile(_) => Judge::Percentile,
+            Self::KullbackLeibler => Judge::Kl,
+            Self::MeanSquaredError => Judge::MeanSquaredError,
+        }
+    }
+
+    /// The threshold for integers of so many bits.
+    pub fn threshold(self, observer: &Observer, bits: u32) -> f64 {
+        let largest = f64::from(observer.largest());
+        let Some(magnitudes) = observer.magnitudes().filter(|_| self.needs_histogram()) else { return largest };
+        // Finer than the histogram nothing can be judged.
+        let smallest = largest_integer(bits) * magnitudes.width;
+        let threshold = match self {
+            Self::Max => largest,
+            Self::Percentile(share) => percentile(magnitudes, share),
+            Self::KullbackLeibler => {
+                let sums = Sums::of(magnitudes);
+                least(smallest, largest, |threshold| divergence(&sums, threshold, bits))
+            }
+            Self::MeanSquaredError => least(smallest, largest, |threshold| square_error(magnitudes, threshold, bits)),
+        };
+        threshold.min(largest)
+    }
+}
+
+/// The upper edge of the bin in which the share is reached.
+fn percentile(magnitudes: Magnitudes<'_>, share: f64) -> f64 {
+    let count = magnitudes.zeros + magnitudes.bins.iter().sum::<u64>();
+    let wanted = share.max(0.0) * count as f64;
+    let mut seen = magnitudes.zeros;
+    let reached = magnitudes.bins.iter().position(|bin| {
+        seen += bin;
+        seen as f64 >= wanted
+    });
+    reached.map_or(f64::INFINITY, |bin| (bin + 1) as f64 * magnitudes.width)
+}
+
+/// The threshold with the least cost; the largest of several.
+fn least(smallest: f64, largest: f64, cost: impl Fn(f64) -> f64) -> f64 {
+    let candidates = (0u32..).map(|step| largest * (-f64::from(step) / STEPS_PER_OCTAVE).exp2());
+    let costs = candidates.take_while(|threshold| *threshold >= smallest).map(|threshold| (threshold, cost(threshold)));
+    costs.fold((largest, f64::INFINITY), |best, next| if next.1 < best.1 { next } else { best }).0
+}
+
+/// Sums over the bins before each bin, for costs that are sums over runs of bins.
+struct Sums {
+    width: f64,
+    values: Vec<f64>,
+    /// Of `n ln n`.
+    information: Vec<f64>,
+    /// Bins that hold values.
+    held: Vec<f64>,
+}
+
+impl Sums {
+    fn of(Magnitudes { bins, width, .. }: Magnitudes<'_>) -> Self {
+        let running = |part: &dyn Fn(f64) -> f64| {
+            let mut sum = 0.0;
+            let next = |bin: &u64| {
+                sum += part(*bin as f64);
+                sum
+            };
+            std::iter::once(0.0).chain(bins.iter().map(next)).collect::<Vec<_>>()
+        };
+        Self {
+            width,
+            values: running(&|count| count),
+            information: running(&times_logarithm),
+            held: running(&|count| count.min(1.0)),
+        }
+    }
+
+    /// The number of bins whose middle is below a magnitude.
+    fn below(&self, magnitude: f64) -> usize {
+        ((magnitude / self.width + 0.5) as usize).min(self.values.len() - 1)
+    }
+}
+
+fn times_logarithm(count: f64) -> f64 {
+    if count > 0.0 { count * count.ln() } else { 0.0 }
+}
+
+fn between(sums: &[f64], from: usize, to: usize) -> f64 {
+    let at = |index: usize| sums.get(index).copied().unwrap_or_default();
+    at(to) - at(from)
+}
+
+/// The divergence of what integers show from what was measured, where values beyond the threshold count as the threshold itself.
+fn divergence(sums: &Sums, threshold: f64, bits: u32) -> f64 {
+    let end = sums.below(threshold).max(1);
+    let all = between(&sums.values, 0, sums.values.len() - 1);
+    let shown = between(&sums.values, 0, end);
+    let beyond = all - shown;
+    if all == 0.0 || shown == 0.0 {
+        return if all == 0.0 { 0.0 } else { f64::INFINITY };
+    }
+    // The last bin holds what is beyond as well.
+    let last = between(&sums.values, end - 1, end);
+    let mut divergence = between(&sums.information, 0, end) - times_logarithm(last) + times_logarithm(last + beyond);
+    let step = threshold / largest_integer(bits);
+    let (mut from, mut level) = (0, 0.0);
+    while from < end {
+        let to = sums.below((level + 0.5) * step).min(end);
+        level += 1.0;
+        if to <= from {
+            continue;
+        }
+        let own = between(&sums.values, from, to);
+        let (mut measured, mut held) = (own, between(&sums.held, from, to));
+        if to == end && beyond > 0.0 {
+            measured += beyond;
+            held += if last == 0.0 { 1.0 } else { 0.0 };
+        }
+        from = to;
+        if measured > 0.0 {
+            // Nothing shows it.
+            if own == 0.0 {
+                return f64::INFINITY;
+            }
+            divergence -= measured * (own / held).ln();
+        }
+    }
+    divergence / all - all.ln() + shown.ln()
+}
+
+/// The mean square of the errors.
+fn square_error(Magnitudes { bins, width, .. }: Magnitudes<'_>, threshold: f64, bits: u32) -> f64 {
+    let most = largest_integer(bits);
+    let step = threshold / most;
+    let error = |(index, count): (usize, &u64)| {
+        let middle = (index as f64 + 0.5) * width;
+        let shown = (middle / step).round_ties_even().min(most) * step;
+        *count as f64 * (middle - shown).powi(2)
+    };
+    bins.iter().enumerate().map(error).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn observed(values: &[f32]) -> Observer {
+        let mut observer = Observer::default();
+        observer.observe(values);
+        observer
+    }
+
+    /// The divergence as it is defined, from two distributions written out.
+    fn divergence_by_definition(magnitudes: Magnitudes<'_>, threshold: f64, bits: u32) -> f64 {
+        let step = threshold / largest_integer(bits);
+        let middle = |index: usize| (index as f64 + 0.5) * magnitudes.width;
+        let end = (0..magnitudes.bins.len()).filter(|&index| middle(index) < threshold).count().max(1);
+        let shown: Vec<f64> = magnitudes.bins[..end].iter().map(|&count| count as f64).collect();
+        let mut measured = shown.clone();
+        measured[end - 1] += magnitudes.bins[end..].iter().sum::<u64>() as f64;
+        let level = |index: usize| (0u32..).find(|level| middle(index) < (f64::from(*level) + 0.5) * step).unwrap();
+        let levels: Vec<usize> = (0..end).map(|index| level(index) as usize).collect();
+        let mut sums = vec![(0.0, 0.0); levels.last().unwrap() + 1];
+        for index in 0..end {
+            let (sum, held) = &mut sums[levels[index]];
+            *sum += shown[index];
+            *held += f64::from(u8::from(measured[index] > 0.0));
+        }
+        let mean = |index: usize| sums[levels[index]].0 / sums[levels[index]].1;
+        let quantized: Vec<f64> = (0..end).map(|index| if measured[index] > 0.0 { mean(index) } else { 0.0 }).collect();
+        let (all, kept): (f64, f64) = (measured.iter().sum(), quantized.iter().sum());
+        let parts = measured.iter().zip(&quantized).filter(|(p, _)| **p > 0.0);
+        parts.map(|(p, q)| p / all * ((p / all) / (q / kept)).ln()).sum()
+    }
+
+    #[test]
+    fn max_is_the_largest_magnitude() {
+        let values = [0.5, -3_221_225_472.0, 2.0];
+        let mut without_histogram = Observer::of_largest();
+        without_histogram.observe(&values);
+        for observer in [observed(&values), without_histogram] {
+            for chooser in [RangeChooser::Max, RangeChooser::Percentile(1.0)] {
+                assert_eq!((chooser.threshold(&observer, 8), chooser.needs_histogram()), (3_221_225_472.0, false));
+            }
+        }
+    }
+
+    #[test]
+    fn percentile_cuts_outliers_off() {
+        let mut values: Vec<f32> = (0..1000).map(|i| i as f32 / 1000.0).collect();
+        values[999] = 50.0;
+        // 990 of 1000 values lie below 0.99; a bin is 64 / 8192 wide.
+        let threshold = RangeChooser::Percentile(0.99).threshold(&observed(&values), 8);
+        assert!((0.98..0.99 + 2.0 * 64.0 / 8192.0).contains(&threshold), "{threshold}");
+    }
+
+    /// A normal distribution: the Gaussian's best 8-bit range is 3.92 of its deviations by mean square (J. Max, "Quantizing for minimum
+    /// distortion", 1960: 256 levels, step 0.0308).
+    #[test]
+    fn the_least_square_error_of_a_normal_distribution() {
+        let count = 200_000;
+        // Sums of twelve uniform numbers would end at 6; the inverse of the distribution is exact enough by bisection of its series.
+        let quantile = |share: f64| {
+            let density = |x: f64| (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+            let (mut below, mut above) = (0.0f64, 6.0f64);
+            let within = |x: f64| {
+                let n = 400;
+                let h = x / f64::from(n);
+                let inner: f64 = (1..n).map(|i| density(f64::from(i) * h)).sum();
+                2.0 * h * (density(0.0) / 2.0 + inner + density(x) / 2.0)
+            };
+            for _ in 0..30 {
+                let middle = (below + above) / 2.0;
+                if within(middle) < share { below = middle } else { above = middle }
+            }
+            below
+        };
+        let table: Vec<f64> = (0..1000).map(|i| quantile((f64::from(i) + 0.5) / 1000.0)).collect();
+        let mut values: Vec<f32> = (0..count).map(|i| table[i % 1000] as f32).collect();
+        // The tail that a thousand quantiles do not show.
+        values.extend((0..40).map(|i| (3.3 + f64::from(i) * 0.02) as f32));
+        let threshold = RangeChooser::MeanSquaredError.threshold(&observed(&values), 8);
+        assert!((3.4..4.1).contains(&threshold), "{threshold}");
+    }
+
+    #[test]
+    fn a_spike_of_zeros_has_no_part() {
+        let values: Vec<f32> = (1..=4000).map(|i| i as f32 / 4000.0).collect();
+        let with_zeros: Vec<f32> = values.iter().copied().chain(std::iter::repeat_n(0.0, 100_000)).collect();
+        for chooser in [RangeChooser::KullbackLeibler, RangeChooser::MeanSquaredError] {
+            let threshold = chooser.threshold(&observed(&values), 8);
+            assert_eq!(chooser.threshold(&observed(&with_zeros), 8), threshold);
+            assert!(threshold > 0.9, "a uniform distribution keeps its range: {threshold}");
+        }
+    }
+
+    #[test]
+    fn a_lone_outlier_is_given_up() {
+        let mut values: Vec<f32> = (1..=100_000).map(|i| i as f32 / 100_000.0).collect();
+        values.push(20.0);
+        for chooser in [RangeChooser::KullbackLeibler, RangeChooser::MeanSquaredError] {
+            let threshold = chooser.threshold(&observed(&values), 8);
+            assert!(threshold < 20.0, "{chooser:?} {threshold}");
+        }
+        assert!(RangeChooser::KullbackLeibler.threshold(&observed(&values), 8) < 1.5);
+    }
+
+    #[test]
+    fn nothing_but_zeros_has_no_range() {
+        for chooser in [RangeChooser::Percentile(0.9), RangeChooser::KullbackLeibler, RangeChooser::MeanSquaredError] {
+            assert_eq!(chooser.threshold(&observed(&[0.0; 7]), 8), 0.0);
+            assert_eq!(chooser.threshold(&Observer::default(), 8), 0.0);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn at_least_the_wanted_share_lies_below(values in prop::collection::vec(-1e3f32..1e3, 1..300), share in 0.5f64..1.0) {
+            let threshold = RangeChooser::Percentile(share).threshold(&observed(&values), 8);
+            let below = values.iter().filter(|value| f64::from(value.abs()) <= threshold).count();
+            prop_assert!(below as f64 >= share * values.len() as f64);
+        }
+
+        #[test]
+        fn sums_give_the_divergence_of_the_definition(values in prop::collection::vec(-1f32..1.0, 1..400), share in 0.2f64..1.0) {
+            let observer = observed(&values);
+            let magnitudes = observer.magnitudes().expect("a histogram");
+            let threshold = share * f64::from(observer.largest());
+            let (own, definition) =
+                (divergence(&Sums::of(magnitudes), threshold, 8), divergence_by_definition(magnitudes, threshold, 8));
+            prop_assert!(own == definition || (own - definition).abs() < 1e-9, "{own} {definition}");
+        }
+
+        #[test]
+        fn no_threshold_is_beyond_what_was_seen(values in prop::collection::vec(-1e3f32..1e3, 1..300)) {
+            let observer = observed(&values);
+            for chooser in [RangeChooser::KullbackLeibler, RangeChooser::MeanSquaredError] {
+                let threshold = chooser.threshold(&observer, 8);
+                prop_assert!(threshold > 0.0 && threshold <= f64::from(observer.largest()) || observer.largest() == 0.0);
+            }
+        }
+    }
+}

@@ -527,7 +527,7 @@ fn levels(preprocessing: &Preprocessing) -> (SegmentedNetwork, Hbm, Runner) {
 /// The planes of a picture: luma, and chroma of half its size where there is any.
 fn picture(chroma: bool, height: usize, width: usize) -> Vec<Array> {
     let plane = |shape: [usize; 4], first: usize| {
-        let count = shape.iter().product();
+        let count: usize = shape.iter().product();
         let values: Vec<u8> =
             (first..first + count).map(|index| (index * 89 + index * index * 7 % 241) as u8).collect();
         Array::from_values(&shape, &values).unwrap()

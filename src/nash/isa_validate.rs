@@ -297,7 +297,7 @@ fn average_pool(o: &AveragePool, limit: u64) -> Check {
 fn roi_resize(o: &RoiResize, limit: u64) -> Check {
     ensure(matches!(o.block, 1 | 2), || format!("block is {}, not 1 or 2", o.block))?;
     let [rows, columns, channels] = o.plane_shape;
-    let pixels = |cells: u32| cells.checked_mul(o.block).unwrap_or(u32::MAX);
+    let pixels = |cells: u32| cells.saturating_mul(o.block);
     let most = MOST_PIXELS as u32;
     for (name, size) in [
         ("rows of the plane", pixels(rows)),

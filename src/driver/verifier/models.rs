@@ -35,7 +35,7 @@ pub struct ComparedOutput {
 }
 
 /// What an inner layer computes.
-pub struct Layer {
+pub struct InnerLayer {
     /// Its node.
     pub name: String,
     /// The nodes of the user's network that went into it; none where it is one itself.
@@ -45,7 +45,7 @@ pub struct Layer {
 }
 
 /// In the order of the network.
-pub type Layers = Vec<Layer>;
+pub type Layers = Vec<InnerLayer>;
 
 impl ComparedModel {
     /// Loads the model at `path`.
@@ -87,7 +87,7 @@ impl ComparedModel {
     pub fn layers(&self, inputs: &[Array], outputs: &[ComparedOutput]) -> Result<Layers, VerifierError> {
         let layer = |name: &str, values| {
             let nodes = self.meaning.nodes.get(name).cloned().unwrap_or_default();
-            Layer { name: name.to_owned(), nodes, values }
+            InnerLayer { name: name.to_owned(), nodes, values }
         };
         if self.kind == "hbm" {
             let named = self.executor.outputs().iter().zip(outputs).zip(&self.channels_last);

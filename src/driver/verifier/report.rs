@@ -2,7 +2,7 @@
 
 use super::VerifierError;
 use super::measure::Difference;
-use super::models::{ComparedModel, ComparedOutput, Layer, Layers, Outputs};
+use super::models::{ComparedModel, ComparedOutput, InnerLayer, Layers, Outputs};
 use crate::driver::tables::aligned;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -317,7 +317,7 @@ fn common_layers(first: &Layers, second: &Layers) -> Vec<(String, Difference)> {
     let by_end = |layers: &'_ Layers, other: &Layers| -> HashMap<String, usize> {
         let places: HashMap<&str, usize> =
             other.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
-        let end = |layer: &Layer| {
+        let end = |layer: &InnerLayer| {
             let alone = |node: &&String| {
                 places
                     .get(node.as_str())
@@ -348,8 +348,12 @@ fn common_layers(first: &Layers, second: &Layers) -> Vec<(String, Difference)> {
 mod tests {
     use super::*;
 
-    fn layer(name: &str, nodes: &[&str], value: f64) -> Layer {
-        Layer { name: name.into(), nodes: nodes.iter().map(|node| (*node).to_owned()).collect(), values: vec![value] }
+    fn layer(name: &str, nodes: &[&str], value: f64) -> InnerLayer {
+        InnerLayer {
+            name: name.into(),
+            nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
+            values: vec![value],
+        }
     }
 
     #[test]

@@ -60,8 +60,14 @@ pub(in crate::sim) fn try_execute(operation: impl Into<Operation>, image: &[u8])
     let expected = machine.run(&[&padded], &[]);
     let mut constant = program.clone();
     (constant.inputs, constant.constants) = (vec![], L1M as u64);
-    if let Operation::Load(load) = &mut constant.instructions[0].operation {
-        load.source.region = MemoryRegion::Constants;
+    for instruction in &mut constant.instructions {
+        match &mut instruction.operation {
+            Operation::Load(load) => load.source.region = MemoryRegion::Constants,
+            Operation::RoiResize(resize) => {
+                (resize.plane.region, resize.region.region) = (MemoryRegion::Constants, MemoryRegion::Constants);
+            }
+            _ => {}
+        }
     }
     for level in Level::available() {
         let run = |program: &Program, inputs: &[&[u8]], constants: &[u8]| {

@@ -449,20 +449,6 @@ fn quantization_per_axis() {
 }
 
 #[test]
-fn what_is_not_supported_names_its_node() {
-    let text = r#"
-      func.func @main(%x: tensor<4xui16>) -> tensor<4xui16> {
-        %y = hfloat.relu %x : tensor<4xui16> -> tensor<4xui16> loc("Relu_7")
-        return %y : tensor<4xui16>
-      }"#;
-    let context = hb_dialects::context();
-    if melior::ir::Module::parse(&context, text).is_some() {
-        let error = compile(text, ExecutableOptions::default()).err().expect("an error").to_string();
-        assert!(error.contains("input_0") && error.contains("U16"), "{error}");
-    }
-}
-
-#[test]
 fn executables_are_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<FloatExecutable>();
@@ -487,4 +473,32 @@ fn a_tensor_that_does_not_fit_is_named() {
     graph.outputs.push(positions);
     let error = Executable::compile(graph, ExecutableOptions::default()).err().unwrap().to_string();
     assert!(error.starts_with("tensor 'fill' of shape [17592186044416] is too large: there are no "), "{error}");
+}
+
+/// Near 0 and far below it f32 would leave nothing of 1 + e^x - 1: expected is what f64 makes of each.
+#[test]
+fn exponentials_near_one_lose_no_digits() {
+    type Expected = fn(f64) -> f64;
+    let softplus: Expected = |x| x.max(0.0) + (-x.abs()).exp().ln_1p();
+    let functions: [(&str, Expected); 4] = [
+        ("softplus", softplus),
+        ("mish", |x| x * (x.max(0.0) + (-x.abs()).exp().ln_1p()).tanh()),
+        ("elu", |x| if x < 0.0 { x.exp_m1() } else { x }),
+        ("celu", |x| if x < 0.0 { x.exp_m1() } else { x }),
+    ];
+    let values = [-80.0f32, -40.0, -17.3, -13.0, -5.0, -0.5, -1e-3, -1e-6, -1e-20, 0.0, 1e-6, 0.5, 13.0, 80.0];
+    let x = Array::from_values(&[values.len()], &values).unwrap();
+    for (name, expected) in functions {
+        let text = format!(
+            "func.func @main(%x: tensor<14xf32>) -> tensor<14xf32> {{
+              %y = hfloat.{name} %x : (tensor<14xf32>) -> tensor<14xf32>
+              return %y : tensor<14xf32>
+            }}"
+        );
+        let outputs = compile(&text, ExecutableOptions::default()).unwrap().run(&[&x]).unwrap();
+        for (x, y) in values.iter().zip(outputs[0].values::<f32>().unwrap()) {
+            let expected = expected(f64::from(*x));
+            assert!((f64::from(*y) - expected).abs() <= 2e-6 * expected.abs(), "{name}({x}) = {y}, not {expected}");
+        }
+    }
 }

@@ -76,9 +76,9 @@ fn below_zero(x: Expression, negative: Expression) -> Expression {
     select(x.clone().less(x.like(0.0)), negative, x)
 }
 
-/// e^x - 1.
+/// e^x - 1 = (e^x + 1) * tanh(x / 2), which loses no digits near 0.
 fn less_one(x: Expression) -> Expression {
-    x.clone().exponential() - x.like(1.0)
+    (x.clone().exponential() + x.like(1.0)) * (x.clone() * x.like(0.5)).unary(Unary::Tanh)
 }
 
 /// max(0, x) + min(0, alpha * (e^(x / alpha) - 1)).
@@ -128,7 +128,16 @@ fn sigmoid(x: Expression) -> Expression {
 /// ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|), where nothing overflows.
 fn softplus(x: Expression) -> Expression {
     let power = (-x.clone().unary(Unary::Absolute)).exponential();
-    at_least(x.clone(), 0.0) + (power + x.like(1.0)).unary(Unary::Logarithm)
+    at_least(x, 0.0) + one_more_logarithm(power)
+}
+
+/// ln(1 + p) of p from 0 to 1. What rounding makes of 1 + p it makes of p, too (W. Kahan; D. Goldberg, "What Every Computer Scientist
+/// Should Know About Floating-Point Arithmetic", theorem 4), so that a small p loses no digits.
+fn one_more_logarithm(p: Expression) -> Expression {
+    let one = p.like(1.0);
+    let rounded = p.clone() + one.clone();
+    let share = rounded.clone().unary(Unary::Logarithm) / (rounded.clone() - one.clone());
+    select(one.less(rounded), p.clone() * share, p)
 }
 
 /// x * (1 + erf(x / sqrt 2)) / 2, or with the approximation by tanh.

@@ -96,7 +96,18 @@ fn extreme<'c, 'a>(
             });
         }
     }
-    let pair = Pair::of(builder, operation)?;
+    let mut pair = Pair::of(builder, operation)?;
+    // A value beyond the range of the result counts as the end of that range, so that a wide range of one operand costs a narrow one of the
+    // other no precision.
+    let range = Integer::int16(pair.output.integer.largest() / f64::from(Clamp::I16.high));
+    for (index, part) in ["a_within", "b_within"].into_iter().enumerate() {
+        let (id, own) = (pair.ids[index], pair.integers[index]);
+        if own.element == BpuElement::I16 && own.scale > range.scale {
+            let shape = builder.shape(id);
+            pair.ids[index] = builder.compute(part, Operator::Requantize { clamp: None }, &[id], shape, range);
+            pair.integers[index] = range;
+        }
+    }
     let [a, b] = pair.ids;
     // Every difference fits. That of two int8 is exact for this purpose, that of int16 off by at most a step of theirs.
     let largest = pair.integers[0].largest() + pair.integers[1].largest();

@@ -4,6 +4,7 @@ use super::tables::{NodeRow, OutputRow};
 use crate::bpu::{self, lower::Placement, model::Segment};
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
 use crate::quant::calibrate::{NodeValues, Values, floats as array_floats};
+use crate::quant::requests::Kinds;
 use crate::quant::search::cosine;
 use crate::sim::{
     executor::ExecutionError,
@@ -172,6 +173,19 @@ pub fn user_nodes(function: OperationRef<'_, '_>) -> Vec<String> {
     let operations = ir::body(function).map(ir::operations).unwrap_or_default().into_iter();
     let computing = operations.filter(|operation| Op::of(*operation).is_some_and(|op| op != Op::Constant));
     computing.flat_map(|operation| operation.origin().nodes).collect()
+}
+
+/// The operators of the user's nodes, by the names of the nodes.
+pub fn kinds(function: OperationRef<'_, '_>) -> Kinds {
+    let mut kinds = Kinds::new();
+    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+        if let Some(op) = Op::of(operation).filter(|op| *op != Op::Constant) {
+            for node in operation.origin().nodes {
+                kinds.entry(node).or_insert_with(|| op.onnx().name.to_owned());
+            }
+        }
+    }
+    kinds
 }
 
 /// The nodes of a QDQ function whose placement was assigned.

@@ -20,7 +20,7 @@ use crate::frontend::mlir;
 use crate::frontend::onnx::{self, ModelFile};
 use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
-use crate::quant::{calibrate::Values, evidence::Calibrated};
+use crate::quant::{calibrate::Values, evidence::Calibrated, requests::Kinds};
 use crate::sim::{advice, perf::performance, runner::timelines};
 use crate::target::Target;
 use hb_dialects::ir;
@@ -173,8 +173,11 @@ pub(super) fn compile_network<'c>(
     stages: &Stages<'_>,
     Imported { original, mut module, inputs, reshaped, .. }: Imported<'c>,
 ) -> Result<CompilationOutcome, CompileError> {
-    let nodes = compare::network(module.as_operation()).map(compare::user_nodes).unwrap_or_default();
-    let network = NetworkStages { nodes, reshaped, ..NetworkStages::new(context, configuration, target, stages) };
+    let function = compare::network(module.as_operation());
+    let (nodes, kinds) =
+        function.map(|function| (compare::user_nodes(function), compare::kinds(function))).unwrap_or_default();
+    let network =
+        NetworkStages { nodes, kinds, reshaped, ..NetworkStages::new(context, configuration, target, stages) };
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
     let mut files = FileSet::beside(&[configuration.get(&ONNX_MODEL).as_path()]);
     network.write_model(&original, "_original_float_model.onnx", &mut files)?;
@@ -197,6 +200,8 @@ pub(super) struct NetworkStages<'a> {
     pub(super) stages: &'a Stages<'a>,
     /// What the user's model has.
     nodes: Vec<String>,
+    /// Their operators.
+    pub(super) kinds: Kinds,
     reshaped: Reshaped,
     /// The code of the float network serves its QDQ form, too.
     kernels: Arc<KernelCache>,
@@ -215,6 +220,7 @@ impl<'a> NetworkStages<'a> {
             target,
             stages,
             nodes: Vec::new(),
+            kinds: Kinds::default(),
             reshaped: Reshaped::default(),
             kernels: Arc::default(),
         }

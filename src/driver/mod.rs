@@ -25,4 +25,5 @@ mod run;
 pub mod samples;
 pub mod tables;
 pub mod translate;
+mod types;
 pub mod verifier;

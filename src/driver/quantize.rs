@@ -9,15 +9,18 @@ use super::configuration::{
 };
 use super::images::{Channels, ImageForm};
 use super::samples::{self, SampleInput};
+use super::types;
 use crate::cpu::{Array, FloatExecutable};
 use crate::files::{FileSet, file_names};
 use crate::pipeline::{self, on_functions};
 use crate::quant::{
-    RangeChooser,
+    RangeChooser, assign_operand_bits,
     calibrate::{CalibrationError, Samples, random_inputs, threads},
     evidence::{self, Calibrated, Evidence, Method},
+    given::keep_forms,
     info::{PrecisionInfo, QuantInfo},
     precision::{self, Candidate},
+    requests::{AskedTypes, TypeRequests},
     round_weights,
     search::{Found, Search},
 };
@@ -48,6 +51,7 @@ pub(super) struct Reference {
     /// The first sample: levels are compared by it.
     pub(super) sample: Vec<Array>,
     pub(super) calibrated: Calibrated,
+    asked: AskedTypes,
     source: SampleSource,
 }
 
@@ -102,10 +106,13 @@ impl NetworkStages<'_> {
     fn method(&self) -> Method {
         let kind = *self.configuration.get(&CALIBRATION_TYPE);
         let choosers = match kind {
+            CalibrationType::Skip => vec![RangeChooser::Max],
+            _ if types::chooser(self.configuration).is_some() => {
+                types::chooser(self.configuration).into_iter().collect()
+            }
             CalibrationType::Default | CalibrationType::Mix => SEARCHED.to_vec(),
             CalibrationType::Kl => vec![RangeChooser::KullbackLeibler],
             CalibrationType::Max => vec![RangeChooser::Percentile(*self.configuration.get(&MAX_PERCENTILE))],
-            CalibrationType::Skip => vec![RangeChooser::Max],
         };
         Method { choosers, random: kind == CalibrationType::Skip }
     }
@@ -113,7 +120,8 @@ impl NetworkStages<'_> {
     /// The mean cosine that the outputs shall keep at the cost of int16; none where nothing may be wider than int8.
     fn wanted_cosine(&self) -> Option<f64> {
         let searches =
-            matches!(self.configuration.get(&CALIBRATION_TYPE), CalibrationType::Default | CalibrationType::Mix);
+            matches!(self.configuration.get(&CALIBRATION_TYPE), CalibrationType::Default | CalibrationType::Mix)
+                && types::chooser(self.configuration).is_none();
         Some(*self.configuration.get(&ACCURACY_TARGET)).filter(|target| searches && *target > 0.0)
     }
 
@@ -125,6 +133,8 @@ impl NetworkStages<'_> {
         files: &mut FileSet,
     ) -> Result<Reference, StageError> {
         let function = compare::network(module.as_operation())?;
+        let requests = types::requests(self.configuration);
+        requests.round_results(function, &self.kinds)?;
         let executable = self.observed(function)?;
         let source = self.samples(inputs, &executable)?;
         if *self.configuration.get(&DEBUG_MODE) == Some(DebugMode::DumpCalibrationData) {
@@ -133,10 +143,35 @@ impl NetworkStages<'_> {
         let progress = self.stages.console.progress("calibrating", source.len() as u64);
         let read = |executable: &FloatExecutable, index: usize| source.read(executable, index);
         let samples = Samples { count: source.len(), read: &read, jobs: self.configuration.threads() };
-        let calibrated = evidence::calibrate(function, &executable, &samples, &self.method(), &|| progress.advance(1))?;
+        let mut calibrated =
+            evidence::calibrate(function, &executable, &samples, &self.method(), &|| progress.advance(1))?;
         let sample = source.read(&executable, 0)?;
         question_ranges(&source, &executable, inputs)?;
-        Ok(Reference { sample, calibrated, source })
+        let asked = self.ask(module, &requests, &mut calibrated)?;
+        Ok(Reference { sample, calibrated, asked, source })
+    }
+
+    /// Gives values the types that are asked for, as far as there are forms for them.
+    fn ask(
+        &self,
+        module: &Module<'_>,
+        requests: &TypeRequests,
+        calibrated: &mut Calibrated,
+    ) -> Result<AskedTypes, StageError> {
+        if requests.is_empty() {
+            return Ok(AskedTypes::default());
+        }
+        let function = compare::network(module.as_operation())?;
+        let mut asked = requests.resolve(function, &self.kinds)?;
+        keep_forms(module, calibrated.info()?, &mut asked)?;
+        for sentence in &asked.refused {
+            tracing::warn!("types: {sentence}");
+        }
+        for (_, info) in &mut calibrated.ranges {
+            info.ask(&asked);
+        }
+        assign_operand_bits(function, &asked.operands)?;
+        Ok(asked)
     }
 
     /// Writes each sample of each input as the network takes it: `calibration_data/{input}/{index}.npy`.
@@ -170,7 +205,9 @@ impl NetworkStages<'_> {
         files: &mut FileSet,
     ) -> Result<BackgroundRun, StageError> {
         let Some(evidence) = &reference.calibrated.evidence else {
-            let info = self.stage_info(reference.calibrated.info()?, files)?;
+            let info = reference.calibrated.info()?;
+            self.report_types(module, info, &reference.asked, RangeChooser::Max, files)?;
+            let info = self.stage_info(info, files)?;
             pipeline::run(self.context, module, &hfloat_to_qdq(&info))?;
             let executable = self.observed(compare::network(module.as_operation())?)?;
             return Ok(BackgroundRun::of(executable, reference.sample.clone()));
@@ -179,11 +216,14 @@ impl NetworkStages<'_> {
             Some(_) => precision::candidates(compare::network(module.as_operation())?, evidence)?,
             None => Vec::new(),
         };
+        let free = |candidate: &Candidate| !reference.asked.values.contains_key(&candidate.value);
+        let candidates: Vec<Candidate> = candidates.into_iter().filter(free).collect();
         let weights = self.stage_weights(module, evidence, files)?;
         pipeline::run(self.context, module, &round_weights_pass(&weights))?;
         self.keep_resources(&[module]);
         let found = self.search(module, reference, evidence, &candidates)?;
         report(&found);
+        self.report_types(module, &found.info, &reference.asked, found.chooser, files)?;
         let run = BackgroundRun::of(found.executable, reference.sample.clone());
         let info = self.stage_info(&found.info, files)?;
         pipeline::run(self.context, module, &hfloat_to_qdq(&info))?;

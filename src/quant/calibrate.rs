@@ -4,7 +4,7 @@ use super::Observer;
 use super::moments::{MomentsPlan, TakenValues};
 use crate::cpu::{Array, Error, FloatExecutable};
 use hb_dialects::ElementType;
-use hb_dialects::ir::IrError;
+use hb_dialects::{ir::IrError, pass::PassFailure};
 use rayon::prelude::*;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -29,6 +29,15 @@ pub enum CalibrationError {
     Ir(#[from] IrError),
     #[error("{0}")]
     Threshold(String),
+}
+
+impl From<PassFailure> for CalibrationError {
+    fn from(failure: PassFailure) -> Self {
+        Self::Threshold(match failure {
+            PassFailure::Message(message) => message,
+            PassFailure::Reported => "types cannot be settled".into(),
+        })
+    }
 }
 
 /// Where the samples of a network come from.

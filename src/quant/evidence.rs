@@ -126,6 +126,7 @@ fn info(
         calibration: Some(CalibrationInfo { percentile, ..calibration.clone() }),
         precision: None,
         values: names.par_iter().filter_map(value).collect(),
+        operands: BTreeMap::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `{prefix}_quant_info.json`: what calibration and the search for precision decided of every value, for passes and people to read.
 
 use super::{
+    requests::AskedTypes,
     rules::{ACTIVATION_BITS, WIDE_BITS},
     thresholds::{ThresholdRange, Thresholds},
 };
@@ -27,6 +28,9 @@ pub struct QuantInfo {
     /// By the name of an input, or of the node that computes the value.
     #[serde(deserialize_with = "unique")]
     pub values: BTreeMap<String, ValueInfo>,
+    /// By the name of an operation that sees operands in another type than that of the value: bits per operand, 0 for those of the value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "unique")]
+    pub operands: BTreeMap<String, Vec<u32>>,
 }
 
 /// How ranges were measured.
@@ -79,7 +83,7 @@ pub struct ValueInfo {
 }
 
 /// The integers of an activation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivationType {
     /// 8 bits.
@@ -104,6 +108,14 @@ pub enum Judge {
     Random,
     /// The search for precision: int8 cost the outputs too much.
     Precision,
+    /// The type was asked for.
+    Asked,
+}
+
+impl fmt::Display for ActivationType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 impl fmt::Display for Judge {
@@ -168,6 +180,16 @@ impl QuantInfo {
         Ok(bytes)
     }
 
+    /// Gives values the types that are asked for.
+    pub fn ask(&mut self, asked: &AskedTypes) {
+        for (name, element) in &asked.values {
+            let Some(value) = self.values.get_mut(name).filter(|_| *element == ActivationType::Int16) else { continue };
+            let (narrow, largest) = (value.threshold, value.largest.unwrap_or(value.threshold));
+            *value = ValueInfo::new(ThresholdRange::wide(largest, narrow), largest, Judge::Asked);
+        }
+        self.operands.clone_from(&asked.operands);
+    }
+
     /// The ranges of all values.
     pub fn ranges(&self) -> Thresholds {
         self.values.iter().map(|(name, value)| (name.clone(), value.range())).collect()
@@ -221,6 +243,7 @@ mod tests {
         let info = QuantInfo {
             calibration: Some(CalibrationInfo { samples: 3, random: false, percentile: Some(0.9999) }),
             precision: Some(PrecisionInfo { wanted_cosine: Some(0.993), int8_cosine: 0.5, cosine: 0.999_999_9 }),
+            operands: BTreeMap::from([("d".to_owned(), vec![0, 8])]),
             values: values.iter().map(|&(name, threshold, bits)| (name.to_owned(), value(threshold, bits))).collect(),
         };
         let text = String::from_utf8(info.to_bytes().expect("JSON")).expect("UTF-8");

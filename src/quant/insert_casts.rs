@@ -34,7 +34,7 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
 /// What the pass does.
 pub(super) fn insert_casts(function: OperationRef<'_, '_>) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
-    let Settled { groups, activations, types } = settle(function)?;
+    let Settled { groups, activations, types, .. } = settle(function)?;
     let mut names = Names::of([function]);
     for (operation, types) in &types {
         place(*operation, &Placement::Bpu);

@@ -8,6 +8,7 @@
 pub mod calibrate;
 pub mod cut;
 pub mod evidence;
+pub mod given;
 pub mod groups;
 pub mod info;
 mod insert_casts;
@@ -18,6 +19,7 @@ mod observer;
 mod placement;
 pub mod precision;
 mod ranges;
+pub mod requests;
 mod round_weights;
 pub mod rounded_weights;
 pub mod rules;
@@ -28,7 +30,7 @@ mod thresholds;
 pub use observer::Observer;
 pub use ranges::RangeChooser;
 pub use round_weights::round_weights;
-pub use thresholds::{BITS, THRESHOLD, ThresholdRange, Thresholds, assign_thresholds, value_name};
+pub use thresholds::{BITS, THRESHOLD, ThresholdRange, Thresholds, assign_operand_bits, assign_thresholds, value_name};
 
 use hb_dialects::pass::PassDefinition;
 

@@ -16,10 +16,6 @@ use ndarray::{ArrayView1, s};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
-/// The threshold of an int16 value is this many times the largest magnitude that calibration saw: it has bits to spare for inputs
-/// that reach further.
-const HEADROOM: f64 = 2.0;
-
 /// What a wider element costs beside products: it is written and read several times.
 const ELEMENT: u64 = 64;
 
@@ -57,7 +53,7 @@ pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result
         let (Some(threshold), Some(&top)) = (assigned_threshold(function, source), largest.get(&name)) else {
             continue;
         };
-        let wide = ThresholdRange { threshold: top * HEADROOM, bits: WIDE_BITS, narrow_threshold: Some(threshold) };
+        let wide = ThresholdRange::wide(top, threshold);
         let steps = Steps { int8: step(threshold, ACTIVATION_BITS), int16: step(wide.threshold, WIDE_BITS) };
         let Some(share) = noise.of(value, steps, top)? else { continue };
         let key = source.to_raw().ptr as usize;

@@ -18,6 +18,9 @@ pub const WIDE_BITS: u32 = 16;
 /// Bits of a bias, which has the scale of the accumulator.
 pub const BIAS_BITS: u32 = 32;
 
+/// The attribute of an operation whose result is an activation although nothing quantized reads it: its 32-bit sums do not leave it.
+pub const ROUNDED: &str = "hfloat.rounded";
+
 /// The scale of what has none yet: forms do not depend on it.
 const ANY_SCALE: f64 = 1.0;
 
@@ -166,7 +169,10 @@ fn is_parameter(operation: OperationRef<'_, '_>, index: usize) -> Result<bool, I
 /// The 32-bit sums have a scale of their own only next to constant weights, and no activation clamps them. Moving them would
 /// take four times the bytes, so that readers of the table get int8.
 fn has_exact_form(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
-    if attributes::activation(operation)?.is_some() || constant_behind_casts(operation.operand_at(1)?).is_none() {
+    if operation.has_attribute(ROUNDED)
+        || attributes::activation(operation)?.is_some()
+        || constant_behind_casts(operation.operand_at(1)?).is_none()
+    {
         return Ok(false);
     }
     for reader in ir::results(operation).into_iter().flat_map(ir::users) {

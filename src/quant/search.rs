@@ -11,8 +11,8 @@ use super::{
     thresholds::{ThresholdRange, assign_thresholds},
 };
 use crate::cpu::FloatExecutable;
+use hb_dialects::ir;
 use hb_dialects::names::FUNCTION;
-use hb_dialects::{ir, pass::PassFailure};
 use melior::ir::{Module, OperationRef};
 use std::collections::BTreeMap;
 
@@ -199,10 +199,7 @@ impl<'s> Search<'s, '_> {
             .ok_or_else(|| CalibrationError::Threshold(format!("there is no function @{FUNCTION}")))?;
         assign_thresholds(function, |name| wide.get(name).or_else(|| ranges.get(name)).copied())
             .map_err(CalibrationError::Threshold)?;
-        insert_casts(function).map_err(|failure| match failure {
-            PassFailure::Message(message) => CalibrationError::Threshold(message),
-            PassFailure::Reported => CalibrationError::Threshold("casts cannot be inserted".into()),
-        })?;
+        insert_casts(function)?;
         let executable = (self.compile)(function)?;
         let verdict = self.judge(&executable)?;
         let (wide_count, candidates, reached) = (wide.len(), self.candidates.len(), verdict.reached);

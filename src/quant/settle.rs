@@ -60,61 +60,84 @@ pub(super) struct Settled<'c, 'a> {
     pub(super) activations: Activations,
     /// Of the operations that run on the BPU.
     pub(super) types: Vec<(OperationRef<'c, 'a>, Types)>,
+    /// Operations that see operands as int8 because there is no form of them for int16, with the reason.
+    pub(super) narrowed: Vec<(OperationRef<'c, 'a>, String)>,
+    /// Operations without any form, with the reason.
+    pub(super) refused: Vec<(OperationRef<'c, 'a>, String)>,
 }
 
 /// Asks the BPU about every quantized operation again, now that scales are known. One without a form for them goes to the CPU and
 /// stays float, which may change what others see: until all have one.
 pub(super) fn settle<'c, 'a>(function: OperationRef<'c, 'a>) -> Result<Settled<'c, 'a>, PassFailure> {
-    let operations = ir::body(function).map(ir::operations).unwrap_or_default();
     loop {
-        let groups = ScaleGroups::of(function)?;
-        let activations = activations(function, &groups)?;
-        let mut types = Vec::new();
-        let mut refused = Vec::new();
-        for &operation in &operations {
-            let Some(rule) = rule_of(operation)? else { continue };
-            match form_of(operation, &rule, &activations)? {
-                Ok(None) => {}
-                Ok(Some(found)) => types.push((operation, found)),
-                Err(reason) => refused.push((operation, reason)),
-            }
+        let settled = ask(function)?;
+        if settled.refused.is_empty() {
+            return Ok(settled);
         }
-        if refused.is_empty() {
-            return Ok(Settled { groups, activations, types });
-        }
-        for (operation, reason) in refused {
-            keep_threshold(function, &groups, operation);
+        for (operation, reason) in settled.refused {
+            keep_threshold(function, &settled.groups, operation);
             place(operation, &Placement::Cpu { reason });
         }
     }
 }
 
+/// Asks the BPU once.
+pub(super) fn ask<'c, 'a>(function: OperationRef<'c, 'a>) -> Result<Settled<'c, 'a>, PassFailure> {
+    let groups = ScaleGroups::of(function)?;
+    let activations = activations(function, &groups)?;
+    let (mut types, mut narrowed, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+        let Some(rule) = rule_of(operation)? else { continue };
+        match form_of(operation, &rule, &activations)? {
+            Form::None => {}
+            Form::Asked(found) => types.push((operation, found)),
+            Form::Narrowed(found, reason) => {
+                types.push((operation, found));
+                narrowed.push((operation, reason));
+            }
+            Form::Refused(reason) => refused.push((operation, reason)),
+        }
+    }
+    Ok(Settled { groups, activations, types, narrowed, refused })
+}
+
+/// In which types the BPU runs an operation.
+enum Form {
+    /// Its activations are not quantized.
+    None,
+    /// As its operands are, or were asked for.
+    Asked(Types),
+    /// With operands as int8 that are int16, and why.
+    Narrowed(Types, String),
+    /// Not at all, and why.
+    Refused(String),
+}
+
 /// The types in which the BPU runs an operation: as its operands are or as they were asked for; where it has no form for these, with
-/// int16 operands as int8, the last alone first, because the second operand of a product is int8. None for one whose activations are
-/// not quantized; the first reason where there is no form.
+/// int16 operands as int8, the last alone first, because the second operand of a product is int8. The reason is the first one.
 fn form_of(
     operation: OperationRef<'_, '_>,
     rule: &QuantizationRule,
     activations: &Activations,
-) -> Result<Result<Option<Types>, String>, PassFailure> {
+) -> Result<Form, PassFailure> {
     let bits = operand_bits(operation, rule)?;
     let asked = match types_of(operation, rule, (activations, &bits))? {
-        Ok(None) => return Ok(Ok(None)),
+        Ok(None) => return Ok(Form::None),
         Ok(Some(found)) => form_with_scales(operation, &found).map(|_| found),
         Err(reason) => Err(reason),
     };
     let reason = match asked {
-        Ok(found) => return Ok(Ok(Some(found))),
+        Ok(found) => return Ok(Form::Asked(found)),
         Err(reason) => reason,
     };
     for narrow in narrower(operation, rule, (activations, &bits))? {
         if let Ok(Some(found)) = types_of(operation, rule, (activations, &narrow))?
             && form_with_scales(operation, &found).is_ok()
         {
-            return Ok(Ok(Some(found)));
+            return Ok(Form::Narrowed(found, reason));
         }
     }
-    Ok(Err(reason))
+    Ok(Form::Refused(reason))
 }
 
 /// The bits of each operand as int8 where it is int16 now: of one operand, the last first, then of all. Nothing for operations whose result

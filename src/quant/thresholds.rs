@@ -3,8 +3,10 @@
 use super::{
     groups::ScaleGroups,
     info::QuantInfo,
+    requests::round_result,
     rules::{ACTIVATION_BITS, WIDE_BITS},
 };
+use hb_dialects::hfloat::Op;
 use hb_dialects::names::input_names;
 use hb_dialects::{
     ir::{self, OperationAttributes, attribute},
@@ -29,6 +31,10 @@ pub const NARROW_THRESHOLD: &str = "hfloat.narrow_threshold";
 /// The attribute of an operation that sees operands in other types than those of the values: bits per operand, 0 for those of the value.
 pub const OPERAND_BITS: &str = "hfloat.operand_bits";
 
+/// The threshold of an int16 value is this many times the largest magnitude that calibration saw: it has bits to spare for inputs
+/// that reach further.
+const HEADROOM: f64 = 2.0;
+
 /// What the integers of a value show.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ThresholdRange {
@@ -47,6 +53,11 @@ impl From<f64> for ThresholdRange {
 }
 
 impl ThresholdRange {
+    /// int16 for a value of this largest magnitude, whose int8 readers have this threshold.
+    pub fn wide(largest: f64, narrow: f64) -> Self {
+        Self { threshold: largest * HEADROOM, bits: WIDE_BITS, narrow_threshold: Some(narrow) }
+    }
+
     /// What is wrong with it.
     fn check(self) -> Result<(), String> {
         for threshold in std::iter::once(self.threshold).chain(self.narrow_threshold) {
@@ -69,7 +80,8 @@ pub static PASS: PassDefinition = PassDefinition {
     summary: "Write the thresholds of a file as attributes",
     description: "Reads `{prefix}_quant_info.json`, as calibration writes it, and writes the threshold of each value as the attribute \
 `hfloat.threshold` of the operation or argument of that name, and `hfloat.bits` where its type is not int8, \
-with `hfloat.narrow_threshold` for those of its readers that see int8. A value that needs a \
+with `hfloat.narrow_threshold` for those of its readers that see int8, and `hfloat.operand_bits` of the operations that the file names. An \
+operation at the end of the network that would keep its 32-bit sums becomes `hfloat.rounded` where the file names its value. A value that needs a \
 threshold and is not in the file takes that of `default`; the file may also name it by a node of the user's that was fused into the operation; without a default that is an error that names it, and so is a value of the \
 file that needs none.",
     anchor: "func.func",
@@ -88,7 +100,14 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
     let mut thresholds = Thresholds::new();
     if let Some(file) = options.file("file") {
         let failed = |reason: String| PassFailure::Message(format!("{}: {reason}", file.display()));
-        let ranges = QuantInfo::read(&file).map_err(failed)?.ranges();
+        let info = QuantInfo::read(&file).map_err(failed)?;
+        let ranges = info.ranges();
+        for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+            if ranges.contains_key(&operation.node()) {
+                round_result(operation)?;
+            }
+        }
+        assign_operand_bits(function, &info.operands).map_err(failed)?;
         thresholds = by_value(function, &ScaleGroups::of(function)?, ranges).map_err(failed)?;
     }
     let default = match options.get("default") {
@@ -97,6 +116,24 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
     };
     assign_thresholds(function, |name| thresholds.get(name).copied().or(default.map(ThresholdRange::from)))
         .map_err(PassFailure::Message)
+}
+
+/// Writes [`OPERAND_BITS`] of operations by their names.
+///
+/// # Errors
+/// When there is no operation of such a name.
+pub fn assign_operand_bits(
+    function: OperationRef<'_, '_>,
+    operands: &BTreeMap<String, Vec<u32>>,
+) -> Result<(), String> {
+    let operations = ir::body(function).map(ir::operations).unwrap_or_default();
+    for (name, bits) in operands {
+        let named = |operation: &&OperationRef<'_, '_>| Op::of(**operation).is_some() && operation.node() == *name;
+        let operation = operations.iter().find(named).ok_or_else(|| format!("no node is called '{name}'"))?;
+        let bits: Vec<i64> = bits.iter().map(|&bits| i64::from(bits)).collect();
+        ir::set_attribute(*operation, OPERAND_BITS, attribute::integers(function.context_reference(), &bits));
+    }
+    Ok(())
 }
 
 /// The ranges of a file by the names that values have here. The file may call a value by any node of the user's network that went

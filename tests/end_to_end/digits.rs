@@ -54,6 +54,7 @@ fn every_file_of_the_contract_is_there() {
         "digits_optimized_float_model.onnx",
         "digits_original_float_model.onnx",
         "digits_ptq_model.onnx",
+        "digits_quant_config.json",
         "digits_quant_info.json",
         "digits_quant_weights.safetensors",
         "digits_quantized_model.bc",

@@ -13,6 +13,7 @@ mod large;
 mod precision;
 mod races;
 mod reports;
+mod types;
 
 use hb::cpu::Array;
 use hb::driver::compile::{CompileError, Stages, compile};

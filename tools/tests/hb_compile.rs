@@ -153,6 +153,7 @@ fn the_example_is_compiled_with_its_log() {
         "digits_optimized_float_model.onnx",
         "digits_original_float_model.onnx",
         "digits_ptq_model.onnx",
+        "digits_quant_config.json",
         "digits_quant_info.json",
         "digits_quant_weights.safetensors",
         "digits_quantized_model.bc",

@@ -410,6 +410,81 @@ fn a_node_goes_to_the_cpu_where_it_is_asked_for() {
     assert!(text(&output.stdout).contains("quant-assign-placement{cpu=residual_2/Add}"), "{}", text(&output.stdout));
 }
 
+/// A product of activations, whose second operand the BPU takes as int8 only, and a softmax, which runs on the CPU.
+#[test]
+fn int16_that_cannot_be_is_rolled_back_with_its_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let value = |name: &str| onnx::model::Value {
+        name: name.into(),
+        element: Some(ElementType::F32),
+        shape: Some([1, 4, 4].map(Dimension::Fixed).to_vec()),
+    };
+    let graph = Graph {
+        name: "attention".into(),
+        nodes: vec![
+            Node::new("Sigmoid_0", "Sigmoid", &["x"], &["a"]),
+            Node::new("Relu_1", "Relu", &["x"], &["b"]),
+            Node::new("MatMul_2", "MatMul", &["a", "b"], &["c"]),
+            Node::new("Softmax_3", "Softmax", &["c"], &["y"]),
+        ],
+        inputs: vec![value("x")],
+        outputs: vec![value("y")],
+        ..Graph::default()
+    };
+    onnx::save(&Model::new(9, 19, graph), &folder.join("attention.onnx")).expect("written");
+    let compile = |lines: &str| {
+        let yaml = format!(
+            "model_parameters:\n  onnx_model: attention.onnx\n  march: nash-e\n  output_model_file_prefix: attention\n\
+             input_parameters:\n  input_type_train: featuremap\n  input_type_rt: featuremap\n  input_layout_train: NCHW\n  \
+             norm_type: no_preprocess\ncalibration_parameters:\n  calibration_type: skip\n{lines}compiler_parameters:\n  jobs: 1\n"
+        );
+        std::fs::write(folder.join("cfg.yaml"), yaml).expect("a file");
+        run(folder, "hb_compile", &["-c", "cfg.yaml"])
+    };
+    let told = |lines: &str, expected: &[&str]| {
+        let output = compile(lines);
+        let shown = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{shown}");
+        for part in expected {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    };
+    told(
+        "  optimization: 'set_MatMul_input_int16;set_Softmax_input_int16'\n",
+        &[
+            "int16 is rolled back: input 1 of node 'MatMul_2' (MatMul), the value of 'Relu_1', is int8: ",
+            "node 'Softmax_3' (Softmax) stays float32: ",
+        ],
+    );
+    told(
+        "  quant_config: {node_config: {Relu_1: {output: int8}, MatMul_2: {type: int16}}}\n",
+        &["input 1 of node 'MatMul_2' (MatMul) stays int8: the output of node 'Relu_1' (Relu) asks for it"],
+    );
+    told("  optimization: set_model_output_int16\n", &["output 'y' of the model stays as it is"]);
+    // What is not there yet, and what is not in the model.
+    for (lines, expected) in [
+        (
+            "  quant_config: {op_config: {MatMul: {type: float16}}}\n",
+            "'float16' of 'MatMul' is known to the manual, not supported yet",
+        ),
+        (
+            "  optimization: set_Softmax_input_int8\n",
+            "'set_Softmax_input_int8' is known to the manual, not supported yet",
+        ),
+        ("  optimization: bias_correction\n", "'bias_correction' is known to the manual, not supported yet"),
+        (
+            "  quant_config: {node_config: {MatMul_3: {type: int16}}}\n",
+            "has no node 'MatMul_3'; did you mean 'MatMul_2'",
+        ),
+        ("  optimization: set_Matmul_input_int16\n", "has no operator 'Matmul'; did you mean 'MatMul'"),
+    ] {
+        let output = compile(lines);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains(expected), "{expected}: {}", text(&output.stderr));
+    }
+}
+
 #[test]
 fn advice_names_what_alignment_costs() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -206,7 +206,7 @@ impl Statements<'_> {
         // What is made of a node has its name and something behind it.
         let derived = |name: &str| {
             let of = |node: &&str| name.strip_prefix(node).is_some_and(|part| part.starts_with('/'));
-            parameter.name == REMOVE_NODE_NAME.name && known.iter().any(of)
+            [REMOVE_NODE_NAME.name, QUANT_CONFIG.name].contains(&parameter.name) && known.iter().any(of)
         };
         for (index, name) in names.iter().filter(|name| !known.contains(name) && !derived(name)).enumerate() {
             let pieces = || name.split([',']).map(str::trim).filter(|piece| !piece.is_empty());
@@ -233,7 +233,7 @@ impl Statements<'_> {
         let Some((_, [ParameterValue::Quantization(config)])) = (self.values)(&QUANT_CONFIG) else { return };
         let nodes: Vec<&str> = model.nodes.iter().map(|node| node.name.as_str()).collect();
         let kinds: Vec<&str> = model.nodes.iter().map(|node| node.operator.as_str()).collect();
-        let named = |entries: &'_ [(String, super::InputTypes)]| -> Vec<String> {
+        let named = |entries: &'_ [(String, super::NodeTypes)]| -> Vec<String> {
             entries.iter().map(|(name, _)| name.clone()).collect()
         };
         for (names, known, thing) in

@@ -59,6 +59,19 @@ pub fn range() -> String {
     format!("{}, set_{{NodeKind}}_input_int16, set_{{NodeKind}}_output_int16", SPELLED.join(", "))
 }
 
+impl Optimization {
+    /// The word, where nothing acts on it yet.
+    pub(super) fn unsupported(&self) -> Option<String> {
+        let acts = match self {
+            Self::ModelOutput(_) | Self::AllNodes(_) => true,
+            // int8 of Softmax: the BPU has no table for it yet.
+            Self::Input { data, .. } | Self::Output { data, .. } => *data == DataType::Int16,
+            Self::Asymmetric | Self::BiasCorrection | Self::LstmBatchLast => false,
+        };
+        (!acts).then(|| format!("'{self}'"))
+    }
+}
+
 /// Reads one word.
 pub fn read(word: &str) -> Result<Optimization, ValueFault> {
     if let Some((_, value)) = PLAIN.iter().find(|(name, _)| *name == word) {

@@ -66,9 +66,9 @@ words! {
     /// The types of `node_info`, `quant_config` and `optimization`.
     DataType {
         /// 8-bit integers.
-        Int8 = not_yet("int8"),
+        Int8 = supported("int8"),
         /// 16-bit integers.
-        Int16 = not_yet("int16"),
+        Int16 = supported("int16"),
         /// 16-bit real numbers.
         Float16 = not_yet("float16"),
     }
@@ -325,7 +325,8 @@ parameters! {
         /// Keeps the calibration data as .npy for the accuracy tools.
         DEBUG_MODE: Option<DebugMode> = row(Group::Model, "debug_mode", choice()).supported();
 
-        /// Per node: asks for the CPU or the BPU, and for int16 inputs or outputs.
+        /// Per node: asks for the CPU or the BPU, and for int16 inputs or outputs. `name:int16` asks for the outputs. What the BPU has no form
+        /// for is rolled back, and the log says why.
         NODE_INFO: List<NodeRequest> = row(Group::Model, "node_info", NODE_REQUESTS).list().supported();
 
         /// Nodes that shall run on the CPU. `node_info` says the same, and wins.
@@ -379,11 +380,15 @@ parameters! {
             .default("False")
             .only_with(&CALIBRATION_TYPE.parameter, &["kl", "max", "skip"]);
 
-        /// Ways to trade accuracy for speed.
-        OPTIMIZATION: List<Optimization> = row(Group::Calibration, "optimization", OPTIMIZATION_WORD).list();
+        /// Ways to trade accuracy for speed. asymmetric, bias_correction, lstm_batch_last and the int8 of Softmax are not supported yet.
+        OPTIMIZATION: List<Optimization> = row(Group::Calibration, "optimization", OPTIMIZATION_WORD)
+            .list()
+            .supported();
 
-        /// Types of inputs for the model, for kinds of nodes and for single nodes; the narrower level wins.
-        QUANT_CONFIG: Option<QuantConfig> = row(Group::Calibration, "quant_config", QUANT_CONFIG_FILE);
+        /// Types of inputs for the model, for kinds of nodes and for single nodes; the narrower level wins. float16 is not supported yet. Of
+        /// later releases `qtype`, `input0`.. and `activation` of model_config are read; beside them a node may say `output`.
+        /// `{prefix}_quant_config.json` gives the same types again.
+        QUANT_CONFIG: Option<QuantConfig> = row(Group::Calibration, "quant_config", QUANT_CONFIG_FILE).supported();
 
         /// What is made small: the time of an inference, the bytes it moves, or a mixture by `balance_factor`.
         COMPILE_MODE: CompileMode = row(Group::Compiler, "compile_mode", choice()).default("latency").without_effect();

@@ -1,6 +1,7 @@
 //! `quant_config`: types for the model, for kinds of nodes and for single nodes, as a JSON file (comments allowed) or as a mapping in
 //! the YAML.
 
+use super::keys::Word;
 use super::node_info::choice;
 use super::parameters::DataType;
 use super::problem::suggestion;
@@ -11,25 +12,40 @@ use std::fmt;
 use std::path::Path;
 
 /// What `quant_config` asks for. The narrower level wins: nodes over kinds over the model.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct QuantConfig {
     /// The type of the inputs of all nodes: int16 or float16.
     pub all_node_type: Option<DataType>,
     /// The type of the model's outputs: int8 or int16.
     pub model_output_type: Option<DataType>,
+    /// The one way to find ranges, instead of `calibration_type`; then nothing is searched.
+    pub ranges: Option<Ranges>,
     /// By operator of ONNX, in the order of the file.
-    pub kinds: Vec<(String, InputTypes)>,
+    pub kinds: Vec<(String, NodeTypes)>,
     /// By name of node, in the order of the file.
-    pub nodes: Vec<(String, InputTypes)>,
+    pub nodes: Vec<(String, NodeTypes)>,
 }
 
-/// Types of the inputs of a node.
+/// How ranges are found: `activation` of later releases, with one value of each.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Ranges {
+    /// `max`, with `max_percentile`.
+    Max(f64),
+    /// `kl`
+    Kl,
+    /// `mean_squared_error`, which this project has beside them.
+    MeanSquaredError,
+}
+
+/// Types of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct InputTypes {
+pub struct NodeTypes {
     /// `type` (`qtype` in later releases): of all inputs that `inputs` does not name.
     pub all: Option<DataType>,
     /// `input0`..: of single inputs. Later releases have it.
     pub inputs: BTreeMap<usize, DataType>,
+    /// `output`: of the results. This project has it beside the manual's.
+    pub output: Option<DataType>,
 }
 
 const MODEL: &str = "model_config";
@@ -38,9 +54,17 @@ const NODES: &str = "node_config";
 const LEVELS: [&str; 3] = [MODEL, KINDS, NODES];
 const ALL_NODES: &str = "all_node_type";
 const OUTPUT: &str = "model_output_type";
+const ACTIVATION: &str = "activation";
+const CALIBRATION: &str = "calibration_type";
+const PERCENTILE: &str = "max_percentile";
+const MAX: &str = "max";
+const KL: &str = "kl";
+const SQUARE: &str = "mean_squared_error";
+const RESULT: &str = "output";
 /// What only later releases have at each level: whole blocks of calibration and search.
 const LATER_LEVELS: [&str; 1] = ["subgraph_config"];
-const LATER_OF_MODEL: [&str; 4] = ["activation", "weight", "modelwise_search", "layerwise_search"];
+const LATER_OF_MODEL: [&str; 3] = ["weight", "modelwise_search", "layerwise_search"];
+const LATER_OF_ACTIVATION: [&str; 4] = ["num_bin", "max_num_bin", "per_channel", "asymmetric"];
 /// Types of later chips.
 const LATER_TYPES: [&str; 6] = ["int4", "float32", "float8", "nvfp4", "dual-int16", "int16-ec"];
 
@@ -48,7 +72,7 @@ const LATER_TYPES: [&str; 6] = ["int4", "float32", "float8", "nvfp4", "dual-int1
 pub fn range() -> String {
     format!(
         "the path of a JSON file (comments allowed), or a mapping with {MODEL} ({ALL_NODES} int16, float16; {OUTPUT} int8, int16), {KINDS} and \
-         {NODES} (`type` or `qtype`: int8, int16, float16)"
+         {NODES} (`type` or `qtype`, `input0`..: int8, int16, float16)"
     )
 }
 
@@ -56,6 +80,19 @@ impl QuantConfig {
     /// Whether it asks for nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The first thing asked for that nothing acts on yet.
+    pub(super) fn unsupported(&self) -> Option<String> {
+        let model = [(ALL_NODES, self.all_node_type), (OUTPUT, self.model_output_type)];
+        let model = model.into_iter().filter_map(|(name, data)| Some((name.to_owned(), data?)));
+        let of = |(name, types): &(String, NodeTypes)| {
+            let all = types.all.into_iter().chain(types.inputs.values().copied()).chain(types.output);
+            all.map(|data| (name.clone(), data)).collect::<Vec<_>>()
+        };
+        let all = model.chain(self.kinds.iter().chain(&self.nodes).flat_map(of));
+        let float = all.into_iter().find(|(_, data)| *data == DataType::Float16);
+        float.map(|(name, data)| format!("'{}' of '{name}'", data.word()))
     }
 
     /// Reads a JSON file. Problems in it are located in it.
@@ -113,9 +150,10 @@ impl QuantConfig {
                     self.model_output_type =
                         reading.data(value, &here, &format!("{MODEL}.{name}"), &[DataType::Int8, DataType::Int16]);
                 }
+                ACTIVATION => self.ranges = reading.ranges(value, &here),
                 _ => {
                     let here = [steps, &[Step::Key(index)]].concat();
-                    reading.unknown(&here, &name, MODEL, &[ALL_NODES, OUTPUT], &LATER_OF_MODEL);
+                    reading.unknown(&here, &name, MODEL, &[ALL_NODES, OUTPUT, ACTIVATION], &LATER_OF_MODEL);
                 }
             }
         }
@@ -158,23 +196,63 @@ impl Reading {
         self.report(steps, format!("{level} has no '{name}'"), remedy);
     }
 
+    /// The block `activation`.
+    fn ranges(&mut self, raw: &Raw, steps: &[Step]) -> Option<Ranges> {
+        let (mut kind, mut percentile) = (None, None);
+        for (index, key, value) in self.entries(raw, steps, ACTIVATION) {
+            let here = [steps, &[Step::Value(index)]].concat();
+            let share = match value {
+                Raw::Number(share) => Some(*share),
+                Raw::Integer(1) => Some(1.0),
+                _ => None,
+            };
+            match (key.as_str(), value) {
+                (CALIBRATION, Raw::Text(word)) if [MAX, KL, SQUARE].contains(&word.trim()) => kind = Some(word.trim()),
+                (CALIBRATION, other) => {
+                    let what =
+                        format!("{ACTIVATION}.{CALIBRATION} must be one of {MAX}, {KL}, {SQUARE}, but is '{other}'");
+                    self.report(&here, what, "name one; calibration_type: 'default' searches among several");
+                }
+                (PERCENTILE, _) if share.is_some_and(|share| (0.5..=1.0).contains(&share)) => percentile = share,
+                (PERCENTILE, other) => {
+                    let what = format!("{ACTIVATION}.{PERCENTILE} must be one number from 0.5 to 1, but is '{other}'");
+                    self.report(&here, what, "name one");
+                }
+                _ => {
+                    let here = [steps, &[Step::Key(index)]].concat();
+                    self.unknown(&here, &key, ACTIVATION, &[CALIBRATION, PERCENTILE], &LATER_OF_ACTIVATION);
+                }
+            }
+        }
+        match (kind, percentile) {
+            (Some(MAX), share) => Some(Ranges::Max(share.unwrap_or(1.0))),
+            (_, Some(_)) => {
+                self.report(steps, format!("{ACTIVATION}.{PERCENTILE} goes with {CALIBRATION} {MAX}"), "remove it");
+                None
+            }
+            (Some(KL), None) => Some(Ranges::Kl),
+            (Some(_), None) => Some(Ranges::MeanSquaredError),
+            (None, None) => None,
+        }
+    }
+
     /// The entries of `op_config` or `node_config`.
-    fn levels(&mut self, raw: &Raw, steps: &[Step], level: &str) -> Vec<(String, InputTypes)> {
+    fn levels(&mut self, raw: &Raw, steps: &[Step], level: &str) -> Vec<(String, NodeTypes)> {
         let mut read = Vec::new();
         for (index, name, value) in self.entries(raw, steps, level) {
             let here = [steps, &[Step::Value(index)]].concat();
             let label = format!("{level}.{name}");
-            let types = self.input_types(value, &here, &label);
-            if types != InputTypes::default() {
+            let types = self.node_types(value, &here, &label);
+            if types != NodeTypes::default() {
                 read.push((name, types));
             }
         }
         read
     }
 
-    fn input_types(&mut self, raw: &Raw, steps: &[Step], label: &str) -> InputTypes {
+    fn node_types(&mut self, raw: &Raw, steps: &[Step], label: &str) -> NodeTypes {
         const ANY: [DataType; 3] = [DataType::Int8, DataType::Int16, DataType::Float16];
-        let mut types = InputTypes::default();
+        let mut types = NodeTypes::default();
         for (index, key, value) in self.entries(raw, steps, label) {
             let here = [steps, &[Step::Value(index)]].concat();
             let number = key.strip_prefix("input").and_then(|digits| digits.parse::<usize>().ok());
@@ -182,6 +260,7 @@ impl Reading {
                 ("type" | "qtype", _) if types.all.is_some() => {
                     self.report(&here, format!("{label} has both type and qtype"), "keep one, they mean the same");
                 }
+                (RESULT, _) => types.output = self.data(value, &here, &format!("{label}.{key}"), &ANY),
                 ("type" | "qtype", _) => types.all = self.data(value, &here, &format!("{label}.{key}"), &ANY),
                 (_, Some(number)) => {
                     if let Some(data) = self.data(value, &here, &format!("{label}.{key}"), &ANY) {
@@ -198,7 +277,7 @@ impl Reading {
                             "write 'type'",
                         );
                     } else {
-                        self.unknown(&here, &key, label, &["type", "qtype", "input0"], &LATER_OF_MODEL);
+                        self.unknown(&here, &key, label, &["type", "qtype", "input0", RESULT], &LATER_OF_MODEL);
                     }
                 }
             }
@@ -207,7 +286,6 @@ impl Reading {
     }
 
     fn data(&mut self, raw: &Raw, steps: &[Step], label: &str, allowed: &[DataType]) -> Option<DataType> {
-        use super::keys::Word;
         let list = || allowed.iter().map(|data| data.word()).collect::<Vec<_>>().join(", ");
         let word = match raw {
             Raw::Text(word) => word.trim(),
@@ -235,13 +313,18 @@ impl Reading {
 
 impl fmt::Display for QuantConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use super::keys::Word;
         let mut entries = Vec::new();
         entries.extend(self.all_node_type.map(|data| format!("{ALL_NODES}={}", data.word())));
         entries.extend(self.model_output_type.map(|data| format!("{OUTPUT}={}", data.word())));
+        entries.extend(self.ranges.map(|ranges| match ranges {
+            Ranges::Max(share) => format!("{CALIBRATION}={MAX}({share})"),
+            Ranges::Kl => format!("{CALIBRATION}={KL}"),
+            Ranges::MeanSquaredError => format!("{CALIBRATION}={SQUARE}"),
+        }));
         for (name, types) in self.kinds.iter().chain(&self.nodes) {
             entries.extend(types.all.map(|data| format!("{name}={}", data.word())));
             entries.extend(types.inputs.iter().map(|(input, data)| format!("{name}.input{input}={}", data.word())));
+            entries.extend(types.output.map(|data| format!("{name}.{RESULT}={}", data.word())));
         }
         f.write_str(&entries.join(","))
     }
@@ -268,10 +351,10 @@ mod tests {
         )
         .expect("reads");
         assert_eq!((read.all_node_type, read.model_output_type), (Some(DataType::Int16), Some(DataType::Int8)));
-        let all = |data| InputTypes { all: Some(data), inputs: BTreeMap::new() };
+        let all = |data| NodeTypes { all: Some(data), ..NodeTypes::default() };
         assert_eq!(read.kinds, [("Conv".into(), all(DataType::Int16)), ("Add".into(), all(DataType::Float16))]);
         let inputs = BTreeMap::from([(1, DataType::Int16)]);
-        assert_eq!(read.nodes, [("a // b".into(), InputTypes { all: Some(DataType::Int8), inputs })]);
+        assert_eq!(read.nodes, [("a // b".into(), NodeTypes { all: Some(DataType::Int8), inputs, output: None })]);
         assert!(json("{}").expect("reads").is_empty());
     }
 

@@ -165,7 +165,7 @@ fn quant_config() -> Value {
     let types = enumerated(DataType::CHOICES);
     let inputs = json!({
         "type": ["object", "null"],
-        "properties": {"type": {"enum": types}, "qtype": {"enum": types}},
+        "properties": {"type": {"enum": types}, "qtype": {"enum": types}, "output": {"enum": types}},
         "patternProperties": {"^input[0-9]+$": {"enum": types}},
         "additionalProperties": false,
     });
@@ -178,6 +178,14 @@ fn quant_config() -> Value {
                 "properties": {
                     "all_node_type": {"enum": ["int16", "float16"]},
                     "model_output_type": {"enum": ["int8", "int16"]},
+                    "activation": {
+                        "type": ["object", "null"],
+                        "properties": {
+                            "calibration_type": {"enum": ["max", "kl", "mean_squared_error"]},
+                            "max_percentile": {"type": "number", "minimum": 0.5, "maximum": 1},
+                        },
+                        "additionalProperties": false,
+                    },
                 },
                 "additionalProperties": false,
             },

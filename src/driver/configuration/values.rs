@@ -179,6 +179,8 @@ pub fn unsupported(parameter: &Parameter, values: &[ParameterValue]) -> Option<V
     }
     let asked = |value: &ParameterValue| match value {
         ParameterValue::Node(request) => request.unsupported(),
+        ParameterValue::Optimization(word) => word.unsupported(),
+        ParameterValue::Quantization(config) => config.unsupported(),
         _ => None,
     };
     if let Some(asked) = values.iter().find_map(asked).filter(|_| parameter.status == Status::Supported) {

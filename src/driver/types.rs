@@ -1,0 +1,154 @@
+//! The types that `node_info`, `optimization` and `quant_config` ask for, what came of them, and `{prefix}_quant_config.json`.
+
+use super::compile::{NetworkStages, StageError};
+use super::configuration::{
+    Configuration, DataType, NODE_INFO, NodeTypes as ConfiguredTypes, OPTIMIZATION, Optimization, QUANT_CONFIG, Ranges,
+};
+use crate::files::FileSet;
+use crate::quant::{
+    RangeChooser,
+    given::{GivenTypes, given_types},
+    info::{ActivationType, QuantInfo},
+    requests::{AskedTypes, NodeTypes, TypeRequests},
+    rules::WIDE_BITS,
+};
+use melior::ir::Module;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, HashSet};
+
+/// The file that gives the same types again.
+const QUANT_CONFIG_FILE: &str = "_quant_config.json";
+
+/// What the configuration asks for. Where `quant_config` says something else than `node_info` or `optimization` of the same thing, it wins.
+pub(super) fn requests(configuration: &Configuration) -> TypeRequests {
+    let mut requests = TypeRequests::default();
+    for request in configuration.get(&NODE_INFO).iter().filter(|request| request.has_types()) {
+        let types = requests.nodes.entry(request.name.clone()).or_default();
+        let input = request.input_types.iter().filter_map(|(index, data)| Some((*index, activation(*data)?))).collect();
+        set(types, request.input_type.and_then(activation), input, request.output_type.and_then(activation));
+    }
+    for word in configuration.get(&OPTIMIZATION).iter() {
+        match word {
+            Optimization::ModelOutput(data) => requests.model_outputs = activation(*data),
+            Optimization::AllNodes(data) => requests.inputs_of_all = activation(*data),
+            Optimization::Input { kind, data } => {
+                requests.kinds.entry(kind.clone()).or_default().inputs = activation(*data);
+            }
+            Optimization::Output { kind, data } => {
+                requests.kinds.entry(kind.clone()).or_default().outputs = activation(*data);
+            }
+            Optimization::Asymmetric | Optimization::BiasCorrection | Optimization::LstmBatchLast => {}
+        }
+    }
+    if let Some(config) = configuration.get(&QUANT_CONFIG) {
+        requests.inputs_of_all = config.all_node_type.and_then(activation).or(requests.inputs_of_all);
+        requests.model_outputs = config.model_output_type.and_then(activation).or(requests.model_outputs);
+        for (map, entries) in [(&mut requests.kinds, &config.kinds), (&mut requests.nodes, &config.nodes)] {
+            for (name, ConfiguredTypes { all, inputs, output }) in entries {
+                let inputs = inputs.iter().filter_map(|(index, data)| Some((*index, activation(*data)?))).collect();
+                let types = map.entry(name.clone()).or_default();
+                set(types, all.and_then(activation), inputs, output.and_then(activation));
+            }
+        }
+    }
+    requests
+}
+
+fn set(
+    types: &mut NodeTypes,
+    inputs: Option<ActivationType>,
+    input: BTreeMap<usize, ActivationType>,
+    outputs: Option<ActivationType>,
+) {
+    types.inputs = inputs.or(types.inputs);
+    types.input.extend(input);
+    types.outputs = outputs.or(types.outputs);
+}
+
+/// The integers that a type of the configuration is; none for real numbers, which it refuses.
+fn activation(data: DataType) -> Option<ActivationType> {
+    match data {
+        DataType::Int8 => Some(ActivationType::Int8),
+        DataType::Int16 => Some(ActivationType::Int16),
+        DataType::Float16 => None,
+    }
+}
+
+/// The one chooser of ranges that `quant_config` names; then nothing is searched.
+pub(super) fn chooser(configuration: &Configuration) -> Option<RangeChooser> {
+    let ranges = configuration.get(&QUANT_CONFIG).as_ref()?.ranges?;
+    Some(match ranges {
+        Ranges::Max(share) => RangeChooser::Percentile(share),
+        Ranges::Kl => RangeChooser::KullbackLeibler,
+        Ranges::MeanSquaredError => RangeChooser::MeanSquaredError,
+    })
+}
+
+impl NetworkStages<'_> {
+    /// Says what was asked for and is not given, and writes the file that gives the same types again.
+    pub(super) fn report_types(
+        &self,
+        module: &Module<'_>,
+        info: &QuantInfo,
+        asked: &AskedTypes,
+        chooser: RangeChooser,
+        files: &mut FileSet,
+    ) -> Result<(), StageError> {
+        let given = given_types(module, info)?;
+        let is_wide = |value: &str| info.values.get(value).is_some_and(|value| value.element == ActivationType::Int16);
+        for GivenTypes { node, operator, operands, narrowed, .. } in &given {
+            let reason = narrowed.as_deref().unwrap_or("its neighbours are int8");
+            for (index, operand) in operands.iter().enumerate() {
+                let Some((bits, value)) = operand else { continue };
+                // Of other values it was told when requests were resolved.
+                if asked.wide.contains(&(node.clone(), index)) && *bits < WIDE_BITS && is_wide(value) {
+                    tracing::warn!(
+                        "int16 is rolled back: input {index} of node '{node}' ({operator}), the value of '{value}', is int{bits}: {reason}"
+                    );
+                }
+            }
+        }
+        let text = serde_json::to_vec_pretty(&quant_config(&given, info, chooser))?;
+        files.stage(&self.configuration.output_path(QUANT_CONFIG_FILE), &text)?;
+        Ok(())
+    }
+}
+
+/// The content of the file: the manual's form, with `output` and `activation` where it has no word for a type.
+fn quant_config(given: &[GivenTypes], info: &QuantInfo, chooser: RangeChooser) -> Value {
+    let wide = ActivationType::Int16.to_string();
+    let operands = |types: &GivenTypes| types.operands.clone().into_iter().flatten().collect::<Vec<_>>();
+    let seen: HashSet<String> =
+        given.iter().flat_map(operands).filter(|(bits, _)| *bits == WIDE_BITS).map(|(_, value)| value).collect();
+    let mut nodes = Map::new();
+    for types in given {
+        let mut entry = Map::new();
+        let all = operands(types);
+        if !all.is_empty() && all.iter().all(|(bits, _)| *bits == WIDE_BITS) {
+            entry.insert("type".to_owned(), json!(wide));
+        } else {
+            for (index, (bits, value)) in
+                types.operands.iter().enumerate().filter_map(|(i, types)| Some((i, types.as_ref()?)))
+            {
+                if *bits == WIDE_BITS || seen.contains(value) {
+                    entry.insert(format!("input{index}"), json!(format!("int{bits}")));
+                }
+            }
+        }
+        let unseen = types.result == Some(WIDE_BITS) && !types.moves && !seen.contains(&types.node);
+        if let Some(bits) = types.result.filter(|_| types.rounded || unseen) {
+            entry.insert("output".to_owned(), json!(format!("int{bits}")));
+        }
+        if !entry.is_empty() {
+            nodes.insert(types.node.clone(), Value::Object(entry));
+        }
+    }
+    let random = info.calibration.as_ref().is_some_and(|calibration| calibration.random);
+    let activation = match chooser {
+        RangeChooser::Max => json!({"calibration_type": "max", "max_percentile": 1.0}),
+        RangeChooser::Percentile(share) => json!({"calibration_type": "max", "max_percentile": share}),
+        other => json!({"calibration_type": other.judge().to_string()}),
+    };
+    let model = if random { json!({}) } else { json!({"activation": activation}) };
+    json!({"model_config": model, "node_config": nodes})
+}

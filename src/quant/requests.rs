@@ -1,0 +1,366 @@
+//! Types that are asked for, by node, by kind of node, of all nodes and of the model's outputs, and what they come to on a network.
+
+use super::{
+    groups::ScaleGroups,
+    info::ActivationType,
+    rules::{ACTIVATION_BITS, QuantizationRule, QuantizedRole, ROUNDED, ResultScale, rule_of},
+    thresholds::value_name,
+};
+use crate::bpu::lower::{Placement, placement_of};
+use hb_dialects::{
+    hfloat::Op,
+    ir::{self, IrError, OperationAttributes, Origin},
+    names::{RETURN, output_names},
+};
+use melior::ir::{Attribute, OperationRef, Value, operation::OperationLike};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What is asked for. The narrower level wins: nodes over kinds over the model (manual, "quant_config additional description").
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TypeRequests {
+    /// The type of the inputs of all nodes.
+    pub inputs_of_all: Option<ActivationType>,
+    /// The type of the model's outputs.
+    pub model_outputs: Option<ActivationType>,
+    /// By operator of ONNX.
+    pub kinds: BTreeMap<String, NodeTypes>,
+    /// By name of node.
+    pub nodes: BTreeMap<String, NodeTypes>,
+}
+
+/// What is asked for a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeTypes {
+    /// Of all inputs that `input` does not name.
+    pub inputs: Option<ActivationType>,
+    /// Of single inputs, by their number.
+    pub input: BTreeMap<usize, ActivationType>,
+    /// Of all outputs.
+    pub outputs: Option<ActivationType>,
+}
+
+/// The levels of requests, the one that wins first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Node,
+    Kind,
+    Model,
+}
+
+/// What requests come to on a network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AskedTypes {
+    /// By the name of the value whose scale decides. Nothing else may change these.
+    pub values: BTreeMap<String, ActivationType>,
+    /// By operation: bits of operands that it shall see in another type than that of the value; 0 for the others.
+    pub operands: BTreeMap<String, Vec<u32>>,
+    /// Operands that shall be int16, by operation.
+    pub wide: BTreeSet<(String, usize)>,
+    /// What cannot be as it was asked, with the reason.
+    pub refused: Vec<String>,
+}
+
+impl TypeRequests {
+    /// Whether nothing is asked.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Makes results that would keep their 32-bit sums integers of an activation, where a type is asked for them. Goes before calibration,
+    /// which measures them then.
+    ///
+    /// # Errors
+    /// When attributes or types cannot be read.
+    pub fn round_results(&self, function: OperationRef<'_, '_>, kinds: &Kinds) -> Result<(), IrError> {
+        let asked = Asking { requests: self, kinds };
+        for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+            let is_output = || ir::results(operation).into_iter().flat_map(ir::users).any(is_return);
+            if asked.output(operation).is_some() || (self.model_outputs.is_some() && is_output()) {
+                round_result(operation)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is asked of the values of a function that is calibrated.
+    ///
+    /// # Errors
+    /// When attributes or types cannot be read.
+    pub fn resolve(&self, function: OperationRef<'_, '_>, kinds: &Kinds) -> Result<AskedTypes, IrError> {
+        let mut demands = Demands {
+            function,
+            groups: ScaleGroups::of(function)?,
+            asking: Asking { requests: self, kinds },
+            all: Vec::new(),
+            refused: Vec::new(),
+        };
+        let operations = ir::body(function).map(ir::operations).unwrap_or_default();
+        for &operation in &operations {
+            demands.of_operation(operation)?;
+        }
+        demands.of_outputs(&operations);
+        demands.of_inner_nodes(&operations);
+        demands.of_inner_kinds(&operations);
+        Ok(demands.decide())
+    }
+}
+
+/// The operators of the user's nodes by their names.
+pub type Kinds = HashMap<String, String>;
+
+/// Makes the result of an operation that keeps its 32-bit sums integers of an activation.
+pub(super) fn round_result(operation: OperationRef<'_, '_>) -> Result<(), IrError> {
+    if let Some(rule) = rule_of(operation)?
+        && rule.result(operation)? == ResultScale::OwnOrExact
+    {
+        ir::set_attribute(operation, ROUNDED, Attribute::unit(operation.context_reference()));
+    }
+    Ok(())
+}
+
+impl NodeTypes {
+    fn of_input(&self, index: usize) -> Option<ActivationType> {
+        self.input.get(&index).copied().or(self.inputs)
+    }
+}
+
+/// Requests, seen from an operation.
+struct Asking<'r> {
+    requests: &'r TypeRequests,
+    kinds: &'r Kinds,
+}
+
+impl Asking<'_> {
+    /// What is asked for an operand. The inputs of an operation are those of the node that ran first of all that went into it.
+    fn input(&self, operation: OperationRef<'_, '_>, index: usize) -> Option<(ActivationType, Level)> {
+        let Origin { name, nodes } = operation.origin();
+        let nodes = nodes.first().into_iter().chain([&name]).cloned().collect::<Vec<_>>();
+        self.find(operation, &nodes, &|types| types.of_input(index))
+            .or(self.requests.inputs_of_all.map(|element| (element, Level::Model)))
+    }
+
+    /// What is asked for the result, by any of the nodes that went into the operation.
+    fn output(&self, operation: OperationRef<'_, '_>) -> Option<(ActivationType, Level)> {
+        let Origin { name, nodes } = operation.origin();
+        let nodes = nodes.into_iter().rev().chain([name]).collect::<Vec<_>>();
+        self.find(operation, &nodes, &|types| types.outputs)
+    }
+
+    /// Whether a request names this very operand.
+    fn names_input(&self, operation: OperationRef<'_, '_>, index: usize) -> bool {
+        let Origin { name, nodes } = operation.origin();
+        let mut nodes = nodes.first().into_iter().chain([&name]);
+        nodes.any(|node| self.requests.nodes.get(node).is_some_and(|types| types.input.contains_key(&index)))
+    }
+
+    fn find(
+        &self,
+        operation: OperationRef<'_, '_>,
+        nodes: &[String],
+        of: &dyn Fn(&NodeTypes) -> Option<ActivationType>,
+    ) -> Option<(ActivationType, Level)> {
+        let node = nodes.iter().find_map(|node| of(self.requests.nodes.get(node)?));
+        let own = Op::of(operation).map(|op| op.onnx().name);
+        let kinds = nodes.iter().filter_map(|node| self.kinds.get(node)).map(String::as_str).chain(own);
+        let kind = || kinds.into_iter().find_map(|kind| of(self.requests.kinds.get(kind)?));
+        node.map(|element| (element, Level::Node)).or_else(|| kind().map(|element| (element, Level::Kind)))
+    }
+}
+
+/// One request for a value.
+struct Demand {
+    value: String,
+    element: ActivationType,
+    level: Level,
+    /// The operand that it is for; none where it is for the value itself.
+    reader: Option<Reader>,
+    /// Who asks, for messages.
+    by: String,
+}
+
+struct Reader {
+    operation: String,
+    index: usize,
+    operands: usize,
+    /// Whether the result has the type of the operand.
+    moves: bool,
+}
+
+struct Demands<'c, 'a, 'r> {
+    function: OperationRef<'c, 'a>,
+    groups: ScaleGroups<'c, 'a>,
+    asking: Asking<'r>,
+    all: Vec<Demand>,
+    refused: Vec<String>,
+}
+
+impl<'c, 'a> Demands<'c, 'a, '_> {
+    fn of_operation(&mut self, operation: OperationRef<'c, 'a>) -> Result<(), IrError> {
+        if Op::of(operation).is_none_or(|op| op == Op::Constant) {
+            return Ok(());
+        }
+        let Some(rule) = rule_of(operation)? else {
+            self.refuse_float(operation);
+            return Ok(());
+        };
+        for index in 0..operation.operand_count() {
+            if let Some((element, level)) = self.asking.input(operation, index) {
+                self.of_operand(operation, &rule, (index, element, level))?;
+            }
+        }
+        if let Some((element, level)) = self.asking.output(operation)
+            && let Some(result) = ir::results(operation).into_iter().next()
+        {
+            let (value, by) = (self.name(result), described(operation));
+            self.all.push(Demand { value, element, level, reader: None, by: format!("the output of {by}") });
+        }
+        Ok(())
+    }
+
+    /// An operation without integers: only who named it is told.
+    fn refuse_float(&mut self, operation: OperationRef<'c, 'a>) {
+        let inputs = (0..operation.operand_count()).filter_map(|index| self.asking.input(operation, index));
+        let named = inputs.chain(self.asking.output(operation)).any(|(_, level)| level != Level::Model);
+        if named {
+            let reason = match placement_of(operation) {
+                Some(Placement::Cpu { reason }) => reason,
+                _ => "nothing of it is quantized".to_owned(),
+            };
+            self.refused.push(format!("{} stays float32: {reason}", described(operation)));
+        }
+    }
+
+    fn of_operand(
+        &mut self,
+        operation: OperationRef<'c, 'a>,
+        rule: &QuantizationRule,
+        (index, element, level): (usize, ActivationType, Level),
+    ) -> Result<(), IrError> {
+        let operand = operation.operand_at(index)?;
+        let by = format!("input {index} of {}", described(operation));
+        if rule.role(operation, index)? != QuantizedRole::Activation || ir::constant_of(operand).is_some() {
+            // Types of all inputs are those of activations.
+            let explicit = self.asking.names_input(operation, index);
+            if explicit && element == ActivationType::Int16 {
+                self.refused
+                    .push(format!("{by} stays as it is: it is a constant, whose type follows from the other inputs"));
+            }
+            return Ok(());
+        }
+        let reader = Reader {
+            operation: operation.node(),
+            index,
+            operands: operation.operand_count(),
+            moves: index == 0 && rule.result(operation)? == ResultScale::LikeInput,
+        };
+        self.all.push(Demand { value: self.name(operand), element, level, reader: Some(reader), by });
+        Ok(())
+    }
+
+    /// The outputs of the model.
+    fn of_outputs(&mut self, operations: &[OperationRef<'c, 'a>]) {
+        let Some(element) = self.asking.requests.model_outputs else { return };
+        let returned = operations.iter().copied().filter(|operation| is_return(*operation));
+        let values = returned.flat_map(|operation| operation.operands().collect::<Vec<_>>());
+        for (output, value) in output_names(self.function).into_iter().zip(values.collect::<Vec<_>>()) {
+            if self.groups.is_integer_born(value) {
+                let (value, by) = (self.name(value), format!("output '{output}' of the model"));
+                self.all.push(Demand { value, element, level: Level::Model, reader: None, by });
+            } else {
+                let node = ir::defining_operation(value).map(described).unwrap_or_default();
+                self.refused
+                    .push(format!("output '{output}' of the model stays as it is: the BPU does not compute {node}"));
+            }
+        }
+    }
+
+    /// Nodes whose inputs exist no more, and nodes that do not.
+    fn of_inner_nodes(&mut self, operations: &[OperationRef<'c, 'a>]) {
+        for (node, types) in &self.asking.requests.nodes {
+            let holds = |operation: &&OperationRef<'c, 'a>| {
+                let Origin { name, nodes } = operation.origin();
+                Op::of(**operation).is_some_and(|op| op != Op::Constant) && (name == *node || nodes.contains(node))
+            };
+            let holders: Vec<_> = operations.iter().filter(holds).collect();
+            let is_first = |operation: &&OperationRef<'c, 'a>| {
+                let Origin { name, nodes } = operation.origin();
+                name == *node || nodes.first() == Some(node)
+            };
+            if holders.is_empty() {
+                self.refused
+                    .push(format!("node '{node}' has nothing left to compute when the model runs, so it has no type"));
+            } else if (types.inputs.is_some() || !types.input.is_empty())
+                && !holders.iter().copied().any(|holder| is_first(&holder))
+            {
+                let holder = holders.first().map(|holder| described(**holder)).unwrap_or_default();
+                self.refused.push(format!("the inputs of node '{node}' are inside of {holder}, which computes it: they have no type of their own"));
+            }
+        }
+    }
+
+    /// Kinds of which nodes became parts of other operations.
+    fn of_inner_kinds(&mut self, operations: &[OperationRef<'c, 'a>]) {
+        let asked =
+            self.asking.requests.kinds.iter().filter(|(_, types)| types.inputs.is_some() || !types.input.is_empty());
+        for (kind, _) in asked {
+            let inner = operations.iter().flat_map(|operation| operation.origin().nodes.into_iter().skip(1));
+            let inner: BTreeSet<String> =
+                inner.filter(|node| self.asking.kinds.get(node).is_some_and(|own| own == kind)).collect();
+            if let Some(first) = inner.first() {
+                self.refused.push(format!(
+                    "the inputs of {} nodes of the kind {kind}, such as '{first}', are inside of other operations: they have no type of their own",
+                    inner.len()
+                ));
+            }
+        }
+    }
+
+    fn name(&self, value: Value<'c, 'a>) -> String {
+        value_name(self.function, self.groups.source(value))
+    }
+
+    /// Who wins: for values themselves the narrower level; then int16, because a reader can see it as int8.
+    fn decide(mut self) -> AskedTypes {
+        let wide = |demand: &Demand| demand.element == ActivationType::Int16;
+        self.all
+            .sort_by_key(|demand| (demand.reader.is_some(), demand.reader.is_some() && !wide(demand), demand.level));
+        let mut asked = AskedTypes { refused: self.refused, ..AskedTypes::default() };
+        let mut winners: HashMap<String, (ActivationType, Level, String)> = HashMap::new();
+        for Demand { value, element, level, reader, by } in self.all {
+            let (given, winning, winner) =
+                winners.entry(value.clone()).or_insert_with(|| (element, level, by.clone())).clone();
+            asked.values.insert(value, given);
+            let stays = |reason: &str| format!("{by} stays {given}: {reason}");
+            match (reader, element, given) {
+                (Some(reader), ActivationType::Int16, ActivationType::Int16) => {
+                    asked.wide.insert((reader.operation, reader.index));
+                }
+                (Some(reader), ActivationType::Int8, ActivationType::Int16) if !reader.moves => {
+                    let bits = asked.operands.entry(reader.operation).or_insert_with(|| vec![0; reader.operands]);
+                    if let Some(bits) = bits.get_mut(reader.index) {
+                        *bits = ACTIVATION_BITS;
+                    }
+                }
+                _ if element == given => {}
+                (Some(_), ActivationType::Int8, _) => {
+                    asked.refused.push(stays(&format!("its result has the same type, and {winner} asks for {given}")));
+                }
+                (Some(_), ..) => asked.refused.push(stays(&format!("{winner} asks for it"))),
+                // A narrower level wins in silence, as the manual says.
+                (None, ..) if level == winning => asked.refused.push(stays(&format!("{winner} asks for it"))),
+                (None, ..) => {}
+            }
+        }
+        asked
+    }
+}
+
+fn is_return(operation: OperationRef<'_, '_>) -> bool {
+    operation.operation_name() == RETURN
+}
+
+/// An operation as messages name it.
+fn described(operation: OperationRef<'_, '_>) -> String {
+    let kind = Op::of(operation).map(|op| op.onnx().name).unwrap_or_default();
+    format!("node '{}' ({kind})", operation.node())
+}

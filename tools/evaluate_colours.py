@@ -103,7 +103,7 @@ def camera(rgb, train, rt, space):
 CONFIG = """model_parameters: {{onnx_model: '{model}', march: nash-e, working_dir: './out', output_model_file_prefix: net}}
 input_parameters: {{input_name: '{input}', input_type_train: {train}, input_type_rt: {rt}, input_space_and_range: {space}, input_layout_train: NCHW,
   input_shape: '{shape}', norm_type: {norm}, mean_value: {mean}, scale_value: {scale}}}
-calibration_parameters: {{cal_data_dir: './calib', calibration_type: max}}
+calibration_parameters: {{cal_data_dir: './calib'}}
 """
 
 def network_file(name, home, train):

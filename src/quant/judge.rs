@@ -10,6 +10,8 @@ const MOST_SLICES: usize = 128;
 const FEWEST_VALUES: usize = 64;
 /// Slices have ranges of their own where the largest of them has this many times the range of the smallest.
 const RATIO_OF_RANGES: f32 = 4.0;
+/// A slice whose range is a smaller share of the whole output's is not judged by itself: not even int16 shows it.
+const LEAST_RANGE: f32 = 1.0 / (1 << 15) as f32;
 
 /// A part of an output: all that have this index along this axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +41,18 @@ pub struct Likeness {
 ///
 /// The cosine of a whole output hides small quantities beside large ones, such as scores beside boxes in pixels. So each slice
 /// along an axis counts as well, where slices have ranges of their own: ranges that differ by a factor of four at least, in at most 128 slices
-/// of at least 64 values. The worst counts.
+/// of at least 64 values. Axes of positions do not: rows and columns of a map are one quantity, and at its border there may be next to
+/// nothing. The worst counts.
 pub fn likeness(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Likeness {
     let whole = samples.iter().filter_map(|(left, right)| cosine(left, right));
+    let largest = samples.iter().flat_map(|(left, _)| left).fold(0f32, |most, value| most.max(value.abs()));
     let mut worst = Likeness { cosine: mean(whole).unwrap_or(1.0), slice: None };
     for axis in own_ranges(shape, samples) {
         for index in 0..shape.get(axis).copied().unwrap_or_default() {
             let slice = OutputSlice { axis, index };
+            if range_of(shape, samples, slice) < LEAST_RANGE * largest {
+                continue;
+            }
             let of = |values: &[f32]| Some(slice_of(shape, values, slice)?.iter().copied().collect::<Vec<f32>>());
             // A quantity that is not there at all has no direction.
             let cosines = samples.iter().filter_map(|(left, right)| {
@@ -78,16 +85,28 @@ fn own_ranges(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Vec<usize> {
         if !(2..=MOST_SLICES).contains(&count) || elements / count < FEWEST_VALUES {
             return false;
         }
-        let range = |index: usize| {
-            let slices = samples.iter().filter_map(|(left, _)| slice_of(shape, left, OutputSlice { axis, index }));
-            slices.fold(0f32, |most, slice| slice.iter().fold(most, |most, value| most.max(value.abs())))
-        };
-        let ranges = (0..count).map(range).filter(|range| *range > 0.0);
+        let ranges = (0..count).map(|index| range_of(shape, samples, OutputSlice { axis, index }));
+        let ranges = ranges.filter(|range| *range > 0.0);
         let (least, most) =
             ranges.fold((f32::INFINITY, 0f32), |(least, most), range| (least.min(range), most.max(range)));
         most >= least * RATIO_OF_RANGES
     };
-    (0..shape.len()).filter(is_judged).collect()
+    (0..shape.len()).filter(|axis| !is_position(*axis, shape.len())).filter(is_judged).collect()
+}
+
+/// Whether an axis is one of positions in a map, `[N, C, H, W]` or, of rank 5 and more, `[N, A, H, W, C]`.
+fn is_position(axis: usize, rank: usize) -> bool {
+    match rank {
+        0..=3 => false,
+        4 => axis >= 2,
+        _ => axis >= 2 && axis + 1 < rank,
+    }
+}
+
+/// The largest magnitude in a slice.
+fn range_of(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)], slice: OutputSlice) -> f32 {
+    let slices = samples.iter().filter_map(|(left, _)| slice_of(shape, left, slice));
+    slices.fold(0f32, |most, slice| slice.iter().fold(most, |most, value| most.max(value.abs())))
 }
 
 /// On how many samples the largest value of an output is at the same place; none for an output that is no vector.
@@ -100,6 +119,25 @@ pub fn same_best_class(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A blob in the middle of a map; in its first rows there is noise that int8 does not show.
+    #[test]
+    fn the_border_of_a_map_is_not_judged_by_itself() {
+        let value = |index: usize| if (20..40).contains(&(index / 64)) { 0.9 } else { 1e-4 };
+        let float: Vec<f32> = (0..64 * 64).map(value).collect();
+        let own: Vec<f32> = float.iter().map(|value| (value * 127.0).round() / 127.0).collect();
+        for shape in [vec![1, 1, 64, 64], vec![1, 1, 64, 64, 1]] {
+            let found = likeness(&shape, &[(float.clone(), own.clone())]);
+            assert!(found.slice.is_none() && found.cosine > 0.9999, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_not_even_int16_shows_is_not_judged() {
+        let float: Vec<f32> = (0..128).map(|index| if index < 64 { 100.0 } else { 1e-3 }).collect();
+        let own: Vec<f32> = float.iter().map(|value| if *value > 1.0 { 100.0 } else { 0.0 }).collect();
+        assert!(likeness(&[1, 2, 64], &[(float, own)]).slice.is_none());
+    }
 
     #[test]
     fn scores_that_vanish_beside_boxes_are_seen() {

@@ -2,7 +2,7 @@
 
 use super::compile::{NetworkStages, StageError};
 use super::configuration::{
-    Configuration, DataType, NODE_INFO, NodeTypes as ConfiguredTypes, OPTIMIZATION, Optimization, QUANT_CONFIG, Ranges,
+    Configuration, DataType, NODE_INFO, OPTIMIZATION, Optimization, QUANT_CONFIG, Ranges, StatedTypes,
 };
 use crate::files::FileSet;
 use crate::quant::{
@@ -44,7 +44,7 @@ pub(super) fn requests(configuration: &Configuration) -> TypeRequests {
         requests.inputs_of_all = config.all_node_type.and_then(activation).or(requests.inputs_of_all);
         requests.model_outputs = config.model_output_type.and_then(activation).or(requests.model_outputs);
         for (map, entries) in [(&mut requests.kinds, &config.kinds), (&mut requests.nodes, &config.nodes)] {
-            for (name, ConfiguredTypes { all, inputs, output }) in entries {
+            for (name, StatedTypes { all, inputs, output }) in entries {
                 let inputs = inputs.iter().filter_map(|(index, data)| Some((*index, activation(*data)?))).collect();
                 let types = map.entry(name.clone()).or_default();
                 set(types, all.and_then(activation), inputs, output.and_then(activation));

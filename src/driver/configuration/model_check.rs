@@ -233,7 +233,7 @@ impl Statements<'_> {
         let Some((_, [ParameterValue::Quantization(config)])) = (self.values)(&QUANT_CONFIG) else { return };
         let nodes: Vec<&str> = model.nodes.iter().map(|node| node.name.as_str()).collect();
         let kinds: Vec<&str> = model.nodes.iter().map(|node| node.operator.as_str()).collect();
-        let named = |entries: &'_ [(String, super::NodeTypes)]| -> Vec<String> {
+        let named = |entries: &'_ [(String, super::StatedTypes)]| -> Vec<String> {
             entries.iter().map(|(name, _)| name.clone()).collect()
         };
         for (names, known, thing) in

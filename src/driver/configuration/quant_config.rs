@@ -21,9 +21,9 @@ pub struct QuantConfig {
     /// The one way to find ranges, instead of `calibration_type`; then nothing is searched.
     pub ranges: Option<Ranges>,
     /// By operator of ONNX, in the order of the file.
-    pub kinds: Vec<(String, NodeTypes)>,
+    pub kinds: Vec<(String, StatedTypes)>,
     /// By name of node, in the order of the file.
-    pub nodes: Vec<(String, NodeTypes)>,
+    pub nodes: Vec<(String, StatedTypes)>,
 }
 
 /// How ranges are found: `activation` of later releases, with one value of each.
@@ -39,7 +39,7 @@ pub enum Ranges {
 
 /// Types of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct NodeTypes {
+pub struct StatedTypes {
     /// `type` (`qtype` in later releases): of all inputs that `inputs` does not name.
     pub all: Option<DataType>,
     /// `input0`..: of single inputs. Later releases have it.
@@ -86,7 +86,7 @@ impl QuantConfig {
     pub(super) fn unsupported(&self) -> Option<String> {
         let model = [(ALL_NODES, self.all_node_type), (OUTPUT, self.model_output_type)];
         let model = model.into_iter().filter_map(|(name, data)| Some((name.to_owned(), data?)));
-        let of = |(name, types): &(String, NodeTypes)| {
+        let of = |(name, types): &(String, StatedTypes)| {
             let all = types.all.into_iter().chain(types.inputs.values().copied()).chain(types.output);
             all.map(|data| (name.clone(), data)).collect::<Vec<_>>()
         };
@@ -237,22 +237,22 @@ impl Reading {
     }
 
     /// The entries of `op_config` or `node_config`.
-    fn levels(&mut self, raw: &Raw, steps: &[Step], level: &str) -> Vec<(String, NodeTypes)> {
+    fn levels(&mut self, raw: &Raw, steps: &[Step], level: &str) -> Vec<(String, StatedTypes)> {
         let mut read = Vec::new();
         for (index, name, value) in self.entries(raw, steps, level) {
             let here = [steps, &[Step::Value(index)]].concat();
             let label = format!("{level}.{name}");
             let types = self.node_types(value, &here, &label);
-            if types != NodeTypes::default() {
+            if types != StatedTypes::default() {
                 read.push((name, types));
             }
         }
         read
     }
 
-    fn node_types(&mut self, raw: &Raw, steps: &[Step], label: &str) -> NodeTypes {
+    fn node_types(&mut self, raw: &Raw, steps: &[Step], label: &str) -> StatedTypes {
         const ANY: [DataType; 3] = [DataType::Int8, DataType::Int16, DataType::Float16];
-        let mut types = NodeTypes::default();
+        let mut types = StatedTypes::default();
         for (index, key, value) in self.entries(raw, steps, label) {
             let here = [steps, &[Step::Value(index)]].concat();
             let number = key.strip_prefix("input").and_then(|digits| digits.parse::<usize>().ok());
@@ -351,10 +351,10 @@ mod tests {
         )
         .expect("reads");
         assert_eq!((read.all_node_type, read.model_output_type), (Some(DataType::Int16), Some(DataType::Int8)));
-        let all = |data| NodeTypes { all: Some(data), ..NodeTypes::default() };
+        let all = |data| StatedTypes { all: Some(data), ..StatedTypes::default() };
         assert_eq!(read.kinds, [("Conv".into(), all(DataType::Int16)), ("Add".into(), all(DataType::Float16))]);
         let inputs = BTreeMap::from([(1, DataType::Int16)]);
-        assert_eq!(read.nodes, [("a // b".into(), NodeTypes { all: Some(DataType::Int8), inputs, output: None })]);
+        assert_eq!(read.nodes, [("a // b".into(), StatedTypes { all: Some(DataType::Int8), inputs, output: None })]);
         assert!(json("{}").expect("reads").is_empty());
     }
 

@@ -460,7 +460,12 @@ impl Operator {
     /// # Errors
     /// When there are not as many.
     pub fn exactly<'o, T, const N: usize>(&self, operands: &'o [T]) -> Result<&'o [T; N], String> {
-        operands.try_into().map_err(|_| format!("{} does not take {} operands", self.name(), operands.len()))
+        operands.try_into().map_err(|_| self.miscounted(operands.len()))
+    }
+
+    /// That it does not take so many operands.
+    pub fn miscounted(&self, operands: usize) -> String {
+        format!("{} does not take {operands} operands", self.name())
     }
 }
 

@@ -105,14 +105,12 @@ impl NetworkStages<'_> {
     /// What `calibration_type` stands for.
     fn method(&self) -> Method {
         let kind = *self.configuration.get(&CALIBRATION_TYPE);
-        let choosers = match kind {
-            CalibrationType::Skip => vec![RangeChooser::Max],
-            _ if types::chooser(self.configuration).is_some() => {
-                types::chooser(self.configuration).into_iter().collect()
-            }
-            CalibrationType::Default | CalibrationType::Mix => SEARCHED.to_vec(),
-            CalibrationType::Kl => vec![RangeChooser::KullbackLeibler],
-            CalibrationType::Max => vec![RangeChooser::Percentile(*self.configuration.get(&MAX_PERCENTILE))],
+        let choosers = match (kind, types::chooser(self.configuration)) {
+            (CalibrationType::Skip, _) => vec![RangeChooser::Max],
+            (_, Some(named)) => vec![named],
+            (CalibrationType::Default | CalibrationType::Mix, None) => SEARCHED.to_vec(),
+            (CalibrationType::Kl, None) => vec![RangeChooser::KullbackLeibler],
+            (CalibrationType::Max, None) => vec![RangeChooser::Percentile(*self.configuration.get(&MAX_PERCENTILE))],
         };
         Method { choosers, random: kind == CalibrationType::Skip }
     }

@@ -118,7 +118,7 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
         .map_err(PassFailure::Message)
 }
 
-/// Writes [`OPERAND_BITS`] of operations by their names.
+/// Writes how many bits operations take of their operands, by the operations' names.
 ///
 /// # Errors
 /// When there is no operation of such a name.

@@ -1,7 +1,7 @@
 //! What every kind of model looks like to the commands that run it.
 
 use crate::cpu::Array;
-use crate::hbm::TensorQuantization;
+use crate::hbm::{Manifest, TensorQuantization};
 use hb_dialects::ElementType;
 use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
 use melior::ir::{BlockLike, OperationRef, ValueLike, operation::OperationLike};
@@ -56,6 +56,8 @@ pub type LayerObserver<'a> = dyn FnMut(&str, Vec<f32>) + 'a;
 pub struct Meaning {
     /// What the integers of each output mean, in order; none where it is not quantized.
     pub outputs: Vec<Option<TensorQuantization>>,
+    /// Which outputs have their channels last, although the network has them first.
+    pub channels_last: Vec<bool>,
     /// By inner layer, the nodes of the user's network that went into it; not of one that is such a node itself.
     pub nodes: HashMap<String, Vec<String>>,
 }
@@ -78,7 +80,17 @@ impl Meaning {
             block.and_then(|block| block.terminator()).map(|end| end.operands().collect()).unwrap_or_default();
         let quantization =
             |value: &melior::ir::Value<'_, '_>| Ok(TensorQuantization::of(&TensorType::from_type(value.r#type())?));
-        Ok(Self { outputs: results.iter().map(quantization).collect::<Result<_, IrError>>()?, nodes })
+        let outputs = results.iter().map(quantization).collect::<Result<_, IrError>>()?;
+        Ok(Self { outputs, channels_last: Vec::new(), nodes })
+    }
+
+    /// Of a `.hbm`.
+    pub fn of_manifest(manifest: &Manifest) -> Self {
+        Self {
+            outputs: manifest.outputs.iter().map(|output| output.quantization.clone()).collect(),
+            channels_last: manifest.outputs.iter().map(|output| output.layout == "NHWC").collect(),
+            nodes: manifest.layers.iter().map(|layer| (layer.name.clone(), layer.origins.clone())).collect(),
+        }
     }
 }
 
@@ -89,11 +101,6 @@ pub trait ModelExecutor: Send + Sync {
 
     /// Names, in the order of the results of [`ModelExecutor::run`].
     fn outputs(&self) -> &[String];
-
-    /// What its outputs and layers mean.
-    fn meaning(&self) -> Meaning {
-        Meaning::default()
-    }
 
     /// Does now what the first run with inputs like these would do once: compiling for their shapes, for example.
     ///

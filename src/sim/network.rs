@@ -11,7 +11,7 @@ use melior::Context;
 use melior::ir::{Module, OperationRef};
 
 use super::executor::{ExecutionError, LayerObserver, Meaning, ModelExecutor, Outcome, TensorSpecification};
-use super::open::Detail;
+use super::open::{Detail, OpenModel};
 use super::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource};
 use super::segmented::{SegmentedNetwork, is_segmented};
 use crate::cpu::{Array, ArrayView, ExecutableOptions, FloatExecutable, Observe};
@@ -42,8 +42,6 @@ pub struct Network {
     inputs: Vec<TensorSpecification>,
     outputs: Vec<String>,
     options: ExecutableOptions,
-    /// Of an ONNX file nothing: its nodes are its layers.
-    meaning: Meaning,
     /// By the shapes of the inputs.
     forms: Mutex<HashMap<Vec<Vec<usize>>, Arc<FloatExecutable>>>,
 }
@@ -67,7 +65,6 @@ impl Network {
             outputs: model.graph.outputs.iter().map(|output| output.name.clone()).collect(),
             source: Source::Onnx(Box::new(model)),
             options: executable_options(detail),
-            meaning: Meaning::default(),
             forms: Mutex::default(),
         })
     }
@@ -84,9 +81,7 @@ impl Network {
         let outputs = executable.outputs().map(|(name, ..)| name.to_owned()).collect();
         let shapes = executable.inputs().map(|(_, _, shape)| shape.to_vec()).collect();
         let forms = Mutex::new(HashMap::from([(shapes, Arc::new(executable))]));
-        let function = ir::function_named(module.as_operation(), FUNCTION);
-        let meaning = function.map(Meaning::of).transpose().map_err(failed)?.unwrap_or_default();
-        Ok(Self { source: Source::Mlir, inputs, outputs, options, meaning, forms })
+        Ok(Self { source: Source::Mlir, inputs, outputs, options, forms })
     }
 
     /// The network compiled for inputs of these shapes.
@@ -148,11 +143,13 @@ fn executable_options(detail: Detail) -> ExecutableOptions {
     }
 }
 
-/// MLIR text or bytecode of any level, with static shapes. Also gives the machine that its programs are made for, if it has any.
-pub fn open_mlir(path: &Path, detail: Detail) -> Result<(Box<dyn ModelExecutor>, Option<String>), ExecutionError> {
+/// MLIR text or bytecode of any level, with static shapes.
+pub fn open_mlir(path: &Path, kind: &'static str, detail: Detail) -> Result<OpenModel, ExecutionError> {
     let context = dialect_rules::context();
     let module = mlir::read(&context, path).map_err(failed)?;
-    match ir::function_named(module.as_operation(), FUNCTION) {
+    let function = ir::function_named(module.as_operation(), FUNCTION);
+    let meaning = function.map(Meaning::of).transpose().map_err(failed)?.unwrap_or_default();
+    match function {
         Some(function) if is_segmented(function) => {
             let network = match detail {
                 Detail::Outputs => SegmentedNetwork::new(function)?,
@@ -160,9 +157,12 @@ pub fn open_mlir(path: &Path, detail: Detail) -> Result<(Box<dyn ModelExecutor>,
                 Detail::Races => SegmentedNetwork::checked(function)?,
             };
             let march = network.march().map(str::to_owned);
-            Ok((Box::new(network), march))
+            Ok(OpenModel { executor: Box::new(network), kind, march, meaning })
         }
-        _ => Ok((Box::new(Network::from_function(&context, &module, detail)?), None)),
+        _ => {
+            let executor = Box::new(Network::from_function(&context, &module, detail)?);
+            Ok(OpenModel { executor, kind, march: None, meaning })
+        }
     }
 }
 
@@ -192,10 +192,6 @@ fn infer_shapes(context: &Context, function: OperationRef<'_, '_>) -> Result<(),
 }
 
 impl ModelExecutor for Network {
-    fn meaning(&self) -> Meaning {
-        self.meaning.clone()
-    }
-
     fn inputs(&self) -> &[TensorSpecification] {
         &self.inputs
     }

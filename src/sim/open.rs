@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::executor::{ExecutionError, ModelExecutor};
+use super::executor::{ExecutionError, Meaning, ModelExecutor};
 use super::network::{JitLoader, Network, open_mlir};
 use super::perf::{Performance, performance};
 use super::runner::{Runner, RunnerError, timelines};
@@ -70,6 +70,8 @@ pub struct OpenModel {
     pub kind: &'static str,
     /// The architecture it is compiled for; none for a network that is not.
     pub march: Option<String>,
+    /// What its outputs and layers mean. Of an ONNX file nothing is to be said: its nodes are its layers.
+    pub meaning: Meaning,
 }
 
 fn kind(path: &Path) -> Result<&'static str, OpenError> {
@@ -97,14 +99,15 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
             let runner = Runner::new(&hbm, &JitLoader, options.detail == Detail::Races)
                 .map_err(|source| OpenError::Runner { path: path_of_error(), source })?;
             let march = Some(hbm.manifest().march.clone());
-            Ok(OpenModel { executor: Box::new(runner), kind, march })
+            Ok(OpenModel { executor: Box::new(runner), kind, march, meaning: Meaning::of_manifest(hbm.manifest()) })
         }
         "caffemodel" if options.proto.is_none() => Err(OpenError::ProtoMissing { path: path_of_error() }),
         "onnx" => {
-            network(path, kind, Network::from_onnx(path, options.detail).map(|network| (Box::new(network) as _, None)))
+            let executor = Box::new(network(path, Network::from_onnx(path, options.detail))?);
+            Ok(OpenModel { executor, kind, march: None, meaning: Meaning::default() })
         }
         "mlir" | "bc" => {
-            let model = network(path, kind, open_mlir(path, options.detail))?;
+            let model = network(path, open_mlir(path, kind, options.detail))?;
             if options.detail == Detail::Races && model.march.is_none() {
                 return Err(OpenError::NoRaces { path: path_of_error() });
             }
@@ -114,13 +117,8 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
     }
 }
 
-fn network(
-    path: &Path,
-    kind: &'static str,
-    opened: Result<(Box<dyn ModelExecutor>, Option<String>), ExecutionError>,
-) -> Result<OpenModel, OpenError> {
-    let (executor, march) = opened.map_err(|source| OpenError::Network { path: path.to_owned(), source })?;
-    Ok(OpenModel { executor, kind, march })
+fn network<T>(path: &Path, opened: Result<T, ExecutionError>) -> Result<T, OpenError> {
+    opened.map_err(|source| OpenError::Network { path: path.to_owned(), source })
 }
 
 /// Predicts how fast the compiled model at `path` runs.

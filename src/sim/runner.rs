@@ -1,7 +1,7 @@
 //! Runs a `.hbm`: binds buffers, then walks its segments in order.
 
 use super::bpu_segment::{BpuRunner, timeline};
-use super::executor::{ExecutionError, Meaning, ModelExecutor, Outcome, TensorSpecification};
+use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
 use super::perf::SegmentTimeline;
 use super::regions::Pictures;
 use crate::cpu::Array;
@@ -186,14 +186,6 @@ impl ModelExecutor for Runner {
 
     fn outputs(&self) -> &[String] {
         &self.outputs
-    }
-
-    fn meaning(&self) -> Meaning {
-        let layers = self.manifest.layers.iter();
-        Meaning {
-            outputs: self.manifest.outputs.iter().map(|output| output.quantization.clone()).collect(),
-            nodes: layers.map(|layer| (layer.name.clone(), layer.origins.clone())).collect(),
-        }
     }
 
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {

@@ -14,7 +14,7 @@ use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value, ValueLike};
 
 use super::bpu_segment::BpuRunner;
-use super::executor::{ExecutionError, LayerObserver, Meaning, ModelExecutor, Outcome, TensorSpecification};
+use super::executor::{ExecutionError, LayerObserver, ModelExecutor, Outcome, TensorSpecification};
 use super::regions::{Pictures, regions};
 use super::runner::for_each_run;
 use crate::bpu::interpreter;
@@ -166,7 +166,6 @@ pub struct SegmentedNetwork {
     march: Option<String>,
     /// Microseconds that the programs take on it.
     latency: Option<f64>,
-    meaning: Meaning,
 }
 
 /// Whether a function holds segments, so that [`SegmentedNetwork::new`] takes it.
@@ -281,8 +280,7 @@ impl SegmentedNetwork {
             let (inputs, outputs) = (with_sizes(&operands, &sizes), with_sizes(&outputs, &sizes));
             steps.push(Step { name, body, inputs, outputs });
         }
-        let (outputs, meaning) = (output_names(function), Meaning::of(function).map_err(failed)?);
-        Ok(Self { inputs, pictures, outputs, steps, types, sizes, returned, march, latency, meaning })
+        Ok(Self { inputs, pictures, outputs: output_names(function), steps, types, sizes, returned, march, latency })
     }
 
     /// The bytes of every value at the level of the function.
@@ -373,10 +371,6 @@ fn run_cpu(
 }
 
 impl ModelExecutor for SegmentedNetwork {
-    fn meaning(&self) -> Meaning {
-        self.meaning.clone()
-    }
-
     fn inputs(&self) -> &[TensorSpecification] {
         &self.inputs
     }

@@ -143,7 +143,7 @@ fn evaluate(operator: &Operator, operands: &[OperandBytes], output: &BpuTensor) 
     match operator {
         Operator::Convolution(attributes) => match operands {
             [x, w, rest @ ..] => convolution::convolution(attributes, *x, *w, rest.first().copied(), output),
-            _ => Err(format!("{} does not take {} operands", operator.name(), operands.len())),
+            _ => Err(operator.miscounted(operands.len())),
         },
         Operator::MatMul { clamp } => two().and_then(|&[a, b]| convolution::matmul(*clamp, a, b, output)),
         Operator::Add { clamp } => two().and_then(|&[a, b]| elementwise::add(*clamp, a, b, output)),

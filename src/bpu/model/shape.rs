@@ -358,7 +358,7 @@ pub fn output_shape(operator: &Operator, operands: &[&[usize]]) -> Result<Option
                 }
                 shape
             }
-            _ => return fail(format!("{} does not take {} operands", operator.name(), operands.len())),
+            _ => return fail(operator.miscounted(operands.len())),
         },
         Operator::MatMul { .. } => {
             let [a, b] = two()?;

@@ -19,7 +19,7 @@ pub(super) fn check_types(operator: &Operator, operands: &[&BpuTensor], output: 
     match operator {
         Operator::Convolution(convolution) => match operands {
             [x, w, rest @ ..] => check_convolution(x, w, rest.first().copied(), output, convolution.clamp.is_some()),
-            _ => Err(format!("{} does not take {} operands", operator.name(), operands.len())),
+            _ => Err(operator.miscounted(operands.len())),
         },
         Operator::MatMul { clamp } => {
             let [a, b] = operator.exactly(operands)?;

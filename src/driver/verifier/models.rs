@@ -3,7 +3,7 @@
 use super::VerifierError;
 use crate::bpu::reals::to_network_order;
 use crate::cpu::Array;
-use crate::hbm::{Hbm, TensorQuantization};
+use crate::hbm::TensorQuantization;
 use crate::sim::executor::{Meaning, ModelExecutor};
 use crate::sim::open::{Detail, OpenModel, OpenOptions, open};
 use std::path::{Path, PathBuf};
@@ -19,8 +19,6 @@ pub struct ComparedModel {
     /// Runs it.
     pub executor: Box<dyn ModelExecutor>,
     meaning: Meaning,
-    /// Of a `.hbm`, which of its outputs have their channels last.
-    channels_last: Vec<bool>,
 }
 
 /// One run: the outputs in order.
@@ -53,9 +51,8 @@ impl ComparedModel {
     /// # Errors
     /// When it is none that runs.
     pub fn open(path: &Path) -> Result<Self, VerifierError> {
-        let OpenModel { executor, kind, march } = open(path, &OpenOptions::default())?;
-        let channels_last = if kind == "hbm" { channels_last(path)? } else { Vec::new() };
-        Ok(Self { path: path.to_owned(), kind, march, meaning: executor.meaning(), executor, channels_last })
+        let OpenModel { executor, kind, march, meaning } = open(path, &OpenOptions::default())?;
+        Ok(Self { path: path.to_owned(), kind, march, executor, meaning })
     }
 
     /// What messages call it.
@@ -90,7 +87,7 @@ impl ComparedModel {
             InnerLayer { name: name.to_owned(), nodes, values }
         };
         if self.kind == "hbm" {
-            let named = self.executor.outputs().iter().zip(outputs).zip(&self.channels_last);
+            let named = self.executor.outputs().iter().zip(outputs).zip(&self.meaning.channels_last);
             let kept = named.filter_map(|((name, output), last)| Some(layer(name, in_network_order(output, *last)?)));
             return Ok(kept.collect());
         }
@@ -114,12 +111,6 @@ impl ComparedModel {
 fn in_network_order(output: &ComparedOutput, channels_last: bool) -> Option<Vec<f64>> {
     let reals = output.reals.clone();
     if channels_last { to_network_order(reals, output.array.shape()) } else { Some(reals) }
-}
-
-fn channels_last(path: &Path) -> Result<Vec<bool>, VerifierError> {
-    let hbm = Hbm::open(path)
-        .map_err(|error| VerifierError::Model { model: path.display().to_string(), reason: error.to_string() })?;
-    Ok(hbm.manifest().outputs.iter().map(|output| output.layout == "NHWC").collect())
 }
 
 /// real = (stored - zero point) * scale, computed in f32 as the hardware does.

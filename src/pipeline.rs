@@ -95,8 +95,9 @@ segments have next to inputs and outputs.",
     },
 ];
 
-const OPTIMIZE: &str = "hfloat-infer-shapes,hfloat-expand-splits,canonicalize{region-simplify=disabled},hfloat-fuse-functions,\
-hfloat-fuse-scales,hfloat-fuse-activations,hfloat-equalize-channels,canonicalize{region-simplify=disabled},hfloat-verify";
+const OPTIMIZE: &str = "hfloat-infer-shapes,hfloat-expand-splits,hfloat-forward-slices,canonicalize{region-simplify=disabled},\
+hfloat-fuse-functions,hfloat-fuse-scales,hfloat-fuse-activations,hfloat-equalize-channels,canonicalize{region-simplify=disabled},\
+hfloat-verify";
 
 fn assign_placement(options: &PassOptions) -> String {
     let remove = with_options("hfloat-remove-border-nodes", options, &[("types", "types"), ("names", "names")]);

@@ -158,13 +158,26 @@ impl Executable {
         inputs: &[&Array],
         observer: &mut dyn FnMut(&str, ArrayView<'_>),
     ) -> Result<Vec<Array>, Error> {
-        self.execute(inputs, observer, &mut |_, _| {})
+        let mut watch = |id, pointers: &Pointers| self.observe(id, pointers, observer);
+        self.execute(inputs, &mut watch, &mut |_, _| {})
     }
 
+    /// As `run`; calls `alter` with the name and value of every value that `ExecutableOptions::observe` selects, save inputs and
+    /// constants, before anything reads it: readers see what it becomes.
+    pub fn run_altered(
+        &self,
+        inputs: &[&Array],
+        alter: &mut dyn FnMut(&str, ResultView<'_>),
+    ) -> Result<Vec<Array>, Error> {
+        let mut watch = |id, pointers: &Pointers| self.alter(id, pointers, alter);
+        self.execute(inputs, &mut watch, &mut |_, _| {})
+    }
+
+    /// `watch` is given every input, and every value that is observed as soon as it is there.
     fn execute(
         &self,
         inputs: &[&Array],
-        observer: &mut dyn FnMut(&str, ArrayView<'_>),
+        watch: &mut dyn FnMut(GraphTensorId, &Pointers),
         timer: &mut dyn FnMut(&str, std::time::Duration),
     ) -> Result<Vec<Array>, Error> {
         let graph = &self.prepared.graph;
@@ -194,7 +207,7 @@ impl Executable {
         // SAFETY: the memory is this run's alone, and the tensors outlive `run`, which is dropped below.
         let run = unsafe { memory.team.open(&address) };
         if self.options.observe != Observe::Nothing {
-            graph.inputs.iter().for_each(|id| self.observe(*id, &pointers, observer));
+            graph.inputs.iter().for_each(|id| watch(*id, &pointers));
         }
         let mut result = Ok(());
         let mut jobs = 0..self.kernel_steps.len();
@@ -205,7 +218,7 @@ impl Executable {
             if result.is_err() {
                 break;
             }
-            step.completes.iter().for_each(|id| self.observe(*id, &pointers, observer));
+            step.completes.iter().for_each(|id| watch(*id, &pointers));
         }
         self.copy_outputs(&pointers);
         drop(run);
@@ -296,7 +309,7 @@ impl Executable {
         let tensor = self.prepared.graph.tensor(id)?;
         let bytes = byte_count(&tensor.name, tensor.element, &tensor.shape).ok()?;
         // SAFETY: the place holds the tensor's bytes; a call's results are memory of their own (`ExpressionGraph::push_call`), which is
-        // apart from that of its operands, and nobody else touches it during the step.
+        // apart from that of its operands, and nobody else touches it during the step. Between steps nobody touches any memory.
         let bytes = unsafe { std::slice::from_raw_parts_mut(pointers.at(place)?, bytes) };
         Some(ResultView { element: tensor.element, shape: &tensor.shape, bytes })
     }
@@ -304,6 +317,17 @@ impl Executable {
     fn observe(&self, id: GraphTensorId, pointers: &Pointers, observer: &mut dyn FnMut(&str, ArrayView<'_>)) {
         if let (Some(tensor), Some(view)) = (self.prepared.graph.tensor(id), self.view(id, pointers)) {
             observer(&tensor.name, view);
+        }
+    }
+
+    fn alter(&self, id: GraphTensorId, pointers: &Pointers, alter: &mut dyn FnMut(&str, ResultView<'_>)) {
+        let graph = &self.prepared.graph;
+        let place = self.prepared.places.get(graph.storage(id).0).copied().flatten();
+        let place = place.filter(|place| matches!(place, TensorPlace::Output(_) | TensorPlace::Arena(_)));
+        if let (Some(tensor), Some(place)) = (graph.tensor(id), place)
+            && let Some(view) = self.result_at(id, place, pointers)
+        {
+            alter(&tensor.name, view);
         }
     }
 

@@ -78,7 +78,11 @@ impl FloatExecutable {
         inputs: &[&Array],
         observer: &mut dyn FnMut(&str, ArrayView<'_>),
     ) -> Result<Vec<Array>, Error> {
-        let mut stored = self.run_stored(inputs, observer)?;
+        let stored = self.run_stored(inputs, observer)?;
+        self.with_actual_sizes(stored)
+    }
+
+    fn with_actual_sizes(&self, mut stored: Vec<Array>) -> Result<Vec<Array>, Error> {
         let sizes = stored.split_off(self.output_sizes.len().min(stored.len()));
         let first = self.output_sizes.len();
         let actual = |(value, position): (Array, &Option<usize>)| match position.and_then(|n| sizes.get(n - first)) {
@@ -86,6 +90,20 @@ impl FloatExecutable {
             None => Ok(value),
         };
         stored.into_iter().zip(&self.output_sizes).map(actual).collect()
+    }
+
+    /// As `run`; calls `alter` with the name and the values of every f32 value that the options selected, save inputs, before anything reads
+    /// it: readers see what it becomes.
+    ///
+    /// # Errors
+    /// As `run`.
+    pub fn run_altered(&self, inputs: &[&Array], alter: &mut dyn FnMut(&str, &mut [f32])) -> Result<Vec<Array>, Error> {
+        let stored = self.executable.run_altered(inputs, &mut |name, mut view| {
+            if let Ok(values) = view.values::<f32>() {
+                alter(name, values);
+            }
+        })?;
+        self.with_actual_sizes(stored)
     }
 
     /// As `run`, but gives the node and time of every kernel, in order of execution. Fused nodes count as the last of them.

@@ -385,6 +385,16 @@ fn observed_values_are_delivered_and_threads_do_not_change_a_bit() {
         .run_with_observer(&[&x], &mut |name, view| seen.push((name.to_string(), view.shape.to_vec())))
         .unwrap();
     assert_eq!(seen, [("x".into(), vec![1, 64, 4096]), ("e".into(), vec![1, 64, 4096]), ("y".into(), vec![1, 64])]);
+    // What a run alters is what the readers see, there alone.
+    let mut ones = |name: &str, mut view: super::routine::ResultView<'_>| {
+        if name == "e" {
+            view.values::<f32>().unwrap().fill(1.0);
+        }
+    };
+    let altered = threaded.run_altered(&[&x], &mut ones).unwrap();
+    // Twice the sum: see `reduce`.
+    assert_eq!(altered[0].values::<f32>().unwrap(), [8192.0; 64]);
+    assert_eq!(threaded.run(&[&x]).unwrap(), outputs);
     let alone = Executable::compile(
         build(),
         ExecutableOptions { observe: Observe::Everything, single_threaded: true, ..ExecutableOptions::default() },

@@ -93,6 +93,11 @@ pub struct CommandLine {
     #[arg(long)]
     pub(super) print_pipeline: bool,
 
+    /// End with status 1 where the outputs have a smaller mean cosine than this with the float network's, on calibration samples that had no part
+    /// in choosing; the worst slice counts. The results are there all the same
+    #[arg(long, value_name = "COSINE", value_parser = cosine)]
+    pub(super) min_cosine: Option<f64>,
+
     /// Print what came of it as JSON on standard output: files, latency, nodes and where they run, or what went wrong
     #[arg(long)]
     pub(super) json: bool,
@@ -163,7 +168,8 @@ impl CommandLine {
         let print_pipeline = ("--print-pipeline", self.print_pipeline);
         // Without --config and --fast-perf a model is checked.
         let check = ("the check of a --model", self.model.is_some() && self.config.is_none() && !self.fast_perf);
-        let pairs: [(Given, Given, &str); 13] = [
+        let min_cosine = ("--min-cosine", self.min_cosine.is_some());
+        let pairs: [(Given, Given, &str); 17] = [
             (fast_perf, config, "--fast-perf has a built-in configuration; leave out one of them"),
             (march, config, "the configuration says march"),
             (proto, config, "the configuration says prototxt"),
@@ -176,6 +182,14 @@ impl CommandLine {
             (print_pipeline, ("--json", self.json), "both write to standard output"),
             (print_pipeline, check, "the check has no pipeline of its own; give --fast-perf or --config"),
             (print_pipeline, ("--config with --model", config.1 && model.1), "the pipeline begins with the ONNX model"),
+            (min_cosine, fast_perf, "its samples are random numbers"),
+            (min_cosine, check, "its samples are random numbers"),
+            (min_cosine, print_pipeline, "nothing is compiled when the pipeline is printed"),
+            (
+                min_cosine,
+                ("--config with --model", config.1 && model.1),
+                "a stored model is not judged again; hb_verifier compares models",
+            ),
             (("--quiet", self.quiet), ("--verbose", self.verbose), "they contradict each other"),
         ];
         let given = pairs.iter().filter(|(first, second, _)| first.1 && second.1);
@@ -249,6 +263,11 @@ impl CommandLine {
             _ => Verbosity::Normal,
         }
     }
+}
+
+fn cosine(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "a cosine is a number from 0 to 1, such as 0.99".to_owned())
 }
 
 fn is_mlir(path: &Path) -> bool {

@@ -11,7 +11,7 @@ use super::import::{Imported, Reshaped};
 use super::outcome::{CompilationOutcome, Prediction};
 use super::progress::Console;
 use super::quantize::Reference;
-use super::{package, provenance, report, tables};
+use super::{accuracy, package, provenance, report, tables};
 use crate::bpu::lower::border;
 use crate::cpu::{Array, Error as CpuError, ExecutableOptions, FloatExecutable, KernelCache, Observe};
 use crate::files::FileSet;
@@ -285,7 +285,8 @@ impl NetworkStages<'_> {
         outcome: &mut CompilationOutcome,
     ) -> Result<(), CompileError> {
         let stages = self.stages;
-        let run = stages.run(Stage::Quantize, || self.quantize(&mut module, &reference, files))?;
+        let (run, judgement) = stages.run(Stage::Quantize, || self.quantize(&mut module, &reference, files))?;
+        outcome.judgement = judgement;
         let Reference { sample, calibrated: Calibrated { first: float, .. }, .. } = reference;
         self.write_model(&module, "_ptq_model.onnx", files)?;
         if stages.ends_after(Stage::Quantize) {
@@ -423,6 +424,10 @@ impl NetworkStages<'_> {
         outcome.outputs = compare::output_rows(function, &float, &calibrated, &quantized);
         tracing::debug!("nodes, compared on one sample:\n{}", tables::node_table(&outcome.rows));
         tracing::info!("outputs, compared on one sample:\n{}", tables::output_table(&outcome.outputs));
+        let levels = accuracy::Levels { float: &float, calibrated: &calibrated, quantized: &quantized };
+        let judgement = outcome.judgement.as_ref();
+        let text = accuracy::accuracy(&outcome.nodes, &outcome.rows, &outcome.outputs, levels, judgement);
+        self.stage_file(files, "_accuracy.json", (serde_json::to_string_pretty(&text)? + "\n").as_bytes())?;
         // The values of all nodes of a large network are much memory, and what follows needs more.
         drop((float, calibrated));
         self.stage_file(files, "_node_info.csv", tables::node_csv(&outcome.rows).as_bytes())?;

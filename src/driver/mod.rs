@@ -1,5 +1,6 @@
 //! `hb_compile`: configuration, steps, logs, reports.
 
+pub mod accuracy;
 mod check;
 pub mod command_line;
 mod commands;

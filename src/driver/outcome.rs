@@ -1,5 +1,6 @@
 //! What a run of `hb_compile` came to: its last line, and the same as JSON.
 
+use super::accuracy::Judgement;
 use super::compare::NodeFacts;
 use super::compile::{CompileError, Stage};
 use super::configuration::{CORE_NUM, Configuration, MARCH, Purpose, Severity, WORKING_DIR, printable};
@@ -23,6 +24,8 @@ pub struct CompilationOutcome {
     pub rows: Vec<NodeRow>,
     /// How far the outputs of the levels are apart; after the last stage.
     pub outputs: Vec<OutputRow>,
+    /// How the quantized network was judged; none where samples are random, or a stored model was compiled.
+    pub judgement: Option<Judgement>,
     /// What is predicted; after the last stage.
     pub prediction: Option<Prediction>,
     /// What was written, in order.
@@ -77,6 +80,23 @@ impl CompilationOutcome {
     pub fn processors(&self) -> (usize, usize) {
         let on_bpu = self.nodes.iter().filter(|node| node.placement == Placement::Bpu).count();
         (on_bpu, self.nodes.len() - on_bpu)
+    }
+
+    /// What is wrong where the outputs shall have at least this mean cosine with the float network's.
+    pub fn falls_short(&self, wanted: f64, configuration: &Configuration) -> Option<String> {
+        let Some(Judgement { precision, worst, samples, .. }) = &self.judgement else {
+            return Some(
+                "--min-cosine: nothing was judged; it takes calibration samples, and the stage quantize".into(),
+            );
+        };
+        (precision.cosine < wanted).then(|| {
+            format!(
+                "output {worst} has a mean cosine of {:.6} with the float network's on {samples} samples, less than --min-cosine {wanted}; \
+                 '{}' shows where it is lost",
+                precision.cosine,
+                printable(&configuration.output_path("_accuracy.json").display().to_string())
+            )
+        })
     }
 
     /// Where the results are, and what was predicted.
@@ -140,6 +160,8 @@ impl CompilationOutcome {
             "nodes_on_cpu": on_cpu,
             "nodes": nodes.collect::<Vec<_>>(),
             "outputs": outputs.collect::<Vec<_>>(),
+            "cosine": self.judgement.as_ref().map(|judgement| judgement.precision.cosine),
+            "worst": self.judgement.as_ref().map(|judgement| &judgement.worst),
             "warnings": warnings,
         })
     }

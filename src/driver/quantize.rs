@@ -1,17 +1,19 @@
 //! The stages calibrate and quantize: samples and files for what `crate::quant` decides.
 
+use super::accuracy::Judgement;
 use super::compare::{self, BackgroundRun};
 use super::compile::{CompileError, NetworkStages, StageError};
 use super::configuration::{
     ACCURACY_TARGET, CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType, CheckedInput,
     DEBUG_MODE, DebugMode, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, Layout, MAX_PERCENTILE, MEAN_VALUE, Problem, Problems,
-    SCALE_VALUE, WORKING_DIR, question_samples,
+    SCALE_VALUE, WORKING_DIR, question_constant, question_normalized, question_samples,
 };
 use super::images::{Channels, ImageForm};
 use super::samples::{self, SampleInput};
 use super::types;
 use crate::cpu::{Array, FloatExecutable};
 use crate::files::{FileSet, file_names};
+use crate::float::own_normalization::own_normalizations;
 use crate::pipeline::{self, on_functions};
 use crate::quant::{
     RangeChooser, assign_operand_bits,
@@ -25,8 +27,9 @@ use crate::quant::{
     search::{Found, Search},
 };
 use crate::sim::npy;
+use hb_dialects::ElementType;
 use hb_dialects::pass::word;
-use melior::ir::Module;
+use melior::ir::{Module, OperationRef};
 use std::path::{Path, PathBuf};
 
 /// Random samples of calibration type `skip`.
@@ -144,7 +147,7 @@ impl NetworkStages<'_> {
         let mut calibrated =
             evidence::calibrate(function, &executable, &samples, &self.method(), &|| progress.advance(1))?;
         let sample = source.read(&executable, 0)?;
-        question_ranges(&source, &executable, inputs)?;
+        question_ranges(&source, &executable, (function, inputs))?;
         let asked = self.ask(module, &requests, &mut calibrated)?;
         Ok(Reference { sample, calibrated, asked, source })
     }
@@ -195,20 +198,20 @@ impl NetworkStages<'_> {
     }
 
     /// Turns the calibrated network into its QDQ form, which then runs on the first sample. Decisions go into files that the pipeline
-    /// reads.
+    /// reads. Also gives how the form was judged, where samples judge.
     pub(super) fn quantize(
         &self,
         module: &mut Module<'_>,
         reference: &Reference,
         files: &mut FileSet,
-    ) -> Result<BackgroundRun, StageError> {
+    ) -> Result<(BackgroundRun, Option<Judgement>), StageError> {
         let Some(evidence) = &reference.calibrated.evidence else {
             let info = reference.calibrated.info()?;
             self.report_types(module, info, &reference.asked, RangeChooser::Max, files)?;
             let info = self.stage_info(info, files)?;
             pipeline::run(self.context, module, &hfloat_to_qdq(&info))?;
             let executable = self.observed(compare::network(module.as_operation())?)?;
-            return Ok(BackgroundRun::of(executable, reference.sample.clone()));
+            return Ok((BackgroundRun::of(executable, reference.sample.clone()), None));
         };
         let candidates = match self.wanted_cosine() {
             Some(_) => precision::candidates(compare::network(module.as_operation())?, evidence)?,
@@ -222,10 +225,11 @@ impl NetworkStages<'_> {
         let found = self.search(module, reference, evidence, &candidates)?;
         report(&found);
         self.report_types(module, &found.info, &reference.asked, found.chooser, files)?;
+        let judgement = Judgement::of(&found);
         let run = BackgroundRun::of(found.executable, reference.sample.clone());
         let info = self.stage_info(&found.info, files)?;
         pipeline::run(self.context, module, &hfloat_to_qdq(&info))?;
-        Ok(run)
+        Ok((run, Some(judgement)))
     }
 
     /// Looks for the precision of a network whose weights are rounded.
@@ -326,28 +330,40 @@ fn report(found: &Found) {
     }
 }
 
-/// Asks in the log about samples that the preprocessing contradicts.
+/// Asks in the log about samples that the preprocessing contradicts, or that cannot belong to the network.
 fn question_ranges(
     source: &SampleSource,
     executable: &FloatExecutable,
-    inputs: &[CheckedInput],
+    (function, inputs): (OperationRef<'_, '_>, &[CheckedInput]),
 ) -> Result<(), CalibrationError> {
     if matches!(source, SampleSource::Random) {
         return Ok(());
     }
+    let normalizations = own_normalizations(function)?;
+    let count = source.len().min(QUESTIONED_SAMPLES);
     let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); inputs.len()];
-    for index in 0..source.len().min(QUESTIONED_SAMPLES) {
-        for (range, array) in ranges.iter_mut().zip(source.read(executable, index)?) {
+    let mut is_one_value = vec![true; inputs.len()];
+    for index in 0..count {
+        for ((range, one), array) in ranges.iter_mut().zip(&mut is_one_value).zip(source.read(executable, index)?) {
+            *one &= array.len() > 1 && array.element() == ElementType::F32;
             for value in array.to_f64() {
                 *range = (range.0.min(value), range.1.max(value));
             }
         }
     }
-    for (input, (least, most)) in inputs.iter().zip(ranges) {
-        if let Some(doubt) = question_samples(input, least, most) {
+    for ((input, (least, most)), is_one_value) in inputs.iter().zip(ranges).zip(is_one_value) {
+        let own = normalizations.iter().find(|own| own.input == input.name);
+        if is_one_value && least == most {
+            tracing::warn!(
+                "{}; give samples of what the network is used for",
+                question_constant(&input.name, count, least)
+            );
+        } else if let Some(doubt) = question_samples(input, least, most) {
             tracing::warn!(
                 "{doubt}; samples are stored normalised, as the network was trained: check them, and mean and scale"
             );
+        } else if let Some(doubt) = own.and_then(|own| question_normalized(own, least, most)) {
+            tracing::warn!("{doubt}; divide the samples by 255, if so");
         }
     }
     Ok(())

@@ -33,7 +33,11 @@ pub(super) fn run(command_line: &CommandLine, mode: &Mode) -> u8 {
     let (text, status) = match work(command_line, mode, &console) {
         Ok(Done { configuration, outcome: Some(outcome) }) => {
             tracing::info!("{}", outcome.last_line(&configuration));
-            let status = finish(&log, &configuration);
+            let short = command_line.min_cosine.and_then(|wanted| outcome.falls_short(wanted, &configuration));
+            if let Some(message) = &short {
+                tracing::error!("{message}");
+            }
+            let status = finish(&log, &configuration).max(if short.is_some() { AT_FAULT } else { DONE });
             (outcome.to_json(&configuration, &log.warnings()), status)
         }
         Ok(Done { configuration, outcome: None }) => return finish(&log, &configuration),

@@ -244,6 +244,11 @@ fn read(place: Option<&Place>, input: &SampleInput) -> Result<Array, Calibration
     if array.len() != input.shape.iter().product::<usize>() {
         return Err(failed(format!("its shape is {:?}, but the input takes {:?}", array.shape(), input.shape)));
     }
+    if input.element == ElementType::F32
+        && let Some(value) = array.values::<f32>().and_then(|values| values.iter().find(|value| !value.is_finite()))
+    {
+        return Err(failed(format!("it holds {value}, which is no value of a sample; correct or remove the file")));
+    }
     Ok(array.reshaped(&input.shape)?)
 }
 
@@ -303,6 +308,17 @@ mod tests {
         assert_eq!(open(ElementType::F16).read(1).unwrap()[0].to_f64(), [5.0, 6.0]);
         let error = open(ElementType::U8).read(0).unwrap_err().to_string();
         assert!(error.contains("a.npy") && error.contains("-4"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_finite_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        save(folder.path(), "a.npy", &floats(&[2], 0));
+        save(folder.path(), "b.npy", &Array::from_values(&[2], &[1.0f32, f32::NAN]).unwrap());
+        let samples = SampleFiles::open(vec![input(folder.path(), &[2], ElementType::F32)]).unwrap();
+        samples.read(0).unwrap();
+        let error = samples.read(1).unwrap_err().to_string();
+        assert!(error.contains("b.npy: it holds NaN"), "{error}");
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn expand(operation: OperationRef<'_, '_>, names: &mut Names) -> Result<(), Pass
         let location = names.derive(&operation.origin(), &format!("slice_{number}")).location(context);
         let mut operands = vec![input];
         for (suffix, value) in [("starts", start), ("ends", end), ("axes", axis as i64), ("steps", 1)] {
-            operands.push(index_before(operation, &format!("slice_{number}/{suffix}"), value)?);
+            operands.push(indices_before(operation, &format!("slice_{number}/{suffix}"), &[value])?);
         }
         let types = [result.r#type()];
         let slice = ir::build(context, Op::Slice.name(), &operands, &[], &types, vec![], location)?;
@@ -58,16 +58,17 @@ fn expand(operation: OperationRef<'_, '_>, names: &mut Names) -> Result<(), Pass
     Ok(())
 }
 
-/// A constant of one number in front of an operation.
-fn index_before<'c, 'a>(
+/// A constant vector in front of an operation.
+pub(super) fn indices_before<'c, 'a>(
     operation: OperationRef<'c, 'a>,
     suffix: &str,
-    value: i64,
+    values: &[i64],
 ) -> Result<Value<'c, 'a>, PassFailure> {
     let context = operation.context_reference();
     let origin = operation.origin().part(suffix);
-    let r#type = TensorType::new(ElementType::I64, &[1]);
-    let attribute = ir::constant_attribute(context, &origin.name, &r#type, &value.to_le_bytes())?;
+    let r#type = TensorType::new(ElementType::I64, &[values.len()]);
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let attribute = ir::constant_attribute(context, &origin.name, &r#type, &bytes)?;
     let types = [r#type.to_type(context)];
     let location = origin.location(context);
     let built = ir::build(context, Op::Constant.name(), &[], &[("value", attribute)], &types, vec![], location)?;

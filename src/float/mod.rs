@@ -5,6 +5,7 @@ mod equalize_channels;
 mod expand_splits;
 mod fold;
 mod fold_image;
+mod forward_slices;
 mod fuse_activations;
 mod fuse_functions;
 mod fuse_scales;
@@ -12,6 +13,7 @@ mod image_conversion;
 mod infer_shapes;
 mod insert_image;
 mod insert_preprocessing;
+pub mod own_normalization;
 pub mod preprocessing;
 mod regions;
 pub mod set_outputs;
@@ -25,6 +27,7 @@ pub const PASSES: &[&PassDefinition] = &[
     &set_outputs::PASS,
     &infer_shapes::PASS,
     &expand_splits::PASS,
+    &forward_slices::PASS,
     &fuse_functions::PASS,
     &fuse_scales::PASS,
     &fuse_activations::PASS,

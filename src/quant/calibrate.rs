@@ -192,7 +192,7 @@ fn measure_some(
                     }
                 }
             }
-            taken.take(moments, index, name, view.shape, values);
+            taken.take(moments, index, name, values);
             if index == 0 {
                 first.nodes.insert(name.to_owned(), values.to_vec());
             }

@@ -56,6 +56,8 @@ impl Calibrated {
 /// What decides on the rounding of weights and the widths of activations.
 #[derive(Debug)]
 pub struct Evidence {
+    /// The samples that decide.
+    pub(super) learned: Vec<usize>,
     /// The largest magnitudes of values by name.
     pub(super) largest: HashMap<String, f64>,
     /// Second moments of the inputs of layers.
@@ -80,13 +82,11 @@ pub fn calibrate(
     let groups = ScaleGroups::of(function)?;
     let layers = layers(function)?;
     let own: Vec<String> = groups.measured().map(|value| value_name(function, value)).collect();
-    // The results of layers show how much of the noise of their inputs matters, also where nothing rounds them.
-    let names: HashSet<String> = own.iter().cloned().chain(layers.iter().map(|layer| layer.node.clone())).collect();
+    let names: HashSet<String> = own.iter().cloned().collect();
     let (learned, judged) = if method.random { Default::default() } else { shares(samples.count) };
-    let channels = names.iter().cloned().chain(groups.quantized().map(|value| value_name(function, value)));
-    let plan = MomentsPlan::new(layers, channels.collect(), learned);
+    let plan = MomentsPlan::new(layers, learned.clone());
     let needed = method.choosers.iter().any(|chooser| chooser.needs_histogram());
-    let histograms = if needed { own.iter().cloned().collect() } else { HashSet::new() };
+    let histograms = if needed { names.clone() } else { HashSet::new() };
     let measured = Measured { names: &names, histograms: &histograms, outputs_of: &judged, moments: &plan };
     let Measurement { observers, outputs, taken, first: values } = measure(executable, &measured, samples, done)?;
     let calibration = CalibrationInfo { samples: samples.count, random: method.random, percentile: None };
@@ -100,7 +100,7 @@ pub fn calibrate(
     } else {
         let largest = largest(function, &groups, &observers);
         let moments = Moments::of(&plan, &taken, &largest, &pool);
-        Some(Evidence { largest, moments, judged, outputs })
+        Some(Evidence { learned, largest, moments, judged, outputs })
     };
     Ok(Calibrated { ranges, evidence, first: values })
 }

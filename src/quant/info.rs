@@ -185,7 +185,11 @@ impl QuantInfo {
         for (name, element) in &asked.values {
             let Some(value) = self.values.get_mut(name).filter(|_| *element == ActivationType::Int16) else { continue };
             let (narrow, largest) = (value.threshold, value.largest.unwrap_or(value.threshold));
-            *value = ValueInfo::new(ThresholdRange::wide(largest, narrow), largest, Judge::Asked);
+            *value = ValueInfo::new(
+                ThresholdRange::wide(largest, narrow, asked.poles.contains(name)),
+                largest,
+                Judge::Asked,
+            );
         }
         self.operands.clone_from(&asked.operands);
     }

@@ -48,6 +48,13 @@ enum Columns {
 }
 
 impl LinearLayer {
+    /// A product of `x`, `[1, terms]`, by a matrix.
+    #[cfg(test)]
+    pub(super) fn gemm(terms: usize) -> Self {
+        let columns = Columns::Cells { batch: 1, cells: 1 };
+        Self { node: "gemm".into(), input: "x".into(), groups: 1, rows: 1, terms, order: Order::Rows, columns }
+    }
+
     /// The layer that an operation is; none for another operation, for weights that are no constant or are not quantized.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ mod round_weights;
 pub mod rounded_weights;
 pub mod rules;
 pub mod search;
+pub mod sensitivity;
 mod settle;
 mod thresholds;
 

@@ -1,11 +1,11 @@
-//! Second moments: how far the channels of values spread, and how the inputs of linear layers go together.
+//! Second moments: how the inputs of linear layers go together.
 //!
 //! Everything is summed in integers, so that neither the order of samples nor the number of threads changes a sum.
 
 use super::linear::LinearLayer;
 use rayon::prelude::*;
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     ops::Range,
 };
 
@@ -15,8 +15,6 @@ pub const BLOCK: usize = 32;
 const STEPS: f32 = 1023.0;
 /// Columns that a layer takes of all samples together: 32 for each term of a block.
 const COLUMNS: usize = 1024;
-/// Values that a channel takes of one sample.
-const PER_CHANNEL: usize = 64;
 
 /// What is measured.
 #[derive(Debug)]
@@ -24,22 +22,20 @@ pub struct MomentsPlan {
     layers: Vec<LinearLayer>,
     /// The layers that read a value.
     readers: HashMap<String, Vec<usize>>,
-    /// The values whose channels are measured.
-    values: HashSet<String>,
     /// The samples that are measured.
     samples: Vec<usize>,
     columns: usize,
 }
 
 impl MomentsPlan {
-    /// Measures the channels of `values`, and those of `layers` that read one of them, on `samples`.
-    pub fn new(layers: Vec<LinearLayer>, values: HashSet<String>, samples: Vec<usize>) -> Self {
+    /// Measures the inputs of `layers` on `samples`.
+    pub fn new(layers: Vec<LinearLayer>, samples: Vec<usize>) -> Self {
         let mut readers: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, layer) in layers.iter().enumerate() {
             readers.entry(layer.input.clone()).or_default().push(index);
         }
         let columns = COLUMNS.div_ceil(samples.len().max(1));
-        Self { layers, readers, values, samples, columns }
+        Self { layers, readers, samples, columns }
     }
 }
 
@@ -48,21 +44,11 @@ impl MomentsPlan {
 pub struct TakenValues {
     /// All numbers, in one piece: so large a piece of memory goes back to the system as soon as it is not needed.
     numbers: Vec<f32>,
-    /// Of each value and sample.
-    channels: HashMap<String, Vec<TakenChannels>>,
     /// Of each layer of the plan and sample.
     columns: HashMap<usize, Vec<TakenColumns>>,
 }
 
-/// Where the numbers of the channels of a value are: `each` of them of one channel after the other, image after image.
-#[derive(Debug)]
-struct TakenChannels {
-    count: usize,
-    each: usize,
-    numbers: Range<usize>,
-}
-
-/// Where those of some columns of the input of a layer are: `columns` of them for each term of each group.
+/// Where the numbers of some columns of the input of a layer are: `columns` of them for each term of each group.
 #[derive(Debug)]
 struct TakenColumns {
     columns: usize,
@@ -71,29 +57,16 @@ struct TakenColumns {
 
 impl TakenValues {
     /// Takes from a value of a sample what the plan asks for.
-    pub fn take(&mut self, plan: &MomentsPlan, sample: usize, name: &str, shape: &[usize], values: &[f32]) {
-        if !plan.samples.contains(&sample) || !plan.values.contains(name) {
+    pub fn take(&mut self, plan: &MomentsPlan, sample: usize, name: &str, values: &[f32]) {
+        if !plan.samples.contains(&sample) {
             return;
         }
-        self.take_channels(name, shape, values);
         for &index in plan.readers.get(name).into_iter().flatten() {
             if let Some(layer) = plan.layers.get(index) {
                 let taken = self.take_columns(layer, values, plan.columns);
                 self.columns.entry(index).or_default().push(taken);
             }
         }
-    }
-
-    fn take_channels(&mut self, name: &str, shape: &[usize], values: &[f32]) {
-        let count = shape.get(1).copied().unwrap_or(1).max(1);
-        let inner = shape.iter().skip(2).product::<usize>().max(1);
-        let stride = inner.div_ceil(PER_CHANNEL);
-        let start = self.numbers.len();
-        for cells in values.chunks(inner) {
-            self.numbers.extend(cells.iter().step_by(stride));
-        }
-        let taken = TakenChannels { count, each: inner.div_ceil(stride), numbers: start..self.numbers.len() };
-        self.channels.entry(name.to_owned()).or_default().push(taken);
     }
 
     fn take_columns(&mut self, layer: &LinearLayer, values: &[f32], columns: usize) -> TakenColumns {
@@ -113,25 +86,11 @@ impl TakenValues {
         TakenColumns { columns, numbers: start..self.numbers.len() }
     }
 
-    /// The channels of a value, sample after sample, with their numbers.
-    fn channels_of(&self, name: &str) -> impl Iterator<Item = (&TakenChannels, &[f32])> {
-        let samples = self.channels.get(name).into_iter().flatten();
-        samples.map(|taken| (taken, self.numbers.get(taken.numbers.clone()).unwrap_or_default()))
-    }
-
     /// The columns of a layer, sample after sample, with their numbers.
     fn columns_of(&self, layer: usize) -> impl Iterator<Item = (&TakenColumns, &[f32])> {
         let samples = self.columns.get(&layer).into_iter().flatten();
         samples.map(|taken| (taken, self.numbers.get(taken.numbers.clone()).unwrap_or_default()))
     }
-}
-
-/// Sum and sum of squares of a channel.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Channel {
-    count: u64,
-    sum: i64,
-    squares: i64,
 }
 
 /// Sums of products of the terms of a block, row after row.
@@ -163,7 +122,6 @@ impl Step {
 /// What was measured, by names of values and of nodes.
 #[derive(Debug, Default, PartialEq)]
 pub struct Moments {
-    channels: BTreeMap<String, Vec<Channel>>,
     products: BTreeMap<String, Vec<Products>>,
 }
 
@@ -175,53 +133,17 @@ impl Moments {
         largest: &HashMap<String, f64>,
         pool: &rayon::ThreadPool,
     ) -> Self {
-        let channels = |name: &String| {
-            let step = Step::spanning(*largest.get(name)?);
-            Some((name.clone(), channels(taken, name, step)?))
-        };
         let products = |(index, layer): (usize, &LinearLayer)| {
             let step = Step::spanning(*largest.get(&layer.input)?);
             Some((layer.node.clone(), products(taken, index, layer, step)?))
         };
-        pool.install(|| Self {
-            channels: plan.values.par_iter().filter_map(channels).collect(),
-            products: plan.layers.par_iter().enumerate().filter_map(products).collect(),
-        })
-    }
-
-    /// The mean over the channels of a value of their variances, in squares of its largest magnitude; none when it was not measured.
-    pub fn variance(&self, name: &str) -> Option<f64> {
-        let channels = self.channels.get(name)?;
-        let variance = |channel: &Channel| {
-            let count = channel.count.max(1) as f64;
-            let mean = channel.sum as f64 / count;
-            (channel.squares as f64 / count - mean * mean).max(0.0) / f64::from(STEPS * STEPS)
-        };
-        Some(channels.iter().map(variance).sum::<f64>() / channels.len().max(1) as f64)
+        pool.install(|| Self { products: plan.layers.par_iter().enumerate().filter_map(products).collect() })
     }
 
     /// The sums of products of the terms of a node's blocks, group after group: the size of each and its rows.
     pub fn products(&self, node: &str) -> impl Iterator<Item = (usize, &[i64])> {
         self.products.get(node).into_iter().flatten().map(|products| (products.size, products.sums.as_slice()))
     }
-}
-
-/// The channels of a value; none when nothing was taken of it.
-fn channels(taken: &[TakenValues], name: &str, step: Step) -> Option<Vec<Channel>> {
-    let mut channels = Vec::new();
-    for (&TakenChannels { count, each, .. }, numbers) in taken.iter().flat_map(|taken| taken.channels_of(name)) {
-        channels.resize(count, Channel::default());
-        for (index, cells) in numbers.chunks(each).enumerate() {
-            let Some(channel) = channels.get_mut(index % count) else { continue };
-            for &value in cells {
-                let value = i64::from(step.of(value));
-                channel.count += 1;
-                channel.sum += value;
-                channel.squares += value * value;
-            }
-        }
-    }
-    (!channels.is_empty()).then_some(channels)
 }
 
 /// The products of a layer; none when nothing was taken of its input.
@@ -266,25 +188,12 @@ mod tests {
     use super::*;
 
     fn plan() -> MomentsPlan {
-        MomentsPlan::new(Vec::new(), HashSet::from(["x".to_owned()]), vec![0, 1, 2])
+        MomentsPlan::new(vec![LinearLayer::gemm(3)], vec![0, 1, 2])
     }
 
     fn moments(taken: &[TakenValues]) -> Moments {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         Moments::of(&plan(), taken, &HashMap::from([("x".to_owned(), 2.0)]), &pool)
-    }
-
-    #[test]
-    fn variance_on_paper() {
-        let mut taken = TakenValues::default();
-        // Channel 0 is 2 and -2: variance 4, the largest magnitude's square. Channel 1 does not vary.
-        taken.take(&plan(), 0, "x", &[1, 2, 2], &[2.0, -2.0, 1.0, 1.0]);
-        taken.take(&plan(), 0, "unknown", &[1], &[1.0]);
-        // A sample that is not measured.
-        taken.take(&plan(), 3, "x", &[1, 2, 2], &[0.0; 4]);
-        let moments = moments(&[taken]);
-        assert_eq!(moments.variance("x"), Some(0.5));
-        assert_eq!(moments.variance("unknown"), None);
     }
 
     #[test]
@@ -296,9 +205,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_asked_for_is_not_taken() {
+        let mut taken = TakenValues::default();
+        taken.take(&plan(), 0, "x", &[2.0, -2.0, 0.0]);
+        taken.take(&plan(), 0, "unknown", &[1.0]);
+        // A sample that is not measured.
+        taken.take(&plan(), 3, "x", &[1.0; 3]);
+        let moments = moments(&[taken]);
+        let square = 1023 * 1023;
+        let products: Vec<(usize, &[i64])> = moments.products("gemm").collect();
+        assert_eq!(products, [(3, [square, -square, 0, -square, square, 0, 0, 0, 0].as_slice())]);
+        assert_eq!(moments.products("unknown").count(), 0);
+    }
+
+    #[test]
     fn the_order_of_samples_does_not_matter() {
         let samples = [[0.1, -0.7, 1.9], [1.3, 0.2, -0.4], [-1.1, 1.6, 0.9]];
-        let take = |taken: &mut TakenValues, sample: usize| taken.take(&plan(), sample, "x", &[1, 3], &samples[sample]);
+        let take = |taken: &mut TakenValues, sample: usize| taken.take(&plan(), sample, "x", &samples[sample]);
         let mut whole = TakenValues::default();
         (0..3).for_each(|sample| take(&mut whole, sample));
         let (mut first, mut second) = (TakenValues::default(), TakenValues::default());

@@ -1,12 +1,11 @@
-//! Which values are int16: those whose rounding to int8 costs the network most for the bytes that they take.
+//! Which values are int16: those whose rounding to int8 costs the outputs most for the time that they take.
 
 use super::{
     evidence::Evidence,
     groups::ScaleGroups,
     linear::{LinearLayer, weights_of},
-    moments::Moments,
     rules::{ACTIVATION_BITS, ResultScale, WIDE_BITS, rule_of},
-    thresholds::{ThresholdRange, assigned_threshold, value_name},
+    thresholds::{ThresholdRange, has_pole, value_name},
 };
 use crate::numerics::{accumulator_fits, largest_integer};
 use hb_dialects::ElementType;
@@ -27,12 +26,10 @@ const MOST_BIAS: f64 = (1u32 << 30) as f64;
 pub struct Candidate {
     /// The name of the value whose threshold decides the scale.
     pub value: String,
-    /// The power of its rounding to int8, relative to what its readers compute: the largest share that it has in the spread of a result.
-    pub noise: f64,
     /// What int16 costs, in products of an int8 by an int8: those of the layers that read it, which take twice as long, and
     /// `ELEMENT` for each element of the values that become wider.
     pub cost: u64,
-    /// Its range as int16.
+    /// Its range as int16, without that of its int8 readers.
     pub wide: ThresholdRange,
 }
 
@@ -42,193 +39,106 @@ pub struct Candidate {
 /// When attributes or types cannot be read.
 pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result<Vec<Candidate>, IrError> {
     let groups = ScaleGroups::of(function)?;
-    let largest = &evidence.largest;
-    let noise = Noise { function, moments: &evidence.moments, largest };
     // By the address of the value whose scale the others have.
     let mut found: HashMap<usize, Candidate> = HashMap::new();
     let mut order = Vec::new();
     for value in groups.quantized() {
         let source = groups.source(value);
         let name = value_name(function, source);
-        let (Some(threshold), Some(&top)) = (assigned_threshold(function, source), largest.get(&name)) else {
+        let Some(&top) = evidence.largest.get(&name) else { continue };
+        let wide = ThresholdRange::wide(top, top, has_pole(source));
+        if !may_be_wide(function, value, wide.threshold / largest_integer(WIDE_BITS))? {
             continue;
-        };
-        let wide = ThresholdRange::wide(top, threshold);
-        let steps = Steps { int8: step(threshold, ACTIVATION_BITS), int16: step(wide.threshold, WIDE_BITS) };
-        let Some(share) = noise.of(value, steps, top)? else { continue };
+        }
         let key = source.to_raw().ptr as usize;
         let candidate = found.entry(key).or_insert_with(|| {
             order.push(key);
-            Candidate { value: name, noise: 0.0, cost: 0, wide }
+            Candidate { value: name, cost: 0, wide }
         });
-        candidate.noise = candidate.noise.max(share);
-        candidate.cost += noise.cost(value)?;
+        candidate.cost += cost(function, value)?;
     }
     Ok(order.iter().filter_map(|key| found.remove(key)).collect())
 }
 
-/// The candidates that leave at most the share `left` of all noise when they are int16: those with the most noise for their cost first.
-pub fn choose(candidates: &[Candidate], left: f64) -> BTreeMap<String, ThresholdRange> {
-    let total: f64 = candidates.iter().map(|candidate| candidate.noise).sum();
-    let mut order: Vec<&Candidate> = candidates.iter().collect();
-    let worth = |candidate: &Candidate| candidate.noise / candidate.cost.max(1) as f64;
+/// The candidates that leave at most the share `left` of all noise when they are int16: those with the most noise for their cost first. Noise is by
+/// candidate.
+pub fn choose(candidates: &[Candidate], noise: &[f64], left: f64) -> BTreeMap<String, ThresholdRange> {
+    let total: f64 = noise.iter().sum();
+    let mut order: Vec<(&Candidate, f64)> = candidates.iter().zip(noise.iter().copied()).collect();
+    let worth = |(candidate, noise): &(&Candidate, f64)| noise / candidate.cost.max(1) as f64;
     order.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
     let mut remaining = total;
-    let needed = order.into_iter().take_while(|candidate| {
+    let needed = order.into_iter().take_while(|(_, noise)| {
         let wanted = remaining > left * total;
-        remaining -= candidate.noise;
+        remaining -= noise;
         wanted
     });
-    needed.map(|candidate| (candidate.value.clone(), candidate.wide)).collect()
+    needed.map(|(candidate, _)| (candidate.value.clone(), candidate.wide)).collect()
 }
 
-/// Not rounded to f32 as a scale is: only what is next to nothing matters less.
-fn step(threshold: f64, bits: u32) -> f64 {
-    threshold / largest_integer(bits)
-}
-
-/// The steps of a value in both widths.
-#[derive(Clone, Copy)]
-struct Steps {
-    int8: f64,
-    int16: f64,
-}
-
-struct Noise<'c, 'a, 'm> {
-    function: OperationRef<'c, 'a>,
-    moments: &'m Moments,
-    largest: &'m HashMap<String, f64>,
-}
-
-impl Noise<'_, '_, '_> {
-    /// The relative noise of rounding a value to int8; none when no reader can see it as int16.
-    fn of(&self, value: Value<'_, '_>, steps: Steps, largest: f64) -> Result<Option<f64>, IrError> {
-        // A rounding error is uniform over a step.
-        let rounding = steps.int8 * steps.int8 / 12.0;
-        let name = value_name(self.function, value);
-        let own = self.share(rounding, self.moments.variance(&name).map(|variance| variance * largest * largest));
-        let mut most = 0f64;
-        let (mut moved, mut narrow, mut wide) = (false, false, false);
-        for reader in ir::users(value) {
-            let Some(rule) = rule_of(reader)? else { continue };
-            if !rule.takes_int16(reader)? {
-                // It sees the value as int8 whatever the others do.
-                narrow = true;
-                continue;
-            }
-            let first = reader.operand(0).is_ok_and(|operand| operand.to_raw().ptr == value.to_raw().ptr);
-            if first && rule.result(reader)? == ResultScale::LikeInput {
-                // What reads the moved values counts.
-                moved = true;
-                continue;
-            }
-            match first.then(|| LinearLayer::of(self.function, reader)).transpose()?.flatten() {
-                Some(layer) => {
-                    let rows = Rows::of(&layer, reader)?;
-                    if !rows.fit(steps.int16) {
-                        narrow = true;
-                        continue;
-                    }
-                    wide = true;
-                    most = most.max(self.share(rounding * rows.squares, self.spread(&layer.node)));
-                }
-                None => {
-                    wide = true;
-                    most = most.max(own);
-                }
-            }
+/// Whether a reader can see a value as int16 of this step, or moves it.
+fn may_be_wide(function: OperationRef<'_, '_>, value: Value<'_, '_>, step: f64) -> Result<bool, IrError> {
+    let mut narrow = false;
+    for reader in ir::users(value) {
+        let Some(rule) = rule_of(reader)? else { continue };
+        if !rule.takes_int16(reader)? {
+            // It sees the value as int8 whatever the others do.
+            narrow = true;
+            continue;
         }
-        if narrow && !wide && !moved {
-            return Ok(None);
+        let first = reader.operand(0).is_ok_and(|operand| operand.to_raw().ptr == value.to_raw().ptr);
+        if first && rule.result(reader)? == ResultScale::LikeInput {
+            // What reads the moved values counts.
+            return Ok(true);
         }
-        Ok(Some(if moved || most > 0.0 { most } else { own }))
-    }
-
-    /// What a value costs as int16.
-    fn cost(&self, value: Value<'_, '_>) -> Result<u64, IrError> {
-        let mut cost = ELEMENT * TensorType::from_type(value.r#type())?.elements().unwrap_or(0) as u64;
-        for reader in ir::users(value) {
-            if let Some(layer) = LinearLayer::of(self.function, reader)? {
-                cost += (layer.positions() * layer.groups * layer.rows * layer.terms) as u64;
-            }
-        }
-        Ok(cost)
-    }
-
-    /// The variance of a value by name.
-    fn spread(&self, name: &str) -> Option<f64> {
-        let largest = self.largest.get(name)?;
-        Some(self.moments.variance(name)? * largest * largest)
-    }
-
-    /// At most all of it; of what does not vary or was not measured nothing is known, so that it counts as lost.
-    fn share(&self, noise: f64, variance: Option<f64>) -> f64 {
-        match variance {
-            Some(variance) if variance > noise => noise / variance,
-            _ => 1.0,
+        match first.then(|| LinearLayer::of(function, reader)).transpose()?.flatten() {
+            Some(layer) if !sums_fit(&layer, reader, step)? => narrow = true,
+            _ => return Ok(true),
         }
     }
+    // What nothing reads that is quantized is an output.
+    Ok(!narrow)
 }
 
-/// What matters of the weights of a layer.
-struct Rows {
-    /// The mean over rows of the sums of squares of their weights.
-    squares: f64,
-    /// Of each row: the sum of the magnitudes of its weights and of its bias, over the scale of its weights.
-    magnitudes: Vec<(f64, f64)>,
-}
-
-impl Rows {
-    fn of(layer: &LinearLayer, operation: OperationRef<'_, '_>) -> Result<Self, IrError> {
-        let weights = weights_of(operation)?;
-        let weights = weights.as_ref().map(|weights| weights.f32s()).transpose()?.unwrap_or_default();
-        let bias = operation.operand(2).ok().and_then(ir::constant_of);
-        let bias = bias.filter(|bias| bias.r#type.element == ElementType::F32);
-        let bias = bias.as_ref().map(|bias| bias.f32s()).transpose()?.unwrap_or_default();
-        let mut rows = Self { squares: 0.0, magnitudes: Vec::new() };
-        let weights = layer.by_row(&weights)?;
-        let places = (0..layer.groups * layer.rows).into_par_iter().map(|row| (row / layer.rows, row % layer.rows));
-        let sums = |(group, row)| (group, row, RowSums::of(weights.slice(s![group, row, ..])));
-        for (group, row, RowSums { squares, magnitudes, largest }) in places.map(sums).collect::<Vec<_>>() {
-            rows.squares += squares;
-            if largest > 0.0 {
-                let scale = step(largest, ACTIVATION_BITS);
-                let bias = bias.get(layer.channel(group, row)).map_or(0.0, |&bias| f64::from(bias.abs()));
-                rows.magnitudes.push((magnitudes / scale + layer.terms as f64 / 2.0, bias / scale));
-            }
+/// What a value costs as int16.
+fn cost(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Result<u64, IrError> {
+    let mut cost = ELEMENT * TensorType::from_type(value.r#type())?.elements().unwrap_or(0) as u64;
+    for reader in ir::users(value) {
+        if let Some(layer) = LinearLayer::of(function, reader)? {
+            cost += (layer.positions() * layer.groups * layer.rows * layer.terms) as u64;
         }
-        rows.squares /= (layer.groups * layer.rows).max(1) as f64;
-        Ok(rows)
     }
-
-    /// Whether the 32-bit sums over an int16 input of this step cannot overflow.
-    fn fit(&self, step: f64) -> bool {
-        let most = f64::from(1u32 << (WIDE_BITS - 1));
-        self.magnitudes
-            .iter()
-            .all(|(weights, bias)| accumulator_fits((weights * most + (bias / step).min(MOST_BIAS)) as u64))
-    }
+    Ok(cost)
 }
 
-/// Of the weights of a row: the sums of their squares and of their magnitudes, and the largest of these.
-#[derive(Default)]
-struct RowSums {
-    squares: f64,
-    magnitudes: f64,
-    largest: f64,
+/// Whether the 32-bit sums of a layer over an int16 input of this step cannot overflow.
+fn sums_fit(layer: &LinearLayer, operation: OperationRef<'_, '_>, step: f64) -> Result<bool, IrError> {
+    let weights = weights_of(operation)?;
+    let weights = weights.as_ref().map(|weights| weights.f32s()).transpose()?.unwrap_or_default();
+    let bias = operation.operand(2).ok().and_then(ir::constant_of);
+    let bias = bias.filter(|bias| bias.r#type.element == ElementType::F32);
+    let bias = bias.as_ref().map(|bias| bias.f32s()).transpose()?.unwrap_or_default();
+    let weights = layer.by_row(&weights)?;
+    let most = f64::from(1u32 << (WIDE_BITS - 1));
+    let fits = |(group, row)| {
+        let (sum, largest) = magnitudes(weights.slice(s![group, row, ..]));
+        if largest == 0.0 {
+            return true;
+        }
+        let scale = largest / largest_integer(ACTIVATION_BITS);
+        let bias = bias.get(layer.channel(group, row)).map_or(0.0, |&bias| f64::from(bias.abs()));
+        let sum = sum / scale + layer.terms as f64 / 2.0;
+        accumulator_fits((sum * most + (bias / scale / step).min(MOST_BIAS)) as u64)
+    };
+    Ok((0..layer.groups * layer.rows).into_par_iter().map(|row| (row / layer.rows, row % layer.rows)).all(fits))
 }
 
-impl RowSums {
-    fn of(weights: ArrayView1<'_, f32>) -> Self {
-        weights.iter().fold(Self::default(), |sums, weight| {
-            let weight = f64::from(weight.abs());
-            Self {
-                squares: sums.squares + weight * weight,
-                magnitudes: sums.magnitudes + weight,
-                largest: sums.largest.max(weight),
-            }
-        })
-    }
+/// The sum of the magnitudes of the weights of a row, and the largest of them.
+fn magnitudes(weights: ArrayView1<'_, f32>) -> (f64, f64) {
+    weights.iter().fold((0.0, 0.0), |(sum, largest), weight| {
+        let weight = f64::from(weight.abs());
+        (sum + weight, largest.max(weight))
+    })
 }
 
 #[cfg(test)]
@@ -237,14 +147,13 @@ mod tests {
 
     #[test]
     fn the_noisiest_for_their_cost_come_first() {
-        let candidate = |value: &str, noise, cost| Candidate {
+        let candidate = |value: &str, cost| Candidate {
             value: value.into(),
-            noise,
             cost,
             wide: ThresholdRange { threshold: 1.0, bits: WIDE_BITS, narrow_threshold: None },
         };
-        let all = [candidate("large", 0.5, 1000), candidate("small", 0.3, 10), candidate("quiet", 0.2, 1000)];
-        let names = |left| choose(&all, left).into_keys().collect::<Vec<_>>();
+        let all = [candidate("large", 1000), candidate("small", 10), candidate("quiet", 1000)];
+        let names = |left| choose(&all, &[0.5, 0.3, 0.2], left).into_keys().collect::<Vec<_>>();
         assert!(names(1.0).is_empty());
         assert_eq!(names(0.75), ["small"]);
         assert_eq!(names(0.5), ["large", "small"]);

@@ -9,6 +9,9 @@ use crate::numerics::largest_integer;
 /// A search tries so many thresholds from one to half of it.
 const STEPS_PER_OCTAVE: f64 = 16.0;
 
+/// The share of values that may be cut off whatever they are.
+const OUTLIERS: f64 = 1e-4;
+
 /// How the threshold of a value is chosen: the largest magnitude that its integers show.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum RangeChooser {
@@ -19,7 +22,8 @@ pub enum RangeChooser {
     Percentile(f64),
     /// The threshold that loses least information: the Kullback-Leibler divergence of the quantized distribution from the measured one is
     /// smallest (S. Migacz, "8-bit inference with TensorRT", 2017). Each bin goes to the integer that its middle rounds to, and what is exactly 0
-    /// has no part: every scale shows it.
+    /// has no part: every scale shows it. The divergence does not ask how far a value is moved: of a gate that is mostly nearly shut
+    /// it would cut off all that is open. So the mean square error must not be larger than with the largest magnitude, outliers aside.
     KullbackLeibler,
     /// The smallest mean square of the errors of rounding and of saturation.
     MeanSquaredError,
@@ -52,12 +56,24 @@ impl RangeChooser {
             Self::Percentile(share) => percentile(magnitudes, share),
             Self::KullbackLeibler => {
                 let sums = Sums::of(magnitudes);
-                least(smallest, largest, |threshold| divergence(&sums, threshold, bits))
+                let usual = without_outliers(magnitudes);
+                let most = square_error(usual, largest, bits);
+                least(smallest, largest, |threshold| {
+                    let is_worse = square_error(usual, threshold, bits) > most;
+                    if is_worse { f64::INFINITY } else { divergence(&sums, threshold, bits) }
+                })
             }
             Self::MeanSquaredError => least(smallest, largest, |threshold| square_error(magnitudes, threshold, bits)),
         };
         threshold.min(largest)
     }
+}
+
+/// The bins of all values but the largest.
+fn without_outliers(magnitudes: Magnitudes<'_>) -> Magnitudes<'_> {
+    let least = percentile(Magnitudes { zeros: 0, ..magnitudes }, 1.0 - OUTLIERS);
+    let usual = magnitudes.bins.get(..(least / magnitudes.width) as usize).unwrap_or(magnitudes.bins);
+    Magnitudes { bins: usual, ..magnitudes }
 }
 
 /// The upper edge of the bin in which the share is reached.
@@ -288,6 +304,14 @@ mod tests {
             assert_eq!(chooser.threshold(&observed(&[0.0; 7]), 8), 0.0);
             assert_eq!(chooser.threshold(&Observer::default(), 8), 0.0);
         }
+    }
+
+    /// A map of scores: nearly 0 at most places, and nearly 1 at a few that are what it is for.
+    #[test]
+    fn what_a_gate_lets_through_is_kept() {
+        let value = |index: usize| if index.is_multiple_of(30) { 0.99 } else { (index % 97) as f32 * 1e-5 };
+        let values: Vec<f32> = (0..60_000).map(value).collect();
+        assert!(RangeChooser::KullbackLeibler.threshold(&observed(&values), 8) > 0.9);
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use super::{
     groups::ScaleGroups,
     info::ActivationType,
     rules::{ACTIVATION_BITS, QuantizationRule, QuantizedRole, ROUNDED, ResultScale, rule_of},
-    thresholds::value_name,
+    thresholds::{has_pole, value_name},
 };
 use crate::bpu::lower::{Placement, placement_of};
 use hb_dialects::{
@@ -52,6 +52,8 @@ enum Level {
 pub struct AskedTypes {
     /// By the name of the value whose scale decides. Nothing else may change these.
     pub values: BTreeMap<String, ActivationType>,
+    /// Those of them that a function with a pole computes.
+    pub poles: BTreeSet<String>,
     /// By operation: bits of operands that it shall see in another type than that of the value; 0 for the others.
     pub operands: BTreeMap<String, Vec<u32>>,
     /// Operands that shall be int16, by operation.
@@ -170,6 +172,8 @@ impl Asking<'_> {
 /// One request for a value.
 struct Demand {
     value: String,
+    /// Whether a function with a pole computes it.
+    has_pole: bool,
     element: ActivationType,
     level: Level,
     /// The operand that it is for; none where it is for the value itself.
@@ -212,7 +216,8 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
             && let Some(result) = ir::results(operation).into_iter().next()
         {
             let (value, by) = (self.name(result), described(operation));
-            self.all.push(Demand { value, element, level, reader: None, by: format!("the output of {by}") });
+            let has_pole = has_pole(self.groups.source(result));
+            self.all.push(Demand { value, has_pole, element, level, reader: None, by: format!("the output of {by}") });
         }
         Ok(())
     }
@@ -253,7 +258,8 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
             operands: operation.operand_count(),
             moves: index == 0 && rule.result(operation)? == ResultScale::LikeInput,
         };
-        self.all.push(Demand { value: self.name(operand), element, level, reader: Some(reader), by });
+        let has_pole = has_pole(self.groups.source(operand));
+        self.all.push(Demand { value: self.name(operand), has_pole, element, level, reader: Some(reader), by });
         Ok(())
     }
 
@@ -264,8 +270,9 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
         let values = returned.flat_map(|operation| operation.operands().collect::<Vec<_>>());
         for (output, value) in output_names(self.function).into_iter().zip(values.collect::<Vec<_>>()) {
             if self.groups.is_integer_born(value) {
+                let has_pole = has_pole(self.groups.source(value));
                 let (value, by) = (self.name(value), format!("output '{output}' of the model"));
-                self.all.push(Demand { value, element, level: Level::Model, reader: None, by });
+                self.all.push(Demand { value, has_pole, element, level: Level::Model, reader: None, by });
             } else {
                 let node = ir::defining_operation(value).map(described).unwrap_or_default();
                 self.refused
@@ -326,7 +333,10 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
             .sort_by_key(|demand| (demand.reader.is_some(), demand.reader.is_some() && !wide(demand), demand.level));
         let mut asked = AskedTypes { refused: self.refused, ..AskedTypes::default() };
         let mut winners: HashMap<String, (ActivationType, Level, String)> = HashMap::new();
-        for Demand { value, element, level, reader, by } in self.all {
+        for Demand { value, has_pole, element, level, reader, by } in self.all {
+            if has_pole {
+                asked.poles.insert(value.clone());
+            }
             let (given, winning, winner) =
                 winners.entry(value.clone()).or_insert_with(|| (element, level, by.clone())).clone();
             asked.values.insert(value, given);

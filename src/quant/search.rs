@@ -1,13 +1,14 @@
 //! The search for precision: which activations become int16, so that the outputs stay as close to the float network's as is wanted.
 
 use super::{
-    calibrate::{CalibrationError, Samples, floats, outputs},
+    calibrate::{CalibrationError, Samples, outputs},
     evidence::{Calibrated, Evidence},
     info::{Judge, PrecisionInfo, QuantInfo, ValueInfo},
     insert_casts::insert_casts,
     judge::{Likeness, likeness, same_best_class},
     precision::{Candidate, choose},
     ranges::RangeChooser,
+    sensitivity::{costs, pairs},
     thresholds::{ThresholdRange, assign_thresholds},
 };
 use crate::cpu::FloatExecutable;
@@ -52,6 +53,8 @@ pub struct Found {
     pub wide: Vec<String>,
     /// How many values could be int16.
     pub candidates: usize,
+    /// What each of them alone costs the outputs of their cosine as int8; empty where int8 is good enough for all.
+    pub noise: BTreeMap<String, f64>,
 }
 
 /// A search on one network.
@@ -112,15 +115,17 @@ impl Trial<'_> {
 
 impl<'s> Search<'s, '_> {
     /// The ranges are those of the chooser that keeps the outputs best with int8. Where that is not enough, those activations whose rounding
-    /// costs most become int16, more and more of them.
+    /// costs the outputs most become int16, more and more of them.
     ///
     /// # Errors
     /// When a form of the network cannot be made or run.
     pub fn run(&self) -> Result<Found, CalibrationError> {
         let (mut best, choosers) = self.choose_ranges()?;
         let int8_cosine = best.verdict.reached;
-        if let Some(wanted) = self.wanted_cosine {
-            best = self.widen(best, wanted)?;
+        let mut noise = Vec::new();
+        if let Some(wanted) = self.wanted_cosine.filter(|wanted| int8_cosine < *wanted) {
+            noise = self.noise(&best.base.1)?;
+            best = self.widen(best, &noise, wanted)?;
         }
         let Trial { executable, base: (chooser, base), wide, verdict } = best;
         let precision = PrecisionInfo { wanted_cosine: self.wanted_cosine, int8_cosine, cosine: verdict.reached };
@@ -141,6 +146,7 @@ impl<'s> Search<'s, '_> {
             choosers,
             wide: wide.into_keys().collect(),
             candidates: self.candidates.len(),
+            noise: self.candidates.iter().map(|candidate| candidate.value.clone()).zip(noise).collect(),
         })
     }
 
@@ -161,14 +167,14 @@ impl<'s> Search<'s, '_> {
     }
 
     /// What reaches the wanted cosine with the fewest activations as int16, or comes closest to it.
-    fn widen(&self, mut best: Trial<'s>, wanted: f64) -> Result<Trial<'s>, CalibrationError> {
+    fn widen(&self, mut best: Trial<'s>, noise: &[f64], wanted: f64) -> Result<Trial<'s>, CalibrationError> {
         let (base, reached) = (best.base, best.verdict.reached);
         let mut steps = Steps::new(reached, wanted);
         // What was reached with how many: they are chosen in one order.
         let mut known = BTreeMap::from([(0, reached)]);
         let mut most = 0;
         while let Some(share) = steps.next(most < self.candidates.len()) {
-            let wide = choose(self.candidates, if share < LEAST_SHARE { 0.0 } else { share });
+            let wide = choose(self.candidates, noise, if share < LEAST_SHARE { 0.0 } else { share });
             most = wide.len();
             if let Some(&reached) = known.get(&most) {
                 steps.saw(share, reached);
@@ -184,6 +190,26 @@ impl<'s> Search<'s, '_> {
         Ok(best)
     }
 
+    /// What each candidate alone costs the outputs as int8.
+    fn noise(&self, ranges: &QuantInfo) -> Result<Vec<f64>, CalibrationError> {
+        let executable = (self.compile)(self.function(self.module)?)?;
+        let threshold = |candidate: &'s Candidate| {
+            let narrow = ranges.values.get(&candidate.value).map(|value| value.threshold);
+            (candidate.value.as_str(), narrow.unwrap_or(candidate.wide.threshold))
+        };
+        let values: Vec<(&str, f64)> = self.candidates.iter().map(threshold).collect();
+        let noise = costs(&executable, &values, &self.evidence.learned, self.samples)?;
+        for ((value, _), noise) in values.iter().zip(&noise) {
+            tracing::debug!("'{value}' alone as int8 costs the outputs {noise:.3e} of their cosine");
+        }
+        Ok(noise)
+    }
+
+    fn function<'m>(&self, module: &'m Module<'_>) -> Result<OperationRef<'m, 'm>, CalibrationError> {
+        ir::function_named(module.as_operation(), FUNCTION)
+            .ok_or_else(|| CalibrationError::Threshold(format!("there is no function @{FUNCTION}")))
+    }
+
     fn attempt(
         &self,
         base: &'s (RangeChooser, QuantInfo),
@@ -195,8 +221,7 @@ impl<'s> Search<'s, '_> {
             range.narrow_threshold = ranges.get(name).map(|narrow| narrow.threshold);
         }
         let copy = ir::copy_module(self.module)?;
-        let function = ir::function_named(copy.as_operation(), FUNCTION)
-            .ok_or_else(|| CalibrationError::Threshold(format!("there is no function @{FUNCTION}")))?;
+        let function = self.function(&copy)?;
         assign_thresholds(function, |name| wide.get(name).or_else(|| ranges.get(name)).copied())
             .map_err(CalibrationError::Threshold)?;
         insert_casts(function)?;
@@ -214,9 +239,7 @@ impl<'s> Search<'s, '_> {
         let own = outputs(executable, &self.evidence.judged, self.samples)?;
         let mut verdict = Verdict { reached: 1.0, worst: String::new(), best_classes: Vec::new() };
         for (output, (name, _, shape)) in executable.outputs().enumerate() {
-            let pairs = self.evidence.outputs.iter().zip(&own);
-            let pairs = pairs.filter_map(|(float, own)| Some((floats(float.get(output)?), floats(own.get(output)?))));
-            let pairs: Vec<(Vec<f32>, Vec<f32>)> = pairs.collect();
+            let pairs = pairs(&self.evidence.outputs, &own, output);
             let Likeness { cosine, slice } = likeness(shape, &pairs);
             if cosine < verdict.reached || verdict.worst.is_empty() {
                 verdict.worst = slice.map_or_else(|| format!("'{name}'"), |slice| format!("'{name}' ({slice})"));

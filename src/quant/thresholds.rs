@@ -32,8 +32,10 @@ pub const NARROW_THRESHOLD: &str = "hfloat.narrow_threshold";
 pub const OPERAND_BITS: &str = "hfloat.operand_bits";
 
 /// The threshold of an int16 value is this many times the largest magnitude that calibration saw: it has bits to spare for inputs
-/// that reach further.
+/// that reach further. A function with a pole is infinite for an input that rounds to it: there the largest that was seen is the best
+/// that is known.
 const HEADROOM: f64 = 2.0;
+const HEADROOM_OF_POLES: f64 = 1.0;
 
 /// What the integers of a value show.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,8 +56,9 @@ impl From<f64> for ThresholdRange {
 
 impl ThresholdRange {
     /// int16 for a value of this largest magnitude, whose int8 readers have this threshold.
-    pub fn wide(largest: f64, narrow: f64) -> Self {
-        Self { threshold: largest * HEADROOM, bits: WIDE_BITS, narrow_threshold: Some(narrow) }
+    pub fn wide(largest: f64, narrow: f64, has_pole: bool) -> Self {
+        let headroom = if has_pole { HEADROOM_OF_POLES } else { HEADROOM };
+        Self { threshold: largest * headroom, bits: WIDE_BITS, narrow_threshold: Some(narrow) }
     }
 
     /// What is wrong with it.
@@ -170,6 +173,21 @@ fn by_value(
         }
     }
     Ok(found)
+}
+
+/// Whether a value is computed by a function that is infinite somewhere.
+pub(super) fn has_pole(value: Value<'_, '_>) -> bool {
+    let Some(operation) = ir::defining_operation(value) else { return false };
+    let second = operation.operand(1).ok().and_then(ir::constant_of);
+    match Op::of(operation) {
+        Some(Op::Log | Op::Reciprocal | Op::Tan | Op::Atanh) => true,
+        Some(Op::Div) => second.is_none(),
+        Some(Op::Pow) => match second.as_ref().and_then(|exponent| exponent.f32s().ok()) {
+            Some(exponents) => exponents.iter().any(|exponent| *exponent < 0.0),
+            None => true,
+        },
+        _ => false,
+    }
 }
 
 /// The name of a value: that of the input, or of the node that computes it.

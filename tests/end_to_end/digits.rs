@@ -49,6 +49,7 @@ fn every_file_of_the_contract_is_there() {
         "digits.hbm",
         "digits.html",
         "digits.json",
+        "digits_accuracy.json",
         "digits_calibrated_model.onnx",
         "digits_node_info.csv",
         "digits_optimized_float_model.onnx",

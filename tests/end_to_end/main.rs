@@ -12,6 +12,7 @@ mod editing;
 mod large;
 mod precision;
 mod races;
+mod ranges;
 mod reports;
 mod types;
 

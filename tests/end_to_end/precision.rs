@@ -50,7 +50,8 @@ fn max_and_kl_are_just_that() {
             assert!(value.threshold <= value.largest.unwrap(), "{lines}{name}");
         }
         let cut = info.values.values().filter(|value| value.largest != Some(value.threshold)).count();
-        assert_eq!(cut > 0, kind != "max", "{lines}");
+        // The divergence of a network of few values may be least for all of them.
+        assert!(kind == "kl" || (cut > 0) == (kind == "percentile"), "{lines}");
         let precision = info.precision.unwrap();
         assert_eq!((precision.wanted_cosine, precision.cosine), (None, precision.int8_cosine));
     }

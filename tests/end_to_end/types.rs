@@ -15,7 +15,7 @@ fn numbers(count: usize, seed: usize) -> Vec<f32> {
     (0..count).map(|index| ((index * 7919 + seed * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
 }
 
-fn conv(name: &str, x: &str, w: &str, y: &str) -> Node {
+pub(super) fn conv(name: &str, x: &str, w: &str, y: &str) -> Node {
     Node::new(name, "Conv", &[x, w], &[y])
 }
 
@@ -37,7 +37,7 @@ fn network() -> Graph {
     graph(&[("x", &[1, 3, 8, 8])], &constants, nodes, &["y"])
 }
 
-fn configuration(model: &str, calibration: &str) -> String {
+pub(super) fn configuration(model: &str, calibration: &str) -> String {
     format!(
         "model_parameters:\n  onnx_model: network.onnx\n  march: nash-e\n  working_dir: out\n  output_model_file_prefix: network\n{model}\
          input_parameters:\n  input_type_rt: featuremap\n  input_type_train: featuremap\n  input_layout_train: NCHW\n  \

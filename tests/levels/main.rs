@@ -15,6 +15,7 @@ mod placement;
 mod random;
 mod rearranging;
 mod resampling;
+mod sensitivity;
 mod windows;
 
 use hb::bpu::{interpreter, mlir, model};
@@ -206,6 +207,7 @@ fn check_ranges(
     for argument in [
         "hfloat-infer-shapes",
         "hfloat-expand-splits",
+        "hfloat-forward-slices",
         "hfloat-fuse-functions",
         "hfloat-fuse-scales",
         "hfloat-fuse-activations",

@@ -148,6 +148,7 @@ fn the_example_is_compiled_with_its_log() {
         "digits.hbm",
         "digits.html",
         "digits.json",
+        "digits_accuracy.json",
         "digits_calibrated_model.onnx",
         "digits_node_info.csv",
         "digits_optimized_float_model.onnx",

@@ -486,6 +486,95 @@ fn int16_that_cannot_be_is_rolled_back_with_its_reason() {
 }
 
 #[test]
+fn what_is_not_accurate_enough_ends_with_its_output() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    configuration(folder, "cfg.yaml", &[]);
+    let json = |least: &str, status: i32| {
+        let output = run(folder, "hb_compile", &["-c", "cfg.yaml", "--min-cosine", least, "--json"]);
+        assert_eq!(output.status.code(), Some(status), "{}", text(&output.stderr));
+        (json(&output), text(&output.stderr))
+    };
+    let (good, _) = json("0.9", 0);
+    let cosine = good["cosine"].as_f64().expect("a number");
+    assert!(cosine > 0.99 && cosine < 1.0, "{cosine}");
+    let (bad, told) = json("1", 1);
+    assert_eq!(bad["cosine"], good["cosine"]);
+    assert!(told.contains(&format!("has a mean cosine of {cosine:.6}")) && told.contains("--min-cosine 1"), "{told}");
+    let file = std::fs::read_to_string(folder.join("model_output/digits_accuracy.json")).expect("a file");
+    let accuracy: Value = serde_json::from_str(&file).expect("JSON");
+    assert_eq!(accuracy["judged"]["cosine"], good["cosine"]);
+    let nodes = accuracy["nodes"].as_array().expect("a list");
+    assert_eq!(nodes.len(), good["nodes"].as_array().expect("a list").len());
+    for node in nodes.iter().filter(|node| node["output_data_type"] == "int8") {
+        let levels = node["levels_used"].as_f64().expect("a share");
+        assert!(levels > 0.0 && levels <= 1.0 && node["judged_by"] == "max", "{node}");
+    }
+    let check = run(folder, "hb_compile", &["-c", "cfg.yaml", "--min-cosine", "2"]);
+    assert!(check.status.code() == Some(2) && text(&check.stderr).contains("a number from 0 to 1"));
+}
+
+/// A network that normalizes by itself, and samples that it cannot mean.
+#[test]
+fn samples_that_cannot_belong_to_the_network() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let value = |name: &str| onnx::model::Value {
+        name: name.into(),
+        element: Some(ElementType::F32),
+        shape: Some([1, 3, 4, 4].map(Dimension::Fixed).to_vec()),
+    };
+    let constant =
+        |values: &[f32], shape: &[usize]| Tensor::from_f32s(values).reshaped(shape.to_vec()).expect("a tensor");
+    let graph = Graph {
+        name: "normalizes".into(),
+        nodes: vec![
+            Node::new("Sub_0", "Sub", &["x", "mean"], &["a"]),
+            Node::new("Div_1", "Div", &["a", "deviation"], &["b"]),
+            Node::new("Relu_2", "Relu", &["b"], &["y"]),
+        ],
+        inputs: vec![value("x")],
+        outputs: vec![value("y")],
+        initializers: vec![
+            ("mean".into(), constant(&[0.485, 0.456, 0.406], &[1, 3, 1, 1])),
+            ("deviation".into(), constant(&[0.229, 0.224, 0.225], &[1, 3, 1, 1])),
+        ],
+        ..Graph::default()
+    };
+    onnx::save(&Model::new(9, 19, graph), &folder.join("network.onnx")).expect("written");
+    let yaml = "model_parameters:\n  onnx_model: network.onnx\n  march: nash-e\n  output_model_file_prefix: network\n\
+                input_parameters:\n  input_type_train: featuremap\n  input_type_rt: featuremap\n  \
+                input_layout_train: NCHW\n  norm_type: no_preprocess\n\
+                calibration_parameters:\n  cal_data_dir: samples\n  calibration_type: max\n\
+                compiler_parameters:\n  jobs: 1\n";
+    std::fs::write(folder.join("cfg.yaml"), yaml).expect("a file");
+    std::fs::create_dir(folder.join("samples")).expect("a folder");
+    let compile = |values: &[f32]| {
+        let array = Array::from_values(&[1, 3, 4, 4], values).expect("an array");
+        std::fs::write(folder.join("samples/only.npy"), npy::encode(&array).expect("encodes")).expect("a file");
+        run(folder, "hb_compile", &["-c", "cfg.yaml"])
+    };
+    let pixels: Vec<f32> = (0..48).map(|index| (index * 37 % 256) as f32).collect();
+    let told = |values: &[f32]| text(&compile(values).stderr);
+    let doubt = "which the network's own normalization makes";
+    let shown = told(&pixels);
+    assert!(shown.contains(doubt) && shown.contains("divide the samples by 255"), "{shown}");
+    let meant: Vec<f32> = pixels.iter().map(|pixel| pixel / 255.0).collect();
+    let shown = told(&meant);
+    assert!(!shown.contains(doubt), "{shown}");
+    for equal in [0.0, 0.5] {
+        let shown = told(&[equal; 48]);
+        assert!(
+            shown.contains(&format!("input 'x': each of the first 1 samples holds nothing but {equal}")),
+            "{shown}"
+        );
+    }
+    let output = compile(&[f32::NAN; 48]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("only.npy: it holds NaN"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn advice_names_what_alignment_costs() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

@@ -4,7 +4,10 @@ use super::InputType;
 use super::checking::Checker;
 use super::model_check::CheckedInput;
 use super::parameters::{INPUT_TYPE_RT, INPUT_TYPE_TRAIN, InputSettings, MEAN_VALUE, SCALE_VALUE, STD_VALUE};
+use crate::float::own_normalization::OwnNormalization;
 
+/// What networks normalize lies within a few units of 0; beyond this nobody trains one.
+const MOST_NORMALIZED: f64 = 16.0;
 /// The largest value of 8-bit data.
 const WHITE: f64 = 255.0;
 /// What yuv444_128 is less than yuv444.
@@ -51,6 +54,29 @@ pub fn ask(checker: &mut Checker, input: &InputSettings, label: &str) {
         );
         checker.warning(&SCALE_VALUE, what, "write them as std_value, if so");
     }
+}
+
+/// What is doubtful about samples of an input whose values are in a range, where the network begins with a normalization of its own: what that
+/// makes of pixels from 0 to 255 is far from what networks are trained on, and it would not be if they were from 0 to 1.
+pub fn question_normalized(normalization: &OwnNormalization, least: f64, most: f64) -> Option<String> {
+    let reach = |(least, most): (f64, f64)| least.abs().max(most.abs());
+    let range = normalization.range(least, most);
+    let meant = normalization.range(least / WHITE, most / WHITE);
+    let pixels = least >= 0.0 && most > 1.0 && most <= WHITE;
+    (pixels && reach(range) > MOST_NORMALIZED && reach(meant) <= MOST_NORMALIZED).then(|| {
+        format!(
+            "input '{}': the samples are {least:.4} to {most:.4}, which the network's own normalization makes {:.4} to {:.4}; it expects values \
+             that are 255 times as small",
+            normalization.input, range.0, range.1
+        )
+    })
+}
+
+/// What is doubtful about samples of an input that are all of one value.
+pub fn question_constant(input: &str, samples: usize, value: f64) -> String {
+    format!(
+        "input '{input}': each of the first {samples} samples holds nothing but {value}, so that they say nothing of its range"
+    )
 }
 
 /// Why samples between `least` and `most` are hardly what the network was trained on, whose input is an image and its preprocessing.

@@ -1,0 +1,218 @@
+//! `{prefix}_accuracy.json`: how far the quantized network is from the float one, where that is lost, and what decided on each type.
+
+use super::compare::NodeFacts;
+use super::tables::{NodeRow, OutputRow};
+use crate::bpu::lower::Placement;
+use crate::numerics::{largest_integer, scale_of_threshold};
+use crate::quant::calibrate::Values;
+use crate::quant::info::{Judge, PrecisionInfo, QuantInfo};
+use crate::quant::search::Found;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How the QDQ form was judged, on samples that had no part in its choices.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// The mean cosine of the worst part of the outputs.
+    pub precision: PrecisionInfo,
+    /// That part: the name of the output, and of its slice where there is one.
+    pub worst: String,
+    /// How many samples judge.
+    pub samples: usize,
+    noise: BTreeMap<String, f64>,
+    info: QuantInfo,
+}
+
+impl Judgement {
+    /// Of what a search settled on.
+    pub fn of(found: &Found) -> Self {
+        Self {
+            precision: found.precision,
+            worst: found.worst.clone(),
+            samples: found.judged,
+            noise: found.noise.clone(),
+            info: found.info.clone(),
+        }
+    }
+}
+
+/// The file. Cosines, errors and shares of nodes and outputs are those of the first calibration sample.
+#[derive(Debug, Serialize)]
+pub struct Accuracy<'r> {
+    /// None where samples are random: they judge nothing.
+    judged: Option<Judged<'r>>,
+    outputs: Vec<OutputAccuracy<'r>>,
+    /// What costs most comes first.
+    nodes: Vec<NodeAccuracy<'r>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Judged<'r> {
+    samples: usize,
+    #[serde(flatten)]
+    precision: PrecisionInfo,
+    worst: &'r str,
+}
+
+#[derive(Debug, Serialize)]
+struct OutputAccuracy<'r> {
+    name: &'r str,
+    calibrated_cosine: Option<f64>,
+    quantized_cosine: Option<f64>,
+    quantized_sqnr_db: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct NodeAccuracy<'r> {
+    name: &'r str,
+    operator: &'r str,
+    made_from: &'r [String],
+    on: &'r str,
+    /// Why it runs on the CPU.
+    reason: Option<&'r str>,
+    output_data_type: &'r str,
+    /// What decided on range and type.
+    judged_by: Option<Judge>,
+    threshold: Option<f64>,
+    /// What its rounding to int8 alone costs the outputs of their cosine.
+    sensitivity: Option<f64>,
+    calibrated_cosine: Option<f64>,
+    quantized_cosine: Option<f64>,
+    calibrated_sqnr_db: Option<f64>,
+    quantized_sqnr_db: Option<f64>,
+    /// The share of values at an end of the range.
+    saturated: Option<f64>,
+    /// The share of the integers that occur.
+    levels_used: Option<f64>,
+}
+
+/// The values of the levels: of the float network, of its QDQ form, and of the integers.
+#[derive(Clone, Copy)]
+pub struct Levels<'r> {
+    /// Of the float network.
+    pub float: &'r Values,
+    /// Of its QDQ form.
+    pub calibrated: &'r Values,
+    /// Of the `bpu` level.
+    pub quantized: &'r Values,
+}
+
+/// What the file says.
+pub fn accuracy<'r>(
+    facts: &'r [NodeFacts],
+    rows: &'r [NodeRow],
+    outputs: &'r [OutputRow],
+    levels: Levels<'_>,
+    judgement: Option<&'r Judgement>,
+) -> Accuracy<'r> {
+    let mut nodes: Vec<NodeAccuracy> =
+        facts.iter().zip(rows).map(|(fact, row)| node(fact, row, levels, judgement)).collect();
+    let cost = |node: &NodeAccuracy| {
+        let lost = node.quantized_cosine.map_or(0.0, |cosine| 1.0 - cosine);
+        (node.sensitivity.unwrap_or_default(), lost)
+    };
+    nodes.sort_by(|a, b| {
+        let ((a, a_lost), (b, b_lost)) = (cost(a), cost(b));
+        b.total_cmp(&a).then(b_lost.total_cmp(&a_lost))
+    });
+    let pairs = levels.float.outputs.iter().zip(&levels.quantized.outputs);
+    let outputs = outputs.iter().zip(pairs).map(|(row, (float, own))| OutputAccuracy {
+        name: &row.tensor_name,
+        calibrated_cosine: row.calibrated_cosine,
+        quantized_cosine: row.quantized_cosine,
+        quantized_sqnr_db: sqnr(float, own),
+    });
+    let judged = judgement.map(|Judgement { precision, worst, samples, .. }| Judged {
+        samples: *samples,
+        precision: *precision,
+        worst,
+    });
+    Accuracy { judged, outputs: outputs.collect(), nodes }
+}
+
+fn node<'r>(
+    fact: &'r NodeFacts,
+    row: &'r NodeRow,
+    levels: Levels<'_>,
+    judgement: Option<&'r Judgement>,
+) -> NodeAccuracy<'r> {
+    let float = levels.float.nodes.get(&fact.name);
+    let against = |other: &Values| sqnr(float?, other.nodes.get(&fact.name)?);
+    let bits = match fact.output_data_type.as_str() {
+        "int8" => Some(8),
+        "int16" => Some(16),
+        _ => None,
+    };
+    let use_of_range = bits.zip(fact.threshold).zip(levels.quantized.nodes.get(&fact.name));
+    let use_of_range = use_of_range.map(|((bits, threshold), values)| RangeUse::of(values, threshold, bits));
+    NodeAccuracy {
+        name: &fact.name,
+        operator: &fact.operator,
+        made_from: &fact.origins,
+        on: &row.on,
+        reason: match &fact.placement {
+            Placement::Cpu { reason } => Some(reason),
+            Placement::Bpu => None,
+        },
+        output_data_type: &fact.output_data_type,
+        judged_by: judgement.and_then(|judgement| judgement.info.values.get(&fact.name)?.judged_by),
+        threshold: fact.threshold,
+        sensitivity: judgement.and_then(|judgement| judgement.noise.get(&fact.name).copied()),
+        calibrated_cosine: row.calibrated_cosine,
+        quantized_cosine: row.quantized_cosine,
+        calibrated_sqnr_db: against(levels.calibrated),
+        quantized_sqnr_db: against(levels.quantized),
+        saturated: use_of_range.map(|range| range.saturated),
+        levels_used: use_of_range.map(|range| range.levels),
+    }
+}
+
+/// Signal over error in dB; none where there is no error, or no signal, or they cannot be compared.
+fn sqnr(float: &[f32], own: &[f32]) -> Option<f64> {
+    if float.len() != own.len() {
+        return None;
+    }
+    let sum = |part: &dyn Fn(f64, f64) -> f64| {
+        float.iter().zip(own).map(|(a, b)| part(f64::from(*a), f64::from(*b))).sum::<f64>()
+    };
+    let (signal, error) = (sum(&|a, _| a * a), sum(&|a, b| (a - b) * (a - b)));
+    let decibels = 10.0 * (signal / error).log10();
+    decibels.is_finite().then_some(decibels)
+}
+
+/// How integers make use of their range.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct RangeUse {
+    saturated: f64,
+    levels: f64,
+}
+
+impl RangeUse {
+    /// Of the reals of integers.
+    fn of(values: &[f32], threshold: f64, bits: u32) -> Self {
+        let (scale, most) = (scale_of_threshold(threshold, bits), largest_integer(bits));
+        let integers = values.iter().map(|value| (f64::from(*value) / scale).round_ties_even() as i32);
+        let at_an_end = integers.clone().filter(|integer| f64::from(integer.abs()) >= most).count();
+        let different: BTreeSet<i32> = integers.collect();
+        Self {
+            saturated: at_an_end as f64 / values.len().max(1) as f64,
+            levels: different.len() as f64 / (2.0 * most + 2.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_on_paper() {
+        // Signal 25, error 2.
+        let found = sqnr(&[3.0, 4.0], &[4.0, 3.0]).unwrap();
+        assert!((found - 10.0 * 12.5f64.log10()).abs() < 1e-12);
+        assert_eq!((sqnr(&[1.0], &[1.0]), sqnr(&[0.0], &[1.0]), sqnr(&[1.0], &[])), (None, None, None));
+        // Of 256 integers 0, 1, 127 and -128 occur; three of five values are at an end.
+        let found = RangeUse::of(&[0.0, 1.0, 127.0, -128.0, 127.0], 127.0, 8);
+        assert_eq!(found, RangeUse { saturated: 0.6, levels: 4.0 / 256.0 });
+    }
+}

@@ -1,0 +1,82 @@
+//! Ranges that a wrong scale would lose: beside a pole, and beside a much larger one.
+
+use super::borders::{array, constant, graph};
+use super::types::{configuration, conv};
+use super::{compile_text, floats, open_model};
+use hb::frontend::onnx;
+use hb::frontend::onnx::model::{Attribute, Graph, Model, Node};
+use hb::sim::npy;
+use std::path::Path;
+
+/// Compiles a network of an input `x` of this shape with one sample; gives what the .hbm makes of another.
+fn run(folder: &Path, graph: &Graph, lines: &str, (shape, sample, input): (&[usize], &[f32], &[f32])) -> Vec<Vec<f32>> {
+    onnx::save(&Model::new(9, 19, graph.clone()), &folder.join("network.onnx")).unwrap();
+    let data = folder.join("samples");
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::write(data.join("0.npy"), npy::encode(&array(shape, sample)).unwrap()).unwrap();
+    let lines = format!("  cal_data_dir: '{}'\n{lines}", data.display());
+    compile_text(folder, &configuration("", &lines), 1).unwrap();
+    let model = open_model(&folder.join("out/network.hbm"));
+    model.executor.run(&[array(shape, input)]).unwrap().outputs.iter().map(floats).collect()
+}
+
+/// The floor of a front end of speech: what is smaller than 1e-6 becomes 1e-6, and its logarithm -13.8.
+#[test]
+fn a_logarithm_has_the_floor_that_was_seen() {
+    let nodes = vec![
+        conv("Conv_0", "x", "w", "a"),
+        Node::new("Clip_1", "Clip", &["a", "floor"], &["b"]),
+        Node::new("Log_2", "Log", &["b"], &["y"]),
+    ];
+    let constants = [("w", constant(&[1, 1, 1, 1], &[1.0])), ("floor", constant(&[], &[1e-6]))];
+    let shape = [1, 1, 4, 4];
+    let graph = graph(&[("x", &shape)], &constants, nodes, &["y"]);
+    // A half of it is silence.
+    let energy: Vec<f32> = (0..16).map(|index| if index % 2 == 0 { 0.0 } else { index as f32 / 16.0 }).collect();
+    let int16 = "  calibration_type: max\n  optimization: 'set_Log_input_int16;set_Log_output_int16'\n";
+    for lines in ["  calibration_type: max\n", "  calibration_type: default\n", int16] {
+        let folder = tempfile::tempdir().unwrap();
+        let outputs = run(folder.path(), &graph, lines, (&shape, &energy, &[0.0; 16]));
+        // Within a step of int8, which ends one beyond the largest magnitude.
+        let floor = 1e-6f32.ln();
+        assert!(
+            outputs[0].iter().all(|value| (value - floor).abs() < 1.01 * floor.abs() / 127.0),
+            "{lines}: {outputs:?} is {floor}"
+        );
+    }
+}
+
+/// A branch of a thousandth of the other's range, joined with it and read apart again.
+#[test]
+fn a_small_branch_beside_a_large_one_keeps_its_digits() {
+    let apart = Node::new("Split_3", "Split", &["c", "sizes"], &["d", "e"]).with("axis", Attribute::Int(1));
+    let nodes = vec![
+        conv("Conv_0", "x", "large", "a"),
+        conv("Conv_1", "x", "small", "b"),
+        Node::new("Concat_2", "Concat", &["a", "b"], &["c"]).with("axis", Attribute::Int(1)),
+        apart,
+        conv("Conv_4", "d", "one", "y"),
+        conv("Conv_5", "e", "one", "z"),
+    ];
+    let sizes = onnx::tensor::Tensor::new(
+        hb_dialects::ElementType::I64,
+        vec![2],
+        [1i64, 1].iter().flat_map(|size| size.to_le_bytes()).collect::<Vec<_>>().into(),
+    );
+    let constants = [
+        ("large", constant(&[1, 1, 1, 1], &[1000.0])),
+        ("small", constant(&[1, 1, 1, 1], &[1.0])),
+        ("one", constant(&[1, 1, 1, 1], &[1.0])),
+        ("sizes", sizes.unwrap()),
+    ];
+    let shape = [1, 1, 4, 4];
+    let graph = graph(&[("x", &shape)], &constants, nodes, &["y", "z"]);
+    let values: Vec<f32> = (0..16).map(|index| (index as f32 - 7.0) / 8.0).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let outputs = run(folder.path(), &graph, "  calibration_type: max\n", (&shape, &values, &values));
+    for (output, factor) in outputs.iter().zip([1000.0, 1.0]) {
+        // Four roundings to steps of a 127th of the range, each half a step.
+        let most = factor * 2.0 / 127.0;
+        assert!(output.iter().zip(&values).all(|(own, x)| (own - factor * x).abs() <= most), "{output:?}");
+    }
+}

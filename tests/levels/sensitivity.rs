@@ -1,0 +1,45 @@
+//! What the rounding of one value costs the outputs.
+
+use hb::cpu::{Array, ExecutableOptions, FloatExecutable, Observe};
+use hb::quant::calibrate::Samples;
+use hb::quant::sensitivity::costs;
+use hb_dialects::ir;
+
+const NETWORK: &str = r#"
+func.func @main(%x: tensor<1x4xf32> {hfloat.name = "x"}) -> tensor<1x4xf32> {
+  %0 = hfloat.relu %x : (tensor<1x4xf32>) -> tensor<1x4xf32> loc("relu")
+  %1 = hfloat.abs %0 : (tensor<1x4xf32>) -> tensor<1x4xf32> loc("abs")
+  %2 = hfloat.add %0, %1 : (tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<1x4xf32> loc("add")
+  return %2 : tensor<1x4xf32>
+}"#;
+
+fn cosine(left: &[f64], right: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    dot(left, right) / (dot(left, left) * dot(right, right)).sqrt()
+}
+
+#[test]
+fn costs_on_paper() {
+    let context = hb::pipeline::context();
+    let module = hb::frontend::mlir::parse(&context, NETWORK.as_bytes(), "test").unwrap();
+    let function = ir::function_named(module.as_operation(), "main").unwrap();
+    let options =
+        ExecutableOptions { observe: Observe::Everything, single_threaded: true, ..ExecutableOptions::default() };
+    let executable = FloatExecutable::compile(function, options).unwrap();
+    let read = |_: &FloatExecutable, _| Ok(vec![Array::from_values(&[1, 4], &[1.0f32, 2.0, 3.0, 127.0]).unwrap()]);
+    let samples = Samples { count: 1, read: &read, jobs: 2 };
+    // A step of 1 shows all of it; one of 0.1 ends at 12.7.
+    let values = [("x", 127.0), ("relu", 127.0), ("x", 12.7), ("relu", 12.7), ("abs", 12.7), ("add", 25.4)];
+    let found = costs(&executable, &values, &[0], &samples).unwrap();
+    let float = [2.0, 4.0, 6.0, 254.0];
+    let cut = 1.0 - cosine(&float, &[2.0, 4.0, 6.0, 25.4]);
+    // Only one of the two operands of the sum is cut.
+    let half = 1.0 - cosine(&float, &[2.0, 4.0, 6.0, 127.0 + 12.7]);
+    for (own, expected) in found.iter().zip([0.0, 0.0, cut, cut, half, cut]) {
+        assert!((own - expected).abs() < 1e-6, "{found:?}");
+    }
+    // Of what is not there nothing is known.
+    assert_eq!(costs(&executable, &[("unknown", 1.0)], &[0], &samples).unwrap(), [1.0]);
+    // What was altered once is not altered for the next.
+    assert_eq!(costs(&executable, &values, &[0], &samples).unwrap(), found);
+}

@@ -107,6 +107,8 @@ pub struct NodeFacts {
     pub name: String,
     /// The nodes of the user's network that went into it.
     pub origins: Vec<String>,
+    /// The nodes of the user's network inside of it, where it is a branch or a loop.
+    pub inner_nodes: Vec<String>,
     /// As ONNX calls it.
     pub operator: String,
     /// Where it runs, and why.
@@ -197,6 +199,7 @@ pub fn node_facts(function: OperationRef<'_, '_>) -> Vec<NodeFacts> {
             facts.push(NodeFacts {
                 name,
                 origins,
+                inner_nodes: ir::inner_nodes(operation),
                 operator: op.onnx().name.to_owned(),
                 output_data_type: output_data_type(operation, &placement),
                 crossings: if placement == Placement::Bpu { Vec::new() } else { crossings(operation) },

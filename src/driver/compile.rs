@@ -8,6 +8,7 @@ use super::configuration::{
 use super::editing;
 use super::fidelity::{self, ProgramCheck};
 use super::import::{Imported, Reshaped};
+use super::log::tell_names;
 use super::outcome::{CompilationOutcome, Prediction};
 use super::progress::Console;
 use super::quantize::Reference;
@@ -327,7 +328,7 @@ impl NetworkStages<'_> {
         let vanished: Vec<&str> = self.nodes.iter().filter(|node| !left.contains(node)).map(String::as_str).collect();
         if !vanished.is_empty() {
             let count = vanished.len();
-            tracing::info!("{count} nodes have nothing left to compute when the model runs: {}", vanished.join(", "));
+            tell_names(&format!("{count} nodes have nothing left to compute when the model runs"), &vanished);
         }
     }
 

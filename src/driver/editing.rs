@@ -7,6 +7,7 @@ use super::configuration::{
     CheckedInput, Configuration, INPUT_BATCH, OUTPUT_NODES, Problem, Problems, REMOVE_NODE_NAME, REMOVE_NODE_TYPE,
     SEPARATE_BATCH, Word, batch_fault, suggestion,
 };
+use super::log::tell_names;
 use crate::bpu::lower::border::{self, BorderNode};
 use crate::bpu::lower::separate;
 use crate::bpu::verify;
@@ -114,9 +115,10 @@ pub(super) fn check_removed_names(
     function: OperationRef<'_, '_>,
 ) -> Result<(), CompileError> {
     let segments = ir::body(function).map(ir::operations).unwrap_or_default();
-    let inside = segments.into_iter().filter_map(ir::body).flat_map(ir::operations);
-    let known: Vec<String> = nodes.iter().cloned().chain(inside.map(|operation| operation.node())).collect();
-    let unknown = configuration.get(&REMOVE_NODE_NAME).iter().filter(|name| !known.contains(name));
+    let inside: Vec<_> = segments.into_iter().filter_map(ir::body).flat_map(ir::operations).collect();
+    let known: Vec<String> = nodes.iter().cloned().chain(inside.iter().map(|operation| operation.node())).collect();
+    let is_known = |name: &String| known.contains(name) || ir::holder_of(inside.iter().copied(), name).is_some();
+    let unknown = configuration.get(&REMOVE_NODE_NAME).iter().filter(|name| !is_known(name));
     let problem = |name: &String| -> Problem {
         let nearest = suggestion(name, known.iter().map(String::as_str), "the log lists what can be removed");
         configuration.problem(&REMOVE_NODE_NAME, format!("the model has no node '{name}'"), nearest)
@@ -130,16 +132,16 @@ pub(super) fn report(configuration: &Configuration, function: OperationRef<'_, '
     if removes_by_name(configuration) && !configuration.get(&REMOVE_NODE_TYPE).is_empty() {
         tracing::warn!("remove_node_name is given, so remove_node_type is not used: names win over types");
     }
-    let list = |nodes: &[BorderNode]| -> String {
-        nodes.iter().map(|node| format!("{} ({})", node.name, node.kind)).collect::<Vec<_>>().join(", ")
+    let list = |nodes: &[BorderNode]| -> Vec<String> {
+        nodes.iter().map(|node| format!("{} ({})", node.name, node.kind)).collect()
     };
     let (removed, removable) = (border::removed(function), border::removable(function));
     if !removed.is_empty() {
-        tracing::info!("removed next to inputs and outputs: {}", list(&removed));
+        tell_names("removed next to inputs and outputs", &list(&removed));
     } else if !configuration.get(&REMOVE_NODE_TYPE).is_empty() {
         tracing::info!("no node of a type of remove_node_type is next to an input or output");
     }
     if !removable.is_empty() {
-        tracing::info!("removable nodes (remove_node_name, remove_node_type): {}", list(&removable));
+        tell_names("removable nodes (remove_node_name, remove_node_type)", &list(&removable));
     }
 }

@@ -5,7 +5,7 @@ use super::configuration::{
     CheckedInput, Configuration, ModelFacts, ModelInput, ModelNode, ONNX_MODEL, declared_shape,
 };
 use super::editing;
-use crate::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Value};
+use crate::frontend::onnx::model::{Attribute, Graph, Model, Value};
 use crate::frontend::onnx::{self, ImportOptions, OnnxError};
 use hb_dialects::ir;
 use melior::{Context, ir::Module};
@@ -13,14 +13,10 @@ use std::path::Path;
 
 /// The inputs that a model declares, as the configuration is checked against them.
 pub fn model_inputs(model: &Model) -> Vec<ModelInput> {
-    let size = |dimension: &Dimension| match dimension {
-        Dimension::Fixed(size) => u64::try_from(*size).ok(),
-        Dimension::Named(_) => None,
-    };
     let input = |input: &Value| ModelInput {
         name: input.name.clone(),
         // The reader refuses inputs without a type; one without a rank fits no configuration.
-        shape: input.shape.iter().flatten().map(size).collect(),
+        shape: input.sizes().into_iter().map(|size| size.and_then(|size| u64::try_from(size).ok())).collect(),
         element: input.element.map_or_else(|| "unknown".to_owned(), |element| element.onnx_name().to_lowercase()),
     };
     model.graph.inputs.iter().map(input).collect()
@@ -50,8 +46,25 @@ fn model_nodes(graph: &Graph) -> Vec<ModelNode> {
 pub(super) fn load_model(path: &Path) -> Result<Model, CompileError> {
     onnx::load(path).map_err(|error| match error {
         OnnxError::Read { .. } | OnnxError::FileTooLarge { .. } => CompileError::Options(error.to_string()),
-        error => CompileError::Options(format!("{}: {error}", path.display())),
+        error => {
+            let kind = of_another_kind(path).map_or_else(|| error.to_string(), str::to_owned);
+            CompileError::Options(format!("{}: {kind}", path.display()))
+        }
     })
+}
+
+/// What a file that is no ONNX model is by its name, and what to do with it.
+fn of_another_kind(path: &Path) -> Option<&'static str> {
+    match path.extension()?.to_str()? {
+        "bc" | "mlir" => {
+            Some("it is a stored model, not ONNX; name its configuration, too: hb_compile -c CONFIG -m MODEL")
+        }
+        "hbm" => Some("it is compiled already; hb_model_info shows it, hb_sim runs it"),
+        "caffemodel" | "prototxt" => {
+            Some("Caffe models are known to the manual, not supported yet; convert the model to ONNX")
+        }
+        _ => None,
+    }
 }
 
 /// The shapes that the importer gives the inputs.
@@ -75,12 +88,17 @@ pub(super) struct Imported<'c> {
     pub(super) reshaped: Reshaped,
 }
 
+/// The shape of an input, as messages show it.
+fn sizes(input: &CheckedInput) -> String {
+    input.shape.iter().map(u64::to_string).collect::<Vec<_>>().join("x")
+}
+
 /// Inputs to which the configuration gives another shape than the file.
 #[derive(Default)]
 pub(super) struct Reshaped(Vec<String>);
 
 impl Reshaped {
-    /// Says what is other.
+    /// Says what is other, and what becomes of sizes that the file leaves open.
     fn of(declared: &[ModelInput], inputs: &[CheckedInput]) -> Self {
         let differs = |input: &&CheckedInput, model: &ModelInput| {
             model.name == input.name
@@ -89,14 +107,20 @@ impl Reshaped {
         let changed =
             inputs.iter().filter_map(|input| Some((input, declared.iter().find(|model| differs(&input, model))?)));
         let text = |(input, model): (&CheckedInput, &ModelInput)| {
-            let sizes: Vec<String> = input.shape.iter().map(u64::to_string).collect();
             format!(
                 "input_shape makes input '{}' {}, the model says {}",
                 input.name,
-                sizes.join("x"),
+                sizes(input),
                 declared_shape(&model.shape)
             )
         };
+        for input in inputs {
+            let open = |model: &&ModelInput| model.name == input.name && model.shape.contains(&None);
+            if let Some(model) = declared.iter().find(open) {
+                let open = declared_shape(&model.shape);
+                tracing::info!("input '{}' is {}: the model leaves {open} open", input.name, sizes(input));
+            }
+        }
         let reshaped = Self(changed.map(text).collect());
         for change in &reshaped.0 {
             tracing::info!("{change}: all shapes are inferred anew");

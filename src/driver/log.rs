@@ -72,6 +72,35 @@ impl Log {
     }
 }
 
+/// So many of a list are shown on the console.
+const SHOWN: usize = 8;
+
+/// Tells one thing to a line: all of them in the file, the first ones on the console. `what` they are, for how many are left out.
+pub fn tell_lines(lines: &[String], what: &str) {
+    let (shown, others) = lines.split_at_checked(SHOWN).unwrap_or((lines, &[]));
+    for line in shown {
+        tracing::info!("{line}");
+    }
+    for line in others {
+        tracing::debug!("{line}");
+    }
+    if !others.is_empty() {
+        tracing::info!("{} more {what}: the log file says which, and why", others.len());
+    }
+}
+
+/// Tells a list of names: all of them in the file, the first ones on the console.
+pub fn tell_names<T: AsRef<str>>(what: &str, names: &[T]) {
+    let joined = |names: &[T]| names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match names.split_at_checked(SHOWN) {
+        Some((shown, others)) if !others.is_empty() => {
+            tracing::info!("{what}: {}, and {} more that the log file names", joined(shown), others.len());
+            tracing::debug!("{what}, all of them: {}", joined(names));
+        }
+        _ => tracing::info!("{what}: {}", joined(names)),
+    }
+}
+
 fn subscriber<W>(file: File, console: W, shown: LevelFilter) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -228,5 +257,25 @@ mod tests {
         assert!(lines[0].ends_with(" detail") && lines[2].ends_with(" warning: odd"), "{log}");
         let year = lines[0].get(..4).and_then(|year| year.parse::<u32>().ok());
         assert!(year.is_some_and(|year| year >= 2024), "{log}");
+    }
+
+    #[test]
+    fn long_lists_are_for_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (console_path, log_path) = (folder.path().join("console"), folder.path().join("log"));
+        let console = SharedFile(Arc::new(Mutex::new(File::create(&console_path).expect("a file"))));
+        let file = File::create(&log_path).expect("a file");
+        let subscriber = subscriber(file, console, LevelFilter::INFO);
+        tracing::subscriber::with_default(subscriber, || {
+            tell_lines(&(0..9).map(|line| format!("line {line}")).collect::<Vec<_>>(), "lines");
+            tell_names("few", &["a", "b"]);
+            tell_names("many", &["1", "2", "3", "4", "5", "6", "7", "8", "9", "ten"]);
+        });
+        let lines: String = (0..8).map(|line| format!("line {line}\n")).collect();
+        let names = "few: a, b\nmany: 1, 2, 3, 4, 5, 6, 7, 8, and 2 more that the log file names\n";
+        let shown = std::fs::read_to_string(console_path).expect("written");
+        assert_eq!(shown, format!("{lines}1 more lines: the log file says which, and why\n{names}"));
+        let log = std::fs::read_to_string(log_path).expect("written");
+        assert!(log.contains(" line 8\n") && log.contains("7, 8, 9, ten\n"), "{log}");
     }
 }

@@ -37,6 +37,8 @@ pub struct CompilationOutcome {
 pub struct Prediction {
     /// Of one run.
     pub latency_us: f64,
+    /// How many samples a run takes.
+    pub samples: u32,
     /// Samples per second of one core that does nothing else.
     pub frames_per_second: f64,
     /// Bytes loaded and stored by one run.
@@ -52,6 +54,7 @@ impl Prediction {
         let unpredicted = headline.by_segment.iter().filter(|segment| segment.latency_us.is_none()).count();
         Self {
             latency_us: headline.latency_us,
+            samples: headline.samples,
             frames_per_second: headline.frames_per_second,
             ddr_megabytes: performance.summary.ddr.megabytes,
             segments: (unpredicted, headline.by_segment.len() - unpredicted),
@@ -62,11 +65,15 @@ impl Prediction {
 /// As the last line tells it.
 impl fmt::Display for Prediction {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { latency_us, frames_per_second, segments: (on_cpu, on_bpu), .. } = self;
+        let Self { latency_us, samples, frames_per_second, segments: (on_cpu, on_bpu), .. } = self;
         if *on_bpu == 0 {
             return formatter.write_str("all of it runs on the CPU, whose time is not predicted");
         }
-        write!(formatter, "predicted latency {latency_us:.1} us, {frames_per_second:.1} frames per second")?;
+        write!(formatter, "predicted latency {latency_us:.1} us")?;
+        if *samples > 1 {
+            write!(formatter, " for {samples} samples ({:.1} us each)", latency_us / f64::from(*samples))?;
+        }
+        write!(formatter, ", {frames_per_second:.1} frames per second")?;
         match on_cpu {
             0 => Ok(()),
             1 => write!(formatter, " of the BPU alone; the time of a segment on the CPU comes on top"),
@@ -153,6 +160,7 @@ impl CompilationOutcome {
             "working_dir": configuration.get(&WORKING_DIR).display().to_string(),
             "files": self.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
             "predicted_latency_us": of_bpu.map(|prediction| prediction.latency_us),
+            "samples_per_run": of_bpu.map(|prediction| prediction.samples),
             "predicted_frames_per_second": of_bpu.map(|prediction| prediction.frames_per_second),
             "segments_without_prediction": self.prediction.map(|prediction| prediction.segments.0),
             "predicted_ddr_megabytes": self.prediction.map(|prediction| prediction.ddr_megabytes),
@@ -197,10 +205,13 @@ mod tests {
 
     #[test]
     fn what_is_not_predicted_is_said() {
-        let shown = |on_cpu, on_bpu| {
+        let of = |samples, on_cpu, on_bpu| {
             let (latency_us, frames_per_second, ddr_megabytes) = (50.0, 20000.0, 0.5);
-            Prediction { latency_us, frames_per_second, ddr_megabytes, segments: (on_cpu, on_bpu) }.to_string()
+            Prediction { latency_us, samples, frames_per_second, ddr_megabytes, segments: (on_cpu, on_bpu) }.to_string()
         };
+        let shown = |on_cpu, on_bpu| of(1, on_cpu, on_bpu);
+        let batch = "predicted latency 50.0 us for 4 samples (12.5 us each), 20000.0 frames per second";
+        assert_eq!(of(4, 0, 1), batch);
         assert_eq!(shown(0, 1), "predicted latency 50.0 us, 20000.0 frames per second");
         assert!(shown(2, 3).ends_with("of the BPU alone; the time of 2 segments on the CPU comes on top"));
         assert_eq!(shown(1, 0), "all of it runs on the CPU, whose time is not predicted");

@@ -279,8 +279,7 @@ impl<'a> Package<'a> {
         };
         let strides =
             strides.ok_or_else(|| PackageError::Network(format!("has a value '{name}' that is too large")))?;
-        let default = if dims.len() == 4 { "NCHW" } else { "" };
-        let layout = layout.map_or_else(|| default.to_owned(), |layout| attribute::text(layout).unwrap_or_default());
+        let layout = layout.and_then(attribute::text).unwrap_or_default();
         let quantization = TensorQuantization::of(&TensorType::from_type(value.r#type())?);
         let region = None;
         Ok(TensorDescription { name, dims, element_type, strides, quantization, layout, buffer, sizes_buffer, region })
@@ -360,7 +359,7 @@ impl<'a> Package<'a> {
                 Some(self.builder.add_section(SectionKind::CpuObject, SECTION_ALIGNMENT, board.object))
             }
             Err(error) => {
-                tracing::warn!("segment '{name}' has no code for the board: {error}");
+                tracing::warn!("segment '{name}' has no code for the board, so only the simulator runs it: {error}");
                 None
             }
         };

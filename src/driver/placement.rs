@@ -3,11 +3,11 @@
 use super::compare::{Crossing, NodeFacts};
 use super::compile::{NetworkStages, StageError};
 use super::configuration::{Configuration, NODE_INFO, Processor};
+use super::log::tell_lines;
 use crate::bpu::lower::Placement;
 use crate::pipeline::{self, on_functions};
 use hb_dialects::pass::word;
 use melior::ir::Module;
-use std::collections::BTreeSet;
 
 /// The nodes that `node_info` asks onto a processor.
 fn requested(configuration: &Configuration, processor: Processor) -> Vec<&str> {
@@ -31,12 +31,12 @@ impl NetworkStages<'_> {
 
     /// Says which nodes run on the CPU, why, and where their neighbours pay for it; and what came of the requests of `node_info`.
     pub(super) fn report_placement(&self, facts: &[NodeFacts]) {
-        for fact in facts {
-            if let Placement::Cpu { reason } = &fact.placement {
-                let (name, operator, ways) = (&fact.name, &fact.operator, ways(&fact.crossings));
-                tracing::info!("node '{name}' ({operator}) runs on the CPU: {reason}{ways}");
-            }
-        }
+        let line = |fact: &NodeFacts| {
+            let Placement::Cpu { reason } = &fact.placement else { return None };
+            let (name, operator, ways) = (&fact.name, &fact.operator, ways(&fact.crossings));
+            Some(format!("node '{name}' ({operator}) runs on the CPU: {reason}{ways}"))
+        };
+        tell_lines(&facts.iter().filter_map(line).collect::<Vec<_>>(), "nodes run on the CPU");
         for name in requested(self.configuration, Processor::Bpu) {
             for fact in facts.iter().filter(|fact| is_made_of(fact, name)) {
                 if let Placement::Cpu { reason } = &fact.placement {
@@ -56,14 +56,26 @@ impl NetworkStages<'_> {
                 );
             }
         }
-        let all = [Processor::Cpu, Processor::Bpu].map(|processor| requested(self.configuration, processor)).concat();
-        let gone: BTreeSet<&str> =
-            all.into_iter().filter(|name| !facts.iter().any(|fact| is_made_of(fact, name))).collect();
-        for name in gone {
-            tracing::warn!(
-                "node_info: node '{name}' has nothing left to compute when the model runs, so it runs nowhere"
-            );
+        for processor in [Processor::Cpu, Processor::Bpu] {
+            let named = requested(self.configuration, processor).into_iter();
+            for name in named.filter(|name| !facts.iter().any(|fact| is_made_of(fact, name))) {
+                report_absent(name, processor, facts);
+            }
         }
+    }
+}
+
+/// Says why a node that is asked onto a processor has no place of its own.
+fn report_absent(name: &str, processor: Processor, facts: &[NodeFacts]) {
+    match facts.iter().find(|fact| fact.inner_nodes.iter().any(|inner| inner == name)) {
+        // Branches and loops run there with all that is inside.
+        Some(_) if processor == Processor::Cpu => {}
+        Some(NodeFacts { name: holder, operator, .. }) => tracing::warn!(
+            "node_info: node '{name}' is inside of node '{holder}' ({operator}), which runs on the CPU as a whole"
+        ),
+        None => tracing::warn!(
+            "node_info: node '{name}' has nothing left to compute when the model runs, so it runs nowhere"
+        ),
     }
 }
 

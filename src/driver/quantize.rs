@@ -9,6 +9,7 @@ use super::configuration::{
     SCALE_VALUE, WORKING_DIR, question_constant, question_normalized, question_samples,
 };
 use super::images::{Channels, ImageForm};
+use super::log::tell_names;
 use super::samples::{self, SampleInput};
 use super::types;
 use crate::cpu::{Array, FloatExecutable};
@@ -314,13 +315,13 @@ fn report(found: &Found) {
         );
     }
     if let (Some(wanted), false) = (wanted_cosine, found.wide.is_empty()) {
-        tracing::info!(
+        let what = format!(
             "{} of {} activations are int16: with int8 alone the mean cosine of the outputs is {int8_cosine:.4}, with them {reached:.4} \
-             (wanted {wanted}): {}",
+             (wanted {wanted})",
             found.wide.len(),
-            found.candidates,
-            found.wide.join(", ")
+            found.candidates
         );
+        tell_names(&what, &found.wide);
     }
     for (output, same) in &found.best_classes {
         tracing::info!(

@@ -193,6 +193,7 @@ fn nodes(hbm: &Hbm) -> Vec<NodeFacts> {
         NodeFacts {
             name: layer.name.clone(),
             origins: layer.origins.clone(),
+            inner_nodes: Vec::new(),
             operator: layer.operator_type.clone(),
             placement,
             threshold: None,

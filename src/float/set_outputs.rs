@@ -76,5 +76,13 @@ fn last_operation<'c, 'a>(
         let origin = operation.origin();
         origin.name == node || origin.nodes.iter().any(|origin| origin == node)
     });
-    found.ok_or_else(|| PassFailure::Message(format!("the network has no node '{node}'")))
+    found.ok_or_else(|| {
+        PassFailure::Message(match ir::holder_of(ir::operations(block), node) {
+            Some(holder) => {
+                let (holder, kind) = (holder.node(), Op::of(holder).map(|op| op.onnx().name).unwrap_or_default());
+                format!("node '{node}' is inside of node '{holder}' ({kind}), whose results alone can be outputs")
+            }
+            None => format!("the network has no node '{node}'"),
+        })
+    })
 }

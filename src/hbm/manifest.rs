@@ -89,7 +89,7 @@ pub struct TensorDescription {
     pub strides: Vec<usize>,
     /// What integers mean; none for plain numbers.
     pub quantization: Option<TensorQuantization>,
-    /// `NCHW`, `NHWC`, or empty when the dimensions carry no image meaning.
+    /// `NCHW`, `NHWC`, or empty when nothing says it.
     pub layout: String,
     /// Index into [`Manifest::buffers`].
     pub buffer: usize,

@@ -181,6 +181,18 @@ fn rules_of_the_header() {
 }
 
 #[test]
+fn the_page_is_of_this_version() {
+    let page = include_str!("../../docs/hbm-format.md");
+    for line in [
+        format!("# The .hbm format, version {MAJOR}.{MINOR}\n"),
+        format!("| major | {MAJOR}. A reader refuses every other |"),
+        format!("| minor | {MINOR}. A reader refuses higher ones than its own |"),
+    ] {
+        assert!(page.contains(&line), "{line}");
+    }
+}
+
+#[test]
 fn rules_of_the_sections() {
     assert_eq!(table_broken_by(1, 0, &99u32.to_le_bytes()), Some(ManifestRule::SectionKind));
     assert_eq!(table_broken_by(1, 4, &1u32.to_le_bytes()), Some(ManifestRule::SectionFlags));

@@ -294,8 +294,10 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
                 name == *node || nodes.first() == Some(node)
             };
             if holders.is_empty() {
-                self.refused
-                    .push(format!("node '{node}' has nothing left to compute when the model runs, so it has no type"));
+                self.refused.push(match ir::holder_of(operations.iter().copied(), node) {
+                    Some(holder) => format!("node '{node}' stays float32: it is inside of {}", described(holder)),
+                    None => format!("node '{node}' has nothing left to compute when the model runs, so it has no type"),
+                });
             } else if (types.inputs.is_some() || !types.input.is_empty())
                 && !holders.iter().copied().any(|holder| is_first(&holder))
             {

@@ -137,8 +137,15 @@ pub fn perf_text(performance: &Performance) -> String {
     let headline = &summary.performance;
     let (ddr, bounds) = (&summary.ddr, &summary.bounds);
     let mut text = format!("{} on {}\n\n", summary.model.name, summary.model.march);
+    let latency = match headline.samples {
+        0 | 1 => format!("{:.3} us", headline.latency_us),
+        samples => {
+            let each = headline.latency_us / f64::from(samples);
+            format!("{:.3} us for {samples} samples, {each:.3} us each", headline.latency_us)
+        }
+    };
     let rows = [
-        ("latency", format!("{:.3} us", headline.latency_us)),
+        ("latency", latency),
         ("  compute bound", format!("{:.3} us: all multiply-accumulates on a full array", bounds.compute_us)),
         ("  DDR bound", format!("{:.3} us: {} bytes of constants, inputs, outputs", bounds.ddr_us, bounds.ddr_bytes)),
         ("  latency/bound", bounds.ratio.map_or_else(|| "no bound".to_owned(), |ratio| format!("{ratio:.2}"))),

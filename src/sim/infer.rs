@@ -12,7 +12,7 @@ use super::executor::{ExecutionError, ModelExecutor, Outcome};
 use super::inputs::{InputError, Inputs};
 use super::npy;
 use crate::cpu::{Array, ConversionError};
-use crate::files::{FileError, FileSet, StagedFile};
+use crate::files::{FileError, FileSet, StagedFile, file_names};
 
 /// Samples per thread that are in memory at once.
 const SAMPLES_PER_THREAD: usize = 8;
@@ -232,8 +232,10 @@ impl<'a> OutputWriter<'a> {
 
     /// The first sample decides shapes that the model leaves open.
     fn begin(&mut self, arrays: &[Cow<'_, Array>]) -> Result<(), InferError> {
-        for (name, array) in self.executor.outputs().iter().zip(arrays) {
-            let path = self.folder.join(format!("{}.npy", name.replace('/', "_")));
+        let names = self.executor.outputs();
+        let files = file_names(names.iter().map(String::as_str));
+        for ((name, file), array) in names.iter().zip(files).zip(arrays) {
+            let path = self.folder.join(format!("{file}.npy"));
             let shape: Vec<usize> = self.samples.into_iter().chain(array.shape().iter().copied()).collect();
             let file = self.files.begin(&path)?;
             self.files.append(file, &npy::header(array.element(), &shape))?;
@@ -314,6 +316,20 @@ mod tests {
         let y = npy::read(&folder.path().join("out/out_y.npy")).unwrap();
         assert_eq!(y, bytes(&[4, 5]));
         assert_eq!(npy::read(&folder.path().join("out/z.npy")).unwrap(), bytes(&[1, 1, 1]));
+    }
+
+    #[test]
+    fn outputs_of_one_file_name_have_two_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("x.npy");
+        std::fs::write(&input, npy::encode(&bytes(&[3, 4])).unwrap()).unwrap();
+        let outputs = vec!["out/y".into(), "out:y".into()];
+        let inputs = [input.display().to_string()];
+        let request = InferRequest { inputs: &inputs, output_dir: folder.path(), jobs: 1 };
+        let report = infer(&Toy { outputs, ..toy() }, &request).unwrap();
+        let files: Vec<_> = report.outputs.iter().map(|output| output.path.file_name().unwrap().to_owned()).collect();
+        assert_eq!(files, ["out_y.npy", "out_y_1.npy"]);
+        assert_eq!(npy::read(&folder.path().join("out_y_1.npy")).unwrap(), bytes(&[1, 1, 1]));
     }
 
     #[test]

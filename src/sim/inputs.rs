@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::executor::TensorSpecification;
 use super::npy::{self, NpyError};
 use crate::cpu::{Array, ConversionError};
+use crate::files::file_names;
 use hb_dialects::ElementType;
 
 /// Why the inputs cannot be used.
@@ -118,13 +119,14 @@ fn names(specifications: &[TensorSpecification]) -> String {
     names.join(", ")
 }
 
-/// The input that an argument is for, and its path. Names may hold `=` themselves, so the model's names decide where the path begins. They also match with `_` for `/`, as output
-/// files are named.
+/// The input that an argument is for, and its path. Names may hold `=` themselves, so the model's names decide where the path begins. They also match as names of files,
+/// as outputs are stored.
 pub fn split<'a>(specifications: &[TensorSpecification], argument: &'a str) -> Result<(usize, &'a str), InputError> {
     let mut found: Option<(usize, usize, &str)> = None;
-    for (index, tensor) in specifications.iter().enumerate() {
-        for name in [tensor.name.clone(), tensor.name.replace('/', "_")] {
-            let path = argument.strip_prefix(&name).and_then(|rest| rest.strip_prefix('='));
+    let files = file_names(specifications.iter().map(|tensor| tensor.name.as_str()));
+    for (index, (tensor, file)) in specifications.iter().zip(&files).enumerate() {
+        for name in [&tensor.name, file] {
+            let path = argument.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('='));
             if let Some(path) = path.filter(|_| found.is_none_or(|(_, length, _)| length < name.len())) {
                 found = Some((index, name.len(), path));
             }

@@ -18,7 +18,7 @@ use crate::cpu::{Array, ArrayView, ExecutableOptions, FloatExecutable, Observe};
 use crate::diagnostics;
 use crate::dialect_rules;
 use crate::frontend::mlir;
-use crate::frontend::onnx::model::{Dimension, Model};
+use crate::frontend::onnx::model::Model;
 use crate::frontend::onnx::{self, ImportOptions};
 
 /// Compiled forms of one network that are kept: one per combination of input shapes.
@@ -51,14 +51,10 @@ impl Network {
     pub fn from_onnx(path: &Path, detail: Detail) -> Result<Self, ExecutionError> {
         let model = onnx::load(path).map_err(failed)?;
         let inputs = model.graph.inputs.iter().map(|input| {
-            let (Some(element), Some(shape)) = (input.element, &input.shape) else {
+            let (Some(element), true) = (input.element, input.shape.is_some()) else {
                 return Err(failed(format!("input {:?} has no element type or no shape", input.name)));
             };
-            let dims = shape.iter().map(|dimension| match dimension {
-                Dimension::Fixed(size) => Some(*size),
-                Dimension::Named(_) => None,
-            });
-            Ok(TensorSpecification { name: input.name.clone(), element_type: element, dims: dims.collect() })
+            Ok(TensorSpecification { name: input.name.clone(), element_type: element, dims: input.sizes() })
         });
         Ok(Self {
             inputs: inputs.collect::<Result<_, _>>()?,
@@ -280,6 +276,7 @@ mod tests {
     use super::super::npy;
     use super::super::open::{OpenOptions, open};
     use super::*;
+    use crate::frontend::onnx::model::Dimension;
     use crate::frontend::onnx::model::{Graph, Node, Value};
     use crate::hbm::Buffer;
 

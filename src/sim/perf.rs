@@ -1,7 +1,7 @@
 //! Predicted performance of a compiled model: the data behind `hb_sim perf` and the reports of `hb_compile`.
 //!
 //! The JSON follows the vendor's static performance report where we have the same thing to say, key for key; keys of our own are
-//! `engine time` and `notes`. Times come from the schedule of every instruction on its engine, not from an average.
+//! `engine time`, `samples per run` and `notes`. Times come from the schedule of every instruction on its engine, not from an average.
 
 use serde::Serialize;
 
@@ -85,6 +85,9 @@ pub struct Headline {
     /// Samples per second of one core that does nothing else; a run takes as many as the batch has.
     #[serde(rename = "FPS")]
     pub frames_per_second: f64,
+    /// How many samples a run takes.
+    #[serde(rename = "samples per run")]
+    pub samples: u32,
     /// Of one run, its fixed cost included.
     #[serde(rename = "latency (us)")]
     pub latency_us: f64,
@@ -353,8 +356,10 @@ fn headline(manifest: &Manifest, latency: f64, latencies: &[(&str, f64)]) -> Hea
         segment: segment.name.clone(),
         latency_us: latencies.iter().find(|(name, _)| *name == segment.name).map(|(_, latency)| rounded(*latency)),
     });
+    let samples = samples_of(manifest);
     Headline {
-        frames_per_second: share(1e6 * samples_of(manifest) as f64, latency),
+        frames_per_second: share(1e6 * f64::from(samples), latency),
+        samples,
         latency_us: rounded(latency),
         latency_ms: latency / 1e3,
         by_segment: by_segment.collect(),

@@ -35,6 +35,33 @@ fn hostile_files_are_errors() {
     assert!(problems.len() < 300, "{}", problems.len());
 }
 
+#[test]
+fn a_second_document_is_told_where_it_begins() {
+    let two = format!("---\n{BASE}---\n{BASE}");
+    let problems = Configuration::from_bytes(two.as_bytes(), Path::new("cfg.yaml"), &environment());
+    let line = 2 + BASE.lines().count();
+    let expected = format!("cfg.yaml:{line}:1: a second document begins here; give one configuration to a file");
+    let problems = problems.expect_err("two").to_string();
+    assert!(problems.contains(&expected), "{problems}");
+    // One document with its marks is sound, but for the files that it names.
+    let one = format!("# mine\n---\n{BASE}...\n");
+    let problems = Configuration::from_bytes(one.as_bytes(), Path::new("cfg.yaml"), &environment());
+    assert!(!problems.expect_err("no files").to_string().contains("document"));
+}
+
+/// A file of 64 GiB, which takes no room on the disk, is not read whole.
+#[test]
+fn a_quant_config_is_bounded() {
+    let folder = folder();
+    let file = std::fs::File::create(folder.path().join("large.json")).expect("a file");
+    file.set_len(1 << 36).expect("a sparse file");
+    let text = BASE.replace("  cal_data_dir", "  quant_config: large.json\n  cal_data_dir");
+    std::fs::write(folder.path().join("cfg.yaml"), text).expect("a file");
+    let problems = Configuration::read(&folder.path().join("cfg.yaml"), &environment()).expect_err("too large");
+    assert!(problems.to_string().contains("large.json:1:1: "), "{problems}");
+    assert!(problems.to_string().contains("the file is larger than 512 KiB"), "{problems}");
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in "\\PC{0,200}") {

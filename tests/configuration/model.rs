@@ -48,6 +48,11 @@ fn against_the_model() {
         read(BASE).expect("sound").check_against(&facts(&[other])).expect("sizes that the model fixes may be changed");
     assert_eq!(checked[0].shape, [1, 3, 224, 224]);
     mismatch(BASE, &[declared("data", &shape, "int64")], &[":7:18: ", "its elements are int64"]);
+    mismatch(
+        BASE,
+        &[declared("data", &shape, "float16")],
+        &[":7:18: ", "float16, but images become float; use featuremap, or export the model with a float input"],
+    );
 
     let unnamed = base_with(5, "").replace("  input_shape: '1x3x224x224'\n", "");
     let checked = read(&unnamed).expect("sound").check_against(&facts(&[declared(
@@ -56,6 +61,11 @@ fn against_the_model() {
         "float",
     )]));
     assert_eq!(checked.expect("fits")[0].shape, [1, 3, 8, 8], "only the first dimension becomes 1");
+    mismatch(
+        &unnamed,
+        &[declared("x", &[Some(1), Some(3), Some(0), Some(8)], "float")],
+        &["the model leaves dimension 2 of 1x3x0x8 open; add input_shape"],
+    );
     mismatch(
         &unnamed,
         std::slice::from_ref(&fitting),

@@ -188,6 +188,20 @@ fn jobs_change_no_byte() {
 }
 
 #[test]
+fn a_model_of_another_kind_is_told_what_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, remedy) in
+        [("a.bc", "hb_compile -c CONFIG -m MODEL"), ("a.hbm", "it is compiled already"), ("a.caffemodel", "convert")]
+    {
+        std::fs::write(folder.path().join(name), "no ONNX").expect("a file");
+        let output = hb_compile(folder.path(), &["-m", name, "--march", "nash-e"]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains(name) && errors.contains(remedy), "{errors}");
+    }
+}
+
+#[test]
 fn a_model_that_is_no_model_is_1_and_leaves_no_results() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, bytes) in [("none.onnx", None), ("text.onnx", Some("this is no model")), ("empty.onnx", Some(""))] {

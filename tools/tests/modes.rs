@@ -410,6 +410,78 @@ fn a_node_goes_to_the_cpu_where_it_is_asked_for() {
     assert!(text(&output.stdout).contains("quant-assign-placement{cpu=residual_2/Add}"), "{}", text(&output.stdout));
 }
 
+/// A product, and a branch that negates it where its sum is not positive.
+fn save_branch(path: &Path) {
+    let value = |name: &str| onnx::model::Value {
+        name: name.into(),
+        element: Some(ElementType::F32),
+        shape: Some([1, 4].map(Dimension::Fixed).to_vec()),
+    };
+    let branch = |node: &str, operator: &str, result: &str| Graph {
+        name: node.into(),
+        nodes: vec![Node::new(node, operator, &["product"], &[result])],
+        outputs: vec![onnx::model::Value { shape: None, ..value(result) }],
+        ..Graph::default()
+    };
+    let weights = Tensor::from_f32s(&[0.5, -0.25, 1.0, 0.75]).reshaped(vec![4, 1]).expect("a tensor");
+    let graph = Graph {
+        name: "branch".into(),
+        nodes: vec![
+            Node::new("product", "Mul", &["x", "x"], &["product"]),
+            Node::new("sum", "MatMul", &["product", "weights"], &["sum"]),
+            Node::new("positive", "Greater", &["sum", "zero"], &["positive"]),
+            Node::new("branch", "If", &["positive"], &["y"])
+                .with("then_branch", Attribute::Graph(Box::new(branch("keep", "Relu", "kept"))))
+                .with("else_branch", Attribute::Graph(Box::new(branch("turn", "Neg", "turned")))),
+        ],
+        inputs: vec![value("x")],
+        outputs: vec![value("y")],
+        initializers: vec![
+            ("weights".into(), weights),
+            ("zero".into(), Tensor::from_f32s(&[0.0]).reshaped(vec![1, 1]).expect("a tensor")),
+        ],
+        ..Graph::default()
+    };
+    onnx::save(&Model::new(9, 19, graph), path).expect("written");
+}
+
+#[test]
+fn nodes_inside_of_a_branch_are_known_and_told_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    save_branch(&folder.join("branch.onnx"));
+    let compile = |model: &str, types: &str| {
+        let yaml = format!(
+            "model_parameters:\n  onnx_model: branch.onnx\n  march: nash-e\n{model}input_parameters:\n  \
+             input_type_train: featuremap\n  input_type_rt: featuremap\n\
+             calibration_parameters:\n  calibration_type: skip\n{types}"
+        );
+        std::fs::write(folder.join("cfg.yaml"), yaml).expect("a file");
+        run(folder, "hb_compile", &["-c", "cfg.yaml"])
+    };
+    let told = |model: &str, types: &str, sentences: &[&str]| {
+        let shown = text(&compile(model, types).stderr);
+        for sentence in sentences {
+            assert!(shown.contains(sentence), "{shown}\nholds {sentence}");
+        }
+    };
+    told(
+        "  node_info: {keep: {ON: BPU}}\n",
+        "  quant_config: {node_config: {turn: {type: int16}}}\n",
+        &[
+            "node_info: node 'keep' is inside of node 'branch' (If), which runs on the CPU as a whole",
+            "node 'turn' stays float32: it is inside of node 'branch' (If)",
+            "has no code for the board, so only the simulator runs it: node 'branch'",
+        ],
+    );
+    let quiet = text(&compile("  node_info: {keep: {ON: CPU}}\n", "").stderr);
+    assert!(!quiet.contains("'keep'"), "{quiet}");
+    let inside = "node 'keep' is inside of node 'branch' (If), whose results alone can be outputs";
+    told("  output_nodes: keep\n", "", &[inside]);
+    let inside = "node 'keep' cannot be removed: it is inside of node 'branch' (If), which stays whole";
+    told("  remove_node_name: keep\n", "", &[inside]);
+}
+
 /// A product of activations, whose second operand the BPU takes as int8 only, and a softmax, which runs on the CPU.
 #[test]
 fn int16_that_cannot_be_is_rolled_back_with_its_reason() {

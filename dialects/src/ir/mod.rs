@@ -19,7 +19,9 @@ pub use edit::{
     remove_argument_attributes, remove_attribute, replace_all_uses, results, set_argument_attribute, set_attribute,
     set_location, set_operand, set_operands, set_result_type, update_function_type, users,
 };
-pub use origin::{Names, Origin, annotated_location, annotation, is_new, named_location, names_are_unique};
+pub use origin::{
+    Names, Origin, annotated_location, annotation, holder_of, inner_nodes, is_new, named_location, names_are_unique,
+};
 pub use signature::{
     erase_argument, erase_block_argument, insert_argument_alike, result_attribute, set_result_attribute, set_returned,
 };

@@ -130,6 +130,25 @@ pub fn annotation<'c>(location: Location<'c>) -> Option<Attribute<'c>> {
     unsafe { Attribute::from_option_raw(mlir_sys::mlirLocationFusedGetMetadata(location.to_raw())) }
 }
 
+/// The nodes of the user's network in the regions of an operation, at any depth.
+pub fn inner_nodes(operation: OperationRef<'_, '_>) -> Vec<String> {
+    let mut nodes = Vec::new();
+    walk(operation, &mut |inner| {
+        if inner.to_raw().ptr != operation.to_raw().ptr {
+            nodes.extend(inner.origin().nodes);
+        }
+    });
+    nodes
+}
+
+/// The first of these operations, branches and loops, in whose regions a node of the user's network is.
+pub fn holder_of<'c: 'a, 'a>(
+    operations: impl IntoIterator<Item = OperationRef<'c, 'a>>,
+    node: &str,
+) -> Option<OperationRef<'c, 'a>> {
+    operations.into_iter().find(|operation| inner_nodes(*operation).iter().any(|inner| inner == node))
+}
+
 /// Names that are taken, so that each is given once.
 #[derive(Debug, Default)]
 pub struct Names {

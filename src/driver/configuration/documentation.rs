@@ -1,9 +1,10 @@
 //! `docs/configuration.md` and `hb_compile --help-config`, from the table.
 
 use super::foreign::{Answer, FOREIGN_KEYS, ForeignKey};
-use super::parameters::{LEGAL_INPUT_SOURCES, LEGAL_INPUT_TYPES, OWN, PARAMETERS};
+use super::parameters::{LEGAL_INPUT_SOURCES, OWN, PARAMETERS, legal_input_types};
 use super::problem::suggestion;
 use super::table::{Group, Parameter, ParameterDefault, Status};
+use std::borrow::Borrow;
 use std::fmt::Write;
 
 const HEAD: &str = "\
@@ -44,7 +45,7 @@ pub fn documentation() -> String {
         text.push('\n');
     }
     text += "## Which input_type_rt goes with which input_type_train\n\n";
-    text += &pairs(("input_type_train", "input_type_rt"), LEGAL_INPUT_TYPES);
+    text += &pairs(("input_type_train", "input_type_rt"), &legal_input_types());
     text += "\n## Which input_source gives which input_type_rt\n\n";
     text += &pairs(("input_source", "input_type_rt"), LEGAL_INPUT_SOURCES);
     text += "\n## Keys of other tools\n\n";
@@ -57,10 +58,10 @@ pub fn documentation() -> String {
     text
 }
 
-fn pairs((left, right): (&str, &str), rows: &[(&str, &[&str])]) -> String {
+fn pairs<W: Borrow<[&'static str]>>((left, right): (&str, &str), rows: &[(&str, W)]) -> String {
     let mut text = format!("| {left} | {right} |\n|---|---|\n");
     for (word, words) in rows {
-        let _ = writeln!(text, "| {word} | {} |", words.join(", "));
+        let _ = writeln!(text, "| {word} | {} |", words.borrow().join(", "));
     }
     text
 }

@@ -10,6 +10,7 @@ use super::parameters::{
 };
 use super::table::{Group, Parameter, ParameterDefault, Status};
 use super::{FastPerfError, Layout, documentation, fast_perf};
+use crate::files::file_names;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -139,7 +140,8 @@ fn values(model: Option<(&Path, &[ModelInput])>, march: &str) -> Vec<(&'static P
     let guesses: Vec<InputGuess> = inputs.iter().map(InputGuess::of).collect();
     let each = |word: &dyn Fn(&InputGuess) -> &'static str| guesses.iter().map(word).collect::<Vec<_>>().join("; ");
     let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
-    let folders: Vec<String> = names.iter().map(|name| format!("calibration_data/{}", file_name(name))).collect();
+    let folders: Vec<String> =
+        file_names(names.iter().copied()).iter().map(|name| format!("calibration_data/{name}")).collect();
     values.extend([
         (&*ONNX_MODEL, path.to_string_lossy().into_owned()),
         (&*OUTPUT_MODEL_FILE_PREFIX, fast_perf::prefix(path)),
@@ -159,10 +161,4 @@ fn shape(input: &ModelInput) -> String {
         Ok(shape) => super::keys::joined(&shape),
         Err(_) => format!("<{}>", declared_shape(&input.shape)),
     }
-}
-
-/// A name as one of a folder.
-fn file_name(name: &str) -> String {
-    let safe = |character: char| if character.is_alphanumeric() || "-_.".contains(character) { character } else { '_' };
-    name.chars().map(safe).collect()
 }

@@ -32,7 +32,7 @@ impl InputGuess {
         let (Some(layout), None) = (fitting.next(), fitting.next()) else { return Self::FEATUREMAP };
         let (height, width) = layout.image_dimensions();
         let even = |dimension: usize| matches!(input.shape.get(dimension), Some(Some(size)) if size % 2 == 0);
-        let is_image = input.shape.len() == 4 && input.is_float() && even(height) && even(width);
+        let is_image = input.shape.len() == 4 && input.can_be_preprocessed() && even(height) && even(width);
         if is_image { Self::image(layout) } else { Self::FEATUREMAP }
     }
 }

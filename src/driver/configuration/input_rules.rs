@@ -4,7 +4,7 @@ use super::checking::{Checker, Holds, counted};
 use super::keys::{InputKey, ParameterState, Word, joined};
 use super::parameters::{
     INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
-    InputSettings, LEGAL_INPUT_TYPES, MEAN_VALUE, NORM_TYPE, NormType, OUTPUT_NODES, SCALE_VALUE, STD_VALUE,
+    InputSettings, MEAN_VALUE, NORM_TYPE, NormType, OUTPUT_NODES, SCALE_VALUE, STD_VALUE, legal_input_types,
 };
 use super::questions;
 use super::table::Parameter;
@@ -227,7 +227,8 @@ fn check_types(checker: &mut Checker, index: usize, label: &str) {
     else {
         return;
     };
-    let legal = LEGAL_INPUT_TYPES.iter().find(|(from, _)| *from == train).map_or(&[][..], |(_, legal)| *legal);
+    let legal = legal_input_types().into_iter().find(|(from, _)| *from == train);
+    let legal = legal.map_or_else(Vec::new, |(_, legal)| legal);
     if !legal.contains(&runtime) {
         let what = format!("{label}: '{runtime}' cannot be turned into input_type_train '{train}'");
         let usable = INPUT_TYPE_RT.usable_words();

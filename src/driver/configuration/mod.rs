@@ -52,7 +52,6 @@ pub use values::shape_of;
 pub use crate::float::preprocessing::{InputType, Layout, SpaceAndRange};
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What the check of a configuration depends on beside the file.
@@ -159,12 +158,7 @@ impl Configuration {
                 severity: Severity::Error,
             }])
         };
-        let read = || -> std::io::Result<Vec<u8>> {
-            let mut bytes = Vec::new();
-            std::fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let bytes = read().map_err(|error| {
+        let bytes = source_text::read(path).map_err(|error| {
             file_problem(format!("the configuration cannot be read: {error}"), "give the path of a readable YAML file")
         })?;
         checking::check(&bytes, path, environment, (load, files))

@@ -25,11 +25,22 @@ pub struct ModelInput {
 }
 
 impl ModelInput {
-    /// Whether it holds real numbers.
-    pub fn is_float(&self) -> bool {
-        matches!(self.element.as_str(), "float" | "float16" | "bfloat16" | "double")
+    /// Whether images and normalization can be put before it.
+    pub fn can_be_preprocessed(&self) -> bool {
+        self.element == PREPROCESSED
+    }
+
+    /// What to do where that is asked for and cannot be, behind another way.
+    fn float_remedy(&self) -> &'static str {
+        match self.element.as_str() {
+            "float16" | "bfloat16" | "double" => ", or export the model with a float input",
+            _ => "",
+        }
     }
 }
+
+/// The element type that images and normalization give.
+const PREPROCESSED: &str = "float";
 
 /// A node as the model declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -308,13 +319,13 @@ impl Statements<'_> {
                 problems.push(self.problem(fault.parameter, fault.what, fault.remedy));
             }
         }
-        let float = declared.is_float();
+        let (float, or_export) = (declared.can_be_preprocessed(), declared.float_remedy());
         if !float && *input.get(&INPUT_TYPE_RT) != InputType::Featuremap {
-            let what = format!("{label}: its elements are {}, but images become float", declared.element);
-            problems.push(self.problem(&INPUT_TYPE_RT, what, "use featuremap"));
+            let what = format!("{label}: its elements are {}, but images become {PREPROCESSED}", declared.element);
+            problems.push(self.problem(&INPUT_TYPE_RT, what, format!("use featuremap{or_export}")));
         } else if !float && *input.get(&NORM_TYPE) != NormType::NoPreprocess {
             let what = format!("{label}: its elements are {}, which cannot be preprocessed", declared.element);
-            problems.push(self.problem(&NORM_TYPE, what, "use no_preprocess"));
+            problems.push(self.problem(&NORM_TYPE, what, format!("use no_preprocess{or_export}")));
         }
         // Outputs that are chosen may not need this input.
         if let Some((_, [ParameterValue::Integer(batch)])) = (self.values)(&INPUT_BATCH)
@@ -408,10 +419,12 @@ fn fits(shape: &[u64], declared: &[Option<u64>]) -> bool {
     shape.len() == declared.len()
 }
 
-/// The shape with an open first dimension set to 1; the number of the first other open dimension is the error.
+/// The shape with an open first dimension set to 1; the number of the first other open dimension is the error. No network computes
+/// with a dimension of 0, so that is an open one.
 pub fn static_shape(declared: &[Option<u64>]) -> Result<Vec<u64>, usize> {
     let size = |(index, size): (usize, &Option<u64>)| match size {
-        Some(size) => Ok(*size),
+        Some(size) if *size > 0 => Ok(*size),
+        Some(_) => Err(index),
         None if index == 0 => Ok(1),
         None => Err(index),
     };

@@ -20,25 +20,10 @@ use super::optimization::Optimization;
 use super::quant_config::QuantConfig;
 use super::table::{Choice, Group, Parameter, ParameterPass, Required, supported};
 use super::{InputType, Layout, SpaceAndRange};
+use crate::bpu::lower::border::Removable;
 use std::path::PathBuf;
 
 words! {
-    /// `remove_node_type`
-    RemovableType {
-        /// Integers from real numbers.
-        Quantize = supported("Quantize"),
-        /// Another order of dimensions.
-        Transpose = supported("Transpose"),
-        /// Real numbers from integers.
-        Dequantize = supported("Dequantize"),
-        /// Another type.
-        Cast = supported("Cast"),
-        /// Another shape.
-        Reshape = supported("Reshape"),
-        /// Probabilities.
-        Softmax = supported("Softmax"),
-    }
-
     /// `debug_mode`
     DebugMode {
         /// Keeps the samples that calibration saw.
@@ -130,7 +115,7 @@ words! {
     }
 }
 
-/// What `input_type_train` and `input_type_rt` may say; which pairs make sense is [`LEGAL_INPUT_TYPES`].
+/// What `input_type_train` and `input_type_rt` may say; which pairs make sense is [`legal_input_types`].
 const TYPES_TRAIN: &[Choice] = &[
     supported("rgb"),
     supported("bgr"),
@@ -185,16 +170,32 @@ impl Word for Layout {
     }
 }
 
-/// `input_type_train` and the `input_type_rt` that can be turned into it (manual, "input_type_rt/input_type_train
-/// additional description"; the yuv444_128 entries are those of later releases of the vendor's tool).
-pub const LEGAL_INPUT_TYPES: &[(&str, &[&str])] = &[
-    ("rgb", &["rgb", "bgr", "nv12", "yuv444", "yuv444_128"]),
-    ("bgr", &["bgr", "rgb", "nv12", "yuv444", "yuv444_128"]),
-    ("yuv444", &["yuv444", "nv12", "yuv444_128"]),
-    ("yuv444_128", &["yuv444_128"]),
-    ("gray", &["gray"]),
-    ("featuremap", &["featuremap"]),
-];
+impl Word for Removable {
+    const CHOICES: &'static [Choice] = &[
+        supported(Self::Quantize.name()),
+        supported(Self::Transpose.name()),
+        supported(Self::Dequantize.name()),
+        supported(Self::Cast.name()),
+        supported(Self::Reshape.name()),
+        supported(Self::Softmax.name()),
+    ];
+
+    fn named(word: &str) -> Option<Self> {
+        Self::named(word)
+    }
+
+    fn word(self) -> &'static str {
+        self.name()
+    }
+}
+
+/// Each `input_type_train` with the `input_type_rt` that can be turned into it.
+pub fn legal_input_types() -> Vec<(&'static str, Vec<&'static str>)> {
+    let types = || InputType::ALL.into_iter();
+    let of = |train: InputType| types().filter(|given| given.becomes(train)).map(InputType::name).collect();
+    let trained = TYPES_TRAIN.iter().filter_map(|choice| InputType::named(choice.word));
+    trained.map(|train| (train.name(), of(train))).collect()
+}
 
 /// The `input_type_rt` that the camera's hardware gives as each `input_source` (manual, "input_source"). Memory gives all of them.
 pub const LEGAL_INPUT_SOURCES: &[(&str, &[&str])] = &[("pyramid", &["nv12", "gray"]), ("resizer", &["nv12", "gray"])];
@@ -316,7 +317,7 @@ parameters! {
 
         /// Nodes of these types are removed from the beginning and end of the compiled model, again and again until none is
         /// left there. Without Quantize or Dequantize an input or output is the integers; the model says their scales.
-        REMOVE_NODE_TYPE: List<RemovableType> = row(Group::Model, "remove_node_type", choice()).list().supported();
+        REMOVE_NODE_TYPE: List<Removable> = row(Group::Model, "remove_node_type", choice()).list().supported();
 
         /// These nodes are removed from the beginning and end of the compiled model. The log lists what can be removed.
         /// Where it is given, `remove_node_type` is not used.
@@ -446,20 +447,12 @@ mod tests {
     }
 
     #[test]
-    fn legal_types_are_types() {
-        let is = |choices: &[Choice], word: &str| choices.iter().any(|choice| choice.word == word);
-        for (train, runtime) in LEGAL_INPUT_TYPES {
-            assert!(is(TYPES_TRAIN, train));
-            assert!(runtime.iter().all(|word| is(TYPES_RT, word)));
-        }
-        assert_eq!(LEGAL_INPUT_TYPES.len(), TYPES_TRAIN.len());
-        // Every other pair is one that the pass refuses as well.
-        for (train, runtime) in LEGAL_INPUT_TYPES {
-            for rt in InputType::ALL {
-                let becomes = rt.becomes(InputType::named(train).expect("a type"));
-                assert_eq!(runtime.contains(&rt.name()), becomes, "{rt} for {train}");
-            }
-        }
+    fn every_choice_has_a_partner() {
+        let partners = legal_input_types();
+        assert_eq!(partners.len(), TYPES_TRAIN.len());
+        let is_given = |choice: &Choice| partners.iter().any(|(_, given)| given.contains(&choice.word));
+        assert!(TYPES_RT.iter().all(is_given) && partners.iter().all(|(_, given)| !given.is_empty()));
+        assert_eq!(<Removable as Word>::CHOICES.len(), Removable::ALL.len());
     }
 
     /// Where a parameter is a choice, a word is supported if and only if its type has a value of that name.

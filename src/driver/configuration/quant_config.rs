@@ -6,6 +6,7 @@ use super::node_info::choice;
 use super::parameters::DataType;
 use super::problem::suggestion;
 use super::reading::{Document, Raw, Step};
+use super::source_text;
 use super::values::{Place, ValueFault};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -97,7 +98,7 @@ impl QuantConfig {
 
     /// Reads a JSON file. Problems in it are located in it.
     pub fn read_file(path: &Path) -> Result<Self, Vec<ValueFault>> {
-        let text = std::fs::read(path).map_err(|error| {
+        let text = source_text::read(path).map_err(|error| {
             let what = format!("'{}' cannot be read: {error}", path.display());
             vec![ValueFault::new(what, "correct the path; it counts from the folder of the configuration file")]
         })?;

@@ -243,6 +243,14 @@ fn location_of(error: &serde_yaml::Error) -> Location {
 }
 
 fn syntax_error(text: &str, error: &serde_yaml::Error) -> ReadError {
+    if let Some(line) = second_document(text) {
+        let what = "a second document begins here";
+        return ReadError::new(
+            Location { line, column: 1 },
+            what,
+            "give one configuration to a file, without this line",
+        );
+    }
     let location = location_of(error);
     let mut what = error.to_string();
     // serde_yaml ends its messages with the place, which we print in front.
@@ -256,6 +264,15 @@ fn syntax_error(text: &str, error: &serde_yaml::Error) -> ReadError {
         "correct the YAML"
     };
     ReadError::new(location, what, remedy)
+}
+
+/// The number of the line that begins another document behind one that holds something.
+fn second_document(text: &str) -> Option<usize> {
+    let holds_something = |line: &str| !line.trim().is_empty() && !line.starts_with(['#', '%']);
+    let first = text.lines().position(holds_something)?;
+    let begins = |line: &str| line == "---" || line.starts_with("--- ");
+    let mut further = text.lines().enumerate().skip(first + 1);
+    further.find(|(_, line)| begins(line)).map(|(index, _)| index + 1)
 }
 
 /// What reading one file may still cost.

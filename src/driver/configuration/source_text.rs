@@ -2,9 +2,20 @@
 
 use super::problem::Location;
 use super::reading::ReadError;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 /// The largest configuration file that is read, in bytes. Real ones are a few kilobytes.
 pub const LARGEST_FILE: u64 = 512 * 1024;
+
+/// The bytes of a file, of one that is too large no more than shows that it is.
+pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The text of a file, without the mark that some editors begin it with.
 pub fn decoded(bytes: &[u8]) -> Result<&str, ReadError> {
     if bytes.len() as u64 > LARGEST_FILE {

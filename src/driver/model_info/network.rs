@@ -2,7 +2,7 @@
 
 use super::removable::{Edges, of_onnx, removable};
 use crate::bpu::lower::border::Removable;
-use crate::frontend::onnx::model::{Dimension, Model, Value};
+use crate::frontend::onnx::model::{Model, Value};
 use crate::hbm::ModelParameter;
 use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, Element, OperationAttributes, Scale, TensorType};
@@ -104,17 +104,11 @@ impl NetworkInformation {
     /// Of an ONNX model.
     pub fn of_onnx(model: &Model) -> Self {
         let graph = &model.graph;
-        let tensor = |value: &Value| {
-            let size = |dimension: &Dimension| match dimension {
-                Dimension::Fixed(size) => Some(*size),
-                Dimension::Named(_) => None,
-            };
-            PortInformation {
-                name: value.name.clone(),
-                shape: value.shape.iter().flatten().map(size).collect(),
-                element: value.element.map_or_else(|| "unknown".into(), |element| element.name().to_owned()),
-                scales: Vec::new(),
-            }
+        let tensor = |value: &Value| PortInformation {
+            name: value.name.clone(),
+            shape: value.sizes(),
+            element: value.element.map_or_else(|| "unknown".into(), |element| element.name().to_owned()),
+            scales: Vec::new(),
         };
         let mut versions = vec![version("ir_version", model.ir_version), version("opset", model.opset)];
         versions.extend(model.other_opsets.iter().map(|(domain, number)| version(&format!("opset {domain}"), number)));

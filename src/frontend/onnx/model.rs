@@ -137,6 +137,19 @@ pub struct Value {
     pub shape: Option<Vec<Dimension>>,
 }
 
+impl Value {
+    /// Sizes of an input of a model that is used, none where it leaves one open; empty where not even the rank is known. A first dimension of 0
+    /// is then a batch that the exporter did not know (manual, `--input-shape`).
+    pub fn sizes(&self) -> Vec<Option<usize>> {
+        let size = |(axis, dimension): (usize, &Dimension)| match dimension {
+            Dimension::Fixed(0) if axis == 0 => None,
+            Dimension::Fixed(size) => Some(*size),
+            Dimension::Named(_) => None,
+        };
+        self.shape.iter().flatten().enumerate().map(size).collect()
+    }
+}
+
 /// A size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dimension {

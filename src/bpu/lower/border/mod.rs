@@ -46,8 +46,13 @@ impl Removable {
     pub const ALL: [Self; 6] =
         [Self::Quantize, Self::Transpose, Self::Dequantize, Self::Cast, Self::Reshape, Self::Softmax];
 
+    /// The type that a word of the configuration means.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == word)
+    }
+
     /// The word of the configuration.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Quantize => "Quantize",
             Self::Transpose => "Transpose",
@@ -111,9 +116,8 @@ pub struct BorderNode {
 pub fn removed(function: OperationRef<'_, '_>) -> Vec<BorderNode> {
     let words = function.attribute(REMOVED).ok().and_then(attribute::array_elements).unwrap_or_default();
     let words: Vec<String> = words.into_iter().filter_map(attribute::text).collect();
-    let kind = |word: &String| Removable::ALL.into_iter().find(|kind| kind.name() == word);
     let pairs = words.as_chunks::<2>().0.iter();
-    pairs.filter_map(|[name, word]| Some(BorderNode { name: name.clone(), kind: kind(word)? })).collect()
+    pairs.filter_map(|[name, word]| Some(BorderNode { name: name.clone(), kind: Removable::named(word)? })).collect()
 }
 
 /// Notes that a node was removed.
@@ -148,9 +152,8 @@ struct Selection {
 impl Selection {
     fn of(options: &PassOptions) -> Result<Self, PassFailure> {
         let kind = |word: String| {
-            let kind = Removable::ALL.into_iter().find(|kind| kind.name() == word);
-            let all = Removable::ALL.map(Removable::name).join(", ");
-            kind.ok_or_else(|| PassFailure::Message(format!("types: '{word}' is none of {all}")))
+            let all = || Removable::ALL.map(Removable::name).join(", ");
+            Removable::named(&word).ok_or_else(|| PassFailure::Message(format!("types: '{word}' is none of {}", all())))
         };
         let types = options.names("types").into_iter().map(kind).collect::<Result<_, _>>()?;
         Ok(Self { names: options.names("names"), types })

@@ -310,7 +310,12 @@ fn obstacle(function: OperationRef<'_, '_>, name: &str) -> String {
     let found =
         named.or_else(|| inside.iter().find(|operation| operation.origin().nodes.iter().any(|node| node == name)));
     let Some(found) = found else {
-        return "nothing of that name is left to compute in the compiled network".to_owned();
+        return match ir::holder_of(inside.iter().copied(), name) {
+            Some(holder) => {
+                format!("it is inside of node '{}' ({}), which stays whole", holder.node(), kind_of(holder))
+            }
+            None => "nothing of that name is left to compute in the compiled network".to_owned(),
+        };
     };
     match Removable::of(*found) {
         Some(kind) => format!(
@@ -318,11 +323,15 @@ fn obstacle(function: OperationRef<'_, '_>, name: &str) -> String {
              must be removed, too"
         ),
         None => {
-            let what = hfloat::Op::of(*found).map_or_else(|| found.operation_name(), |op| op.onnx().name.to_owned());
             let all = Removable::ALL.map(Removable::name).join(", ");
-            format!("it is part of a {what}; only {all} can be removed")
+            format!("it is part of a {}; only {all} can be removed", kind_of(*found))
         }
     }
+}
+
+/// An operation, as ONNX calls it where it does.
+fn kind_of(operation: OperationRef<'_, '_>) -> String {
+    hfloat::Op::of(operation).map_or_else(|| operation.operation_name(), |op| op.onnx().name.to_owned())
 }
 
 #[cfg(test)]

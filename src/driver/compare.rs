@@ -3,6 +3,7 @@
 use super::tables::{NodeRow, OutputRow};
 use crate::bpu::{self, lower::Placement, model::Segment};
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
+use crate::numerics::largest_integer;
 use crate::quant::calibrate::{NodeValues, Values, floats as array_floats};
 use crate::quant::requests::Kinds;
 use crate::quant::search::cosine;
@@ -11,7 +12,7 @@ use crate::sim::{
     segmented::{Observed, SegmentedNetwork},
 };
 use hb_dialects::hfloat::Op;
-use hb_dialects::ir::{self, OperationAttributes, Origin, TensorType};
+use hb_dialects::ir::{self, Element, OperationAttributes, Origin, Quantized, Scale, TensorType};
 use hb_dialects::names::{FUNCTION, output_names};
 use hb_dialects::quant;
 use melior::ir::operation::OperationLike;
@@ -204,11 +205,21 @@ pub fn node_facts(function: OperationRef<'_, '_>) -> Vec<NodeFacts> {
                 output_data_type: output_data_type(operation, &placement),
                 crossings: if placement == Placement::Bpu { Vec::new() } else { crossings(operation) },
                 placement,
-                threshold: operation.float(crate::quant::THRESHOLD).ok(),
+                threshold: threshold(operation),
             });
         }
     }
     facts
+}
+
+/// The integers of the cast that a node's result goes through.
+fn cast_of_result(operation: OperationRef<'_, '_>) -> Option<Quantized> {
+    let readers = ir::results(operation).into_iter().flat_map(ir::users);
+    let cast = readers.filter(|reader| quant::Op::QuantizeCast.is(*reader)).flat_map(ir::results).next()?;
+    match TensorType::from_type(cast.r#type()).ok()?.element {
+        Element::Quantized(quantized) => Some(quantized),
+        _ => None,
+    }
 }
 
 /// How the result of a node leaves it: the integers of its cast, without one the 32-bit sums.
@@ -216,12 +227,16 @@ fn output_data_type(operation: OperationRef<'_, '_>, placement: &Placement) -> S
     if *placement != Placement::Bpu {
         return "float32".to_owned();
     }
-    let readers = ir::results(operation).into_iter().flat_map(ir::users);
-    let cast = readers.filter(|reader| quant::Op::QuantizeCast.is(*reader)).flat_map(ir::results).next();
-    match cast.and_then(|value| TensorType::from_type(value.r#type()).ok()).map(|value| value.element) {
-        Some(hb_dialects::ir::Element::Quantized(quantized)) => format!("int{}", quantized.bits),
-        _ => "int32".to_owned(),
-    }
+    cast_of_result(operation).map_or_else(|| "int32".to_owned(), |quantized| format!("int{}", quantized.bits))
+}
+
+/// The largest magnitude that a node's result holds: what was measured of it, or of the value whose scale it has.
+fn threshold(operation: OperationRef<'_, '_>) -> Option<f64> {
+    let measured = operation.float(crate::quant::THRESHOLD).ok();
+    measured.or_else(|| match cast_of_result(operation)? {
+        Quantized { bits, scale: Scale::PerTensor(scale) } => Some(scale * largest_integer(bits)),
+        _ => None,
+    })
 }
 
 /// The per-node table.

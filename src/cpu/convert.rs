@@ -51,6 +51,8 @@ impl Array {
             let cast = scalar.cast(to);
             if !same(scalar, cast) {
                 let value = match scalar {
+                    // Neither 300 digits nor 300 zeros.
+                    Scalar::Float(value) if value.fract() != 0.0 || value.abs() >= 1e16 => format!("{value:?}"),
                     Scalar::Float(value) => value.to_string(),
                     other => other.as_integer().to_string(),
                 };

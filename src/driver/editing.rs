@@ -119,9 +119,11 @@ pub(super) fn check_removed_names(
     let known: Vec<String> = nodes.iter().cloned().chain(inside.iter().map(|operation| operation.node())).collect();
     let is_known = |name: &String| known.contains(name) || ir::holder_of(inside.iter().copied(), name).is_some();
     let unknown = configuration.get(&REMOVE_NODE_NAME).iter().filter(|name| !is_known(name));
+    let network =
+        if configuration.get(&OUTPUT_NODES).is_empty() { "the model has" } else { "up to output_nodes there is" };
     let problem = |name: &String| -> Problem {
         let nearest = suggestion(name, known.iter().map(String::as_str), "the log lists what can be removed");
-        configuration.problem(&REMOVE_NODE_NAME, format!("the model has no node '{name}'"), nearest)
+        configuration.problem(&REMOVE_NODE_NAME, format!("{network} no node '{name}'"), nearest)
     };
     let problems: Vec<Problem> = unknown.map(problem).collect();
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }

@@ -132,6 +132,13 @@ fn names_of_no_node() {
         error.contains("config.yaml:6:21: model_parameters.remove_node_name: the model has no node 'Softmax_9'"),
         "{error}"
     );
+    let error = refused("output_nodes: 'Conv_3'\n  remove_node_name: 'Add_4'");
+    assert!(
+        error.contains(
+            "config.yaml:7:21: model_parameters.remove_node_name: up to output_nodes there is no node 'Add_4'"
+        ),
+        "{error}"
+    );
     let error = refused("remove_node_name: 'Conv_3'");
     assert!(error.contains("node 'Conv_3' cannot be removed: it is part of a"), "{error}");
     let error = refused("remove_node_name: 'Conv_0/quantise'");

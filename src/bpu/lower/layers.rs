@@ -9,6 +9,7 @@ use hb_dialects::{
     pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{BlockLike, OperationRef, Region, RegionLike, Value, ValueLike, operation::OperationLike};
+use std::collections::HashSet;
 
 pub static PASS: PassDefinition = PassDefinition {
     argument: "bpu-expose-layers",
@@ -63,7 +64,11 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
 /// Gives a segment of the BPU further results.
 fn expose_bpu<'c, 'a>(operation: OperationRef<'c, 'a>, layers: &mut Vec<Layer<'c, 'a>>) -> Result<(), PassFailure> {
     let mut segment = mlir::from_mlir(operation)?;
-    let values = std::mem::take(&mut segment.values);
+    // What no node of the user's network computes, such as the image that a camera's planes become, is no layer of it.
+    let prepared = segment.nodes.iter().filter(|node| node.origins.is_empty()).flat_map(|node| &node.outputs);
+    let prepared: HashSet<usize> = prepared.map(|tensor| tensor.0).collect();
+    let values = std::mem::take(&mut segment.values).into_iter();
+    let values: Vec<_> = values.filter(|value| !prepared.contains(&value.tensor.0)).collect();
     let places: Vec<usize> = values
         .iter()
         .map(|value| {
@@ -94,7 +99,7 @@ fn expose_cpu<'c, 'a>(operation: OperationRef<'c, 'a>, layers: &mut Vec<Layer<'c
     let mut yielded: Vec<Value<'c, 'a>> = end.operands().collect();
     let mut named = Vec::new();
     for inner in ir::operations(block) {
-        if Op::of(inner).is_none_or(|op| op == Op::Constant) {
+        if Op::of(inner).is_none_or(|op| op == Op::Constant) || inner.origin().nodes.is_empty() {
             continue;
         }
         for result in ir::results(inner) {

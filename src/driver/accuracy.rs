@@ -7,8 +7,9 @@ use crate::numerics::{largest_integer, scale_of_threshold};
 use crate::quant::calibrate::Values;
 use crate::quant::info::{Judge, PrecisionInfo, QuantInfo};
 use crate::quant::search::Found;
+use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How the QDQ form was judged, on samples that had no part in its choices.
 #[derive(Debug, Clone)]
@@ -106,7 +107,7 @@ pub fn accuracy<'r>(
     judgement: Option<&'r Judgement>,
 ) -> Accuracy<'r> {
     let mut nodes: Vec<NodeAccuracy> =
-        facts.iter().zip(rows).map(|(fact, row)| node(fact, row, levels, judgement)).collect();
+        facts.par_iter().zip(rows).map(|(fact, row)| node(fact, row, levels, judgement)).collect();
     let cost = |node: &NodeAccuracy| {
         let lost = node.quantized_cosine.map_or(0.0, |cosine| 1.0 - cosine);
         (node.sensitivity.unwrap_or_default(), lost)
@@ -172,10 +173,10 @@ fn sqnr(float: &[f32], own: &[f32]) -> Option<f64> {
     if float.len() != own.len() {
         return None;
     }
-    let sum = |part: &dyn Fn(f64, f64) -> f64| {
-        float.iter().zip(own).map(|(a, b)| part(f64::from(*a), f64::from(*b))).sum::<f64>()
-    };
-    let (signal, error) = (sum(&|a, _| a * a), sum(&|a, b| (a - b) * (a - b)));
+    let (signal, error) = float.iter().zip(own).fold((0.0, 0.0), |(signal, error), (a, b)| {
+        let (a, b) = (f64::from(*a), f64::from(*b));
+        (signal + a * a, error + (a - b) * (a - b))
+    });
     let decibels = 10.0 * (signal / error).log10();
     decibels.is_finite().then_some(decibels)
 }
@@ -190,13 +191,21 @@ struct RangeUse {
 impl RangeUse {
     /// Of the reals of integers.
     fn of(values: &[f32], threshold: f64, bits: u32) -> Self {
-        let (scale, most) = (scale_of_threshold(threshold, bits), largest_integer(bits));
-        let integers = values.iter().map(|value| (f64::from(*value) / scale).round_ties_even() as i32);
-        let at_an_end = integers.clone().filter(|integer| f64::from(integer.abs()) >= most).count();
-        let different: BTreeSet<i32> = integers.collect();
+        let (per_unit, most) = (1.0 / scale_of_threshold(threshold, bits) as f32, largest_integer(bits) as i32);
+        let mut occurs = vec![false; 2 * most as usize + 2];
+        let mut at_an_end = 0u32;
+        for value in values {
+            // Level 0 is the lowest integer. A conversion rounds down, which is one instruction on every processor.
+            let level = (value * per_unit + (most + 1) as f32 + 0.5) as usize;
+            at_an_end += u32::from(level <= 1 || level + 1 >= occurs.len());
+            if let Some(occurs) = occurs.get_mut(level) {
+                *occurs = true;
+            }
+        }
+        let different = occurs.iter().filter(|occurs| **occurs).count();
         Self {
-            saturated: at_an_end as f64 / values.len().max(1) as f64,
-            levels: different.len() as f64 / (2.0 * most + 2.0),
+            saturated: f64::from(at_an_end) / values.len().max(1) as f64,
+            levels: different as f64 / occurs.len() as f64,
         }
     }
 }

@@ -24,7 +24,7 @@ pub use elementwise::{SlopeMultipliers, SumMultipliers, add, multiply, p_relu, r
 pub use lookup::{LookupTable, lookup, lookup_table};
 pub use multiplier::{Multiplier, MultiplierError};
 pub use pool::{PoolMultipliers, average, average_multiplier, maximum};
-pub use quantize::{dequantize, low_bytes, normalize, quantize, quantize_constant, quantize_f64};
+pub use quantize::{dequantize, largest_magnitude, low_bytes, normalize, quantize, quantize_constant, quantize_f64};
 pub use roi_resize::{RegionOfInterest, RoiResize};
 pub use round::{Clamp, round_half_even_shift, round_half_even_shift_wide};
 pub use scale::{accumulator_scale, bias_scale, largest_integer, least_weight_scale, scale_of_threshold};

@@ -19,6 +19,15 @@ pub fn quantize_f64(x: f64, scale: f64, clamp: Clamp) -> i32 {
     saturate((x / scale).round_ties_even(), clamp)
 }
 
+/// The largest magnitude of values, NaN aside; 0 of none.
+#[must_use]
+pub fn largest_magnitude(values: &[f32]) -> f32 {
+    // Magnitudes are ordered as their bits are, and whole vectors of these are compared at once; NaN is beyond infinity.
+    const INFINITY: u32 = f32::INFINITY.to_bits();
+    let magnitudes = values.iter().map(|value| value.abs().to_bits());
+    f32::from_bits(magnitudes.fold(0, |largest, bits| largest.max(if bits <= INFINITY { bits } else { 0 })))
+}
+
 /// What is quantized of a value with a mean and a factor: `(x - mean) · factor`, each step in f32.
 #[must_use]
 #[inline]
@@ -89,6 +98,13 @@ fn saturate(rounded: f64, clamp: Clamp) -> i32 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_largest_magnitude_is_no_nan() {
+        assert_eq!(largest_magnitude(&[]), 0.0);
+        assert_eq!(largest_magnitude(&[0.5, f32::NAN, -2.0, 1.0, -0.0]), 2.0);
+        assert_eq!(largest_magnitude(&[-f32::NAN, f32::MIN, f32::NEG_INFINITY]), f32::INFINITY);
+    }
 
     #[test]
     fn quantize_on_paper() {

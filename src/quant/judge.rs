@@ -1,6 +1,7 @@
 //! How alike the outputs of two networks are.
 
 use super::search::cosine;
+use crate::numerics::largest_magnitude;
 use ndarray::{ArrayViewD, Axis, IxDyn};
 use std::fmt;
 
@@ -45,7 +46,7 @@ pub struct Likeness {
 /// nothing. The worst counts.
 pub fn likeness(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Likeness {
     let whole = samples.iter().filter_map(|(left, right)| cosine(left, right));
-    let largest = samples.iter().flat_map(|(left, _)| left).fold(0f32, |most, value| most.max(value.abs()));
+    let largest = samples.iter().fold(0f32, |most, (left, _)| most.max(largest_magnitude(left)));
     let mut worst = Likeness { cosine: mean(whole).unwrap_or(1.0), slice: None };
     for axis in own_ranges(shape, samples) {
         for index in 0..shape.get(axis).copied().unwrap_or_default() {

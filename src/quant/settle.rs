@@ -9,7 +9,7 @@ use super::{
     },
 };
 use crate::bpu::lower::{Placement, Types, form_with_scales, place};
-use crate::numerics::{bias_scale, least_weight_scale, scale_of_threshold};
+use crate::numerics::{bias_scale, largest_magnitude, least_weight_scale, scale_of_threshold};
 use hb_dialects::{
     ElementType,
     ir::{self, Constant, OperationAttributes, Quantized, Scale},
@@ -257,7 +257,7 @@ fn types_of(
                 None => return Ok(Ok(None)),
             },
             (QuantizedRole::Activation, Some(constant)) => {
-                let threshold = largest(&constant.f32s()?);
+                let threshold = f64::from(largest_magnitude(&constant.f32s()?));
                 Some(Activation { threshold, bits: widest, narrow: threshold }.quantized())
             }
             (QuantizedRole::Weight { axis }, Some(constant)) => {
@@ -280,10 +280,6 @@ fn types_of(
     Ok(Ok(Some(Types { operands, result: result.map(Activation::quantized) })))
 }
 
-fn largest(values: &[f32]) -> f64 {
-    f64::from(values.iter().fold(0f32, |largest, value| largest.max(value.abs())))
-}
-
 /// One scale for each index of `axis`, from the largest magnitude there.
 fn channel_scales(constant: &Constant<'_>, axis: usize) -> Result<Vec<f64>, PassFailure> {
     let shape = constant.r#type.static_shape()?;
@@ -292,7 +288,7 @@ fn channel_scales(constant: &Constant<'_>, axis: usize) -> Result<Vec<f64>, Pass
     let mut largest = vec![0f32; channels];
     for (line, values) in constant.f32s()?.chunks(inner).enumerate() {
         if let Some(largest) = largest.get_mut(line % channels.max(1)) {
-            *largest = values.iter().fold(*largest, |largest, value| largest.max(value.abs()));
+            *largest = largest.max(largest_magnitude(values));
         }
     }
     Ok(largest.into_iter().map(|threshold| scale_of_threshold(f64::from(threshold), ACTIVATION_BITS)).collect())

@@ -163,7 +163,8 @@ impl Executable {
     }
 
     /// As `run`; calls `alter` with the name and value of every value that `ExecutableOptions::observe` selects, save inputs and
-    /// constants, before anything reads it: readers see what it becomes.
+    /// constants, before anything reads it: readers see what it becomes. Another form of the same memory, such as a reshaped value, is not told
+    /// apart from it: whoever reads either sees it.
     pub fn run_altered(
         &self,
         inputs: &[&Array],

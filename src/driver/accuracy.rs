@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How the QDQ form was judged, on samples that had no part in its choices.
+/// How the QDQ form was judged: with eight samples or more, on those that had no part in rounding its weights.
 #[derive(Debug, Clone)]
 pub struct Judgement {
     /// The mean cosine of the worst part of the outputs.
@@ -75,8 +75,8 @@ struct NodeAccuracy<'r> {
     /// What decided on range and type.
     judged_by: Option<Judge>,
     threshold: Option<f64>,
-    /// What its rounding to int8 alone costs the outputs of their cosine.
-    sensitivity: Option<f64>,
+    /// What its rounding to int8 alone costs the outputs of their cosine; none where int8 was good enough for all, so that nobody asked.
+    cost_as_int8: Option<f64>,
     calibrated_cosine: Option<f64>,
     quantized_cosine: Option<f64>,
     calibrated_sqnr_db: Option<f64>,
@@ -110,7 +110,9 @@ pub fn accuracy<'r>(
         facts.par_iter().zip(rows).map(|(fact, row)| node(fact, row, levels, judgement)).collect();
     let cost = |node: &NodeAccuracy| {
         let lost = node.quantized_cosine.map_or(0.0, |cosine| 1.0 - cosine);
-        (node.sensitivity.unwrap_or_default(), lost)
+        // Of what is wider now it is no cost any more.
+        let is_narrow = node.output_data_type == "int8";
+        (node.cost_as_int8.filter(|_| is_narrow).unwrap_or_default(), lost)
     };
     nodes.sort_by(|a, b| {
         let ((a, a_lost), (b, b_lost)) = (cost(a), cost(b));
@@ -158,7 +160,7 @@ fn node<'r>(
         output_data_type: &fact.output_data_type,
         judged_by: judgement.and_then(|judgement| judgement.info.values.get(&fact.name)?.judged_by),
         threshold: fact.threshold,
-        sensitivity: judgement.and_then(|judgement| judgement.noise.get(&fact.name).copied()),
+        cost_as_int8: judgement.and_then(|judgement| judgement.noise.get(&fact.name).copied()),
         calibrated_cosine: row.calibrated_cosine,
         quantized_cosine: row.quantized_cosine,
         calibrated_sqnr_db: against(levels.calibrated),

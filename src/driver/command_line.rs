@@ -94,7 +94,7 @@ pub struct CommandLine {
     pub(super) print_pipeline: bool,
 
     /// End with status 1 where the outputs have a smaller mean cosine than this with the float network's, on calibration samples that had no part
-    /// in choosing; the worst slice counts. The results are there all the same
+    /// in rounding the weights; the worst slice counts. The results are there all the same
     #[arg(long, value_name = "COSINE", value_parser = cosine)]
     pub(super) min_cosine: Option<f64>,
 

@@ -91,17 +91,17 @@ impl CompilationOutcome {
 
     /// What is wrong where the outputs shall have at least this mean cosine with the float network's.
     pub fn falls_short(&self, wanted: f64, configuration: &Configuration) -> Option<String> {
-        let Some(Judgement { precision, worst, samples, .. }) = &self.judgement else {
-            return Some(
-                "--min-cosine: nothing was judged; it takes calibration samples, and the stage quantize".into(),
-            );
+        let Judgement { precision, worst, samples, .. } = self.judgement.as_ref()?;
+        let report = configuration.output_path("_accuracy.json");
+        let where_lost = match self.files.contains(&report) {
+            true => format!("; '{}' shows where it is lost", printable(&report.display().to_string())),
+            false => String::new(),
         };
         (precision.cosine < wanted).then(|| {
             format!(
-                "output {worst} has a mean cosine of {:.6} with the float network's on {samples} samples, less than --min-cosine {wanted}; \
-                 '{}' shows where it is lost",
-                precision.cosine,
-                printable(&configuration.output_path("_accuracy.json").display().to_string())
+                "output {worst} has a mean cosine of {:.6} with the float network's on {samples} samples, less than --min-cosine \
+                 {wanted}{where_lost}",
+                precision.cosine
             )
         })
     }
@@ -116,8 +116,8 @@ impl CompilationOutcome {
         }
     }
 
-    /// Everything, for programs; with what was warned of.
-    pub fn to_json(&self, configuration: &Configuration, warnings: &[String]) -> Value {
+    /// Everything, for programs; with what was warned of, and what fell short.
+    pub fn to_json(&self, configuration: &Configuration, warnings: &[String], errors: &[String]) -> Value {
         let (on_bpu, on_cpu) = self.processors();
         let cosines = |name: &str| self.rows.iter().find(|row| row.node == name);
         let nodes = self.nodes.iter().map(|node| {
@@ -151,7 +151,7 @@ impl CompilationOutcome {
         });
         let of_bpu = self.prediction.filter(|prediction| prediction.segments.1 > 0);
         json!({
-            "status": "done",
+            "status": if errors.is_empty() { "done" } else { "failed" },
             "mode": self.purpose.map_or("configuration", Purpose::name),
             "last_stage": self.last_stage.map(Stage::name),
             "configuration": configuration.file.display().to_string(),
@@ -171,6 +171,7 @@ impl CompilationOutcome {
             "cosine": self.judgement.as_ref().map(|judgement| judgement.precision.cosine),
             "worst": self.judgement.as_ref().map(|judgement| &judgement.worst),
             "warnings": warnings,
+            "errors": errors,
         })
     }
 }

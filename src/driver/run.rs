@@ -2,9 +2,10 @@
 
 use super::command_line::{AT_FAULT, CommandLine, DONE, Mode};
 use super::commands::equivalent_commands;
-use super::compile::{CompileError, Stages, compile};
+use super::compile::{CompileError, Stage, Stages, compile};
 use super::configuration::{
-    Configuration, Environment, FastPerf, Problems, Severity, Status, WORKING_DIR, configuration_text, printable,
+    CALIBRATION_TYPE, CalibrationType, Configuration, Environment, FastPerf, Problems, Severity, Status, WORKING_DIR,
+    configuration_text, printable,
 };
 use super::import::{inputs, load_model, model_facts, model_inputs};
 use super::log::Log;
@@ -34,11 +35,12 @@ pub(super) fn run(command_line: &CommandLine, mode: &Mode) -> u8 {
         Ok(Done { configuration, outcome: Some(outcome) }) => {
             tracing::info!("{}", outcome.last_line(&configuration));
             let short = command_line.min_cosine.and_then(|wanted| outcome.falls_short(wanted, &configuration));
-            if let Some(message) = &short {
+            let errors: Vec<String> = short.into_iter().collect();
+            for message in &errors {
                 tracing::error!("{message}");
             }
-            let status = finish(&log, &configuration).max(if short.is_some() { AT_FAULT } else { DONE });
-            (outcome.to_json(&configuration, &log.warnings()), status)
+            let status = finish(&log, &configuration).max(if errors.is_empty() { DONE } else { AT_FAULT });
+            (outcome.to_json(&configuration, &log.warnings(), &errors), status)
         }
         Ok(Done { configuration, outcome: None }) => return finish(&log, &configuration),
         Err(error) => {
@@ -92,6 +94,7 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Do
         }
         Mode::BuiltIn(options) => built_in_configuration(options, &environment)?,
     };
+    check_min_cosine(command_line, &configuration)?;
     for problem in &configuration.warnings {
         tracing::warn!("{}", problem.without_severity());
     }
@@ -118,6 +121,24 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Do
         check::show(&outcome);
     }
     Ok(Done { configuration, outcome: Some(outcome) })
+}
+
+/// `--min-cosine` needs samples, and outputs to judge by them.
+fn check_min_cosine(command_line: &CommandLine, configuration: &Configuration) -> Result<(), CompileError> {
+    if command_line.min_cosine.is_none() {
+        return Ok(());
+    }
+    if *configuration.get(&CALIBRATION_TYPE) == CalibrationType::Skip {
+        return Err(fault(
+            "--min-cosine: with calibration_type skip the samples are random numbers, which judge nothing",
+        ));
+    }
+    match command_line.last_stage().filter(|stage| *stage < Stage::Quantize) {
+        Some(stage) => {
+            Err(fault(format!("--min-cosine: nothing is judged before the stage quantize, and {stage} is the last")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A `.hbm` that is where this run's would be must not be taken for it.

@@ -244,10 +244,12 @@ fn read(place: Option<&Place>, input: &SampleInput) -> Result<Array, Calibration
     if array.len() != input.shape.iter().product::<usize>() {
         return Err(failed(format!("its shape is {:?}, but the input takes {:?}", array.shape(), input.shape)));
     }
-    if input.element == ElementType::F32
-        && let Some(value) = array.values::<f32>().and_then(|values| values.iter().find(|value| !value.is_finite()))
-    {
-        return Err(failed(format!("it holds {value}, which is no value of a sample; correct or remove the file")));
+    let has_nan = match array.values::<f32>() {
+        Some(values) => values.iter().any(|value| value.is_nan()),
+        None => array.to_f64().iter().any(|value| value.is_nan()),
+    };
+    if has_nan {
+        return Err(failed("it holds NaN, which is no value of a sample; correct or remove the file".into()));
     }
     Ok(array.reshaped(&input.shape)?)
 }

@@ -1,5 +1,6 @@
 //! What a network makes of its inputs first: a normalization of its own, which says what its samples look like.
 
+use hb_dialects::ElementType;
 use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, IrError};
 use hb_dialects::names::input_names;
@@ -56,11 +57,19 @@ fn normalization<'a>(mut value: Value<'a, 'a>) -> Result<Option<Vec<(f64, f64)>>
         let (Ok(left), Ok(right)) = (reader.operand(0), reader.operand(1)) else { return Ok(channels) };
         let first = left.to_raw().ptr == value.to_raw().ptr;
         let Some(constant) = ir::constant_of(if first { right } else { left }) else { return Ok(channels) };
-        let numbers: Vec<f64> = constant.f32s()?.iter().map(|number| f64::from(*number)).collect();
-        if numbers.is_empty() || numbers.len() > MOST_CHANNELS || (op == Op::Div && !first) {
+        let count = constant.r#type.elements().unwrap_or(0);
+        if constant.r#type.element != ElementType::F32
+            || !(1..=MOST_CHANNELS).contains(&count)
+            || (op == Op::Div && !first)
+        {
             return Ok(channels);
         }
-        let before = channels.unwrap_or_else(|| vec![(1.0, 0.0)]);
+        let numbers: Vec<f64> = constant.f32s()?.iter().map(|number| f64::from(*number)).collect();
+        let before = channels.clone().unwrap_or_else(|| vec![(1.0, 0.0)]);
+        // Of other channels nothing can be said.
+        if before.len() != numbers.len() && before.len() != 1 && numbers.len() != 1 {
+            return Ok(channels);
+        }
         let count = before.len().max(numbers.len());
         let next = (0..count).map(|channel| {
             let (scale, offset) = before[channel % before.len()];

@@ -34,6 +34,8 @@ impl fmt::Display for OutputSlice {
 pub struct Likeness {
     /// Mean over the samples of the cosine: of the output, or of its worst slice.
     pub cosine: f64,
+    /// What it is at least for other samples, as far as these tell: a standard error less.
+    pub at_least: f64,
     /// The slice, where one is worse than the whole.
     pub slice: Option<OutputSlice>,
 }
@@ -47,7 +49,7 @@ pub struct Likeness {
 pub fn likeness(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Likeness {
     let whole = samples.iter().filter_map(|(left, right)| cosine(left, right));
     let largest = samples.iter().fold(0f32, |most, (left, _)| most.max(largest_magnitude(left)));
-    let mut worst = Likeness { cosine: mean(whole).unwrap_or(1.0), slice: None };
+    let mut worst = Likeness::of(whole, None).unwrap_or(Likeness { cosine: 1.0, at_least: 1.0, slice: None });
     for axis in own_ranges(shape, samples) {
         for index in 0..shape.get(axis).copied().unwrap_or_default() {
             let slice = OutputSlice { axis, index };
@@ -60,17 +62,25 @@ pub fn likeness(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Likeness {
                 let (left, right) = (of(left)?, of(right)?);
                 if left.iter().all(|value| *value == 0.0) { None } else { cosine(&left, &right) }
             });
-            if let Some(cosine) = mean(cosines).filter(|cosine| *cosine < worst.cosine) {
-                worst = Likeness { cosine, slice: Some(slice) };
+            if let Some(likeness) = Likeness::of(cosines, Some(slice)).filter(|slice| slice.cosine < worst.cosine) {
+                worst = likeness;
             }
         }
     }
     worst
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.fold((0.0, 0u32), |(sum, count), value| (sum + value, count + 1));
-    (count > 0).then(|| sum / f64::from(count))
+impl Likeness {
+    /// Of the cosines of samples; none without a sample.
+    fn of(cosines: impl Iterator<Item = f64>, slice: Option<OutputSlice>) -> Option<Self> {
+        let cosines: Vec<f64> = cosines.collect();
+        let count = cosines.len() as f64;
+        let cosine = cosines.iter().sum::<f64>() / count;
+        let squares = cosines.iter().map(|one| (one - cosine).powi(2)).sum::<f64>();
+        // One sample tells nothing of others.
+        let error = if cosines.len() > 1 { (squares / (count - 1.0) / count).sqrt() } else { 0.0 };
+        (count > 0.0).then_some(Self { cosine, at_least: cosine - error, slice })
+    }
 }
 
 fn slice_of<'v>(shape: &[usize], values: &'v [f32], slice: OutputSlice) -> Option<ArrayViewD<'v, f32>> {
@@ -133,6 +143,16 @@ mod tests {
         }
     }
 
+    /// Squares of 0.25, 0, 0 and 0.25 over 3 are the variance, and over 4 again that of the mean.
+    #[test]
+    fn what_holds_for_other_samples_is_less_than_the_mean() {
+        let found = Likeness::of([0.0, 0.5, 0.5, 1.0].into_iter(), None).unwrap();
+        let error = (0.5f64 / 3.0 / 4.0).sqrt();
+        assert!((found.cosine - 0.5).abs() < 1e-12 && (found.at_least - (0.5 - error)).abs() < 1e-12);
+        assert_eq!(Likeness::of([0.9].into_iter(), None).map(|found| found.at_least), Some(0.9));
+        assert_eq!(Likeness::of(std::iter::empty(), None), None);
+    }
+
     #[test]
     fn what_not_even_int16_shows_is_not_judged() {
         let float: Vec<f32> = (0..128).map(|index| if index < 64 { 100.0 } else { 1e-3 }).collect();
@@ -153,7 +173,7 @@ mod tests {
         let lost = rows(&|_| 0.0);
         assert!(cosine(&float, &lost).is_some_and(|cosine| cosine > 0.9999));
         let judged = likeness(&[1, 64, 5], &[(float.clone(), lost)]);
-        assert_eq!(judged, Likeness { cosine: 0.0, slice: Some(OutputSlice { axis: 2, index: 4 }) });
+        assert_eq!(judged, Likeness { cosine: 0.0, at_least: 0.0, slice: Some(OutputSlice { axis: 2, index: 4 }) });
         assert!(likeness(&[1, 64, 5], &[(float.clone(), float)]).cosine > 1.0 - 1e-12);
     }
 
@@ -163,9 +183,10 @@ mod tests {
         let other: Vec<f32> = values.iter().map(|value| value + 0.5).collect();
         let whole = cosine(&values, &other).expect("as long");
         for shape in [[1, 2, 80], [1, 160, 1], [2, 1, 80]] {
-            assert_eq!(likeness(&shape, &[(values.clone(), other.clone())]), Likeness { cosine: whole, slice: None });
+            let found = likeness(&shape, &[(values.clone(), other.clone())]);
+            assert_eq!(found, Likeness { cosine: whole, at_least: whole, slice: None });
         }
-        assert_eq!(likeness(&[0], &[(Vec::new(), Vec::new())]), Likeness { cosine: 1.0, slice: None });
+        assert_eq!(likeness(&[0], &[(Vec::new(), Vec::new())]), Likeness { cosine: 1.0, at_least: 1.0, slice: None });
     }
 
     #[test]

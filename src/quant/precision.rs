@@ -46,7 +46,7 @@ pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result
         let source = groups.source(value);
         let name = value_name(function, source);
         let Some(&top) = evidence.largest.get(&name) else { continue };
-        let wide = ThresholdRange::wide(top, top, has_pole(source));
+        let wide = ThresholdRange { narrow_threshold: None, ..ThresholdRange::wide(top, top, has_pole(source)) };
         if !may_be_wide(function, value, wide.threshold / largest_integer(WIDE_BITS))? {
             continue;
         }
@@ -60,8 +60,8 @@ pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result
     Ok(order.iter().filter_map(|key| found.remove(key)).collect())
 }
 
-/// The candidates that leave at most the share `left` of all noise when they are int16: those with the most noise for their cost first. Noise is by
-/// candidate.
+/// The candidates that leave at most the share `left` of all noise when they are int16: those with the most noise for their cost first; all of them for 0. Noise
+/// is by candidate.
 pub fn choose(candidates: &[Candidate], noise: &[f64], left: f64) -> BTreeMap<String, ThresholdRange> {
     let total: f64 = noise.iter().sum();
     let mut order: Vec<(&Candidate, f64)> = candidates.iter().zip(noise.iter().copied()).collect();
@@ -69,7 +69,7 @@ pub fn choose(candidates: &[Candidate], noise: &[f64], left: f64) -> BTreeMap<St
     order.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
     let mut remaining = total;
     let needed = order.into_iter().take_while(|(_, noise)| {
-        let wanted = remaining > left * total;
+        let wanted = left == 0.0 || remaining > left * total;
         remaining -= noise;
         wanted
     });
@@ -158,5 +158,6 @@ mod tests {
         assert_eq!(names(0.75), ["small"]);
         assert_eq!(names(0.5), ["large", "small"]);
         assert_eq!(names(0.0), ["large", "quiet", "small"]);
+        assert_eq!(choose(&all, &[0.0; 3], 0.0).len(), 3);
     }
 }

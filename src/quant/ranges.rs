@@ -9,7 +9,7 @@ use crate::numerics::largest_integer;
 /// A search tries so many thresholds from one to half of it.
 const STEPS_PER_OCTAVE: f64 = 16.0;
 
-/// The share of values that may be cut off whatever they are.
+/// The share of the values that are not 0 that may be cut off whatever they are.
 const OUTLIERS: f64 = 1e-4;
 
 /// How the threshold of a value is chosen: the largest magnitude that its integers show.

@@ -88,13 +88,15 @@ struct Trial<'s> {
 struct Verdict {
     /// The mean cosine of the worst part.
     reached: f64,
+    /// What the worst part has for other samples at least, as far as these tell.
+    at_least: f64,
     /// The name of that part.
     worst: String,
     /// How often best classes are the same, by output.
     best_classes: Vec<(String, usize)>,
 }
 
-/// What a trial reached, and with how many int16 activations.
+/// What a trial reaches for other samples too, and with how many int16 activations.
 type Outcome = (f64, usize);
 
 /// Whether a trial is to be preferred to another: it reaches what is wanted with less int16, or it comes closer by more than int16 costs.
@@ -109,7 +111,7 @@ fn is_better((reached, wide): Outcome, (others_reached, others_wide): Outcome, w
 
 impl Trial<'_> {
     fn outcome(&self) -> Outcome {
-        (self.verdict.reached, self.wide.len())
+        (self.verdict.at_least, self.wide.len())
     }
 }
 
@@ -123,7 +125,7 @@ impl<'s> Search<'s, '_> {
         let (mut best, choosers) = self.choose_ranges()?;
         let int8_cosine = best.verdict.reached;
         let mut noise = Vec::new();
-        if let Some(wanted) = self.wanted_cosine.filter(|wanted| int8_cosine < *wanted) {
+        if let Some(wanted) = self.wanted_cosine.filter(|wanted| best.verdict.at_least < *wanted) {
             noise = self.noise(&best.base.1)?;
             best = self.widen(best, &noise, wanted)?;
         }
@@ -168,7 +170,7 @@ impl<'s> Search<'s, '_> {
 
     /// What reaches the wanted cosine with the fewest activations as int16, or comes closest to it.
     fn widen(&self, mut best: Trial<'s>, noise: &[f64], wanted: f64) -> Result<Trial<'s>, CalibrationError> {
-        let (base, reached) = (best.base, best.verdict.reached);
+        let (base, reached) = (best.base, best.verdict.at_least);
         let mut steps = Steps::new(reached, wanted);
         // What was reached with how many: they are chosen in one order.
         let mut known = BTreeMap::from([(0, reached)]);
@@ -181,8 +183,8 @@ impl<'s> Search<'s, '_> {
                 continue;
             }
             let next = self.attempt(base, wide)?;
-            known.insert(most, next.verdict.reached);
-            steps.saw(share, next.verdict.reached);
+            known.insert(most, next.verdict.at_least);
+            steps.saw(share, next.verdict.at_least);
             if is_better(next.outcome(), best.outcome(), wanted) {
                 best = next;
             }
@@ -194,10 +196,12 @@ impl<'s> Search<'s, '_> {
     fn noise(&self, ranges: &QuantInfo) -> Result<Vec<f64>, CalibrationError> {
         let executable = (self.compile)(self.function(self.module)?)?;
         let threshold = |candidate: &'s Candidate| {
-            let narrow = ranges.values.get(&candidate.value).map(|value| value.threshold);
-            (candidate.value.as_str(), narrow.unwrap_or(candidate.wide.threshold))
+            let value = ranges.values.get(&candidate.value);
+            let value =
+                value.ok_or_else(|| CalibrationError::Threshold(format!("'{}' has no range", candidate.value)))?;
+            Ok((candidate.value.as_str(), value.threshold))
         };
-        let values: Vec<(&str, f64)> = self.candidates.iter().map(threshold).collect();
+        let values = self.candidates.iter().map(threshold).collect::<Result<Vec<_>, CalibrationError>>()?;
         let noise = costs(&executable, &values, &self.evidence.learned, self.samples)?;
         for ((value, _), noise) in values.iter().zip(&noise) {
             tracing::debug!("'{value}' alone as int8 costs the outputs {noise:.3e} of their cosine");
@@ -230,17 +234,19 @@ impl<'s> Search<'s, '_> {
         let (wide_count, candidates, reached) = (wide.len(), self.candidates.len(), verdict.reached);
         let judge = chooser.judge();
         tracing::debug!(
-            "ranges by {judge}, {wide_count} of {candidates} activations int16: output cosine {reached:.6}"
+            "ranges by {judge}, {wide_count} of {candidates} activations int16: output cosine {reached:.6}, for other samples at least {:.6}",
+            verdict.at_least
         );
         Ok(Trial { executable, base, wide, verdict })
     }
 
     fn judge(&self, executable: &FloatExecutable) -> Result<Verdict, CalibrationError> {
         let own = outputs(executable, &self.evidence.judged, self.samples)?;
-        let mut verdict = Verdict { reached: 1.0, worst: String::new(), best_classes: Vec::new() };
+        let mut verdict = Verdict { reached: 1.0, at_least: 1.0, worst: String::new(), best_classes: Vec::new() };
         for (output, (name, _, shape)) in executable.outputs().enumerate() {
             let pairs = pairs(&self.evidence.outputs, &own, output);
-            let Likeness { cosine, slice } = likeness(shape, &pairs);
+            let Likeness { cosine, at_least, slice } = likeness(shape, &pairs);
+            verdict.at_least = verdict.at_least.min(at_least);
             if cosine < verdict.reached || verdict.worst.is_empty() {
                 verdict.worst = slice.map_or_else(|| format!("'{name}'"), |slice| format!("'{name}' ({slice})"));
                 verdict.reached = verdict.reached.min(cosine);
@@ -251,20 +257,26 @@ impl<'s> Search<'s, '_> {
     }
 }
 
-/// Cosine similarity in f64. Two zero vectors are the same; a zero vector and another are not alike at all.
+/// Cosine similarity in f64 of what is finite on the left. Two zero vectors are the same; a zero vector and another are not alike at all, nor is one
+/// that is infinite or no number where the left is finite.
 pub fn cosine(left: &[f32], right: &[f32]) -> Option<f64> {
     if left.len() != right.len() || left.is_empty() {
         return None;
     }
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    let (ll, rr) = (dot(left, left), dot(right, right));
+    let (mut ll, mut rr, mut lr) = (0.0, 0.0, 0.0);
+    for (&a, &b) in left.iter().zip(right).filter(|(a, _)| a.is_finite()) {
+        let (a, b) = (f64::from(a), f64::from(b));
+        ll += a * a;
+        rr += b * b;
+        lr += a * b;
+    }
     if ll == 0.0 && rr == 0.0 {
         return Some(1.0);
     }
-    if ll == 0.0 || rr == 0.0 {
+    if ll == 0.0 || rr == 0.0 || !rr.is_finite() {
         return Some(0.0);
     }
-    Some(dot(left, right) / (ll.sqrt() * rr.sqrt()))
+    Some(lr / (ll.sqrt() * rr.sqrt()))
 }
 
 /// Looks for the largest share of the noise that may stay: the error of the outputs is about a power of it.
@@ -282,7 +294,8 @@ struct Steps {
 impl Steps {
     /// After a trial with all the noise.
     fn new(reached: f64, wanted: f64) -> Self {
-        Self { wanted, failed: (1.0, 1.0 - reached), power: USUAL_POWER, good: None, done: reached >= wanted }
+        let failed = (1.0, 1.0 - reached);
+        Self { wanted, failed, power: USUAL_POWER, good: None, done: reached >= wanted }
     }
 
     /// The share to try next; none at the end, which is there when nothing is left that could be wider.
@@ -340,6 +353,16 @@ mod tests {
         // What is reached is reached; then less int16 is better, and how far beyond does not matter.
         assert!(is_better((0.994, 40), (0.99, 0), WANTED) && !is_better((0.99, 0), (0.994, 40), WANTED));
         assert!(is_better((0.994, 7), (0.999, 9), WANTED) && !is_better((0.999, 9), (0.994, 7), WANTED));
+    }
+
+    #[test]
+    fn what_is_infinite_is_not_alike() {
+        assert_eq!(cosine(&[3.0, 4.0], &[4.0, 3.0]), Some(24.0 / 25.0));
+        assert_eq!(cosine(&[3.0, 4.0], &[3.0, f32::NEG_INFINITY]), Some(0.0));
+        assert_eq!(cosine(&[3.0, 4.0], &[f32::NAN, 4.0]), Some(0.0));
+        // A mask of the float network has no direction.
+        assert_eq!(cosine(&[3.0, f32::NEG_INFINITY, 4.0], &[3.0, -100.0, 4.0]), Some(1.0));
+        assert_eq!((cosine(&[0.0], &[0.0]), cosine(&[0.0], &[1.0])), (Some(1.0), Some(0.0)));
     }
 
     #[test]

@@ -180,7 +180,8 @@ pub(super) fn has_pole(value: Value<'_, '_>) -> bool {
     let Some(operation) = ir::defining_operation(value) else { return false };
     let second = operation.operand(1).ok().and_then(ir::constant_of);
     match Op::of(operation) {
-        Some(Op::Log | Op::Reciprocal | Op::Tan | Op::Atanh) => true,
+        // A ReduceLogSumExp is at least as large as its largest operand.
+        Some(Op::Log | Op::ReduceLogSum | Op::Reciprocal | Op::Tan | Op::Atanh) => true,
         Some(Op::Div) => second.is_none(),
         Some(Op::Pow) => match second.as_ref().and_then(|exponent| exponent.f32s().ok()) {
             Some(exponents) => exponents.iter().any(|exponent| *exponent < 0.0),

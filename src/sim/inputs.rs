@@ -122,18 +122,18 @@ fn names(specifications: &[TensorSpecification]) -> String {
 /// The input that an argument is for, and its path. Names may hold `=` themselves, so the model's names decide where the path begins. They also match as names of files,
 /// as outputs are stored.
 pub fn split<'a>(specifications: &[TensorSpecification], argument: &'a str) -> Result<(usize, &'a str), InputError> {
-    let mut found: Option<(usize, usize, &str)> = None;
-    let files = file_names(specifications.iter().map(|tensor| tensor.name.as_str()));
-    for (index, (tensor, file)) in specifications.iter().zip(&files).enumerate() {
-        for name in [&tensor.name, file] {
-            let path = argument.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('='));
-            if let Some(path) = path.filter(|_| found.is_none_or(|(_, length, _)| length < name.len())) {
-                found = Some((index, name.len(), path));
-            }
-        }
-    }
-    if let Some((index, _, path)) = found {
-        return Ok((index, path));
+    let path = |name: &str| argument.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+    let longest = |names: &[&str]| {
+        let found = names.iter().enumerate().filter_map(|(index, name)| Some((name.len(), index, path(name)?)));
+        found
+            .max_by_key(|(length, index, _)| (*length, std::cmp::Reverse(*index)))
+            .map(|(_, index, path)| (index, path))
+    };
+    let inputs: Vec<&str> = specifications.iter().map(|tensor| tensor.name.as_str()).collect();
+    let files = file_names(inputs.iter().copied());
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    if let Some(found) = longest(&inputs).or_else(|| longest(&files)) {
+        return Ok(found);
     }
     match argument.split_once('=') {
         Some((name, _)) if !Path::new(argument).exists() => Err(InputError::UnknownName {

@@ -335,13 +335,22 @@ fn save_lookup(path: &Path) {
     let graph = Graph {
         name: "lookup".into(),
         nodes: vec![
-            Node::new("rows", "Gather", &["table", "ids"], &["found"]).with("axis", Attribute::Int(0)),
+            // A sum of integers is no normalization.
+            Node::new("moved", "Add", &["ids", "one"], &["places"]),
+            Node::new("rows", "Gather", &["table", "places"], &["found"]).with("axis", Attribute::Int(0)),
             Node::new("product", "MatMul", &["found", "weights"], &["sums"]),
             Node::new("positive", "Relu", &["sums"], &["y"]),
         ],
         inputs: vec![value("ids", ElementType::I64, &[1, 4])],
         outputs: vec![value("y", ElementType::F32, &[1, 4, 16])],
-        initializers: vec![("table".into(), numbers(&[10, 8], 7)), ("weights".into(), numbers(&[8, 16], 11))],
+        initializers: vec![
+            (
+                "one".into(),
+                Tensor::new(ElementType::I64, vec![1], 1i64.to_le_bytes().to_vec().into()).expect("a tensor"),
+            ),
+            ("table".into(), numbers(&[11, 8], 7)),
+            ("weights".into(), numbers(&[8, 16], 11)),
+        ],
         ..Graph::default()
     };
     onnx::save(&Model::new(9, 19, graph), path).expect("written");
@@ -571,7 +580,8 @@ fn what_is_not_accurate_enough_ends_with_its_output() {
     let cosine = good["cosine"].as_f64().expect("a number");
     assert!(cosine > 0.99 && cosine < 1.0, "{cosine}");
     let (bad, told) = json("1", 1);
-    assert_eq!(bad["cosine"], good["cosine"]);
+    assert_eq!((&bad["cosine"], &bad["status"]), (&good["cosine"], &Value::from("failed")));
+    assert!(bad["errors"][0].as_str().is_some_and(|error| told.contains(error)), "{}", bad["errors"]);
     assert!(told.contains(&format!("has a mean cosine of {cosine:.6}")) && told.contains("--min-cosine 1"), "{told}");
     let file = std::fs::read_to_string(folder.join("model_output/digits_accuracy.json")).expect("a file");
     let accuracy: Value = serde_json::from_str(&file).expect("JSON");
@@ -582,6 +592,8 @@ fn what_is_not_accurate_enough_ends_with_its_output() {
         let levels = node["levels_used"].as_f64().expect("a share");
         assert!(levels > 0.0 && levels <= 1.0 && node["threshold"].as_f64().is_some_and(|most| most > 0.0), "{node}");
     }
+    let early = run(folder, "hb_compile", &["-c", "cfg.yaml", "--min-cosine", "0.9", "--stop-after", "optimize"]);
+    assert!(early.status.code() == Some(1) && text(&early.stderr).contains("nothing is judged before"));
     let check = run(folder, "hb_compile", &["-c", "cfg.yaml", "--min-cosine", "2"]);
     assert!(check.status.code() == Some(2) && text(&check.stderr).contains("a number from 0 to 1"));
 }

@@ -419,8 +419,8 @@ fn fits(shape: &[u64], declared: &[Option<u64>]) -> bool {
     shape.len() == declared.len()
 }
 
-/// The shape with an open first dimension set to 1; the number of the first other open dimension is the error. No network computes
-/// with a dimension of 0, so that is an open one.
+/// The shape with an open first dimension set to 1; the number of the first other open dimension is the error. A first
+/// dimension of 0 is an open one (manual, `--input-shape`).
 pub fn static_shape(declared: &[Option<u64>]) -> Result<Vec<u64>, usize> {
     let size = |(index, size): (usize, &Option<u64>)| match size {
         Some(size) if *size > 0 => Ok(*size),

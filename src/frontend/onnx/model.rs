@@ -138,11 +138,12 @@ pub struct Value {
 }
 
 impl Value {
-    /// Sizes of an input of a model that is used, none where it leaves one open; empty where not even the rank is known. A first dimension of 0
-    /// is then a batch that the exporter did not know (manual, `--input-shape`).
+    /// Sizes as users of a model see them, none where it leaves one open; empty where not even the rank is known. A first dimension of 0 before others
+    /// is a batch that the exporter did not know (manual, `--input-shape`).
     pub fn sizes(&self) -> Vec<Option<usize>> {
+        let rank = self.shape.as_ref().map_or(0, Vec::len);
         let size = |(axis, dimension): (usize, &Dimension)| match dimension {
-            Dimension::Fixed(0) if axis == 0 => None,
+            Dimension::Fixed(0) if axis == 0 && rank > 1 => None,
             Dimension::Fixed(size) => Some(*size),
             Dimension::Named(_) => None,
         };

@@ -148,7 +148,7 @@ impl NetworkStages<'_> {
         let mut calibrated =
             evidence::calibrate(function, &executable, &samples, &self.method(), &|| progress.advance(1))?;
         let sample = source.read(&executable, 0)?;
-        question_ranges(&source, &executable, (function, inputs))?;
+        question_ranges(&source, &executable, function, inputs)?;
         let asked = self.ask(module, &requests, &mut calibrated)?;
         Ok(Reference { sample, calibrated, asked, source })
     }
@@ -335,7 +335,8 @@ fn report(found: &Found) {
 fn question_ranges(
     source: &SampleSource,
     executable: &FloatExecutable,
-    (function, inputs): (OperationRef<'_, '_>, &[CheckedInput]),
+    function: OperationRef<'_, '_>,
+    inputs: &[CheckedInput],
 ) -> Result<(), CalibrationError> {
     if matches!(source, SampleSource::Random) {
         return Ok(());
@@ -352,8 +353,10 @@ fn question_ranges(
             }
         }
     }
-    for ((input, (least, most)), is_one_value) in inputs.iter().zip(ranges).zip(is_one_value) {
-        let own = normalizations.iter().find(|own| own.input == input.name);
+    let elements = executable.inputs().map(|(_, element, _)| element);
+    for (((input, (least, most)), is_one_value), element) in inputs.iter().zip(ranges).zip(is_one_value).zip(elements) {
+        // Integers cannot be as small as a normalization may want them.
+        let own = normalizations.iter().find(|own| own.input == input.name && element == ElementType::F32);
         if is_one_value && least == most {
             tracing::warn!(
                 "{}; give samples of what the network is used for",
@@ -364,7 +367,7 @@ fn question_ranges(
                 "{doubt}; samples are stored normalised, as the network was trained: check them, and mean and scale"
             );
         } else if let Some(doubt) = own.and_then(|own| question_normalized(own, least, most)) {
-            tracing::warn!("{doubt}; divide the samples by 255, if so");
+            tracing::warn!("{doubt}; divide the samples by 255 if the network was trained on those");
         }
     }
     Ok(())

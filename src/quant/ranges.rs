@@ -12,6 +12,9 @@ const STEPS_PER_OCTAVE: f64 = 16.0;
 /// The share of the values that are not 0 that may be cut off whatever they are.
 const OUTLIERS: f64 = 1e-4;
 
+/// Unless they hold more than this share of the sum of squares: then they are what the value is for.
+const ENERGY_OF_OUTLIERS: f64 = 0.05;
+
 /// How the threshold of a value is chosen: the largest magnitude that its integers show.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum RangeChooser {
@@ -69,11 +72,20 @@ impl RangeChooser {
     }
 }
 
-/// The bins of all values but the largest.
+/// The bins of all values but the largest, or all where those matter.
 fn without_outliers(magnitudes: Magnitudes<'_>) -> Magnitudes<'_> {
     let least = percentile(Magnitudes { zeros: 0, ..magnitudes }, 1.0 - OUTLIERS);
-    let usual = magnitudes.bins.get(..(least / magnitudes.width) as usize).unwrap_or(magnitudes.bins);
-    Magnitudes { bins: usual, ..magnitudes }
+    let energy = |(index, count): (usize, &u64)| *count as f64 * (index as f64 + 0.5).powi(2);
+    let split = magnitudes.bins.split_at_checked((least / magnitudes.width) as usize);
+    let matters = |(usual, outliers): &(&[u64], &[u64])| {
+        let usual_energy: f64 = usual.iter().enumerate().map(energy).sum();
+        let energy_of_outliers: f64 = (usual.len()..).zip(outliers.iter()).map(energy).sum();
+        energy_of_outliers > ENERGY_OF_OUTLIERS * (usual_energy + energy_of_outliers)
+    };
+    match split.filter(|split| !matters(split)) {
+        Some((usual, _)) => Magnitudes { bins: usual, ..magnitudes },
+        None => magnitudes,
+    }
 }
 
 /// The upper edge of the bin in which the share is reached.
@@ -312,6 +324,20 @@ mod tests {
         let value = |index: usize| if index.is_multiple_of(30) { 0.99 } else { (index % 97) as f32 * 1e-5 };
         let values: Vec<f32> = (0..60_000).map(value).collect();
         assert!(RangeChooser::KullbackLeibler.threshold(&observed(&values), 8) > 0.9);
+    }
+
+    /// The exponential of twice a normal distribution: most of its sum of squares is in few values.
+    #[test]
+    fn a_tail_that_holds_the_energy_is_kept() {
+        let normal = |index: usize| {
+            // Box and Muller, from two sequences without a common period.
+            let (u, v) = ((index as f64 + 0.5) / 50_000.0, index as f64 * 0.618_033_988_75);
+            (-2.0 * u.ln()).sqrt() * (v.fract() * std::f64::consts::TAU).cos()
+        };
+        let values: Vec<f32> = (0..50_000).map(|index| (2.0 * normal(index)).exp() as f32).collect();
+        let error = |threshold: f64| square_error(observed(&values).magnitudes().unwrap(), threshold, 8);
+        let kl = RangeChooser::KullbackLeibler.threshold(&observed(&values), 8);
+        assert!(error(kl) <= error(RangeChooser::Max.threshold(&observed(&values), 8)), "{kl}");
     }
 
     proptest! {

@@ -8,6 +8,8 @@ use crate::float::own_normalization::OwnNormalization;
 
 /// What networks normalize lies within a few units of 0; beyond this nobody trains one.
 const MOST_NORMALIZED: f64 = 16.0;
+/// Samples of images hold a value beyond this.
+const BRIGHT: f64 = 200.0;
 /// The largest value of 8-bit data.
 const WHITE: f64 = 255.0;
 /// What yuv444_128 is less than yuv444.
@@ -57,17 +59,18 @@ pub fn ask(checker: &mut Checker, input: &InputSettings, label: &str) {
 }
 
 /// What is doubtful about samples of an input whose values are in a range, where the network begins with a normalization of its own: what that
-/// makes of pixels from 0 to 255 is far from what networks are trained on, and it would not be if they were from 0 to 1.
+/// makes of pixels from 0 to 255 is far from what networks are trained on, and of pixels from 0 to 1 it makes values on both sides of 0.
 pub fn question_normalized(normalization: &OwnNormalization, least: f64, most: f64) -> Option<String> {
     let reach = |(least, most): (f64, f64)| least.abs().max(most.abs());
     let range = normalization.range(least, most);
     let meant = normalization.range(least / WHITE, most / WHITE);
-    let pixels = least >= 0.0 && most > 1.0 && most <= WHITE;
-    (pixels && reach(range) > MOST_NORMALIZED && reach(meant) <= MOST_NORMALIZED).then(|| {
+    let pixels = least >= 0.0 && most > BRIGHT && most <= WHITE;
+    let normalizes = meant.0 < 0.0 && meant.1 > 0.0 && (1.0..=MOST_NORMALIZED).contains(&reach(meant));
+    (pixels && normalizes && reach(range) > MOST_NORMALIZED).then(|| {
         format!(
-            "input '{}': the samples are {least:.4} to {most:.4}, which the network's own normalization makes {:.4} to {:.4}; it expects values \
-             that are 255 times as small",
-            normalization.input, range.0, range.1
+            "input '{}': the samples are {least:.4} to {most:.4}, which the network's own normalization makes {:.4} to {:.4}; of values \
+             that are 255 times as small it makes {:.4} to {:.4}",
+            normalization.input, range.0, range.1, meant.0, meant.1
         )
     })
 }

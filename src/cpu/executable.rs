@@ -287,10 +287,13 @@ impl Executable {
         Ok(Memory { arena: bytes, team })
     }
 
+    /// Where a tensor is; none where it need not exist.
+    fn place(&self, id: GraphTensorId) -> Option<TensorPlace> {
+        self.prepared.places.get(self.prepared.graph.storage(id).0).copied().flatten()
+    }
+
     fn view<'a>(&'a self, id: GraphTensorId, pointers: &'a Pointers) -> Option<ArrayView<'a>> {
-        let graph = &self.prepared.graph;
-        let place = self.prepared.places.get(graph.storage(id).0).copied().flatten()?;
-        self.view_at(id, place, pointers)
+        self.view_at(id, self.place(id)?, pointers)
     }
 
     fn view_at<'a>(&'a self, id: GraphTensorId, place: TensorPlace, pointers: &'a Pointers) -> Option<ArrayView<'a>> {
@@ -322,10 +325,8 @@ impl Executable {
     }
 
     fn alter(&self, id: GraphTensorId, pointers: &Pointers, alter: &mut dyn FnMut(&str, ResultView<'_>)) {
-        let graph = &self.prepared.graph;
-        let place = self.prepared.places.get(graph.storage(id).0).copied().flatten();
-        let place = place.filter(|place| matches!(place, TensorPlace::Output(_) | TensorPlace::Arena(_)));
-        if let (Some(tensor), Some(place)) = (graph.tensor(id), place)
+        let place = self.place(id).filter(|place| matches!(place, TensorPlace::Output(_) | TensorPlace::Arena(_)));
+        if let (Some(tensor), Some(place)) = (self.prepared.graph.tensor(id), place)
             && let Some(view) = self.result_at(id, place, pointers)
         {
             alter(&tensor.name, view);
@@ -335,9 +336,7 @@ impl Executable {
     /// Outputs that are not written in place: constants, inputs, and values that are an output twice.
     fn copy_outputs(&self, pointers: &Pointers) {
         for (position, id) in self.prepared.graph.outputs.iter().enumerate() {
-            let Some(place) = self.prepared.places.get(self.prepared.graph.storage(*id).0).copied().flatten() else {
-                continue;
-            };
+            let Some(place) = self.place(*id) else { continue };
             if let (true, Some(view), Some(to)) = (
                 place != TensorPlace::Output(position),
                 self.view(*id, pointers),

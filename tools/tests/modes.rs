@@ -320,17 +320,18 @@ fn samples_are_kept_and_advice_is_written() {
     assert_eq!(std::fs::read_to_string(folder.join("digits_advice.json")).expect("a file"), "[]\n");
 }
 
+/// An input or output of a graph.
+fn tensor(name: &str, element: ElementType, shape: &[usize]) -> onnx::model::Value {
+    let shape = shape.iter().copied().map(Dimension::Fixed).collect();
+    onnx::model::Value { name: name.into(), element: Some(element), shape: Some(shape) }
+}
+
 /// Rows of a table by number, then a product: a network with an integer input.
 fn save_lookup(path: &Path) {
     let numbers = |shape: &[usize], step: usize| {
         let count: usize = shape.iter().product();
         let values: Vec<f32> = (0..count).map(|index| (index * step % 41) as f32 / 20.0 - 1.0).collect();
         Tensor::from_f32s(&values).reshaped(shape.to_vec()).expect("a tensor")
-    };
-    let value = |name: &str, element, shape: &[usize]| onnx::model::Value {
-        name: name.into(),
-        element: Some(element),
-        shape: Some(shape.iter().copied().map(Dimension::Fixed).collect()),
     };
     let graph = Graph {
         name: "lookup".into(),
@@ -341,8 +342,8 @@ fn save_lookup(path: &Path) {
             Node::new("product", "MatMul", &["found", "weights"], &["sums"]),
             Node::new("positive", "Relu", &["sums"], &["y"]),
         ],
-        inputs: vec![value("ids", ElementType::I64, &[1, 4])],
-        outputs: vec![value("y", ElementType::F32, &[1, 4, 16])],
+        inputs: vec![tensor("ids", ElementType::I64, &[1, 4])],
+        outputs: vec![tensor("y", ElementType::F32, &[1, 4, 16])],
         initializers: vec![
             (
                 "one".into(),
@@ -421,11 +422,7 @@ fn a_node_goes_to_the_cpu_where_it_is_asked_for() {
 
 /// A product, and a branch that negates it where its sum is not positive.
 fn save_branch(path: &Path) {
-    let value = |name: &str| onnx::model::Value {
-        name: name.into(),
-        element: Some(ElementType::F32),
-        shape: Some([1, 4].map(Dimension::Fixed).to_vec()),
-    };
+    let value = |name: &str| tensor(name, ElementType::F32, &[1, 4]);
     let branch = |node: &str, operator: &str, result: &str| Graph {
         name: node.into(),
         nodes: vec![Node::new(node, operator, &["product"], &[result])],
@@ -496,11 +493,7 @@ fn nodes_inside_of_a_branch_are_known_and_told_of() {
 fn int16_that_cannot_be_is_rolled_back_with_its_reason() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    let value = |name: &str| onnx::model::Value {
-        name: name.into(),
-        element: Some(ElementType::F32),
-        shape: Some([1, 4, 4].map(Dimension::Fixed).to_vec()),
-    };
+    let value = |name: &str| tensor(name, ElementType::F32, &[1, 4, 4]);
     let graph = Graph {
         name: "attention".into(),
         nodes: vec![
@@ -603,11 +596,7 @@ fn what_is_not_accurate_enough_ends_with_its_output() {
 fn samples_that_cannot_belong_to_the_network() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    let value = |name: &str| onnx::model::Value {
-        name: name.into(),
-        element: Some(ElementType::F32),
-        shape: Some([1, 3, 4, 4].map(Dimension::Fixed).to_vec()),
-    };
+    let value = |name: &str| tensor(name, ElementType::F32, &[1, 3, 4, 4]);
     let constant =
         |values: &[f32], shape: &[usize]| Tensor::from_f32s(values).reshaped(shape.to_vec()).expect("a tensor");
     let graph = Graph {
@@ -662,11 +651,7 @@ fn samples_that_cannot_belong_to_the_network() {
 fn advice_names_what_alignment_costs() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    let value = |name: &str, shape: [usize; 4]| onnx::model::Value {
-        name: name.into(),
-        element: Some(ElementType::F32),
-        shape: Some(shape.map(Dimension::Fixed).to_vec()),
-    };
+    let value = |name: &str, shape: [usize; 4]| tensor(name, ElementType::F32, &shape);
     // 3 channels to 8 over 256 x 256 cells: the array has 16 multipliers for each of 32 sums.
     let weights: Vec<f32> = (0..8 * 3 * 9).map(|index| (index % 7) as f32 / 7.0 - 0.4).collect();
     let weights = Tensor::from_f32s(&weights).reshaped(vec![8, 3, 3, 3]).expect("a tensor");

@@ -1,7 +1,8 @@
 //! Curves and clamps of functions of one value. The functions themselves are the formulas of [`crate::cpu`], evaluated in f64.
 
 use super::model::{BpuElement, Clamp};
-use crate::numerics::{self, Curve, CurveFitError, FittedCurve, Piece, quantize_f64};
+use crate::numerics::{self, Curve, CurveFitError, Destination, FittedCurve, Piece, quantize_f64};
+use hb_dialects::ir::Affine;
 
 /// The curve of a function between two types, of which one at least is int16 (`docs/numerics.md`, section 6).
 ///
@@ -9,11 +10,11 @@ use crate::numerics::{self, Curve, CurveFitError, FittedCurve, Piece, quantize_f
 /// When the function has no curve that follows it.
 pub fn curve(
     f: impl Fn(f64) -> f64,
-    (input, s_x): (BpuElement, f64),
-    (output, s_y): (BpuElement, f64),
+    (input, x): (BpuElement, Affine),
+    (output, y): (BpuElement, Affine),
 ) -> Result<FittedCurve, CurveFitError> {
     let range = |element: BpuElement| if element == BpuElement::I8 { Clamp::I8 } else { Clamp::I16 };
-    numerics::fit_curve(f, (s_x, range(input)), (s_y, range(output)))
+    numerics::fit_curve(f, (x, range(input)), (y, range(output)))
 }
 
 /// A curve in the place of one that is not fitted yet, because scales are not known.
@@ -30,10 +31,10 @@ pub fn any_curve() -> Result<Curve, String> {
 /// Clamping integers to it equals clipping the reals before they are quantized, since rounding is monotonic. As in ONNX Clip,
 /// `high` wins when it is below `low`. None for f32, which has no integers.
 #[must_use]
-pub fn activation_clamp(low: f64, high: f64, scale: f64, element: BpuElement) -> Option<Clamp> {
-    let range = element.range()?;
-    let high = quantize_f64(high, scale, range);
-    Some(Clamp { low: quantize_f64(low, scale, range).min(high), high })
+pub fn activation_clamp(low: f64, high: f64, affine: Affine, element: BpuElement) -> Option<Clamp> {
+    let to = Destination { zero_point: affine.zero_point, clamp: element.range()? };
+    let high = quantize_f64(high, affine.scale, to);
+    Some(Clamp { low: quantize_f64(low, affine.scale, to).min(high), high })
 }
 
 #[cfg(test)]
@@ -44,7 +45,7 @@ mod tests {
     use hb_dialects::hfloat::Op;
 
     fn table(op: Op, attributes: &str, s_x: f64, s_y: f64) -> numerics::LookupTable {
-        lookup_table(formula_of(op, attributes), s_x, s_y)
+        lookup_table(formula_of(op, attributes), Affine::symmetric(s_x), Affine::symmetric(s_y))
     }
 
     #[test]
@@ -79,7 +80,8 @@ mod tests {
         ];
         for (op, f) in formulas() {
             let (s_x, s_y) = (8.0 / 32767.0, result_scale(&f));
-            let fitted = curve(&f, (BpuElement::I16, s_x), (BpuElement::I16, s_y));
+            let (x, y) = (Affine::symmetric(s_x), Affine::symmetric(s_y));
+            let fitted = curve(&f, (BpuElement::I16, x), (BpuElement::I16, y));
             let Ok(fitted) = fitted else {
                 // Poles, of which none is at an end.
                 assert_eq!(op, Op::Tan);
@@ -99,12 +101,17 @@ mod tests {
 
     #[test]
     fn clamps_of_activations() {
-        let clamp = |low, high, scale| activation_clamp(low, high, scale, BpuElement::I8).unwrap();
+        let clamp = |low, high, scale| activation_clamp(low, high, Affine::symmetric(scale), BpuElement::I8).unwrap();
         assert_eq!(clamp(0.0, f64::INFINITY, 0.1), Clamp { low: 0, high: 127 });
         assert_eq!(clamp(0.0, 6.0, 0.1), Clamp { low: 0, high: 60 });
         assert_eq!(clamp(f64::NEG_INFINITY, f64::INFINITY, 0.1), Clamp::I8);
         assert_eq!(clamp(3.0, -1.0, 0.5), Clamp { low: -2, high: -2 });
-        assert_eq!(activation_clamp(-1.0, 1.0, 0.001, BpuElement::I16), Some(Clamp { low: -1000, high: 1000 }));
-        assert_eq!(activation_clamp(0.0, 6.0, 0.1, BpuElement::F32), None);
+        assert_eq!(
+            activation_clamp(-1.0, 1.0, Affine::symmetric(0.001), BpuElement::I16),
+            Some(Clamp { low: -1000, high: 1000 })
+        );
+        assert_eq!(activation_clamp(0.0, 6.0, Affine::symmetric(0.1), BpuElement::F32), None);
+        let shifted = Affine { scale: 0.1, zero_point: -100 };
+        assert_eq!(activation_clamp(0.0, 6.0, shifted, BpuElement::I8), Some(Clamp { low: -100, high: -40 }));
     }
 }

@@ -39,7 +39,7 @@ pub fn tensor_type<'c>(context: &'c Context, tensor: &BpuTensor) -> Type<'c> {
 fn ir_type(tensor: &BpuTensor) -> TensorType {
     let scale = match &tensor.scale {
         TensorScale::None => None,
-        TensorScale::PerTensor(scale) => Some(ir::Scale::PerTensor(*scale)),
+        TensorScale::PerTensor(affine) => Some(ir::Scale::PerTensor(*affine)),
         TensorScale::PerChannel { axis, scales } => Some(ir::Scale::PerAxis { axis: *axis, scales: scales.clone() }),
     };
     let element = match scale {
@@ -67,7 +67,7 @@ pub fn tensor_of(r#type: Type<'_>, name: String) -> Result<BpuTensor, MirrorErro
         ir::Element::Quantized(quantized) => {
             let element = bpu_element(quantized.storage())?;
             let scale = match quantized.scale {
-                ir::Scale::PerTensor(scale) => TensorScale::PerTensor(scale),
+                ir::Scale::PerTensor(affine) => TensorScale::PerTensor(affine),
                 ir::Scale::PerAxis { axis, scales } => TensorScale::PerChannel { axis, scales },
             };
             (element, scale)

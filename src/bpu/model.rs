@@ -11,7 +11,7 @@ mod verify;
 use std::fmt;
 use std::sync::Arc;
 
-use hb_dialects::ir::Origin;
+use hb_dialects::ir::{Affine, Origin};
 use hb_dialects::{ElementType, bpu::Op};
 
 use crate::numerics::LookupTable;
@@ -122,15 +122,15 @@ impl fmt::Display for BpuElement {
     }
 }
 
-/// What one step of a tensor's integers is worth. The zero point is always 0.
+/// What a tensor's integers are worth.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum TensorScale {
     /// Not a quantized tensor: reals, or a bias whose scale its convolution implies.
     #[default]
     None,
-    /// One scale for all elements.
-    PerTensor(f64),
-    /// One scale for each index along `axis`.
+    /// One scale and zero point for all elements.
+    PerTensor(Affine),
+    /// One scale for each index along `axis`, the zero point 0.
     PerChannel {
         /// The dimension the scales run along.
         axis: usize,
@@ -145,18 +145,30 @@ impl TensorScale {
     pub fn of_channel(&self, channel: usize) -> Option<f64> {
         match self {
             TensorScale::None => None,
-            TensorScale::PerTensor(scale) => Some(*scale),
+            TensorScale::PerTensor(affine) => Some(affine.scale),
             TensorScale::PerChannel { scales, .. } => scales.get(channel).copied(),
         }
     }
 
-    /// The scale, when there is exactly one.
+    /// One scale for all elements, with the zero point 0.
     #[must_use]
-    pub fn per_tensor(&self) -> Option<f64> {
+    pub const fn symmetric(scale: f64) -> TensorScale {
+        TensorScale::PerTensor(Affine::symmetric(scale))
+    }
+
+    /// Scale and zero point, when there is exactly one.
+    #[must_use]
+    pub fn per_tensor(&self) -> Option<Affine> {
         match self {
-            TensorScale::PerTensor(scale) => Some(*scale),
+            TensorScale::PerTensor(affine) => Some(*affine),
             _ => None,
         }
+    }
+
+    /// The integer of the real 0.
+    #[must_use]
+    pub fn zero_point(&self) -> i32 {
+        self.per_tensor().map_or(0, |affine| affine.zero_point)
     }
 }
 
@@ -198,6 +210,13 @@ impl BpuTensor {
         self
     }
 
+    /// The largest distance that an integer of the tensor can have from the zero point; 0 for reals.
+    #[must_use]
+    pub fn magnitude(&self) -> u32 {
+        let zero_point = self.scale.zero_point();
+        self.element.range().map_or(0, |range| range.low.abs_diff(zero_point).max(range.high.abs_diff(zero_point)))
+    }
+
     /// Number of elements; none when it does not fit a usize.
     #[must_use]
     pub fn element_count(&self) -> Option<usize> {
@@ -229,9 +248,9 @@ pub struct BpuNode {
 /// What a node does. Operands are listed for each; the result is one tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operator {
-    /// `x` NHWC, `w` OHWI with I = C / group, optional `bias` i32 `[O]`.
+    /// `x` NHWC, `w` OHWI with I = C / group and the zero point 0, optional `bias` i32 `[O]`.
     Convolution(Convolution),
-    /// `a` [.., M, K] and `b` [.., K, N], both activations or constants; the leading dimensions broadcast.
+    /// `a` [.., M, K] and `b` [.., K, N], both activations or constants, `b` with the zero point 0; the leading dimensions broadcast.
     MatMul {
         /// Interval of a fused activation.
         clamp: Option<Clamp>,

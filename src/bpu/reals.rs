@@ -9,11 +9,13 @@ pub fn reals(tensor: &BpuTensor, layout: ValueLayout, bytes: &[u8]) -> Option<Ve
     // Several scales run along the last dimension: they are those of sums of products.
     let scale = |index: usize| match &tensor.scale {
         TensorScale::None => None,
-        TensorScale::PerTensor(scale) => Some(*scale as f32),
+        TensorScale::PerTensor(affine) => Some(affine.scale as f32),
         TensorScale::PerChannel { scales, .. } => scales.get(index % scales.len().max(1)).map(|scale| *scale as f32),
     };
+    let zero_point = tensor.scale.zero_point();
     let of = |integers: Vec<i32>| -> Option<Vec<f32>> {
-        integers.iter().enumerate().map(|(index, &q)| Some(numerics::dequantize(q, scale(index)?))).collect()
+        let real = |(index, &q): (usize, &i32)| Some(numerics::dequantize(q.wrapping_sub(zero_point), scale(index)?));
+        integers.iter().enumerate().map(real).collect()
     };
     let reals = match tensor.element {
         BpuElement::I8 => of(bytes.iter().map(|&q| i32::from(q as i8)).collect()),

@@ -3,10 +3,11 @@
 use super::compare::NodeFacts;
 use super::tables::{NodeRow, OutputRow};
 use crate::bpu::lower::Placement;
-use crate::numerics::{largest_integer, scale_of_threshold};
+use crate::bpu::model::Clamp;
 use crate::quant::calibrate::Values;
 use crate::quant::info::{Judge, PrecisionInfo, QuantInfo};
 use crate::quant::search::Found;
+use hb_dialects::ir::{Affine, Quantized, Scale};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -141,13 +142,8 @@ fn node<'r>(
 ) -> NodeAccuracy<'r> {
     let float = levels.float.nodes.get(&fact.name);
     let against = |other: &Values| sqnr(float?, other.nodes.get(&fact.name)?);
-    let bits = match fact.output_data_type.as_str() {
-        "int8" => Some(8),
-        "int16" => Some(16),
-        _ => None,
-    };
-    let use_of_range = bits.zip(fact.threshold).zip(levels.quantized.nodes.get(&fact.name));
-    let use_of_range = use_of_range.map(|((bits, threshold), values)| RangeUse::of(values, threshold, bits));
+    let values = levels.quantized.nodes.get(&fact.name);
+    let use_of_range = fact.integers.as_ref().zip(values).and_then(|(integers, values)| RangeUse::of(values, integers));
     NodeAccuracy {
         name: &fact.name,
         operator: &fact.operator,
@@ -191,24 +187,33 @@ struct RangeUse {
 }
 
 impl RangeUse {
-    /// Of the reals of integers.
-    fn of(values: &[f32], threshold: f64, bits: u32) -> Self {
-        let (per_unit, most) = (1.0 / scale_of_threshold(threshold, bits) as f32, largest_integer(bits) as i32);
-        let mut occurs = vec![false; 2 * most as usize + 2];
+    /// Of the reals of integers of 8 or 16 bits with one scale; none of others.
+    fn of(values: &[f32], integers: &Quantized) -> Option<Self> {
+        let Scale::PerTensor(Affine { scale, zero_point }) = integers.scale else { return None };
+        let Clamp { low, high } = match integers.bits {
+            8 => Clamp::I8,
+            16 => Clamp::I16,
+            _ => return None,
+        };
+        let (per_unit, zero) = (1.0 / scale as f32, zero_point - low);
+        let mut occurs = vec![false; (high - low) as usize + 1];
+        // Symmetric integers leave the lowest one unused. An end that is the real 0 is none: there a function is 0.
+        let lowest = if zero_point == 0 { 1 } else { 0 };
+        let (lowest, highest) = (lowest as usize, occurs.len() - 1);
         let mut at_an_end = 0u32;
         for value in values {
             // Level 0 is the lowest integer. A conversion rounds down, which is one instruction on every processor.
-            let level = (value * per_unit + (most + 1) as f32 + 0.5) as usize;
-            at_an_end += u32::from(level <= 1 || level + 1 >= occurs.len());
+            let level = (value * per_unit + zero as f32 + 0.5) as usize;
+            at_an_end += u32::from((level <= lowest || level >= highest) && level != zero as usize);
             if let Some(occurs) = occurs.get_mut(level) {
                 *occurs = true;
             }
         }
         let different = occurs.iter().filter(|occurs| **occurs).count();
-        Self {
+        Some(Self {
             saturated: f64::from(at_an_end) / values.len().max(1) as f64,
             levels: different as f64 / occurs.len() as f64,
-        }
+        })
     }
 }
 
@@ -223,7 +228,12 @@ mod tests {
         assert!((found - 10.0 * 12.5f64.log10()).abs() < 1e-12);
         assert_eq!((sqnr(&[1.0], &[1.0]), sqnr(&[0.0], &[1.0]), sqnr(&[1.0], &[])), (None, None, None));
         // Of 256 integers 0, 1, 127 and -128 occur; three of five values are at an end.
-        let found = RangeUse::of(&[0.0, 1.0, 127.0, -128.0, 127.0], 127.0, 8);
-        assert_eq!(found, RangeUse { saturated: 0.6, levels: 4.0 / 256.0 });
+        let quantized = |bits, scale| Quantized { bits, scale };
+        let found = RangeUse::of(&[0.0, 1.0, 127.0, -128.0, 127.0], &quantized(8, Scale::symmetric(1.0)));
+        assert_eq!(found, Some(RangeUse { saturated: 0.6, levels: 4.0 / 256.0 }));
+        // From -128 on: 0 is no end, 255 is.
+        let relu = Scale::PerTensor(Affine { scale: 1.0, zero_point: -128 });
+        let found = RangeUse::of(&[0.0, 0.0, 1.0, 255.0], &quantized(8, relu));
+        assert_eq!(found, Some(RangeUse { saturated: 0.25, levels: 3.0 / 256.0 }));
     }
 }

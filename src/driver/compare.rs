@@ -116,6 +116,8 @@ pub struct NodeFacts {
     pub placement: Placement,
     /// Largest magnitude that its result holds; none where it is not quantized.
     pub threshold: Option<f64>,
+    /// The integers of its result on the BPU; none where it keeps its 32-bit sums.
+    pub integers: Option<Quantized>,
     /// Of its result, such as `int8`.
     pub output_data_type: String,
     /// Of a node on the CPU, where values come from the BPU or go there.
@@ -197,6 +199,7 @@ pub fn node_facts(function: OperationRef<'_, '_>) -> Vec<NodeFacts> {
     for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
         if let (Some(op), Some(placement)) = (Op::of(operation), bpu::lower::placement_of(operation)) {
             let Origin { name, nodes: origins } = operation.origin();
+            let is_on_bpu = placement == Placement::Bpu;
             facts.push(NodeFacts {
                 name,
                 origins,
@@ -206,6 +209,7 @@ pub fn node_facts(function: OperationRef<'_, '_>) -> Vec<NodeFacts> {
                 crossings: if placement == Placement::Bpu { Vec::new() } else { crossings(operation) },
                 placement,
                 threshold: threshold(operation),
+                integers: cast_of_result(operation).filter(|_| is_on_bpu),
             });
         }
     }
@@ -234,7 +238,7 @@ fn output_data_type(operation: OperationRef<'_, '_>, placement: &Placement) -> S
 fn threshold(operation: OperationRef<'_, '_>) -> Option<f64> {
     let measured = operation.float(crate::quant::THRESHOLD).ok();
     measured.or_else(|| match cast_of_result(operation)? {
-        Quantized { bits, scale: Scale::PerTensor(scale) } => Some(scale * largest_integer(bits)),
+        Quantized { bits, scale: Scale::PerTensor(affine) } => Some(affine.scale * largest_integer(bits)),
         _ => None,
     })
 }

@@ -5,8 +5,9 @@ use super::compare::{self, BackgroundRun};
 use super::compile::{CompileError, NetworkStages, StageError};
 use super::configuration::{
     ACCURACY_TARGET, CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType, CheckedInput,
-    DEBUG_MODE, DebugMode, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, Layout, MAX_PERCENTILE, MEAN_VALUE, Problem, Problems,
-    SCALE_VALUE, WORKING_DIR, question_constant, question_normalized, question_samples,
+    DEBUG_MODE, DebugMode, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, Layout, MAX_PERCENTILE, MEAN_VALUE, OPTIMIZATION,
+    Optimization, Problem, Problems, SCALE_VALUE, WORKING_DIR, question_constant, question_normalized,
+    question_samples,
 };
 use super::images::{Channels, ImageForm};
 use super::log::tell_names;
@@ -19,7 +20,7 @@ use crate::pipeline::{self, on_functions};
 use crate::quant::{
     RangeChooser, assign_operand_bits,
     calibrate::{CalibrationError, Samples, random_inputs, threads},
-    evidence::{self, Calibrated, Evidence, Method},
+    evidence::{self, Calibrated, Evidence, Method, RangeMethod},
     given::keep_forms,
     info::{PrecisionInfo, QuantInfo},
     precision::{self, Candidate},
@@ -38,11 +39,13 @@ const RANDOM_SAMPLES: usize = 4;
 /// The samples whose range is compared with what the preprocessing gives.
 const QUESTIONED_SAMPLES: usize = 8;
 /// What calibration type `default` chooses from.
-const SEARCHED: [RangeChooser; 4] = [
-    RangeChooser::Max,
-    RangeChooser::Percentile(0.9999),
-    RangeChooser::MeanSquaredError,
-    RangeChooser::KullbackLeibler,
+const SEARCHED: [RangeMethod; 6] = [
+    RangeMethod { chooser: RangeChooser::Max, asymmetric: true },
+    RangeMethod { chooser: RangeChooser::Percentile(0.9999), asymmetric: true },
+    RangeMethod { chooser: RangeChooser::MeanSquaredError, asymmetric: true },
+    RangeMethod { chooser: RangeChooser::KullbackLeibler, asymmetric: true },
+    RangeMethod { chooser: RangeChooser::Max, asymmetric: false },
+    RangeMethod { chooser: RangeChooser::MeanSquaredError, asymmetric: false },
 ];
 /// Users of such tools ask for a cosine of 0.99; below this the log warns, whatever is asked for.
 const USUAL_COSINE: f64 = 0.99;
@@ -109,12 +112,14 @@ impl NetworkStages<'_> {
     /// What `calibration_type` stands for.
     fn method(&self) -> Method {
         let kind = *self.configuration.get(&CALIBRATION_TYPE);
-        let choosers = match (kind, types::chooser(self.configuration)) {
-            (CalibrationType::Skip, _) => vec![RangeChooser::Max],
-            (_, Some(named)) => vec![named],
+        let asymmetric = self.configuration.get(&OPTIMIZATION).contains(&Optimization::Asymmetric);
+        let one = |chooser| vec![RangeMethod { chooser, asymmetric }];
+        let choosers = match (kind, types::stated_method(self.configuration)) {
+            (CalibrationType::Skip, _) => one(RangeChooser::Max),
+            (_, Some(stated)) => vec![stated],
             (CalibrationType::Default | CalibrationType::Mix, None) => SEARCHED.to_vec(),
-            (CalibrationType::Kl, None) => vec![RangeChooser::KullbackLeibler],
-            (CalibrationType::Max, None) => vec![RangeChooser::Percentile(*self.configuration.get(&MAX_PERCENTILE))],
+            (CalibrationType::Kl, None) => one(RangeChooser::KullbackLeibler),
+            (CalibrationType::Max, None) => one(RangeChooser::Percentile(*self.configuration.get(&MAX_PERCENTILE))),
         };
         Method { choosers, random: kind == CalibrationType::Skip }
     }
@@ -123,7 +128,7 @@ impl NetworkStages<'_> {
     fn wanted_cosine(&self) -> Option<f64> {
         let searches =
             matches!(self.configuration.get(&CALIBRATION_TYPE), CalibrationType::Default | CalibrationType::Mix)
-                && types::chooser(self.configuration).is_none();
+                && types::stated_method(self.configuration).is_none();
         Some(*self.configuration.get(&ACCURACY_TARGET)).filter(|target| searches && *target > 0.0)
     }
 
@@ -208,7 +213,7 @@ impl NetworkStages<'_> {
     ) -> Result<(BackgroundRun, Option<Judgement>), StageError> {
         let Some(evidence) = &reference.calibrated.evidence else {
             let info = reference.calibrated.info()?;
-            self.report_types(module, info, &reference.asked, RangeChooser::Max, files)?;
+            self.report_types(module, info, &reference.asked, reference.calibrated.method()?, files)?;
             let info = self.stage_info(info, files)?;
             pipeline::run(self.context, module, &hfloat_to_qdq(&info))?;
             let executable = self.observed(compare::network(module.as_operation())?)?;
@@ -293,11 +298,11 @@ pub(super) fn hfloat_to_qdq(info: &Path) -> String {
 fn report(found: &Found) {
     let PrecisionInfo { cosine: reached, wanted_cosine, int8_cosine } = found.precision;
     if let [_, _, ..] = found.choosers.as_slice() {
-        let each = found.choosers.iter().map(|(chooser, cosine)| format!("{} {cosine:.4}", chooser.judge()));
+        let each = found.choosers.iter().map(|(chooser, cosine)| format!("{chooser} {cosine:.4}"));
         let each = each.collect::<Vec<_>>().join(", ");
         tracing::info!(
             "ranges are those of {}: the outputs have with int8 alone a mean cosine of: {each}",
-            found.chooser.judge()
+            found.chooser
         );
     }
     if reached < wanted_cosine.unwrap_or(USUAL_COSINE) {

@@ -197,6 +197,7 @@ fn nodes(hbm: &Hbm) -> Vec<NodeFacts> {
             operator: layer.operator_type.clone(),
             placement,
             threshold: None,
+            integers: None,
             output_data_type,
             crossings: Vec::new(),
         }

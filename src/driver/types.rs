@@ -2,11 +2,12 @@
 
 use super::compile::{NetworkStages, StageError};
 use super::configuration::{
-    Configuration, DataType, NODE_INFO, OPTIMIZATION, Optimization, QUANT_CONFIG, Ranges, StatedTypes,
+    Configuration, DataType, NODE_INFO, OPTIMIZATION, Optimization, QUANT_CONFIG, Ranges, StatedChooser, StatedTypes,
 };
 use crate::files::FileSet;
 use crate::quant::{
     RangeChooser,
+    evidence::RangeMethod,
     given::{GivenTypes, given_types},
     info::{ActivationType, QuantInfo},
     requests::{AskedTypes, NodeTypes, TypeRequests},
@@ -74,14 +75,15 @@ fn activation(data: DataType) -> Option<ActivationType> {
     }
 }
 
-/// The one chooser of ranges that `quant_config` names; then nothing is searched.
-pub(super) fn chooser(configuration: &Configuration) -> Option<RangeChooser> {
-    let ranges = configuration.get(&QUANT_CONFIG).as_ref()?.ranges?;
-    Some(match ranges {
-        Ranges::Max(share) => RangeChooser::Percentile(share),
-        Ranges::Kl => RangeChooser::KullbackLeibler,
-        Ranges::MeanSquaredError => RangeChooser::MeanSquaredError,
-    })
+/// The one way to ranges that `quant_config` names; then nothing is searched.
+pub(super) fn stated_method(configuration: &Configuration) -> Option<RangeMethod> {
+    let Ranges { chooser, asymmetric } = configuration.get(&QUANT_CONFIG).as_ref()?.ranges?;
+    let chooser = match chooser {
+        StatedChooser::Max(share) => RangeChooser::Percentile(share),
+        StatedChooser::Kl => RangeChooser::KullbackLeibler,
+        StatedChooser::MeanSquaredError => RangeChooser::MeanSquaredError,
+    };
+    Some(RangeMethod { chooser, asymmetric })
 }
 
 impl NetworkStages<'_> {
@@ -91,7 +93,7 @@ impl NetworkStages<'_> {
         module: &Module<'_>,
         info: &QuantInfo,
         asked: &AskedTypes,
-        chooser: RangeChooser,
+        method: RangeMethod,
         files: &mut FileSet,
     ) -> Result<(), StageError> {
         let given = given_types(module, info)?;
@@ -108,14 +110,14 @@ impl NetworkStages<'_> {
                 }
             }
         }
-        let text = serde_json::to_vec_pretty(&quant_config(&given, info, chooser))?;
+        let text = serde_json::to_vec_pretty(&quant_config(&given, info, method))?;
         files.stage(&self.configuration.output_path(QUANT_CONFIG_FILE), &text)?;
         Ok(())
     }
 }
 
 /// The content of the file: the manual's form, with `output` and `activation` where it has no word for a type.
-fn quant_config(given: &[GivenTypes], info: &QuantInfo, chooser: RangeChooser) -> Value {
+fn quant_config(given: &[GivenTypes], info: &QuantInfo, method: RangeMethod) -> Value {
     let wide = ActivationType::Int16.to_string();
     let operands = |types: &GivenTypes| types.operands.clone().into_iter().flatten().collect::<Vec<_>>();
     let seen: HashSet<String> =
@@ -144,11 +146,14 @@ fn quant_config(given: &[GivenTypes], info: &QuantInfo, chooser: RangeChooser) -
         }
     }
     let random = info.calibration.as_ref().is_some_and(|calibration| calibration.random);
-    let activation = match chooser {
+    let mut activation = match method.chooser {
         RangeChooser::Max => json!({"calibration_type": "max", "max_percentile": 1.0}),
         RangeChooser::Percentile(share) => json!({"calibration_type": "max", "max_percentile": share}),
         other => json!({"calibration_type": other.judge().to_string()}),
     };
+    if let Some(object) = activation.as_object_mut().filter(|_| method.asymmetric) {
+        object.insert("asymmetric".to_owned(), json!(true));
+    }
     let model = if random { json!({}) } else { json!({"activation": activation}) };
     json!({"model_config": model, "node_config": nodes})
 }

@@ -37,7 +37,7 @@ const REGION_SHAPE: [usize; 2] = [1, 4];
 
 /// The integers of an image.
 fn image_integers() -> Quantized {
-    Quantized { bits: IMAGE_BITS, scale: Scale::PerTensor(STEP) }
+    Quantized { bits: IMAGE_BITS, scale: Scale::symmetric(STEP) }
 }
 
 /// What is to be inserted for one input.
@@ -293,7 +293,7 @@ fn widest(readers: &[OperationRef<'_, '_>]) -> Option<Quantized> {
 
 fn scale_per_tensor(quantized: &Quantized) -> Option<f64> {
     match quantized.scale {
-        Scale::PerTensor(scale) => Some(scale),
+        Scale::PerTensor(affine) => Some(affine.scale),
         Scale::PerAxis { .. } => None,
     }
 }

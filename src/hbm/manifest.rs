@@ -65,14 +65,14 @@ pub struct TensorQuantization {
 }
 
 impl TensorQuantization {
-    /// What the integers of a tensor mean, whose zero point is always 0; none where it is not quantized.
+    /// What the integers of a tensor mean; none where it is not quantized.
     pub fn of(r#type: &TensorType) -> Option<Self> {
         let Element::Quantized(quantized) = &r#type.element else { return None };
         let (scales, axis) = match &quantized.scale {
-            Scale::PerTensor(scale) => (vec![*scale], None),
+            Scale::PerTensor(affine) => (vec![affine.scale], None),
             Scale::PerAxis { axis, scales } => (scales.clone(), Some(*axis)),
         };
-        Some(Self { zero_points: vec![0; scales.len()], scales, axis })
+        Some(Self { zero_points: vec![quantized.scale.zero_point().into(); scales.len()], scales, axis })
     }
 }
 

@@ -27,7 +27,7 @@ pub use super::isa_fields::{DecodeError, FieldRow, OperationTable, Reader};
 const MAGIC: [u8; 4] = *b"NASH";
 
 /// Version of the instruction set and its encoding: (major, minor).
-pub const VERSION: (u16, u16) = (1, 4);
+pub const VERSION: (u16, u16) = (2, 0);
 
 /// Bytes of the shortest instruction: opcode, waits, filler, source.
 const MINIMUM_INSTRUCTION: usize = 8;

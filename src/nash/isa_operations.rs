@@ -158,10 +158,10 @@ operations! {
 
     /// Convolution over an input tile, with 32-bit sums that wrap around.
     ///
-    /// `sum[n, y, x, o] = accumulate[n, y, x, o] + Σ_{j, i, c} input[n, row(y, j), column(x, i), c] · weights[o, j, i, c]`, rows
-    /// and columns by the window, input 0 outside of the tile. With `depthwise`, there is one input channel per output channel:
-    /// the sum over c has the single term `input[.., o] · weights[o, j, i, 0]`.
-    /// With `parameters`, the output is `clamp(rescale(sum + bias[o], mantissa[o], shift[o]))`; without, it is the sum itself.
+    /// `sum[n, y, x, o] = accumulate[n, y, x, o] + Σ_{j, i, c} (input[n, row(y, j), column(x, i), c] − z_input) · weights[o, j, i, c]`,
+    /// rows and columns by the window; cells outside of the tile have no part in it. With `depthwise`, there is one input channel per
+    /// output channel: the sum over c has the single term `(input[.., o] − z_input) · weights[o, j, i, 0]`.
+    /// With `parameters`, the output is `clamp(rescale(sum + bias[o], mantissa[o], shift[o]) + z_output)`; without, it is the sum itself.
     ///
     /// A group is an instruction whose views select its channels; a kernel or a channel range that does not fit in L1M is cut
     /// into several instructions that hand on their sums through `accumulate`. A matrix product is a 1x1 convolution.
@@ -186,13 +186,15 @@ operations! {
         parameters: Option<View<1>>,
         /// i8, i16 or i32 with parameters, i32 without.
         output_element: BpuElement,
+        /// Of the input, of the output: the integers of the real 0. Others than 0 are for i8; that of the output is not used without parameters.
+        zero_points: [i32; 2],
         /// Limits of the result; not used without parameters.
         clamp: Clamp,
         /// The output tile, by `output_shape`.
         output: View<4>,
     }
 
-    /// `output = clamp(round_half_even((a · multiplier_a + b · multiplier_b) / 2^shift))`: one rounding.
+    /// `output = clamp(round_half_even(((a − z_a) · multiplier_a + (b − z_b) · multiplier_b) / 2^shift) + z_output)`: one rounding.
     0x0301 VaeAdd Vae Add {
         /// Sizes, outermost first.
         shape: [u32; RANK],
@@ -202,6 +204,8 @@ operations! {
         b_element: BpuElement,
         /// i8, i16 or i32.
         output_element: BpuElement,
+        /// Of a, of b, of the output: the integers of the real 0. Others than 0 are for i8.
+        zero_points: [i32; 3],
         /// Factor of a.
         multiplier_a: i32,
         /// Factor of b; negative to subtract.
@@ -218,7 +222,7 @@ operations! {
         output: View,
     }
 
-    /// `output = clamp(rescale(a · b, mantissa, shift))`.
+    /// `output = clamp(rescale((a − z_a) · (b − z_b), mantissa, shift) + z_output)`.
     0x0302 VaeMul Vae Mul {
         /// Sizes, outermost first.
         shape: [u32; RANK],
@@ -228,6 +232,8 @@ operations! {
         b_element: BpuElement,
         /// i8, i16 or i32.
         output_element: BpuElement,
+        /// Of a, of b, of the output: the integers of the real 0. Others than 0 are for i8.
+        zero_points: [i32; 3],
         /// Mantissa of the multiplier.
         mantissa: i32,
         /// 0 to 62.
@@ -242,7 +248,7 @@ operations! {
         output: View,
     }
 
-    /// `output = clamp(rescale(input, mantissa, shift))`.
+    /// `output = clamp(rescale(input − z_input, mantissa, shift) + z_output)`.
     0x0303 VaeRequantize Vae Requantize {
         /// Sizes, outermost first.
         shape: [u32; RANK],
@@ -250,6 +256,8 @@ operations! {
         input_element: BpuElement,
         /// i8, i16 or i32.
         output_element: BpuElement,
+        /// Of the input, of the output: the integers of the real 0. Others than 0 are for i8.
+        zero_points: [i32; 2],
         /// Mantissa of the multiplier.
         mantissa: i32,
         /// 0 to 62.
@@ -296,8 +304,8 @@ operations! {
         output: View,
     }
 
-    /// `output = clamp(rescale(input, mantissa, shift))` where the input is not negative, elsewhere
-    /// `clamp(rescale(input · slope, slope_mantissa, slope_shift))`.
+    /// With `x = input − z_input`, `output = clamp(rescale(x, mantissa, shift) + z_output)` where x is not negative, elsewhere
+    /// `clamp(rescale(x · (slope − z_slope), slope_mantissa, slope_shift) + z_output)`.
     0x0306 VaePRelu Vae PRelu {
         /// Sizes, outermost first.
         shape: [u32; RANK],
@@ -307,6 +315,8 @@ operations! {
         slope_element: BpuElement,
         /// i8, i16 or i32.
         output_element: BpuElement,
+        /// Of the input, of the slope, of the output: the integers of the real 0. Others than 0 are for i8.
+        zero_points: [i32; 3],
         /// Mantissa of the multiplier of the input.
         mantissa: i32,
         /// 0 to 62.
@@ -344,9 +354,9 @@ operations! {
         output: View<4>,
     }
 
-    /// `sum = accumulate + Σ cells of the window in the input tile`, in 32 bits that wrap around.
+    /// `sum = accumulate + Σ (cell − z_input)` over the cells of the window in the input tile, in 32 bits that wrap around.
     ///
-    /// With `count`, the output is `clamp(rescale(sum, mantissa, shift))` by the table entry for the number of cells counted;
+    /// With `count`, the output is `clamp(rescale(sum, mantissa, shift) + z_output)` by the table entry for the number of cells counted;
     /// without, it is the sum itself.
     0x0402 AaeAveragePool Aae AveragePool {
         /// Batch, rows, columns, channels of the input tile.
@@ -365,6 +375,8 @@ operations! {
         count: Option<Count>,
         /// i8 or i16 with a count, i32 without.
         output_element: BpuElement,
+        /// Of the input, of the output: the integers of the real 0. Others than 0 are for i8; that of the output is not used without a count.
+        zero_points: [i32; 2],
         /// Limits of the result; not used without a count.
         clamp: Clamp,
         /// The output tile, by `output_shape`.
@@ -417,7 +429,7 @@ operations! {
         destination: View,
     }
 
-    /// `output = saturate(round_half_even(input / scale))`, f32 to integer; NaN gives 0.
+    /// `output = saturate(round_half_even(input / scale) + zero_point)`, f32 to integer; NaN gives the zero point.
     0x0601 VpuQuantize Vpu Quantize {
         /// Sizes, outermost first.
         shape: [u32; RANK],
@@ -425,13 +437,16 @@ operations! {
         output_element: BpuElement,
         /// Positive and finite.
         scale: f32,
+        /// The integer of the real 0. Others than 0 are for i8.
+        zero_point: i32,
         /// Operand, f32.
         input: View,
         /// Result.
         output: View,
     }
 
-    /// `output = saturate(round_half_even((input − mean) · factor / scale))`, each of the three steps rounded to f32; NaN gives 0.
+    /// `output = saturate(round_half_even((input − mean) · factor / scale) + zero_point)`, each of the three steps rounded to f32; NaN gives the
+    /// zero point.
     0x0603 VpuNormalize Vpu Normalize {
         /// Sizes, outermost first.
         shape: [u32; RANK],
@@ -439,6 +454,8 @@ operations! {
         output_element: BpuElement,
         /// Positive and finite.
         scale: f32,
+        /// The integer of the real 0. Others than 0 are for i8.
+        zero_point: i32,
         /// What is subtracted, f32, by `shape`: stride 0 along a dimension that shares them.
         means: View,
         /// What is multiplied with then, f32, by `shape`.
@@ -449,7 +466,7 @@ operations! {
         output: View,
     }
 
-    /// `output = input · scale`, integer to f32. With `scales`, every element has the factor at its own place there.
+    /// `output = (input − zero_point) · scale`, integer to f32. With `scales`, every element has the factor at its own place there.
     0x0602 VpuDequantize Vpu Dequantize {
         /// Sizes, outermost first.
         shape: [u32; RANK],
@@ -457,6 +474,8 @@ operations! {
         input_element: BpuElement,
         /// Positive and finite; not used with scales.
         scale: f32,
+        /// The integer of the real 0. Others than 0 are for i8.
+        zero_point: i32,
         /// Factors, f32, by `shape`: stride 0 along a dimension that shares them.
         scales: Option<View>,
         /// Operand.

@@ -150,11 +150,13 @@ impl Operation {
             Operation::Convolution(o) => convolution(o, limit),
             Operation::Add(o) => {
                 elementwise(&o.shape, &[o.a_element, o.b_element], o.output_element, &o.output, o.clamp, limit)?;
+                zero_points(&o.zero_points, &[o.a_element, o.b_element, o.output_element])?;
                 let sum = SumMultipliers { lhs: o.multiplier_a, rhs: o.multiplier_b, shift: o.shift };
                 ensure(sum.is_normal(), || "multipliers or shift out of range".to_string())
             }
             Operation::Mul(o) => {
                 elementwise(&o.shape, &[o.a_element, o.b_element], o.output_element, &o.output, o.clamp, limit)?;
+                zero_points(&o.zero_points, &[o.a_element, o.b_element, o.output_element])?;
                 multiplier(o.mantissa, o.shift)
             }
             Operation::PRelu(o) => {
@@ -162,6 +164,7 @@ impl Operation {
                 narrow("input_element", o.input_element)?;
                 narrow("slope_element", o.slope_element)?;
                 result(o.output_element, o.clamp)?;
+                zero_points(&o.zero_points, &[o.input_element, o.slope_element, o.output_element])?;
                 written(&o.output, &o.shape, o.output_element.bytes())?;
                 multiplier(o.mantissa, o.shift)?;
                 multiplier(o.slope_mantissa, o.slope_shift)
@@ -170,6 +173,7 @@ impl Operation {
                 sizes("shape", &o.shape, limit)?;
                 integer("input_element", o.input_element)?;
                 result(o.output_element, o.clamp)?;
+                zero_points(&o.zero_points, &[o.input_element, o.output_element])?;
                 written(&o.output, &o.shape, o.output_element.bytes())?;
                 multiplier(o.mantissa, o.shift)
             }
@@ -198,18 +202,21 @@ impl Operation {
             Operation::Quantize(o) => {
                 sizes("shape", &o.shape, limit)?;
                 narrow("output_element", o.output_element)?;
+                zero_points(&[o.zero_point], &[o.output_element])?;
                 scale(o.scale)?;
                 written(&o.output, &o.shape, o.output_element.bytes())
             }
             Operation::Normalize(o) => {
                 sizes("shape", &o.shape, limit)?;
                 narrow("output_element", o.output_element)?;
+                zero_points(&[o.zero_point], &[o.output_element])?;
                 scale(o.scale)?;
                 written(&o.output, &o.shape, o.output_element.bytes())
             }
             Operation::Dequantize(o) => {
                 sizes("shape", &o.shape, limit)?;
                 integer("input_element", o.input_element)?;
+                zero_points(&[o.zero_point], &[o.input_element])?;
                 scale(o.scale)?;
                 written(&o.output, &o.shape, 4)
             }
@@ -253,6 +260,16 @@ impl Operation {
     }
 }
 
+/// Only i8 has zero points other than 0: distances from them stay within the 16 bits that products are exact for.
+fn zero_points(points: &[i32], elements: &[BpuElement]) -> Check {
+    for (point, element) in points.iter().zip(elements) {
+        ensure(*point == 0 || *element == BpuElement::I8 && i8::try_from(*point).is_ok(), || {
+            format!("{element} has no zero point {point}; only i8 has others than 0, in its range")
+        })?;
+    }
+    Ok(())
+}
+
 fn convolution(o: &Convolution, limit: u64) -> Check {
     narrow("input_element", o.input_element)?;
     let [batch, _, _, channels] = o.input_shape;
@@ -262,6 +279,7 @@ fn convolution(o: &Convolution, limit: u64) -> Check {
         "depthwise, but input and output differ in channels".to_string()
     })?;
     sizes("weights", &o.weights_shape(), limit)?;
+    zero_points(&o.zero_points, &[o.input_element, o.output_element])?;
     if o.parameters.is_some() {
         result(o.output_element, o.clamp)?;
     } else {
@@ -274,6 +292,7 @@ fn average_pool(o: &AveragePool, limit: u64) -> Check {
     narrow("input_element", o.input_element)?;
     pool(&o.input_shape, &o.output_shape, &o.window, limit)?;
     written(&o.output, &o.output_shape, o.output_element.bytes())?;
+    zero_points(&o.zero_points, &[o.input_element, o.output_element])?;
     let Some(count) = &o.count else {
         return ensure(o.output_element == BpuElement::I32, || "a partial sum is not i32".to_string());
     };

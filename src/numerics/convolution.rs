@@ -1,7 +1,7 @@
 //! Convolution and matrix product (`docs/numerics.md`, section 4).
 
 use super::multiplier::Multiplier;
-use super::round::Clamp;
+use super::round::Destination;
 
 /// One step of a sum of products.
 ///
@@ -14,16 +14,16 @@ pub fn accumulate(acc: i32, x: i32, w: i32) -> i32 {
     acc.wrapping_add(x.wrapping_mul(w))
 }
 
-/// `clamp(rescale(acc))`: from the accumulator, bias included, to the output's integer.
+/// `clamp(rescale(acc) + zero point)`: from the accumulator, bias included, to the output's integer.
 #[must_use]
 #[inline]
-pub fn finish(acc: i32, multiplier: Multiplier, clamp: Clamp) -> i32 {
-    clamp.apply(multiplier.rescale(i64::from(acc)))
+pub fn finish(acc: i32, multiplier: Multiplier, to: Destination) -> i32 {
+    to.apply(multiplier.rescale(i64::from(acc)))
 }
 
 /// The largest magnitude that any partial sum of one output channel can have: `Σ|w| · |x|max + |bias|`.
 ///
-/// `x_magnitude` is 128 for int8 and 32768 for int16. Saturates at `u64::MAX`.
+/// `x_magnitude` is the largest distance of x from its zero point: 128 for int8 with the zero point 0, 32768 for int16. Saturates at `u64::MAX`.
 #[must_use]
 pub fn accumulator_bound(weights: impl IntoIterator<Item = i32>, x_magnitude: u32, bias: i32) -> u64 {
     let sum = weights.into_iter().fold(0u64, |sum, w| sum.saturating_add(u64::from(w.unsigned_abs())));
@@ -38,6 +38,7 @@ pub fn accumulator_fits(bound: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::round::Clamp;
     use super::*;
     use proptest::prelude::*;
 
@@ -54,10 +55,13 @@ mod tests {
     #[test]
     fn finish_on_paper() {
         let tenth = Multiplier::from_real(0.1).unwrap();
-        assert_eq!(finish(1234, tenth, Clamp::I8), 123);
-        assert_eq!(finish(2000, tenth, Clamp::I8), 127);
-        assert_eq!(finish(2000, tenth, Clamp::I16), 200);
-        assert_eq!(finish(-5, tenth, Clamp { low: 0, high: 127 }), 0);
+        assert_eq!(finish(1234, tenth, Destination::I8), 123);
+        assert_eq!(finish(2000, tenth, Destination::I8), 127);
+        assert_eq!(finish(2000, tenth, Destination::I16), 200);
+        assert_eq!(finish(-5, tenth, Destination::symmetric(Clamp { low: 0, high: 127 })), 0);
+        // The zero point is added to what was rounded: 0.5 and 1.5 tie to 0 and 2 whatever it is.
+        let shifted = Destination { zero_point: -3, clamp: Clamp { low: -3, high: 100 } };
+        assert_eq!([5, 15, -40, 2000].map(|acc| finish(acc, tenth, shifted)), [-3, -1, -3, 100]);
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::curve::{Curve, CurveError, MAX_PIECES, MAX_SHIFT, Piece};
 use super::quantize::dequantize;
 use super::round::Clamp;
+use hb_dialects::ir::Affine;
 
 /// A curve and how far it is from the function.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,25 +49,28 @@ const LIMITS: (f64, f64) = (4.0, 0.25);
 /// Coefficients and sums stay below this power of two, so that 64-bit arithmetic can evaluate the curve.
 const SUM_BITS: i32 = 62;
 
-/// The curve of `f` from scale `s_x` to scale `s_y`: follows `f(s_x · q) / s_y` for every `q` of `input`.
+/// The curve of `f` between the integers of two types: follows `f(s_x · (q - z_x)) / s_y + z_y` for every `q` of `input`.
 ///
-/// Where `f` jumps between `s_x · q` and the f32 that the levels above see for it, the side of the f32 counts.
+/// Where `f` jumps between `s_x · (q - z_x)` and the f32 that the levels above see for it, the side of the f32 counts.
 ///
-/// `input` and `output` are the ranges of int8 or int16. NaN counts as 0, and what leaves `output` by more than a step as a
+/// `input` and `output` are the ranges of int8 or int16. NaN counts as the real 0, and what leaves `output` by more than a step as a
 /// step beyond it, so that saturation is a piece of its own. All in f64: the same function gives the same curve.
 ///
 /// # Errors
 /// When [`MAX_PIECES`] pieces are too far from the function.
 pub fn fit_curve(
     f: impl Fn(f64) -> f64,
-    (s_x, input): (f64, Clamp),
-    (s_y, output): (f64, Clamp),
+    (x, input): (Affine, Clamp),
+    (y, output): (Affine, Clamp),
 ) -> Result<FittedCurve, CurveFitError> {
     let (low, high) = (f64::from(output.low) - 1.0, f64::from(output.high) + 1.0);
     let target = |q: i32| {
-        let [exact, seen] = [s_x * f64::from(q), f64::from(dequantize(q, s_x as f32))].map(|x| f(x) / s_y);
+        let q = q - x.zero_point;
+        let [exact, seen] =
+            [x.scale * f64::from(q), f64::from(dequantize(q, x.scale as f32))].map(|argument| f(argument) / y.scale);
         let value = if (seen - exact).abs() <= JUMP { exact } else { seen };
-        if value.is_nan() { 0.0 } else { value.clamp(low, high) }
+        let zero_point = f64::from(y.zero_point);
+        if value.is_nan() { zero_point } else { (value + zero_point).clamp(low, high) }
     };
     let values: Vec<f64> = (input.low..=input.high).map(target).collect();
     let wide = output.high > Clamp::I8.high;
@@ -217,7 +221,7 @@ mod tests {
     #[test]
     fn what_is_piecewise_quadratic_is_exact() {
         for (s_x, s_y) in [(8.0 / 32767.0, 8.0 / 32767.0), (5.3 / 32767.0, 4.1 / 32767.0), (40.0 / 32767.0, 1e-4)] {
-            let fitted = fit_curve(hard_swish, (s_x, WIDE), (s_y, WIDE)).unwrap();
+            let fitted = fit_curve(hard_swish, (Affine::symmetric(s_x), WIDE), (Affine::symmetric(s_y), WIDE)).unwrap();
             assert!(fitted.error < 1e-4 && fitted.curve.pieces().len() <= 5, "{fitted:?}");
             let mut differ = 0;
             for q in i16::MIN..=i16::MAX {
@@ -233,14 +237,14 @@ mod tests {
 
     #[test]
     fn kinks_and_saturation_are_pieces() {
-        let relu = fit_curve(|x| x.max(0.0), (1.0, WIDE), (1.0, WIDE)).unwrap();
+        let relu = fit_curve(|x| x.max(0.0), (Affine::symmetric(1.0), WIDE), (Affine::symmetric(1.0), WIDE)).unwrap();
         assert_eq!(relu.curve.pieces().len(), 2);
         assert_eq!(
             (relu.error, [-5, -1, 0, 1, 32767].map(|q| relu.curve.evaluate(q, WIDE))),
             (0.0, [0, 0, 0, 1, 32767])
         );
         // 4 x saturates from 8192 on and below -8192.
-        let steep = fit_curve(|x| x, (4.0, WIDE), (1.0, WIDE)).unwrap();
+        let steep = fit_curve(|x| x, (Affine::symmetric(4.0), WIDE), (Affine::symmetric(1.0), WIDE)).unwrap();
         assert!(steep.curve.pieces().len() <= 5);
         let at = |q: i16| steep.curve.evaluate(q, WIDE);
         assert_eq!(
@@ -251,34 +255,44 @@ mod tests {
 
     #[test]
     fn nan_is_0_and_infinity_saturates() {
-        let fitted = fit_curve(|x| if x < 0.0 { f64::NAN } else { f64::INFINITY }, (1.0, WIDE), (1.0, WIDE)).unwrap();
+        let fitted = fit_curve(
+            |x| if x < 0.0 { f64::NAN } else { f64::INFINITY },
+            (Affine::symmetric(1.0), WIDE),
+            (Affine::symmetric(1.0), WIDE),
+        )
+        .unwrap();
         assert_eq!([-9, -1, 0, 9].map(|q| fitted.curve.evaluate(q, WIDE)), [0, 0, 32767, 32767]);
     }
 
     #[test]
     fn eight_bits_on_either_side() {
-        let narrow = fit_curve(f64::tanh, (4.0 / 128.0, Clamp::I8), (1.0 / 32767.0, WIDE)).unwrap();
+        let narrow =
+            fit_curve(f64::tanh, (Affine::symmetric(4.0 / 128.0), Clamp::I8), (Affine::symmetric(1.0 / 32767.0), WIDE))
+                .unwrap();
         assert_eq!(narrow.curve.first(), -128);
         assert!(narrow.error < 0.1, "{}", narrow.error);
         // tanh 1 = 0.761594 of 32767 is 24955.2.
         assert_eq!(narrow.curve.evaluate(32, WIDE), 24955);
-        let result = fit_curve(f64::tanh, (4.0 / 32767.0, WIDE), (1.0 / 127.0, Clamp::I8)).unwrap();
+        let result =
+            fit_curve(f64::tanh, (Affine::symmetric(4.0 / 32767.0), WIDE), (Affine::symmetric(1.0 / 127.0), Clamp::I8))
+                .unwrap();
         // tanh 4 = 0.99933 of 127 is 126.9.
         assert_eq!([-32768, 0, 32767].map(|q| result.curve.evaluate(q, Clamp::I8)), [-127, 0, 127]);
     }
 
     #[test]
     fn what_bends_too_often_is_an_error() {
-        let wave = fit_curve(f64::sin, (1.0, WIDE), (1.0 / 32767.0, WIDE));
+        let wave = fit_curve(f64::sin, (Affine::symmetric(1.0), WIDE), (Affine::symmetric(1.0 / 32767.0), WIDE));
         assert_eq!(wave, Err(CurveFitError::TooManyPieces { limit: 4.0, bits: 16 }));
-        let steps = fit_curve(f64::floor, (0.1, WIDE), (0.1, Clamp::I8));
+        let steps = fit_curve(f64::floor, (Affine::symmetric(0.1), WIDE), (Affine::symmetric(0.1), Clamp::I8));
         // Saturation leaves fewer than 64 steps of 10.
         assert!(steps.is_ok());
     }
 
     #[test]
     fn the_same_function_gives_the_same_curve() {
-        let fit = || fit_curve(libm::exp, (8.0 / 32767.0, WIDE), (0.1, WIDE)).unwrap();
+        let fit =
+            || fit_curve(libm::exp, (Affine::symmetric(8.0 / 32767.0), WIDE), (Affine::symmetric(0.1), WIDE)).unwrap();
         assert_eq!(fit(), fit());
     }
 }

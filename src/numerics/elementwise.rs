@@ -1,7 +1,7 @@
 //! Sums, products and changes of scale (`docs/numerics.md`, section 5).
 
 use super::multiplier::{Multiplier, MultiplierError};
-use super::round::{Clamp, round_half_even_shift};
+use super::round::{Destination, round_half_even_shift};
 
 /// The two factors of an addition over one common shift, so that the sum is rounded once.
 ///
@@ -52,22 +52,23 @@ impl SumMultipliers {
     }
 }
 
-/// `clamp((a · lhs + b · rhs) / 2^shift)`, rounded half to even once. Subtraction is a negative `rhs`.
+/// `(a · lhs + b · rhs) / 2^shift`, rounded half to even once. Subtraction is a negative `rhs`; operands are distances from
+/// their zero points, here and below.
 ///
 /// Exact for all i32 operands: the sum of products is below 2^63.
 #[must_use]
 #[inline]
-pub fn add(a: i32, b: i32, multipliers: SumMultipliers, clamp: Clamp) -> i32 {
+pub fn add(a: i32, b: i32, multipliers: SumMultipliers, to: Destination) -> i32 {
     // 2 · 2^31 · (2^31 - 1) < 2^63, except for the factor i32::MIN, which `is_normal` excludes; wrapping keeps it total.
     let sum = (i64::from(a) * i64::from(multipliers.lhs)).wrapping_add(i64::from(b) * i64::from(multipliers.rhs));
-    clamp.apply(round_half_even_shift(sum, multipliers.shift))
+    to.apply(round_half_even_shift(sum, multipliers.shift))
 }
 
-/// `clamp(rescale(a · b))` with the multiplier of `s_a · s_b / s_y`, for operands of at most 16 bits.
+/// `rescale(a · b)` with the multiplier of `s_a · s_b / s_y`, for operands of at most 16 bits.
 #[must_use]
 #[inline]
-pub fn multiply(a: i32, b: i32, multiplier: Multiplier, clamp: Clamp) -> i32 {
-    clamp.apply(multiplier.rescale(i64::from(a) * i64::from(b)))
+pub fn multiply(a: i32, b: i32, multiplier: Multiplier, to: Destination) -> i32 {
+    to.apply(multiplier.rescale(i64::from(a) * i64::from(b)))
 }
 
 /// What values that are not negative are rescaled with, and products with a slope.
@@ -90,21 +91,21 @@ impl SlopeMultipliers {
     }
 }
 
-/// `clamp(rescale(x))` where x is not negative, `clamp(rescale(x · slope))` elsewhere, for operands of at most 16 bits.
+/// `rescale(x)` where x is not negative, `rescale(x · slope)` elsewhere, for operands of at most 16 bits.
 #[must_use]
 #[inline]
-pub fn p_relu(x: i32, slope: i32, multipliers: SlopeMultipliers, clamp: Clamp) -> i32 {
-    clamp.apply(match x {
+pub fn p_relu(x: i32, slope: i32, multipliers: SlopeMultipliers, to: Destination) -> i32 {
+    to.apply(match x {
         0.. => multipliers.positive.rescale(i64::from(x)),
         _ => multipliers.negative.rescale(i64::from(x) * i64::from(slope)),
     })
 }
 
-/// `clamp(rescale(a))` with the multiplier of `s_x / s_y`.
+/// `rescale(a)` with the multiplier of `s_x / s_y`.
 #[must_use]
 #[inline]
-pub fn requantize(a: i32, multiplier: Multiplier, clamp: Clamp) -> i32 {
-    clamp.apply(multiplier.rescale(i64::from(a)))
+pub fn requantize(a: i32, multiplier: Multiplier, to: Destination) -> i32 {
+    to.apply(multiplier.rescale(i64::from(a)))
 }
 
 #[cfg(test)]
@@ -116,40 +117,40 @@ mod tests {
     fn equal_scales_add_integers() {
         let one = SumMultipliers::add(1.0, 1.0, 1.0).unwrap();
         assert_eq!(one, SumMultipliers { lhs: 1 << 30, rhs: 1 << 30, shift: 30 });
-        assert_eq!(add(100, 27, one, Clamp::I8), 127);
-        assert_eq!(add(100, 28, one, Clamp::I8), 127);
-        assert_eq!(add(-100, -29, one, Clamp::I8), -128);
-        assert_eq!(add(100, 27, SumMultipliers::sub(1.0, 1.0, 1.0).unwrap(), Clamp::I8), 73);
+        assert_eq!(add(100, 27, one, Destination::I8), 127);
+        assert_eq!(add(100, 28, one, Destination::I8), 127);
+        assert_eq!(add(-100, -29, one, Destination::I8), -128);
+        assert_eq!(add(100, 27, SumMultipliers::sub(1.0, 1.0, 1.0).unwrap(), Destination::I8), 73);
     }
 
     #[test]
     fn a_slope_counts_below_zero() {
         // x in halves, slopes in quarters, results in eighths: 3 / 2 = 12 / 8; -3 / 2 * 3 / 4 = -9 / 8.
         let multipliers = SlopeMultipliers::new(0.5, 0.25, 0.125).unwrap();
-        assert_eq!(p_relu(3, -100, multipliers, Clamp::I8), 12);
-        assert_eq!(p_relu(-3, 3, multipliers, Clamp::I8), -9);
-        assert_eq!(p_relu(-3, -3, multipliers, Clamp::I8), 9);
-        assert_eq!(p_relu(0, 127, multipliers, Clamp::I8), 0);
-        assert_eq!(p_relu(-128, 127, multipliers, Clamp::I8), -128);
+        assert_eq!(p_relu(3, -100, multipliers, Destination::I8), 12);
+        assert_eq!(p_relu(-3, 3, multipliers, Destination::I8), -9);
+        assert_eq!(p_relu(-3, -3, multipliers, Destination::I8), 9);
+        assert_eq!(p_relu(0, 127, multipliers, Destination::I8), 0);
+        assert_eq!(p_relu(-128, 127, multipliers, Destination::I8), -128);
         // Ties to even: -1 * 1 * 1/2 and -3 * 1 * 1/2 of a step.
         let halves = SlopeMultipliers::new(1.0, 0.5, 1.0).unwrap();
-        assert_eq!([-1, -3].map(|x| p_relu(x, 1, halves, Clamp::I8)), [0, -2]);
+        assert_eq!([-1, -3].map(|x| p_relu(x, 1, halves, Destination::I8)), [0, -2]);
     }
 
     #[test]
     fn one_rounding_not_two() {
         // 1 · 0.5 + 1 · 0.25 = 0.75 rounds to 1; rounding each term first would give 0.
-        assert_eq!(add(1, 1, SumMultipliers::add(0.5, 0.25, 1.0).unwrap(), Clamp::I8), 1);
+        assert_eq!(add(1, 1, SumMultipliers::add(0.5, 0.25, 1.0).unwrap(), Destination::I8), 1);
         // 1 · 0.5 + 2 · 0.5 = 1.5 ties to 2, 0.5 ties to 0.
-        assert_eq!(add(1, 2, SumMultipliers::add(0.5, 0.5, 1.0).unwrap(), Clamp::I8), 2);
-        assert_eq!(add(1, 0, SumMultipliers::add(0.5, 0.5, 1.0).unwrap(), Clamp::I8), 0);
+        assert_eq!(add(1, 2, SumMultipliers::add(0.5, 0.5, 1.0).unwrap(), Destination::I8), 2);
+        assert_eq!(add(1, 0, SumMultipliers::add(0.5, 0.5, 1.0).unwrap(), Destination::I8), 0);
     }
 
     #[test]
     fn a_negligible_operand_has_factor_zero() {
         let sum = SumMultipliers::add(1.0, 1e-12, 1.0).unwrap();
         assert_eq!((sum.lhs, sum.rhs), (1 << 30, 0));
-        assert_eq!(add(5, 127, sum, Clamp::I8), 5);
+        assert_eq!(add(5, 127, sum, Destination::I8), 5);
     }
 
     #[test]
@@ -170,10 +171,10 @@ mod tests {
     fn products_on_paper() {
         // s_a · s_b / s_y = 0.02 · 0.05 / 0.1 = 0.01: 100 · 127 / 100 = 127, 100 · 50 / 100 = 50.
         let multiplier = Multiplier::from_real(0.01).unwrap();
-        assert_eq!(multiply(100, 127, multiplier, Clamp::I8), 127);
-        assert_eq!(multiply(100, -50, multiplier, Clamp::I8), -50);
-        assert_eq!(multiply(-32768, -32768, Multiplier::from_real(2f64.powi(-15)).unwrap(), Clamp::I16), 32767);
-        assert_eq!(requantize(-7, Multiplier::from_real(0.5).unwrap(), Clamp::I8), -4);
+        assert_eq!(multiply(100, 127, multiplier, Destination::I8), 127);
+        assert_eq!(multiply(100, -50, multiplier, Destination::I8), -50);
+        assert_eq!(multiply(-32768, -32768, Multiplier::from_real(2f64.powi(-15)).unwrap(), Destination::I16), 32767);
+        assert_eq!(requantize(-7, Multiplier::from_real(0.5).unwrap(), Destination::I8), -4);
     }
 
     proptest! {
@@ -185,13 +186,13 @@ mod tests {
             let twice = 2 * sum.rem_euclid(divisor);
             let up = twice > divisor || (twice == divisor && floor % 2 != 0);
             let expected = (floor + i128::from(up)).clamp(-32768, 32767);
-            let got = add(a, b, SumMultipliers { lhs, rhs, shift }, Clamp::I16);
+            let got = add(a, b, SumMultipliers { lhs, rhs, shift }, Destination::I16);
             prop_assert_eq!(i128::from(got), expected);
         }
 
         #[test]
         fn sum_is_within_half_a_step_of_the_reals(a in -128i32..=127, b in -128i32..=127, s_a in 1e-3f64..1.0, s_b in 1e-3f64..1.0, s_y in 1e-3f64..1.0) {
-            let got = add(a, b, SumMultipliers::add(s_a, s_b, s_y).unwrap(), Clamp::I32);
+            let got = add(a, b, SumMultipliers::add(s_a, s_b, s_y).unwrap(), Destination::I32);
             let real = (f64::from(a) * s_a + f64::from(b) * s_b) / s_y;
             // Beyond half a step only what 31 bits of the larger factor cannot hold.
             let slack = 256.0 * (s_a.max(s_b) / s_y) * 2f64.powi(-31);
@@ -201,7 +202,7 @@ mod tests {
         #[test]
         fn adding_commutes(a in -32768i32..=32767, b in -32768i32..=32767, r in 1e-6f64..1e6, t in 1e-6f64..1e6) {
             let (forward, back) = (SumMultipliers::add(r, t, 1.0).unwrap(), SumMultipliers::add(t, r, 1.0).unwrap());
-            prop_assert_eq!(add(a, b, forward, Clamp::I16), add(b, a, back, Clamp::I16));
+            prop_assert_eq!(add(a, b, forward, Destination::I16), add(b, a, back, Destination::I16));
         }
     }
 }

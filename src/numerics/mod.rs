@@ -26,5 +26,8 @@ pub use multiplier::{Multiplier, MultiplierError};
 pub use pool::{PoolMultipliers, average, average_multiplier, maximum};
 pub use quantize::{dequantize, largest_magnitude, low_bytes, normalize, quantize, quantize_constant, quantize_f64};
 pub use roi_resize::{RegionOfInterest, RoiResize};
-pub use round::{Clamp, round_half_even_shift, round_half_even_shift_wide};
-pub use scale::{accumulator_scale, bias_scale, largest_integer, least_weight_scale, scale_of_threshold};
+pub use round::{Clamp, Destination, round_half_even_shift, round_half_even_shift_wide};
+pub use scale::{
+    accumulator_scale, affine_of_threshold, asymmetric_range, bias_scale, largest_integer, least_weight_scale,
+    scale_of_threshold,
+};

@@ -1,7 +1,7 @@
 //! Pooling (`docs/numerics.md`, section 7).
 
 use super::multiplier::{Multiplier, MultiplierError};
-use super::round::Clamp;
+use super::round::Destination;
 
 /// The larger of two values; a maximum pool folds it over the cells of the window that lie inside the input.
 #[must_use]
@@ -18,11 +18,11 @@ pub fn average_multiplier(s_x: f64, s_y: f64, count: u32) -> Result<Multiplier, 
     Multiplier::from_real(s_x / (s_y * f64::from(count)))
 }
 
-/// `clamp(rescale(sum))`: the average of cells whose plain i32 sum is `sum`.
+/// `rescale(sum)`: the average of cells whose distances from their zero point have the i32 sum `sum`.
 #[must_use]
 #[inline]
-pub fn average(sum: i32, multiplier: Multiplier, clamp: Clamp) -> i32 {
-    clamp.apply(multiplier.rescale(i64::from(sum)))
+pub fn average(sum: i32, multiplier: Multiplier, to: Destination) -> i32 {
+    to.apply(multiplier.rescale(i64::from(sum)))
 }
 
 /// The multipliers of every count that windows of one pool can have, so that none is computed twice.
@@ -57,7 +57,7 @@ mod tests {
     fn averages_on_paper() {
         let quarter = average_multiplier(1.0, 1.0, 4).unwrap();
         // 10 / 4 = 2.5 and 14 / 4 = 3.5 are ties.
-        assert_eq!([10, 14, -10, 11, 508].map(|sum| average(sum, quarter, Clamp::I8)), [2, 4, -2, 3, 127]);
+        assert_eq!([10, 14, -10, 11, 508].map(|sum| average(sum, quarter, Destination::I8)), [2, 4, -2, 3, 127]);
         assert!(average_multiplier(1.0, 1.0, 0).is_err());
         let table = PoolMultipliers::new(0.5, 0.25, 9).unwrap();
         assert_eq!(table.get(1).unwrap().to_real(), 2.0);
@@ -69,7 +69,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_average_is_nearest(sum in -8_000_000i32..8_000_000, count in 1u32..=65_536) {
-            let got = average(sum, average_multiplier(1.0, 1.0, count).unwrap(), Clamp::I32);
+            let got = average(sum, average_multiplier(1.0, 1.0, count).unwrap(), Destination::I32);
             // 31 bits of the multiplier leave an error of |sum| / count · 2^-31.
             let real = f64::from(sum) / f64::from(count);
             prop_assert!((f64::from(got) - real).abs() <= 0.5 + real.abs() * 2f64.powi(-30));

@@ -1,22 +1,22 @@
 //! Between real numbers and integers (`docs/numerics.md`, section 8).
 
-use super::round::Clamp;
+use super::round::Destination;
 use rayon::prelude::*;
 
-/// ONNX QuantizeLinear (opset 10 to 23) with zero point 0: `sat(round_half_even(x / scale))`, the division in f32.
+/// ONNX QuantizeLinear (opset 10 to 23): `sat(round_half_even(x / scale) + zero_point)`, the division in f32.
 ///
-/// ±inf saturates; NaN gives 0. `scale` is positive and finite.
+/// ±inf saturates; NaN gives the zero point. `scale` is positive and finite.
 #[must_use]
 #[inline]
-pub fn quantize(x: f32, scale: f32, clamp: Clamp) -> i32 {
-    saturate(f64::from((x / scale).round_ties_even()), clamp)
+pub fn quantize(x: f32, scale: f32, to: Destination) -> i32 {
+    land(f64::from((x / scale).round_ties_even()), to)
 }
 
 /// The same in f64, for bounds that the compiler quantizes itself.
 #[must_use]
 #[inline]
-pub fn quantize_f64(x: f64, scale: f64, clamp: Clamp) -> i32 {
-    saturate((x / scale).round_ties_even(), clamp)
+pub fn quantize_f64(x: f64, scale: f64, to: Destination) -> i32 {
+    land((x / scale).round_ties_even(), to)
 }
 
 /// The largest magnitude of values, NaN aside; 0 of none.
@@ -43,18 +43,19 @@ const WORTH_SHARING: usize = 1 << 16;
 /// The elements come in lines of `inner`, and the lines have the `scales` in turn: one scale per tensor is one in the list, scales
 /// per index of an axis have `inner` elements per index. Without a scale there are no integers.
 #[must_use]
-pub fn quantize_constant(values: &[f32], scales: &[f64], inner: usize, clamp: Clamp) -> Vec<i32> {
+pub fn quantize_constant(values: &[f32], scales: &[f64], inner: usize, to: Destination) -> Vec<i32> {
     if scales.is_empty() {
         return Vec::new();
     }
-    let (low, high) = (f64::from(clamp.low), f64::from(clamp.high));
+    let Destination { zero_point, clamp } = to;
+    let [low, high] = [clamp.low, clamp.high].map(|bound| f64::from(bound) - f64::from(zero_point));
     let inner = inner.max(1);
     let mut integers = vec![0; values.len()];
     let quantize_line = |(line, (integers, values)): (usize, (&mut [i32], &[f32]))| {
         let Some(&scale) = scales.get(line % scales.len()) else { return };
         for (integer, &value) in integers.iter_mut().zip(values) {
             // Bounds are integers, so that clamping first gives the same; NaN stays NaN and becomes 0.
-            *integer = nearest((f64::from(value) / scale).clamp(low, high)) as i32;
+            *integer = (nearest((f64::from(value) / scale).clamp(low, high)) as i32).wrapping_add(zero_point);
         }
     };
     if values.len() < WORTH_SHARING {
@@ -82,16 +83,16 @@ fn nearest(value: f64) -> f64 {
     (value + ROUND) - ROUND
 }
 
-/// ONNX DequantizeLinear (opset 10 to 23) with zero point 0: `q · scale`, the product in f32.
+/// ONNX DequantizeLinear (opset 10 to 23) of the distance of an integer from its zero point: `q · scale`, the product in f32.
 #[must_use]
 #[inline]
 pub fn dequantize(q: i32, scale: f32) -> f32 {
     q as f32 * scale
 }
 
-fn saturate(rounded: f64, clamp: Clamp) -> i32 {
+fn land(rounded: f64, to: Destination) -> i32 {
     // `as` saturates infinities and makes NaN 0; clamping after it loses nothing.
-    clamp.apply(rounded as i64)
+    to.apply(rounded as i64)
 }
 
 #[cfg(test)]
@@ -110,20 +111,20 @@ mod tests {
     fn quantize_on_paper() {
         let cases = [(0.25, 0), (0.75, 2), (1.25, 2), (-0.25, 0), (-0.75, -2), (100.0, 127), (-100.0, -128)];
         for (x, q) in cases {
-            assert_eq!(quantize(x, 0.5, Clamp::I8), q, "{x}");
+            assert_eq!(quantize(x, 0.5, Destination::I8), q, "{x}");
         }
-        assert_eq!(quantize(f32::NAN, 0.5, Clamp::I8), 0);
-        assert_eq!(quantize(f32::INFINITY, 0.5, Clamp::I8), 127);
-        assert_eq!(quantize(f32::NEG_INFINITY, 0.5, Clamp::I16), -32768);
-        assert_eq!(quantize(f32::MAX, f32::MIN_POSITIVE, Clamp::I8), 127);
-        assert_eq!(quantize_f64(1e300, 1e-300, Clamp::I32), i32::MAX);
+        assert_eq!(quantize(f32::NAN, 0.5, Destination::I8), 0);
+        assert_eq!(quantize(f32::INFINITY, 0.5, Destination::I8), 127);
+        assert_eq!(quantize(f32::NEG_INFINITY, 0.5, Destination::I16), -32768);
+        assert_eq!(quantize(f32::MAX, f32::MIN_POSITIVE, Destination::I8), 127);
+        assert_eq!(quantize_f64(1e300, 1e-300, Destination::I32), i32::MAX);
     }
 
     #[test]
     fn the_division_is_in_f32() {
         // 0.35f32 / 0.1f32: the exact quotient 3.49999989... rounds to 3.5 in f32, which ties to 4; f64 would say 3.
-        assert_eq!(quantize(0.35, 0.1, Clamp::I8), 4);
-        assert_eq!(quantize_f64(f64::from(0.35f32), f64::from(0.1f32), Clamp::I8), 3);
+        assert_eq!(quantize(0.35, 0.1, Destination::I8), 4);
+        assert_eq!(quantize_f64(f64::from(0.35f32), f64::from(0.1f32), Destination::I8), 3);
     }
 
     /// `struct` of Python: 0.9f - 3.3f = -2.4f, times 1.6f is -3.84000015 (0xc075c290) when each step is rounded, -3.83999991 in f64.
@@ -131,7 +132,7 @@ mod tests {
     fn each_step_of_normalization_is_rounded() {
         assert_eq!(normalize(0.9, 3.3, 1.6).to_bits(), 0xc075_c290);
         assert_eq!(normalize(16_777_216.0, -1.0, 0.5), 8_388_608.0);
-        assert_eq!(quantize(normalize(f32::INFINITY, 3.0, -2.0), 1.0, Clamp::I8), -128);
+        assert_eq!(quantize(normalize(f32::INFINITY, 3.0, -2.0), 1.0, Destination::I8), -128);
     }
 
     #[test]
@@ -145,31 +146,31 @@ mod tests {
     fn constants_on_paper() {
         // Two lines of two scales, then the first scale again; half to even, saturated.
         let values = [0.5, 1.5, 1.0, -0.375, 2.5, 1e9];
-        assert_eq!(quantize_constant(&values, &[1.0, 0.25], 2, Clamp::I8), [0, 2, 4, -2, 2, 127]);
+        assert_eq!(quantize_constant(&values, &[1.0, 0.25], 2, Destination::I8), [0, 2, 4, -2, 2, 127]);
         let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX];
-        assert_eq!(quantize_constant(&odd, &[1.0], 1, Clamp::I32), [0, i32::MAX, i32::MIN, i32::MAX]);
+        assert_eq!(quantize_constant(&odd, &[1.0], 1, Destination::I32), [0, i32::MAX, i32::MIN, i32::MAX]);
         // More bits than f32 has: 0.7 / 1e-9 in f64.
-        assert_eq!(quantize_constant(&[0.7], &[1e-9], 1, Clamp::I32), [699_999_988]);
+        assert_eq!(quantize_constant(&[0.7], &[1e-9], 1, Destination::I32), [699_999_988]);
     }
 
     proptest! {
         #[test]
         fn constants_are_quantized_one_by_one(values in prop::collection::vec(-1e3f32..1e3, 0..40), scales in prop::collection::vec(1e-9f64..10.0, 1..4), inner in 1usize..5) {
-            for clamp in [Clamp::I8, Clamp::I16, Clamp::I32] {
-                let all = quantize_constant(&values, &scales, inner, clamp);
-                let each = values.iter().enumerate().map(|(i, &x)| quantize_f64(x.into(), scales[i / inner % scales.len()], clamp));
+            for to in [Destination::I8, Destination::I16, Destination::I32] {
+                let all = quantize_constant(&values, &scales, inner, to);
+                let each = values.iter().enumerate().map(|(i, &x)| quantize_f64(x.into(), scales[i / inner % scales.len()], to));
                 prop_assert_eq!(all, each.collect::<Vec<_>>());
             }
         }
 
         #[test]
         fn integers_survive_the_round_trip(q: i16, scale in 1e-6f32..1e6) {
-            prop_assert_eq!(quantize(dequantize(q.into(), scale), scale, Clamp::I16), i32::from(q));
+            prop_assert_eq!(quantize(dequantize(q.into(), scale), scale, Destination::I16), i32::from(q));
         }
 
         #[test]
         fn quantize_is_within_half_a_step(x in -100f32..100.0, scale in 0.01f32..10.0) {
-            let q = quantize(x, scale, Clamp::I32);
+            let q = quantize(x, scale, Destination::I32);
             prop_assert!((f64::from(q) - f64::from(x) / f64::from(scale)).abs() <= 0.5 + 1e-3);
         }
     }

@@ -51,6 +51,37 @@ impl Clamp {
     }
 }
 
+/// Where a result that was rounded lands: its zero point is added, then it is saturated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Destination {
+    /// The integer of the real 0.
+    pub zero_point: i32,
+    /// Of the integers as they are stored, zero point included.
+    pub clamp: Clamp,
+}
+
+impl Destination {
+    /// All of int8, zero point 0.
+    pub const I8: Destination = Destination::symmetric(Clamp::I8);
+    /// All of int16, zero point 0.
+    pub const I16: Destination = Destination::symmetric(Clamp::I16);
+    /// All of int32, zero point 0.
+    pub const I32: Destination = Destination::symmetric(Clamp::I32);
+
+    /// With the zero point 0.
+    #[must_use]
+    pub const fn symmetric(clamp: Clamp) -> Destination {
+        Destination { zero_point: 0, clamp }
+    }
+
+    /// The integer of a rounded result.
+    #[must_use]
+    #[inline]
+    pub fn apply(self, rounded: i64) -> i32 {
+        self.clamp.apply(rounded.saturating_add(i64::from(self.zero_point)))
+    }
+}
+
 /// `value / 2^shift`, rounded to the nearest integer, ties to the even one. Exact for every input.
 ///
 /// ```

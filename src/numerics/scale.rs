@@ -1,6 +1,7 @@
 //! Scales and their ratios (`docs/numerics.md`, sections 3 to 7): f64, from left to right.
 
 use super::multiplier::{Multiplier, MultiplierError};
+use hb_dialects::ir::Affine;
 
 /// The largest integer of symmetric integers of `bits` bits, from 2 to 32: 127 of int8, 32767 of int16.
 #[must_use]
@@ -23,6 +24,40 @@ pub fn scale_of_threshold(threshold: f64, bits: u32) -> f64 {
     let largest = largest_integer(bits);
     let scale = (threshold / largest) as f32;
     if scale.is_normal() { f64::from(scale) } else { f64::from((1.0 / largest) as f32) }
+}
+
+/// What int8 or int16 integers are whose largest distance from the zero point shows a magnitude of `threshold`. Symmetric ones leave the
+/// least integer unused, so that both signs show the same; with a zero point all 256 have their use.
+#[must_use]
+pub fn affine_of_threshold(threshold: f64, bits: u32, zero_point: i32) -> Affine {
+    if zero_point == 0 {
+        return Affine::symmetric(scale_of_threshold(threshold, bits));
+    }
+    let scale = (threshold / largest_distance(zero_point)) as f32;
+    // As for symmetric integers, any scale shows zeros.
+    if scale.is_normal() { Affine { scale: scale.into(), zero_point } } else { affine_of_threshold(0.0, bits, 0) }
+}
+
+/// The largest distance of an int8 from a zero point.
+fn largest_distance(zero_point: i32) -> f64 {
+    let [below, above] = [i8::MIN, i8::MAX].map(|end| i32::from(end).abs_diff(zero_point));
+    f64::from(below.max(above))
+}
+
+/// Threshold and zero point of int8 integers that show the reals from `low` to `high`, and 0, in as fine steps as 256 integers allow.
+#[must_use]
+pub fn asymmetric_range(low: f64, high: f64) -> (f64, i32) {
+    let (low, high) = (low.min(0.0), high.max(0.0));
+    let scale = f64::from(((high - low) / 255.0) as f32);
+    if scale < f64::from(f32::MIN_POSITIVE) {
+        return (high.max(-low), 0);
+    }
+    // The zero point is whole, which may leave up to half a step of one end out: the steps are that much wider then.
+    let zero_point = (f64::from(i8::MIN) - low / scale).round_ties_even().clamp(-128.0, 127.0);
+    let [below, above] = [zero_point + 128.0, 127.0 - zero_point];
+    let ratio = |magnitude: f64, steps: f64| if magnitude == 0.0 { 0.0 } else { magnitude / steps };
+    let scale = f64::from(ratio(-low, below).max(ratio(high, above)) as f32);
+    (scale * largest_distance(zero_point as i32), zero_point as i32)
 }
 
 /// What a step of the sums of products of two operands is worth.
@@ -68,6 +103,7 @@ impl Multiplier {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn scales_on_paper() {
@@ -78,6 +114,38 @@ mod tests {
         assert_eq!(scale_of_threshold(0.0, 8), f64::from((1.0f64 / 127.0) as f32));
         assert_eq!(scale_of_threshold(1e-40, 8), scale_of_threshold(0.0, 8));
         assert_eq!(bias_scale(0.1, 0.3), f64::from((0.1f64 * 0.3) as f32));
+    }
+
+    #[test]
+    fn ranges_with_a_zero_point_on_paper() {
+        // 0 to 25.5 in steps of a tenth, from -128 on; and the same below 0.
+        let tenth = f64::from(0.1f32);
+        assert_eq!(asymmetric_range(0.0, 25.5), (tenth * 255.0, -128));
+        assert_eq!(asymmetric_range(-25.5, 0.0), (tenth * 255.0, 127));
+        assert_eq!(affine_of_threshold(tenth * 255.0, 8, -128), Affine { scale: tenth, zero_point: -128 });
+        // What lies on one side of 0 shows 0 all the same.
+        assert_eq!(asymmetric_range(3.0, 25.5), asymmetric_range(0.0, 25.5));
+        // -1 to 3: steps of 4 / 255 put 0 at -64.25; the zero point -64 leaves 191 steps for 3.
+        let (threshold, zero_point) = asymmetric_range(-1.0, 3.0);
+        assert_eq!((threshold, zero_point), (f64::from((3.0f64 / 191.0) as f32) * 191.0, -64));
+        assert_eq!(affine_of_threshold(threshold, 8, zero_point).scale, f64::from((3.0f64 / 191.0) as f32));
+        assert_eq!((asymmetric_range(0.0, 0.0), asymmetric_range(0.0, 1e-40)), ((0.0, 0), (1e-40, 0)));
+        assert_eq!(affine_of_threshold(5.0, 8, 0), Affine::symmetric(scale_of_threshold(5.0, 8)));
+    }
+
+    proptest! {
+        #[test]
+        fn both_ends_of_a_range_are_shown(low in -1e3f64..1.0, size in 1e-3f64..1e3) {
+            let high = low + size;
+            let (threshold, zero_point) = asymmetric_range(low, high);
+            let Affine { scale, zero_point } = affine_of_threshold(threshold, 8, zero_point);
+            for end in [low.min(0.0), high.max(0.0)] {
+                let q = (end / scale).round_ties_even() + f64::from(zero_point);
+                prop_assert!((-128.0..=127.0).contains(&q), "{} is {}", end, q);
+            }
+            // Hardly coarser than 255 steps for the whole range.
+            prop_assert!(scale <= (high.max(0.0) - low.min(0.0)) / 254.0 || zero_point == 0);
+        }
     }
 
     #[test]

@@ -185,7 +185,7 @@ fn measure_some(
                     None => {
                         let mut observer = match histograms.contains(name) {
                             true => Observer::default(),
-                            false => Observer::of_largest(),
+                            false => Observer::of_ends(),
                         };
                         observer.observe(values);
                         observers.insert(name.to_owned(), observer);

@@ -104,7 +104,7 @@ fn rounding(operation: OperationRef<'_, '_>, quantized: &Quantized) -> Result<f6
 
 fn largest_scale(quantized: &Quantized) -> f64 {
     match &quantized.scale {
-        Scale::PerTensor(scale) => *scale,
+        Scale::PerTensor(affine) => affine.scale,
         Scale::PerAxis { scales, .. } => scales.iter().copied().fold(0.0, f64::max),
     }
 }

@@ -8,14 +8,15 @@ use super::{
     moments::{Moments, MomentsPlan},
     observer::Observer,
     ranges::RangeChooser,
-    rules::ACTIVATION_BITS,
-    thresholds::{ThresholdRange, assign_thresholds, value_name},
+    thresholds::{assign_thresholds, value_name},
+    zero_points,
 };
 use crate::cpu::{Array, FloatExecutable};
 use hb_dialects::ir::{self, IrError};
 use melior::ir::OperationRef;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 
 /// At most so many samples decide how weights are rounded, and as many others judge the precision of the quantized network.
 const SHARE_SAMPLES: usize = 16;
@@ -26,16 +27,32 @@ const FEWEST_SAMPLES: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Method {
     /// What makes ranges of what was measured: at least one.
-    pub choosers: Vec<RangeChooser>,
+    pub choosers: Vec<RangeMethod>,
     /// Samples are random numbers: they give ranges, and say nothing of the network's use.
     pub random: bool,
+}
+
+/// What makes ranges of int8 of what was measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RangeMethod {
+    /// What chooses the magnitude that they show.
+    pub chooser: RangeChooser,
+    /// Whether they have zero points, where every reader takes them.
+    pub asymmetric: bool,
+}
+
+impl fmt::Display for RangeMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asymmetric = if self.asymmetric { " asymmetric" } else { "" };
+        write!(f, "{}{asymmetric}", self.chooser.judge())
+    }
 }
 
 /// What calibration gives.
 #[derive(Debug)]
 pub struct Calibrated {
     /// Every activation as int8: what each chooser of ranges says, in their order.
-    pub ranges: Vec<(RangeChooser, QuantInfo)>,
+    pub ranges: Vec<(RangeMethod, QuantInfo)>,
     /// None where samples are random.
     pub evidence: Option<Evidence>,
     /// What the float network makes of the first sample.
@@ -43,6 +60,15 @@ pub struct Calibrated {
 }
 
 impl Calibrated {
+    /// The first way to ranges.
+    ///
+    /// # Errors
+    /// When there was none.
+    pub fn method(&self) -> Result<RangeMethod, CalibrationError> {
+        let first = self.ranges.first().map(|(method, _)| *method);
+        first.ok_or_else(|| CalibrationError::Threshold("nothing was to choose ranges".into()))
+    }
+
     /// What the first chooser says.
     ///
     /// # Errors
@@ -85,13 +111,15 @@ pub fn calibrate(
     let names: HashSet<String> = own.iter().cloned().collect();
     let (learned, judged) = if method.random { Default::default() } else { shares(samples.count) };
     let plan = MomentsPlan::new(layers, learned.clone());
-    let needed = method.choosers.iter().any(|chooser| chooser.needs_histogram());
+    let needed = method.choosers.iter().any(|method| method.chooser.needs_histogram());
     let histograms = if needed { names.clone() } else { HashSet::new() };
     let measured = Measured { names: &names, histograms: &histograms, outputs_of: &judged, moments: &plan };
     let Measurement { observers, outputs, taken, first: values } = measure(executable, &measured, samples, done)?;
     let calibration = CalibrationInfo { samples: samples.count, random: method.random, percentile: None };
     let pool = threads(samples.jobs)?;
-    let info = |chooser: &RangeChooser| (*chooser, info(&own, &observers, *chooser, &calibration));
+    let asymmetric = method.choosers.iter().any(|method| method.asymmetric);
+    let may_have = if asymmetric { zero_points::allowed(function, &groups)? } else { HashSet::new() };
+    let info = |method: &RangeMethod| (*method, info((&own, &may_have), &observers, *method, &calibration));
     let ranges: Vec<_> = pool.install(|| method.choosers.iter().map(info).collect());
     let first = ranges.first().map(|(_, info)| info.ranges()).unwrap_or_default();
     assign_thresholds(function, |name| first.get(name).copied()).map_err(CalibrationError::Threshold)?;
@@ -105,17 +133,17 @@ pub fn calibrate(
     Ok(Calibrated { ranges, evidence, first: values })
 }
 
-/// The ranges that a chooser gives the values of these names.
+/// The ranges that a method gives the values of these names.
 fn info(
-    names: &[String],
+    (names, may_have_zero_points): (&[String], &HashSet<String>),
     observers: &BTreeMap<String, Observer>,
-    chooser: RangeChooser,
+    RangeMethod { chooser, asymmetric }: RangeMethod,
     calibration: &CalibrationInfo,
 ) -> QuantInfo {
     let judge = if calibration.random { Judge::Random } else { chooser.judge() };
     let value = |name: &String| {
         let observer = observers.get(name)?;
-        let range = ThresholdRange::from(chooser.threshold(observer, ACTIVATION_BITS));
+        let range = chooser.range(observer, asymmetric && may_have_zero_points.contains(name));
         Some((name.clone(), ValueInfo::new(range, f64::from(observer.largest()), judge)))
     };
     let percentile = match chooser {

@@ -5,7 +5,6 @@ use super::{
     rules::{ACTIVATION_BITS, WIDE_BITS},
     thresholds::{ThresholdRange, Thresholds},
 };
-use crate::numerics::scale_of_threshold;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, MapAccess, Visitor},
@@ -71,6 +70,9 @@ pub struct ValueInfo {
     /// The largest magnitude for readers that see int8, where the value is int16.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub narrow_threshold: Option<f64>,
+    /// The integer of the real 0 where it is int8, for readers that see int8 too; 0 when left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub zero_point: i32,
     /// What one step of the integers is worth. It follows from the threshold and the type; a file may leave it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<f64>,
@@ -131,18 +133,21 @@ impl ValueInfo {
             element: if range.bits == WIDE_BITS { ActivationType::Int16 } else { ActivationType::Int8 },
             threshold: range.threshold,
             narrow_threshold: range.narrow_threshold,
-            scale: Some(scale_of_threshold(range.threshold, range.bits)),
+            zero_point: range.zero_point,
+            scale: Some(range.affine().scale),
             largest: Some(largest),
             judged_by: Some(judge),
         }
     }
 
-    fn range(&self) -> ThresholdRange {
+    /// The range that it says.
+    pub fn range(&self) -> ThresholdRange {
         let bits = match self.element {
             ActivationType::Int8 => ACTIVATION_BITS,
             ActivationType::Int16 => WIDE_BITS,
         };
-        ThresholdRange { threshold: self.threshold, bits, narrow_threshold: self.narrow_threshold }
+        let Self { threshold, narrow_threshold, zero_point, .. } = *self;
+        ThresholdRange { threshold, bits, narrow_threshold, zero_point }
     }
 }
 
@@ -159,8 +164,7 @@ impl QuantInfo {
         let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
         let info: Self = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         for (name, value) in &info.values {
-            let range = value.range();
-            let scale = scale_of_threshold(range.threshold, range.bits);
+            let scale = value.range().affine().scale;
             if let Some(given) = value.scale.filter(|given| *given != scale) {
                 return Err(format!(
                     "the value of '{name}' has the scale {given}, but its threshold and type make it {scale}; leave the scale out"
@@ -184,12 +188,9 @@ impl QuantInfo {
     pub fn ask(&mut self, asked: &AskedTypes) {
         for (name, element) in &asked.values {
             let Some(value) = self.values.get_mut(name).filter(|_| *element == ActivationType::Int16) else { continue };
-            let (narrow, largest) = (value.threshold, value.largest.unwrap_or(value.threshold));
-            *value = ValueInfo::new(
-                ThresholdRange::wide(largest, narrow, asked.poles.contains(name)),
-                largest,
-                Judge::Asked,
-            );
+            let largest = value.largest.unwrap_or(value.threshold);
+            let range = value.range().widened(largest, asked.poles.contains(name));
+            *value = ValueInfo::new(range, largest, Judge::Asked);
         }
         self.operands.clone_from(&asked.operands);
     }
@@ -198,6 +199,10 @@ impl QuantInfo {
     pub fn ranges(&self) -> Thresholds {
         self.values.iter().map(|(name, value)| (name.clone(), value.range())).collect()
     }
+}
+
+fn is_zero(zero_point: &i32) -> bool {
+    *zero_point == 0
 }
 
 /// A map of a file whose names are all different.
@@ -241,8 +246,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let values = [("a", 2.5, 8), ("b", f64::from(0.1f32) * 2.0, 16), ("c", 0.0, 8), ("d", 1.0 / 3.0, 8)];
-        let value = |threshold, bits| {
-            ValueInfo::new(ThresholdRange { threshold, bits, narrow_threshold: None }, threshold, Judge::Max)
+        let value = |threshold: f64, bits| {
+            let range = ThresholdRange { bits, zero_point: if threshold == 2.5 { -7 } else { 0 }, ..threshold.into() };
+            ValueInfo::new(range, threshold, Judge::Max)
         };
         let info = QuantInfo {
             calibration: Some(CalibrationInfo { samples: 3, random: false, percentile: Some(0.9999) }),
@@ -252,10 +258,8 @@ mod tests {
         };
         let text = String::from_utf8(info.to_bytes().expect("JSON")).expect("UTF-8");
         assert_eq!(read(&text), Ok(info.clone()));
-        assert_eq!(
-            info.ranges()["b"],
-            ThresholdRange { threshold: f64::from(0.1f32) * 2.0, bits: 16, narrow_threshold: None }
-        );
+        assert_eq!(info.ranges()["b"], ThresholdRange { bits: 16, ..(f64::from(0.1f32) * 2.0).into() });
+        assert_eq!(info.ranges()["a"], ThresholdRange { zero_point: -7, ..2.5.into() });
     }
 
     #[test]

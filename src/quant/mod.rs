@@ -27,11 +27,14 @@ pub mod search;
 pub mod sensitivity;
 mod settle;
 mod thresholds;
+mod zero_points;
 
 pub use observer::Observer;
 pub use ranges::RangeChooser;
 pub use round_weights::round_weights;
-pub use thresholds::{BITS, THRESHOLD, ThresholdRange, Thresholds, assign_operand_bits, assign_thresholds, value_name};
+pub use thresholds::{
+    BITS, THRESHOLD, ThresholdRange, Thresholds, ZERO_POINT, assign_operand_bits, assign_thresholds, value_name,
+};
 
 use hb_dialects::pass::PassDefinition;
 

@@ -6,13 +6,18 @@ const BINS: usize = 8192;
 const SMALLEST_RANGE: f64 = 1.0 / (1u64 << 40) as f64;
 /// Values that are looked at together.
 const CHUNK: usize = 1 << 12;
+/// Values whose ends are found side by side.
+const LANES: usize = 16;
 
-/// The magnitudes of a tensor over all samples: largest value, and a histogram whose range grows by doubling.
+/// A tensor over all samples: its ends, and a histogram of magnitudes whose range grows by doubling.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observer {
-    largest: f32,
+    /// At most 0.
+    least: f32,
+    /// At least 0.
+    greatest: f32,
     range: f64,
-    /// None of the largest value alone.
+    /// None of the ends alone.
     bins: Vec<u64>,
     /// Values that are exactly 0; no bin counts them.
     zeros: u64,
@@ -33,23 +38,23 @@ pub struct Magnitudes<'a> {
 impl Default for Observer {
     /// With a histogram.
     fn default() -> Self {
-        Self { largest: 0.0, range: SMALLEST_RANGE, bins: vec![0; BINS], zeros: 0, not_finite: 0 }
+        Self { least: 0.0, greatest: 0.0, range: SMALLEST_RANGE, bins: vec![0; BINS], zeros: 0, not_finite: 0 }
     }
 }
 
 impl Observer {
-    /// One that finds the largest magnitude only: faster, and small.
-    pub fn of_largest() -> Self {
+    /// One that finds the ends only: faster, and small.
+    pub fn of_ends() -> Self {
         Self { bins: Vec::new(), ..Self::default() }
     }
 
     /// Takes the values of one sample in.
     pub fn observe(&mut self, values: &[f32]) {
-        self.observe_largest(values);
+        self.observe_ends(values);
         if self.bins.is_empty() {
             return;
         }
-        while f64::from(self.largest) >= self.range {
+        while f64::from(self.largest()) >= self.range {
             self.double();
         }
         // A power of two: products with it are exact.
@@ -73,20 +78,26 @@ impl Observer {
         }
     }
 
-    /// The largest magnitude and what is not finite, in a form that becomes vector instructions.
-    fn observe_largest(&mut self, values: &[f32]) {
-        // Magnitudes are ordered as their bits are; beyond those of infinity there is no number.
-        const INFINITY: u32 = f32::INFINITY.to_bits();
+    /// The ends and what is not finite, in a form that becomes vector instructions.
+    fn observe_ends(&mut self, values: &[f32]) {
         for chunk in values.chunks(CHUNK) {
-            let (mut largest, mut not_finite) = (0u32, 0u32);
-            for value in chunk {
-                let magnitude = value.abs().to_bits();
-                let finite = magnitude < INFINITY;
-                largest = largest.max(if finite { magnitude } else { 0 });
-                not_finite += u32::from(!finite);
+            // Lanes of their own: a minimum is not joined before the end.
+            let (mut least, mut greatest, mut not_finite) = ([0f32; LANES], [0f32; LANES], [0u32; LANES]);
+            let (lines, rest) = chunk.as_chunks::<LANES>();
+            for line in lines {
+                for (lane, &value) in line.iter().enumerate() {
+                    let finite = value.abs() < f32::INFINITY;
+                    let value = if finite { value } else { 0.0 };
+                    least[lane] = if value < least[lane] { value } else { least[lane] };
+                    greatest[lane] = if value > greatest[lane] { value } else { greatest[lane] };
+                    not_finite[lane] += u32::from(!finite);
+                }
             }
-            self.largest = self.largest.max(f32::from_bits(largest));
-            self.not_finite += u64::from(not_finite);
+            let finite = rest.iter().copied().filter(|value| value.is_finite());
+            self.least = least.into_iter().chain(finite.clone()).fold(self.least, f32::min);
+            self.greatest = greatest.into_iter().chain(finite).fold(self.greatest, f32::max);
+            let infinite = rest.iter().filter(|value| !value.is_finite()).count() as u64;
+            self.not_finite += infinite + not_finite.into_iter().map(u64::from).sum::<u64>();
         }
     }
 
@@ -107,7 +118,8 @@ impl Observer {
             }
         }
         self.zeros += other.zeros;
-        self.largest = self.largest.max(other.largest);
+        self.least = self.least.min(other.least);
+        self.greatest = self.greatest.max(other.greatest);
         self.not_finite += other.not_finite;
     }
 
@@ -123,7 +135,12 @@ impl Observer {
 
     /// The largest finite magnitude.
     pub fn largest(&self) -> f32 {
-        self.largest
+        self.greatest.max(-self.least)
+    }
+
+    /// The least and the greatest finite value, and 0.
+    pub fn ends(&self) -> (f32, f32) {
+        (self.least, self.greatest)
     }
 
     /// Values that were infinite or no number: a network that gives them cannot be calibrated.
@@ -131,12 +148,12 @@ impl Observer {
         self.not_finite
     }
 
-    /// The histogram; none of an observer of the largest magnitude alone.
+    /// The histogram; none of an observer of the ends alone.
     pub fn magnitudes(&self) -> Option<Magnitudes<'_>> {
         if self.bins.is_empty() {
             return None;
         }
-        let last = (f64::from(self.largest) / self.range * BINS as f64) as usize;
+        let last = (f64::from(self.largest()) / self.range * BINS as f64) as usize;
         let bins = self.bins.get(..=last)?;
         Some(Magnitudes { bins, width: self.range / BINS as f64, zeros: self.zeros })
     }
@@ -149,9 +166,9 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_is_counted_apart() {
-        for mut observer in [Observer::default(), Observer::of_largest()] {
+        for mut observer in [Observer::default(), Observer::of_ends()] {
             observer.observe(&[f32::NAN, 1.0, f32::INFINITY, -1.5]);
-            assert_eq!((observer.not_finite(), observer.largest()), (2, 1.5));
+            assert_eq!((observer.not_finite(), observer.largest(), observer.ends()), (2, 1.5, (-1.5, 1.0)));
         }
     }
 
@@ -163,6 +180,8 @@ mod tests {
             let Magnitudes { bins, width, zeros } = observer.magnitudes().expect("a histogram");
             prop_assert_eq!(zeros + bins.iter().sum::<u64>(), values.len() as u64);
             prop_assert!(f64::from(observer.largest()) < bins.len() as f64 * width);
+            let ends = values.iter().fold((0f32, 0f32), |ends, &value| (ends.0.min(value), ends.1.max(value)));
+            prop_assert_eq!(observer.ends(), ends);
         }
 
         #[test]
@@ -175,11 +194,11 @@ mod tests {
             right.observe(&values[split..]);
             right.merge(&left);
             prop_assert_eq!(&whole, &right);
-            let (mut left, mut right) = (Observer::of_largest(), Observer::of_largest());
+            let (mut left, mut right) = (Observer::of_ends(), Observer::of_ends());
             left.observe(&values[..split]);
             right.observe(&values[split..]);
             right.merge(&left);
-            prop_assert_eq!(whole.largest(), right.largest());
+            prop_assert_eq!(whole.ends(), right.ends());
         }
     }
 }

@@ -49,7 +49,7 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
             continue;
         }
         if let Some(rule) = row_of(operation)? {
-            let placement = match rule.form(operation, ACTIVATION_BITS)? {
+            let placement = match rule.form(operation, ACTIVATION_BITS, 0)? {
                 Ok(()) => Placement::Bpu,
                 Err(reason) => Placement::Cpu { reason },
             };

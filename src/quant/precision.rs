@@ -46,7 +46,8 @@ pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result
         let source = groups.source(value);
         let name = value_name(function, source);
         let Some(&top) = evidence.largest.get(&name) else { continue };
-        let wide = ThresholdRange { narrow_threshold: None, ..ThresholdRange::wide(top, top, has_pole(source)) };
+        let wide =
+            ThresholdRange { narrow_threshold: None, ..ThresholdRange::from(top).widened(top, has_pole(source)) };
         if !may_be_wide(function, value, wide.threshold / largest_integer(WIDE_BITS))? {
             continue;
         }
@@ -150,7 +151,7 @@ mod tests {
         let candidate = |value: &str, cost| Candidate {
             value: value.into(),
             cost,
-            wide: ThresholdRange { threshold: 1.0, bits: WIDE_BITS, narrow_threshold: None },
+            wide: ThresholdRange { bits: WIDE_BITS, ..1.0.into() },
         };
         let all = [candidate("large", 1000), candidate("small", 10), candidate("quiet", 1000)];
         let names = |left| choose(&all, &[0.5, 0.3, 0.2], left).into_keys().collect::<Vec<_>>();

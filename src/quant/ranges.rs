@@ -4,7 +4,8 @@ use super::{
     info::Judge,
     observer::{Magnitudes, Observer},
 };
-use crate::numerics::largest_integer;
+use super::{rules::ACTIVATION_BITS, thresholds::ThresholdRange};
+use crate::numerics::{asymmetric_range, largest_integer};
 
 /// A search tries so many thresholds from one to half of it.
 const STEPS_PER_OCTAVE: f64 = 16.0;
@@ -14,6 +15,9 @@ const OUTLIERS: f64 = 1e-4;
 
 /// Unless they hold more than this share of the sum of squares: then they are what the value is for.
 const ENERGY_OF_OUTLIERS: f64 = 0.05;
+
+/// Steps between the least and the greatest int8.
+const ALL_STEPS: f64 = 255.0;
 
 /// How the threshold of a value is chosen: the largest magnitude that its integers show.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,7 +37,7 @@ pub enum RangeChooser {
 }
 
 impl RangeChooser {
-    /// Whether it needs more than the largest magnitude.
+    /// Whether it needs more than the ends.
     pub fn needs_histogram(self) -> bool {
         !matches!(self, Self::Max | Self::Percentile(1.0..))
     }
@@ -48,25 +52,40 @@ impl RangeChooser {
         }
     }
 
-    /// The threshold for integers of so many bits.
-    pub fn threshold(self, observer: &Observer, bits: u32) -> f64 {
+    /// The range of int8 for what was observed, with a zero point or without.
+    pub fn range(self, observer: &Observer, asymmetric: bool) -> ThresholdRange {
+        let symmetric = largest_integer(ACTIVATION_BITS);
+        let (least, greatest) = observer.ends();
+        let size = f64::from(greatest) - f64::from(least);
+        if !asymmetric || size == 0.0 {
+            return self.threshold(observer, symmetric).into();
+        }
+        // What is on one side of 0 has all the steps.
+        let steps = ALL_STEPS * f64::from(observer.largest()) / size;
+        let shown = self.threshold(observer, steps);
+        let (threshold, zero_point) = asymmetric_range(f64::from(least).max(-shown), f64::from(greatest).min(shown));
+        ThresholdRange { zero_point, ..threshold.into() }
+    }
+
+    /// The threshold for integers with so many steps from 0 to it.
+    fn threshold(self, observer: &Observer, steps: f64) -> f64 {
         let largest = f64::from(observer.largest());
         let Some(magnitudes) = observer.magnitudes().filter(|_| self.needs_histogram()) else { return largest };
         // Finer than the histogram nothing can be judged.
-        let smallest = largest_integer(bits) * magnitudes.width;
+        let smallest = steps * magnitudes.width;
         let threshold = match self {
             Self::Max => largest,
             Self::Percentile(share) => percentile(magnitudes, share),
             Self::KullbackLeibler => {
                 let sums = Sums::of(magnitudes);
                 let usual = without_outliers(magnitudes);
-                let most = square_error(usual, largest, bits);
+                let most = square_error(usual, largest, steps);
                 least(smallest, largest, |threshold| {
-                    let is_worse = square_error(usual, threshold, bits) > most;
-                    if is_worse { f64::INFINITY } else { divergence(&sums, threshold, bits) }
+                    let is_worse = square_error(usual, threshold, steps) > most;
+                    if is_worse { f64::INFINITY } else { divergence(&sums, threshold, steps) }
                 })
             }
-            Self::MeanSquaredError => least(smallest, largest, |threshold| square_error(magnitudes, threshold, bits)),
+            Self::MeanSquaredError => least(smallest, largest, |threshold| square_error(magnitudes, threshold, steps)),
         };
         threshold.min(largest)
     }
@@ -151,7 +170,7 @@ fn between(sums: &[f64], from: usize, to: usize) -> f64 {
 }
 
 /// The divergence of what integers show from what was measured, where values beyond the threshold count as the threshold itself.
-fn divergence(sums: &Sums, threshold: f64, bits: u32) -> f64 {
+fn divergence(sums: &Sums, threshold: f64, steps: f64) -> f64 {
     let end = sums.below(threshold).max(1);
     let all = between(&sums.values, 0, sums.values.len() - 1);
     let shown = between(&sums.values, 0, end);
@@ -162,7 +181,7 @@ fn divergence(sums: &Sums, threshold: f64, bits: u32) -> f64 {
     // The last bin holds what is beyond as well.
     let last = between(&sums.values, end - 1, end);
     let mut divergence = between(&sums.information, 0, end) - times_logarithm(last) + times_logarithm(last + beyond);
-    let step = threshold / largest_integer(bits);
+    let step = threshold / steps;
     let (mut from, mut level) = (0, 0.0);
     while from < end {
         let to = sums.below((level + 0.5) * step).min(end);
@@ -189,8 +208,7 @@ fn divergence(sums: &Sums, threshold: f64, bits: u32) -> f64 {
 }
 
 /// The mean square of the errors.
-fn square_error(Magnitudes { bins, width, .. }: Magnitudes<'_>, threshold: f64, bits: u32) -> f64 {
-    let most = largest_integer(bits);
+fn square_error(Magnitudes { bins, width, .. }: Magnitudes<'_>, threshold: f64, most: f64) -> f64 {
     let step = threshold / most;
     let error = |(index, count): (usize, &u64)| {
         let middle = (index as f64 + 0.5) * width;
@@ -212,8 +230,8 @@ mod tests {
     }
 
     /// The divergence as it is defined, from two distributions written out.
-    fn divergence_by_definition(magnitudes: Magnitudes<'_>, threshold: f64, bits: u32) -> f64 {
-        let step = threshold / largest_integer(bits);
+    fn divergence_by_definition(magnitudes: Magnitudes<'_>, threshold: f64, steps: f64) -> f64 {
+        let step = threshold / steps;
         let middle = |index: usize| (index as f64 + 0.5) * magnitudes.width;
         let end = (0..magnitudes.bins.len()).filter(|&index| middle(index) < threshold).count().max(1);
         let shown: Vec<f64> = magnitudes.bins[..end].iter().map(|&count| count as f64).collect();
@@ -241,11 +259,11 @@ mod tests {
     #[test]
     fn max_is_the_largest_magnitude() {
         let values = [0.5, -3_221_225_472.0, 2.0];
-        let mut without_histogram = Observer::of_largest();
+        let mut without_histogram = Observer::of_ends();
         without_histogram.observe(&values);
         for observer in [observed(&values), without_histogram] {
             for chooser in [RangeChooser::Max, RangeChooser::Percentile(1.0)] {
-                assert_eq!((chooser.threshold(&observer, 8), chooser.needs_histogram()), (3_221_225_472.0, false));
+                assert_eq!((chooser.threshold(&observer, 127.0), chooser.needs_histogram()), (3_221_225_472.0, false));
             }
         }
     }
@@ -255,7 +273,7 @@ mod tests {
         let mut values: Vec<f32> = (0..1000).map(|i| i as f32 / 1000.0).collect();
         values[999] = 50.0;
         // 990 of 1000 values lie below 0.99; a bin is 64 / 8192 wide.
-        let threshold = RangeChooser::Percentile(0.99).threshold(&observed(&values), 8);
+        let threshold = RangeChooser::Percentile(0.99).threshold(&observed(&values), 127.0);
         assert!((0.98..0.99 + 2.0 * 64.0 / 8192.0).contains(&threshold), "{threshold}");
     }
 
@@ -284,7 +302,7 @@ mod tests {
         let mut values: Vec<f32> = (0..count).map(|i| table[i % 1000] as f32).collect();
         // The tail that a thousand quantiles do not show.
         values.extend((0..40).map(|i| (3.3 + f64::from(i) * 0.02) as f32));
-        let threshold = RangeChooser::MeanSquaredError.threshold(&observed(&values), 8);
+        let threshold = RangeChooser::MeanSquaredError.threshold(&observed(&values), 127.0);
         assert!((3.4..4.1).contains(&threshold), "{threshold}");
     }
 
@@ -293,8 +311,8 @@ mod tests {
         let values: Vec<f32> = (1..=4000).map(|i| i as f32 / 4000.0).collect();
         let with_zeros: Vec<f32> = values.iter().copied().chain(std::iter::repeat_n(0.0, 100_000)).collect();
         for chooser in [RangeChooser::KullbackLeibler, RangeChooser::MeanSquaredError] {
-            let threshold = chooser.threshold(&observed(&values), 8);
-            assert_eq!(chooser.threshold(&observed(&with_zeros), 8), threshold);
+            let threshold = chooser.threshold(&observed(&values), 127.0);
+            assert_eq!(chooser.threshold(&observed(&with_zeros), 127.0), threshold);
             assert!(threshold > 0.9, "a uniform distribution keeps its range: {threshold}");
         }
     }
@@ -304,17 +322,17 @@ mod tests {
         let mut values: Vec<f32> = (1..=100_000).map(|i| i as f32 / 100_000.0).collect();
         values.push(20.0);
         for chooser in [RangeChooser::KullbackLeibler, RangeChooser::MeanSquaredError] {
-            let threshold = chooser.threshold(&observed(&values), 8);
+            let threshold = chooser.threshold(&observed(&values), 127.0);
             assert!(threshold < 20.0, "{chooser:?} {threshold}");
         }
-        assert!(RangeChooser::KullbackLeibler.threshold(&observed(&values), 8) < 1.5);
+        assert!(RangeChooser::KullbackLeibler.threshold(&observed(&values), 127.0) < 1.5);
     }
 
     #[test]
     fn nothing_but_zeros_has_no_range() {
         for chooser in [RangeChooser::Percentile(0.9), RangeChooser::KullbackLeibler, RangeChooser::MeanSquaredError] {
-            assert_eq!(chooser.threshold(&observed(&[0.0; 7]), 8), 0.0);
-            assert_eq!(chooser.threshold(&Observer::default(), 8), 0.0);
+            assert_eq!(chooser.threshold(&observed(&[0.0; 7]), 127.0), 0.0);
+            assert_eq!(chooser.threshold(&Observer::default(), 127.0), 0.0);
         }
     }
 
@@ -323,7 +341,7 @@ mod tests {
     fn what_a_gate_lets_through_is_kept() {
         let value = |index: usize| if index.is_multiple_of(30) { 0.99 } else { (index % 97) as f32 * 1e-5 };
         let values: Vec<f32> = (0..60_000).map(value).collect();
-        assert!(RangeChooser::KullbackLeibler.threshold(&observed(&values), 8) > 0.9);
+        assert!(RangeChooser::KullbackLeibler.threshold(&observed(&values), 127.0) > 0.9);
     }
 
     /// The exponential of twice a normal distribution: most of its sum of squares is in few values.
@@ -335,15 +353,31 @@ mod tests {
             (-2.0 * u.ln()).sqrt() * (v.fract() * std::f64::consts::TAU).cos()
         };
         let values: Vec<f32> = (0..50_000).map(|index| (2.0 * normal(index)).exp() as f32).collect();
-        let error = |threshold: f64| square_error(observed(&values).magnitudes().unwrap(), threshold, 8);
-        let kl = RangeChooser::KullbackLeibler.threshold(&observed(&values), 8);
-        assert!(error(kl) <= error(RangeChooser::Max.threshold(&observed(&values), 8)), "{kl}");
+        let error = |threshold: f64| square_error(observed(&values).magnitudes().unwrap(), threshold, 127.0);
+        let kl = RangeChooser::KullbackLeibler.threshold(&observed(&values), 127.0);
+        assert!(error(kl) <= error(RangeChooser::Max.threshold(&observed(&values), 127.0)), "{kl}");
+    }
+
+    #[test]
+    fn what_is_never_negative_has_all_the_steps() {
+        let values: Vec<f32> = (0..=1000).map(|i| i as f32 * 0.0255).collect();
+        let symmetric = RangeChooser::Max.range(&observed(&values), false);
+        assert_eq!((symmetric.threshold, symmetric.zero_point), (25.5, 0));
+        for chooser in [RangeChooser::Max, RangeChooser::MeanSquaredError, RangeChooser::KullbackLeibler] {
+            let range = chooser.range(&observed(&values), true);
+            assert_eq!(range.zero_point, -128);
+            assert!((range.affine().scale - 0.1).abs() < 0.005, "{chooser:?}: {range:?}");
+        }
+        let negative: Vec<f32> = values.iter().map(|value| -value).collect();
+        assert_eq!(RangeChooser::Max.range(&observed(&negative), true).zero_point, 127);
+        let both: Vec<f32> = values.iter().chain(&negative).copied().collect();
+        assert!(RangeChooser::Max.range(&observed(&both), true).zero_point.abs() <= 1);
     }
 
     proptest! {
         #[test]
         fn at_least_the_wanted_share_lies_below(values in prop::collection::vec(-1e3f32..1e3, 1..300), share in 0.5f64..1.0) {
-            let threshold = RangeChooser::Percentile(share).threshold(&observed(&values), 8);
+            let threshold = RangeChooser::Percentile(share).threshold(&observed(&values), 127.0);
             let below = values.iter().filter(|value| f64::from(value.abs()) <= threshold).count();
             prop_assert!(below as f64 >= share * values.len() as f64);
         }
@@ -356,7 +390,7 @@ mod tests {
             let magnitudes = observer.magnitudes().expect("a histogram");
             let threshold = share * f64::from(observer.largest());
             let (own, definition) =
-                (divergence(&Sums::of(magnitudes), threshold, 8), divergence_by_definition(magnitudes, threshold, 8));
+                (divergence(&Sums::of(magnitudes), threshold, 127.0), divergence_by_definition(magnitudes, threshold, 127.0));
             prop_assert!(own == definition || (own - definition).abs() < 1e-9, "{own} {definition}");
         }
 
@@ -364,7 +398,7 @@ mod tests {
         fn no_threshold_is_beyond_what_was_seen(values in prop::collection::vec(-1e3f32..1e3, 1..300)) {
             let observer = observed(&values);
             for chooser in [RangeChooser::KullbackLeibler, RangeChooser::MeanSquaredError] {
-                let threshold = chooser.threshold(&observer, 8);
+                let threshold = chooser.threshold(&observer, 127.0);
                 prop_assert!(threshold > 0.0 && threshold <= f64::from(observer.largest()) || observer.largest() == 0.0);
             }
         }

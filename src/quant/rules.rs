@@ -4,7 +4,7 @@ use crate::bpu::lower::{self, Placement, Types};
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{Op, attributes};
 use hb_dialects::ir::{
-    self, Constant, IrError, OperationAttributes, Quantized, Scale, TensorType, constant_of, defining_operation,
+    self, Affine, Constant, IrError, OperationAttributes, Quantized, Scale, TensorType, constant_of, defining_operation,
 };
 use hb_dialects::quant;
 pub use hb_dialects::registry::ResultScale;
@@ -53,23 +53,32 @@ impl QuantizationRule {
     /// # Errors
     /// When an attribute or type that decides it cannot be read.
     pub fn takes_int16(&self, operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
-        Ok(!self.quantization.narrow && self.form(operation, WIDE_BITS)?.is_ok())
+        Ok(!self.quantization.narrow && self.form(operation, WIDE_BITS, 0)?.is_ok())
     }
 
-    /// Whether the BPU has a form of an operation of this row with activations of so many bits; if not, the reason.
+    /// Whether the BPU has a form of an operation of this row with activations of so many bits and this zero point; if not, the reason.
     ///
     /// # Errors
     /// When an attribute or type that decides it cannot be read.
-    pub fn form(&self, operation: OperationRef<'_, '_>, bits: u32) -> Result<Result<(), String>, IrError> {
-        let of_bits = |bits| Some(Quantized { bits, scale: Scale::PerTensor(ANY_SCALE) });
+    pub fn form(
+        &self,
+        operation: OperationRef<'_, '_>,
+        bits: u32,
+        zero_point: i32,
+    ) -> Result<Result<(), String>, IrError> {
+        let activation = Quantized { bits, scale: Scale::PerTensor(Affine { scale: ANY_SCALE, zero_point }) };
         let mut operands = Vec::with_capacity(operation.operand_count());
         for (index, operand) in operation.operands().enumerate() {
             let r#type = TensorType::from_type(operand.r#type())?;
             operands.push(match self.role(operation, index)? {
                 _ if r#type.element != ElementType::F32 => None,
                 QuantizedRole::Plain => None,
-                QuantizedRole::Activation => of_bits(bits),
-                QuantizedRole::Bias => of_bits(BIAS_BITS),
+                // A constant has the zero point 0.
+                QuantizedRole::Activation if constant_behind_casts(operand).is_some() => {
+                    Some(Quantized { bits, scale: Scale::symmetric(ANY_SCALE) })
+                }
+                QuantizedRole::Activation => Some(activation.clone()),
+                QuantizedRole::Bias => Some(Quantized { bits: BIAS_BITS, scale: Scale::symmetric(ANY_SCALE) }),
                 QuantizedRole::Weight { axis } => {
                     let channels = r#type.shape().and_then(|shape| shape.get(axis).copied()).unwrap_or(1);
                     let scale = Scale::PerAxis { axis, scales: vec![ANY_SCALE; channels] };
@@ -77,7 +86,7 @@ impl QuantizationRule {
                 }
             });
         }
-        Ok(lower::form(operation, &Types { operands, result: of_bits(bits) }).map(|_| ()))
+        Ok(lower::form(operation, &Types { operands, result: Some(activation) }).map(|_| ()))
     }
 
     /// Where the scale of the result of an operation of this row comes from.
@@ -146,7 +155,7 @@ pub fn rule_of(operation: OperationRef<'_, '_>) -> Result<Option<QuantizationRul
     let Some(rule) = row_of(operation)? else { return Ok(None) };
     let on_bpu = match lower::placement_of(operation) {
         Some(placement) => placement == Placement::Bpu,
-        None => rule.form(operation, ACTIVATION_BITS)?.is_ok(),
+        None => rule.form(operation, ACTIVATION_BITS, 0)?.is_ok(),
     };
     Ok(on_bpu.then_some(rule))
 }

@@ -2,12 +2,11 @@
 
 use super::{
     calibrate::{CalibrationError, Samples, outputs},
-    evidence::{Calibrated, Evidence},
+    evidence::{Calibrated, Evidence, RangeMethod},
     info::{Judge, PrecisionInfo, QuantInfo, ValueInfo},
     insert_casts::insert_casts,
     judge::{Likeness, likeness, same_best_class},
     precision::{Candidate, choose},
-    ranges::RangeChooser,
     sensitivity::{costs, pairs},
     thresholds::{ThresholdRange, assign_thresholds},
 };
@@ -46,9 +45,9 @@ pub struct Found {
     /// How many samples judge.
     pub judged: usize,
     /// Whose ranges they are.
-    pub chooser: RangeChooser,
+    pub chooser: RangeMethod,
     /// What each chooser of ranges reaches with int8 alone.
-    pub choosers: Vec<(RangeChooser, f64)>,
+    pub choosers: Vec<(RangeMethod, f64)>,
     /// The names of the int16 values, and how many there could be.
     pub wide: Vec<String>,
     /// How many values could be int16.
@@ -79,7 +78,7 @@ pub struct Search<'s, 'c> {
 struct Trial<'s> {
     executable: FloatExecutable,
     /// What decides on the others.
-    base: &'s (RangeChooser, QuantInfo),
+    base: &'s (RangeMethod, QuantInfo),
     wide: BTreeMap<String, ThresholdRange>,
     verdict: Verdict,
 }
@@ -153,7 +152,7 @@ impl<'s> Search<'s, '_> {
     }
 
     /// The best of the int8 forms, and what each of them reaches.
-    fn choose_ranges(&self) -> Result<(Trial<'s>, Vec<(RangeChooser, f64)>), CalibrationError> {
+    fn choose_ranges(&self) -> Result<(Trial<'s>, Vec<(RangeMethod, f64)>), CalibrationError> {
         let mut best: Option<Trial> = None;
         let mut reached = Vec::new();
         for base in &self.calibrated.ranges {
@@ -199,7 +198,7 @@ impl<'s> Search<'s, '_> {
             let value = ranges.values.get(&candidate.value);
             let value =
                 value.ok_or_else(|| CalibrationError::Threshold(format!("'{}' has no range", candidate.value)))?;
-            Ok((candidate.value.as_str(), value.threshold))
+            Ok((candidate.value.as_str(), value.range()))
         };
         let values = self.candidates.iter().map(threshold).collect::<Result<Vec<_>, CalibrationError>>()?;
         let noise = costs(&executable, &values, &self.evidence.learned, self.samples)?;
@@ -216,13 +215,15 @@ impl<'s> Search<'s, '_> {
 
     fn attempt(
         &self,
-        base: &'s (RangeChooser, QuantInfo),
+        base: &'s (RangeMethod, QuantInfo),
         mut wide: BTreeMap<String, ThresholdRange>,
     ) -> Result<Trial<'s>, CalibrationError> {
         let (chooser, info) = base;
         let ranges = info.ranges();
         for (name, range) in &mut wide {
-            range.narrow_threshold = ranges.get(name).map(|narrow| narrow.threshold);
+            if let Some(narrow) = ranges.get(name) {
+                (range.narrow_threshold, range.zero_point) = (Some(narrow.threshold), narrow.zero_point);
+            }
         }
         let copy = ir::copy_module(self.module)?;
         let function = self.function(&copy)?;
@@ -232,9 +233,8 @@ impl<'s> Search<'s, '_> {
         let executable = (self.compile)(function)?;
         let verdict = self.judge(&executable)?;
         let (wide_count, candidates, reached) = (wide.len(), self.candidates.len(), verdict.reached);
-        let judge = chooser.judge();
         tracing::debug!(
-            "ranges by {judge}, {wide_count} of {candidates} activations int16: output cosine {reached:.6}, for other samples at least {:.6}",
+            "ranges by {chooser}, {wide_count} of {candidates} activations int16: output cosine {reached:.6}, for other samples at least {:.6}",
             verdict.at_least
         );
         Ok(Trial { executable, base, wide, verdict })

@@ -3,31 +3,32 @@
 use super::{
     calibrate::{CalibrationError, Samples, floats, outputs, threads},
     judge::likeness,
-    rules::ACTIVATION_BITS,
+    thresholds::ThresholdRange,
 };
 use crate::cpu::{Array, FloatExecutable};
-use crate::numerics::{Clamp, dequantize, quantize, scale_of_threshold};
+use crate::numerics::{Clamp, Destination, dequantize, quantize};
+use hb_dialects::ir::Affine;
 use rayon::prelude::*;
 
 /// So many samples show it: costs differ by orders of magnitude, and each value takes a run of the network.
 const SAMPLES: usize = 2;
 
-/// For each value, given by its name and its threshold, how far the worst part of the outputs is from that of the float network when this value alone is
+/// For each value, given by its name and its range as int8, how far the worst part of the outputs is from that of the float network when this value alone is
 /// int8: 1 minus the mean cosine over the first of these samples. `executable` is the float network with its values observed.
 ///
 /// # Errors
 /// When a sample cannot be read or run.
 pub fn costs(
     executable: &FloatExecutable,
-    values: &[(&str, f64)],
+    values: &[(&str, ThresholdRange)],
     learned: &[usize],
     samples: &Samples<'_>,
 ) -> Result<Vec<f64>, CalibrationError> {
     let learned = learned.get(..SAMPLES).unwrap_or(learned);
     let whole = outputs(executable, learned, samples)?;
     let inputs = learned.iter().map(|&index| (samples.read)(executable, index)).collect::<Result<Vec<_>, _>>()?;
-    let cost = |(name, threshold): &(&str, f64)| {
-        let rounded = inputs.iter().map(|inputs| run_rounded(executable, inputs, name, *threshold));
+    let cost = |(name, range): &(&str, ThresholdRange)| {
+        let rounded = inputs.iter().map(|inputs| run_rounded(executable, inputs, name, range.affine()));
         let rounded = rounded.collect::<Result<Option<Vec<_>>, CalibrationError>>()?;
         // Of a value that is not there nothing is known, so that it counts as lost.
         Ok(rounded.map_or(1.0, |rounded| 1.0 - worst_cosine(executable, &whole, &rounded)))
@@ -40,11 +41,11 @@ fn run_rounded(
     executable: &FloatExecutable,
     inputs: &[Array],
     name: &str,
-    threshold: f64,
+    Affine { scale, zero_point }: Affine,
 ) -> Result<Option<Vec<Array>>, CalibrationError> {
-    let scale = scale_of_threshold(threshold, ACTIVATION_BITS) as f32;
+    let (scale, to) = (scale as f32, Destination { zero_point, clamp: Clamp::I8 });
     let round = |values: &mut [f32]| {
-        values.iter_mut().for_each(|value| *value = dequantize(quantize(*value, scale, Clamp::I8), scale));
+        values.iter_mut().for_each(|value| *value = dequantize(quantize(*value, scale, to) - zero_point, scale));
     };
     let mut inputs = inputs.to_vec();
     let named = executable.inputs().position(|(input, ..)| input == name);

@@ -4,15 +4,15 @@ use super::{
     groups::ScaleGroups,
     rules::{ACTIVATION_BITS, BIAS_BITS, QuantizationRule, QuantizedRole, ResultScale, WIDE_BITS, rule_of},
     thresholds::{
-        BITS, NARROW_THRESHOLD, OPERAND_BITS, THRESHOLD, assigned, assigned_bits, assigned_narrow_threshold,
-        assigned_threshold, value_name,
+        BITS, NARROW_THRESHOLD, OPERAND_BITS, THRESHOLD, ThresholdRange, ZERO_POINT, assigned, assigned_bits,
+        assigned_narrow_threshold, assigned_threshold, assigned_zero_point, value_name,
     },
 };
 use crate::bpu::lower::{Placement, Types, form_with_scales, place};
 use crate::numerics::{bias_scale, largest_magnitude, least_weight_scale, scale_of_threshold};
 use hb_dialects::{
     ElementType,
-    ir::{self, Constant, OperationAttributes, Quantized, Scale},
+    ir::{self, Affine, Constant, OperationAttributes, Quantized, Scale},
     pass::PassFailure,
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -25,15 +25,27 @@ pub(super) struct Activation {
     bits: u32,
     /// The threshold for readers that see int8.
     narrow: f64,
+    /// Of int8.
+    zero_point: i32,
 }
 
 impl Activation {
+    fn affine(self) -> Affine {
+        let Self { threshold, bits, zero_point, .. } = self;
+        ThresholdRange { threshold, bits, narrow_threshold: None, zero_point }.affine()
+    }
+
     fn scale(self) -> f64 {
-        scale_of_threshold(self.threshold, self.bits)
+        self.affine().scale
     }
 
     pub(super) fn quantized(self) -> Quantized {
-        Quantized { bits: self.bits, scale: Scale::PerTensor(self.scale()) }
+        Quantized { bits: self.bits, scale: Scale::PerTensor(self.affine()) }
+    }
+
+    /// With the zero point 0 and what shows as much: for a reader that has no form with zero points.
+    fn symmetric(self) -> Self {
+        Self { zero_point: 0, ..self }
     }
 
     /// The value as a reader sees it that asks for so many bits; 0: as it is.
@@ -60,7 +72,7 @@ pub(super) struct Settled<'c, 'a> {
     pub(super) activations: Activations,
     /// Of the operations that run on the BPU.
     pub(super) types: Vec<(OperationRef<'c, 'a>, Types)>,
-    /// Operations that see operands as int8 because there is no form of them for int16, with the reason.
+    /// Operations that see operands in another type than that of the value because there is no form of them for that, with the reason.
     pub(super) narrowed: Vec<(OperationRef<'c, 'a>, String)>,
     /// Operations without any form, with the reason.
     pub(super) refused: Vec<(OperationRef<'c, 'a>, String)>,
@@ -107,21 +119,41 @@ enum Form {
     None,
     /// As its operands are, or were asked for.
     Asked(Types),
-    /// With operands as int8 that are int16, and why.
+    /// With operands as int8 that are int16, or without their zero points, and why.
     Narrowed(Types, String),
     /// Not at all, and why.
     Refused(String),
 }
 
+/// How an operation sees its activations.
+#[derive(Clone, Copy)]
+struct Views<'s> {
+    activations: &'s Activations,
+    /// Bits that are asked for each operand; 0, and what is left out: as the value is.
+    bits: &'s [u32],
+    /// Whether operands have the zero point 0.
+    symmetric: bool,
+}
+
+impl Views<'_> {
+    fn of(&self, index: usize, value: Value<'_, '_>) -> Option<Activation> {
+        let own = activation_of(self.activations, value)?;
+        let seen = own.seen_as(self.bits.get(index).copied().unwrap_or(0));
+        Some(if self.symmetric { seen.symmetric() } else { seen })
+    }
+}
+
 /// The types in which the BPU runs an operation: as its operands are or as they were asked for; where it has no form for these, with
-/// int16 operands as int8, the last alone first, because the second operand of a product is int8. The reason is the first one.
+/// int16 operands as int8, the last alone first, because the second operand of a product is int8, then without zero points. The reason is the
+/// first one.
 fn form_of(
     operation: OperationRef<'_, '_>,
     rule: &QuantizationRule,
     activations: &Activations,
 ) -> Result<Form, PassFailure> {
     let bits = operand_bits(operation, rule)?;
-    let asked = match types_of(operation, rule, (activations, &bits))? {
+    let asked_views = Views { activations, bits: &bits, symmetric: false };
+    let asked = match types_of(operation, rule, asked_views)? {
         Ok(None) => return Ok(Form::None),
         Ok(Some(found)) => form_with_scales(operation, &found).map(|_| found),
         Err(reason) => Err(reason),
@@ -130,8 +162,10 @@ fn form_of(
         Ok(found) => return Ok(Form::Asked(found)),
         Err(reason) => reason,
     };
-    for narrow in narrower(operation, rule, (activations, &bits))? {
-        if let Ok(Some(found)) = types_of(operation, rule, (activations, &narrow))?
+    let narrow = narrower(operation, rule, asked_views)?;
+    let all = || narrow.iter().chain([&bits]);
+    for (bits, symmetric) in narrow.iter().map(|bits| (bits, false)).chain(all().map(|bits| (bits, true))) {
+        if let Ok(Some(found)) = types_of(operation, rule, Views { activations, bits, symmetric })?
             && form_with_scales(operation, &found).is_ok()
         {
             return Ok(Form::Narrowed(found, reason));
@@ -145,20 +179,19 @@ fn form_of(
 fn narrower(
     operation: OperationRef<'_, '_>,
     rule: &QuantizationRule,
-    (activations, bits): (&Activations, &[u32]),
+    views: Views<'_>,
 ) -> Result<Vec<Vec<u32>>, PassFailure> {
     if rule.result(operation)? == ResultScale::LikeInput {
         return Ok(Vec::new());
     }
     let mut wide = Vec::new();
     for (index, operand) in operation.operands().enumerate() {
-        let seen = activation_of(activations, operand).map(|own| own.seen_as(bits.get(index).copied().unwrap_or(0)));
-        if seen.is_some_and(|seen| seen.bits > ACTIVATION_BITS) {
+        if views.of(index, operand).is_some_and(|seen| seen.bits > ACTIVATION_BITS) {
             wide.push(index);
         }
     }
     let without = |indices: &[usize]| {
-        let mut narrow = bits.to_vec();
+        let mut narrow = views.bits.to_vec();
         narrow.resize(operation.operand_count(), 0);
         for &index in indices {
             narrow[index] = ACTIVATION_BITS;
@@ -207,7 +240,8 @@ fn activations(function: OperationRef<'_, '_>, groups: &ScaleGroups<'_, '_>) -> 
         })?;
         let bits = assigned_bits(function, source).map_err(PassFailure::Message)?;
         let narrow = assigned_narrow_threshold(function, source).unwrap_or(threshold);
-        activations.insert(value.to_raw().ptr as usize, Activation { threshold, bits, narrow });
+        let zero_point = assigned_zero_point(function, source).map_err(PassFailure::Message)?;
+        activations.insert(value.to_raw().ptr as usize, Activation { threshold, bits, narrow, zero_point });
     }
     Ok(activations)
 }
@@ -223,7 +257,7 @@ fn keep_threshold<'c, 'a>(
     if source.to_raw().ptr == result.to_raw().ptr {
         return;
     }
-    for name in [THRESHOLD, BITS, NARROW_THRESHOLD] {
+    for name in [THRESHOLD, BITS, NARROW_THRESHOLD, ZERO_POINT] {
         if let Some(attribute) = assigned(function, source, name) {
             ir::set_attribute(operation, name, attribute);
         }
@@ -235,12 +269,11 @@ fn keep_threshold<'c, 'a>(
 fn types_of(
     operation: OperationRef<'_, '_>,
     rule: &QuantizationRule,
-    (activations, bits): (&Activations, &[u32]),
+    views: Views<'_>,
 ) -> Result<Result<Option<Types>, String>, PassFailure> {
-    let seen = |index: usize, value| {
-        activation_of(activations, value).map(|own| own.seen_as(bits.get(index).copied().unwrap_or(0)))
-    };
-    let result = ir::results(operation).into_iter().next().and_then(|result| activation_of(activations, result));
+    let seen = |index: usize, value| views.of(index, value);
+    let result = ir::results(operation).into_iter().next();
+    let result = result.and_then(|result| activation_of(views.activations, result));
     let input_scale = seen(0, operation.operand_at(0)?).map(Activation::scale);
     // A constant among activations is as wide as the widest of them.
     let activations = operation.operands().enumerate().filter_map(|(index, value)| seen(index, value)).chain(result);
@@ -258,7 +291,7 @@ fn types_of(
             },
             (QuantizedRole::Activation, Some(constant)) => {
                 let threshold = f64::from(largest_magnitude(&constant.f32s()?));
-                Some(Activation { threshold, bits: widest, narrow: threshold }.quantized())
+                Some(Activation { threshold, bits: widest, narrow: threshold, zero_point: 0 }.quantized())
             }
             (QuantizedRole::Weight { axis }, Some(constant)) => {
                 weight_scales = channel_scales(&constant, axis)?;
@@ -328,7 +361,7 @@ fn bias_type(
     let scales: Vec<f64> = weight_scales.iter().map(|scale| bias_scale(input_scale, *scale)).collect();
     let channels = shape.last().copied().unwrap_or(1);
     let scale = match scales.as_slice() {
-        [] => Scale::PerTensor(input_scale),
+        [] => Scale::symmetric(input_scale),
         // The scales of a transposed convolution are those of one group.
         group if channels.is_multiple_of(group.len()) => {
             Scale::PerAxis { axis: shape.len().saturating_sub(1), scales: group.repeat(channels / group.len()) }

@@ -6,10 +6,11 @@ use super::{
     requests::round_result,
     rules::{ACTIVATION_BITS, WIDE_BITS},
 };
+use crate::numerics::affine_of_threshold;
 use hb_dialects::hfloat::Op;
 use hb_dialects::names::input_names;
 use hb_dialects::{
-    ir::{self, OperationAttributes, attribute},
+    ir::{self, Affine, OperationAttributes, attribute},
     pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{
@@ -27,6 +28,9 @@ pub const BITS: &str = "hfloat.bits";
 
 /// The attribute beside [`BITS`] of int16 values: the threshold for readers that see int8.
 pub const NARROW_THRESHOLD: &str = "hfloat.narrow_threshold";
+
+/// The attribute beside [`THRESHOLD`] of values whose int8 integers have another zero point than 0, those for readers that see int8 included.
+pub const ZERO_POINT: &str = "hfloat.zero_point";
 
 /// The attribute of an operation that sees operands in other types than those of the values: bits per operand, 0 for those of the value.
 pub const OPERAND_BITS: &str = "hfloat.operand_bits";
@@ -46,19 +50,27 @@ pub struct ThresholdRange {
     pub bits: u32,
     /// The largest magnitude for readers that see int8, where the value is int16.
     pub narrow_threshold: Option<f64>,
+    /// Of the integers of 8 bits; those of 16 bits have 0.
+    pub zero_point: i32,
 }
 
 impl From<f64> for ThresholdRange {
     fn from(threshold: f64) -> Self {
-        Self { threshold, bits: ACTIVATION_BITS, narrow_threshold: None }
+        Self { threshold, bits: ACTIVATION_BITS, narrow_threshold: None, zero_point: 0 }
     }
 }
 
 impl ThresholdRange {
-    /// int16 for a value of this largest magnitude, whose int8 readers have this threshold.
-    pub fn wide(largest: f64, narrow: f64, has_pole: bool) -> Self {
+    /// int16 for a value of this largest magnitude, whose int8 readers have the range of `self`.
+    #[must_use]
+    pub fn widened(self, largest: f64, has_pole: bool) -> Self {
         let headroom = if has_pole { HEADROOM_OF_POLES } else { HEADROOM };
-        Self { threshold: largest * headroom, bits: WIDE_BITS, narrow_threshold: Some(narrow) }
+        Self { threshold: largest * headroom, bits: WIDE_BITS, narrow_threshold: Some(self.threshold), ..self }
+    }
+
+    /// The integers of the value.
+    pub fn affine(self) -> Affine {
+        affine_of_threshold(self.threshold, self.bits, if self.bits == ACTIVATION_BITS { self.zero_point } else { 0 })
     }
 
     /// What is wrong with it.
@@ -67,6 +79,9 @@ impl ThresholdRange {
             if !(threshold >= 0.0 && threshold.is_finite()) {
                 return Err(format!("the threshold {threshold}; it must be finite and not negative"));
             }
+        }
+        if i8::try_from(self.zero_point).is_err() {
+            return Err(format!("the zero point {}, which is no int8", self.zero_point));
         }
         if ![ACTIVATION_BITS, WIDE_BITS].contains(&self.bits) {
             return Err(format!("{} bits; it may have {ACTIVATION_BITS} or {WIDE_BITS}", self.bits));
@@ -83,7 +98,7 @@ pub static PASS: PassDefinition = PassDefinition {
     summary: "Write the thresholds of a file as attributes",
     description: "Reads `{prefix}_quant_info.json`, as calibration writes it, and writes the threshold of each value as the attribute \
 `hfloat.threshold` of the operation or argument of that name, and `hfloat.bits` where its type is not int8, \
-with `hfloat.narrow_threshold` for those of its readers that see int8, and `hfloat.operand_bits` of the operations that the file names. An \
+with `hfloat.narrow_threshold` for those of its readers that see int8, `hfloat.zero_point` where int8 has another one than 0, and `hfloat.operand_bits` of the operations that the file names. An \
 operation at the end of the network that would keep its 32-bit sums becomes `hfloat.rounded` where the file names its value. A value that needs a \
 threshold and is not in the file takes that of `default`; the file may also name it by a node of the user's that was fused into the operation; without a default that is an error that names it, and so is a value of the \
 file that needs none.",
@@ -221,6 +236,7 @@ pub fn assign_thresholds<R: Into<ThresholdRange>>(
         let attributes = [
             (THRESHOLD, Some(attribute::f64(context, range.threshold))),
             (BITS, wide.then(|| attribute::i64(context, i64::from(range.bits)))),
+            (ZERO_POINT, (range.zero_point != 0).then(|| attribute::i64(context, i64::from(range.zero_point)))),
             (NARROW_THRESHOLD, range.narrow_threshold.filter(|_| wide).map(|narrow| attribute::f64(context, narrow))),
         ];
         for (name, attribute) in attributes {
@@ -252,6 +268,18 @@ fn assign<'c>(function: OperationRef<'c, '_>, value: Value<'c, '_>, name: &str, 
 pub(super) fn assigned_narrow_threshold(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Option<f64> {
     let attribute = assigned(function, value, NARROW_THRESHOLD)?;
     FloatAttribute::try_from(attribute).ok().map(|attribute| attribute.value())
+}
+
+/// The zero point of int8 that was assigned to a value.
+///
+/// # Errors
+/// When the attribute is no int8.
+pub(super) fn assigned_zero_point(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Result<i32, String> {
+    let Some(attribute) = assigned(function, value, ZERO_POINT) else { return Ok(0) };
+    let point = IntegerAttribute::try_from(attribute).ok().and_then(|attribute| i8::try_from(attribute.value()).ok());
+    point.map(i32::from).ok_or_else(|| {
+        format!("the value of '{}' has {attribute} as {ZERO_POINT}, which is no int8", value_name(function, value))
+    })
 }
 
 /// The threshold that was assigned to a value.

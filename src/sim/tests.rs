@@ -39,6 +39,7 @@ fn program(table_wait: u32) -> Program {
         operation,
     };
     let quantize = isa::Quantize {
+        zero_point: 0,
         shape: FOUR,
         output_element: isa::BpuElement::I8,
         scale: 0.5,
@@ -52,6 +53,7 @@ fn program(table_wait: u32) -> Program {
         output: View::contiguous(128, FOUR, 1),
     };
     let dequantize = isa::Dequantize {
+        zero_point: 0,
         shape: FOUR,
         input_element: isa::BpuElement::I8,
         scale: 0.5,

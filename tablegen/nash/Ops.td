@@ -58,6 +58,7 @@ class Nash_OptionalField<string word, Attr kind>
     : Nash_Field<word, OptionalAttr<kind>, "(`" # word # "` $" # word # "^)?">;
 
 class Nash_Shape<string word> : Nash_Field<word, DenseI64ArrayAttr>;
+class Nash_Integers<string word> : Nash_Field<word, DenseI64ArrayAttr>;
 class Nash_Integer<string word> : Nash_Field<word, I64Attr>;
 class Nash_Real<string word> : Nash_Field<word, F32Attr>;
 class Nash_Flag<string word> : Nash_Field<word, UnitAttr, "(`" # word # "` $" # word # "^)?">;
@@ -98,45 +99,48 @@ def Nash_StoreCopyOp : Nash_Instruction<"store.copy", [
 def Nash_TaeConvolutionOp : Nash_Instruction<"tae.convolution", [
     Nash_Flag<"depthwise">, Nash_Shape<"input_shape">, Nash_Shape<"output_shape">, Nash_TheWindow,
     Nash_Element<"input_element">, Nash_View<"input">, Nash_View<"weights">, Nash_OptionalView<"accumulate">,
-    Nash_OptionalView<"parameters">, Nash_Element<"output_element">, Nash_TheClamp, Nash_View<"output">]> {
+    Nash_OptionalView<"parameters">, Nash_Element<"output_element">, Nash_Integers<"zero_points">, Nash_TheClamp,
+    Nash_View<"output">]> {
   let summary = "convolution over an input tile";
   let description = [{
-    32-bit sums of products over the window and the input channels, begun with `accumulate`. With `parameters` (12 bytes per
+    32-bit sums of products over the window and the input channels, begun with `accumulate`; the input counts from its zero point, the
+    first of `zero_points`. With `parameters` (12 bytes per
     output channel: bias, mantissa, shift) the sums are rescaled and clamped; without, the output is the sums, a part of a
     larger kernel. Shapes are NHWC, weights OHWI. A matrix product is a 1x1 convolution.
   }];
 }
 
 class Nash_Binary<string mnemonic, list<Nash_Field> multipliers> : Nash_Instruction<mnemonic, !listconcat(
-    [Nash_Shape<"shape">, Nash_Element<"a_element">, Nash_Element<"b_element">, Nash_Element<"output_element">],
+    [Nash_Shape<"shape">, Nash_Element<"a_element">, Nash_Element<"b_element">, Nash_Element<"output_element">,
+     Nash_Integers<"zero_points">],
     multipliers, [Nash_Integer<"shift">, Nash_TheClamp, Nash_View<"a">, Nash_View<"b">, Nash_View<"output">])>;
 
 def Nash_VaeAddOp : Nash_Binary<"vae.add", [Nash_Integer<"multiplier_a">, Nash_Integer<"multiplier_b">]> {
   let summary = "sum of two operands with multipliers, rounded once";
-  let description = "`clamp(round_half_even((a * multiplier_a + b * multiplier_b) / 2^shift))`.";
+  let description = "`clamp(round_half_even((a * multiplier_a + b * multiplier_b) / 2^shift) + z_output)`; a and b count from their zero points.";
 }
 
 def Nash_VaeMulOp : Nash_Binary<"vae.mul", [Nash_Integer<"mantissa">]> {
   let summary = "product of two operands, rescaled";
-  let description = "`clamp(rescale(a * b, mantissa, shift))`.";
+  let description = "`clamp(rescale(a * b, mantissa, shift) + z_output)`; a and b count from their zero points.";
 }
 
 def Nash_VaePReluOp : Nash_Instruction<"vae.p_relu", [
     Nash_Shape<"shape">, Nash_Element<"input_element">, Nash_Element<"slope_element">, Nash_Element<"output_element">,
-    Nash_Integer<"mantissa">, Nash_Integer<"shift">, Nash_Integer<"slope_mantissa">, Nash_Integer<"slope_shift">, Nash_TheClamp,
+    Nash_Integers<"zero_points">, Nash_Integer<"mantissa">, Nash_Integer<"shift">, Nash_Integer<"slope_mantissa">, Nash_Integer<"slope_shift">, Nash_TheClamp,
     Nash_View<"input">, Nash_View<"slope">, Nash_View<"output">]> {
   let summary = "the input where it is not negative, elsewhere its product with a slope, rescaled";
   let description = [{
-    `clamp(rescale(input, mantissa, shift))` where the input is not negative, elsewhere
-    `clamp(rescale(input * slope, slope_mantissa, slope_shift))`.
+    `clamp(rescale(input, mantissa, shift) + z_output)` where the input is not negative, elsewhere
+    `clamp(rescale(input * slope, slope_mantissa, slope_shift) + z_output)`; input and slope count from their zero points.
   }];
 }
 
 def Nash_VaeRequantizeOp : Nash_Instruction<"vae.requantize", [
-    Nash_Shape<"shape">, Nash_Element<"input_element">, Nash_Element<"output_element">, Nash_Integer<"mantissa">,
-    Nash_Integer<"shift">, Nash_TheClamp, Nash_View<"input">, Nash_View<"output">]> {
+    Nash_Shape<"shape">, Nash_Element<"input_element">, Nash_Element<"output_element">, Nash_Integers<"zero_points">,
+    Nash_Integer<"mantissa">, Nash_Integer<"shift">, Nash_TheClamp, Nash_View<"input">, Nash_View<"output">]> {
   let summary = "the operand, rescaled";
-  let description = "`clamp(rescale(input, mantissa, shift))`.";
+  let description = "`clamp(rescale(input - z_input, mantissa, shift) + z_output)`.";
 }
 
 def Nash_VaeLookupOp : Nash_Instruction<"vae.lookup", [
@@ -165,7 +169,7 @@ def Nash_AaeMaxPoolOp : Nash_Instruction<"aae.max_pool", [
 def Nash_AaeAveragePoolOp : Nash_Instruction<"aae.average_pool", [
     Nash_Shape<"input_shape">, Nash_Shape<"output_shape">, Nash_TheWindow, Nash_Element<"input_element">,
     Nash_View<"input">, Nash_OptionalView<"accumulate">, Nash_OptionalField<"count", Nash_CountAttr>,
-    Nash_Element<"output_element">, Nash_TheClamp, Nash_View<"output">]> {
+    Nash_Element<"output_element">, Nash_Integers<"zero_points">, Nash_TheClamp, Nash_View<"output">]> {
   let summary = "sum of the cells of each window, rescaled by how many they are";
   let description = "Without `count`, the output is the sum itself, a part of a larger window.";
 }
@@ -190,23 +194,24 @@ def Nash_DteFillOp : Nash_Instruction<"dte.fill", [
 }
 
 def Nash_VpuQuantizeOp : Nash_Instruction<"vpu.quantize", [
-    Nash_Shape<"shape">, Nash_Element<"output_element">, Nash_Real<"scale">, Nash_View<"input">, Nash_View<"output">]> {
+    Nash_Shape<"shape">, Nash_Element<"output_element">, Nash_Real<"scale">, Nash_Integer<"zero_point">, Nash_View<"input">,
+    Nash_View<"output">]> {
   let summary = "f32 to integer";
-  let description = "`saturate(round_half_even(input / scale))`; NaN gives 0.";
+  let description = "`saturate(round_half_even(input / scale) + zero_point)`; NaN gives the zero point.";
 }
 
 def Nash_VpuNormalizeOp : Nash_Instruction<"vpu.normalize", [
-    Nash_Shape<"shape">, Nash_Element<"output_element">, Nash_Real<"scale">, Nash_View<"means">, Nash_View<"factors">,
+    Nash_Shape<"shape">, Nash_Element<"output_element">, Nash_Real<"scale">, Nash_Integer<"zero_point">, Nash_View<"means">, Nash_View<"factors">,
     Nash_View<"input">, Nash_View<"output">]> {
   let summary = "f32 to integer, with a mean and a factor for each element";
-  let description = "`saturate(round_half_even((input - means) * factors / scale))`; NaN gives 0.";
+  let description = "`saturate(round_half_even((input - means) * factors / scale) + zero_point)`; NaN gives the zero point.";
 }
 
 def Nash_VpuDequantizeOp : Nash_Instruction<"vpu.dequantize", [
-    Nash_Shape<"shape">, Nash_Element<"input_element">, Nash_Real<"scale">, Nash_OptionalView<"scales">, Nash_View<"input">,
-    Nash_View<"output">]> {
+    Nash_Shape<"shape">, Nash_Element<"input_element">, Nash_Real<"scale">, Nash_Integer<"zero_point">, Nash_OptionalView<"scales">,
+    Nash_View<"input">, Nash_View<"output">]> {
   let summary = "integer to f32";
-  let description = "`input * scale`, or times the factors that `scales` holds.";
+  let description = "`(input - zero_point) * scale`, or times the factors that `scales` holds.";
 }
 
 #endif

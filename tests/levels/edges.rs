@@ -6,7 +6,7 @@ use hb::quant::ThresholdRange;
 /// Takes a network through the levels in which the value `%a` is int16 with twice its range, and gives its QDQ form to `look`.
 fn check_wide(inputs: &str, returned: &str, lines: &[&str], segments: &[&str], look: &dyn Fn(&str)) {
     let range = |name: &str, threshold: f64| match name {
-        "a" | "x" => ThresholdRange { threshold: 2.0 * threshold, bits: 16, narrow_threshold: Some(threshold) },
+        "a" | "x" => ThresholdRange { bits: 16, narrow_threshold: Some(threshold), ..(2.0 * threshold).into() },
         _ => threshold.into(),
     };
     let rewrite = |text: String| {

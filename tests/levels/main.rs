@@ -173,6 +173,17 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 /// segments it must become, where that is known; a share of at most `may_differ` of the outputs may be `steps` steps away from the QDQ network's.
 fn check(text: &str, scale_of: &str, segments: Option<&[&str]>, steps: f64, may_differ: f64) {
     check_rewritten(text, scale_of, segments, (steps, may_differ), 127.0, &|text| text);
+    let unchanged = |text| text;
+    check_ranges(text, scale_of, segments, (steps, may_differ), 127.0, (&unchanged, &with_zero_point));
+}
+
+/// A range of the same steps with a zero point that depends on the name.
+fn with_zero_point(name: &str, threshold: f64) -> hb::quant::ThresholdRange {
+    let number = name.bytes().fold(7u32, |number, byte| number.wrapping_mul(31).wrapping_add(byte.into()));
+    let zero_point = (number % 121) as i32 - 60;
+    let farthest = f64::from(zero_point.abs_diff(-128).max(zero_point.abs_diff(127)));
+    let steps = if zero_point == 0 { 127.0 } else { farthest };
+    hb::quant::ThresholdRange { zero_point, ..(threshold / 127.0 * steps).into() }
 }
 
 /// What becomes of a value of that name and largest magnitude.

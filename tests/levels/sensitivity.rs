@@ -1,6 +1,7 @@
 //! What the rounding of one value costs the outputs.
 
 use hb::cpu::{Array, ExecutableOptions, FloatExecutable, Observe};
+use hb::quant::ThresholdRange;
 use hb::quant::calibrate::Samples;
 use hb::quant::sensitivity::costs;
 use hb_dialects::ir;
@@ -30,6 +31,7 @@ fn costs_on_paper() {
     let samples = Samples { count: 1, read: &read, jobs: 2 };
     // A step of 1 shows all of it; one of 0.1 ends at 12.7.
     let values = [("x", 127.0), ("relu", 127.0), ("x", 12.7), ("relu", 12.7), ("abs", 12.7), ("add", 25.4)];
+    let values = values.map(|(name, threshold)| (name, ThresholdRange::from(threshold)));
     let found = costs(&executable, &values, &[0], &samples).unwrap();
     let float = [2.0, 4.0, 6.0, 254.0];
     let cut = 1.0 - cosine(&float, &[2.0, 4.0, 6.0, 25.4]);
@@ -39,7 +41,7 @@ fn costs_on_paper() {
         assert!((own - expected).abs() < 1e-6, "{found:?}");
     }
     // Of what is not there nothing is known.
-    assert_eq!(costs(&executable, &[("unknown", 1.0)], &[0], &samples).unwrap(), [1.0]);
+    assert_eq!(costs(&executable, &[("unknown", 1.0.into())], &[0], &samples).unwrap(), [1.0]);
     // What was altered once is not altered for the next.
     assert_eq!(costs(&executable, &values, &[0], &samples).unwrap(), found);
 }

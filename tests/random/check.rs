@@ -382,8 +382,9 @@ fn compiled(network: &Network, folder: &Path, jobs: usize) -> Result<BTreeMap<St
     } else {
         // Sometimes values of the calibration samples saturate.
         let percentile = if network.seed % 4 == 1 { "0.97" } else { "1.0" };
+        let zero_points = if network.seed % 5 < 3 { "  optimization: asymmetric\n" } else { "" };
         let folders = each(&|index| format!("./samples_{index}"));
-        format!("  calibration_type: max\n  max_percentile: {percentile}\n  cal_data_dir: '{folders}'\n")
+        format!("  calibration_type: max\n  max_percentile: {percentile}\n  cal_data_dir: '{folders}'\n{zero_points}")
     };
     let march = if network.seed.is_multiple_of(3) { "nash-m" } else { "nash-e" };
     let text = format!(

@@ -197,7 +197,9 @@ fn after_casts<'c: 'a, 'a>(result: Value<'c, 'a>) -> Option<(Value<'c, 'a>, f64,
     let [dequantize] = readers.as_slice() else { return None };
     match TensorType::from_type(integers.r#type()).ok()?.element {
         Element::Quantized(quantized) => match quantized.scale {
-            Scale::PerTensor(scale) => Some((ir::results(*dequantize).into_iter().next()?, scale, quantized.bits)),
+            Scale::PerTensor(affine) => {
+                Some((ir::results(*dequantize).into_iter().next()?, affine.scale, quantized.bits))
+            }
             Scale::PerAxis { .. } => None,
         },
         Element::Plain(_) => None,

@@ -25,7 +25,7 @@ pub use origin::{
 pub use signature::{
     erase_argument, erase_block_argument, insert_argument_alike, result_attribute, set_result_attribute, set_returned,
 };
-pub use types::{Element, Quantized, Scale, TensorType};
+pub use types::{Affine, Element, Quantized, Scale, TensorType};
 
 /// Why a piece of IR could not be read or built.
 #[derive(Debug, Clone, thiserror::Error, PartialEq)]

@@ -22,7 +22,7 @@ pub enum Element {
     Quantized(Quantized),
 }
 
-/// `!quant.uniform<storage:f32, scale>` with zero point 0.
+/// `!quant.uniform<storage:f32, scale:zero_point>`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quantized {
     /// Bits of the signed storage integers: 8, 16 or 32.
@@ -31,12 +31,33 @@ pub struct Quantized {
     pub scale: Scale,
 }
 
-/// The scale of quantized values: real = integer * scale.
+/// What integers stand for: real = (integer - zero_point) * scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Affine {
+    /// What one step is.
+    pub scale: f64,
+    /// The integer of the real 0; 0 of symmetric integers.
+    pub zero_point: i32,
+}
+
+impl Affine {
+    /// With the zero point 0.
+    pub const fn symmetric(scale: f64) -> Self {
+        Self { scale, zero_point: 0 }
+    }
+
+    /// Whether the zero point is 0.
+    pub const fn is_symmetric(self) -> bool {
+        self.zero_point == 0
+    }
+}
+
+/// The scale of quantized values.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scale {
     /// One for all elements.
-    PerTensor(f64),
-    /// One for each index along a dimension.
+    PerTensor(Affine),
+    /// One for each index along a dimension, all with the zero point 0: real = integer * scale.
     PerAxis {
         /// The dimension.
         axis: usize,
@@ -46,10 +67,23 @@ pub enum Scale {
 }
 
 impl Scale {
+    /// One for all elements, with the zero point 0.
+    pub const fn symmetric(scale: f64) -> Self {
+        Self::PerTensor(Affine::symmetric(scale))
+    }
+
+    /// The integer of the real 0.
+    pub const fn zero_point(&self) -> i32 {
+        match self {
+            Scale::PerTensor(affine) => affine.zero_point,
+            Scale::PerAxis { .. } => 0,
+        }
+    }
+
     /// The scales, and how many elements of a tensor of `shape` after one another have each of them in turn.
     pub fn lines(&self, shape: &[usize]) -> (&[f64], usize) {
         match self {
-            Scale::PerTensor(scale) => (std::slice::from_ref(scale), shape.iter().product::<usize>().max(1)),
+            Scale::PerTensor(affine) => (std::slice::from_ref(&affine.scale), shape.iter().product::<usize>().max(1)),
             Scale::PerAxis { axis, scales } => (scales, shape.iter().skip(axis + 1).product::<usize>().max(1)),
         }
     }
@@ -85,7 +119,7 @@ impl Element {
     /// Reads an MLIR element type.
     ///
     /// # Errors
-    /// When it is no [`ElementType`], or is quantized with a zero point or an unusual storage range.
+    /// When it is no [`ElementType`], or is quantized with an unusual storage range or a zero point that a [`Scale`] cannot have.
     pub fn from_type(r#type: Type<'_>) -> Result<Self, IrError> {
         if let Some(element) = ElementType::from_type(r#type) {
             return Ok(Element::Plain(element));
@@ -156,10 +190,10 @@ impl Quantized {
                 return None;
             }
             let scale = if per_tensor {
-                if mlir_sys::mlirUniformQuantizedTypeGetZeroPoint(raw) != 0 {
-                    return None;
-                }
-                Scale::PerTensor(mlir_sys::mlirUniformQuantizedTypeGetScale(raw))
+                Scale::PerTensor(Affine {
+                    scale: mlir_sys::mlirUniformQuantizedTypeGetScale(raw),
+                    zero_point: i32::try_from(mlir_sys::mlirUniformQuantizedTypeGetZeroPoint(raw)).ok()?,
+                })
             } else {
                 let count = mlir_sys::mlirUniformQuantizedPerAxisTypeGetNumDims(raw);
                 if (0..count).any(|i| mlir_sys::mlirUniformQuantizedPerAxisTypeGetZeroPoint(raw, i) != 0) {
@@ -182,12 +216,12 @@ impl Quantized {
         // SAFETY: the types belong to `context`; the arrays are as long as said.
         unsafe {
             Type::from_raw(match &self.scale {
-                Scale::PerTensor(scale) => mlir_sys::mlirUniformQuantizedTypeGet(
+                Scale::PerTensor(Affine { scale, zero_point }) => mlir_sys::mlirUniformQuantizedTypeGet(
                     SIGNED,
                     storage.to_raw(),
                     expressed.to_raw(),
                     *scale,
-                    0,
+                    i64::from(*zero_point),
                     -half,
                     half - 1,
                 ),

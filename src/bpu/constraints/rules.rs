@@ -192,7 +192,7 @@ fn convolution_accumulator(context: &NodeContext) -> bool {
         let largest =
             w.shape.iter().skip(1).fold(u64::from(w.element.magnitude()), |sum, size| sum.saturating_mul(*size as u64));
         let bias = bias.iter().map(|bias| u64::from(bias.unsigned_abs())).max().unwrap_or(0);
-        let bound = largest.saturating_mul(x.element.magnitude().into()).saturating_add(bias);
+        let bound = largest.saturating_mul(x.magnitude().into()).saturating_add(bias);
         return context.known != Known::Scales || accumulator_fits(bound);
     };
     let Some(&filters) = w.shape.first() else { return true };
@@ -201,36 +201,44 @@ fn convolution_accumulator(context: &NodeContext) -> bool {
     }
     weights.chunks(weights.len() / filters).enumerate().all(|(filter, weights)| {
         let bias = bias.get(filter).copied().unwrap_or(0);
-        accumulator_fits(accumulator_bound(weights.iter().copied(), x.element.magnitude(), bias))
+        accumulator_fits(accumulator_bound(weights.iter().copied(), x.magnitude(), bias))
     })
 }
 
 fn convolution_ratio(context: &NodeContext) -> bool {
     let (Some(x), Some(w), Some(y)) = (context.operand(0), context.operand(1), context.result()) else { return true };
-    let (Some(s_x), Some(s_y)) = (x.scale.per_tensor(), y.scale.per_tensor()) else { return true };
+    let (Some(s_x), Some(s_y)) = (one_scale(x), one_scale(y)) else { return true };
     if y.element == BpuElement::I32 {
         return true;
     }
     match &w.scale {
         TensorScale::None => true,
-        TensorScale::PerTensor(s_w) => Multiplier::of_product(s_x, *s_w, s_y).is_ok(),
+        TensorScale::PerTensor(w) => Multiplier::of_product(s_x, w.scale, s_y).is_ok(),
         TensorScale::PerChannel { scales, .. } => {
             scales.iter().all(|s_w| Multiplier::of_product(s_x, *s_w, s_y).is_ok())
         }
     }
 }
 
+/// The scale of a tensor that has one.
+fn one_scale(tensor: &BpuTensor) -> Option<f64> {
+    tensor.scale.per_tensor().map(|affine| affine.scale)
+}
+
 /// The scales of both operands and the result.
 fn three_scales(context: &NodeContext) -> Option<[f64; 3]> {
-    let scale = |tensor: Option<&BpuTensor>| tensor.and_then(|tensor| tensor.scale.per_tensor());
+    let scale = |tensor: Option<&BpuTensor>| tensor.and_then(one_scale);
     Some([scale(context.operand(0))?, scale(context.operand(1))?, scale(context.result())?])
 }
 
 fn matmul_accumulator(context: &NodeContext) -> bool {
     let (Some(a), Some(b)) = (context.operand(0), context.operand(1)) else { return true };
     let magnitude = |tensor: &BpuTensor| match values(tensor) {
-        Some(values) => values.iter().map(|value| u64::from(value.unsigned_abs())).max().unwrap_or(0),
-        None => u64::from(tensor.element.magnitude()),
+        Some(values) => {
+            let zero_point = tensor.scale.zero_point();
+            values.iter().map(|value| u64::from(value.abs_diff(zero_point))).max().unwrap_or(0)
+        }
+        None => u64::from(tensor.magnitude()),
     };
     // A constant whose values are not known yet may have small ones.
     let unknown = |index: usize, tensor: &BpuTensor| context.is_constant(index) && tensor.data.is_none();
@@ -253,7 +261,7 @@ fn sum_ratio(context: &NodeContext) -> bool {
 }
 
 fn requantize_ratio(context: &NodeContext) -> bool {
-    let scale = |tensor: Option<&BpuTensor>| tensor.and_then(|tensor| tensor.scale.per_tensor());
+    let scale = |tensor: Option<&BpuTensor>| tensor.and_then(one_scale);
     match (scale(context.operand(0)), scale(context.result())) {
         (Some(s_x), Some(s_y)) => Multiplier::of_change(s_x, s_y).is_ok(),
         _ => true,
@@ -279,7 +287,7 @@ fn average_counts(context: &NodeContext, pool: &AveragePool) -> Option<(usize, V
 fn average_sum(context: &NodeContext) -> bool {
     let (Operator::AveragePool(pool), Some(x)) = (&context.node.operator, context.operand(0)) else { return true };
     average_counts(context, pool)
-        .is_none_or(|(largest, _)| accumulator_fits((largest as u64).saturating_mul(x.element.magnitude().into())))
+        .is_none_or(|(largest, _)| accumulator_fits((largest as u64).saturating_mul(x.magnitude().into())))
 }
 
 fn average_ratio(context: &NodeContext) -> bool {
@@ -288,7 +296,7 @@ fn average_ratio(context: &NodeContext) -> bool {
     else {
         return true;
     };
-    let (Some(s_x), Some(s_y)) = (x.scale.per_tensor(), y.scale.per_tensor()) else { return true };
+    let (Some(s_x), Some(s_y)) = (one_scale(x), one_scale(y)) else { return true };
     average_counts(context, pool).is_none_or(|(_, divisors)| {
         divisors
             .iter()

@@ -3,7 +3,7 @@ use crate::bpu::interpreter;
 use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, Operator, PadMode, TensorId, TensorScale};
 
 fn tensor(element: BpuElement, shape: &[usize], scale: f64) -> BpuTensor {
-    BpuTensor::new("t", shape, element, TensorScale::PerTensor(scale))
+    BpuTensor::new("t", shape, element, TensorScale::symmetric(scale))
 }
 
 fn i8(shape: &[usize], scale: f64) -> BpuTensor {

@@ -2,16 +2,16 @@
 
 use rayon::prelude::*;
 
-use super::values::{OperandBytes, allocate, interval, scale_of, store};
+use super::values::{OperandBytes, allocate, destination, scale_of, store};
 use crate::bpu::model::{BpuElement, BpuTensor, Clamp, Convolution};
-use crate::numerics::{self, Multiplier, accumulate, accumulator_bound, accumulator_fits};
+use crate::numerics::{self, Destination, Multiplier, accumulate, accumulator_bound, accumulator_fits};
 use ndarray::{Array, IxDyn};
 
 /// From accumulator to result; without multiplier the result is the accumulator itself.
 struct Finish {
     /// One per output channel, or one for all.
     multipliers: Option<Vec<Multiplier>>,
-    clamp: Clamp,
+    to: Destination,
 }
 
 impl Finish {
@@ -22,9 +22,9 @@ impl Finish {
         b: OperandBytes,
         output: &BpuTensor,
     ) -> Result<Finish, String> {
-        let clamp = interval(clamp, output);
+        let to = destination(clamp, output);
         if output.element == BpuElement::I32 {
-            return Ok(Finish { multipliers: None, clamp });
+            return Ok(Finish { multipliers: None, to });
         }
         let (s_a, s_y) = (a.scale()?, scale_of(output)?);
         let multipliers = (0..channels)
@@ -33,12 +33,12 @@ impl Finish {
                 Multiplier::of_product(s_a, s_b, s_y).map_err(|error| error.to_string())
             })
             .collect::<Result<Vec<_>, String>>()?;
-        Ok(Finish { multipliers: Some(multipliers), clamp })
+        Ok(Finish { multipliers: Some(multipliers), to })
     }
 
     fn apply(&self, channel: usize, acc: i32) -> i32 {
         match &self.multipliers {
-            Some(multipliers) => numerics::finish(acc, multipliers[channel], self.clamp),
+            Some(multipliers) => numerics::finish(acc, multipliers[channel], self.to),
             None => acc,
         }
     }
@@ -121,7 +121,7 @@ pub(super) fn convolution(
     let bias = bias.map_or_else(|| vec![0; filters], |bias| bias.integers().collect());
     let finish = Finish::new(filters, attributes.clamp, x, w, output)?;
     let weights = w.narrow();
-    check_accumulators(&weights, &bias, x.tensor.element)?;
+    check_accumulators(&weights, &bias, x.tensor.magnitude())?;
     Ok(convolve(&geometry, &x.narrow(), &weights, &bias, &finish, output))
 }
 
@@ -162,10 +162,10 @@ fn dot(acc: i32, x: &[i16], w: &[i16]) -> i32 {
 }
 
 /// The law's bound, from the weights: without it the accumulator might wrap.
-fn check_accumulators(weights: &[i16], bias: &[i32], input: BpuElement) -> Result<(), String> {
+fn check_accumulators(weights: &[i16], bias: &[i32], magnitude: u32) -> Result<(), String> {
     let filter_size = weights.len() / bias.len();
     for (filter, (weight, bias)) in weights.chunks_exact(filter_size).zip(bias).enumerate() {
-        let bound = accumulator_bound(weight.iter().map(|w| i32::from(*w)), input.magnitude(), *bias);
+        let bound = accumulator_bound(weight.iter().map(|w| i32::from(*w)), magnitude, *bias);
         if !accumulator_fits(bound) {
             return Err(format!("output channel {filter} can reach {bound}, which overflows the 32-bit accumulator"));
         }
@@ -188,7 +188,7 @@ pub(super) fn matmul(
     };
     let finish = Finish::new(1, clamp, a, b, output)?;
     let (matrices_a, matrices_b) = (numbers(batch_a, batch)?, numbers(batch_b, batch)?);
-    let magnitude = b.tensor.element.magnitude();
+    let magnitude = b.tensor.magnitude();
     let (a, b) = (a.narrow(), b.narrow());
     // Each row of `a` meets every column of `b` as weights meet data.
     for row in a.chunks_exact(k) {

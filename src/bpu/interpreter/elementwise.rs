@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::movement::dense;
-use super::values::{OperandBytes, cells_shape, collect, interval, scale_of};
+use super::values::{OperandBytes, cells_shape, collect, destination, scale_of};
 use crate::bpu::model::{BpuTensor, Clamp, TensorScale};
 use crate::numerics::{self, Curve, LookupTable, Multiplier, SlopeMultipliers, SumMultipliers};
 
@@ -34,8 +34,8 @@ fn sum(
     b: OperandBytes,
     output: &BpuTensor,
 ) -> Result<Vec<u8>, String> {
-    let clamp = interval(clamp, output);
-    zip(a, b, output, |a, b| numerics::add(a, b, multipliers, clamp))
+    let to = destination(clamp, output);
+    zip(a, b, output, |a, b| numerics::add(a, b, multipliers, to))
 }
 
 pub(super) fn mul(
@@ -46,8 +46,8 @@ pub(super) fn mul(
 ) -> Result<Vec<u8>, String> {
     let multiplier =
         Multiplier::of_product(a.scale()?, b.scale()?, scale_of(output)?).map_err(|error| error.to_string())?;
-    let clamp = interval(clamp, output);
-    zip(a, b, output, |a, b| numerics::multiply(a, b, multiplier, clamp))
+    let to = destination(clamp, output);
+    zip(a, b, output, |a, b| numerics::multiply(a, b, multiplier, to))
 }
 
 pub(super) fn p_relu(
@@ -57,14 +57,14 @@ pub(super) fn p_relu(
     output: &BpuTensor,
 ) -> Result<Vec<u8>, String> {
     let multipliers = SlopeMultipliers::new(x.scale()?, slope.scale()?, scale_of(output)?);
-    let (multipliers, clamp) = (multipliers.map_err(|error| error.to_string())?, interval(clamp, output));
-    zip(x, slope, output, |x, slope| numerics::p_relu(x, slope, multipliers, clamp))
+    let (multipliers, to) = (multipliers.map_err(|error| error.to_string())?, destination(clamp, output));
+    zip(x, slope, output, |x, slope| numerics::p_relu(x, slope, multipliers, to))
 }
 
 pub(super) fn requantize(clamp: Option<Clamp>, x: OperandBytes, output: &BpuTensor) -> Result<Vec<u8>, String> {
     let multiplier = Multiplier::of_change(x.scale()?, scale_of(output)?).map_err(|error| error.to_string())?;
-    let clamp = interval(clamp, output);
-    Ok(collect(output, x.integers().map(|x| numerics::requantize(x, multiplier, clamp))))
+    let to = destination(clamp, output);
+    Ok(collect(output, x.distances().map(|x| numerics::requantize(x, multiplier, to))))
 }
 
 pub(super) fn lookup(table: &LookupTable, x: OperandBytes) -> Vec<u8> {
@@ -72,16 +72,16 @@ pub(super) fn lookup(table: &LookupTable, x: OperandBytes) -> Vec<u8> {
 }
 
 pub(super) fn curve(curve: &Curve, x: OperandBytes, output: &BpuTensor) -> Vec<u8> {
-    let clamp = interval(None, output);
-    // The input is int8 or int16.
+    // The input is int8 or int16; zero points are in the curve.
+    let clamp = destination(None, output).clamp;
     collect(output, x.integers().map(|q| curve.evaluate(q as i16, clamp)))
 }
 
 pub(super) fn quantize(x: OperandBytes, output: &BpuTensor) -> Result<Vec<u8>, String> {
     let scale = scale_of(output)? as f32;
-    let clamp = interval(None, output);
+    let to = destination(None, output);
     let reals = x.bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
-    Ok(collect(output, reals.map(|x| numerics::quantize(x, scale, clamp))))
+    Ok(collect(output, reals.map(|x| numerics::quantize(x, scale, to))))
 }
 
 pub(super) fn normalize(
@@ -91,7 +91,7 @@ pub(super) fn normalize(
     x: OperandBytes,
     output: &BpuTensor,
 ) -> Result<Vec<u8>, String> {
-    let (scale, clamp) = (scale_of(output)? as f32, interval(None, output));
+    let (scale, to) = (scale_of(output)? as f32, destination(None, output));
     let inner: usize = output.shape.iter().skip(axis + 1).product();
     let reals = x.bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
     // There is one of each for every index of the axis.
@@ -100,7 +100,7 @@ pub(super) fn normalize(
         let (mean, factor) = channels[index / inner % channels.len()];
         numerics::normalize(x, *mean, *factor)
     });
-    Ok(collect(output, normalized.map(|x| numerics::quantize(x, scale, clamp))))
+    Ok(collect(output, normalized.map(|x| numerics::quantize(x, scale, to))))
 }
 
 pub(super) fn dequantize(x: OperandBytes) -> Result<Vec<u8>, String> {
@@ -114,7 +114,7 @@ pub(super) fn dequantize(x: OperandBytes) -> Result<Vec<u8>, String> {
         .map(|channel| x.tensor.scale.of_channel(channel).map(|scale| scale as f32))
         .collect::<Option<Vec<f32>>>()
         .ok_or("the input has no scale")?;
-    let reals = x.integers().enumerate().map(|(index, q)| numerics::dequantize(q, scales[index / inner % channels]));
+    let reals = x.distances().enumerate().map(|(index, q)| numerics::dequantize(q, scales[index / inner % channels]));
     Ok(reals.flat_map(f32::to_le_bytes).collect())
 }
 
@@ -122,7 +122,7 @@ pub(super) fn dequantize(x: OperandBytes) -> Result<Vec<u8>, String> {
 fn zip(a: OperandBytes, b: OperandBytes, output: &BpuTensor, f: impl Fn(i32, i32) -> i32) -> Result<Vec<u8>, String> {
     let (bytes_a, bytes_b) = (expand(a, output)?, expand(b, output)?);
     let (a, b) = (OperandBytes { bytes: &bytes_a, ..a }, OperandBytes { bytes: &bytes_b, ..b });
-    Ok(collect(output, a.integers().zip(b.integers()).map(|(a, b)| f(a, b))))
+    Ok(collect(output, a.distances().zip(b.distances()).map(|(a, b)| f(a, b))))
 }
 
 /// The bytes of an operand that is broadcast to the result's shape, in its own element type.

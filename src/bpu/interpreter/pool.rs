@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::values::{OperandBytes, allocate, interval, scale_of, store};
+use super::values::{OperandBytes, allocate, destination, scale_of, store};
 use crate::bpu::model::{AveragePool, BpuTensor, MaxPool};
 use crate::numerics::{self, Multiplier};
 
@@ -65,20 +65,23 @@ impl PooledCells<'_> {
 pub(super) fn max_pool(pool: &MaxPool, x: OperandBytes, output: &BpuTensor) -> Vec<u8> {
     let window =
         PooledCells { kernel: pool.kernel, strides: pool.strides, pads: pool.pads, dilations: pool.dilations, x };
-    window.fold(output, i32::MIN, numerics::maximum, |_, _| {})
+    // The greatest distance from the zero point is that of the greatest integer.
+    let zero_point = output.scale.zero_point();
+    let integers = |distances: &mut [i32], _| distances.iter_mut().for_each(|q| *q = q.wrapping_add(zero_point));
+    window.fold(output, i32::MIN, numerics::maximum, integers)
 }
 
 pub(super) fn average_pool(pool: &AveragePool, x: OperandBytes, output: &BpuTensor) -> Result<Vec<u8>, String> {
     let window = PooledCells { kernel: pool.kernel, strides: pool.strides, pads: pool.pads, dilations: [1, 1], x };
     let multipliers = multipliers(pool, &window, output)?;
     let full = pool.kernel[0] * pool.kernel[1];
-    let clamp = interval(pool.clamp, output);
+    let to = destination(pool.clamp, output);
     Ok(window.fold(output, 0, i32::wrapping_add, |sums, cells| {
         let count = if pool.count_include_pad { full } else { cells };
         // Every count that occurs has a multiplier; see below.
         if let Some(multiplier) = multipliers.get(&count) {
             for sum in sums {
-                *sum = numerics::average(*sum, *multiplier, clamp);
+                *sum = numerics::average(*sum, *multiplier, to);
             }
         }
     }))
@@ -93,7 +96,7 @@ fn multipliers(
     let (s_x, s_y) = (window.x.scale()?, scale_of(output)?);
     let largest = |axis: usize| (0..output.shape[axis + 1]).map(|p| window.cells(axis, p).count()).max().unwrap_or(0);
     let cells = largest(0) * largest(1);
-    if u64::from(window.x.tensor.element.magnitude()) * cells as u64 > i32::MAX as u64 {
+    if u64::from(window.x.tensor.magnitude()) * cells as u64 > i32::MAX as u64 {
         return Err(format!("the sum of {cells} cells can overflow the 32-bit accumulator"));
     }
     let counts = |axis: usize| {

@@ -34,7 +34,7 @@ impl Recorded {
             serde_json::Value::Array(scales) => {
                 TensorScale::PerChannel { axis, scales: scales.iter().map(|scale| scale.as_f64().unwrap()).collect() }
             }
-            scale => TensorScale::PerTensor(scale.as_f64().unwrap()),
+            scale => TensorScale::symmetric(scale.as_f64().unwrap()),
         };
         BpuTensor::new("recorded", self.shape.clone(), element, scale)
     }
@@ -113,7 +113,7 @@ fn recorded_cases_agree_to_the_byte() {
 }
 
 fn i8(shape: &[usize], scale: f64) -> BpuTensor {
-    BpuTensor::new("t", shape, BpuElement::I8, TensorScale::PerTensor(scale))
+    BpuTensor::new("t", shape, BpuElement::I8, TensorScale::symmetric(scale))
 }
 
 fn single(operator: Operator, operands: Vec<BpuTensor>, output: BpuTensor) -> Segment {
@@ -140,7 +140,7 @@ fn a_curve_is_applied_by_piece() {
     // -d up to -1, then d² / 2.
     let piece = |start, quadratic, linear| crate::numerics::Piece { start, quadratic, linear, constant: 0 };
     let curve = crate::numerics::Curve::new(vec![piece(-32768, 0, -2), piece(0, 1, 0)], 1).unwrap();
-    let i16 = |shape: &[usize]| BpuTensor::new("t", shape, BpuElement::I16, TensorScale::PerTensor(1.0));
+    let i16 = |shape: &[usize]| BpuTensor::new("t", shape, BpuElement::I16, TensorScale::symmetric(1.0));
     let operator = Operator::Curve { curve: Box::new(curve) };
     let input: Vec<u8> = [-32768i16, -32758, 0, 3, 5, 300].iter().flat_map(|q| q.to_le_bytes()).collect();
     let run = |output: BpuTensor| run(&single(operator.clone(), vec![i16(&[6])], output), &[&input]).unwrap();
@@ -188,7 +188,7 @@ fn undefined_arithmetic_is_an_error() {
     for (terms, good) in [(132_104usize, true), (132_105, false)] {
         let x = i8(&[1, 1, 1, terms], 1.0);
         let w = i8(&[1, 1, 1, terms], 1.0).with_data(vec![127; terms]);
-        let y = BpuTensor::new("y", [1, 1, 1, 1], BpuElement::I32, TensorScale::PerTensor(1.0));
+        let y = BpuTensor::new("y", [1, 1, 1, 1], BpuElement::I32, TensorScale::symmetric(1.0));
         let segment = single(Operator::Convolution(Convolution::default()), vec![x, w], y);
         let found = run(&segment, &[&vec![0x80; terms]]);
         if good {
@@ -223,7 +223,7 @@ proptest! {
         }
         let result = |weights: Vec<u8>, depth: usize, group: usize| {
             let convolution = Convolution { group, pads: [1, 0, 0, 1], ..Convolution::default() };
-            let y = BpuTensor::new("y", [1, 4, 4, 6], BpuElement::I32, TensorScale::PerTensor(1.0));
+            let y = BpuTensor::new("y", [1, 4, 4, 6], BpuElement::I32, TensorScale::symmetric(1.0));
             let w = i8(&[6, 2, 2, depth], 1.0).with_data(weights);
             run(&single(Operator::Convolution(convolution), vec![i8(&[1, 4, 4, 4], 1.0), w], y), &[&x]).unwrap()
         };

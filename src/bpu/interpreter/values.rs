@@ -1,6 +1,7 @@
 //! Integers in bytes, and bytes as arrays.
 
 use crate::bpu::model::{BpuElement, BpuTensor, Clamp};
+use crate::numerics::Destination;
 use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 
 /// An operand: its description and its elements.
@@ -16,6 +17,12 @@ impl OperandBytes<'_> {
         scale_of(self.tensor)
     }
 
+    /// The distances of all elements from the zero point, one after the other.
+    pub(super) fn distances(&self) -> impl Iterator<Item = i32> + '_ {
+        let zero_point = self.tensor.scale.zero_point();
+        self.integers().map(move |q| q.wrapping_sub(zero_point))
+    }
+
     /// All elements, one after the other, as integers.
     pub(super) fn integers(&self) -> impl Iterator<Item = i32> + '_ {
         let element = self.tensor.element;
@@ -28,15 +35,16 @@ impl OperandBytes<'_> {
             .map_err(|e| e.to_string())
     }
 
-    /// The elements of an int8 or int16 tensor, which all fit an i16.
+    /// The distances of an int8 or int16 tensor, which all fit an i16: only int8 has zero points.
     pub(super) fn narrow(&self) -> Vec<i16> {
-        self.integers().map(|value| value as i16).collect()
+        self.distances().map(|value| value as i16).collect()
     }
 }
 
 /// The one scale of a tensor.
 pub(super) fn scale_of(tensor: &BpuTensor) -> Result<f64, String> {
-    tensor.scale.per_tensor().ok_or_else(|| format!("tensor `{}` does not have one scale", tensor.name))
+    let affine = tensor.scale.per_tensor();
+    affine.map(|affine| affine.scale).ok_or_else(|| format!("tensor `{}` does not have one scale", tensor.name))
 }
 
 fn integer(element: BpuElement, bytes: &[u8]) -> i32 {
@@ -69,9 +77,10 @@ pub(super) fn collect(tensor: &BpuTensor, values: impl IntoIterator<Item = i32>)
     bytes
 }
 
-/// The interval of a result: that of a fused activation or all of its type.
-pub(super) fn interval(clamp: Option<Clamp>, output: &BpuTensor) -> Clamp {
-    clamp.or(output.element.range()).unwrap_or(Clamp::I32)
+/// Where results land: at their zero point, in the interval of a fused activation or all of their type.
+pub(super) fn destination(clamp: Option<Clamp>, output: &BpuTensor) -> Destination {
+    let clamp = clamp.or(output.element.range()).unwrap_or(Clamp::I32);
+    Destination { zero_point: output.scale.zero_point(), clamp }
 }
 
 /// A shape whose last dimension is the bytes of an element.

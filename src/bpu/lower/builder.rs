@@ -11,7 +11,7 @@ use crate::bpu::model::{
 };
 use crate::numerics::low_bytes;
 use hb_dialects::bpu;
-use hb_dialects::ir::{self, Names, OperationAttributes, Origin};
+use hb_dialects::ir::{self, Affine, Names, OperationAttributes, Origin};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
 
@@ -71,8 +71,8 @@ pub fn shape_in(form: ValueForm, shape: &[usize]) -> Option<Vec<usize>> {
     }
 }
 
-pub fn per_tensor(scale: f64) -> TensorScale {
-    TensorScale::PerTensor(scale)
+pub fn per_tensor(affine: Affine) -> TensorScale {
+    TensorScale::PerTensor(affine)
 }
 
 impl<'c: 'a, 'a> Builder<'c, 'a> {
@@ -159,7 +159,7 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
             ValueForm::ChannelsLast => ValueForm::Network,
         };
         let from = self.tensor(value, other)?;
-        let id = self.convert(&value.shape, &per_tensor(value.integer.scale), from, form);
+        let id = self.convert(&value.shape, &per_tensor(value.integer.affine), from, form);
         self.define(value, form, id);
         Ok(id)
     }
@@ -172,28 +172,28 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         form: ValueForm,
     ) -> Result<TensorId, String> {
         let source = self.tensor(from, form)?;
-        let Integer { element, scale } = value.integer;
+        let Integer { element, affine } = value.integer;
         let operator = Operator::Requantize { clamp: None };
-        let id = self.add("requantize", operator, &[source], (self.shape(source), element, per_tensor(scale)));
+        let id = self.add("requantize", operator, &[source], (self.shape(source), element, per_tensor(affine)));
         self.define(value, form, id);
         Ok(id)
     }
 
     /// Brings a value in from outside, in network form.
     fn import(&mut self, value: &QuantizedValue<'c, 'a>) -> Result<TensorId, String> {
-        let Integer { element, scale } = value.integer;
+        let Integer { element, affine } = value.integer;
         let shape = value.shape.clone();
         let source = self.float_sources.get(&value.key).copied();
         let maker = source.and_then(ir::defining_operation).filter(|operation| makes_integers(*operation));
         let id = match (maker, source) {
-            (Some(maker), _) => self.import_made(maker, (shape, element, per_tensor(scale)))?,
+            (Some(maker), _) => self.import_made(maker, (shape, element, per_tensor(affine)))?,
             (None, Some(source)) => {
                 let input = self.plain_input(source)?;
-                self.add("quantize", Operator::Quantize, &[input], (shape, element, per_tensor(scale)))
+                self.add("quantize", Operator::Quantize, &[input], (shape, element, per_tensor(affine)))
             }
             (None, None) => {
                 self.externals.push(External::Quantized(value.key));
-                self.segment.add_input(BpuTensor::new(self.origin.name.clone(), shape, element, per_tensor(scale)))
+                self.segment.add_input(BpuTensor::new(self.origin.name.clone(), shape, element, per_tensor(affine)))
             }
         };
         self.define(value, ValueForm::Network, id);
@@ -312,9 +312,9 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         operator: Operator,
         inputs: &[TensorId],
         shape: Vec<usize>,
-        Integer { element, scale }: Integer,
+        Integer { element, affine }: Integer,
     ) -> TensorId {
-        self.add(part, operator, inputs, (shape, element, per_tensor(scale)))
+        self.add(part, operator, inputs, (shape, element, per_tensor(affine)))
     }
 
     /// A convolution in the place of an operation, and what its result of `shape` becomes: integers, or the exact sums as f32.
@@ -347,10 +347,10 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
     fn sum_scale(&self, inputs: &[TensorId], rank: usize) -> Option<TensorScale> {
         let scale =
             |index: usize| inputs.get(index).and_then(|id| self.segment.tensor(*id)).map(|tensor| &tensor.scale);
-        let input = scale(0)?.per_tensor()?;
+        let input = scale(0)?.per_tensor()?.scale;
         match scale(1)? {
             TensorScale::None => None,
-            TensorScale::PerTensor(weight) => Some(TensorScale::PerTensor(input * weight)),
+            TensorScale::PerTensor(weight) => Some(TensorScale::symmetric(input * weight.scale)),
             TensorScale::PerChannel { scales, .. } => Some(TensorScale::PerChannel {
                 axis: rank.checked_sub(1)?,
                 scales: scales.iter().map(|weight| input * weight).collect(),
@@ -381,7 +381,7 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
     pub fn constant(&mut self, part: &str, constant: &QuantizedConstant) -> TensorId {
         let scale = match &constant.scale {
             _ if constant.element == BpuElement::I32 => TensorScale::None,
-            ir::Scale::PerTensor(scale) => TensorScale::PerTensor(*scale),
+            ir::Scale::PerTensor(affine) => TensorScale::PerTensor(*affine),
             ir::Scale::PerAxis { axis, scales } => TensorScale::PerChannel { axis: *axis, scales: scales.clone() },
         };
         let mut tensor = BpuTensor::new(self.origin.part(part).name, constant.shape.clone(), constant.element, scale);
@@ -417,5 +417,5 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
 /// The integers to which a fused activation clamps results; `None` without an activation.
 pub fn clamp_of(activation: Option<(f64, f64)>, result: Integer) -> Option<Clamp> {
     let (lower, upper) = activation?;
-    crate::bpu::functions::activation_clamp(lower, upper, result.scale, result.element)
+    crate::bpu::functions::activation_clamp(lower, upper, result.affine, result.element)
 }

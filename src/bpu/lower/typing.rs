@@ -3,7 +3,7 @@
 
 use super::values::{Integer, Output, QuantizedConstant, QuantizedOperand, QuantizedValue, storage};
 use crate::bpu::{constraints::Known, model::Clamp};
-use crate::numerics;
+use crate::numerics::{self, Destination};
 use hb_dialects::{
     bpu,
     ir::{self, Constant, Element, OperationAttributes, Quantized, Scale, TensorType},
@@ -190,8 +190,8 @@ fn activation<'c, 'a>(
     element: &Quantized,
 ) -> Result<QuantizedValue<'c, 'a>, String> {
     match element.scale {
-        Scale::PerTensor(scale) if element.bits <= 16 => {
-            let integer = Integer { element: storage(element), scale };
+        Scale::PerTensor(affine) if element.bits <= 16 => {
+            let integer = Integer { element: storage(element), affine };
             Ok(QuantizedValue { key, source, shape, integer, from: None })
         }
         _ => Err("an activation is not int8 or int16 with one scale".into()),
@@ -203,5 +203,6 @@ fn integers(constant: &Constant<'_>, element: &Quantized, shape: &[usize]) -> Re
     let clamp = storage(element).range().unwrap_or(Clamp::I32);
     let values = constant.f32s().map_err(|error| error.to_string())?;
     let (scales, inner) = element.scale.lines(shape);
-    Ok(numerics::quantize_constant(&values, scales, inner, clamp))
+    let to = Destination { zero_point: element.scale.zero_point(), clamp };
+    Ok(numerics::quantize_constant(&values, scales, inner, to))
 }

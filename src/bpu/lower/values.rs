@@ -1,20 +1,20 @@
 //! Quantized values of the QDQ form, as the lowering reads them.
 
 use crate::bpu::model::{BpuElement, Clamp};
-use hb_dialects::ir::{Quantized, Scale};
+use hb_dialects::ir::{Affine, Quantized, Scale};
 use melior::ir::Value;
 use rayon::prelude::*;
 
-/// What the integers of an activation are: their type, and what one step is worth.
+/// What the integers of an activation are: their type, and what they are worth.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Integer {
     pub element: BpuElement,
-    pub scale: f64,
+    pub affine: Affine,
 }
 
 impl Integer {
     pub fn int16(scale: f64) -> Integer {
-        Integer { element: BpuElement::I16, scale }
+        Integer { element: BpuElement::I16, affine: Affine::symmetric(scale) }
     }
 
     /// All integers of the type.
@@ -24,7 +24,9 @@ impl Integer {
 
     /// The largest magnitude, as a real.
     pub fn largest(self) -> f64 {
-        self.scale * f64::from(self.element.magnitude())
+        let Clamp { low, high } = self.range();
+        let distance = |bound: i32| bound.abs_diff(self.affine.zero_point);
+        self.affine.scale * f64::from(distance(low).max(distance(high)))
     }
 }
 

@@ -1,6 +1,8 @@
 //! BpuElement types and scales that each operator takes.
 
 use super::verify::{Check, ensure};
+use hb_dialects::ir::Affine;
+
 use super::{BpuElement, BpuTensor, Operator, PadMode, TensorScale};
 
 /// How far the scale of an int32 tensor may be from the product it stands for: such scales pass through text.
@@ -25,6 +27,7 @@ pub(super) fn check_types(operator: &Operator, operands: &[&BpuTensor], output: 
             let [a, b] = operator.exactly(operands)?;
             activation(a, "the first operand")?;
             activation(b, "the second operand")?;
+            symmetric(b, "the second operand")?;
             check_sum_of_products(a, b, output, clamp.is_some())
         }
         Operator::Add { .. } | Operator::Sub { .. } | Operator::Mul { .. } | Operator::PRelu { .. } => {
@@ -160,6 +163,7 @@ fn check_convolution(
 ) -> Check {
     activation(x, "the input")?;
     ensure(w.element.is_activation(), || format!("the weight must be i8 or i16, not {}", w.element))?;
+    symmetric(w, "the weight")?;
     ensure(!matches!(w.scale, TensorScale::PerChannel { axis, .. } if axis != 0), || {
         "the scales of the weight must run along its output channels, axis 0".to_owned()
     })?;
@@ -187,7 +191,7 @@ fn check_sum_of_products(a: &BpuTensor, b: &BpuTensor, output: &BpuTensor, clamp
 
 /// Whether the scale of each channel is that of `a` times that of `b`.
 fn is_product(a: &BpuTensor, b: &BpuTensor, product: &BpuTensor) -> bool {
-    let Some(scale) = a.scale.per_tensor() else {
+    let Some(scale) = a.scale.per_tensor().map(|affine| affine.scale) else {
         return false;
     };
     let channels = match (&b.scale, &product.scale) {
@@ -210,6 +214,11 @@ fn activation(tensor: &BpuTensor, what: &str) -> Check {
     ensure(tensor.scale.per_tensor().is_some(), || format!("{what} must have one scale for the whole tensor"))
 }
 
+/// A factor that is not moved by a zero point when it meets the other one.
+fn symmetric(tensor: &BpuTensor, what: &str) -> Check {
+    ensure(tensor.scale.zero_point() == 0, || format!("{what} must have the zero point 0"))
+}
+
 fn same_type(x: &BpuTensor, y: &BpuTensor) -> Check {
     ensure(x.element == y.element && x.scale == y.scale, || {
         format!("operand and result must have the same type and scale, not {} and {}", type_of(x), type_of(y))
@@ -219,7 +228,8 @@ fn same_type(x: &BpuTensor, y: &BpuTensor) -> Check {
 fn type_of(tensor: &BpuTensor) -> String {
     match &tensor.scale {
         TensorScale::None => tensor.element.to_string(),
-        TensorScale::PerTensor(scale) => format!("{}:{scale}", tensor.element),
+        TensorScale::PerTensor(Affine { scale, zero_point: 0 }) => format!("{}:{scale}", tensor.element),
+        TensorScale::PerTensor(Affine { scale, zero_point }) => format!("{}:{scale}:{zero_point}", tensor.element),
         TensorScale::PerChannel { axis, .. } => {
             format!("{} with scales along axis {axis}", tensor.element)
         }

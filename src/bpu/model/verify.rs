@@ -141,7 +141,7 @@ fn check_tensor(tensor: &BpuTensor) -> Check {
 fn check_scale(tensor: &BpuTensor) -> Check {
     let scales: &[f64] = match &tensor.scale {
         TensorScale::None => &[],
-        TensorScale::PerTensor(scale) => std::slice::from_ref(scale),
+        TensorScale::PerTensor(affine) => std::slice::from_ref(&affine.scale),
         TensorScale::PerChannel { axis, scales } => {
             ensure(tensor.shape.get(*axis) == Some(&scales.len()), || {
                 format!("{} scales do not fit axis {axis} of shape {:?}", scales.len(), tensor.shape)
@@ -149,6 +149,10 @@ fn check_scale(tensor: &BpuTensor) -> Check {
             scales
         }
     };
+    let zero_point = tensor.scale.zero_point();
+    ensure(zero_point == 0 || tensor.element == BpuElement::I8 && i8::try_from(zero_point).is_ok(), || {
+        format!("{} has no zero point {zero_point}; only i8 has others than 0, in its range", tensor.element)
+    })?;
     // The scale must stay positive and finite as f32 too, which is what quantize and dequantize calculate with.
     match scales.iter().find(|scale| !((**scale as f32).is_normal() && **scale > 0.0)) {
         Some(scale) => Err(format!("scale {scale:e} is not a positive normal f32")),
@@ -162,7 +166,7 @@ mod tests {
     use super::*;
 
     fn i8(name: &str, shape: &[usize], scale: f64) -> BpuTensor {
-        BpuTensor::new(name, shape, BpuElement::I8, TensorScale::PerTensor(scale))
+        BpuTensor::new(name, shape, BpuElement::I8, TensorScale::symmetric(scale))
     }
 
     /// x [1, 4, 4, 2] convolved by w [3, 1, 1, 2].
@@ -199,8 +203,8 @@ mod tests {
             (|t| t.shape = vec![1 << 16, 1 << 16], "bytes"),
             (|t| t.scale = TensorScale::None, "needs a scale"),
             (|t| t.element = BpuElement::F32, "reals have no scale"),
-            (|t| t.scale = TensorScale::PerTensor(f64::NAN), "positive"),
-            (|t| t.scale = TensorScale::PerTensor(1e-300), "positive"),
+            (|t| t.scale = TensorScale::symmetric(f64::NAN), "positive"),
+            (|t| t.scale = TensorScale::symmetric(1e-300), "positive"),
             (|t| t.scale = TensorScale::PerChannel { axis: 9, scales: vec![1.0] }, "do not fit"),
         ];
         for (change, expected) in cases {
@@ -242,7 +246,7 @@ mod tests {
             (|s| s.tensors[3].shape = vec![1, 4, 4, 4], "operands give"),
             (|s| s.tensors[3].scale = TensorScale::PerChannel { axis: 3, scales: vec![1.0; 3] }, "one scale"),
             (|s| s.tensors[3].element = BpuElement::I32, "product of the scales"),
-            (|s| s.tensors[2].scale = TensorScale::PerTensor(1.0), "scale of the bias"),
+            (|s| s.tensors[2].scale = TensorScale::symmetric(1.0), "scale of the bias"),
             (|s| s.tensors[1].scale = TensorScale::PerChannel { axis: 3, scales: vec![1.0; 2] }, "axis 0"),
             (
                 |s| {
@@ -269,7 +273,7 @@ mod tests {
         let real = || BpuTensor::new("f", [2], BpuElement::F32, TensorScale::None);
         let one = |scale| i8("q", &[2], scale);
         let table = Box::new([0; 256]);
-        let wide = BpuTensor::new("w", [2], BpuElement::I16, TensorScale::PerTensor(1.0));
+        let wide = BpuTensor::new("w", [2], BpuElement::I16, TensorScale::symmetric(1.0));
         let curve = |start| {
             let piece = crate::numerics::Piece { start, quadratic: 0, linear: 1, constant: 0 };
             Operator::Curve { curve: Box::new(crate::numerics::Curve::new(vec![piece], 0).unwrap()) }

@@ -10,10 +10,10 @@ use melior::ir::{OperationRef, ValueLike};
 
 use super::super::array::{Array, ArrayElement};
 use super::super::error::Error;
-use super::super::expression::{Expression, axis, index};
+use super::super::expression::{Expression, axis, index, select};
 use super::Definition;
 use super::node::{OperatorNode, Results};
-use crate::numerics::{self, Clamp, quantize_constant};
+use crate::numerics::{self, Clamp, Destination, quantize_constant};
 
 /// How the results of a cast are computed; none where the operation is none.
 pub(super) fn definition(operation: OperationRef<'_, '_>) -> Option<Definition> {
@@ -35,7 +35,7 @@ fn scale_of<'q>(node: &OperatorNode, quantized: &'q TensorType) -> Result<&'q Sc
 /// The scale at the axes of the result, as f32. It is read from memory, so that casts with different scales are one kernel.
 fn scale(node: &mut OperatorNode, quantized: &TensorType) -> Result<Expression, Error> {
     let (scales, at) = match scale_of(node, quantized)? {
-        Scale::PerTensor(scale) => (vec![*scale as f32], index(0)),
+        Scale::PerTensor(affine) => (vec![affine.scale as f32], index(0)),
         Scale::PerAxis { scales, .. } if scales.len() == 1 => {
             (scales.iter().map(|&scale| scale as f32).collect(), index(0))
         }
@@ -43,6 +43,17 @@ fn scale(node: &mut OperatorNode, quantized: &TensorType) -> Result<Expression, 
     };
     let scales = node.constant(Array::from_values(&[scales.len()], &scales)?)?;
     Ok(node.graph.load(scales, vec![at]))
+}
+
+/// The zero point as f32, from memory as the scale is; none where it is 0.
+fn zero_point(node: &mut OperatorNode, quantized: &TensorType) -> Result<Option<Expression>, Error> {
+    let zero_point = scale_of(node, quantized)?.zero_point();
+    if zero_point == 0 {
+        return Ok(None);
+    }
+    // Integers of 8 bits are floats exactly.
+    let memory = node.constant(Array::from_values(&[1], &[zero_point as f32])?)?;
+    Ok(Some(node.graph.load(memory, vec![index(0)])))
 }
 
 /// The data of the operand, when it is a constant: its cast is computed now.
@@ -55,7 +66,8 @@ fn quantized_constant(data: &Array, element: ElementType, scale: &Scale) -> Resu
     let Some(values) = data.values::<f32>() else { return Ok(None) };
     let shape = data.shape();
     let (scales, inner) = scale.lines(shape);
-    let integers = |clamp| quantize_constant(values, scales, inner, clamp);
+    let zero_point = scale.zero_point();
+    let integers = |clamp| quantize_constant(values, scales, inner, Destination { zero_point, clamp });
     // Each clamp keeps the integers inside the type.
     Ok(Some(match element {
         ElementType::I8 => {
@@ -69,7 +81,7 @@ fn quantized_constant(data: &Array, element: ElementType, scale: &Scale) -> Resu
     }))
 }
 
-/// round_half_even(x / s), saturated; NaN becomes 0. The cast saturates.
+/// round_half_even(x / s) + z, saturated; NaN becomes z. The cast saturates, and makes NaN 0.
 pub(super) fn quantize(node: &mut OperatorNode) -> Results {
     let Some(quantized) = node.results.first().cloned() else { return Err(node.invalid("has no result")) };
     if let Some(data) = constant_operand(node)?
@@ -78,8 +90,10 @@ pub(super) fn quantize(node: &mut OperatorNode) -> Results {
         return replace_constant(node, done);
     }
     let scale = scale(node, &quantized)?;
-    let value = node.broadcast(0)?.cast(ElementType::F32) / scale;
-    node.fill_result(value.round())
+    let rounded = (node.broadcast(0)?.cast(ElementType::F32) / scale).round();
+    let Some(zero_point) = zero_point(node, &quantized)? else { return node.fill_result(rounded) };
+    let is_number = rounded.clone().equal(rounded.clone());
+    node.fill_result(select(is_number, rounded + zero_point.clone(), zero_point))
 }
 
 /// Makes the result a constant. Where it takes the place of one that nothing else reads, the memory of that is freed: a network's
@@ -100,18 +114,18 @@ fn replace_constant(node: &mut OperatorNode, done: Array) -> Results {
 /// What the integers of a constant are; `None` when they are of another type.
 fn reals<Integer: ArrayElement + Into<i32>>(data: &Array, scale: &Scale) -> Result<Option<Array>, Error> {
     let Some(integers) = data.values::<Integer>() else { return Ok(None) };
-    let (scales, inner) = scale.lines(data.shape());
+    let ((scales, inner), zero_point) = (scale.lines(data.shape()), scale.zero_point());
     let mut array = Array::zeros(ElementType::F32, data.shape())?;
     let reals = array.values_mut::<f32>().unwrap_or_default();
     for ((reals, integers), &scale) in reals.chunks_mut(inner).zip(integers.chunks(inner)).zip(scales.iter().cycle()) {
         for (real, &q) in reals.iter_mut().zip(integers) {
-            *real = numerics::dequantize(q.into(), scale as f32);
+            *real = numerics::dequantize(q.into().wrapping_sub(zero_point), scale as f32);
         }
     }
     Ok(Some(array))
 }
 
-/// q * s in f32.
+/// (q - z) * s in f32.
 pub(super) fn dequantize(node: &mut OperatorNode) -> Results {
     let operand = node.operation.operand(0).map_err(|_| node.invalid("has no operand"))?;
     let quantized = TensorType::from_type(operand.r#type())?;
@@ -127,6 +141,10 @@ pub(super) fn dequantize(node: &mut OperatorNode) -> Results {
         }
     }
     let scale = scale(node, &quantized)?;
-    let value = node.broadcast(0)?.cast(ElementType::F32) * scale;
-    node.fill_result(value)
+    let integer = node.broadcast(0)?.cast(ElementType::F32);
+    let distance = match zero_point(node, &quantized)? {
+        Some(zero_point) => integer - zero_point,
+        None => integer,
+    };
+    node.fill_result(distance * scale)
 }

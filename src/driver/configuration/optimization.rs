@@ -63,10 +63,10 @@ impl Optimization {
     /// The word, where nothing acts on it yet.
     pub(super) fn unsupported(&self) -> Option<String> {
         let acts = match self {
-            Self::ModelOutput(_) | Self::AllNodes(_) => true,
+            Self::ModelOutput(_) | Self::AllNodes(_) | Self::Asymmetric => true,
             // int8 of Softmax: the BPU has no table for it yet.
             Self::Input { data, .. } | Self::Output { data, .. } => *data == DataType::Int16,
-            Self::Asymmetric | Self::BiasCorrection | Self::LstmBatchLast => false,
+            Self::BiasCorrection | Self::LstmBatchLast => false,
         };
         (!acts).then(|| format!("'{self}'"))
     }

@@ -381,7 +381,7 @@ parameters! {
             .default("False")
             .only_with(&CALIBRATION_TYPE.parameter, &["kl", "max", "skip"]);
 
-        /// Ways to trade accuracy for speed. asymmetric, bias_correction, lstm_batch_last and the int8 of Softmax are not supported yet.
+        /// Ways to trade accuracy for speed. bias_correction, lstm_batch_last and the int8 of Softmax are not supported yet.
         OPTIMIZATION: List<Optimization> = row(Group::Calibration, "optimization", OPTIMIZATION_WORD)
             .list()
             .supported();

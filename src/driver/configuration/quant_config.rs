@@ -29,7 +29,16 @@ pub struct QuantConfig {
 
 /// How ranges are found: `activation` of later releases, with one value of each.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Ranges {
+pub struct Ranges {
+    /// `calibration_type`
+    pub chooser: StatedChooser,
+    /// `asymmetric`: int8 may have zero points.
+    pub asymmetric: bool,
+}
+
+/// What chooses the magnitude that a range shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum StatedChooser {
     /// `max`, with `max_percentile`.
     Max(f64),
     /// `kl`
@@ -58,6 +67,7 @@ const OUTPUT: &str = "model_output_type";
 const ACTIVATION: &str = "activation";
 const CALIBRATION: &str = "calibration_type";
 const PERCENTILE: &str = "max_percentile";
+const ASYMMETRIC: &str = "asymmetric";
 const MAX: &str = "max";
 const KL: &str = "kl";
 const SQUARE: &str = "mean_squared_error";
@@ -65,7 +75,7 @@ const RESULT: &str = "output";
 /// What only later releases have at each level: whole blocks of calibration and search.
 const LATER_LEVELS: [&str; 1] = ["subgraph_config"];
 const LATER_OF_MODEL: [&str; 3] = ["weight", "modelwise_search", "layerwise_search"];
-const LATER_OF_ACTIVATION: [&str; 4] = ["num_bin", "max_num_bin", "per_channel", "asymmetric"];
+const LATER_OF_ACTIVATION: [&str; 3] = ["num_bin", "max_num_bin", "per_channel"];
 /// Types of later chips.
 const LATER_TYPES: [&str; 6] = ["int4", "float32", "float8", "nvfp4", "dual-int16", "int16-ec"];
 
@@ -199,7 +209,7 @@ impl Reading {
 
     /// The block `activation`.
     fn ranges(&mut self, raw: &Raw, steps: &[Step]) -> Option<Ranges> {
-        let (mut kind, mut percentile) = (None, None);
+        let (mut kind, mut percentile, mut asymmetric) = (None, None, None);
         for (index, key, value) in self.entries(raw, steps, ACTIVATION) {
             let here = [steps, &[Step::Value(index)]].concat();
             let share = match value {
@@ -219,22 +229,33 @@ impl Reading {
                     let what = format!("{ACTIVATION}.{PERCENTILE} must be one number from 0.5 to 1, but is '{other}'");
                     self.report(&here, what, "name one");
                 }
+                (ASYMMETRIC, Raw::Boolean(value)) => asymmetric = Some(*value),
+                (ASYMMETRIC, other) => {
+                    let what = format!("{ACTIVATION}.{ASYMMETRIC} must be true or false, but is '{other}'");
+                    self.report(&here, what, "name one; calibration_type: 'default' tries both");
+                }
                 _ => {
                     let here = [steps, &[Step::Key(index)]].concat();
-                    self.unknown(&here, &key, ACTIVATION, &[CALIBRATION, PERCENTILE], &LATER_OF_ACTIVATION);
+                    let known = [CALIBRATION, PERCENTILE, ASYMMETRIC];
+                    self.unknown(&here, &key, ACTIVATION, &known, &LATER_OF_ACTIVATION);
                 }
             }
         }
-        match (kind, percentile) {
-            (Some(MAX), share) => Some(Ranges::Max(share.unwrap_or(1.0))),
+        let chooser = match (kind, percentile) {
+            (Some(MAX), share) => Some(StatedChooser::Max(share.unwrap_or(1.0))),
             (_, Some(_)) => {
                 self.report(steps, format!("{ACTIVATION}.{PERCENTILE} goes with {CALIBRATION} {MAX}"), "remove it");
                 None
             }
-            (Some(KL), None) => Some(Ranges::Kl),
-            (Some(_), None) => Some(Ranges::MeanSquaredError),
+            (Some(KL), None) => Some(StatedChooser::Kl),
+            (Some(_), None) => Some(StatedChooser::MeanSquaredError),
+            (None, None) if asymmetric.is_some() => {
+                self.report(steps, format!("{ACTIVATION}.{ASYMMETRIC} needs {CALIBRATION}"), "add it");
+                None
+            }
             (None, None) => None,
-        }
+        };
+        chooser.map(|chooser| Ranges { chooser, asymmetric: asymmetric.unwrap_or(false) })
     }
 
     /// The entries of `op_config` or `node_config`.
@@ -317,11 +338,12 @@ impl fmt::Display for QuantConfig {
         let mut entries = Vec::new();
         entries.extend(self.all_node_type.map(|data| format!("{ALL_NODES}={}", data.word())));
         entries.extend(self.model_output_type.map(|data| format!("{OUTPUT}={}", data.word())));
-        entries.extend(self.ranges.map(|ranges| match ranges {
-            Ranges::Max(share) => format!("{CALIBRATION}={MAX}({share})"),
-            Ranges::Kl => format!("{CALIBRATION}={KL}"),
-            Ranges::MeanSquaredError => format!("{CALIBRATION}={SQUARE}"),
+        entries.extend(self.ranges.map(|ranges| match ranges.chooser {
+            StatedChooser::Max(share) => format!("{CALIBRATION}={MAX}({share})"),
+            StatedChooser::Kl => format!("{CALIBRATION}={KL}"),
+            StatedChooser::MeanSquaredError => format!("{CALIBRATION}={SQUARE}"),
         }));
+        entries.extend(self.ranges.filter(|ranges| ranges.asymmetric).map(|_| format!("{ASYMMETRIC}=true")));
         for (name, types) in self.kinds.iter().chain(&self.nodes) {
             entries.extend(types.all.map(|data| format!("{name}={}", data.word())));
             entries.extend(types.inputs.iter().map(|(input, data)| format!("{name}.input{input}={}", data.word())));

@@ -86,7 +86,7 @@ impl PortInformation {
         let shape = r#type.bound_shape().or_else(|| r#type.shape()).unwrap_or_default();
         let scales = match &r#type.element {
             Element::Quantized(quantized) => match &quantized.scale {
-                Scale::PerTensor(scale) => vec![*scale],
+                Scale::PerTensor(affine) => vec![affine.scale],
                 Scale::PerAxis { scales, .. } => scales.clone(),
             },
             Element::Plain(_) => Vec::new(),

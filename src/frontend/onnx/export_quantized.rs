@@ -4,7 +4,7 @@ use hb_dialects::ElementType;
 use hb_dialects::ir::{Quantized, Scale};
 
 use super::tensor::Tensor;
-use crate::numerics::{Clamp, low_bytes, quantize_constant};
+use crate::numerics::{Clamp, Destination, low_bytes, quantize_constant};
 
 /// A scalar, or one value per channel. ONNX holds scales as FLOAT: the products that are scales of biases are rounded.
 pub fn scale_tensor(quantized: &Quantized) -> Result<Tensor, String> {
@@ -17,14 +17,14 @@ pub fn scale_tensor(quantized: &Quantized) -> Result<Tensor, String> {
         }
     };
     match &quantized.scale {
-        Scale::PerTensor(scale) => Ok(Tensor::scalar(ElementType::F32, narrow(*scale)?)),
+        Scale::PerTensor(affine) => Ok(Tensor::scalar(ElementType::F32, narrow(affine.scale)?)),
         Scale::PerAxis { scales, .. } => {
             Ok(Tensor::from_f32s(&scales.iter().map(|scale| narrow(*scale)).collect::<Result<Vec<_>, _>>()?))
         }
     }
 }
 
-/// Zeros that say the integer type. INT32, which only DequantizeLinear takes, goes without.
+/// The zero points, which also say the integer type. INT32, which only DequantizeLinear takes, goes without.
 pub fn zero_point(quantized: &Quantized) -> Option<Tensor> {
     let element = quantized.storage();
     let shape = match &quantized.scale {
@@ -34,8 +34,8 @@ pub fn zero_point(quantized: &Quantized) -> Option<Tensor> {
     if element == ElementType::I32 {
         return None;
     }
-    let bytes = vec![0; shape.iter().product::<usize>() * element.bytes()];
-    Tensor::new(element, shape, bytes.into()).ok()
+    let integers = vec![quantized.scale.zero_point(); shape.iter().product()];
+    Tensor::new(element, shape, low_bytes(&integers, element.bytes()).into()).ok()
 }
 
 /// The integers that a constant of FLOAT is quantized to (`docs/numerics.md`).
@@ -55,7 +55,8 @@ pub fn integers(tensor: &Tensor, quantized: &Quantized) -> Result<Tensor, String
     }
     let (scales, inner) = quantized.scale.lines(tensor.shape());
     let values: Vec<f32> = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    let integers = quantize_constant(&values, scales, inner, clamp);
+    let integers =
+        quantize_constant(&values, scales, inner, Destination { zero_point: quantized.scale.zero_point(), clamp });
     Tensor::new(element, tensor.shape().to_vec(), low_bytes(&integers, element.bytes()).into())
 }
 
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn scales_that_f32_cannot_hold_are_errors() {
-        let scale = |scale| scale_tensor(&Quantized { bits: 8, scale: Scale::PerTensor(scale) });
+        let scale = |scale| scale_tensor(&Quantized { bits: 8, scale: Scale::symmetric(scale) });
         assert_eq!(scale(0.1).unwrap().data()[..], 0.1_f32.to_le_bytes());
         assert!(scale(1e-39).is_err());
         assert!(scale(1e39).is_err());

@@ -41,6 +41,8 @@ struct Form {
     output_channels: usize,
     input_element: BpuElement,
     output_element: BpuElement,
+    /// Of input and output.
+    zero_points: [i32; 2],
     clamp: Clamp,
 }
 
@@ -143,6 +145,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, convolution: &Convolutio
         output_channels: outputs,
         input_element: x.element,
         output_element: y.element,
+        zero_points: [x, y].map(|tensor| tensor.scale.zero_point()),
         clamp: limits(node, y)?,
     })])
 }
@@ -154,6 +157,11 @@ fn from_channel(bound: &Bound, dimension: usize, channel: usize) -> Result<isa::
     let address = step.and_then(|step| u32::try_from(i64::from(view.address) + step).ok());
     view.address = address.ok_or(EmitError::Address)?;
     Ok(view)
+}
+
+/// The zero points of an instruction that makes results, or only sums, which have none.
+pub fn partial([input, output]: [i32; 2], last: bool) -> [i32; 2] {
+    [input, if last { output } else { 0 }]
 }
 
 impl Form {
@@ -187,6 +195,7 @@ impl Form {
             accumulate: (!step.first).then_some(sums_view),
             parameters: step.last.then(|| View::new(parameters_at, [parameters.stride(0)])),
             output_element: if step.last { self.output_element } else { BpuElement::I32 },
+            zero_points: partial(self.zero_points, step.last),
             clamp: self.clamp,
             output: from_channel(output, 3, first_output)?,
         })

@@ -62,6 +62,8 @@ struct Form {
     /// What is read, the table of a function, what is written.
     operands: Vec<TileOperand>,
     output_element: BpuElement,
+    /// Of the operands of the node and its result.
+    zero_points: Vec<i32>,
     clamp: Clamp,
 }
 
@@ -118,6 +120,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
         axes: sizes.iter().map(|&size| Axis::new("element", size)).collect(),
         operands,
         output_element: output.element,
+        zero_points: tensors.iter().copied().chain([output]).map(|tensor| tensor.scale.zero_point()).collect(),
         clamp: limits(node, output)?,
     })])
 }
@@ -215,6 +218,12 @@ fn factors(bound: &Bound, axis: usize, rank: usize) -> Result<View, EmitError> {
     view6(bound.address, &strides)
 }
 
+impl Form {
+    fn zero_points<const COUNT: usize>(&self) -> Result<[i32; COUNT], EmitError> {
+        self.zero_points.as_slice().try_into().map_err(|_| EmitError::Operand(COUNT))
+    }
+}
+
 impl Tiled for Form {
     fn axes(&self) -> &[Axis] {
         &self.axes
@@ -253,6 +262,7 @@ impl Tiled for Form {
                 a_element: *a_element,
                 b_element: *b_element,
                 output_element,
+                zero_points: self.zero_points()?,
                 multiplier_a: multipliers.lhs,
                 multiplier_b: multipliers.rhs,
                 shift: multipliers.shift,
@@ -266,6 +276,7 @@ impl Tiled for Form {
                 a_element: *a_element,
                 b_element: *b_element,
                 output_element,
+                zero_points: self.zero_points()?,
                 mantissa: multiplier.mantissa,
                 shift: multiplier.shift,
                 clamp,
@@ -278,6 +289,7 @@ impl Tiled for Form {
                 input_element: *input_element,
                 slope_element: *slope_element,
                 output_element,
+                zero_points: self.zero_points()?,
                 mantissa: multipliers.positive.mantissa,
                 shift: multipliers.positive.shift,
                 slope_mantissa: multipliers.negative.mantissa,
@@ -291,6 +303,7 @@ impl Tiled for Form {
                 shape,
                 input_element: *element,
                 output_element,
+                zero_points: self.zero_points()?,
                 mantissa: multiplier.mantissa,
                 shift: multiplier.shift,
                 clamp,
@@ -317,19 +330,22 @@ impl Tiled for Form {
                 })
             }
             Kind::Quantize { scale } => {
-                emitter.push(isa::Quantize { shape, output_element, scale: *scale, input: a, output })
+                let [_, zero_point] = self.zero_points()?;
+                emitter.push(isa::Quantize { shape, output_element, scale: *scale, zero_point, input: a, output })
             }
             Kind::Normalize { scale, axis } => {
                 let numbers = |operand: usize| factors(step.operand(operand)?, *axis, sizes.len());
                 let (means, factors) = (numbers(1)?, numbers(2)?);
-                emitter.push(isa::Normalize { shape, output_element, scale: *scale, means, factors, input: a, output })
+                let ([_, zero_point], scale, input) = (self.zero_points()?, *scale, a);
+                emitter.push(isa::Normalize { shape, output_element, scale, zero_point, means, factors, input, output })
             }
             Kind::Dequantize { element, factor } => {
                 let (scale, scales) = match *factor {
                     Factor::One(scale) => (scale, None),
                     Factor::Axis(axis) => (1.0, Some(factors(step.operand(1)?, axis, sizes.len())?)),
                 };
-                emitter.push(isa::Dequantize { shape, input_element: *element, scale, scales, input: a, output })
+                let ([zero_point, _], input_element, input) = (self.zero_points()?, *element, a);
+                emitter.push(isa::Dequantize { shape, input_element, scale, zero_point, scales, input, output })
             }
         }
     }

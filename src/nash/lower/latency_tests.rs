@@ -13,7 +13,7 @@ struct Network {
 impl Network {
     fn new(shape: &[usize]) -> (Self, TensorId) {
         let mut segment = Segment::default();
-        let x = segment.add_input(BpuTensor::new("x", shape, BpuElement::I8, TensorScale::PerTensor(0.1)));
+        let x = segment.add_input(BpuTensor::new("x", shape, BpuElement::I8, TensorScale::symmetric(0.1)));
         (Self { segment }, x)
     }
 
@@ -26,7 +26,7 @@ impl Network {
             name,
             operator,
             inputs,
-            BpuTensor::new("y", shape, BpuElement::I8, TensorScale::PerTensor(0.1)),
+            BpuTensor::new("y", shape, BpuElement::I8, TensorScale::symmetric(0.1)),
         )
     }
 
@@ -35,7 +35,7 @@ impl Network {
         let group = if depthwise { channels } else { 1 };
         let shape = [filters, kernel, kernel, channels / group];
         let data = vec![1u8; shape.iter().product()];
-        let w = BpuTensor::new("w", shape, BpuElement::I8, TensorScale::PerTensor(0.01)).with_data(data);
+        let w = BpuTensor::new("w", shape, BpuElement::I8, TensorScale::symmetric(0.01)).with_data(data);
         let w = self.segment.add_tensor(w);
         let bias = BpuTensor::new("b", [filters], BpuElement::I32, TensorScale::None).with_data(vec![0u8; filters * 4]);
         let bias = self.segment.add_tensor(bias);

@@ -7,7 +7,7 @@ use super::super::isa::{self, Clamp, Convolution, Products, View};
 use super::super::region::{Region, Tiles};
 use super::super::tile::emitter::{EmitError, Emitter};
 use super::super::tile::{Axis, Bound, TileDimension, TileOperand, TilePlacement, TileStep, Tiled};
-use super::convolution::parameters;
+use super::convolution::{parameters, partial};
 use super::{Builder, LowerError, Steps, limits, unsupported};
 use crate::bpu::model::{self, BpuElement, BpuNode};
 use crate::target::Target;
@@ -25,6 +25,8 @@ struct Form {
     batch_rank: usize,
     input_element: BpuElement,
     output_element: BpuElement,
+    /// Of the first operand, whose rows are pixels, and the result.
+    zero_points: [i32; 2],
     clamp: Clamp,
 }
 
@@ -75,6 +77,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, _clamp: Option<model::Cl
         batch_rank,
         input_element: a.element,
         output_element: y.element,
+        zero_points: [a, y].map(|tensor| tensor.scale.zero_point()),
         clamp: limits(node, y)?,
     })])
 }
@@ -113,6 +116,7 @@ impl Form {
             // One block for all output channels.
             parameters: step.last.then(|| View::new(parameters.address, [0])),
             output_element: if step.last { self.output_element } else { BpuElement::I32 },
+            zero_points: partial(self.zero_points, step.last),
             clamp: self.clamp,
             output: if step.last { pixels(Y)? } else { sums },
         })

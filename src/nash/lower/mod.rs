@@ -244,6 +244,7 @@ pub(super) fn scale(node: &BpuNode, tensor: &BpuTensor) -> Result<f64, LowerErro
     tensor
         .scale
         .per_tensor()
+        .map(|affine| affine.scale)
         .ok_or_else(|| unsupported(node, format!("tensor '{}' needs one scale for all its elements", tensor.name)))
 }
 

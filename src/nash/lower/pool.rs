@@ -5,6 +5,7 @@ use super::super::region::RegionWindow;
 use super::super::tile::emitter::{EmitError, Emitter};
 use super::super::tile::{Axis, TileDimension, TileOperand, TilePlacement, TileStep, Tiled, product};
 use super::constants::count_entry;
+use super::convolution::partial;
 use super::{Builder, LowerError, Steps, limits, scale, unsupported};
 use crate::bpu::model::{AveragePool, BpuElement, BpuNode, BpuTensor, MaxPool, average_pool_counts};
 use crate::numerics::average_multiplier;
@@ -33,6 +34,8 @@ struct Form {
     sizes: [usize; 2],
     input_element: BpuElement,
     output_element: BpuElement,
+    /// Of input and output.
+    zero_points: [i32; 2],
     clamp: Clamp,
 }
 
@@ -93,6 +96,7 @@ pub fn lower_max(builder: &mut Builder<'_>, node: &BpuNode, pool: &MaxPool) -> R
         sizes: frame.sizes,
         input_element: x.element,
         output_element: y.element,
+        zero_points: [x, y].map(|tensor| tensor.scale.zero_point()),
         clamp: limits(node, y)?,
     })])
 }
@@ -164,6 +168,7 @@ pub fn lower_average(builder: &mut Builder<'_>, node: &BpuNode, pool: &AveragePo
         sizes: frame.sizes,
         input_element: x.element,
         output_element: y.element,
+        zero_points: [x, y].map(|tensor| tensor.scale.zero_point()),
         clamp: limits(node, y)?,
     })])
 }
@@ -254,6 +259,7 @@ impl Tiled for Form {
                     accumulate: (!step.first).then(|| sums.view4()),
                     count: step.last.then_some(count),
                     output_element: if step.last { self.output_element } else { BpuElement::I32 },
+                    zero_points: partial(self.zero_points, step.last),
                     clamp: self.clamp,
                     output: if step.last { y.view4() } else { sums.view4() },
                 })

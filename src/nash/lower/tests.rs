@@ -10,6 +10,7 @@ use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, Operator,
 use crate::sim::machine::Machine as Simulator;
 use crate::sim::segmented::in_region;
 use crate::target::Target;
+use hb_dialects::ir::Affine;
 
 /// nash-e with an L1M of so many bytes.
 fn target(l1m_bytes: u64) -> Target {
@@ -49,7 +50,7 @@ fn data(tensor: &BpuTensor, seed: u64) -> Vec<u8> {
 
 fn tensor(shape: &[usize], element: BpuElement, scale: f64) -> BpuTensor {
     let plain = matches!(element, BpuElement::F32 | BpuElement::U8);
-    let scale = if plain { TensorScale::None } else { TensorScale::PerTensor(scale) };
+    let scale = if plain { TensorScale::None } else { TensorScale::symmetric(scale) };
     BpuTensor::new("t", shape, element, scale)
 }
 
@@ -144,7 +145,7 @@ proptest! {
         let Ok(shape) = crate::bpu::model::convolution_shape(shapes[0], shapes[1], &convolution) else { return Ok(()) };
         let scale = match to {
             BpuElement::I32 => TensorScale::PerChannel { axis: 3, scales: products },
-            _ => TensorScale::PerTensor(if element == BpuElement::I8 { 2.0 } else { 300.0 }),
+            _ => TensorScale::symmetric(if element == BpuElement::I8 { 2.0 } else { 300.0 }),
         };
         let y = segment.add_node("conv", Operator::Convolution(convolution), &operands, BpuTensor::new("y", shape.clone(), to, scale));
         segment.outputs.push(y);
@@ -215,11 +216,15 @@ proptest! {
         // Slopes broadcast to the input, not the other way round.
         prop_assume!(!matches!(operator, Operator::PRelu { .. }) || shape == left);
         let z = segment.add_node("binary", operator, &[x, y], tensor(&shape, to, 0.7));
-        let curve = crate::bpu::functions::curve(f64::tanh, (to, 0.7), (BpuElement::I16, 3e-5)).unwrap().curve;
+        let curve = crate::bpu::functions::curve(
+            f64::tanh,
+            (to, Affine::symmetric(0.7)),
+            (BpuElement::I16, Affine::symmetric(3e-5)),
+        ).unwrap().curve;
         let w = segment.add_node("curve", Operator::Curve { curve: Box::new(curve) }, &[z], tensor(&shape, BpuElement::I16, 3e-5));
         segment.outputs.push(w);
         let z = segment.add_node("narrow", Operator::Requantize { clamp: None }, &[z], tensor(&shape, BpuElement::I8, 0.9));
-        let table = Box::new(crate::numerics::lookup_table(f64::tanh, 0.9, 0.01));
+        let table = Box::new(crate::numerics::lookup_table(f64::tanh, Affine::symmetric(0.9), Affine::symmetric(0.01)));
         let z = segment.add_node("tanh", Operator::Lookup { table }, &[z], tensor(&shape, BpuElement::I8, 0.01));
         let z = segment.add_node("real", Operator::Dequantize, &[z], tensor(&shape, BpuElement::F32, 0.0));
         segment.outputs.push(z);

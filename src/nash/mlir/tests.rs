@@ -86,7 +86,7 @@ fn fields_that_do_not_fit_are_named() {
 fn network() -> Segment {
     let mut segment = Segment::default();
     let scaled = |name: &str, shape: &[usize], scale: f64| {
-        BpuTensor::new(name, shape, BpuElement::I8, TensorScale::PerTensor(scale))
+        BpuTensor::new(name, shape, BpuElement::I8, TensorScale::symmetric(scale))
     };
     let x = segment.add_input(BpuTensor::new("x", [1, 6, 6, 3], BpuElement::F32, TensorScale::None));
     let q = segment.add_tensor(scaled("q", &[1, 6, 6, 3], 0.5));

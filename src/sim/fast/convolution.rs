@@ -72,7 +72,9 @@ pub(super) fn convolution(
     }
     let input_bytes = o.input_element.bytes();
     let cell = o.input_shape[3] as usize * input_bytes as usize;
-    zeros.resize(zeros.len().max(cell.next_multiple_of(STEP)), 0);
+    // Only int8 has zero points.
+    zeros.clear();
+    zeros.resize(cell.next_multiple_of(STEP), o.zero_points[0] as u8);
     let has_gaps = o.input.strides[3] != input_bytes as i32 && o.input_shape[3] > 1;
     let gathered = has_gaps || !o.depthwise && !cell.is_multiple_of(STEP);
     let in_place =

@@ -24,7 +24,7 @@ pub(super) struct Weights {
     /// Dense: bytes per kernel cell of a block. Depthwise: 0.
     tap_stride: usize,
     block_stride: usize,
-    /// What the sums of each output channel begin with, so that the offset of inputs cancels out; padded.
+    /// What the sums of each output channel begin with, so that the zero point and the offset of inputs cancel out; padded.
     pub starts: Vec<i32>,
 }
 
@@ -89,7 +89,7 @@ impl Weights {
         self.starts.clear();
         self.starts.resize(sizes.blocks * sizes.block, 0);
         (self.input, self.tap_stride, self.block_stride) = (sizes.input, sizes.tap_stride, sizes.block_stride);
-        let offset = level.offset(sizes.input);
+        let offset = level.offset(sizes.input) + o.zero_points[0];
         let steps = o.weights.strides.map(i64::from);
         for output in 0..sizes.outputs {
             let block = output / sizes.block * sizes.block_stride;

@@ -1,7 +1,7 @@
 //! AAE: every output cell joins the input cells of its window, some channels at a time.
 
 use crate::nash::isa::{AveragePool, BpuElement, Count, MaxPool, View, Window, valid_taps};
-use crate::numerics::{Clamp, Multiplier};
+use crate::numerics::{Clamp, Destination, Multiplier};
 use crate::sim::machine::Fault;
 
 use super::kernel::{Level, lanes};
@@ -13,6 +13,8 @@ struct Pool<'a> {
     output_shape: &'a [u32; 4],
     window: &'a Window,
     input: (&'a View<4>, BpuElement),
+    /// From which the cells of the input count.
+    zero_point: i32,
     accumulate: Option<(&'a View<4>, BpuElement)>,
     output: (&'a View<4>, BpuElement),
     /// The result of no cells.
@@ -58,6 +60,9 @@ impl Pool<'_> {
                 for row in covered(self.window, 0, y, self.input_shape[1]) {
                     for column in covered(self.window, 1, x, self.input_shape[2]) {
                         line(self.input, image, row, column)?.read(level, memory, first, values)?;
+                        if self.zero_point != 0 {
+                            lanes::subtract(level, values, self.zero_point);
+                        }
                         join(results, values);
                     }
                 }
@@ -83,6 +88,8 @@ pub(super) fn max_pool(memory: &mut [u8], level: Level, o: &MaxPool) -> Result<(
         output_shape: &o.output_shape,
         window: &o.window,
         input: (&o.input, o.element),
+        // A maximum keeps integers as they are.
+        zero_point: 0,
         accumulate: o.accumulate.as_ref().map(|view| (view, o.element)),
         output: (&o.output, o.element),
         neutral: if o.element == BpuElement::I8 { Clamp::I8.low } else { Clamp::I16.low },
@@ -96,17 +103,19 @@ pub(super) fn average_pool(memory: &mut [u8], level: Level, o: &AveragePool) -> 
         output_shape: &o.output_shape,
         window: &o.window,
         input: (&o.input, o.input_element),
+        zero_point: o.zero_points[0],
         accumulate: o.accumulate.as_ref().map(|view| (view, BpuElement::I32)),
         output: (&o.output, o.output_element),
         neutral: 0,
     };
     let table = o.count.as_ref().map(|count| read_table(memory, level, count)).transpose()?;
+    let to = Destination { zero_point: o.zero_points[1], clamp: o.clamp };
     let join = |a: &mut [i32], b: &[i32]| lanes::sum(level, a, b);
     pool.run(memory, level, join, |y, x, sums| {
         let (Some(count), Some(table)) = (&o.count, &table) else { return Ok(()) };
         let [rows, columns] = [count.cells(&o.window, 0, y), count.cells(&o.window, 1, x)];
         if rows == 0 || columns == 0 {
-            sums.fill(o.clamp.apply(0));
+            sums.fill(to.apply(0));
             return Ok(());
         }
         // Validation: every count has an entry.
@@ -116,7 +125,7 @@ pub(super) fn average_pool(memory: &mut [u8], level: Level, o: &AveragePool) -> 
         if !multiplier.is_normal() {
             return Err(format!("the multiplier for {rows} x {columns} cells is not normal"));
         }
-        lanes::rescale(level, sums, *multiplier, o.clamp);
+        lanes::rescale(level, sums, *multiplier, to);
         Ok(())
     })
 }

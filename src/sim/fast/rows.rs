@@ -5,6 +5,7 @@
 use rayon::prelude::*;
 
 use crate::nash::isa::{BpuElement, Convolution, Window};
+use crate::numerics::Destination;
 
 use super::kernel::lanes;
 use super::kernel::{self, BLOCK, BLOCKS, Begin, CellRun, Finish, Input, LANES, Level, PIXELS, RUN, STEP, Sums};
@@ -30,7 +31,7 @@ pub(super) struct Tile<'a> {
     pub size: [i64; 2],
     /// Bytes of a cell.
     pub cell: usize,
-    /// As many, for cells outside of the tile.
+    /// As many, each the zero point, for cells outside of the tile.
     pub zeros: &'a [u8],
 }
 
@@ -311,7 +312,11 @@ impl Job<'_> {
     /// How sums of some output channels become results, where these are int8.
     fn finish_i8(&self, first: usize, channels: usize) -> Option<Finish<'_>> {
         let parameters = self.parameters.filter(|_| self.o.output_element == BpuElement::I8)?;
-        Some(Finish { channels: parameters.from(first, channels), clamp: self.o.clamp, step: self.step })
+        Some(Finish { channels: parameters.from(first, channels), to: self.destination(), step: self.step })
+    }
+
+    fn destination(&self) -> Destination {
+        Destination { zero_point: self.o.zero_points[1], clamp: self.o.clamp }
     }
 
     /// Turns the sums of neighbouring output cells from column `x` on, `channels` from output channel `first` on, into results
@@ -324,7 +329,7 @@ impl Job<'_> {
             return kernel::finish_i8(self.level, sums, stride, finish, results);
         }
         if let Some(parameters) = self.parameters {
-            lanes::finish(self.level, sums, stride, parameters.from(first, channels), self.o.clamp);
+            lanes::finish(self.level, sums, stride, parameters.from(first, channels), self.destination());
         }
         for (cell, sums) in sums.chunks(stride).enumerate() {
             let results = &mut results[cell * self.step..][..channels * bytes];

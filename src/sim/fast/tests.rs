@@ -103,6 +103,7 @@ fn convolution(case: &Case, image: &mut [u8], partial: bool) -> Option<Convoluti
         accumulate = Some(output);
     }
     Some(Convolution {
+        zero_points: [0; 2],
         depthwise: case.depthwise,
         input_shape,
         output_shape,
@@ -270,28 +271,28 @@ proptest! {
         let operation: Operation = match kind {
             0 => {
                 let (multiplier_a, multiplier_b) = (mantissa, other);
-                Add { shape, a_element, b_element, output_element, multiplier_a, multiplier_b, shift, clamp, a, b, output }
+                Add { zero_points: [0; 3], shape, a_element, b_element, output_element, multiplier_a, multiplier_b, shift, clamp, a, b, output }
                     .into()
             }
-            1 => Mul { shape, a_element, b_element, output_element, mantissa, shift, clamp, a, b, output }.into(),
+            1 => Mul { zero_points: [0; 3], shape, a_element, b_element, output_element, mantissa, shift, clamp, a, b, output }.into(),
             2 => {
                 let input_element = a_element;
-                Requantize { shape, input_element, output_element, mantissa, shift, clamp, input: a, output }.into()
+                Requantize { zero_points: [0; 2], shape, input_element, output_element, mantissa, shift, clamp, input: a, output }.into()
             }
             5 => {
                 let (input_element, slope_element, slope_mantissa, slope_shift) = (a_element, b_element, mantissa, 62 - shift);
                 let (input, slope) = (a, b);
-                PRelu {
+                PRelu { zero_points: [0; 3],
                     shape, input_element, slope_element, output_element, mantissa, shift, slope_mantissa, slope_shift, clamp, input,
                     slope, output,
                 }
                 .into()
             }
-            3 => Quantize { shape, output_element, scale, input: a, output }.into(),
-            6 => Normalize { shape, output_element, scale, means: b, factors: a, input: a, output }.into(),
+            3 => Quantize { zero_point: 0, shape, output_element, scale, input: a, output }.into(),
+            6 => Normalize { zero_point: 0, shape, output_element, scale, means: b, factors: a, input: a, output }.into(),
             _ => {
                 let (input_element, scales) = (a_element, in_place.then_some(b));
-                Dequantize { shape, input_element, scale, scales, input: a, output }.into()
+                Dequantize { zero_point: 0, shape, input_element, scale, scales, input: a, output }.into()
             }
         };
         try_execute(operation, &image).map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -313,7 +314,7 @@ proptest! {
         let accumulate = case.accumulate.then_some(accumulate);
         let operation: Operation = if average {
             let (input_element, clamp) = (element, Clamp::I32);
-            AveragePool {
+            AveragePool { zero_points: [0; 2],
                 input_shape, output_shape, window, input_element, input, accumulate, count: None, output_element, clamp, output,
             }
             .into()

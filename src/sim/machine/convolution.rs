@@ -6,14 +6,14 @@
 use rayon::prelude::*;
 
 use crate::nash::isa::{BpuElement, Convolution, View, Window, valid_taps};
-use crate::numerics::{self, Multiplier};
+use crate::numerics::{self, Destination, Multiplier};
 
 use super::memory::{BytePlace, Fault, decode, read, write};
 
 /// Multiply-accumulates from which threads pay off.
 const PARALLEL_FROM: u128 = 1 << 22;
 
-/// The packed operands. Products of i16 are exact in i32, so widening i8 to i16 changes nothing and helps the compiler.
+/// The packed operands, the input as distances from its zero point. Products of i16 are exact in i32, so widening i8 to i16 changes nothing and helps the compiler.
 struct Operands<'a> {
     o: &'a Convolution,
     input: Vec<i16>,
@@ -27,7 +27,7 @@ struct Operands<'a> {
 pub(super) fn convolution(l1m: &mut [u8], o: &Convolution) -> Result<(), Fault> {
     let operands = Operands {
         o,
-        input: pack(l1m, &o.input, &o.input_shape, o.input_element)?,
+        input: distances(pack(l1m, &o.input, &o.input_shape, o.input_element)?, o.zero_points[0]),
         weights: pack_weights(l1m, o)?,
         channels: o.input_shape[3] as usize,
         columns: o.input_shape[2] as usize,
@@ -55,6 +55,12 @@ fn pack(l1m: &[u8], view: &View<4>, shape: &[u32; 4], element: BpuElement) -> Re
         BpuElement::I8 => bytes.iter().map(|byte| i16::from(*byte as i8)).collect(),
         _ => bytes.as_chunks::<2>().0.iter().map(|word| i16::from_le_bytes(*word)).collect(),
     })
+}
+
+/// Of i8, the only type with zero points: they fit.
+fn distances(mut integers: Vec<i16>, zero_point: i32) -> Vec<i16> {
+    integers.iter_mut().for_each(|integer| *integer = integer.wrapping_sub(zero_point as i16));
+    integers
 }
 
 fn pack_weights(l1m: &[u8], o: &Convolution) -> Result<Vec<i16>, Fault> {
@@ -147,9 +153,10 @@ fn finish(l1m: &[u8], o: &Convolution, sums: &mut [i32]) -> Result<(), Fault> {
     if let Some(channel) = parameters.iter().position(|(_, multiplier)| !multiplier.is_normal()) {
         return Err(format!("the multiplier of output channel {channel} is not normal"));
     }
+    let to = Destination { zero_point: o.zero_points[1], clamp: o.clamp };
     for sums in sums.chunks_mut(parameters.len()) {
         for (sum, (bias, multiplier)) in sums.iter_mut().zip(&parameters) {
-            *sum = numerics::finish(sum.wrapping_add(*bias), *multiplier, o.clamp);
+            *sum = numerics::finish(sum.wrapping_add(*bias), *multiplier, to);
         }
     }
     Ok(())

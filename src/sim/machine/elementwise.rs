@@ -3,23 +3,29 @@
 use crate::nash::isa::{
     self, Add, BpuElement, CURVE_PIECE_BYTES, Dequantize, Lookup, Mul, Normalize, PRelu, Quantize, Requantize,
 };
-use crate::numerics::{self, Clamp, Curve, LookupTable, Multiplier, Piece, SlopeMultipliers, SumMultipliers};
+use crate::numerics::{
+    self, Clamp, Curve, Destination, LookupTable, Multiplier, Piece, SlopeMultipliers, SumMultipliers,
+};
 
 use super::memory::{BytePlace, Fault, read, write};
 
 pub(super) fn add(l1m: &mut [u8], o: &Add) -> Result<(), Fault> {
     let multipliers = SumMultipliers { lhs: o.multiplier_a, rhs: o.multiplier_b, shift: o.shift };
+    let [a_zero, b_zero, zero_point] = o.zero_points;
+    let to = Destination { zero_point, clamp: o.clamp };
     let mut a = read(l1m, &o.a, &o.shape, o.a_element)?;
     let b = read(l1m, &o.b, &o.shape, o.b_element)?;
-    a.iter_mut().zip(b).for_each(|(a, b)| *a = numerics::add(*a, b, multipliers, o.clamp));
+    a.iter_mut().zip(b).for_each(|(a, b)| *a = numerics::add(*a - a_zero, b - b_zero, multipliers, to));
     write(l1m, &o.output, &o.shape, o.output_element, &a)
 }
 
 pub(super) fn mul(l1m: &mut [u8], o: &Mul) -> Result<(), Fault> {
     let multiplier = Multiplier { mantissa: o.mantissa, shift: o.shift };
+    let [a_zero, b_zero, zero_point] = o.zero_points;
+    let to = Destination { zero_point, clamp: o.clamp };
     let mut a = read(l1m, &o.a, &o.shape, o.a_element)?;
     let b = read(l1m, &o.b, &o.shape, o.b_element)?;
-    a.iter_mut().zip(b).for_each(|(a, b)| *a = numerics::multiply(*a, b, multiplier, o.clamp));
+    a.iter_mut().zip(b).for_each(|(a, b)| *a = numerics::multiply(*a - a_zero, b - b_zero, multiplier, to));
     write(l1m, &o.output, &o.shape, o.output_element, &a)
 }
 
@@ -33,16 +39,23 @@ pub(in crate::sim) fn slope_multipliers(o: &PRelu) -> SlopeMultipliers {
 
 pub(super) fn p_relu(l1m: &mut [u8], o: &PRelu) -> Result<(), Fault> {
     let multipliers = slope_multipliers(o);
+    let [input_zero, slope_zero, zero_point] = o.zero_points;
+    let to = Destination { zero_point, clamp: o.clamp };
     let mut values = read(l1m, &o.input, &o.shape, o.input_element)?;
     let slopes = read(l1m, &o.slope, &o.shape, o.slope_element)?;
-    values.iter_mut().zip(slopes).for_each(|(x, slope)| *x = numerics::p_relu(*x, slope, multipliers, o.clamp));
+    values.iter_mut().zip(slopes).for_each(|(x, slope)| {
+        *x = numerics::p_relu(*x - input_zero, slope - slope_zero, multipliers, to);
+    });
     write(l1m, &o.output, &o.shape, o.output_element, &values)
 }
 
 pub(super) fn requantize(l1m: &mut [u8], o: &Requantize) -> Result<(), Fault> {
     let multiplier = Multiplier { mantissa: o.mantissa, shift: o.shift };
+    let [input_zero, zero_point] = o.zero_points;
+    let to = Destination { zero_point, clamp: o.clamp };
     let mut values = read(l1m, &o.input, &o.shape, o.input_element)?;
-    values.iter_mut().for_each(|value| *value = numerics::requantize(*value, multiplier, o.clamp));
+    // An i32 has the zero point 0.
+    values.iter_mut().for_each(|value| *value = numerics::requantize(*value - input_zero, multiplier, to));
     write(l1m, &o.output, &o.shape, o.output_element, &values)
 }
 
@@ -80,27 +93,28 @@ pub(super) fn curve(l1m: &mut [u8], o: &isa::Curve) -> Result<(), Fault> {
 }
 
 pub(super) fn quantize(l1m: &mut [u8], o: &Quantize) -> Result<(), Fault> {
-    let clamp = full_range(o.output_element);
+    let to = Destination { zero_point: o.zero_point, clamp: full_range(o.output_element) };
     let mut values = read(l1m, &o.input, &o.shape, BpuElement::F32)?;
-    values.iter_mut().for_each(|value| *value = numerics::quantize(f32::from_bits(*value as u32), o.scale, clamp));
+    values.iter_mut().for_each(|value| *value = numerics::quantize(f32::from_bits(*value as u32), o.scale, to));
     write(l1m, &o.output, &o.shape, o.output_element, &values)
 }
 
 pub(super) fn normalize(l1m: &mut [u8], o: &Normalize) -> Result<(), Fault> {
-    let clamp = full_range(o.output_element);
+    let to = Destination { zero_point: o.zero_point, clamp: full_range(o.output_element) };
     let mut values = read(l1m, &o.input, &o.shape, BpuElement::F32)?;
     let means = read(l1m, &o.means, &o.shape, BpuElement::F32)?;
     let factors = read(l1m, &o.factors, &o.shape, BpuElement::F32)?;
     let real = |value: i32| f32::from_bits(value as u32);
     for ((value, mean), factor) in values.iter_mut().zip(means).zip(factors) {
-        *value = numerics::quantize(numerics::normalize(real(*value), real(mean), real(factor)), o.scale, clamp);
+        *value = numerics::quantize(numerics::normalize(real(*value), real(mean), real(factor)), o.scale, to);
     }
     write(l1m, &o.output, &o.shape, o.output_element, &values)
 }
 
 pub(super) fn dequantize(l1m: &mut [u8], o: &Dequantize) -> Result<(), Fault> {
     let mut values = read(l1m, &o.input, &o.shape, o.input_element)?;
-    let real = |value: i32, scale: f32| numerics::dequantize(value, scale).to_bits() as i32;
+    // An i32, whose difference could leave 32 bits, has the zero point 0.
+    let real = |value: i32, scale: f32| numerics::dequantize(value - o.zero_point, scale).to_bits() as i32;
     match &o.scales {
         None => values.iter_mut().for_each(|value| *value = real(*value, o.scale)),
         Some(scales) => {

@@ -1,7 +1,7 @@
 //! AAE. Indexing is into packed vectors, whose sizes follow from the shapes that index them.
 
 use crate::nash::isa::{AveragePool, BpuElement, Count, MaxPool, View, Window, valid_taps};
-use crate::numerics::{self, Clamp, Multiplier};
+use crate::numerics::{self, Clamp, Destination, Multiplier};
 
 use super::memory::{Fault, read, write};
 
@@ -14,7 +14,8 @@ pub(super) fn max_pool(l1m: &mut [u8], o: &MaxPool) -> Result<(), Fault> {
 }
 
 pub(super) fn average_pool(l1m: &mut [u8], o: &AveragePool) -> Result<(), Fault> {
-    let input = read(l1m, &o.input, &o.input_shape, o.input_element)?;
+    let mut input = read(l1m, &o.input, &o.input_shape, o.input_element)?;
+    input.iter_mut().for_each(|cell| *cell -= o.zero_points[0]);
     let mut sums = initial(l1m, &o.accumulate, &o.output_shape, BpuElement::I32, 0)?;
     slide(&input, &o.input_shape, &mut sums, &o.output_shape, &o.window, i32::wrapping_add);
     if let Some(count) = &o.count {
@@ -73,6 +74,7 @@ fn covered(window: &Window, axis: usize, position: usize, extent: u32) -> impl I
 fn average(l1m: &[u8], o: &AveragePool, count: &Count, sums: &mut [i32]) -> Result<(), Fault> {
     let words = read_table(l1m, count)?;
     let [_, rows, columns, channels] = o.output_shape;
+    let to = Destination { zero_point: o.zero_points[1], clamp: o.clamp };
     let width = count.shape[1] as usize;
     // Validation: every count has an entry.
     let index = |axis, position| (count.cells(&o.window, axis, position) - u64::from(count.minimum[axis])) as usize;
@@ -80,14 +82,14 @@ fn average(l1m: &[u8], o: &AveragePool, count: &Count, sums: &mut [i32]) -> Resu
     for (place, cell) in sums.chunks_mut(channels as usize).enumerate() {
         let (y, x) = ((place / columns as usize) as u32 % rows, place as u32 % columns);
         if cells(0, y) == 0 || cells(1, x) == 0 {
-            cell.fill(o.clamp.apply(0));
+            cell.fill(to.apply(0));
             continue;
         }
         let multiplier = words[index(0, y) * width + index(1, x)];
         if !multiplier.is_normal() {
             return Err(format!("the multiplier for {} x {} cells is not normal", cells(0, y), cells(1, x)));
         }
-        cell.iter_mut().for_each(|sum| *sum = numerics::average(*sum, multiplier, o.clamp));
+        cell.iter_mut().for_each(|sum| *sum = numerics::average(*sum, multiplier, to));
     }
     Ok(())
 }

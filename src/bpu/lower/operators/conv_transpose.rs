@@ -149,7 +149,7 @@ impl Filters {
         }
         let integers = self.weight.integers.as_ref().map(|_| integers);
         let scale = match &self.weight.scale {
-            Scale::PerTensor(scale) => Scale::PerTensor(*scale),
+            Scale::PerTensor(affine) => Scale::PerTensor(*affine),
             Scale::PerAxis { scales, .. } => {
                 let maps = each * self.group * columns.len();
                 Scale::PerAxis { axis: 0, scales: scales.repeat(maps / scales.len().max(1)) }
@@ -259,7 +259,7 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
     /// All rows and columns in their order; those behind the end of the result are cut off.
     fn interleave(&self, builder: &mut Builder<'c, 'a>, rows: &[TensorId]) -> Result<TensorId, String> {
         let [height, width] = self.dimensions;
-        let scale = per_tensor(self.output.integer.scale);
+        let scale = per_tensor(self.output.integer.affine);
         let shape = channels_last(&self.output.shape)?;
         let [batch, _, _, maps] = <[usize; 4]>::try_from(shape.as_slice()).map_err(|_| "its result is no image")?;
         let whole = [batch, height.count() * height.stride, width.count() * width.stride, maps];

@@ -59,10 +59,10 @@ impl<'c, 'a> Pair<'c, 'a> {
             (ids[index], integers[index]) = match operand {
                 QuantizedOperand::Value(value) => (builder.tensor(value, form)?, value.integer),
                 QuantizedOperand::Constant(constant) => {
-                    let ir::Scale::PerTensor(scale) = constant.scale else {
+                    let ir::Scale::PerTensor(affine) = constant.scale else {
                         return Err(format!("its operand {index} has more than one scale"));
                     };
-                    let integer = Integer { element: constant.element, scale };
+                    let integer = Integer { element: constant.element, affine };
                     (constant_in(builder, suffix, constant, form), integer)
                 }
             };
@@ -102,7 +102,7 @@ fn extreme<'c, 'a>(
     let range = Integer::int16(pair.output.integer.largest() / f64::from(Clamp::I16.high));
     for (index, part) in ["a_within", "b_within"].into_iter().enumerate() {
         let (id, own) = (pair.ids[index], pair.integers[index]);
-        if own.element == BpuElement::I16 && own.scale > range.scale {
+        if own.element == BpuElement::I16 && own.affine.scale > range.affine.scale {
             let shape = builder.shape(id);
             pair.ids[index] = builder.compute(part, Operator::Requantize { clamp: None }, &[id], shape, range);
             pair.integers[index] = range;
@@ -195,9 +195,9 @@ fn function<'c, 'a>(
             return functions::any_curve().map(|curve| Operator::Curve { curve: Box::new(curve) });
         }
         if (x.element, y.element) == (BpuElement::I8, BpuElement::I8) {
-            return Ok(Operator::Lookup { table: Box::new(numerics::lookup_table(evaluate, x.scale, y.scale)) });
+            return Ok(Operator::Lookup { table: Box::new(numerics::lookup_table(evaluate, x.affine, y.affine)) });
         }
-        let fitted = functions::curve(evaluate, (x.element, x.scale), (y.element, y.scale));
+        let fitted = functions::curve(evaluate, (x.element, x.affine), (y.element, y.affine));
         let fitted = fitted.map_err(|error| error.to_string())?;
         Ok(Operator::Curve { curve: Box::new(fitted.curve) })
     })
@@ -212,7 +212,7 @@ pub fn scalar<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
 
 pub fn relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     of_one_operand(builder, operation, 0, |_, y| {
-        Ok(Operator::Requantize { clamp: Some(Clamp { low: 0, high: y.range().high }) })
+        Ok(Operator::Requantize { clamp: Some(Clamp { low: y.affine.zero_point, high: y.range().high }) })
     })
 }
 

@@ -63,7 +63,7 @@ pub(super) fn rescaled(builder: &mut Builder<'_, '_>, id: TensorId, from: Intege
 pub fn reshape<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let id = builder.tensor(&input, ValueForm::Network)?;
-    let id = builder.reshape(id, &output.shape, &per_tensor(input.integer.scale));
+    let id = builder.reshape(id, &output.shape, &per_tensor(input.integer.affine));
     let id = rescaled(builder, id, input.integer, output.integer);
     builder.define(&output, ValueForm::Network, id);
     Ok(())
@@ -81,7 +81,7 @@ pub fn transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<
         return Ok(());
     }
     let permutation: Vec<usize> = permutation.iter().map(|&axis| axis_in(form, axis as usize)).collect();
-    let id = builder.transpose(id, &permutation, &per_tensor(input.integer.scale));
+    let id = builder.transpose(id, &permutation, &per_tensor(input.integer.affine));
     let id = rescaled(builder, id, input.integer, output.integer);
     builder.define(&output, ValueForm::Network, id);
     Ok(())
@@ -134,7 +134,7 @@ pub fn slice<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 
 pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let mode = match attributes::mode(operation).map_err(|error| error.to_string())? {
-        "constant" if pads_with_zero(operation)? => PadMode::Constant(0),
+        "constant" if pads_with_zero(operation)? => PadMode::Constant(input.integer.affine.zero_point),
         "constant" => return Err("it pads with another value than 0, which may be none of its input's integers".into()),
         "reflect" => PadMode::Reflect,
         "edge" => PadMode::Edge,
@@ -219,7 +219,7 @@ pub fn gather<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
         [single] => *single,
         _ => builder.compute(ITSELF, Operator::Concat { axis }, &parts, joined, input.integer),
     };
-    let id = builder.reshape(id, &output.shape, &per_tensor(input.integer.scale));
+    let id = builder.reshape(id, &output.shape, &per_tensor(input.integer.affine));
     let id = rescaled(builder, id, input.integer, output.integer);
     builder.define(&output, ValueForm::Network, id);
     Ok(())

@@ -69,7 +69,7 @@ pub fn expand<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     }
     let id = builder.tensor(&input, ValueForm::Network)?;
     let shape = [vec![1; more], input.shape.clone()].concat();
-    let id = builder.reshape(id, &shape, &per_tensor(input.integer.scale));
+    let id = builder.reshape(id, &shape, &per_tensor(input.integer.affine));
     grown(builder, (id, ValueForm::Network, &shape), (&input, &output))
 }
 
@@ -87,7 +87,7 @@ fn regrouped<'c, 'a>(
     permutation: [usize; 6],
     (input, output): (&QuantizedValue<'c, 'a>, &QuantizedValue<'c, 'a>),
 ) -> Result<(), String> {
-    let scale = per_tensor(input.integer.scale);
+    let scale = per_tensor(input.integer.affine);
     let id = builder.tensor(input, ValueForm::ChannelsLast)?;
     let id = builder.reshape(id, &seen, &scale);
     let id = builder.transpose(id, &permutation, &scale);

@@ -6,7 +6,10 @@ use crate::bpu::lower::{
     values::{Integer, QuantizedConstant},
 };
 use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, Operator, TensorId};
-use hb_dialects::{hfloat::reduced_dimensions, ir};
+use hb_dialects::{
+    hfloat::reduced_dimensions,
+    ir::{self, Affine},
+};
 use melior::ir::OperationRef;
 
 pub fn mean<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
@@ -25,7 +28,7 @@ pub fn sum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
         let ones = QuantizedConstant {
             element: BpuElement::I8,
             shape: vec![inner, height, 1, 1],
-            scale: ir::Scale::PerTensor(1.0),
+            scale: ir::Scale::symmetric(1.0),
             integers: Some(vec![1; inner * height]),
         };
         let ones = builder.constant("ones", &ones);
@@ -53,19 +56,26 @@ pub fn global_maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: Operatio
     })
 }
 
-/// -1 - max(-1 - x): unlike -x, every -1 - x is an integer of the same type.
+/// c - max(c - x), where c is such that every c - x is an integer of the type: -1 step, or 0 with a zero point that makes room.
 pub fn minimum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     reduce(builder, operation, &by_axes(operation)?, |builder, image, result| {
-        let scale = ir::Scale::PerTensor(image.integer.scale);
-        let minus_one =
-            QuantizedConstant { element: BpuElement::I8, shape: vec![1; 4], scale, integers: Some(vec![-1]) };
-        let minus_one = builder.constant("minus_one", &minus_one);
+        let Affine { scale, zero_point } = image.integer.affine;
+        let (step, mirror_point) = if zero_point == 0 { (-1, 0) } else { (0, -1 - zero_point) };
+        let constant = QuantizedConstant {
+            element: BpuElement::I8,
+            shape: vec![1; 4],
+            scale: ir::Scale::symmetric(scale),
+            integers: Some(vec![step]),
+        };
+        let constant = builder.constant("constant", &constant);
+        let affine = Affine { scale, zero_point: mirror_point };
+        let mirrored_integer = Integer { affine, ..image.integer };
         let mirror = || Operator::Sub { clamp: None };
         let mirrored =
-            builder.compute("mirrored", mirror(), &[minus_one, image.id], image.size.to_vec(), image.integer);
+            builder.compute("mirrored", mirror(), &[constant, image.id], image.size.to_vec(), mirrored_integer);
         let (operator, shape) = max_pool(&image);
-        let found = builder.compute("maximum", operator, &[mirrored], shape.clone(), image.integer);
-        Ok(builder.compute(ITSELF, mirror(), &[minus_one, found], shape, result))
+        let found = builder.compute("maximum", operator, &[mirrored], shape.clone(), mirrored_integer);
+        Ok(builder.compute(ITSELF, mirror(), &[constant, found], shape, result))
     })
 }
 
@@ -104,25 +114,25 @@ fn reduce<'c, 'a>(
         // The reduced dimensions first: the others are channels then.
         let first = (0..shape.len()).filter(|dimension| reduced[*dimension]);
         let order: Vec<usize> = first.chain(kept.iter().copied()).collect();
-        id = builder.transpose(id, &order, &per_tensor(input.integer.scale));
+        id = builder.transpose(id, &order, &per_tensor(input.integer.affine));
         shape = builder.shape(id);
         reduced = order.iter().map(|&dimension| reduced[dimension]).collect();
     }
     let size = image_size(&shape, &reduced);
-    let id = builder.reshape(id, &size, &per_tensor(input.integer.scale));
+    let id = builder.reshape(id, &size, &per_tensor(input.integer.affine));
     let id = pool(builder, Image { id, size, integer: input.integer }, output.integer)?;
     let image = shape_in(form, &output.shape).filter(|_| output.shape.len() == shape.len());
     if let (ValueForm::ChannelsLast, Some(shape)) = (form, image) {
-        let id = builder.reshape(id, &shape, &per_tensor(output.integer.scale));
+        let id = builder.reshape(id, &shape, &per_tensor(output.integer.affine));
         builder.define(&output, ValueForm::ChannelsLast, id);
         return Ok(());
     }
     // In the layout, the kept dimensions may stand in another order than in the network.
     let mut order: Vec<usize> = (0..kept.len()).collect();
     order.sort_by_key(|&position| network_dimension(form, kept[position]));
-    let id = builder.reshape(id, &kept_shape, &per_tensor(output.integer.scale));
-    let id = builder.transpose(id, &order, &per_tensor(output.integer.scale));
-    let id = builder.reshape(id, &output.shape, &per_tensor(output.integer.scale));
+    let id = builder.reshape(id, &kept_shape, &per_tensor(output.integer.affine));
+    let id = builder.transpose(id, &order, &per_tensor(output.integer.affine));
+    let id = builder.reshape(id, &output.shape, &per_tensor(output.integer.affine));
     builder.define(&output, ValueForm::Network, id);
     Ok(())
 }

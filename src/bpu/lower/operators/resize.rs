@@ -68,7 +68,7 @@ impl Interpolation {
         let columns = rest.shape.last().copied().unwrap_or(1).max(1);
         let sums = rest.integers.as_deref().unwrap_or_default().chunks(columns);
         let sums = sums.map(|row| row.iter().map(|rest| rest.unsigned_abs()).sum::<u32>());
-        let scale = if let Scale::PerTensor(scale) = rest.scale { scale } else { 1.0 };
+        let scale = if let Scale::PerTensor(affine) = rest.scale { affine.scale } else { 1.0 };
         f64::from(sums.max().unwrap_or(0)) * scale
     }
 }
@@ -107,7 +107,7 @@ fn matrix(resized: &ResizedAxis) -> Result<Interpolation, String> {
         }
     }
     let constant = |steps: f64, integers: Vec<i32>| {
-        let scale = Scale::PerTensor(1.0 / steps);
+        let scale = Scale::symmetric(1.0 / steps);
         QuantizedConstant { element: BpuElement::I8, shape: vec![rows, columns], scale, integers: Some(integers) }
     };
     let rest = rests.iter().any(|rest| *rest != 0).then(|| constant(steps * PARTS, rests));
@@ -167,7 +167,7 @@ fn resized_along(
     integer: Integer,
 ) -> Result<TensorId, String> {
     let shape = builder.shape(from);
-    let scale = per_tensor(integer.scale);
+    let scale = per_tensor(integer.affine);
     let product = |sizes: &[usize]| sizes.iter().product::<usize>();
     let (Some(outer), Some(&size), Some(inner)) =
         (shape.get(..axis).map(product), shape.get(axis), shape.get(axis + 1..).map(product))
@@ -208,18 +208,18 @@ fn resized_along(
             let rows = matrix.shape.first().copied().unwrap_or(0);
             let flat = builder.reshape(from, &[outer, size, inner], &scale);
             let operator = Operator::MatMul { clamp: None };
-            let id = if integer.element == BpuElement::I8 {
+            let id = if integer.element == BpuElement::I8 && integer.affine.is_symmetric() {
                 let matrix = builder.constant("weights", matrix);
                 builder.compute("interpolate", operator, &[matrix, flat], vec![outer, rows, inner], integer)
             } else {
-                // The second operand of a product is int8: the matrix then.
+                // The second operand of a product is int8 with the zero point 0: the matrix then.
                 let turned = builder.transpose(flat, &[0, 2, 1], &scale);
                 let shape = vec![outer, inner, rows];
                 let matrix = builder.constant("weights", &matrix.transposed(&[1, 0]));
                 let mut id =
                     builder.compute("interpolate", operator.clone(), &[turned, matrix], shape.clone(), integer);
-                if let Some(rest) = rest {
-                    let small = Integer { scale: integer.scale * Interpolation::largest_rest(rest), ..integer };
+                if let Some(rest) = rest.as_ref().filter(|_| integer.element == BpuElement::I16) {
+                    let small = Integer::int16(integer.affine.scale * Interpolation::largest_rest(rest));
                     let matrix = builder.constant("rest", &rest.transposed(&[1, 0]));
                     let part = builder.compute("correction", operator, &[turned, matrix], shape.clone(), small);
                     let add = Operator::Add { clamp: None };
@@ -258,7 +258,7 @@ mod tests {
         let halves = of(2, vec![sample(&[(0, 1.0)]), sample(&[(0, 0.75), (1, 0.25)])]);
         let Along::Matrix(matrix) = halves else { panic!("interpolation is a matrix") };
         assert_eq!(matrix.weights.integers, Some(vec![4, 0, 3, 1]));
-        assert_eq!(matrix.weights.scale, Scale::PerTensor(0.25));
+        assert_eq!(matrix.weights.scale, Scale::symmetric(0.25));
         assert!(matrix.rest.is_none());
     }
 
@@ -274,7 +274,7 @@ mod tests {
         // 128 / 3 = 42.7.
         let rest = matrix.rest.unwrap();
         assert_eq!(rest.integers, Some(vec![43, -43, 0, 0]));
-        assert_eq!(rest.scale, Scale::PerTensor(1.0 / 16256.0));
+        assert_eq!(rest.scale, Scale::symmetric(1.0 / 16256.0));
         assert!((Interpolation::largest_rest(&rest) - 86.0 / 16256.0).abs() < 1e-12);
     }
 }

@@ -190,24 +190,25 @@ pub(super) unsafe fn depthwise_i16(
     }
 }
 
-/// More than 130 · 3 · 2^-24, with room for the terms of higher order.
-const DOUBT: f32 = 1.0 / 32768.0;
-/// Beyond every i8, and an i32.
+/// More than 260 · 3 · 2^-24, with room for the terms of higher order.
+const DOUBT: f32 = 1.0 / 16384.0;
+/// Beyond every distance of two i8, and an i32.
 const LARGE: f32 = 1e6;
 
-/// `sum · scale` rounded half to even, limited to about [`LARGE`] above and i32 below; and the largest distance of a product
+/// `sum · scale` rounded half to even, limited to about [`LARGE`] on either side; and the largest distance of a product
 /// from the integer that it was rounded to, of this and of `distance`.
 ///
 /// The sum, the scale (a multiplier rounded to f32) and their product are each off by at most 2^-24 of themselves: a product up
-/// to 130 by less than [`DOUBT`]. One that lies farther than that from all halves rounds to the exact result. What is farther
-/// from 0 than 130 is so exactly as well, and its result is a limit of the clamp.
+/// to 260 by less than [`DOUBT`]. One that lies farther than that from all halves rounds to the exact result. What is farther
+/// from 0 than 260 is so exactly as well, and its result is a limit of the clamp.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
 fn rounded(sums: __m512i, scale: __m512, distance: __m512) -> (__m512i, __m512) {
     const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
     /// The larger magnitude, without sign.
     const LARGER: i32 = 0b1011;
-    let product = _mm512_min_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale), _mm512_set1_ps(LARGE));
+    let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
+    let product = _mm512_max_ps(_mm512_min_ps(product, _mm512_set1_ps(LARGE)), _mm512_set1_ps(-LARGE));
     let distance = _mm512_range_ps::<LARGER>(distance, _mm512_reduce_ps::<NEAREST>(product));
     (_mm512_cvt_roundps_epi32::<NEAREST>(product), distance)
 }
@@ -232,7 +233,9 @@ pub(super) unsafe fn depthwise_i8(
     results: &mut [u8],
 ) -> u64 {
     let mask = first_of(weights.count);
-    let (low, high) = (_mm512_set1_epi8(finish.clamp.low as i8), _mm512_set1_epi8(finish.clamp.high as i8));
+    let clamp = finish.to.clamp;
+    let (low, high) = (_mm512_set1_epi8(clamp.low as i8), _mm512_set1_epi8(clamp.high as i8));
+    let zero_point = _mm512_set1_epi32(finish.to.zero_point);
     let mut uncertain = 0;
     // SAFETY: masked accesses touch only elements of the slices; everything else by the contract of this function.
     unsafe {
@@ -251,6 +254,7 @@ pub(super) unsafe fn depthwise_i8(
             let (b, distance) = rounded(b, scales[1], distance);
             let (c, distance) = rounded(c, scales[2], distance);
             let (d, distance) = rounded(d, scales[3], distance);
+            let [a, b, c, d] = [a, b, c, d].map(|quarter| _mm512_add_epi32(quarter, zero_point));
             // Packing joins the quarters of each part of 128 bits, and so puts the channels in order.
             let bytes = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
             let bytes = _mm512_min_epi8(_mm512_max_epi8(bytes, low), high);
@@ -275,7 +279,9 @@ pub(super) unsafe fn finish_i8(
     results: &mut [u8],
 ) -> bool {
     let scales = finish.channels.scale;
-    let (low, high) = (_mm_set1_epi8(finish.clamp.low as i8), _mm_set1_epi8(finish.clamp.high as i8));
+    let clamp = finish.to.clamp;
+    let (low, high) = (_mm_set1_epi8(clamp.low as i8), _mm_set1_epi8(clamp.high as i8));
+    let zero_point = _mm512_set1_epi32(finish.to.zero_point);
     let mut distance = _mm512_setzero_ps();
     for first in (0..scales.len()).step_by(16) {
         let mask = u16::MAX >> (16 - (scales.len() - first).min(16));
@@ -286,6 +292,7 @@ pub(super) unsafe fn finish_i8(
                 let sum = _mm512_maskz_loadu_epi32(mask, sums.as_ptr().add(cell * stride + first));
                 let values;
                 (values, distance) = rounded(sum, scale, distance);
+                let values = _mm512_add_epi32(values, zero_point);
                 let bytes = _mm_min_epi8(_mm_max_epi8(_mm512_cvtsepi32_epi8(values), low), high);
                 _mm_mask_storeu_epi8(results.as_mut_ptr().add(cell * finish.step + first).cast(), mask, bytes);
             }

@@ -1,7 +1,7 @@
 //! Loops over neighbouring values, written once and compiled for every [`Level`]: the compiler makes vectors of them.
 
 use super::{Instructions, Level};
-use crate::numerics::{Clamp, Multiplier, SlopeMultipliers, SumMultipliers};
+use crate::numerics::{Destination, Multiplier, SlopeMultipliers, SumMultipliers};
 
 /// Declares loops that are compiled for every level; each takes the level first.
 macro_rules! compiled_per_level {
@@ -52,9 +52,9 @@ fn round(value: i64, shift: u32, below_half: i64, odd: i64) -> i64 {
 }
 
 #[inline(always)]
-fn clamped(value: i64, clamp: Clamp) -> i32 {
-    // Between two i32 bounds, so the conversion keeps the value.
-    value.max(clamp.low.into()).min(clamp.high.into()) as i32
+fn landed(value: i64, to: Destination) -> i32 {
+    // Rounded values are below 2^63 by far. Between two i32 bounds, the conversion keeps the value.
+    (value + i64::from(to.zero_point)).max(to.clamp.low.into()).min(to.clamp.high.into()) as i32
 }
 
 /// How the sums of some output channels become results: one element per channel in each slice.
@@ -71,8 +71,8 @@ pub struct ChannelLanes<'a> {
 }
 
 compiled_per_level! {
-    /// `clamp(rescale(sum))` as i8, one per result.
-    pub fn finish_cell(sums: &[i32], channels: ChannelLanes<'_>, clamp: Clamp, results: &mut [u8]) {
+    /// `clamp(rescale(sum) + zero point)` as i8, one per result.
+    pub fn finish_cell(sums: &[i32], channels: ChannelLanes<'_>, to: Destination, results: &mut [u8]) {
         let count = results.len();
         let sums = &sums[..count];
         let (mantissa, shift) = (&channels.mantissa[..count], &channels.shift[..count]);
@@ -80,12 +80,12 @@ compiled_per_level! {
         for index in 0..count {
             let product = i64::from(sums[index]) * i64::from(mantissa[index]);
             let odd = i64::from(shift[index] != 0);
-            results[index] = clamped(round(product, shift[index], below_half[index], odd), clamp) as u8;
+            results[index] = landed(round(product, shift[index], below_half[index], odd), to) as u8;
         }
     }
 
-    /// `clamp(rescale(sum))` in place, for cells whose sums are `stride` apart.
-    pub fn finish(sums: &mut [i32], stride: usize, channels: ChannelLanes<'_>, clamp: Clamp) {
+    /// `clamp(rescale(sum) + zero point)` in place, for cells whose sums are `stride` apart.
+    pub fn finish(sums: &mut [i32], stride: usize, channels: ChannelLanes<'_>, to: Destination) {
         let count = channels.mantissa.len();
         let (mantissa, shift) = (&channels.mantissa[..count], &channels.shift[..count]);
         let below_half = &channels.below_half[..count];
@@ -94,26 +94,26 @@ compiled_per_level! {
             for index in 0..count {
                 let product = i64::from(sums[index]) * i64::from(mantissa[index]);
                 let odd = i64::from(shift[index] != 0);
-                sums[index] = clamped(round(product, shift[index], below_half[index], odd), clamp);
+                sums[index] = landed(round(product, shift[index], below_half[index], odd), to);
             }
         }
     }
 
-    /// `clamp(rescale(value))`.
-    pub fn rescale(values: &mut [i32], multiplier: Multiplier, clamp: Clamp) {
+    /// `clamp(rescale(value) + zero point)`.
+    pub fn rescale(values: &mut [i32], multiplier: Multiplier, to: Destination) {
         let Multiplier { mantissa, shift } = multiplier;
         let (half, odd) = (below_half(shift), i64::from(shift != 0));
         for value in values {
-            *value = clamped(round(i64::from(*value) * i64::from(mantissa), shift, half, odd), clamp);
+            *value = landed(round(i64::from(*value) * i64::from(mantissa), shift, half, odd), to);
         }
     }
 
-    /// `clamp((a · lhs + b · rhs) / 2^shift)`, for operands of at most 16 bits.
-    pub fn add(a: &mut [i32], b: &[i32], multipliers: SumMultipliers, clamp: Clamp) {
+    /// `clamp((a · lhs + b · rhs) / 2^shift + zero point)`, for operands of at most 16 bits.
+    pub fn add(a: &mut [i32], b: &[i32], multipliers: SumMultipliers, to: Destination) {
         let (half, odd) = (below_half(multipliers.shift), i64::from(multipliers.shift != 0));
         for (a, b) in a.iter_mut().zip(b) {
             let sum = i64::from(*a) * i64::from(multipliers.lhs) + i64::from(*b) * i64::from(multipliers.rhs);
-            *a = clamped(round(sum, multipliers.shift, half, odd), clamp);
+            *a = landed(round(sum, multipliers.shift, half, odd), to);
         }
     }
 
@@ -123,7 +123,7 @@ compiled_per_level! {
     }
 
     /// [`crate::numerics::p_relu`], for operands of at most 16 bits.
-    pub fn p_relu(x: &mut [i32], slope: &[i32], multipliers: SlopeMultipliers, clamp: Clamp) {
+    pub fn p_relu(x: &mut [i32], slope: &[i32], multipliers: SlopeMultipliers, to: Destination) {
         let SlopeMultipliers { positive, negative } = multipliers;
         let (half, odd) = (below_half(positive.shift), i64::from(positive.shift != 0));
         let (slope_half, slope_odd) = (below_half(negative.shift), i64::from(negative.shift != 0));
@@ -131,8 +131,13 @@ compiled_per_level! {
             let straight = round(i64::from(*x) * i64::from(positive.mantissa), positive.shift, half, odd);
             let product = i64::from(*x) * i64::from(*slope);
             let sloped = round(product * i64::from(negative.mantissa), negative.shift, slope_half, slope_odd);
-            *x = clamped(if *x < 0 { sloped } else { straight }, clamp);
+            *x = landed(if *x < 0 { sloped } else { straight }, to);
         }
+    }
+
+    /// `value - zero_point`, wrapping.
+    pub fn subtract(values: &mut [i32], zero_point: i32) {
+        values.iter_mut().for_each(|value| *value = value.wrapping_sub(zero_point));
     }
 
     /// `a + b`, wrapping.
@@ -146,15 +151,16 @@ compiled_per_level! {
     }
 
     /// [`crate::numerics::quantize`] of the floats that the values are the bits of, for limits of at most 16 bits.
-    pub fn quantize(values: &mut [i32], scale: f32, clamp: Clamp) {
-        // Limits of i8 and i16 are floats exactly, so that limiting before rounding gives the same.
-        let (low, high) = (clamp.low as f32, clamp.high as f32);
+    pub fn quantize(values: &mut [i32], scale: f32, to: Destination) {
+        // Distances of the limits of i8 and i16 from a zero point are floats exactly, so that limiting before rounding gives the same.
+        let Destination { zero_point, clamp } = to;
+        let (low, high) = ((clamp.low - zero_point) as f32, (clamp.high - zero_point) as f32);
         for value in values {
             let quotient = f32::from_bits(*value as u32) / scale;
             let quotient = if quotient.is_nan() { 0.0 } else { quotient };
             // A sum in [2^23, 2^24) is an integer, rounded half to even; it stands in the low bits.
             let rounded = quotient.max(low).min(high) + ROUND;
-            *value = rounded.to_bits() as i32 - ROUND.to_bits() as i32;
+            *value = rounded.to_bits() as i32 - ROUND.to_bits() as i32 + zero_point;
         }
     }
 
@@ -166,7 +172,7 @@ compiled_per_level! {
         }
     }
 
-    /// The bits of [`crate::numerics::dequantize`].
+    /// The bits of [`crate::numerics::dequantize`], of distances from the zero point.
     pub fn dequantize(values: &mut [i32], scale: f32) {
         values.iter_mut().for_each(|value| *value = (*value as f32 * scale).to_bits() as i32);
     }
@@ -215,7 +221,7 @@ mod tests {
 
     use super::super::{Finish, finish_i8};
     use super::*;
-    use crate::numerics;
+    use crate::numerics::{self, Clamp};
 
     fn value() -> impl Strategy<Value = i32> {
         prop_oneof![any::<i32>(), -300i32..300, Just(i32::MIN), Just(i32::MAX), Just(0)]
@@ -235,10 +241,14 @@ mod tests {
         ]
     }
 
+    fn destination() -> impl Strategy<Value = Destination> {
+        (clamp(), prop_oneof![Just(0), -128i32..=127]).prop_map(|(clamp, zero_point)| Destination { zero_point, clamp })
+    }
+
     proptest! {
         #[test]
         fn sums_are_finished_by_definition(
-            channels in prop::collection::vec((value(), multiplier()), 0..70), clamp in clamp(),
+            channels in prop::collection::vec((value(), multiplier()), 0..70), to in destination(),
         ) {
             let sums: Vec<i32> = channels.iter().map(|channel| channel.0).collect();
             let mantissa: Vec<i32> = channels.iter().map(|channel| channel.1.mantissa).collect();
@@ -250,10 +260,10 @@ mod tests {
             let stride = channels.len() + 3;
             // Two cells, the second with half of the sums.
             let sums: Vec<i32> = [1, 2].map(|cell| sums.iter().map(move |sum| sum / cell).chain([7; 3])).into_iter().flatten().collect();
-            let expected = |clamp: Clamp| -> Vec<i32> {
+            let expected = |to: Destination| -> Vec<i32> {
                 let cell = |sums: &[i32]| -> Vec<i32> {
                     let each = sums.iter().zip(&channels);
-                    each.map(|(sum, (_, by))| numerics::finish(*sum, *by, clamp)).collect()
+                    each.map(|(sum, (_, by))| numerics::finish(*sum, *by, to)).collect()
                 };
                 sums.chunks(stride).flat_map(cell).collect()
             };
@@ -262,11 +272,11 @@ mod tests {
             };
             for level in Level::available() {
                 let mut found = sums.clone();
-                finish(level, &mut found, stride, parameters, clamp);
-                prop_assert_eq!(results(&found), expected(clamp));
-                let narrow = clamp.intersect(Clamp::I8);
+                finish(level, &mut found, stride, parameters, to);
+                prop_assert_eq!(results(&found), expected(to));
+                let narrow = Destination { clamp: to.clamp.intersect(Clamp::I8), ..to };
                 let mut found = vec![0; sums.len()];
-                let by = Finish { channels: parameters, clamp: narrow, step: stride };
+                let by = Finish { channels: parameters, to: narrow, step: stride };
                 finish_i8(level, &sums, stride, by, &mut found);
                 let found: Vec<i32> = found.iter().map(|byte| i32::from(*byte as i8)).collect();
                 prop_assert_eq!(results(&found), expected(narrow));
@@ -289,23 +299,23 @@ mod tests {
             let mantissa = all(multiplier.mantissa);
             let channels = ChannelLanes { mantissa: &mantissa, shift: &shift, below_half: &half, scale: &scale };
             let expected: Vec<u8> =
-                sums.iter().map(|sum| numerics::finish(*sum, multiplier, Clamp::I8) as u8).collect();
+                sums.iter().map(|sum| numerics::finish(*sum, multiplier, Destination::I8) as u8).collect();
             for level in Level::available() {
                 let mut found = vec![0; sums.len()];
-                finish_i8(level, &sums, sums.len(), Finish { channels, clamp: Clamp::I8, step: 0 }, &mut found);
+                finish_i8(level, &sums, sums.len(), Finish { channels, to: Destination::I8, step: 0 }, &mut found);
                 prop_assert_eq!(&found, &expected);
             }
         }
 
         #[test]
         fn values_are_rescaled_by_definition(
-            values in prop::collection::vec(value(), 0..70), multiplier in multiplier(), clamp in clamp(),
+            values in prop::collection::vec(value(), 0..70), multiplier in multiplier(), to in destination(),
         ) {
             let expected: Vec<i32> =
-                values.iter().map(|value| numerics::requantize(*value, multiplier, clamp)).collect();
+                values.iter().map(|value| numerics::requantize(*value, multiplier, to)).collect();
             for level in Level::available() {
                 let mut found = values.clone();
-                rescale(level, &mut found, multiplier, clamp);
+                rescale(level, &mut found, multiplier, to);
                 prop_assert_eq!(&found, &expected);
             }
         }
@@ -313,15 +323,15 @@ mod tests {
         #[test]
         fn sums_of_two_by_definition(
             pairs in prop::collection::vec((any::<i16>(), any::<i16>()), 0..70),
-            lhs in 0..=i32::MAX, rhs in -i32::MAX..=i32::MAX, shift in 0u32..=62, clamp in clamp(),
+            lhs in 0..=i32::MAX, rhs in -i32::MAX..=i32::MAX, shift in 0u32..=62, to in destination(),
         ) {
             let multipliers = SumMultipliers { lhs, rhs, shift };
             let (a, b): (Vec<i32>, Vec<i32>) = pairs.iter().map(|pair| (i32::from(pair.0), i32::from(pair.1))).unzip();
             let expected: Vec<i32> =
-                a.iter().zip(&b).map(|(a, b)| numerics::add(*a, *b, multipliers, clamp)).collect();
+                a.iter().zip(&b).map(|(a, b)| numerics::add(*a, *b, multipliers, to)).collect();
             for level in Level::available() {
                 let mut found = a.clone();
-                add(level, &mut found, &b, multipliers, clamp);
+                add(level, &mut found, &b, multipliers, to);
                 prop_assert_eq!(&found, &expected);
             }
         }
@@ -330,16 +340,17 @@ mod tests {
         fn floats_are_quantized_by_definition(
             bits in prop::collection::vec(prop_oneof![any::<u32>(), (-4000i32..4000).prop_map(|q| (q as f32 * 0.125).to_bits())], 0..70),
             scale in prop_oneof![1e-6f32..1e6, Just(0.25f32), Just(f32::MIN_POSITIVE)],
-            clamp in prop::sample::select(vec![Clamp::I8, Clamp::I16]),
+            clamp in prop::sample::select(vec![Clamp::I8, Clamp::I16]), zero_point in -128i32..=127,
         ) {
+            let to = Destination { zero_point, clamp };
             let values: Vec<i32> = bits.iter().map(|bits| *bits as i32).collect();
             let expected: Vec<i32> =
-                bits.iter().map(|bits| numerics::quantize(f32::from_bits(*bits), scale, clamp)).collect();
+                bits.iter().map(|bits| numerics::quantize(f32::from_bits(*bits), scale, to)).collect();
             let floats: Vec<i32> =
                 expected.iter().map(|q| numerics::dequantize(*q, scale).to_bits() as i32).collect();
             for level in Level::available() {
                 let mut found = values.clone();
-                quantize(level, &mut found, scale, clamp);
+                quantize(level, &mut found, scale, to);
                 prop_assert_eq!(&found, &expected);
                 dequantize(level, &mut found, scale);
                 prop_assert_eq!(&found, &floats);

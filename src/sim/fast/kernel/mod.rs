@@ -15,7 +15,7 @@ mod avx512;
 pub mod lanes;
 mod portable;
 
-use crate::numerics::Clamp;
+use crate::numerics::Destination;
 use lanes::ChannelLanes;
 
 /// Output cells that [`dense`] computes together.
@@ -285,7 +285,7 @@ pub struct Finish<'a> {
     /// The multiplier of each output channel.
     pub channels: ChannelLanes<'a>,
     /// Lies in i8.
-    pub clamp: Clamp,
+    pub to: Destination,
     /// Bytes from the results of one cell to those of the next.
     pub step: usize,
 }
@@ -316,7 +316,7 @@ pub fn depthwise_i8(
     u64::MAX >> (RUN - cells)
 }
 
-/// `clamp(rescale(sum))` as i8, for cells whose sums are `stride` apart.
+/// `clamp(rescale(sum) + zero point)` as i8, for cells whose sums are `stride` apart.
 ///
 /// # Panics
 /// When a slice is too short.
@@ -334,6 +334,6 @@ pub fn finish_i8(level: Level, sums: &[i32], stride: usize, finish: Finish<'_>, 
         }
     }
     for (cell, sums) in sums.chunks(stride).enumerate() {
-        lanes::finish_cell(level, sums, finish.channels, finish.clamp, &mut results[cell * finish.step..][..count]);
+        lanes::finish_cell(level, sums, finish.channels, finish.to, &mut results[cell * finish.step..][..count]);
     }
 }

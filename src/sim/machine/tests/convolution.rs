@@ -12,6 +12,7 @@ const OUTPUT: usize = 6144;
 /// A dense convolution without parameters, everything contiguous.
 fn contiguous(input_shape: [u32; 4], output_shape: [u32; 4], window: Window) -> Convolution {
     let mut o = Convolution {
+        zero_points: [0; 2],
         depthwise: false,
         input_shape,
         output_shape,

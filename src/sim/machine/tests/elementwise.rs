@@ -13,6 +13,7 @@ fn i8_view(address: u32) -> View {
 fn add_rounds_once() {
     // (a + 2 b) / 4, ties to even: 1/4, 6/4 = 1.5 -> 2, 2/4 = 0.5 -> 0, (-128 - 256) / 4 = -96.
     let add = Add {
+        zero_points: [0; 3],
         shape: SHAPE,
         a_element: BpuElement::I8,
         b_element: BpuElement::I8,
@@ -36,6 +37,7 @@ fn add_rounds_once() {
 #[test]
 fn subtraction_of_i16_into_i8() {
     let add = Add {
+        zero_points: [0; 3],
         shape: SHAPE,
         a_element: BpuElement::I16,
         b_element: BpuElement::I8,
@@ -57,6 +59,7 @@ fn subtraction_of_i16_into_i8() {
 #[test]
 fn products() {
     let mul = Mul {
+        zero_points: [0; 3],
         shape: SHAPE,
         a_element: BpuElement::I8,
         b_element: BpuElement::I8,
@@ -76,6 +79,7 @@ fn products() {
 #[test]
 fn slopes_count_below_zero() {
     let p_relu = PRelu {
+        zero_points: [0; 3],
         shape: SHAPE,
         input_element: BpuElement::I8,
         slope_element: BpuElement::I8,
@@ -97,6 +101,7 @@ fn slopes_count_below_zero() {
 #[test]
 fn requantize_widens_and_narrows() {
     let requantize = Requantize {
+        zero_points: [0; 2],
         shape: SHAPE,
         input_element: BpuElement::I32,
         output_element: BpuElement::I16,
@@ -159,6 +164,7 @@ fn curves_by_piece() {
 fn quantize_and_dequantize() {
     let floats: Vec<u8> = [0.75f32, f32::NAN, -1e9, 1.25].iter().flat_map(|x| x.to_le_bytes()).collect();
     let quantize = Quantize {
+        zero_point: 0,
         shape: SHAPE,
         output_element: BpuElement::I8,
         scale: 0.5,
@@ -168,6 +174,7 @@ fn quantize_and_dequantize() {
     // 1.5 -> 2, NaN -> 0, saturation, 2.5 -> 2
     assert_eq!(as_i8(&execute(quantize, &image(&[(0, floats)]))[64..68]), [2, 0, -128, 2]);
     let dequantize = Dequantize {
+        zero_point: 0,
         shape: SHAPE,
         input_element: BpuElement::I16,
         scale: 0.25,
@@ -184,6 +191,7 @@ fn quantize_and_dequantize() {
 #[test]
 fn normalize_with_a_mean_and_a_factor_per_channel() {
     let normalize = Normalize {
+        zero_point: 0,
         shape: [1, 1, 1, 1, 2, 2],
         output_element: BpuElement::I8,
         scale: 0.25,
@@ -200,6 +208,7 @@ fn normalize_with_a_mean_and_a_factor_per_channel() {
 #[test]
 fn dequantize_with_a_factor_per_channel() {
     let dequantize = Dequantize {
+        zero_point: 0,
         shape: [1, 1, 1, 1, 2, 2],
         input_element: BpuElement::I32,
         scale: 1.0,

@@ -170,6 +170,7 @@ fn everything() -> Program {
     let operations: Vec<Operation> = vec![
         load_all().into(),
         Convolution {
+            zero_points: [0; 2],
             depthwise: false,
             input_shape: picture,
             output_shape: pooled,
@@ -185,6 +186,7 @@ fn everything() -> Program {
         }
         .into(),
         Add {
+            zero_points: [0; 3],
             shape,
             a_element: i8,
             b_element: i16,
@@ -199,6 +201,7 @@ fn everything() -> Program {
         }
         .into(),
         Mul {
+            zero_points: [0; 3],
             shape,
             a_element: i8,
             b_element: i8,
@@ -212,6 +215,7 @@ fn everything() -> Program {
         }
         .into(),
         Requantize {
+            zero_points: [0; 2],
             shape,
             input_element: i32,
             output_element: i8,
@@ -235,6 +239,7 @@ fn everything() -> Program {
         }
         .into(),
         AveragePool {
+            zero_points: [0; 2],
             input_shape: picture,
             output_shape: pooled,
             window,
@@ -250,8 +255,10 @@ fn everything() -> Program {
         resize().into(),
         Copy { shape, element_bytes: 1, source: view(0, 1), destination: view(3000, 1) }.into(),
         Fill { shape, element_bytes: 4, value: 1, destination: view(3000, 4) }.into(),
-        Quantize { shape, output_element: i8, scale: 0.5, input: view(0, 4), output: view(3000, 1) }.into(),
+        Quantize { zero_point: 0, shape, output_element: i8, scale: 0.5, input: view(0, 4), output: view(3000, 1) }
+            .into(),
         Normalize {
+            zero_point: 0,
             shape,
             output_element: i8,
             scale: 0.5,
@@ -261,8 +268,16 @@ fn everything() -> Program {
             output: view(3000, 1),
         }
         .into(),
-        Dequantize { shape, input_element: i8, scale: 0.5, scales: None, input: view(0, 1), output: view(3000, 4) }
-            .into(),
+        Dequantize {
+            zero_point: 0,
+            shape,
+            input_element: i8,
+            scale: 0.5,
+            scales: None,
+            input: view(0, 1),
+            output: view(3000, 4),
+        }
+        .into(),
         store_all().into(),
     ];
     let mut counts = [0; Engine::COUNT];

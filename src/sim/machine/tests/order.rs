@@ -32,6 +32,7 @@ fn store(address: u32, region: MemoryRegion, offset: u64, count: u32) -> Store {
 
 fn negate(from: u32, to: u32) -> Requantize {
     Requantize {
+        zero_points: [0; 2],
         shape: bytes(BLOCK),
         input_element: BpuElement::I8,
         output_element: BpuElement::I8,
@@ -239,7 +240,15 @@ fn timed_programs() -> impl Strategy<Value = Program> {
                 _ => {
                     let input = View::new(0, [0, 0, 0, 0, 0, 4]);
                     let shape = bytes(count / 4 + 1);
-                    Quantize { shape, output_element: BpuElement::I8, scale: 1.0, input, output: at(4096) }.into()
+                    Quantize {
+                        zero_point: 0,
+                        shape,
+                        output_element: BpuElement::I8,
+                        scale: 1.0,
+                        input,
+                        output: at(4096),
+                    }
+                    .into()
                 }
             };
             let known = |(engine, count): &(Engine, prop::sample::Index)| {
@@ -338,6 +347,7 @@ fn costs_on_paper() {
     let window = Window { kernel: [3, 3], strides: [1, 1], dilations: [1, 1], pads: [1, 1] };
     let shape = [1, 56, 56, 64];
     let convolution = Convolution {
+        zero_points: [0; 2],
         depthwise: false,
         input_shape: shape,
         output_shape: shape,

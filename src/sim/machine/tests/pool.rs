@@ -22,6 +22,7 @@ fn max_pool(input_shape: [u32; 4], output_shape: [u32; 4], window: Window) -> Ma
 
 fn average_pool(o: &MaxPool) -> AveragePool {
     AveragePool {
+        zero_points: [0; 2],
         input_shape: o.input_shape,
         output_shape: o.output_shape,
         window: o.window,

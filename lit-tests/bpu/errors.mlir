@@ -49,9 +49,26 @@ func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
 
 // -----
 
-func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5:3>>) {
-  // expected-error @+1 {{'bpu.requantize' op !quant.uniform<i8:f32, 5.000000e-01:3> is not a tensor type that the compiler knows}}
-  %0 = bpu.requantize %x : (tensor<2x4x!quant.uniform<i8:f32, 0.5:3>>) -> tensor<2x4x!quant.uniform<i8:f32, 0.5>>
+func.func @f(%x: tensor<2x4x!quant.uniform<i16:f32, 0.5:3>>) {
+  // expected-error @+1 {{'bpu.requantize' op operand 0: i16 has no zero point 3; only i8 has others than 0, in its range}}
+  %0 = bpu.requantize %x : (tensor<2x4x!quant.uniform<i16:f32, 0.5:3>>) -> tensor<2x4x!quant.uniform<i8:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5:3>>, %w: tensor<4x2x!quant.uniform<i8:f32, 0.5:1>>) {
+  // expected-error @+1 {{'bpu.matmul' op the second operand must have the zero point 0}}
+  %0 = bpu.matmul %x, %w : (tensor<2x4x!quant.uniform<i8:f32, 0.5:3>>, tensor<4x2x!quant.uniform<i8:f32, 0.5:1>>) -> tensor<2x2x!quant.uniform<i8:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x2x2x1x!quant.uniform<i8:f32, 0.5:3>>, %w: tensor<1x1x1x1x!quant.uniform<i8:f32, 0.5:-1>>) {
+  // expected-error @+1 {{'bpu.conv2d' op the weight must have the zero point 0}}
+  %0 = bpu.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+    : (tensor<1x2x2x1x!quant.uniform<i8:f32, 0.5:3>>, tensor<1x1x1x1x!quant.uniform<i8:f32, 0.5:-1>>) -> tensor<1x2x2x1x!quant.uniform<i8:f32, 0.5:7>>
   return
 }
 

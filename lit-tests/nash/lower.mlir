@@ -13,8 +13,8 @@
 // CHECK: %[[Y:.*]] = nash.program(%{{.*}}) on "nash-e" inputs [#nash.port<"input_0", 64, [64, 16, 8, 4]>]
 // CHECK-SAME: outputs [#nash.port<"y", 64, [64, 16, 8, 4]>]
 // CHECK: nash.load.copy {{.*}} source <input 0 + 0,
-// CHECK: nash.vpu.quantize node 0 wait [load 1] {{.*}} output_element i8 scale 5.000000e-01
-// CHECK: nash.vpu.dequantize node 1 {{.*}} input_element i8 scale 5.000000e-01
+// CHECK: nash.vpu.quantize node 0 wait [load 1] {{.*}} output_element i8 scale 5.000000e-01 zero_point 0
+// CHECK: nash.vpu.dequantize node 1 {{.*}} input_element i8 scale 5.000000e-01 zero_point 0
 // CHECK: nash.store.copy {{.*}} wait [vpu 2] {{.*}} destination <output 0 + 0,
 // CHECK: return %[[Y]]
 // PLAN: "segment": {

@@ -5,8 +5,8 @@ use crate::bpu::{self, lower::Placement, model::Segment};
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
 use crate::numerics::largest_integer;
 use crate::quant::calibrate::{NodeValues, Values, floats as array_floats};
+use crate::quant::judge::cosine;
 use crate::quant::requests::Kinds;
-use crate::quant::search::cosine;
 use crate::sim::{
     executor::ExecutionError,
     segmented::{Observed, SegmentedNetwork},

@@ -1,6 +1,7 @@
 //! `hb_compile`: configuration, steps, logs, reports.
 
 pub mod accuracy;
+mod accuracy_command;
 mod check;
 pub mod command_line;
 mod commands;

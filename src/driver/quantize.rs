@@ -1,37 +1,40 @@
 //! The stages calibrate and quantize: samples and files for what `crate::quant` decides.
 
 use super::accuracy::Judgement;
+use super::accuracy_command::judge;
 use super::compare::{self, BackgroundRun};
-use super::compile::{CompileError, NetworkStages, StageError};
+use super::compile::{BPU_TO_NASH, CompileError, NetworkStages, QDQ_TO_BPU, StageError};
 use super::configuration::{
-    ACCURACY_TARGET, CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType, CheckedInput,
-    DEBUG_MODE, DebugMode, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, Layout, MAX_PERCENTILE, MEAN_VALUE, OPTIMIZATION,
-    Optimization, Problem, Problems, SCALE_VALUE, WORKING_DIR, question_constant, question_normalized,
-    question_samples,
+    ACCURACY_COMMAND, ACCURACY_TARGET, CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType,
+    CheckedInput, DEBUG_MODE, DebugMode, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, LATENCY_BUDGET, Layout, MAX_PERCENTILE,
+    MEAN_VALUE, OPTIMIZATION, Optimization, Problem, Problems, SCALE_VALUE, WORKING_DIR, question_constant,
+    question_normalized, question_samples,
 };
 use super::images::{Channels, ImageForm};
 use super::log::tell_names;
 use super::samples::{self, SampleInput};
-use super::types;
+use super::{package, types};
 use crate::cpu::{Array, FloatExecutable};
 use crate::files::{FileSet, file_names};
 use crate::float::own_normalization::own_normalizations;
+use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
 use crate::quant::{
     RangeChooser, assign_operand_bits,
     calibrate::{CalibrationError, Samples, random_inputs, threads},
-    evidence::{self, Calibrated, Evidence, Method, RangeMethod},
+    evidence::{self, Calibrated, Evidence, Method, RangeMethod, RangeMethods},
     given::keep_forms,
     info::{PrecisionInfo, QuantInfo},
     precision::{self, Candidate},
     requests::{AskedTypes, TypeRequests},
     round_weights,
-    search::{Found, Search},
+    search::{Found, LatencyBudget, Search, UserJudge},
 };
-use crate::sim::npy;
-use hb_dialects::ElementType;
+use crate::sim::{npy, perf::performance, runner::timelines};
 use hb_dialects::pass::word;
+use hb_dialects::{ElementType, ir};
 use melior::ir::{Module, OperationRef};
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 /// Random samples of calibration type `skip`.
@@ -113,22 +116,26 @@ impl NetworkStages<'_> {
     fn method(&self) -> Method {
         let kind = *self.configuration.get(&CALIBRATION_TYPE);
         let asymmetric = self.configuration.get(&OPTIMIZATION).contains(&Optimization::Asymmetric);
-        let one = |chooser| vec![RangeMethod { chooser, asymmetric }];
-        let choosers = match (kind, types::stated_method(self.configuration)) {
+        let one = |chooser| vec![RangeMethod { chooser, asymmetric }.into()];
+        let choosers = match (kind, types::stated_methods(self.configuration)) {
             (CalibrationType::Skip, _) => one(RangeChooser::Max),
             (_, Some(stated)) => vec![stated],
-            (CalibrationType::Default | CalibrationType::Mix, None) => SEARCHED.to_vec(),
+            (CalibrationType::Default | CalibrationType::Mix, None) => SEARCHED.map(RangeMethods::from).to_vec(),
             (CalibrationType::Kl, None) => one(RangeChooser::KullbackLeibler),
             (CalibrationType::Max, None) => one(RangeChooser::Percentile(*self.configuration.get(&MAX_PERCENTILE))),
         };
-        Method { choosers, random: kind == CalibrationType::Skip }
+        Method {
+            choosers,
+            random: kind == CalibrationType::Skip,
+            judge_by_all: self.configuration.get(&ACCURACY_COMMAND).is_some(),
+        }
     }
 
     /// The mean cosine that the outputs shall keep at the cost of int16; none where nothing may be wider than int8.
     fn wanted_cosine(&self) -> Option<f64> {
         let searches =
             matches!(self.configuration.get(&CALIBRATION_TYPE), CalibrationType::Default | CalibrationType::Mix)
-                && types::stated_method(self.configuration).is_none();
+                && types::stated_methods(self.configuration).is_none();
         Some(*self.configuration.get(&ACCURACY_TARGET)).filter(|target| searches && *target > 0.0)
     }
 
@@ -213,7 +220,7 @@ impl NetworkStages<'_> {
     ) -> Result<(BackgroundRun, Option<Judgement>), StageError> {
         let Some(evidence) = &reference.calibrated.evidence else {
             let info = reference.calibrated.info()?;
-            self.report_types(module, info, &reference.asked, reference.calibrated.method()?, files)?;
+            self.report_types(module, info, &reference.asked, reference.calibrated.methods()?, files)?;
             let info = self.stage_info(info, files)?;
             pipeline::run(self.context, module, &hfloat_to_qdq(&info))?;
             let executable = self.observed(compare::network(module.as_operation())?)?;
@@ -230,7 +237,7 @@ impl NetworkStages<'_> {
         self.keep_resources(&[module]);
         let found = self.search(module, reference, evidence, &candidates)?;
         report(&found);
-        self.report_types(module, &found.info, &reference.asked, found.chooser, files)?;
+        self.report_types(module, &found.info, &reference.asked, &found.methods, files)?;
         let judgement = Judgement::of(&found);
         let run = BackgroundRun::of(found.executable, reference.sample.clone());
         let info = self.stage_info(&found.info, files)?;
@@ -247,17 +254,42 @@ impl NetworkStages<'_> {
         candidates: &[Candidate],
     ) -> Result<Found, StageError> {
         let read = |executable: &FloatExecutable, index: usize| reference.source.read(executable, index);
+        let judged = evidence.judged().iter().map(|index| reference.source.name(*index)).collect::<Vec<_>>();
+        let command = self.configuration.get(&ACCURACY_COMMAND).as_ref();
+        let judge = command.map(|command| {
+            move |executable: &FloatExecutable, outputs: &[Vec<Array>]| judge(command, executable, outputs, &judged)
+        });
+        let latency = |module: &Module<'_>| {
+            self.latency_of(module).map_err(|error| CalibrationError::Threshold(format!("latency_budget: {error}")))
+        };
+        let budget =
+            self.configuration.get(&LATENCY_BUDGET).map(|percent| LatencyBudget { percent, latency: &latency });
         let found = Search {
             module,
             candidates,
             calibrated: &reference.calibrated,
             wanted_cosine: self.wanted_cosine(),
+            mixes: *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Mix
+                && types::stated_methods(self.configuration).is_none(),
+            judge: judge.as_ref().map(|judge| judge as &UserJudge<'_>),
+            float_number: OnceCell::new(),
+            budget: budget.as_ref(),
             evidence,
             samples: &Samples { count: reference.source.len(), read: &read, jobs: self.configuration.threads() },
             compile: &|function| Ok(self.observed(function)?),
         }
         .run()?;
         Ok(found)
+    }
+
+    /// The predicted latency of a QDQ form, in microseconds: that of the network without its preprocessing.
+    fn latency_of(&self, module: &Module<'_>) -> Result<f64, StageError> {
+        let mut lowered = ir::copy_module(module)?;
+        let lower = self.configuration.pass(BPU_TO_NASH, &[]);
+        pipeline::run(self.context, &mut lowered, &format!("{QDQ_TO_BPU},{lower}"))?;
+        let compilation = package::Compilation::of(self.configuration);
+        let hbm = Hbm::from_bytes(package::package(self.context, lowered.as_operation(), &compilation)?)?;
+        Ok(performance(&hbm, self.target, &timelines(&hbm, self.target)?).summary.performance.latency_us)
     }
 
     /// Writes the file of what was decided of values aside; gives where it lies for now.
@@ -297,12 +329,12 @@ pub(super) fn hfloat_to_qdq(info: &Path) -> String {
 /// Says how alike the outputs are, what became int16, and why.
 fn report(found: &Found) {
     let PrecisionInfo { cosine: reached, wanted_cosine, int8_cosine } = found.precision;
-    if let [_, _, ..] = found.choosers.as_slice() {
-        let each = found.choosers.iter().map(|(chooser, cosine)| format!("{chooser} {cosine:.4}"));
+    if let [_, _, ..] = found.reached.as_slice() {
+        let each = found.reached.iter().map(|(methods, cosine)| format!("{methods} {cosine:.4}"));
         let each = each.collect::<Vec<_>>().join(", ");
         tracing::info!(
             "ranges are those of {}: the outputs have with int8 alone a mean cosine of: {each}",
-            found.chooser
+            found.methods
         );
     }
     if reached < wanted_cosine.unwrap_or(USUAL_COSINE) {
@@ -389,6 +421,14 @@ impl SampleSource {
         match self {
             SampleSource::Random => RANDOM_SAMPLES,
             SampleSource::Files(samples) => samples.len(),
+        }
+    }
+
+    /// Where a sample comes from, as `accuracy_command` is told.
+    fn name(&self, index: usize) -> String {
+        match self {
+            SampleSource::Random => "random".to_owned(),
+            SampleSource::Files(samples) => samples.name(index),
         }
     }
 

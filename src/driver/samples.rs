@@ -104,6 +104,12 @@ impl SampleFiles {
         self.len() == 0
     }
 
+    /// The files of sample `index`, in the order of the inputs, separated by tabs.
+    pub fn name(&self, index: usize) -> String {
+        let files = self.inputs.iter().filter_map(|(_, places)| places.get(index));
+        files.map(|place| place.file.display().to_string()).collect::<Vec<_>>().join("\t")
+    }
+
     /// The inputs of sample `index`.
     ///
     /// # Errors

@@ -2,12 +2,13 @@
 
 use super::compile::{NetworkStages, StageError};
 use super::configuration::{
-    Configuration, DataType, NODE_INFO, OPTIMIZATION, Optimization, QUANT_CONFIG, Ranges, StatedChooser, StatedTypes,
+    Configuration, DataType, NODE_INFO, OPTIMIZATION, Optimization, QUANT_CONFIG, StatedChooser, StatedMethod,
+    StatedTypes,
 };
 use crate::files::FileSet;
 use crate::quant::{
     RangeChooser,
-    evidence::RangeMethod,
+    evidence::{RangeMethod, RangeMethods},
     given::{GivenTypes, given_types},
     info::{ActivationType, QuantInfo},
     requests::{AskedTypes, NodeTypes, TypeRequests},
@@ -75,15 +76,20 @@ fn activation(data: DataType) -> Option<ActivationType> {
     }
 }
 
-/// The one way to ranges that `quant_config` names; then nothing is searched.
-pub(super) fn stated_method(configuration: &Configuration) -> Option<RangeMethod> {
-    let Ranges { chooser, asymmetric } = configuration.get(&QUANT_CONFIG).as_ref()?.ranges?;
+/// The ways to ranges that `quant_config` names; then nothing is searched.
+pub(super) fn stated_methods(configuration: &Configuration) -> Option<RangeMethods> {
+    let ranges = configuration.get(&QUANT_CONFIG).as_ref()?.ranges.as_ref()?;
+    let others = ranges.values.iter().map(|(name, stated)| (name.clone(), method_of(*stated))).collect();
+    Some(RangeMethods { usual: method_of(ranges.usual), others })
+}
+
+fn method_of(StatedMethod { chooser, asymmetric }: StatedMethod) -> RangeMethod {
     let chooser = match chooser {
         StatedChooser::Max(share) => RangeChooser::Percentile(share),
         StatedChooser::Kl => RangeChooser::KullbackLeibler,
         StatedChooser::MeanSquaredError => RangeChooser::MeanSquaredError,
     };
-    Some(RangeMethod { chooser, asymmetric })
+    RangeMethod { chooser, asymmetric }
 }
 
 impl NetworkStages<'_> {
@@ -93,7 +99,7 @@ impl NetworkStages<'_> {
         module: &Module<'_>,
         info: &QuantInfo,
         asked: &AskedTypes,
-        method: RangeMethod,
+        methods: &RangeMethods,
         files: &mut FileSet,
     ) -> Result<(), StageError> {
         let given = given_types(module, info)?;
@@ -110,14 +116,14 @@ impl NetworkStages<'_> {
                 }
             }
         }
-        let text = serde_json::to_vec_pretty(&quant_config(&given, info, method))?;
+        let text = serde_json::to_vec_pretty(&quant_config(&given, info, methods))?;
         files.stage(&self.configuration.output_path(QUANT_CONFIG_FILE), &text)?;
         Ok(())
     }
 }
 
 /// The content of the file: the manual's form, with `output` and `activation` where it has no word for a type.
-fn quant_config(given: &[GivenTypes], info: &QuantInfo, method: RangeMethod) -> Value {
+fn quant_config(given: &[GivenTypes], info: &QuantInfo, methods: &RangeMethods) -> Value {
     let wide = ActivationType::Int16.to_string();
     let operands = |types: &GivenTypes| types.operands.clone().into_iter().flatten().collect::<Vec<_>>();
     let seen: HashSet<String> =
@@ -146,14 +152,24 @@ fn quant_config(given: &[GivenTypes], info: &QuantInfo, method: RangeMethod) -> 
         }
     }
     let random = info.calibration.as_ref().is_some_and(|calibration| calibration.random);
-    let mut activation = match method.chooser {
-        RangeChooser::Max => json!({"calibration_type": "max", "max_percentile": 1.0}),
-        RangeChooser::Percentile(share) => json!({"calibration_type": "max", "max_percentile": share}),
-        other => json!({"calibration_type": other.judge().to_string()}),
-    };
-    if let Some(object) = activation.as_object_mut().filter(|_| method.asymmetric) {
-        object.insert("asymmetric".to_owned(), json!(true));
+    let mut activation = activation_of(methods.usual);
+    if !methods.others.is_empty() {
+        let others = methods.others.iter().map(|(name, method)| (name.clone(), Value::Object(activation_of(*method))));
+        activation.insert("values".to_owned(), Value::Object(others.collect()));
     }
     let model = if random { json!({}) } else { json!({"activation": activation}) };
     json!({"model_config": model, "node_config": nodes})
+}
+
+/// `activation` of a method.
+fn activation_of(method: RangeMethod) -> Map<String, Value> {
+    let (kind, share) = match method.chooser {
+        RangeChooser::Max => ("max".to_owned(), Some(1.0)),
+        RangeChooser::Percentile(share) => ("max".to_owned(), Some(share)),
+        other => (other.judge().to_string(), None),
+    };
+    let mut activation = Map::from_iter([("calibration_type".to_owned(), json!(kind))]);
+    activation.extend(share.map(|share| ("max_percentile".to_owned(), json!(share))));
+    activation.extend(method.asymmetric.then(|| ("asymmetric".to_owned(), json!(true))));
+    activation
 }

@@ -314,7 +314,7 @@ pub(crate) mod tests {
             }],
             ..Program::default()
         };
-        let mut expected = b"NASH\x01\0\x04\0".to_vec();
+        let mut expected = b"NASH\x02\0\0\0".to_vec();
         for count in [1u32, 0, 1, 1] {
             expected.extend(count.to_le_bytes());
         }
@@ -344,7 +344,7 @@ pub(crate) mod tests {
     #[test]
     fn other_versions_are_refused() {
         let mut bytes = encode(&Program::default()).unwrap();
-        bytes[6] = 5;
-        assert!(decode(&bytes).unwrap_err().to_string().starts_with("version 1.5 of the instruction set"));
+        bytes[6] = 1;
+        assert!(decode(&bytes).unwrap_err().to_string().starts_with("version 2.1 of the instruction set"));
     }
 }

@@ -168,7 +168,7 @@ pub struct DdrView {
 ///
 /// Output cell (y, x), kernel cell (j, i) meets input cell
 /// `(y · strides[0] + j · dilations[0] − pads[0], x · strides[1] + i · dilations[1] − pads[1])`.
-/// Where that lies outside of the input *tile*, the cell is virtual padding: 0 for a convolution, absent for a pool.
+/// Where that lies outside of the input *tile*, the cell is virtual padding: the zero point for a convolution, absent for a pool.
 /// Each pair is (vertical, horizontal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {

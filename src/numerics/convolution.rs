@@ -61,7 +61,8 @@ mod tests {
         assert_eq!(finish(-5, tenth, Destination::symmetric(Clamp { low: 0, high: 127 })), 0);
         // The zero point is added to what was rounded: 0.5 and 1.5 tie to 0 and 2 whatever it is.
         let shifted = Destination { zero_point: -3, clamp: Clamp { low: -3, high: 100 } };
-        assert_eq!([5, 15, -40, 2000].map(|acc| finish(acc, tenth, shifted)), [-3, -1, -3, 100]);
+        let half = Multiplier::from_real(0.5).unwrap();
+        assert_eq!([1, 3, -40, 2000].map(|acc| finish(acc, half, shifted)), [-3, -1, -3, 100]);
     }
 
     proptest! {

@@ -52,12 +52,9 @@ pub fn asymmetric_range(low: f64, high: f64) -> (f64, i32) {
     if scale < f64::from(f32::MIN_POSITIVE) {
         return (high.max(-low), 0);
     }
-    // The zero point is whole, which may leave up to half a step of one end out: the steps are that much wider then.
-    let zero_point = (f64::from(i8::MIN) - low / scale).round_ties_even().clamp(-128.0, 127.0);
-    let [below, above] = [zero_point + 128.0, 127.0 - zero_point];
-    let ratio = |magnitude: f64, steps: f64| if magnitude == 0.0 { 0.0 } else { magnitude / steps };
-    let scale = f64::from(ratio(-low, below).max(ratio(high, above)) as f32);
-    (scale * largest_distance(zero_point as i32), zero_point as i32)
+    // The zero point is whole, which leaves up to half a step of one end out: no more than rounding does.
+    let zero_point = (f64::from(i8::MIN) - low / scale).round_ties_even().clamp(-128.0, 127.0) as i32;
+    (scale * largest_distance(zero_point), zero_point)
 }
 
 /// What a step of the sums of products of two operands is worth.
@@ -125,10 +122,11 @@ mod tests {
         assert_eq!(affine_of_threshold(tenth * 255.0, 8, -128), Affine { scale: tenth, zero_point: -128 });
         // What lies on one side of 0 shows 0 all the same.
         assert_eq!(asymmetric_range(3.0, 25.5), asymmetric_range(0.0, 25.5));
-        // -1 to 3: steps of 4 / 255 put 0 at -64.25; the zero point -64 leaves 191 steps for 3.
+        // -1 to 3: steps of 4 / 255 put 0 at -64.25; of the zero point -64 the integer 127 is 191 steps away.
         let (threshold, zero_point) = asymmetric_range(-1.0, 3.0);
-        assert_eq!((threshold, zero_point), (f64::from((3.0f64 / 191.0) as f32) * 191.0, -64));
-        assert_eq!(affine_of_threshold(threshold, 8, zero_point).scale, f64::from((3.0f64 / 191.0) as f32));
+        let step = f64::from((4.0f64 / 255.0) as f32);
+        assert_eq!((threshold, zero_point), (step * 191.0, -64));
+        assert_eq!(affine_of_threshold(threshold, 8, zero_point).scale, step);
         assert_eq!((asymmetric_range(0.0, 0.0), asymmetric_range(0.0, 1e-40)), ((0.0, 0), (1e-40, 0)));
         assert_eq!(affine_of_threshold(5.0, 8, 0), Affine::symmetric(scale_of_threshold(5.0, 8)));
     }
@@ -140,11 +138,13 @@ mod tests {
             let (threshold, zero_point) = asymmetric_range(low, high);
             let Affine { scale, zero_point } = affine_of_threshold(threshold, 8, zero_point);
             for end in [low.min(0.0), high.max(0.0)] {
-                let q = (end / scale).round_ties_even() + f64::from(zero_point);
-                prop_assert!((-128.0..=127.0).contains(&q), "{} is {}", end, q);
+                let q = ((end / scale).round_ties_even() + f64::from(zero_point)).clamp(-128.0, 127.0);
+                let shown = (q - f64::from(zero_point)) * scale;
+                prop_assert!((shown - end).abs() <= scale * 0.5001, "{} is {}", end, shown);
             }
-            // Hardly coarser than 255 steps for the whole range.
-            prop_assert!(scale <= (high.max(0.0) - low.min(0.0)) / 254.0 || zero_point == 0);
+            // 255 steps for the whole range, or what symmetric integers have.
+            let size = high.max(0.0) - low.min(0.0);
+            prop_assert!(zero_point == 0 || (scale * 255.0 / size - 1.0).abs() < 1e-6);
         }
     }
 

@@ -27,9 +27,11 @@ const FEWEST_SAMPLES: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Method {
     /// What makes ranges of what was measured: at least one.
-    pub choosers: Vec<RangeMethod>,
+    pub choosers: Vec<RangeMethods>,
     /// Samples are random numbers: they give ranges, and say nothing of the network's use.
     pub random: bool,
+    /// Whether all samples judge that have no part in deciding, however many there are.
+    pub judge_by_all: bool,
 }
 
 /// What makes ranges of int8 of what was measured.
@@ -48,11 +50,50 @@ impl fmt::Display for RangeMethod {
     }
 }
 
+/// The ways to the ranges of all values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RangeMethods {
+    /// Of values that nothing else is said of.
+    pub usual: RangeMethod,
+    /// By the name of the value.
+    pub others: BTreeMap<String, RangeMethod>,
+}
+
+impl RangeMethods {
+    /// That of a value.
+    pub fn of(&self, name: &str) -> RangeMethod {
+        self.others.get(name).copied().unwrap_or(self.usual)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &RangeMethod> {
+        std::iter::once(&self.usual).chain(self.others.values())
+    }
+}
+
+impl From<RangeMethod> for RangeMethods {
+    fn from(usual: RangeMethod) -> Self {
+        Self { usual, others: BTreeMap::new() }
+    }
+}
+
+impl fmt::Display for RangeMethods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.usual)?;
+        match self.others.len() {
+            0 => Ok(()),
+            count => write!(f, " with others for {count} values"),
+        }
+    }
+}
+
+/// Int8 ranges of all values, and the ways to them.
+pub type ChosenRanges = (RangeMethods, QuantInfo);
+
 /// What calibration gives.
 #[derive(Debug)]
 pub struct Calibrated {
     /// Every activation as int8: what each chooser of ranges says, in their order.
-    pub ranges: Vec<(RangeMethod, QuantInfo)>,
+    pub ranges: Vec<ChosenRanges>,
     /// None where samples are random.
     pub evidence: Option<Evidence>,
     /// What the float network makes of the first sample.
@@ -60,12 +101,12 @@ pub struct Calibrated {
 }
 
 impl Calibrated {
-    /// The first way to ranges.
+    /// The first ways to ranges.
     ///
     /// # Errors
     /// When there was none.
-    pub fn method(&self) -> Result<RangeMethod, CalibrationError> {
-        let first = self.ranges.first().map(|(method, _)| *method);
+    pub fn methods(&self) -> Result<&RangeMethods, CalibrationError> {
+        let first = self.ranges.first().map(|(methods, _)| methods);
         first.ok_or_else(|| CalibrationError::Threshold("nothing was to choose ranges".into()))
     }
 
@@ -93,6 +134,13 @@ pub struct Evidence {
     pub(super) outputs: Vec<Vec<Array>>,
 }
 
+impl Evidence {
+    /// The samples that judge, ascending.
+    pub fn judged(&self) -> &[usize] {
+        &self.judged
+    }
+}
+
 /// Measures a float function on samples, by an executable of it that observes everything, and writes the thresholds of the first chooser as
 /// attributes of its values. `done` is called after each sample.
 ///
@@ -109,17 +157,26 @@ pub fn calibrate(
     let layers = layers(function)?;
     let own: Vec<String> = groups.measured().map(|value| value_name(function, value)).collect();
     let names: HashSet<String> = own.iter().cloned().collect();
-    let (learned, judged) = if method.random { Default::default() } else { shares(samples.count) };
+    let (learned, judged) = if method.random { Default::default() } else { shares(samples.count, method.judge_by_all) };
     let plan = MomentsPlan::new(layers, learned.clone());
-    let needed = method.choosers.iter().any(|method| method.chooser.needs_histogram());
+    let all = || method.choosers.iter().flat_map(RangeMethods::all);
+    let needed = all().any(|method| method.chooser.needs_histogram());
     let histograms = if needed { names.clone() } else { HashSet::new() };
     let measured = Measured { names: &names, histograms: &histograms, outputs_of: &judged, moments: &plan };
     let Measurement { observers, outputs, taken, first: values } = measure(executable, &measured, samples, done)?;
     let calibration = CalibrationInfo { samples: samples.count, random: method.random, percentile: None };
     let pool = threads(samples.jobs)?;
-    let asymmetric = method.choosers.iter().any(|method| method.asymmetric);
-    let may_have = if asymmetric { zero_points::allowed(function, &groups)? } else { HashSet::new() };
-    let info = |method: &RangeMethod| (*method, info((&own, &may_have), &observers, *method, &calibration));
+    if let Some(unknown) =
+        method.choosers.iter().flat_map(|methods| methods.others.keys()).find(|name| !names.contains(*name))
+    {
+        let reason = format!(
+            "quant_config: the value of '{unknown}' has no range of its own; it may share that of another, or run on the CPU"
+        );
+        return Err(CalibrationError::Threshold(reason));
+    }
+    let may_have =
+        if all().any(|method| method.asymmetric) { zero_points::allowed(function, &groups)? } else { HashSet::new() };
+    let info = |methods: &RangeMethods| (methods.clone(), info((&own, &may_have), &observers, methods, &calibration));
     let ranges: Vec<_> = pool.install(|| method.choosers.iter().map(info).collect());
     let first = ranges.first().map(|(_, info)| info.ranges()).unwrap_or_default();
     assign_thresholds(function, |name| first.get(name).copied()).map_err(CalibrationError::Threshold)?;
@@ -133,20 +190,21 @@ pub fn calibrate(
     Ok(Calibrated { ranges, evidence, first: values })
 }
 
-/// The ranges that a method gives the values of these names.
+/// The ranges that methods give the values of these names.
 fn info(
     (names, may_have_zero_points): (&[String], &HashSet<String>),
     observers: &BTreeMap<String, Observer>,
-    RangeMethod { chooser, asymmetric }: RangeMethod,
+    methods: &RangeMethods,
     calibration: &CalibrationInfo,
 ) -> QuantInfo {
-    let judge = if calibration.random { Judge::Random } else { chooser.judge() };
     let value = |name: &String| {
+        let RangeMethod { chooser, asymmetric } = methods.of(name);
+        let judge = if calibration.random { Judge::Random } else { chooser.judge() };
         let observer = observers.get(name)?;
         let range = chooser.range(observer, asymmetric && may_have_zero_points.contains(name));
         Some((name.clone(), ValueInfo::new(range, f64::from(observer.largest()), judge)))
     };
-    let percentile = match chooser {
+    let percentile = match methods.usual.chooser {
         RangeChooser::Percentile(share) => Some(share),
         _ => None,
     };
@@ -183,13 +241,19 @@ fn layers(function: OperationRef<'_, '_>) -> Result<Vec<LinearLayer>, IrError> {
     Ok(layers)
 }
 
-/// The samples that decide on rounding and those that judge it: every other one each, evenly spread.
-fn shares(count: usize) -> (Vec<usize>, Vec<usize>) {
+/// The samples that decide on rounding and those that judge it: every other one each, evenly spread; or all others.
+fn shares(count: usize, judge_by_all: bool) -> (Vec<usize>, Vec<usize>) {
     if count < FEWEST_SAMPLES {
         return ((0..count).collect(), (0..count).collect());
     }
     let pairs = (count / 2).min(SHARE_SAMPLES);
-    (0..pairs).map(|i| 2 * (i * (count / 2) / pairs)).map(|first| (first, first + 1)).unzip()
+    let (learned, judged): (Vec<usize>, Vec<usize>) =
+        (0..pairs).map(|i| 2 * (i * (count / 2) / pairs)).map(|first| (first, first + 1)).unzip();
+    if judge_by_all {
+        let judged = (0..count).filter(|index| learned.binary_search(index).is_err()).collect();
+        return (learned, judged);
+    }
+    (learned, judged)
 }
 
 #[cfg(test)]
@@ -198,10 +262,13 @@ mod tests {
 
     #[test]
     fn no_sample_judges_what_it_decided() {
-        assert_eq!(shares(3), (vec![0, 1, 2], vec![0, 1, 2]));
-        assert_eq!(shares(8), (vec![0, 2, 4, 6], vec![1, 3, 5, 7]));
-        let (learned, judged) = shares(1000);
+        assert_eq!(shares(3, false), (vec![0, 1, 2], vec![0, 1, 2]));
+        assert_eq!(shares(8, false), (vec![0, 2, 4, 6], vec![1, 3, 5, 7]));
+        let (learned, judged) = shares(1000, false);
         assert_eq!((learned.len(), judged.len()), (16, 16));
         assert!(learned.iter().all(|index| !judged.contains(index)) && judged.iter().all(|&index| index < 1000));
+        let (learned, judged) = shares(101, true);
+        assert_eq!((learned.len(), judged.len()), (16, 85));
+        assert!(learned.iter().all(|index| !judged.contains(index)));
     }
 }

@@ -1,6 +1,5 @@
 //! How alike the outputs of two networks are.
 
-use super::search::cosine;
 use crate::numerics::largest_magnitude;
 use ndarray::{ArrayViewD, Axis, IxDyn};
 use std::fmt;
@@ -127,9 +126,41 @@ pub fn same_best_class(shape: &[usize], samples: &[(Vec<f32>, Vec<f32>)]) -> Opt
     is_vector.then(|| samples.iter().filter(|(left, right)| best(left) == best(right)).count())
 }
 
+/// Cosine similarity in f64 of what is finite on the left. Two zero vectors are the same; a zero vector and another are not alike at all, nor is one
+/// that is infinite or no number where the left is finite.
+pub fn cosine(left: &[f32], right: &[f32]) -> Option<f64> {
+    if left.len() != right.len() || left.is_empty() {
+        return None;
+    }
+    let (mut ll, mut rr, mut lr) = (0.0, 0.0, 0.0);
+    for (&a, &b) in left.iter().zip(right).filter(|(a, _)| a.is_finite()) {
+        let (a, b) = (f64::from(a), f64::from(b));
+        ll += a * a;
+        rr += b * b;
+        lr += a * b;
+    }
+    if ll == 0.0 && rr == 0.0 {
+        return Some(1.0);
+    }
+    if ll == 0.0 || rr == 0.0 || !rr.is_finite() {
+        return Some(0.0);
+    }
+    Some(lr / (ll.sqrt() * rr.sqrt()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_infinite_is_not_alike() {
+        assert_eq!(cosine(&[3.0, 4.0], &[4.0, 3.0]), Some(24.0 / 25.0));
+        assert_eq!(cosine(&[3.0, 4.0], &[3.0, f32::NEG_INFINITY]), Some(0.0));
+        assert_eq!(cosine(&[3.0, 4.0], &[f32::NAN, 4.0]), Some(0.0));
+        // A mask of the float network has no direction.
+        assert_eq!(cosine(&[3.0, f32::NEG_INFINITY, 4.0], &[3.0, -100.0, 4.0]), Some(1.0));
+        assert_eq!((cosine(&[0.0], &[0.0]), cosine(&[0.0], &[1.0])), (Some(1.0), Some(0.0)));
+    }
 
     /// A blob in the middle of a map; in its first rows there is noise that int8 does not show.
     #[test]

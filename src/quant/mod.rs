@@ -12,8 +12,9 @@ pub mod given;
 pub mod groups;
 pub mod info;
 mod insert_casts;
-mod judge;
+pub mod judge;
 pub mod linear;
+mod mix;
 pub mod moments;
 mod observer;
 mod placement;
@@ -26,6 +27,7 @@ pub mod rules;
 pub mod search;
 pub mod sensitivity;
 mod settle;
+mod steps;
 mod thresholds;
 mod zero_points;
 

@@ -65,16 +65,27 @@ pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result
 /// is by candidate.
 pub fn choose(candidates: &[Candidate], noise: &[f64], left: f64) -> BTreeMap<String, ThresholdRange> {
     let total: f64 = noise.iter().sum();
-    let mut order: Vec<(&Candidate, f64)> = candidates.iter().zip(noise.iter().copied()).collect();
-    let worth = |(candidate, noise): &(&Candidate, f64)| noise / candidate.cost.max(1) as f64;
-    order.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
     let mut remaining = total;
-    let needed = order.into_iter().take_while(|(_, noise)| {
+    let needed = by_worth(candidates, noise).into_iter().take_while(|(_, noise)| {
         let wanted = left == 0.0 || remaining > left * total;
         remaining -= noise;
         wanted
     });
     needed.map(|(candidate, _)| (candidate.value.clone(), candidate.wide)).collect()
+}
+
+/// As many candidates, those with the most noise for their cost first.
+pub fn first(candidates: &[Candidate], noise: &[f64], count: usize) -> BTreeMap<String, ThresholdRange> {
+    let order = by_worth(candidates, noise).into_iter().take(count);
+    order.map(|(candidate, _)| (candidate.value.clone(), candidate.wide)).collect()
+}
+
+/// Candidates with their noise, those with the most for their cost first.
+fn by_worth<'s>(candidates: &'s [Candidate], noise: &[f64]) -> Vec<(&'s Candidate, f64)> {
+    let mut order: Vec<(&Candidate, f64)> = candidates.iter().zip(noise.iter().copied()).collect();
+    let worth = |(candidate, noise): &(&Candidate, f64)| noise / candidate.cost.max(1) as f64;
+    order.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
+    order
 }
 
 /// Whether a reader can see a value as int16 of this step, or moves it.
@@ -160,5 +171,6 @@ mod tests {
         assert_eq!(names(0.5), ["large", "small"]);
         assert_eq!(names(0.0), ["large", "quiet", "small"]);
         assert_eq!(choose(&all, &[0.0; 3], 0.0).len(), 3);
+        assert_eq!(first(&all, &[0.5, 0.3, 0.2], 1).into_keys().collect::<Vec<_>>(), ["small"]);
     }
 }

@@ -2,33 +2,39 @@
 
 use super::{
     calibrate::{CalibrationError, Samples, outputs},
-    evidence::{Calibrated, Evidence, RangeMethod},
+    evidence::{Calibrated, ChosenRanges, Evidence, RangeMethods},
     info::{Judge, PrecisionInfo, QuantInfo, ValueInfo},
     insert_casts::insert_casts,
     judge::{Likeness, likeness, same_best_class},
-    precision::{Candidate, choose},
+    precision::{Candidate, choose, first},
     sensitivity::{costs, pairs},
+    steps::{LEAST_SHARE, Steps},
     thresholds::{ThresholdRange, assign_thresholds},
 };
-use crate::cpu::FloatExecutable;
+use crate::cpu::{Array, FloatExecutable};
 use hb_dialects::ir;
 use hb_dialects::names::FUNCTION;
 use melior::ir::{Module, OperationRef};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// A trial with more int16 that is no better than this share of the error of one with less is not worth it.
 const WORTHWHILE: f64 = 0.95;
-/// The share of the noise that is left is multiplied by a factor between these from one trial to the next.
-const SMALLEST_STEP: f64 = 0.3;
-const LARGEST_STEP: f64 = 0.85;
-/// The power of the share that the error of the outputs is taken for at first, and the least that two trials may show.
-const USUAL_POWER: f64 = 1.5;
-const LEAST_POWER: f64 = 0.5;
-/// Below this share of the noise everything becomes int16.
-const LEAST_SHARE: f64 = 0.001;
 
 /// Makes an executable of the QDQ form of a function, for a few runs.
 pub type Compile<'a> = dyn Fn(OperationRef<'_, '_>) -> Result<FloatExecutable, CalibrationError> + 'a;
+
+/// Gives outputs a number, the larger the better, by the samples that judge. The executable says which outputs they are.
+pub type UserJudge<'a> = dyn Fn(&FloatExecutable, &[Vec<Array>]) -> Result<f64, CalibrationError> + 'a;
+
+/// How much slower int16 may make a network.
+pub struct LatencyBudget<'a> {
+    /// Percent above the latency with int8 alone.
+    pub percent: f64,
+    /// The predicted latency of a QDQ form.
+    pub latency: &'a dyn Fn(&Module<'_>) -> Result<f64, CalibrationError>,
+}
 
 /// What a search settles on.
 pub struct Found {
@@ -45,9 +51,9 @@ pub struct Found {
     /// How many samples judge.
     pub judged: usize,
     /// Whose ranges they are.
-    pub chooser: RangeMethod,
-    /// What each chooser of ranges reaches with int8 alone.
-    pub choosers: Vec<(RangeMethod, f64)>,
+    pub methods: RangeMethods,
+    /// What the ranges of each reach with int8 alone.
+    pub reached: Vec<(RangeMethods, f64)>,
     /// The names of the int16 values, and how many there could be.
     pub wide: Vec<String>,
     /// How many values could be int16.
@@ -66,6 +72,14 @@ pub struct Search<'s, 'c> {
     pub calibrated: &'s Calibrated,
     /// The mean cosine that every output shall have with that of the float network; none is int8 whatever comes of it.
     pub wanted_cosine: Option<f64>,
+    /// Whether values may have ranges of several methods.
+    pub mixes: bool,
+    /// What judges outputs in place of their cosine: then the wanted cosine is the wanted share of the float network's number.
+    pub judge: Option<&'s UserJudge<'s>>,
+    /// The number of the float network, once it is known.
+    pub float_number: OnceCell<f64>,
+    /// None: as slow as it comes to.
+    pub budget: Option<&'s LatencyBudget<'s>>,
     /// What decides on widths.
     pub evidence: &'s Evidence,
     /// Those of calibration.
@@ -75,12 +89,14 @@ pub struct Search<'s, 'c> {
 }
 
 /// A QDQ form with some activations as int16.
-struct Trial<'s> {
+struct Trial {
     executable: FloatExecutable,
     /// What decides on the others.
-    base: &'s (RangeMethod, QuantInfo),
+    base: Rc<ChosenRanges>,
     wide: BTreeMap<String, ThresholdRange>,
     verdict: Verdict,
+    /// Where there is a budget for it.
+    latency: Option<f64>,
 }
 
 /// How the outputs of a trial are like those of the float network.
@@ -108,7 +124,7 @@ fn is_better((reached, wide): Outcome, (others_reached, others_wide): Outcome, w
     }
 }
 
-impl Trial<'_> {
+impl Trial {
     fn outcome(&self) -> Outcome {
         (self.verdict.at_least, self.wide.len())
     }
@@ -121,14 +137,15 @@ impl<'s> Search<'s, '_> {
     /// # Errors
     /// When a form of the network cannot be made or run.
     pub fn run(&self) -> Result<Found, CalibrationError> {
-        let (mut best, choosers) = self.choose_ranges()?;
+        let (mut best, reached) = self.choose_ranges()?;
         let int8_cosine = best.verdict.reached;
         let mut noise = Vec::new();
         if let Some(wanted) = self.wanted_cosine.filter(|wanted| best.verdict.at_least < *wanted) {
             noise = self.noise(&best.base.1)?;
             best = self.widen(best, &noise, wanted)?;
         }
-        let Trial { executable, base: (chooser, base), wide, verdict } = best;
+        let Trial { executable, base, wide, verdict, .. } = best;
+        let (methods, base) = &*base;
         let precision = PrecisionInfo { wanted_cosine: self.wanted_cosine, int8_cosine, cosine: verdict.reached };
         let mut info = base.clone();
         info.precision = Some(precision);
@@ -143,8 +160,8 @@ impl<'s> Search<'s, '_> {
             worst: verdict.worst,
             best_classes: verdict.best_classes,
             judged: self.evidence.judged.len(),
-            chooser: *chooser,
-            choosers,
+            methods: methods.clone(),
+            reached,
             wide: wide.into_keys().collect(),
             candidates: self.candidates.len(),
             noise: self.candidates.iter().map(|candidate| candidate.value.clone()).zip(noise).collect(),
@@ -152,15 +169,20 @@ impl<'s> Search<'s, '_> {
     }
 
     /// The best of the int8 forms, and what each of them reaches.
-    fn choose_ranges(&self) -> Result<(Trial<'s>, Vec<(RangeMethod, f64)>), CalibrationError> {
+    fn choose_ranges(&self) -> Result<(Trial, Vec<(RangeMethods, f64)>), CalibrationError> {
         let mut best: Option<Trial> = None;
         let mut reached = Vec::new();
-        for base in &self.calibrated.ranges {
-            let trial = self.attempt(base, BTreeMap::new())?;
-            reached.push((base.0, trial.verdict.reached));
+        let mut ranges: Vec<ChosenRanges> = self.calibrated.ranges.iter().rev().cloned().collect();
+        let mut mixes = self.mixes;
+        while let Some(base) = ranges.pop() {
+            let trial = self.attempt(Rc::new(base), BTreeMap::new())?;
+            reached.push((trial.base.0.clone(), trial.verdict.reached));
             // The wanted cosine is not asked: of what is good enough, the best still is the safest.
             if best.as_ref().is_none_or(|best| trial.verdict.reached > best.verdict.reached) {
                 best = Some(trial);
+            }
+            if let Some(best) = best.as_ref().filter(|_| ranges.is_empty() && std::mem::take(&mut mixes)) {
+                ranges.extend(self.mix(&best.base)?);
             }
         }
         let best = best.ok_or_else(|| CalibrationError::Threshold("nothing was to choose ranges".into()))?;
@@ -168,8 +190,10 @@ impl<'s> Search<'s, '_> {
     }
 
     /// What reaches the wanted cosine with the fewest activations as int16, or comes closest to it.
-    fn widen(&self, mut best: Trial<'s>, noise: &[f64], wanted: f64) -> Result<Trial<'s>, CalibrationError> {
-        let (base, reached) = (best.base, best.verdict.at_least);
+    fn widen(&self, mut best: Trial, noise: &[f64], wanted: f64) -> Result<Trial, CalibrationError> {
+        let (base, reached) = (best.base.clone(), best.verdict.at_least);
+        let most_latency = self.most_latency(&best);
+        let within = |trial: &Trial| most_latency.zip(trial.latency).is_none_or(|(most, own)| own <= most);
         let mut steps = Steps::new(reached, wanted);
         // What was reached with how many: they are chosen in one order.
         let mut known = BTreeMap::from([(0, reached)]);
@@ -181,7 +205,10 @@ impl<'s> Search<'s, '_> {
                 steps.saw(share, reached);
                 continue;
             }
-            let next = self.attempt(base, wide)?;
+            let next = self.attempt(base.clone(), wide)?;
+            if !within(&next) {
+                return self.within_budget(best, noise, (wanted, most), &within);
+            }
             known.insert(most, next.verdict.at_least);
             steps.saw(share, next.verdict.at_least);
             if is_better(next.outcome(), best.outcome(), wanted) {
@@ -189,6 +216,36 @@ impl<'s> Search<'s, '_> {
             }
         }
         Ok(best)
+    }
+
+    /// The best of what is within the budget, where `beyond` activations as int16 are not: int16 makes a network slower, so that half of what is
+    /// left to ask is ruled out by each trial.
+    fn within_budget(
+        &self,
+        mut best: Trial,
+        noise: &[f64],
+        (wanted, mut beyond): (f64, usize),
+        within: &dyn Fn(&Trial) -> bool,
+    ) -> Result<Trial, CalibrationError> {
+        let (base, mut allowed) = (best.base.clone(), best.wide.len());
+        while beyond - allowed > 1 {
+            let count = allowed + (beyond - allowed) / 2;
+            let next = self.attempt(base.clone(), first(self.candidates, noise, count))?;
+            if !within(&next) {
+                beyond = count;
+                continue;
+            }
+            allowed = count;
+            if is_better(next.outcome(), best.outcome(), wanted) {
+                best = next;
+            }
+        }
+        Ok(best)
+    }
+
+    /// The latency that the budget allows, by that of the int8 form.
+    fn most_latency(&self, int8: &Trial) -> Option<f64> {
+        self.budget.zip(int8.latency).map(|(budget, latency)| latency * (1.0 + budget.percent / 100.0))
     }
 
     /// What each candidate alone costs the outputs as int8.
@@ -208,17 +265,17 @@ impl<'s> Search<'s, '_> {
         Ok(noise)
     }
 
-    fn function<'m>(&self, module: &'m Module<'_>) -> Result<OperationRef<'m, 'm>, CalibrationError> {
+    pub(super) fn function<'m>(&self, module: &'m Module<'_>) -> Result<OperationRef<'m, 'm>, CalibrationError> {
         ir::function_named(module.as_operation(), FUNCTION)
             .ok_or_else(|| CalibrationError::Threshold(format!("there is no function @{FUNCTION}")))
     }
 
     fn attempt(
         &self,
-        base: &'s (RangeMethod, QuantInfo),
+        base: Rc<ChosenRanges>,
         mut wide: BTreeMap<String, ThresholdRange>,
-    ) -> Result<Trial<'s>, CalibrationError> {
-        let (chooser, info) = base;
+    ) -> Result<Trial, CalibrationError> {
+        let (methods, info) = &*base;
         let ranges = info.ranges();
         for (name, range) in &mut wide {
             if let Some(narrow) = ranges.get(name) {
@@ -231,13 +288,14 @@ impl<'s> Search<'s, '_> {
             .map_err(CalibrationError::Threshold)?;
         insert_casts(function)?;
         let executable = (self.compile)(function)?;
+        let latency = self.budget.map(|budget| (budget.latency)(&copy)).transpose()?;
         let verdict = self.judge(&executable)?;
         let (wide_count, candidates, reached) = (wide.len(), self.candidates.len(), verdict.reached);
         tracing::debug!(
-            "ranges by {chooser}, {wide_count} of {candidates} activations int16: output cosine {reached:.6}, for other samples at least {:.6}",
+            "ranges by {methods}, {wide_count} of {candidates} activations int16: output cosine {reached:.6}, for other samples at least {:.6}",
             verdict.at_least
         );
-        Ok(Trial { executable, base, wide, verdict })
+        Ok(Trial { executable, base, wide, verdict, latency })
     }
 
     fn judge(&self, executable: &FloatExecutable) -> Result<Verdict, CalibrationError> {
@@ -253,75 +311,26 @@ impl<'s> Search<'s, '_> {
             }
             verdict.best_classes.extend(same_best_class(shape, &pairs).map(|count| (name.to_owned(), count)));
         }
+        if let Some(judge) = self.judge {
+            let share = judge(executable, &own)? / self.float_number(judge, executable)?;
+            (verdict.reached, verdict.at_least, verdict.worst) = (share, share, "accuracy_command".to_owned());
+        }
         Ok(verdict)
     }
-}
 
-/// Cosine similarity in f64 of what is finite on the left. Two zero vectors are the same; a zero vector and another are not alike at all, nor is one
-/// that is infinite or no number where the left is finite.
-pub fn cosine(left: &[f32], right: &[f32]) -> Option<f64> {
-    if left.len() != right.len() || left.is_empty() {
-        return None;
-    }
-    let (mut ll, mut rr, mut lr) = (0.0, 0.0, 0.0);
-    for (&a, &b) in left.iter().zip(right).filter(|(a, _)| a.is_finite()) {
-        let (a, b) = (f64::from(a), f64::from(b));
-        ll += a * a;
-        rr += b * b;
-        lr += a * b;
-    }
-    if ll == 0.0 && rr == 0.0 {
-        return Some(1.0);
-    }
-    if ll == 0.0 || rr == 0.0 || !rr.is_finite() {
-        return Some(0.0);
-    }
-    Some(lr / (ll.sqrt() * rr.sqrt()))
-}
-
-/// Looks for the largest share of the noise that may stay: the error of the outputs is about a power of it.
-struct Steps {
-    wanted: f64,
-    /// Share and error of the last trial that was not good enough.
-    failed: (f64, f64),
-    /// The power.
-    power: f64,
-    /// The largest share that is good enough.
-    good: Option<f64>,
-    done: bool,
-}
-
-impl Steps {
-    /// After a trial with all the noise.
-    fn new(reached: f64, wanted: f64) -> Self {
-        let failed = (1.0, 1.0 - reached);
-        Self { wanted, failed, power: USUAL_POWER, good: None, done: reached >= wanted }
-    }
-
-    /// The share to try next; none at the end, which is there when nothing is left that could be wider.
-    fn next(&self, more: bool) -> Option<f64> {
-        let (share, error) = self.failed;
-        match self.good {
-            _ if self.done => None,
-            // The last step may have been larger than needed.
-            Some(good) => Some((share * good).sqrt()),
-            None if !more || share < LEAST_SHARE => None,
-            None => {
-                Some(share * ((1.0 - self.wanted) / error).powf(1.0 / self.power).clamp(SMALLEST_STEP, LARGEST_STEP))
-            }
+    /// What the user's judge says of the float network.
+    fn float_number(&self, judge: &UserJudge<'_>, executable: &FloatExecutable) -> Result<f64, CalibrationError> {
+        if let Some(number) = self.float_number.get() {
+            return Ok(*number);
         }
-    }
-
-    fn saw(&mut self, share: f64, reached: f64) {
-        let error = 1.0 - reached;
-        self.done = self.good.is_some();
-        if reached >= self.wanted {
-            self.good = Some(share);
-        } else if self.good.is_none() {
-            let power = (self.failed.1 / error).ln() / (self.failed.0 / share).ln();
-            self.power = if power.is_finite() { power.clamp(LEAST_POWER, USUAL_POWER) } else { LEAST_POWER };
-            self.failed = (share, error);
+        let number = judge(executable, &self.evidence.outputs)?;
+        if number <= 0.0 {
+            let reason = format!(
+                "accuracy_command gives the float network {number}; it must be more than 0, and the larger the better"
+            );
+            return Err(CalibrationError::Threshold(reason));
         }
+        Ok(*self.float_number.get_or_init(|| number))
     }
 }
 
@@ -330,17 +339,6 @@ mod tests {
     use super::*;
 
     const WANTED: f64 = 0.993;
-
-    /// Trials until the search ends, and the share that it settles on, where a share `s` has the error `e(s)`.
-    fn search(error: impl Fn(f64) -> f64) -> (usize, f64) {
-        let mut steps = Steps::new(1.0 - error(1.0), WANTED);
-        let mut trials = 1;
-        while let Some(share) = steps.next(true) {
-            steps.saw(share, 1.0 - error(share));
-            trials += 1;
-        }
-        (trials, steps.good.unwrap_or(steps.failed.0))
-    }
 
     #[test]
     fn no_trial_replaces_a_better_one() {
@@ -353,28 +351,5 @@ mod tests {
         // What is reached is reached; then less int16 is better, and how far beyond does not matter.
         assert!(is_better((0.994, 40), (0.99, 0), WANTED) && !is_better((0.99, 0), (0.994, 40), WANTED));
         assert!(is_better((0.994, 7), (0.999, 9), WANTED) && !is_better((0.999, 9), (0.994, 7), WANTED));
-    }
-
-    #[test]
-    fn what_is_infinite_is_not_alike() {
-        assert_eq!(cosine(&[3.0, 4.0], &[4.0, 3.0]), Some(24.0 / 25.0));
-        assert_eq!(cosine(&[3.0, 4.0], &[3.0, f32::NEG_INFINITY]), Some(0.0));
-        assert_eq!(cosine(&[3.0, 4.0], &[f32::NAN, 4.0]), Some(0.0));
-        // A mask of the float network has no direction.
-        assert_eq!(cosine(&[3.0, f32::NEG_INFINITY, 4.0], &[3.0, -100.0, 4.0]), Some(1.0));
-        assert_eq!((cosine(&[0.0], &[0.0]), cosine(&[0.0], &[1.0])), (Some(1.0), Some(0.0)));
-    }
-
-    #[test]
-    fn searches_are_short_and_end_at_what_was_wanted() {
-        let wanted = 1.0 - WANTED;
-        assert_eq!(search(|_| wanted / 2.0), (1, 1.0));
-        for (largest, power) in [(0.012, 1.7), (0.02, 0.6), (0.05, 1.0), (0.3, 0.8)] {
-            let error = |share: f64| largest * share.powf(power);
-            let (trials, share) = search(error);
-            assert!(trials <= 7 && error(share) <= wanted && error(share) > wanted / 3.0, "{trials} trials to {share}");
-        }
-        // What cannot be reached ends, too.
-        assert!(search(|_| 0.5).0 < 20);
     }
 }

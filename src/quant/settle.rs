@@ -131,20 +131,28 @@ struct Views<'s> {
     activations: &'s Activations,
     /// Bits that are asked for each operand; 0, and what is left out: as the value is.
     bits: &'s [u32],
-    /// Whether operands have the zero point 0.
-    symmetric: bool,
+    symmetric: Symmetric,
+}
+
+/// Which operands have the zero point 0 whatever their values have.
+#[derive(Clone, Copy, PartialEq)]
+enum Symmetric {
+    None,
+    Operand(usize),
+    All,
 }
 
 impl Views<'_> {
     fn of(&self, index: usize, value: Value<'_, '_>) -> Option<Activation> {
         let own = activation_of(self.activations, value)?;
         let seen = own.seen_as(self.bits.get(index).copied().unwrap_or(0));
-        Some(if self.symmetric { seen.symmetric() } else { seen })
+        let symmetric = self.symmetric == Symmetric::All || self.symmetric == Symmetric::Operand(index);
+        Some(if symmetric { seen.symmetric() } else { seen })
     }
 }
 
 /// The types in which the BPU runs an operation: as its operands are or as they were asked for; where it has no form for these, with
-/// int16 operands as int8, the last alone first, because the second operand of a product is int8, then without zero points. The reason is the
+/// int16 operands as int8, the last alone first, because the second operand of a product is int8, then without zero points, the last alone first too. The reason is the
 /// first one.
 fn form_of(
     operation: OperationRef<'_, '_>,
@@ -152,7 +160,7 @@ fn form_of(
     activations: &Activations,
 ) -> Result<Form, PassFailure> {
     let bits = operand_bits(operation, rule)?;
-    let asked_views = Views { activations, bits: &bits, symmetric: false };
+    let asked_views = Views { activations, bits: &bits, symmetric: Symmetric::None };
     let asked = match types_of(operation, rule, asked_views)? {
         Ok(None) => return Ok(Form::None),
         Ok(Some(found)) => form_with_scales(operation, &found).map(|_| found),
@@ -163,8 +171,12 @@ fn form_of(
         Err(reason) => reason,
     };
     let narrow = narrower(operation, rule, asked_views)?;
-    let all = || narrow.iter().chain([&bits]);
-    for (bits, symmetric) in narrow.iter().map(|bits| (bits, false)).chain(all().map(|bits| (bits, true))) {
+    let mut views: Vec<(&Vec<u32>, Symmetric)> = narrow.iter().map(|bits| (bits, Symmetric::None)).collect();
+    for bits in narrow.iter().chain([&bits]) {
+        let single = (0..operation.operand_count()).rev().map(Symmetric::Operand);
+        views.extend(single.chain([Symmetric::All]).map(|symmetric| (bits, symmetric)));
+    }
+    for (bits, symmetric) in views {
         if let Ok(Some(found)) = types_of(operation, rule, Views { activations, bits, symmetric })?
             && form_with_scales(operation, &found).is_ok()
         {

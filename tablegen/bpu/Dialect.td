@@ -14,7 +14,7 @@ def Bpu_Dialect : Dialect {
   let summary = "Integer operations with hardware meaning";
   let description = [{
     What the BPU computes, exact to the bit as `docs/numerics.md` defines it. Quantized tensors have the element type
-    `!quant.uniform`; every rescaling follows from the scales in the types, so that an operation carries no multipliers.
+    `!quant.uniform`, of int8 also with a zero point; every rescaling follows from the scales in the types, so that an operation carries no multipliers.
     Convolution and pooling take NHWC tensors of rank 4 and OHWI weights; other operations work on any rank up to 6 in
     the order that their types say, with explicit `bpu.transpose`.
 

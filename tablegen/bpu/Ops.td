@@ -44,7 +44,7 @@ def Bpu_Conv2DOp : Bpu_PureOp<"conv2d"> {
   let summary = "integer convolution";
   let description = [{
     `input` is NHWC, `weight` is OHWI with I = C/group, `bias` is i32 of length O with scale s_input * s_weight[o].
-    `pads` is top, left, bottom, right; padding is the integer 0. The accumulator is i32 and never overflows (a
+    `pads` is top, left, bottom, right; padding is the real 0, the zero point of the input. Weights have the zero point 0. The accumulator is i32 and never overflows (a
     constraint of placement), then it is rescaled to the result's scale and clamped to [`clamp_min`, `clamp_max`].
   }];
   let arguments = (ins Bpu_QuantizedTensor:$input, Bpu_QuantizedTensor:$weight, Optional<Bpu_BiasTensor>:$bias,
@@ -55,7 +55,7 @@ def Bpu_Conv2DOp : Bpu_PureOp<"conv2d"> {
 
 def Bpu_MatMulOp : Bpu_PureOp<"matmul"> {
   let summary = "integer matrix product of two activations";
-  let description = "`[..., M, K] x [..., K, N]`, leading dimensions broadcast; rescaled as `bpu.conv2d` is.";
+  let description = "`[..., M, K] x [..., K, N]`, leading dimensions broadcast; rescaled as `bpu.conv2d` is. `rhs` has the zero point 0.";
   let arguments = (ins Bpu_QuantizedTensor:$lhs, Bpu_QuantizedTensor:$rhs,
     OptionalAttr<I64Attr>:$clamp_min, OptionalAttr<I64Attr>:$clamp_max);
   let results = (outs Bpu_QuantizedTensor:$output);
@@ -205,8 +205,8 @@ def Bpu_ReshapeOp : Bpu_FoldableOp<"reshape"> {
 //===- Float engine ---------------------------------------------------------===//
 
 def Bpu_QuantizeOp : Bpu_PureOp<"quantize"> {
-  let summary = "f32 to integers: saturate(round_half_even(x / scale))";
-  let description = "As ONNX QuantizeLinear; NaN becomes 0.";
+  let summary = "f32 to integers: saturate(round_half_even(x / scale) + zero point)";
+  let description = "As ONNX QuantizeLinear; NaN becomes the zero point.";
   let arguments = (ins Bpu_FloatTensor:$input);
   let results = (outs Bpu_QuantizedTensor:$output);
 }
@@ -214,7 +214,7 @@ def Bpu_QuantizeOp : Bpu_PureOp<"quantize"> {
 def Bpu_NormalizeOp : Bpu_PureOp<"normalize"> {
   let summary = "f32 to integers, each channel with a mean and a factor of its own";
   let description = [{
-    `saturate(round_half_even((x - mean[c]) * factor[c] / scale))`, c the index along `axis`; each of the three steps is rounded to f32, and so
+    `saturate(round_half_even((x - mean[c]) * factor[c] / scale) + zero point)`, c the index along `axis`; each of the three steps is rounded to f32, and so
     are `mean` and `factor`. It also stands beside segments, in place of a `quant.qcast`, until they are formed.
   }];
   let arguments = (ins Bpu_FloatTensor:$input, I64Attr:$axis, DenseF64ArrayAttr:$mean, DenseF64ArrayAttr:$factor);
@@ -222,7 +222,7 @@ def Bpu_NormalizeOp : Bpu_PureOp<"normalize"> {
 }
 
 def Bpu_DequantizeOp : Bpu_PureOp<"dequantize"> {
-  let summary = "integers to f32: q * scale";
+  let summary = "integers to f32: (q - zero point) * scale";
   let description = "As ONNX DequantizeLinear.";
   let arguments = (ins Bpu_QuantizedTensor:$input);
   let results = (outs Bpu_FloatTensor:$output);

@@ -57,8 +57,9 @@ OPTIMIZATIONcompiler_parameters: {}
     assert!(told[0].contains("input_layout_rt") && told[0].contains("changes nothing"), "{told:#?}");
     let precision = text.replace("OPTIMIZATION", "  optimization: set_all_nodes_int16\n");
     assert_eq!(warnings(&precision).len(), 1);
-    let asymmetric = text.replace("OPTIMIZATION", "  optimization: asymmetric\n");
-    let told = errors(&asymmetric);
+    assert_eq!(warnings(&text.replace("OPTIMIZATION", "  optimization: asymmetric\n")).len(), 1);
+    let corrected = text.replace("OPTIMIZATION", "  optimization: bias_correction\n");
+    let told = errors(&corrected);
     assert!(told.iter().all(|line| line.contains("input_layout_rt") || line.contains("optimization")), "{told:#?}");
     assert_eq!(told.len(), 2, "{told:#?}");
     refused(
@@ -368,7 +369,7 @@ fn names_that_match_nothing() {
         )
         .replace(
             "  calibration_type: 'max'\n",
-            "  calibration_type: 'max'\n  optimization: asymmetric\n  quant_config: {op_config: {Conf: {type: int16}}, node_config: {/stem/Conv: {qtype: int16}}}\n",
+            "  calibration_type: 'max'\n  optimization: bias_correction\n  quant_config: {op_config: {Conf: {type: int16}}, node_config: {/stem/Conv: {qtype: int16}}}\n",
         );
     let folder = folder();
     let path = folder.path().join("cfg.yaml");

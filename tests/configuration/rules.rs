@@ -1,7 +1,9 @@
 //! One test per rule of the file itself: the message and the place.
 
 use crate::{BASE, base_with, errors, read, refused};
-use hb::driver::configuration::{ACCURACY_TARGET, CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, MAX_PERCENTILE};
+use hb::driver::configuration::{
+    ACCURACY_COMMAND, ACCURACY_TARGET, CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, LATENCY_BUDGET, MAX_PERCENTILE,
+};
 
 #[test]
 fn groups_are_known_and_unique() {
@@ -133,9 +135,11 @@ fn what_is_not_supported_says_so() {
     refused(&compiler("  input_source: {data: dddr}"), "17:17", &["'dddr' is not one of ddr", "did you mean 'ddr'?"]);
     let separate = read(&base_with(5, "  input_name: data\n  separate_batch: True")).expect("warnings only").warnings;
     assert!(separate[0].what.contains("nothing to separate, because input_batch is 1"), "{separate:#?}");
-    for line in
-        ["  per_channel: True", "  optimization: asymmetric", "  quant_config: {op_config: {Conv: {type: float16}}}"]
-    {
+    for line in [
+        "  per_channel: True",
+        "  optimization: bias_correction",
+        "  quant_config: {op_config: {Conv: {type: float16}}}",
+    ] {
         refused(
             &base_with(15, &format!("  calibration_type: max\n{line}")),
             &format!("16:{}", line.find(": ").expect("a colon") + 3),
@@ -241,15 +245,14 @@ fn calibration() {
         ("", CalibrationType::Default),
         ("  calibration_type: default", CalibrationType::Default),
         ("  calibration_type: kl", CalibrationType::Kl),
+        ("  calibration_type: mix", CalibrationType::Mix),
     ] {
         let sound = read(&base_with(15, line)).expect("sound");
         assert_eq!((*sound.get(&CALIBRATION_TYPE), *sound.get(&ACCURACY_TARGET)), (expected, 0.993));
     }
-    refused(
-        &base_with(15, "  calibration_type: mix"),
-        "15:21",
-        &["is known to the manual, not supported yet; use default or kl or max or skip"],
-    );
+    let judged = read(&base_with(15, "  accuracy_command: python judge.py\n  latency_budget: 7.5")).expect("sound");
+    assert_eq!(judged.get(&ACCURACY_COMMAND).as_deref(), Some("python judge.py"));
+    assert_eq!(*judged.get(&LATENCY_BUDGET), Some(7.5));
     let int8 = read(&base_with(15, "  accuracy_target: 0")).expect("sound");
     assert_eq!(*int8.get(&ACCURACY_TARGET), 0.0);
     let other = read(&base_with(15, "  calibration_type: max\n  accuracy_target: 0.9")).expect("warnings only");

@@ -177,13 +177,13 @@ fn check(text: &str, scale_of: &str, segments: Option<&[&str]>, steps: f64, may_
     check_ranges(text, scale_of, segments, (steps, may_differ), 127.0, (&unchanged, &with_zero_point));
 }
 
-/// A range of the same steps with a zero point that depends on the name.
+/// A range that shows as much of both signs, with a zero point that depends on the name.
 fn with_zero_point(name: &str, threshold: f64) -> hb::quant::ThresholdRange {
     let number = name.bytes().fold(7u32, |number, byte| number.wrapping_mul(31).wrapping_add(byte.into()));
     let zero_point = (number % 121) as i32 - 60;
-    let farthest = f64::from(zero_point.abs_diff(-128).max(zero_point.abs_diff(127)));
-    let steps = if zero_point == 0 { 127.0 } else { farthest };
-    hb::quant::ThresholdRange { zero_point, ..(threshold / 127.0 * steps).into() }
+    let [below, above] = [-128, 127].map(|end| f64::from(zero_point.abs_diff(end)));
+    // The threshold is what the longer side shows.
+    hb::quant::ThresholdRange { zero_point, ..(threshold * below.max(above) / below.min(above)).into() }
 }
 
 /// What becomes of a value of that name and largest magnitude.
@@ -253,7 +253,11 @@ fn check_ranges(
     assert_eq!(found.len(), expected.len());
     // An operator that another took over has no value of its own any more.
     let largest = |array: &Array| array.to_f64().iter().fold(0f64, |largest, value| largest.max(value.abs()));
-    let step = thresholds.get(scale_of).copied().unwrap_or_else(|| largest(&expected[0])) / steps_of_threshold;
+    let threshold = thresholds.get(scale_of).copied().unwrap_or_else(|| largest(&expected[0]));
+    let step = match range(scale_of, threshold) {
+        own if own.zero_point != 0 => own.affine().scale,
+        _ => threshold / steps_of_threshold,
+    };
     for (found, expected) in found.iter().zip(&expected) {
         let (found, expected) = (floats(found), expected.values::<f32>().unwrap());
         assert_eq!(found.len(), expected.len());

@@ -59,6 +59,7 @@ const fn form<T>(kind: ParameterKind) -> TextForm<T> {
 pub(super) const BOOLEAN: TextForm<bool> = form(ParameterKind::Boolean);
 pub(super) const MARCH_NAME: TextForm<String> = form(ParameterKind::March);
 pub(super) const PREFIX: TextForm<String> = form(ParameterKind::Prefix);
+pub(super) const COMMAND: TextForm<String> = form(ParameterKind::Command);
 pub(super) const FILE: TextForm<PathBuf> = form(ParameterKind::File);
 pub(super) const DIRECTORY: TextForm<PathBuf> = form(ParameterKind::Directory);
 pub(super) const NEW_DIRECTORY: TextForm<PathBuf> = form(ParameterKind::NewDirectory);

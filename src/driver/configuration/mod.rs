@@ -38,7 +38,7 @@ pub use node_info::NodeRequest;
 pub use optimization::Optimization;
 pub use parameters::*;
 pub use problem::{Location, Problem, Problems, Severity, printable, suggestion};
-pub use quant_config::{QuantConfig, Ranges, StatedChooser, StatedTypes};
+pub use quant_config::{QuantConfig, Ranges, StatedChooser, StatedMethod, StatedTypes};
 pub use questions::{question_constant, question_normalized, question_samples};
 pub use schema::schema;
 pub use source_text::LARGEST_FILE;

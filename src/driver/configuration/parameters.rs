@@ -11,9 +11,9 @@
 //! The code that acts asks `configuration.get(&JOBS)`, or `input.get(&MEAN_VALUE)` for a parameter of inputs.
 
 use super::keys::{
-    BOOLEAN, CHANNEL_NUMBERS, DIRECTORY, FILE, InputKey, Key, List, MARCH_NAME, MODEL_INPUT_NAME, NEW_DIRECTORY,
-    NODE_NAME, NODE_REQUESTS, OPTIMIZATION_WORD, PREFIX, ParameterState, QUANT_CONFIG_FILE, Row, SHAPE, Setting, Word,
-    choice, choice_of, input_mapping, integer, integer_or_zero, number, parameters, row, words,
+    BOOLEAN, CHANNEL_NUMBERS, COMMAND, DIRECTORY, FILE, InputKey, Key, List, MARCH_NAME, MODEL_INPUT_NAME,
+    NEW_DIRECTORY, NODE_NAME, NODE_REQUESTS, OPTIMIZATION_WORD, PREFIX, ParameterState, QUANT_CONFIG_FILE, Row, SHAPE,
+    Setting, Word, choice, choice_of, input_mapping, integer, integer_or_zero, number, parameters, row, words,
 };
 use super::node_info::NodeRequest;
 use super::optimization::Optimization;
@@ -74,8 +74,8 @@ words! {
     CalibrationType {
         /// Those of kl, max and others that keep the outputs best, on samples that had no part in choosing.
         Default = supported("default"),
-        /// Searched node by node.
-        Mix = not_yet("mix"),
+        /// As default; values whose rounding costs the outputs most have the range, of any of these, that costs least.
+        Mix = supported("mix"),
         /// The range that changes the distribution of values least.
         Kl = supported("kl"),
         /// The largest magnitude, or less so that the share `max_percentile` of the values is within it.
@@ -354,7 +354,7 @@ parameters! {
         /// Whether each sample of a batch is an input of its own: instead of `x` there are `x_0`, `x_1`..
         SEPARATE_BATCH: bool = row(Group::Input, "separate_batch", BOOLEAN).default("False").supported();
 
-        /// How value ranges are found. kl and max are int8; default may make activations int16 (`accuracy_target`). skip uses max on random data, to judge speed without having data: such a model's
+        /// How value ranges are found. kl and max are int8; default and mix may make activations int16 (`accuracy_target`). mix also chooses ranges value by value. skip uses max on random data, to judge speed without having data: such a model's
         /// results mean nothing.
         CALIBRATION_TYPE: CalibrationType = row(Group::Calibration, "calibration_type", choice())
             .default("default")
@@ -364,6 +364,20 @@ parameters! {
         /// network: as few activations as reach it become int16. 0 keeps all of them int8.
         ACCURACY_TARGET: f64 = row(Group::Calibration, "accuracy_target", number(0.0, 1.0))
             .default("0.993")
+            .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix"])
+            .since(OWN)
+            .supported();
+
+        /// A program that judges outputs in place of their cosine, such as `python judge.py`. Its last argument is a folder with `{output}/{index}.npy` and
+        /// `samples.txt`, which names the files of each sample; the last line that it prints is a number, the larger the better. accuracy_target is
+        /// the share of the float network's number then.
+        ACCURACY_COMMAND: Option<String> = row(Group::Calibration, "accuracy_command", COMMAND)
+            .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix"])
+            .since(OWN)
+            .supported();
+
+        /// How much slower int16 may make the network, in percent of the latency that is predicted with int8 alone; no limit when left out.
+        LATENCY_BUDGET: Option<f64> = row(Group::Calibration, "latency_budget", number(0.0, 10000.0))
             .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix"])
             .since(OWN)
             .supported();

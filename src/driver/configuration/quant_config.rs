@@ -27,9 +27,18 @@ pub struct QuantConfig {
     pub nodes: Vec<(String, StatedTypes)>,
 }
 
-/// How ranges are found: `activation` of later releases, with one value of each.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How ranges are found: `activation` of later releases, with one value of each, and `values`, which this project has beside it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ranges {
+    /// Of values that are not named.
+    pub usual: StatedMethod,
+    /// `values`: by the name of an input, or of the node that computes the value.
+    pub values: BTreeMap<String, StatedMethod>,
+}
+
+/// How a range is found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StatedMethod {
     /// `calibration_type`
     pub chooser: StatedChooser,
     /// `asymmetric`: int8 may have zero points.
@@ -68,6 +77,7 @@ const ACTIVATION: &str = "activation";
 const CALIBRATION: &str = "calibration_type";
 const PERCENTILE: &str = "max_percentile";
 const ASYMMETRIC: &str = "asymmetric";
+const VALUES: &str = "values";
 const MAX: &str = "max";
 const KL: &str = "kl";
 const SQUARE: &str = "mean_squared_error";
@@ -209,8 +219,33 @@ impl Reading {
 
     /// The block `activation`.
     fn ranges(&mut self, raw: &Raw, steps: &[Step]) -> Option<Ranges> {
-        let (mut kind, mut percentile, mut asymmetric) = (None, None, None);
+        let mut values = BTreeMap::new();
         for (index, key, value) in self.entries(raw, steps, ACTIVATION) {
+            let here = [steps, &[Step::Value(index)]].concat();
+            if key == VALUES {
+                for (index, name, value) in self.entries(value, &here, VALUES) {
+                    let here = [here.as_slice(), &[Step::Value(index)]].concat();
+                    match self.method(value, &here, &format!("{VALUES}.{name}"), &[]) {
+                        Some(method) => drop(values.insert(name, method)),
+                        None => self.report(&here, format!("{VALUES}.{name} has no {CALIBRATION}"), "add it"),
+                    }
+                }
+            }
+        }
+        let usual = self.method(raw, steps, ACTIVATION, &[VALUES]);
+        if usual.is_none() && !values.is_empty() {
+            self.report(steps, format!("{ACTIVATION}.{VALUES} needs {CALIBRATION} for the others"), "add it");
+        }
+        usual.map(|usual| Ranges { usual, values })
+    }
+
+    /// How ranges are found, from a block that may have other entries beside.
+    fn method(&mut self, raw: &Raw, steps: &[Step], label: &str, others: &[&str]) -> Option<StatedMethod> {
+        let (mut kind, mut percentile, mut asymmetric) = (None, None, None);
+        for (index, key, value) in self.entries(raw, steps, label) {
+            if others.contains(&key.as_str()) {
+                continue;
+            }
             let here = [steps, &[Step::Value(index)]].concat();
             let share = match value {
                 Raw::Number(share) => Some(*share),
@@ -220,42 +255,41 @@ impl Reading {
             match (key.as_str(), value) {
                 (CALIBRATION, Raw::Text(word)) if [MAX, KL, SQUARE].contains(&word.trim()) => kind = Some(word.trim()),
                 (CALIBRATION, other) => {
-                    let what =
-                        format!("{ACTIVATION}.{CALIBRATION} must be one of {MAX}, {KL}, {SQUARE}, but is '{other}'");
+                    let what = format!("{label}.{CALIBRATION} must be one of {MAX}, {KL}, {SQUARE}, but is '{other}'");
                     self.report(&here, what, "name one; calibration_type: 'default' searches among several");
                 }
                 (PERCENTILE, _) if share.is_some_and(|share| (0.5..=1.0).contains(&share)) => percentile = share,
                 (PERCENTILE, other) => {
-                    let what = format!("{ACTIVATION}.{PERCENTILE} must be one number from 0.5 to 1, but is '{other}'");
+                    let what = format!("{label}.{PERCENTILE} must be one number from 0.5 to 1, but is '{other}'");
                     self.report(&here, what, "name one");
                 }
                 (ASYMMETRIC, Raw::Boolean(value)) => asymmetric = Some(*value),
                 (ASYMMETRIC, other) => {
-                    let what = format!("{ACTIVATION}.{ASYMMETRIC} must be true or false, but is '{other}'");
+                    let what = format!("{label}.{ASYMMETRIC} must be true or false, but is '{other}'");
                     self.report(&here, what, "name one; calibration_type: 'default' tries both");
                 }
                 _ => {
                     let here = [steps, &[Step::Key(index)]].concat();
-                    let known = [CALIBRATION, PERCENTILE, ASYMMETRIC];
-                    self.unknown(&here, &key, ACTIVATION, &known, &LATER_OF_ACTIVATION);
+                    let known = [&[CALIBRATION, PERCENTILE, ASYMMETRIC], others].concat();
+                    self.unknown(&here, &key, label, &known, &LATER_OF_ACTIVATION);
                 }
             }
         }
         let chooser = match (kind, percentile) {
             (Some(MAX), share) => Some(StatedChooser::Max(share.unwrap_or(1.0))),
             (_, Some(_)) => {
-                self.report(steps, format!("{ACTIVATION}.{PERCENTILE} goes with {CALIBRATION} {MAX}"), "remove it");
+                self.report(steps, format!("{label}.{PERCENTILE} goes with {CALIBRATION} {MAX}"), "remove it");
                 None
             }
             (Some(KL), None) => Some(StatedChooser::Kl),
             (Some(_), None) => Some(StatedChooser::MeanSquaredError),
             (None, None) if asymmetric.is_some() => {
-                self.report(steps, format!("{ACTIVATION}.{ASYMMETRIC} needs {CALIBRATION}"), "add it");
+                self.report(steps, format!("{label}.{ASYMMETRIC} needs {CALIBRATION}"), "add it");
                 None
             }
             (None, None) => None,
         };
-        chooser.map(|chooser| Ranges { chooser, asymmetric: asymmetric.unwrap_or(false) })
+        chooser.map(|chooser| StatedMethod { chooser, asymmetric: asymmetric.unwrap_or(false) })
     }
 
     /// The entries of `op_config` or `node_config`.
@@ -333,17 +367,26 @@ impl Reading {
     }
 }
 
+impl fmt::Display for StatedMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.chooser {
+            StatedChooser::Max(share) => write!(f, "{MAX}({share})"),
+            StatedChooser::Kl => write!(f, "{KL}"),
+            StatedChooser::MeanSquaredError => write!(f, "{SQUARE}"),
+        }?;
+        f.write_str(if self.asymmetric { " asymmetric" } else { "" })
+    }
+}
+
 impl fmt::Display for QuantConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut entries = Vec::new();
         entries.extend(self.all_node_type.map(|data| format!("{ALL_NODES}={}", data.word())));
         entries.extend(self.model_output_type.map(|data| format!("{OUTPUT}={}", data.word())));
-        entries.extend(self.ranges.map(|ranges| match ranges.chooser {
-            StatedChooser::Max(share) => format!("{CALIBRATION}={MAX}({share})"),
-            StatedChooser::Kl => format!("{CALIBRATION}={KL}"),
-            StatedChooser::MeanSquaredError => format!("{CALIBRATION}={SQUARE}"),
-        }));
-        entries.extend(self.ranges.filter(|ranges| ranges.asymmetric).map(|_| format!("{ASYMMETRIC}=true")));
+        if let Some(Ranges { usual, values }) = &self.ranges {
+            entries.push(format!("{ACTIVATION}={usual}"));
+            entries.extend(values.iter().map(|(name, method)| format!("{name}={method}")));
+        }
         for (name, types) in self.kinds.iter().chain(&self.nodes) {
             entries.extend(types.all.map(|data| format!("{name}={}", data.word())));
             entries.extend(types.inputs.iter().map(|(input, data)| format!("{name}.input{input}={}", data.word())));

@@ -98,7 +98,11 @@ fn value(parameter: &Parameter) -> Value {
         ParameterKind::Choice(_) => forms.push(text(&alternatives(words.iter().copied()), parameter)),
         ParameterKind::March => forms.push(json!({"enum": known_marches()})),
         ParameterKind::Prefix => forms.push(json!({"type": "string", "pattern": "^([^./\\\\][^/\\\\]*)?$"})),
-        ParameterKind::Name(_) | ParameterKind::File | ParameterKind::Directory | ParameterKind::NewDirectory => {
+        ParameterKind::Name(_)
+        | ParameterKind::Command
+        | ParameterKind::File
+        | ParameterKind::Directory
+        | ParameterKind::NewDirectory => {
             forms.push(json!({"type": "string"}));
         }
         ParameterKind::Shape => {

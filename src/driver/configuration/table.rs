@@ -140,6 +140,8 @@ pub enum ParameterKind {
     Name(Named),
     /// What the names of files start with.
     Prefix,
+    /// A command, as a shell takes it.
+    Command,
     /// Path of an existing file.
     File,
     /// Path of an existing directory.
@@ -310,6 +312,7 @@ impl Parameter {
             | ParameterKind::Name(_)
             | ParameterKind::Optimization
             | ParameterKind::Prefix
+            | ParameterKind::Command
             | ParameterKind::Shape => "string",
         }
     }
@@ -333,6 +336,7 @@ impl Parameter {
             ParameterKind::Optimization => super::optimization::range(),
             ParameterKind::QuantConfig => super::quant_config::range(),
             ParameterKind::Prefix => "a file name without its ending".into(),
+            ParameterKind::Command => "a command, as a shell takes it".into(),
             ParameterKind::File => "the path of an existing file".into(),
             ParameterKind::Directory => "the path of an existing directory".into(),
             ParameterKind::NewDirectory => "the path of a directory".into(),

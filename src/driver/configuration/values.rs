@@ -280,7 +280,9 @@ impl Reader<'_> {
             ParameterKind::Number { least, most } => self.number_between(raw, least, most),
             ParameterKind::Choice(choices) => self.choice(&self.word(raw)?, choices),
             ParameterKind::March => self.march(&self.word(raw)?),
-            ParameterKind::Name(_) => Ok(ParameterValue::Text(self.plain_text(raw)?.to_owned())),
+            ParameterKind::Name(_) | ParameterKind::Command => {
+                Ok(ParameterValue::Text(self.plain_text(raw)?.to_owned()))
+            }
             ParameterKind::Prefix => self.prefix(raw),
             ParameterKind::File | ParameterKind::Directory | ParameterKind::NewDirectory => {
                 // Collected from its components, which drops needless dots.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fuzzes one target on stable Rust.
 #
-#     fuzz/run.sh onnx_importer|hbm_loader [SECONDS]
+#     fuzz/run.sh onnx_importer|caffe_importer|hbm_loader [SECONDS]
 #
 # Seeds are the networks of the repository and, for the .hbm, what hb_compile makes of the example (built on demand). The corpus and
 # what crashes stay in fuzz/corpus and fuzz/artifacts.
@@ -18,6 +18,13 @@ case $target in
 onnx_importer)
     for network in ../examples/digits/model.onnx ../tests/data/operators/*/*.onnx; do
         cp "$network" "corpus/$target/$(basename "$(dirname "$network")")-$(basename "$network")"
+    done
+    ;;
+caffe_importer)
+    # A zero parts the text from the weights.
+    for network in ../tests/data/caffe/*/*.prototxt; do
+        seed="corpus/$target/$(basename "$(dirname "$network")")-$(basename "$network" .prototxt)"
+        { cat "$network"; printf '\0'; cat "${network%.prototxt}.caffemodel"; } >"$seed"
     done
     ;;
 hbm_loader)

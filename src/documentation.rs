@@ -2,17 +2,19 @@
 //!
 //! `docs/dialects/NAME.md` comes from `tablegen/NAME`, `docs/passes.md` from the definitions of passes and pipelines,
 //! the instructions in `docs/nash-isa.md` from their table, `docs/operators.md` from the table of ONNX operators and the
-//! constraints of the BPU,
+//! constraints of the BPU, `docs/caffe-layers.md` from the table of layers,
 //! `docs/configuration.md` from the table of parameters of hb_compile.
 //! `hb-docs` writes them; `hb-docs --check` only says which ones are out of date.
 
 use crate::bpu::{constraints, lower};
+use crate::frontend::caffe::layers::{LAYERS, LayerType};
 use hb_dialects::hfloat::onnx_operators;
 use hb_dialects::pass::{OptionDefinition, PassDefinition, PipelineDefinition};
 use hb_dialects::registry::OnnxForm;
 use std::{
     fmt::Write as _,
     fs, io,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
@@ -73,6 +75,7 @@ pub fn pages(root: &Path) -> Result<Vec<Page>, DocumentationError> {
     pages.push(passes_page(crate::pipeline::passes(), crate::pipeline::pipelines()));
     pages.push(instruction_set_page(root)?);
     pages.push(operators_page());
+    pages.push(caffe_page());
     pages.push(Page { path: "docs/configuration.md".into(), text: crate::driver::configuration::documentation() });
     pages.push(Page { path: "docs/configuration.schema.json".into(), text: crate::driver::configuration::schema() });
     Ok(pages)
@@ -198,6 +201,32 @@ fn section(
         let default = if option.default.is_empty() { String::new() } else { format!("`{}`", option.default) };
         let _ = writeln!(text, "| `{}` | {default} | {} |", option.name, option.description);
     }
+}
+
+/// `docs/caffe-layers.md`: what is read from Caffe.
+fn caffe_page() -> Page {
+    let mut text = String::from(
+        "# Layers of Caffe\n\n<!-- Made by hb-docs from src/frontend/caffe/layers/. -->\n\n\
+         A network is a `.prototxt` and a `.caffemodel`: `caffe_model` and `prototxt` in a configuration, `--model` and `--proto` on a \
+         command line. Layers compute as BVLC/caffe has them, or the fork that added them; the fields of their parameters and the \
+         defaults are those of `src/frontend/caffe/caffe.proto`. Read are the layers of the test phase, in the forms of 2013 (V0), 2014 \
+         (V1) and since. What is not supported is an error with file, line and column, layer and reason; a field of a layer's parameters \
+         that no version has is one, too.\n\n\
+         | layer | parameters | bottoms | tops | what it computes | not supported |\n|---|---|---|---|---|---|\n",
+    );
+    let count = |range: &RangeInclusive<usize>| match (*range.start(), *range.end()) {
+        (least, usize::MAX) => format!("{least} or more"),
+        (least, most) if least == most => least.to_string(),
+        (least, most) => format!("{least} to {most}"),
+    };
+    for layer in LAYERS {
+        let LayerType { names, parameters, bottoms, tops, summary, limits, .. } = layer;
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        let parameters = if parameters.is_empty() { String::new() } else { format!("`{parameters}`") };
+        let (names, bottoms, tops) = (names.join(", "), count(bottoms), count(tops));
+        let _ = writeln!(text, "| {names} | {parameters} | {bottoms} | {tops} | {summary} | {limits} |");
+    }
+    Page { path: PathBuf::from("docs/caffe-layers.md"), text }
 }
 
 /// `docs/operators.md`: what is read from ONNX, and what the BPU asks of a node.

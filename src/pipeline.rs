@@ -96,7 +96,7 @@ segments have next to inputs and outputs.",
 ];
 
 const OPTIMIZE: &str = "hfloat-infer-shapes,hfloat-expand-splits,hfloat-forward-slices,canonicalize{region-simplify=disabled},\
-hfloat-fuse-functions,hfloat-fuse-scales,hfloat-fuse-activations,hfloat-equalize-channels,canonicalize{region-simplify=disabled},\
+hfloat-fuse-functions,hfloat-fuse-normalizations,hfloat-fuse-scales,hfloat-fuse-activations,hfloat-equalize-channels,canonicalize{region-simplify=disabled},\
 hfloat-verify";
 
 fn assign_placement(options: &PassOptions) -> String {

@@ -124,6 +124,7 @@ operators! {
     mul "Mul",
     neg "Neg",
     networks "networks",
+    max_roi_pool "MaxRoiPool",
     non_max_suppression "NonMaxSuppression",
     non_zero "NonZero",
     not "Not",

@@ -382,7 +382,7 @@ fn feature_maps_are_normalized() {
     }
 }
 
-/// What reads the feature map in float reads it normalized on the CPU, beside what the BPU normalizes for itself.
+/// What reads the feature map in float, here the float engine, reads it normalized on the CPU, beside what the BPU normalizes for itself.
 #[test]
 fn feature_maps_may_have_readers_of_both_kinds() {
     let preprocessing = preprocessing(InputType::Featuremap, InputType::Featuremap, Layout::Nchw);
@@ -394,7 +394,7 @@ fn feature_maps_may_have_readers_of_both_kinds() {
     hb::pipeline::run(&context, &mut module, "qdq-to-bpu").unwrap();
     let (given, expected) = feature_map(Layout::Nchw, &preprocessing);
     let (hbm, runner) = runner(&context, &mut module);
-    assert_eq!(hbm.manifest().segments.len(), 2);
+    assert_eq!(hbm.manifest().segments.len(), 3);
     let found = runner.run(&[given]).unwrap().outputs;
     assert_eq!(found[0].values::<f32>().unwrap(), expected);
     // softmax(x)[c] / softmax(x)[0] = exp(x[c] - x[0]) of the normalized values.

@@ -22,6 +22,8 @@ pub const REGION: &str = "hfloat.region";
 pub const BATCH: &str = "hfloat.batch";
 /// The attribute of an operation that says where it runs: `bpu` or `cpu`.
 pub const PLACEMENT: &str = "hfloat.placement";
+/// The attribute of an operation on the BPU that the float engine computes: `vpu`. Others are for the engines of integers.
+pub const ENGINE: &str = "hfloat.engine";
 /// The function that a network is.
 pub const FUNCTION: &str = "main";
 /// The operation that ends a function and gives its results.

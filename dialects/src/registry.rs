@@ -266,6 +266,8 @@ pub enum ResultScale {
     Own,
     /// It is measured where an operation that can be quantized reads the result; else that keeps its 32-bit sums.
     OwnOrExact,
+    /// It is measured where an operation that can be quantized reads the result, or where the BPU has integers only; else the result is f32.
+    OwnOrFloat,
     /// Values are moved or picked: the scale is that of operand 0.
     LikeInput,
 }
@@ -283,6 +285,8 @@ pub enum Role {
     Bias,
     /// An activation, unless it is a constant of one element: a parameter of a function of the others.
     Argument,
+    /// An activation, unless it is constant: then it stays f32.
+    Parameter,
     /// Sizes, positions and the like: never quantized.
     Plain,
 }

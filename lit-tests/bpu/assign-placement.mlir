@@ -16,9 +16,9 @@ func.func @bpu(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
 }
 
 // CHECK-LABEL: func.func @no_hardware_form
-// CHECK: hfloat.softmax {{.*}}{hfloat.placement = "cpu", hfloat.placement_reason = "'hfloat.softmax' has no hardware form"}
+// CHECK: hfloat.lrn {{.*}}{hfloat.placement = "cpu", hfloat.placement_reason = "'hfloat.lrn' has no hardware form", size = 3 : si64}
 func.func @no_hardware_form(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
-  %0 = hfloat.softmax %x : (tensor<2x4xf32>) -> tensor<2x4xf32> loc("Softmax_0")
+  %0 = hfloat.lrn %x {size = 3 : si64} : (tensor<2x4xf32>) -> tensor<2x4xf32> loc("LRN_0")
   return %0 : tensor<2x4xf32>
 }
 
@@ -31,8 +31,20 @@ func.func @not_quantized(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
 
 // A constraint's sentence is the reason.
 // CHECK-LABEL: func.func @constraint
-// CHECK: hfloat.add {{.*}}{hfloat.placement = "cpu", hfloat.placement_reason = "The larger scale of the operands over that of the result lies in [2^-32, 2^31)."}
-func.func @constraint(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
+// CHECK: hfloat.mat_mul {{.*}}{hfloat.placement = "cpu", hfloat.placement_reason = "The product of the scales of the operands over that of the result lies in [2^-32, 2^31)."}
+func.func @constraint(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  %q = quant.qcast %x : tensor<4x4xf32> to tensor<4x4x!one>
+  %d = quant.dcast %q : tensor<4x4x!one> to tensor<4x4xf32>
+  %0 = hfloat.mat_mul %d, %d : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32> loc("MatMul_0")
+  %r = quant.qcast %0 : tensor<4x4xf32> to tensor<4x4x!tiny>
+  %s = quant.dcast %r : tensor<4x4x!tiny> to tensor<4x4xf32>
+  return %s : tensor<4x4xf32>
+}
+
+// What integers cannot express, floats can.
+// CHECK-LABEL: func.func @other_engine
+// CHECK: hfloat.add {{.*}}{hfloat.engine = "vpu", hfloat.placement = "bpu"}
+func.func @other_engine(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
   %q = quant.qcast %x : tensor<2x4xf32> to tensor<2x4x!one>
   %d = quant.dcast %q : tensor<2x4x!one> to tensor<2x4xf32>
   %0 = hfloat.add %d, %d : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32> loc("Add_0")

@@ -1064,3 +1064,115 @@ func.func @f(%x: tensor<1x2x4x1xui8>, %roi: tensor<1x4xi32>) {
   %0 = bpu.roi_resize %x, %roi {block = 1} : (tensor<1x2x4x1xui8>, tensor<1x4xi32>) -> tensor<1x2x4x1x!quant.uniform<i16:f32, 1.0>>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.vector' op line '%0 = tan %1' has 'tan', which is no step}}
+  %0 = bpu.vector %x {axes = array<i64>, program = ["%0 = tan %1"]} : (tensor<2x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<2x4x!quant.uniform<i8:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.vector' op step %0 reads %0, which is no earlier one}}
+  %0 = bpu.vector %x {axes = array<i64>, program = ["%0 = exp %0"]} : (tensor<2x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<2x4x!quant.uniform<i8:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.vector' op a program has 1 to 64 steps, not 0}}
+  %0 = bpu.vector %x {axes = array<i64>, program = []} : (tensor<2x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<2x4x!quant.uniform<i8:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.vector' op the axes [1, 0] are not ascending dimensions of the shape [2, 4]}}
+  %0 = bpu.vector %x {axes = array<i64: 1, 0>, program = ["%0 = load 0"]} : (tensor<2x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<2x4x!quant.uniform<i8:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.vector' op the axes [2] are not ascending dimensions of the shape [2, 4]}}
+  %0 = bpu.vector %x {axes = array<i64: 2>, program = ["%0 = load 0"]} : (tensor<2x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<2x4x!quant.uniform<i8:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.vector' op axes has the negative value -1}}
+  %0 = bpu.vector %x {axes = array<i64: -1>, program = ["%0 = load 0"]} : (tensor<2x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<2x4x!quant.uniform<i8:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>, %y: tensor<3xf32>) {
+  // expected-error @+1 {{'bpu.vector' op shapes [2, 4] and [3] do not broadcast}}
+  %0 = bpu.vector %x, %y {axes = array<i64>, program = ["%0 = load 0"]} : (tensor<2x4x!quant.uniform<i8:f32, 0.5>>, tensor<3xf32>) -> tensor<2x4x!quant.uniform<i8:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4xf32>, %y: tensor<4xf32>, %z: tensor<4xf32>, %u: tensor<4xf32>, %v: tensor<4xf32>, %w: tensor<4xf32>, %t: tensor<4xf32>) {
+  // expected-error @+1 {{'bpu.vector' op a program has 1 to 6 operands, not 7}}
+  %0 = bpu.vector %x, %y, %z, %u, %v, %w, %t {axes = array<i64>, program = ["%0 = load 0"]} : (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.vector' op the program loads operand 1, but there are 1}}
+  %0 = bpu.vector %x {axes = array<i64>, program = ["%0 = load 1"]} : (tensor<2x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<2x4x!quant.uniform<i8:f32, 0.5>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<262144xf32>) {
+  // expected-error @+1 {{'bpu.vector' op a row has 262144 elements; at most 131072 can be combined}}
+  %0 = bpu.vector %x {axes = array<i64: 0>, program = ["%0 = load 0", "%1 = reduce_sum %0"]} : (tensor<262144xf32>) -> tensor<1xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
+  // expected-error @+1 {{'bpu.vector' op the result has shape [2, 1]; the operands have rows of [2, 4] along [1]}}
+  %0 = bpu.vector %x {axes = array<i64: 1>, program = ["%0 = load 0"]} : (tensor<2x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<2x1xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4xi32>) {
+  // expected-error @+1 {{'bpu.vector' op operand #0 must be variadic of ranked tensor of quantized type or 32-bit float values, but got 'tensor<4xi32>'}}
+  %0 = bpu.vector %x {axes = array<i64>, program = ["%0 = load 0"]} : (tensor<4xi32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4xf32>) {
+  // expected-error @+1 {{'bpu.vector' op the result must be f32, or i8 or i16 with one scale for the whole tensor}}
+  %0 = bpu.vector %x {axes = array<i64>, program = ["%0 = load 0"]} : (tensor<4xf32>) -> tensor<4x!quant.uniform<i8:f32:0, {0.5, 0.5, 0.5, 0.5}>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<65536x1xf32>, %y: tensor<1x65536xf32>) {
+  // expected-error @+1 {{'bpu.vector' op the operands broadcast to [65536, 65536], which has more than 2147483648 elements}}
+  %0 = bpu.vector %x, %y {axes = array<i64: 0>, program = ["%0 = load 0", "%1 = reduce_sum %0"]} : (tensor<65536x1xf32>, tensor<1x65536xf32>) -> tensor<1x65536xf32>
+  return
+}

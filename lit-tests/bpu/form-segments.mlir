@@ -49,7 +49,7 @@ func.func @convolutions(%x: tensor<1x1x2x3xf32>) -> tensor<1x2x2x3xf32> {
   return %u : tensor<1x2x2x3xf32>
 }
 
-// A softmax between two sums: three segments. What the first gives to the third stays quantized, what it gives to the CPU is f32.
+// An LRN between two sums: three segments. What the first gives to the third stays quantized, what it gives to the CPU is f32.
 // CHECK-LABEL: func.func @around_the_cpu
 // CHECK-SAME: (%[[X:[a-z0-9]+]]: tensor<2x4xf32>)
 func.func @around_the_cpu(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
@@ -57,7 +57,7 @@ func.func @around_the_cpu(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
   // CHECK: bpu.add
   // CHECK: bpu.yield {{.*}} : tensor<2x4x!quant.uniform<i8:f32, 5.000000e-01>>, tensor<2x4xf32>
   // CHECK: %[[SECOND:.*]] = cpu.segment(%[[FIRST]]#1) {
-  // CHECK: hfloat.softmax
+  // CHECK: hfloat.lrn
   // CHECK: %[[THIRD:.*]] = bpu.segment(
   // CHECK-SAME: %[[FIRST]]#0
   // CHECK-DAG: bpu.quantize
@@ -68,7 +68,7 @@ func.func @around_the_cpu(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
   %0 = hfloat.add %d, %d : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32> loc("Add_0")
   %r = quant.qcast %0 : tensor<2x4xf32> to tensor<2x4x!half>
   %s = quant.dcast %r : tensor<2x4x!half> to tensor<2x4xf32>
-  %1 = hfloat.softmax %s : (tensor<2x4xf32>) -> tensor<2x4xf32> loc("Softmax_1")
+  %1 = hfloat.lrn %s {size = 3 : si64} : (tensor<2x4xf32>) -> tensor<2x4xf32> loc("LRN_1")
   %t = quant.qcast %1 : tensor<2x4xf32> to tensor<2x4x!quarter>
   %u = quant.dcast %t : tensor<2x4x!quarter> to tensor<2x4xf32>
   %2 = hfloat.add %u, %s : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32> loc("Add_2")
@@ -87,7 +87,7 @@ func.func @around_the_cpu(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
 // CHECK: return %[[Y]]
 func.func @float(%x: tensor<2x2xf32>) -> tensor<4xf32> {
   %s = hfloat.constant dense<[4]> : tensor<1xi64> loc("s")
-  %0 = hfloat.softmax %x : (tensor<2x2xf32>) -> tensor<2x2xf32> loc("Softmax_0")
+  %0 = hfloat.lrn %x {size = 3 : si64} : (tensor<2x2xf32>) -> tensor<2x2xf32> loc("LRN_0")
   %1 = hfloat.reshape %0, %s : (tensor<2x2xf32>, tensor<1xi64>) -> tensor<4xf32> loc("Reshape_1")
   return %1 : tensor<4xf32>
 }

@@ -29,12 +29,12 @@
 // Only integers: the softmax reads reals, so the output stays. The user's transpose keeps its input in NHWC.
 // INTEGERS-SAME: (%[[X:.*]]: tensor<1x4x6x2x!quant.uniform<i8:f32, 5.000000e-01>> {hfloat.layout = "NHWC", hfloat.name = "x"}) -> (tensor<1x3x4x6xf32> {hfloat.name = "y"})
 // INTEGERS: bpu.dequantize
-// INTEGERS: hfloat.softmax
+// INTEGERS: bpu.vector
 
-// The transpose is the user's: then comes an input in NCHW. The softmax is gone, and with it the segment of the CPU.
+// The transpose is the user's: then comes an input in NCHW. The softmax is gone, and with it the program of the float engine.
 // NODES-SAME: (%[[X:.*]]: tensor<1x2x4x6xf32> {hfloat.layout = "NCHW", hfloat.name = "x"}) -> (tensor<1x4x6x3xf32> {hfloat.layout = "NHWC", hfloat.name = "y"})
 // NODES: bpu.quantize
-// NODES-NOT: cpu.segment
+// NODES-NOT: bpu.vector
 
 // The sums without the transpose that follows them: their scales go along with the channels.
 // SUMS-SAME: -> (tensor<1x3x4x6x!quant.uniform<i32:f32:1, {2.500000e-01,5.000000e-01,1.250000e-01}>> {hfloat.name = "y"})
@@ -44,7 +44,7 @@
 
 // Names win: the softmax stays.
 // NAMES-SAME: (%[[X:.*]]: tensor<1x2x4x6xf32> {hfloat.layout = "NCHW", hfloat.name = "x"}) -> (tensor<1x3x4x6xf32> {hfloat.name = "y"})
-// NAMES: hfloat.softmax
+// NAMES: bpu.vector
 func.func @main(%x: tensor<1x4x6x2xf32> {hfloat.layout = "NHWC", hfloat.name = "x"}) -> (tensor<1x3x4x6xf32> {hfloat.name = "y"}) {
   %q = quant.qcast %x : tensor<1x4x6x2xf32> to tensor<1x4x6x2x!half>
   %d = quant.dcast %q : tensor<1x4x6x2x!half> to tensor<1x4x6x2xf32>

@@ -109,6 +109,15 @@ func.func @pools(%x: tensor<1x4x4x3x!half>) {
   return
 }
 
+// CHECK-LABEL: func.func @programs
+func.func @programs(%x: tensor<2x4x!half>, %f: tensor<4xf32>) {
+  // CHECK: bpu.vector %{{.*}}, %{{.*}} {axes = array<i64: 1>, program = ["%0 = load 0", "%1 = reduce_sum %0", "%2 = constant 2.5e-1", "%3 = multiply %1 %2",
+  // CHECK-SAME: "%4 = load 1", "%5 = less %0 %4", "%6 = select %5 %3 %0"]} : (tensor<2x4x!quant.uniform<i8:f32, 5.000000e-01>>, tensor<4xf32>) -> tensor<2x4xf32>
+  %0 = bpu.vector %x, %f {axes = array<i64: 1>, program = ["%0 = load 0", "%1 = reduce_sum %0", "%2 = constant 2.5e-1", "%3 = multiply %1 %2",
+      "%4 = load 1", "%5 = less %0 %4", "%6 = select %5 %3 %0"]} : (tensor<2x4x!half>, tensor<4xf32>) -> tensor<2x4xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @layout
 func.func @layout(%x: tensor<2x4x!half>, %f: tensor<2x4xf32>) {
   // CHECK: bpu.concat %{{.*}}, %{{.*}} {axis = 1 : i64}

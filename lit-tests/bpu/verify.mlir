@@ -14,7 +14,7 @@ func.func @good(%x: tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32> {
   } : (tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
   %4 = cpu.segment(%0) {
   ^bb0(%a: tensor<1x4x4x2xf32>):
-    %5 = hfloat.softmax %a : (tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
+    %5 = hfloat.lrn %a {size = 3 : si64} : (tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
     cpu.yield %5 : tensor<1x4x4x2xf32>
   } : (tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32>
   return %4 : tensor<1x4x4x2xf32>

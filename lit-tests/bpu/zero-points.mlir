@@ -20,9 +20,9 @@ func.func @relu_and_padding(%x: tensor<1x2x3x4xf32> {hfloat.threshold = 255.0 : 
 func.func @minimum(%x: tensor<2x4xf32> {hfloat.threshold = 255.0 : f64, hfloat.zero_point = -128 : i64}) -> tensor<2x1xf32> {
   %a = hfloat.constant dense<[1]> : tensor<1xi64>
   // CHECK-DAG: bpu.constant dense<0> : tensor<1x1x1x1xi8>
-  // CHECK: bpu.sub {{.*}} -> tensor<2x4x1x1x!quant.uniform<i8:f32, 1.000000e+00:127>>
+  // CHECK: bpu.sub {{.*}} -> tensor<1x4x1x2x!quant.uniform<i8:f32, 1.000000e+00:127>>
   // CHECK: bpu.max_pool
-  // CHECK: bpu.sub {{.*}} -> tensor<2x1x1x1x!quant.uniform<i8:f32, 1.000000e+00:-128>>
+  // CHECK: bpu.sub {{.*}} -> tensor<1x1x1x2x!quant.uniform<i8:f32, 1.000000e+00:-128>>
   %r = hfloat.relu %x {hfloat.threshold = 255.0 : f64, hfloat.zero_point = -128 : i64} : (tensor<2x4xf32>) -> tensor<2x4xf32>
   %y = hfloat.reduce_min %r, %a {hfloat.threshold = 255.0 : f64, hfloat.zero_point = -128 : i64} : (tensor<2x4xf32>, tensor<1xi64>) -> tensor<2x1xf32>
   return %y : tensor<2x1xf32>

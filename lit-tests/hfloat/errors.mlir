@@ -949,3 +949,43 @@ func.func @hard_swish_result(%x: tensor<2xf32>) {
   %0 = hfloat.hard_swish %x : (tensor<2xf32>) -> tensor<3xf32>
   return
 }
+
+// -----
+
+func.func @half_regions(%x: tensor<1x2x8x8xf16>, %rois: tensor<3x5xf16>) {
+  // expected-error @+1 {{'hfloat.max_roi_pool' op has an input of float16; float32 and float64 are supported}}
+  %0 = hfloat.max_roi_pool %x, %rois {pooled_shape = array<i64: 2, 3>} : (tensor<1x2x8x8xf16>, tensor<3x5xf16>) -> tensor<3x2x2x3xf16>
+  return
+}
+
+// -----
+
+func.func @empty_bins(%x: tensor<1x2x8x8xf32>, %rois: tensor<3x5xf32>) {
+  // expected-error @+1 {{'hfloat.max_roi_pool' op has a 'pooled_shape' of [2, 0]; it is two positive numbers}}
+  %0 = hfloat.max_roi_pool %x, %rois {pooled_shape = array<i64: 2, 0>} : (tensor<1x2x8x8xf32>, tensor<3x5xf32>) -> tensor<3x2x2x0xf32>
+  return
+}
+
+// -----
+
+func.func @endless_regions(%x: tensor<1x2x8x8xf32>, %rois: tensor<3x5xf32>) {
+  // expected-error @+1 {{'hfloat.max_roi_pool' op has a 'spatial_scale' of inf; it must be finite}}
+  %0 = hfloat.max_roi_pool %x, %rois {pooled_shape = array<i64: 2, 3>, spatial_scale = 0x7F800000 : f32} : (tensor<1x2x8x8xf32>, tensor<3x5xf32>) -> tensor<3x2x2x3xf32>
+  return
+}
+
+// -----
+
+func.func @regions_of_four(%x: tensor<1x2x8x8xf32>, %rois: tensor<3x4xf32>) {
+  // expected-error @+1 {{'hfloat.max_roi_pool' op has rois of [Some(3), Some(4)]; they must be [regions, 5]}}
+  %0 = hfloat.max_roi_pool %x, %rois {pooled_shape = array<i64: 2, 3>} : (tensor<1x2x8x8xf32>, tensor<3x4xf32>) -> tensor<3x2x2x3xf32>
+  return
+}
+
+// -----
+
+func.func @regions_of_rows(%x: tensor<1x2x8xf32>, %rois: tensor<3x5xf32>) {
+  // expected-error @+1 {{'hfloat.max_roi_pool' op has an input of rank 3; it needs 4}}
+  %0 = hfloat.max_roi_pool %x, %rois {pooled_shape = array<i64: 2, 3>} : (tensor<1x2x8xf32>, tensor<3x5xf32>) -> tensor<3x2x2x3xf32>
+  return
+}

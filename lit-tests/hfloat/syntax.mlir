@@ -272,7 +272,10 @@ func.func @pools(%x: tensor<1x4x8x8xf32>) {
 }
 
 // CHECK-LABEL: func.func @select
-func.func @select(%x: tensor<2x5xf32>, %k: tensor<1xi64>, %boxes: tensor<1x6x4xf32>, %scores: tensor<1x2x6xf32>) {
+func.func @select(%x: tensor<2x5xf32>, %k: tensor<1xi64>, %boxes: tensor<1x6x4xf32>, %scores: tensor<1x2x6xf32>,
+                  %image: tensor<1x2x8x8xf32>, %rois: tensor<3x5xf32>) {
+  // CHECK: hfloat.max_roi_pool %{{.*}}, %{{.*}} {pooled_shape = array<i64: 2, 3>, spatial_scale = 5.000000e-01 : f32} : (tensor<1x2x8x8xf32>, tensor<3x5xf32>) -> tensor<3x2x2x3xf32>
+  %r = hfloat.max_roi_pool %image, %rois {pooled_shape = array<i64: 2, 3>, spatial_scale = 0.5 : f32} : (tensor<1x2x8x8xf32>, tensor<3x5xf32>) -> tensor<3x2x2x3xf32>
   %two = hfloat.constant dense<2> : tensor<1xi64>
   %overlap = hfloat.constant dense<0.5> : tensor<1xf32>
   %none = hfloat.constant dense<> : tensor<0xf32>

@@ -5,7 +5,8 @@
 
 func.func @main(%x: tensor<1x4xf32>) -> tensor<*xf32> {
   %0 = hfloat.sigmoid %x : (tensor<1x4xf32>) -> tensor<*xf32> loc("Sigmoid_0")
-  %1 = hfloat.softmax %0 {axis = 1 : si64} : (tensor<*xf32>) -> tensor<*xf32> loc("Softmax_1")
+  %axis = hfloat.constant dense<1> : tensor<i64>
+  %1 = hfloat.cum_sum %0, %axis : (tensor<*xf32>, tensor<i64>) -> tensor<*xf32> loc("CumSum_1")
   %2 = hfloat.sigmoid %1 : (tensor<*xf32>) -> tensor<*xf32> loc("Sigmoid_2")
   return %2 : tensor<*xf32>
 }
@@ -15,7 +16,8 @@ func.func @main(%x: tensor<1x4xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %4 = bpu.lookup %3 {table = array}
 // BPU-NEXT:       %5 = bpu.dequantize %4
 // BPU-NEXT:     %1 = cpu.segment(%0) {
-// BPU-NEXT:       %3 = hfloat.softmax %arg1 {axis = 1 : si64, hfloat.placement = "cpu", hfloat.placement_reason = "'hfloat.softmax' has no hardware form", hfloat.threshold = 4.000000e+00 : f64}
+// BPU-NEXT:       %3 = hfloat.constant dense<1>
+// BPU-NEXT:       %4 = hfloat.cum_sum %arg1, %3 {hfloat.placement = "cpu", hfloat.placement_reason = "'hfloat.cum_sum' has no hardware form", hfloat.threshold = 4.000000e+00 : f64}
 // BPU-NEXT:     %2 = bpu.segment(%1) {
 // BPU-NEXT:       %3 = bpu.quantize %arg1
 // BPU-NEXT:       %4 = bpu.lookup %3 {table = array}

@@ -11,13 +11,13 @@
 // CHECK: nash.vpu.dequantize
 // CHECK: nash.store.copy
 // CHECK: %[[B:.*]] = cpu.segment(%[[A]]) {
-// CHECK: hfloat.softmax
+// CHECK: hfloat.lrn
 // CHECK: return %[[B]]
 func.func @main(%x: tensor<1x1x4x4xf32>) -> tensor<*xf32> {
   %w = hfloat.constant dense<[[[[1.0]]], [[[2.0]]]]> : tensor<2x1x1x1xf32> loc("weight")
   %0 = hfloat.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
       : (tensor<1x1x4x4xf32>, tensor<2x1x1x1xf32>) -> tensor<*xf32> loc("Conv_0")
   %1 = hfloat.relu %0 : (tensor<*xf32>) -> tensor<*xf32> loc("Relu_1")
-  %2 = hfloat.softmax %1 {axis = 1 : si64} : (tensor<*xf32>) -> tensor<*xf32> loc("Softmax_2")
+  %2 = hfloat.lrn %1 {size = 3 : si64} : (tensor<*xf32>) -> tensor<*xf32> loc("LRN_2")
   return %2 : tensor<*xf32>
 }

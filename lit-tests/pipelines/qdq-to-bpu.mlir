@@ -15,7 +15,7 @@
 // CHECK: bpu.requantize {{.*}}clamp_min = 0
 // CHECK: bpu.dequantize
 // CHECK: %[[B:.*]] = cpu.segment(%[[A]]) {
-// CHECK: hfloat.softmax
+// CHECK: hfloat.lrn
 // CHECK: return %[[B]]
 func.func @main(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
   %q = quant.qcast %x : tensor<2x4xf32> to tensor<2x4x!half>
@@ -23,6 +23,6 @@ func.func @main(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
   %0 = hfloat.relu %d : (tensor<2x4xf32>) -> tensor<2x4xf32> loc("Relu_0")
   %r = quant.qcast %0 : tensor<2x4xf32> to tensor<2x4x!half>
   %s = quant.dcast %r : tensor<2x4x!half> to tensor<2x4xf32>
-  %1 = hfloat.softmax %s {axis = 1 : si64} : (tensor<2x4xf32>) -> tensor<2x4xf32> loc("Softmax_1")
+  %1 = hfloat.lrn %s {size = 3 : si64} : (tensor<2x4xf32>) -> tensor<2x4xf32> loc("LRN_1")
   return %1 : tensor<2x4xf32>
 }

@@ -13,7 +13,7 @@
 // CHECK: bpu.conv2d {{.*}}-> tensor<1x1x1x10x!quant.uniform
 // CHECK: bpu.dequantize
 // CHECK: %[[CLASSES:.*]] = cpu.segment(%[[SCORES]]) {
-// CHECK: hfloat.softmax
+// CHECK: hfloat.lrn
 // CHECK: return %[[CLASSES]]
 func.func @main(%x: tensor<1x3x8x8xf32> {hfloat.name = "image"}) -> (tensor<*xf32> {hfloat.name = "classes"}) {
   %w = hfloat.constant dense<0.5> : tensor<4x3x3x3xf32> loc("w")
@@ -27,6 +27,6 @@ func.func @main(%x: tensor<1x3x8x8xf32> {hfloat.name = "image"}) -> (tensor<*xf3
   %3 = hfloat.global_average_pool %2 : (tensor<*xf32>) -> tensor<*xf32> loc("GlobalAveragePool_3")
   %4 = hfloat.flatten %3 : (tensor<*xf32>) -> tensor<*xf32> loc("Flatten_4")
   %5 = hfloat.gemm %4, %v : (tensor<*xf32>, tensor<4x10xf32>) -> tensor<*xf32> loc("Gemm_5")
-  %6 = hfloat.softmax %5 : (tensor<*xf32>) -> tensor<*xf32> loc("Softmax_6")
+  %6 = hfloat.lrn %5 {size = 3 : si64} : (tensor<*xf32>) -> tensor<*xf32> loc("LRN_6")
   return %6 : tensor<*xf32>
 }

@@ -45,7 +45,7 @@ func.func @exact(%x: tensor<2x2xf32> {hfloat.threshold = 127.0 : f64}) -> (tenso
 
 // -----
 
-// A max pool keeps the scale of its input. A softmax stays float and reads what the integers say; its own result is quantized for
+// A max pool keeps the scale of its input. An LRN stays float and reads what the integers say; its own result is quantized for
 // the sum after it, and the return reads it as it is.
 // CHECK-LABEL: func.func @groups
 // CHECK-SAME: (%[[X:[a-z0-9]+]]:
@@ -57,8 +57,8 @@ func.func @groups(%x: tensor<1x1x2x2xf32> {hfloat.threshold = 63.5 : f64}) -> (t
       : (tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32> loc("MaxPool_0")
   // CHECK-NEXT: quant.qcast %[[P]] : {{.*}} to tensor<1x1x2x2x!quant.uniform<i8:f32, 5.000000e-01>>
   // CHECK-NEXT: %[[PD:.*]] = quant.dcast
-  // CHECK-NEXT: %[[S:.*]] = hfloat.softmax %[[PD]]
-  %1 = hfloat.softmax %0 {hfloat.threshold = 127.0 : f64} : (tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32> loc("Softmax_1")
+  // CHECK-NEXT: %[[S:.*]] = hfloat.lrn %[[PD]]
+  %1 = hfloat.lrn %0 {size = 3 : si64, hfloat.threshold = 127.0 : f64} : (tensor<1x1x2x2xf32>) -> tensor<1x1x2x2xf32> loc("LRN_1")
   // CHECK-NEXT: quant.qcast %[[S]] : {{.*}} to tensor<1x1x2x2x!quant.uniform<i8:f32, 1.000000e+00>>
   // CHECK-NEXT: %[[SD:.*]] = quant.dcast
   // CHECK-NEXT: %[[A:.*]] = hfloat.add %[[SD]], %[[PD]]
@@ -71,13 +71,13 @@ func.func @groups(%x: tensor<1x1x2x2xf32> {hfloat.threshold = 63.5 : f64}) -> (t
 
 // -----
 
-// Nothing here is quantized: a softmax alone, and a reshape after it.
+// Nothing here is quantized: an LRN alone, and a reshape after it.
 // CHECK-LABEL: func.func @float
 // CHECK-NOT: quant.
 // CHECK: return
 func.func @float(%x: tensor<2x2xf32>) -> tensor<4xf32> {
   %s = hfloat.constant dense<[4]> : tensor<1xi64> loc("s")
-  %0 = hfloat.softmax %x : (tensor<2x2xf32>) -> tensor<2x2xf32> loc("Softmax_0")
+  %0 = hfloat.lrn %x {size = 3 : si64} : (tensor<2x2xf32>) -> tensor<2x2xf32> loc("LRN_0")
   %1 = hfloat.reshape %0, %s : (tensor<2x2xf32>, tensor<1xi64>) -> tensor<4xf32> loc("Reshape_1")
   return %1 : tensor<4xf32>
 }

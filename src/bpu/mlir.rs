@@ -2,7 +2,7 @@
 
 use super::model::{
     AveragePool, BpuElement, BpuNode, BpuTensor, Clamp, Convolution, MaxPool, NetworkValue, Operator, PadMode, Segment,
-    TensorId, TensorScale, ValueLayout,
+    TensorId, TensorScale, ValueLayout, VectorProgram,
 };
 use crate::numerics::{Curve, Piece};
 use hb_dialects::{
@@ -206,6 +206,10 @@ fn given_attributes<'c>(context: &'c Context, operator: &Operator) -> Vec<(&'sta
                 ("factor", attribute::floats(context, &wide(factor))),
             ]
         }
+        Operator::Vector { axes, program } => {
+            let lines: Vec<_> = program.lines().iter().map(|line| attribute::string(context, line)).collect();
+            vec![("axes", array(wide(axes))), ("program", attribute::array(context, &lines))]
+        }
         Operator::Concat { axis } => vec![("axis", attribute::i64(context, *axis as i64))],
         Operator::Slice { starts, steps, .. } => vec![("starts", array(wide(starts))), ("steps", array(wide(steps)))],
         Operator::Pad { before, after, mode } => {
@@ -395,6 +399,7 @@ pub fn operator(operation: OperationRef<'_, '_>, result_shape: &[usize]) -> Resu
                 factor: narrow(attributes::factor(operation)?),
             }
         }
+        Op::Vector => Operator::Vector { axes: reader.sizes("axes")?, program: vector_program(operation)? },
         Op::Dequantize => Operator::Dequantize,
         Op::Yield | Op::Segment | Op::Constant => return Err(none()),
     })
@@ -405,6 +410,14 @@ fn table(operation: OperationRef<'_, '_>) -> Result<Box<crate::numerics::LookupT
     let count = bytes.len();
     let table: Result<crate::numerics::LookupTable, _> = bytes.try_into();
     table.map(Box::new).map_err(|_| refuse(operation, format!("its table has {count} entries; it needs 256")))
+}
+
+fn vector_program(operation: OperationRef<'_, '_>) -> Result<Box<VectorProgram>, MirrorError> {
+    let lines = operation.attribute("program").ok().and_then(attribute::array_elements);
+    let lines: Option<Vec<String>> = lines.and_then(|lines| lines.into_iter().map(attribute::text).collect());
+    let lines = lines.ok_or_else(|| refuse(operation, "its program is no array of strings".to_owned()))?;
+    let program = VectorProgram::parse(lines.iter().map(String::as_str));
+    program.map(Box::new).map_err(|reason| refuse(operation, reason))
 }
 
 fn curve(operation: OperationRef<'_, '_>) -> Result<Box<Curve>, MirrorError> {

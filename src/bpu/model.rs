@@ -6,6 +6,7 @@
 
 mod shape;
 mod types;
+mod vector;
 mod verify;
 
 use std::fmt;
@@ -15,12 +16,13 @@ use hb_dialects::ir::{Affine, Origin};
 use hb_dialects::{ElementType, bpu::Op};
 
 use crate::numerics::LookupTable;
-pub use crate::numerics::{Clamp, Curve};
+pub use crate::numerics::{Clamp, Curve, VectorProgram};
 pub use shape::{
     MOST_PIXELS, ShapeError, average_pool_counts, broadcast_shape, concat_shape, convolution_shape, element_count,
     matmul_shape, output_shape, pad_shape, pool_shape, slice_shape, transpose_shape, window_positions,
 };
 pub use types::{moved_scale, reshaped_axis};
+pub use vector::{VectorFrame, vector_frame};
 pub use verify::ModelError;
 
 /// The largest rank of a tensor.
@@ -347,6 +349,13 @@ pub enum Operator {
         /// One for each channel.
         factor: Vec<f32>,
     },
+    /// Any number of operands, integers or f32, which broadcast; a program of f32 arithmetic on rows of their elements.
+    Vector {
+        /// The dimensions that make up a row, ascending; none where every element is a row of its own.
+        axes: Vec<usize>,
+        /// What becomes of a row.
+        program: Box<VectorProgram>,
+    },
     /// `x` integers to f32.
     Dequantize,
 }
@@ -436,6 +445,7 @@ impl Operator {
             Operator::Reshape => Op::Reshape,
             Operator::Quantize => Op::Quantize,
             Operator::Normalize { .. } => Op::Normalize,
+            Operator::Vector { .. } => Op::Vector,
             Operator::Dequantize => Op::Dequantize,
         }
     }
@@ -470,6 +480,7 @@ impl Operator {
             | Operator::Reshape
             | Operator::Quantize
             | Operator::Normalize { .. }
+            | Operator::Vector { .. }
             | Operator::Dequantize => None,
         }
     }

@@ -40,7 +40,7 @@ pub use graph::ExpressionGraph;
 pub use interpret::interpret;
 pub use kernel_cache::KernelCache;
 pub use object::BoardObject;
-pub use operators::{array_of, constant_of, fold};
+pub use operators::{array_of, constant_of, fold, operation_graph};
 pub use scalar::Scalar;
 pub use scalar_formula::{ScalarFormula, scalar_formula};
 #[cfg(test)]

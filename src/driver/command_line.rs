@@ -6,6 +6,7 @@ use super::configuration::{
 };
 use super::progress::Verbosity;
 use super::run;
+use crate::frontend::ModelFiles;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
@@ -60,12 +61,12 @@ pub struct CommandLine {
     #[arg(long)]
     fast_perf: bool,
 
-    /// The model (ONNX) of --fast-perf, or of the check where neither --config nor --fast-perf is given; with --config, the
+    /// The model (ONNX, or the weights of a Caffe network) of --fast-perf, or of the check where neither --config nor --fast-perf is given; with --config, the
     /// {prefix}_quantized_model.bc to compile anew
     #[arg(short, long, value_name = "FILE")]
     model: Option<PathBuf>,
 
-    /// With --model: the prototxt of a Caffe model (not supported yet)
+    /// With --model: the prototxt of a Caffe model, whose .caffemodel --model is
     #[arg(long, value_name = "FILE")]
     pub(super) proto: Option<PathBuf>,
 
@@ -248,7 +249,8 @@ impl CommandLine {
             return Err(Self::wrong(&faults));
         }
         let march = self.march.clone().unwrap_or_default();
-        Ok(Mode::BuiltIn(FastPerf { purpose, model: model.to_owned(), march, shapes, core_num: self.core_num }))
+        let files = ModelFiles { model: model.to_owned(), proto: self.proto.clone() };
+        Ok(Mode::BuiltIn(FastPerf { purpose, files, march, shapes, core_num: self.core_num }))
     }
 
     /// The last stage that is asked for; none for all.
@@ -337,7 +339,7 @@ mod tests {
         assert_eq!(mode(&["-c", "a.yaml", "-m", "m.bc", "--json"]), Ok(recompile));
         let options = |purpose, core_num| FastPerf {
             purpose,
-            model: "m.onnx".into(),
+            files: ModelFiles { model: "m.onnx".into(), proto: None },
             march: "nash-e".into(),
             shapes: vec![("input_1".into(), "1x3x224x224".into()), ("input_2".into(), "1x8".into())],
             core_num,

@@ -1,9 +1,7 @@
 //! The commands that give the same `.hbm` as a compilation, from the files that it left: `hb_compile --print-pipeline`.
 
 use super::compile::{BPU_TO_NASH, EXPOSE_LAYERS, OPTIMIZE, QDQ_TO_BPU};
-use super::configuration::{
-    CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, LAYER_OUT_DUMP, ONNX_MODEL,
-};
+use super::configuration::{CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, LAYER_OUT_DUMP};
 use super::editing;
 use super::placement::requested_placement;
 use super::quantize::{INFO, WEIGHTS, hfloat_to_qdq, round_weights_pass};
@@ -18,8 +16,12 @@ pub fn equivalent_commands(
     inputs: &[CheckedInput],
     output: &Path,
 ) -> String {
-    let mut import =
-        format!("hb-translate --import-onnx --emit-bytecode {}", file(configuration.get(&ONNX_MODEL).as_path()));
+    let files = configuration.model_files();
+    let kind = match &files.proto {
+        Some(proto) => format!("--import-caffe --proto {}", file(proto)),
+        None => "--import-onnx".to_owned(),
+    };
+    let mut import = format!("hb-translate {kind} --emit-bytecode {}", file(&files.model));
     for input in declared {
         let sizes: Vec<String> = input.shape.iter().map(u64::to_string).collect();
         import.push_str(&format!(" --input-shape {}", shell_word(&format!("{}={}", input.name, sizes.join("x")))));

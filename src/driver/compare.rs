@@ -3,7 +3,7 @@
 use super::tables::{NodeRow, OutputRow};
 use crate::bpu::{self, lower::Placement, model::Segment};
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
-use crate::numerics::largest_integer;
+use crate::numerics::threshold_of_affine;
 use crate::quant::calibrate::{NodeValues, Values, floats as array_floats};
 use crate::quant::judge::cosine;
 use crate::quant::requests::Kinds;
@@ -238,7 +238,7 @@ fn output_data_type(operation: OperationRef<'_, '_>, placement: &Placement) -> S
 fn threshold(operation: OperationRef<'_, '_>) -> Option<f64> {
     let measured = operation.float(crate::quant::THRESHOLD).ok();
     measured.or_else(|| match cast_of_result(operation)? {
-        Quantized { bits, scale: Scale::PerTensor(affine) } => Some(affine.scale * largest_integer(bits)),
+        Quantized { bits, scale: Scale::PerTensor(affine) } => Some(threshold_of_affine(affine, bits)),
         _ => None,
     })
 }

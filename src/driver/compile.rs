@@ -3,7 +3,7 @@
 use super::compare::{self, BackgroundRun, NodeFacts};
 use super::configuration::{
     ADVICE, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
-    LAYER_OUT_DUMP, MARCH, MEAN_VALUE, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR,
+    LAYER_OUT_DUMP, MARCH, MEAN_VALUE, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR,
 };
 use super::editing;
 use super::fidelity::{self, ProgramCheck};
@@ -180,7 +180,7 @@ pub(super) fn compile_network<'c>(
     let network =
         NetworkStages { nodes, kinds, reshaped, ..NetworkStages::new(context, configuration, target, stages) };
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
-    let mut files = FileSet::beside(&[configuration.get(&ONNX_MODEL).as_path()]);
+    let mut files = FileSet::beside(&configuration.model_files().paths());
     network.write_model(&original, "_original_float_model.onnx", &mut files)?;
     drop(original);
     let mut outcome = CompilationOutcome::default();

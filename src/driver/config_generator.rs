@@ -4,6 +4,7 @@ use super::command_line::{AT_FAULT, DONE, WRONG_USAGE};
 use super::configuration::{ConfigurationExtent, generated, march_of, printable};
 use super::import::{load_model, model_inputs};
 use crate::files::write_atomically;
+use crate::frontend::ModelFiles;
 use clap::Parser;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -31,12 +32,12 @@ struct GeneratorCommandLine {
     #[arg(short, long)]
     full: bool,
 
-    /// The model (ONNX) to fill names, shapes and kinds of inputs from
+    /// The model (ONNX, or a .caffemodel with --proto) to fill names, shapes and kinds of inputs from
     #[arg(short, long, value_name = "FILE")]
     model: Option<PathBuf>,
 
-    /// The prototxt of a Caffe model (not supported yet)
-    #[arg(short, long, value_name = "FILE")]
+    /// With --model: the prototxt of a Caffe model
+    #[arg(short, long, value_name = "FILE", requires = "model")]
     proto: Option<PathBuf>,
 
     /// The target
@@ -67,17 +68,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn generate(command_line: &GeneratorCommandLine) -> Result<&'static str, String> {
-    if command_line.proto.is_some() {
-        return Err(
-            "--proto: Caffe models are known to the manual, not supported yet; convert the model to ONNX".into()
-        );
-    }
     let inputs = match &command_line.model {
-        Some(path) => Some((path.as_path(), model_inputs(&load_model(path).map_err(|error| error.to_string())?))),
+        Some(path) => {
+            let files = ModelFiles { model: path.clone(), proto: command_line.proto.clone() };
+            let source = load_model(&files).map_err(|error| error.to_string())?;
+            let inputs = model_inputs(&*source.model().map_err(|error| error.to_string())?);
+            Some((files, inputs))
+        }
         None => None,
     };
     let extent = if command_line.simple { ConfigurationExtent::Simple } else { ConfigurationExtent::Full };
-    let model = inputs.as_ref().map(|(path, inputs)| (*path, inputs.as_slice()));
+    let model = inputs.as_ref().map(|(files, inputs)| (files, inputs.as_slice()));
     let text = generated(extent, model, &command_line.march).map_err(|error| error.to_string())?;
     let file = extent.file();
     if Path::new(file).exists() {

@@ -1,12 +1,12 @@
 //! The first stage: a file becomes hfloat, with the shapes and outputs that the configuration asks for.
 
 use super::compile::{CompileError, Stage, StageError};
-use super::configuration::{
-    CheckedInput, Configuration, ModelFacts, ModelInput, ModelNode, ONNX_MODEL, declared_shape,
-};
+use super::configuration::{CheckedInput, Configuration, ModelFacts, ModelInput, ModelNode, declared_shape};
 use super::editing;
+use crate::frontend::caffe::CaffeError;
 use crate::frontend::onnx::model::{Attribute, Graph, Model, Value};
-use crate::frontend::onnx::{self, ImportOptions, OnnxError};
+use crate::frontend::onnx::{ImportOptions, OnnxError};
+use crate::frontend::{ModelFiles, ModelSource, SourceError};
 use hb_dialects::ir;
 use melior::{Context, ir::Module};
 use std::path::Path;
@@ -42,14 +42,21 @@ fn model_nodes(graph: &Graph) -> Vec<ModelNode> {
     nodes
 }
 
-/// Reads an ONNX model; every message names the file.
-pub(super) fn load_model(path: &Path) -> Result<Model, CompileError> {
-    onnx::load(path).map_err(|error| match error {
-        OnnxError::Read { .. } | OnnxError::FileTooLarge { .. } => CompileError::Options(error.to_string()),
-        error => {
-            let kind = of_another_kind(path).map_or_else(|| error.to_string(), str::to_owned);
-            CompileError::Options(format!("{}: {kind}", path.display()))
-        }
+/// Reads an ONNX or Caffe model; every message names the file.
+pub(super) fn load_model(files: &ModelFiles) -> Result<ModelSource, CompileError> {
+    let path = files.model.display();
+    ModelSource::load(files).map_err(|error| {
+        CompileError::Options(match error {
+            SourceError::Onnx(error @ (OnnxError::Read { .. } | OnnxError::FileTooLarge { .. })) => error.to_string(),
+            SourceError::Onnx(error) => {
+                let kind = of_another_kind(&files.model).map_or_else(|| error.to_string(), str::to_owned);
+                format!("{path}: {kind}")
+            }
+            SourceError::Caffe(error @ (CaffeError::Malformed { .. } | CaffeError::Weights { .. })) => {
+                format!("{path}: {error}")
+            }
+            SourceError::Caffe(error) => error.to_string(),
+        })
     })
 }
 
@@ -60,8 +67,11 @@ fn of_another_kind(path: &Path) -> Option<&'static str> {
             Some("it is a stored model, not ONNX; name its configuration, too: hb_compile -c CONFIG -m MODEL")
         }
         "hbm" => Some("it is compiled already; hb_model_info shows it, hb_sim runs it"),
-        "caffemodel" | "prototxt" => {
-            Some("Caffe models are known to the manual, not supported yet; convert the model to ONNX")
+        "caffemodel" => {
+            Some("it holds the weights of a Caffe network; name its prototxt, too: --proto FILE, or prototxt")
+        }
+        "prototxt" => {
+            Some("it is the structure of a Caffe network; it goes with --proto, and the .caffemodel with --model")
         }
         _ => None,
     }
@@ -145,11 +155,11 @@ impl Reshaped {
 
 impl<'c> Imported<'c> {
     pub(super) fn read(context: &'c Context, configuration: &Configuration) -> Result<Self, StageError> {
-        let model = load_model(configuration.get(&ONNX_MODEL).as_path())?;
-        let facts = model_facts(&model);
+        let source = load_model(&configuration.model_files())?;
+        let facts = model_facts(&*source.model()?);
         let declared = configuration.check_against(&facts).map_err(CompileError::from)?;
         let reshaped = Reshaped::of(&facts.inputs, &declared);
-        let original = reshaped.explain(onnx::import(context, model, &import_options(&declared)))?;
+        let original = reshaped.explain(source.import(context, &import_options(&declared)))?;
         Ok(Self { reshaped, ..Self::of(context, configuration, original, declared)? })
     }
 

@@ -1,6 +1,6 @@
 //! From segments to a `.hbm`.
 
-use super::configuration::{Configuration, MARCH, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, StoredParameter};
+use super::configuration::{Configuration, MARCH, OUTPUT_MODEL_FILE_PREFIX, StoredParameter};
 use crate::cpu::{BoardObject, segment_module};
 use crate::frontend::mlir::{self, MlirFileError};
 use crate::hbm::{
@@ -71,7 +71,7 @@ pub struct Compilation<'a> {
 impl<'a> Compilation<'a> {
     /// What a configuration says of it.
     pub fn of(configuration: &'a Configuration) -> Self {
-        let name = configuration.get(&ONNX_MODEL).file_stem().map(|name| name.to_string_lossy().into_owned());
+        let name = configuration.model_files().model.file_stem().map(|name| name.to_string_lossy().into_owned());
         Self {
             march: Some(March { name: configuration.get(&MARCH).clone(), overrides: Vec::new() }),
             model_name: name.unwrap_or_default(),

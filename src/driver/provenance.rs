@@ -1,6 +1,8 @@
 //! `{prefix}_quantized_model.bc` says with which parameters it was made: an attribute of its module.
 
-use super::configuration::{Configuration, Group, MARCH, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, Parameter, Problem};
+use super::configuration::{
+    CAFFE_MODEL, Configuration, Group, MARCH, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, PROTOTXT, Parameter, Problem,
+};
 use super::configuration::{LAYER_OUT_DUMP, Severity, StoredParameter, WORKING_DIR};
 use crate::frontend::mlir;
 use crate::hbm::ModelParameter;
@@ -52,7 +54,7 @@ pub fn settled(configuration: &Configuration, made_with: &[ModelParameter]) -> (
         let Some(made) = made_with.iter().find(|made| made.name == stored.parameter.name) else { continue };
         if made.effective != stored.effective {
             let what = format!("is {}, but the model was made with {}, which stays", stored.effective, made.effective);
-            let remedy = "compile the ONNX model anew to change it";
+            let remedy = "compile the network anew to change it";
             let problem = configuration.problem(stored.parameter, what, remedy);
             notes.push(Problem { severity: Severity::Warning, ..problem });
         }
@@ -64,7 +66,8 @@ pub fn settled(configuration: &Configuration, made_with: &[ModelParameter]) -> (
 
 /// Whether a parameter has done its work when the quantized model is stored.
 fn acts_before(parameter: &Parameter) -> bool {
-    let still: [&Parameter; 5] = [&MARCH, &OUTPUT_MODEL_FILE_PREFIX, &WORKING_DIR, &ONNX_MODEL, &LAYER_OUT_DUMP];
+    let still: [&Parameter; 7] =
+        [&MARCH, &OUTPUT_MODEL_FILE_PREFIX, &WORKING_DIR, &ONNX_MODEL, &CAFFE_MODEL, &PROTOTXT, &LAYER_OUT_DUMP];
     let later = parameter.group == Group::Compiler || still.iter().any(|other| other.name == parameter.name);
     !later
 }

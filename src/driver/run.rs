@@ -13,6 +13,7 @@ use super::outcome::{CompilationOutcome, failure_json};
 use super::progress::Console;
 use super::{check, recompile};
 use crate::files::{print, write_atomically};
+use crate::frontend::ModelFiles;
 use std::path::{Path, PathBuf};
 
 /// Does what the command line asks for, with a log; gives the exit status.
@@ -84,13 +85,8 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Do
     let configuration = match mode {
         Mode::Recompile { config, .. } => Configuration::read_for_stored_model(config, &environment)?,
         Mode::Config(file) => {
-            let load = |model: &Path| load_model(model).ok().map(|model| model_facts(&model));
+            let load = |files: &ModelFiles| Some(model_facts(&*load_model(files).ok()?.model().ok()?));
             Configuration::read_with_model(file, &environment, &load)?
-        }
-        Mode::BuiltIn(_) if command_line.proto.is_some() => {
-            return Err(fault(
-                "--proto: Caffe models are known to the manual, not supported yet; convert the model to ONNX",
-            ));
         }
         Mode::BuiltIn(options) => built_in_configuration(options, &environment)?,
     };
@@ -153,7 +149,8 @@ pub(super) fn fault(message: impl Into<String>) -> CompileError {
 }
 
 fn built_in_configuration(options: &FastPerf, environment: &Environment) -> Result<Configuration, CompileError> {
-    let model = load_model(&options.model)?;
+    let source = load_model(&options.files)?;
+    let model = source.model().map_err(|error| fault(error.to_string()))?;
     let inputs = model_inputs(&model);
     let text = configuration_text(options, &inputs).map_err(|error| check::obstacles(&model, &error.to_string()))?;
     let name = options.purpose.folder();

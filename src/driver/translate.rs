@@ -13,6 +13,7 @@ use super::package::{self, Compilation, PackageError};
 use crate::files::{FileError, write_atomically};
 use crate::frontend::mlir::{self, MlirFileError};
 use crate::frontend::onnx::{self, ImportOptions, OnnxError};
+use crate::frontend::{ModelFiles, ModelSource, SourceError};
 use crate::hbm::{Hbm, HbmError, SegmentBody};
 use crate::nash::disassemble::disassemble;
 use crate::nash::encode::{DecodeError, decode};
@@ -36,8 +37,11 @@ struct Command {
     #[arg(long)]
     emit_bytecode: bool,
     /// Shape of an input whose dimensions are dynamic (repeatable); a dynamic first dimension is 1 unless given
-    #[arg(long, value_name = "NAME=1x3x224x224", value_parser = input_shape, requires = "import_onnx")]
+    #[arg(long, value_name = "NAME=1x3x224x224", value_parser = input_shape, conflicts_with_all = ["export_onnx", "emit_hbm", "disassemble_hbm"])]
     input_shape: Vec<(String, Vec<usize>)>,
+    /// With --import-caffe: the prototxt
+    #[arg(long, value_name = "FILE", requires = "import_caffe")]
+    proto: Option<PathBuf>,
     /// With --emit-hbm: the configuration of hb_compile whose names and parameters the .hbm keeps
     #[arg(short, long, value_name = "FILE", requires = "emit_hbm")]
     config: Option<PathBuf>,
@@ -49,6 +53,9 @@ struct Direction {
     /// ONNX (opset 7 to 24) to hfloat
     #[arg(long)]
     import_onnx: bool,
+    /// The weights of a Caffe network (.caffemodel), with --proto, to hfloat
+    #[arg(long, requires = "proto")]
+    import_caffe: bool,
     /// hfloat, float or quantized, to ONNX
     #[arg(long)]
     export_onnx: bool,
@@ -64,6 +71,8 @@ struct Direction {
 enum TranslateError {
     #[error(transparent)]
     Onnx(#[from] OnnxError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
     #[error(transparent)]
     Mlir(#[from] MlirFileError),
     #[error(transparent)]
@@ -108,13 +117,15 @@ fn run(command: &Command) -> Result<(), TranslateError> {
         return write(&command.output, disassemble_hbm(&hbm)?.as_bytes());
     }
     let context = crate::pipeline::context();
-    let bytes = if command.direction.import_onnx {
+    let bytes = if command.direction.import_onnx || command.direction.import_caffe {
         let input_shapes: BTreeMap<_, _> = command.input_shape.iter().cloned().collect();
-        let model = match stream(&command.input)? {
-            Some(bytes) => onnx::from_bytes(bytes.into(), None)?,
-            None => onnx::load(&command.input)?,
+        let source = match stream(&command.input)? {
+            Some(bytes) if command.direction.import_onnx => {
+                ModelSource::Onnx(Box::new(onnx::from_bytes(bytes.into(), None)?))
+            }
+            _ => ModelSource::load(&ModelFiles { model: command.input.clone(), proto: command.proto.clone() })?,
         };
-        let module = onnx::import(&context, model, &ImportOptions { input_shapes })?;
+        let module = source.import(&context, &ImportOptions { input_shapes })?;
         if command.emit_bytecode {
             mlir::bytecode(module.as_operation())?
         } else {

@@ -8,6 +8,7 @@ mod fold_image;
 mod forward_slices;
 mod fuse_activations;
 mod fuse_functions;
+mod fuse_normalizations;
 mod fuse_scales;
 mod image_conversion;
 mod infer_shapes;
@@ -29,6 +30,7 @@ pub const PASSES: &[&PassDefinition] = &[
     &expand_splits::PASS,
     &forward_slices::PASS,
     &fuse_functions::PASS,
+    &fuse_normalizations::PASS,
     &fuse_scales::PASS,
     &fuse_activations::PASS,
     &equalize_channels::PASS,

@@ -201,7 +201,7 @@ pub(crate) mod tests {
     /// Any operation, by decoding random bytes that were made acceptable field by field.
     fn operations() -> impl Strategy<Value = Operation> {
         let opcodes: Vec<u16> = operation_tables().iter().map(|table| table.opcode).collect();
-        (prop::sample::select(opcodes), vec(0u8..=3, 600)).prop_filter_map("not canonical", |(opcode, mut bytes)| {
+        (prop::sample::select(opcodes), vec(0u8..=3, 1000)).prop_filter_map("not canonical", |(opcode, mut bytes)| {
             for _ in 0..200 {
                 match Operation::read_fields(opcode, &mut Reader::new(&bytes)) {
                     Ok(operation) => return Some(operation),

@@ -13,6 +13,7 @@ pub use super::isa_access::{Access, CURVE_PIECE_BYTES, REGION_NUMBERS, Space, St
 pub use super::isa_cycles::{Alignment, Cost, Products, Runs};
 pub use super::isa_numbers::FieldKind;
 pub use super::isa_operations::*;
+pub use super::isa_program::{RowOperand, RowProgram};
 pub use super::isa_validate::{ValidateError, valid_taps};
 pub use crate::bpu::model::BpuElement;
 pub use crate::numerics::Clamp;

@@ -360,6 +360,14 @@ impl Operation {
                 all.read("input", &o.input, &o.shape, 4);
                 all.write("output", &o.output, &o.shape, o.output_element.bytes());
             }
+            Operation::Run(o) => {
+                for ((name, view), operand) in o.operands().into_iter().zip(&o.program.operands) {
+                    if let Some(view) = view {
+                        all.read(name, view, &o.shape, operand.element.bytes());
+                    }
+                }
+                all.write("output", &o.output, &o.output_shape(), o.output_element.bytes());
+            }
             Operation::Normalize(o) => {
                 all.read("means", &o.means, &o.shape, 4);
                 all.read("factors", &o.factors, &o.shape, 4);

@@ -3,6 +3,7 @@
 //! They stand here once, as functions of an instruction's size: the tiler asks them before there are instructions, the simulator of
 //! those that it runs.
 
+use crate::numerics::VectorCost;
 use crate::target::Target;
 
 use super::isa::{BpuElement, Convolution, DdrView, Operation, RANK, RoiResize, StridedRegion, View, Window};
@@ -100,6 +101,15 @@ impl Target {
         with_setup(elements.div_ceil(self.vpu.elements_per_cycle.value.into()), self.vpu.setup_cycles.value)
     }
 
+    /// The float engine where it runs a program: every step is one pass or several over all elements.
+    pub fn program_cycles(&self, elements: u128, cost: VectorCost) -> u64 {
+        let passes = |count: u32, each: u64| u128::from(count).saturating_mul(each.into());
+        let passes = u128::from(cost.simple)
+            .saturating_add(passes(cost.divisions, self.vpu.division_passes.value))
+            .saturating_add(passes(cost.functions, self.vpu.function_passes.value));
+        self.float_cycles(elements.saturating_mul(passes))
+    }
+
     /// The DDR port, without the set-up: every run costs whole bursts.
     pub fn port_cycles(&self, runs: Runs) -> u64 {
         let burst = u128::from(self.ddr.burst_bytes.value);
@@ -155,6 +165,7 @@ impl Operation {
                 target.layout_cycles(bytes(&o.shape, o.element_bytes.into()), runs)
             }
             Operation::Quantize(o) => target.float_cycles(product(&o.shape)),
+            Operation::Run(o) => target.program_cycles(product(&o.shape), VectorCost::of(&o.program.steps)),
             // One pass normalizes, one quantizes.
             Operation::Normalize(o) => target.float_cycles(product(&o.shape)).saturating_mul(2),
             Operation::Dequantize(o) => target.float_cycles(product(&o.shape)),
@@ -245,6 +256,7 @@ impl Operation {
             | Operation::Curve(_)
             | Operation::Quantize(_)
             | Operation::Normalize(_)
+            | Operation::Run(_)
             | Operation::RoiResize(_)
             | Operation::Dequantize(_) => return None,
         })

@@ -23,6 +23,8 @@ pub enum FieldKind {
     Count,
     /// Low, high.
     Clamp,
+    /// Number of operands, number and bits of the scale for each, number of steps, five numbers for each.
+    Program,
 }
 
 /// Numbers yet to be read, and the reasons why they are no field.

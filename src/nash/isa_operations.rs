@@ -3,6 +3,7 @@
 use super::isa::{BpuElement, Clamp, Count, DdrView, Engine, RANK, View, Window};
 use super::isa_fields::{DecodeError, Field, FieldRow, OperationTable, Reader};
 use super::isa_numbers::FieldKind;
+use super::isa_program::RowProgram;
 use hb_dialects::nash::Op;
 
 /// A field as numbers: its name, what the numbers mean, and the numbers unless it is absent.
@@ -462,6 +463,40 @@ operations! {
         factors: View,
         /// Operand, f32.
         input: View,
+        /// Result.
+        output: View,
+    }
+
+    /// A program of f32 arithmetic on each row, as `docs/numerics.md` defines it.
+    ///
+    /// The last `row_dimensions` dimensions of the shape make up a row, in row-major order; with none, every element is a row of its own.
+    0x0604 VpuRun Vpu Run {
+        /// Sizes, outermost first.
+        shape: [u32; RANK],
+        /// 0 to 6.
+        row_dimensions: u32,
+        /// The types of the operands, and the steps.
+        program: RowProgram,
+        /// First operand, by `shape`: stride 0 along a dimension that repeats it.
+        operand0: Option<View>,
+        /// Second operand.
+        operand1: Option<View>,
+        /// Third operand.
+        operand2: Option<View>,
+        /// Fourth operand.
+        operand3: Option<View>,
+        /// Fifth operand.
+        operand4: Option<View>,
+        /// Sixth operand.
+        operand5: Option<View>,
+        /// i8, i16 or f32.
+        output_element: BpuElement,
+        /// Positive and finite; not used with f32.
+        output_scale: f32,
+        /// The integer of the real 0 in the output. Others than 0 are for i8.
+        output_zero_point: i32,
+        /// The output has one element for each row, the first: of its view, the dimensions of a row count as 1.
+        reduced: bool,
         /// Result.
         output: View,
     }

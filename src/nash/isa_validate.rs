@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::isa::*;
 use super::isa_access::is_injective;
 use crate::bpu::model::MOST_PIXELS;
-use crate::numerics::{Clamp as Range, MAX_PIECES, MAX_SHIFT, Multiplier, SumMultipliers};
+use crate::numerics::{Clamp as Range, MAX_PIECES, MAX_ROW, MAX_SHIFT, Multiplier, SumMultipliers, VectorProgram};
 use crate::target::Target;
 
 /// Bytes of one DDR region: more than a board has.
@@ -213,6 +213,7 @@ impl Operation {
                 scale(o.scale)?;
                 written(&o.output, &o.shape, o.output_element.bytes())
             }
+            Operation::Run(o) => run(o, limit),
             Operation::Dequantize(o) => {
                 sizes("shape", &o.shape, limit)?;
                 integer("input_element", o.input_element)?;
@@ -253,6 +254,7 @@ impl Operation {
             | Operation::Fill(_)
             | Operation::Quantize(_)
             | Operation::Normalize(_)
+            | Operation::Run(_)
             | Operation::RoiResize(_)
             | Operation::Dequantize(_) => Vec::new(),
         };
@@ -311,6 +313,34 @@ fn average_pool(o: &AveragePool, limit: u64) -> Check {
         })?;
     }
     Ok(())
+}
+
+fn run(o: &Run, limit: u64) -> Check {
+    sizes("shape", &o.shape, limit)?;
+    ensure(o.row_dimensions as usize <= RANK, || format!("row_dimensions is {}, above {RANK}", o.row_dimensions))?;
+    let program = VectorProgram::new(o.program.steps.clone())?;
+    let count = o.program.operands.len();
+    ensure(program.operands() <= count, || {
+        format!("the program loads operand {}, but there are {count}", program.operands().saturating_sub(1))
+    })?;
+    for (index, operand) in o.program.operands.iter().enumerate() {
+        real(&format!("operand {index}"), operand.element)?;
+        zero_points(&[operand.zero_point], &[operand.element])?;
+        scale(operand.scale)?;
+    }
+    for (index, (name, view)) in o.operands().into_iter().enumerate() {
+        let is_used = index < count;
+        ensure(view.is_some() == is_used, || format!("{name} does not fit the {count} operands of the program"))?;
+    }
+    let row = o.row().iter().fold(1, |row: u64, size| row.saturating_mul(u64::from(*size)));
+    ensure(!program.reduces() || row <= MAX_ROW as u64, || {
+        format!("a row has {row} elements; at most {MAX_ROW} can be combined")
+    })?;
+    ensure(!o.reduced || program.reduces(), || "reduced, but the program combines no elements".to_string())?;
+    real("output_element", o.output_element)?;
+    zero_points(&[o.output_zero_point], &[o.output_element])?;
+    scale(o.output_scale)?;
+    written(&o.output, &o.output_shape(), o.output_element.bytes())
 }
 
 fn roi_resize(o: &RoiResize, limit: u64) -> Check {
@@ -427,6 +457,11 @@ fn twice() -> String {
 /// i8 or i16.
 fn narrow(name: &str, element: BpuElement) -> Check {
     ensure(matches!(element, BpuElement::I8 | BpuElement::I16), || format!("{name} is {element}, not i8 or i16"))
+}
+
+/// What the float engine takes: i8, i16 or f32.
+fn real(name: &str, element: BpuElement) -> Check {
+    ensure(element == BpuElement::F32 || element.is_activation(), || format!("{name} is {element}, not i8, i16 or f32"))
 }
 
 /// Any integer.

@@ -11,6 +11,7 @@ pub mod isa_document;
 mod isa_fields;
 mod isa_numbers;
 mod isa_operations;
+mod isa_program;
 mod isa_validate;
 pub mod lower;
 pub mod mlir;

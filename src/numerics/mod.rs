@@ -15,6 +15,7 @@ mod quantize;
 mod roi_resize;
 mod round;
 mod scale;
+mod vector;
 
 pub use camera::centred;
 pub use convolution::{accumulate, accumulator_bound, accumulator_fits, finish};
@@ -29,5 +30,11 @@ pub use roi_resize::{RegionOfInterest, RoiResize};
 pub use round::{Clamp, Destination, round_half_even_shift, round_half_even_shift_wide};
 pub use scale::{
     accumulator_scale, affine_of_threshold, asymmetric_range, bias_scale, largest_integer, least_weight_scale,
-    scale_of_threshold,
+    scale_of_threshold, threshold_of_affine,
+};
+#[cfg(test)]
+pub(crate) use vector::tests::programs as vector_programs;
+pub use vector::{
+    MAX_ROW, MAX_VECTOR_OPERANDS, MAX_VECTOR_STEPS, VECTOR_ACCUMULATORS, VectorBinary, VectorCost, VectorProgram,
+    VectorReduction, VectorStep, VectorUnary, canonical, reduce, run_row,
 };

@@ -38,6 +38,12 @@ pub fn affine_of_threshold(threshold: f64, bits: u32, zero_point: i32) -> Affine
     if scale.is_normal() { Affine { scale: scale.into(), zero_point } } else { affine_of_threshold(0.0, bits, 0) }
 }
 
+/// The threshold that [`affine_of_threshold`] makes such integers of.
+#[must_use]
+pub fn threshold_of_affine(affine: Affine, bits: u32) -> f64 {
+    affine.scale * if affine.zero_point == 0 { largest_integer(bits) } else { largest_distance(affine.zero_point) }
+}
+
 /// The largest distance of an int8 from a zero point.
 fn largest_distance(zero_point: i32) -> f64 {
     let [below, above] = [i8::MIN, i8::MAX].map(|end| i32::from(end).abs_diff(zero_point));

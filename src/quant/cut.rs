@@ -63,6 +63,8 @@ pub fn cut<'c: 'a, 'a>(
         let allowed = match &integers {
             _ if !on_bpu => Allowed::Share(CPU_TOLERANCE),
             Some((_, quantized)) => Allowed::Distance(rounding(operation, quantized)?),
+            // The float engine and the CPU have functions of their own.
+            None if !is_sum_of_products(operation) => Allowed::Share(CPU_TOLERANCE),
             None => Allowed::Distance(sum_error(operation)?),
         };
         let value = integers.map_or(result, |(value, _)| value);
@@ -109,12 +111,20 @@ fn largest_scale(quantized: &Quantized) -> f64 {
     }
 }
 
-/// The error of sums of products in f32, which the quantized network has and the integers have not: K products of magnitude up to
-/// P sum up to K P, and their roundings add like those of a random walk, `sqrt(K)` times 2^-24 of that.
+fn is_sum_of_products(operation: OperationRef<'_, '_>) -> bool {
+    matches!(Op::of(operation), Some(Op::Conv | Op::ConvTranspose | Op::Gemm | Op::MatMul))
+}
+
+/// The error of sums in f32, which the quantized network has and the integers have not. Of two values: their own roundings. K products of
+/// magnitude up to P sum up to K P, and their roundings add like those of a random walk, `sqrt(K)` times 2^-24 of that.
 fn sum_error(operation: OperationRef<'_, '_>) -> Result<f64, IrError> {
     let convolution = match Op::of(operation) {
         Some(Op::Conv | Op::ConvTranspose) => true,
         Some(Op::Gemm | Op::MatMul) => false,
+        Some(Op::Add | Op::Sub) => {
+            let [a, b] = [magnitude(operation.operand_at(0)?)?, magnitude(operation.operand_at(1)?)?];
+            return Ok(4.0 * F32_ROUNDING * (a.unwrap_or(0.0) + b.unwrap_or(0.0)));
+        }
         _ => return Ok(0.0),
     };
     let [a, b] = [operation.operand_at(0)?, operation.operand_at(1)?];

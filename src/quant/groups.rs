@@ -25,7 +25,7 @@ fn key(value: Value<'_, '_>) -> usize {
 impl<'c, 'a> ScaleGroups<'c, 'a> {
     /// Finds the groups of a function whose types are static.
     ///
-    /// A value is quantized when a quantized operation reads it, or computes it and gives no exact result. Through operations that keep the scale of their
+    /// A value is quantized when a quantized operation reads it, or computes it and gives no exact result. One that gives f32 asks for no integers. Through operations that keep the scale of their
     /// input this spreads both ways, so that a reshape between two convolutions is quantized and one after a softmax is not.
     ///
     /// # Errors
@@ -79,6 +79,9 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
             if let Some(input) = self.position(operation.operand_at(0)?) {
                 self.source[result] = self.source[input];
             }
+            return Ok(());
+        }
+        if scale == ResultScale::OwnOrFloat {
             return Ok(());
         }
         self.quantized[result] |= scale == ResultScale::Own;

@@ -50,7 +50,7 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
         }
         if let Some(rule) = row_of(operation)? {
             let placement = match rule.form(operation, ACTIVATION_BITS, 0)? {
-                Ok(()) => Placement::Bpu,
+                Ok(_) => Placement::Bpu,
                 Err(reason) => Placement::Cpu { reason },
             };
             place(operation, &placement);

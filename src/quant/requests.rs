@@ -110,10 +110,10 @@ impl TypeRequests {
 /// The operators of the user's nodes by their names.
 pub type Kinds = HashMap<String, String>;
 
-/// Makes the result of an operation that keeps its 32-bit sums integers of an activation.
+/// Makes the result of an operation that keeps its 32-bit sums, or gives f32, integers of an activation.
 pub(super) fn round_result(operation: OperationRef<'_, '_>) -> Result<(), IrError> {
     if let Some(rule) = rule_of(operation)?
-        && rule.result(operation)? == ResultScale::OwnOrExact
+        && matches!(rule.result(operation)?, ResultScale::OwnOrExact | ResultScale::OwnOrFloat)
     {
         ir::set_attribute(operation, ROUNDED, Attribute::unit(operation.context_reference()));
     }

@@ -1,6 +1,7 @@
 //! How each operation takes part in quantization, as its record says; read by calibration and by the insertion of casts.
 
 use crate::bpu::lower::{self, Placement, Types};
+use crate::bpu::model::Segment;
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{Op, attributes};
 use hb_dialects::ir::{
@@ -65,7 +66,7 @@ impl QuantizationRule {
         operation: OperationRef<'_, '_>,
         bits: u32,
         zero_point: i32,
-    ) -> Result<Result<(), String>, IrError> {
+    ) -> Result<Result<Segment, String>, IrError> {
         let activation = Quantized { bits, scale: Scale::PerTensor(Affine { scale: ANY_SCALE, zero_point }) };
         let mut operands = Vec::with_capacity(operation.operand_count());
         for (index, operand) in operation.operands().enumerate() {
@@ -86,7 +87,7 @@ impl QuantizationRule {
                 }
             });
         }
-        Ok(lower::form(operation, &Types { operands, result: Some(activation) }).map(|_| ()))
+        Ok(lower::form(operation, &Types { operands, result: Some(activation) }))
     }
 
     /// Where the scale of the result of an operation of this row comes from.
@@ -96,8 +97,17 @@ impl QuantizationRule {
     pub fn result(&self, operation: OperationRef<'_, '_>) -> Result<ResultScale, IrError> {
         match self.quantization.result {
             ResultScale::OwnOrExact if !has_exact_form(operation)? => Ok(ResultScale::Own),
+            ResultScale::OwnOrFloat if !self.gives_float(operation)? => Ok(ResultScale::Own),
             result => Ok(result),
         }
+    }
+
+    /// The VPU gives f32 where nothing quantized reads the result, and then takes f32 as well; the other engines have integers only.
+    fn gives_float(&self, operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+        if operation.has_attribute(ROUNDED) || has_quantized_reader(operation)? {
+            return Ok(false);
+        }
+        Ok(self.form(operation, ACTIVATION_BITS, 0)?.is_ok_and(|form| lower::is_program(&form)))
     }
 
     /// The role of operand `index` of an operation of this row.
@@ -115,6 +125,10 @@ impl QuantizationRule {
             registry::Role::Bias => QuantizedRole::Bias,
             registry::Role::Argument if is_parameter(operation, index)? => QuantizedRole::Plain,
             registry::Role::Argument => QuantizedRole::Activation,
+            registry::Role::Parameter => match constant_behind_casts(operation.operand_at(index)?) {
+                Some(_) => QuantizedRole::Plain,
+                None => QuantizedRole::Activation,
+            },
             registry::Role::Plain => QuantizedRole::Plain,
         })
     }
@@ -142,8 +156,8 @@ impl QuantizationRule {
 pub fn row_of(operation: OperationRef<'_, '_>) -> Result<Option<QuantizationRule>, IrError> {
     let rule = Op::of(operation).and_then(|op| Some(QuantizationRule { op, quantization: op.quantization()? }));
     let Some(rule) = rule else { return Ok(None) };
-    let Ok(input) = operation.operand(0) else { return Ok(None) };
-    Ok((TensorType::from_type(input.r#type())?.element == ElementType::F32).then_some(rule))
+    let Ok(result) = operation.result(0) else { return Ok(None) };
+    Ok((TensorType::from_type(result.r#type())?.element == ElementType::F32).then_some(rule))
 }
 
 /// The rule of an operation, when it is quantized: its record says how, and it will run on the BPU. Where no placement says so, the BPU
@@ -184,10 +198,17 @@ fn has_exact_form(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
     {
         return Ok(false);
     }
+    Ok(!has_quantized_reader(operation)?)
+}
+
+fn has_quantized_reader(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
     for reader in ir::results(operation).into_iter().flat_map(ir::users) {
-        if rule_of(reader)?.is_some() {
-            return Ok(false);
+        // What gives f32 takes f32, too.
+        if let Some(rule) = rule_of(reader)?
+            && rule.result(reader)? != ResultScale::OwnOrFloat
+        {
+            return Ok(true);
         }
     }
-    Ok(true)
+    Ok(false)
 }

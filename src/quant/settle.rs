@@ -27,6 +27,8 @@ pub(super) struct Activation {
     narrow: f64,
     /// Of int8.
     zero_point: i32,
+    /// Whether only integers of it exist.
+    integer_born: bool,
 }
 
 impl Activation {
@@ -253,7 +255,9 @@ fn activations(function: OperationRef<'_, '_>, groups: &ScaleGroups<'_, '_>) -> 
         let bits = assigned_bits(function, source).map_err(PassFailure::Message)?;
         let narrow = assigned_narrow_threshold(function, source).unwrap_or(threshold);
         let zero_point = assigned_zero_point(function, source).map_err(PassFailure::Message)?;
-        activations.insert(value.to_raw().ptr as usize, Activation { threshold, bits, narrow, zero_point });
+        let integer_born = groups.is_integer_born(value);
+        let activation = Activation { threshold, bits, narrow, zero_point, integer_born };
+        activations.insert(value.to_raw().ptr as usize, activation);
     }
     Ok(activations)
 }
@@ -290,6 +294,7 @@ fn types_of(
     // A constant among activations is as wide as the widest of them.
     let activations = operation.operands().enumerate().filter_map(|(index, value)| seen(index, value)).chain(result);
     let widest = activations.map(|activation| activation.bits).max().unwrap_or(ACTIVATION_BITS);
+    let floats = rule.result(operation)? == ResultScale::OwnOrFloat;
     let mut weight_scales = Vec::new();
     let mut operands = Vec::with_capacity(operation.operand_count());
     for index in 0..operation.operand_count() {
@@ -298,12 +303,15 @@ fn types_of(
         operands.push(match (rule.role(operation, index)?, constant) {
             (QuantizedRole::Plain, _) => None,
             (_, None) => match seen(index, operand) {
+                // What gives f32 takes f32, too, where there is such a value.
+                seen if floats && !seen.is_some_and(|seen| seen.integer_born) => None,
                 Some(activation) => Some(activation.quantized()),
                 None => return Ok(Ok(None)),
             },
             (QuantizedRole::Activation, Some(constant)) => {
                 let threshold = f64::from(largest_magnitude(&constant.f32s()?));
-                Some(Activation { threshold, bits: widest, narrow: threshold, zero_point: 0 }.quantized())
+                let narrow = threshold;
+                Some(Activation { threshold, bits: widest, narrow, zero_point: 0, integer_born: false }.quantized())
             }
             (QuantizedRole::Weight { axis }, Some(constant)) => {
                 weight_scales = channel_scales(&constant, axis)?;

@@ -18,8 +18,8 @@ use crate::cpu::{Array, ArrayView, ExecutableOptions, FloatExecutable, Observe};
 use crate::diagnostics;
 use crate::dialect_rules;
 use crate::frontend::mlir;
-use crate::frontend::onnx::model::Model;
-use crate::frontend::onnx::{self, ImportOptions};
+use crate::frontend::onnx::ImportOptions;
+use crate::frontend::{self, ModelFiles};
 
 /// Compiled forms of one network that are kept: one per combination of input shapes.
 const MAXIMUM_FORMS: usize = 16;
@@ -31,7 +31,7 @@ fn failed(error: impl ToString) -> ExecutionError {
 /// Where the network comes from.
 enum Source {
     /// Compiled anew for every combination of input shapes.
-    Onnx(Box<Model>),
+    Files(frontend::ModelSource),
     /// Static shapes: compiled once.
     Mlir,
 }
@@ -47,19 +47,23 @@ pub struct Network {
 }
 
 impl Network {
-    /// An ONNX file. Dimensions that the model leaves open are those of the arrays given.
-    pub fn from_onnx(path: &Path, detail: Detail) -> Result<Self, ExecutionError> {
-        let model = onnx::load(path).map_err(failed)?;
+    /// An ONNX model or a Caffe network. Dimensions that the model leaves open are those of the arrays given.
+    pub fn from_files(files: &ModelFiles, detail: Detail) -> Result<Self, ExecutionError> {
+        let source = frontend::ModelSource::load(files).map_err(failed)?;
+        let model = source.model().map_err(failed)?;
         let inputs = model.graph.inputs.iter().map(|input| {
             let (Some(element), true) = (input.element, input.shape.is_some()) else {
                 return Err(failed(format!("input {:?} has no element type or no shape", input.name)));
             };
             Ok(TensorSpecification { name: input.name.clone(), element_type: element, dims: input.sizes() })
         });
+        let inputs = inputs.collect::<Result<_, _>>()?;
+        let outputs = model.graph.outputs.iter().map(|output| output.name.clone()).collect();
+        drop(model);
         Ok(Self {
-            inputs: inputs.collect::<Result<_, _>>()?,
-            outputs: model.graph.outputs.iter().map(|output| output.name.clone()).collect(),
-            source: Source::Onnx(Box::new(model)),
+            inputs,
+            outputs,
+            source: Source::Files(source),
             options: executable_options(detail),
             forms: Mutex::default(),
         })
@@ -86,13 +90,13 @@ impl Network {
         if let Some(form) = forms.get(&shapes) {
             return Ok(Arc::clone(form));
         }
-        let Source::Onnx(model) = &self.source else {
+        let Source::Files(source) = &self.source else {
             return Err(failed("the network has other input shapes"));
         };
         // Not on this thread: it may be a worker that, while it waits for parts of the compilation, takes up another sample and
         // comes back here, where it holds the lock already. And with workers of its own: all others may wait for the lock.
         let workers = rayon::ThreadPoolBuilder::new().build().map_err(failed)?;
-        let compile = || workers.install(|| self.compile_form(model, &shapes));
+        let compile = || workers.install(|| self.compile_form(source, &shapes));
         let compiled = std::thread::scope(|scope| scope.spawn(compile).join());
         let form = Arc::new(compiled.map_err(|_| failed("compiling the network failed in an unforeseen way"))??);
         if forms.len() >= MAXIMUM_FORMS {
@@ -102,11 +106,15 @@ impl Network {
         Ok(form)
     }
 
-    fn compile_form(&self, model: &Model, shapes: &[Vec<usize>]) -> Result<FloatExecutable, ExecutionError> {
+    fn compile_form(
+        &self,
+        source: &frontend::ModelSource,
+        shapes: &[Vec<usize>],
+    ) -> Result<FloatExecutable, ExecutionError> {
         let context = dialect_rules::context();
         let named = self.inputs.iter().zip(shapes).map(|(input, shape)| (input.name.clone(), shape.clone()));
         let options = ImportOptions { input_shapes: named.collect() };
-        let module = onnx::import(&context, model.clone(), &options).map_err(failed)?;
+        let module = source.clone().import(&context, &options).map_err(failed)?;
         compile(&context, &module, FUNCTION, &self.options)
     }
 
@@ -276,8 +284,8 @@ mod tests {
     use super::super::npy;
     use super::super::open::{OpenOptions, open};
     use super::*;
-    use crate::frontend::onnx::model::Dimension;
-    use crate::frontend::onnx::model::{Graph, Node, Value};
+    use crate::frontend::onnx;
+    use crate::frontend::onnx::model::{Dimension, Graph, Model, Node, Value};
     use crate::hbm::Buffer;
 
     fn value(name: &str) -> Value {
@@ -312,7 +320,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("toy.onnx");
         onnx::save(&model(), &path).unwrap();
-        let network = Network::from_onnx(&path, Detail::Outputs).unwrap();
+        let network = Network::from_files(&ModelFiles { model: path.clone(), proto: None }, Detail::Outputs).unwrap();
         assert_eq!(network.inputs[0].shape(), "?x2");
         let run = |a: &[f32], b: &[f32]| network.run(&[floats(a), floats(b)]).map(|outcome| outcome.outputs);
         assert_eq!(run(&[1.0, -2.0], &[0.5, 0.25]).unwrap(), [floats(&[1.5, 0.25])]);

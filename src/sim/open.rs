@@ -6,6 +6,7 @@ use super::executor::{ExecutionError, Meaning, ModelExecutor};
 use super::network::{JitLoader, Network, open_mlir};
 use super::perf::{Performance, performance};
 use super::runner::{Runner, RunnerError, timelines};
+use crate::frontend::ModelFiles;
 use crate::hbm::{Hbm, HbmError, target_digest};
 use crate::target::{Target, TargetError};
 
@@ -21,8 +22,6 @@ pub enum OpenError {
     Target { path: PathBuf, source: TargetError },
     #[error("{path}: {source}")]
     Network { path: PathBuf, source: ExecutionError },
-    #[error("{path}: running {kind} models is not supported yet; compile it with hb_compile and run the .hbm")]
-    NotYet { path: PathBuf, kind: &'static str },
     #[error(
         "{path}: cannot tell what kind of model it is; the extension must be .hbm, .onnx, .caffemodel, .mlir or .bc"
     )]
@@ -102,8 +101,9 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
             Ok(OpenModel { executor: Box::new(runner), kind, march, meaning: Meaning::of_manifest(hbm.manifest()) })
         }
         "caffemodel" if options.proto.is_none() => Err(OpenError::ProtoMissing { path: path_of_error() }),
-        "onnx" => {
-            let executor = Box::new(network(path, Network::from_onnx(path, options.detail))?);
+        "onnx" | "caffemodel" => {
+            let files = ModelFiles { model: path.to_owned(), proto: options.proto.map(Path::to_owned) };
+            let executor = Box::new(network(path, Network::from_files(&files, options.detail))?);
             Ok(OpenModel { executor, kind, march: None, meaning: Meaning::default() })
         }
         "mlir" | "bc" => {
@@ -113,7 +113,7 @@ pub fn open(path: &Path, options: &OpenOptions<'_>) -> Result<OpenModel, OpenErr
             }
             Ok(model)
         }
-        kind => Err(OpenError::NotYet { path: path_of_error(), kind }),
+        _ => Err(OpenError::UnknownKind { path: path_of_error() }),
     }
 }
 

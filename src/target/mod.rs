@@ -139,8 +139,12 @@ pub struct Dte {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vpu {
-    /// Elements converted.
+    /// Elements converted, or computed by one simple operation.
     pub elements_per_cycle: Number,
+    /// Passes of a division or a square root in a program.
+    pub division_passes: Number,
+    /// Passes of a function in a program that is a polynomial: exponential, logarithm, tanh, erf.
+    pub function_passes: Number,
     /// Cycles before the first result of an instruction.
     pub setup_cycles: Number,
 }

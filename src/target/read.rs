@@ -132,6 +132,8 @@ impl Target {
             ("dte.bytes_per_cycle", &self.dte.bytes_per_cycle),
             ("dte.runs_per_cycle", &self.dte.runs_per_cycle),
             ("vpu.elements_per_cycle", &self.vpu.elements_per_cycle),
+            ("vpu.division_passes", &self.vpu.division_passes),
+            ("vpu.function_passes", &self.vpu.function_passes),
         ]
     }
 }

@@ -221,6 +221,26 @@ def Bpu_NormalizeOp : Bpu_PureOp<"normalize"> {
   let results = (outs Bpu_QuantizedTensor:$output);
 }
 
+def Bpu_VectorOp : Bpu_PureOp<"vector"> {
+  let summary = "a program of f32 arithmetic on the elements of rows";
+  let description = [{
+    The inputs broadcast to one shape as numpy does, integers are dequantized as they are loaded. A row is made of the elements along `axes`, in
+    row-major order; without axes every element is a row of its own. Each step of `program` gives a vector as long as the row: `load n` the elements of
+    input n, `constant c` one number, `reduce_sum %k` (`reduce_product`, `reduce_maximum`, `reduce_minimum`) all elements of an earlier vector
+    combined, the others a function of earlier vectors, element by element. The last step is the result: whole rows, or one element of each
+    where the dimensions `axes` of the result have the size 1. `docs/numerics.md` lists the steps and defines them.
+
+    ```mlir
+    // Softmax along the last dimension
+    %y = bpu.vector %x {axes = array<i64: 1>, program = ["%0 = load 0", "%1 = reduce_maximum %0", "%2 = subtract %0 %1", "%3 = exp %2",
+      "%4 = reduce_sum %3", "%5 = divide %3 %4"]}
+      : (tensor<4x10x!quant.uniform<i8:f32, 0.1>>) -> tensor<4x10x!quant.uniform<i8:f32, 0.0078125>>
+    ```
+  }];
+  let arguments = (ins Variadic<Bpu_LayoutTensor>:$inputs, DenseI64ArrayAttr:$axes, StrArrayAttr:$program);
+  let results = (outs Bpu_LayoutTensor:$output);
+}
+
 def Bpu_DequantizeOp : Bpu_PureOp<"dequantize"> {
   let summary = "integers to f32: (q - zero point) * scale";
   let description = "As ONNX DequantizeLinear.";

@@ -133,7 +133,8 @@ def Hfloat_MatMulOp : Hfloat_PureOp<"mat_mul", "MatMul", [1, 9, 13], "MatMul">,
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-def Hfloat_BatchNormalizationOp : Hfloat_PureOp<"batch_normalization", "BatchNormalization", [1, 6, 7, 9, 14, 15], "BatchNormalization"> {
+def Hfloat_BatchNormalizationOp : Hfloat_PureOp<"batch_normalization", "BatchNormalization", [1, 6, 7, 9, 14, 15], "BatchNormalization">,
+    Quantized<"OwnOrFloat", ["Activation", "Parameter"]> {
   // Only training updates the running mean, and only it has the further outputs.
   let onnxAttributes = [Consumed<"momentum", "Float">, Consumed<"spatial", "Flag", 1, 8>,
     Consumed<"training_mode", "Flag", 14>];
@@ -148,7 +149,8 @@ def Hfloat_BatchNormalizationOp : Hfloat_PureOp<"batch_normalization", "BatchNor
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_InstanceNormalizationOp : Hfloat_PureOp<"instance_normalization", "InstanceNormalization", [1, 6, 22], "InstanceNormalization"> {
+def Hfloat_InstanceNormalizationOp : Hfloat_PureOp<"instance_normalization", "InstanceNormalization", [1, 6, 22], "InstanceNormalization">,
+    Quantized<"OwnOrFloat", ["Activation", "Parameter"]> {
   let summary = "normalization of every channel of every image (ONNX InstanceNormalization-6)";
   let description = [{
     `scale * (x - mean) / sqrt(variance + epsilon) + bias`, with mean and variance over the spatial dimensions.
@@ -159,7 +161,8 @@ def Hfloat_InstanceNormalizationOp : Hfloat_PureOp<"instance_normalization", "In
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_GroupNormalizationOp : Hfloat_PureOp<"group_normalization", "GroupNormalization", [18, 21], "GroupNormalization"> {
+def Hfloat_GroupNormalizationOp : Hfloat_PureOp<"group_normalization", "GroupNormalization", [18, 21], "GroupNormalization">,
+    Quantized<"OwnOrFloat", ["Activation", "Parameter"]> {
   // Opset 18 has a scale and a bias per group, opset 21 per channel. The precision of the statistics: here at least f32.
   let onnxAttributes = [Consumed<"stash_type", "Int", 21>];
   let upgradeRule = "GroupNormalization";
@@ -171,7 +174,8 @@ def Hfloat_GroupNormalizationOp : Hfloat_PureOp<"group_normalization", "GroupNor
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_LayerNormalizationOp : Hfloat_PureOp<"layer_normalization", "LayerNormalization", [17], "LayerNormalization"> {
+def Hfloat_LayerNormalizationOp : Hfloat_PureOp<"layer_normalization", "LayerNormalization", [17], "LayerNormalization">,
+    Quantized<"OwnOrFloat", ["Activation", "Parameter"]> {
   let onnxAttributes = [Consumed<"stash_type", "Int">];
   let onnxOutputs = 3;
   let upgradeRule = "LayerNormalization";
@@ -313,7 +317,7 @@ class Hfloat_PairOp<string mnemonic, string onnx, list<int> versions, string for
 }
 
 def Hfloat_DivOp : Hfloat_PairOp<"div", "Div", [1, 6, 7, 13, 14], "a / b; integers truncate toward zero">,
-    Quantized<"Own", ["Argument", "Argument"]>;
+    Quantized<"OwnOrFloat", ["Parameter", "Parameter"]>;
 def Hfloat_MaxOp : Hfloat_PairOp<"max", "Max", [1, 6, 8, 12, 13], "the larger of a and b; NaN if one is">,
     Quantized<"Own", ["Argument", "Argument"]> {
   let onnxInputs = [OnnxInputs<1, 1, -1>];
@@ -325,7 +329,8 @@ def Hfloat_MinOp : Hfloat_PairOp<"min", "Min", [1, 6, 8, 12, 13], "the smaller o
   let upgradeRule = "Chain";
 }
 
-def Hfloat_PowOp : Hfloat_PureOp<"pow", "Pow", [1, 7, 12, 13, 15], "Pow">, Quantized<"Own", ["Argument", "Argument"]> {
+def Hfloat_PowOp : Hfloat_PureOp<"pow", "Pow", [1, 7, 12, 13, 15], "Pow">,
+    Quantized<"OwnOrFloat", ["Parameter", "Parameter"]> {
   let summary = "a to the power of b (ONNX Pow-15)";
   let description = "Elementwise with numpy broadcasting. The result has the element type of `a`; `b` may have another.";
   let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b);
@@ -363,7 +368,7 @@ def Hfloat_NotOp : Hfloat_PureOp<"not", "Not", [1], "Unary"> {
   let results = (outs Hfloat_BoolTensor:$output);
 }
 
-def Hfloat_WhereOp : Hfloat_PureOp<"where", "Where", [9, 16], "Where"> {
+def Hfloat_WhereOp : Hfloat_PureOp<"where", "Where", [9, 16], "Where">, Quantized<"OwnOrFloat", ["Plain", "Parameter"]> {
   let onnxResultOperand = 1;
   let summary = "condition ? a : b (ONNX Where-16)";
   let description = "Elementwise with numpy broadcasting of all three operands; `a` and `b` have one element type.";
@@ -399,20 +404,26 @@ class Hfloat_ReduceOp<string mnemonic, string onnx, list<int> versions, string f
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-def Hfloat_ReduceL1Op : Hfloat_ReduceOp<"reduce_l1", "ReduceL1", [1, 11, 13, 18], "sum of |x|">;
-def Hfloat_ReduceL2Op : Hfloat_ReduceOp<"reduce_l2", "ReduceL2", [1, 11, 13, 18], "square root of the sum of x * x">;
-def Hfloat_ReduceLogSumOp : Hfloat_ReduceOp<"reduce_log_sum", "ReduceLogSum", [1, 11, 13, 18], "logarithm of the sum">;
-def Hfloat_ReduceLogSumExpOp : Hfloat_ReduceOp<"reduce_log_sum_exp", "ReduceLogSumExp", [1, 11, 13, 18], "logarithm of the sum of exp(x)">;
+def Hfloat_ReduceL1Op : Hfloat_ReduceOp<"reduce_l1", "ReduceL1", [1, 11, 13, 18], "sum of |x|">,
+    Quantized<"OwnOrFloat", ["Activation", "Plain"]>;
+def Hfloat_ReduceL2Op : Hfloat_ReduceOp<"reduce_l2", "ReduceL2", [1, 11, 13, 18], "square root of the sum of x * x">,
+    Quantized<"OwnOrFloat", ["Activation", "Plain"]>;
+def Hfloat_ReduceLogSumOp : Hfloat_ReduceOp<"reduce_log_sum", "ReduceLogSum", [1, 11, 13, 18], "logarithm of the sum">,
+    Quantized<"OwnOrFloat", ["Activation", "Plain"]>;
+def Hfloat_ReduceLogSumExpOp : Hfloat_ReduceOp<"reduce_log_sum_exp", "ReduceLogSumExp", [1, 11, 13, 18], "logarithm of the sum of exp(x)">,
+    Quantized<"OwnOrFloat", ["Activation", "Plain"]>;
 def Hfloat_ReduceMaxOp : Hfloat_ReduceOp<"reduce_max", "ReduceMax", [1, 11, 12, 13, 18, 20], "maximum">,
     Quantized<"LikeInput", ["Activation", "Plain"]>;
 def Hfloat_ReduceMeanOp : Hfloat_ReduceOp<"reduce_mean", "ReduceMean", [1, 11, 13, 18], "mean">,
     Quantized<"Own", ["Activation", "Plain"]>;
 def Hfloat_ReduceMinOp : Hfloat_ReduceOp<"reduce_min", "ReduceMin", [1, 11, 12, 13, 18, 20], "minimum">,
     Quantized<"LikeInput", ["Activation", "Plain"]>;
-def Hfloat_ReduceProdOp : Hfloat_ReduceOp<"reduce_prod", "ReduceProd", [1, 11, 13, 18], "product">;
+def Hfloat_ReduceProdOp : Hfloat_ReduceOp<"reduce_prod", "ReduceProd", [1, 11, 13, 18], "product">,
+    Quantized<"OwnOrFloat", ["Activation", "Plain"]>;
 def Hfloat_ReduceSumOp : Hfloat_ReduceOp<"reduce_sum", "ReduceSum", [1, 11, 13], "sum", 13>,
     Quantized<"Own", ["Activation", "Plain"]>;
-def Hfloat_ReduceSumSquareOp : Hfloat_ReduceOp<"reduce_sum_square", "ReduceSumSquare", [1, 11, 13, 18], "sum of x * x">;
+def Hfloat_ReduceSumSquareOp : Hfloat_ReduceOp<"reduce_sum_square", "ReduceSumSquare", [1, 11, 13, 18], "sum of x * x">,
+    Quantized<"OwnOrFloat", ["Activation", "Plain"]>;
 
 class Hfloat_ArgOp<string mnemonic, string onnx, list<int> versions, string formula>
     : Hfloat_PureOp<mnemonic, onnx, versions, "PositionOfExtreme"> {
@@ -531,7 +542,7 @@ def Hfloat_MatrixAxis : OnnxAttribute<"axis"> {
   let defaultInteger = 1;
 }
 
-def Hfloat_SoftmaxOp : Hfloat_PureOp<"softmax", "Softmax", [1, 11, 13], "Softmax"> {
+def Hfloat_SoftmaxOp : Hfloat_PureOp<"softmax", "Softmax", [1, 11, 13], "Softmax">, Quantized<"OwnOrFloat", ["Activation"]> {
   let onnxAttributes = [Hfloat_MatrixAxis, Since<"axis", 13>];
   let upgradeRule = "Softmax";
   let summary = "exp(x) / sum(exp(x)) along one axis (ONNX Softmax-13)";
@@ -752,6 +763,18 @@ def Hfloat_NonMaxSuppressionOp
     Hfloat_FloatTensor:$iou_threshold, Hfloat_FloatTensor:$score_threshold,
     DefaultValuedAttr<BoolAttr, "false">:$center_point_box);
   let results = (outs Hfloat_ShapeTensor:$selected_indices);
+}
+
+def Hfloat_MaxRoiPoolOp : Hfloat_PureOp<"max_roi_pool", "MaxRoiPool", [1, 22], "MaxRoiPool"> {
+  let summary = "maximum over the bins of regions of interest (ONNX MaxRoiPool-22)";
+  let description = [{
+    `input` is `[N, C, H, W]`; `rois` is `[regions, 5]`: the number of the sample, then left, top, right and bottom. Each side times
+    `spatial_scale` is rounded, halves away from zero; a region has one pixel at least, its last ones included, and is parted into
+    `pooled_shape` bins, which overlap where it does not divide. The result is `[regions, C, rows, columns]`; a bin outside of `input` is 0.
+  }];
+  let arguments = (ins Hfloat_FloatTensor:$input, Hfloat_FloatTensor:$rois, DenseI64ArrayAttr:$pooled_shape,
+    DefaultValuedAttr<F32Attr, "1.0">:$spatial_scale);
+  let results = (outs Hfloat_FloatTensor:$output);
 }
 
 def Hfloat_LstmOp : Hfloat_PureOp<"lstm", "LSTM", [1, 7, 14, 22], "Lstm"> {

@@ -207,6 +207,17 @@ def Nash_VpuNormalizeOp : Nash_Instruction<"vpu.normalize", [
   let description = "`saturate(round_half_even((input - means) * factors / scale) + zero_point)`; NaN gives the zero point.";
 }
 
+def Nash_VpuRunOp : Nash_Instruction<"vpu.run", [
+    Nash_Shape<"shape">, Nash_Integer<"row_dimensions">, Nash_Field<"program", StrArrayAttr>, Nash_OptionalView<"operand0">,
+    Nash_OptionalView<"operand1">, Nash_OptionalView<"operand2">, Nash_OptionalView<"operand3">, Nash_OptionalView<"operand4">,
+    Nash_OptionalView<"operand5">, Nash_Element<"output_element">, Nash_Real<"output_scale">, Nash_Integer<"output_zero_point">, Nash_Flag<"reduced">, Nash_View<"output">]> {
+  let summary = "a program of f32 arithmetic on each row";
+  let description = [{
+    The last `row_dimensions` dimensions make up a row. The program has a line for each operand, `operand i8 scale 0.5`, then one for each step, as
+    `bpu.vector` has them. With `reduced`, the output has one element for each row.
+  }];
+}
+
 def Nash_VpuDequantizeOp : Nash_Instruction<"vpu.dequantize", [
     Nash_Shape<"shape">, Nash_Element<"input_element">, Nash_Real<"scale">, Nash_Integer<"zero_point">, Nash_OptionalView<"scales">,
     Nash_View<"input">, Nash_View<"output">]> {

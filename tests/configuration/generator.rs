@@ -5,7 +5,11 @@ use hb::driver::configuration::{
     Configuration, ConfigurationExtent, FastPerfError, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_TRAIN,
     InputType, Layout, ModelInput, PARAMETERS, generated,
 };
-use std::path::Path;
+use hb::frontend::ModelFiles;
+
+fn onnx() -> ModelFiles {
+    ModelFiles { model: "model.onnx".into(), proto: None }
+}
 
 fn input(name: &str, shape: &[Option<u64>]) -> ModelInput {
     ModelInput { name: name.into(), shape: shape.to_vec(), element: "float".into() }
@@ -30,7 +34,7 @@ fn files_are_filled_from_the_model() {
         input("in:1", &[Some(1), Some(3), Some(7), Some(8)]),
     ];
     for extent in [ConfigurationExtent::Simple, ConfigurationExtent::Full] {
-        let text = generated(extent, Some((Path::new("model.onnx"), &inputs)), "nash-m").expect("expressible");
+        let text = generated(extent, Some((&onnx(), &inputs)), "nash-m").expect("expressible");
         let configuration = read(&text);
         let names: Vec<Option<&str>> =
             configuration.inputs.iter().map(|input| input.get(&INPUT_NAME).as_deref()).collect();
@@ -49,18 +53,29 @@ fn files_are_filled_from_the_model() {
 }
 
 #[test]
+fn a_caffe_network_is_named_by_both_files() {
+    let files = ModelFiles { model: "model.caffemodel".into(), proto: Some("model.prototxt".into()) };
+    let inputs = [input("image", &[Some(1), Some(3), Some(224), Some(224)])];
+    let text = generated(ConfigurationExtent::Simple, Some((&files, &inputs)), "nash-e").expect("expressible");
+    let configuration = read(&text);
+    let named = configuration.model_files();
+    assert!(named.model.ends_with("model.caffemodel"), "{named:?}");
+    assert!(named.proto.is_some_and(|proto| proto.ends_with("model.prototxt")), "{text}");
+}
+
+#[test]
 fn what_cannot_be_filled_in_is_a_placeholder() {
     let folder = folder();
     let path = folder.path().join("cfg.yaml");
     let open = [input("image", &[Some(1), Some(3), None, None])];
-    for model in [None, Some((Path::new("model.onnx"), open.as_slice()))] {
+    for model in [None, Some((&onnx(), open.as_slice()))] {
         let text = generated(ConfigurationExtent::Simple, model, "nash-e").expect("expressible");
         std::fs::write(&path, &text).expect("a file");
         let problems = Configuration::read(&path, &environment()).expect_err("something is to be filled in");
         assert!(problems.to_string().contains("is a placeholder that nobody has filled in"), "{problems}");
     }
     let separated = [input("a;b", &[Some(1)])];
-    let error = generated(ConfigurationExtent::Simple, Some((Path::new("m.onnx"), &separated)), "nash-e")
-        .expect_err("no such name");
+    let error =
+        generated(ConfigurationExtent::Simple, Some((&onnx(), &separated)), "nash-e").expect_err("no such name");
     assert_eq!(error, FastPerfError::Inexpressible("a;b".into()));
 }

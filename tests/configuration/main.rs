@@ -16,9 +16,9 @@ mod schema;
 
 use hb::driver::configuration::{
     CAL_DATA_DIR, CALIBRATION_TYPE, CalibrationType, Configuration, Environment, INPUT_LAYOUT_TRAIN, INPUT_NAME,
-    INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, InputType, Layout, MARCH, MAX_PERCENTILE, MEAN_VALUE, ONNX_MODEL,
-    OPTIMIZE_LEVEL, OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, PARAMETERS, Problem, Problems, SCALE_VALUE, Severity,
-    WORKING_DIR, documentation, schema as schema_text,
+    INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, InputType, Layout, MARCH, MAX_PERCENTILE, MEAN_VALUE, OPTIMIZE_LEVEL,
+    OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, PARAMETERS, Problem, Problems, SCALE_VALUE, Severity, WORKING_DIR,
+    documentation, schema as schema_text,
 };
 
 /// A sound configuration. Its line numbers are what the tests below name.
@@ -115,7 +115,7 @@ fn the_base_is_sound() {
     assert_eq!(*configuration.get(&OPTIMIZE_LEVEL), OptimizeLevel::O2);
     assert_eq!(configuration.threads(), 4, "16 by default, and 4 cores");
     let folder = configuration.file.parent().expect("a folder");
-    assert_eq!(*configuration.get(&ONNX_MODEL), folder.join("model.onnx"));
+    assert_eq!(configuration.model_files().model, folder.join("model.onnx"));
     assert_eq!(*configuration.get(&WORKING_DIR), folder.join("model_output"));
     assert_eq!(configuration.output_path(".hbm"), folder.join("model_output/model.hbm"));
     let [input] = configuration.inputs.as_slice() else { panic!("one input") };

@@ -5,6 +5,7 @@ use hb::driver::configuration::{
     CALIBRATION_TYPE, CalibrationType, Configuration, FastPerf, FastPerfError, ModelFacts, ModelInput,
     OUTPUT_MODEL_FILE_PREFIX, Purpose, SCALE_VALUE, WORKING_DIR, configuration_text,
 };
+use hb::frontend::ModelFiles;
 
 fn declared(name: &str, shape: &[Option<u64>], element: &str) -> ModelInput {
     ModelInput { name: name.into(), shape: shape.to_vec(), element: element.into() }
@@ -90,7 +91,7 @@ fn fast_perf_goes_through_the_same_table() {
     let options = FastPerf {
         purpose: Purpose::Speed,
         core_num: None,
-        model: "model.onnx".into(),
+        files: ModelFiles { model: "model.onnx".into(), proto: None },
         march: "nash-m".into(),
         shapes: vec![("b: \"x\"".into(), "2x5".into())],
     };
@@ -120,7 +121,8 @@ fn fast_perf_goes_through_the_same_table() {
 fn fast_perf_guesses_images_by_the_published_rule() {
     let text = |purpose, input: ModelInput, shapes: &[(&str, &str)]| {
         let shapes = shapes.iter().map(|(name, shape)| ((*name).to_owned(), (*shape).to_owned())).collect();
-        let options = FastPerf { purpose, core_num: None, model: "m.onnx".into(), march: "nash-m".into(), shapes };
+        let files = ModelFiles { model: "m.onnx".into(), proto: None };
+        let options = FastPerf { purpose, core_num: None, files, march: "nash-m".into(), shapes };
         configuration_text(&options, &[input]).expect("expressible")
     };
     let is_image = |text: &str, layout: &str| {

@@ -129,6 +129,17 @@ def model(r, operands, **attributes):
     return made
 
 
+def max_roi_pool(r):
+    x = r.values(2, 3, 9, 8)
+    rois = np.array([[0, 1, 2, 12, 15], [1, 0, 0, 3, 3], [1, 4.5, 2.5, 30, 40], [0, 7, 7, 7, 7], [0, 20, 20, 30, 30], [0, 9, 9, 2, 2]], np.float32)
+    # onnxruntime has no kernel of opset 22, where nothing changed but bfloat16.
+    for opset in (7, 21):
+        r.case("MaxRoiPool", f"opset_{opset}", x, rois, pooled_shape=[3, 2], spatial_scale=0.5, opset=opset)
+    r.case("MaxRoiPool", "no_scale", x, rois, pooled_shape=[2, 4], opset=21)
+    r.case("MaxRoiPool", "constant_regions", x, r.Weight(rois), pooled_shape=[1, 1], spatial_scale=0.25, opset=21)
+    r.case("MaxRoiPool", "one_channel", x[:, :1], rois[:1], pooled_shape=[7, 7], opset=21)
+
+
 def lstm(r):
     steps, batch, inputs, hidden = 5, 3, 4, 6
     def operands(directions, dtype=np.float32):
@@ -332,4 +343,4 @@ def control_networks(r):
                 {"most": r.integers(6), "half": np.array(0.5, np.float32), "axes": r.integers(2, 3)}, n=r.integers(trips))
 
 
-FAMILIES = [control_networks, top_k, non_zero, non_max_suppression, lstm, if_, loop]
+FAMILIES = [control_networks, top_k, non_zero, non_max_suppression, max_roi_pool, lstm, if_, loop]

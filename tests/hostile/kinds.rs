@@ -6,6 +6,8 @@ use hb::cpu::{ExecutableOptions, FloatExecutable};
 use hb::driver::compile::{Stages, compile};
 use hb::driver::configuration::{Configuration, Environment};
 use hb::driver::progress::{Console, Verbosity};
+use hb::frontend::ModelSource;
+use hb::frontend::caffe;
 use hb::frontend::mlir;
 use hb::frontend::onnx::model::{Attribute, Dimension, Model};
 use hb::frontend::onnx::{self, ImportOptions};
@@ -16,8 +18,10 @@ use hb::sim::npy;
 use hb::sim::open::{OpenOptions, open};
 use hb::sim::runner::{Runner, timelines};
 use hb::target::Target;
-use hb_dialects::ir;
+use hb_dialects::ir::{self, TensorType};
 use hb_dialects::names::FUNCTION;
+use melior::Context;
+use melior::ir::{Module, Value, ValueLike};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +32,10 @@ pub enum Kind {
     OnnxBytes,
     /// .onnx files that are sound as protobuf, of graphs that are not sound.
     OnnxGraph,
+    /// Texts of .prototxt files, their weights whole.
+    CaffeText,
+    /// Bytes of .caffemodel files, their structure whole.
+    CaffeWeights,
     Npy,
     Yaml,
     Bytecode,
@@ -40,9 +48,11 @@ pub enum Kind {
     HbmContents,
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 11] = [
     Kind::OnnxBytes,
     Kind::OnnxGraph,
+    Kind::CaffeText,
+    Kind::CaffeWeights,
     Kind::Npy,
     Kind::Yaml,
     Kind::Bytecode,
@@ -81,6 +91,19 @@ pub fn prepare(kind: Kind, folder: &Path) {
             let whole: Vec<Vec<u8>> = networks.filter(|bytes| read_onnx(bytes, true).is_ok()).collect();
             assert!(whole.len() >= 10, "{} networks get through all levels", whole.len());
             whole.iter().enumerate().for_each(|(index, bytes)| put(index + 1, bytes));
+        }
+        Kind::CaffeText | Kind::CaffeWeights => {
+            let cases = repository("tests/data/caffe");
+            let table = fs::read_to_string(cases.join("cases.tsv")).unwrap();
+            // Each child reads all of them first, so that a part must be enough: every eighth, and the networks of several layers.
+            let names = table.lines().filter_map(|line| line.split('\t').next());
+            let chosen = names.enumerate().filter(|(index, name)| index % 8 == 0 || name.starts_with("Networks/"));
+            let part = |name: &str, extension: &str| fs::read(cases.join(format!("{name}.{extension}"))).unwrap();
+            let networks = chosen.map(|(_, name)| mutate::joined(&part(name, "prototxt"), &part(name, "caffemodel")));
+            // Some have an output that is a constant, which leaves nothing to quantize.
+            let whole: Vec<Vec<u8>> = networks.filter(|bytes| read_caffe(bytes, true).is_ok()).collect();
+            assert!(whole.len() >= 20, "{} networks get through all levels", whole.len());
+            whole.iter().enumerate().for_each(|(index, bytes)| put(index, bytes));
         }
         Kind::Npy => {
             use hb_dialects::ElementType;
@@ -160,6 +183,14 @@ impl Work {
                 mutate::bytes(honest.clone(), &mut random)
             }
             Kind::OnnxGraph => onnx_graph(honest, &mut random),
+            Kind::CaffeText => {
+                let (structure, weights) = mutate::parted(honest);
+                mutate::joined(&mutate::text(structure, &mut random), weights)
+            }
+            Kind::CaffeWeights => {
+                let (structure, weights) = mutate::parted(honest);
+                mutate::joined(structure, &mutate::bytes(weights.to_vec(), &mut random))
+            }
             Kind::HbmContents => hbm_contents(honest, &mut random),
             Kind::Npy | Kind::Yaml | Kind::QuantInfo => mutate::text(honest, &mut random),
         };
@@ -173,6 +204,7 @@ impl Work {
 fn read(kind: Kind, bytes: &[u8], own: &Path, run: bool) -> Result<(), String> {
     match kind {
         Kind::OnnxBytes | Kind::OnnxGraph => read_onnx(bytes, run),
+        Kind::CaffeText | Kind::CaffeWeights => read_caffe(bytes, run),
         Kind::Npy => {
             let path = own.join("array.npy");
             fs::write(&path, bytes).unwrap();
@@ -231,8 +263,31 @@ fn read_onnx(bytes: &[u8], run: bool) -> Result<(), String> {
         let dimensions = input.shape.iter().flatten();
         options.input_shapes.insert(input.name.clone(), dimensions.map(size).collect());
     }
-    let mut module = onnx::import(&context, model, &options).map_err(text)?;
-    let pipeline = |module: &mut _, passes| hb::pipeline::run(&context, module, passes).map_err(text);
+    let module = onnx::import(&context, model, &options).map_err(text)?;
+    through_levels(&context, module, run)
+}
+
+/// A prototxt and a .caffemodel, through all levels.
+fn read_caffe(bytes: &[u8], run: bool) -> Result<(), String> {
+    let (structure, weights) = mutate::parted(bytes);
+    let network = caffe::from_bytes(structure, "net.prototxt", Some(weights.to_vec().into())).map_err(text)?;
+    let context = hb::pipeline::context();
+    let module = ModelSource::Caffe(Box::new(network)).import(&context, &ImportOptions::default()).map_err(text)?;
+    // An input of the size that a file claims must be brought by the user.
+    let function = ir::function_named(module.as_operation(), FUNCTION).ok_or("no function")?;
+    let small = |value: &Value<'_, '_>| {
+        let elements = TensorType::from_type(value.r#type()).ok().and_then(|known| known.elements());
+        elements.is_some_and(|elements| elements <= 1 << 20)
+    };
+    let block = ir::body(function).ok_or("no body")?;
+    if !ir::arguments(block).iter().all(small) {
+        return Err("the input is too large".to_owned());
+    }
+    through_levels(&context, module, run)
+}
+
+fn through_levels(context: &Context, mut module: Module<'_>, run: bool) -> Result<(), String> {
+    let pipeline = |module: &mut _, passes| hb::pipeline::run(context, module, passes).map_err(text);
     pipeline(&mut module, "hfloat-optimize")?;
     onnx::export(module.as_operation()).and_then(|model| onnx::to_bytes(&model)).map_err(text)?;
     if run {

@@ -183,6 +183,16 @@ fn onnx_graphs() {
 }
 
 #[test]
+fn caffe_texts() {
+    mutations(Kind::CaffeText, 2500);
+}
+
+#[test]
+fn caffe_weights() {
+    mutations(Kind::CaffeWeights, 1000);
+}
+
+#[test]
 fn npy() {
     mutations(Kind::Npy, 1000);
 }

@@ -42,6 +42,18 @@ pub const HUGE: [i64; 12] = [
     -(1 << 33),
 ];
 
+/// Two files as one, so that each kind has files of one piece.
+pub fn joined(first: &[u8], second: &[u8]) -> Vec<u8> {
+    let length = u64::try_from(first.len()).unwrap().to_le_bytes();
+    [length.as_slice(), first, second].concat()
+}
+
+/// The two files again.
+pub fn parted(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (length, rest) = bytes.split_first_chunk().unwrap();
+    rest.split_at(usize::try_from(u64::from_le_bytes(*length)).unwrap())
+}
+
 /// The bytes with one to three changes.
 pub fn bytes(mut bytes: Vec<u8>, random: &mut Random) -> Vec<u8> {
     for _ in 0..=random.below(3) {

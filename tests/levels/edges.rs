@@ -34,10 +34,10 @@ const LINES: [&str; 6] = [
     "%w = @(4x3x3x3)",
     "%v = @(2x4x1x1)",
     "%a = hfloat.conv %x, %w {SAME_3X3} : (tensor<1x3x6x6xf32>, tensor<4x3x3x3xf32>) -> $",
-    // The second operand of a product is int8, a convolution takes int16, a softmax runs on the CPU.
+    // The second operand of a product is int8, a convolution takes int16, an LRN runs on the CPU.
     "%m = hfloat.mat_mul %y, %a : (tensor<1x4x6x6xf32>, $) -> $",
     "%b = hfloat.conv %a, %v {POINT} : ($, tensor<2x4x1x1xf32>) -> $",
-    "%s = hfloat.softmax %a {axis = 1 : si64} : ($) -> $",
+    "%s = hfloat.lrn %a {size = 3 : si64} : ($) -> $",
 ];
 
 #[test]
@@ -45,7 +45,7 @@ fn one_value_in_three_types() {
     let inputs = "%x: tensor<1x3x6x6xf32>, %y: tensor<1x4x6x6xf32>";
     let look = |text: &str| {
         assert_eq!(bits_of_operands(text, "hfloat.mat_mul"), [8, 8], "{text}");
-        assert_eq!(bits_of_operands(text, "hfloat.softmax"), [16], "{text}");
+        assert_eq!(bits_of_operands(text, "hfloat.lrn"), [16], "{text}");
         assert!(text.contains("quant.uniform<i16"), "{text}");
     };
     for (returned, segments) in [("%m", &["bpu", "cpu"][..]), ("%b", &["bpu", "cpu"]), ("%s", &["bpu", "cpu"])] {
@@ -60,11 +60,11 @@ fn an_input_in_three_types() {
         "%m = hfloat.mat_mul %y, %x : (tensor<1x3x6x6xf32>, tensor<1x3x6x6xf32>) -> $",
         "%v = @(2x3x1x1)",
         "%b = hfloat.conv %x, %v {POINT} : (tensor<1x3x6x6xf32>, tensor<2x3x1x1xf32>) -> $",
-        "%s = hfloat.softmax %x {axis = 1 : si64} : (tensor<1x3x6x6xf32>) -> $",
+        "%s = hfloat.lrn %x {size = 3 : si64} : (tensor<1x3x6x6xf32>) -> $",
     ];
     let look = |text: &str| {
         assert_eq!(bits_of_operands(text, "hfloat.mat_mul"), [8, 8], "{text}");
-        assert_eq!(bits_of_operands(text, "hfloat.softmax"), [0], "{text}");
+        assert_eq!(bits_of_operands(text, "hfloat.lrn"), [0], "{text}");
     };
     for returned in ["%m", "%b"] {
         let inputs = "%x: tensor<1x3x6x6xf32>, %y: tensor<1x3x6x6xf32>";
@@ -78,7 +78,7 @@ fn types_across_segments() {
     let lines = [
         "%w = @(4x4x1x1)",
         "%a = hfloat.conv %x, %w {POINT} : (tensor<1x4x6x6xf32>, tensor<4x4x1x1xf32>) -> $",
-        "%s = hfloat.softmax %a {axis = 1 : si64} : ($) -> $",
+        "%s = hfloat.lrn %a {size = 3 : si64} : ($) -> $",
         "%m = hfloat.mat_mul %s, %a : ($, $) -> $",
     ];
     let look = |text: &str| assert_eq!(bits_of_operands(text, "hfloat.mat_mul"), [8, 8], "{text}");

@@ -287,10 +287,10 @@ fn a_branch_on_the_cpu_beside_one_on_the_bpu() {
         "%e, %b, %b",
         &[
             "%w = @(3x3x1x1)",
-            "%a = hfloat.softmax %x {axis = 1 : si64} : (tensor<1x3x4x4xf32>) -> $",
+            "%a = hfloat.lrn %x {size = 3 : si64} : (tensor<1x3x4x4xf32>) -> $",
             "%b = hfloat.conv %x, %w {POINT} : (tensor<1x3x4x4xf32>, tensor<3x3x1x1xf32>) -> $",
             "%c = hfloat.add %a, %b : ($, $) -> $",
-            "%d = hfloat.softmax %c {axis = 3 : si64} : ($) -> $",
+            "%d = hfloat.lrn %c {size = 3 : si64} : ($) -> $",
             "%e = hfloat.mul %d, %x : ($, tensor<1x3x4x4xf32>) -> $",
         ],
         "e",
@@ -325,7 +325,7 @@ fn what_the_cpu_gives_is_moved_by_the_bpu() {
         &[
             "%s = hfloat.constant dense<[3, -1]> : tensor<2xi64>",
             "%k = @(3x4)",
-            "%a = hfloat.softmax %x : (tensor<2x6xf32>) -> $",
+            "%a = hfloat.lrn %x {size = 3 : si64} : (tensor<2x6xf32>) -> $",
             "%b = hfloat.reshape %a, %s : ($, tensor<2xi64>) -> $",
             "%d = hfloat.add %b, %k : ($, tensor<3x4xf32>) -> $",
             "%e = hfloat.transpose %b {perm = array<i64: 1, 0>} : ($) -> $",

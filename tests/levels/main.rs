@@ -16,6 +16,7 @@ mod random;
 mod rearranging;
 mod resampling;
 mod sensitivity;
+mod vector;
 mod windows;
 
 use hb::bpu::{interpreter, mlir, model};
@@ -220,6 +221,7 @@ fn check_ranges(
         "hfloat-expand-splits",
         "hfloat-forward-slices",
         "hfloat-fuse-functions",
+        "hfloat-fuse-normalizations",
         "hfloat-fuse-scales",
         "hfloat-fuse-activations",
         "hfloat-equalize-channels",

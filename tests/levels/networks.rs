@@ -202,12 +202,12 @@ fn slices_and_borders_of_images() {
 }
 
 #[test]
-fn softmax_runs_on_the_cpu_between_two_programs() {
+fn what_runs_on_the_cpu_between_two_programs() {
     let text = "func.func @main(%x: tensor<1x3x4x4xf32>) -> tensor<*xf32> {
         %w0 = @(4x3x3x3) loc(\"w0\")
         %w1 = @(2x4x1x1) loc(\"w1\")
         %0 = hfloat.conv %x, %w0 {SAME_3X3} : (tensor<1x3x4x4xf32>, tensor<4x3x3x3xf32>) -> tensor<*xf32> loc(\"Conv_0\")
-        %1 = hfloat.softmax %0 {axis = 1 : si64} : (tensor<*xf32>) -> tensor<*xf32> loc(\"Softmax_1\")
+        %1 = hfloat.lrn %0 {size = 3 : si64} : (tensor<*xf32>) -> tensor<*xf32> loc(\"LRN_1\")
         %2 = hfloat.conv %1, %w1 {POINT} : (tensor<*xf32>, tensor<2x4x1x1xf32>) -> tensor<*xf32> loc(\"Conv_2\")
         return %2 : tensor<*xf32>
     }";
@@ -219,7 +219,7 @@ fn a_value_of_the_first_program_is_read_by_the_second() {
     let text = "func.func @main(%x: tensor<1x3x4x4xf32>) -> (tensor<*xf32>, tensor<*xf32>) {
         %w0 = @(3x3x3x3) loc(\"w0\")
         %0 = hfloat.conv %x, %w0 {SAME_3X3} : (tensor<1x3x4x4xf32>, tensor<3x3x3x3xf32>) -> tensor<*xf32> loc(\"Conv_0\")
-        %1 = hfloat.softmax %0 {axis = 1 : si64} : (tensor<*xf32>) -> tensor<*xf32> loc(\"Softmax_1\")
+        %1 = hfloat.lrn %0 {size = 3 : si64} : (tensor<*xf32>) -> tensor<*xf32> loc(\"LRN_1\")
         %2 = hfloat.mul %0, %1 : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32> loc(\"Mul_2\")
         return %2, %0 : tensor<*xf32>, tensor<*xf32>
     }";

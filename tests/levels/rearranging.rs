@@ -44,7 +44,7 @@ fn blocks_of_pixels() {
 
 /// Statistics of the input itself need more than 8 bits between the steps.
 #[test]
-fn normalizations_go_to_the_cpu() {
+fn normalizations_run_on_the_float_engine() {
     check_network(
         "%x: tensor<1x4x4x6xf32>",
         "%b",
@@ -57,7 +57,7 @@ fn normalizations_go_to_the_cpu() {
             "%b = hfloat.conv %n, %w {POINT} : ($, tensor<4x4x1x1xf32>) -> $",
         ],
         "b",
-        &["bpu", "cpu", "bpu"],
+        &["bpu"],
         (3.0, 0.5),
     );
 }

@@ -67,7 +67,7 @@ fn a_missing_configuration_or_model_is_1() {
         assert_eq!(output.status.code(), Some(1));
     }
     let output = hb_compile(folder.path(), &["--fast-perf", "-m", "a", "--march", "nash-e", "--proto", "b"]);
-    assert!(text(&output.stderr).contains("--proto: Caffe models are known to the manual, not supported yet"));
+    assert!(text(&output.stderr).contains("cannot read b"), "{}", text(&output.stderr));
     assert_eq!(output.status.code(), Some(1));
 }
 
@@ -190,9 +190,11 @@ fn jobs_change_no_byte() {
 #[test]
 fn a_model_of_another_kind_is_told_what_it_is() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (name, remedy) in
-        [("a.bc", "hb_compile -c CONFIG -m MODEL"), ("a.hbm", "it is compiled already"), ("a.caffemodel", "convert")]
-    {
+    for (name, remedy) in [
+        ("a.bc", "hb_compile -c CONFIG -m MODEL"),
+        ("a.hbm", "it is compiled already"),
+        ("a.caffemodel", "--proto FILE"),
+    ] {
         std::fs::write(folder.path().join(name), "no ONNX").expect("a file");
         let output = hb_compile(folder.path(), &["-m", name, "--march", "nash-e"]);
         let errors = text(&output.stderr);

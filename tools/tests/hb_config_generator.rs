@@ -42,7 +42,8 @@ fn wrong_usage_is_2_and_a_missing_model_is_1() {
         (&["-s", "-f"], 2),
         (&["-s", "--march", "nash-x"], 2),
         (&["-s", "-m", "none.onnx"], 1),
-        (&["-s", "-p", "net.prototxt"], 1),
+        (&["-s", "-p", "net.prototxt"], 2),
+        (&["-s", "-m", "none.caffemodel", "-p", "none.prototxt"], 1),
         (&["--help"], 0),
     ] {
         let output = run(GENERATOR, folder.path(), arguments);

@@ -19,6 +19,10 @@ pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<Vec<So
     let Some(ranks) = ranks else { return Ok(None) };
     let rank = ranks.first().copied().unwrap_or(0);
     let all = |rank: usize| (0..rank).map(|dimension| vec![(0, dimension)]).collect::<Vec<Vec<Source>>>();
+    // Samples are the first dimension, and what becomes of one does not depend on the others.
+    let samples =
+        |rank: usize| all(rank).into_iter().map(|of| of.into_iter().filter(|(_, d)| *d == 0).collect()).collect();
+    let text = |error: crate::ir::IrError| error.to_string();
     let op = Op::of(operation).ok_or("is no operation of hfloat")?;
     let sources = match op.shape_rule() {
         ShapeRule::Cast | ShapeRule::Identity => Some(all(rank)),
@@ -51,6 +55,17 @@ pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<Vec<So
             let joint = |d: usize| (0..types.len()).map(|operand| (operand, d)).collect();
             Some((0..rank).map(|d| if d == axis { Vec::new() } else { joint(d) }).collect())
         }
+        ShapeRule::Conv | ShapeRule::ConvTranspose | ShapeRule::GlobalPool | ShapeRule::Pool => Some(samples(rank)),
+        ShapeRule::BatchNormalization => Some(all(rank)),
+        // One row of the result for each region.
+        ShapeRule::MaxRoiPool => Some(vec![vec![(1, 0)], Vec::new(), Vec::new(), Vec::new()]),
+        ShapeRule::Flatten if attributes::axis(operation).map_err(text)? == 1 => Some(samples(2)),
+        ShapeRule::Gemm if !attributes::trans_a(operation).map_err(text)? => Some(samples(2)),
+        ShapeRule::Softmax => {
+            let axis = super::normalize_axis(attributes::axis(operation).map_err(text)?, rank)?;
+            let kept = |(d, source)| if d == axis { Vec::new() } else { source };
+            Some(all(rank).into_iter().enumerate().map(kept).collect())
+        }
         ShapeRule::Unary if matches!(op.kind(), OpKind::Scalar(_)) => pointwise(&types, &ranks),
         ShapeRule::Broadcast
         | ShapeRule::Clip
@@ -58,16 +73,12 @@ pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<Vec<So
         | ShapeRule::PRelu
         | ShapeRule::Pow
         | ShapeRule::Where => pointwise(&types, &ranks),
-        ShapeRule::BatchNormalization
-        | ShapeRule::Constant
+        ShapeRule::Constant
         | ShapeRule::ConstantOfShape
-        | ShapeRule::Conv
-        | ShapeRule::ConvTranspose
         | ShapeRule::DepthToSpace
         | ShapeRule::Expand
         | ShapeRule::Flatten
         | ShapeRule::Gemm
-        | ShapeRule::GlobalPool
         | ShapeRule::GroupNormalization
         | ShapeRule::If
         | ShapeRule::InstanceNormalization
@@ -79,14 +90,12 @@ pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<Vec<So
         | ShapeRule::NonMaxSuppression
         | ShapeRule::NonZero
         | ShapeRule::Pad
-        | ShapeRule::Pool
         | ShapeRule::PositionOfExtreme
         | ShapeRule::Range
         | ShapeRule::Reduce
         | ShapeRule::Reshape
         | ShapeRule::Resize
         | ShapeRule::Shape
-        | ShapeRule::Softmax
         | ShapeRule::SpaceToDepth
         | ShapeRule::Split
         | ShapeRule::Squeeze

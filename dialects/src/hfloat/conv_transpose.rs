@@ -22,12 +22,12 @@ pub struct TransposedWindow {
 }
 
 impl TransposedWindow {
-    /// The window of an `hfloat.conv_transpose` whose input has a static shape.
+    /// The window of an `hfloat.conv_transpose` whose input has a known shape, or bounds of it.
     ///
     /// # Errors
     /// When its attributes do not fit its rank, or nothing is left of a dimension.
     pub fn of(operation: OperationRef<'_, '_>) -> Result<Self, String> {
-        let sizes = |index| operand_type(operation, index)?.static_shape().map_err(|error| error.to_string());
+        let sizes = |index| bound_shape(&operand_type(operation, index)?);
         let (shape, weight) = (sizes(0)?, sizes(1)?);
         let spread = Spread::of(operation, weight.len().saturating_sub(2))?;
         let mut window = Self {

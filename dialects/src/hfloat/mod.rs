@@ -77,6 +77,7 @@ fn shape_rule(rule: ShapeRule) -> Infer {
         ShapeRule::Lrn => normalize::lrn,
         ShapeRule::Lstm => recurrent::lstm,
         ShapeRule::MatMul => matrix::mat_mul,
+        ShapeRule::MaxRoiPool => select::max_roi_pool,
         ShapeRule::NonMaxSuppression => select::non_max_suppression,
         ShapeRule::NonZero => select::non_zero,
         ShapeRule::PRelu => elementwise::p_relu,

@@ -10,6 +10,11 @@ pub fn operand_type(operation: OperationRef<'_, '_>, index: usize) -> Result<Ten
     TensorType::from_type(value.r#type()).map_err(|error| error.to_string())
 }
 
+/// The shape of a type; the largest where it is known only when the network runs.
+pub fn bound_shape(r#type: &TensorType) -> Result<Vec<usize>, String> {
+    r#type.bound_shape().map_or_else(|| r#type.static_shape().map_err(|error| error.to_string()), Ok)
+}
+
 /// The type of operand `index`, when there are that many.
 pub fn optional_operand_type(operation: OperationRef<'_, '_>, index: usize) -> Result<Option<TensorType>, String> {
     if index < operation.operand_count() { operand_type(operation, index).map(Some) } else { Ok(None) }

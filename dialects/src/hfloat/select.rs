@@ -60,6 +60,34 @@ pub(super) fn non_zero(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType
     }
 }
 
+pub(super) fn max_roi_pool(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let (input, rois) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
+    same_element(&input, &rois, "input and rois")?;
+    if !matches!(input.element.plain(), Some(ElementType::F32 | ElementType::F64)) {
+        return Err(format!("has an input of {}; float32 and float64 are supported", input.element));
+    }
+    let pooled = attributes::pooled_shape(operation).map_err(|error| error.to_string())?;
+    let size = |size: &i64| u64::try_from(*size).ok().filter(|size| *size > 0);
+    let Some(&[rows, columns]) = pooled.iter().map(size).collect::<Option<Vec<_>>>().as_deref() else {
+        return Err(format!("has a 'pooled_shape' of {pooled:?}; it is two positive numbers"));
+    };
+    let scale = attributes::spatial_scale(operation).map_err(|error| error.to_string())?;
+    if !scale.is_finite() {
+        return Err(format!("has a 'spatial_scale' of {scale}; it must be finite"));
+    }
+    let count = match rois.dimensions.as_deref() {
+        None => None,
+        Some(&[count, five]) if five.is_none_or(|five| five == 5) => count,
+        Some(other) => return Err(format!("has rois of {other:?}; they must be [regions, 5]")),
+    };
+    let channels = match input.dimensions.as_deref() {
+        None => None,
+        Some(&[_, channels, _, _]) => channels,
+        Some(other) => return Err(format!("has an input of rank {}; it needs 4", other.len())),
+    };
+    one(input.element, Some(vec![count, channels, Some(rows), Some(columns)]))
+}
+
 pub(super) fn non_max_suppression(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (boxes, scores) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     same_element(&boxes, &scores, "boxes and scores")?;

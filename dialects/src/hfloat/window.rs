@@ -23,13 +23,13 @@ pub struct SlidingWindow {
 }
 
 impl SlidingWindow {
-    /// The window of a convolution or pooling operation whose input has a static shape.
+    /// The window of a convolution or pooling operation whose input has a known shape, or bounds of it.
     ///
     /// # Errors
     /// When the operation is none, its attributes do not fit its rank, or the window does not fit the padded input.
     pub fn of(operation: OperationRef<'_, '_>) -> Result<Self, String> {
         let input = operand_type(operation, 0)?;
-        let shape = input.static_shape().map_err(|error| error.to_string())?;
+        let shape = bound_shape(&input)?;
         let kernel = if Op::Conv.is(operation) {
             let weight = operand_type(operation, 1)?.static_shape().map_err(|error| error.to_string())?;
             weight.iter().skip(2).map(|&size| size as u64).collect()

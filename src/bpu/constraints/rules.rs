@@ -3,9 +3,11 @@
 use super::{Constraint, Known, NodeContext};
 use crate::bpu::model::{
     AveragePool, BpuElement, BpuTensor, MAX_RANK, MAX_TENSOR_BYTES, Operator, TensorScale, average_pool_counts,
-    moved_scale,
+    moved_scale, vector_frame,
 };
-use crate::numerics::{Multiplier, SumMultipliers, accumulator_bound, accumulator_fits, average_multiplier};
+use crate::numerics::{
+    MAX_ROW, MAX_VECTOR_OPERANDS, Multiplier, SumMultipliers, accumulator_bound, accumulator_fits, average_multiplier,
+};
 use hb_dialects::bpu::Op;
 
 const RANK: Constraint = Constraint { sentence: "Every tensor has a rank of at most 6.", check: rank };
@@ -90,6 +92,17 @@ const DEQUANTIZE: Constraint = Constraint {
     sentence: "The input is int8, int16 or int32 with one scale, or one per index of an axis; the result is float32.",
     check: dequantize,
 };
+const VECTOR: Constraint = Constraint {
+    sentence: "There are 1 to 6 operands; operands and result are float32, or int8 or int16 with one scale for the whole tensor.",
+    check: |context| {
+        let number = |tensor: &BpuTensor| tensor.element == BpuElement::F32 || is_activation(tensor);
+        (1..=MAX_VECTOR_OPERANDS).contains(&context.node.inputs.len()) && context.tensors().all(number)
+    },
+};
+const VECTOR_ROW: Constraint = Constraint {
+    sentence: "A row whose elements are combined (summed, for instance) has at most 131072 elements, which local memory holds as a whole.",
+    check: vector_row,
+};
 
 const CAMERA_IMAGE: Constraint = Constraint {
     sentence: "The result is int8 with one scale; the planes are uint8, or of the type of the result.",
@@ -135,6 +148,7 @@ pub(super) const fn of(op: Op) -> &'static [Constraint] {
         Op::Transpose | Op::Reshape => &[MOVED_TYPE],
         Op::Quantize => &[QUANTIZE],
         Op::Normalize => &[NORMALIZE],
+        Op::Vector => &[VECTOR, VECTOR_ROW],
         Op::Dequantize => &[DEQUANTIZE],
     }
 }
@@ -323,6 +337,13 @@ fn moved_type(context: &NodeContext) -> bool {
 
 fn quantize(context: &NodeContext) -> bool {
     context.operand(0).is_none_or(|x| x.element == BpuElement::F32) && context.result().is_none_or(is_activation)
+}
+
+fn vector_row(context: &NodeContext) -> bool {
+    let Operator::Vector { axes, program } = &context.node.operator else { return true };
+    let operands: Vec<&[usize]> =
+        (0..context.node.inputs.len()).filter_map(|index| Some(context.operand(index)?.shape.as_slice())).collect();
+    !program.reduces() || vector_frame(&operands, axes).map_or(true, |frame| frame.row <= MAX_ROW)
 }
 
 fn finite_normalization(context: &NodeContext) -> bool {

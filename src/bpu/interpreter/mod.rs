@@ -12,6 +12,7 @@ mod pool;
 #[cfg(test)]
 mod tests;
 mod values;
+mod vector;
 
 use std::borrow::Cow;
 
@@ -159,6 +160,7 @@ fn evaluate(operator: &Operator, operands: &[OperandBytes], output: &BpuTensor) 
         Operator::Normalize { axis, mean, factor } => {
             one().and_then(|&[x]| elementwise::normalize(*axis, mean, factor, x, output))
         }
+        Operator::Vector { axes, program } => vector::run(program, axes, operands, output),
         Operator::Dequantize => one().and_then(|&[x]| elementwise::dequantize(x)),
         Operator::CameraImage { constants } => camera::image(constants, operands, output),
         Operator::RoiResize { block, size } => {

@@ -8,6 +8,7 @@ use crate::bpu::constraints::Known;
 use crate::bpu::mlir;
 use crate::bpu::model::{
     BpuElement, BpuTensor, Clamp, Convolution, NetworkValue, Operator, Segment, TensorId, TensorScale, ValueLayout,
+    VectorProgram,
 };
 use crate::numerics::low_bytes;
 use hb_dialects::bpu;
@@ -377,6 +378,17 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         self.floats.get(&(value.to_raw().ptr as usize)).copied()
     }
 
+    /// An f32 value in network form: what the segment computed, or what comes from outside.
+    ///
+    /// # Errors
+    /// When its type is none that the BPU has.
+    pub fn float_operand(&mut self, value: Value<'c, 'a>) -> Result<TensorId, String> {
+        match self.float(value) {
+            Some(id) => Ok(id),
+            None => self.plain_input(value),
+        }
+    }
+
     /// A constant of its own type; without data when its values are not known. int32 is a bias, whose scale the convolution implies.
     pub fn constant(&mut self, part: &str, constant: &QuantizedConstant) -> TensorId {
         let scale = match &constant.scale {
@@ -390,6 +402,32 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
             tensor = tensor.with_data(low_bytes(integers, constant.element.bytes() as usize));
         }
         self.segment.add_tensor(tensor)
+    }
+
+    /// A constant of f32 in this shape; without data when its values are not known.
+    pub fn real_constant(&mut self, part: &str, shape: Vec<usize>, values: Option<Vec<f32>>) -> TensorId {
+        let mut tensor = BpuTensor::new(self.origin.part(part).name, shape, BpuElement::F32, TensorScale::None);
+        if let Some(values) = values {
+            tensor = tensor.with_data(values.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>());
+        }
+        self.segment.add_tensor(tensor)
+    }
+
+    /// A program of the float engine in the place of an operation, with rows along `axes` and a result of this shape.
+    pub fn vector(
+        &mut self,
+        axes: Vec<usize>,
+        program: VectorProgram,
+        inputs: &[TensorId],
+        shape: Vec<usize>,
+        output: &Output<'c, 'a>,
+    ) -> TensorId {
+        let (element, scale) = match output {
+            Output::Quantized(value) => (value.integer.element, per_tensor(value.integer.affine)),
+            Output::Exact { .. } => (BpuElement::F32, TensorScale::None),
+        };
+        let operator = Operator::Vector { axes, program: Box::new(program) };
+        self.add(ITSELF, operator, inputs, (shape, element, scale))
     }
 
     /// The f32 form of a value, for readers outside the BPU.
@@ -407,6 +445,11 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
 
     pub fn shape(&self, id: TensorId) -> Vec<usize> {
         self.segment.tensor(id).map(|tensor| tensor.shape.clone()).unwrap_or_default()
+    }
+
+    /// What steps of a tensor are worth.
+    pub fn scale(&self, id: TensorId) -> TensorScale {
+        self.segment.tensor(id).map(|tensor| tensor.scale.clone()).unwrap_or_default()
     }
 
     fn element(&self, id: TensorId) -> BpuElement {

@@ -10,8 +10,9 @@ mod segments;
 pub mod separate;
 mod typing;
 mod values;
+mod vector;
 
-pub use form::{form, form_with_scales};
+pub use form::{form, form_with_scales, is_program};
 pub use operators::is_lowered;
 pub use placement::{Placement, place, placement_of};
 pub use typing::Types;

@@ -10,6 +10,7 @@ mod resize;
 mod window;
 
 use super::builder::Builder;
+use super::vector;
 use hb_dialects::hfloat::{Op, OpKind, ScalarFunction, StructuredOp};
 use hb_dialects::ir::OperationAttributes;
 use melior::ir::OperationRef;
@@ -17,7 +18,16 @@ use melior::ir::OperationRef;
 /// Adds the nodes of an operation to a segment and defines its result there. The error is the reason why the BPU cannot run it.
 pub type Lower = for<'c, 'a> fn(&mut Builder<'c, 'a>, OperationRef<'c, 'a>) -> Result<(), String>;
 
-/// How an operation that is more than a scalar function is lowered; none where it has no hardware form.
+/// Which engines compute an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engines {
+    /// Those of integers: matrices, vectors, pools, layouts.
+    Integer,
+    /// The float engine.
+    Float,
+}
+
+/// How an operation that is more than a scalar function is lowered to integers; none where it has no such form.
 fn rule(op: StructuredOp) -> Option<Lower> {
     Some(match op {
         StructuredOp::Conv => window::convolution,
@@ -89,6 +99,7 @@ fn rule(op: StructuredOp) -> Option<Lower> {
         | StructuredOp::Split
         | StructuredOp::TopK
         | StructuredOp::NonZero
+        | StructuredOp::MaxRoiPool
         | StructuredOp::NonMaxSuppression
         | StructuredOp::Lstm
         | StructuredOp::If
@@ -96,21 +107,43 @@ fn rule(op: StructuredOp) -> Option<Lower> {
     })
 }
 
-/// Whether an operation has a hardware form for some types and attributes.
+/// Whether an operation has a hardware form for some types and attributes. What can be quantized has one on the float engine at least.
 pub fn is_lowered(op: Op) -> bool {
+    has_rule(op) || op.quantization().is_some()
+}
+
+fn has_rule(op: Op) -> bool {
     match op.kind() {
         OpKind::Scalar(_) => true,
         OpKind::Structured(op) => rule(op).is_some(),
     }
 }
 
+/// Whether these engines may have a form of an operation.
+pub fn is_on(operation: OperationRef<'_, '_>, engines: Engines) -> bool {
+    Op::of(operation).is_some_and(|op| match engines {
+        Engines::Integer => has_rule(op),
+        Engines::Float => op.quantization().is_some(),
+    })
+}
+
 /// Lowers one operation.
 ///
 /// # Errors
 /// The reason why the BPU cannot run it, as a sentence about the operation.
-pub fn lower<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+pub fn lower<'c, 'a>(
+    builder: &mut Builder<'c, 'a>,
+    operation: OperationRef<'c, 'a>,
+    engines: Engines,
+) -> Result<(), String> {
     let none = || format!("'{}' has no hardware form", operation.operation_name());
+    if !is_on(operation, engines) {
+        return Err(none());
+    }
     builder.begin(operation);
+    if engines == Engines::Float {
+        return vector::lower(builder, operation);
+    }
     match Op::of(operation).ok_or_else(none)?.kind() {
         // Zero and what is above: a clamp, for nothing behind most operations.
         OpKind::Scalar(ScalarFunction::Relu) => elementwise::relu(builder, operation),

@@ -1,12 +1,17 @@
 //! `bpu-assign-placement`: what runs on the BPU, and why the rest does not.
 
-use super::{form::form_of_casts, typing::Typing, values::Output};
+use super::{
+    form::{form_of_casts, is_program},
+    operators::{self, Engines},
+    typing::Typing,
+    values::Output,
+};
 use crate::bpu::constraints::Known;
 use hb_dialects::{
     ElementType,
     hfloat::Op,
     ir::{self, OperationAttributes, TensorType, attribute},
-    names::{BATCH, PLACEMENT},
+    names::{BATCH, ENGINE, PLACEMENT},
     pass::{PassDefinition, PassFailure, PassOptions},
     registry::ResultScale,
 };
@@ -20,7 +25,8 @@ pub static PASS: PassDefinition = PassDefinition {
     summary: "Decide which operations run on the BPU",
     description: "The assign step of placement. An operation whose operands and result are quantized, that has a hardware form, \
 and that keeps every constraint of `docs/operators.md` gets `hfloat.placement = \"bpu\"`. Every other one gets `\"cpu\"` and, as \
-`hfloat.placement_reason`, the sentence that says why. A placement of `cpu` that is already there stays.\n\n\
+`hfloat.placement_reason`, the sentence that says why. A placement of `cpu` that is already there stays. Of an operation that has a form for \
+integers, but not for these, `hfloat.engine = \"vpu\"` says that the float engine computes it.\n\n\
 Of a network that `hfloat-set-batch` made one of several samples, an operation that has the placement `bpu` already must keep it: on the CPU \
 it would round otherwise than for one sample.",
     anchor: "func.func",
@@ -48,6 +54,12 @@ pub fn placement_of(operation: OperationRef<'_, '_>) -> Option<Placement> {
     }
 }
 
+/// The engines that were assigned to an operation on the BPU.
+pub(super) fn engines_of(operation: OperationRef<'_, '_>) -> Engines {
+    let is_float = operation.has_attribute(ENGINE) || !operators::is_on(operation, Engines::Integer);
+    if is_float { Engines::Float } else { Engines::Integer }
+}
+
 /// Writes where an operation runs, instead of what it had.
 pub fn place(operation: OperationRef<'_, '_>, placement: &Placement) {
     let context = operation.context_reference();
@@ -71,10 +83,10 @@ fn is_quantized(operation: OperationRef<'_, '_>) -> bool {
     let mut operands = operation.operands().enumerate().filter(|(_, operand)| varies(*operand));
     let is_result = match Typing::Casts.output(operation) {
         Ok(Output::Quantized(_)) => true,
-        // Only sums of products may stay sums.
-        Ok(Output::Exact { .. }) => Op::of(operation)
-            .and_then(Op::quantization)
-            .is_some_and(|quantization| quantization.result == ResultScale::OwnOrExact),
+        // Only sums of products may stay sums, and only what the VPU computes may be f32.
+        Ok(Output::Exact { .. }) => Op::of(operation).and_then(Op::quantization).is_some_and(|quantization| {
+            matches!(quantization.result, ResultScale::OwnOrExact | ResultScale::OwnOrFloat)
+        }),
         Err(_) => false,
     };
     is_result && operands.all(|(index, _)| Typing::Casts.operand(Known::Types, operation, index).is_ok())
@@ -90,8 +102,15 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
         if decided || matches!(Op::of(operation), None | Some(Op::Constant)) {
             continue;
         }
+        ir::remove_attribute(operation, ENGINE);
         let placement = match form_of_casts(operation) {
-            Ok(_) => Placement::Bpu,
+            Ok(form) => {
+                // Where there is a choice, it is written down.
+                if is_program(&form) && operators::is_on(operation, Engines::Integer) {
+                    ir::set_attribute(operation, ENGINE, attribute::string(operation.context_reference(), "vpu"));
+                }
+                Placement::Bpu
+            }
             Err(reason) => Placement::Cpu { reason },
         };
         if let (Some(samples), Some(Placement::Bpu), Placement::Cpu { reason }) = (samples, before, &placement)

@@ -3,7 +3,7 @@
 use super::{
     builder::{Builder, External, ValueForm},
     operators,
-    placement::{Placement, placement_of},
+    placement::{Placement, engines_of, placement_of},
     typing::{Typing, makes_integers, value_behind_casts},
     values::{QuantizedOperand, QuantizedValue},
 };
@@ -65,6 +65,11 @@ fn without_casts<'c: 'a, 'a>(value: Value<'c, 'a>) -> Value<'c, 'a> {
         Some(source) => without_casts(source),
         None => value,
     }
+}
+
+/// Whether a value is what an operation or an argument gives, and no cast rounds it.
+fn is_float(value: Value<'_, '_>) -> bool {
+    !ir::defining_operation(value).is_some_and(|maker| quant::Op::is_cast(maker))
 }
 
 fn raw(operation: OperationRef<'_, '_>) -> usize {
@@ -197,6 +202,8 @@ impl<'c, 'a> Former<'c, 'a> {
             return;
         }
         match (on_bpu(step), reader) {
+            // What no cast rounds is f32 in every segment.
+            (true, _) if is_float(value) => self.need_float(step, value),
             (true, Some(reader)) if on_bpu(reader) => {
                 if self.listed.insert((step, raw(origin))) {
                     self.integers.entry(step).or_default().push(origin);
@@ -219,7 +226,7 @@ impl<'c, 'a> Former<'c, 'a> {
         let members = self.members.get(&step).cloned().unwrap_or_default();
         let mut builder = Builder::new(self.float_sources(&members)?, std::mem::take(&mut self.names));
         for &operation in &members {
-            operators::lower(&mut builder, operation)
+            operators::lower(&mut builder, operation, engines_of(operation))
                 .and_then(|()| builder.note_value(operation))
                 .map_err(|reason| failure(operation, reason))?;
         }
@@ -275,6 +282,7 @@ impl<'c, 'a> Former<'c, 'a> {
                         sources.insert(root.key, root.source);
                     }
                     Ok(QuantizedOperand::Constant(_)) => {}
+                    Err(_) if is_float(value) => {}
                     Err(reason) => return Err(failure(operation, reason)),
                 }
             }

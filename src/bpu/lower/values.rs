@@ -86,6 +86,14 @@ impl QuantizedConstant {
     }
 }
 
+/// The elements of an array of this shape in the order of another permutation of its dimensions.
+pub fn permuted<T: Copy + Default + Send + Sync>(all: &[T], shape: &[usize], permutation: &[usize]) -> Vec<T> {
+    let strides = strides(shape);
+    let sizes: Vec<usize> = permutation.iter().map(|&i| shape[i]).collect();
+    let steps: Vec<usize> = permutation.iter().map(|&i| strides[i]).collect();
+    gathered(all, &sizes, &steps)
+}
+
 fn strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for i in (1..shape.len()).rev() {
@@ -95,11 +103,11 @@ fn strides(shape: &[usize]) -> Vec<usize> {
 }
 
 /// `all[Σ index[i] * steps[i]]` for every index of `shape` in row-major order.
-fn gathered(all: &[i32], shape: &[usize], steps: &[usize]) -> Vec<i32> {
+fn gathered<T: Copy + Default + Send + Sync>(all: &[T], shape: &[usize], steps: &[usize]) -> Vec<T> {
     let (Some((&inner, outer)), Some((&step, outer_steps))) = (shape.split_last(), steps.split_last()) else {
         return all.to_vec();
     };
-    let mut result = vec![0; all.len()];
+    let mut result = vec![T::default(); all.len()];
     result.par_chunks_mut(inner.max(1)).enumerate().for_each(|(mut line, cells)| {
         let mut start = 0;
         for (&size, step) in outer.iter().zip(outer_steps).rev() {

@@ -338,7 +338,8 @@ fn roi_resize_shape(plane: &[usize], region: &[usize], block: usize, size: [usiz
     Ok(vec![1, rows, columns, channels])
 }
 
-/// The shape of an operator's result; none for a reshape, whose result may have any shape of the same element count.
+/// The shape of an operator's result; none for a reshape, whose result may have any shape of the same element count, and for a vector
+/// program, of which a result may have one element for each row.
 ///
 /// # Errors
 /// When the number of operands or their shapes do not fit the operator.
@@ -403,6 +404,7 @@ pub fn output_shape(operator: &Operator, operands: &[&[usize]]) -> Result<Option
             one()?;
             return Ok(None);
         }
+        Operator::Vector { .. } => return Ok(None),
     };
     Ok(Some(shape))
 }

@@ -1,5 +1,6 @@
 //! BpuElement types and scales that each operator takes.
 
+use super::vector;
 use super::verify::{Check, ensure};
 use hb_dialects::ir::Affine;
 
@@ -94,6 +95,7 @@ pub(super) fn check_types(operator: &Operator, operands: &[&BpuTensor], output: 
             ensure(x.element == BpuElement::F32, || format!("the input must be f32, not {}", x.element))?;
             activation(output, "the result")
         }
+        Operator::Vector { axes, program } => vector::check(program, axes, operands, output),
         Operator::Dequantize => {
             let [x] = operator.exactly(operands)?;
             ensure(x.element.range().is_some() && x.scale != TensorScale::None, || {

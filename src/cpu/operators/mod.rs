@@ -119,6 +119,7 @@ fn structured(op: StructuredOp) -> Definition {
         StructuredOp::CumSum => |node| node.call(CumSum::of(node.operation)?),
         StructuredOp::TopK => select::top_k,
         StructuredOp::NonZero => select::non_zero,
+        StructuredOp::MaxRoiPool => select::max_roi_pool,
         StructuredOp::NonMaxSuppression => select::non_max_suppression,
         StructuredOp::GroupNormalization => statistics::group_normalization,
         StructuredOp::InstanceNormalization => statistics::instance_normalization,
@@ -263,6 +264,29 @@ pub fn array_of(constant: &Constant<'_>) -> Result<Array, Error> {
 pub fn constant_of(array: &Array) -> Constant<'static> {
     let r#type = TensorType::new(array.element(), array.shape());
     Constant { r#type, bytes: std::borrow::Cow::Owned(array.as_bytes().to_vec()) }
+}
+
+/// The graph of one operation. Its inputs are the operands, in order, but for those that `known` gives.
+///
+/// # Errors
+/// When the operator is not supported, or a type has no static shape.
+pub fn operation_graph(
+    operation: OperationRef<'_, '_>,
+    known: impl Fn(usize) -> Option<Array>,
+) -> Result<ExpressionGraph, Error> {
+    let mut graph = ExpressionGraph::default();
+    let mut ids = Vec::new();
+    for (index, operand) in operation.operands().enumerate() {
+        let r#type = TensorType::from_type(operand.r#type())?;
+        let (element, shape) = plain(&operation.node(), &r#type)?;
+        let input = graph.add_input("", element, &shape)?;
+        ids.push(match known(index) {
+            Some(array) => graph.add_constant("", Arc::new(array))?,
+            None => input,
+        });
+    }
+    graph.outputs = define(&mut graph, operation, ids)?;
+    Ok(graph)
 }
 
 /// Beyond this many computed points, compiling is faster than interpreting.

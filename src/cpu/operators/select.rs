@@ -2,7 +2,7 @@
 
 use hb_dialects::hfloat::{self, attributes};
 
-use super::super::routines::{NonMaxSuppression, NonZero, TopK};
+use super::super::routines::{MaxRoiPool, NonMaxSuppression, NonZero, TopK};
 use super::node::{OperatorNode, Results};
 
 /// ONNX TopK-11. The results are ordered whether `sorted` asks for it or not.
@@ -15,6 +15,12 @@ pub(super) fn top_k(node: &mut OperatorNode) -> Results {
 /// ONNX NonZero-13.
 pub(super) fn non_zero(node: &mut OperatorNode) -> Results {
     node.call(NonZero)
+}
+
+/// ONNX MaxRoiPool-22.
+pub(super) fn max_roi_pool(node: &mut OperatorNode) -> Results {
+    let spatial_scale = attributes::spatial_scale(node.operation)? as f32;
+    node.call(MaxRoiPool { spatial_scale })
 }
 
 /// ONNX NonMaxSuppression-11.

@@ -3,6 +3,7 @@
 mod branch;
 mod cum_sum;
 mod lstm;
+mod max_roi_pool;
 mod non_max_suppression;
 mod non_zero;
 mod region;
@@ -13,6 +14,7 @@ mod top_k;
 pub(crate) use branch::Branch;
 pub(crate) use cum_sum::CumSum;
 pub(crate) use lstm::{Activation, Direction, Lstm};
+pub(crate) use max_roi_pool::MaxRoiPool;
 pub(crate) use non_max_suppression::NonMaxSuppression;
 pub(crate) use non_zero::NonZero;
 pub(crate) use region::Region;

@@ -4,12 +4,13 @@
 use super::collecting;
 use super::keys::{InputKey, Key, ParameterState, Setting};
 use super::model_check::{LoadModel, Statements};
-use super::parameters::{InputSettings, ONNX_MODEL, PARAMETERS, Settings};
+use super::parameters::{CAFFE_MODEL, InputSettings, ONNX_MODEL, PARAMETERS, PROTOTXT, Settings};
 use super::problem::{Location, Problem, Problems, Severity, printable};
 use super::reading::{Document, Raw, Step};
 use super::table::{Group, Multiplicity, Parameter, ParameterDefault, ParameterKind, Status};
 use super::values::{self, ParameterValue, Place, ValueFault};
 use super::{Configuration, Environment, Files, StoredParameter, input_rules, rules};
+use crate::frontend::ModelFiles;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -335,11 +336,19 @@ impl Checker {
 
     /// Adds the problems that only the model shows, as far as what is sound lets them be seen.
     fn check_against_model(&mut self, inputs: &[Option<InputSettings>], load: Option<&LoadModel<'_>>) {
-        let (Some(load), ParameterState::Given([ParameterValue::Path(path)])) = (load, self.state(&ONNX_MODEL)) else {
-            return;
+        let path = |parameter: &Parameter| match self.state(parameter) {
+            ParameterState::Given([ParameterValue::Path(path)]) => Some(path.clone()),
+            _ => None,
         };
-        // That it cannot be read is told by whoever reads it first for use.
-        let Some(model) = path.is_file().then(|| load(path)).flatten() else { return };
+        let files = match (path(&ONNX_MODEL), path(&CAFFE_MODEL), path(&PROTOTXT)) {
+            (Some(model), None, None) => ModelFiles { model, proto: None },
+            (None, Some(model), Some(proto)) => ModelFiles { model, proto: Some(proto) },
+            _ => return,
+        };
+        // That one cannot be read is told by whoever reads it first for use.
+        let are_files = files.paths().into_iter().all(Path::is_file);
+        let Some((load, true)) = load.map(|load| (load, are_files)) else { return };
+        let Some(model) = load(&files) else { return };
         let names_faulty = self.state(&super::INPUT_NAME) == ParameterState::Faulty;
         let statements = Statements {
             file: &self.label,

@@ -5,13 +5,14 @@ use super::input_guess::InputGuess;
 use super::keys::Word;
 use super::model_check::{ModelInput, declared_shape, static_shape};
 use super::parameters::{
-    CALIBRATION_TYPE, COMPILE_MODE, CORE_NUM, CalibrationType, CompileMode, INPUT_LAYOUT_TRAIN, INPUT_NAME,
-    INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, JOBS, MARCH, NORM_TYPE, NormType, ONNX_MODEL, OPTIMIZE_LEVEL,
-    OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, REMOVE_NODE_TYPE, WORKING_DIR,
+    CAFFE_MODEL, CALIBRATION_TYPE, COMPILE_MODE, CORE_NUM, CalibrationType, CompileMode, INPUT_LAYOUT_TRAIN,
+    INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, JOBS, MARCH, NORM_TYPE, NormType, ONNX_MODEL,
+    OPTIMIZE_LEVEL, OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, PROTOTXT, REMOVE_NODE_TYPE, WORKING_DIR,
 };
 use super::problem::suggestion;
 use super::table::{Group, Parameter, Status};
 use super::values::shape_of;
+use crate::frontend::ModelFiles;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -61,8 +62,8 @@ impl Purpose {
 pub struct FastPerf {
     /// What for.
     pub purpose: Purpose,
-    /// The ONNX file, absolute or relative to where the program runs.
-    pub model: PathBuf,
+    /// The ONNX or Caffe model, each file absolute or relative to where the program runs.
+    pub files: ModelFiles,
     /// The target.
     pub march: String,
     /// Names and shapes of `--input-shape`, as given.
@@ -97,17 +98,19 @@ pub enum FastPerfError {
 /// The text of the configuration, as a file in a folder of the current directory (so `model` gets a `../` in front if it
 /// is relative). Results go to that folder.
 pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<String, FastPerfError> {
-    let model = if options.model.is_absolute() { options.model.clone() } else { Path::new("..").join(&options.model) };
-    let model_text = check_expressible(&model, inputs)?;
+    let from_folder = |path: &PathBuf| if path.is_absolute() { path.clone() } else { Path::new("..").join(path) };
+    let files =
+        ModelFiles { model: from_folder(&options.files.model), proto: options.files.proto.as_ref().map(from_folder) };
+    let model_settings = model_settings(&files, inputs)?;
     let shapes = shapes(options, inputs)?;
     let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
     let guesses: Vec<InputGuess> =
         inputs.iter().zip(&shapes).map(|(input, shape)| options.guess(input, shape)).collect();
     let each = |word: &dyn Fn(&InputGuess) -> &'static str| guesses.iter().map(word).collect::<Vec<_>>().join("; ");
-    let mut settings: Vec<(&Parameter, String)> = vec![
-        (&ONNX_MODEL, model_text.to_owned()),
+    let mut settings = model_settings;
+    let built_in: [(&Parameter, String); 13] = [
         (&MARCH, options.march.clone()),
-        (&OUTPUT_MODEL_FILE_PREFIX, prefix(&options.model)),
+        (&OUTPUT_MODEL_FILE_PREFIX, prefix(&options.files.model)),
         (&WORKING_DIR, ".".to_owned()),
         (&INPUT_NAME, names.join("; ")),
         (&INPUT_SHAPE, shapes.join("; ")),
@@ -120,6 +123,7 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
         (&OPTIMIZE_LEVEL, options.purpose.optimize_level().word().to_owned()),
         (&JOBS, "0".to_owned()),
     ];
+    settings.extend(built_in);
     if options.purpose == Purpose::Speed {
         settings.push((&REMOVE_NODE_TYPE, REMOVE_NODE_TYPE.usable_words().join(";")));
     }
@@ -137,8 +141,14 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
     Ok(text)
 }
 
-/// Whether a configuration can say what the model is: the text of its path.
-pub(super) fn check_expressible<'a>(model: &'a Path, inputs: &[ModelInput]) -> Result<&'a str, FastPerfError> {
+/// What a configuration says of the files of a model.
+///
+/// # Errors
+/// When it cannot say what the model is: its paths, its inputs.
+pub(super) fn model_settings(
+    files: &ModelFiles,
+    inputs: &[ModelInput],
+) -> Result<Vec<(&'static Parameter, String)>, FastPerfError> {
     if inputs.is_empty() {
         return Err(FastPerfError::NoInputs);
     }
@@ -146,7 +156,11 @@ pub(super) fn check_expressible<'a>(model: &'a Path, inputs: &[ModelInput]) -> R
     if let Some(input) = inputs.iter().find(separates) {
         return Err(FastPerfError::Inexpressible(input.name.clone()));
     }
-    model.to_str().ok_or_else(|| FastPerfError::Path(model.to_owned()))
+    let text = |path: &PathBuf| path.to_str().map(str::to_owned).ok_or_else(|| FastPerfError::Path(path.clone()));
+    Ok(match &files.proto {
+        Some(proto) => vec![(&*PROTOTXT, text(proto)?), (&*CAFFE_MODEL, text(&files.model)?)],
+        None => vec![(&*ONNX_MODEL, text(&files.model)?)],
+    })
 }
 
 /// A YAML scalar that is read back as this very text. Numbers in quotes are numbers to our reader.

@@ -11,8 +11,8 @@ use super::parameters::{
 use super::table::{Group, Parameter, ParameterDefault, Status};
 use super::{FastPerfError, Layout, documentation, fast_perf};
 use crate::files::file_names;
+use crate::frontend::ModelFiles;
 use std::fmt::Write;
-use std::path::Path;
 
 /// How much a generated file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,20 +41,17 @@ static HINTS: [(&Parameter, &str); 4] = [
     (&CAL_IMAGE_PREPROCESSING.parameter, "center_crop  # if the samples are JPEG or PNG"),
 ];
 
-/// The text of a configuration. `model` is the path of an ONNX file, counted from where the text will be, with its inputs; where it is not
+/// The text of a configuration. `model` are the files of a network, counted from where the text will be, with its inputs; where it is not
 /// given, what it would say is left to be filled in.
 ///
 /// # Errors
 /// What stands in the way of a file that says what the model is: a path that is not UTF-8, a name of an input with a `;`, no input.
 pub fn generated(
     extent: ConfigurationExtent,
-    model: Option<(&Path, &[ModelInput])>,
+    model: Option<(&ModelFiles, &[ModelInput])>,
     march: &str,
 ) -> Result<String, FastPerfError> {
-    if let Some((path, inputs)) = model {
-        fast_perf::check_expressible(path, inputs)?;
-    }
-    let values = values(model, march);
+    let values = values(model, march)?;
     let mut text = format!(
         "# A configuration of hb_compile ({} form). hb_compile --help-config explains every parameter.\n\
          # Correct what the model cannot tell: the kind of its input data, its preprocessing, the calibration samples.\n",
@@ -115,7 +112,10 @@ fn explained(parameter: &Parameter, value: Option<&str>) -> String {
 }
 
 /// What a file is filled with.
-fn values(model: Option<(&Path, &[ModelInput])>, march: &str) -> Vec<(&'static Parameter, String)> {
+fn values(
+    model: Option<(&ModelFiles, &[ModelInput])>,
+    march: &str,
+) -> Result<Vec<(&'static Parameter, String)>, FastPerfError> {
     let mut values: Vec<(&'static Parameter, String)> = vec![
         (&MARCH, march.to_owned()),
         (&WORKING_DIR, "model_output".to_owned()),
@@ -125,7 +125,7 @@ fn values(model: Option<(&Path, &[ModelInput])>, march: &str) -> Vec<(&'static P
     if OPTIMIZE_LEVEL.parameter.status == Status::Supported {
         values.push((&OPTIMIZE_LEVEL, OptimizeLevel::O2.word().to_owned()));
     }
-    let Some((path, inputs)) = model else {
+    let Some((files, inputs)) = model else {
         let images = InputGuess::image(Layout::Nchw);
         values.extend([
             (&*ONNX_MODEL, "<path of the ONNX file>".to_owned()),
@@ -135,16 +135,16 @@ fn values(model: Option<(&Path, &[ModelInput])>, march: &str) -> Vec<(&'static P
             (&*INPUT_LAYOUT_TRAIN, images.layout.word().to_owned()),
             (&*CAL_DATA_DIR, "calibration_data".to_owned()),
         ]);
-        return values;
+        return Ok(values);
     };
     let guesses: Vec<InputGuess> = inputs.iter().map(InputGuess::of).collect();
     let each = |word: &dyn Fn(&InputGuess) -> &'static str| guesses.iter().map(word).collect::<Vec<_>>().join("; ");
     let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
     let folders: Vec<String> =
         file_names(names.iter().copied()).iter().map(|name| format!("calibration_data/{name}")).collect();
+    values.extend(fast_perf::model_settings(files, inputs)?);
     values.extend([
-        (&*ONNX_MODEL, path.to_string_lossy().into_owned()),
-        (&*OUTPUT_MODEL_FILE_PREFIX, fast_perf::prefix(path)),
+        (&*OUTPUT_MODEL_FILE_PREFIX, fast_perf::prefix(&files.model)),
         (&*INPUT_NAME, names.join("; ")),
         (&*INPUT_TYPE_TRAIN, each(&|guess| guess.train.word())),
         (&*INPUT_TYPE_RT, each(&|guess| guess.runtime.word())),
@@ -152,7 +152,7 @@ fn values(model: Option<(&Path, &[ModelInput])>, march: &str) -> Vec<(&'static P
         (&*INPUT_SHAPE, inputs.iter().map(shape).collect::<Vec<_>>().join("; ")),
         (&*CAL_DATA_DIR, folders.join("; ")),
     ]);
-    values
+    Ok(values)
 }
 
 /// The shape of an input; where dimensions are open, a text that has to be filled in.

@@ -51,6 +51,8 @@ pub use values::shape_of;
 
 pub use crate::float::preprocessing::{InputType, Layout, SpaceAndRange};
 
+use crate::frontend::ModelFiles;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -167,6 +169,15 @@ impl Configuration {
     /// Checks the bytes of a configuration file as if they had been read from `path`.
     pub fn from_bytes(bytes: &[u8], path: &Path, environment: &Environment) -> Result<Self, Problems> {
         checking::check(bytes, path, environment, (None, Files::Needed))
+    }
+
+    /// The files of the network.
+    pub fn model_files(&self) -> ModelFiles {
+        match (self.get(&ONNX_MODEL), self.get(&CAFFE_MODEL)) {
+            (None, Some(model)) => ModelFiles { model: model.clone(), proto: self.get(&PROTOTXT).clone() },
+            // That one is given was checked.
+            (onnx, _) => ModelFiles { model: onnx.clone().unwrap_or_default(), proto: None },
+        }
     }
 
     /// What holds of a parameter of the model.

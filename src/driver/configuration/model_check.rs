@@ -10,8 +10,8 @@ use super::problem::{Location, Problem, Problems, Severity, suggestion};
 use super::table::{Multiplicity, Named, Parameter, ParameterKind};
 use super::values::ParameterValue;
 use super::{Configuration, InputType, Optimization};
+use crate::frontend::ModelFiles;
 use hb_dialects::pass::word;
-use std::path::Path;
 
 /// An input as the model declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +62,8 @@ pub struct ModelFacts {
     pub nodes: Vec<ModelNode>,
 }
 
-/// Reads what a model file declares; `None` where it cannot be read.
-pub type LoadModel<'a> = dyn Fn(&Path) -> Option<ModelFacts> + 'a;
+/// Reads what the files of a model declare; `None` where they cannot be read.
+pub type LoadModel<'a> = dyn Fn(&ModelFiles) -> Option<ModelFacts> + 'a;
 
 /// An input of which everything is known.
 #[derive(Debug, Clone, PartialEq)]

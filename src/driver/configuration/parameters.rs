@@ -286,13 +286,14 @@ parameters! {
 
     model {
         /// The structure of a Caffe model. Goes with `caffe_model`, excludes `onnx_model`.
-        PROTOTXT: Option<PathBuf> = row(Group::Model, "prototxt", FILE).required(Required::ForCaffe);
+        PROTOTXT: Option<PathBuf> = row(Group::Model, "prototxt", FILE).required(Required::ForCaffe).supported();
 
         /// The weights of a Caffe model. Goes with `prototxt`, excludes `onnx_model`.
-        CAFFE_MODEL: Option<PathBuf> = row(Group::Model, "caffe_model", FILE).required(Required::ForCaffe);
+        CAFFE_MODEL: Option<PathBuf> =
+            row(Group::Model, "caffe_model", FILE).required(Required::ForCaffe).supported();
 
         /// The ONNX model. Excludes `caffe_model` and `prototxt`.
-        ONNX_MODEL: PathBuf = row(Group::Model, "onnx_model", FILE).needed(Required::ForOnnx).supported();
+        ONNX_MODEL: Option<PathBuf> = row(Group::Model, "onnx_model", FILE).required(Required::ForOnnx).supported();
 
         /// The target: 'nash-e' for the J6E processor, 'nash-m' for the J6M processor.
         MARCH: String = row(Group::Model, "march", MARCH_NAME)

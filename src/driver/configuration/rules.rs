@@ -40,7 +40,11 @@ fn check_model_files(checker: &mut Checker) {
         let what = format!("a Caffe model also needs {}", missing.name);
         checker.error(there, what, format!("add {}", missing.name));
     } else if !onnx && !caffe {
-        checker.error(&ONNX_MODEL, "no model is given", "add onnx_model with the path of the ONNX file");
+        checker.error(
+            &ONNX_MODEL,
+            "no model is given",
+            "add onnx_model with the path of the ONNX file, or caffe_model and prototxt",
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use super::parameters::{INPUT_SHAPE, OPTIMIZE_LEVEL};
 use super::problem::{Location, suggestion};
 use super::quant_config::QuantConfig;
 use super::reading::{Raw, Step};
-use super::table::{Choice, Multiplicity, Parameter, ParameterDefault, ParameterKind, Required, Status, words};
+use super::table::{Choice, Multiplicity, Parameter, ParameterDefault, ParameterKind, Status, words};
 use std::path::{Path, PathBuf};
 
 /// One value of a parameter.
@@ -191,11 +191,7 @@ pub fn unsupported(parameter: &Parameter, values: &[ParameterValue]) -> Option<V
     }
     match parameter.default {
         ParameterDefault::None | ParameterDefault::Automatic(_) => {
-            let remedy = match parameter.required {
-                Required::ForCaffe => "convert the model to ONNX, and give onnx_model",
-                _ => "remove it",
-            };
-            Some(ValueFault::new("the parameter is known to the manual, not supported yet", remedy))
+            Some(ValueFault::new("the parameter is known to the manual, not supported yet", "remove it"))
         }
         ParameterDefault::Value(text) => {
             let default = default_of(parameter, Path::new(""));

@@ -6,7 +6,7 @@ mod removable;
 use super::provenance;
 use crate::files::{FileError, print};
 use crate::frontend::mlir::{self, MlirFileError};
-use crate::frontend::onnx::{self, OnnxError};
+use crate::frontend::{ModelFiles, ModelSource, SourceError, caffe};
 use crate::hbm::information::{parameter_table, parameters_json, table, to_json, to_text};
 use crate::hbm::{Hbm, HbmError};
 use clap::Parser;
@@ -33,8 +33,12 @@ Exit status: 0 done; 1 the file is at fault; 2 wrong usage.";
 #[derive(Parser)]
 #[command(name = "hb_model_info", version, after_help = EXPLANATION)]
 struct Arguments {
-    /// A compiled .hbm, a stored model (.bc, .mlir), or an ONNX network (.onnx)
+    /// A compiled .hbm, a stored model (.bc, .mlir), an ONNX network (.onnx), or a Caffe network (.caffemodel with --proto, or the
+    /// .prototxt alone)
     model: PathBuf,
+    /// The prototxt that belongs to a .caffemodel
+    #[arg(short, long, value_name = "FILE")]
+    proto: Option<PathBuf>,
     /// Print JSON with every field instead of tables
     #[arg(long)]
     json: bool,
@@ -50,14 +54,18 @@ enum InformationError {
     #[error(transparent)]
     Hbm(#[from] HbmError),
     #[error("{path}: {source}")]
-    Onnx { path: PathBuf, source: OnnxError },
+    Source { path: PathBuf, source: Box<SourceError> },
     #[error(transparent)]
     Mlir(#[from] MlirFileError),
     #[error("{path}: {reason}")]
     Network { path: PathBuf, reason: String },
-    #[error("{path}: Caffe models are not read yet; convert the model to ONNX")]
-    Caffe { path: PathBuf },
-    #[error("{path}: cannot tell what kind of model it is; the extension must be .hbm, .bc, .mlir or .onnx")]
+    #[error("{path}: it holds the weights only; give the network's structure with --proto FILE")]
+    ProtoMissing { path: PathBuf },
+    #[error("--proto belongs to a .caffemodel; {path} needs none")]
+    NoProto { path: PathBuf },
+    #[error(
+        "{path}: cannot tell what kind of model it is; the extension must be .hbm, .bc, .mlir, .onnx, .caffemodel or .prototxt"
+    )]
     UnknownKind { path: PathBuf },
 }
 
@@ -82,6 +90,9 @@ pub fn command(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode 
 fn information(arguments: &Arguments) -> Result<String, InformationError> {
     let path = arguments.model.as_path();
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    if arguments.proto.is_some() && extension.as_deref() != Some("caffemodel") {
+        return Err(InformationError::NoProto { path: path.to_owned() });
+    }
     let network = match extension.as_deref() {
         Some("hbm") => {
             let hbm = Hbm::open(path)?;
@@ -90,9 +101,12 @@ fn information(arguments: &Arguments) -> Result<String, InformationError> {
                 false => to_text(&hbm, arguments.layers),
             });
         }
-        Some("onnx") => {
-            let model = onnx::load(path).map_err(|source| InformationError::Onnx { path: path.to_owned(), source })?;
-            NetworkInformation::of_onnx(&model)
+        Some("caffemodel") if arguments.proto.is_none() => {
+            return Err(InformationError::ProtoMissing { path: path.to_owned() });
+        }
+        Some("onnx" | "caffemodel" | "prototxt") => {
+            let failed = |source| InformationError::Source { path: path.to_owned(), source: Box::new(source) };
+            of_files(path, arguments.proto.as_deref()).map_err(failed)?
         }
         Some("bc" | "mlir") => {
             let context = crate::pipeline::context();
@@ -102,13 +116,27 @@ fn information(arguments: &Arguments) -> Result<String, InformationError> {
             network.parameters = provenance::parameters(module.as_operation());
             network
         }
-        Some("caffemodel" | "prototxt") => return Err(InformationError::Caffe { path: path.to_owned() }),
         _ => return Err(InformationError::UnknownKind { path: path.to_owned() }),
     };
     let bytes = std::fs::metadata(path).map(|metadata| metadata.len()).ok();
     Ok(match arguments.json {
         true => shown(&network_json(&network, path, bytes)),
         false => network_text(&network, path, bytes, arguments.layers),
+    })
+}
+
+/// Of an ONNX or Caffe network. A prototxt alone has the structure, and weights of zeros.
+fn of_files(path: &Path, proto: Option<&Path>) -> Result<NetworkInformation, SourceError> {
+    let is_structure = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("prototxt"));
+    let source = if is_structure {
+        ModelSource::Caffe(Box::new(caffe::load(path, None)?))
+    } else {
+        ModelSource::load(&ModelFiles { model: path.to_owned(), proto: proto.map(Path::to_owned) })?
+    };
+    let network = NetworkInformation::of_model(&*source.model()?);
+    Ok(match source {
+        ModelSource::Onnx(_) => network,
+        ModelSource::Caffe(_) => NetworkInformation { kind: "caffe", versions: Vec::new(), ..network },
     })
 }
 
@@ -124,6 +152,7 @@ fn network_json(network: &NetworkInformation, path: &Path, bytes: Option<u64>) -
                 "shape": tensor.shape,
                 "element_type": tensor.element,
                 "scales": tensor.scales,
+                "zero_point": tensor.zero_point,
             })
         };
         tensors.iter().map(one).collect()

@@ -46,6 +46,8 @@ pub struct PortInformation {
     pub element: String,
     /// What a step of its integers is worth; empty for plain numbers.
     pub scales: Vec<f64>,
+    /// The integer of the real 0.
+    pub zero_point: i32,
 }
 
 /// A node.
@@ -76,6 +78,7 @@ impl PortInformation {
     pub fn scale_text(&self) -> String {
         match self.scales.as_slice() {
             [] => "-".into(),
+            [scale] if self.zero_point != 0 => format!("{scale}, zero point {}", self.zero_point),
             [scale] => scale.to_string(),
             scales => format!("{} scales", scales.len()),
         }
@@ -84,15 +87,15 @@ impl PortInformation {
     fn of_value(name: String, value: MlirValue<'_, '_>) -> Result<Self, String> {
         let r#type = TensorType::from_type(value.r#type()).map_err(|error| error.to_string())?;
         let shape = r#type.bound_shape().or_else(|| r#type.shape()).unwrap_or_default();
-        let scales = match &r#type.element {
+        let (scales, zero_point) = match &r#type.element {
             Element::Quantized(quantized) => match &quantized.scale {
-                Scale::PerTensor(affine) => vec![affine.scale],
-                Scale::PerAxis { scales, .. } => scales.clone(),
+                Scale::PerTensor(affine) => (vec![affine.scale], affine.zero_point),
+                Scale::PerAxis { scales, .. } => (scales.clone(), 0),
             },
-            Element::Plain(_) => Vec::new(),
+            Element::Plain(_) => (Vec::new(), 0),
         };
         let element = r#type.element.storage().name().to_owned();
-        Ok(Self { name, shape: shape.into_iter().map(Some).collect(), element, scales })
+        Ok(Self { name, shape: shape.into_iter().map(Some).collect(), element, scales, zero_point })
     }
 }
 
@@ -101,14 +104,15 @@ fn version(name: &str, version: impl ToString) -> (String, String) {
 }
 
 impl NetworkInformation {
-    /// Of an ONNX model.
-    pub fn of_onnx(model: &Model) -> Self {
+    /// Of an ONNX model, or what a Caffe network becomes.
+    pub fn of_model(model: &Model) -> Self {
         let graph = &model.graph;
         let tensor = |value: &Value| PortInformation {
             name: value.name.clone(),
             shape: value.sizes(),
             element: value.element.map_or_else(|| "unknown".into(), |element| element.name().to_owned()),
             scales: Vec::new(),
+            zero_point: 0,
         };
         let mut versions = vec![version("ir_version", model.ir_version), version("opset", model.opset)];
         versions.extend(model.other_opsets.iter().map(|(domain, number)| version(&format!("opset {domain}"), number)));

@@ -27,17 +27,21 @@ What is measured, for each pair of models and each output that both have:
   SQNR             signal over error in dB, the first model being the signal
   max abs, max rel the largest |a - b|, and the largest |a - b| / max(|a|, |b|)
   bytes            how many bytes differ, where both store the same type
-Integers with a scale are compared as the numbers that they mean. Layers are compared where both models carry them: .onnx, .mlir and .bc do,
+Integers with a scale are compared as the numbers that they mean. Layers are compared where both models carry them: .onnx, .caffemodel, .mlir and .bc do,
 a .hbm that was compiled with layer_out_dump does. A layer that is made of several nodes of the network is what the last of them computes.
 Exit status: 0 done; 1 a model or the data is at fault, or a cosine is below --min-cosine; 2 wrong usage.";
 
-/// Compares two or three forms of a network (.onnx, .bc, .mlir, .hbm) on the same data.
+/// Compares two or three forms of a network (.onnx, .caffemodel, .bc, .mlir, .hbm) on the same data.
 #[derive(Debug, Parser)]
 #[command(name = "hb_verifier", version, after_help = EXPLANATION)]
 struct Arguments {
     /// The models, such as `float.onnx,model.hbm`; the others are measured against the first, and the third against the second
     #[arg(short, long, value_name = "A,B[,C]", value_delimiter = ',', required = true)]
     model: Vec<PathBuf>,
+
+    /// The prototxt of the .caffemodel among the models
+    #[arg(short, long, value_name = "FILE")]
+    proto: Option<PathBuf>,
 
     /// The data of an input: a .npy file, or a folder of which every .npy is one sample; NAME= may be left out where a model has one
     /// input
@@ -117,7 +121,8 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
 }
 
 fn run(arguments: &Arguments) -> Result<report::ComparisonReport, VerifierError> {
-    let models = arguments.model.iter().map(|path| models::ComparedModel::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let open = |path: &PathBuf| models::ComparedModel::open(path, arguments.proto.as_deref());
+    let models = arguments.model.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let bound = inputs::bind(&models, &arguments.input)?;
     let samples = bound.samples;
     let mut report = report::ComparisonReport::new(&models, samples, arguments.min_cosine);

@@ -18,6 +18,8 @@ pub struct ComparedModel {
     pub march: Option<String>,
     /// Runs it.
     pub executor: Box<dyn ModelExecutor>,
+    /// The prototxt of a Caffe network.
+    proto: Option<PathBuf>,
     meaning: Meaning,
 }
 
@@ -46,13 +48,16 @@ pub struct InnerLayer {
 pub type Layers = Vec<InnerLayer>;
 
 impl ComparedModel {
-    /// Loads the model at `path`.
+    /// Loads the model at `path`; `proto` is for a `.caffemodel`.
     ///
     /// # Errors
     /// When it is none that runs.
-    pub fn open(path: &Path) -> Result<Self, VerifierError> {
-        let OpenModel { executor, kind, march, meaning } = open(path, &OpenOptions::default())?;
-        Ok(Self { path: path.to_owned(), kind, march, executor, meaning })
+    pub fn open(path: &Path, proto: Option<&Path>) -> Result<Self, VerifierError> {
+        let is_caffe = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("caffemodel"));
+        let proto = proto.filter(|_| is_caffe);
+        let OpenModel { executor, kind, march, meaning } =
+            open(path, &OpenOptions { proto, ..OpenOptions::default() })?;
+        Ok(Self { path: path.to_owned(), kind, march, executor, proto: proto.map(Path::to_owned), meaning })
     }
 
     /// What messages call it.
@@ -92,7 +97,7 @@ impl ComparedModel {
             return Ok(kept.collect());
         }
         let OpenModel { executor, .. } =
-            open(&self.path, &OpenOptions { detail: Detail::Layers, ..OpenOptions::default() })?;
+            open(&self.path, &OpenOptions { detail: Detail::Layers, proto: self.proto.as_deref() })?;
         let mut layers = Layers::new();
         let seen = executor.run_observed(inputs, &mut |name, values| {
             layers.push(layer(name, values.into_iter().map(f64::from).collect()));

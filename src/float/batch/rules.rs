@@ -175,6 +175,7 @@ impl<'c: 'a, 'a> Rule<'c, 'a> {
             | StructuredOp::Shape
             | StructuredOp::Range
             | StructuredOp::NonZero
+            | StructuredOp::MaxRoiPool
             | StructuredOp::NonMaxSuppression
             | StructuredOp::If
             | StructuredOp::Loop => Err("it looks at all of its input at once, not at each sample alone".to_owned()),

@@ -6,7 +6,7 @@
 //!  file ──wire──> proto ──read──> Model ──check──> Model, sorted ──normalize──> Model of opset 24 ──import──> hfloat
 //! ```
 //!
-//! * `wire` bounds depth and number of messages before anything is allocated for them;
+//! * `wire` (shared with Caffe) bounds depth and number of messages before anything is allocated for them;
 //! * `read` turns protobuf messages into [`model::Model`]: every tensor becomes little-endian bytes of a checked length,
 //!   external data is read from inside the model's folder only;
 //! * `check` gives every node a unique name, sorts nodes topologically, and rejects graphs with undefined, doubly defined
@@ -31,11 +31,12 @@ mod proto;
 mod read;
 pub mod tensor;
 mod tensor_data;
-mod wire;
+mod wire_schema;
 mod write;
 
 pub use error::{OnnxError, UnsupportedOperator};
 pub use export::{EXPORT_OPSET, export};
 pub use import::{ImportOptions, import, import_file};
 pub use read::{from_bytes, load};
+pub(super) use wire_schema::WireMessage;
 pub use write::{ModelFile, save, to_bytes};

@@ -102,7 +102,7 @@ pub struct Rewriter<'c, 'a> {
     opset: i64,
     pub(super) importer: Importer<'c, 'a>,
     names: Names,
-    /// The name of the node at hand.
+    /// The node of the user's network at hand, of which what is built is made.
     current: String,
     /// Values that a node or an output of the model reads.
     read: HashSet<String>,
@@ -146,7 +146,7 @@ impl<'c, 'a> Rewriter<'c, 'a> {
 
     fn rewrite_node(&mut self, mut node: Node, operator: &'static OnnxOperator) -> Result<(), OnnxError> {
         operators::check(operator, &mut node, self.opset)?;
-        self.current.clone_from(&node.name);
+        self.current.clone_from(node.made_of.as_ref().unwrap_or(&node.name));
         operators::upgrade(operator)(self, node)
     }
 

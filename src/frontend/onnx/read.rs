@@ -1,8 +1,6 @@
 //! File to [`Model`]: protobuf messages become checked plain Rust.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use prost::Message;
@@ -16,7 +14,9 @@ use super::proto::tensor_shape_proto::{self, dimension};
 use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use super::tensor::{MAX_RANK, element_type};
 use super::tensor_data::{ExternalData, tensor};
-use super::{check, wire};
+use super::{WireMessage, check};
+use crate::frontend::file::{self, FileFault};
+use crate::frontend::wire;
 
 /// Size of the file itself; protobuf allows no more.
 pub const MAX_FILE: u64 = 2 << 30;
@@ -27,22 +27,10 @@ pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=NORMAL_OPSET;
 
 /// Reads and checks a model. External data is looked for in the folder of `path`, and nowhere else.
 pub fn load(path: &Path) -> Result<Model, OnnxError> {
-    let failed = |source| OnnxError::read(path, source);
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(failed(std::io::Error::other("it is not a regular file")));
-    }
-    let too_large = |size| OnnxError::FileTooLarge { path: path.to_owned(), size, limit: MAX_FILE };
-    if metadata.len() > MAX_FILE {
-        return Err(too_large(metadata.len()));
-    }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    // One byte more than allowed, so that a file that grows meanwhile is noticed.
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(too_large(bytes.len() as u64));
-    }
+    let bytes = file::read(path, MAX_FILE).map_err(|fault| match fault {
+        FileFault::Read(source) => OnnxError::read(path, source),
+        FileFault::TooLarge(size) => OnnxError::FileTooLarge { path: path.to_owned(), size, limit: MAX_FILE },
+    })?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     from_bytes(bytes.into(), Some(folder))
 }
@@ -52,7 +40,7 @@ pub fn from_bytes(bytes: Bytes, folder: Option<&Path>) -> Result<Model, OnnxErro
     if bytes.is_empty() {
         return Err(OnnxError::malformed("it is empty"));
     }
-    wire::check(&bytes)?;
+    wire::check(&bytes, WireMessage::Model).map_err(OnnxError::malformed)?;
     let proto = ModelProto::decode(bytes).map_err(OnnxError::malformed)?;
     if !IR_VERSIONS.contains(&proto.ir_version) {
         return Err(OnnxError::model(format!(

@@ -196,6 +196,7 @@ fn kind(node: &BpuNode, tensors: &[&BpuTensor], output: &BpuTensor) -> Result<Ki
         | Operator::AveragePool(_)
         | Operator::CameraImage { .. }
         | Operator::RoiResize { .. }
+        | Operator::Vector { .. }
         | Operator::Concat { .. }
         | Operator::Slice { .. }
         | Operator::Pad { .. }
@@ -205,7 +206,7 @@ fn kind(node: &BpuNode, tensors: &[&BpuTensor], output: &BpuTensor) -> Result<Ki
 }
 
 /// The operand's view by the tile's shape: stride 0 where one cell serves all.
-fn view(bound: &Bound, sizes: &[usize]) -> Result<View, EmitError> {
+pub(super) fn view(bound: &Bound, sizes: &[usize]) -> Result<View, EmitError> {
     let strides: Vec<i32> = (0..sizes.len())
         .map(|dimension| if bound.region.axis(dimension).len() == 1 { 0 } else { bound.stride(dimension) })
         .collect();

@@ -18,6 +18,7 @@ mod roi_resize;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod vector;
 
 use super::allocate::AllocationError;
 use super::isa::Program;
@@ -192,6 +193,7 @@ impl<'a> Builder<'a> {
             | Operator::Quantize
             | Operator::Normalize { .. }
             | Operator::Dequantize => elementwise::lower(self, node),
+            Operator::Vector { axes, program } => vector::lower(self, node, axes, program),
             Operator::MaxPool(pool) => pool::lower_max(self, node, pool),
             Operator::AveragePool(pool) => pool::lower_average(self, node, pool),
             Operator::CameraImage { constants } => camera::lower(self, node, constants),

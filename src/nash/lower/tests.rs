@@ -19,6 +19,11 @@ fn target(l1m_bytes: u64) -> Target {
     Target::named_with_overrides("nash-e", &overrides).unwrap()
 }
 
+/// A type of operands and results of programs.
+fn real() -> impl Strategy<Value = BpuElement> {
+    prop::sample::select(vec![BpuElement::I8, BpuElement::I16, BpuElement::F32])
+}
+
 /// Bytes that repeat for a seed (xorshift).
 fn bytes(seed: u64, count: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -290,6 +295,28 @@ proptest! {
         let x = segment.add_input(tensor(&shape, BpuElement::F32, 0.0));
         let normalize = Operator::Normalize { axis, mean, factor };
         let y = segment.add_node("normalize", normalize, &[x], tensor(&shape, element, 0.03));
+        segment.outputs.push(y);
+        prop_assert!(compare(&segment, memory).is_some());
+    }
+
+    #[test]
+    fn programs(
+        shape in prop::collection::vec(1usize..9, 1..5), repeats in any::<[u8; 3]>(), along in any::<u8>(), row_only: bool,
+        elements in [real(), real(), real(), real()], program in crate::numerics::vector_programs(), memory in 700u64..3000,
+    ) {
+        let mut segment = Segment::default();
+        let mut inputs = Vec::new();
+        for (index, (element, repeats)) in elements.iter().zip(repeats).enumerate() {
+            let own = |(axis, size): (usize, &usize)| if index > 0 && repeats >> axis & 1 != 0 { 1 } else { *size };
+            let own: Vec<usize> = shape.iter().enumerate().map(own).collect();
+            inputs.push(segment.add_input(tensor(&own, *element, 0.05)));
+        }
+        let axes: Vec<usize> = (0..shape.len()).filter(|axis| along >> axis & 1 != 0).collect();
+        let reduced = |(axis, size): (usize, &usize)| if axes.contains(&axis) { 1 } else { *size };
+        let rows: Vec<usize> = shape.iter().enumerate().map(reduced).collect();
+        let result = if row_only && program.reduces() { rows } else { shape };
+        let vector = Operator::Vector { axes, program: Box::new(program) };
+        let y = segment.add_node("vector", vector, &inputs, tensor(&result, elements[3], 0.03));
         segment.outputs.push(y);
         prop_assert!(compare(&segment, memory).is_some());
     }

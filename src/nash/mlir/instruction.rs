@@ -1,6 +1,7 @@
 //! Instructions and operations of the `nash` dialect, field by field.
 
-use crate::nash::isa::{BpuElement, Engine, FieldKind, Instruction, Operation, Wait};
+use crate::nash::isa::{BpuElement, Engine, FieldKind, Instruction, Operation, RowProgram, Wait};
+use crate::nash::isa_fields::Field;
 use hb_dialects::{
     ElementType,
     ir::{self, OperationAttributes, attribute},
@@ -58,7 +59,12 @@ fn structure(kind: FieldKind) -> Option<NumbersKind> {
         FieldKind::Window => Some(NumbersKind::Window),
         FieldKind::Count => Some(NumbersKind::Count),
         FieldKind::Clamp => Some(NumbersKind::Clamp),
-        FieldKind::Flag | FieldKind::Integer | FieldKind::Float | FieldKind::Integers | FieldKind::Element => None,
+        FieldKind::Flag
+        | FieldKind::Integer
+        | FieldKind::Float
+        | FieldKind::Integers
+        | FieldKind::Element
+        | FieldKind::Program => None,
     }
 }
 
@@ -71,6 +77,10 @@ fn field_attribute<'c>(context: &'c Context, kind: FieldKind, numbers: &[i64]) -
         FieldKind::Flag => Attribute::unit(context),
         FieldKind::Integer => attribute::i64(context, first),
         FieldKind::Float => attribute::f32(context, f32::from_bits(u32::try_from(first).ok()?)),
+        FieldKind::Program => {
+            let lines = RowProgram::from_numbers(Some(numbers)).ok()?.lines();
+            attribute::array(context, &lines.iter().map(|line| attribute::string(context, line)).collect::<Vec<_>>())
+        }
         FieldKind::Element => TypeAttribute::new(element_type(context, first)?).into(),
         _ => attribute::integers(context, numbers),
     })
@@ -117,6 +127,9 @@ fn field_numbers(
         FieldKind::Integer => operation.integer(name).ok().map(|number| vec![number]),
         FieldKind::Integers => operation.integers(name).ok(),
         FieldKind::Float => float_bits(attribute).map(|bits| vec![bits]),
+        FieldKind::Program => {
+            return program_numbers(attribute).map(Some).map_err(|reason| format!("field '{name}': {reason}"));
+        }
         FieldKind::Element => element_number(attribute).map(|number| vec![number]),
         _ => structure(kind).and_then(|kind| nash::numbers(attribute, kind)),
     };
@@ -124,6 +137,13 @@ fn field_numbers(
         Some(numbers) => Ok(Some(numbers)),
         None => Err(format!("field '{name}' is {attribute}, which is no {kind:?}")),
     }
+}
+
+/// The numbers of a program, whose lines are strings.
+fn program_numbers(attribute: Attribute<'_>) -> Result<Vec<i64>, String> {
+    let lines = attribute::array_elements(attribute).and_then(|lines| lines.into_iter().map(attribute::text).collect());
+    let lines: Vec<String> = lines.ok_or("it is no array of strings")?;
+    RowProgram::parse(&lines)?.numbers().ok_or_else(|| "it has no numbers".to_string())
 }
 
 /// The instruction that an operation is.

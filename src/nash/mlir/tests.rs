@@ -19,6 +19,8 @@ fn sample(kind: FieldKind, bytes: usize, optional: bool) -> Vec<i64> {
         FieldKind::Window => vec![3, 2, 1, 2, 1, 1, -1, 4],
         FieldKind::Count => (1..=13).collect(),
         FieldKind::Clamp => vec![-128, 127],
+        // i8 of scale 0.5 and zero point -3; load 0, then its exponential.
+        FieldKind::Program => vec![1, 0, i64::from(0.5f32.to_bits()), -3, 2, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0],
     }
 }
 

@@ -15,6 +15,7 @@ mod known;
 mod pack;
 mod pool;
 mod rows;
+mod vector;
 mod walk;
 
 use std::sync::{Mutex, PoisonError};
@@ -129,6 +130,7 @@ impl FastProgram {
             Operation::Fill(o) => copy::fill(l1m, o),
             Operation::Quantize(o) => elementwise::quantize(l1m, level, o),
             Operation::Normalize(o) => elementwise::normalize(l1m, level, o),
+            Operation::Run(o) => vector::run(l1m, level, o),
             Operation::Dequantize(o) => elementwise::dequantize(l1m, level, o),
         }
     }

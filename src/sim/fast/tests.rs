@@ -75,6 +75,11 @@ prop_compose! {
     }
 }
 
+/// A zero point of an operand: any int8, and 0 of other types.
+fn zero_point(element: BpuElement, seed: i32) -> i32 {
+    if element == BpuElement::I8 { i32::from(seed as i8) } else { 0 }
+}
+
 /// The instruction of a case, unless it needs more than L1M.
 fn convolution(case: &Case, image: &mut [u8], partial: bool) -> Option<Convolution> {
     let [inputs, outputs] = if case.depthwise { [case.channels[1]; 2] } else { case.channels };
@@ -103,7 +108,7 @@ fn convolution(case: &Case, image: &mut [u8], partial: bool) -> Option<Convoluti
         accumulate = Some(output);
     }
     Some(Convolution {
-        zero_points: [0; 2],
+        zero_points: [zero_point(case.input_element, case.multiplier.0), zero_point(element, case.multiplier.0 >> 8)],
         depthwise: case.depthwise,
         input_shape,
         output_shape,
@@ -268,31 +273,34 @@ proptest! {
         };
         let Some([a, b, output]) = operands(&orders, shape, elements, in_place && [0, 1, 2, 5].contains(&kind)) else { return Ok(()) };
         let shape = [1, 1, shape[0], shape[1], shape[2], shape[3]];
+        let zero_points =
+            [zero_point(a_element, mantissa), zero_point(b_element, mantissa >> 8), zero_point(output_element, mantissa >> 16)];
+        let [a_zero, _, output_zero] = zero_points;
         let operation: Operation = match kind {
             0 => {
                 let (multiplier_a, multiplier_b) = (mantissa, other);
-                Add { zero_points: [0; 3], shape, a_element, b_element, output_element, multiplier_a, multiplier_b, shift, clamp, a, b, output }
+                Add { zero_points, shape, a_element, b_element, output_element, multiplier_a, multiplier_b, shift, clamp, a, b, output }
                     .into()
             }
-            1 => Mul { zero_points: [0; 3], shape, a_element, b_element, output_element, mantissa, shift, clamp, a, b, output }.into(),
+            1 => Mul { zero_points, shape, a_element, b_element, output_element, mantissa, shift, clamp, a, b, output }.into(),
             2 => {
                 let input_element = a_element;
-                Requantize { zero_points: [0; 2], shape, input_element, output_element, mantissa, shift, clamp, input: a, output }.into()
+                Requantize { zero_points: [a_zero, output_zero], shape, input_element, output_element, mantissa, shift, clamp, input: a, output }.into()
             }
             5 => {
                 let (input_element, slope_element, slope_mantissa, slope_shift) = (a_element, b_element, mantissa, 62 - shift);
                 let (input, slope) = (a, b);
-                PRelu { zero_points: [0; 3],
+                PRelu { zero_points,
                     shape, input_element, slope_element, output_element, mantissa, shift, slope_mantissa, slope_shift, clamp, input,
                     slope, output,
                 }
                 .into()
             }
-            3 => Quantize { zero_point: 0, shape, output_element, scale, input: a, output }.into(),
-            6 => Normalize { zero_point: 0, shape, output_element, scale, means: b, factors: a, input: a, output }.into(),
+            3 => Quantize { zero_point: output_zero, shape, output_element, scale, input: a, output }.into(),
+            6 => Normalize { zero_point: output_zero, shape, output_element, scale, means: b, factors: a, input: a, output }.into(),
             _ => {
                 let (input_element, scales) = (a_element, in_place.then_some(b));
-                Dequantize { zero_point: 0, shape, input_element, scale, scales, input: a, output }.into()
+                Dequantize { zero_point: a_zero, shape, input_element, scale, scales, input: a, output }.into()
             }
         };
         try_execute(operation, &image).map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -314,7 +322,7 @@ proptest! {
         let accumulate = case.accumulate.then_some(accumulate);
         let operation: Operation = if average {
             let (input_element, clamp) = (element, Clamp::I32);
-            AveragePool { zero_points: [0; 2],
+            AveragePool { zero_points: [zero_point(input_element, case.multiplier.0), 0],
                 input_shape, output_shape, window, input_element, input, accumulate, count: None, output_element, clamp, output,
             }
             .into()
@@ -322,5 +330,48 @@ proptest! {
             MaxPool { input_shape, output_shape, window, element, input, accumulate, output }.into()
         };
         try_execute(operation, &image).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn programs(
+        shape in prop_oneof![[1u32..4, 1u32..5, 1u32..5, 1u32..7], [1u32..2, 1u32..3, 1u32..4, 30u32..150]],
+        elements in prop::collection::vec(prop::sample::select(vec![BpuElement::I8, BpuElement::I16, BpuElement::F32]), 4),
+        orders in [order(), order(), order()], repeats: [bool; 2], row_dimensions in 0u32..=6, reduced: bool,
+        program in crate::numerics::vector_programs(), image in image(), scale in 1e-2f32..1.0,
+    ) {
+        let [a, b, c, output_element]: [BpuElement; 4] = elements.try_into().unwrap();
+        let Some([first, second, output]) = operands(&orders, shape, [a, b, output_element], false) else { return Ok(()) };
+        // The third operand is the first one repeated, along rows or along the last dimension.
+        let mut third = View::new(first.address, [0; RANK]);
+        if repeats[0] {
+            third.strides[4] = 4;
+        }
+        if repeats[1] {
+            third.strides[5] = 4;
+        }
+        let shape = [1, 1, shape[0], shape[1], shape[2], shape[3]];
+        let reduced = reduced && program.reduces();
+        let seed = (scale * 1e6) as i32;
+        let operand = |element| RowOperand {
+            element,
+            scale: if element == BpuElement::F32 { 1.0 } else { scale },
+            zero_point: zero_point(element, seed),
+        };
+        let run = Run {
+            shape, row_dimensions, output_element, output_scale: scale, output_zero_point: zero_point(output_element, seed >> 4), reduced, output,
+            program: RowProgram { operands: vec![operand(a), operand(b), operand(c)], steps: program.steps().to_vec() },
+            operand0: Some(first), operand1: Some(second), operand2: Some(third), operand3: None, operand4: None, operand5: None,
+        };
+        // The repeated operand may reach into the result.
+        let accesses = Operation::from(run.clone()).accesses();
+        let (written, read) = accesses.split_last().unwrap();
+        if read.iter().any(|access| access.region.overlaps(&written.region) || access.region.end() > L1M as i128) {
+            return Ok(());
+        }
+        try_execute(run, &image).map_err(|error| TestCaseError::fail(error.to_string()))?;
     }
 }

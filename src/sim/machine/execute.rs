@@ -4,7 +4,7 @@ use crate::nash::isa::{Copy, Fill, Load, MemoryRegion, Operation, Program, REGIO
 use crate::numerics::{self, RegionOfInterest};
 
 use super::memory::{BytePlace, Fault};
-use super::{SimError, convolution, elementwise, pool};
+use super::{SimError, convolution, elementwise, pool, vector};
 
 /// DDR during a run.
 pub(in crate::sim) struct Regions<'a> {
@@ -77,6 +77,7 @@ pub(super) fn in_l1m(l1m: &mut [u8], operation: &Operation) -> Result<(), Fault>
         Operation::Fill(o) => fill(l1m, o),
         Operation::Quantize(o) => elementwise::quantize(l1m, o),
         Operation::Normalize(o) => elementwise::normalize(l1m, o),
+        Operation::Run(o) => vector::run(l1m, o),
         Operation::Dequantize(o) => elementwise::dequantize(l1m, o),
     }
 }

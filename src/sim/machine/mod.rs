@@ -13,6 +13,7 @@ mod pool;
 mod race;
 mod race_bytes;
 mod schedule;
+mod vector;
 
 use std::borrow::Cow;
 
@@ -24,6 +25,7 @@ pub use error::{Actor, SimError};
 pub(super) use execute::{Regions, roi_resize, zeros};
 pub(super) use memory::Fault;
 pub use schedule::Span;
+pub(super) use vector::{program as vector_program, row_length};
 
 /// A program on a target, ready to run.
 pub struct Machine<'a> {

@@ -45,9 +45,12 @@ fn family(operator: &OnnxOperator) -> Family {
             ShapeRule::GlobalPool => window::global_pool,
             ShapeRule::GroupNormalization => statistics::group_normalization,
             ShapeRule::Identity | ShapeRule::Unary => elementwise::unary,
-            ShapeRule::If | ShapeRule::Loop | ShapeRule::Lstm | ShapeRule::NonMaxSuppression | ShapeRule::NonZero => {
-                |_, _| None
-            }
+            ShapeRule::If
+            | ShapeRule::Loop
+            | ShapeRule::Lstm
+            | ShapeRule::MaxRoiPool
+            | ShapeRule::NonMaxSuppression
+            | ShapeRule::NonZero => |_, _| None,
             ShapeRule::InstanceNormalization => statistics::instance_normalization,
             ShapeRule::LayerNormalization => statistics::layer_normalization,
             ShapeRule::Lrn => statistics::lrn,
@@ -89,6 +92,7 @@ pub fn left_out(operator: &OnnxOperator) -> Option<&'static str> {
             Some("the generator has no graphs inside of nodes: tests/end_to_end/control.rs")
         }
         ShapeRule::Lstm => Some("its weights must be those of one cell: recorded cases, tests/end_to_end/control.rs"),
+        ShapeRule::MaxRoiPool => Some("its regions must lie in its input: recorded cases"),
         ShapeRule::NonMaxSuppression | ShapeRule::NonZero => {
             Some("the generator has no sizes that are known only when running: tests/end_to_end/control.rs")
         }

@@ -33,6 +33,8 @@ macro_rules! compiled_per_level {
     )* };
 }
 
+pub(super) use compiled_per_level;
+
 /// 1.5 · 2^23.
 const ROUND: f32 = 12_582_912.0;
 

@@ -14,6 +14,7 @@ mod avx2;
 mod avx512;
 pub mod lanes;
 mod portable;
+pub mod vector;
 
 use crate::numerics::Destination;
 use lanes::ChannelLanes;

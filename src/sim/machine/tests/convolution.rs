@@ -49,6 +49,9 @@ fn two_by_two_on_paper() {
     // With one cell of padding and stride 2: corners of the zero-framed picture.
     let padded = contiguous([1, 3, 3, 1], [1, 2, 2, 1], window([2, 2], [2, 2], [1, 1], [1, 1]));
     assert_eq!(sums(&padded, input.clone(), i8s(&[1, 1, 1, 1])), [1, 5, 11, 28]);
+    // Each cell counts from 5, and padding does not count: -4, -3 - 2, -1 + 2, 0 + 1 + 3 + 4.
+    let shifted = Convolution { zero_points: [5, 0], ..padded.clone() };
+    assert_eq!(sums(&shifted, input.clone(), i8s(&[1, 1, 1, 1])), [-4, -5, 1, 8]);
     // A negative pad begins inside: the lower right 2x2.
     let inside = contiguous([1, 3, 3, 1], [1, 1, 1, 1], window([2, 2], [1, 1], [1, 1], [-1, -1]));
     assert_eq!(sums(&inside, input, i8s(&[1, 1, 1, 1])), [28]);

@@ -28,6 +28,10 @@ fn add_rounds_once() {
     };
     let memory = execute(add.clone(), &image(&[(0, i8s(&[1, 2, 0, -128])), (4, i8s(&[0, 2, 1, -128]))]));
     assert_eq!(as_i8(&memory[8..12]), [0, 2, 0, -90]);
+    // ((a - 1) + 2 (b + 2)) / 4 - 100: (0 + 4) / 4, (1 + 8) / 4 = 2.25, (-1 + 6) / 4 = 1.25, (-129 - 252) / 4 = -95.25.
+    let shifted = Add { zero_points: [1, -2, -100], clamp: Clamp::I8, ..add.clone() };
+    let memory = execute(shifted, &image(&[(0, i8s(&[1, 2, 0, -128])), (4, i8s(&[0, 2, 1, -128]))]));
+    assert_eq!(as_i8(&memory[8..12]), [-99, -98, -99, -128]);
     // In place, and with b broadcast: (a + 2 · 3) / 4 = 1.75, 2, 1.5, -30.5.
     let in_place = Add { output: i8_view(0), b: View::new(4, [0; RANK]), ..add };
     let memory = execute(in_place, &image(&[(0, i8s(&[1, 2, 0, -128])), (4, i8s(&[3]))]));

@@ -3,6 +3,7 @@ mod elementwise;
 mod order;
 mod pool;
 mod roi_resize;
+mod vector;
 
 use proptest::prelude::*;
 

@@ -1,10 +1,8 @@
-//! Walks the protobuf encoding of a model before it is decoded.
+//! Walks the protobuf encoding of a model (ONNX, Caffe) before it is decoded.
 //!
 //! A decoded message takes up to a few hundred bytes where an empty one takes two in the file, and a packed number eight
 //! where the file has one. The walk bounds both, and the depth of nesting, so that a small hostile file cannot take all
 //! memory or the whole stack.
-
-use super::error::OnnxError;
 
 /// Nested messages; a subgraph takes three levels, so that If inside If and so on goes 20 levels deep.
 const MAX_DEPTH: usize = 64;
@@ -13,54 +11,20 @@ const MAX_ITEMS: usize = 8_000_000;
 /// Bytes of numbers of variable length (one byte each in the worst case).
 const MAX_PACKED: usize = 512 << 20;
 
-/// Messages of the schema that contain messages or lists.
-#[derive(Clone, Copy)]
-enum Message {
-    Model,
-    Graph,
-    Node,
-    Attribute,
-    ValueInfo,
-    Type,
-    TensorType,
-    Shape,
-    Tensor,
-    SparseTensor,
-    /// Holds nothing that grows.
-    Leaf,
+/// A message of a schema, as far as it contains messages or lists.
+pub trait Schema: Copy {
+    /// What the field of this number is.
+    fn field(self, number: u64) -> WireField<Self>;
 }
 
 /// What a length-delimited field of a message is.
-enum Field {
-    Message(Message),
+pub enum WireField<M> {
+    /// Such a message.
+    Message(M),
+    /// A list of numbers of variable length.
     Packed,
+    /// Text, bytes, or a list of numbers that take as much in memory as in the file.
     Text,
-}
-
-/// Field numbers as in `onnx.proto`.
-fn field(message: Message, number: u64) -> Field {
-    use Field::{Packed, Text};
-    let inner = match (message, number) {
-        (Message::Model, 7) => Message::Graph,
-        (Message::Model, 8 | 14 | 25) => Message::Leaf,
-        (Message::Graph, 1) => Message::Node,
-        (Message::Graph, 5) => Message::Tensor,
-        (Message::Graph, 11..=13) => Message::ValueInfo,
-        (Message::Graph, 15) => Message::SparseTensor,
-        (Message::Node, 5) => Message::Attribute,
-        (Message::Attribute, 5) => Message::Tensor,
-        (Message::Attribute, 6) => Message::Graph,
-        (Message::Attribute, 8) => return Packed,
-        (Message::ValueInfo, 2) => Message::Type,
-        (Message::Type, 1) => Message::TensorType,
-        (Message::TensorType, 2) => Message::Shape,
-        (Message::Shape, 1) => Message::Leaf,
-        (Message::Tensor, 1 | 5 | 7 | 11) => return Packed,
-        (Message::Tensor, 3 | 13) => Message::Leaf,
-        (Message::SparseTensor, 1) => Message::Tensor,
-        _ => return Text,
-    };
-    Field::Message(inner)
 }
 
 #[derive(Default)]
@@ -70,14 +34,17 @@ struct Walk {
 }
 
 /// Checks the limits; the encoding itself is checked where the walk needs it, the rest by the decoder.
-pub fn check(bytes: &[u8]) -> Result<(), OnnxError> {
-    Walk::default().message(bytes, Message::Model, 0)
+///
+/// # Errors
+/// What is wrong with the file, for a person.
+pub fn check<M: Schema>(bytes: &[u8], file: M) -> Result<(), String> {
+    Walk::default().message(bytes, file, 0)
 }
 
 impl Walk {
-    fn message(&mut self, mut bytes: &[u8], kind: Message, depth: usize) -> Result<(), OnnxError> {
+    fn message<M: Schema>(&mut self, mut bytes: &[u8], kind: M, depth: usize) -> Result<(), String> {
         if depth > MAX_DEPTH {
-            return Err(OnnxError::malformed(format!("messages are nested deeper than {MAX_DEPTH}")));
+            return Err(format!("messages are nested deeper than {MAX_DEPTH}"));
         }
         while !bytes.is_empty() {
             let key = varint(&mut bytes)?;
@@ -92,45 +59,43 @@ impl Walk {
                     let length = varint(&mut bytes)?;
                     let content = take(&mut bytes, length)?;
                     self.count()?;
-                    match field(kind, key >> 3) {
-                        Field::Message(inner) => self.message(content, inner, depth + 1)?,
-                        Field::Packed => self.pack(content.len())?,
-                        Field::Text => {}
+                    match kind.field(key >> 3) {
+                        WireField::Message(inner) => self.message(content, inner, depth + 1)?,
+                        WireField::Packed => self.pack(content.len())?,
+                        WireField::Text => {}
                     }
                 }
                 5 => skip(&mut bytes, 4)?,
                 other => {
-                    return Err(OnnxError::malformed(format!("wire type {other} is not used by ONNX")));
+                    return Err(format!("wire type {other} is not known"));
                 }
             }
         }
         Ok(())
     }
 
-    fn count(&mut self) -> Result<(), OnnxError> {
+    fn count(&mut self) -> Result<(), String> {
         self.items += 1;
         if self.items > MAX_ITEMS {
-            return Err(OnnxError::malformed(format!("more than {MAX_ITEMS} messages and strings")));
+            return Err(format!("more than {MAX_ITEMS} messages and strings"));
         }
         Ok(())
     }
 
-    fn pack(&mut self, bytes: usize) -> Result<(), OnnxError> {
+    fn pack(&mut self, bytes: usize) -> Result<(), String> {
         self.packed = self.packed.saturating_add(bytes);
         if self.packed > MAX_PACKED {
-            return Err(OnnxError::malformed(format!(
-                "more than {MAX_PACKED} bytes of encoded numbers; store tensors as raw_data"
-            )));
+            return Err(format!("more than {MAX_PACKED} bytes of encoded numbers; store tensors as raw_data"));
         }
         Ok(())
     }
 }
 
-fn truncated() -> OnnxError {
-    OnnxError::malformed("it ends in the middle of a field")
+fn truncated() -> String {
+    "it ends in the middle of a field".to_owned()
 }
 
-fn varint(bytes: &mut &[u8]) -> Result<u64, OnnxError> {
+fn varint(bytes: &mut &[u8]) -> Result<u64, String> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first().ok_or_else(truncated)?;
@@ -140,23 +105,28 @@ fn varint(bytes: &mut &[u8]) -> Result<u64, OnnxError> {
             return Ok(value);
         }
     }
-    Err(OnnxError::malformed("a number takes more than ten bytes"))
+    Err("a number takes more than ten bytes".to_owned())
 }
 
-fn take<'a>(bytes: &mut &'a [u8], length: u64) -> Result<&'a [u8], OnnxError> {
+fn take<'a>(bytes: &mut &'a [u8], length: u64) -> Result<&'a [u8], String> {
     let length = usize::try_from(length).map_err(|_| truncated())?;
     let (content, rest) = bytes.split_at_checked(length).ok_or_else(truncated)?;
     *bytes = rest;
     Ok(content)
 }
 
-fn skip(bytes: &mut &[u8], length: u64) -> Result<(), OnnxError> {
+fn skip(bytes: &mut &[u8], length: u64) -> Result<(), String> {
     take(bytes, length).map(|_| ())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frontend::onnx::WireMessage;
+
+    fn check(bytes: &[u8]) -> Result<(), String> {
+        super::check(bytes, WireMessage::Model)
+    }
 
     /// `inner` as field `number` of a message.
     fn wrap(number: u8, inner: &[u8]) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! ChosenRanges of several methods in one network: for each value whose rounding matters, that which costs the outputs least.
+//! Ranges of several methods in one network: for each value whose rounding matters, that which costs the outputs least.
 
 use super::{
     calibrate::CalibrationError,

@@ -228,7 +228,7 @@ impl<'s> Search<'s, '_> {
         within: &dyn Fn(&Trial) -> bool,
     ) -> Result<Trial, CalibrationError> {
         let (base, mut allowed) = (best.base.clone(), best.wide.len());
-        while beyond - allowed > 1 {
+        while beyond.saturating_sub(allowed) > 1 {
             let count = allowed + (beyond - allowed) / 2;
             let next = self.attempt(base.clone(), first(self.candidates, noise, count))?;
             if !within(&next) {

@@ -36,5 +36,5 @@ pub use scale::{
 pub(crate) use vector::tests::programs as vector_programs;
 pub use vector::{
     MAX_ROW, MAX_VECTOR_OPERANDS, MAX_VECTOR_STEPS, VECTOR_ACCUMULATORS, VectorBinary, VectorCost, VectorProgram,
-    VectorReduction, VectorStep, VectorUnary, canonical, reduce, run_row,
+    VectorReduction, VectorStep, VectorUnary, canonical, coefficients, reduce, run_row,
 };

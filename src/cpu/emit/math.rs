@@ -1,6 +1,6 @@
 //! Mathematical functions. Those of f32 are polynomials, so that loops over them vectorize; f64 calls the C library.
 //!
-//! The coefficients are Chebyshev interpolants that numpy computed in f64 (see `docs/decisions/0010-cpu-backend.md`); the
+//! The coefficients, most of them those of the VPU, are Chebyshev interpolants that numpy computed in f64 (see `docs/decisions/0010-cpu-backend.md`); the
 //! tests below measure the error of every function against f64.
 
 use hb_dialects::ElementType;
@@ -10,35 +10,10 @@ use super::super::error::Error;
 use super::super::expression::Unary;
 use super::arithmetic::LlvmValue;
 use super::code::{Code, float};
+use crate::numerics::coefficients::{ERF, EXP, LOG_ERFC};
 
-/// (e^r - 1 - r) / r² for |r| <= ln(2)/2.
-const EXP: [f64; 6] = [0.5, 0.166_666_67, 0.041_666_455, 0.008_333_297, 0.001_393_453_5, 0.000_199_004_3];
 /// tanh(x) / x in x², for |x| <= 0.625.
-const TANH: [f64; 6] = [1.0, -0.333_332_63, 0.133_311_5, -0.053_722_68, 0.020_595_679, -0.005_664_775];
-/// erf(x) / x in x², for |x| <= 1.
-const ERF: [f64; 8] = [
-    std::f64::consts::FRAC_2_SQRT_PI,
-    -0.376_126_38,
-    0.112_837_83,
-    -0.026_865_438,
-    0.005_221_053_5,
-    -0.000_848_439_64,
-    0.000_112_682_54,
-    -9.673_590_3e-6,
-];
-/// log(1 - erf(x)) in x - 2.5, for 1 <= x <= 4.
-const LOG_ERFC: [f64; 10] = [
-    -7.806_815,
-    -5.352_680_7,
-    -0.943_893_6,
-    -0.010_858_165,
-    0.002_165_160_4,
-    -0.000_420_706_93,
-    7.739_442_7e-5,
-    -1.297_613_3e-5,
-    1.614_061_6e-6,
-    -6.582_857e-8,
-];
+const TANH: [f32; 6] = [1.0, -0.333_332_63, 0.133_311_5, -0.053_722_68, 0.020_595_679, -0.005_664_775];
 
 pub(crate) fn unary<'ctx>(
     code: &Code<'_, 'ctx>,
@@ -117,11 +92,11 @@ impl<'ctx> Float<'_, '_, 'ctx> {
         self.code.intrinsic(name, &[self.like.get_type()], &[value.into()])
     }
 
-    fn polynomial(&self, coefficients: &[f64], x: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
+    fn polynomial(&self, coefficients: &[f32], x: LlvmValue<'ctx>) -> Result<LlvmValue<'ctx>, Error> {
         coefficients
             .iter()
             .rev()
-            .try_fold(self.number(0.0), |sum, &coefficient| self.fused(sum, x, self.number(coefficient)))
+            .try_fold(self.number(0.0), |sum, &coefficient| self.fused(sum, x, self.number(coefficient.into())))
     }
 
     fn select(

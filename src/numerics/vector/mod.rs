@@ -10,6 +10,11 @@ mod step;
 pub(crate) mod tests;
 mod text;
 
+/// Polynomials that the CPU's functions share.
+pub mod coefficients {
+    pub use super::functions::{ERF, EXP, LOG_ERFC};
+}
+
 pub use row::{VECTOR_ACCUMULATORS, canonical, reduce, run_row};
 pub use step::{
     MAX_ROW, MAX_VECTOR_OPERANDS, MAX_VECTOR_STEPS, VectorBinary, VectorCost, VectorProgram, VectorReduction,

@@ -58,7 +58,8 @@ fn tabulate(curve: &Curve, input: Clamp, clamp: Clamp) -> Vec<i16> {
 fn fits(piece: &Piece, first: i16, last: i16) -> bool {
     let slope = 2 * i128::from(piece.quadratic);
     let vertex = (-i128::from(piece.linear)).checked_div_euclid(slope).map(|d| i128::from(piece.start) + d);
-    let around = vertex.into_iter().flat_map(|q| [q, q + 1]).filter_map(|q| i16::try_from(q).ok());
+    // The division rounds up where the slope is negative, and down elsewhere.
+    let around = vertex.into_iter().flat_map(|q| [q - 1, q, q + 1]).filter_map(|q| i16::try_from(q).ok());
     let extremes = around.filter(|q| (first..=last).contains(q)).chain([first, last]);
     extremes.into_iter().all(|q| i64::try_from(piece.sum(q)).is_ok())
 }
@@ -99,6 +100,19 @@ mod tests {
             let expected: Vec<i16> = (input.low..=input.high).map(|q| curve.evaluate(q as i16, clamp) as i16).collect();
             prop_assert!(table == expected);
         }
+    }
+
+    #[test]
+    fn a_vertex_between_two_values_is_seen_from_both() {
+        // The vertex is at -0.502: at 0 the sum is 2^63 - 1, at -1 it is 2^63.
+        let piece = Piece { start: 0, quadratic: -316, linear: -317, constant: i64::MAX };
+        assert!(!fits(&piece, i16::MIN, i16::MAX));
+        let curve = Curve::new(vec![piece], 8).unwrap();
+        let table = tabulate(&curve, Clamp::I16, Clamp::I16);
+        assert_eq!([table[32767], table[32768]], [i16::MAX, i16::MAX]);
+        // The same around 0.498, opening upward, from -2^63.
+        let piece = Piece { start: 0, quadratic: 316, linear: -317, constant: i64::MIN };
+        assert!(!fits(&piece, i16::MIN, i16::MAX));
     }
 
     #[test]

@@ -314,6 +314,9 @@ proptest! {
         let axes: Vec<usize> = (0..shape.len()).filter(|axis| along >> axis & 1 != 0).collect();
         let reduced = |(axis, size): (usize, &usize)| if axes.contains(&axis) { 1 } else { *size };
         let rows: Vec<usize> = shape.iter().enumerate().map(reduced).collect();
+        // What is combined lies in local memory as a whole: the rows of all operands, of 4 bytes an element at most.
+        let row: usize = axes.iter().map(|&axis| shape[axis]).product();
+        let memory = memory + if program.reduces() { 4 * (4 * row as u64 + 16) } else { 0 };
         let result = if row_only && program.reduces() { rows } else { shape };
         let vector = Operator::Vector { axes, program: Box::new(program) };
         let y = segment.add_node("vector", vector, &inputs, tensor(&result, elements[3], 0.03));

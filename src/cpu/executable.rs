@@ -91,6 +91,8 @@ pub struct Executable {
 
 /// Kernels that share a module. Few, so that all cores have something to optimize.
 const KERNELS_PER_MODULE: usize = 4;
+/// Up to this many scalar operations, a hundred runs of a kernel take less time than optimizing it.
+const WORTH_OPTIMIZING: usize = 1 << 18;
 /// Below this many scalar operations a kernel is not worth waking another thread.
 const WORTH_SPLITTING: usize = 10_000;
 /// Parts for each thread, so that one that was held up leaves its share to the others.
@@ -436,13 +438,25 @@ fn compile_kernels(
 
 /// The kernels, each with its number, as object files: modules of kernels that need the same optimization, on all threads.
 fn emit_kernels(kernels: &[(usize, &Kernel)], quick: bool, target: &CpuTarget) -> Result<Vec<Vec<u8>>, Error> {
-    let (vectors, others): (Vec<_>, Vec<_>) =
-        kernels.iter().copied().partition(|(_, kernel)| quick || emit::is_vectorized(kernel, target));
+    let mut modules: Vec<(Vec<(usize, &Kernel)>, Effort)> = Vec::new();
     // The slow ones first: what is left at the end is short.
-    let modules = others.chunks(KERNELS_PER_MODULE).map(|kernels| (kernels, Effort::Vectorize));
-    let modules: Vec<(&[(usize, &Kernel)], Effort)> =
-        modules.chain(vectors.chunks(KERNELS_PER_MODULE).map(|kernels| (kernels, Effort::Tidy))).collect();
-    modules.into_par_iter().map(|(kernels, effort)| emit_module(kernels, target, effort)).collect()
+    for effort in [Effort::Vectorize, Effort::Tidy, Effort::Little] {
+        let own: Vec<(usize, &Kernel)> =
+            kernels.iter().copied().filter(|(_, kernel)| effort_for(kernel, quick, target) == effort).collect();
+        modules.extend(own.chunks(KERNELS_PER_MODULE).map(|kernels| (kernels.to_vec(), effort)));
+    }
+    modules.into_par_iter().map(|(kernels, effort)| emit_module(&kernels, target, effort)).collect()
+}
+
+/// What making a kernel's code is worth.
+fn effort_for(kernel: &Kernel, quick: bool, target: &CpuTarget) -> Effort {
+    let work = emit::work(kernel);
+    match quick {
+        true if work.units.saturating_mul(work.cost) <= WORTH_OPTIMIZING => Effort::Little,
+        true => Effort::Tidy,
+        false if emit::is_vectorized(kernel, target) => Effort::Tidy,
+        false => Effort::Vectorize,
+    }
 }
 
 /// One module with these kernels, as an object file.

@@ -17,11 +17,16 @@ use super::error::Error;
 /// What the optimizer has to do with a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effort {
+    /// Little: making the code takes longer than running it.
+    Little,
     /// Clean up: the code was emitted as vectors in registers.
     Tidy,
     /// Find vectors and unroll loops, too; takes about four times as long.
     Vectorize,
 }
+
+/// Slots become registers.
+const LITTLE: &str = "function(sroa,early-cse)";
 
 /// Slots become registers, what does not change leaves its loops, and addresses are computed once.
 const TIDY: &str = "function<eager-inv>(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,reassociate,\
@@ -66,12 +71,11 @@ impl CpuTarget {
         }
     }
 
-    pub(crate) fn machine(&self) -> Result<TargetMachine, Error> {
+    pub(crate) fn machine(&self, level: OptimizationLevel) -> Result<TargetMachine, Error> {
         initialize();
         let doing = "choosing the target machine";
         let triple = TargetTriple::create(&self.triple);
         let target = LlvmTarget::from_triple(&triple).map_err(|error| Error::llvm(doing, error))?;
-        let level = OptimizationLevel::Default;
         let machine = target.create_target_machine(
             &triple,
             &self.processor,
@@ -100,7 +104,12 @@ impl CpuTarget {
 
     /// Optimizes a module and assembles it into an object file.
     pub(crate) fn assemble(&self, module: &Module<'_>, effort: Effort) -> Result<Vec<u8>, Error> {
-        let machine = self.machine()?;
+        let (passes, level) = match effort {
+            Effort::Little => (LITTLE, OptimizationLevel::None),
+            Effort::Tidy => (TIDY, OptimizationLevel::Default),
+            Effort::Vectorize => ("default<O2>", OptimizationLevel::Default),
+        };
+        let machine = self.machine(level)?;
         module.set_triple(&machine.get_triple());
         module.set_data_layout(&machine.get_target_data().get_data_layout());
         module.verify().map_err(|error| Error::llvm("verifying emitted code", error))?;
@@ -109,7 +118,6 @@ impl CpuTarget {
         options.set_loop_slp_vectorization(true);
         options.set_loop_unrolling(true);
         options.set_loop_interleaving(true);
-        let passes = if effort == Effort::Tidy { TIDY } else { "default<O2>" };
         module.run_passes(passes, &machine, options).map_err(|error| Error::llvm("optimizing", error))?;
         let buffer = machine
             .write_to_memory_buffer(module, FileType::Object)

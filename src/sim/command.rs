@@ -8,10 +8,14 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 
+mod perf;
+
 use super::infer::{InferReport, InferRequest, infer};
-use super::open::{Detail, OpenOptions, open, predict};
-use super::perf::Performance;
+use super::open::{Detail, OpenOptions, open};
 use crate::files::print;
+use perf::PerfArguments;
+#[cfg(test)]
+pub(super) use perf::perf_text;
 
 /// Runs models and predicts their speed on the target.
 #[derive(Parser)]
@@ -58,15 +62,6 @@ struct InferArguments {
     json: bool,
 }
 
-#[derive(Args)]
-struct PerfArguments {
-    /// A .hbm file written by hb_compile.
-    model: PathBuf,
-    /// Print the whole report as JSON: every layer, interval and instruction too.
-    #[arg(long)]
-    json: bool,
-}
-
 /// Runs the command with the arguments of a process, the program's name first.
 pub fn command(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -78,7 +73,7 @@ pub fn command(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let result = match &arguments.command {
         Command::Infer(arguments) => run_infer(arguments),
-        Command::Perf(arguments) => run_perf(arguments),
+        Command::Perf(arguments) => perf::run(arguments),
     };
     match result.and_then(|text| Ok(print(&text)?)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -120,59 +115,5 @@ fn infer_text(report: &InferReport, check_races: bool) -> String {
     if check_races {
         text += "races: none found\n";
     }
-    text
-}
-
-fn run_perf(arguments: &PerfArguments) -> Result<String, Box<dyn Error>> {
-    let performance = predict(&arguments.model)?;
-    if arguments.json {
-        return Ok(format!("{}\n", serde_json::to_string_pretty(&performance)?));
-    }
-    Ok(perf_text(&performance))
-}
-
-/// The figures that a reader asks for first.
-pub fn perf_text(performance: &Performance) -> String {
-    let summary = &performance.summary;
-    let headline = &summary.performance;
-    let (ddr, bounds) = (&summary.ddr, &summary.bounds);
-    let mut text = format!("{} on {}\n\n", summary.model.name, summary.model.march);
-    let latency = match headline.samples {
-        0 | 1 => format!("{:.3} us", headline.latency_us),
-        samples => {
-            let each = headline.latency_us / f64::from(samples);
-            format!("{:.3} us for {samples} samples, {each:.3} us each", headline.latency_us)
-        }
-    };
-    let rows = [
-        ("latency", latency),
-        ("  compute bound", format!("{:.3} us: all multiply-accumulates on a full array", bounds.compute_us)),
-        ("  DDR bound", format!("{:.3} us: {} bytes of constants, inputs, outputs", bounds.ddr_us, bounds.ddr_bytes)),
-        ("  latency/bound", bounds.ratio.map_or_else(|| "no bound".to_owned(), |ratio| format!("{ratio:.2}"))),
-        ("FPS (1 core)", format!("{:.1}", headline.frames_per_second)),
-        ("conv OPs per run", summary.model.operations.to_string()),
-        ("conv TOPS", format!("{:.3}", summary.model.tera_operations_per_second)),
-        ("DDR per run", format!("{:.3} MB", ddr.megabytes)),
-        ("  loaded", format!("{} bytes", ddr.loaded)),
-        ("  stored", format!("{} bytes", ddr.stored)),
-        ("memory needed", format!("{} bytes", ddr.memory)),
-    ];
-    for (name, value) in rows {
-        text += &format!("{name:<18}{value}\n");
-    }
-    text += "\nengine  instructions      busy (us)  share of latency\n";
-    for engine in &summary.engines {
-        let share = 100.0 * engine.share;
-        text += &format!("{:<6}{:>14}{:>15.3}{share:>17.1}%\n", engine.engine, engine.instructions, engine.busy_us);
-    }
-    for segment in &headline.by_segment {
-        let latency =
-            segment.latency_us.map_or_else(|| "not predicted".to_owned(), |latency| format!("{latency:.3} us"));
-        text += &format!("\nsegment {}: {latency}", segment.segment);
-    }
-    for note in &summary.notes {
-        text += &format!("\nnote: {note}");
-    }
-    text.push('\n');
     text
 }

@@ -121,19 +121,40 @@ fn network<T>(path: &Path, opened: Result<T, ExecutionError>) -> Result<T, OpenE
     opened.map_err(|source| OpenError::Network { path: path.to_owned(), source })
 }
 
-/// Predicts how fast the compiled model at `path` runs.
-pub fn predict(path: &Path) -> Result<Performance, OpenError> {
+/// With which numbers a model is timed.
+#[derive(Debug, Clone, Default)]
+pub struct PredictOptions {
+    /// A built-in target in place of the one that the model was compiled for.
+    pub target: Option<String>,
+    /// Numbers of the target that are replaced, as [`Target::with_overrides`] takes them.
+    pub overrides: Vec<(String, String)>,
+}
+
+/// What a compiled model costs, from its schedule alone.
+///
+/// # Errors
+/// When the file is not a valid `.hbm`, the target or a number of it is unknown, or the program does not fit what was put in place.
+pub fn predict(path: &Path, options: &PredictOptions) -> Result<Performance, OpenError> {
     if kind(path)? != "hbm" {
         return Err(OpenError::NotCompiled { path: path.to_owned() });
     }
     let hbm = Hbm::open(path)?;
-    let target =
-        Target::named(&hbm.manifest().march).map_err(|source| OpenError::Target { path: path.to_owned(), source })?;
+    let march = &hbm.manifest().march;
+    let overrides: Vec<(&str, &str)> =
+        options.overrides.iter().map(|(field, value)| (field.as_str(), value.as_str())).collect();
+    let target = Target::named_with_overrides(options.target.as_ref().unwrap_or(march), &overrides)
+        .map_err(|source| OpenError::Target { path: path.to_owned(), source })?;
     let timelines = timelines(&hbm, &target).map_err(|source| OpenError::Runner { path: path.to_owned(), source })?;
     let mut performance = performance(&hbm, &target, &timelines);
-    if hbm.manifest().target_digest != target_digest(&target) {
-        let note = format!("the model was compiled with other numbers for {} than this program has", target.name);
+    if target.name != *march {
+        let note = format!("the model was compiled for {march}; it is timed with the numbers of {}", target.name);
         performance.summary.notes.push(note);
+    } else if overrides.is_empty() && hbm.manifest().target_digest != target_digest(&target) {
+        let note = format!("the model was compiled with other numbers for {march} than this program has");
+        performance.summary.notes.push(note);
+    }
+    for (field, value) in overrides {
+        performance.summary.notes.push(format!("{field} is set to {value}"));
     }
     Ok(performance)
 }
@@ -157,6 +178,6 @@ mod tests {
         assert!(message("model.onnx", &proto).contains("--proto"));
         assert!(message("model.caffemodel", &plain).contains("--proto FILE"));
         assert!(message("/no/such.hbm", &plain).contains("/no/such.hbm"));
-        assert!(matches!(predict(Path::new("model.onnx")), Err(OpenError::NotCompiled { .. })));
+        assert!(matches!(predict(Path::new("model.onnx"), &PredictOptions::default()), Err(OpenError::NotCompiled { .. })));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use hb_dialects::ElementType;
 
 use super::command::command;
-use super::open::{Detail, OpenOptions, open, predict};
+use super::open::{Detail, OpenOptions, PredictOptions, open, predict};
 use super::{npy, perf};
 use crate::cpu::Array;
 use crate::hbm::*;
@@ -188,7 +188,7 @@ fn a_missing_event_is_reported() {
 fn perf_predicts_what_paper_says() {
     let folder = tempfile::tempdir().unwrap();
     let model = write_model(folder.path(), 2);
-    let performance = predict(Path::new(&model)).unwrap();
+    let performance = predict(Path::new(&model), &PredictOptions::default()).unwrap();
     let summary = &performance.summary;
     let cycle = 1e6 / 1_220_703_125.0;
     let near = |value: f64, cycles: f64| (value - cycles * cycle).abs() < 1e-3;
@@ -216,9 +216,61 @@ fn perf_predicts_what_paper_says() {
     assert_eq!(run(&["perf", &model]), ExitCode::SUCCESS);
     assert_eq!(run(&["perf", &model, "--json"]), ExitCode::SUCCESS);
     assert!(perf_text_names_everything(&perf::Performance { ..performance.clone() }));
+    // The lookup works 17 cycles and its table takes 76 to load, one after the other in the 93 up to its end at 160.
+    let lookup = &summary.layers[1];
+    assert_eq!((lookup.bound_by, lookup.loaded, lookup.stored), ("LOAD", 256, 0));
+    assert!((lookup.bound_share - 76.0 / 93.0).abs() < 1e-3, "{}", lookup.bound_share);
     let json: Value = serde_json::to_value(&performance).unwrap();
     assert_eq!(json["details"][0].as_array().unwrap().len(), 6);
     assert_eq!(json["summary"]["DDR access data"]["loaded bytes per run"], 272);
+}
+
+/// A number that is set counts, and the report says which.
+#[test]
+fn what_if_numbers_were_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = write_model(folder.path(), 2);
+    let latency = |options: &PredictOptions| {
+        let performance = predict(Path::new(&model), options).unwrap();
+        (performance.summary.performance.latency_us, performance.summary.notes)
+    };
+    let (usual, _) = latency(&PredictOptions::default());
+    let set = |name: &str, value: &str| PredictOptions { overrides: vec![(name.into(), value.into())], target: None };
+    let (faster, notes) = latency(&set("run_overhead_nanoseconds", "0"));
+    assert!((usual - faster - 50.0).abs() < 1e-2, "{usual} {faster}");
+    assert_eq!(notes[1], "run_overhead_nanoseconds is set to 0");
+    let other = PredictOptions { target: Some("nash-m".into()), overrides: Vec::new() };
+    assert!(latency(&other).1[1].contains("nash-m"));
+    let unknown = predict(Path::new(&model), &set("ddr.bandwidth", "1")).unwrap_err().to_string();
+    assert!(unknown.contains("ddr.bandwidth") && unknown.contains("ddr.bytes_per_second"), "{unknown}");
+    assert_eq!(run(&["perf", &model, "--target", "nash-e", "--target", "nash-m"]), ExitCode::SUCCESS);
+    assert_eq!(run(&["perf", &model, "--set", "ddr.bytes_per_second"]), ExitCode::from(2));
+}
+
+/// The Trace Event Format: complete events ("X") with microseconds, and names for the tracks they are on.
+#[test]
+fn a_trace_holds_every_instruction_on_a_named_track() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = write_model(folder.path(), 2);
+    let trace = folder.path().join("trace.json");
+    assert_eq!(run(&["perf", &model, "--trace", &trace.display().to_string()]), ExitCode::SUCCESS);
+    let trace: Value = serde_json::from_slice(&std::fs::read(trace).unwrap()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let of = |phase: &str| events.iter().filter(|event| event["ph"] == phase).collect::<Vec<_>>();
+    let named: Vec<&str> = of("M").iter().filter_map(|event| event["args"]["name"].as_str()).collect();
+    assert_eq!(named, ["nash-e, core 0", "LOAD", "STORE", "VAE", "VPU"]);
+    let complete = of("X");
+    assert_eq!(complete.len(), 6);
+    // A track is named, and nothing on it overlaps.
+    for track in of("M").iter().skip(1) {
+        let mut end = 0.0;
+        for event in complete.iter().filter(|event| event["tid"] == track["tid"]) {
+            assert_eq!(event["cat"], track["args"]["name"]);
+            let start = event["ts"].as_f64().unwrap();
+            assert!(start >= end - 1e-3);
+            end = start + event["dur"].as_f64().unwrap();
+        }
+    }
 }
 
 fn perf_text_names_everything(performance: &perf::Performance) -> bool {

@@ -158,7 +158,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join("negate.hbm");
         std::fs::write(&model, crate::sim::tests::model(2)).unwrap();
-        let mut performance = crate::sim::open::predict(&model).unwrap();
+        let mut performance = crate::sim::open::predict(&model, &Default::default()).unwrap();
         performance.summary.notes.push("</script><script>alert(1)</script>".into());
         let mut files = FileSet::new();
         stage(&mut files, folder.path(), "negate", &performance).unwrap();

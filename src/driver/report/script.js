@@ -74,13 +74,10 @@ rows(byId('options'), model['compiling options']);
 
 // Temporal statistics.
 const interval = summary['interval info'];
-function chart(id, values, unit, top) {
-  const width = 1000, height = 180, left = 60, bottom = 22, inner = height - bottom - 8;
-  const highest = top || Math.max(...values, 1e-9);
-  const space = 'http://www.w3.org/2000/svg';
+const space = 'http://www.w3.org/2000/svg';
+function drawing(width, height) {
   const svg = document.createElementNS(space, 'svg');
   svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
-  svg.setAttribute('preserveAspectRatio', 'none');
   const add = (name, attributes, text) => {
     const made = document.createElementNS(space, name);
     for (const key in attributes) made.setAttribute(key, attributes[key]);
@@ -88,6 +85,14 @@ function chart(id, values, unit, top) {
     svg.append(made);
     return made;
   };
+  const explain = (mark, text) => mark.append(Object.assign(document.createElementNS(space, 'title'), { textContent: text }));
+  return { svg, add, explain };
+}
+function chart(id, values, unit, top) {
+  const width = 1000, height = 180, left = 60, bottom = 22, inner = height - bottom - 8;
+  const highest = top || Math.max(...values, 1e-9);
+  const { svg, add, explain } = drawing(width, height);
+  svg.setAttribute('preserveAspectRatio', 'none');
   for (const part of [0, 0.5, 1]) {
     const y = 8 + inner * (1 - part);
     add('line', { class: 'grid', x1: left, x2: width, y1: y, y2: y });
@@ -97,9 +102,7 @@ function chart(id, values, unit, top) {
   values.forEach((value, index) => {
     const size = inner * value / highest, from = index * interval['interval time (ms)'] * 1e3;
     const bar = add('rect', { class: 'bar', x: left + index * step, width: Math.max(1, step - 1), y: 8 + inner - size, height: size });
-    const title = document.createElementNS(space, 'title');
-    title.textContent = `${number(from, 2)} to ${number(from + interval['interval time (ms)'] * 1e3, 2)} \u00b5s: ${number(value, 1)} ${unit}`;
-    bar.append(title);
+    explain(bar, `${number(from, 2)} to ${number(from + interval['interval time (ms)'] * 1e3, 2)} \u00b5s: ${number(value, 1)} ${unit}`);
   });
   add('text', { x: left, y: height - 4 }, '0');
   add('text', { x: width, y: height - 4, 'text-anchor': 'end' }, number(latency, 1) + ' \u00b5s');
@@ -109,19 +112,60 @@ chart('utilization', interval['interval computing unit utilization'].map(value =
 chart('loading', interval['interval ddr loading bandwidth (megabytes/s)'], 'MB/s');
 chart('storing', interval['interval ddr storing bandwidth (megabytes/s)'], 'MB/s');
 
+// Roofline: OPs per byte of DDR against OPs per second, both logarithmic.
+function roofline() {
+  const peak = bounds['peak conv ops per second (1e12)'] * 1e12, bandwidth = bounds['DDR bandwidth (megabytes/s)'] * 1e6;
+  const points = summary['layer details'].map(layer => {
+    const bytes = layer['loaded bytes'] + layer['stored bytes'], time = (layer['end (us)'] - layer['start (us)']) / 1e6;
+    return { layer, intensity: layer.ops / bytes, speed: layer.ops / time };
+  }).filter(point => point.speed > 0 && isFinite(point.speed));
+  if (!points.length) {
+    byId('roofline').append(element('p', 'No layer multiplies.', 'explanation'));
+    return;
+  }
+  const ridge = peak / bandwidth, finite = points.map(point => point.intensity).filter(isFinite);
+  const low = Math.floor(Math.log10(Math.min(ridge / 10, ...finite))), high = Math.ceil(Math.log10(Math.max(ridge * 10, ...finite)));
+  const bottom = Math.floor(Math.log10(Math.min(peak / 1e3, ...points.map(point => point.speed)))), top = Math.log10(peak) + 0.3;
+  const width = 1000, height = 320, left = 60, right = 20, below = 34;
+  const { svg, add, explain } = drawing(width, height);
+  const x = value => left + (Math.log10(value) - low) / (high - low) * (width - left - right);
+  const y = value => height - below - (Math.log10(value) - bottom) / (top - bottom) * (height - below - 8);
+  for (let power = low; power <= high; power++) {
+    add('line', { class: 'grid', x1: x(10 ** power), x2: x(10 ** power), y1: 8, y2: height - below });
+    add('text', { x: x(10 ** power), y: height - below + 14, 'text-anchor': 'middle' }, (10 ** power).toLocaleString('en', { maximumFractionDigits: 6 }));
+  }
+  for (let power = bottom; power <= Math.floor(top); power++) {
+    add('line', { class: 'grid', x1: left, x2: width - right, y1: y(10 ** power), y2: y(10 ** power) });
+    add('text', { x: left - 6, y: y(10 ** power) + 4, 'text-anchor': 'end' }, (10 ** (power - 12)).toLocaleString('en', { maximumFractionDigits: 9 }));
+  }
+  const start = Math.max(10 ** low, 10 ** bottom / bandwidth);
+  add('polyline', { class: 'roof', points: [[start, start * bandwidth], [ridge, peak], [10 ** high, peak]].map(([a, b]) => x(a) + ',' + y(b)).join(' ') });
+  // A layer whose operands lie in local memory already stands at the right end.
+  for (const { layer, intensity, speed } of points) {
+    const mark = add('circle', { class: 'mark', cx: x(isFinite(intensity) ? intensity : 10 ** high), cy: y(speed), r: 4 });
+    const per = isFinite(intensity) ? number(intensity, 1) + ' OPs per byte' : 'nothing from or to DDR';
+    explain(mark, `${layer['layer name']} (${layer.operator}): ${number(speed / 1e12, 3)} TOPS, ${per}; bound by ${layer['bound by']}`);
+  }
+  add('text', { x: width - right, y: height - 4, 'text-anchor': 'end' }, 'OPs per byte of DDR');
+  byId('roofline').append(element('span', 'TOPS', 'explanation'), svg);
+}
+roofline();
+
 // Layer details.
 const columns = [
   ['layer name', 'Layer'], ['operator', 'Operator'], ['segment', 'Segment'], ['start (us)', 'Start'], ['end (us)', 'End'],
-  ['computing (us)', 'Computing'], ['load (us)', 'Load'], ['store (us)', 'Store'], ['ops', 'OPs'], ['origin ops', 'Made from'],
+  ['computing (us)', 'Computing'], ['load (us)', 'Load'], ['store (us)', 'Store'], ['bound by', 'Bound by'], ['bound share', 'Share'],
+  ['ops', 'OPs'], ['loaded bytes', 'Loaded bytes'], ['stored bytes', 'Stored bytes'], ['origin ops', 'Made from'],
 ];
-const numeric = key => key.endsWith('(us)') || key === 'ops';
+const whole = key => key === 'ops' || key.endsWith('bytes');
+const numeric = key => key.endsWith('(us)') || key === 'bound share' || whole(key);
 let sorting = 'start (us)', descending = false;
 function layerTable() {
   const table = byId('layer-table'), wanted = byId('filter').value.toLowerCase();
   table.replaceChildren();
   const head = table.createTHead().insertRow();
   for (const [key, title] of columns) {
-    const cell = element('th', title + (numeric(key) && key !== 'ops' ? ' (\u00b5s)' : '') + (key === sorting ? (descending ? ' \u25bc' : ' \u25b2') : ''));
+    const cell = element('th', title + (key.endsWith('(us)') ? ' (\u00b5s)' : '') + (key === sorting ? (descending ? ' \u25bc' : ' \u25b2') : ''));
     cell.dataset.key = key;
     cell.tabIndex = 0;
     if (numeric(key)) cell.className = 'number';
@@ -136,7 +180,7 @@ function layerTable() {
     const row = body.insertRow();
     for (const [key] of columns) {
       const value = layer[key];
-      const text = key === 'ops' ? value.toLocaleString('en') : numeric(key) ? number(value) : Array.isArray(value) ? value.join(', ') : value;
+      const text = whole(key) ? value.toLocaleString('en') : key === 'bound share' ? number(100 * value, 0) + '%' : numeric(key) ? number(value) : Array.isArray(value) ? value.join(', ') : value;
       row.append(element('td', text, numeric(key) ? 'number' : ''));
     }
   }

@@ -187,6 +187,9 @@ impl FileSet {
         };
         std::fs::create_dir_all(folder)
             .map_err(|source| FileError::CreateFolder { folder: folder.to_owned(), source })?;
+        if self.staged.is_empty() {
+            remove_leftovers(folder);
+        }
         let file = temporary_file(folder).map_err(|source| FileError::Write { path: path.to_owned(), source })?;
         self.staged.push((path.to_owned(), Contents::Open(BufWriter::new(file))));
         Ok(StagedFile(self.staged.len() - 1))
@@ -276,6 +279,17 @@ fn place_folder(path: &Path, folder: TempDir) -> std::io::Result<()> {
 /// What the names of files and folders begin with that have not their own yet.
 const TEMPORARY: &str = ".hb-";
 
+/// Removes what runs that were killed left in a folder: files that nobody holds. What cannot be removed stays, and does no harm.
+fn remove_leftovers(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY)) {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && std::fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// A thread that still writes would leave its file behind when the process ends.
 impl Drop for FileSet {
     fn drop(&mut self) {
@@ -296,7 +310,14 @@ fn temporary_file(folder: &Path) -> std::io::Result<NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder)
+    loop {
+        let file = builder.tempfile_in(folder)?;
+        // The lock ends with the process, and says until then that this is no leftover. Where files cannot be locked, nothing is removed.
+        let _ = file.as_file().lock();
+        if file.path().exists() {
+            return Ok(file);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -323,6 +344,17 @@ mod tests {
         write_atomically(&path, b"new").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert_eq!(names(path.parent().unwrap()), ["a.bin"]);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_what_a_running_one_holds_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(".hb-left"), b"half").unwrap();
+        let mut running = FileSet::new();
+        running.stage(&folder.path().join("a"), b"a").unwrap();
+        write_atomically(&folder.path().join("b"), b"b").unwrap();
+        running.commit().unwrap();
+        assert_eq!(names(folder.path()), ["a", "b"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 // RUN: not hb-opt %s --pass-pipeline='builtin.module(qdq-to-bpu{names=Conv_1,Transpose_0,Transpose_9})' 2>&1 | FileCheck %s --check-prefix=NAME
 
 // TYPE: types: 'Relu' is none of Quantize, Transpose, Dequantize, Cast, Reshape, Softmax
-// NAME: node 'Conv_1' cannot be removed: it is part of a bpu.conv2d; only Quantize, Transpose, Dequantize, Cast, Reshape, Softmax can be removed
+// NAME: node 'Conv_1' cannot be removed: it became part of a bpu.conv2d; what can be removed is Quantize, Transpose, Dequantize, Cast, Reshape, Softmax next to an input or output of the model
 // NAME-NEXT: node 'Transpose_9' cannot be removed: nothing of that name is left to compute in the compiled network
 
 !half = !quant.uniform<i8:f32, 0.5>

@@ -53,10 +53,7 @@ impl BoardObject {
     }
 
     pub(crate) fn of_graph(graph: ExpressionGraph, name: &str, target: &CpuTarget) -> Result<BoardObject, Error> {
-        let graph = fold_constants(graph)?;
-        if graph.outputs.iter().any(|id| is_copied(&graph, *id)) {
-            return Err(Error::unsupported(name, "an output is an input, a constant, or another output"));
-        }
+        let graph = with_own_outputs(fold_constants(graph)?, name)?;
         let prepared = prepare(graph, &HashSet::new(), target)?;
         let context = Context::create();
         let module = context.create_module("hb");
@@ -84,6 +81,23 @@ impl BoardObject {
         let functions = symbols.collect::<BTreeSet<_>>().into_iter().collect();
         Ok(BoardObject { object, workspace_bytes, functions })
     }
+}
+
+/// Gives each output memory that a computation writes: one that is an input, a constant or another output becomes a copy of it.
+fn with_own_outputs(mut graph: ExpressionGraph, name: &str) -> Result<ExpressionGraph, Error> {
+    for place in 0..graph.outputs.len() {
+        let Some(id) = graph.outputs.get(place).copied().filter(|id| is_copied(&graph, *id)) else { continue };
+        let tensor = graph.tensor(id).cloned().ok_or_else(|| Error::invalid(name, "lost an output"))?;
+        let body = graph.load_broadcast(id, tensor.shape.len());
+        let copy = graph.add_elementwise(name, &tensor.name, &tensor.shape, body)?;
+        if let Some(sizes) = tensor.sizes {
+            graph.set_sizes(copy, sizes);
+        }
+        if let Some(output) = graph.outputs.get_mut(place) {
+            *output = copy;
+        }
+    }
+    Ok(graph)
 }
 
 /// An output that no computation writes in place.

@@ -423,6 +423,32 @@ fn the_board_gets_an_object_without_foreign_calls() {
     assert!(board.object.len() > 40 * 64 * 4);
 }
 
+/// A Reshape alone, a constant, an output twice: the board's function has nothing but memory of its own to give them in.
+#[test]
+fn outputs_that_nothing_computes_are_copies() {
+    let mut graph = ExpressionGraph::default();
+    let x = graph.add_input("x", ElementType::I16, &[2, 3]).unwrap();
+    let flat = graph.add_view("flat", x, &[6]).unwrap();
+    let constant = graph.add_constant("constant", std::sync::Arc::new(numbers(&[2], 1))).unwrap();
+    graph.outputs = vec![x, flat, constant, flat];
+    let host = CpuTarget::host().unwrap();
+    let board = BoardObject::of_graph(graph, "copies", &host).unwrap();
+    let code = super::jit::Jit::link(&[board.object]).unwrap();
+    let entry = code.entry("copies").unwrap();
+    // SAFETY: the signature that `object` documents.
+    let run: unsafe extern "C" fn(*const *const u8, *const *mut u8, *mut u8) = unsafe { std::mem::transmute(entry) };
+    let x = [1i16, -2, 3, -4, 5, -32768];
+    let (mut first, mut second, mut third, mut fourth) = ([0i16; 6], [0i16; 6], [0f32; 2], [0i16; 6]);
+    let mut workspace = vec![0u8; board.workspace_bytes + 64];
+    let aligned = workspace.as_mut_ptr().wrapping_add(workspace.as_ptr().align_offset(64));
+    let outputs: [*mut u8; 4] =
+        [first.as_mut_ptr().cast(), second.as_mut_ptr().cast(), third.as_mut_ptr().cast(), fourth.as_mut_ptr().cast()];
+    // SAFETY: every tensor and the workspace have their sizes.
+    unsafe { run([x.as_ptr().cast()].as_ptr(), outputs.as_ptr(), aligned) };
+    assert_eq!((first, second, fourth), (x, x, x));
+    assert_eq!(&third[..], numbers(&[2], 1).values::<f32>().unwrap());
+}
+
 /// Compiles the function of a module given as text.
 fn compile(text: &str, options: ExecutableOptions) -> Result<FloatExecutable, Error> {
     let context = hb_dialects::context();

@@ -32,7 +32,8 @@ fn model_nodes(graph: &Graph) -> Vec<ModelNode> {
     let mut nodes = Vec::new();
     for node in &graph.nodes {
         let outputs = node.outputs.iter().filter(|output| !output.is_empty()).cloned().collect();
-        nodes.push(ModelNode { name: node.name.clone(), operator: node.operator.clone(), outputs });
+        let (name, operator) = (node.name.clone(), node.operator.clone());
+        nodes.push(ModelNode { name, operator, inputs: Some(node.inputs.len()), outputs });
         for (_, attribute) in &node.attributes {
             if let Attribute::Graph(graph) = attribute {
                 nodes.extend(model_nodes(graph));

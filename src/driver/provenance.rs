@@ -1,9 +1,9 @@
 //! `{prefix}_quantized_model.bc` says with which parameters it was made: an attribute of its module.
 
 use super::configuration::{
-    CAFFE_MODEL, Configuration, Group, MARCH, ONNX_MODEL, OUTPUT_MODEL_FILE_PREFIX, PROTOTXT, Parameter, Problem,
+    Configuration, Group, INPUT_SOURCE, LAYER_OUT_DUMP, MARCH, OUTPUT_MODEL_FILE_PREFIX, Parameter, Problem, Severity,
+    StoredParameter, WORKING_DIR,
 };
-use super::configuration::{LAYER_OUT_DUMP, Severity, StoredParameter, WORKING_DIR};
 use crate::frontend::mlir;
 use crate::hbm::ModelParameter;
 use hb_dialects::ir::attribute;
@@ -64,10 +64,11 @@ pub fn settled(configuration: &Configuration, made_with: &[ModelParameter]) -> (
     (parameters, notes)
 }
 
-/// Whether a parameter has done its work when the quantized model is stored.
+/// Whether a parameter has done its work when the quantized model is stored: all but those that name results or act on code
+/// generation. Where an input's data comes from is in the segments already.
 fn acts_before(parameter: &Parameter) -> bool {
-    let still: [&Parameter; 7] =
-        [&MARCH, &OUTPUT_MODEL_FILE_PREFIX, &WORKING_DIR, &ONNX_MODEL, &CAFFE_MODEL, &PROTOTXT, &LAYER_OUT_DUMP];
-    let later = parameter.group == Group::Compiler || still.iter().any(|other| other.name == parameter.name);
-    !later
+    let is = |other: &Parameter| other.name == parameter.name;
+    let names_results =
+        [&MARCH as &Parameter, &OUTPUT_MODEL_FILE_PREFIX, &WORKING_DIR, &LAYER_OUT_DUMP].into_iter().any(is);
+    is(&INPUT_SOURCE) || !(names_results || parameter.group == Group::Compiler)
 }

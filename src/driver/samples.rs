@@ -55,8 +55,8 @@ enum Part {
 pub enum SamplesError {
     #[error("{}: {source}", folder.display())]
     Folder { folder: PathBuf, source: std::io::Error },
-    #[error("{}: there are no samples in it: no .npy, no images, no raw files", folder.display())]
-    Empty { folder: PathBuf },
+    #[error("{}: there are no samples in it: no .npy, no images, no raw files{}", folder.display(), if *has_folders { "; folders in it are not entered" } else { "" })]
+    Empty { folder: PathBuf, has_folders: bool },
     #[error("{}: has {count} samples, but {} has {expected}; every input needs the same number", folder.display(), first.display())]
     Count { folder: PathBuf, count: usize, first: PathBuf, expected: usize },
     #[error("{0}")]
@@ -64,7 +64,7 @@ pub enum SamplesError {
     #[error("{}: its shape is {found:?}, but the input takes {shape:?}, or several of these along the first axis", file.display())]
     Shape { file: PathBuf, found: Vec<usize>, shape: Vec<usize> },
     #[error(
-        "{}: has {found} bytes, but a raw sample of {element} of shape {shape:?} has {expected}; save samples with numpy.save", file.display()
+        "{}: has {found} bytes, but a raw sample of {element} of shape {shape:?} has {expected}; save samples with numpy.save, or give JPEG or PNG images", file.display()
     )]
     Raw { file: PathBuf, found: u64, element: ElementType, shape: Vec<usize>, expected: usize },
     #[error(
@@ -91,6 +91,7 @@ impl SampleFiles {
             }
             opened.push((input, places));
         }
+        question_pairs(&opened);
         Ok(Self { inputs: opened })
     }
 
@@ -153,7 +154,9 @@ fn places(input: &SampleInput) -> Result<Vec<Place>, SamplesError> {
         return Ok(images.into_iter().map(|file| Place { file, part: Part::Image }).collect());
     }
     if raw.is_empty() {
-        return Err(SamplesError::Empty { folder: input.folder.clone() });
+        let entries = std::fs::read_dir(&input.folder).into_iter().flatten().flatten();
+        let has_folders = entries.into_iter().any(|entry| entry.path().is_dir());
+        return Err(SamplesError::Empty { folder: input.folder.clone(), has_folders });
     }
     for file in &raw {
         check_raw(file, input)?;
@@ -167,7 +170,50 @@ fn places(input: &SampleInput) -> Result<Vec<Place>, SamplesError> {
     Ok(raw.into_iter().map(|file| Place { file, part: Part::Raw }).collect())
 }
 
-/// The files of a folder in the order of their names, without hidden ones.
+/// Samples of several inputs belong together by their order: says so where the names of files do not.
+fn question_pairs(inputs: &[(SampleInput, Vec<Place>)]) {
+    let Some(((first, places), others)) = inputs.split_first() else { return };
+    let stem =
+        |place: &Place| place.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    for (other, theirs) in others.iter().filter(|(other, _)| other.folder != first.folder) {
+        let apart = places.iter().zip(theirs).find(|(one, other)| natural(&stem(one)) != natural(&stem(other)));
+        if let Some((one, two)) = apart {
+            tracing::warn!(
+                "{} and {}: samples belong together by the order of their names, so '{}' is taken with '{}'; give files that belong together the \
+                 same name, if that is wrong",
+                first.folder.display(),
+                other.folder.display(),
+                stem(one),
+                stem(two)
+            );
+        }
+    }
+}
+
+/// A part of a name, in the order in which people count: 2 comes before 10.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum NamePart {
+    /// Digits without leading zeros; longer ones are larger.
+    Number(usize, String),
+    Text(String),
+}
+
+/// A name as people sort it: by its text, and by its numbers as such. `7` and `007` are the same.
+fn natural(name: &str) -> Vec<NamePart> {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while let Some(first) = rest.chars().next() {
+        let digits = first.is_ascii_digit();
+        let end = rest.find(|letter: char| letter.is_ascii_digit() != digits).unwrap_or(rest.len());
+        let (part, behind) = rest.split_at(end);
+        let number = part.trim_start_matches('0');
+        parts.push(if digits { NamePart::Number(number.len(), number.into()) } else { NamePart::Text(part.into()) });
+        rest = behind;
+    }
+    parts
+}
+
+/// The files of a folder in the order of their names, numbers in them counted ([`natural`]), without hidden ones.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, SamplesError> {
     let failed = |source| SamplesError::Folder { folder: folder.to_owned(), source };
     let mut files = Vec::new();
@@ -183,7 +229,9 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, SamplesError> {
             files.push(path);
         }
     }
-    files.sort();
+    let order = |file: &PathBuf| file.file_name().map(|name| natural(&name.to_string_lossy()));
+    // Of names that count as the same, such as 7 and 007, the order of their bytes.
+    files.sort_by(|one, other| order(one).cmp(&order(other)).then_with(|| one.cmp(other)));
     Ok(files)
 }
 
@@ -302,6 +350,22 @@ mod tests {
         let samples = SampleFiles::open(vec![input(folder.path(), &[2, 3], ElementType::F32)]).unwrap();
         assert_eq!(samples.len(), 2);
         assert_eq!(samples.read(1).unwrap()[0], floats(&[2, 3], 6));
+    }
+
+    #[test]
+    fn names_are_sorted_as_people_count() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["10.npy", "2.npy", "img_9.npy", "img_010.npy", "1.npy"] {
+            save(folder.path(), name, &floats(&[2], 0));
+        }
+        let samples = SampleFiles::open(vec![input(folder.path(), &[2], ElementType::F32)]).unwrap();
+        let names: Vec<String> = (0..samples.len()).map(|index| samples.name(index)).collect();
+        let names: Vec<&str> = names.iter().filter_map(|name| name.rsplit('/').next()).collect();
+        assert_eq!(names, ["1.npy", "2.npy", "10.npy", "img_9.npy", "img_010.npy"]);
+        assert_eq!(natural("a7"), natural("a007"));
+        assert!(natural("a7") < natural("a12") && natural("a12") < natural("b1") && natural("0") == natural("00"));
+        // More digits than any machine counts with.
+        assert!(natural(&format!("{}1", "9".repeat(60))) > natural(&"9".repeat(60)));
     }
 
     #[test]

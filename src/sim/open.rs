@@ -178,6 +178,9 @@ mod tests {
         assert!(message("model.onnx", &proto).contains("--proto"));
         assert!(message("model.caffemodel", &plain).contains("--proto FILE"));
         assert!(message("/no/such.hbm", &plain).contains("/no/such.hbm"));
-        assert!(matches!(predict(Path::new("model.onnx"), &PredictOptions::default()), Err(OpenError::NotCompiled { .. })));
+        assert!(matches!(
+            predict(Path::new("model.onnx"), &PredictOptions::default()),
+            Err(OpenError::NotCompiled { .. })
+        ));
     }
 }

@@ -126,6 +126,12 @@ calibration_parameters: {calibration_type: skip}
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(told[0].contains("one value for 2 inputs: 'no_preprocess' holds for all"), "{told:#?}");
     assert!(read(text).expect("sound").inputs.iter().all(|input| *input.get(&INPUT_LAYOUT_TRAIN) == Layout::Nchw));
+    let some = text.replace("norm_type: no_preprocess", "norm_type: data_scale, scale_value: '0.5;None'");
+    let told = warnings(&some);
+    assert!(told.iter().any(|line| line.contains("'data_scale;no_preprocess' holds")), "{told:#?}");
+    let configuration = read(&some).expect("sound");
+    let kinds: Vec<NormType> = configuration.inputs.iter().map(|input| *input.get(&NORM_TYPE)).collect();
+    assert_eq!(kinds, [NormType::Scale, NormType::NoPreprocess]);
     let numbers = text.replace("norm_type: no_preprocess", "mean_value: '1 2;None'");
     let told: Vec<String> = errors(&numbers).into_iter().filter(|line| !line.contains("warning")).collect();
     assert_eq!(told.len(), 1, "{told:#?}");
@@ -333,6 +339,8 @@ fn samples_that_contradict_the_preprocessing() {
     let raw = question_samples(&checked[0], 0.0, 255.0).expect("raw pixels");
     assert!(raw.contains("are -2.0000 to 3.1000"), "{raw}");
     question_samples(&checked[0], 0.0, 0.05).expect("nearly nothing of the range");
+    let unit = question_samples(&checked[0], 0.0, 1.0).expect("pixels of 0 to 1");
+    assert!(unit.contains("never below 0 or above 1"), "{unit}");
     // yuv444_128 is -128 to 127: (-128 - 0) * 0.02 to (127 - 0) * 0.02.
     let text = image("  norm_type: data_scale\n  scale_value: '0.02'\n", "", "")
         .replace("bgr", "yuv444_128")
@@ -353,7 +361,7 @@ fn samples_that_contradict_the_preprocessing() {
 fn names_that_match_nothing() {
     let node = |name: &str, operator: &str| {
         let outputs = vec![format!("{name}_output")];
-        ModelNode { name: name.into(), operator: operator.into(), outputs }
+        ModelNode { name: name.into(), operator: operator.into(), inputs: Some(2), outputs }
     };
     let shape = [Some(1), Some(3), Some(224), Some(224)].to_vec();
     let input = |name: &str| ModelInput { name: name.into(), shape: shape.clone(), element: "float".into() };
@@ -365,11 +373,11 @@ fn names_that_match_nothing() {
         .replace(
             "  march: 'nash-e'\n",
             "  march: 'nash-e'\n  output_nodes: '/stem/Conf;/stem/Relu_output'\n  remove_node_name: '/head/Softmax,/stem/Relu'\n  node_info: {/stem/Rely: \
-             {ON: BPU}}\n  run_on_cpu: /head/Softmax\n",
+             {ON: BPU}, /stem/Relu: {InputType7: int16}}\n  run_on_cpu: /head/Softmax\n",
         )
         .replace(
             "  calibration_type: 'max'\n",
-            "  calibration_type: 'max'\n  optimization: bias_correction\n  quant_config: {op_config: {Conf: {type: int16}}, node_config: {/stem/Conv: {qtype: int16}}}\n",
+            "  calibration_type: 'max'\n  optimization: bias_correction\n  quant_config: {op_config: {Conf: {type: int16}}, node_config: {/stem/Conv: {qtype: int16, input2: int16}}}\n",
         );
     let folder = folder();
     let path = folder.path().join("cfg.yaml");
@@ -384,6 +392,8 @@ fn names_that_match_nothing() {
         "remove_node_name: the model has no node '/head/Softmax,/stem/Relu'; separate names by ';'",
         "node_info: the model has no node '/stem/Rely'; did you mean '/stem/Relu'?",
         "quant_config: the model has no operator 'Conf'; did you mean 'Conv'?",
+        "node_info: node '/stem/Relu' has no input 7; its inputs are 0 to 1",
+        "quant_config: node '/stem/Conv' has no input 2; its inputs are 0 to 1",
         "input_name: the model has no input 'data'; the inputs are 'image'",
     ] {
         assert!(told.iter().any(|line| line.ends_with(expected)), "{told:#?} hold {expected}");

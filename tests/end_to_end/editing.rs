@@ -140,7 +140,7 @@ fn names_of_no_node() {
         "{error}"
     );
     let error = refused("remove_node_name: 'Conv_3'");
-    assert!(error.contains("node 'Conv_3' cannot be removed: it is part of a"), "{error}");
+    assert!(error.contains("node 'Conv_3' cannot be removed: it became part of a"), "{error}");
     let error = refused("remove_node_name: 'Conv_0/quantise'");
     assert!(error.contains("no node 'Conv_0/quantise'; did you mean 'Conv_0/quantize'?"), "{error}");
 }

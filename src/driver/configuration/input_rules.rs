@@ -54,19 +54,31 @@ fn names_are_sound(checker: &mut Checker, count: usize) -> bool {
     true
 }
 
+/// Whether there are numbers for the input of this number.
+fn gives(checker: &Checker, key: &InputKey<Option<Vec<f64>>>, index: usize) -> bool {
+    matches!(checker.item(key, index), Some(Some(_)))
+}
+
 /// One `norm_type` is enough for all inputs.
 fn share_norm_type(checker: &mut Checker, count: usize) {
     let ParameterState::Given([norm_type]) = checker.state(&NORM_TYPE) else { return };
     if count == 1 {
         return;
     }
-    let (norm_type, word) = (norm_type.clone(), norm_type.text().unwrap_or_default().to_owned());
-    checker.derive(&NORM_TYPE, &NORM_TYPE, vec![norm_type; count], vec![word.as_str(); count].join(";"));
-    checker.warning(
-        &NORM_TYPE,
-        format!("one value for {count} inputs: '{word}' holds for all"),
-        "give one value for each",
-    );
+    let word = norm_type.text().unwrap_or_default().to_owned();
+    // 'None' for the numbers of an input says that nothing is done with it, where another input has numbers.
+    let numbers =
+        |index: usize| [&MEAN_VALUE, &SCALE_VALUE, &STD_VALUE].into_iter().any(|key| gives(checker, key, index));
+    let some = (0..count).any(numbers);
+    let of = |index: usize| if some && !numbers(index) { NormType::NoPreprocess.word() } else { word.as_str() };
+    let words: Vec<&str> = (0..count).map(of).collect();
+    let (text, values) = (words.join(";"), words.iter().map(|word| ParameterValue::Text((*word).to_owned())).collect());
+    let what = match words.iter().all(|other| *other == word) {
+        true => format!("one value for {count} inputs: '{word}' holds for all"),
+        false => format!("one value for {count} inputs, of which some have no numbers: '{text}' holds"),
+    };
+    checker.derive(&NORM_TYPE, &NORM_TYPE, values, text);
+    checker.warning(&NORM_TYPE, what, "give one value for each");
 }
 
 /// The layout of feature maps matters only to numbers for each channel, which `input` asks for.
@@ -127,9 +139,6 @@ fn derive_norm_type(checker: &mut Checker, count: usize) {
     if checker.is_given(&NORM_TYPE) {
         return;
     }
-    let gives = |checker: &Checker, key: &InputKey<Option<Vec<f64>>>, index: usize| {
-        matches!(checker.item(key, index), Some(Some(_)))
-    };
     let words: Vec<&str> = (0..count)
         .map(|index| match (gives(checker, &MEAN_VALUE, index), gives(checker, &SCALE_VALUE, index)) {
             (true, true) => NormType::MeanAndScale,

@@ -9,7 +9,7 @@ use super::parameters::{
 use super::problem::{Location, Problem, Problems, Severity, suggestion};
 use super::table::{Multiplicity, Named, Parameter, ParameterKind};
 use super::values::ParameterValue;
-use super::{Configuration, InputType, Optimization};
+use super::{Configuration, InputType, Optimization, StatedTypes};
 use crate::frontend::ModelFiles;
 use hb_dialects::pass::word;
 
@@ -42,6 +42,10 @@ impl ModelInput {
 /// The element type that images and normalization give.
 const PREPROCESSED: &str = "float";
 
+/// What names are of, as messages call it.
+const NODE: &str = "node";
+const OPERATOR: &str = "operator";
+
 /// A node as the model declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelNode {
@@ -49,6 +53,8 @@ pub struct ModelNode {
     pub name: String,
     /// Its operator, as ONNX spells it.
     pub operator: String,
+    /// How many inputs it has; none where that is not known any more.
+    pub inputs: Option<usize>,
     /// The values that it computes.
     pub outputs: Vec<String>,
 }
@@ -157,6 +163,7 @@ impl Statements<'_> {
         }
         self.check_names(model, problems);
         self.check_quant_config(model, problems);
+        self.check_numbered_inputs(model, problems);
         problems.sort_by_key(|problem| problem.location);
         checked
     }
@@ -180,10 +187,10 @@ impl Statements<'_> {
             let Some((_, values)) = (self.values)(parameter) else { continue };
             let (thing, known, names): (&str, &[&str], Vec<&str>) = match parameter.kind {
                 ParameterKind::Name(Named::Node) => {
-                    ("node", &nodes, values.iter().filter_map(ParameterValue::text).collect())
+                    (NODE, &nodes, values.iter().filter_map(ParameterValue::text).collect())
                 }
-                ParameterKind::NodeRequests => ("node", &nodes, values.iter().filter_map(node_of).collect()),
-                ParameterKind::Optimization => ("operator", &kinds, values.iter().filter_map(kind_of).collect()),
+                ParameterKind::NodeRequests => (NODE, &nodes, values.iter().filter_map(node_of).collect()),
+                ParameterKind::Optimization => (OPERATOR, &kinds, values.iter().filter_map(kind_of).collect()),
                 _ => continue,
             };
             // Names that stand for requests are told where they are given.
@@ -222,7 +229,7 @@ impl Statements<'_> {
         for (index, name) in names.iter().filter(|name| !known.contains(name) && !derived(name)).enumerate() {
             let pieces = || name.split([',']).map(str::trim).filter(|piece| !piece.is_empty());
             let maker = model.nodes.iter().find(|node| node.outputs.iter().any(|output| output == *name));
-            if let Some(node) = maker.filter(|_| thing == "node") {
+            if let Some(node) = maker.filter(|_| thing == NODE) {
                 let remedy = format!("name the node that computes it: '{}'", node.name);
                 problems.push(self.problem(parameter, format!("'{name}' is a value, not a node"), remedy));
                 continue;
@@ -244,14 +251,35 @@ impl Statements<'_> {
         let Some((_, [ParameterValue::Quantization(config)])) = (self.values)(&QUANT_CONFIG) else { return };
         let nodes: Vec<&str> = model.nodes.iter().map(|node| node.name.as_str()).collect();
         let kinds: Vec<&str> = model.nodes.iter().map(|node| node.operator.as_str()).collect();
-        let named = |entries: &'_ [(String, super::StatedTypes)]| -> Vec<String> {
+        let named = |entries: &'_ [(String, StatedTypes)]| -> Vec<String> {
             entries.iter().map(|(name, _)| name.clone()).collect()
         };
-        for (names, known, thing) in
-            [(named(&config.nodes), &nodes, "node"), (named(&config.kinds), &kinds, "operator")]
-        {
+        for (names, known, thing) in [(named(&config.nodes), &nodes, NODE), (named(&config.kinds), &kinds, OPERATOR)] {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             self.unknown_names(&QUANT_CONFIG, thing, (&names, known), (model, problems));
+        }
+    }
+
+    /// Every number of an input of a node, or of the nodes of an operator.
+    fn check_numbered_inputs(&self, model: &ModelFacts, problems: &mut Vec<Problem>) {
+        for parameter in PARAMETERS {
+            for value in (self.values)(parameter).iter().flat_map(|(_, values)| *values) {
+                for (thing, name, input) in numbered_inputs(value) {
+                    let is = |node: &&ModelNode| name == if thing == NODE { &node.name } else { &node.operator };
+                    // What has no such name is told as such.
+                    let counts = model.nodes.iter().filter(is).map(|node| node.inputs);
+                    let Some(Some(count)) = counts.max() else { continue };
+                    if input >= count {
+                        let what = format!("{thing} '{name}' has no input {input}");
+                        let remedy = match count.checked_sub(1) {
+                            None => "it has none".to_owned(),
+                            Some(0) => "its only input is 0".to_owned(),
+                            Some(last) => format!("its inputs are 0 to {last}"),
+                        };
+                        problems.push(self.problem(parameter, what, remedy));
+                    }
+                }
+            }
         }
     }
 
@@ -379,6 +407,22 @@ fn node_of(value: &ParameterValue) -> Option<&str> {
     match value {
         ParameterValue::Node(request) => Some(&request.name),
         _ => None,
+    }
+}
+
+/// The inputs that a value names by their numbers: of a node, or of all nodes of an operator.
+fn numbered_inputs(value: &ParameterValue) -> Vec<(&'static str, &str, usize)> {
+    match value {
+        ParameterValue::Node(request) => {
+            request.input_types.keys().map(|input| (NODE, request.name.as_str(), *input)).collect()
+        }
+        ParameterValue::Quantization(config) => {
+            let nodes = config.nodes.iter().map(|entry| (NODE, entry));
+            let each = nodes.chain(config.kinds.iter().map(|entry| (OPERATOR, entry)));
+            each.flat_map(|(thing, (name, types))| types.inputs.keys().map(move |input| (thing, name.as_str(), *input)))
+                .collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -104,9 +104,12 @@ pub fn question_samples(input: &CheckedInput, least: f64, most: f64) -> Option<S
     let width = range.1 - range.0;
     let beyond = least < range.0 - SLACK * width || most > range.1 + SLACK * width;
     let within = most - least < LEAST_USE * width;
-    (beyond || within).then(|| {
+    // Pixels of 0 to 1 that nobody normalized: nothing below 0, where images have it, and nothing above 1.
+    let raw = least >= 0.0 && most <= 1.0 && range.0 < -SLACK * width && range.1 > 1.0 + SLACK * width;
+    (beyond || within || raw).then(|| {
+        let doubt = if raw { ", and never below 0 or above 1, as pixels divided by 255" } else { "" };
         format!(
-            "input '{}': the samples are {least:.4} to {most:.4}, but images that are preprocessed by mean_value and scale_value are \
+            "input '{}': the samples are {least:.4} to {most:.4}{doubt}, but images that are preprocessed by mean_value and scale_value are \
              {:.4} to {:.4}",
             input.name, range.0, range.1
         )

@@ -66,6 +66,15 @@ fn join_places(checker: &mut Checker) {
     if checker.state(&NODE_INFO) == ParameterState::Faulty {
         return;
     }
+    // A mapping with a key twice is told when it is read.
+    let twice = requests
+        .iter()
+        .enumerate()
+        .find(|(index, request)| requests.iter().take(*index).any(|earlier| earlier.name == request.name));
+    if let Some((_, request)) = twice {
+        let what = format!("node '{}' is named twice", request.name);
+        return checker.error(&NODE_INFO, what, "leave one of the two");
+    }
     let [on_cpu, on_bpu] =
         [&RUN_ON_CPU, &RUN_ON_BPU].map(|key| checker.value(key).map(|names| names.0).unwrap_or_default());
     if let Some(name) = on_cpu.iter().find(|name| on_bpu.contains(name)) {
@@ -77,7 +86,13 @@ fn join_places(checker: &mut Checker) {
         for name in names {
             from = Some(key);
             match requests.iter_mut().find(|request| request.name == *name) {
-                Some(request) => request.on = request.on.or(Some(on)),
+                Some(request) => match request.on.filter(|wanted| *wanted != on) {
+                    Some(wanted) => {
+                        let what = format!("node '{name}': ON of node_info is {}, which holds", wanted.word());
+                        checker.warning(key, what, "leave it in one of the two");
+                    }
+                    None => request.on = Some(on),
+                },
                 None => requests.push(NodeRequest { name: name.clone(), on: Some(on), ..NodeRequest::default() }),
             }
         }

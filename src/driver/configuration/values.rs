@@ -459,7 +459,7 @@ impl Reader<'_> {
             return Ok(ParameterValue::Channels(vec![self.number(raw)?]));
         };
         let mut numbers = Vec::new();
-        for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
+        for word in text.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
             numbers.push(self.number(&Raw::Text(word.to_owned()))?);
             if numbers.len() > MOST_CHANNELS {
                 return Err(ValueFault::new(

@@ -36,7 +36,7 @@ struct OutputDifference {
     /// Its places in the two.
     places: (usize, usize),
     types: (String, String),
-    shape: Vec<usize>,
+    shapes: (Vec<usize>, Vec<usize>),
     difference: Difference,
     /// None where the two store different types.
     differing_bytes: Option<usize>,
@@ -61,7 +61,7 @@ impl ComparisonReport {
     /// Adds the outputs of a sample.
     ///
     /// # Errors
-    /// When the shapes of an output differ.
+    /// When the shapes of an output differ in more than dimensions of size 1.
     pub fn add(&mut self, models: &[ComparedModel], runs: &[Outputs]) -> Result<(), VerifierError> {
         let name = |index: usize| models.get(index).map(ComparedModel::name).unwrap_or_default();
         for pair in &mut self.pairs {
@@ -72,7 +72,7 @@ impl ComparisonReport {
                     continue;
                 };
                 let (shape, other_shape) = (one.array.shape(), other.array.shape());
-                if shape != other_shape {
+                if !alike(shape, other_shape) {
                     return Err(VerifierError::Shape {
                         output: output.name.clone(),
                         first: name(pair.first),
@@ -222,11 +222,18 @@ impl Pair {
     }
 }
 
+/// Whether tensors hold the same elements in the same order: they have the same sizes, dimensions of size 1 aside, which a removed
+/// Reshape takes with it.
+fn alike(one: &[usize], other: &[usize]) -> bool {
+    let sizes = |shape: &[usize]| shape.iter().copied().filter(|size| *size != 1).collect::<Vec<_>>();
+    sizes(one) == sizes(other)
+}
+
 impl OutputDifference {
     fn add(&mut self, one: &ComparedOutput, other: &ComparedOutput) {
         self.difference.add(&one.reals, &other.reals);
         self.types = (one.array.element().name().to_owned(), other.array.element().name().to_owned());
-        self.shape = one.array.shape().to_vec();
+        self.shapes = (one.array.shape().to_vec(), other.array.shape().to_vec());
         self.differing_bytes = (one.array.element() == other.array.element()).then(|| {
             let pairs = one.array.as_bytes().iter().zip(other.array.as_bytes());
             self.differing_bytes.unwrap_or(0) + pairs.filter(|(one, other)| one != other).count()
@@ -234,11 +241,12 @@ impl OutputDifference {
     }
 
     fn to_json(&self) -> Value {
-        let Self { name, types, shape, difference, differing_bytes, .. } = self;
+        let Self { name, types, shapes, difference, differing_bytes, .. } = self;
         json!({
             "name": name,
             "element_types": [types.0, types.1],
-            "shape": shape,
+            "shape": shapes.0,
+            "second_shape": shapes.1,
             "elements": difference.elements,
             "cosine": difference.cosine(),
             "mean_cosine": difference.mean_cosine(),
@@ -251,14 +259,16 @@ impl OutputDifference {
     }
 
     fn cells(&self) -> [String; 8] {
-        let Self { name, types, shape, difference, differing_bytes, .. } = self;
+        let Self { name, types, shapes, difference, differing_bytes, .. } = self;
         let types = if types.0 == types.1 { types.0.clone() } else { format!("{}, {}", types.0, types.1) };
-        let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+        let sizes = |shape: &[usize]| shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+        let (first, second) = (sizes(&shapes.0), sizes(&shapes.1));
+        let shape = if first == second { first } else { format!("{first}, {second}") };
         let sqnr = difference.sqnr();
         [
             name.clone(),
             types,
-            shape.join("x"),
+            shape,
             number(difference.cosine()),
             if sqnr.is_finite() { format!("{sqnr:.2}") } else { "--".into() },
             format!("{:.6e}", difference.absolute),
@@ -297,7 +307,7 @@ fn pair((first, one): (usize, &ComparedModel), (second, other): (usize, &Compare
             name: name.clone(),
             places,
             types: (String::new(), String::new()),
-            shape: Vec::new(),
+            shapes: Default::default(),
             difference: Difference::default(),
             differing_bytes: None,
         })

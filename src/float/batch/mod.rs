@@ -73,10 +73,14 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
     }
     let outputs: Vec<_> = block.terminator().map(|end| end.operands().collect()).unwrap_or_default();
     for (output, name) in outputs.into_iter().zip(output_names(function)) {
-        if batch.axis(output).is_none() {
-            tracing::warn!(
+        match batch.axis(output) {
+            Some(0) => {}
+            Some(axis) => tracing::warn!(
+                "output '{name}' holds the {samples} samples along dimension {axis}, counted from 0: there the network has them, and nothing moves them to the first"
+            ),
+            None => tracing::warn!(
                 "output '{name}' does not depend on the input, so it is the same for all samples and given once"
-            );
+            ),
         }
     }
     let context = function.context_reference();

@@ -319,12 +319,15 @@ fn obstacle(function: OperationRef<'_, '_>, name: &str) -> String {
     };
     match Removable::of(*found) {
         Some(kind) => format!(
-            "it is a {kind}, but not next to an input or output of the model that only it reads or gives; what is between \
+            "it became a {kind} that is not next to an input or output of the model that only it reads or gives; what is between \
              must be removed, too"
         ),
         None => {
             let all = Removable::ALL.map(Removable::name).join(", ");
-            format!("it is part of a {}; only {all} can be removed", kind_of(*found))
+            format!(
+                "it became part of a {}; what can be removed is {all} next to an input or output of the model",
+                kind_of(*found)
+            )
         }
     }
 }

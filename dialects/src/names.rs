@@ -24,6 +24,10 @@ pub const BATCH: &str = "hfloat.batch";
 pub const PLACEMENT: &str = "hfloat.placement";
 /// The attribute of an operation on the BPU that the float engine computes: `vpu`. Others are for the engines of integers.
 pub const ENGINE: &str = "hfloat.engine";
+/// The attribute of an operation that is computed in float16: on the float engine, whatever its neighbours are.
+pub const FLOAT16: &str = "hfloat.float16";
+/// The attribute of a cast that quantization put on an edge, to float16 and back: it is none of the network's nodes.
+pub const EDGE: &str = "hfloat.edge";
 /// The function that a network is.
 pub const FUNCTION: &str = "main";
 /// The operation that ends a function and gives its results.

@@ -1164,7 +1164,7 @@ func.func @f(%x: tensor<4xi32>) {
 // -----
 
 func.func @f(%x: tensor<4xf32>) {
-  // expected-error @+1 {{'bpu.vector' op the result must be f32, or i8 or i16 with one scale for the whole tensor}}
+  // expected-error @+1 {{'bpu.vector' op the result must be f32 or f16, or i8 or i16 with one scale for the whole tensor}}
   %0 = bpu.vector %x {axes = array<i64>, program = ["%0 = load 0"]} : (tensor<4xf32>) -> tensor<4x!quant.uniform<i8:f32:0, {0.5, 0.5, 0.5, 0.5}>>
   return
 }

@@ -115,6 +115,10 @@ func.func @programs(%x: tensor<2x4x!half>, %f: tensor<4xf32>) {
   // CHECK-SAME: "%4 = load 1", "%5 = less %0 %4", "%6 = select %5 %3 %0"]} : (tensor<2x4x!quant.uniform<i8:f32, 5.000000e-01>>, tensor<4xf32>) -> tensor<2x4xf32>
   %0 = bpu.vector %x, %f {axes = array<i64: 1>, program = ["%0 = load 0", "%1 = reduce_sum %0", "%2 = constant 2.5e-1", "%3 = multiply %1 %2",
       "%4 = load 1", "%5 = less %0 %4", "%6 = select %5 %3 %0"]} : (tensor<2x4x!half>, tensor<4xf32>) -> tensor<2x4xf32>
+  // CHECK: bpu.vector %{{.*}} {axes = array<i64>, program = ["%0 = load 0"]} : (tensor<2x4x!quant.uniform<i8:f32, 5.000000e-01>>) -> tensor<2x4xf16>
+  %1 = bpu.vector %x {axes = array<i64>, program = ["%0 = load 0"]} : (tensor<2x4x!half>) -> tensor<2x4xf16>
+  // CHECK: bpu.transpose %{{.*}} {permutation = array<i64: 1, 0>} : (tensor<2x4xf16>) -> tensor<4x2xf16>
+  %2 = bpu.transpose %1 {permutation = array<i64: 1, 0>} : (tensor<2x4xf16>) -> tensor<4x2xf16>
   return
 }
 

@@ -21,6 +21,10 @@ func.func @program(%x: tensor<1x16xf32>) -> tensor<1x16xf32> {
     nash.vpu.run node 1 shape [1, 1, 1, 1, 1, 16] row_dimensions 1
         program ["operand i8 scale 0.5 zero_point -128", "operand f32", "%0 = load 0", "%1 = load 1", "%2 = add %0 %1", "%3 = reduce_maximum %2"]
         operand0 <64, [0, 0, 0, 0, 16, 1]> operand1 <512, [0, 0, 0, 0, 0, 4]> output_element f32 output_scale 1.0 output_zero_point 0 reduced output <1024, [0, 0, 0, 0, 0, 0]>
+    // CHECK: nash.vpu.run node 1 shape [1, 1, 1, 1, 1, 16] row_dimensions 0 program ["operand f16", "%0 = load 0"]
+    // CHECK-SAME: operand0 <2048, [0, 0, 0, 0, 32, 2]> output_element f16 output_scale 1.000000e+00 output_zero_point 0 output <1024, [0, 0, 0, 0, 32, 2]>{{$}}
+    nash.vpu.run node 1 shape [1, 1, 1, 1, 1, 16] row_dimensions 0 program ["operand f16", "%0 = load 0"]
+        operand0 <2048, [0, 0, 0, 0, 32, 2]> output_element f16 output_scale 1.0 output_zero_point 0 output <1024, [0, 0, 0, 0, 32, 2]>
     // CHECK: nash.dte.fill node 1 shape [1, 1, 1, 1, 1, 256] element_bytes 1 value 7 destination <256, [0, 0, 0, 0, 0, 1]>{{$}}
     nash.dte.fill node 1 shape [1, 1, 1, 1, 1, 256] element_bytes 1 value 7 destination <256, [0, 0, 0, 0, 0, 1]>
     // CHECK: nash.vae.lookup node 1 wait [vpu 1, dte 1] shape [1, 1, 1, 1, 1, 16] input <64, [0, 0, 0, 0, 16, 1]> table <256, [1]> output <64, [0, 0, 0, 0, 16, 1]>{{$}}

@@ -61,7 +61,7 @@ pub fn tensor_of(r#type: Type<'_>, name: String) -> Result<BpuTensor, MirrorErro
     let r#type = TensorType::from_type(r#type)?;
     let shape = r#type.static_shape()?;
     let (element, scale) = match r#type.element {
-        ir::Element::Plain(element @ (ElementType::F32 | ElementType::I32 | ElementType::U8)) => {
+        ir::Element::Plain(element @ (ElementType::F32 | ElementType::F16 | ElementType::I32 | ElementType::U8)) => {
             (bpu_element(element)?, TensorScale::None)
         }
         ir::Element::Quantized(quantized) => {

@@ -42,18 +42,21 @@ pub enum BpuElement {
     I16 = 1,
     /// Biases and unscaled accumulators.
     I32 = 2,
-    /// At the borders of a segment.
+    /// At the borders of a segment, and between programs of the float engine.
     F32 = 3,
+    /// IEEE 754 binary16, for the float engine.
+    F16 = 4,
     /// Bytes of a camera, at the border of a segment; instructions see them as int8.
-    U8 = 4,
+    U8 = 5,
 }
 
 impl BpuElement {
     /// Every type that instructions have, in the order of their numbers.
-    pub const OF_INSTRUCTIONS: [BpuElement; 4] = [BpuElement::I8, BpuElement::I16, BpuElement::I32, BpuElement::F32];
+    pub const OF_INSTRUCTIONS: [BpuElement; 5] =
+        [BpuElement::I8, BpuElement::I16, BpuElement::I32, BpuElement::F32, BpuElement::F16];
     /// Every type that tensors have.
-    pub const ALL: [BpuElement; 5] =
-        [BpuElement::I8, BpuElement::I16, BpuElement::I32, BpuElement::F32, BpuElement::U8];
+    pub const ALL: [BpuElement; 6] =
+        [BpuElement::I8, BpuElement::I16, BpuElement::I32, BpuElement::F32, BpuElement::F16, BpuElement::U8];
 
     /// Bytes of one element.
     #[must_use]
@@ -69,6 +72,7 @@ impl BpuElement {
             BpuElement::I16 => "i16",
             BpuElement::I32 => "i32",
             BpuElement::F32 => "f32",
+            BpuElement::F16 => "f16",
             BpuElement::U8 => "ui8",
         }
     }
@@ -80,11 +84,17 @@ impl BpuElement {
             BpuElement::I8 => Some(Clamp::I8),
             BpuElement::I16 => Some(Clamp::I16),
             BpuElement::I32 => Some(Clamp::I32),
-            BpuElement::F32 | BpuElement::U8 => None,
+            BpuElement::F32 | BpuElement::F16 | BpuElement::U8 => None,
         }
     }
 
-    /// Whether it is a type that activations have: int8 or int16.
+    /// Whether it is a type of reals: float32 or float16.
+    #[must_use]
+    pub fn is_real(self) -> bool {
+        matches!(self, BpuElement::F32 | BpuElement::F16)
+    }
+
+    /// Whether it is a type that activations have on the engines of integers: int8 or int16.
     #[must_use]
     pub fn is_activation(self) -> bool {
         matches!(self, BpuElement::I8 | BpuElement::I16)
@@ -104,6 +114,7 @@ impl From<BpuElement> for ElementType {
             BpuElement::I16 => ElementType::I16,
             BpuElement::I32 => ElementType::I32,
             BpuElement::F32 => ElementType::F32,
+            BpuElement::F16 => ElementType::F16,
             BpuElement::U8 => ElementType::U8,
         }
     }
@@ -349,7 +360,7 @@ pub enum Operator {
         /// One for each channel.
         factor: Vec<f32>,
     },
-    /// Any number of operands, integers or f32, which broadcast; a program of f32 arithmetic on rows of their elements.
+    /// Any number of operands, integers, f32 or f16, which broadcast; a program of f32 arithmetic on rows of their elements.
     Vector {
         /// The dimensions that make up a row, ascending; none where every element is a row of its own.
         axes: Vec<usize>,

@@ -22,6 +22,9 @@ pub fn reals(tensor: &BpuTensor, layout: ValueLayout, bytes: &[u8]) -> Option<Ve
         BpuElement::I16 => of(bytes.as_chunks().0.iter().map(|q| i32::from(i16::from_le_bytes(*q))).collect()),
         BpuElement::I32 => of(bytes.as_chunks().0.iter().map(|q| i32::from_le_bytes(*q)).collect()),
         BpuElement::U8 => None,
+        BpuElement::F16 => {
+            Some(bytes.as_chunks().0.iter().map(|real| numerics::of_float16(u16::from_le_bytes(*real))).collect())
+        }
         BpuElement::F32 => Some(bytes.as_chunks().0.iter().map(|real| f32::from_le_bytes(*real)).collect()),
     }?;
     match layout {

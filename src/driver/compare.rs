@@ -15,6 +15,7 @@ use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, Element, OperationAttributes, Origin, Quantized, Scale, TensorType};
 use hb_dialects::names::{FUNCTION, output_names};
 use hb_dialects::quant;
+use hb_dialects::registry::ResultScale;
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value, ValueLike};
 use rayon::prelude::*;
@@ -209,35 +210,45 @@ pub fn node_facts(function: OperationRef<'_, '_>) -> Vec<NodeFacts> {
                 crossings: if placement == Placement::Bpu { Vec::new() } else { crossings(operation) },
                 placement,
                 threshold: threshold(operation),
-                integers: cast_of_result(operation).filter(|_| is_on_bpu),
+                integers: cast_of_result(operation).and_then(integers).filter(|_| is_on_bpu),
             });
         }
     }
     facts
 }
 
-/// The integers of the cast that a node's result goes through.
-fn cast_of_result(operation: OperationRef<'_, '_>) -> Option<Quantized> {
+/// What the cast that a node's result goes through makes of it.
+fn cast_of_result(operation: OperationRef<'_, '_>) -> Option<Element> {
     let readers = ir::results(operation).into_iter().flat_map(ir::users);
-    let cast = readers.filter(|reader| quant::Op::QuantizeCast.is(*reader)).flat_map(ir::results).next()?;
-    match TensorType::from_type(cast.r#type()).ok()?.element {
+    let cast = readers.filter(|reader| quant::Op::is_quantize(*reader)).flat_map(ir::results).next()?;
+    Some(TensorType::from_type(cast.r#type()).ok()?.element)
+}
+
+fn integers(element: Element) -> Option<Quantized> {
+    match element {
         Element::Quantized(quantized) => Some(quantized),
-        _ => None,
+        Element::Plain(_) => None,
     }
 }
 
-/// How the result of a node leaves it: the integers of its cast, without one the 32-bit sums.
+/// How the result of a node leaves it: as its cast makes it, without one the 32-bit sums or, of the float engine, f32.
 fn output_data_type(operation: OperationRef<'_, '_>, placement: &Placement) -> String {
     if *placement != Placement::Bpu {
         return "float32".to_owned();
     }
-    cast_of_result(operation).map_or_else(|| "int32".to_owned(), |quantized| format!("int{}", quantized.bits))
+    let sums = Op::of(operation).and_then(Op::quantization).is_some_and(|own| own.result == ResultScale::OwnOrExact);
+    match cast_of_result(operation) {
+        Some(Element::Quantized(quantized)) => format!("int{}", quantized.bits),
+        Some(Element::Plain(_)) => "float16".to_owned(),
+        None if sums => "int32".to_owned(),
+        None => "float32".to_owned(),
+    }
 }
 
 /// The largest magnitude that a node's result holds: what was measured of it, or of the value whose scale it has.
 fn threshold(operation: OperationRef<'_, '_>) -> Option<f64> {
     let measured = operation.float(crate::quant::THRESHOLD).ok();
-    measured.or_else(|| match cast_of_result(operation)? {
+    measured.or_else(|| match cast_of_result(operation).and_then(integers)? {
         Quantized { bits, scale: Scale::PerTensor(affine) } => Some(threshold_of_affine(affine, bits)),
         _ => None,
     })

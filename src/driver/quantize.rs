@@ -20,11 +20,12 @@ use crate::float::own_normalization::own_normalizations;
 use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
 use crate::quant::{
-    RangeChooser, assign_operand_bits,
+    RangeChooser, assign_float16, assign_operand_bits,
     calibrate::{CalibrationError, Samples, random_inputs, threads},
     evidence::{self, Calibrated, Evidence, Method, RangeMethod, RangeMethods},
     given::keep_forms,
     info::{PrecisionInfo, QuantInfo},
+    measured_values,
     precision::{self, Candidate},
     requests::{AskedTypes, TypeRequests},
     round_weights,
@@ -176,15 +177,19 @@ impl NetworkStages<'_> {
             return Ok(AskedTypes::default());
         }
         let function = compare::network(module.as_operation())?;
-        let mut asked = requests.resolve(function, &self.kinds)?;
+        let mut asked = requests.resolve(function, &self.kinds, calibrated.info()?)?;
         keep_forms(module, calibrated.info()?, &mut asked)?;
         for sentence in &asked.refused {
             tracing::warn!("types: {sentence}");
         }
+        assign_operand_bits(function, &asked.operands)?;
+        assign_float16(function, &asked.float16)?;
+        let measured = measured_values(function)?;
         for (_, info) in &mut calibrated.ranges {
             info.ask(&asked);
+            // What is read and computed in float16 alone has no integers any more.
+            info.values.retain(|name, _| measured.contains(name));
         }
-        assign_operand_bits(function, &asked.operands)?;
         Ok(asked)
     }
 

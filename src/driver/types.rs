@@ -11,7 +11,7 @@ use crate::quant::{
     evidence::{RangeMethod, RangeMethods},
     given::{GivenTypes, given_types},
     info::{ActivationType, QuantInfo},
-    requests::{AskedTypes, NodeTypes, TypeRequests},
+    requests::{AskedTypes, NodeTypes, RequestedType, TypeRequests},
     rules::WIDE_BITS,
 };
 use melior::ir::Module;
@@ -26,30 +26,30 @@ pub(super) fn requests(configuration: &Configuration) -> TypeRequests {
     let mut requests = TypeRequests::default();
     for request in configuration.get(&NODE_INFO).iter().filter(|request| request.has_types()) {
         let types = requests.nodes.entry(request.name.clone()).or_default();
-        let input = request.input_types.iter().filter_map(|(index, data)| Some((*index, activation(*data)?))).collect();
-        set(types, request.input_type.and_then(activation), input, request.output_type.and_then(activation));
+        let input = request.input_types.iter().map(|(index, data)| (*index, requested(*data))).collect();
+        set(types, request.input_type.map(requested), input, request.output_type.map(requested));
     }
     for word in configuration.get(&OPTIMIZATION).iter() {
         match word {
             Optimization::ModelOutput(data) => requests.model_outputs = activation(*data),
-            Optimization::AllNodes(data) => requests.inputs_of_all = activation(*data),
+            Optimization::AllNodes(data) => requests.inputs_of_all = Some(requested(*data)),
             Optimization::Input { kind, data } => {
-                requests.kinds.entry(kind.clone()).or_default().inputs = activation(*data);
+                requests.kinds.entry(kind.clone()).or_default().inputs = Some(requested(*data));
             }
             Optimization::Output { kind, data } => {
-                requests.kinds.entry(kind.clone()).or_default().outputs = activation(*data);
+                requests.kinds.entry(kind.clone()).or_default().outputs = Some(requested(*data));
             }
             Optimization::Asymmetric | Optimization::BiasCorrection | Optimization::LstmBatchLast => {}
         }
     }
     if let Some(config) = configuration.get(&QUANT_CONFIG) {
-        requests.inputs_of_all = config.all_node_type.and_then(activation).or(requests.inputs_of_all);
+        requests.inputs_of_all = config.all_node_type.map(requested).or(requests.inputs_of_all);
         requests.model_outputs = config.model_output_type.and_then(activation).or(requests.model_outputs);
         for (map, entries) in [(&mut requests.kinds, &config.kinds), (&mut requests.nodes, &config.nodes)] {
             for (name, StatedTypes { all, inputs, output }) in entries {
-                let inputs = inputs.iter().filter_map(|(index, data)| Some((*index, activation(*data)?))).collect();
+                let inputs = inputs.iter().map(|(index, data)| (*index, requested(*data))).collect();
                 let types = map.entry(name.clone()).or_default();
-                set(types, all.and_then(activation), inputs, output.and_then(activation));
+                set(types, all.map(requested), inputs, output.map(requested));
             }
         }
     }
@@ -58,21 +58,29 @@ pub(super) fn requests(configuration: &Configuration) -> TypeRequests {
 
 fn set(
     types: &mut NodeTypes,
-    inputs: Option<ActivationType>,
-    input: BTreeMap<usize, ActivationType>,
-    outputs: Option<ActivationType>,
+    inputs: Option<RequestedType>,
+    input: BTreeMap<usize, RequestedType>,
+    outputs: Option<RequestedType>,
 ) {
     types.inputs = inputs.or(types.inputs);
     types.input.extend(input);
     types.outputs = outputs.or(types.outputs);
 }
 
-/// The integers that a type of the configuration is; none for real numbers, which it refuses.
-fn activation(data: DataType) -> Option<ActivationType> {
+/// What a type of the configuration asks for.
+fn requested(data: DataType) -> RequestedType {
     match data {
-        DataType::Int8 => Some(ActivationType::Int8),
-        DataType::Int16 => Some(ActivationType::Int16),
-        DataType::Float16 => None,
+        DataType::Int8 => RequestedType::Integers(ActivationType::Int8),
+        DataType::Int16 => RequestedType::Integers(ActivationType::Int16),
+        DataType::Float16 => RequestedType::Float16,
+    }
+}
+
+/// The integers that a type of the configuration is; none for real numbers, which outputs of the model cannot be asked to be.
+fn activation(data: DataType) -> Option<ActivationType> {
+    match requested(data) {
+        RequestedType::Integers(element) => Some(element),
+        RequestedType::Float16 => None,
     }
 }
 
@@ -130,6 +138,11 @@ fn quant_config(given: &[GivenTypes], info: &QuantInfo, methods: &RangeMethods) 
         given.iter().flat_map(operands).filter(|(bits, _)| *bits == WIDE_BITS).map(|(_, value)| value).collect();
     let mut nodes = Map::new();
     for types in given {
+        if types.float16 {
+            let float16 = RequestedType::Float16.to_string();
+            nodes.insert(types.node.clone(), json!({"type": float16}));
+            continue;
+        }
         let mut entry = Map::new();
         let all = operands(types);
         if !all.is_empty() && all.iter().all(|(bits, _)| *bits == WIDE_BITS) {

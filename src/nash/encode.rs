@@ -27,7 +27,7 @@ pub use super::isa_fields::{DecodeError, FieldRow, OperationTable, Reader};
 const MAGIC: [u8; 4] = *b"NASH";
 
 /// Version of the instruction set and its encoding: (major, minor).
-pub const VERSION: (u16, u16) = (2, 0);
+pub const VERSION: (u16, u16) = (2, 1);
 
 /// Bytes of the shortest instruction: opcode, waits, filler, source.
 const MINIMUM_INSTRUCTION: usize = 8;
@@ -344,7 +344,7 @@ pub(crate) mod tests {
     #[test]
     fn other_versions_are_refused() {
         let mut bytes = encode(&Program::default()).unwrap();
-        bytes[6] = 1;
-        assert!(decode(&bytes).unwrap_err().to_string().starts_with("version 2.1 of the instruction set"));
+        bytes[6] = 2;
+        assert!(decode(&bytes).unwrap_err().to_string().starts_with("version 2.2 of the instruction set"));
     }
 }

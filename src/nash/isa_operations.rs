@@ -489,9 +489,9 @@ operations! {
         operand4: Option<View>,
         /// Sixth operand.
         operand5: Option<View>,
-        /// i8, i16 or f32.
+        /// i8, i16, f32 or f16.
         output_element: BpuElement,
-        /// Positive and finite; not used with f32.
+        /// Positive and finite; not used with f32 and f16.
         output_scale: f32,
         /// The integer of the real 0 in the output. Others than 0 are for i8.
         output_zero_point: i32,

@@ -182,7 +182,7 @@ impl RowProgram {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let operands = self.operands.iter().map(|operand| {
-            let has_none = operand.element == BpuElement::F32 && operand.scale == 1.0;
+            let has_none = operand.element.is_real() && operand.scale == 1.0;
             let scale = if has_none { String::new() } else { format!(" scale {:?}", operand.scale) };
             let zero_point = operand.zero_point;
             let zero_point = if zero_point == 0 { String::new() } else { format!(" zero_point {zero_point}") };
@@ -209,13 +209,14 @@ fn parse_operand(line: &str) -> Result<RowOperand, String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let refused = || {
         format!(
-            "line '{line}' is not 'operand f32', 'operand i8 scale S', 'operand i8 scale S zero_point Z' or 'operand i16 scale S'"
+            "line '{line}' is not 'operand f32', 'operand f16', 'operand i8 scale S', 'operand i8 scale S zero_point Z' or 'operand i16 scale S'"
         )
     };
     let element = |name: &str| BpuElement::OF_INSTRUCTIONS.into_iter().find(|element| element.name() == name);
     match words.as_slice() {
-        [_, name] if *name == BpuElement::F32.name() => {
-            Ok(RowOperand { element: BpuElement::F32, scale: 1.0, zero_point: 0 })
+        [_, name] => {
+            let element = element(name).filter(|element| element.is_real()).ok_or_else(refused)?;
+            Ok(RowOperand { element, scale: 1.0, zero_point: 0 })
         }
         [_, name, "scale", scale, rest @ ..] => Ok(RowOperand {
             element: element(name).ok_or_else(refused)?,

@@ -459,9 +459,9 @@ fn narrow(name: &str, element: BpuElement) -> Check {
     ensure(matches!(element, BpuElement::I8 | BpuElement::I16), || format!("{name} is {element}, not i8 or i16"))
 }
 
-/// What the float engine takes: i8, i16 or f32.
+/// What the float engine takes: i8, i16, f32 or f16.
 fn real(name: &str, element: BpuElement) -> Check {
-    ensure(element == BpuElement::F32 || element.is_activation(), || format!("{name} is {element}, not i8, i16 or f32"))
+    ensure(element.is_real() || element.is_activation(), || format!("{name} is {element}, not i8, i16, f32 or f16"))
 }
 
 /// Any integer.
@@ -475,7 +475,9 @@ fn result(element: BpuElement, clamp: Range) -> Check {
         BpuElement::I8 => Range::I8,
         BpuElement::I16 => Range::I16,
         BpuElement::I32 => Range::I32,
-        BpuElement::F32 | BpuElement::U8 => return Err(format!("output_element is {element}, not an integer")),
+        BpuElement::F32 | BpuElement::F16 | BpuElement::U8 => {
+            return Err(format!("output_element is {element}, not an integer"));
+        }
     };
     ensure(!clamp.is_empty() && whole.contains(clamp), || {
         format!("clamp {}..{} is empty or leaves {element}", clamp.low, clamp.high)

@@ -15,6 +15,8 @@ const STEPS_INT8: f64 = 4.0;
 const STEPS_INT16: f64 = 64.0;
 /// The rounding of an f32.
 pub const F32_ROUNDING: f64 = 1.0 / (1 << 24) as f64;
+/// A step of a float16 beside the largest one: two results that are rounded to it may be neighbours.
+const FLOAT16_STEP: f64 = 1.0 / (1 << 10) as f64;
 /// What the same f32 operation may give when it is compiled anew, beside its largest result.
 pub const CPU_TOLERANCE: f64 = 1.0 / (1 << 12) as f64;
 
@@ -59,15 +61,16 @@ pub fn cut<'c: 'a, 'a>(
         if r#type.element != Element::Plain(ElementType::F32) || r#type.elements() != Some(values.len()) {
             continue;
         }
-        let integers = if on_bpu { after_casts(result) } else { None };
-        let allowed = match &integers {
+        let rounded = if on_bpu { after_casts(result) } else { None };
+        let allowed = match &rounded {
             _ if !on_bpu => Allowed::Share(CPU_TOLERANCE),
-            Some((_, quantized)) => Allowed::Distance(rounding(operation, quantized)?),
+            Some((_, Element::Quantized(quantized))) => Allowed::Distance(rounding(operation, quantized)?),
+            Some((_, Element::Plain(_))) => Allowed::Share(FLOAT16_STEP + CPU_TOLERANCE),
             // The float engine and the CPU have functions of their own.
             None if !is_sum_of_products(operation) => Allowed::Share(CPU_TOLERANCE),
             None => Allowed::Distance(sum_error(operation)?),
         };
-        let value = integers.map_or(result, |(value, _)| value);
+        let value = rounded.map_or(result, |(value, _)| value);
         cuts.push(Cut { node, value, allowed });
     }
     // Only now: what rounding allows follows from the casts before a node.
@@ -87,15 +90,13 @@ pub fn cut<'c: 'a, 'a>(
 }
 
 /// What the casts after a value give, and what it is between them.
-fn after_casts<'c: 'a, 'a>(result: Value<'c, 'a>) -> Option<(Value<'c, 'a>, Quantized)> {
+fn after_casts<'c: 'a, 'a>(result: Value<'c, 'a>) -> Option<(Value<'c, 'a>, Element)> {
     let users = ir::users(result);
-    let quantize = users.iter().find(|user| quant::Op::QuantizeCast.is(**user))?;
-    let integers = ir::results(*quantize).into_iter().next()?;
-    let dequantize = ir::users(integers).into_iter().find(|user| quant::Op::DequantizeCast.is(*user))?;
-    match TensorType::from_type(integers.r#type()).ok()?.element {
-        Element::Quantized(quantized) => Some((ir::results(dequantize).into_iter().next()?, quantized)),
-        _ => None,
-    }
+    let quantize = users.iter().find(|user| quant::Op::is_quantize(**user))?;
+    let rounded = ir::results(*quantize).into_iter().next()?;
+    let dequantize = ir::users(rounded).into_iter().find(|user| quant::Op::is_dequantize(*user))?;
+    let element = TensorType::from_type(rounded.r#type()).ok()?.element;
+    Some((ir::results(dequantize).into_iter().next()?, element))
 }
 
 /// What rounding makes of a result with these integers.

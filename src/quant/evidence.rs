@@ -15,7 +15,7 @@ use crate::cpu::{Array, FloatExecutable};
 use hb_dialects::ir::{self, IrError};
 use melior::ir::OperationRef;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 /// At most so many samples decide how weights are rounded, and as many others judge the precision of the quantized network.
@@ -213,6 +213,7 @@ fn info(
         precision: None,
         values: names.par_iter().filter_map(value).collect(),
         operands: BTreeMap::new(),
+        float16: BTreeSet::new(),
     }
 }
 

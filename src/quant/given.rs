@@ -6,11 +6,11 @@ use super::{
     requests::AskedTypes,
     rules::{ROUNDED, ResultScale, rule_of},
     settle::{Settled, activation_of, ask, settle},
-    thresholds::{assign_operand_bits, assign_thresholds, value_name},
+    thresholds::{assign_float16, assign_operand_bits, assign_thresholds, value_name},
 };
 use hb_dialects::{
     hfloat::Op,
-    ir::{self, OperationAttributes, Quantized},
+    ir::{self, Element, OperationAttributes},
     names::FUNCTION,
     pass::PassFailure,
 };
@@ -24,9 +24,9 @@ pub struct GivenTypes {
     pub node: String,
     /// As ONNX calls it.
     pub operator: String,
-    /// Bits of each operand that is an activation, with the name of the value whose scale it has.
+    /// Bits of each operand that is integers of an activation, with the name of the value whose scale it has.
     pub operands: Vec<Option<(u32, String)>>,
-    /// Bits of the result; none where it keeps its 32-bit sums.
+    /// Bits of the result; none where it keeps its 32-bit sums, or is real numbers.
     pub result: Option<u32>,
     /// Whether it would keep them if no type was asked for its result.
     pub rounded: bool,
@@ -34,6 +34,8 @@ pub struct GivenTypes {
     pub moves: bool,
     /// Why it sees operands as int8 that are int16.
     pub narrowed: Option<String>,
+    /// Whether it is computed in float16.
+    pub float16: bool,
 }
 
 /// The types in which the operations of a float network run with these decisions.
@@ -43,7 +45,10 @@ pub struct GivenTypes {
 pub fn given_types(module: &Module<'_>, info: &QuantInfo) -> Result<Vec<GivenTypes>, CalibrationError> {
     Ok(on_copy(module, info, &|function| {
         let Settled { groups, activations, types, narrowed, .. } = settle(function)?;
-        let bits = |quantized: &Option<Quantized>| quantized.as_ref().map(|quantized| quantized.bits);
+        let bits = |element: &Option<Element>| match element {
+            Some(Element::Quantized(quantized)) => Some(quantized.bits),
+            _ => None,
+        };
         let mut given = Vec::with_capacity(types.len());
         for (operation, types) in &types {
             let mut operands = Vec::with_capacity(types.operands.len());
@@ -65,6 +70,7 @@ pub fn given_types(module: &Module<'_>, info: &QuantInfo) -> Result<Vec<GivenTyp
                     Some(ResultScale::LikeInput)
                 ),
                 narrowed: reason,
+                float16: types.has_float16(),
             });
         }
         Ok(given)
@@ -143,6 +149,7 @@ fn on_copy<T>(
         .ok_or_else(|| PassFailure::Message(format!("there is no function @{FUNCTION}")))?;
     let ranges = info.ranges();
     assign_operand_bits(function, &info.operands).map_err(PassFailure::Message)?;
+    assign_float16(function, &info.float16).map_err(PassFailure::Message)?;
     assign_thresholds(function, |name| ranges.get(name).copied()).map_err(PassFailure::Message)?;
     look(function)
 }

@@ -1,11 +1,12 @@
 //! Which values are quantized, and which of them share a scale.
 
-use super::rules::{QuantizedRole, ResultScale, rule_of};
+use super::rules::{QuantizedRole, ResultScale, is_float16, rule_of};
+use super::thresholds::value_name;
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The f32 values of a function, in order: arguments first, then results.
 pub struct ScaleGroups<'c, 'a> {
@@ -16,6 +17,10 @@ pub struct ScaleGroups<'c, 'a> {
     quantized: Vec<bool>,
     /// Whether the value comes out of a quantized operation, so that only its integers exist.
     integer_born: Vec<bool>,
+    /// Whether an operation that is computed in float16 gives the value.
+    float16: Vec<bool>,
+    /// Whether the value is one of those, moved.
+    moved_float16: Vec<bool>,
 }
 
 fn key(value: Value<'_, '_>) -> usize {
@@ -26,7 +31,8 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
     /// Finds the groups of a function whose types are static.
     ///
     /// A value is quantized when a quantized operation reads it, or computes it and gives no exact result. One that gives f32 asks for no integers. Through operations that keep the scale of their
-    /// input this spreads both ways, so that a reshape between two convolutions is quantized and one after a softmax is not.
+    /// input this spreads both ways, so that a reshape between two convolutions is quantized and one after a softmax is not. An operation in float16
+    /// asks for no integers either; what only moves its result moves float16, unless a reader asks for integers.
     ///
     /// # Errors
     /// When attributes or types cannot be read.
@@ -37,6 +43,8 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
             source: Vec::new(),
             quantized: Vec::new(),
             integer_born: Vec::new(),
+            float16: Vec::new(),
+            moved_float16: Vec::new(),
         };
         let Some(block) = ir::body(function) else { return Ok(groups) };
         for argument in ir::arguments(block) {
@@ -66,6 +74,8 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
             self.source.push(position);
             self.quantized.push(false);
             self.integer_born.push(false);
+            self.float16.push(false);
+            self.moved_float16.push(false);
         }
         Ok(())
     }
@@ -74,10 +84,18 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
         let Some(rule) = rule_of(operation)? else { return Ok(()) };
         let result = operation.result(0).ok().and_then(|result| self.position(result.into()));
         let Some(result) = result else { return Ok(()) };
+        if is_float16(operation) {
+            self.float16[result] = true;
+            return Ok(());
+        }
         let scale = rule.result(operation)?;
         if scale == ResultScale::LikeInput {
             if let Some(input) = self.position(operation.operand_at(0)?) {
                 self.source[result] = self.source[input];
+                if self.float16[input] || self.moved_float16[input] {
+                    self.moved_float16[result] = rule.float16_form(operation)?.is_ok();
+                    self.quantized[result] |= !self.moved_float16[result];
+                }
             }
             return Ok(());
         }
@@ -104,6 +122,7 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
         }
         for position in 0..self.values.len() {
             self.quantized[position] = self.quantized[self.source[position]];
+            self.float16[position] |= self.moved_float16[position] && !self.quantized[position];
         }
     }
 
@@ -111,7 +130,7 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
         if rule_of(operation)?.is_some() {
             for result in ir::results(operation) {
                 if let Some(position) = self.position(result) {
-                    self.integer_born[position] = self.quantized[position];
+                    self.integer_born[position] = self.quantized[position] && !self.float16[position];
                 }
             }
         }
@@ -125,6 +144,11 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
     /// Whether only the integers of a value exist, so that every reader sees quantized values.
     pub fn is_integer_born(&self, value: Value<'_, '_>) -> bool {
         self.position(value).is_some_and(|position| self.integer_born[position])
+    }
+
+    /// Whether a value comes out of an operation in float16.
+    pub fn is_float16(&self, value: Value<'_, '_>) -> bool {
+        self.position(value).is_some_and(|position| self.float16[position])
     }
 
     /// The value whose threshold decides the scale of `value`.
@@ -143,4 +167,12 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
             .filter(|&position| self.quantized[position] && self.source[position] == position)
             .map(|position| self.values[position])
     }
+}
+
+/// The names of the values that need a threshold.
+///
+/// # Errors
+/// When attributes or types cannot be read.
+pub fn measured_values(function: OperationRef<'_, '_>) -> Result<HashSet<String>, IrError> {
+    Ok(ScaleGroups::of(function)?.measured().map(|value| value_name(function, value)).collect())
 }

@@ -9,7 +9,12 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, MapAccess, Visitor},
 };
-use std::{collections::BTreeMap, fmt, fs, marker::PhantomData, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, fs,
+    marker::PhantomData,
+    path::Path,
+};
 
 /// Files are small beside their networks; larger ones are refused before they are read.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -30,6 +35,9 @@ pub struct QuantInfo {
     /// By the name of an operation that sees operands in another type than that of the value: bits per operand, 0 for those of the value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "unique")]
     pub operands: BTreeMap<String, Vec<u32>>,
+    /// The names of operations that are computed in float16.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub float16: BTreeSet<String>,
 }
 
 /// How ranges were measured.
@@ -193,6 +201,7 @@ impl QuantInfo {
             *value = ValueInfo::new(range, largest, Judge::Asked);
         }
         self.operands.clone_from(&asked.operands);
+        self.float16.clone_from(&asked.float16);
     }
 
     /// The ranges of all values.
@@ -254,6 +263,7 @@ mod tests {
             calibration: Some(CalibrationInfo { samples: 3, random: false, percentile: Some(0.9999) }),
             precision: Some(PrecisionInfo { wanted_cosine: Some(0.993), int8_cosine: 0.5, cosine: 0.999_999_9 }),
             operands: BTreeMap::from([("d".to_owned(), vec![0, 8])]),
+            float16: BTreeSet::from(["s".to_owned()]),
             values: values.iter().map(|&(name, threshold, bits)| (name.to_owned(), value(threshold, bits))).collect(),
         };
         let text = String::from_utf8(info.to_bytes().expect("JSON")).expect("UTF-8");

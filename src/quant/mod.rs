@@ -8,8 +8,9 @@
 pub mod calibrate;
 pub mod cut;
 pub mod evidence;
+pub mod float16;
 pub mod given;
-pub mod groups;
+mod groups;
 pub mod info;
 mod insert_casts;
 pub mod judge;
@@ -31,11 +32,13 @@ mod steps;
 mod thresholds;
 mod zero_points;
 
+pub use groups::measured_values;
 pub use observer::Observer;
 pub use ranges::RangeChooser;
 pub use round_weights::round_weights;
 pub use thresholds::{
-    BITS, THRESHOLD, ThresholdRange, Thresholds, ZERO_POINT, assign_operand_bits, assign_thresholds, value_name,
+    BITS, THRESHOLD, ThresholdRange, Thresholds, ZERO_POINT, assign_float16, assign_operand_bits, assign_thresholds,
+    value_name,
 };
 
 use hb_dialects::pass::PassDefinition;

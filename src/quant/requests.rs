@@ -1,8 +1,9 @@
 //! Types that are asked for, by node, by kind of node, of all nodes and of the model's outputs, and what they come to on a network.
 
 use super::{
+    float16::{Float16Requests, RolledBack},
     groups::ScaleGroups,
-    info::ActivationType,
+    info::{ActivationType, QuantInfo},
     rules::{ACTIVATION_BITS, QuantizationRule, QuantizedRole, ROUNDED, ResultScale, rule_of},
     thresholds::{has_pole, value_name},
 };
@@ -13,13 +14,34 @@ use hb_dialects::{
     names::{RETURN, output_names},
 };
 use melior::ir::{Attribute, OperationRef, Value, operation::OperationLike};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+};
+
+/// What can be asked for a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestedType {
+    /// Integers of a value.
+    Integers(ActivationType),
+    /// That the node is computed in float16, whatever its neighbours are.
+    Float16,
+}
+
+impl fmt::Display for RequestedType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integers(element) => write!(f, "{element}"),
+            Self::Float16 => f.write_str("float16"),
+        }
+    }
+}
 
 /// What is asked for. The narrower level wins: nodes over kinds over the model (manual, "quant_config additional description").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TypeRequests {
     /// The type of the inputs of all nodes.
-    pub inputs_of_all: Option<ActivationType>,
+    pub inputs_of_all: Option<RequestedType>,
     /// The type of the model's outputs.
     pub model_outputs: Option<ActivationType>,
     /// By operator of ONNX.
@@ -32,16 +54,16 @@ pub struct TypeRequests {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeTypes {
     /// Of all inputs that `input` does not name.
-    pub inputs: Option<ActivationType>,
+    pub inputs: Option<RequestedType>,
     /// Of single inputs, by their number.
-    pub input: BTreeMap<usize, ActivationType>,
+    pub input: BTreeMap<usize, RequestedType>,
     /// Of all outputs.
-    pub outputs: Option<ActivationType>,
+    pub outputs: Option<RequestedType>,
 }
 
 /// The levels of requests, the one that wins first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
+pub(super) enum Level {
     Node,
     Kind,
     Model,
@@ -58,6 +80,8 @@ pub struct AskedTypes {
     pub operands: BTreeMap<String, Vec<u32>>,
     /// Operands that shall be int16, by operation.
     pub wide: BTreeSet<(String, usize)>,
+    /// Operations that are computed in float16.
+    pub float16: BTreeSet<String>,
     /// What cannot be as it was asked, with the reason.
     pub refused: Vec<String>,
 }
@@ -77,23 +101,32 @@ impl TypeRequests {
         let asked = Asking { requests: self, kinds };
         for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
             let is_output = || ir::results(operation).into_iter().flat_map(ir::users).any(is_return);
-            if asked.output(operation).is_some() || (self.model_outputs.is_some() && is_output()) {
+            let integers = matches!(asked.output(operation), Some((RequestedType::Integers(_), _)));
+            if integers || (self.model_outputs.is_some() && is_output()) {
                 round_result(operation)?;
             }
         }
         Ok(())
     }
 
-    /// What is asked of the values of a function that is calibrated.
+    /// What is asked of the values of a function that is calibrated, with what calibration saw.
     ///
     /// # Errors
     /// When attributes or types cannot be read.
-    pub fn resolve(&self, function: OperationRef<'_, '_>, kinds: &Kinds) -> Result<AskedTypes, IrError> {
+    pub fn resolve(
+        &self,
+        function: OperationRef<'_, '_>,
+        kinds: &Kinds,
+        info: &QuantInfo,
+    ) -> Result<AskedTypes, IrError> {
         let mut demands = Demands {
             function,
             groups: ScaleGroups::of(function)?,
             asking: Asking { requests: self, kinds },
+            info,
             all: Vec::new(),
+            float16: BTreeSet::new(),
+            rolled_back: Vec::new(),
             refused: Vec::new(),
         };
         let operations = ir::body(function).map(ir::operations).unwrap_or_default();
@@ -121,7 +154,7 @@ pub(super) fn round_result(operation: OperationRef<'_, '_>) -> Result<(), IrErro
 }
 
 impl NodeTypes {
-    fn of_input(&self, index: usize) -> Option<ActivationType> {
+    fn of_input(&self, index: usize) -> Option<RequestedType> {
         self.input.get(&index).copied().or(self.inputs)
     }
 }
@@ -134,7 +167,7 @@ struct Asking<'r> {
 
 impl Asking<'_> {
     /// What is asked for an operand. The inputs of an operation are those of the node that ran first of all that went into it.
-    fn input(&self, operation: OperationRef<'_, '_>, index: usize) -> Option<(ActivationType, Level)> {
+    fn input(&self, operation: OperationRef<'_, '_>, index: usize) -> Option<(RequestedType, Level)> {
         let Origin { name, nodes } = operation.origin();
         let nodes = nodes.first().into_iter().chain([&name]).cloned().collect::<Vec<_>>();
         self.find(operation, &nodes, &|types| types.of_input(index))
@@ -142,7 +175,7 @@ impl Asking<'_> {
     }
 
     /// What is asked for the result, by any of the nodes that went into the operation.
-    fn output(&self, operation: OperationRef<'_, '_>) -> Option<(ActivationType, Level)> {
+    fn output(&self, operation: OperationRef<'_, '_>) -> Option<(RequestedType, Level)> {
         let Origin { name, nodes } = operation.origin();
         let nodes = nodes.into_iter().rev().chain([name]).collect::<Vec<_>>();
         self.find(operation, &nodes, &|types| types.outputs)
@@ -159,8 +192,8 @@ impl Asking<'_> {
         &self,
         operation: OperationRef<'_, '_>,
         nodes: &[String],
-        of: &dyn Fn(&NodeTypes) -> Option<ActivationType>,
-    ) -> Option<(ActivationType, Level)> {
+        of: &dyn Fn(&NodeTypes) -> Option<RequestedType>,
+    ) -> Option<(RequestedType, Level)> {
         let node = nodes.iter().find_map(|node| of(self.requests.nodes.get(node)?));
         let own = Op::of(operation).map(|op| op.onnx().name);
         let kinds = nodes.iter().filter_map(|node| self.kinds.get(node)).map(String::as_str).chain(own);
@@ -194,7 +227,11 @@ struct Demands<'c, 'a, 'r> {
     function: OperationRef<'c, 'a>,
     groups: ScaleGroups<'c, 'a>,
     asking: Asking<'r>,
+    info: &'r QuantInfo,
     all: Vec<Demand>,
+    /// Operations that are computed in float16, and those that are asked for it in vain.
+    float16: BTreeSet<String>,
+    rolled_back: Vec<RolledBack>,
     refused: Vec<String>,
 }
 
@@ -207,12 +244,21 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
             self.refuse_float(operation);
             return Ok(());
         };
-        for index in 0..operation.operand_count() {
-            if let Some((element, level)) = self.asking.input(operation, index) {
+        let inputs = (0..operation.operand_count()).filter_map(|index| {
+            let (requested, level) = self.asking.input(operation, index)?;
+            Some((index, requested, level))
+        });
+        let (inputs, output) = (inputs.collect::<Vec<_>>(), self.asking.output(operation));
+        let asked = Float16Requests::of(inputs.iter().map(|(_, requested, level)| (*requested, *level)).chain(output));
+        if self.is_float16(operation, &rule, &asked)? {
+            return Ok(());
+        }
+        for (index, requested, level) in inputs {
+            if let RequestedType::Integers(element) = requested {
                 self.of_operand(operation, &rule, (index, element, level))?;
             }
         }
-        if let Some((element, level)) = self.asking.output(operation)
+        if let Some((RequestedType::Integers(element), level)) = output
             && let Some(result) = ir::results(operation).into_iter().next()
         {
             let (value, by) = (self.name(result), described(operation));
@@ -220,6 +266,34 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
             self.all.push(Demand { value, has_pole, element, level, reader: None, by: format!("the output of {by}") });
         }
         Ok(())
+    }
+
+    /// Whether an operation is computed in float16: it is asked for, and can be.
+    fn is_float16(
+        &mut self,
+        operation: OperationRef<'c, 'a>,
+        rule: &QuantizationRule,
+        asked: &Float16Requests,
+    ) -> Result<bool, IrError> {
+        let Some(level) = asked.level else { return Ok(false) };
+        let largest = operation.operands().chain(ir::results(operation)).filter_map(|value| {
+            let name = self.name(value);
+            Some((self.info.values.get(&name)?.largest?, name))
+        });
+        match asked.obstacle(operation, rule, largest)? {
+            None => {
+                self.float16.insert(operation.node());
+                if asked.has_integers {
+                    self.refused.push(format!("{} is float16 as a whole: it has no integers", described(operation)));
+                }
+                Ok(true)
+            }
+            Some(reason) => {
+                let kind = Op::of(operation).map(|op| op.onnx().name).unwrap_or_default().to_owned();
+                self.rolled_back.push(RolledBack { node: operation.node(), kind, level, reason });
+                Ok(false)
+            }
+        }
     }
 
     /// An operation without integers: only who named it is told.
@@ -333,7 +407,8 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
         let wide = |demand: &Demand| demand.element == ActivationType::Int16;
         self.all
             .sort_by_key(|demand| (demand.reader.is_some(), demand.reader.is_some() && !wide(demand), demand.level));
-        let mut asked = AskedTypes { refused: self.refused, ..AskedTypes::default() };
+        self.refused.extend(RolledBack::sentences(self.rolled_back));
+        let mut asked = AskedTypes { refused: self.refused, float16: self.float16, ..AskedTypes::default() };
         let mut winners: HashMap<String, (ActivationType, Level, String)> = HashMap::new();
         for Demand { value, has_pole, element, level, reader, by } in self.all {
             if has_pole {

@@ -1,12 +1,13 @@
 //! How each operation takes part in quantization, as its record says; read by calibration and by the insertion of casts.
 
-use crate::bpu::lower::{self, Placement, Types};
-use crate::bpu::model::Segment;
+use crate::bpu::lower::{self, Form, Placement, Types};
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{Op, attributes};
 use hb_dialects::ir::{
-    self, Affine, Constant, IrError, OperationAttributes, Quantized, Scale, TensorType, constant_of, defining_operation,
+    self, Affine, Constant, Element, IrError, OperationAttributes, Quantized, Scale, TensorType, constant_of,
+    defining_operation,
 };
+use hb_dialects::names::FLOAT16;
 use hb_dialects::quant;
 pub use hb_dialects::registry::ResultScale;
 use hb_dialects::registry::{self, Quantization};
@@ -66,8 +67,9 @@ impl QuantizationRule {
         operation: OperationRef<'_, '_>,
         bits: u32,
         zero_point: i32,
-    ) -> Result<Result<Segment, String>, IrError> {
-        let activation = Quantized { bits, scale: Scale::PerTensor(Affine { scale: ANY_SCALE, zero_point }) };
+    ) -> Result<Result<Form, String>, IrError> {
+        let quantized = |bits, scale| Some(Element::Quantized(Quantized { bits, scale }));
+        let activation = quantized(bits, Scale::PerTensor(Affine { scale: ANY_SCALE, zero_point }));
         let mut operands = Vec::with_capacity(operation.operand_count());
         for (index, operand) in operation.operands().enumerate() {
             let r#type = TensorType::from_type(operand.r#type())?;
@@ -76,18 +78,41 @@ impl QuantizationRule {
                 QuantizedRole::Plain => None,
                 // A constant has the zero point 0.
                 QuantizedRole::Activation if constant_behind_casts(operand).is_some() => {
-                    Some(Quantized { bits, scale: Scale::symmetric(ANY_SCALE) })
+                    quantized(bits, Scale::symmetric(ANY_SCALE))
                 }
-                QuantizedRole::Activation => Some(activation.clone()),
-                QuantizedRole::Bias => Some(Quantized { bits: BIAS_BITS, scale: Scale::symmetric(ANY_SCALE) }),
+                QuantizedRole::Activation => activation.clone(),
+                QuantizedRole::Bias => quantized(BIAS_BITS, Scale::symmetric(ANY_SCALE)),
                 QuantizedRole::Weight { axis } => {
                     let channels = r#type.shape().and_then(|shape| shape.get(axis).copied()).unwrap_or(1);
-                    let scale = Scale::PerAxis { axis, scales: vec![ANY_SCALE; channels] };
-                    Some(Quantized { bits: ACTIVATION_BITS, scale })
+                    quantized(ACTIVATION_BITS, Scale::PerAxis { axis, scales: vec![ANY_SCALE; channels] })
                 }
             });
         }
-        Ok(lower::form(operation, &Types { operands, result: Some(activation) }))
+        Ok(lower::form(operation, &Types { operands, result: activation }))
+    }
+
+    /// The types of an operation of this row that is computed in float16: those of all activations. Constants stay f32.
+    ///
+    /// # Errors
+    /// When an attribute or type that decides it cannot be read.
+    pub fn float16_types(&self, operation: OperationRef<'_, '_>) -> Result<Types, IrError> {
+        let float16 = Some(Element::Plain(ElementType::F16));
+        let mut operands = Vec::with_capacity(operation.operand_count());
+        for (index, operand) in operation.operands().enumerate() {
+            let is_real = TensorType::from_type(operand.r#type())?.element == ElementType::F32;
+            let is_value = is_real && constant_behind_casts(operand).is_none();
+            let is_activation = is_value && self.role(operation, index)? != QuantizedRole::Plain;
+            operands.push(float16.clone().filter(|_| is_activation));
+        }
+        Ok(Types { operands, result: float16 })
+    }
+
+    /// The form of an operation of this row in float16; if it has none, the reason.
+    ///
+    /// # Errors
+    /// When an attribute or type that decides it cannot be read.
+    pub fn float16_form(&self, operation: OperationRef<'_, '_>) -> Result<Result<Form, String>, IrError> {
+        Ok(lower::form(operation, &self.float16_types(operation)?))
     }
 
     /// Where the scale of the result of an operation of this row comes from.
@@ -107,7 +132,7 @@ impl QuantizationRule {
         if operation.has_attribute(ROUNDED) || has_quantized_reader(operation)? {
             return Ok(false);
         }
-        Ok(self.form(operation, ACTIVATION_BITS, 0)?.is_ok_and(|form| lower::is_program(&form)))
+        Ok(self.form(operation, ACTIVATION_BITS, 0)?.is_ok_and(|form| form.is_program()))
     }
 
     /// The role of operand `index` of an operation of this row.
@@ -172,6 +197,12 @@ pub fn rule_of(operation: OperationRef<'_, '_>) -> Result<Option<QuantizationRul
         None => rule.form(operation, ACTIVATION_BITS, 0)?.is_ok(),
     };
     Ok(on_bpu.then_some(rule))
+}
+
+/// Whether an operation was asked to be computed in float16.
+#[must_use]
+pub fn is_float16(operation: OperationRef<'_, '_>) -> bool {
+    operation.has_attribute(FLOAT16)
 }
 
 /// The constant that a value is, also behind the casts that quantization put around it.

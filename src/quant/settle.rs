@@ -12,7 +12,7 @@ use crate::bpu::lower::{Placement, Types, form_with_scales, place};
 use crate::numerics::{bias_scale, largest_magnitude, least_weight_scale, scale_of_threshold};
 use hb_dialects::{
     ElementType,
-    ir::{self, Affine, Constant, OperationAttributes, Quantized, Scale},
+    ir::{self, Affine, Constant, Element, OperationAttributes, Quantized, Scale},
     pass::PassFailure,
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -102,7 +102,11 @@ pub(super) fn ask<'c, 'a>(function: OperationRef<'c, 'a>) -> Result<Settled<'c, 
     let (mut types, mut narrowed, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
         let Some(rule) = rule_of(operation)? else { continue };
-        match form_of(operation, &rule, &activations)? {
+        let form = match ir::results(operation).into_iter().any(|result| groups.is_float16(result)) {
+            true => float16_form(operation, &rule)?,
+            false => form_of(operation, &rule, &activations)?,
+        };
+        match form {
             Form::None => {}
             Form::Asked(found) => types.push((operation, found)),
             Form::Narrowed(found, reason) => {
@@ -125,6 +129,15 @@ enum Form {
     Narrowed(Types, String),
     /// Not at all, and why.
     Refused(String),
+}
+
+/// The types of an operation in float16.
+fn float16_form(operation: OperationRef<'_, '_>, rule: &QuantizationRule) -> Result<Form, PassFailure> {
+    let types = rule.float16_types(operation)?;
+    Ok(match form_with_scales(operation, &types) {
+        Ok(_) => Form::Asked(types),
+        Err(reason) => Form::Refused(reason),
+    })
 }
 
 /// How an operation sees its activations.
@@ -296,7 +309,7 @@ fn types_of(
     let widest = activations.map(|activation| activation.bits).max().unwrap_or(ACTIVATION_BITS);
     let floats = rule.result(operation)? == ResultScale::OwnOrFloat;
     let mut weight_scales = Vec::new();
-    let mut operands = Vec::with_capacity(operation.operand_count());
+    let mut operands: Vec<Option<Quantized>> = Vec::with_capacity(operation.operand_count());
     for index in 0..operation.operand_count() {
         let operand = operation.operand_at(index)?;
         let constant = ir::constant_of(operand).filter(|constant| constant.r#type.element == ElementType::F32);
@@ -330,7 +343,9 @@ fn types_of(
             },
         });
     }
-    Ok(Ok(Some(Types { operands, result: result.map(Activation::quantized) })))
+    let elements = operands.into_iter().map(|operand| operand.map(Element::Quantized)).collect();
+    let result = result.map(|result| Element::Quantized(result.quantized()));
+    Ok(Ok(Some(Types { operands: elements, result })))
 }
 
 /// One scale for each index of `axis`, from the largest magnitude there.

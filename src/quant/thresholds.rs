@@ -8,7 +8,7 @@ use super::{
 };
 use crate::numerics::affine_of_threshold;
 use hb_dialects::hfloat::Op;
-use hb_dialects::names::input_names;
+use hb_dialects::names::{FLOAT16, input_names};
 use hb_dialects::{
     ir::{self, Affine, OperationAttributes, attribute},
     pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
@@ -18,7 +18,7 @@ use melior::ir::{
     attribute::{FloatAttribute, IntegerAttribute},
     operation::OperationLike,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The attribute of an operation or an argument that holds the threshold of its value: the largest magnitude that its integers show.
 pub const THRESHOLD: &str = "hfloat.threshold";
@@ -98,7 +98,7 @@ pub static PASS: PassDefinition = PassDefinition {
     summary: "Write the thresholds of a file as attributes",
     description: "Reads `{prefix}_quant_info.json`, as calibration writes it, and writes the threshold of each value as the attribute \
 `hfloat.threshold` of the operation or argument of that name, and `hfloat.bits` where its type is not int8, \
-with `hfloat.narrow_threshold` for those of its readers that see int8, `hfloat.zero_point` where int8 has another one than 0, and `hfloat.operand_bits` of the operations that the file names. An \
+with `hfloat.narrow_threshold` for those of its readers that see int8, `hfloat.zero_point` where int8 has another one than 0, and `hfloat.operand_bits` and `hfloat.float16` of the operations that the file names. An \
 operation at the end of the network that would keep its 32-bit sums becomes `hfloat.rounded` where the file names its value. A value that needs a \
 threshold and is not in the file takes that of `default`; the file may also name it by a node of the user's that was fused into the operation; without a default that is an error that names it, and so is a value of the \
 file that needs none.",
@@ -126,6 +126,7 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
             }
         }
         assign_operand_bits(function, &info.operands).map_err(failed)?;
+        assign_float16(function, &info.float16).map_err(failed)?;
         thresholds = by_value(function, &ScaleGroups::of(function)?, ranges).map_err(failed)?;
     }
     let default = match options.get("default") {
@@ -146,12 +147,30 @@ pub fn assign_operand_bits(
 ) -> Result<(), String> {
     let operations = ir::body(function).map(ir::operations).unwrap_or_default();
     for (name, bits) in operands {
-        let named = |operation: &&OperationRef<'_, '_>| Op::of(**operation).is_some() && operation.node() == *name;
-        let operation = operations.iter().find(named).ok_or_else(|| format!("no node is called '{name}'"))?;
+        let operation = named(&operations, name)?;
         let bits: Vec<i64> = bits.iter().map(|&bits| i64::from(bits)).collect();
-        ir::set_attribute(*operation, OPERAND_BITS, attribute::integers(function.context_reference(), &bits));
+        ir::set_attribute(operation, OPERAND_BITS, attribute::integers(function.context_reference(), &bits));
     }
     Ok(())
+}
+
+/// Says which operations are computed in float16, by their names.
+///
+/// # Errors
+/// When there is no operation of such a name.
+pub fn assign_float16(function: OperationRef<'_, '_>, names: &BTreeSet<String>) -> Result<(), String> {
+    let operations = ir::body(function).map(ir::operations).unwrap_or_default();
+    for name in names {
+        let operation = named(&operations, name)?;
+        ir::set_attribute(operation, FLOAT16, Attribute::unit(function.context_reference()));
+    }
+    Ok(())
+}
+
+/// The operation of a name.
+fn named<'c, 'a>(operations: &[OperationRef<'c, 'a>], name: &str) -> Result<OperationRef<'c, 'a>, String> {
+    let is_named = |operation: &&OperationRef<'_, '_>| Op::of(**operation).is_some() && operation.node() == name;
+    operations.iter().find(is_named).copied().ok_or_else(|| format!("no node is called '{name}'"))
 }
 
 /// The ranges of a file by the names that values have here. The file may call a value by any node of the user's network that went

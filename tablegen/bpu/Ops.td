@@ -183,9 +183,9 @@ def Bpu_PadOp : Bpu_FoldableOp<"pad"> {
     `before` and `after` count cells per dimension. Mode `constant` fills with `value`, in storage integers; `reflect`
     mirrors at the border cell, `edge` repeats it.
   }];
-  let arguments = (ins Bpu_QuantizedTensor:$input, DenseI64ArrayAttr:$before, DenseI64ArrayAttr:$after,
+  let arguments = (ins Bpu_LayoutTensor:$input, DenseI64ArrayAttr:$before, DenseI64ArrayAttr:$after,
     DefaultValuedAttr<I64Attr, "0">:$value, DefaultValuedStrAttr<Choice<["constant", "reflect", "edge"]>, "constant">:$mode);
-  let results = (outs Bpu_QuantizedTensor:$output);
+  let results = (outs Bpu_LayoutTensor:$output);
 }
 
 def Bpu_TransposeOp : Bpu_FoldableOp<"transpose"> {
@@ -224,7 +224,7 @@ def Bpu_NormalizeOp : Bpu_PureOp<"normalize"> {
 def Bpu_VectorOp : Bpu_PureOp<"vector"> {
   let summary = "a program of f32 arithmetic on the elements of rows";
   let description = [{
-    The inputs broadcast to one shape as numpy does, integers are dequantized as they are loaded. A row is made of the elements along `axes`, in
+    The inputs broadcast to one shape as numpy does, integers are dequantized as they are loaded, f16 and f32 are what they are. A row is made of the elements along `axes`, in
     row-major order; without axes every element is a row of its own. Each step of `program` gives a vector as long as the row: `load n` the elements of
     input n, `constant c` one number, `reduce_sum %k` (`reduce_product`, `reduce_maximum`, `reduce_minimum`) all elements of an earlier vector
     combined, the others a function of earlier vectors, element by element. The last step is the result: whole rows, or one element of each

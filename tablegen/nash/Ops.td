@@ -62,7 +62,7 @@ class Nash_Integers<string word> : Nash_Field<word, DenseI64ArrayAttr>;
 class Nash_Integer<string word> : Nash_Field<word, I64Attr>;
 class Nash_Real<string word> : Nash_Field<word, F32Attr>;
 class Nash_Flag<string word> : Nash_Field<word, UnitAttr, "(`" # word # "` $" # word # "^)?">;
-class Nash_Element<string word> : Nash_Field<word, TypeAttrOf<AnyTypeOf<[I8, I16, I32, F32]>>>;
+class Nash_Element<string word> : Nash_Field<word, TypeAttrOf<AnyTypeOf<[I8, I16, I32, F32, F16]>>>;
 class Nash_View<string word> : Nash_Field<word, Nash_ViewAttr>;
 class Nash_OptionalView<string word> : Nash_OptionalField<word, Nash_ViewAttr>;
 class Nash_DdrView<string word> : Nash_Field<word, Nash_DdrViewAttr>;

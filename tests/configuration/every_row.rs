@@ -131,6 +131,8 @@ const ROWS: &[Row] = &[
             ("set_model_output_int8", &[]),
             ("set_model_output_int16", &[]),
             ("'set_Conv_input_int16; set_Mul_output_int16'", &[]),
+            ("set_all_nodes_float16", &[]),
+            ("'set_Add_input_float16; set_Mul_output_float16'", &[]),
             ("set_Softmax_input_int8", &[]),
             ("set_Softmax_output_int8", &[]),
             ("asymmetric", &[]),

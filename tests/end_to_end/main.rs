@@ -9,6 +9,7 @@ mod common;
 mod control;
 mod digits;
 mod editing;
+mod float16;
 mod large;
 mod precision;
 mod races;

@@ -7,6 +7,7 @@
 
 mod constants;
 mod edges;
+mod float16;
 mod forms;
 mod functions;
 mod int16;

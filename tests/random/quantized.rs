@@ -11,7 +11,8 @@ use hb::frontend::onnx::{self, ImportOptions};
 use hb::pipeline;
 use hb::quant::calibrate::NodeValues;
 use hb_dialects::hfloat::{Op, OpKind, ShapeRule};
-use hb_dialects::ir::{self, Element, OperationAttributes, Scale, TensorType};
+use hb_dialects::ir::{self, Element, OperationAttributes, Quantized, Scale, TensorType};
+use hb_dialects::quant;
 use hb_dialects::{ElementType, names::FUNCTION};
 use melior::Context;
 use melior::ir::{BlockLike, Module, OperationRef, Value, ValueLike, operation::OperationLike};
@@ -41,8 +42,17 @@ struct Cut<'c, 'a> {
     node: String,
     op: Op,
     value: Value<'c, 'a>,
-    scale: f64,
-    bits: u32,
+    /// What it is rounded to.
+    element: Element,
+}
+
+/// What a step of a result is, which is this much at most, and how many of them it may be away.
+fn step(op: Op, element: &Element, largest: f64) -> (f64, f64) {
+    match element {
+        Element::Quantized(Quantized { bits, scale: Scale::PerTensor(affine) }) => (affine.scale, allowed(op, *bits)),
+        // Two that are rounded to float16 may be neighbours.
+        _ => ((largest / 1024.0).max(f64::from(f32::MIN_POSITIVE)), 1.0),
+    }
 }
 
 /// Compares nodes that run on the BPU on these inputs; `folder` holds what the compilation wrote.
@@ -123,21 +133,27 @@ fn compare(
     for cut in cut(function, computed, on_bpu) {
         let shape = TensorType::from_type(cut.value.r#type()).unwrap().static_shape().unwrap();
         inputs.push(Array::from_values(&shape, &computed[&cut.node]).unwrap());
-        cuts.push((cut.node, cut.op, cut.scale, cut.bits));
+        cuts.push((cut.node, cut.op, cut.element));
     }
     let options = ExecutableOptions { quick: true, single_threaded: true, ..ExecutableOptions::default() };
     let executable = FloatExecutable::compile(function, options).map_err(|error| failed(error.to_string()))?;
     let outputs = executable.run(&inputs.iter().collect::<Vec<_>>()).map_err(|error| failed(error.to_string()))?;
-    for ((node, op, scale, bits), expected) in cuts.iter().zip(&outputs) {
-        let pairs = computed[node].iter().zip(expected.values::<f32>().unwrap_or_default());
-        for (index, (found, expected)) in pairs.enumerate() {
+    for ((node, op, element), expected) in cuts.iter().zip(&outputs) {
+        let expected = expected.values::<f32>().unwrap_or_default();
+        let largest = expected.iter().filter(|value| value.is_finite()).fold(0f32, |most, value| most.max(value.abs()));
+        let (scale, allowed) = step(*op, element, largest.into());
+        for (index, (found, expected)) in computed[node].iter().zip(expected).enumerate() {
+            // Infinities and what is not a number are equal or not.
+            if found == expected || (found.is_nan() && expected.is_nan()) {
+                continue;
+            }
             let distance = f64::from((found - expected).abs()) / scale;
-            let most = steps.entry(format!("{} int{bits}", op.onnx().name)).or_default();
+            let most = steps.entry(format!("{} {element}", op.onnx().name)).or_default();
             *most = most.max(distance);
             // The steps are those of reals in f32.
-            if distance.is_nan() || distance > allowed(*op, *bits) + 1e-2 {
+            if distance.is_nan() || distance > allowed + 1e-2 {
                 return Err(failed(format!(
-                    "'{node}' ({} to int{bits}): element {index} is {distance:.2} steps away: {found} instead of {expected}",
+                    "'{node}' ({} to {element}): element {index} is {distance:.2} steps away: {found} instead of {expected}",
                     op.onnx().name
                 )));
             }
@@ -165,8 +181,8 @@ fn cut<'c: 'a, 'a>(
         if op == Op::Constant || !on_bpu.contains(&node) || !is_float || r#type.elements() != Some(values.len()) {
             continue;
         }
-        if let Some((value, scale, bits)) = after_casts(result) {
-            cuts.push(Cut { node, op, value, scale, bits });
+        if let Some((value, element)) = after_casts(result) {
+            cuts.push(Cut { node, op, value, element });
         }
     }
     for cut in &cuts {
@@ -185,23 +201,16 @@ fn cut<'c: 'a, 'a>(
     cuts
 }
 
-/// What the casts behind a value give, with scale and bits; `None` where readers see it in different integers.
-fn after_casts<'c: 'a, 'a>(result: Value<'c, 'a>) -> Option<(Value<'c, 'a>, f64, u32)> {
+/// What the casts behind a value give, and what they make of it; `None` where readers see it in different types.
+fn after_casts<'c: 'a, 'a>(result: Value<'c, 'a>) -> Option<(Value<'c, 'a>, Element)> {
     let users = ir::users(result);
     let [quantize] = users.as_slice() else { return None };
-    if quantize.operation_name() != "quant.qcast" {
+    if !quant::Op::is_quantize(*quantize) {
         return None;
     }
-    let integers = ir::results(*quantize).into_iter().next()?;
-    let readers = ir::users(integers);
+    let rounded = ir::results(*quantize).into_iter().next()?;
+    let readers = ir::users(rounded);
     let [dequantize] = readers.as_slice() else { return None };
-    match TensorType::from_type(integers.r#type()).ok()?.element {
-        Element::Quantized(quantized) => match quantized.scale {
-            Scale::PerTensor(affine) => {
-                Some((ir::results(*dequantize).into_iter().next()?, affine.scale, quantized.bits))
-            }
-            Scale::PerAxis { .. } => None,
-        },
-        Element::Plain(_) => None,
-    }
+    let element = TensorType::from_type(rounded.r#type()).ok()?.element;
+    Some((ir::results(*dequantize).into_iter().next()?, element))
 }

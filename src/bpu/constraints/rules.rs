@@ -93,9 +93,9 @@ const DEQUANTIZE: Constraint = Constraint {
     check: dequantize,
 };
 const VECTOR: Constraint = Constraint {
-    sentence: "There are 1 to 6 operands; operands and result are float32, or int8 or int16 with one scale for the whole tensor.",
+    sentence: "There are 1 to 6 operands; operands and result are float32 or float16, or int8 or int16 with one scale for the whole tensor.",
     check: |context| {
-        let number = |tensor: &BpuTensor| tensor.element == BpuElement::F32 || is_activation(tensor);
+        let number = |tensor: &BpuTensor| tensor.element.is_real() || is_activation(tensor);
         (1..=MAX_VECTOR_OPERANDS).contains(&context.node.inputs.len()) && context.tensors().all(number)
     },
 };
@@ -195,7 +195,7 @@ fn values(tensor: &BpuTensor) -> Option<Vec<i32>> {
         BpuElement::I8 => data.iter().map(|byte| i32::from(*byte as i8)).collect(),
         BpuElement::I16 => data.as_chunks::<2>().0.iter().map(|bytes| i16::from_le_bytes(*bytes).into()).collect(),
         BpuElement::I32 => data.as_chunks::<4>().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect(),
-        BpuElement::F32 | BpuElement::U8 => return None,
+        BpuElement::F32 | BpuElement::F16 | BpuElement::U8 => return None,
     })
 }
 

@@ -14,6 +14,10 @@ struct Reals {
 impl Reals {
     fn of(operand: OperandBytes<'_>, rank: usize) -> Result<Reals, String> {
         let values = match operand.tensor.element {
+            BpuElement::F16 => {
+                let halves = operand.bytes.as_chunks().0.iter();
+                halves.map(|bytes| numerics::of_float16(u16::from_le_bytes(*bytes))).collect()
+            }
             BpuElement::F32 => operand.bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
             _ => {
                 let scale = scale_of(operand.tensor)? as f32;
@@ -75,6 +79,9 @@ pub(super) fn run(
     }
     if output.element == BpuElement::F32 {
         return Ok(result.into_iter().flat_map(|value| numerics::canonical(value).to_le_bytes()).collect());
+    }
+    if output.element == BpuElement::F16 {
+        return Ok(result.into_iter().flat_map(|value| numerics::to_float16(value).to_le_bytes()).collect());
     }
     let (scale, to) = (scale_of(output)? as f32, destination(None, output));
     let mut bytes = vec![0; output.byte_count().unwrap_or(0)];

@@ -2,7 +2,7 @@
 
 use super::{
     typing::{Typing, makes_integers},
-    values::{Integer, Output, QuantizedConstant, QuantizedOperand, QuantizedValue},
+    values::{Number, Output, QuantizedConstant, QuantizedOperand, QuantizedValue},
 };
 use crate::bpu::constraints::Known;
 use crate::bpu::mlir;
@@ -12,7 +12,7 @@ use crate::bpu::model::{
 };
 use crate::numerics::low_bytes;
 use hb_dialects::bpu;
-use hb_dialects::ir::{self, Affine, Names, OperationAttributes, Origin};
+use hb_dialects::ir::{self, Names, OperationAttributes, Origin};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ pub enum ValueForm {
 pub enum External<'c, 'a> {
     /// An f32 value, quantized inside, or a plane of a camera.
     Plain(Value<'c, 'a>),
-    /// A quantized value of an earlier segment, by its key, in network form.
+    /// A value of an earlier segment that is not f32, by its key, in network form.
     Quantized(usize),
 }
 
@@ -70,10 +70,6 @@ pub fn shape_in(form: ValueForm, shape: &[usize]) -> Option<Vec<usize>> {
         (ValueForm::ChannelsLast, &[n, c, l]) => Some(vec![n, 1, l, c]),
         _ => None,
     }
-}
-
-pub fn per_tensor(affine: Affine) -> TensorScale {
-    TensorScale::PerTensor(affine)
 }
 
 impl<'c: 'a, 'a> Builder<'c, 'a> {
@@ -160,7 +156,7 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
             ValueForm::ChannelsLast => ValueForm::Network,
         };
         let from = self.tensor(value, other)?;
-        let id = self.convert(&value.shape, &per_tensor(value.integer.affine), from, form);
+        let id = self.convert(&value.shape, &value.number.scale(), from, form);
         self.define(value, form, id);
         Ok(id)
     }
@@ -173,28 +169,45 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         form: ValueForm,
     ) -> Result<TensorId, String> {
         let source = self.tensor(from, form)?;
-        let Integer { element, affine } = value.integer;
-        let operator = Operator::Requantize { clamp: None };
-        let id = self.add("requantize", operator, &[source], (self.shape(source), element, per_tensor(affine)));
+        let id = self.rescale(source, from.number, value.number);
         self.define(value, form, id);
         Ok(id)
     }
 
+    /// The elements of a tensor as others; nothing where they are those already.
+    pub fn rescale(&mut self, from: TensorId, own: Number, wanted: Number) -> TensorId {
+        if own == wanted {
+            return from;
+        }
+        if [own, wanted].iter().any(|number| number.element == BpuElement::F16) {
+            return self.convert_elements(from, (wanted.element, wanted.scale()));
+        }
+        self.compute("requantize", Operator::Requantize { clamp: None }, &[from], self.shape(from), wanted)
+    }
+
+    /// The float engine loads elements of one type, and stores them as another.
+    fn convert_elements(&mut self, from: TensorId, (element, scale): (BpuElement, TensorScale)) -> TensorId {
+        let operator = Operator::Vector { axes: Vec::new(), program: Box::new(VectorProgram::conversion()) };
+        self.add("convert", operator, &[from], (self.shape(from), element, scale))
+    }
+
     /// Brings a value in from outside, in network form.
     fn import(&mut self, value: &QuantizedValue<'c, 'a>) -> Result<TensorId, String> {
-        let Integer { element, affine } = value.integer;
-        let shape = value.shape.clone();
+        let (element, scale, shape) = (value.number.element, value.number.scale(), value.shape.clone());
         let source = self.float_sources.get(&value.key).copied();
         let maker = source.and_then(ir::defining_operation).filter(|operation| makes_integers(*operation));
         let id = match (maker, source) {
-            (Some(maker), _) => self.import_made(maker, (shape, element, per_tensor(affine)))?,
+            (Some(maker), _) => self.import_made(maker, (shape, element, scale))?,
             (None, Some(source)) => {
                 let input = self.plain_input(source)?;
-                self.add("quantize", Operator::Quantize, &[input], (shape, element, per_tensor(affine)))
+                match element {
+                    BpuElement::F16 => self.convert_elements(input, (element, scale)),
+                    _ => self.add("quantize", Operator::Quantize, &[input], (shape, element, scale)),
+                }
             }
             (None, None) => {
                 self.externals.push(External::Quantized(value.key));
-                self.segment.add_input(BpuTensor::new(self.origin.name.clone(), shape, element, per_tensor(affine)))
+                self.segment.add_input(BpuTensor::new(self.origin.name.clone(), shape, element, scale))
             }
         };
         self.define(value, ValueForm::Network, id);
@@ -306,16 +319,16 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         self.segment.add_node(origin, operator, inputs, output)
     }
 
-    /// A node for a part of the operation at hand, with a result of these integers.
+    /// A node for a part of the operation at hand, with a result of these elements.
     pub fn compute(
         &mut self,
         part: &str,
         operator: Operator,
         inputs: &[TensorId],
         shape: Vec<usize>,
-        Integer { element, affine }: Integer,
+        number: Number,
     ) -> TensorId {
-        self.add(part, operator, inputs, (shape, element, per_tensor(affine)))
+        self.add(part, operator, inputs, (shape, number.element, number.scale()))
     }
 
     /// A convolution in the place of an operation, and what its result of `shape` becomes: integers, or the exact sums as f32.
@@ -331,8 +344,8 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
     ) -> Result<TensorId, String> {
         match output {
             Output::Quantized(value) => {
-                convolution.clamp = clamp_of(activation, value.integer);
-                Ok(self.compute(ITSELF, Operator::Convolution(convolution), inputs, shape, value.integer))
+                convolution.clamp = clamp_of(activation, value.number);
+                Ok(self.compute(ITSELF, Operator::Convolution(convolution), inputs, shape, value.number))
             }
             Output::Exact { .. } if activation.is_some() => Err("its activation needs a quantized result".to_owned()),
             Output::Exact { .. } => {
@@ -423,7 +436,7 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         output: &Output<'c, 'a>,
     ) -> TensorId {
         let (element, scale) = match output {
-            Output::Quantized(value) => (value.integer.element, per_tensor(value.integer.affine)),
+            Output::Quantized(value) => (value.number.element, value.number.scale()),
             Output::Exact { .. } => (BpuElement::F32, TensorScale::None),
         };
         let operator = Operator::Vector { axes, program: Box::new(program) };
@@ -440,6 +453,9 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
     }
 
     fn dequantize(&mut self, from: TensorId) -> TensorId {
+        if self.element(from) == BpuElement::F16 {
+            return self.convert_elements(from, (BpuElement::F32, TensorScale::None));
+        }
         self.add("dequantize", Operator::Dequantize, &[from], (self.shape(from), BpuElement::F32, TensorScale::None))
     }
 
@@ -458,7 +474,7 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
 }
 
 /// The integers to which a fused activation clamps results; `None` without an activation.
-pub fn clamp_of(activation: Option<(f64, f64)>, result: Integer) -> Option<Clamp> {
+pub fn clamp_of(activation: Option<(f64, f64)>, result: Number) -> Option<Clamp> {
     let (lower, upper) = activation?;
     crate::bpu::functions::activation_clamp(lower, upper, result.affine, result.element)
 }

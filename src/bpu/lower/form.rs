@@ -8,30 +8,39 @@ use super::{
 };
 use crate::bpu::{
     constraints::{self, Known},
-    model::{Operator, Segment},
+    model::Segment,
 };
 use hb_dialects::ir::{self, TensorType};
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
+
+/// The nodes that an operation becomes, and what computes them.
+pub struct Form {
+    /// Its nodes alone.
+    pub segment: Segment,
+    engines: Engines,
+}
+
+impl Form {
+    /// Whether it is a program of the float engine, which may give f32.
+    #[must_use]
+    pub fn is_program(&self) -> bool {
+        self.engines == Engines::Float
+    }
+}
 
 /// The form of an operation for types whose scales may be any numbers, 1 for instance: they are not known yet.
 ///
 /// # Errors
 /// The reason why the BPU has none, as a sentence about the operation.
-pub fn form(operation: OperationRef<'_, '_>, types: &Types) -> Result<Segment, String> {
+pub fn form(operation: OperationRef<'_, '_>, types: &Types) -> Result<Form, String> {
     integers_or_floats(operation, || Typing::Supposed(types.clone()), &[Known::Types])
-}
-
-/// Whether a form is a program of the float engine, which may give f32.
-#[must_use]
-pub fn is_program(form: &Segment) -> bool {
-    form.nodes.iter().any(|node| matches!(node.operator, Operator::Vector { .. }))
 }
 
 /// The form of an operation for types with their scales. Weights have their data only where they decided.
 ///
 /// # Errors
 /// As for [`form`].
-pub fn form_with_scales(operation: OperationRef<'_, '_>, types: &Types) -> Result<Segment, String> {
+pub fn form_with_scales(operation: OperationRef<'_, '_>, types: &Types) -> Result<Form, String> {
     integers_or_floats(operation, || Typing::Supposed(types.clone()), &[Known::Scales, Known::Values])
 }
 
@@ -39,26 +48,31 @@ pub fn form_with_scales(operation: OperationRef<'_, '_>, types: &Types) -> Resul
 ///
 /// # Errors
 /// As for [`form`].
-pub(super) fn form_of_casts(operation: OperationRef<'_, '_>) -> Result<Segment, String> {
+pub(super) fn form_of_casts(operation: OperationRef<'_, '_>) -> Result<Form, String> {
     integers_or_floats(operation, || Typing::Casts, &[Known::Scales, Known::Values])
 }
 
-/// The form on the integer engines, or else that on the float engine. With each, what is known is taken into account bit by bit.
+/// The form on the integer engines, or else that on the float engine. With each, what is known is taken into account bit by bit. Of float16 the
+/// engines of integers can only move elements.
 fn integers_or_floats(
     operation: OperationRef<'_, '_>,
     typing: impl Fn() -> Typing,
     known: &[Known],
-) -> Result<Segment, String> {
+) -> Result<Form, String> {
     let last = |engines: Engines| {
         let mut found = Err(String::new());
         for &known in known {
-            found = lowered(operation, typing(), known, engines);
+            found = lowered(operation, typing(), known, engines).map(|segment| Form { segment, engines });
             if found.is_ok() {
                 break;
             }
         }
         found
     };
+    let is_float16 = typing().has_float16(operation);
+    if is_float16 && !operators::moves(operation) {
+        return last(Engines::Float).map_err(|reason| format!("only the VPU computes in float16: {reason}"));
+    }
     if !operators::is_on(operation, Engines::Integer) {
         return last(Engines::Float);
     }

@@ -12,7 +12,7 @@ mod typing;
 mod values;
 mod vector;
 
-pub use form::{form, form_with_scales, is_program};
+pub use form::{Form, form, form_with_scales};
 pub use operators::is_lowered;
 pub use placement::{Placement, place, placement_of};
 pub use typing::Types;

@@ -13,6 +13,7 @@ use super::builder::Builder;
 use super::vector;
 use hb_dialects::hfloat::{Op, OpKind, ScalarFunction, StructuredOp};
 use hb_dialects::ir::OperationAttributes;
+use hb_dialects::registry::ResultScale;
 use melior::ir::OperationRef;
 
 /// Adds the nodes of an operation to a segment and defines its result there. The error is the reason why the BPU cannot run it.
@@ -104,6 +105,13 @@ fn rule(op: StructuredOp) -> Option<Lower> {
         | StructuredOp::Lstm
         | StructuredOp::If
         | StructuredOp::Loop => return None,
+    })
+}
+
+/// Whether an operation only moves elements, whatever they are.
+pub fn moves(operation: OperationRef<'_, '_>) -> bool {
+    Op::of(operation).is_some_and(|op| {
+        op == Op::Concat || op.quantization().is_some_and(|quantization| quantization.result == ResultScale::LikeInput)
     })
 }
 

@@ -1,7 +1,7 @@
 //! `bpu-assign-placement`: what runs on the BPU, and why the rest does not.
 
 use super::{
-    form::{form_of_casts, is_program},
+    form::form_of_casts,
     operators::{self, Engines},
     typing::Typing,
     values::Output,
@@ -13,6 +13,7 @@ use hb_dialects::{
     ir::{self, OperationAttributes, TensorType, attribute},
     names::{BATCH, ENGINE, PLACEMENT},
     pass::{PassDefinition, PassFailure, PassOptions},
+    quant,
     registry::ResultScale,
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -26,7 +27,7 @@ pub static PASS: PassDefinition = PassDefinition {
     description: "The assign step of placement. An operation whose operands and result are quantized, that has a hardware form, \
 and that keeps every constraint of `docs/operators.md` gets `hfloat.placement = \"bpu\"`. Every other one gets `\"cpu\"` and, as \
 `hfloat.placement_reason`, the sentence that says why. A placement of `cpu` that is already there stays. Of an operation that has a form for \
-integers, but not for these, `hfloat.engine = \"vpu\"` says that the float engine computes it.\n\n\
+integers, but not for these, or that sees float16, `hfloat.engine = \"vpu\"` says that the float engine computes it.\n\n\
 Of a network that `hfloat-set-batch` made one of several samples, an operation that has the placement `bpu` already must keep it: on the CPU \
 it would round otherwise than for one sample.",
     anchor: "func.func",
@@ -99,14 +100,14 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
     for operation in ir::operations(block) {
         let before = placement_of(operation);
         let decided = matches!(before, Some(Placement::Cpu { .. }));
-        if decided || matches!(Op::of(operation), None | Some(Op::Constant)) {
+        if decided || matches!(Op::of(operation), None | Some(Op::Constant)) || quant::Op::is_cast(operation) {
             continue;
         }
         ir::remove_attribute(operation, ENGINE);
         let placement = match form_of_casts(operation) {
             Ok(form) => {
                 // Where there is a choice, it is written down.
-                if is_program(&form) && operators::is_on(operation, Engines::Integer) {
+                if form.is_program() && operators::is_on(operation, Engines::Integer) {
                     ir::set_attribute(operation, ENGINE, attribute::string(operation.context_reference(), "vpu"));
                 }
                 Placement::Bpu

@@ -83,7 +83,7 @@ fn result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<QuantizedValue<'c, 
 /// The integers of an f32 value that the BPU gives: the result of an operation, or what casts behind it make of that.
 fn quantized<'c: 'a, 'a>(value: Value<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
     match ir::defining_operation(value) {
-        Some(operation) if !quant::Op::DequantizeCast.is(operation) => result(operation),
+        Some(operation) if !quant::Op::is_dequantize(operation) => result(operation),
         _ => value_behind_casts(value).map_err(|reason| format!("what is read of its result {reason}")),
     }
 }
@@ -97,7 +97,7 @@ struct Former<'c, 'a> {
     members: BTreeMap<Step, Vec<OperationRef<'c, 'a>>>,
     /// f32 values that a step must give to others, in order.
     floats: BTreeMap<Step, Vec<Value<'c, 'a>>>,
-    /// Quantized values that a BPU step must give to others, by the operation that computes them.
+    /// Values that are integers or float16 and that a BPU step must give to others, by the operation that computes them.
     integers: BTreeMap<Step, Vec<OperationRef<'c, 'a>>>,
     /// The values and operations that are in these lists.
     listed: HashSet<(Step, usize)>,
@@ -150,7 +150,7 @@ fn failure(operation: OperationRef<'_, '_>, reason: impl std::fmt::Display) -> P
 impl<'c, 'a> Former<'c, 'a> {
     fn assign_steps(&mut self, operations: &[OperationRef<'c, 'a>]) -> Result<(), PassFailure> {
         for &operation in operations {
-            if matches!(Op::of(operation), None | Some(Op::Constant)) {
+            if matches!(Op::of(operation), None | Some(Op::Constant)) || quant::Op::is_cast(operation) {
                 continue;
             }
             let placement = placement_of(operation)

@@ -1,11 +1,11 @@
 //! In which types an operation sees its operands and gives its result: as the casts of the QDQ form say, or as one who asks for a
 //! form supposes.
 
-use super::values::{Integer, Output, QuantizedConstant, QuantizedOperand, QuantizedValue, storage};
+use super::values::{Number, Output, QuantizedConstant, QuantizedOperand, QuantizedValue, storage};
 use crate::bpu::{constraints::Known, model::Clamp};
 use crate::numerics::{self, Destination};
 use hb_dialects::{
-    bpu,
+    ElementType, bpu,
     ir::{self, Constant, Element, OperationAttributes, Quantized, Scale, TensorType},
     quant,
 };
@@ -14,10 +14,18 @@ use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 /// Supposed types of an operation.
 #[derive(Debug, Clone)]
 pub struct Types {
-    /// What the operation sees of each operand. None: it is not quantized, as sizes and the parameters of functions are not.
-    pub operands: Vec<Option<Quantized>>,
+    /// What the operation sees of each operand: integers or float16. None: f32, as sizes and the parameters of functions are.
+    pub operands: Vec<Option<Element>>,
     /// What becomes of the result. None: nothing rounds it; the 32-bit sums stay as exact as they are.
-    pub result: Option<Quantized>,
+    pub result: Option<Element>,
+}
+
+impl Types {
+    /// Whether any of them is float16, which only the float engine computes with.
+    #[must_use]
+    pub fn has_float16(&self) -> bool {
+        self.operands.iter().chain([&self.result]).flatten().any(|element| *element == ElementType::F16)
+    }
 }
 
 /// Where types come from.
@@ -37,6 +45,18 @@ const MOST_CASTS: usize = 8;
 const RESULT: usize = usize::MAX;
 
 impl Typing {
+    /// Whether an operation sees or gives float16.
+    pub fn has_float16(&self, operation: OperationRef<'_, '_>) -> bool {
+        let Self::Supposed(types) = self else {
+            let gives =
+                |cast: OperationRef<'_, '_>| cast_type(cast).is_ok_and(|(.., element)| element == ElementType::F16);
+            let seen = operation.operands().filter_map(|operand| quantizer(operand).ok().flatten());
+            let given = ir::results(operation).into_iter().flat_map(ir::users);
+            return seen.chain(given.filter(|user| quant::Op::is_quantize(*user))).any(gives);
+        };
+        types.has_float16()
+    }
+
     /// The quantized value or constant that operand `index` is.
     ///
     /// # Errors
@@ -74,7 +94,7 @@ impl Typing {
     pub fn output<'c, 'a>(&self, operation: OperationRef<'c, 'a>) -> Result<Output<'c, 'a>, String> {
         let value = first_result(operation)?;
         let quantized = match self {
-            Self::Casts => ir::users(value).iter().any(|user| quant::Op::QuantizeCast.is(*user)),
+            Self::Casts => ir::users(value).iter().any(|user| quant::Op::is_quantize(*user)),
             Self::Supposed(types) => types.result.is_some(),
         };
         if quantized {
@@ -135,45 +155,43 @@ pub(super) fn makes_integers(operation: OperationRef<'_, '_>) -> bool {
     matches!(bpu::Op::of(operation), Some(bpu::Op::CameraImage | bpu::Op::Normalize))
 }
 
-/// The `quant.qcast`, or what stands for one, whose integers a `quant.dcast` gives back; none for a value that no cast gives.
+/// The cast of f32, or what stands for one, that a cast gives back; none for a value that no cast gives.
 fn quantizer<'c, 'a>(value: Value<'c, 'a>) -> Result<Option<OperationRef<'c, 'a>>, String> {
-    let cast = ir::defining_operation(value).filter(|cast| quant::Op::DequantizeCast.is(*cast));
+    let cast = ir::defining_operation(value).filter(|cast| quant::Op::is_dequantize(*cast));
     let Some(cast) = cast else { return Ok(None) };
     let quantize = cast.operand(0).ok().and_then(ir::defining_operation);
-    let quantize = quantize.filter(|cast| quant::Op::QuantizeCast.is(*cast) || makes_integers(*cast));
+    let quantize = quantize.filter(|cast| quant::Op::is_quantize(*cast) || makes_integers(*cast));
     quantize.map(Some).ok_or_else(|| "is dequantized from something unknown".to_owned())
 }
 
-/// The key, shape and type of what a `quant.qcast`, or what stands for one, gives.
-fn cast_type(quantize: OperationRef<'_, '_>) -> Result<(usize, Vec<usize>, Quantized), String> {
+/// The key, shape and elements of what a cast of f32, or what stands for one, gives.
+fn cast_type(quantize: OperationRef<'_, '_>) -> Result<(usize, Vec<usize>, Element), String> {
     let result = first_result(quantize)?;
     let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
     let shape = r#type.static_shape().map_err(|error| error.to_string())?;
-    match r#type.element {
-        Element::Quantized(element) => Ok((result.to_raw().ptr as usize, shape, element)),
-        _ => Err("comes out of a cast that gives no quantized type".into()),
-    }
+    Ok((result.to_raw().ptr as usize, shape, r#type.element))
 }
 
 fn result_of_casts<'c, 'a>(value: Value<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {
     let [only] = ir::users(value)[..] else { return Err("its result is read before it is quantized".into()) };
-    if !quant::Op::QuantizeCast.is(only) {
+    if !quant::Op::is_quantize(only) {
         return Err("its result is not quantized".into());
     }
     let (key, shape, element) = cast_type(only)?;
     activation(value, (key, shape), &element)
 }
 
-/// A value or constant as these integers; a value has that key.
+/// A value or constant as these elements; a value has that key.
 fn operand_of<'c, 'a>(
     known: Known,
     source: Value<'c, 'a>,
     (key, shape): (usize, Vec<usize>),
-    element: &Quantized,
+    element: &Element,
 ) -> Result<QuantizedOperand<'c, 'a>, String> {
     let Some(constant) = ir::constant_of(source) else {
         return activation(source, (key, shape), element).map(QuantizedOperand::Value);
     };
+    let Element::Quantized(element) = element else { return Err("is a constant, which has no float16".into()) };
     // A bias is small, and what it adds to the sums counts.
     let wanted = known == Known::Values || (known == Known::Scales && element.bits == 32);
     Ok(QuantizedOperand::Constant(QuantizedConstant {
@@ -187,15 +205,16 @@ fn operand_of<'c, 'a>(
 fn activation<'c, 'a>(
     source: Value<'c, 'a>,
     (key, shape): (usize, Vec<usize>),
-    element: &Quantized,
+    element: &Element,
 ) -> Result<QuantizedValue<'c, 'a>, String> {
-    match element.scale {
-        Scale::PerTensor(affine) if element.bits <= 16 => {
-            let integer = Integer { element: storage(element), affine };
-            Ok(QuantizedValue { key, source, shape, integer, from: None })
+    let number = match element {
+        Element::Plain(ElementType::F16) => Number::FLOAT16,
+        Element::Quantized(quantized @ Quantized { scale: Scale::PerTensor(affine), bits: ..=16 }) => {
+            Number { element: storage(quantized), affine: *affine }
         }
-        _ => Err("an activation is not int8 or int16 with one scale".into()),
-    }
+        _ => return Err("an activation is neither float16 nor int8 or int16 with one scale".into()),
+    };
+    Ok(QuantizedValue { key, source, shape, number, from: None })
 }
 
 /// The integers of a constant.

@@ -1,20 +1,30 @@
 //! Quantized values of the QDQ form, as the lowering reads them.
 
-use crate::bpu::model::{BpuElement, Clamp};
+use crate::bpu::model::{BpuElement, Clamp, TensorScale};
 use hb_dialects::ir::{Affine, Quantized, Scale};
 use melior::ir::Value;
 use rayon::prelude::*;
 
-/// What the integers of an activation are: their type, and what they are worth.
+/// What the elements of an activation are: their type, and what integers are worth; a float16 is worth itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Integer {
+pub struct Number {
     pub element: BpuElement,
     pub affine: Affine,
 }
 
-impl Integer {
-    pub fn int16(scale: f64) -> Integer {
-        Integer { element: BpuElement::I16, affine: Affine::symmetric(scale) }
+impl Number {
+    pub const FLOAT16: Number = Number { element: BpuElement::F16, affine: Affine::symmetric(1.0) };
+
+    pub fn int16(scale: f64) -> Number {
+        Number { element: BpuElement::I16, affine: Affine::symmetric(scale) }
+    }
+
+    /// As tensors have it.
+    pub fn scale(self) -> TensorScale {
+        match self.element {
+            BpuElement::F16 => TensorScale::None,
+            _ => TensorScale::PerTensor(self.affine),
+        }
     }
 
     /// All integers of the type.
@@ -30,17 +40,17 @@ impl Integer {
     }
 }
 
-/// A value that exists as int8 or int16.
+/// A value that exists as int8, int16 or float16.
 #[derive(Clone)]
 pub struct QuantizedValue<'c, 'a> {
     /// Identifies the value.
     pub key: usize,
-    /// The f32 value that is quantized, or the integers themselves where an operation of the BPU makes them.
+    /// The f32 value that is rounded, or the integers themselves where an operation of the BPU makes them.
     pub source: Value<'c, 'a>,
     /// Shape in ONNX order.
     pub shape: Vec<usize>,
-    pub integer: Integer,
-    /// The integers that this value is requantized from, for readers that see it in another type.
+    pub number: Number,
+    /// What this value is made of, for readers that see it in another type.
     pub from: Option<Box<QuantizedValue<'c, 'a>>>,
 }
 

@@ -1,7 +1,7 @@
 //! Vector programs on tensors: which elements make up a row.
 
 use super::verify::{Check, ensure};
-use super::{BpuElement, BpuTensor, MAX_RANK, MAX_TENSOR_BYTES, TensorScale, broadcast_shape, element_count};
+use super::{BpuTensor, MAX_RANK, MAX_TENSOR_BYTES, TensorScale, broadcast_shape, element_count};
 use crate::numerics::{MAX_ROW, MAX_VECTOR_OPERANDS, VectorProgram};
 
 /// What a vector program runs over.
@@ -61,11 +61,11 @@ pub(super) fn check(program: &VectorProgram, axes: &[usize], operands: &[&BpuTen
     number(output, "the result")
 }
 
-/// f32, or int8 or int16 with one scale.
+/// f32 or f16, or int8 or int16 with one scale.
 fn number(tensor: &BpuTensor, what: &str) -> Check {
-    let fits = match tensor.element {
-        BpuElement::F32 => tensor.scale == TensorScale::None,
-        element => element.is_activation() && tensor.scale.per_tensor().is_some(),
+    let fits = match tensor.element.is_real() {
+        true => tensor.scale == TensorScale::None,
+        false => tensor.element.is_activation() && tensor.scale.per_tensor().is_some(),
     };
-    ensure(fits, || format!("{what} must be f32, or i8 or i16 with one scale for the whole tensor"))
+    ensure(fits, || format!("{what} must be f32 or f16, or i8 or i16 with one scale for the whole tensor"))
 }

@@ -128,7 +128,9 @@ fn check_tensor(tensor: &BpuTensor) -> Check {
         ensure(data.len() == bytes, || format!("the constant has {} bytes but its shape takes {bytes}", data.len()))?;
     }
     match tensor.element {
-        BpuElement::F32 => ensure(tensor.scale == TensorScale::None, || "reals have no scale".to_owned())?,
+        BpuElement::F32 | BpuElement::F16 => {
+            ensure(tensor.scale == TensorScale::None, || "reals have no scale".to_owned())?
+        }
         BpuElement::U8 => ensure(tensor.scale == TensorScale::None, || "bytes have no scale".to_owned())?,
         BpuElement::I8 | BpuElement::I16 => {
             ensure(tensor.scale != TensorScale::None, || format!("{} needs a scale", tensor.element))?;

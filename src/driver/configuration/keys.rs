@@ -366,7 +366,7 @@ pub trait Word: Copy + 'static {
     fn word(self) -> &'static str;
 }
 
-/// Declares choices: `Variant = supported("word")`, or `not_yet` where nothing acts on the word.
+/// Declares choices: `Variant = supported("word")`.
 macro_rules! words {
     ($($(#[$about:meta])* $name:ident { $($(#[$doc:meta])+ $variant:ident = $status:ident($word:literal)),* $(,)? })*) => {
         $(

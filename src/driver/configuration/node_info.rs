@@ -4,7 +4,7 @@ use super::keys::Word;
 use super::parameters::{DataType, Processor};
 use super::problem::suggestion;
 use super::reading::{Raw, Step};
-use super::table::{Choice, Status, words};
+use super::table::words;
 use super::values::ValueFault;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -44,30 +44,18 @@ impl NodeRequest {
     }
 
     /// What is asked for, key by key, as the configuration writes it.
-    fn entries(&self) -> Vec<(String, &'static str, Choice)> {
-        let entry = |key: String, word: &'static str, choices: &'static [Choice]| {
-            let choice = choices.iter().find(|choice| choice.word == word).copied();
-            choice.map(|choice| (key, word, choice))
-        };
-        let place = self.on.map(|on| entry(ON.into(), on.word(), Processor::CHOICES));
-        let typed = |key: String, data: DataType| entry(key, data.word(), DataType::CHOICES);
-        let all = self.input_type.map(|data| typed(INPUT_TYPE.into(), data));
-        let each = self.input_types.iter().map(|(input, data)| Some(typed(format!("{INPUT_TYPE}{input}"), *data)));
-        let output = self.output_type.map(|data| typed(OUTPUT_TYPE.into(), data));
-        [place, all].into_iter().chain(each).chain([output]).flatten().flatten().collect()
-    }
-
-    /// The first thing asked for that nothing acts on yet.
-    pub(super) fn unsupported(&self) -> Option<String> {
-        let entries = self.entries();
-        let entry = entries.iter().find(|(_, _, choice)| choice.status == Status::NotYet)?;
-        Some(format!("'{}': '{}' of node '{}'", entry.0, entry.1, self.name))
+    fn entries(&self) -> Vec<(String, &'static str)> {
+        let place = self.on.map(|on| (ON.into(), on.word()));
+        let all = self.input_type.map(|data| (INPUT_TYPE.into(), data.word()));
+        let each = self.input_types.iter().map(|(input, data)| Some((format!("{INPUT_TYPE}{input}"), data.word())));
+        let output = self.output_type.map(|data| (OUTPUT_TYPE.into(), data.word()));
+        [place, all].into_iter().chain(each).chain([output]).flatten().collect()
     }
 }
 
 impl fmt::Display for NodeRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries: Vec<String> = self.entries().iter().map(|(key, word, _)| format!("{key}={word}")).collect();
+        let entries: Vec<String> = self.entries().iter().map(|(key, word)| format!("{key}={word}")).collect();
         write!(f, "{}:{}", self.name, entries.join("+"))
     }
 }

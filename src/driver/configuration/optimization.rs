@@ -11,7 +11,8 @@ use std::fmt;
 pub enum Optimization {
     /// `set_model_output_{type}`: the type of the model's outputs.
     ModelOutput(DataType),
-    /// `set_all_nodes_{type}`: the type of every node's inputs. A word of later releases; `all_node_type` of quant_config says the same.
+    /// `set_all_nodes_{type}`: the type of every node's inputs. A word of later releases; `all_node_type` of quant_config says the same. float16
+    /// here and of kinds is ours: it is what quant_config says by `all_node_type` and `op_config`.
     AllNodes(DataType),
     /// `set_{NodeKind}_input_{type}`: the type of the inputs of all nodes of a kind.
     Input {
@@ -41,10 +42,11 @@ static PLAIN: [(&str, Optimization); 3] = [
     ("lstm_batch_last", Optimization::LstmBatchLast),
 ];
 /// Words with nothing to fill in, for suggestions.
-pub(super) const SPELLED: [&str; 8] = [
+pub(super) const SPELLED: [&str; 9] = [
     "set_model_output_int8",
     "set_model_output_int16",
     "set_all_nodes_int16",
+    "set_all_nodes_float16",
     "set_Softmax_input_int8",
     "set_Softmax_output_int8",
     "asymmetric",
@@ -56,7 +58,10 @@ const FLOAT_KIND: &str = "Softmax";
 
 /// The range, as documentation names it.
 pub fn range() -> String {
-    format!("{}, set_{{NodeKind}}_input_int16, set_{{NodeKind}}_output_int16", SPELLED.join(", "))
+    format!(
+        "{}, set_{{NodeKind}}_input_int16, set_{{NodeKind}}_output_int16, set_{{NodeKind}}_input_float16, set_{{NodeKind}}_output_float16",
+        SPELLED.join(", ")
+    )
 }
 
 impl Optimization {
@@ -65,7 +70,7 @@ impl Optimization {
         let acts = match self {
             Self::ModelOutput(_) | Self::AllNodes(_) | Self::Asymmetric => true,
             // int8 of Softmax: the BPU has no table for it yet.
-            Self::Input { data, .. } | Self::Output { data, .. } => *data == DataType::Int16,
+            Self::Input { data, .. } | Self::Output { data, .. } => *data != DataType::Int8,
             Self::BiasCorrection | Self::LstmBatchLast => false,
         };
         (!acts).then(|| format!("'{self}'"))
@@ -98,8 +103,8 @@ fn set(word: &str) -> Option<Result<Optimization, ValueFault>> {
     match (what, data) {
         ("model_output", DataType::Int8 | DataType::Int16) => Some(Ok(Optimization::ModelOutput(data))),
         ("model_output", _) => refused("set_model_output_int8 or set_model_output_int16"),
-        ("all_nodes" | "all_node", DataType::Int16) => Some(Ok(Optimization::AllNodes(data))),
-        ("all_nodes" | "all_node", _) => refused("set_all_nodes_int16"),
+        ("all_nodes" | "all_node", DataType::Int16 | DataType::Float16) => Some(Ok(Optimization::AllNodes(data))),
+        ("all_nodes" | "all_node", _) => refused("set_all_nodes_int16 or set_all_nodes_float16"),
         _ => {
             let (kind, end) = what.rsplit_once('_')?;
             let input = match end {
@@ -108,12 +113,14 @@ fn set(word: &str) -> Option<Result<Optimization, ValueFault>> {
                 _ => return None,
             };
             let known = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
-            let usable = data == DataType::Int16 || (data == DataType::Int8 && kind == FLOAT_KIND);
+            let usable = data != DataType::Int8 || kind == FLOAT_KIND;
             if !known {
                 return None;
             }
             if !usable {
-                return refused(&format!("set_{kind}_{end}_int16; only {FLOAT_KIND} takes int8"));
+                return refused(&format!(
+                    "set_{kind}_{end}_int16 or set_{kind}_{end}_float16; only {FLOAT_KIND} takes int8"
+                ));
             }
             let kind = kind.to_owned();
             Some(Ok(if input { Optimization::Input { kind, data } } else { Optimization::Output { kind, data } }))

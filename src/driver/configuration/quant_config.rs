@@ -103,19 +103,6 @@ impl QuantConfig {
         *self == Self::default()
     }
 
-    /// The first thing asked for that nothing acts on yet.
-    pub(super) fn unsupported(&self) -> Option<String> {
-        let model = [(ALL_NODES, self.all_node_type), (OUTPUT, self.model_output_type)];
-        let model = model.into_iter().filter_map(|(name, data)| Some((name.to_owned(), data?)));
-        let of = |(name, types): &(String, StatedTypes)| {
-            let all = types.all.into_iter().chain(types.inputs.values().copied()).chain(types.output);
-            all.map(|data| (name.clone(), data)).collect::<Vec<_>>()
-        };
-        let all = model.chain(self.kinds.iter().chain(&self.nodes).flat_map(of));
-        let float = all.into_iter().find(|(_, data)| *data == DataType::Float16);
-        float.map(|(name, data)| format!("'{}' of '{name}'", data.word()))
-    }
-
     /// Reads a JSON file. Problems in it are located in it.
     pub fn read_file(path: &Path) -> Result<Self, Vec<ValueFault>> {
         let text = source_text::read(path).map_err(|error| {

@@ -87,23 +87,16 @@ impl fmt::Display for Multiplicity {
     }
 }
 
-/// A word that a parameter may be set to, and whether we act on it already.
+/// A word that a parameter may be set to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
     /// As the file spells it.
     pub word: &'static str,
-    /// Never [`Status::NoEffect`]; that is said of whole parameters.
-    pub status: Status,
 }
 
-/// A word that is supported now.
+/// A word that is supported.
 pub const fn supported(word: &'static str) -> Choice {
-    Choice { word, status: Status::Supported }
-}
-
-/// A word that the manual knows and we do not act on yet.
-pub const fn not_yet(word: &'static str) -> Choice {
-    Choice { word, status: Status::NotYet }
+    Choice { word }
 }
 
 /// The type and range of one value.
@@ -189,7 +182,7 @@ impl ParameterDefault {
     }
 }
 
-/// Whether a parameter or a word of it does anything yet.
+/// Whether a parameter does anything yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// It does what the manual says.
@@ -292,8 +285,7 @@ impl Parameter {
 
     /// The words that are supported.
     pub fn usable_words(&self) -> Vec<&'static str> {
-        let usable = self.choices().iter().filter(|choice| choice.status == Status::Supported);
-        usable.map(|choice| choice.word).collect()
+        self.choices().iter().map(|choice| choice.word).collect()
     }
 
     /// The type, as documentation names it.
@@ -348,13 +340,7 @@ impl Parameter {
     }
 }
 
-/// The words of `choices` for a reader: `a, b (not supported yet), c`. Where none is supported, the parameter as a whole is not, which is
-/// said elsewhere.
+/// The words of `choices` for a reader.
 pub fn words(choices: &[Choice]) -> String {
-    let some = choices.iter().any(|choice| choice.status == Status::Supported);
-    let word = |choice: &Choice| match choice.status {
-        Status::NotYet if some => format!("{} ({})", choice.word, choice.status),
-        _ => choice.word.to_owned(),
-    };
-    choices.iter().map(word).collect::<Vec<_>>().join(", ")
+    choices.iter().map(|choice| choice.word).collect::<Vec<_>>().join(", ")
 }

@@ -164,23 +164,8 @@ pub fn shape_of(text: &str) -> Option<Vec<u64>> {
 
 /// What of `values` is known to the manual but nothing that we act on.
 pub fn unsupported(parameter: &Parameter, values: &[ParameterValue]) -> Option<ValueFault> {
-    let is_refused =
-        |word: &&str| parameter.choices().iter().any(|choice| choice.word == *word && choice.status == Status::NotYet);
-    let words = values.iter().flat_map(|value| match value {
-        ParameterValue::Mapping(entries) => entries.iter().map(|(_, word)| word.as_str()).collect(),
-        value => Vec::from_iter(value.text()),
-    });
-    if let Some(word) = words.into_iter().find(is_refused) {
-        let remedy = match parameter.usable_words().as_slice() {
-            [] => "remove the parameter".to_owned(),
-            words => format!("use {}", words.join(" or ")),
-        };
-        return Some(ValueFault::new(format!("'{word}' is known to the manual, not supported yet"), remedy));
-    }
     let asked = |value: &ParameterValue| match value {
-        ParameterValue::Node(request) => request.unsupported(),
         ParameterValue::Optimization(word) => word.unsupported(),
-        ParameterValue::Quantization(config) => config.unsupported(),
         _ => None,
     };
     if let Some(asked) = values.iter().find_map(asked).filter(|_| parameter.status == Status::Supported) {

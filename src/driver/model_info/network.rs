@@ -240,9 +240,14 @@ impl Walk {
                 self.node(operation, ("program".into(), None), Some("BPU"));
             } else if quant::Op::is_cast(operation) {
                 self.level = "qdq";
-                let quantize = quant::Op::QuantizeCast.is(operation);
-                let kind = if quantize { Removable::Quantize } else { Removable::Dequantize };
-                self.node(operation, (kind.name().to_owned(), Some(kind)), on);
+                let kind = match quant::Op::of(operation) {
+                    Some(quant::Op::QuantizeCast) => Some(Removable::Quantize),
+                    Some(_) => Some(Removable::Dequantize),
+                    None => None,
+                };
+                // What is no cast of integers is one to float16 or back, which stays.
+                let name = kind.unwrap_or(Removable::Cast).name().to_owned();
+                self.node(operation, (name, kind), on);
             } else if Op::Constant.is(operation) || bpu::Op::Constant.is(operation) {
                 let results = ir::results(operation);
                 self.constants.extend(results.iter().map(|value| key(*value)));

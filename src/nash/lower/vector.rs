@@ -22,9 +22,9 @@ struct Form {
     reduced: bool,
 }
 
-/// What a step of a tensor's integers is worth; 1 for f32.
+/// What a step of a tensor's integers is worth; 1 for reals.
 fn step(node: &BpuNode, tensor: &BpuTensor) -> Result<f32, LowerError> {
-    if tensor.element == BpuElement::F32 { Ok(1.0) } else { Ok(scale(node, tensor)? as f32) }
+    if tensor.element.is_real() { Ok(1.0) } else { Ok(scale(node, tensor)? as f32) }
 }
 
 pub fn lower(

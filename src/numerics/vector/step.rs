@@ -197,6 +197,12 @@ impl VectorProgram {
         Ok(VectorProgram { steps })
     }
 
+    /// The elements of the operand as they are: they are loaded as one type and stored as another.
+    #[must_use]
+    pub fn conversion() -> VectorProgram {
+        VectorProgram { steps: vec![VectorStep::Load(0)] }
+    }
+
     /// The steps.
     #[must_use]
     pub fn steps(&self) -> &[VectorStep] {

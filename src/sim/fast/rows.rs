@@ -335,7 +335,7 @@ impl Job<'_> {
             let results = &mut results[cell * self.step..][..channels * bytes];
             match self.o.output_element {
                 BpuElement::I8 | BpuElement::U8 => lanes::narrow_i8(self.level, sums, results),
-                BpuElement::I16 => lanes::narrow_i16(self.level, sums, results.as_chunks_mut().0),
+                BpuElement::I16 | BpuElement::F16 => lanes::narrow_i16(self.level, sums, results.as_chunks_mut().0),
                 BpuElement::I32 | BpuElement::F32 => lanes::write_words(self.level, sums, results.as_chunks_mut().0),
             }
         }

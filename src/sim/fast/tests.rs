@@ -339,7 +339,7 @@ proptest! {
     #[test]
     fn programs(
         shape in prop_oneof![[1u32..4, 1u32..5, 1u32..5, 1u32..7], [1u32..2, 1u32..3, 1u32..4, 30u32..150]],
-        elements in prop::collection::vec(prop::sample::select(vec![BpuElement::I8, BpuElement::I16, BpuElement::F32]), 4),
+        elements in prop::collection::vec(prop::sample::select(vec![BpuElement::I8, BpuElement::I16, BpuElement::F32, BpuElement::F16]), 4),
         orders in [order(), order(), order()], repeats: [bool; 2], row_dimensions in 0u32..=6, reduced: bool,
         program in crate::numerics::vector_programs(), image in image(), scale in 1e-2f32..1.0,
     ) {
@@ -358,7 +358,7 @@ proptest! {
         let seed = (scale * 1e6) as i32;
         let operand = |element| RowOperand {
             element,
-            scale: if element == BpuElement::F32 { 1.0 } else { scale },
+            scale: if element.is_real() { 1.0 } else { scale },
             zero_point: zero_point(element, seed),
         };
         let run = Run {

@@ -98,6 +98,7 @@ impl Elements {
             let results = results.get_mut(range)?;
             match operand.element {
                 BpuElement::F32 => vector::load_bits(level, stored, results),
+                BpuElement::F16 => vector::load_halves(level, stored, results),
                 _ => vector::load(level, stored, operand.scale, operand.zero_point, results),
             }
             Some(())
@@ -119,6 +120,7 @@ impl Elements {
             let values = values.get(range)?;
             match self.element {
                 BpuElement::F32 => vector::store_bits(level, values, stored),
+                BpuElement::F16 => vector::store_halves(level, values, stored),
                 element => {
                     let to = Destination { zero_point, clamp: full_range(element) };
                     vector::store(level, values, scale, to, stored);

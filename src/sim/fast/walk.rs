@@ -171,13 +171,13 @@ impl Line {
         Some(start..start.checked_add(count.checked_mul(bytes as usize)?)?)
     }
 
-    /// Reads the elements from `first` on; f32 as bits.
+    /// Reads the elements from `first` on; reals as bits.
     pub fn read(&self, level: Level, memory: &[u8], first: usize, values: &mut [i32]) -> Option<()> {
         if let Some(range) = self.contiguous(first, values.len()) {
             let bytes = memory.get(range)?;
             match self.element {
                 BpuElement::I8 | BpuElement::U8 => lanes::widen_i8(level, bytes, values),
-                BpuElement::I16 => lanes::widen_i16(level, bytes.as_chunks().0, values),
+                BpuElement::I16 | BpuElement::F16 => lanes::widen_i16(level, bytes.as_chunks().0, values),
                 BpuElement::I32 | BpuElement::F32 => lanes::read_words(level, bytes.as_chunks().0, values),
             }
             return Some(());
@@ -198,7 +198,7 @@ impl Line {
             let bytes = memory.get_mut(range)?;
             match self.element {
                 BpuElement::I8 | BpuElement::U8 => lanes::narrow_i8(level, values, bytes),
-                BpuElement::I16 => lanes::narrow_i16(level, values, bytes.as_chunks_mut().0),
+                BpuElement::I16 | BpuElement::F16 => lanes::narrow_i16(level, values, bytes.as_chunks_mut().0),
                 BpuElement::I32 | BpuElement::F32 => lanes::write_words(level, values, bytes.as_chunks_mut().0),
             }
             return Some(());
@@ -217,7 +217,7 @@ fn read_element(memory: &[u8], start: usize, element: BpuElement) -> Option<i32>
     let rest = memory.get(start..)?;
     Some(match element {
         BpuElement::I8 | BpuElement::U8 => i32::from(*rest.first()? as i8),
-        BpuElement::I16 => i16::from_le_bytes(*rest.first_chunk()?).into(),
+        BpuElement::I16 | BpuElement::F16 => i16::from_le_bytes(*rest.first_chunk()?).into(),
         BpuElement::I32 | BpuElement::F32 => i32::from_le_bytes(*rest.first_chunk()?),
     })
 }

@@ -106,7 +106,7 @@ pub(super) fn read<const D: usize>(
     Ok(decode(&packed, element))
 }
 
-/// Writes integers (f32: bits) to an operand. Values are in the range of the element type.
+/// Writes integers (reals: bits) to an operand. Values are in the range of the element type.
 pub(super) fn write<const D: usize>(
     memory: &mut [u8],
     view: &View<D>,
@@ -120,7 +120,9 @@ pub(super) fn write<const D: usize>(
 pub(super) fn decode(packed: &[u8], element: BpuElement) -> Vec<i32> {
     match element {
         BpuElement::I8 | BpuElement::U8 => packed.iter().map(|byte| i32::from(*byte as i8)).collect(),
-        BpuElement::I16 => words::<2>(packed).map(|word| i32::from(i16::from_le_bytes(word))).collect(),
+        BpuElement::I16 | BpuElement::F16 => {
+            words::<2>(packed).map(|word| i32::from(i16::from_le_bytes(word))).collect()
+        }
         BpuElement::I32 | BpuElement::F32 => words::<4>(packed).map(i32::from_le_bytes).collect(),
     }
 }
@@ -128,7 +130,7 @@ pub(super) fn decode(packed: &[u8], element: BpuElement) -> Vec<i32> {
 fn encode(values: &[i32], element: BpuElement) -> Vec<u8> {
     match element {
         BpuElement::I8 | BpuElement::U8 => values.iter().map(|value| *value as u8).collect(),
-        BpuElement::I16 => values.iter().flat_map(|value| (*value as i16).to_le_bytes()).collect(),
+        BpuElement::I16 | BpuElement::F16 => values.iter().flat_map(|value| (*value as i16).to_le_bytes()).collect(),
         BpuElement::I32 | BpuElement::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
     }
 }

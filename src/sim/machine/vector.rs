@@ -6,10 +6,11 @@ use crate::numerics::{self, Destination, VectorProgram};
 use super::full_range;
 use super::memory::{Fault, read, write};
 
-/// The real number that an element of an operand is; f32 comes as bits. The one place where operands of programs are converted.
+/// The real number that an element of an operand is; reals come as bits. The one place where operands of programs are converted.
 pub(in crate::sim) fn real(operand: RowOperand, stored: i32) -> f32 {
     match operand.element {
         BpuElement::F32 => f32::from_bits(stored as u32),
+        BpuElement::F16 => numerics::of_float16(stored as u16),
         // Only i8, whose difference has room, has zero points.
         _ => numerics::dequantize(stored.wrapping_sub(operand.zero_point), operand.scale),
     }
@@ -45,6 +46,7 @@ pub(super) fn run(l1m: &mut [u8], o: &Run) -> Result<(), Fault> {
         let count = if o.reduced { 1 } else { length };
         let stored = values.into_iter().take(count).map(|value| match o.output_element {
             BpuElement::F32 => numerics::canonical(value).to_bits() as i32,
+            BpuElement::F16 => numerics::to_float16(value).into(),
             element => {
                 let to = Destination { zero_point: o.output_zero_point, clamp: full_range(element) };
                 numerics::quantize(value, o.output_scale, to)

@@ -1,6 +1,5 @@
 //! Convolution and pooling.
 
-use super::layout::rescaled;
 use crate::bpu::lower::{
     builder::{Builder, ITSELF, ValueForm, shape_in},
     values::{QuantizedConstant, QuantizedOperand, QuantizedValue},
@@ -126,8 +125,8 @@ pub fn max_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'
         pads: plane.pads,
         dilations: plane.dilations,
     });
-    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, value.integer);
-    let id = rescaled(builder, id, value.integer, output.integer);
+    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, value.number);
+    let id = builder.rescale(id, value.number, output.number);
     builder.define(&output, ValueForm::ChannelsLast, id);
     Ok(())
 }
@@ -153,7 +152,7 @@ pub fn average_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationR
         count_include_pad,
         clamp: None,
     });
-    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, output.integer);
+    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, output.number);
     builder.define(&output, ValueForm::ChannelsLast, id);
     Ok(())
 }
@@ -171,7 +170,7 @@ pub fn global_average_pool<'c, 'a>(
         count_include_pad: false,
         clamp: None,
     });
-    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, output.integer);
+    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, output.number);
     builder.define(&output, ValueForm::ChannelsLast, id);
     Ok(())
 }

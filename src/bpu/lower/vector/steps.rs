@@ -2,7 +2,7 @@
 
 use super::axes::{Axes, Dims, Frame};
 use crate::cpu::expression::{Binary, Comparison, Expression, ExpressionKind, GraphTensorId, Unary};
-use crate::cpu::graph::{Combiner, Reduction};
+use crate::cpu::graph::{Action, Combiner, Reduction};
 use crate::cpu::{ExpressionGraph, Scalar};
 use crate::numerics::{VectorBinary, VectorProgram, VectorReduction, VectorStep, VectorUnary};
 use hb_dialects::ElementType;
@@ -16,6 +16,13 @@ pub struct Derived {
     pub operands: Vec<(usize, Vec<Dims>)>,
     /// The dimensions of the frame that the result has, in its order.
     pub result: Dims,
+}
+
+const PRODUCTS: &str = "sums of products are for the matrix engine, not for the VPU";
+
+fn sums_products(action: &Action) -> bool {
+    let Action::Compute(compute) = action else { return false };
+    compute.reduction.as_ref().is_some_and(|reduction| reduction.combiner == Combiner::SumOfProducts)
 }
 
 struct Writer<'g> {
@@ -35,6 +42,9 @@ impl Derived {
     /// # Errors
     /// Why it has none.
     pub fn of(graph: &ExpressionGraph) -> Result<Derived, String> {
+        if graph.actions.iter().any(sums_products) {
+            return Err(PRODUCTS.into());
+        }
         let axes = Axes::of(graph)?;
         let (values, operands) = (HashMap::new(), Vec::new());
         let mut writer = Writer { graph, steps: Vec::new(), values, operands, accumulator: None };
@@ -98,7 +108,7 @@ impl Writer<'_> {
             Combiner::Product => VectorReduction::Product,
             Combiner::Maximum => VectorReduction::Maximum,
             Combiner::Minimum => VectorReduction::Minimum,
-            Combiner::SumOfProducts => return Err("sums of products are for the matrix engine, not for the VPU".into()),
+            Combiner::SumOfProducts => return Err(PRODUCTS.into()),
         };
         // Of one element there is nothing to combine.
         let combined = if combines { self.step(VectorStep::Reduce(kind, body))? } else { body };

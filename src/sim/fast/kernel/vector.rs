@@ -3,7 +3,8 @@
 use super::lanes::compiled_per_level;
 use super::{Instructions, Level};
 use crate::numerics::{
-    Destination, VECTOR_ACCUMULATORS, VectorBinary, VectorReduction, VectorUnary, canonical, dequantize,
+    Destination, VECTOR_ACCUMULATORS, VectorBinary, VectorReduction, VectorUnary, canonical, dequantize, of_float16,
+    to_float16,
 };
 
 /// 1.5 · 2^23.
@@ -117,6 +118,20 @@ compiled_per_level! {
     pub fn store_bits(values: &[f32], stored: &mut [i32]) {
         for (stored, value) in stored.iter_mut().zip(values) {
             *stored = canonical(*value).to_bits() as i32;
+        }
+    }
+
+    /// The numbers that 16 bits are.
+    pub fn load_halves(stored: &[i32], results: &mut [f32]) {
+        for (result, stored) in results.iter_mut().zip(stored) {
+            *result = of_float16(*stored as u16);
+        }
+    }
+
+    /// 16 bits of the nearest numbers.
+    pub fn store_halves(values: &[f32], stored: &mut [i32]) {
+        for (stored, value) in stored.iter_mut().zip(values) {
+            *stored = to_float16(*value).into();
         }
     }
 

@@ -71,6 +71,31 @@ fn there_is_one_nan() {
     assert_eq!(memory[16..24], [0x7fc0_0000u32.to_le_bytes(); 2].concat());
 }
 
+/// 1.5 and -65504 as binary16 are 0x3e00 and 0xfbff. Their halves: 0x3a00, and -32752, which is 0xf7ff. Twice -65504 is infinite.
+#[test]
+fn float16_on_paper() {
+    let view = |address| View::new(address, [0, 0, 0, 0, 0, 2]);
+    let run = |line: &str, output_element| Run {
+        shape: [1, 1, 1, 1, 1, 2],
+        row_dimensions: 0,
+        program: RowProgram {
+            operands: vec![RowOperand { element: BpuElement::F16, scale: 1.0, zero_point: 0 }],
+            steps: VectorProgram::parse(["%0 = load 0", "%1 = constant 0.5", line]).unwrap().steps().to_vec(),
+        },
+        operand0: Some(view(0)),
+        output_element,
+        output_scale: 0.5,
+        output: View::new(16, [0, 0, 0, 0, 0, output_element.bytes() as i32]),
+        ..less_maximum()
+    };
+    let memory = image(&[(0, [0x3e00u16, 0xfbff].map(u16::to_le_bytes).concat())]);
+    let halves = execute(run("%2 = multiply %0 %1", BpuElement::F16), &memory);
+    assert_eq!(halves[16..20], [0x3a00u16, 0xf7ff].map(u16::to_le_bytes).concat());
+    let doubled = execute(run("%2 = divide %0 %1", BpuElement::F16), &memory);
+    assert_eq!(doubled[16..20], [0x4200u16, 0xfc00].map(u16::to_le_bytes).concat());
+    assert_eq!(as_i8(&execute(run("%2 = add %0 %1", BpuElement::I8), &memory)[16..18]), [4, -128]);
+}
+
 #[test]
 fn what_is_no_program_is_refused() {
     let refused = |change: &dyn Fn(&mut Run)| {
@@ -86,7 +111,7 @@ fn what_is_no_program_is_refused() {
         (&|o| o.program.steps[1] = VectorStep::Reduce(VectorReduction::Sum, 1), "reads %1, which is no earlier one"),
         (&|o| o.program.steps[2] = VectorStep::Binary(VectorBinary::Add, 0, 200), "reads %200"),
         (&|o| o.program.steps[0] = VectorStep::Load(1), "loads operand 1, but there are 1"),
-        (&|o| o.program.operands[0].element = BpuElement::I32, "operand 0 is i32, not i8, i16 or f32"),
+        (&|o| o.program.operands[0].element = BpuElement::I32, "operand 0 is i32, not i8, i16, f32 or f16"),
         (&|o| o.program.operands[0].scale = f32::NAN, "scale NaN is not positive and finite"),
         (&|o| o.program.operands.clear(), "loads operand 0, but there are 0"),
         (&|o| o.operand0 = None, "operand0 does not fit the 1 operands"),

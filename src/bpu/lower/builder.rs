@@ -2,7 +2,7 @@
 
 use super::{
     typing::{Typing, makes_integers},
-    values::{Number, Output, QuantizedConstant, QuantizedOperand, QuantizedValue},
+    values::{Output, QuantizedConstant, QuantizedOperand, QuantizedValue, Worth},
 };
 use crate::bpu::constraints::Known;
 use crate::bpu::mlir;
@@ -156,7 +156,7 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
             ValueForm::ChannelsLast => ValueForm::Network,
         };
         let from = self.tensor(value, other)?;
-        let id = self.convert(&value.shape, &value.number.scale(), from, form);
+        let id = self.convert(&value.shape, &value.worth.scale(), from, form);
         self.define(value, form, id);
         Ok(id)
     }
@@ -169,17 +169,17 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         form: ValueForm,
     ) -> Result<TensorId, String> {
         let source = self.tensor(from, form)?;
-        let id = self.rescale(source, from.number, value.number);
+        let id = self.rescale(source, from.worth, value.worth);
         self.define(value, form, id);
         Ok(id)
     }
 
     /// The elements of a tensor as others; nothing where they are those already.
-    pub fn rescale(&mut self, from: TensorId, own: Number, wanted: Number) -> TensorId {
+    pub fn rescale(&mut self, from: TensorId, own: Worth, wanted: Worth) -> TensorId {
         if own == wanted {
             return from;
         }
-        if [own, wanted].iter().any(|number| number.element == BpuElement::F16) {
+        if [own, wanted].iter().any(|worth| worth.element == BpuElement::F16) {
             return self.convert_elements(from, (wanted.element, wanted.scale()));
         }
         self.compute("requantize", Operator::Requantize { clamp: None }, &[from], self.shape(from), wanted)
@@ -193,7 +193,7 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
 
     /// Brings a value in from outside, in network form.
     fn import(&mut self, value: &QuantizedValue<'c, 'a>) -> Result<TensorId, String> {
-        let (element, scale, shape) = (value.number.element, value.number.scale(), value.shape.clone());
+        let (element, scale, shape) = (value.worth.element, value.worth.scale(), value.shape.clone());
         let source = self.float_sources.get(&value.key).copied();
         let maker = source.and_then(ir::defining_operation).filter(|operation| makes_integers(*operation));
         let id = match (maker, source) {
@@ -326,9 +326,9 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         operator: Operator,
         inputs: &[TensorId],
         shape: Vec<usize>,
-        number: Number,
+        worth: Worth,
     ) -> TensorId {
-        self.add(part, operator, inputs, (shape, number.element, number.scale()))
+        self.add(part, operator, inputs, (shape, worth.element, worth.scale()))
     }
 
     /// A convolution in the place of an operation, and what its result of `shape` becomes: integers, or the exact sums as f32.
@@ -344,8 +344,8 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
     ) -> Result<TensorId, String> {
         match output {
             Output::Quantized(value) => {
-                convolution.clamp = clamp_of(activation, value.number);
-                Ok(self.compute(ITSELF, Operator::Convolution(convolution), inputs, shape, value.number))
+                convolution.clamp = clamp_of(activation, value.worth);
+                Ok(self.compute(ITSELF, Operator::Convolution(convolution), inputs, shape, value.worth))
             }
             Output::Exact { .. } if activation.is_some() => Err("its activation needs a quantized result".to_owned()),
             Output::Exact { .. } => {
@@ -436,7 +436,7 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         output: &Output<'c, 'a>,
     ) -> TensorId {
         let (element, scale) = match output {
-            Output::Quantized(value) => (value.number.element, value.number.scale()),
+            Output::Quantized(value) => (value.worth.element, value.worth.scale()),
             Output::Exact { .. } => (BpuElement::F32, TensorScale::None),
         };
         let operator = Operator::Vector { axes, program: Box::new(program) };
@@ -474,7 +474,7 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
 }
 
 /// The integers to which a fused activation clamps results; `None` without an activation.
-pub fn clamp_of(activation: Option<(f64, f64)>, result: Number) -> Option<Clamp> {
+pub fn clamp_of(activation: Option<(f64, f64)>, result: Worth) -> Option<Clamp> {
     let (lower, upper) = activation?;
     crate::bpu::functions::activation_clamp(lower, upper, result.affine, result.element)
 }

@@ -1,7 +1,7 @@
 //! In which types an operation sees its operands and gives its result: as the casts of the QDQ form say, or as one who asks for a
 //! form supposes.
 
-use super::values::{Number, Output, QuantizedConstant, QuantizedOperand, QuantizedValue, storage};
+use super::values::{Output, QuantizedConstant, QuantizedOperand, QuantizedValue, Worth, storage};
 use crate::bpu::{constraints::Known, model::Clamp};
 use crate::numerics::{self, Destination};
 use hb_dialects::{
@@ -207,14 +207,14 @@ fn activation<'c, 'a>(
     (key, shape): (usize, Vec<usize>),
     element: &Element,
 ) -> Result<QuantizedValue<'c, 'a>, String> {
-    let number = match element {
-        Element::Plain(ElementType::F16) => Number::FLOAT16,
+    let worth = match element {
+        Element::Plain(ElementType::F16) => Worth::FLOAT16,
         Element::Quantized(quantized @ Quantized { scale: Scale::PerTensor(affine), bits: ..=16 }) => {
-            Number { element: storage(quantized), affine: *affine }
+            Worth { element: storage(quantized), affine: *affine }
         }
         _ => return Err("an activation is neither float16 nor int8 or int16 with one scale".into()),
     };
-    Ok(QuantizedValue { key, source, shape, number, from: None })
+    Ok(QuantizedValue { key, source, shape, worth, from: None })
 }
 
 /// The integers of a constant.

@@ -7,16 +7,16 @@ use rayon::prelude::*;
 
 /// What the elements of an activation are: their type, and what integers are worth; a float16 is worth itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Number {
+pub struct Worth {
     pub element: BpuElement,
     pub affine: Affine,
 }
 
-impl Number {
-    pub const FLOAT16: Number = Number { element: BpuElement::F16, affine: Affine::symmetric(1.0) };
+impl Worth {
+    pub const FLOAT16: Worth = Worth { element: BpuElement::F16, affine: Affine::symmetric(1.0) };
 
-    pub fn int16(scale: f64) -> Number {
-        Number { element: BpuElement::I16, affine: Affine::symmetric(scale) }
+    pub fn int16(scale: f64) -> Worth {
+        Worth { element: BpuElement::I16, affine: Affine::symmetric(scale) }
     }
 
     /// As tensors have it.
@@ -49,7 +49,7 @@ pub struct QuantizedValue<'c, 'a> {
     pub source: Value<'c, 'a>,
     /// Shape in ONNX order.
     pub shape: Vec<usize>,
-    pub number: Number,
+    pub worth: Worth,
     /// What this value is made of, for readers that see it in another type.
     pub from: Option<Box<QuantizedValue<'c, 'a>>>,
 }

@@ -6,7 +6,7 @@
 use super::window::{activation, channels_last, constant, image};
 use crate::bpu::lower::{
     builder::{Builder, ITSELF, ValueForm, clamp_of},
-    values::{Number, QuantizedConstant, QuantizedValue},
+    values::{QuantizedConstant, QuantizedValue, Worth},
 };
 use crate::bpu::model::{Clamp, Convolution, Operator, TensorId};
 use hb_dialects::{
@@ -172,7 +172,7 @@ impl Filters {
 /// What the phases share.
 struct Lowering<'v, 'c, 'a> {
     input: TensorId,
-    input_number: Number,
+    input_worth: Worth,
     dimensions: [Dimension; 2],
     filters: Filters,
     clamp: Option<Clamp>,
@@ -198,7 +198,7 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
         if [rows, cells] != [height.size, width.size] {
             let sizes = vec![batch, rows, cells, channels];
             let operator = Operator::Slice { starts: vec![0, top, left, 0], steps: vec![1; 4], sizes: sizes.clone() };
-            input = builder.compute("input", operator, &[input], sizes, self.input_number);
+            input = builder.compute("input", operator, &[input], sizes, self.input_worth);
         }
         let weight = builder.constant("weight", &self.filters.of_phases(row, columns)?);
         let mut inputs = vec![input, weight];
@@ -215,7 +215,7 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
         let [_, each, ..] = self.filters.sizes()?;
         let maps = columns.len() * each * self.filters.group;
         let shape = vec![batch, height.count(), width.count(), maps];
-        Ok(builder.compute(part, operator, &inputs, shape, self.output.number))
+        Ok(builder.compute(part, operator, &inputs, shape, self.output.worth))
     }
 
     /// `[N, rows, columns, stride * M]`: one phase of rows, with all columns.
@@ -253,13 +253,13 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
         if let Some(size) = shape.get_mut(axis) {
             *size *= parts.len();
         }
-        Ok(builder.compute(part, Operator::Concat { axis }, parts, shape, self.output.number))
+        Ok(builder.compute(part, Operator::Concat { axis }, parts, shape, self.output.worth))
     }
 
     /// All rows and columns in their order; those behind the end of the result are cut off.
     fn interleave(&self, builder: &mut Builder<'c, 'a>, rows: &[TensorId]) -> Result<TensorId, String> {
         let [height, width] = self.dimensions;
-        let scale = self.output.number.scale();
+        let scale = self.output.worth.scale();
         let shape = channels_last(&self.output.shape)?;
         let [batch, _, _, maps] = <[usize; 4]>::try_from(shape.as_slice()).map_err(|_| "its result is no image")?;
         let whole = [batch, height.count() * height.stride, width.count() * width.stride, maps];
@@ -276,13 +276,13 @@ impl<'c, 'a> Lowering<'_, 'c, 'a> {
             return Ok(id);
         }
         let operator = Operator::Slice { starts: vec![0; 4], steps: vec![1; 4], sizes: shape.clone() };
-        Ok(builder.compute("slice", operator, &[id], shape, self.output.number))
+        Ok(builder.compute("slice", operator, &[id], shape, self.output.worth))
     }
 }
 
 pub fn conv_transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let output = builder.result(operation)?;
-    let input_number = activation(builder, operation, 0)?.number;
+    let input_worth = activation(builder, operation, 0)?.worth;
     let mut weight = constant(builder, operation, 1)?;
     if let &[channels, each, width] = weight.shape.as_slice() {
         weight.shape = vec![channels, each, 1, width];
@@ -293,10 +293,10 @@ pub fn conv_transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: Operatio
     let (_, input, size) = image(builder, operation)?;
     let lowering = Lowering {
         input,
-        input_number,
+        input_worth,
         dimensions: dimensions(operation, size)?,
         filters: Filters { weight, bias, group },
-        clamp: clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, output.number),
+        clamp: clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, output.worth),
         output: &output,
     };
     let mut rows = Vec::new();

@@ -4,7 +4,7 @@ use crate::bpu::constraints::Known;
 use crate::bpu::functions;
 use crate::bpu::lower::{
     builder::{Builder, ITSELF, TO_CHANNELS_LAST, ValueForm, clamp_of, shape_in},
-    values::{Number, QuantizedConstant, QuantizedOperand, QuantizedValue},
+    values::{QuantizedConstant, QuantizedOperand, QuantizedValue, Worth},
 };
 use crate::bpu::model::{BpuElement, Clamp, Operator, TensorId};
 use crate::cpu;
@@ -33,8 +33,8 @@ fn binary<'c, 'a>(
     operator: fn(Option<Clamp>) -> Operator,
 ) -> Result<(), String> {
     let pair = Pair::of(builder, operation)?;
-    let clamp = clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, pair.output.number);
-    let id = builder.compute(ITSELF, operator(clamp), &pair.ids, pair.shape, pair.output.number);
+    let clamp = clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, pair.output.worth);
+    let id = builder.compute(ITSELF, operator(clamp), &pair.ids, pair.shape, pair.output.worth);
     builder.define(&pair.output, pair.form, id);
     Ok(())
 }
@@ -42,7 +42,7 @@ fn binary<'c, 'a>(
 /// Two operands in one layout.
 struct Pair<'c, 'a> {
     ids: [TensorId; 2],
-    integers: [Number; 2],
+    integers: [Worth; 2],
     form: ValueForm,
     output: QuantizedValue<'c, 'a>,
     /// Of the result, in the layout.
@@ -54,16 +54,16 @@ impl<'c, 'a> Pair<'c, 'a> {
         let output = builder.result(operation)?;
         let operands = [builder.operand(operation, 0)?, builder.operand(operation, 1)?];
         let form = common_form(builder, &operands, output.shape.len());
-        let (mut ids, mut integers) = ([TensorId(0); 2], [output.number; 2]);
+        let (mut ids, mut integers) = ([TensorId(0); 2], [output.worth; 2]);
         for (index, (operand, suffix)) in operands.iter().zip(["a", "b"]).enumerate() {
             (ids[index], integers[index]) = match operand {
-                QuantizedOperand::Value(value) => (builder.tensor(value, form)?, value.number),
+                QuantizedOperand::Value(value) => (builder.tensor(value, form)?, value.worth),
                 QuantizedOperand::Constant(constant) => {
                     let ir::Scale::PerTensor(affine) = constant.scale else {
                         return Err(format!("its operand {index} has more than one scale"));
                     };
-                    let number = Number { element: constant.element, affine };
-                    (constant_in(builder, suffix, constant, form), number)
+                    let worth = Worth { element: constant.element, affine };
+                    (constant_in(builder, suffix, constant, form), worth)
                 }
             };
         }
@@ -99,7 +99,7 @@ fn extreme<'c, 'a>(
     let mut pair = Pair::of(builder, operation)?;
     // A value beyond the range of the result counts as the end of that range, so that a wide range of one operand costs a narrow one of the
     // other no precision.
-    let range = Number::int16(pair.output.number.largest() / f64::from(Clamp::I16.high));
+    let range = Worth::int16(pair.output.worth.largest() / f64::from(Clamp::I16.high));
     for (index, part) in ["a_within", "b_within"].into_iter().enumerate() {
         let (id, own) = (pair.ids[index], pair.integers[index]);
         if own.element == BpuElement::I16 && own.affine.scale > range.affine.scale {
@@ -111,10 +111,10 @@ fn extreme<'c, 'a>(
     let [a, b] = pair.ids;
     // Every difference fits. That of two int8 is exact for this purpose, that of int16 off by at most a step of theirs.
     let largest = pair.integers[0].largest() + pair.integers[1].largest();
-    let number = Number::int16(largest / f64::from(Clamp::I16.high));
+    let worth = Worth::int16(largest / f64::from(Clamp::I16.high));
     let operator = Operator::Sub { clamp: Some(difference) };
-    let difference = builder.compute("difference", operator, &[b, a], pair.shape.clone(), number);
-    let id = builder.compute(ITSELF, Operator::Add { clamp: None }, &[a, difference], pair.shape, pair.output.number);
+    let difference = builder.compute("difference", operator, &[b, a], pair.shape.clone(), worth);
+    let id = builder.compute(ITSELF, Operator::Add { clamp: None }, &[a, difference], pair.shape, pair.output.worth);
     builder.define(&pair.output, pair.form, id);
     Ok(())
 }
@@ -126,7 +126,7 @@ pub fn p_relu<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     }
     let pair = Pair::of(builder, operation)?;
     let operator = Operator::PRelu { clamp: None };
-    let id = builder.compute(ITSELF, operator, &pair.ids, pair.shape, pair.output.number);
+    let id = builder.compute(ITSELF, operator, &pair.ids, pair.shape, pair.output.worth);
     builder.define(&pair.output, pair.form, id);
     Ok(())
 }
@@ -161,7 +161,7 @@ fn of_one_operand<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
     operation: OperationRef<'c, 'a>,
     index: usize,
-    operator: impl FnOnce(Number, Number) -> Result<Operator, String>,
+    operator: impl FnOnce(Worth, Worth) -> Result<Operator, String>,
 ) -> Result<(), String> {
     let output = builder.result(operation)?;
     let QuantizedOperand::Value(input) = builder.operand(operation, index)? else {
@@ -172,9 +172,9 @@ fn of_one_operand<'c, 'a>(
     }
     let form = if builder.has(&input, ValueForm::ChannelsLast) { ValueForm::ChannelsLast } else { ValueForm::Network };
     let id = builder.tensor(&input, form)?;
-    let operator = operator(input.number, output.number)?;
+    let operator = operator(input.worth, output.worth)?;
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(ITSELF, operator, &[id], shape, output.number);
+    let id = builder.compute(ITSELF, operator, &[id], shape, output.worth);
     builder.define(&output, form, id);
     Ok(())
 }

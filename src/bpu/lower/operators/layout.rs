@@ -2,7 +2,7 @@
 
 use crate::bpu::lower::{
     builder::{Builder, ITSELF, TO_CHANNELS_LAST, ValueForm, shape_in},
-    values::{Number, QuantizedOperand, QuantizedValue},
+    values::{QuantizedOperand, QuantizedValue, Worth},
 };
 use crate::bpu::model::{Operator, PadMode, TensorId};
 use hb_dialects::{
@@ -54,8 +54,8 @@ pub(super) fn axis_in(form: ValueForm, axis: usize) -> usize {
 pub fn reshape<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let id = builder.tensor(&input, ValueForm::Network)?;
-    let id = builder.reshape(id, &output.shape, &input.number.scale());
-    let id = builder.rescale(id, input.number, output.number);
+    let id = builder.reshape(id, &output.shape, &input.worth.scale());
+    let id = builder.rescale(id, input.worth, output.worth);
     builder.define(&output, ValueForm::Network, id);
     Ok(())
 }
@@ -67,13 +67,13 @@ pub fn transpose<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<
     let permutation = attributes::perm(operation).map_err(|error| error.to_string())?;
     if form == ValueForm::Network && permutation == FROM_CHANNELS_LAST {
         // What the result is with its channels last, it was before. Who wants it otherwise moves it.
-        let id = builder.rescale(id, input.number, output.number);
+        let id = builder.rescale(id, input.worth, output.worth);
         builder.define(&output, ValueForm::ChannelsLast, id);
         return Ok(());
     }
     let permutation: Vec<usize> = permutation.iter().map(|&axis| axis_in(form, axis as usize)).collect();
-    let id = builder.transpose(id, &permutation, &input.number.scale());
-    let id = builder.rescale(id, input.number, output.number);
+    let id = builder.transpose(id, &permutation, &input.worth.scale());
+    let id = builder.rescale(id, input.worth, output.worth);
     builder.define(&output, ValueForm::Network, id);
     Ok(())
 }
@@ -94,10 +94,10 @@ pub fn concat<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     let mut ids = Vec::new();
     for value in &values {
         let id = builder.tensor(value, form)?;
-        ids.push(builder.rescale(id, value.number, output.number));
+        ids.push(builder.rescale(id, value.worth, output.worth));
     }
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(ITSELF, Operator::Concat { axis }, &ids, shape, output.number);
+    let id = builder.compute(ITSELF, Operator::Concat { axis }, &ids, shape, output.worth);
     builder.define(&output, form, id);
     Ok(())
 }
@@ -116,8 +116,8 @@ pub fn slice<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 
         sizes: ranges.iter().map(|range| range.count as usize).collect(),
     };
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(ITSELF, operator, &[id], shape, input.number);
-    let id = builder.rescale(id, input.number, output.number);
+    let id = builder.compute(ITSELF, operator, &[id], shape, input.worth);
+    let id = builder.rescale(id, input.worth, output.worth);
     builder.define(&output, form, id);
     Ok(())
 }
@@ -125,7 +125,7 @@ pub fn slice<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 
 pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let mode = match attributes::mode(operation).map_err(|error| error.to_string())? {
-        "constant" if pads_with_zero(operation)? => PadMode::Constant(input.number.affine.zero_point),
+        "constant" if pads_with_zero(operation)? => PadMode::Constant(input.worth.affine.zero_point),
         "constant" => return Err("it pads with another value than 0, which may be none of its input's integers".into()),
         "reflect" => PadMode::Reflect,
         "edge" => PadMode::Edge,
@@ -136,7 +136,7 @@ pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
     let mut id = builder.tensor(&input, form)?;
     let amounts = in_form(form, &amounts);
     if amounts.iter().any(|&(before, after)| before < 0 || after < 0) {
-        id = crop(builder, id, &amounts, input.number)?;
+        id = crop(builder, id, &amounts, input.worth)?;
     }
     let positive = |amount: i64| usize::try_from(amount).unwrap_or(0);
     let operator = Operator::Pad {
@@ -145,8 +145,8 @@ pub fn pad<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
         mode,
     };
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
-    let id = builder.compute(ITSELF, operator, &[id], shape, input.number);
-    let id = builder.rescale(id, input.number, output.number);
+    let id = builder.compute(ITSELF, operator, &[id], shape, input.worth);
+    let id = builder.rescale(id, input.worth, output.worth);
     builder.define(&output, form, id);
     Ok(())
 }
@@ -162,12 +162,7 @@ fn pads_with_zero(operation: OperationRef<'_, '_>) -> Result<bool, String> {
 }
 
 /// Cuts off what negative pads take away.
-fn crop(
-    builder: &mut Builder<'_, '_>,
-    id: TensorId,
-    amounts: &[(i64, i64)],
-    number: Number,
-) -> Result<TensorId, String> {
+fn crop(builder: &mut Builder<'_, '_>, id: TensorId, amounts: &[(i64, i64)], worth: Worth) -> Result<TensorId, String> {
     let shape = builder.shape(id);
     let cut = |amount: i64| usize::try_from(amount.saturating_neg()).unwrap_or(0);
     let starts: Vec<usize> = amounts.iter().map(|amount| cut(amount.0)).collect();
@@ -178,7 +173,7 @@ fn crop(
         .collect();
     let sizes = sizes.ok_or("it cuts off more than there is")?;
     let operator = Operator::Slice { starts, steps: vec![1; shape.len()], sizes: sizes.clone() };
-    Ok(builder.compute("slice", operator, &[id], sizes, number))
+    Ok(builder.compute("slice", operator, &[id], sizes, worth))
 }
 
 pub fn gather<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
@@ -201,17 +196,17 @@ pub fn gather<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
         let (mut starts, mut steps, mut sizes) = (vec![0; rank], vec![1isize; rank], input.shape.clone());
         (starts[axis], steps[axis], sizes[axis]) = (start, step, count);
         let operator = Operator::Slice { starts, steps, sizes: sizes.clone() };
-        parts.push(builder.compute("slice", operator, &[from], sizes, input.number));
+        parts.push(builder.compute("slice", operator, &[from], sizes, input.worth));
     }
     let mut joined = input.shape.clone();
     joined[axis] = indices.len();
     let id = match parts.as_slice() {
         [] => return Err("it takes nothing".into()),
         [single] => *single,
-        _ => builder.compute(ITSELF, Operator::Concat { axis }, &parts, joined, input.number),
+        _ => builder.compute(ITSELF, Operator::Concat { axis }, &parts, joined, input.worth),
     };
-    let id = builder.reshape(id, &output.shape, &input.number.scale());
-    let id = builder.rescale(id, input.number, output.number);
+    let id = builder.reshape(id, &output.shape, &input.worth.scale());
+    let id = builder.rescale(id, input.worth, output.worth);
     builder.define(&output, ValueForm::Network, id);
     Ok(())
 }

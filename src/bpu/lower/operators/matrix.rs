@@ -33,7 +33,7 @@ fn with_constant<'c, 'a>(
     let shape = vec![1, 1, count, columns];
     let id = builder.sums(Convolution::default(), (activation, &inputs), shape, output)?;
     let scale = match output {
-        Output::Quantized(value) => value.number.scale(),
+        Output::Quantized(value) => value.worth.scale(),
         Output::Exact { .. } => crate::bpu::model::TensorScale::None,
     };
     let id = builder.reshape(id, output.shape(), &scale);
@@ -83,14 +83,14 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
     };
     let mut left = builder.tensor(&a, ValueForm::Network)?;
     if attributes::trans_a(operation).map_err(text)? {
-        left = builder.transpose(left, &[1, 0], &a.number.scale());
+        left = builder.transpose(left, &[1, 0], &a.worth.scale());
     }
     let transposed = attributes::trans_b(operation).map_err(text)?;
     let rows = output.shape().first().copied().unwrap_or(1);
     match builder.operand(operation, 1)? {
         QuantizedOperand::Constant(b) => {
             let weight = if transposed { b } else { b.transposed(&[1, 0]) };
-            with_constant(builder, operation, (left, &Scale::PerTensor(a.number.affine), rows), &weight, &output)
+            with_constant(builder, operation, (left, &Scale::PerTensor(a.worth.affine), rows), &weight, &output)
         }
         QuantizedOperand::Value(_) if operation.operand_count() > 2 => {
             Err("it adds a bias to a product of two activations".into())
@@ -99,11 +99,11 @@ pub fn gemm<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
             let output = builder.result(operation)?;
             let mut right = builder.tensor(&b, ValueForm::Network)?;
             if transposed {
-                right = builder.transpose(right, &[1, 0], &b.number.scale());
+                right = builder.transpose(right, &[1, 0], &b.worth.scale());
             }
-            let clamp = clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, output.number);
+            let clamp = clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, output.worth);
             let shape = output.shape.clone();
-            let id = builder.compute(ITSELF, Operator::MatMul { clamp }, &[left, right], shape, output.number);
+            let id = builder.compute(ITSELF, Operator::MatMul { clamp }, &[left, right], shape, output.worth);
             builder.define(&output, ValueForm::Network, id);
             Ok(())
         }
@@ -121,7 +121,7 @@ pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
         return with_constant(
             builder,
             operation,
-            (left, &Scale::PerTensor(a.number.affine), rows),
+            (left, &Scale::PerTensor(a.worth.affine), rows),
             &b.transposed(&[1, 0]),
             &Output::Quantized(output),
         );
@@ -135,8 +135,8 @@ pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
     if right_rank == 1 {
         shape.push(1);
     }
-    let id = builder.compute(ITSELF, Operator::MatMul { clamp: None }, &[left, right], shape, output.number);
-    let id = builder.reshape(id, &output.shape, &output.number.scale());
+    let id = builder.compute(ITSELF, Operator::MatMul { clamp: None }, &[left, right], shape, output.worth);
+    let id = builder.reshape(id, &output.shape, &output.worth.scale());
     builder.define(&output, ValueForm::Network, id);
     Ok(())
 }
@@ -150,7 +150,7 @@ fn matrix_operand<'c, 'a>(
 ) -> Result<(TensorId, usize), String> {
     let (id, shape, scale) = match operand {
         QuantizedOperand::Value(value) => {
-            (builder.tensor(value, ValueForm::Network)?, value.shape.clone(), value.number.scale())
+            (builder.tensor(value, ValueForm::Network)?, value.shape.clone(), value.worth.scale())
         }
         QuantizedOperand::Constant(constant) => {
             let id = builder.constant(suffix, constant);

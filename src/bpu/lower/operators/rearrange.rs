@@ -3,7 +3,7 @@
 use super::layout::{axis_in, form_of, in_form, input};
 use crate::bpu::lower::{
     builder::{Builder, ValueForm},
-    values::{Number, QuantizedValue},
+    values::{QuantizedValue, Worth},
 };
 use crate::bpu::model::{Operator, TensorId};
 use hb_dialects::{hfloat::attributes, ir::attribute};
@@ -17,7 +17,7 @@ fn repeated(
     builder: &mut Builder<'_, '_>,
     from: TensorId,
     (axis, times): (usize, usize),
-    number: Number,
+    worth: Worth,
 ) -> Result<TensorId, String> {
     if times == 1 {
         return Ok(from);
@@ -30,7 +30,7 @@ fn repeated(
         *size *= times;
     }
     let operator = Operator::Concat { axis };
-    Ok(builder.compute("repeat", operator, &vec![from; times], shape, number))
+    Ok(builder.compute("repeat", operator, &vec![from; times], shape, worth))
 }
 
 /// Repeats each dimension of a value, which is of the result's rank in network form, as often as the result asks.
@@ -45,9 +45,9 @@ fn grown<'c, 'a>(
         if size == 0 || !total.is_multiple_of(size) {
             return Err(format!("a dimension of {size} does not become {total} by repeating"));
         }
-        id = repeated(builder, id, (axis_in(form, axis), total / size), input.number)?;
+        id = repeated(builder, id, (axis_in(form, axis), total / size), input.worth)?;
     }
-    let id = builder.rescale(id, input.number, output.number);
+    let id = builder.rescale(id, input.worth, output.worth);
     builder.define(output, form, id);
     Ok(())
 }
@@ -69,7 +69,7 @@ pub fn expand<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
     }
     let id = builder.tensor(&input, ValueForm::Network)?;
     let shape = [vec![1; more], input.shape.clone()].concat();
-    let id = builder.reshape(id, &shape, &input.number.scale());
+    let id = builder.reshape(id, &shape, &input.worth.scale());
     grown(builder, (id, ValueForm::Network, &shape), (&input, &output))
 }
 
@@ -87,12 +87,12 @@ fn regrouped<'c, 'a>(
     permutation: [usize; 6],
     (input, output): (&QuantizedValue<'c, 'a>, &QuantizedValue<'c, 'a>),
 ) -> Result<(), String> {
-    let scale = input.number.scale();
+    let scale = input.worth.scale();
     let id = builder.tensor(input, ValueForm::ChannelsLast)?;
     let id = builder.reshape(id, &seen, &scale);
     let id = builder.transpose(id, &permutation, &scale);
     let id = builder.reshape(id, &in_form(ValueForm::ChannelsLast, &output.shape), &scale);
-    let id = builder.rescale(id, input.number, output.number);
+    let id = builder.rescale(id, input.worth, output.worth);
     builder.define(output, ValueForm::ChannelsLast, id);
     Ok(())
 }

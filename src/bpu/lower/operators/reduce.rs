@@ -3,7 +3,7 @@
 use super::layout::{form_of, in_form, input};
 use crate::bpu::lower::{
     builder::{Builder, ITSELF, ValueForm, shape_in},
-    values::{Number, QuantizedConstant},
+    values::{QuantizedConstant, Worth},
 };
 use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, Operator, TensorId};
 use hb_dialects::{
@@ -41,8 +41,8 @@ pub fn sum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a
 pub fn maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     reduce(builder, operation, &by_axes(operation)?, |builder, image, result| {
         let (operator, shape) = max_pool(&image);
-        let id = builder.compute(ITSELF, operator, &[image.id], shape, image.number);
-        Ok(builder.rescale(id, image.number, result))
+        let id = builder.compute(ITSELF, operator, &[image.id], shape, image.worth);
+        Ok(builder.rescale(id, image.worth, result))
     })
 }
 
@@ -51,15 +51,15 @@ pub fn global_maximum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: Operatio
     let spatial: Vec<bool> = (0..rank).map(|dimension| dimension >= 2).collect();
     reduce(builder, operation, &spatial, |builder, image, result| {
         let (operator, shape) = max_pool(&image);
-        let id = builder.compute(ITSELF, operator, &[image.id], shape, image.number);
-        Ok(builder.rescale(id, image.number, result))
+        let id = builder.compute(ITSELF, operator, &[image.id], shape, image.worth);
+        Ok(builder.rescale(id, image.worth, result))
     })
 }
 
 /// c - max(c - x), where c is such that every c - x is an integer of the type: -1 step, or 0 with a zero point that makes room.
 pub fn minimum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     reduce(builder, operation, &by_axes(operation)?, |builder, image, result| {
-        let Affine { scale, zero_point } = image.number.affine;
+        let Affine { scale, zero_point } = image.worth.affine;
         let (step, mirror_point) = if zero_point == 0 { (-1, 0) } else { (0, -1 - zero_point) };
         let constant = QuantizedConstant {
             element: BpuElement::I8,
@@ -69,12 +69,12 @@ pub fn minimum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
         };
         let constant = builder.constant("constant", &constant);
         let affine = Affine { scale, zero_point: mirror_point };
-        let mirrored_number = Number { affine, ..image.number };
+        let mirrored_worth = Worth { affine, ..image.worth };
         let mirror = || Operator::Sub { clamp: None };
         let mirrored =
-            builder.compute("mirrored", mirror(), &[constant, image.id], image.size.to_vec(), mirrored_number);
+            builder.compute("mirrored", mirror(), &[constant, image.id], image.size.to_vec(), mirrored_worth);
         let (operator, shape) = max_pool(&image);
-        let found = builder.compute("maximum", operator, &[mirrored], shape.clone(), mirrored_number);
+        let found = builder.compute("maximum", operator, &[mirrored], shape.clone(), mirrored_worth);
         Ok(builder.compute(ITSELF, mirror(), &[constant, found], shape, result))
     })
 }
@@ -93,7 +93,7 @@ fn by_axes(operation: OperationRef<'_, '_>) -> Result<Vec<bool>, String> {
 struct Image {
     id: TensorId,
     size: [usize; 4],
-    number: Number,
+    worth: Worth,
 }
 
 /// `pool` gives the node from the image to `[outer, 1, 1, inner]` of the integers that it gets.
@@ -101,7 +101,7 @@ fn reduce<'c, 'a>(
     builder: &mut Builder<'c, 'a>,
     operation: OperationRef<'c, 'a>,
     reduced: &[bool],
-    pool: impl FnOnce(&mut Builder<'c, 'a>, Image, Number) -> Result<TensorId, String>,
+    pool: impl FnOnce(&mut Builder<'c, 'a>, Image, Worth) -> Result<TensorId, String>,
 ) -> Result<(), String> {
     let (input, output) = (input(builder, operation)?, builder.result(operation)?);
     let form = form_of(builder, &input);
@@ -114,25 +114,25 @@ fn reduce<'c, 'a>(
         // The reduced dimensions first: the others are channels then.
         let first = (0..shape.len()).filter(|dimension| reduced[*dimension]);
         let order: Vec<usize> = first.chain(kept.iter().copied()).collect();
-        id = builder.transpose(id, &order, &input.number.scale());
+        id = builder.transpose(id, &order, &input.worth.scale());
         shape = builder.shape(id);
         reduced = order.iter().map(|&dimension| reduced[dimension]).collect();
     }
     let size = image_size(&shape, &reduced);
-    let id = builder.reshape(id, &size, &input.number.scale());
-    let id = pool(builder, Image { id, size, number: input.number }, output.number)?;
+    let id = builder.reshape(id, &size, &input.worth.scale());
+    let id = pool(builder, Image { id, size, worth: input.worth }, output.worth)?;
     let image = shape_in(form, &output.shape).filter(|_| output.shape.len() == shape.len());
     if let (ValueForm::ChannelsLast, Some(shape)) = (form, image) {
-        let id = builder.reshape(id, &shape, &output.number.scale());
+        let id = builder.reshape(id, &shape, &output.worth.scale());
         builder.define(&output, ValueForm::ChannelsLast, id);
         return Ok(());
     }
     // In the layout, the kept dimensions may stand in another order than in the network.
     let mut order: Vec<usize> = (0..kept.len()).collect();
     order.sort_by_key(|&position| network_dimension(form, kept[position]));
-    let id = builder.reshape(id, &kept_shape, &output.number.scale());
-    let id = builder.transpose(id, &order, &output.number.scale());
-    let id = builder.reshape(id, &output.shape, &output.number.scale());
+    let id = builder.reshape(id, &kept_shape, &output.worth.scale());
+    let id = builder.transpose(id, &order, &output.worth.scale());
+    let id = builder.reshape(id, &output.shape, &output.worth.scale());
     builder.define(&output, ValueForm::Network, id);
     Ok(())
 }

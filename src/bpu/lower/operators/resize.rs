@@ -3,7 +3,7 @@
 use super::layout::{axis_in, form_of, input, runs};
 use crate::bpu::lower::{
     builder::{Builder, ValueForm, shape_in},
-    values::{Number, QuantizedConstant},
+    values::{QuantizedConstant, Worth},
 };
 use crate::bpu::model::{BpuElement, Operator, TensorId};
 use hb_dialects::{
@@ -147,13 +147,13 @@ pub fn resize<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c,
         x.growth(a).total_cmp(&y.growth(b)).then(axis_in(form, b.axis).cmp(&axis_in(form, a.axis)))
     });
     for (resized, along) in &parts {
-        id = resized_along(builder, id, axis_in(form, resized.axis), along, input.number)?;
+        id = resized_along(builder, id, axis_in(form, resized.axis), along, input.worth)?;
     }
     let shape = shape_in(form, &output.shape).ok_or("its result has no height and width")?;
     if builder.shape(id) != shape {
         return Err(format!("its result has the shape {shape:?}, not {:?}", builder.shape(id)));
     }
-    let id = builder.rescale(id, input.number, output.number);
+    let id = builder.rescale(id, input.worth, output.worth);
     builder.define(&output, form, id);
     Ok(())
 }
@@ -164,10 +164,10 @@ fn resized_along(
     from: TensorId,
     axis: usize,
     along: &Along,
-    number: Number,
+    worth: Worth,
 ) -> Result<TensorId, String> {
     let shape = builder.shape(from);
-    let scale = number.scale();
+    let scale = worth.scale();
     let product = |sizes: &[usize]| sizes.iter().product::<usize>();
     let (Some(outer), Some(&size), Some(inner)) =
         (shape.get(..axis).map(product), shape.get(axis), shape.get(axis + 1..).map(product))
@@ -185,7 +185,7 @@ fn resized_along(
             let flat = builder.reshape(from, &[outer * size, inner], &scale);
             let repeated = vec![outer * size, times * inner];
             let copies = vec![flat; *times];
-            let id = builder.compute("repeat", Operator::Concat { axis: 1 }, &copies, repeated, number);
+            let id = builder.compute("repeat", Operator::Concat { axis: 1 }, &copies, repeated, worth);
             builder.reshape(id, &with(size * times), &scale)
         }
         Along::Slices(runs) => {
@@ -194,13 +194,13 @@ fn resized_along(
                 let (mut starts, mut steps, sizes) = (vec![0; shape.len()], vec![1; shape.len()], with(count));
                 (starts[axis], steps[axis]) = (start, step);
                 let operator = Operator::Slice { starts, steps, sizes: sizes.clone() };
-                slices.push(builder.compute("slice", operator, &[from], sizes, number));
+                slices.push(builder.compute("slice", operator, &[from], sizes, worth));
             }
             match slices.as_slice() {
                 [single] => *single,
                 _ => {
                     let total = runs.iter().map(|run| run.2).sum();
-                    builder.compute("concat", Operator::Concat { axis }, &slices, with(total), number)
+                    builder.compute("concat", Operator::Concat { axis }, &slices, with(total), worth)
                 }
             }
         }
@@ -208,21 +208,21 @@ fn resized_along(
             let rows = matrix.shape.first().copied().unwrap_or(0);
             let flat = builder.reshape(from, &[outer, size, inner], &scale);
             let operator = Operator::MatMul { clamp: None };
-            let id = if number.element == BpuElement::I8 && number.affine.is_symmetric() {
+            let id = if worth.element == BpuElement::I8 && worth.affine.is_symmetric() {
                 let matrix = builder.constant("weights", matrix);
-                builder.compute("interpolate", operator, &[matrix, flat], vec![outer, rows, inner], number)
+                builder.compute("interpolate", operator, &[matrix, flat], vec![outer, rows, inner], worth)
             } else {
                 // The second operand of a product is int8 with the zero point 0: the matrix then.
                 let turned = builder.transpose(flat, &[0, 2, 1], &scale);
                 let shape = vec![outer, inner, rows];
                 let matrix = builder.constant("weights", &matrix.transposed(&[1, 0]));
-                let mut id = builder.compute("interpolate", operator.clone(), &[turned, matrix], shape.clone(), number);
-                if let Some(rest) = rest.as_ref().filter(|_| number.element == BpuElement::I16) {
-                    let small = Number::int16(number.affine.scale * Interpolation::largest_rest(rest));
+                let mut id = builder.compute("interpolate", operator.clone(), &[turned, matrix], shape.clone(), worth);
+                if let Some(rest) = rest.as_ref().filter(|_| worth.element == BpuElement::I16) {
+                    let small = Worth::int16(worth.affine.scale * Interpolation::largest_rest(rest));
                     let matrix = builder.constant("rest", &rest.transposed(&[1, 0]));
                     let part = builder.compute("correction", operator, &[turned, matrix], shape.clone(), small);
                     let add = Operator::Add { clamp: None };
-                    id = builder.compute("sum", add, &[id, part], shape, number);
+                    id = builder.compute("sum", add, &[id, part], shape, worth);
                 }
                 builder.transpose(id, &[0, 2, 1], &scale)
             };

@@ -125,8 +125,8 @@ pub fn max_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'
         pads: plane.pads,
         dilations: plane.dilations,
     });
-    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, value.number);
-    let id = builder.rescale(id, value.number, output.number);
+    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, value.worth);
+    let id = builder.rescale(id, value.worth, output.worth);
     builder.define(&output, ValueForm::ChannelsLast, id);
     Ok(())
 }
@@ -152,7 +152,7 @@ pub fn average_pool<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationR
         count_include_pad,
         clamp: None,
     });
-    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, output.number);
+    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, output.worth);
     builder.define(&output, ValueForm::ChannelsLast, id);
     Ok(())
 }
@@ -170,7 +170,7 @@ pub fn global_average_pool<'c, 'a>(
         count_include_pad: false,
         clamp: None,
     });
-    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, output.number);
+    let id = builder.compute(ITSELF, operator, &[input], channels_last(&output.shape)?, output.worth);
     builder.define(&output, ValueForm::ChannelsLast, id);
     Ok(())
 }

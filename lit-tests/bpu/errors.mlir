@@ -778,6 +778,14 @@ func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
 
 // -----
 
+func.func @f(%x: tensor<2x4xf16>) {
+  // expected-error @+1 {{'bpu.pad' op f16 cannot hold the padding 1}}
+  %0 = bpu.pad %x {before = array<i64: 1, 0>, after = array<i64: 0, 0>, value = 1} : (tensor<2x4xf16>) -> tensor<3x4xf16>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
   // expected-error @+1 {{'bpu.pad' op value 4294967296 leaves 32 bits}}
   %0 = bpu.pad %x {before = array<i64: 1, 0>, after = array<i64: 0, 0>, value = 4294967296} : (tensor<2x4x!quant.uniform<i8:f32, 0.5>>) -> tensor<3x4x!quant.uniform<i8:f32, 0.5>>
@@ -1156,7 +1164,7 @@ func.func @f(%x: tensor<2x4x!quant.uniform<i8:f32, 0.5>>) {
 // -----
 
 func.func @f(%x: tensor<4xi32>) {
-  // expected-error @+1 {{'bpu.vector' op operand #0 must be variadic of ranked tensor of quantized type or 32-bit float values, but got 'tensor<4xi32>'}}
+  // expected-error @+1 {{'bpu.vector' op operand #0 must be variadic of ranked tensor of quantized type or 32-bit float or 16-bit float values, but got 'tensor<4xi32>'}}
   %0 = bpu.vector %x {axes = array<i64>, program = ["%0 = load 0"]} : (tensor<4xi32>) -> tensor<4xf32>
   return
 }

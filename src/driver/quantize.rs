@@ -24,18 +24,21 @@ use crate::quant::{
     calibrate::{CalibrationError, Samples, random_inputs, threads},
     evidence::{self, Calibrated, Evidence, Method, RangeMethod, RangeMethods},
     given::keep_forms,
-    info::{PrecisionInfo, QuantInfo},
+    info::{ActivationType, PrecisionInfo, QuantInfo},
     measured_values,
     precision::{self, Candidate},
-    requests::{AskedTypes, TypeRequests},
+    requests::{AskedTypes, TypeRequests, WeightRequests},
     round_weights,
     search::{Found, LatencyBudget, Search, UserJudge},
+    split_weights::{parts, split_weights},
+    weight_search::WeightSearch,
 };
 use crate::sim::{npy, perf::performance, runner::timelines};
 use hb_dialects::pass::word;
 use hb_dialects::{ElementType, ir};
 use melior::ir::{Module, OperationRef};
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Random samples of calibration type `skip`.
@@ -140,19 +143,71 @@ impl NetworkStages<'_> {
         Some(*self.configuration.get(&ACCURACY_TARGET)).filter(|target| searches && *target > 0.0)
     }
 
-    /// Measures the float network. The samples are kept, where `debug_mode` asks for it.
-    pub(super) fn calibrate(
+    /// Measures the float network. Layers whose weights shall have 16 bits, because they are asked for or because nothing else would do, are
+    /// split first. The samples are kept, where `debug_mode` asks for it.
+    pub(super) fn calibrate<'c>(
         &self,
-        module: &Module<'_>,
+        module: &mut Module<'c>,
         inputs: &[CheckedInput],
         files: &mut FileSet,
     ) -> Result<Reference, StageError> {
-        let function = compare::network(module.as_operation())?;
         let requests = types::requests(self.configuration);
+        let function = compare::network(module.as_operation())?;
+        let WeightRequests { mut wide, narrow } = requests.weights(function, &self.kinds)?;
+        split_weights(function, &wide)?;
+        let Some(wanted) = self.wanted_cosine() else {
+            return self.measure(module, (&requests, &wide), inputs, Some(files));
+        };
+        let before = ir::copy_module(module)?;
+        let reference = self.measure(module, (&requests, &wide), inputs, Some(files))?;
+        let more = self.wide_weights(module, &reference, (wanted, &narrow))?;
+        if more.is_empty() {
+            return Ok(reference);
+        }
+        *module = before;
+        split_weights(compare::network(module.as_operation())?, &more)?;
+        wide.extend(more);
+        self.measure(module, (&requests, &wide), inputs, None)
+    }
+
+    /// The layers whose weights must have 16 bits for the outputs to be as they are wanted.
+    fn wide_weights(
+        &self,
+        module: &Module<'_>,
+        reference: &Reference,
+        (wanted_cosine, narrow): (f64, &BTreeSet<String>),
+    ) -> Result<BTreeSet<String>, StageError> {
+        let Some(evidence) = &reference.calibrated.evidence else { return Ok(BTreeSet::new()) };
+        let read = |executable: &FloatExecutable, index: usize| reference.source.read(executable, index);
+        let samples = Samples { count: reference.source.len(), read: &read, jobs: self.configuration.threads() };
+        let compile = |function: OperationRef<'_, '_>| Ok(self.observed(function)?);
+        let search = WeightSearch { module, evidence, samples: &samples, compile: &compile, wanted_cosine, narrow };
+        let wide = search.run()?;
+        if !wide.is_empty() {
+            let names: Vec<&String> = wide.iter().collect();
+            let what = format!(
+                "the weights of {} layers have 16 bits: as int8 they alone would cost the outputs too much",
+                names.len()
+            );
+            tell_names(&what, &names);
+        }
+        Ok(wide)
+    }
+
+    fn measure(
+        &self,
+        module: &Module<'_>,
+        (requests, wide): (&TypeRequests, &BTreeSet<String>),
+        inputs: &[CheckedInput],
+        files: Option<&mut FileSet>,
+    ) -> Result<Reference, StageError> {
+        let function = compare::network(module.as_operation())?;
         requests.round_results(function, &self.kinds)?;
         let executable = self.observed(function)?;
         let source = self.samples(inputs, &executable)?;
-        if *self.configuration.get(&DEBUG_MODE) == Some(DebugMode::DumpCalibrationData) {
+        if let Some(files) = files
+            && *self.configuration.get(&DEBUG_MODE) == Some(DebugMode::DumpCalibrationData)
+        {
             self.dump_samples(&source, &executable, files)?;
         }
         let progress = self.stages.console.progress("calibrating", source.len() as u64);
@@ -162,7 +217,7 @@ impl NetworkStages<'_> {
             evidence::calibrate(function, &executable, &samples, &self.method(), &|| progress.advance(1))?;
         let sample = source.read(&executable, 0)?;
         question_ranges(&source, &executable, function, inputs)?;
-        let asked = self.ask(module, &requests, &mut calibrated)?;
+        let asked = self.ask(module, (requests, wide), &mut calibrated)?;
         Ok(Reference { sample, calibrated, asked, source })
     }
 
@@ -170,14 +225,15 @@ impl NetworkStages<'_> {
     fn ask(
         &self,
         module: &Module<'_>,
-        requests: &TypeRequests,
+        (requests, wide): (&TypeRequests, &BTreeSet<String>),
         calibrated: &mut Calibrated,
     ) -> Result<AskedTypes, StageError> {
-        if requests.is_empty() {
+        if requests.is_empty() && wide.is_empty() {
             return Ok(AskedTypes::default());
         }
         let function = compare::network(module.as_operation())?;
         let mut asked = requests.resolve(function, &self.kinds, calibrated.info()?)?;
+        asked.values.extend(parts(function).into_iter().map(|part| (part, ActivationType::Int16)));
         keep_forms(module, calibrated.info()?, &mut asked)?;
         for sentence in &asked.refused {
             tracing::warn!("types: {sentence}");
@@ -189,6 +245,7 @@ impl NetworkStages<'_> {
             info.ask(&asked);
             // What is read and computed in float16 alone has no integers any more.
             info.values.retain(|name, _| measured.contains(name));
+            info.wide_weights.clone_from(wide);
         }
         Ok(asked)
     }
@@ -240,6 +297,7 @@ impl NetworkStages<'_> {
         let weights = self.stage_weights(module, evidence, files)?;
         pipeline::run(self.context, module, &round_weights_pass(&weights))?;
         self.keep_resources(&[module]);
+        let candidates = self.with_forms(module, reference, candidates)?;
         let found = self.search(module, reference, evidence, &candidates)?;
         report(&found);
         self.report_types(module, &found.info, &reference.asked, &found.methods, files)?;
@@ -248,6 +306,19 @@ impl NetworkStages<'_> {
         let info = self.stage_info(&found.info, files)?;
         pipeline::run(self.context, module, &hfloat_to_qdq(&info))?;
         Ok((run, Some(judgement)))
+    }
+
+    /// Those of the candidates that leave every operation its form on the BPU, if all of them become int16.
+    fn with_forms(
+        &self,
+        module: &Module<'_>,
+        reference: &Reference,
+        candidates: Vec<Candidate>,
+    ) -> Result<Vec<Candidate>, StageError> {
+        let mut all = reference.asked.clone();
+        all.values.extend(candidates.iter().map(|candidate| (candidate.value.clone(), ActivationType::Int16)));
+        keep_forms(module, reference.calibrated.info()?, &mut all)?;
+        Ok(candidates.into_iter().filter(|candidate| all.values.contains_key(&candidate.value)).collect())
     }
 
     /// Looks for the precision of a network whose weights are rounded.
@@ -319,6 +390,11 @@ impl NetworkStages<'_> {
         }
         Ok(files.staged_path(file)?)
     }
+}
+
+/// The pass that splits the layers which a file names.
+pub(super) fn split_weights_pass(info: &Path) -> String {
+    on_functions(&format!("quant-split-weights{{info={}}}", word(info)))
 }
 
 /// The pass that gives weights the integers of a file.

@@ -11,7 +11,7 @@ use crate::quant::{
     evidence::{RangeMethod, RangeMethods},
     given::{GivenTypes, given_types},
     info::{ActivationType, QuantInfo},
-    requests::{AskedTypes, NodeTypes, RequestedType, TypeRequests},
+    requests::{AskedTypes, NodeTypes, RequestedType, TypeRequests, WEIGHTS},
     rules::WIDE_BITS,
 };
 use melior::ir::Module;
@@ -162,6 +162,11 @@ fn quant_config(given: &[GivenTypes], info: &QuantInfo, methods: &RangeMethods) 
         }
         if !entry.is_empty() {
             nodes.insert(types.node.clone(), Value::Object(entry));
+        }
+    }
+    for node in &info.wide_weights {
+        if let Value::Object(entry) = nodes.entry(node.clone()).or_insert_with(|| json!({})) {
+            entry.insert(format!("input{WEIGHTS}"), json!(wide));
         }
     }
     let random = info.calibration.as_ref().is_some_and(|calibration| calibration.random);

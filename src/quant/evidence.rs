@@ -214,6 +214,7 @@ fn info(
         values: names.par_iter().filter_map(value).collect(),
         operands: BTreeMap::new(),
         float16: BTreeSet::new(),
+        wide_weights: BTreeSet::new(),
     }
 }
 

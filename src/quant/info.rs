@@ -38,6 +38,9 @@ pub struct QuantInfo {
     /// The names of operations that are computed in float16.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub float16: BTreeSet<String>,
+    /// The names of layers whose weights have 16 bits: `quant-split-weights` makes each the sum of two.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub wide_weights: BTreeSet<String>,
 }
 
 /// How ranges were measured.
@@ -264,6 +267,7 @@ mod tests {
             precision: Some(PrecisionInfo { wanted_cosine: Some(0.993), int8_cosine: 0.5, cosine: 0.999_999_9 }),
             operands: BTreeMap::from([("d".to_owned(), vec![0, 8])]),
             float16: BTreeSet::from(["s".to_owned()]),
+            wide_weights: BTreeSet::from(["w".to_owned()]),
             values: values.iter().map(|&(name, threshold, bits)| (name.to_owned(), value(threshold, bits))).collect(),
         };
         let text = String::from_utf8(info.to_bytes().expect("JSON")).expect("UTF-8");

@@ -1,7 +1,7 @@
 //! Observers, calibration, precision rules, `hfloat` to QDQ.
 //!
 //! [`evidence`] is what samples show of a network; [`round_weights`] and [`search`] decide by it. What they decide are files ([`info`],
-//! [`rounded_weights`]) that passes read: `quant-round-weights` and `quant-assign-thresholds` write it into the network (assign),
+//! [`rounded_weights`]) that passes read: `quant-split-weights`, `quant-round-weights` and `quant-assign-thresholds` write it into the network (assign),
 //! `quant-insert-casts` turns it into `quant.qcast` and `quant.dcast` (apply). What is quantized, and how, is the table in [`rules`].
 //! [`cut`] makes of a quantized network one in which no difference spreads.
 
@@ -28,8 +28,10 @@ pub mod rules;
 pub mod search;
 pub mod sensitivity;
 mod settle;
+pub mod split_weights;
 mod steps;
 mod thresholds;
+pub mod weight_search;
 mod zero_points;
 
 pub use groups::measured_values;
@@ -45,4 +47,4 @@ use hb_dialects::pass::PassDefinition;
 
 /// The passes of this room.
 pub const PASSES: &[&PassDefinition] =
-    &[&placement::PASS, &rounded_weights::PASS, &thresholds::PASS, &insert_casts::PASS];
+    &[&placement::PASS, &split_weights::PASS, &rounded_weights::PASS, &thresholds::PASS, &insert_casts::PASS];

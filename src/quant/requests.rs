@@ -4,6 +4,7 @@ use super::{
     float16::{Float16Requests, RolledBack},
     groups::ScaleGroups,
     info::{ActivationType, QuantInfo},
+    linear::LinearLayer,
     rules::{ACTIVATION_BITS, QuantizationRule, QuantizedRole, ROUNDED, ResultScale, rule_of},
     thresholds::{has_pole, value_name},
 };
@@ -69,6 +70,18 @@ pub(super) enum Level {
     Model,
 }
 
+/// The operand of a layer that is its weights.
+pub const WEIGHTS: usize = 1;
+
+/// What is asked of the weights of layers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WeightRequests {
+    /// 16 bits.
+    pub wide: BTreeSet<String>,
+    /// 8 bits, whatever that costs.
+    pub narrow: BTreeSet<String>,
+}
+
 /// What requests come to on a network.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AskedTypes {
@@ -90,6 +103,26 @@ impl TypeRequests {
     /// Whether nothing is asked.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The layers for whose weights 16 bits are asked, and those that shall keep 8: by the number of that input of the node, or of all nodes of its operator.
+    ///
+    /// # Errors
+    /// When attributes or types cannot be read.
+    pub fn weights(&self, function: OperationRef<'_, '_>, kinds: &Kinds) -> Result<WeightRequests, IrError> {
+        let asking = Asking { requests: self, kinds };
+        let mut found = WeightRequests::default();
+        for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+            if LinearLayer::of(function, operation)?.is_none() {
+                continue;
+            }
+            match asking.numbered_input(operation, WEIGHTS) {
+                Some(RequestedType::Integers(ActivationType::Int16)) => found.wide.insert(operation.node()),
+                Some(_) => found.narrow.insert(operation.node()),
+                None => false,
+            };
+        }
+        Ok(found)
     }
 
     /// Makes results that would keep their 32-bit sums integers of an activation, where a type is asked for them. Goes before calibration,
@@ -172,6 +205,13 @@ impl Asking<'_> {
         let nodes = nodes.first().into_iter().chain([&name]).cloned().collect::<Vec<_>>();
         self.find(operation, &nodes, &|types| types.of_input(index))
             .or(self.requests.inputs_of_all.map(|element| (element, Level::Model)))
+    }
+
+    /// What is asked for an operand by its number.
+    fn numbered_input(&self, operation: OperationRef<'_, '_>, index: usize) -> Option<RequestedType> {
+        let Origin { name, nodes } = operation.origin();
+        let nodes = nodes.first().into_iter().chain([&name]).cloned().collect::<Vec<_>>();
+        self.find(operation, &nodes, &|types| types.input.get(&index).copied()).map(|(requested, _)| requested)
     }
 
     /// What is asked for the result, by any of the nodes that went into the operation.
@@ -320,7 +360,9 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
         if rule.role(operation, index)? != QuantizedRole::Activation || ir::constant_of(operand).is_some() {
             // Types of all inputs are those of activations.
             let explicit = self.asking.names_input(operation, index);
-            if explicit && element == ActivationType::Int16 {
+            // 16 bits of weights have been given.
+            let is_weight = index == WEIGHTS && LinearLayer::of(self.function, operation)?.is_some();
+            if explicit && element == ActivationType::Int16 && !is_weight {
                 self.refused
                     .push(format!("{by} stays as it is: it is a constant, whose type follows from the other inputs"));
             }

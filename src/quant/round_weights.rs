@@ -105,6 +105,21 @@ pub(super) fn weights_on_grid(layer: &LinearLayer, weights: &[f32], integers: &[
     Ok(layer.in_order(weights))
 }
 
+/// The integers of weights that are rounded to the nearest.
+pub(super) fn nearest(layer: &LinearLayer, weights: &[f32]) -> Result<Vec<i8>, IrError> {
+    let weights = layer.by_row(weights)?;
+    let scales = scales(layer, &weights);
+    let mut result = Array3::zeros(weights.dim());
+    for (group, (weights, mut result)) in weights.outer_iter().zip(result.outer_iter_mut()).enumerate() {
+        for (row, (weights, mut result)) in weights.outer_iter().zip(result.outer_iter_mut()).enumerate() {
+            let scale = scales.get(layer.scale(group, row)).copied().filter(|scale| *scale > 0.0);
+            let integer = |weight: f32| scale.map_or(0.0, |scale| (f64::from(weight) / scale).round_ties_even());
+            result.zip_mut_with(&weights, |result, &weight| *result = integer(weight).clamp(-LARGEST, LARGEST) as i8);
+        }
+    }
+    Ok(layer.in_order(result))
+}
+
 /// The scales that the largest weights span.
 fn scales(layer: &LinearLayer, weights: &ArrayView3<'_, f32>) -> Vec<f64> {
     let mut largest = vec![0f32; layer.scales()];

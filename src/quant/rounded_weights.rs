@@ -6,7 +6,7 @@
 use super::{info::unique, linear::LinearLayer, linear::weights_of, round_weights::weights_on_grid};
 use crate::float::constant_before;
 use hb_dialects::{
-    ir::{self, Constant, OperationAttributes},
+    ir::{self, Constant, IrError, OperationAttributes},
     pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::OperationRef;
@@ -180,13 +180,28 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
     }
 }
 
+/// Gives the layers of a function these weights.
+///
+/// # Errors
+/// When a layer has weights of another shape.
+pub(super) fn apply(function: OperationRef<'_, '_>, weights: &RoundedWeights) -> Result<(), IrError> {
+    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+        if let (Some(layer), Some(weight)) = (LinearLayer::of(function, operation)?, weights_of(operation)?)
+            && let Some(rounded) = weights.0.get(&layer.node)
+        {
+            round(operation, &layer, &weight, &rounded.integers)?;
+        }
+    }
+    Ok(())
+}
+
 /// Replaces the weights of a layer. A constant that nothing reads any more goes.
 fn round(
     operation: OperationRef<'_, '_>,
     layer: &LinearLayer,
     weight: &Constant<'_>,
     integers: &[i8],
-) -> Result<(), PassFailure> {
+) -> Result<(), IrError> {
     let values = weights_on_grid(layer, &weight.f32s()?, integers)?;
     let old = operation.operand_at(1)?;
     let constant = constant_before(operation, "weight", &weight.r#type, &values)?;

@@ -2,7 +2,7 @@
 
 use super::{
     calibrate::{CalibrationError, Samples, floats, outputs, threads},
-    judge::likeness,
+    judge::{Likeness, likeness},
     thresholds::ThresholdRange,
 };
 use crate::cpu::{Array, FloatExecutable};
@@ -31,7 +31,7 @@ pub fn costs(
         let rounded = inputs.iter().map(|inputs| run_rounded(executable, inputs, name, range.affine()));
         let rounded = rounded.collect::<Result<Option<Vec<_>>, CalibrationError>>()?;
         // Of a value that is not there nothing is known, so that it counts as lost.
-        Ok(rounded.map_or(1.0, |rounded| 1.0 - worst_cosine(executable, &whole, &rounded)))
+        Ok(rounded.map_or(1.0, |rounded| 1.0 - worst(executable, &whole, &rounded).cosine))
     };
     threads(samples.jobs)?.install(|| values.par_iter().map(cost).collect())
 }
@@ -63,11 +63,14 @@ fn run_rounded(
     Ok(found.then_some(outputs))
 }
 
-/// The mean cosine of the worst part of the outputs.
-fn worst_cosine(executable: &FloatExecutable, float: &[Vec<Array>], own: &[Vec<Array>]) -> f64 {
+/// How alike the worst part of the outputs is: the least of the cosines, and the least of what other samples have.
+pub(super) fn worst(executable: &FloatExecutable, float: &[Vec<Array>], own: &[Vec<Array>]) -> Likeness {
     let shapes = executable.outputs().map(|(_, _, shape)| shape);
-    let cosines = shapes.enumerate().map(|(output, shape)| likeness(shape, &pairs(float, own, output)).cosine);
-    cosines.fold(1.0, f64::min)
+    let each = shapes.enumerate().map(|(output, shape)| likeness(shape, &pairs(float, own, output)));
+    each.fold(Likeness { cosine: 1.0, at_least: 1.0, slice: None }, |worst, next| Likeness {
+        at_least: worst.at_least.min(next.at_least),
+        ..if next.cosine < worst.cosine { next } else { worst }
+    })
 }
 
 /// The values of an output of two networks, sample after sample.

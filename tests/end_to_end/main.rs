@@ -16,6 +16,7 @@ mod races;
 mod ranges;
 mod reports;
 mod types;
+mod weights;
 
 use hb::cpu::Array;
 use hb::driver::compile::{CompileError, Stages, compile};

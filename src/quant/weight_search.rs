@@ -1,0 +1,113 @@
+//! Which layers need weights of 16 bits: those whose rounding to int8 costs the outputs so much that no activation could make up for it.
+
+use super::{
+    calibrate::{CalibrationError, Samples, outputs},
+    evidence::Evidence,
+    round_weights::round_weights,
+    rounded_weights::{RoundedWeights, apply},
+    search::Compile,
+    sensitivity::worst,
+};
+use crate::cpu::{Array, FloatExecutable};
+use hb_dialects::{ir, names::FUNCTION};
+use melior::ir::{Module, OperationRef};
+use std::collections::BTreeSet;
+
+/// The part of the error that is wanted which weights may make: the rest is left to activations.
+const SHARE: f64 = 0.5;
+/// At most so many samples show what the weights of one layer cost. Fewer may be ones that nothing disturbs.
+const SAMPLES: usize = 8;
+/// Fewer layers with 16 bits must save this part of the error, or they are not worth it.
+const WORTHWHILE: f64 = 0.5;
+
+/// What a search for layers with wide weights has.
+pub struct WeightSearch<'s, 'c> {
+    /// The calibrated float network.
+    pub module: &'s Module<'c>,
+    /// What was measured of it.
+    pub evidence: &'s Evidence,
+    /// Those of calibration.
+    pub samples: &'s Samples<'s>,
+    /// Makes a network ready to run.
+    pub compile: &'s Compile<'s>,
+    /// The mean cosine that every output shall have with that of the float network.
+    pub wanted_cosine: f64,
+    /// Layers whose weights stay int8, whatever that costs.
+    pub narrow: &'s BTreeSet<String>,
+}
+
+impl WeightSearch<'_, '_> {
+    /// The nodes whose weights shall have 16 bits, as few as serve: none where rounding all weights to int8 leaves the outputs as they are wanted,
+    /// or where 16 bits would not help.
+    ///
+    /// # Errors
+    /// When the network cannot be made or run.
+    pub fn run(&self) -> Result<BTreeSet<String>, CalibrationError> {
+        let function = function(self.module)?;
+        let rounded = round_weights(function, &self.evidence.moments, &super::calibrate::threads(self.samples.jobs)?)?;
+        let most = (1.0 - self.wanted_cosine) * SHARE;
+        let all = self.error(&rounded, &BTreeSet::new())?;
+        tracing::debug!(
+            "weights as int8 alone cost the outputs {all:.3e} of their cosine; {most:.3e} are left to them"
+        );
+        if all <= most {
+            return Ok(BTreeSet::new());
+        }
+        let order = self.by_cost(&rounded)?;
+        let mut best = (all, BTreeSet::new());
+        let mut count = 1;
+        while let Some(first) = order.get(..count.min(order.len())) {
+            let wide: BTreeSet<String> = first.iter().cloned().collect();
+            let error = self.error(&rounded, &wide)?;
+            tracing::debug!("with 16 bits for the weights of {} layers they cost {error:.3e}", wide.len());
+            if error < best.0 {
+                best = (error, wide);
+            }
+            if best.0 <= most || count >= order.len() {
+                break;
+            }
+            count = (count + count.div_ceil(2)).min(order.len());
+        }
+        let (error, wide) = best;
+        Ok(if error <= most || error < WORTHWHILE * all { wide } else { BTreeSet::new() })
+    }
+
+    /// Layers by what rounding their weights alone costs the outputs, the largest cost first.
+    fn by_cost(&self, rounded: &RoundedWeights) -> Result<Vec<String>, CalibrationError> {
+        let judges = self.evidence.learned.get(..SAMPLES).unwrap_or(&self.evidence.learned);
+        let float = outputs(&(self.compile)(function(self.module)?)?, judges, self.samples)?;
+        let mut costs = Vec::new();
+        for node in rounded.0.keys().filter(|node| !self.narrow.contains(*node)) {
+            let others = rounded.0.keys().filter(|other| *other != node).cloned().collect();
+            let executable = self.with(rounded, &others)?;
+            let own = outputs(&executable, judges, self.samples)?;
+            let cost = 1.0 - worst(&executable, &float, &own).cosine;
+            tracing::debug!("the weights of '{node}' alone as int8 cost the outputs {cost:.3e} of their cosine");
+            costs.push((cost, node.clone()));
+        }
+        costs.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
+        Ok(costs.into_iter().map(|(_, node)| node).collect())
+    }
+
+    /// How far the outputs are from those of the float network with all weights rounded but those of some layers.
+    fn error(&self, rounded: &RoundedWeights, wide: &BTreeSet<String>) -> Result<f64, CalibrationError> {
+        let executable = self.with(rounded, wide)?;
+        let own: Vec<Vec<Array>> = outputs(&executable, &self.evidence.judged, self.samples)?;
+        Ok(1.0 - worst(&executable, &self.evidence.outputs, &own).cosine)
+    }
+
+    /// The float network with all weights rounded but those of some layers, whose 16 bits are as good as exact.
+    fn with(&self, rounded: &RoundedWeights, exact: &BTreeSet<String>) -> Result<FloatExecutable, CalibrationError> {
+        let copy = ir::copy_module(self.module)?;
+        let some = rounded.0.iter().filter(|(node, _)| !exact.contains(*node));
+        let some = RoundedWeights(some.map(|(node, weight)| (node.clone(), weight.clone())).collect());
+        let function = function(&copy)?;
+        apply(function, &some)?;
+        (self.compile)(function)
+    }
+}
+
+fn function<'m>(module: &'m Module<'_>) -> Result<OperationRef<'m, 'm>, CalibrationError> {
+    ir::function_named(module.as_operation(), FUNCTION)
+        .ok_or_else(|| CalibrationError::Threshold(format!("there is no function @{FUNCTION}")))
+}

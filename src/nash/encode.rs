@@ -314,7 +314,7 @@ pub(crate) mod tests {
             }],
             ..Program::default()
         };
-        let mut expected = b"NASH\x02\0\0\0".to_vec();
+        let mut expected = b"NASH\x02\0\x01\0".to_vec();
         for count in [1u32, 0, 1, 1] {
             expected.extend(count.to_le_bytes());
         }

@@ -54,7 +54,7 @@ pub(super) fn insert_casts(function: OperationRef<'_, '_>) -> Result<(), PassFai
         let own = activation_of(&activations, value).filter(|_| groups.is_integer_born(value));
         let own = own.map(|own| Element::Quantized(own.quantized()));
         // What is float16 gets its casts last, so that they stand before all others.
-        let made = groups.is_float16(value).then(|| (Element::Plain(ElementType::F16), value)).into_iter().collect();
+        let made = groups.is_float16(value).then_some((Element::Plain(ElementType::F16), value)).into_iter().collect();
         Casts { block, names: &mut names, value, own, made }.insert(&seen)?;
     }
     for result in operations.into_iter().flat_map(ir::results).filter(|result| groups.is_float16(*result)) {

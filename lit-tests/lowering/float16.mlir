@@ -43,7 +43,7 @@ func.func @without_form(%x: tensor<2x3xf32>) -> tensor<*xf32> {
 // BPU-NEXT:   func.func @without_form
 // BPU-NEXT:     %0 = cpu.segment(%arg0) {
 // BPU-NEXT:       %1 = hfloat.constant dense<5.000000e-01>
-// BPU-NEXT:       %2 = hfloat.gemm %arg1, %1 {hfloat.float16, hfloat.placement = "cpu", hfloat.placement_reason = "its parts have no axes in common"}
+// BPU-NEXT:       %2 = hfloat.gemm %arg1, %1 {hfloat.float16, hfloat.placement = "cpu", hfloat.placement_reason = "only the VPU computes in float16: sums of products are for the matrix engine, not for the VPU"}
 // NASH: func.func @between_integers
 // NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize

@@ -22,6 +22,7 @@ use crate::pipeline::{self, on_functions};
 use crate::quant::{
     RangeChooser, assign_float16, assign_operand_bits,
     calibrate::{CalibrationError, Samples, random_inputs, threads},
+    correct_biases,
     evidence::{self, Calibrated, Evidence, Method, RangeMethod, RangeMethods},
     given::keep_forms,
     info::{ActivationType, PrecisionInfo, QuantInfo},
@@ -282,6 +283,11 @@ impl NetworkStages<'_> {
     ) -> Result<(BackgroundRun, Option<Judgement>), StageError> {
         let Some(evidence) = &reference.calibrated.evidence else {
             let info = reference.calibrated.info()?;
+            if types::corrects_biases(self.configuration) {
+                tracing::warn!(
+                    "bias_correction: random samples say nothing of means, so biases stay; give cal_data_dir"
+                );
+            }
             self.report_types(module, info, &reference.asked, reference.calibrated.methods()?, files)?;
             let info = self.stage_info(info, files)?;
             pipeline::run(self.context, module, &hfloat_to_qdq(&info))?;
@@ -383,7 +389,10 @@ impl NetworkStages<'_> {
         files: &mut FileSet,
     ) -> Result<PathBuf, StageError> {
         let function = compare::network(module.as_operation())?;
-        let weights = round_weights(function, &evidence.moments, &threads(self.configuration.threads())?)?;
+        let mut weights = round_weights(function, &evidence.moments, &threads(self.configuration.threads())?)?;
+        if types::corrects_biases(self.configuration) {
+            correct_biases(function, &evidence.moments, &mut weights)?;
+        }
         let file = files.begin(&self.configuration.output_path(WEIGHTS))?;
         for part in weights.parts()? {
             files.append(file, &part)?;

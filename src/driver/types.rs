@@ -33,6 +33,12 @@ pub(super) fn requests(configuration: &Configuration) -> TypeRequests {
         match word {
             Optimization::ModelOutput(data) => requests.model_outputs = activation(*data),
             Optimization::AllNodes(data) => requests.inputs_of_all = Some(requested(*data)),
+            // The manual: of the two words for a Softmax of int8, each stands for both.
+            Optimization::Input { kind, data: DataType::Int8 }
+            | Optimization::Output { kind, data: DataType::Int8 } => {
+                let types = requests.kinds.entry(kind.clone()).or_default();
+                (types.inputs, types.outputs) = (Some(requested(DataType::Int8)), Some(requested(DataType::Int8)));
+            }
             Optimization::Input { kind, data } => {
                 requests.kinds.entry(kind.clone()).or_default().inputs = Some(requested(*data));
             }
@@ -84,6 +90,12 @@ fn activation(data: DataType) -> Option<ActivationType> {
     }
 }
 
+/// Whether biases make up for the mean error of weights.
+pub(super) fn corrects_biases(configuration: &Configuration) -> bool {
+    configuration.get(&OPTIMIZATION).contains(&Optimization::BiasCorrection)
+        || configuration.get(&QUANT_CONFIG).as_ref().is_some_and(|config| config.bias_correction)
+}
+
 /// The ways to ranges that `quant_config` names; then nothing is searched.
 pub(super) fn stated_methods(configuration: &Configuration) -> Option<RangeMethods> {
     let ranges = configuration.get(&QUANT_CONFIG).as_ref()?.ranges.as_ref()?;
@@ -124,7 +136,11 @@ impl NetworkStages<'_> {
                 }
             }
         }
-        let text = serde_json::to_vec_pretty(&quant_config(&given, info, methods))?;
+        let mut config = quant_config(&given, info, methods);
+        if corrects_biases(self.configuration) {
+            config["model_config"]["weight"] = json!({"bias_correction": {}});
+        }
+        let text = serde_json::to_vec_pretty(&config)?;
         files.stage(&self.configuration.output_path(QUANT_CONFIG_FILE), &text)?;
         Ok(())
     }

@@ -136,6 +136,11 @@ impl LinearLayer {
         }
     }
 
+    /// How many output channels it has.
+    pub fn channels(&self) -> usize {
+        self.channel(self.groups - 1, self.rows - 1) + 1
+    }
+
     /// How many scales the weights have.
     pub fn scales(&self) -> usize {
         (0..self.groups).map(|group| self.scale(group, self.rows - 1) + 1).max().unwrap_or(0)

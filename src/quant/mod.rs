@@ -5,12 +5,13 @@
 //! `quant-insert-casts` turns it into `quant.qcast` and `quant.dcast` (apply). What is quantized, and how, is the table in [`rules`].
 //! [`cut`] makes of a quantized network one in which no difference spreads.
 
+mod bias_correction;
 pub mod calibrate;
 pub mod cut;
 pub mod evidence;
-pub mod float16;
+mod float16;
 pub mod given;
-mod groups;
+pub mod groups;
 pub mod info;
 mod insert_casts;
 pub mod judge;
@@ -34,6 +35,7 @@ mod thresholds;
 pub mod weight_search;
 mod zero_points;
 
+pub use bias_correction::correct_biases;
 pub use groups::measured_values;
 pub use observer::Observer;
 pub use ranges::RangeChooser;

@@ -1,4 +1,4 @@
-//! Second moments: how the inputs of linear layers go together.
+//! Moments of the inputs of linear layers: their means, and how they go together.
 //!
 //! Everything is summed in integers, so that neither the order of samples nor the number of threads changes a sum.
 
@@ -93,15 +93,26 @@ impl TakenValues {
     }
 }
 
-/// Sums of products of the terms of a block, row after row.
+/// Sums of the terms of a block and of their products, row after row.
 #[derive(Debug, Clone, PartialEq)]
 struct Products {
     size: usize,
     sums: Vec<i64>,
+    totals: Vec<i64>,
+    /// Columns that were added.
+    columns: u64,
+}
+
+/// What was measured of a layer.
+#[derive(Debug, PartialEq)]
+struct LayerMoments {
+    step: Step,
+    /// Of its blocks, group after group.
+    blocks: Vec<Products>,
 }
 
 /// From values to integers.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Step {
     per_unit: f32,
 }
@@ -122,7 +133,7 @@ impl Step {
 /// What was measured, by names of values and of nodes.
 #[derive(Debug, Default, PartialEq)]
 pub struct Moments {
-    products: BTreeMap<String, Vec<Products>>,
+    layers: BTreeMap<String, LayerMoments>,
 }
 
 impl Moments {
@@ -133,16 +144,28 @@ impl Moments {
         largest: &HashMap<String, f64>,
         pool: &rayon::ThreadPool,
     ) -> Self {
-        let products = |(index, layer): (usize, &LinearLayer)| {
+        let moments = |(index, layer): (usize, &LinearLayer)| {
             let step = Step::spanning(*largest.get(&layer.input)?);
-            Some((layer.node.clone(), products(taken, index, layer, step)?))
+            Some((layer.node.clone(), LayerMoments { step, blocks: products(taken, index, layer, step)? }))
         };
-        pool.install(|| Self { products: plan.layers.par_iter().enumerate().filter_map(products).collect() })
+        pool.install(|| Self { layers: plan.layers.par_iter().enumerate().filter_map(moments).collect() })
     }
 
     /// The sums of products of the terms of a node's blocks, group after group: the size of each and its rows.
     pub fn products(&self, node: &str) -> impl Iterator<Item = (usize, &[i64])> {
-        self.products.get(node).into_iter().flatten().map(|products| (products.size, products.sums.as_slice()))
+        let blocks = self.layers.get(node).into_iter().flat_map(|layer| &layer.blocks);
+        blocks.map(|products| (products.size, products.sums.as_slice()))
+    }
+
+    /// The mean of each term of a node's columns, group after group; none where its input was not measured.
+    pub fn means(&self, node: &str) -> Option<Vec<f64>> {
+        let LayerMoments { step, blocks } = self.layers.get(node)?;
+        let unit = if step.per_unit > 0.0 { 1.0 / f64::from(step.per_unit) } else { 0.0 };
+        let means = |block: &Products| {
+            let of_one = unit / block.columns.max(1) as f64;
+            block.totals.iter().map(move |&total| total as f64 * of_one).collect::<Vec<f64>>()
+        };
+        Some(blocks.iter().flat_map(means).collect())
     }
 }
 
@@ -156,7 +179,7 @@ fn products(taken: &[TakenValues], index: usize, layer: &LinearLayer, step: Step
         for (index, block) in blocks.enumerate() {
             let size = block.len() / columns.max(1);
             if products.len() == index {
-                products.push(Products { size, sums: vec![0; size * size] });
+                products.push(Products { size, sums: vec![0; size * size], totals: vec![0; size], columns: 0 });
             }
             if let Some(products) = products.get_mut(index) {
                 products.add(block, columns);
@@ -167,9 +190,13 @@ fn products(taken: &[TakenValues], index: usize, layer: &LinearLayer, step: Step
 }
 
 impl Products {
-    /// Adds the products of `taken` columns; their sums fit 32 bits because there are at most [`COLUMNS`] of 20 bits.
+    /// Adds `taken` columns and their products; their sums fit 32 bits because there are at most [`COLUMNS`] of 20 bits.
     fn add(&mut self, lines: &[i16], taken: usize) {
         let lines: Vec<&[i16]> = lines.chunks(taken.max(1)).collect();
+        self.columns += taken as u64;
+        for (total, line) in self.totals.iter_mut().zip(&lines) {
+            *total += line.iter().map(|&a| i64::from(a)).sum::<i64>();
+        }
         for (i, left) in lines.iter().enumerate() {
             for (j, right) in lines.iter().enumerate().take(i + 1) {
                 let sum: i32 = left.iter().zip(*right).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
@@ -198,10 +225,11 @@ mod tests {
 
     #[test]
     fn products_on_paper() {
-        let mut products = Products { size: 2, sums: vec![0; 4] };
+        let mut products = Products { size: 2, sums: vec![0; 4], totals: vec![0; 2], columns: 0 };
         // Two terms in three columns.
         products.add(&[1, 2, 3, -4, 5, 6], 3);
         assert_eq!(products.sums, [14, 24, 24, 77]);
+        assert_eq!((products.totals.as_slice(), products.columns), ([6, 7].as_slice(), 3));
     }
 
     #[test]
@@ -216,6 +244,9 @@ mod tests {
         let products: Vec<(usize, &[i64])> = moments.products("gemm").collect();
         assert_eq!(products, [(3, [square, -square, 0, -square, square, 0, 0, 0, 0].as_slice())]);
         assert_eq!(moments.products("unknown").count(), 0);
+        let means = moments.means("gemm").unwrap_or_default();
+        assert!(means.iter().zip([2.0, -2.0, 0.0]).all(|(found, mean)| (found - mean).abs() < 1e-6), "{means:?}");
+        assert_eq!((means.len(), moments.means("unknown")), (3, None));
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub fn round_weights(
         }
     }
     let round = |(layer, weight): &(LinearLayer, Constant<'_>)| -> Result<_, IrError> {
-        Ok(RoundedWeight { shape: weight.r#type.static_shape()?, integers: rounded(layer, &weight.f32s()?, moments)? })
+        let (shape, integers) = (weight.r#type.static_shape()?, rounded(layer, &weight.f32s()?, moments)?);
+        Ok(RoundedWeight { shape, integers, bias: Vec::new() })
     };
     let all: Vec<RoundedWeight> = pool.install(|| layers.par_iter().map(round).collect::<Result<_, _>>())?;
     let mut weights = BTreeMap::new();

@@ -58,7 +58,7 @@ OPTIMIZATIONcompiler_parameters: {}
     let precision = text.replace("OPTIMIZATION", "  optimization: set_all_nodes_int16\n");
     assert_eq!(warnings(&precision).len(), 1);
     assert_eq!(warnings(&text.replace("OPTIMIZATION", "  optimization: asymmetric\n")).len(), 1);
-    let corrected = text.replace("OPTIMIZATION", "  optimization: bias_correction\n");
+    let corrected = text.replace("OPTIMIZATION", "  optimization: lstm_batch_last\n");
     let told = errors(&corrected);
     assert!(told.iter().all(|line| line.contains("input_layout_rt") || line.contains("optimization")), "{told:#?}");
     assert_eq!(told.len(), 2, "{told:#?}");
@@ -377,7 +377,7 @@ fn names_that_match_nothing() {
         )
         .replace(
             "  calibration_type: 'max'\n",
-            "  calibration_type: 'max'\n  optimization: bias_correction\n  quant_config: {op_config: {Conf: {type: int16}}, node_config: {/stem/Conv: {qtype: int16, input2: int16}}}\n",
+            "  calibration_type: 'max'\n  optimization: lstm_batch_last\n  quant_config: {op_config: {Conf: {type: int16}}, node_config: {/stem/Conv: {qtype: int16, input2: int16}}}\n",
         );
     let folder = folder();
     let path = folder.path().join("cfg.yaml");

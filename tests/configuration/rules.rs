@@ -132,7 +132,7 @@ fn what_is_not_supported_says_so() {
     refused(&compiler("  input_source: {data: dddr}"), "17:17", &["'dddr' is not one of ddr", "did you mean 'ddr'?"]);
     let separate = read(&base_with(5, "  input_name: data\n  separate_batch: True")).expect("warnings only").warnings;
     assert!(separate[0].what.contains("nothing to separate, because input_batch is 1"), "{separate:#?}");
-    for line in ["  per_channel: True", "  optimization: bias_correction"] {
+    for line in ["  per_channel: True", "  optimization: lstm_batch_last"] {
         refused(
             &base_with(15, &format!("  calibration_type: max\n{line}")),
             &format!("16:{}", line.find(": ").expect("a colon") + 3),

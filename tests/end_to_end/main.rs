@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bias_correction;
 mod borders;
 #[path = "../common/mod.rs"]
 mod common;

@@ -129,6 +129,27 @@ fn each_level_of_quant_config() {
     assert_eq!(config("{node_config: {Add_3: {output: int16}}}"), [I8, I8, I8, I16, I16, F32]);
 }
 
+/// The manual: "There is no difference in usage between the two".
+#[test]
+fn a_softmax_of_int8() {
+    let nodes = vec![
+        conv("Conv_0", "x", "w", "a"),
+        Node::new("Softmax_1", "Softmax", &["a"], &["y"]).with("axis", Attribute::Int(1)),
+    ];
+    let constants = [("w", constant(&[4, 3, 1, 1], &numbers(12, 1)))];
+    let graph = graph(&[("x", &[1, 3, 8, 8])], &constants, nodes, &["y"]);
+    let layers = |lines: &str| {
+        let folder = compiled(&graph, "  layer_out_dump: True\n", lines);
+        manifest(folder.path()).outputs.iter().map(|output| output.element_type).collect::<Vec<_>>()
+    };
+    let usual = layers("");
+    assert!(usual.contains(&F32) && !usual.contains(&I8), "{usual:?}");
+    for word in ["set_Softmax_input_int8", "set_Softmax_output_int8"] {
+        let asked = layers(&format!("  optimization: {word}\n"));
+        assert_eq!(asked.iter().filter(|element| **element == I8).count(), 2, "{asked:?}");
+    }
+}
+
 /// The manual: "the smaller the configuration granularity, the higher the priority".
 #[test]
 fn the_narrower_level_wins() {

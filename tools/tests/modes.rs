@@ -548,7 +548,7 @@ fn int16_that_cannot_be_is_rolled_back_with_its_reason() {
             "  optimization: set_Softmax_input_int8\n",
             "'set_Softmax_input_int8' is known to the manual, not supported yet",
         ),
-        ("  optimization: bias_correction\n", "'bias_correction' is known to the manual, not supported yet"),
+        ("  optimization: lstm_batch_last\n", "'lstm_batch_last' is known to the manual, not supported yet"),
         (
             "  quant_config: {node_config: {MatMul_3: {type: int16}}}\n",
             "has no node 'MatMul_3'; did you mean 'MatMul_2'",

@@ -68,10 +68,13 @@ impl Optimization {
     /// The word, where nothing acts on it yet.
     pub(super) fn unsupported(&self) -> Option<String> {
         let acts = match self {
-            Self::ModelOutput(_) | Self::AllNodes(_) | Self::Asymmetric => true,
-            // int8 of Softmax: the BPU has no table for it yet.
-            Self::Input { data, .. } | Self::Output { data, .. } => *data != DataType::Int8,
-            Self::BiasCorrection | Self::LstmBatchLast => false,
+            Self::ModelOutput(_)
+            | Self::AllNodes(_)
+            | Self::Input { .. }
+            | Self::Output { .. }
+            | Self::Asymmetric
+            | Self::BiasCorrection => true,
+            Self::LstmBatchLast => false,
         };
         (!acts).then(|| format!("'{self}'"))
     }

@@ -396,13 +396,14 @@ parameters! {
             .default("False")
             .only_with(&CALIBRATION_TYPE.parameter, &["kl", "max", "skip"]);
 
-        /// Ways to trade accuracy for speed. bias_correction, lstm_batch_last and the int8 of Softmax are not supported yet.
+        /// Ways to trade accuracy for speed. A Softmax of int8 has int8 inputs and outputs, and is computed in between as ever. lstm_batch_last is
+        /// not supported yet.
         OPTIMIZATION: List<Optimization> = row(Group::Calibration, "optimization", OPTIMIZATION_WORD)
             .list()
             .supported();
 
         /// Types of inputs for the model, for kinds of nodes and for single nodes; the narrower level wins. A node of float16 runs on the VPU and
-        /// its neighbours stay as they are. Of later releases `qtype`, `input0`.. and `activation` of model_config are read; beside them a node may say `output`.
+        /// its neighbours stay as they are. Of later releases `qtype`, `input0`.., `activation` and `weight` (`bias_correction`) of model_config are read; beside them a node may say `output`.
         /// `{prefix}_quant_config.json` gives the same types again.
         QUANT_CONFIG: Option<QuantConfig> = row(Group::Calibration, "quant_config", QUANT_CONFIG_FILE).supported();
 

@@ -21,6 +21,8 @@ pub struct QuantConfig {
     pub model_output_type: Option<DataType>,
     /// The one way to find ranges, instead of `calibration_type`; then nothing is searched.
     pub ranges: Option<Ranges>,
+    /// `bias_correction`: biases make up for the mean error of weights.
+    pub bias_correction: bool,
     /// By operator of ONNX, in the order of the file.
     pub kinds: Vec<(String, StatedTypes)>,
     /// By name of node, in the order of the file.
@@ -74,6 +76,8 @@ const LEVELS: [&str; 3] = [MODEL, KINDS, NODES];
 const ALL_NODES: &str = "all_node_type";
 const OUTPUT: &str = "model_output_type";
 const ACTIVATION: &str = "activation";
+const WEIGHT: &str = "weight";
+const BIAS_CORRECTION: &str = "bias_correction";
 const CALIBRATION: &str = "calibration_type";
 const PERCENTILE: &str = "max_percentile";
 const ASYMMETRIC: &str = "asymmetric";
@@ -84,7 +88,8 @@ const SQUARE: &str = "mean_squared_error";
 const RESULT: &str = "output";
 /// What only later releases have at each level: whole blocks of calibration and search.
 const LATER_LEVELS: [&str; 1] = ["subgraph_config"];
-const LATER_OF_MODEL: [&str; 3] = ["weight", "modelwise_search", "layerwise_search"];
+const LATER_OF_MODEL: [&str; 2] = ["modelwise_search", "layerwise_search"];
+const LATER_OF_CORRECTION: [&str; 2] = ["num_sample", "metric"];
 const LATER_OF_ACTIVATION: [&str; 3] = ["num_bin", "max_num_bin", "per_channel"];
 /// Types of later chips.
 const LATER_TYPES: [&str; 6] = ["int4", "float32", "float8", "nvfp4", "dual-int16", "int16-ec"];
@@ -159,9 +164,10 @@ impl QuantConfig {
                         reading.data(value, &here, &format!("{MODEL}.{name}"), &[DataType::Int8, DataType::Int16]);
                 }
                 ACTIVATION => self.ranges = reading.ranges(value, &here),
+                WEIGHT => self.bias_correction = reading.corrects_biases(value, &here),
                 _ => {
                     let here = [steps, &[Step::Key(index)]].concat();
-                    reading.unknown(&here, &name, MODEL, &[ALL_NODES, OUTPUT, ACTIVATION], &LATER_OF_MODEL);
+                    reading.unknown(&here, &name, MODEL, &[ALL_NODES, OUTPUT, ACTIVATION, WEIGHT], &LATER_OF_MODEL);
                 }
             }
         }
@@ -202,6 +208,24 @@ impl Reading {
         }
         let remedy = suggestion(name, known.iter().copied(), &format!("known are {}", known.join(", ")));
         self.report(steps, format!("{level} has no '{name}'"), remedy);
+    }
+
+    /// The block `weight`: whether it holds `bias_correction`, a block that says nothing more.
+    fn corrects_biases(&mut self, raw: &Raw, steps: &[Step]) -> bool {
+        let mut corrects = false;
+        for (index, key, value) in self.entries(raw, steps, WEIGHT) {
+            if key != BIAS_CORRECTION {
+                self.unknown(&[steps, &[Step::Key(index)]].concat(), &key, WEIGHT, &[BIAS_CORRECTION], &[]);
+                continue;
+            }
+            corrects = true;
+            let here = [steps, &[Step::Value(index)]].concat();
+            for (index, key, _) in self.entries(value, &here, BIAS_CORRECTION) {
+                let here = [here.as_slice(), &[Step::Key(index)]].concat();
+                self.unknown(&here, &key, BIAS_CORRECTION, &[], &LATER_OF_CORRECTION);
+            }
+        }
+        corrects
     }
 
     /// The block `activation`.

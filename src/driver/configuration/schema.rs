@@ -187,7 +187,14 @@ fn quant_config() -> Value {
                         "properties": {
                             "calibration_type": {"enum": ["max", "kl", "mean_squared_error"]},
                             "max_percentile": {"type": "number", "minimum": 0.5, "maximum": 1},
+                            "asymmetric": {"type": "boolean"},
+                            "values": {"type": ["object", "null"]},
                         },
+                        "additionalProperties": false,
+                    },
+                    "weight": {
+                        "type": ["object", "null"],
+                        "properties": {"bias_correction": {"type": ["object", "null"], "maxProperties": 0}},
                         "additionalProperties": false,
                     },
                 },

@@ -81,14 +81,25 @@ segments have next to inputs and outputs.",
         argument: "bpu-to-nash",
         summary: "Code generation: from segments of the BPU to checked programs of the machine",
         description: "Tiles, allocates and emits, then checks the programs for races.",
-        options: &[nash::MARCH, nash::OVERRIDE],
+        options: &[nash::MARCH, nash::OVERRIDE, nash::OPTIMIZE_LEVEL, nash::COMPILE_MODE, nash::BALANCE_FACTOR],
         build: |options| Ok(on_functions(&generate(options))),
     },
     PipelineDefinition {
         argument: "hb-compile",
         summary: "Everything that hb_compile does between import and the .hbm",
         description: "`hfloat-optimize`, `hfloat-to-qdq`, `qdq-to-bpu` and `bpu-to-nash`, one after the other.",
-        options: &[nash::MARCH, nash::OVERRIDE, INFO, WEIGHTS, DEFAULT_THRESHOLD, REMOVED_TYPES, REMOVED_NAMES],
+        options: &[
+            nash::MARCH,
+            nash::OVERRIDE,
+            nash::OPTIMIZE_LEVEL,
+            nash::COMPILE_MODE,
+            nash::BALANCE_FACTOR,
+            INFO,
+            WEIGHTS,
+            DEFAULT_THRESHOLD,
+            REMOVED_TYPES,
+            REMOVED_NAMES,
+        ],
         build: |options| {
             Ok(on_functions(&[OPTIMIZE, &quantize(options), &place(options), &generate(options)].join(",")))
         },
@@ -123,7 +134,8 @@ fn quantize(options: &PassOptions) -> String {
 }
 
 fn generate(options: &PassOptions) -> String {
-    let lower = with_options("bpu-lower-to-nash", options, &[("march", "march"), ("override", "override")]);
+    let names = ["march", "override", "optimize-level", "compile-mode", "balance-factor"].map(|name| (name, name));
+    let lower = with_options("bpu-lower-to-nash", options, &names);
     format!("{lower},nash-verify")
 }
 

@@ -24,15 +24,15 @@ func.func @main(%x: tensor<1x4xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %5 = bpu.dequantize %4
 // NASH: func.func @main
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: cpu.segment
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy

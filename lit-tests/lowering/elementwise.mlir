@@ -85,32 +85,32 @@ func.func @p_relu(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %4 = bpu.dequantize %3
 // NASH: func.func @add
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.add
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @sub
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.add
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @mul
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.mul
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @max
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.add
 // NASH-NEXT: nash.vae.add
@@ -118,8 +118,8 @@ func.func @p_relu(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @min
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.add
 // NASH-NEXT: nash.vae.add
@@ -133,8 +133,8 @@ func.func @p_relu(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @p_relu
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.p_relu
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy

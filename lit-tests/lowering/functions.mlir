@@ -36,22 +36,22 @@ func.func @div(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %4 = bpu.dequantize %3
 // NASH: func.func @sigmoid
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @leaky_relu
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @div
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.mul
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy

@@ -91,28 +91,28 @@ func.func @depth_to_space(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %8 = bpu.dequantize %7
 // NASH: func.func @concat
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @slice
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @pad
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.dte.copy
@@ -127,23 +127,23 @@ func.func @depth_to_space(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @transpose
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @reshape
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @depth_to_space
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.dte.copy

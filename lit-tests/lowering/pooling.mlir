@@ -117,8 +117,8 @@ func.func @reduce_min(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %11 = bpu.dequantize %10
 // NASH: func.func @max_pool
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.aae.max_pool
@@ -127,11 +127,10 @@ func.func @reduce_min(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @average_pool
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.aae.average_pool
 // NASH-NEXT: nash.aae.average_pool
 // NASH-NEXT: nash.dte.copy
@@ -139,18 +138,17 @@ func.func @reduce_min(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @global_average_pool
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.aae.average_pool
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @global_max_pool
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.aae.max_pool
@@ -158,35 +156,31 @@ func.func @reduce_min(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @reduce_mean
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.aae.average_pool
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @reduce_sum
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
-// NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.tae.convolution
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @reduce_min
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.add
 // NASH-NEXT: nash.aae.max_pool
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.add
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy

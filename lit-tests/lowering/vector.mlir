@@ -166,96 +166,89 @@ func.func @last(%x: tensor<2x3xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %1 = bpu.vector %arg1 {axes = array<i64: 1>, program = ["%0 = load 0", "%1 = reduce_maximum %0", "%2 = subtract %0 %1", "%3 = exp %2", "%4 = reduce_sum %3", "%5 = divide %3 %4"]}
 // NASH: func.func @softmax
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.run
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @softmax_of_channels
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.run
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @layer_normalization
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
-// NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.run
 // NASH-NEXT: nash.vpu.run
 // NASH-NEXT: nash.vpu.run
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @group_normalization
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
-// NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.run
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @instance_normalization
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
-// NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.run
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @div
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.run
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @pow
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.run
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @where
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
-// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.run
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @reduce_l2
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.run
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @reduce_log_sum_exp
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vpu.run
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy

@@ -8,6 +8,10 @@
 // RUN: hb-opt %s --mlir-print-debuginfo --pass-pipeline='builtin.module(func.func(bpu-lower-to-nash))' | FileCheck %s --check-prefix=NAMES
 // RUN: not hb-opt %s --pass-pipeline='builtin.module(func.func(bpu-lower-to-nash{march=nash-x}))' 2>&1 | FileCheck %s --check-prefix=TARGET
 
+// RUN: not hb-opt %s --pass-pipeline='builtin.module(func.func(bpu-lower-to-nash{optimize-level=O3}))' 2>&1 | FileCheck %s --check-prefix=LEVEL
+// RUN: not hb-opt %s --pass-pipeline='builtin.module(func.func(bpu-lower-to-nash{compile-mode=balance}))' 2>&1 | FileCheck %s --check-prefix=BALANCE
+// RUN: hb-opt %s --pass-pipeline='builtin.module(bpu-to-nash{optimize-level=O2 compile-mode=balance balance-factor=30})' | FileCheck %s
+
 // CHECK-LABEL: func.func @main
 // CHECK-NOT: bpu.
 // CHECK: %[[Y:.*]] = nash.program(%{{.*}}) on "nash-e" inputs [#nash.port<"input_0", 64, [64, 16, 8, 4]>]
@@ -18,6 +22,8 @@
 // CHECK: nash.store.copy {{.*}} wait [vpu 2] {{.*}} destination <output 0 + 0,
 // CHECK: return %[[Y]]
 // PLAN: "segment": {
+// LEVEL: 'O3' is no level of optimization; there are O0, O1 and O2
+// BALANCE: compile-mode balance needs a balance-factor from 0 to 100
 // PLAN: "nodes": [
 // PLAN: "node": "q"
 // PLAN: "node": "y"

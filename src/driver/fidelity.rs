@@ -264,7 +264,7 @@ fn first_wrong_node(segment: &Segment, inputs: &[&[u8]], target: &Target) -> Opt
     let mut open = segment.clone();
     open.outputs = open.nodes.iter().flat_map(|node| node.outputs.iter().copied()).collect();
     let expected = interpreter::run(&open, inputs).ok()?;
-    let lowered = lower::lower(&open, target).ok()?;
+    let lowered = lower::lower(&open, target, lower::Effort::O0.into()).ok()?;
     let runner = BpuRunner::from_program(lowered.program, lowered.constants.into_owned(), target, false).ok()?;
     let regions = padded(segment, inputs, target).ok()?;
     let (found, _) = runner.run(&regions.iter().map(AsRef::as_ref).collect::<Vec<_>>()).ok()?;

@@ -17,6 +17,8 @@ pub mod lower;
 pub mod mlir;
 mod passes;
 pub mod region;
+pub mod schedule;
 pub mod tile;
+pub mod timing;
 
-pub use passes::{MARCH, OVERRIDE, PASSES};
+pub use passes::{BALANCE_FACTOR, COMPILE_MODE, MARCH, OPTIMIZE_LEVEL, OVERRIDE, PASSES};

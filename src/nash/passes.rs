@@ -1,6 +1,6 @@
 //! `bpu-lower-to-nash`.
 
-use super::lower::{LowerError, Lowered, LoweringPlan, apply, assign};
+use super::lower::{Effort, LowerError, Lowered, LoweringPlan, Objective, apply, assign};
 use super::mlir::{March, program_to_mlir};
 use crate::bpu::mlir::from_mlir;
 use crate::files::write_atomically;
@@ -27,6 +27,28 @@ pub const OVERRIDE: OptionDefinition = OptionDefinition {
     description: "changed fields of the target, such as `local_memory.bytes=65536`, separated by commas",
 };
 
+/// The option that says how much is tried, shared with the pipelines.
+pub const OPTIMIZE_LEVEL: OptionDefinition = OptionDefinition {
+    name: "optimize-level",
+    default: "O0",
+    description: "how much is tried for a faster program: O0 lets loads run ahead, O1 computes groups of operators in stripes, O2 changes \
+groups as long as that helps",
+};
+
+/// The option that says what is made small, shared with the pipelines.
+pub const COMPILE_MODE: OptionDefinition = OptionDefinition {
+    name: "compile-mode",
+    default: "latency",
+    description: "what is made small: latency, the bytes that pass the DDR port (bandwidth), or a mixture (balance)",
+};
+
+/// The option that mixes the two, shared with the pipelines.
+pub const BALANCE_FACTOR: OptionDefinition = OptionDefinition {
+    name: "balance-factor",
+    default: "",
+    description: "with `compile-mode=balance`, the weight of latency from 0 to 100",
+};
+
 static LOWER: PassDefinition = PassDefinition {
     argument: "bpu-lower-to-nash",
     summary: "Turn segments of the BPU into programs of the machine",
@@ -37,6 +59,9 @@ the instructions are emitted (apply). `dump-plan` writes the decisions as JSON, 
     options: &[
         MARCH,
         OVERRIDE,
+        OPTIMIZE_LEVEL,
+        COMPILE_MODE,
+        BALANCE_FACTOR,
         OptionDefinition { name: "dump-plan", default: "", description: "file to write the decisions to" },
         OptionDefinition { name: "plan", default: "", description: "file to read the decisions from" },
     ],
@@ -52,6 +77,7 @@ type Plans = BTreeMap<String, LoweringPlan>;
 fn lower(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), PassFailure> {
     let march = March::parse(options.get("march"), options.get("override")).map_err(PassFailure::Message)?;
     let target = march.target()?;
+    let objective = objective(options).map_err(PassFailure::Message)?;
     let mut given = match options.file("plan") {
         None => None,
         Some(file) => Some(read_plans(&file).map_err(|reason| message(&file.display().to_string(), &reason))?),
@@ -67,7 +93,7 @@ fn lower(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pa
             None => None,
             Some(plans) => Some(plans.remove(&name).ok_or_else(|| message(&name, &"the file has no plan for it"))?),
         };
-        let lowered = lower_segment(operation, &target, plan)?;
+        let lowered = lower_segment(operation, &target, objective, plan)?;
         replace(operation, &lowered, &march)?;
         made.insert(name, lowered.plan);
     }
@@ -79,6 +105,21 @@ fn lower(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pa
             Ok(write_atomically(&file, text.as_bytes())?)
         }
     }
+}
+
+fn objective(options: &PassOptions) -> Result<Objective, String> {
+    let level = options.get("optimize-level").parse::<Effort>()?;
+    let factor = options.get("balance-factor");
+    let latency = match options.get("compile-mode") {
+        "latency" => 100,
+        "bandwidth" => 0,
+        "balance" => {
+            let factor = factor.parse::<u32>().ok().filter(|factor| *factor <= 100);
+            factor.ok_or_else(|| "compile-mode balance needs a balance-factor from 0 to 100".to_owned())?
+        }
+        other => return Err(format!("compile-mode is latency, bandwidth or balance, not '{other}'")),
+    };
+    Ok(Objective { level, latency })
 }
 
 fn message(place: &str, reason: &dyn std::fmt::Display) -> PassFailure {
@@ -102,12 +143,13 @@ fn segment_name(operation: OperationRef<'_, '_>, index: usize) -> String {
 fn lower_segment(
     operation: OperationRef<'_, '_>,
     target: &Target,
+    objective: Objective,
     plan: Option<LoweringPlan>,
 ) -> Result<Lowered<'static>, PassFailure> {
     let segment = from_mlir(operation)?;
     let lowered = match plan {
         Some(plan) => Ok(plan),
-        None => assign(&segment, target),
+        None => assign(&segment, target, objective),
     }
     .and_then(|plan| apply(&segment, target, plan));
     lowered.map_err(|error| {

@@ -22,7 +22,7 @@ mod windows;
 
 use hb::bpu::{interpreter, mlir, model};
 use hb::cpu::{Array, ExecutableOptions, FloatExecutable, Observe};
-use hb::nash::lower::lower;
+use hb::nash::lower::{Effort, lower};
 use hb::sim::fast::FastProgram;
 use hb::sim::machine::Machine as Simulator;
 use hb::target::Target;
@@ -107,7 +107,7 @@ fn run_bpu(operation: OperationRef<'_, '_>, inputs: &[&[u8]]) -> Vec<Vec<u8>> {
     let expected = interpreter::run(&segment, inputs).unwrap();
     for overrides in [&[][..], &[("local_memory.bytes", "16384")]] {
         let target = Target::named_with_overrides("nash-e", overrides).unwrap();
-        let lowered = lower(&segment, &target).unwrap();
+        let lowered = lower(&segment, &target, Effort::O2.into()).unwrap();
         let simulator = Simulator::new(&lowered.program, &target).unwrap();
         simulator.check_races().unwrap();
         assert!(simulator.run(inputs, &lowered.constants).unwrap() == expected, "{overrides:?}");

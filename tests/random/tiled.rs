@@ -3,7 +3,7 @@
 
 use super::check::Fault;
 use hb::bpu::model::Segment;
-use hb::nash::lower::lower;
+use hb::nash::lower::{Effort, LowerError, lower};
 use hb::sim::fast::FastProgram;
 use hb::sim::machine::Machine as Simulator;
 use hb::target::Target;
@@ -18,28 +18,55 @@ pub fn agrees_in_tiles(segment: &Segment, inputs: &[&[u8]], outputs: &[Vec<u8>])
     let failed = |memory: &str, what: String| Fault { level: "tiled", what: format!("local memory {memory}: {what}") };
     for (too_small, memory) in LOCAL_MEMORY.into_iter().enumerate() {
         let target = Target::named_with_overrides("nash-e", &[("local_memory.bytes", memory)]).unwrap();
-        let lowered = match lower(segment, &target) {
-            Ok(lowered) => lowered,
-            Err(error) => {
-                let text = error.to_string();
-                if segment.nodes.iter().any(|node| text.contains(&node.name)) {
-                    continue;
-                }
-                return Err(failed(memory, text));
+        let failed = |level: Effort, what: &dyn std::fmt::Display| failed(memory, format!("{level:?}: {what}"));
+        let mut fits = true;
+        for level in Effort::ALL {
+            match agrees(segment, inputs, outputs, &target, level) {
+                Ok(()) => {}
+                Err(Disagreement::TooSmall) => fits = false,
+                Err(Disagreement::Other(what)) => return Err(failed(level, &what)),
             }
-        };
-        let failed = |what: &dyn std::fmt::Display| failed(memory, what.to_string());
-        let simulator = Simulator::new(&lowered.program, &target).map_err(|error| failed(&error))?;
-        simulator.check_races().map_err(|error| failed(&error))?;
-        if simulator.run(inputs, &lowered.constants).map_err(|error| failed(&error))? != outputs {
-            return Err(failed(&"the program gives other bytes than the interpreter"));
         }
-        let machine = Simulator::owning(lowered.program, target).map_err(|error| failed(&error))?;
-        let fast = FastProgram::new(machine, lowered.constants.into_owned()).map_err(|error| failed(&error))?;
-        if fast.run(inputs).map_err(|error| failed(&error))? != outputs {
-            return Err(failed(&"the fast simulator gives other bytes than the interpreter"));
+        if fits {
+            return Ok(too_small);
         }
-        return Ok(too_small);
     }
     Ok(LOCAL_MEMORY.len())
+}
+
+enum Disagreement {
+    /// The local memory does not take the smallest tile of a node.
+    TooSmall,
+    Other(String),
+}
+
+impl<E: std::error::Error> From<E> for Disagreement {
+    fn from(error: E) -> Self {
+        Disagreement::Other(error.to_string())
+    }
+}
+
+fn agrees(
+    segment: &Segment,
+    inputs: &[&[u8]],
+    outputs: &[Vec<u8>],
+    target: &Target,
+    level: Effort,
+) -> Result<(), Disagreement> {
+    let lowered = lower(segment, target, level.into()).map_err(|error| match error.node() {
+        Some(_) => Disagreement::TooSmall,
+        None => Disagreement::Other(LowerError::to_string(&error)),
+    })?;
+    let other = |what: &str| Err(Disagreement::Other(what.to_owned()));
+    let simulator = Simulator::new(&lowered.program, target)?;
+    simulator.check_races()?;
+    if simulator.run(inputs, &lowered.constants)? != outputs {
+        return other("the program gives other bytes than the interpreter");
+    }
+    let machine = Simulator::owning(lowered.program, target.clone())?;
+    let fast = FastProgram::new(machine, lowered.constants.into_owned())?;
+    if fast.run(inputs)? != outputs {
+        return other("the fast simulator gives other bytes than the interpreter");
+    }
+    Ok(())
 }

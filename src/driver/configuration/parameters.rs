@@ -408,22 +408,27 @@ parameters! {
         QUANT_CONFIG: Option<QuantConfig> = row(Group::Calibration, "quant_config", QUANT_CONFIG_FILE).supported();
 
         /// What is made small: the time of an inference, the bytes it moves, or a mixture by `balance_factor`.
-        COMPILE_MODE: CompileMode = row(Group::Compiler, "compile_mode", choice()).default("latency").without_effect();
+        COMPILE_MODE: CompileMode = row(Group::Compiler, "compile_mode", choice())
+            .default("latency")
+            .sets(crate::driver::compile::BPU_TO_NASH, "compile-mode")
+            .supported();
 
         /// 0 is bandwidth, 100 is latency.
         BALANCE_FACTOR: Option<i64> = row(Group::Compiler, "balance_factor", integer(0, 100))
             .only_with(&COMPILE_MODE.parameter, &["balance"])
-            .without_effect();
+            .sets(crate::driver::compile::BPU_TO_NASH, "balance-factor")
+            .supported();
 
         /// The number of cores that run the model.
         CORE_NUM: i64 = row(Group::Compiler, "core_num", integer(1, 1)).default("1").supported();
 
-        /// How hard the compiler tries: O0 compiles fastest, O2 gives the fastest model. There is one level yet, whatever
-        /// is given.
+        /// How hard the compiler tries. O0 compiles fastest: operators run one after the other, and loads ahead of them. O1 also computes
+        /// groups of operators in stripes, where that is faster. O2 also tries changes of the groups. A higher level never gives a slower model.
         OPTIMIZE_LEVEL: OptimizeLevel = row(Group::Compiler, "optimize_level", choice())
             .default("O0")
             .later("the default is O2")
-            .without_effect();
+            .sets(crate::driver::compile::BPU_TO_NASH, "optimize-level")
+            .supported();
 
         /// Per input, where the board's data comes from: memory, or the camera's pyramid or resizer (nv12 and gray only).
         /// Planes lie in memory as the pyramid writes them, so one model serves both. With the resizer the planes are a picture of any size up

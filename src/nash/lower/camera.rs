@@ -3,7 +3,7 @@
 //! A table makes a byte the integer that it stands for (and leaves integers as they are); the views of the same instruction put it in its place, and repeat what
 //! covers several pixels.
 
-use super::super::isa::{Fill, Lookup, View};
+use super::super::isa::{Engine, Fill, Lookup, View};
 use super::super::tile::emitter::{EmitError, Emitter, shape6, view6};
 use super::super::tile::{Axis, Bound, TileDimension, TileOperand, TilePlacement, TileStep, Tiled, product};
 use super::{Builder, LowerError, Steps, unsupported};
@@ -56,7 +56,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, constants: &[i8]) -> Res
     };
     let element = builder.input(node, 0)?.0.element;
     let table = table(element);
-    let memory = builder.image.add(&table);
+    let memory = builder.image.add(table.as_slice());
     let mut operands = vec![
         TileOperand::read(TilePlacement::dense(memory, &[table.len()], 1), vec![TileDimension::Fixed(table.len())]),
         TileOperand::write(blocks(&image_at, block).ok_or_else(no_image)?, dimensions(block, channels)),
@@ -103,6 +103,10 @@ impl Tiled for Form {
         &self.operands
     }
 
+    fn engine(&self) -> Engine {
+        Engine::Vae
+    }
+
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         let pixels = self.operands.get(IMAGE).map(|image| image.footprint(tile)).unwrap_or_default();
         let pixels = product(pixels.get(..5).unwrap_or_default(), 1);
@@ -113,7 +117,7 @@ impl Tiled for Form {
         looked_up.fold(0, u64::saturating_add).max(filled).max(1)
     }
 
-    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter<'_>) -> Result<(), EmitError> {
         let (table, image) = (step.operand(TABLE)?, step.operand(IMAGE)?);
         let pixels = image.region.shape();
         let shape = |channels: usize| shape6(&pixels.iter().take(5).copied().chain([channels]).collect::<Vec<_>>());

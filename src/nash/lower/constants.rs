@@ -1,6 +1,7 @@
 //! The constants region: weights, parameters of convolutions, tables.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::super::isa::MemoryRegion;
 use super::super::tile::TileMemory;
@@ -12,32 +13,46 @@ const ALIGNMENT: usize = 64;
 /// Collects constants; equal contents are stored once.
 #[derive(Default)]
 pub struct Image {
-    bytes: Vec<u8>,
+    pieces: Vec<(usize, Arc<[u8]>)>,
+    /// Behind the last piece.
+    end: usize,
     /// Small constants seen so far. Large ones are weights, which are hardly ever equal and not worth hashing.
-    known: HashMap<Vec<u8>, u64>,
+    known: HashMap<Arc<[u8]>, usize>,
 }
 
 const SMALL: usize = 4096;
 
 impl Image {
     /// Adds a constant and says where it is.
-    pub fn add(&mut self, data: &[u8]) -> TileMemory {
-        let known = self.known.get(data).copied();
+    pub fn add(&mut self, data: impl Into<Arc<[u8]>>) -> TileMemory {
+        let data = data.into();
+        let known = self.known.get(&data).copied();
         let offset = known.unwrap_or_else(|| {
-            self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
-            let offset = self.bytes.len() as u64;
-            self.bytes.extend_from_slice(data);
+            let offset = self.end.next_multiple_of(ALIGNMENT);
+            self.end = offset + data.len();
             if data.len() <= SMALL {
-                self.known.insert(data.to_vec(), offset);
+                self.known.insert(data.clone(), offset);
             }
+            self.pieces.push((offset, data));
             offset
         });
-        TileMemory::Ddr { region: MemoryRegion::Constants, offset }
+        TileMemory::Ddr { region: MemoryRegion::Constants, offset: offset as u64 }
     }
 
-    pub fn finish(mut self) -> Vec<u8> {
-        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
-        self.bytes
+    /// How many bytes there are so far.
+    pub fn bytes(&self) -> u64 {
+        self.end.next_multiple_of(ALIGNMENT) as u64
+    }
+
+    /// The contents of the region.
+    pub fn finish(self) -> Vec<u8> {
+        let mut bytes = vec![0; self.end.next_multiple_of(ALIGNMENT)];
+        for (offset, data) in self.pieces {
+            if let Some(place) = bytes.get_mut(offset..offset + data.len()) {
+                place.copy_from_slice(&data);
+            }
+        }
+        bytes
     }
 }
 

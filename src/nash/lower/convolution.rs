@@ -1,6 +1,6 @@
 //! Convolutions: dense, grouped, depthwise.
 
-use super::super::isa::{self, Clamp, Convolution as Instruction, Products, View};
+use super::super::isa::{self, Clamp, Convolution as Instruction, Engine, Products, View};
 use super::super::region::RegionWindow;
 use super::super::tile::emitter::{EmitError, Emitter};
 use super::super::tile::{Axis, Bound, TileDimension, TileMemory, TileOperand, TilePlacement, TileStep, Tiled};
@@ -24,8 +24,9 @@ const INPUT: usize = 7;
 
 /// Positions in [`Form::operands`].
 const X: usize = 0;
-const WEIGHTS: usize = 1;
-const PARAMETERS: usize = 2;
+/// Before the weights, as in the constants: so they are loaded together with the first of these.
+const PARAMETERS: usize = 1;
+const WEIGHTS: usize = 2;
 const SUMS: usize = 3;
 const Y: usize = 4;
 
@@ -74,11 +75,12 @@ pub fn parameters(
         let bias = bias.ok_or_else(|| unsupported(node, format!("its bias has no value for channel {channel}")))?;
         bytes.extend(parameter(bias, multiplier));
     }
-    Ok(builder.image.add(&bytes))
+    Ok(builder.image.add(bytes.as_slice()))
 }
 
 pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, convolution: &Convolution) -> Result<Steps, LowerError> {
-    let ((x, x_at), (w, w_at), (y, y_at)) = (builder.input(node, 0)?, builder.input(node, 1)?, builder.output(node)?);
+    let ((x, x_at), (y, y_at)) = (builder.input(node, 0)?, builder.output(node)?);
+    let w = builder.operand(node, 1)?;
     let bias = node.inputs.get(2).map(|&id| builder.tensor(id)).transpose()?;
     let (&[_, height, width, channels], &[filters, kernel_rows, kernel_columns, depth], &[batch, rows, columns, _]) =
         (x.shape.as_slice(), w.shape.as_slice(), y.shape.as_slice())
@@ -90,6 +92,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, convolution: &Convolutio
     }
     let group = convolution.group.max(1);
     let parameters = parameters(builder, node, [x, w, y], bias, filters)?;
+    let (_, w_at) = builder.input(node, 1)?;
     let depthwise = group == channels && group == filters && group > 1;
     let (groups, outputs) = if depthwise { (1, filters) } else { (group, filters / group) };
     let lanes = builder.lanes();
@@ -120,8 +123,8 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, convolution: &Convolutio
     ];
     let operands = vec![
         TileOperand::read(x_at, input),
-        TileOperand::read(w_at, weights),
         TileOperand::read(TilePlacement::dense(parameters, &[filters, 3], 4), vec![filter, TileDimension::Fixed(3)]),
+        TileOperand::read(w_at, weights),
         TileOperand::accumulator(4, result.clone()),
         TileOperand::write(y_at, result),
     ];
@@ -224,6 +227,10 @@ impl Tiled for Form {
         size(GROUP) <= 1 || (size(OUTPUT) == self.output_channels && size(INPUT) == self.input_channels)
     }
 
+    fn engine(&self) -> Engine {
+        Engine::Tae
+    }
+
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         let size = |axis: usize| tile.get(axis).copied().unwrap_or(1);
         let products =
@@ -238,7 +245,7 @@ impl Tiled for Form {
         group.saturating_mul(size(GROUP) as u64)
     }
 
-    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter<'_>) -> Result<(), EmitError> {
         // The views begin at the tile's first group.
         (0..step.tile.axis(GROUP).len()).try_for_each(|group| emitter.push(self.group(step, group)?))
     }

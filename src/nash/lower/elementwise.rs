@@ -1,6 +1,6 @@
 //! Operators that look at one index at a time, with broadcasting.
 
-use super::super::isa::{self, CURVE_PIECE_BYTES, Clamp, View};
+use super::super::isa::{self, CURVE_PIECE_BYTES, Clamp, Engine, View};
 use super::super::tile::emitter::{EmitError, Emitter, shape6, view6};
 use super::super::tile::view::collapse;
 use super::super::tile::{Axis, Bound, TileDimension, TileOperand, TilePlacement, TileStep, Tiled, product};
@@ -81,7 +81,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
     let channels = tensors.first().and_then(|x| of_channels(&node.operator, x));
     // Channels with numbers of their own must stay a dimension.
     if channels.is_none() {
-        collapse(&mut views);
+        collapse(&mut views, builder.keeps_rows());
     }
     let sizes = views.last().map(|view| view.shape.clone()).unwrap_or_default();
     let Some(result) = views.pop() else { return Ok(Vec::new()) };
@@ -98,7 +98,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
         _ => None,
     };
     if let Some(bytes) = table {
-        let memory = builder.image.add(&bytes);
+        let memory = builder.image.add(bytes.as_slice());
         operands.push(TileOperand::read(
             TilePlacement::dense(memory, &[bytes.len()], 1),
             vec![TileDimension::Fixed(bytes.len())],
@@ -108,7 +108,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
         channels.into_iter().flat_map(|(axis, all)| all.into_iter().map(move |numbers| (axis, numbers)))
     {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        let memory = builder.image.add(&bytes);
+        let memory = builder.image.add(bytes.as_slice());
         operands.push(TileOperand::read(
             TilePlacement::dense(memory, &[numbers.len()], 4),
             vec![TileDimension::Axis(axis)],
@@ -234,6 +234,18 @@ impl Tiled for Form {
         &self.operands
     }
 
+    fn engine(&self) -> Engine {
+        match &self.kind {
+            Kind::Quantize { .. } | Kind::Dequantize { .. } | Kind::Normalize { .. } => Engine::Vpu,
+            Kind::Add { .. }
+            | Kind::Mul { .. }
+            | Kind::PRelu { .. }
+            | Kind::Requantize { .. }
+            | Kind::Lookup
+            | Kind::Curve { .. } => Engine::Vae,
+        }
+    }
+
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         match &self.kind {
             Kind::Quantize { .. } | Kind::Dequantize { .. } => target.float_cycles(product(tile, 1)),
@@ -250,7 +262,7 @@ impl Tiled for Form {
         }
     }
 
-    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter<'_>) -> Result<(), EmitError> {
         let sizes = step.tile.shape();
         let shape = shape6(&sizes)?;
         let last = self.operands.len().saturating_sub(1);

@@ -61,7 +61,7 @@ impl Network {
         let y = self.convolution(pooled, 1000, 1, 1, false);
         self.segment.outputs.push(y);
         let target = Target::named("nash-e").unwrap();
-        let lowered = lower(&self.segment, &target).unwrap();
+        let lowered = lower(&self.segment, &target, Effort::O0.into()).unwrap();
         let simulator = Simulator::new(&lowered.program, &target).unwrap();
         simulator.check_races().unwrap();
         let report = simulator.report();

@@ -9,6 +9,7 @@ use crate::bpu::model::{BpuNode, Operator, PadMode};
 
 pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerError> {
     let (_, y_at) = builder.output(node)?;
+    let rows = builder.keeps_rows();
     let fail = |error: EmitError| unsupported(node, error.to_string());
     match &node.operator {
         // The storage of the result is the storage of the operand.
@@ -26,7 +27,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
                 let part = y_at.slice(&starts, &vec![1; x.shape.len()], &x.shape).map_err(fail)?;
                 // What is made in its part of the result is there already.
                 if !is_same(&x_at, &part) {
-                    steps.push(Box::new(copy(x_at, part).map_err(fail)?));
+                    steps.push(Box::new(copy(x_at, part, rows).map_err(fail)?));
                 }
             }
             Ok(steps)
@@ -35,20 +36,20 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
             let (_, x_at) = builder.input(node, 0)?;
             let steps: Vec<i64> = steps.iter().map(|&step| step as i64).collect();
             let source = x_at.slice(starts, &steps, sizes).map_err(fail)?;
-            Ok(vec![Box::new(copy(source, y_at).map_err(fail)?)])
+            Ok(vec![Box::new(copy(source, y_at, rows).map_err(fail)?)])
         }
         Operator::Transpose { permutation } => {
             let (_, x_at) = builder.input(node, 0)?;
             let source = x_at.transpose(permutation).map_err(fail)?;
-            Ok(vec![Box::new(copy(source, y_at).map_err(fail)?)])
+            Ok(vec![Box::new(copy(source, y_at, rows).map_err(fail)?)])
         }
         Operator::Pad { before, after, mode } => {
             let (_, x_at) = builder.input(node, 0)?;
             match mode {
-                PadMode::Constant(value) => constant_pad(&x_at, &y_at, before, *value).map_err(fail),
+                PadMode::Constant(value) => constant_pad(&x_at, &y_at, before, *value, rows).map_err(fail),
                 PadMode::Edge | PadMode::Reflect => {
                     let reflect = matches!(mode, PadMode::Reflect);
-                    mirrored_pad(&x_at, &y_at, [before, after], reflect).map_err(fail)
+                    mirrored_pad(&x_at, &y_at, [before, after], reflect, rows).map_err(fail)
                 }
             }
         }
@@ -64,21 +65,27 @@ fn is_same(left: &TilePlacement, right: &TilePlacement) -> bool {
         && strides.into_iter().all(|((left, right), size)| *size == 1 || left == right)
 }
 
-/// A copy with as few dimensions as the two views allow.
-pub fn copy(source: TilePlacement, destination: TilePlacement) -> Result<Copy, EmitError> {
+/// A copy with as few dimensions as the two views allow; with `rows`, the first stays.
+pub fn copy(source: TilePlacement, destination: TilePlacement, rows: bool) -> Result<Copy, EmitError> {
     if source.shape != destination.shape {
         return Copy::new(source, destination);
     }
     let mut views = [source, destination];
-    collapse(&mut views);
+    collapse(&mut views, rows);
     let [source, destination] = views;
     Copy::new(source, destination)
 }
 
 /// The operand in the middle, boxes of the value around it.
-fn constant_pad(x: &TilePlacement, y: &TilePlacement, before: &[usize], value: i32) -> Result<Steps, EmitError> {
+fn constant_pad(
+    x: &TilePlacement,
+    y: &TilePlacement,
+    before: &[usize],
+    value: i32,
+    rows: bool,
+) -> Result<Steps, EmitError> {
     let ones = vec![1; y.shape.len()];
-    let mut steps: Steps = vec![Box::new(copy(x.clone(), y.slice(before, &ones, &x.shape)?)?)];
+    let mut steps: Steps = vec![Box::new(copy(x.clone(), y.slice(before, &ones, &x.shape)?, rows)?)];
     // Axis by axis: in front and behind, within the operand's range of the axes before and the whole of those after.
     let (mut starts, mut sizes) = (vec![0; y.shape.len()], y.shape.clone());
     for (axis, (&padding, &size)) in before.iter().zip(&x.shape).enumerate() {
@@ -90,7 +97,7 @@ fn constant_pad(x: &TilePlacement, y: &TilePlacement, before: &[usize], value: i
                 set(&mut starts, axis, start);
                 set(&mut sizes, axis, length);
                 let mut part = [y.slice(&starts, &ones, &sizes)?];
-                collapse(&mut part);
+                collapse(&mut part, rows);
                 let [part] = part;
                 steps.push(Box::new(Fill::new(part, value as u32)));
             }
@@ -122,6 +129,7 @@ fn mirrored_pad(
     y: &TilePlacement,
     [before, after]: [&[usize]; 2],
     reflect: bool,
+    rows: bool,
 ) -> Result<Steps, EmitError> {
     let mut boxes: Vec<Vec<Part>> = vec![Vec::new()];
     for ((&size, &front), &back) in x.shape.iter().zip(before).zip(after) {
@@ -146,7 +154,7 @@ fn mirrored_pad(
         let walk: Vec<i64> = parts.iter().map(|part| part.step).collect();
         let source = x.slice(&pick(&parts, |part| part.input), &walk, &sizes)?;
         let destination = y.slice(&pick(&parts, |part| part.output), &ones, &sizes)?;
-        steps.push(Box::new(copy(source, destination)?));
+        steps.push(Box::new(copy(source, destination, rows)?));
     }
     Ok(steps)
 }

@@ -3,7 +3,7 @@
 //! Row m of the first operand is pixel m with K channels; column n of the second one is output channel n. The weights' view
 //! walks the [K, N] operand by columns, so no transposition is needed.
 
-use super::super::isa::{self, Clamp, Convolution, Products, View};
+use super::super::isa::{self, Clamp, Convolution, Engine, Products, View};
 use super::super::region::{Region, Tiles};
 use super::super::tile::emitter::{EmitError, Emitter};
 use super::super::tile::{Axis, Bound, TileDimension, TileOperand, TilePlacement, TileStep, Tiled};
@@ -138,6 +138,10 @@ impl Tiled for Form {
         vec![order([row, column, inner]), order([column, row, inner])]
     }
 
+    fn engine(&self) -> Engine {
+        Engine::Tae
+    }
+
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         let size = |axis: usize| tile.get(axis).copied().unwrap_or(1);
         let matrix = target.convolution_cycles(&Products {
@@ -150,7 +154,7 @@ impl Tiled for Form {
         (0..self.batch_rank).fold(matrix, |cycles, axis| cycles.saturating_mul(size(axis) as u64))
     }
 
-    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter<'_>) -> Result<(), EmitError> {
         let mut sizes = step.tile.shape();
         sizes.truncate(self.batch_rank);
         let (single, order) = (vec![1; self.batch_rank], (0..self.batch_rank).collect::<Vec<_>>());

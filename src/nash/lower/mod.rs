@@ -7,33 +7,41 @@
 mod camera;
 mod constants;
 mod convolution;
+mod cuts;
+mod decide;
 mod elementwise;
+mod emit;
 #[cfg(test)]
 mod latency_tests;
 mod layout;
 mod matmul;
+mod moves;
+mod order;
 mod plan;
 mod pool;
 mod roi_resize;
 mod storage;
+mod stripes;
 #[cfg(test)]
 mod tests;
+mod tilings;
 mod vector;
 
 use super::allocate::AllocationError;
-use super::isa::Program;
-use super::tile::apply::{TileLayout, Tiling, apply as apply_tiling};
-use super::tile::assign::{AssignError, assign as assign_tiling, estimate};
-use super::tile::emitter::{EmitError, Emitter};
+use super::isa::{Instruction, Program};
+use super::tile::emitter::EmitError;
 use super::tile::{TilePlacement, Tiled};
 use crate::bpu::constraints::{Known, explain};
 use crate::bpu::model::{BpuElement, BpuNode, BpuTensor, Clamp, Operator, Segment, TensorId, TensorScale};
 use crate::target::{Number, Target};
 use constants::Image;
+pub use decide::assign;
+pub use emit::apply;
 use hb_dialects::ir::Origin;
-pub use plan::{LoweringPlan, NodePlan, Resident};
+pub use plan::{LoweringPlan, NodeGroup, NodePlan, Resident};
 use std::borrow::Cow;
-use storage::Storage;
+use std::collections::HashMap;
+use storage::{OutputCopy, Storage};
 
 /// Why a segment cannot be lowered. Every message names the node.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -94,6 +102,48 @@ pub struct LoweredLayer {
     pub operations: u64,
 }
 
+/// How much is tried for a faster program. Each level keeps the plan of the one before where it finds nothing better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effort {
+    /// Operators one after the other; loads run ahead as far as there is room.
+    O0,
+    /// Groups of operators in stripes, too.
+    O1,
+    /// And changes of groups, as long as they help.
+    #[default]
+    O2,
+}
+
+impl Effort {
+    /// From the least to the most.
+    pub const ALL: [Effort; 3] = [Effort::O0, Effort::O1, Effort::O2];
+}
+
+impl std::str::FromStr for Effort {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Effort, String> {
+        let found = Effort::ALL.into_iter().find(|level| format!("{level:?}") == name);
+        found.ok_or_else(|| format!("'{name}' is no level of optimization; there are O0, O1 and O2"))
+    }
+}
+
+/// What is made small, and how hard that is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Objective {
+    /// How much is tried.
+    pub level: Effort,
+    /// The weight of time, of 100; the rest is that of the bytes that pass the DDR port.
+    pub latency: u32,
+}
+
+impl From<Effort> for Objective {
+    /// As fast as that level gives.
+    fn from(level: Effort) -> Self {
+        Self { level, latency: 100 }
+    }
+}
+
 /// A program with everything its loader needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lowered<'a> {
@@ -115,8 +165,8 @@ pub struct Lowered<'a> {
 ///
 /// # Errors
 /// When an operator has no instruction form, when not even its smallest tile fits, or the segment contradicts itself.
-pub fn lower(segment: &Segment, target: &Target) -> Result<Lowered<'static>, LowerError> {
-    let plan = assign(segment, target)?;
+pub fn lower(segment: &Segment, target: &Target, objective: Objective) -> Result<Lowered<'static>, LowerError> {
+    let plan = assign(segment, target, objective)?;
     apply(segment, target, plan)
 }
 
@@ -129,6 +179,8 @@ struct Work {
     node: usize,
     /// When it happens, for the lives of tensors.
     time: usize,
+    /// It copies a result to an output, and is no part of its node.
+    is_copy: bool,
     steps: Steps,
 }
 
@@ -144,13 +196,24 @@ pub(super) struct Builder<'a> {
     target: &'a Target,
     storage: Storage,
     image: Image,
+    /// The node at hand belongs to a group.
+    grouped: bool,
 }
 
 impl<'a> Builder<'a> {
-    fn new(segment: &'a Segment, target: &'a Target, residents: &[Resident]) -> Result<Self, LowerError> {
-        let mut image = Image::default();
-        let storage = Storage::new(segment, target, residents, &mut image)?;
-        Ok(Self { segment, target, storage, image })
+    fn new(
+        segment: &'a Segment,
+        target: &'a Target,
+        residents: &[Resident],
+        groups: &[NodeGroup],
+    ) -> Result<Self, LowerError> {
+        let storage = Storage::new(segment, target, residents, groups)?;
+        Ok(Self { segment, target, storage, image: Image::default(), grouped: false })
+    }
+
+    /// Whether the rows of results must stay a dimension of their own.
+    fn keeps_rows(&self) -> bool {
+        self.grouped
     }
 
     /// The side of the matrix engine's array, as tiles should be multiples of it.
@@ -163,19 +226,39 @@ impl<'a> Builder<'a> {
         self.segment.tensor(id).ok_or_else(|| LowerError::Malformed(format!("there is no tensor {}", id.0)))
     }
 
+    /// Where a tensor lives.
+    fn placement(&mut self, id: TensorId) -> Result<TilePlacement, LowerError> {
+        self.storage.keep(self.segment, id, &mut self.image);
+        let paged = self.storage.paged(self.segment, id).filter(|_| self.grouped);
+        paged.map_or_else(|| self.storage.placement(self.segment, id), Ok)
+    }
+
+    /// The n-th operand of a node.
+    fn operand(&self, node: &BpuNode, index: usize) -> Result<&'a BpuTensor, LowerError> {
+        self.tensor(operand(node, index)?)
+    }
+
     /// The n-th operand of a node and its home.
-    fn input(&self, node: &BpuNode, index: usize) -> Result<(&'a BpuTensor, TilePlacement), LowerError> {
-        let id = node.inputs.get(index);
-        let id = *id.ok_or_else(|| unsupported(node, format!("operand {index} is missing")))?;
-        Ok((self.tensor(id)?, self.storage.placement(self.segment, id)?))
+    fn input(&mut self, node: &BpuNode, index: usize) -> Result<(&'a BpuTensor, TilePlacement), LowerError> {
+        let id = operand(node, index)?;
+        Ok((self.tensor(id)?, self.placement(id)?))
     }
 
     /// The result of a node and its home.
-    fn output(&self, node: &BpuNode) -> Result<(&'a BpuTensor, TilePlacement), LowerError> {
+    fn output(&mut self, node: &BpuNode) -> Result<(&'a BpuTensor, TilePlacement), LowerError> {
         let [id] = node.outputs.as_slice() else {
             return Err(unsupported(node, format!("it has {} results, not 1", node.outputs.len())));
         };
-        Ok((self.tensor(*id)?, self.storage.placement(self.segment, *id)?))
+        Ok((self.tensor(*id)?, self.placement(*id)?))
+    }
+
+    /// Bytes that every program loads or stores at least: constants, inputs and outputs.
+    fn compulsory_bytes(&self) -> Result<u64, LowerError> {
+        let mut bytes = self.image.bytes();
+        for &id in self.segment.inputs.iter().chain(&self.segment.outputs) {
+            bytes = bytes.saturating_add(port(self.tensor(id)?, self.target)?.1);
+        }
+        Ok(bytes)
     }
 
     fn steps(&mut self, node: &BpuNode) -> Result<Steps, LowerError> {
@@ -206,24 +289,43 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Everything the program does, in order.
-    fn all_steps(&mut self) -> Result<Vec<Work>, LowerError> {
+    /// Everything the program does, in order: outputs that are copies follow the nodes that make them, and their group.
+    fn all_steps(&mut self, groups: &[NodeGroup]) -> Result<Vec<Work>, LowerError> {
         let segment = self.segment;
-        let mut all = Vec::with_capacity(segment.nodes.len());
-        for (index, node) in segment.nodes.iter().enumerate() {
-            all.push(Work { node: index, time: index, steps: self.steps(node)? });
-        }
         let end = segment.nodes.len();
-        for (tensor, output) in self.storage.output_copies() {
-            let destination = self.storage.output_placement(segment, output)?;
-            let source = self.storage.placement(segment, tensor)?;
-            let producer = segment.nodes.iter().position(|node| node.outputs.contains(&tensor));
-            let copy = layout::copy(source, destination)
-                .map_err(|error| LowerError::Malformed(format!("output {output}: {error}")))?;
-            all.push(Work { node: producer.unwrap_or(end), time: end, steps: vec![Box::new(copy)] });
+        let mut all = Vec::with_capacity(end);
+        let mut copies: HashMap<usize, Vec<OutputCopy>> = HashMap::new();
+        for copy in self.storage.output_copies() {
+            let group = copy.node.and_then(|node| groups.iter().find(|group| group.contains(node)));
+            let time = group.map_or(copy.node.unwrap_or(end), |group| group.end - 1);
+            copies.entry(time).or_default().push(copy);
         }
+        for (index, node) in segment.nodes.iter().enumerate() {
+            self.grouped = groups.iter().any(|group| group.contains(index));
+            all.push(Work { node: index, time: index, is_copy: false, steps: self.steps(node)? });
+            self.grouped = false;
+            self.copy_outputs(copies.remove(&index).unwrap_or_default(), index, &mut all)?;
+        }
+        self.copy_outputs(copies.remove(&end).unwrap_or_default(), end, &mut all)?;
         Ok(all)
     }
+
+    fn copy_outputs(&mut self, copies: Vec<OutputCopy>, time: usize, all: &mut Vec<Work>) -> Result<(), LowerError> {
+        for OutputCopy { tensor, output, node } in copies {
+            let destination = self.storage.output_placement(self.segment, output)?;
+            let source = self.placement(tensor)?;
+            let copy = layout::copy(source, destination, false)
+                .map_err(|error| LowerError::Malformed(format!("output {output}: {error}")))?;
+            let node = node.unwrap_or(self.segment.nodes.len());
+            all.push(Work { node, time, is_copy: true, steps: vec![Box::new(copy)] });
+        }
+        Ok(())
+    }
+}
+
+fn operand(node: &BpuNode, index: usize) -> Result<TensorId, LowerError> {
+    let id = node.inputs.get(index).copied();
+    id.ok_or_else(|| unsupported(node, format!("operand {index} is missing")))
 }
 
 /// A message about a node.
@@ -259,57 +361,6 @@ fn check(segment: &Segment) -> Result<(), LowerError> {
     Ok(())
 }
 
-/// Decides homes and tilings.
-pub fn assign(segment: &Segment, target: &Target) -> Result<LoweringPlan, LowerError> {
-    check(segment)?;
-    // The rest is for tiles of what does not stay.
-    let capacity = target.l1m_bytes() / 4 * 3;
-    let mut residents = Storage::choose_residents(segment, target, capacity)?;
-    loop {
-        let mut builder = Builder::new(segment, target, &residents)?;
-        match assign_nodes(&mut builder) {
-            Ok(nodes) => return Ok(LoweringPlan { residents, nodes }),
-            Err((time, error)) => {
-                // Residents take what a node needs: the largest of them goes to DDR.
-                let Some(&largest) = builder.storage.residents_at(time).first() else { return Err(error) };
-                residents.remove(largest);
-            }
-        }
-    }
-}
-
-/// Tilings of all nodes; an error comes with the time of the node that does not fit.
-fn assign_nodes(builder: &mut Builder<'_>) -> Result<Vec<NodePlan>, (usize, LowerError)> {
-    let all = builder.all_steps().map_err(|error| (usize::MAX, error))?;
-    let mut nodes = Vec::with_capacity(all.len());
-    for work in all {
-        let (start, end) = builder.storage.pool(builder.target, work.time);
-        let mut tilings = Vec::with_capacity(work.steps.len());
-        for step in &work.steps {
-            let tiling = assign_step(step.as_ref(), builder.target, end - start);
-            tilings.push(tiling.map_err(|error| (work.time, failure(builder.segment, work.node, error)))?);
-        }
-        nodes.push(NodePlan { node: label(builder.segment, work.node).0, tilings });
-    }
-    Ok(nodes)
-}
-
-/// Half of the room, when that costs next to nothing, lets the next operator's loads run ahead in the other half.
-fn assign_step(step: &dyn Tiled, target: &Target, capacity: u64) -> Result<Tiling, AssignError> {
-    let whole = assign_tiling(step, target, capacity)?;
-    let Ok(half) = assign_tiling(step, target, capacity / 2) else { return Ok(whole) };
-    let cheap = half.slots >= whole.slots && estimate(step, &half, target) <= 1.05 * estimate(step, &whole, target);
-    Ok(if cheap { half } else { whole })
-}
-
-fn failure(segment: &Segment, node: usize, error: AssignError) -> LowerError {
-    let (node, operator) = label(segment, node);
-    match error {
-        AssignError::TooSmall { needed, capacity } => LowerError::DoesNotFit { node, operator, needed, capacity },
-        AssignError::Allocation(error) => LowerError::Allocation(error),
-    }
-}
-
 /// Name and operator of a node; outputs that no node makes belong to the segment itself.
 fn label(segment: &Segment, index: usize) -> (String, &'static str) {
     match segment.nodes.get(index) {
@@ -318,43 +369,10 @@ fn label(segment: &Segment, index: usize) -> (String, &'static str) {
     }
 }
 
-/// Emits the program for a plan. The plan may come from a file: it is checked against the segment.
-pub fn apply(segment: &Segment, target: &Target, plan: LoweringPlan) -> Result<Lowered<'static>, LowerError> {
-    check(segment)?;
-    let mut builder = Builder::new(segment, target, &plan.residents)?;
-    let all = builder.all_steps()?;
-    if all.len() != plan.nodes.len() {
-        return Err(LowerError::Plan(format!("it has {} entries for {} nodes", plan.nodes.len(), all.len())));
-    }
-    let mut emitter = Emitter::default();
-    let mut cursor = 0u64;
-    for (work, entry) in all.iter().zip(&plan.nodes) {
-        let (name, operator) = label(segment, work.node);
-        if entry.node != name || entry.tilings.len() != work.steps.len() {
-            return Err(LowerError::Plan(format!("entry '{}' stands where node '{name}' does", entry.node)));
-        }
-        emitter.set_source(u32::try_from(work.node).unwrap_or(u32::MAX));
-        let (start, end) = builder.storage.pool(target, work.time);
-        for (step, tiling) in work.steps.iter().zip(&entry.tilings) {
-            let fail = |error| LowerError::Emit { node: name.clone(), operator, error };
-            tiling.check(step.as_ref()).map_err(fail)?;
-            let layout = TileLayout::new(step.as_ref(), tiling, target.l1m_alignment(), end - start)
-                .map_err(|error| fail(EmitError::Plan(error.to_string())))?;
-            // The next operator starts behind this one when there is room, so that its first loads need not wait.
-            if cursor < start || cursor.saturating_add(layout.bytes) > end {
-                cursor = start;
-            }
-            apply_tiling(step.as_ref(), tiling, &layout, cursor, &mut emitter).map_err(fail)?;
-            cursor = (cursor + layout.bytes).next_multiple_of(target.l1m_alignment().max(1));
-        }
-    }
-    finish(segment, builder, emitter, plan)
-}
-
 fn finish(
     segment: &Segment,
     builder: Builder<'_>,
-    emitter: Emitter,
+    instructions: Vec<Instruction>,
     plan: LoweringPlan,
 ) -> Result<Lowered<'static>, LowerError> {
     let port = |id: &TensorId| port(builder.tensor(*id)?, builder.target);
@@ -370,7 +388,7 @@ fn finish(
         outputs: output_bytes,
         constants: constants.len() as u64,
         workspace: builder.storage.workspace_bytes(),
-        instructions: emitter.finish(),
+        instructions,
         names,
     };
     Ok(Lowered { program, constants: constants.into(), layers, inputs, outputs, plan })

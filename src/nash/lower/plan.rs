@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::schedule::Stay;
 use super::super::tile::apply::Tiling;
 
 /// A tensor that stays in L1M from its producer to its last consumer.
@@ -20,15 +21,42 @@ pub struct Resident {
 pub struct NodePlan {
     /// Its name.
     pub node: String,
-    /// One per instruction form: none for an alias, several for a concat.
+    /// One per instruction form: none for an alias or a node of a group, several for a concat.
     pub tilings: Vec<Tiling>,
+}
+
+/// Consecutive nodes that are computed together, a stripe of rows at a time. What they hand to each other is in local memory only as long as
+/// rows of it are needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeGroup {
+    /// Its first node.
+    pub first: usize,
+    /// The first node behind it.
+    pub end: usize,
+    /// How many stripes the results of the group are made in.
+    pub pieces: usize,
+}
+
+impl NodeGroup {
+    /// Whether a node, or its moment, is of the group.
+    pub fn contains(&self, node: usize) -> bool {
+        (self.first..self.end).contains(&node)
+    }
 }
 
 /// All decisions about a segment. Tensors that are not resident live in DDR.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoweringPlan {
+    /// The nodes of the segment in the order in which they are computed; empty where that is their own. Everything below counts in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<usize>,
     /// Tensors that stay in local memory.
     pub residents: Vec<Resident>,
-    /// In the order of the segment.
+    /// In order, disjoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<NodeGroup>,
+    /// In order.
     pub nodes: Vec<NodePlan>,
+    /// Of each box of an operand that tiles bring to local memory, in the order of the tiles.
+    pub stays: Vec<Stay>,
 }

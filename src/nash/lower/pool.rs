@@ -1,6 +1,6 @@
 //! Pools. A window that does not fit in L1M is walked in parts that hand on a maximum or a sum.
 
-use super::super::isa::{self, Clamp, Count, View};
+use super::super::isa::{self, Clamp, Count, Engine, View};
 use super::super::region::RegionWindow;
 use super::super::tile::emitter::{EmitError, Emitter};
 use super::super::tile::{Axis, TileDimension, TileOperand, TilePlacement, TileStep, Tiled, product};
@@ -130,7 +130,7 @@ pub fn lower_average(builder: &mut Builder<'_>, node: &BpuNode, pool: &AveragePo
             table.extend(count_entry(multiplier));
         }
     }
-    let table = TilePlacement::dense(builder.image.add(&table), &shape, 8);
+    let table = TilePlacement::dense(builder.image.add(table.as_slice()), &shape, 8);
     let narrow = |sizes: [usize; 2]| -> Result<[u32; 2], LowerError> {
         let fail = |_| unsupported(node, "a size of its window or input does not fit 32 bits");
         Ok([u32::try_from(sizes[0]).map_err(fail)?, u32::try_from(sizes[1]).map_err(fail)?])
@@ -209,12 +209,16 @@ impl Tiled for Form {
         &self.operands
     }
 
+    fn engine(&self) -> Engine {
+        Engine::Aae
+    }
+
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         // Every cell of every window.
         target.pool_cycles(product(tile, self.input_element.bytes() as usize))
     }
 
-    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter<'_>) -> Result<(), EmitError> {
         let x = step.operand(0)?;
         let y = step.operand(self.operands.len().saturating_sub(1))?;
         let window = self.window(step)?;

@@ -1,6 +1,6 @@
 //! Regions of a camera's planes: the pooling engine reads them from DDR itself, because which cells it needs shows only when it runs.
 
-use super::super::isa::{DdrView, RoiResize, Runs, View};
+use super::super::isa::{DdrView, Engine, RoiResize, Runs, View};
 use super::super::tile::emitter::{EmitError, Emitter, ddr_view};
 use super::super::tile::{Axis, TileDimension, TileMemory, TileOperand, TilePlacement, TileStep, Tiled, product};
 use super::{Builder, LowerError, Steps, unsupported};
@@ -30,7 +30,9 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, block: usize, size: [usi
         TileMemory::Ddr { region, offset } => {
             ddr_view(region, offset, &placement.strides).map_err(|error| unsupported(node, error.to_string()))
         }
-        TileMemory::Local { .. } => Err(unsupported(node, "its plane and its region must be inputs of the segment")),
+        TileMemory::Local { .. } | TileMemory::Paged { .. } => {
+            Err(unsupported(node, "its plane and its region must be inputs of the segment"))
+        }
     };
     let axes = vec![Axis::new("row", size[0]), Axis::new("column", size[1])];
     let dimensions =
@@ -63,6 +65,10 @@ impl Tiled for Form {
         &self.operands
     }
 
+    fn engine(&self) -> Engine {
+        Engine::Aae
+    }
+
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         let [_, _, channels] = self.plane_shape;
         let rows = tile.first().copied().unwrap_or(1);
@@ -70,7 +76,7 @@ impl Tiled for Form {
         target.resize_cycles(product(tile, channels)).saturating_add(target.port_cycles(read))
     }
 
-    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter<'_>) -> Result<(), EmitError> {
         let output = step.operand(0)?;
         let [_, rows, columns, channels] = output.shape4();
         let (row, column) = (step.tile.axis(0), step.tile.axis(1));

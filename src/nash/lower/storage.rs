@@ -8,7 +8,7 @@ use super::super::isa::MemoryRegion;
 use super::super::tile::{TileMemory, TilePlacement, dense_strides};
 use super::LowerError;
 use super::constants::Image;
-use super::plan::Resident;
+use super::plan::{NodeGroup, Resident};
 use crate::bpu::model::{BpuElement, BpuTensor, Operator, Segment, TensorId};
 use crate::target::Target;
 use std::collections::{HashMap, HashSet};
@@ -27,19 +27,40 @@ struct Place {
     last: usize,
     /// How often a node reads it.
     reads: u64,
+    /// Its bytes are part of the constants, from when it is first asked for.
+    constant: bool,
+    /// Only nodes of one group know it: there is never more of it than the rows that are needed.
+    inner: bool,
+    /// As `first` and `last`, whatever the groups are.
+    nodes: (usize, usize),
     memory: Option<TileMemory>,
 }
 
 impl Place {
+    /// Whether it wants a home and has none.
+    fn is_free(&self) -> bool {
+        self.memory.is_none() && !self.constant && !self.inner
+    }
+
     /// What it takes of L1M when it stays there.
     fn buffer(&self, target: &Target) -> LiveBuffer {
         LiveBuffer { bytes: self.bytes, alignment: target.l1m_alignment(), first: self.first, last: self.last }
     }
 }
 
+/// An output that is a copy of a tensor.
+#[derive(Clone, Copy, Debug)]
+pub struct OutputCopy {
+    pub tensor: TensorId,
+    pub output: usize,
+    /// The node that makes the tensor.
+    pub node: Option<usize>,
+}
+
 /// The memory so many bytes behind another.
 fn behind(memory: TileMemory, bytes: u64) -> TileMemory {
     match memory {
+        TileMemory::Paged { storage, offset } => TileMemory::Paged { storage, offset: offset + bytes },
         TileMemory::Ddr { region, offset } => TileMemory::Ddr { region, offset: offset + bytes },
         TileMemory::Local { address } => TileMemory::Local { address: address + bytes },
     }
@@ -49,8 +70,8 @@ pub struct Storage {
     places: Vec<Place>,
     /// Per tensor, its place and how far behind its start the tensor begins.
     of_tensor: Vec<Option<(usize, u64)>>,
-    /// (tensor, output) that must be copied at the end.
-    copies: Vec<(TensorId, usize)>,
+    /// Outputs that are made elsewhere first.
+    copies: Vec<OutputCopy>,
     workspace: u64,
     /// Of each input, bytes between neighbours.
     input_strides: Vec<(TensorId, Vec<i64>)>,
@@ -58,27 +79,6 @@ pub struct Storage {
     residents: Vec<(LiveBuffer, u64)>,
     /// The residents by rising address.
     by_address: Vec<(LiveBuffer, u64)>,
-}
-
-/// Per tensor, whether it is nothing but the bias of convolutions.
-fn only_biases(segment: &Segment) -> Vec<bool> {
-    let mut bias = vec![false; segment.tensors.len()];
-    let mut other = vec![false; segment.tensors.len()];
-    for node in &segment.nodes {
-        let convolution = matches!(node.operator, Operator::Convolution(_));
-        for (index, id) in node.inputs.iter().enumerate() {
-            let marks = if convolution && index == 2 { &mut bias } else { &mut other };
-            if let Some(mark) = marks.get_mut(id.0) {
-                *mark = true;
-            }
-        }
-    }
-    for id in &segment.outputs {
-        if let Some(mark) = other.get_mut(id.0) {
-            *mark = true;
-        }
-    }
-    bias.iter().zip(&other).map(|(&bias, &other)| bias && !other).collect()
 }
 
 /// Per tensor, the joined tensor of which it is a part in memory, and where in it. So is what only one concat reads, once, where dimensions
@@ -111,6 +111,21 @@ fn joined_parts(segment: &Segment, target_alignment: u64) -> HashMap<TensorId, (
         }
     }
     parts
+}
+
+/// Whether a node joins pieces that are shorter than a burst, in something small: then it is put together in local memory.
+fn is_scattered(segment: &Segment, node: usize, target: &Target) -> bool {
+    let Some(node) = segment.nodes.get(node) else { return false };
+    let Operator::Concat { axis } = &node.operator else { return false };
+    let tensor = |id: &TensorId| segment.tensor(*id);
+    let small = node.outputs.first().and_then(tensor).and_then(BpuTensor::byte_count);
+    let piece = |part: &BpuTensor| {
+        let whole = part.shape.get(*axis..).unwrap_or_default().iter().product::<usize>();
+        (whole as u64).saturating_mul(part.element.bytes().into())
+    };
+    let one = |part: &BpuTensor| part.shape.iter().take(*axis).all(|&size| size == 1);
+    small.is_some_and(|bytes| (bytes as u64) <= target.l1m_bytes() / 16)
+        && node.inputs.iter().filter_map(tensor).any(|part| !one(part) && piece(part) < target.ddr.burst_bytes.value)
 }
 
 /// Dense size of a tensor.
@@ -153,27 +168,74 @@ fn region_index(index: usize) -> Result<u16, LowerError> {
 }
 
 impl Storage {
-    /// Gives every tensor a home.
+    /// Gives every tensor a home, but for constants, which [`Storage::keep`] puts into theirs when they are asked for.
     pub fn new(
         segment: &Segment,
         target: &Target,
         residents: &[Resident],
-        image: &mut Image,
+        groups: &[NodeGroup],
     ) -> Result<Self, LowerError> {
         let mut storage = Self::places(segment, target)?;
+        storage.gather(groups);
         let strides = |id: &TensorId| segment.tensor(*id).map(|tensor| (*id, port_strides(tensor, target)));
         storage.input_strides = segment.inputs.iter().filter_map(strides).collect();
-        let biases = only_biases(segment);
-        for (index, tensor) in segment.tensors.iter().enumerate() {
-            if let (Some(data), Some(place)) = (tensor.data.as_deref(), storage.place_mut(index)) {
-                // A bias is not read itself: it becomes a part of its convolution's parameters.
-                let data = if biases.get(index) == Some(&true) { &[] } else { data };
-                place.memory = Some(image.add(data));
-            }
-        }
         storage.settle(target, residents)?;
         storage.allocate_workspace()?;
         Ok(storage)
+    }
+
+    /// What only one group knows needs no home; what others know too lives as long as the group does.
+    fn gather(&mut self, groups: &[NodeGroup]) {
+        for place in &mut self.places {
+            place.nodes = (place.first, place.last);
+            let of = |node: usize| groups.iter().find(|group| group.contains(node));
+            let (first, last) = (of(place.first), of(place.last));
+            place.inner = place.is_free() && first.is_some() && first == last;
+            place.first = first.map_or(place.first, |group| group.first);
+            place.last = last.map_or(place.last, |group| group.end - 1);
+        }
+    }
+
+    /// The storage of a tensor as a group sees it that has it in parts: its number and where in it the tensor begins. None for what is
+    /// in local memory as a whole, for constants, and for inputs with gaps.
+    pub fn paged(&self, segment: &Segment, id: TensorId) -> Option<TilePlacement> {
+        let (storage, offset) = self.of_tensor.get(id.0).copied().flatten()?;
+        let place = self.places.get(storage)?;
+        let whole = place.constant || matches!(place.memory, Some(TileMemory::Local { .. }));
+        let tensor = segment.tensor(id)?;
+        let dense =
+            TilePlacement::dense(TileMemory::Paged { storage, offset }, &tensor.shape, tensor.element.bytes() as usize);
+        let gaps = self.input_strides.iter().any(|(input, strides)| *input == id && *strides != dense.strides);
+        (!whole && !gaps).then_some(dense)
+    }
+
+    /// Size of a storage, and where in DDR it lies, if it does.
+    pub fn home(&self, storage: usize) -> Option<(u64, Option<(MemoryRegion, u64)>)> {
+        let place = self.places.get(storage)?;
+        let ddr = match place.memory {
+            Some(TileMemory::Ddr { region, offset }) => Some((region, offset)),
+            _ => None,
+        };
+        Some((place.bytes, ddr))
+    }
+
+    /// The nodes between which a storage matters.
+    pub fn life(&self, storage: usize) -> Option<(usize, usize)> {
+        self.places.get(storage).map(|place| place.nodes)
+    }
+
+    /// Whether a storage is in local memory as a whole.
+    pub fn stays(&self, storage: usize) -> bool {
+        self.places.get(storage).is_some_and(|place| matches!(place.memory, Some(TileMemory::Local { .. })))
+    }
+
+    /// Puts a constant into the image, if it is not there. So constants lie in the order of their first use, and neighbours can be
+    /// loaded together.
+    pub fn keep(&mut self, segment: &Segment, id: TensorId, image: &mut Image) {
+        let Some(place) = self.place_mut(id.0).filter(|place| place.constant && place.memory.is_none()) else { return };
+        if let Some(data) = segment.tensors.get(place.tensor).and_then(|tensor| tensor.data.clone()) {
+            place.memory = Some(image.add(data));
+        }
     }
 
     /// Gives residents their addresses. They may come from a file, so all that is relied on is checked.
@@ -181,7 +243,8 @@ impl Storage {
         let mut buffers = Vec::with_capacity(residents.len());
         for resident in residents {
             let place = self.place_mut(resident.tensor);
-            let place = place.filter(|place| place.memory.is_none() && place.bytes == resident.bytes);
+            let free = |place: &&mut Place| place.is_free() && place.bytes == resident.bytes;
+            let place = place.filter(free);
             let place =
                 place.ok_or_else(|| LowerError::Plan(format!("tensor {} cannot stay in L1M", resident.tensor)))?;
             place.memory = Some(TileMemory::Local { address: resident.address });
@@ -210,6 +273,18 @@ impl Storage {
         best
     }
 
+    /// The residents in positions of drafts: `times` has the first draft of every node, and the end.
+    pub fn settled(&self, times: &[usize]) -> Vec<(LiveBuffer, u64)> {
+        let end = times.last().copied().unwrap_or(0);
+        let begin = |time: usize| times.get(time).copied().unwrap_or(end);
+        let settled = self.residents.iter().map(|&(buffer, address)| {
+            let first = begin(buffer.first);
+            let last = begin(buffer.last.saturating_add(1)).saturating_sub(1).max(first);
+            (LiveBuffer { first, last, ..buffer }, address)
+        });
+        settled.collect()
+    }
+
     /// The residents that live while node `time` runs, the largest first.
     pub fn residents_at(&self, time: usize) -> Vec<usize> {
         let alive = |buffer: &LiveBuffer| buffer.first <= time && time <= buffer.last;
@@ -222,11 +297,16 @@ impl Storage {
     /// Intermediate results that may stay in L1M from producer to last consumer, in `capacity` bytes of it.
     ///
     /// Each saves its bytes once to DDR and as often back as it is read; the shorter it lives, the less it is in the way.
-    pub fn choose_residents(segment: &Segment, target: &Target, capacity: u64) -> Result<Vec<Resident>, LowerError> {
-        let storage = Self::places(segment, target)?;
-        let constant = |tensor: usize| segment.tensors.get(tensor).is_some_and(|tensor| tensor.data.is_some());
+    pub fn choose_residents(
+        segment: &Segment,
+        target: &Target,
+        groups: &[NodeGroup],
+        capacity: u64,
+    ) -> Result<Vec<Resident>, LowerError> {
+        let mut storage = Self::places(segment, target)?;
+        storage.gather(groups);
         let mut candidates: Vec<&Place> = storage.places.iter().collect();
-        candidates.retain(|place| place.memory.is_none() && !constant(place.tensor) && place.bytes <= capacity);
+        candidates.retain(|place| place.is_free() && place.bytes <= capacity);
         let mut best: (u64, Vec<Resident>) = (0, Vec::new());
         // Which order packs best depends on the network; trying all costs little.
         let orders: [fn(&Place) -> [u64; 2]; 3] = [
@@ -290,23 +370,30 @@ impl Storage {
                 }
             }
         }
-        storage.pin_outputs(segment)?;
+        storage.pin_outputs(segment, target)?;
         Ok(storage)
     }
 
-    fn pin_outputs(&mut self, segment: &Segment) -> Result<(), LowerError> {
+    /// Outputs are made where they belong, but for those that would be stored in tiny pieces, and for second names.
+    fn pin_outputs(&mut self, segment: &Segment, target: &Target) -> Result<(), LowerError> {
+        let mut makers = HashMap::new();
+        for (index, node) in segment.nodes.iter().enumerate() {
+            makers.extend(node.outputs.iter().map(|&id| (id, index)));
+        }
         for (index, id) in segment.outputs.iter().enumerate() {
             let constant = segment.tensor(*id).is_some_and(|tensor| tensor.data.is_some());
             let region = MemoryRegion::Output(region_index(index)?);
+            let maker = makers.get(id).copied();
+            let scattered = maker.is_some_and(|node| is_scattered(segment, node, target));
             let end = segment.nodes.len();
             let place = self.place_mut(id.0);
             let place = place.ok_or_else(|| LowerError::Malformed(format!("output {index} is never made")))?;
-            let root_constant = segment.tensors.get(place.tensor).is_some_and(|tensor| tensor.data.is_some());
             place.last = end;
-            if place.memory.is_none() && !constant && !root_constant {
+            if place.memory.is_none() && !constant && !place.constant && !scattered {
                 place.memory = Some(TileMemory::Ddr { region, offset: 0 });
             } else {
-                self.copies.push((*id, index));
+                place.reads += 1;
+                self.copies.push(OutputCopy { tensor: *id, output: index, node: maker });
             }
         }
         Ok(())
@@ -320,7 +407,17 @@ impl Storage {
         memory: Option<TileMemory>,
     ) -> Result<(), LowerError> {
         let tensor = segment.tensor(id).ok_or_else(|| LowerError::Malformed(format!("there is no tensor {}", id.0)))?;
-        let place = Place { tensor: id.0, bytes: byte_count(tensor)?, first: time, last: time, reads: 0, memory };
+        let place = Place {
+            tensor: id.0,
+            bytes: byte_count(tensor)?,
+            first: time,
+            last: time,
+            reads: 0,
+            constant: tensor.data.is_some(),
+            inner: false,
+            nodes: (time, time),
+            memory,
+        };
         self.places.push(place);
         self.name(id, Some((self.places.len() - 1, 0)))
     }
@@ -367,7 +464,7 @@ impl Storage {
     }
 
     fn allocate_workspace(&mut self) -> Result<(), LowerError> {
-        let homeless = || self.places.iter().enumerate().filter(|(_, place)| place.memory.is_none());
+        let homeless = || self.places.iter().enumerate().filter(|(_, place)| place.is_free());
         let buffers: Vec<LiveBuffer> = homeless()
             .map(|(_, place)| LiveBuffer {
                 bytes: place.bytes,
@@ -410,7 +507,7 @@ impl Storage {
     }
 
     /// Outputs that are inputs, constants or other outputs under another name.
-    pub fn output_copies(&self) -> Vec<(TensorId, usize)> {
+    pub fn output_copies(&self) -> Vec<OutputCopy> {
         self.copies.clone()
     }
 

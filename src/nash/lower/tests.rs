@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::stripes::Rows;
 use super::*;
 use crate::bpu::interpreter;
 use crate::bpu::model::{AveragePool, BpuElement, Convolution, MaxPool, Operator, PadMode};
@@ -75,32 +76,67 @@ fn compare(segment: &Segment, l1m_bytes: u64) -> Option<Lowered<'static>> {
     compare_on(segment, l1m_bytes, &inputs)
 }
 
-/// As [`compare`], on these inputs.
+/// As [`compare`], on these inputs, at every level; gives the last.
 fn compare_on(segment: &Segment, l1m_bytes: u64, inputs: &[Vec<u8>]) -> Option<Lowered<'static>> {
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
     let expected = interpreter::run(segment, &inputs).ok()?;
+    let (mut last, mut least) = (None, u64::MAX);
+    for level in Effort::ALL {
+        let (lowered, cycles) = compare_at(segment, l1m_bytes, &inputs, &expected, level)?;
+        assert!(cycles <= least, "{level:?} takes {cycles} cycles, the level before {least}");
+        (last, least) = (Some(lowered), cycles);
+    }
+    last
+}
+
+/// One level: the program and its cycles.
+fn compare_at(
+    segment: &Segment,
+    l1m_bytes: u64,
+    inputs: &[&[u8]],
+    expected: &[Vec<u8>],
+    level: Effort,
+) -> Option<(Lowered<'static>, u64)> {
     let target = target(l1m_bytes);
-    let lowered = match lower(segment, &target) {
+    let plan = match assign(segment, &target, level.into()) {
         // A constraint of the machine.
         Err(LowerError::Unsupported { .. }) => return None,
         result => result.unwrap(),
     };
-    let simulator = Simulator::new(&lowered.program, &target).unwrap();
+    Some(run_plan(segment, &target, plan, inputs, expected))
+}
+
+/// The program of a plan, which gives what is expected, and its cycles.
+fn run_plan(
+    segment: &Segment,
+    target: &Target,
+    plan: LoweringPlan,
+    inputs: &[&[u8]],
+    expected: &[Vec<u8>],
+) -> (Lowered<'static>, u64) {
+    let lowered = apply(segment, target, plan).unwrap();
+    let simulator = Simulator::new(&lowered.program, target).unwrap();
     simulator.check_races().unwrap();
     let ports: Vec<_> = lowered.inputs.iter().cloned().zip(lowered.program.inputs.iter().copied()).collect();
-    let regions: Vec<_> = ports.iter().zip(&inputs).map(|(port, dense)| in_region(port, dense).unwrap()).collect();
+    let regions: Vec<_> = ports.iter().zip(inputs).map(|(port, dense)| in_region(port, dense).unwrap()).collect();
     let regions: Vec<&[u8]> = regions.iter().map(AsRef::as_ref).collect();
     let found = simulator.run(&regions, &lowered.constants).unwrap();
     assert_eq!(found.len(), expected.len());
-    for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
         let differs = found.iter().zip(expected).position(|(a, b)| a != b);
-        assert!(found == expected, "output {index} of {:?} differs at byte {differs:?}", segment.nodes);
+        assert!(
+            found == expected,
+            "output {index} of {:?} differs at byte {differs:?} with {:?}",
+            segment.nodes,
+            lowered.plan.groups
+        );
     }
     // A plan survives being written down.
     let text = serde_json::to_string(&lowered.plan).unwrap();
-    let again = apply(segment, &target, serde_json::from_str(&text).unwrap()).unwrap();
+    let again = apply(segment, target, serde_json::from_str(&text).unwrap()).unwrap();
     assert_eq!(again, lowered);
-    Some(lowered)
+    let cycles = simulator.report().cycles;
+    (lowered, cycles)
 }
 
 fn activation() -> impl Strategy<Value = BpuElement> {
@@ -312,6 +348,9 @@ proptest! {
             inputs.push(segment.add_input(tensor(&own, *element, 0.05)));
         }
         let axes: Vec<usize> = (0..shape.len()).filter(|axis| along >> axis & 1 != 0).collect();
+        // One row of three operands and the result, of 4 bytes each.
+        let row: usize = axes.iter().map(|&axis| shape[axis]).product();
+        prop_assume!(16 * row as u64 + 64 <= memory);
         let reduced = |(axis, size): (usize, &usize)| if axes.contains(&axis) { 1 } else { *size };
         let rows: Vec<usize> = shape.iter().enumerate().map(reduced).collect();
         // What is combined lies in local memory as a whole: the rows of all operands, of 4 bytes an element at most.
@@ -365,53 +404,84 @@ proptest! {
     }
 }
 
+/// Small networks, so that some tensors stay in L1M, some go to DDR, and slots of one node meet those of the next.
+fn random_network(sizes: [usize; 2], channels: usize, picks: Vec<u16>, length: usize) -> Segment {
+    let mut picks = picks.into_iter().map(usize::from).cycle();
+    let mut pick = |below: usize| picks.next().unwrap_or(0) % below.max(1);
+    let mut segment = Segment::default();
+    let mut values = vec![segment.add_input(tensor(&[1, sizes[0], sizes[1], channels], BpuElement::I8, 0.5))];
+    for index in 0..length {
+        let x = values[pick(values.len())];
+        let shape = segment.tensor(x).unwrap().shape.clone();
+        let (operator, operands) = match pick(8) {
+            0 | 1 => {
+                let depthwise = pick(3) == 0;
+                let (filters, depth) = if depthwise { (shape[3], 1) } else { (1 + pick(12), shape[3]) };
+                let w = tensor(&[filters, 3, 3, depth], BpuElement::I8, 0.02);
+                let w = segment.add_tensor(constant(w, index as u64));
+                let group = if depthwise { shape[3] } else { 1 };
+                let stride = 1 + pick(2);
+                let convolution = Convolution { strides: [stride; 2], pads: [1; 4], group, ..Convolution::default() };
+                (Operator::Convolution(convolution), vec![x, w])
+            }
+            2 => {
+                let y = values.iter().copied().find(|y| *y != x && segment.tensor(*y).unwrap().shape == shape);
+                (Operator::Add { clamp: None }, vec![x, y.unwrap_or(x)])
+            }
+            3 => {
+                let pool = MaxPool { kernel: [2; 2], strides: [1; 2], pads: [1; 4], dilations: [1; 2] };
+                (Operator::MaxPool(pool), vec![x])
+            }
+            4 => (Operator::Concat { axis: 1 + pick(3) }, vec![x, x]),
+            5 => (Operator::Transpose { permutation: vec![0, 2, 1, 3] }, vec![x]),
+            6 => {
+                let table = Box::new(std::array::from_fn(|entry| (entry as i8).wrapping_mul(3)));
+                (Operator::Lookup { table }, vec![x])
+            }
+            _ => (Operator::Reshape, vec![x]),
+        };
+        let shapes: Vec<&[usize]> = operands.iter().map(|id| segment.tensor(*id).unwrap().shape.as_slice()).collect();
+        let result = crate::bpu::model::output_shape(&operator, &shapes).unwrap();
+        // A reshape folds columns into channels.
+        let result = result.unwrap_or_else(|| vec![1, shape[1], 1, shape[2] * shape[3]]);
+        let result = tensor(&result, BpuElement::I8, 0.5);
+        values.push(segment.add_node(format!("n{index}"), operator, &operands, result));
+    }
+    let output = *values.last().unwrap();
+    segment.outputs.push(output);
+    segment.outputs.push(values[pick(values.len())]);
+    segment
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
-    /// Small networks, so that some tensors stay in L1M, some go to DDR, and slots of one node meet those of the next.
     #[test]
     fn networks(
         sizes in [2usize..9, 2usize..9], channels in 1usize..12, picks in prop::collection::vec(any::<u16>(), 40),
         length in 2usize..9, memory in 300u64..4000,
     ) {
-        let mut picks = picks.into_iter().map(usize::from).cycle();
-        let mut pick = |below: usize| picks.next().unwrap_or(0) % below.max(1);
-        let mut segment = Segment::default();
-        let mut values = vec![segment.add_input(tensor(&[1, sizes[0], sizes[1], channels], BpuElement::I8, 0.5))];
-        for index in 0..length {
-            let x = values[pick(values.len())];
-            let shape = segment.tensor(x).unwrap().shape.clone();
-            let (operator, operands) = match pick(7) {
-                0 | 1 => {
-                    let depthwise = pick(3) == 0;
-                    let (filters, depth) = if depthwise { (shape[3], 1) } else { (1 + pick(12), shape[3]) };
-                    let w = tensor(&[filters, 3, 3, depth], BpuElement::I8, 0.02);
-                    let w = segment.add_tensor(constant(w, index as u64));
-                    let group = if depthwise { shape[3] } else { 1 };
-                    let stride = 1 + pick(2);
-                    let convolution = Convolution { strides: [stride; 2], pads: [1; 4], group, ..Convolution::default() };
-                    (Operator::Convolution(convolution), vec![x, w])
-                }
-                2 => {
-                    let y = values.iter().copied().find(|y| *y != x && segment.tensor(*y).unwrap().shape == shape);
-                    (Operator::Add { clamp: None }, vec![x, y.unwrap_or(x)])
-                }
-                3 => (Operator::MaxPool(MaxPool { kernel: [2; 2], strides: [1; 2], pads: [1; 4], dilations: [1; 2] }), vec![x]),
-                4 => (Operator::Concat { axis: 3 }, vec![x, x]),
-                5 => (Operator::Transpose { permutation: vec![0, 2, 1, 3] }, vec![x]),
-                _ => (Operator::Reshape, vec![x]),
-            };
-            let shapes: Vec<&[usize]> = operands.iter().map(|id| segment.tensor(*id).unwrap().shape.as_slice()).collect();
-            let result = crate::bpu::model::output_shape(&operator, &shapes).unwrap();
-            // A reshape folds columns into channels.
-            let result = result.unwrap_or_else(|| vec![1, shape[1], 1, shape[2] * shape[3]]);
-            let scale = 0.5;
-            values.push(segment.add_node(format!("n{index}"), operator, &operands, tensor(&result, BpuElement::I8, scale)));
-        }
-        let output = *values.last().unwrap();
-        segment.outputs.push(output);
-        segment.outputs.push(values[pick(values.len())]);
+        let segment = random_network(sizes, channels, picks, length);
         prop_assume!(compare(&segment, memory).is_some());
+    }
+
+    /// Whatever nodes are a group, in whatever number of stripes: the same bytes, and no races.
+    #[test]
+    fn groups(
+        sizes in [2usize..12, 2usize..9], channels in 1usize..12, picks in prop::collection::vec(any::<u16>(), 40),
+        length in 2usize..9, cuts in any::<[u8; 3]>(), memory in 2000u64..30_000,
+    ) {
+        let segment = random_network(sizes, channels, picks, length);
+        let first = usize::from(cuts[0]) % length;
+        let end = first + 1 + usize::from(cuts[1]) % (length - first);
+        let groups = [NodeGroup { first, end, pieces: 1 + usize::from(cuts[2]) % 7 }];
+        let target = target(memory);
+        let rows = Rows::new(&segment, &target).unwrap();
+        let Some(plan) = decide::grouped(&segment, &rows, &groups, memory / 2) else { return Ok(()) };
+        let inputs = [data(segment.tensor(segment.inputs[0]).unwrap(), 77)];
+        let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        let expected = interpreter::run(&segment, &inputs).unwrap();
+        run_plan(&segment, &target, plan, &inputs, &expected);
     }
 }
 
@@ -456,7 +526,7 @@ fn the_layers_that_do_not_fit_nash_e_have_programs() {
         convolution(&[1, 16, 16, 4096], &[4096, 3, 3, 4096], padded(1)),
         convolution(&[1, 135, 240, 64], &[64, 31, 31, 64], padded(15)),
     ] {
-        let lowered = lower(&segment, &target).unwrap();
+        let lowered = lower(&segment, &target, Effort::O0.into()).unwrap();
         let simulator = Simulator::new(&lowered.program, &target).unwrap();
         simulator.check_races().unwrap();
         assert!(lowered.program.instructions.len() < 100_000);
@@ -470,7 +540,8 @@ fn the_layers_that_do_not_fit_nash_e_have_programs() {
 
 #[test]
 fn a_layer_without_any_tiling_is_an_error_that_says_why() {
-    let error = lower(&convolution(&[1, 4, 4, 4], &[4, 3, 3, 4], Convolution::default()), &target(64));
+    let error =
+        lower(&convolution(&[1, 4, 4, 4], &[4, 3, 3, 4], Convolution::default()), &target(64), Effort::O2.into());
     let text = error.unwrap_err().to_string();
     // Input, weights, parameters and sums of one cell and one product in 16 bytes each, one byte of result.
     assert!(text.contains("'conv'") && text.contains("needs 65 bytes of L1M, 64 are available"), "{text}");
@@ -498,7 +569,7 @@ fn what_fits_stays_in_local_memory() {
 fn a_plan_that_does_not_fit_is_refused() {
     let target = target(4096);
     let segment = convolution(&[1, 12, 12, 16], &[16, 3, 3, 16], Convolution::default());
-    let good = assign(&segment, &target).unwrap();
+    let good = assign(&segment, &target, Effort::O0.into()).unwrap();
     let refused = |change: fn(&mut LoweringPlan)| {
         let mut plan = good.clone();
         change(&mut plan);
@@ -519,7 +590,7 @@ fn a_plan_that_does_not_fit_is_refused() {
 fn without_its_waits_a_program_races() {
     let target = target(4096);
     let segment = convolution(&[1, 12, 12, 16], &[16, 3, 3, 16], Convolution::default());
-    let mut program = lower(&segment, &target).unwrap().program;
+    let mut program = lower(&segment, &target, Effort::O0.into()).unwrap().program;
     program.instructions.iter_mut().for_each(|instruction| instruction.waits.clear());
     assert!(Simulator::new(&program, &target).unwrap().check_races().is_err());
 }

@@ -1,6 +1,6 @@
 //! Programs of the float engine. Tiles are whole rows, of which there may be one; where nothing is combined, any elements.
 
-use super::super::isa::{self, BpuElement, RowOperand, RowProgram, View};
+use super::super::isa::{self, BpuElement, Engine, RowOperand, RowProgram, View};
 use super::super::tile::emitter::{EmitError, Emitter, shape6};
 use super::super::tile::view::collapse;
 use super::super::tile::{Axis, TileDimension, TileOperand, TilePlacement, TileStep, Tiled, product};
@@ -53,8 +53,8 @@ pub fn lower(
         of_rows.push(part(&outer).map_err(|error| unsupported(node, error.to_string()))?);
         in_rows.push(part(along).map_err(|error| unsupported(node, error.to_string()))?);
     }
-    collapse(&mut of_rows);
-    collapse(&mut in_rows);
+    collapse(&mut of_rows, builder.keeps_rows());
+    collapse(&mut in_rows, false);
     let mut sizes = of_rows.first().map(|view| view.shape.clone()).unwrap_or_default();
     let row = in_rows.first().map(|view| view.shape.clone()).unwrap_or_default();
     if sizes.is_empty() {
@@ -113,12 +113,16 @@ impl Tiled for Form {
         &self.operands
     }
 
+    fn engine(&self) -> Engine {
+        Engine::Vpu
+    }
+
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         let elements = product(tile, 1).saturating_mul(product(&self.row, 1));
         target.program_cycles(elements, VectorCost::of(&self.program.steps))
     }
 
-    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter<'_>) -> Result<(), EmitError> {
         let mut sizes = step.tile.shape();
         sizes.extend_from_slice(&self.row);
         let last = self.operands.len().saturating_sub(1);

@@ -1,5 +1,5 @@
 use super::super::isa::{self, *};
-use super::super::lower::lower;
+use super::super::lower::{Effort, lower};
 use super::*;
 use crate::bpu::model::{
     AveragePool, BpuElement, BpuNode, Clamp as Limits, Convolution as ConvolutionNode, MaxPool as MaxPoolNode,
@@ -123,7 +123,7 @@ fn programs_come_back_as_they_went() {
     let context = crate::pipeline::context();
     let march = March::parse("nash-e", "local_memory.bytes=4096,local_memory.alignment=16").unwrap();
     let target = march.target().unwrap();
-    let mut lowered = lower(&network(), &target).unwrap();
+    let mut lowered = lower(&network(), &target, Effort::O0.into()).unwrap();
     let location = ir::named_location(&context, "segment");
     let block = Block::new(&[(port_type(&context, &lowered.inputs[0]), location)]);
     let input = block.argument(0).unwrap().into();

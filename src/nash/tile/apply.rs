@@ -7,10 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::allocate::{AllocationError, LiveBuffer, Solution, allocate};
-use super::super::isa::{Load, Store};
+use super::super::isa::{Load, MemoryRegion, Store};
 use super::super::region::{Region, Tiles};
-use super::emitter::{EmitError, Emitter, ddr_view, local_strides, shape6, view6};
-use super::{Bound, OperandRole, TileMemory, TileOperand, TilePlacement, TileStep, Tiled, dense_strides};
+use super::emitter::{EmitError, Emitter, PageId, ddr_view, local_strides, shape6, view6};
+use super::{Bound, OperandRole, TileMemory, TileOperand, TilePlacement, TileStep, Tiled, dense_strides, product};
 
 /// How an operator is cut: plain data, may come from a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,22 @@ pub struct Tiling {
     pub order: Vec<usize>,
     /// Slots of each operand that changes from tile to tile: 2 lets loads run ahead, 1 saves memory.
     pub slots: usize,
+    /// Constants that are small as a whole are there as a whole, from the first tile on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
+}
+
+/// Constants up to this size may be loaded as a whole.
+const SMALL: u64 = 64 << 10;
+
+/// All of an operand, where its bytes are constants that are loaded as a whole.
+fn whole(operand: &TileOperand) -> Option<Region> {
+    let placement = operand.placement()?;
+    let constants = matches!(placement.memory, TileMemory::Ddr { region: MemoryRegion::Constants, .. });
+    let region = Region::whole(&placement.shape);
+    let bytes = product(&placement.shape, placement.element_bytes);
+    let dense = placement.strides == dense_strides(&placement.shape, placement.element_bytes);
+    (constants && dense && bytes <= SMALL.into() && !region.is_empty()).then_some(region)
 }
 
 impl Tiling {
@@ -71,6 +87,9 @@ fn slots(operator: &dyn Tiled, operand: &TileOperand, tiling: &Tiling, trips: &[
     if !needed {
         return (0, 0);
     }
+    if let Some(region) = whole(operand).filter(|_| tiling.whole) {
+        return (region.elements() as u64 * operand.element_bytes() as u64, 1);
+    }
     let elements =
         operand.footprint(&tiling.tile).iter().fold(1u64, |product, &size| product.saturating_mul(size as u64));
     let count = if moving.iter().any(|&axis| operand.follows(axis)) { tiling.slots } else { 1 };
@@ -106,7 +125,7 @@ impl TileLayout {
 /// What an operand's slots hold.
 #[derive(Default)]
 struct State {
-    bound: Option<Bound>,
+    bound: Option<(Bound, PageId)>,
     turn: usize,
 }
 
@@ -114,91 +133,155 @@ struct State {
 pub fn apply(
     operator: &dyn Tiled,
     tiling: &Tiling,
-    layout: &TileLayout,
+    layout: TileLayout,
     base: u64,
-    emitter: &mut Emitter,
+    emitter: &mut Emitter<'_>,
 ) -> Result<(), EmitError> {
     tiling.check(operator)?;
     let sizes: Vec<usize> = operator.axes().iter().map(|axis| axis.size).collect();
-    let mut states: Vec<State> = operator.operands().iter().map(|_| State::default()).collect();
-    for tile in Tiles::new(&sizes, &tiling.tile, &tiling.order) {
-        let mut operands = Vec::with_capacity(states.len());
-        for (index, (operand, state)) in operator.operands().iter().zip(&mut states).enumerate() {
-            let slots = layout.slots.get(index).ok_or(EmitError::Operand(index))?;
-            operands.push(bind(index, operand, &tile, slots, base, state, emitter)?);
+    let mut runner = TileRunner::new(operator, Some((layout, base)), tiling.whole);
+    Tiles::new(&sizes, &tiling.tile, &tiling.order).try_for_each(|tile| runner.tile(&tile, emitter))
+}
+
+/// An operator on its way through its tiles.
+pub struct TileRunner<'a> {
+    operator: &'a dyn Tiled,
+    /// Its slots and where they begin. Without, there are only pages.
+    layout: Option<(TileLayout, u64)>,
+    whole: bool,
+    states: Vec<State>,
+}
+
+impl<'a> TileRunner<'a> {
+    /// Before the first tile. `whole` is [`Tiling::whole`].
+    pub fn new(operator: &'a dyn Tiled, layout: Option<(TileLayout, u64)>, whole: bool) -> Self {
+        let states = operator.operands().iter().map(|_| State::default()).collect();
+        Self { operator, layout, whole, states }
+    }
+
+    /// Emits one tile: loads, the operator's instructions, stores.
+    pub fn tile(&mut self, tile: &Region, emitter: &mut Emitter<'_>) -> Result<(), EmitError> {
+        let operator = self.operator;
+        let mut operands = Vec::with_capacity(self.states.len());
+        let mut pages = Vec::with_capacity(self.states.len());
+        for (index, operand) in operator.operands().iter().enumerate() {
+            let (bound, page) = self.bind((index, operand), tile, emitter)?;
+            operands.push(bound);
+            pages.push(page);
         }
         let reduction = || operator.axes().iter().zip(&tile.0).filter(|(axis, _)| axis.reduction);
         let first = reduction().all(|(_, extent)| extent.start == 0);
         let last = reduction().all(|(axis, extent)| extent.end == axis.size);
-        operator.emit(&TileStep { tile: &tile, operands: &operands, first, last }, emitter)?;
+        operator.emit(&TileStep { tile, operands: &operands, first, last }, emitter)?;
         if last {
-            for (operand, bound) in operator.operands().iter().zip(&operands) {
-                if let OperandRole::Write(placement) = &operand.role {
+            for ((operand, bound), page) in operator.operands().iter().zip(&operands).zip(&pages) {
+                if let OperandRole::Write(placement) = &operand.role
+                    && !placement.is_local()
+                {
                     store(placement, bound, emitter)?;
+                    page.iter().for_each(|&page| emitter.stores(page));
                 }
             }
         }
+        pages.into_iter().flatten().for_each(|page| emitter.keep(page));
+        Ok(())
     }
-    Ok(())
+
+    /// Makes the operand's box for `tile` available in L1M.
+    fn bind(
+        &mut self,
+        (index, operand): (usize, &TileOperand),
+        tile: &Region,
+        emitter: &mut Emitter<'_>,
+    ) -> Result<(Bound, Option<PageId>), EmitError> {
+        let region = operand.backward(tile);
+        if let Some(placement) = operand.placement().filter(|placement| placement.is_local()) {
+            let (address, page) = at_home(placement, &region, emitter)?;
+            return Ok((Bound { address, strides: local_strides(&placement.strides)?, region }, page));
+        }
+        let all = whole(operand).filter(|all| self.whole && all.contains(&region));
+        let wanted = all.unwrap_or_else(|| region.clone());
+        let state = self.states.get_mut(index).ok_or(EmitError::Operand(index))?;
+        if let Some((bound, page)) = state.bound.as_ref().filter(|(bound, _)| bound.region == wanted) {
+            return Ok((part(bound, region)?, Some(*page)));
+        }
+        let slot = match &self.layout {
+            None if matches!(operand.role, OperandRole::Accumulator { .. }) => None,
+            None => Some((0, u64::MAX)),
+            Some((layout, base)) => {
+                let slots = layout.slots.get(index).ok_or(EmitError::Operand(index))?;
+                let slot = slots.get(state.turn % slots.len().max(1));
+                slot.map(|&(offset, planned)| (base.saturating_add(offset), planned))
+            }
+        };
+        let Some((slot, planned)) = slot else {
+            // An accumulator that no split reduction needs.
+            return Ok((Bound { address: 0, strides: vec![0; region.rank()], region }, None));
+        };
+        let needed = (wanted.elements() as u64).saturating_mul(operand.element_bytes() as u64);
+        if needed > planned {
+            return Err(EmitError::Footprint { tile: format!("{:?}", tile.0), operand: index, needed, planned });
+        }
+        let (page, address) = emitter.page(needed, slot)?;
+        let strides = local_strides(&dense_strides(&wanted.shape(), operand.element_bytes()))?;
+        let bound = Bound { address, strides, region: wanted };
+        if let OperandRole::Read(placement) = &operand.role {
+            load(placement, &bound, page, emitter)?;
+        }
+        state.turn += 1;
+        let tile = part(&bound, region)?;
+        state.bound = Some((bound, page));
+        Ok((tile, Some(page)))
+    }
 }
 
-/// Makes the operand's box for `tile` available in L1M.
-fn bind(
-    index: usize,
-    operand: &TileOperand,
-    tile: &Region,
-    slots: &[(u64, u64)],
-    base: u64,
-    state: &mut State,
-    emitter: &mut Emitter,
-) -> Result<Bound, EmitError> {
-    let region = operand.backward(tile);
-    if let Some(placement) = operand.placement()
-        && let TileMemory::Local { address } = placement.at(&region.starts())?
-    {
-        let address = u32::try_from(address).map_err(|_| EmitError::Address)?;
-        return Ok(Bound { address, strides: local_strides(&placement.strides)?, region });
-    }
-    if let Some(bound) = &state.bound
-        && bound.region == region
-    {
-        return Ok(bound.clone());
-    }
-    let Some(&(offset, planned)) = slots.get(state.turn % slots.len().max(1)) else {
-        // An accumulator that no split reduction needs.
-        return Ok(Bound { address: 0, strides: vec![0; region.rank()], region });
+/// The address of a box of what is in local memory, and its page where it is there in parts.
+fn at_home(
+    placement: &TilePlacement,
+    region: &Region,
+    emitter: &mut Emitter<'_>,
+) -> Result<(u32, Option<PageId>), EmitError> {
+    let (address, page) = match placement.at(&region.starts())? {
+        TileMemory::Local { address } => (address, None),
+        TileMemory::Paged { storage, offset } => {
+            let (low, high) = placement.span(region).ok_or(EmitError::Address)?;
+            let (page, address) = emitter.locate(storage, low, high)?;
+            (u64::from(address) + (offset - low), Some(page))
+        }
+        TileMemory::Ddr { .. } => return Err(EmitError::Address),
     };
-    let needed = (region.elements() as u64).saturating_mul(operand.element_bytes() as u64);
-    if needed > planned {
-        return Err(EmitError::Footprint { tile: format!("{:?}", tile.0), operand: index, needed, planned });
-    }
-    let address = base.checked_add(offset).and_then(|at| u32::try_from(at).ok()).ok_or(EmitError::Address)?;
-    let strides = local_strides(&dense_strides(&region.shape(), operand.element_bytes()))?;
-    let bound = Bound { address, strides, region };
-    if let OperandRole::Read(placement) = &operand.role {
-        load(placement, &bound, emitter)?;
-    }
-    state.turn += 1;
-    state.bound = Some(bound.clone());
-    Ok(bound)
+    Ok((u32::try_from(address).map_err(|_| EmitError::Address)?, page))
 }
 
-/// Loads the bound box from its DDR placement; nothing to do for a resident tensor or an empty box.
-pub fn load(placement: &TilePlacement, bound: &Bound, emitter: &mut Emitter) -> Result<(), EmitError> {
+/// A smaller box of a bound one.
+fn part(bound: &Bound, region: Region) -> Result<Bound, EmitError> {
+    let mut address = i64::from(bound.address);
+    for ((inner, outer), &stride) in region.0.iter().zip(&bound.region.0).zip(&bound.strides) {
+        let skipped = i64::try_from(inner.start - outer.start.min(inner.start)).map_err(|_| EmitError::Address)?;
+        address =
+            skipped.checked_mul(stride.into()).and_then(|skip| address.checked_add(skip)).ok_or(EmitError::Address)?;
+    }
+    let address = u32::try_from(address).map_err(|_| EmitError::Address)?;
+    Ok(Bound { address, strides: bound.strides.clone(), region })
+}
+
+/// Loads the bound box from its DDR placement into its page; nothing to do for a resident tensor or an empty box.
+fn load(placement: &TilePlacement, bound: &Bound, page: PageId, emitter: &mut Emitter<'_>) -> Result<(), EmitError> {
     let TileMemory::Ddr { region, offset } = placement.at(&bound.region.starts())? else { return Ok(()) };
     if bound.region.is_empty() {
         return Ok(());
     }
-    emitter.push(Load {
+    let load = Load {
         shape: shape6(&bound.region.shape())?,
         element_bytes: element_bytes(placement)?,
         source: ddr_view(region, offset, &placement.strides)?,
         destination: view6(bound.address, &bound.strides)?,
-    })
+    };
+    emitter.load(page, load)
 }
 
 /// Stores the bound box to its DDR placement; nothing to do for a resident tensor or an empty box.
-pub fn store(placement: &TilePlacement, bound: &Bound, emitter: &mut Emitter) -> Result<(), EmitError> {
+fn store(placement: &TilePlacement, bound: &Bound, emitter: &mut Emitter<'_>) -> Result<(), EmitError> {
     let TileMemory::Ddr { region, offset } = placement.at(&bound.region.starts())? else { return Ok(()) };
     if bound.region.is_empty() {
         return Ok(());

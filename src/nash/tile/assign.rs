@@ -60,7 +60,7 @@ fn search(
     slots: usize,
 ) -> Result<(f64, Tiling), AssignError> {
     let tile = operator.axes().iter().map(|axis| axis.size.max(1)).collect();
-    let mut tiling = Tiling { tile, order, slots };
+    let mut tiling = Tiling { tile, order, slots, whole: false };
     let mut used = bytes(operator, &tiling, target, capacity)?;
     while used > capacity {
         let mut best: Option<(f64, u64, Tiling)> = None;

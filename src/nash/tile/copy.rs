@@ -1,6 +1,6 @@
 //! Moving and filling boxes: what all layout operators come down to.
 
-use super::super::isa::{Copy as CopyOperation, Fill as FillOperation, Load, Store};
+use super::super::isa::{Copy as CopyOperation, Engine, Fill as FillOperation, Load, Store};
 use super::apply::element_bytes;
 use super::emitter::{EmitError, Emitter, ddr_view, shape6, view6};
 use super::{Axis, TileDimension, TileMemory, TileOperand, TilePlacement, TileStep, Tiled, product};
@@ -71,6 +71,14 @@ impl Tiled for Copy {
         &self.operands
     }
 
+    fn engine(&self) -> Engine {
+        match self.way {
+            Way::Store => Engine::Store,
+            Way::Load => Engine::Load,
+            Way::Local => Engine::Dte,
+        }
+    }
+
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         let ([from, to], bytes) = ([self.source.runs(tile), self.destination.runs(tile)], self.source.element_bytes);
         match self.way {
@@ -81,7 +89,7 @@ impl Tiled for Copy {
         }
     }
 
-    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter<'_>) -> Result<(), EmitError> {
         let (sizes, starts) = (step.tile.shape(), step.tile.starts());
         if step.tile.is_empty() {
             return Ok(());
@@ -95,14 +103,14 @@ impl Tiled for Copy {
                     let destination = ddr_view(region, offset, &self.destination.strides)?;
                     emitter.push(Store { shape, element_bytes: bytes, source: view, destination })
                 }
-                TileMemory::Local { .. } => Err(EmitError::Address),
+                TileMemory::Local { .. } | TileMemory::Paged { .. } => Err(EmitError::Address),
             },
             Way::Load => match self.source.at(&starts)? {
                 TileMemory::Ddr { region, offset } => {
                     let source = ddr_view(region, offset, &self.source.strides)?;
                     emitter.push(Load { shape, element_bytes: bytes, source, destination: view })
                 }
-                TileMemory::Local { .. } => Err(EmitError::Address),
+                TileMemory::Local { .. } | TileMemory::Paged { .. } => Err(EmitError::Address),
             },
             Way::Local => {
                 let target = step.operand(1)?;
@@ -138,12 +146,16 @@ impl Tiled for Fill {
         &self.operands
     }
 
+    fn engine(&self) -> Engine {
+        Engine::Dte
+    }
+
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         let placement = self.operands.first().and_then(TileOperand::placement);
         placement.map_or(1, |at| target.layout_cycles(product(tile, at.element_bytes), at.runs(tile).count))
     }
 
-    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError> {
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter<'_>) -> Result<(), EmitError> {
         let bound = step.operand(0)?;
         let bytes = self.operands.first().map_or(1, TileOperand::element_bytes);
         emitter.push(FillOperation {

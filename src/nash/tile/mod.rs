@@ -13,7 +13,7 @@ pub mod view;
 
 use std::sync::Arc;
 
-use super::isa::{self, Runs};
+use super::isa::{self, Engine, Runs};
 use super::region::{Extent, Region, RegionWindow};
 use crate::target::Target;
 use emitter::{EmitError, Emitter};
@@ -154,6 +154,13 @@ pub enum TileMemory {
         /// Of the first element.
         address: u64,
     },
+    /// In L1M, a part at a time: the emitter knows which bytes of it are where.
+    Paged {
+        /// The run of bytes that it is a part of, by its number.
+        storage: usize,
+        /// Of the first element, in bytes from the start of the storage.
+        offset: u64,
+    },
 }
 
 /// A tensor, or a strided view of one, at its home.
@@ -175,9 +182,24 @@ impl TilePlacement {
         Self { memory, shape: shape.to_vec(), strides: dense_strides(shape, element_bytes), element_bytes }
     }
 
-    /// Whether it stays in local memory.
+    /// Whether instructions find it in local memory, without a load.
     pub fn is_local(&self) -> bool {
-        matches!(self.memory, TileMemory::Local { .. })
+        matches!(self.memory, TileMemory::Local { .. } | TileMemory::Paged { .. })
+    }
+
+    /// First byte of a box, and the end, from the start of the storage; none where it is not paged.
+    pub fn span(&self, region: &Region) -> Option<(u64, u64)> {
+        let TileMemory::Paged { offset, .. } = self.at(&region.starts()).ok()? else { return None };
+        let (mut low, mut high) = (offset, offset.checked_add(self.element_bytes as u64)?);
+        for (extent, &stride) in region.0.iter().zip(&self.strides) {
+            let reach = stride.unsigned_abs().checked_mul(extent.len().checked_sub(1)? as u64)?;
+            if stride < 0 {
+                low = low.checked_sub(reach)?;
+            } else {
+                high = high.checked_add(reach)?;
+            }
+        }
+        Some((low, high))
     }
 
     /// The same bytes from element `starts` on. Fails when that lies before the region's first byte.
@@ -191,6 +213,7 @@ impl TilePlacement {
         Ok(match self.memory {
             TileMemory::Ddr { region, offset } => TileMemory::Ddr { region, offset: moved(offset)? },
             TileMemory::Local { address } => TileMemory::Local { address: moved(address)? },
+            TileMemory::Paged { storage, offset } => TileMemory::Paged { storage, offset: moved(offset)? },
         })
     }
 }
@@ -372,9 +395,12 @@ pub trait Tiled {
         true
     }
 
+    /// Where most of its instructions run.
+    fn engine(&self) -> Engine;
+
     /// The cycles of the instructions for one tile of these sizes: what [`Target`] says of instructions of their sizes.
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64;
 
     /// Emits what computes one tile: operands are in L1M, loads and stores are not its business.
-    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter) -> Result<(), EmitError>;
+    fn emit(&self, step: &TileStep<'_>, emitter: &mut Emitter<'_>) -> Result<(), EmitError>;
 }

@@ -50,8 +50,9 @@ impl TilePlacement {
     }
 }
 
-/// Merges dimensions that are neighbours in memory in all of the views, which have one shape, and drops those of size 1.
-pub fn collapse(views: &mut [TilePlacement]) {
+/// Merges dimensions that are neighbours in memory in all of the views, which have one shape, and drops those of size 1. With `rows`, the
+/// first that stays is left as it is.
+pub fn collapse(views: &mut [TilePlacement], rows: bool) {
     let Some(shape) = views.first().map(|view| view.shape.clone()) else { return };
     let mut sizes: Vec<usize> = Vec::new();
     let mut strides: Vec<Vec<i64>> = vec![Vec::new(); views.len()];
@@ -60,7 +61,7 @@ pub fn collapse(views: &mut [TilePlacement]) {
             continue;
         }
         let inner: Vec<i64> = views.iter().map(|view| view.strides.get(axis).copied().unwrap_or(0)).collect();
-        let continues = !sizes.is_empty()
+        let continues = sizes.len() > usize::from(rows)
             && strides.iter().zip(&inner).all(|(outer, &inner)| {
                 outer.last().copied() == i64::try_from(size).ok().and_then(|size| inner.checked_mul(size))
             });
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn a_whole_tensor_is_one_run() {
         let mut views = [dense(&[2, 1, 3, 4]), dense(&[2, 1, 3, 4])];
-        collapse(&mut views);
+        collapse(&mut views, false);
         assert_eq!((views[0].shape.as_slice(), views[0].strides.as_slice()), ([24].as_slice(), [1].as_slice()));
     }
 
@@ -104,7 +105,10 @@ mod tests {
     fn a_channel_bias_keeps_its_axis() {
         let bias = dense(&[4]).broadcast(&[2, 3, 4]).unwrap();
         let mut views = [dense(&[2, 3, 4]), bias];
-        collapse(&mut views);
+        let mut rows = views.clone();
+        collapse(&mut rows, true);
+        assert_eq!(rows[0].shape, [2, 3, 4]);
+        collapse(&mut views, false);
         assert_eq!(views[0].shape, [6, 4]);
         assert_eq!(views[1].strides, [0, 1]);
         let (bias, dimensions) = views[1].clone().unrepeated();

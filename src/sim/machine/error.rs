@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::nash::isa::{Engine, Program, ValidateError, Wait};
+use crate::nash::timing::Deadlock;
 
 /// An instruction as messages name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,4 +72,20 @@ pub enum SimError {
     NoMemory { region: String, bytes: u64 },
     #[error("instruction {position} ({mnemonic}, of {source_name}): {reason}")]
     Execution { position: usize, mnemonic: &'static str, source_name: String, reason: String },
+}
+
+impl SimError {
+    /// Names the blocked instruction.
+    pub(super) fn deadlock(program: &Program, blocked: Deadlock) -> SimError {
+        let Deadlock { position, count, wait, completed } = blocked;
+        match Actor::new(program, position, count) {
+            Some(actor) => SimError::Deadlock { actor: Box::new(actor), wait, completed },
+            None => SimError::Execution {
+                position,
+                mnemonic: "",
+                source_name: String::new(),
+                reason: "it can never start".to_owned(),
+            },
+        }
+    }
 }

@@ -12,26 +12,26 @@ mod memory;
 mod pool;
 mod race;
 mod race_bytes;
-mod schedule;
 mod vector;
 
 use std::borrow::Cow;
 
 use crate::nash::isa::{Engine, Operation, Program};
+use crate::nash::timing::{Timing, time};
 use crate::target::Target;
 
+pub use crate::nash::timing::Span;
 pub(super) use elementwise::{full_range, read_curve, slope_multipliers};
 pub use error::{Actor, SimError};
 pub(super) use execute::{Regions, roi_resize, zeros};
 pub(super) use memory::Fault;
-pub use schedule::Span;
 pub(super) use vector::{program as vector_program, row_length};
 
 /// A program on a target, ready to run.
 pub struct Machine<'a> {
     program: Cow<'a, Program>,
     target: Cow<'a, Target>,
-    schedule: schedule::Schedule,
+    schedule: Timing,
 }
 
 /// What a run costs.
@@ -74,7 +74,7 @@ impl<'a> Machine<'a> {
 
     fn of<'b>(program: Cow<'b, Program>, target: Cow<'b, Target>) -> Result<Machine<'b>, SimError> {
         program.validate(&target)?;
-        let schedule = schedule::schedule(&program, &target)?;
+        let schedule = time(&program, &target).map_err(|blocked| SimError::deadlock(&program, blocked))?;
         Ok(Machine { program, target, schedule })
     }
 

@@ -3,10 +3,8 @@
 //! An instruction starts when its engine is free and its waits hold. What reaches DDR then needs its engine's set-up and the DDR
 //! port, which all share: it serves one instruction at a time, in the order in which they start.
 
-use crate::nash::isa::{Instruction, Program};
+use super::isa::{Instruction, Program, Wait};
 use crate::target::Target;
-
-use super::error::{Actor, SimError};
 
 /// From the cycle in which an instruction starts to the first in which its successor may start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,18 +15,32 @@ pub struct Span {
     pub end: u64,
 }
 
-/// The result: all that does not depend on data.
-pub(super) struct Schedule {
+/// All that does not depend on data.
+pub struct Timing {
     /// By position in the program.
     pub spans: Vec<Span>,
     /// Positions in an order that respects queues and waits: by start.
     pub order: Vec<usize>,
 }
 
-impl Schedule {
+impl Timing {
+    /// From the first start to the last end.
     pub fn cycles(&self) -> u64 {
         self.spans.iter().map(|span| span.end).max().unwrap_or(0)
     }
+}
+
+/// An instruction that can never start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlock {
+    /// Position in the program.
+    pub position: usize,
+    /// Its number in its engine's queue, from 1.
+    pub count: u32,
+    /// What never holds.
+    pub wait: Wait,
+    /// How many instructions of that engine can complete.
+    pub completed: u32,
 }
 
 /// One engine on its way through its queue.
@@ -59,15 +71,21 @@ impl Queue {
 
 /// Always takes the instruction that can start first. What is not yet known to be able to start depends on one that is, and
 /// therefore starts later: so starts come in rising order.
-pub(super) fn schedule(program: &Program, target: &Target) -> Result<Schedule, SimError> {
+///
+/// # Errors
+/// The blocked instruction that comes first in the program.
+pub fn time(program: &Program, target: &Target) -> Result<Timing, Deadlock> {
     let mut queues: Vec<Queue> =
         program.queues().into_iter().map(|positions| Queue { positions, ends: Vec::new() }).collect();
     let total = program.instructions.len();
-    let mut schedule = Schedule { spans: vec![Span::default(); total], order: Vec::with_capacity(total) };
+    let mut timing = Timing { spans: vec![Span::default(); total], order: Vec::with_capacity(total) };
     let mut port_free_at = 0;
-    while schedule.order.len() < total {
+    while timing.order.len() < total {
         let Some((start, engine, position)) = next(program, &queues) else {
-            return Err(deadlock(program, &queues));
+            match deadlock(program, &queues) {
+                Some(deadlock) => return Err(deadlock),
+                None => break,
+            }
         };
         let (Some(queue), Some(instruction)) = (queues.get_mut(engine), program.instructions.get(position)) else {
             break;
@@ -81,12 +99,12 @@ pub(super) fn schedule(program: &Program, target: &Target) -> Result<Schedule, S
             ready
         };
         queue.ends.push(end);
-        if let Some(span) = schedule.spans.get_mut(position) {
+        if let Some(span) = timing.spans.get_mut(position) {
             *span = Span { start, end };
         }
-        schedule.order.push(position);
+        timing.order.push(position);
     }
-    Ok(schedule)
+    Ok(timing)
 }
 
 /// The head of a queue that starts first: start, engine, position.
@@ -106,27 +124,15 @@ fn start(instruction: &Instruction, queue: &Queue, queues: &[Queue]) -> Option<u
     })
 }
 
-/// Names the blocked instruction that comes first in the program.
-fn deadlock(program: &Program, queues: &[Queue]) -> SimError {
+/// The blocked instruction that comes first in the program. Every head that cannot start has an unmet wait.
+fn deadlock(program: &Program, queues: &[Queue]) -> Option<Deadlock> {
     let blocked = queues.iter().filter_map(|queue| {
         let position = queue.head()?;
-        let instruction = program.instructions.get(position)?;
-        let unmet = |wait: &&crate::nash::isa::Wait| {
-            queues.get(wait.engine.index()).is_none_or(|queue| queue.completes(wait.count).is_none())
-        };
-        let wait = *instruction.waits.iter().find(unmet)?;
-        let completed = queues.get(wait.engine.index()).map_or(0, |queue| queue.ends.len() as u32);
-        let actor = Box::new(Actor::new(program, position, queue.ends.len() as u32 + 1)?);
-        Some((position, SimError::Deadlock { actor, wait, completed }))
+        let of = |wait: &Wait| queues.get(wait.engine.index());
+        let unmet = |wait: &&Wait| of(wait).is_none_or(|queue| queue.completes(wait.count).is_none());
+        let wait = *program.instructions.get(position)?.waits.iter().find(unmet)?;
+        let completed = of(&wait).map_or(0, |queue| queue.ends.len() as u32);
+        Some(Deadlock { position, count: queue.ends.len() as u32 + 1, wait, completed })
     });
-    match blocked.min_by_key(|blocked| blocked.0) {
-        Some((_, error)) => error,
-        // Every head that cannot start has an unmet wait.
-        None => SimError::Execution {
-            position: 0,
-            mnemonic: "",
-            source_name: String::new(),
-            reason: "no instruction can start".to_string(),
-        },
-    }
+    blocked.min_by_key(|blocked| blocked.position)
 }

@@ -1,0 +1,201 @@
+//! Decides the order of nodes, homes, groups, tilings and stays.
+//!
+//! Each level looks at more plans than the one before, and the objective chooses among all that were seen: so a higher level is never worse,
+//! and neither is a larger weight on what it weighs. What a plan costs, the machine's own timing says.
+
+use super::super::isa::Program;
+use super::super::schedule::{Lead, Stay, place};
+use super::super::timing::time;
+use super::cuts::cut;
+use super::emit::{Drawing, Recorded};
+use super::moves::improve;
+use super::order::{memory_order, ordered};
+use super::stripes::Rows;
+use super::tilings::tiled;
+use super::{Effort, LowerError, LoweringPlan, NodeGroup, Objective, check, operations};
+use crate::bpu::model::Segment;
+use crate::target::Target;
+
+/// Decides the order of nodes, homes, groups, tilings and stays.
+///
+/// # Errors
+/// When an operator has no instruction form, or not even its smallest tile fits.
+pub fn assign(segment: &Segment, target: &Target, objective: Objective) -> Result<LoweringPlan, LowerError> {
+    check(segment)?;
+    let mut front = Front::default();
+    let least = one_by_one(segment, target, &mut front)?;
+    if objective.level >= Effort::O1 && !front.reaches(least) {
+        let mut orders = vec![Vec::new(), memory_order(segment)];
+        orders.retain(|order| order.is_empty() || !order.is_sorted());
+        for order in orders {
+            search(segment, target, order, objective.level, &mut front)?;
+        }
+    }
+    front.choose(objective).ok_or_else(|| LowerError::Malformed("no plan was found".to_owned()))
+}
+
+/// Sixteenths of local memory that groups are made for, and that tensors may stay in beside them.
+const MEMORY: [u64; 3] = [16, 12, 8];
+const RESIDENTS: [u64; 4] = [12, 8, 4, 0];
+
+/// Looks at plans with groups, for nodes in this order.
+fn search(
+    segment: &Segment,
+    target: &Target,
+    order: Vec<usize>,
+    level: Effort,
+    front: &mut Front,
+) -> Result<(), LowerError> {
+    let segment = &*ordered(segment, &order)?;
+    let rows = Rows::new(segment, target)?;
+    let search = GroupSearch { segment, rows: &rows, order };
+    let mut tried: Vec<Vec<NodeGroup>> = Vec::new();
+    let mut best: Option<(u64, Vec<NodeGroup>, u64)> = None;
+    for share in MEMORY {
+        let groups = cut(&rows, segment.nodes.len(), target.l1m_bytes() / 16 * share);
+        if groups.is_empty() || tried.contains(&groups) {
+            continue;
+        }
+        for residents in RESIDENTS {
+            let capacity = target.l1m_bytes() / 16 * residents;
+            let Some(found) = search.price(&groups, capacity) else { continue };
+            if best.as_ref().is_none_or(|(least, ..)| found.cycles < *least) {
+                best = Some((found.cycles, groups.clone(), capacity));
+            }
+            front.add(found);
+        }
+        tried.push(groups);
+    }
+    if let (Effort::O2, Some((cycles, groups, capacity))) = (level, best) {
+        improve(&search, (groups, capacity), cycles, front);
+    }
+    Ok(())
+}
+
+/// A segment whose groups are sought.
+pub struct GroupSearch<'a> {
+    pub segment: &'a Segment,
+    pub rows: &'a Rows<'a>,
+    order: Vec<usize>,
+}
+
+impl GroupSearch<'_> {
+    /// The best plan with these groups, and tensors that stay in so many bytes; none where it does not fit.
+    pub fn price(&self, groups: &[NodeGroup], capacity: u64) -> Option<Priced> {
+        let (drawing, plan) = tiled(self.segment, self.rows.target, Some(self.rows), groups, capacity).ok()?;
+        let recorded = drawing.record(&plan.nodes).ok()?;
+        let plan = LoweringPlan { order: self.order.clone(), ..plan };
+        placed(&drawing, &plan, &recorded).min_by_key(|priced| priced.cycles)
+    }
+}
+
+/// A plan and what it costs.
+pub struct Priced {
+    pub plan: LoweringPlan,
+    /// From the first instruction to the last.
+    pub cycles: u64,
+    /// Cycles of the port that the bytes take which it moves.
+    pub transfers: u64,
+    /// Instructions.
+    pub length: usize,
+}
+
+/// Plans of which none is better than another in both time and bytes.
+#[derive(Default)]
+pub struct Front(Vec<Priced>);
+
+impl Front {
+    /// Takes a plan in, where it is better than all others in something.
+    pub fn add(&mut self, priced: Priced) {
+        let beaten = |by: &Priced, it: &Priced| by.cycles <= it.cycles && by.transfers <= it.transfers;
+        if self.0.iter().all(|other| !beaten(other, &priced)) {
+            self.0.retain(|other| !beaten(&priced, other));
+            self.0.push(priced);
+        }
+    }
+
+    /// Whether one plan is as good as one percent more than these cycles and transfers, which none can beat.
+    fn reaches(&self, least: Least) -> bool {
+        let near = |value: u64, least: u64| value.saturating_mul(100) <= least.saturating_mul(101);
+        self.0.iter().any(|priced| {
+            near(priced.cycles + least.overhead, least.cycles + least.overhead)
+                && near(priced.transfers, least.transfers)
+        })
+    }
+
+    fn choose(self, objective: Objective) -> Option<LoweringPlan> {
+        let weight = u128::from(objective.latency.min(100));
+        let cost = |priced: &Priced| {
+            let (time, traffic) = (u128::from(priced.cycles), u128::from(priced.transfers));
+            let mixed = weight * time + (100 - weight) * traffic;
+            // Among equals, what has no weight decides.
+            (mixed, if weight >= 50 { traffic } else { time })
+        };
+        self.0.into_iter().min_by_key(cost).map(|priced| priced.plan)
+    }
+}
+
+/// What no plan can beat.
+#[derive(Clone, Copy, Debug)]
+struct Least {
+    cycles: u64,
+    transfers: u64,
+    /// The fixed cost of a run, which is a part of what its time is compared with.
+    overhead: u64,
+}
+
+/// How far loads run ahead: mostly the further the better, but what is far ahead delays what is needed now. And how long what is stored stays:
+/// about one stripe of a group.
+const LEADS: [Lead; 3] =
+    [Lead { loads: 512, stores: 24 }, Lead { loads: 512, stores: 0 }, Lead { loads: 32, stores: 0 }];
+
+/// Plans of operators one after the other, and what no plan can beat.
+fn one_by_one(segment: &Segment, target: &Target, front: &mut Front) -> Result<Least, LowerError> {
+    // The rest is for tiles of what does not stay.
+    let (drawing, plan) = tiled(segment, target, None, &[], target.l1m_bytes() / 4 * 3)?;
+    let recorded = drawing.record(&plan.nodes)?;
+    placed(&drawing, &plan, &recorded).for_each(|priced| front.add(priced));
+    // What the slots of the tilings give always fits.
+    let in_slots = recorded.pages.iter().map(|page| Stay { address: page.slot, begins: page.first, joined: false });
+    let plan = LoweringPlan { stays: in_slots.collect(), ..plan };
+    front.add(price(&drawing, plan, &recorded)?);
+    let work: u64 = segment.nodes.iter().map(|node| operations(segment, node)).fold(0, u64::saturating_add);
+    let seconds = work as f64 / 2.0 / target.peak_macs_per_second() as f64;
+    let transfers = target.ddr_cycles(drawing.builder.compulsory_bytes()?.into());
+    let compute = (seconds * target.clock_hz.value as f64) as u64;
+    Ok(Least { cycles: compute.max(transfers), transfers, overhead: target.run_overhead_cycles() })
+}
+
+/// The plan with stays for every lead; where some page finds no room there are none.
+fn placed<'p>(
+    drawing: &'p Drawing<'p>,
+    plan: &'p LoweringPlan,
+    recorded: &'p Recorded,
+) -> impl Iterator<Item = Priced> + 'p {
+    let target = drawing.builder.target;
+    LEADS.iter().filter_map(move |&lead| {
+        let stays = place(&recorded.pages, &recorded.settled, target.l1m_bytes(), target.l1m_alignment(), lead)?;
+        price(drawing, LoweringPlan { stays, ..plan.clone() }, recorded).ok()
+    })
+}
+
+/// What a plan costs, as the machine runs it.
+fn price(drawing: &Drawing<'_>, plan: LoweringPlan, recorded: &Recorded) -> Result<Priced, LowerError> {
+    let target = drawing.builder.target;
+    let instructions = drawing.instructions(&plan, recorded)?;
+    let bytes = instructions.iter().map(|instruction| instruction.operation.cost(target).ddr_bytes);
+    let bytes = bytes.fold(0, u64::saturating_add);
+    let program = Program { instructions, ..Program::default() };
+    let timing = time(&program, target).map_err(|blocked| {
+        LowerError::Malformed(format!("instruction {} of its program could never start", blocked.position))
+    })?;
+    let length = program.instructions.len();
+    Ok(Priced { plan, cycles: timing.cycles(), transfers: target.ddr_cycles(bytes.into()), length })
+}
+
+/// The plan with these groups, however good; none where it does not fit.
+#[cfg(test)]
+pub fn grouped(segment: &Segment, rows: &Rows<'_>, groups: &[NodeGroup], capacity: u64) -> Option<LoweringPlan> {
+    let search = GroupSearch { segment, rows, order: Vec::new() };
+    search.price(groups, capacity).map(|priced| priced.plan)
+}

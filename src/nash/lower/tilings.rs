@@ -1,0 +1,72 @@
+//! Homes of tensors and tilings of the nodes that are in no group.
+
+use super::super::tile::Tiled;
+use super::super::tile::apply::{TileLayout, Tiling};
+use super::super::tile::assign::{AssignError, assign, estimate};
+use super::emit::Drawing;
+use super::stripes::Rows;
+use super::{LowerError, LoweringPlan, NodeGroup, NodePlan, Storage, label};
+use crate::bpu::model::Segment;
+use crate::target::Target;
+
+/// A plan without stays, in which tensors stay in at most `capacity` bytes.
+pub fn tiled<'a>(
+    segment: &'a Segment,
+    target: &'a Target,
+    rows: Option<&'a Rows<'a>>,
+    groups: &[NodeGroup],
+    capacity: u64,
+) -> Result<(Drawing<'a>, LoweringPlan), LowerError> {
+    let mut residents = Storage::choose_residents(segment, target, groups, capacity)?;
+    loop {
+        let drawing = Drawing::new(segment, target, rows, &residents, groups)?;
+        match all_nodes(&drawing) {
+            Ok(nodes) => {
+                let plan = LoweringPlan { residents, groups: groups.to_vec(), nodes, ..LoweringPlan::default() };
+                return Ok((drawing, plan));
+            }
+            Err((time, error)) => {
+                // Residents take what a node needs: the largest of them goes to DDR.
+                let Some(&largest) = drawing.builder.storage.residents_at(time).first() else { return Err(error) };
+                residents.remove(largest);
+            }
+        }
+    }
+}
+
+/// Tilings of all nodes; an error comes with the time of the node that does not fit.
+fn all_nodes(drawing: &Drawing<'_>) -> Result<Vec<NodePlan>, (usize, LowerError)> {
+    let builder = &drawing.builder;
+    let mut nodes = Vec::with_capacity(drawing.works.len());
+    for work in &drawing.works {
+        let (start, end) = builder.storage.pool(builder.target, work.time);
+        let mut tilings = Vec::with_capacity(work.steps.len());
+        for step in work.steps.iter().filter(|_| drawing.group(work).is_none()) {
+            let tiling = one_step(step.as_ref(), builder.target, end - start);
+            tilings.push(tiling.map_err(|error| (work.time, failure(builder.segment, work.node, error)))?);
+        }
+        nodes.push(NodePlan { node: label(builder.segment, work.node).0, tilings });
+    }
+    Ok(nodes)
+}
+
+/// Half of the room, when that costs next to nothing, lets the next operator's loads run ahead in the other half.
+fn one_step(step: &dyn Tiled, target: &Target, capacity: u64) -> Result<Tiling, AssignError> {
+    let whole = assign(step, target, capacity)?;
+    let limit = 1.05 * estimate(step, &whole, target);
+    let half = assign(step, target, capacity / 2).ok();
+    let half = half.filter(|half| half.slots >= whole.slots && estimate(step, half, target) <= limit);
+    let mut tiling = half.unwrap_or(whole);
+    // Small constants all at once, where there is room for them.
+    tiling.whole = true;
+    tiling.whole = TileLayout::new(step, &tiling, target.l1m_alignment(), capacity).is_ok();
+    Ok(tiling)
+}
+
+fn failure(segment: &Segment, node: usize, error: AssignError) -> LowerError {
+    let (node, operator) = label(segment, node);
+    match error {
+        AssignError::TooSmall { needed, capacity } => LowerError::DoesNotFit { node, operator, needed, capacity },
+        AssignError::Allocation(error) => LowerError::Allocation(error),
+    }
+}

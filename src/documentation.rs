@@ -233,7 +233,7 @@ fn caffe_page() -> Page {
 fn operators_page() -> Page {
     let mut text = String::from(
         "<!-- Made from the table of ONNX operators and the constraints of the BPU by `make docs`. -->\n\n# Operators\n\n\
-         ## ONNX\n\nOperators of the default domain that are read, opset 7 to 24. A graph with others is refused with a list \
+         ## ONNX\n\nOperators of the default domain that are read, opset 1 to 27. A graph with others is refused with a list \
          of all of them.\n\n| operator | operation | runs on | definitions | attributes |\n|---|---|---|---|---|\n",
     );
     let mut rows: Vec<_> = onnx_operators().iter().collect();

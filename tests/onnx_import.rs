@@ -26,7 +26,7 @@ fn forget_origins(graph: &mut Graph) {
     }
 }
 
-/// Reads, brings to opset 24, writes, reads again.
+/// Reads, brings to opset 27, writes, reads again.
 fn round_trip(bytes: Vec<u8>, folder: &std::path::Path) -> Result<(), OnnxError> {
     let model = onnx::from_bytes(bytes.into(), Some(folder))?;
     let written = onnx::to_bytes(&model)?;
@@ -35,7 +35,7 @@ fn round_trip(bytes: Vec<u8>, folder: &std::path::Path) -> Result<(), OnnxError>
     assert_eq!(onnx::to_bytes(&again)?, written);
     let context = hb_dialects::context();
     let mut normal = onnx::normalize::normalize(&context, model)?;
-    assert_eq!(normal.opset, 24);
+    assert_eq!(normal.opset, 27);
     forget_origins(&mut normal.graph);
     let again = onnx::from_bytes(onnx::to_bytes(&normal)?.into(), None)?;
     assert_eq!(normal, again);
@@ -213,4 +213,45 @@ fn statistics_are_dropped_where_nobody_reads_them() {
         let error = batch_normalization(opset, outputs).unwrap_err();
         assert_eq!(error, "node \"n\" (BatchNormalization): it is in training mode; export the model for inference");
     }
+}
+
+/// The operators that a node of an old operator set becomes.
+fn upgraded(opset: i64, node: onnx::model::Node) -> Result<Vec<String>, String> {
+    use hb::frontend::onnx::model::{Dimension, Graph, Model, Value};
+    let value = |name: &str, shape: &[usize]| {
+        let shape = Some(shape.iter().copied().map(Dimension::Fixed).collect());
+        Value { name: name.to_owned(), element: Some(hb_dialects::ElementType::F32), shape }
+    };
+    let graph = Graph {
+        nodes: vec![node],
+        inputs: vec![value("x", &[2, 3, 4, 5]), value("s", &[3])],
+        outputs: vec![value("y", &[2, 3, 4, 5])],
+        ..Graph::default()
+    };
+    let normal = onnx::normalize::normalize(&hb_dialects::context(), Model::new(3, opset, graph));
+    let nodes = normal.map_err(|error| error.to_string())?.graph.nodes;
+    Ok(nodes.into_iter().map(|node| node.operator).collect())
+}
+
+/// Before opset 7 the second operand of Add begins at a dimension, and the slope of PRelu is that of channels: `[3]` is `[3, 1, 1]`.
+#[test]
+fn operands_of_old_operator_sets_get_their_dimensions() {
+    use hb::frontend::onnx::model::Node;
+    let add = Node::new("n", "Add", &["x", "s"], &["y"]);
+    let add = add.with("broadcast", Attribute::Int(1)).with("axis", Attribute::Int(1));
+    assert_eq!(upgraded(6, add.clone()).unwrap(), ["Constant", "Unsqueeze", "Add"]);
+    let slope = Node::new("n", "PRelu", &["x", "s"], &["y"]);
+    assert_eq!(upgraded(6, slope.clone()).unwrap(), ["Constant", "Unsqueeze", "PRelu"]);
+    assert!(upgraded(7, slope).unwrap_err().contains("broadcast"));
+    assert!(upgraded(7, add.clone()).unwrap_err().contains("does not exist in opset 7"));
+    let beyond = add.with("axis", Attribute::Int(-1));
+    assert!(upgraded(6, beyond.with("axis", Attribute::Int(4))).unwrap_err().contains("axis"));
+}
+
+#[test]
+fn forms_before_opset_6_are_read_where_it_did_not_change_them() {
+    use hb::frontend::onnx::model::Node;
+    let error = upgraded(5, Node::new("n", "Relu", &["x"], &["y"])).unwrap_err();
+    assert_eq!(error, "node \"n\" (Relu): its form of opset 5 is not supported, that of 6 and later is");
+    assert_eq!(upgraded(1, Node::new("n", "Softsign", &["x"], &["y"])).unwrap(), ["Softsign"]);
 }

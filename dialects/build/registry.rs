@@ -381,6 +381,7 @@ fn onnx_operator(text: &mut String, record: &Record<'_>, form: &str) -> Outcome<
             let any = results.iter().any(|(result, _)| result.is("Variadic"));
             if any { "usize::MAX".to_owned() } else { results.len().to_string() }
         }
+        count if count < 0 => "usize::MAX".to_owned(),
         count => count.to_string(),
     };
     writeln!(

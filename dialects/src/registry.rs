@@ -143,6 +143,11 @@ impl OnnxOperator {
         self.inputs.iter().rev().find(|inputs| inputs.since <= opset).filter(|_| exists)
     }
 
+    /// The version that defines it in `opset`.
+    pub fn version_at(&self, opset: i64) -> Option<i64> {
+        self.versions.iter().copied().rev().find(|version| *version <= opset)
+    }
+
     /// The attribute of this name in `opset`.
     pub fn attribute_at(&self, name: &str, opset: i64) -> Option<&'static OnnxAttribute> {
         self.attributes.iter().find(|attribute| attribute.name == name && attribute.applies(opset))

@@ -117,17 +117,19 @@ pub enum Binary {
     FloorDivide,
     /// Integers only, with the divisor's sign; by zero gives zero.
     Modulo,
+    /// With the dividend's sign, as C has it; of integers by zero it is zero.
+    Remainder,
     /// NaN if either is NaN.
     Maximum,
     /// NaN if either is NaN.
     Minimum,
     /// a to the power of b
     Power,
-    /// Both.
+    /// Both; of integers bit by bit.
     And,
-    /// At least one.
+    /// At least one; of integers bit by bit.
     Or,
-    /// Exactly one.
+    /// Exactly one; of integers bit by bit.
     Xor,
 }
 
@@ -424,6 +426,7 @@ fn fold(operation: Binary, a: i64, b: i64) -> Option<i64> {
         Binary::Subtract => a.checked_sub(b),
         Binary::Multiply => a.checked_mul(b),
         Binary::Divide => a.checked_div(b),
+        Binary::Remainder => a.checked_rem(b),
         Binary::FloorDivide => floor_divide(a, b),
         Binary::Modulo => floor_divide(a, b).and_then(|q| q.checked_mul(b)).and_then(|q| a.checked_sub(q)),
         Binary::Maximum => Some(a.max(b)),

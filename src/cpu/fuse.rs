@@ -138,7 +138,10 @@ fn is_cheap(body: &Expression) -> bool {
             costly |= !matches!(operation, Negate | Absolute | Not);
         }
         ExpressionKind::Binary(operation, a, _) => {
-            let division = matches!(operation, Binary::Divide | Binary::FloorDivide | Binary::Modulo | Binary::Power);
+            let division = matches!(
+                operation,
+                Binary::Divide | Binary::FloorDivide | Binary::Modulo | Binary::Remainder | Binary::Power
+            );
             costly |= division || (a.element().is_float() && matches!(operation, Binary::Maximum | Binary::Minimum));
         }
         _ => {}

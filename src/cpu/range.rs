@@ -102,7 +102,12 @@ fn verify_node(
         ExpressionKind::Binary(operation, a, b) => {
             let logical = matches!(operation, Binary::And | Binary::Or | Binary::Xor);
             let integer = matches!(operation, Binary::FloorDivide | Binary::Modulo);
-            if (logical != (a.element() == ElementType::Bool)) || (integer && !a.element().is_integer()) {
+            let wrong = match a.element() {
+                ElementType::Bool => !logical,
+                float if float.is_float() => logical || integer,
+                _ => false,
+            };
+            if wrong {
                 return Err(format!("{operation:?} is not defined for {}", a.element()));
             }
             same(a, b)

@@ -50,7 +50,7 @@ struct Command {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 struct Direction {
-    /// ONNX (opset 7 to 24) to hfloat
+    /// ONNX (opset 1 to 27) to hfloat
     #[arg(long)]
     import_onnx: bool,
     /// The weights of a Caffe network (.caffemodel), with --proto, to hfloat

@@ -1,6 +1,6 @@
 //! Networks that are not compiled for a target, and cpu segments: both run on this machine's CPU backend.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,10 +19,13 @@ use crate::diagnostics;
 use crate::dialect_rules;
 use crate::frontend::mlir;
 use crate::frontend::onnx::ImportOptions;
+use crate::frontend::onnx::tensor::{MAX_RANK, Tensor};
 use crate::frontend::{self, ModelFiles};
 
 /// Compiled forms of one network that are kept: one per combination of input shapes.
 const MAXIMUM_FORMS: usize = 16;
+/// Elements of an input whose values may be sizes, positions or axes: as many as a tensor has dimensions, begins and ends of each.
+const MAXIMUM_SIZES: usize = 2 * MAX_RANK;
 
 fn failed(error: impl ToString) -> ExecutionError {
     ExecutionError(error.to_string())
@@ -42,8 +45,21 @@ pub struct Network {
     inputs: Vec<TensorSpecification>,
     outputs: Vec<String>,
     options: ExecutableOptions,
-    /// By the shapes of the inputs.
-    forms: Mutex<HashMap<Vec<Vec<usize>>, Arc<FloatExecutable>>>,
+    forms: Mutex<HashMap<FormKey, Arc<FloatExecutable>>>,
+}
+
+/// What a form is compiled for: the shape of each input, and its value where that is part of the form.
+type FormKey = Vec<(Vec<usize>, Option<Vec<u8>>)>;
+
+fn key_of_shapes(inputs: &[Array]) -> FormKey {
+    inputs.iter().map(|array| (array.shape().to_vec(), None)).collect()
+}
+
+/// With the values of those inputs that can be sizes, positions or axes: numbers, and short lists of them.
+fn key_of_values(inputs: &[Array]) -> FormKey {
+    let can_be_sizes = |array: &Array| array.shape().len() <= 1 && array.len() <= MAXIMUM_SIZES;
+    let value = |array: &Array| can_be_sizes(array).then(|| array.as_bytes().to_vec());
+    inputs.iter().map(|array| (array.shape().to_vec(), value(array))).collect()
 }
 
 impl Network {
@@ -79,15 +95,16 @@ impl Network {
         };
         let inputs = executable.inputs().map(specification).collect();
         let outputs = executable.outputs().map(|(name, ..)| name.to_owned()).collect();
-        let shapes = executable.inputs().map(|(_, _, shape)| shape.to_vec()).collect();
+        let shapes = executable.inputs().map(|(_, _, shape)| (shape.to_vec(), None)).collect();
         let forms = Mutex::new(HashMap::from([(shapes, Arc::new(executable))]));
         Ok(Self { source: Source::Mlir, inputs, outputs, options, forms })
     }
 
-    /// The network compiled for inputs of these shapes.
-    fn form(&self, shapes: Vec<Vec<usize>>) -> Result<Arc<FloatExecutable>, ExecutionError> {
+    /// The network compiled for inputs of these shapes; where shapes inside depend on values of inputs, for those values.
+    fn form(&self, inputs: &[Array]) -> Result<Arc<FloatExecutable>, ExecutionError> {
         let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(form) = forms.get(&shapes) {
+        let (shapes, values) = (key_of_shapes(inputs), key_of_values(inputs));
+        if let Some(form) = forms.get(&shapes).or_else(|| forms.get(&values)) {
             return Ok(Arc::clone(form));
         }
         let Source::Files(source) = &self.source else {
@@ -96,30 +113,50 @@ impl Network {
         // Not on this thread: it may be a worker that, while it waits for parts of the compilation, takes up another sample and
         // comes back here, where it holds the lock already. And with workers of its own: all others may wait for the lock.
         let workers = rayon::ThreadPoolBuilder::new().build().map_err(failed)?;
-        let compile = || workers.install(|| self.compile_form(source, &shapes));
-        let compiled = std::thread::scope(|scope| scope.spawn(compile).join());
-        let form = Arc::new(compiled.map_err(|_| failed("compiling the network failed in an unforeseen way"))??);
+        let compile = |key: &FormKey| {
+            let compiled =
+                std::thread::scope(|scope| scope.spawn(|| workers.install(|| self.compile_form(source, key))).join());
+            compiled.map_err(|_| failed("compiling the network failed in an unforeseen way"))?
+        };
+        let (key, form) = match compile(&shapes) {
+            Ok(form) => (shapes, form),
+            Err(error) if values == shapes => return Err(error),
+            Err(_) => {
+                let form = compile(&values)?;
+                (values, form)
+            }
+        };
+        let form = Arc::new(form);
         if forms.len() >= MAXIMUM_FORMS {
             forms.clear();
         }
-        forms.insert(shapes, Arc::clone(&form));
+        forms.insert(key, Arc::clone(&form));
         Ok(form)
     }
 
-    fn compile_form(
-        &self,
-        source: &frontend::ModelSource,
-        shapes: &[Vec<usize>],
-    ) -> Result<FloatExecutable, ExecutionError> {
+    fn compile_form(&self, source: &frontend::ModelSource, key: &FormKey) -> Result<FloatExecutable, ExecutionError> {
         let context = dialect_rules::context();
-        let named = self.inputs.iter().zip(shapes).map(|(input, shape)| (input.name.clone(), shape.clone()));
-        let options = ImportOptions { input_shapes: named.collect() };
-        let module = source.clone().import(&context, &options).map_err(failed)?;
+        let (mut input_shapes, mut values) = (BTreeMap::new(), Vec::new());
+        for (input, (shape, value)) in self.inputs.iter().zip(key) {
+            if let Some(bytes) = value {
+                let tensor = Tensor::new(input.element_type, shape.clone(), bytes.clone().into()).map_err(failed)?;
+                values.push((input.name.clone(), tensor));
+            } else {
+                input_shapes.insert(input.name.clone(), shape.clone());
+            }
+        }
+        let mut source = source.clone();
+        match &mut source {
+            frontend::ModelSource::Onnx(model) => model.graph.fix_inputs(values),
+            frontend::ModelSource::Caffe(_) if values.is_empty() => {}
+            frontend::ModelSource::Caffe(_) => return Err(failed("shapes of Caffe depend on no values")),
+        }
+        let module = source.import(&context, &ImportOptions { input_shapes }).map_err(failed)?;
         compile(&context, &module, FUNCTION, &self.options)
     }
 
     fn run_with(&self, inputs: &[Array], see: &mut LayerObserver<'_>) -> Result<Outcome, ExecutionError> {
-        let form = self.form(inputs.iter().map(|array| array.shape().to_vec()).collect())?;
+        let form = self.form(inputs)?;
         let names = self.inputs.iter().map(|specification| specification.name.as_str());
         let arrays: HashMap<&str, &Array> = names.zip(inputs).collect();
         // By name: what the function takes need not be in the file's order.
@@ -205,7 +242,7 @@ impl ModelExecutor for Network {
     }
 
     fn prepare(&self, inputs: &[Array]) -> Result<(), ExecutionError> {
-        self.form(inputs.iter().map(|array| array.shape().to_vec()).collect()).map(|_| ())
+        self.form(inputs).map(|_| ())
     }
 
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
@@ -285,7 +322,7 @@ mod tests {
     use super::super::open::{OpenOptions, open};
     use super::*;
     use crate::frontend::onnx;
-    use crate::frontend::onnx::model::{Dimension, Graph, Model, Node, Value};
+    use crate::frontend::onnx::model::{Attribute, Dimension, Graph, Model, Node, Value};
     use crate::hbm::Buffer;
 
     fn value(name: &str) -> Value {
@@ -328,6 +365,33 @@ mod tests {
         assert_eq!(network.forms.lock().unwrap().len(), 2);
         // A name that does not hold: each dimension counts for itself, and 1x2 broadcasts over 2x2.
         assert_eq!(run(&[1.0, -2.0], &[0.5; 4]).unwrap(), [floats(&[1.5, 0.5, 1.5, 0.5])]);
+    }
+
+    /// y = the sum of x over the axes, which are an input: each value of them is a form of its own.
+    #[test]
+    fn shapes_may_depend_on_values_of_inputs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sum.onnx");
+        let axes =
+            Value { name: "axes".into(), element: Some(ElementType::I64), shape: Some(vec![Dimension::Fixed(1)]) };
+        let graph = Graph {
+            name: "sum".into(),
+            nodes: vec![Node::new("Sum_0", "ReduceSum", &["x", "axes"], &["y"]).with("keepdims", Attribute::Int(0))],
+            inputs: vec![value("x"), axes],
+            outputs: vec![value("y")],
+            ..Graph::default()
+        };
+        onnx::save(&Model::new(9, 19, graph), &path).unwrap();
+        let network = Network::from_files(&ModelFiles { model: path, proto: None }, Detail::Outputs).unwrap();
+        let run = |axis: i64| {
+            let axes = Array::from_values(&[1], &[axis]).unwrap();
+            network.run(&[floats(&[1.0, 2.0, 3.0, 4.0]), axes]).map(|outcome| outcome.outputs).unwrap()
+        };
+        let sums = |values: [f32; 2]| [Array::from_values(&[2], &values).unwrap()];
+        assert_eq!(run(0), sums([4.0, 6.0]));
+        assert_eq!(run(1), sums([3.0, 7.0]));
+        assert_eq!(run(0), sums([4.0, 6.0]));
+        assert_eq!(network.forms.lock().unwrap().len(), 2);
     }
 
     #[test]

@@ -7,7 +7,7 @@ include "hfloat/Types.td"
 
 //===- Constants and shapes ------------------------------------------------===//
 
-def Hfloat_ConstantOp : Hfloat_FoldableOp<"constant", "Constant", [1, 9, 11, 12, 13, 19, 21, 23, 24], "Constant", "Constant",
+def Hfloat_ConstantOp : Hfloat_FoldableOp<"constant", "Constant", [1, 9, 11, 12, 13, 19, 21, 23, 24, 25], "Constant", "Constant",
     [ConstantLike, AllTypesMatch<["value", "output"]>]> {
   let onnxAttributes = [Consumed<"sparse_value", "Any", 11>, Consumed<"value_float", "Float", 12>,
     Consumed<"value_floats", "Floats", 12>, Consumed<"value_int", "Int", 12>, Consumed<"value_ints", "Ints", 12>,
@@ -27,7 +27,7 @@ def Hfloat_ConstantOp : Hfloat_FoldableOp<"constant", "Constant", [1, 9, 11, 12,
   let assemblyFormat = "attr-dict $value";
 }
 
-def Hfloat_ConstantOfShapeOp : Hfloat_PureOp<"constant_of_shape", "ConstantOfShape", [9, 20, 21, 23, 24], "ConstantOfShape"> {
+def Hfloat_ConstantOfShapeOp : Hfloat_PureOp<"constant_of_shape", "ConstantOfShape", [9, 20, 21, 23, 24, 25], "ConstantOfShape"> {
   let onnxAttributes = [Derived<"value">];
   let onnxResultElement = "value";
   let upgradeRule = "ConstantOfShape";
@@ -37,7 +37,7 @@ def Hfloat_ConstantOfShapeOp : Hfloat_PureOp<"constant_of_shape", "ConstantOfSha
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_ShapeOp : Hfloat_PureOp<"shape", "Shape", [1, 13, 15, 19, 21, 23, 24], "Shape"> {
+def Hfloat_ShapeOp : Hfloat_PureOp<"shape", "Shape", [1, 13, 15, 19, 21, 23, 24, 25], "Shape"> {
   let onnxAttributes = [Since<"start", 15>, Since<"end", 15>];
   let summary = "the dimensions of a tensor (ONNX Shape-15)";
   let description = "`start` and `end` choose a range of dimensions; negative values count from the last.";
@@ -45,7 +45,7 @@ def Hfloat_ShapeOp : Hfloat_PureOp<"shape", "Shape", [1, 13, 15, 19, 21, 23, 24]
   let results = (outs Hfloat_ShapeTensor:$output);
 }
 
-def Hfloat_IdentityOp : Hfloat_FoldableOp<"identity", "Identity", [1, 13, 14, 16, 19, 21, 23, 24], "Identity", "ToInput">,
+def Hfloat_IdentityOp : Hfloat_FoldableOp<"identity", "Identity", [1, 13, 14, 16, 19, 21, 23, 24, 25], "Identity", "ToInput">,
     Quantized<"LikeInput", ["Activation"]> {
   let summary = "its operand (ONNX Identity-16)";
   let description = "Folds away.";
@@ -53,7 +53,7 @@ def Hfloat_IdentityOp : Hfloat_FoldableOp<"identity", "Identity", [1, 13, 14, 16
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_CastOp : Hfloat_FoldableOp<"cast", "Cast", [1, 6, 9, 13, 19, 21, 23, 24], "Cast", "ToInput"> {
+def Hfloat_CastOp : Hfloat_FoldableOp<"cast", "Cast", [1, 6, 9, 13, 19, 21, 23, 24, 25], "Cast", "ToInput"> {
   // The element type is that of the result; `saturate` and `round_mode` say what becomes float8, which we do not have.
   let onnxAttributes = [RequiredConsumed<"to", "Int">, Consumed<"saturate", "Flag", 19>,
     ConsumedChoice<"round_mode", ["up", "down", "nearest"], 24>];
@@ -112,6 +112,8 @@ def Hfloat_GemmOp : Hfloat_PureOp<"gemm", "Gemm", [1, 6, 7, 9, 11, 13], "Gemm">,
     Quantized<"OwnOrExact", ["Activation", "WeightOrActivation", "Bias"]> {
   // C became optional.
   let onnxInputs = [OnnxInputs<1, 3, 3>, OnnxInputs<11, 2, 3>];
+  let onnxAttributes = [Consumed<"broadcast", "Flag", 1, 6>];
+  let upgradeRule = "OldBroadcast";
   let summary = "alpha * A' * B' + beta * C (ONNX Gemm-13)";
   let description = [{
     `A'` is A or its transpose as `transA` says, likewise B. `C` broadcasts to `[M, N]` and may be absent.
@@ -136,7 +138,7 @@ def Hfloat_MatMulOp : Hfloat_PureOp<"mat_mul", "MatMul", [1, 9, 13], "MatMul">,
 def Hfloat_BatchNormalizationOp : Hfloat_PureOp<"batch_normalization", "BatchNormalization", [1, 6, 7, 9, 14, 15], "BatchNormalization">,
     Quantized<"OwnOrFloat", ["Activation", "Parameter"]> {
   // Only training updates the running mean, and only it has the further outputs.
-  let onnxAttributes = [Consumed<"momentum", "Float">, Consumed<"spatial", "Flag", 1, 8>,
+  let onnxAttributes = [Consumed<"is_test", "Flag", 1, 6>, Consumed<"momentum", "Float">, Consumed<"spatial", "Flag", 1, 8>,
     Consumed<"training_mode", "Flag", 14>];
   let onnxOutputs = 5;
   let upgradeRule = "BatchNormalization";
@@ -293,8 +295,13 @@ def Hfloat_ClipOp : Hfloat_PureOp<"clip", "Clip", [1, 6, 11, 12, 13], "Clip">,
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
+// Before opset 7 an operator says whether its second operand broadcasts, and from which dimension on.
+defvar oldBroadcast = [Consumed<"axis", "Int", 1, 6>, Consumed<"broadcast", "Flag", 1, 6>];
+
 class Hfloat_BinaryOp<string mnemonic, string onnx, list<int> versions, string formula, list<Trait> traits = []>
     : Hfloat_PureOp<mnemonic, onnx, versions, "Broadcast", traits>, Quantized<"Own", ["Activation", "Activation"]> {
+  let onnxAttributes = oldBroadcast;
+  let upgradeRule = "OldBroadcast";
   let summary = formula # " (ONNX " # onnx # ")";
   let description = [{
     Elementwise with multidirectional (numpy) broadcasting of operands of one element type. `activation` clamps the result.
@@ -310,6 +317,8 @@ def Hfloat_SubOp : Hfloat_BinaryOp<"sub", "Sub", [1, 6, 7, 13, 14], "a - b">;
 class Hfloat_PairOp<string mnemonic, string onnx, list<int> versions, string formula, string shape = "Broadcast",
     TypeConstraint operands = Hfloat_NumberTensor, TypeConstraint result = operands>
     : Hfloat_PureOp<mnemonic, onnx, versions, shape> {
+  let onnxAttributes = oldBroadcast;
+  let upgradeRule = "OldBroadcast";
   let summary = formula # " (ONNX " # onnx # ")";
   let description = "Elementwise with multidirectional (numpy) broadcasting of operands of one element type.";
   let arguments = (ins operands:$a, operands:$b);
@@ -331,6 +340,8 @@ def Hfloat_MinOp : Hfloat_PairOp<"min", "Min", [1, 6, 8, 12, 13], "the smaller o
 
 def Hfloat_PowOp : Hfloat_PureOp<"pow", "Pow", [1, 7, 12, 13, 15], "Pow">,
     Quantized<"OwnOrFloat", ["Parameter", "Parameter"]> {
+  let onnxAttributes = oldBroadcast;
+  let upgradeRule = "OldBroadcast";
   let summary = "a to the power of b (ONNX Pow-15)";
   let description = "Elementwise with numpy broadcasting. The result has the element type of `a`; `b` may have another.";
   let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b);
@@ -339,6 +350,7 @@ def Hfloat_PowOp : Hfloat_PureOp<"pow", "Pow", [1, 7, 12, 13, 15], "Pow">,
 
 def Hfloat_PReluOp : Hfloat_PureOp<"p_relu", "PRelu", [1, 6, 7, 9, 16], "PRelu">,
     Quantized<"Own", ["Argument", "Argument"]> {
+  let upgradeRule = "PRelu";
   let summary = "x for x >= 0, otherwise slope * x (ONNX PRelu-16)";
   let description = "Elementwise; `slope` broadcasts to the shape of `input`, as numpy does.";
   let arguments = (ins Hfloat_NumberTensor:$input, Hfloat_NumberTensor:$slope);
@@ -361,6 +373,21 @@ def Hfloat_AndOp : Hfloat_LogicOp<"and", "And", [1, 7], "both">;
 def Hfloat_OrOp : Hfloat_LogicOp<"or", "Or", [1, 7], "at least one">;
 def Hfloat_XorOp : Hfloat_LogicOp<"xor", "Xor", [1, 7], "exactly one">;
 
+class Hfloat_BitsOp<string mnemonic, string onnx, string formula>
+  : Hfloat_PairOp<mnemonic, onnx, [18], formula # ", bit by bit", "Integers", Hfloat_NumberTensor>;
+def Hfloat_BitwiseAndOp : Hfloat_BitsOp<"bitwise_and", "BitwiseAnd", "both">;
+def Hfloat_BitwiseOrOp : Hfloat_BitsOp<"bitwise_or", "BitwiseOr", "at least one">;
+def Hfloat_BitwiseXorOp : Hfloat_BitsOp<"bitwise_xor", "BitwiseXor", "exactly one">;
+
+def Hfloat_ModOp : Hfloat_PureOp<"mod", "Mod", [10, 13], "Integers"> {
+  let summary = "the remainder of a / b (ONNX Mod-13)";
+  let description = [{
+    Elementwise with numpy broadcasting. It has the sign of `b`; with `fmod`, which floats need, that of `a`. By an integer 0 it is 0.
+  }];
+  let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b, DefaultValuedAttr<BoolAttr, "false">:$fmod);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
 def Hfloat_NotOp : Hfloat_PureOp<"not", "Not", [1], "Unary"> {
   let summary = "the other truth value (ONNX Not-1)";
   let description = "Elementwise.";
@@ -376,7 +403,10 @@ def Hfloat_WhereOp : Hfloat_PureOp<"where", "Where", [9, 16], "Where">, Quantize
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_RangeOp : Hfloat_PureOp<"range", "Range", [11], "Range"> {
+def Hfloat_RangeOp : Hfloat_PureOp<"range", "Range", [11, 27], "Range"> {
+  // Positions are computed in f64, whatever is asked for.
+  let onnxAttributes = [Consumed<"stash_type", "Int", 27>];
+  let upgradeRule = "Range";
   let summary = "start, start + delta, ... below limit (ONNX Range-11)";
   let description = [{
     The operands have one element. The result has `max(ceil((limit - start) / delta), 0)` elements; it can be computed when
@@ -564,6 +594,21 @@ def Hfloat_CumSumOp : Hfloat_PureOp<"cum_sum", "CumSum", [11, 14], "Unary"> {
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
+def Hfloat_CumProdOp : Hfloat_PureOp<"cum_prod", "CumProd", [26], "Unary"> {
+  let summary = "products of the elements along an axis up to each one (ONNX CumProd-26)";
+  let description = "As `cum_sum`, with products; what is before the first element is 1.";
+  let arguments = (ins Hfloat_NumberTensor:$input, Hfloat_IndexTensor:$axis,
+    DefaultValuedAttr<BoolAttr, "false">:$exclusive, DefaultValuedAttr<BoolAttr, "false">:$reverse);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+def Hfloat_DetOp : Hfloat_PureOp<"det", "Det", [11, 22], "Det"> {
+  let summary = "determinants of matrices (ONNX Det-22)";
+  let description = "The last two dimensions of `input` are those of square matrices. Computed in f64, by elimination with pivots.";
+  let arguments = (ins Hfloat_FloatTensor:$input);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
 //===- Layout --------------------------------------------------------------===//
 
 def Hfloat_ConcatOp : Hfloat_PureOp<"concat", "Concat", [1, 4, 11, 13], "Concat">, Quantized<"Own", ["Activation"]> {
@@ -598,7 +643,7 @@ def Hfloat_ModeBeforeWrap : OnnxAttribute<"mode"> {
   let choices = ["constant", "reflect", "edge"];
 }
 
-def Hfloat_PadOp : Hfloat_FoldableOp<"pad", "Pad", [1, 2, 11, 13, 18, 19, 21, 23, 24], "Pad", "Pad">,
+def Hfloat_PadOp : Hfloat_FoldableOp<"pad", "Pad", [1, 2, 11, 13, 18, 19, 21, 23, 24, 25], "Pad", "Pad">,
     Quantized<"LikeInput", ["Activation", "Plain"]> {
   // Pads and value became inputs, then axes came, then mode `wrap`.
   let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<11, 2, 3>, OnnxInputs<18, 2, 4>];
@@ -615,7 +660,7 @@ def Hfloat_PadOp : Hfloat_FoldableOp<"pad", "Pad", [1, 2, 11, 13, 18, 19, 21, 23
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_FlattenOp : Hfloat_FoldableOp<"flatten", "Flatten", [1, 9, 11, 13, 21, 23, 24], "Flatten", "SameShape">,
+def Hfloat_FlattenOp : Hfloat_FoldableOp<"flatten", "Flatten", [1, 9, 11, 13, 21, 23, 24, 25], "Flatten", "SameShape">,
     Quantized<"LikeInput", ["Activation"]> {
   let summary = "to two dimensions, split at an axis (ONNX Flatten-13)";
   let description = "`axis` may be negative or equal to the rank.";
@@ -623,7 +668,7 @@ def Hfloat_FlattenOp : Hfloat_FoldableOp<"flatten", "Flatten", [1, 9, 11, 13, 21
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_ReshapeOp : Hfloat_FoldableOp<"reshape", "Reshape", [1, 5, 13, 14, 19, 21, 23, 24], "Reshape", "SameShape">,
+def Hfloat_ReshapeOp : Hfloat_FoldableOp<"reshape", "Reshape", [1, 5, 13, 14, 19, 21, 23, 24, 25], "Reshape", "SameShape">,
     Quantized<"LikeInput", ["Activation", "Plain"]> {
   let onnxAttributes = [Since<"allowzero", 14>];
   let summary = "the same elements in another shape (ONNX Reshape-14)";
@@ -632,7 +677,7 @@ def Hfloat_ReshapeOp : Hfloat_FoldableOp<"reshape", "Reshape", [1, 5, 13, 14, 19
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_UnsqueezeOp : Hfloat_FoldableOp<"unsqueeze", "Unsqueeze", [1, 11, 13, 21, 23, 24], "Unsqueeze", "SameShape">,
+def Hfloat_UnsqueezeOp : Hfloat_FoldableOp<"unsqueeze", "Unsqueeze", [1, 11, 13, 21, 23, 24, 25], "Unsqueeze", "SameShape">,
     Quantized<"LikeInput", ["Activation", "Plain"]> {
   // Axes became an input.
   let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<13, 2, 2>];
@@ -644,7 +689,7 @@ def Hfloat_UnsqueezeOp : Hfloat_FoldableOp<"unsqueeze", "Unsqueeze", [1, 11, 13,
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_TransposeOp : Hfloat_FoldableOp<"transpose", "Transpose", [1, 13, 21, 23, 24], "Transpose", "Transpose">,
+def Hfloat_TransposeOp : Hfloat_FoldableOp<"transpose", "Transpose", [1, 13, 21, 23, 24, 25], "Transpose", "Transpose">,
     Quantized<"LikeInput", ["Activation"]> {
   let onnxAttributes = [Derived<"perm">];
   let upgradeRule = "Transpose";
@@ -668,7 +713,7 @@ def Hfloat_SplitOp : Hfloat_Op<"split", "Split", [1, 2, 11, 13, 18], "Split", [P
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
-def Hfloat_SqueezeOp : Hfloat_FoldableOp<"squeeze", "Squeeze", [1, 11, 13, 21, 23, 24], "Squeeze", "SameShape">,
+def Hfloat_SqueezeOp : Hfloat_FoldableOp<"squeeze", "Squeeze", [1, 11, 13, 21, 23, 24, 25], "Squeeze", "SameShape">,
     Quantized<"LikeInput", ["Activation", "Plain"]> {
   // Axes became an input.
   let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<13, 1, 2>];
@@ -724,7 +769,112 @@ def Hfloat_GatherOp : Hfloat_PureOp<"gather", "Gather", [1, 11, 13], "Gather">,
   let results = (outs Hfloat_Tensor:$output);
 }
 
+def Hfloat_GatherElementsOp : Hfloat_PureOp<"gather_elements", "GatherElements", [11, 13], "GatherElements"> {
+  let summary = "takes one element for each index (ONNX GatherElements-13)";
+  let description = [{
+    The result has the shape of `indices`. An element is that of `data` at its own place, with the index as the place along `axis`; an
+    index may be negative.
+  }];
+  let arguments = (ins Hfloat_Tensor:$data, Hfloat_IndexTensor:$indices, DefaultValuedAttr<SI64Attr, "0">:$axis);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_GatherNdOp : Hfloat_PureOp<"gather_nd", "GatherND", [11, 12, 13], "GatherNd"> {
+  let onnxAttributes = [Since<"batch_dims", 12>];
+  let summary = "takes slices by several indices each (ONNX GatherND-13)";
+  let description = [{
+    The last dimension of `indices` holds places along the first dimensions of `data`, behind the `batch_dims` that both have. The result
+    has the other dimensions of `indices`, then those of `data` that no index is for.
+  }];
+  let arguments = (ins Hfloat_Tensor:$data, Hfloat_ShapeTensor:$indices, DefaultValuedAttr<SI64Attr, "0">:$batch_dims);
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+class Hfloat_ScatterOp<string mnemonic, string onnx, string shape, TypeConstraint indices, dag attributes>
+    : Hfloat_PureOp<mnemonic, onnx, [11, 13, 16, 18], shape> {
+  let onnxAttributes = [Since<"reduction", 16>];
+  let arguments = !con((ins Hfloat_Tensor:$data, indices:$indices, Hfloat_Tensor:$updates), attributes,
+    (ins DefaultValuedStrAttr<Choice<["none", "add", "mul", "max", "min"]>, "none">:$reduction));
+  let results = (outs Hfloat_Tensor:$output);
+}
+
+def Hfloat_ScatterElementsOp : Hfloat_ScatterOp<"scatter_elements", "ScatterElements", "ScatterElements", Hfloat_IndexTensor,
+    (ins DefaultValuedAttr<SI64Attr, "0">:$axis)> {
+  let summary = "writes one element for each index (ONNX ScatterElements-18)";
+  let description = [{
+    A copy of `data` where each element of `updates` is written to its own place, with the index as the place along `axis`, or joined
+    with what is there by `reduction`. An index may be negative. Of elements for one place the last one counts.
+  }];
+}
+
+def Hfloat_ScatterNdOp
+    : Hfloat_ScatterOp<"scatter_nd", "ScatterND", "ScatterNd", Hfloat_ShapeTensor, (ins)> {
+  let summary = "writes slices by several indices each (ONNX ScatterND-18)";
+  let description = [{
+    A copy of `data` where each slice of `updates` is written to the place that the last dimension of `indices` holds, or joined with
+    what is there by `reduction`.
+  }];
+}
+
+def Hfloat_BitCastOp : Hfloat_PureOp<"bit_cast", "BitCast", [26], "BitCast"> {
+  let onnxAttributes = [RequiredConsumed<"to", "Int">];
+  let onnxResultElement = "to";
+  let summary = "the same bits as another element type (ONNX BitCast-26)";
+  let description = "The element type of the result has as many bytes.";
+  let arguments = (ins Hfloat_NumberTensor:$input);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+def Hfloat_GridSampleOp : Hfloat_PureOp<"grid_sample", "GridSample", [16, 20, 22], "GridSample"> {
+  // linear and cubic were called by their names for images.
+  let onnxAttributes = [ConsumedChoice<"mode", ["bilinear", "nearest", "bicubic"], 1, 19>, Since<"mode", 20>];
+  let upgradeRule = "GridSample";
+  let summary = "samples an image at the places of a grid (ONNX GridSample-22)";
+  let description = [{
+    `input` is `[N, C, D1, ..., Dk]`, `grid` is `[N, E1, ..., Ek, k]`; the result is `[N, C, E1, ..., Ek]`. A place is between -1 and 1
+    along each dimension, the innermost one first: the centres of the outer pixels with `align_corners`, else their outer edges.
+    Computed in f64.
+  }];
+  let arguments = (ins Hfloat_NumberTensor:$input, Hfloat_FloatTensor:$grid,
+    DefaultValuedStrAttr<Choice<["linear", "nearest", "cubic"]>, "linear">:$mode,
+    DefaultValuedStrAttr<Choice<["zeros", "border", "reflection"]>, "zeros">:$padding_mode,
+    DefaultValuedAttr<BoolAttr, "false">:$align_corners);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
 //===- What sorts, selects and recurs --------------------------------------===//
+
+def Hfloat_UniqueOp : Hfloat_PureOp<"unique", "Unique", [11], "Unique"> {
+  // Without an axis ONNX sees a vector of all elements.
+  let onnxAttributes = [Derived<"axis">];
+  let upgradeRule = "Unique";
+  let summary = "each slice along an axis once (ONNX Unique-11)";
+  let description = [{
+    The results are what is there, in order if `sorted`, else as
+    it first occurs; the place where each first occurs; for each slice its place among them; how often each occurs.
+  }];
+  let arguments = (ins Hfloat_Tensor:$input, SI64Attr:$axis, DefaultValuedAttr<BoolAttr, "true">:$sorted);
+  let results = (outs Hfloat_Tensor:$values, Hfloat_ShapeTensor:$indices, Hfloat_ShapeTensor:$inverse_indices,
+    Hfloat_ShapeTensor:$counts);
+}
+
+def Hfloat_RoiAlignOp : Hfloat_PureOp<"roi_align", "RoiAlign", [10, 16, 22], "RoiAlign"> {
+  // Before, coordinates were not moved by half a pixel.
+  let onnxAttributes = [Since<"coordinate_transformation_mode", 16>];
+  let upgradeRule = "RoiAlign";
+  let summary = "samples regions of interest (ONNX RoiAlign-22)";
+  let description = [{
+    `input` is `[N, C, H, W]`; `rois` is `[regions, 4]`: left, top, right and bottom, which `spatial_scale` brings to the input's
+    pixels; `batch_indices` says the sample of each. A region is parted into bins, and each bin is the mean, or the largest share, of
+    points that are interpolated between four pixels: `sampling_ratio` points per direction, or one for each pixel where it is 0.
+  }];
+  let arguments = (ins Hfloat_FloatTensor:$input, Hfloat_FloatTensor:$rois, Hfloat_ShapeTensor:$batch_indices,
+    DefaultValuedStrAttr<Choice<["avg", "max"]>, "avg">:$mode,
+    DefaultValuedStrAttr<Choice<["half_pixel", "output_half_pixel"]>, "half_pixel">:$coordinate_transformation_mode,
+    DefaultValuedAttr<SI64Attr, "1">:$output_height, DefaultValuedAttr<SI64Attr, "1">:$output_width,
+    DefaultValuedAttr<SI64Attr, "0">:$sampling_ratio, DefaultValuedAttr<F32Attr, "1.0">:$spatial_scale);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
 
 def Hfloat_TopKOp : Hfloat_PureOp<"top_k", "TopK", [1, 10, 11, 24], "TopK"> {
   // k became an input.
@@ -777,10 +927,10 @@ def Hfloat_MaxRoiPoolOp : Hfloat_PureOp<"max_roi_pool", "MaxRoiPool", [1, 22], "
   let results = (outs Hfloat_FloatTensor:$output);
 }
 
-def Hfloat_LstmOp : Hfloat_PureOp<"lstm", "LSTM", [1, 7, 14, 22], "Lstm"> {
+def Hfloat_LstmOp : Hfloat_PureOp<"lstm", "LSTM", [1, 7, 14, 22], "Recurrent"> {
   let onnxInputs = [OnnxInputs<1, 3, 8>];
   let onnxAttributes = [Since<"layout", 14>];
-  let upgradeRule = "Lstm";
+  let upgradeRule = "Recurrent";
   let summary = "a recurrent layer of long short-term memory (ONNX LSTM-14)";
   let description = [{
     `input` is `[steps, batch, inputs]`, `weight` is `[directions, 4 * hidden, inputs]` with the gates in the order input, output,
@@ -801,6 +951,37 @@ def Hfloat_LstmOp : Hfloat_PureOp<"lstm", "LSTM", [1, 7, 14, 22], "Lstm"> {
   let results = (outs Hfloat_FloatTensor:$output, Hfloat_FloatTensor:$last_h, Hfloat_FloatTensor:$last_c);
 }
 
+class Hfloat_CellOp<string mnemonic, string onnx, list<int> versions, dag attributes>
+    : Hfloat_PureOp<mnemonic, onnx, versions, "Recurrent"> {
+  let onnxInputs = [OnnxInputs<1, 3, 6>];
+  let onnxAttributes = [Since<"layout", 14>];
+  let upgradeRule = "Recurrent";
+  let arguments = !con((ins
+    Hfloat_FloatTensor:$input, Hfloat_FloatTensor:$weight, Hfloat_FloatTensor:$recurrence,
+    Hfloat_FloatTensor:$bias, Hfloat_IndexTensor:$sequence_lens, Hfloat_FloatTensor:$initial_h,
+    DefaultValuedStrAttr<Choice<["forward", "reverse", "bidirectional"]>, "forward">:$direction,
+    OptionalAttr<SI64Attr>:$hidden_size,
+    OptionalAttr<StrArrayAttr>:$activations, OptionalAttr<DenseF64ArrayAttr>:$activation_alpha,
+    OptionalAttr<DenseF64ArrayAttr>:$activation_beta, OptionalAttr<F32Attr>:$clip,
+    DefaultValuedAttr<BoolAttr, "false">:$layout), attributes);
+  let results = (outs Hfloat_FloatTensor:$output, Hfloat_FloatTensor:$last_h);
+}
+
+def Hfloat_GruOp : Hfloat_CellOp<"gru", "GRU", [1, 3, 7, 14, 22],
+    (ins DefaultValuedAttr<BoolAttr, "false">:$linear_before_reset)> {
+  let summary = "a recurrent layer of gated units (ONNX GRU-22)";
+  let description = [{
+    As `lstm`, with three gates in the order update, reset, hidden, and no cell state. `activations` names two functions for each
+    direction, by default Sigmoid, Tanh. With `linear_before_reset` the reset gate is applied to the product with the recurrence and
+    its bias, else to the state before the product.
+  }];
+}
+
+def Hfloat_RnnOp : Hfloat_CellOp<"rnn", "RNN", [1, 7, 14, 22], (ins)> {
+  let summary = "a recurrent layer without gates (ONNX RNN-22)";
+  let description = "As `lstm`, with one function for each direction, by default Tanh, and no cell state.";
+}
+
 //===- Control flow --------------------------------------------------------===//
 
 def Hfloat_YieldOp : Op<Hfloat_Dialect, "yield", [Pure, Terminator, ParentOneOf<["IfOp", "LoopOp"]>]> {
@@ -810,7 +991,7 @@ def Hfloat_YieldOp : Op<Hfloat_Dialect, "yield", [Pure, Terminator, ParentOneOf<
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
 
-def Hfloat_IfOp : Hfloat_Op<"if", "If", [1, 11, 13, 16, 19, 21, 23, 24], "If", [Pure, IsolatedFromAbove, SingleBlock]> {
+def Hfloat_IfOp : Hfloat_Op<"if", "If", [1, 11, 13, 16, 19, 21, 23, 24, 25], "If", [Pure, IsolatedFromAbove, SingleBlock]> {
   let onnxInputs = [OnnxInputs<1, 1, 1>];
   let onnxAttributes = [RequiredConsumed<"then_branch", "Graph">, RequiredConsumed<"else_branch", "Graph">];
   let onnxResultElement = "then_branch";
@@ -830,7 +1011,7 @@ def Hfloat_IfOp : Hfloat_Op<"if", "If", [1, 11, 13, 16, 19, 21, 23, 24], "If", [
 }
 
 def Hfloat_LoopOp
-    : Hfloat_Op<"loop", "Loop", [1, 11, 13, 16, 19, 21, 23, 24], "Loop", [Pure, IsolatedFromAbove, SingleBlock]> {
+    : Hfloat_Op<"loop", "Loop", [1, 11, 13, 16, 19, 21, 23, 24, 25], "Loop", [Pure, IsolatedFromAbove, SingleBlock]> {
   let onnxInputs = [OnnxInputs<1, 0, -1>];
   let onnxAttributes = [RequiredConsumed<"body", "Graph">, DialectOnly<"carried">];
   // The body gives the condition first.
@@ -856,17 +1037,218 @@ def Hfloat_LoopOp
 
 //===- Operators of ONNX that become others ----------------------------------===//
 
+def Onnx_AffineGrid : OnnxComposite<"AffineGrid", [20]> {
+  let onnxInputs = [OnnxInputs<1, 2, 2>];
+  let onnxAttributes = [Consumed<"align_corners", "Flag">];
+}
+def Onnx_Attention : OnnxComposite<"Attention", [23, 24]> {
+  let onnxInputs = [OnnxInputs<1, 3, 6>, OnnxInputs<24, 3, 7>];
+  let onnxAttributes = [Consumed<"is_causal", "Flag">,
+    Consumed<"kv_num_heads", "Int">,
+    Consumed<"q_num_heads", "Int">,
+    Consumed<"qk_matmul_output_mode", "Int">,
+    Consumed<"scale", "Float">,
+    Consumed<"softcap", "Float">,
+    Consumed<"softmax_precision", "Int">];
+  let onnxOutputs = 4;
+}
+def Onnx_BitShift : OnnxComposite<"BitShift", [11]> {
+  let onnxInputs = [OnnxInputs<1, 2, 2>];
+  let onnxAttributes = [ConsumedChoice<"direction", ["LEFT", "RIGHT"]>];
+}
+def Onnx_BitwiseNot : OnnxComposite<"BitwiseNot", [18]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+}
+def Onnx_BlackmanWindow : OnnxComposite<"BlackmanWindow", [17]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxAttributes = [Consumed<"output_datatype", "Int">, Consumed<"periodic", "Flag">];
+}
+def Onnx_CastLike : OnnxComposite<"CastLike", [15, 19, 21, 23, 24, 25]> {
+  let onnxInputs = [OnnxInputs<1, 2, 2>];
+  let onnxAttributes = [Consumed<"saturate", "Flag", 19>, ConsumedChoice<"round_mode", ["up", "down", "nearest"], 24>];
+}
+def Onnx_CausalConvWithState : OnnxComposite<"CausalConvWithState", [27]> {
+  let onnxInputs = [OnnxInputs<1, 2, 4>];
+  let onnxAttributes = [ConsumedChoice<"activation", ["none", "silu", "swish"]>];
+  let onnxOutputs = 2;
+}
+def Onnx_CenterCropPad : OnnxComposite<"CenterCropPad", [18]> {
+  let onnxInputs = [OnnxInputs<1, 2, 2>];
+  let onnxAttributes = [Consumed<"axes", "Ints">];
+}
+def Onnx_Col2Im : OnnxComposite<"Col2Im", [18]> {
+  let onnxInputs = [OnnxInputs<1, 3, 3>];
+  let onnxAttributes = [Consumed<"dilations", "Ints">, Consumed<"pads", "Ints">, Consumed<"strides", "Ints">];
+}
+def Onnx_Compress : OnnxComposite<"Compress", [9, 11]> {
+  let onnxInputs = [OnnxInputs<1, 2, 2>];
+  let onnxAttributes = [Consumed<"axis", "Int">];
+}
+def Onnx_ConvInteger : OnnxComposite<"ConvInteger", [10]> {
+  let onnxInputs = [OnnxInputs<1, 2, 4>];
+  let onnxAttributes = [ConsumedChoice<"auto_pad", ["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]>, Consumed<"dilations", "Ints">, Consumed<"group", "Int">,
+    Consumed<"kernel_shape", "Ints">, Consumed<"pads", "Ints">, Consumed<"strides", "Ints">];
+}
+def Onnx_DeformConv : OnnxComposite<"DeformConv", [19, 22]> {
+  let onnxInputs = [OnnxInputs<1, 3, 5>];
+  let onnxAttributes = [Consumed<"dilations", "Ints">, Consumed<"group", "Int">, Consumed<"kernel_shape", "Ints">, Consumed<"offset_group", "Int">,
+    Consumed<"pads", "Ints">, Consumed<"strides", "Ints">];
+}
+def Onnx_DequantizeLinear : OnnxComposite<"DequantizeLinear", [10, 13, 19, 21, 23, 24, 25]> {
+  let onnxInputs = [OnnxInputs<1, 2, 3>];
+  let onnxAttributes = [Consumed<"axis", "Int", 13>, Consumed<"block_size", "Int", 21>, Consumed<"output_dtype", "Int", 23>];
+}
+// The axis became an input.
+def Onnx_DFT : OnnxComposite<"DFT", [17, 20]> {
+  let onnxInputs = [OnnxInputs<1, 1, 2>, OnnxInputs<20, 1, 3>];
+  let onnxAttributes = [Consumed<"axis", "Int", 17, 19>, Consumed<"inverse", "Flag">, Consumed<"onesided", "Flag">];
+}
 // In inference it is Identity. Ratio and training mode became inputs.
 def Onnx_Dropout : OnnxComposite<"Dropout", [1, 6, 7, 10, 12, 13, 22]> {
   let onnxInputs = [OnnxInputs<1, 1, 1>, OnnxInputs<12, 1, 3>];
-  let onnxAttributes = [Consumed<"ratio", "Float", 1, 11>, Consumed<"seed", "Int", 12>];
+  let onnxAttributes = [Consumed<"is_test", "Flag", 1, 6>, Consumed<"ratio", "Float", 1, 11>, Consumed<"seed", "Int", 12>];
   let onnxOutputs = 2;
+}
+def Onnx_DynamicQuantizeLinear : OnnxComposite<"DynamicQuantizeLinear", [11]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxOutputs = 3;
+}
+def Onnx_Einsum : OnnxComposite<"Einsum", [12]> {
+  let onnxInputs = [OnnxInputs<1, 1, -1>];
+  let onnxAttributes = [RequiredConsumed<"equation", "Any">];
+}
+def Onnx_EyeLike : OnnxComposite<"EyeLike", [9, 22]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxAttributes = [Consumed<"dtype", "Int">, Consumed<"k", "Int">];
+}
+def Onnx_GlobalLpPool : OnnxComposite<"GlobalLpPool", [1, 2, 22]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxAttributes = [Consumed<"p", "Float", 1, 1>, Consumed<"p", "Int", 2>];
+}
+def Onnx_HammingWindow : OnnxComposite<"HammingWindow", [17]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxAttributes = [Consumed<"output_datatype", "Int">, Consumed<"periodic", "Flag">];
+}
+def Onnx_HannWindow : OnnxComposite<"HannWindow", [17]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxAttributes = [Consumed<"output_datatype", "Int">, Consumed<"periodic", "Flag">];
+}
+def Onnx_Hardmax : OnnxComposite<"Hardmax", [1, 11, 13]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxAttributes = [Consumed<"axis", "Int">];
+}
+def Onnx_IsInf : OnnxComposite<"IsInf", [10, 20]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxAttributes = [Consumed<"detect_negative", "Flag">, Consumed<"detect_positive", "Flag">];
+}
+def Onnx_IsNaN : OnnxComposite<"IsNaN", [9, 13, 20]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+}
+def Onnx_LinearAttention : OnnxComposite<"LinearAttention", [27]> {
+  let onnxInputs = [OnnxInputs<1, 3, 6>];
+  let onnxAttributes = [Consumed<"chunk_size", "Int">, RequiredConsumed<"kv_num_heads", "Int">,
+    RequiredConsumed<"q_num_heads", "Int">, Consumed<"scale", "Float">,
+    ConsumedChoice<"update_rule", ["linear", "gated", "delta", "gated_delta"]>];
+  let onnxOutputs = 2;
+}
+def Onnx_LogSoftmax : OnnxComposite<"LogSoftmax", [1, 11, 13]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxAttributes = [Consumed<"axis", "Int">];
+}
+def Onnx_LpNormalization : OnnxComposite<"LpNormalization", [1, 22]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxAttributes = [Consumed<"axis", "Int">, Consumed<"p", "Int">];
+}
+def Onnx_LpPool : OnnxComposite<"LpPool", [1, 2, 11, 18, 22]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxAttributes = [ConsumedChoice<"auto_pad", ["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]>, Consumed<"ceil_mode", "Flag", 18>, Consumed<"dilations", "Ints", 18>,
+    RequiredConsumed<"kernel_shape", "Ints">, Consumed<"p", "Float", 1, 1>, Consumed<"p", "Int", 2>, Consumed<"pads", "Ints">, Consumed<"strides", "Ints">];
+}
+def Onnx_MatMulInteger : OnnxComposite<"MatMulInteger", [10]> {
+  let onnxInputs = [OnnxInputs<1, 2, 4>];
+}
+def Onnx_MaxUnpool : OnnxComposite<"MaxUnpool", [9, 11, 22]> {
+  let onnxInputs = [OnnxInputs<1, 2, 3>];
+  let onnxAttributes = [RequiredConsumed<"kernel_shape", "Ints">, Consumed<"pads", "Ints">, Consumed<"strides", "Ints">];
 }
 def Onnx_Mean : OnnxComposite<"Mean", [1, 6, 8, 13]> {
   let onnxInputs = [OnnxInputs<1, 1, -1>];
 }
+def Onnx_MeanVarianceNormalization : OnnxComposite<"MeanVarianceNormalization", [9, 13]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+  let onnxAttributes = [Consumed<"axes", "Ints">];
+}
+def Onnx_MelWeightMatrix : OnnxComposite<"MelWeightMatrix", [17]> {
+  let onnxInputs = [OnnxInputs<1, 5, 5>];
+  let onnxAttributes = [Consumed<"output_datatype", "Int">];
+}
+def Onnx_NegativeLogLikelihoodLoss : OnnxComposite<"NegativeLogLikelihoodLoss", [12, 13, 22]> {
+  let onnxInputs = [OnnxInputs<1, 2, 3>];
+  let onnxAttributes = [Consumed<"ignore_index", "Int">, ConsumedChoice<"reduction", ["none", "sum", "mean"]>];
+}
+def Onnx_OneHot : OnnxComposite<"OneHot", [9, 11]> {
+  let onnxInputs = [OnnxInputs<1, 3, 3>];
+  let onnxAttributes = [Consumed<"axis", "Int">];
+}
+def Onnx_QLinearConv : OnnxComposite<"QLinearConv", [10]> {
+  let onnxInputs = [OnnxInputs<1, 8, 9>];
+  let onnxAttributes = [ConsumedChoice<"auto_pad", ["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]>, Consumed<"dilations", "Ints">, Consumed<"group", "Int">,
+    Consumed<"kernel_shape", "Ints">, Consumed<"pads", "Ints">, Consumed<"strides", "Ints">];
+}
+def Onnx_QLinearMatMul : OnnxComposite<"QLinearMatMul", [10, 21]> {
+  let onnxInputs = [OnnxInputs<1, 8, 8>];
+}
+def Onnx_QuantizeLinear : OnnxComposite<"QuantizeLinear", [10, 13, 19, 21, 23, 24, 25]> {
+  let onnxInputs = [OnnxInputs<1, 2, 3>];
+  let onnxAttributes = [Consumed<"axis", "Int", 13>, Consumed<"block_size", "Int", 21>, Consumed<"output_dtype", "Int", 21>,
+    Consumed<"precision", "Int", 23>, Consumed<"saturate", "Flag", 19>];
+}
+def Onnx_ReverseSequence : OnnxComposite<"ReverseSequence", [10]> {
+  let onnxInputs = [OnnxInputs<1, 2, 2>];
+  let onnxAttributes = [Consumed<"batch_axis", "Int">, Consumed<"time_axis", "Int">];
+}
+def Onnx_RMSNormalization : OnnxComposite<"RMSNormalization", [23]> {
+  let onnxInputs = [OnnxInputs<1, 2, 2>];
+  let onnxAttributes = [Consumed<"axis", "Int">, Consumed<"epsilon", "Float">, Consumed<"stash_type", "Int">];
+}
+def Onnx_RotaryEmbedding : OnnxComposite<"RotaryEmbedding", [23]> {
+  let onnxInputs = [OnnxInputs<1, 3, 4>];
+  let onnxAttributes = [Consumed<"interleaved", "Flag">, Consumed<"num_heads", "Int">, Consumed<"rotary_embedding_dim", "Int">];
+}
+def Onnx_Scan : OnnxComposite<"Scan", [8, 9, 11, 16, 19, 21, 23, 24, 25]> {
+  let onnxInputs = [OnnxInputs<1, 1, -1>];
+  let onnxAttributes = [RequiredConsumed<"body", "Graph">, RequiredConsumed<"num_scan_inputs", "Int">,
+    Consumed<"directions", "Ints", 1, 8>, Consumed<"scan_input_axes", "Ints", 9>, Consumed<"scan_input_directions", "Ints", 9>,
+    Consumed<"scan_output_axes", "Ints", 9>, Consumed<"scan_output_directions", "Ints", 9>];
+  let onnxOutputs = -1;
+}
+// ScatterElements took its name.
+def Onnx_Scatter : OnnxComposite<"Scatter", [9, 11]> {
+  let onnxInputs = [OnnxInputs<1, 3, 3>];
+  let onnxAttributes = [Consumed<"axis", "Int">];
+}
+def Onnx_Size : OnnxComposite<"Size", [1, 13, 19, 21, 23, 24, 25]> {
+  let onnxInputs = [OnnxInputs<1, 1, 1>];
+}
+def Onnx_SoftmaxCrossEntropyLoss : OnnxComposite<"SoftmaxCrossEntropyLoss", [12, 13]> {
+  let onnxInputs = [OnnxInputs<1, 2, 3>];
+  let onnxAttributes = [Consumed<"ignore_index", "Int">, ConsumedChoice<"reduction", ["none", "sum", "mean"]>];
+  let onnxOutputs = 2;
+}
+def Onnx_STFT : OnnxComposite<"STFT", [17]> {
+  let onnxInputs = [OnnxInputs<1, 2, 4>];
+  let onnxAttributes = [Consumed<"onesided", "Flag">];
+}
 def Onnx_Sum : OnnxComposite<"Sum", [1, 6, 8, 13]> {
   let onnxInputs = [OnnxInputs<1, 1, -1>];
+}
+def Onnx_TensorScatter : OnnxComposite<"TensorScatter", [24]> {
+  let onnxInputs = [OnnxInputs<1, 2, 3>];
+  let onnxAttributes = [Consumed<"axis", "Int">, ConsumedChoice<"mode", ["linear", "circular"]>];
+}
+def Onnx_Trilu : OnnxComposite<"Trilu", [14]> {
+  let onnxInputs = [OnnxInputs<1, 1, 2>];
+  let onnxAttributes = [Consumed<"upper", "Flag">];
 }
 // Resize took its place. Scales became an input.
 def Onnx_Upsample : OnnxComposite<"Upsample", [1, 7, 9, 10]> {

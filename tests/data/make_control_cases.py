@@ -242,6 +242,53 @@ def if_(r):
     node_tests(r, "If")
 
 
+def cells(r):
+    """GRU and RNN: directions, clip, functions, lengths and states."""
+    steps, batch, inputs, hidden = 5, 3, 4, 6
+    def case(operator, gates, form, directions=1, lengths=None, state=False, bias=True, **attributes):
+        make = lambda *shape, seed: r.values(*shape, seed=seed) / 2
+        take = lambda here, *shape, seed: r.Weight(make(*shape, seed=seed)) if here else None
+        length = None if lengths is None else np.array(lengths, np.int32)
+        r.case(operator, form, make(steps, batch, inputs, seed=1), r.Weight(make(directions, gates * hidden, inputs, seed=2)),
+               r.Weight(make(directions, gates * hidden, hidden, seed=3)), take(bias, directions, 2 * gates * hidden, seed=4), length,
+               make(directions, batch, hidden, seed=5) if state else None, outputs=2, hidden_size=hidden, **attributes)
+    for operator, gates, functions in (("GRU", 3, ["HardSigmoid", "Softsign"]), ("RNN", 1, ["Affine"])):
+        case(operator, gates, "plain", bias=False)
+        case(operator, gates, "reverse_lengths", lengths=(5, 2, 3), direction="reverse")
+        case(operator, gates, "bidirectional_state", 2, lengths=(1, 5, 4), state=True, direction="bidirectional")
+        constants = {"activation_alpha": [0.4], "activation_beta": [0.3]}
+        case(operator, gates, "functions_clip", activations=functions, clip=0.75, **constants)
+    case("GRU", 3, "linear_before_reset", linear_before_reset=1)
+    case("GRU", 3, "linear_before_reset_bidirectional", 2, lengths=(5, 2, 3), state=True, direction="bidirectional",
+         linear_before_reset=1, clip=1.25)
+
+
+def roi_align(r):
+    x = r.values(2, 3, 9, 7)
+    rois = np.array([[0, 0, 6, 8], [1.5, 2.25, 4.5, 7.75], [-2, -1, 3, 3], [5, 7, 12, 14]], np.float32)
+    samples = np.array([0, 1, 1, 0], np.int64)
+    for form, opset, attributes in (
+            ("one_bin", 16, {}), ("opset_10", 10, {"output_height": 3, "output_width": 2, "sampling_ratio": 2}),
+            ("half_pixel", 16, {"output_height": 3, "output_width": 2, "sampling_ratio": 2}),
+            ("output_half_pixel", 16, {"output_height": 2, "output_width": 2, "sampling_ratio": 1,
+                                       "coordinate_transformation_mode": "output_half_pixel"}),
+            ("as_many_points_as_pixels", 22, {"output_height": 2, "output_width": 3, "spatial_scale": 0.5})):
+        r.case("RoiAlign", form, x, rois, samples, opset=opset, **attributes)
+
+
+def scan(r):
+    node = r.node
+    x, s = r.values(2, 4, 3), r.values(2, 3, seed=1)
+    body = graph([node("Add", "a p", "b"), node("Mul", "b p", "q")], [("a", "f", [2, 3]), ("p", "f", [2, 3])],
+                 [("b", "f", [2, 3]), ("q", "f", [2, 3])])
+    for form, attributes in (("axis_1", {}), ("reverse", {"scan_input_directions": [1]}),
+                             ("output_axis_2_reverse", {"scan_output_axes": [2], "scan_output_directions": [1]}),
+                             ("both_reverse_last_axis", {"scan_input_directions": [1], "scan_output_directions": [1],
+                                                         "scan_output_axes": [-1]})):
+        scanned = node("Scan", "s x", "y z", body=body, num_scan_inputs=1, scan_input_axes=[1], **attributes)
+        r.network("Scan", form, [scanned], {"s": s, "x": x}, "y z")
+
+
 def loop(r):
     node = r.node
     x = r.values(2, 3)
@@ -343,4 +390,4 @@ def control_networks(r):
                 {"most": r.integers(6), "half": np.array(0.5, np.float32), "axes": r.integers(2, 3)}, n=r.integers(trips))
 
 
-FAMILIES = [control_networks, top_k, non_zero, non_max_suppression, max_roi_pool, lstm, if_, loop]
+FAMILIES = [control_networks, top_k, non_zero, non_max_suppression, max_roi_pool, lstm, cells, roi_align, scan, if_, loop]

@@ -27,6 +27,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import make_control_cases
+import make_node_cases
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "operators")
@@ -1133,7 +1134,8 @@ def network(operator, form, nodes, feeds, outputs, initializers=None, opset=LAST
 def main():
     wanted = sys.argv[1:]
     families = [(family.__name__, family) for family in FAMILIES]
-    families += [(family.__name__, lambda family=family: family(sys.modules[__name__])) for family in make_control_cases.FAMILIES]
+    families += [(family.__name__, lambda family=family: family(sys.modules[__name__]))
+                 for family in make_control_cases.FAMILIES + make_node_cases.FAMILIES]
     if wanted:
         unknown = set(wanted) - {name for name, _ in families}
         if unknown:

@@ -58,7 +58,7 @@ pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<Vec<So
         ShapeRule::Conv | ShapeRule::ConvTranspose | ShapeRule::GlobalPool | ShapeRule::Pool => Some(samples(rank)),
         ShapeRule::BatchNormalization => Some(all(rank)),
         // One row of the result for each region.
-        ShapeRule::MaxRoiPool => Some(vec![vec![(1, 0)], Vec::new(), Vec::new(), Vec::new()]),
+        ShapeRule::MaxRoiPool | ShapeRule::RoiAlign => Some(vec![vec![(1, 0)], Vec::new(), Vec::new(), Vec::new()]),
         ShapeRule::Flatten if attributes::axis(operation).map_err(text)? == 1 => Some(samples(2)),
         ShapeRule::Gemm if !attributes::trans_a(operation).map_err(text)? => Some(samples(2)),
         ShapeRule::Softmax => {
@@ -68,40 +68,49 @@ pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<Vec<So
         }
         ShapeRule::Unary if matches!(op.kind(), OpKind::Scalar(_)) => pointwise(&types, &ranks),
         ShapeRule::Broadcast
+        | ShapeRule::Integers
         | ShapeRule::Clip
         | ShapeRule::Comparison
         | ShapeRule::PRelu
         | ShapeRule::Pow
         | ShapeRule::Where => pointwise(&types, &ranks),
-        ShapeRule::Constant
+        ShapeRule::BitCast
+        | ShapeRule::Constant
         | ShapeRule::ConstantOfShape
         | ShapeRule::DepthToSpace
+        | ShapeRule::Det
         | ShapeRule::Expand
         | ShapeRule::Flatten
+        | ShapeRule::GatherElements
+        | ShapeRule::GatherNd
         | ShapeRule::Gemm
+        | ShapeRule::GridSample
         | ShapeRule::GroupNormalization
         | ShapeRule::If
         | ShapeRule::InstanceNormalization
         | ShapeRule::LayerNormalization
         | ShapeRule::Loop
         | ShapeRule::Lrn
-        | ShapeRule::Lstm
         | ShapeRule::MatMul
         | ShapeRule::NonMaxSuppression
         | ShapeRule::NonZero
         | ShapeRule::Pad
         | ShapeRule::PositionOfExtreme
         | ShapeRule::Range
+        | ShapeRule::Recurrent
         | ShapeRule::Reduce
         | ShapeRule::Reshape
         | ShapeRule::Resize
+        | ShapeRule::ScatterElements
+        | ShapeRule::ScatterNd
         | ShapeRule::Shape
         | ShapeRule::SpaceToDepth
         | ShapeRule::Split
         | ShapeRule::Squeeze
         | ShapeRule::Tile
         | ShapeRule::TopK
-        | ShapeRule::Unary => None,
+        | ShapeRule::Unary
+        | ShapeRule::Unique => None,
     };
     Ok(sources.filter(|sources| covers(&types, sources)))
 }

@@ -74,6 +74,17 @@ pub(super) fn cast(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, S
     one(declared.element, operand_type(operation, 0)?.dimensions)
 }
 
+pub(super) fn bit_cast(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let (input, result) = (operand_type(operation, 0)?, cast(operation)?);
+    match result.first().map(|result| &result.element) {
+        Some(to) if to.bytes() == input.element.bytes() && to.storage() != ElementType::Bool => Ok(result),
+        Some(to) => {
+            Err(format!("reads {} as {to}; the sizes must be equal, and bool has no bits of its own", input.element))
+        }
+        None => Ok(result),
+    }
+}
+
 /// An operation that changes nothing but the shape folds to its input when the shape stays the same. Equal types do not
 /// say so where a dimension is unknown.
 pub(super) fn fold_same_shape<'c, 'a>(

@@ -3,7 +3,7 @@
 use super::attributes;
 use super::operands::*;
 use crate::ElementType;
-use crate::ir::{Element, TensorType, constant_of};
+use crate::ir::{Element, OperationAttributes, TensorType, constant_of};
 use melior::ir::{OperationRef, operation::OperationLike};
 
 /// Elements of a range; whole numbers up to this are exact in f64.
@@ -30,6 +30,16 @@ pub(super) fn binary(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>,
     same_element(&left, &right, "operands")?;
     check_activation(operation, &left.element)?;
     one(left.element, broadcast(&left.dimensions, &right.dimensions)?)
+}
+
+/// Bits, and remainders, which floats have only in the manner of C.
+pub(super) fn integers(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let element = operand_type(operation, 0)?.element;
+    let takes_floats = operation.boolean("fmod").unwrap_or(false);
+    if element.is_float() && !takes_floats {
+        return Err(format!("has operands of {element}; it takes integers"));
+    }
+    binary(operation)
 }
 
 pub(super) fn comparison(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {

@@ -90,3 +90,14 @@ pub(super) fn batch_normalization(operation: OperationRef<'_, '_>) -> Result<Vec
     }
     Ok(vec![input])
 }
+
+pub(super) fn det(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let input = operand_type(operation, 0)?;
+    let Some(dimensions) = input.dimensions else { return one(input.element, None) };
+    match dimensions.as_slice() {
+        [outer @ .., rows, columns] if rows.is_none() || columns.is_none() || rows == columns => {
+            one(input.element, Some(outer.to_vec()))
+        }
+        other => Err(format!("has an input of {other:?}; its last two dimensions must be equal")),
+    }
+}

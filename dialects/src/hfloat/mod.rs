@@ -7,6 +7,7 @@ mod constants;
 mod control;
 mod conv_transpose;
 mod elementwise;
+mod indexed;
 mod layout;
 mod limits;
 mod matrix;
@@ -24,13 +25,14 @@ mod window;
 pub use bounds::{Source, says_sizes, size_sources};
 pub use control::{NO_TRIP_LIMIT, carried_count, missing_trip_limit, region_block, yielded};
 pub use conv_transpose::TransposedWindow;
+pub use indexed::elements_axis;
 pub use layout::{SliceRange, gather_axis, normalize_axis, pad_amounts, slice_ranges, unsqueeze_axes};
 pub use operations::{
     Composite, FoldRule, Op, OpKind, ScalarFunction, ShapeRule, StructuredOp, UpgradeRule, YIELD, attributes,
     onnx_operators,
 };
 pub use rearrange::split_sizes;
-pub use recurrent::{LstmSizes, lstm_directions, lstm_sizes};
+pub use recurrent::{RecurrentSizes, recurrent_directions, recurrent_sizes};
 pub use reduce::reduced_dimensions;
 pub use resize::{Resize, ResizedAxis};
 pub use resize_samples::Sample;
@@ -53,6 +55,7 @@ type Infer = fn(OperationRef<'_, '_>) -> Result<Vec<TensorType>, String>;
 fn shape_rule(rule: ShapeRule) -> Infer {
     match rule {
         ShapeRule::BatchNormalization => matrix::batch_normalization,
+        ShapeRule::BitCast => constants::bit_cast,
         ShapeRule::Broadcast => elementwise::binary,
         ShapeRule::Cast => constants::cast,
         ShapeRule::Clip => elementwise::clip,
@@ -63,19 +66,23 @@ fn shape_rule(rule: ShapeRule) -> Infer {
         ShapeRule::Conv => window::conv,
         ShapeRule::ConvTranspose => conv_transpose::conv_transpose,
         ShapeRule::DepthToSpace => rearrange::depth_to_space,
+        ShapeRule::Det => matrix::det,
         ShapeRule::Expand => rearrange::expand,
         ShapeRule::Flatten => layout::flatten,
         ShapeRule::Gather => layout::gather,
+        ShapeRule::GatherElements => indexed::gather_elements,
+        ShapeRule::GatherNd => indexed::gather_nd,
         ShapeRule::Gemm => matrix::gemm,
         ShapeRule::GlobalPool => window::global_pool,
+        ShapeRule::GridSample => indexed::grid_sample,
         ShapeRule::GroupNormalization => normalize::group_normalization,
         ShapeRule::Identity => constants::identity,
         ShapeRule::If => control::branches,
         ShapeRule::InstanceNormalization => normalize::instance_normalization,
+        ShapeRule::Integers => elementwise::integers,
         ShapeRule::LayerNormalization => normalize::layer_normalization,
         ShapeRule::Loop => control::repeated,
         ShapeRule::Lrn => normalize::lrn,
-        ShapeRule::Lstm => recurrent::lstm,
         ShapeRule::MatMul => matrix::mat_mul,
         ShapeRule::MaxRoiPool => select::max_roi_pool,
         ShapeRule::NonMaxSuppression => select::non_max_suppression,
@@ -86,9 +93,13 @@ fn shape_rule(rule: ShapeRule) -> Infer {
         ShapeRule::PositionOfExtreme => reduce::arg,
         ShapeRule::Pow => elementwise::pow,
         ShapeRule::Range => elementwise::range,
+        ShapeRule::Recurrent => recurrent::recurrent,
         ShapeRule::Reduce => reduce::reduce,
         ShapeRule::Reshape => layout::reshape,
         ShapeRule::Resize => resize::resize,
+        ShapeRule::RoiAlign => select::roi_align,
+        ShapeRule::ScatterElements => indexed::scatter_elements,
+        ShapeRule::ScatterNd => indexed::scatter_nd,
         ShapeRule::Shape => constants::shape,
         ShapeRule::Slice => layout::slice,
         ShapeRule::Softmax => elementwise::softmax,
@@ -99,6 +110,7 @@ fn shape_rule(rule: ShapeRule) -> Infer {
         ShapeRule::TopK => select::top_k,
         ShapeRule::Transpose => layout::transpose,
         ShapeRule::Unary => elementwise::unary,
+        ShapeRule::Unique => select::unique,
         ShapeRule::Unsqueeze => layout::unsqueeze,
         ShapeRule::Where => elementwise::r#where,
     }

@@ -121,3 +121,53 @@ pub(super) fn non_max_suppression(operation: OperationRef<'_, '_>) -> Result<Vec
     let total = total.filter(|&total| total <= 1 << 40).ok_or("has a result that is too large")?;
     Ok(vec![TensorType::bounded(ElementType::I64, &[total, 3], &[true, false])])
 }
+
+pub(super) fn roi_align(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let (input, rois, samples) =
+        (operand_type(operation, 0)?, operand_type(operation, 1)?, operand_type(operation, 2)?);
+    same_element(&input, &rois, "input and rois")?;
+    let text = |error: crate::ir::IrError| error.to_string();
+    let (rows, columns) =
+        (attributes::output_height(operation).map_err(text)?, attributes::output_width(operation).map_err(text)?);
+    let (rows, columns) = match (u64::try_from(rows), u64::try_from(columns)) {
+        (Ok(rows), Ok(columns)) if rows > 0 && columns > 0 => (rows, columns),
+        _ => return Err(format!("has a result of {rows} by {columns}")),
+    };
+    let count = match (rois.dimensions.as_deref(), samples.dimensions.as_deref()) {
+        (Some(&[count, four]), Some(&[also])) if four.is_none_or(|four| four == 4) => {
+            if matches!((count, also), (Some(count), Some(also)) if count != also) {
+                return Err("has rois and batch_indices of different lengths".into());
+            }
+            count.or(also)
+        }
+        (None, _) | (_, None) => None,
+        (Some(rois), Some(samples)) => {
+            return Err(format!(
+                "has rois of {rois:?} and batch_indices of {samples:?}; they must be [regions, 4] and [regions]"
+            ));
+        }
+    };
+    let channels = match input.dimensions.as_deref() {
+        None => None,
+        Some(&[_, channels, _, _]) => channels,
+        Some(other) => return Err(format!("has an input of rank {}; it needs 4", other.len())),
+    };
+    one(input.element, Some(vec![count, channels, Some(rows), Some(columns)]))
+}
+
+/// How many there are is known only when the network runs.
+pub(super) fn unique(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
+    let input = operand_type(operation, 0)?;
+    let Some(shape) = input.shape().filter(|_| !input.is_bounded()) else {
+        let unknown = || TensorType::with_dimensions(ElementType::I64, Some(vec![None]));
+        return Ok(vec![TensorType::unranked(input.element), unknown(), unknown(), unknown()]);
+    };
+    let axis = attributes::axis(operation).map_err(|error| error.to_string())?;
+    let axis = normalize_axis(axis, shape.len())?;
+    let sizes: Vec<u64> = shape.iter().map(|size| *size as u64).collect();
+    let along: Vec<bool> = (0..shape.len()).map(|d| d == axis).collect();
+    let count = sizes.get(axis).copied().unwrap_or(0);
+    let few = || TensorType::bounded(ElementType::I64, &[count], &[true]);
+    let all = TensorType::with_dimensions(ElementType::I64, Some(vec![Some(count)]));
+    Ok(vec![TensorType::bounded(input.element, &sizes, &along), few(), all, few()])
+}

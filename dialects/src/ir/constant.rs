@@ -2,6 +2,7 @@
 
 use super::{Element, IrError, TensorType, defining_operation};
 use crate::{ElementType, bpu, hfloat, shim};
+use half::{bf16, f16};
 use melior::{
     Context,
     ir::{Attribute, AttributeLike, OperationRef, Type, TypeLike, Value, operation::OperationLike},
@@ -73,7 +74,7 @@ impl Constant<'_> {
         Ok(self.chunks().map(f32::from_le_bytes).collect())
     }
 
-    /// The values of an f32, f64 or integer tensor as f64; i64 beyond 2^53 is rounded.
+    /// The values of a tensor of numbers as f64; i64 beyond 2^53 is rounded.
     ///
     /// # Errors
     /// When the elements are of another type.
@@ -81,6 +82,8 @@ impl Constant<'_> {
         Ok(match self.plain("numbers")? {
             ElementType::F32 => self.chunks().map(|chunk| f64::from(f32::from_le_bytes(chunk))).collect(),
             ElementType::F64 => self.chunks().map(f64::from_le_bytes).collect(),
+            ElementType::F16 => self.chunks().map(|chunk| f16::from_le_bytes(chunk).to_f64()).collect(),
+            ElementType::BF16 => self.chunks().map(|chunk| bf16::from_le_bytes(chunk).to_f64()).collect(),
             ElementType::U64 => self.chunks().map(|chunk| u64::from_le_bytes(chunk) as f64).collect(),
             _ => self.to_i64s()?.into_iter().map(|value| value as f64).collect(),
         })

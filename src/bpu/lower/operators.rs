@@ -95,14 +95,30 @@ fn rule(op: StructuredOp) -> Option<Lower> {
         | StructuredOp::ReduceSumSquare
         | StructuredOp::ArgMax
         | StructuredOp::ArgMin
+        | StructuredOp::BitwiseAnd
+        | StructuredOp::BitwiseOr
+        | StructuredOp::BitwiseXor
+        | StructuredOp::Mod
+        | StructuredOp::BitCast
         | StructuredOp::CumSum
+        | StructuredOp::CumProd
+        | StructuredOp::Det
+        | StructuredOp::GatherElements
+        | StructuredOp::GatherNd
+        | StructuredOp::ScatterElements
+        | StructuredOp::ScatterNd
+        | StructuredOp::GridSample
         | StructuredOp::Softmax
         | StructuredOp::Split
         | StructuredOp::TopK
         | StructuredOp::NonZero
+        | StructuredOp::Unique
+        | StructuredOp::RoiAlign
         | StructuredOp::MaxRoiPool
         | StructuredOp::NonMaxSuppression
         | StructuredOp::Lstm
+        | StructuredOp::Gru
+        | StructuredOp::Rnn
         | StructuredOp::If
         | StructuredOp::Loop => return None,
     })

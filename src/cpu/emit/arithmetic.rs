@@ -42,7 +42,7 @@ macro_rules! int_operations {
 
 impl<'ctx> Code<'_, 'ctx> {
     float_operations!(float_add => build_float_add, float_subtract => build_float_sub,
-        float_multiply => build_float_mul, float_divide => build_float_div);
+        float_multiply => build_float_mul, float_divide => build_float_div, float_remainder => build_float_rem);
     int_operations!(int_add => build_int_add, int_subtract => build_int_sub, shift_left => build_left_shift,
         bit_and => build_and, bit_or => build_or, bit_xor => build_xor);
 

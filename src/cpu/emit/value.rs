@@ -250,6 +250,7 @@ fn binary_float<'ctx>(
         Binary::Subtract => code.float_subtract(a, b),
         Binary::Multiply => code.float_multiply(a, b),
         Binary::Divide => code.float_divide(a, b),
+        Binary::Remainder => code.float_remainder(a, b),
         Binary::Maximum => call("llvm.maximum"),
         Binary::Minimum => call("llvm.minimum"),
         Binary::Power => call("llvm.pow"),
@@ -272,12 +273,14 @@ fn binary_int<'ctx>(
         Binary::Add => builder.build_int_add(a, b, "")?,
         Binary::Subtract => builder.build_int_sub(a, b, "")?,
         Binary::Multiply => builder.build_int_mul(a, b, "")?,
-        Binary::Divide | Binary::FloorDivide | Binary::Modulo => return divide(code, operation, unsigned, a, b),
+        Binary::Divide | Binary::FloorDivide | Binary::Modulo | Binary::Remainder => {
+            return divide(code, operation, unsigned, a, b);
+        }
         Binary::Maximum => call(if unsigned { "llvm.umax" } else { "llvm.smax" })?,
         Binary::Minimum => call(if unsigned { "llvm.umin" } else { "llvm.smin" })?,
-        Binary::And | Binary::Or | Binary::Xor => {
-            return Err(Error::llvm("building instructions", "a logical operation on integers"));
-        }
+        Binary::And => builder.build_and(a, b, "")?,
+        Binary::Or => builder.build_or(a, b, "")?,
+        Binary::Xor => builder.build_xor(a, b, "")?,
         Binary::Power => return Err(Error::llvm("building instructions", "an integer power; cast to f64 instead")),
     })
 }
@@ -300,7 +303,7 @@ fn divide<'ctx>(
     if unsigned {
         let divisor = pick(by_zero, one, b)?;
         let result = match operation {
-            Binary::Modulo => builder.build_int_unsigned_rem(a, divisor, "")?,
+            Binary::Modulo | Binary::Remainder => builder.build_int_unsigned_rem(a, divisor, "")?,
             _ => builder.build_int_unsigned_div(a, divisor, "")?,
         };
         return pick(by_zero, zero, result);
@@ -318,6 +321,7 @@ fn divide<'ctx>(
         Binary::FloorDivide => {
             (pick(correct, builder.build_int_sub(quotient, one, "")?, quotient)?, builder.build_int_neg(a, "")?)
         }
+        Binary::Remainder => (rest, zero),
         _ => (pick(correct, builder.build_int_add(rest, divisor, "")?, rest)?, zero),
     };
     pick(by_zero, zero, pick(by_minus_one, minus_one, general)?)

@@ -52,6 +52,13 @@ pub(super) fn pow(node: &mut OperatorNode) -> Results {
     node.fill_result(base.cast(element).binary(Binary::Power, exponent.cast(element)))
 }
 
+/// With the sign of the divisor, or in the manner of C with that of the dividend.
+pub(super) fn remainder(node: &mut OperatorNode) -> Results {
+    let operation = if attributes::fmod(node.operation)? { Binary::Remainder } else { Binary::Modulo };
+    let value = node.broadcast(0)?.binary(operation, node.broadcast(1)?);
+    node.fill_result(value)
+}
+
 /// Without widening: what is chosen is stored as it is.
 pub(super) fn r#where(node: &mut OperatorNode) -> Results {
     let rank = node.result_shape()?.len();

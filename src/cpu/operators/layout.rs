@@ -4,7 +4,7 @@ use hb_dialects::ElementType;
 use hb_dialects::hfloat::attributes;
 
 use super::super::error::Error;
-use super::super::expression::{Expression, axis, index, select};
+use super::super::expression::{Expression, GraphTensorId, axis, index, select};
 use super::super::graph::{Compute, RunCheck};
 use super::node::{OperatorNode, Results, axes};
 
@@ -137,20 +137,47 @@ fn pad_constant(node: &mut OperatorNode, begins: &[i64], shape: &[usize], result
     Ok(vec![output])
 }
 
+/// Each element at its own place, with its index along the axis.
+pub(super) fn gather_elements(node: &mut OperatorNode) -> Results {
+    let (data, indices) = (node.operand(0)?, node.operand(1)?);
+    let (shape, rank) = (node.shape(data)?, node.shape(indices)?.len());
+    let along = positive_axis(node, attributes::axis(node.operation)?, shape.len())?;
+    let size = shape.get(along).copied().unwrap_or(0) as i64;
+    let chosen = from_front(node.graph.load(indices, axes(0, rank)), size);
+    let mut at = axes(0, rank);
+    if let Some(slot) = at.get_mut(along) {
+        *slot = chosen;
+    }
+    let value = node.graph.load(data, at);
+    fill_checked(node, value, indices, size)
+}
+
+/// An index that may count from the end, within its axis.
+fn from_front(chosen: Expression, size: i64) -> Expression {
+    let chosen = chosen.cast(ElementType::I64);
+    let chosen = select(chosen.clone().less(index(0)), chosen.clone() + size, chosen);
+    chosen.clamp(0, (size - 1).max(0))
+}
+
+/// Fills the result with what is read at `indices`, which must lie within an axis of this size.
+fn fill_checked(node: &mut OperatorNode, value: Expression, indices: GraphTensorId, size: i64) -> Results {
+    let (output, extents) = (node.result_tensor()?, node.result_shape()?);
+    let mut compute = Compute::elementwise(&node.name, output, &extents, value);
+    let sizes = node.tensor(indices)?.sizes;
+    compute.checks.push(RunCheck { tensor: indices, sizes, low: -size, high: size - 1 });
+    node.graph.push(compute)?;
+    Ok(vec![output])
+}
+
 pub(super) fn gather(node: &mut OperatorNode) -> Results {
     let (data, indices) = (node.operand(0)?, node.operand(1)?);
     let (shape, index_rank) = (node.shape(data)?, node.shape(indices)?.len());
     let along = positive_axis(node, attributes::axis(node.operation)?, shape.len())?;
     let size = shape.get(along).copied().unwrap_or(0) as i64;
-    let chosen = node.graph.load(indices, axes(along, index_rank)).cast(ElementType::I64);
-    let chosen = select(chosen.clone().less(index(0)), chosen.clone() + size, chosen);
+    let chosen = from_front(node.graph.load(indices, axes(along, index_rank)), size);
     let mut at = axes(0, along);
-    at.push(chosen.clamp(0, (size - 1).max(0)));
+    at.push(chosen);
     at.extend(axes(along + index_rank, shape.len() - along - 1));
-    let (output, extents) = (node.result_tensor()?, node.result_shape()?);
-    let mut compute = Compute::elementwise(&node.name, output, &extents, node.graph.load(data, at));
-    let sizes = node.tensor(indices)?.sizes;
-    compute.checks.push(RunCheck { tensor: indices, sizes, low: -size, high: size - 1 });
-    node.graph.push(compute)?;
-    Ok(vec![output])
+    let value = node.graph.load(data, at);
+    fill_checked(node, value, indices, size)
 }

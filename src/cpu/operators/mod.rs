@@ -8,6 +8,7 @@ mod control;
 mod conv_transpose;
 mod elementwise;
 mod functions;
+mod indexed;
 mod layout;
 mod matrix;
 mod node;
@@ -35,7 +36,7 @@ use super::array::Array;
 use super::error::Error;
 use super::expression::{Binary, Expression, GraphTensorId};
 use super::graph::{Action, ExpressionGraph};
-use super::routines::CumSum;
+use super::routines::{BitCast, Cumulative, Det, Joined};
 use elementwise::binary;
 pub(super) use functions::formula;
 use node::{OperatorNode, Results};
@@ -73,6 +74,10 @@ fn structured(op: StructuredOp) -> Definition {
         StructuredOp::And => |node| binary(node, Expression::and),
         StructuredOp::Not => elementwise::not,
         StructuredOp::Or => |node| binary(node, |a, b| a.binary(Binary::Or, b)),
+        StructuredOp::BitwiseAnd => |node| binary(node, Expression::and),
+        StructuredOp::BitwiseOr => |node| binary(node, |a, b| a.binary(Binary::Or, b)),
+        StructuredOp::BitwiseXor => |node| binary(node, |a, b| a.binary(Binary::Xor, b)),
+        StructuredOp::Mod => elementwise::remainder,
         StructuredOp::Xor => |node| binary(node, |a, b| a.binary(Binary::Xor, b)),
         StructuredOp::Equal => |node| binary(node, Expression::equal),
         StructuredOp::Greater => |node| binary(node, |a, b| b.less(a)),
@@ -93,6 +98,12 @@ fn structured(op: StructuredOp) -> Definition {
         StructuredOp::Slice => layout::slice,
         StructuredOp::Pad => layout::pad,
         StructuredOp::Gather => layout::gather,
+        StructuredOp::GatherElements => layout::gather_elements,
+        StructuredOp::GatherNd => indexed::gather_nd,
+        StructuredOp::ScatterElements => indexed::scatter_elements,
+        StructuredOp::ScatterNd => indexed::scatter_nd,
+        StructuredOp::BitCast => |node| node.call(BitCast),
+        StructuredOp::GridSample => indexed::grid_sample,
         StructuredOp::Gemm => matrix::gemm,
         StructuredOp::MatMul => matrix::mat_mul,
         StructuredOp::Softmax => normalize::softmax,
@@ -101,7 +112,7 @@ fn structured(op: StructuredOp) -> Definition {
         StructuredOp::Tile => rearrange::tile,
         StructuredOp::DepthToSpace => rearrange::depth_to_space,
         StructuredOp::SpaceToDepth => rearrange::space_to_depth,
-        StructuredOp::Lstm => recurrent::lstm,
+        StructuredOp::Lstm | StructuredOp::Gru | StructuredOp::Rnn => recurrent::recurrent,
         StructuredOp::ReduceL1 => reduce::l1,
         StructuredOp::ReduceL2 => reduce::l2,
         StructuredOp::ReduceLogSum => reduce::log_sum,
@@ -116,9 +127,13 @@ fn structured(op: StructuredOp) -> Definition {
         StructuredOp::ArgMin => reduce::arg_min,
         StructuredOp::GlobalMaxPool => reduce::global_max_pool,
         StructuredOp::Resize => resize::resize,
-        StructuredOp::CumSum => |node| node.call(CumSum::of(node.operation)?),
+        StructuredOp::CumSum => |node| node.call(Cumulative::of(node.operation, Joined::Sum)?),
+        StructuredOp::CumProd => |node| node.call(Cumulative::of(node.operation, Joined::Product)?),
+        StructuredOp::Det => |node| node.call(Det),
         StructuredOp::TopK => select::top_k,
         StructuredOp::NonZero => select::non_zero,
+        StructuredOp::Unique => select::unique,
+        StructuredOp::RoiAlign => select::roi_align,
         StructuredOp::MaxRoiPool => select::max_roi_pool,
         StructuredOp::NonMaxSuppression => select::non_max_suppression,
         StructuredOp::GroupNormalization => statistics::group_normalization,

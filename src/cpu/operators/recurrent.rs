@@ -1,17 +1,17 @@
 //! Recurrent layers.
 
 use hb_dialects::ElementType;
-use hb_dialects::hfloat::{self, LstmSizes, attributes};
+use hb_dialects::hfloat::{self, Op, RecurrentSizes, attributes};
 
 use super::super::error::Error;
-use super::super::expression::{GraphTensorId, accumulator, axis};
+use super::super::expression::{GraphTensorId, accumulator, axis, index, select};
 use super::super::graph::Combiner;
-use super::super::routines::{Activation, Direction, Lstm};
+use super::super::routines::{Activation, Cell, Direction, Recurrence};
 use super::node::{OperatorNode, Results, axes};
 
-/// ONNX LSTM-14. Arithmetic on floats of 16 bits happens in f32 and the results are rounded.
-pub(super) fn lstm(node: &mut OperatorNode) -> Results {
-    let sizes = hfloat::lstm_sizes(node.operation).map_err(|reason| node.invalid(reason))?;
+/// ONNX LSTM-22, GRU-22 and RNN-22. Arithmetic on floats of 16 bits happens in f32 and the results are rounded.
+pub(super) fn recurrent(node: &mut OperatorNode) -> Results {
+    let sizes = hfloat::recurrent_sizes(node.operation).map_err(|reason| node.invalid(reason))?;
     let sizes = sizes.ok_or_else(|| node.unsupported("the shapes of its operands are not known"))?;
     let element = node.element(node.operand(0)?)?;
     let narrow = is_narrow(element);
@@ -21,19 +21,24 @@ pub(super) fn lstm(node: &mut OperatorNode) -> Results {
             *id = widened(node, *id)?;
         }
     }
-    let &[input, weight, recurrence, bias, lengths, initial_h, initial_c, peepholes] = operands.as_slice() else {
-        return Err(node.invalid("has not the 8 operands of an LSTM"));
+    let &[input, weight, recurrence, bias, lengths, initial_h, ref of_lstm @ ..] = operands.as_slice() else {
+        return Err(node.invalid("has not the operands of a recurrent layer"));
     };
+    let cell = cell(node)?;
     let batch_first = attributes::layout(node.operation)?;
-    let products = input_products(node, sizes, [input, weight, bias], batch_first)?;
-    let routine = Lstm {
+    let products = input_products(node, (sizes, cell), [input, weight, bias], batch_first)?;
+    let routine = Recurrence {
+        cell,
         sizes,
-        directions: directions(node, sizes.directions)?,
+        directions: directions(node, sizes.directions, cell)?,
         clip: attributes::clip(node.operation)?,
-        input_forget: attributes::input_forget(node.operation)?,
         batch_first,
     };
-    let operands = vec![products, recurrence, lengths, initial_h, initial_c, peepholes];
+    let mut operands = vec![products, recurrence, lengths, initial_h];
+    operands.extend(of_lstm);
+    if cell == (Cell::Gru { linear_before_reset: true }) {
+        operands.push(bias);
+    }
     let computed = node.element(products)?;
     let results = node.call_on(routine, operands, Some(computed))?;
     if !narrow {
@@ -49,6 +54,14 @@ pub(super) fn lstm(node: &mut OperatorNode) -> Results {
     Ok(rounded)
 }
 
+fn cell(node: &OperatorNode) -> Result<Cell, Error> {
+    Ok(match Op::of(node.operation) {
+        Some(Op::Lstm) => Cell::Lstm { input_forget: attributes::input_forget(node.operation)? },
+        Some(Op::Gru) => Cell::Gru { linear_before_reset: attributes::linear_before_reset(node.operation)? },
+        _ => Cell::Rnn,
+    })
+}
+
 fn is_narrow(element: ElementType) -> bool {
     matches!(element, ElementType::F16 | ElementType::BF16)
 }
@@ -62,46 +75,51 @@ fn widened(node: &mut OperatorNode, id: GraphTensorId) -> Result<GraphTensorId, 
     node.fill(&shape, value)
 }
 
-/// `input * weight' + biases` of all steps: `[directions, steps, batch, 4 * hidden]`.
+/// `input * weight' + biases` of all steps: `[directions, steps, batch, gates * hidden]`. A bias that a reset gate is applied to is left out.
 fn input_products(
     node: &mut OperatorNode,
-    sizes: LstmSizes,
+    (sizes, cell): (RecurrentSizes, Cell),
     [input, weight, bias]: [GraphTensorId; 3],
     batch_first: bool,
 ) -> Result<GraphTensorId, Error> {
-    let LstmSizes { steps, batch, inputs, directions, hidden } = sizes;
+    let RecurrentSizes { steps, batch, inputs, directions, hidden, gates } = sizes;
     let element = node.element(input)?;
-    let products = node.temporary(element, &[directions, steps, batch, hidden * 4])?;
+    let products = node.temporary(element, &[directions, steps, batch, hidden * gates])?;
     let (step, sample, feature) = (axis(1), axis(2), axis(4));
     let at = if batch_first { vec![sample, step, feature.clone()] } else { vec![step, sample, feature.clone()] };
     let body = node.graph.load(input, at) * node.graph.load(weight, vec![axis(0), axis(3), feature]);
     let mut finish = accumulator(element);
     if node.shape(bias)? != [0] {
         let of_input = node.graph.load(bias, vec![axis(0), axis(3)]);
-        let of_state = node.graph.load(bias, vec![axis(0), axis(3) + i64::try_from(hidden * 4).unwrap_or(i64::MAX)]);
+        let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let mut of_state = node.graph.load(bias, vec![axis(0), axis(3) + size(hidden * gates)]);
+        if cell == (Cell::Gru { linear_before_reset: true }) {
+            let is_reset = index(size(hidden * 2)).less_or_equal(axis(3));
+            of_state = select(is_reset, of_state.like(0.0), of_state);
+        }
         finish = finish + (of_input + of_state);
     }
     node.reduce_into(products, &[inputs], Combiner::SumOfProducts, body, finish)?;
     Ok(products)
 }
 
-fn directions(node: &OperatorNode, count: usize) -> Result<Vec<Direction>, Error> {
+fn directions(node: &OperatorNode, count: usize, cell: Cell) -> Result<Vec<Direction>, Error> {
     let operation = node.operation;
+    let each = cell.default_activations();
     let names = attributes::activations(operation)?;
-    let names =
-        names.unwrap_or_else(|| ["Sigmoid", "Tanh", "Tanh"].repeat(count).into_iter().map(str::to_owned).collect());
-    if names.len() != count * 3 {
-        return Err(node.invalid(format!("has {} activations for {count} directions; each takes three", names.len())));
+    let names = names.unwrap_or_else(|| each.repeat(count).into_iter().map(str::to_owned).collect());
+    if names.len() != count * each.len() {
+        let (found, each) = (names.len(), each.len());
+        return Err(node.invalid(format!("has {found} activations for {count} directions; each takes {each}")));
     }
     let alpha = attributes::activation_alpha(operation)?.unwrap_or_default();
     let beta = attributes::activation_beta(operation)?.unwrap_or_default();
     let functions = Activation::named(&names, &alpha, &beta);
     let functions = functions.map_err(|reason| node.invalid(reason))?;
     let first_is_reverse = attributes::direction(operation)? == "reverse";
-    let (threes, _) = functions.as_chunks::<3>();
-    Ok(threes
-        .iter()
-        .enumerate()
-        .map(|(number, activations)| Direction { reverse: first_is_reverse || number == 1, activations: *activations })
-        .collect())
+    let direction = |(number, activations): (usize, &[Activation])| Direction {
+        reverse: first_is_reverse || number == 1,
+        activations: activations.to_vec(),
+    };
+    Ok(functions.chunks_exact(each.len()).enumerate().map(direction).collect())
 }

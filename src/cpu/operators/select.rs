@@ -2,7 +2,7 @@
 
 use hb_dialects::hfloat::{self, attributes};
 
-use super::super::routines::{MaxRoiPool, NonMaxSuppression, NonZero, TopK};
+use super::super::routines::{MaxRoiPool, NonMaxSuppression, NonZero, RoiAlign, TopK, Unique};
 use super::node::{OperatorNode, Results};
 
 /// ONNX TopK-11. The results are ordered whether `sorted` asks for it or not.
@@ -27,4 +27,27 @@ pub(super) fn max_roi_pool(node: &mut OperatorNode) -> Results {
 pub(super) fn non_max_suppression(node: &mut OperatorNode) -> Results {
     let center_point_box = attributes::center_point_box(node.operation)?;
     node.call(NonMaxSuppression { center_point_box })
+}
+
+/// ONNX Unique-11.
+pub(super) fn unique(node: &mut OperatorNode) -> Results {
+    let rank = node.shape(node.operand(0)?)?.len();
+    let axis = attributes::axis(node.operation)?;
+    let axis = hfloat::normalize_axis(axis, rank).map_err(|reason| node.invalid(reason))?;
+    node.call(Unique { axis, sorted: attributes::sorted(node.operation)? })
+}
+
+/// ONNX RoiAlign-22.
+pub(super) fn roi_align(node: &mut OperatorNode) -> Results {
+    let operation = node.operation;
+    let sampling_ratio = attributes::sampling_ratio(operation)?;
+    let sampling_ratio = usize::try_from(sampling_ratio).ok().filter(|ratio| *ratio <= 1 << 16);
+    let sampling_ratio =
+        sampling_ratio.ok_or_else(|| node.invalid("has a sampling_ratio that is negative or too large"))?;
+    node.call(RoiAlign {
+        is_maximum: attributes::mode(operation)? == "max",
+        half_pixel: attributes::coordinate_transformation_mode(operation)? == "half_pixel",
+        sampling_ratio,
+        spatial_scale: attributes::spatial_scale(operation)? as f32,
+    })
 }

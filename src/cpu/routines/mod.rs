@@ -1,29 +1,47 @@
 //! The routines: one file each.
 
+mod activation;
+mod bit_cast;
 mod branch;
-mod cum_sum;
-mod lstm;
+mod cumulative;
+mod det;
+mod gather_nd;
+mod grid_sample;
 mod max_roi_pool;
 mod non_max_suppression;
 mod non_zero;
+mod recurrence;
 mod region;
 mod repeat;
+mod roi_align;
 mod same_sizes;
+mod scatter;
 mod top_k;
+mod unique;
 
+pub(crate) use activation::Activation;
+pub(crate) use bit_cast::BitCast;
 pub(crate) use branch::Branch;
-pub(crate) use cum_sum::CumSum;
-pub(crate) use lstm::{Activation, Direction, Lstm};
+pub(crate) use cumulative::{Cumulative, Joined};
+pub(crate) use det::Det;
+pub(crate) use gather_nd::GatherNd;
+pub(crate) use grid_sample::{GridSample, Interpolation, Outside};
 pub(crate) use max_roi_pool::MaxRoiPool;
 pub(crate) use non_max_suppression::NonMaxSuppression;
 pub(crate) use non_zero::NonZero;
+pub(crate) use recurrence::{Cell, Direction, Recurrence};
 pub(crate) use region::Region;
 pub(crate) use repeat::Repeat;
+pub(crate) use roi_align::RoiAlign;
 pub(crate) use same_sizes::SameSizes;
+pub(crate) use scatter::{Places, Reduction, Scatter};
 pub(crate) use top_k::TopK;
+pub(crate) use unique::Unique;
 
 use super::array::ArrayElement;
+use super::executable::ArrayView;
 use super::routine::{Fault, ResultView, operand, values};
+use super::scalar::Scalar;
 
 /// Bytes of the unused part of a result are zero.
 fn clear(results: &mut [ResultView<'_>]) {
@@ -44,8 +62,41 @@ fn result<'v, 'a>(results: &'v mut [ResultView<'a>], index: usize) -> Result<&'v
 }
 
 /// The one number of an operand; `None` when the operand is empty.
-fn number<T: ArrayElement>(operands: &[super::executable::ArrayView<'_>], index: usize) -> Result<Option<T>, Fault> {
+fn number<T: ArrayElement>(operands: &[ArrayView<'_>], index: usize) -> Result<Option<T>, Fault> {
     Ok(values::<T>(operands, index)?.first().copied())
+}
+
+/// The elements of an operand, of any type.
+fn scalars<'a>(operands: &[ArrayView<'a>], index: usize) -> Result<impl Iterator<Item = Scalar> + use<'a>, Fault> {
+    let view = *operand(operands, index)?;
+    Ok(view.bytes.chunks_exact(view.element.bytes()).filter_map(move |bytes| Scalar::read(view.element, bytes)))
+}
+
+/// The elements of an operand as f64.
+fn reals(operands: &[ArrayView<'_>], index: usize) -> Result<Vec<f64>, Fault> {
+    Ok(scalars(operands, index)?.map(Scalar::as_f64).collect())
+}
+
+/// The elements of an operand of integers.
+fn integers(operands: &[ArrayView<'_>], index: usize) -> Result<Vec<i64>, Fault> {
+    Ok(scalars(operands, index)?.map(Scalar::as_i64).collect())
+}
+
+/// Writes the elements of a result, each rounded to its type.
+fn write_reals(result: &mut ResultView<'_>, values: impl IntoIterator<Item = f64>) {
+    let element = result.element;
+    for (bytes, value) in result.bytes.chunks_exact_mut(element.bytes()).zip(values) {
+        Scalar::Float(value).cast(element).write(element, bytes);
+    }
+}
+
+/// A place along an axis; negative ones count from the end.
+fn place(index: i64, size: usize) -> Result<usize, Fault> {
+    let from_front = if index < 0 { index.saturating_add(size as i64) } else { index };
+    usize::try_from(from_front)
+        .ok()
+        .filter(|place| *place < size)
+        .ok_or_else(|| Fault::Reason(format!("has the index {index}, which lies outside of {size} elements")))
 }
 
 /// Elements outside, along and inside of an axis.

@@ -105,6 +105,11 @@ impl<'c: 'a, 'a> Rule<'c, 'a> {
             | StructuredOp::PRelu
             | StructuredOp::Max
             | StructuredOp::Min
+            | StructuredOp::Mod
+            | StructuredOp::BitwiseAnd
+            | StructuredOp::BitwiseOr
+            | StructuredOp::BitwiseXor
+            | StructuredOp::BitCast
             | StructuredOp::Equal
             | StructuredOp::Greater
             | StructuredOp::GreaterOrEqual
@@ -133,7 +138,9 @@ impl<'c: 'a, 'a> Rule<'c, 'a> {
                 self.only_along(&(0..axis).collect::<Vec<_>>())
             }
             StructuredOp::Softmax => self.not_along(attributes::axis(self.operation).map_err(text)?),
-            StructuredOp::CumSum => self.not_along(*self.integers(1)?.first().ok_or("its axis is missing")?),
+            StructuredOp::CumSum | StructuredOp::CumProd => {
+                self.not_along(*self.integers(1)?.first().ok_or("its axis is missing")?)
+            }
             StructuredOp::TopK => self.not_along(top_k_axis(self.operation)? as i64),
             StructuredOp::Split => self.not_along(split_sizes(self.operation)?.0 as i64),
             StructuredOp::ArgMax | StructuredOp::ArgMin => {
@@ -169,12 +176,20 @@ impl<'c: 'a, 'a> Rule<'c, 'a> {
             StructuredOp::Pad => self.padded(),
             StructuredOp::Gather => self.gathered(),
             StructuredOp::Resize => self.resized(),
-            StructuredOp::Lstm => self.lstm(),
+            StructuredOp::Lstm | StructuredOp::Gru | StructuredOp::Rnn => self.recurrent(),
             StructuredOp::Constant
             | StructuredOp::ConstantOfShape
             | StructuredOp::Shape
             | StructuredOp::Range
             | StructuredOp::NonZero
+            | StructuredOp::GatherNd
+            | StructuredOp::GatherElements
+            | StructuredOp::ScatterElements
+            | StructuredOp::ScatterNd
+            | StructuredOp::Unique
+            | StructuredOp::GridSample
+            | StructuredOp::RoiAlign
+            | StructuredOp::Det
             | StructuredOp::MaxRoiPool
             | StructuredOp::NonMaxSuppression
             | StructuredOp::If
@@ -442,7 +457,7 @@ impl<'c: 'a, 'a> Rule<'c, 'a> {
         Ok(effect)
     }
 
-    fn lstm(&self) -> Ruled {
+    fn recurrent(&self) -> Ruled {
         let first = attributes::layout(self.operation).map_err(text)?;
         let [batch, state] = if first { [0, 0] } else { [1, 1] };
         let sequence = if first { 0 } else { 2 };

@@ -166,7 +166,7 @@ impl Exporter {
         if window::is_automatic(&node) {
             node.take_attribute("pads");
         }
-        if op == Op::Cast {
+        if matches!(op, Op::Cast | Op::BitCast) {
             let to = element_of(operation, value)?;
             node.set_attribute("to", Attribute::Int(to.onnx_code().into()));
         }
@@ -329,7 +329,7 @@ impl Exporter {
 
 /// Whether the dialect's form of an operator has an empty tensor for an input that is absent.
 fn takes_empty_for_absent(op: Op) -> bool {
-    matches!(op, Op::Lstm | Op::NonMaxSuppression)
+    matches!(op, Op::Lstm | Op::Gru | Op::Rnn | Op::NonMaxSuppression)
 }
 
 fn is_empty(value: MlirValue) -> bool {

@@ -217,6 +217,12 @@ impl Node {
 }
 
 impl Graph {
+    /// Makes inputs constants.
+    pub fn fix_inputs(&mut self, values: Vec<(String, Tensor)>) {
+        self.inputs.retain(|input| values.iter().all(|(name, _)| *name != input.name));
+        self.initializers.extend(values);
+    }
+
     /// Initializers by name.
     pub fn initializer_map(&self) -> HashMap<&str, &Tensor> {
         self.initializers.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect()

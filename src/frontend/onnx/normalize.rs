@@ -1,4 +1,4 @@
-//! Brings a model of opset 7 to 24 to the forms of opset 24, operator by operator.
+//! Brings a model of opset 1 to 27 to the forms of opset 27, operator by operator.
 //!
 //! The result computes the same; attributes that became inputs are constants named `{node}/{input}`, attributes with a
 //! default are explicit, and inference forms of training operators are gone.
@@ -18,14 +18,15 @@ use super::operators::{self, OnnxOperator};
 use super::tensor::Tensor;
 
 /// Version of the normal form.
-pub const NORMAL_OPSET: i64 = 24;
+pub const NORMAL_OPSET: i64 = 27;
 
 /// The first IR version whose models may use an opset from 21 on.
 pub fn first_ir_version(opset: i64) -> i64 {
     match opset {
         ..=22 => 10,
         23 => 11,
-        _ => 12,
+        24 => 12,
+        _ => 13,
     }
 }
 

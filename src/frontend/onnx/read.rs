@@ -11,10 +11,10 @@ use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::normalize::NORMAL_OPSET;
 use super::proto::attribute_proto::AttributeType;
 use super::proto::tensor_shape_proto::{self, dimension};
-use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto};
-use super::tensor::{MAX_RANK, element_type};
-use super::tensor_data::{ExternalData, tensor};
-use super::{WireMessage, check};
+use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use super::tensor::{MAX_RANK, Tensor, element_type};
+use super::tensor_data::{ExternalData, sparse_tensor, tensor};
+use super::{WireMessage, check, functions};
 use crate::frontend::file::{self, FileFault};
 use crate::frontend::wire;
 
@@ -23,7 +23,7 @@ pub const MAX_FILE: u64 = 2 << 30;
 /// IR versions that differ in nothing that we read.
 const IR_VERSIONS: std::ops::RangeInclusive<i64> = 3..=13;
 /// Versions of the default operator set.
-pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=NORMAL_OPSET;
+pub const OPSETS: std::ops::RangeInclusive<i64> = 1..=NORMAL_OPSET;
 
 /// Reads and checks a model. External data is looked for in the folder of `path`, and nowhere else.
 pub fn load(path: &Path) -> Result<Model, OnnxError> {
@@ -50,7 +50,9 @@ pub fn from_bytes(bytes: Bytes, folder: Option<&Path>) -> Result<Model, OnnxErro
             IR_VERSIONS.end()
         )));
     }
+    let mut proto = proto;
     let (opset, other_opsets) = opsets(&proto)?;
+    functions::inline(&mut proto, opset)?;
     let mut reader = Reader { external: ExternalData::new(folder), ir_version: proto.ir_version };
     let graph = proto.graph.ok_or_else(|| OnnxError::model("the model has no graph"))?;
     let mut graph = reader.graph(graph)?;
@@ -72,8 +74,15 @@ pub fn from_bytes(bytes: Bytes, folder: Option<&Path>) -> Result<Model, OnnxErro
     })
 }
 
+/// Reads one tensor, as files of test data hold them. External data is an error.
+pub fn tensor_from_bytes(bytes: Bytes) -> Result<Tensor, OnnxError> {
+    wire::check(&bytes, WireMessage::Tensor).map_err(OnnxError::malformed)?;
+    let proto = TensorProto::decode(bytes).map_err(OnnxError::malformed)?;
+    tensor(proto, &mut ExternalData::new(None))
+}
+
 /// ONNX calls its default domain "" or "ai.onnx".
-fn is_default_domain(domain: &str) -> bool {
+pub(super) fn is_default_domain(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
 }
 
@@ -107,21 +116,23 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn graph(&mut self, proto: GraphProto) -> Result<Graph, OnnxError> {
         let name = proto.name;
-        if let Some(sparse) = proto.sparse_initializer.first() {
-            let tensor = sparse.values.as_ref().map(|values| values.name.as_str()).unwrap_or_default();
-            return Err(OnnxError::tensor(tensor, "sparse initializers are not supported; store it as a dense one"));
-        }
         let mut initializers = Vec::with_capacity(proto.initializer.len());
         let mut constants = HashSet::new();
+        let mut values = Vec::with_capacity(proto.initializer.len());
         for initializer in proto.initializer {
-            let tensor_name = initializer.name.clone();
+            values.push((initializer.name.clone(), tensor(initializer, &mut self.external)?));
+        }
+        for sparse in proto.sparse_initializer {
+            let name = sparse.values.as_ref().map(|values| values.name.clone()).unwrap_or_default();
+            values.push((name, sparse_tensor(sparse, &mut self.external)?));
+        }
+        for (tensor_name, value) in values {
             if tensor_name.is_empty() {
                 return Err(OnnxError::graph(&name, "an initializer has no name"));
             }
             if !constants.insert(tensor_name.clone()) {
                 return Err(OnnxError::graph(&name, format!("initializer {tensor_name:?} is given twice")));
             }
-            let value = tensor(initializer, &mut self.external)?;
             initializers.push((tensor_name, value));
         }
         let mut inputs = Vec::new();
@@ -197,6 +208,9 @@ impl Reader<'_> {
             AttributeType::Int => Attribute::Int(proto.i.unwrap_or_default()),
             AttributeType::String => Attribute::String(proto.s.unwrap_or_default()),
             AttributeType::Tensor => Attribute::Tensor(tensor(proto.t.ok_or_else(missing)?, &mut self.external)?),
+            AttributeType::SparseTensor => {
+                Attribute::Tensor(sparse_tensor(proto.sparse_tensor.ok_or_else(missing)?, &mut self.external)?)
+            }
             AttributeType::Graph => Attribute::Graph(Box::new(self.graph(proto.g.ok_or_else(missing)?)?)),
             AttributeType::Floats => Attribute::Floats(proto.floats),
             AttributeType::Ints => Attribute::Ints(proto.ints),

@@ -74,11 +74,16 @@ impl Tensor {
 
     /// A scalar; `value` is rounded to the type, and saturates where it is an integer.
     pub fn scalar(element: ElementType, value: f32) -> Self {
-        let data: Vec<u8> = match element {
-            ElementType::F16 => f16::from_f32(value).to_le_bytes().to_vec(),
-            ElementType::BF16 => bf16::from_f32(value).to_le_bytes().to_vec(),
-            ElementType::F32 => value.to_le_bytes().to_vec(),
-            ElementType::F64 => f64::from(value).to_le_bytes().to_vec(),
+        Self { element, shape: Vec::new(), data: Self::element_bytes(element, value.into()).into() }
+    }
+
+    /// The bytes of one element; `value` is rounded to the type, and saturates where it is an integer.
+    pub fn element_bytes(element: ElementType, value: f64) -> Vec<u8> {
+        match element {
+            ElementType::F16 => f16::from_f64(value).to_le_bytes().to_vec(),
+            ElementType::BF16 => bf16::from_f32(value as f32).to_le_bytes().to_vec(),
+            ElementType::F32 => (value as f32).to_le_bytes().to_vec(),
+            ElementType::F64 => value.to_le_bytes().to_vec(),
             ElementType::I8 => (value as i8).to_le_bytes().to_vec(),
             ElementType::I16 => (value as i16).to_le_bytes().to_vec(),
             ElementType::I32 => (value as i32).to_le_bytes().to_vec(),
@@ -88,8 +93,7 @@ impl Tensor {
             ElementType::U32 => (value as u32).to_le_bytes().to_vec(),
             ElementType::U64 => (value as u64).to_le_bytes().to_vec(),
             ElementType::Bool => vec![u8::from(value != 0.0)],
-        };
-        Self { element, shape: Vec::new(), data: data.into() }
+        }
     }
 
     /// The scalar at the low end of the type's range; of floats the finite one.

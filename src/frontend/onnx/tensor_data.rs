@@ -9,8 +9,8 @@ use prost::bytes::Bytes;
 use hb_dialects::ElementType;
 
 use super::error::OnnxError;
-use super::proto::TensorProto;
 use super::proto::tensor_proto::DataLocation;
+use super::proto::{SparseTensorProto, TensorProto};
 use super::tensor::{Tensor, element_count, element_type};
 
 /// Bytes that all external tensors of a model may take together; many tensors may name the same part of a file.
@@ -20,11 +20,13 @@ const MAX_EXTERNAL: usize = 8 << 30;
 pub struct ExternalData<'a> {
     folder: Option<&'a Path>,
     read: usize,
+    /// Bytes that sparse tensors took so far.
+    dense: usize,
 }
 
 impl<'a> ExternalData<'a> {
     pub fn new(folder: Option<&'a Path>) -> Self {
-        Self { folder, read: 0 }
+        Self { folder, read: 0, dense: 0 }
     }
 
     /// `expected` bytes of the file that the tensor names.
@@ -90,16 +92,70 @@ pub fn tensor(proto: TensorProto, external: &mut ExternalData) -> Result<Tensor,
     decode(proto, external).map_err(|reason| OnnxError::tensor(&name, reason))
 }
 
+/// Bytes that all sparse tensors of a model may take together when they are dense: a few bytes of a file can ask for any number.
+const LARGEST_SPARSE: usize = 1 << 30;
+
+/// A sparse tensor as a dense one.
+pub fn sparse_tensor(proto: SparseTensorProto, external: &mut ExternalData) -> Result<Tensor, OnnxError> {
+    let name = proto.values.as_ref().map(|values| values.name.clone()).unwrap_or_default();
+    let fault = |reason: String| OnnxError::tensor(&name, reason);
+    let part = |part: Option<TensorProto>, what: &str, external: &mut ExternalData| {
+        tensor(part.ok_or_else(|| fault(format!("it is sparse and has no {what}")))?, external)
+    };
+    let values = part(proto.values, "values", external)?;
+    let indices = part(proto.indices, "indices", external)?;
+    let whole = dense(&values, &indices, (&proto.dims, LARGEST_SPARSE - external.dense)).map_err(fault)?;
+    external.dense += whole.data().len();
+    Ok(whole)
+}
+
+/// `indices` are places in the whole tensor `[n]`, or one for each dimension `[n, rank]`.
+fn dense(values: &Tensor, indices: &Tensor, (dims, room): (&[i64], usize)) -> Result<Tensor, String> {
+    let shape = shape_of(dims)?;
+    let width = values.element().bytes();
+    let bytes = element_count(&shape)?.checked_mul(width).filter(|bytes| *bytes <= room);
+    let mut data = vec![
+        0;
+        bytes.ok_or_else(|| format!(
+            "its shape {shape:?} takes more than the {room} bytes that are left for sparse tensors"
+        ))?
+    ];
+    let count = values.count();
+    let per_value = match indices.shape() {
+        &[rows] if rows == count => 1,
+        &[rows, rank] if rows == count && rank == shape.len() => rank,
+        other => {
+            return Err(format!("its indices have the shape {other:?}, for {count} values of rank {}", shape.len()));
+        }
+    };
+    let places = indices.to_i64s().ok_or("its indices are no integers")?;
+    let whole = [data.len() / width];
+    let sizes = if indices.shape().len() == 1 { &whole } else { shape.as_slice() };
+    for (value, place) in values.data().chunks_exact(width).zip(places.chunks(per_value.max(1))) {
+        let mut at = Some(0usize);
+        for (index, size) in place.iter().zip(sizes) {
+            let index = usize::try_from(*index).ok().filter(|index| index < size);
+            at = at.zip(index).map(|(at, index)| at * size + index);
+        }
+        let at = at.ok_or_else(|| format!("its index {place:?} lies outside of {shape:?}"))? * width;
+        if let Some(slot) = data.get_mut(at..at + width) {
+            slot.copy_from_slice(value);
+        }
+    }
+    Tensor::new(values.element(), shape, data.into())
+}
+
+fn shape_of(dims: &[i64]) -> Result<Vec<usize>, String> {
+    let size = |size: &i64| usize::try_from(*size).map_err(|_| format!("dimension {size} is negative"));
+    dims.iter().map(size).collect()
+}
+
 fn decode(proto: TensorProto, external: &mut ExternalData) -> Result<Tensor, String> {
     let element = element_type(proto.data_type)?;
     if proto.segment.is_some() {
         return Err("tensors in segments are not supported".to_owned());
     }
-    let shape = proto
-        .dims
-        .iter()
-        .map(|size| usize::try_from(*size).map_err(|_| format!("dimension {size} is negative")))
-        .collect::<Result<Vec<_>, _>>()?;
+    let shape = shape_of(&proto.dims)?;
     let count = element_count(&shape)?;
     let expected = count.checked_mul(element.bytes()).ok_or("the tensor is too large")?;
     let typed = typed_lists(&proto).into_iter().filter(|(_, length)| *length > 0).collect::<Vec<_>>();
@@ -186,4 +242,31 @@ fn normalise_booleans(element: ElementType, data: Bytes) -> Bytes {
         return data;
     }
     data.iter().map(|byte| u8::from(*byte != 0)).collect::<Vec<_>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sparse(indices: Tensor, dims: &[i64]) -> Result<Tensor, String> {
+        dense(&Tensor::from_f32s(&[5.0, 7.0]), &indices, (dims, LARGEST_SPARSE))
+    }
+
+    /// Places in the whole tensor, and places along each dimension, of the same two elements.
+    #[test]
+    fn sparse_tensors_become_dense() {
+        let expected = Tensor::from_f32s(&[0.0, 5.0, 0.0, 0.0, 0.0, 7.0]).reshaped(vec![2, 3]).unwrap();
+        assert_eq!(sparse(Tensor::from_i64s(&[1, 5]), &[2, 3]).unwrap(), expected);
+        let pairs = Tensor::from_i64s(&[0, 1, 1, 2]).reshaped(vec![2, 2]).unwrap();
+        assert_eq!(sparse(pairs, &[2, 3]).unwrap(), expected);
+    }
+
+    #[test]
+    fn sparse_tensors_that_do_not_fit_are_errors() {
+        let message = |indices: &[i64], dims: &[i64]| sparse(Tensor::from_i64s(indices), dims).unwrap_err();
+        assert_eq!(message(&[1, 6], &[2, 3]), "its index [6] lies outside of [2, 3]");
+        assert_eq!(message(&[1], &[2, 3]), "its indices have the shape [1], for 2 values of rank 2");
+        assert_eq!(message(&[0, 1], &[-1]), "dimension -1 is negative");
+        assert!(message(&[0, 1], &[1 << 40]).contains("left for sparse tensors"));
+    }
 }

@@ -8,6 +8,7 @@ use crate::frontend::wire::{Schema, WireField};
 pub enum WireMessage {
     Model,
     Graph,
+    Function,
     Node,
     Attribute,
     ValueInfo,
@@ -26,7 +27,11 @@ impl Schema for WireMessage {
         use WireField::{Packed, Text};
         let inner = match (self, number) {
             (Self::Model, 7) => Self::Graph,
-            (Self::Model, 8 | 14 | 25) => Self::Leaf,
+            (Self::Model, 8 | 14) => Self::Leaf,
+            (Self::Model, 25) => Self::Function,
+            (Self::Function, 7) => Self::Node,
+            (Self::Function, 9) => Self::Leaf,
+            (Self::Function, 11) => Self::Attribute,
             (Self::Graph, 1) => Self::Node,
             (Self::Graph, 5) => Self::Tensor,
             (Self::Graph, 11..=13) => Self::ValueInfo,
@@ -34,6 +39,7 @@ impl Schema for WireMessage {
             (Self::Node, 5) => Self::Attribute,
             (Self::Attribute, 5) => Self::Tensor,
             (Self::Attribute, 6) => Self::Graph,
+            (Self::Attribute, 22) => Self::SparseTensor,
             (Self::Attribute, 8) => return Packed,
             (Self::ValueInfo, 2) => Self::Type,
             (Self::Type, 1) => Self::TensorType,
@@ -41,7 +47,8 @@ impl Schema for WireMessage {
             (Self::Shape, 1) => Self::Leaf,
             (Self::Tensor, 1 | 5 | 7 | 11) => return Packed,
             (Self::Tensor, 3 | 13) => Self::Leaf,
-            (Self::SparseTensor, 1) => Self::Tensor,
+            (Self::SparseTensor, 1 | 2) => Self::Tensor,
+            (Self::SparseTensor, 3) => return Packed,
             _ => return Text,
         };
         WireField::Message(inner)

@@ -220,6 +220,7 @@ impl Writer<'_> {
 
     fn function_of_two(&mut self, function: Binary, a: u8, b: u8, of_truth: bool) -> Result<u8, String> {
         let function = match function {
+            Binary::And | Binary::Or | Binary::Xor if !of_truth => return Err("the VPU has no bits of integers".into()),
             Binary::Maximum | Binary::Or => VectorBinary::Maximum,
             Binary::Minimum | Binary::And => VectorBinary::Minimum,
             Binary::Xor => {
@@ -232,7 +233,9 @@ impl Writer<'_> {
             Binary::Subtract => VectorBinary::Subtract,
             Binary::Multiply => VectorBinary::Multiply,
             Binary::Divide => VectorBinary::Divide,
-            Binary::FloorDivide | Binary::Modulo => return Err("the VPU does not divide integers".into()),
+            Binary::FloorDivide | Binary::Modulo | Binary::Remainder => {
+                return Err("the VPU has no remainders".into());
+            }
         };
         self.binary(function, a, b)
     }

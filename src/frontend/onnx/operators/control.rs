@@ -1,7 +1,7 @@
-//! Operators with graphs inside: If, Loop.
+//! Operators with graphs inside: If, Loop, Scan.
 
 use super::super::error::OnnxError;
-use super::super::model::{Attribute, Graph, Node};
+use super::super::model::{Attribute, Graph, Node, Value};
 use super::super::normalize::Rewriter;
 use super::super::tensor::Tensor;
 use hb_dialects::ElementType;
@@ -65,4 +65,125 @@ pub(super) fn adapt_loop(rewriter: &mut Rewriter, mut node: Node) -> Result<(), 
     let body = rewriter.inner(body)?;
     node.set_attribute("body", Attribute::Graph(Box::new(body)));
     rewriter.push(node)
+}
+
+/// What a Scan does along an axis: forwards or backwards.
+struct Scanned {
+    axis: i64,
+    is_reverse: bool,
+}
+
+fn scanned(node: &Node, of: &str, count: usize) -> Result<Vec<Scanned>, OnnxError> {
+    let numbers = |name: String| match node.attribute(&name) {
+        Some(Attribute::Ints(values)) if values.len() != count => {
+            Err(OnnxError::node(node, format!("its {name} has {} values, {count} are needed", values.len())))
+        }
+        Some(Attribute::Ints(values)) => Ok(values.clone()),
+        _ => Ok(vec![0; count]),
+    };
+    let (axes, directions) = (numbers(format!("scan_{of}_axes"))?, numbers(format!("scan_{of}_directions"))?);
+    Ok(axes.into_iter().zip(directions).map(|(axis, direction)| Scanned { axis, is_reverse: direction == 1 }).collect())
+}
+
+/// Scan is a Loop whose body takes a part of each scanned input.
+pub(super) fn compose_scan(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+    if rewriter.opset() < 9 {
+        return Err(OnnxError::node(&node, "Scan of opset 8 is not supported; export the model with a later one"));
+    }
+    let mut body = take_graph(&mut node, "body")?;
+    let count = match node.attribute("num_scan_inputs") {
+        Some(Attribute::Int(count)) => usize::try_from(*count).unwrap_or(0),
+        _ => 0,
+    };
+    let states = node.inputs.len().checked_sub(count).filter(|_| count > 0);
+    let fits = |states: &usize| body.inputs.len() == node.inputs.len() && body.outputs.len() >= *states;
+    let states = states.filter(fits).ok_or_else(|| {
+        OnnxError::node(
+            &node,
+            format!("it scans {count} of {} inputs, its body takes {}", node.inputs.len(), body.inputs.len()),
+        )
+    })?;
+    let inputs = scanned(&node, "input", count)?;
+    let outputs = scanned(&node, "output", body.outputs.len() - states)?;
+    let trips = scan_body(rewriter, &node, &mut body, (states, &inputs))?;
+    let mut results = Vec::new();
+    for index in 0..body.outputs.len() - 1 {
+        let is_plain = index < states || outputs.get(index - states).is_none_or(|out| out.axis == 0 && !out.is_reverse);
+        let own = node.outputs.get(index).cloned().unwrap_or_default();
+        results.push(if is_plain || own.is_empty() { own } else { rewriter.derived_name(&node, "scanned") });
+    }
+    let mut looped = Node::new(&node.name, "Loop", &[], &[]);
+    looped.inputs = vec![trips, String::new()];
+    looped.inputs.extend(node.inputs.iter().take(states).cloned());
+    looped.outputs.clone_from(&results);
+    while looped.outputs.last().is_some_and(String::is_empty) {
+        looped.outputs.pop();
+    }
+    adapt_loop(rewriter, looped.with("body", Attribute::Graph(Box::new(body))))?;
+    for ((index, result), scanned) in results.iter().enumerate().skip(states).zip(&outputs) {
+        let own = node.outputs.get(index).map_or("", String::as_str);
+        if result != own {
+            arrange(rewriter, &node, (result, own), scanned)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the body of a Scan that of a Loop; gives how often it runs.
+fn scan_body(
+    rewriter: &mut Rewriter,
+    node: &Node,
+    body: &mut Graph,
+    (states, scanned): (usize, &[Scanned]),
+) -> Result<String, OnnxError> {
+    let [iteration, condition, last] =
+        ["iteration", "condition", "last"].map(|suffix| rewriter.derived_name(node, suffix));
+    let mut trips = None;
+    let mut nodes = Vec::new();
+    let parts = body.inputs.split_off(states);
+    for ((part, whole), Scanned { axis, is_reverse }) in parts.iter().zip(node.inputs.iter().skip(states)).zip(scanned)
+    {
+        let probe = Node::new("", "", &[whole], &[]);
+        let shape = rewriter.shape(&probe, 0).unwrap_or_default();
+        let axis =
+            hb_dialects::hfloat::normalize_axis(*axis, shape.len()).map_err(|reason| OnnxError::node(node, reason))?;
+        let size = shape.get(axis).copied().flatten().and_then(|size| i64::try_from(size).ok());
+        let size = size.ok_or_else(|| OnnxError::node(node, format!("the length of {whole:?} must be known")))?;
+        if trips.is_some_and(|trips| trips != size) {
+            return Err(OnnxError::node(node, "it scans inputs of different lengths"));
+        }
+        trips = Some(size);
+        let place = if *is_reverse { &last } else { &iteration };
+        let gather = Node::new(&rewriter.derived_name(node, "part"), "Gather", &[whole, place], &[&part.name]);
+        nodes.push(gather.with("axis", Attribute::Int(axis as i64)));
+    }
+    let trips = trips.unwrap_or(0);
+    if scanned.iter().any(|scanned| scanned.is_reverse) {
+        let end = rewriter.derived_name(node, "end");
+        let tensor = Tensor::from_i64s(&[trips - 1]).reshaped(Vec::new());
+        body.initializers.push((end.clone(), tensor.map_err(|reason| OnnxError::node(node, reason))?));
+        nodes.insert(0, Node::new(&last, "Sub", &[&end, &iteration], &[&last]));
+    }
+    nodes.append(&mut body.nodes);
+    let kept = rewriter.derived_name(node, "goes_on");
+    nodes.push(Node::new(&kept, "Identity", &[&condition], &[&kept]));
+    body.nodes = nodes;
+    let value = |name: &str, element| Value { name: name.to_owned(), element: Some(element), shape: Some(Vec::new()) };
+    body.inputs.splice(0..0, [value(&iteration, ElementType::I64), value(&condition, ElementType::Bool)]);
+    body.outputs.insert(0, value(&kept, ElementType::Bool));
+    rewriter.push_constant(node, "trip_count", Tensor::from_i64s(&[trips]))
+}
+
+/// The parts of a scanned output along their axis, in their direction.
+fn arrange(rewriter: &mut Rewriter, node: &Node, (from, to): (&str, &str), scanned: &Scanned) -> Result<(), OnnxError> {
+    let mut c = super::compose::Composer::new(rewriter, Node::new(&node.name, "Scan", &[from], &[to]));
+    let mut value = from.to_owned();
+    if scanned.is_reverse {
+        value = c.slice(&value, 0, (-1, i64::MIN + 1, -1))?;
+    }
+    let axis = c.axis(&value, scanned.axis)? as i64;
+    let mut perm: Vec<i64> = (1..c.rank(&value)? as i64).collect();
+    perm.insert(axis as usize, 0);
+    let value = c.transpose(&value, &perm)?;
+    c.give_further(&value, to)
 }

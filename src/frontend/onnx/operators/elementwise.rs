@@ -1,5 +1,4 @@
-//! Operators that work element by element, with multidirectional broadcasting where they take two inputs (since opset 7;
-//! the `axis` and `broadcast` attributes of older ones are out of reach).
+//! Operators that work element by element, with multidirectional broadcasting where they take two inputs.
 
 use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
@@ -28,6 +27,50 @@ pub(super) fn adapt_clip(rewriter: &mut Rewriter, mut node: Node) -> Result<(), 
 /// Drops what says how float8 overflows; float8 is not a type that we have.
 pub(super) fn adapt_cast(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     node.take_attribute("saturate");
+    rewriter.push(node)
+}
+
+/// Before opset 7, `axis` is the dimension of the first operand where those of the second begin.
+pub(super) fn adapt_broadcast(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+    let axis = node.take_attribute("axis");
+    if let (Some(Attribute::Int(1)), Some(Attribute::Int(axis))) = (node.take_attribute("broadcast"), axis) {
+        let (whole, part) = (rewriter.rank(&node, 0)?, rewriter.rank(&node, 1)?);
+        let axis = hb_dialects::hfloat::normalize_axis(axis, whole).map_err(|reason| OnnxError::node(&node, reason))?;
+        let behind = whole.checked_sub(axis + part);
+        let behind =
+            behind.ok_or_else(|| OnnxError::node(&node, format!("has {part} dimensions from {axis} on of {whole}")))?;
+        append_dimensions(rewriter, &mut node, behind)?;
+    }
+    rewriter.push(node)
+}
+
+/// Before opset 7 the slope is one number, or one for each channel.
+pub(super) fn adapt_p_relu(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+    let slope = rewriter.shape(&node, 1);
+    if rewriter.opset() < 7 && slope.is_some_and(|shape| shape.len() == 1 && shape != [Some(1)]) {
+        let behind = rewriter.rank(&node, 0)?.saturating_sub(2);
+        append_dimensions(rewriter, &mut node, behind)?;
+    }
+    rewriter.push(node)
+}
+
+/// Gives the second operand more dimensions, of size 1, behind its own.
+fn append_dimensions(rewriter: &mut Rewriter, node: &mut Node, count: usize) -> Result<(), OnnxError> {
+    let rank = rewriter.rank(node, 1)? as i64;
+    if count == 0 {
+        return Ok(());
+    }
+    let axes = Tensor::from_i64s(&(rank..rank + count as i64).collect::<Vec<_>>());
+    let axes = rewriter.push_constant(node, "axes", axes)?;
+    let wide = rewriter.derived_name(node, "unsqueeze");
+    rewriter.push(Node::new(&wide, "Unsqueeze", &[node.input(1).unwrap_or_default(), &axes], &[&wide]))?;
+    rewriter.set_input(node, 1, wide);
+    Ok(())
+}
+
+/// Drops the precision that 16-bit positions are asked to be computed in; ours is f64.
+pub(super) fn adapt_range(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
+    node.take_attribute("stash_type");
     rewriter.push(node)
 }
 

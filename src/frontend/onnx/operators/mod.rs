@@ -5,19 +5,30 @@
 // These tables are to become fields of the records of `tablegen/hfloat`.
 #![allow(missing_docs)]
 
+mod attention;
+mod compose;
 mod constant;
 mod control;
 mod convolution;
+mod einsum;
 mod elementwise;
 mod layout;
+mod linear_attention;
+mod logarithms;
+mod masks;
 mod normalization;
+mod norms;
+mod places;
 mod pooling;
+mod quantized;
 mod rearrange;
 mod recurrent;
 mod reduction;
 mod resize;
 mod rule;
+mod sampling;
 mod select;
+mod signals;
 mod softmax;
 mod statistics;
 pub mod window;
@@ -53,30 +64,89 @@ pub fn upgrade(operator: &OnnxOperator) -> Upgrade {
             UpgradeRule::ConstantOfShape => constant::adapt_constant_of_shape,
             UpgradeRule::ConvTranspose => convolution::adapt_transposed,
             UpgradeRule::Convolution => convolution::adapt_convolution,
+            UpgradeRule::GridSample => sampling::adapt_grid_sample,
             UpgradeRule::GroupNormalization => statistics::adapt_group_normalization,
             UpgradeRule::If => control::adapt_if,
             UpgradeRule::Keep => |rewriter, node| rewriter.push(node),
             UpgradeRule::LayerNormalization => statistics::adapt_layer_normalization,
             UpgradeRule::Loop => control::adapt_loop,
-            UpgradeRule::Lstm => recurrent::adapt,
             UpgradeRule::MaxPool => pooling::adapt_max_pool,
             UpgradeRule::NonMaxSuppression => select::adapt_non_max_suppression,
+            UpgradeRule::OldBroadcast => elementwise::adapt_broadcast,
+            UpgradeRule::PRelu => elementwise::adapt_p_relu,
             UpgradeRule::Pad => layout::adapt_pad,
             UpgradeRule::Pool => pooling::adapt_pool,
+            UpgradeRule::Range => elementwise::adapt_range,
+            UpgradeRule::Recurrent => recurrent::adapt,
             UpgradeRule::Reduce => reduction::adapt,
             UpgradeRule::Resize => resize::adapt_resize,
+            UpgradeRule::RoiAlign => sampling::adapt_roi_align,
             UpgradeRule::Slice => layout::adapt_slice,
             UpgradeRule::Softmax => softmax::adapt,
             UpgradeRule::Split => rearrange::adapt_split,
             UpgradeRule::TopK => select::adapt_top_k,
             UpgradeRule::Transpose => layout::adapt_transpose,
+            UpgradeRule::Unique => select::adapt_unique,
         },
-        OnnxForm::Composite(composite) => match composite {
-            Composite::Dropout => normalization::adapt_dropout,
-            Composite::Mean => elementwise::adapt_mean,
-            Composite::Sum => |rewriter, node| elementwise::chain(rewriter, node, "Add"),
-            Composite::Upsample => resize::adapt_upsample,
-        },
+        OnnxForm::Composite(composite) => compose(composite),
+    }
+}
+
+/// How an operator becomes others.
+fn compose(composite: Composite) -> Upgrade {
+    match composite {
+        Composite::AffineGrid => sampling::compose_affine_grid,
+        Composite::Attention => attention::compose_attention,
+        Composite::BitShift => masks::compose_bit_shift,
+        Composite::BitwiseNot => masks::compose_bitwise_not,
+        Composite::BlackmanWindow => |rewriter, node| signals::compose_window(rewriter, node, [0.42, 0.5, 0.08]),
+        Composite::CastLike => masks::compose_cast_like,
+        Composite::CausalConvWithState => attention::compose_causal_conv,
+        Composite::CenterCropPad => places::compose_center_crop_pad,
+        Composite::Col2Im => places::compose_col2im,
+        Composite::Compress => places::compose_compress,
+        Composite::ConvInteger => quantized::compose_conv_integer,
+        Composite::DFT => signals::compose_dft,
+        Composite::DeformConv => sampling::compose_deform_conv,
+        Composite::DequantizeLinear => quantized::compose_dequantize_linear,
+        Composite::Dropout => normalization::adapt_dropout,
+        Composite::DynamicQuantizeLinear => quantized::compose_dynamic_quantize_linear,
+        Composite::Einsum => einsum::compose_einsum,
+        Composite::EyeLike => masks::compose_eye_like,
+        Composite::GlobalLpPool => norms::compose_global_lp_pool,
+        Composite::HammingWindow => {
+            |rewriter, node| signals::compose_window(rewriter, node, [25.0 / 46.0, 21.0 / 46.0, 0.0])
+        }
+        Composite::HannWindow => |rewriter, node| signals::compose_window(rewriter, node, [0.5, 0.5, 0.0]),
+        Composite::Hardmax => logarithms::compose_hardmax,
+        Composite::IsInf => masks::compose_is_inf,
+        Composite::IsNaN => masks::compose_is_nan,
+        Composite::LinearAttention => linear_attention::compose,
+        Composite::LogSoftmax => logarithms::compose_log_softmax,
+        Composite::LpNormalization => norms::compose_lp_normalization,
+        Composite::LpPool => norms::compose_lp_pool,
+        Composite::MatMulInteger => quantized::compose_mat_mul_integer,
+        Composite::MaxUnpool => places::compose_max_unpool,
+        Composite::Mean => elementwise::adapt_mean,
+        Composite::MeanVarianceNormalization => norms::compose_mean_variance_normalization,
+        Composite::MelWeightMatrix => signals::compose_mel_weight_matrix,
+        Composite::NegativeLogLikelihoodLoss => logarithms::compose_negative_log_likelihood,
+        Composite::OneHot => masks::compose_one_hot,
+        Composite::QLinearConv => quantized::compose_qlinear_conv,
+        Composite::QLinearMatMul => quantized::compose_qlinear_mat_mul,
+        Composite::QuantizeLinear => quantized::compose_quantize_linear,
+        Composite::RMSNormalization => norms::compose_rms_normalization,
+        Composite::ReverseSequence => places::compose_reverse_sequence,
+        Composite::RotaryEmbedding => attention::compose_rotary_embedding,
+        Composite::STFT => signals::compose_stft,
+        Composite::Scan => control::compose_scan,
+        Composite::Scatter => places::compose_scatter,
+        Composite::Size => masks::compose_size,
+        Composite::SoftmaxCrossEntropyLoss => logarithms::compose_softmax_cross_entropy,
+        Composite::Sum => |rewriter, node| elementwise::chain(rewriter, node, "Add"),
+        Composite::TensorScatter => places::compose_tensor_scatter,
+        Composite::Trilu => masks::compose_trilu,
+        Composite::Upsample => resize::adapt_upsample,
     }
 }
 

@@ -7,8 +7,9 @@ use super::super::normalize::Rewriter;
 const TRAINING: &str = "it is in training mode; export the model for inference";
 
 pub(super) fn adapt_batch_normalization(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
-    // From opset 14 on an attribute says whether it is training. Before, the further outputs say so, also where nobody reads them.
-    if rewriter.opset() >= 14 {
+    // From opset 14 on, and before 7, an attribute says whether it is training. Between, the further outputs say so, also where nobody
+    // reads them.
+    if !(7..14).contains(&rewriter.opset()) {
         rewriter.drop_unread_outputs(&mut node);
     }
     if node.attribute("training_mode") == Some(&Attribute::Int(1)) || node.outputs.len() > 1 {
@@ -18,6 +19,9 @@ pub(super) fn adapt_batch_normalization(rewriter: &mut Rewriter, mut node: Node)
         let reason = "spatial = 0 (one mean per activation) is not supported; ONNX itself dropped it in opset 9";
         return Err(OnnxError::node(&node, reason));
     }
+    if rewriter.opset() < 7 && node.take_attribute("is_test") != Some(Attribute::Int(1)) {
+        return Err(OnnxError::node(&node, TRAINING));
+    }
     for attribute in ["momentum", "spatial", "training_mode"] {
         node.take_attribute(attribute);
     }
@@ -26,13 +30,16 @@ pub(super) fn adapt_batch_normalization(rewriter: &mut Rewriter, mut node: Node)
 
 pub(super) fn adapt_dropout(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     rewriter.drop_unread_outputs(&mut node);
-    if node.output(1).is_some() {
-        return Err(OnnxError::node(&node, "its second output (mask) is not supported; use only the first"));
+    if rewriter.opset() < 7 && node.attribute("is_test") != Some(&Attribute::Int(1)) {
+        return Err(OnnxError::node(&node, TRAINING));
     }
     if node.input(2).is_some() {
         let mode = rewriter.constant(&node, 2).and_then(|mode| mode.to_i64s().ok());
+        // Nothing is dropped either where the ratio is 0.
+        let ratio = rewriter.constant(&node, 1).and_then(|ratio| ratio.to_f64s().ok());
         match mode.as_deref() {
             Some([0]) => {}
+            Some(_) if ratio.as_deref() == Some(&[0.0]) => {}
             Some(_) => return Err(OnnxError::node(&node, TRAINING)),
             None => {
                 return Err(OnnxError::node(&node, "its training_mode must be a constant false"));
@@ -41,6 +48,9 @@ pub(super) fn adapt_dropout(rewriter: &mut Rewriter, mut node: Node) -> Result<(
     }
     node.attributes.clear();
     node.inputs.truncate(1);
+    if node.output(1).is_some() {
+        return super::masks::everything_is_kept(rewriter, node);
+    }
     node.operator = "Identity".to_owned();
     rewriter.push(node)
 }

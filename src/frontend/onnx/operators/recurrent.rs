@@ -1,4 +1,4 @@
-//! Recurrent layers: LSTM.
+//! Recurrent layers: LSTM, GRU, RNN.
 
 use super::super::error::OnnxError;
 use super::super::model::Node;
@@ -16,7 +16,9 @@ pub(super) fn adapt(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxE
         (6, "initial_c", element),
         (7, "peepholes", element),
     ];
-    for (index, suffix, element) in optional {
+    let most = super::find(&node.operator).and_then(|operator| operator.inputs_at(rewriter.opset()));
+    let most = most.map_or(0, |inputs| inputs.most);
+    for (index, suffix, element) in optional.into_iter().take_while(|(index, ..)| *index < most) {
         let absent = Tensor::new(element, vec![0], Vec::new().into());
         let absent = absent.map_err(|reason| OnnxError::node(&node, reason))?;
         rewriter.complete_input(&mut node, index, suffix, absent)?;

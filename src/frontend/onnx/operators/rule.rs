@@ -4,12 +4,19 @@ use super::super::error::OnnxError;
 use super::super::model::{Attribute, Node};
 use hb_dialects::registry::{DefaultValue, OnnxKind, OnnxOperator};
 
+/// The first operator set whose forms are read. Of older ones those operators are that it did not change.
+const FIRST_OPSET: i64 = 6;
+
 /// Checks a node against the form that the operator has in `opset`; cuts absent inputs and outputs off the end.
 pub fn check(operator: &OnnxOperator, node: &mut Node, opset: i64) -> Result<(), OnnxError> {
     let Some(inputs) = operator.inputs_at(opset) else {
         let first = operator.versions.first().copied().unwrap_or_default();
         return Err(OnnxError::node(node, format!("the operator exists since opset {first}, the model uses {opset}")));
     };
+    if opset < FIRST_OPSET && operator.version_at(opset) != operator.version_at(FIRST_OPSET) {
+        let reason = format!("its form of opset {opset} is not supported, that of {FIRST_OPSET} and later is");
+        return Err(OnnxError::node(node, reason));
+    }
     trim(&mut node.inputs);
     trim(&mut node.outputs);
     let required = node.inputs.iter().take(inputs.least).filter(|name| !name.is_empty()).count();

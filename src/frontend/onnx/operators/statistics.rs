@@ -8,10 +8,7 @@ use super::super::tensor::Tensor;
 pub(super) fn adapt_layer_normalization(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
     rewriter.drop_unread_outputs(&mut node);
     if node.outputs.len() > 1 {
-        return Err(OnnxError::node(
-            &node,
-            "its further outputs (Mean, InvStdDev) are not supported; use only the first",
-        ));
+        return super::norms::compose_layer_normalization(rewriter, node);
     }
     node.take_attribute("stash_type");
     rewriter.push(node)

@@ -1,0 +1,138 @@
+//! The functions that ONNX names for recurrent layers.
+
+use super::super::array::ArrayElement;
+
+/// An activation with its constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Activation {
+    pub kind: Kind,
+    pub alpha: f64,
+    pub beta: f64,
+}
+
+macro_rules! activations {
+    ($($kind:ident $name:literal $alpha:expr, $beta:expr, |$x:ident, $a:ident, $b:ident| $value:expr;)*) => {
+        /// The functions that ONNX names for recurrent layers.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Kind {
+            $($kind),*
+        }
+
+        impl Kind {
+            /// By name, whatever the case of its letters; with the default of each constant that it has.
+            fn named(name: &str) -> Option<(Kind, [Option<Default>; 2])> {
+                $(if name.eq_ignore_ascii_case($name) { return Some((Kind::$kind, [$alpha, $beta])); })*
+                None
+            }
+        }
+
+        impl Activation {
+            pub(crate) fn of<T: Real>(self, value: T) -> T {
+                let (alpha, beta) = (T::from_f64(self.alpha), T::from_f64(self.beta));
+                match self.kind {
+                    $(Kind::$kind => {
+                        let ($x, $a, $b) = (value, alpha, beta);
+                        $value
+                    })*
+                }
+            }
+        }
+    };
+}
+
+/// A constant's default; ONNX gives some none.
+type Default = Option<f64>;
+
+activations! {
+    Sigmoid "Sigmoid" None, None, |x, _a, _b| T::ONE / (T::ONE + (T::ZERO - x).exp());
+    Tanh "Tanh" None, None, |x, _a, _b| x.tanh();
+    Relu "Relu" None, None, |x, _a, _b| if x < T::ZERO { T::ZERO } else { x };
+    Affine "Affine" Some(None), Some(None), |x, a, b| a * x + b;
+    LeakyRelu "LeakyRelu" Some(Some(0.01)), None, |x, a, _b| if x < T::ZERO { a * x } else { x };
+    ThresholdedRelu "ThresholdedRelu" Some(Some(1.0)), None, |x, a, _b| if x > a { x } else { T::ZERO };
+    ScaledTanh "ScaledTanh" Some(None), Some(None), |x, a, b| a * (b * x).tanh();
+    HardSigmoid "HardSigmoid" Some(Some(0.2)), Some(Some(0.5)), |x, a, b| (a * x + b).within(T::ZERO, T::ONE);
+    Elu "Elu" Some(Some(1.0)), None, |x, a, _b| if x < T::ZERO { a * (x.exp() - T::ONE) } else { x };
+    Softsign "Softsign" None, None, |x, _a, _b| x / (T::ONE + x.abs());
+    Softplus "Softplus" None, None, |x, _a, _b| x.softplus();
+}
+
+impl Activation {
+    /// The functions of these names; the constants are taken in order by those that have them.
+    ///
+    /// # Errors
+    /// When a name is not known, or a constant without a default is missing.
+    pub(crate) fn named(names: &[String], alphas: &[f64], betas: &[f64]) -> Result<Vec<Activation>, String> {
+        let (mut alphas, mut betas) = (alphas.iter(), betas.iter());
+        let mut take = |name: &str, default: Option<Default>, first: bool| {
+            let Some(default) = default else { return Ok(0.0) };
+            let given = if first { alphas.next() } else { betas.next() };
+            let which = if first { "activation_alpha" } else { "activation_beta" };
+            given.copied().or(default).ok_or_else(|| format!("has no {which} for the activation {name}"))
+        };
+        names
+            .iter()
+            .map(|name| {
+                let (kind, [alpha, beta]) = Kind::named(name)
+                    .ok_or_else(|| format!("has the activation {name:?}, which ONNX does not name"))?;
+                Ok(Activation { kind, alpha: take(name, alpha, true)?, beta: take(name, beta, false)? })
+            })
+            .collect()
+    }
+}
+
+/// What the recurrence computes with.
+pub(crate) trait Real:
+    ArrayElement
+    + PartialOrd
+    + std::ops::Add<Output = Self>
+    + std::ops::Sub<Output = Self>
+    + std::ops::Mul<Output = Self>
+    + std::ops::Div<Output = Self>
+{
+    const ZERO: Self;
+    const ONE: Self;
+    fn from_f64(value: f64) -> Self;
+    fn exp(self) -> Self;
+    fn tanh(self) -> Self;
+    fn abs(self) -> Self;
+    /// ln(1 + e^x), without overflow.
+    fn softplus(self) -> Self;
+
+    /// The nearest value between the bounds; NaN stays.
+    fn within(self, low: Self, high: Self) -> Self {
+        if self < low {
+            low
+        } else if self > high {
+            high
+        } else {
+            self
+        }
+    }
+}
+
+macro_rules! real {
+    ($type:ty) => {
+        impl Real for $type {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            fn from_f64(value: f64) -> Self {
+                value as $type
+            }
+            fn exp(self) -> Self {
+                <$type>::exp(self)
+            }
+            fn tanh(self) -> Self {
+                <$type>::tanh(self)
+            }
+            fn abs(self) -> Self {
+                <$type>::abs(self)
+            }
+            fn softplus(self) -> Self {
+                self.max(0.0) + (-self.abs()).exp().ln_1p()
+            }
+        }
+    };
+}
+real!(f32);
+real!(f64);

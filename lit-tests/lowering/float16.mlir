@@ -46,13 +46,13 @@ func.func @without_form(%x: tensor<2x3xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %2 = hfloat.gemm %arg1, %1 {hfloat.float16, hfloat.placement = "cpu", hfloat.placement_reason = "only the VPU computes in float16: sums of products are for the matrix engine, not for the VPU"}
 // NASH: func.func @between_integers
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.run
 // NASH-NEXT: nash.vpu.run
 // NASH-NEXT: nash.vpu.run
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy

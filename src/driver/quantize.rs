@@ -156,7 +156,7 @@ impl NetworkStages<'_> {
         let function = compare::network(module.as_operation())?;
         let WeightRequests { mut wide, narrow } = requests.weights(function, &self.kinds)?;
         split_weights(function, &wide)?;
-        let Some(wanted) = self.wanted_cosine() else {
+        let Some(wanted) = self.wanted_cosine().filter(|_| self.may_split()) else {
             return self.measure(module, (&requests, &wide), inputs, Some(files));
         };
         let before = ir::copy_module(module)?;
@@ -169,6 +169,11 @@ impl NetworkStages<'_> {
         split_weights(compare::network(module.as_operation())?, &more)?;
         wide.extend(more);
         self.measure(module, (&requests, &wide), inputs, None)
+    }
+
+    /// Whether layers may be split that nobody asks for: not where something else than the cosine judges, or latency counts, too.
+    fn may_split(&self) -> bool {
+        self.configuration.get(&ACCURACY_COMMAND).is_none() && self.configuration.get(&LATENCY_BUDGET).is_none()
     }
 
     /// The layers whose weights must have 16 bits for the outputs to be as they are wanted.

@@ -355,7 +355,7 @@ parameters! {
         /// Whether each sample of a batch is an input of its own: instead of `x` there are `x_0`, `x_1`..
         SEPARATE_BATCH: bool = row(Group::Input, "separate_batch", BOOLEAN).default("False").supported();
 
-        /// How value ranges are found. kl and max are int8; default and mix may make activations int16 (`accuracy_target`). mix also chooses ranges value by value. skip uses max on random data, to judge speed without having data: such a model's
+        /// How value ranges are found. kl and max are int8; default and mix may make activations int16 and give weights 16 bits (`accuracy_target`). mix also chooses ranges value by value. skip uses max on random data, to judge speed without having data: such a model's
         /// results mean nothing.
         CALIBRATION_TYPE: CalibrationType = row(Group::Calibration, "calibration_type", choice())
             .default("default")

@@ -34,7 +34,7 @@ pub struct Draft {
     pub operation: Operation,
 }
 
-/// The number of a page in [`Emitter::pages`].
+/// The number of a page in `Emitter::pages`.
 pub type PageId = usize;
 
 /// A run of local memory for one box of one operand, from the instruction that fills it to the last one that uses it. Times are

@@ -231,17 +231,22 @@ fn integers(element: Element) -> Option<Quantized> {
     }
 }
 
-/// How the result of a node leaves it: as its cast makes it, without one the 32-bit sums or, of the float engine, f32.
+/// How the result of a node leaves it: as its cast makes it, without one the 32-bit sums or what the node itself gives.
 fn output_data_type(operation: OperationRef<'_, '_>, placement: &Placement) -> String {
+    let own = || {
+        let result = ir::results(operation).into_iter().next();
+        let r#type = result.and_then(|result| TensorType::from_type(result.r#type()).ok());
+        r#type.map_or_else(|| "-".to_owned(), |r#type| r#type.element.storage().name().to_owned())
+    };
     if *placement != Placement::Bpu {
-        return "float32".to_owned();
+        return own();
     }
     let sums = Op::of(operation).and_then(Op::quantization).is_some_and(|own| own.result == ResultScale::OwnOrExact);
     match cast_of_result(operation) {
         Some(Element::Quantized(quantized)) => format!("int{}", quantized.bits),
-        Some(Element::Plain(_)) => "float16".to_owned(),
+        Some(Element::Plain(element)) => element.name().to_owned(),
         None if sums => "int32".to_owned(),
-        None => "float32".to_owned(),
+        None => own(),
     }
 }
 

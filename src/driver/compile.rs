@@ -350,10 +350,11 @@ impl NetworkStages<'_> {
         let passes = editing::deploying_passes(configuration, inputs);
         pipeline::run(self.context, module, &passes.join(","))?;
         pipeline::run(self.context, module, &editing::removing(configuration, QDQ_TO_PLACED))?;
-        let facts = compare::node_facts(compare::network(module.as_operation())?);
+        let placed = compare::network(module.as_operation())?;
+        let (facts, removable) = (compare::node_facts(placed), border::removable(placed));
         pipeline::run(self.context, module, &editing::removing(configuration, PLACED_TO_BPU))?;
         // Before samples are separated: what can be removed is named as in the network of one sample.
-        editing::report(configuration, compare::network(module.as_operation())?);
+        editing::report(configuration, compare::network(module.as_operation())?, removable);
         if let Some(passes) = editing::separating_passes(configuration) {
             pipeline::run(self.context, module, &passes)?;
         }

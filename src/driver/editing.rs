@@ -129,15 +129,17 @@ pub(super) fn check_removed_names(
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }
 }
 
-/// Says what was removed from a network of segments, and what could be.
-pub(super) fn report(configuration: &Configuration, function: OperationRef<'_, '_>) {
+/// Says what was removed from a network of segments, and what could be: in the segments, and in the network that they were cut from.
+pub(super) fn report(configuration: &Configuration, function: OperationRef<'_, '_>, mut removable: Vec<BorderNode>) {
     if removes_by_name(configuration) && !configuration.get(&REMOVE_NODE_TYPE).is_empty() {
         tracing::warn!("remove_node_name is given, so remove_node_type is not used: names win over types");
     }
     let list = |nodes: &[BorderNode]| -> Vec<String> {
         nodes.iter().map(|node| format!("{} ({})", node.name, node.kind)).collect()
     };
-    let (removed, removable) = (border::removed(function), border::removable(function));
+    let removed = border::removed(function);
+    removable
+        .extend(border::removable(function).into_iter().filter(|node| !removable.contains(node)).collect::<Vec<_>>());
     if !removed.is_empty() {
         tell_names("removed next to inputs and outputs", &list(&removed));
     } else if !configuration.get(&REMOVE_NODE_TYPE).is_empty() {

@@ -24,6 +24,7 @@ use crate::quant::{
     calibrate::{CalibrationError, Samples, random_inputs, threads},
     correct_biases,
     evidence::{self, Calibrated, Evidence, Method, RangeMethod, RangeMethods},
+    float_search::float16_values,
     given::keep_forms,
     info::{ActivationType, PrecisionInfo, QuantInfo},
     measured_values,
@@ -351,9 +352,13 @@ impl NetworkStages<'_> {
         };
         let budget =
             self.configuration.get(&LATENCY_BUDGET).map(|percent| LatencyBudget { percent, latency: &latency });
+        let free = |name: &String| !reference.asked.values.contains_key(name);
+        let float16 = float16_values(compare::network(module.as_operation())?, evidence)?;
+        let float16 = float16.into_iter().filter(|(name, _)| free(name)).collect();
         let found = Search {
             module,
             candidates,
+            float16: &float16,
             calibrated: &reference.calibrated,
             wanted_cosine: self.wanted_cosine(),
             mixes: *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Mix
@@ -454,6 +459,14 @@ fn report(found: &Found) {
             found.candidates
         );
         tell_names(&what, &found.wide);
+    }
+    if !found.float16.is_empty() {
+        let nodes: Vec<&String> = found.float16.iter().collect();
+        let what = format!(
+            "{} nodes are computed in float16, because not even int16 shows what lies between them",
+            nodes.len()
+        );
+        tell_names(&what, &nodes);
     }
     for (output, same) in &found.best_classes {
         tracing::info!(

@@ -298,12 +298,12 @@ fn read(place: Option<&Place>, input: &SampleInput) -> Result<Array, Calibration
     if array.len() != input.shape.iter().product::<usize>() {
         return Err(failed(format!("its shape is {:?}, but the input takes {:?}", array.shape(), input.shape)));
     }
-    let has_nan = match array.values::<f32>() {
-        Some(values) => values.iter().any(|value| value.is_nan()),
-        None => array.to_f64().iter().any(|value| value.is_nan()),
+    let faulty = match array.values::<f32>() {
+        Some(values) => values.iter().find(|value| !value.is_finite()).map(|value| f64::from(*value)),
+        None => array.to_f64().iter().copied().find(|value| !value.is_finite()),
     };
-    if has_nan {
-        return Err(failed("it holds NaN, which is no value of a sample; correct or remove the file".into()));
+    if let Some(value) = faulty {
+        return Err(failed(format!("it holds {value}, which is no value of a sample; correct or remove the file")));
     }
     Ok(array.reshaped(&input.shape)?)
 }
@@ -387,10 +387,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         save(folder.path(), "a.npy", &floats(&[2], 0));
         save(folder.path(), "b.npy", &Array::from_values(&[2], &[1.0f32, f32::NAN]).unwrap());
+        save(folder.path(), "c.npy", &Array::from_values(&[2], &[f32::NEG_INFINITY, 1.0]).unwrap());
         let samples = SampleFiles::open(vec![input(folder.path(), &[2], ElementType::F32)]).unwrap();
         samples.read(0).unwrap();
-        let error = samples.read(1).unwrap_err().to_string();
-        assert!(error.contains("b.npy: it holds NaN"), "{error}");
+        let error = |sample| samples.read(sample).unwrap_err().to_string();
+        assert!(error(1).contains("b.npy: it holds NaN"), "{}", error(1));
+        assert!(error(2).contains("c.npy: it holds -inf"), "{}", error(2));
     }
 
     #[test]

@@ -4,7 +4,12 @@ use super::Observer;
 use super::moments::{MomentsPlan, TakenValues};
 use crate::cpu::{Array, Error, FloatExecutable};
 use hb_dialects::ElementType;
-use hb_dialects::{ir::IrError, pass::PassFailure};
+use hb_dialects::{
+    ir::{self, IrError},
+    names::FUNCTION,
+    pass::PassFailure,
+};
+use melior::ir::{Module, OperationRef};
 use rayon::prelude::*;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -48,6 +53,15 @@ pub struct Samples<'a> {
     pub read: &'a Read<'a>,
     /// Samples that run at a time.
     pub jobs: usize,
+}
+
+/// The network of a module.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn network<'m>(module: &'m Module<'_>) -> Result<OperationRef<'m, 'm>, CalibrationError> {
+    ir::function_named(module.as_operation(), FUNCTION)
+        .ok_or_else(|| CalibrationError::Threshold(format!("there is no function @{FUNCTION}")))
 }
 
 /// Gives the inputs of a sample for a network.

@@ -1,7 +1,7 @@
 //! Ranges of several methods in one network: for each value whose rounding matters, that which costs the outputs least.
 
 use super::{
-    calibrate::CalibrationError,
+    calibrate::{CalibrationError, network},
     evidence::ChosenRanges,
     info::{ActivationType, ValueInfo},
     search::Search,
@@ -21,8 +21,11 @@ impl Search<'_, '_> {
     /// # Errors
     /// When the network cannot be run.
     pub(super) fn mix(&self, (methods, info): &ChosenRanges) -> Result<Option<ChosenRanges>, CalibrationError> {
-        let executable = (self.compile)(self.function(self.module)?)?;
-        let cost = |values: &[(&str, ThresholdRange)]| costs(&executable, values, &self.evidence.learned, self.samples);
+        let function = network(self.module)?;
+        let executable = (self.compile)(function)?;
+        let cost = |values: &[(&str, ThresholdRange)]| {
+            costs(function, &executable, values, &self.evidence.learned, self.samples)
+        };
         let own: Vec<(&str, ThresholdRange)> = info
             .values
             .iter()

@@ -10,6 +10,7 @@ pub mod calibrate;
 pub mod cut;
 pub mod evidence;
 mod float16;
+pub mod float_search;
 pub mod given;
 pub mod groups;
 pub mod info;

@@ -420,6 +420,13 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
                 let holder = holders.first().map(|holder| described(**holder)).unwrap_or_default();
                 self.refused.push(format!("the inputs of node '{node}' are inside of {holder}, which computes it: they have no type of their own"));
             }
+            if let Some(asked) = types.outputs {
+                let given = |holder: &OperationRef<'c, 'a>| Some((self.asking.output(*holder)?.0, described(*holder)));
+                let overruled = holders.iter().copied().filter_map(given).find(|(given, _)| *given != asked);
+                self.refused.extend(overruled.map(|(given, holder)| {
+                    format!("the output of node '{node}' stays {given}: it is inside of {holder}, and a later node of it asks for {given}")
+                }));
+            }
         }
     }
 

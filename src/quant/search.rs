@@ -1,22 +1,22 @@
 //! The search for precision: which activations become int16, so that the outputs stay as close to the float network's as is wanted.
 
 use super::{
-    calibrate::{CalibrationError, Samples, outputs},
+    calibrate::{CalibrationError, Samples, network, outputs},
     evidence::{Calibrated, ChosenRanges, Evidence, RangeMethods},
+    groups::measured_values,
     info::{Judge, PrecisionInfo, QuantInfo, ValueInfo},
     insert_casts::insert_casts,
-    judge::{Likeness, likeness, same_best_class},
+    judge::{Likeness, same_best_class},
     precision::{Candidate, choose, first},
-    sensitivity::{costs, pairs},
+    sensitivity::{costs, pairs, worst},
     steps::{LEAST_SHARE, Steps},
-    thresholds::{ThresholdRange, assign_thresholds},
+    thresholds::{ThresholdRange, assign_float16, assign_thresholds},
 };
 use crate::cpu::{Array, FloatExecutable};
 use hb_dialects::ir;
-use hb_dialects::names::FUNCTION;
 use melior::ir::{Module, OperationRef};
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
 /// A trial with more int16 that is no better than this share of the error of one with less is not worth it.
@@ -56,6 +56,8 @@ pub struct Found {
     pub reached: Vec<(RangeMethods, f64)>,
     /// The names of the int16 values, and how many there could be.
     pub wide: Vec<String>,
+    /// Operations that are computed in float16 because not even int16 would do.
+    pub float16: BTreeSet<String>,
     /// How many values could be int16.
     pub candidates: usize,
     /// What each of them alone costs the outputs of their cosine as int8; empty where int8 is good enough for all.
@@ -68,6 +70,8 @@ pub struct Search<'s, 'c> {
     pub module: &'s Module<'c>,
     /// What could be int16.
     pub candidates: &'s [Candidate],
+    /// What could be float16: for each value of those the operations between which it would be.
+    pub float16: &'s BTreeMap<String, BTreeSet<String>>,
     /// What calibration measured.
     pub calibrated: &'s Calibrated,
     /// The mean cosine that every output shall have with that of the float network; none is int8 whatever comes of it.
@@ -88,12 +92,23 @@ pub struct Search<'s, 'c> {
     pub compile: &'s Compile<'s>,
 }
 
-/// A QDQ form with some activations as int16.
-struct Trial {
+/// What a QDQ form is made with.
+#[derive(Clone)]
+pub(super) struct Form {
+    /// What decides on what the others do not.
+    pub base: Rc<ChosenRanges>,
+    /// The int16 values.
+    pub wide: BTreeMap<String, ThresholdRange>,
+    /// The operations that are computed in float16.
+    pub float16: BTreeSet<String>,
+}
+
+/// A QDQ form that was judged.
+pub(super) struct Trial {
     executable: FloatExecutable,
-    /// What decides on the others.
-    base: Rc<ChosenRanges>,
-    wide: BTreeMap<String, ThresholdRange>,
+    pub form: Form,
+    /// The values that still have integers.
+    measured: HashSet<String>,
     verdict: Verdict,
     /// Where there is a budget for it.
     latency: Option<f64>,
@@ -111,11 +126,26 @@ struct Verdict {
     best_classes: Vec<(String, usize)>,
 }
 
+/// What a search is after.
+#[derive(Clone, Copy)]
+pub(super) struct Goal {
+    /// The mean cosine, or share of the judge's number.
+    pub wanted: f64,
+    /// The most latency; none where any will do.
+    pub latency: Option<f64>,
+}
+
+impl Goal {
+    pub(super) fn allows(&self, trial: &Trial) -> bool {
+        self.latency.zip(trial.latency).is_none_or(|(most, own)| own <= most)
+    }
+}
+
 /// What a trial reaches for other samples too, and with how many int16 activations.
 type Outcome = (f64, usize);
 
 /// Whether a trial is to be preferred to another: it reaches what is wanted with less int16, or it comes closer by more than int16 costs.
-fn is_better((reached, wide): Outcome, (others_reached, others_wide): Outcome, wanted: f64) -> bool {
+pub(super) fn is_better((reached, wide): Outcome, (others_reached, others_wide): Outcome, wanted: f64) -> bool {
     match (reached >= wanted, others_reached >= wanted) {
         (true, true) => wide < others_wide,
         (false, false) if wide > others_wide => 1.0 - reached < WORTHWHILE * (1.0 - others_reached),
@@ -125,8 +155,8 @@ fn is_better((reached, wide): Outcome, (others_reached, others_wide): Outcome, w
 }
 
 impl Trial {
-    fn outcome(&self) -> Outcome {
-        (self.verdict.at_least, self.wide.len())
+    pub(super) fn outcome(&self) -> Outcome {
+        (self.verdict.at_least, self.form.wide.len())
     }
 }
 
@@ -141,15 +171,21 @@ impl<'s> Search<'s, '_> {
         let int8_cosine = best.verdict.reached;
         let mut noise = Vec::new();
         if let Some(wanted) = self.wanted_cosine.filter(|wanted| best.verdict.at_least < *wanted) {
-            noise = self.noise(&best.base.1)?;
-            best = self.widen(best, &noise, wanted)?;
+            noise = self.noise(&best.form.base.1)?;
+            let goal = Goal { wanted, latency: self.most_latency(&best) };
+            best = self.widen(best, &noise, goal)?;
+            if best.verdict.at_least < wanted {
+                best = self.with_float16(best, noise.clone(), goal)?;
+            }
         }
-        let Trial { executable, base, wide, verdict, .. } = best;
+        let Trial { executable, form: Form { base, wide, float16 }, verdict, measured, .. } = best;
         let (methods, base) = &*base;
         let precision = PrecisionInfo { wanted_cosine: self.wanted_cosine, int8_cosine, cosine: verdict.reached };
         let mut info = base.clone();
         info.precision = Some(precision);
-        for (name, range) in &wide {
+        info.values.retain(|name, _| measured.contains(name));
+        info.float16.extend(float16.iter().cloned());
+        for (name, range) in wide.iter().filter(|(name, _)| measured.contains(*name)) {
             let largest = self.evidence.largest.get(name).copied().unwrap_or(range.threshold);
             info.values.insert(name.clone(), ValueInfo::new(*range, largest, Judge::Precision));
         }
@@ -162,7 +198,8 @@ impl<'s> Search<'s, '_> {
             judged: self.evidence.judged.len(),
             methods: methods.clone(),
             reached,
-            wide: wide.into_keys().collect(),
+            wide: wide.into_keys().filter(|name| measured.contains(name)).collect(),
+            float16,
             candidates: self.candidates.len(),
             noise: self.candidates.iter().map(|candidate| candidate.value.clone()).zip(noise).collect(),
         })
@@ -175,14 +212,15 @@ impl<'s> Search<'s, '_> {
         let mut ranges: Vec<ChosenRanges> = self.calibrated.ranges.iter().rev().cloned().collect();
         let mut mixes = self.mixes;
         while let Some(base) = ranges.pop() {
-            let trial = self.attempt(Rc::new(base), BTreeMap::new())?;
-            reached.push((trial.base.0.clone(), trial.verdict.reached));
+            let form = Form { base: Rc::new(base), wide: BTreeMap::new(), float16: BTreeSet::new() };
+            let trial = self.attempt(form)?;
+            reached.push((trial.form.base.0.clone(), trial.verdict.reached));
             // The wanted cosine is not asked: of what is good enough, the best still is the safest.
             if best.as_ref().is_none_or(|best| trial.verdict.reached > best.verdict.reached) {
                 best = Some(trial);
             }
             if let Some(best) = best.as_ref().filter(|_| ranges.is_empty() && std::mem::take(&mut mixes)) {
-                ranges.extend(self.mix(&best.base)?);
+                ranges.extend(self.mix(&best.form.base)?);
             }
         }
         let best = best.ok_or_else(|| CalibrationError::Threshold("nothing was to choose ranges".into()))?;
@@ -190,10 +228,9 @@ impl<'s> Search<'s, '_> {
     }
 
     /// What reaches the wanted cosine with the fewest activations as int16, or comes closest to it.
-    fn widen(&self, mut best: Trial, noise: &[f64], wanted: f64) -> Result<Trial, CalibrationError> {
-        let (base, reached) = (best.base.clone(), best.verdict.at_least);
-        let most_latency = self.most_latency(&best);
-        let within = |trial: &Trial| most_latency.zip(trial.latency).is_none_or(|(most, own)| own <= most);
+    pub(super) fn widen(&self, mut best: Trial, noise: &[f64], goal: Goal) -> Result<Trial, CalibrationError> {
+        let Goal { wanted, .. } = goal;
+        let (form, reached) = (best.form.clone(), best.verdict.at_least);
         let mut steps = Steps::new(reached, wanted);
         // What was reached with how many: they are chosen in one order.
         let mut known = BTreeMap::from([(0, reached)]);
@@ -205,9 +242,9 @@ impl<'s> Search<'s, '_> {
                 steps.saw(share, reached);
                 continue;
             }
-            let next = self.attempt(base.clone(), wide)?;
-            if !within(&next) {
-                return self.within_budget(best, noise, (wanted, most), &within);
+            let next = self.attempt(Form { wide, ..form.clone() })?;
+            if !goal.allows(&next) {
+                return self.within_budget(best, noise, goal, most);
             }
             known.insert(most, next.verdict.at_least);
             steps.saw(share, next.verdict.at_least);
@@ -224,19 +261,20 @@ impl<'s> Search<'s, '_> {
         &self,
         mut best: Trial,
         noise: &[f64],
-        (wanted, mut beyond): (f64, usize),
-        within: &dyn Fn(&Trial) -> bool,
+        goal: Goal,
+        mut beyond: usize,
     ) -> Result<Trial, CalibrationError> {
-        let (base, mut allowed) = (best.base.clone(), best.wide.len());
+        let (form, mut allowed) = (best.form.clone(), best.form.wide.len());
         while beyond.saturating_sub(allowed) > 1 {
             let count = allowed + (beyond - allowed) / 2;
-            let next = self.attempt(base.clone(), first(self.candidates, noise, count))?;
-            if !within(&next) {
+            let wide = first(self.candidates, noise, count);
+            let next = self.attempt(Form { wide, ..form.clone() })?;
+            if !goal.allows(&next) {
                 beyond = count;
                 continue;
             }
             allowed = count;
-            if is_better(next.outcome(), best.outcome(), wanted) {
+            if is_better(next.outcome(), best.outcome(), goal.wanted) {
                 best = next;
             }
         }
@@ -250,7 +288,8 @@ impl<'s> Search<'s, '_> {
 
     /// What each candidate alone costs the outputs as int8.
     fn noise(&self, ranges: &QuantInfo) -> Result<Vec<f64>, CalibrationError> {
-        let executable = (self.compile)(self.function(self.module)?)?;
+        let function = network(self.module)?;
+        let executable = (self.compile)(function)?;
         let threshold = |candidate: &'s Candidate| {
             let value = ranges.values.get(&candidate.value);
             let value =
@@ -258,32 +297,29 @@ impl<'s> Search<'s, '_> {
             Ok((candidate.value.as_str(), value.range()))
         };
         let values = self.candidates.iter().map(threshold).collect::<Result<Vec<_>, CalibrationError>>()?;
-        let noise = costs(&executable, &values, &self.evidence.learned, self.samples)?;
+        let noise = costs(function, &executable, &values, &self.evidence.learned, self.samples)?;
         for ((value, _), noise) in values.iter().zip(&noise) {
-            tracing::debug!("'{value}' alone as int8 costs the outputs {noise:.3e} of their cosine");
+            tracing::debug!(
+                "'{value}' alone as int8 costs the outputs, before a closing Softmax or Sigmoid, {noise:.3e} of their cosine"
+            );
         }
         Ok(noise)
     }
 
-    pub(super) fn function<'m>(&self, module: &'m Module<'_>) -> Result<OperationRef<'m, 'm>, CalibrationError> {
-        ir::function_named(module.as_operation(), FUNCTION)
-            .ok_or_else(|| CalibrationError::Threshold(format!("there is no function @{FUNCTION}")))
-    }
-
-    fn attempt(
-        &self,
-        base: Rc<ChosenRanges>,
-        mut wide: BTreeMap<String, ThresholdRange>,
-    ) -> Result<Trial, CalibrationError> {
-        let (methods, info) = &*base;
+    /// Makes a form and judges it.
+    pub(super) fn attempt(&self, mut form: Form) -> Result<Trial, CalibrationError> {
+        let Form { base, wide, float16 } = &mut form;
+        let (methods, info) = &**base;
         let ranges = info.ranges();
-        for (name, range) in &mut wide {
+        for (name, range) in wide.iter_mut() {
             if let Some(narrow) = ranges.get(name) {
                 (range.narrow_threshold, range.zero_point) = (Some(narrow.threshold), narrow.zero_point);
             }
         }
         let copy = ir::copy_module(self.module)?;
-        let function = self.function(&copy)?;
+        let function = network(&copy)?;
+        assign_float16(function, float16).map_err(CalibrationError::Threshold)?;
+        let measured = measured_values(function)?;
         assign_thresholds(function, |name| wide.get(name).or_else(|| ranges.get(name)).copied())
             .map_err(CalibrationError::Threshold)?;
         insert_casts(function)?;
@@ -292,24 +328,24 @@ impl<'s> Search<'s, '_> {
         let verdict = self.judge(&executable)?;
         let (wide_count, candidates, reached) = (wide.len(), self.candidates.len(), verdict.reached);
         tracing::debug!(
-            "ranges by {methods}, {wide_count} of {candidates} activations int16: output cosine {reached:.6}, for other samples at least {:.6}",
+            "ranges by {methods}, {wide_count} of {candidates} activations int16, {} nodes float16: output cosine {reached:.6}, for \
+             other samples at least {:.6}",
+            float16.len(),
             verdict.at_least
         );
-        Ok(Trial { executable, base, wide, verdict, latency })
+        Ok(Trial { executable, form, measured, verdict, latency })
     }
 
     fn judge(&self, executable: &FloatExecutable) -> Result<Verdict, CalibrationError> {
         let own = outputs(executable, &self.evidence.judged, self.samples)?;
         let mut verdict = Verdict { reached: 1.0, at_least: 1.0, worst: String::new(), best_classes: Vec::new() };
+        if let Some((name, Likeness { cosine, at_least, slice })) = worst(executable, &self.evidence.outputs, &own) {
+            let slice = slice.map_or_else(String::new, |slice| format!(" ({slice})"));
+            (verdict.reached, verdict.at_least, verdict.worst) = (cosine, at_least, format!("'{name}'{slice}"));
+        }
         for (output, (name, _, shape)) in executable.outputs().enumerate() {
-            let pairs = pairs(&self.evidence.outputs, &own, output);
-            let Likeness { cosine, at_least, slice } = likeness(shape, &pairs);
-            verdict.at_least = verdict.at_least.min(at_least);
-            if cosine < verdict.reached || verdict.worst.is_empty() {
-                verdict.worst = slice.map_or_else(|| format!("'{name}'"), |slice| format!("'{name}' ({slice})"));
-                verdict.reached = verdict.reached.min(cosine);
-            }
-            verdict.best_classes.extend(same_best_class(shape, &pairs).map(|count| (name.to_owned(), count)));
+            let same = same_best_class(shape, &pairs(&self.evidence.outputs, &own, output));
+            verdict.best_classes.extend(same.map(|count| (name.to_owned(), count)));
         }
         if let Some(judge) = self.judge {
             let share = judge(executable, &own)? / self.float_number(judge, executable)?;

@@ -1,76 +1,169 @@
 //! What the rounding of each value alone costs the outputs.
 
 use super::{
-    calibrate::{CalibrationError, Samples, floats, outputs, threads},
+    calibrate::{CalibrationError, Samples, floats, threads},
     judge::{Likeness, likeness},
-    thresholds::ThresholdRange,
+    rules::{ACTIVATION_BITS, QuantizationRule, ResultScale, rule_of},
+    thresholds::{ThresholdRange, value_name},
 };
 use crate::cpu::{Array, FloatExecutable};
 use crate::numerics::{Clamp, Destination, dequantize, quantize};
-use hb_dialects::ir::Affine;
+use hb_dialects::{
+    hfloat::Op,
+    ir::{self, Affine, IrError, TensorType},
+};
+use melior::ir::{BlockLike, OperationRef, Value, ValueLike, operation::OperationLike};
 use rayon::prelude::*;
 
 /// So many samples show it: costs differ by orders of magnitude, and each value takes a run of the network.
 const SAMPLES: usize = 2;
 
-/// For each value, given by its name and its range as int8, how far the worst part of the outputs is from that of the float network when this value alone is
-/// int8: 1 minus the mean cosine over the first of these samples. `executable` is the float network with its values observed.
+/// For each value of a float network, given by its name and its range, how far the worst part of the outputs is from that of the float network
+/// when this value alone has these integers: 1 minus the mean cosine over the first of these samples. An output that a Softmax or Sigmoid closes is
+/// seen before it: probabilities are 0 or 1 nearly everywhere, so that a few samples would show by chance which roundings change them.
+/// `executable` is the network with its values observed.
 ///
 /// # Errors
-/// When a sample cannot be read or run.
+/// When a sample cannot be read or run, or attributes cannot be read.
 pub fn costs(
+    function: OperationRef<'_, '_>,
     executable: &FloatExecutable,
     values: &[(&str, ThresholdRange)],
     learned: &[usize],
     samples: &Samples<'_>,
 ) -> Result<Vec<f64>, CalibrationError> {
     let learned = learned.get(..SAMPLES).unwrap_or(learned);
-    let whole = outputs(executable, learned, samples)?;
     let inputs = learned.iter().map(|&index| (samples.read)(executable, index)).collect::<Result<Vec<_>, _>>()?;
+    let network = Shown { executable, closed: closed_outputs(function)? };
+    let whole = inputs.iter().map(|inputs| network.run(inputs, &mut |_, _| {})).collect::<Result<Vec<_>, _>>()?;
     let cost = |(name, range): &(&str, ThresholdRange)| {
-        let rounded = inputs.iter().map(|inputs| run_rounded(executable, inputs, name, range.affine()));
+        let rounded = inputs.iter().map(|inputs| network.run_rounded(inputs, name, *range));
         let rounded = rounded.collect::<Result<Option<Vec<_>>, CalibrationError>>()?;
         // Of a value that is not there nothing is known, so that it counts as lost.
-        Ok(rounded.map_or(1.0, |rounded| 1.0 - worst(executable, &whole, &rounded).cosine))
+        Ok(rounded.map_or(1.0, |rounded| network.error(&whole, &rounded)))
     };
     threads(samples.jobs)?.install(|| values.par_iter().map(cost).collect())
 }
 
-/// The outputs with one value rounded; none where there is no such value.
-fn run_rounded(
-    executable: &FloatExecutable,
-    inputs: &[Array],
-    name: &str,
-    Affine { scale, zero_point }: Affine,
-) -> Result<Option<Vec<Array>>, CalibrationError> {
-    let (scale, to) = (scale as f32, Destination { zero_point, clamp: Clamp::I8 });
-    let round = |values: &mut [f32]| {
-        values.iter_mut().for_each(|value| *value = dequantize(quantize(*value, scale, to) - zero_point, scale));
+/// For each output what the Softmax or Sigmoid that closes it is made of, by name and shape; none where nothing closes it.
+fn closed_outputs(function: OperationRef<'_, '_>) -> Result<Vec<Option<(String, Vec<usize>)>>, IrError> {
+    let end = ir::body(function).and_then(|block| block.terminator());
+    let outputs = end.into_iter().flat_map(|end| end.operands().collect::<Vec<_>>());
+    let closed = |output| {
+        let Some(value) = before_closing(output)? else { return Ok(None) };
+        let shape = TensorType::from_type(value.r#type())?.static_shape().ok();
+        Ok(shape.map(|shape| (value_name(function, value), shape)))
     };
-    let mut inputs = inputs.to_vec();
-    let named = executable.inputs().position(|(input, ..)| input == name);
-    let mut found = named.is_some();
-    if let Some(values) = named.and_then(|input| inputs.get_mut(input)).and_then(|input| input.values_mut::<f32>()) {
-        round(values);
-    }
-    let alter = &mut |observed: &str, values: &mut [f32]| {
-        if observed == name {
-            found = true;
-            round(values);
-        }
-    };
-    let outputs = executable.run_altered(&inputs.iter().collect::<Vec<_>>(), alter)?;
-    Ok(found.then_some(outputs))
+    outputs.map(closed).collect()
 }
 
-/// How alike the worst part of the outputs is: the least of the cosines, and the least of what other samples have.
-pub(super) fn worst(executable: &FloatExecutable, float: &[Vec<Array>], own: &[Vec<Array>]) -> Likeness {
-    let shapes = executable.outputs().map(|(_, _, shape)| shape);
-    let each = shapes.enumerate().map(|(output, shape)| likeness(shape, &pairs(float, own, output)));
-    each.fold(Likeness { cosine: 1.0, at_least: 1.0, slice: None }, |worst, next| Likeness {
-        at_least: worst.at_least.min(next.at_least),
-        ..if next.cosine < worst.cosine { next } else { worst }
+/// What the Softmax or Sigmoid is made of that gives a value, which may be moved since.
+fn before_closing<'c: 'a, 'a>(mut value: Value<'c, 'a>) -> Result<Option<Value<'c, 'a>>, IrError> {
+    while let Some(operation) = ir::defining_operation(value) {
+        let Ok(operand) = operation.operand(0) else { break };
+        if matches!(Op::of(operation), Some(Op::Softmax | Op::Sigmoid)) {
+            return Ok(Some(operand));
+        }
+        let variable = operation.operands().filter(|operand| ir::constant_of(*operand).is_none()).count();
+        let moves = |rule: QuantizationRule| Ok::<_, IrError>(rule.result(operation)? == ResultScale::LikeInput);
+        if variable != 1 || !rule_of(operation)?.map(moves).transpose()?.unwrap_or_default() {
+            break;
+        }
+        value = operand;
+    }
+    Ok(None)
+}
+
+/// A float network, and where it shows what rounding costs.
+struct Shown<'e> {
+    executable: &'e FloatExecutable,
+    /// By output: the value before it that is looked at instead.
+    closed: Vec<Option<(String, Vec<usize>)>>,
+}
+
+impl Shown<'_> {
+    /// What is looked at of one run with altered values.
+    fn run(
+        &self,
+        inputs: &[Array],
+        alter: &mut dyn FnMut(&str, &mut [f32]),
+    ) -> Result<Vec<Vec<f32>>, CalibrationError> {
+        let mut seen: Vec<Option<Vec<f32>>> = vec![None; self.closed.len()];
+        let watch = &mut |observed: &str, values: &mut [f32]| {
+            alter(observed, values);
+            for (seen, closed) in seen.iter_mut().zip(&self.closed) {
+                if closed.as_ref().is_some_and(|(name, _)| name == observed) {
+                    *seen = Some(values.to_vec());
+                }
+            }
+        };
+        let outputs = self.executable.run_altered(&inputs.iter().collect::<Vec<_>>(), watch)?;
+        Ok(outputs.iter().zip(seen).map(|(output, seen)| seen.unwrap_or_else(|| floats(output))).collect())
+    }
+
+    /// The same with one value rounded; none where there is no such value.
+    fn run_rounded(
+        &self,
+        inputs: &[Array],
+        name: &str,
+        range: ThresholdRange,
+    ) -> Result<Option<Vec<Vec<f32>>>, CalibrationError> {
+        let Affine { scale, zero_point } = range.affine();
+        let clamp = if range.bits == ACTIVATION_BITS { Clamp::I8 } else { Clamp::I16 };
+        let (scale, to) = (scale as f32, Destination { zero_point, clamp });
+        let round = |values: &mut [f32]| {
+            values.iter_mut().for_each(|value| *value = dequantize(quantize(*value, scale, to) - zero_point, scale));
+        };
+        let mut inputs = inputs.to_vec();
+        let named = self.executable.inputs().position(|(input, ..)| input == name);
+        let mut found = named.is_some();
+        if let Some(values) = named.and_then(|input| inputs.get_mut(input)).and_then(|input| input.values_mut::<f32>())
+        {
+            round(values);
+        }
+        let shown = self.run(&inputs, &mut |observed: &str, values: &mut [f32]| {
+            if observed == name {
+                found = true;
+                round(values);
+            }
+        })?;
+        Ok(found.then_some(shown))
+    }
+
+    /// 1 minus the mean cosine of the worst part.
+    fn error(&self, float: &[Vec<Vec<f32>>], own: &[Vec<Vec<f32>>]) -> f64 {
+        let outputs = self.executable.outputs().zip(&self.closed).enumerate();
+        let cosines = outputs.map(|(output, ((_, _, shape), closed))| {
+            let value = |sample: &Vec<Vec<f32>>| sample.get(output).cloned().unwrap_or_default();
+            let pairs: Vec<_> = float.iter().zip(own).map(|(float, own)| (value(float), value(own))).collect();
+            let before = closed.as_ref().map(|(_, shape)| shape.as_slice());
+            let is_before =
+                |shape: &&[usize]| pairs.iter().all(|(left, _)| left.len() == shape.iter().product::<usize>());
+            likeness(before.filter(is_before).unwrap_or(shape), &pairs).cosine
+        });
+        1.0 - cosines.fold(1.0, f64::min)
+    }
+}
+
+/// How alike the worst part of the outputs is, the least of the cosines with the least of what other samples have, and the name of its
+/// output; none where there is no output.
+pub(super) fn worst<'e>(
+    executable: &'e FloatExecutable,
+    float: &[Vec<Array>],
+    own: &[Vec<Array>],
+) -> Option<(&'e str, Likeness)> {
+    let each = executable.outputs().enumerate();
+    let each = each.map(|(output, (name, _, shape))| (name, likeness(shape, &pairs(float, own, output))));
+    each.reduce(|(name, worst), (other, next)| {
+        let at_least = worst.at_least.min(next.at_least);
+        let (name, worst) = if next.cosine < worst.cosine { (other, next) } else { (name, worst) };
+        (name, Likeness { at_least, ..worst })
     })
+}
+
+/// How far the worst part of the outputs is from that of the float network: 1 minus its mean cosine.
+pub(super) fn error(executable: &FloatExecutable, float: &[Vec<Array>], own: &[Vec<Array>]) -> f64 {
+    worst(executable, float, own).map_or(0.0, |(_, worst)| 1.0 - worst.cosine)
 }
 
 /// The values of an output of two networks, sample after sample.

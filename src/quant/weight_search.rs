@@ -1,16 +1,16 @@
 //! Which layers need weights of 16 bits: those whose rounding to int8 costs the outputs so much that no activation could make up for it.
 
 use super::{
-    calibrate::{CalibrationError, Samples, outputs},
+    calibrate::{CalibrationError, Samples, network, outputs},
     evidence::Evidence,
     round_weights::round_weights,
     rounded_weights::{RoundedWeights, apply},
     search::Compile,
-    sensitivity::worst,
+    sensitivity::error,
 };
 use crate::cpu::{Array, FloatExecutable};
-use hb_dialects::{ir, names::FUNCTION};
-use melior::ir::{Module, OperationRef};
+use hb_dialects::ir;
+use melior::ir::Module;
 use std::collections::BTreeSet;
 
 /// The part of the error that is wanted which weights may make: the rest is left to activations.
@@ -43,7 +43,7 @@ impl WeightSearch<'_, '_> {
     /// # Errors
     /// When the network cannot be made or run.
     pub fn run(&self) -> Result<BTreeSet<String>, CalibrationError> {
-        let function = function(self.module)?;
+        let function = network(self.module)?;
         let rounded = round_weights(function, &self.evidence.moments, &super::calibrate::threads(self.samples.jobs)?)?;
         let most = (1.0 - self.wanted_cosine) * SHARE;
         let all = self.error(&rounded, &BTreeSet::new())?;
@@ -75,13 +75,13 @@ impl WeightSearch<'_, '_> {
     /// Layers by what rounding their weights alone costs the outputs, the largest cost first.
     fn by_cost(&self, rounded: &RoundedWeights) -> Result<Vec<String>, CalibrationError> {
         let judges = self.evidence.learned.get(..SAMPLES).unwrap_or(&self.evidence.learned);
-        let float = outputs(&(self.compile)(function(self.module)?)?, judges, self.samples)?;
+        let float = outputs(&(self.compile)(network(self.module)?)?, judges, self.samples)?;
         let mut costs = Vec::new();
         for node in rounded.0.keys().filter(|node| !self.narrow.contains(*node)) {
             let others = rounded.0.keys().filter(|other| *other != node).cloned().collect();
             let executable = self.with(rounded, &others)?;
             let own = outputs(&executable, judges, self.samples)?;
-            let cost = 1.0 - worst(&executable, &float, &own).cosine;
+            let cost = error(&executable, &float, &own);
             tracing::debug!("the weights of '{node}' alone as int8 cost the outputs {cost:.3e} of their cosine");
             costs.push((cost, node.clone()));
         }
@@ -93,7 +93,7 @@ impl WeightSearch<'_, '_> {
     fn error(&self, rounded: &RoundedWeights, wide: &BTreeSet<String>) -> Result<f64, CalibrationError> {
         let executable = self.with(rounded, wide)?;
         let own: Vec<Vec<Array>> = outputs(&executable, &self.evidence.judged, self.samples)?;
-        Ok(1.0 - worst(&executable, &self.evidence.outputs, &own).cosine)
+        Ok(error(&executable, &self.evidence.outputs, &own))
     }
 
     /// The float network with all weights rounded but those of some layers, whose 16 bits are as good as exact.
@@ -101,13 +101,8 @@ impl WeightSearch<'_, '_> {
         let copy = ir::copy_module(self.module)?;
         let some = rounded.0.iter().filter(|(node, _)| !exact.contains(*node));
         let some = RoundedWeights(some.map(|(node, weight)| (node.clone(), weight.clone())).collect());
-        let function = function(&copy)?;
+        let function = network(&copy)?;
         apply(function, &some)?;
         (self.compile)(function)
     }
-}
-
-fn function<'m>(module: &'m Module<'_>) -> Result<OperationRef<'m, 'm>, CalibrationError> {
-    ir::function_named(module.as_operation(), FUNCTION)
-        .ok_or_else(|| CalibrationError::Threshold(format!("there is no function @{FUNCTION}")))
 }

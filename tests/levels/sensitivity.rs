@@ -32,7 +32,7 @@ fn costs_on_paper() {
     // A step of 1 shows all of it; one of 0.1 ends at 12.7.
     let values = [("x", 127.0), ("relu", 127.0), ("x", 12.7), ("relu", 12.7), ("abs", 12.7), ("add", 25.4)];
     let values = values.map(|(name, threshold)| (name, ThresholdRange::from(threshold)));
-    let found = costs(&executable, &values, &[0], &samples).unwrap();
+    let found = costs(function, &executable, &values, &[0], &samples).unwrap();
     let float = [2.0, 4.0, 6.0, 254.0];
     let cut = 1.0 - cosine(&float, &[2.0, 4.0, 6.0, 25.4]);
     // Only one of the two operands of the sum is cut.
@@ -41,7 +41,34 @@ fn costs_on_paper() {
         assert!((own - expected).abs() < 1e-6, "{found:?}");
     }
     // Of what is not there nothing is known.
-    assert_eq!(costs(&executable, &[("unknown", 1.0.into())], &[0], &samples).unwrap(), [1.0]);
+    assert_eq!(costs(function, &executable, &[("unknown", 1.0.into())], &[0], &samples).unwrap(), [1.0]);
     // What was altered once is not altered for the next.
-    assert_eq!(costs(&executable, &values, &[0], &samples).unwrap(), found);
+    assert_eq!(costs(function, &executable, &values, &[0], &samples).unwrap(), found);
+}
+
+/// Probabilities of 0 and 1 show nothing: what the Sigmoid is made of does.
+#[test]
+fn what_closes_an_output_is_looked_through() {
+    let context = hb::pipeline::context();
+    let text = NETWORK.replace(
+        "return %2",
+        "%3 = hfloat.sigmoid %2 : (tensor<1x4xf32>) -> tensor<1x4xf32> loc(\"sigmoid\")
+  %4 = hfloat.flatten %3 : (tensor<1x4xf32>) -> tensor<1x4xf32> loc(\"flatten\")
+  return %4",
+    );
+    let module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
+    let function = ir::function_named(module.as_operation(), "main").unwrap();
+    let options = ExecutableOptions { observe: Observe::Everything, ..ExecutableOptions::default() };
+    let executable = FloatExecutable::compile(function, options).unwrap();
+    let read =
+        |_: &FloatExecutable, _| Ok(vec![Array::from_values(&[1, 4], &[100.0f32, 110.0, 120.0, 127.0]).unwrap()]);
+    let samples = Samples { count: 1, read: &read, jobs: 1 };
+    let values = [("relu", ThresholdRange::from(110.0)), ("sigmoid", ThresholdRange::from(1.0))];
+    let found = costs(function, &executable, &values, &[0], &samples).unwrap();
+    let step = 110.0 / 127.0;
+    let cut = [100.0f64, 110.0, 110.0, 110.0].map(|value| 2.0 * (value / step).round() * step);
+    let expected = 1.0 - cosine(&[200.0, 220.0, 240.0, 254.0], &cut);
+    assert!(expected > 1e-3 && (found[0] - expected).abs() < 1e-6, "{found:?} {expected}");
+    // It is behind what is looked at.
+    assert!(found[1].abs() < 1e-12, "{found:?}");
 }

@@ -14,6 +14,8 @@ pub enum KeyOrigin {
     Later,
     /// The tool for the chips before, `hb_mapper`.
     Older,
+    /// The language of the file.
+    Yaml,
 }
 
 impl fmt::Display for KeyOrigin {
@@ -21,6 +23,7 @@ impl fmt::Display for KeyOrigin {
         f.write_str(match self {
             Self::Later => "later releases of the vendor's tool",
             Self::Older => "the older tool hb_mapper",
+            Self::Yaml => "YAML 1.1",
         })
     }
 }
@@ -74,6 +77,12 @@ pub const FOREIGN_KEYS: &[ForeignKey] = &[
         KeyOrigin::Older,
         "the layout of the deployed model's inputs, which here follows from input_type_rt and input_layout_train",
         Answer::OnlyTrainLayout("remove it; another layout needs a Transpose in the ONNX model"),
+    ),
+    key(
+        "<<",
+        KeyOrigin::Yaml,
+        "what is merged in from another mapping",
+        Answer::Refused("write the keys out where they are to act"),
     ),
     key("log_level", KeyOrigin::Older, "the detail of the log, all of which hb_compile.log holds", Answer::Noted),
     key("model_type", KeyOrigin::Older, "the kind of model, which its own parameters say", Answer::Noted),

@@ -108,7 +108,10 @@ fn lines(faults: &[OnnxError]) -> String {
 const NODES_SHOWN: usize = 8;
 
 fn list(operators: &[UnsupportedOperator]) -> String {
-    let mut text = format!("{} operator(s) of the model are not supported:", operators.len());
+    let mut text = format!(
+        "{} operator(s) of the model are not supported (docs/operators.md lists those that are):",
+        operators.len()
+    );
     for UnsupportedOperator { operator, nodes } in operators {
         let shown = nodes.iter().take(NODES_SHOWN).cloned().collect::<Vec<_>>().join(", ");
         let rest = nodes.len().saturating_sub(NODES_SHOWN);

@@ -7,6 +7,27 @@ pub struct Obstacle {
     pub gone: Option<usize>,
 }
 
+/// Obstacles in the order of their first bytes, with those that are always in the way and touch each other as one: thousands of small values
+/// side by side are one obstacle.
+pub fn joined(sorted: impl Iterator<Item = Obstacle>) -> Vec<Obstacle> {
+    let mut all: Vec<Obstacle> = Vec::new();
+    let mut last: Option<usize> = None;
+    for obstacle in sorted {
+        match last.and_then(|last| all.get_mut(last)) {
+            Some(last) if obstacle.gone.is_none() && obstacle.start <= last.end => {
+                last.end = last.end.max(obstacle.end)
+            }
+            _ => {
+                if obstacle.gone.is_none() {
+                    last = Some(all.len());
+                }
+                all.push(obstacle);
+            }
+        }
+    }
+    all
+}
+
 /// At which end of local memory something goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -93,5 +114,13 @@ mod tests {
         assert_eq!(earliest_hole(&[], (64, 64), (256, Side::High), 0), Some((0, 192)));
         assert_eq!(earliest_hole(&obstacles, (256, 64), (320, Side::Low), 0), None);
         assert_eq!(earliest_hole(&[], (0, 64), (0, Side::Low), 5), Some((5, 0)));
+    }
+
+    #[test]
+    fn what_is_always_in_the_way_is_joined() {
+        let all = [(0, 64, None), (32, 96, Some(4)), (64, 128, None), (100, 110, None), (192, 256, None)];
+        let found = joined(all.into_iter().map(|(start, end, gone)| obstacle(start, end, gone)));
+        let found: Vec<_> = found.iter().map(|obstacle| (obstacle.start, obstacle.end, obstacle.gone)).collect();
+        assert_eq!(found, [(0, 128, None), (32, 96, Some(4)), (192, 256, None)]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Loads are taken in the order of need; for a fixed order of instructions nothing is gained by loading a later one first.
 
-use super::hole::{Obstacle, Side, earliest_hole};
+use super::hole::{Obstacle, Side, earliest_hole, joined};
 use super::jobs::{Job, jobs};
 use super::{Settled, Stay};
 use crate::nash::tile::emitter::LocalPage;
@@ -53,7 +53,7 @@ fn of_settled(buffer: &super::LiveBuffer, address: u64) -> Placed {
     Placed { start: address, end: address + buffer.bytes, first: buffer.first, last: buffer.last }
 }
 
-/// Those of a list, sorted by their first moment, that have begun by one and not ended before another.
+/// Those of a list that have begun by one moment and not ended before another, in the order of their addresses.
 struct Alive<'a> {
     coming: std::iter::Peekable<std::vec::IntoIter<&'a Placed>>,
     alive: Vec<Placed>,
@@ -69,11 +69,32 @@ impl<'a> Alive<'a> {
     /// Moves on: both moments rise from call to call.
     fn between(&mut self, from: usize, to: usize) -> &[Placed] {
         while let Some(next) = self.coming.next_if(|next| next.first <= to) {
-            self.alive.push(*next);
+            let position = self.alive.partition_point(|other| other.start < next.start);
+            self.alive.insert(position, *next);
         }
         self.alive.retain(|placed| placed.last >= from);
         &self.alive
     }
+}
+
+/// What is in the way of a job: of what is in the order of addresses, and of some others.
+fn in_the_way<'p>(
+    sorted: &'p [Placed],
+    others: impl Iterator<Item = &'p Placed>,
+    job: &Job,
+    gone: impl Fn(&Placed) -> Option<usize>,
+) -> Vec<Obstacle> {
+    let mut others: Vec<&Placed> = others.collect();
+    others.sort_by_key(|placed| placed.start);
+    let mut others = others.into_iter().peekable();
+    let mut sorted = sorted.iter().peekable();
+    let next = std::iter::from_fn(|| match (sorted.peek(), others.peek()) {
+        (Some(one), Some(other)) if one.start <= other.start => sorted.next(),
+        (Some(_), None) => sorted.next(),
+        _ => others.next(),
+    });
+    let met = next.filter(|placed| placed.first <= job.last);
+    joined(met.map(|placed| Obstacle { start: placed.start, end: placed.end, gone: gone(placed) }))
 }
 
 /// What is in use for more drafts stays long.
@@ -87,11 +108,10 @@ fn needed(jobs: &[Job], fixed: &[Placed], space: u64, alignment: u64) -> Option<
     for job in jobs {
         furthest = furthest.max(job.last);
         alive.retain(|other| other.last >= job.first);
-        let settled = fixed.between(job.first, furthest).iter().filter(|other| other.first <= job.last);
-        let in_the_way = settled.chain(&alive).map(|other| Obstacle { start: other.start, end: other.end, gone: None });
+        let obstacles = in_the_way(fixed.between(job.first, furthest), alive.iter(), job, |_| None);
         // What stays long goes to the other end, so that it leaves no gaps between what comes and goes.
         let side = if job.last - job.first > SHORT { Side::High } else { Side::Low };
-        let (_, start) = earliest_hole(&in_the_way.collect::<Vec<_>>(), (job.bytes, alignment), (space, side), 0)?;
+        let (_, start) = earliest_hole(&obstacles, (job.bytes, alignment), (space, side), 0)?;
         let place = Placed { start, end: start + job.bytes, first: job.first, last: job.last };
         alive.push(place);
         placed.push(place);
@@ -112,15 +132,9 @@ fn ahead(jobs: &[Job], fixed: &[Placed], placed: &mut [Placed], space: u64, alig
         }
         window.retain(|&other| placed.get(other).is_some_and(|other| other.last >= horizon));
         let Some(earliest) = job.earliest.filter(|&earliest| earliest < job.first) else { continue };
-        let settled = fixed.between(horizon, furthest).iter();
         let others = window.iter().filter(|&&other| other != index).filter_map(|&other| placed.get(other));
-        let met = settled.chain(others).filter(|other| other.first <= job.last);
-        let obstacles = met.map(|other| Obstacle {
-            start: other.start,
-            end: other.end,
-            gone: (other.last < job.first).then_some(other.last + 1),
-        });
-        let obstacles: Vec<Obstacle> = obstacles.collect();
+        let gone = |other: &Placed| (other.last < job.first).then_some(other.last + 1);
+        let obstacles = in_the_way(fixed.between(horizon, furthest), others, job, gone);
         let hole = earliest_hole(&obstacles, (job.bytes, alignment), (space, Side::Low), earliest.max(horizon));
         if let (Some((begins, start)), Some(place)) = (hole, placed.get_mut(index))
             && begins <= job.first

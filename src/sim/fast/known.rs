@@ -50,36 +50,69 @@ struct Kept {
 }
 
 /// Loads of constants at most that are followed; what is loaded before them counts as needed.
-const FOLLOWED: usize = 64;
+const FOLLOWED: usize = 256;
 
 /// Loads of constants, to find those whose bytes are only read as known operands: they need not be executed.
 #[derive(Default)]
 struct Loads {
-    /// Position and bytes of those that nothing has overwritten or needed.
-    live: VecDeque<(usize, StridedRegion)>,
-    /// Those that are not needed.
+    /// Those of which nothing has needed a byte yet, and not all are overwritten.
+    live: VecDeque<Followed>,
+    /// Positions of those that are not needed.
     idle: Vec<usize>,
+}
+
+/// A load on the way through a program.
+struct Followed {
+    position: usize,
+    /// The bytes that nothing has overwritten.
+    left: Vec<StridedRegion>,
 }
 
 impl Loads {
     fn read(&mut self, bytes: &StridedRegion) {
-        self.live.retain(|(_, loaded)| !loaded.overlaps(bytes));
+        self.live.retain(|load| !load.left.iter().any(|piece| piece.overlaps(bytes)));
     }
 
+    /// What has gaps overwrites nothing here: then a byte counts as loaded for longer, and a load as needed too often at worst.
     fn write(&mut self, bytes: &StridedRegion) {
-        let covered = |loaded: &StridedRegion| {
-            bytes.dimensions.is_empty() && bytes.base <= loaded.base && loaded.end() <= bytes.end()
-        };
-        self.idle.extend(self.live.iter().filter(|(_, loaded)| covered(loaded)).map(|(position, _)| *position));
-        self.live.retain(|(_, loaded)| !covered(loaded));
+        if !bytes.dimensions.is_empty() {
+            return;
+        }
+        let idle = &mut self.idle;
+        self.live.retain_mut(|Followed { position, left }| {
+            if left.iter().any(|piece| piece.base < bytes.end() && bytes.base < piece.end()) {
+                *left = left.iter().flat_map(|piece| without(piece, bytes)).collect();
+            }
+            if left.is_empty() {
+                idle.push(*position);
+            }
+            !left.is_empty()
+        });
     }
 
     fn load(&mut self, position: usize, bytes: StridedRegion) {
         if self.live.len() == FOLLOWED {
             self.live.pop_front();
         }
-        self.live.push_back((position, bytes));
+        self.live.push_back(Followed { position, left: vec![bytes] });
     }
+}
+
+/// The parts of a piece that a region without gaps does not hold. A piece with gaps stays whole unless all of it is held.
+fn without(piece: &StridedRegion, bytes: &StridedRegion) -> Vec<StridedRegion> {
+    let (start, end) = (piece.base, piece.end());
+    if bytes.base <= start && end <= bytes.end() {
+        return Vec::new();
+    }
+    if !piece.dimensions.is_empty() {
+        return vec![piece.clone()];
+    }
+    let parts = [(start, end.min(bytes.base)), (start.max(bytes.end()), end)].into_iter();
+    let run = |(start, end): (i128, i128)| {
+        let bytes = u64::try_from(end - start).ok().filter(|bytes| *bytes > 0)?;
+        Some(StridedRegion { base: start, bytes, dimensions: Vec::new() })
+    };
+    parts.filter_map(run).collect()
 }
 
 /// Per instruction, what is known before any run.
@@ -141,7 +174,7 @@ pub(super) fn prepare(machine: &Machine<'_>, constants: &[u8], level: Level) -> 
             }
         }
     }
-    let idle = loads.idle.into_iter().chain(loads.live.into_iter().map(|(position, _)| position));
+    let idle = loads.idle.into_iter().chain(loads.live.into_iter().map(|load| load.position));
     for position in idle {
         if let Some(slot) = prepared.get_mut(position) {
             slot.idle = true;
@@ -159,5 +192,40 @@ impl Kept {
         let weights = Arc::new(weights);
         self.weights.insert(weights.clone());
         weights
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(start: i128, end: i128) -> StridedRegion {
+        StridedRegion { base: start, bytes: (end - start) as u64, dimensions: Vec::new() }
+    }
+
+    #[test]
+    fn a_load_is_idle_once_all_of_it_is_overwritten_unread() {
+        let mut loads = Loads::default();
+        loads.load(3, bytes(0, 100));
+        loads.load(4, bytes(200, 300));
+        // In pieces, and in any order.
+        loads.write(&bytes(60, 120));
+        loads.write(&bytes(0, 20));
+        loads.read(&bytes(70, 90));
+        assert!(loads.idle.is_empty());
+        loads.write(&bytes(10, 60));
+        assert_eq!(loads.idle, [3]);
+        // One byte that is still there is read.
+        loads.write(&bytes(200, 250));
+        loads.read(&bytes(249, 251));
+        assert!(loads.live.is_empty() && loads.idle == [3]);
+    }
+
+    #[test]
+    fn what_has_gaps_is_overwritten_as_a_whole_only() {
+        let rows = StridedRegion { base: 0, bytes: 8, dimensions: vec![(4, 16)] };
+        assert_eq!(without(&rows, &bytes(0, 40)), std::slice::from_ref(&rows));
+        assert!(without(&rows, &bytes(0, 56)).is_empty());
+        assert_eq!(without(&bytes(0, 56), &bytes(8, 16)), [bytes(0, 8), bytes(16, 56)]);
     }
 }

@@ -7,8 +7,6 @@
 mod network;
 mod segments;
 
-pub use segments::removable;
-
 use hb_dialects::{
     bpu, hfloat,
     ir::{self, OperationAttributes, attribute},
@@ -110,6 +108,18 @@ pub struct BorderNode {
     pub name: String,
     /// The type.
     pub kind: Removable,
+}
+
+/// The nodes that `remove_node_type` and `remove_node_name` could take away from a network before it is cut into segments, or from its first
+/// and last segments then.
+pub fn removable(function: OperationRef<'_, '_>) -> Vec<BorderNode> {
+    let mut found: Vec<BorderNode> = Vec::new();
+    for node in network::removable(function).into_iter().chain(segments::removable(function)) {
+        if !found.contains(&node) {
+            found.push(node);
+        }
+    }
+    found
 }
 
 /// What the deployed network does without, in the order in which it was removed.

@@ -41,7 +41,7 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
         }
     }
     for index in 0..end.operand_count() {
-        while let Some(node) = last_computed(end, index).filter(|node| node.is_taken_by(&selection)) {
+        while let Some(node) = computed_last(end.operand_at(index)?).filter(|node| node.is_taken_by(&selection)) {
             note(function, &node.border_node());
             let mut casts = casts_of(end.operand_at(index)?).into_iter().chain([node.operation]);
             ir::set_operand(end, index, node.operand);
@@ -52,6 +52,26 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
     }
     ir::update_function_type(function.context_reference(), function);
     Ok(())
+}
+
+/// The nodes of a network that could be removed, from each input and output inwards.
+pub(super) fn removable(function: OperationRef<'_, '_>) -> Vec<BorderNode> {
+    let Some(block) = ir::body(function) else { return Vec::new() };
+    let mut found = Vec::new();
+    for mut value in ir::arguments(block) {
+        while let Some(node) = first_reader(value) {
+            found.push(node.border_node());
+            value = node.result;
+        }
+    }
+    let Some(end) = block.terminator() else { return found };
+    for mut value in end.operands() {
+        while let Some(node) = computed_last(value) {
+            found.push(node.border_node());
+            value = node.operand;
+        }
+    }
+    found
 }
 
 /// A node that can be removed.
@@ -92,8 +112,8 @@ fn first_reader<'c: 'a, 'a>(argument: Value<'c, 'a>) -> Option<Candidate<'c, 'a>
 }
 
 /// The node that computes an output that nothing else reads, if it can be removed and does not read an input.
-fn last_computed<'c: 'a, 'a>(end: OperationRef<'c, 'a>, index: usize) -> Option<Candidate<'c, 'a>> {
-    let computed = source(end.operand_at(index).ok()?);
+fn computed_last<'c: 'a, 'a>(output: Value<'c, 'a>) -> Option<Candidate<'c, 'a>> {
+    let computed = source(output);
     let node = candidate(ir::defining_operation(computed)?)?;
     (readers(computed).len() == 1 && ir::defining_operation(source(node.operand)).is_some()).then_some(node)
 }

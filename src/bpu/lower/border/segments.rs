@@ -51,18 +51,12 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
 }
 
 /// The nodes of segments that could be removed from their network, from each border inwards.
-pub fn removable(function: OperationRef<'_, '_>) -> Vec<BorderNode> {
+pub(super) fn removable(function: OperationRef<'_, '_>) -> Vec<BorderNode> {
     let Some(block) = ir::body(function) else { return Vec::new() };
     let outputs = block.terminator().map_or(0, |end| end.operand_count());
     let inputs = (0..ir::arguments(block).len()).map(|index| input_chain(function, index));
     let chains = inputs.chain((0..outputs).map(|index| output_chain(function, index)));
-    let mut found: Vec<BorderNode> = Vec::new();
-    for node in chains.flatten().map(|node| node.border_node()) {
-        if !found.contains(&node) {
-            found.push(node);
-        }
-    }
-    found
+    chains.flatten().map(|node| node.border_node()).collect()
 }
 
 /// A node in a segment that can be removed, and the segment's own border before or behind it.

@@ -4,7 +4,7 @@ use super::compile::{BPU_TO_NASH, EXPOSE_LAYERS, OPTIMIZE, QDQ_TO_BPU};
 use super::configuration::{CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, LAYER_OUT_DUMP};
 use super::editing;
 use super::placement::requested_placement;
-use super::quantize::{INFO, WEIGHTS, hfloat_to_qdq, round_weights_pass, split_weights_pass};
+use super::quantize::{INFO, WEIGHTS, hfloat_to_qdq, round_weights_pass, scale_channels_pass, split_weights_pass};
 use crate::pipeline::on_functions;
 use std::path::Path;
 
@@ -29,6 +29,7 @@ pub fn equivalent_commands(
     let mut passes: Vec<String> = editing::set_outputs_pass(configuration).into_iter().collect();
     passes.push(OPTIMIZE.to_owned());
     passes.extend(requested_placement(configuration));
+    passes.push(scale_channels_pass(&configuration.output_path(INFO)));
     passes.push(split_weights_pass(&configuration.output_path(INFO)));
     // Random samples say nothing of how weights are to be rounded.
     if *configuration.get(&CALIBRATION_TYPE) != CalibrationType::Skip {

@@ -7,8 +7,8 @@ use super::compile::{BPU_TO_NASH, CompileError, NetworkStages, QDQ_TO_BPU, Stage
 use super::configuration::{
     ACCURACY_COMMAND, ACCURACY_TARGET, CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType,
     CheckedInput, DEBUG_MODE, DebugMode, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, LATENCY_BUDGET, Layout, MAX_PERCENTILE,
-    MEAN_VALUE, OPTIMIZATION, Optimization, Problem, Problems, SCALE_VALUE, WORKING_DIR, question_constant,
-    question_normalized, question_samples,
+    MEAN_VALUE, OPTIMIZATION, Optimization, PER_CHANNEL, Problem, Problems, SCALE_VALUE, WORKING_DIR,
+    question_constant, question_normalized, question_samples,
 };
 use super::images::{Channels, ImageForm};
 use super::log::tell_names;
@@ -22,6 +22,7 @@ use crate::pipeline::{self, on_functions};
 use crate::quant::{
     RangeChooser, assign_float16, assign_operand_bits,
     calibrate::{CalibrationError, Samples, random_inputs, threads},
+    channel_ranges::{ChannelRanges, channel_ranges, scale_channels},
     correct_biases,
     evidence::{self, Calibrated, Evidence, Method, RangeMethod, RangeMethods},
     float_search::float16_values,
@@ -69,6 +70,15 @@ pub(super) struct Reference {
     pub(super) calibrated: Calibrated,
     asked: AskedTypes,
     source: SampleSource,
+}
+
+/// Layers that compute the same with other weights.
+#[derive(Default)]
+struct ChangedLayers {
+    /// Those whose weights have 16 bits.
+    wide: BTreeSet<String>,
+    /// Those whose channels have ranges of their own.
+    channel_ranges: ChannelRanges,
 }
 
 impl NetworkStages<'_> {
@@ -155,21 +165,50 @@ impl NetworkStages<'_> {
     ) -> Result<Reference, StageError> {
         let requests = types::requests(self.configuration);
         let function = compare::network(module.as_operation())?;
-        let WeightRequests { mut wide, narrow } = requests.weights(function, &self.kinds)?;
+        let channel_ranges = self.scale_channels(function, inputs)?;
+        let WeightRequests { wide, narrow } = requests.weights(function, &self.kinds)?;
         split_weights(function, &wide)?;
+        let mut layers = ChangedLayers { wide, channel_ranges };
         let Some(wanted) = self.wanted_cosine().filter(|_| self.may_split()) else {
-            return self.measure(module, (&requests, &wide), inputs, Some(files));
+            return self.measure(module, (&requests, &layers), inputs, Some(files));
         };
         let before = ir::copy_module(module)?;
-        let reference = self.measure(module, (&requests, &wide), inputs, Some(files))?;
+        let reference = self.measure(module, (&requests, &layers), inputs, Some(files))?;
         let more = self.wide_weights(module, &reference, (wanted, &narrow))?;
         if more.is_empty() {
             return Ok(reference);
         }
         *module = before;
         split_weights(compare::network(module.as_operation())?, &more)?;
-        wide.extend(more);
-        self.measure(module, (&requests, &wide), inputs, None)
+        layers.wide.extend(more);
+        self.measure(module, (&requests, &layers), inputs, None)
+    }
+
+    /// Gives channels ranges of their own, where `per_channel` asks for that.
+    fn scale_channels(
+        &self,
+        function: OperationRef<'_, '_>,
+        inputs: &[CheckedInput],
+    ) -> Result<ChannelRanges, StageError> {
+        // The parameter acts with those types only.
+        let acts =
+            !matches!(self.configuration.get(&CALIBRATION_TYPE), CalibrationType::Default | CalibrationType::Mix);
+        if !(acts && *self.configuration.get(&PER_CHANNEL)) {
+            return Ok(ChannelRanges::new());
+        }
+        let executable = self.observed(function)?;
+        let source = self.samples(inputs, &executable)?;
+        let read = |executable: &FloatExecutable, index: usize| source.read(executable, index);
+        let samples = Samples { count: source.len(), read: &read, jobs: self.configuration.threads() };
+        let ranges = channel_ranges(function, &executable, &samples)?;
+        scale_channels(function, &ranges).map_err(CalibrationError::from)?;
+        tracing::info!(
+            "per_channel: the channels of {} of {} values have ranges of their own; the others do not lie between two convolutions, and \
+             keep one range",
+            ranges.len(),
+            measured_values(function)?.len()
+        );
+        Ok(ranges)
     }
 
     /// Whether layers may be split that nobody asks for: not where something else than the cosine judges, or latency counts, too.
@@ -204,7 +243,7 @@ impl NetworkStages<'_> {
     fn measure(
         &self,
         module: &Module<'_>,
-        (requests, wide): (&TypeRequests, &BTreeSet<String>),
+        (requests, layers): (&TypeRequests, &ChangedLayers),
         inputs: &[CheckedInput],
         files: Option<&mut FileSet>,
     ) -> Result<Reference, StageError> {
@@ -224,7 +263,10 @@ impl NetworkStages<'_> {
             evidence::calibrate(function, &executable, &samples, &self.method(), &|| progress.advance(1))?;
         let sample = source.read(&executable, 0)?;
         question_ranges(&source, &executable, function, inputs)?;
-        let asked = self.ask(module, (requests, wide), &mut calibrated)?;
+        for (_, info) in &mut calibrated.ranges {
+            info.channel_ranges.clone_from(&layers.channel_ranges);
+        }
+        let asked = self.ask(module, (requests, &layers.wide), &mut calibrated)?;
         Ok(Reference { sample, calibrated, asked, source })
     }
 
@@ -409,6 +451,11 @@ impl NetworkStages<'_> {
         }
         Ok(files.staged_path(file)?)
     }
+}
+
+/// The pass that gives channels the ranges of a file.
+pub(super) fn scale_channels_pass(info: &Path) -> String {
+    on_functions(&format!("quant-scale-channels{{info={}}}", word(info)))
 }
 
 /// The pass that splits the layers which a file names.

@@ -7,7 +7,7 @@ use hb_dialects::{
     ir::{self, Constant, OperationAttributes, TensorType, attribute},
     pass::{PassDefinition, PassFailure, PassOptions},
 };
-use melior::ir::{OperationRef, Value, operation::OperationLike};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
 /// The attribute of a convolution that took over a normalization: the mean of each channel of its result, then the deviations.
 pub const STATISTICS: &str = "hfloat.channel_statistics";
@@ -57,44 +57,90 @@ fn range(mean: f64, deviation: f64, relu: bool) -> f64 {
 }
 
 fn equalize(producer: OperationRef<'_, '_>, means: &[f64], deviations: &[f64]) -> Result<(), PassFailure> {
-    let clamp = attributes::activation(producer)?;
-    let homogeneous = matches!(clamp, None | Some((0.0, f64::INFINITY)));
-    let ranges: Vec<f64> =
-        means.iter().zip(deviations).map(|(&mean, &own)| range(mean, own, clamp.is_some())).collect();
-    let Some(result) = ir::results(producer).into_iter().next() else { return Ok(()) };
-    let users = ir::users(result);
-    let &[reader] = users.as_slice() else { return Ok(()) };
-    if !homogeneous || !Op::Conv.is(reader) || ranges.iter().any(|range| !range.is_finite()) {
-        return Ok(());
+    let has_relu = attributes::activation(producer)?.is_some();
+    let ranges: Vec<f64> = means.iter().zip(deviations).map(|(&mean, &own)| range(mean, own, has_relu)).collect();
+    match ChannelPair::of(producer)? {
+        // Elsewhere channels of one tensor hardly differ.
+        Some(pair) if pair.has_depthwise() => pair.balance(&ranges),
+        _ => Ok(()),
     }
-    let (Some((weight, shape)), Some((reading, reading_shape))) = (weights(producer)?, weights(reader)?) else {
-        return Ok(());
-    };
-    let (Some(&channels), Some(&depth)) = (shape.first(), reading_shape.get(1)) else { return Ok(()) };
-    let group = usize::try_from(attributes::group(reader)?).unwrap_or(1).max(1);
-    let bias = producer.operand(2).ok().and_then(ir::constant_of);
-    let Some(bias) = bias.filter(|bias| bias.r#type.element == ElementType::F32) else { return Ok(()) };
-    if ranges.len() != channels || depth * group != channels || bias.r#type.elements() != Some(channels) {
-        return Ok(());
+}
+
+/// Two convolutions with nothing or a relu between them, where nothing else reads the channels between.
+pub(crate) struct ChannelPair<'c, 'a, 'v> {
+    producer: OperationRef<'c, 'a>,
+    weight: Constant<'v>,
+    bias: Option<Constant<'v>>,
+    reader: OperationRef<'c, 'a>,
+    reading: Constant<'v>,
+    shapes: [Vec<usize>; 2],
+    group: usize,
+}
+
+impl<'c: 'a, 'a> ChannelPair<'c, 'a, '_> {
+    /// The pair that a convolution begins.
+    ///
+    /// # Errors
+    /// When attributes or types cannot be read.
+    pub fn of(producer: OperationRef<'c, 'a>) -> Result<Option<Self>, PassFailure> {
+        let homogeneous = matches!(attributes::activation(producer)?, None | Some((0.0, f64::INFINITY)));
+        let Some(result) = ir::results(producer).into_iter().next() else { return Ok(None) };
+        let users = ir::users(result);
+        let &[reader] = users.as_slice() else { return Ok(None) };
+        let reads_it = reader.operand(0).is_ok_and(|operand| operand.to_raw().ptr == result.to_raw().ptr);
+        if !homogeneous || !reads_it || !Op::Conv.is(reader) {
+            return Ok(None);
+        }
+        let (Some((weight, shape)), Some((reading, reading_shape))) = (weights(producer)?, weights(reader)?) else {
+            return Ok(None);
+        };
+        let (Some(&channels), Some(&depth)) = (shape.first(), reading_shape.get(1)) else { return Ok(None) };
+        let group = usize::try_from(attributes::group(reader)?).unwrap_or(1).max(1);
+        let bias = match producer.operand(2) {
+            Ok(bias) => match ir::constant_of(bias) {
+                Some(bias) if bias.r#type.element == ElementType::F32 && bias.r#type.elements() == Some(channels) => {
+                    Some(bias)
+                }
+                _ => return Ok(None),
+            },
+            Err(_) => None,
+        };
+        let shapes = [shape, reading_shape];
+        Ok((depth * group == channels).then_some(Self { producer, weight, bias, reader, reading, shapes, group }))
     }
-    let read = Reader { shape: &reading_shape, group };
-    // Elsewhere channels of one tensor hardly differ.
-    if depth != 1 && shape.get(1) != Some(&1) {
-        return Ok(());
+
+    /// How many channels there are between.
+    pub fn channels(&self) -> usize {
+        self.shapes[0].first().copied().unwrap_or_default()
     }
-    let factors = read.factors(&ranges, &reading.f32s()?);
-    let scaled = scale_channels(producer, &weight, &factors)?;
-    let biases: Vec<f32> =
-        bias.f32s()?.iter().zip(&factors).map(|(&bias, factor)| (f64::from(bias) * factor) as f32).collect();
-    let read: Vec<f32> = reading
-        .f32s()?
-        .iter()
-        .enumerate()
-        .map(|(i, &value)| (f64::from(value) / factors.get(read.channel(i)).copied().unwrap_or(1.0)) as f32)
-        .collect();
-    give(producer, 1, &weight.r#type, &scaled)?;
-    give(producer, 2, &bias.r#type, &biases)?;
-    give(reader, 1, &reading.r#type, &read)
+
+    fn has_depthwise(&self) -> bool {
+        self.shapes.iter().any(|shape| shape.get(1) == Some(&1))
+    }
+
+    /// Scales channels of these ranges, so that they use one scale alike, and the weights that read them the other way.
+    ///
+    /// # Errors
+    /// When constants cannot be read or made.
+    pub fn balance(&self, ranges: &[f64]) -> Result<(), PassFailure> {
+        if ranges.len() != self.channels() || ranges.iter().any(|range| !range.is_finite()) {
+            return Ok(());
+        }
+        let read = Reader { shape: &self.shapes[1], group: self.group };
+        let reading = self.reading.f32s()?;
+        let factors = read.factors(ranges, &reading);
+        let scaled = scale_channels(self.producer, &self.weight, &factors)?;
+        if let Some(bias) = &self.bias {
+            let values = bias.f32s()?;
+            let biases = values.iter().zip(&factors).map(|(&bias, factor)| (f64::from(bias) * factor) as f32);
+            give(self.producer, 2, &bias.r#type, &biases.collect::<Vec<f32>>())?;
+        }
+        let factor = |index| factors.get(read.channel(index)).copied().unwrap_or(1.0);
+        let read = reading.iter().enumerate().map(|(index, &value)| (f64::from(value) / factor(index)) as f32);
+        let read: Vec<f32> = read.collect();
+        give(self.producer, 1, &self.weight.r#type, &scaled)?;
+        give(self.reader, 1, &self.reading.r#type, &read)
+    }
 }
 
 /// The weights of the convolution that reads the channels.

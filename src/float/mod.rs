@@ -20,6 +20,7 @@ mod regions;
 pub mod set_outputs;
 mod verify;
 
+pub(crate) use equalize_channels::ChannelPair;
 pub(crate) use fuse_scales::constant_before;
 use hb_dialects::pass::PassDefinition;
 

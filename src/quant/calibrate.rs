@@ -146,7 +146,7 @@ pub fn measure(
 }
 
 /// Does work on shares of samples in `jobs` threads; gives the results in the order of samples.
-fn in_parallel<T: Send>(
+pub(super) fn in_parallel<T: Send>(
     indices: &[usize],
     jobs: usize,
     work: impl Fn(&[usize]) -> Result<T, CalibrationError> + Sync,

@@ -215,6 +215,7 @@ fn info(
         operands: BTreeMap::new(),
         float16: BTreeSet::new(),
         wide_weights: BTreeSet::new(),
+        channel_ranges: BTreeMap::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `{prefix}_quant_info.json`: what calibration and the search for precision decided of every value, for passes and people to read.
 
 use super::{
+    channel_ranges::ChannelRanges,
     requests::AskedTypes,
     rules::{ACTIVATION_BITS, WIDE_BITS},
     thresholds::{ThresholdRange, Thresholds},
@@ -41,6 +42,9 @@ pub struct QuantInfo {
     /// The names of layers whose weights have 16 bits: `quant-split-weights` makes each the sum of two.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub wide_weights: BTreeSet<String>,
+    /// The largest magnitude of each channel, by the name of the convolution that computes them: `quant-scale-channels` gives each a range of its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "unique")]
+    pub channel_ranges: ChannelRanges,
 }
 
 /// How ranges were measured.
@@ -268,6 +272,7 @@ mod tests {
             operands: BTreeMap::from([("d".to_owned(), vec![0, 8])]),
             float16: BTreeSet::from(["s".to_owned()]),
             wide_weights: BTreeSet::from(["w".to_owned()]),
+            channel_ranges: BTreeMap::from([("c".to_owned(), vec![1.0, 0.5])]),
             values: values.iter().map(|&(name, threshold, bits)| (name.to_owned(), value(threshold, bits))).collect(),
         };
         let text = String::from_utf8(info.to_bytes().expect("JSON")).expect("UTF-8");

@@ -7,6 +7,7 @@
 
 mod bias_correction;
 pub mod calibrate;
+pub mod channel_ranges;
 pub mod cut;
 pub mod evidence;
 mod float16;
@@ -49,5 +50,11 @@ pub use thresholds::{
 use hb_dialects::pass::PassDefinition;
 
 /// The passes of this room.
-pub const PASSES: &[&PassDefinition] =
-    &[&placement::PASS, &split_weights::PASS, &rounded_weights::PASS, &thresholds::PASS, &insert_casts::PASS];
+pub const PASSES: &[&PassDefinition] = &[
+    &placement::PASS,
+    &channel_ranges::PASS,
+    &split_weights::PASS,
+    &rounded_weights::PASS,
+    &thresholds::PASS,
+    &insert_casts::PASS,
+];

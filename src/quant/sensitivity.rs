@@ -1,7 +1,7 @@
 //! What the rounding of each value alone costs the outputs.
 
 use super::{
-    calibrate::{CalibrationError, Samples, floats, threads},
+    calibrate::{CalibrationError, Samples, floats, in_parallel, threads},
     judge::{Likeness, likeness},
     rules::{ACTIVATION_BITS, QuantizationRule, ResultScale, rule_of},
     thresholds::{ThresholdRange, value_name},
@@ -16,7 +16,7 @@ use melior::ir::{BlockLike, OperationRef, Value, ValueLike, operation::Operation
 use rayon::prelude::*;
 
 /// So many samples show it: costs differ by orders of magnitude, and each value takes a run of the network.
-const SAMPLES: usize = 2;
+const SAMPLES: usize = 4;
 
 /// For each value of a float network, given by its name and its range, how far the worst part of the outputs is from that of the float network
 /// when this value alone has these integers: 1 minus the mean cosine over the first of these samples. An output that a Softmax or Sigmoid closes is
@@ -34,7 +34,7 @@ pub fn costs(
 ) -> Result<Vec<f64>, CalibrationError> {
     let learned = learned.get(..SAMPLES).unwrap_or(learned);
     let inputs = learned.iter().map(|&index| (samples.read)(executable, index)).collect::<Result<Vec<_>, _>>()?;
-    let network = Shown { executable, closed: closed_outputs(function)? };
+    let network = Shown::new(function, executable)?;
     let whole = inputs.iter().map(|inputs| network.run(inputs, &mut |_, _| {})).collect::<Result<Vec<_>, _>>()?;
     let cost = |(name, range): &(&str, ThresholdRange)| {
         let rounded = inputs.iter().map(|inputs| network.run_rounded(inputs, name, *range));
@@ -74,20 +74,38 @@ fn before_closing<'c: 'a, 'a>(mut value: Value<'c, 'a>) -> Result<Option<Value<'
     Ok(None)
 }
 
+/// What a network shows of a sample: by output its values, or those before what closes it.
+type Seen = Vec<Vec<f32>>;
+
 /// A float network, and where it shows what rounding costs.
-struct Shown<'e> {
+pub(super) struct Shown<'e> {
     executable: &'e FloatExecutable,
     /// By output: the value before it that is looked at instead.
     closed: Vec<Option<(String, Vec<usize>)>>,
 }
 
-impl Shown<'_> {
+impl<'e> Shown<'e> {
+    /// Of a network that `executable` runs with its values observed.
+    ///
+    /// # Errors
+    /// When attributes or types cannot be read.
+    pub(super) fn new(function: OperationRef<'_, '_>, executable: &'e FloatExecutable) -> Result<Self, IrError> {
+        Ok(Self { executable, closed: closed_outputs(function)? })
+    }
+
+    /// What is looked at of each of these samples.
+    ///
+    /// # Errors
+    /// When a sample cannot be read or run.
+    pub(super) fn of_samples(&self, indices: &[usize], samples: &Samples<'_>) -> Result<Vec<Seen>, CalibrationError> {
+        let run = |index: &usize| self.run(&(samples.read)(self.executable, *index)?, &mut |_, _| {});
+        let parts =
+            in_parallel(indices, samples.jobs, |indices| indices.iter().map(run).collect::<Result<Vec<_>, _>>())?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
     /// What is looked at of one run with altered values.
-    fn run(
-        &self,
-        inputs: &[Array],
-        alter: &mut dyn FnMut(&str, &mut [f32]),
-    ) -> Result<Vec<Vec<f32>>, CalibrationError> {
+    fn run(&self, inputs: &[Array], alter: &mut dyn FnMut(&str, &mut [f32])) -> Result<Seen, CalibrationError> {
         let mut seen: Vec<Option<Vec<f32>>> = vec![None; self.closed.len()];
         let watch = &mut |observed: &str, values: &mut [f32]| {
             alter(observed, values);
@@ -107,7 +125,7 @@ impl Shown<'_> {
         inputs: &[Array],
         name: &str,
         range: ThresholdRange,
-    ) -> Result<Option<Vec<Vec<f32>>>, CalibrationError> {
+    ) -> Result<Option<Seen>, CalibrationError> {
         let Affine { scale, zero_point } = range.affine();
         let clamp = if range.bits == ACTIVATION_BITS { Clamp::I8 } else { Clamp::I16 };
         let (scale, to) = (scale as f32, Destination { zero_point, clamp });
@@ -131,10 +149,10 @@ impl Shown<'_> {
     }
 
     /// 1 minus the mean cosine of the worst part.
-    fn error(&self, float: &[Vec<Vec<f32>>], own: &[Vec<Vec<f32>>]) -> f64 {
+    pub(super) fn error(&self, float: &[Seen], own: &[Seen]) -> f64 {
         let outputs = self.executable.outputs().zip(&self.closed).enumerate();
         let cosines = outputs.map(|(output, ((_, _, shape), closed))| {
-            let value = |sample: &Vec<Vec<f32>>| sample.get(output).cloned().unwrap_or_default();
+            let value = |sample: &Seen| sample.get(output).cloned().unwrap_or_default();
             let pairs: Vec<_> = float.iter().zip(own).map(|(float, own)| (value(float), value(own))).collect();
             let before = closed.as_ref().map(|(_, shape)| shape.as_slice());
             let is_before =

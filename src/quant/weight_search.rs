@@ -6,7 +6,7 @@ use super::{
     round_weights::round_weights,
     rounded_weights::{RoundedWeights, apply},
     search::Compile,
-    sensitivity::error,
+    sensitivity::{Shown, error},
 };
 use crate::cpu::{Array, FloatExecutable};
 use hb_dialects::ir;
@@ -15,8 +15,8 @@ use std::collections::BTreeSet;
 
 /// The part of the error that is wanted which weights may make: the rest is left to activations.
 const SHARE: f64 = 0.5;
-/// At most so many samples show what the weights of one layer cost. Fewer may be ones that nothing disturbs.
-const SAMPLES: usize = 8;
+/// At most so many samples show what the weights of one layer cost. It is seen before a closing Softmax, so that few tell.
+const SAMPLES: usize = 4;
 /// Fewer layers with 16 bits must save this part of the error, or they are not worth it.
 const WORTHWHILE: f64 = 0.5;
 
@@ -75,14 +75,18 @@ impl WeightSearch<'_, '_> {
     /// Layers by what rounding their weights alone costs the outputs, the largest cost first.
     fn by_cost(&self, rounded: &RoundedWeights) -> Result<Vec<String>, CalibrationError> {
         let judges = self.evidence.learned.get(..SAMPLES).unwrap_or(&self.evidence.learned);
-        let float = outputs(&(self.compile)(network(self.module)?)?, judges, self.samples)?;
+        let function = network(self.module)?;
+        let executable = (self.compile)(function)?;
+        let float = Shown::new(function, &executable)?.of_samples(judges, self.samples)?;
         let mut costs = Vec::new();
         for node in rounded.0.keys().filter(|node| !self.narrow.contains(*node)) {
             let others = rounded.0.keys().filter(|other| *other != node).cloned().collect();
             let executable = self.with(rounded, &others)?;
-            let own = outputs(&executable, judges, self.samples)?;
-            let cost = error(&executable, &float, &own);
-            tracing::debug!("the weights of '{node}' alone as int8 cost the outputs {cost:.3e} of their cosine");
+            let shown = Shown::new(function, &executable)?;
+            let cost = shown.error(&float, &shown.of_samples(judges, self.samples)?);
+            tracing::debug!(
+                "the weights of '{node}' alone as int8 cost the outputs, before a closing Softmax or Sigmoid, {cost:.3e} of their cosine"
+            );
             costs.push((cost, node.clone()));
         }
         costs.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.1.cmp(&other.1)));

@@ -5,6 +5,7 @@
 
 mod bias_correction;
 mod borders;
+mod channels;
 #[path = "../common/mod.rs"]
 mod common;
 mod control;

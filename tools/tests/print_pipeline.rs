@@ -47,9 +47,13 @@ fn the_example() {
     let absolute = |name: &str| format!("'{}'", example().join(name).display());
     let text = std::fs::read_to_string(example().join("config.yaml")).expect("a configuration");
     let text = text.replace("'./data/calibration'", &absolute("data/calibration"));
-    std::fs::write(folder.path().join("config.yaml"), text.replace("'model.onnx'", &absolute("model.onnx")))
-        .expect("a file");
-    check(folder.path(), "config.yaml", "model_output/digits.hbm");
+    let text = text.replace("'model.onnx'", &absolute("model.onnx"));
+    let per_channel = text.replace("max_percentile: 1.0", "per_channel: True");
+    assert_ne!(per_channel, text);
+    for text in [text, per_channel] {
+        std::fs::write(folder.path().join("config.yaml"), text).expect("a file");
+        check(folder.path(), "config.yaml", "model_output/digits.hbm");
+    }
 }
 
 /// A convolution for the BPU, then powers for the CPU with exponents that are too many to be printed in line.

@@ -391,10 +391,12 @@ parameters! {
             .only_with(&CALIBRATION_TYPE.parameter, &["max"])
             .supported();
 
-        /// Whether each channel of a feature map has a range of its own.
+        /// Whether each channel of a feature map has a range of its own. That is carried by weights, so it is done between two convolutions with nothing or a
+        /// Relu between them; other feature maps keep one range, and the log says how many.
         PER_CHANNEL: bool = row(Group::Calibration, "per_channel", BOOLEAN)
             .default("False")
-            .only_with(&CALIBRATION_TYPE.parameter, &["kl", "max", "skip"]);
+            .only_with(&CALIBRATION_TYPE.parameter, &["kl", "max", "skip"])
+            .supported();
 
         /// Ways to trade accuracy for speed. A Softmax of int8 has int8 inputs and outputs, and is computed in between as ever. lstm_batch_last is
         /// not supported yet.

@@ -33,6 +33,7 @@ use crate::quant::{
     requests::{AskedTypes, TypeRequests, WeightRequests},
     round_weights,
     search::{Found, LatencyBudget, Search, UserJudge},
+    sources,
     split_weights::{parts, split_weights},
     weight_search::WeightSearch,
 };
@@ -281,6 +282,7 @@ impl NetworkStages<'_> {
             return Ok(AskedTypes::default());
         }
         let function = compare::network(module.as_operation())?;
+        let sources = sources(function)?;
         let mut asked = requests.resolve(function, &self.kinds, calibrated.info()?)?;
         asked.values.extend(parts(function).into_iter().map(|part| (part, ActivationType::Int16)));
         keep_forms(module, calibrated.info()?, &mut asked)?;
@@ -293,7 +295,7 @@ impl NetworkStages<'_> {
         for (_, info) in &mut calibrated.ranges {
             info.ask(&asked);
             // What is read and computed in float16 alone has no integers any more.
-            info.values.retain(|name, _| measured.contains(name));
+            info.keep_measured(&measured, &sources);
             info.wide_weights.clone_from(wide);
         }
         Ok(asked)

@@ -55,7 +55,13 @@ pub(super) fn requests(configuration: &Configuration) -> TypeRequests {
             for (name, StatedTypes { all, inputs, output }) in entries {
                 let inputs = inputs.iter().map(|(index, data)| (*index, requested(*data))).collect();
                 let types = map.entry(name.clone()).or_default();
+                let before = types.clone();
                 set(types, all.map(requested), inputs, output.map(requested));
+                if before.is_overruled_by(types) {
+                    tracing::warn!(
+                        "quant_config asks for other types of '{name}' than node_info or optimization; quant_config holds"
+                    );
+                }
             }
         }
     }

@@ -25,9 +25,12 @@ pub enum CalibrationError {
     #[error("there are no calibration samples")]
     NoSamples,
     #[error(
-        "the value of '{value}' is infinite or no number {count} times on the calibration samples; check their preprocessing"
+        "the value of '{value}' is infinite or no number {count} times on the calibration samples; {}",
+        source_of_infinity(.constant.as_deref())
     )]
-    NotFinite { value: String, count: u64 },
+    NotFinite { value: String, count: u64, constant: Option<String> },
+    #[error("output '{output}' of the float network is no number on a calibration sample; {}", source_of_infinity(.constant.as_deref()))]
+    NotANumber { output: String, constant: Option<String> },
     #[error("no threads for calibration: {0}")]
     Threads(String),
     #[error(transparent)]
@@ -42,6 +45,15 @@ impl From<PassFailure> for CalibrationError {
             PassFailure::Message(message) => message,
             PassFailure::Reported => "types cannot be settled".into(),
         })
+    }
+}
+
+fn source_of_infinity(constant: Option<&str>) -> String {
+    match constant {
+        Some(node) => {
+            format!("node '{node}' reads a constant that is not finite either: give it a large number in place of that")
+        }
+        None => "check their preprocessing".to_owned(),
     }
 }
 
@@ -139,7 +151,7 @@ pub fn measure(
     parts.for_each(|part| all.merge(part));
     match all.observers.iter().find(|(_, observer)| observer.not_finite() > 0) {
         Some((name, observer)) => {
-            Err(CalibrationError::NotFinite { value: name.clone(), count: observer.not_finite() })
+            Err(CalibrationError::NotFinite { value: name.clone(), count: observer.not_finite(), constant: None })
         }
         None => Ok(all),
     }

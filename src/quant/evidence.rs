@@ -1,7 +1,7 @@
 //! What is measured of a float network on samples: the ranges of its values, and what decides on rounding and precision.
 
 use super::{
-    calibrate::{CalibrationError, Measured, Measurement, Samples, Values, measure, threads},
+    calibrate::{CalibrationError, Measured, Measurement, Samples, Values, floats, measure, threads},
     groups::ScaleGroups,
     info::{CalibrationInfo, Judge, QuantInfo, ValueInfo},
     linear::LinearLayer,
@@ -12,8 +12,9 @@ use super::{
     zero_points,
 };
 use crate::cpu::{Array, FloatExecutable};
-use hb_dialects::ir::{self, IrError};
-use melior::ir::OperationRef;
+use hb_dialects::ElementType;
+use hb_dialects::ir::{self, IrError, OperationAttributes};
+use melior::ir::{OperationRef, operation::OperationLike};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -153,6 +154,7 @@ pub fn calibrate(
     method: &Method,
     done: &(dyn Fn() + Sync),
 ) -> Result<Calibrated, CalibrationError> {
+    check_layers(function)?;
     let groups = ScaleGroups::of(function)?;
     let layers = layers(function)?;
     let own: Vec<String> = groups.measured().map(|value| value_name(function, value)).collect();
@@ -163,7 +165,10 @@ pub fn calibrate(
     let needed = all().any(|method| method.chooser.needs_histogram());
     let histograms = if needed { names.clone() } else { HashSet::new() };
     let measured = Measured { names: &names, histograms: &histograms, outputs_of: &judged, moments: &plan };
-    let Measurement { observers, outputs, taken, first: values } = measure(executable, &measured, samples, done)?;
+    let measurement = measure(executable, &measured, samples, done)
+        .and_then(|measurement| if method.random { Ok(measurement) } else { check_outputs(executable, measurement) });
+    let measurement = measurement.map_err(|error| with_constant(function, error))?;
+    let Measurement { observers, outputs, taken, first: values } = measurement;
     let calibration = CalibrationInfo { samples: samples.count, random: method.random, percentile: None };
     let pool = threads(samples.jobs)?;
     if let Some(unknown) =
@@ -188,6 +193,61 @@ pub fn calibrate(
         Some(Evidence { learned, largest, moments, judged, outputs })
     };
     Ok(Calibrated { ranges, evidence, first: values })
+}
+
+/// Weights and biases that are not finite have no integers.
+fn check_layers(function: OperationRef<'_, '_>) -> Result<(), CalibrationError> {
+    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+        if LinearLayer::of(function, operation)?.is_some()
+            && let Some((index, value)) = not_finite(operation)?
+        {
+            let (node, what) = (operation.node(), if index == 1 { "weights" } else { "bias" });
+            let reason = format!("node '{node}': its {what} hold {value}, which no integers show; correct the model");
+            return Err(CalibrationError::Threshold(reason));
+        }
+    }
+    Ok(())
+}
+
+/// The first value of the constants of an operation that is not finite, with the number of its operand.
+fn not_finite(operation: OperationRef<'_, '_>) -> Result<Option<(usize, f32)>, IrError> {
+    for (index, operand) in operation.operands().enumerate() {
+        let constant = ir::constant_of(operand).filter(|constant| constant.r#type.element == ElementType::F32);
+        let Some(constant) = constant else { continue };
+        if let Some(value) = constant.f32s()?.iter().find(|value| !value.is_finite()) {
+            return Ok(Some((index, *value)));
+        }
+    }
+    Ok(None)
+}
+
+/// Outputs that are no numbers are like nothing.
+fn check_outputs(executable: &FloatExecutable, measurement: Measurement) -> Result<Measurement, CalibrationError> {
+    for (output, (name, ..)) in executable.outputs().enumerate() {
+        let kept = measurement.outputs.iter().filter_map(|outputs| outputs.get(output));
+        let is_number = |array: &Array| floats(array).iter().all(|value| !value.is_nan());
+        let first = measurement.first.outputs.get(output);
+        if first.is_some_and(|values| values.iter().any(|value| value.is_nan())) || !kept.into_iter().all(is_number) {
+            return Err(CalibrationError::NotANumber { output: name.to_owned(), constant: None });
+        }
+    }
+    Ok(measurement)
+}
+
+/// An error of what is not finite with the node whose constant is the likely reason.
+fn with_constant(function: OperationRef<'_, '_>, error: CalibrationError) -> CalibrationError {
+    let operations = ir::body(function).map(ir::operations).unwrap_or_default();
+    let reader = || {
+        let reads = |operation: &&OperationRef<'_, '_>| not_finite(**operation).is_ok_and(|found| found.is_some());
+        operations.iter().find(reads).map(|operation| operation.node())
+    };
+    match error {
+        CalibrationError::NotFinite { value, count, .. } => {
+            CalibrationError::NotFinite { value, count, constant: reader() }
+        }
+        CalibrationError::NotANumber { output, .. } => CalibrationError::NotANumber { output, constant: reader() },
+        other => other,
+    }
 }
 
 /// The ranges that methods give the values of these names.

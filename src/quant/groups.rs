@@ -169,6 +169,19 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
     }
 }
 
+/// The name of the value whose threshold decides the scale of each value, by its name.
+pub type Sources = HashMap<String, String>;
+
+/// Whose thresholds decide, before operations become float16: what moves a value has a range of its own then, which is that of what it moves.
+///
+/// # Errors
+/// When attributes or types cannot be read.
+pub fn sources(function: OperationRef<'_, '_>) -> Result<Sources, IrError> {
+    let groups = ScaleGroups::of(function)?;
+    let pair = |value: &Value<'_, '_>| (value_name(function, *value), value_name(function, groups.source(*value)));
+    Ok(groups.values.iter().map(pair).collect())
+}
+
 /// The names of the values that need a threshold.
 ///
 /// # Errors

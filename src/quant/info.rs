@@ -2,6 +2,7 @@
 
 use super::{
     channel_ranges::ChannelRanges,
+    groups::Sources,
     requests::AskedTypes,
     rules::{ACTIVATION_BITS, WIDE_BITS},
     thresholds::{ThresholdRange, Thresholds},
@@ -11,7 +12,7 @@ use serde::{
     de::{Error, MapAccess, Visitor},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fmt, fs,
     marker::PhantomData,
     path::Path,
@@ -167,6 +168,15 @@ impl ValueInfo {
 }
 
 impl QuantInfo {
+    /// Keeps the values that are measured once operations are float16; what did not need a range of its own before has that of its source.
+    pub fn keep_measured(&mut self, measured: &HashSet<String>, sources: &Sources) {
+        let moved = measured.iter().filter(|name| !self.values.contains_key(*name));
+        let moved = moved.filter_map(|name| Some((name.clone(), self.values.get(sources.get(name)?)?.clone())));
+        let moved: Vec<_> = moved.collect();
+        self.values.extend(moved);
+        self.values.retain(|name, _| measured.contains(name));
+    }
+
     /// Reads and checks a file.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ pub mod weight_search;
 mod zero_points;
 
 pub use bias_correction::correct_biases;
-pub use groups::measured_values;
+pub use groups::{measured_values, sources};
 pub use observer::Observer;
 pub use ranges::RangeChooser;
 pub use round_weights::round_weights;

@@ -187,6 +187,15 @@ pub(super) fn round_result(operation: OperationRef<'_, '_>) -> Result<(), IrErro
 }
 
 impl NodeTypes {
+    /// Whether something that is asked here is asked otherwise there.
+    pub fn is_overruled_by(&self, later: &Self) -> bool {
+        let differs = |one: Option<RequestedType>, other| one.is_some() && one != other;
+        let mut inputs = self.input.iter().map(|(index, element)| (Some(*element), later.input.get(index).copied()));
+        differs(self.inputs, later.inputs)
+            || differs(self.outputs, later.outputs)
+            || inputs.any(|(one, other)| differs(one, other))
+    }
+
     fn of_input(&self, index: usize) -> Option<RequestedType> {
         self.input.get(&index).copied().or(self.inputs)
     }
@@ -432,6 +441,17 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
 
     /// Kinds of which nodes became parts of other operations.
     fn of_inner_kinds(&mut self, operations: &[OperationRef<'c, 'a>]) {
+        let own = |operation: &OperationRef<'c, 'a>| Op::of(*operation).map(|op| op.onnx().name);
+        for kind in self.asking.requests.kinds.keys() {
+            let mut nodes = operations.iter().flat_map(|operation| operation.origin().nodes);
+            let is_left = operations.iter().any(|operation| own(operation) == Some(kind.as_str()))
+                || nodes.any(|node| self.asking.kinds.get(&node).is_some_and(|own| own == kind));
+            if !is_left {
+                self.refused.push(format!(
+                    "no node of the kind {kind} is left in the compiled network, so what is asked for it has no effect"
+                ));
+            }
+        }
         let asked =
             self.asking.requests.kinds.iter().filter(|(_, types)| types.inputs.is_some() || !types.input.is_empty());
         for (kind, _) in asked {

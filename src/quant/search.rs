@@ -3,7 +3,7 @@
 use super::{
     calibrate::{CalibrationError, Samples, network, outputs},
     evidence::{Calibrated, ChosenRanges, Evidence, RangeMethods},
-    groups::measured_values,
+    groups::{Sources, measured_values, sources},
     info::{Judge, PrecisionInfo, QuantInfo, ValueInfo},
     insert_casts::insert_casts,
     judge::{Likeness, same_best_class},
@@ -109,6 +109,8 @@ pub(super) struct Trial {
     pub form: Form,
     /// The values that still have integers.
     measured: HashSet<String>,
+    /// What had their ranges before operations became float16.
+    sources: Sources,
     verdict: Verdict,
     /// Where there is a budget for it.
     latency: Option<f64>,
@@ -178,17 +180,17 @@ impl<'s> Search<'s, '_> {
                 best = self.with_float16(best, noise.clone(), goal)?;
             }
         }
-        let Trial { executable, form: Form { base, wide, float16 }, verdict, measured, .. } = best;
+        let Trial { executable, form: Form { base, wide, float16 }, verdict, measured, sources, .. } = best;
         let (methods, base) = &*base;
         let precision = PrecisionInfo { wanted_cosine: self.wanted_cosine, int8_cosine, cosine: verdict.reached };
         let mut info = base.clone();
         info.precision = Some(precision);
-        info.values.retain(|name, _| measured.contains(name));
         info.float16.extend(float16.iter().cloned());
-        for (name, range) in wide.iter().filter(|(name, _)| measured.contains(*name)) {
+        for (name, range) in &wide {
             let largest = self.evidence.largest.get(name).copied().unwrap_or(range.threshold);
             info.values.insert(name.clone(), ValueInfo::new(*range, largest, Judge::Precision));
         }
+        info.keep_measured(&measured, &sources);
         Ok(Found {
             info,
             executable,
@@ -318,9 +320,11 @@ impl<'s> Search<'s, '_> {
         }
         let copy = ir::copy_module(self.module)?;
         let function = network(&copy)?;
+        let sources = sources(function)?;
         assign_float16(function, float16).map_err(CalibrationError::Threshold)?;
         let measured = measured_values(function)?;
-        assign_thresholds(function, |name| wide.get(name).or_else(|| ranges.get(name)).copied())
+        let own = |name: &str| wide.get(name).or_else(|| ranges.get(name)).copied();
+        assign_thresholds(function, |name| own(name).or_else(|| own(sources.get(name)?)))
             .map_err(CalibrationError::Threshold)?;
         insert_casts(function)?;
         let executable = (self.compile)(function)?;
@@ -333,7 +337,7 @@ impl<'s> Search<'s, '_> {
             float16.len(),
             verdict.at_least
         );
-        Ok(Trial { executable, form, measured, verdict, latency })
+        Ok(Trial { executable, form, measured, sources, verdict, latency })
     }
 
     fn judge(&self, executable: &FloatExecutable) -> Result<Verdict, CalibrationError> {

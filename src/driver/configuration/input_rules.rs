@@ -89,8 +89,22 @@ fn derive_layout(checker: &mut Checker, count: usize) {
         }
         _ => false,
     };
-    if feature_maps && !checker.is_given(&INPUT_LAYOUT_TRAIN) {
-        let layout = Layout::Nchw.word();
+    let layout = Layout::Nchw.word();
+    if let ParameterState::Given(layouts) = checker.state(&INPUT_LAYOUT_TRAIN)
+        && layouts.contains(&ParameterValue::Nothing)
+    {
+        let stated: Vec<Option<String>> = layouts.iter().map(|value| value.text().map(str::to_owned)).collect();
+        let is_image = |index| checker.word(&INPUT_TYPE_TRAIN, index) != Some(InputType::Featuremap.word());
+        if let Some(index) = (0..stated.len()).find(|index| stated.get(*index) == Some(&None) && is_image(*index)) {
+            let what = format!("item {}: None is for feature maps, and this input is an image", index + 1);
+            checker.error(&INPUT_LAYOUT_TRAIN, what, "write NCHW or NHWC");
+            return checker.spoil(&INPUT_LAYOUT_TRAIN, Holds::Fault);
+        }
+        let words: Vec<String> = stated.into_iter().map(|word| word.unwrap_or_else(|| layout.to_owned())).collect();
+        let text = words.join(";");
+        let values = words.into_iter().map(ParameterValue::Text).collect();
+        checker.derive(&INPUT_LAYOUT_TRAIN, &INPUT_LAYOUT_TRAIN, values, text);
+    } else if feature_maps && !checker.is_given(&INPUT_LAYOUT_TRAIN) {
         let values = vec![ParameterValue::Text(layout.to_owned()); count];
         checker.derive(&INPUT_LAYOUT_TRAIN, &INPUT_TYPE_TRAIN, values, vec![layout; count].join(";"));
     }

@@ -49,7 +49,8 @@ impl Reader<'_> {
     /// Whether one of several inputs may go without.
     fn may_be_nothing(&self) -> bool {
         let Parameter { multiplicity, default, required, .. } = self.parameter;
-        *multiplicity == Multiplicity::PerInput && default.is_nothing() && *required == Required::Optional
+        let optional = matches!(required, Required::Optional | Required::ForImages);
+        *multiplicity == Multiplicity::PerInput && default.is_nothing() && optional
     }
 
     /// The signs of Chinese keyboards look like ours and separate nothing.

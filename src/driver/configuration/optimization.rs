@@ -65,6 +65,18 @@ pub fn range() -> String {
 }
 
 impl Optimization {
+    /// Whether both set one thing, and to different types.
+    pub(super) fn contradicts(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::ModelOutput(one), Self::ModelOutput(other)) | (Self::AllNodes(one), Self::AllNodes(other)) => {
+                one != other
+            }
+            (Self::Input { kind, data }, Self::Input { kind: of, data: other })
+            | (Self::Output { kind, data }, Self::Output { kind: of, data: other }) => kind == of && data != other,
+            _ => false,
+        }
+    }
+
     /// The word, where nothing acts on it yet.
     pub(super) fn unsupported(&self) -> Option<String> {
         let acts = match self {

@@ -24,6 +24,7 @@ pub fn check(checker: &mut Checker, environment: &Environment) {
     check_sources(checker);
     check_batch(checker);
     check_calibration(checker);
+    check_optimization(checker);
     check_mode(checker);
     check_jobs(checker, environment);
 }
@@ -45,6 +46,18 @@ fn check_model_files(checker: &mut Checker) {
             "no model is given",
             "add onnx_model with the path of the ONNX file, or caffe_model and prototxt",
         );
+    }
+}
+
+/// Two words that set one thing to different types.
+fn check_optimization(checker: &mut Checker) {
+    let words = checker.value(&OPTIMIZATION).map(|list| list.0).unwrap_or_default();
+    let clash = words.iter().enumerate().find_map(|(index, word)| {
+        let earlier = words.iter().take(index).find(|earlier| earlier.contradicts(word))?;
+        Some((earlier, word))
+    });
+    if let Some((earlier, word)) = clash {
+        checker.error(&OPTIMIZATION, format!("'{earlier}' and '{word}' contradict each other"), "leave one of the two");
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Surroundings<'a> {
 /// The most dimensions of an input, as in the vendor's tool.
 const MOST_DIMENSIONS: usize = 10;
 /// The most elements of an input: what a tensor of 2 GiB holds at one byte each.
+/// The largest magnitude of a number for the values of a channel.
+const MOST_MAGNITUDE: f64 = 1e6;
 const MOST_ELEMENTS: u64 = 1 << 31;
 /// The most numbers of `mean_value` and `scale_value` for one input: the channels of the largest feature map.
 const MOST_CHANNELS: usize = 65_536;
@@ -439,13 +441,23 @@ impl Reader<'_> {
         Ok(ParameterValue::Shape(shape))
     }
 
+    /// A number for the values of a channel, which f32 computes with.
+    fn channel_number(&self, raw: &Raw) -> Result<f64, ValueFault> {
+        let number = self.number(raw)?;
+        if number.abs() > MOST_MAGNITUDE {
+            let what = format!("{number:e} is beyond {MOST_MAGNITUDE:e}");
+            return Err(ValueFault::new(what, "pixels are 0 to 255: give what training used"));
+        }
+        Ok(number)
+    }
+
     fn channels(&self, raw: &Raw) -> Result<ParameterValue, ValueFault> {
         let Raw::Text(text) = raw else {
-            return Ok(ParameterValue::Channels(vec![self.number(raw)?]));
+            return Ok(ParameterValue::Channels(vec![self.channel_number(raw)?]));
         };
         let mut numbers = Vec::new();
         for word in text.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
-            numbers.push(self.number(&Raw::Text(word.to_owned()))?);
+            numbers.push(self.channel_number(&Raw::Text(word.to_owned()))?);
             if numbers.len() > MOST_CHANNELS {
                 return Err(ValueFault::new(
                     format!("has more than {MOST_CHANNELS} numbers"),

@@ -11,6 +11,11 @@ use melior::ir::operation::OperationLike;
 use melior::ir::{Attribute, AttributeLike, Identifier, OperationRef, TypeLike};
 use mlir_sys::{mlirFunctionTypeGetNumInputs, mlirFunctionTypeGetNumResults, mlirStringAttrGetValue};
 
+/// Marks the parts of a layer whose weights have 16 bits, and the sum of one that kept its 32-bit sums: their results are int16.
+pub const PART: &str = "hfloat.part";
+/// Marks the sum of the parts of a layer: what is asked for the layer's inputs is not asked of it.
+pub const SUM_OF_PARTS: &str = "hfloat.sum_of_parts";
+
 /// The attribute that holds the name of an argument or result.
 pub const NAME: &str = "hfloat.name";
 /// The attribute of an argument or result that says the order of its dimensions: `NCHW`, `NHWC`, or nothing where they have no such meaning.

@@ -252,6 +252,9 @@ fn output_data_type(operation: OperationRef<'_, '_>, placement: &Placement) -> S
 
 /// The largest magnitude that a node's result holds: what was measured of it, or of the value whose scale it has.
 fn threshold(operation: OperationRef<'_, '_>) -> Option<f64> {
+    if matches!(cast_of_result(operation), Some(Element::Plain(_))) {
+        return None;
+    }
     let measured = operation.float(crate::quant::THRESHOLD).ok();
     measured.or_else(|| match cast_of_result(operation).and_then(integers)? {
         Quantized { bits, scale: Scale::PerTensor(affine) } => Some(threshold_of_affine(affine, bits)),

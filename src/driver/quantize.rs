@@ -167,8 +167,11 @@ impl NetworkStages<'_> {
         let requests = types::requests(self.configuration);
         let function = compare::network(module.as_operation())?;
         let channel_ranges = self.scale_channels(function, inputs)?;
-        let WeightRequests { wide, narrow } = requests.weights(function, &self.kinds)?;
+        let WeightRequests { wide, mut narrow } = requests.weights(function, &self.kinds)?;
+        evidence::check_layers(function)?;
         split_weights(function, &wide)?;
+        // What was split is not split again.
+        narrow.extend(parts(function));
         let mut layers = ChangedLayers { wide, channel_ranges };
         let Some(wanted) = self.wanted_cosine().filter(|_| self.may_split()) else {
             return self.measure(module, (&requests, &layers), inputs, Some(files));
@@ -344,17 +347,10 @@ impl NetworkStages<'_> {
             let executable = self.observed(compare::network(module.as_operation())?)?;
             return Ok((BackgroundRun::of(executable, reference.sample.clone()), None));
         };
-        let candidates = match self.wanted_cosine() {
-            Some(_) => precision::candidates(compare::network(module.as_operation())?, evidence)?,
-            None => Vec::new(),
-        };
-        let free = |candidate: &Candidate| !reference.asked.values.contains_key(&candidate.value);
-        let candidates: Vec<Candidate> = candidates.into_iter().filter(free).collect();
         let weights = self.stage_weights(module, evidence, files)?;
         pipeline::run(self.context, module, &round_weights_pass(&weights))?;
         self.keep_resources(&[module]);
-        let candidates = self.with_forms(module, reference, candidates)?;
-        let found = self.search(module, reference, evidence, &candidates)?;
+        let found = self.search(module, reference, evidence)?;
         report(&found);
         self.report_types(module, &found.info, &reference.asked, &found.methods, files)?;
         let judgement = Judgement::of(&found);
@@ -364,13 +360,18 @@ impl NetworkStages<'_> {
         Ok((run, Some(judgement)))
     }
 
-    /// Those of the candidates that leave every operation its form on the BPU, if all of them become int16.
-    fn with_forms(
+    /// The values that may become int16: nothing else is asked of them, and if all of them do every operation keeps its form on the BPU.
+    fn candidates(
         &self,
         module: &Module<'_>,
         reference: &Reference,
-        candidates: Vec<Candidate>,
-    ) -> Result<Vec<Candidate>, StageError> {
+        evidence: &Evidence,
+    ) -> Result<Vec<Candidate>, CalibrationError> {
+        let function = compare::network(module.as_operation());
+        let function = function.map_err(|error| CalibrationError::Threshold(error.to_string()))?;
+        let candidates = precision::candidates(function, evidence)?;
+        let free = |candidate: &Candidate| !reference.asked.values.contains_key(&candidate.value);
+        let candidates: Vec<Candidate> = candidates.into_iter().filter(free).collect();
         let mut all = reference.asked.clone();
         all.values.extend(candidates.iter().map(|candidate| (candidate.value.clone(), ActivationType::Int16)));
         keep_forms(module, reference.calibrated.info()?, &mut all)?;
@@ -378,13 +379,7 @@ impl NetworkStages<'_> {
     }
 
     /// Looks for the precision of a network whose weights are rounded.
-    fn search(
-        &self,
-        module: &Module<'_>,
-        reference: &Reference,
-        evidence: &Evidence,
-        candidates: &[Candidate],
-    ) -> Result<Found, StageError> {
+    fn search(&self, module: &Module<'_>, reference: &Reference, evidence: &Evidence) -> Result<Found, StageError> {
         let read = |executable: &FloatExecutable, index: usize| reference.source.read(executable, index);
         let judged = evidence.judged().iter().map(|index| reference.source.name(*index)).collect::<Vec<_>>();
         let command = self.configuration.get(&ACCURACY_COMMAND).as_ref();
@@ -396,12 +391,11 @@ impl NetworkStages<'_> {
         };
         let budget =
             self.configuration.get(&LATENCY_BUDGET).map(|percent| LatencyBudget { percent, latency: &latency });
-        let free = |name: &String| !reference.asked.values.contains_key(name);
-        let float16 = float16_values(compare::network(module.as_operation())?, evidence)?;
-        let float16 = float16.into_iter().filter(|(name, _)| free(name)).collect();
+        let float16 = float16_values(compare::network(module.as_operation())?, evidence, &reference.asked)?;
         let found = Search {
             module,
-            candidates,
+            find_candidates: &|| self.candidates(module, reference, evidence),
+            candidates: OnceCell::new(),
             float16: &float16,
             calibrated: &reference.calibrated,
             wanted_cosine: self.wanted_cosine(),

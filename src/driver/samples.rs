@@ -298,12 +298,13 @@ fn read(place: Option<&Place>, input: &SampleInput) -> Result<Array, Calibration
     if array.len() != input.shape.iter().product::<usize>() {
         return Err(failed(format!("its shape is {:?}, but the input takes {:?}", array.shape(), input.shape)));
     }
-    let faulty = match array.values::<f32>() {
-        Some(values) => values.iter().find(|value| !value.is_finite()).map(|value| f64::from(*value)),
-        None => array.to_f64().iter().copied().find(|value| !value.is_finite()),
+    let has_nan = match array.values::<f32>() {
+        Some(values) => values.iter().any(|value| value.is_nan()),
+        None => array.to_f64().iter().any(|value| value.is_nan()),
     };
-    if let Some(value) = faulty {
-        return Err(failed(format!("it holds {value}, which is no value of a sample; correct or remove the file")));
+    // A mask may be infinite; where that is measured, calibration says so.
+    if has_nan {
+        return Err(failed("it holds NaN, which is no value of a sample; correct or remove the file".into()));
     }
     Ok(array.reshaped(&input.shape)?)
 }
@@ -392,7 +393,7 @@ mod tests {
         samples.read(0).unwrap();
         let error = |sample| samples.read(sample).unwrap_err().to_string();
         assert!(error(1).contains("b.npy: it holds NaN"), "{}", error(1));
-        assert!(error(2).contains("c.npy: it holds -inf"), "{}", error(2));
+        samples.read(2).unwrap();
     }
 
     #[test]

@@ -196,7 +196,10 @@ pub fn calibrate(
 }
 
 /// Weights and biases that are not finite have no integers.
-fn check_layers(function: OperationRef<'_, '_>) -> Result<(), CalibrationError> {
+///
+/// # Errors
+/// When a layer has such, or constants cannot be read.
+pub fn check_layers(function: OperationRef<'_, '_>) -> Result<(), CalibrationError> {
     for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
         if LinearLayer::of(function, operation)?.is_some()
             && let Some((index, value)) = not_finite(operation)?

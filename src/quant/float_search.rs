@@ -5,6 +5,7 @@ use super::{
     calibrate::{CalibrationError, network},
     evidence::Evidence,
     groups::ScaleGroups,
+    requests::AskedTypes,
     rules::{ResultScale, rule_of},
     search::{Form, Goal, Search, Trial, is_better},
     sensitivity::costs,
@@ -12,10 +13,11 @@ use super::{
 };
 use crate::numerics::LARGEST_FLOAT16;
 use hb_dialects::{
+    ElementType,
     hfloat::Op,
-    ir::{self, IrError, OperationAttributes},
+    ir::{self, IrError, OperationAttributes, TensorType},
 };
-use melior::ir::{OperationRef, operation::OperationLike};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A value that as int16 costs more than this share of the error that the outputs may have is worth float16.
@@ -35,13 +37,14 @@ struct Neighbours {
 }
 
 /// The values that could be float16, by name, with the operations that would be computed in it: what computes a value gives more than int16 then,
-/// and something reads more.
+/// and something reads more. Nothing of which integers are asked.
 ///
 /// # Errors
 /// When attributes or types cannot be read.
 pub fn float16_values(
     function: OperationRef<'_, '_>,
     evidence: &Evidence,
+    asked: &AskedTypes,
 ) -> Result<BTreeMap<String, BTreeSet<String>>, IrError> {
     let groups = ScaleGroups::of(function)?;
     let mut found: BTreeMap<String, Neighbours> = BTreeMap::new();
@@ -58,13 +61,21 @@ pub fn float16_values(
         if scale == ResultScale::OwnOrExact {
             results.iter().for_each(|name| found.entry(name.clone()).or_default().is_exact = true);
         }
+        let is_real = |value: &Value<'_, '_>| {
+            TensorType::from_type(value.r#type()).is_ok_and(|r#type| r#type.element == ElementType::F32)
+        };
         let variable = operation.operands().filter(|operand| ir::constant_of(*operand).is_none());
-        let operands: Vec<String> = variable.map(named).collect();
+        let operands: Vec<String> = variable.filter(is_real).map(named).collect();
+        let node = operation.node();
+        let is_asked = asked.operands.contains_key(&node)
+            || asked.wide.iter().any(|(asked, _)| *asked == node)
+            || operands.iter().chain(&results).any(|name| asked.values.contains_key(name));
         let fits = |name: &String| {
             evidence.largest.get(name).is_some_and(|largest| largest * HEADROOM <= f64::from(LARGEST_FLOAT16))
         };
         // What only moves a value goes with it.
         if scale == ResultScale::LikeInput
+            || is_asked
             || !operands.iter().chain(&results).all(fits)
             || rule.float16_form(operation)?.is_err()
         {
@@ -74,7 +85,7 @@ pub fn float16_values(
             operands.into_iter().map(|name| (name, true)).chain(results.into_iter().map(|name| (name, false)))
         {
             let neighbours = found.entry(name).or_default();
-            neighbours.nodes.insert(operation.node());
+            neighbours.nodes.insert(node.clone());
             neighbours.is_read |= is_read;
             neighbours.is_exact |= !is_read;
         }
@@ -92,7 +103,7 @@ impl Search<'_, '_> {
     pub(super) fn with_float16(&self, best: Trial, mut noise: Vec<f64>, goal: Goal) -> Result<Trial, CalibrationError> {
         let function = network(self.module)?;
         let executable = (self.compile)(function)?;
-        let can_be = self.candidates.iter().filter(|candidate| self.float16.contains_key(&candidate.value));
+        let can_be = self.candidates().iter().filter(|candidate| self.float16.contains_key(&candidate.value));
         let values: Vec<(&str, ThresholdRange)> =
             can_be.map(|candidate| (candidate.value.as_str(), candidate.wide)).collect();
         let costs = costs(function, &executable, &values, &self.evidence.learned, self.samples)?;
@@ -101,7 +112,7 @@ impl Search<'_, '_> {
         for ((value, _), cost) in values.iter().zip(costs).filter(|(_, cost)| *cost > most) {
             tracing::debug!("'{value}' alone as int16 costs the outputs {cost:.3e} of their cosine: float16 is tried");
             float16.extend(self.float16.get(*value).into_iter().flatten().cloned());
-            for (candidate, noise) in self.candidates.iter().zip(&mut noise) {
+            for (candidate, noise) in self.candidates().iter().zip(&mut noise) {
                 if candidate.value == *value {
                     *noise = 0.0;
                 }

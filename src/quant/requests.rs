@@ -12,7 +12,7 @@ use crate::bpu::lower::{Placement, placement_of};
 use hb_dialects::{
     hfloat::Op,
     ir::{self, IrError, OperationAttributes, Origin},
-    names::{RETURN, output_names},
+    names::{RETURN, SUM_OF_PARTS, output_names},
 };
 use melior::ir::{Attribute, OperationRef, Value, operation::OperationLike};
 use std::{
@@ -201,6 +201,10 @@ impl NodeTypes {
     }
 }
 
+fn is_sum_of_parts(operation: OperationRef<'_, '_>) -> bool {
+    operation.has_attribute(SUM_OF_PARTS)
+}
+
 /// Requests, seen from an operation.
 struct Asking<'r> {
     requests: &'r TypeRequests,
@@ -210,24 +214,33 @@ struct Asking<'r> {
 impl Asking<'_> {
     /// What is asked for an operand. The inputs of an operation are those of the node that ran first of all that went into it.
     fn input(&self, operation: OperationRef<'_, '_>, index: usize) -> Option<(RequestedType, Level)> {
-        let Origin { name, nodes } = operation.origin();
-        let nodes = nodes.first().into_iter().chain([&name]).cloned().collect::<Vec<_>>();
-        self.find(operation, &nodes, &|types| types.of_input(index))
-            .or(self.requests.inputs_of_all.map(|element| (element, Level::Model)))
+        let all = self.requests.inputs_of_all.map(|element| (element, Level::Model));
+        self.of_inputs(operation, &|types| types.of_input(index)).or(all.filter(|_| !is_sum_of_parts(operation)))
     }
 
     /// What is asked for an operand by its number.
     fn numbered_input(&self, operation: OperationRef<'_, '_>, index: usize) -> Option<RequestedType> {
+        self.of_inputs(operation, &|types| types.input.get(&index).copied()).map(|(requested, _)| requested)
+    }
+
+    /// The operands of the sum of a layer's parts are no inputs of a node.
+    fn of_inputs(
+        &self,
+        operation: OperationRef<'_, '_>,
+        of: &dyn Fn(&NodeTypes) -> Option<RequestedType>,
+    ) -> Option<(RequestedType, Level)> {
         let Origin { name, nodes } = operation.origin();
         let nodes = nodes.first().into_iter().chain([&name]).cloned().collect::<Vec<_>>();
-        self.find(operation, &nodes, &|types| types.input.get(&index).copied()).map(|(requested, _)| requested)
+        self.find(operation, &nodes, of).filter(|_| !is_sum_of_parts(operation))
     }
 
     /// What is asked for the result, by any of the nodes that went into the operation.
     fn output(&self, operation: OperationRef<'_, '_>) -> Option<(RequestedType, Level)> {
         let Origin { name, nodes } = operation.origin();
         let nodes = nodes.into_iter().rev().chain([name]).collect::<Vec<_>>();
-        self.find(operation, &nodes, &|types| types.outputs)
+        let found = self.find(operation, &nodes, &|types| types.outputs);
+        // The layer has no form in float16; that its sum has one is nobody's wish.
+        found.filter(|(requested, _)| !(is_sum_of_parts(operation) && *requested == RequestedType::Float16))
     }
 
     /// Whether a request names this very operand.
@@ -244,7 +257,7 @@ impl Asking<'_> {
         of: &dyn Fn(&NodeTypes) -> Option<RequestedType>,
     ) -> Option<(RequestedType, Level)> {
         let node = nodes.iter().find_map(|node| of(self.requests.nodes.get(node)?));
-        let own = Op::of(operation).map(|op| op.onnx().name);
+        let own = Op::of(operation).map(|op| op.onnx().name).filter(|_| !is_sum_of_parts(operation));
         let kinds = nodes.iter().filter_map(|node| self.kinds.get(node)).map(String::as_str).chain(own);
         let kind = || kinds.into_iter().find_map(|kind| of(self.requests.kinds.get(kind)?));
         node.map(|element| (element, Level::Node)).or_else(|| kind().map(|element| (element, Level::Kind)))

@@ -12,6 +12,7 @@ use hb_dialects::quant;
 pub use hb_dialects::registry::ResultScale;
 use hb_dialects::registry::{self, Quantization};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+use std::collections::HashSet;
 
 /// Bits of weights, and of activations that nothing gave more.
 pub const ACTIVATION_BITS: u32 = 8;
@@ -129,10 +130,13 @@ impl QuantizationRule {
 
     /// The VPU gives f32 where nothing quantized reads the result, and then takes f32 as well; the other engines have integers only.
     fn gives_float(&self, operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
-        if operation.has_attribute(ROUNDED) || has_quantized_reader(operation)? {
-            return Ok(false);
-        }
-        Ok(self.form(operation, ACTIVATION_BITS, 0)?.is_ok_and(|form| form.is_program()))
+        Ok(self.may_give_float(operation)? && !has_quantized_reader(operation)?)
+    }
+
+    /// Whether an operation of this row gives f32 where nothing quantized reads that.
+    fn may_give_float(&self, operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+        let floats = self.quantization.result == ResultScale::OwnOrFloat && !operation.has_attribute(ROUNDED);
+        Ok(floats && self.form(operation, ACTIVATION_BITS, 0)?.is_ok_and(|form| form.is_program()))
     }
 
     /// The role of operand `index` of an operation of this row.
@@ -232,13 +236,17 @@ fn has_exact_form(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
     Ok(!has_quantized_reader(operation)?)
 }
 
+/// Whether something quantized reads the result of an operation. What gives f32 takes f32, too: then its own readers decide. A walk with
+/// a memory, because chains may be long, and branches may join again.
 fn has_quantized_reader(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
-    for reader in ir::results(operation).into_iter().flat_map(ir::users) {
-        // What gives f32 takes f32, too.
-        if let Some(rule) = rule_of(reader)?
-            && rule.result(reader)? != ResultScale::OwnOrFloat
-        {
-            return Ok(true);
+    let (mut waiting, mut known) = (vec![operation], HashSet::new());
+    while let Some(next) = waiting.pop() {
+        for reader in ir::results(next).into_iter().flat_map(ir::users) {
+            let Some(rule) = rule_of(reader)?.filter(|_| known.insert(reader.to_raw().ptr as usize)) else { continue };
+            if !rule.may_give_float(reader)? {
+                return Ok(true);
+            }
+            waiting.push(reader);
         }
     }
     Ok(false)

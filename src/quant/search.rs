@@ -28,6 +28,9 @@ pub type Compile<'a> = dyn Fn(OperationRef<'_, '_>) -> Result<FloatExecutable, C
 /// Gives outputs a number, the larger the better, by the samples that judge. The executable says which outputs they are.
 pub type UserJudge<'a> = dyn Fn(&FloatExecutable, &[Vec<Array>]) -> Result<f64, CalibrationError> + 'a;
 
+/// Gives what could be int16.
+pub type FindCandidates<'a> = dyn Fn() -> Result<Vec<Candidate>, CalibrationError> + 'a;
+
 /// How much slower int16 may make a network.
 pub struct LatencyBudget<'a> {
     /// Percent above the latency with int8 alone.
@@ -68,8 +71,10 @@ pub struct Found {
 pub struct Search<'s, 'c> {
     /// The float network with rounded weights.
     pub module: &'s Module<'c>,
-    /// What could be int16.
-    pub candidates: &'s [Candidate],
+    /// Finds what could be int16. That takes forms of all that it would change, so it is asked only where int8 is not good enough.
+    pub find_candidates: &'s FindCandidates<'s>,
+    /// What was found.
+    pub candidates: OnceCell<Vec<Candidate>>,
     /// What could be float16: for each value of those the operations between which it would be.
     pub float16: &'s BTreeMap<String, BTreeSet<String>>,
     /// What calibration measured.
@@ -158,7 +163,7 @@ pub(super) fn is_better((reached, wide): Outcome, (others_reached, others_wide):
 
 impl Trial {
     pub(super) fn outcome(&self) -> Outcome {
-        (self.verdict.at_least, self.form.wide.len())
+        (self.verdict.at_least, self.form.wide.keys().filter(|name| self.measured.contains(*name)).count())
     }
 }
 
@@ -173,6 +178,10 @@ impl<'s> Search<'s, '_> {
         let int8_cosine = best.verdict.reached;
         let mut noise = Vec::new();
         if let Some(wanted) = self.wanted_cosine.filter(|wanted| best.verdict.at_least < *wanted) {
+            if self.candidates.get().is_none() {
+                let found = (self.find_candidates)()?;
+                self.candidates.get_or_init(|| found);
+            }
             noise = self.noise(&best.form.base.1)?;
             let goal = Goal { wanted, latency: self.most_latency(&best) };
             best = self.widen(best, &noise, goal)?;
@@ -202,9 +211,14 @@ impl<'s> Search<'s, '_> {
             reached,
             wide: wide.into_keys().filter(|name| measured.contains(name)).collect(),
             float16,
-            candidates: self.candidates.len(),
-            noise: self.candidates.iter().map(|candidate| candidate.value.clone()).zip(noise).collect(),
+            candidates: self.candidates().len(),
+            noise: self.candidates().iter().map(|candidate| candidate.value.clone()).zip(noise).collect(),
         })
+    }
+
+    /// What could be int16; nothing before it is needed.
+    pub(super) fn candidates(&self) -> &[Candidate] {
+        self.candidates.get().map_or(&[], Vec::as_slice)
     }
 
     /// The best of the int8 forms, and what each of them reaches.
@@ -237,8 +251,8 @@ impl<'s> Search<'s, '_> {
         // What was reached with how many: they are chosen in one order.
         let mut known = BTreeMap::from([(0, reached)]);
         let mut most = 0;
-        while let Some(share) = steps.next(most < self.candidates.len()) {
-            let wide = choose(self.candidates, noise, if share < LEAST_SHARE { 0.0 } else { share });
+        while let Some(share) = steps.next(most < self.candidates().len()) {
+            let wide = choose(self.candidates(), noise, if share < LEAST_SHARE { 0.0 } else { share });
             most = wide.len();
             if let Some(&reached) = known.get(&most) {
                 steps.saw(share, reached);
@@ -269,7 +283,7 @@ impl<'s> Search<'s, '_> {
         let (form, mut allowed) = (best.form.clone(), best.form.wide.len());
         while beyond.saturating_sub(allowed) > 1 {
             let count = allowed + (beyond - allowed) / 2;
-            let wide = first(self.candidates, noise, count);
+            let wide = first(self.candidates(), noise, count);
             let next = self.attempt(Form { wide, ..form.clone() })?;
             if !goal.allows(&next) {
                 beyond = count;
@@ -292,13 +306,17 @@ impl<'s> Search<'s, '_> {
     fn noise(&self, ranges: &QuantInfo) -> Result<Vec<f64>, CalibrationError> {
         let function = network(self.module)?;
         let executable = (self.compile)(function)?;
-        let threshold = |candidate: &'s Candidate| {
+        fn threshold<'n>(
+            ranges: &QuantInfo,
+            candidate: &'n Candidate,
+        ) -> Result<(&'n str, ThresholdRange), CalibrationError> {
             let value = ranges.values.get(&candidate.value);
             let value =
                 value.ok_or_else(|| CalibrationError::Threshold(format!("'{}' has no range", candidate.value)))?;
             Ok((candidate.value.as_str(), value.range()))
-        };
-        let values = self.candidates.iter().map(threshold).collect::<Result<Vec<_>, CalibrationError>>()?;
+        }
+        let values = self.candidates().iter().map(|candidate| threshold(ranges, candidate));
+        let values = values.collect::<Result<Vec<_>, CalibrationError>>()?;
         let noise = costs(function, &executable, &values, &self.evidence.learned, self.samples)?;
         for ((value, _), noise) in values.iter().zip(&noise) {
             tracing::debug!(
@@ -330,9 +348,9 @@ impl<'s> Search<'s, '_> {
         let executable = (self.compile)(function)?;
         let latency = self.budget.map(|budget| (budget.latency)(&copy)).transpose()?;
         let verdict = self.judge(&executable)?;
-        let (wide_count, candidates, reached) = (wide.len(), self.candidates.len(), verdict.reached);
+        let (wide_count, reached) = (wide.len(), verdict.reached);
         tracing::debug!(
-            "ranges by {methods}, {wide_count} of {candidates} activations int16, {} nodes float16: output cosine {reached:.6}, for \
+            "ranges by {methods}, {wide_count} activations int16, {} nodes float16: output cosine {reached:.6}, for \
              other samples at least {:.6}",
             float16.len(),
             verdict.at_least

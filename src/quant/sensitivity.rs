@@ -10,10 +10,11 @@ use crate::cpu::{Array, FloatExecutable};
 use crate::numerics::{Clamp, Destination, dequantize, quantize};
 use hb_dialects::{
     hfloat::Op,
-    ir::{self, Affine, IrError, TensorType},
+    ir::{self, Affine, IrError, OperationAttributes, TensorType},
 };
 use melior::ir::{BlockLike, OperationRef, Value, ValueLike, operation::OperationLike};
 use rayon::prelude::*;
+use std::collections::HashSet;
 
 /// So many samples show it: costs differ by orders of magnitude, and each value takes a run of the network.
 const SAMPLES: usize = 4;
@@ -34,35 +35,58 @@ pub fn costs(
 ) -> Result<Vec<f64>, CalibrationError> {
     let learned = learned.get(..SAMPLES).unwrap_or(learned);
     let inputs = learned.iter().map(|&index| (samples.read)(executable, index)).collect::<Result<Vec<_>, _>>()?;
-    let network = Shown::new(function, executable)?;
-    let whole = inputs.iter().map(|inputs| network.run(inputs, &mut |_, _| {})).collect::<Result<Vec<_>, _>>()?;
+    let before = Shown::new(function, executable)?;
+    let at_the_end = Shown { executable, closed: vec![None; before.closed.len()] };
+    let behind = behind_closing(function)?;
+    let run = |network: &Shown<'_>| {
+        inputs.iter().map(|inputs| network.run(inputs, &mut |_, _| {})).collect::<Result<Vec<_>, _>>()
+    };
+    let (whole_before, whole_at_the_end) = (run(&before)?, run(&at_the_end)?);
     let cost = |(name, range): &(&str, ThresholdRange)| {
+        let (network, whole) = match behind.contains(*name) {
+            true => (&at_the_end, &whole_at_the_end),
+            false => (&before, &whole_before),
+        };
         let rounded = inputs.iter().map(|inputs| network.run_rounded(inputs, name, *range));
         let rounded = rounded.collect::<Result<Option<Vec<_>>, CalibrationError>>()?;
         // Of a value that is not there nothing is known, so that it counts as lost.
-        Ok(rounded.map_or(1.0, |rounded| network.error(&whole, &rounded)))
+        Ok(rounded.map_or(1.0, |rounded| network.error(whole, &rounded)))
     };
     threads(samples.jobs)?.install(|| values.par_iter().map(cost).collect())
 }
 
 /// For each output what the Softmax or Sigmoid that closes it is made of, by name and shape; none where nothing closes it.
 fn closed_outputs(function: OperationRef<'_, '_>) -> Result<Vec<Option<(String, Vec<usize>)>>, IrError> {
-    let end = ir::body(function).and_then(|block| block.terminator());
-    let outputs = end.into_iter().flat_map(|end| end.operands().collect::<Vec<_>>());
     let closed = |output| {
-        let Some(value) = before_closing(output)? else { return Ok(None) };
+        let Some((_, value)) = closing(output)? else { return Ok(None) };
         let shape = TensorType::from_type(value.r#type())?.static_shape().ok();
         Ok(shape.map(|shape| (value_name(function, value), shape)))
     };
-    outputs.map(closed).collect()
+    returned(function).into_iter().map(closed).collect()
 }
 
-/// What the Softmax or Sigmoid is made of that gives a value, which may be moved since.
-fn before_closing<'c: 'a, 'a>(mut value: Value<'c, 'a>) -> Result<Option<Value<'c, 'a>>, IrError> {
+/// The names of what closes outputs, and of what moves that: only the outputs show what their rounding costs.
+fn behind_closing(function: OperationRef<'_, '_>) -> Result<HashSet<String>, IrError> {
+    let mut names = HashSet::new();
+    for output in returned(function) {
+        names.extend(closing(output)?.into_iter().flat_map(|(behind, _)| behind));
+    }
+    Ok(names)
+}
+
+fn returned<'c: 'a, 'a>(function: OperationRef<'c, 'a>) -> Vec<Value<'c, 'a>> {
+    let end = ir::body(function).and_then(|block| block.terminator());
+    end.into_iter().flat_map(|end| end.operands().collect::<Vec<_>>()).collect()
+}
+
+/// The names of the operations from the Softmax or Sigmoid that gives a value, which may be moved since, and what that is made of.
+fn closing<'c: 'a, 'a>(mut value: Value<'c, 'a>) -> Result<Option<(Vec<String>, Value<'c, 'a>)>, IrError> {
+    let mut behind = Vec::new();
     while let Some(operation) = ir::defining_operation(value) {
         let Ok(operand) = operation.operand(0) else { break };
+        behind.push(operation.node());
         if matches!(Op::of(operation), Some(Op::Softmax | Op::Sigmoid)) {
-            return Ok(Some(operand));
+            return Ok(Some((behind, operand)));
         }
         let variable = operation.operands().filter(|operand| ir::constant_of(*operand).is_none()).count();
         let moves = |rule: QuantizationRule| Ok::<_, IrError>(rule.result(operation)? == ResultScale::LikeInput);

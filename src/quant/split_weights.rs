@@ -7,11 +7,13 @@ use super::{
     info::QuantInfo,
     linear::{LinearLayer, weights_of},
     round_weights::{nearest, weights_on_grid},
+    rules::{ResultScale, rule_of},
 };
 use crate::float::constant_before;
 use hb_dialects::{
     hfloat::Op,
     ir::{self, Constant, IrError, Names, OperationAttributes},
+    names::{PART, SUM_OF_PARTS},
     pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{Attribute, OperationRef, Value, ValueLike, operation::OperationLike};
@@ -34,8 +36,6 @@ const PARTS: [&str; 2] = ["high", "low"];
 const SUM: &str = "sum";
 /// The attribute of a fused activation.
 const ACTIVATION: &str = "activation";
-/// Marks the parts.
-const PART: &str = "hfloat.part";
 
 fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), PassFailure> {
     let Some(path) = options.file("info") else {
@@ -72,7 +72,7 @@ pub fn split_weights(function: OperationRef<'_, '_>, nodes: &BTreeSet<String>) -
     }
 }
 
-/// The names of the operations that layers were split into, but for the sums: their results must not be rounded more than the sums are.
+/// The names of the operations that layers were split into, and of the sums of those that kept 32 bits: their results must not be rounded to int8.
 pub fn parts(function: OperationRef<'_, '_>) -> Vec<String> {
     let operations = ir::body(function).map(ir::operations).unwrap_or_default();
     operations.iter().filter(|operation| operation.has_attribute(PART)).map(|operation| operation.node()).collect()
@@ -85,6 +85,8 @@ fn split(
     names: &mut Names,
 ) -> Result<(), IrError> {
     let (context, origin) = (operation.context_reference(), operation.origin());
+    let rule = rule_of(operation)?;
+    let is_exact = rule.map(|rule| rule.result(operation)).transpose()? == Some(ResultScale::OwnOrExact);
     let values = weight.f32s()?;
     let high = weights_on_grid(layer, &values, &nearest(layer, &values)?)?;
     let low: Vec<f32> =
@@ -108,6 +110,11 @@ fn split(
     let location = names.derive(&origin, SUM).location(context);
     let sum = ir::build(context, Op::Add.name(), &parts, &attributes, &types, vec![], location)?;
     let sum = ir::insert_before(operation, sum);
+    ir::set_attribute(sum, SUM_OF_PARTS, Attribute::unit(context));
+    // A layer that kept its 32-bit sums gives no less with better weights.
+    if is_exact {
+        ir::set_attribute(sum, PART, Attribute::unit(context));
+    }
     for (old, new) in ir::results(operation).into_iter().zip(ir::results(sum)) {
         ir::replace_all_uses(old, new);
     }

@@ -18,7 +18,7 @@ use melior::ir::{
     attribute::{FloatAttribute, IntegerAttribute},
     operation::OperationLike,
 };
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The attribute of an operation or an argument that holds the threshold of its value: the largest magnitude that its integers show.
 pub const THRESHOLD: &str = "hfloat.threshold";
@@ -145,7 +145,7 @@ pub fn assign_operand_bits(
     function: OperationRef<'_, '_>,
     operands: &BTreeMap<String, Vec<u32>>,
 ) -> Result<(), String> {
-    let operations = ir::body(function).map(ir::operations).unwrap_or_default();
+    let operations = by_name(function);
     for (name, bits) in operands {
         let operation = named(&operations, name)?;
         let bits: Vec<i64> = bits.iter().map(|&bits| i64::from(bits)).collect();
@@ -159,7 +159,10 @@ pub fn assign_operand_bits(
 /// # Errors
 /// When there is no operation of such a name.
 pub fn assign_float16(function: OperationRef<'_, '_>, names: &BTreeSet<String>) -> Result<(), String> {
-    let operations = ir::body(function).map(ir::operations).unwrap_or_default();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let operations = by_name(function);
     for name in names {
         let operation = named(&operations, name)?;
         ir::set_attribute(operation, FLOAT16, Attribute::unit(function.context_reference()));
@@ -167,10 +170,18 @@ pub fn assign_float16(function: OperationRef<'_, '_>, names: &BTreeSet<String>) 
     Ok(())
 }
 
-/// The operation of a name.
-fn named<'c, 'a>(operations: &[OperationRef<'c, 'a>], name: &str) -> Result<OperationRef<'c, 'a>, String> {
-    let is_named = |operation: &&OperationRef<'_, '_>| Op::of(**operation).is_some() && operation.node() == name;
-    operations.iter().find(is_named).copied().ok_or_else(|| format!("no node is called '{name}'"))
+/// The operations of a function by their names.
+fn by_name<'c: 'a, 'a>(function: OperationRef<'c, 'a>) -> HashMap<String, OperationRef<'c, 'a>> {
+    let operations = ir::body(function).map(ir::operations).unwrap_or_default();
+    let own = operations.into_iter().filter(|operation| Op::of(*operation).is_some());
+    own.map(|operation| (operation.node(), operation)).collect()
+}
+
+fn named<'c, 'a>(
+    operations: &HashMap<String, OperationRef<'c, 'a>>,
+    name: &str,
+) -> Result<OperationRef<'c, 'a>, String> {
+    operations.get(name).copied().ok_or_else(|| format!("no node is called '{name}'"))
 }
 
 /// The ranges of a file by the names that values have here. The file may call a value by any node of the user's network that went

@@ -55,18 +55,28 @@ impl WeightSearch<'_, '_> {
         }
         let order = self.by_cost(&rounded)?;
         let mut best = (all, BTreeSet::new());
-        let mut count = 1;
-        while let Some(first) = order.get(..count.min(order.len())) {
-            let wide: BTreeSet<String> = first.iter().cloned().collect();
+        // More and more until that serves, then half of what is between that and the last that did not.
+        let (mut failed, mut count) = (0, 1);
+        let mut served = None;
+        while failed < count && count <= order.len() {
+            let wide: BTreeSet<String> = order.iter().take(count).cloned().collect();
             let error = self.error(&rounded, &wide)?;
             tracing::debug!("with 16 bits for the weights of {} layers they cost {error:.3e}", wide.len());
-            if error < best.0 {
+            let serves = error <= most;
+            if serves || (served.is_none() && error < best.0) {
                 best = (error, wide);
             }
-            if best.0 <= most || count >= order.len() {
-                break;
+            if serves {
+                served = Some(count);
+            } else {
+                failed = count;
             }
-            count = (count + count.div_ceil(2)).min(order.len());
+            count = match served {
+                Some(served) if served - failed > 1 => failed + (served - failed) / 2,
+                Some(_) => break,
+                None if count == order.len() => break,
+                None => (count + count.div_ceil(2)).min(order.len()),
+            };
         }
         let (error, wide) = best;
         Ok(if error <= most || error < WORTHWHILE * all { wide } else { BTreeSet::new() })

@@ -66,7 +66,8 @@ pub(super) fn removable(function: OperationRef<'_, '_>) -> Vec<BorderNode> {
     }
     let Some(end) = block.terminator() else { return found };
     for mut value in end.operands() {
-        while let Some(node) = computed_last(value) {
+        // Something is left between an input and an output.
+        while let Some(node) = computed_last(value).filter(|node| !found.contains(&node.border_node())) {
             found.push(node.border_node());
             value = node.operand;
         }

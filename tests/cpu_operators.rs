@@ -87,6 +87,7 @@ operators! {
     constant "Constant",
     constant_of_shape "ConstantOfShape",
     control_networks "control_networks",
+    unknown_sizes "unknown_sizes",
     conv "Conv",
     cos "Cos",
     cosh "Cosh",

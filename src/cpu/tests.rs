@@ -352,7 +352,7 @@ fn indices_that_are_data_are_checked() {
     let wrapped = select(at.clone().less(index(0)), at.clone() + 4, at).clamp(0, 3);
     let y = graph.add_tensor("y", ElementType::F32, &[3]).unwrap();
     let mut compute = Compute::elementwise("gather", y, &[3], graph.load(table, vec![wrapped]));
-    compute.checks.push(RunCheck { tensor: indices, sizes: None, low: -4, high: 3 });
+    compute.checks.push(RunCheck { tensor: indices, sizes: None, low: -4, high: 3, along: None });
     graph.push(compute).unwrap();
     graph.outputs.push(y);
     let table = Array::from_values(&[4], &[1.0f32, 2.0, 3.0, 4.0]).unwrap();

@@ -4,7 +4,7 @@ use super::fold::evaluate;
 use super::regions::{self, Next};
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, attributes, infer_types, missing_trip_limit, refine},
+    hfloat::{Op, attributes, infer_types, missing_shape, refine},
     ir::{self, Constant, OperationAttributes, TensorType},
     pass::{PassDefinition, PassFailure, PassOptions},
     quant,
@@ -84,7 +84,7 @@ fn infer(operation: OperationRef<'_, '_>, op: Op) -> Result<(), String> {
         }
         let refined = refine(inferred, &declared);
         if refined.bound_shape().is_none() {
-            let reason = missing_trip_limit(operation).unwrap_or_else(|| {
+            let reason = missing_shape(operation).unwrap_or_else(|| {
                 "the shape of its result is not known; give the input shapes, or remove the dynamic part".into()
             });
             return Err(reason);

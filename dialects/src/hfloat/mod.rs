@@ -22,8 +22,8 @@ mod resize_samples;
 mod select;
 mod window;
 
-pub use bounds::{Source, says_sizes, size_sources};
-pub use control::{NO_TRIP_LIMIT, carried_count, missing_trip_limit, region_block, yielded};
+pub use bounds::{ResultSize, Source, says_sizes, size_sources};
+pub use control::{NO_TRIP_LIMIT, carried_count, missing_shape, region_block, yielded};
 pub use conv_transpose::TransposedWindow;
 pub use indexed::elements_axis;
 pub use layout::{SliceRange, gather_axis, normalize_axis, pad_amounts, slice_ranges, unsqueeze_axes};

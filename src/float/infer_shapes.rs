@@ -83,7 +83,9 @@ fn infer(operation: OperationRef<'_, '_>, op: Op) -> Result<(), String> {
             ));
         }
         let refined = refine(inferred, &declared);
-        if refined.bound_shape().is_none() {
+        // A declared shape does not make two branches agree.
+        let is_told = inferred.dimensions.is_some() || missing_shape(operation).is_none();
+        if refined.bound_shape().is_none() || !is_told {
             let reason = missing_shape(operation).unwrap_or_else(|| {
                 "the shape of its result is not known; give the input shapes, or remove the dynamic part".into()
             });

@@ -884,7 +884,8 @@ def Hfloat_TopKOp : Hfloat_PureOp<"top_k", "TopK", [1, 10, 11, 24], "TopK"> {
   let summary = "the k largest or smallest elements along an axis, and their positions (ONNX TopK-11)";
   let description = [{
     Equal elements are taken in the order of their positions, NaN counts as larger than every number. The results are ordered,
-    with `sorted` or without. When `k` is known only when running, the results have at most as many elements as the axis.
+    with `sorted` or without. When `k` is known only when running, the results have at most as many elements as the axis; the axis may be as long as is
+    known only when running.
   }];
   let arguments = (ins Hfloat_NumberTensor:$input, Hfloat_ShapeTensor:$k, DefaultValuedAttr<SI64Attr, "-1">:$axis,
     DefaultValuedAttr<BoolAttr, "true">:$largest, DefaultValuedAttr<BoolAttr, "true">:$sorted);

@@ -4,7 +4,7 @@ use super::{
     Op, OpKind, ShapeRule, attributes, control::MOST_ELEMENTS, layout::axes_of, operands::operand_type, unsqueeze_axes,
 };
 use crate::ir::TensorType;
-use melior::ir::{OperationRef, operation::OperationLike};
+use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 
 /// An operand's dimension: its number, and the dimension's.
 pub type Source = (usize, usize);
@@ -180,6 +180,12 @@ fn covers(types: &[TensorType], sizes: &[ResultSize], consumed: Option<Source>) 
         let kept = |source: Source| sizes.iter().any(|size| size.sources().contains(&source));
         unknown.into_iter().all(|(d, _)| consumed == Some((operand, d)) || kept((operand, d)))
     })
+}
+
+/// Whether an operation has a value whose size is known only when the network runs.
+pub fn has_unknown_sizes(operation: OperationRef<'_, '_>) -> bool {
+    let mut values = operation.operands().chain(crate::ir::results(operation));
+    values.any(|value| TensorType::from_type(value.r#type()).is_ok_and(|r#type| r#type.is_bounded()))
 }
 
 /// Whether an operation says itself what becomes of the sizes of its operands.

@@ -22,7 +22,7 @@ mod resize_samples;
 mod select;
 mod window;
 
-pub use bounds::{ResultSize, Source, says_sizes, size_sources};
+pub use bounds::{ResultSize, Source, has_unknown_sizes, says_sizes, size_sources};
 pub use control::{NO_TRIP_LIMIT, carried_count, missing_shape, region_block, yielded};
 pub use conv_transpose::TransposedWindow;
 pub use indexed::elements_axis;

@@ -386,7 +386,7 @@ fn indices_are_checked_against_an_actual_size() {
         let bad = Array::from_values(&[2], &bad).unwrap();
         let executable = Executable::compile(graph.clone(), ExecutableOptions::default()).unwrap();
         assert!(executable.run(&[&table, &three, &bad]).is_err());
-        assert!(super::interpret(&graph, &[&table, &three, &bad]).is_err());
+        assert!(interpret(&graph, &[&table, &three, &bad]).is_err());
     }
 }
 

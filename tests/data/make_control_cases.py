@@ -477,4 +477,71 @@ def control_networks(r):
                 {"most": r.integers(6), "half": np.array(0.5, np.float32), "axes": r.integers(2, 3)}, n=r.integers(trips))
 
 
-FAMILIES = [control_networks, unknown_sizes, top_k, non_zero, non_max_suppression, max_roi_pool, lstm, cells, roi_align, scan, if_, loop]
+def quantized_networks(r):
+    """A small MobileNet as onnxruntime.quantization.quantize_static makes it, its integers of several types. `features` is the last map,
+    `scores` what the classifier makes of it."""
+    import logging
+    import os
+    import tempfile
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    logging.getLogger().setLevel(logging.ERROR)
+    generator = np.random.default_rng(7)
+    nodes, weights = [], {}
+
+    def conv(name, source, inputs, outputs, kernel, stride=1, group=1, clip=True):
+        shape = (outputs, inputs // group, kernel, kernel)
+        weights[f"{name}_w"] = (generator.normal(0, 1, shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+        weights[f"{name}_b"] = generator.normal(0, 0.1, outputs).astype(np.float32)
+        nodes.append(helper.make_node("Conv", [source, f"{name}_w", f"{name}_b"], [name], name, kernel_shape=[kernel, kernel],
+                                      strides=[stride] * 2, pads=[kernel // 2] * 4, group=group))
+        if clip:
+            nodes.append(helper.make_node("Clip", [name, "zero", "six"], [f"{name}_clip"], f"{name}_clip"))
+        return f"{name}_clip" if clip else name
+
+    weights["zero"], weights["six"] = np.float32(0), np.float32(6)
+    value = conv("stem", "x", 3, 8, 3, stride=2)
+    for block, (inputs, outputs, stride) in enumerate([(8, 8, 1), (8, 12, 2), (12, 12, 1)]):
+        wide = conv(f"expand{block}", value, inputs, 3 * inputs, 1)
+        deep = conv(f"depth{block}", wide, 3 * inputs, 3 * inputs, 3, stride=stride, group=3 * inputs)
+        narrow = conv(f"project{block}", deep, 3 * inputs, outputs, 1, clip=False)
+        if inputs == outputs and stride == 1:
+            nodes.append(helper.make_node("Add", [value, narrow], [f"add{block}"], f"add{block}"))
+            narrow = f"add{block}"
+        value = narrow
+    nodes.append(helper.make_node("Identity", [value], ["features"], "features"))
+    nodes.append(helper.make_node("GlobalAveragePool", [value], ["pool"], "pool"))
+    nodes.append(helper.make_node("Flatten", ["pool"], ["flat"], "flat"))
+    weights["fc_w"] = (generator.normal(0, 1, (12, 10)) / 3).astype(np.float32)
+    weights["fc_b"] = generator.normal(0, 0.1, 10).astype(np.float32)
+    nodes.append(helper.make_node("Gemm", ["flat", "fc_w", "fc_b"], ["scores"], "fc"))
+    infos = lambda names, shapes: [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in zip(names, shapes)]
+    made = helper.make_graph(nodes, "mobilenet", infos(["x"], [[1, 3, 32, 32]]), infos(["features", "scores"], [[1, 12, 8, 8], [1, 10]]),
+                             [numpy_helper.from_array(np.asarray(array), name) for name, array in weights.items()])
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    samples = [generator.normal(0, 1, (1, 3, 32, 32)).astype(np.float32) for _ in range(8)]
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.left = iter(samples)
+
+        def get_next(self):
+            sample = next(self.left, None)
+            return None if sample is None else {"x": sample}
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = (os.path.join(folder, name) for name in ("float.onnx", "quantized.onnx"))
+        onnx.save(model, source)
+        forms = [(f"{name}_{'symmetric' if symmetric else 'asymmetric'}{'' if per_channel else '_per_tensor'}", kind, symmetric, per_channel)
+                 for name, kind in (("uint8", QuantType.QUInt8), ("int8", QuantType.QInt8)) for symmetric in (False, True)
+                 for per_channel in (True, False) if per_channel or not symmetric]
+        for form, kind, symmetric, per_channel in forms:
+            quantize_static(source, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=per_channel, activation_type=kind,
+                            weight_type=QuantType.QInt8, extra_options={"ActivationSymmetric": symmetric, "WeightSymmetric": True})
+            quantized = onnx.load(target)
+            feeds = {"x": samples[0]}
+            outputs, who = r.session_outputs(quantized, feeds)
+            r.store("quantized_networks", form, quantized, feeds, ["features", "scores"], outputs, 17, who)
+
+
+FAMILIES = [control_networks, unknown_sizes, quantized_networks, top_k, non_zero, non_max_suppression, max_roi_pool, lstm, cells, roi_align, scan, if_, loop]

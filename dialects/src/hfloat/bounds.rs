@@ -65,7 +65,9 @@ fn sources(operation: OperationRef<'_, '_>, types: &[TensorType]) -> Result<Opti
     let text = |error: crate::ir::IrError| error.to_string();
     let op = Op::of(operation).ok_or("is no operation of hfloat")?;
     let sources = match op.shape_rule() {
-        ShapeRule::Cast | ShapeRule::Identity => Some(all(rank)),
+        ShapeRule::Cast | ShapeRule::Identity | ShapeRule::QuantizeLinear | ShapeRule::DequantizeLinear => {
+            Some(all(rank))
+        }
         ShapeRule::Transpose => {
             let permutation = attributes::perm(operation).map_err(|error| error.to_string())?;
             Some(permutation.iter().map(|&dimension| vec![(0, dimension as usize)]).collect())
@@ -217,9 +219,11 @@ pub(super) fn complete(operation: OperationRef<'_, '_>, op: Op, types: &mut [Ten
     };
     let largest = |size: &ResultSize| match size {
         ResultSize::Same(sources) => sources.iter().filter_map(bound).min(),
-        ResultSize::Sum(sources) => {
-            sources.iter().map(bound).try_fold(0u64, |sum, size| sum.checked_add(size?)).filter(|sum| *sum <= MOST_ELEMENTS)
-        }
+        ResultSize::Sum(sources) => sources
+            .iter()
+            .map(bound)
+            .try_fold(0u64, |sum, size| sum.checked_add(size?))
+            .filter(|sum| *sum <= MOST_ELEMENTS),
     };
     let bounds: Option<Vec<u64>> =
         dimensions.iter().zip(&sizes).map(|(size, source)| size.or_else(|| largest(source))).collect();

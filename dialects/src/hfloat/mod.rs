@@ -14,6 +14,7 @@ mod matrix;
 mod normalize;
 mod operands;
 mod operations;
+mod quantized;
 mod rearrange;
 mod recurrent;
 mod reduce;
@@ -66,6 +67,7 @@ fn shape_rule(rule: ShapeRule) -> Infer {
         ShapeRule::Conv => window::conv,
         ShapeRule::ConvTranspose => conv_transpose::conv_transpose,
         ShapeRule::DepthToSpace => rearrange::depth_to_space,
+        ShapeRule::DequantizeLinear => quantized::dequantize_linear,
         ShapeRule::Det => matrix::det,
         ShapeRule::Expand => rearrange::expand,
         ShapeRule::Flatten => layout::flatten,
@@ -92,6 +94,7 @@ fn shape_rule(rule: ShapeRule) -> Infer {
         ShapeRule::Pool => window::pool,
         ShapeRule::PositionOfExtreme => reduce::arg,
         ShapeRule::Pow => elementwise::pow,
+        ShapeRule::QuantizeLinear => quantized::quantize_linear,
         ShapeRule::Range => elementwise::range,
         ShapeRule::Recurrent => recurrent::recurrent,
         ShapeRule::Reduce => reduce::reduce,

@@ -18,17 +18,21 @@ impl Routine for NonMaxSuppression {
     fn run(&self, operands: &[ArrayView<'_>], results: &mut [ResultView<'_>]) -> Result<(), Fault> {
         clear(results);
         let (boxes, scores) = (values::<f32>(operands, 0)?, values::<f32>(operands, 1)?);
-        let (&[_, room, _], &[_, classes, lane_length]) = (operand(operands, 0)?.shape, operand(operands, 1)?.shape) else {
+        let (&[_, room, _], &[_, classes, lane_length]) = (operand(operands, 0)?.shape, operand(operands, 1)?.shape)
+        else {
             return Err(Fault::Reason("has boxes or scores that are not of rank 3".to_owned()));
         };
         let (box_sizes, score_sizes) =
             (actual_sizes(operands, 0, &self.bounded)?, actual_sizes(operands, 1, &self.bounded)?);
-        let (&[box_batches, box_count, _], &[batches, own_classes, count]) = (box_sizes.as_slice(), score_sizes.as_slice())
+        let (&[box_batches, box_count, _], &[batches, own_classes, count]) =
+            (box_sizes.as_slice(), score_sizes.as_slice())
         else {
             return Err(Fault::Reason("has boxes or scores of which not all sizes are known".to_owned()));
         };
         if (box_batches, box_count) != (batches, count) {
-            let reason = format!("has boxes of {box_sizes:?} and scores of {score_sizes:?}; they must be [b, n, 4] and [b, c, n]");
+            let reason = format!(
+                "has boxes of {box_sizes:?} and scores of {score_sizes:?}; they must be [b, n, 4] and [b, c, n]"
+            );
             return Err(Fault::Reason(reason));
         }
         let most = usize::try_from(number::<i64>(operands, 2)?.unwrap_or(0)).unwrap_or(0);

@@ -30,7 +30,9 @@ impl Routine for SameSizes {
         for (dimension, size) in self.sizes.iter().enumerate() {
             let size = match size {
                 Size::Known(known) => *known,
-                Size::Sum(places, more) => places.iter().try_fold(*more, |sum, place| Ok::<_, Fault>(sum + read(place)?))?,
+                Size::Sum(places, more) => {
+                    places.iter().try_fold(*more, |sum, place| Ok::<_, Fault>(sum + read(place)?))?
+                }
                 Size::Same(places) => {
                     let sizes = places.iter().map(read).collect::<Result<Vec<i64>, Fault>>()?;
                     let first = sizes.first().copied().unwrap_or(0);

@@ -130,7 +130,7 @@ fn quantize(options: &PassOptions) -> String {
         _ => with_options("quant-round-weights", options, &[("file", "weights")]) + ",",
     };
     let assign = with_options("quant-assign-thresholds", options, &[("file", "info"), ("default", "default")]);
-    format!("quant-assign-placement,{round}{assign},quant-insert-casts,hfloat-verify")
+    format!("quant-take-scales,quant-assign-placement,{round}{assign},quant-insert-casts,hfloat-verify")
 }
 
 fn generate(options: &PassOptions) -> String {

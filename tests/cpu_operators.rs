@@ -87,6 +87,8 @@ operators! {
     constant "Constant",
     constant_of_shape "ConstantOfShape",
     control_networks "control_networks",
+    unknown_sizes "unknown_sizes",
+    quantized_networks "quantized_networks",
     conv "Conv",
     cos "Cos",
     cosh "Cosh",

@@ -33,6 +33,11 @@ pub const ENGINE: &str = "hfloat.engine";
 pub const FLOAT16: &str = "hfloat.float16";
 /// The attribute of a cast that quantization put on an edge, to float16 and back: it is none of the network's nodes.
 pub const EDGE: &str = "hfloat.edge";
+/// The attribute of a constant that a network holds as integers: what a step of them is worth, for all of them or for each place along
+/// [`SCALE_AXIS`]. They have the zero point 0 and 8 bits.
+pub const SCALES: &str = "hfloat.scales";
+/// The attribute beside [`SCALES`].
+pub const SCALE_AXIS: &str = "hfloat.scale_axis";
 /// The function that a network is.
 pub const FUNCTION: &str = "main";
 /// The operation that ends a function and gives its results.

@@ -50,3 +50,61 @@ func.func @contradiction(%x: tensor<2x3xf32>, %y: tensor<4xf32>) -> tensor<*xf32
   %1 = hfloat.add %x, %0 : (tensor<2x3xf32>, tensor<?xf32>) -> tensor<*xf32> loc("Add_0")
   return %1 : tensor<*xf32>
 }
+
+// -----
+
+// What is done along a size that is known only when running: sums of bounds, and the smaller of two numbers.
+// CHECK-LABEL: func.func @unknown_sizes
+// CHECK: hfloat.concat {{.*}} {axis = 1 : si64} : {{.*}} -> tensor<2x?xi64, #hfloat.bounds<2, 23>>
+// CHECK: hfloat.gather {{.*}} {axis = 1 : si64} : {{.*}} -> tensor<2x1xi64>
+// CHECK: hfloat.top_k {{.*}} : {{.*}} -> (tensor<2x4xi64>, tensor<2x4xi64>)
+// CHECK: hfloat.top_k {{.*}} : {{.*}} -> (tensor<2x?xi64, #hfloat.bounds<2, 7>>, tensor<2x?xi64, #hfloat.bounds<2, 7>>)
+// CHECK: hfloat.top_k {{.*}} {axis = 0 : si64} : {{.*}} -> (tensor<2x?xi64, #hfloat.bounds<2, 10>>, tensor<2x?xi64, #hfloat.bounds<2, 10>>)
+func.func @unknown_sizes(%x: tensor<2x5xf32>, %more: tensor<2x3xi64>) {
+  %n = hfloat.non_zero %x : (tensor<2x5xf32>) -> tensor<2x?xi64>
+  %j = hfloat.concat %n, %more, %n {axis = 1 : si64} : (tensor<2x?xi64>, tensor<2x3xi64>, tensor<2x?xi64>) -> tensor<2x?xi64>
+  %last = hfloat.constant dense<-1> : tensor<1xi64>
+  %g = hfloat.gather %j, %last {axis = 1 : si64} : (tensor<2x?xi64>, tensor<1xi64>) -> tensor<2x1xi64>
+  %four = hfloat.constant dense<4> : tensor<1xi64>
+  %v, %i = hfloat.top_k %j, %four : (tensor<2x?xi64>, tensor<1xi64>) -> (tensor<2x4xi64>, tensor<2x4xi64>)
+  %s = hfloat.shape %j {start = 1 : si64} : (tensor<2x?xi64>) -> tensor<1xi64>
+  %seven = hfloat.constant dense<7> : tensor<1xi64>
+  %less = hfloat.less %seven, %s : (tensor<1xi64>, tensor<1xi64>) -> tensor<1xi1>
+  %k = hfloat.where %less, %seven, %s : (tensor<1xi1>, tensor<1xi64>, tensor<1xi64>) -> tensor<1xi64>
+  %w, %o = hfloat.top_k %j, %k : (tensor<2x?xi64>, tensor<1xi64>) -> (tensor<2x?xi64>, tensor<2x?xi64>)
+  %two = hfloat.constant dense<2> : tensor<1xi64>
+  %u, %p = hfloat.top_k %n, %two {axis = 0 : si64} : (tensor<2x?xi64>, tensor<1xi64>) -> (tensor<2x?xi64>, tensor<2x?xi64>)
+  return
+}
+
+// -----
+
+// Branches may have other ranks when which is taken follows from shapes.
+// CHECK-LABEL: func.func @branch_of_shapes
+// CHECK-SAME: -> tensor<3xf32>
+// CHECK-NOT: hfloat.if
+func.func @branch_of_shapes(%x: tensor<3x1xf32>) -> tensor<*xf32> {
+  %s = hfloat.shape %x {start = 1 : si64} : (tensor<3x1xf32>) -> tensor<1xi64>
+  %one = hfloat.constant dense<1> : tensor<1xi64>
+  %c = hfloat.equal %s, %one : (tensor<1xi64>, tensor<1xi64>) -> tensor<1xi1>
+  %y = hfloat.if %c captures(%x) {
+  ^bb0(%a: tensor<3x1xf32>):
+    %axes = hfloat.constant dense<1> : tensor<1xi64>
+    %r = hfloat.squeeze %a, %axes : (tensor<3x1xf32>, tensor<1xi64>) -> tensor<3xf32>
+    hfloat.yield %r : tensor<3xf32>
+  } else {
+  ^bb0(%a: tensor<3x1xf32>):
+    hfloat.yield %a : tensor<3x1xf32>
+  } : (tensor<1xi1>, tensor<3x1xf32>) -> tensor<*xf32>
+  return %y : tensor<*xf32>
+}
+
+// -----
+
+func.func @more_than_there_can_be(%x: tensor<2x5xf32>) {
+  %n = hfloat.non_zero %x : (tensor<2x5xf32>) -> tensor<2x?xi64, #hfloat.bounds<2, 10>>
+  %k = hfloat.constant dense<11> : tensor<1xi64>
+  // expected-error @+1 {{takes 11 of 10 elements}}
+  %v, %i = hfloat.top_k %n, %k : (tensor<2x?xi64, #hfloat.bounds<2, 10>>, tensor<1xi64>) -> (tensor<2x11xi64>, tensor<2x11xi64>)
+  return
+}

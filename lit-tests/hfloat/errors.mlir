@@ -989,3 +989,43 @@ func.func @regions_of_rows(%x: tensor<1x2x8xf32>, %rois: tensor<3x5xf32>) {
   %0 = hfloat.max_roi_pool %x, %rois {pooled_shape = array<i64: 2, 3>} : (tensor<1x2x8xf32>, tensor<3x5xf32>) -> tensor<3x2x2x3xf32>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<2x3xf64>, %s: tensor<f32>, %z: tensor<i8>) {
+  // expected-error @+1 {{'hfloat.quantize_linear' op quantizes float64; it must be float32}}
+  %0 = hfloat.quantize_linear %x, %s, %z : (tensor<2x3xf64>, tensor<f32>, tensor<i8>) -> tensor<2x3xi8>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>, %s: tensor<f32>, %z: tensor<i32>) {
+  // expected-error @+1 {{'hfloat.quantize_linear' op has a scale of float32 and a zero point of int32; they must be float32 and an integer of 8 or 16 bits}}
+  %0 = hfloat.quantize_linear %x, %s, %z : (tensor<2x3xf32>, tensor<f32>, tensor<i32>) -> tensor<2x3xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>, %s: tensor<3xf32>, %z: tensor<i8>) {
+  // expected-error @+1 {{they must be alike and have at most one dimension}}
+  %0 = hfloat.quantize_linear %x, %s, %z : (tensor<2x3xf32>, tensor<3xf32>, tensor<i8>) -> tensor<2x3xi8>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xi8>, %s: tensor<2xf32>, %z: tensor<2xi8>) {
+  // expected-error @+1 {{'hfloat.dequantize_linear' op has 2 scales for 3 places along dimension 1}}
+  %0 = hfloat.dequantize_linear %x, %s, %z : (tensor<2x3xi8>, tensor<2xf32>, tensor<2xi8>) -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xi8>, %s: tensor<f32>, %z: tensor<ui8>) {
+  // expected-error @+1 {{input and zero point have different element types}}
+  %0 = hfloat.dequantize_linear %x, %s, %z : (tensor<2x3xi8>, tensor<f32>, tensor<ui8>) -> tensor<2x3xf32>
+  return
+}

@@ -332,3 +332,14 @@ func.func @control(%c: tensor<i1>, %m: tensor<i64>, %x: tensor<2xf32>) {
     }
   }
 #-}
+
+// CHECK-LABEL: func.func @integers_of_the_network
+func.func @integers_of_the_network(%x: tensor<2x3xf32>, %s: tensor<3xf32>, %z: tensor<3xi8>, %scale: tensor<f32>, %zero: tensor<ui8>) {
+  // CHECK: hfloat.quantize_linear %{{.*}}, %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<3xf32>, tensor<3xi8>) -> tensor<2x3xi8>
+  %q = hfloat.quantize_linear %x, %s, %z : (tensor<2x3xf32>, tensor<3xf32>, tensor<3xi8>) -> tensor<2x3xi8>
+  // CHECK: hfloat.dequantize_linear %{{.*}}, %{{.*}}, %{{.*}} {axis = -1 : si64} : (tensor<2x3xi8>, tensor<3xf32>, tensor<3xi8>) -> tensor<2x3xf32>
+  %d = hfloat.dequantize_linear %q, %s, %z {axis = -1 : si64} : (tensor<2x3xi8>, tensor<3xf32>, tensor<3xi8>) -> tensor<2x3xf32>
+  // CHECK: hfloat.quantize_linear %{{.*}}, %{{.*}}, %{{.*}} : (tensor<2x3xf32>, tensor<f32>, tensor<ui8>) -> tensor<2x3xui8>
+  %u = hfloat.quantize_linear %x, %scale, %zero : (tensor<2x3xf32>, tensor<f32>, tensor<ui8>) -> tensor<2x3xui8>
+  return
+}

@@ -359,11 +359,11 @@ impl Executable {
         pointers: &Pointers,
     ) -> Result<(), Error> {
         for check in &step.checks {
-            if let Some(view) = self.view(check.tensor, pointers) {
-                let sizes = check.sizes.and_then(|sizes| self.view(sizes, pointers));
-                let sizes = sizes.map(|sizes| sizes.to_array()).transpose()?;
-                check_indices(&self.prepared.graph, &step.node, check, view.to_array()?, sizes.as_ref())?;
-            }
+            let read = |id| match self.view(id, pointers) {
+                Some(view) => view.to_array(),
+                None => Err(Error::invalid(&step.node, "lost a tensor")),
+            };
+            check_indices(&self.prepared.graph, &step.node, check, &read)?;
         }
         match &step.code {
             Code::Kernel(_) => {

@@ -157,12 +157,15 @@ pub struct RunCheck {
     pub low: i64,
     /// The largest index that is allowed.
     pub high: i64,
+    /// Where the size of what they choose from is known only when the network runs: a tensor of sizes, and the position in it. Then indices
+    /// are from minus that size to one below it.
+    pub along: Option<(GraphTensorId, usize)>,
 }
 
 impl RunCheck {
     /// The tensors that it reads.
     pub(crate) fn tensors(self) -> impl Iterator<Item = GraphTensorId> {
-        std::iter::once(self.tensor).chain(self.sizes)
+        std::iter::once(self.tensor).chain(self.sizes).chain(self.along.map(|(sizes, _)| sizes))
     }
 }
 

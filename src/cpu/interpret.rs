@@ -47,9 +47,7 @@ fn read<'a>(
 
 fn run(graph: &ExpressionGraph, compute: &Compute, values: &mut HashMap<GraphTensorId, Array>) -> Result<(), Error> {
     for check in &compute.checks {
-        let array = read(graph, values, check.tensor)?.clone();
-        let sizes = check.sizes.map(|sizes| read(graph, values, sizes)).transpose()?;
-        check_indices(graph, &compute.node, check, array, sizes)?;
+        check_indices(graph, &compute.node, check, &|id| read(graph, values, id).cloned())?;
     }
     let Some(tensor) = graph.tensor(compute.output) else {
         return Err(Error::invalid(&compute.node, "writes a tensor that is not in the graph"));
@@ -97,21 +95,27 @@ pub(crate) fn check_indices(
     graph: &ExpressionGraph,
     node: &str,
     check: &super::graph::RunCheck,
-    array: Array,
-    sizes: Option<&Array>,
+    read: &dyn Fn(GraphTensorId) -> Result<Array, Error>,
 ) -> Result<(), Error> {
-    let array = match sizes {
-        Some(sizes) => array.cropped(&sizes.to_sizes())?,
-        None => array,
+    let array = match check.sizes {
+        Some(sizes) => read(check.tensor)?.cropped(&read(sizes)?.to_sizes())?,
+        None => read(check.tensor)?,
     };
-    match array.to_i64().into_iter().find(|index| *index < check.low || *index > check.high) {
+    let (low, high) = match check.along {
+        Some((sizes, position)) => {
+            let size = read(sizes)?.to_i64().get(position).copied().unwrap_or(0);
+            (-size, size - 1)
+        }
+        None => (check.low, check.high),
+    };
+    match array.to_i64().into_iter().find(|index| *index < low || *index > high) {
         None => Ok(()),
         Some(index) => Err(Error::IndexOutOfRange {
             node: node.to_string(),
             tensor: graph.tensor(check.tensor).map(|tensor| tensor.name.clone()).unwrap_or_default(),
             index,
-            low: check.low,
-            high: check.high,
+            low,
+            high,
         }),
     }
 }

@@ -352,7 +352,7 @@ fn indices_that_are_data_are_checked() {
     let wrapped = select(at.clone().less(index(0)), at.clone() + 4, at).clamp(0, 3);
     let y = graph.add_tensor("y", ElementType::F32, &[3]).unwrap();
     let mut compute = Compute::elementwise("gather", y, &[3], graph.load(table, vec![wrapped]));
-    compute.checks.push(RunCheck { tensor: indices, sizes: None, low: -4, high: 3 });
+    compute.checks.push(RunCheck { tensor: indices, sizes: None, low: -4, high: 3, along: None });
     graph.push(compute).unwrap();
     graph.outputs.push(y);
     let table = Array::from_values(&[4], &[1.0f32, 2.0, 3.0, 4.0]).unwrap();
@@ -362,6 +362,32 @@ fn indices_that_are_data_are_checked() {
     let error =
         Executable::compile(graph, ExecutableOptions::default()).unwrap().run(&[&table, &bad]).unwrap_err().to_string();
     assert!(error.contains("gather") && error.contains('4') && error.contains("indices"), "{error}");
+}
+
+/// Which indices are good depends on a size that is known only when running.
+#[test]
+fn indices_are_checked_against_an_actual_size() {
+    let mut graph = ExpressionGraph::default();
+    let table = graph.add_input("table", ElementType::F32, &[4]).unwrap();
+    let sizes = graph.add_input("sizes", ElementType::I64, &[1]).unwrap();
+    let indices = graph.add_input("indices", ElementType::I64, &[2]).unwrap();
+    let (at, size) = (graph.load(indices, vec![axis(0)]), graph.load(sizes, vec![index(0)]));
+    let wrapped = select(at.clone().less(index(0)), at.clone() + size, at).clamp(0, 3);
+    let y = graph.add_tensor("y", ElementType::F32, &[2]).unwrap();
+    let mut compute = Compute::elementwise("gather", y, &[2], graph.load(table, vec![wrapped]));
+    compute.checks.push(RunCheck { tensor: indices, sizes: None, low: -4, high: 3, along: Some((sizes, 0)) });
+    graph.push(compute).unwrap();
+    graph.outputs.push(y);
+    let table = Array::from_values(&[4], &[1.0f32, 2.0, 3.0, 4.0]).unwrap();
+    let three = Array::from_values(&[1], &[3i64]).unwrap();
+    let good = Array::from_values(&[2], &[2i64, -3]).unwrap();
+    assert_eq!(both(graph.clone(), &[&table, &three, &good], 0.0)[0].values::<f32>().unwrap(), &[3.0, 1.0]);
+    for bad in [[3i64, 0], [0, -4]] {
+        let bad = Array::from_values(&[2], &bad).unwrap();
+        let executable = Executable::compile(graph.clone(), ExecutableOptions::default()).unwrap();
+        assert!(executable.run(&[&table, &three, &bad]).is_err());
+        assert!(interpret(&graph, &[&table, &three, &bad]).is_err());
+    }
 }
 
 #[test]

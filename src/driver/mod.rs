@@ -11,6 +11,7 @@ pub mod config_generator;
 pub mod configuration;
 mod editing;
 mod fidelity;
+mod given_scales;
 mod images;
 mod import;
 pub mod log;

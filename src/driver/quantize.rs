@@ -10,6 +10,7 @@ use super::configuration::{
     MEAN_VALUE, OPTIMIZATION, Optimization, PER_CHANNEL, Problem, Problems, SCALE_VALUE, WORKING_DIR,
     question_constant, question_normalized, question_samples,
 };
+use super::given_scales::GivenScales;
 use super::images::{Channels, ImageForm};
 use super::log::tell_names;
 use super::samples::{self, SampleInput};
@@ -27,14 +28,14 @@ use crate::quant::{
     evidence::{self, Calibrated, Evidence, Method, RangeMethod, RangeMethods},
     float_search::float16_values,
     given::keep_forms,
-    info::{ActivationType, PrecisionInfo, QuantInfo},
+    info::{ActivationType, Judge, PrecisionInfo, QuantInfo},
     measured_values,
     precision::{self, Candidate},
     requests::{AskedTypes, TypeRequests, WeightRequests},
     round_weights,
     search::{Found, LatencyBudget, Search, UserJudge},
     sources,
-    split_weights::{parts, split_weights},
+    split_weights::parts,
     weight_search::WeightSearch,
 };
 use crate::sim::{npy, perf::performance, runner::timelines};
@@ -83,8 +84,18 @@ struct ChangedLayers {
 }
 
 impl NetworkStages<'_> {
-    fn samples(&self, inputs: &[CheckedInput], executable: &FloatExecutable) -> Result<SampleSource, StageError> {
-        if *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Skip {
+    /// Samples; random numbers where they are asked for, and where the network brings all scales and nothing else is given.
+    fn samples(
+        &self,
+        inputs: &[CheckedInput],
+        executable: &FloatExecutable,
+        is_quantized: bool,
+    ) -> Result<SampleSource, StageError> {
+        let is_given = inputs.iter().any(|input| input.get(&CAL_DATA_DIR).is_some());
+        if is_quantized {
+            tracing::info!("the network brings the scales of all of its values: nothing is calibrated");
+        }
+        if *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Skip || (is_quantized && !is_given) {
             return Ok(SampleSource::Random);
         }
         let mut problems = Vec::new();
@@ -129,8 +140,8 @@ impl NetworkStages<'_> {
         }))
     }
 
-    /// What `calibration_type` stands for.
-    fn method(&self) -> Method {
+    /// What `calibration_type` stands for. Nothing is left to decide of a network that brings all scales.
+    fn method(&self, is_quantized: bool) -> Method {
         let kind = *self.configuration.get(&CALIBRATION_TYPE);
         let asymmetric = self.configuration.get(&OPTIMIZATION).contains(&Optimization::Asymmetric);
         let one = |chooser| vec![RangeMethod { chooser, asymmetric }.into()];
@@ -143,7 +154,7 @@ impl NetworkStages<'_> {
         };
         Method {
             choosers,
-            random: kind == CalibrationType::Skip,
+            random: kind == CalibrationType::Skip || is_quantized,
             judge_by_all: self.configuration.get(&ACCURACY_COMMAND).is_some(),
         }
     }
@@ -165,27 +176,28 @@ impl NetworkStages<'_> {
         files: &mut FileSet,
     ) -> Result<Reference, StageError> {
         let requests = types::requests(self.configuration);
+        let given = GivenScales::take(module)?;
         let function = compare::network(module.as_operation())?;
-        let channel_ranges = self.scale_channels(function, inputs)?;
+        let channel_ranges = self.scale_channels(function, inputs, &given)?;
         let WeightRequests { wide, mut narrow } = requests.weights(function, &self.kinds)?;
         evidence::check_layers(function)?;
-        split_weights(function, &wide)?;
+        given.split(function, &wide)?;
         // What was split is not split again.
         narrow.extend(parts(function));
         let mut layers = ChangedLayers { wide, channel_ranges };
         let Some(wanted) = self.wanted_cosine().filter(|_| self.may_split()) else {
-            return self.measure(module, (&requests, &layers), inputs, Some(files));
+            return self.measure(module, (&requests, &layers, &given), inputs, Some(files));
         };
         let before = ir::copy_module(module)?;
-        let reference = self.measure(module, (&requests, &layers), inputs, Some(files))?;
+        let reference = self.measure(module, (&requests, &layers, &given), inputs, Some(files))?;
         let more = self.wide_weights(module, &reference, (wanted, &narrow))?;
         if more.is_empty() {
             return Ok(reference);
         }
         *module = before;
-        split_weights(compare::network(module.as_operation())?, &more)?;
+        given.split(compare::network(module.as_operation())?, &more)?;
         layers.wide.extend(more);
-        self.measure(module, (&requests, &layers), inputs, None)
+        self.measure(module, (&requests, &layers, &given), inputs, None)
     }
 
     /// Gives channels ranges of their own, where `per_channel` asks for that.
@@ -193,6 +205,7 @@ impl NetworkStages<'_> {
         &self,
         function: OperationRef<'_, '_>,
         inputs: &[CheckedInput],
+        given: &GivenScales<'_>,
     ) -> Result<ChannelRanges, StageError> {
         // The parameter acts with those types only.
         let acts =
@@ -200,8 +213,14 @@ impl NetworkStages<'_> {
         if !(acts && *self.configuration.get(&PER_CHANNEL)) {
             return Ok(ChannelRanges::new());
         }
+        if given.network.is_some() {
+            tracing::warn!(
+                "per_channel: the network brings its scales, which are those of whole values; it keeps them"
+            );
+            return Ok(ChannelRanges::new());
+        }
         let executable = self.observed(function)?;
-        let source = self.samples(inputs, &executable)?;
+        let source = self.samples(inputs, &executable, false)?;
         let read = |executable: &FloatExecutable, index: usize| source.read(executable, index);
         let samples = Samples { count: source.len(), read: &read, jobs: self.configuration.threads() };
         let ranges = channel_ranges(function, &executable, &samples)?;
@@ -247,14 +266,17 @@ impl NetworkStages<'_> {
     fn measure(
         &self,
         module: &Module<'_>,
-        (requests, layers): (&TypeRequests, &ChangedLayers),
+        (requests, layers, given): (&TypeRequests, &ChangedLayers, &GivenScales<'_>),
         inputs: &[CheckedInput],
         files: Option<&mut FileSet>,
     ) -> Result<Reference, StageError> {
         let function = compare::network(module.as_operation())?;
         requests.round_results(function, &self.kinds)?;
-        let executable = self.observed(function)?;
-        let source = self.samples(inputs, &executable)?;
+        let executable = self.observed(compare::network(given.network.as_ref().unwrap_or(module).as_operation())?)?;
+        let ranges = &given.scales.ranges;
+        let is_quantized =
+            !ranges.is_empty() && measured_values(function)?.iter().all(|name| ranges.contains_key(name));
+        let source = self.samples(inputs, &executable, is_quantized)?;
         if let Some(files) = files
             && *self.configuration.get(&DEBUG_MODE) == Some(DebugMode::DumpCalibrationData)
         {
@@ -264,7 +286,10 @@ impl NetworkStages<'_> {
         let read = |executable: &FloatExecutable, index: usize| source.read(executable, index);
         let samples = Samples { count: source.len(), read: &read, jobs: self.configuration.threads() };
         let mut calibrated =
-            evidence::calibrate(function, &executable, &samples, &self.method(), &|| progress.advance(1))?;
+            evidence::calibrate(function, &executable, &samples, (&self.method(is_quantized), ranges), &|| {
+                progress.advance(1);
+            })?;
+        given.show(&mut calibrated.first.nodes);
         let sample = source.read(&executable, 0)?;
         question_ranges(&source, &executable, function, inputs)?;
         for (_, info) in &mut calibrated.ranges {
@@ -370,7 +395,10 @@ impl NetworkStages<'_> {
         let function = compare::network(module.as_operation());
         let function = function.map_err(|error| CalibrationError::Threshold(error.to_string()))?;
         let candidates = precision::candidates(function, evidence)?;
-        let free = |candidate: &Candidate| !reference.asked.values.contains_key(&candidate.value);
+        let info = reference.calibrated.info()?;
+        let free = |candidate: &Candidate| {
+            !reference.asked.values.contains_key(&candidate.value) && !is_given(info, &candidate.value)
+        };
         let candidates: Vec<Candidate> = candidates.into_iter().filter(free).collect();
         let mut all = reference.asked.clone();
         all.values.extend(candidates.iter().map(|candidate| (candidate.value.clone(), ActivationType::Int16)));
@@ -391,7 +419,10 @@ impl NetworkStages<'_> {
         };
         let budget =
             self.configuration.get(&LATENCY_BUDGET).map(|percent| LatencyBudget { percent, latency: &latency });
-        let float16 = float16_values(compare::network(module.as_operation())?, evidence, &reference.asked)?;
+        let mut float16 = float16_values(compare::network(module.as_operation())?, evidence, &reference.asked)?;
+        let info = reference.calibrated.info()?;
+        // Between scales that the network brings, it says what it wants.
+        float16.retain(|name, _| !is_given(info, name));
         let found = Search {
             module,
             find_candidates: &|| self.candidates(module, reference, evidence),
@@ -447,6 +478,11 @@ impl NetworkStages<'_> {
         }
         Ok(files.staged_path(file)?)
     }
+}
+
+/// Whether the network brings the scale of a value.
+fn is_given(info: &QuantInfo, value: &str) -> bool {
+    info.values.get(value).is_some_and(|value| value.judged_by == Some(Judge::Network))
 }
 
 /// The pass that gives channels the ranges of a file.

@@ -3,7 +3,7 @@
 use super::constant_before;
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, attributes, reduced_dimensions},
+    hfloat::{Op, attributes, has_unknown_sizes, reduced_dimensions},
     ir::{self, Constant, Names, OperationAttributes, Origin, TensorType, attribute},
     pass::{PassDefinition, PassFailure, PassOptions},
 };
@@ -30,7 +30,10 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
     let mut erased = Vec::new();
     for operation in ir::operations(block).into_iter().rev() {
         let raw = operation.to_raw().ptr as usize;
-        if erased.contains(&raw) || !matches!(Op::of(operation), Some(Op::Add | Op::Mul | Op::Div)) {
+        if erased.contains(&raw)
+            || !matches!(Op::of(operation), Some(Op::Add | Op::Mul | Op::Div))
+            || has_unknown_sizes(operation)
+        {
             continue;
         }
         if let Some(found) = normalization(operation)? {

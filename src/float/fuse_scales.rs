@@ -3,7 +3,7 @@
 use super::equalize_channels::STATISTICS;
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, attributes},
+    hfloat::{Op, attributes, has_unknown_sizes},
     ir::{self, Constant, IrError, Names, OperationAttributes, Origin, TensorType},
     pass::{PassDefinition, PassFailure, PassOptions},
 };
@@ -32,7 +32,8 @@ struct ChannelMap {
 fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let mut names = Names::of([function]);
-    for operation in ir::operations(block) {
+    // What fusing gains is for the BPU.
+    for operation in ir::operations(block).into_iter().filter(|operation| !has_unknown_sizes(*operation)) {
         match Op::of(operation) {
             Some(Op::MatMul) => matrix_product_to_gemm(operation)?,
             Some(Op::Gemm) => absorb_factors(operation)?,

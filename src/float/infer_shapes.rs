@@ -4,8 +4,9 @@ use super::fold::evaluate;
 use super::regions::{self, Next};
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, attributes, infer_types, missing_trip_limit, refine},
-    ir::{self, Constant, OperationAttributes, TensorType},
+    hfloat::{Op, attributes, infer_types, missing_shape, normalize_axis, refine},
+    ir::{self, Constant, OperationAttributes, TensorType, attribute},
+    names::{SCALE_AXIS, SCALES},
     pass::{PassDefinition, PassFailure, PassOptions},
     quant,
 };
@@ -83,8 +84,10 @@ fn infer(operation: OperationRef<'_, '_>, op: Op) -> Result<(), String> {
             ));
         }
         let refined = refine(inferred, &declared);
-        if refined.bound_shape().is_none() {
-            let reason = missing_trip_limit(operation).unwrap_or_else(|| {
+        // A declared shape does not make two branches agree.
+        let is_told = inferred.dimensions.is_some() || missing_shape(operation).is_none();
+        if refined.bound_shape().is_none() || !is_told {
+            let reason = missing_shape(operation).unwrap_or_else(|| {
                 "the shape of its result is not known; give the input shapes, or remove the dynamic part".into()
             });
             return Err(reason);
@@ -99,7 +102,8 @@ fn fold(operation: OperationRef<'_, '_>, op: Op) -> Result<(), String> {
         // Nobody knows how long a loop takes before it ends.
         Op::Constant | Op::Loop => Ok(()),
         Op::Shape => fold_shape(operation),
-        _ => fold_constants(operation),
+        Op::DequantizeLinear => fold_weights(operation),
+        _ => fold_constants(operation).map(|_| ()),
     }
 }
 
@@ -119,31 +123,71 @@ fn fold_shape(operation: OperationRef<'_, '_>) -> Result<(), String> {
     let values = sizes.get(start..end).unwrap_or_default();
     let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
     let r#type = TensorType::new(ElementType::I64, &[values.len()]);
-    replace(operation, &[Constant { r#type, bytes: bytes.into() }])
+    replace(operation, &[Constant { r#type, bytes: bytes.into() }]).map(|_| ())
 }
 
-fn fold_constants(operation: OperationRef<'_, '_>) -> Result<(), String> {
+/// Reals that the network holds as integers keep what a step of them is worth: quantization makes the same integers of them.
+fn fold_weights(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    let scales = symmetric_scales(operation)?;
+    let context = operation.context_reference();
+    if let (Some(constant), Some((scales, axis))) = (fold_constants(operation)?, scales) {
+        ir::set_attribute(constant, SCALES, attribute::floats(context, &scales));
+        ir::set_attribute(constant, SCALE_AXIS, attribute::i64(context, axis));
+    }
+    Ok(())
+}
+
+/// The scales of constant integers of 8 bits whose zero points are all in the middle, and their axis.
+fn symmetric_scales(operation: OperationRef<'_, '_>) -> Result<Option<(Vec<f64>, i64)>, String> {
+    let text = |error: ir::IrError| error.to_string();
     let operands: Option<Vec<_>> = operation.operands().map(ir::constant_of).collect();
-    let Some(operands) = operands else { return Ok(()) };
+    let Some([_, scale, zero_point]) = operands.as_deref() else { return Ok(None) };
+    let middle = match zero_point.r#type.element.plain() {
+        Some(ElementType::I8) => 0,
+        Some(ElementType::U8) => 128,
+        _ => return Ok(None),
+    };
+    let scales: Vec<f64> = scale.f32s().map_err(text)?.iter().map(|scale| f64::from(*scale)).collect();
+    let is_good = scales.iter().all(|scale| (*scale as f32).is_normal() && *scale > 0.0)
+        && zero_point.to_i64s().map_err(text)?.iter().all(|point| *point == middle);
+    let rank = operand_rank(operation)?;
+    let axis = attributes::axis(operation).map_err(text)?;
+    let axis = if scales.len() == 1 { 0 } else { normalize_axis(axis, rank)? as i64 };
+    Ok(is_good.then_some((scales, axis)))
+}
+
+fn operand_rank(operation: OperationRef<'_, '_>) -> Result<usize, String> {
+    let operand = operation.operand_at(0).map_err(|error| error.to_string())?;
+    TensorType::from_type(operand.r#type()).and_then(|r#type| r#type.rank()).map_err(|error| error.to_string())
+}
+
+/// Puts constants in the place of an operation whose operands are constants; gives the first.
+fn fold_constants<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<OperationRef<'c, 'a>>, String> {
+    let operands: Option<Vec<_>> = operation.operands().map(ir::constant_of).collect();
+    let Some(operands) = operands else { return Ok(None) };
     let mut bytes = 0usize;
     for result in ir::results(operation) {
         let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
         if r#type.is_bounded() {
-            return Ok(());
+            return Ok(None);
         }
         let size = r#type.elements().and_then(|count| count.checked_mul(r#type.element.bytes()));
         bytes = bytes.saturating_add(size.unwrap_or(usize::MAX));
     }
     if bytes > LARGEST_FOLDED_BYTES {
-        return Ok(());
+        return Ok(None);
     }
     let folded = evaluate(operation, &operands)?;
     replace(operation, &folded)
 }
 
-/// Puts constants in the place of an operation.
-fn replace(operation: OperationRef<'_, '_>, constants: &[Constant<'_>]) -> Result<(), String> {
+/// Puts constants in the place of an operation; gives the first.
+fn replace<'c, 'a>(
+    operation: OperationRef<'c, 'a>,
+    constants: &[Constant<'_>],
+) -> Result<Option<OperationRef<'c, 'a>>, String> {
     let context = operation.context_reference();
+    let mut first = None;
     for (result, constant) in ir::results(operation).into_iter().zip(constants) {
         let built =
             ir::constant_attribute(context, &operation.node(), &constant.r#type, &constant.bytes).and_then(|value| {
@@ -161,8 +205,9 @@ fn replace(operation: OperationRef<'_, '_>, constants: &[Constant<'_>]) -> Resul
         let built = ir::insert_before(operation, built.map_err(|error| error.to_string())?);
         let value = ir::results(built).into_iter().next().ok_or("the constant has no result")?;
         ir::replace_all_uses(result, value);
+        first.get_or_insert(built);
     }
     // SAFETY: its results are replaced, and the walk over the block is past it.
     unsafe { ir::erase(operation) };
-    Ok(())
+    Ok(first)
 }

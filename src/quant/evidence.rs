@@ -8,7 +8,7 @@ use super::{
     moments::{Moments, MomentsPlan},
     observer::Observer,
     ranges::RangeChooser,
-    thresholds::{assign_thresholds, value_name},
+    thresholds::{Thresholds, assign_thresholds, value_name},
     zero_points,
 };
 use crate::cpu::{Array, FloatExecutable};
@@ -143,7 +143,7 @@ impl Evidence {
 }
 
 /// Measures a float function on samples, by an executable of it that observes everything, and writes the thresholds of the first chooser as
-/// attributes of its values. `done` is called after each sample.
+/// attributes of its values. Those that the network brings are `given`. `done` is called after each sample.
 ///
 /// # Errors
 /// When a sample cannot be read or run, or a value is not finite.
@@ -151,7 +151,7 @@ pub fn calibrate(
     function: OperationRef<'_, '_>,
     executable: &FloatExecutable,
     samples: &Samples<'_>,
-    method: &Method,
+    (method, given): (&Method, &Thresholds),
     done: &(dyn Fn() + Sync),
 ) -> Result<Calibrated, CalibrationError> {
     check_layers(function)?;
@@ -181,7 +181,11 @@ pub fn calibrate(
     }
     let may_have =
         if all().any(|method| method.asymmetric) { zero_points::allowed(function, &groups)? } else { HashSet::new() };
-    let info = |methods: &RangeMethods| (methods.clone(), info((&own, &may_have), &observers, methods, &calibration));
+    let info = |methods: &RangeMethods| {
+        let mut info = info((&own, &may_have), &observers, methods, &calibration);
+        take_given(&mut info, given);
+        (methods.clone(), info)
+    };
     let ranges: Vec<_> = pool.install(|| method.choosers.iter().map(info).collect());
     let first = ranges.first().map(|(_, info)| info.ranges()).unwrap_or_default();
     assign_thresholds(function, |name| first.get(name).copied()).map_err(CalibrationError::Threshold)?;
@@ -250,6 +254,18 @@ fn with_constant(function: OperationRef<'_, '_>, error: CalibrationError) -> Cal
         }
         CalibrationError::NotANumber { output, .. } => CalibrationError::NotANumber { output, constant: reader() },
         other => other,
+    }
+}
+
+/// Values of which the network says the scale have that one, whatever samples show.
+fn take_given(info: &mut QuantInfo, given: &Thresholds) {
+    for (name, value) in &mut info.values {
+        if let Some(range) = given.get(name) {
+            *value = ValueInfo::of_network(*range);
+        }
+    }
+    if info.values.values().all(|value| value.judged_by == Some(Judge::Network)) {
+        info.calibration = None;
     }
 }
 

@@ -128,6 +128,8 @@ pub enum Judge {
     Precision,
     /// The type was asked for.
     Asked,
+    /// The network itself, by QuantizeLinear or DequantizeLinear.
+    Network,
 }
 
 impl fmt::Display for ActivationType {
@@ -154,6 +156,11 @@ impl ValueInfo {
             largest: Some(largest),
             judged_by: Some(judge),
         }
+    }
+
+    /// What the network says of a value: no sample was asked.
+    pub fn of_network(range: ThresholdRange) -> Self {
+        Self { largest: None, ..Self::new(range, range.threshold, Judge::Network) }
     }
 
     /// The range that it says.

@@ -33,6 +33,7 @@ pub mod sensitivity;
 mod settle;
 pub mod split_weights;
 mod steps;
+mod take_scales;
 mod thresholds;
 pub mod weight_search;
 mod zero_points;
@@ -42,6 +43,7 @@ pub use groups::{measured_values, sources};
 pub use observer::Observer;
 pub use ranges::RangeChooser;
 pub use round_weights::round_weights;
+pub use take_scales::{TakenScales, take_scales};
 pub use thresholds::{
     BITS, THRESHOLD, ThresholdRange, Thresholds, ZERO_POINT, assign_float16, assign_operand_bits, assign_thresholds,
     value_name,
@@ -51,6 +53,7 @@ use hb_dialects::pass::PassDefinition;
 
 /// The passes of this room.
 pub const PASSES: &[&PassDefinition] = &[
+    &take_scales::PASS,
     &placement::PASS,
     &channel_ranges::PASS,
     &split_weights::PASS,

@@ -12,8 +12,9 @@ use super::{
     rules::ACTIVATION_BITS,
 };
 use crate::numerics::largest_integer;
-use hb_dialects::ir::{self, Constant, IrError};
-use melior::ir::OperationRef;
+use hb_dialects::ir::{self, Constant, IrError, OperationAttributes};
+use hb_dialects::names::SCALES;
+use melior::ir::{OperationRef, operation::OperationLike};
 use ndarray::{Array3, ArrayView3, s};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -41,6 +42,8 @@ pub fn round_weights(
     for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
         if let (Some(layer), Some(weight)) = (LinearLayer::of(function, operation)?, weights_of(operation)?)
             && moments.products(&layer.node).next().is_some()
+            // The integers of a quantized network are rounded already.
+            && !has_given_scales(operation)?
         {
             layers.push((layer, weight));
         }
@@ -57,6 +60,12 @@ pub fn round_weights(
         }
     }
     Ok(RoundedWeights(weights))
+}
+
+/// Whether the network brings the weights of an operation as integers.
+pub(super) fn has_given_scales(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    let weight = ir::defining_operation(operation.operand_at(1)?);
+    Ok(weight.is_some_and(|weight| weight.has_attribute(SCALES)))
 }
 
 fn rounded(layer: &LinearLayer, weights: &[f32], moments: &Moments) -> Result<Vec<i8>, IrError> {

@@ -13,6 +13,7 @@ use crate::numerics::{bias_scale, largest_magnitude, least_weight_scale, scale_o
 use hb_dialects::{
     ElementType,
     ir::{self, Affine, Constant, Element, OperationAttributes, Quantized, Scale},
+    names::{SCALE_AXIS, SCALES},
     pass::PassFailure,
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
@@ -321,14 +322,19 @@ fn types_of(
                 Some(activation) => Some(activation.quantized()),
                 None => return Ok(Ok(None)),
             },
+            (QuantizedRole::Activation, Some(_)) if let Some(scale) = one_given_scale(operand, widest) => {
+                Some(Quantized { bits: widest, scale: Scale::symmetric(scale) })
+            }
             (QuantizedRole::Activation, Some(constant)) => {
                 let threshold = f64::from(largest_magnitude(&constant.f32s()?));
                 let narrow = threshold;
                 Some(Activation { threshold, bits: widest, narrow, zero_point: 0, integer_born: false }.quantized())
             }
             (QuantizedRole::Weight { axis }, Some(constant)) => {
-                weight_scales = channel_scales(&constant, axis)?;
-                if let Some(input_scale) = input_scale {
+                let given = given_scales(operand, &constant, axis)?;
+                let is_given = given.is_some();
+                weight_scales = given.map_or_else(|| channel_scales(&constant, axis), Ok)?;
+                if let Some(input_scale) = input_scale.filter(|_| !is_given) {
                     raise(&mut weight_scales, input_scale, result.map(Activation::scale), &bias_of(operation, rule)?);
                 }
                 let scale = Scale::PerAxis { axis, scales: weight_scales.clone() };
@@ -346,6 +352,35 @@ fn types_of(
     let elements = operands.into_iter().map(|operand| operand.map(Element::Quantized)).collect();
     let result = result.map(|result| Element::Quantized(result.quantized()));
     Ok(Ok(Some(Types { operands: elements, result })))
+}
+
+/// The scales that the network brings for a constant, and their axis.
+fn scales_of(operand: Value<'_, '_>) -> Option<(Vec<f64>, Option<usize>)> {
+    let operation = ir::defining_operation(operand)?;
+    let scales = operation.attribute(SCALES).ok().and_then(ir::attribute::float_elements)?;
+    Some((scales, operation.integer(SCALE_AXIS).ok().and_then(|axis| usize::try_from(axis).ok())))
+}
+
+/// Those of weights: one for each index of `axis`; none where the network says others.
+pub(super) fn given_scales(
+    operand: Value<'_, '_>,
+    constant: &Constant<'_>,
+    axis: usize,
+) -> Result<Option<Vec<f64>>, PassFailure> {
+    let channels = constant.r#type.static_shape()?.get(axis).copied().unwrap_or(1);
+    Ok(scales_of(operand).and_then(|(scales, own)| match scales.as_slice() {
+        &[single] => Some(vec![single; channels]),
+        several if own == Some(axis) && several.len() == channels => Some(scales),
+        _ => None,
+    }))
+}
+
+/// That of a constant among int8 activations.
+fn one_given_scale(operand: Value<'_, '_>, bits: u32) -> Option<f64> {
+    match scales_of(operand)?.0.as_slice() {
+        &[single] if bits == ACTIVATION_BITS => Some(single),
+        _ => None,
+    }
 }
 
 /// One scale for each index of `axis`, from the largest magnitude there.

@@ -100,7 +100,7 @@ pub static PASS: PassDefinition = PassDefinition {
 `hfloat.threshold` of the operation or argument of that name, and `hfloat.bits` where its type is not int8, \
 with `hfloat.narrow_threshold` for those of its readers that see int8, `hfloat.zero_point` where int8 has another one than 0, and `hfloat.operand_bits` and `hfloat.float16` of the operations that the file names. An \
 operation at the end of the network that would keep its 32-bit sums becomes `hfloat.rounded` where the file names its value. A value that needs a \
-threshold and is not in the file takes that of `default`; the file may also name it by a node of the user's that was fused into the operation; without a default that is an error that names it, and so is a value of the \
+threshold and is not in the file keeps what it has, else takes that of `default`; the file may also name it by a node of the user's that was fused into the operation; without a default that is an error that names it, and so is a value of the \
 file that needs none.",
     anchor: "func.func",
     options: &[
@@ -133,6 +133,11 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
         "" => None,
         text => Some(text.parse::<f64>().map_err(|_| PassFailure::Message(format!("default '{text}' is no number")))?),
     };
+    for value in ScaleGroups::of(function)?.measured() {
+        if let Some(range) = range_here(function, value).map_err(PassFailure::Message)? {
+            thresholds.entry(value_name(function, value)).or_insert(range);
+        }
+    }
     assign_thresholds(function, |name| thresholds.get(name).copied().or(default.map(ThresholdRange::from)))
         .map_err(PassFailure::Message)
 }
@@ -256,24 +261,40 @@ pub fn assign_thresholds<R: Into<ThresholdRange>>(
     function: OperationRef<'_, '_>,
     range: impl Fn(&str) -> Option<R>,
 ) -> Result<(), String> {
-    let context = function.context_reference();
     let groups = ScaleGroups::of(function).map_err(|error| error.to_string())?;
     for value in groups.measured() {
         let name = value_name(function, value);
         let range = range(&name).map(R::into).ok_or_else(|| format!("the value of '{name}' has no threshold"))?;
         range.check().map_err(|reason| format!("the value of '{name}' has {reason}"))?;
-        let wide = range.bits != ACTIVATION_BITS;
-        let attributes = [
-            (THRESHOLD, Some(attribute::f64(context, range.threshold))),
-            (BITS, wide.then(|| attribute::i64(context, i64::from(range.bits)))),
-            (ZERO_POINT, (range.zero_point != 0).then(|| attribute::i64(context, i64::from(range.zero_point)))),
-            (NARROW_THRESHOLD, range.narrow_threshold.filter(|_| wide).map(|narrow| attribute::f64(context, narrow))),
-        ];
-        for (name, attribute) in attributes {
-            assign(function, value, name, attribute);
-        }
+        write_range(function, value, range);
     }
     Ok(())
+}
+
+/// Writes the range of a value instead of what it had.
+pub(super) fn write_range(function: OperationRef<'_, '_>, value: Value<'_, '_>, range: ThresholdRange) {
+    let context = function.context_reference();
+    let wide = range.bits != ACTIVATION_BITS;
+    let attributes = [
+        (THRESHOLD, Some(attribute::f64(context, range.threshold))),
+        (BITS, wide.then(|| attribute::i64(context, i64::from(range.bits)))),
+        (ZERO_POINT, (range.zero_point != 0).then(|| attribute::i64(context, i64::from(range.zero_point)))),
+        (NARROW_THRESHOLD, range.narrow_threshold.filter(|_| wide).map(|narrow| attribute::f64(context, narrow))),
+    ];
+    for (name, attribute) in attributes {
+        assign(function, value, name, attribute);
+    }
+}
+
+/// The range that a value has by its attributes.
+fn range_here(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Result<Option<ThresholdRange>, String> {
+    let Some(threshold) = assigned_threshold(function, value) else { return Ok(None) };
+    Ok(Some(ThresholdRange {
+        threshold,
+        bits: assigned_bits(function, value)?,
+        narrow_threshold: assigned_narrow_threshold(function, value),
+        zero_point: assigned_zero_point(function, value)?,
+    }))
 }
 
 /// Writes an attribute of the operation or argument that a value comes from, or takes it away.

@@ -65,6 +65,37 @@ def Hfloat_CastOp : Hfloat_FoldableOp<"cast", "Cast", [1, 6, 9, 13, 19, 21, 23, 
   let results = (outs Hfloat_Tensor:$output);
 }
 
+def Hfloat_QuantizeLinearOp
+    : Hfloat_PureOp<"quantize_linear", "QuantizeLinear", [10, 13, 19, 21, 23, 24, 25], "QuantizeLinear"> {
+  let onnxInputs = [OnnxInputs<1, 2, 3>];
+  let onnxAttributes = [Since<"axis", 13>, Consumed<"block_size", "Int", 21>, Consumed<"output_dtype", "Int", 21>,
+    Consumed<"precision", "Int", 23>, Consumed<"saturate", "Flag", 19>];
+  let onnxResultOperand = 2;
+  let upgradeRule = "QuantizeLinear";
+  let summary = "the integers that stand for reals (ONNX QuantizeLinear-25)";
+  let description = [{
+    `input / scale`, rounded to the nearest integer, halves to the even one, plus `zero_point`, within the element type, which is that of the zero point: 8 or 16
+    bits. Scale and zero point are one number each, or one for each place along `axis`. Other forms (blocks, other floats) become other operations.
+    What the network says here the compiler keeps: `quant-take-scales`.
+  }];
+  let arguments = (ins Hfloat_FloatTensor:$input, Hfloat_FloatTensor:$scale, Hfloat_NumberTensor:$zero_point,
+    DefaultValuedAttr<SI64Attr, "1">:$axis);
+  let results = (outs Hfloat_NumberTensor:$output);
+}
+
+def Hfloat_DequantizeLinearOp
+    : Hfloat_PureOp<"dequantize_linear", "DequantizeLinear", [10, 13, 19, 21, 23, 24, 25], "DequantizeLinear"> {
+  let onnxInputs = [OnnxInputs<1, 2, 3>];
+  let onnxAttributes = [Since<"axis", 13>, Consumed<"block_size", "Int", 21>, Consumed<"output_dtype", "Int", 23>];
+  let onnxResultOperand = 1;
+  let upgradeRule = "DequantizeLinear";
+  let summary = "the reals that integers stand for (ONNX DequantizeLinear-25)";
+  let description = "`(input - zero_point) * scale`; for the forms of `hfloat.quantize_linear`.";
+  let arguments = (ins Hfloat_NumberTensor:$input, Hfloat_FloatTensor:$scale, Hfloat_NumberTensor:$zero_point,
+    DefaultValuedAttr<SI64Attr, "1">:$axis);
+  let results = (outs Hfloat_FloatTensor:$output);
+}
+
 //===- Convolution and matrix products -------------------------------------===//
 
 def Hfloat_ConvOp : Hfloat_PureOp<"conv", "Conv", [1, 11, 22], "Conv">,
@@ -884,7 +915,8 @@ def Hfloat_TopKOp : Hfloat_PureOp<"top_k", "TopK", [1, 10, 11, 24], "TopK"> {
   let summary = "the k largest or smallest elements along an axis, and their positions (ONNX TopK-11)";
   let description = [{
     Equal elements are taken in the order of their positions, NaN counts as larger than every number. The results are ordered,
-    with `sorted` or without. When `k` is known only when running, the results have at most as many elements as the axis.
+    with `sorted` or without. When `k` is known only when running, the results have at most as many elements as the axis; the axis may be as long as is
+    known only when running.
   }];
   let arguments = (ins Hfloat_NumberTensor:$input, Hfloat_ShapeTensor:$k, DefaultValuedAttr<SI64Attr, "-1">:$axis,
     DefaultValuedAttr<BoolAttr, "true">:$largest, DefaultValuedAttr<BoolAttr, "true">:$sorted);
@@ -1094,10 +1126,6 @@ def Onnx_DeformConv : OnnxComposite<"DeformConv", [19, 22]> {
   let onnxAttributes = [Consumed<"dilations", "Ints">, Consumed<"group", "Int">, Consumed<"kernel_shape", "Ints">, Consumed<"offset_group", "Int">,
     Consumed<"pads", "Ints">, Consumed<"strides", "Ints">];
 }
-def Onnx_DequantizeLinear : OnnxComposite<"DequantizeLinear", [10, 13, 19, 21, 23, 24, 25]> {
-  let onnxInputs = [OnnxInputs<1, 2, 3>];
-  let onnxAttributes = [Consumed<"axis", "Int", 13>, Consumed<"block_size", "Int", 21>, Consumed<"output_dtype", "Int", 23>];
-}
 // The axis became an input.
 def Onnx_DFT : OnnxComposite<"DFT", [17, 20]> {
   let onnxInputs = [OnnxInputs<1, 1, 2>, OnnxInputs<20, 1, 3>];
@@ -1197,11 +1225,6 @@ def Onnx_QLinearConv : OnnxComposite<"QLinearConv", [10]> {
 }
 def Onnx_QLinearMatMul : OnnxComposite<"QLinearMatMul", [10, 21]> {
   let onnxInputs = [OnnxInputs<1, 8, 8>];
-}
-def Onnx_QuantizeLinear : OnnxComposite<"QuantizeLinear", [10, 13, 19, 21, 23, 24, 25]> {
-  let onnxInputs = [OnnxInputs<1, 2, 3>];
-  let onnxAttributes = [Consumed<"axis", "Int", 13>, Consumed<"block_size", "Int", 21>, Consumed<"output_dtype", "Int", 21>,
-    Consumed<"precision", "Int", 23>, Consumed<"saturate", "Flag", 19>];
 }
 def Onnx_ReverseSequence : OnnxComposite<"ReverseSequence", [10]> {
   let onnxInputs = [OnnxInputs<1, 2, 2>];

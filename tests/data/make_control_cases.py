@@ -345,6 +345,81 @@ def loop(r):
     node_tests(r, "Loop")
 
 
+def untyped(graph_):
+    """Exporters leave the types of what branches give empty."""
+    for output in graph_.output:
+        output.type.Clear()
+    return graph_
+
+
+def unknown_sizes(r):
+    """What is done along a dimension whose size is known only when running."""
+    node = r.node
+    network = lambda form, nodes, feeds, outputs, more: r.network("unknown_sizes", form, nodes, feeds, outputs, more)
+    x = r.values(7, 3, low=-1, high=1)
+    # The rows of x whose sum is above a limit.
+    rows = [node("ReduceSum", "x last", "sums", keepdims=0), node("Greater", "sums limit", "above"), node("NonZero", "above", "n"),
+            node("Squeeze", "n first", "i"), node("Gather", "x i", "rows", axis=0), node("Gather", "sums i", "scores", axis=0)]
+    constants = {"last": r.integers(1), "first": r.integers(0)}
+    for name, limit in (("some", 0), ("all", -100), ("none", 100)):
+        limits = {**constants, "limit": np.float32(limit)}
+        network(f"concat_{name}", [*rows, node("Concat", "more rows more rows", "y", axis=0), node("Add", "y y", "z"),
+                                   node("Shape", "y", "s")], {"x": x}, "y z s", {**limits, "more": r.values(2, 3, seed=1)})
+        network(f"concat_other_axis_{name}", [
+            *rows, node("Transpose", "rows", "t", perm=[1, 0]), node("Concat", "t t one", "y", axis=-1)], {"x": x}, "y",
+            {**limits, "one": r.values(3, 1, seed=1)})
+        network(f"concat_twice_{name}", [
+            *rows, node("Concat", "rows more", "j", axis=0), node("Concat", "j j", "y", axis=0), node("Concat", "j j", "w", axis=1)],
+            {"x": x}, "y w", {**limits, "more": r.values(1, 3, seed=1)})
+        # The last row is the one that was appended, wherever it is.
+        network(f"gather_{name}", [
+            *rows, node("Concat", "rows more", "j", axis=0), node("Gather", "j places", "y", axis=0)], {"x": x}, "y",
+            {**limits, "more": r.values(1, 3, seed=1), "places": r.integers(0, -1)})
+        # As many as there are, at most three: what exporters write for min(k, n).
+        for form, smaller in (("less", [node("Less", "k count", "is"), node("Where", "is k count", "fewer")]),
+                              ("greater", [node("Greater", "k count", "is"), node("Where", "is count k", "fewer")]),
+                              ("min", [node("Min", "k count", "fewer")])):
+            network(f"top_k_{form}_{name}", [
+                *rows, node("Shape", "scores", "s"), node("Gather", "s zero", "count", axis=0), *smaller,
+                node("Reshape", "fewer one", "k1"), node("TopK", "scores k1", "v o", axis=0), node("Gather", "rows o", "y", axis=0)],
+                {"x": x}, "v o y", {**limits, "zero": np.array(0), "one": r.integers(1), "k": np.array(3)})
+        network(f"top_k_of_more_{name}", [
+            *rows, node("Concat", "rows more", "j", axis=0), node("TopK", "j k", "v o", axis=0, largest=0),
+            node("TopK", "j two", "v2 o2", axis=1)], {"x": x}, "v o v2 o2",
+            {**limits, "k": r.integers(2), "two": r.integers(2), "more": r.values(2, 3, seed=1)})
+    generator = np.random.default_rng(5)
+    corner, size = generator.uniform(0, 4, (2, 1, 12, 2))
+    size = size / 2 + 0.5
+    boxes = np.concatenate([corner, corner + size], -1).astype(np.float32)
+    scores = generator.uniform(0, 1, (1, 3, 12)).astype(np.float32)
+    # Boxes that are likely go into NonMaxSuppression; one is appended to the selected ones, and the best of all are kept: the end of a detector.
+    for name, least in (("some", 0.7), ("all", 0.0), ("none", 2.0)):
+        network(f"detector_{name}", [
+            node("ReduceMax", "s one", "best", keepdims=0), node("Squeeze", "best zeros", "b1"), node("Greater", "b1 least", "above"),
+            node("NonZero", "above", "n"), node("Squeeze", "n zeros", "i"), node("Gather", "b i", "boxes", axis=1),
+            node("Gather", "s i", "scores", axis=2), node("NonMaxSuppression", "boxes scores most overlap", "kept"),
+            node("Gather", "kept two", "box", axis=1), node("Gather", "boxes box", "chosen", axis=1),
+            node("Concat", "chosen none", "dets", axis=1), node("Gather", "dets zero", "left", axis=2), node("Shape", "left", "shape"),
+            node("Gather", "shape onescalar", "count", axis=0), node("Less", "k count", "is"), node("Where", "is k count", "fewer"),
+            node("Reshape", "fewer one", "k1"), node("TopK", "left k1", "v o", axis=1), node("Squeeze", "o zeros", "order"),
+            node("Gather", "dets order", "y", axis=1)], {"b": boxes, "s": scores}, "kept v y",
+            {"one": r.integers(1), "zeros": r.integers(0), "zero": np.array(0), "two": np.array(2), "least": np.float32(least),
+             "onescalar": np.array(1), "most": r.integers(4), "overlap": np.array([0.4], np.float32), "k": np.array(5),
+             "none": np.zeros((1, 1, 4), np.float32)})
+    # Which branch it is follows from shapes; they give other ranks, and do not say their types.
+    flat = untyped(graph([node("Squeeze", "x1 last", "t")], [], [("t", "f", None)]))
+    same = untyped(graph([node("Identity", "x1", "e")], [], [("e", "f", None)]))
+    for name, single in (("then", 1), ("else", 7)):
+        network(f"branch_by_shape_{name}", [
+            node("Relu", "x0", "x1"), node("Shape", "x1", "shape"), node("Gather", "shape place", "steps", axis=0),
+            node("Equal", "steps single", "is"), node("If", "is", "y", then_branch=flat, else_branch=same),
+            node("Shape", "y", "ys"), node("Size", "ys", "rank"), node("Equal", "rank two", "isflat"),
+            node("If", "isflat", "z", then_branch=untyped(graph([node("Add", "y row", "t1")], [], [("t1", "f", None)])),
+                 else_branch=untyped(graph([node("ReduceMean", "y last", "e1", keepdims=0)], [], [("e1", "f", None)])))],
+            {"x0": r.values(1, 4, 1)}, "z", {"last": r.integers(-1), "place": np.array(-1), "single": np.array(single), "two": np.array(2),
+                                  "row": r.values(1, 4, seed=3)})
+
+
 def control_networks(r):
     """Convolutions, which the BPU takes, and then what only the CPU does."""
     node = r.node
@@ -363,6 +438,18 @@ def control_networks(r):
         "n y", {"parts": r.integers(4, 2), "boxes": r.integers(1, 4, 64), "scores": r.integers(1, 2, 64), "most": r.integers(5),
                 "overlap": np.array([0.3], np.float32), "zero": r.integers(0), "one": r.integers(1), "two": r.integers(2),
                 "three": r.integers(3)})
+    # As detectors end that always give a box: one of zeros behind those that were selected, then the best of all.
+    network("detector_of_all", [
+        node("Split", "f parts", "b s", axis=1), node("Reshape", "b boxes", "b1"), node("Transpose", "b1", "b2", perm=[0, 2, 1]),
+        node("Abs", "b2", "b3"), node("Sigmoid", "s", "s1"), node("Reshape", "s1 scores", "s2"),
+        node("NonMaxSuppression", "b3 s2 most overlap", "n", center_point_box=1), node("Gather", "n last", "i", axis=1),
+        node("Gather", "b3 i", "chosen", axis=1), node("Concat", "chosen none", "all", axis=1), node("Gather", "all last", "width", axis=2),
+        node("Shape", "width", "shape"), node("Gather", "shape second", "count", axis=0), node("Less", "k count", "is"),
+        node("Where", "is k count", "fewer"), node("Reshape", "fewer one", "k1"), node("TopK", "width k1", "widths o", axis=1),
+        node("Squeeze", "o zero", "order"), node("Gather", "all order", "y", axis=1)],
+        "widths y", {"parts": r.integers(4, 2), "boxes": r.integers(1, 4, 64), "scores": r.integers(1, 2, 64), "most": r.integers(5),
+                "overlap": np.array([0.3], np.float32), "zero": r.integers(0), "one": r.integers(1), "last": np.array(2),
+                "second": np.array(1), "none": np.zeros((1, 1, 4), np.float32), "k": np.array(8)})
     hidden = 5
     network("recurrent", [
         node("Reshape", "f steps", "t"), node("LSTM", "t lw lr lb", "a h", hidden_size=hidden, direction="bidirectional"),
@@ -390,4 +477,71 @@ def control_networks(r):
                 {"most": r.integers(6), "half": np.array(0.5, np.float32), "axes": r.integers(2, 3)}, n=r.integers(trips))
 
 
-FAMILIES = [control_networks, top_k, non_zero, non_max_suppression, max_roi_pool, lstm, cells, roi_align, scan, if_, loop]
+def quantized_networks(r):
+    """A small MobileNet as onnxruntime.quantization.quantize_static makes it, its integers of several types. `features` is the last map,
+    `scores` what the classifier makes of it."""
+    import logging
+    import os
+    import tempfile
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    logging.getLogger().setLevel(logging.ERROR)
+    generator = np.random.default_rng(7)
+    nodes, weights = [], {}
+
+    def conv(name, source, inputs, outputs, kernel, stride=1, group=1, clip=True):
+        shape = (outputs, inputs // group, kernel, kernel)
+        weights[f"{name}_w"] = (generator.normal(0, 1, shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+        weights[f"{name}_b"] = generator.normal(0, 0.1, outputs).astype(np.float32)
+        nodes.append(helper.make_node("Conv", [source, f"{name}_w", f"{name}_b"], [name], name, kernel_shape=[kernel, kernel],
+                                      strides=[stride] * 2, pads=[kernel // 2] * 4, group=group))
+        if clip:
+            nodes.append(helper.make_node("Clip", [name, "zero", "six"], [f"{name}_clip"], f"{name}_clip"))
+        return f"{name}_clip" if clip else name
+
+    weights["zero"], weights["six"] = np.float32(0), np.float32(6)
+    value = conv("stem", "x", 3, 8, 3, stride=2)
+    for block, (inputs, outputs, stride) in enumerate([(8, 8, 1), (8, 12, 2), (12, 12, 1)]):
+        wide = conv(f"expand{block}", value, inputs, 3 * inputs, 1)
+        deep = conv(f"depth{block}", wide, 3 * inputs, 3 * inputs, 3, stride=stride, group=3 * inputs)
+        narrow = conv(f"project{block}", deep, 3 * inputs, outputs, 1, clip=False)
+        if inputs == outputs and stride == 1:
+            nodes.append(helper.make_node("Add", [value, narrow], [f"add{block}"], f"add{block}"))
+            narrow = f"add{block}"
+        value = narrow
+    nodes.append(helper.make_node("Identity", [value], ["features"], "features"))
+    nodes.append(helper.make_node("GlobalAveragePool", [value], ["pool"], "pool"))
+    nodes.append(helper.make_node("Flatten", ["pool"], ["flat"], "flat"))
+    weights["fc_w"] = (generator.normal(0, 1, (12, 10)) / 3).astype(np.float32)
+    weights["fc_b"] = generator.normal(0, 0.1, 10).astype(np.float32)
+    nodes.append(helper.make_node("Gemm", ["flat", "fc_w", "fc_b"], ["scores"], "fc"))
+    infos = lambda names, shapes: [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in zip(names, shapes)]
+    made = helper.make_graph(nodes, "mobilenet", infos(["x"], [[1, 3, 32, 32]]), infos(["features", "scores"], [[1, 12, 8, 8], [1, 10]]),
+                             [numpy_helper.from_array(np.asarray(array), name) for name, array in weights.items()])
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    samples = [generator.normal(0, 1, (1, 3, 32, 32)).astype(np.float32) for _ in range(8)]
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.left = iter(samples)
+
+        def get_next(self):
+            sample = next(self.left, None)
+            return None if sample is None else {"x": sample}
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = (os.path.join(folder, name) for name in ("float.onnx", "quantized.onnx"))
+        onnx.save(model, source)
+        forms = [(f"{name}_{'symmetric' if symmetric else 'asymmetric'}{'' if per_channel else '_per_tensor'}", kind, symmetric, per_channel)
+                 for name, kind in (("uint8", QuantType.QUInt8), ("int8", QuantType.QInt8)) for symmetric in (False, True)
+                 for per_channel in (True, False) if per_channel or not symmetric]
+        for form, kind, symmetric, per_channel in forms:
+            quantize_static(source, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=per_channel, activation_type=kind,
+                            weight_type=QuantType.QInt8, extra_options={"ActivationSymmetric": symmetric, "WeightSymmetric": True})
+            quantized = onnx.load(target)
+            feeds = {"x": samples[0]}
+            outputs, who = r.session_outputs(quantized, feeds)
+            r.store("quantized_networks", form, quantized, feeds, ["features", "scores"], outputs, 17, who)
+
+
+FAMILIES = [control_networks, unknown_sizes, quantized_networks, top_k, non_zero, non_max_suppression, max_roi_pool, lstm, cells, roi_align, scan, if_, loop]

@@ -127,3 +127,23 @@ fn detector() {
     assert_eq!((found[0].shape()[1], found[1].shape()), (3, [rows, 4].as_slice()));
     assert!(rows > 0 && rows.abs_diff(case.outputs[0].1.shape[0]) <= 2, "{rows}");
 }
+
+/// The end of a detector that always gives a box: what is appended, counted and chosen has a size that is known only after a run.
+#[test]
+fn detector_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let (case, inputs) = compiled(folder.path(), "detector_of_all");
+    let run = |name: &str| open_model(&folder.path().join("out").join(name)).executor.run(&inputs).unwrap().outputs;
+    let found = run("net.hbm");
+    assert_eq!(found, run("net_quantized_model.bc"));
+    // At most eight are kept of those that were selected and the one of zeros.
+    let count = found[0].shape()[1];
+    assert_eq!(found[1].shape(), [1, count, 4]);
+    assert_eq!(case.outputs[0].1.shape, [1, 8], "the recorded one has enough");
+    assert_eq!(count, 8);
+    let (widths, best) = (floats(&found[0]), case.outputs[0].1.to_f32());
+    assert!(widths.is_sorted_by(|a, b| a >= b), "{widths:?}");
+    for (found, expected) in widths.iter().zip(best) {
+        assert!((found - expected).abs() < 0.1 * expected.abs().max(0.1), "{found} {expected}");
+    }
+}

@@ -14,6 +14,7 @@ mod editing;
 mod float16;
 mod large;
 mod precision;
+mod quantized;
 mod races;
 mod ranges;
 mod reports;

@@ -1,20 +1,60 @@
 //! Values whose sizes are known only when the network runs, up to bounds: which operations take them, and what becomes of the sizes.
 
-use super::{Op, OpKind, ShapeRule, attributes, layout::axes_of, operands::operand_type, unsqueeze_axes};
+use super::{
+    Op, OpKind, ShapeRule, attributes, control::MOST_ELEMENTS, layout::axes_of, operands::operand_type, unsqueeze_axes,
+};
 use crate::ir::TensorType;
-use melior::ir::{OperationRef, operation::OperationLike};
+use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 
 /// An operand's dimension: its number, and the dimension's.
 pub type Source = (usize, usize);
 
-/// For each dimension of an operation's one result, the dimensions of operands whose size it has. `None` when the operation does
-/// something with its operands' unknown sizes that has no form: reduces over them, for example.
+/// The size of a dimension of a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResultSize {
+    /// That of each of these, which are equal; what the operation says where there are none.
+    Same(Vec<Source>),
+    /// All of these together.
+    Sum(Vec<Source>),
+}
+
+impl ResultSize {
+    /// The dimensions of operands that it depends on.
+    pub fn sources(&self) -> &[Source] {
+        match self {
+            Self::Same(sources) | Self::Sum(sources) => sources,
+        }
+    }
+}
+
+/// For each dimension of an operation's one result, what its size is. `None` when the operation does something with its operands'
+/// unknown sizes that has no form: reduces over them, for example.
 ///
 /// # Errors
 /// When operands do not fit the operation.
-pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<Vec<Source>>>, String> {
+pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<ResultSize>>, String> {
     let types: Vec<TensorType> =
         (0..operation.operand_count()).map(|index| operand_type(operation, index)).collect::<Result<_, _>>()?;
+    let Some(sources) = sources(operation, &types)? else { return Ok(None) };
+    let mut sizes: Vec<ResultSize> = sources.into_iter().map(ResultSize::Same).collect();
+    let mut consumed = None;
+    match Op::of(operation).map(Op::shape_rule) {
+        Some(ShapeRule::Concat) => {
+            let axis = attributes::axis(operation).map_err(|error| error.to_string())?;
+            let axis = super::normalize_axis(axis, sizes.len())?;
+            if let Some(size) = sizes.get_mut(axis) {
+                *size = ResultSize::Sum(size.sources().to_vec());
+            }
+        }
+        // Indices are compared with the size.
+        Some(ShapeRule::Gather) => consumed = Some((0, super::gather_axis(operation)?)),
+        _ => {}
+    }
+    Ok(covers(&types, &sizes, consumed).then_some(sizes))
+}
+
+/// For each dimension of the result, the dimensions of operands that its size depends on.
+fn sources(operation: OperationRef<'_, '_>, types: &[TensorType]) -> Result<Option<Vec<Vec<Source>>>, String> {
     let ranks: Option<Vec<usize>> = types.iter().map(|r#type| r#type.rank().ok()).collect();
     let Some(ranks) = ranks else { return Ok(None) };
     let rank = ranks.first().copied().unwrap_or(0);
@@ -25,7 +65,9 @@ pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<Vec<So
     let text = |error: crate::ir::IrError| error.to_string();
     let op = Op::of(operation).ok_or("is no operation of hfloat")?;
     let sources = match op.shape_rule() {
-        ShapeRule::Cast | ShapeRule::Identity => Some(all(rank)),
+        ShapeRule::Cast | ShapeRule::Identity | ShapeRule::QuantizeLinear | ShapeRule::DequantizeLinear => {
+            Some(all(rank))
+        }
         ShapeRule::Transpose => {
             let permutation = attributes::perm(operation).map_err(|error| error.to_string())?;
             Some(permutation.iter().map(|&dimension| vec![(0, dimension as usize)]).collect())
@@ -50,10 +92,8 @@ pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<Vec<So
             Some(sources)
         }
         ShapeRule::Concat => {
-            let axis = attributes::axis(operation).map_err(|error| error.to_string())?;
-            let axis = super::normalize_axis(axis, rank)?;
             let joint = |d: usize| (0..types.len()).map(|operand| (operand, d)).collect();
-            Some((0..rank).map(|d| if d == axis { Vec::new() } else { joint(d) }).collect())
+            Some((0..rank).map(joint).collect())
         }
         ShapeRule::Conv | ShapeRule::ConvTranspose | ShapeRule::GlobalPool | ShapeRule::Pool => Some(samples(rank)),
         ShapeRule::BatchNormalization => Some(all(rank)),
@@ -66,14 +106,14 @@ pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<Vec<So
             let kept = |(d, source)| if d == axis { Vec::new() } else { source };
             Some(all(rank).into_iter().enumerate().map(kept).collect())
         }
-        ShapeRule::Unary if matches!(op.kind(), OpKind::Scalar(_)) => pointwise(&types, &ranks),
+        ShapeRule::Unary if matches!(op.kind(), OpKind::Scalar(_)) => pointwise(types, &ranks),
         ShapeRule::Broadcast
         | ShapeRule::Integers
         | ShapeRule::Clip
         | ShapeRule::Comparison
         | ShapeRule::PRelu
         | ShapeRule::Pow
-        | ShapeRule::Where => pointwise(&types, &ranks),
+        | ShapeRule::Where => pointwise(types, &ranks),
         ShapeRule::BitCast
         | ShapeRule::Constant
         | ShapeRule::ConstantOfShape
@@ -112,7 +152,7 @@ pub fn size_sources(operation: OperationRef<'_, '_>) -> Result<Option<Vec<Vec<So
         | ShapeRule::Unary
         | ShapeRule::Unique => None,
     };
-    Ok(sources.filter(|sources| covers(&types, sources)))
+    Ok(sources)
 }
 
 /// numpy's broadcasting, where an unknown size meets only sizes of 1 and other unknown ones.
@@ -135,17 +175,24 @@ fn size_of(types: &[TensorType], operand: usize, dimension: usize) -> Option<u64
     types.get(operand)?.dimensions.as_ref()?.get(dimension).copied().flatten()
 }
 
-/// Whether every unknown size of an operand is that of a dimension of the result.
-fn covers(types: &[TensorType], sources: &[Vec<Source>]) -> bool {
+/// Whether every unknown size of an operand has its place in the result, or is the one that the operation makes use of itself.
+fn covers(types: &[TensorType], sizes: &[ResultSize], consumed: Option<Source>) -> bool {
     types.iter().enumerate().filter(|(_, r#type)| r#type.is_bounded()).all(|(operand, r#type)| {
         let unknown = r#type.dimensions.iter().flatten().enumerate().filter(|(_, size)| size.is_none());
-        unknown.into_iter().all(|(d, _)| sources.iter().flatten().any(|source| *source == (operand, d)))
+        let kept = |source: Source| sizes.iter().any(|size| size.sources().contains(&source));
+        unknown.into_iter().all(|(d, _)| consumed == Some((operand, d)) || kept((operand, d)))
     })
+}
+
+/// Whether an operation has a value whose size is known only when the network runs.
+pub fn has_unknown_sizes(operation: OperationRef<'_, '_>) -> bool {
+    let mut values = operation.operands().chain(crate::ir::results(operation));
+    values.any(|value| TensorType::from_type(value.r#type()).is_ok_and(|r#type| r#type.is_bounded()))
 }
 
 /// Whether an operation says itself what becomes of the sizes of its operands.
 pub fn says_sizes(op: Op) -> bool {
-    matches!(op, Op::Shape | Op::If | Op::Loop)
+    matches!(op, Op::Shape | Op::If | Op::Loop | Op::TopK | Op::NonMaxSuppression)
 }
 
 /// Gives the unknown sizes of the result the bounds of the operands' sizes that they are.
@@ -165,16 +212,21 @@ pub(super) fn complete(operation: OperationRef<'_, '_>, op: Op, types: &mut [Ten
              with Slice or Pad for example"
             .to_owned())
     };
-    let (Some(sources), [result]) = (size_sources(operation)?, types) else { return unsupported() };
+    let (Some(sizes), [result]) = (size_sources(operation)?, types) else { return unsupported() };
     let Some(dimensions) = &result.dimensions else { return Ok(()) };
     let bound = |&(operand, dimension): &Source| {
         operands.get(operand).and_then(|r#type| r#type.bound_shape()?.get(dimension).map(|&size| size as u64))
     };
-    let bounds: Option<Vec<u64>> = dimensions
-        .iter()
-        .zip(&sources)
-        .map(|(size, sources)| size.or_else(|| sources.iter().filter_map(bound).min()))
-        .collect();
+    let largest = |size: &ResultSize| match size {
+        ResultSize::Same(sources) => sources.iter().filter_map(bound).min(),
+        ResultSize::Sum(sources) => sources
+            .iter()
+            .map(bound)
+            .try_fold(0u64, |sum, size| sum.checked_add(size?))
+            .filter(|sum| *sum <= MOST_ELEMENTS),
+    };
+    let bounds: Option<Vec<u64>> =
+        dimensions.iter().zip(&sizes).map(|(size, source)| size.or_else(|| largest(source))).collect();
     let Some(bounds) = bounds.filter(|bounds| bounds.len() == dimensions.len()) else { return unsupported() };
     let unknown: Vec<bool> = dimensions.iter().map(Option::is_none).collect();
     *result = TensorType::bounded(result.element.clone(), &bounds, &unknown);

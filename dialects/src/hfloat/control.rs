@@ -8,7 +8,7 @@ use crate::{
 use melior::ir::{BlockLike, BlockRef, OperationRef, RegionLike, Value, ValueLike, operation::OperationLike};
 
 /// Larger results are refused before anything is allocated.
-const MOST_ELEMENTS: u64 = 1 << 40;
+pub(super) const MOST_ELEMENTS: u64 = 1 << 40;
 /// The trip count of a loop without a limit.
 pub const NO_TRIP_LIMIT: i64 = i64::MAX;
 
@@ -116,12 +116,7 @@ fn either(index: usize, then: &TensorType, otherwise: &TensorType) -> Result<Ten
         return Ok(TensorType::unranked(then.element.clone()));
     };
     if left.len() != right.len() {
-        return Err(format!(
-            "gives result {index} {} dimensions in one branch and {} in the other; which is taken is known only when the \
-             network runs, so both need the same rank",
-            left.len(),
-            right.len()
-        ));
+        return Ok(TensorType::unranked(then.element.clone()));
     }
     let same: Vec<Option<u64>> = left.iter().zip(right).map(|(left, right)| left.filter(|_| left == right)).collect();
     let (Some(left), Some(right)) = (then.bound_shape(), otherwise.bound_shape()) else {
@@ -262,8 +257,31 @@ fn is_condition(block: BlockRef<'_, '_>, value: Value<'_, '_>) -> bool {
     passed_on(value) || source.is_some_and(passed_on)
 }
 
+/// Why the result of a branch or loop has no shape, where there is such a reason.
+pub fn missing_shape(operation: OperationRef<'_, '_>) -> Option<String> {
+    different_ranks(operation).or_else(|| missing_trip_limit(operation))
+}
+
+/// Branches may give values of different ranks as long as the condition may turn out to be constant.
+fn different_ranks(operation: OperationRef<'_, '_>) -> Option<String> {
+    if Op::of(operation) != Some(Op::If) {
+        return None;
+    }
+    let given = |index: usize| yielded(region_block(operation, index).ok()?).ok();
+    let rank = |value: &Value<'_, '_>| type_of(*value).ok()?.dimensions.map(|dimensions| dimensions.len());
+    given(0)?.iter().zip(&given(1)?).enumerate().find_map(|(index, (then, otherwise))| {
+        let (then, otherwise) = (rank(then)?, rank(otherwise)?);
+        (then != otherwise).then(|| {
+            format!(
+                "gives result {index} {then} dimensions in one branch and {otherwise} in the other; which is taken is known \
+                 only when the network runs, so both need the same rank"
+            )
+        })
+    })
+}
+
 /// Why the first size of a loop's result is not known, if that is why a result has no shape.
-pub fn missing_trip_limit(operation: OperationRef<'_, '_>) -> Option<String> {
+fn missing_trip_limit(operation: OperationRef<'_, '_>) -> Option<String> {
     let unlimited = Op::of(operation) == Some(Op::Loop)
         && upper_bound(operation.operand(0).ok()?).is_none_or(|limit| limit == NO_TRIP_LIMIT);
     unlimited.then(|| {

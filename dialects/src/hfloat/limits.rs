@@ -29,6 +29,7 @@ fn bound_of(value: Value<'_, '_>, depth: usize) -> Option<i64> {
         _ => None,
     };
     let least = |bounds: &mut dyn Iterator<Item = Option<i64>>| bounds.flatten().min();
+    let most = |bounds: &mut dyn Iterator<Item = Option<i64>>| bounds.collect::<Option<Vec<i64>>>()?.into_iter().max();
     let found = || {
         let depth = depth.checked_sub(1)?;
         let operation = defining_operation(value)?;
@@ -36,9 +37,11 @@ fn bound_of(value: Value<'_, '_>, depth: usize) -> Option<i64> {
         match Op::of(operation)? {
             Op::Min => least(&mut operation.operands().map(|operand| bound_of(operand, depth))),
             Op::Clip => least(&mut [operand(0)?, operand(2)?].into_iter().map(|value| bound_of(value, depth))),
-            Op::Max => {
-                let bounds: Option<Vec<i64>> = operation.operands().map(|operand| bound_of(operand, depth)).collect();
-                bounds?.into_iter().max()
+            Op::Max => most(&mut operation.operands().map(|operand| bound_of(operand, depth))),
+            Op::Where => {
+                let chosen = [operand(1)?, operand(2)?];
+                let bounds = &mut chosen.into_iter().map(|value| bound_of(value, depth));
+                if is_smaller(operand(0)?, chosen) { least(bounds) } else { most(bounds) }
             }
             Op::Identity
             | Op::Reshape
@@ -64,5 +67,21 @@ fn bound_of(value: Value<'_, '_>, depth: usize) -> Option<i64> {
     match (held, found()) {
         (Some(held), Some(found)) => Some(held.min(found)),
         (held, found) => held.or(found),
+    }
+}
+
+/// Whether a condition that is true chooses the first value because it is the smaller one.
+fn is_smaller(condition: Value<'_, '_>, [then, otherwise]: [Value<'_, '_>; 2]) -> bool {
+    let Some(comparison) = defining_operation(condition) else { return false };
+    let compares = |first: Value<'_, '_>, second: Value<'_, '_>| {
+        let is = |index: usize, value: Value<'_, '_>| {
+            comparison.operand_at(index).is_ok_and(|operand| operand.to_raw().ptr == value.to_raw().ptr)
+        };
+        is(0, first) && is(1, second)
+    };
+    match Op::of(comparison) {
+        Some(Op::Less | Op::LessOrEqual) => compares(then, otherwise),
+        Some(Op::Greater | Op::GreaterOrEqual) => compares(otherwise, then),
+        _ => false,
     }
 }

@@ -14,6 +14,7 @@ mod matrix;
 mod normalize;
 mod operands;
 mod operations;
+mod quantized;
 mod rearrange;
 mod recurrent;
 mod reduce;
@@ -22,8 +23,8 @@ mod resize_samples;
 mod select;
 mod window;
 
-pub use bounds::{Source, says_sizes, size_sources};
-pub use control::{NO_TRIP_LIMIT, carried_count, missing_trip_limit, region_block, yielded};
+pub use bounds::{ResultSize, Source, has_unknown_sizes, says_sizes, size_sources};
+pub use control::{NO_TRIP_LIMIT, carried_count, missing_shape, region_block, yielded};
 pub use conv_transpose::TransposedWindow;
 pub use indexed::elements_axis;
 pub use layout::{SliceRange, gather_axis, normalize_axis, pad_amounts, slice_ranges, unsqueeze_axes};
@@ -66,6 +67,7 @@ fn shape_rule(rule: ShapeRule) -> Infer {
         ShapeRule::Conv => window::conv,
         ShapeRule::ConvTranspose => conv_transpose::conv_transpose,
         ShapeRule::DepthToSpace => rearrange::depth_to_space,
+        ShapeRule::DequantizeLinear => quantized::dequantize_linear,
         ShapeRule::Det => matrix::det,
         ShapeRule::Expand => rearrange::expand,
         ShapeRule::Flatten => layout::flatten,
@@ -92,6 +94,7 @@ fn shape_rule(rule: ShapeRule) -> Infer {
         ShapeRule::Pool => window::pool,
         ShapeRule::PositionOfExtreme => reduce::arg,
         ShapeRule::Pow => elementwise::pow,
+        ShapeRule::QuantizeLinear => quantized::quantize_linear,
         ShapeRule::Range => elementwise::range,
         ShapeRule::Recurrent => recurrent::recurrent,
         ShapeRule::Reduce => reduce::reduce,

@@ -1,6 +1,6 @@
 //! Operations that sort and select: how much they give may be known only when the network runs.
 
-use super::{attributes, limits::upper_bound, normalize_axis, operands::*};
+use super::{Dimensions, attributes, limits::upper_bound, normalize_axis, operands::*};
 use crate::{
     ElementType,
     ir::{OperationAttributes, TensorType},
@@ -27,25 +27,29 @@ pub(super) fn top_k(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, 
     };
     let Some(dimensions) = &input.dimensions else { return both(TensorType::unranked(input.element)) };
     let axis = top_k_axis(operation)?;
-    let mut result = dimensions.clone();
-    if let Some(k) = constant_integers(operation, 1)? {
-        let k = k.first().and_then(|&k| u64::try_from(k).ok()).ok_or("has a negative k")?;
-        if let Some(size) = dimensions[axis].filter(|&size| size < k) {
-            return Err(format!("takes {k} of {size} elements"));
-        }
-        result[axis] = Some(k);
-        return both(TensorType::with_dimensions(input.element, Some(result)));
+    let constant = match constant_integers(operation, 1)? {
+        Some(k) => Some(k.first().and_then(|&k| u64::try_from(k).ok()).ok_or("has a negative k")?),
+        None => None,
+    };
+    let mut sizes = dimensions.clone();
+    sizes[axis] = constant;
+    let Some(mut bounds) = largest_sizes(&input).into_iter().flatten().collect::<Option<Vec<u64>>>() else {
+        return both(TensorType::with_dimensions(input.element, Some(sizes)));
+    };
+    if let Some(k) = constant.filter(|&k| k > bounds[axis]) {
+        return Err(format!("takes {k} of {} elements", bounds[axis]));
     }
     let limit = upper_bound(operation.operand_at(1).map_err(|error| error.to_string())?);
-    let limit = limit.and_then(|limit| u64::try_from(limit).ok());
-    let bounds: Option<Vec<u64>> = dimensions.iter().copied().collect();
-    let Some(mut bounds) = bounds else {
-        result[axis] = None;
-        return both(TensorType::with_dimensions(input.element, Some(result)));
-    };
+    let limit = constant.or(limit.and_then(|limit| u64::try_from(limit).ok()));
     bounds[axis] = limit.map_or(bounds[axis], |limit| limit.min(bounds[axis]));
-    let unknown: Vec<bool> = (0..bounds.len()).map(|d| d == axis).collect();
+    let unknown: Vec<bool> = sizes.iter().map(Option::is_none).collect();
     both(TensorType::bounded(input.element, &bounds, &unknown))
+}
+
+/// The sizes of a tensor, and the largest ones where they are known only when running.
+fn largest_sizes(r#type: &TensorType) -> Dimensions {
+    let bounds = r#type.bounds.as_ref().map(|bounds| bounds.iter().copied().map(Some).collect());
+    bounds.or_else(|| r#type.dimensions.clone())
 }
 
 pub(super) fn non_zero(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
@@ -101,17 +105,27 @@ pub(super) fn non_max_suppression(operation: OperationRef<'_, '_>) -> Result<Vec
             return Err(format!("has a '{name}' of {most} elements; it is one number"));
         }
     }
-    let (Some(boxes), Some(scores)) = (boxes.dimensions, scores.dimensions) else {
+    let (Some(most_boxes), Some(most_scores)) = (largest_sizes(&boxes), largest_sizes(&scores)) else {
         return one(ElementType::I64, Some(vec![None, Some(3)]));
     };
-    let ([batches, count, four], [score_batches, classes, score_count]) = (boxes.as_slice(), scores.as_slice()) else {
-        return Err("has boxes or scores that are not of rank 3".into());
-    };
+    let (boxes, scores) = (boxes.dimensions.unwrap_or_default(), scores.dimensions.unwrap_or_default());
     let fits = |a: &Option<u64>, b: &Option<u64>| a.is_none() || b.is_none() || a == b;
-    if four.is_some_and(|four| four != 4) || !fits(batches, score_batches) || !fits(count, score_count) {
+    let is_fit = match (boxes.as_slice(), scores.as_slice()) {
+        ([batches, count, four], [score_batches, _, score_count]) => {
+            four.is_none_or(|four| four == 4) && fits(batches, score_batches) && fits(count, score_count)
+        }
+        _ => return Err("has boxes or scores that are not of rank 3".into()),
+    };
+    if !is_fit {
         return Err(format!("has boxes of {boxes:?} and scores of {scores:?}; they must be [b, n, 4] and [b, c, n]"));
     }
-    let (Some(batches), Some(classes), Some(count)) = (batches.or(*score_batches), *classes, count.or(*score_count))
+    let ([batches, count, _], [score_batches, classes, score_count]) = (most_boxes.as_slice(), most_scores.as_slice())
+    else {
+        return one(ElementType::I64, Some(vec![None, Some(3)]));
+    };
+    let least = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+    let (Some(batches), Some(classes), Some(count)) =
+        (least(*batches, *score_batches), *classes, least(*count, *score_count))
     else {
         return one(ElementType::I64, Some(vec![None, Some(3)]));
     };

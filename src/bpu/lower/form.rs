@@ -10,8 +10,8 @@ use crate::bpu::{
     constraints::{self, Known},
     model::Segment,
 };
-use hb_dialects::ir::{self, TensorType};
-use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
+use hb_dialects::hfloat::has_unknown_sizes;
+use melior::ir::OperationRef;
 
 /// The nodes that an operation becomes, and what computes them.
 pub struct Form {
@@ -82,8 +82,7 @@ fn integers_or_floats(
 
 /// Lowers the operation alone and asks the constraints about every node.
 fn lowered(operation: OperationRef<'_, '_>, typing: Typing, known: Known, engines: Engines) -> Result<Segment, String> {
-    let mut values = operation.operands().chain(ir::results(operation));
-    if values.any(|value| TensorType::from_type(value.r#type()).is_ok_and(|r#type| r#type.is_bounded())) {
+    if has_unknown_sizes(operation) {
         return Err("It has a value whose size is known only when the network runs, which the BPU cannot have.".into());
     }
     let mut builder = Builder::asking(typing, known);

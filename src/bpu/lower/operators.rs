@@ -100,6 +100,8 @@ fn rule(op: StructuredOp) -> Option<Lower> {
         | StructuredOp::BitwiseXor
         | StructuredOp::Mod
         | StructuredOp::BitCast
+        | StructuredOp::QuantizeLinear
+        | StructuredOp::DequantizeLinear
         | StructuredOp::CumSum
         | StructuredOp::CumProd
         | StructuredOp::Det

@@ -4,9 +4,11 @@ use hb_dialects::ElementType;
 use hb_dialects::hfloat::attributes;
 
 use super::super::error::Error;
-use super::super::expression::{Expression, GraphTensorId, axis, index, select};
+use super::super::expression::{Expression, GraphTensorId, axis, constant, index, select};
 use super::super::graph::{Compute, RunCheck};
+use super::super::scalar::Scalar;
 use super::node::{OperatorNode, Results, axes};
+use super::sizes;
 
 /// An axis that may count from the end.
 fn positive_axis(node: &OperatorNode, value: i64, rank: usize) -> Result<usize, Error> {
@@ -36,6 +38,9 @@ pub(super) fn transpose(node: &mut OperatorNode) -> Results {
 pub(super) fn concat(node: &mut OperatorNode) -> Results {
     let rank = node.result_shape()?.len();
     let along = positive_axis(node, attributes::axis(node.operation)?, rank)?;
+    if (0..node.operands.len()).any(|operand| sizes::of_unknown(node, operand, along).is_some()) {
+        return joined(node, along, rank);
+    }
     let output = node.result_tensor()?;
     let mut start = 0;
     for operand in node.operands.clone() {
@@ -49,6 +54,40 @@ pub(super) fn concat(node: &mut OperatorNode) -> Results {
         start += shape.get(along).copied().unwrap_or(0);
     }
     Ok(vec![output])
+}
+
+/// Where the sizes of operands along the axis are known only when running: each element looks for the operand that it comes from.
+fn joined(node: &mut OperatorNode, along: usize, rank: usize) -> Results {
+    // The place in what comes after the operands before.
+    let mut place = axis(along);
+    let mut parts = Vec::new();
+    for (number, operand) in node.operands.clone().into_iter().enumerate() {
+        let most = node.shape(operand)?.get(along).copied().unwrap_or(0) as i64;
+        if most == 0 {
+            continue;
+        }
+        let size = match sizes::of_unknown(node, number, along) {
+            Some(sizes) => node.graph.load(sizes, vec![index(along as i64)]),
+            None => index(most),
+        };
+        let mut at = axes(0, rank);
+        if let Some(slot) = at.get_mut(along) {
+            *slot = place.clone().clamp(0, most - 1);
+        }
+        parts.push((place.clone().less(size.clone()), node.graph.load(operand, at)));
+        place = place - size;
+    }
+    let joined = parts.into_iter().rev().reduce(|(_, after), (inside, value)| {
+        let chosen = select(inside.clone(), value, after);
+        (inside, chosen)
+    });
+    match joined {
+        Some((_, value)) => node.fill_result(value),
+        None => {
+            let zero = constant(node.result_element()?, Scalar::Integer(0));
+            node.fill_result(zero)
+        }
+    }
 }
 
 pub(super) fn slice(node: &mut OperatorNode) -> Results {
@@ -143,28 +182,34 @@ pub(super) fn gather_elements(node: &mut OperatorNode) -> Results {
     let (shape, rank) = (node.shape(data)?, node.shape(indices)?.len());
     let along = positive_axis(node, attributes::axis(node.operation)?, shape.len())?;
     let size = shape.get(along).copied().unwrap_or(0) as i64;
-    let chosen = from_front(node.graph.load(indices, axes(0, rank)), size);
+    let chosen = from_front(node.graph.load(indices, axes(0, rank)), size, index(size));
     let mut at = axes(0, rank);
     if let Some(slot) = at.get_mut(along) {
         *slot = chosen;
     }
     let value = node.graph.load(data, at);
-    fill_checked(node, value, indices, size)
+    fill_checked(node, value, indices, size, None)
 }
 
-/// An index that may count from the end, within its axis.
-fn from_front(chosen: Expression, size: i64) -> Expression {
+/// An index that may count from the end, within an axis of this size, for which there is room for `most`.
+fn from_front(chosen: Expression, most: i64, size: Expression) -> Expression {
     let chosen = chosen.cast(ElementType::I64);
     let chosen = select(chosen.clone().less(index(0)), chosen.clone() + size, chosen);
-    chosen.clamp(0, (size - 1).max(0))
+    chosen.clamp(0, (most - 1).max(0))
 }
 
-/// Fills the result with what is read at `indices`, which must lie within an axis of this size.
-fn fill_checked(node: &mut OperatorNode, value: Expression, indices: GraphTensorId, size: i64) -> Results {
+/// Fills the result with what is read at `indices`, which must lie within an axis of this size; see [`RunCheck::along`].
+fn fill_checked(
+    node: &mut OperatorNode,
+    value: Expression,
+    indices: GraphTensorId,
+    size: i64,
+    along: Option<(GraphTensorId, usize)>,
+) -> Results {
     let (output, extents) = (node.result_tensor()?, node.result_shape()?);
     let mut compute = Compute::elementwise(&node.name, output, &extents, value);
     let sizes = node.tensor(indices)?.sizes;
-    compute.checks.push(RunCheck { tensor: indices, sizes, low: -size, high: size - 1 });
+    compute.checks.push(RunCheck { tensor: indices, sizes, low: -size, high: size - 1, along });
     node.graph.push(compute)?;
     Ok(vec![output])
 }
@@ -174,10 +219,15 @@ pub(super) fn gather(node: &mut OperatorNode) -> Results {
     let (shape, index_rank) = (node.shape(data)?, node.shape(indices)?.len());
     let along = positive_axis(node, attributes::axis(node.operation)?, shape.len())?;
     let size = shape.get(along).copied().unwrap_or(0) as i64;
-    let chosen = from_front(node.graph.load(indices, axes(along, index_rank)), size);
+    let unknown = sizes::of_unknown(node, 0, along).map(|sizes| (sizes, along));
+    let actual = match unknown {
+        Some((sizes, along)) => node.graph.load(sizes, vec![index(along as i64)]),
+        None => index(size),
+    };
+    let chosen = from_front(node.graph.load(indices, axes(along, index_rank)), size, actual);
     let mut at = axes(0, along);
     at.push(chosen);
     at.extend(axes(along + index_rank, shape.len() - along - 1));
     let value = node.graph.load(data, at);
-    fill_checked(node, value, indices, size)
+    fill_checked(node, value, indices, size, unknown)
 }

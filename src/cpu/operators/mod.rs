@@ -87,6 +87,8 @@ fn structured(op: StructuredOp) -> Definition {
         StructuredOp::Where => elementwise::r#where,
         StructuredOp::Range => elementwise::range,
         StructuredOp::Cast => elementwise::cast,
+        StructuredOp::QuantizeLinear => quantize::quantize_linear,
+        StructuredOp::DequantizeLinear => quantize::dequantize_linear,
         StructuredOp::BatchNormalization => elementwise::batch_normalization,
         StructuredOp::Identity
         | StructuredOp::Flatten

@@ -56,6 +56,12 @@ impl OperatorNode<'_, '_, '_> {
         Ok(self.tensor(id)?.element)
     }
 
+    /// The operands whose sizes are known only when running.
+    pub(crate) fn bounded_operands(&self) -> Vec<usize> {
+        let is_bounded = |id: &GraphTensorId| self.graph.tensor(*id).is_some_and(|tensor| tensor.sizes.is_some());
+        (0..self.operands.len()).filter(|&index| self.operands.get(index).is_some_and(is_bounded)).collect()
+    }
+
     /// The integers of an operand that must be known now, because they shape the code.
     pub(crate) fn constant_integers(&self, index: usize, what: &str) -> Result<Vec<i64>, Error> {
         let tensor = self.tensor(self.operand(index)?)?;

@@ -1,4 +1,4 @@
-//! `quant.qcast` and `quant.dcast`: real quantization, as ONNX QuantizeLinear and DequantizeLinear define it.
+//! Real quantization, as ONNX QuantizeLinear and DequantizeLinear define it: the operators of a network, and `quant.qcast` and `quant.dcast`.
 
 use std::sync::Arc;
 
@@ -147,4 +147,38 @@ pub(super) fn dequantize(node: &mut OperatorNode) -> Results {
         None => integer,
     };
     node.fill_result(distance * scale)
+}
+
+/// A scale or zero point at the axes of the result, as f32.
+fn parameter(node: &OperatorNode, number: usize) -> Result<Expression, Error> {
+    let id = node.operand(number)?;
+    let shape = node.shape(id)?;
+    let at = match shape.as_slice() {
+        [] => Vec::new(),
+        [1] => vec![index(0)],
+        _ => {
+            let rank = node.result_shape()?.len();
+            let along = hfloat::normalize_axis(hfloat::attributes::axis(node.operation)?, rank);
+            vec![axis(along.map_err(|reason| node.invalid(reason))?)]
+        }
+    };
+    Ok(node.graph.load(id, at).cast(ElementType::F32))
+}
+
+/// ONNX QuantizeLinear-25.
+pub(super) fn quantize_linear(node: &mut OperatorNode) -> Results {
+    let (scale, zero_point) = (parameter(node, 1)?, parameter(node, 2)?);
+    let Some((low, high)) = node.result_element()?.integer_range() else {
+        return Err(node.invalid("gives no integers"));
+    };
+    let moved = (node.broadcast(0)? / scale).round() + zero_point;
+    let (low, high) = (moved.like(low as f64), moved.like(high as f64));
+    node.fill_result(moved.maximum(low).minimum(high))
+}
+
+/// ONNX DequantizeLinear-25.
+pub(super) fn dequantize_linear(node: &mut OperatorNode) -> Results {
+    let (scale, zero_point) = (parameter(node, 1)?, parameter(node, 2)?);
+    let value = (node.broadcast(0)?.cast(ElementType::F32) - zero_point) * scale;
+    node.fill_result(value)
 }

@@ -9,7 +9,7 @@ use super::node::{OperatorNode, Results};
 pub(super) fn top_k(node: &mut OperatorNode) -> Results {
     let axis = hfloat::top_k_axis(node.operation).map_err(|reason| node.invalid(reason))?;
     let largest = attributes::largest(node.operation)?;
-    node.call(TopK { axis, largest })
+    node.call(TopK { axis, largest, bounded: node.bounded_operands() })
 }
 
 /// ONNX NonZero-13.
@@ -26,7 +26,7 @@ pub(super) fn max_roi_pool(node: &mut OperatorNode) -> Results {
 /// ONNX NonMaxSuppression-11.
 pub(super) fn non_max_suppression(node: &mut OperatorNode) -> Results {
     let center_point_box = attributes::center_point_box(node.operation)?;
-    node.call(NonMaxSuppression { center_point_box })
+    node.call(NonMaxSuppression { center_point_box, bounded: node.bounded_operands() })
 }
 
 /// ONNX Unique-11.

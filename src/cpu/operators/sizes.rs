@@ -1,13 +1,13 @@
 //! Sizes that are known only when the network runs: from operands to results.
 
 use hb_dialects::ElementType;
-use hb_dialects::hfloat::{self, Op, Source};
+use hb_dialects::hfloat::{self, Op, ResultSize, Source};
 use hb_dialects::ir::OperationAttributes;
 
 use super::super::error::Error;
 use super::super::expression::{GraphTensorId, axis};
 use super::super::graph::ExpressionGraph;
-use super::super::routines::SameSizes;
+use super::super::routines::{SameSizes, Size};
 use super::node::OperatorNode;
 
 /// Appends the sizes of outputs to the outputs.
@@ -31,42 +31,67 @@ pub(super) fn complete(node: &mut OperatorNode, tensors: &[GraphTensorId]) -> Re
     {
         return Ok(());
     }
-    let sources = hfloat::size_sources(node.operation).map_err(|reason| node.invalid(reason))?;
-    let (Some(sources), [result]) = (sources, tensors) else {
+    let sizes = hfloat::size_sources(node.operation).map_err(|reason| node.invalid(reason))?;
+    let (Some(result_sizes), [result]) = (sizes, tensors) else {
         return Err(
             node.unsupported("the size of its operand is known only when the network runs, which it cannot take")
         );
     };
     let shape = node.shape(*result)?;
+    if node.results.first().is_some_and(|r#type| !r#type.is_bounded()) {
+        return Ok(());
+    }
     let mut sizes: Vec<GraphTensorId> = Vec::new();
     let mut all = Vec::new();
-    for (dimension, sources) in sources.iter().enumerate() {
+    for (dimension, result_size) in result_sizes.iter().enumerate() {
         let mut places = Vec::new();
-        for &(operand, position) in sources.iter().filter(|source| is_unknown(node, **source)) {
+        for &(operand, position) in result_size.sources().iter().filter(|source| is_unknown(node, **source)) {
             let id = node.operand(operand).ok().and_then(|id| of(id, node.graph));
             let id = id.ok_or_else(|| node.invalid("lost the sizes of an operand"))?;
             let number = sizes.iter().position(|known| *known == id).unwrap_or_else(|| {
                 sizes.push(id);
                 sizes.len() - 1
             });
-            if !places.contains(&(number, position)) {
-                places.push((number, position));
-            }
+            places.push((number, position));
         }
-        let known = shape.get(dimension).and_then(|size| i64::try_from(*size).ok()).unwrap_or(0);
-        all.push(if places.is_empty() { Err(known) } else { Ok(places) });
+        all.push(match result_size {
+            _ if places.is_empty() => Size::Known(number(shape.get(dimension).copied())),
+            ResultSize::Same(_) => {
+                places.dedup();
+                Size::Same(places)
+            }
+            ResultSize::Sum(sources) => {
+                let known = sources.iter().filter(|source| !is_unknown(node, **source));
+                let known = known.map(|&(operand, position)| size_of(node, operand, position));
+                Size::Sum(places, known.sum::<Result<i64, Error>>()?)
+            }
+        });
     }
     let actual = match sizes.as_slice() {
         // All sizes are those of one operand, in order.
         &[only] if is_same(node, only, &all)? => only,
         _ => {
             let actual = node.temporary(ElementType::I64, &[shape.len()])?;
-            node.push_call(SameSizes { sources: all }, sizes, vec![actual])?;
+            node.push_call(SameSizes { sizes: all }, sizes, vec![actual])?;
             actual
         }
     };
     node.graph.set_sizes(*result, actual);
     Ok(())
+}
+
+fn number(size: Option<usize>) -> i64 {
+    size.and_then(|size| i64::try_from(size).ok()).unwrap_or(0)
+}
+
+fn size_of(node: &OperatorNode, operand: usize, dimension: usize) -> Result<i64, Error> {
+    Ok(number(node.shape(node.operand(operand)?)?.get(dimension).copied()))
+}
+
+/// The tensor that holds the sizes of an operand, if that of this dimension is known only when running.
+pub(super) fn of_unknown(node: &OperatorNode, operand: usize, dimension: usize) -> Option<GraphTensorId> {
+    let sizes = node.graph.tensor(node.operand(operand).ok()?)?.sizes?;
+    is_unknown(node, (operand, dimension)).then_some(sizes)
 }
 
 fn is_unknown(node: &OperatorNode, (operand, dimension): Source) -> bool {
@@ -78,10 +103,7 @@ fn is_unknown(node: &OperatorNode, (operand, dimension): Source) -> bool {
     r#type.and_then(|r#type| Some(r#type.dimensions?.get(dimension)?.is_none())).unwrap_or(false)
 }
 
-fn is_same(node: &OperatorNode, sizes: GraphTensorId, all: &[Result<Vec<(usize, usize)>, i64>]) -> Result<bool, Error> {
-    let same = all.iter().enumerate().all(|(dimension, source)| match source {
-        Ok(places) => places.as_slice() == [(0, dimension)],
-        Err(_) => false,
-    });
+fn is_same(node: &OperatorNode, sizes: GraphTensorId, all: &[Size]) -> Result<bool, Error> {
+    let same = all.iter().enumerate().all(|(dimension, size)| *size == Size::Same(vec![(0, dimension)]));
     Ok(same && node.shape(sizes)? == [all.len()])
 }

@@ -33,7 +33,7 @@ pub(crate) use recurrence::{Cell, Direction, Recurrence};
 pub(crate) use region::Region;
 pub(crate) use repeat::Repeat;
 pub(crate) use roi_align::RoiAlign;
-pub(crate) use same_sizes::SameSizes;
+pub(crate) use same_sizes::{SameSizes, Size};
 pub(crate) use scatter::{Places, Reduction, Scatter};
 pub(crate) use top_k::TopK;
 pub(crate) use unique::Unique;
@@ -55,6 +55,15 @@ fn write_sizes(results: &mut [ResultView<'_>], index: usize, sizes: &[usize]) ->
         *to = i64::try_from(*size).unwrap_or(i64::MAX);
     }
     Ok(())
+}
+
+/// The sizes that an operand has. Those of `bounded` operands, which are known only when running, are the last operands, in order.
+fn actual_sizes(operands: &[ArrayView<'_>], index: usize, bounded: &[usize]) -> Result<Vec<usize>, Fault> {
+    let shape = operand(operands, index)?.shape;
+    let Some(position) = bounded.iter().position(|bounded| *bounded == index) else { return Ok(shape.to_vec()) };
+    let sizes = integers(operands, (operands.len() + position).saturating_sub(bounded.len()))?;
+    let within = |(size, most): (i64, &usize)| usize::try_from(size).unwrap_or(0).min(*most);
+    Ok(sizes.into_iter().zip(shape).map(within).collect())
 }
 
 fn result<'v, 'a>(results: &'v mut [ResultView<'a>], index: usize) -> Result<&'v mut ResultView<'a>, Fault> {

@@ -2,23 +2,39 @@
 
 use super::super::executable::ArrayView;
 use super::super::routine::{BoardCode, Fault, ResultView, Routine};
-use super::{clear, number, operand, result, values, write_sizes};
+use super::{actual_sizes, clear, number, operand, result, values, write_sizes};
 
 /// Operands: boxes `[batches, n, 4]`, scores `[batches, classes, n]`, the number of boxes per class, the threshold of the overlap,
-/// the threshold of scores or an empty tensor. Results: batch, class and box of each selected box, and the sizes.
-#[derive(Clone, Copy, Debug)]
+/// the threshold of scores or an empty tensor, then the sizes of those in `bounded`. Results: batch, class and box of each selected box, and
+/// the sizes.
+#[derive(Clone, Debug)]
 pub(crate) struct NonMaxSuppression {
     pub center_point_box: bool,
+    /// The operands whose sizes are known only when running.
+    pub bounded: Vec<usize>,
 }
 
 impl Routine for NonMaxSuppression {
     fn run(&self, operands: &[ArrayView<'_>], results: &mut [ResultView<'_>]) -> Result<(), Fault> {
         clear(results);
         let (boxes, scores) = (values::<f32>(operands, 0)?, values::<f32>(operands, 1)?);
-        let (_, classes, count) = match operand(operands, 1)?.shape {
-            &[batches, classes, count] => (batches, classes, count),
-            shape => return Err(Fault::Reason(format!("has scores of shape {shape:?}"))),
+        let (&[_, room, _], &[_, classes, lane_length]) = (operand(operands, 0)?.shape, operand(operands, 1)?.shape)
+        else {
+            return Err(Fault::Reason("has boxes or scores that are not of rank 3".to_owned()));
         };
+        let (box_sizes, score_sizes) =
+            (actual_sizes(operands, 0, &self.bounded)?, actual_sizes(operands, 1, &self.bounded)?);
+        let (&[box_batches, box_count, _], &[batches, own_classes, count]) =
+            (box_sizes.as_slice(), score_sizes.as_slice())
+        else {
+            return Err(Fault::Reason("has boxes or scores of which not all sizes are known".to_owned()));
+        };
+        if (box_batches, box_count) != (batches, count) {
+            let reason = format!(
+                "has boxes of {box_sizes:?} and scores of {score_sizes:?}; they must be [b, n, 4] and [b, c, n]"
+            );
+            return Err(Fault::Reason(reason));
+        }
         let most = usize::try_from(number::<i64>(operands, 2)?.unwrap_or(0)).unwrap_or(0);
         let overlap = number::<f32>(operands, 3)?.unwrap_or(0.0);
         if !(0.0..=1.0).contains(&overlap) {
@@ -27,9 +43,11 @@ impl Routine for NonMaxSuppression {
         let least = number::<f32>(operands, 4)?;
         let mut selected = 0;
         if count > 0 && most > 0 {
-            for (lane, scores) in scores.chunks_exact(count).enumerate() {
-                let (batch, class) = (lane / classes, lane % classes);
-                let boxes = boxes.get(batch * count * 4..(batch + 1) * count * 4).unwrap_or_default();
+            let lanes = (0..batches).flat_map(|batch| (0..own_classes).map(move |class| (batch, class)));
+            for (batch, class) in lanes {
+                let lane = (batch * classes + class) * lane_length;
+                let scores = scores.get(lane..lane + count).unwrap_or_default();
+                let boxes = boxes.get(batch * room * 4..(batch * room + count) * 4).unwrap_or_default();
                 let boxes: Vec<Box> = boxes.chunks_exact(4).map(|numbers| self.corners(numbers)).collect();
                 for index in select(&boxes, scores, most, overlap, least) {
                     let row = [batch as i64, class as i64, index as i64];
@@ -43,7 +61,8 @@ impl Routine for NonMaxSuppression {
     }
 
     fn board_code(&self) -> BoardCode {
-        let parameters = vec![i64::from(self.center_point_box)];
+        let bounded = self.bounded.iter().map(|operand| *operand as i64);
+        let parameters = std::iter::once(i64::from(self.center_point_box)).chain(bounded).collect();
         BoardCode::Function { symbol: "hb_non_max_suppression", parameters }
     }
 }

@@ -5,14 +5,16 @@ use std::cmp::Ordering;
 use super::super::array::ArrayElement;
 use super::super::executable::ArrayView;
 use super::super::routine::{BoardCode, Fault, ResultView, Routine};
-use super::{clear, for_number, number, operand, result, split_at_axis, values, write_sizes};
+use super::{actual_sizes, clear, for_number, number, operand, result, split_at_axis, values, write_sizes};
 
-/// Operands: the input, and k. Results: values and indices, with room for the largest k; when k is known only when running, the
-/// sizes of each.
-#[derive(Clone, Copy, Debug)]
+/// Operands: the input, k, and the sizes of those in `bounded`. Results: values and indices, with room for the largest k; when sizes are
+/// known only when running, those of each.
+#[derive(Clone, Debug)]
 pub(crate) struct TopK {
     pub axis: usize,
     pub largest: bool,
+    /// The operands whose sizes are known only when running.
+    pub bounded: Vec<usize>,
 }
 
 impl Routine for TopK {
@@ -23,7 +25,8 @@ impl Routine for TopK {
     }
 
     fn board_code(&self) -> BoardCode {
-        let parameters = vec![self.axis as i64, i64::from(self.largest)];
+        let bounded = self.bounded.iter().map(|operand| *operand as i64);
+        let parameters = [self.axis as i64, i64::from(self.largest)].into_iter().chain(bounded).collect();
         BoardCode::Function { symbol: "hb_top_k", parameters }
     }
 }
@@ -35,14 +38,15 @@ fn run<T: ArrayElement + PartialOrd>(
 ) -> Result<(), Fault> {
     let (input, shape) = (values::<T>(operands, 0)?, operand(operands, 0)?.shape);
     let (outer, along, inner) = split_at_axis(shape, routine.axis);
-    let mut sizes = result(results, 0)?.shape.to_vec();
-    let room = sizes.get(routine.axis).copied().unwrap_or(1);
+    let mut sizes = actual_sizes(operands, 0, &routine.bounded)?;
+    let count = sizes.get(routine.axis).copied().unwrap_or(1);
+    let room = result(results, 0)?.shape.get(routine.axis).copied().unwrap_or(1);
     let k = number::<i64>(operands, 1)?.unwrap_or(0);
-    let k = usize::try_from(k).ok().filter(|&k| k <= room.min(along));
+    let k = usize::try_from(k).ok().filter(|&k| k <= room.min(count));
     let k = k.ok_or_else(|| {
-        Fault::Reason(format!("takes {:?} of {} elements", number::<i64>(operands, 1), room.min(along)))
+        Fault::Reason(format!("takes {:?} of {} elements", number::<i64>(operands, 1), room.min(count)))
     })?;
-    let mut order: Vec<usize> = Vec::with_capacity(along);
+    let mut order: Vec<usize> = Vec::with_capacity(count);
     for lane in 0..outer * inner {
         let (outside, inside) = (lane / inner, lane % inner);
         let at = |index: usize| (outside * along + index) * inner + inside;
@@ -52,8 +56,8 @@ fn run<T: ArrayElement + PartialOrd>(
             (if routine.largest { order.reverse() } else { order }).then(a.cmp(b))
         };
         order.clear();
-        order.extend(0..along);
-        if k < along {
+        order.extend(0..count);
+        if k < count {
             order.select_nth_unstable_by(k, compare);
         }
         order.truncate(k);

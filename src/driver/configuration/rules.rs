@@ -189,7 +189,9 @@ fn check_calibration(checker: &mut Checker) {
             true => format!("not given, but calibration_type {} needs samples", kind.word()),
             false => "no samples are given".to_owned(),
         };
-        checker.error(&CAL_DATA_DIR, what, "add it; or set calibration_type: 'skip' to judge speed only");
+        let remedy =
+            "add it; or set calibration_type: 'skip' to judge speed only, or for a network that brings its scales";
+        checker.error(&CAL_DATA_DIR, what, remedy);
     }
     let asymmetric = checker.value(&OPTIMIZATION).is_some_and(|words| words.contains(&Optimization::Asymmetric));
     if kind == CalibrationType::Default && asymmetric {

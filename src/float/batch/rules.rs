@@ -137,7 +137,9 @@ impl<'c: 'a, 'a> Rule<'c, 'a> {
                 let axis = normalize_axis(attributes::axis(self.operation).map_err(text)?, self.rank(0))?;
                 self.only_along(&(0..axis).collect::<Vec<_>>())
             }
-            StructuredOp::Softmax => self.not_along(attributes::axis(self.operation).map_err(text)?),
+            StructuredOp::Softmax | StructuredOp::QuantizeLinear | StructuredOp::DequantizeLinear => {
+                self.not_along(attributes::axis(self.operation).map_err(text)?)
+            }
             StructuredOp::CumSum | StructuredOp::CumProd => {
                 self.not_along(*self.integers(1)?.first().ok_or("its axis is missing")?)
             }

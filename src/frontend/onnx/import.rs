@@ -170,6 +170,9 @@ fn build_module<'c>(context: &'c Context, mut model: Model) -> Result<Module<'c>
     rewriter.rewrite(std::mem::take(&mut model.graph.nodes))?;
     let graph = &model.graph;
     let outputs = rewriter.importer.outputs(graph)?;
+    for (output, declared) in outputs.iter().zip(&graph.outputs) {
+        give_rank(context, *output, declared)?;
+    }
     block.append_operation(func::r#return(&outputs, unknown));
     drop(rewriter);
     let results: Vec<Type> = outputs.iter().map(|value| value.r#type()).collect();
@@ -198,6 +201,16 @@ fn build_module<'c>(context: &'c Context, mut model: Model) -> Result<Module<'c>
     let module = Module::new(unknown);
     module.body().append_operation(function);
     Ok(module)
+}
+
+/// A value of which nothing tells the rank before constants are folded has that which the model declares: files of ONNX say one of each output.
+fn give_rank(context: &Context, output: MlirValue<'_, '_>, declared: &Value) -> Result<(), OnnxError> {
+    let r#type = TensorType::from_type(output.r#type())?;
+    if let (None, Some(shape)) = (&r#type.dimensions, &declared.shape) {
+        let ranked = TensorType::with_dimensions(r#type.element, Some(vec![None; shape.len()]));
+        set_result_type(output, ranked.to_type(context));
+    }
+    Ok(())
 }
 
 fn is_unread(value: MlirValue<'_, '_>) -> bool {

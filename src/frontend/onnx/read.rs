@@ -247,7 +247,11 @@ fn value(graph: &str, role: &str, proto: &ValueInfoProto) -> Result<Value, OnnxE
     let Some(kind) = &proto.r#type else {
         return Ok(Value { name, element: None, shape: None });
     };
-    let tensor = kind.tensor_type.as_ref().ok_or_else(|| failed("only tensors are supported".to_owned()))?;
+    // Exporters leave the types of what a graph gives empty; what is no tensor is refused where it is made.
+    let Some(tensor) = &kind.tensor_type else {
+        let unknown = || Value { name: name.clone(), element: None, shape: None };
+        return if role == "input" { Err(failed("only tensors are supported".to_owned())) } else { Ok(unknown()) };
+    };
     let element = match tensor.elem_type {
         0 => None,
         code => Some(element_type(code).map_err(failed)?),

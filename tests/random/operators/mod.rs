@@ -46,6 +46,7 @@ fn family(operator: &OnnxOperator) -> Family {
             ShapeRule::GroupNormalization => statistics::group_normalization,
             ShapeRule::Identity | ShapeRule::Unary => elementwise::unary,
             ShapeRule::BitCast
+            | ShapeRule::DequantizeLinear
             | ShapeRule::Det
             | ShapeRule::GatherElements
             | ShapeRule::GatherNd
@@ -57,6 +58,7 @@ fn family(operator: &OnnxOperator) -> Family {
             | ShapeRule::MaxRoiPool
             | ShapeRule::NonMaxSuppression
             | ShapeRule::NonZero
+            | ShapeRule::QuantizeLinear
             | ShapeRule::RoiAlign
             | ShapeRule::ScatterElements
             | ShapeRule::ScatterNd
@@ -124,6 +126,9 @@ pub fn left_out(operator: &OnnxOperator) -> Option<&'static str> {
         | ShapeRule::ScatterElements
         | ShapeRule::ScatterNd
         | ShapeRule::Unique => Some("its operands must fit its data: recorded cases, make conformance"),
+        ShapeRule::QuantizeLinear | ShapeRule::DequantizeLinear => {
+            Some("the networks are those before quantization: recorded cases, tests/quantized_networks.rs")
+        }
         ShapeRule::MaxRoiPool => Some("its regions must lie in its input: recorded cases"),
         ShapeRule::NonMaxSuppression | ShapeRule::NonZero => {
             Some("the generator has no sizes that are known only when running: tests/end_to_end/control.rs")

@@ -2,8 +2,9 @@
 //! f64, which holds every such sum exactly.
 
 use super::super::error::OnnxError;
-use super::super::model::Node;
+use super::super::model::{Attribute, Node};
 use super::super::normalize::Rewriter;
+use super::super::tensor::Tensor;
 use super::compose::{Composer, Made};
 use hb_dialects::ElementType;
 
@@ -43,7 +44,76 @@ fn quantize(c: &mut Composer, x: &str, scale: &str, zero_point: Option<&str>, to
     c.cast(&clipped, to)
 }
 
-pub(super) fn compose_quantize_linear(rewriter: &mut Rewriter, node: Node) -> Result<(), OnnxError> {
+/// Whether a node is what the dialect has: one scale, or one for each place along an axis, of f32.
+fn is_plain(rewriter: &Rewriter, node: &Node) -> bool {
+    let number = |name| match node.attribute(name) {
+        Some(Attribute::Int(number)) => *number,
+        _ => 0,
+    };
+    let is_f32 = |name| matches!(number(name), 0) || number(name) == i64::from(ElementType::F32.onnx_code());
+    let has_rank = rewriter.shape(node, 1).is_some_and(|shape| shape.len() <= 1);
+    number("block_size") == 0
+        && is_f32("precision")
+        && has_rank
+        && rewriter.input_element(node, 1).is_ok_and(|scale| scale == ElementType::F32)
+}
+
+/// The form of the dialect: with a zero point, and without what says that it is this form.
+fn push_plain(rewriter: &mut Rewriter, mut node: Node, integers: ElementType) -> Result<(), OnnxError> {
+    if node.input(2).is_none() {
+        let shape: Option<Vec<usize>> = rewriter
+            .shape(&node, 1)
+            .and_then(|shape| shape.into_iter().map(|size| usize::try_from(size?).ok()).collect());
+        let shape = shape.ok_or_else(|| OnnxError::node(&node, "the number of its scales must be known"))?;
+        let bytes = vec![0; shape.iter().product::<usize>() * integers.bytes()];
+        let zeros = Tensor::new(integers, shape, bytes.into()).map_err(|reason| OnnxError::node(&node, reason))?;
+        rewriter.complete_input(&mut node, 2, "zero_point", zeros)?;
+    }
+    for name in ["block_size", "output_dtype", "precision", "saturate"] {
+        node.take_attribute(name);
+    }
+    rewriter.push(node)
+}
+
+fn holds_reals(element: ElementType) -> bool {
+    matches!(element, ElementType::I8 | ElementType::U8 | ElementType::I16 | ElementType::U16)
+}
+
+pub(super) fn adapt_quantize_linear(rewriter: &mut Rewriter, node: Node) -> Result<(), OnnxError> {
+    let stated = match (rewriter.input_element(&node, 2), node.attribute("output_dtype")) {
+        (Ok(element), _) => Some(element),
+        (_, Some(Attribute::Int(code))) if *code != 0 => {
+            i32::try_from(*code).ok().and_then(|code| super::super::tensor::element_type(code).ok())
+        }
+        _ => Some(ElementType::U8),
+    };
+    match stated {
+        Some(integers)
+            if holds_reals(integers)
+                && is_plain(rewriter, &node)
+                && rewriter.input_element(&node, 0)? == ElementType::F32 =>
+        {
+            push_plain(rewriter, node, integers)
+        }
+        _ => compose_quantize_linear(rewriter, node),
+    }
+}
+
+pub(super) fn adapt_dequantize_linear(rewriter: &mut Rewriter, node: Node) -> Result<(), OnnxError> {
+    let to = match node.attribute("output_dtype") {
+        Some(Attribute::Int(code)) => *code,
+        _ => 0,
+    };
+    let integers = rewriter.input_element(&node, 0)?;
+    let is_f32 = to == 0 || to == i64::from(ElementType::F32.onnx_code());
+    if is_f32 && holds_reals(integers) && is_plain(rewriter, &node) {
+        push_plain(rewriter, node, integers)
+    } else {
+        compose_dequantize_linear(rewriter, node)
+    }
+}
+
+fn compose_quantize_linear(rewriter: &mut Rewriter, node: Node) -> Result<(), OnnxError> {
     let mut c = Composer::new(rewriter, node);
     let (x, scale) = (c.input(0)?, c.input(1)?);
     let zero_point = c.optional(2);
@@ -68,7 +138,7 @@ fn centred(c: &mut Composer, x: &str, zero_point: Option<&str>, element: Element
     c.make("Sub", &[&wide, &zero_point])
 }
 
-pub(super) fn compose_dequantize_linear(rewriter: &mut Rewriter, node: Node) -> Result<(), OnnxError> {
+fn compose_dequantize_linear(rewriter: &mut Rewriter, node: Node) -> Result<(), OnnxError> {
     let mut c = Composer::new(rewriter, node);
     let (x, scale) = (c.input(0)?, c.input(1)?);
     let element = match c.element_attribute("output_dtype")? {

@@ -1,0 +1,49 @@
+// The scales that a network brings become those of its values; constants keep theirs.
+// RUN: hb-opt %s --pass-pipeline="builtin.module(func.func(hfloat-infer-shapes,quant-take-scales))" --split-input-file | FileCheck %s
+
+// uint8 with the zero point 0 is int8 with -128: 255 steps of 0.5. One of two readers gets the real value, and so does the other.
+// CHECK-LABEL: func.func @values
+// CHECK-SAME: %arg0: tensor<1x2xf32> {hfloat.threshold = 1.270000e+02 : f64}
+// CHECK: %[[Y:.*]] = hfloat.relu %arg0 {hfloat.threshold = 1.275000e+02 : f64, hfloat.zero_point = -128 : i64}
+// CHECK-NOT: quantize_linear
+// CHECK: return %[[Y]], %[[Y]]
+func.func @values(%x: tensor<1x2xf32>) -> (tensor<1x2xf32>, tensor<1x2xf32>) {
+  %one = hfloat.constant dense<1.0> : tensor<f32>
+  %zero = hfloat.constant dense<0> : tensor<i8>
+  %q = hfloat.quantize_linear %x, %one, %zero : (tensor<1x2xf32>, tensor<f32>, tensor<i8>) -> tensor<1x2xi8>
+  %d = hfloat.dequantize_linear %q, %one, %zero : (tensor<1x2xi8>, tensor<f32>, tensor<i8>) -> tensor<1x2xf32>
+  %r = hfloat.relu %d : (tensor<1x2xf32>) -> tensor<1x2xf32>
+  %half = hfloat.constant dense<0.5> : tensor<f32>
+  %low = hfloat.constant dense<0> : tensor<ui8>
+  %u = hfloat.quantize_linear %r, %half, %low : (tensor<1x2xf32>, tensor<f32>, tensor<ui8>) -> tensor<1x2xui8>
+  %a = hfloat.dequantize_linear %u, %half, %low : (tensor<1x2xui8>, tensor<f32>, tensor<ui8>) -> tensor<1x2xf32>
+  %b = hfloat.dequantize_linear %u, %half, %low : (tensor<1x2xui8>, tensor<f32>, tensor<ui8>) -> tensor<1x2xf32>
+  return %a, %b : tensor<1x2xf32>, tensor<1x2xf32>
+}
+
+// -----
+
+// Integers that mean something else behind than before stay what they are, and both values have their scales.
+// CHECK-LABEL: func.func @other_scales
+// CHECK: hfloat.quantize_linear
+// CHECK: hfloat.dequantize_linear {{.*}}hfloat.threshold = 2.540000e+02 : f64}
+func.func @other_scales(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %one = hfloat.constant dense<1.0> : tensor<f32>
+  %two = hfloat.constant dense<2.0> : tensor<f32>
+  %zero = hfloat.constant dense<0> : tensor<i8>
+  %q = hfloat.quantize_linear %x, %one, %zero {axis = 0 : si64} : (tensor<2xf32>, tensor<f32>, tensor<i8>) -> tensor<2xi8>
+  %d = hfloat.dequantize_linear %q, %two, %zero {axis = 0 : si64} : (tensor<2xi8>, tensor<f32>, tensor<i8>) -> tensor<2xf32>
+  return %d : tensor<2xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @weights
+// CHECK: hfloat.constant {hfloat.scale_axis = 1 : i64, hfloat.scales = array<f64: 5.000000e-01, 2.000000e+00>} {{.*}} : tensor<2x2xf32>
+func.func @weights() -> tensor<2x2xf32> {
+  %w = hfloat.constant dense<[[1, -2], [3, 127]]> : tensor<2x2xi8>
+  %s = hfloat.constant dense<[0.5, 2.0]> : tensor<2xf32>
+  %z = hfloat.constant dense<0> : tensor<2xi8>
+  %d = hfloat.dequantize_linear %w, %s, %z : (tensor<2x2xi8>, tensor<2xf32>, tensor<2xi8>) -> tensor<2x2xf32>
+  return %d : tensor<2x2xf32>
+}

@@ -1,0 +1,123 @@
+//! `quant-take-scales`: what a network says of its own integers.
+
+use super::{
+    groups::ScaleGroups,
+    requests::round_result,
+    rules::{ACTIVATION_BITS, WIDE_BITS},
+    thresholds::{ThresholdRange, Thresholds, value_name, write_range},
+};
+use crate::numerics::threshold_of_affine;
+use hb_dialects::{
+    ElementType,
+    hfloat::Op,
+    ir::{self, Affine, IrError, OperationAttributes},
+    pass::{PassDefinition, PassFailure, PassOptions},
+};
+use melior::ir::{OperationRef, Value, ValueLike};
+use std::collections::BTreeMap;
+
+pub static PASS: PassDefinition = PassDefinition {
+    argument: "quant-take-scales",
+    summary: "Take the scales that a network brings",
+    description: "A value that goes through `hfloat.quantize_linear` and `hfloat.dequantize_linear` of the same constant scale and zero point is read as it is, \
+and the integers are what quantization will make of it: `hfloat.threshold`, `hfloat.bits` and `hfloat.zero_point` of the value whose scale it has say so. So they do of a \
+value that only one of both is about. uint8 becomes int8, whose zero point is lower by 128. Where two scales are said of values that share one, the first holds.",
+    anchor: "func.func",
+    options: &[],
+    run,
+};
+
+fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
+    take_scales(function).map(|_| ())
+}
+
+/// What a network says of its own integers.
+#[derive(Debug, Default)]
+pub struct TakenScales {
+    /// The ranges of values by their names.
+    pub ranges: Thresholds,
+    /// By the names of values: the node whose result was what the network made of the value. Integers also clip, so that it may be all that
+    /// is left of a Relu.
+    pub shown_by: BTreeMap<String, String>,
+}
+
+/// Does what the pass does.
+///
+/// # Errors
+/// When attributes or types cannot be read.
+pub fn take_scales(function: OperationRef<'_, '_>) -> Result<TakenScales, PassFailure> {
+    let mut taken = TakenScales::default();
+    let mut said: Vec<(Value<'_, '_>, ThresholdRange)> = Vec::new();
+    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+        let Some(range) = range_of(operation)? else { continue };
+        let result = operation.result(0).map_err(|error| PassFailure::Message(error.to_string()))?.into();
+        let operand = operation.operand_at(0)?;
+        if Op::QuantizeLinear.is(operation) {
+            said.push((operand, range));
+            // The network wants integers, also of sums that end it.
+            if let Some(by) = ir::defining_operation(operand) {
+                round_result(by)?;
+            }
+            continue;
+        }
+        let quantize = ir::defining_operation(operand).filter(|by| Op::QuantizeLinear.is(*by));
+        match quantize {
+            Some(quantize) if range_of(quantize)? == Some(range) => {
+                let value = quantize.operand_at(0)?;
+                taken.shown_by.entry(value_name(function, value)).or_insert_with(|| operation.node());
+                ir::replace_all_uses(result, value);
+                // SAFETY: nothing reads its result any more, and the walk is past it.
+                unsafe { ir::erase(operation) };
+                if ir::users(operand).is_empty() {
+                    // SAFETY: as above.
+                    unsafe { ir::erase(quantize) };
+                }
+            }
+            _ => said.push((result, range)),
+        }
+    }
+    let groups = ScaleGroups::of(function)?;
+    for (value, range) in said {
+        let source = groups.source(value);
+        let name = value_name(function, source);
+        let first = *taken.ranges.entry(name.clone()).or_insert(range);
+        if first == range {
+            write_range(function, source, range);
+        } else {
+            let [kept, other] = [first, range].map(|range| range.affine().scale);
+            tracing::info!(
+                "the value of '{name}' has the scale {kept} wherever it goes; the network says {other}, too"
+            );
+        }
+    }
+    Ok(taken)
+}
+
+/// The range of the reals beside a `quantize_linear` or `dequantize_linear` whose one scale and zero point are constant and have a form.
+fn range_of(operation: OperationRef<'_, '_>) -> Result<Option<ThresholdRange>, IrError> {
+    if !matches!(Op::of(operation), Some(Op::QuantizeLinear | Op::DequantizeLinear)) {
+        return Ok(None);
+    }
+    let [scale, zero_point] = [operation.operand_at(1)?, operation.operand_at(2)?].map(ir::constant_of);
+    let (Some(scale), Some(zero_point)) = (scale, zero_point) else { return Ok(None) };
+    let (scales, zero_points) = (scale.f32s()?, zero_point.to_i64s()?);
+    let (&[scale], &[zero_point]) = (scales.as_ref(), zero_points.as_slice()) else { return Ok(None) };
+    let (bits, middle) = match zero_point_type(operation)? {
+        Some(ElementType::I8) => (ACTIVATION_BITS, 0),
+        Some(ElementType::U8) => (ACTIVATION_BITS, 128),
+        Some(ElementType::I16) => (WIDE_BITS, 0),
+        Some(ElementType::U16) => (WIDE_BITS, 1 << 15),
+        _ => return Ok(None),
+    };
+    let Ok(zero_point) = i32::try_from(zero_point - middle) else { return Ok(None) };
+    // Integers of 16 bits have the zero point 0.
+    if !(scale.is_normal() && scale > 0.0) || (bits == WIDE_BITS && zero_point != 0) {
+        return Ok(None);
+    }
+    let threshold = threshold_of_affine(Affine { scale: f64::from(scale), zero_point }, bits);
+    Ok(Some(ThresholdRange { threshold, bits, narrow_threshold: None, zero_point }))
+}
+
+fn zero_point_type(operation: OperationRef<'_, '_>) -> Result<Option<ElementType>, IrError> {
+    Ok(ir::TensorType::from_type(operation.operand_at(2)?.r#type())?.element.plain())
+}

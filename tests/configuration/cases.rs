@@ -37,6 +37,21 @@ compiler_parameters: {debug: False}
 }
 
 #[test]
+fn a_feature_map_has_no_layout() {
+    let text = |layouts: &str| {
+        format!(
+            "model_parameters: {{onnx_model: model.onnx, march: nash-e}}\n\
+             input_parameters: {{input_name: im;v, input_type_train: rgb;featuremap, input_type_rt: nv12;featuremap, input_layout_train: {layouts}}}\n\
+             calibration_parameters: {{cal_data_dir: samples;samples, calibration_type: max}}\n"
+        )
+    };
+    let configuration = read(&text("NHWC;None")).unwrap_or_else(|problems| panic!("{problems}"));
+    let layouts: Vec<Layout> = configuration.inputs.iter().map(|input| *input.get(&INPUT_LAYOUT_TRAIN)).collect();
+    assert_eq!(layouts, [Layout::Nhwc, Layout::Nchw]);
+    refused(&text("None;NCHW"), "2:112", &["item 1: None is for feature maps"]);
+}
+
+#[test]
 fn three_inputs_with_a_semicolon_at_the_end_of_each() {
     let text = "\
 model_parameters: {onnx_model: model.onnx, march: nash-e}

@@ -311,3 +311,20 @@ fn the_resizer_stands_alone() {
         "{told:#?}"
     );
 }
+
+#[test]
+fn words_that_contradict_each_other() {
+    let calibration = |words: &str| base_with(14, &format!("  calibration_type: max\n  optimization: '{words}'"));
+    for (words, pair) in [
+        ("set_model_output_int16;set_model_output_int8", "'set_model_output_int16' and 'set_model_output_int8'"),
+        (
+            "set_Conv_input_int16;asymmetric;set_Conv_input_float16",
+            "'set_Conv_input_int16' and 'set_Conv_input_float16'",
+        ),
+    ] {
+        let told = errors(&calibration(words));
+        assert!(told.iter().any(|line| line.contains(&format!("{pair} contradict each other"))), "{told:#?}");
+    }
+    let told = errors(&BASE.replace("0.017", "1e38"));
+    assert!(told.iter().any(|line| line.contains("is beyond 1e6")), "{told:#?}");
+}

@@ -114,3 +114,25 @@ fn values_between_nodes_in_float16_are_not_rounded_to_integers() {
 fn run(folder: &Path, inputs: &[Array]) -> Vec<Array> {
     super::open_model(&folder.join("out/network.hbm")).executor.run(inputs).unwrap().outputs
 }
+
+/// What only moves a value has a range of its own once it is float16: that of what it moves.
+#[test]
+fn what_moves_values_can_be_asked_for() {
+    let nodes = vec![
+        conv("Conv_0", "x", "w", "a"),
+        Node::new("GlobalAveragePool_1", "GlobalAveragePool", &["a"], &["b"]),
+        Node::new("Flatten_2", "Flatten", &["b"], &["c"]),
+        Node::new("Gemm_3", "Gemm", &["c", "v"], &["y"]),
+    ];
+    let constants = [("w", constant(&[4, 3, 1, 1], &numbers(12))), ("v", constant(&[4, 2], &numbers(8)))];
+    let classifier = graph(&[("x", &[1, 3, 8, 8])], &constants, nodes, &["y"]);
+    for asked in [
+        "  quant_config: {op_config: {Flatten: {type: float16}}}\n",
+        "  quant_config: {model_config: {all_node_type: float16}}\n",
+        "  optimization: set_all_nodes_float16\n",
+    ] {
+        let folder = compiled(&classifier, "", asked);
+        let info = QuantInfo::read(&folder.path().join("out/network_quant_info.json")).unwrap();
+        assert!(info.float16.contains("Flatten_2") && info.values.contains_key("Flatten_2"), "{asked}{info:?}");
+    }
+}

@@ -24,16 +24,20 @@ fn sample(number: usize) -> Vec<f32> {
 }
 
 fn compiled(model: &str, calibration: &str) -> TempDir {
+    compiled_network(network(), model, calibration).unwrap()
+}
+
+fn compiled_network(network: Graph, model: &str, calibration: &str) -> Result<TempDir, String> {
     let folder = tempfile::tempdir().unwrap();
-    onnx::save(&Model::new(9, 19, network()), &folder.path().join("network.onnx")).unwrap();
+    onnx::save(&Model::new(9, 19, network), &folder.path().join("network.onnx")).unwrap();
     std::fs::create_dir(folder.path().join("samples")).unwrap();
     for number in 0..10 {
         let bytes = npy::encode(&array(&[1, 2, 4, 4], &sample(number))).unwrap();
         std::fs::write(folder.path().join(format!("samples/{number}.npy")), bytes).unwrap();
     }
     let calibration = format!("  cal_data_dir: samples\n{calibration}");
-    compile_text(folder.path(), &configuration(model, &calibration), 1).unwrap();
-    folder
+    compile_text(folder.path(), &configuration(model, &calibration), 1).map_err(|error| error.to_string())?;
+    Ok(folder)
 }
 
 fn info(folder: &Path) -> QuantInfo {
@@ -85,4 +89,49 @@ fn the_search_finds_them_unless_they_are_forbidden() {
     assert_eq!(info(again.path()).wide_weights, info(found.path()).wide_weights);
     let weights = |folder: &TempDir| files(&folder.path().join("out"))["network_quant_weights.safetensors"].clone();
     assert!(weights(&again) == weights(&found));
+}
+
+/// A layer at the end keeps its 32-bit sums: better weights must not make them int8.
+#[test]
+fn the_last_layer_loses_nothing() {
+    let nodes = vec![conv("Conv_0", "x", "w", "y")];
+    let last = graph(&[("x", &[1, 2, 4, 4])], &[("w", constant(&[2, 2, 1, 1], &WEIGHTS))], nodes, &["y"]);
+    let error = |folder: &TempDir| {
+        let x = sample(77);
+        let found = floats(&run(&open_model(&folder.path().join("out/network.hbm")), &array(&[1, 2, 4, 4], &x))[0]);
+        let expected = [0.3f32, -0.2].map(|weight| x[16..].iter().map(move |x| weight * x));
+        found
+            .iter()
+            .zip(expected.into_iter().flatten())
+            .map(|(found, expected)| (found - expected).abs())
+            .fold(0.0, f32::max)
+    };
+    let wide = "  node_info: {Conv_0: {InputType1: int16}}\n";
+    let wide = compiled_network(last, wide, "  calibration_type: max\n").unwrap();
+    // Half a step of the input, 4 / 127, times 0.3, and next to nothing for an int16 result.
+    assert!(error(&wide) < 0.3 * 0.5 * 4.0 / 127.0 + 1e-3, "{}", error(&wide));
+}
+
+/// What is asked for the inputs of a layer is not asked of the sum of its parts, nor is what is asked of additions.
+#[test]
+fn the_sum_is_no_node_of_the_users() {
+    let asked = "  node_info: {Conv_0: {InputType0: int8, InputType1: int16, OutputType: int16}}\n";
+    let folder = compiled(asked, "  calibration_type: max\n");
+    assert!(info(folder.path()).operands.is_empty(), "{:?}", info(folder.path()).operands);
+    let float16 = "  quant_config: {node_config: {Conv_0: {input1: int16}}}\n  optimization: set_all_nodes_float16\n";
+    let folder = compiled("", &format!("  calibration_type: max\n{float16}"));
+    assert!(!info(folder.path()).float16.contains("Conv_0/sum"), "{:?}", info(folder.path()).float16);
+}
+
+#[test]
+fn weights_that_are_not_finite_are_named() {
+    for (value, text) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
+        let nodes = vec![conv("Conv_0", "x", "w", "a"), conv("Conv_1", "a", "v", "y")];
+        let constants = [("w", constant(&[2, 2, 1, 1], &WEIGHTS)), ("v", constant(&[1, 2, 1, 1], &[1.0, value]))];
+        let network = graph(&[("x", &[1, 2, 4, 4])], &constants, nodes, &["y"]);
+        for calibration in ["  calibration_type: max\n", "  calibration_type: skip\n"] {
+            let error = compiled_network(network.clone(), "", calibration).unwrap_err();
+            assert!(error.contains(&format!("node 'Conv_1': its weights hold {text}")), "{error}");
+        }
+    }
 }

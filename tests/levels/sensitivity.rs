@@ -72,3 +72,46 @@ fn what_closes_an_output_is_looked_through() {
     // It is behind what is looked at.
     assert!(found[1].abs() < 1e-12, "{found:?}");
 }
+
+/// What closes an output is measured at the output.
+#[test]
+fn what_closes_an_output_costs_something() {
+    let context = hb::pipeline::context();
+    let text = NETWORK.replace(
+        "return %2",
+        "%3 = hfloat.sigmoid %2 : (tensor<1x4xf32>) -> tensor<1x4xf32> loc(\"sigmoid\")
+  return %3",
+    );
+    let module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
+    let function = ir::function_named(module.as_operation(), "main").unwrap();
+    let options = ExecutableOptions { observe: Observe::Everything, ..ExecutableOptions::default() };
+    let executable = FloatExecutable::compile(function, options).unwrap();
+    let read = |_: &FloatExecutable, _| Ok(vec![Array::from_values(&[1, 4], &[0.0f32, 0.5, 1.0, 10.0]).unwrap()]);
+    let samples = Samples { count: 1, read: &read, jobs: 1 };
+    // A threshold of 0.5 cuts all but the first.
+    let values = [("sigmoid", ThresholdRange::from(0.5))];
+    let found = costs(function, &executable, &values, &[0], &samples).unwrap();
+    let float = [0.0f64, 1.0, 2.0, 20.0].map(|value| 1.0 / (1.0 + (-value).exp()));
+    let expected = 1.0 - cosine(&float, &[0.5; 4]);
+    assert!(expected > 1e-3 && (found[0] - expected).abs() < 1e-6, "{found:?} {expected}");
+}
+
+/// Quotients by their own softmax, one after the other: each value has two readers, which join again.
+#[test]
+fn branches_that_join_again_take_linear_time() {
+    let context = hb::pipeline::context();
+    let kind = "tensor<1x4xf32>";
+    let mut text = format!("func.func @main(%v0: {kind} {{hfloat.name = \"x\"}}) -> {kind} {{\n");
+    for level in 0..64 {
+        let next = level + 1;
+        text += &format!(
+            "%s{level} = hfloat.softmax %v{level} {{axis = -1 : si64}} : ({kind}) -> {kind} loc(\"s{level}\")\n"
+        );
+        text += &format!("%v{next} = hfloat.div %v{level}, %s{level} : ({kind}, {kind}) -> {kind} loc(\"d{level}\")\n");
+    }
+    text += &format!("return %v64 : {kind}\n}}");
+    let module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
+    let function = ir::function_named(module.as_operation(), "main").unwrap();
+    // A walk without a memory took 2^64 steps.
+    hb::quant::measured_values(function).unwrap();
+}

@@ -6,7 +6,7 @@ use super::compile::{CompileError, Stage};
 use super::configuration::{CORE_NUM, Configuration, MARCH, Purpose, Severity, WORKING_DIR, printable};
 use super::tables::{NodeRow, OutputRow};
 use crate::bpu::lower::Placement;
-use crate::sim::perf::Performance;
+use crate::sim::perf::{FunctionCalls, Performance};
 use serde_json::{Value, json};
 use std::fmt;
 use std::path::PathBuf;
@@ -43,6 +43,8 @@ pub struct Prediction {
     pub frames_per_second: f64,
     /// Bytes loaded and stored by one run.
     pub ddr_megabytes: f64,
+    /// What the board schedules as a whole; none where nothing is cut.
+    pub calls: Option<FunctionCalls>,
     /// How many segments run on the CPU, whose time is not in the latency, and how many on the BPU.
     pub segments: (usize, usize),
 }
@@ -57,6 +59,7 @@ impl Prediction {
             samples: headline.samples,
             frames_per_second: headline.frames_per_second,
             ddr_megabytes: performance.summary.ddr.megabytes,
+            calls: Some(performance.summary.calls).filter(|calls| calls.is_cut),
             segments: (unpredicted, headline.by_segment.len() - unpredicted),
         }
     }
@@ -65,7 +68,7 @@ impl Prediction {
 /// As the last line tells it.
 impl fmt::Display for Prediction {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { latency_us, samples, frames_per_second, segments: (on_cpu, on_bpu), .. } = self;
+        let Self { latency_us, samples, frames_per_second, calls, segments: (on_cpu, on_bpu), .. } = self;
         if *on_bpu == 0 {
             return formatter.write_str("all of it runs on the CPU, whose time is not predicted");
         }
@@ -74,6 +77,9 @@ impl fmt::Display for Prediction {
             write!(formatter, " for {samples} samples ({:.1} us each)", latency_us / f64::from(*samples))?;
         }
         write!(formatter, ", {frames_per_second:.1} frames per second")?;
+        if let Some(calls) = calls {
+            write!(formatter, ", in function calls: {calls}")?;
+        }
         match on_cpu {
             0 => Ok(()),
             1 => write!(formatter, " of the BPU alone; the time of a segment on the CPU comes on top"),
@@ -208,7 +214,15 @@ mod tests {
     fn what_is_not_predicted_is_said() {
         let of = |samples, on_cpu, on_bpu| {
             let (latency_us, frames_per_second, ddr_megabytes) = (50.0, 20000.0, 0.5);
-            Prediction { latency_us, samples, frames_per_second, ddr_megabytes, segments: (on_cpu, on_bpu) }.to_string()
+            Prediction {
+                latency_us,
+                samples,
+                frames_per_second,
+                ddr_megabytes,
+                calls: None,
+                segments: (on_cpu, on_bpu),
+            }
+            .to_string()
         };
         let shown = |on_cpu, on_bpu| of(1, on_cpu, on_bpu);
         let batch = "predicted latency 50.0 us for 4 samples (12.5 us each), 20000.0 frames per second";

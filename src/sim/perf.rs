@@ -10,6 +10,7 @@ mod trace;
 use serde::Serialize;
 
 use crate::nash::isa::Engine;
+use crate::nash::timing::Span;
 
 pub use assemble::performance;
 pub use trace::to_trace;
@@ -42,6 +43,10 @@ pub struct SegmentTimeline {
     pub activities: Vec<Activity>,
     /// Cycles from the first instruction's start to the last one's end.
     pub cycles: u64,
+    /// The function calls that it is cut into, without their starts; one where it is not cut.
+    pub calls: Vec<Span>,
+    /// The same program without cuts: its cycles, and the bytes it moves; none where it is not cut.
+    pub uncut: Option<(u64, u64)>,
 }
 
 /// The whole report; serializes to `{prefix}.json`.
@@ -60,6 +65,9 @@ pub struct Summary {
     pub performance: Headline,
     /// What the target cannot beat.
     pub bounds: Bounds,
+    /// What the board schedules as a whole.
+    #[serde(rename = "function calls")]
+    pub calls: FunctionCalls,
     /// Traffic and memory.
     #[serde(rename = "DDR access data")]
     pub ddr: DdrAccess,
@@ -107,6 +115,25 @@ pub struct SegmentLatency {
     /// None for cpu segments, whose time on the board is not predicted.
     #[serde(rename = "latency (us)")]
     pub latency_us: Option<f64>,
+}
+
+/// The parts of the bpu segments between which other programs may run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct FunctionCalls {
+    /// Of all segments.
+    pub number: usize,
+    /// The longest, with what it takes to start.
+    #[serde(rename = "longest (us)")]
+    pub longest_us: f64,
+    /// What the run would take less if the segments were not cut.
+    #[serde(rename = "cost of cutting (us)")]
+    pub cost_us: f64,
+    /// The bytes that it would move less.
+    #[serde(rename = "DDR bytes of cutting")]
+    pub bytes: u64,
+    /// Whether a segment is more than one.
+    #[serde(skip)]
+    pub is_cut: bool,
 }
 
 /// What no schedule of the bpu segments can be faster than on this target, without the fixed cost of a run.
@@ -298,6 +325,17 @@ pub struct Detail {
     pub working_us: f64,
 }
 
+/// As texts tell it.
+impl std::fmt::Display for FunctionCalls {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { number, longest_us, cost_us, bytes, .. } = self;
+        write!(
+            formatter,
+            "{number} of at most {longest_us:.1} us; cutting costs {cost_us:.1} us and {bytes} bytes of DDR"
+        )
+    }
+}
+
 /// The name of an engine in reports: the vendor's, which calls DTE by what it does.
 pub fn engine_label(engine: Engine) -> &'static str {
     match engine {
@@ -308,6 +346,7 @@ pub fn engine_label(engine: Engine) -> &'static str {
         Engine::Aae => "AAE",
         Engine::Dte => "TRANS",
         Engine::Vpu => "VPU",
+        Engine::Spu => "SPU",
     }
 }
 

@@ -178,6 +178,12 @@ impl Target {
         u64::try_from(product.div_ceil(u128::from(self.ddr.bytes_per_second.value))).unwrap_or(u64::MAX)
     }
 
+    /// Whole cycles in this many microseconds.
+    pub fn cycles_in(&self, microseconds: u64) -> u64 {
+        let product = u128::from(microseconds) * u128::from(self.clock_hz.value);
+        u64::try_from(product / 1_000_000).unwrap_or(u64::MAX)
+    }
+
     /// Seconds that this many cycles take.
     pub fn seconds(&self, cycles: u64) -> f64 {
         cycles as f64 / self.clock_hz.value as f64

@@ -3,16 +3,17 @@
 //! Each level looks at more plans than the one before, and the objective chooses among all that were seen: so a higher level is never worse,
 //! and neither is a larger weight on what it weighs. What a plan costs, the machine's own timing says.
 
+use super::super::calls::{TooLong, choose};
 use super::super::isa::Program;
 use super::super::schedule::{Lead, Stay, place};
 use super::super::timing::time;
 use super::cuts::cut;
-use super::emit::{Drawing, Recorded};
+use super::emit::{Drawing, Recorded, apply};
 use super::moves::improve;
 use super::order::{memory_order, ordered};
 use super::stripes::Rows;
 use super::tilings::tiled;
-use super::{Effort, LowerError, LoweringPlan, NodeGroup, Objective, check, operations};
+use super::{Effort, LowerError, LoweringPlan, NodeGroup, Objective, check, label, operations};
 use crate::bpu::model::Segment;
 use crate::target::Target;
 
@@ -31,7 +32,22 @@ pub fn assign(segment: &Segment, target: &Target, objective: Objective) -> Resul
             search(segment, target, order, objective.level, &mut front)?;
         }
     }
-    front.choose(objective).ok_or_else(|| LowerError::Malformed("no plan was found".to_owned()))
+    let plan = front.choose(objective).ok_or_else(|| LowerError::Malformed("no plan was found".to_owned()))?;
+    if objective.call_us == 0 { Ok(plan) } else { in_calls(segment, target, plan, objective.call_us) }
+}
+
+/// The plan with function calls that take at most so many microseconds each.
+fn in_calls(segment: &Segment, target: &Target, plan: LoweringPlan, limit: u64) -> Result<LoweringPlan, LowerError> {
+    let lowered = apply(segment, target, plan)?;
+    match choose(&lowered.program, target, target.cycles_in(limit)) {
+        Ok(calls) => Ok(LoweringPlan { calls, ..lowered.plan }),
+        Err(TooLong { position, cycles }) => {
+            let source = lowered.program.instructions.get(position).map_or(0, |instruction| instruction.source);
+            let (node, operator) = label(&*ordered(segment, &lowered.plan.order)?, source as usize);
+            let microseconds = (target.seconds(cycles) * 1e6) as u64;
+            Err(LowerError::TooLong { node, operator, microseconds, limit })
+        }
+    }
 }
 
 /// Sixteenths of local memory that groups are made for, and that tensors may stay in beside them.

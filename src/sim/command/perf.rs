@@ -114,7 +114,9 @@ pub(crate) fn perf_text(performance: &Performance) -> String {
         ("  stored", format!("{} bytes", ddr.stored)),
         ("memory needed", format!("{} bytes", ddr.memory)),
     ];
-    for (name, value) in rows {
+    for (name, value) in
+        rows.into_iter().chain(summary.calls.is_cut.then(|| ("function calls", summary.calls.to_string())))
+    {
         text += &format!("{name:<18}{value}\n");
     }
     text += "\nengine  instructions      busy (us)  share of latency\n";

@@ -43,6 +43,7 @@ pub fn performance(hbm: &Hbm, target: &Target, timelines: &[SegmentTimeline]) ->
     let summary = Summary {
         performance: headline(manifest, latency, &latencies),
         bounds: bounds(hbm, target, latency),
+        calls: function_calls(target, timelines),
         ddr: ddr_access(hbm, &placed),
         engines: engine_times(&placed, latency),
         intervals: intervals(&placed, latency),
@@ -57,6 +58,26 @@ pub fn performance(hbm: &Hbm, target: &Target, timelines: &[SegmentTimeline]) ->
         working_us: rounded(placed.end - placed.start),
     });
     Performance { summary, details: vec![details.collect()] }
+}
+
+fn function_calls(target: &Target, timelines: &[SegmentTimeline]) -> FunctionCalls {
+    let microseconds = |cycles: u64| target.seconds(cycles) * 1e6;
+    let spans = || timelines.iter().flat_map(|timeline| &timeline.calls);
+    let longest = spans().map(|span| span.end.saturating_sub(span.start)).max();
+    let (mut cycles, mut bytes) = (0u64, 0u64);
+    for timeline in timelines {
+        let Some((uncut_cycles, uncut_bytes)) = timeline.uncut else { continue };
+        let moved = timeline.activities.iter().fold(0u64, |sum, activity| sum + activity.loaded + activity.stored);
+        cycles += timeline.cycles.saturating_sub(uncut_cycles);
+        bytes += moved.saturating_sub(uncut_bytes);
+    }
+    FunctionCalls {
+        number: spans().count(),
+        longest_us: rounded(longest.map_or(0.0, |longest| microseconds(longest + target.run_overhead_cycles()))),
+        cost_us: rounded(microseconds(cycles)),
+        bytes,
+        is_cut: timelines.iter().any(|timeline| timeline.uncut.is_some()),
+    }
 }
 
 fn headline(manifest: &Manifest, latency: f64, latencies: &[(&str, f64)]) -> Headline {
@@ -221,8 +242,10 @@ fn model_information(manifest: &Manifest, latency: f64) -> ModelInformation {
 }
 
 fn notes(manifest: &Manifest, overhead_nanoseconds: u64) -> Vec<String> {
-    let mut notes =
-        vec![format!("the latency holds {} us for starting each bpu segment", overhead_nanoseconds as f64 / 1e3)];
+    let mut notes = vec![format!(
+        "the latency holds {} us for starting each bpu segment and each further function call",
+        overhead_nanoseconds as f64 / 1e3
+    )];
     let cpu: Vec<&str> = manifest
         .segments
         .iter()

@@ -280,6 +280,7 @@ fn everything() -> Program {
         }
         .into(),
         store_all().into(),
+        Yield { bytes: L1M as u32 }.into(),
     ];
     let mut counts = [0; Engine::COUNT];
     let mut instructions: Vec<Instruction> = Vec::new();

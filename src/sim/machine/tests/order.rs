@@ -115,6 +115,32 @@ fn reading_what_nobody_wrote_is_told() {
 }
 
 #[test]
+fn what_a_function_call_leaves_in_l1m_is_lost() {
+    let lost = Yield { bytes: L1M as u32 };
+    let load = instruction(load(MemoryRegion::Input(0), 0, 0, BLOCK), &[]);
+    let store = |waits: &[(Engine, u32)]| instruction(store(0, MemoryRegion::Output(0), 0, BLOCK), waits);
+    let size = vec![u64::from(BLOCK)];
+    let of = |instructions| Program { inputs: size.clone(), outputs: size.clone(), ..program(instructions) };
+    let cut = of(vec![load.clone(), instruction(lost.clone(), &[(Engine::Load, 1)]), store(&[(Engine::Spu, 1)])]);
+    let target = target();
+    let machine = Machine::new(&cut, &target).unwrap();
+    let message = machine.check_races().unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "instruction 2 (store.copy, store#1, of node) reads bytes 0x0 to 0x40 of l1m, which nothing wrote"
+    );
+    let input = [7; BLOCK as usize];
+    assert_ne!(machine.run(&[&input], &[]).unwrap(), [input.to_vec()]);
+    // It waits for nobody by itself.
+    let racing = of(vec![load, instruction(lost, &[]), store(&[(Engine::Spu, 1)])]);
+    let error = Machine::new(&racing, &target).unwrap().check_races().unwrap_err();
+    assert!(matches!(error, SimError::Race { .. }), "{error}");
+    // Another start of a run.
+    let report = machine.report();
+    assert_eq!(report.busy_cycles[Engine::Spu.index()], target.run_overhead_cycles());
+}
+
+#[test]
 fn a_wait_that_cannot_hold_is_told() {
     let two = |first: &[(Engine, u32)], second: &[(Engine, u32)]| {
         let copy = Copy { shape: bytes(1), element_bytes: 1, source: at(0), destination: at(BLOCK) };

@@ -3,7 +3,7 @@
 use super::executor::ExecutionError;
 use super::fast::FastProgram;
 use super::machine::{Machine, SimError};
-use super::perf::{Activity, SegmentTimeline};
+use super::perf::{Activity, BpuTimeline};
 use super::runner::buffers;
 use crate::hbm::{Hbm, SegmentBody, SegmentDescription};
 use crate::nash::calls::{call_spans, uncut};
@@ -120,7 +120,7 @@ fn without_cuts(program: &Program, target: &Target) -> Result<(u64, u64), Execut
 }
 
 /// When each instruction of a segment works.
-pub fn timeline(hbm: &Hbm, segment: &SegmentDescription, target: &Target) -> Result<SegmentTimeline, ExecutionError> {
+pub fn timeline(hbm: &Hbm, segment: &SegmentDescription, target: &Target) -> Result<BpuTimeline, ExecutionError> {
     let (machine, _) = machine(hbm, segment, target)?;
     let (program, report) = (machine.program(), machine.report());
     let activities = program.instructions.iter().zip(&report.spans).map(|(instruction, span)| {
@@ -136,8 +136,7 @@ pub fn timeline(hbm: &Hbm, segment: &SegmentDescription, target: &Target) -> Res
         }
     });
     let engines = program.instructions.iter().map(|instruction| instruction.engine() == Engine::Spu);
-    Ok(SegmentTimeline {
-        segment: segment.name.clone(),
+    Ok(BpuTimeline {
         names: program.names.clone(),
         activities: activities.collect(),
         cycles: report.cycles,

@@ -4,15 +4,19 @@
 //! cut a start and what lives there, stored and loaded. The program that it gives is timed; where a function call is over the limit, the
 //! estimate is held to less.
 
+use std::collections::HashMap;
+
 use super::super::isa::{Operation, Program, Runs};
 use super::super::timing::{Span, time};
 use super::cut::cut;
 use super::lives::Lives;
 use crate::target::Target;
 
-/// Percent of the limit that the estimate may reach: mostly it is too high, since not all that lives is stored in one function call and loaded in the
-/// next.
-const SHARES: [u64; 11] = [140, 120, 110, 100, 92, 84, 75, 65, 55, 45, 35];
+/// Percent of the limit that the estimate may reach at first: mostly it is too high, since not all that lives is stored in one function call and
+/// loaded in the next.
+const SHARES: [u64; 4] = [140, 125, 110, 100];
+/// Programs that are timed at most to learn where the estimate is too low.
+const ROUNDS: usize = 32;
 /// Into so many parts the limit is divided; of each part of the program that long, the cheapest position is looked at. More where that is not
 /// enough.
 const PARTS: [u64; 2] = [64, 1024];
@@ -45,9 +49,10 @@ pub fn call_spans(instructions: impl Iterator<Item = (bool, Span)>) -> Vec<Span>
 /// # Errors
 /// When an instruction is too long for any.
 pub fn choose(program: &Program, target: &Target, limit: u64) -> Result<Vec<usize>, TooLong> {
-    let start = target.run_overhead_cycles();
+    // Both sides of a yield wait for it.
+    let start = target.run_overhead_cycles().saturating_add(2 * target.wait_cycles.value);
     let Ok(timing) = time(program, target) else { return Ok(Vec::new()) };
-    if timing.cycles().saturating_add(start) <= limit {
+    if timing.cycles().saturating_add(target.run_overhead_cycles()) <= limit {
         return Ok(Vec::new());
     }
     let lives = Lives::new(&program.instructions, target.l1m_bytes());
@@ -59,33 +64,43 @@ pub fn choose(program: &Program, target: &Target, limit: u64) -> Result<Vec<usiz
         *latest = (*latest).max(span.end);
         Some(*latest)
     });
-    let path = Path { done: std::iter::once(0).chain(ends).collect(), transfers: transfers.collect(), start };
+    let done = std::iter::once(0).chain(ends).collect();
+    let mut path = Path { done, transfers: transfers.collect(), start, more: HashMap::new() };
     let mut blocked = None;
     for parts in PARTS {
         let positions = path.positions(limit, parts);
-        for share in SHARES {
-            let allowed = limit / 100 * share;
-            match path.shortest(&positions, allowed) {
-                Err(position) => blocked = Some(position),
-                Ok(cuts) if longest(program, &cuts, target) <= limit => return Ok(cuts),
-                Ok(_) => {}
+        for share in SHARES.into_iter().chain(std::iter::repeat_n(100, ROUNDS)) {
+            let cuts = match path.shortest(&positions, limit / 100 * share) {
+                Ok(cuts) => cuts,
+                Err(position) => {
+                    blocked = Some(position);
+                    break;
+                }
+            };
+            let calls = call_cycles(program, &cuts, target);
+            if calls.iter().all(|&cycles| cycles <= limit) {
+                return Ok(cuts);
+            }
+            if share == 100 {
+                path.learn(&cuts, &calls);
             }
         }
     }
+    path.more.clear();
     let alone = |position: usize| path.estimate(position, position + 1);
     let worst = (0..program.instructions.len()).max_by_key(|&position| alone(position)).unwrap_or(0);
     let position = blocked.filter(|&position| alone(position) > limit).unwrap_or(worst);
     Err(TooLong { position, cycles: alone(position) })
 }
 
-/// The time of the longest function call, its start included.
-fn longest(program: &Program, cuts: &[usize], target: &Target) -> u64 {
+/// The time of each function call, its start included.
+fn call_cycles(program: &Program, cuts: &[usize], target: &Target) -> Vec<u64> {
     let program = cut(program, cuts, String::new(), target.l1m_bytes());
-    let Ok(timing) = time(&program, target) else { return u64::MAX };
+    let Ok(timing) = time(&program, target) else { return vec![u64::MAX] };
     let is_yield = program.instructions.iter().map(|instruction| matches!(instruction.operation, Operation::Yield(_)));
     let calls = call_spans(is_yield.zip(timing.spans.iter().copied()));
-    let longest = calls.iter().map(|span| span.end.saturating_sub(span.start)).max().unwrap_or(0);
-    longest.saturating_add(target.run_overhead_cycles())
+    let start = target.run_overhead_cycles();
+    calls.iter().map(|span| span.end.saturating_sub(span.start).saturating_add(start)).collect()
 }
 
 /// What the estimate goes by.
@@ -96,6 +111,8 @@ struct Path {
     transfers: Vec<u64>,
     /// Of a function call.
     start: u64,
+    /// By how much a function call from a position takes longer than the rest says, as far as that is known.
+    more: HashMap<usize, u64>,
 }
 
 impl Path {
@@ -107,7 +124,18 @@ impl Path {
     fn estimate(&self, first: usize, end: usize) -> u64 {
         let work = Self::of(&self.done, end).saturating_sub(Self::of(&self.done, first));
         let moved = Self::of(&self.transfers, first).saturating_add(Self::of(&self.transfers, end));
-        self.start.saturating_add(work).saturating_add(moved)
+        let more = self.more.get(&first).copied().unwrap_or(0);
+        self.start.saturating_add(work).saturating_add(moved).saturating_add(more)
+    }
+
+    /// Takes over what function calls between cuts really take, where that is longer.
+    fn learn(&mut self, cuts: &[usize], calls: &[u64]) {
+        let last = self.done.len().saturating_sub(1);
+        let starts = std::iter::once(0).chain(cuts.iter().copied());
+        for ((first, end), &cycles) in starts.zip(cuts.iter().copied().chain([last])).zip(calls) {
+            let more = cycles.saturating_sub(self.estimate(first, end));
+            *self.more.entry(first).or_default() += more;
+        }
     }
 
     /// Positions worth a look, the first and the last among them.

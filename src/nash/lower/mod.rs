@@ -17,6 +17,8 @@ mod emit;
 mod latency_tests;
 mod layout;
 mod matmul;
+#[cfg(test)]
+mod mode_tests;
 mod moves;
 mod order;
 mod plan;

@@ -81,7 +81,14 @@ segments have next to inputs and outputs.",
         argument: "bpu-to-nash",
         summary: "Code generation: from segments of the BPU to checked programs of the machine",
         description: "Tiles, allocates and emits, then checks the programs for races.",
-        options: &[nash::MARCH, nash::OVERRIDE, nash::OPTIMIZE_LEVEL, nash::COMPILE_MODE, nash::BALANCE_FACTOR],
+        options: &[
+            nash::MARCH,
+            nash::OVERRIDE,
+            nash::OPTIMIZE_LEVEL,
+            nash::COMPILE_MODE,
+            nash::BALANCE_FACTOR,
+            nash::MAX_TIME_PER_FC,
+        ],
         build: |options| Ok(on_functions(&generate(options))),
     },
     PipelineDefinition {
@@ -94,6 +101,7 @@ segments have next to inputs and outputs.",
             nash::OPTIMIZE_LEVEL,
             nash::COMPILE_MODE,
             nash::BALANCE_FACTOR,
+            nash::MAX_TIME_PER_FC,
             INFO,
             WEIGHTS,
             DEFAULT_THRESHOLD,
@@ -134,7 +142,8 @@ fn quantize(options: &PassOptions) -> String {
 }
 
 fn generate(options: &PassOptions) -> String {
-    let names = ["march", "override", "optimize-level", "compile-mode", "balance-factor"].map(|name| (name, name));
+    let names = ["march", "override", "optimize-level", "compile-mode", "balance-factor", "max-time-per-fc"];
+    let names = names.map(|name| (name, name));
     let lower = with_options("bpu-lower-to-nash", options, &names);
     format!("{lower},nash-verify")
 }

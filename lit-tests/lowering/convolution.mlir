@@ -55,29 +55,34 @@ func.func @transposed(%x: tensor<1x2x3x3xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %12 = bpu.dequantize %11
 // NASH: func.func @bias
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.dte.copy
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.tae.convolution
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @depthwise
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.dte.copy
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.tae.convolution
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @transposed
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.dte.copy
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.tae.convolution
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.tae.convolution
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.dte.copy

@@ -45,9 +45,11 @@ func.func @mat_mul(%x: tensor<2x3x4xf32>, %y: tensor<2x4x5xf32>) -> tensor<*xf32
 // BPU-NEXT:       %4 = bpu.dequantize %3
 // NASH: func.func @gemm
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.tae.convolution
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @weights

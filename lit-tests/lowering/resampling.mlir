@@ -61,14 +61,17 @@ func.func @linear(%x: tensor<1x2x3x3xf32>) -> tensor<*xf32> {
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @linear
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.dte.copy
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.tae.convolution
 // NASH-NEXT: nash.tae.convolution
 // NASH-NEXT: nash.tae.convolution
+// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.tae.convolution
 // NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.vpu.dequantize

@@ -228,11 +228,12 @@ func.func @last(%x: tensor<2x3xf32>) -> tensor<*xf32> {
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @where
 // NASH-NEXT: nash.load.copy
-// NASH-NEXT: nash.load.copy
+// NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.quantize
-// NASH-NEXT: nash.vpu.quantize
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vpu.run
+// NASH-NEXT: nash.load.copy
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy

@@ -71,6 +71,8 @@ func.func @program(%x: tensor<1x16xf32>) -> tensor<1x16xf32> {
     nash.vpu.dequantize node 1 wait [vae 1] shape [1, 1, 1, 1, 1, 16] input_element i8 scale 0.5 zero_point 0 input <64, [0, 0, 0, 0, 16, 1]> output <128, [0, 0, 0, 0, 64, 4]>
     // CHECK: nash.store.copy node 1 wait [vpu 2] shape [1, 1, 1, 1, 1, 16] element_bytes 4 source <128, [0, 0, 0, 0, 64, 4]> destination <output 0 + 0, [0, 0, 0, 0, 64, 4]>{{$}}
     nash.store.copy node 1 wait [vpu 2] shape [1, 1, 1, 1, 1, 16] element_bytes 4 source <128, [0, 0, 0, 0, 64, 4]> destination <output 0 + 0, [0, 0, 0, 0, 64, 4]>
+    // CHECK: nash.spu.yield node 1 wait [store 1] bytes 4096{{$}}
+    nash.spu.yield node 1 wait [store 1] bytes 4096
   // CHECK: } : (tensor<1x16xf32>) -> tensor<1x16xf32>
   } : (tensor<1x16xf32>) -> tensor<1x16xf32>
   return %y : tensor<1x16xf32>

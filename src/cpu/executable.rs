@@ -483,8 +483,8 @@ fn observed(graph: &ExpressionGraph, observe: &Observe) -> HashSet<GraphTensorId
         .collect()
 }
 
-/// Computes, once and for all, what depends on constants only.
-pub(crate) fn fold_constants(mut graph: ExpressionGraph) -> Result<ExpressionGraph, Error> {
+/// The tensors that differ from run to run.
+pub(super) fn varying(graph: &ExpressionGraph) -> HashSet<GraphTensorId> {
     let mut varying: HashSet<GraphTensorId> = graph.inputs.iter().copied().collect();
     for action in &graph.actions {
         let varies = |id: &GraphTensorId| varying.contains(&graph.storage(*id));
@@ -496,6 +496,12 @@ pub(crate) fn fold_constants(mut graph: ExpressionGraph) -> Result<ExpressionGra
             varying.extend(action.results());
         }
     }
+    varying
+}
+
+/// Computes, once and for all, what depends on constants only.
+pub(crate) fn fold_constants(mut graph: ExpressionGraph) -> Result<ExpressionGraph, Error> {
+    let varying = varying(&graph);
     let is_constant = |action: &Action| action.results().iter().all(|id| !varying.contains(id));
     let (constant, rest): (Vec<Action>, Vec<Action>) =
         std::mem::take(&mut graph.actions).into_iter().partition(is_constant);

@@ -30,6 +30,7 @@ mod scalar_formula;
 mod segment;
 mod target;
 mod team;
+mod work;
 
 pub use array::{Array, ArrayElement};
 pub use convert::ConversionError;
@@ -47,6 +48,7 @@ pub use scalar_formula::{ScalarFormula, scalar_formula};
 pub(crate) use scalar_formula::{formula_of, formulas};
 pub use segment::segment_module;
 pub use target::CpuTarget;
+pub use work::{Work, work};
 
 #[cfg(test)]
 mod tests;

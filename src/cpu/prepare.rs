@@ -106,7 +106,7 @@ pub(crate) fn prepare(
 }
 
 /// Drops computations whose result nobody reads.
-fn remove_dead(graph: &mut ExpressionGraph, kept: &HashSet<GraphTensorId>) {
+pub(crate) fn remove_dead(graph: &mut ExpressionGraph, kept: &HashSet<GraphTensorId>) {
     let mut needed: HashSet<GraphTensorId> = graph.outputs.iter().chain(kept).map(|id| graph.storage(*id)).collect();
     let mut alive: Vec<Action> = Vec::new();
     for action in std::mem::take(&mut graph.actions).into_iter().rev() {

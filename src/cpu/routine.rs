@@ -11,6 +11,8 @@ use hb_dialects::ElementType;
 use super::array::{Array, ArrayElement};
 use super::error::Error;
 use super::executable::{ArrayView, ExecutableOptions};
+use super::graph::GraphTensor;
+use super::work::Work;
 
 /// A result's memory, zeroed or left from an earlier run: a routine writes all of it.
 #[derive(Debug)]
@@ -87,6 +89,11 @@ pub trait Routine: Debug + Send + Sync {
     /// When a graph inside cannot be compiled.
     fn compiled(&self, _options: &ExecutableOptions) -> Result<Option<Arc<dyn Routine>>, Error> {
         Ok(None)
+    }
+
+    /// What it takes, from the tensors it reads and fills: an operation for each of their elements where nothing else is said.
+    fn work(&self, operands: &[&GraphTensor], results: &[&GraphTensor]) -> Work {
+        Work::of_elements(operands.iter().chain(results).copied())
     }
 
     /// Whether it may run while the network is compiled, when its operands are constants.

@@ -6,7 +6,7 @@ use super::compile::{CompileError, Stage};
 use super::configuration::{CORE_NUM, Configuration, MARCH, Purpose, Severity, WORKING_DIR, printable};
 use super::tables::{NodeRow, OutputRow};
 use crate::bpu::lower::Placement;
-use crate::sim::perf::Performance;
+use crate::sim::perf::{FunctionCalls, Performance};
 use serde_json::{Value, json};
 use std::fmt;
 use std::path::PathBuf;
@@ -43,21 +43,23 @@ pub struct Prediction {
     pub frames_per_second: f64,
     /// Bytes loaded and stored by one run.
     pub ddr_megabytes: f64,
-    /// How many segments run on the CPU, whose time is not in the latency, and how many on the BPU.
-    pub segments: (usize, usize),
+    /// What the board schedules as a whole; none where nothing is cut.
+    pub calls: Option<FunctionCalls>,
+    /// Of the latency: segments on the BPU, segments on the CPU, and from one to the other.
+    pub parts_us: [f64; 3],
 }
 
 impl Prediction {
     /// Of a report.
     pub fn of(performance: &Performance) -> Self {
         let headline = &performance.summary.performance;
-        let unpredicted = headline.by_segment.iter().filter(|segment| segment.latency_us.is_none()).count();
         Self {
             latency_us: headline.latency_us,
             samples: headline.samples,
             frames_per_second: headline.frames_per_second,
             ddr_megabytes: performance.summary.ddr.megabytes,
-            segments: (unpredicted, headline.by_segment.len() - unpredicted),
+            calls: Some(performance.summary.calls).filter(|calls| calls.is_cut),
+            parts_us: [headline.bpu_us, headline.cpu_us, headline.crossings_us],
         }
     }
 }
@@ -65,20 +67,21 @@ impl Prediction {
 /// As the last line tells it.
 impl fmt::Display for Prediction {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { latency_us, samples, frames_per_second, segments: (on_cpu, on_bpu), .. } = self;
-        if *on_bpu == 0 {
-            return formatter.write_str("all of it runs on the CPU, whose time is not predicted");
-        }
+        let Self { latency_us, samples, frames_per_second, calls, parts_us: [bpu, cpu, crossings], .. } = self;
         write!(formatter, "predicted latency {latency_us:.1} us")?;
         if *samples > 1 {
             write!(formatter, " for {samples} samples ({:.1} us each)", latency_us / f64::from(*samples))?;
         }
         write!(formatter, ", {frames_per_second:.1} frames per second")?;
-        match on_cpu {
-            0 => Ok(()),
-            1 => write!(formatter, " of the BPU alone; the time of a segment on the CPU comes on top"),
-            _ => write!(formatter, " of the BPU alone; the time of {on_cpu} segments on the CPU comes on top"),
+        if *bpu == 0.0 {
+            write!(formatter, ", all of it on the CPU")?;
+        } else if *cpu > 0.0 {
+            write!(formatter, ": BPU {bpu:.1} us, CPU {cpu:.1} us, crossings {crossings:.1} us")?;
         }
+        if let Some(calls) = calls {
+            write!(formatter, "; function calls: {calls}")?;
+        }
+        Ok(())
     }
 }
 
@@ -149,7 +152,7 @@ impl CompilationOutcome {
                 "quantized_cosine": output.quantized_cosine,
             })
         });
-        let of_bpu = self.prediction.filter(|prediction| prediction.segments.1 > 0);
+        let part = |index: usize| self.prediction.and_then(|prediction| prediction.parts_us.get(index).copied());
         json!({
             "status": if errors.is_empty() { "done" } else { "failed" },
             "mode": self.purpose.map_or("configuration", Purpose::name),
@@ -159,10 +162,13 @@ impl CompilationOutcome {
             "core_num": configuration.get(&CORE_NUM),
             "working_dir": configuration.get(&WORKING_DIR).display().to_string(),
             "files": self.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
-            "predicted_latency_us": of_bpu.map(|prediction| prediction.latency_us),
-            "samples_per_run": of_bpu.map(|prediction| prediction.samples),
-            "predicted_frames_per_second": of_bpu.map(|prediction| prediction.frames_per_second),
-            "segments_without_prediction": self.prediction.map(|prediction| prediction.segments.0),
+            "predicted_latency_us": self.prediction.map(|prediction| prediction.latency_us),
+            "predicted_bpu_us": part(0),
+            "predicted_cpu_us": part(1),
+            "predicted_crossings_us": part(2),
+            "samples_per_run": self.prediction.map(|prediction| prediction.samples),
+            "predicted_frames_per_second": self.prediction.map(|prediction| prediction.frames_per_second),
+            "function_calls": self.prediction.and_then(|prediction| prediction.calls),
             "predicted_ddr_megabytes": self.prediction.map(|prediction| prediction.ddr_megabytes),
             "nodes_on_bpu": on_bpu,
             "nodes_on_cpu": on_cpu,
@@ -205,16 +211,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_predicted_is_said() {
-        let of = |samples, on_cpu, on_bpu| {
+    fn the_parts_of_the_latency_are_said() {
+        let of = |samples, parts_us, calls| {
             let (latency_us, frames_per_second, ddr_megabytes) = (50.0, 20000.0, 0.5);
-            Prediction { latency_us, samples, frames_per_second, ddr_megabytes, segments: (on_cpu, on_bpu) }.to_string()
+            Prediction { latency_us, samples, frames_per_second, ddr_megabytes, calls, parts_us }.to_string()
         };
-        let shown = |on_cpu, on_bpu| of(1, on_cpu, on_bpu);
         let batch = "predicted latency 50.0 us for 4 samples (12.5 us each), 20000.0 frames per second";
-        assert_eq!(of(4, 0, 1), batch);
-        assert_eq!(shown(0, 1), "predicted latency 50.0 us, 20000.0 frames per second");
-        assert!(shown(2, 3).ends_with("of the BPU alone; the time of 2 segments on the CPU comes on top"));
-        assert_eq!(shown(1, 0), "all of it runs on the CPU, whose time is not predicted");
+        assert_eq!(of(4, [50.0, 0.0, 0.0], None), batch);
+        let shown = |parts_us| of(1, parts_us, None);
+        let alone = "predicted latency 50.0 us, 20000.0 frames per second";
+        assert_eq!(shown([50.0, 0.0, 0.0]), alone);
+        assert_eq!(shown([30.0, 12.0, 8.0]), format!("{alone}: BPU 30.0 us, CPU 12.0 us, crossings 8.0 us"));
+        assert_eq!(shown([0.0, 50.0, 0.0]), format!("{alone}, all of it on the CPU"));
+        let calls = FunctionCalls { number: 3, longest_us: 21.0, cost_us: 4.0, bytes: 64, is_cut: true };
+        assert_eq!(
+            of(1, [50.0, 0.0, 0.0], Some(calls)),
+            format!("{alone}; function calls: 3 of at most 21.0 us; cutting costs 4.0 us and 64 bytes of DDR")
+        );
     }
 }

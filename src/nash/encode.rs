@@ -27,7 +27,7 @@ pub use super::isa_fields::{DecodeError, FieldRow, OperationTable, Reader};
 const MAGIC: [u8; 4] = *b"NASH";
 
 /// Version of the instruction set and its encoding: (major, minor).
-pub const VERSION: (u16, u16) = (2, 1);
+pub const VERSION: (u16, u16) = (2, 2);
 
 /// Bytes of the shortest instruction: opcode, waits, filler, source.
 const MINIMUM_INSTRUCTION: usize = 8;
@@ -314,7 +314,7 @@ pub(crate) mod tests {
             }],
             ..Program::default()
         };
-        let mut expected = b"NASH\x02\0\x01\0".to_vec();
+        let mut expected = b"NASH\x02\0\x02\0".to_vec();
         for count in [1u32, 0, 1, 1] {
             expected.extend(count.to_le_bytes());
         }
@@ -344,7 +344,7 @@ pub(crate) mod tests {
     #[test]
     fn other_versions_are_refused() {
         let mut bytes = encode(&Program::default()).unwrap();
-        bytes[6] = 2;
-        assert!(decode(&bytes).unwrap_err().to_string().starts_with("version 2.2 of the instruction set"));
+        bytes[6] = 3;
+        assert!(decode(&bytes).unwrap_err().to_string().starts_with("version 2.3 of the instruction set"));
     }
 }

@@ -1,6 +1,6 @@
 //! The instruction set of the machine, as plain data.
 //!
-//! `docs/nash-isa.md` explains it; the vendor's instruction set is not public, this one is our own. Seven engines each take
+//! `docs/nash-isa.md` explains it; the vendor's instruction set is not public, this one is our own. Eight engines each take
 //! instructions from a queue of their own, in order. Nothing orders two engines but the [`Wait`]s that an instruction carries.
 //! Operands lie in the local memory L1M; only `load`, `store` and `aae.roi_resize`, which reads what a region says, see DDR.
 //!
@@ -23,7 +23,7 @@ pub const RANK: usize = 6;
 
 /// A part of the machine that executes instructions from its own in-order queue.
 ///
-/// The number is the one in the encoding. 7 is reserved for the scalar engine SPU.
+/// The number is the one in the encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Engine {
@@ -41,14 +41,16 @@ pub enum Engine {
     Dte = 5,
     /// The float engine.
     Vpu = 6,
+    /// The scalar engine: it ends function calls.
+    Spu = 7,
 }
 
 impl Engine {
     /// How many there are.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 8;
     /// By their numbers.
     pub const ALL: [Engine; Engine::COUNT] =
-        [Engine::Load, Engine::Store, Engine::Tae, Engine::Vae, Engine::Aae, Engine::Dte, Engine::Vpu];
+        [Engine::Load, Engine::Store, Engine::Tae, Engine::Vae, Engine::Aae, Engine::Dte, Engine::Vpu, Engine::Spu];
 
     /// The position in [`Engine::ALL`].
     pub fn index(self) -> usize {
@@ -65,6 +67,7 @@ impl Engine {
             Engine::Aae => "aae",
             Engine::Dte => "dte",
             Engine::Vpu => "vpu",
+            Engine::Spu => "spu",
         }
     }
 }
@@ -80,7 +83,7 @@ impl FromStr for Engine {
 
     fn from_str(name: &str) -> Result<Engine, String> {
         let found = Engine::ALL.into_iter().find(|engine| engine.name() == name);
-        found.ok_or_else(|| format!("unknown engine '{name}'; known: load, store, tae, vae, aae, dte, vpu"))
+        found.ok_or_else(|| format!("unknown engine '{name}'; known: load, store, tae, vae, aae, dte, vpu, spu"))
     }
 }
 

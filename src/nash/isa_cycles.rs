@@ -169,6 +169,8 @@ impl Operation {
             // One pass normalizes, one quantizes.
             Operation::Normalize(o) => target.float_cycles(product(&o.shape)).saturating_mul(2),
             Operation::Dequantize(o) => target.float_cycles(product(&o.shape)),
+            // A function call starts as a run does.
+            Operation::Yield(_) => target.run_overhead_cycles().max(1),
         };
         Cost { engine_cycles, ddr_cycles: 0, ddr_bytes: 0 }
     }
@@ -258,7 +260,8 @@ impl Operation {
             | Operation::Normalize(_)
             | Operation::Run(_)
             | Operation::RoiResize(_)
-            | Operation::Dequantize(_) => return None,
+            | Operation::Dequantize(_)
+            | Operation::Yield(_) => return None,
         })
     }
 }

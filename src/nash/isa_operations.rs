@@ -518,4 +518,11 @@ operations! {
         /// Result, f32.
         output: View,
     }
+
+    /// Ends a function call: other programs may run before what follows. The first bytes of L1M hold nothing in particular afterwards, which
+    /// counts as a write; the workspace and the outputs keep what they hold.
+    0x0701 SpuYield Spu Yield {
+        /// How many bytes of L1M are lost: all of them, where nothing that comes before shall run beside what follows.
+        bytes: u32,
+    }
 }

@@ -214,6 +214,7 @@ impl Operation {
                 written(&o.output, &o.shape, o.output_element.bytes())
             }
             Operation::Run(o) => run(o, limit),
+            Operation::Yield(o) => ensure(o.bytes > 0, || "bytes is 0".to_string()),
             Operation::Dequantize(o) => {
                 sizes("shape", &o.shape, limit)?;
                 integer("input_element", o.input_element)?;
@@ -256,7 +257,8 @@ impl Operation {
             | Operation::Normalize(_)
             | Operation::Run(_)
             | Operation::RoiResize(_)
-            | Operation::Dequantize(_) => Vec::new(),
+            | Operation::Dequantize(_)
+            | Operation::Yield(_) => Vec::new(),
         };
         operands.into_iter().filter(|(_, coincides)| *coincides).map(|(name, _)| name).collect()
     }

@@ -1,6 +1,7 @@
 //! Instructions, tiles, schedules: `bpu` to `nash`, encoding, disassembly.
 
 pub mod allocate;
+pub mod calls;
 pub mod disassemble;
 pub mod encode;
 pub mod hazard;
@@ -21,4 +22,4 @@ pub mod schedule;
 pub mod tile;
 pub mod timing;
 
-pub use passes::{BALANCE_FACTOR, COMPILE_MODE, MARCH, OPTIMIZE_LEVEL, OVERRIDE, PASSES};
+pub use passes::{BALANCE_FACTOR, COMPILE_MODE, MARCH, MAX_TIME_PER_FC, OPTIMIZE_LEVEL, OVERRIDE, PASSES};

@@ -49,6 +49,13 @@ pub const BALANCE_FACTOR: OptionDefinition = OptionDefinition {
     description: "with `compile-mode=balance`, the weight of latency from 0 to 100",
 };
 
+/// The option that cuts programs, shared with the pipelines.
+pub const MAX_TIME_PER_FC: OptionDefinition = OptionDefinition {
+    name: "max-time-per-fc",
+    default: "0",
+    description: "the longest time in microseconds of a function call, after which other programs may run; 0 is no limit",
+};
+
 static LOWER: PassDefinition = PassDefinition {
     argument: "bpu-lower-to-nash",
     summary: "Turn segments of the BPU into programs of the machine",
@@ -62,6 +69,7 @@ the instructions are emitted (apply). `dump-plan` writes the decisions as JSON, 
         OPTIMIZE_LEVEL,
         COMPILE_MODE,
         BALANCE_FACTOR,
+        MAX_TIME_PER_FC,
         OptionDefinition { name: "dump-plan", default: "", description: "file to write the decisions to" },
         OptionDefinition { name: "plan", default: "", description: "file to read the decisions from" },
     ],
@@ -119,7 +127,9 @@ fn objective(options: &PassOptions) -> Result<Objective, String> {
         }
         other => return Err(format!("compile-mode is latency, bandwidth or balance, not '{other}'")),
     };
-    Ok(Objective { level, latency })
+    let limit = options.get("max-time-per-fc");
+    let call_us = limit.parse().map_err(|_| format!("max-time-per-fc is a number of microseconds, not '{limit}'"))?;
+    Ok(Objective { level, latency, call_us })
 }
 
 fn message(place: &str, reason: &dyn std::fmt::Display) -> PassFailure {

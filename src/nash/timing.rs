@@ -1,6 +1,6 @@
 //! When each instruction starts and ends.
 //!
-//! An instruction starts when its engine is free and its waits hold. What reaches DDR then needs its engine's set-up and the DDR
+//! An instruction starts when its engine is free and its waits hold; another engine sees the end of an instruction some cycles later. What reaches DDR then needs its engine's set-up and the DDR
 //! port, which all share: it serves one instruction at a time, in the order in which they start.
 
 use super::isa::{Instruction, Program, Wait};
@@ -81,7 +81,7 @@ pub fn time(program: &Program, target: &Target) -> Result<Timing, Deadlock> {
     let mut timing = Timing { spans: vec![Span::default(); total], order: Vec::with_capacity(total) };
     let mut port_free_at = 0;
     while timing.order.len() < total {
-        let Some((start, engine, position)) = next(program, &queues) else {
+        let Some((start, engine, position)) = next(program, &queues, target.wait_cycles.value) else {
             match deadlock(program, &queues) {
                 Some(deadlock) => return Err(deadlock),
                 None => break,
@@ -108,19 +108,22 @@ pub fn time(program: &Program, target: &Target) -> Result<Timing, Deadlock> {
 }
 
 /// The head of a queue that starts first: start, engine, position.
-fn next(program: &Program, queues: &[Queue]) -> Option<(u64, usize, usize)> {
+fn next(program: &Program, queues: &[Queue], delay: u64) -> Option<(u64, usize, usize)> {
     let candidates = queues.iter().enumerate().filter_map(|(engine, queue)| {
         let position = queue.head()?;
-        let start = start(program.instructions.get(position)?, queue, queues)?;
+        let start = start(program.instructions.get(position)?, queue, queues, delay)?;
         Some((start, engine, position))
     });
     candidates.min()
 }
 
 /// When the head of a queue can start, if that is known yet.
-fn start(instruction: &Instruction, queue: &Queue, queues: &[Queue]) -> Option<u64> {
+fn start(instruction: &Instruction, queue: &Queue, queues: &[Queue], delay: u64) -> Option<u64> {
+    let own = instruction.engine();
     instruction.waits.iter().try_fold(queue.free_at(), |start, wait| {
-        Some(start.max(queues.get(wait.engine.index())?.completes(wait.count)?))
+        let complete = queues.get(wait.engine.index())?.completes(wait.count)?;
+        let delay = if wait.engine == own || wait.count == 0 { 0 } else { delay };
+        Some(start.max(complete.saturating_add(delay)))
     })
 }
 

@@ -3,9 +3,10 @@
 use super::executor::ExecutionError;
 use super::fast::FastProgram;
 use super::machine::{Machine, SimError};
-use super::perf::{Activity, SegmentTimeline};
+use super::perf::{Activity, BpuTimeline};
 use super::runner::buffers;
 use crate::hbm::{Hbm, SegmentBody, SegmentDescription};
+use crate::nash::calls::{call_spans, uncut};
 use crate::nash::encode::decode;
 use crate::nash::isa::{Engine, Program};
 use crate::target::Target;
@@ -112,8 +113,14 @@ impl BpuRunner {
     }
 }
 
+/// Cycles of a program, and the bytes that it moves.
+fn without_cuts(program: &Program, target: &Target) -> Result<(u64, u64), ExecutionError> {
+    let report = Machine::new(program, target).map_err(failed)?.report();
+    Ok((report.cycles, report.ddr_bytes_loaded.saturating_add(report.ddr_bytes_stored)))
+}
+
 /// When each instruction of a segment works.
-pub fn timeline(hbm: &Hbm, segment: &SegmentDescription, target: &Target) -> Result<SegmentTimeline, ExecutionError> {
+pub fn timeline(hbm: &Hbm, segment: &SegmentDescription, target: &Target) -> Result<BpuTimeline, ExecutionError> {
     let (machine, _) = machine(hbm, segment, target)?;
     let (program, report) = (machine.program(), machine.report());
     let activities = program.instructions.iter().zip(&report.spans).map(|(instruction, span)| {
@@ -128,10 +135,12 @@ pub fn timeline(hbm: &Hbm, segment: &SegmentDescription, target: &Target) -> Res
             stored: if engine == Engine::Store { bytes } else { 0 },
         }
     });
-    Ok(SegmentTimeline {
-        segment: segment.name.clone(),
+    let engines = program.instructions.iter().map(|instruction| instruction.engine() == Engine::Spu);
+    Ok(BpuTimeline {
         names: program.names.clone(),
         activities: activities.collect(),
         cycles: report.cycles,
+        calls: call_spans(engines.zip(report.spans.iter().copied())),
+        uncut: uncut(program).map(|uncut| without_cuts(&uncut, target)).transpose()?,
     })
 }

@@ -3,6 +3,7 @@
 pub mod advice;
 pub mod bpu_segment;
 pub mod command;
+mod cpu_time;
 pub mod executor;
 pub mod fast;
 pub mod infer;

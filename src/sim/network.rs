@@ -14,7 +14,7 @@ use super::executor::{ExecutionError, LayerObserver, Meaning, ModelExecutor, Out
 use super::open::{Detail, OpenModel};
 use super::runner::{CpuSegmentExecutor, CpuSegmentLoader, CpuSegmentSource};
 use super::segmented::{SegmentedNetwork, is_segmented};
-use crate::cpu::{Array, ArrayView, ExecutableOptions, FloatExecutable, Observe};
+use crate::cpu::{Array, ArrayView, ExecutableOptions, FloatExecutable, Observe, Work, work};
 use crate::diagnostics;
 use crate::dialect_rules;
 use crate::frontend::mlir;
@@ -214,11 +214,23 @@ fn compile(
     name: &str,
     options: &ExecutableOptions,
 ) -> Result<FloatExecutable, ExecutionError> {
-    let Some(function) = ir::function_named(module.as_operation(), name) else {
-        return Err(failed(format!("it has no function {name:?}")));
-    };
+    let function = function(module, name)?;
     infer_shapes(context, function)?;
     FloatExecutable::compile(function, options.clone()).map_err(failed)
+}
+
+/// The steps of a stored cpu segment with what they take.
+pub(super) fn work_of_segment(bytes: &[u8], segment: &str, entry: &str) -> Result<Vec<(String, Work)>, ExecutionError> {
+    let context = dialect_rules::context();
+    let module = mlir::parse(&context, bytes, segment).map_err(failed)?;
+    let function = function(&module, entry)?;
+    infer_shapes(&context, function)?;
+    work(function).map_err(failed)
+}
+
+fn function<'c, 'a>(module: &'a Module<'c>, name: &str) -> Result<OperationRef<'c, 'a>, ExecutionError> {
+    let function = ir::function_named(module.as_operation(), name);
+    function.ok_or_else(|| failed(format!("it has no function {name:?}")))
 }
 
 fn infer_shapes(context: &Context, function: OperationRef<'_, '_>) -> Result<(), ExecutionError> {
@@ -284,7 +296,8 @@ impl CpuSegmentLoader for JitLoader {
             }
         }
         sizes.truncate(source.inputs.len());
-        Ok(Box::new(JitSegment { executable, input_bytes: sizes }))
+        let works = work(function(&module, source.entry)?).map_err(failed)?.into_iter().map(|(_, work)| work).collect();
+        Ok(Box::new(JitSegment { executable, input_bytes: sizes, works }))
     }
 }
 
@@ -292,9 +305,14 @@ struct JitSegment {
     executable: FloatExecutable,
     /// Of the tensors; their buffers may be longer.
     input_bytes: Vec<usize>,
+    works: Vec<Work>,
 }
 
 impl CpuSegmentExecutor for JitSegment {
+    fn works(&self) -> &[Work] {
+        &self.works
+    }
+
     fn run(&self, inputs: &[&[u8]], outputs: &mut [Vec<u8>]) -> Result<(), ExecutionError> {
         let arrays = self.executable.stored_inputs().zip(inputs.iter().zip(&self.input_bytes));
         let arrays: Vec<Array> = arrays

@@ -10,8 +10,9 @@ mod trace;
 use serde::Serialize;
 
 use crate::nash::isa::Engine;
+use crate::nash::timing::Span;
 
-pub use assemble::performance;
+pub use assemble::{crossings, performance};
 pub use trace::to_trace;
 
 /// One instruction's time on its engine. Cycles count from the start of its segment.
@@ -19,7 +20,7 @@ pub use trace::to_trace;
 pub struct Activity {
     /// Where it runs.
     pub engine: Engine,
-    /// Index into [`SegmentTimeline::names`].
+    /// Index into [`BpuTimeline::names`].
     pub source: usize,
     /// First cycle.
     pub start: u64,
@@ -31,17 +32,37 @@ pub struct Activity {
     pub stored: u64,
 }
 
+/// What a segment does when.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SegmentTimeline {
+    /// By its instructions.
+    Bpu(BpuTimeline),
+    /// One step after the other.
+    Cpu(Vec<CpuStep>),
+}
+
+/// What a part of a cpu segment takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CpuStep {
+    /// The node that it is of, the last one where several are computed together.
+    pub node: String,
+    /// How long.
+    pub microseconds: f64,
+}
+
 /// What a bpu segment does when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SegmentTimeline {
-    /// Its name in the manifest.
-    pub segment: String,
+pub struct BpuTimeline {
     /// Node names that the instructions belong to.
     pub names: Vec<String>,
     /// In the order of the program.
     pub activities: Vec<Activity>,
     /// Cycles from the first instruction's start to the last one's end.
     pub cycles: u64,
+    /// The function calls that it is cut into, without their starts; one where it is not cut.
+    pub calls: Vec<Span>,
+    /// The same program without cuts: its cycles, and the bytes it moves; none where it is not cut.
+    pub uncut: Option<(u64, u64)>,
 }
 
 /// The whole report; serializes to `{prefix}.json`.
@@ -60,6 +81,9 @@ pub struct Summary {
     pub performance: Headline,
     /// What the target cannot beat.
     pub bounds: Bounds,
+    /// What the board schedules as a whole.
+    #[serde(rename = "function calls")]
+    pub calls: FunctionCalls,
     /// Traffic and memory.
     #[serde(rename = "DDR access data")]
     pub ddr: DdrAccess,
@@ -82,18 +106,27 @@ pub struct Summary {
 /// The figures that stand first.
 #[derive(Debug, Clone, Serialize)]
 pub struct Headline {
-    /// Samples per second of one core that does nothing else; a run takes as many as the batch has.
+    /// Samples per second where nothing else runs; a run takes as many as the batch has.
     #[serde(rename = "FPS")]
     pub frames_per_second: f64,
     /// How many samples a run takes.
     #[serde(rename = "samples per run")]
     pub samples: u32,
-    /// Of one run, its fixed cost included.
+    /// Of one run of the whole network, fixed costs included.
     #[serde(rename = "latency (us)")]
     pub latency_us: f64,
     /// The same in milliseconds.
     #[serde(rename = "latency (ms)")]
     pub latency_ms: f64,
+    /// Of that, the segments on the BPU with their starts.
+    #[serde(rename = "BPU (us)")]
+    pub bpu_us: f64,
+    /// Of that, the segments on the CPU.
+    #[serde(rename = "CPU (us)")]
+    pub cpu_us: f64,
+    /// Of that, from one to the other.
+    #[serde(rename = "crossings (us)")]
+    pub crossings_us: f64,
     /// In the order of execution.
     #[serde(rename = "latency (us) by segments")]
     pub by_segment: Vec<SegmentLatency>,
@@ -104,9 +137,33 @@ pub struct Headline {
 pub struct SegmentLatency {
     /// Its name in the manifest.
     pub segment: String,
-    /// None for cpu segments, whose time on the board is not predicted.
+    /// BPU or CPU.
+    pub processor: &'static str,
+    /// Of itself.
     #[serde(rename = "latency (us)")]
-    pub latency_us: Option<f64>,
+    pub latency_us: f64,
+    /// Before it, until it has what the other kind of processor made.
+    #[serde(rename = "crossing (us)")]
+    pub crossing_us: f64,
+}
+
+/// The parts of the bpu segments between which other programs may run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct FunctionCalls {
+    /// Of all segments.
+    pub number: usize,
+    /// The longest, with what it takes to start.
+    #[serde(rename = "longest (us)")]
+    pub longest_us: f64,
+    /// What the run would take less if the segments were not cut.
+    #[serde(rename = "cost of cutting (us)")]
+    pub cost_us: f64,
+    /// The bytes that it would move less.
+    #[serde(rename = "DDR bytes of cutting")]
+    pub bytes: u64,
+    /// Whether a segment is more than one.
+    #[serde(skip)]
+    pub is_cut: bool,
 }
 
 /// What no schedule of the bpu segments can be faster than on this target, without the fixed cost of a run.
@@ -127,7 +184,7 @@ pub struct Bounds {
     /// What LOAD and STORE can do together.
     #[serde(rename = "DDR bandwidth (megabytes/s)")]
     pub ddr_megabytes_per_second: f64,
-    /// The predicted latency by the larger bound; none when both are 0.
+    /// The predicted latency of the bpu segments by the larger bound; none when both are 0.
     #[serde(rename = "latency / larger bound")]
     pub ratio: Option<f64>,
 }
@@ -298,6 +355,17 @@ pub struct Detail {
     pub working_us: f64,
 }
 
+/// As texts tell it.
+impl std::fmt::Display for FunctionCalls {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { number, longest_us, cost_us, bytes, .. } = self;
+        write!(
+            formatter,
+            "{number} of at most {longest_us:.1} us; cutting costs {cost_us:.1} us and {bytes} bytes of DDR"
+        )
+    }
+}
+
 /// The name of an engine in reports: the vendor's, which calls DTE by what it does.
 pub fn engine_label(engine: Engine) -> &'static str {
     match engine {
@@ -308,6 +376,7 @@ pub fn engine_label(engine: Engine) -> &'static str {
         Engine::Aae => "AAE",
         Engine::Dte => "TRANS",
         Engine::Vpu => "VPU",
+        Engine::Spu => "SPU",
     }
 }
 

@@ -1,10 +1,11 @@
 //! Runs a `.hbm`: binds buffers, then walks its segments in order.
 
 use super::bpu_segment::{BpuRunner, timeline};
+use super::cpu_time::{cpu_steps, step_microseconds};
 use super::executor::{ExecutionError, ModelExecutor, Outcome, TensorSpecification};
-use super::perf::SegmentTimeline;
+use super::perf::{SegmentTimeline, crossings};
 use super::regions::Pictures;
-use crate::cpu::Array;
+use crate::cpu::{Array, Work};
 use crate::hbm::{Buffer, Hbm, Manifest, SegmentBody, SegmentDescription, TensorDescription};
 use crate::target::{Target, TargetError};
 
@@ -28,6 +29,11 @@ pub trait CpuSegmentExecutor: Send + Sync {
     /// Runs the function once. Slices hold dense row-major little-endian tensors, in the order of the function's arguments and results,
     /// as long as their buffers.
     fn run(&self, inputs: &[&[u8]], outputs: &mut [Vec<u8>]) -> Result<(), ExecutionError>;
+
+    /// What its steps take, where that is known.
+    fn works(&self) -> &[Work] {
+        &[]
+    }
 }
 
 /// Makes cpu segments ready to run, from their IR: native code in the file is for the board and never run.
@@ -54,11 +60,23 @@ enum SegmentRunner {
     Cpu(Box<dyn CpuSegmentExecutor>),
 }
 
+impl SegmentRunner {
+    /// The time of a run on the target.
+    fn microseconds(&self, target: &Target) -> f64 {
+        match self {
+            Self::Bpu(bpu) => bpu.microseconds(),
+            Self::Cpu(cpu) => cpu.works().iter().map(|work| step_microseconds(work, target)).sum(),
+        }
+    }
+}
+
 /// A `.hbm` that is ready to run.
 pub struct Runner {
     manifest: Manifest,
     target: Target,
     segments: Vec<SegmentRunner>,
+    /// Predicted, in microseconds: it depends on no data.
+    latency: f64,
     inputs: Vec<TensorSpecification>,
     pictures: Pictures,
     outputs: Vec<String>,
@@ -106,7 +124,9 @@ impl Runner {
             .segments
             .iter()
             .map(|segment| load(segment).map_err(|source| located(segment, source)))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<SegmentRunner>, _>>()?;
+        let crossing: f64 = crossings(manifest, &target).into_iter().sum();
+        let latency = segments.iter().map(|segment| segment.microseconds(&target)).sum::<f64>() + crossing;
         let mut inputs: Vec<TensorSpecification> = manifest.inputs.iter().map(specification).collect();
         let planes = manifest.inputs.iter().enumerate().filter_map(|(index, input)| Some((index, input.region?)));
         let pictures = Pictures::new(planes, &mut inputs);
@@ -117,6 +137,7 @@ impl Runner {
             manifest: manifest.clone(),
             target,
             segments,
+            latency,
         })
     }
 
@@ -125,18 +146,13 @@ impl Runner {
         &self.target
     }
 
-    fn run_segments(&self, memory: &mut [Vec<u8>]) -> Result<f64, RunnerError> {
-        let mut latency = 0.0;
+    fn run_segments(&self, memory: &mut [Vec<u8>]) -> Result<(), RunnerError> {
         for (segment, runner) in self.manifest.segments.iter().zip(&self.segments) {
             let located = |source| RunnerError::Segment { segment: segment.name.clone(), source };
             let inputs: Vec<&[u8]> =
                 segment.inputs.iter().filter_map(|index| memory.get(*index)).map(Vec::as_slice).collect();
             let outputs = match runner {
-                SegmentRunner::Bpu(bpu) => {
-                    let (outputs, time) = bpu.run(&inputs).map_err(located)?;
-                    latency += time;
-                    outputs
-                }
+                SegmentRunner::Bpu(bpu) => bpu.run(&inputs).map_err(located)?.0,
                 SegmentRunner::Cpu(cpu) => {
                     let mut outputs = segment
                         .outputs
@@ -154,11 +170,11 @@ impl Runner {
                 }
             }
         }
-        Ok(latency)
+        Ok(())
     }
 
     /// The bytes of every buffer after a run, for comparing levels tensor by tensor. `inputs` are dense.
-    pub fn run_buffers(&self, inputs: &[Array]) -> Result<(Vec<Vec<u8>>, f64), ExecutionError> {
+    pub fn run_buffers(&self, inputs: &[Array]) -> Result<Vec<Vec<u8>>, ExecutionError> {
         let inputs = self.pictures.fit(&self.inputs, inputs)?;
         let mut memory: Vec<Vec<u8>> = vec![Vec::new(); self.manifest.buffers.len()];
         for (tensor, array) in self.manifest.inputs.iter().zip(&inputs) {
@@ -174,8 +190,8 @@ impl Runner {
                 *slot = bytes;
             }
         }
-        let latency = self.run_segments(&mut memory).map_err(|error| ExecutionError(error.to_string()))?;
-        Ok((memory, latency))
+        self.run_segments(&mut memory).map_err(|error| ExecutionError(error.to_string()))?;
+        Ok(memory)
     }
 }
 
@@ -189,7 +205,7 @@ impl ModelExecutor for Runner {
     }
 
     fn run(&self, inputs: &[Array]) -> Result<Outcome, ExecutionError> {
-        let (memory, latency) = self.run_buffers(inputs)?;
+        let memory = self.run_buffers(inputs)?;
         let outputs = self.manifest.outputs.iter().map(|tensor| {
             let buffer = memory.get(tensor.buffer).map(Vec::as_slice).unwrap_or_default();
             let sizes = tensor.sizes_buffer.and_then(|index| memory.get(index));
@@ -200,17 +216,20 @@ impl ModelExecutor for Runner {
             });
             Array::from_bytes(tensor.element_type, &dims, &bytes).map_err(|error| ExecutionError(error.to_string()))
         });
-        Ok(Outcome { outputs: outputs.collect::<Result<_, _>>()?, latency: Some(latency) })
+        Ok(Outcome { outputs: outputs.collect::<Result<_, _>>()?, latency: Some(self.latency) })
     }
 }
 
-/// The schedules of the bpu segments of a model, without data and without cpu segments.
+/// The schedules of the segments of a model, without data.
 pub fn timelines(hbm: &Hbm, target: &Target) -> Result<Vec<SegmentTimeline>, RunnerError> {
-    let bpu = hbm.manifest().segments.iter().filter(|segment| matches!(segment.body, SegmentBody::Bpu(_)));
-    bpu.map(|segment| {
-        timeline(hbm, segment, target).map_err(|source| RunnerError::Segment { segment: segment.name.clone(), source })
-    })
-    .collect()
+    let of = |segment: &SegmentDescription| match &segment.body {
+        SegmentBody::Bpu(_) => timeline(hbm, segment, target).map(SegmentTimeline::Bpu),
+        SegmentBody::Cpu(body) => cpu_steps(hbm, segment, body, target).map(SegmentTimeline::Cpu),
+    };
+    let located = |segment: &SegmentDescription| {
+        of(segment).map_err(|source| RunnerError::Segment { segment: segment.name.clone(), source })
+    };
+    hbm.manifest().segments.iter().map(located).collect()
 }
 
 /// The buffers of indices that the manifest's check has found to exist.

@@ -47,6 +47,8 @@ pub struct Target {
     pub clock_hz: Number,
     /// Time that every run costs, whatever it does.
     pub run_overhead_nanoseconds: Number,
+    /// Cycles from the end of an instruction until another engine sees it.
+    pub wait_cycles: Number,
     /// Where operands of instructions lie.
     pub local_memory: LocalMemory,
     /// Where inputs, outputs and constants lie.
@@ -61,6 +63,8 @@ pub struct Target {
     pub dte: Dte,
     /// Between f32 and integers.
     pub vpu: Vpu,
+    /// The CPU beside it.
+    pub cpu: Cpu,
 }
 
 /// L1M, the memory that the engines work in.
@@ -149,6 +153,26 @@ pub struct Vpu {
     pub setup_cycles: Number,
 }
 
+/// The CPU of the board, as the segments see it that run there: one core.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cpu {
+    /// Cycles per second.
+    pub clock_hz: Number,
+    /// Simple operations on f32.
+    pub operations_per_cycle: Number,
+    /// Simple operations that a division or a square root takes the time of.
+    pub division_operations: Number,
+    /// Simple operations that an exponential or another such function takes the time of.
+    pub function_operations: Number,
+    /// Read and written.
+    pub bytes_per_second: Number,
+    /// What each step takes beside its work.
+    pub step_nanoseconds: Number,
+    /// From the end of a segment on one kind of processor to the start of one on the other, beside what its start takes.
+    pub crossing_nanoseconds: Number,
+}
+
 impl Target {
     /// Bytes of L1M.
     pub fn l1m_bytes(&self) -> u64 {
@@ -176,6 +200,12 @@ impl Target {
     pub fn ddr_cycles(&self, bytes: u128) -> u64 {
         let product = bytes.saturating_mul(u128::from(self.clock_hz.value));
         u64::try_from(product.div_ceil(u128::from(self.ddr.bytes_per_second.value))).unwrap_or(u64::MAX)
+    }
+
+    /// Whole cycles in this many microseconds.
+    pub fn cycles_in(&self, microseconds: u64) -> u64 {
+        let product = u128::from(microseconds) * u128::from(self.clock_hz.value);
+        u64::try_from(product / 1_000_000).unwrap_or(u64::MAX)
     }
 
     /// Seconds that this many cycles take.

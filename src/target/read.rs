@@ -97,7 +97,7 @@ impl Target {
         let fail = |field, reason: String| Err(TargetError::Field { file: file.to_string(), field, reason });
         for (field, number) in self.divisors() {
             // 2^32 keeps every product in the cost formulas inside 128 bits.
-            if number.value == 0 || (number.value > u64::from(u32::MAX) && field != "ddr.bytes_per_second") {
+            if number.value == 0 || (number.value > u64::from(u32::MAX) && !field.ends_with("bytes_per_second")) {
                 return fail(field, format!("{} is not in 1 to 2^32 - 1", number.value));
             }
         }
@@ -134,6 +134,9 @@ impl Target {
             ("vpu.elements_per_cycle", &self.vpu.elements_per_cycle),
             ("vpu.division_passes", &self.vpu.division_passes),
             ("vpu.function_passes", &self.vpu.function_passes),
+            ("cpu.clock_hz", &self.cpu.clock_hz),
+            ("cpu.operations_per_cycle", &self.cpu.operations_per_cycle),
+            ("cpu.bytes_per_second", &self.cpu.bytes_per_second),
         ]
     }
 }
@@ -188,11 +191,12 @@ mod tests {
 
     #[test]
     fn fitted_latencies_are_met() {
-        // Vendor's latencies at batch 1 against weights in bytes: within 15 % for the two that loads dominate.
+        // Vendor's latencies at batch 1 against weights in bytes: the one that loads dominate within 15 %, another below it. What engines
+        // hand to each other comes on top (tools/published_latencies.py).
         let target = Target::named("nash-e").unwrap();
         let latency = |bytes| target.seconds(target.run_overhead_cycles() + target.ddr_cycles(bytes));
         assert!((latency(60_200_000) / 2.23e-3 - 1.0).abs() < 0.15);
-        assert!((latency(3_500_000) / 201.3e-6 - 1.0).abs() < 0.15);
+        assert!(latency(3_500_000) < 201.3e-6 && latency(5_400_000) < 382.1e-6);
     }
 
     #[test]

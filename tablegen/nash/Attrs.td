@@ -6,7 +6,8 @@ include "nash/Dialect.td"
 
 def Nash_Engine : I32EnumAttr<"Engine", "a part of the machine with an instruction queue of its own", [
     I32EnumAttrCase<"load", 0>, I32EnumAttrCase<"store", 1>, I32EnumAttrCase<"tae", 2>, I32EnumAttrCase<"vae", 3>,
-    I32EnumAttrCase<"aae", 4>, I32EnumAttrCase<"dte", 5>, I32EnumAttrCase<"vpu", 6>]> {
+    I32EnumAttrCase<"aae", 4>, I32EnumAttrCase<"dte", 5>, I32EnumAttrCase<"vpu", 6>,
+    I32EnumAttrCase<"spu", 7>]> {
   let cppNamespace = "::hb::nash";
   let genSpecializedAttr = 0;
 }

@@ -13,7 +13,7 @@ def Nash_Dialect : Dialect {
   let summary = "Instructions of the machine";
   let description = [{
     One operation per instruction of `docs/nash-isa.md`, with the instruction's fields as attributes. The vendor's instruction
-    set is not public; this one is our own. Seven engines each take their instructions in the order of the text; nothing else
+    set is not public; this one is our own. Eight engines each take their instructions in the order of the text; nothing else
     orders two engines but `wait`. Operands are views of local memory (L1M); only `nash.load.copy` and `nash.store.copy` see DDR.
 
     Instructions live in `nash.program`, which stands for one run of the machine.

@@ -225,4 +225,12 @@ def Nash_VpuDequantizeOp : Nash_Instruction<"vpu.dequantize", [
   let description = "`(input - zero_point) * scale`, or times the factors that `scales` holds.";
 }
 
+def Nash_SpuYieldOp : Nash_Instruction<"spu.yield", [Nash_Integer<"bytes">]> {
+  let summary = "ends a function call";
+  let description = [{
+    Other programs may run before what follows: the first `bytes` bytes of L1M hold nothing in particular afterwards, which counts as a
+    write. The workspace and the outputs keep what they hold.
+  }];
+}
+
 #endif

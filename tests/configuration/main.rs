@@ -126,31 +126,16 @@ fn the_base_is_sound() {
 }
 
 #[test]
-fn what_has_no_effect_yet_is_told() {
-    let configuration = read(&base_with(17, "  max_time_per_fc: 2000")).expect("sound");
-    let [warning] = configuration.warnings.as_slice() else { panic!("{:?}", configuration.warnings) };
-    let text = warning.to_string();
-    assert!(
-        text.ends_with(
-            ":17:20: warning: compiler_parameters.max_time_per_fc: is known, but nothing acts on it yet: any value gives \
-             the same; remove it"
-        ),
-        "{text}"
-    );
-    assert!(read(BASE).expect("sound").warnings.is_empty());
-}
-
-#[test]
 fn options_of_passes_come_from_the_table() {
     let configuration = read(BASE).expect("sound");
     assert_eq!(
         configuration.pass("bpu-to-nash", &["override=x"]),
-        "bpu-to-nash{override=x march=nash-e compile-mode=latency optimize-level=O2}"
+        "bpu-to-nash{override=x march=nash-e compile-mode=latency optimize-level=O2 max-time-per-fc=0}"
     );
     let mixed = read(&base_with(17, "  compile_mode: balance\n  balance_factor: 30")).expect("sound");
     assert_eq!(
         mixed.pass("bpu-to-nash", &[]),
-        "bpu-to-nash{march=nash-e compile-mode=balance balance-factor=30 optimize-level=O0}"
+        "bpu-to-nash{march=nash-e compile-mode=balance balance-factor=30 optimize-level=O0 max-time-per-fc=0}"
     );
     assert_eq!(
         configuration.inputs[0].pass("hfloat-assign-preprocessing", &["input=data"]),
@@ -180,7 +165,6 @@ fn the_manuals_template_is_read_and_what_we_do_not_do_is_named() {
     let template = include_str!("../data/configuration/template.yaml");
     let expected = [
         ("31:17", "compiler_parameters.input_source: input 'data': pyramid does not give input_type_rt 'yuv444'"),
-        ("32:20", "compiler_parameters.max_time_per_fc: is known, but nothing acts on it yet"),
         ("33:9", "compiler_parameters.jobs: 8 jobs are more than the 4 cores"),
     ];
     let warnings = read(template).expect("sound").warnings;

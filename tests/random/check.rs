@@ -465,7 +465,7 @@ fn simulators_agree(context: &Context, network: &Network, files: &BTreeMap<Strin
         let inputs = ordered(fast.inputs());
         let (found, defined) = (fast.run(&inputs), machine.run_buffers(&inputs));
         let (expected, found, defined) = match (expected, found, defined) {
-            (Ok(expected), Ok(found), Ok(defined)) => (expected.outputs, found.outputs, defined.0),
+            (Ok(expected), Ok(found), Ok(defined)) => (expected.outputs, found.outputs, defined),
             // Indices that are computed may leave their range on other samples: at every level.
             (Err(_), Err(_), Err(_)) if number > 0 => continue,
             (expected, found, defined) => {
@@ -479,7 +479,7 @@ fn simulators_agree(context: &Context, network: &Network, files: &BTreeMap<Strin
                 return Err(level(what));
             }
         }
-        if fast.run_buffers(&inputs).map_err(|error| text(&error))?.0 != defined {
+        if fast.run_buffers(&inputs).map_err(|error| text(&error))? != defined {
             return Err(level(format!("sample {number}: the fast simulator gives other bytes than the definition")));
         }
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::super::error::Error;
 use super::super::executable::{ArrayView, ExecutableOptions};
+use super::super::graph::GraphTensor;
 use super::super::routine::{BoardCode, Fault, ResultView, Routine, operand};
+use super::super::work::Work;
 use super::region::{Region, arrays, store};
 use super::write_sizes;
 
@@ -33,6 +35,13 @@ impl Routine for Branch {
             }
         }
         Ok(())
+    }
+
+    /// That of the longer one.
+    fn work(&self, operands: &[&GraphTensor], results: &[&GraphTensor]) -> Work {
+        let longer =
+            [self.then.work(), self.otherwise.work()].into_iter().max_by_key(|work| (work.operations, work.bytes));
+        longer.unwrap_or_default().and(Work::of_elements(operands.iter().chain(results).copied()))
     }
 
     fn board_code(&self) -> BoardCode {

@@ -1,7 +1,9 @@
 //! ONNX LSTM-22, GRU-22 and RNN-22: the recurrence. The products of the inputs are a matrix product before it.
 
 use super::super::executable::ArrayView;
+use super::super::graph::GraphTensor;
 use super::super::routine::{BoardCode, Fault, ResultView, Routine};
+use super::super::work::Work;
 use super::activation::{Activation, Real};
 use super::{clear, operand, result, values};
 use hb_dialects::{ElementType, hfloat::RecurrentSizes};
@@ -55,6 +57,17 @@ pub(crate) struct Direction {
 }
 
 impl Routine for Recurrence {
+    /// A matrix product of the state for each step, and the functions of the gates.
+    fn work(&self, operands: &[&GraphTensor], results: &[&GraphTensor]) -> Work {
+        let elements =
+            |index: usize| operands.get(index).map_or(0, |tensor| tensor.shape.iter().product::<usize>() as u64);
+        let hidden = operands.get(1).and_then(|recurrence| recurrence.shape.last()).map_or(0, |&hidden| hidden as u64);
+        let gates = elements(0);
+        let products =
+            Work { operations: gates.saturating_mul(2).saturating_mul(hidden), functions: gates, ..Work::default() };
+        products.and(Work::of_elements(operands.iter().chain(results).copied()))
+    }
+
     fn run(&self, operands: &[ArrayView<'_>], results: &mut [ResultView<'_>]) -> Result<(), Fault> {
         clear(results);
         match operand(operands, 0)?.element {

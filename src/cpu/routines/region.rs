@@ -8,6 +8,7 @@ use super::super::executable::{ArrayView, Executable, ExecutableOptions, Observe
 use super::super::graph::ExpressionGraph;
 use super::super::interpret::interpret;
 use super::super::routine::{Fault, ResultView};
+use super::super::work::{Work, work_of_graph};
 
 /// A graph inside of a routine. Its inputs and outputs are values, then the sizes of those whose sizes are known only when running.
 #[derive(Clone)]
@@ -43,6 +44,11 @@ impl Region {
         });
         let sizes = sizes.collect();
         Region { graph, sizes, executable: None }
+    }
+
+    /// What running it once takes.
+    pub(crate) fn work(&self) -> Work {
+        work_of_graph(&self.graph)
     }
 
     pub(crate) fn compiled(&self, options: &ExecutableOptions) -> Result<Region, Error> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::super::array::{Array, copy_box};
 use super::super::error::Error;
 use super::super::executable::{ArrayView, ExecutableOptions};
+use super::super::graph::GraphTensor;
 use super::super::routine::{BoardCode, Fault, ResultView, Routine};
+use super::super::work::Work;
 use super::region::{Given, Region, arrays, store};
 use super::{clear, number, operand, result, write_sizes};
 
@@ -62,6 +64,13 @@ impl Routine for Repeat {
             write_sizes(results, values_end + position, &sizes)?;
         }
         Ok(())
+    }
+
+    /// As often as its results have room for; once where it gives no parts.
+    fn work(&self, operands: &[&GraphTensor], results: &[&GraphTensor]) -> Work {
+        let parts = results.iter().skip(self.carried).filter_map(|part| part.shape.first());
+        let trips = parts.max().map_or(1, |&trips| trips as u64);
+        self.body.work().times(trips).and(Work::of_elements(operands.iter().chain(results).copied()))
     }
 
     fn board_code(&self) -> BoardCode {

@@ -7,7 +7,7 @@ use super::model_check::{LoadModel, Statements};
 use super::parameters::{CAFFE_MODEL, InputSettings, ONNX_MODEL, PARAMETERS, PROTOTXT, Settings};
 use super::problem::{Location, Problem, Problems, Severity, printable};
 use super::reading::{Document, Raw, Step};
-use super::table::{Group, Multiplicity, Parameter, ParameterDefault, ParameterKind, Status};
+use super::table::{Group, Multiplicity, Parameter, ParameterDefault, ParameterKind};
 use super::values::{self, ParameterValue, Place, ValueFault};
 use super::{Configuration, Environment, Files, StoredParameter, input_rules, rules};
 use crate::frontend::ModelFiles;
@@ -286,9 +286,6 @@ impl Checker {
         });
         let mut faults: Vec<ValueFault> = values::unsupported(parameter, &given).into_iter().collect();
         faults.extend(paths.filter_map(|path| values::check_path(parameter, path).err()));
-        if faults.is_empty() && parameter.status == Status::NoEffect && self.changes(parameter, &given) {
-            self.warning(parameter, "is known, but nothing acts on it yet: any value gives the same", "remove it");
-        }
         // What is only not supported yet is still checked against the rules.
         for fault in faults {
             self.add(parameter, fault, Severity::Error);

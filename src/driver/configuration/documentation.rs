@@ -22,7 +22,6 @@ explains a parameter; editors that load `docs/configuration.schema.json` complet
 - Booleans are `True` and `False` without quotes.
 - What is *not supported yet* is known to the manual, but not to this compiler. It is checked like all else, may be given with its default
   value, and is otherwise an error.
-- What is *without effect yet* may be given, and changes nothing; the log says so where it is not the default.
 - *Sets* names the option of a pass or pipeline (`docs/passes.md`) that a parameter becomes.
 - Everything that is wrong with a file is printed together, also what only the model shows, each as
   `file:line:column: group.parameter: what is wrong; what to do`.

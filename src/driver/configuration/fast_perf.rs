@@ -10,7 +10,7 @@ use super::parameters::{
     OPTIMIZE_LEVEL, OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, PROTOTXT, REMOVE_NODE_TYPE, WORKING_DIR,
 };
 use super::problem::suggestion;
-use super::table::{Group, Parameter, Status};
+use super::table::{Group, Parameter};
 use super::values::shape_of;
 use crate::frontend::ModelFiles;
 use std::fmt::Write;
@@ -132,9 +132,7 @@ pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<S
         format!("# Written by {}; it may be copied, changed, and used with --config.\n", options.purpose.command());
     for group in Group::ALL {
         let _ = writeln!(text, "{}:", group.name());
-        // What has no effect yet would only be warned of.
-        let parameters = settings.iter().filter(|(parameter, _)| parameter.status != Status::NoEffect);
-        for (parameter, value) in parameters.filter(|(parameter, _)| parameter.group == group) {
+        for (parameter, value) in settings.iter().filter(|(parameter, _)| parameter.group == group) {
             let _ = writeln!(text, "  {}: {}", parameter.name, quoted(value));
         }
     }

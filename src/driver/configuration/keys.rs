@@ -166,11 +166,6 @@ impl<T> Row<T> {
         typed(Parameter { status: Status::Supported, ..self.parameter })
     }
 
-    /// It is taken, changes nothing, and the log says so.
-    pub(super) const fn without_effect(self) -> Self {
-        typed(Parameter { status: Status::NoEffect, ..self.parameter })
-    }
-
     /// It has an effect only where `other` is one of `words`.
     pub(super) const fn only_with(self, other: &'static Parameter, words: &'static [&'static str]) -> Self {
         let condition = Some(Condition { parameter: other, words });

@@ -440,11 +440,13 @@ parameters! {
             .automatic("pyramid where `input_type_rt` is nv12 or gray, else ddr")
             .supported();
 
-        /// The longest time in microseconds that the model runs without a chance for others; 0 is no limit.
+        /// The longest time in microseconds that the model runs without a chance for others; 0 is no limit. The program is cut into function
+        /// calls that each take no longer by prediction; what is needed on both sides of a cut is stored and loaded again, which takes time.
         MAX_TIME_PER_FC: i64 = row(Group::Compiler, "max_time_per_fc", integer_or_zero(1000, 4_294_967_295))
             .default("0")
             .later("at most 10000000")
-            .without_effect();
+            .sets(crate::driver::compile::BPU_TO_NASH, "max-time-per-fc")
+            .supported();
 
         /// The number of parallel jobs of the compiler, at most the cores of this machine; 0 means all of them.
         JOBS: i64 = row(Group::Compiler, "jobs", integer(0, 4096)).default("16").only_how().supported();

@@ -189,8 +189,6 @@ pub enum Status {
     Supported,
     /// Known to the manual. Giving anything but the default is an error that says so.
     NotYet,
-    /// Any value is taken and none changes anything; where one is given the log says so.
-    NoEffect,
 }
 
 impl fmt::Display for Status {
@@ -198,7 +196,6 @@ impl fmt::Display for Status {
         f.write_str(match self {
             Self::Supported => "supported",
             Self::NotYet => "not supported yet",
-            Self::NoEffect => "without effect yet",
         })
     }
 }

@@ -40,6 +40,9 @@ byId('subtitle').textContent =
   `predicted for ${model['BPU march']}, ${model['BPU core number']} core, compiled by hb ${model['compiling HB version']}`;
 for (const [value, name] of [
   [number(latency, 1) + ' \u00b5s', 'latency'],
+  ...summary.performance['CPU (us)'] > 0 ? ['BPU', 'CPU', 'crossings'].map(part =>
+    [number(summary.performance[part + ' (us)'], 1) + ' \u00b5s', part === 'crossings' ? 'of that, between BPU and CPU' : 'of that, on the ' + part]) : [],
+  ...summary['function calls'].number > 1 ? [[summary['function calls'].number, `function calls, the longest ${number(summary['function calls']['longest (us)'], 1)} \u00b5s`]] : [],
   [number(bounds['compute bound (us)'], 1) + ' \u00b5s', 'at least, for computing'],
   [number(bounds['DDR bound (us)'], 1) + ' \u00b5s', 'at least, for DDR'],
   [number(summary.performance.FPS, 1), 'FPS (1 core)'],
@@ -67,7 +70,7 @@ rows(byId('memory'), [
   ['workspaces', bytes(ddr['temporary memory'])],
 ]);
 rows(byId('segments'), summary.performance['latency (us) by segments'].map(segment =>
-  [segment.segment, segment['latency (us)'] === null ? 'on the CPU, not predicted' : number(segment['latency (us)'], 1) + ' \u00b5s']));
+  [`${segment.segment} (${segment.processor})`, number(segment['latency (us)'], 1) + ' \u00b5s']));
 rows(byId('model'), [['name', model['model name']], ['march', model['BPU march']], ['hb version', model['compiling HB version']]]);
 for (const note of summary.notes) byId('notes').append(element('li', note));
 rows(byId('options'), model['compiling options']);

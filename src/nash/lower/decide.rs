@@ -3,16 +3,17 @@
 //! Each level looks at more plans than the one before, and the objective chooses among all that were seen: so a higher level is never worse,
 //! and neither is a larger weight on what it weighs. What a plan costs, the machine's own timing says.
 
+use super::super::calls::{TooLong, choose};
 use super::super::isa::Program;
 use super::super::schedule::{Lead, Stay, place};
 use super::super::timing::time;
 use super::cuts::cut;
-use super::emit::{Drawing, Recorded};
+use super::emit::{Drawing, Recorded, apply};
 use super::moves::improve;
 use super::order::{memory_order, ordered};
 use super::stripes::Rows;
-use super::tilings::tiled;
-use super::{Effort, LowerError, LoweringPlan, NodeGroup, Objective, check, operations};
+use super::tilings::{KnownTilings, tiled};
+use super::{Effort, LowerError, LoweringPlan, NodeGroup, Objective, check, label, operations};
 use crate::bpu::model::Segment;
 use crate::target::Target;
 
@@ -31,7 +32,22 @@ pub fn assign(segment: &Segment, target: &Target, objective: Objective) -> Resul
             search(segment, target, order, objective.level, &mut front)?;
         }
     }
-    front.choose(objective).ok_or_else(|| LowerError::Malformed("no plan was found".to_owned()))
+    let plan = front.choose(objective).ok_or_else(|| LowerError::Malformed("no plan was found".to_owned()))?;
+    if objective.call_us == 0 { Ok(plan) } else { in_calls(segment, target, plan, objective.call_us) }
+}
+
+/// The plan with function calls that take at most so many microseconds each.
+fn in_calls(segment: &Segment, target: &Target, plan: LoweringPlan, limit: u64) -> Result<LoweringPlan, LowerError> {
+    let lowered = apply(segment, target, plan)?;
+    match choose(&lowered.program, target, target.cycles_in(limit)) {
+        Ok(calls) => Ok(LoweringPlan { calls, ..lowered.plan }),
+        Err(TooLong { position, cycles }) => {
+            let source = lowered.program.instructions.get(position).map_or(0, |instruction| instruction.source);
+            let (node, operator) = label(&*ordered(segment, &lowered.plan.order)?, source as usize);
+            let microseconds = (target.seconds(cycles) * 1e6) as u64;
+            Err(LowerError::TooLong { node, operator, microseconds, limit })
+        }
+    }
 }
 
 /// Sixteenths of local memory that groups are made for, and that tensors may stay in beside them.
@@ -48,7 +64,7 @@ fn search(
 ) -> Result<(), LowerError> {
     let segment = &*ordered(segment, &order)?;
     let rows = Rows::new(segment, target)?;
-    let search = GroupSearch { segment, rows: &rows, order };
+    let search = GroupSearch { segment, rows: &rows, order, tilings: KnownTilings::default() };
     let mut tried: Vec<Vec<NodeGroup>> = Vec::new();
     let mut best: Option<(u64, Vec<NodeGroup>, u64)> = None;
     for share in MEMORY {
@@ -56,8 +72,10 @@ fn search(
         if groups.is_empty() || tried.contains(&groups) {
             continue;
         }
-        for residents in RESIDENTS {
-            let capacity = target.l1m_bytes() / 16 * residents;
+        // What stays beside the first groups tells what stays beside others.
+        let known = best.as_ref().map(|(_, _, capacity)| *capacity);
+        let all = RESIDENTS.map(|residents| target.l1m_bytes() / 16 * residents);
+        for capacity in known.map_or(all.to_vec(), |known| vec![known]) {
             let Some(found) = search.price(&groups, capacity) else { continue };
             if best.as_ref().is_none_or(|(least, ..)| found.cycles < *least) {
                 best = Some((found.cycles, groups.clone(), capacity));
@@ -66,8 +84,11 @@ fn search(
         }
         tried.push(groups);
     }
-    if let (Effort::O2, Some((cycles, groups, capacity))) = (level, best) {
-        improve(&search, (groups, capacity), cycles, front);
+    let Some((cycles, groups, capacity)) = best else { return Ok(()) };
+    search.all_leads(&groups, capacity, front);
+    if level == Effort::O2 {
+        let groups = improve(&search, (groups, capacity), cycles, front);
+        search.all_leads(&groups, capacity, front);
     }
     Ok(())
 }
@@ -77,15 +98,28 @@ pub struct GroupSearch<'a> {
     pub segment: &'a Segment,
     pub rows: &'a Rows<'a>,
     order: Vec<usize>,
+    tilings: KnownTilings,
 }
 
 impl GroupSearch<'_> {
-    /// The best plan with these groups, and tensors that stay in so many bytes; none where it does not fit.
+    /// A plan with these groups, and tensors that stay in so many bytes; none where it does not fit.
     pub fn price(&self, groups: &[NodeGroup], capacity: u64) -> Option<Priced> {
-        let (drawing, plan) = tiled(self.segment, self.rows.target, Some(self.rows), groups, capacity).ok()?;
+        let (drawing, plan, recorded) = self.draw(groups, capacity)?;
+        placed(&drawing, &plan, &recorded).next()
+    }
+
+    /// As [`GroupSearch::price`], for every lead.
+    fn all_leads(&self, groups: &[NodeGroup], capacity: u64, front: &mut Front) {
+        if let Some((drawing, plan, recorded)) = self.draw(groups, capacity) {
+            placed(&drawing, &plan, &recorded).for_each(|priced| front.add(priced));
+        }
+    }
+
+    fn draw(&self, groups: &[NodeGroup], capacity: u64) -> Option<(Drawing<'_>, LoweringPlan, Recorded)> {
+        let drawn = tiled(self.segment, self.rows.target, Some(self.rows), groups, capacity, &self.tilings);
+        let (drawing, plan) = drawn.ok()?;
         let recorded = drawing.record(&plan.nodes).ok()?;
-        let plan = LoweringPlan { order: self.order.clone(), ..plan };
-        placed(&drawing, &plan, &recorded).min_by_key(|priced| priced.cycles)
+        Some((drawing, LoweringPlan { order: self.order.clone(), ..plan }, recorded))
     }
 }
 
@@ -114,12 +148,13 @@ impl Front {
         }
     }
 
-    /// Whether one plan is as good as one percent more than these cycles and transfers, which none can beat.
+    /// Whether one plan is as good as two percent more than these cycles, and one more than these transfers, which none can beat.
     fn reaches(&self, least: Least) -> bool {
-        let near = |value: u64, least: u64| value.saturating_mul(100) <= least.saturating_mul(101);
+        let near =
+            |value: u64, least: u64, percent: u64| value.saturating_mul(100) <= least.saturating_mul(100 + percent);
         self.0.iter().any(|priced| {
-            near(priced.cycles + least.overhead, least.cycles + least.overhead)
-                && near(priced.transfers, least.transfers)
+            near(priced.cycles + least.overhead, least.cycles + least.overhead, 2)
+                && near(priced.transfers, least.transfers, 1)
         })
     }
 
@@ -152,18 +187,23 @@ const LEADS: [Lead; 3] =
 /// Plans of operators one after the other, and what no plan can beat.
 fn one_by_one(segment: &Segment, target: &Target, front: &mut Front) -> Result<Least, LowerError> {
     // The rest is for tiles of what does not stay.
-    let (drawing, plan) = tiled(segment, target, None, &[], target.l1m_bytes() / 4 * 3)?;
+    let (drawing, plan) = tiled(segment, target, None, &[], target.l1m_bytes() / 4 * 3, &KnownTilings::default())?;
     let recorded = drawing.record(&plan.nodes)?;
-    placed(&drawing, &plan, &recorded).for_each(|priced| front.add(priced));
-    // What the slots of the tilings give always fits.
-    let in_slots = recorded.pages.iter().map(|page| Stay { address: page.slot, begins: page.first, joined: false });
-    let plan = LoweringPlan { stays: in_slots.collect(), ..plan };
-    front.add(price(&drawing, plan, &recorded)?);
     let work: u64 = segment.nodes.iter().map(|node| operations(segment, node)).fold(0, u64::saturating_add);
     let seconds = work as f64 / 2.0 / target.peak_macs_per_second() as f64;
     let transfers = target.ddr_cycles(drawing.builder.compulsory_bytes()?.into());
     let compute = (seconds * target.clock_hz.value as f64) as u64;
-    Ok(Least { cycles: compute.max(transfers), transfers, overhead: target.run_overhead_cycles() })
+    let least = Least { cycles: compute.max(transfers), transfers, overhead: target.run_overhead_cycles() };
+    for priced in placed(&drawing, &plan, &recorded) {
+        front.add(priced);
+        if front.reaches(least) {
+            return Ok(least);
+        }
+    }
+    // What the slots of the tilings give always fits.
+    let in_slots = recorded.pages.iter().map(|page| Stay { address: page.slot, begins: page.first, joined: false });
+    front.add(price(&drawing, LoweringPlan { stays: in_slots.collect(), ..plan }, &recorded)?);
+    Ok(least)
 }
 
 /// The plan with stays for every lead; where some page finds no room there are none.
@@ -196,6 +236,6 @@ fn price(drawing: &Drawing<'_>, plan: LoweringPlan, recorded: &Recorded) -> Resu
 /// The plan with these groups, however good; none where it does not fit.
 #[cfg(test)]
 pub fn grouped(segment: &Segment, rows: &Rows<'_>, groups: &[NodeGroup], capacity: u64) -> Option<LoweringPlan> {
-    let search = GroupSearch { segment, rows, order: Vec::new() };
+    let search = GroupSearch { segment, rows, order: Vec::new(), tilings: KnownTilings::default() };
     search.price(groups, capacity).map(|priced| priced.plan)
 }

@@ -25,6 +25,7 @@ pub fn apply(segment: &Segment, target: &Target, plan: LoweringPlan) -> Result<L
     schedule::check(&recorded.pages, &plan.stays, &recorded.settled, space, alignment)
         .map_err(|error| LowerError::Plan(error.to_string()))?;
     let instructions = drawing.instructions(&plan, &recorded)?;
+    check_calls(&plan.calls, instructions.len())?;
     finish(segment, drawing.builder, instructions, plan)
 }
 
@@ -42,6 +43,15 @@ fn check_groups(segment: &Segment, groups: &[NodeGroup]) -> Result<(), LowerErro
             return Err(LowerError::Plan(text));
         }
         before = group.end;
+    }
+    Ok(())
+}
+
+/// Function calls begin one after the other, each with an instruction.
+fn check_calls(calls: &[usize], instructions: usize) -> Result<(), LowerError> {
+    let rising = calls.is_sorted_by(|one, other| one < other);
+    if !rising || calls.first() == Some(&0) || calls.last().is_some_and(|&last| last >= instructions) {
+        return Err(LowerError::Plan(format!("its function calls do not cut {instructions} instructions")));
     }
     Ok(())
 }

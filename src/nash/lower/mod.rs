@@ -4,6 +4,8 @@
 //! tiled form a tiling ([`assign`]); the result of the deciding half is a [`LoweringPlan`], plain data that can be written to a file and
 //! read back. [`apply`] emits the program for a plan.
 
+#[cfg(test)]
+mod call_tests;
 mod camera;
 mod constants;
 mod convolution;
@@ -15,6 +17,8 @@ mod emit;
 mod latency_tests;
 mod layout;
 mod matmul;
+#[cfg(test)]
+mod mode_tests;
 mod moves;
 mod order;
 mod plan;
@@ -28,6 +32,7 @@ mod tilings;
 mod vector;
 
 use super::allocate::AllocationError;
+use super::calls::cut;
 use super::isa::{Instruction, Program};
 use super::tile::emitter::EmitError;
 use super::tile::{TilePlacement, Tiled};
@@ -62,6 +67,11 @@ pub enum LowerError {
     Malformed(String),
     #[error("the plan does not belong to this segment: {0}")]
     Plan(String),
+    #[error(
+        "node '{node}' ({operator}): no function call of at most {limit} us has room for an instruction of it, which takes about {microseconds} \
+         us with what it needs; allow more time, or run the node on the CPU"
+    )]
+    TooLong { node: String, operator: &'static str, microseconds: u64, limit: u64 },
 }
 
 impl LowerError {
@@ -70,7 +80,8 @@ impl LowerError {
         match self {
             LowerError::Unsupported { node, .. }
             | LowerError::DoesNotFit { node, .. }
-            | LowerError::Emit { node, .. } => Some(node),
+            | LowerError::Emit { node, .. }
+            | LowerError::TooLong { node, .. } => Some(node),
             LowerError::Allocation(_) | LowerError::Malformed(_) | LowerError::Plan(_) => None,
         }
     }
@@ -135,12 +146,14 @@ pub struct Objective {
     pub level: Effort,
     /// The weight of time, of 100; the rest is that of the bytes that pass the DDR port.
     pub latency: u32,
+    /// The longest time of a function call in microseconds; 0 is no limit.
+    pub call_us: u64,
 }
 
 impl From<Effort> for Objective {
     /// As fast as that level gives.
     fn from(level: Effort) -> Self {
-        Self { level, latency: 100 }
+        Self { level, latency: 100, call_us: 0 }
     }
 }
 
@@ -166,8 +179,7 @@ pub struct Lowered<'a> {
 /// # Errors
 /// When an operator has no instruction form, when not even its smallest tile fits, or the segment contradicts itself.
 pub fn lower(segment: &Segment, target: &Target, objective: Objective) -> Result<Lowered<'static>, LowerError> {
-    let plan = assign(segment, target, objective)?;
-    apply(segment, target, plan)
+    apply(segment, target, assign(segment, target, objective)?)
 }
 
 /// The instruction forms of one node, in order. An alias has none.
@@ -381,7 +393,8 @@ fn finish(
     let (inputs, input_bytes) = inputs.into_iter().unzip();
     let (outputs, output_bytes) = outputs.into_iter().unzip();
     let all = 0..=segment.nodes.len();
-    let (names, layers) = all.map(|index| (label(segment, index).0, layer(segment, index))).unzip();
+    let (names, mut layers): (Vec<_>, Vec<_>) =
+        all.map(|index| (label(segment, index).0, layer(segment, index))).unzip();
     let constants = builder.image.finish();
     let program = Program {
         inputs: input_bytes,
@@ -390,6 +403,13 @@ fn finish(
         workspace: builder.storage.workspace_bytes(),
         instructions,
         names,
+    };
+    let program = if plan.calls.is_empty() {
+        program
+    } else {
+        layers.push(LoweredLayer::default());
+        let name = Origin::without_node(&segment.name).part("function_calls").name;
+        cut(&program, &plan.calls, name, builder.target.l1m_bytes())
     };
     Ok(Lowered { program, constants: constants.into(), layers, inputs, outputs, plan })
 }

@@ -9,8 +9,13 @@ const INSTRUCTIONS: usize = 150_000;
 /// No more plans than this are looked at.
 const MOST_PLANS: usize = 96;
 
-/// Climbs from groups and the room for what stays beside them, as long as something helps and the budget lasts.
-pub fn improve(search: &GroupSearch<'_>, start: (Vec<NodeGroup>, u64), cycles: u64, front: &mut Front) {
+/// Climbs from groups and the room for what stays beside them, as long as something helps and the budget lasts; gives the best groups.
+pub fn improve(
+    search: &GroupSearch<'_>,
+    start: (Vec<NodeGroup>, u64),
+    cycles: u64,
+    front: &mut Front,
+) -> Vec<NodeGroup> {
     let nodes = search.segment.nodes.len();
     let ((mut groups, capacity), mut least) = (start, cycles);
     let (mut spent, mut seen) = (0, 0);
@@ -47,6 +52,7 @@ pub fn improve(search: &GroupSearch<'_>, start: (Vec<NodeGroup>, u64), cycles: u
             }
         }
     }
+    groups
 }
 
 /// The groups with one change near the n-th: more or fewer stripes, another border, joined with the next, in two, or gone.

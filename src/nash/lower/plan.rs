@@ -59,4 +59,7 @@ pub struct LoweringPlan {
     pub nodes: Vec<NodePlan>,
     /// Of each box of an operand that tiles bring to local memory, in the order of the tiles.
     pub stays: Vec<Stay>,
+    /// The instructions, as they are without cuts, with which function calls begin; the first one goes without saying.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<usize>,
 }

@@ -14,7 +14,7 @@ use crate::target::Target;
 use hb_dialects::ir::Affine;
 
 /// nash-e with an L1M of so many bytes.
-fn target(l1m_bytes: u64) -> Target {
+pub(super) fn target(l1m_bytes: u64) -> Target {
     let bytes = l1m_bytes.to_string();
     let overrides = [("local_memory.bytes", bytes.as_str()), ("local_memory.alignment", "16")];
     Target::named_with_overrides("nash-e", &overrides).unwrap()
@@ -42,7 +42,7 @@ fn floats(seed: u64, count: usize) -> Vec<u8> {
     bytes(seed, count).iter().flat_map(|&byte| ((byte as i8) as f32 * 0.37).to_le_bytes()).collect()
 }
 
-fn data(tensor: &BpuTensor, seed: u64) -> Vec<u8> {
+pub(super) fn data(tensor: &BpuTensor, seed: u64) -> Vec<u8> {
     let count = tensor.element_count().unwrap();
     match tensor.element {
         BpuElement::F32 => floats(seed, count),
@@ -107,7 +107,7 @@ fn compare_at(
 }
 
 /// The program of a plan, which gives what is expected, and its cycles.
-fn run_plan(
+pub(super) fn run_plan(
     segment: &Segment,
     target: &Target,
     plan: LoweringPlan,
@@ -405,7 +405,7 @@ proptest! {
 }
 
 /// Small networks, so that some tensors stay in L1M, some go to DDR, and slots of one node meet those of the next.
-fn random_network(sizes: [usize; 2], channels: usize, picks: Vec<u16>, length: usize) -> Segment {
+pub(super) fn random_network(sizes: [usize; 2], channels: usize, picks: Vec<u16>, length: usize) -> Segment {
     let mut picks = picks.into_iter().map(usize::from).cycle();
     let mut pick = |below: usize| picks.next().unwrap_or(0) % below.max(1);
     let mut segment = Segment::default();
@@ -486,7 +486,7 @@ proptest! {
 }
 
 /// A node on an i8 image, weights by shape.
-fn convolution(x: &[usize], w: &[usize], attributes: Convolution) -> Segment {
+pub(super) fn convolution(x: &[usize], w: &[usize], attributes: Convolution) -> Segment {
     let mut segment = Segment::default();
     let input = segment.add_input(tensor(x, BpuElement::I8, 0.5));
     let weights = segment.add_tensor(constant(tensor(w, BpuElement::I8, 0.01), 4));

@@ -1,13 +1,43 @@
 //! Homes of tensors and tilings of the nodes that are in no group.
 
-use super::super::tile::Tiled;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use super::super::tile::apply::{TileLayout, Tiling};
 use super::super::tile::assign::{AssignError, assign, estimate};
+use super::super::tile::{TilePlacement, Tiled};
 use super::emit::Drawing;
 use super::stripes::Rows;
 use super::{LowerError, LoweringPlan, NodeGroup, NodePlan, Storage, label};
 use crate::bpu::model::Segment;
 use crate::target::Target;
+
+/// Tilings that were found, of forms as they are in one segment: what a tiling depends on otherwise is the room for it, and which operands
+/// are in local memory.
+#[derive(Default)]
+pub struct KnownTilings(RefCell<HashMap<Asked, Result<Tiling, AssignError>>>);
+
+/// Node, form, bytes of local memory, and which operands are there.
+type Asked = (usize, usize, u64, Vec<bool>);
+
+impl KnownTilings {
+    fn of(
+        &self,
+        (node, form): (usize, usize),
+        step: &dyn Tiled,
+        target: &Target,
+        capacity: u64,
+    ) -> Result<Tiling, AssignError> {
+        let local = step.operands().iter().map(|operand| operand.placement().is_some_and(TilePlacement::is_local));
+        let key = (node, form, capacity, local.collect());
+        if let Some(known) = self.0.borrow().get(&key) {
+            return known.clone();
+        }
+        let tiling = one_step(step, target, capacity);
+        self.0.borrow_mut().insert(key, tiling.clone());
+        tiling
+    }
+}
 
 /// A plan without stays, in which tensors stay in at most `capacity` bytes.
 pub fn tiled<'a>(
@@ -16,11 +46,12 @@ pub fn tiled<'a>(
     rows: Option<&'a Rows<'a>>,
     groups: &[NodeGroup],
     capacity: u64,
+    known: &KnownTilings,
 ) -> Result<(Drawing<'a>, LoweringPlan), LowerError> {
     let mut residents = Storage::choose_residents(segment, target, groups, capacity)?;
     loop {
         let drawing = Drawing::new(segment, target, rows, &residents, groups)?;
-        match all_nodes(&drawing) {
+        match all_nodes(&drawing, known) {
             Ok(nodes) => {
                 let plan = LoweringPlan { residents, groups: groups.to_vec(), nodes, ..LoweringPlan::default() };
                 return Ok((drawing, plan));
@@ -35,14 +66,17 @@ pub fn tiled<'a>(
 }
 
 /// Tilings of all nodes; an error comes with the time of the node that does not fit.
-fn all_nodes(drawing: &Drawing<'_>) -> Result<Vec<NodePlan>, (usize, LowerError)> {
+fn all_nodes(drawing: &Drawing<'_>, known: &KnownTilings) -> Result<Vec<NodePlan>, (usize, LowerError)> {
     let builder = &drawing.builder;
     let mut nodes = Vec::with_capacity(drawing.works.len());
     for work in &drawing.works {
         let (start, end) = builder.storage.pool(builder.target, work.time);
         let mut tilings = Vec::with_capacity(work.steps.len());
-        for step in work.steps.iter().filter(|_| drawing.group(work).is_none()) {
-            let tiling = one_step(step.as_ref(), builder.target, end - start);
+        for (form, step) in work.steps.iter().enumerate().filter(|_| drawing.group(work).is_none()) {
+            let tiling = match work.is_copy {
+                true => one_step(step.as_ref(), builder.target, end - start),
+                false => known.of((work.node, form), step.as_ref(), builder.target, end - start),
+            };
             tilings.push(tiling.map_err(|error| (work.time, failure(builder.segment, work.node, error)))?);
         }
         nodes.push(NodePlan { node: label(builder.segment, work.node).0, tilings });

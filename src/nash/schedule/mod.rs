@@ -15,7 +15,7 @@ mod place;
 mod tests;
 
 pub use check::check;
-pub use order::order;
+pub use order::{order, with_waits};
 pub use place::{Lead, place};
 
 use super::allocate::LiveBuffer;

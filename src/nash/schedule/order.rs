@@ -29,9 +29,13 @@ pub fn order(drafts: Vec<Draft>, pages: &[LocalPage], stays: &[Stay]) -> Result<
     }
     // Loads that begin before the same draft stay in the order of need, and come before it.
     sorted.sort_by_key(|&(before, stays, _)| (before, stays));
+    Ok(with_waits(sorted.into_iter().map(|(_, _, draft)| draft).collect()))
+}
+
+/// Instructions in this order, each with the waits that follow from the bytes it touches.
+pub fn with_waits(drafts: Vec<Draft>) -> Vec<Instruction> {
     let mut tracker = Tracker::<{ Engine::COUNT }>::default();
-    let drafts = sorted.into_iter().map(|(_, _, draft)| draft);
-    Ok(drafts.map(|draft| issue(&mut tracker, draft)).collect())
+    drafts.into_iter().map(|draft| issue(&mut tracker, draft)).collect()
 }
 
 /// Lets the load of a job's first page bring another one, too.

@@ -101,8 +101,12 @@ pub(crate) fn perf_text(performance: &Performance) -> String {
             format!("{:.3} us for {samples} samples, {each:.3} us each", headline.latency_us)
         }
     };
+    let parts = (headline.cpu_us > 0.0).then(|| {
+        [("  BPU", headline.bpu_us), ("  CPU", headline.cpu_us), ("  crossings", headline.crossings_us)]
+            .map(|(name, time)| (name, format!("{time:.3} us")))
+    });
+    let calls = summary.calls.is_cut.then(|| ("function calls", summary.calls.to_string()));
     let rows = [
-        ("latency", latency),
         ("  compute bound", format!("{:.3} us: all multiply-accumulates on a full array", bounds.compute_us)),
         ("  DDR bound", format!("{:.3} us: {} bytes of constants, inputs, outputs", bounds.ddr_us, bounds.ddr_bytes)),
         ("  latency/bound", bounds.ratio.map_or_else(|| "no bound".to_owned(), |ratio| format!("{ratio:.2}"))),
@@ -114,6 +118,7 @@ pub(crate) fn perf_text(performance: &Performance) -> String {
         ("  stored", format!("{} bytes", ddr.stored)),
         ("memory needed", format!("{} bytes", ddr.memory)),
     ];
+    let rows = std::iter::once(("latency", latency)).chain(parts.into_iter().flatten()).chain(rows).chain(calls);
     for (name, value) in rows {
         text += &format!("{name:<18}{value}\n");
     }
@@ -123,9 +128,7 @@ pub(crate) fn perf_text(performance: &Performance) -> String {
         text += &format!("{:<6}{:>14}{:>15.3}{share:>17.1}%\n", engine.engine, engine.instructions, engine.busy_us);
     }
     for segment in &headline.by_segment {
-        let latency =
-            segment.latency_us.map_or_else(|| "not predicted".to_owned(), |latency| format!("{latency:.3} us"));
-        text += &format!("\nsegment {}: {latency}", segment.segment);
+        text += &format!("\nsegment {} on the {}: {:.3} us", segment.segment, segment.processor, segment.latency_us);
     }
     for note in &summary.notes {
         text += &format!("\nnote: {note}");

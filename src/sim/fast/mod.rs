@@ -22,7 +22,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::nash::isa::{Load, Operation, Store};
 
-use super::machine::{Fault, Machine, Regions, SimError, roi_resize, zeros};
+use super::machine::{Fault, Machine, Regions, SimError, lose, roi_resize, zeros};
 use convolution::{Prepared, Scratch};
 use kernel::Level;
 use walk::WalkLayout;
@@ -132,6 +132,7 @@ impl FastProgram {
             Operation::Normalize(o) => elementwise::normalize(l1m, level, o),
             Operation::Run(o) => vector::run(l1m, level, o),
             Operation::Dequantize(o) => elementwise::dequantize(l1m, level, o),
+            Operation::Yield(o) => lose(l1m, o),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What each instruction does to memory.
 
-use crate::nash::isa::{Copy, Fill, Load, MemoryRegion, Operation, Program, REGION_NUMBERS, RoiResize, Store, whole};
+use crate::nash::isa::{
+    Copy, Fill, Load, MemoryRegion, Operation, Program, REGION_NUMBERS, RoiResize, Store, Yield, whole,
+};
 use crate::numerics::{self, RegionOfInterest};
 
 use super::memory::{BytePlace, Fault};
@@ -79,6 +81,7 @@ pub(super) fn in_l1m(l1m: &mut [u8], operation: &Operation) -> Result<(), Fault>
         Operation::Normalize(o) => elementwise::normalize(l1m, o),
         Operation::Run(o) => vector::run(l1m, o),
         Operation::Dequantize(o) => elementwise::dequantize(l1m, o),
+        Operation::Yield(o) => lose(l1m, o),
     }
 }
 
@@ -140,6 +143,16 @@ fn fill(l1m: &mut [u8], o: &Fill) -> Result<(), Fault> {
     let element = value.get(..usize::from(o.element_bytes)).ok_or("an element has more than 4 bytes")?;
     let packed: Vec<u8> = element.iter().copied().cycle().take(place.total_bytes()).collect();
     place.unpack(&packed, l1m)
+}
+
+/// What L1M holds once something else may have run.
+const LOST: u8 = 0xa5;
+
+/// Puts nothing in particular where a function call has left something.
+pub(in crate::sim) fn lose(l1m: &mut [u8], o: &Yield) -> Result<(), Fault> {
+    let lost = usize::try_from(o.bytes).ok().and_then(|bytes| l1m.get_mut(..bytes));
+    lost.ok_or("it loses more bytes than there are")?.fill(LOST);
+    Ok(())
 }
 
 fn same_size(region: impl Fn() -> String, expected: u64, found: usize) -> Result<(), SimError> {

@@ -23,7 +23,7 @@ use crate::target::Target;
 pub use crate::nash::timing::Span;
 pub(super) use elementwise::{full_range, read_curve, slope_multipliers};
 pub use error::{Actor, SimError};
-pub(super) use execute::{Regions, roi_resize, zeros};
+pub(super) use execute::{Regions, lose, roi_resize, zeros};
 pub(super) use memory::Fault;
 pub(super) use vector::{program as vector_program, row_length};
 

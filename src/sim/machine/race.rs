@@ -28,6 +28,11 @@ pub(super) struct History {
 }
 
 impl History {
+    /// Whether anything in particular was written: what the scalar engine writes is lost.
+    pub fn is_written(&self) -> bool {
+        self.write.is_some_and(|(engine, _)| engine != Engine::Spu)
+    }
+
     /// What it becomes by an access.
     pub fn after(&self, write: bool, visitor: &Visitor) -> History {
         if write {
@@ -309,7 +314,7 @@ impl Runs {
         let mut gap = None;
         let mut at = start;
         for (start, Record { end, history }) in old {
-            if history.write.is_none() || at < start {
+            if !history.is_written() || at < start {
                 gap = gap.or(Some(if at < start { (at, start) } else { (start, end) }));
             }
             if at < start {

@@ -55,7 +55,7 @@ impl RaceBytes {
             let length = rest.iter().position(|other| *other != number).unwrap_or(rest.len());
             let range = (self.start + at as u64, self.start + (at + length) as u64);
             let history = self.histories.get(number as usize).copied().unwrap_or_default();
-            if !write && history.write.is_none() {
+            if !write && !history.is_written() {
                 gap = gap.or(Some(range));
             }
             let next = self.decide(number, &history, range, write, visitor)?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::assemble::Placed;
+use super::assemble::{CPU, Placed, PlacedStep};
 use super::{LayerDetail, engine_label, rounded, share};
 use crate::hbm::Manifest;
 use crate::nash::isa::Engine;
@@ -48,10 +48,39 @@ pub(super) fn layer_details(manifest: &Manifest, placed: &[Placed<'_>], latency:
     order.iter().filter_map(|name| Some(layer_detail(manifest, name, sums.get(name)?, latency))).collect()
 }
 
+/// Of cpu segments, by the nodes of their steps, in order.
+pub(super) fn cpu_layer_details(manifest: &Manifest, steps: &[PlacedStep<'_>], latency: f64) -> Vec<LayerDetail> {
+    let mut layers: Vec<LayerDetail> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for step in steps {
+        let index = *known.entry(step.node).or_insert(layers.len());
+        if index == layers.len() {
+            let sum = Sum { start: step.start, end: step.end, busy: [0.0; Engine::COUNT], loaded: 0, stored: 0 };
+            layers.push(layer_detail(manifest, step.node, &sum, latency));
+        }
+        if let Some(layer) = layers.get_mut(index) {
+            layer.computing_us = rounded(layer.computing_us + step.end - step.start);
+            layer.computing = cost(layer.computing_us, latency);
+            layer.end_us = rounded(step.end);
+            layer.period = period(layer.start_us, layer.end_us);
+            layer.bound_by = CPU;
+            layer.bound_share = rounded(share(layer.computing_us, layer.end_us - layer.start_us));
+        }
+    }
+    layers
+}
+
+fn cost(time: f64, latency: f64) -> String {
+    format!("{time:.3} us ({:.1}% of model)", 100.0 * share(time, latency))
+}
+
+fn period(start: f64, end: f64) -> String {
+    format!("{start:.3} ~ {end:.3} us")
+}
+
 fn layer_detail(manifest: &Manifest, name: &str, sum: &Sum, latency: f64) -> LayerDetail {
     let layer = manifest.layers.iter().find(|layer| layer.name == name);
     let segment = layer.and_then(|layer| manifest.segments.get(layer.segment));
-    let cost = |time: f64| format!("{time:.3} us ({:.1}% of model)", 100.0 * share(time, latency));
     let (load, store) = (sum.of(Engine::Load), sum.of(Engine::Store));
     let transfer = |engine: &Engine| matches!(engine, Engine::Load | Engine::Store);
     let computing: f64 =
@@ -63,10 +92,10 @@ fn layer_detail(manifest: &Manifest, name: &str, sum: &Sum, latency: f64) -> Lay
         name: name.to_owned(),
         operator_type: layer.map_or_else(|| "?".to_owned(), |layer| layer.operator_type.clone()),
         segment: segment.map_or_else(String::new, |segment| segment.name.clone()),
-        period: format!("{:.3} ~ {:.3} us", sum.start, sum.end),
-        computing: cost(computing),
-        load: cost(load),
-        store: cost(store),
+        period: period(sum.start, sum.end),
+        computing: cost(computing, latency),
+        load: cost(load, latency),
+        store: cost(store, latency),
         origins: layer.map_or_else(Vec::new, |layer| layer.origins.clone()),
         start_us: rounded(sum.start),
         end_us: rounded(sum.end),

@@ -73,13 +73,14 @@ impl Kind {
 }
 
 /// Networks with graphs inside of nodes, sizes that are known only when running, and integers of their own.
-const ENDS: [&str; 6] = [
+const ENDS: [&str; 7] = [
     "control_networks/detector_of_all.onnx",
     "control_networks/recurrent.onnx",
     "control_networks/branch.onnx",
     "control_networks/loop.onnx",
     "quantized_networks/uint8_asymmetric.onnx",
     "quantized_networks/int8_symmetric.onnx",
+    "quantized_operators/uint8.onnx",
 ];
 
 fn repository(path: &str) -> PathBuf {
@@ -274,8 +275,8 @@ fn read_onnx(bytes: &[u8], run: bool) -> Result<(), String> {
         let dimensions = input.shape.iter().flatten();
         options.input_shapes.insert(input.name.clone(), dimensions.map(size).collect());
     }
-    let module = onnx::import(&context, model, &options).map_err(text)?;
-    through_levels(&context, module, run)
+    let source = ModelSource::Onnx(Box::new(model)).for_compilation();
+    through_levels(&context, source.import(&context, &options).map_err(text)?, run)
 }
 
 /// A prototxt and a .caffemodel, through all levels.

@@ -1,6 +1,6 @@
 # The commands of this repository. Each works on a fresh clone; `make setup` first where packages may be missing.
 
-.PHONY: help setup demo test fuzz conformance lint bench docs
+.PHONY: help setup demo test fuzz hostile conformance lint bench docs
 .DEFAULT_GOAL := help
 
 # Where lit and FileCheck are.
@@ -16,6 +16,7 @@ help:
 	@echo "make demo    build, compile the network of examples/digits, run it, print accuracy and latency"
 	@echo "make test    build and run every test; with HB_BLESS=1 golden files are rewritten (CONTRIBUTING.md)"
 	@echo "make fuzz    any number of random networks through every level: NETWORKS=2000 SEED=1 (tests/random/)"
+	@echo "make hostile   any number of mutated ONNX and Caffe files: MUTATIONS=5000 of each kind (tests/hostile/)"
 	@echo "make conformance   the cases of ONNX's own backend test, and which are refused (tools/conformance/)"
 	@echo "make lint    formatting, clippy, documentation, dependencies (deny.toml), generated documentation up to date"
 	@echo "make bench   time running and compiling beside onnxruntime (tools/bench/bench.py)"
@@ -42,6 +43,11 @@ NETWORKS ?= 100
 SEED ?= 1
 fuzz: setup
 	NETWORKS=$(NETWORKS) SEED=$(SEED) cargo test --quiet --workspace --test random -- --ignored --exact any_number_of_networks --nocapture
+
+# More mutated ONNX and Caffe files than `make test` takes: so many of each of four kinds.
+MUTATIONS ?= 5000
+hostile: setup
+	MUTATIONS=$(MUTATIONS) cargo test --quiet --workspace --test hostile -- onnx_bytes onnx_graphs caffe_texts caffe_weights --nocapture
 
 # ONNX's own cases, from the package `onnx` of PyPI.
 conformance: setup

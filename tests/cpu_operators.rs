@@ -89,6 +89,7 @@ operators! {
     control_networks "control_networks",
     unknown_sizes "unknown_sizes",
     quantized_networks "quantized_networks",
+    quantized_operators "quantized_operators",
     conv "Conv",
     cos "Cos",
     cosh "Cosh",

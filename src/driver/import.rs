@@ -160,7 +160,7 @@ impl<'c> Imported<'c> {
         let facts = model_facts(&*source.model()?);
         let declared = configuration.check_against(&facts).map_err(CompileError::from)?;
         let reshaped = Reshaped::of(&facts.inputs, &declared);
-        let original = reshaped.explain(source.import(context, &import_options(&declared)))?;
+        let original = reshaped.explain(source.for_compilation().import(context, &import_options(&declared)))?;
         Ok(Self { reshaped, ..Self::of(context, configuration, original, declared)? })
     }
 

@@ -63,6 +63,15 @@ impl ModelSource {
         })
     }
 
+    /// The network with operators on integers in the form that a compiler for integers wants; see [`onnx::integer_operators`].
+    #[must_use]
+    pub fn for_compilation(mut self) -> Self {
+        if let Self::Onnx(model) = &mut self {
+            onnx::integer_operators::in_reals(model);
+        }
+        self
+    }
+
     /// Builds it; see [`onnx::import`].
     pub fn import<'c>(self, context: &'c Context, options: &ImportOptions) -> Result<Module<'c>, SourceError> {
         let model = match self {

@@ -544,4 +544,45 @@ def quantized_networks(r):
             r.store("quantized_networks", form, quantized, feeds, ["features", "scores"], outputs, 17, who)
 
 
-FAMILIES = [control_networks, unknown_sizes, quantized_networks, top_k, non_zero, non_max_suppression, max_roi_pool, lstm, cells, roi_align, scan, if_, loop]
+def quantized_operators(r):
+    """A small network of operators on integers: QLinearConv, MaxPool, QLinearMatMul, as quantize_static makes it without QuantizeLinear between them."""
+    import logging
+    import os
+    import tempfile
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    logging.getLogger().setLevel(logging.ERROR)
+    generator = np.random.default_rng(9)
+    normal = lambda *shape: (generator.normal(0, 1, shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+    weights = {"w0": normal(8, 3, 3, 3), "b0": normal(8), "w1": normal(8, 1, 3, 3), "b1": normal(8), "m": normal(128, 10)}
+    nodes = [helper.make_node("Conv", ["x", "w0", "b0"], ["c0"], "c0", pads=[1] * 4), helper.make_node("Relu", ["c0"], ["r0"], "r0"),
+             helper.make_node("MaxPool", ["r0"], ["p"], "p", kernel_shape=[2, 2], strides=[2, 2]),
+             helper.make_node("Conv", ["p", "w1", "b1"], ["c1"], "c1", pads=[1] * 4, strides=[2, 2], group=8),
+             helper.make_node("Relu", ["c1"], ["r1"], "r1"), helper.make_node("Flatten", ["r1"], ["f"], "f"),
+             helper.make_node("MatMul", ["f", "m"], ["scores"], "product")]
+    infos = lambda name, shape: [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)]
+    made = helper.make_graph(nodes, "operators", infos("x", [1, 3, 16, 16]), infos("scores", [1, 10]),
+                             [numpy_helper.from_array(array, name) for name, array in weights.items()])
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    samples = [generator.normal(0, 1, (1, 3, 16, 16)).astype(np.float32) for _ in range(8)]
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.left = iter(samples)
+
+        def get_next(self):
+            sample = next(self.left, None)
+            return None if sample is None else {"x": sample}
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = (os.path.join(folder, name) for name in ("float.onnx", "quantized.onnx"))
+        onnx.save(model, source)
+        for form, kind in (("uint8", QuantType.QUInt8), ("int8", QuantType.QInt8)):
+            quantize_static(source, target, Reader(), quant_format=QuantFormat.QOperator, per_channel=True, activation_type=kind,
+                            weight_type=QuantType.QInt8, op_types_to_quantize=["Conv", "Relu", "MaxPool", "Flatten", "Reshape", "MatMul"])
+            quantized = onnx.load(target)
+            feeds = {"x": samples[0]}
+            outputs, who = r.session_outputs(quantized, feeds)
+            r.store("quantized_operators", form, quantized, feeds, ["scores"], outputs, 17, who)
+
+
+FAMILIES = [control_networks, unknown_sizes, quantized_networks, quantized_operators, top_k, non_zero, non_max_suppression, max_roi_pool, lstm, cells, roi_align, scan, if_, loop]

@@ -5,8 +5,8 @@ use hb::cpu::Array;
 use std::path::Path;
 
 /// Compiles a recorded network without calibration data.
-fn compiled(folder: &Path, form: &str) -> (common::Case, Vec<Array>) {
-    let case = common::cases_of("quantized_networks").into_iter().find(|case| case.form == form).unwrap();
+fn compiled(folder: &Path, (kind, form): (&str, &str)) -> (common::Case, Vec<Array>) {
+    let case = common::cases_of(kind).into_iter().find(|case| case.form == form).unwrap();
     let text = format!(
         "model_parameters:\n  onnx_model: '{}'\n  march: 'nash-e'\n  output_model_file_prefix: 'net'\n  \
          working_dir: '{}'\ninput_parameters:\n  input_name: 'x'\n  input_type_rt: 'featuremap'\n  input_type_train: 'featuremap'\n  \
@@ -22,10 +22,10 @@ fn compiled(folder: &Path, form: &str) -> (common::Case, Vec<Array>) {
     (case, inputs)
 }
 
-/// How many steps of integers the outputs of the `.hbm` are from those of onnxruntime at most, and which share of them is not the same.
-fn check(form: &str) {
+/// The outputs of the `.hbm`, which these nodes compute, are at most one step of integers from those of onnxruntime, and most are the same.
+fn check_nodes(kind: &str, form: &str, nodes: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let (case, inputs) = compiled(folder.path(), form);
+    let (case, inputs) = compiled(folder.path(), (kind, form));
     let output = folder.path().join("out");
     let info: serde_json::Value =
         serde_json::from_slice(&std::fs::read(output.join("net_quant_info.json")).unwrap()).unwrap();
@@ -38,9 +38,9 @@ fn check(form: &str) {
     let run = |name: &str| open_model(&output.join(name)).executor.run(&inputs).unwrap().outputs;
     let found = run("net.hbm");
     assert_eq!(found, run("net_quantized_model.bc"), "{form}");
-    for ((output, node), found) in case.outputs.iter().zip(["add2", "fc"]).zip(&found) {
+    for ((output, node), found) in case.outputs.iter().zip(nodes).zip(&found) {
         let (name, expected) = output;
-        let scale = values[node]["scale"].as_f64().unwrap();
+        let scale = values[*node]["scale"].as_f64().unwrap();
         let steps = floats(found).into_iter().zip(expected.to_f32()).map(|(found, expected)| {
             let steps = (f64::from(found) - f64::from(expected)) / scale;
             assert!(
@@ -55,6 +55,17 @@ fn check(form: &str) {
         let different = steps.iter().filter(|steps| **steps > 0).count();
         assert!(different * 20 <= steps.len(), "{form} {name}: {different} of {} differ", steps.len());
     }
+}
+
+fn check(form: &str) {
+    check_nodes("quantized_networks", form, &["add2", "fc"]);
+}
+
+/// QLinearConv and QLinearMatMul with a MaxPool of integers between them.
+#[test]
+fn operators_on_integers() {
+    check_nodes("quantized_operators", "uint8", &["product_quant"]);
+    check_nodes("quantized_operators", "int8", &["product_quant"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use hb::driver::progress::{Console, Verbosity};
 use hb::frontend::ModelSource;
 use hb::frontend::caffe;
 use hb::frontend::mlir;
-use hb::frontend::onnx::model::{Attribute, Dimension, Model};
+use hb::frontend::onnx::model::{Attribute, Dimension, Graph, Model};
 use hb::frontend::onnx::{self, ImportOptions};
 use hb::hbm::Hbm;
 use hb::sim::executor::ModelExecutor;
@@ -72,6 +72,17 @@ impl Kind {
     }
 }
 
+/// Networks with graphs inside of nodes, sizes that are known only when running, and integers of their own.
+const ENDS: [&str; 7] = [
+    "control_networks/detector_of_all.onnx",
+    "control_networks/recurrent.onnx",
+    "control_networks/branch.onnx",
+    "control_networks/loop.onnx",
+    "quantized_networks/uint8_asymmetric.onnx",
+    "quantized_networks/int8_symmetric.onnx",
+    "quantized_operators/uint8.onnx",
+];
+
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -86,6 +97,7 @@ pub fn prepare(kind: Kind, folder: &Path) {
             let mut networks: Vec<PathBuf> = networks.map(|entry| entry.unwrap().path()).collect();
             networks.retain(|path| path.extension().is_some_and(|extension| extension == "onnx"));
             networks.sort();
+            networks.extend(ENDS.map(|name| repository("tests/data/operators").join(name)));
             let networks = networks.iter().map(|path| fs::read(path).unwrap());
             // Some are there for the float level only: a network whose output is a weight has nothing to quantize.
             let whole: Vec<Vec<u8>> = networks.filter(|bytes| read_onnx(bytes, true).is_ok()).collect();
@@ -263,8 +275,8 @@ fn read_onnx(bytes: &[u8], run: bool) -> Result<(), String> {
         let dimensions = input.shape.iter().flatten();
         options.input_shapes.insert(input.name.clone(), dimensions.map(size).collect());
     }
-    let module = onnx::import(&context, model, &options).map_err(text)?;
-    through_levels(&context, module, run)
+    let source = ModelSource::Onnx(Box::new(model)).for_compilation();
+    through_levels(&context, source.import(&context, &options).map_err(text)?, run)
 }
 
 /// A prototxt and a .caffemodel, through all levels.
@@ -313,13 +325,16 @@ fn run_model(model: &dyn ModelExecutor) -> Result<(), String> {
     model.run(&inputs).map(|_| ()).map_err(text)
 }
 
-/// A model with changed shapes, numbers and edges.
+/// A model with changed shapes, numbers, names and edges, or without some of what it had.
 fn onnx_graph(honest: &[u8], random: &mut Random) -> Vec<u8> {
     let mut model: Model = onnx::from_bytes(honest.to_vec().into(), None).unwrap();
     let graph = &mut model.graph;
     for _ in 0..=random.below(3) {
         let (from, to) = (random.below(graph.nodes.len()), random.below(graph.nodes.len()));
-        match random.below(9) {
+        match random.below(12) {
+            9 => leave_out(graph, from, random),
+            10 => swap_names(graph, random),
+            11 => inner_graph(&mut graph.nodes[from], random),
             0 | 1 => {
                 let count = graph.inputs.len() + graph.outputs.len();
                 let index = random.below(count);
@@ -360,6 +375,55 @@ fn onnx_graph(honest: &[u8], random: &mut Random) -> Vec<u8> {
         }
     }
     onnx::to_bytes(&model).unwrap_or_default()
+}
+
+/// Takes away a node, an input, an output, an attribute, an initializer, or the shape of a value.
+fn leave_out(graph: &mut Graph, at: usize, random: &mut Random) {
+    fn one<T>(from: &mut Vec<T>, random: &mut Random) {
+        if !from.is_empty() {
+            let at = random.below(from.len());
+            from.remove(at);
+        }
+    }
+    match random.below(8) {
+        0 if graph.nodes.len() > 1 => one(&mut graph.nodes, random),
+        0 | 1 => one(&mut graph.nodes[at].inputs, random),
+        2 => one(&mut graph.nodes[at].outputs, random),
+        3 => one(&mut graph.nodes[at].attributes, random),
+        4 => one(&mut graph.initializers, random),
+        5 => one(&mut graph.outputs, random),
+        6 => graph.inputs.iter_mut().for_each(|input| input.shape = None),
+        _ => graph.nodes[at].inputs.iter_mut().take(1).for_each(String::clear),
+    }
+}
+
+/// Swaps the names of two initializers, or of two values that nodes give.
+fn swap_names(graph: &mut Graph, random: &mut Random) {
+    let (first, second) = (random.below(graph.initializers.len()), random.below(graph.initializers.len()));
+    if first != second && random.below(2) == 0 {
+        let name = graph.initializers[first].0.clone();
+        graph.initializers[first].0 = std::mem::replace(&mut graph.initializers[second].0, name);
+        return;
+    }
+    let (first, second) = (random.below(graph.nodes.len()), random.below(graph.nodes.len()));
+    let outputs = std::mem::take(&mut graph.nodes[first].outputs);
+    graph.nodes[first].outputs = std::mem::replace(&mut graph.nodes[second].outputs, outputs);
+}
+
+/// Changes a graph inside of a node.
+fn inner_graph(node: &mut onnx::model::Node, random: &mut Random) {
+    for (_, attribute) in &mut node.attributes {
+        let Attribute::Graph(graph) = attribute else { continue };
+        if graph.nodes.is_empty() {
+            continue;
+        }
+        let at = random.below(graph.nodes.len());
+        match random.below(3) {
+            0 => leave_out(graph, at, random),
+            1 => swap_names(graph, random),
+            _ => self::attribute(&mut graph.nodes[at], random),
+        }
+    }
 }
 
 /// Gives an attribute of a node, one that it has or one that shapes follow from, another number.

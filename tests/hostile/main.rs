@@ -25,7 +25,7 @@ const ADDRESS_SPACE: usize = 4 << 20;
 /// What a mutation may need beyond twice what the honest file does.
 const FLOOR: usize = 64 << 20;
 /// A mutation takes milliseconds; on a machine that does much else, some hundred. A child that stays this long at one hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Children at the same time.
 const CHILDREN: usize = 2;
 /// Mutations that one child works at, so that what it leaves behind in memory stays small.
@@ -163,7 +163,10 @@ fn memory(field: &str) -> usize {
     line.trim().trim_end_matches("kB").trim().parse::<usize>().unwrap_or(0) * 1024
 }
 
-fn mutations(kind: Kind, count: usize) {
+/// Runs so many mutations of a kind, or as many as the environment asks for: `make hostile MUTATIONS=20000`.
+fn mutations(kind: Kind, usual: usize) {
+    let asked = std::env::var("MUTATIONS").map(|text| text.parse().expect("MUTATIONS is a number"));
+    let count = asked.unwrap_or(usual);
     let folder = tempfile::tempdir().unwrap();
     kinds::prepare(kind, folder.path());
     let path = folder.keep();

@@ -25,6 +25,7 @@ mod file_buffer;
 mod functions;
 mod import;
 mod import_regions;
+pub mod integer_operators;
 pub mod model;
 pub mod normalize;
 pub mod operators;

@@ -1,0 +1,261 @@
+//! The objects for the board's CPU, linked with nothing but libc and libm and run under emulation: what they compute is what the host computes.
+//!
+//! One executable holds the objects of all cases, a driver in C runs them one after the other. It takes `gcc-aarch64-linux-gnu` and `qemu-user`,
+//! which `make setup` installs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use hb::cpu::{Array, BoardObject, ExecutableOptions, FloatExecutable};
+use hb::driver::compile::{Stages, compile};
+use hb::driver::configuration::{Configuration, Environment};
+use hb::driver::progress::{Console, Verbosity};
+use hb::frontend::mlir;
+use hb::frontend::onnx::{ImportOptions, import_file};
+use hb::hbm::{Hbm, SegmentBody};
+use hb_dialects::ir;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+/// So many cases of an operator are run: those that are first in the list.
+const CASES: usize = 2;
+
+/// Operators of which no case has code of its own for the board: their objects call functions of its runtime, which this project does not have
+/// (`docs/decisions/0035-routines-and-regions.md`), or branch and repeat.
+const WITHOUT_CODE: [&str; 26] = [
+    "BitCast",
+    "Compress",
+    "CumProd",
+    "CumSum",
+    "DeformConv",
+    "Det",
+    "GRU",
+    "GatherND",
+    "GridSample",
+    "LSTM",
+    "LinearAttention",
+    "Loop",
+    "MaxRoiPool",
+    "MaxUnpool",
+    "NonMaxSuppression",
+    "NonZero",
+    "RNN",
+    "RoiAlign",
+    "Scan",
+    "Scatter",
+    "ScatterElements",
+    "ScatterND",
+    "TensorScatter",
+    "TopK",
+    "Unique",
+    "control_networks",
+];
+
+/// A network on both sides.
+struct Compiled {
+    case: String,
+    /// The function of the object.
+    symbol: String,
+    object: Vec<u8>,
+    inputs: Vec<Array>,
+    /// What the host computes.
+    outputs: Vec<Array>,
+}
+
+fn recorded(array: &Array) -> common::Array {
+    common::Array { element: array.element(), shape: array.shape().to_vec(), bytes: array.as_bytes().to_vec() }
+}
+
+/// Compiles a recorded case; the reason where the board has no code of its own for it.
+fn compiled(case: &common::Case, symbol: &str) -> Result<Compiled, String> {
+    let context = hb_dialects::context();
+    let input_shapes = case.inputs.iter().map(|(name, array)| (name.clone(), array.shape.clone())).collect();
+    let module =
+        import_file(&context, &case.model, &ImportOptions { input_shapes }).map_err(|error| error.to_string())?;
+    let function = ir::function_named(module.as_operation(), "main").ok_or("no function main")?;
+    let pass = hb::float::PASSES.iter().find(|pass| pass.argument == "hfloat-infer-shapes").unwrap();
+    let options = hb_dialects::pass::PassOptions::default();
+    let (result, reports) = hb::diagnostics::collect(&context, || (pass.run)(function, &options));
+    result.map_err(|failure| format!("{failure:?} {}", hb::diagnostics::messages(&reports)))?;
+    let board = BoardObject::compile(function, symbol).map_err(|error| error.to_string())?;
+    if !board.functions.is_empty() {
+        return Err(format!("calls {}", board.functions.join(", ")));
+    }
+    let options = ExecutableOptions { single_threaded: true, ..ExecutableOptions::default() };
+    let executable = FloatExecutable::compile(function, options).map_err(|error| error.to_string())?;
+    let given = |name: &str| case.inputs.iter().find(|(given, _)| given == name).map(|(_, array)| array.clone());
+    let inputs: Vec<Array> = executable
+        .stored_inputs()
+        .map(|(name, ..)| {
+            let array = given(name).expect("an input");
+            Array::from_bytes(array.element, &array.shape, &array.bytes).unwrap()
+        })
+        .collect();
+    let outputs = executable.run_stored(&inputs.iter().collect::<Vec<_>>(), &mut |_, _| {});
+    Ok(Compiled {
+        case: case.name(),
+        symbol: symbol.to_owned(),
+        object: board.object,
+        inputs,
+        outputs: outputs.map_err(|error| error.to_string())?,
+    })
+}
+
+/// The driver: reads the inputs of all networks one after the other, writes their outputs in the same way.
+fn driver(networks: &[Compiled]) -> String {
+    let mut text = String::from(
+        "#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n\
+         typedef void network(void *const *, void *const *, void *);\n\
+         static void *room(size_t bytes) {\n  void *memory = aligned_alloc(64, (bytes + 127) / 64 * 64);\n  if (!memory) exit(2);\n  \
+         memset(memory, 0xaa, bytes);\n  return memory;\n}\n\
+         static void run(network *code, uint64_t workspace, int ins, const size_t *in, int outs, const size_t *out) {\n  \
+         void *inputs[64], *outputs[64];\n  \
+         for (int i = 0; i < ins; i++) {\n    inputs[i] = room(in[i]);\n    if (fread(inputs[i], 1, in[i], stdin) != in[i]) exit(3);\n  }\n  \
+         for (int i = 0; i < outs; i++) outputs[i] = room(out[i]);\n  \
+         code(inputs, outputs, room(workspace));\n  \
+         for (int i = 0; i < outs; i++) fwrite(outputs[i], 1, out[i], stdout);\n}\n",
+    );
+    for Compiled { symbol, .. } in networks {
+        let _ = writeln!(text, "extern network {symbol};\nextern const uint64_t {symbol}_workspace_bytes;");
+    }
+    text += "int main(void) {\n";
+    for network in networks {
+        let sizes = |arrays: &[Array]| {
+            let sizes: Vec<String> = arrays.iter().map(|array| array.as_bytes().len().to_string()).collect();
+            format!(
+                "{}, (const size_t[]){{{}}}",
+                arrays.len(),
+                if sizes.is_empty() { "0".into() } else { sizes.join(", ") }
+            )
+        };
+        let (inputs, outputs) = (sizes(&network.inputs), sizes(&network.outputs));
+        let symbol = &network.symbol;
+        let _ = writeln!(text, "  run({symbol}, {symbol}_workspace_bytes, {inputs}, {outputs});");
+    }
+    text + "  return 0;\n}\n"
+}
+
+fn succeed(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; make setup installs it"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {} {}", output.status, said.chars().take(4000).collect::<String>());
+    output.stdout
+}
+
+/// Links and runs networks; the bytes of their outputs.
+fn emulate(folder: &Path, networks: &[Compiled]) -> Vec<u8> {
+    std::fs::write(folder.join("driver.c"), driver(networks)).unwrap();
+    let mut gcc = Command::new("aarch64-linux-gnu-gcc");
+    gcc.current_dir(folder).args(["-static", "-O1", "-o", "networks", "driver.c"]);
+    for (number, network) in networks.iter().enumerate() {
+        let name = format!("network_{number}.o");
+        std::fs::write(folder.join(&name), &network.object).unwrap();
+        gcc.arg(name);
+    }
+    succeed(gcc.arg("-lm"));
+    let inputs: Vec<u8> =
+        networks.iter().flat_map(|network| &network.inputs).flat_map(|array| array.as_bytes().to_vec()).collect();
+    std::fs::write(folder.join("inputs"), inputs).unwrap();
+    let inputs = std::fs::File::open(folder.join("inputs")).unwrap();
+    succeed(Command::new("qemu-aarch64").current_dir(folder).arg("./networks").stdin(inputs))
+}
+
+/// The outputs of the board are those of the host: integers equal, floats as near as those of onnxruntime must be.
+fn compare(networks: &[Compiled], bytes: &[u8]) -> Vec<String> {
+    let mut rest = bytes;
+    let mut failures = Vec::new();
+    for network in networks {
+        for (number, host) in network.outputs.iter().enumerate() {
+            let (own, more) = rest.split_at(host.as_bytes().len());
+            rest = more;
+            let board = common::Array { bytes: own.to_vec(), ..recorded(host) };
+            if let Err(why) = common::difference(&recorded(host), &board) {
+                failures.push(format!("{} output {number}: {why}", network.case));
+            }
+        }
+    }
+    assert!(rest.is_empty());
+    failures
+}
+
+#[test]
+fn every_family_of_operators() {
+    let (mut networks, mut tried): (Vec<Compiled>, BTreeMap<String, usize>) = Default::default();
+    let mut refused: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for case in common::operator_cases() {
+        let count = tried.entry(case.operator.clone()).or_default();
+        if *count >= CASES {
+            continue;
+        }
+        match compiled(&case, &format!("network_{}", networks.len())) {
+            Ok(network) => {
+                networks.push(network);
+                *count += 1;
+            }
+            Err(reason) => refused.entry(case.operator.clone()).or_default().push(format!("{}: {reason}", case.form)),
+        }
+    }
+    let without: BTreeSet<&str> =
+        tried.iter().filter(|(_, count)| **count == 0).map(|(name, _)| name.as_str()).collect();
+    let reasons: Vec<String> =
+        without.iter().filter_map(|name| Some(format!("{name}: {}", refused.get(*name)?.first()?))).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let failures = compare(&networks, &emulate(folder.path(), &networks));
+    assert!(failures.is_empty(), "{} of {} networks\n{}", failures.len(), networks.len(), failures.join("\n"));
+    assert_eq!(without, WITHOUT_CODE.iter().copied().collect(), "{}", reasons.join("\n"));
+}
+
+/// The networks of the example and of a quantized MobileNet with nodes that run on the CPU where it is asked for: what the `.hbm` carries.
+#[test]
+fn segments_of_compiled_networks() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let digits = (repository.join("examples/digits/model.onnx"), "image");
+    let quantized = (common::data_folder().join("operators/quantized_networks/uint8_asymmetric.onnx"), "x");
+    let cases = [
+        (&digits, ["stem/MaxPool", "residual_1/Conv", "head/GlobalAveragePool"]),
+        (&digits, ["stem/Conv", "residual_2/Conv", "head/Gemm"]),
+        (&quantized, ["depth1", "project1", "fc"]),
+        (&quantized, ["stem", "add0", "pool"]),
+    ];
+    for ((model, input), nodes) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let on_cpu = nodes.map(|node| format!("'{node}': {{'ON': 'CPU'}}")).join(", ");
+        let text = format!(
+            "model_parameters:\n  onnx_model: '{}'\n  march: 'nash-e'\n  output_model_file_prefix: 'net'\n  working_dir: '{}'\n  \
+             node_info: {{{on_cpu}}}\ninput_parameters:\n  input_name: '{input}'\n  input_type_rt: 'featuremap'\n  \
+             input_type_train: 'featuremap'\n  input_layout_train: 'NCHW'\n  norm_type: 'no_preprocess'\n\
+             calibration_parameters:\n  calibration_type: 'skip'\n",
+            model.display(),
+            folder.path().display(),
+        );
+        let file = folder.path().join("config.yaml");
+        std::fs::write(&file, text).unwrap();
+        let configuration = Configuration::read(&file, &Environment::of_this_machine()).unwrap();
+        let console = Console::new(Verbosity::Quiet);
+        compile(&configuration, &Stages { console: &console, stop_after: None }).unwrap();
+        let networks = segments(&Hbm::open(&folder.path().join("net.hbm")).unwrap());
+        assert!(networks.len() >= 2, "{nodes:?}: {} segments on the CPU", networks.len());
+        let failures = compare(&networks, &emulate(folder.path(), &networks));
+        assert!(failures.is_empty(), "{nodes:?}: {}", failures.join("\n"));
+    }
+}
+
+/// The segments on the CPU of a `.hbm`, each with its object and what the host makes of its IR.
+fn segments(hbm: &Hbm) -> Vec<Compiled> {
+    let mut networks = Vec::new();
+    for segment in &hbm.manifest().segments {
+        let SegmentBody::Cpu(body) = &segment.body else { continue };
+        let context = hb_dialects::context();
+        let module = mlir::parse(&context, hbm.section(body.ir_section), &segment.name).unwrap();
+        let function = ir::function_named(module.as_operation(), &body.entry).unwrap();
+        let executable = FloatExecutable::compile(function, ExecutableOptions::default()).unwrap();
+        let inputs = hb::quant::calibrate::random_inputs(&executable, 7).unwrap();
+        let outputs = executable.run_stored(&inputs.iter().collect::<Vec<_>>(), &mut |_, _| {}).unwrap();
+        let object = hbm.section(body.object_section.expect("code for the board")).to_vec();
+        networks.push(Compiled { case: segment.name.clone(), symbol: body.entry.clone(), object, inputs, outputs });
+    }
+    networks
+}

@@ -2,6 +2,7 @@
 
 use super::{
     calibrate::CalibrationError,
+    groups::sources,
     info::{ActivationType, QuantInfo},
     requests::AskedTypes,
     rules::{ROUNDED, ResultScale, rule_of},
@@ -147,10 +148,11 @@ fn on_copy<T>(
     let copy = ir::copy_module(module)?;
     let function = ir::function_named(copy.as_operation(), FUNCTION)
         .ok_or_else(|| PassFailure::Message(format!("there is no function @{FUNCTION}")))?;
-    let ranges = info.ranges();
+    let (ranges, sources) = (info.ranges(), sources(function)?);
     assign_operand_bits(function, &info.operands).map_err(PassFailure::Message)?;
     assign_float16(function, &info.float16).map_err(PassFailure::Message)?;
-    assign_thresholds(function, |name| ranges.get(name).copied()).map_err(PassFailure::Message)?;
+    let range = |name: &str| ranges.get(name).or_else(|| ranges.get(sources.get(name)?)).copied();
+    assign_thresholds(function, range).map_err(PassFailure::Message)?;
     look(function)
 }
 

@@ -55,8 +55,10 @@ pub fn costs(
     threads(samples.jobs)?.install(|| values.par_iter().map(cost).collect())
 }
 
-/// For each output what the Softmax or Sigmoid that closes it is made of, by name and shape; none where nothing closes it.
-fn closed_outputs(function: OperationRef<'_, '_>) -> Result<Vec<Option<(String, Vec<usize>)>>, IrError> {
+/// What the Softmax or Sigmoid that closes an output is made of, by name and shape; none where nothing closes it.
+type Closed = Option<(String, Vec<usize>)>;
+
+fn closed_outputs(function: OperationRef<'_, '_>) -> Result<Vec<Closed>, IrError> {
     let closed = |output| {
         let Some((_, value)) = closing(output)? else { return Ok(None) };
         let shape = TensorType::from_type(value.r#type())?.static_shape().ok();
@@ -105,7 +107,7 @@ type Seen = Vec<Vec<f32>>;
 pub(super) struct Shown<'e> {
     executable: &'e FloatExecutable,
     /// By output: the value before it that is looked at instead.
-    closed: Vec<Option<(String, Vec<usize>)>>,
+    closed: Vec<Closed>,
 }
 
 impl<'e> Shown<'e> {

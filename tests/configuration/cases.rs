@@ -48,7 +48,7 @@ fn a_feature_map_has_no_layout() {
     let configuration = read(&text("NHWC;None")).unwrap_or_else(|problems| panic!("{problems}"));
     let layouts: Vec<Layout> = configuration.inputs.iter().map(|input| *input.get(&INPUT_LAYOUT_TRAIN)).collect();
     assert_eq!(layouts, [Layout::Nhwc, Layout::Nchw]);
-    refused(&text("None;NCHW"), "2:112", &["item 1: None is for feature maps"]);
+    refused(&text("None;NCHW"), "2:124", &["item 1: None is for feature maps"]);
 }
 
 #[test]
@@ -307,6 +307,7 @@ fn keys_of_other_tools() {
         ("ability_entry", "x", None),
         ("extra_params", "{input_no_padding: True, output_no_padding: True}", None),
         ("max_l2m_size", "1024", Some("remove it")),
+        ("<<", "{jobs: 2}", Some("write the keys out")),
         ("separate_name", "data", Some("write separate_batch: True with input_batch")),
         ("custom_op", "{custom_op_method: register}", Some("docs/operators.md")),
     ];

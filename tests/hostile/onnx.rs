@@ -163,7 +163,7 @@ fn unsupported_operators_are_listed_together() {
     let nodes = [("NoSuch", "a"), ("Other", "b"), ("NoSuch", "c")].map(|(name, out)| bytes(1, &node(name, "x", out)));
     let model = read(model(&nodes.concat(), 13), None).unwrap();
     let text = onnx::normalize::normalize(&hb_dialects::context(), model).unwrap_err().to_string();
-    let expected = "2 operator(s) of the model are not supported:\n  NoSuch: NoSuch_1, NoSuch_3\n  Other: Other_2";
+    let expected = "2 operator(s) of the model are not supported (docs/operators.md lists those that are):\n  NoSuch: NoSuch_1, NoSuch_3\n  Other: Other_2";
     assert_eq!(text, expected);
 }
 
@@ -179,7 +179,13 @@ fn every_obstacle_is_told_at_once() {
     };
     let text = import(&[("x", &[2, 3])]);
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[..2], ["1 operator(s) of the model are not supported:", "  NoSuch: NoSuch_1"]);
+    assert_eq!(
+        lines[..2],
+        [
+            "1 operator(s) of the model are not supported (docs/operators.md lists those that are):",
+            "  NoSuch: NoSuch_1"
+        ]
+    );
     assert!(lines[2].starts_with("node \"MatMul_3\" (MatMul): ") && lines[3].starts_with("node \"Add_5\" (Add): "));
     assert_eq!(lines.len(), 4, "what only follows from these is not told: {text}");
     // Nodes are not judged without the shapes of their inputs.

@@ -327,8 +327,8 @@ parameters! {
         /// Keeps the calibration data as .npy for the accuracy tools.
         DEBUG_MODE: Option<DebugMode> = row(Group::Model, "debug_mode", choice()).supported();
 
-        /// Per node: asks for the CPU or the BPU, and for int16 inputs or outputs. `name:int16` asks for the outputs. What the BPU has no form
-        /// for is rolled back, and the log says why.
+        /// Per node: asks for the CPU or the BPU, and for int8, int16 or float16 of inputs or outputs. `name:int16` asks for the outputs; `InputType1` of a layer is that
+        /// of its weights. What the BPU has no form for is rolled back, and the log says why.
         NODE_INFO: List<NodeRequest> = row(Group::Model, "node_info", NODE_REQUESTS).list().supported();
 
         /// Nodes that shall run on the CPU. `node_info` says the same, and wins.
@@ -355,14 +355,14 @@ parameters! {
         /// Whether each sample of a batch is an input of its own: instead of `x` there are `x_0`, `x_1`..
         SEPARATE_BATCH: bool = row(Group::Input, "separate_batch", BOOLEAN).default("False").supported();
 
-        /// How value ranges are found. kl and max are int8; default and mix may make activations int16 and give weights 16 bits (`accuracy_target`). mix also chooses ranges value by value. skip uses max on random data, to judge speed without having data: such a model's
+        /// How value ranges are found. kl and max are int8; default and mix may make activations int16, compute nodes in float16 and give weights 16 bits (`accuracy_target`). mix also chooses ranges value by value. skip uses max on random data, to judge speed without having data: such a model's
         /// results mean nothing.
         CALIBRATION_TYPE: CalibrationType = row(Group::Calibration, "calibration_type", choice())
             .default("default")
             .supported();
 
         /// The mean cosine that each output, and each part of it with a range of its own, shall keep with that of the float
-        /// network: as few activations as reach it become int16. 0 keeps all of them int8.
+        /// network: as few weights and activations as reach it get 16 bits, and as few nodes float16. 0 keeps all of them int8.
         ACCURACY_TARGET: f64 = row(Group::Calibration, "accuracy_target", number(0.0, 1.0))
             .default("0.993")
             .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix"])
@@ -371,13 +371,13 @@ parameters! {
 
         /// A program that judges outputs in place of their cosine, such as `python judge.py`. Its last argument is a folder with `{output}/{index}.npy` and
         /// `samples.txt`, which names the files of each sample; the last line that it prints is a number, the larger the better. accuracy_target is
-        /// the share of the float network's number then.
+        /// the share of the float network's number then. Weights get no more bits than are asked for.
         ACCURACY_COMMAND: Option<String> = row(Group::Calibration, "accuracy_command", COMMAND)
             .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix"])
             .since(OWN)
             .supported();
 
-        /// How much slower int16 may make the network, in percent of the latency that is predicted with int8 alone; no limit when left out.
+        /// How much slower int16 may make the network, in percent of the latency that is predicted with int8 alone; no limit when left out. With it weights get no more bits than are asked for.
         LATENCY_BUDGET: Option<f64> = row(Group::Calibration, "latency_budget", number(0.0, 10000.0))
             .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix"])
             .since(OWN)

@@ -197,6 +197,9 @@ pub(super) fn max_pool(node: &mut OperatorNode) -> Results {
     Ok(vec![output])
 }
 
+/// How many cells an average counts is a table along each dimension, and a few bytes of a file can ask for any size.
+const MOST_COUNTS: usize = 1 << 22;
+
 /// ONNX AveragePool-19. The divisor is the number of cells that count: those of the input, with `count_include_pad` also
 /// those of the padding, but never those that only `ceil_mode` adds.
 pub(super) fn average_pool(node: &mut OperatorNode) -> Results {
@@ -215,6 +218,10 @@ pub(super) fn average_pool(node: &mut OperatorNode) -> Results {
     for (d, window) in windows.iter().enumerate() {
         let inside = (window.begin, window.begin + window.input);
         let (low, high) = if with_padding { (0, inside.1 + window.end) } else { inside };
+        if window.output > MOST_COUNTS {
+            let reason = format!("an average at {} places along a dimension; at most {MOST_COUNTS} are", window.output);
+            return Err(node.unsupported(reason));
+        }
         let counts: Vec<f64> = (0..window.output).map(|position| window.cells(position, low, high) as f64).collect();
         let first = counts.first().copied().unwrap_or(1.0);
         let count = if counts.iter().all(|count| *count == first) {

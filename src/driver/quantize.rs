@@ -8,21 +8,20 @@ use super::configuration::{
     ACCURACY_COMMAND, ACCURACY_TARGET, CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType,
     CheckedInput, DEBUG_MODE, DebugMode, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, LATENCY_BUDGET, Layout, MAX_PERCENTILE,
     MEAN_VALUE, OPTIMIZATION, Optimization, PER_CHANNEL, Problem, Problems, SCALE_VALUE, WORKING_DIR,
-    question_constant, question_normalized, question_samples,
 };
 use super::given_scales::GivenScales;
 use super::images::{Channels, ImageForm};
 use super::log::tell_names;
+use super::sample_source::{SampleSource, question_ranges};
 use super::samples::{self, SampleInput};
 use super::{package, types};
 use crate::cpu::{Array, FloatExecutable};
 use crate::files::{FileSet, file_names};
-use crate::float::own_normalization::own_normalizations;
 use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
 use crate::quant::{
     RangeChooser, assign_float16, assign_operand_bits,
-    calibrate::{CalibrationError, Samples, random_inputs, threads},
+    calibrate::{CalibrationError, Samples, threads},
     channel_ranges::{ChannelRanges, channel_ranges, scale_channels},
     correct_biases,
     evidence::{self, Calibrated, Evidence, Method, RangeMethod, RangeMethods},
@@ -39,17 +38,13 @@ use crate::quant::{
     weight_search::WeightSearch,
 };
 use crate::sim::{npy, perf::performance, runner::timelines};
+use hb_dialects::ir;
 use hb_dialects::pass::word;
-use hb_dialects::{ElementType, ir};
 use melior::ir::{Module, OperationRef};
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Random samples of calibration type `skip`.
-const RANDOM_SAMPLES: usize = 4;
-/// The samples whose range is compared with what the preprocessing gives.
-const QUESTIONED_SAMPLES: usize = 8;
 /// What calibration type `default` chooses from.
 const SEARCHED: [RangeMethod; 6] = [
     RangeMethod { chooser: RangeChooser::Max, asymmetric: true },
@@ -552,77 +547,5 @@ fn report(found: &Found) {
             "output '{output}': the best class is that of the float network on {same} of {} samples",
             found.judged
         );
-    }
-}
-
-/// Asks in the log about samples that the preprocessing contradicts, or that cannot belong to the network.
-fn question_ranges(
-    source: &SampleSource,
-    executable: &FloatExecutable,
-    function: OperationRef<'_, '_>,
-    inputs: &[CheckedInput],
-) -> Result<(), CalibrationError> {
-    if matches!(source, SampleSource::Random) {
-        return Ok(());
-    }
-    let normalizations = own_normalizations(function)?;
-    let count = source.len().min(QUESTIONED_SAMPLES);
-    let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); inputs.len()];
-    let mut is_one_value = vec![true; inputs.len()];
-    for index in 0..count {
-        for ((range, one), array) in ranges.iter_mut().zip(&mut is_one_value).zip(source.read(executable, index)?) {
-            *one &= array.len() > 1 && array.element() == ElementType::F32;
-            for value in array.to_f64() {
-                *range = (range.0.min(value), range.1.max(value));
-            }
-        }
-    }
-    let elements = executable.inputs().map(|(_, element, _)| element);
-    for (((input, (least, most)), is_one_value), element) in inputs.iter().zip(ranges).zip(is_one_value).zip(elements) {
-        // Integers cannot be as small as a normalization may want them.
-        let own = normalizations.iter().find(|own| own.input == input.name && element == ElementType::F32);
-        if is_one_value && least == most {
-            tracing::warn!(
-                "{}; give samples of what the network is used for",
-                question_constant(&input.name, count, least)
-            );
-        } else if let Some(doubt) = question_samples(input, least, most) {
-            tracing::warn!(
-                "{doubt}; samples are stored normalised, as the network was trained: check them, and mean and scale"
-            );
-        } else if let Some(doubt) = own.and_then(|own| question_normalized(own, least, most)) {
-            tracing::warn!("{doubt}; divide the samples by 255 if the network was trained on those");
-        }
-    }
-    Ok(())
-}
-
-/// Where calibration samples come from.
-enum SampleSource {
-    Random,
-    Files(samples::SampleFiles),
-}
-
-impl SampleSource {
-    fn len(&self) -> usize {
-        match self {
-            SampleSource::Random => RANDOM_SAMPLES,
-            SampleSource::Files(samples) => samples.len(),
-        }
-    }
-
-    /// Where a sample comes from, as `accuracy_command` is told.
-    fn name(&self, index: usize) -> String {
-        match self {
-            SampleSource::Random => "random".to_owned(),
-            SampleSource::Files(samples) => samples.name(index),
-        }
-    }
-
-    fn read(&self, executable: &FloatExecutable, index: usize) -> Result<Vec<Array>, CalibrationError> {
-        match self {
-            SampleSource::Random => random_inputs(executable, index as u64),
-            SampleSource::Files(samples) => samples.read(index),
-        }
     }
 }

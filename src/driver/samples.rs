@@ -100,11 +100,6 @@ impl SampleFiles {
         self.inputs.first().map_or(1, |(_, places)| places.len())
     }
 
-    /// Whether there is no sample.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The files of sample `index`, in the order of the inputs, separated by tabs.
     pub fn name(&self, index: usize) -> String {
         let files = self.inputs.iter().filter_map(|(_, places)| places.get(index));

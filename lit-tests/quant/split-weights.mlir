@@ -15,7 +15,7 @@ func.func @main(%x: tensor<1x2x4x4xf32> {hfloat.name = "image"}) -> tensor<1x2x4
   %b = hfloat.constant dense<[1.0, 2.0]> : tensor<2xf32> loc("b")
   // CHECK-DAG: %[[A:.*]] = hfloat.conv %[[X:.*]], %[[HIGH]], %{{.*}} loc(#[[HIGH_NAME:.*]])
   // CHECK-DAG: %[[B:.*]] = hfloat.conv %[[X]], %[[LOW]] {{.*}} loc(#[[LOW_NAME:.*]])
-  // CHECK: hfloat.add %[[A]], %[[B]] {activation = #hfloat.clamp<{{.*}}>}
+  // CHECK: hfloat.add %[[A]], %[[B]] {activation = #hfloat.clamp<{{.*}}>, hfloat.sum_of_parts}
   %0 = hfloat.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>,
       activation = #hfloat.clamp<0.0 : f64, 6.0 : f64>}
       : (tensor<1x2x4x4xf32>, tensor<2x2x1x1xf32>, tensor<2xf32>) -> tensor<1x2x4x4xf32> loc("Conv_0")

@@ -110,7 +110,9 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Do
         Mode::Config(_) | Mode::BuiltIn(_) => compile(&configuration, &stages),
     };
     let written = outcome.as_ref().map(|outcome| outcome.files.as_slice()).unwrap_or_default();
-    warn_of_earlier(&configuration.output_path(".hbm"), written);
+    for ending in [".hbm", "_advice.json"] {
+        warn_of_earlier(&configuration.output_path(ending), written);
+    }
     let mut outcome = outcome?;
     if let Mode::BuiltIn(options) = mode {
         outcome.purpose = Some(options.purpose);
@@ -137,10 +139,10 @@ fn check_min_cosine(command_line: &CommandLine, configuration: &Configuration) -
     }
 }
 
-/// A `.hbm` that is where this run's would be must not be taken for it.
-fn warn_of_earlier(hbm: &Path, written: &[PathBuf]) {
-    if hbm.exists() && !written.iter().any(|path| path == hbm) {
-        tracing::warn!("'{}' is the result of an earlier run, not of this one", hbm.display());
+/// A result that is where this run's would be must not be taken for it.
+fn warn_of_earlier(result: &Path, written: &[PathBuf]) {
+    if result.exists() && !written.iter().any(|path| path == result) {
+        tracing::warn!("'{}' is the result of an earlier run, not of this one", result.display());
     }
 }
 

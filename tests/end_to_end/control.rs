@@ -3,6 +3,8 @@
 
 use super::{common, compile_text, cosine, floats, open_model};
 use hb::cpu::Array;
+use hb::frontend::onnx;
+use hb::frontend::onnx::model::{Model, Node};
 use hb::hbm::Hbm;
 use hb::sim::npy;
 use hb_dialects::ElementType;
@@ -145,5 +147,28 @@ fn detector_of_all() {
     assert!(widths.is_sorted_by(|a, b| a >= b), "{widths:?}");
     for (found, expected) in widths.iter().zip(best) {
         assert!((found - expected).abs() < 0.1 * expected.abs().max(0.1), "{found} {expected}");
+    }
+}
+
+/// ONNX: what Range takes are scalars.
+#[test]
+fn ranges_in_exported_models_take_scalars() {
+    let folder = tempfile::tempdir().unwrap();
+    let nodes = vec![Node::new("Hardmax_0", "Hardmax", &["x"], &["y"])];
+    let network = super::borders::graph(&[("x", &[2, 5])], &[], nodes, &["y"]);
+    onnx::save(&Model::new(9, 19, network), &folder.path().join("network.onnx")).unwrap();
+    let text = super::types::configuration("", "  calibration_type: skip\n");
+    super::compile_text(folder.path(), &text, 1).unwrap();
+    let model = onnx::load(&folder.path().join("out/network_original_float_model.onnx")).unwrap();
+    let ranges: Vec<_> = model.graph.nodes.iter().filter(|node| node.operator == "Range").collect();
+    assert!(!ranges.is_empty());
+    for input in ranges.iter().flat_map(|node| &node.inputs) {
+        let initializer = model.graph.initializers.iter().find(|(name, _)| name == input);
+        let maker =
+            model.graph.nodes.iter().find(|node| node.outputs.contains(input)).map(|node| node.operator.as_str());
+        assert!(
+            initializer.is_some_and(|(_, tensor)| tensor.shape().is_empty()) || maker == Some("Squeeze"),
+            "{input}: {maker:?}"
+        );
     }
 }

@@ -382,7 +382,11 @@ impl Statements<'_> {
             Some(shape) => {
                 let what =
                     format!("{label}: {} is not the model's shape {}", joined(shape), declared_shape(&declared.shape));
-                problems.push(self.problem(&INPUT_SHAPE, what, "give as many sizes as the model does"));
+                let remedy = match declared.shape.is_empty() {
+                    true => "the file says of no dimensions there: declare the input's shape in the model",
+                    false => "give as many sizes as the model does",
+                };
+                problems.push(self.problem(&INPUT_SHAPE, what, remedy));
                 None
             }
             None => match static_shape(&declared.shape) {

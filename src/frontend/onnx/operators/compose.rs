@@ -262,11 +262,12 @@ impl<'r, 'c, 'a> Composer<'r, 'c, 'a> {
         self.make_with("Shape", &[value], range.map(|(name, value)| (name, Attribute::Int(value))).to_vec())
     }
 
-    /// 0, 1, ... up to before `count`, which is one number.
+    /// 0, 1, ... up to before `count`, which is one number, with a dimension or without: Range takes scalars.
     pub fn count_to(&mut self, count: &str) -> Made {
         let element = self.element(count)?;
         let [zero, one] = [0.0, 1.0].map(|number| self.scalar(element, number));
-        self.make("Range", &[&zero?, count, &one?])
+        let count = if self.rank(count)? == 0 { count.to_owned() } else { self.squeeze(count, &[0])? };
+        self.make("Range", &[&zero?, &count, &one?])
     }
 
     /// The positions along an axis of a value, as a tensor that broadcasts to it.

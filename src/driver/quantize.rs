@@ -174,13 +174,19 @@ impl NetworkStages<'_> {
         let given = GivenScales::take(module)?;
         let function = compare::network(module.as_operation())?;
         let channel_ranges = self.scale_channels(function, inputs, &given)?;
-        let WeightRequests { wide, mut narrow } = requests.weights(function, &self.kinds)?;
+        let WeightRequests { mut wide, mut narrow } = requests.weights(function, &self.kinds)?;
+        if given.network.is_some() && !wide.is_empty() {
+            tracing::warn!(
+                "types: weights keep 8 bits, though 16 are asked for: the network brings its integers, and they also clip"
+            );
+            wide.clear();
+        }
         evidence::check_layers(function)?;
         given.split(function, &wide)?;
         // What was split is not split again.
         narrow.extend(parts(function));
         let mut layers = ChangedLayers { wide, channel_ranges };
-        let Some(wanted) = self.wanted_cosine().filter(|_| self.may_split()) else {
+        let Some(wanted) = self.wanted_cosine().filter(|_| self.may_split() && given.network.is_none()) else {
             return self.measure(module, (&requests, &layers, &given), inputs, Some(files));
         };
         let before = ir::copy_module(module)?;
@@ -308,7 +314,14 @@ impl NetworkStages<'_> {
         let sources = sources(function)?;
         let mut asked = requests.resolve(function, &self.kinds, calibrated.info()?)?;
         asked.values.extend(parts(function).into_iter().map(|part| (part, ActivationType::Int16)));
-        keep_forms(module, calibrated.info()?, &mut asked)?;
+        let info = calibrated.info()?;
+        for value in asked.values.keys().filter(|value| is_given(info, value)).cloned().collect::<Vec<_>>() {
+            asked.values.remove(&value);
+            asked.refused.push(format!(
+                "the value of '{value}' stays as it is: the network brings its integers, and they also clip"
+            ));
+        }
+        keep_forms(module, info, &mut asked)?;
         for sentence in &asked.refused {
             tracing::warn!("types: {sentence}");
         }

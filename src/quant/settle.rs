@@ -432,6 +432,8 @@ fn bias_type(
     let channels = shape.last().copied().unwrap_or(1);
     let scale = match scales.as_slice() {
         [] => Scale::symmetric(input_scale),
+        // A scalar has no axis.
+        [scale] if shape.is_empty() => Scale::symmetric(*scale),
         // The scales of a transposed convolution are those of one group.
         group if channels.is_multiple_of(group.len()) => {
             Scale::PerAxis { axis: shape.len().saturating_sub(1), scales: group.repeat(channels / group.len()) }

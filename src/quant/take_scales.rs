@@ -3,10 +3,10 @@
 use super::{
     groups::ScaleGroups,
     requests::round_result,
-    rules::{ACTIVATION_BITS, WIDE_BITS},
+    rules::{ACTIVATION_BITS, ResultScale, WIDE_BITS, rule_of},
     thresholds::{ThresholdRange, Thresholds, value_name, write_range},
 };
-use crate::numerics::threshold_of_affine;
+use crate::numerics::{largest_integer, threshold_of_affine};
 use hb_dialects::{
     ElementType,
     hfloat::Op,
@@ -14,14 +14,15 @@ use hb_dialects::{
     pass::{PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{OperationRef, Value, ValueLike};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub static PASS: PassDefinition = PassDefinition {
     argument: "quant-take-scales",
     summary: "Take the scales that a network brings",
     description: "A value that goes through `hfloat.quantize_linear` and `hfloat.dequantize_linear` of the same constant scale and zero point is read as it is, \
 and the integers are what quantization will make of it: `hfloat.threshold`, `hfloat.bits` and `hfloat.zero_point` of the value whose scale it has say so. So they do of a \
-value that only one of both is about. uint8 becomes int8, whose zero point is lower by 128. Where two scales are said of values that share one, the first holds.",
+value that only one of both is about. Integers also clip: a pair stays where its value would be real numbers for some reader, or where another range holds that \
+ends later. uint8 becomes int8, whose zero point is lower by 128. Where two scales are said of values that share one, the first holds.",
     anchor: "func.func",
     options: &[],
     run,
@@ -48,6 +49,9 @@ pub struct TakenScales {
 pub fn take_scales(function: OperationRef<'_, '_>) -> Result<TakenScales, PassFailure> {
     let mut taken = TakenScales::default();
     let mut said: Vec<(Value<'_, '_>, ThresholdRange)> = Vec::new();
+    let before = ScaleGroups::of(function)?;
+    // By the address of the value whose scale others have.
+    let mut first: HashMap<usize, ThresholdRange> = HashMap::new();
     for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
         let Some(range) = range_of(operation)? else { continue };
         let result = operation.result(0).map_err(|error| PassFailure::Message(error.to_string()))?.into();
@@ -62,7 +66,12 @@ pub fn take_scales(function: OperationRef<'_, '_>) -> Result<TakenScales, PassFa
         }
         let quantize = ir::defining_operation(operand).filter(|by| Op::QuantizeLinear.is(*by));
         match quantize {
-            Some(quantize) if range_of(quantize)? == Some(range) => {
+            Some(quantize)
+                if range_of(quantize)? == Some(range) && has_integers(quantize.operand_at(0)?, result, range)? && {
+                    let source = before.source(quantize.operand_at(0)?).to_raw().ptr as usize;
+                    !clips_more(range, *first.entry(source).or_insert(range))
+                } =>
+            {
                 let value = quantize.operand_at(0)?;
                 taken.shown_by.entry(value_name(function, value)).or_insert_with(|| operation.node());
                 ir::replace_all_uses(result, value);
@@ -91,6 +100,52 @@ pub fn take_scales(function: OperationRef<'_, '_>) -> Result<TakenScales, PassFa
         }
     }
     Ok(taken)
+}
+
+/// Whether a value will have integers of this range wherever it is read, so that they clip it as the pair that gives `result` does: because what
+/// computes it gives integers, or all that reads it sees such.
+fn has_integers(value: Value<'_, '_>, result: Value<'_, '_>, range: ThresholdRange) -> Result<bool, IrError> {
+    let mut maker = ir::defining_operation(value);
+    while let Some(operation) = maker {
+        let Some(rule) = rule_of(operation)? else { break };
+        match rule.result(operation)? {
+            ResultScale::LikeInput => maker = ir::defining_operation(operation.operand_at(0)?),
+            scale => return Ok(scale == ResultScale::Own),
+        }
+    }
+    sees_integers(result, range)
+}
+
+/// Whether all that reads a value sees integers, or clips to this range itself.
+fn sees_integers(value: Value<'_, '_>, range: ThresholdRange) -> Result<bool, IrError> {
+    for reader in ir::users(value) {
+        let sees = match rule_of(reader)? {
+            Some(rule) => match rule.result(reader)? {
+                ResultScale::OwnOrFloat => false,
+                ResultScale::LikeInput => {
+                    let mut results = ir::results(reader).into_iter();
+                    results.try_fold(true, |all, result| Ok::<_, IrError>(all && sees_integers(result, range)?))?
+                }
+                ResultScale::Own | ResultScale::OwnOrExact => true,
+            },
+            None => Op::QuantizeLinear.is(reader) && range_of(reader)? == Some(range),
+        };
+        if !sees {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a range ends before another one does.
+fn clips_more(range: ThresholdRange, other: ThresholdRange) -> bool {
+    let ends = |range: ThresholdRange| {
+        let (Affine { scale, zero_point }, last) = (range.affine(), largest_integer(range.bits));
+        let zero_point = f64::from(zero_point);
+        [(-last - 1.0 - zero_point) * scale, (last - zero_point) * scale]
+    };
+    let ([low, high], [other_low, other_high], step) = (ends(range), ends(other), range.affine().scale);
+    low > other_low + step || high < other_high - step
 }
 
 /// The range of the reals beside a `quantize_linear` or `dequantize_linear` whose one scale and zero point are constant and have a form.

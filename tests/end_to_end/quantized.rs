@@ -1,7 +1,13 @@
 //! Networks that are quantized already, as onnxruntime.quantization made them: no samples, and the integers that onnxruntime computes.
 
-use super::{common, compile_text, floats, open_model};
+use super::borders::{array, constant, graph};
+use super::types::configuration;
+use super::{common, compile_text, floats, open_model, run};
 use hb::cpu::Array;
+use hb::frontend::onnx;
+use hb::frontend::onnx::model::{Graph, Model, Node};
+use hb::frontend::onnx::tensor::Tensor;
+use hb_dialects::ElementType;
 use std::path::Path;
 
 /// Compiles a recorded network without calibration data.
@@ -85,4 +91,48 @@ fn int8() {
 fn per_tensor() {
     check("uint8_asymmetric_per_tensor");
     check("int8_asymmetric_per_tensor");
+}
+
+/// x, then integers whose zero point is at their lower end, which is a Relu: of a convolution that negates, and of what reads that.
+fn negated() -> Graph {
+    let integer = |value: i8| Tensor::new(ElementType::I8, vec![], vec![value as u8].into()).unwrap();
+    let pair = |number: usize, from: &str, zero: &str, to: &str| {
+        let integers = format!("{to}_q");
+        [
+            Node::new(&format!("q{number}"), "QuantizeLinear", &[from, "step", zero], &[&integers]),
+            Node::new(&format!("d{number}"), "DequantizeLinear", &[&integers, "step", zero], &[to]),
+        ]
+    };
+    let nodes = [
+        pair(0, "x", "middle", "a").to_vec(),
+        vec![Node::new("c1", "Conv", &["a", "minus"], &["b"])],
+        pair(1, "b", "low", "c").to_vec(),
+        vec![Node::new("c2", "Conv", &["c", "minus"], &["y"])],
+    ];
+    let constants = [
+        ("step", constant(&[], &[4.0 / 127.0])),
+        ("middle", integer(0)),
+        ("low", integer(-128)),
+        ("minus", constant(&[1, 1, 1, 1], &[-1.0])),
+    ];
+    graph(&[("x", &[1, 1, 4, 4])], &constants, nodes.concat(), &["y"])
+}
+
+/// Wherever nodes run and whatever is asked of them, the Relu that is in the integers stays: y = -relu(-x).
+#[test]
+fn integers_clip_wherever_they_are() {
+    let x: Vec<f32> = (0..16).map(|index| index as f32 / 2.0 - 3.75).collect();
+    for asked in
+        ["", "  run_on_cpu: 'c1;c2'\n", "  node_info: 'c1:int16'\n", "  node_info: {c2: {InputType1: int16}}\n"]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        onnx::save(&Model::new(9, 19, negated()), &folder.path().join("network.onnx")).unwrap();
+        compile_text(folder.path(), &configuration(asked, "  calibration_type: skip\n"), 1).unwrap();
+        let found = run(&open_model(&folder.path().join("out/network.hbm")), &array(&[1, 1, 4, 4], &x));
+        for (found, x) in floats(&found[0]).into_iter().zip(&x) {
+            let expected = -(-x).max(0.0);
+            // Half a step for each of the two values that are rounded.
+            assert!((found - expected).abs() <= 4.0 / 127.0 + 1e-4, "{asked}: {found} {expected}");
+        }
+    }
 }

@@ -135,3 +135,22 @@ fn weights_that_are_not_finite_are_named() {
         }
     }
 }
+
+/// A Gemm with one output may have a scalar for its bias.
+#[test]
+fn a_scalar_is_a_bias_of_one_channel() {
+    let nodes = vec![Node::new("Gemm_0", "Gemm", &["x", "w", "b"], &["y"])];
+    let constants = [("w", constant(&[2, 1], &[0.5, -0.25])), ("b", constant(&[], &[-0.75]))];
+    let folder = tempfile::tempdir().unwrap();
+    onnx::save(
+        &Model::new(9, 19, graph(&[("x", &[3, 2])], &constants, nodes, &["y"])),
+        &folder.path().join("network.onnx"),
+    )
+    .unwrap();
+    compile_text(folder.path(), &configuration("", "  calibration_type: skip\n"), 1).unwrap();
+    let x = [1.0, -1.0, 0.5, 0.25, -0.5, 0.75];
+    let found = floats(&run(&open_model(&folder.path().join("out/network.hbm")), &array(&[3, 2], &x))[0]);
+    for (found, x) in found.iter().zip(x.chunks(2)) {
+        assert!((found - (0.5 * x[0] - 0.25 * x[1] - 0.75)).abs() < 0.01, "{found}");
+    }
+}

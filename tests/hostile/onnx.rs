@@ -206,3 +206,16 @@ fn files_that_are_not_models_are_errors() {
     fs::write(&empty, "").unwrap();
     assert!(onnx::load(&empty).is_err());
 }
+
+/// Sequences and the like are refused at the outputs, too; a type that is left empty is inferred.
+#[test]
+fn what_is_no_tensor_is_refused() {
+    let typed = |kind: &[u8]| bytes(12, &[bytes(1, b"s"), bytes(2, kind)].concat());
+    for number in [4, 5, 8, 9] {
+        let text = message(model(&typed(&bytes(number, &[])), 13));
+        assert!(text.contains("output \"s\": only tensors are supported"), "{number}: {text}");
+    }
+    // What it then lacks is somebody who computes it.
+    let untyped = read(model(&typed(&[]), 13), None).map(|_| ()).map_err(|error| error.to_string());
+    assert!(untyped.err().is_none_or(|text| !text.contains("only tensors are supported")));
+}

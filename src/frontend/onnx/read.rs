@@ -247,10 +247,14 @@ fn value(graph: &str, role: &str, proto: &ValueInfoProto) -> Result<Value, OnnxE
     let Some(kind) = &proto.r#type else {
         return Ok(Value { name, element: None, shape: None });
     };
-    // Exporters leave the types of what a graph gives empty; what is no tensor is refused where it is made.
-    let Some(tensor) = &kind.tensor_type else {
-        let unknown = || Value { name: name.clone(), element: None, shape: None };
-        return if role == "input" { Err(failed("only tensors are supported".to_owned())) } else { Ok(unknown()) };
+    let others = [&kind.sequence_type, &kind.map_type, &kind.sparse_tensor_type, &kind.optional_type];
+    let is_other = others.into_iter().any(Option::is_some);
+    // Exporters leave the types of what a graph gives empty.
+    let Some(tensor) = kind.tensor_type.as_ref().filter(|_| !is_other) else {
+        if is_other || role == "input" {
+            return Err(failed("only tensors are supported".to_owned()));
+        }
+        return Ok(Value { name, element: None, shape: None });
     };
     let element = match tensor.elem_type {
         0 => None,

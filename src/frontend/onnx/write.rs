@@ -186,6 +186,6 @@ fn value(value: &Value) -> ValueInfoProto {
     };
     let shape = value.shape.as_ref().map(|shape| TensorShapeProto { dim: shape.iter().map(dimension).collect() });
     let tensor = |element: ElementType| type_proto::Tensor { elem_type: element.onnx_code(), shape };
-    let r#type = value.element.map(|element| TypeProto { tensor_type: Some(tensor(element)) });
+    let r#type = value.element.map(|element| TypeProto { tensor_type: Some(tensor(element)), ..TypeProto::default() });
     ValueInfoProto { name: value.name.clone(), r#type, doc_string: String::new() }
 }

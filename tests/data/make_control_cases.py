@@ -477,13 +477,28 @@ def control_networks(r):
                 {"most": r.integers(6), "half": np.array(0.5, np.float32), "axes": r.integers(2, 3)}, n=r.integers(trips))
 
 
+def reader(samples):
+    """Gives quantize_static samples of the input x."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.left = iter(samples)
+
+        def get_next(self):
+            sample = next(self.left, None)
+            return None if sample is None else {"x": sample}
+
+    return Reader()
+
+
 def quantized_networks(r):
     """A small MobileNet as onnxruntime.quantization.quantize_static makes it, its integers of several types. `features` is the last map,
     `scores` what the classifier makes of it."""
     import logging
     import os
     import tempfile
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     logging.getLogger().setLevel(logging.ERROR)
     generator = np.random.default_rng(7)
     nodes, weights = [], {}
@@ -521,14 +536,6 @@ def quantized_networks(r):
     onnx.checker.check_model(model, full_check=True)
     samples = [generator.normal(0, 1, (1, 3, 32, 32)).astype(np.float32) for _ in range(8)]
 
-    class Reader(CalibrationDataReader):
-        def __init__(self):
-            self.left = iter(samples)
-
-        def get_next(self):
-            sample = next(self.left, None)
-            return None if sample is None else {"x": sample}
-
     with tempfile.TemporaryDirectory() as folder:
         source, target = (os.path.join(folder, name) for name in ("float.onnx", "quantized.onnx"))
         onnx.save(model, source)
@@ -536,7 +543,7 @@ def quantized_networks(r):
                  for name, kind in (("uint8", QuantType.QUInt8), ("int8", QuantType.QInt8)) for symmetric in (False, True)
                  for per_channel in (True, False) if per_channel or not symmetric]
         for form, kind, symmetric, per_channel in forms:
-            quantize_static(source, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=per_channel, activation_type=kind,
+            quantize_static(source, target, reader(samples), quant_format=QuantFormat.QDQ, per_channel=per_channel, activation_type=kind,
                             weight_type=QuantType.QInt8, extra_options={"ActivationSymmetric": symmetric, "WeightSymmetric": True})
             quantized = onnx.load(target)
             feeds = {"x": samples[0]}
@@ -549,7 +556,7 @@ def quantized_operators(r):
     import logging
     import os
     import tempfile
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     logging.getLogger().setLevel(logging.ERROR)
     generator = np.random.default_rng(9)
     normal = lambda *shape: (generator.normal(0, 1, shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
@@ -565,19 +572,11 @@ def quantized_operators(r):
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     samples = [generator.normal(0, 1, (1, 3, 16, 16)).astype(np.float32) for _ in range(8)]
 
-    class Reader(CalibrationDataReader):
-        def __init__(self):
-            self.left = iter(samples)
-
-        def get_next(self):
-            sample = next(self.left, None)
-            return None if sample is None else {"x": sample}
-
     with tempfile.TemporaryDirectory() as folder:
         source, target = (os.path.join(folder, name) for name in ("float.onnx", "quantized.onnx"))
         onnx.save(model, source)
         for form, kind in (("uint8", QuantType.QUInt8), ("int8", QuantType.QInt8)):
-            quantize_static(source, target, Reader(), quant_format=QuantFormat.QOperator, per_channel=True, activation_type=kind,
+            quantize_static(source, target, reader(samples), quant_format=QuantFormat.QOperator, per_channel=True, activation_type=kind,
                             weight_type=QuantType.QInt8, op_types_to_quantize=["Conv", "Relu", "MaxPool", "Flatten", "Reshape", "MatMul"])
             quantized = onnx.load(target)
             feeds = {"x": samples[0]}

@@ -1,7 +1,8 @@
 //! The quantized network cut at every value, and what rounding allows there.
 
+use crate::numerics::largest_magnitude;
 use hb_dialects::ElementType;
-use hb_dialects::hfloat::Op;
+use hb_dialects::hfloat::{Op, attributes};
 use hb_dialects::ir::{self, Element, IrError, OperationAttributes, Quantized, Scale, TensorType};
 use hb_dialects::names::RETURN;
 use hb_dialects::quant;
@@ -20,6 +21,9 @@ const FLOAT16_STEP: f64 = 1.0 / (1 << 10) as f64;
 /// What the same f32 operation may give when it is compiled anew, beside its largest result.
 pub const CPU_TOLERANCE: f64 = 1.0 / (1 << 12) as f64;
 
+/// Below that, an epsilon does not bound what a normalization divides by.
+const LEAST_EPSILON: f64 = 1e-12;
+
 /// A value at which the quantized network is cut.
 pub struct Cut<'c, 'a> {
     /// The node that computes it.
@@ -30,13 +34,13 @@ pub struct Cut<'c, 'a> {
     pub allowed: Allowed,
 }
 
-/// What rounding allows.
+/// What rounding allows, the sum of both.
 #[derive(Debug, Clone, Copy)]
-pub enum Allowed {
+pub struct Allowed {
     /// So much.
-    Distance(f64),
-    /// A share of the largest result.
-    Share(f64),
+    pub distance: f64,
+    /// Of the largest magnitude among the results that are right.
+    pub share: f64,
 }
 
 /// Makes every value of the network that was computed an argument for its readers and a result; what else the function takes and
@@ -62,14 +66,16 @@ pub fn cut<'c: 'a, 'a>(
             continue;
         }
         let rounded = if on_bpu { after_casts(result) } else { None };
-        let allowed = match &rounded {
-            _ if !on_bpu => Allowed::Share(CPU_TOLERANCE),
-            Some((_, Element::Quantized(quantized))) => Allowed::Distance(rounding(operation, quantized)?),
-            Some((_, Element::Plain(_))) => Allowed::Share(FLOAT16_STEP + CPU_TOLERANCE),
+        let (steps, share) = match &rounded {
+            _ if !on_bpu => (0.0, CPU_TOLERANCE),
+            Some((_, Element::Quantized(quantized))) => (rounding(quantized), 0.0),
+            Some((_, Element::Plain(_))) => (0.0, FLOAT16_STEP + CPU_TOLERANCE),
             // The float engine and the CPU have functions of their own.
-            None if !is_sum_of_products(operation) => Allowed::Share(CPU_TOLERANCE),
-            None => Allowed::Distance(sum_error(operation)?),
+            None if !is_sum_of_products(operation) => (0.0, CPU_TOLERANCE),
+            None => (0.0, 0.0),
         };
+        let distance = steps + sum_error(operation)? + normalization_error(operation, computed)?;
+        let allowed = Allowed { distance, share };
         let value = rounded.map_or(result, |(value, _)| value);
         cuts.push(Cut { node, value, allowed });
     }
@@ -100,9 +106,9 @@ fn after_casts<'c: 'a, 'a>(result: Value<'c, 'a>) -> Option<(Value<'c, 'a>, Elem
 }
 
 /// What rounding makes of a result with these integers.
-fn rounding(operation: OperationRef<'_, '_>, quantized: &Quantized) -> Result<f64, IrError> {
+fn rounding(quantized: &Quantized) -> f64 {
     let steps = if quantized.bits <= 8 { STEPS_INT8 } else { STEPS_INT16 };
-    Ok(steps * largest_scale(quantized) + sum_error(operation)?)
+    steps * largest_scale(quantized)
 }
 
 fn largest_scale(quantized: &Quantized) -> f64 {
@@ -137,6 +143,50 @@ fn sum_error(operation: OperationRef<'_, '_>) -> Result<f64, IrError> {
     let channels = channels.iter().rev().take(2).max().copied().unwrap_or(1);
     let terms = channels as f64 * cells.iter().product::<usize>() as f64;
     Ok(terms.powf(1.5) * F32_ROUNDING * largest_a * largest_b)
+}
+
+/// What the rounding of a mean comes to behind a normalization by it, whose f32 sums have an order of their own on each side: all of a result
+/// where the values of a row are the same. A mean of `n` values of magnitude up to X is `sqrt(n) X` times 2^-24 away, and that is divided by at
+/// least the root of epsilon, then scaled. 0 for other operations. `computed` has values by node.
+///
+/// # Errors
+/// When types or attributes cannot be read.
+pub fn normalization_error(
+    operation: OperationRef<'_, '_>,
+    computed: &HashMap<String, Vec<f32>>,
+) -> Result<f64, IrError> {
+    let Some(op @ (Op::LayerNormalization | Op::GroupNormalization | Op::InstanceNormalization)) = Op::of(operation)
+    else {
+        return Ok(0.0);
+    };
+    let x = operation.operand_at(0)?;
+    let shape = TensorType::from_type(x.r#type())?.static_shape()?;
+    // As many as there are, or fewer.
+    let terms = match op {
+        Op::LayerNormalization => {
+            let axis = attributes::axis(operation)?;
+            let axis = if axis < 0 { axis + shape.len() as i64 } else { axis };
+            shape.iter().skip(usize::try_from(axis).unwrap_or(0)).product::<usize>()
+        }
+        _ => shape.iter().skip(1).product(),
+    };
+    let [x, factor] = [largest(x, computed)?, largest(operation.operand_at(1)?, computed)?];
+    let least = attributes::epsilon(operation)?.max(LEAST_EPSILON).sqrt();
+    Ok(((terms as f64).sqrt() + 4.0) * F32_ROUNDING * x * factor / least)
+}
+
+/// The largest magnitude of a value: a constant's, that of what a node computed, or what its type can hold.
+fn largest(value: Value<'_, '_>, computed: &HashMap<String, Vec<f32>>) -> Result<f64, IrError> {
+    if let Some(constant) = ir::constant_of(value) {
+        return Ok(largest_magnitude(&constant.f32s()?).into());
+    }
+    let node = ir::defining_operation(value).map(|operation| operation.node());
+    Ok(match node.and_then(|node| computed.get(&node)) {
+        Some(values) => {
+            values.iter().filter(|value| value.is_finite()).fold(0f32, |most, value| most.max(value.abs())).into()
+        }
+        None => magnitude(value)?.unwrap_or(0.0),
+    })
 }
 
 /// The largest magnitude of what a cast gives; `None` for other values.

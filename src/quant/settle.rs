@@ -331,11 +331,14 @@ fn types_of(
                 Some(Activation { threshold, bits: widest, narrow, zero_point: 0, integer_born: false }.quantized())
             }
             (QuantizedRole::Weight { axis }, Some(constant)) => {
+                let largest = channel_magnitudes(&constant, axis)?;
                 let given = given_scales(operand, &constant, axis)?;
-                let is_given = given.is_some();
-                weight_scales = given.map_or_else(|| channel_scales(&constant, axis), Ok)?;
-                if let Some(input_scale) = input_scale.filter(|_| !is_given) {
-                    raise(&mut weight_scales, input_scale, result.map(Activation::scale), &bias_of(operation, rule)?);
+                // What the network says holds, save for zeros, which are zeros at any scale.
+                let may_rise = |channel| given.is_none() || largest.get(channel) == Some(&0.0);
+                weight_scales = given.clone().unwrap_or_else(|| channel_scales(&largest));
+                if let Some(input_scale) = input_scale {
+                    let bias = bias_of(operation, rule)?;
+                    raise(&mut weight_scales, may_rise, input_scale, result.map(Activation::scale), &bias);
                 }
                 let scale = Scale::PerAxis { axis, scales: weight_scales.clone() };
                 Some(Quantized { bits: ACTIVATION_BITS, scale })
@@ -383,8 +386,8 @@ fn one_given_scale(operand: Value<'_, '_>, bits: u32) -> Option<f64> {
     }
 }
 
-/// One scale for each index of `axis`, from the largest magnitude there.
-fn channel_scales(constant: &Constant<'_>, axis: usize) -> Result<Vec<f64>, PassFailure> {
+/// The largest magnitude for each index of `axis`.
+fn channel_magnitudes(constant: &Constant<'_>, axis: usize) -> Result<Vec<f32>, PassFailure> {
     let shape = constant.r#type.static_shape()?;
     let channels = shape.get(axis).copied().unwrap_or(1);
     let inner: usize = shape.iter().skip(axis + 1).product::<usize>().max(1);
@@ -394,7 +397,12 @@ fn channel_scales(constant: &Constant<'_>, axis: usize) -> Result<Vec<f64>, Pass
             *largest = largest.max(largest_magnitude(values));
         }
     }
-    Ok(largest.into_iter().map(|threshold| scale_of_threshold(f64::from(threshold), ACTIVATION_BITS)).collect())
+    Ok(largest)
+}
+
+/// The scales of weights with these largest magnitudes.
+fn channel_scales(largest: &[f32]) -> Vec<f64> {
+    largest.iter().map(|&threshold| scale_of_threshold(f64::from(threshold), ACTIVATION_BITS)).collect()
 }
 
 /// The values of the constant bias of an operation; empty without one.
@@ -410,10 +418,16 @@ fn bias_of(operation: OperationRef<'_, '_>, rule: &QuantizationRule) -> Result<V
     Ok(Vec::new())
 }
 
-/// Raises the scales of channels whose weights are next to nothing. Other channels keep the scale of their largest weight.
-fn raise(weight_scales: &mut [f64], input_scale: f64, result_scale: Option<f64>, bias: &[f32]) {
+/// Raises the scales of channels whose weights are next to nothing, of those that may rise. Other channels keep theirs.
+fn raise(
+    weight_scales: &mut [f64],
+    may_rise: impl Fn(usize) -> bool,
+    input_scale: f64,
+    result_scale: Option<f64>,
+    bias: &[f32],
+) {
     let count = weight_scales.len();
-    for (channel, scale) in weight_scales.iter_mut().enumerate() {
+    for (channel, scale) in weight_scales.iter_mut().enumerate().filter(|(channel, _)| may_rise(*channel)) {
         // The scales of a transposed convolution are those of one group.
         let biases = bias.iter().skip(channel).step_by(count);
         let largest = biases.fold(0f64, |most, &bias| most.max(f64::from(bias.abs())));

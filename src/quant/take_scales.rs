@@ -4,7 +4,7 @@ use super::{
     groups::ScaleGroups,
     requests::round_result,
     rules::{ACTIVATION_BITS, ResultScale, WIDE_BITS, rule_of},
-    thresholds::{ThresholdRange, Thresholds, value_name, write_range},
+    thresholds::{ThresholdRange, Thresholds, range_here, value_name, write_range},
 };
 use crate::numerics::{largest_integer, threshold_of_affine};
 use hb_dialects::{
@@ -49,12 +49,10 @@ pub struct TakenScales {
 pub fn take_scales(function: OperationRef<'_, '_>) -> Result<TakenScales, PassFailure> {
     let mut taken = TakenScales::default();
     let mut said: Vec<(Value<'_, '_>, ThresholdRange)> = Vec::new();
-    let before = ScaleGroups::of(function)?;
-    // By the address of the value whose scale others have.
-    let mut first: HashMap<usize, ThresholdRange> = HashMap::new();
+    let mut firsts =
+        FirstRanges { function, groups: ScaleGroups::of(function)?, gone: HashMap::new(), first: HashMap::new() };
     for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
         let Some(range) = range_of(operation)? else { continue };
-        let result = operation.result(0).map_err(|error| PassFailure::Message(error.to_string()))?.into();
         let operand = operation.operand_at(0)?;
         if Op::QuantizeLinear.is(operation) {
             said.push((operand, range));
@@ -64,32 +62,46 @@ pub fn take_scales(function: OperationRef<'_, '_>) -> Result<TakenScales, PassFa
             }
             continue;
         }
-        let quantize = ir::defining_operation(operand).filter(|by| Op::QuantizeLinear.is(*by));
-        match quantize {
-            Some(quantize)
-                if range_of(quantize)? == Some(range) && has_integers(quantize.operand_at(0)?, result, range)? && {
-                    let source = before.source(quantize.operand_at(0)?).to_raw().ptr as usize;
-                    !clips_more(range, *first.entry(source).or_insert(range))
-                } =>
-            {
-                let value = quantize.operand_at(0)?;
-                taken.shown_by.entry(value_name(function, value)).or_insert_with(|| operation.node());
-                ir::replace_all_uses(result, value);
-                // SAFETY: nothing reads its result any more, and the walk is past it.
-                unsafe { ir::erase(operation) };
-                if ir::users(operand).is_empty() {
-                    // SAFETY: as above.
-                    unsafe { ir::erase(quantize) };
-                }
+        let result = operation.result(0).map_err(|error| PassFailure::Message(error.to_string()))?.into();
+        let Some(quantize) = quantize_of(operand, range)? else {
+            said.push((result, range));
+            continue;
+        };
+        let value = quantize.operand_at(0)?;
+        let is_real = !has_integers(value, result, range)?;
+        if is_real || clips_more(range, firsts.of(value, range)?) {
+            said.push((result, range));
+            if !is_real {
+                // What is before the pair keeps its own range.
+                said.retain(|(said, of)| address(*said) != address(value) || *of != range);
             }
-            _ => said.push((result, range)),
+            continue;
+        }
+        firsts.gone.insert(address(result), value);
+        taken.shown_by.entry(value_name(function, value)).or_insert_with(|| operation.node());
+        ir::replace_all_uses(result, value);
+        // SAFETY: nothing reads its result any more, and the walk is past it.
+        unsafe { ir::erase(operation) };
+        if ir::users(operand).is_empty() {
+            // SAFETY: as above.
+            unsafe { ir::erase(quantize) };
         }
     }
+    taken.ranges = write_ranges(function, said)?;
+    Ok(taken)
+}
+
+/// Writes the ranges of values whose scales were said, the first of each.
+fn write_ranges(
+    function: OperationRef<'_, '_>,
+    said: Vec<(Value<'_, '_>, ThresholdRange)>,
+) -> Result<Thresholds, IrError> {
     let groups = ScaleGroups::of(function)?;
+    let mut ranges = Thresholds::new();
     for (value, range) in said {
         let source = groups.source(value);
         let name = value_name(function, source);
-        let first = *taken.ranges.entry(name.clone()).or_insert(range);
+        let first = *ranges.entry(name.clone()).or_insert(range);
         if first == range {
             write_range(function, source, range);
         } else {
@@ -99,7 +111,43 @@ pub fn take_scales(function: OperationRef<'_, '_>) -> Result<TakenScales, PassFa
             );
         }
     }
-    Ok(taken)
+    Ok(ranges)
+}
+
+/// The `quantize_linear` of these integers, if it has this range.
+fn quantize_of<'c: 'a, 'a>(
+    integers: Value<'c, 'a>,
+    range: ThresholdRange,
+) -> Result<Option<OperationRef<'c, 'a>>, IrError> {
+    let Some(by) = ir::defining_operation(integers).filter(|by| Op::QuantizeLinear.is(*by)) else { return Ok(None) };
+    Ok((range_of(by)? == Some(range)).then_some(by))
+}
+
+fn address(value: Value<'_, '_>) -> usize {
+    value.to_raw().ptr as usize
+}
+
+/// The ranges that hold because they are said first, while pairs go.
+struct FirstRanges<'c, 'a> {
+    function: OperationRef<'c, 'a>,
+    /// As the network was, where each pair ends a group.
+    groups: ScaleGroups<'c, 'a>,
+    /// By the address of the result of a pair that is gone: the value that is read in its place.
+    gone: HashMap<usize, Value<'c, 'a>>,
+    /// By the address of the value whose scale others have.
+    first: HashMap<usize, ThresholdRange>,
+}
+
+impl<'c, 'a> FirstRanges<'c, 'a> {
+    /// The range of a value, which is `range` if it has none yet.
+    fn of(&mut self, value: Value<'c, 'a>, range: ThresholdRange) -> Result<ThresholdRange, PassFailure> {
+        let mut source = self.groups.source(value);
+        while let Some(kept) = self.gone.get(&address(source)) {
+            source = self.groups.source(*kept);
+        }
+        let assigned = range_here(self.function, source).map_err(PassFailure::Message)?;
+        Ok(*self.first.entry(address(source)).or_insert(assigned.unwrap_or(range)))
+    }
 }
 
 /// Whether a value will have integers of this range wherever it is read, so that they clip it as the pair that gives `result` does: because what

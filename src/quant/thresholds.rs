@@ -287,7 +287,10 @@ pub(super) fn write_range(function: OperationRef<'_, '_>, value: Value<'_, '_>, 
 }
 
 /// The range that a value has by its attributes.
-fn range_here(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Result<Option<ThresholdRange>, String> {
+pub(super) fn range_here(
+    function: OperationRef<'_, '_>,
+    value: Value<'_, '_>,
+) -> Result<Option<ThresholdRange>, String> {
     let Some(threshold) = assigned_threshold(function, value) else { return Ok(None) };
     Ok(Some(ThresholdRange {
         threshold,

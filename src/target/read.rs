@@ -11,6 +11,8 @@ const BUILT_IN: [(&str, &str); 2] =
 
 /// No target is as large as this; a bound for what a file can make the simulator allocate.
 const MAX_L1M_BYTES: u64 = 1 << 30;
+/// No memory is as fast.
+const MAX_BYTES_PER_SECOND: u64 = 1 << 50;
 
 /// Why there is no target.
 #[derive(Debug, Error)]
@@ -21,7 +23,7 @@ pub enum TargetError {
     #[error("{file}: {reason}")]
     Text { file: String, reason: serde_yaml::Error },
     #[error("{file}: {field}: {reason}")]
-    Field { file: String, field: &'static str, reason: String },
+    Field { file: String, field: String, reason: String },
     #[error("target {target}: no field '{field}' to override; the fields are {known}")]
     NoSuchField { target: String, field: String, known: String },
     #[error("target {target}: {field}={value}: not a whole number")]
@@ -94,11 +96,19 @@ impl Target {
 
     /// What the types do not say.
     fn check(&self, file: &str) -> Result<(), TargetError> {
-        let fail = |field, reason: String| Err(TargetError::Field { file: file.to_string(), field, reason });
+        let fail = |field: &str, reason: String| {
+            Err(TargetError::Field { file: file.to_string(), field: field.to_string(), reason })
+        };
+        for (field, value) in self.fields() {
+            // Keeps every product in the cost formulas inside 128 bits, and every sum of times inside 64.
+            let most = if field.ends_with("bytes_per_second") { MAX_BYTES_PER_SECOND } else { u64::from(u32::MAX) };
+            if value > most {
+                return fail(&field, format!("{value} is more than {most}"));
+            }
+        }
         for (field, number) in self.divisors() {
-            // 2^32 keeps every product in the cost formulas inside 128 bits.
-            if number.value == 0 || (number.value > u64::from(u32::MAX) && !field.ends_with("bytes_per_second")) {
-                return fail(field, format!("{} is not in 1 to 2^32 - 1", number.value));
+            if number.value == 0 {
+                return fail(field, "0 is less than 1".to_string());
             }
         }
         if self.l1m_bytes() > MAX_L1M_BYTES {
@@ -221,7 +231,10 @@ mod tests {
         assert!(message("l1m", "1").contains("no field 'l1m' to override; the fields are clock_hz,"));
         assert!(message("local_memory", "1").contains("no field 'local_memory'"));
         assert!(message("clock_hz", "fast").contains("not a whole number"));
-        assert!(message("clock_hz", "0").contains("clock_hz: 0 is not in 1 to"));
+        assert!(message("clock_hz", "0").contains("clock_hz: 0 is less than 1"));
+        // What is not divided by has a bound, too: times must not overflow.
+        assert!(message("run_overhead_nanoseconds", "18446744073709551615").contains("is more than 4294967295"));
+        assert!(message("wait_cycles", "4294967296").contains("wait_cycles: 4294967296 is more than"));
         assert!(message("local_memory.alignment", "48").contains("48 is not a power of two"));
     }
 

@@ -149,3 +149,19 @@ fn names_of_dimensions_that_do_not_hold() {
         assert_eq!(outputs, [array(&[1, 1, 2, 3], &[1.0 / 3.0; 6])], "{name}");
     }
 }
+
+/// The mean of a row of one value is that value but for its rounding, which a normalization divides by next to nothing: no level is at fault
+/// where that is all of the result.
+#[test]
+fn rows_of_one_value_are_normalized() {
+    let folder = tempfile::tempdir().unwrap();
+    let repeats = Tensor::new(ElementType::I64, vec![3], [1i64, 1, 10].map(i64::to_le_bytes).concat().into()).unwrap();
+    let constants = [("repeats", repeats), ("scale", constant(&[10], &[1.5; 10]))];
+    let nodes = vec![
+        Node::new("rows", "Tile", &["x", "repeats"], &["t"]),
+        Node::new("norm", "LayerNormalization", &["t", "scale"], &["y"]).with("epsilon", Attribute::Float(1e-6)),
+    ];
+    let inputs = [array(&[1, 4, 1], &[1.37, -2.9, 0.0, 3.3])];
+    let outputs = compile_and_run(folder.path(), graph(&[("x", &[1, 4, 1])], &constants, nodes, &["y"]), &inputs);
+    assert!(outputs[0].to_f32().into_iter().all(|value| value.abs() < 5e-3), "{outputs:?}");
+}

@@ -1,11 +1,11 @@
 //! Networks that are quantized already, as onnxruntime.quantization made them: no samples, and the integers that onnxruntime computes.
 
-use super::borders::{array, constant, graph};
+use super::borders::{array, compile_and_run, constant, graph};
 use super::types::configuration;
 use super::{common, compile_text, floats, open_model, run};
 use hb::cpu::Array;
 use hb::frontend::onnx;
-use hb::frontend::onnx::model::{Graph, Model, Node};
+use hb::frontend::onnx::model::{Attribute, Graph, Model, Node};
 use hb::frontend::onnx::tensor::Tensor;
 use hb_dialects::ElementType;
 use std::path::Path;
@@ -93,20 +93,25 @@ fn per_tensor() {
     check("int8_asymmetric_per_tensor");
 }
 
+fn integer(value: i8) -> Tensor {
+    Tensor::new(ElementType::I8, vec![], vec![value as u8].into()).unwrap()
+}
+
+/// QuantizeLinear and DequantizeLinear of the same scale and zero point.
+fn pair(from: &str, scale: &str, zero: &str, to: &str) -> Vec<Node> {
+    let integers = format!("{to}_q");
+    vec![
+        Node::new(&format!("{to}_quantize"), "QuantizeLinear", &[from, scale, zero], &[&integers]),
+        Node::new(&format!("{to}_dequantize"), "DequantizeLinear", &[&integers, scale, zero], &[to]),
+    ]
+}
+
 /// x, then integers whose zero point is at their lower end, which is a Relu: of a convolution that negates, and of what reads that.
 fn negated() -> Graph {
-    let integer = |value: i8| Tensor::new(ElementType::I8, vec![], vec![value as u8].into()).unwrap();
-    let pair = |number: usize, from: &str, zero: &str, to: &str| {
-        let integers = format!("{to}_q");
-        [
-            Node::new(&format!("q{number}"), "QuantizeLinear", &[from, "step", zero], &[&integers]),
-            Node::new(&format!("d{number}"), "DequantizeLinear", &[&integers, "step", zero], &[to]),
-        ]
-    };
     let nodes = [
-        pair(0, "x", "middle", "a").to_vec(),
+        pair("x", "step", "middle", "a"),
         vec![Node::new("c1", "Conv", &["a", "minus"], &["b"])],
-        pair(1, "b", "low", "c").to_vec(),
+        pair("b", "step", "low", "c"),
         vec![Node::new("c2", "Conv", &["c", "minus"], &["y"])],
     ];
     let constants = [
@@ -135,4 +140,113 @@ fn integers_clip_wherever_they_are() {
             assert!((found - expected).abs() <= 4.0 / 127.0 + 1e-4, "{asked}: {found} {expected}");
         }
     }
+}
+
+/// A second range that ends earlier holds where only what moves elements is between it and the first: y = clip(-x, -2, 2).
+#[test]
+fn a_second_range_clips_behind_what_moves() {
+    let nodes = [
+        pair("x", "step", "middle", "a"),
+        vec![Node::new("c1", "Conv", &["a", "minus"], &["b"])],
+        pair("b", "step", "middle", "c"),
+        vec![Node::new("moved", "Transpose", &["c"], &["d"]).with("perm", Attribute::Ints(vec![0, 1, 3, 2]))],
+        pair("d", "half", "middle", "e"),
+        vec![Node::new("c2", "Conv", &["e", "one"], &["y"])],
+    ];
+    let constants = [
+        ("step", constant(&[], &[4.0 / 127.0])),
+        ("half", constant(&[], &[2.0 / 127.0])),
+        ("middle", integer(0)),
+        ("minus", constant(&[1, 1, 1, 1], &[-1.0])),
+        ("one", constant(&[1, 1, 1, 1], &[1.0])),
+    ];
+    let x: Vec<f32> = (0..16).map(|index| index as f32 / 2.0 - 3.75).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let found = compile_and_run(
+        folder.path(),
+        graph(&[("x", &[1, 1, 4, 4])], &constants, nodes.concat(), &["y"]),
+        &[array(&[1, 1, 4, 4], &x)],
+    );
+    for (position, found) in floats(&found[0]).into_iter().enumerate() {
+        let expected = (-x[position % 4 * 4 + position / 4]).clamp(-2.0, 2.0);
+        assert!((found - expected).abs() <= 6.0 / 127.0 + 1e-4, "{position}: {found} {expected}");
+    }
+}
+
+/// One scale for each channel, moved by MaxPool as integers, beside a QLinearConv: y = the largest of four, rounded to its channel's scale.
+#[test]
+fn scales_of_channels_stay_with_integers_that_move() {
+    let integers = |values: &[i8]| {
+        Tensor::new(
+            ElementType::I8,
+            vec![values.len()],
+            values.iter().map(|value| *value as u8).collect::<Vec<_>>().into(),
+        )
+        .unwrap()
+    };
+    let axis = |node: Node| node.with("axis", Attribute::Int(1));
+    let nodes = vec![
+        axis(Node::new("q", "QuantizeLinear", &["x", "scales", "zeros"], &["a"])),
+        Node::new("p", "MaxPool", &["a"], &["b"])
+            .with("kernel_shape", Attribute::Ints(vec![2, 2]))
+            .with("strides", Attribute::Ints(vec![2, 2])),
+        axis(Node::new("d", "DequantizeLinear", &["b", "scales", "zeros"], &["y"])),
+        Node::new("q2", "QuantizeLinear", &["x", "one", "zero"], &["e"]),
+        Node::new("c", "QLinearConv", &["e", "one", "zero", "w", "one", "zero", "one", "zero"], &["f"]),
+        Node::new("d2", "DequantizeLinear", &["f", "one", "zero"], &["z"]),
+    ];
+    let weights = Tensor::new(ElementType::I8, vec![1, 2, 1, 1], vec![1, 2].into()).unwrap();
+    let constants = [
+        ("scales", constant(&[2], &[0.25, 2.0])),
+        ("zeros", integers(&[0, 0])),
+        ("one", constant(&[], &[1.0])),
+        ("zero", integer(0)),
+        ("w", weights),
+    ];
+    let x = [-3.0, 1.1, 0.4, -0.2, 7.0, 9.2, -4.0, 8.0];
+    let folder = tempfile::tempdir().unwrap();
+    let found = compile_and_run(
+        folder.path(),
+        graph(&[("x", &[1, 2, 2, 2])], &constants, nodes, &["y", "z"]),
+        &[array(&[1, 2, 2, 2], &x)],
+    );
+    // 1.1 / 0.25 rounds to 4, 9.2 / 2 to 5.
+    assert_eq!(floats(&found[0]), [1.0, 10.0]);
+    // Of -3, 1, 0, 0 and 7, 9, -4, 8.
+    assert_eq!(floats(&found[1]), [11.0, 19.0, -8.0, 16.0]);
+}
+
+/// A channel of zeros for which the network says a scale that no bias can have: any scale does, so that the layer stays on the BPU.
+#[test]
+fn a_channel_of_zeros_has_any_scale() {
+    let weights = Tensor::new(ElementType::I8, vec![2, 1, 1, 1], vec![64, 0].into()).unwrap();
+    let nodes = [
+        pair("x", "step", "middle", "a"),
+        vec![
+            Node::new("w_dequantize", "DequantizeLinear", &["w", "scales", "zeros"], &["weights"])
+                .with("axis", Attribute::Int(0)),
+            Node::new("c1", "Conv", &["a", "weights", "bias"], &["b"]),
+        ],
+        pair("b", "step", "middle", "y"),
+    ];
+    let constants = [
+        ("step", constant(&[], &[4.0 / 127.0])),
+        ("middle", integer(0)),
+        ("w", weights),
+        ("scales", constant(&[2], &[1.0 / 64.0, 1e-30])),
+        ("zeros", Tensor::new(ElementType::I8, vec![2], vec![0, 0].into()).unwrap()),
+        ("bias", constant(&[2], &[0.0, 1.5])),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let x = [-3.0, -1.0, 1.0, 3.0];
+    let found = compile_and_run(
+        folder.path(),
+        graph(&[("x", &[1, 1, 2, 2])], &constants, nodes.concat(), &["y"]),
+        &[array(&[1, 1, 2, 2], &x)],
+    );
+    for (found, expected) in floats(&found[0]).into_iter().zip(x.into_iter().chain([1.5; 4])) {
+        assert!((found - expected).abs() <= 4.0 / 127.0, "{found} {expected}");
+    }
+    let info = std::fs::read_to_string(folder.path().join("out/network_node_info.csv")).unwrap();
+    assert!(info.lines().any(|line| line.starts_with("c1,") && line.contains("BPU")), "{info}");
 }

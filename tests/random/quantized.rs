@@ -10,6 +10,7 @@ use hb::driver::compare::{bytes_of, run_segments};
 use hb::frontend::onnx::{self, ImportOptions};
 use hb::pipeline;
 use hb::quant::calibrate::NodeValues;
+use hb::quant::cut::normalization_error;
 use hb_dialects::hfloat::{Op, OpKind, ShapeRule};
 use hb_dialects::ir::{self, Element, OperationAttributes, Quantized, Scale, TensorType};
 use hb_dialects::quant;
@@ -44,6 +45,8 @@ struct Cut<'c, 'a> {
     value: Value<'c, 'a>,
     /// What it is rounded to.
     element: Element,
+    /// What roundings of f32 come to that are more than those of its result.
+    noise: f64,
 }
 
 /// What a step of a result is, which is this much at most, and how many of them it may be away.
@@ -133,12 +136,12 @@ fn compare(
     for cut in cut(function, computed, on_bpu) {
         let shape = TensorType::from_type(cut.value.r#type()).unwrap().static_shape().unwrap();
         inputs.push(Array::from_values(&shape, &computed[&cut.node]).unwrap());
-        cuts.push((cut.node, cut.op, cut.element));
+        cuts.push((cut.node, cut.op, cut.element, cut.noise));
     }
     let options = ExecutableOptions { quick: true, single_threaded: true, ..ExecutableOptions::default() };
     let executable = FloatExecutable::compile(function, options).map_err(|error| failed(error.to_string()))?;
     let outputs = executable.run(&inputs.iter().collect::<Vec<_>>()).map_err(|error| failed(error.to_string()))?;
-    for ((node, op, element), expected) in cuts.iter().zip(&outputs) {
+    for ((node, op, element, noise), expected) in cuts.iter().zip(&outputs) {
         let expected = expected.values::<f32>().unwrap_or_default();
         let largest = expected.iter().filter(|value| value.is_finite()).fold(0f32, |most, value| most.max(value.abs()));
         let (scale, allowed) = step(*op, element, largest.into());
@@ -151,7 +154,7 @@ fn compare(
             let most = steps.entry(format!("{} {element}", op.onnx().name)).or_default();
             *most = most.max(distance);
             // The steps are those of reals in f32.
-            if distance.is_nan() || distance > allowed + 1e-2 {
+            if distance.is_nan() || distance > allowed + noise / scale + 1e-2 {
                 return Err(failed(format!(
                     "'{node}' ({} to {element}): element {index} is {distance:.2} steps away: {found} instead of {expected}",
                     op.onnx().name
@@ -182,7 +185,8 @@ fn cut<'c: 'a, 'a>(
             continue;
         }
         if let Some((value, element)) = after_casts(result) {
-            cuts.push(Cut { node, op, value, element });
+            let noise = normalization_error(operation, computed).unwrap();
+            cuts.push(Cut { node, op, value, element, noise });
         }
     }
     for cut in &cuts {

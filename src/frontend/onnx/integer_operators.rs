@@ -63,8 +63,10 @@ impl Rewriter {
         if rewritten.is_some() {
             return;
         }
-        if let ("QuantizeLinear", [_, scale, zero_point], Some(output)) =
-            (node.operator.as_str(), node.inputs.as_slice(), node.output(0))
+        // One scale goes wherever elements are moved to; several would have to move with their axis.
+        if let ("", "QuantizeLinear", [_, scale, zero_point], Some(output)) =
+            (node.domain.as_str(), node.operator.as_str(), node.inputs.as_slice(), node.output(0))
+            && self.has_parameters(&node, 1, true) == Some(true)
         {
             self.integers.insert(output.to_owned(), [scale.clone(), zero_point.clone()]);
         }

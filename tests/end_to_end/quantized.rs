@@ -250,3 +250,20 @@ fn a_channel_of_zeros_has_any_scale() {
     let info = std::fs::read_to_string(folder.path().join("out/network_node_info.csv")).unwrap();
     assert!(info.lines().any(|line| line.starts_with("c1,") && line.contains("BPU")), "{info}");
 }
+
+/// One scale without a dimension and one zero point with one, as onnxruntime takes them, too.
+#[test]
+fn one_number_has_a_dimension_or_not() {
+    let nodes = pair("x", "step", "zero", "y");
+    let zero = Tensor::new(ElementType::I8, vec![1], vec![3].into()).unwrap();
+    let constants = [("step", constant(&[], &[0.5])), ("zero", zero)];
+    let folder = tempfile::tempdir().unwrap();
+    let x = [-70.0, 0.2, 1.3, 70.0];
+    let found = compile_and_run(
+        folder.path(),
+        graph(&[("x", &[1, 4])], &constants, nodes, &["y"]),
+        &[array(&[1, 4], &x)],
+    );
+    // (-128 - 3) / 2 and (127 - 3) / 2 at the ends.
+    assert_eq!(floats(&found[0]), [-65.5, 0.0, 1.5, 62.0]);
+}

@@ -24,7 +24,10 @@ fn check_parameters(operation: OperationRef<'_, '_>, input: &TensorType) -> Resu
     }
     let (Some(sizes), Some(zero_points)) = (&scale.dimensions, &zero_point.dimensions) else { return Ok(()) };
     let differ = |(a, b): (&Option<u64>, &Option<u64>)| matches!((a, b), (Some(a), Some(b)) if a != b);
-    if sizes.len() > 1 || sizes.len() != zero_points.len() || sizes.iter().zip(zero_points).any(differ) {
+    // Exporters write one number with a dimension and without.
+    let single = |sizes: &[Option<u64>]| matches!(sizes, [] | [Some(1)]);
+    let alike = sizes.len() == zero_points.len() && !sizes.iter().zip(zero_points).any(differ);
+    if sizes.len() > 1 || !(alike || single(sizes) && single(zero_points)) {
         return Err(format!(
             "has scales of {sizes:?} and zero points of {zero_points:?}; they must be alike and have at most one dimension"
         ));

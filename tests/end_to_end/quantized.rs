@@ -259,11 +259,8 @@ fn one_number_has_a_dimension_or_not() {
     let constants = [("step", constant(&[], &[0.5])), ("zero", zero)];
     let folder = tempfile::tempdir().unwrap();
     let x = [-70.0, 0.2, 1.3, 70.0];
-    let found = compile_and_run(
-        folder.path(),
-        graph(&[("x", &[1, 4])], &constants, nodes, &["y"]),
-        &[array(&[1, 4], &x)],
-    );
+    let found =
+        compile_and_run(folder.path(), graph(&[("x", &[1, 4])], &constants, nodes, &["y"]), &[array(&[1, 4], &x)]);
     // (-128 - 3) / 2 and (127 - 3) / 2 at the ends.
     assert_eq!(floats(&found[0]), [-65.5, 0.0, 1.5, 62.0]);
 }

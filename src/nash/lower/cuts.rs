@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::super::isa::{Engine, Runs};
+use super::super::isa::{Engine, MemoryRegion, Runs};
 use super::super::tile::{OperandRole, TileMemory};
 use super::plan::NodeGroup;
 use super::stripes::{Members, Rows, lags, rows_after};
@@ -30,7 +30,7 @@ pub fn cut(rows: &Rows<'_>, nodes: usize, memory: u64) -> Vec<NodeGroup> {
         relax(&mut best, first + 1, Prefix { cost: so_far + cuts.alone(first), first, pieces: None });
         let mut fewest = 0;
         for end in first + 2..=nodes.min(first + LONGEST) {
-            if !cuts.can_be_member(end - 1) || !cuts.can_be_member(first) {
+            if !rows.can_be_member(end - 1) || !rows.can_be_member(first) {
                 break;
             }
             if let Some((cost, pieces)) = cuts.group(first, end, &mut fewest) {
@@ -67,8 +67,16 @@ struct Cuts<'a> {
     memory: u64,
     /// Per node, bytes of what is small and lives then.
     passing: Vec<u64>,
-    /// Per node on its own: cycles, and what it reads and makes.
-    alone: Vec<Option<(f64, Vec<usize>)>>,
+    alone: Vec<Option<Alone>>,
+}
+
+/// A node on its own.
+struct Alone {
+    cycles: f64,
+    /// What it reads and makes.
+    storages: Vec<usize>,
+    /// Bytes that its tiles move themselves.
+    boxes: u64,
 }
 
 impl<'a> Cuts<'a> {
@@ -76,10 +84,10 @@ impl<'a> Cuts<'a> {
         let mut cuts = Self { rows, memory, passing: vec![0; nodes], alone: Vec::with_capacity(nodes) };
         let mut seen = std::collections::HashSet::new();
         for node in 0..nodes {
-            let members = rows.members(node, node + 1).unwrap_or_default();
             let mut storages = Vec::new();
-            let mut cycles = 0;
-            for (member, steps) in members {
+            let (mut cycles, mut boxes) = (0, 0);
+            if let Some((member, steps)) = rows.member(node) {
+                boxes += member.boxes(steps, 0, member.rows);
                 storages.extend(member.needs(steps, 0, member.rows).iter().map(|span| span.storage));
                 storages.push(member.storage);
                 cycles += member.cycles(steps, rows.target, 0, member.rows);
@@ -93,17 +101,13 @@ impl<'a> Cuts<'a> {
                 }
             }
             let known = !storages.is_empty();
-            cuts.alone.push(known.then_some((cycles as f64, storages)));
+            cuts.alone.push(known.then_some(Alone { cycles: cycles as f64, storages, boxes }));
         }
         cuts
     }
 
     fn is_small(&self, bytes: u64) -> bool {
         bytes <= self.memory / SMALL
-    }
-
-    fn can_be_member(&self, node: usize) -> bool {
-        self.rows.members(node, node + 1).is_some()
     }
 
     /// The cycles that a storage takes on its way from or to DDR, where it goes there.
@@ -118,8 +122,9 @@ impl<'a> Cuts<'a> {
 
     fn alone(&self, node: usize) -> f64 {
         match self.alone.get(node) {
-            Some(Some((cycles, storages))) => {
-                together(*cycles, storages.iter().map(|&storage| self.transfer(storage)).sum())
+            Some(Some(Alone { cycles, storages, boxes })) => {
+                let moved: f64 = storages.iter().map(|&storage| self.transfer(storage)).sum();
+                together(*cycles, moved + self.port(*boxes))
             }
             _ => 0.0,
         }
@@ -163,7 +168,7 @@ impl<'a> Cuts<'a> {
         let after = rows_after(members, leaves, (middle, pieces));
         let lags = lags(members);
         let mut engines = [0.0f64; Engine::COUNT];
-        let (mut traffic, mut weights) = (0.0, 0u64);
+        let (mut traffic, mut weights, mut boxes) = (0.0, 0u64, 0u64);
         // Per storage: the lowest byte needed, the end of what is there, the moment of the maker and of the last reader.
         let mut windows: HashMap<usize, (u64, u64, usize, usize)> = HashMap::new();
         for (((member, steps), (&from, &to)), &lag) in members.iter().zip(before.iter().zip(&after)).zip(&lags) {
@@ -180,14 +185,21 @@ impl<'a> Cuts<'a> {
                 }
                 *window = (window.0.min(span.low), window.1.max(span.high), window.2.min(lag), window.3.max(lag));
             }
+            let own = member.boxes(steps, from, to);
+            traffic += self.port(own) * times as f64;
+            boxes += own;
+            weights += constants(steps);
+            if member.stores {
+                continue;
+            }
             let high = to as u64 * member.unit;
             windows.insert(member.storage, (from as u64 * member.unit, high, lag, lag));
             if leaves(member.storage) {
                 traffic += self.transfer(member.storage);
             }
-            weights += constants(steps);
         }
-        let mut taken = weights;
+        // A box is on its way while the next one is worked on.
+        let mut taken = weights + 2 * boxes;
         for (low, high, from, to) in windows.values() {
             taken = taken.saturating_add((high - low).saturating_mul((to - from + 2) as u64));
         }
@@ -210,7 +222,9 @@ fn together(compute: f64, traffic: f64) -> f64 {
 fn constants(steps: &super::Steps) -> u64 {
     let operands = steps.iter().flat_map(|step| step.operands());
     let bytes = operands.filter_map(|operand| match &operand.role {
-        OperandRole::Read(placement) if matches!(placement.memory, TileMemory::Ddr { .. }) => {
+        OperandRole::Read(placement)
+            if matches!(placement.memory, TileMemory::Ddr { region: MemoryRegion::Constants, .. }) =>
+        {
             u64::try_from(super::super::tile::product(&placement.shape, placement.element_bytes)).ok()
         }
         _ => None,

@@ -96,7 +96,7 @@ impl<'a> Drawing<'a> {
 
     /// The group of a node.
     pub fn group(&self, work: &Work) -> Option<&NodeGroup> {
-        self.groups.iter().find(|group| !work.is_copy && group.contains(work.node))
+        NodeGroup::of(&self.groups, work.node).filter(|_| !work.is_copy)
     }
 
     /// The pages of the tilings.
@@ -180,6 +180,13 @@ impl<'a> Drawing<'a> {
         let steps = |node: usize| self.works.get(self.works.partition_point(|work| work.time < node));
         let works = members.iter().map(|(member, _)| steps(member.node)).collect::<Option<Vec<&Work>>>();
         let works = works.ok_or_else(no_group)?;
+        // Rows were counted with forms that must be those that are emitted.
+        let same = members.iter().zip(&works).all(|((_, forms), work)| {
+            forms.iter().map(|form| form.axes()).eq(work.steps.iter().map(|step| step.axes()))
+        });
+        if !same {
+            return Err(no_group());
+        }
         let runners = works.iter().map(|work| {
             work.steps.iter().map(|step| TileRunner::new(step.as_ref(), None, true)).collect::<Vec<TileRunner<'_>>>()
         });
@@ -220,14 +227,14 @@ impl Striper<'_> {
         }
         let storage = &self.drawing.builder.storage;
         let (low, high) = (from as u64 * member.unit, to as u64 * member.unit);
-        if !storage.stays(member.storage) {
+        if !storage.stays(member.storage) && !member.stores {
             self.window(member.storage, stripe, (low, high), None, emitter)?;
         }
         for (form, _, tile) in member.tiles(steps, from, to) {
             let runner = self.runners.get_mut(index).and_then(|runners| runners.get_mut(form));
             runner.ok_or(EmitError::Operand(form))?.tile(&tile, emitter)?;
         }
-        if let Some((_, Some((region, offset)))) = storage.home(member.storage) {
+        if let Some((_, Some((region, offset)))) = storage.home(member.storage).filter(|_| !member.stores) {
             let (page, address) = emitter.locate(member.storage, low, high)?;
             emitter.push(isa::Store {
                 shape: shape6(&[usize::try_from(high - low).map_err(|_| EmitError::Address)?])?,

@@ -5,6 +5,8 @@
 //! read back. [`apply`] emits the program for a plan.
 
 #[cfg(test)]
+mod border_tests;
+#[cfg(test)]
 mod call_tests;
 mod camera;
 mod constants;
@@ -29,6 +31,7 @@ mod stripes;
 #[cfg(test)]
 mod tests;
 mod tilings;
+mod turned;
 mod vector;
 
 use super::allocate::AllocationError;
@@ -308,12 +311,12 @@ impl<'a> Builder<'a> {
         let mut all = Vec::with_capacity(end);
         let mut copies: HashMap<usize, Vec<OutputCopy>> = HashMap::new();
         for copy in self.storage.output_copies() {
-            let group = copy.node.and_then(|node| groups.iter().find(|group| group.contains(node)));
+            let group = copy.node.and_then(|node| NodeGroup::of(groups, node));
             let time = group.map_or(copy.node.unwrap_or(end), |group| group.end - 1);
             copies.entry(time).or_default().push(copy);
         }
         for (index, node) in segment.nodes.iter().enumerate() {
-            self.grouped = groups.iter().any(|group| group.contains(index));
+            self.grouped = NodeGroup::of(groups, index).is_some();
             all.push(Work { node: index, time: index, is_copy: false, steps: self.steps(node)? });
             self.grouped = false;
             self.copy_outputs(copies.remove(&index).unwrap_or_default(), index, &mut all)?;

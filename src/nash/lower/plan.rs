@@ -38,6 +38,11 @@ pub struct NodeGroup {
 }
 
 impl NodeGroup {
+    /// The group of a node, among groups in order.
+    pub fn of(groups: &[NodeGroup], node: usize) -> Option<&NodeGroup> {
+        groups.get(groups.partition_point(|group| group.end <= node)).filter(|group| group.contains(node))
+    }
+
     /// Whether a node, or its moment, is of the group.
     pub fn contains(&self, node: usize) -> bool {
         (self.first..self.end).contains(&node)

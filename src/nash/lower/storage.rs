@@ -5,12 +5,15 @@
 
 use super::super::allocate::{LiveBuffer, Solution, allocate, allocate_some, verify};
 use super::super::isa::MemoryRegion;
+use super::super::tile::view::strides_in_order;
 use super::super::tile::{TileMemory, TilePlacement, dense_strides};
 use super::LowerError;
 use super::constants::Image;
 use super::plan::{NodeGroup, Resident};
+use super::turned::row_dimensions;
 use crate::bpu::model::{BpuElement, BpuTensor, Operator, Segment, TensorId};
 use crate::target::Target;
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 /// Start of every tensor in the workspace.
@@ -73,12 +76,14 @@ pub struct Storage {
     /// Outputs that are made elsewhere first.
     copies: Vec<OutputCopy>,
     workspace: u64,
+    /// Per tensor, the dimension of its rows where that is not its outermost.
+    turned: Vec<Option<usize>>,
     /// Of each input, bytes between neighbours.
     input_strides: Vec<(TensorId, Vec<i64>)>,
     /// Tensors that stay in L1M, with their addresses.
     residents: Vec<(LiveBuffer, u64)>,
-    /// The residents by rising address.
-    by_address: Vec<(LiveBuffer, u64)>,
+    /// The largest part of L1M that no resident takes, at each moment at which there is one.
+    pools: Vec<(u64, u64)>,
 }
 
 /// Per tensor, the joined tensor of which it is a part in memory, and where in it. So is what only one concat reads, once, where dimensions
@@ -126,6 +131,33 @@ fn is_scattered(segment: &Segment, node: usize, target: &Target) -> bool {
     let one = |part: &BpuTensor| part.shape.iter().take(*axis).all(|&size| size == 1);
     small.is_some_and(|bytes| (bytes as u64) <= target.l1m_bytes() / 16)
         && node.inputs.iter().filter_map(tensor).any(|part| !one(part) && piece(part) < target.ddr.burst_bytes.value)
+}
+
+/// The largest part of L1M that none of these buffers takes, moment by moment until the last of them is gone.
+fn pools(buffers: &[(LiveBuffer, u64)], target: &Target) -> Vec<(u64, u64)> {
+    let mut coming: Vec<&(LiveBuffer, u64)> = buffers.iter().collect();
+    coming.sort_by_key(|(buffer, _)| Reverse(buffer.first));
+    let moments = buffers.iter().map(|(buffer, _)| buffer.last.saturating_add(1)).max().unwrap_or(0);
+    // By rising address.
+    let mut alive: Vec<&(LiveBuffer, u64)> = Vec::new();
+    let place = |&&(buffer, address): &&(LiveBuffer, u64)| (address, buffer.bytes);
+    let mut pools = Vec::with_capacity(moments);
+    for time in 0..moments {
+        alive.retain(|(buffer, _)| buffer.last >= time);
+        while let Some(next) = coming.pop_if(|(buffer, _)| buffer.first <= time) {
+            alive.insert(alive.partition_point(|known| place(known) < place(&next)), next);
+        }
+        let taken = alive.iter().map(|&&(buffer, address)| (address, address + buffer.bytes));
+        let (mut best, mut free) = ((0, 0), 0u64);
+        for (start, end) in taken.chain([(target.l1m_bytes(), target.l1m_bytes())]) {
+            if start.saturating_sub(free) > best.1 - best.0 {
+                best = (free, start);
+            }
+            free = free.max(end).next_multiple_of(target.l1m_alignment().max(1));
+        }
+        pools.push(best);
+    }
+    pools
 }
 
 /// Dense size of a tensor.
@@ -188,7 +220,7 @@ impl Storage {
     fn gather(&mut self, groups: &[NodeGroup]) {
         for place in &mut self.places {
             place.nodes = (place.first, place.last);
-            let of = |node: usize| groups.iter().find(|group| group.contains(node));
+            let of = |node: usize| NodeGroup::of(groups, node);
             let (first, last) = (of(place.first), of(place.last));
             place.inner = place.is_free() && first.is_some() && first == last;
             place.first = first.map_or(place.first, |group| group.first);
@@ -197,16 +229,39 @@ impl Storage {
     }
 
     /// The storage of a tensor as a group sees it that has it in parts: its number and where in it the tensor begins. None for what is
-    /// in local memory as a whole, for constants, and for inputs with gaps.
+    /// in local memory as a whole, for constants, and for inputs with gaps; and for inputs and outputs whose rows are boxes.
     pub fn paged(&self, segment: &Segment, id: TensorId) -> Option<TilePlacement> {
         let (storage, offset) = self.of_tensor.get(id.0).copied().flatten()?;
         let place = self.places.get(storage)?;
         let whole = place.constant || matches!(place.memory, Some(TileMemory::Local { .. }));
         let tensor = segment.tensor(id)?;
-        let dense =
-            TilePlacement::dense(TileMemory::Paged { storage, offset }, &tensor.shape, tensor.element.bytes() as usize);
+        let bytes = tensor.element.bytes() as usize;
+        let dense = TilePlacement::dense(TileMemory::Paged { storage, offset }, &tensor.shape, bytes);
+        if let Some(rows) = self.row_dimension(id) {
+            let order: Vec<usize> =
+                std::iter::once(rows).chain((0..tensor.shape.len()).filter(|&other| other != rows)).collect();
+            return place
+                .inner
+                .then(|| TilePlacement { strides: strides_in_order(&tensor.shape, &order, bytes), ..dense });
+        }
         let gaps = self.input_strides.iter().any(|(input, strides)| *input == id && *strides != dense.strides);
         (!whole && !gaps).then_some(dense)
+    }
+
+    /// The dimension of a tensor's rows where that is not its outermost.
+    pub fn row_dimension(&self, id: TensorId) -> Option<usize> {
+        self.turned.get(id.0).copied().flatten()
+    }
+
+    /// Whether a tensor's rows are not outermost, and it is neither an input nor an output.
+    pub fn is_turned_inside(&self, id: TensorId) -> bool {
+        let place = self.number(id).and_then(|number| self.places.get(number));
+        self.row_dimension(id).is_some() && place.is_some_and(|place| place.inner || place.is_free())
+    }
+
+    /// The storage that a tensor lies in.
+    pub fn number(&self, id: TensorId) -> Option<usize> {
+        self.of_tensor.get(id.0).copied().flatten().map(|(storage, _)| storage)
     }
 
     /// Size of a storage, and where in DDR it lies, if it does.
@@ -254,23 +309,13 @@ impl Storage {
         let solution = Solution { addresses, bytes: target.l1m_bytes() };
         verify(&buffers, target.l1m_bytes(), &solution)?;
         self.residents = buffers.into_iter().zip(solution.addresses).collect();
-        self.by_address.clone_from(&self.residents);
-        self.by_address.sort_by_key(|&(buffer, address)| (address, buffer.bytes));
+        self.pools = pools(&self.residents, target);
         Ok(())
     }
 
     /// The largest part of L1M that no resident tensor takes while node `time` runs: first byte and one past the last.
     pub fn pool(&self, target: &Target, time: usize) -> (u64, u64) {
-        let alive = self.by_address.iter().filter(|(buffer, _)| buffer.first <= time && time <= buffer.last);
-        let taken = alive.map(|&(buffer, address)| (address, address + buffer.bytes));
-        let (mut best, mut free) = ((0, 0), 0u64);
-        for (start, end) in taken.chain([(target.l1m_bytes(), target.l1m_bytes())]) {
-            if start.saturating_sub(free) > best.1 - best.0 {
-                best = (free, start);
-            }
-            free = free.max(end).next_multiple_of(target.l1m_alignment().max(1));
-        }
-        best
+        self.pools.get(time).copied().unwrap_or((0, target.l1m_bytes()))
     }
 
     /// The residents in positions of drafts: `times` has the first draft of every node, and the end.
@@ -338,9 +383,10 @@ impl Storage {
             of_tensor: vec![None; segment.tensors.len()],
             copies: Vec::new(),
             workspace: 0,
+            turned: row_dimensions(segment),
             input_strides: Vec::new(),
             residents: Vec::new(),
-            by_address: Vec::new(),
+            pools: Vec::new(),
         };
         for (index, id) in segment.inputs.iter().enumerate() {
             let memory = TileMemory::Ddr { region: MemoryRegion::Input(region_index(index)?), offset: 0 };

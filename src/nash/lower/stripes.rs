@@ -1,16 +1,17 @@
 //! Groups in stripes: which rows each node makes when, and which bytes of what it reads are needed for them.
 //!
 //! A row of a node's result is the part of its first dimension with more than one index; rows lie behind each other. Which bytes of an
-//! operand some rows need follows from [`TileDimension::backward`], so windows, strides and slices need no case of their own.
+//! operand some rows need follows from [`TileDimension::backward`], so windows, strides and slices need no case of their own. Inputs and
+//! outputs of the program whose rows are not outermost are moved as boxes, by the tiles themselves.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::super::isa::Engine;
+use super::super::isa::{Engine, MemoryRegion};
 use super::super::region::{Extent, Region};
-use super::super::tile::{OperandRole, TileDimension, TileMemory, TileOperand, Tiled};
+use super::super::tile::{OperandRole, TileDimension, TileMemory, TileOperand, TilePlacement, Tiled};
 use super::storage::Storage;
 use super::{Builder, LowerError, NodeGroup, Steps};
-use crate::bpu::model::{BpuNode, Segment};
+use crate::bpu::model::{BpuNode, Segment, TensorId};
 use crate::target::Target;
 
 /// A node of a group.
@@ -19,6 +20,8 @@ pub struct Member {
     pub node: usize,
     /// What it makes.
     pub storage: usize,
+    /// Its tiles store what they make in DDR themselves.
+    pub stores: bool,
     /// Bytes of a row.
     pub unit: u64,
     pub rows: usize,
@@ -47,12 +50,22 @@ impl Member {
     /// A node with its forms, where its rows can be made one after the other; none for others.
     fn new(builder: &Builder<'_>, index: usize, node: &BpuNode, steps: &Steps) -> Option<Member> {
         let [id] = node.outputs.as_slice() else { return None };
-        let tensor = builder.segment.tensor(*id)?;
-        let placement = builder.storage.paged(builder.segment, *id)?;
+        let member = match builder.storage.paged(builder.segment, *id) {
+            Some(placement) => Member::paged(builder, index, &placement, steps)?,
+            None => Member::storing(builder, index, *id, steps)?,
+        };
+        let legal = |step: &dyn Tiled, part: &Part| {
+            part.tile(step, part.first, part.first + 1).is_some_and(|tile| step.legal(&tile.shape()))
+        };
+        steps.iter().zip(&member.parts).all(|(step, part)| legal(step.as_ref(), part)).then_some(member)
+    }
+
+    /// One whose result is in local memory, row behind row.
+    fn paged(builder: &Builder<'_>, node: usize, placement: &TilePlacement, steps: &Steps) -> Option<Member> {
         let TileMemory::Paged { storage, offset: 0 } = placement.memory else { return None };
         let (bytes, _) = builder.storage.home(storage)?;
-        let dimension = tensor.shape.iter().position(|&size| size > 1)?;
-        let (&rows, &unit) = (tensor.shape.get(dimension)?, placement.strides.get(dimension)?);
+        let sized = placement.shape.iter().zip(&placement.strides).filter(|(size, _)| **size > 1);
+        let (&rows, &unit) = sized.max_by_key(|(_, stride)| **stride)?;
         let unit = u64::try_from(unit).ok().filter(|&unit| unit > 0)?;
         // All of the storage is the work of one node.
         if unit.checked_mul(rows as u64)? != bytes || steps.is_empty() {
@@ -60,11 +73,19 @@ impl Member {
         }
         let (unit, rows) = blocks(steps, unit, rows)?;
         let parts = steps.iter().map(|step| Part::new(step.as_ref(), storage, unit)).collect::<Option<Vec<Part>>>()?;
-        let member = Member { node: index, storage, unit, rows, engine: steps.first()?.engine(), parts };
-        let legal = |step: &dyn Tiled, part: &Part| {
-            part.tile(step, part.first, part.first + 1).is_some_and(|tile| step.legal(&tile.shape()))
-        };
-        steps.iter().zip(&member.parts).all(|(step, part)| legal(step.as_ref(), part)).then_some(member)
+        Some(Member { node, storage, stores: false, unit, rows, engine: steps.first()?.engine(), parts })
+    }
+
+    /// One whose result is an output of the program that is stored as boxes of rows.
+    fn storing(builder: &Builder<'_>, node: usize, id: TensorId, steps: &Steps) -> Option<Member> {
+        let dimension = builder.storage.row_dimension(id)?;
+        let placement = builder.storage.placement(builder.segment, id).ok()?;
+        let storage = builder.storage.number(id)?;
+        let (bytes, home) = builder.storage.home(storage)?;
+        let (&rows, &stride) = (placement.shape.get(dimension)?, placement.strides.get(dimension)?);
+        let ([step], true) = (steps.as_slice(), home.is_some()) else { return None };
+        let parts = vec![Part::boxes(step.as_ref(), (rows, stride))?];
+        Some(Member { node, storage, stores: true, unit: bytes / rows as u64, rows, engine: step.engine(), parts })
     }
 
     /// The tile of each form for rows `from..to`; none where it has no part in them.
@@ -95,6 +116,22 @@ impl Member {
             }
         }
         spans
+    }
+
+    /// Bytes that tiles for rows `from..to` load or store themselves, but for constants.
+    pub fn boxes(&self, steps: &Steps, from: usize, to: usize) -> u64 {
+        let mut bytes = 0u64;
+        for (_, step, tile) in self.tiles(steps, from, to) {
+            for operand in step.operands() {
+                if let Some(TileMemory::Ddr { region, .. }) = operand.placement().map(|placement| placement.memory)
+                    && region != MemoryRegion::Constants
+                {
+                    let elements = operand.backward(&tile).elements() as u64;
+                    bytes = bytes.saturating_add(elements.saturating_mul(operand.element_bytes() as u64));
+                }
+            }
+        }
+        bytes
     }
 
     /// Cycles of the instructions for rows `from..to`.
@@ -133,6 +170,19 @@ fn span(operand: &TileOperand, tile: &Region) -> Option<Span> {
 }
 
 impl Part {
+    /// Rows of so many bytes between neighbours, in DDR.
+    fn boxes(step: &dyn Tiled, (rows, between): (usize, i64)) -> Option<Part> {
+        let mut written = step.operands().iter().filter_map(|operand| match &operand.role {
+            OperandRole::Write(placement) => Some((placement, &operand.dimensions)),
+            _ => None,
+        });
+        let (Some((placement, dimensions)), None) = (written.next(), written.next()) else { return None };
+        let mut sized = dimensions.iter().zip(&placement.shape).zip(&placement.strides);
+        let ((dimension, _), _) = sized.find(|((_, size), stride)| **size == rows && **stride == between)?;
+        let TileDimension::Axis(axis) = *dimension else { return None };
+        (!step.axes().get(axis)?.reduction).then_some(Part { axis: Some(axis), first: 0, count: rows })
+    }
+
     fn new(step: &dyn Tiled, storage: usize, unit: u64) -> Option<Part> {
         let mut written = step.operands().iter().filter_map(|operand| match &operand.role {
             OperandRole::Write(placement) => Some((placement, &operand.dimensions)),
@@ -311,6 +361,8 @@ impl Stripes {
 pub struct Rows<'a> {
     storage: Storage,
     nodes: Vec<Option<(Member, Steps)>>,
+    /// Per node, the first and the last that know what it reads or makes by rows that are not outermost: one group has all of them.
+    together: Vec<Option<(usize, usize)>>,
     /// Nodes that rename what others make, and do nothing.
     silent: Vec<bool>,
     pub target: &'a Target,
@@ -322,18 +374,36 @@ impl<'a> Rows<'a> {
         let all = [NodeGroup { first: 0, end: segment.nodes.len(), pieces: 1 }];
         let mut builder = Builder::new(segment, target, &[], &all)?;
         builder.grouped = true;
-        let (mut nodes, mut silent) = (Vec::new(), Vec::new());
+        let (mut nodes, mut silent, mut together) = (Vec::new(), Vec::new(), Vec::new());
         for (index, node) in segment.nodes.iter().enumerate() {
+            let storage = &builder.storage;
+            let turned = node.inputs.iter().chain(&node.outputs).filter(|id| storage.is_turned_inside(**id));
+            let lives = turned.filter_map(|id| storage.life(storage.number(*id)?));
+            together.push(lives.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1))));
             // What has no form here has one outside of groups.
             let steps = builder.steps(node).unwrap_or_default();
             silent.push(steps.is_empty());
             nodes.push(Member::new(&builder, index, node, &steps).map(|member| (member, steps)));
         }
-        Ok(Rows { storage: builder.storage, nodes, silent, target })
+        Ok(Rows { storage: builder.storage, nodes, together, silent, target })
     }
 
-    /// The members of a group; none where one of its nodes cannot be one.
+    /// A node as a member of some group.
+    pub fn member(&self, node: usize) -> Option<(&Member, &Steps)> {
+        self.nodes.get(node)?.as_ref().map(|(member, steps)| (member, steps))
+    }
+
+    /// Whether a node can be in a group.
+    pub fn can_be_member(&self, node: usize) -> bool {
+        self.member(node).is_some() || self.silent.get(node) == Some(&true)
+    }
+
+    /// The members of a group; none where one of its nodes cannot be one, or not without others.
     pub fn members(&self, first: usize, end: usize) -> Option<Vec<(&Member, &Steps)>> {
+        let apart = |together: &Option<(usize, usize)>| together.is_some_and(|(from, to)| from < first || to >= end);
+        if self.together.get(first..end)?.iter().any(apart) {
+            return None;
+        }
         let mut members = Vec::with_capacity(end - first);
         for (node, silent) in self.nodes.get(first..end)?.iter().zip(self.silent.get(first..end)?) {
             match node {

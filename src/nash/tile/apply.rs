@@ -10,6 +10,7 @@ use super::super::allocate::{AllocationError, LiveBuffer, Solution, allocate};
 use super::super::isa::{Load, MemoryRegion, Store};
 use super::super::region::{Region, Tiles};
 use super::emitter::{EmitError, Emitter, PageId, ddr_view, local_strides, shape6, view6};
+use super::view::{ordered, strides_in_order};
 use super::{Bound, OperandRole, TileMemory, TileOperand, TilePlacement, TileStep, Tiled, dense_strides, product};
 
 /// How an operator is cut: plain data, may come from a file.
@@ -223,7 +224,7 @@ impl<'a> TileRunner<'a> {
             return Err(EmitError::Footprint { tile: format!("{:?}", tile.0), operand: index, needed, planned });
         }
         let (page, address) = emitter.page(needed, slot)?;
-        let strides = local_strides(&dense_strides(&wanted.shape(), operand.element_bytes()))?;
+        let strides = local_strides(&slot_strides(operand, &wanted))?;
         let bound = Bound { address, strides, region: wanted };
         if let OperandRole::Read(placement) = &operand.role {
             load(placement, &bound, page, emitter)?;
@@ -253,6 +254,15 @@ fn at_home(
     Ok((u32::try_from(address).map_err(|_| EmitError::Address)?, page))
 }
 
+/// Bytes between neighbours in a slot, per dimension of the operand: without gaps, in the order in which it is moved.
+fn slot_strides(operand: &TileOperand, region: &Region) -> Vec<i64> {
+    let shape = region.shape();
+    match operand.placement() {
+        Some(placement) => strides_in_order(&shape, &placement.order(), operand.element_bytes()),
+        None => dense_strides(&shape, operand.element_bytes()),
+    }
+}
+
 /// A smaller box of a bound one.
 fn part(bound: &Bound, region: Region) -> Result<Bound, EmitError> {
     let mut address = i64::from(bound.address);
@@ -271,11 +281,12 @@ fn load(placement: &TilePlacement, bound: &Bound, page: PageId, emitter: &mut Em
     if bound.region.is_empty() {
         return Ok(());
     }
+    let order = placement.order();
     let load = Load {
-        shape: shape6(&bound.region.shape())?,
+        shape: shape6(&ordered(&bound.region.shape(), &order))?,
         element_bytes: element_bytes(placement)?,
-        source: ddr_view(region, offset, &placement.strides)?,
-        destination: view6(bound.address, &bound.strides)?,
+        source: ddr_view(region, offset, &ordered(&placement.strides, &order))?,
+        destination: view6(bound.address, &ordered(&bound.strides, &order))?,
     };
     emitter.load(page, load)
 }
@@ -286,11 +297,12 @@ fn store(placement: &TilePlacement, bound: &Bound, emitter: &mut Emitter<'_>) ->
     if bound.region.is_empty() {
         return Ok(());
     }
+    let order = placement.order();
     emitter.push(Store {
-        shape: shape6(&bound.region.shape())?,
+        shape: shape6(&ordered(&bound.region.shape(), &order))?,
         element_bytes: element_bytes(placement)?,
-        source: view6(bound.address, &bound.strides)?,
-        destination: ddr_view(region, offset, &placement.strides)?,
+        source: view6(bound.address, &ordered(&bound.strides, &order))?,
+        destination: ddr_view(region, offset, &ordered(&placement.strides, &order))?,
     })
 }
 

@@ -166,7 +166,7 @@ fn transfer(
     let placement = operand.placement().filter(|placement| !placement.is_local())?;
     let shape = operand.footprint(&tiling.tile);
     let setup = target.ddr.setup_cycles.value as f64;
-    let once = target.port_cycles(placement.runs(&shape)) as f64;
+    let once = target.port_cycles(placement.runs_in_memory(&shape)) as f64;
     // Loops inside of the innermost one that the operand follows find its box unchanged.
     let turning = |axis: &usize| trips.get(*axis).is_some_and(|&trips| trips > 1) && operand.follows(*axis);
     let depth = tiling.order.iter().rposition(turning).map_or(0, |position| position + 1);

@@ -17,6 +17,7 @@ use super::isa::{self, Engine, Runs};
 use super::region::{Extent, Region, RegionWindow};
 use crate::target::Target;
 use emitter::{EmitError, Emitter};
+use view::ordered;
 
 /// One loop of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,7 +220,19 @@ impl TilePlacement {
 }
 
 impl TilePlacement {
-    /// The contiguous pieces of a box of these sizes: trailing dimensions that are whole, and the first that is not, make up one.
+    /// The contiguous pieces of a box of these sizes in the order in which it is moved.
+    pub fn runs_in_memory(&self, sizes: &[usize]) -> Runs {
+        let order = self.order();
+        let moved = Self {
+            memory: self.memory,
+            shape: ordered(&self.shape, &order),
+            strides: ordered(&self.strides, &order),
+            element_bytes: self.element_bytes,
+        };
+        moved.runs(&ordered(sizes, &order))
+    }
+
+    /// The contiguous pieces of a box of these sizes in the order of its dimensions: trailing dimensions that are whole, and the first that is not, make up one.
     pub fn runs(&self, sizes: &[usize]) -> Runs {
         let mut bytes = self.element_bytes as u128;
         for (&size, (&whole, &stride)) in sizes.iter().zip(self.shape.iter().zip(&self.strides)).rev() {

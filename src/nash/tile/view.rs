@@ -1,7 +1,8 @@
 //! Other views of the same bytes: slices, permutations, broadcasts, fewer dimensions.
 
 use super::emitter::EmitError;
-use super::{TileDimension, TilePlacement};
+use super::{TileDimension, TilePlacement, dense_strides};
+use std::cmp::Reverse;
 
 impl TilePlacement {
     /// Cell `i` of dimension `d` is cell `starts[d] + i * steps[d]` of this view; step 0 repeats a cell.
@@ -19,6 +20,24 @@ impl TilePlacement {
         let dimensions = dimensions.ok_or_else(|| EmitError::Plan("not a permutation".to_string()))?;
         let (shape, strides) = dimensions.into_iter().unzip();
         Ok(TilePlacement { shape, strides, ..self.clone() })
+    }
+
+    /// Its dimensions from that whose neighbours are furthest apart in memory to that where they are closest. Boxes are moved in this order, and
+    /// lie so in local memory, because DMA wants long runs of bytes: a transposed view of a tensor is moved as the tensor. Dimensions that do not
+    /// move stay where they are.
+    pub fn order(&self) -> Vec<usize> {
+        let sized = self.shape.iter().zip(&self.strides).enumerate();
+        let moving: Vec<usize> =
+            sized.filter(|(_, (size, stride))| **size > 1 && **stride != 0).map(|(dimension, _)| dimension).collect();
+        let mut sorted = moving.clone();
+        sorted.sort_by_key(|&dimension| Reverse(self.strides.get(dimension).copied().unwrap_or(0).unsigned_abs()));
+        let mut order: Vec<usize> = (0..self.shape.len()).collect();
+        for (place, dimension) in moving.into_iter().zip(sorted) {
+            if let Some(entry) = order.get_mut(place) {
+                *entry = dimension;
+            }
+        }
+        order
     }
 
     /// Repeated to `shape` as numpy does it: dimensions from the right, size 1 and missing ones with stride 0.
@@ -48,6 +67,22 @@ impl TilePlacement {
         }
         (self, dimensions)
     }
+}
+
+/// The values of dimensions in an order of these.
+pub fn ordered<T: Copy>(values: &[T], order: &[usize]) -> Vec<T> {
+    order.iter().filter_map(|&dimension| values.get(dimension).copied()).collect()
+}
+
+/// Bytes between neighbours, per dimension, of a box without gaps whose dimensions follow each other in an order.
+pub fn strides_in_order(shape: &[usize], order: &[usize], element_bytes: usize) -> Vec<i64> {
+    let mut strides = vec![0; shape.len()];
+    for (&dimension, stride) in order.iter().zip(dense_strides(&ordered(shape, order), element_bytes)) {
+        if let Some(entry) = strides.get_mut(dimension) {
+            *entry = stride;
+        }
+    }
+    strides
 }
 
 /// Merges dimensions that are neighbours in memory in all of the views, which have one shape, and drops those of size 1. With `rows`, the
@@ -115,6 +150,22 @@ mod tests {
         assert_eq!(bias.shape, [1, 4]);
         assert_eq!(dimensions, [TileDimension::Fixed(1), TileDimension::Axis(1)]);
         assert!(dense(&[3]).broadcast(&[2]).is_err());
+    }
+
+    #[test]
+    fn what_is_moved_is_in_the_order_of_memory() {
+        assert_eq!(dense(&[2, 3, 4]).order(), [0, 1, 2]);
+        assert_eq!(dense(&[2, 3, 4]).transpose(&[2, 0, 1]).unwrap().order(), [1, 2, 0]);
+        // A dimension of one cell, one that repeats, and one that walks backwards.
+        let turned = dense(&[5, 1, 4]).transpose(&[2, 1, 0]).unwrap();
+        assert_eq!(turned.order(), [2, 1, 0]);
+        let backwards = dense(&[5, 4]).transpose(&[1, 0]).unwrap().slice(&[3, 4], &[-1, -1], &[4, 5]).unwrap();
+        assert_eq!(backwards.order(), [1, 0]);
+        assert_eq!(dense(&[3]).broadcast(&[2, 3]).unwrap().order(), [0, 1]);
+        // All of the channels of some cells are one run.
+        let view = dense(&[100, 8]).transpose(&[1, 0]).unwrap();
+        assert_eq!((view.runs(&[8, 10]).count, view.runs_in_memory(&[8, 10]).count), (80, 1));
+        assert_eq!(view.runs_in_memory(&[4, 10]).count, 10);
     }
 
     #[test]

@@ -1,0 +1,82 @@
+//! Networks between the user's order of dimensions and the machine's: the rows of inputs and outputs are boxes, and nothing passes DDR twice.
+
+use proptest::prelude::*;
+
+use super::stripes::Rows;
+use super::tests::{data, run_plan, target};
+use super::*;
+use crate::bpu::interpreter;
+use crate::bpu::model::Convolution;
+
+/// f32 in NCHW, integers in NHWC between `before` and `after` elementwise operators on each side of the transpositions, a convolution with a
+/// 3x3 kernel, and back.
+fn network([batch, channels, rows, columns]: [usize; 4], filters: usize, [before, after]: [bool; 2]) -> Segment {
+    let mut segment = Segment::default();
+    let i8 = |shape: &[usize]| BpuTensor::new("t", shape, BpuElement::I8, TensorScale::symmetric(0.5));
+    let f32 = |shape: &[usize]| BpuTensor::new("t", shape, BpuElement::F32, TensorScale::None);
+    let x = segment.add_input(f32(&[batch, channels, rows, columns]));
+    let turned = Operator::Transpose { permutation: vec![0, 2, 3, 1] };
+    let back = Operator::Transpose { permutation: vec![0, 3, 1, 2] };
+    let (nchw, nhwc) = ([batch, channels, rows, columns], [batch, rows, columns, channels]);
+    let x = if before {
+        let q = segment.add_node("quantize", Operator::Quantize, &[x], i8(&nchw));
+        segment.add_node("transpose", turned, &[q], i8(&nhwc))
+    } else {
+        let t = segment.add_node("transpose", turned, &[x], f32(&nhwc));
+        segment.add_node("quantize", Operator::Quantize, &[t], i8(&nhwc))
+    };
+    let mut w = BpuTensor::new("w", [filters, 3, 3, channels], BpuElement::I8, TensorScale::symmetric(0.02));
+    w.data = Some(data(&w, 3).into());
+    let w = segment.add_tensor(w);
+    let (nhwc, nchw) = ([batch, rows, columns, filters], [batch, filters, rows, columns]);
+    let convolution = Convolution { pads: [1; 4], ..Convolution::default() };
+    let y = segment.add_node("conv", Operator::Convolution(convolution), &[x, w], i8(&nhwc));
+    let y = if after {
+        let t = segment.add_node("transpose_1", back, &[y], i8(&nchw));
+        segment.add_node("dequantize", Operator::Dequantize, &[t], f32(&nchw))
+    } else {
+        let d = segment.add_node("dequantize", Operator::Dequantize, &[y], f32(&nhwc));
+        segment.add_node("transpose_1", back, &[d], f32(&nchw))
+    };
+    segment.outputs.push(y);
+    segment
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    /// Whatever part of it is a group, in whatever number of stripes: the same bytes, and no races.
+    #[test]
+    fn borders_in_groups(
+        sizes in [1usize..3, 1usize..6, 1usize..12, 1usize..9], filters in 1usize..6, order in any::<[bool; 2]>(), first in 0usize..5,
+        length in 1usize..6, pieces in 1usize..7, memory in 3000u64..30_000,
+    ) {
+        let segment = network(sizes, filters, order);
+        let groups = [NodeGroup { first, end: (first + length).min(5), pieces }];
+        let target = target(memory);
+        let rows = Rows::new(&segment, &target).unwrap();
+        let Some(plan) = decide::grouped(&segment, &rows, &groups, memory / 2) else { return Ok(()) };
+        let inputs = [data(segment.tensor(segment.inputs[0]).unwrap(), 77)];
+        let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        let expected = interpreter::run(&segment, &inputs).unwrap();
+        run_plan(&segment, &target, plan, &inputs, &expected);
+    }
+}
+
+/// Maps that are larger than local memory: what is loaded and stored is the input, the weights and the output.
+#[test]
+fn nothing_passes_ddr_twice() {
+    for order in [[true, true], [false, true], [true, false], [false, false]] {
+        let segment = network([1, 4, 64, 64], 32, order);
+        let lowered = lower(&segment, &target(100_000), Effort::O1.into()).unwrap();
+        assert_eq!(lowered.plan.groups.len(), 1, "{order:?}");
+        let moved: u64 = lowered
+            .program
+            .instructions
+            .iter()
+            .map(|instruction| instruction.operation.cost(&target(100_000)).ddr_bytes)
+            .sum();
+        let (input, weights, output) = (4 * 64 * 64 * 4, 32 * 9 * 4, 32 * 64 * 64 * 4);
+        assert!(moved <= (input + weights + output) * 101 / 100, "{order:?}: {moved} bytes");
+    }
+}

@@ -3,6 +3,8 @@
 //! A result is written into a temporary file in the folder of its destination and renamed over it: a rename within one file system
 //! is atomic, so a reader sees the old file or the new one, and a run that dies leaves neither a half-written file nor a lost old one.
 
+use std::collections::HashSet;
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
@@ -41,19 +43,24 @@ pub fn print(text: &str) -> Result<(), FileError> {
     }
 }
 
-/// A file name for each of these names: what would lead to another folder or drive becomes `_`, and a name that is taken gets a number.
+/// A file name for each of these names: what would lead to another folder or drive (`/`, `\`, `:`) becomes `_`, and one that is taken then
+/// gets a number. A name that is a file name already keeps it.
 pub fn file_names<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for name in names {
-        let mut name = name.replace(['/', '\\', ':', '\0'], "_");
-        if name.chars().all(|character| character == '.') {
-            name = format!("_{name}");
-        }
-        let mut candidates = (1usize..).map(|number| format!("{name}_{number}"));
-        let free = std::iter::once(name.clone()).chain(&mut candidates).find(|name| !found.contains(name));
+    let names: Vec<(&str, String)> = names.into_iter().map(|name| (name, file_name(name))).collect();
+    let mut taken = HashSet::new();
+    let kept: Vec<bool> = names.iter().map(|(name, file)| name == file && taken.insert(file.clone())).collect();
+    let mut found = Vec::new();
+    for ((_, file), kept) in names.into_iter().zip(kept) {
+        let mut candidates = (1usize..).map(|number| format!("{file}_{number}"));
+        let free = std::iter::once(file.clone()).chain(&mut candidates).find(|name| kept || taken.insert(name.clone()));
         found.extend(free);
     }
     found
+}
+
+fn file_name(name: &str) -> String {
+    let name = name.replace(['/', '\\', ':', '\0'], "_");
+    if name.chars().all(|character| character == '.') { format!("_{name}") } else { name }
 }
 
 /// Writes `bytes` to `path`, whole or not at all. The folder of `path` is created when it is missing.
@@ -69,7 +76,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 #[derive(Debug, Default)]
 pub struct FileSet {
     staged: Vec<(PathBuf, Contents)>,
-    folders: Vec<(PathBuf, TempDir)>,
+    folders: Vec<(PathBuf, TemporaryFolder)>,
     /// Files that are read, in full: no result replaces them.
     inputs: Vec<PathBuf>,
 }
@@ -222,7 +229,7 @@ impl FileSet {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let failed = |source| FileError::CreateFolder { folder: path.to_owned(), source };
         std::fs::create_dir_all(parent).map_err(failed)?;
-        let folder = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent).map_err(failed)?;
+        let folder = TemporaryFolder::within(parent).map_err(failed)?;
         let aside = folder.path().to_owned();
         self.folders.push((path.to_owned(), folder));
         Ok(aside)
@@ -258,7 +265,7 @@ impl FileSet {
 }
 
 /// Gives a folder its name. What had the name before is moved aside and deleted.
-fn place_folder(path: &Path, folder: TempDir) -> std::io::Result<()> {
+fn place_folder(path: &Path, TemporaryFolder { folder, .. }: TemporaryFolder) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -267,7 +274,7 @@ fn place_folder(path: &Path, folder: TempDir) -> std::io::Result<()> {
     }
     if path.exists() {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let old = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent)?;
+        let old = TemporaryFolder::within(parent)?;
         std::fs::rename(path, old.path().join("old"))?;
     }
     std::fs::rename(folder.path(), path)?;
@@ -279,14 +286,48 @@ fn place_folder(path: &Path, folder: TempDir) -> std::io::Result<()> {
 /// What the names of files and folders begin with that have not their own yet.
 const TEMPORARY: &str = ".hb-";
 
-/// Removes what runs that were killed left in a folder: files that nobody holds. What cannot be removed stays, and does no harm.
+/// A folder for what is needed while something runs. It goes when it is dropped; where the process is killed, the next one that writes beside
+/// it removes it.
+#[derive(Debug)]
+pub struct TemporaryFolder {
+    folder: TempDir,
+    /// Says, by its lock, that this is no leftover. Where folders cannot be opened as files there is none, and nothing removes them.
+    _held: Option<File>,
+}
+
+impl TemporaryFolder {
+    /// A new one inside another.
+    ///
+    /// # Errors
+    /// When that may not be written to.
+    pub fn within(parent: &Path) -> std::io::Result<Self> {
+        remove_leftovers(parent);
+        loop {
+            let folder = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent)?;
+            let held = File::open(folder.path()).ok().filter(|file| file.lock().is_ok());
+            if folder.path().exists() {
+                return Ok(Self { folder, _held: held });
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Removes what runs that were killed left in a folder: what nobody holds. What cannot be removed stays, and does no harm.
 fn remove_leftovers(folder: &Path) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY)) {
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_file && std::fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
-            let _ = std::fs::remove_file(entry.path());
-        }
+        // Held until it is gone, so that no other run takes it for its own.
+        let Some(_held) = File::open(entry.path()).ok().filter(|file| file.try_lock().is_ok()) else { continue };
+        let _ = match entry.file_type() {
+            Ok(kind) if kind.is_file() => std::fs::remove_file(entry.path()),
+            Ok(kind) if kind.is_dir() => std::fs::remove_dir_all(entry.path()),
+            _ => Ok(()),
+        };
     }
 }
 
@@ -333,7 +374,9 @@ mod tests {
 
     #[test]
     fn names_become_files_of_one_folder() {
-        assert_eq!(file_names(["a/b", "a_b", "x:0", "..", ""]), ["a_b", "a_b_1", "x_0", "_..", "_"]);
+        assert_eq!(file_names(["x:0", "..", "", "a", "a"]), ["x_0", "_..", "_", "a", "a_1"]);
+        // What has a name keeps it, whatever comes before.
+        assert_eq!(file_names(["a/b", "a:b", "a_b", "a_b_1"]), ["a_b_2", "a_b_3", "a_b", "a_b_1"]);
     }
 
     #[test]
@@ -350,10 +393,16 @@ mod tests {
     fn what_a_killed_run_left_is_removed_and_what_a_running_one_holds_is_not() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(".hb-left"), b"half").unwrap();
+        std::fs::create_dir_all(folder.path().join(".hb-old/deep")).unwrap();
+        std::fs::write(folder.path().join(".hb-old/deep/file"), b"half").unwrap();
+        let held = TemporaryFolder::within(folder.path()).unwrap();
         let mut running = FileSet::new();
         running.stage(&folder.path().join("a"), b"a").unwrap();
         write_atomically(&folder.path().join("b"), b"b").unwrap();
         running.commit().unwrap();
+        let held_name = held.path().file_name().unwrap().to_str().unwrap().to_owned();
+        assert_eq!(names(folder.path()), [held_name.as_str(), "a", "b"]);
+        drop(held);
         assert_eq!(names(folder.path()), ["a", "b"]);
     }
 

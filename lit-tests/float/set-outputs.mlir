@@ -1,6 +1,7 @@
 // Outputs in the order of their names; what no output needs goes, arguments too.
 // RUN: hb-opt %s --hfloat-set-outputs=nodes=Split_2,Add_1 | FileCheck %s
 // RUN: hb-opt %s --hfloat-set-outputs=nodes=a%%20%%25%%2C%%20b | FileCheck %s --check-prefix=NAME
+// RUN: hb-opt %s --hfloat-set-outputs=nodes=end,Add_5 | FileCheck %s --check-prefix=OWN
 // RUN: hb-opt %s --hfloat-set-outputs | FileCheck %s --check-prefix=SAME
 // RUN: not hb-opt %s --hfloat-set-outputs=nodes=Add_9 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // RUN: not hb-opt %s --hfloat-set-outputs=nodes=Add_1,Add_1 2>&1 | FileCheck %s --check-prefix=TWICE
@@ -22,6 +23,9 @@
 // NAME: %[[R:.*]] = hfloat.relu
 // NAME: return %[[R]]
 
+// What the network calls `end` is the result of Add_5, so the node `end` gets another name.
+// OWN: -> (tensor<1x4xf32> {hfloat.name = "end_1"}, tensor<1x4xf32> {hfloat.name = "end"})
+
 // SAME: return %{{.*}}, %{{.*}} : tensor<1x4xf32>, tensor<2x4xf32>
 func.func @main(%x: tensor<2x4xf32> {hfloat.name = "x"}, %y: tensor<1x4xf32> {hfloat.name = "y"}, %u: tensor<3xf32> {hfloat.name = "unread"})
     -> (tensor<1x4xf32> {hfloat.name = "end"}, tensor<2x4xf32> {hfloat.name = "sum"}) {
@@ -29,6 +33,7 @@ func.func @main(%x: tensor<2x4xf32> {hfloat.name = "x"}, %y: tensor<1x4xf32> {hf
   %1:2 = hfloat.split %0 {axis = 0 : si64, num_outputs = 2 : si64} : (tensor<2x4xf32>) -> (tensor<1x4xf32>, tensor<1x4xf32>) loc("Split_2")
   %2 = hfloat.sigmoid %1#0 : (tensor<1x4xf32>) -> tensor<1x4xf32> loc(fused<"a %, b/part">["a %, b"])
   %3 = hfloat.relu %2 : (tensor<1x4xf32>) -> tensor<1x4xf32> loc("a %, b")
-  %4 = hfloat.add %3, %y : (tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<1x4xf32> loc("Add_5")
+  %5 = hfloat.abs %3 : (tensor<1x4xf32>) -> tensor<1x4xf32> loc("end")
+  %4 = hfloat.add %5, %y : (tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<1x4xf32> loc("Add_5")
   return %4, %0 : tensor<1x4xf32>, tensor<2x4xf32>
 }

@@ -1,7 +1,7 @@
 //! `accuracy_command`: a program of the user's judges outputs by one number.
 
 use crate::cpu::{Array, FloatExecutable};
-use crate::files::file_names;
+use crate::files::{TemporaryFolder, file_names};
 use crate::quant::calibrate::CalibrationError;
 use crate::sim::npy;
 use std::path::Path;
@@ -9,20 +9,21 @@ use std::process::{Command, Stdio};
 
 /// Runs the program on outputs, sample by sample, and gives the number that it prints last. The larger, the better.
 ///
-/// It is given a folder as its last argument: `{output}/{index}.npy` for each sample, and `samples.txt`, which names the sample of each index in a line of its own:
-/// the files that it was read from, separated by tabs.
+/// It is given a folder inside `parent` as its last argument: `{output}/{index}.npy` for each sample, and `samples.txt`, which names the
+/// sample of each index in a line of its own: the files that it was read from, separated by tabs.
 ///
 /// # Errors
 /// When the program cannot be run, fails, or prints no number that is finite.
 pub(super) fn judge(
-    command: &str,
+    (command, parent): (&str, &Path),
     executable: &FloatExecutable,
     outputs: &[Vec<Array>],
     samples: &[String],
 ) -> Result<f64, CalibrationError> {
     let failed = |reason: String| CalibrationError::Threshold(format!("accuracy_command '{command}': {reason}"));
     let text = |error: std::io::Error| failed(error.to_string());
-    let folder = tempfile::tempdir().map_err(text)?;
+    // There the next run removes it if this one is killed.
+    let folder = TemporaryFolder::within(parent).map_err(text)?;
     let names = file_names(executable.outputs().map(|(name, ..)| name));
     for (position, name) in names.iter().enumerate() {
         let own = folder.path().join(name);

@@ -46,7 +46,7 @@ Examples:
   See which passes run:
       hb_compile -c mobilenet.yaml --print-pipeline
 
-The log goes to hb_compile.log, here and in the working directory.
+The log goes to hb_compile.log, here and in the working directory; there alone where this folder may not be written to.
 Exit status: 0 done; 1 model or configuration at fault; 2 wrong usage.";
 
 /// Compiles a trained network into a .hbm file for the BPU.

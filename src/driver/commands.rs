@@ -4,8 +4,11 @@ use super::compile::{BPU_TO_NASH, EXPOSE_LAYERS, OPTIMIZE, QDQ_TO_BPU};
 use super::configuration::{CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, LAYER_OUT_DUMP};
 use super::editing;
 use super::placement::requested_placement;
-use super::quantize::{INFO, WEIGHTS, hfloat_to_qdq, round_weights_pass, scale_channels_pass, split_weights_pass};
+use super::quantize::{
+    INFO, TAKE_SCALES, WEIGHTS, hfloat_to_qdq, round_weights_pass, scale_channels_pass, split_weights_pass,
+};
 use crate::pipeline::on_functions;
+use crate::quant::info::QuantInfo;
 use std::path::Path;
 
 /// A pipe of `hb-translate` and `hb-opt` for a shell. It reads the model, the configuration and what calibration and search decided in
@@ -19,7 +22,7 @@ pub fn equivalent_commands(
     let files = configuration.model_files();
     let kind = match &files.proto {
         Some(proto) => format!("--import-caffe --proto {}", file(proto)),
-        None => "--import-onnx".to_owned(),
+        None => "--import-onnx --for-compilation".to_owned(),
     };
     let mut import = format!("hb-translate {kind} --emit-bytecode {}", file(&files.model));
     for input in declared {
@@ -29,10 +32,11 @@ pub fn equivalent_commands(
     let mut passes: Vec<String> = editing::set_outputs_pass(configuration).into_iter().collect();
     passes.push(OPTIMIZE.to_owned());
     passes.extend(requested_placement(configuration));
+    // Weights are looked for behind the scales that a network brings.
+    passes.push(on_functions(TAKE_SCALES));
     passes.push(scale_channels_pass(&configuration.output_path(INFO)));
     passes.push(split_weights_pass(&configuration.output_path(INFO)));
-    // Random samples say nothing of how weights are to be rounded.
-    if *configuration.get(&CALIBRATION_TYPE) != CalibrationType::Skip {
+    if rounds_weights(configuration) {
         passes.push(round_weights_pass(&configuration.output_path(WEIGHTS)));
     }
     passes.push(hfloat_to_qdq(&configuration.output_path(INFO)));
@@ -48,6 +52,15 @@ pub fn equivalent_commands(
     let lower = format!("hb-opt --mlir-print-debuginfo --pass-pipeline={passes}");
     let (config, output) = (file(&configuration.file), file(output));
     format!("{import} \\\n  | {lower} \\\n  | hb-translate --emit-hbm --config {config} - -o {output}")
+}
+
+/// Whether samples said how weights are to be rounded. Random ones do not, which are also those of a network that brings all of its scales.
+fn rounds_weights(configuration: &Configuration) -> bool {
+    match QuantInfo::read(&configuration.output_path(INFO)) {
+        Ok(info) => info.calibration.is_some_and(|calibration| !calibration.random),
+        // Nothing is compiled yet.
+        Err(_) => *configuration.get(&CALIBRATION_TYPE) != CalibrationType::Skip,
+    }
 }
 
 /// A path as a word that is no option.

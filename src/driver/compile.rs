@@ -352,7 +352,7 @@ impl NetworkStages<'_> {
         pipeline::run(self.context, module, &editing::removing(configuration, QDQ_TO_PLACED))?;
         let placed = compare::network(module.as_operation())?;
         let (facts, removable) = (compare::node_facts(placed), border::removable(placed));
-        pipeline::run(self.context, module, &editing::removing(configuration, PLACED_TO_BPU))?;
+        editing::run_removing(self.context, configuration, module, PLACED_TO_BPU)?;
         // Before samples are separated: what can be removed is named as in the network of one sample.
         editing::report(configuration, compare::network(module.as_operation())?, removable);
         if let Some(passes) = editing::separating_passes(configuration) {

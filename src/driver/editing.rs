@@ -99,6 +99,24 @@ pub(super) fn removing(configuration: &Configuration, pipeline: &str) -> String 
     }
 }
 
+/// Runs the pipeline that removes nodes from segments. That a name stays is an error of the parameter that gives it.
+pub(super) fn run_removing(
+    context: &Context,
+    configuration: &Configuration,
+    module: &mut Module<'_>,
+    pipeline: &str,
+) -> Result<(), StageError> {
+    let Err(error) = pipeline::run(context, module, &removing(configuration, pipeline)) else { return Ok(()) };
+    let names: Vec<String> = configuration.get(&REMOVE_NODE_NAME).iter().cloned().collect();
+    let left = border::unremoved(compare::network(module.as_operation())?, &names);
+    // The pipeline may have failed for another reason, before everything was removed.
+    if left.is_empty() || !left.iter().all(|line| error.0.contains(line.as_str())) {
+        return Err(error.into());
+    }
+    let problem = |line| configuration.problem(&REMOVE_NODE_NAME, line, "leave it out");
+    Err(CompileError::from(Problems(left.into_iter().map(problem).collect())).into())
+}
+
 /// Whether nodes are asked for by name.
 pub(super) fn removes_by_name(configuration: &Configuration) -> bool {
     !configuration.get(&REMOVE_NODE_NAME).is_empty()

@@ -1,12 +1,18 @@
 //! The first stage: a file becomes hfloat, with the shapes and outputs that the configuration asks for.
 
+use super::compare;
 use super::compile::{CompileError, Stage, StageError};
-use super::configuration::{CheckedInput, Configuration, ModelFacts, ModelInput, ModelNode, declared_shape};
+use super::configuration::{
+    CheckedInput, Configuration, INPUT_SHAPE, ModelFacts, ModelInput, ModelNode, Problems, declared_shape,
+};
 use super::editing;
+use super::log::tell_names;
+use crate::float::frozen_sizes::{FrozenSize, frozen_sizes};
 use crate::frontend::caffe::CaffeError;
 use crate::frontend::onnx::model::{Attribute, Graph, Model, Value};
 use crate::frontend::onnx::{ImportOptions, OnnxError};
 use crate::frontend::{ModelFiles, ModelSource, SourceError};
+use crate::pipeline;
 use hb_dialects::ir;
 use melior::{Context, ir::Module};
 use std::path::Path;
@@ -24,23 +30,37 @@ pub fn model_inputs(model: &Model) -> Vec<ModelInput> {
 
 /// What a configuration is checked against.
 pub fn model_facts(model: &Model) -> ModelFacts {
-    ModelFacts { inputs: model_inputs(model), nodes: model_nodes(&model.graph) }
+    let mut nodes = Vec::new();
+    add_nodes(&model.graph, None, &mut nodes);
+    ModelFacts { inputs: model_inputs(model), nodes }
 }
 
-/// The nodes of a graph, and those of the graphs that they hold.
-fn model_nodes(graph: &Graph) -> Vec<ModelNode> {
-    let mut nodes = Vec::new();
+/// Adds the nodes of a graph, and those of the graphs that they hold. `holder` is the node of the model that holds this one.
+fn add_nodes(graph: &Graph, holder: Option<&str>, nodes: &mut Vec<ModelNode>) {
     for node in &graph.nodes {
-        let outputs = node.outputs.iter().filter(|output| !output.is_empty()).cloned().collect();
-        let (name, operator) = (node.name.clone(), node.operator.clone());
-        nodes.push(ModelNode { name, operator, inputs: Some(node.inputs.len()), outputs });
+        nodes.push(ModelNode {
+            inputs: Some(node.inputs.len()),
+            outputs: node.outputs.iter().filter(|output| !output.is_empty()).cloned().collect(),
+            name_in_file: node.name_in_file.clone(),
+            holder: holder.map(str::to_owned),
+            ..ModelNode::new(&node.name, &node.operator)
+        });
+        let own = format!("'{}' ({})", node.name, node.operator);
         for (_, attribute) in &node.attributes {
             if let Attribute::Graph(graph) = attribute {
-                nodes.extend(model_nodes(graph));
+                add_nodes(graph, Some(holder.unwrap_or(&own)), nodes);
             }
         }
     }
-    nodes
+}
+
+/// Tells how nodes are called whose name in the file something else has.
+fn tell_renamed(nodes: &[ModelNode]) {
+    let renamed = |node: &ModelNode| Some(format!("{} (the file: {})", node.name, node.name_in_file.as_ref()?));
+    let renamed: Vec<String> = nodes.iter().filter_map(renamed).collect();
+    if !renamed.is_empty() {
+        tell_names("nodes with the name of an input or of another node are called", &renamed);
+    }
 }
 
 /// Reads an ONNX or Caffe model; every message names the file.
@@ -154,14 +174,75 @@ impl Reshaped {
     }
 }
 
+/// Only shapes, and what is constant because of them.
+const INFER_SHAPES: &str = "func.func(hfloat-infer-shapes)";
+
+/// An input with the sizes of the file, where it fixes them.
+fn as_declared(input: &CheckedInput, model: &[ModelInput]) -> CheckedInput {
+    let fixed =
+        model.iter().find(|model| model.name == input.name).map(|model| model.shape.as_slice()).unwrap_or_default();
+    let size = |(index, size): (usize, &u64)| fixed.get(index).copied().flatten().unwrap_or(*size);
+    CheckedInput { shape: input.shape.iter().enumerate().map(size).collect(), ..input.clone() }
+}
+
+/// The first dimension of an input that has become a batch: in the file, and now.
+fn batch(own: &CheckedInput, now: &CheckedInput) -> Option<(usize, usize)> {
+    let size = |input: &CheckedInput| input.shape.first().and_then(|size| usize::try_from(*size).ok());
+    let sizes = size(own).zip(size(now));
+    sizes.filter(|(own, now)| *own == 1 && *now > 1)
+}
+
 impl<'c> Imported<'c> {
     pub(super) fn read(context: &'c Context, configuration: &Configuration) -> Result<Self, StageError> {
         let source = load_model(&configuration.model_files())?;
         let facts = model_facts(&*source.model()?);
         let declared = configuration.check_against(&facts).map_err(CompileError::from)?;
+        tell_renamed(&facts.nodes);
         let reshaped = Reshaped::of(&facts.inputs, &declared);
-        let original = reshaped.explain(source.for_compilation().import(context, &import_options(&declared)))?;
-        Ok(Self { reshaped, ..Self::of(context, configuration, original, declared)? })
+        let source = source.for_compilation();
+        let as_declared = (!reshaped.0.is_empty()).then(|| source.clone());
+        let original = reshaped.explain(source.import(context, &import_options(&declared)))?;
+        let imported = Self { reshaped, ..Self::of(context, configuration, original, declared)? };
+        if let Some(source) = as_declared {
+            imported.check_frozen_sizes(context, configuration, (source, &facts.inputs))?;
+        }
+        Ok(imported)
+    }
+
+    /// Tells which constant sizes do not follow the shapes of the configuration. `source` is the network, `model` its inputs as the file has them.
+    ///
+    /// # Errors
+    /// When samples of a batch get mixed so.
+    fn check_frozen_sizes(
+        &self,
+        context: &Context,
+        configuration: &Configuration,
+        (source, model): (ModelSource, &[ModelInput]),
+    ) -> Result<(), StageError> {
+        let own = self.declared.iter().map(|input| as_declared(input, model)).collect::<Vec<_>>();
+        let (Ok(mut before), mut after) =
+            (source.import(context, &import_options(&own)), ir::copy_module(&self.module)?)
+        else {
+            return Ok(());
+        };
+        // What does not fit at all is an error of the next stage.
+        if [&mut before, &mut after].into_iter().any(|module| pipeline::run(context, module, INFER_SHAPES).is_err()) {
+            return Ok(());
+        }
+        let [before, after] = [&before, &after].map(|module| compare::network(module.as_operation()));
+        let frozen = frozen_sizes(before?, after?)?;
+        let batches = self.declared.iter().zip(&own).filter_map(|(input, own)| batch(own, input)).collect::<Vec<_>>();
+        let mixes = |frozen: &FrozenSize| frozen.dimension == 0 && batches.contains(&frozen.sizes);
+        let (mixing, other): (Vec<_>, Vec<_>) = frozen.into_iter().partition(mixes);
+        for frozen in other {
+            tracing::warn!("input_shape: {frozen}; export the model for these shapes if that is not what it means");
+        }
+        let problem = |frozen: &FrozenSize| {
+            let what = format!("{frozen}, so that samples are mixed or lost");
+            configuration.problem(&INPUT_SHAPE, what, "export the model for this batch, or leave it to input_batch")
+        };
+        let problems: Vec<_> = mixing.iter().map(problem).collect();
+        if problems.is_empty() { Ok(()) } else { Err(CompileError::from(Problems(problems)).into()) }
     }
 
     /// Of a network as a file holds it, and all inputs that it declares.

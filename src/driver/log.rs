@@ -2,15 +2,15 @@
 //!
 //! A line of the file is `TIME file: FILE func: MODULE line No: LINE MESSAGE`, as the vendor's tool writes it (Rust tells the
 //! module, not the function). The console shows messages alone. Each run starts its log anew, so that the copy in
-//! `working_dir` is the log of that compilation.
+//! `working_dir` is the log of that compilation. Where the current folder may not be written to, `working_dir` alone has it.
 
 use super::progress::{Console, Verbosity};
 use crate::files::{FileError, write_atomically};
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
@@ -27,10 +27,10 @@ pub const FILE_NAME: &str = "hb_compile.log";
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each message says what its variant and fields mean")]
 pub enum LogError {
-    #[error("the log '{path}' cannot be written: {source}; run in a folder that you may write to")]
-    Create { path: PathBuf, source: io::Error },
-    #[error("the log '{path}' cannot be read back: {source}")]
-    Read { path: PathBuf, source: io::Error },
+    #[error("there is no folder that a log can be written to: {0}")]
+    Create(io::Error),
+    #[error("the log cannot be read back: {0}")]
+    Read(io::Error),
     #[error("the log cannot be copied: {0}")]
     Copy(#[from] FileError),
     #[error("this process has a log already")]
@@ -40,24 +40,34 @@ pub enum LogError {
 /// The log of a run.
 #[derive(Debug)]
 pub struct Log {
-    path: PathBuf,
+    file: SharedFile,
     warnings: Warnings,
+    /// Whether its file has no name, so that it is lost unless it is copied.
+    pub is_aside: bool,
 }
 
 impl Log {
-    /// Starts the log of this process in the folder `directory`, and shows its essence on `console`. All threads write to it.
+    /// Starts the log of this process in the folder `directory`, and shows its essence on `console`. All threads write to it. A folder that may not
+    /// be written to is told; what is logged is kept aside then, for [`Self::copy_to`].
     pub fn start(directory: &Path, console: &Console) -> Result<Self, LogError> {
         let path = directory.join(FILE_NAME);
-        let file = File::create(&path).map_err(|source| LogError::Create { path: path.clone(), source })?;
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
+        let (file, obstacle) = match opened {
+            Ok(file) => (file, None),
+            Err(error) => (tempfile::tempfile().map_err(LogError::Create)?, Some(error)),
+        };
         let shown = match console.verbosity {
             Verbosity::Quiet => LevelFilter::WARN,
             Verbosity::Normal => LevelFilter::INFO,
             Verbosity::Verbose => LevelFilter::DEBUG,
         };
-        let warnings = Warnings::default();
-        let subscriber = subscriber(file, ConsoleWriter(console.clone()), shown).with(warnings.clone());
+        let (file, warnings) = (SharedFile(Arc::new(Mutex::new(file))), Warnings::default());
+        let subscriber = subscriber(file.clone(), ConsoleWriter(console.clone()), shown).with(warnings.clone());
         tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
-        Ok(Self { path, warnings })
+        if let Some(error) = &obstacle {
+            tracing::warn!("'{}' cannot be written: {error}; the log goes to working_dir alone", path.display());
+        }
+        Ok(Self { file, warnings, is_aside: obstacle.is_some() })
     }
 
     /// What was warned of by now, in order.
@@ -67,7 +77,7 @@ impl Log {
 
     /// Copies what the log holds by now into `directory`.
     pub fn copy_to(&self, directory: &Path) -> Result<(), LogError> {
-        let bytes = std::fs::read(&self.path).map_err(|source| LogError::Read { path: self.path.clone(), source })?;
+        let bytes = self.file.bytes().map_err(LogError::Read)?;
         Ok(write_atomically(&directory.join(FILE_NAME), &bytes)?)
     }
 }
@@ -101,14 +111,14 @@ pub fn tell_names<T: AsRef<str>>(what: &str, names: &[T]) {
     }
 }
 
-fn subscriber<W>(file: File, console: W, shown: LevelFilter) -> impl Subscriber + Send + Sync
+fn subscriber<W>(file: SharedFile, console: W, shown: LevelFilter) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let to_file = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .event_format(FileLine)
-        .with_writer(SharedFile(Arc::new(Mutex::new(file))))
+        .with_writer(file)
         .with_filter(LevelFilter::DEBUG);
     let to_console = tracing_subscriber::fmt::layer()
         .with_ansi(false)
@@ -182,16 +192,28 @@ where
     }
 }
 
-#[derive(Clone)]
+/// A file that threads append to.
+#[derive(Debug, Clone)]
 struct SharedFile(Arc<Mutex<File>>);
+
+impl SharedFile {
+    /// Also where a thread died while it wrote: the file itself is sound.
+    fn lock(&self) -> MutexGuard<'_, File> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that it holds by now.
+    fn bytes(&self) -> io::Result<Vec<u8>> {
+        let (mut file, mut bytes) = (self.lock(), Vec::new());
+        file.seek(SeekFrom::Start(0))?;
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
 
 impl Write for SharedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.lock() {
-            Ok(mut file) => file.write(bytes),
-            // Another thread died while it wrote; the file itself is sound.
-            Err(poisoned) => poisoned.into_inner().write(bytes),
-        }
+        self.lock().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -240,7 +262,7 @@ mod tests {
         let console_path = folder.path().join("console");
         let log_path = folder.path().join("log");
         let console = SharedFile(Arc::new(Mutex::new(File::create(&console_path).expect("a file"))));
-        let file = File::create(&log_path).expect("a file");
+        let file = SharedFile(Arc::new(Mutex::new(File::create(&log_path).expect("a file"))));
         let warnings = Warnings::default();
         let subscriber = subscriber(file, console, LevelFilter::INFO).with(warnings.clone());
         tracing::subscriber::with_default(subscriber, || {
@@ -264,7 +286,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (console_path, log_path) = (folder.path().join("console"), folder.path().join("log"));
         let console = SharedFile(Arc::new(Mutex::new(File::create(&console_path).expect("a file"))));
-        let file = File::create(&log_path).expect("a file");
+        let file = SharedFile(Arc::new(Mutex::new(File::create(&log_path).expect("a file"))));
         let subscriber = subscriber(file, console, LevelFilter::INFO);
         tracing::subscriber::with_default(subscriber, || {
             tell_lines(&(0..9).map(|line| format!("line {line}")).collect::<Vec<_>>(), "lines");

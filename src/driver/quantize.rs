@@ -56,6 +56,8 @@ const SEARCHED: [RangeMethod; 6] = [
 ];
 /// Users of such tools ask for a cosine of 0.99; below this the log warns, whatever is asked for.
 const USUAL_COSINE: f64 = 0.99;
+/// The pass that takes the scales which a network brings.
+pub(super) const TAKE_SCALES: &str = "quant-take-scales";
 /// The results that passes read.
 pub(super) const INFO: &str = "_quant_info.json";
 pub(super) const WEIGHTS: &str = "_quant_weights.safetensors";
@@ -191,6 +193,7 @@ impl NetworkStages<'_> {
         };
         let before = ir::copy_module(module)?;
         let reference = self.measure(module, (&requests, &layers, &given), inputs, Some(files))?;
+        let told = reference.asked.refused.clone();
         let more = self.wide_weights(module, &reference, (wanted, &narrow))?;
         if more.is_empty() {
             return Ok(reference);
@@ -198,7 +201,9 @@ impl NetworkStages<'_> {
         *module = before;
         given.split(compare::network(module.as_operation())?, &more)?;
         layers.wide.extend(more);
-        self.measure(module, (&requests, &layers, &given), inputs, None)
+        let reference = self.measure(module, (&requests, &layers, &given), inputs, None)?;
+        warn_of_types(reference.asked.refused.iter().filter(|sentence| !told.contains(sentence)));
+        Ok(reference)
     }
 
     /// Gives channels ranges of their own, where `per_channel` asks for that.
@@ -264,6 +269,7 @@ impl NetworkStages<'_> {
         Ok(wide)
     }
 
+    /// Runs the network on the samples. What is odd about those is told the first time, when they are kept: with `files`.
     fn measure(
         &self,
         module: &Module<'_>,
@@ -278,6 +284,7 @@ impl NetworkStages<'_> {
         let is_quantized =
             !ranges.is_empty() && measured_values(function)?.iter().all(|name| ranges.contains_key(name));
         let source = self.samples(inputs, &executable, is_quantized)?;
+        let is_first = files.is_some();
         if let Some(files) = files
             && *self.configuration.get(&DEBUG_MODE) == Some(DebugMode::DumpCalibrationData)
         {
@@ -292,11 +299,16 @@ impl NetworkStages<'_> {
             })?;
         given.show(&mut calibrated.first.nodes);
         let sample = source.read(&executable, 0)?;
-        question_ranges(&source, &executable, function, inputs)?;
+        if is_first {
+            question_ranges(&source, &executable, function, inputs)?;
+        }
         for (_, info) in &mut calibrated.ranges {
             info.channel_ranges.clone_from(&layers.channel_ranges);
         }
         let asked = self.ask(module, (requests, &layers.wide), &mut calibrated)?;
+        if is_first {
+            warn_of_types(&asked.refused);
+        }
         Ok(Reference { sample, calibrated, asked, source })
     }
 
@@ -322,9 +334,6 @@ impl NetworkStages<'_> {
             ));
         }
         keep_forms(module, info, &mut asked)?;
-        for sentence in &asked.refused {
-            tracing::warn!("types: {sentence}");
-        }
         assign_operand_bits(function, &asked.operands)?;
         assign_float16(function, &asked.float16)?;
         let measured = measured_values(function)?;
@@ -419,8 +428,12 @@ impl NetworkStages<'_> {
         let read = |executable: &FloatExecutable, index: usize| reference.source.read(executable, index);
         let judged = evidence.judged().iter().map(|index| reference.source.name(*index)).collect::<Vec<_>>();
         let command = self.configuration.get(&ACCURACY_COMMAND).as_ref();
+        // The program may run in another folder.
+        let folder = std::path::absolute(self.configuration.get(&WORKING_DIR))?;
         let judge = command.map(|command| {
-            move |executable: &FloatExecutable, outputs: &[Vec<Array>]| judge(command, executable, outputs, &judged)
+            move |executable: &FloatExecutable, outputs: &[Vec<Array>]| {
+                judge((command, &folder), executable, outputs, &judged)
+            }
         });
         let latency = |module: &Module<'_>| {
             self.latency_of(module).map_err(|error| CalibrationError::Threshold(format!("latency_budget: {error}")))
@@ -485,6 +498,13 @@ impl NetworkStages<'_> {
             files.append(file, &part)?;
         }
         Ok(files.staged_path(file)?)
+    }
+}
+
+/// Says which types are asked for and not given.
+fn warn_of_types<'s>(refused: impl IntoIterator<Item = &'s String>) {
+    for sentence in refused {
+        tracing::warn!("types: {sentence}");
     }
 }
 

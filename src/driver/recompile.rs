@@ -121,7 +121,7 @@ fn nodes_of(function: OperationRef<'_, '_>) -> Vec<ModelNode> {
         if let Some(op) = Op::of(operation).filter(|op| *op != Op::Constant) {
             let operator = op.onnx().name.to_owned();
             let Origin { name, nodes: origins } = operation.origin();
-            let node = |name| ModelNode { name, operator: operator.clone(), inputs: None, outputs: Vec::new() };
+            let node = |name: String| ModelNode::new(&name, &operator);
             nodes.extend([name].into_iter().chain(origins).map(node));
         }
     }

@@ -4,11 +4,12 @@ use super::command_line::{AT_FAULT, CommandLine, DONE, Mode};
 use super::commands::equivalent_commands;
 use super::compile::{CompileError, Stage, Stages, compile};
 use super::configuration::{
-    CALIBRATION_TYPE, CalibrationType, Configuration, Environment, FastPerf, Problems, Severity, Status, WORKING_DIR,
-    configuration_text, printable,
+    CALIBRATION_TYPE, CalibrationType, Configuration, Environment, FastPerf, INPUT_LAYOUT_TRAIN, INPUT_NAME,
+    INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, InputSettings, InputType, Problems, Purpose, Severity, Status,
+    WORKING_DIR, Word, configuration_text, printable,
 };
 use super::import::{inputs, load_model, model_facts, model_inputs};
-use super::log::Log;
+use super::log::{Log, tell_lines};
 use super::outcome::{CompilationOutcome, failure_json};
 use super::progress::Console;
 use super::{check, recompile};
@@ -32,8 +33,12 @@ pub(super) fn run(command_line: &CommandLine, mode: &Mode) -> u8 {
             "--input-shape has an effect only with --fast-perf or the check of a --model; input_shape of the configuration says it here"
         );
     }
-    let (text, status) = match work(command_line, mode, &console) {
-        Ok(Done { configuration, outcome: Some(outcome) }) => {
+    let configuration = match configured(command_line, mode) {
+        Ok(configuration) => configuration,
+        Err(error) => return failed(command_line, &log, &error),
+    };
+    let (text, status) = match work(command_line, mode, &configuration, &console) {
+        Ok(Some(outcome)) => {
             tracing::info!("{}", outcome.last_line(&configuration));
             let short = command_line.min_cosine.and_then(|wanted| outcome.falls_short(wanted, &configuration));
             let errors: Vec<String> = short.into_iter().collect();
@@ -43,19 +48,34 @@ pub(super) fn run(command_line: &CommandLine, mode: &Mode) -> u8 {
             let status = finish(&log, &configuration).max(if errors.is_empty() { DONE } else { AT_FAULT });
             (outcome.to_json(&configuration, &log.warnings(), &errors), status)
         }
-        Ok(Done { configuration, outcome: None }) => return finish(&log, &configuration),
+        Ok(None) => return finish(&log, &configuration),
         Err(error) => {
-            report(&error);
-            (failure_json(&error, &log.warnings()), AT_FAULT)
+            let status = failed(command_line, &log, &error);
+            // The log beside earlier results is theirs, unless this one has no other place.
+            if log.is_aside {
+                finish(&log, &configuration);
+            }
+            return status;
         }
     };
+    print_json(command_line, &text).max(status)
+}
+
+/// Tells what stopped a run.
+fn failed(command_line: &CommandLine, log: &Log, error: &CompileError) -> u8 {
+    report(error);
+    print_json(command_line, &failure_json(error, &log.warnings()));
+    AT_FAULT
+}
+
+fn print_json(command_line: &CommandLine, text: &serde_json::Value) -> u8 {
     if command_line.json
         && let Err(error) = print(&format!("{text:#}\n"))
     {
         tracing::error!("{error}");
         return AT_FAULT;
     }
-    status
+    DONE
 }
 
 /// Copies the log to the results.
@@ -73,14 +93,8 @@ fn finish(log: &Log, configuration: &Configuration) -> u8 {
     }
 }
 
-/// What was done.
-struct Done {
-    configuration: Configuration,
-    /// Nothing where only the pipeline was printed.
-    outcome: Option<CompilationOutcome>,
-}
-
-fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Done, CompileError> {
+/// Reads the configuration, or makes it.
+fn configured(command_line: &CommandLine, mode: &Mode) -> Result<Configuration, CompileError> {
     let environment = Environment::of_this_machine();
     let configuration = match mode {
         Mode::Recompile { config, .. } => Configuration::read_for_stored_model(config, &environment)?,
@@ -95,19 +109,29 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Do
         tracing::warn!("{}", problem.without_severity());
     }
     log_parameters(&configuration);
+    Ok(configuration)
+}
+
+/// Compiles. Nothing comes of it where only the pipeline is printed.
+fn work(
+    command_line: &CommandLine,
+    mode: &Mode,
+    configuration: &Configuration,
+    console: &Console,
+) -> Result<Option<CompilationOutcome>, CompileError> {
     if command_line.print_pipeline {
-        let (declared, inputs) = inputs(&configuration)?;
+        let (declared, inputs) = inputs(configuration)?;
         let hbm = configuration.output_path(".hbm");
-        print(&format!("{}\n", equivalent_commands(&configuration, &declared, &inputs, &hbm)))
+        print(&format!("{}\n", equivalent_commands(configuration, &declared, &inputs, &hbm)))
             .map_err(|error| fault(error.to_string()))?;
-        return Ok(Done { configuration, outcome: None });
+        return Ok(None);
     }
     // The pool of the process; one that is there already is as good, since results do not depend on it.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(configuration.threads()).build_global();
     let stages = Stages { console, stop_after: command_line.last_stage() };
     let outcome = match mode {
-        Mode::Recompile { model, .. } => recompile::recompile(&configuration, model, &stages),
-        Mode::Config(_) | Mode::BuiltIn(_) => compile(&configuration, &stages),
+        Mode::Recompile { model, .. } => recompile::recompile(configuration, model, &stages),
+        Mode::Config(_) | Mode::BuiltIn(_) => compile(configuration, &stages),
     };
     let written = outcome.as_ref().map(|outcome| outcome.files.as_slice()).unwrap_or_default();
     for ending in [".hbm", "_advice.json"] {
@@ -118,7 +142,7 @@ fn work(command_line: &CommandLine, mode: &Mode, console: &Console) -> Result<Do
         outcome.purpose = Some(options.purpose);
         check::show(&outcome);
     }
-    Ok(Done { configuration, outcome: Some(outcome) })
+    Ok(Some(outcome))
 }
 
 /// `--min-cosine` needs samples, and outputs to judge by them.
@@ -166,7 +190,29 @@ fn built_in_configuration(options: &FastPerf, environment: &Environment) -> Resu
         options.purpose.name(),
         file.display()
     );
-    Ok(Configuration::read(&file, environment)?)
+    let configuration = Configuration::read(&file, environment)?;
+    if options.purpose == Purpose::Speed {
+        tell_lines(&configuration.inputs.iter().map(guessed).collect::<Vec<_>>(), "inputs");
+    }
+    Ok(configuration)
+}
+
+/// What an input is taken for, which the predicted latency is of.
+fn guessed(input: &InputSettings) -> String {
+    let (name, shape) = (input.get(&INPUT_NAME), input.get(&INPUT_SHAPE));
+    let (name, shape) = (name.as_deref().unwrap_or_default(), shape.as_deref().unwrap_or_default());
+    let shape = shape.iter().map(u64::to_string).collect::<Vec<_>>().join("x");
+    let (train, runtime) = (*input.get(&INPUT_TYPE_TRAIN), *input.get(&INPUT_TYPE_RT));
+    let taken = match runtime {
+        InputType::Featuremap => "a featuremap".to_owned(),
+        _ => format!(
+            "an image: {} at run time, trained on {} in {}",
+            runtime.word(),
+            train.word(),
+            input.get(&INPUT_LAYOUT_TRAIN).word()
+        ),
+    };
+    format!("input '{name}' ({shape}) is taken for {taken}")
 }
 
 /// The list is long, so it is for the file; the console is told how many were given.

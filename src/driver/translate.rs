@@ -39,6 +39,9 @@ struct Command {
     /// Shape of an input whose dimensions are dynamic (repeatable); a dynamic first dimension is 1 unless given
     #[arg(long, value_name = "NAME=1x3x224x224", value_parser = input_shape, conflicts_with_all = ["export_onnx", "emit_hbm", "disassemble_hbm"])]
     input_shape: Vec<(String, Vec<usize>)>,
+    /// With --import-onnx: operators on integers as hb_compile compiles them, on reals between quantization and dequantization
+    #[arg(long, requires = "import_onnx")]
+    for_compilation: bool,
     /// With --import-caffe: the prototxt
     #[arg(long, value_name = "FILE", requires = "import_caffe")]
     proto: Option<PathBuf>,
@@ -125,6 +128,7 @@ fn run(command: &Command) -> Result<(), TranslateError> {
             }
             _ => ModelSource::load(&ModelFiles { model: command.input.clone(), proto: command.proto.clone() })?,
         };
+        let source = if command.for_compilation { source.for_compilation() } else { source };
         let module = source.import(&context, &ImportOptions { input_shapes })?;
         if command.emit_bytecode {
             mlir::bytecode(module.as_operation())?

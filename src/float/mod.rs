@@ -6,6 +6,7 @@ mod expand_splits;
 mod fold;
 mod fold_image;
 mod forward_slices;
+pub mod frozen_sizes;
 mod fuse_activations;
 mod fuse_functions;
 mod fuse_normalizations;

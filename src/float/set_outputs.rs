@@ -19,7 +19,7 @@ pub static PASS: PassDefinition = PassDefinition {
     description: "The results of the nodes, in the order in which they are named, are what the function returns instead of its own \
 results; all results of a node that has several. A node that the importer made several operations of is named as in the user's network, \
 and its results are those of the last of them. An output has the name of its node, with `_0`, `_1`.. where the node has several results; one \
-that was an output before keeps its name. What is needed for no output any more goes: operations, and arguments that only they read. \
+that was an output before keeps its name, and no other one gets it. What is needed for no output any more goes: operations, and arguments that only they read. \
 Without names nothing changes. It runs before everything else, so that nothing is fused over an output.",
     anchor: "func.func",
     options: &[OptionDefinition {
@@ -40,6 +40,8 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
     let read_before: Vec<bool> =
         ir::arguments(block).into_iter().map(|argument| !ir::users(argument).is_empty()).collect();
     let (mut values, mut names, mut taken) = (Vec::new(), Vec::new(), Names::default());
+    // Whoever reads an output by its name must not get another one.
+    taken.extend(old.values().cloned());
     for (index, node) in nodes.iter().enumerate() {
         if nodes.iter().take(index).any(|other| other == node) {
             return Err(PassFailure::Message(format!("node '{node}' is named twice")));
@@ -47,7 +49,11 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
         let results = ir::results(last_operation(block, node)?);
         for (number, result) in results.iter().enumerate() {
             let own = if results.len() == 1 { node.clone() } else { format!("{node}_{number}") };
-            names.push(taken.unique(old.get(&key(*result)).unwrap_or(&own)));
+            let name = old.get(&key(*result)).cloned().unwrap_or_else(|| taken.unique(&own));
+            if name != own {
+                tracing::info!("the result of node '{node}' is output '{name}'");
+            }
+            names.push(name);
             values.push(*result);
         }
     }

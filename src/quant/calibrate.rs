@@ -1,6 +1,7 @@
 //! Calibration: runs the float network on samples and measures values.
 
 use super::Observer;
+use super::masks::SoftmaxRows;
 use super::moments::{MomentsPlan, TakenValues};
 use crate::cpu::{Array, Error, FloatExecutable};
 use hb_dialects::ElementType;
@@ -11,6 +12,7 @@ use hb_dialects::{
 };
 use melior::ir::{Module, OperationRef};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -101,6 +103,8 @@ pub struct Measured<'m> {
     pub outputs_of: &'m [usize],
     /// What is kept to measure moments.
     pub moments: &'m MomentsPlan,
+    /// The rows of values that a Softmax alone reads, whose masks need no range.
+    pub rows: &'m HashMap<String, SoftmaxRows>,
 }
 
 /// What was seen while samples ran.
@@ -194,7 +198,7 @@ pub fn outputs(
 
 fn measure_some(
     executable: &FloatExecutable,
-    Measured { names, histograms, outputs_of, moments }: &Measured<'_>,
+    Measured { names, histograms, outputs_of, moments, rows }: &Measured<'_>,
     indices: &[usize],
     read: &Read<'_>,
     done: &(dyn Fn() + Sync),
@@ -206,14 +210,15 @@ fn measure_some(
         let given = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
             let Some(values) = view.values::<f32>() else { return };
             if names.contains(name) {
+                let shown = rows.get(name).map_or(Cow::Borrowed(values), |rows| rows.shown(values));
                 match observers.get_mut(name) {
-                    Some(observer) => observer.observe(values),
+                    Some(observer) => observer.observe(&shown),
                     None => {
                         let mut observer = match histograms.contains(name) {
                             true => Observer::default(),
                             false => Observer::of_ends(),
                         };
-                        observer.observe(values);
+                        observer.observe(&shown);
                         observers.insert(name.to_owned(), observer);
                     }
                 }

@@ -5,6 +5,7 @@ use super::{
     groups::ScaleGroups,
     info::{CalibrationInfo, Judge, QuantInfo, ValueInfo},
     linear::LinearLayer,
+    masks::softmax_rows,
     moments::{Moments, MomentsPlan},
     observer::Observer,
     ranges::RangeChooser,
@@ -164,7 +165,9 @@ pub fn calibrate(
     let all = || method.choosers.iter().flat_map(RangeMethods::all);
     let needed = all().any(|method| method.chooser.needs_histogram());
     let histograms = if needed { names.clone() } else { HashSet::new() };
-    let measured = Measured { names: &names, histograms: &histograms, outputs_of: &judged, moments: &plan };
+    let rows = softmax_rows(function, &groups)?;
+    let measured =
+        Measured { names: &names, histograms: &histograms, outputs_of: &judged, moments: &plan, rows: &rows };
     let measurement = measure(executable, &measured, samples, done)
         .and_then(|measurement| if method.random { Ok(measurement) } else { check_outputs(executable, measurement) });
     let measurement = measurement.map_err(|error| with_constant(function, error))?;

@@ -1,5 +1,6 @@
 //! `quant-insert-casts`: the QDQ form.
 
+use super::masks::clamp_addends;
 use super::settle::{Settled, activation_of, settle};
 use crate::bpu::lower::{Placement, Types, place};
 use hb_dialects::{
@@ -19,7 +20,8 @@ pub static PASS: PassDefinition = PassDefinition {
     description: "The apply step of quantization. Every value that a quantized operation computes or reads goes through \
 `quant.qcast` and `quant.dcast` with the symmetric int8 scale threshold / 127 of its `hfloat.threshold`, or int16 and threshold / 32767 \
 where `hfloat.bits` is 16; weights with one scale \
-per output channel, biases as int32 with the scale of the accumulator. An operation that has no form on the BPU for these scales stays \
+per output channel, biases as int32 with the scale of the accumulator. Constants of a sum that are further out than its integers show \
+are brought to where they end. An operation that has no form on the BPU for these scales stays \
 float and gets `hfloat.placement = \"cpu\"` with the reason, the others get `\"bpu\"`. A convolution or matrix product whose result no quantized \
 operation reads keeps its 32-bit sums: no cast follows it. Scales are f32 numbers, as ONNX stores them. \
 A reader may see a value in another type: `hfloat.operand_bits` of an operation gives the bits of each operand, 0 for those of the value, and \
@@ -39,6 +41,7 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
 /// What the pass does.
 pub(super) fn insert_casts(function: OperationRef<'_, '_>) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
+    clamp_addends(function)?;
     let Settled { groups, activations, types, .. } = settle(function)?;
     let mut names = Names::of([function]);
     let operations: Vec<_> = types.iter().map(|(operation, _)| *operation).collect();

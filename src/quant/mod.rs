@@ -18,6 +18,7 @@ pub mod info;
 mod insert_casts;
 pub mod judge;
 pub mod linear;
+mod masks;
 mod mix;
 pub mod moments;
 mod observer;

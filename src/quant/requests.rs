@@ -12,7 +12,7 @@ use crate::bpu::lower::{Placement, placement_of};
 use hb_dialects::{
     hfloat::Op,
     ir::{self, IrError, OperationAttributes, Origin},
-    names::{RETURN, SUM_OF_PARTS, output_names},
+    names::{PART, RETURN, SUM_OF_PARTS, output_names},
 };
 use melior::ir::{Attribute, OperationRef, Value, operation::OperationLike};
 use std::{
@@ -203,6 +203,13 @@ impl NodeTypes {
 
 fn is_sum_of_parts(operation: OperationRef<'_, '_>) -> bool {
     operation.has_attribute(SUM_OF_PARTS)
+}
+
+/// Whether a request names a part of a layer that was split and asks for another type than splitting needs.
+fn contradicts_part(types: &NodeTypes, operation: OperationRef<'_, '_>) -> bool {
+    let is_part = operation.has_attribute(PART) && !is_sum_of_parts(operation);
+    let wide = RequestedType::Integers(ActivationType::Int16);
+    is_part && (types.outputs.is_some_and(|asked| asked != wide) || types.input.contains_key(&WEIGHTS))
 }
 
 /// Requests, seen from an operation.
@@ -441,6 +448,11 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
             {
                 let holder = holders.first().map(|holder| described(**holder)).unwrap_or_default();
                 self.refused.push(format!("the inputs of node '{node}' are inside of {holder}, which computes it: they have no type of their own"));
+            }
+            if holders.iter().any(|holder| holder.node() == *node && contradicts_part(types, **holder)) {
+                self.refused.push(format!(
+                    "'{node}' is a part of a layer whose weights have 16 bits: its own weights have 8 and its result 16, whatever is asked"
+                ));
             }
             if let Some(asked) = types.outputs {
                 let given = |holder: &OperationRef<'c, 'a>| Some((self.asking.output(*holder)?.0, described(*holder)));

@@ -44,7 +44,7 @@ struct InferArguments {
     /// a model with one input may leave out NAME=. A single file beside folders serves every sample.
     #[arg(long = "input", value_name = "NAME=FILE_OR_DIR")]
     inputs: Vec<String>,
-    /// Each output goes to DIR/NAME.npy, with `_` for `/` in NAME. Given folders, results are stacked along a new first axis.
+    /// Each output goes to DIR/NAME.npy, with `_` for `/`, `\` and `:` in NAME. Given folders, results are stacked along a new first axis.
     #[arg(long, value_name = "DIR")]
     output_dir: PathBuf,
     /// The network description that belongs to a .caffemodel.

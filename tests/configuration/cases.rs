@@ -377,18 +377,24 @@ fn samples_that_contradict_the_preprocessing() {
 fn names_that_match_nothing() {
     let node = |name: &str, operator: &str| {
         let outputs = vec![format!("{name}_output")];
-        ModelNode { name: name.into(), operator: operator.into(), inputs: Some(2), outputs }
+        ModelNode { inputs: Some(2), outputs, ..ModelNode::new(name, operator) }
     };
     let shape = [Some(1), Some(3), Some(224), Some(224)].to_vec();
     let input = |name: &str| ModelInput { name: name.into(), shape: shape.clone(), element: "float".into() };
     let facts = ModelFacts {
         inputs: vec![input("image")],
-        nodes: vec![node("/stem/Conv", "Conv"), node("/stem/Relu", "Relu"), node("/head/Softmax", "Softmax")],
+        nodes: vec![
+            node("/stem/Conv", "Conv"),
+            node("/stem/Relu", "Relu"),
+            ModelNode { name_in_file: Some("image".into()), ..node("image_1", "Conv") },
+            ModelNode { holder: Some("'branch' (If)".into()), ..node("keep", "Reshape") },
+            node("/head/Softmax", "Softmax"),
+        ],
     };
     let text = BASE
         .replace(
             "  march: 'nash-e'\n",
-            "  march: 'nash-e'\n  output_nodes: '/stem/Conf;/stem/Relu_output'\n  remove_node_name: '/head/Softmax,/stem/Relu'\n  node_info: {/stem/Rely: \
+            "  march: 'nash-e'\n  output_nodes: '/stem/Conf;/stem/Relu_output;/stem/Relu;keep;/stem/Relu'\n  remove_node_name: '/head/Softmax,/stem/Relu;keep;/stem/Relu;image'\n  node_info: {/stem/Rely: \
              {ON: BPU}, /stem/Relu: {InputType7: int16}}\n  run_on_cpu: /head/Softmax\n",
         )
         .replace(
@@ -406,6 +412,12 @@ fn names_that_match_nothing() {
         "output_nodes: the model has no node '/stem/Conf'; did you mean '/stem/Conv'?",
         "output_nodes: '/stem/Relu_output' is a value, not a node; name the node that computes it: '/stem/Relu'",
         "remove_node_name: the model has no node '/head/Softmax,/stem/Relu'; separate names by ';'",
+        "output_nodes: node '/stem/Relu' is named twice; name it once: its results are outputs once",
+        "output_nodes: node 'keep' is inside of node 'branch' (If), whose results alone can be outputs; name that node",
+        "remove_node_name: node 'keep' cannot be removed: it is inside of node 'branch' (If), which stays whole; leave it out",
+        "remove_node_name: node '/stem/Relu' (Relu) cannot be removed; what can be removed is Quantize, Transpose, Dequantize, Cast, Reshape, \
+         Softmax next to an input or output of the model",
+        "remove_node_name: 'image' is an input; the node of that name is called 'image_1' here; write that name",
         "node_info: the model has no node '/stem/Rely'; did you mean '/stem/Relu'?",
         "quant_config: the model has no operator 'Conf'; did you mean 'Conv'?",
         "node_info: node '/stem/Relu' has no input 7; its inputs are 0 to 1",

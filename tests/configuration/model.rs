@@ -72,6 +72,11 @@ fn against_the_model() {
         std::slice::from_ref(&fitting),
         &["input_parameters.input_shape", "leaves dimension 3 of ?x3x224x? open; add input_shape"],
     );
+    mismatch(
+        &unnamed,
+        &[declared("x", &[None, Some(3), None, None], "float")],
+        &["input_parameters.input_shape", "leaves dimensions 2, 3 of ?x3x?x? open; add input_shape"],
+    );
     let one_mean = unnamed.replace("103.94 116.78 123.68", "7");
     mismatch(
         &one_mean,
@@ -112,9 +117,17 @@ fn fast_perf_goes_through_the_same_table() {
         let shapes = shapes.iter().map(|(name, shape)| ((*name).to_owned(), (*shape).to_owned())).collect();
         configuration_text(&FastPerf { shapes, ..options.clone() }, &inputs).expect_err("must fail")
     };
-    assert!(matches!(error(&[]), FastPerfError::Open { dimension: 1, .. }));
+    let open = [("a", "1x3")];
+    let told = "the model leaves sizes of input 'b: \"x\"' (?x?) open; add --input-shape b: \"x\" 1x? with a number in place of each ?";
+    assert_eq!(error(&open).to_string(), told);
     assert!(matches!(error(&[("c", "1")]), FastPerfError::UnknownInput { .. }));
     assert!(matches!(error(&[("a", "1"), ("a", "1")]), FastPerfError::Twice(_)));
+    // All inputs at once.
+    let two = [declared("a", &[None, Some(3), None], "float"), declared("b", &[Some(1), Some(0)], "float")];
+    let error = |shapes| configuration_text(&FastPerf { shapes, ..options.clone() }, &two).expect_err("must fail");
+    let told = "the model leaves sizes of input 'a' (?x3x?), input 'b' (1x0) open; \
+                add --input-shape a 1x3x? --input-shape b 1x? with a number in place of each ?";
+    assert_eq!(error(Vec::new()).to_string(), told);
 }
 
 #[test]

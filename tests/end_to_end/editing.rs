@@ -132,17 +132,45 @@ fn names_of_no_node() {
         error.contains("config.yaml:6:21: model_parameters.remove_node_name: the model has no node 'Softmax_9'"),
         "{error}"
     );
-    let error = refused("output_nodes: 'Conv_3'\n  remove_node_name: 'Add_4'");
+    let mut longer = branches(&["t5"]);
+    longer.nodes.push(transpose("Transpose_5", "y", "t5", &[0, 2, 3, 1]));
+    let cut = "  output_nodes: 'Conv_3'\n  remove_node_name: 'Transpose_5'\n";
+    let error = compile(&longer, cut, "").err().unwrap();
     assert!(
         error.contains(
-            "config.yaml:7:21: model_parameters.remove_node_name: up to output_nodes there is no node 'Add_4'"
+            "config.yaml:7:21: model_parameters.remove_node_name: up to output_nodes there is no node 'Transpose_5'"
         ),
         "{error}"
     );
     let error = refused("remove_node_name: 'Conv_3'");
-    assert!(error.contains("node 'Conv_3' cannot be removed: it became part of a"), "{error}");
+    assert!(
+        error.contains("config.yaml:6:21: model_parameters.remove_node_name: node 'Conv_3' (Conv) cannot be removed"),
+        "{error}"
+    );
     let error = refused("remove_node_name: 'Conv_0/quantise'");
     assert!(error.contains("no node 'Conv_0/quantise'; did you mean 'Conv_0/quantize'?"), "{error}");
+}
+
+/// What only the compiled network shows to be in the way is told with its place, too, and at once.
+#[test]
+fn names_that_are_not_at_an_end() {
+    let transposes = || {
+        vec![
+            transpose("Transpose_0", "x", "a", &[0, 1, 3, 2]),
+            conv("Conv_1", "a", "w", "b"),
+            transpose("Transpose_2", "b", "c", &[0, 1, 3, 2]),
+            Node::new("Relu_3", "Relu", &["c"], &["d"]),
+            transpose("Transpose_4", "d", "e", &[0, 2, 3, 1]),
+            conv("Conv_5", "e", "v", "y"),
+        ]
+    };
+    let constants = [("w", weight(&[4, 3, 1, 1], 1)), ("v", weight(&[2, 4, 1, 1], 2))];
+    let network = graph(&[("x", &[1, 3, 4, 4])], &constants, transposes(), &["y"]);
+    let error = compile(&network, "  remove_node_name: 'Transpose_4; Transpose_2'\n", "").err().unwrap();
+    for name in ["Transpose_4", "Transpose_2"] {
+        let told = format!("config.yaml:6:21: model_parameters.remove_node_name: node '{name}' cannot be removed: ");
+        assert!(error.contains(&told), "{error}");
+    }
 }
 
 /// A node before a convolution, and one behind it.
@@ -617,4 +645,24 @@ fn shapes_that_the_file_fixes() {
     let error = compile(&classifier(), "", "  input_shape: 1x3x12x12\n").err().unwrap();
     assert!(error.contains("Reshape_3"), "{error}");
     assert!(error.contains("input_shape makes input 'x' 1x3x12x12, the model says 1x3x8x8"), "{error}");
+}
+
+/// Constant sizes that still fit, but do not mean the same any more.
+#[test]
+fn sizes_that_do_not_follow() {
+    let row = |shape: &str, batch: &[i64]| {
+        let nodes = vec![conv("Conv_0", "x", "w", "c"), Node::new("Reshape_1", "Reshape", &["c", "shape"], &["y"])];
+        let constants = [("w", weight(&[4, 3, 1, 1], 1)), ("shape", integers(batch))];
+        compile(&graph(&[("x", &[1, 3, 4, 4])], &constants, nodes, &["y"]), "", &format!("  input_shape: {shape}\n"))
+    };
+    let error = row("2x3x4x4", &[1, -1]).err().unwrap();
+    let told = "input_shape: node 'Reshape_1' (Reshape): dimension 0 of its input is 2 in place of 1, but sizes that are constant in the \
+                model do not follow: its result is 1x128, with the shapes of the file 1x64, so that samples are mixed or lost";
+    assert!(error.contains(told), "{error}");
+    // What follows: any number of samples, and any size of image.
+    for (shape, sizes, dims) in
+        [("2x3x4x4", [0, -1], [2, 64]), ("2x3x4x4", [-1, 64], [2, 64]), ("1x3x6x4", [1, -1], [1, 96])]
+    {
+        assert_eq!(row(shape, &sizes).unwrap().outputs()[0].dims, dims);
+    }
 }

@@ -80,3 +80,47 @@ fn a_small_branch_beside_a_large_one_keeps_its_digits() {
         assert!(output.iter().zip(&values).all(|(own, x)| (own - factor * x).abs() <= most), "{output:?}");
     }
 }
+
+/// Attentions as they are exported: what must not count is far below the rest before a Softmax, which gives 0 for it.
+#[test]
+fn masks_before_a_softmax_cost_the_others_no_digits() {
+    let shape = [1, 4, 4];
+    let values: Vec<f32> = (0..16).map(|index| (index * 5 % 16) as f32 / 4.0 - 2.0).collect();
+    let is_hidden = |index: usize| index % 4 > index / 4;
+    let number = |hidden: f32, shown: f32| -> Vec<f32> {
+        (0..16).map(|index| if is_hidden(index) { hidden } else { shown }).collect()
+    };
+    // On paper: each row up to its diagonal.
+    let expected: Vec<f32> = (0..16)
+        .map(|index| {
+            let row = index / 4 * 4;
+            let sum: f32 = values[row..=row + index / 4].iter().map(|value| value.exp()).sum();
+            if is_hidden(index) { 0.0 } else { values[index].exp() / sum }
+        })
+        .collect();
+    for hidden in [-1e4, -65504.0, -1e9, f32::MIN, f32::NEG_INFINITY] {
+        let shown = onnx::tensor::Tensor::new(
+            hb_dialects::ElementType::Bool,
+            shape.to_vec(),
+            (0..16).map(|index| u8::from(!is_hidden(index))).collect::<Vec<_>>().into(),
+        );
+        let masks = [
+            (Node::new("Mask_0", "Add", &["x", "m"], &["s"]), constant(&shape, &number(hidden, 0.0))),
+            (Node::new("Mask_0", "Sub", &["x", "m"], &["s"]), constant(&shape, &number(-hidden, 0.0))),
+            (Node::new("Mask_0", "Where", &["shown", "x", "m"], &["s"]), constant(&[], &[hidden])),
+        ];
+        for (mask, constant) in masks {
+            let kind = mask.operator.clone();
+            let nodes = vec![mask, Node::new("Softmax_1", "Softmax", &["s"], &["y"])];
+            let constants = [("m", constant), ("shown", shown.clone().unwrap())];
+            let graph = graph(&[("x", &shape)], &constants, nodes, &["y"]);
+            let folder = tempfile::tempdir().unwrap();
+            let found = run(folder.path(), &graph, "  calibration_type: max\n", (&shape, &values, &values));
+            // Half a step of a range from 16 below the least of the rows' largest to 1.75, and half a step of the input's, in the exponent.
+            for (found, expected) in found[0].iter().zip(&expected) {
+                let most = 0.5 * (20.0 / 127.0 + 2.0 / 127.0);
+                assert!((found - expected).abs() <= expected * most + 1e-5, "{kind} {hidden}: {found} is {expected}");
+            }
+        }
+    }
+}

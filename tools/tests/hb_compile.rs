@@ -164,6 +164,63 @@ fn the_example_is_compiled_with_its_log() {
     assert!(folder.path().join("hb_compile.log").exists());
 }
 
+/// A folder that may not be written to is no obstacle where the results may be. (A folder in the place of the log stands in the way of every
+/// user, the permissions of a folder not of root.)
+#[test]
+fn a_log_that_cannot_be_here_is_among_the_results() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits/model.onnx");
+    example_configuration(folder.path(), &model);
+    std::fs::create_dir(folder.path().join("hb_compile.log")).expect("a folder");
+    let output = hb_compile(folder.path(), &["-c", "cfg.yaml"]);
+    let shown = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    let told = shown.lines().filter(|line| line.contains("cannot be written") && line.contains("working_dir alone"));
+    assert_eq!(told.count(), 1, "{shown}");
+    let results = folder.path().join("model_output");
+    let log = std::fs::read_to_string(results.join("hb_compile.log")).expect("a log");
+    assert!(log.contains("results are in") && log.contains("calibration_type: max"), "{log}");
+    // A run that fails has no other place for its log either.
+    let cut = std::fs::read_to_string(folder.path().join("cfg.yaml")).expect("a configuration");
+    let cut = cut.replace("model_parameters:\n", "model_parameters:\n  remove_node_name: 'nothing'\n");
+    std::fs::write(folder.path().join("cfg.yaml"), cut).expect("a file");
+    assert_eq!(hb_compile(folder.path(), &["-c", "cfg.yaml"]).status.code(), Some(1));
+    let log = std::fs::read_to_string(results.join("hb_compile.log")).expect("a log");
+    assert!(log.contains("no node 'nothing'"), "{log}");
+}
+
+/// A latency says nothing without what the inputs were taken for.
+#[test]
+fn fast_perf_says_what_it_takes_inputs_for() {
+    use hb::frontend::onnx::{self, model};
+    let folder = tempfile::tempdir().expect("a folder");
+    let value = |name: &str, shape: &[usize]| model::Value {
+        name: name.into(),
+        element: Some(hb_dialects::ElementType::F32),
+        shape: Some(shape.iter().copied().map(model::Dimension::Fixed).collect()),
+    };
+    let nodes = vec![
+        model::Node::new("Relu_0", "Relu", &["image"], &["y"]),
+        model::Node::new("Abs_1", "Abs", &["map"], &["z"]),
+    ];
+    let graph = model::Graph {
+        name: "two".into(),
+        nodes,
+        inputs: vec![value("image", &[1, 3, 6, 4]), value("map", &[1, 5])],
+        outputs: vec![value("y", &[1, 3, 6, 4]), value("z", &[1, 5])],
+        ..model::Graph::default()
+    };
+    onnx::save(&model::Model::new(9, 19, graph), &folder.path().join("two.onnx")).expect("a model");
+    let output = hb_compile(folder.path(), &["--fast-perf", "-m", "two.onnx", "--march", "nash-e"]);
+    let shown = text(&output.stderr);
+    for line in [
+        "input 'image' (1x3x6x4) is taken for an image: nv12 at run time, trained on bgr in NCHW",
+        "input 'map' (1x5) is taken for a featuremap",
+    ] {
+        assert!(shown.lines().any(|told| told == line), "{shown}\nholds {line}");
+    }
+}
+
 /// The number of threads leaves no trace in any result but the log.
 #[test]
 fn jobs_change_no_byte() {

@@ -54,6 +54,44 @@ fn results(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
+/// How much lies in a folder that is still written aside.
+fn temporary(folder: &Path) -> usize {
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.filter(|name| name.to_string_lossy().starts_with(".hb-")).count()
+}
+
+/// The outputs that a program of the user's judges lie among the results, where the next run removes them.
+#[test]
+fn a_run_that_is_killed_while_a_program_judges_leaves_nothing_for_good() {
+    let folder = tempfile::tempdir().expect("a folder");
+    configuration(folder.path());
+    let file = folder.path().join("cfg.yaml");
+    let text = std::fs::read_to_string(&file).expect("a configuration");
+    let judged = text.replace("calibration_type: 'max'", "calibration_type: 'default'");
+    let judged = judged.replace(
+        "calibration_parameters:\n",
+        "calibration_parameters:\n  accuracy_command: 'touch begun; sleep 5; echo 1 #'\n",
+    );
+    std::fs::write(
+        &file,
+        judged.lines().filter(|line| !line.contains("max_percentile")).collect::<Vec<_>>().join("\n"),
+    )
+    .expect("a file");
+    let mut child = start(folder.path());
+    let begin = Instant::now();
+    while !folder.path().join("begun").exists() {
+        assert!(child.try_wait().expect("a state").is_none() && begin.elapsed() < Duration::from_secs(120), "begins");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("can be killed");
+    child.wait().expect("ends");
+    let results = folder.path().join("model_output");
+    assert!(temporary(&results) > 0, "it lies among the results");
+    std::fs::write(&file, text).expect("a file");
+    assert!(start(folder.path()).wait().expect("ends").success());
+    assert_eq!(temporary(&results), 0);
+}
+
 #[test]
 fn a_killed_run_leaves_whole_files_only() {
     let whole = tempfile::tempdir().expect("a folder");
@@ -83,6 +121,7 @@ fn a_killed_run_leaves_whole_files_only() {
         if point % 10 == 9 {
             assert!(start(folder.path()).wait().expect("ends").success());
             assert!(results(&folder.path().join("model_output")) == expected, "another result after a killed run");
+            assert_eq!(temporary(&folder.path().join("model_output")), 0, "what was left is removed");
         }
     }
     assert!(killed > POINTS / 2, "only {killed} runs were still going");

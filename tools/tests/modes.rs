@@ -489,6 +489,50 @@ fn nodes_inside_of_a_branch_are_known_and_told_of() {
     told("  remove_node_name: keep\n", "", &[inside]);
 }
 
+/// The first channel has the largest weights, and is 0 in every sample: the search splits the convolution, and measures again.
+#[test]
+fn what_is_odd_is_told_once_where_layers_are_split() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let weights = Tensor::from_f32s(&[127.0, 0.3, 90.0, -0.2]).reshaped(vec![2, 2, 1, 1]).expect("a tensor");
+    let value = |name: &str| tensor(name, ElementType::F32, &[1, 2, 4, 4]);
+    let graph = Graph {
+        name: "split".into(),
+        nodes: vec![
+            Node::new("gone", "Identity", &["x"], &["same"]),
+            Node::new("Conv_1", "Conv", &["same", "weights"], &["a"]),
+            Node::new("Sigmoid_2", "Sigmoid", &["a"], &["y"]),
+        ],
+        inputs: vec![value("x")],
+        outputs: vec![value("y")],
+        initializers: vec![("weights".into(), weights)],
+        ..Graph::default()
+    };
+    onnx::save(&Model::new(9, 19, graph), &folder.join("split.onnx")).expect("written");
+    std::fs::create_dir(folder.join("samples")).expect("a folder");
+    for sample in 0..10 {
+        let number = |index: usize| ((index * 37 + sample * 101) % 64) as f32 / 8.0 - 4.0;
+        let bytes = (0..32).flat_map(|index| if index < 16 { 0.0 } else { number(index - 16) }.to_le_bytes());
+        std::fs::write(folder.join(format!("samples/{sample}.bin")), bytes.collect::<Vec<u8>>()).expect("a sample");
+    }
+    let told = |nodes: &str| {
+        let yaml = format!(
+            "model_parameters: {{onnx_model: split.onnx, march: nash-e}}\ninput_parameters: {{input_type_train: featuremap, input_type_rt: \
+             featuremap}}\ncalibration_parameters:\n  cal_data_dir: samples\n  quant_config: {{node_config: {{{nodes}}}}}\n"
+        );
+        std::fs::write(folder.join("cfg.yaml"), yaml).expect("a file");
+        text(&done(folder, "hb_compile", &["-c", "cfg.yaml"]).stderr)
+    };
+    let shown = told("gone: {type: int16}");
+    assert!(shown.contains("the weights of 1 layers have 16 bits"), "{shown}");
+    let warnings: Vec<&str> = shown.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert!(warnings.iter().any(|line| line.contains("'gone' has nothing left to compute")), "{shown}");
+    assert!(warnings.iter().all(|line| warnings.iter().filter(|other| *other == line).count() == 1), "{shown}");
+    // What is made of the layer is no node of the user's.
+    let shown = told("Conv_1: {input1: int16}, Conv_1/low: {output: int8}");
+    assert!(shown.contains("'Conv_1/low' is a part of a layer whose weights have 16 bits"), "{shown}");
+}
+
 /// A product of activations, whose second operand the BPU takes as int8 only, and a softmax, which runs on the CPU.
 #[test]
 fn int16_that_cannot_be_is_rolled_back_with_its_reason() {

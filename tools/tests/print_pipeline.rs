@@ -124,3 +124,83 @@ compiler_parameters: {{optimize_level: O2}}
         check(folder.path(), "config.yaml", &format!("{name}/net.hbm"));
     }
 }
+
+/// A convolution between scales that the network brings, in the form of QDQ or of QLinearConv; and one behind it with none, where asked for.
+fn quantized(integers: bool, more: bool) -> model::Model {
+    let value = |name: &str, channels: usize| model::Value {
+        name: name.into(),
+        element: Some(hb_dialects::ElementType::F32),
+        shape: Some([1, channels, 5, 6].map(model::Dimension::Fixed).to_vec()),
+    };
+    let scale = |name: &str, scale: f32| {
+        (name.to_owned(), tensor::Tensor::from_f32s(&[scale]).reshaped(vec![]).expect("a scalar"))
+    };
+    let bytes = |count: usize| (0..count).map(|index| (index * 37 % 251) as u8).collect::<Vec<u8>>();
+    let int8 = |name: &str, shape: &[usize]| {
+        let count = shape.iter().product();
+        let bytes = if count == 1 { vec![3] } else { bytes(count) };
+        (
+            name.to_owned(),
+            tensor::Tensor::new(hb_dialects::ElementType::I8, shape.to_vec(), bytes.into()).expect("a tensor"),
+        )
+    };
+    let node = model::Node::new;
+    let mut nodes = vec![node("Q_0", "QuantizeLinear", &["x", "sx", "zero"], &["xq"])];
+    if integers {
+        let operands = ["xq", "sx", "zero", "wq", "sw", "none", "sy", "zero"];
+        nodes.push(node("Conv_1", "QLinearConv", &operands, &["yq"]));
+    } else {
+        nodes.extend([
+            node("D_0", "DequantizeLinear", &["xq", "sx", "zero"], &["xd"]),
+            node("D_w", "DequantizeLinear", &["wq", "sw", "none"], &["w"]),
+            node("Conv_1", "Conv", &["xd", "w"], &["c"]),
+            node("Q_1", "QuantizeLinear", &["c", "sy", "zero"], &["yq"]),
+        ]);
+    }
+    nodes.push(node("D_1", "DequantizeLinear", &["yq", "sy", "zero"], &["d"]));
+    let last = if more { "Conv_2" } else { "Relu_2" };
+    nodes.push(if more { node(last, "Conv", &["d", "v"], &["y"]) } else { node(last, "Relu", &["d"], &["y"]) });
+    let floats: Vec<f32> = (0..8).map(|index| (index as f32 - 3.4) / 4.0).collect();
+    let none = tensor::Tensor::new(hb_dialects::ElementType::I8, vec![], vec![0].into()).expect("a tensor");
+    let mut initializers =
+        vec![scale("sx", 0.02), scale("sw", 0.01), scale("sy", 0.05), int8("zero", &[]), ("none".into(), none)];
+    initializers.push(int8("wq", &[4, 3, 1, 1]));
+    if more {
+        initializers
+            .push(("v".into(), tensor::Tensor::from_f32s(&floats).reshaped(vec![2, 4, 1, 1]).expect("a tensor")));
+    }
+    let (inputs, outputs) = (vec![value("x", 3)], vec![value("y", if more { 2 } else { 4 })]);
+    let name = "quantized".into();
+    model::Model::new(9, 19, model::Graph { name, nodes, inputs, outputs, initializers, ..model::Graph::default() })
+}
+
+/// Networks that bring scales: of all values, with samples and without, and of some.
+#[test]
+fn networks_that_are_quantized() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let samples = folder.path().join("samples");
+    std::fs::create_dir(&samples).expect("a folder");
+    for seed in 0..8usize {
+        let values = (0..90).map(|index| ((index * 29 + seed * 13) % 101) as f32 / 50.0 - 1.0);
+        let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+        std::fs::write(samples.join(format!("{seed}.bin")), bytes).expect("a sample");
+    }
+    for (integers, more, calibration) in [
+        (false, false, "cal_data_dir: samples"),
+        (false, false, "calibration_type: skip"),
+        (false, true, "cal_data_dir: samples, calibration_type: max"),
+        (true, false, "calibration_type: skip"),
+        (true, true, "cal_data_dir: samples"),
+    ] {
+        onnx::save(&quantized(integers, more), &folder.path().join("network.onnx")).expect("a model");
+        let text = format!(
+            "
+model_parameters: {{onnx_model: network.onnx, march: nash-e, output_model_file_prefix: net, working_dir: out}}
+input_parameters: {{input_type_train: featuremap, input_type_rt: featuremap}}
+calibration_parameters: {{{calibration}}}
+"
+        );
+        std::fs::write(folder.path().join("config.yaml"), text).expect("a file");
+        check(folder.path(), "config.yaml", "out/net.hbm");
+    }
+}

@@ -2,7 +2,7 @@
 //! same table.
 
 use super::input_guess::InputGuess;
-use super::keys::Word;
+use super::keys::{Word, joined};
 use super::model_check::{ModelInput, declared_shape, static_shape};
 use super::parameters::{
     CAFFE_MODEL, CALIBRATION_TYPE, COMPILE_MODE, CORE_NUM, CalibrationType, CompileMode, INPUT_LAYOUT_TRAIN,
@@ -80,11 +80,9 @@ pub enum FastPerfError {
     UnknownInput { name: String, remedy: String },
     #[error("--input-shape: '{0}' is given twice; give each input once")]
     Twice(String),
-    #[error(
-        "--input-shape: the model leaves dimension {dimension} of input '{name}' ({shape}) open; \
-         add --input-shape {name} with its whole shape"
-    )]
-    Open { name: String, dimension: usize, shape: String },
+    /// Inputs with their shapes, and the options that give these; `?` for each size that is open.
+    #[error("the model leaves sizes of {inputs} open; add {options} with a number in place of each ?")]
+    Open { inputs: String, options: String },
     #[error(
         "the name of input '{0}' holds a sign that separates names, which configurations cannot express; rename it in the model"
     )]
@@ -204,17 +202,31 @@ fn shapes(options: &FastPerf, inputs: &[ModelInput]) -> Result<Vec<String>, Fast
             return Err(FastPerfError::UnknownInput { name: name.clone(), remedy: suggestion(name, known(), &all) });
         }
     }
-    let shape = |input: &ModelInput| {
-        if let Some((_, shape)) = options.shapes.iter().find(|(name, _)| *name == input.name) {
-            return Ok(shape.clone());
-        }
-        let open = |dimension| FastPerfError::Open {
-            name: input.name.clone(),
-            dimension,
-            shape: declared_shape(&input.shape),
-        };
-        let shape = static_shape(&input.shape).map_err(open)?;
-        Ok(shape.iter().map(u64::to_string).collect::<Vec<_>>().join("x"))
+    let given = |input: &ModelInput| options.shapes.iter().find(|(name, _)| *name == input.name);
+    let open: Vec<&ModelInput> =
+        inputs.iter().filter(|input| given(input).is_none() && static_shape(&input.shape).is_err()).collect();
+    if !open.is_empty() {
+        return Err(open_sizes(&open));
+    }
+    let shape = |input: &ModelInput| match given(input) {
+        Some((_, shape)) => shape.clone(),
+        None => joined(&static_shape(&input.shape).unwrap_or_default()),
     };
-    inputs.iter().map(shape).collect()
+    Ok(inputs.iter().map(shape).collect())
+}
+
+/// What to write for inputs of which the model leaves sizes open that do not become 1 by themselves.
+fn open_sizes(inputs: &[&ModelInput]) -> FastPerfError {
+    let shown = |input: &&ModelInput| format!("input '{}' ({})", input.name, declared_shape(&input.shape));
+    let option = |input: &&ModelInput| {
+        let mut shape: Vec<_> = input.shape.iter().map(|size| size.filter(|size| *size > 0)).collect();
+        if let Some(first @ None) = shape.first_mut() {
+            *first = Some(1);
+        }
+        format!("--input-shape {} {}", input.name, declared_shape(&shape))
+    };
+    let listed = |text: &dyn Fn(&&ModelInput) -> String, between: &str| {
+        inputs.iter().map(text).collect::<Vec<_>>().join(between)
+    };
+    FastPerfError::Open { inputs: listed(&shown, ", "), options: listed(&option, " ") }
 }

@@ -10,6 +10,7 @@ use super::problem::{Location, Problem, Problems, Severity, suggestion};
 use super::table::{Multiplicity, Named, Parameter, ParameterKind};
 use super::values::ParameterValue;
 use super::{Configuration, InputType, Optimization, StatedTypes};
+use crate::bpu::lower::border::Removable;
 use crate::frontend::ModelFiles;
 use hb_dialects::pass::word;
 
@@ -57,6 +58,18 @@ pub struct ModelNode {
     pub inputs: Option<usize>,
     /// The values that it computes.
     pub outputs: Vec<String>,
+    /// The name that the file gives it, where an input or another node has that.
+    pub name_in_file: Option<String>,
+    /// Name and operator of the node of the model that holds it, where it is in the graph of one.
+    pub holder: Option<String>,
+}
+
+impl ModelNode {
+    /// A node of which no more is known.
+    pub fn new(name: &str, operator: &str) -> Self {
+        let (name, operator) = (name.to_owned(), operator.to_owned());
+        Self { name, operator, inputs: None, outputs: Vec::new(), name_in_file: None, holder: None }
+    }
 }
 
 /// What a configuration is checked against.
@@ -162,6 +175,7 @@ impl Statements<'_> {
             checked.extend(input.and_then(|input| self.checked(declared, input, problems)));
         }
         self.check_names(model, problems);
+        self.check_ends(model, problems);
         self.check_quant_config(model, problems);
         self.check_numbered_inputs(model, problems);
         problems.sort_by_key(|problem| problem.location);
@@ -234,6 +248,13 @@ impl Statements<'_> {
                 problems.push(self.problem(parameter, format!("'{name}' is a value, not a node"), remedy));
                 continue;
             }
+            let renamed = model.nodes.iter().filter(|node| node.name_in_file.as_deref() == Some(name));
+            let renamed: Vec<String> = renamed.map(|node| format!("'{}'", node.name)).collect();
+            if !renamed.is_empty() && thing == NODE {
+                let what = format!("'{name}' is an input; the node of that name is called {} here", renamed.join(", "));
+                problems.push(self.problem(parameter, what, "write that name"));
+                continue;
+            }
             let what = format!("the model has no {thing} '{name}'");
             let remedy = match parameter.multiplicity {
                 Multiplicity::List if name.contains(',') && pieces().all(|piece| known.contains(&piece)) => {
@@ -244,6 +265,34 @@ impl Statements<'_> {
                 _ => near(name, known),
             };
             problems.push(self.problem(parameter, what, remedy));
+        }
+    }
+
+    /// Nodes that cannot be ends of the network, and such that cannot be taken from its ends.
+    fn check_ends(&self, model: &ModelFacts, problems: &mut Vec<Problem>) {
+        let named = |parameter| (self.values)(parameter).map(|(_, values)| values).unwrap_or_default();
+        let names = |parameter| named(parameter).iter().filter_map(ParameterValue::text);
+        let node = |name: &str| model.nodes.iter().find(|node| node.name == name);
+        for (index, name) in names(&OUTPUT_NODES).enumerate() {
+            if names(&OUTPUT_NODES).take(index).any(|other| other == name) {
+                let what = format!("node '{name}' is named twice");
+                problems.push(self.problem(&OUTPUT_NODES, what, "name it once: its results are outputs once"));
+            } else if let Some(holder) = node(name).and_then(|node| node.holder.as_ref()) {
+                let what = format!("node '{name}' is inside of node {holder}, whose results alone can be outputs");
+                problems.push(self.problem(&OUTPUT_NODES, what, "name that node"));
+            }
+        }
+        let kinds = || Removable::ALL.map(Removable::name).join(", ");
+        for node in names(&REMOVE_NODE_NAME).filter_map(node) {
+            let (name, operator) = (&node.name, &node.operator);
+            if let Some(holder) = &node.holder {
+                let what = format!("node '{name}' cannot be removed: it is inside of node {holder}, which stays whole");
+                problems.push(self.problem(&REMOVE_NODE_NAME, what, "leave it out"));
+            } else if Removable::of_onnx(operator).is_none() {
+                let what = format!("node '{name}' ({operator}) cannot be removed");
+                let remedy = format!("what can be removed is {} next to an input or output of the model", kinds());
+                problems.push(self.problem(&REMOVE_NODE_NAME, what, remedy));
+            }
         }
     }
 
@@ -391,9 +440,11 @@ impl Statements<'_> {
             }
             None => match static_shape(&declared.shape) {
                 Ok(shape) => Some(shape),
-                Err(dimension) => {
+                Err(open) => {
                     let shape = declared_shape(&declared.shape);
-                    let what = format!("{label}: the model leaves dimension {dimension} of {shape} open");
+                    let open = open.iter().map(usize::to_string).collect::<Vec<_>>();
+                    let dimensions = if open.len() == 1 { "dimension" } else { "dimensions" };
+                    let what = format!("{label}: the model leaves {dimensions} {} of {shape} open", open.join(", "));
                     problems.push(self.problem(
                         &INPUT_SHAPE,
                         what,
@@ -467,16 +518,16 @@ fn fits(shape: &[u64], declared: &[Option<u64>]) -> bool {
     shape.len() == declared.len()
 }
 
-/// The shape with an open first dimension set to 1; the number of the first other open dimension is the error. A first
+/// The shape with an open first dimension set to 1; the numbers of the other open dimensions are the error. A first
 /// dimension of 0 is an open one (manual, `--input-shape`).
-pub fn static_shape(declared: &[Option<u64>]) -> Result<Vec<u64>, usize> {
+pub fn static_shape(declared: &[Option<u64>]) -> Result<Vec<u64>, Vec<usize>> {
     let size = |(index, size): (usize, &Option<u64>)| match size {
-        Some(size) if *size > 0 => Ok(*size),
-        Some(_) => Err(index),
         None if index == 0 => Ok(1),
-        None => Err(index),
+        size => size.filter(|size| *size > 0).ok_or(index),
     };
-    declared.iter().enumerate().map(size).collect()
+    let sizes = || declared.iter().enumerate().map(size);
+    let open: Vec<usize> = sizes().filter_map(Result::err).collect();
+    if open.is_empty() { Ok(sizes().filter_map(Result::ok).collect()) } else { Err(open) }
 }
 
 /// A shape with `?` for what is open.

@@ -247,7 +247,7 @@ parameters! {
 
         /// The shape of the model's input. Read from the model where it is left out; needed for dimensions that the model
         /// leaves open, except the first, which becomes 1. Sizes that the model fixes may be changed, too: all shapes are inferred
-        /// anew, and a node that does not fit is named.
+        /// anew, and nodes that do not fit, or whose constant sizes do not follow, are named.
         INPUT_SHAPE: Option<Vec<u64>> = row(Group::Input, "input_shape", SHAPE).supported();
 
         /// The preprocessing that becomes part of the model: (data - `mean_value`) * `scale_value`, or a part of it. Where it

@@ -1,6 +1,6 @@
 //! Networks that are not compiled: ONNX, and MLIR of the float, QDQ and bpu level.
 
-use super::removable::{Edges, of_onnx, removable};
+use super::removable::{Edges, removable};
 use crate::bpu::lower::border::Removable;
 use crate::frontend::onnx::model::{Model, Value};
 use crate::hbm::ModelParameter;
@@ -131,7 +131,7 @@ impl NetworkInformation {
         let edges: Vec<Edges> = computing()
             .map(|node| Edges {
                 name: node.name.clone(),
-                kind: of_onnx(&node.operator),
+                kind: Removable::of_onnx(&node.operator),
                 inputs: node.inputs.iter().filter(|input| !constants.contains(input)).cloned().collect(),
                 outputs: node.outputs.iter().filter(|output| !output.is_empty()).cloned().collect(),
             })

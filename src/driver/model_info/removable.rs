@@ -2,17 +2,7 @@
 //! Parameters").
 
 use crate::bpu::lower::border::Removable;
-use hb_dialects::hfloat;
 use std::collections::HashSet;
-
-/// As what an operator of ONNX can be removed.
-pub fn of_onnx(operator: &str) -> Option<Removable> {
-    match operator {
-        "QuantizeLinear" => Some(Removable::Quantize),
-        "DequantizeLinear" => Some(Removable::Dequantize),
-        other => hfloat::Op::ALL.iter().find(|op| op.onnx().name == other).and_then(|op| Removable::of_float(*op)),
-    }
-}
 
 /// A node with the values that it reads, without constants, and gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +58,7 @@ mod tests {
 
     fn node(name: &str, operator: &str, inputs: &[&str], output: &str) -> Edges {
         let inputs = inputs.iter().map(|input| (*input).to_owned()).collect();
-        Edges { name: name.into(), kind: of_onnx(operator), inputs, outputs: vec![output.into()] }
+        Edges { name: name.into(), kind: Removable::of_onnx(operator), inputs, outputs: vec![output.into()] }
     }
 
     fn names(nodes: &[Edges], inputs: &[&str], outputs: &[&str]) -> Vec<(String, &'static str)> {

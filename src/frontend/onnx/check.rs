@@ -47,7 +47,8 @@ fn check_inside(graph: &mut Graph, outer: &HashSet<String>, taken: &mut Names) -
 fn make_names_unique(nodes: &mut [Node], taken: &mut Names) {
     let repeated: Vec<&mut Node> = nodes.iter_mut().filter(|node| !taken.take(&node.name)).collect();
     for node in repeated {
-        node.name = taken.unique(&node.name);
+        let name = taken.unique(&node.name);
+        node.name_in_file = Some(std::mem::replace(&mut node.name, name));
     }
 }
 
@@ -260,6 +261,8 @@ mod tests {
         check(&mut graph).unwrap();
         let names: Vec<_> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
         assert_eq!(names, ["r", "r_2", "r_1", "r_3"]);
+        let in_file: Vec<_> = graph.nodes.iter().map(|node| node.name_in_file.as_deref()).collect();
+        assert_eq!(in_file, [None, Some("r"), None, Some("r")]);
     }
 
     #[test]

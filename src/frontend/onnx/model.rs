@@ -72,6 +72,8 @@ pub struct Graph {
 pub struct Node {
     /// Unique in the graph, never empty.
     pub name: String,
+    /// The name that the file gives it, where an input or another node has that.
+    pub name_in_file: Option<String>,
     /// The node of the user's model that it was made of, where it is not that node.
     pub made_of: Option<String>,
     /// Empty: the default domain.
@@ -166,6 +168,7 @@ impl Node {
         let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
             name: name.to_owned(),
+            name_in_file: None,
             made_of: None,
             domain: String::new(),
             operator: operator.to_owned(),

@@ -174,6 +174,7 @@ impl Reader<'_> {
     fn node(&mut self, proto: NodeProto) -> Result<Node, OnnxError> {
         let mut node = Node {
             name: proto.name,
+            name_in_file: None,
             made_of: None,
             domain: if is_default_domain(&proto.domain) { String::new() } else { proto.domain },
             operator: proto.op_type,

@@ -69,6 +69,15 @@ impl Removable {
         }
     }
 
+    /// The type of an operator of ONNX.
+    pub fn of_onnx(operator: &str) -> Option<Self> {
+        match operator {
+            "QuantizeLinear" => Some(Self::Quantize),
+            "DequantizeLinear" => Some(Self::Dequantize),
+            other => hfloat::Op::ALL.iter().find(|op| op.onnx().name == other).and_then(|op| Self::of_float(*op)),
+        }
+    }
+
     /// The type of an operation of the BPU.
     pub fn of_bpu(op: bpu::Op) -> Option<Self> {
         match op {
@@ -120,6 +129,11 @@ pub fn removable(function: OperationRef<'_, '_>) -> Vec<BorderNode> {
         }
     }
     found
+}
+
+/// Why nodes of these names are still in a network of segments, a line for each that is.
+pub fn unremoved(function: OperationRef<'_, '_>, names: &[String]) -> Vec<String> {
+    segments::unremoved(function, names)
 }
 
 /// What the deployed network does without, in the order in which it was removed.

@@ -287,13 +287,15 @@ fn moved_element(movement: &Node<'_, '_>, element: Element) -> Result<Option<Ele
 
 /// Every name that was asked for was removed by now, or it is said why not.
 fn check_names(function: OperationRef<'_, '_>, names: &[String]) -> Result<(), PassFailure> {
-    let removed = removed(function);
-    let left: Vec<String> = names
-        .iter()
-        .filter(|name| !removed.iter().any(|node| node.name == **name))
-        .map(|name| format!("node '{name}' cannot be removed: {}", obstacle(function, name)))
-        .collect();
+    let left = unremoved(function, names);
     if left.is_empty() { Ok(()) } else { Err(PassFailure::Message(left.join("\n"))) }
+}
+
+/// Why nodes of these names are still in a network of segments, a line for each that is.
+pub(super) fn unremoved(function: OperationRef<'_, '_>, names: &[String]) -> Vec<String> {
+    let removed = removed(function);
+    let left = names.iter().filter(|name| !removed.iter().any(|node| node.name == **name));
+    left.map(|name| format!("node '{name}' cannot be removed: {}", obstacle(function, name))).collect()
 }
 
 /// Why a node was not removed.

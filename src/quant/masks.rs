@@ -5,6 +5,7 @@
 
 use super::{
     groups::ScaleGroups,
+    rules::rule_of,
     thresholds::{ThresholdRange, range_here, value_name},
 };
 use crate::float::constant_before;
@@ -109,6 +110,10 @@ pub(super) fn clamp_addends(function: OperationRef<'_, '_>) -> Result<(), PassFa
         let (&[result], 2, true) = (ir::results(operation).as_slice(), operation.operand_count(), is_sum) else {
             continue;
         };
+        // Floats do not end there.
+        if groups.is_float16(result) || rule_of(operation)?.is_none() {
+            continue;
+        }
         let range = |value| range_here(function, groups.source(value)).map_err(PassFailure::Message);
         for (index, other) in [(0, 1), (1, 0)] {
             let (addend, other) = (operation.operand_at(index)?, operation.operand_at(other)?);

@@ -69,7 +69,6 @@ fn nothing_passes_ddr_twice() {
     for order in [[true, true], [false, true], [true, false], [false, false]] {
         let segment = network([1, 4, 64, 64], 32, order);
         let lowered = lower(&segment, &target(100_000), Effort::O1.into()).unwrap();
-        assert_eq!(lowered.plan.groups.len(), 1, "{order:?}");
         let moved: u64 = lowered
             .program
             .instructions

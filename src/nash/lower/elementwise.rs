@@ -81,7 +81,7 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerEr
     let channels = tensors.first().and_then(|x| of_channels(&node.operator, x));
     // Channels with numbers of their own must stay a dimension.
     if channels.is_none() {
-        collapse(&mut views, builder.keeps_rows());
+        collapse(&mut views, builder.kept_rows(node));
     }
     let sizes = views.last().map(|view| view.shape.clone()).unwrap_or_default();
     let Some(result) = views.pop() else { return Ok(Vec::new()) };

@@ -3,13 +3,13 @@
 use super::super::tile::TilePlacement;
 use super::super::tile::copy::{Copy, Fill};
 use super::super::tile::emitter::EmitError;
-use super::super::tile::view::collapse;
+use super::super::tile::view::{KeptRows, collapse};
 use super::{Builder, LowerError, Steps, unsupported};
 use crate::bpu::model::{BpuNode, Operator, PadMode};
 
 pub fn lower(builder: &mut Builder<'_>, node: &BpuNode) -> Result<Steps, LowerError> {
     let (_, y_at) = builder.output(node)?;
-    let rows = builder.keeps_rows();
+    let rows = builder.kept_rows(node);
     let fail = |error: EmitError| unsupported(node, error.to_string());
     match &node.operator {
         // The storage of the result is the storage of the operand.
@@ -65,8 +65,8 @@ fn is_same(left: &TilePlacement, right: &TilePlacement) -> bool {
         && strides.into_iter().all(|((left, right), size)| *size == 1 || left == right)
 }
 
-/// A copy with as few dimensions as the two views allow; with `rows`, the first stays.
-pub fn copy(source: TilePlacement, destination: TilePlacement, rows: bool) -> Result<Copy, EmitError> {
+/// A copy with as few dimensions as the two views allow; the rows stay.
+pub fn copy(source: TilePlacement, destination: TilePlacement, rows: KeptRows) -> Result<Copy, EmitError> {
     if source.shape != destination.shape {
         return Copy::new(source, destination);
     }
@@ -82,7 +82,7 @@ fn constant_pad(
     y: &TilePlacement,
     before: &[usize],
     value: i32,
-    rows: bool,
+    rows: KeptRows,
 ) -> Result<Steps, EmitError> {
     let ones = vec![1; y.shape.len()];
     let mut steps: Steps = vec![Box::new(copy(x.clone(), y.slice(before, &ones, &x.shape)?, rows)?)];
@@ -129,7 +129,7 @@ fn mirrored_pad(
     y: &TilePlacement,
     [before, after]: [&[usize]; 2],
     reflect: bool,
-    rows: bool,
+    rows: KeptRows,
 ) -> Result<Steps, EmitError> {
     let mut boxes: Vec<Vec<Part>> = vec![Vec::new()];
     for ((&size, &front), &back) in x.shape.iter().zip(before).zip(after) {

@@ -38,6 +38,7 @@ use super::allocate::AllocationError;
 use super::calls::cut;
 use super::isa::{Instruction, Program};
 use super::tile::emitter::EmitError;
+use super::tile::view::KeptRows;
 use super::tile::{TilePlacement, Tiled};
 use crate::bpu::constraints::{Known, explain};
 use crate::bpu::model::{BpuElement, BpuNode, BpuTensor, Clamp, Operator, Segment, TensorId, TensorScale};
@@ -226,9 +227,13 @@ impl<'a> Builder<'a> {
         Ok(Self { segment, target, storage, image: Image::default(), grouped: false })
     }
 
-    /// Whether the rows of results must stay a dimension of their own.
-    fn keeps_rows(&self) -> bool {
-        self.grouped
+    /// Which dimension of the result of a node must stay one of its own.
+    fn kept_rows(&self, node: &BpuNode) -> KeptRows {
+        match node.outputs.first().and_then(|id| self.storage.row_dimension(*id)) {
+            _ if !self.grouped => KeptRows::Nothing,
+            Some(dimension) => KeptRows::Dimension(dimension),
+            None => KeptRows::First,
+        }
     }
 
     /// The side of the matrix engine's array, as tiles should be multiples of it.
@@ -329,7 +334,7 @@ impl<'a> Builder<'a> {
         for OutputCopy { tensor, output, node } in copies {
             let destination = self.storage.output_placement(self.segment, output)?;
             let source = self.placement(tensor)?;
-            let copy = layout::copy(source, destination, false)
+            let copy = layout::copy(source, destination, KeptRows::Nothing)
                 .map_err(|error| LowerError::Malformed(format!("output {output}: {error}")))?;
             let node = node.unwrap_or(self.segment.nodes.len());
             all.push(Work { node, time, is_copy: true, steps: vec![Box::new(copy)] });

@@ -2,7 +2,7 @@
 
 use super::super::isa::{self, BpuElement, Engine, RowOperand, RowProgram, View};
 use super::super::tile::emitter::{EmitError, Emitter, shape6};
-use super::super::tile::view::collapse;
+use super::super::tile::view::{KeptRows, collapse};
 use super::super::tile::{Axis, TileDimension, TileOperand, TilePlacement, TileStep, Tiled, product};
 use super::{Builder, LowerError, Steps, elementwise::view, scale, unsupported};
 use crate::bpu::model::{BpuNode, BpuTensor, VectorProgram, vector_frame};
@@ -53,8 +53,8 @@ pub fn lower(
         of_rows.push(part(&outer).map_err(|error| unsupported(node, error.to_string()))?);
         in_rows.push(part(along).map_err(|error| unsupported(node, error.to_string()))?);
     }
-    collapse(&mut of_rows, builder.keeps_rows());
-    collapse(&mut in_rows, false);
+    collapse(&mut of_rows, builder.kept_rows(node));
+    collapse(&mut in_rows, KeptRows::Nothing);
     let mut sizes = of_rows.first().map(|view| view.shape.clone()).unwrap_or_default();
     let row = in_rows.first().map(|view| view.shape.clone()).unwrap_or_default();
     if sizes.is_empty() {

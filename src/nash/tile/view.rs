@@ -85,18 +85,36 @@ pub fn strides_in_order(shape: &[usize], order: &[usize], element_bytes: usize) 
     strides
 }
 
-/// Merges dimensions that are neighbours in memory in all of the views, which have one shape, and drops those of size 1. With `rows`, the
-/// first that stays is left as it is.
-pub fn collapse(views: &mut [TilePlacement], rows: bool) {
+/// Which dimension is that of rows, and stays one when others are merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptRows {
+    /// None.
+    Nothing,
+    /// The first with more than one index.
+    First,
+    /// This one.
+    Dimension(usize),
+}
+
+/// Merges dimensions that are neighbours in memory in all of the views, which have one shape, and drops those of size 1.
+pub fn collapse(views: &mut [TilePlacement], rows: KeptRows) {
     let Some(shape) = views.first().map(|view| view.shape.clone()) else { return };
     let mut sizes: Vec<usize> = Vec::new();
     let mut strides: Vec<Vec<i64>> = vec![Vec::new(); views.len()];
+    let mut kept_last = false;
     for (axis, &size) in shape.iter().enumerate() {
         if size == 1 {
             continue;
         }
         let inner: Vec<i64> = views.iter().map(|view| view.strides.get(axis).copied().unwrap_or(0)).collect();
-        let continues = sizes.len() > usize::from(rows)
+        let is_kept = match rows {
+            KeptRows::Nothing => false,
+            KeptRows::First => sizes.is_empty(),
+            KeptRows::Dimension(dimension) => axis == dimension,
+        };
+        let may_merge = !sizes.is_empty() && !is_kept && !kept_last;
+        kept_last = is_kept;
+        let continues = may_merge
             && strides.iter().zip(&inner).all(|(outer, &inner)| {
                 outer.last().copied() == i64::try_from(size).ok().and_then(|size| inner.checked_mul(size))
             });
@@ -132,7 +150,7 @@ mod tests {
     #[test]
     fn a_whole_tensor_is_one_run() {
         let mut views = [dense(&[2, 1, 3, 4]), dense(&[2, 1, 3, 4])];
-        collapse(&mut views, false);
+        collapse(&mut views, KeptRows::Nothing);
         assert_eq!((views[0].shape.as_slice(), views[0].strides.as_slice()), ([24].as_slice(), [1].as_slice()));
     }
 
@@ -141,15 +159,29 @@ mod tests {
         let bias = dense(&[4]).broadcast(&[2, 3, 4]).unwrap();
         let mut views = [dense(&[2, 3, 4]), bias];
         let mut rows = views.clone();
-        collapse(&mut rows, true);
+        collapse(&mut rows, KeptRows::First);
         assert_eq!(rows[0].shape, [2, 3, 4]);
-        collapse(&mut views, false);
+        collapse(&mut views, KeptRows::Nothing);
         assert_eq!(views[0].shape, [6, 4]);
         assert_eq!(views[1].strides, [0, 1]);
         let (bias, dimensions) = views[1].clone().unrepeated();
         assert_eq!(bias.shape, [1, 4]);
         assert_eq!(dimensions, [TileDimension::Fixed(1), TileDimension::Axis(1)]);
         assert!(dense(&[3]).broadcast(&[2]).is_err());
+    }
+
+    #[test]
+    fn rows_stay_wherever_they_are() {
+        let sizes = |rows| {
+            let mut views = [dense(&[2, 3, 1, 4, 5])];
+            collapse(&mut views, rows);
+            views[0].shape.clone()
+        };
+        assert_eq!(sizes(KeptRows::Nothing), [120]);
+        assert_eq!(sizes(KeptRows::First), [2, 60]);
+        assert_eq!(sizes(KeptRows::Dimension(1)), [2, 3, 20]);
+        assert_eq!(sizes(KeptRows::Dimension(3)), [6, 4, 5]);
+        assert_eq!(sizes(KeptRows::Dimension(4)), [24, 5]);
     }
 
     #[test]

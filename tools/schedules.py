@@ -17,7 +17,7 @@ import make_resnet50
 START_US = 50
 # Sizes for open dimensions, and for detectors the size that they are deployed at.
 SHAPES = {"en_PP-OCRv3_det": "1x3x640x640", "en_PP-OCRv4_rec": "1x3x48x320", "magika_standard_v3_3": "1x2048",
-          "silero_vad_16k_sequence": "64x576;1x1x128;1x1x128", "silero_vad_16k_op15": "1x576;2x1x128;1", "retinaface_mb025": "1x3x640x640"}
+          "silero_vad_16k_sequence": "64x576;1x1x128;1x1x128", "silero_vad_16k_op15": "1x576;2x1x128;None", "retinaface_mb025": "1x3x640x640"}
 
 class Network:
     """A graph with random weights, NCHW."""
@@ -78,30 +78,32 @@ def nested_unet(path):
 
 def inputs_of(path):
     graph = onnx.load(path, load_external_data=False).graph
-    return len({value.name for value in graph.input} - {tensor.name for tensor in graph.initializer})
+    constant = {tensor.name for tensor in graph.initializer}
+    return [value.name for value in graph.input if value.name not in constant]
 
 def networks(data, folder):
-    """Name, its line of a configuration, and how many inputs it has."""
+    """Name, its line of a configuration, and the names of its inputs where there are several."""
     for name in sorted(os.listdir(f"{data}/onnx")):
         if name.endswith(".onnx"):
             yield name[:-5], f"onnx_model: '{data}/onnx/{name}'", inputs_of(f"{data}/onnx/{name}")
     for name in sorted(os.listdir(f"{data}/caffe")):
         if name.endswith(".caffemodel"):
             base = f"{data}/caffe/{name[:-11]}"
-            yield "caffe_" + name[:-11], f"caffe_model: '{base}.caffemodel', prototxt: '{base}.prototxt'", 1
+            yield "caffe_" + name[:-11], f"caffe_model: '{base}.caffemodel', prototxt: '{base}.prototxt'", []
     for name, make in (("resnet50", lambda path: onnx.save(make_resnet50.resnet50(), path)), ("stem_1080p", stem), ("nested_unet", nested_unet)):
         path = f"{folder}/{name}.onnx"
         if not os.path.exists(path):
             make(path)
-        yield name, f"onnx_model: '{path}'", 1
+        yield name, f"onnx_model: '{path}'", []
 
 def configuration(model, shape, level, mode, inputs):
     mode, _, factor = mode.partition(":")
     mode = f"compile_mode: {mode}" + (f", balance_factor: {factor}" if factor else "")
-    each = lambda word: "'" + ";".join([word] * inputs) + "'"
+    each = lambda word: "'" + ";".join([word] * max(1, len(inputs))) + "'"
+    names = f"input_name: '{';'.join(inputs)}', " if len(inputs) > 1 else ""
     shape = f"input_shape: '{shape}', " if shape else ""
     return (f"model_parameters: {{{model}, march: nash-e, working_dir: out, output_model_file_prefix: net}}\n"
-            f"input_parameters: {{{shape}input_type_rt: {each('featuremap')}, input_type_train: {each('featuremap')}, input_layout_train: {each('NCHW')}, "
+            f"input_parameters: {{{names}{shape}input_type_rt: {each('featuremap')}, input_type_train: {each('featuremap')}, input_layout_train: {each('NCHW')}, "
             f"norm_type: {each('no_preprocess')}}}\ncalibration_parameters: {{calibration_type: skip}}\n"
             f"compiler_parameters: {{optimize_level: {level}, {mode}}}\n")
 

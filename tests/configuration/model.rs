@@ -44,6 +44,11 @@ fn against_the_model() {
         &[declared("data", &[Some(1), Some(3), Some(224)], "float")],
         &[":9:16: ", "1x3x224x224 is not the model's shape 1x3x224", "give as many sizes as the model does"],
     );
+    mismatch(
+        BASE,
+        &[declared("data", &[], "float")],
+        &[":9:16: ", "1x3x224x224 is given for an input without dimensions", "write None for a scalar"],
+    );
     let other = declared("data", &[Some(1), Some(3), Some(32), Some(32)], "float");
     let checked =
         read(BASE).expect("sound").check_against(&facts(&[other])).expect("sizes that the model fixes may be changed");

@@ -429,11 +429,19 @@ impl Statements<'_> {
         match input.get(&INPUT_SHAPE) {
             Some(shape) if fits(shape, &declared.shape) => Some(shape.clone()),
             Some(shape) => {
-                let what =
-                    format!("{label}: {} is not the model's shape {}", joined(shape), declared_shape(&declared.shape));
-                let remedy = match declared.shape.is_empty() {
-                    true => "the file says of no dimensions there: declare the input's shape in the model",
-                    false => "give as many sizes as the model does",
+                let (what, remedy) = match declared.shape.is_empty() {
+                    true => (
+                        format!("{label}: {} is given for an input without dimensions", joined(shape)),
+                        "write None for a scalar; declare the input's shape in the model if it is none",
+                    ),
+                    false => (
+                        format!(
+                            "{label}: {} is not the model's shape {}",
+                            joined(shape),
+                            declared_shape(&declared.shape)
+                        ),
+                        "give as many sizes as the model does",
+                    ),
                 };
                 problems.push(self.problem(&INPUT_SHAPE, what, remedy));
                 None

@@ -228,6 +228,26 @@ func.func @f(%x: tensor<1x4x3x5xf32>) {
 
 func.func @f(%x: tensor<1x4x3x5xf32>) {
   %none = hfloat.constant dense<> : tensor<0xf32>
+  %s = hfloat.constant dense<[1.0, 1.0, 2.0, 1.5]> : tensor<4xf32>
+  // expected-error @+1 {{'hfloat.resize' op makes 7.5 elements of 5 with 'align_corners', where ONNX and onnxruntime differ about a fraction; give sizes in place of scales: 7 in place of 1.5 is what onnxruntime and PyTorch compute}}
+  %0 = hfloat.resize %x, %none, %s {mode = "linear", coordinate_transformation_mode = "align_corners"} : (tensor<1x4x3x5xf32>, tensor<0xf32>, tensor<4xf32>) -> tensor<*xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x4x3x5xf32>) {
+  %roi = hfloat.constant dense<[0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]> : tensor<8xf32>
+  %s = hfloat.constant dense<[1.0, 1.0, 2.5, 2.0]> : tensor<4xf32>
+  // expected-error @+1 {{'hfloat.resize' op makes 7.5 elements of 3 with 'tf_crop_and_resize'}}
+  %0 = hfloat.resize %x, %roi, %s {coordinate_transformation_mode = "tf_crop_and_resize"} : (tensor<1x4x3x5xf32>, tensor<8xf32>, tensor<4xf32>) -> tensor<*xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x4x3x5xf32>) {
+  %none = hfloat.constant dense<> : tensor<0xf32>
   %z = hfloat.constant dense<[1, 4, 0, 6]> : tensor<4xi64>
   // expected-error @+1 {{'hfloat.resize' op resizes dimensions of [1, 4, 3, 5] to [1, 4, 0, 6]; all must be positive}}
   %0 = hfloat.resize %x, %none, %none, %z : (tensor<1x4x3x5xf32>, tensor<0xf32>, tensor<0xf32>, tensor<4xi64>) -> tensor<*xf32>

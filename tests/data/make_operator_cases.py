@@ -238,13 +238,15 @@ def resize():
         case("Resize", f"scales_opset_{opset}", x, none, scales(1, 1, 2, 2), opset=opset)
         case("Resize", f"sizes_opset_{opset}", x, none, none, Weight(integers(1, 2, 7, 9)), opset=opset, mode="linear")
     for coordinates in ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"]:
+        # From end to end a fraction of an element is refused.
+        ends = coordinates == "align_corners"
         for nearest in ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]:
             more = dict(coordinate_transformation_mode=coordinates, nearest_mode=nearest)
-            form(f"nearest_{coordinates}_{nearest}", [1, 1, 2.6, 0.75], **more)
+            form(f"nearest_{coordinates}_{nearest}", [1, 1, 2.5, 0.6] if ends else [1, 1, 2.6, 0.75], **more)
         for mode in ["linear", "cubic"]:
             more = dict(coordinate_transformation_mode=coordinates, mode=mode)
-            form(f"{mode}_{coordinates}", [1, 1, 2, 1.5], **more)
-            form(f"{mode}_{coordinates}_smaller", [1, 1, 0.8, 0.6], **more)
+            form(f"{mode}_{coordinates}", [1, 1, 2, 1.6] if ends else [1, 1, 2, 1.5], **more)
+            form(f"{mode}_{coordinates}_smaller", [1, 1, 0.75, 0.6] if ends else [1, 1, 0.8, 0.6], **more)
             form(f"{mode}_{coordinates}_sizes", sizes=[1, 2, 1, 9], **more)
     for nearest in ["floor", "round_prefer_floor"]:
         form(f"tf_half_pixel_{nearest}_opset_11", [1, 1, 2.6, 0.75], roi=none, opset=11, nearest_mode=nearest,

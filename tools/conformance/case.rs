@@ -123,7 +123,7 @@ impl Case {
             if let Err(error) = model.prepare(&set.inputs) {
                 return Outcome::Refused(one_line(error));
             }
-            if let Err(reason) = compare(model.as_ref(), &set) {
+            if let Err(reason) = self.compare(model.as_ref(), &set) {
                 return Outcome::Failed(reason);
             }
         }
@@ -145,6 +145,18 @@ impl Case {
             sets.push(DataSet { inputs: tensors(&file("input"), "")?, outputs: tensors(&file("output"), "")? });
         }
         Ok(sets)
+    }
+
+    fn compare(&self, model: &dyn ModelExecutor, set: &DataSet) -> std::result::Result<(), String> {
+        let outputs = model.run(&set.inputs).map_err(one_line)?.outputs;
+        if outputs.len() != set.outputs.len() {
+            return Err(format!("{} outputs instead of {}", outputs.len(), set.outputs.len()));
+        }
+        let name = self.name();
+        for (output, (found, wanted)) in model.outputs().iter().zip(outputs.iter().zip(&set.outputs)) {
+            difference(&name, wanted, found).map_err(|reason| format!("output {output:?}: {reason}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -169,17 +181,6 @@ fn tensors(path: &Path, suffix: &str) -> Result<Vec<Array>> {
         arrays.push(Array::from_bytes(tensor.element(), tensor.shape(), tensor.data())?);
     }
     Ok(arrays)
-}
-
-fn compare(model: &dyn ModelExecutor, set: &DataSet) -> std::result::Result<(), String> {
-    let outputs = model.run(&set.inputs).map_err(one_line)?.outputs;
-    if outputs.len() != set.outputs.len() {
-        return Err(format!("{} outputs instead of {}", outputs.len(), set.outputs.len()));
-    }
-    for (name, (found, wanted)) in model.outputs().iter().zip(outputs.iter().zip(&set.outputs)) {
-        difference(wanted, found).map_err(|reason| format!("output {name:?}: {reason}"))?;
-    }
-    Ok(())
 }
 
 fn one_line(error: impl ToString) -> String {

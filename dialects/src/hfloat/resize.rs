@@ -13,6 +13,9 @@ use melior::ir::{OperationRef, operation::OperationLike};
 /// Positions are computed one by one: far above every network, low enough to visit each one.
 const LARGEST_DIMENSION: u64 = 1 << 24;
 
+/// A length that is not whole by less than this share of it is one that was: scales are quotients that were rounded to f32.
+const FRACTION_BY_ROUNDING: f32 = 1e-5;
+
 /// What a resize takes of its input, dimension by dimension.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resize {
@@ -164,7 +167,7 @@ impl Form {
                 .zip(scales)
                 .map(|(&input, &scale)| match (scale * input as f32) as u64 {
                     0 if input > 0 => Err(format!("leaves nothing of a dimension of {input} at the scale {scale}")),
-                    size => Ok(target(size, input, scale)),
+                    size => self.has_ends(input, scale, size).map(|()| target(size, input, scale)),
                 })
                 .collect();
         }
@@ -183,6 +186,21 @@ impl Form {
             Some(common) => target((common * input as f32).round() as u64, input, common),
         };
         Ok(sizes.iter().zip(inputs).zip(ratios).map(one).collect())
+    }
+
+    /// Where positions are counted from end to end, the end of `input * scale` elements that are no whole number lies in two places: ONNX's own
+    /// results are those of the fraction, onnxruntime's and PyTorch's those of the elements that there are.
+    fn has_ends(&self, input: u64, scale: f32, size: u64) -> Result<(), String> {
+        let length = scale * input as f32;
+        let is_whole = (length - size as f32) <= FRACTION_BY_ROUNDING * length;
+        if !matches!(self.coordinates, "align_corners" | "tf_crop_and_resize") || is_whole || input <= 1 || size <= 1 {
+            return Ok(());
+        }
+        let mode = self.coordinates;
+        Err(format!(
+            "makes {length} elements of {input} with '{mode}', where ONNX and onnxruntime differ about a fraction; \
+             give sizes in place of scales: {size} in place of {scale} is what onnxruntime and PyTorch compute"
+        ))
     }
 
     /// The region of interest of every dimension, as fractions of it.

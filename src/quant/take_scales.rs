@@ -47,6 +47,7 @@ pub struct TakenScales {
 /// # Errors
 /// When attributes or types cannot be read.
 pub fn take_scales(function: OperationRef<'_, '_>) -> Result<TakenScales, PassFailure> {
+    round_results(function)?;
     let mut taken = TakenScales::default();
     let mut said: Vec<(Value<'_, '_>, ThresholdRange)> = Vec::new();
     let mut firsts =
@@ -56,10 +57,6 @@ pub fn take_scales(function: OperationRef<'_, '_>) -> Result<TakenScales, PassFa
         let operand = operation.operand_at(0)?;
         if Op::QuantizeLinear.is(operation) {
             said.push((operand, range));
-            // The network wants integers, also of sums that end it.
-            if let Some(by) = ir::defining_operation(operand) {
-                round_result(by)?;
-            }
             continue;
         }
         let result = operation.result(0).map_err(|error| PassFailure::Message(error.to_string()))?.into();
@@ -89,6 +86,19 @@ pub fn take_scales(function: OperationRef<'_, '_>) -> Result<TakenScales, PassFa
     }
     taken.ranges = write_ranges(function, said)?;
     Ok(taken)
+}
+
+/// What the network makes integers of is wanted as such, also where it ends the network. Which pairs stay depends on that, so it is known first.
+fn round_results(function: OperationRef<'_, '_>) -> Result<(), PassFailure> {
+    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+        if Op::QuantizeLinear.is(operation)
+            && range_of(operation)?.is_some()
+            && let Some(by) = ir::defining_operation(operation.operand_at(0)?)
+        {
+            round_result(by)?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes the ranges of values whose scales were said, the first of each.

@@ -142,6 +142,35 @@ fn integers_clip_wherever_they_are() {
     }
 }
 
+/// Whether the integers before a node are all that it sees follows from those that the network makes of its result, which stand behind it in
+/// the file: a Softmax that ends the network.
+#[test]
+fn a_softmax_between_integers_ends_the_network() {
+    let nodes = [
+        pair("x", "step", "middle", "a"),
+        vec![Node::new("softmax", "Softmax", &["a"], &["b"])],
+        pair("b", "share", "low", "y"),
+    ];
+    let constants = [
+        ("step", constant(&[], &[1.0 / 32.0])),
+        ("middle", integer(0)),
+        ("share", constant(&[], &[1.0 / 255.0])),
+        ("low", integer(-128)),
+    ];
+    let network = graph(&[("x", &[1, 4])], &constants, nodes.concat(), &["y"]);
+    let folder = tempfile::tempdir().unwrap();
+    onnx::save(&Model::new(9, 19, network), &folder.path().join("network.onnx")).unwrap();
+    compile_text(folder.path(), &configuration("", "  calibration_type: skip\n"), 1).unwrap();
+    // 9 is more than the integers show.
+    let x = [0.25, -1.5, 9.0, 3.0];
+    let found = run(&open_model(&folder.path().join("out/network.hbm")), &array(&[1, 4], &x));
+    let clipped = x.map(|x: f32| x.min(127.0 / 32.0).exp());
+    let sum: f32 = clipped.iter().sum();
+    for (found, exponential) in floats(&found[0]).into_iter().zip(clipped) {
+        assert!((found - exponential / sum).abs() <= 1.01 / 255.0, "{found} instead of {}", exponential / sum);
+    }
+}
+
 /// A second range that ends earlier holds where only what moves elements is between it and the first: y = clip(-x, -2, 2).
 #[test]
 fn a_second_range_clips_behind_what_moves() {

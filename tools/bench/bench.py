@@ -12,8 +12,8 @@ Prints, for each network, medians of interleaved runs:
 
 "alone": one image at a time with all cores. "together": as many images at a time as there are cores, time divided by images. Loading,
 compiling and the start of processes are not counted per image. Memory is the largest resident set of the process; onnxruntime's has
-Python and its libraries in it, whose share is printed first. At the end: time per node of hb_compile on chains and trees of many small
-nodes. Networks: those of --data (or $HB_DATA) that are there, the network of examples/digits, and a ResNet-50 with random weights.
+Python and its libraries in it, whose share is printed first. At the end: from the file to the first float result of a transformer encoder of
+1,185 nodes, hb's with the emission of its kernels; and time per node of hb_compile on chains and trees of many small nodes. Networks: those of --data (or $HB_DATA) that are there, the network of examples/digits, and a ResNet-50 with random weights.
 Exit status 1 when something that was to be measured fails.
 """
 import argparse
@@ -155,6 +155,25 @@ class Bench:
         self.row("simulator, together", hb_sim_all, ort_qdq, "ms", 1000, 4)
         self.row("compile", hb_compile, quantize, "s ", 1, 2)
 
+    def first_result(self, folder):
+        """From the file of a network of many nodes to its first result."""
+        path = os.path.join(folder, "encoder.onnx")
+        subprocess.run([sys.executable, os.path.join(HERE, "make_transformer.py"), path], check=True)
+        network = Network("encoder", path, folder, 1)
+        print(f"\n{network.name}, {len(onnx.load(path, load_external_data=False).graph.node)} nodes")
+        ours, theirs = Measurement(), Measurement()
+        for _ in range(self.rounds):
+            ours.add(lambda: self.load_and_run(network))
+            theirs.add(lambda: self.runtime(network, "first", network.model, network.samples))
+        self.row("load and first run", ours, theirs, "ms", 1000, 3)
+
+    def load_and_run(self, network):
+        output = os.path.join(network.folder, "results")
+        command = [self.tool("hb_sim"), "infer", network.model, "--input", network.samples, "--output-dir", output]
+        text, _, memory = run([*command, "--jobs", "1", "--json"], network.folder)
+        report = json.loads(text)
+        return report["prepare_seconds"] + report["run_seconds"][0], memory
+
     def row(self, label, ours, theirs, unit, factor, goal):
         both = not ours.error and not theirs.error
         ratio = f"{statistics.median(ours.seconds) / statistics.median(theirs.seconds):6.2f}" if both else "     -"
@@ -217,7 +236,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--samples", type=int, default=64, help="images per run")
     parser.add_argument("--networks", help="only these, separated by commas; empty for none")
-    parser.add_argument("--nodes", default="1000,10000", help="sizes of chains and trees; empty for none")
+    parser.add_argument("--nodes", default="1000,10000", help="sizes of chains and trees; empty for neither these nor the encoder")
     parser.add_argument("--keep", metavar="FOLDER", help="work there and leave the files")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -230,6 +249,7 @@ def main():
         for name, path in networks(arguments, folder):
             bench.network(Network(name, path, folder, arguments.samples))
         if arguments.nodes:
+            bench.first_result(folder)
             bench.small_nodes(folder, [int(count) for count in arguments.nodes.split(",")])
     for failure in bench.failures:
         print(f"bench.py: not measured: {failure}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
     onnxruntime_child.py nothing
     onnxruntime_child.py infer MODEL.onnx SAMPLES_FOLDER
+    onnxruntime_child.py first MODEL.onnx SAMPLES_FOLDER
     onnxruntime_child.py quantize MODEL.onnx SAMPLES_FOLDER OUTPUT.onnx
 """
 import glob
@@ -21,10 +22,22 @@ def samples(folder):
     return [np.load(path) for path in sorted(glob.glob(f"{folder}/*.npy"))]
 
 
-def infer(model, folder):
+def load(model):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def first(model, folder):
+    array = samples(folder)[0]
+    begin = time.perf_counter()
+    session = load(model)
+    session.run(None, {session.get_inputs()[0].name: array})
+    return {"seconds": time.perf_counter() - begin}
+
+
+def infer(model, folder):
+    session = load(model)
     name = session.get_inputs()[0].name
     arrays = samples(folder)
     session.run(None, {name: arrays[0]})
@@ -71,5 +84,5 @@ def quantize(model, folder, output):
 
 
 if __name__ == "__main__":
-    commands = {"nothing": dict, "infer": infer, "quantize": quantize}
+    commands = {"nothing": dict, "infer": infer, "first": first, "quantize": quantize}
     print(json.dumps(commands[sys.argv[1]](*sys.argv[2:])))

@@ -83,3 +83,47 @@ func.func @f(%x: tensor<3x1x2xf32>, %w: tensor<1x8x2xf32>, %r: tensor<1x8x3xf32>
     : (tensor<3x1x2xf32>, tensor<1x8x2xf32>, tensor<1x8x3xf32>, tensor<0xf32>, tensor<0xi32>, tensor<0xf32>, tensor<0xf32>, tensor<0xf32>) -> (tensor<3x1x1x3xf32>, tensor<1x1x3xf32>, tensor<1x1x3xf32>)
   return
 }
+
+// -----
+
+// A branch that cannot be built, where the condition does not say that the other is taken.
+func.func @f(%c: tensor<i1>, %x: tensor<2xf32>) {
+  // expected-error @+1 {{has a branch that cannot be built, and may take it: the condition is known only when the network runs. the reason}}
+  %y = hfloat.if %c captures(%x) attributes {faults = ["", "the reason"]} {
+  ^bb0(%a: tensor<2xf32>):
+    hfloat.yield %a : tensor<2xf32>
+  } else {
+  ^bb0(%a: tensor<2xf32>):
+    hfloat.yield
+  } : (tensor<i1>, tensor<2xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2xf32>) {
+  %c = hfloat.constant dense<false> : tensor<i1>
+  // expected-error @+1 {{takes a branch that cannot be built: the reason}}
+  %y = hfloat.if %c captures(%x) attributes {faults = ["", "the reason"]} {
+  ^bb0(%a: tensor<2xf32>):
+    hfloat.yield %a : tensor<2xf32>
+  } else {
+  ^bb0(%a: tensor<2xf32>):
+    hfloat.yield
+  } : (tensor<i1>, tensor<2xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%c: tensor<i1>, %x: tensor<2xf32>) {
+  // expected-error @+1 {{has other than two faults, one for each branch}}
+  %y = hfloat.if %c captures(%x) attributes {faults = ["the reason"]} {
+  ^bb0(%a: tensor<2xf32>):
+    hfloat.yield %a : tensor<2xf32>
+  } else {
+  ^bb0(%a: tensor<2xf32>):
+    hfloat.yield
+  } : (tensor<i1>, tensor<2xf32>) -> tensor<2xf32>
+  return
+}

@@ -13,7 +13,7 @@ use crate::frontend::onnx::model::{Attribute, Graph, Model, Value};
 use crate::frontend::onnx::{ImportOptions, OnnxError};
 use crate::frontend::{ModelFiles, ModelSource, SourceError};
 use crate::pipeline;
-use hb_dialects::ir;
+use hb_dialects::{hfloat::has_faults, ir};
 use melior::{Context, ir::Module};
 use std::path::Path;
 
@@ -201,7 +201,11 @@ impl<'c> Imported<'c> {
         let reshaped = Reshaped::of(&facts.inputs, &declared);
         let source = source.for_compilation();
         let as_declared = (!reshaped.0.is_empty()).then(|| source.clone());
-        let original = reshaped.explain(source.import(context, &import_options(&declared)))?;
+        let mut original = reshaped.explain(source.import(context, &import_options(&declared)))?;
+        if ir::body(compare::network(original.as_operation())?).is_some_and(has_faults) {
+            // Only the branches that are taken can be written.
+            reshaped.explain(pipeline::run(context, &mut original, INFER_SHAPES))?;
+        }
         let imported = Self { reshaped, ..Self::of(context, configuration, original, declared)? };
         if let Some(source) = as_declared {
             imported.check_frozen_sizes(context, configuration, (source, &facts.inputs))?;

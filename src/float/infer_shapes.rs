@@ -4,7 +4,7 @@ use super::fold::evaluate;
 use super::regions::{self, Next};
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, attributes, infer_types, missing_shape, normalize_axis, refine},
+    hfloat::{Op, attributes, infer_types, missing_shape, normalize_axis, refine, undecided_fault},
     ir::{self, Constant, OperationAttributes, TensorType, attribute},
     names::{SCALE_AXIS, SCALES},
     pass::{PassDefinition, PassFailure, PassOptions},
@@ -75,6 +75,9 @@ fn cast_like_operand(operation: OperationRef<'_, '_>) -> Result<(), PassFailure>
 fn infer(operation: OperationRef<'_, '_>, op: Op) -> Result<(), String> {
     let context = operation.context_reference();
     let inferred = infer_types(operation)?;
+    if let Some(fault) = undecided_fault(operation)? {
+        return Err(fault);
+    }
     for (result, inferred) in ir::results(operation).into_iter().zip(&inferred) {
         let declared = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
         if declared.element != inferred.element {

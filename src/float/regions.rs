@@ -2,7 +2,7 @@
 
 use super::infer_shapes::run_block;
 use hb_dialects::{
-    hfloat::{Op, carried_count, region_block, yielded},
+    hfloat::{Op, carried_count, infer_types, region_block, yielded},
     ir::{self, OperationAttributes, constant_of},
     pass::PassFailure,
 };
@@ -70,6 +70,8 @@ fn sink_constant<'c>(block: BlockRef<'c, '_>, argument: Value<'c, '_>, operand: 
 
 /// Moves the operations of a region before its operation, which they replace. Gives the first of them, or what comes next.
 fn inline<'c, 'a>(operation: OperationRef<'c, 'a>, index: usize) -> Result<Option<OperationRef<'c, 'a>>, String> {
+    // The fault of a branch that cannot be built.
+    infer_types(operation)?;
     let block = region_block(operation, index)?;
     for (number, argument) in ir::arguments(block).into_iter().enumerate() {
         ir::replace_all_uses(argument, operation.operand_at(number + 1).map_err(|error| error.to_string())?);

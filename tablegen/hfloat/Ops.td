@@ -1025,15 +1025,18 @@ def Hfloat_YieldOp : Op<Hfloat_Dialect, "yield", [Pure, Terminator, ParentOneOf<
 
 def Hfloat_IfOp : Hfloat_Op<"if", "If", [1, 11, 13, 16, 19, 21, 23, 24, 25], "If", [Pure, IsolatedFromAbove, SingleBlock]> {
   let onnxInputs = [OnnxInputs<1, 1, 1>];
-  let onnxAttributes = [RequiredConsumed<"then_branch", "Graph">, RequiredConsumed<"else_branch", "Graph">];
+  let onnxAttributes = [RequiredConsumed<"then_branch", "Graph">, RequiredConsumed<"else_branch", "Graph">, DialectOnly<"faults">];
   let onnxResultElement = "then_branch";
   let upgradeRule = "If";
   let summary = "one of two branches (ONNX If-21)";
   let description = [{
     The branches see only `captured`, as block arguments: what a branch reads from outside is an operand, so that every pass sees
     it. A result whose size is not the same in both branches is known up to the larger one.
+
+    `faults` says of each branch why it cannot be built; empty where it can. Such a branch yields nothing. That is an error unless the condition
+    turns out to be constant and to take the other one.
   }];
-  let arguments = (ins Hfloat_BoolTensor:$condition, Variadic<Hfloat_Tensor>:$captured);
+  let arguments = (ins Hfloat_BoolTensor:$condition, Variadic<Hfloat_Tensor>:$captured, OptionalAttr<StrArrayAttr>:$faults);
   let regions = (region SizedRegion<1>:$then_branch, SizedRegion<1>:$else_branch);
   let results = (outs Variadic<Hfloat_Tensor>:$outputs);
   let assemblyFormat = [{

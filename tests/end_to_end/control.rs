@@ -4,7 +4,8 @@
 use super::{common, compile_text, cosine, floats, open_model};
 use hb::cpu::Array;
 use hb::frontend::onnx;
-use hb::frontend::onnx::model::{Model, Node};
+use hb::frontend::onnx::model::{Attribute, Graph, Model, Node, Value};
+use hb::frontend::onnx::tensor::Tensor;
 use hb::hbm::Hbm;
 use hb::sim::npy;
 use hb_dialects::ElementType;
@@ -170,5 +171,80 @@ fn ranges_in_exported_models_take_scalars() {
             initializer.is_some_and(|(_, tensor)| tensor.shape().is_empty()) || maker == Some("Squeeze"),
             "{input}: {maker:?}"
         );
+    }
+}
+
+/// y = -x where dimension 1 of x has this size, by an If whose other branch is the nodes given, from x to z.
+fn decided_by_shape(size: i64, other: Vec<Node>) -> Graph {
+    let branch = |name: &str, nodes: Vec<Node>, output: &str| {
+        let output = Value { name: output.to_owned(), element: None, shape: None };
+        Attribute::Graph(Box::new(Graph { name: name.to_owned(), nodes, outputs: vec![output], ..Graph::default() }))
+    };
+    let nodes = vec![
+        Node::new("shape", "Shape", &["x"], &["sizes"]),
+        Node::new("size", "Gather", &["sizes", "one"], &["found"]),
+        Node::new("same", "Equal", &["found", "size"], &["condition"]),
+        Node::new("choice", "If", &["condition"], &["y"])
+            .with("then_branch", branch("then", vec![Node::new("negative", "Neg", &["x"], &["n"])], "n"))
+            .with("else_branch", branch("else", other, "z")),
+    ];
+    let scalar = |value: i64| Tensor::from_i64s(&[value]).reshaped(vec![]).unwrap();
+    let constants = [("one", scalar(1)), ("size", scalar(size)), ("axes", Tensor::from_i64s(&[1]))];
+    super::borders::graph(&[("x", &[1, 3, 2])], &constants, nodes, &["y"])
+}
+
+/// Branches that cannot be built, and what their messages say: an operator that nobody knows, a shape that does not fit, and both.
+fn impossible() -> [(Vec<Node>, &'static [&'static str]); 3] {
+    let unknown = Node { domain: "com.acme".to_owned(), ..Node::new("mystery", "Mystery", &["x"], &["z"]) };
+    let squeeze = |output: &str| Node::new("squeeze", "Squeeze", &["x", "axes"], &[output]);
+    let fed = Node { inputs: vec!["narrow".to_owned()], ..unknown.clone() };
+    [
+        (vec![unknown], &["com.acme.Mystery: mystery"]),
+        (vec![squeeze("z")], &["squeeze", "removes dimension 1"]),
+        (vec![squeeze("narrow"), fed], &["squeeze", "com.acme.Mystery: mystery"]),
+    ]
+}
+
+#[test]
+fn only_the_branch_taken_must_be_possible() {
+    let x: Vec<f32> = (0..6).map(|index| index as f32 / 4.0 - 0.75).collect();
+    for (other, _) in impossible() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = super::borders::array(&[1, 3, 2], &x);
+        let outputs = super::borders::compile_and_run(folder.path(), decided_by_shape(3, other), &[input.clone()]);
+        let float = open_model(&folder.path().join("network.onnx")).executor.run(&[input]).unwrap().outputs;
+        // What is exported holds the branch that was taken.
+        onnx::load(&folder.path().join("out/network_original_float_model.onnx")).unwrap();
+        for (x, (float, found)) in x.iter().zip(floats(&float[0]).into_iter().zip(floats(&outputs[0]))) {
+            assert_eq!(float, -x);
+            assert!((found + x).abs() < 0.02, "{found} {x}");
+        }
+    }
+}
+
+#[test]
+fn a_branch_that_is_taken_or_may_be_taken_must_be_possible() {
+    let refused = |graph: Graph| {
+        let folder = tempfile::tempdir().unwrap();
+        onnx::save(&Model::new(9, 19, graph), &folder.path().join("network.onnx")).unwrap();
+        let text = super::types::configuration("", "  calibration_type: skip\n");
+        compile_text(folder.path(), &text, 1).unwrap_err().to_string()
+    };
+    for (other, reasons) in impossible() {
+        let taken = refused(decided_by_shape(4, other.clone()));
+        let mut graph = decided_by_shape(3, other);
+        graph.nodes[2] = Node::new("nan", "IsNaN", &["x"], &["every"]);
+        graph
+            .nodes
+            .insert(3, Node::new("any", "ReduceMax", &["number"], &["most"]).with("keepdims", Attribute::Int(0)));
+        graph.nodes.insert(3, Node::new("number", "Cast", &["every"], &["number"]).with("to", Attribute::Int(1)));
+        graph.nodes.insert(5, Node::new("condition", "Cast", &["most"], &["condition"]).with("to", Attribute::Int(9)));
+        let open = refused(graph);
+        assert!(taken.contains("takes a branch that cannot be built"), "{taken}");
+        assert!(open.contains("known only when the network runs"), "{open}");
+        for message in [taken, open] {
+            assert!(message.contains("choice"), "{message}");
+            assert!(reasons.iter().all(|reason| message.contains(reason)), "{message}");
+        }
     }
 }

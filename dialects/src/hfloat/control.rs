@@ -86,22 +86,68 @@ pub(super) fn branches(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType
     check_one(&operand_type(operation, 0)?, "condition")?;
     let captured: Vec<TensorType> =
         (1..operation.operand_count()).map(|index| operand_type(operation, index)).collect::<Result<_, _>>()?;
-    let mut given = Vec::new();
-    for index in 0..2 {
-        let block = region_block(operation, index)?;
-        check_arguments(block, &captured)?;
-        let values = yielded(block)?;
-        if values.len() != operation.result_count() {
-            return Err(format!("has {} results, but a branch yields {}", operation.result_count(), values.len()));
-        }
-        given.push(values.into_iter().map(type_of).collect::<Result<Vec<_>, _>>()?);
-    }
-    let [then, otherwise] = given.as_slice() else { return Err("has no branches".into()) };
+    let [then_fault, else_fault] = branch_faults(operation)?;
+    let then = branch(operation, (0, &captured), then_fault)?;
+    let otherwise = branch(operation, (1, &captured), else_fault)?;
     // A condition that is constant says which branch it is; the other may give anything.
     if let Some(condition) = constant_of(operation.operand_at(0).map_err(|error| error.to_string())?) {
-        return Ok(if condition.bytes.first() == Some(&0) { otherwise.clone() } else { then.clone() });
+        return if condition.bytes.first() == Some(&0) { otherwise } else { then };
     }
-    then.iter().zip(otherwise).enumerate().map(|(index, (then, otherwise))| either(index, then, otherwise)).collect()
+    match (then, otherwise) {
+        (Ok(then), Ok(otherwise)) => {
+            let pairs = then.iter().zip(&otherwise).enumerate();
+            pairs.map(|(index, (then, otherwise))| either(index, then, otherwise)).collect()
+        }
+        // Only the branch that can be built may be taken.
+        (then, otherwise) => then.or(otherwise),
+    }
+}
+
+/// What a branch gives, or its fault.
+fn branch(
+    operation: OperationRef<'_, '_>,
+    (index, captured): (usize, &[TensorType]),
+    fault: Option<String>,
+) -> Result<Result<Vec<TensorType>, String>, String> {
+    let block = region_block(operation, index)?;
+    check_arguments(block, captured)?;
+    let values = yielded(block)?;
+    let count = if fault.is_some() { 0 } else { operation.result_count() };
+    if values.len() != count {
+        return Err(format!("has {count} results, but a branch yields {}", values.len()));
+    }
+    let types = values.into_iter().map(type_of).collect::<Result<Vec<_>, _>>()?;
+    Ok(fault.map_or(Ok(types), |fault| Err(format!("takes a branch that cannot be built: {fault}"))))
+}
+
+/// Why the branches of an `hfloat.if` cannot be built; none for one that can, and for other operations.
+fn branch_faults(operation: OperationRef<'_, '_>) -> Result<[Option<String>; 2], String> {
+    if Op::of(operation) != Some(Op::If) {
+        return Ok([None, None]);
+    }
+    let faults = attributes::faults(operation).map_err(|error| error.to_string())?;
+    let Some(faults) = faults else { return Ok([None, None]) };
+    let faults: [String; 2] = faults.try_into().map_err(|_| "has other than two faults, one for each branch")?;
+    Ok(faults.map(|fault| (!fault.is_empty()).then_some(fault)))
+}
+
+/// Whether a branch in a block, or in a region inside of it, cannot be built.
+pub fn has_faults(block: BlockRef<'_, '_>) -> bool {
+    ir::operations(block).into_iter().any(|operation| {
+        let inner = |index: usize| region_block(operation, index).is_ok_and(has_faults);
+        undecided_fault(operation).is_ok_and(|fault| fault.is_some()) || (0..operation.region_count()).any(inner)
+    })
+}
+
+/// Why an operation cannot stay although its types are known: a branch cannot be built, and the condition does not say that the other is taken.
+///
+/// # Errors
+/// When its attributes cannot be read.
+pub fn undecided_fault(operation: OperationRef<'_, '_>) -> Result<Option<String>, String> {
+    let fault = branch_faults(operation)?.into_iter().flatten().next();
+    Ok(fault.map(|fault| {
+        format!("has a branch that cannot be built, and may take it: the condition is known only when the network runs. {fault}")
+    }))
 }
 
 /// The type of a value that is one or the other.

@@ -24,7 +24,7 @@ mod select;
 mod window;
 
 pub use bounds::{ResultSize, Source, has_unknown_sizes, says_sizes, size_sources};
-pub use control::{NO_TRIP_LIMIT, carried_count, missing_shape, region_block, yielded};
+pub use control::{NO_TRIP_LIMIT, carried_count, has_faults, missing_shape, region_block, undecided_fault, yielded};
 pub use conv_transpose::TransposedWindow;
 pub use indexed::elements_axis;
 pub use layout::{SliceRange, gather_axis, normalize_axis, pad_amounts, slice_ranges, unsqueeze_axes};

@@ -103,7 +103,7 @@ impl Exporter {
             output_values.push(value_of(name, *value)?);
         }
         let (nodes, initializers) = (std::mem::take(&mut self.nodes), std::mem::take(&mut self.initializers));
-        Ok(Graph { name, nodes, inputs, outputs: output_values, initializers, value_info: Vec::new() })
+        Ok(Graph { name, nodes, inputs, outputs: output_values, initializers, value_info: Vec::new(), fault: None })
     }
 
     /// A result of the function that no node makes under this name is copied to it.

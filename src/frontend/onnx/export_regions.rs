@@ -69,6 +69,9 @@ impl Exporter {
         own: usize,
         captured: &[MlirValue],
     ) -> Result<Graph, OnnxError> {
+        if let Some(fault) = hfloat::undecided_fault(operation).map_err(|reason| failed(operation, reason))? {
+            return Err(failed(operation, fault));
+        }
         let block = region_block(operation, index).map_err(|reason| failed(operation, reason))?;
         let arguments = ir::arguments(block);
         for (argument, value) in arguments.iter().skip(own).zip(captured) {
@@ -105,6 +108,6 @@ impl Exporter {
         let nodes = std::mem::replace(&mut self.nodes, nodes);
         let initializers = std::mem::replace(&mut self.initializers, initializers);
         let name = format!("{node}/graph_{index}");
-        Ok(Graph { name, nodes, inputs, outputs, initializers, value_info: Vec::new() })
+        Ok(Graph { name, nodes, inputs, outputs, initializers, value_info: Vec::new(), fault: None })
     }
 }

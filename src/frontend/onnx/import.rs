@@ -19,7 +19,7 @@ use melior::ir::{
 
 use super::check::reads;
 use super::error::OnnxError;
-use super::import_regions::{Regions, result_count};
+use super::import_regions::{Regions, result_count, whole_graph};
 use super::model::{Attribute, Dimension, Graph, Model, Node, Value};
 use super::normalize::{NORMAL_OPSET, Rewriter, check_operators};
 use super::operators::{self, OnnxAttribute, OnnxForm, OnnxKind, OnnxOperator, ResultElement, window};
@@ -408,10 +408,8 @@ fn result_element(node: &Node, operator: &OnnxOperator, operands: &[MlirValue]) 
             _ => Err(failed(format!("attribute {attribute:?} is missing"))),
         },
         ResultElement::Graph { attribute, first } => {
-            let element = match node.attribute(attribute) {
-                Some(Attribute::Graph(graph)) => graph.outputs.get(first).and_then(|output| output.element),
-                _ => None,
-            };
+            let graph = whole_graph(node, attribute)?;
+            let element = graph.outputs.get(first).and_then(|output| output.element);
             // A loop may have no result; then nobody asks.
             Ok(element.unwrap_or(ElementType::F32))
         }

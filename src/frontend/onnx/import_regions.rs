@@ -31,11 +31,21 @@ fn graph<'n>(node: &'n Node, name: &str) -> Result<&'n Graph, OnnxError> {
     }
 }
 
+/// That graph, or another one of the node where it has a fault: both give the same.
+pub(super) fn whole_graph<'n>(node: &'n Node, name: &str) -> Result<&'n Graph, OnnxError> {
+    let named = graph(node, name)?;
+    let all = node.attributes.iter().filter_map(|(_, attribute)| match attribute {
+        Attribute::Graph(graph) => Some(graph.as_ref()),
+        _ => None,
+    });
+    Ok(std::iter::once(named).chain(all).find(|graph| graph.fault.is_none()).unwrap_or(named))
+}
+
 /// How many results the operation of a node has, whether they are used or not.
 pub(super) fn result_count(node: &Node, op: Op, operator: &OnnxOperator) -> Result<usize, OnnxError> {
     let results = op.definition().results;
     if let ResultElement::Graph { attribute, first } = operator.result_element(0) {
-        return Ok(graph(node, attribute)?.outputs.len().saturating_sub(first));
+        return Ok(whole_graph(node, attribute)?.outputs.len().saturating_sub(first));
     }
     let is_variadic = results.iter().any(|result| result.count == Occurrence::Variadic);
     Ok(if is_variadic { node.outputs.len() } else { results.len() })
@@ -56,7 +66,8 @@ impl<'c, 'a> Importer<'c, 'a> {
                 let names = captured_names(&graphs);
                 let captured = self.captured(node, &names)?;
                 let regions = graphs.iter().map(|graph| self.region(graph, Vec::new(), &names, &captured));
-                Ok(Regions { regions: regions.collect::<Result<_, _>>()?, captured, attributes: Vec::new() })
+                let regions = regions.collect::<Result<_, _>>()?;
+                Ok(Regions { regions, captured, attributes: self.faults(&graphs) })
             }
             Op::Loop => {
                 let body = graph(node, "body")?;
@@ -72,6 +83,15 @@ impl<'c, 'a> Importer<'c, 'a> {
             }
             _ => Ok(Regions { captured: Vec::new(), regions: Vec::new(), attributes: Vec::new() }),
         }
+    }
+
+    /// Which branches cannot be built, and why.
+    fn faults(&self, branches: &[&Graph]) -> Vec<(&'static str, MlirAttribute<'c>)> {
+        if branches.iter().all(|graph| graph.fault.is_none()) {
+            return Vec::new();
+        }
+        let text = |graph: &&Graph| attribute::string(self.context, graph.fault.as_deref().unwrap_or_default());
+        vec![("faults", attribute::array(self.context, &branches.iter().map(text).collect::<Vec<_>>()))]
     }
 
     fn captured(&self, node: &Node, names: &[String]) -> Result<Vec<MlirValue<'c, 'a>>, OnnxError> {

@@ -65,6 +65,8 @@ pub struct Graph {
     pub initializers: Vec<(String, Tensor)>,
     /// Types that the file states for values inside the graph. Not checked: they may be wrong.
     pub value_info: Vec<Value>,
+    /// Why a branch cannot be brought to the normal form; then it has no nodes and no outputs. That matters only if it is taken.
+    pub fault: Option<String>,
 }
 
 /// One operator with its operands.

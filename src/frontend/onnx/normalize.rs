@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use hb_dialects::ElementType;
+use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, Names, Origin, TensorType};
 use melior::Context;
 use melior::ir::{Block, BlockRef, Value as MlirValue, ValueLike};
@@ -14,7 +15,7 @@ use super::check::reads;
 use super::error::{OnnxError, UnsupportedOperator};
 use super::import::Importer;
 use super::model::{Attribute, Graph, Model, Node};
-use super::operators::{self, OnnxOperator};
+use super::operators::{self, OnnxForm, OnnxOperator};
 use super::tensor::Tensor;
 
 /// Version of the normal form.
@@ -75,12 +76,20 @@ fn collect_unsupported(graph: &Graph, unsupported: &mut Vec<UnsupportedOperator>
                 None => unsupported.push(UnsupportedOperator { operator, nodes: vec![node.name.clone()] }),
             }
         }
+        // What a branch holds matters only if it is taken.
+        if has_branches(node) {
+            continue;
+        }
         for (_, attribute) in &node.attributes {
             if let Attribute::Graph(inner) = attribute {
                 collect_unsupported(inner, unsupported);
             }
         }
     }
+}
+
+fn has_branches(node: &Node) -> bool {
+    operator_of(node).is_some_and(|operator| matches!(operator.form, OnnxForm::Op(Op::If)))
 }
 
 /// Takes the names of the nodes and values of a graph and of the graphs inside it.
@@ -172,6 +181,19 @@ impl<'c, 'a> Rewriter<'c, 'a> {
         (self.importer.block, self.importer.values, nodes, self.current) = outside;
         graph.nodes = std::mem::replace(&mut self.nodes, nodes);
         done.map(|()| graph)
+    }
+
+    /// The normal form of a branch. What stands in its way is its fault: it may never be taken.
+    pub fn branch(&mut self, graph: Graph) -> Graph {
+        let name = graph.name.clone();
+        let unsupported = check_operators(&graph);
+        match (unsupported, self.inner(graph)) {
+            (Ok(()), Ok(graph)) => graph,
+            (unsupported, normal) => {
+                let faults = unsupported.err().into_iter().chain(normal.err()).collect();
+                Graph { name, fault: Some(OnnxError::all(faults).to_string()), ..Graph::default() }
+            }
+        }
     }
 
     fn inside(&mut self, graph: &mut Graph) -> Result<(), OnnxError> {

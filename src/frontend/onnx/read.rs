@@ -168,7 +168,7 @@ impl Reader<'_> {
             }
             nodes.push(self.node(node)?);
         }
-        Ok(Graph { name, nodes, inputs, outputs, initializers, value_info })
+        Ok(Graph { name, nodes, inputs, outputs, initializers, value_info, fault: None })
     }
 
     fn node(&mut self, proto: NodeProto) -> Result<Node, OnnxError> {

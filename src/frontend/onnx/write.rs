@@ -84,6 +84,9 @@ fn model_proto(model: &Model) -> Result<ModelProto, OnnxError> {
 }
 
 fn graph(graph: &Graph, ir_version: i64) -> Result<GraphProto, OnnxError> {
+    if let Some(fault) = &graph.fault {
+        return Err(OnnxError::graph(&graph.name, fault));
+    }
     let mut input: Vec<_> = graph.inputs.iter().map(value).collect();
     if ir_version < 4 {
         input.extend(graph.initializers.iter().map(|(name, tensor)| value(&tensor_value(name, tensor))));

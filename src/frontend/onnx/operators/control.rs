@@ -15,7 +15,7 @@ fn take_graph(node: &mut Node, name: &str) -> Result<Graph, OnnxError> {
 }
 
 pub(super) fn adapt_if(rewriter: &mut Rewriter, mut node: Node) -> Result<(), OnnxError> {
-    let mut counts = Vec::new();
+    let (mut counts, mut faults) = (Vec::new(), Vec::new());
     for name in ["then_branch", "else_branch"] {
         let graph = take_graph(&mut node, name)?;
         if let Some(input) = graph.inputs.first() {
@@ -25,8 +25,12 @@ pub(super) fn adapt_if(rewriter: &mut Rewriter, mut node: Node) -> Result<(), On
             ));
         }
         counts.push(graph.outputs.len());
-        let graph = rewriter.inner(graph)?;
+        let graph = rewriter.branch(graph);
+        faults.extend(graph.fault.clone());
         node.set_attribute(name, Attribute::Graph(Box::new(graph)));
+    }
+    if let [then, otherwise] = faults.as_slice() {
+        return Err(OnnxError::node(&node, format!("neither of its branches can be built: {then}; {otherwise}")));
     }
     if counts.first() != counts.last() || counts.first().is_none_or(|count| node.outputs.len() > *count) {
         let reason = format!("it has {} outputs, its branches {counts:?}", node.outputs.len());

@@ -90,6 +90,7 @@ operators! {
     unknown_sizes "unknown_sizes",
     quantized_networks "quantized_networks",
     quantized_operators "quantized_operators",
+    dynamic_networks "dynamic_networks",
     conv "Conv",
     cos "Cos",
     cosh "Cosh",

@@ -584,4 +584,43 @@ def quantized_operators(r):
             r.store("quantized_operators", form, quantized, feeds, ["scores"], outputs, 17, who)
 
 
-FAMILIES = [control_networks, unknown_sizes, quantized_networks, quantized_operators, top_k, non_zero, non_max_suppression, max_roi_pool, lstm, cells, roi_align, scan, if_, loop]
+def dynamic_networks(r):
+    """Networks as onnxruntime.quantization.quantize_dynamic makes them, and, as `..._float`, what they were: the same input, the results of
+    both by onnxruntime."""
+    import logging
+    import os
+    import tempfile
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    logging.getLogger().setLevel(logging.ERROR)
+    generator = np.random.default_rng(11)
+    normal = lambda *shape: (generator.normal(0, 1, shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+    node = lambda operator, inputs, output, **attributes: helper.make_node(operator, inputs.split(), [output], output, **attributes)
+    layers = [node("MatMul", "x w0", "m0"), node("Add", "m0 b0", "a0"), node("Relu", "a0", "r0"), node("Gemm", "r0 w1 b1", "y", transB=1)]
+    layers = layers, [3, 16], [3, 10], {"w0": normal(16, 24), "b0": normal(24), "w1": normal(10, 24), "b1": normal(10)}
+    maps = [node("Conv", "x w0 b0", "c0", pads=[1] * 4), node("Relu", "c0", "r0"), node("Conv", "r0 w1 b1", "c1", strides=[2, 2], group=2),
+            node("Relu", "c1", "r1"), node("GlobalAveragePool", "r1", "g"), node("Flatten", "g", "f"), node("MatMul", "f w2", "y")]
+    maps = maps, [1, 3, 12, 12], [1, 10], {"w0": normal(8, 3, 3, 3), "b0": normal(8), "w1": normal(12, 4, 3, 3), "b1": normal(12), "w2": normal(12, 10)}
+    attention = [node("MatMul", "x wq", "q"), node("MatMul", "x wk", "k"), node("MatMul", "x wv", "v"), node("Transpose", "k", "t", perm=[0, 2, 1]),
+                 node("MatMul", "q t", "s"), node("Softmax", "s", "p", axis=-1), node("MatMul", "p v", "o"), node("MatMul", "o wo", "y")]
+    attention = attention, [1, 6, 16], [1, 6, 16], {name: normal(16, 16) for name in ("wq", "wk", "wv", "wo")}
+    forms = [("layers_uint8", layers, QuantType.QUInt8, False, 17), ("layers_int8_per_channel", layers, QuantType.QInt8, True, 17),
+             ("layers_uint8_opset_11", layers, QuantType.QUInt8, False, 11), ("maps_int8", maps, QuantType.QInt8, False, 17),
+             ("maps_uint8_per_channel", maps, QuantType.QUInt8, True, 17), ("attention_int8_per_channel", attention, QuantType.QInt8, True, 17),
+             ("attention_both_sides", attention, QuantType.QInt8, False, 17)]
+    infos = lambda name, shape: [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)]
+    for form, (nodes, taken, given, weights), kind, per_channel, opset in forms:
+        graph = helper.make_graph(nodes, form, infos("x", taken), infos("y", given),
+                                  [numpy_helper.from_array(array, name) for name, array in weights.items()])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+        feeds = {"x": generator.normal(0, 1, taken).astype(np.float32)}
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = (os.path.join(folder, name) for name in ("float.onnx", "quantized.onnx"))
+            onnx.save(model, source)
+            quantize_dynamic(source, target, per_channel=per_channel, weight_type=kind, op_types_to_quantize=["Conv", "Gemm", "MatMul"],
+                             extra_options={"MatMulConstBOnly": form != "attention_both_sides"})
+            for name, made in [(form, onnx.load(target)), (f"{form}_float", model)]:
+                outputs, who = r.session_outputs(made, feeds)
+                r.store("dynamic_networks", name, made, feeds, ["y"], outputs, opset, who)
+
+
+FAMILIES = [control_networks, unknown_sizes, quantized_networks, quantized_operators, dynamic_networks, top_k, non_zero, non_max_suppression, max_roi_pool, lstm, cells, roi_align, scan, if_, loop]

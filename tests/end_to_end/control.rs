@@ -16,8 +16,8 @@ fn array(recorded: &common::Array) -> Array {
 }
 
 /// Compiles a recorded network with its own inputs as calibration data.
-fn compiled(folder: &Path, form: &str) -> (common::Case, Vec<Array>) {
-    let case = common::cases_of("control_networks").into_iter().find(|case| case.form == form).unwrap();
+pub(super) fn compiled(folder: &Path, (kind, form): (&str, &str)) -> (common::Case, Vec<Array>) {
+    let case = common::cases_of(kind).into_iter().find(|case| case.form == form).unwrap();
     let inputs: Vec<Array> = case.inputs.iter().map(|(_, recorded)| array(recorded)).collect();
     let mut folders = Vec::new();
     for ((name, _), input) in case.inputs.iter().zip(&inputs) {
@@ -49,7 +49,7 @@ fn compiled(folder: &Path, form: &str) -> (common::Case, Vec<Array>) {
 /// The `.hbm` gives what the quantized network gives, to the byte, and nearly what onnxruntime computed.
 fn check(form: &str, least_cosine: f64) {
     let folder = tempfile::tempdir().unwrap();
-    let (case, inputs) = compiled(folder.path(), form);
+    let (case, inputs) = compiled(folder.path(), ("control_networks", form));
     let output = folder.path().join("out");
     let run = |ending: &str| open_model(&output.join(ending)).executor.run(&inputs).unwrap().outputs;
     let found = run("net.hbm");
@@ -116,7 +116,7 @@ fn a_loop() {
 #[test]
 fn detector() {
     let folder = tempfile::tempdir().unwrap();
-    let (case, inputs) = compiled(folder.path(), "detector");
+    let (case, inputs) = compiled(folder.path(), ("control_networks", "detector"));
     let output = folder.path().join("out");
     let hbm = Hbm::open(&output.join("net.hbm")).unwrap();
     // Two classes of at most five boxes.
@@ -135,7 +135,7 @@ fn detector() {
 #[test]
 fn detector_of_all() {
     let folder = tempfile::tempdir().unwrap();
-    let (case, inputs) = compiled(folder.path(), "detector_of_all");
+    let (case, inputs) = compiled(folder.path(), ("control_networks", "detector_of_all"));
     let run = |name: &str| open_model(&folder.path().join("out").join(name)).executor.run(&inputs).unwrap().outputs;
     let found = run("net.hbm");
     assert_eq!(found, run("net_quantized_model.bc"));

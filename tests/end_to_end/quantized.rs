@@ -7,6 +7,7 @@ use hb::cpu::Array;
 use hb::frontend::onnx;
 use hb::frontend::onnx::model::{Attribute, Graph, Model, Node};
 use hb::frontend::onnx::tensor::Tensor;
+use hb::hbm::{Hbm, SegmentBody};
 use hb_dialects::ElementType;
 use std::path::Path;
 
@@ -72,6 +73,26 @@ fn check(form: &str) {
 fn operators_on_integers() {
     check_nodes("quantized_operators", "uint8", &["product_quant"]);
     check_nodes("quantized_operators", "int8", &["product_quant"]);
+}
+
+/// What quantize_dynamic makes compiles as the network that it was made of, and wholly for the BPU.
+#[test]
+fn integers_whose_scales_follow_from_each_run() {
+    let cases = common::cases_of("dynamic_networks");
+    let forms: Vec<&str> =
+        cases.iter().map(|case| case.form.as_str()).filter(|form| !form.ends_with("_float")).collect();
+    assert_eq!(forms.len(), 7);
+    for form in forms {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, inputs) = super::control::compiled(folder.path(), ("dynamic_networks", form));
+        let output = folder.path().join("out/net.hbm");
+        let found = open_model(&output).executor.run(&inputs).unwrap().outputs;
+        let float = cases.iter().find(|case| case.form == format!("{form}_float")).unwrap();
+        let cosine = super::cosine(&floats(&found[0]), &float.outputs[0].1.to_f32());
+        assert!(cosine > 0.999, "{form}: {cosine}");
+        let hbm = Hbm::open(&output).unwrap();
+        assert!(hbm.manifest().segments.iter().all(|segment| matches!(segment.body, SegmentBody::Bpu(_))), "{form}");
+    }
 }
 
 #[test]

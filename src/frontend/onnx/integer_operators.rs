@@ -1,7 +1,10 @@
 //! Operators on integers, as a compiler for integers wants them: the same operators on reals between QuantizeLinear and DequantizeLinear.
 //!
 //! The float executor computes QLinearConv and QLinearMatMul exactly, in f64. Compiling quantizes them: then what counts are their scales,
-//! which the form with reals says where quantization finds them.
+//! which the form with reals says where quantization finds them. ConvInteger and MatMulInteger have scales that follow from the values of each
+//! run: they become operators on reals, too ([`dynamic`]).
+
+mod dynamic;
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,19 +17,30 @@ use super::tensor::Tensor;
 const AXIS_SINCE: i64 = 13;
 /// Operators that only move or choose elements of their first input.
 const MOVING: [&str; 6] = ["Flatten", "MaxPool", "Reshape", "Squeeze", "Transpose", "Unsqueeze"];
+/// Operators between the reals and their products by [`dynamic`].
+const FOLLOWED: [&str; 5] = ["Cast", "ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "Mul"];
 
 /// Rewrites those operators of a model whose scales, zero points and weights are constant.
 pub fn in_reals(model: &mut Model) {
-    if !model.graph.nodes.iter().any(|node| node.domain.is_empty() && node.operator.starts_with("QLinear")) {
+    let is_of_integers = |node: &Node| node.operator.starts_with("QLinear") || node.operator == "DynamicQuantizeLinear";
+    if !model.graph.nodes.iter().any(|node| node.domain.is_empty() && is_of_integers(node)) {
         return;
     }
     let mut rewriter = Rewriter::of(&model.graph, model.opset);
     for node in std::mem::take(&mut model.graph.nodes) {
         rewriter.node(node);
     }
-    let Rewriter { nodes, made, .. } = rewriter;
+    let Rewriter { nodes, made, dynamic, .. } = rewriter;
     model.graph.nodes = nodes;
     model.graph.initializers.extend(made);
+    if !dynamic.is_empty() {
+        dynamic::sweep(&mut model.graph);
+        tracing::info!(
+            "{} products of integers whose scales follow from each run are compiled as products of reals, whose ranges calibration finds: {}",
+            dynamic.len(),
+            dynamic.join(", ")
+        );
+    }
 }
 
 struct Rewriter {
@@ -35,8 +49,12 @@ struct Rewriter {
     names: HashSet<String>,
     /// Scale and zero point of values that are integers of reals.
     integers: HashMap<String, [String; 2]>,
+    /// What makes values, of the nodes that [`dynamic`] follows back.
+    producers: HashMap<String, Node>,
     nodes: Vec<Node>,
     made: Vec<(String, Tensor)>,
+    /// The products that [`dynamic`] rewrote.
+    dynamic: Vec<String>,
 }
 
 impl Rewriter {
@@ -50,18 +68,31 @@ impl Rewriter {
             names.extend(node.outputs.iter().chain([&node.name]).cloned());
         }
         names.extend(constants.keys().cloned());
-        Self { opset, constants, names, integers: HashMap::new(), nodes: Vec::new(), made: Vec::new() }
+        Self {
+            opset,
+            constants,
+            names,
+            integers: HashMap::new(),
+            producers: HashMap::new(),
+            nodes: Vec::new(),
+            made: Vec::new(),
+            dynamic: Vec::new(),
+        }
     }
 
     fn node(&mut self, node: Node) {
         let rewritten = match (node.domain.as_str(), node.operator.as_str()) {
             ("", "QLinearConv") => self.convolution(&node),
             ("", "QLinearMatMul") => self.product(&node),
+            ("", "Mul") => self.scaled_product(&node),
             ("", operator) if MOVING.contains(&operator) => self.moving(&node),
             _ => None,
         };
         if rewritten.is_some() {
             return;
+        }
+        if node.domain.is_empty() && FOLLOWED.contains(&node.operator.as_str()) {
+            self.producers.extend(node.outputs.iter().map(|output| (output.clone(), node.clone())));
         }
         // One scale goes wherever elements are moved to; several would have to move with their axis.
         if let ("", "QuantizeLinear", [_, scale, zero_point], Some(output)) =

@@ -211,7 +211,8 @@ fn only_the_branch_taken_must_be_possible() {
     for (other, _) in impossible() {
         let folder = tempfile::tempdir().unwrap();
         let input = super::borders::array(&[1, 3, 2], &x);
-        let outputs = super::borders::compile_and_run(folder.path(), decided_by_shape(3, other), &[input.clone()]);
+        let outputs =
+            super::borders::compile_and_run(folder.path(), decided_by_shape(3, other), std::slice::from_ref(&input));
         let float = open_model(&folder.path().join("network.onnx")).executor.run(&[input]).unwrap().outputs;
         // What is exported holds the branch that was taken.
         onnx::load(&folder.path().join("out/network_original_float_model.onnx")).unwrap();

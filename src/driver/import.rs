@@ -2,12 +2,10 @@
 
 use super::compare;
 use super::compile::{CompileError, Stage, StageError};
-use super::configuration::{
-    CheckedInput, Configuration, INPUT_SHAPE, ModelFacts, ModelInput, ModelNode, Problems, declared_shape,
-};
+use super::configuration::{CheckedInput, Configuration, ModelFacts, ModelInput, ModelNode, declared_shape};
 use super::editing;
 use super::log::tell_names;
-use crate::float::frozen_sizes::{FrozenSize, frozen_sizes};
+use crate::float::frozen_sizes::frozen_sizes;
 use crate::frontend::caffe::CaffeError;
 use crate::frontend::onnx::model::{Attribute, Graph, Model, Value};
 use crate::frontend::onnx::{ImportOptions, OnnxError};
@@ -185,13 +183,6 @@ fn as_declared(input: &CheckedInput, model: &[ModelInput]) -> CheckedInput {
     CheckedInput { shape: input.shape.iter().enumerate().map(size).collect(), ..input.clone() }
 }
 
-/// The first dimension of an input that has become a batch: in the file, and now.
-fn batch(own: &CheckedInput, now: &CheckedInput) -> Option<(usize, usize)> {
-    let size = |input: &CheckedInput| input.shape.first().and_then(|size| usize::try_from(*size).ok());
-    let sizes = size(own).zip(size(now));
-    sizes.filter(|(own, now)| *own == 1 && *now > 1)
-}
-
 impl<'c> Imported<'c> {
     pub(super) fn read(context: &'c Context, configuration: &Configuration) -> Result<Self, StageError> {
         let source = load_model(&configuration.model_files())?;
@@ -208,7 +199,7 @@ impl<'c> Imported<'c> {
         }
         let imported = Self { reshaped, ..Self::of(context, configuration, original, declared)? };
         if let Some(source) = as_declared {
-            imported.check_frozen_sizes(context, configuration, (source, &facts.inputs))?;
+            imported.tell_frozen_sizes(context, (source, &facts.inputs))?;
         }
         Ok(imported)
     }
@@ -216,11 +207,10 @@ impl<'c> Imported<'c> {
     /// Tells which constant sizes do not follow the shapes of the configuration. `source` is the network, `model` its inputs as the file has them.
     ///
     /// # Errors
-    /// When samples of a batch get mixed so.
-    fn check_frozen_sizes(
+    /// When types or constants of the network cannot be read.
+    fn tell_frozen_sizes(
         &self,
         context: &Context,
-        configuration: &Configuration,
         (source, model): (ModelSource, &[ModelInput]),
     ) -> Result<(), StageError> {
         let own = self.declared.iter().map(|input| as_declared(input, model)).collect::<Vec<_>>();
@@ -234,19 +224,10 @@ impl<'c> Imported<'c> {
             return Ok(());
         }
         let [before, after] = [&before, &after].map(|module| compare::network(module.as_operation()));
-        let frozen = frozen_sizes(before?, after?)?;
-        let batches = self.declared.iter().zip(&own).filter_map(|(input, own)| batch(own, input)).collect::<Vec<_>>();
-        let mixes = |frozen: &FrozenSize| frozen.dimension == 0 && batches.contains(&frozen.sizes);
-        let (mixing, other): (Vec<_>, Vec<_>) = frozen.into_iter().partition(mixes);
-        for frozen in other {
+        for frozen in frozen_sizes(before?, after?)? {
             tracing::warn!("input_shape: {frozen}; export the model for these shapes if that is not what it means");
         }
-        let problem = |frozen: &FrozenSize| {
-            let what = format!("{frozen}, so that samples are mixed or lost");
-            configuration.problem(&INPUT_SHAPE, what, "export the model for this batch, or leave it to input_batch")
-        };
-        let problems: Vec<_> = mixing.iter().map(problem).collect();
-        if problems.is_empty() { Ok(()) } else { Err(CompileError::from(Problems(problems)).into()) }
+        Ok(())
     }
 
     /// Of a network as a file holds it, and all inputs that it declares.

@@ -27,6 +27,7 @@ pub mod report;
 mod run;
 pub mod sample_source;
 mod samples;
+mod samples_apart;
 pub mod tables;
 pub mod translate;
 mod types;

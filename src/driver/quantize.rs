@@ -14,6 +14,7 @@ use super::images::{Channels, ImageForm};
 use super::log::tell_names;
 use super::sample_source::{SampleSource, question_ranges};
 use super::samples::{self, SampleInput};
+use super::samples_apart::tell_mixed;
 use super::{package, types};
 use crate::cpu::{Array, FloatExecutable};
 use crate::files::{FileSet, file_names};
@@ -173,6 +174,9 @@ impl NetworkStages<'_> {
         files: &mut FileSet,
     ) -> Result<Reference, StageError> {
         let requests = types::requests(self.configuration);
+        if inputs.iter().any(|input| input.batched) {
+            tell_mixed(&self.observed(compare::network(module.as_operation())?)?, inputs)?;
+        }
         let given = GivenScales::take(module)?;
         let function = compare::network(module.as_operation())?;
         let channel_ranges = self.scale_channels(function, inputs, &given)?;

@@ -95,6 +95,8 @@ pub struct CheckedInput {
     pub element: String,
     /// Whether it is a region of a picture that the camera's resizer gives (`input_source`).
     pub resized: bool,
+    /// Whether its first dimension is 1 or open in the file, and more here.
+    pub batched: bool,
     /// What the configuration says of it.
     pub settings: InputSettings,
 }
@@ -416,7 +418,9 @@ impl Statements<'_> {
             return None;
         }
         let (name, element) = (declared.name.clone(), declared.element.clone());
-        Some(CheckedInput { name, shape, element, resized: false, settings: input.clone() })
+        let batched =
+            matches!(declared.shape.first(), Some(None | Some(1))) && shape.first().is_some_and(|&size| size > 1);
+        Some(CheckedInput { name, shape, element, resized: false, batched, settings: input.clone() })
     }
 
     fn shape(

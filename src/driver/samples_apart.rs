@@ -12,7 +12,8 @@ use hb_dialects::ElementType;
 /// The rounding of sums that are cut into other pieces, beside the largest result.
 const TOLERANCE: f64 = 1e-4;
 
-/// Warns of inputs of whose first dimension the file says 1, or nothing, where what is behind its first index changes outputs at their first, or none.
+/// Warns of inputs of whose first dimension the file says 1, or nothing, where no output has samples, or where what is behind the first one changes
+/// outputs at their first, or none.
 ///
 /// # Errors
 /// When the network cannot be run.
@@ -35,7 +36,12 @@ pub(super) fn tell_mixed(executable: &FloatExecutable, inputs: &[CheckedInput]) 
         let mixed: Vec<String> =
             outputs.zip(first).filter(|(_, differs)| *differs).map(|(name, _)| format!("'{name}'")).collect();
         let (name, advice) = (&input.name, "export the model for this batch, or leave it to input_batch");
-        if !mixed.is_empty() {
+        if before.iter().all(|output| first_sample(output, samples) == 0) {
+            tracing::warn!(
+                "input_shape: input '{name}' has {samples} at dimension 0, which the file does not say, and no output has so many there. If \
+                 these are samples of a batch, they are mixed or lost: {advice}"
+            );
+        } else if !mixed.is_empty() {
             let outputs = mixed.join(", ");
             tracing::warn!(
                 "input_shape: input '{name}' has {samples} at dimension 0, which the file does not say, and what is behind the first changes \

@@ -2,7 +2,7 @@
 //!
 //! The float executor computes QLinearConv and QLinearMatMul exactly, in f64. Compiling quantizes them: then what counts are their scales,
 //! which the form with reals says where quantization finds them. ConvInteger and MatMulInteger have scales that follow from the values of each
-//! run: they become operators on reals, too ([`dynamic`]).
+//! run: they become operators on reals, too (`dynamic`).
 
 mod dynamic;
 

@@ -9,32 +9,23 @@ of hb_compile. Exit status 1 where a level is slower than the one before. Needs 
 """
 import argparse, json, os, subprocess, sys, time
 import numpy as np, onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "bench"))
-import make_resnet50
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "bench")]
+import make_resnet50, published_latencies
 
 START_US = 50
 # Sizes for open dimensions, and for detectors the size that they are deployed at.
 SHAPES = {"en_PP-OCRv3_det": "1x3x640x640", "en_PP-OCRv4_rec": "1x3x48x320", "magika_standard_v3_3": "1x2048",
           "silero_vad_16k_sequence": "64x576;1x1x128;1x1x128", "silero_vad_16k_op15": "1x576;2x1x128;None", "retinaface_mb025": "1x3x640x640"}
 
-class Network:
-    """A graph with random weights, NCHW."""
+class Network(published_latencies.Network):
+    """One with another input, of 3x3 convolutions without bias, and several outputs."""
 
     def __init__(self, name, shape):
-        self.name, self.nodes, self.weights, self.shapes, self.input = name, [], [], {"x": shape}, shape
-        self.random = np.random.default_rng(5)
-
-    def node(self, op, inputs, shape, **attributes):
-        y = f"{op}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [y], y, **attributes))
-        self.shapes[y] = shape
-        return y
-
-    def constant(self, array):
-        self.weights.append(numpy_helper.from_array(array, f"c{len(self.weights)}"))
-        return self.weights[-1].name
+        super().__init__(name)
+        self.input, self.shapes, self.random = shape, {"x": shape}, np.random.default_rng(5)
 
     def convolution(self, x, filters, stride=1):
         """3x3 with a Relu."""

@@ -2,10 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::stripes::Rows;
-use super::tests::{data, run_plan, target};
+use super::tests::{compare_grouped, data, target};
 use super::*;
-use crate::bpu::interpreter;
 use crate::bpu::model::Convolution;
 
 /// f32 in NCHW, integers in NHWC between `before` and `after` elementwise operators on each side of the transpositions, a convolution with a
@@ -53,13 +51,7 @@ proptest! {
     ) {
         let segment = network(sizes, filters, order);
         let groups = [NodeGroup { first, end: (first + length).min(5), pieces }];
-        let target = target(memory);
-        let rows = Rows::new(&segment, &target).unwrap();
-        let Some(plan) = decide::grouped(&segment, &rows, &groups, memory / 2) else { return Ok(()) };
-        let inputs = [data(segment.tensor(segment.inputs[0]).unwrap(), 77)];
-        let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-        let expected = interpreter::run(&segment, &inputs).unwrap();
-        run_plan(&segment, &target, plan, &inputs, &expected);
+        compare_grouped(&segment, &groups, memory);
     }
 }
 

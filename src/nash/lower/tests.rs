@@ -139,6 +139,17 @@ pub(super) fn run_plan(
     (lowered, cycles)
 }
 
+/// The program of these groups, where they fit in so much L1M, gives the interpreter's bytes, without races.
+pub(super) fn compare_grouped(segment: &Segment, groups: &[NodeGroup], memory: u64) {
+    let target = target(memory);
+    let rows = Rows::new(segment, &target).unwrap();
+    let Some(plan) = decide::grouped(segment, &rows, groups, memory / 2) else { return };
+    let inputs = [data(segment.tensor(segment.inputs[0]).unwrap(), 77)];
+    let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+    let expected = interpreter::run(segment, &inputs).unwrap();
+    run_plan(segment, &target, plan, &inputs, &expected);
+}
+
 fn activation() -> impl Strategy<Value = BpuElement> {
     prop_oneof![Just(BpuElement::I8), Just(BpuElement::I16)]
 }
@@ -475,13 +486,7 @@ proptest! {
         let first = usize::from(cuts[0]) % length;
         let end = first + 1 + usize::from(cuts[1]) % (length - first);
         let groups = [NodeGroup { first, end, pieces: 1 + usize::from(cuts[2]) % 7 }];
-        let target = target(memory);
-        let rows = Rows::new(&segment, &target).unwrap();
-        let Some(plan) = decide::grouped(&segment, &rows, &groups, memory / 2) else { return Ok(()) };
-        let inputs = [data(segment.tensor(segment.inputs[0]).unwrap(), 77)];
-        let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-        let expected = interpreter::run(&segment, &inputs).unwrap();
-        run_plan(&segment, &target, plan, &inputs, &expected);
+        compare_grouped(&segment, &groups, memory);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::numerics::largest_magnitude;
 use hb_dialects::ElementType;
-use hb_dialects::hfloat::{Op, attributes};
+use hb_dialects::hfloat::{Op, attributes, normalize_axis};
 use hb_dialects::ir::{self, Element, IrError, OperationAttributes, Quantized, Scale, TensorType};
 use hb_dialects::names::RETURN;
 use hb_dialects::quant;
@@ -164,9 +164,8 @@ pub fn normalization_error(
     // As many as there are, or fewer.
     let terms = match op {
         Op::LayerNormalization => {
-            let axis = attributes::axis(operation)?;
-            let axis = if axis < 0 { axis + shape.len() as i64 } else { axis };
-            shape.iter().skip(usize::try_from(axis).unwrap_or(0)).product::<usize>()
+            let axis = normalize_axis(attributes::axis(operation)?, shape.len()).unwrap_or(0);
+            shape.iter().skip(axis).product::<usize>()
         }
         _ => shape.iter().skip(1).product(),
     };

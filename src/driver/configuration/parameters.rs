@@ -88,7 +88,7 @@ words! {
     CompileMode {
         /// The time of an inference is made small.
         Latency = supported("latency"),
-        /// The bytes that an inference moves are made few.
+        /// The bytes that an inference moves are made few; time counts a hundredth.
         Bandwidth = supported("bandwidth"),
         /// A mixture of the two by `balance_factor`.
         Balance = supported("balance"),
@@ -415,7 +415,7 @@ parameters! {
             .sets(crate::driver::compile::BPU_TO_NASH, "compile-mode")
             .supported();
 
-        /// 0 is bandwidth, 100 is latency.
+        /// 0 is bandwidth, 100 is latency; time never counts less than a hundredth.
         BALANCE_FACTOR: Option<i64> = row(Group::Compiler, "balance_factor", integer(0, 100))
             .only_with(&COMPILE_MODE.parameter, &["balance"])
             .sets(crate::driver::compile::BPU_TO_NASH, "balance-factor")

@@ -121,6 +121,7 @@ impl Exporter {
             Some(Op::Constant) => return self.constant(operation),
             Some(Op::If) => return self.branch(operation),
             Some(Op::Loop) => return self.repeat(operation),
+            Some(Op::Swish) => return self.swish(operation),
             Some(op) => return self.operator(operation, op),
             None => {}
         }
@@ -185,6 +186,33 @@ impl Exporter {
         node.outputs.push(inner.clone());
         self.nodes.push(node);
         self.clamp(&last, inner, value, (lower, upper), element_of(operation, value)?)
+    }
+
+    /// A Swish as `x * sigmoid(alpha * x)`: the operator exists since opset 24 only.
+    fn swish(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
+        let (producer, last) = names_of(operation);
+        let (name, value) = (self.node_name(&producer), result(operation)?);
+        let element = element_of(operation, value)?;
+        let input = self.operand(operand(operation)?)?;
+        let alpha = attributes::alpha(operation)?;
+        let mut argument = input.clone();
+        if alpha != 1.0 {
+            let factor = self.initializer(&format!("{name}/alpha"), Tensor::scalar(element, alpha as f32));
+            argument = self.inner_node(&format!("{name}/scaled"), "Mul", &[&argument, &factor]);
+        }
+        let gate = self.inner_node(&format!("{name}/gate"), "Sigmoid", &[&argument]);
+        let clamp = attributes::activation(operation)?;
+        let product = if clamp.is_some() { self.value_name(&name) } else { self.define(value, &last) };
+        self.nodes.push(Node::new(&name, "Mul", &[&input, &gate], &[&product]));
+        clamp.map_or(Ok(()), |bounds| self.clamp(&last, product, value, bounds, element))
+    }
+
+    /// A node that only another node of the same operation reads; the name of its output.
+    fn inner_node(&mut self, name: &str, operator: &str, inputs: &[&str]) -> String {
+        let name = self.node_name(name);
+        let output = self.value_name(&name);
+        self.nodes.push(Node::new(&name, operator, inputs, &[&output]));
+        output
     }
 
     /// An activation that was fused: Relu, or Clip with constant bounds.

@@ -2,7 +2,7 @@
 //!
 //! The estimate decides what is worth a look; whether it is worth having, the program's own time says.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::isa::{Engine, MemoryRegion, Runs};
 use super::super::tile::{OperandRole, TileMemory};
@@ -20,9 +20,18 @@ const FILLED: f64 = 0.8;
 /// Of what is hidden behind something longer, this much shows.
 const SHOWN: f64 = 0.1;
 
-/// The groups that the estimate finds best, when `memory` bytes are there for them.
-pub fn cut(rows: &Rows<'_>, nodes: usize, memory: u64) -> Vec<NodeGroup> {
-    let cuts = Cuts::new(rows, nodes, memory);
+/// What groups are made for.
+#[derive(Clone, Copy)]
+pub struct Cutting {
+    /// Bytes of local memory that there are for them.
+    pub memory: u64,
+    /// Cycles that an engine loses in each stripe because it waits for another. Nobody knows how much of it other work hides.
+    pub wait: f64,
+}
+
+/// The groups that the estimate finds best.
+pub fn cut(rows: &Rows<'_>, nodes: usize, cutting: Cutting) -> Vec<NodeGroup> {
+    let cuts = Cuts::new(rows, nodes, cutting);
     let mut best = vec![Prefix { cost: f64::INFINITY, first: 0, pieces: None }; nodes + 1];
     relax(&mut best, 0, Prefix { cost: 0.0, first: 0, pieces: None });
     for first in 0..nodes {
@@ -65,6 +74,7 @@ fn relax(best: &mut [Prefix], end: usize, by: Prefix) {
 struct Cuts<'a> {
     rows: &'a Rows<'a>,
     memory: u64,
+    wait: f64,
     /// Per node, bytes of what is small and lives then.
     passing: Vec<u64>,
     alone: Vec<Option<Alone>>,
@@ -73,26 +83,39 @@ struct Cuts<'a> {
 /// A node on its own.
 struct Alone {
     cycles: f64,
-    /// What it reads and makes.
-    storages: Vec<usize>,
+    /// The storages that it reads.
+    reads: Vec<usize>,
+    /// That of its result.
+    makes: usize,
     /// Bytes that its tiles move themselves.
     boxes: u64,
 }
 
+impl Alone {
+    fn storages(&self) -> impl Iterator<Item = usize> + '_ {
+        self.reads.iter().copied().chain([self.makes])
+    }
+}
+
 impl<'a> Cuts<'a> {
-    fn new(rows: &'a Rows<'a>, nodes: usize, memory: u64) -> Self {
-        let mut cuts = Self { rows, memory, passing: vec![0; nodes], alone: Vec::with_capacity(nodes) };
-        let mut seen = std::collections::HashSet::new();
+    fn new(rows: &'a Rows<'a>, nodes: usize, Cutting { memory, wait }: Cutting) -> Self {
+        let mut cuts = Self { rows, memory, wait, passing: vec![0; nodes], alone: Vec::with_capacity(nodes) };
+        let mut seen = HashSet::new();
+        let mut makers: HashMap<usize, Engine> = HashMap::new();
         for node in 0..nodes {
-            let mut storages = Vec::new();
-            let (mut cycles, mut boxes) = (0, 0);
-            if let Some((member, steps)) = rows.member(node) {
-                boxes += member.boxes(steps, 0, member.rows);
-                storages.extend(member.needs(steps, 0, member.rows).iter().map(|span| span.storage));
-                storages.push(member.storage);
-                cycles += member.cycles(steps, rows.target, 0, member.rows);
-            }
-            for &storage in &storages {
+            let alone = rows.member(node).map(|(member, steps)| {
+                let reads: Vec<usize> = member.needs(steps, 0, member.rows).iter().map(|span| span.storage).collect();
+                let waits = reads.iter().filter_map(|read| makers.get(read)).any(|&engine| engine != member.engine);
+                makers.insert(member.storage, member.engine);
+                let cycles = member.cycles(steps, rows.target, 0, member.rows) as f64;
+                Alone {
+                    cycles: if waits { cycles + wait } else { cycles },
+                    reads,
+                    makes: member.storage,
+                    boxes: member.boxes(steps, 0, member.rows),
+                }
+            });
+            for storage in alone.iter().flat_map(Alone::storages) {
                 if seen.insert(storage)
                     && let Some((bytes, (from, to))) = rows.storage(storage)
                     && cuts.is_small(bytes)
@@ -100,8 +123,7 @@ impl<'a> Cuts<'a> {
                     cuts.passing.iter_mut().take(to + 1).skip(from).for_each(|passing| *passing += bytes);
                 }
             }
-            let known = !storages.is_empty();
-            cuts.alone.push(known.then_some(Alone { cycles: cycles as f64, storages, boxes }));
+            cuts.alone.push(alone);
         }
         cuts
     }
@@ -122,9 +144,9 @@ impl<'a> Cuts<'a> {
 
     fn alone(&self, node: usize) -> f64 {
         match self.alone.get(node) {
-            Some(Some(Alone { cycles, storages, boxes })) => {
-                let moved: f64 = storages.iter().map(|&storage| self.transfer(storage)).sum();
-                together(*cycles, moved + self.port(*boxes))
+            Some(Some(alone)) => {
+                let moved: f64 = alone.storages().map(|storage| self.transfer(storage)).sum();
+                together(alone.cycles, moved + self.port(alone.boxes))
             }
             _ => 0.0,
         }
@@ -135,7 +157,10 @@ impl<'a> Cuts<'a> {
     fn group(&self, first: usize, end: usize, fewest: &mut usize) -> Option<(f64, usize)> {
         let members = self.rows.members(first, end)?;
         let leaves = |storage: usize| self.rows.leaves((first, end), storage);
-        let gains = |storage: usize| !leaves(storage) && self.transfer(storage) > 0.0;
+        // What leaves need at least not be read again.
+        let nodes = self.alone.get(first..end)?;
+        let read = |storage: usize| nodes.iter().flatten().any(|alone| alone.reads.contains(&storage));
+        let gains = |storage: usize| self.transfer(storage) > 0.0 && (!leaves(storage) || read(storage));
         if !members.iter().any(|(member, _)| gains(member.storage)) {
             return None;
         }
@@ -208,8 +233,12 @@ impl<'a> Cuts<'a> {
             return None;
         }
         let longest = engines.iter().copied().fold(0.0, f64::max);
-        let fill = (engines.iter().sum::<f64>() - longest) / pieces as f64 + longest / pieces as f64;
-        Some(together(longest, traffic + self.port(weights)) + fill)
+        // Engines hand on to each other all at the same time.
+        let handed = lags.iter().max().copied().unwrap_or(0);
+        let waits = if handed == 0 { 0 } else { pieces + handed };
+        let compute = longest + self.wait * waits as f64;
+        let fill = engines.iter().sum::<f64>() / pieces as f64;
+        Some(together(compute, traffic + self.port(weights)) + fill)
     }
 }
 

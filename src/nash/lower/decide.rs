@@ -5,12 +5,13 @@
 
 use super::super::calls::{TooLong, choose};
 use super::super::isa::Program;
-use super::super::schedule::{Lead, Stay, place};
+use super::super::schedule::{Lead, NoRoom, Settled, Stay, place, room};
 use super::super::timing::time;
-use super::cuts::cut;
+use super::cuts::{Cutting, cut};
 use super::emit::{Drawing, Recorded, apply};
 use super::moves::improve;
 use super::order::{memory_order, ordered};
+use super::storage::Storage;
 use super::stripes::Rows;
 use super::tilings::{KnownTilings, tiled};
 use super::{Effort, LowerError, LoweringPlan, NodeGroup, Objective, check, label, operations};
@@ -50,9 +51,10 @@ fn in_calls(segment: &Segment, target: &Target, plan: LoweringPlan, limit: u64) 
     }
 }
 
-/// Sixteenths of local memory that groups are made for, and that tensors may stay in beside them.
-const MEMORY: [u64; 3] = [16, 12, 8];
-const RESIDENTS: [u64; 4] = [12, 8, 4, 0];
+/// For what groups are made: sixteenths of local memory, and whether engines wait for each other in each stripe.
+const CUTTINGS: [(u64, bool); 4] = [(16, true), (16, false), (12, false), (8, false)];
+/// Sixteenths of local memory that tensors may stay in beside them.
+const RESIDENTS: [u64; 4] = [16, 12, 8, 0];
 
 /// Looks at plans with groups, for nodes in this order.
 fn search(
@@ -67,8 +69,9 @@ fn search(
     let search = GroupSearch { segment, rows: &rows, order, tilings: KnownTilings::default() };
     let mut tried: Vec<Vec<NodeGroup>> = Vec::new();
     let mut best: Option<(u64, Vec<NodeGroup>, u64)> = None;
-    for share in MEMORY {
-        let groups = cut(&rows, segment.nodes.len(), target.l1m_bytes() / 16 * share);
+    for (share, waits) in CUTTINGS {
+        let wait = if waits { target.wait_cycles.value as f64 } else { 0.0 };
+        let groups = cut(&rows, segment.nodes.len(), Cutting { memory: target.l1m_bytes() / 16 * share, wait });
         if groups.is_empty() || tried.contains(&groups) {
             continue;
         }
@@ -116,11 +119,36 @@ impl GroupSearch<'_> {
     }
 
     fn draw(&self, groups: &[NodeGroup], capacity: u64) -> Option<(Drawing<'_>, LoweringPlan, Recorded)> {
-        let drawn = tiled(self.segment, self.rows.target, Some(self.rows), groups, capacity, &self.tilings);
-        let (drawing, plan) = drawn.ok()?;
-        let recorded = drawing.record(&plan.nodes).ok()?;
-        Some((drawing, LoweringPlan { order: self.order.clone(), ..plan }, recorded))
+        let target = self.rows.target;
+        let mut residents = Storage::choose_residents(self.segment, target, groups, capacity).ok()?;
+        for _ in 0..REPAIRS {
+            let drawn = tiled(self.segment, target, Some(self.rows), groups, residents, &self.tilings);
+            let (drawing, mut plan) = drawn.ok()?;
+            let recorded = drawing.record(&plan.nodes).ok()?;
+            match room(&recorded.pages, &recorded.settled, target.l1m_bytes(), target.l1m_alignment()) {
+                Ok(()) => return Some((drawing, LoweringPlan { order: self.order.clone(), ..plan }, recorded)),
+                Err(missing) => {
+                    plan.residents.remove(in_the_way(&recorded.settled, missing)?);
+                    residents = plan.residents;
+                }
+            }
+        }
+        None
     }
+}
+
+/// So many tensors at most give up their stay in local memory for a plan, one after the other.
+const REPAIRS: usize = 16;
+
+/// The tensor that leaves local memory for a page without room: the smallest that is large enough, or the largest.
+fn in_the_way(settled: &[Settled], missing: NoRoom) -> Option<usize> {
+    let alive = settled
+        .iter()
+        .enumerate()
+        .filter(|(_, (buffer, _))| buffer.first <= missing.draft && missing.draft <= buffer.last);
+    let cost =
+        |(_, (buffer, _)): &(usize, &Settled)| (buffer.bytes < missing.bytes, buffer.bytes.abs_diff(missing.bytes));
+    alive.min_by_key(cost).map(|(index, _)| index)
 }
 
 /// A plan and what it costs.
@@ -158,8 +186,9 @@ impl Front {
         })
     }
 
-    fn choose(self, objective: Objective) -> Option<LoweringPlan> {
-        let weight = u128::from(objective.latency.min(100));
+    /// The plan that costs least. Time always has some weight: nobody waits half as long again for a handful of bytes.
+    pub fn choose(self, objective: Objective) -> Option<LoweringPlan> {
+        let weight = u128::from(objective.latency.clamp(1, 100));
         let cost = |priced: &Priced| {
             let (time, traffic) = (u128::from(priced.cycles), u128::from(priced.transfers));
             let mixed = weight * time + (100 - weight) * traffic;
@@ -187,7 +216,8 @@ const LEADS: [Lead; 3] =
 /// Plans of operators one after the other, and what no plan can beat.
 fn one_by_one(segment: &Segment, target: &Target, front: &mut Front) -> Result<Least, LowerError> {
     // The rest is for tiles of what does not stay.
-    let (drawing, plan) = tiled(segment, target, None, &[], target.l1m_bytes() / 4 * 3, &KnownTilings::default())?;
+    let residents = Storage::choose_residents(segment, target, &[], target.l1m_bytes() / 4 * 3)?;
+    let (drawing, plan) = tiled(segment, target, None, &[], residents, &KnownTilings::default())?;
     let recorded = drawing.record(&plan.nodes)?;
     let work: u64 = segment.nodes.iter().map(|node| operations(segment, node)).fold(0, u64::saturating_add);
     let seconds = work as f64 / 2.0 / target.peak_macs_per_second() as f64;
@@ -214,7 +244,8 @@ fn placed<'p>(
 ) -> impl Iterator<Item = Priced> + 'p {
     let target = drawing.builder.target;
     LEADS.iter().filter_map(move |&lead| {
-        let stays = place(&recorded.pages, &recorded.settled, target.l1m_bytes(), target.l1m_alignment(), lead)?;
+        let (space, alignment) = (target.l1m_bytes(), target.l1m_alignment());
+        let stays = place(&recorded.pages, &recorded.settled, space, alignment, lead).ok()?;
         price(drawing, LoweringPlan { stays, ..plan.clone() }, recorded).ok()
     })
 }

@@ -2,15 +2,19 @@
 //!
 //! Row m of the first operand is pixel m with K channels; column n of the second one is output channel n. The weights' view
 //! walks the [K, N] operand by columns, so no transposition is needed.
+//!
+//! A constant matrix with a band, as those of interpolations are, takes of the other operand what its band needs: so a resized image is made
+//! in stripes, and multiplications with zero are left out.
 
 use super::super::isa::{self, Clamp, Convolution, Engine, Products, View};
-use super::super::region::{Region, Tiles};
+use super::super::region::{Extent, Region, Tiles};
 use super::super::tile::emitter::{EmitError, Emitter};
 use super::super::tile::{Axis, Bound, TileDimension, TileOperand, TilePlacement, TileStep, Tiled};
 use super::convolution::{parameters, partial};
 use super::{Builder, LowerError, Steps, limits, unsupported};
-use crate::bpu::model::{self, BpuElement, BpuNode};
+use crate::bpu::model::{self, BpuElement, BpuNode, BpuTensor};
 use crate::target::Target;
+use std::sync::Arc;
 
 const A: usize = 0;
 const B: usize = 1;
@@ -19,7 +23,7 @@ const SUMS: usize = 3;
 const Y: usize = 4;
 
 struct Form {
-    /// Batch axes, then rows, columns, and the shared dimension.
+    /// Batch axes, then rows, columns, and the shared dimension where no band says what of it is needed.
     axes: Vec<Axis>,
     operands: Vec<TileOperand>,
     batch_rank: usize,
@@ -45,32 +49,36 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, _clamp: Option<model::Cl
     let batch = y.shape.get(..batch_rank).unwrap_or_default().to_vec();
     let parameter = parameters(builder, node, [a, b, y], None, 1)?;
     let (row, column, inner) = (batch_rank, batch_rank + 1, batch_rank + 2);
-    let operand = |at: TilePlacement, matrix: [(usize, usize); 2]| -> Result<TileOperand, LowerError> {
+    let band = |output, ranges| TileDimension::Table { output, ranges };
+    let reduced = row_band(a)
+        .map(|ranges| band(row, ranges))
+        .or_else(|| column_band(b).map(|ranges| band(column, ranges)))
+        .unwrap_or(TileDimension::Axis(inner));
+    let operand = |at: TilePlacement, matrix: [(usize, TileDimension); 2]| -> Result<TileOperand, LowerError> {
         let mut shape = batch.clone();
-        shape.extend(matrix.map(|(size, _)| size));
+        shape.extend(matrix.iter().map(|(size, _)| size));
         let spread = at.broadcast(&shape).map_err(|error| unsupported(node, error.to_string()))?;
         let (placement, mut dimensions) = spread.unrepeated();
-        for (dimension, (_, axis)) in dimensions.iter_mut().skip(batch_rank).zip(matrix) {
-            *dimension = TileDimension::Axis(axis);
+        for (dimension, (_, follows)) in dimensions.iter_mut().skip(batch_rank).zip(matrix) {
+            *dimension = follows;
         }
         Ok(TileOperand::read(placement, dimensions))
     };
     let mut result: Vec<TileDimension> = (0..batch_rank).map(TileDimension::Axis).collect();
     result.extend([TileDimension::Axis(row), TileDimension::Axis(column)]);
     let operands = vec![
-        operand(a_at, [(*rows, row), (*shared, inner)])?,
-        operand(b_at, [(*shared, inner), (*columns, column)])?,
+        operand(a_at, [(*rows, TileDimension::Axis(row)), (*shared, reduced.clone())])?,
+        operand(b_at, [(*shared, reduced.clone()), (*columns, TileDimension::Axis(column))])?,
         TileOperand::read(TilePlacement::dense(parameter, &[3], 4), vec![TileDimension::Fixed(3)]),
         TileOperand::accumulator(4, result.clone()),
         TileOperand::write(y_at, result),
     ];
     let lanes = builder.lanes();
     let mut axes: Vec<Axis> = batch.iter().map(|&size| Axis::new("batch", size)).collect();
-    axes.extend([
-        Axis::new("row", *rows),
-        Axis::new("column", *columns).granule(lanes.output),
-        Axis::reduction("shared", *shared).granule(lanes.input),
-    ]);
+    axes.extend([Axis::new("row", *rows), Axis::new("column", *columns).granule(lanes.output)]);
+    if reduced == TileDimension::Axis(inner) {
+        axes.push(Axis::reduction("shared", *shared).granule(lanes.input));
+    }
     Ok(vec![Box::new(Form {
         axes,
         operands,
@@ -80,6 +88,44 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, _clamp: Option<model::Cl
         zero_points: [a, y].map(|tensor| tensor.scale.zero_point()),
         clamp: limits(node, y)?,
     })])
+}
+
+/// Per row of a constant matrix, the columns that are not zero, where these are few.
+fn row_band(matrix: &BpuTensor) -> Option<Arc<[Extent]>> {
+    let (rows, columns, values) = constant_matrix(matrix)?;
+    narrow_band((rows, columns), |row, column| values.get(row * columns + column).copied())
+}
+
+/// Per column of a constant matrix, the rows that are not zero, where these are few.
+fn column_band(matrix: &BpuTensor) -> Option<Arc<[Extent]>> {
+    let (rows, columns, values) = constant_matrix(matrix)?;
+    narrow_band((columns, rows), |column, row| values.get(row * columns + column).copied())
+}
+
+/// Rows, columns, and whether each value is another than zero, of a tensor with one matrix.
+fn constant_matrix(tensor: &BpuTensor) -> Option<(usize, usize, Vec<bool>)> {
+    let (&[ref batch @ .., rows, columns], Some(data)) = (tensor.shape.as_slice(), &tensor.data) else { return None };
+    let zero = tensor.scale.zero_point().to_le_bytes();
+    let bytes = tensor.element.bytes() as usize;
+    let values = data.chunks_exact(bytes).map(|value| zero.get(..bytes) != Some(value));
+    batch.iter().all(|&size| size == 1).then(|| (rows, columns, values.collect()))
+}
+
+/// Per line, from the first value that is not zero to the last; none where some line has half of its values between these.
+fn narrow_band((lines, length): (usize, usize), value: impl Fn(usize, usize) -> Option<bool>) -> Option<Arc<[Extent]>> {
+    let mut ranges: Vec<Extent> = Vec::with_capacity(lines);
+    for line in 0..lines {
+        let is_other = |&at: &usize| value(line, at) == Some(true);
+        // A line of zeros needs one value, which may be any: one that is there already.
+        let first = (0..length).find(is_other).or_else(|| ranges.last().map(|range| range.start)).unwrap_or(0);
+        let last = (0..length).rfind(is_other).unwrap_or(first);
+        let range = Extent::new(first, last + 1);
+        if range.len().saturating_mul(2) > length {
+            return None;
+        }
+        ranges.push(range);
+    }
+    Some(ranges.into())
 }
 
 /// The address of one batch's matrix in an operand's box; a repeated batch is there once.
@@ -95,9 +141,9 @@ fn matrix(bound: &Bound, batch: &[usize]) -> Result<u32, EmitError> {
 
 impl Form {
     fn batch(&self, step: &TileStep<'_>, batch: &[usize]) -> Result<Convolution, EmitError> {
-        let (row, column, inner) = (self.batch_rank, self.batch_rank + 1, self.batch_rank + 2);
+        let (row, column) = (self.batch_rank, self.batch_rank + 1);
         let narrow = |axis: usize| u32::try_from(step.tile.axis(axis).len()).map_err(|_| EmitError::Address);
-        let (rows, columns, shared) = (narrow(row)?, narrow(column)?, narrow(inner)?);
+        let (rows, columns, shared) = (narrow(row)?, narrow(column)?, step.operand(A)?.size(column));
         let pixels = |index: usize| {
             let bound = step.operand(index)?;
             let strides = [0, bound.stride(row), 0, bound.stride(row + 1)];
@@ -133,9 +179,10 @@ impl Tiled for Form {
     }
 
     fn orders(&self) -> Vec<Vec<usize>> {
-        let (row, column, inner) = (self.batch_rank, self.batch_rank + 1, self.batch_rank + 2);
-        let order = |matrix: [usize; 3]| (0..self.batch_rank).chain(matrix).collect();
-        vec![order([row, column, inner]), order([column, row, inner])]
+        let (row, column) = (self.batch_rank, self.batch_rank + 1);
+        let reduced = column + 1..self.axes.len();
+        let order = |matrix: [usize; 2]| (0..self.batch_rank).chain(matrix).chain(reduced.clone()).collect();
+        vec![order([row, column]), order([column, row])]
     }
 
     fn engine(&self) -> Engine {
@@ -144,8 +191,9 @@ impl Tiled for Form {
 
     fn cycles(&self, target: &Target, tile: &[usize]) -> u64 {
         let size = |axis: usize| tile.get(axis).copied().unwrap_or(1);
+        let shared = self.operands.get(A).and_then(|a| a.footprint(tile).last().copied()).unwrap_or(1);
         let matrix = target.convolution_cycles(&Products {
-            input_channels: size(self.batch_rank + 2) as u128,
+            input_channels: shared as u128,
             output_channels: size(self.batch_rank + 1) as u128,
             pixels: size(self.batch_rank) as u128,
             taps: 1,

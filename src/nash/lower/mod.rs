@@ -5,6 +5,8 @@
 //! read back. [`apply`] emits the program for a plan.
 
 #[cfg(test)]
+mod band_tests;
+#[cfg(test)]
 mod border_tests;
 #[cfg(test)]
 mod call_tests;
@@ -15,6 +17,9 @@ mod cuts;
 mod decide;
 mod elementwise;
 mod emit;
+mod joined;
+#[cfg(test)]
+mod joined_tests;
 #[cfg(test)]
 mod latency_tests;
 mod layout;

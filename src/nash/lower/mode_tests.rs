@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::decide::{Front, Priced};
 use super::tests::{data, random_network, run_plan, target};
 use super::*;
 use crate::bpu::interpreter;
@@ -61,4 +62,19 @@ fn a_stack_of_convolutions_that_does_not_fit_obeys_at_every_level() {
         assert!(cycles <= last, "{level:?} takes {cycles} cycles, the level before {last}");
         last = cycles;
     }
+}
+
+#[test]
+fn bandwidth_does_not_pay_any_time_for_a_few_bytes() {
+    let chosen = |transfers: u64| {
+        let mut front = Front::default();
+        for (cycles, transfers, calls) in [(600_000, transfers, vec![]), (990_000, 1_000, vec![1])] {
+            let plan = LoweringPlan { calls, ..LoweringPlan::default() };
+            front.add(Priced { plan, cycles, transfers, length: 1 });
+        }
+        let objective = Objective { latency: 0, ..Effort::O2.into() };
+        front.choose(objective).unwrap().calls.len()
+    };
+    assert_eq!(chosen(1_002), 0, "two cycles of the port are not worth 390000 cycles");
+    assert_eq!(chosen(100_000), 1, "a hundredth of the time saved is not worth so many bytes");
 }

@@ -1,7 +1,7 @@
 //! Pools. A window that does not fit in L1M is walked in parts that hand on a maximum or a sum.
 
 use super::super::isa::{self, Clamp, Count, Engine, View};
-use super::super::region::RegionWindow;
+use super::super::region::{Extent, RegionWindow};
 use super::super::tile::emitter::{EmitError, Emitter};
 use super::super::tile::{Axis, TileDimension, TileOperand, TilePlacement, TileStep, Tiled, product};
 use super::constants::count_entry;
@@ -152,7 +152,8 @@ pub fn lower_average(builder: &mut Builder<'_>, node: &BpuNode, pool: &AveragePo
         // One count stands for all outputs when padding counts too.
         let count =
             |cell: usize| counts[axis].get(cell).or(counts[axis].first()).map_or(0, |count| count - lowest[axis]);
-        TileDimension::Table { output, entries: (0..size).map(count).collect() }
+        let ranges = (0..size).map(count).map(|entry| Extent::new(entry, entry + 1)).collect();
+        TileDimension::Table { output, ranges }
     };
     let operands = vec![
         TileOperand::read(x_at, frame.input),

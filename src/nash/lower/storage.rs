@@ -1,6 +1,6 @@
 //! Homes of tensors: which bytes of which memory.
 //!
-//! A reshape renames the bytes of its operand, and what is joined along the outermost dimension is made in its part of the result, so
+//! A reshape renames the bytes of its operand, and what is joined is made in its part of the result (`joined`), so
 //! tensors share *storages*. A storage lies in an input, in the constants, in an output, in the workspace, or stays in L1M (*resident*).
 
 use super::super::allocate::{LiveBuffer, Solution, allocate, allocate_some, verify};
@@ -9,15 +9,16 @@ use super::super::tile::view::strides_in_order;
 use super::super::tile::{TileMemory, TilePlacement, dense_strides};
 use super::LowerError;
 use super::constants::Image;
+use super::joined::{JoinedPart, joined_parts};
 use super::plan::{NodeGroup, Resident};
 use super::turned::row_dimensions;
 use crate::bpu::model::{BpuElement, BpuTensor, Operator, Segment, TensorId};
 use crate::target::Target;
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Start of every tensor in the workspace.
-const ALIGNMENT: u64 = 64;
+pub const ALIGNMENT: u64 = 64;
 
 /// A run of bytes that one or more tensors name.
 #[derive(Clone, Debug)]
@@ -70,7 +71,8 @@ fn behind(memory: TileMemory, bytes: u64) -> TileMemory {
 }
 
 pub struct Storage {
-    places: Vec<Place>,
+    /// By the number of the tensor that named it first: so a storage has the same number whatever the groups are.
+    places: BTreeMap<usize, Place>,
     /// Per tensor, its place and how far behind its start the tensor begins.
     of_tensor: Vec<Option<(usize, u64)>>,
     /// Outputs that are made elsewhere first.
@@ -78,44 +80,17 @@ pub struct Storage {
     workspace: u64,
     /// Per tensor, the dimension of its rows where that is not its outermost.
     turned: Vec<Option<usize>>,
-    /// Of each input, bytes between neighbours.
-    input_strides: Vec<(TensorId, Vec<i64>)>,
+    /// Bytes between neighbours of tensors with gaps: inputs, and parts of what is joined.
+    strides: HashMap<TensorId, Vec<i64>>,
     /// Tensors that stay in L1M, with their addresses.
     residents: Vec<(LiveBuffer, u64)>,
     /// The largest part of L1M that no resident takes, at each moment at which there is one.
     pools: Vec<(u64, u64)>,
 }
 
-/// Per tensor, the joined tensor of which it is a part in memory, and where in it. So is what only one concat reads, once, where dimensions
-/// outside of the joined one have one index, and the start is aligned as that of a tensor of its own.
-fn joined_parts(segment: &Segment, target_alignment: u64) -> HashMap<TensorId, (TensorId, u64)> {
-    let mut uses: HashMap<TensorId, usize> = HashMap::new();
-    for id in segment.nodes.iter().flat_map(|node| &node.inputs).chain(&segment.outputs) {
-        *uses.entry(*id).or_default() += 1;
-    }
-    // A reshape has no bytes of its own to be put elsewhere.
-    let made = segment.nodes.iter().filter(|node| !matches!(node.operator, Operator::Reshape));
-    let made: HashSet<TensorId> = made.flat_map(|node| &node.outputs).copied().collect();
-    let mut parts = HashMap::new();
-    for node in &segment.nodes {
-        let (Operator::Concat { axis }, Some(joined)) = (&node.operator, node.outputs.first()) else { continue };
-        let Some(tensor) = segment.tensor(*joined) else { continue };
-        if tensor.shape.iter().take(*axis).any(|size| *size != 1) {
-            continue;
-        }
-        let mut start = 0u64;
-        for part in &node.inputs {
-            if uses.get(part) == Some(&1)
-                && made.contains(part)
-                && start.is_multiple_of(target_alignment.max(ALIGNMENT))
-            {
-                parts.insert(*part, (*joined, start));
-            }
-            let bytes = segment.tensor(*part).and_then(BpuTensor::byte_count).unwrap_or(0);
-            start = start.saturating_add(bytes as u64);
-        }
-    }
-    parts
+/// Whether a tensor is so small that it mostly finds room in local memory.
+pub fn is_small(tensor: &BpuTensor, target: &Target) -> bool {
+    tensor.byte_count().is_some_and(|bytes| bytes as u64 <= target.l1m_bytes() / 16)
 }
 
 /// Whether a node joins pieces that are shorter than a burst, in something small: then it is put together in local memory.
@@ -123,14 +98,13 @@ fn is_scattered(segment: &Segment, node: usize, target: &Target) -> bool {
     let Some(node) = segment.nodes.get(node) else { return false };
     let Operator::Concat { axis } = &node.operator else { return false };
     let tensor = |id: &TensorId| segment.tensor(*id);
-    let small = node.outputs.first().and_then(tensor).and_then(BpuTensor::byte_count);
+    let small = node.outputs.first().and_then(tensor).is_some_and(|joined| is_small(joined, target));
     let piece = |part: &BpuTensor| {
         let whole = part.shape.get(*axis..).unwrap_or_default().iter().product::<usize>();
         (whole as u64).saturating_mul(part.element.bytes().into())
     };
     let one = |part: &BpuTensor| part.shape.iter().take(*axis).all(|&size| size == 1);
-    small.is_some_and(|bytes| (bytes as u64) <= target.l1m_bytes() / 16)
-        && node.inputs.iter().filter_map(tensor).any(|part| !one(part) && piece(part) < target.ddr.burst_bytes.value)
+    small && node.inputs.iter().filter_map(tensor).any(|part| !one(part) && piece(part) < target.ddr.burst_bytes.value)
 }
 
 /// The largest part of L1M that none of these buffers takes, moment by moment until the last of them is gone.
@@ -207,10 +181,13 @@ impl Storage {
         residents: &[Resident],
         groups: &[NodeGroup],
     ) -> Result<Self, LowerError> {
-        let mut storage = Self::places(segment, target)?;
+        let mut storage = Self::places(segment, target, groups)?;
         storage.gather(groups);
-        let strides = |id: &TensorId| segment.tensor(*id).map(|tensor| (*id, port_strides(tensor, target)));
-        storage.input_strides = segment.inputs.iter().filter_map(strides).collect();
+        for id in &segment.inputs {
+            if let Some(tensor) = segment.tensor(*id) {
+                storage.strides.insert(*id, port_strides(tensor, target));
+            }
+        }
         storage.settle(target, residents)?;
         storage.allocate_workspace()?;
         Ok(storage)
@@ -218,7 +195,7 @@ impl Storage {
 
     /// What only one group knows needs no home; what others know too lives as long as the group does.
     fn gather(&mut self, groups: &[NodeGroup]) {
-        for place in &mut self.places {
+        for place in self.places.values_mut() {
             place.nodes = (place.first, place.last);
             let of = |node: usize| NodeGroup::of(groups, node);
             let (first, last) = (of(place.first), of(place.last));
@@ -232,7 +209,7 @@ impl Storage {
     /// in local memory as a whole, for constants, and for inputs with gaps; and for inputs and outputs whose rows are boxes.
     pub fn paged(&self, segment: &Segment, id: TensorId) -> Option<TilePlacement> {
         let (storage, offset) = self.of_tensor.get(id.0).copied().flatten()?;
-        let place = self.places.get(storage)?;
+        let place = self.places.get(&storage)?;
         let whole = place.constant || matches!(place.memory, Some(TileMemory::Local { .. }));
         let tensor = segment.tensor(id)?;
         let bytes = tensor.element.bytes() as usize;
@@ -244,7 +221,7 @@ impl Storage {
                 .inner
                 .then(|| TilePlacement { strides: strides_in_order(&tensor.shape, &order, bytes), ..dense });
         }
-        let gaps = self.input_strides.iter().any(|(input, strides)| *input == id && *strides != dense.strides);
+        let gaps = self.strides.get(&id).is_some_and(|strides| *strides != dense.strides);
         (!whole && !gaps).then_some(dense)
     }
 
@@ -255,7 +232,7 @@ impl Storage {
 
     /// Whether a tensor's rows are not outermost, and it is neither an input nor an output.
     pub fn is_turned_inside(&self, id: TensorId) -> bool {
-        let place = self.number(id).and_then(|number| self.places.get(number));
+        let place = self.number(id).and_then(|number| self.places.get(&number));
         self.row_dimension(id).is_some() && place.is_some_and(|place| place.inner || place.is_free())
     }
 
@@ -266,7 +243,7 @@ impl Storage {
 
     /// Size of a storage, and where in DDR it lies, if it does.
     pub fn home(&self, storage: usize) -> Option<(u64, Option<(MemoryRegion, u64)>)> {
-        let place = self.places.get(storage)?;
+        let place = self.places.get(&storage)?;
         let ddr = match place.memory {
             Some(TileMemory::Ddr { region, offset }) => Some((region, offset)),
             _ => None,
@@ -276,12 +253,12 @@ impl Storage {
 
     /// The nodes between which a storage matters.
     pub fn life(&self, storage: usize) -> Option<(usize, usize)> {
-        self.places.get(storage).map(|place| place.nodes)
+        self.places.get(&storage).map(|place| place.nodes)
     }
 
     /// Whether a storage is in local memory as a whole.
     pub fn stays(&self, storage: usize) -> bool {
-        self.places.get(storage).is_some_and(|place| matches!(place.memory, Some(TileMemory::Local { .. })))
+        self.places.get(&storage).is_some_and(|place| matches!(place.memory, Some(TileMemory::Local { .. })))
     }
 
     /// Puts a constant into the image, if it is not there. So constants lie in the order of their first use, and neighbours can be
@@ -348,9 +325,9 @@ impl Storage {
         groups: &[NodeGroup],
         capacity: u64,
     ) -> Result<Vec<Resident>, LowerError> {
-        let mut storage = Self::places(segment, target)?;
+        let mut storage = Self::places(segment, target, groups)?;
         storage.gather(groups);
-        let mut candidates: Vec<&Place> = storage.places.iter().collect();
+        let mut candidates: Vec<&Place> = storage.places.values().collect();
         candidates.retain(|place| place.is_free() && place.bytes <= capacity);
         let mut best: (u64, Vec<Resident>) = (0, Vec::new());
         // Which order packs best depends on the network; trying all costs little.
@@ -376,15 +353,16 @@ impl Storage {
     }
 
     /// Inputs, outputs and aliases; everything else has no memory yet.
-    fn places(segment: &Segment, target: &Target) -> Result<Self, LowerError> {
-        let parts = joined_parts(segment, target.l1m_alignment());
+    fn places(segment: &Segment, target: &Target, groups: &[NodeGroup]) -> Result<Self, LowerError> {
+        let parts = joined_parts(segment, target, groups);
+        let whole: HashSet<TensorId> = parts.values().map(|part| part.joined).collect();
         let mut storage = Self {
-            places: Vec::new(),
+            places: BTreeMap::new(),
             of_tensor: vec![None; segment.tensors.len()],
             copies: Vec::new(),
             workspace: 0,
             turned: row_dimensions(segment),
-            input_strides: Vec::new(),
+            strides: HashMap::new(),
             residents: Vec::new(),
             pools: Vec::new(),
         };
@@ -411,7 +389,7 @@ impl Storage {
                     storage.name(*id, place)?;
                 } else if storage.of_tensor.get(id.0).copied().flatten().is_none() {
                     storage.create_part(segment, (*id, time), &parts)?;
-                } else if parts.values().all(|(joined, _)| joined != id) {
+                } else if !whole.contains(id) {
                     return Err(LowerError::Malformed(format!("tensor {} is made twice", id.0)));
                 }
             }
@@ -464,8 +442,8 @@ impl Storage {
             nodes: (time, time),
             memory,
         };
-        self.places.push(place);
-        self.name(id, Some((self.places.len() - 1, 0)))
+        self.places.insert(id.0, place);
+        self.name(id, Some((id.0, 0)))
     }
 
     /// The home of what a node makes: its own, or a part of what it is joined to, whose home is there from its first part on.
@@ -473,25 +451,37 @@ impl Storage {
         &mut self,
         segment: &Segment,
         (id, time): (TensorId, usize),
-        parts: &HashMap<TensorId, (TensorId, u64)>,
+        parts: &HashMap<TensorId, JoinedPart>,
     ) -> Result<(), LowerError> {
         // What is joined may itself be a part.
         let mut homeless = vec![id];
-        while let Some((joined, _)) = homeless.last().and_then(|last| parts.get(last))
-            && self.of_tensor.get(joined.0).copied().flatten().is_none()
+        while let Some(part) = homeless.last().and_then(|last| parts.get(last))
+            && self.of_tensor.get(part.joined.0).copied().flatten().is_none()
         {
-            homeless.push(*joined);
+            homeless.push(part.joined);
         }
         for id in homeless.into_iter().rev() {
             match parts.get(&id) {
                 None => self.create(segment, id, time, None)?,
-                Some((joined, start)) => {
-                    let home = self.of_tensor.get(joined.0).copied().flatten();
-                    self.name(id, home.map(|(place, offset)| (place, offset + start)))?;
-                }
+                Some(part) => self.create_within(segment, id, part)?,
             }
         }
         Ok(())
+    }
+
+    /// The home of a part of what has one.
+    fn create_within(&mut self, segment: &Segment, id: TensorId, part: &JoinedPart) -> Result<(), LowerError> {
+        let home = self.of_tensor.get(part.joined.0).copied().flatten();
+        let dense = |id| segment.tensor(id).map(|tensor| dense_strides(&tensor.shape, tensor.element.bytes() as usize));
+        let strides = self.strides.get(&part.joined).cloned().or(dense(part.joined)).unwrap_or_default();
+        let step = strides.get(part.axis).map_or(0, |stride| stride.unsigned_abs());
+        let start = step.saturating_mul(part.index as u64);
+        let sizes = segment.tensor(id).map(|tensor| tensor.shape.as_slice()).unwrap_or_default();
+        let own = dense(id).unwrap_or_default();
+        if sizes.iter().zip(strides.iter().zip(&own)).any(|(size, (stride, own))| *size > 1 && stride != own) {
+            self.strides.insert(id, strides);
+        }
+        self.name(id, home.map(|(place, offset)| (place, offset.saturating_add(start))))
     }
 
     fn name(&mut self, id: TensorId, place: Option<(usize, u64)>) -> Result<(), LowerError> {
@@ -506,11 +496,11 @@ impl Storage {
 
     fn place_mut(&mut self, tensor: usize) -> Option<&mut Place> {
         let (place, _) = self.of_tensor.get(tensor).copied().flatten()?;
-        self.places.get_mut(place)
+        self.places.get_mut(&place)
     }
 
     fn allocate_workspace(&mut self) -> Result<(), LowerError> {
-        let homeless = || self.places.iter().enumerate().filter(|(_, place)| place.is_free());
+        let homeless = || self.places.iter().filter(|(_, place)| place.is_free());
         let buffers: Vec<LiveBuffer> = homeless()
             .map(|(_, place)| LiveBuffer {
                 bytes: place.bytes,
@@ -519,10 +509,10 @@ impl Storage {
                 last: place.last,
             })
             .collect();
-        let indices: Vec<usize> = homeless().map(|(index, _)| index).collect();
+        let indices: Vec<usize> = homeless().map(|(index, _)| *index).collect();
         let solution = allocate(&buffers, i64::MAX as u64)?;
         for (index, offset) in indices.into_iter().zip(solution.addresses) {
-            if let Some(place) = self.places.get_mut(index) {
+            if let Some(place) = self.places.get_mut(&index) {
                 place.memory = Some(TileMemory::Ddr { region: MemoryRegion::Workspace, offset });
             }
         }
@@ -533,12 +523,12 @@ impl Storage {
     /// Where a tensor lives, in its own shape.
     pub fn placement(&self, segment: &Segment, id: TensorId) -> Result<TilePlacement, LowerError> {
         let home = self.of_tensor.get(id.0).copied().flatten();
-        let memory = home.and_then(|(place, start)| Some(behind(self.places.get(place)?.memory?, start)));
+        let memory = home.and_then(|(place, start)| Some(behind(self.places.get(&place)?.memory?, start)));
         match (segment.tensor(id), memory) {
             (Some(tensor), Some(memory)) => {
                 let dense = TilePlacement::dense(memory, &tensor.shape, tensor.element.bytes() as usize);
-                let strides = self.input_strides.iter().find(|(input, _)| *input == id).map(|(_, strides)| strides);
-                Ok(TilePlacement { strides: strides.unwrap_or(&dense.strides).clone(), ..dense })
+                let strides = self.strides.get(&id).unwrap_or(&dense.strides).clone();
+                Ok(TilePlacement { strides, ..dense })
             }
             _ => Err(LowerError::Malformed(format!("tensor {} has no home", id.0))),
         }

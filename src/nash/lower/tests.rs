@@ -66,7 +66,7 @@ fn constant(tensor: BpuTensor, seed: u64) -> BpuTensor {
 }
 
 /// Lowers, validates, checks races, runs, compares. None where the segment is not one that the model allows.
-fn compare(segment: &Segment, l1m_bytes: u64) -> Option<Lowered<'static>> {
+pub(super) fn compare(segment: &Segment, l1m_bytes: u64) -> Option<Lowered<'static>> {
     let inputs: Vec<Vec<u8>> = segment
         .inputs
         .iter()

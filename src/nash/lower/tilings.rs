@@ -8,7 +8,7 @@ use super::super::tile::assign::{AssignError, assign, estimate};
 use super::super::tile::{TilePlacement, Tiled};
 use super::emit::Drawing;
 use super::stripes::Rows;
-use super::{LowerError, LoweringPlan, NodeGroup, NodePlan, Storage, label};
+use super::{LowerError, LoweringPlan, NodeGroup, NodePlan, Resident, label};
 use crate::bpu::model::Segment;
 use crate::target::Target;
 
@@ -39,16 +39,15 @@ impl KnownTilings {
     }
 }
 
-/// A plan without stays, in which tensors stay in at most `capacity` bytes.
+/// A plan without stays, in which those of these tensors stay in local memory that leave room for the nodes.
 pub fn tiled<'a>(
     segment: &'a Segment,
     target: &'a Target,
     rows: Option<&'a Rows<'a>>,
     groups: &[NodeGroup],
-    capacity: u64,
+    mut residents: Vec<Resident>,
     known: &KnownTilings,
 ) -> Result<(Drawing<'a>, LoweringPlan), LowerError> {
-    let mut residents = Storage::choose_residents(segment, target, groups, capacity)?;
     loop {
         let drawing = Drawing::new(segment, target, rows, &residents, groups)?;
         match all_nodes(&drawing, known) {

@@ -53,7 +53,14 @@ pub fn lower(
         of_rows.push(part(&outer).map_err(|error| unsupported(node, error.to_string()))?);
         in_rows.push(part(along).map_err(|error| unsupported(node, error.to_string()))?);
     }
-    collapse(&mut of_rows, builder.kept_rows(node));
+    let rows = match builder.kept_rows(node) {
+        KeptRows::Dimension(dimension) => {
+            let position = outer.iter().position(|own| *own == dimension);
+            position.map_or(KeptRows::Nothing, KeptRows::Dimension)
+        }
+        rows => rows,
+    };
+    collapse(&mut of_rows, rows);
     collapse(&mut in_rows, KeptRows::Nothing);
     let mut sizes = of_rows.first().map(|view| view.shape.clone()).unwrap_or_default();
     let row = in_rows.first().map(|view| view.shape.clone()).unwrap_or_default();

@@ -16,7 +16,7 @@ mod tests;
 
 pub use check::check;
 pub use order::{order, with_waits};
-pub use place::{Lead, place};
+pub use place::{Lead, NoRoom, place, room};
 
 use super::allocate::LiveBuffer;
 use serde::{Deserialize, Serialize};

@@ -25,8 +25,29 @@ struct Placed {
     last: usize,
 }
 
-/// Gives every page its stay in `space` bytes. None where some page finds no room.
-pub fn place(pages: &[LocalPage], settled: &[Settled], space: u64, alignment: u64, lead: Lead) -> Option<Vec<Stay>> {
+/// A page that finds no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoom {
+    /// The first draft that touches it.
+    pub draft: usize,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Whether every page finds room while it is needed, and no longer.
+pub fn room(pages: &[LocalPage], settled: &[Settled], space: u64, alignment: u64) -> Result<(), NoRoom> {
+    let fixed: Vec<Placed> = settled.iter().map(|(buffer, address)| of_settled(buffer, *address)).collect();
+    needed(&jobs(pages), &fixed, space, alignment).map(|_| ())
+}
+
+/// Gives every page its stay in `space` bytes.
+pub fn place(
+    pages: &[LocalPage],
+    settled: &[Settled],
+    space: u64,
+    alignment: u64,
+    lead: Lead,
+) -> Result<Vec<Stay>, NoRoom> {
     let mut jobs = jobs(pages);
     jobs.iter_mut().filter(|job| job.stored).for_each(|job| job.last += lead.stores);
     let fixed: Vec<Placed> = settled.iter().map(|(buffer, address)| of_settled(buffer, *address)).collect();
@@ -42,7 +63,7 @@ pub fn place(pages: &[LocalPage], settled: &[Settled], space: u64, alignment: u6
             }
         }
     }
-    Some(stays)
+    Ok(stays)
 }
 
 fn constants_of(pages: &[LocalPage], page: usize) -> Option<u64> {
@@ -101,7 +122,7 @@ fn in_the_way<'p>(
 const SHORT: usize = 64;
 
 /// Places for all jobs while they are needed, in that order, each as low as can be.
-fn needed(jobs: &[Job], fixed: &[Placed], space: u64, alignment: u64) -> Option<Vec<Placed>> {
+fn needed(jobs: &[Job], fixed: &[Placed], space: u64, alignment: u64) -> Result<Vec<Placed>, NoRoom> {
     let (mut fixed, mut alive) = (Alive::new(fixed), Vec::<Placed>::new());
     let mut placed = Vec::with_capacity(jobs.len());
     let mut furthest = 0;
@@ -111,12 +132,13 @@ fn needed(jobs: &[Job], fixed: &[Placed], space: u64, alignment: u64) -> Option<
         let obstacles = in_the_way(fixed.between(job.first, furthest), alive.iter(), job, |_| None);
         // What stays long goes to the other end, so that it leaves no gaps between what comes and goes.
         let side = if job.last - job.first > SHORT { Side::High } else { Side::Low };
-        let (_, start) = earliest_hole(&obstacles, (job.bytes, alignment), (space, side), 0)?;
+        let hole = earliest_hole(&obstacles, (job.bytes, alignment), (space, side), 0);
+        let (_, start) = hole.ok_or(NoRoom { draft: job.first, bytes: job.bytes })?;
         let place = Placed { start, end: start + job.bytes, first: job.first, last: job.last };
         alive.push(place);
         placed.push(place);
     }
-    Some(placed)
+    Ok(placed)
 }
 
 /// Moves each load to the place where it can begin first.

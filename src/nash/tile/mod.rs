@@ -76,12 +76,12 @@ pub enum TileDimension {
         /// Channels of a group.
         per_group: usize,
     },
-    /// A table by a property of the output cells: cell `i` needs entry `entries[i]`, a tile the range that holds all of its own.
+    /// By a property of the output cells: cell `i` needs the range `ranges[i]`, a tile what reaches over those of all of its cells.
     Table {
         /// The loop over output cells.
         output: usize,
         /// One for each output cell.
-        entries: Arc<[usize]>,
+        ranges: Arc<[Extent]>,
     },
 }
 
@@ -98,9 +98,9 @@ impl TileDimension {
                 let (group, inner) = (tile.axis(group), tile.axis(inner));
                 Extent::new(group.start * per_group + inner.start, (group.end.max(1) - 1) * per_group + inner.end)
             }
-            TileDimension::Table { output, ref entries } => {
+            TileDimension::Table { output, ref ranges } => {
                 let cells = tile.axis(output);
-                range(entries.get(cells.start..cells.end).unwrap_or_default())
+                hull(ranges.get(cells.start..cells.end).unwrap_or_default())
             }
         }
     }
@@ -116,8 +116,8 @@ impl TileDimension {
                 reach.min(size)
             }
             TileDimension::Grouped { group, inner, per_group } => (size_of(group) - 1) * per_group + size_of(inner),
-            TileDimension::Table { output, ref entries } => {
-                entries.chunks(size_of(output).max(1)).map(|cells| range(cells).len()).max().unwrap_or(0)
+            TileDimension::Table { output, ref ranges } => {
+                ranges.chunks(size_of(output).max(1)).map(|cells| hull(cells).len()).max().unwrap_or(0)
             }
         }
     }
@@ -134,10 +134,10 @@ impl TileDimension {
     }
 }
 
-/// From the least to the greatest.
-fn range(entries: &[usize]) -> Extent {
-    let least = entries.iter().copied().min().unwrap_or(0);
-    Extent::new(least, entries.iter().max().map_or(0, |greatest| greatest + 1))
+/// From the least start to the greatest end.
+fn hull(ranges: &[Extent]) -> Extent {
+    let start = ranges.iter().map(|range| range.start).min().unwrap_or(0);
+    Extent::new(start, ranges.iter().map(|range| range.end).max().unwrap_or(0))
 }
 
 /// Which memory a tensor's bytes are in.

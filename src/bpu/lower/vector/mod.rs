@@ -195,8 +195,14 @@ fn order<'c, 'a>(builder: &Builder<'c, 'a>, frame: &Frame, places: &[Place<'c, '
     whole.unwrap_or_else(|| (0..frame.sizes.len()).collect())
 }
 
-/// Neighbouring dimensions that are one to every tensor and to the program.
+/// So many dimensions stay as they are: what changes no shape can be made in stripes together with what is before and behind it.
+const FEW: usize = 4;
+
+/// Neighbouring dimensions that are one to every tensor and to the program, where there are many.
 fn groups(frame: &Frame, order: &[usize], tensors: impl Iterator<Item = Dims>) -> Vec<Dims> {
+    if order.len() <= FEW {
+        return order.iter().map(|&dim| vec![dim]).collect();
+    }
     let tensors: Vec<Dims> = tensors.collect();
     let mut groups: Vec<Dims> = Vec::new();
     for &dim in order {

@@ -2,12 +2,13 @@
 
 use hb_dialects::ElementType;
 use hb_dialects::names::{input_names, output_names};
-use melior::ir::OperationRef;
+use melior::ir::{OperationRef, Value};
 
 use super::array::Array;
 use super::error::Error;
 use super::executable::{ArrayView, Executable, ExecutableOptions};
-use super::operators::graph_of;
+use super::graph::ExpressionGraph;
+use super::operators::{graph_of, graph_of_values};
 
 /// A compiled network. `run` may be called from several threads at once.
 ///
@@ -28,7 +29,30 @@ impl FloatExecutable {
     /// When an operation or type is not supported, naming the node, or a shape is not known.
     pub fn compile(function: OperationRef<'_, '_>, options: ExecutableOptions) -> Result<FloatExecutable, Error> {
         let input_names = input_names(function);
-        let (graph, values) = graph_of(function, &input_names)?;
+        let graph = graph_of(function, &input_names)?;
+        Self::of_graph(graph, (input_names, output_names(function)), options)
+    }
+
+    /// As `compile`, but the outputs are these values of the function, under these names.
+    ///
+    /// # Errors
+    /// As `compile`.
+    pub fn compile_values(
+        function: OperationRef<'_, '_>,
+        values: &[(String, Value<'_, '_>)],
+        options: ExecutableOptions,
+    ) -> Result<FloatExecutable, Error> {
+        let input_names = input_names(function);
+        let (names, values): (Vec<String>, Vec<Value<'_, '_>>) = values.iter().cloned().unzip();
+        let graph = graph_of_values(function, &input_names, &values)?;
+        Self::of_graph(graph, (input_names, names), options)
+    }
+
+    fn of_graph(
+        (graph, values): (ExpressionGraph, usize),
+        (input_names, output_names): (Vec<String>, Vec<String>),
+        options: ExecutableOptions,
+    ) -> Result<FloatExecutable, Error> {
         let mut next = values;
         let bounded = |id| graph.tensor(id).is_some_and(|tensor| tensor.sizes.is_some());
         let output_sizes = graph.outputs.iter().take(values).map(|id| {
@@ -38,7 +62,6 @@ impl FloatExecutable {
             })
         });
         let output_sizes = output_sizes.collect();
-        let output_names = output_names(function);
         Ok(FloatExecutable {
             executable: Executable::compile(graph, options)?,
             input_names,

@@ -21,7 +21,12 @@ use crate::frontend::mlir;
 use crate::frontend::onnx::{self, ModelFile};
 use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
-use crate::quant::{calibrate::Values, evidence::Calibrated, requests::Kinds};
+use crate::quant::{
+    calibrate::{CalibrationError, Values},
+    evidence::Calibrated,
+    requests::Kinds,
+    selections::judged_values,
+};
 use crate::sim::{advice, perf::performance, runner::timelines};
 use crate::target::Target;
 use hb_dialects::ir;
@@ -233,6 +238,16 @@ impl NetworkStages<'_> {
     pub(super) fn observed(&self, function: OperationRef<'_, '_>) -> Result<FloatExecutable, CpuError> {
         let single_threaded = self.configuration.threads() > 1;
         FloatExecutable::compile(function, ExecutableOptions { single_threaded, ..self.executable_options() })
+    }
+
+    /// As `observed`, but where its outputs follow from selections it gives what these read.
+    pub(super) fn judged(&self, function: OperationRef<'_, '_>) -> Result<FloatExecutable, CalibrationError> {
+        let single_threaded = self.configuration.threads() > 1;
+        let options = ExecutableOptions { single_threaded, ..self.executable_options() };
+        Ok(match judged_values(function)? {
+            Some(values) => FloatExecutable::compile_values(function, &values, options)?,
+            None => FloatExecutable::compile(function, options)?,
+        })
     }
 
     /// How networks are made for a few runs, each on all threads.

@@ -34,6 +34,7 @@ use crate::quant::{
     requests::{AskedTypes, TypeRequests, WeightRequests},
     round_weights,
     search::{Found, LatencyBudget, Search, UserJudge},
+    selections::judged_values,
     sources,
     split_weights::parts,
     weight_search::WeightSearch,
@@ -259,7 +260,7 @@ impl NetworkStages<'_> {
         let Some(evidence) = &reference.calibrated.evidence else { return Ok(BTreeSet::new()) };
         let read = |executable: &FloatExecutable, index: usize| reference.source.read(executable, index);
         let samples = Samples { count: reference.source.len(), read: &read, jobs: self.configuration.threads() };
-        let compile = |function: OperationRef<'_, '_>| Ok(self.observed(function)?);
+        let compile = |function: OperationRef<'_, '_>| self.judged(function);
         let search = WeightSearch { module, evidence, samples: &samples, compile: &compile, wanted_cosine, narrow };
         let wide = search.run()?;
         if !wide.is_empty() {
@@ -301,6 +302,19 @@ impl NetworkStages<'_> {
             evidence::calibrate(function, &executable, &samples, (&self.method(is_quantized), ranges), &|| {
                 progress.advance(1);
             })?;
+        let network = compare::network(given.network.as_ref().unwrap_or(module).as_operation())?;
+        if let Some(evidence) = &mut calibrated.evidence
+            && let Some(values) = judged_values(network)?
+        {
+            if is_first {
+                let names: Vec<&String> = values.iter().map(|(name, _)| name).collect();
+                tell_names(
+                    "outputs follow from selections, so that the precision is judged by what these read",
+                    &names,
+                );
+            }
+            evidence.judge_before_selections(&self.judged(network)?, &samples)?;
+        }
         given.show(&mut calibrated.first.nodes);
         let sample = source.read(&executable, 0)?;
         if is_first {
@@ -400,9 +414,17 @@ impl NetworkStages<'_> {
         report(&found);
         self.report_types(module, &found.info, &reference.asked, &found.methods, files)?;
         let judgement = Judgement::of(&found);
-        let run = BackgroundRun::of(found.executable, reference.sample.clone());
+        // It runs while the passes do, where it is there already.
+        let run = found.executable.map(|executable| BackgroundRun::of(executable, reference.sample.clone()));
         let info = self.stage_info(&found.info, files)?;
         pipeline::run(self.context, module, &hfloat_to_qdq(&info))?;
+        let run = match run {
+            Some(run) => run,
+            None => {
+                let executable = self.observed(compare::network(module.as_operation())?)?;
+                BackgroundRun::of(executable, reference.sample.clone())
+            }
+        };
         Ok((run, Some(judgement)))
     }
 
@@ -462,7 +484,8 @@ impl NetworkStages<'_> {
             budget: budget.as_ref(),
             evidence,
             samples: &Samples { count: reference.source.len(), read: &read, jobs: self.configuration.threads() },
-            compile: &|function| Ok(self.observed(function)?),
+            compile: &|function| self.judged(function),
+            compile_outputs: &|function| Ok(self.observed(function)?),
         }
         .run()?;
         Ok(found)

@@ -1,7 +1,7 @@
 //! What is measured of a float network on samples: the ranges of its values, and what decides on rounding and precision.
 
 use super::{
-    calibrate::{CalibrationError, Measured, Measurement, Samples, Values, floats, measure, threads},
+    calibrate::{CalibrationError, Measured, Measurement, Samples, Values, floats, measure, outputs, threads},
     groups::ScaleGroups,
     info::{CalibrationInfo, Judge, QuantInfo, ValueInfo},
     linear::LinearLayer,
@@ -134,12 +134,32 @@ pub struct Evidence {
     /// The samples that judge, and the float network's outputs for each.
     pub(super) judged: Vec<usize>,
     pub(super) outputs: Vec<Vec<Array>>,
+    /// What judges in place of the outputs, of the same samples, where these follow from selections.
+    pub(super) selected_from: Option<Vec<Vec<Array>>>,
 }
 
 impl Evidence {
     /// The samples that judge, ascending.
     pub fn judged(&self) -> &[usize] {
         &self.judged
+    }
+
+    /// Takes what judges in place of the outputs from the float network, by an executable of it that gives that.
+    ///
+    /// # Errors
+    /// When a sample cannot be read or run.
+    pub fn judge_before_selections(
+        &mut self,
+        executable: &FloatExecutable,
+        samples: &Samples<'_>,
+    ) -> Result<(), CalibrationError> {
+        self.selected_from = Some(outputs(executable, &self.judged, samples)?);
+        Ok(())
+    }
+
+    /// What the float network gives for the samples that judge: its outputs, or what selections read.
+    pub(super) fn shown(&self) -> &[Vec<Array>] {
+        self.selected_from.as_deref().unwrap_or(&self.outputs)
     }
 }
 
@@ -197,7 +217,7 @@ pub fn calibrate(
     } else {
         let largest = largest(function, &groups, &observers);
         let moments = Moments::of(&plan, &taken, &largest, &pool);
-        Some(Evidence { learned, largest, moments, judged, outputs })
+        Some(Evidence { learned, largest, moments, judged, outputs, selected_from: None })
     };
     Ok(Calibrated { ranges, evidence, first: values })
 }

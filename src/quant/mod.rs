@@ -30,6 +30,7 @@ mod round_weights;
 pub mod rounded_weights;
 pub mod rules;
 pub mod search;
+pub mod selections;
 pub mod sensitivity;
 mod settle;
 pub mod split_weights;

@@ -43,8 +43,8 @@ pub struct LatencyBudget<'a> {
 pub struct Found {
     /// The ranges, some of them of int16.
     pub info: QuantInfo,
-    /// The QDQ form with these.
-    pub executable: FloatExecutable,
+    /// The QDQ form with these; none where what judges it is not its outputs.
+    pub executable: Option<FloatExecutable>,
     /// How it is judged.
     pub precision: PrecisionInfo,
     /// The part of an output that decided it: the name of the output, and of its slice where there is one.
@@ -93,8 +93,10 @@ pub struct Search<'s, 'c> {
     pub evidence: &'s Evidence,
     /// Those of calibration.
     pub samples: &'s Samples<'s>,
-    /// Makes a QDQ form ready to run.
+    /// Makes a network or a QDQ form ready to run that gives what judges it.
     pub compile: &'s Compile<'s>,
+    /// One that gives its outputs, for the user's judge.
+    pub compile_outputs: &'s Compile<'s>,
 }
 
 /// What a QDQ form is made with.
@@ -202,7 +204,7 @@ impl<'s> Search<'s, '_> {
         info.keep_measured(&measured, &sources);
         Ok(Found {
             info,
-            executable,
+            executable: Some(executable).filter(|_| self.judges_outputs()),
             precision,
             worst: verdict.worst,
             best_classes: verdict.best_classes,
@@ -214,6 +216,11 @@ impl<'s> Search<'s, '_> {
             candidates: self.candidates().len(),
             noise: self.candidates().iter().map(|candidate| candidate.value.clone()).zip(noise).collect(),
         })
+    }
+
+    /// Whether it is the outputs that judge, not what selections read.
+    fn judges_outputs(&self) -> bool {
+        self.judge.is_some() || self.evidence.selected_from.is_none()
     }
 
     /// What could be int16; nothing before it is needed.
@@ -345,7 +352,8 @@ impl<'s> Search<'s, '_> {
         assign_thresholds(function, |name| own(name).or_else(|| own(sources.get(name)?)))
             .map_err(CalibrationError::Threshold)?;
         insert_casts(function)?;
-        let executable = (self.compile)(function)?;
+        let compile = if self.judge.is_some() { self.compile_outputs } else { self.compile };
+        let executable = compile(function)?;
         let latency = self.budget.map(|budget| (budget.latency)(&copy)).transpose()?;
         let verdict = self.judge(&executable)?;
         let (wide_count, reached) = (wide.len(), verdict.reached);
@@ -361,12 +369,14 @@ impl<'s> Search<'s, '_> {
     fn judge(&self, executable: &FloatExecutable) -> Result<Verdict, CalibrationError> {
         let own = outputs(executable, &self.evidence.judged, self.samples)?;
         let mut verdict = Verdict { reached: 1.0, at_least: 1.0, worst: String::new(), best_classes: Vec::new() };
-        if let Some((name, Likeness { cosine, at_least, slice })) = worst(executable, &self.evidence.outputs, &own) {
+        let float = if self.judge.is_some() { &self.evidence.outputs } else { self.evidence.shown() };
+        if let Some((name, Likeness { cosine, at_least, slice })) = worst(executable, float, &own) {
             let slice = slice.map_or_else(String::new, |slice| format!(" ({slice})"));
             (verdict.reached, verdict.at_least, verdict.worst) = (cosine, at_least, format!("'{name}'{slice}"));
         }
-        for (output, (name, _, shape)) in executable.outputs().enumerate() {
-            let same = same_best_class(shape, &pairs(&self.evidence.outputs, &own, output));
+        // Before a selection there are candidates, not classes.
+        for (output, (name, _, shape)) in executable.outputs().enumerate().filter(|_| self.judges_outputs()) {
+            let same = same_best_class(shape, &pairs(float, &own, output));
             verdict.best_classes.extend(same.map(|count| (name.to_owned(), count)));
         }
         if let Some(judge) = self.judge {

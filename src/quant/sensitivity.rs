@@ -4,6 +4,7 @@ use super::{
     calibrate::{CalibrationError, Samples, floats, in_parallel, threads},
     judge::{Likeness, likeness},
     rules::{ACTIVATION_BITS, QuantizationRule, ResultScale, rule_of},
+    selections::{judged_values, returned},
     thresholds::{ThresholdRange, value_name},
 };
 use crate::cpu::{Array, FloatExecutable};
@@ -12,7 +13,7 @@ use hb_dialects::{
     hfloat::Op,
     ir::{self, Affine, IrError, OperationAttributes, TensorType},
 };
-use melior::ir::{BlockLike, OperationRef, Value, ValueLike, operation::OperationLike};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use rayon::prelude::*;
 use std::collections::HashSet;
 
@@ -64,21 +65,22 @@ fn closed_outputs(function: OperationRef<'_, '_>) -> Result<Vec<Closed>, IrError
         let shape = TensorType::from_type(value.r#type())?.static_shape().ok();
         Ok(shape.map(|shape| (value_name(function, value), shape)))
     };
-    returned(function).into_iter().map(closed).collect()
+    shown(function)?.into_iter().map(closed).collect()
 }
 
 /// The names of what closes outputs, and of what moves that: only the outputs show what their rounding costs.
 fn behind_closing(function: OperationRef<'_, '_>) -> Result<HashSet<String>, IrError> {
     let mut names = HashSet::new();
-    for output in returned(function) {
+    for output in shown(function)? {
         names.extend(closing(output)?.into_iter().flat_map(|(behind, _)| behind));
     }
     Ok(names)
 }
 
-fn returned<'c: 'a, 'a>(function: OperationRef<'c, 'a>) -> Vec<Value<'c, 'a>> {
-    let end = ir::body(function).and_then(|block| block.terminator());
-    end.into_iter().flat_map(|end| end.operands().collect::<Vec<_>>()).collect()
+/// What judges a network: its outputs, or what selections read.
+fn shown<'c: 'a, 'a>(function: OperationRef<'c, 'a>) -> Result<Vec<Value<'c, 'a>>, IrError> {
+    let judged = judged_values(function)?.map(|judged| judged.into_iter().map(|(_, value)| value).collect());
+    Ok(judged.unwrap_or_else(|| returned(function)))
 }
 
 /// The names of the operations from the Softmax or Sigmoid that gives a value, which may be moved since, and what that is made of.

@@ -107,7 +107,7 @@ impl WeightSearch<'_, '_> {
     fn error(&self, rounded: &RoundedWeights, wide: &BTreeSet<String>) -> Result<f64, CalibrationError> {
         let executable = self.with(rounded, wide)?;
         let own: Vec<Vec<Array>> = outputs(&executable, &self.evidence.judged, self.samples)?;
-        Ok(error(&executable, &self.evidence.outputs, &own))
+        Ok(error(&executable, self.evidence.shown(), &own))
     }
 
     /// The float network with all weights rounded but those of some layers, whose 16 bits are as good as exact.

@@ -10,7 +10,7 @@ use super::node::{OperatorNode, Results};
 
 fn region(node: &OperatorNode, index: usize) -> Result<Region, Error> {
     let block = region_block(node.operation, index).map_err(|reason| node.invalid(reason))?;
-    let (graph, values) = graph_of_block(block, &node.name, &[])?;
+    let (graph, values) = graph_of_block(block, &node.name, &[], None)?;
     Ok(Region::new(graph, values))
 }
 

@@ -160,15 +160,27 @@ pub(crate) fn graph_of(
 ) -> Result<(ExpressionGraph, usize), Error> {
     let name = parent.node();
     let block = body(parent).ok_or_else(|| Error::invalid(&name, "has no body"))?;
-    graph_of_block(block, &name, input_names)
+    graph_of_block(block, &name, input_names, None)
+}
+
+/// As [`graph_of`], with these values of the function as the outputs.
+pub(crate) fn graph_of_values(
+    parent: OperationRef<'_, '_>,
+    input_names: &[String],
+    shown: &[Value<'_, '_>],
+) -> Result<(ExpressionGraph, usize), Error> {
+    let name = parent.node();
+    let block = body(parent).ok_or_else(|| Error::invalid(&name, "has no body"))?;
+    graph_of_block(block, &name, input_names, Some(shown))
 }
 
 /// The graph of a block. Its inputs and outputs are values, then the sizes of those whose sizes are known only when running; the
-/// number tells how many outputs are values.
+/// number tells how many outputs are values: those that its end gives, or `shown`.
 pub(crate) fn graph_of_block(
     block: BlockRef<'_, '_>,
     name: &str,
     input_names: &[String],
+    shown: Option<&[Value<'_, '_>]>,
 ) -> Result<(ExpressionGraph, usize), Error> {
     let mut graph = ExpressionGraph::default();
     let mut values: HashMap<*const std::ffi::c_void, GraphTensorId> = HashMap::new();
@@ -187,16 +199,20 @@ pub(crate) fn graph_of_block(
         let sizes = graph.add_input("", ElementType::I64, &[rank])?;
         graph.set_sizes(id, sizes);
     }
+    let find = |name: &str, value: Value<'_, '_>, values: &HashMap<*const std::ffi::c_void, GraphTensorId>| {
+        let reason = "uses a value from outside of its function or segment";
+        values.get(&key(value)).copied().ok_or_else(|| Error::invalid(name, reason))
+    };
     let operands = |operation: OperationRef<'_, '_>, values: &HashMap<*const std::ffi::c_void, GraphTensorId>| {
-        let find = |value: Value<'_, '_>| {
-            let reason = "uses a value from outside of its function or segment";
-            values.get(&key(value)).copied().ok_or_else(|| Error::invalid(&operation.node(), reason))
-        };
-        operation.operands().map(find).collect::<Result<Vec<GraphTensorId>, Error>>()
+        let node = operation.node();
+        operation.operands().map(|value| find(&node, value, values)).collect::<Result<Vec<GraphTensorId>, Error>>()
     };
     for operation in operations(block) {
         if ends_block(operation) {
-            graph.outputs = operands(operation, &values)?;
+            graph.outputs = match shown {
+                None => operands(operation, &values)?,
+                Some(shown) => shown.iter().map(|value| find(name, *value, &values)).collect::<Result<_, _>>()?,
+            };
             let count = graph.outputs.len();
             sizes::add_outputs(&mut graph, name)?;
             return Ok((graph, count));

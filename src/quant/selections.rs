@@ -1,0 +1,95 @@
+//! What judges a network that selects: the best of its candidates, or those that NonMaxSuppression keeps.
+//!
+//! A small error may change which candidates are taken, in which order and how many: then outputs that follow say nothing of the error. So a network
+//! is judged by the values that selections read.
+
+use hb_dialects::{
+    ElementType,
+    hfloat::Op,
+    ir::{self, IrError, TensorType},
+    quant,
+};
+use melior::ir::{BlockLike, OperationRef, Value, ValueLike, operation::OperationLike};
+use std::collections::HashSet;
+
+use super::thresholds::value_name;
+
+/// A value that judges, by name.
+pub type JudgedValue<'c, 'a> = (String, Value<'c, 'a>);
+
+/// The outputs that no selection decides, and in place of the others, where there are such, the values that selections and what follows them read;
+/// none where no output depends on a selection. Their names and their order are the same in the float network and its QDQ form.
+///
+/// # Errors
+/// When types cannot be read.
+pub fn judged_values<'c: 'a, 'a>(function: OperationRef<'c, 'a>) -> Result<Option<Vec<JudgedValue<'c, 'a>>>, IrError> {
+    let operations = ir::body(function).map(ir::operations).unwrap_or_default();
+    let mut decided: HashSet<*const std::ffi::c_void> = HashSet::new();
+    for &operation in &operations {
+        if selects(operation)? || operation.operands().any(|operand| decided.contains(&key(operand))) {
+            decided.extend(ir::results(operation).into_iter().map(key));
+        }
+    }
+    let returned = returned(function);
+    if !returned.iter().any(|value| decided.contains(&key(*value))) {
+        return Ok(None);
+    }
+    let mut judged: Vec<JudgedValue<'c, 'a>> = Vec::new();
+    let mut known = HashSet::new();
+    let mut add = |value: Value<'c, 'a>| {
+        if !decided.contains(&key(value)) && known.insert(key(source(value))) {
+            judged.push((value_name(function, source(value)), value));
+        }
+    };
+    returned.into_iter().for_each(&mut add);
+    for operation in operations {
+        if ir::results(operation).into_iter().any(|result| decided.contains(&key(result))) {
+            for operand in operation.operands() {
+                if is_activation(operand)? {
+                    add(operand);
+                }
+            }
+        }
+    }
+    // Where a selection reads nothing that has an error, the outputs are as good as any.
+    Ok(Some(judged).filter(|judged| !judged.is_empty()))
+}
+
+/// The values that a function gives.
+pub(super) fn returned<'c: 'a, 'a>(function: OperationRef<'c, 'a>) -> Vec<Value<'c, 'a>> {
+    let end = ir::body(function).and_then(|block| block.terminator());
+    end.into_iter().flat_map(|end| end.operands().collect::<Vec<_>>()).collect()
+}
+
+/// Whether an operation gives indices of what it finds best, or as many values as it finds.
+fn selects(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    if matches!(Op::of(operation), Some(Op::TopK | Op::ArgMax | Op::ArgMin)) {
+        return Ok(true);
+    }
+    for result in ir::results(operation) {
+        if TensorType::from_type(result.r#type())?.is_bounded() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a value is made by nodes, in f32 and of a known size.
+fn is_activation(value: Value<'_, '_>) -> Result<bool, IrError> {
+    let r#type = TensorType::from_type(value.r#type())?;
+    let is_made = ir::defining_operation(value).is_some() && ir::constant_of(value).is_none();
+    Ok(is_made && r#type.element == ElementType::F32 && !r#type.is_bounded())
+}
+
+/// What casts are made of.
+fn source<'c: 'a, 'a>(mut value: Value<'c, 'a>) -> Value<'c, 'a> {
+    while let Some(cast) = ir::defining_operation(value).filter(|maker| quant::Op::is_cast(*maker)) {
+        let Ok(operand) = cast.operand(0) else { break };
+        value = operand;
+    }
+    value
+}
+
+fn key(value: Value<'_, '_>) -> *const std::ffi::c_void {
+    value.to_raw().ptr
+}

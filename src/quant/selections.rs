@@ -93,3 +93,35 @@ fn source<'c: 'a, 'a>(mut value: Value<'c, 'a>) -> Value<'c, 'a> {
 fn key(value: Value<'_, '_>) -> *const std::ffi::c_void {
     value.to_raw().ptr
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quant::calibrate::network;
+
+    /// The names of what judges a function of this body.
+    fn judged(results: &str, body: &str) -> Option<Vec<String>> {
+        let context = hb_dialects::context();
+        let text = format!("func.func @main(%x: tensor<4x6xf32>) -> ({results}) {{\n{body}\n}}");
+        let module = melior::ir::Module::parse(&context, &text).expect("the text parses");
+        let values = judged_values(network(&module).unwrap()).unwrap();
+        values.map(|values| values.into_iter().map(|(name, _)| name).collect())
+    }
+
+    const SELECTION: &str = r#"%k = hfloat.constant dense<2> : tensor<1xi64>
+        %a = hfloat.relu %x : (tensor<4x6xf32>) -> tensor<4x6xf32> loc("scores")
+        %b = hfloat.exp %x : (tensor<4x6xf32>) -> tensor<4x6xf32> loc("boxes")
+        %v, %i = hfloat.top_k %a, %k : (tensor<4x6xf32>, tensor<1xi64>) -> (tensor<4x2xf32>, tensor<4x2xi64>)
+        %g = hfloat.gather_elements %b, %i {axis = 1 : si64} : (tensor<4x6xf32>, tensor<4x2xi64>) -> tensor<4x2xf32>"#;
+
+    #[test]
+    fn what_selections_read_judges() {
+        let selected = format!("{SELECTION}\nreturn %g : tensor<4x2xf32>");
+        assert_eq!(judged("tensor<4x2xf32>", &selected), Some(vec!["scores".into(), "boxes".into()]));
+        // An output that no selection decides judges itself.
+        let both = format!("{SELECTION}\nreturn %b, %v : tensor<4x6xf32>, tensor<4x2xf32>");
+        assert_eq!(judged("tensor<4x6xf32>, tensor<4x2xf32>", &both), Some(vec!["boxes".into(), "scores".into()]));
+        let none = format!("{SELECTION}\nreturn %b : tensor<4x6xf32>");
+        assert_eq!(judged("tensor<4x6xf32>", &none), None);
+    }
+}

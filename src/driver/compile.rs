@@ -236,18 +236,20 @@ impl<'a> NetworkStages<'a> {
 impl NetworkStages<'_> {
     /// A network for a few samples side by side, with every value observed.
     pub(super) fn observed(&self, function: OperationRef<'_, '_>) -> Result<FloatExecutable, CpuError> {
-        let single_threaded = self.configuration.threads() > 1;
-        FloatExecutable::compile(function, ExecutableOptions { single_threaded, ..self.executable_options() })
+        FloatExecutable::compile(function, self.side_by_side())
     }
 
     /// As `observed`, but where its outputs follow from selections it gives what these read.
     pub(super) fn judged(&self, function: OperationRef<'_, '_>) -> Result<FloatExecutable, CalibrationError> {
-        let single_threaded = self.configuration.threads() > 1;
-        let options = ExecutableOptions { single_threaded, ..self.executable_options() };
         Ok(match judged_values(function)? {
-            Some(values) => FloatExecutable::compile_values(function, &values, options)?,
-            None => FloatExecutable::compile(function, options)?,
+            Some(values) => FloatExecutable::compile_values(function, &values, self.side_by_side())?,
+            None => self.observed(function)?,
         })
+    }
+
+    /// How networks are made that run several samples at a time.
+    fn side_by_side(&self) -> ExecutableOptions {
+        ExecutableOptions { single_threaded: self.configuration.threads() > 1, ..self.executable_options() }
     }
 
     /// How networks are made for a few runs, each on all threads.

@@ -284,7 +284,8 @@ impl NetworkStages<'_> {
     ) -> Result<Reference, StageError> {
         let function = compare::network(module.as_operation())?;
         requests.round_results(function, &self.kinds)?;
-        let executable = self.observed(compare::network(given.network.as_ref().unwrap_or(module).as_operation())?)?;
+        let network = compare::network(given.network.as_ref().unwrap_or(module).as_operation())?;
+        let executable = self.observed(network)?;
         let ranges = &given.scales.ranges;
         let is_quantized =
             !ranges.is_empty() && measured_values(function)?.iter().all(|name| ranges.contains_key(name));
@@ -302,7 +303,6 @@ impl NetworkStages<'_> {
             evidence::calibrate(function, &executable, &samples, (&self.method(is_quantized), ranges), &|| {
                 progress.advance(1);
             })?;
-        let network = compare::network(given.network.as_ref().unwrap_or(module).as_operation())?;
         if let Some(evidence) = &mut calibrated.evidence
             && let Some(values) = judged_values(network)?
         {

@@ -92,30 +92,32 @@ pub fn lower(builder: &mut Builder<'_>, node: &BpuNode, _clamp: Option<model::Cl
 
 /// Per row of a constant matrix, the columns that are not zero, where these are few.
 fn row_band(matrix: &BpuTensor) -> Option<Arc<[Extent]>> {
-    let (rows, columns, values) = constant_matrix(matrix)?;
-    narrow_band((rows, columns), |row, column| values.get(row * columns + column).copied())
+    let (rows, columns, is_other) = constant_matrix(matrix)?;
+    narrow_band((rows, columns), |row, column| is_other(row * columns + column))
 }
 
 /// Per column of a constant matrix, the rows that are not zero, where these are few.
 fn column_band(matrix: &BpuTensor) -> Option<Arc<[Extent]>> {
-    let (rows, columns, values) = constant_matrix(matrix)?;
-    narrow_band((columns, rows), |column, row| values.get(row * columns + column).copied())
+    let (rows, columns, is_other) = constant_matrix(matrix)?;
+    narrow_band((columns, rows), |column, row| is_other(row * columns + column))
 }
 
-/// Rows, columns, and whether each value is another than zero, of a tensor with one matrix.
-fn constant_matrix(tensor: &BpuTensor) -> Option<(usize, usize, Vec<bool>)> {
+/// Rows, columns, and what says of a place whether its value is another than zero, of a tensor with one matrix. Nothing is read before it is asked
+/// for: most constants have no band, which their first line shows.
+fn constant_matrix(tensor: &BpuTensor) -> Option<(usize, usize, impl Fn(usize) -> bool + '_)> {
     let (&[ref batch @ .., rows, columns], Some(data)) = (tensor.shape.as_slice(), &tensor.data) else { return None };
     let zero = tensor.scale.zero_point().to_le_bytes();
     let bytes = tensor.element.bytes() as usize;
-    let values = data.chunks_exact(bytes).map(|value| zero.get(..bytes) != Some(value));
-    batch.iter().all(|&size| size == 1).then(|| (rows, columns, values.collect()))
+    let value = move |place: usize| data.get(place * bytes..(place + 1) * bytes);
+    let is_other = move |place: usize| value(place).is_some_and(|value| zero.get(..bytes) != Some(value));
+    batch.iter().all(|&size| size == 1).then_some((rows, columns, is_other))
 }
 
 /// Per line, from the first value that is not zero to the last; none where some line has half of its values between these.
-fn narrow_band((lines, length): (usize, usize), value: impl Fn(usize, usize) -> Option<bool>) -> Option<Arc<[Extent]>> {
+fn narrow_band((lines, length): (usize, usize), is_other: impl Fn(usize, usize) -> bool) -> Option<Arc<[Extent]>> {
     let mut ranges: Vec<Extent> = Vec::with_capacity(lines);
     for line in 0..lines {
-        let is_other = |&at: &usize| value(line, at) == Some(true);
+        let is_other = |&at: &usize| is_other(line, at);
         // A line of zeros needs one value, which may be any: one that is there already.
         let first = (0..length).find(is_other).or_else(|| ranges.last().map(|range| range.start)).unwrap_or(0);
         let last = (0..length).rfind(is_other).unwrap_or(first);

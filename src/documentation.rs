@@ -268,7 +268,7 @@ fn operators_page() -> Page {
          * a function of one value is a table from int8 to int8; so are Pow and Div with a constant of one element, and PRelu with one slope;\n\
          * a Div by constants is a Mul by their reciprocals, rounded to f32: the quotient changes by one part in 2^23 at most. A Div of two \
          activations runs on the CPU: the reciprocals of 8-bit values near zero fit no scale;\n\
-         * Clip, and Max and Min with one value, are clamps, for nothing behind a Conv, Gemm, Add, Sub or Mul; Max and Min of two tensors \
+         * Clip, and Max and Min with one value, are clamps, for nothing behind a Conv, Gemm, MatMul, Add, Sub or Mul; Max and Min of two tensors \
          are `a + max(b - a, 0)` and `a + min(b - a, 0)` with differences of int16;\n\
          * ConvTranspose becomes one convolution per phase of its strides, whose results are interleaved;\n\
          * Resize picks by copies and interpolates by a product with a constant matrix for each dimension; cubic interpolation runs on the CPU;\n\

@@ -69,6 +69,21 @@ impl QuantizationRule {
         bits: u32,
         zero_point: i32,
     ) -> Result<Result<Form, String>, IrError> {
+        let form = self.form_beside_constants(operation, (bits, zero_point), bits)?;
+        if form.is_err() && bits != ACTIVATION_BITS {
+            let narrow = self.form_beside_constants(operation, (bits, zero_point), ACTIVATION_BITS)?;
+            return Ok(if narrow.is_ok() { narrow } else { form });
+        }
+        Ok(form)
+    }
+
+    /// As [`QuantizationRule::form`], with so many bits of the constants among the activations.
+    fn form_beside_constants(
+        &self,
+        operation: OperationRef<'_, '_>,
+        (bits, zero_point): (u32, i32),
+        constant_bits: u32,
+    ) -> Result<Result<Form, String>, IrError> {
         let quantized = |bits, scale| Some(Element::Quantized(Quantized { bits, scale }));
         let activation = quantized(bits, Scale::PerTensor(Affine { scale: ANY_SCALE, zero_point }));
         let mut operands = Vec::with_capacity(operation.operand_count());
@@ -79,7 +94,7 @@ impl QuantizationRule {
                 QuantizedRole::Plain => None,
                 // A constant has the zero point 0.
                 QuantizedRole::Activation if constant_behind_casts(operand).is_some() => {
-                    quantized(bits, Scale::symmetric(ANY_SCALE))
+                    quantized(constant_bits, Scale::symmetric(ANY_SCALE))
                 }
                 QuantizedRole::Activation => activation.clone(),
                 QuantizedRole::Bias => quantized(BIAS_BITS, Scale::symmetric(ANY_SCALE)),
@@ -148,8 +163,10 @@ impl QuantizationRule {
             registry::Role::Activation => QuantizedRole::Activation,
             registry::Role::Weight => QuantizedRole::Weight { axis: self.output_channels(operation)? },
             registry::Role::WeightOrActivation => match constant_behind_casts(operation.operand_at(index)?) {
-                Some(_) => QuantizedRole::Weight { axis: self.output_channels(operation)? },
-                None => QuantizedRole::Activation,
+                Some(constant) if constant.r#type.shape().is_some_and(|shape| shape.len() == 2) => {
+                    QuantizedRole::Weight { axis: self.output_channels(operation)? }
+                }
+                _ => QuantizedRole::Activation,
             },
             registry::Role::Bias => QuantizedRole::Bias,
             registry::Role::Argument if is_parameter(operation, index)? => QuantizedRole::Plain,
@@ -166,6 +183,7 @@ impl QuantizationRule {
     fn output_channels(&self, operation: OperationRef<'_, '_>) -> Result<usize, IrError> {
         match self.op {
             Op::Gemm => Ok(usize::from(!attributes::trans_b(operation)?)),
+            Op::MatMul => Ok(1),
             // `[C, M/group, K...]`: one scale per output channel of a group, or of all where each group has just one.
             Op::ConvTranspose => {
                 let shape = TensorType::from_type(operation.operand_at(1)?.r#type())?.shape().unwrap_or_default();

@@ -159,10 +159,12 @@ def Hfloat_GemmOp : Hfloat_PureOp<"gemm", "Gemm", [1, 6, 7, 9, 11, 13], "Gemm">,
 }
 
 def Hfloat_MatMulOp : Hfloat_PureOp<"mat_mul", "MatMul", [1, 9, 13], "MatMul">,
-    Quantized<"Own", ["Activation", "Activation"]> {
+    Quantized<"Own", ["Activation", "WeightOrActivation"]> {
   let summary = "matrix product as numpy.matmul (ONNX MatMul-13)";
-  let description = "The leading dimensions broadcast; a rank-1 operand is a row on the left, a column on the right.";
-  let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b);
+  let description = [{
+    The leading dimensions broadcast; a rank-1 operand is a row on the left, a column on the right. `activation` clamps the result.
+  }];
+  let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b, OptionalAttr<Hfloat_ClampAttr>:$activation);
   let results = (outs Hfloat_NumberTensor:$output);
 }
 

@@ -274,7 +274,9 @@ fn operators_page() -> Page {
          * Resize picks by copies and interpolates by a product with a constant matrix for each dimension; cubic interpolation runs on the CPU;\n\
          * PRelu is `max(x, 0) + slope * min(x, 0)` with products of int16;\n\
          * ReduceMean, ReduceMax and GlobalMaxPool are pools whose height is the reduced dimensions, ReduceSum is a convolution of each \
-         channel with weights of 1, ReduceMin the negative ReduceMax of negative values of int16.\n\
+         channel with weights of 1, ReduceMin the negative ReduceMax of negative values of int16;\n\
+         * comparisons, And, Or, Xor, Not, Where, ArgMax, ArgMin, and Cast among f32, bool, int32 and int64 are programs of the float engine. Truth values and \
+         integers that it makes are f32 there, and have their type where they leave the BPU.\n\
          \n## BPU\n\nWhat a node must satisfy to run on the BPU. Where one of these does not hold, the node runs on the CPU and the \
          report of placement gives the sentence as the reason.\n",
     );

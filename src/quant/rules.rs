@@ -84,6 +84,7 @@ impl QuantizationRule {
         (bits, zero_point): (u32, i32),
         constant_bits: u32,
     ) -> Result<Result<Form, String>, IrError> {
+        let gives = gives_reals(operation)?;
         let quantized = |bits, scale| Some(Element::Quantized(Quantized { bits, scale }));
         let activation = quantized(bits, Scale::PerTensor(Affine { scale: ANY_SCALE, zero_point }));
         let mut operands = Vec::with_capacity(operation.operand_count());
@@ -104,7 +105,8 @@ impl QuantizationRule {
                 }
             });
         }
-        Ok(lower::form(operation, &Types { operands, result: activation }))
+        let result = activation.filter(|_| gives);
+        Ok(lower::form(operation, &Types { operands, result }))
     }
 
     /// The types of an operation of this row that is computed in float16: those of all activations. Constants stay f32.
@@ -128,6 +130,9 @@ impl QuantizationRule {
     /// # Errors
     /// When an attribute or type that decides it cannot be read.
     pub fn float16_form(&self, operation: OperationRef<'_, '_>) -> Result<Result<Form, String>, IrError> {
+        if !gives_reals(operation)? {
+            return Ok(Err("its result is no real number, and has no float16".to_owned()));
+        }
         Ok(lower::form(operation, &self.float16_types(operation)?))
     }
 
@@ -143,9 +148,10 @@ impl QuantizationRule {
         }
     }
 
-    /// The VPU gives f32 where nothing quantized reads the result, and then takes f32 as well; the other engines have integers only.
+    /// The VPU gives f32 where nothing quantized reads the result, and then takes f32 as well; the other engines have integers only. Truth values and
+    /// integers of the network are never quantized.
     fn gives_float(&self, operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
-        Ok(self.may_give_float(operation)? && !has_quantized_reader(operation)?)
+        Ok(!gives_reals(operation)? || self.may_give_float(operation)? && !has_quantized_reader(operation)?)
     }
 
     /// Whether an operation of this row gives f32 where nothing quantized reads that.
@@ -196,15 +202,32 @@ impl QuantizationRule {
     }
 }
 
-/// The rule of an operation that computes on f32 and can be quantized.
+/// The element type of the first result.
+fn element_of(operation: OperationRef<'_, '_>) -> Result<Option<ElementType>, IrError> {
+    let Ok(result) = operation.result(0) else { return Ok(None) };
+    Ok(TensorType::from_type(result.r#type())?.element.plain())
+}
+
+/// Whether an operation gives f32, and not truth values or integers.
+fn gives_reals(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    Ok(element_of(operation)? == Some(ElementType::F32))
+}
+
+/// The rule of an operation that can be quantized: it computes f32, or what the float engine can give in its place.
 ///
 /// # Errors
 /// When its types cannot be read.
 pub fn row_of(operation: OperationRef<'_, '_>) -> Result<Option<QuantizationRule>, IrError> {
     let rule = Op::of(operation).and_then(|op| Some(QuantizationRule { op, quantization: op.quantization()? }));
-    let Some(rule) = rule else { return Ok(None) };
-    let Ok(result) = operation.result(0) else { return Ok(None) };
-    Ok((TensorType::from_type(result.r#type())?.element == ElementType::F32).then_some(rule))
+    let Some(rule) = rule.filter(|_| !quant::Op::is_cast(operation)) else { return Ok(None) };
+    let has_form = match element_of(operation)? {
+        Some(ElementType::F32) => true,
+        Some(ElementType::Bool | ElementType::I32 | ElementType::I64) => {
+            rule.quantization.result == ResultScale::OwnOrFloat
+        }
+        _ => false,
+    };
+    Ok(has_form.then_some(rule))
 }
 
 /// The rule of an operation, when it is quantized: its record says how, and it will run on the BPU. Where no placement says so, the BPU
@@ -261,10 +284,13 @@ fn has_quantized_reader(operation: OperationRef<'_, '_>) -> Result<bool, IrError
     while let Some(next) = waiting.pop() {
         for reader in ir::results(next).into_iter().flat_map(ir::users) {
             let Some(rule) = rule_of(reader)?.filter(|_| known.insert(reader.to_raw().ptr as usize)) else { continue };
-            if !rule.may_give_float(reader)? {
-                return Ok(true);
+            // What compares takes what there is.
+            if gives_reals(reader)? {
+                if !rule.may_give_float(reader)? {
+                    return Ok(true);
+                }
+                waiting.push(reader);
             }
-            waiting.push(reader);
         }
     }
     Ok(false)

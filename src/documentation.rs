@@ -268,13 +268,15 @@ fn operators_page() -> Page {
          * a function of one value is a table from int8 to int8; so are Pow and Div with a constant of one element, and PRelu with one slope;\n\
          * a Div by constants is a Mul by their reciprocals, rounded to f32: the quotient changes by one part in 2^23 at most. A Div of two \
          activations runs on the CPU: the reciprocals of 8-bit values near zero fit no scale;\n\
-         * Clip, and Max and Min with one value, are clamps, for nothing behind a Conv, Gemm, Add, Sub or Mul; Max and Min of two tensors \
+         * Clip, and Max and Min with one value, are clamps, for nothing behind a Conv, Gemm, MatMul, Add, Sub or Mul; Max and Min of two tensors \
          are `a + max(b - a, 0)` and `a + min(b - a, 0)` with differences of int16;\n\
          * ConvTranspose becomes one convolution per phase of its strides, whose results are interleaved;\n\
          * Resize picks by copies and interpolates by a product with a constant matrix for each dimension; cubic interpolation runs on the CPU;\n\
          * PRelu is `max(x, 0) + slope * min(x, 0)` with products of int16;\n\
          * ReduceMean, ReduceMax and GlobalMaxPool are pools whose height is the reduced dimensions, ReduceSum is a convolution of each \
-         channel with weights of 1, ReduceMin the negative ReduceMax of negative values of int16.\n\
+         channel with weights of 1, ReduceMin the negative ReduceMax of negative values of int16;\n\
+         * comparisons, And, Or, Xor, Not, Where, ArgMax, ArgMin, and Cast among f32, bool, int32 and int64 are programs of the float engine. Truth values and \
+         integers that it makes are f32 there, and have their type where they leave the BPU.\n\
          \n## BPU\n\nWhat a node must satisfy to run on the BPU. Where one of these does not hold, the node runs on the CPU and the \
          report of placement gives the sentence as the reason.\n",
     );

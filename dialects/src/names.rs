@@ -36,6 +36,8 @@ pub const EDGE: &str = "hfloat.edge";
 /// The attribute of a constant that a network holds as integers: what a step of them is worth, for all of them or for each place along
 /// [`SCALE_AXIS`]. They have the zero point 0 and 8 bits.
 pub const SCALES: &str = "hfloat.scales";
+/// The attribute of a constant that a network holds as integers of 16 bits.
+pub const WIDE: &str = "hfloat.wide";
 /// The attribute beside [`SCALES`].
 pub const SCALE_AXIS: &str = "hfloat.scale_axis";
 /// The function that a network is.

@@ -284,7 +284,7 @@ pub enum Role {
     Activation,
     /// A constant in int8 with a scale per output channel.
     Weight,
-    /// A weight where it is constant, else an activation.
+    /// A weight where it is a constant matrix, else an activation.
     WeightOrActivation,
     /// int32 with the scale of operand 0 times that of the weight.
     Bias,

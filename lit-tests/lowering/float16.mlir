@@ -26,20 +26,16 @@ func.func @without_form(%x: tensor<2x3xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %1 = bpu.quantize %arg1
 // BPU-NEXT:       %2 = bpu.lookup %1 {table = array}
 // BPU-NEXT:       %3 = bpu.vector %2 {axes = array<i64>, program = ["%0 = load 0"]}
-// BPU-NEXT:       %4 = bpu.reshape %3
-// BPU-NEXT:       %5 = bpu.vector %4 {axes = array<i64>, program = ["%0 = constant 1.0", "%1 = load 0", "%2 = negate %1", "%3 = exp %2", "%4 = add %3 %0", "%5 = divide %0 %4"]}
-// BPU-NEXT:       %6 = bpu.reshape %5
-// BPU-NEXT:       %7 = bpu.vector %6 {axes = array<i64>, program = ["%0 = load 0"]}
-// BPU-NEXT:       %8 = bpu.lookup %7 {table = array}
-// BPU-NEXT:       %9 = bpu.dequantize %8
+// BPU-NEXT:       %4 = bpu.vector %3 {axes = array<i64>, program = ["%0 = constant 1.0", "%1 = load 0", "%2 = negate %1", "%3 = exp %2", "%4 = add %3 %0", "%5 = divide %0 %4"]}
+// BPU-NEXT:       %5 = bpu.vector %4 {axes = array<i64>, program = ["%0 = load 0"]}
+// BPU-NEXT:       %6 = bpu.lookup %5 {table = array}
+// BPU-NEXT:       %7 = bpu.dequantize %6
 // BPU-NEXT:   func.func @moved
 // BPU-NEXT:     %0 = bpu.segment(%arg0) {
 // BPU-NEXT:       %1 = bpu.vector %arg1 {axes = array<i64>, program = ["%0 = load 0"]}
-// BPU-NEXT:       %2 = bpu.reshape %1
-// BPU-NEXT:       %3 = bpu.vector %2 {axes = array<i64>, program = ["%0 = load 0", "%1 = exp %0"]}
-// BPU-NEXT:       %4 = bpu.reshape %3
-// BPU-NEXT:       %5 = bpu.transpose %4 {permutation = array<i64: 2, 0, 1>}
-// BPU-NEXT:       %6 = bpu.vector %5 {axes = array<i64>, program = ["%0 = load 0"]}
+// BPU-NEXT:       %2 = bpu.vector %1 {axes = array<i64>, program = ["%0 = load 0", "%1 = exp %0"]}
+// BPU-NEXT:       %3 = bpu.transpose %2 {permutation = array<i64: 2, 0, 1>}
+// BPU-NEXT:       %4 = bpu.vector %3 {axes = array<i64>, program = ["%0 = load 0"]}
 // BPU-NEXT:   func.func @without_form
 // BPU-NEXT:     %0 = cpu.segment(%arg0) {
 // BPU-NEXT:       %1 = hfloat.constant dense<5.000000e-01>

@@ -98,7 +98,6 @@ func.func @depth_to_space(%x: tensor<1x4x4x4xf32>) -> tensor<*xf32> {
 // NASH-NEXT: nash.vae.lookup
 // NASH-NEXT: nash.vpu.quantize
 // NASH-NEXT: nash.vae.lookup
-// NASH-NEXT: nash.dte.copy
 // NASH-NEXT: nash.vpu.dequantize
 // NASH-NEXT: nash.store.copy
 // NASH-NEXT: func.func @slice

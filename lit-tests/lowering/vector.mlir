@@ -79,11 +79,9 @@ func.func @last(%x: tensor<2x3xf32>) -> tensor<*xf32> {
 // BPU:   func.func @softmax
 // BPU-NEXT:     %0 = bpu.segment(%arg0) {
 // BPU-NEXT:       %1 = bpu.quantize %arg1
-// BPU-NEXT:       %2 = bpu.reshape %1
-// BPU-NEXT:       %3 = bpu.vector %2 {axes = array<i64: 1>, program = ["%0 = load 0", "%1 = reduce_maximum %0", "%2 = subtract %0 %1", "%3 = exp %2", "%4 = reduce_sum %3", "%5 = divide %3 %4"]}
-// BPU-NEXT:       %4 = bpu.reshape %3
-// BPU-NEXT:       %5 = bpu.lookup %4 {table = array}
-// BPU-NEXT:       %6 = bpu.dequantize %5
+// BPU-NEXT:       %2 = bpu.vector %1 {axes = array<i64: 2>, program = ["%0 = load 0", "%1 = reduce_maximum %0", "%2 = subtract %0 %1", "%3 = exp %2", "%4 = reduce_sum %3", "%5 = divide %3 %4"]}
+// BPU-NEXT:       %3 = bpu.lookup %2 {table = array}
+// BPU-NEXT:       %4 = bpu.dequantize %3
 // BPU-NEXT:   func.func @softmax_of_channels
 // BPU-NEXT:     %0 = bpu.segment(%arg0) {
 // BPU-NEXT:       %1 = bpu.quantize %arg1
@@ -97,18 +95,16 @@ func.func @last(%x: tensor<2x3xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %1 = bpu.constant dense<2.000000e+00>
 // BPU-NEXT:       %2 = bpu.constant dense<5.000000e-01>
 // BPU-NEXT:       %3 = bpu.quantize %arg1
-// BPU-NEXT:       %4 = bpu.reshape %3
-// BPU-NEXT:       %5 = bpu.vector %4, %1, %2 {axes = array<i64: 1>, program = ["%0 = load 0", "%1 = reduce_sum %0", "%2 = constant 5.0", "%3 = divide %1 %2", "%4 = subtract %0 %3", "%5 = multiply %4 %4", "%6 = reduce_sum %5", "%7 = constant 1.0", "%8 = divide %6 %2", "%9 = constant 1e-5", "%10 = add %8 %9", "%11 = sqrt %10", "%12 = divide %7 %11", "%13 = multiply %4 %12", "%14 = load 1", "%15 = multiply %13 %14", "%16 = load 2", "%17 = add %15 %16"]}
-// BPU-NEXT:       %6 = bpu.reshape %5
-// BPU-NEXT:       %7 = bpu.lookup %6 {table = array}
-// BPU-NEXT:       %8 = bpu.dequantize %7
+// BPU-NEXT:       %4 = bpu.vector %3, %1, %2 {axes = array<i64: 2>, program = ["%0 = load 0", "%1 = reduce_sum %0", "%2 = constant 5.0", "%3 = divide %1 %2", "%4 = subtract %0 %3", "%5 = multiply %4 %4", "%6 = reduce_sum %5", "%7 = constant 1.0", "%8 = divide %6 %2", "%9 = constant 1e-5", "%10 = add %8 %9", "%11 = sqrt %10", "%12 = divide %7 %11", "%13 = multiply %4 %12", "%14 = load 1", "%15 = multiply %13 %14", "%16 = load 2", "%17 = add %15 %16"]}
+// BPU-NEXT:       %5 = bpu.lookup %4 {table = array}
+// BPU-NEXT:       %6 = bpu.dequantize %5
 // BPU-NEXT:   func.func @group_normalization
 // BPU-NEXT:     %0 = bpu.segment(%arg0) {
 // BPU-NEXT:       %1 = bpu.constant dense<2.000000e+00>
 // BPU-NEXT:       %2 = bpu.constant dense<5.000000e-01>
 // BPU-NEXT:       %3 = bpu.quantize %arg1
 // BPU-NEXT:       %4 = bpu.reshape %3
-// BPU-NEXT:       %5 = bpu.vector %4, %1, %2 {axes = array<i64: 1, 2>, program = ["%0 = load 0", "%1 = reduce_sum %0", "%2 = constant 12.0", "%3 = divide %1 %2", "%4 = subtract %0 %3", "%5 = multiply %4 %4", "%6 = reduce_sum %5", "%7 = constant 1.0", "%8 = divide %6 %2", "%9 = constant 1e-5", "%10 = add %8 %9", "%11 = sqrt %10", "%12 = divide %7 %11", "%13 = multiply %4 %12", "%14 = load 1", "%15 = multiply %13 %14", "%16 = load 2", "%17 = add %15 %16"]}
+// BPU-NEXT:       %5 = bpu.vector %4, %1, %2 {axes = array<i64: 1, 2, 3>, program = ["%0 = load 0", "%1 = reduce_sum %0", "%2 = constant 12.0", "%3 = divide %1 %2", "%4 = subtract %0 %3", "%5 = multiply %4 %4", "%6 = reduce_sum %5", "%7 = constant 1.0", "%8 = divide %6 %2", "%9 = constant 1e-5", "%10 = add %8 %9", "%11 = sqrt %10", "%12 = divide %7 %11", "%13 = multiply %4 %12", "%14 = load 1", "%15 = multiply %13 %14", "%16 = load 2", "%17 = add %15 %16"]}
 // BPU-NEXT:       %6 = bpu.reshape %5
 // BPU-NEXT:       %7 = bpu.lookup %6 {table = array}
 // BPU-NEXT:       %8 = bpu.dequantize %7
@@ -118,7 +114,7 @@ func.func @last(%x: tensor<2x3xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %2 = bpu.constant dense<5.000000e-01>
 // BPU-NEXT:       %3 = bpu.quantize %arg1
 // BPU-NEXT:       %4 = bpu.reshape %3
-// BPU-NEXT:       %5 = bpu.vector %4, %1, %2 {axes = array<i64: 1>, program = ["%0 = load 0", "%1 = reduce_sum %0", "%2 = constant 6.0", "%3 = divide %1 %2", "%4 = subtract %0 %3", "%5 = multiply %4 %4", "%6 = reduce_sum %5", "%7 = constant 1.0", "%8 = divide %6 %2", "%9 = constant 1e-5", "%10 = add %8 %9", "%11 = sqrt %10", "%12 = divide %7 %11", "%13 = multiply %4 %12", "%14 = load 1", "%15 = multiply %13 %14", "%16 = load 2", "%17 = add %15 %16"]}
+// BPU-NEXT:       %5 = bpu.vector %4, %1, %2 {axes = array<i64: 1, 2>, program = ["%0 = load 0", "%1 = reduce_sum %0", "%2 = constant 6.0", "%3 = divide %1 %2", "%4 = subtract %0 %3", "%5 = multiply %4 %4", "%6 = reduce_sum %5", "%7 = constant 1.0", "%8 = divide %6 %2", "%9 = constant 1e-5", "%10 = add %8 %9", "%11 = sqrt %10", "%12 = divide %7 %11", "%13 = multiply %4 %12", "%14 = load 1", "%15 = multiply %13 %14", "%16 = load 2", "%17 = add %15 %16"]}
 // BPU-NEXT:       %6 = bpu.reshape %5
 // BPU-NEXT:       %7 = bpu.lookup %6 {table = array}
 // BPU-NEXT:       %8 = bpu.dequantize %7

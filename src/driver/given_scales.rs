@@ -2,11 +2,12 @@
 
 use super::compare;
 use super::compile::StageError;
+use super::log::tell_names;
 use crate::quant::{
     TakenScales,
     calibrate::{CalibrationError, NodeValues},
     split_weights::split_weights,
-    take_scales,
+    split_wide_weights, take_scales,
 };
 use hb_dialects::ir;
 use melior::ir::{Module, OperationRef};
@@ -22,10 +23,43 @@ pub(super) struct GivenScales<'c> {
 impl<'c> GivenScales<'c> {
     /// Takes scales from a network.
     pub(super) fn take(module: &Module<'c>) -> Result<Self, StageError> {
+        let function = compare::network(module.as_operation())?;
+        let wide_layers = split_wide_weights(function)?;
         let network = ir::copy_module(module)?;
-        let scales = take_scales(compare::network(module.as_operation())?).map_err(CalibrationError::from)?;
+        let scales = take_scales(function).map_err(CalibrationError::from)?;
         let network = (!scales.ranges.is_empty()).then_some(network);
-        Ok(Self { scales, network })
+        let given = Self { scales, network };
+        given.tell(&wide_layers);
+        Ok(given)
+    }
+
+    /// Says what is otherwise here than in the network.
+    fn tell(&self, wide_layers: &[String]) {
+        let TakenScales { made_symmetric, clips, refused, .. } = &self.scales;
+        for (what, names) in [
+            (
+                "values have integers of 16 bits with a zero point in the network; here these are symmetric and reach as far, with a step of at \
+                 most twice the size",
+                made_symmetric.as_slice(),
+            ),
+            (
+                "integers of the network end earlier than those that the value has here, for which there is a Clip",
+                clips,
+            ),
+            ("layers have weights of 16 bits in the network: each is the sum of two here", wide_layers),
+        ] {
+            if !names.is_empty() {
+                tell_names(&format!("{} {what}", names.len()), names);
+            }
+        }
+        if !refused.is_empty() {
+            let each = refused.iter().map(|(node, reason)| format!("'{node}': {reason}"));
+            tracing::warn!(
+                "the scales of {} nodes are not taken, so that they run on the CPU and calibration measures what is beside them: {}",
+                refused.len(),
+                each.collect::<Vec<_>>().join("; ")
+            );
+        }
     }
 
     /// Splits layers of a network, also in the network as it was.

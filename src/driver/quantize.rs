@@ -182,6 +182,11 @@ impl NetworkStages<'_> {
         let function = compare::network(module.as_operation())?;
         let channel_ranges = self.scale_channels(function, inputs, &given)?;
         let WeightRequests { mut wide, mut narrow } = requests.weights(function, &self.kinds)?;
+        let brought = parts(function);
+        wide.retain(|layer| !brought.contains(layer));
+        if brought.iter().any(|layer| narrow.contains(layer)) {
+            tracing::warn!("types: weights keep 16 bits, though 8 are asked for: the network brings their integers");
+        }
         if given.network.is_some() && !wide.is_empty() {
             tracing::warn!(
                 "types: weights keep 8 bits, though 16 are asked for: the network brings its integers, and they also clip"
@@ -337,14 +342,16 @@ impl NetworkStages<'_> {
         (requests, wide): (&TypeRequests, &BTreeSet<String>),
         calibrated: &mut Calibrated,
     ) -> Result<AskedTypes, StageError> {
-        if requests.is_empty() && wide.is_empty() {
+        let function = compare::network(module.as_operation())?;
+        let parts = parts(function);
+        if requests.is_empty() && parts.is_empty() {
             return Ok(AskedTypes::default());
         }
-        let function = compare::network(module.as_operation())?;
         let sources = sources(function)?;
         let mut asked = requests.resolve(function, &self.kinds, calibrated.info()?)?;
-        asked.values.extend(parts(function).into_iter().map(|part| (part, ActivationType::Int16)));
         let info = calibrated.info()?;
+        let measured_parts = parts.into_iter().filter(|part| !is_given(info, part));
+        asked.values.extend(measured_parts.map(|part| (part, ActivationType::Int16)));
         for value in asked.values.keys().filter(|value| is_given(info, value)).cloned().collect::<Vec<_>>() {
             asked.values.remove(&value);
             asked.refused.push(format!(

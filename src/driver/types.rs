@@ -10,7 +10,7 @@ use crate::quant::{
     RangeChooser,
     evidence::{RangeMethod, RangeMethods},
     given::{GivenTypes, given_types},
-    info::{ActivationType, QuantInfo},
+    info::{ActivationType, Judge, QuantInfo},
     requests::{AskedTypes, NodeTypes, RequestedType, TypeRequests, WEIGHTS},
     rules::WIDE_BITS,
 };
@@ -130,6 +130,7 @@ impl NetworkStages<'_> {
     ) -> Result<(), StageError> {
         let given = given_types(module, info)?;
         let is_wide = |value: &str| info.values.get(value).is_some_and(|value| value.element == ActivationType::Int16);
+        tell_narrowed(&given, info);
         for GivenTypes { node, operator, operands, narrowed, .. } in &given {
             let reason = narrowed.as_deref().unwrap_or("its neighbours are int8");
             for (index, operand) in operands.iter().enumerate() {
@@ -149,6 +150,31 @@ impl NetworkStages<'_> {
         let text = serde_json::to_vec_pretty(&config)?;
         files.stage(&self.configuration.output_path(QUANT_CONFIG_FILE), &text)?;
         Ok(())
+    }
+}
+
+/// Says which operations see 16 bits that the network brings as int8.
+fn tell_narrowed(given: &[GivenTypes], info: &QuantInfo) {
+    let is_brought = |value: &str| {
+        let value = info.values.get(value);
+        value.is_some_and(|value| value.element == ActivationType::Int16 && value.judged_by == Some(Judge::Network))
+    };
+    let mut narrowed = Vec::new();
+    for GivenTypes { node, operator, operands, narrowed: reason, .. } in given {
+        for (index, operand) in operands.iter().enumerate() {
+            let Some((bits, value)) = operand else { continue };
+            if *bits < WIDE_BITS && is_brought(value) {
+                let reason = reason.as_deref().unwrap_or("its result has the type of its input");
+                narrowed.push(format!("input {index} of node '{node}' ({operator}), the value of '{value}': {reason}"));
+            }
+        }
+    }
+    if !narrowed.is_empty() {
+        tracing::warn!(
+            "{} inputs of nodes see values as int8 that the network brings as integers of 16 bits: {}",
+            narrowed.len(),
+            narrowed.join("; ")
+        );
     }
 }
 

@@ -10,24 +10,30 @@ use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 pub static PASS: PassDefinition = PassDefinition {
     argument: "hfloat-fuse-activations",
     summary: "Fuse clamping activations into the operation before them",
-    description: "A `relu`, or a `clip` with constant bounds, of f32 whose input is the only use of a `conv`, `conv_transpose`, `gemm`, `add`, `sub` or `mul` \
-without activation becomes its `activation`. The nodes of both go into it, under the name of the first.",
+    description: "A `relu`, or a `clip` with constant bounds, of f32 whose input is the only use of a `conv`, `conv_transpose`, `gemm`, `mat_mul`, `add`, `sub` or \
+`mul` without activation becomes its `activation`. The nodes of both go into it, under the name of the first.",
     anchor: "func.func",
     options: &[],
     run,
 };
 
 /// Operations that clamp their result for nothing.
-const PRODUCERS: &[Op] = &[Op::Conv, Op::ConvTranspose, Op::Gemm, Op::Add, Op::Sub, Op::Mul];
+const PRODUCERS: &[Op] = &[Op::Conv, Op::ConvTranspose, Op::Gemm, Op::MatMul, Op::Add, Op::Sub, Op::Mul];
 
 fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     for operation in ir::operations(block) {
-        if let Some(clamp) = clamp_of(operation) {
-            fuse(operation, &clamp)?;
-        }
+        fuse_activation(operation)?;
     }
     Ok(())
+}
+
+/// Makes a clamp the activation of the operation before it, where that can have one; says whether it did, and the clamp is gone.
+pub(crate) fn fuse_activation(operation: OperationRef<'_, '_>) -> Result<bool, PassFailure> {
+    match clamp_of(operation) {
+        Some(clamp) => fuse(operation, &clamp),
+        None => Ok(false),
+    }
 }
 
 /// The interval to which an operation clamps operand `input`, when that is all it does.
@@ -62,9 +68,9 @@ fn single(operation: OperationRef<'_, '_>, index: usize) -> Option<f64> {
     }
 }
 
-fn fuse(operation: OperationRef<'_, '_>, clamp: &Clamp) -> Result<(), PassFailure> {
+fn fuse(operation: OperationRef<'_, '_>, clamp: &Clamp) -> Result<bool, PassFailure> {
     let input = operation.operand_at(clamp.input)?;
-    let Some(producer) = ir::defining_operation(input) else { return Ok(()) };
+    let Some(producer) = ir::defining_operation(input) else { return Ok(false) };
     let same_type = ir::results(operation).iter().all(|result| result.r#type() == input.r#type());
     let fits = Op::of(producer).is_some_and(|op| PRODUCERS.contains(&op))
         && TensorType::from_type(input.r#type())?.element.is_float()
@@ -72,13 +78,13 @@ fn fuse(operation: OperationRef<'_, '_>, clamp: &Clamp) -> Result<(), PassFailur
         && ir::users(input).len() == 1;
     // Crossed bounds make a constant, which no activation is; comparisons with NaN fail as well.
     if !fits || !matches!(clamp.lower.partial_cmp(&clamp.upper), Some(std::cmp::Ordering::Less)) {
-        return Ok(());
+        return Ok(false);
     }
     let before = attributes::activation(producer)?.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
     let within = |bound: f64| bound.clamp(clamp.lower, clamp.upper);
     let (lower, upper) = (within(before.0), within(before.1));
     if lower == upper {
-        return Ok(());
+        return Ok(false);
     }
     let context = operation.context_reference();
     ir::set_attribute(producer, "activation", attribute::clamp(context, lower, upper));
@@ -89,5 +95,5 @@ fn fuse(operation: OperationRef<'_, '_>, clamp: &Clamp) -> Result<(), PassFailur
     }
     // SAFETY: its results are replaced, and the walk over the block is past it.
     unsafe { ir::erase(operation) };
-    Ok(())
+    Ok(true)
 }

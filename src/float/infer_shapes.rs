@@ -6,11 +6,11 @@ use hb_dialects::{
     ElementType,
     hfloat::{Op, attributes, infer_types, missing_shape, normalize_axis, refine, undecided_fault},
     ir::{self, Constant, OperationAttributes, TensorType, attribute},
-    names::{SCALE_AXIS, SCALES},
+    names::{SCALE_AXIS, SCALES, WIDE},
     pass::{PassDefinition, PassFailure, PassOptions},
     quant,
 };
-use melior::ir::{BlockLike, BlockRef, OperationRef, ValueLike, operation::OperationLike};
+use melior::ir::{Attribute, BlockLike, BlockRef, OperationRef, ValueLike, operation::OperationLike};
 
 /// Constants that folding makes are bounded: a small network must not grow into a large one.
 const LARGEST_FOLDED_BYTES: usize = 256 << 20;
@@ -132,8 +132,14 @@ fn fold_shape(operation: OperationRef<'_, '_>) -> Result<(), String> {
 /// Reals that the network holds as integers keep what a step of them is worth: quantization makes the same integers of them.
 fn fold_weights(operation: OperationRef<'_, '_>) -> Result<(), String> {
     let scales = symmetric_scales(operation)?;
+    let integers = operation.operand_at(0).and_then(|operand| TensorType::from_type(operand.r#type()));
+    let integers = integers.map_err(|error| error.to_string())?;
     let context = operation.context_reference();
-    if let (Some(constant), Some((scales, axis))) = (fold_constants(operation)?, scales) {
+    let Some(constant) = fold_constants(operation)? else { return Ok(()) };
+    if matches!(integers.element.plain(), Some(ElementType::I16 | ElementType::U16)) {
+        ir::set_attribute(constant, WIDE, Attribute::unit(context));
+    }
+    if let Some((scales, axis)) = scales {
         ir::set_attribute(constant, SCALES, attribute::floats(context, &scales));
         ir::set_attribute(constant, SCALE_AXIS, attribute::i64(context, axis));
     }
@@ -164,7 +170,7 @@ fn operand_rank(operation: OperationRef<'_, '_>) -> Result<usize, String> {
     TensorType::from_type(operand.r#type()).and_then(|r#type| r#type.rank()).map_err(|error| error.to_string())
 }
 
-/// Puts constants in the place of an operation whose operands are constants; gives the first.
+/// Puts constants in the place of an operation whose operands are constants; gives the first. What is made of integers of 16 bits is marked as such.
 fn fold_constants<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<OperationRef<'c, 'a>>, String> {
     let operands: Option<Vec<_>> = operation.operands().map(ir::constant_of).collect();
     let Some(operands) = operands else { return Ok(None) };
@@ -181,7 +187,13 @@ fn fold_constants<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<Oper
         return Ok(None);
     }
     let folded = evaluate(operation, &operands)?;
-    replace(operation, &folded)
+    let is_wide = operation.operands().filter_map(ir::defining_operation).any(|operand| operand.has_attribute(WIDE));
+    let context = operation.context_reference();
+    let first = replace(operation, &folded)?;
+    if let Some(constant) = first.filter(|_| is_wide) {
+        ir::set_attribute(constant, WIDE, Attribute::unit(context));
+    }
+    Ok(first)
 }
 
 /// Puts constants in the place of an operation; gives the first.

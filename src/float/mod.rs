@@ -22,6 +22,7 @@ pub mod set_outputs;
 mod verify;
 
 pub(crate) use equalize_channels::ChannelPair;
+pub(crate) use fuse_activations::fuse_activation;
 pub(crate) use fuse_scales::constant_before;
 use hb_dialects::pass::PassDefinition;
 

@@ -1,7 +1,7 @@
 //! Calibration: runs the float network on samples and measures values.
 
 use super::Observer;
-use super::masks::SoftmaxRows;
+use super::masks::{MaskPlan, Masks};
 use super::moments::{MomentsPlan, TakenValues};
 use crate::cpu::{Array, Error, FloatExecutable};
 use hb_dialects::ElementType;
@@ -12,7 +12,6 @@ use hb_dialects::{
 };
 use melior::ir::{Module, OperationRef};
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -103,8 +102,8 @@ pub struct Measured<'m> {
     pub outputs_of: &'m [usize],
     /// What is kept to measure moments.
     pub moments: &'m MomentsPlan,
-    /// The rows of values that a Softmax alone reads, whose masks need no range.
-    pub rows: &'m HashMap<String, SoftmaxRows>,
+    /// The values that Softmaxes alone read, whose masks need no range.
+    pub masks: &'m MaskPlan,
 }
 
 /// What was seen while samples ran.
@@ -198,36 +197,40 @@ pub fn outputs(
 
 fn measure_some(
     executable: &FloatExecutable,
-    Measured { names, histograms, outputs_of, moments, rows }: &Measured<'_>,
+    Measured { names, histograms, outputs_of, moments, masks }: &Measured<'_>,
     indices: &[usize],
     read: &Read<'_>,
     done: &(dyn Fn() + Sync),
 ) -> Result<Measurement, CalibrationError> {
     let Measurement { mut observers, mut outputs, mut first, .. } = Measurement::default();
     let mut taken = TakenValues::default();
+    let mut observe = |name: &str, shown: &[f32]| match observers.get_mut(name) {
+        Some(observer) => observer.observe(shown),
+        None => {
+            let mut observer = if histograms.contains(name) { Observer::default() } else { Observer::of_ends() };
+            observer.observe(shown);
+            observers.insert(name.to_owned(), observer);
+        }
+    };
     for &index in indices {
         let inputs = read(executable, index)?;
+        let mut masked = Masks::new(masks);
         let given = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
             let Some(values) = view.values::<f32>() else { return };
-            if names.contains(name) {
-                let shown = rows.get(name).map_or(Cow::Borrowed(values), |rows| rows.shown(values));
-                match observers.get_mut(name) {
-                    Some(observer) => observer.observe(&shown),
-                    None => {
-                        let mut observer = match histograms.contains(name) {
-                            true => Observer::default(),
-                            false => Observer::of_ends(),
-                        };
-                        observer.observe(&shown);
-                        observers.insert(name.to_owned(), observer);
-                    }
-                }
+            if names.contains(name) && !masked.take(name, values) {
+                observe(name, values);
+            }
+            for (name, shown) in masked.see(name, values) {
+                observe(&name, &shown);
             }
             taken.take(moments, index, name, values);
             if index == 0 {
                 first.nodes.insert(name.to_owned(), values.to_vec());
             }
         })?;
+        for (name, shown) in masked.rest() {
+            observe(&name, &shown);
+        }
         if index == 0 {
             first.outputs = given.iter().map(floats).collect();
         }

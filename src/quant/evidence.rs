@@ -5,7 +5,7 @@ use super::{
     groups::ScaleGroups,
     info::{CalibrationInfo, Judge, QuantInfo, ValueInfo},
     linear::LinearLayer,
-    masks::softmax_rows,
+    masks::MaskPlan,
     moments::{Moments, MomentsPlan},
     observer::Observer,
     ranges::RangeChooser,
@@ -185,9 +185,9 @@ pub fn calibrate(
     let all = || method.choosers.iter().flat_map(RangeMethods::all);
     let needed = all().any(|method| method.chooser.needs_histogram());
     let histograms = if needed { names.clone() } else { HashSet::new() };
-    let rows = softmax_rows(function, &groups)?;
+    let masks = MaskPlan::of(function, &groups)?;
     let measured =
-        Measured { names: &names, histograms: &histograms, outputs_of: &judged, moments: &plan, rows: &rows };
+        Measured { names: &names, histograms: &histograms, outputs_of: &judged, moments: &plan, masks: &masks };
     let measurement = measure(executable, &measured, samples, done)
         .and_then(|measurement| if method.random { Ok(measurement) } else { check_outputs(executable, measurement) });
     let measurement = measurement.map_err(|error| with_constant(function, error))?;
@@ -206,7 +206,7 @@ pub fn calibrate(
         if all().any(|method| method.asymmetric) { zero_points::allowed(function, &groups)? } else { HashSet::new() };
     let info = |methods: &RangeMethods| {
         let mut info = info((&own, &may_have), &observers, methods, &calibration);
-        take_given(&mut info, given);
+        take_given(&mut info, &own, given);
         (methods.clone(), info)
     };
     let ranges: Vec<_> = pool.install(|| method.choosers.iter().map(info).collect());
@@ -280,11 +280,11 @@ fn with_constant(function: OperationRef<'_, '_>, error: CalibrationError) -> Cal
     }
 }
 
-/// Values of which the network says the scale have that one, whatever samples show.
-fn take_given(info: &mut QuantInfo, given: &Thresholds) {
-    for (name, value) in &mut info.values {
+/// Values of which the network says the scale have that one, whatever samples show, and also where nothing was measured of them.
+fn take_given(info: &mut QuantInfo, names: &[String], given: &Thresholds) {
+    for name in names {
         if let Some(range) = given.get(name) {
-            *value = ValueInfo::of_network(*range);
+            info.values.insert(name.clone(), ValueInfo::of_network(*range));
         }
     }
     if info.values.values().all(|value| value.judged_by == Some(Judge::Network)) {

@@ -12,7 +12,7 @@ use hb_dialects::{
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 use ndarray::{Array3, ArrayView3};
 
-/// A convolution, transposed convolution or Gemm with constant f32 weights.
+/// A convolution, transposed convolution, Gemm or MatMul with constant f32 weights.
 #[derive(Debug, Clone)]
 pub struct LinearLayer {
     /// Its node.
@@ -65,10 +65,14 @@ impl LinearLayer {
         let input = operation.operand_at(0)?;
         let sizes = TensorType::from_type(input.r#type())?.static_shape()?;
         let inner: usize = shape.iter().skip(2).product();
-        let (&[first, second, ..], &[batch, channels, ..]) = (shape.as_slice(), sizes.as_slice()) else {
+        // The columns of a MatMul's input are its last dimension.
+        let axis = if Op::MatMul.is(operation) { sizes.len().saturating_sub(1) } else { 1 };
+        let (&[first, second, ..], Some((leading, &[channels, ref cells @ ..]))) =
+            (shape.as_slice(), sizes.split_at_checked(axis))
+        else {
             return Ok(None);
         };
-        let cells = Columns::Cells { batch, cells: sizes.iter().skip(2).product() };
+        let cells = Columns::Cells { batch: leading.iter().product(), cells: cells.iter().product() };
         let group = || attributes::group(operation).map(|group| usize::try_from(group).unwrap_or(1).max(1));
         let (groups, rows, terms, order, columns) = match Op::of(operation) {
             Some(Op::Conv) => {
@@ -82,7 +86,7 @@ impl LinearLayer {
             }
             Some(Op::Gemm) if attributes::trans_a(operation)? => return Ok(None),
             Some(Op::Gemm) if attributes::trans_b(operation)? => (1, first, second, Order::Rows, cells),
-            Some(Op::Gemm) => (1, second, first, Order::Terms { kernel: 1 }, cells),
+            Some(Op::Gemm | Op::MatMul) => (1, second, first, Order::Terms { kernel: 1 }, cells),
             _ => return Ok(None),
         };
         // What a group reads of the channels.

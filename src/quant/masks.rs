@@ -2,22 +2,25 @@
 //!
 //! Attentions add -1e4, -65504, the least float32 or minus infinity to what must not count. Integers whose range reaches that far show nothing of the
 //! rest, and need not: a range ends where the Softmax sees no difference any more, and what lies below is shown as its end.
+//!
+//! Whether an element counts is seen where the Softmax reads it. From there it is followed back to the values that are measured, through what moves
+//! elements or adds to them: of what does not count a value must show so little that the sum stays far below, whatever else is added.
 
 use super::{
     groups::ScaleGroups,
     rules::rule_of,
+    softmax_paths::{Addend, Change, SoftmaxPath, SoftmaxRows, Step, ends, softmax_paths},
     thresholds::{ThresholdRange, range_here, value_name},
 };
 use crate::float::constant_before;
 use hb_dialects::{
     ElementType,
-    hfloat::{Op, attributes, normalize_axis},
-    ir::{self, IrError, OperationAttributes, TensorType},
+    hfloat::Op,
+    ir::{self, IrError, OperationAttributes},
     pass::PassFailure,
 };
-use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
-use std::borrow::Cow;
-use std::collections::HashMap;
+use melior::ir::{OperationRef, operation::OperationLike};
+use std::collections::{HashMap, HashSet};
 
 /// So far below the largest of its row a Softmax gives 0: e^-104 is less than half the least float32.
 const GIVES_NOTHING: f32 = 104.0;
@@ -25,80 +28,192 @@ const GIVES_NOTHING: f32 = 104.0;
 /// What is that far below is shown so far below: e^-16 is a step of float32 at 1.
 const SHOWN_DISTANCE: f32 = 16.0;
 
-/// How the rows of a Softmax lie in a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SoftmaxRows {
-    length: usize,
-    /// From one element of a row to the next.
-    stride: usize,
+/// What is known before samples run: the ways to Softmaxes of the measured values that nothing else reads.
+#[derive(Debug, Default)]
+pub struct MaskPlan {
+    /// By the name of the value.
+    paths: HashMap<String, Vec<SoftmaxPath>>,
+    /// By the name of what a Softmax reads: the values that come there, each with the number of the way.
+    ends: HashMap<String, Vec<(String, usize)>>,
+    /// The names of values that are added on the way.
+    addends: HashSet<String>,
 }
 
-/// The rows of the measured values that nothing but a Softmax reads, by name.
-///
-/// # Errors
-/// When types or attributes cannot be read.
-pub(super) fn softmax_rows<'c: 'a, 'a>(
-    function: OperationRef<'c, 'a>,
-    groups: &ScaleGroups<'c, 'a>,
-) -> Result<HashMap<String, SoftmaxRows>, IrError> {
-    let mut found = HashMap::new();
-    for value in groups.measured() {
-        if let Some(rows) = rows_of(value)? {
-            found.insert(value_name(function, value), rows);
+impl MaskPlan {
+    /// The plan of a function.
+    ///
+    /// # Errors
+    /// When types or attributes cannot be read.
+    pub(super) fn of<'c: 'a, 'a>(
+        function: OperationRef<'c, 'a>,
+        groups: &ScaleGroups<'c, 'a>,
+    ) -> Result<Self, IrError> {
+        let mut plan = Self::default();
+        for value in groups.measured() {
+            let Some(paths) = softmax_paths(function, value)? else { continue };
+            let name = value_name(function, value);
+            for (index, path) in paths.iter().enumerate() {
+                plan.ends.entry(path.input.clone()).or_default().push((name.clone(), index));
+                for step in &path.steps {
+                    if let Change::Plus(Addend::Value(name)) | Change::Minus(Addend::Value(name)) = &step.change {
+                        plan.addends.insert(name.clone());
+                    }
+                }
+            }
+            plan.paths.insert(name, paths);
         }
+        Ok(plan)
     }
-    Ok(found)
 }
 
-fn rows_of(value: Value<'_, '_>) -> Result<Option<SoftmaxRows>, IrError> {
-    let Ok(shape) = TensorType::from_type(value.r#type())?.static_shape() else { return Ok(None) };
-    let mut rows = None;
-    for reader in ir::users(value) {
-        let axis = match Op::of(reader) {
-            Some(Op::Softmax) => normalize_axis(attributes::axis(reader)?, shape.len()).ok(),
-            _ => None,
-        };
-        let Some(sizes) = axis.and_then(|axis| shape.get(axis..)) else { return Ok(None) };
-        let [length, inner @ ..] = sizes else { return Ok(None) };
-        let own = SoftmaxRows { length: *length, stride: inner.iter().product() };
-        if rows.is_some_and(|rows| rows != own) {
-            return Ok(None);
-        }
-        rows = Some(own);
+/// The values of a sample that wait for their Softmaxes.
+#[derive(Debug)]
+pub(super) struct Masks<'p> {
+    plan: &'p MaskPlan,
+    waiting: HashMap<String, Waiting>,
+    /// The ends of what is added on the way.
+    ends: HashMap<String, (f32, f32)>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    values: Vec<f32>,
+    /// Up to where each element may be raised; minus infinity where it counts.
+    limits: Vec<f32>,
+    /// The Softmaxes that did not run yet.
+    left: usize,
+}
+
+impl<'p> Masks<'p> {
+    pub(super) fn new(plan: &'p MaskPlan) -> Self {
+        Self { plan, waiting: HashMap::new(), ends: HashMap::new() }
     }
-    Ok(rows)
+
+    /// Takes a value that is measured; false where it can be measured as it is.
+    pub(super) fn take(&mut self, name: &str, values: &[f32]) -> bool {
+        let Some(paths) = self.plan.paths.get(name) else { return false };
+        let (least, greatest) = ends(values);
+        if greatest - least < GIVES_NOTHING {
+            return false;
+        }
+        let limits = vec![f32::INFINITY; values.len()];
+        self.waiting.insert(name.to_owned(), Waiting { values: values.to_vec(), limits, left: paths.len() });
+        true
+    }
+
+    /// Sees a value as it is computed, and gives the measured values that no Softmax is left for, as far as ranges must show them.
+    pub(super) fn see(&mut self, name: &str, values: &[f32]) -> Vec<(String, Vec<f32>)> {
+        if self.plan.addends.contains(name) {
+            self.ends.insert(name.to_owned(), ends(values));
+        }
+        let mut shown = Vec::new();
+        for (value, index) in self.plan.ends.get(name).into_iter().flatten() {
+            let path = self.plan.paths.get(value).and_then(|paths| paths.get(*index));
+            let (Some(path), Some(waiting)) = (path, self.waiting.get_mut(value)) else { continue };
+            let limits = path.limits(values, &self.ends);
+            if limits.len() != waiting.limits.len() {
+                continue;
+            }
+            for (all, limit) in waiting.limits.iter_mut().zip(limits) {
+                *all = all.min(limit);
+            }
+            waiting.left -= 1;
+            if waiting.left == 0
+                && let Some(Waiting { values, limits, .. }) = self.waiting.remove(value)
+            {
+                shown.push((value.clone(), raised(values, &limits)));
+            }
+        }
+        shown
+    }
+
+    /// What still waits when the sample has run, as it is.
+    pub(super) fn rest(self) -> Vec<(String, Vec<f32>)> {
+        let mut rest: Vec<_> = self.waiting.into_iter().map(|(name, waiting)| (name, waiting.values)).collect();
+        rest.sort_by(|(one, _), (other, _)| one.cmp(other));
+        rest
+    }
+}
+
+/// Values with each raised to its limit. What no Softmax reads has none.
+fn raised(mut values: Vec<f32>, limits: &[f32]) -> Vec<f32> {
+    for (value, limit) in values.iter_mut().zip(limits) {
+        if limit.is_finite() && *value < *limit {
+            *value = *limit;
+        }
+    }
+    values
+}
+
+impl SoftmaxPath {
+    /// Up to where each element of the value may be raised, by what the Softmax reads and the ends of what is added.
+    fn limits(&self, input: &[f32], known: &HashMap<String, (f32, f32)>) -> Vec<f32> {
+        let limits = self.rows.limits(input);
+        self.steps.iter().rev().fold(limits, |limits, step| step.limits(&limits, known))
+    }
 }
 
 impl SoftmaxRows {
-    /// The values as far as ranges must show them.
-    pub(super) fn shown<'v>(&self, values: &'v [f32]) -> Cow<'v, [f32]> {
-        let (least, greatest) = ends(values.iter());
-        let block = self.length.saturating_mul(self.stride);
-        if greatest - least < GIVES_NOTHING || block == 0 {
-            return Cow::Borrowed(values);
-        }
-        let mut shown = values.to_vec();
-        for block in shown.chunks_mut(block) {
+    /// Up to where each element may be raised; minus infinity where it counts.
+    fn limits(&self, values: &[f32]) -> Vec<f32> {
+        let mut limits = vec![f32::NEG_INFINITY; values.len()];
+        let block = self.length.saturating_mul(self.stride).max(1);
+        for (block, limits) in values.chunks(block).zip(limits.chunks_mut(block)) {
             for first in 0..self.stride {
                 let (_, greatest) = ends(block.iter().skip(first).step_by(self.stride));
                 // A row of which nothing counts is no row.
                 if !greatest.is_finite() {
                     continue;
                 }
-                for value in block.iter_mut().skip(first).step_by(self.stride) {
-                    if greatest - *value >= GIVES_NOTHING {
-                        *value = greatest - SHOWN_DISTANCE;
-                    }
+                let places = block.iter().zip(limits.iter_mut()).skip(first).step_by(self.stride);
+                for (_, limit) in places.filter(|(value, _)| greatest - **value >= GIVES_NOTHING) {
+                    *limit = greatest - SHOWN_DISTANCE;
                 }
             }
         }
-        Cow::Owned(shown)
+        limits
     }
 }
 
-fn ends<'v>(values: impl Iterator<Item = &'v f32>) -> (f32, f32) {
-    values
-        .fold((f32::INFINITY, f32::NEG_INFINITY), |(least, greatest), value| (least.min(*value), greatest.max(*value)))
+impl Step {
+    /// The limits of its operand by those of its result: an element that goes to several places has the least.
+    fn limits(&self, results: &[f32], known: &HashMap<String, (f32, f32)>) -> Vec<f32> {
+        let mut limits = vec![f32::INFINITY; self.elements];
+        let mut at = vec![0usize; self.sizes.len()];
+        let mut place = 0;
+        for result in results {
+            if let Some(limit) = limits.get_mut(place) {
+                *limit = limit.min(self.change.limit(*result, known));
+            }
+            for ((at, size), stride) in at.iter_mut().zip(&self.sizes).zip(&self.strides).rev() {
+                *at += 1;
+                place += stride;
+                if *at < *size {
+                    break;
+                }
+                place -= *at * stride;
+                *at = 0;
+            }
+        }
+        limits
+    }
+}
+
+impl Change {
+    /// The limit before the change. What else is added may itself be raised, at most to the largest that it holds.
+    fn limit(&self, limit: f32, known: &HashMap<String, (f32, f32)>) -> f32 {
+        let ends = |addend: &Addend| match addend {
+            Addend::Constant(least, greatest) => Some((*least, *greatest)),
+            Addend::Value(name) => known.get(name).copied(),
+        };
+        let before = match self {
+            Self::None => Some(limit),
+            Self::Plus(addend) => ends(addend).map(|(_, greatest)| limit - greatest),
+            Self::Minus(addend) => ends(addend).map(|(least, _)| limit + least),
+            Self::Times(factor) => Some(limit / factor),
+        };
+        before.filter(|before| before.is_finite()).unwrap_or(f32::NEG_INFINITY)
+    }
 }
 
 /// Brings the constants of sums to where the integers of the sum end: what is further out gives the same integer, and would only cost the
@@ -161,26 +276,78 @@ fn limits(is_difference: bool, index: usize, sum: (f64, f64), other: (f64, f64))
 mod tests {
     use super::*;
 
+    /// What is shown of values that a Softmax reads behind these steps, where it reads `input`.
+    fn shown(
+        values: &[f32],
+        steps: Vec<Step>,
+        rows: SoftmaxRows,
+        input: &[f32],
+        addends: &[(&str, (f32, f32))],
+    ) -> Vec<f32> {
+        let known = addends.iter().map(|(name, ends)| ((*name).to_owned(), *ends)).collect();
+        let path = SoftmaxPath { steps, input: "s".into(), rows };
+        raised(values.to_vec(), &path.limits(input, &known))
+    }
+
     #[test]
     fn masks_are_shown_next_to_what_counts() {
         let rows = SoftmaxRows { length: 3, stride: 1 };
+        let direct = |values: &[f32]| shown(values, vec![], rows, values, &[]);
         let values = [1.0, 3.0, -1e4, f32::NEG_INFINITY, f32::MIN, -2.0];
-        assert_eq!(rows.shown(&values).as_ref(), [1.0, 3.0, -13.0, -18.0, -18.0, -2.0]);
+        assert_eq!(direct(&values), [1.0, 3.0, -13.0, -18.0, -18.0, -2.0]);
         // What a Softmax sees stays, however far it is.
         let logits = [0.0, -103.0, -50.0];
-        assert_eq!(rows.shown(&logits).as_ref(), logits);
+        assert_eq!(direct(&logits), logits);
         // Nothing counts; no number; the other end.
         let nothing = [f32::NEG_INFINITY; 3];
-        assert_eq!(rows.shown(&nothing).as_ref(), nothing);
-        assert!(rows.shown(&[f32::NAN, 0.0, -1e9]).as_ref()[0].is_nan());
-        assert_eq!(rows.shown(&[f32::INFINITY, 0.0, 1.0]).as_ref()[0], f32::INFINITY);
+        assert_eq!(direct(&nothing), nothing);
+        assert!(direct(&[f32::NAN, 0.0, -1e9])[0].is_nan());
+        assert_eq!(direct(&[f32::INFINITY, 0.0, 1.0])[0], f32::INFINITY);
     }
 
     #[test]
     fn rows_may_lie_across() {
         let columns = SoftmaxRows { length: 2, stride: 3 };
         let values = [0.0, 1.0, -1e9, -1e9, 2.0, 5.0];
-        assert_eq!(columns.shown(&values).as_ref(), [0.0, 1.0, -11.0, -16.0, 2.0, 5.0]);
+        assert_eq!(shown(&values, vec![], columns, &values, &[]), [0.0, 1.0, -11.0, -16.0, 2.0, 5.0]);
+    }
+
+    fn step(elements: usize, sizes: &[usize], strides: &[usize], change: Change) -> Step {
+        Step { elements, sizes: sizes.to_vec(), strides: strides.to_vec(), change }
+    }
+
+    /// A mask `[1, 2]` that is transposed, repeated over two rows and added to scores: each element goes to both rows, and counts where it counts in one of them.
+    #[test]
+    fn a_mask_is_followed_through_what_moves_and_adds() {
+        let rows = SoftmaxRows { length: 2, stride: 1 };
+        let steps = || {
+            vec![
+                step(2, &[2, 1], &[1, 2], Change::None),
+                step(2, &[2, 2], &[0, 1], Change::Plus(Addend::Value("scores".into()))),
+            ]
+        };
+        let scores = [("scores", (-3.0, 4.0))];
+        // Scores 1, -3 and 4, 2: the second column is masked, whose rows have the largest 1 and 4. The scores may add 4.
+        let input = [1.0, -1e4, 4.0, -1e4];
+        assert_eq!(shown(&[0.0, -1e4], steps(), rows, &input, &scores), [0.0, 1.0 - 16.0 - 4.0]);
+        // In the second row nothing is far below the rest.
+        let input = [1.0, -1e4, -1e4, -1e4];
+        assert_eq!(shown(&[0.0, -1e4], steps(), rows, &input, &scores), [0.0, -1e4]);
+        // What is added is not known, or is masked itself.
+        let input = [1.0, -1e4, 4.0, -1e4];
+        assert_eq!(shown(&[0.0, -1e4], steps(), rows, &input, &[]), [0.0, -1e4]);
+        let masked = [("scores", (f32::NEG_INFINITY, 4.0))];
+        assert_eq!(shown(&[0.0, -1e4], steps(), rows, &input, &masked), [0.0, -19.0]);
+    }
+
+    #[test]
+    fn differences_and_factors_are_undone() {
+        let rows = SoftmaxRows { length: 2, stride: 1 };
+        let same = |change| vec![step(2, &[2], &[1], change)];
+        let input = [1.0, -1e4];
+        assert_eq!(shown(&[2.0, -2e4], same(Change::Times(0.5)), rows, &input, &[]), [2.0, -30.0]);
+        let less = Change::Minus(Addend::Constant(-3.0, 5.0));
+        assert_eq!(shown(&[2.0, -2e4], same(less), rows, &input, &[]), [2.0, 1.0 - 16.0 - 3.0]);
     }
 
     #[test]

@@ -8,11 +8,13 @@
 mod bias_correction;
 pub mod calibrate;
 pub mod channel_ranges;
+mod clips;
 pub mod cut;
 pub mod evidence;
 mod float16;
 pub mod float_search;
 pub mod given;
+mod given_ranges;
 pub mod groups;
 pub mod info;
 mod insert_casts;
@@ -33,11 +35,13 @@ pub mod search;
 pub mod selections;
 pub mod sensitivity;
 mod settle;
+mod softmax_paths;
 pub mod split_weights;
 mod steps;
 mod take_scales;
 mod thresholds;
 pub mod weight_search;
+mod wide_weights;
 mod zero_points;
 
 pub use bias_correction::correct_biases;
@@ -50,6 +54,7 @@ pub use thresholds::{
     BITS, THRESHOLD, ThresholdRange, Thresholds, ZERO_POINT, assign_float16, assign_operand_bits, assign_thresholds,
     value_name,
 };
+pub use wide_weights::split_wide_weights;
 
 use hb_dialects::pass::PassDefinition;
 

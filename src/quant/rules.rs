@@ -69,6 +69,22 @@ impl QuantizationRule {
         bits: u32,
         zero_point: i32,
     ) -> Result<Result<Form, String>, IrError> {
+        let form = self.form_beside_constants(operation, (bits, zero_point), bits)?;
+        if form.is_err() && bits != ACTIVATION_BITS {
+            let narrow = self.form_beside_constants(operation, (bits, zero_point), ACTIVATION_BITS)?;
+            return Ok(if narrow.is_ok() { narrow } else { form });
+        }
+        Ok(form)
+    }
+
+    /// As [`QuantizationRule::form`], with so many bits of the constants among the activations.
+    fn form_beside_constants(
+        &self,
+        operation: OperationRef<'_, '_>,
+        (bits, zero_point): (u32, i32),
+        constant_bits: u32,
+    ) -> Result<Result<Form, String>, IrError> {
+        let gives = gives_reals(operation)?;
         let quantized = |bits, scale| Some(Element::Quantized(Quantized { bits, scale }));
         let activation = quantized(bits, Scale::PerTensor(Affine { scale: ANY_SCALE, zero_point }));
         let mut operands = Vec::with_capacity(operation.operand_count());
@@ -79,7 +95,7 @@ impl QuantizationRule {
                 QuantizedRole::Plain => None,
                 // A constant has the zero point 0.
                 QuantizedRole::Activation if constant_behind_casts(operand).is_some() => {
-                    quantized(bits, Scale::symmetric(ANY_SCALE))
+                    quantized(constant_bits, Scale::symmetric(ANY_SCALE))
                 }
                 QuantizedRole::Activation => activation.clone(),
                 QuantizedRole::Bias => quantized(BIAS_BITS, Scale::symmetric(ANY_SCALE)),
@@ -89,7 +105,8 @@ impl QuantizationRule {
                 }
             });
         }
-        Ok(lower::form(operation, &Types { operands, result: activation }))
+        let result = activation.filter(|_| gives);
+        Ok(lower::form(operation, &Types { operands, result }))
     }
 
     /// The types of an operation of this row that is computed in float16: those of all activations. Constants stay f32.
@@ -113,6 +130,9 @@ impl QuantizationRule {
     /// # Errors
     /// When an attribute or type that decides it cannot be read.
     pub fn float16_form(&self, operation: OperationRef<'_, '_>) -> Result<Result<Form, String>, IrError> {
+        if !gives_reals(operation)? {
+            return Ok(Err("its result is no real number, and has no float16".to_owned()));
+        }
         Ok(lower::form(operation, &self.float16_types(operation)?))
     }
 
@@ -128,9 +148,10 @@ impl QuantizationRule {
         }
     }
 
-    /// The VPU gives f32 where nothing quantized reads the result, and then takes f32 as well; the other engines have integers only.
+    /// The VPU gives f32 where nothing quantized reads the result, and then takes f32 as well; the other engines have integers only. Truth values and
+    /// integers of the network are never quantized.
     fn gives_float(&self, operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
-        Ok(self.may_give_float(operation)? && !has_quantized_reader(operation)?)
+        Ok(!gives_reals(operation)? || self.may_give_float(operation)? && !has_quantized_reader(operation)?)
     }
 
     /// Whether an operation of this row gives f32 where nothing quantized reads that.
@@ -148,8 +169,10 @@ impl QuantizationRule {
             registry::Role::Activation => QuantizedRole::Activation,
             registry::Role::Weight => QuantizedRole::Weight { axis: self.output_channels(operation)? },
             registry::Role::WeightOrActivation => match constant_behind_casts(operation.operand_at(index)?) {
-                Some(_) => QuantizedRole::Weight { axis: self.output_channels(operation)? },
-                None => QuantizedRole::Activation,
+                Some(constant) if constant.r#type.shape().is_some_and(|shape| shape.len() == 2) => {
+                    QuantizedRole::Weight { axis: self.output_channels(operation)? }
+                }
+                _ => QuantizedRole::Activation,
             },
             registry::Role::Bias => QuantizedRole::Bias,
             registry::Role::Argument if is_parameter(operation, index)? => QuantizedRole::Plain,
@@ -166,6 +189,7 @@ impl QuantizationRule {
     fn output_channels(&self, operation: OperationRef<'_, '_>) -> Result<usize, IrError> {
         match self.op {
             Op::Gemm => Ok(usize::from(!attributes::trans_b(operation)?)),
+            Op::MatMul => Ok(1),
             // `[C, M/group, K...]`: one scale per output channel of a group, or of all where each group has just one.
             Op::ConvTranspose => {
                 let shape = TensorType::from_type(operation.operand_at(1)?.r#type())?.shape().unwrap_or_default();
@@ -178,15 +202,32 @@ impl QuantizationRule {
     }
 }
 
-/// The rule of an operation that computes on f32 and can be quantized.
+/// The element type of the first result.
+fn element_of(operation: OperationRef<'_, '_>) -> Result<Option<ElementType>, IrError> {
+    let Ok(result) = operation.result(0) else { return Ok(None) };
+    Ok(TensorType::from_type(result.r#type())?.element.plain())
+}
+
+/// Whether an operation gives f32, and not truth values or integers.
+fn gives_reals(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    Ok(element_of(operation)? == Some(ElementType::F32))
+}
+
+/// The rule of an operation that can be quantized: it computes f32, or what the float engine can give in its place.
 ///
 /// # Errors
 /// When its types cannot be read.
 pub fn row_of(operation: OperationRef<'_, '_>) -> Result<Option<QuantizationRule>, IrError> {
     let rule = Op::of(operation).and_then(|op| Some(QuantizationRule { op, quantization: op.quantization()? }));
-    let Some(rule) = rule else { return Ok(None) };
-    let Ok(result) = operation.result(0) else { return Ok(None) };
-    Ok((TensorType::from_type(result.r#type())?.element == ElementType::F32).then_some(rule))
+    let Some(rule) = rule.filter(|_| !quant::Op::is_cast(operation)) else { return Ok(None) };
+    let has_form = match element_of(operation)? {
+        Some(ElementType::F32) => true,
+        Some(ElementType::Bool | ElementType::I32 | ElementType::I64) => {
+            rule.quantization.result == ResultScale::OwnOrFloat
+        }
+        _ => false,
+    };
+    Ok(has_form.then_some(rule))
 }
 
 /// The rule of an operation, when it is quantized: its record says how, and it will run on the BPU. Where no placement says so, the BPU
@@ -243,10 +284,13 @@ fn has_quantized_reader(operation: OperationRef<'_, '_>) -> Result<bool, IrError
     while let Some(next) = waiting.pop() {
         for reader in ir::results(next).into_iter().flat_map(ir::users) {
             let Some(rule) = rule_of(reader)?.filter(|_| known.insert(reader.to_raw().ptr as usize)) else { continue };
-            if !rule.may_give_float(reader)? {
-                return Ok(true);
+            // What compares takes what there is.
+            if gives_reals(reader)? {
+                if !rule.may_give_float(reader)? {
+                    return Ok(true);
+                }
+                waiting.push(reader);
             }
-            waiting.push(reader);
         }
     }
     Ok(false)

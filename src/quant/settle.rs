@@ -214,7 +214,9 @@ fn narrower(
     }
     let mut wide = Vec::new();
     for (index, operand) in operation.operands().enumerate() {
-        if views.of(index, operand).is_some_and(|seen| seen.bits > ACTIVATION_BITS) {
+        let is_constant =
+            rule.role(operation, index)? == QuantizedRole::Activation && ir::constant_of(operand).is_some();
+        if is_constant || views.of(index, operand).is_some_and(|seen| seen.bits > ACTIVATION_BITS) {
             wide.push(index);
         }
     }
@@ -305,9 +307,10 @@ fn types_of(
     let result = ir::results(operation).into_iter().next();
     let result = result.and_then(|result| activation_of(views.activations, result));
     let input_scale = seen(0, operation.operand_at(0)?).map(Activation::scale);
-    // A constant among activations is as wide as the widest of them.
+    // A constant among activations is as wide as the widest of them, unless that has no form.
     let activations = operation.operands().enumerate().filter_map(|(index, value)| seen(index, value)).chain(result);
     let widest = activations.map(|activation| activation.bits).max().unwrap_or(ACTIVATION_BITS);
+    let constant_bits = |index: usize| views.bits.get(index).copied().filter(|bits| *bits != 0).unwrap_or(widest);
     let floats = rule.result(operation)? == ResultScale::OwnOrFloat;
     let mut weight_scales = Vec::new();
     let mut operands: Vec<Option<Quantized>> = Vec::with_capacity(operation.operand_count());
@@ -322,13 +325,15 @@ fn types_of(
                 Some(activation) => Some(activation.quantized()),
                 None => return Ok(Ok(None)),
             },
-            (QuantizedRole::Activation, Some(_)) if let Some(scale) = one_given_scale(operand, widest) => {
-                Some(Quantized { bits: widest, scale: Scale::symmetric(scale) })
+            (QuantizedRole::Activation, Some(_))
+                if let Some(scale) = one_given_scale(operand, constant_bits(index)) =>
+            {
+                Some(Quantized { bits: ACTIVATION_BITS, scale: Scale::symmetric(scale) })
             }
             (QuantizedRole::Activation, Some(constant)) => {
                 let threshold = f64::from(largest_magnitude(&constant.f32s()?));
-                let narrow = threshold;
-                Some(Activation { threshold, bits: widest, narrow, zero_point: 0, integer_born: false }.quantized())
+                let (bits, narrow) = (constant_bits(index), threshold);
+                Some(Activation { threshold, bits, narrow, zero_point: 0, integer_born: false }.quantized())
             }
             (QuantizedRole::Weight { axis }, Some(constant)) => {
                 let largest = channel_magnitudes(&constant, axis)?;

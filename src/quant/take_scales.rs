@@ -1,34 +1,39 @@
 //! `quant-take-scales`: what a network says of its own integers.
 
 use super::{
+    clips::{clip_after, may_leave},
+    given_ranges::{GivenRange, given_range},
     groups::ScaleGroups,
     requests::round_result,
-    rules::{ACTIVATION_BITS, ResultScale, WIDE_BITS, rule_of},
+    rules::{ResultScale, rule_of},
     thresholds::{ThresholdRange, Thresholds, range_here, value_name, write_range},
+    wide_weights::{part_ranges, split_wide_weights},
 };
-use crate::numerics::{largest_integer, threshold_of_affine};
+use crate::float::fuse_activation;
 use hb_dialects::{
-    ElementType,
     hfloat::Op,
-    ir::{self, Affine, IrError, OperationAttributes},
+    ir::{self, IrError, Names, OperationAttributes},
     pass::{PassDefinition, PassFailure, PassOptions},
 };
-use melior::ir::{OperationRef, Value, ValueLike};
-use std::collections::{BTreeMap, HashMap};
+use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub static PASS: PassDefinition = PassDefinition {
     argument: "quant-take-scales",
     summary: "Take the scales that a network brings",
     description: "A value that goes through `hfloat.quantize_linear` and `hfloat.dequantize_linear` of the same constant scale and zero point is read as it is, \
 and the integers are what quantization will make of it: `hfloat.threshold`, `hfloat.bits` and `hfloat.zero_point` of the value whose scale it has say so. So they do of a \
-value that only one of both is about. Integers also clip: a pair stays where its value would be real numbers for some reader, or where another range holds that \
-ends later. uint8 becomes int8, whose zero point is lower by 128. Where two scales are said of values that share one, the first holds.",
+value that only one of both is about. uint8 becomes int8, whose zero point is lower by 128. Integers of 16 bits with a zero point become symmetric ones that reach as far. \
+Integers also clip: where the network's end before those do that the value has here, or are narrower, a `clip` takes the place of the pair, if possible as the activation of the operation before it. \
+A pair stays where all that reads its value and what computes it work on real numbers. Of a layer whose weights the network holds as integers of 16 bits the pass makes the sum of two, \
+as `quant-split-weights` does. Where two scales are said of values that share one, the first holds.",
     anchor: "func.func",
     options: &[],
     run,
 };
 
 fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), PassFailure> {
+    split_wide_weights(function)?;
     take_scales(function).map(|_| ())
 }
 
@@ -40,59 +45,189 @@ pub struct TakenScales {
     /// By the names of values: the node whose result was what the network made of the value. Integers also clip, so that it may be all that
     /// is left of a Relu.
     pub shown_by: BTreeMap<String, String>,
+    /// The names of values whose integers have 16 bits and a zero point in the network, and here none.
+    pub made_symmetric: Vec<String>,
+    /// The names of the Clips that stand for integers that end earlier.
+    pub clips: Vec<String>,
+    /// Nodes whose scales have no form here, each with the reason.
+    pub refused: Vec<(String, String)>,
 }
 
-/// Does what the pass does.
+/// Does what the pass does, save for layers of 16 bits, which [`split_wide_weights`] has split.
 ///
 /// # Errors
 /// When attributes or types cannot be read.
 pub fn take_scales(function: OperationRef<'_, '_>) -> Result<TakenScales, PassFailure> {
     round_results(function)?;
-    let mut taken = TakenScales::default();
-    let mut said: Vec<(Value<'_, '_>, ThresholdRange)> = Vec::new();
-    let mut firsts =
-        FirstRanges { function, groups: ScaleGroups::of(function)?, gone: HashMap::new(), first: HashMap::new() };
+    let mut taking = Taking::of(function)?;
     for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
-        let Some(range) = range_of(operation)? else { continue };
-        let operand = operation.operand_at(0)?;
-        if Op::QuantizeLinear.is(operation) {
-            said.push((operand, range));
-            continue;
+        match given_range(operation)? {
+            None => {}
+            Some(Err(reason)) => taking.taken.refused.push((operation.node(), reason)),
+            Some(Ok(given)) if Op::QuantizeLinear.is(operation) => taking.say(operation.operand_at(0)?, given),
+            Some(Ok(given)) => taking.take(operation, given)?,
         }
-        let result = operation.result(0).map_err(|error| PassFailure::Message(error.to_string()))?.into();
-        let Some(quantize) = quantize_of(operand, range)? else {
-            said.push((result, range));
-            continue;
+    }
+    taking.settle()
+}
+
+/// A Clip in the place of a pair.
+struct Clip<'c, 'a> {
+    operation: OperationRef<'c, 'a>,
+    given: GivenRange,
+    /// The node that gave the value after the integers.
+    shown_by: String,
+    /// Whether the operation before it may clip instead.
+    may_fuse: bool,
+}
+
+/// The walk over a network.
+struct Taking<'c, 'a> {
+    function: OperationRef<'c, 'a>,
+    taken: TakenScales,
+    said: Vec<(Value<'c, 'a>, GivenRange)>,
+    firsts: FirstRanges<'c, 'a>,
+    clips: Vec<Clip<'c, 'a>>,
+    /// The results of Clips by the address of the integers that they stand for.
+    clipped: HashMap<usize, Value<'c, 'a>>,
+    names: Names,
+}
+
+impl<'c, 'a> Taking<'c, 'a> {
+    fn of(function: OperationRef<'c, 'a>) -> Result<Self, IrError> {
+        let groups = ScaleGroups::of(function)?;
+        Ok(Self {
+            function,
+            taken: TakenScales::default(),
+            said: Vec::new(),
+            firsts: FirstRanges { function, groups, gone: HashMap::new(), first: HashMap::new() },
+            clips: Vec::new(),
+            clipped: HashMap::new(),
+            names: Names::of([function]),
+        })
+    }
+
+    fn say(&mut self, value: Value<'c, 'a>, given: GivenRange) {
+        self.said.push((value, given));
+    }
+
+    /// Takes the pair away that ends with this `dequantize_linear`, or leaves it and says what its result is.
+    fn take(&mut self, dequantize: OperationRef<'c, 'a>, given: GivenRange) -> Result<(), PassFailure> {
+        let integers = dequantize.operand_at(0)?;
+        let result = first_result(dequantize)?;
+        let Some(quantize) = quantize_of(integers, given)? else {
+            self.say(result, given);
+            return Ok(());
         };
         let value = quantize.operand_at(0)?;
-        let is_real = !has_integers(value, result, range)?;
-        if is_real || clips_more(range, firsts.of(value, range)?) {
-            said.push((result, range));
-            if !is_real {
-                // What is before the pair keeps its own range.
-                said.retain(|(said, of)| address(*said) != address(value) || *of != range);
-            }
-            continue;
+        let has_integers = has_integers(value, result, given.range)?;
+        if !has_integers && !has_quantized_reader(result)? {
+            self.say(result, given);
+            return Ok(());
         }
-        firsts.gone.insert(address(result), value);
-        taken.shown_by.entry(value_name(function, value)).or_insert_with(|| operation.node());
-        ir::replace_all_uses(result, value);
+        let first = self.firsts.of(value, given.range)?;
+        let is_narrower = first.bits > given.range.bits;
+        let clips = match given.clips(first) {
+            Some(interval) => may_leave(value, interval)?,
+            None => false,
+        };
+        let shown = match self.clipped.get(&address(integers)) {
+            Some(shown) => *shown,
+            None if has_integers && !is_narrower && !clips => value,
+            None => {
+                let may_fuse = has_integers && given.range == first;
+                self.clip(quantize, (given, may_fuse), dequantize.node())?
+            }
+        };
+        if given.clips(first).is_some() && given.range != first || is_narrower {
+            // What is before the pair keeps its own range.
+            self.said.retain(|(said, of)| address(*said) != address(value) || *of != given);
+        }
+        self.firsts.gone.insert(address(result), value);
+        if address(shown) == address(value) {
+            let name = value_name(self.function, value);
+            self.taken.shown_by.entry(name).or_insert_with(|| dequantize.node());
+        }
+        ir::replace_all_uses(result, shown);
         // SAFETY: nothing reads its result any more, and the walk is past it.
-        unsafe { ir::erase(operation) };
-        if ir::users(operand).is_empty() {
+        unsafe { ir::erase(dequantize) };
+        if ir::users(integers).is_empty() {
             // SAFETY: as above.
             unsafe { ir::erase(quantize) };
         }
+        Ok(())
     }
-    taken.ranges = write_ranges(function, said)?;
-    Ok(taken)
+
+    /// Puts a Clip behind a `quantize_linear`.
+    fn clip(
+        &mut self,
+        quantize: OperationRef<'c, 'a>,
+        (given, may_fuse): (GivenRange, bool),
+        shown_by: String,
+    ) -> Result<Value<'c, 'a>, PassFailure> {
+        let operation = clip_after(quantize, quantize.operand_at(0)?, given.ends, &mut self.names)?;
+        let result = first_result(operation)?;
+        self.clipped.insert(address(first_result(quantize)?), result);
+        self.clips.push(Clip { operation, given, shown_by, may_fuse });
+        Ok(result)
+    }
+
+    /// Makes Clips activations where that is possible, and writes the ranges.
+    fn settle(mut self) -> Result<TakenScales, PassFailure> {
+        for Clip { operation, given, shown_by, may_fuse } in std::mem::take(&mut self.clips) {
+            let (value, result) = (operation.operand_at(0)?, first_result(operation)?);
+            let (name, bounds) = (operation.node(), operation.operands().skip(1).collect::<Vec<_>>());
+            let name = if may_fuse && fuse_activation(operation)? {
+                erase_unused(&bounds);
+                for (said, _) in self.said.iter_mut().filter(|(said, _)| address(*said) == address(result)) {
+                    *said = value;
+                }
+                value_name(self.function, value)
+            } else {
+                self.said.push((result, given));
+                self.taken.clips.push(name.clone());
+                name
+            };
+            self.taken.shown_by.entry(name).or_insert(shown_by);
+        }
+        let Self { function, mut taken, said, .. } = self;
+        taken.made_symmetric = made_symmetric(function, &said)?;
+        taken.ranges = write_ranges(function, said)?;
+        taken.ranges.extend(part_ranges(function)?);
+        Ok(taken)
+    }
+}
+
+/// The names of values that have another zero point in the network.
+fn made_symmetric<'c: 'a, 'a>(
+    function: OperationRef<'c, 'a>,
+    said: &[(Value<'c, 'a>, GivenRange)],
+) -> Result<Vec<String>, IrError> {
+    let groups = ScaleGroups::of(function)?;
+    let values = said.iter().filter(|(_, given)| given.made_symmetric).map(|(value, _)| groups.source(*value));
+    let mut known = HashSet::new();
+    Ok(values.map(|value| value_name(function, value)).filter(|name| known.insert(name.clone())).collect())
+}
+
+fn erase_unused(values: &[Value<'_, '_>]) {
+    for operation in values.iter().filter_map(|value| ir::defining_operation(*value)) {
+        if ir::results(operation).into_iter().all(|result| ir::users(result).is_empty()) {
+            // SAFETY: nothing reads it.
+            unsafe { ir::erase(operation) };
+        }
+    }
+}
+
+fn first_result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Value<'c, 'a>, PassFailure> {
+    let result = ir::results(operation).into_iter().next();
+    result.ok_or_else(|| PassFailure::Message(format!("'{}' has no result", operation.node())))
 }
 
 /// What the network makes integers of is wanted as such, also where it ends the network. Which pairs stay depends on that, so it is known first.
 fn round_results(function: OperationRef<'_, '_>) -> Result<(), PassFailure> {
     for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
         if Op::QuantizeLinear.is(operation)
-            && range_of(operation)?.is_some()
+            && matches!(given_range(operation)?, Some(Ok(_)))
             && let Some(by) = ir::defining_operation(operation.operand_at(0)?)
         {
             round_result(by)?;
@@ -102,13 +237,10 @@ fn round_results(function: OperationRef<'_, '_>) -> Result<(), PassFailure> {
 }
 
 /// Writes the ranges of values whose scales were said, the first of each.
-fn write_ranges(
-    function: OperationRef<'_, '_>,
-    said: Vec<(Value<'_, '_>, ThresholdRange)>,
-) -> Result<Thresholds, IrError> {
+fn write_ranges(function: OperationRef<'_, '_>, said: Vec<(Value<'_, '_>, GivenRange)>) -> Result<Thresholds, IrError> {
     let groups = ScaleGroups::of(function)?;
     let mut ranges = Thresholds::new();
-    for (value, range) in said {
+    for (value, GivenRange { range, .. }) in said {
         let source = groups.source(value);
         let name = value_name(function, source);
         let first = *ranges.entry(name.clone()).or_insert(range);
@@ -127,10 +259,10 @@ fn write_ranges(
 /// The `quantize_linear` of these integers, if it has this range.
 fn quantize_of<'c: 'a, 'a>(
     integers: Value<'c, 'a>,
-    range: ThresholdRange,
+    given: GivenRange,
 ) -> Result<Option<OperationRef<'c, 'a>>, IrError> {
     let Some(by) = ir::defining_operation(integers).filter(|by| Op::QuantizeLinear.is(*by)) else { return Ok(None) };
-    Ok((range_of(by)? == Some(range)).then_some(by))
+    Ok((given_range(by)? == Some(Ok(given))).then_some(by))
 }
 
 fn address(value: Value<'_, '_>) -> usize {
@@ -174,6 +306,16 @@ fn has_integers(value: Value<'_, '_>, result: Value<'_, '_>, range: ThresholdRan
     sees_integers(result, range)
 }
 
+/// Whether something on the BPU reads a value.
+fn has_quantized_reader(value: Value<'_, '_>) -> Result<bool, IrError> {
+    for reader in ir::users(value) {
+        if rule_of(reader)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether all that reads a value sees integers, or clips to this range itself.
 fn sees_integers(value: Value<'_, '_>, range: ThresholdRange) -> Result<bool, IrError> {
     for reader in ir::users(value) {
@@ -186,51 +328,13 @@ fn sees_integers(value: Value<'_, '_>, range: ThresholdRange) -> Result<bool, Ir
                 }
                 ResultScale::Own | ResultScale::OwnOrExact => true,
             },
-            None => Op::QuantizeLinear.is(reader) && range_of(reader)? == Some(range),
+            None => {
+                Op::QuantizeLinear.is(reader) && matches!(given_range(reader)?, Some(Ok(given)) if given.range == range)
+            }
         };
         if !sees {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-/// Whether a range ends before another one does.
-fn clips_more(range: ThresholdRange, other: ThresholdRange) -> bool {
-    let ends = |range: ThresholdRange| {
-        let (Affine { scale, zero_point }, last) = (range.affine(), largest_integer(range.bits));
-        let zero_point = f64::from(zero_point);
-        [(-last - 1.0 - zero_point) * scale, (last - zero_point) * scale]
-    };
-    let ([low, high], [other_low, other_high], step) = (ends(range), ends(other), range.affine().scale);
-    low > other_low + step || high < other_high - step
-}
-
-/// The range of the reals beside a `quantize_linear` or `dequantize_linear` whose one scale and zero point are constant and have a form.
-fn range_of(operation: OperationRef<'_, '_>) -> Result<Option<ThresholdRange>, IrError> {
-    if !matches!(Op::of(operation), Some(Op::QuantizeLinear | Op::DequantizeLinear)) {
-        return Ok(None);
-    }
-    let [scale, zero_point] = [operation.operand_at(1)?, operation.operand_at(2)?].map(ir::constant_of);
-    let (Some(scale), Some(zero_point)) = (scale, zero_point) else { return Ok(None) };
-    let (scales, zero_points) = (scale.f32s()?, zero_point.to_i64s()?);
-    let (&[scale], &[zero_point]) = (scales.as_ref(), zero_points.as_slice()) else { return Ok(None) };
-    let (bits, middle) = match zero_point_type(operation)? {
-        Some(ElementType::I8) => (ACTIVATION_BITS, 0),
-        Some(ElementType::U8) => (ACTIVATION_BITS, 128),
-        Some(ElementType::I16) => (WIDE_BITS, 0),
-        Some(ElementType::U16) => (WIDE_BITS, 1 << 15),
-        _ => return Ok(None),
-    };
-    let Ok(zero_point) = i32::try_from(zero_point - middle) else { return Ok(None) };
-    // Integers of 16 bits have the zero point 0.
-    if !(scale.is_normal() && scale > 0.0) || (bits == WIDE_BITS && zero_point != 0) {
-        return Ok(None);
-    }
-    let threshold = threshold_of_affine(Affine { scale: f64::from(scale), zero_point }, bits);
-    Ok(Some(ThresholdRange { threshold, bits, narrow_threshold: None, zero_point }))
-}
-
-fn zero_point_type(operation: OperationRef<'_, '_>) -> Result<Option<ElementType>, IrError> {
-    Ok(ir::TensorType::from_type(operation.operand_at(2)?.r#type())?.element.plain())
 }

@@ -66,10 +66,10 @@ class Hfloat_FoldableOp<string mnemonic, string onnx, list<int> versions, string
 // How an operation takes part in quantization. One without this stays float.
 //
 // `scale` says where the scale of the result comes from: `Own` is measured; `OwnOrExact` is measured where an operation that can be
-// quantized reads it, else the result keeps its 32-bit sums; `OwnOrFloat` likewise, else the result is f32, where the VPU computes it; `LikeInput` is that of operand 0: values are moved or picked.
+// quantized reads it, else the result keeps its 32-bit sums; `OwnOrFloat` likewise, else the result is f32, where the VPU computes it, and truth values and integers always are; `LikeInput` is that of operand 0: values are moved or picked.
 //
 // `of` gives the role of each operand, the last one that of all further ones: `Activation`; `Weight` (int8, a scale per output
-// channel), `WeightOrActivation` (a weight where it is constant); `Bias` (int32, at the scale of operand 0 times that of the weight);
+// channel), `WeightOrActivation` (a weight where it is a constant matrix); `Bias` (int32, at the scale of operand 0 times that of the weight);
 // `Argument` (an activation, unless it is a constant of one element, which stays as it is); `Parameter` (an activation, unless it is
 // constant: the VPU reads f32); `Plain` (never quantized).
 class Quantized<string scale, list<string> of> {

@@ -53,7 +53,8 @@ def Hfloat_IdentityOp : Hfloat_FoldableOp<"identity", "Identity", [1, 13, 14, 16
   let results = (outs Hfloat_Tensor:$output);
 }
 
-def Hfloat_CastOp : Hfloat_FoldableOp<"cast", "Cast", [1, 6, 9, 13, 19, 21, 23, 24, 25], "Cast", "ToInput"> {
+def Hfloat_CastOp : Hfloat_FoldableOp<"cast", "Cast", [1, 6, 9, 13, 19, 21, 23, 24, 25], "Cast", "ToInput">,
+    Quantized<"OwnOrFloat", ["Parameter"]> {
   // The element type is that of the result; `saturate` and `round_mode` say what becomes float8, which we do not have.
   let onnxAttributes = [RequiredConsumed<"to", "Int">, Consumed<"saturate", "Flag", 19>,
     ConsumedChoice<"round_mode", ["up", "down", "nearest"], 24>];
@@ -159,10 +160,12 @@ def Hfloat_GemmOp : Hfloat_PureOp<"gemm", "Gemm", [1, 6, 7, 9, 11, 13], "Gemm">,
 }
 
 def Hfloat_MatMulOp : Hfloat_PureOp<"mat_mul", "MatMul", [1, 9, 13], "MatMul">,
-    Quantized<"Own", ["Activation", "Activation"]> {
+    Quantized<"Own", ["Activation", "WeightOrActivation"]> {
   let summary = "matrix product as numpy.matmul (ONNX MatMul-13)";
-  let description = "The leading dimensions broadcast; a rank-1 operand is a row on the left, a column on the right.";
-  let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b);
+  let description = [{
+    The leading dimensions broadcast; a rank-1 operand is a row on the left, a column on the right. `activation` clamps the result.
+  }];
+  let arguments = (ins Hfloat_NumberTensor:$a, Hfloat_NumberTensor:$b, OptionalAttr<Hfloat_ClampAttr>:$activation);
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
@@ -391,9 +394,11 @@ def Hfloat_PReluOp : Hfloat_PureOp<"p_relu", "PRelu", [1, 6, 7, 9, 16], "PRelu">
 //===- Logic ---------------------------------------------------------------===//
 
 class Hfloat_ComparisonOp<string mnemonic, string onnx, list<int> versions, string formula>
-  : Hfloat_PairOp<mnemonic, onnx, versions, formula, "Comparison", Hfloat_Tensor, Hfloat_BoolTensor>;
+  : Hfloat_PairOp<mnemonic, onnx, versions, formula, "Comparison", Hfloat_Tensor, Hfloat_BoolTensor>,
+    Quantized<"OwnOrFloat", ["Parameter", "Parameter"]>;
 class Hfloat_LogicOp<string mnemonic, string onnx, list<int> versions, string formula>
-  : Hfloat_PairOp<mnemonic, onnx, versions, formula, "Broadcast", Hfloat_BoolTensor>;
+  : Hfloat_PairOp<mnemonic, onnx, versions, formula, "Broadcast", Hfloat_BoolTensor>,
+    Quantized<"OwnOrFloat", ["Plain", "Plain"]>;
 
 def Hfloat_EqualOp : Hfloat_ComparisonOp<"equal", "Equal", [1, 7, 11, 13, 19], "a == b">;
 def Hfloat_GreaterOp : Hfloat_ComparisonOp<"greater", "Greater", [1, 7, 9, 13], "a > b">;
@@ -419,7 +424,7 @@ def Hfloat_ModOp : Hfloat_PureOp<"mod", "Mod", [10, 13], "Integers"> {
   let results = (outs Hfloat_NumberTensor:$output);
 }
 
-def Hfloat_NotOp : Hfloat_PureOp<"not", "Not", [1], "Unary"> {
+def Hfloat_NotOp : Hfloat_PureOp<"not", "Not", [1], "Unary">, Quantized<"OwnOrFloat", ["Plain"]> {
   let summary = "the other truth value (ONNX Not-1)";
   let description = "Elementwise.";
   let arguments = (ins Hfloat_BoolTensor:$input);
@@ -487,7 +492,7 @@ def Hfloat_ReduceSumSquareOp : Hfloat_ReduceOp<"reduce_sum_square", "ReduceSumSq
     Quantized<"OwnOrFloat", ["Activation", "Plain"]>;
 
 class Hfloat_ArgOp<string mnemonic, string onnx, list<int> versions, string formula>
-    : Hfloat_PureOp<mnemonic, onnx, versions, "PositionOfExtreme"> {
+    : Hfloat_PureOp<mnemonic, onnx, versions, "PositionOfExtreme">, Quantized<"OwnOrFloat", ["Activation"]> {
   let onnxAttributes = [Since<"select_last_index", 12>];
   let summary = formula # " along an axis (ONNX " # onnx # ")";
   let description = "Of equal values the first, or the last with `select_last_index`. Without `keepdims` the dimension vanishes.";

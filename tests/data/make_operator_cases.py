@@ -28,6 +28,7 @@ from onnx.reference import ReferenceEvaluator
 
 import make_control_cases
 import make_node_cases
+import make_quantized_cases
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "operators")
@@ -1137,7 +1138,8 @@ def main():
     wanted = sys.argv[1:]
     families = [(family.__name__, family) for family in FAMILIES]
     families += [(family.__name__, lambda family=family: family(sys.modules[__name__]))
-                 for family in make_control_cases.FAMILIES + make_node_cases.FAMILIES]
+                 for family in make_control_cases.FAMILIES + make_node_cases.FAMILIES
+                 + make_quantized_cases.FAMILIES]
     if wanted:
         unknown = set(wanted) - {name for name, _ in families}
         if unknown:

@@ -6,6 +6,7 @@
 mod bias_correction;
 mod borders;
 mod channels;
+mod choices;
 #[path = "../common/mod.rs"]
 mod common;
 mod control;

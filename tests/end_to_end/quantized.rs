@@ -114,6 +114,80 @@ fn per_tensor() {
     check("int8_asymmetric_per_tensor");
 }
 
+/// Activations of 16 bits with zero points, beside weights of 8 and 16: each output is a few steps of symmetric int16 from what onnxruntime computes with the
+/// network's integers, one for each rounding on the way, and in `mixed` one of the 8 bits that some values have. Nothing is left for the CPU.
+#[test]
+fn sixteen_bits_with_zero_points() {
+    let cases = common::cases_of("wide_networks");
+    assert_eq!(cases.len(), 8);
+    for form in cases.iter().map(|case| case.form.as_str()) {
+        let folder = tempfile::tempdir().unwrap();
+        let (case, inputs) = compiled(folder.path(), ("wide_networks", form));
+        let output = folder.path().join("out");
+        let hbm = Hbm::open(&output.join("net.hbm")).unwrap();
+        assert!(hbm.manifest().segments.iter().all(|segment| matches!(segment.body, SegmentBody::Bpu(_))), "{form}");
+        let info: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(output.join("net_quant_info.json")).unwrap()).unwrap();
+        for (name, value) in info["values"].as_object().unwrap() {
+            assert_eq!(value["judged_by"], "network", "{form} {name}");
+            assert!(form == "mixed" || value["type"] == "int16", "{form} {name}");
+        }
+        let found = open_model(&output.join("net.hbm")).executor.run(&inputs).unwrap().outputs;
+        for ((name, expected), found) in case.outputs.iter().zip(&found) {
+            let expected = expected.to_f32();
+            let largest = expected.iter().fold(0f32, |most, value| most.max(value.abs()));
+            // The values of 8 bits, and how far x stretches a step of them.
+            let narrow =
+                [("relu", "conv", 1.01), ("add", "add", 1.01), ("softmax", "softmax", 1.01), ("mul", "conv", 4.0)];
+            let tolerance = match narrow.iter().find(|(output, ..)| form == "mixed" && output == name) {
+                Some((_, value, steps)) => steps * info["values"][*value]["scale"].as_f64().unwrap() as f32,
+                None => 4.0 * largest / 32767.0,
+            };
+            let furthest = floats(found)
+                .into_iter()
+                .zip(&expected)
+                .map(|(found, value)| (found - value).abs())
+                .fold(0.0, f32::max);
+            assert!(furthest <= tolerance, "{form} {name}: {furthest} > {tolerance}");
+        }
+    }
+}
+
+/// x, then integers of 16 bits whose zero point is at their lower end: y = -relu(-x), also beyond what they show.
+#[test]
+fn sixteen_bits_clip_where_the_network_does() {
+    let wide = |value: i16| Tensor::new(ElementType::I16, vec![], value.to_le_bytes().to_vec().into()).unwrap();
+    let nodes = [
+        pair("x", "step", "middle", "a"),
+        vec![Node::new("c1", "Conv", &["a", "minus"], &["b"])],
+        pair("b", "step", "low", "c"),
+        vec![Node::new("moved", "Transpose", &["c"], &["d"]).with("perm", Attribute::Ints(vec![0, 1, 3, 2]))],
+        pair("d", "half", "middle", "e"),
+        vec![Node::new("c2", "Conv", &["e", "minus"], &["y"])],
+    ];
+    let step = 4.0 / 32767.0;
+    let constants = [
+        ("step", constant(&[], &[step])),
+        ("half", constant(&[], &[step / 2.0])),
+        ("middle", wide(0)),
+        ("low", wide(-32768)),
+        ("minus", constant(&[1, 1, 1, 1], &[-1.0])),
+    ];
+    let x: Vec<f32> = (0..16).map(|index| index as f32 / 2.0 - 3.75).collect();
+    for asked in ["", "  run_on_cpu: 'c1;c2'\n", "  run_on_cpu: 'c1'\n"] {
+        let folder = tempfile::tempdir().unwrap();
+        let network = graph(&[("x", &[1, 1, 4, 4])], &constants, nodes.concat(), &["y"]);
+        onnx::save(&Model::new(10, 21, network), &folder.path().join("network.onnx")).unwrap();
+        compile_text(folder.path(), &configuration(asked, "  calibration_type: skip\n"), 1).unwrap();
+        let found = run(&open_model(&folder.path().join("out/network.hbm")), &array(&[1, 1, 4, 4], &x));
+        for (position, found) in floats(&found[0]).into_iter().enumerate() {
+            // The second integers end at 2.
+            let expected = -(-x[position % 4 * 4 + position / 4]).clamp(0.0, 2.0);
+            assert!((found - expected).abs() <= 4.0 * step, "{asked}: {found} {expected}");
+        }
+    }
+}
+
 fn integer(value: i8) -> Tensor {
     Tensor::new(ElementType::I8, vec![], vec![value as u8].into()).unwrap()
 }

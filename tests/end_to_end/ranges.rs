@@ -124,3 +124,80 @@ fn masks_before_a_softmax_cost_the_others_no_digits() {
         }
     }
 }
+
+/// What stands between a mask and its Softmax: its kind, the nodes from `s` to `t`, and what they make of the number at a place.
+type Way<'w> = (&'w str, Vec<Node>, &'w dyn Fn(usize, f32) -> f32);
+/// Whether two places are in one row of a Softmax.
+type Together<'w> = &'w dyn Fn(usize, usize) -> bool;
+
+/// What stands between a mask and its Softmax: what moves elements, another sum, a factor, a Clip; and a second Softmax along another axis.
+#[test]
+fn masks_are_followed_to_their_softmax() {
+    let shape = [1, 4, 4];
+    let values: Vec<f32> = (0..16).map(|index| (index * 5 % 16) as f32 / 4.0 - 2.0).collect();
+    let bias: Vec<f32> = (0..16).map(|index| (index * 3 % 7) as f32 / 4.0 - 1.0).collect();
+    let is_hidden = |index: usize| index % 4 > index / 4;
+    let sizes = |sizes: &[i64]| {
+        let bytes = sizes.iter().flat_map(|size| size.to_le_bytes()).collect::<Vec<_>>();
+        onnx::tensor::Tensor::new(hb_dialects::ElementType::I64, vec![sizes.len()], bytes.into()).unwrap()
+    };
+    let turned = |name: &str, from: &str, to: &str| {
+        Node::new(name, "Transpose", &[from], &[to]).with("perm", Attribute::Ints(vec![0, 2, 1]))
+    };
+    let softmax = |from: &str, to: &str, axis: i64| {
+        Node::new(&format!("Softmax_{to}"), "Softmax", &[from], &[to]).with("axis", Attribute::Int(axis))
+    };
+    let same = |_: usize, value: f32| value;
+    let plus = |index: usize, value: f32| value + bias[index];
+    let half = |_: usize, value: f32| value * 0.5;
+    let ways: [Way<'_>; 5] = [
+        (
+            "Reshape",
+            vec![
+                Node::new("Reshape_1", "Reshape", &["s", "rows"], &["r"]),
+                Node::new("Reshape_2", "Reshape", &["r", "whole"], &["t"]),
+            ],
+            &same,
+        ),
+        ("Transpose", vec![turned("Transpose_1", "s", "r"), turned("Transpose_2", "r", "t")], &same),
+        ("Add", vec![Node::new("Add_1", "Add", &["s", "bias"], &["t"])], &plus),
+        ("Mul", vec![Node::new("Mul_1", "Mul", &["s", "half"], &["t"])], &half),
+        ("Clip", vec![Node::new("Clip_1", "Clip", &["s", "low", "high"], &["t"])], &same),
+    ];
+    for hidden in [-1e4, -65504.0, f32::MIN] {
+        let mask: Vec<f32> = (0..16).map(|index| if is_hidden(index) { hidden } else { 0.0 }).collect();
+        for (kind, way, change) in &ways {
+            let mut nodes = vec![Node::new("Mask_0", "Add", &["x", "m"], &["s"])];
+            nodes.extend(way.iter().cloned());
+            nodes.extend([softmax("t", "y", 2), softmax("t", "z", 1)]);
+            let constants = [
+                ("m", constant(&shape, &mask)),
+                ("bias", constant(&shape, &bias)),
+                ("half", constant(&[], &[0.5])),
+                ("low", constant(&[], &[-1e9])),
+                ("high", constant(&[], &[1e9])),
+                ("rows", sizes(&[4, 4])),
+                ("whole", sizes(&[1, 4, 4])),
+            ];
+            let graph = graph(&[("x", &shape)], &constants, nodes, &["y", "z"]);
+            let folder = tempfile::tempdir().unwrap();
+            let found = run(folder.path(), &graph, "  calibration_type: max\n", (&shape, &values, &values));
+            let exponential = |index: usize| if is_hidden(index) { 0.0 } else { change(index, values[index]).exp() };
+            let in_row = |index: usize, other: usize| index / 4 == other / 4;
+            let in_column = |index: usize, other: usize| index % 4 == other % 4;
+            let both: [(&[f32], Together<'_>); 2] = [(&found[0], &in_row), (&found[1], &in_column)];
+            for (found, together) in both {
+                for (index, found) in found.iter().enumerate() {
+                    let sum: f32 = (0..16).filter(|other| together(index, *other)).map(exponential).sum();
+                    let expected = exponential(index) / sum;
+                    // Two ranges of less than 30 in 127 steps, one of 2: half a step of each, of the number and of the sum.
+                    let most = (30.0 + 30.0 + 2.0) / 127.0;
+                    assert!(
+                        (found - expected).abs() <= expected * most + 1e-5,
+                        "{kind} {hidden}: {found} is {expected}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -128,3 +128,23 @@ fn a_layer_normalization_that_is_spelt_out() {
         "%b = hfloat.add %g, %o : ($, tensor<5xf32>) -> $",
     ]);
 }
+
+/// A choice by a comparison, which is continuous where the comparison turns, and one by truth values and a cast.
+#[test]
+fn comparisons_and_choices_stay_in_their_segment() {
+    check_between(&[
+        "%z = hfloat.constant dense<0.0> : tensor<f32>",
+        "%t = hfloat.less %a, %z : ($, tensor<f32>) -> tensor<1x4x6x5xi1>",
+        "%y = hfloat.neg %a : ($) -> $",
+        "%b = hfloat.where %t, %y, %a : (tensor<1x4x6x5xi1>, $, $) -> $",
+    ]);
+    check_between(&[
+        "%z = hfloat.constant dense<0.0> : tensor<f32>",
+        "%t = hfloat.greater_or_equal %a, %z : ($, tensor<f32>) -> tensor<1x4x6x5xi1>",
+        "%n = hfloat.not %t : (tensor<1x4x6x5xi1>) -> tensor<1x4x6x5xi1>",
+        "%u = hfloat.xor %t, %n : (tensor<1x4x6x5xi1>, tensor<1x4x6x5xi1>) -> tensor<1x4x6x5xi1>",
+        "%v0 = hfloat.and %u, %t : (tensor<1x4x6x5xi1>, tensor<1x4x6x5xi1>) -> tensor<1x4x6x5xi1>",
+        "%f = hfloat.cast %v0 : (tensor<1x4x6x5xi1>) -> tensor<1x4x6x5xf32>",
+        "%b = hfloat.mul %a, %f : ($, tensor<1x4x6x5xf32>) -> $",
+    ]);
+}

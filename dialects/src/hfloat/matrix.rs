@@ -46,6 +46,7 @@ fn check_depth(left: Option<u64>, right: Option<u64>) -> Result<(), String> {
 pub(super) fn mat_mul(operation: OperationRef<'_, '_>) -> Result<Vec<TensorType>, String> {
     let (a, b) = (operand_type(operation, 0)?, operand_type(operation, 1)?);
     same_element(&a, &b, "operands")?;
+    check_activation(operation, &a.element)?;
     let (Some(left), Some(right)) = (a.dimensions, b.dimensions) else { return one(a.element, None) };
     if left.is_empty() || right.is_empty() {
         return Err("has a scalar operand".into());

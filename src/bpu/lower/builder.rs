@@ -12,7 +12,7 @@ use crate::bpu::model::{
 };
 use crate::numerics::low_bytes;
 use hb_dialects::bpu;
-use hb_dialects::ir::{self, Names, OperationAttributes, Origin};
+use hb_dialects::ir::{self, Names, OperationAttributes, Origin, TensorType};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ pub enum ValueForm {
 /// What a segment takes from outside, in the order of its inputs.
 #[derive(Clone, Copy)]
 pub enum External<'c, 'a> {
-    /// An f32 value, quantized inside, or a plane of a camera.
+    /// An f32 value, quantized inside, what is as f32 here, or a plane of a camera.
     Plain(Value<'c, 'a>),
     /// A value of an earlier segment that is not f32, by its key, in network form.
     Quantized(usize),
@@ -199,7 +199,7 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         let id = match (maker, source) {
             (Some(maker), _) => self.import_made(maker, (shape, element, scale))?,
             (None, Some(source)) => {
-                let input = self.plain_input(source)?;
+                let input = self.plain_input(source, false)?;
                 match element {
                     BpuElement::F16 => self.convert_elements(input, (element, scale)),
                     _ => self.add("quantize", Operator::Quantize, &[input], (shape, element, scale)),
@@ -226,7 +226,7 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         for operand in maker.operands() {
             given.push(match ir::defining_operation(operand).filter(|plane| bpu::Op::RoiResize.is(*plane)) {
                 Some(plane) => self.import_plane(plane, operand)?,
-                None => self.plain_input(operand)?,
+                None => self.plain_input(operand, false)?,
             });
         }
         // It is a node of its own, made before the one at hand.
@@ -244,8 +244,8 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         self.import_made(resize, (tensor.shape, tensor.element, tensor.scale))
     }
 
-    /// The input for an outside value as it is, shared by all that read it.
-    fn plain_input(&mut self, source: Value<'c, 'a>) -> Result<TensorId, String> {
+    /// The input for an outside value as it is, or as f32, shared by all that read it.
+    fn plain_input(&mut self, source: Value<'c, 'a>, as_float: bool) -> Result<TensorId, String> {
         let same = |external: &External<'_, '_>| matches!(external, External::Plain(value) if value.to_raw().ptr == source.to_raw().ptr);
         if let Some(position) = self.externals.iter().position(same)
             && let Some(&id) = self.segment.inputs.get(position)
@@ -254,7 +254,11 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         }
         let name =
             ir::defining_operation(source).map_or_else(|| self.origin.name.clone(), |operation| operation.node());
-        let tensor = mlir::tensor_of(source.r#type(), name).map_err(|error| error.to_string())?;
+        let r#type = TensorType::from_type(source.r#type()).map_err(|error| error.to_string())?;
+        let tensor = match (as_float, r#type.static_shape()) {
+            (true, Ok(shape)) => BpuTensor::new(name, shape, BpuElement::F32, TensorScale::None),
+            _ => mlir::tensor_of(source.r#type(), name).map_err(|error| error.to_string())?,
+        };
         self.externals.push(External::Plain(source));
         Ok(self.segment.add_input(tensor))
     }
@@ -391,14 +395,14 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
         self.floats.get(&(value.to_raw().ptr as usize)).copied()
     }
 
-    /// An f32 value in network form: what the segment computed, or what comes from outside.
+    /// A value as f32 in network form: what the segment computed, or what comes from outside. Truth values and integers of the network are f32 here.
     ///
     /// # Errors
     /// When its type is none that the BPU has.
     pub fn float_operand(&mut self, value: Value<'c, 'a>) -> Result<TensorId, String> {
         match self.float(value) {
             Some(id) => Ok(id),
-            None => self.plain_input(value),
+            None => self.plain_input(value, true),
         }
     }
 

@@ -7,18 +7,22 @@ use super::{
     typing::{Typing, makes_integers, value_behind_casts},
     values::{QuantizedOperand, QuantizedValue},
 };
-use crate::bpu::{constraints::Known, mlir, model::TensorId};
+use crate::bpu::{
+    constraints::Known,
+    mlir,
+    model::{BpuElement, TensorId},
+};
 use hb_dialects::{
-    cpu,
+    ElementType, cpu,
     hfloat::Op,
-    ir::{self, Names, OperationAttributes},
+    ir::{self, Element, Names, OperationAttributes, Origin, TensorType},
     pass::{PassDefinition, PassFailure, PassOptions},
     quant,
 };
 use melior::{
     Context,
     ir::{
-        Block, BlockLike, BlockRef, Location, OperationRef, Region, RegionLike, Value, ValueLike,
+        Block, BlockLike, BlockRef, Location, OperationRef, Region, RegionLike, Type, Value, ValueLike,
         operation::OperationLike,
     },
 };
@@ -252,7 +256,7 @@ impl<'c, 'a> Former<'c, 'a> {
         builder.segment.outputs = outputs;
         builder.segment.verify()?;
         self.names = std::mem::take(&mut builder.names);
-        let inputs = self.inputs_of(&builder)?;
+        let inputs = self.inputs_of(&builder, step)?;
         let location = self.segment_location("bpu", step);
         let segment = mlir::to_mlir(self.context, &builder.segment, &inputs, location)?;
         let results = ir::results(ir::insert_before(self.end, segment));
@@ -261,10 +265,47 @@ impl<'c, 'a> Former<'c, 'a> {
             let value = result(operation).map_err(|reason| failure(operation, reason))?;
             self.new_integers.insert(value.key, new);
         }
-        for (float, new) in floats.into_iter().zip(results) {
+        let given: Vec<_> = floats.into_iter().zip(results).collect();
+        for (float, new) in &given {
+            self.new_floats.insert(key(*float), *new);
+        }
+        let casts: Vec<_> = given.into_iter().filter(|(float, new)| float.r#type() != new.r#type()).collect();
+        let types: Vec<_> = casts.iter().map(|(float, _)| float.r#type()).collect();
+        let cast = self.cast(&casts.iter().map(|(_, new)| *new).collect::<Vec<_>>(), &types, step)?;
+        for ((float, _), new) in casts.into_iter().zip(cast) {
             self.new_floats.insert(key(float), new);
         }
         Ok(())
+    }
+
+    /// A segment of the CPU that gives values in other element types: what is a truth value or an integer for the network is f32 for the BPU.
+    fn cast(
+        &mut self,
+        values: &[Value<'c, 'a>],
+        types: &[Type<'c>],
+        step: Step,
+    ) -> Result<Vec<Value<'c, 'a>>, PassFailure> {
+        if values.is_empty() {
+            return Ok(Vec::new());
+        }
+        let block = Block::new(&[]);
+        // SAFETY: the block lives in the segment that is built from it below.
+        let inside = unsafe { BlockRef::from_raw(block.to_raw()) };
+        let mut results = Vec::with_capacity(values.len());
+        for (value, r#type) in values.iter().zip(types) {
+            let argument = inside.add_argument(value.r#type(), value.location());
+            let name = self.names.unique(&format!("{}/cast", Origin::at(value.location()).name));
+            let location = Origin::without_node(name).location(self.context);
+            let cast = ir::build(self.context, Op::Cast.name(), &[argument], &[], &[*r#type], vec![], location)?;
+            results.extend(ir::results(inside.append_operation(cast)));
+        }
+        let location = self.segment_location("cpu_casts", step);
+        let end = ir::build(self.context, cpu::Op::Yield.name(), &results, &[], &[], vec![], location)?;
+        inside.append_operation(end);
+        let region = Region::new();
+        region.append_block(block);
+        let segment = ir::build(self.context, cpu::Op::Segment.name(), values, &[], types, vec![region], location)?;
+        Ok(ir::results(ir::insert_before(self.end, segment)))
     }
 
     /// For every quantized operand that does not come from the BPU: the f32 value that is quantized.
@@ -290,7 +331,28 @@ impl<'c, 'a> Former<'c, 'a> {
         Ok(sources)
     }
 
-    fn inputs_of(&self, builder: &Builder<'c, 'a>) -> Result<Vec<Value<'c, 'a>>, PassFailure> {
+    fn inputs_of(&mut self, builder: &Builder<'c, 'a>, step: Step) -> Result<Vec<Value<'c, 'a>>, PassFailure> {
+        let mut inputs = self.given_inputs(builder)?;
+        let mut casts = Vec::new();
+        for (place, (external, value)) in builder.externals.iter().zip(&inputs).enumerate() {
+            let tensor = builder.segment.inputs.get(place).and_then(|id| builder.segment.tensor(*id));
+            let own = TensorType::from_type(value.r#type())?;
+            if matches!(external, External::Plain(_))
+                && tensor.is_some_and(|tensor| tensor.element == BpuElement::F32)
+                && own.element != ElementType::F32
+            {
+                let wanted = TensorType { element: Element::Plain(ElementType::F32), ..own };
+                casts.push((place, *value, wanted.to_type(self.context)));
+            }
+        }
+        let (values, types): (Vec<_>, Vec<_>) = casts.iter().map(|(_, value, wanted)| (*value, *wanted)).unzip();
+        for ((place, ..), new) in casts.iter().zip(self.cast(&values, &types, step)?) {
+            inputs[*place] = new;
+        }
+        Ok(inputs)
+    }
+
+    fn given_inputs(&self, builder: &Builder<'c, 'a>) -> Result<Vec<Value<'c, 'a>>, PassFailure> {
         builder
             .externals
             .iter()

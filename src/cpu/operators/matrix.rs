@@ -77,7 +77,7 @@ pub(super) fn mat_mul(node: &mut OperatorNode) -> Results {
     if element == ElementType::Bool {
         return Err(node.unsupported("a matrix product of bool"));
     }
-    let finish = accumulator(body.element()).cast(element);
+    let finish = node.activate(accumulator(body.element()))?.cast(element);
     let output = node.result_tensor()?;
     node.reduce_into(output, &[depth], Combiner::SumOfProducts, body, finish)?;
     Ok(vec![output])

@@ -154,10 +154,10 @@ fn arg(node: &mut OperatorNode, combiner: Combiner) -> Results {
     let holds = x.equal(node.graph.load(extreme, axes(0, shape.len())));
     let position = axis(shape.len());
     let last = attributes::select_last_index(node.operation)?;
-    // Never chosen, unless the extreme value is a NaN, which equals nothing: then the position is 0.
-    let (combiner, outside) = if last { (Combiner::Maximum, 0) } else { (Combiner::Minimum, i64::MAX) };
-    let body = select(holds, position, constant(ElementType::I64, Scalar::Integer(outside.into())));
     let size = frame.over.first().map_or(0, |size| *size as i64);
+    // Never chosen, unless the extreme value is a NaN, which equals nothing: then the position is 0.
+    let (combiner, outside) = if last { (Combiner::Maximum, 0) } else { (Combiner::Minimum, size) };
+    let body = select(holds, position, constant(ElementType::I64, Scalar::Integer(outside.into())));
     let found = accumulator(ElementType::I64);
     let finish = select(found.clone().less(index(size)), found, index(0));
     let output = node.result_tensor()?;

@@ -135,7 +135,8 @@ pub fn mat_mul<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c
     if right_rank == 1 {
         shape.push(1);
     }
-    let id = builder.compute(ITSELF, Operator::MatMul { clamp: None }, &[left, right], shape, output.worth);
+    let clamp = clamp_of(attributes::activation(operation).map_err(|error| error.to_string())?, output.worth);
+    let id = builder.compute(ITSELF, Operator::MatMul { clamp }, &[left, right], shape, output.worth);
     let id = builder.reshape(id, &output.shape, &output.worth.scale());
     builder.define(&output, ValueForm::Network, id);
     Ok(())

@@ -100,6 +100,11 @@ impl<'g> Axes<'g> {
         known.ok_or_else(|| "its parts have no axes in common".into())
     }
 
+    /// The dimensions behind an axis of a computation; none where they are not known.
+    pub fn axis(&self, compute: usize, axis: usize) -> Option<Dims> {
+        self.axes.get(compute)?.get(axis)?.clone()
+    }
+
     /// Whether a computation combines more than one element.
     pub fn combines(&self, compute: usize) -> bool {
         let outer = self.computes.get(compute).map_or(0, |compute| compute.extents.len());

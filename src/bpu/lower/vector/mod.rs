@@ -5,6 +5,7 @@ mod axes;
 mod steps;
 
 use super::builder::{Builder, ValueForm, shape_in};
+use super::placement::{Placement, placement_of};
 use super::values::{Output, QuantizedConstant, QuantizedOperand, QuantizedValue, permuted};
 use crate::bpu::constraints::Known;
 use crate::bpu::model::TensorId;
@@ -18,13 +19,16 @@ use hb_dialects::{
     registry::ResultScale,
 };
 use melior::ir::{OperationRef, Value, ValueLike};
-use steps::Derived;
+use steps::{Derived, ProgramOperand};
 
 /// Adds the node of a program to a segment and defines its result there.
 ///
 /// # Errors
 /// Why the operation is no program of the float engine, or not with these types.
 pub fn lower<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
+    if Op::Cast.is(operation) {
+        check_cast(operation)?;
+    }
     let graph = cpu::operation_graph(operation, |index| small_constant(operation, index));
     let graph = graph.map_err(|error| error.to_string())?;
     let Derived { frame, program, operands, result } = Derived::of(&graph)?;
@@ -34,8 +38,11 @@ pub fn lower<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 
     }
     // How the elements of each operand follow one another in memory.
     let mut places = Vec::with_capacity(operands.len());
-    for (index, dims) in operands {
-        places.push(Place::of(builder, operation, index, dims)?);
+    for (operand, dims) in operands {
+        places.push(match operand {
+            ProgramOperand::Of(index) => Place::of(builder, operation, index, dims)?,
+            ProgramOperand::Positions => Place::positions(builder, &frame, dims.concat()),
+        });
     }
     let order = order(builder, &frame, &places);
     let groups = groups(&frame, &order, places.iter().map(|place| place.order(builder)).chain([result.clone()]));
@@ -49,6 +56,24 @@ pub fn lower<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 
         (0..groups.len()).map(|group| if layout.covers(&result, group) { layout.size(group) } else { 1 }).collect();
     let id = builder.vector(along, program, &ids, shape, &output);
     define(builder, &layout, &result, output, id)
+}
+
+/// A cast is worth a program only between operations of the BPU: elsewhere it would be one more way there or back.
+fn check_cast(operation: OperationRef<'_, '_>) -> Result<(), String> {
+    let operand = operation.operand_at(0).map_err(|error| error.to_string())?;
+    let maker = ir::defining_operation(operand);
+    // Of what casts give, the operation before them makes the integers.
+    if !maker.is_some_and(|maker| quant::Op::is_cast(maker) || placement_of(maker) == Some(Placement::Bpu)) {
+        return Err("what it casts is not computed on the BPU".into());
+    }
+    // By what the record says alone: where readers run is decided later.
+    let reads = |reader: OperationRef<'_, '_>| {
+        quant::Op::is_cast(reader) || Op::of(reader).is_some_and(|op| op.quantization().is_some())
+    };
+    match ir::results(operation).into_iter().flat_map(ir::users).any(reads) {
+        true => Ok(()),
+        false => Err("what it gives is not read on the BPU".into()),
+    }
 }
 
 /// An operand that shapes what is computed: a constant that is no tensor of numbers, or one number.
@@ -92,6 +117,13 @@ impl<'c, 'a> Place<'c, 'a> {
                 },
             },
         }
+    }
+
+    /// The position of each element along these dimensions.
+    fn positions(builder: &Builder<'c, 'a>, frame: &Frame, dims: Dims) -> Self {
+        let count: usize = dims.iter().map(|dim| frame.sizes[*dim]).product();
+        let values = (builder.known == Known::Values).then(|| (0..count).map(|position| position as f32).collect());
+        Place::Reals(values, dims)
     }
 
     /// The dimensions of the frame that it has, in the order of its elements.
@@ -158,12 +190,29 @@ fn takes_floats(operation: OperationRef<'_, '_>) -> bool {
     quantization.is_some_and(|quantization| quantization.result == ResultScale::OwnOrFloat)
 }
 
-/// The operand, where it is f32 that no cast gives.
+/// The operand, where it is f32 that no cast gives, or what the float engine gives as f32: truth values and integers. Truth values of the CPU
+/// are worth their way only where they choose between numbers; its integers need not be numbers of f32.
 fn float_value<'c, 'a>(operation: OperationRef<'c, 'a>, index: usize) -> Option<Value<'c, 'a>> {
     let value = operation.operand_at(index).ok()?;
-    let is_cast = ir::defining_operation(value).is_some_and(|maker| quant::Op::is_cast(maker));
-    let r#type = TensorType::from_type(value.r#type()).ok()?;
-    (!is_cast && r#type.element == ElementType::F32).then_some(value)
+    let maker = ir::defining_operation(value);
+    let is_cast = maker.is_some_and(quant::Op::is_cast);
+    let is_made_here = || maker.is_some_and(is_on_float_engine);
+    let is_real = |value: Value<'_, '_>| {
+        TensorType::from_type(value.r#type()).is_ok_and(|r#type| r#type.element == ElementType::F32)
+    };
+    let chooses = || Op::Where.is(operation) && ir::results(operation).into_iter().all(is_real);
+    let has_form = match TensorType::from_type(value.r#type()).ok()?.element.plain()? {
+        ElementType::F32 => true,
+        ElementType::Bool => is_made_here() || chooses(),
+        ElementType::I32 | ElementType::I64 => is_made_here(),
+        _ => false,
+    };
+    (!is_cast && has_form).then_some(value)
+}
+
+/// Whether the float engine computes an operation, as far as that is decided.
+fn is_on_float_engine(operation: OperationRef<'_, '_>) -> bool {
+    takes_floats(operation) && !matches!(placement_of(operation), Some(Placement::Cpu { .. }))
 }
 
 /// Whether a value exists with its channels last, and only so.
@@ -173,11 +222,15 @@ fn is_last<'c, 'a>(builder: &Builder<'c, 'a>, value: &QuantizedValue<'c, 'a>) ->
 
 /// The numbers of a constant; none when nobody asked for them. A truth value is 1 or 0.
 fn reals(constant: &Constant<'_>, known: Known) -> Result<Option<Vec<f32>>, String> {
-    if known != Known::Values {
+    let is_float = constant.r#type.element.is_float();
+    if known != Known::Values && is_float {
         return Ok(None);
     }
     let values = constant.to_f64s().map_err(|error| error.to_string())?;
-    Ok(Some(values.into_iter().map(|value| value as f32).collect()))
+    if !is_float && values.iter().any(|value| f64::from(*value as f32) != *value) {
+        return Err("a constant holds whole numbers that f32 does not".into());
+    }
+    Ok((known == Known::Values).then(|| values.into_iter().map(|value| value as f32).collect()))
 }
 
 /// The order of `[N, H, W, C]` of a value whose dimensions in network order are these.

@@ -12,11 +12,23 @@ use std::collections::HashMap;
 pub struct Derived {
     pub frame: Frame,
     pub program: VectorProgram,
-    /// For each operand of the program: which of the operation it is, and the dimensions of the frame behind each of its own.
-    pub operands: Vec<(usize, Vec<Dims>)>,
+    /// For each operand of the program: what it is, and the dimensions of the frame behind each of its own.
+    pub operands: Vec<(ProgramOperand, Vec<Dims>)>,
     /// The dimensions of the frame that the result has, in its order.
     pub result: Dims,
 }
+
+/// What an operand of a program is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgramOperand {
+    /// An operand of the operation.
+    Of(usize),
+    /// The position along its dimensions.
+    Positions,
+}
+
+/// Whole numbers up to this are f32 exactly.
+const EXACT: i128 = 1 << 24;
 
 const PRODUCTS: &str = "sums of products are for the matrix engine, not for the VPU";
 
@@ -25,13 +37,23 @@ fn sums_products(action: &Action) -> bool {
     compute.reduction.as_ref().is_some_and(|reduction| reduction.combiner == Combiner::SumOfProducts)
 }
 
+/// A tensor that is an operand of a program, or the positions along dimensions of the frame.
+#[derive(Debug, Clone, PartialEq)]
+enum Source {
+    Tensor(GraphTensorId),
+    Positions(Dims),
+}
+
 struct Writer<'g> {
     graph: &'g ExpressionGraph,
+    axes: &'g Axes<'g>,
+    /// The number of the computation at hand.
+    compute: usize,
     steps: Vec<VectorStep>,
     /// What tensors hold, by the tensor whose memory they are.
     values: HashMap<GraphTensorId, u8>,
-    /// The tensors that are operands of the program.
-    operands: Vec<GraphTensorId>,
+    /// What the operands of the program are.
+    operands: Vec<Source>,
     /// The combined elements of the computation at hand.
     accumulator: Option<u8>,
 }
@@ -47,8 +69,10 @@ impl Derived {
         }
         let axes = Axes::of(graph)?;
         let (values, operands) = (HashMap::new(), Vec::new());
-        let mut writer = Writer { graph, steps: Vec::new(), values, operands, accumulator: None };
+        let mut writer =
+            Writer { graph, axes: &axes, compute: 0, steps: Vec::new(), values, operands, accumulator: None };
         for (number, compute) in axes.computes.iter().enumerate() {
+            writer.compute = number;
             let body = writer.expression(&compute.body)?;
             let value = match &compute.reduction {
                 None => body,
@@ -59,11 +83,17 @@ impl Derived {
         let [output] = graph.outputs[..] else { return Err("it has more than one result".into()) };
         let last = *writer.values.get(&graph.storage(output)).ok_or("its result is an operand of it")?;
         writer.steps.truncate(usize::from(last) + 1);
-        let mut operands = Vec::with_capacity(writer.operands.len());
-        for id in &writer.operands {
-            // The inputs of the graph are the operands of the operation.
-            let index = graph.inputs.iter().position(|input| input == id).ok_or("it reads what is no operand")?;
-            operands.push((index, axes.tensor(*id)?));
+        let Writer { steps, operands: sources, .. } = writer;
+        let mut operands = Vec::with_capacity(sources.len());
+        for source in sources {
+            operands.push(match source {
+                Source::Tensor(id) => {
+                    // The inputs of the graph are the operands of the operation.
+                    let index = graph.inputs.iter().position(|input| *input == id);
+                    (ProgramOperand::Of(index.ok_or("it reads what is no operand")?), axes.tensor(id)?)
+                }
+                Source::Positions(dims) => (ProgramOperand::Positions, vec![dims]),
+            });
         }
         let result = axes.tensor(output)?.concat();
         let frame = axes.frame;
@@ -72,7 +102,7 @@ impl Derived {
         if !whole && !rows {
             return Err("its result has neither all elements of a row nor one of each".into());
         }
-        Ok(Derived { frame, program: VectorProgram::new(writer.steps)?, operands, result })
+        Ok(Derived { frame, program: VectorProgram::new(steps)?, operands, result })
     }
 }
 
@@ -99,6 +129,11 @@ impl Writer<'_> {
     }
 
     fn constant(&mut self, value: Scalar) -> Result<u8, String> {
+        if let Scalar::Integer(value) = value
+            && value.abs() > EXACT
+        {
+            return Err(format!("it computes with {value}, and f32 holds whole numbers up to {EXACT}"));
+        }
         self.step(VectorStep::Constant(value.as_f64() as f32))
     }
 
@@ -132,14 +167,45 @@ impl Writer<'_> {
         if self.graph.tensor(storage).is_some_and(|tensor| tensor.data.is_some()) {
             return Err("it reads a constant of a type that the VPU has not".into());
         }
-        let known = self.operands.iter().position(|operand| *operand == storage);
+        self.load_operand(Source::Tensor(storage))
+    }
+
+    fn load_operand(&mut self, source: Source) -> Result<u8, String> {
+        let known = self.operands.iter().position(|operand| *operand == source);
         let operand = known.unwrap_or_else(|| {
-            self.operands.push(storage);
+            self.operands.push(source);
             self.operands.len() - 1
         });
         let operand =
             u8::try_from(operand).map_err(|_| "it has too many operands for a program of the VPU".to_string())?;
         self.step(VectorStep::Load(operand))
+    }
+
+    /// The position along an axis of the computation at hand.
+    fn position(&mut self, axis: usize) -> Result<u8, String> {
+        let dims = self.axes.axis(self.compute, axis).ok_or("its parts have no axes in common")?;
+        let size: usize = dims.iter().filter_map(|dim| self.axes.frame.sizes.get(*dim)).product();
+        if size as i128 > EXACT {
+            return Err(format!("it has {size} positions, and f32 holds {EXACT}"));
+        }
+        if dims.is_empty() {
+            return self.constant(Scalar::Integer(0));
+        }
+        self.load_operand(Source::Positions(dims))
+    }
+
+    /// A real as an integer of the network: whole, toward zero, within the type; what is no number is 0.
+    fn whole(&mut self, value: u8, element: ElementType) -> Result<u8, String> {
+        let (low, high) = element.integer_range().ok_or("it converts to a type that the VPU has not")?;
+        let zero = self.constant(Scalar::Float(0.0))?;
+        let is_negative = self.binary(VectorBinary::Less, value, zero)?;
+        let (up, down) = (self.unary(VectorUnary::Ceil, value)?, self.unary(VectorUnary::Floor, value)?);
+        let whole = self.step(VectorStep::Select(is_negative, up, down))?;
+        let (low, high) = (self.constant(Scalar::Float(low as f64))?, self.constant(Scalar::Float(high as f64))?);
+        let above = self.binary(VectorBinary::Maximum, whole, low)?;
+        let within = self.binary(VectorBinary::Minimum, above, high)?;
+        let is_number = self.binary(VectorBinary::Equal, value, value)?;
+        self.step(VectorStep::Select(is_number, within, zero))
     }
 
     /// The step that gives what an expression is. Truth values are 1 and 0; floats of all widths are f32.
@@ -150,20 +216,28 @@ impl Writer<'_> {
         {
             return self.constant(number);
         }
-        if !matches!(element, ElementType::F32 | ElementType::F64 | ElementType::Bool) {
-            return Err(match expression.kind() {
-                ExpressionKind::Axis(_) => "it computes with positions, which the VPU does not know".into(),
-                _ => format!("it computes in {element}, and the VPU in f32"),
-            });
+        let is_integer = matches!(element, ElementType::I32 | ElementType::I64);
+        let computes = matches!(expression.kind(), ExpressionKind::Unary(..) | ExpressionKind::Binary(..));
+        let is_known = matches!(element, ElementType::F32 | ElementType::F64 | ElementType::Bool);
+        // Whole numbers may be chosen and compared.
+        if !is_known && (!is_integer || computes) {
+            return Err(format!("it computes in {element}, and the VPU in f32"));
         }
         match expression.kind() {
-            ExpressionKind::Axis(_) => Err("it computes with positions, which the VPU does not know".into()),
+            ExpressionKind::Axis(axis) => self.position(*axis),
             ExpressionKind::Accumulator => self.accumulator.ok_or_else(|| "it has no accumulator".into()),
             ExpressionKind::Constant(value) => self.constant(*value),
             ExpressionKind::Load { tensor, .. } => self.load(*tensor),
             ExpressionKind::Cast(a) => {
                 let value = self.expression(a)?;
-                if element == ElementType::Bool { self.is_not_zero(value) } else { Ok(value) }
+                match element {
+                    ElementType::Bool => self.is_not_zero(value),
+                    ElementType::I32 | ElementType::I64 if a.element().is_float() => self.whole(value, element),
+                    ElementType::I32 if a.element() != ElementType::Bool && a.element() != ElementType::I32 => {
+                        Err(format!("it converts from {} to {element}", a.element()))
+                    }
+                    _ => Ok(value),
+                }
             }
             ExpressionKind::Unary(function, a) => {
                 let a = self.expression(a)?;

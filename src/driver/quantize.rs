@@ -37,6 +37,7 @@ use crate::quant::{
     selections::judged_values,
     sources,
     split_weights::parts,
+    tail::Tail,
     weight_search::WeightSearch,
 };
 use crate::sim::{npy, perf::performance, runner::timelines};
@@ -481,6 +482,7 @@ impl NetworkStages<'_> {
             module,
             find_candidates: &|| self.candidates(module, reference, evidence),
             candidates: OnceCell::new(),
+            tail: &Tail::of(compare::network(module.as_operation())?)?,
             float16: &float16,
             calibrated: &reference.calibrated,
             wanted_cosine: self.wanted_cosine(),

@@ -23,10 +23,6 @@ pub struct ScaleGroups<'c, 'a> {
     moved_float16: Vec<bool>,
 }
 
-fn key(value: Value<'_, '_>) -> usize {
-    value.to_raw().ptr as usize
-}
-
 impl<'c, 'a> ScaleGroups<'c, 'a> {
     /// Finds the groups of a function whose types are static.
     ///
@@ -69,7 +65,7 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
     fn add(&mut self, value: Value<'c, 'a>) -> Result<(), IrError> {
         if TensorType::from_type(value.r#type())?.element == ElementType::F32 {
             let position = self.values.len();
-            self.index.insert(key(value), position);
+            self.index.insert(ir::address(value), position);
             self.values.push(value);
             self.source.push(position);
             self.quantized.push(false);
@@ -138,7 +134,7 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
     }
 
     fn position(&self, value: Value<'_, '_>) -> Option<usize> {
-        self.index.get(&key(value)).copied()
+        self.index.get(&ir::address(value)).copied()
     }
 
     /// Whether only the integers of a value exist, so that every reader sees quantized values.

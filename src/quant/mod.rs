@@ -38,6 +38,7 @@ mod settle;
 mod softmax_paths;
 pub mod split_weights;
 mod steps;
+pub mod tail;
 mod take_scales;
 mod thresholds;
 pub mod weight_search;

@@ -288,8 +288,8 @@ struct Reader {
     operation: String,
     index: usize,
     operands: usize,
-    /// Whether the result has the type of the operand.
-    moves: bool,
+    /// Why it sees the value as it is, where it does.
+    as_it_is: Option<&'static str>,
 }
 
 struct Demands<'c, 'a, 'r> {
@@ -311,7 +311,7 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
         }
         let Some(rule) = rule_of(operation)? else {
             self.refuse_float(operation);
-            return Ok(());
+            return self.of_float_operands(operation);
         };
         let inputs = (0..operation.operand_count()).filter_map(|index| {
             let (requested, level) = self.asking.input(operation, index)?;
@@ -378,6 +378,23 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
         }
     }
 
+    /// What an operation without integers reads of the BPU: of a value that exists in integers alone, it sees these.
+    fn of_float_operands(&mut self, operation: OperationRef<'c, 'a>) -> Result<(), IrError> {
+        for (index, operand) in operation.operands().enumerate() {
+            if let Some((RequestedType::Integers(element), level)) = self.asking.input(operation, index)
+                && self.groups.is_integer_born(operand)
+            {
+                let by = format!("input {index} of {}", described(operation));
+                let (node, operands) = (operation.node(), operation.operand_count());
+                let as_it_is = Some("the CPU reads the integers as they are");
+                let reader = Some(Reader { operation: node, index, operands, as_it_is });
+                let has_pole = has_pole(self.groups.source(operand));
+                self.all.push(Demand { value: self.name(operand), has_pole, element, level, reader, by });
+            }
+        }
+        Ok(())
+    }
+
     fn of_operand(
         &mut self,
         operation: OperationRef<'c, 'a>,
@@ -401,7 +418,8 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
             operation: operation.node(),
             index,
             operands: operation.operand_count(),
-            moves: index == 0 && rule.result(operation)? == ResultScale::LikeInput,
+            as_it_is: (index == 0 && rule.result(operation)? == ResultScale::LikeInput)
+                .then_some("its result has the same type"),
         };
         let has_pole = has_pole(self.groups.source(operand));
         self.all.push(Demand { value: self.name(operand), has_pole, element, level, reader: Some(reader), by });
@@ -516,15 +534,15 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
                 (Some(reader), ActivationType::Int16, ActivationType::Int16) => {
                     asked.wide.insert((reader.operation, reader.index));
                 }
-                (Some(reader), ActivationType::Int8, ActivationType::Int16) if !reader.moves => {
+                (Some(reader), ActivationType::Int8, ActivationType::Int16) if reader.as_it_is.is_none() => {
                     let bits = asked.operands.entry(reader.operation).or_insert_with(|| vec![0; reader.operands]);
                     if let Some(bits) = bits.get_mut(reader.index) {
                         *bits = ACTIVATION_BITS;
                     }
                 }
                 _ if element == given => {}
-                (Some(_), ActivationType::Int8, _) => {
-                    asked.refused.push(stays(&format!("its result has the same type, and {winner} asks for {given}")));
+                (Some(Reader { as_it_is: Some(reason), .. }), ActivationType::Int8, _) => {
+                    asked.refused.push(stays(&format!("{reason}, and {winner} asks for {given}")));
                 }
                 (Some(_), ..) => asked.refused.push(stays(&format!("{winner} asks for it"))),
                 // A narrower level wins in silence, as the manual says.

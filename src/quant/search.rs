@@ -8,8 +8,9 @@ use super::{
     insert_casts::insert_casts,
     judge::{Likeness, same_best_class},
     precision::{Candidate, choose, first},
-    sensitivity::{costs, pairs, worst},
+    sensitivity::{costs, likenesses, pairs, worst},
     steps::{LEAST_SHARE, Steps},
+    tail::Tail,
     thresholds::{ThresholdRange, assign_float16, assign_thresholds},
 };
 use crate::cpu::{Array, FloatExecutable};
@@ -75,6 +76,8 @@ pub struct Search<'s, 'c> {
     pub find_candidates: &'s FindCandidates<'s>,
     /// What was found.
     pub candidates: OnceCell<Vec<Candidate>>,
+    /// What follows the last layers, which is int16 where that gains anything.
+    pub tail: &'s Tail,
     /// What could be float16: for each value of those the operations between which it would be.
     pub float16: &'s BTreeMap<String, BTreeSet<String>>,
     /// What calibration measured.
@@ -131,6 +134,8 @@ struct Verdict {
     at_least: f64,
     /// The name of that part.
     worst: String,
+    /// By output, how far its worst part is from that of the float network.
+    errors: Vec<f64>,
     /// How often best classes are the same, by output.
     best_classes: Vec<(String, usize)>,
 }
@@ -163,6 +168,15 @@ pub(super) fn is_better((reached, wide): Outcome, (others_reached, others_wide):
     }
 }
 
+impl Verdict {
+    /// Whether an output is closer to the float network's by more than int16 costs, and the worst part no farther, or as close as is wanted.
+    fn gains_over(&self, other: &Self, wanted: f64) -> bool {
+        let mut errors = self.errors.iter().zip(&other.errors);
+        (self.reached >= other.reached || self.at_least >= wanted)
+            && errors.any(|(own, other)| *own < WORTHWHILE * other)
+    }
+}
+
 impl Trial {
     pub(super) fn outcome(&self) -> Outcome {
         (self.verdict.at_least, self.form.wide.keys().filter(|name| self.measured.contains(*name)).count())
@@ -179,17 +193,17 @@ impl<'s> Search<'s, '_> {
         let (mut best, reached) = self.choose_ranges()?;
         let int8_cosine = best.verdict.reached;
         let mut noise = Vec::new();
-        if let Some(wanted) = self.wanted_cosine.filter(|wanted| best.verdict.at_least < *wanted) {
-            if self.candidates.get().is_none() {
-                let found = (self.find_candidates)()?;
-                self.candidates.get_or_init(|| found);
-            }
-            noise = self.noise(&best.form.base.1)?;
+        if let Some(wanted) = self.wanted_cosine {
             let goal = Goal { wanted, latency: self.most_latency(&best) };
-            best = self.widen(best, &noise, goal)?;
             if best.verdict.at_least < wanted {
-                best = self.with_float16(best, noise.clone(), goal)?;
+                self.ask_for_candidates()?;
+                noise = self.noise(&best.form.base.1)?;
+                best = self.widen(best, &noise, goal)?;
+                if best.verdict.at_least < wanted {
+                    best = self.with_float16(best, noise.clone(), goal)?;
+                }
             }
+            best = self.widen_tail(best, goal)?;
         }
         let Trial { executable, form: Form { base, wide, float16 }, verdict, measured, sources, .. } = best;
         let (methods, base) = &*base;
@@ -221,6 +235,31 @@ impl<'s> Search<'s, '_> {
     /// Whether it is the outputs that judge, not what selections read.
     fn judges_outputs(&self) -> bool {
         self.judge.is_some() || self.evidence.selected_from.is_none()
+    }
+
+    fn ask_for_candidates(&self) -> Result<(), CalibrationError> {
+        if self.candidates.get().is_none() {
+            let found = (self.find_candidates)()?;
+            self.candidates.get_or_init(|| found);
+        }
+        Ok(())
+    }
+
+    /// What follows the last layers as int16, too, where an output is closer to the float network's then.
+    fn widen_tail(&self, best: Trial, goal: Goal) -> Result<Trial, CalibrationError> {
+        if self.tail.is_empty() {
+            return Ok(best);
+        }
+        self.ask_for_candidates()?;
+        let mut wide = self.tail.wide(self.candidates());
+        wide.retain(|name, _| !best.form.wide.contains_key(name));
+        if wide.is_empty() {
+            return Ok(best);
+        }
+        wide.extend(best.form.wide.clone());
+        let next = self.attempt(Form { wide, ..best.form.clone() })?;
+        let gains = next.verdict.gains_over(&best.verdict, goal.wanted);
+        Ok(if gains && goal.allows(&next) { next } else { best })
     }
 
     /// What could be int16; nothing before it is needed.
@@ -368,9 +407,12 @@ impl<'s> Search<'s, '_> {
 
     fn judge(&self, executable: &FloatExecutable) -> Result<Verdict, CalibrationError> {
         let own = outputs(executable, &self.evidence.judged, self.samples)?;
-        let mut verdict = Verdict { reached: 1.0, at_least: 1.0, worst: String::new(), best_classes: Vec::new() };
+        let mut verdict =
+            Verdict { reached: 1.0, at_least: 1.0, worst: String::new(), errors: Vec::new(), best_classes: Vec::new() };
         let float = if self.judge.is_some() { &self.evidence.outputs } else { self.evidence.shown() };
-        if let Some((name, Likeness { cosine, at_least, slice })) = worst(executable, float, &own) {
+        let all = likenesses(executable, float, &own);
+        verdict.errors = all.iter().map(|(_, likeness)| 1.0 - likeness.cosine).collect();
+        if let Some((name, Likeness { cosine, at_least, slice })) = worst(all) {
             let slice = slice.map_or_else(String::new, |slice| format!(" ({slice})"));
             (verdict.reached, verdict.at_least, verdict.worst) = (cosine, at_least, format!("'{name}'{slice}"));
         }
@@ -382,6 +424,7 @@ impl<'s> Search<'s, '_> {
         if let Some(judge) = self.judge {
             let share = judge(executable, &own)? / self.float_number(judge, executable)?;
             (verdict.reached, verdict.at_least, verdict.worst) = (share, share, "accuracy_command".to_owned());
+            verdict.errors = vec![1.0 - share];
         }
         Ok(verdict)
     }

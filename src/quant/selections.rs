@@ -24,26 +24,26 @@ pub type JudgedValue<'c, 'a> = (String, Value<'c, 'a>);
 /// When types cannot be read.
 pub fn judged_values<'c: 'a, 'a>(function: OperationRef<'c, 'a>) -> Result<Option<Vec<JudgedValue<'c, 'a>>>, IrError> {
     let operations = ir::body(function).map(ir::operations).unwrap_or_default();
-    let mut decided: HashSet<*const std::ffi::c_void> = HashSet::new();
+    let mut decided: HashSet<usize> = HashSet::new();
     for &operation in &operations {
-        if selects(operation)? || operation.operands().any(|operand| decided.contains(&key(operand))) {
-            decided.extend(ir::results(operation).into_iter().map(key));
+        if selects(operation)? || operation.operands().any(|operand| decided.contains(&ir::address(operand))) {
+            decided.extend(ir::results(operation).into_iter().map(ir::address));
         }
     }
     let returned = returned(function);
-    if !returned.iter().any(|value| decided.contains(&key(*value))) {
+    if !returned.iter().any(|value| decided.contains(&ir::address(*value))) {
         return Ok(None);
     }
     let mut judged: Vec<JudgedValue<'c, 'a>> = Vec::new();
     let mut known = HashSet::new();
     let mut add = |value: Value<'c, 'a>| {
-        if !decided.contains(&key(value)) && known.insert(key(source(value))) {
+        if !decided.contains(&ir::address(value)) && known.insert(ir::address(source(value))) {
             judged.push((value_name(function, source(value)), value));
         }
     };
     returned.into_iter().for_each(&mut add);
     for operation in operations {
-        if ir::results(operation).into_iter().any(|result| decided.contains(&key(result))) {
+        if ir::results(operation).into_iter().any(|result| decided.contains(&ir::address(result))) {
             for operand in operation.operands() {
                 if is_activation(operand)? {
                     add(operand);
@@ -88,10 +88,6 @@ fn source<'c: 'a, 'a>(mut value: Value<'c, 'a>) -> Value<'c, 'a> {
         value = operand;
     }
     value
-}
-
-fn key(value: Value<'_, '_>) -> *const std::ffi::c_void {
-    value.to_raw().ptr
 }
 
 #[cfg(test)]

@@ -191,16 +191,20 @@ impl<'e> Shown<'e> {
     }
 }
 
-/// How alike the worst part of the outputs is, the least of the cosines with the least of what other samples have, and the name of its
-/// output; none where there is no output.
-pub(super) fn worst<'e>(
+/// How alike each output is, by its name.
+pub(super) fn likenesses<'e>(
     executable: &'e FloatExecutable,
     float: &[Vec<Array>],
     own: &[Vec<Array>],
-) -> Option<(&'e str, Likeness)> {
+) -> Vec<(&'e str, Likeness)> {
     let each = executable.outputs().enumerate();
-    let each = each.map(|(output, (name, _, shape))| (name, likeness(shape, &pairs(float, own, output))));
-    each.reduce(|(name, worst), (other, next)| {
+    each.map(|(output, (name, _, shape))| (name, likeness(shape, &pairs(float, own, output)))).collect()
+}
+
+/// How alike the worst part of the outputs is, the least of the cosines with the least of what other samples have, and the name of its
+/// output; none where there is no output.
+pub(super) fn worst(all: Vec<(&str, Likeness)>) -> Option<(&str, Likeness)> {
+    all.into_iter().reduce(|(name, worst), (other, next)| {
         let at_least = worst.at_least.min(next.at_least);
         let (name, worst) = if next.cosine < worst.cosine { (other, next) } else { (name, worst) };
         (name, Likeness { at_least, ..worst })
@@ -209,7 +213,7 @@ pub(super) fn worst<'e>(
 
 /// How far the worst part of the outputs is from that of the float network: 1 minus its mean cosine.
 pub(super) fn error(executable: &FloatExecutable, float: &[Vec<Array>], own: &[Vec<Array>]) -> f64 {
-    worst(executable, float, own).map_or(0.0, |(_, worst)| 1.0 - worst.cosine)
+    worst(likenesses(executable, float, own)).map_or(0.0, |(_, worst)| 1.0 - worst.cosine)
 }
 
 /// The values of an output of two networks, sample after sample.

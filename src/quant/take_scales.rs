@@ -15,7 +15,7 @@ use hb_dialects::{
     ir::{self, IrError, Names, OperationAttributes},
     pass::{PassDefinition, PassFailure, PassOptions},
 };
-use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
+use melior::ir::{OperationRef, Value, operation::OperationLike};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub static PASS: PassDefinition = PassDefinition {
@@ -131,7 +131,7 @@ impl<'c, 'a> Taking<'c, 'a> {
             Some(interval) => may_leave(value, interval)?,
             None => false,
         };
-        let shown = match self.clipped.get(&address(integers)) {
+        let shown = match self.clipped.get(&ir::address(integers)) {
             Some(shown) => *shown,
             None if has_integers && !is_narrower && !clips => value,
             None => {
@@ -141,10 +141,10 @@ impl<'c, 'a> Taking<'c, 'a> {
         };
         if given.clips(first).is_some() && given.range != first || is_narrower {
             // What is before the pair keeps its own range.
-            self.said.retain(|(said, of)| address(*said) != address(value) || *of != given);
+            self.said.retain(|(said, of)| ir::address(*said) != ir::address(value) || *of != given);
         }
-        self.firsts.gone.insert(address(result), value);
-        if address(shown) == address(value) {
+        self.firsts.gone.insert(ir::address(result), value);
+        if ir::address(shown) == ir::address(value) {
             let name = value_name(self.function, value);
             self.taken.shown_by.entry(name).or_insert_with(|| dequantize.node());
         }
@@ -167,7 +167,7 @@ impl<'c, 'a> Taking<'c, 'a> {
     ) -> Result<Value<'c, 'a>, PassFailure> {
         let operation = clip_after(quantize, quantize.operand_at(0)?, given.ends, &mut self.names)?;
         let result = first_result(operation)?;
-        self.clipped.insert(address(first_result(quantize)?), result);
+        self.clipped.insert(ir::address(first_result(quantize)?), result);
         self.clips.push(Clip { operation, given, shown_by, may_fuse });
         Ok(result)
     }
@@ -179,7 +179,7 @@ impl<'c, 'a> Taking<'c, 'a> {
             let (name, bounds) = (operation.node(), operation.operands().skip(1).collect::<Vec<_>>());
             let name = if may_fuse && fuse_activation(operation)? {
                 erase_unused(&bounds);
-                for (said, _) in self.said.iter_mut().filter(|(said, _)| address(*said) == address(result)) {
+                for (said, _) in self.said.iter_mut().filter(|(said, _)| ir::address(*said) == ir::address(result)) {
                     *said = value;
                 }
                 value_name(self.function, value)
@@ -265,10 +265,6 @@ fn quantize_of<'c: 'a, 'a>(
     Ok((given_range(by)? == Some(Ok(given))).then_some(by))
 }
 
-fn address(value: Value<'_, '_>) -> usize {
-    value.to_raw().ptr as usize
-}
-
 /// The ranges that hold because they are said first, while pairs go.
 struct FirstRanges<'c, 'a> {
     function: OperationRef<'c, 'a>,
@@ -284,11 +280,11 @@ impl<'c, 'a> FirstRanges<'c, 'a> {
     /// The range of a value, which is `range` if it has none yet.
     fn of(&mut self, value: Value<'c, 'a>, range: ThresholdRange) -> Result<ThresholdRange, PassFailure> {
         let mut source = self.groups.source(value);
-        while let Some(kept) = self.gone.get(&address(source)) {
+        while let Some(kept) = self.gone.get(&ir::address(source)) {
             source = self.groups.source(*kept);
         }
         let assigned = range_here(self.function, source).map_err(PassFailure::Message)?;
-        Ok(*self.first.entry(address(source)).or_insert(assigned.unwrap_or(range)))
+        Ok(*self.first.entry(ir::address(source)).or_insert(assigned.unwrap_or(range)))
     }
 }
 

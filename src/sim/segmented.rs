@@ -184,10 +184,6 @@ fn type_of(value: Value<'_, '_>) -> Result<(ElementType, Vec<usize>), ExecutionE
     Ok((tensor.element.storage(), shape.map_err(failed)?))
 }
 
-fn key(value: Value<'_, '_>) -> usize {
-    value.to_raw().ptr as usize
-}
-
 impl SegmentedNetwork {
     /// Reads and compiles the segments of a function; what the network needs of the IR is copied.
     ///
@@ -231,7 +227,7 @@ impl SegmentedNetwork {
         for (name, argument) in input_names(function).into_iter().zip(ir::arguments(block)) {
             let (element_type, dims) = type_of(argument)?;
             inputs.push(TensorSpecification { name, element_type, dims: dims.iter().copied().map(Some).collect() });
-            indices.insert(key(argument), types.len());
+            indices.insert(ir::address(argument), types.len());
             types.push((element_type, dims));
         }
         let pictures = Pictures::new(regions(function).map_err(failed)?, &mut inputs);
@@ -244,7 +240,7 @@ impl SegmentedNetwork {
         for operation in ir::operations(block) {
             let kind = operation.operation_name();
             let operands: Option<Vec<usize>> =
-                operation.operands().map(|operand| indices.get(&key(operand)).copied()).collect();
+                operation.operands().map(|operand| indices.get(&ir::address(operand)).copied()).collect();
             let operands = operands.ok_or_else(|| failed(format!("{kind} reads a value that no segment makes")))?;
             if kind == "func.return" {
                 returned = operands;
@@ -268,7 +264,7 @@ impl SegmentedNetwork {
             };
             let mut outputs = Vec::new();
             for result in ir::results(operation) {
-                indices.insert(key(result), types.len());
+                indices.insert(ir::address(result), types.len());
                 outputs.push(types.len());
                 types.push(type_of(result)?);
                 if TensorType::from_type(result.r#type()).map_err(failed)?.is_bounded() {

@@ -100,6 +100,15 @@ fn node_info_in_each_form() {
     assert_eq!(node("{Conv_5: {OutputType: int16}}"), [I8, I8, I8, I8, I8, I16]);
 }
 
+/// A value that the CPU alone reads is an input of a node, too.
+#[test]
+fn what_the_cpu_reads_is_an_input_of_a_node() {
+    let all = "  optimization: set_all_nodes_int16\n";
+    assert_eq!(types("  node_info: {MaxPool_4: {ON: CPU}}\n", ""), [I8, I8, I8, I8, F32, F32]);
+    assert_eq!(types("  node_info: {MaxPool_4: {ON: CPU}}\n", all), [I16, I16, I16, I16, F32, F32]);
+    assert_eq!(types("  node_info: {MaxPool_4: {ON: CPU, InputType: int16}}\n", ""), [I8, I8, I8, I16, F32, F32]);
+}
+
 #[test]
 fn each_word_of_optimization() {
     let word = |text: &str| types("", &format!("  optimization: '{text}'\n"));

@@ -162,6 +162,12 @@ pub fn arguments<'c, 'a>(block: BlockRef<'c, 'a>) -> Vec<Value<'c, 'a>> {
         .collect()
 }
 
+/// What tells values apart in sets and maps, for as long as none is erased.
+#[must_use]
+pub fn address(value: Value<'_, '_>) -> usize {
+    value.to_raw().ptr as usize
+}
+
 /// The operation that defines a value; `None` for block arguments.
 pub fn defining_operation<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'c, 'a>> {
     if !value.is_operation_result() {

@@ -14,8 +14,8 @@ pub use attribute::OperationAttributes;
 pub use constant::{Constant, constant_attribute, constant_of, elements_of, keep_resources, renamed_resource};
 pub use diagnostic::{emit_error, emit_remark, emit_warning};
 pub use edit::{
-    argument_attribute, arguments, body, build, copy_before, copy_into, copy_module, defining_operation, erase,
-    function_named, functions, insert_after, insert_argument, insert_before, move_before, operations,
+    address, argument_attribute, arguments, body, build, copy_before, copy_into, copy_module, defining_operation,
+    erase, function_named, functions, insert_after, insert_argument, insert_before, move_before, operations,
     remove_argument_attributes, remove_attribute, replace_all_uses, results, set_argument_attribute, set_attribute,
     set_location, set_operand, set_operands, set_result_type, update_function_type, users,
 };

@@ -39,10 +39,6 @@ different processors values are f32 in network order, between two of the BPU the
     run,
 };
 
-fn key(value: Value<'_, '_>) -> usize {
-    value.to_raw().ptr as usize
-}
-
 /// Where an operation runs and in which step: BPU steps are even, CPU steps odd.
 type Step = usize;
 
@@ -126,7 +122,7 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
         integers: BTreeMap::new(),
         listed: HashSet::new(),
         names: Names::default(),
-        new_floats: ir::arguments(block).into_iter().map(|argument| (key(argument), argument)).collect(),
+        new_floats: ir::arguments(block).into_iter().map(|argument| (ir::address(argument), argument)).collect(),
         new_integers: HashMap::new(),
     };
     former.assign_steps(&old)?;
@@ -221,7 +217,7 @@ impl<'c, 'a> Former<'c, 'a> {
     }
 
     fn need_float(&mut self, step: Step, value: Value<'c, 'a>) {
-        if self.listed.insert((step, key(value))) {
+        if self.listed.insert((step, ir::address(value))) {
             self.floats.entry(step).or_default().push(value);
         }
     }
@@ -267,13 +263,13 @@ impl<'c, 'a> Former<'c, 'a> {
         }
         let given: Vec<_> = floats.into_iter().zip(results).collect();
         for (float, new) in &given {
-            self.new_floats.insert(key(*float), *new);
+            self.new_floats.insert(ir::address(*float), *new);
         }
         let casts: Vec<_> = given.into_iter().filter(|(float, new)| float.r#type() != new.r#type()).collect();
         let types: Vec<_> = casts.iter().map(|(float, _)| float.r#type()).collect();
         let cast = self.cast(&casts.iter().map(|(_, new)| *new).collect::<Vec<_>>(), &types, step)?;
         for ((float, _), new) in casts.into_iter().zip(cast) {
-            self.new_floats.insert(key(float), new);
+            self.new_floats.insert(ir::address(float), new);
         }
         Ok(())
     }
@@ -357,7 +353,7 @@ impl<'c, 'a> Former<'c, 'a> {
             .externals
             .iter()
             .map(|external| match external {
-                External::Plain(value) => self.new_floats.get(&key(*value)).copied(),
+                External::Plain(value) => self.new_floats.get(&ir::address(*value)).copied(),
                 External::Quantized(key) => self.new_integers.get(key).copied(),
             })
             .map(|value| {
@@ -387,7 +383,7 @@ impl<'c, 'a> Former<'c, 'a> {
         let segment = ir::build(self.context, cpu::Op::Segment.name(), &inputs, &[], &types, vec![region], location)?;
         let results = ir::results(ir::insert_before(self.end, segment));
         for (float, new) in floats.into_iter().zip(results) {
-            self.new_floats.insert(key(float), new);
+            self.new_floats.insert(ir::address(float), new);
         }
         Ok(())
     }
@@ -400,7 +396,7 @@ impl<'c, 'a> Former<'c, 'a> {
     fn replace_return(&mut self) -> Result<(), PassFailure> {
         for index in 0..self.end.operand_count() {
             let old = self.end.operand_at(index)?;
-            let new = self.new_floats.get(&key(old)).copied();
+            let new = self.new_floats.get(&ir::address(old)).copied();
             let new = new
                 .ok_or_else(|| PassFailure::Message(format!("output {index} of the network is given by no segment")))?;
             ir::set_operand(self.end, index, new);
@@ -424,7 +420,7 @@ impl<'c, 'a> Cloner<'_, 'c, 'a> {
         let operands = operands.into_iter().map(|operand| self.resolve(operand)).collect::<Result<Vec<_>, _>>()?;
         let copy = ir::copy_into(self.block, operation, operands);
         for (old, new) in ir::results(operation).into_iter().zip(ir::results(copy)) {
-            self.known.insert(key(old), new);
+            self.known.insert(ir::address(old), new);
         }
         Ok(copy)
     }
@@ -441,7 +437,7 @@ impl<'c, 'a> Cloner<'_, 'c, 'a> {
 
     /// What an old value is inside the segment.
     fn resolve(&mut self, value: Value<'c, 'a>) -> Result<Value<'c, 'a>, PassFailure> {
-        if let Some(&known) = self.known.get(&key(value)) {
+        if let Some(&known) = self.known.get(&ir::address(value)) {
             return Ok(known);
         }
         let step = origin(value).and_then(|origin| self.former.step_of(origin));
@@ -455,7 +451,7 @@ impl<'c, 'a> Cloner<'_, 'c, 'a> {
                 true => self.repeat_cast(definition)?,
                 false => self.clone_operation(definition).map(|_| ())?,
             }
-            return self.known.get(&key(value)).copied().ok_or_else(|| failure(definition, "was not copied"));
+            return self.known.get(&ir::address(value)).copied().ok_or_else(|| failure(definition, "was not copied"));
         }
         if step == Some(self.step) {
             return Err(PassFailure::Message("an operation comes before what it reads".into()));
@@ -466,12 +462,12 @@ impl<'c, 'a> Cloner<'_, 'c, 'a> {
                 "an operation on the CPU reads the integers that this makes of an input on the BPU; assign placements before preprocessing",
             ));
         }
-        let outside = self.former.new_floats.get(&key(value)).copied();
+        let outside = self.former.new_floats.get(&ir::address(value)).copied();
         let outside =
             outside.ok_or_else(|| PassFailure::Message("a CPU segment reads a value that no segment gives".into()))?;
         let argument = self.block.add_argument(value.r#type(), value.location());
         self.inputs.push(outside);
-        self.known.insert(key(value), argument);
+        self.known.insert(ir::address(value), argument);
         Ok(argument)
     }
 }

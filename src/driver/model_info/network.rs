@@ -216,13 +216,9 @@ impl Default for Walk {
     }
 }
 
-fn key(value: MlirValue<'_, '_>) -> usize {
-    value.to_raw().ptr as usize
-}
-
 impl Walk {
     fn resolved(&self, value: MlirValue<'_, '_>) -> usize {
-        self.aliases.get(&key(value)).copied().unwrap_or_else(|| key(value))
+        self.aliases.get(&ir::address(value)).copied().unwrap_or_else(|| ir::address(value))
     }
 
     fn name(&self, value: MlirValue<'_, '_>) -> String {
@@ -250,7 +246,7 @@ impl Walk {
                 self.node(operation, (name, kind), on);
             } else if Op::Constant.is(operation) || bpu::Op::Constant.is(operation) {
                 let results = ir::results(operation);
-                self.constants.extend(results.iter().map(|value| key(*value)));
+                self.constants.extend(results.iter().map(|value| ir::address(*value)));
                 let bytes = operation.attribute("value").ok().and_then(ir::elements_of);
                 self.constant_bytes += bytes.map_or(0, |constant| constant.bytes.len());
             } else if let Some(op) = Op::of(operation) {
@@ -271,7 +267,7 @@ impl Walk {
         let inputs: Vec<String> = inputs.map(|value| self.name(value)).collect();
         // A cast of a constant is a constant.
         if inputs.is_empty() && quant::Op::is_cast(operation) {
-            self.constants.extend(ir::results(operation).into_iter().map(key));
+            self.constants.extend(ir::results(operation).into_iter().map(ir::address));
             return;
         }
         let outputs = ir::results(operation).into_iter().map(|value| self.name(value)).collect();
@@ -287,13 +283,13 @@ impl Walk {
         let Some(block) = ir::body(operation) else { return };
         for (argument, operand) in ir::arguments(block).into_iter().zip(operation.operands().collect::<Vec<_>>()) {
             let outside = self.resolved(operand);
-            self.aliases.insert(key(argument), outside);
+            self.aliases.insert(ir::address(argument), outside);
         }
         self.operations(&ir::operations(block), Some(on));
         let yielded: Vec<_> = block.terminator().map(|end| end.operands().collect()).unwrap_or_default();
         for (result, inside) in ir::results(operation).into_iter().zip(yielded) {
             let inside = self.resolved(inside);
-            self.aliases.insert(key(result), inside);
+            self.aliases.insert(ir::address(result), inside);
         }
     }
 }

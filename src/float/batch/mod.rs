@@ -89,10 +89,6 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
     Ok(())
 }
 
-fn key(value: Value<'_, '_>) -> usize {
-    value.to_raw().ptr as usize
-}
-
 /// A function on its way to several samples.
 struct Batch<'c> {
     context: &'c Context,
@@ -104,7 +100,7 @@ struct Batch<'c> {
 
 impl<'c> Batch<'c> {
     fn axis(&self, value: Value<'_, '_>) -> Option<usize> {
-        self.axes.get(&key(value)).copied()
+        self.axes.get(&ir::address(value)).copied()
     }
 
     /// The type of a value with all samples in a dimension.
@@ -115,7 +111,7 @@ impl<'c> Batch<'c> {
     /// Gives a value its new type.
     fn grow(&mut self, value: Value<'c, '_>, axis: usize) -> Result<(), String> {
         ir::set_result_type(value, self.grown(value, axis)?.to_type(self.context));
-        self.axes.insert(key(value), axis);
+        self.axes.insert(ir::address(value), axis);
         Ok(())
     }
 

@@ -175,9 +175,10 @@ fn derive_norm_type(checker: &mut Checker, count: usize) {
         .filter(|parameter| checker.texts.contains_key(parameter.name))
         .map(|parameter| parameter.name)
         .collect();
+    let verb = if given.len() == 1 { "implies" } else { "imply" };
     checker.warning(
         &NORM_TYPE,
-        format!("not given; {} imply '{text}'", given.join(" and ")),
+        format!("not given; {} {verb} '{text}'", given.join(" and ")),
         format!("add norm_type: '{text}'"),
     );
 }

@@ -93,7 +93,7 @@ pub enum FastPerfError {
     NoInputs,
 }
 
-/// The text of the configuration, as a file in a folder of the current directory (so `model` gets a `../` in front if it
+/// The text of the configuration, as a file in a folder of the current directory (so a model gets a `../` in front if it
 /// is relative). Results go to that folder.
 pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<String, FastPerfError> {
     let from_folder = |path: &PathBuf| if path.is_absolute() { path.clone() } else { Path::new("..").join(path) };

@@ -1,6 +1,11 @@
 //! What `hb_compile` does as a whole: the check of a model, a compilation, one of a stored model, and one that ends early.
 
-use crate::{COMPILED, configuration, done, example, json, run, text};
+use crate::{COMPILED, configuration, done, example, json, run, tensor, text};
+use hb::cpu::Array;
+use hb::frontend::onnx;
+use hb::frontend::onnx::model::{Graph, Model, Node};
+use hb::sim::npy;
+use hb_dialects::ElementType;
 use std::path::Path;
 use std::process::Command;
 
@@ -100,4 +105,73 @@ fn skipped_steps_leave_what_is_there_by_then() {
     assert!(exists("_ptq_model.onnx") && !exists("_quantized_model.bc") && !exists(".hbm"));
     done(folder.path(), "hb_compile", &["-c", "cfg.yaml", "--skip", "compile"]);
     assert!(exists("_quantized_model.bc") && !exists(".hbm"));
+}
+
+/// Nobody makes files in `/proc`, not even root.
+#[test]
+fn a_check_needs_no_folder_that_may_be_written_and_fast_perf_names_the_one_it_needs() {
+    let (nowhere, somewhere) = (Path::new("/proc"), tempfile::tempdir().expect("a folder"));
+    let model = example().join("model.onnx").canonicalize().expect("a model").display().to_string();
+    let check = |folder: &Path, model: &str| {
+        done(folder, "hb_compile", &["-m", model, "--march", "nash-e", "-i", "image", "1x1x8x8", "--json"])
+    };
+    // Relative to where it runs.
+    let output = check(nowhere, &format!("..{model}"));
+    let (report, kept) = (json(&output), json(&check(somewhere.path(), &model)));
+    for same in ["mode", "nodes", "predicted_latency_us"] {
+        assert_eq!(report[same], kept[same], "{same}");
+    }
+    assert_eq!((&report["files"], &report["working_dir"]), (&serde_json::json!([]), &serde_json::Value::Null));
+    let shown = text(&output.stderr);
+    assert!(
+        shown.contains("'.hb_compile' cannot be written: ") && shown.contains("no files of it are kept"),
+        "{shown}"
+    );
+    assert!(!shown.contains("results are in") && shown.contains("\npredicted latency "), "{shown}");
+
+    let output =
+        run(nowhere, "hb_compile", &["--fast-perf", "-m", &model, "--march", "nash-e", "-i", "image", "1x1x8x8"]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text(&output.stderr);
+    assert!(
+        shown.contains("its results go to the folder '.fast_perf' of the current one, which cannot be written: ")
+            && shown.contains("compile with --config, whose working_dir says where results go"),
+        "{shown}"
+    );
+}
+
+/// Nodes and values are named apart in ONNX.
+#[test]
+fn a_node_may_have_the_name_of_an_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let graph = Graph {
+        name: "same".into(),
+        nodes: vec![Node::new("x", "Sigmoid", &["x"], &["a"]), Node::new("y", "Neg", &["a"], &["y"])],
+        inputs: vec![tensor("x", ElementType::F32, &[1, 2, 4, 4])],
+        outputs: vec![tensor("y", ElementType::F32, &[1, 2, 4, 4])],
+        ..Graph::default()
+    };
+    onnx::save(&Model::new(9, 19, graph), &folder.join("same.onnx")).expect("written");
+    let compile = |line: &str| {
+        let yaml = format!(
+            "model_parameters: {{onnx_model: same.onnx, march: nash-e, {line}}}\ninput_parameters: {{input_name: x, input_type_train: \
+             featuremap, input_type_rt: featuremap}}\ncalibration_parameters: {{calibration_type: skip}}\n"
+        );
+        std::fs::write(folder.join("cfg.yaml"), yaml).expect("a file");
+        run(folder, "hb_compile", &["-c", "cfg.yaml"])
+    };
+    for line in ["", "output_nodes: x_1", "node_info: {x_1: {ON: CPU}, y: {ON: BPU}}"] {
+        let output = compile(line);
+        let shown = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{shown}");
+        let told = "nodes with the name of an input or of another node are called: x_1 (the file: x)";
+        assert!(shown.contains(told), "{shown}");
+        let values: Vec<f32> = (0..32).map(|index| index as f32 / 40.0 - 0.4).collect();
+        let array = Array::from_values(&[1, 2, 4, 4], &values).expect("an array");
+        std::fs::write(folder.join("x.npy"), npy::encode(&array).expect("encodes")).expect("a file");
+        done(folder, "hb_verifier", &["-m", "same.onnx,model_output/model.hbm", "-i", "x.npy", "--min-cosine", "0.99"]);
+    }
+    let shown = text(&compile("output_nodes: x").stderr);
+    assert!(shown.contains("the node of that name is called 'x_1' here; write that name"), "{shown}");
 }

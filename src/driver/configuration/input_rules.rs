@@ -8,7 +8,7 @@ use super::parameters::{
 };
 use super::questions;
 use super::table::Parameter;
-use super::values::ParameterValue;
+use super::values::{NOTHING, ParameterValue};
 use super::{InputType, Layout, SpaceAndRange};
 use std::collections::BTreeSet;
 
@@ -138,7 +138,7 @@ fn derive_scale(checker: &mut Checker, count: usize) {
                 scales.push(ParameterValue::Channels(numbers));
             }
             (_, None) => {
-                text.push("None".to_owned());
+                text.push(NOTHING.to_owned());
                 scales.push(ParameterValue::Nothing);
             }
         }

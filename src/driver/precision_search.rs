@@ -3,7 +3,7 @@
 use super::accuracy_command::judge;
 use super::compare;
 use super::compile::{BPU_TO_NASH, NetworkStages, QDQ_TO_BPU, StageError};
-use super::configuration::{ACCURACY_COMMAND, CALIBRATION_TYPE, CalibrationType, LATENCY_BUDGET, WORKING_DIR};
+use super::configuration::{ACCURACY_COMMAND, CALIBRATION_TYPE, CalibrationType, LATENCY_BUDGET, WORKING_DIR, counted};
 use super::log::tell_names;
 use super::quantize::{Reference, is_given};
 use super::{package, types};
@@ -144,15 +144,15 @@ pub(super) fn report(found: &Found) {
     if !found.float16.is_empty() {
         let nodes: Vec<&String> = found.float16.iter().collect();
         let what = format!(
-            "{} nodes are computed in float16, because not even int16 shows what lies between them",
-            nodes.len()
+            "{} computed in float16, because not even int16 shows what lies between them",
+            counted(nodes.len(), "node")
         );
         tell_names(&what, &nodes);
     }
     for (output, same) in &found.best_classes {
         tracing::info!(
-            "output '{output}': the best class is that of the float network on {same} of {} samples",
-            found.judged
+            "output '{output}': the best class is that of the float network on {same} of {}",
+            counted(found.judged, "sample")
         );
     }
 }

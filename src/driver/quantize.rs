@@ -6,7 +6,7 @@ use super::compile::{CompileError, NetworkStages, StageError};
 use super::configuration::{
     ACCURACY_COMMAND, ACCURACY_TARGET, CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType,
     CheckedInput, DEBUG_MODE, DebugMode, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, LATENCY_BUDGET, Layout, MAX_PERCENTILE,
-    MEAN_VALUE, OPTIMIZATION, Optimization, PER_CHANNEL, Problem, Problems, SCALE_VALUE, WORKING_DIR,
+    MEAN_VALUE, OPTIMIZATION, Optimization, PER_CHANNEL, Problem, Problems, SCALE_VALUE, WORKING_DIR, counted,
 };
 use super::given_scales::GivenScales;
 use super::images::{Channels, ImageForm};
@@ -263,8 +263,8 @@ impl NetworkStages<'_> {
         if !wide.is_empty() {
             let names: Vec<&String> = wide.iter().collect();
             let what = format!(
-                "the weights of {} layers have 16 bits: as int8 they alone would cost the outputs too much",
-                names.len()
+                "{} with weights of 16 bits: as int8 they alone would cost the outputs too much",
+                counted(names.len(), "layer")
             );
             tell_names(&what, &names);
         }

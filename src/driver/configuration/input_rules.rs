@@ -1,11 +1,12 @@
 //! The rules of `input_parameters`: counts, what one parameter implies for another, types, preprocessing, shapes.
 
-use super::checking::{Checker, Holds, counted};
+use super::checking::{Checker, Holds};
 use super::keys::{InputKey, ParameterState, Word, joined};
 use super::parameters::{
     INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
     InputSettings, MEAN_VALUE, NORM_TYPE, NormType, OUTPUT_NODES, SCALE_VALUE, STD_VALUE, legal_input_types,
 };
+use super::problem::counted;
 use super::questions;
 use super::table::Parameter;
 use super::values::{NOTHING, ParameterValue};

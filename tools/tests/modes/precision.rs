@@ -42,7 +42,7 @@ fn what_is_odd_is_told_once_where_layers_are_split() {
         text(&done(folder, "hb_compile", &["-c", "cfg.yaml"]).stderr)
     };
     let shown = told("gone: {type: int16}");
-    assert!(shown.contains("the weights of 1 layers have 16 bits"), "{shown}");
+    assert!(shown.contains("1 layer with weights of 16 bits"), "{shown}");
     let warnings: Vec<&str> = shown.lines().filter(|line| line.starts_with("warning: ")).collect();
     assert!(warnings.iter().any(|line| line.contains("'gone' has nothing left to compute")), "{shown}");
     assert!(warnings.iter().all(|line| warnings.iter().filter(|other| *other == line).count() == 1), "{shown}");

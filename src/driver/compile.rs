@@ -3,7 +3,7 @@
 use super::compare::{self, BackgroundRun, NodeFacts};
 use super::configuration::{
     ADVICE, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
-    LAYER_OUT_DUMP, MARCH, MEAN_VALUE, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR,
+    LAYER_OUT_DUMP, MARCH, MEAN_VALUE, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR, counted,
 };
 use super::editing;
 use super::fidelity::{self, ProgramCheck};
@@ -344,8 +344,8 @@ impl NetworkStages<'_> {
         let left: HashSet<&String> = left.collect();
         let vanished: Vec<&str> = self.nodes.iter().filter(|node| !left.contains(node)).map(String::as_str).collect();
         if !vanished.is_empty() {
-            let count = vanished.len();
-            tell_names(&format!("{count} nodes have nothing left to compute when the model runs"), &vanished);
+            let count = counted(vanished.len(), "node");
+            tell_names(&format!("{count} with nothing left to compute when the model runs"), &vanished);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::compare;
 use super::compile::StageError;
+use super::configuration::counted;
 use super::log::tell_names;
 use crate::quant::{
     TakenScales,
@@ -55,8 +56,8 @@ impl<'c> GivenScales<'c> {
         if !refused.is_empty() {
             let each = refused.iter().map(|(node, reason)| format!("'{node}': {reason}"));
             tracing::warn!(
-                "the scales of {} nodes are not taken, so that they run on the CPU and calibration measures what is beside them: {}",
-                refused.len(),
+                "the scales of {} are not taken, so that they run on the CPU and calibration measures what is beside them: {}",
+                counted(refused.len(), "node"),
                 each.collect::<Vec<_>>().join("; ")
             );
         }

@@ -2,7 +2,7 @@
 //!
 //! A line of the file is `TIME file: FILE func: MODULE line No: LINE MESSAGE`, as the vendor's tool writes it (Rust tells the
 //! module, not the function). The console shows messages alone. Each run starts its log anew, so that the copy in
-//! `working_dir` is the log of that compilation. Where the current folder may not be written to, `working_dir` alone has it.
+//! `working_dir` is the log of that compilation. Where the current folder may not be written to, `working_dir` alone has it, as far as there is one.
 
 use super::progress::{Console, Verbosity};
 use crate::files::{FileError, write_atomically};
@@ -65,7 +65,7 @@ impl Log {
         let subscriber = subscriber(file.clone(), ConsoleWriter(console.clone()), shown).with(warnings.clone());
         tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
         if let Some(error) = &obstacle {
-            tracing::warn!("'{}' cannot be written: {error}; the log goes to working_dir alone", path.display());
+            tracing::warn!("'{}' cannot be written: {error}; the log goes with the results alone", path.display());
         }
         Ok(Self { file, warnings, is_aside: obstacle.is_some() })
     }

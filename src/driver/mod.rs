@@ -19,6 +19,7 @@ pub mod model_info;
 pub mod outcome;
 pub mod package;
 mod placement;
+mod precision_search;
 pub mod progress;
 mod provenance;
 mod quantize;

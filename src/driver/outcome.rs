@@ -9,7 +9,7 @@ use crate::bpu::lower::Placement;
 use crate::sim::perf::{FunctionCalls, Performance};
 use serde_json::{Value, json};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a compilation came to, as far as it went.
 #[derive(Debug, Default)]
@@ -30,6 +30,8 @@ pub struct CompilationOutcome {
     pub prediction: Option<Prediction>,
     /// What was written, in order.
     pub files: Vec<PathBuf>,
+    /// Whether these are gone when the run ends: a check of which nothing could be kept.
+    pub is_aside: bool,
 }
 
 /// What is predicted of a compiled model.
@@ -113,6 +115,7 @@ impl CompilationOutcome {
     pub fn last_line(&self, configuration: &Configuration) -> String {
         let folder = printable(&configuration.get(&WORKING_DIR).display().to_string());
         match (&self.prediction, self.last_stage) {
+            (Some(prediction), _) if self.is_aside => prediction.to_string(),
             (Some(prediction), _) => format!("results are in '{folder}'; {prediction}"),
             (None, Some(stage)) => format!("ended after {stage}, as asked; results are in '{folder}'"),
             (None, None) => format!("results are in '{folder}'"),
@@ -152,16 +155,17 @@ impl CompilationOutcome {
                 "quantized_cosine": output.quantized_cosine,
             })
         });
+        let kept = |path: &Path| (!self.is_aside).then(|| path.display().to_string());
         let part = |index: usize| self.prediction.and_then(|prediction| prediction.parts_us.get(index).copied());
         json!({
             "status": if errors.is_empty() { "done" } else { "failed" },
             "mode": self.purpose.map_or("configuration", Purpose::name),
             "last_stage": self.last_stage.map(Stage::name),
-            "configuration": configuration.file.display().to_string(),
+            "configuration": kept(&configuration.file),
             "march": configuration.get(&MARCH),
             "core_num": configuration.get(&CORE_NUM),
-            "working_dir": configuration.get(&WORKING_DIR).display().to_string(),
-            "files": self.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
+            "working_dir": kept(configuration.get(&WORKING_DIR).as_path()),
+            "files": self.files.iter().filter_map(|file| kept(file)).collect::<Vec<_>>(),
             "predicted_latency_us": self.prediction.map(|prediction| prediction.latency_us),
             "predicted_bpu_us": part(0),
             "predicted_cpu_us": part(1),

@@ -17,7 +17,7 @@ use crate::target::TargetError;
 use hb_dialects::hfloat::Op;
 use hb_dialects::ir::{self, IrError, OperationAttributes, Origin, TensorType, attribute};
 use hb_dialects::names::{FUNCTION, LAYOUT, input_names, output_names};
-use hb_dialects::{ElementType, cpu};
+use hb_dialects::{ElementType, bpu, cpu};
 use melior::{
     Context,
     ir::{Attribute, BlockLike, BlockRef, OperationRef, Value, ValueLike, operation::OperationLike},
@@ -25,6 +25,7 @@ use melior::{
 use std::collections::HashMap;
 
 const CPU_SEGMENT: &str = cpu::Op::Segment.name();
+const BPU_SEGMENT: &str = bpu::Op::Segment.name();
 
 /// Programs and constants start where a cache line of the host does.
 const SECTION_ALIGNMENT: usize = 64;
@@ -53,6 +54,14 @@ pub enum PackageError {
     Mlir(#[from] MlirFileError),
     #[error("the network {0}")]
     Network(String),
+    #[error(
+        "segment '{segment}' is not lowered to a program of the machine yet; run the pipeline bpu-to-nash of hb-opt first"
+    )]
+    NotLowered { segment: String },
+    #[error(
+        "'{operation}' of segment '{segment}' has no name, which its location would hold; with --mlir-print-debuginfo hb-opt keeps locations"
+    )]
+    Unnamed { segment: String, operation: String },
 }
 
 /// What the file says of the compilation.
@@ -145,8 +154,13 @@ pub fn package(
         match operation.operation_name().as_str() {
             PROGRAM => package.add_program(operation)?,
             CPU_SEGMENT => package.add_cpu(operation)?,
+            BPU_SEGMENT => return Err(PackageError::NotLowered { segment: package.segment_name(operation) }),
             "func.return" => {}
-            other => return Err(PackageError::Network(format!("holds '{other}' outside of a segment"))),
+            other => {
+                return Err(PackageError::Network(format!(
+                    "holds '{other}' outside of a segment; run the pipelines qdq-to-bpu and bpu-to-nash of hb-opt first"
+                )));
+            }
         }
     }
     let end = block.terminator().ok_or_else(|| PackageError::Network("has no end".into()))?;
@@ -365,9 +379,18 @@ impl<'a> Package<'a> {
         };
         for inner in ir::body(operation).map(ir::operations).unwrap_or_default() {
             let Some(op) = Op::of(inner).filter(|op| *op != Op::Constant) else { continue };
-            let Origin { name, nodes: origins } = inner.origin();
+            let Origin { name: layer, nodes: origins } = inner.origin();
+            if layer.is_empty() {
+                return Err(PackageError::Unnamed { segment: name, operation: inner.operation_name() });
+            }
             let operator_type = op.onnx().name.to_owned();
-            self.layers.push(Layer { name, operator_type, segment: self.segments.len(), origins, operations: 0 });
+            self.layers.push(Layer {
+                name: layer,
+                operator_type,
+                segment: self.segments.len(),
+                origins,
+                operations: 0,
+            });
         }
         self.segments.push(SegmentDescription {
             name: name.clone(),

@@ -2,7 +2,7 @@
 
 use super::compare::{Crossing, NodeFacts};
 use super::compile::{NetworkStages, StageError};
-use super::configuration::{Configuration, NODE_INFO, Processor};
+use super::configuration::{Configuration, NODE_INFO, Processor, counted};
 use super::log::tell_lines;
 use crate::bpu::lower::Placement;
 use crate::pipeline::{self, on_functions};
@@ -89,8 +89,8 @@ fn ways(crossings: &[Crossing]) -> String {
     let texts: Vec<String> = crossings
         .iter()
         .map(|Crossing { node, values, from_bpu }| match from_bpu {
-            true => format!("{values} values of '{node}' come from the BPU"),
-            false => format!("{values} values go to '{node}' on the BPU"),
+            true => format!("{} of '{node}' from the BPU", counted(*values, "value")),
+            false => format!("{} to '{node}' on the BPU", counted(*values, "value")),
         })
         .collect();
     if texts.is_empty() { String::new() } else { format!("; {}", texts.join(", ")) }
@@ -102,9 +102,9 @@ mod tests {
 
     #[test]
     fn the_way_is_told() {
-        let crossing = |node: &str, from_bpu| Crossing { node: node.into(), values: 40, from_bpu };
-        let text = ways(&[crossing("Conv_0", true), crossing("Conv_2", false)]);
-        assert_eq!(text, "; 40 values of 'Conv_0' come from the BPU, 40 values go to 'Conv_2' on the BPU");
+        let crossing = |node: &str, values, from_bpu| Crossing { node: node.into(), values, from_bpu };
+        let text = ways(&[crossing("Conv_0", 40, true), crossing("Conv_2", 1, false)]);
+        assert_eq!(text, "; 40 values of 'Conv_0' from the BPU, 1 value to 'Conv_2' on the BPU");
         assert_eq!(ways(&[]), "");
     }
 }

@@ -1,13 +1,12 @@
 //! The stages calibrate and quantize: samples and files for what `crate::quant` decides.
 
 use super::accuracy::Judgement;
-use super::accuracy_command::judge;
 use super::compare::{self, BackgroundRun};
-use super::compile::{BPU_TO_NASH, CompileError, NetworkStages, QDQ_TO_BPU, StageError};
+use super::compile::{CompileError, NetworkStages, StageError};
 use super::configuration::{
     ACCURACY_COMMAND, ACCURACY_TARGET, CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType,
     CheckedInput, DEBUG_MODE, DebugMode, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, LATENCY_BUDGET, Layout, MAX_PERCENTILE,
-    MEAN_VALUE, OPTIMIZATION, Optimization, PER_CHANNEL, Problem, Problems, SCALE_VALUE, WORKING_DIR,
+    MEAN_VALUE, OPTIMIZATION, Optimization, PER_CHANNEL, Problem, Problems, SCALE_VALUE, WORKING_DIR, counted,
 };
 use super::given_scales::GivenScales;
 use super::images::{Channels, ImageForm};
@@ -15,10 +14,9 @@ use super::log::tell_names;
 use super::sample_source::{SampleSource, question_ranges};
 use super::samples::{self, SampleInput};
 use super::samples_apart::tell_mixed;
-use super::{package, types};
+use super::{precision_search, types};
 use crate::cpu::{Array, FloatExecutable};
 use crate::files::{FileSet, file_names};
-use crate::hbm::Hbm;
 use crate::pipeline::{self, on_functions};
 use crate::quant::{
     RangeChooser, assign_float16, assign_operand_bits,
@@ -26,25 +24,20 @@ use crate::quant::{
     channel_ranges::{ChannelRanges, channel_ranges, scale_channels},
     correct_biases,
     evidence::{self, Calibrated, Evidence, Method, RangeMethod, RangeMethods},
-    float_search::float16_values,
     given::keep_forms,
-    info::{ActivationType, Judge, PrecisionInfo, QuantInfo},
+    info::{ActivationType, Judge, QuantInfo},
     measured_values,
-    precision::{self, Candidate},
     requests::{AskedTypes, TypeRequests, WeightRequests},
     round_weights,
-    search::{Found, LatencyBudget, Search, UserJudge},
     selections::judged_values,
     sources,
     split_weights::parts,
-    tail::Tail,
     weight_search::WeightSearch,
 };
-use crate::sim::{npy, perf::performance, runner::timelines};
+use crate::sim::npy;
 use hb_dialects::ir;
 use hb_dialects::pass::word;
 use melior::ir::{Module, OperationRef};
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -57,8 +50,6 @@ const SEARCHED: [RangeMethod; 6] = [
     RangeMethod { chooser: RangeChooser::Max, asymmetric: false },
     RangeMethod { chooser: RangeChooser::MeanSquaredError, asymmetric: false },
 ];
-/// Users of such tools ask for a cosine of 0.99; below this the log warns, whatever is asked for.
-const USUAL_COSINE: f64 = 0.99;
 /// The pass that takes the scales which a network brings.
 pub(super) const TAKE_SCALES: &str = "quant-take-scales";
 /// The results that passes read.
@@ -70,8 +61,8 @@ pub(super) struct Reference {
     /// The first sample: levels are compared by it.
     pub(super) sample: Vec<Array>,
     pub(super) calibrated: Calibrated,
-    asked: AskedTypes,
-    source: SampleSource,
+    pub(super) asked: AskedTypes,
+    pub(super) source: SampleSource,
 }
 
 /// Layers that compute the same with other weights.
@@ -160,7 +151,7 @@ impl NetworkStages<'_> {
     }
 
     /// The mean cosine that the outputs shall keep at the cost of int16; none where nothing may be wider than int8.
-    fn wanted_cosine(&self) -> Option<f64> {
+    pub(super) fn wanted_cosine(&self) -> Option<f64> {
         let searches =
             matches!(self.configuration.get(&CALIBRATION_TYPE), CalibrationType::Default | CalibrationType::Mix)
                 && types::stated_methods(self.configuration).is_none();
@@ -272,8 +263,8 @@ impl NetworkStages<'_> {
         if !wide.is_empty() {
             let names: Vec<&String> = wide.iter().collect();
             let what = format!(
-                "the weights of {} layers have 16 bits: as int8 they alone would cost the outputs too much",
-                names.len()
+                "{} with weights of 16 bits: as int8 they alone would cost the outputs too much",
+                counted(names.len(), "layer")
             );
             tell_names(&what, &names);
         }
@@ -419,7 +410,7 @@ impl NetworkStages<'_> {
         pipeline::run(self.context, module, &round_weights_pass(&weights))?;
         self.keep_resources(&[module]);
         let found = self.search(module, reference, evidence)?;
-        report(&found);
+        precision_search::report(&found);
         self.report_types(module, &found.info, &reference.asked, &found.methods, files)?;
         let judgement = Judgement::of(&found);
         // It runs while the passes do, where it is there already.
@@ -434,80 +425,6 @@ impl NetworkStages<'_> {
             }
         };
         Ok((run, Some(judgement)))
-    }
-
-    /// The values that may become int16: nothing else is asked of them, and if all of them do every operation keeps its form on the BPU.
-    fn candidates(
-        &self,
-        module: &Module<'_>,
-        reference: &Reference,
-        evidence: &Evidence,
-    ) -> Result<Vec<Candidate>, CalibrationError> {
-        let function = compare::network(module.as_operation());
-        let function = function.map_err(|error| CalibrationError::Threshold(error.to_string()))?;
-        let candidates = precision::candidates(function, evidence)?;
-        let info = reference.calibrated.info()?;
-        let free = |candidate: &Candidate| {
-            !reference.asked.values.contains_key(&candidate.value) && !is_given(info, &candidate.value)
-        };
-        let candidates: Vec<Candidate> = candidates.into_iter().filter(free).collect();
-        let mut all = reference.asked.clone();
-        all.values.extend(candidates.iter().map(|candidate| (candidate.value.clone(), ActivationType::Int16)));
-        keep_forms(module, reference.calibrated.info()?, &mut all)?;
-        Ok(candidates.into_iter().filter(|candidate| all.values.contains_key(&candidate.value)).collect())
-    }
-
-    /// Looks for the precision of a network whose weights are rounded.
-    fn search(&self, module: &Module<'_>, reference: &Reference, evidence: &Evidence) -> Result<Found, StageError> {
-        let read = |executable: &FloatExecutable, index: usize| reference.source.read(executable, index);
-        let judged = evidence.judged().iter().map(|index| reference.source.name(*index)).collect::<Vec<_>>();
-        let command = self.configuration.get(&ACCURACY_COMMAND).as_ref();
-        // The program may run in another folder.
-        let folder = std::path::absolute(self.configuration.get(&WORKING_DIR))?;
-        let judge = command.map(|command| {
-            move |executable: &FloatExecutable, outputs: &[Vec<Array>]| {
-                judge((command, &folder), executable, outputs, &judged)
-            }
-        });
-        let latency = |module: &Module<'_>| {
-            self.latency_of(module).map_err(|error| CalibrationError::Threshold(format!("latency_budget: {error}")))
-        };
-        let budget =
-            self.configuration.get(&LATENCY_BUDGET).map(|percent| LatencyBudget { percent, latency: &latency });
-        let mut float16 = float16_values(compare::network(module.as_operation())?, evidence, &reference.asked)?;
-        let info = reference.calibrated.info()?;
-        // Between scales that the network brings, it says what it wants.
-        float16.retain(|name, _| !is_given(info, name));
-        let found = Search {
-            module,
-            find_candidates: &|| self.candidates(module, reference, evidence),
-            candidates: OnceCell::new(),
-            tail: &Tail::of(compare::network(module.as_operation())?)?,
-            float16: &float16,
-            calibrated: &reference.calibrated,
-            wanted_cosine: self.wanted_cosine(),
-            mixes: *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Mix
-                && types::stated_methods(self.configuration).is_none(),
-            judge: judge.as_ref().map(|judge| judge as &UserJudge<'_>),
-            float_number: OnceCell::new(),
-            budget: budget.as_ref(),
-            evidence,
-            samples: &Samples { count: reference.source.len(), read: &read, jobs: self.configuration.threads() },
-            compile: &|function| self.judged(function),
-            compile_outputs: &|function| Ok(self.observed(function)?),
-        }
-        .run()?;
-        Ok(found)
-    }
-
-    /// The predicted latency of a QDQ form, in microseconds: that of the network without its preprocessing.
-    fn latency_of(&self, module: &Module<'_>) -> Result<f64, StageError> {
-        let mut lowered = ir::copy_module(module)?;
-        let lower = self.configuration.pass(BPU_TO_NASH, &[]);
-        pipeline::run(self.context, &mut lowered, &format!("{QDQ_TO_BPU},{lower}"))?;
-        let compilation = package::Compilation::of(self.configuration);
-        let hbm = Hbm::from_bytes(package::package(self.context, lowered.as_operation(), &compilation)?)?;
-        Ok(performance(&hbm, self.target, &timelines(&hbm, self.target)?).summary.performance.latency_us)
     }
 
     /// Writes the file of what was decided of values aside; gives where it lies for now.
@@ -545,7 +462,7 @@ fn warn_of_types<'s>(refused: impl IntoIterator<Item = &'s String>) {
 }
 
 /// Whether the network brings the scale of a value.
-fn is_given(info: &QuantInfo, value: &str) -> bool {
+pub(super) fn is_given(info: &QuantInfo, value: &str) -> bool {
     info.values.get(value).is_some_and(|value| value.judged_by == Some(Judge::Network))
 }
 
@@ -567,54 +484,4 @@ pub(super) fn round_weights_pass(weights: &Path) -> String {
 /// The named pipeline with the file that it reads.
 pub(super) fn hfloat_to_qdq(info: &Path) -> String {
     format!("hfloat-to-qdq{{info={}}}", word(info))
-}
-
-/// Says how alike the outputs are, what became int16, and why.
-fn report(found: &Found) {
-    let PrecisionInfo { cosine: reached, wanted_cosine, int8_cosine } = found.precision;
-    if let [_, _, ..] = found.reached.as_slice() {
-        let each = found.reached.iter().map(|(methods, cosine)| format!("{methods} {cosine:.4}"));
-        let each = each.collect::<Vec<_>>().join(", ");
-        tracing::info!(
-            "ranges are those of {}: the outputs have with int8 alone a mean cosine of: {each}",
-            found.methods
-        );
-    }
-    if reached < wanted_cosine.unwrap_or(USUAL_COSINE) {
-        let (wanted, remedy) = match wanted_cosine {
-            Some(wanted) => (format!("wanted is {wanted}"), "more calibration samples may help"),
-            None => (
-                "with int8 alone".to_owned(),
-                "calibration_type: 'default' looks for better ranges, and for activations that int16 would help",
-            ),
-        };
-        tracing::warn!(
-            "output {} of the quantized network has a mean cosine of {reached:.4} with the float network's; {wanted}. \
-             The table of nodes shows where it is lost; {remedy}",
-            found.worst
-        );
-    }
-    if let (Some(wanted), false) = (wanted_cosine, found.wide.is_empty()) {
-        let what = format!(
-            "{} of {} activations are int16: with int8 alone the mean cosine of the outputs is {int8_cosine:.4}, with them {reached:.4} \
-             (wanted {wanted})",
-            found.wide.len(),
-            found.candidates
-        );
-        tell_names(&what, &found.wide);
-    }
-    if !found.float16.is_empty() {
-        let nodes: Vec<&String> = found.float16.iter().collect();
-        let what = format!(
-            "{} nodes are computed in float16, because not even int16 shows what lies between them",
-            nodes.len()
-        );
-        tell_names(&what, &nodes);
-    }
-    for (output, same) in &found.best_classes {
-        tracing::info!(
-            "output '{output}': the best class is that of the float network on {same} of {} samples",
-            found.judged
-        );
-    }
 }

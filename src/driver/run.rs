@@ -15,7 +15,9 @@ use super::progress::Console;
 use super::{check, recompile};
 use crate::files::{print, write_atomically};
 use crate::frontend::ModelFiles;
+use crate::frontend::onnx::model::Model;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// Does what the command line asks for, with a log; gives the exit status.
 pub(super) fn run(command_line: &CommandLine, mode: &Mode) -> u8 {
@@ -33,12 +35,13 @@ pub(super) fn run(command_line: &CommandLine, mode: &Mode) -> u8 {
             "--input-shape has an effect only with --fast-perf or the check of a --model; input_shape of the configuration says it here"
         );
     }
-    let configuration = match configured(command_line, mode) {
-        Ok(configuration) => configuration,
+    let (configuration, aside) = match configured(command_line, mode) {
+        Ok(configured) => configured,
         Err(error) => return failed(command_line, &log, &error),
     };
     let (text, status) = match work(command_line, mode, &configuration, &console) {
-        Ok(Some(outcome)) => {
+        Ok(Some(mut outcome)) => {
+            outcome.is_aside = aside.is_some();
             tracing::info!("{}", outcome.last_line(&configuration));
             let short = command_line.min_cosine.and_then(|wanted| outcome.falls_short(wanted, &configuration));
             let errors: Vec<String> = short.into_iter().collect();
@@ -93,23 +96,32 @@ fn finish(log: &Log, configuration: &Configuration) -> u8 {
     }
 }
 
-/// Reads the configuration, or makes it.
-fn configured(command_line: &CommandLine, mode: &Mode) -> Result<Configuration, CompileError> {
+/// Reads the configuration, or makes it, then perhaps with the folder that goes when the run ends.
+fn configured(command_line: &CommandLine, mode: &Mode) -> Result<(Configuration, Option<TempDir>), CompileError> {
     let environment = Environment::of_this_machine();
+    let mut aside = None;
     let configuration = match mode {
         Mode::Recompile { config, .. } => Configuration::read_for_stored_model(config, &environment)?,
         Mode::Config(file) => {
             let load = |files: &ModelFiles| Some(model_facts(&*load_model(files).ok()?.model().ok()?));
             Configuration::read_with_model(file, &environment, &load)?
         }
-        Mode::BuiltIn(options) => built_in_configuration(options, &environment)?,
+        Mode::BuiltIn(options) => {
+            let (file, folder) = built_in_file(options)?;
+            aside = folder;
+            let configuration = Configuration::read(&file, &environment)?;
+            if options.purpose == Purpose::Speed {
+                tell_lines(&configuration.inputs.iter().map(guessed).collect::<Vec<_>>(), "inputs");
+            }
+            configuration
+        }
     };
     check_min_cosine(command_line, &configuration)?;
     for problem in &configuration.warnings {
         tracing::warn!("{}", problem.without_severity());
     }
     log_parameters(&configuration);
-    Ok(configuration)
+    Ok((configuration, aside))
 }
 
 /// Compiles. Nothing comes of it where only the pipeline is printed.
@@ -174,27 +186,51 @@ pub(super) fn fault(message: impl Into<String>) -> CompileError {
     CompileError::Options(message.into())
 }
 
-fn built_in_configuration(options: &FastPerf, environment: &Environment) -> Result<Configuration, CompileError> {
+/// Writes the built-in configuration of a model into its folder. A check only wants to know: where that folder cannot be written, another
+/// one serves, which is gone when it is dropped.
+fn built_in_file(options: &FastPerf) -> Result<(PathBuf, Option<TempDir>), CompileError> {
     let source = load_model(&options.files)?;
     let model = source.model().map_err(|error| fault(error.to_string()))?;
-    let inputs = model_inputs(&model);
-    let text = configuration_text(options, &inputs).map_err(|error| check::obstacles(&model, &error.to_string()))?;
-    let name = options.purpose.folder();
-    let folder = Path::new(name);
-    std::fs::create_dir_all(folder)
-        .map_err(|error| fault(format!("the folder '{name}' cannot be made: {error}; run where you may write")))?;
+    let (what, name) = (options.purpose.name(), options.purpose.folder());
+    match (writable(Path::new(name)), options.purpose) {
+        (Ok(()), _) => {
+            let file = write_built_in(options, &model, Path::new(name))?;
+            tracing::info!(
+                "{what}: the configuration is in '{}'; its thresholds are those of random data: latency counts, outputs do not",
+                file.display()
+            );
+            Ok((file, None))
+        }
+        (Err(obstacle), Purpose::Speed) => Err(fault(format!(
+            "{what}: its results go to the folder '{name}' of the current one, which cannot be written: {obstacle}; run it in a folder that \
+             you may write to, or compile with --config, whose working_dir says where results go"
+        ))),
+        (Err(obstacle), Purpose::Check) => {
+            let aside = tempfile::tempdir()
+                .map_err(|error| fault(format!("{what}: there is no folder that files can be written to: {error}")))?;
+            let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let proto = options.files.proto.as_ref().map(absolute);
+            let files = ModelFiles { model: absolute(&options.files.model), proto };
+            let file = write_built_in(&FastPerf { files, ..options.clone() }, &model, aside.path())?;
+            tracing::warn!("{what}: '{name}' cannot be written: {obstacle}; no files of it are kept");
+            Ok((file, Some(aside)))
+        }
+    }
+}
+
+/// Writes the built-in configuration of a model into `folder`; gives its path.
+fn write_built_in(options: &FastPerf, model: &Model, folder: &Path) -> Result<PathBuf, CompileError> {
+    let text = configuration_text(options, &model_inputs(model))
+        .map_err(|error| check::obstacles(model, &error.to_string()))?;
     let file = folder.join("hb_compile.yaml");
     write_atomically(&file, text.as_bytes()).map_err(|error| fault(error.to_string()))?;
-    tracing::info!(
-        "{}: the configuration is in '{}'; its thresholds are those of random data: latency counts, outputs do not",
-        options.purpose.name(),
-        file.display()
-    );
-    let configuration = Configuration::read(&file, environment)?;
-    if options.purpose == Purpose::Speed {
-        tell_lines(&configuration.inputs.iter().map(guessed).collect::<Vec<_>>(), "inputs");
-    }
-    Ok(configuration)
+    Ok(file)
+}
+
+/// Makes a folder, and sees whether files can be made in it.
+fn writable(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    tempfile::tempfile_in(folder).map(drop)
 }
 
 /// What an input is taken for, which the predicted latency is of.

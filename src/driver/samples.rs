@@ -1,5 +1,6 @@
 //! Calibration samples as people have them: a folder for each input, of `.npy` files, raw binary files, or images.
 
+use super::configuration::counted;
 use super::images::{self, ImageForm};
 use crate::cpu::Array;
 use crate::quant::calibrate::CalibrationError;
@@ -129,9 +130,9 @@ fn places(input: &SampleInput) -> Result<Vec<Place>, SamplesError> {
     if !arrays.is_empty() {
         if !others.is_empty() {
             tracing::info!(
-                "{folder}: {} .npy files are samples, {} other files are passed over",
-                arrays.len(),
-                others.len()
+                "{folder}: {} taken as samples, {} passed over",
+                counted(arrays.len(), ".npy file"),
+                counted(others.len(), "other file")
             );
         }
         if input.images.is_some() {
@@ -145,7 +146,11 @@ fn places(input: &SampleInput) -> Result<Vec<Place>, SamplesError> {
         if input.images.is_none() {
             return Err(SamplesError::Images { folder: input.folder.clone() });
         }
-        tracing::info!("{folder}: {} images are samples, {} other files are passed over", images.len(), raw.len());
+        tracing::info!(
+            "{folder}: {} taken as samples, {} passed over",
+            counted(images.len(), "image"),
+            counted(raw.len(), "other file")
+        );
         return Ok(images.into_iter().map(|file| Place { file, part: Part::Image }).collect());
     }
     if raw.is_empty() {
@@ -157,8 +162,8 @@ fn places(input: &SampleInput) -> Result<Vec<Place>, SamplesError> {
         check_raw(file, input)?;
     }
     tracing::info!(
-        "{folder}: {} files are read as raw {} of shape {:?}, little-endian; .npy files would say so themselves",
-        raw.len(),
+        "{folder}: {} read as raw {} of shape {:?}, little-endian; .npy files would say so themselves",
+        counted(raw.len(), "file"),
         input.element,
         input.shape
     );

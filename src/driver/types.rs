@@ -3,7 +3,7 @@
 use super::compile::{NetworkStages, StageError};
 use super::configuration::{
     Configuration, DataType, NODE_INFO, OPTIMIZATION, Optimization, QUANT_CONFIG, StatedChooser, StatedMethod,
-    StatedTypes,
+    StatedTypes, counted,
 };
 use crate::files::FileSet;
 use crate::quant::{
@@ -171,8 +171,8 @@ fn tell_narrowed(given: &[GivenTypes], info: &QuantInfo) {
     }
     if !narrowed.is_empty() {
         tracing::warn!(
-            "{} inputs of nodes see values as int8 that the network brings as integers of 16 bits: {}",
-            narrowed.len(),
+            "values that the network brings as integers of 16 bits are int8 for {} of nodes: {}",
+            counted(narrowed.len(), "input"),
             narrowed.join("; ")
         );
     }

@@ -9,13 +9,13 @@ use super::{
     moments::{Moments, MomentsPlan},
     observer::Observer,
     ranges::RangeChooser,
+    rules::not_finite,
     thresholds::{Thresholds, assign_thresholds, value_name},
     zero_points,
 };
 use crate::cpu::{Array, FloatExecutable};
-use hb_dialects::ElementType;
 use hb_dialects::ir::{self, IrError, OperationAttributes};
-use melior::ir::{OperationRef, operation::OperationLike};
+use melior::ir::OperationRef;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -237,18 +237,6 @@ pub fn check_layers(function: OperationRef<'_, '_>) -> Result<(), CalibrationErr
         }
     }
     Ok(())
-}
-
-/// The first value of the constants of an operation that is not finite, with the number of its operand.
-fn not_finite(operation: OperationRef<'_, '_>) -> Result<Option<(usize, f32)>, IrError> {
-    for (index, operand) in operation.operands().enumerate() {
-        let constant = ir::constant_of(operand).filter(|constant| constant.r#type.element == ElementType::F32);
-        let Some(constant) = constant else { continue };
-        if let Some(value) = constant.f32s()?.iter().find(|value| !value.is_finite()) {
-            return Ok(Some((index, *value)));
-        }
-    }
-    Ok(None)
 }
 
 /// Outputs that are no numbers are like nothing.

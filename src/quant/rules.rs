@@ -277,21 +277,35 @@ fn has_exact_form(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
     Ok(!has_quantized_reader(operation)?)
 }
 
-/// Whether something quantized reads the result of an operation. What gives f32 takes f32, too: then its own readers decide. A walk with
-/// a memory, because chains may be long, and branches may join again.
+/// Whether something quantized reads the result of an operation. What gives f32 takes f32, too: then its own readers decide, and so they do
+/// where an infinite constant is only moved, which no integers show. A walk with a memory, because chains may be long, and branches may join again.
 fn has_quantized_reader(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
-    let (mut waiting, mut known) = (vec![operation], HashSet::new());
-    while let Some(next) = waiting.pop() {
+    let (mut waiting, mut known) = (vec![(operation, false)], HashSet::new());
+    while let Some((next, is_moved)) = waiting.pop() {
         for reader in ir::results(next).into_iter().flat_map(ir::users) {
             let Some(rule) = rule_of(reader)?.filter(|_| known.insert(reader.to_raw().ptr as usize)) else { continue };
             // What compares takes what there is.
-            if gives_reals(reader)? {
-                if !rule.may_give_float(reader)? {
-                    return Ok(true);
-                }
-                waiting.push(reader);
+            if !gives_reals(reader)? {
+                continue;
             }
+            let moves = rule.quantization.result == ResultScale::LikeInput && not_finite(operation)?.is_some();
+            if !moves && (is_moved || !rule.may_give_float(reader)?) {
+                return Ok(true);
+            }
+            waiting.push((reader, moves));
         }
     }
     Ok(false)
+}
+
+/// The first value of the f32 constants of an operation that is not finite, with the number of its operand.
+pub(super) fn not_finite(operation: OperationRef<'_, '_>) -> Result<Option<(usize, f32)>, IrError> {
+    for (index, operand) in operation.operands().enumerate() {
+        let constant = constant_of(operand).filter(|constant| constant.r#type.element == ElementType::F32);
+        let Some(constant) = constant else { continue };
+        if let Some(value) = constant.f32s()?.iter().find(|value| !value.is_finite()) {
+            return Ok(Some((index, *value)));
+        }
+    }
+    Ok(None)
 }

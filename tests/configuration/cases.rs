@@ -114,6 +114,8 @@ fn what_the_numbers_imply() {
     let stored = configuration.parameters.iter().find(|stored| stored.parameter.name == "norm_type").expect("stored");
     assert_eq!((stored.given.as_deref(), stored.effective.as_str()), (None, "data_mean_and_scale"));
 
+    let alone = warnings(&image("  mean_value: 7\n", "", ""));
+    assert!(alone[0].contains("norm_type: not given; mean_value implies 'data_mean'"), "{alone:#?}");
     let only = |line: &str| *read(&image(line, "", "")).expect("sound").inputs[0].get(&NORM_TYPE);
     assert_eq!(only("  mean_value: 7\n"), NormType::Mean);
     assert_eq!(only("  scale_value: 0.1\n"), NormType::Scale);

@@ -53,6 +53,17 @@ fn files_are_filled_from_the_model() {
 }
 
 #[test]
+fn an_input_without_dimensions_has_no_shape() {
+    let inputs = [input("image", &[Some(1), Some(8)]), input("points", &[])];
+    for extent in [ConfigurationExtent::Simple, ConfigurationExtent::Full] {
+        let configuration = read(&generated(extent, Some((&onnx(), &inputs)), "nash-e").expect("expressible"));
+        let shapes: Vec<Option<&[u64]>> =
+            configuration.inputs.iter().map(|input| input.get(&INPUT_SHAPE).as_deref()).collect();
+        assert_eq!(shapes, [Some([1, 8].as_slice()), None]);
+    }
+}
+
+#[test]
 fn a_caffe_network_is_named_by_both_files() {
     let files = ModelFiles { model: "model.caffemodel".into(), proto: Some("model.prototxt".into()) };
     let inputs = [input("image", &[Some(1), Some(3), Some(224), Some(224)])];

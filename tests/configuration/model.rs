@@ -135,6 +135,31 @@ fn fast_perf_goes_through_the_same_table() {
     assert_eq!(error(Vec::new()).to_string(), told);
 }
 
+/// An item that says nothing would be none: where it is the last, that of a closing semicolon.
+#[test]
+fn inputs_without_dimensions_have_no_shape() {
+    let inputs = [
+        declared("rate", &[], "int64"),
+        declared("sound", &[Some(1), Some(64)], "float"),
+        declared("gain", &[], "float"),
+    ];
+    for purpose in [Purpose::Speed, Purpose::Check] {
+        let files = ModelFiles { model: "model.onnx".into(), proto: None };
+        let options = FastPerf { purpose, core_num: None, files, march: "nash-e".into(), shapes: Vec::new() };
+        for inputs in [&inputs[..], &inputs[..1]] {
+            let text = configuration_text(&options, inputs).expect("expressible");
+            let folder = folder();
+            let path = folder.path().join(".fast_perf/model.yaml");
+            std::fs::create_dir(folder.path().join(".fast_perf")).expect("a folder");
+            std::fs::write(&path, &text).expect("a file");
+            let configuration =
+                Configuration::read(&path, &environment()).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+            let checked = configuration.check_against(&facts(inputs)).expect("fits");
+            assert!(checked[0].shape.is_empty() && checked.last().expect("an input").shape.is_empty());
+        }
+    }
+}
+
 #[test]
 fn fast_perf_guesses_images_by_the_published_rule() {
     let text = |purpose, input: ModelInput, shapes: &[(&str, &str)]| {

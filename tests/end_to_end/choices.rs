@@ -178,3 +178,48 @@ fn truth_values_stay_in_their_segment() {
         assert!((found - expected).abs() <= 3.0 * 3.2 / 127.0, "{x}: {found} is {expected}");
     }
 }
+
+/// Minus infinity where a score does not count, moved before something on the CPU, or nothing, reads it: no integers show that, so it stays f32.
+#[test]
+fn what_is_infinite_and_only_moved_stays_f32() {
+    let x: Vec<f32> = (0..16).map(|index| ((index * 7 % 16) as f32 - 8.0) * 0.1 + 0.05).collect();
+    let score = |index: usize| if x[index] > 0.0 { x[index] } else { f32::NEG_INFINITY };
+    let greatest = |indices: &[usize]| indices.iter().map(|index| score(*index)).fold(f32::NEG_INFINITY, f32::max);
+    let ints = |values: &[i64]| Attribute::Ints(values.to_vec());
+    let turned: Vec<f32> = (0..16).map(|index| score(index % 4 * 4 + index / 4)).collect();
+    let rows: Vec<f32> = (0..4).map(|row| greatest(&[row * 4, row * 4 + 1, row * 4 + 2, row * 4 + 3])).collect();
+    let squares = [0, 2, 8, 10].map(|first| greatest(&[first, first + 1, first + 4, first + 5]));
+    let transpose = Node::new("last", "Transpose", &["s"], &["y"]).with("perm", ints(&[0, 1, 3, 2]));
+    let pool =
+        Node::new("last", "MaxPool", &["s"], &["y"]).with("kernel_shape", ints(&[2, 2])).with("strides", ints(&[2, 2]));
+    for (last, expected) in [
+        (transpose, turned),
+        (Node::new("last", "Flatten", &["s"], &["y"]), (0..16).map(score).collect()),
+        (Node::new("last", "ReduceMax", &["s", "axis"], &["y"]), rows),
+        (pool, squares.to_vec()),
+    ] {
+        let operator = last.operator.clone();
+        let nodes = vec![
+            conv("Conv_0", "x", "one", "a"),
+            Node::new("Greater_1", "Greater", &["a", "zero"], &["counts"]),
+            Node::new("Where_2", "Where", &["counts", "a", "nothing"], &["s"]),
+            last,
+        ];
+        let axis = Tensor::new(ElementType::I64, vec![1], 3i64.to_le_bytes().to_vec().into()).unwrap();
+        let constants = [
+            ("one", constant(&[1, 1, 1, 1], &[1.0])),
+            ("zero", constant(&[], &[0.0])),
+            ("nothing", constant(&[], &[f32::NEG_INFINITY])),
+            ("axis", axis),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let network = graph(&[("x", &[1, 1, 4, 4])], &constants, nodes, &["y"]);
+        let outputs = run(folder.path(), network, &[array(&[1, 1, 4, 4], &x)]);
+        let found = floats(&outputs[0]);
+        assert_eq!(found.len(), expected.len(), "{operator}");
+        for (found, expected) in found.iter().zip(&expected) {
+            // Two roundings to steps of less than 1 / 64.
+            assert!(found == expected || (found - expected).abs() < 0.03, "{operator}: {found} is {expected}");
+        }
+    }
+}

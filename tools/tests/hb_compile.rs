@@ -175,7 +175,8 @@ fn a_log_that_cannot_be_here_is_among_the_results() {
     let output = hb_compile(folder.path(), &["-c", "cfg.yaml"]);
     let shown = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{shown}");
-    let told = shown.lines().filter(|line| line.contains("cannot be written") && line.contains("working_dir alone"));
+    let told =
+        shown.lines().filter(|line| line.contains("cannot be written") && line.contains("with the results alone"));
     assert_eq!(told.count(), 1, "{shown}");
     let results = folder.path().join("model_output");
     let log = std::fs::read_to_string(results.join("hb_compile.log")).expect("a log");

@@ -5,7 +5,7 @@ use super::collecting;
 use super::keys::{InputKey, Key, ParameterState, Setting};
 use super::model_check::{LoadModel, Statements};
 use super::parameters::{CAFFE_MODEL, InputSettings, ONNX_MODEL, PARAMETERS, PROTOTXT, Settings};
-use super::problem::{Location, Problem, Problems, Severity, printable};
+use super::problem::{Location, Problem, Problems, Severity, counted, printable};
 use super::reading::{Document, Raw, Step};
 use super::table::{Group, Multiplicity, Parameter, ParameterDefault, ParameterKind};
 use super::values::{self, ParameterValue, Place, ValueFault};
@@ -386,9 +386,4 @@ impl Checker {
         };
         Group::ALL.into_iter().flat_map(Parameter::of_group).map(stored).collect()
     }
-}
-
-/// `1 value`, `2 values`.
-pub fn counted(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

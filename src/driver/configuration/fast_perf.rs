@@ -11,7 +11,7 @@ use super::parameters::{
 };
 use super::problem::suggestion;
 use super::table::{Group, Parameter};
-use super::values::shape_of;
+use super::values::{NOTHING, shape_of};
 use crate::frontend::ModelFiles;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -93,7 +93,7 @@ pub enum FastPerfError {
     NoInputs,
 }
 
-/// The text of the configuration, as a file in a folder of the current directory (so `model` gets a `../` in front if it
+/// The text of the configuration, as a file in a folder of the current directory (so a model gets a `../` in front if it
 /// is relative). Results go to that folder.
 pub fn configuration_text(options: &FastPerf, inputs: &[ModelInput]) -> Result<String, FastPerfError> {
     let from_folder = |path: &PathBuf| if path.is_absolute() { path.clone() } else { Path::new("..").join(path) };
@@ -159,6 +159,11 @@ pub(super) fn model_settings(
     })
 }
 
+/// A shape as an item of input_shape. An input without dimensions has none to give, and an empty item would be none.
+pub(super) fn shape_item(shape: &[u64]) -> String {
+    if shape.is_empty() { NOTHING.to_owned() } else { joined(shape) }
+}
+
 /// A YAML scalar that is read back as this very text. Numbers in quotes are numbers to our reader.
 pub(super) fn quoted(text: &str) -> String {
     // JSON strings are YAML's double-quoted scalars, with every control character escaped.
@@ -210,7 +215,7 @@ fn shapes(options: &FastPerf, inputs: &[ModelInput]) -> Result<Vec<String>, Fast
     }
     let shape = |input: &ModelInput| match given(input) {
         Some((_, shape)) => shape.clone(),
-        None => joined(&static_shape(&input.shape).unwrap_or_default()),
+        None => shape_item(&static_shape(&input.shape).unwrap_or_default()),
     };
     Ok(inputs.iter().map(shape).collect())
 }

@@ -158,7 +158,7 @@ fn values(
 /// The shape of an input; where dimensions are open, a text that has to be filled in.
 fn shape(input: &ModelInput) -> String {
     match static_shape(&input.shape) {
-        Ok(shape) => super::keys::joined(&shape),
+        Ok(shape) => fast_perf::shape_item(&shape),
         Err(_) => format!("<{}>", declared_shape(&input.shape)),
     }
 }

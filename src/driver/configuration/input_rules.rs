@@ -1,14 +1,15 @@
 //! The rules of `input_parameters`: counts, what one parameter implies for another, types, preprocessing, shapes.
 
-use super::checking::{Checker, Holds, counted};
+use super::checking::{Checker, Holds};
 use super::keys::{InputKey, ParameterState, Word, joined};
 use super::parameters::{
     INPUT_BATCH, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
     InputSettings, MEAN_VALUE, NORM_TYPE, NormType, OUTPUT_NODES, SCALE_VALUE, STD_VALUE, legal_input_types,
 };
+use super::problem::counted;
 use super::questions;
 use super::table::Parameter;
-use super::values::ParameterValue;
+use super::values::{NOTHING, ParameterValue};
 use super::{InputType, Layout, SpaceAndRange};
 use std::collections::BTreeSet;
 
@@ -138,7 +139,7 @@ fn derive_scale(checker: &mut Checker, count: usize) {
                 scales.push(ParameterValue::Channels(numbers));
             }
             (_, None) => {
-                text.push("None".to_owned());
+                text.push(NOTHING.to_owned());
                 scales.push(ParameterValue::Nothing);
             }
         }
@@ -175,9 +176,10 @@ fn derive_norm_type(checker: &mut Checker, count: usize) {
         .filter(|parameter| checker.texts.contains_key(parameter.name))
         .map(|parameter| parameter.name)
         .collect();
+    let verb = if given.len() == 1 { "implies" } else { "imply" };
     checker.warning(
         &NORM_TYPE,
-        format!("not given; {} imply '{text}'", given.join(" and ")),
+        format!("not given; {} {verb} '{text}'", given.join(" and ")),
         format!("add norm_type: '{text}'"),
     );
 }

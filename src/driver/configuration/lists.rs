@@ -2,7 +2,7 @@
 
 use super::reading::Raw;
 use super::table::{Multiplicity, Parameter, ParameterKind, Required};
-use super::values::{ParameterValue, Place, Reader, ValueFault};
+use super::values::{NOTHING, ParameterValue, Place, Reader, ValueFault};
 
 /// The most items of a list; the vendor's limit is 512 inputs.
 const MOST_ITEMS: usize = 1024;
@@ -32,7 +32,7 @@ impl Reader<'_> {
         for (index, (offset, item)) in items.iter().enumerate() {
             let outcome = match *item {
                 "" => Err(ValueFault::new("it is empty", "write a value between the semicolons")),
-                "None" if self.may_be_nothing() => Ok(ParameterValue::Nothing),
+                NOTHING if self.may_be_nothing() => Ok(ParameterValue::Nothing),
                 item => {
                     self.value(&Raw::Text(item.to_owned())).map_err(|fault| self.comma(item, *offset).unwrap_or(fault))
                 }

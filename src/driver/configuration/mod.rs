@@ -37,7 +37,7 @@ pub use model_check::{CheckedInput, LoadModel, ModelFacts, ModelInput, ModelNode
 pub use node_info::NodeRequest;
 pub use optimization::Optimization;
 pub use parameters::*;
-pub use problem::{Location, Problem, Problems, Severity, printable, suggestion};
+pub use problem::{Location, Problem, Problems, Severity, counted, printable, suggestion};
 pub use quant_config::{QuantConfig, Ranges, StatedChooser, StatedMethod, StatedTypes};
 pub use questions::{question_constant, question_normalized, question_samples};
 pub use schema::schema;

@@ -137,6 +137,11 @@ pub fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>,
     }
 }
 
+/// `1 value`, `2 values`.
+pub fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

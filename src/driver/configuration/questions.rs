@@ -4,6 +4,7 @@ use super::InputType;
 use super::checking::Checker;
 use super::model_check::CheckedInput;
 use super::parameters::{INPUT_TYPE_RT, INPUT_TYPE_TRAIN, InputSettings, MEAN_VALUE, SCALE_VALUE, STD_VALUE};
+use super::problem::counted;
 use crate::float::own_normalization::OwnNormalization;
 
 /// What networks normalize lies within a few units of 0; beyond this nobody trains one.
@@ -78,7 +79,8 @@ pub fn question_normalized(normalization: &OwnNormalization, least: f64, most: f
 /// What is doubtful about samples of an input that are all of one value.
 pub fn question_constant(input: &str, samples: usize, value: f64) -> String {
     format!(
-        "input '{input}': each of the first {samples} samples holds nothing but {value}, so that they say nothing of its range"
+        "input '{input}': nothing but {value} in the first {}, so that its range is not known",
+        counted(samples, "sample")
     )
 }
 

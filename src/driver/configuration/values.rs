@@ -228,6 +228,9 @@ fn is_placeholder(text: &str, is_name: bool) -> bool {
         || (!is_name && (between("<", ">") || text.contains("***")))
 }
 
+/// How the manual writes that there is no value.
+pub(super) const NOTHING: &str = "None";
+
 /// Reads values of one parameter.
 pub(super) struct Reader<'a> {
     pub(super) parameter: &'a Parameter,
@@ -237,7 +240,7 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     /// The manual writes 'None' for defaults that are not there, so people write it into their files.
     fn says_nothing(&self, text: &str) -> bool {
-        text.is_empty() || (text == "None" && self.parameter.default.is_nothing())
+        text.is_empty() || (text == NOTHING && self.parameter.default.is_nothing())
     }
 
     /// One value.

@@ -428,6 +428,19 @@ fn names_that_match_nothing() {
     ] {
         assert!(told.iter().any(|line| line.ends_with(expected)), "{told:#?} hold {expected}");
     }
+    // What is wrong with one item of a list hides no other.
+    let faulty = text
+        .replace("{/stem/Rely: {ON: BPU}", "{/stem/Rely: {ON: NPU}")
+        .replace("optimization: lstm_batch_last", "optimization: 'set_conv_input_int16;run_slow'");
+    std::fs::write(&path, &faulty).expect("a file");
+    let problems =
+        Configuration::read_with_model(&path, &environment(), &|_| Some(facts.clone())).expect_err("wrong names");
+    let problems = problems.to_string();
+    for expected in
+        ["'NPU' is not one of", "no node '/stem/Rely'", "has no input 7", "'run_slow'", "no operator 'conv'"]
+    {
+        assert!(problems.contains(expected), "{problems} hold {expected}");
+    }
     // A name that stands for a request is told once, where it is given.
     std::fs::write(&path, text.replace("run_on_cpu: /head/Softmax", "run_on_cpu: /head/Softmix")).expect("a file");
     let problems =

@@ -72,7 +72,7 @@ impl Typing {
             return behind_casts(known, value, MOST_CASTS).map_err(|reason| format!("its operand {index} {reason}"));
         };
         let element = types.operands.get(index).and_then(Option::as_ref);
-        let element = element.ok_or_else(|| format!("its operand {index} is not quantized"))?;
+        let element = element.ok_or_else(|| format!("its operand {index} {}", unquantized(value)))?;
         operand_of(known, value, (index, shape_of(value)?), element)
     }
 
@@ -124,6 +124,16 @@ pub fn value_behind_casts<'c: 'a, 'a>(value: Value<'c, 'a>) -> Result<QuantizedV
     }
 }
 
+/// Why there are no integers of a value.
+fn unquantized(value: Value<'_, '_>) -> String {
+    match TensorType::from_type(value.r#type()).ok().and_then(|r#type| r#type.element.plain()) {
+        Some(other) if other != ElementType::F32 => {
+            format!("is {}, and only {} is quantized", other.name(), ElementType::F32.name())
+        }
+        _ => "is not quantized".to_owned(),
+    }
+}
+
 /// The error says what the operand is.
 fn behind_casts<'c: 'a, 'a>(
     known: Known,
@@ -131,7 +141,7 @@ fn behind_casts<'c: 'a, 'a>(
     most: usize,
 ) -> Result<QuantizedOperand<'c, 'a>, String> {
     let most = most.checked_sub(1).ok_or_else(|| format!("comes out of more than {MOST_CASTS} casts"))?;
-    let quantize = quantizer(value)?.ok_or("is not quantized")?;
+    let quantize = quantizer(value)?.ok_or_else(|| unquantized(value))?;
     let source = match makes_integers(quantize) {
         true => first_result(quantize)?,
         false => quantize.operand_at(0).map_err(|error| error.to_string())?,

@@ -55,8 +55,8 @@ pub(super) struct Given {
 #[derive(Debug)]
 pub(super) enum Holds {
     Values(Vec<ParameterValue>),
-    /// Something wrong, which has been reported.
-    Fault,
+    /// Something wrong, which has been reported, and the items of a list that are sound.
+    Fault(Vec<ParameterValue>),
     /// Values that other parameters leave without effect, which has been reported.
     NoEffect,
 }
@@ -167,7 +167,7 @@ impl Checker {
     pub fn state(&self, parameter: &Parameter) -> ParameterState<'_> {
         match self.given.get(parameter.name).map(|given| &given.holds) {
             None | Some(Holds::NoEffect) => ParameterState::Absent,
-            Some(Holds::Fault) => ParameterState::Faulty,
+            Some(Holds::Fault(_)) => ParameterState::Faulty,
             Some(Holds::Values(values)) => ParameterState::Given(values),
         }
     }
@@ -254,7 +254,7 @@ impl Checker {
                 self.error(parameter, what, "add input_name, or give one value");
                 told = true;
             }
-            self.spoil(parameter, Holds::Fault);
+            self.spoil(parameter, Holds::Fault(Vec::new()));
         }
     }
 
@@ -351,8 +351,10 @@ impl Checker {
             file: &self.label,
             inputs: if names_faulty { Vec::new() } else { inputs.iter().map(Option::as_ref).collect() },
             names: (0..inputs.len()).map(|index| self.item(&super::INPUT_NAME, index).flatten()).collect(),
-            values: &|parameter| match self.state(parameter) {
-                ParameterState::Given(values) => Some((self.location(parameter), values)),
+            values: &|parameter| match &self.given.get(parameter.name)?.holds {
+                Holds::Values(values) | Holds::Fault(values) if !values.is_empty() => {
+                    Some((self.location(parameter), values))
+                }
                 _ => None,
             },
             location: &|parameter| self.location(parameter),

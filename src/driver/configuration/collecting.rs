@@ -10,7 +10,7 @@ use super::parameters::{
 use super::problem::{Location, Severity, suggestion};
 use super::reading::{Document, Raw, Step};
 use super::table::{Group, Parameter, ParameterKind, Required};
-use super::values::{self, ParameterValue, Surroundings, ValueFault};
+use super::values::{self, FaultyValues, ParameterValue, Surroundings, ValueFault};
 use crate::target::{NamedTarget, named_target};
 use std::collections::HashMap;
 
@@ -134,12 +134,12 @@ impl Collector<'_> {
             Ok(None) => return,
             Ok(Some(values)) => Holds::Values(values),
             // Whether the cores are too many is for the chip to say, and there is no data of it here.
-            Err(_) if *parameter == *CORE_NUM && self.is_foreign() => Holds::Fault,
-            Err(faults) => {
+            Err(_) if *parameter == *CORE_NUM && self.is_foreign() => Holds::Fault(Vec::new()),
+            Err(FaultyValues { faults, sound }) => {
                 for fault in faults {
                     self.checker.report_value((self.document, &steps), raw, parameter.path(), fault);
                 }
-                Holds::Fault
+                Holds::Fault(sound)
             }
         };
         let given = Given { location, holds, idle: raw.asks_for_nothing(), comma: self.comma(parameter, &steps, raw) };

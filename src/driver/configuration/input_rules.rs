@@ -49,7 +49,7 @@ fn names_are_sound(checker: &mut Checker, count: usize) -> bool {
     let comma = checker.comma(&INPUT_NAME);
     if comma.is_some() && (other_count(&INPUT_TYPE_TRAIN) || other_count(&INPUT_TYPE_RT)) {
         checker.report_comma(&INPUT_NAME);
-        checker.spoil(&INPUT_NAME, Holds::Fault);
+        checker.spoil(&INPUT_NAME, Holds::Fault(Vec::new()));
         return false;
     }
     true
@@ -99,7 +99,7 @@ fn derive_layout(checker: &mut Checker, count: usize) {
         if let Some(index) = (0..stated.len()).find(|index| stated.get(*index) == Some(&None) && is_image(*index)) {
             let what = format!("item {}: None is for feature maps, and this input is an image", index + 1);
             checker.error(&INPUT_LAYOUT_TRAIN, what, "write NCHW or NHWC");
-            return checker.spoil(&INPUT_LAYOUT_TRAIN, Holds::Fault);
+            return checker.spoil(&INPUT_LAYOUT_TRAIN, Holds::Fault(Vec::new()));
         }
         let words: Vec<String> = stated.into_iter().map(|word| word.unwrap_or_else(|| layout.to_owned())).collect();
         let text = words.join(";");
@@ -123,11 +123,11 @@ fn derive_scale(checker: &mut Checker, count: usize) {
             (ParameterValue::Channels(_), Some(_)) => {
                 let what = "excludes scale_value, which is given as well";
                 checker.error(&STD_VALUE, what, "keep one: scale_value is 1 / std_value");
-                return checker.spoil(&STD_VALUE, Holds::Fault);
+                return checker.spoil(&STD_VALUE, Holds::Fault(Vec::new()));
             }
             (ParameterValue::Channels(deviations), None) if deviations.iter().any(|deviation| *deviation <= 0.0) => {
                 checker.error(&STD_VALUE, "a standard deviation is more than 0", "correct it");
-                return checker.spoil(&STD_VALUE, Holds::Fault);
+                return checker.spoil(&STD_VALUE, Holds::Fault(Vec::new()));
             }
             (ParameterValue::Channels(deviations), None) => {
                 let numbers: Vec<f64> = deviations.iter().map(|deviation| 1.0 / deviation).collect();

@@ -2,16 +2,16 @@
 
 use super::reading::Raw;
 use super::table::{Multiplicity, Parameter, ParameterKind, Required};
-use super::values::{NOTHING, ParameterValue, Place, Reader, ValueFault};
+use super::values::{FaultyValues, NOTHING, ParameterValue, Place, Reader, ValueFault};
 
 /// The most items of a list; the vendor's limit is 512 inputs.
 const MOST_ITEMS: usize = 1024;
 
 impl Reader<'_> {
     /// The values of a text, separated by `;`.
-    pub(super) fn list(&self, text: &str) -> Result<Vec<ParameterValue>, Vec<ValueFault>> {
+    pub(super) fn list(&self, text: &str) -> Result<Vec<ParameterValue>, FaultyValues> {
         if let Some(fault) = self.wide_separator(text) {
-            return Err(vec![fault]);
+            return Err(fault.into());
         }
         let mut items: Vec<(usize, &str)> = Vec::new();
         let mut offset = 0;
@@ -25,7 +25,7 @@ impl Reader<'_> {
             items.pop();
         }
         if items.len() > MOST_ITEMS {
-            return Err(vec![ValueFault::new(format!("the list has more than {MOST_ITEMS} items"), "shorten it")]);
+            return Err(ValueFault::new(format!("the list has more than {MOST_ITEMS} items"), "shorten it").into());
         }
         let mut values = Vec::new();
         let mut faults = Vec::new();
@@ -43,7 +43,7 @@ impl Reader<'_> {
                 Err(fault) => faults.push(ValueFault { what: format!("item {}: {}", index + 1, fault.what), ..fault }),
             }
         }
-        if faults.is_empty() { Ok(values) } else { Err(faults) }
+        if faults.is_empty() { Ok(values) } else { Err(FaultyValues { faults, sound: values }) }
     }
 
     /// Whether one of several inputs may go without.

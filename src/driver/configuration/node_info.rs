@@ -87,8 +87,8 @@ pub fn item(text: &str) -> Result<NodeRequest, ValueFault> {
     Ok(NodeRequest { name: name.to_owned(), output_type, ..NodeRequest::default() })
 }
 
-/// Reads the mapping form.
-pub fn mapping(entries: &[(Raw, Raw)]) -> Result<Vec<NodeRequest>, Vec<ValueFault>> {
+/// Reads the mapping form: what is asked for, as far as it can be read, and what is wrong with the rest.
+pub fn mapping(entries: &[(Raw, Raw)]) -> (Vec<NodeRequest>, Vec<ValueFault>) {
     let mut requests = Vec::new();
     let mut faults = Vec::new();
     for (index, (name, asked)) in entries.iter().enumerate() {
@@ -96,13 +96,12 @@ pub fn mapping(entries: &[(Raw, Raw)]) -> Result<Vec<NodeRequest>, Vec<ValueFaul
         let mut request = NodeRequest { name: name.to_string(), ..NodeRequest::default() };
         match asked {
             Raw::Mapping(asked) => {
-                let reported = faults.len();
                 for (number, (key, value)) in asked.iter().enumerate() {
                     if let Err(fault) = request.set(number, key, value) {
                         faults.push(here(fault));
                     }
                 }
-                if faults.len() == reported && !asked.is_empty() {
+                if !asked.is_empty() {
                     requests.push(request);
                 }
             }
@@ -113,7 +112,7 @@ pub fn mapping(entries: &[(Raw, Raw)]) -> Result<Vec<NodeRequest>, Vec<ValueFaul
             }
         }
     }
-    if faults.is_empty() { Ok(requests) } else { Err(faults) }
+    (requests, faults)
 }
 
 impl NodeRequest {
@@ -194,7 +193,8 @@ mod tests {
             (text("InputType1"), text("int16")),
             (text("OutputType"), text("float16")),
         ];
-        let requests = mapping(&[(text("a"), Raw::Mapping(asked)), (text("b"), Raw::Null)]).expect("reads");
+        let (requests, faults) = mapping(&[(text("a"), Raw::Mapping(asked)), (text("b"), Raw::Null)]);
+        assert!(faults.is_empty());
         let [request] = requests.as_slice() else { panic!("one node is asked something") };
         assert_eq!((request.on, request.output_type), (Some(Processor::Cpu), Some(DataType::Float16)));
         assert_eq!((request.type_of_input(0), request.type_of_input(1)), (Some(DataType::Int8), Some(DataType::Int16)));
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn outputs_are_not_numbered() {
         let asked = Raw::Mapping(vec![(Raw::Text("OutputType0".into()), Raw::Text("int16".into()))]);
-        let faults = mapping(&[(Raw::Text("a".into()), asked)]).expect_err("must fail");
+        let (_, faults) = mapping(&[(Raw::Text("a".into()), asked)]);
         assert!(faults[0].remedy.contains("'OutputType'"), "{faults:?}");
     }
 }

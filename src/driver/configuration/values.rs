@@ -109,7 +109,7 @@ pub fn parse(
     parameter: &Parameter,
     raw: &Raw,
     surroundings: Surroundings<'_>,
-) -> Result<Option<Vec<ParameterValue>>, Vec<ValueFault>> {
+) -> Result<Option<Vec<ParameterValue>>, FaultyValues> {
     let reader = Reader { parameter, surroundings };
     match raw {
         Raw::Null => Ok(None),
@@ -120,15 +120,19 @@ pub fn parse(
             Ok(None)
         }
         Raw::Mapping(entries) if parameter.kind == ParameterKind::NodeRequests => {
-            let requests = node_info::mapping(entries)?;
-            Ok((!requests.is_empty()).then(|| requests.into_iter().map(ParameterValue::Node).collect()))
+            let (requests, faults) = node_info::mapping(entries);
+            let values: Vec<ParameterValue> = requests.into_iter().map(ParameterValue::Node).collect();
+            match faults.is_empty() {
+                true => Ok((!values.is_empty()).then_some(values)),
+                false => Err(FaultyValues { faults, sound: values }),
+            }
         }
         Raw::Mapping(_) if parameter.kind == ParameterKind::QuantConfig => {
             let read = QuantConfig::from_raw(raw)?;
             Ok((!read.is_empty()).then(|| vec![ParameterValue::Quantization(read)]))
         }
         Raw::Text(text) if parameter.kind == ParameterKind::QuantConfig && !reader.says_nothing(text.trim()) => {
-            let path = reader.plain_text(raw).map_err(|fault| vec![fault])?;
+            let path = reader.plain_text(raw)?;
             let read = QuantConfig::read_file(&surroundings.folder.join(path))?;
             Ok((!read.is_empty()).then(|| vec![ParameterValue::Quantization(read)]))
         }
@@ -136,8 +140,29 @@ pub fn parse(
         Raw::Text(text) if parameter.multiplicity != Multiplicity::One => reader.list(text).map(Some),
         _ => match reader.value(raw) {
             Ok(value) => Ok(Some(vec![value])),
-            Err(fault) => Err(vec![fault]),
+            Err(fault) => Err(fault.into()),
         },
+    }
+}
+
+/// What is wrong with a parameter.
+#[derive(Debug, PartialEq)]
+pub struct FaultyValues {
+    /// At least one.
+    pub faults: Vec<ValueFault>,
+    /// The items of a list that nothing is wrong with, so that the model may be asked for what they name.
+    pub sound: Vec<ParameterValue>,
+}
+
+impl From<Vec<ValueFault>> for FaultyValues {
+    fn from(faults: Vec<ValueFault>) -> Self {
+        Self { faults, sound: Vec::new() }
+    }
+}
+
+impl From<ValueFault> for FaultyValues {
+    fn from(fault: ValueFault) -> Self {
+        vec![fault].into()
     }
 }
 
@@ -502,7 +527,7 @@ mod tests {
     fn read(name: &str, raw: Raw) -> Result<Option<Vec<ParameterValue>>, Vec<ValueFault>> {
         let marches = ["nash-e".to_owned(), "nash-m".to_owned()];
         let surroundings = Surroundings { marches: &marches, folder: Path::new("folder") };
-        parse(Parameter::named(name).expect("a parameter"), &raw, surroundings)
+        parse(Parameter::named(name).expect("a parameter"), &raw, surroundings).map_err(|faulty| faulty.faults)
     }
 
     fn text(text: &str) -> Raw {

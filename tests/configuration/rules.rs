@@ -164,11 +164,7 @@ fn input_types() {
     refused(&base_with(7, "  input_type_rt: 'RGB'"), "7:18", &["did you mean 'rgb'?"]);
     refused(&base_with(7, ""), "4:1", &["input_parameters.input_type_rt: the parameter is required"]);
     refused(&base_with(7, "  input_type_rt: 'rgb;rgb'"), "7:18", &["has 2 values, but input_name names 1 input;"]);
-    refused(
-        &base_with(7, "  input_type_rt: [rgb]"),
-        "7:18",
-        &["not a YAML list; write the values into one string, separated by ';'"],
-    );
+    refused(&base_with(7, "  input_type_rt: [rgb]"), "7:18", &["not a YAML list; write it as one string: rgb, bgr, "]);
     refused(
         &base_with(5, "").replace("'rgb'", "'rgb;rgb'"),
         "5:21",

@@ -271,7 +271,8 @@ parameters! {
             .since(LATER)
             .supported();
 
-        /// A directory of calibration samples (.npy, float32, preprocessed as in training) for each input.
+        /// A directory of calibration samples for each input: .npy of any numeric type that the input takes without loss or raw files, preprocessed as in
+        /// training, or images with `cal_image_preprocessing`.
         CAL_DATA_DIR: Option<PathBuf> = row(Group::Calibration, "cal_data_dir", DIRECTORY)
             .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix", "kl", "max"])
             .supported();
@@ -362,7 +363,7 @@ parameters! {
             .supported();
 
         /// The mean cosine that each output, and each part of it with a range of its own, shall keep with that of the float
-        /// network: as few weights and activations as reach it get 16 bits, and as few nodes float16. 0 keeps all of them int8.
+        /// network, less its standard error, because other samples lose more than those that judge: as few weights and activations as reach it get 16 bits, and as few nodes float16. 0 keeps all of them int8.
         ACCURACY_TARGET: f64 = row(Group::Calibration, "accuracy_target", number(0.0, 1.0))
             .default("0.993")
             .only_with(&CALIBRATION_TYPE.parameter, &["default", "mix"])

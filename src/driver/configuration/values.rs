@@ -324,7 +324,7 @@ impl Reader<'_> {
             Raw::Text(text) => Ok(text.trim()),
             Raw::Sequence(_) if self.parameter.multiplicity != Multiplicity::One => Err(ValueFault::new(
                 "must be a string, not a YAML list",
-                "write the values into one string, separated by ';'",
+                format!("write it as one string: {}; several are separated by ';'", self.parameter.range()),
             )),
             Raw::Sequence(_) | Raw::Mapping(_) => Err(ValueFault::new(
                 format!("must be a string, not {}", raw.kind()),

@@ -255,11 +255,11 @@ pub fn from_mlir(operation: OperationRef<'_, '_>) -> Result<Segment, MirrorError
         let name = operation.operand(index).ok().and_then(ir::defining_operation).map(|producer| producer.node());
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("input_{index}"));
         let id = segment.add_input(tensor_of(argument.r#type(), name)?);
-        ids.insert(argument.to_raw().ptr as usize, id);
+        ids.insert(ir::address(argument), id);
     }
     for inner in ir::operations(block) {
         let operands: Option<Vec<_>> =
-            inner.operands().map(|operand| ids.get(&(operand.to_raw().ptr as usize)).copied()).collect();
+            inner.operands().map(|operand| ids.get(&ir::address(operand)).copied()).collect();
         let operands = operands.ok_or(MirrorError::Tensor)?;
         if Op::Yield.is(inner) {
             segment.outputs = operands;
@@ -277,7 +277,7 @@ pub fn from_mlir(operation: OperationRef<'_, '_>) -> Result<Segment, MirrorError
             segment.values.extend(network_values(inner, output));
             output
         };
-        ids.insert(result.to_raw().ptr as usize, id);
+        ids.insert(ir::address(result), id);
     }
     Ok(segment)
 }

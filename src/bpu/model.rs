@@ -20,7 +20,8 @@ pub use crate::numerics::{Clamp, Curve, VectorProgram};
 pub use element::BpuElement;
 pub use shape::{
     MOST_PIXELS, ShapeError, average_pool_counts, broadcast_shape, concat_shape, convolution_shape, element_count,
-    matmul_shape, output_shape, pad_shape, pool_shape, slice_shape, transpose_shape, window_positions,
+    matmul_shape, output_shape, pad_shape, pool_shape, row_major_strides, slice_shape, transpose_shape,
+    window_positions,
 };
 pub use types::{moved_scale, reshaped_axis};
 pub use vector::{VectorFrame, vector_frame};

@@ -31,12 +31,12 @@ pub fn segment_module<'c>(
     let mut known: HashMap<usize, Value<'_, '_>> = HashMap::new();
     for (index, old) in ir::arguments(body).into_iter().enumerate() {
         let new = block.argument(index).map_err(|_| broken("has an argument without a copy"))?;
-        known.insert(old.to_raw().ptr as usize, new.into());
+        known.insert(ir::address(old), new.into());
     }
     let mut results = Vec::new();
     for operation in ir::operations(body) {
         let operands: Option<Vec<_>> =
-            operation.operands().map(|operand| known.get(&(operand.to_raw().ptr as usize)).copied()).collect();
+            operation.operands().map(|operand| known.get(&ir::address(operand)).copied()).collect();
         let operands = operands.ok_or_else(|| broken("reads from outside"))?;
         if cpu::Op::Yield.is(operation) {
             results = operands.iter().map(|operand| operand.r#type()).collect();
@@ -46,7 +46,7 @@ pub fn segment_module<'c>(
         let copy = ir::copy_into(inside, operation, operands);
         name_constants(copy, &format!("{entry}#{}", known.len()))?;
         for (old, new) in ir::results(operation).into_iter().zip(ir::results(copy)) {
-            known.insert(old.to_raw().ptr as usize, new);
+            known.insert(ir::address(old), new);
         }
     }
     let types: Vec<_> = arguments.iter().map(|(r#type, _)| *r#type).collect();

@@ -234,7 +234,7 @@ fn strided_inputs(block: BlockRef<'_, '_>) -> Result<HashMap<usize, Strided>, Pa
             let strides = strides.map_err(|_| too_large())?;
             if dense_strides(&port.shape, port.element.into()).as_ref() != Some(&strides) {
                 let bytes = usize::try_from(bytes).map_err(|_| too_large())?;
-                found.insert(value.to_raw().ptr as usize, Strided { strides, bytes });
+                found.insert(ir::address(value), Strided { strides, bytes });
             }
         }
     }
@@ -251,7 +251,7 @@ struct Stored {
 
 impl<'a> Package<'a> {
     fn buffer(&mut self, value: Value<'_, '_>, name: &str) -> Result<Stored, PackageError> {
-        let key = value.to_raw().ptr as usize;
+        let key = ir::address(value);
         if let Some(&known) = self.known.get(&key) {
             return Ok(known);
         }
@@ -287,7 +287,7 @@ impl<'a> Package<'a> {
         let r#type = TensorType::from_type(value.r#type())?;
         let dims = r#type.bound_shape().map_or_else(|| r#type.static_shape(), Ok)?;
         let element_type = r#type.element.storage();
-        let strides = match self.strided.get(&(value.to_raw().ptr as usize)) {
+        let strides = match self.strided.get(&ir::address(value)) {
             Some(strided) => Some(strided.strides.clone()),
             None => dense_strides(&dims, element_type),
         };

@@ -5,12 +5,13 @@ use super::configuration::{
     Configuration, DataType, NODE_INFO, OPTIMIZATION, Optimization, QUANT_CONFIG, StatedChooser, StatedMethod,
     StatedTypes, counted,
 };
+use super::quantize::is_given;
 use crate::files::FileSet;
 use crate::quant::{
     RangeChooser,
     evidence::{RangeMethod, RangeMethods},
     given::{GivenTypes, given_types},
-    info::{ActivationType, Judge, QuantInfo},
+    info::{ActivationType, QuantInfo},
     requests::{AskedTypes, NodeTypes, RequestedType, TypeRequests, WEIGHTS},
     rules::WIDE_BITS,
 };
@@ -129,14 +130,13 @@ impl NetworkStages<'_> {
         files: &mut FileSet,
     ) -> Result<(), StageError> {
         let given = given_types(module, info)?;
-        let is_wide = |value: &str| info.values.get(value).is_some_and(|value| value.element == ActivationType::Int16);
         tell_narrowed(&given, info);
         for GivenTypes { node, operator, operands, narrowed, .. } in &given {
             let reason = narrowed.as_deref().unwrap_or("its neighbours are int8");
             for (index, operand) in operands.iter().enumerate() {
                 let Some((bits, value)) = operand else { continue };
                 // Of other values it was told when requests were resolved.
-                if asked.wide.contains(&(node.clone(), index)) && *bits < WIDE_BITS && is_wide(value) {
+                if asked.wide.contains(&(node.clone(), index)) && *bits < WIDE_BITS && is_wide(info, value) {
                     tracing::warn!(
                         "int16 is rolled back: input {index} of node '{node}' ({operator}), the value of '{value}', is int{bits}: {reason}"
                     );
@@ -153,17 +153,18 @@ impl NetworkStages<'_> {
     }
 }
 
+/// Whether a value is int16.
+fn is_wide(info: &QuantInfo, value: &str) -> bool {
+    info.values.get(value).is_some_and(|value| value.element == ActivationType::Int16)
+}
+
 /// Says which operations see 16 bits that the network brings as int8.
 fn tell_narrowed(given: &[GivenTypes], info: &QuantInfo) {
-    let is_brought = |value: &str| {
-        let value = info.values.get(value);
-        value.is_some_and(|value| value.element == ActivationType::Int16 && value.judged_by == Some(Judge::Network))
-    };
     let mut narrowed = Vec::new();
     for GivenTypes { node, operator, operands, narrowed: reason, .. } in given {
         for (index, operand) in operands.iter().enumerate() {
             let Some((bits, value)) = operand else { continue };
-            if *bits < WIDE_BITS && is_brought(value) {
+            if *bits < WIDE_BITS && is_wide(info, value) && is_given(info, value) {
                 let reason = reason.as_deref().unwrap_or("its result has the type of its input");
                 narrowed.push(format!("input {index} of node '{node}' ({operator}), the value of '{value}': {reason}"));
             }

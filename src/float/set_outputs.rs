@@ -6,7 +6,7 @@ use hb_dialects::{
     names::{RETURN, output_names},
     pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
 };
-use melior::ir::{BlockLike, OperationRef, Value, ValueLike, operation::OperationLike};
+use melior::ir::{BlockLike, OperationRef, operation::OperationLike};
 use std::collections::HashMap;
 
 /// What `hb-opt` calls [`PASS`].
@@ -34,8 +34,7 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
     let nodes = options.names("nodes");
     let Some(block) = ir::body(function) else { return Ok(()) };
     let Some(end) = block.terminator().filter(|_| !nodes.is_empty()) else { return Ok(()) };
-    let key = |value: Value<'_, '_>| value.to_raw().ptr as usize;
-    let old = end.operands().map(key).collect::<Vec<_>>().into_iter().zip(output_names(function));
+    let old = end.operands().map(ir::address).collect::<Vec<_>>().into_iter().zip(output_names(function));
     let old: HashMap<usize, String> = old.collect();
     let read_before: Vec<bool> =
         ir::arguments(block).into_iter().map(|argument| !ir::users(argument).is_empty()).collect();
@@ -49,7 +48,7 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
         let results = ir::results(last_operation(block, node)?);
         for (number, result) in results.iter().enumerate() {
             let own = if results.len() == 1 { node.clone() } else { format!("{node}_{number}") };
-            let name = old.get(&key(*result)).cloned().unwrap_or_else(|| taken.unique(&own));
+            let name = old.get(&ir::address(*result)).cloned().unwrap_or_else(|| taken.unique(&own));
             if name != own {
                 tracing::info!("the result of node '{node}' is output '{name}'");
             }

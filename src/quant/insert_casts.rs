@@ -53,7 +53,7 @@ pub(super) fn insert_casts(function: OperationRef<'_, '_>) -> Result<(), PassFai
         types.into_iter().map(|(operation, types)| (operation.to_raw().ptr as usize, types)).collect();
     let values = groups.quantized().chain(seen_as_float16(&operations, &seen));
     let mut known = HashSet::new();
-    for value in values.filter(|value| known.insert(value.to_raw().ptr as usize)).collect::<Vec<_>>() {
+    for value in values.filter(|value| known.insert(ir::address(*value))).collect::<Vec<_>>() {
         let own = activation_of(&activations, value).filter(|_| groups.is_integer_born(value));
         let own = own.map(|own| Element::Quantized(own.quantized()));
         // What is float16 gets its casts last, so that they stand before all others.
@@ -190,7 +190,8 @@ fn cast_pair<'c, 'a>(
     first_result(ir::insert_after(quantize, dequantize))
 }
 
-fn first_result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Value<'c, 'a>, PassFailure> {
+/// The first result of an operation.
+pub(super) fn first_result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Value<'c, 'a>, PassFailure> {
     let value = ir::results(operation).into_iter().next();
     value.ok_or_else(|| PassFailure::Message(format!("'{}' has no result", operation.operation_name())))
 }

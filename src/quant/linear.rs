@@ -161,6 +161,11 @@ impl LinearLayer {
         }
     }
 
+    /// The products that it computes.
+    pub fn products(&self) -> u64 {
+        (self.positions() * self.groups * self.rows * self.terms) as u64
+    }
+
     /// Gives every number of a column, those of group after group, with its place in it.
     pub fn column(&self, values: &[f32], position: usize, mut give: impl FnMut(usize, f32)) {
         let length = self.groups * self.terms;

@@ -51,7 +51,7 @@ pub fn candidates(function: OperationRef<'_, '_>, evidence: &Evidence) -> Result
         if !may_be_wide(function, value, wide.threshold / largest_integer(WIDE_BITS))? {
             continue;
         }
-        let key = source.to_raw().ptr as usize;
+        let key = ir::address(source);
         let candidate = found.entry(key).or_insert_with(|| {
             order.push(key);
             Candidate { value: name, cost: 0, wide }
@@ -117,7 +117,7 @@ fn cost(function: OperationRef<'_, '_>, value: Value<'_, '_>) -> Result<u64, IrE
     let mut cost = ELEMENT * TensorType::from_type(value.r#type())?.elements().unwrap_or(0) as u64;
     for reader in ir::users(value) {
         if let Some(layer) = LinearLayer::of(function, reader)? {
-            cost += (layer.positions() * layer.groups * layer.rows * layer.terms) as u64;
+            cost += layer.products();
         }
     }
     Ok(cost)

@@ -384,15 +384,29 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
             if let Some((RequestedType::Integers(element), level)) = self.asking.input(operation, index)
                 && self.groups.is_integer_born(operand)
             {
-                let by = format!("input {index} of {}", described(operation));
-                let (node, operands) = (operation.node(), operation.operand_count());
                 let as_it_is = Some("the CPU reads the integers as they are");
-                let reader = Some(Reader { operation: node, index, operands, as_it_is });
-                let has_pole = has_pole(self.groups.source(operand));
-                self.all.push(Demand { value: self.name(operand), has_pole, element, level, reader, by });
+                self.demand(operation, (index, operand), (element, level), as_it_is);
             }
         }
         Ok(())
+    }
+
+    /// Adds what is asked of a value for an operand. `as_it_is` says why the operation sees the value as it is, where it does.
+    fn demand(
+        &mut self,
+        operation: OperationRef<'c, 'a>,
+        (index, operand): (usize, Value<'c, 'a>),
+        (element, level): (ActivationType, Level),
+        as_it_is: Option<&'static str>,
+    ) {
+        self.all.push(Demand {
+            value: self.name(operand),
+            has_pole: has_pole(self.groups.source(operand)),
+            element,
+            level,
+            reader: Some(Reader { operation: operation.node(), index, operands: operation.operand_count(), as_it_is }),
+            by: input_of(operation, index),
+        });
     }
 
     fn of_operand(
@@ -402,27 +416,21 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
         (index, element, level): (usize, ActivationType, Level),
     ) -> Result<(), IrError> {
         let operand = operation.operand_at(index)?;
-        let by = format!("input {index} of {}", described(operation));
         if rule.role(operation, index)? != QuantizedRole::Activation || ir::constant_of(operand).is_some() {
             // Types of all inputs are those of activations.
             let explicit = self.asking.names_input(operation, index);
             // 16 bits of weights have been given.
             let is_weight = index == WEIGHTS && LinearLayer::of(self.function, operation)?.is_some();
             if explicit && element == ActivationType::Int16 && !is_weight {
+                let by = input_of(operation, index);
                 self.refused
                     .push(format!("{by} stays as it is: it is a constant, whose type follows from the other inputs"));
             }
             return Ok(());
         }
-        let reader = Reader {
-            operation: operation.node(),
-            index,
-            operands: operation.operand_count(),
-            as_it_is: (index == 0 && rule.result(operation)? == ResultScale::LikeInput)
-                .then_some("its result has the same type"),
-        };
-        let has_pole = has_pole(self.groups.source(operand));
-        self.all.push(Demand { value: self.name(operand), has_pole, element, level, reader: Some(reader), by });
+        let moves = index == 0 && rule.result(operation)? == ResultScale::LikeInput;
+        let as_it_is = moves.then_some("its result has the same type");
+        self.demand(operation, (index, operand), (element, level), as_it_is);
         Ok(())
     }
 
@@ -556,6 +564,11 @@ impl<'c, 'a> Demands<'c, 'a, '_> {
 
 fn is_return(operation: OperationRef<'_, '_>) -> bool {
     operation.operation_name() == RETURN
+}
+
+/// An operand as messages name it.
+fn input_of(operation: OperationRef<'_, '_>, index: usize) -> String {
+    format!("input {index} of {}", described(operation))
 }
 
 /// An operation as messages name it.

@@ -66,7 +66,7 @@ impl Activation {
 pub(super) type Activations = HashMap<usize, Activation>;
 
 pub(super) fn activation_of(activations: &Activations, value: Value<'_, '_>) -> Option<Activation> {
-    activations.get(&(value.to_raw().ptr as usize)).copied()
+    activations.get(&ir::address(value)).copied()
 }
 
 /// What is quantized, and how.
@@ -273,7 +273,7 @@ fn activations(function: OperationRef<'_, '_>, groups: &ScaleGroups<'_, '_>) -> 
         let zero_point = assigned_zero_point(function, source).map_err(PassFailure::Message)?;
         let integer_born = groups.is_integer_born(value);
         let activation = Activation { threshold, bits, narrow, zero_point, integer_born };
-        activations.insert(value.to_raw().ptr as usize, activation);
+        activations.insert(ir::address(value), activation);
     }
     Ok(activations)
 }

@@ -1,6 +1,7 @@
 //! The ways from a value to the Softmaxes that alone read it, through what moves elements or adds to them.
 
 use super::thresholds::value_name;
+use crate::bpu::model::row_major_strides;
 use hb_dialects::{
     ElementType,
     hfloat::{Op, attributes, normalize_axis},
@@ -116,10 +117,10 @@ fn step_of<'c: 'a, 'a>(
     let has_clamp = attributes::activation(reader)?.is_some();
     let (strides, change) = match (Op::of(reader), place) {
         (Some(Op::Reshape | Op::Flatten | Op::Squeeze | Op::Unsqueeze | Op::Identity | Op::Clip), 0) => {
-            (row_major(&to), Change::None)
+            (row_major_strides(&to), Change::None)
         }
         (Some(Op::Transpose), 0) => {
-            let own = row_major(&from);
+            let own = row_major_strides(&from);
             let of = |axis: &i64| usize::try_from(*axis).ok().and_then(|axis| own.get(axis).copied());
             match attributes::perm(reader)?.iter().map(of).collect() {
                 Some(strides) => (strides, Change::None),
@@ -160,17 +161,9 @@ pub(super) fn ends<'v>(values: impl IntoIterator<Item = &'v f32>) -> (f32, f32) 
         .fold((f32::INFINITY, f32::NEG_INFINITY), |(least, greatest), value| (least.min(*value), greatest.max(*value)))
 }
 
-fn row_major(sizes: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; sizes.len()];
-    for axis in (1..sizes.len()).rev() {
-        strides[axis - 1] = strides[axis] * sizes[axis];
-    }
-    strides
-}
-
 /// The strides of a tensor of shape `from` that is read in the shape `to`: 0 where it repeats.
 fn broadcast(from: &[usize], to: &[usize]) -> Vec<usize> {
-    let own = row_major(from);
+    let own = row_major_strides(from);
     let mut strides = vec![0; to.len()];
     for (stride, (size, own)) in strides.iter_mut().rev().zip(from.iter().zip(own).rev()) {
         *stride = if *size == 1 { 0 } else { own };

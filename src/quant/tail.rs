@@ -40,7 +40,7 @@ impl Tail {
         let mut products = 0;
         for operation in ir::body(function).map(ir::operations).unwrap_or_default().into_iter().rev() {
             if let Some(layer) = LinearLayer::of(function, operation)? {
-                products += (layer.positions() * layer.groups * layer.rows * layer.terms) as u64;
+                products += layer.products();
             }
             if multiplies(operation)?
                 || ir::results(operation).into_iter().any(|result| before.contains(&ir::address(result)))

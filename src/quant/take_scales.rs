@@ -4,6 +4,7 @@ use super::{
     clips::{clip_after, may_leave},
     given_ranges::{GivenRange, given_range},
     groups::ScaleGroups,
+    insert_casts::first_result,
     requests::round_result,
     rules::{ResultScale, rule_of},
     thresholds::{ThresholdRange, Thresholds, range_here, value_name, write_range},
@@ -216,11 +217,6 @@ fn erase_unused(values: &[Value<'_, '_>]) {
             unsafe { ir::erase(operation) };
         }
     }
-}
-
-fn first_result<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Value<'c, 'a>, PassFailure> {
-    let result = ir::results(operation).into_iter().next();
-    result.ok_or_else(|| PassFailure::Message(format!("'{}' has no result", operation.node())))
 }
 
 /// What the network makes integers of is wanted as such, also where it ends the network. Which pairs stay depends on that, so it is known first.

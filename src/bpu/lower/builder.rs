@@ -385,14 +385,14 @@ impl<'c: 'a, 'a> Builder<'c, 'a> {
                     ValueForm::Network => tensor,
                     ValueForm::ChannelsLast => self.convert(shape, &TensorScale::None, tensor, ValueForm::Network),
                 };
-                self.floats.insert(value.to_raw().ptr as usize, id);
+                self.floats.insert(ir::address(*value), id);
             }
         }
     }
 
     /// The tensor of an f32 value that the segment computes, in network form.
     pub fn float(&self, value: Value<'c, 'a>) -> Option<TensorId> {
-        self.floats.get(&(value.to_raw().ptr as usize)).copied()
+        self.floats.get(&ir::address(value)).copied()
     }
 
     /// A value as f32 in network form: what the segment computed, or what comes from outside. Truth values and integers of the network are f32 here.

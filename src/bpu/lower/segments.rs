@@ -296,11 +296,20 @@ impl<'c, 'a> Former<'c, 'a> {
             results.extend(ir::results(inside.append_operation(cast)));
         }
         let location = self.segment_location("cpu_casts", step);
-        let end = ir::build(self.context, cpu::Op::Yield.name(), &results, &[], &[], vec![], location)?;
-        inside.append_operation(end);
+        self.insert_cpu_segment(block, (values, &results, types), location)
+    }
+
+    /// Puts a `cpu.segment` with this body before the end of the network; gives its results. The values are what it takes, and what the body yields.
+    fn insert_cpu_segment(
+        &self,
+        block: Block<'c>,
+        (inputs, yielded, types): (&[Value<'c, 'a>], &[Value<'c, 'a>], &[Type<'c>]),
+        location: Location<'c>,
+    ) -> Result<Vec<Value<'c, 'a>>, PassFailure> {
+        block.append_operation(ir::build(self.context, cpu::Op::Yield.name(), yielded, &[], &[], vec![], location)?);
         let region = Region::new();
         region.append_block(block);
-        let segment = ir::build(self.context, cpu::Op::Segment.name(), values, &[], types, vec![region], location)?;
+        let segment = ir::build(self.context, cpu::Op::Segment.name(), inputs, &[], types, vec![region], location)?;
         Ok(ir::results(ir::insert_before(self.end, segment)))
     }
 
@@ -375,13 +384,8 @@ impl<'c, 'a> Former<'c, 'a> {
         let yielded = floats.iter().map(|value| cloner.resolve(*value)).collect::<Result<Vec<_>, _>>()?;
         let inputs = cloner.inputs;
         let location = self.segment_location("cpu", step);
-        let end = ir::build(self.context, cpu::Op::Yield.name(), &yielded, &[], &[], vec![], location)?;
-        inside.append_operation(end);
         let types: Vec<_> = floats.iter().map(|value| value.r#type()).collect();
-        let region = Region::new();
-        region.append_block(block);
-        let segment = ir::build(self.context, cpu::Op::Segment.name(), &inputs, &[], &types, vec![region], location)?;
-        let results = ir::results(ir::insert_before(self.end, segment));
+        let results = self.insert_cpu_segment(block, (&inputs, &yielded, &types), location)?;
         for (float, new) in floats.into_iter().zip(results) {
             self.new_floats.insert(ir::address(float), new);
         }

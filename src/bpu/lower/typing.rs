@@ -179,7 +179,7 @@ fn cast_type(quantize: OperationRef<'_, '_>) -> Result<(usize, Vec<usize>, Eleme
     let result = first_result(quantize)?;
     let r#type = TensorType::from_type(result.r#type()).map_err(|error| error.to_string())?;
     let shape = r#type.static_shape().map_err(|error| error.to_string())?;
-    Ok((result.to_raw().ptr as usize, shape, r#type.element))
+    Ok((ir::address(result), shape, r#type.element))
 }
 
 fn result_of_casts<'c, 'a>(value: Value<'c, 'a>) -> Result<QuantizedValue<'c, 'a>, String> {

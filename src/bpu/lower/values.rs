@@ -1,6 +1,6 @@
 //! Quantized values of the QDQ form, as the lowering reads them.
 
-use crate::bpu::model::{BpuElement, Clamp, TensorScale};
+use crate::bpu::model::{BpuElement, Clamp, TensorScale, row_major_strides};
 use hb_dialects::ir::{Affine, Quantized, Scale};
 use melior::ir::Value;
 use rayon::prelude::*;
@@ -82,7 +82,7 @@ impl QuantizedConstant {
     /// The elements in the order of another permutation of the dimensions.
     pub fn transposed(&self, permutation: &[usize]) -> QuantizedConstant {
         let shape: Vec<usize> = permutation.iter().map(|&i| self.shape[i]).collect();
-        let strides = strides(&self.shape);
+        let strides = row_major_strides(&self.shape);
         let steps: Vec<usize> = permutation.iter().map(|&i| strides[i]).collect();
         let integers = self.integers.as_ref().map(|all| gathered(all, &shape, &steps));
         let scale = match &self.scale {
@@ -98,18 +98,10 @@ impl QuantizedConstant {
 
 /// The elements of an array of this shape in the order of another permutation of its dimensions.
 pub fn permuted<T: Copy + Default + Send + Sync>(all: &[T], shape: &[usize], permutation: &[usize]) -> Vec<T> {
-    let strides = strides(shape);
+    let strides = row_major_strides(shape);
     let sizes: Vec<usize> = permutation.iter().map(|&i| shape[i]).collect();
     let steps: Vec<usize> = permutation.iter().map(|&i| strides[i]).collect();
     gathered(all, &sizes, &steps)
-}
-
-fn strides(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; shape.len()];
-    for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i] * shape[i];
-    }
-    strides
 }
 
 /// `all[Σ index[i] * steps[i]]` for every index of `shape` in row-major order.

@@ -170,6 +170,15 @@ pub fn average_pool_counts(x: &[usize], pool: &AveragePool) -> Result<[Vec<usize
     Ok([count(0), count(1)])
 }
 
+/// How many elements lie between neighbours along each dimension, where the last one is dense.
+pub fn row_major_strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis];
+    }
+    strides
+}
+
 /// The shape two operands broadcast to, as numpy does it.
 ///
 /// # Errors

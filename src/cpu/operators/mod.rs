@@ -27,7 +27,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hb_dialects::hfloat::{self, Op, OpKind, StructuredOp};
-use hb_dialects::ir::{Constant, OperationAttributes, TensorType, body, operations, results};
+use hb_dialects::ir::{Constant, OperationAttributes, TensorType, address, body, operations, results};
 use hb_dialects::{ElementType, cpu, names};
 use melior::ir::operation::OperationLike;
 use melior::ir::{BlockRef, OperationRef, Value, ValueLike};
@@ -183,7 +183,7 @@ pub(crate) fn graph_of_block(
     shown: Option<&[Value<'_, '_>]>,
 ) -> Result<(ExpressionGraph, usize), Error> {
     let mut graph = ExpressionGraph::default();
-    let mut values: HashMap<*const std::ffi::c_void, GraphTensorId> = HashMap::new();
+    let mut values: HashMap<usize, GraphTensorId> = HashMap::new();
     let mut bounded = Vec::new();
     for (position, argument) in hb_dialects::ir::arguments(block).into_iter().enumerate() {
         let input = input_names.get(position).cloned().unwrap_or_else(|| format!("input_{position}"));
@@ -193,17 +193,17 @@ pub(crate) fn graph_of_block(
         if r#type.is_bounded() {
             bounded.push((id, shape.len()));
         }
-        values.insert(key(argument), id);
+        values.insert(address(argument), id);
     }
     for (id, rank) in bounded {
         let sizes = graph.add_input("", ElementType::I64, &[rank])?;
         graph.set_sizes(id, sizes);
     }
-    let find = |name: &str, value: Value<'_, '_>, values: &HashMap<*const std::ffi::c_void, GraphTensorId>| {
+    let find = |name: &str, value: Value<'_, '_>, values: &HashMap<usize, GraphTensorId>| {
         let reason = "uses a value from outside of its function or segment";
-        values.get(&key(value)).copied().ok_or_else(|| Error::invalid(name, reason))
+        values.get(&address(value)).copied().ok_or_else(|| Error::invalid(name, reason))
     };
-    let operands = |operation: OperationRef<'_, '_>, values: &HashMap<*const std::ffi::c_void, GraphTensorId>| {
+    let operands = |operation: OperationRef<'_, '_>, values: &HashMap<usize, GraphTensorId>| {
         let node = operation.node();
         operation.operands().map(|value| find(&node, value, values)).collect::<Result<Vec<GraphTensorId>, Error>>()
     };
@@ -226,7 +226,7 @@ pub(crate) fn graph_of_block(
         }
         for (tensor, value) in tensors.into_iter().zip(found) {
             check_result(&graph, operation, tensor, value)?;
-            values.insert(key(value), tensor);
+            values.insert(address(value), tensor);
         }
     }
     Err(Error::invalid(name, "its body does not end in func.return or a yield"))
@@ -236,10 +236,6 @@ pub(crate) fn graph_of_block(
 fn ends_block(operation: OperationRef<'_, '_>) -> bool {
     let name = operation.operation_name();
     name == names::RETURN || name == hfloat::YIELD || cpu::Op::of(operation) == Some(cpu::Op::Yield)
-}
-
-fn key(value: Value<'_, '_>) -> *const std::ffi::c_void {
-    value.to_raw().ptr
 }
 
 /// The element and shape of a tensor whose shape is known, or how large it can be.

@@ -44,13 +44,6 @@ pub fn export(module: OperationRef<'_, '_>) -> Result<Model, OnnxError> {
     })
 }
 
-/// Identity of an SSA value.
-type Key = usize;
-
-pub(super) fn key(value: MlirValue<'_, '_>) -> Key {
-    value.to_raw().ptr as usize
-}
-
 /// A constant that becomes an initializer when a node reads it.
 struct Constant {
     name: String,
@@ -62,10 +55,10 @@ pub(super) struct Exporter {
     /// The least operator set that has all operators.
     pub(super) opset: i64,
     /// ONNX names of values.
-    pub(super) values: HashMap<Key, String>,
-    constants: HashMap<Key, Constant>,
+    pub(super) values: HashMap<usize, String>,
+    constants: HashMap<usize, Constant>,
     /// Names that results of the function must have, by the value that gets it first.
-    output_names: HashMap<Key, String>,
+    output_names: HashMap<usize, String>,
     value_names: Names,
     node_names: Names,
     pub(super) nodes: Vec<Node>,
@@ -81,7 +74,7 @@ impl Exporter {
             let argument = block.argument(index).map_err(|error| OnnxError::input(&name, error))?.into();
             self.value_names.take(&name);
             inputs.push(value_of(&name, argument)?);
-            self.values.insert(key(argument), name);
+            self.values.insert(ir::address(argument), name);
         }
         let operations = ir::operations(block);
         let returned = operations.last().map(operands).transpose()?.unwrap_or_default();
@@ -89,9 +82,9 @@ impl Exporter {
             return Err(OnnxError::graph(&name, "its return does not fit its results"));
         }
         for (value, name) in returned.iter().zip(&outputs) {
-            let defined_by_node = !self.values.contains_key(&key(*value)) && ir::constant_of(*value).is_none();
+            let defined_by_node = !self.values.contains_key(&ir::address(*value)) && ir::constant_of(*value).is_none();
             if defined_by_node {
-                self.output_names.entry(key(*value)).or_insert_with(|| name.clone());
+                self.output_names.entry(ir::address(*value)).or_insert_with(|| name.clone());
             }
         }
         for operation in &operations {
@@ -139,7 +132,7 @@ impl Exporter {
         let elements = elements.ok_or_else(|| failed(operation, "its value cannot be read"))?;
         let tensor = tensor_of(operation, &elements)?;
         let constant = Constant { name: operation.node(), tensor };
-        self.constants.insert(key(result(operation)?), constant);
+        self.constants.insert(ir::address(result(operation)?), constant);
         Ok(())
     }
 
@@ -247,10 +240,10 @@ impl Exporter {
         let (input, value) = (operand(operation)?, result(operation)?);
         let r#type = TensorType::from_type(value.r#type())?;
         let quantized = quantized(operation, &r#type)?;
-        if let Some(constant) = self.constants.get(&key(input)) {
+        if let Some(constant) = self.constants.get(&ir::address(input)) {
             let tensor = integers(&constant.tensor, &quantized).map_err(|reason| failed(operation, reason))?;
             let name = constant.name.clone();
-            self.constants.insert(key(value), Constant { name: format!("{name}/quantized"), tensor });
+            self.constants.insert(ir::address(value), Constant { name: format!("{name}/quantized"), tensor });
             return Ok(());
         }
         if quantized.bits > 16 {
@@ -308,35 +301,35 @@ impl Exporter {
     /// Constants of integers that a cast declares to be quantized.
     fn storage_cast(&mut self, operation: OperationRef) -> Result<(), OnnxError> {
         let (input, value) = (operand(operation)?, result(operation)?);
-        let Some(constant) = self.constants.get(&key(input)) else {
+        let Some(constant) = self.constants.get(&ir::address(input)) else {
             return Err(failed(operation, "only constants can be cast to quantized ones in ONNX"));
         };
         let (name, tensor) = (constant.name.clone(), constant.tensor.clone());
-        self.constants.insert(key(value), Constant { name, tensor });
+        self.constants.insert(ir::address(value), Constant { name, tensor });
         Ok(())
     }
 
     /// Name of a value that a node reads.
     pub(super) fn operand(&mut self, value: MlirValue) -> Result<String, OnnxError> {
-        if let Some(name) = self.values.get(&key(value)) {
+        if let Some(name) = self.values.get(&ir::address(value)) {
             return Ok(name.clone());
         }
-        let Some(constant) = self.constants.get(&key(value)) else {
+        let Some(constant) = self.constants.get(&ir::address(value)) else {
             return Err(OnnxError::model("the function reads a value that nothing in it defines"));
         };
         let (name, tensor) = (constant.name.clone(), constant.tensor.clone());
         let name = self.initializer(&name, tensor);
-        self.values.insert(key(value), name.clone());
+        self.values.insert(ir::address(value), name.clone());
         Ok(name)
     }
 
     /// Names the result of a node: as the function's result if it is one, else as the node.
     pub(super) fn define(&mut self, value: MlirValue, node: &str) -> String {
-        let name = match self.output_names.get(&key(value)) {
+        let name = match self.output_names.get(&ir::address(value)) {
             Some(name) => name.clone(),
             None => self.value_name(node),
         };
-        self.values.insert(key(value), name.clone());
+        self.values.insert(ir::address(value), name.clone());
         name
     }
 

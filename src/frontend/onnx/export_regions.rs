@@ -8,7 +8,7 @@ use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value as MlirValue};
 
 use super::error::OnnxError;
-use super::export::{Exporter, failed, key, value_of};
+use super::export::{Exporter, failed, value_of};
 use super::model::{Attribute, Graph, Node};
 
 impl Exporter {
@@ -76,14 +76,14 @@ impl Exporter {
         let arguments = ir::arguments(block);
         for (argument, value) in arguments.iter().skip(own).zip(captured) {
             let name = self.operand(*value)?;
-            self.values.insert(key(*argument), name);
+            self.values.insert(ir::address(*argument), name);
         }
         let (nodes, initializers) = (std::mem::take(&mut self.nodes), std::mem::take(&mut self.initializers));
         let mut inputs = Vec::new();
         for (number, argument) in arguments.iter().take(own).enumerate() {
             let name = self.value_name(&format!("{node}/input_{number}"));
             inputs.push(value_of(&name, *argument)?);
-            self.values.insert(key(*argument), name);
+            self.values.insert(ir::address(*argument), name);
         }
         for inner in ir::operations(block) {
             self.operation(inner)?;

@@ -76,15 +76,19 @@ impl Tail {
     }
 }
 
-/// Whether an operation is a layer: it multiplies by weights, or activations by each other as matrices.
+/// Whether an operation is a layer: it multiplies by weights, once or in each step of a sequence, or activations by each other as matrices.
 fn multiplies(operation: OperationRef<'_, '_>) -> Result<bool, IrError> {
+    // The recurrent ones have no rule: the CPU computes them.
+    if matches!(Op::of(operation), Some(Op::MatMul | Op::Lstm | Op::Gru | Op::Rnn)) {
+        return Ok(true);
+    }
     let Some(rule) = row_of(operation)? else { return Ok(false) };
     for index in 0..operation.operand_count() {
         if matches!(rule.role(operation, index)?, QuantizedRole::Weight { .. }) {
             return Ok(true);
         }
     }
-    Ok(matches!(Op::of(operation), Some(Op::MatMul | Op::Lstm | Op::Gru | Op::Rnn)))
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -105,19 +109,43 @@ mod tests {
         return %4 : tensor<1x4xf32>
     }"#;
 
-    fn tail() -> Tail {
+    /// What feeds a recurrent layer, which the CPU computes, and what follows it.
+    const RECURRENT: &str = r#"func.func @main(%x: tensor<3x1x4xf32>) -> tensor<3x1x1x2xf32> {
+        %w = hfloat.constant dense<0.5> : tensor<1x6x4xf32> loc("w")
+        %r = hfloat.constant dense<0.5> : tensor<1x6x2xf32> loc("r")
+        %b = hfloat.constant dense<0.5> : tensor<1x12xf32> loc("b")
+        %s = hfloat.constant dense<3> : tensor<1xi32> loc("s")
+        %h = hfloat.constant dense<0.0> : tensor<1x1x2xf32> loc("h")
+        %0 = hfloat.mul %x, %x : (tensor<3x1x4xf32>, tensor<3x1x4xf32>) -> tensor<3x1x4xf32> loc("before")
+        %1, %2 = hfloat.gru %0, %w, %r, %b, %s, %h {hidden_size = 2 : si64} : (tensor<3x1x4xf32>, tensor<1x6x4xf32>, tensor<1x6x2xf32>, tensor<1x12xf32>, tensor<1xi32>, tensor<1x1x2xf32>) -> (tensor<3x1x1x2xf32>, tensor<1x1x2xf32>) loc("recurrent")
+        %3 = hfloat.mul %1, %1 : (tensor<3x1x1x2xf32>, tensor<3x1x1x2xf32>) -> tensor<3x1x1x2xf32> loc("after")
+        return %3 : tensor<3x1x1x2xf32>
+    }"#;
+
+    fn tail(text: &str) -> Tail {
         let context = hb_dialects::context();
-        let module = melior::ir::Module::parse(&context, TWO_LAYERS).expect("the text parses");
+        let module = melior::ir::Module::parse(&context, text).expect("the text parses");
         Tail::of(network(&module).unwrap()).unwrap()
+    }
+
+    fn values(tail: Tail) -> Vec<String> {
+        let mut values: Vec<String> = tail.values.into_iter().collect();
+        values.sort();
+        values
     }
 
     #[test]
     fn what_no_layer_follows_is_the_tail() {
-        let mut values: Vec<String> = tail().values.into_iter().collect();
-        values.sort();
-        assert_eq!(values, ["moved", "scaled", "second"]);
+        assert_eq!(values(tail(TWO_LAYERS)), ["moved", "scaled", "second"]);
         // Products of the two matrices.
-        assert_eq!(tail().products, 8 * 4 + 4 * 4);
+        assert_eq!(tail(TWO_LAYERS).products, 8 * 4 + 4 * 4);
+    }
+
+    #[test]
+    fn what_a_recurrent_layer_reads_is_no_tail() {
+        let values = values(tail(RECURRENT));
+        assert!(values.contains(&"after".to_owned()), "{values:?}");
+        assert!(!values.contains(&"before".to_owned()) && !values.contains(&"x".to_owned()), "{values:?}");
     }
 
     #[test]

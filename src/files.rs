@@ -2,10 +2,11 @@
 //!
 //! A result is written into a temporary file in the folder of its destination and renamed over it: a rename within one file system
 //! is atomic, so a reader sees the old file or the new one, and a run that dies leaves neither a half-written file nor a lost old one.
+//! Links are followed. What is no file, such as `/dev/null`, `/dev/stdout` or a pipe, is written to and stays what it is.
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
@@ -188,16 +189,13 @@ impl FileSet {
         if self.staged.iter().any(|(staged, _)| staged == path) {
             return Err(FileError::WrittenTwice { path: path.to_owned() });
         }
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        std::fs::create_dir_all(folder)
-            .map_err(|source| FileError::CreateFolder { folder: folder.to_owned(), source })?;
+        let folder = folder_aside(path);
+        std::fs::create_dir_all(&folder)
+            .map_err(|source| FileError::CreateFolder { folder: folder.clone(), source })?;
         if self.staged.is_empty() {
-            remove_leftovers(folder);
+            remove_leftovers(&folder);
         }
-        let file = temporary_file(folder).map_err(|source| FileError::Write { path: path.to_owned(), source })?;
+        let file = temporary_file(&folder).map_err(|source| FileError::Write { path: path.to_owned(), source })?;
         self.staged.push((path.to_owned(), Contents::Open(BufWriter::new(file))));
         Ok(StagedFile(self.staged.len() - 1))
     }
@@ -226,7 +224,7 @@ impl FileSet {
     /// Begins a folder that the caller fills, for contents of many files: gives where it lies until the commit, when it takes the place of
     /// what `path` is then.
     pub fn begin_folder(&mut self, path: &Path) -> Result<PathBuf, FileError> {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent = parent(path);
         let failed = |source| FileError::CreateFolder { folder: path.to_owned(), source };
         std::fs::create_dir_all(parent).map_err(failed)?;
         let folder = TemporaryFolder::within(parent).map_err(failed)?;
@@ -256,12 +254,41 @@ impl FileSet {
         for (path, contents) in std::mem::take(&mut self.staged) {
             if let Contents::Open(writer) = contents {
                 let file = writer.into_inner().map_err(|error| error.into_error());
-                let placed = file.and_then(|file| file.persist(&path).map_err(|error| error.error));
+                let placed = file.and_then(|file| place_file(&path, file));
                 placed.map_err(|source| FileError::Write { path, source })?;
             }
         }
         Ok(())
     }
+}
+
+/// The folder that a path names something in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether a path names something that no file may take the place of: a device, a pipe, a socket.
+fn is_written_through(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// Where the bytes lie that will be this path's.
+fn folder_aside(path: &Path) -> PathBuf {
+    if is_written_through(path) {
+        return std::env::temp_dir();
+    }
+    path.canonicalize().map_or_else(|_| parent(path).to_owned(), |file| parent(&file).to_owned())
+}
+
+/// Gives a file its name. Where that is a link, what it leads to is replaced.
+fn place_file(path: &Path, mut file: NamedTempFile) -> std::io::Result<()> {
+    if is_written_through(path) {
+        file.rewind()?;
+        std::io::copy(&mut file, &mut File::options().write(true).open(path)?)?;
+        return Ok(());
+    }
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    file.persist(place).map(|_| ()).map_err(|error| error.error)
 }
 
 /// Gives a folder its name. What had the name before is moved aside and deleted.
@@ -273,8 +300,7 @@ fn place_folder(path: &Path, TemporaryFolder { folder, .. }: TemporaryFolder) ->
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
     }
     if path.exists() {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let old = TemporaryFolder::within(parent)?;
+        let old = TemporaryFolder::within(parent(path))?;
         std::fs::rename(path, old.path().join("old"))?;
     }
     std::fs::rename(folder.path(), path)?;
@@ -387,6 +413,26 @@ mod tests {
         write_atomically(&path, b"new").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert_eq!(names(path.parent().unwrap()), ["a.bin"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_what_is_no_file_stays_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, link, socket) = (folder.path().join("store"), folder.path().join("link"), folder.path().join("s"));
+        std::fs::create_dir(&store).unwrap();
+        std::fs::write(store.join("a"), b"old").unwrap();
+        std::os::unix::fs::symlink(store.join("a"), &link).unwrap();
+        write_atomically(&link, b"new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(store.join("a")).unwrap(), b"new");
+        assert_eq!(names(&store), ["a"]);
+        // A socket cannot be opened, a device can. Root may replace either by a file, and must not.
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(matches!(write_atomically(&socket, b"new"), Err(FileError::Write { .. })));
+        assert!(!std::fs::metadata(&socket).unwrap().is_file());
+        write_atomically(Path::new("/dev/null"), b"new").unwrap();
+        assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::configuration::{
 use super::given_scales::GivenScales;
 use super::images::{Channels, ImageForm};
 use super::log::tell_names;
-use super::sample_source::{SampleSource, question_ranges};
+use super::sample_source::{SampleSource, of_infinite_sample, question_ranges};
 use super::samples::{self, SampleInput};
 use super::samples_apart::tell_mixed;
 use super::{precision_search, types};
@@ -299,7 +299,8 @@ impl NetworkStages<'_> {
         let mut calibrated =
             evidence::calibrate(function, &executable, &samples, (&self.method(is_quantized), ranges), &|| {
                 progress.advance(1);
-            })?;
+            })
+            .map_err(|error| of_infinite_sample(error, &source, &executable))?;
         if let Some(evidence) = &mut calibrated.evidence
             && let Some(values) = judged_values(network)?
         {
@@ -311,6 +312,12 @@ impl NetworkStages<'_> {
                 );
             }
             evidence.judge_before_selections(&self.judged(network)?, &samples)?;
+        }
+        if is_first && calibrated.evidence.as_ref().is_some_and(Evidence::is_one_answer) {
+            tracing::warn!(
+                "the float network gives the same outputs for all samples, which are too small or too much alike: the precision that is told \
+                 below says nothing of other inputs"
+            );
         }
         given.show(&mut calibrated.first.nodes);
         let sample = source.read(&executable, 0)?;

@@ -133,7 +133,8 @@ impl NetworkStages<'_> {
     fn compile_stored(&self, mut module: Module<'_>, path: &Path) -> Result<CompilationOutcome, CompileError> {
         if let Some(last) = self.stages.stop_after.filter(|last| *last < Stage::Lower) {
             return Err(fault(format!(
-                "{}: the stored model is past {last}; lower and compile are left",
+                "--skip or --stop-after cannot be used with -m {}: the run would end after {last}, but the stored model is past that, and only \
+                 lower and compile are left; leave the option out, or give --stop-after lower",
                 path.display()
             )));
         }

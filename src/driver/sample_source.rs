@@ -1,6 +1,8 @@
 //! Where calibration samples come from, and what is odd about them.
 
-use super::configuration::{CheckedInput, question_constant, question_normalized, question_samples};
+use super::configuration::{
+    CheckedInput, question_constant, question_magnitude, question_normalized, question_samples,
+};
 use super::samples;
 use crate::cpu::{Array, FloatExecutable};
 use crate::float::own_normalization::own_normalizations;
@@ -45,6 +47,32 @@ impl SampleSource {
     }
 }
 
+/// `error`, by the file that holds what makes values infinite, where it is the samples.
+pub(super) fn of_infinite_sample(
+    error: CalibrationError,
+    source: &SampleSource,
+    executable: &FloatExecutable,
+) -> CalibrationError {
+    let value = match &error {
+        CalibrationError::NotFinite { value, constant: None, .. } => value,
+        CalibrationError::NotANumber { output, constant: None } => output,
+        _ => return error,
+    };
+    let is_infinite = |index: &usize| {
+        let arrays = source.read(executable, *index).unwrap_or_default();
+        arrays.iter().any(|array| array.to_f64().iter().any(|value| value.is_infinite()))
+    };
+    match (0..source.len()).find(is_infinite) {
+        Some(index) => CalibrationError::Sample {
+            sample: source.name(index).replace('\t', ", "),
+            reason: format!(
+                "it holds infinity, which makes the value of '{value}' infinite or no number; correct or remove the file"
+            ),
+        },
+        None => error,
+    }
+}
+
 /// Asks in the log about samples that the preprocessing contradicts, or that cannot belong to the network.
 pub(super) fn question_ranges(
     source: &SampleSource,
@@ -57,21 +85,19 @@ pub(super) fn question_ranges(
     }
     let normalizations = own_normalizations(function)?;
     let count = source.len().min(QUESTIONED_SAMPLES);
-    let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); inputs.len()];
-    let mut is_one_value = vec![true; inputs.len()];
+    let mut seen = vec![Seen::default(); inputs.len()];
     for index in 0..count {
-        for ((range, one), array) in ranges.iter_mut().zip(&mut is_one_value).zip(source.read(executable, index)?) {
-            *one &= array.len() > 1 && array.element() == ElementType::F32;
-            for value in array.to_f64() {
-                *range = (range.0.min(value), range.1.max(value));
-            }
+        for (seen, array) in seen.iter_mut().zip(source.read(executable, index)?) {
+            seen.see(&array);
         }
     }
     let elements = executable.inputs().map(|(_, element, _)| element);
-    for (((input, (least, most)), is_one_value), element) in inputs.iter().zip(ranges).zip(is_one_value).zip(elements) {
+    for ((input, seen), element) in inputs.iter().zip(seen).zip(elements) {
         // Integers cannot be as small as a normalization may want them.
-        let own = normalizations.iter().find(|own| own.input == input.name && element == ElementType::F32);
-        if is_one_value && least == most {
+        let is_float = element == ElementType::F32;
+        let own = normalizations.iter().find(|own| own.input == input.name && is_float);
+        let Seen { least, most, .. } = seen;
+        if is_float && seen.has_many && least == most {
             tracing::warn!(
                 "{}; give samples of what the network is used for",
                 question_constant(&input.name, count, least)
@@ -82,7 +108,47 @@ pub(super) fn question_ranges(
             );
         } else if let Some(doubt) = own.and_then(|own| question_normalized(own, least, most)) {
             tracing::warn!("{doubt}; divide the samples by 255 if the network was trained on those");
+        } else if is_float
+            && !seen.is_mask()
+            && let Some(doubt) = question_magnitude(&input.name, least.abs().max(most.abs()))
+        {
+            tracing::warn!("{doubt}; the precision that is told below holds for such values alone: check the samples");
         }
     }
     Ok(())
+}
+
+/// What was seen of the samples of an input.
+#[derive(Clone)]
+struct Seen {
+    least: f64,
+    most: f64,
+    /// Whether there are several elements.
+    has_many: bool,
+    /// Whether there are elements between the ends.
+    has_between: bool,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { least: f64::INFINITY, most: f64::NEG_INFINITY, has_many: true, has_between: false }
+    }
+}
+
+impl Seen {
+    fn see(&mut self, array: &Array) {
+        self.has_many &= array.len() > 1;
+        for value in array.to_f64() {
+            let (least, most) = (self.least.min(value), self.most.max(value));
+            // What was an end and is none any more lies between, too.
+            let inner = |seen: f64| seen.is_finite() && seen != least && seen != most;
+            self.has_between |= [self.least, self.most, value].into_iter().any(inner);
+            (self.least, self.most) = (least, most);
+        }
+    }
+
+    /// Whether elements have one of two values, of which one may be as good as infinite.
+    fn is_mask(&self) -> bool {
+        !self.has_between
+    }
 }

@@ -32,6 +32,14 @@ const TO_NHWC: [i64; 4] = [0, 2, 3, 1];
 const LARGEST_PICTURE: usize = 4096;
 /// What is added to the name of an input for that which says the region of a picture (manual, "input_source").
 const REGION_ENDING: &str = "_roi";
+/// Behind the name of an nv12 image: its plane of luma, and that of both chroma.
+const PLANE_ENDINGS: [&str; 2] = ["_y", "_uv"];
+
+/// What is added to the name of an image that comes as `r#type`, for the inputs of the deployed model that take its place.
+pub fn image_endings(r#type: InputType, resized: bool) -> Vec<&'static str> {
+    let planes: &[&str] = if r#type == InputType::Nv12 { &PLANE_ENDINGS } else { &[""] };
+    planes.iter().copied().chain(resized.then_some(REGION_ENDING)).collect()
+}
 /// Left, top, right, bottom.
 const REGION_SHAPE: [usize; 2] = [1, 4];
 
@@ -109,7 +117,11 @@ impl ImagePlan {
     fn planes(&self, [n, h, w]: [usize; 3]) -> Vec<Plane> {
         let plane = |ending, block, channels| Plane { ending, block, shape: [n, h / block, w / block, channels] };
         match self.planes {
-            true => vec![plane("_y", 1, 1), plane("_uv", 2, 2)],
+            true => PLANE_ENDINGS
+                .into_iter()
+                .zip([(1, 1), (2, 2)])
+                .map(|(ending, (block, channels))| plane(ending, block, channels))
+                .collect(),
             false => vec![plane("", 1, self.colours)],
         }
     }

@@ -13,7 +13,7 @@ mod fuse_normalizations;
 mod fuse_scales;
 mod image_conversion;
 mod infer_shapes;
-mod insert_image;
+pub mod insert_image;
 mod insert_preprocessing;
 pub mod own_normalization;
 pub mod preprocessing;

@@ -144,6 +144,13 @@ impl Evidence {
         &self.judged
     }
 
+    /// Whether the float network gives the same for all of several samples that judge: then they say nothing of its use.
+    pub fn is_one_answer(&self) -> bool {
+        let Some((first, others)) = self.outputs.split_first() else { return false };
+        !others.is_empty()
+            && others.iter().flat_map(|other| first.iter().zip(other)).all(|(one, other)| alike(one, other))
+    }
+
     /// Takes what judges in place of the outputs from the float network, by an executable of it that gives that.
     ///
     /// # Errors
@@ -161,6 +168,14 @@ impl Evidence {
     pub(super) fn shown(&self) -> &[Vec<Array>] {
         self.selected_from.as_deref().unwrap_or(&self.outputs)
     }
+}
+
+/// Whether two arrays differ by no more than float32 rounds.
+fn alike(one: &Array, other: &Array) -> bool {
+    let (one, other) = (one.to_f64(), other.to_f64());
+    let largest = one.iter().filter(|value| value.is_finite()).fold(0f64, |most, value| most.max(value.abs()));
+    let same = |(a, b): (&f64, &f64)| a == b || (a - b).abs() <= f64::from(f32::EPSILON) * largest;
+    one.len() == other.len() && one.iter().zip(&other).all(same)
 }
 
 /// Measures a float function on samples, by an executable of it that observes everything, and writes the thresholds of the first chooser as

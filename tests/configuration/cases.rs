@@ -281,6 +281,14 @@ fn names_that_are_given_twice() {
     );
 }
 
+/// One sentence tells it, not a second one of what the first one makes.
+#[test]
+fn a_key_of_quant_config_that_is_given_twice() {
+    let text = base_with(15, "  quant_config: {node_config: {a: {type: int8, type: int16}}}");
+    let told = read(&text).expect_err("a key twice").to_string();
+    assert!(told.lines().count() == 1 && told.contains("'type' is given twice"), "{told}");
+}
+
 #[test]
 fn a_node_is_asked_for_one_processor() {
     let both = BASE.replace("march: 'nash-e'\n", "march: 'nash-e'\n  run_on_cpu: a;b\n  run_on_bpu: b\n");

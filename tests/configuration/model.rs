@@ -25,6 +25,27 @@ fn mismatch(text: &str, model: &[ModelInput], fragments: &[&str]) {
     }
 }
 
+/// The planes of an image have names of their own.
+#[test]
+fn a_plane_with_the_name_of_an_input() {
+    let text = |name: &str| {
+        format!(
+            "model_parameters: {{onnx_model: model.onnx, march: nash-e}}\n\
+             input_parameters: {{input_name: im;{name}, input_type_train: rgb;featuremap, input_type_rt: nv12;featuremap, input_layout_train: NHWC;NHWC}}\n\
+             calibration_parameters: {{cal_data_dir: samples;samples, calibration_type: max}}\n"
+        )
+    };
+    let model = |name: &str| {
+        let image = declared("im", &[Some(1), Some(8), Some(8), Some(3)], "float");
+        [image, declared(name, &[Some(1), Some(4)], "float")]
+    };
+    for name in ["im_y", "im_uv"] {
+        let what = format!("input 'im': a part of its image becomes the input '{name}', and the model has an input");
+        mismatch(&text(name), &model(name), &["input_type_rt", &what, "rename one of them"]);
+    }
+    read(&text("im_roi")).expect("sound").check_against(&facts(&model("im_roi"))).expect("there is no region");
+}
+
 #[test]
 fn against_the_model() {
     let shape = [None, Some(3), Some(224), None];

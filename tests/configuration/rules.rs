@@ -34,6 +34,16 @@ fn unknown_parameters_get_a_suggestion() {
         "17:3",
         &["compiler_parameters.optimise_level: no such parameter; did you mean 'optimize_level'?"],
     );
+    // What was told by its wrong name, place or group is not told again as missing.
+    let once = |text: &str, told: &str| {
+        let lines = errors(text);
+        assert!(lines.len() == 1 && lines[0].contains(told), "{lines:#?}");
+    };
+    once(&BASE.replace("mean_value", "mean_values"), "did you mean 'mean_value'?");
+    once(&BASE.replace("cal_data_dir", "calib_data_dir"), "did you mean 'cal_data_dir'?");
+    once(&BASE.replace("input_parameters", "input_paramters"), "did you mean 'input_parameters'?");
+    once(&(BASE.replace("  march: 'nash-e'\n", "") + "march: nash-e\n"), "outside of its group");
+    once(&(BASE.replace("  march: 'nash-e'\n", "") + "  march: nash-e\n"), "move it to model_parameters");
     refused(&base_with(17, "  zzzzzzzzzz: 1"), "17:3", &["no such parameter; see docs/configuration.md"]);
     refused(
         &base_with(17, "  norm_type: 'no_preprocess'"),

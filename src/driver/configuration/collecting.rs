@@ -7,7 +7,7 @@ use super::keys::ParameterState;
 use super::parameters::{
     CAL_DATA_DIR, CALIBRATION_TYPE, CORE_NUM, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, MARCH, PARAMETERS,
 };
-use super::problem::{Location, Severity, suggestion};
+use super::problem::{Location, Severity, nearest, suggestion};
 use super::reading::{Document, Raw, Step};
 use super::table::{Group, Parameter, ParameterKind, Required};
 use super::values::{self, FaultyValues, ParameterValue, Surroundings, ValueFault};
@@ -33,11 +33,20 @@ pub fn collect(checker: &mut Checker, document: &Document, environment: &Environ
     };
     let march = stated(entries, &MARCH).map(ToString::to_string).unwrap_or_default();
     let march_is = named_target(march.trim());
-    let mut collector = Collector { checker, document, environment, entries, places: HashMap::new(), march: march_is };
+    let mut collector = Collector {
+        checker,
+        document,
+        environment,
+        entries,
+        places: HashMap::new(),
+        meant: Vec::new(),
+        march: march_is,
+    };
     collector.report_duplicates();
     for (index, (name, value)) in entries.iter().enumerate() {
         collector.group(index, &name.to_string(), value);
     }
+    collector.take_meant();
     for parameter in PARAMETERS {
         collector.report_missing(parameter);
     }
@@ -61,6 +70,8 @@ struct Collector<'a> {
     entries: &'a [(Raw, Raw)],
     /// Where the parameters that were seen stand.
     places: HashMap<&'static str, [Step; 2]>,
+    /// The parameters that names which are wrong were told to be meant for, and where those stand.
+    meant: Vec<(&'static Parameter, Location)>,
     /// What `march` is, where it is no target here.
     march: NamedTarget,
 }
@@ -85,8 +96,13 @@ impl Collector<'_> {
 
     fn group(&mut self, index: usize, name: &str, value: &Raw) {
         let location = self.document.group_location(index);
-        let Some(group) = Group::named(name) else {
-            return self.unknown_group(location, name, value);
+        let group = match Group::named(name) {
+            Some(group) => group,
+            // What was meant is read as that, where it is not there as well.
+            None => match self.unknown_group(location, name, value).filter(|group| !self.has_group(*group)) {
+                Some(group) => group,
+                None => return,
+            },
         };
         // That it is there twice has been reported.
         if self.checker.groups.contains_key(&group) {
@@ -158,22 +174,31 @@ impl Collector<'_> {
         Some(self.document.locate_in_text(steps, text, offset))
     }
 
-    fn unknown_group(&mut self, location: Location, name: &str, value: &Raw) {
+    fn has_group(&self, group: Group) -> bool {
+        self.entries.iter().any(|(name, _)| name.to_string() == group.name())
+    }
+
+    /// Tells what is wrong with the name of a group; gives the group that was meant.
+    fn unknown_group(&mut self, location: Location, name: &str, value: &Raw) -> Option<Group> {
         if let Some(key) = foreign_key(name) {
-            return self.foreign(location, name.to_owned(), key, value);
+            self.foreign(location, name.to_owned(), key, value);
+            return None;
         }
         let known: Vec<&str> = Group::ALL.iter().map(|group| group.name()).collect();
-        let fault = match Parameter::named(name) {
-            Some(parameter) => ValueFault::new(
-                "the parameter is outside of its group",
-                format!("move it into {}, indented", parameter.group.name()),
-            ),
-            None => ValueFault::new(
-                "no such group",
-                suggestion(name, known.iter().copied(), &format!("the groups are {}", known.join(", "))),
-            ),
+        let (fault, meant) = match Parameter::named(name) {
+            Some(parameter) => {
+                self.meant.push((parameter, location));
+                let remedy = format!("move it into {}, indented", parameter.group.name());
+                (ValueFault::new("the parameter is outside of its group", remedy), None)
+            }
+            None => {
+                let otherwise = format!("the groups are {}", known.join(", "));
+                let fault = ValueFault::new("no such group", suggestion(name, known.iter().copied(), &otherwise));
+                (fault, nearest(name, known).and_then(Group::named))
+            }
         };
         self.checker.report(location, name.to_owned(), fault, Severity::Error);
+        meant
     }
 
     fn unknown_parameter(&mut self, steps: [Step; 2], group: Group, name: &str, raw: &Raw) {
@@ -183,6 +208,9 @@ impl Collector<'_> {
         if let Some(key) = foreign_key(name) {
             return self.foreign(location, subject, key, raw);
         }
+        let meant = Parameter::named(name)
+            .or_else(|| Parameter::named(nearest(name, PARAMETERS.iter().map(|parameter| parameter.name))?));
+        self.meant.extend(meant.map(|parameter| (parameter, location)));
         let fault = match Parameter::named(name) {
             // Releases disagree about the group of what the manual does not have.
             Some(parameter) if parameter.since.is_some() => {
@@ -211,6 +239,14 @@ impl Collector<'_> {
             None => {}
             Some(Ok(note)) => self.checker.report(location, subject, note, Severity::Warning),
             Some(Err(fault)) => self.checker.report(location, subject, fault, Severity::Error),
+        }
+    }
+
+    /// What was told by a wrong name is not told again as missing.
+    fn take_meant(&mut self) {
+        for (parameter, location) in std::mem::take(&mut self.meant) {
+            let holds = Holds::Fault(Vec::new());
+            self.checker.given.entry(parameter.name).or_insert(Given { location, holds, idle: false, comma: None });
         }
     }
 

@@ -5,7 +5,7 @@ use super::keys::Word;
 use super::model_check::{ModelInput, declared_shape, static_shape};
 use super::parameters::{
     CAL_DATA_DIR, CAL_IMAGE_PREPROCESSING, CALIBRATION_TYPE, CalibrationType, INPUT_LAYOUT_TRAIN, INPUT_NAME,
-    INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, MARCH, MEAN_VALUE, ONNX_MODEL, OPTIMIZE_LEVEL,
+    INPUT_SHAPE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, MARCH, MEAN_VALUE, NORM_TYPE, ONNX_MODEL, OPTIMIZE_LEVEL,
     OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, SCALE_VALUE, WORKING_DIR,
 };
 use super::table::{Group, Parameter, ParameterDefault, Status};
@@ -34,8 +34,9 @@ impl ConfigurationExtent {
 }
 
 /// What the model cannot tell of images, beside the parameters that are guessed or left out in the simple form.
-static HINTS: [(&Parameter, &str); 4] = [
+static HINTS: [(&Parameter, &str); 5] = [
     (&INPUT_TYPE_TRAIN.parameter, "guessed: rgb or bgr, as the network was trained"),
+    (&NORM_TYPE.parameter, "data_mean_and_scale  # what is done with the numbers below; no_preprocess: nothing"),
     (&MEAN_VALUE.parameter, "'123.675 116.28 103.53'  # per channel, on pixels of 0 to 255"),
     (&SCALE_VALUE.parameter, "'0.01712475 0.017507 0.01742919'  # 1 / standard deviation"),
     (&CAL_IMAGE_PREPROCESSING.parameter, "center_crop  # if the samples are JPEG or PNG"),

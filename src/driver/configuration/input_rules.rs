@@ -349,6 +349,7 @@ pub fn shape_faults(input: &InputSettings, shape: Option<&[u64]>, label: &str) -
             fault(&INPUT_TYPE_RT, what, "use another type, or a model of even height and width");
         }
     }
+    let stated = if input.get(&INPUT_SHAPE).is_some() { "correct input_shape if that is wrong, or " } else { "" };
     let channels = match (type_rt.channels(), shape) {
         (Some(channels), None) => Some(channels),
         (None, None) => None,
@@ -357,7 +358,7 @@ pub fn shape_faults(input: &InputSettings, shape: Option<&[u64]>, label: &str) -
             match (expected, actual) {
                 (Some(_), None) => {
                     let what = format!("{label}: {type_rt} needs a shape of rank 4, not {}", joined(shape));
-                    fault(&INPUT_TYPE_RT, what, "use featuremap for data that is no image");
+                    fault(&INPUT_TYPE_RT, what, &format!("{stated}use featuremap for data that is no image"));
                 }
                 (Some(expected), Some(actual)) if expected != actual => {
                     let what = format!(
@@ -365,7 +366,7 @@ pub fn shape_faults(input: &InputSettings, shape: Option<&[u64]>, label: &str) -
                         layout.name(),
                         joined(shape)
                     );
-                    fault(&INPUT_LAYOUT_TRAIN, what, "correct the layout or the type");
+                    fault(&INPUT_LAYOUT_TRAIN, what, &format!("{stated}correct the layout or the type"));
                 }
                 (None, None) if normalized => {
                     let what = format!("{label}: a featuremap of shape {} can only have no_preprocess", joined(shape));

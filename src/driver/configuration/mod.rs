@@ -39,7 +39,7 @@ pub use optimization::Optimization;
 pub use parameters::*;
 pub use problem::{Location, Problem, Problems, Severity, counted, printable, suggestion};
 pub use quant_config::{QuantConfig, Ranges, StatedChooser, StatedMethod, StatedTypes};
-pub use questions::{question_constant, question_normalized, question_samples};
+pub use questions::{question_constant, question_magnitude, question_normalized, question_samples};
 pub use schema::schema;
 pub use source_text::LARGEST_FILE;
 pub use table::{

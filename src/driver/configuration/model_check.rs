@@ -11,6 +11,7 @@ use super::table::{Multiplicity, Named, Parameter, ParameterKind};
 use super::values::ParameterValue;
 use super::{Configuration, InputType, Optimization, StatedTypes};
 use crate::bpu::lower::border::Removable;
+use crate::float::insert_image::image_endings;
 use crate::frontend::ModelFiles;
 use hb_dialects::pass::word;
 
@@ -148,7 +149,24 @@ impl Configuration {
                 problems.push(self.problem(&INPUT_SOURCE, what, "use ddr or pyramid, or a model that takes one"));
             }
         }
+        self.check_planes(&checked, &mut problems);
         if problems.is_empty() { Ok(checked) } else { Err(Problems(problems)) }
+    }
+
+    /// The planes of images and their regions have names that no other input may have.
+    fn check_planes(&self, inputs: &[CheckedInput], problems: &mut Vec<Problem>) {
+        for input in inputs {
+            for ending in image_endings(*input.get(&INPUT_TYPE_RT), input.resized) {
+                let part = format!("{}{ending}", input.name);
+                if !ending.is_empty() && inputs.iter().any(|other| other.name == part) {
+                    let what = format!(
+                        "input '{}': a part of its image becomes the input '{part}', and the model has an input of that name",
+                        input.name
+                    );
+                    problems.push(self.problem(&INPUT_TYPE_RT, what, "rename one of them in the model"));
+                }
+            }
+        }
     }
 }
 

@@ -320,10 +320,14 @@ impl Reading {
     fn node_types(&mut self, raw: &Raw, steps: &[Step], label: &str) -> StatedTypes {
         const ANY: [DataType; 3] = [DataType::Int8, DataType::Int16, DataType::Float16];
         let mut types = StatedTypes::default();
-        for (index, key, value) in self.entries(raw, steps, label) {
+        let entries = self.entries(raw, steps, label);
+        let both = ["type", "qtype"].iter().all(|name| entries.iter().any(|(_, key, _)| key == name));
+        for (index, key, value) in entries {
             let here = [steps, &[Step::Value(index)]].concat();
             let number = key.strip_prefix("input").and_then(|digits| digits.parse::<usize>().ok());
             match (key.as_str(), number) {
+                // One of them twice is told of the whole file.
+                ("type" | "qtype", _) if types.all.is_some() && !both => {}
                 ("type" | "qtype", _) if types.all.is_some() => {
                     self.report(&here, format!("{label} has both type and qtype"), "keep one, they mean the same");
                 }

@@ -19,6 +19,9 @@ const CENTRE: f64 = 128.0;
 const SLACK: f64 = 0.1;
 /// Samples that use less than this part of the expected range are not what it is expected of.
 const LEAST_USE: f64 = 0.02;
+/// Largest magnitudes of samples that networks are trained on lie between these; masks of the largest float apart.
+const LARGEST_USUAL: f64 = 1e7;
+const SMALLEST_USUAL: f64 = 1e-5;
 
 /// Asks about the numbers of an image input.
 pub fn ask(checker: &mut Checker, input: &InputSettings, label: &str) {
@@ -82,6 +85,16 @@ pub fn question_constant(input: &str, samples: usize, value: f64) -> String {
         "input '{input}': nothing but {value} in the first {}, so that its range is not known",
         counted(samples, "sample")
     )
+}
+
+/// What is doubtful about samples whose largest magnitude is far from anything that networks are trained on. All layers follow it, so that
+/// the precision that is found for such samples says nothing of others.
+pub fn question_magnitude(input: &str, largest: f64) -> Option<String> {
+    let doubt = if largest > LARGEST_USUAL { "large" } else { "small" };
+    let unusual = largest > LARGEST_USUAL || (largest > 0.0 && largest < SMALLEST_USUAL);
+    unusual.then(|| {
+        format!("input '{input}': the largest magnitude in the samples is {largest:.4e}, which is too {doubt} for what networks are trained on")
+    })
 }
 
 /// Why samples between `least` and `most` are hardly what the network was trained on, whose input is an image and its preprocessing.

@@ -502,6 +502,13 @@ mod tests {
     }
 
     #[test]
+    fn control_characters_are_located() {
+        let error = Document::parse(b"a: 1\r\nb:\t2\0\n").expect_err("must fail");
+        assert_eq!(error.location, at(2, 5));
+        assert!(error.what.contains("U+0000"), "{error:?}");
+    }
+
+    #[test]
     fn tabs_are_explained() {
         let error = fails("a:\n\tb: 1\n");
         assert_eq!(error.location.line, 2);

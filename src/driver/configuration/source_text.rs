@@ -26,6 +26,11 @@ pub fn decoded(bytes: &[u8]) -> Result<&str, ReadError> {
         let location = location_of_byte(bytes, error.valid_up_to());
         ReadError::new(location, "the file is not UTF-8 text", "save it as UTF-8")
     })?;
+    let is_no_text = |character: char| character.is_control() && !"\t\n\r\u{85}".contains(character);
+    if let Some((offset, character)) = text.char_indices().find(|(_, character)| is_no_text(*character)) {
+        let what = format!("the file holds the control character U+{:04X}, which no text does", u32::from(character));
+        return Err(ReadError::new(location_of_byte(bytes, offset), what, "remove it, or save the file as UTF-8 text"));
+    }
     if let Some(offset) = text.find(AT) {
         let what = "the file holds the character U+E000, which means nothing";
         return Err(ReadError::new(location_of_byte(bytes, offset), what, "remove it"));

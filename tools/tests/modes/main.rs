@@ -8,6 +8,7 @@ mod placement;
 mod precision;
 mod samples;
 mod stages;
+mod template;
 
 use hb::frontend::onnx;
 use hb::frontend::onnx::model::Dimension;

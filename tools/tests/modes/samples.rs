@@ -89,11 +89,8 @@ fn an_integer_input_has_integer_samples() {
     assert!(errors.contains("d.npy") && errors.contains("0.5"), "{errors}");
 }
 
-/// A network that normalizes by itself, and samples that it cannot mean.
-#[test]
-fn samples_that_cannot_belong_to_the_network() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let folder = folder.path();
+/// A network that normalizes by itself, its configuration, and a folder for its samples.
+fn save_normalizing(folder: &Path) {
     let value = |name: &str| tensor(name, ElementType::F32, &[1, 3, 4, 4]);
     let constant =
         |values: &[f32], shape: &[usize]| Tensor::from_f32s(values).reshaped(shape.to_vec()).expect("a tensor");
@@ -120,12 +117,29 @@ fn samples_that_cannot_belong_to_the_network() {
                 compiler_parameters:\n  jobs: 1\n";
     std::fs::write(folder.join("cfg.yaml"), yaml).expect("a file");
     std::fs::create_dir(folder.join("samples")).expect("a folder");
+}
+
+/// 48 values from 0 to 255.
+fn pixels() -> Vec<f32> {
+    (0..48).map(|index| (index * 37 % 256) as f32).collect()
+}
+
+fn save_sample(folder: &Path, name: &str, values: &[f32]) {
+    let array = Array::from_values(&[1, 3, 4, 4], values).expect("an array");
+    std::fs::write(folder.join("samples").join(name), npy::encode(&array).expect("encodes")).expect("a file");
+}
+
+/// Samples that a network which normalizes by itself cannot mean.
+#[test]
+fn samples_that_cannot_belong_to_the_network() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    save_normalizing(folder);
     let compile = |values: &[f32]| {
-        let array = Array::from_values(&[1, 3, 4, 4], values).expect("an array");
-        std::fs::write(folder.join("samples/only.npy"), npy::encode(&array).expect("encodes")).expect("a file");
+        save_sample(folder, "only.npy", values);
         run(folder, "hb_compile", &["-c", "cfg.yaml"])
     };
-    let pixels: Vec<f32> = (0..48).map(|index| (index * 37 % 256) as f32).collect();
+    let pixels = pixels();
     let told = |values: &[f32]| text(&compile(values).stderr);
     let doubt = "which the network's own normalization makes";
     let shown = told(&pixels);
@@ -140,4 +154,42 @@ fn samples_that_cannot_belong_to_the_network() {
     let output = compile(&[f32::NAN; 48]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("only.npy: it holds NaN"), "{}", text(&output.stderr));
+}
+
+/// Samples judge themselves: where they are nothing like what a network is used for, the precision that is found says nothing, and that is told.
+#[test]
+fn samples_far_from_all_others_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    save_normalizing(folder);
+    let compile = |factor: f32| {
+        for (name, offset) in [("a.npy", 0.0), ("b.npy", 7.0)] {
+            let values: Vec<f32> =
+                pixels().iter().map(|pixel| (pixel / 255.0 - 0.5 + offset / 255.0) * factor).collect();
+            save_sample(folder, name, &values);
+        }
+        run(folder, "hb_compile", &["-c", "cfg.yaml"])
+    };
+    let (magnitude, alike) = ("the largest magnitude in the samples is", "gives the same outputs for all samples");
+    let shown = text(&compile(1.0).stderr);
+    assert!(!shown.contains(magnitude) && !shown.contains(alike), "{shown}");
+    let shown = text(&compile(1e30).stderr);
+    assert!(shown.contains(magnitude) && shown.contains("too large") && !shown.contains(alike), "{shown}");
+    let shown = text(&compile(1e-30).stderr);
+    assert!(shown.contains(magnitude) && shown.contains("too small") && shown.contains(alike), "{shown}");
+    // Two values, of which one is as good as infinite, are those of a mask.
+    for name in ["a.npy", "b.npy"] {
+        let values: Vec<f32> = (0..48).map(|index| if index % 5 == name.len() % 3 { -1e9 } else { 0.0 }).collect();
+        save_sample(folder, name, &values);
+    }
+    let shown = text(&run(folder, "hb_compile", &["-c", "cfg.yaml"]).stderr);
+    assert!(!shown.contains(magnitude), "{shown}");
+    // Infinity is told by the file, not by the node where it shows.
+    let mut values = pixels();
+    values[5] = f32::INFINITY;
+    save_sample(folder, "b.npy", &values);
+    let output = run(folder, "hb_compile", &["-c", "cfg.yaml"]);
+    let shown = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(shown.contains("b.npy: it holds infinity, which makes the value of"), "{shown}");
 }

@@ -105,6 +105,15 @@ fn skipped_steps_leave_what_is_there_by_then() {
     assert!(exists("_ptq_model.onnx") && !exists("_quantized_model.bc") && !exists(".hbm"));
     done(folder.path(), "hb_compile", &["-c", "cfg.yaml", "--skip", "compile"]);
     assert!(exists("_quantized_model.bc") && !exists(".hbm"));
+    // What is stored has no stage left that would be skipped.
+    let stored = folder.path().join("model_output/digits_quantized_model.bc").display().to_string();
+    let output = run(folder.path(), "hb_compile", &["-c", "cfg.yaml", "-m", &stored, "--skip", "compile"]);
+    let shown = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        shown.contains("--skip or --stop-after cannot be used with -m") && shown.contains("after place"),
+        "{shown}"
+    );
 }
 
 /// Nobody makes files in `/proc`, not even root.

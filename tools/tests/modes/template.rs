@@ -56,10 +56,10 @@ fn the_manuals_template_compiles() {
     let (input, result) = (&report["inputs"][0], &report["outputs"][0]);
     assert_eq!((&input["name"], &input["element_type"]), (&"data".into(), &"uint8".into()));
     assert_eq!(input["shape"], serde_json::json!([1, 224, 224, 3]));
-    // The Transpose is removed by its name, then the Dequantize by its type.
-    assert_eq!(result["element_type"], "int8");
-    assert_eq!(result["shape"], serde_json::json!([1, 8, 28, 28]));
-    assert!(result["quantization"]["scales"][0].as_f64().is_some_and(|scale| scale > 0.0), "{report:#}");
+    // The Transpose is gone; the template gives the Dequantize by its type, too, and names win.
+    assert_eq!((&result["element_type"], &result["shape"]), (&"float32".into(), &serde_json::json!([1, 8, 28, 28])));
     let warnings = json(&output)["warnings"].to_string();
-    assert!(warnings.contains("pyramid does not give input_type_rt 'yuv444'"), "{warnings}");
+    for warning in ["pyramid does not give input_type_rt 'yuv444'", "so remove_node_type is not used"] {
+        assert!(warnings.contains(warning), "{warnings} holds {warning}");
+    }
 }

@@ -29,16 +29,20 @@ pub enum FileError {
         "{path} is what this run reads, and a result would replace it; give the results another folder or other names"
     )]
     ReplacesInput { path: PathBuf },
+    #[error(
+        "{path} holds files that are no results of an earlier run, and would be replaced; give the results another folder"
+    )]
+    Foreign { path: PathBuf },
     #[error("a file of another set of results has no place in this one")]
     NotStaged,
     #[error("standard output cannot be written: {0}")]
     StandardOutput(std::io::Error),
 }
 
-/// Writes a text to standard output. A closed pipe is the reader's choice, not a fault.
-pub fn print(text: &str) -> Result<(), FileError> {
+/// Writes a text, or bytes, to standard output. A closed pipe is the reader's choice, not a fault.
+pub fn print(text: impl AsRef<[u8]>) -> Result<(), FileError> {
     let mut output = std::io::stdout();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+    match output.write_all(text.as_ref()).and_then(|()| output.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(FileError::StandardOutput(error)),
         _ => Ok(()),
     }
@@ -134,9 +138,9 @@ impl FileSet {
     }
 
     /// No files yet, and never one in the place of these, which are read.
-    pub fn beside(inputs: &[&Path]) -> Self {
+    pub fn beside(inputs: &[impl AsRef<Path>]) -> Self {
         let mut set = Self::new();
-        set.inputs.extend(inputs.iter().filter_map(|path| path.canonicalize().ok()));
+        set.inputs.extend(inputs.iter().filter_map(|path| path.as_ref().canonicalize().ok()));
         set
     }
 
@@ -222,8 +226,15 @@ impl FileSet {
     }
 
     /// Begins a folder that the caller fills, for contents of many files: gives where it lies until the commit, when it takes the place of
-    /// what `path` is then.
-    pub fn begin_folder(&mut self, path: &Path) -> Result<PathBuf, FileError> {
+    /// what `path` is then. What is there now must be a folder in which `is_own` holds of every file.
+    pub fn begin_folder(&mut self, path: &Path, is_own: impl Fn(&Path) -> bool) -> Result<PathBuf, FileError> {
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if self.inputs.iter().any(|input| input.starts_with(path)) {
+            return Err(FileError::ReplacesInput { path: path.clone() });
+        }
+        if path.exists() && !holds_only(path, &is_own) {
+            return Err(FileError::Foreign { path: path.clone() });
+        }
         let parent = parent(path);
         let failed = |source| FileError::CreateFolder { folder: path.to_owned(), source };
         std::fs::create_dir_all(parent).map_err(failed)?;
@@ -265,6 +276,18 @@ impl FileSet {
 /// The folder that a path names something in.
 fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether `is_own` holds of every file in a folder and those below it. Links are no own files.
+fn holds_only(folder: &Path, is_own: &impl Fn(&Path) -> bool) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.into_iter().all(|entry| {
+        entry.is_ok_and(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => holds_only(&entry.path(), is_own),
+            Ok(kind) => kind.is_file() && is_own(&entry.path()),
+            Err(_) => false,
+        })
+    })
 }
 
 /// Whether a path names something that no file may take the place of: a device, a pipe, a socket.
@@ -347,6 +370,10 @@ impl TemporaryFolder {
 fn remove_leftovers(folder: &Path) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY)) {
+        // What is neither was not made here, and a pipe would keep whoever opens it.
+        if !entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir()) {
+            continue;
+        }
         // Held until it is gone, so that no other run takes it for its own.
         let Some(_held) = File::open(entry.path()).ok().filter(|file| file.try_lock().is_ok()) else { continue };
         let _ = match entry.file_type() {
@@ -490,15 +517,56 @@ mod tests {
         let path = folder.path().join("data");
         for content in ["old", "new"] {
             let mut set = FileSet::new();
-            let aside = set.begin_folder(&path).unwrap();
+            let aside = set.begin_folder(&path, |_| true).unwrap();
             std::fs::write(aside.join(content), content).unwrap();
             assert!(names(&path_or_empty(&path)).iter().all(|name| name != content));
             set.commit().unwrap();
             assert_eq!(names(&path), [content]);
         }
         assert_eq!(names(folder.path()), ["data"]);
-        FileSet::new().begin_folder(&path).unwrap();
+        FileSet::new().begin_folder(&path, |_| true).unwrap();
         assert_eq!(names(folder.path()), ["data"]);
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        let is_own = |file: &Path| file.extension().is_some_and(|extension| extension == "npy");
+        std::fs::create_dir_all(path.join("x")).unwrap();
+        std::fs::write(path.join("x/0.npy"), b"1").unwrap();
+        let begin = |set: &mut FileSet| set.begin_folder(&path, is_own);
+        begin(&mut FileSet::new()).unwrap();
+        for read in [path.clone(), path.join("x")] {
+            assert!(matches!(begin(&mut FileSet::beside(&[read])), Err(FileError::ReplacesInput { .. })));
+        }
+        std::fs::write(path.join("labels.txt"), b"1").unwrap();
+        assert!(matches!(begin(&mut FileSet::new()), Err(FileError::Foreign { .. })));
+        std::fs::remove_file(path.join("labels.txt")).unwrap();
+        #[cfg(unix)]
+        {
+            // A link leads to the folder that is replaced, and stays a link.
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink(&path, &link).unwrap();
+            let mut set = FileSet::new();
+            let aside = set.begin_folder(&link, is_own).unwrap();
+            std::fs::write(aside.join("new"), b"2").unwrap();
+            set.commit().unwrap();
+            assert!(link.is_symlink());
+            assert_eq!(names(&path), ["new"]);
+        }
+    }
+
+    /// Who opens a pipe waits for the other end.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_that_is_named_like_a_leftover_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join(".hb-pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        write_atomically(&folder.path().join("a"), b"1").unwrap();
+        assert_eq!(names(folder.path()), [".hb-pipe", "a"]);
     }
 
     /// The folder, or one that is empty where there is none.

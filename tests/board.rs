@@ -235,7 +235,7 @@ fn segments_of_compiled_networks() {
         std::fs::write(&file, text).unwrap();
         let configuration = Configuration::read(&file, &Environment::of_this_machine()).unwrap();
         let console = Console::new(Verbosity::Quiet);
-        compile(&configuration, &Stages { console: &console, stop_after: None }).unwrap();
+        compile(&configuration, &Stages::all(&console)).unwrap();
         let networks = segments(&Hbm::open(&folder.path().join("net.hbm")).unwrap());
         assert!(networks.len() >= 2, "{nodes:?}: {} segments on the CPU", networks.len());
         let failures = compare(&networks, &emulate(folder.path(), &networks));

@@ -85,7 +85,7 @@ compiler_parameters: {optimize_level: O2}
     let path = folder.join("config.yaml");
     std::fs::write(&path, text).unwrap();
     let configuration = Configuration::read(&path, &Environment::of_this_machine()).unwrap();
-    compile(&configuration, &Stages { console: &Console::new(Verbosity::Quiet), stop_after: None }).unwrap();
+    compile(&configuration, &Stages::all(&Console::new(Verbosity::Quiet))).unwrap();
 }
 
 #[test]

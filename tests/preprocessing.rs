@@ -473,7 +473,7 @@ compiler_parameters: {jobs: 1}
 ";
     std::fs::write(path("m.yaml"), text).unwrap();
     let configuration = Configuration::read(&path("m.yaml"), &Environment::of_this_machine()).unwrap();
-    compile(&configuration, &Stages { console: &Console::new(Verbosity::Quiet), stop_after: None }).unwrap();
+    compile(&configuration, &Stages::all(&Console::new(Verbosity::Quiet))).unwrap();
     let model = open(&path("out/m.hbm"), &OpenOptions { detail: Detail::Races, ..OpenOptions::default() }).unwrap();
     let inputs = model.executor.inputs().iter().map(|input| (input.name.as_str(), input.element_type, input.shape()));
     let expected = [
@@ -644,7 +644,7 @@ compiler_parameters: {{jobs: 1, input_source: {{image: {source}, features: ddr}}
     let compiled = |source: &str, prefix: &str| {
         std::fs::write(path("m.yaml"), text(source, prefix)).unwrap();
         let configuration = Configuration::read(&path("m.yaml"), &Environment::of_this_machine()).unwrap();
-        compile(&configuration, &Stages { console: &Console::new(Verbosity::Quiet), stop_after: None }).unwrap();
+        compile(&configuration, &Stages::all(&Console::new(Verbosity::Quiet))).unwrap();
         open(&path(&format!("out/{prefix}.hbm")), &OpenOptions { detail: Detail::Races, ..OpenOptions::default() })
             .unwrap()
     };

@@ -55,6 +55,14 @@ bool hbHfloatBoundsSizes(MlirAttribute attribute, void (*keep)(intptr_t, const i
   keep(bounds.getSizes().size(), bounds.getSizes().data(), user);
   return true;
 }
+// False when the type is no tensor of a known rank.
+bool hbRankedTensorSizes(MlirType type, void (*keep)(intptr_t, const int64_t *, void *), void *user) {
+  auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(unwrap(type));
+  if (!tensor)
+    return false;
+  keep(tensor.getShape().size(), tensor.getShape().data(), user);
+  return true;
+}
 // The spelling of an enum attribute of the dialect, or a null string.
 MlirStringRef hbHfloatEnumName(MlirAttribute attribute) {
   llvm::StringRef name;

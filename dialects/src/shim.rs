@@ -1,7 +1,7 @@
 //! The functions of `dialects/cpp`.
 
 use mlir_sys::{
-    MlirAttribute, MlirContext, MlirDialectRegistry, MlirLocation, MlirOperation, MlirStringRef, MlirValue,
+    MlirAttribute, MlirContext, MlirDialectRegistry, MlirLocation, MlirOperation, MlirStringRef, MlirType, MlirValue,
 };
 use std::ffi::{c_char, c_int, c_void};
 
@@ -55,6 +55,7 @@ unsafe extern "C" {
     pub fn hbHfloatClampBounds(attribute: MlirAttribute, lower: *mut f64, upper: *mut f64) -> bool;
     pub fn hbHfloatBoundsGet(context: MlirContext, count: isize, sizes: *const i64) -> MlirAttribute;
     pub fn hbHfloatBoundsSizes(attribute: MlirAttribute, keep: KeepNumbers, user: *mut c_void) -> bool;
+    pub fn hbRankedTensorSizes(r#type: MlirType, keep: KeepNumbers, user: *mut c_void) -> bool;
     pub fn hbHfloatEnumName(attribute: MlirAttribute) -> MlirStringRef;
     pub fn hbNashAttribute(context: MlirContext, kind: c_int, count: isize, numbers: *const i64) -> MlirAttribute;
     pub fn hbNashNumbers(attribute: MlirAttribute, kind: c_int, keep: KeepNumbers, user: *mut c_void) -> bool;

@@ -16,7 +16,7 @@ func.func @bpu(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
 }
 
 // CHECK-LABEL: func.func @no_hardware_form
-// CHECK: hfloat.lrn {{.*}}{hfloat.placement = "cpu", hfloat.placement_reason = "'hfloat.lrn' has no hardware form", size = 3 : si64}
+// CHECK: hfloat.lrn {{.*}}{hfloat.placement = "cpu", hfloat.placement_reason = "LRN has no form on the BPU.", size = 3 : si64}
 func.func @no_hardware_form(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
   %0 = hfloat.lrn %x {size = 3 : si64} : (tensor<2x4xf32>) -> tensor<2x4xf32> loc("LRN_0")
   return %0 : tensor<2x4xf32>

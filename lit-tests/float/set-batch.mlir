@@ -82,3 +82,26 @@ func.func @sizes(%x: tensor<1x1x4xf32>) -> tensor<1x2x4xf32> {
       : (tensor<1x3x4xf32>, tensor<2xi64>, tensor<2xi64>, tensor<2xi64>, tensor<2xi64>) -> tensor<1x2x4xf32> loc("Slice_1")
   return %1 : tensor<1x2x4xf32>
 }
+
+// -----
+
+// What is inserted beside the samples is taken away again, not they; a reshape leaves them the dimension that is nothing but they.
+// CHECK-LABEL: func.func @sizes_of_one
+// CHECK-SAME: -> (tensor<2x4x8xf32>, tensor<32x2xf32>)
+// CHECK: hfloat.unsqueeze %{{.*}} : (tensor<4x2x8xf32>, tensor<1xi64>) -> tensor<4x1x2x8xf32>
+// CHECK: hfloat.squeeze %{{.*}} : (tensor<4x1x2x8xf32>, tensor<1xi64>) -> tensor<4x2x8xf32>
+// CHECK: hfloat.transpose %{{.*}} : (tensor<4x2x8xf32>) -> tensor<2x4x8xf32>
+// CHECK: hfloat.transpose %{{.*}} : (tensor<2x4x8xf32>) -> tensor<4x8x2xf32>
+// CHECK: %[[SHAPE:.*]] = hfloat.constant dense<[32, 2]> : tensor<2xi64>
+// CHECK: hfloat.reshape %{{.*}}, %[[SHAPE]] : (tensor<4x8x2xf32>, tensor<2xi64>) -> tensor<32x2xf32>
+func.func @sizes_of_one(%x: tensor<1x4x8xf32>) -> (tensor<1x4x8xf32>, tensor<32x1xf32>) {
+  %axes = hfloat.constant dense<1> : tensor<1xi64>
+  %0 = hfloat.transpose %x {perm = array<i64: 1, 0, 2>} : (tensor<1x4x8xf32>) -> tensor<4x1x8xf32> loc("Transpose_0")
+  %1 = hfloat.unsqueeze %0, %axes : (tensor<4x1x8xf32>, tensor<1xi64>) -> tensor<4x1x1x8xf32> loc("Unsqueeze_1")
+  %2 = hfloat.squeeze %1, %axes : (tensor<4x1x1x8xf32>, tensor<1xi64>) -> tensor<4x1x8xf32> loc("Squeeze_2")
+  %3 = hfloat.transpose %2 {perm = array<i64: 1, 0, 2>} : (tensor<4x1x8xf32>) -> tensor<1x4x8xf32> loc("Transpose_3")
+  %4 = hfloat.transpose %3 {perm = array<i64: 1, 2, 0>} : (tensor<1x4x8xf32>) -> tensor<4x8x1xf32> loc("Transpose_4")
+  %s = hfloat.constant dense<[32, 1]> : tensor<2xi64>
+  %5 = hfloat.reshape %4, %s : (tensor<4x8x1xf32>, tensor<2xi64>) -> tensor<32x1xf32> loc("Reshape_5")
+  return %3, %5 : tensor<1x4x8xf32>, tensor<32x1xf32>
+}

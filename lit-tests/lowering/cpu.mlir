@@ -17,7 +17,7 @@ func.func @main(%x: tensor<1x4xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %5 = bpu.dequantize %4
 // BPU-NEXT:     %1 = cpu.segment(%0) {
 // BPU-NEXT:       %3 = hfloat.constant dense<1>
-// BPU-NEXT:       %4 = hfloat.cum_sum %arg1, %3 {hfloat.placement = "cpu", hfloat.placement_reason = "'hfloat.cum_sum' has no hardware form", hfloat.threshold = 4.000000e+00 : f64}
+// BPU-NEXT:       %4 = hfloat.cum_sum %arg1, %3 {hfloat.placement = "cpu", hfloat.placement_reason = "CumSum has no form on the BPU.", hfloat.threshold = 4.000000e+00 : f64}
 // BPU-NEXT:     %2 = bpu.segment(%1) {
 // BPU-NEXT:       %3 = bpu.quantize %arg1
 // BPU-NEXT:       %4 = bpu.lookup %3 {table = array}

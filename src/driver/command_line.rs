@@ -6,6 +6,7 @@ use super::configuration::{
 };
 use super::progress::Verbosity;
 use super::run;
+use crate::files::print;
 use crate::frontend::ModelFiles;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -234,7 +235,7 @@ impl CommandLine {
         for pair in self.input_shape.chunks(2) {
             let [name, shape] = pair else { continue };
             if shape_of(shape).is_none() {
-                let example = "give positive sizes separated by x, such as 1x3x224x224";
+                let example = "give positive sizes separated by x, such as 1x3x224x224, of at most 2^31 elements";
                 faults.push(format!("--input-shape {name}: '{shape}' is not a shape; {example}"));
             }
             shapes.push((name.clone(), shape.clone()));
@@ -297,10 +298,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 /// `--help-config`
 fn explain(parameter: &str) -> u8 {
     match parameter_help(parameter) {
-        Ok(text) => {
-            println!("{text}");
-            DONE
-        }
+        Ok(text) => match print(format!("{text}\n")) {
+            Ok(()) => DONE,
+            Err(error) => {
+                eprintln!("error: {error}");
+                AT_FAULT
+            }
+        },
         Err(error) => {
             eprintln!("error: --help-config: {error}");
             WRONG_USAGE

@@ -19,6 +19,7 @@ use hb_dialects::registry::ResultScale;
 use melior::ir::operation::OperationLike;
 use melior::ir::{OperationRef, Value, ValueLike};
 use rayon::prelude::*;
+use std::collections::HashSet;
 use std::thread::JoinHandle;
 
 /// Why levels could not be compared.
@@ -174,11 +175,12 @@ fn readers<'c: 'a, 'a>(value: Value<'c, 'a>) -> Vec<OperationRef<'c, 'a>> {
     found
 }
 
-/// The user's nodes that went into the operations of a network that compute.
+/// The user's nodes that went into the operations of a network that compute, each once.
 pub fn user_nodes(function: OperationRef<'_, '_>) -> Vec<String> {
     let operations = ir::body(function).map(ir::operations).unwrap_or_default().into_iter();
     let computing = operations.filter(|operation| Op::of(*operation).is_some_and(|op| op != Op::Constant));
-    computing.flat_map(|operation| operation.origin().nodes).collect()
+    let mut seen = HashSet::new();
+    computing.flat_map(|operation| operation.origin().nodes).filter(|node| seen.insert(node.clone())).collect()
 }
 
 /// The operators of the user's nodes, by the names of the nodes.

@@ -2,8 +2,9 @@
 
 use super::compare::{self, BackgroundRun, NodeFacts};
 use super::configuration::{
-    ADVICE, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE, INPUT_TYPE_RT, INPUT_TYPE_TRAIN,
-    LAYER_OUT_DUMP, MARCH, MEAN_VALUE, OUTPUT_MODEL_FILE_PREFIX, Problems, SCALE_VALUE, WORKING_DIR, counted,
+    ADVICE, CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, INPUT_LAYOUT_TRAIN, INPUT_SPACE_AND_RANGE,
+    INPUT_TYPE_RT, INPUT_TYPE_TRAIN, LAYER_OUT_DUMP, MARCH, MEAN_VALUE, OUTPUT_MODEL_FILE_PREFIX, Problems,
+    SCALE_VALUE, WORKING_DIR, counted,
 };
 use super::editing;
 use super::fidelity::{self, ProgramCheck};
@@ -12,6 +13,7 @@ use super::log::tell_names;
 use super::outcome::{CompilationOutcome, Prediction};
 use super::progress::Console;
 use super::quantize::Reference;
+use super::samples::SampleFiles;
 use super::{accuracy, package, provenance, report, tables};
 use crate::bpu::lower::border;
 use crate::cpu::{Array, Error as CpuError, ExecutableOptions, FloatExecutable, KernelCache, Observe};
@@ -34,8 +36,10 @@ use melior::{
     Context,
     ir::{Module, OperationRef},
 };
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -105,9 +109,24 @@ pub struct Stages<'a> {
     pub console: &'a Console,
     /// The last stage to run; none for all.
     pub stop_after: Option<Stage>,
+    /// The stored model that is compiled in place of that of the configuration.
+    pub stored: Option<&'a Path>,
+}
+
+impl<'a> Stages<'a> {
+    /// All of them, on the model of the configuration.
+    pub fn all(console: &'a Console) -> Self {
+        Self { console, stop_after: None, stored: None }
+    }
 }
 
 impl Stages<'_> {
+    /// Results, none of which takes the place of what is read.
+    pub fn beside_what_is_read(&self, configuration: &Configuration) -> FileSet {
+        let stored = self.stored.map(Path::to_owned);
+        FileSet::beside(&configuration.files_read().into_iter().chain(stored).collect::<Vec<_>>())
+    }
+
     /// Runs one stage between its lines in the log.
     pub fn run<T, E>(&self, stage: Stage, work: impl FnOnce() -> Result<T, E>) -> Result<T, CompileError>
     where
@@ -185,7 +204,7 @@ pub(super) fn compile_network<'c>(
     let network =
         NetworkStages { nodes, kinds, reshaped, ..NetworkStages::new(context, configuration, target, stages) };
     // Everything is written at the end, so that a failed compilation leaves no half of a result.
-    let mut files = FileSet::beside(&configuration.model_files().paths());
+    let mut files = stages.beside_what_is_read(configuration);
     network.write_model(&original, "_original_float_model.onnx", &mut files)?;
     drop(original);
     let mut outcome = CompilationOutcome::default();
@@ -211,6 +230,8 @@ pub(super) struct NetworkStages<'a> {
     reshaped: Reshaped,
     /// The code of the float network serves its QDQ form, too.
     kernels: Arc<KernelCache>,
+    /// The folders of samples, once they were looked into.
+    pub(super) opened: OnceCell<SampleFiles>,
 }
 
 impl<'a> NetworkStages<'a> {
@@ -229,6 +250,7 @@ impl<'a> NetworkStages<'a> {
             kinds: Kinds::default(),
             reshaped: Reshaped::default(),
             kernels: Arc::default(),
+            opened: OnceCell::new(),
         }
     }
 }
@@ -442,7 +464,11 @@ impl NetworkStages<'_> {
         outcome.rows = compare::node_rows(&outcome.nodes, &float, &calibrated, &quantized);
         outcome.outputs = compare::output_rows(function, &float, &calibrated, &quantized);
         tracing::debug!("nodes, compared on one sample:\n{}", tables::node_table(&outcome.rows));
-        tracing::info!("outputs, compared on one sample:\n{}", tables::output_table(&outcome.outputs));
+        let compared_on = match *self.configuration.get(&CALIBRATION_TYPE) {
+            CalibrationType::Skip => "random numbers, which say nothing of the accuracy on real data",
+            _ => "one sample",
+        };
+        tracing::info!("outputs, compared on {compared_on}:\n{}", tables::output_table(&outcome.outputs));
         let levels = accuracy::Levels { float: &float, calibrated: &calibrated, quantized: &quantized };
         let judgement = outcome.judgement.as_ref();
         let text = accuracy::accuracy(&outcome.nodes, &outcome.rows, &outcome.outputs, levels, judgement);
@@ -571,7 +597,7 @@ mod tests {
     #[test]
     fn errors_are_wrapped_once() {
         let console = Console::new(Verbosity::Quiet);
-        let stages = Stages { console: &console, stop_after: Some(Stage::Place) };
+        let stages = Stages { stop_after: Some(Stage::Place), ..Stages::all(&console) };
         let plain = stages.run(Stage::Lower, || Err::<(), _>("Conv_3: too large")).expect_err("fails");
         assert_eq!(plain.to_string(), "lower: Conv_3: too large");
         let own = stages.run(Stage::Lower, || Err::<(), _>(CompileError::Options("x".into()))).expect_err("fails");

@@ -3,7 +3,7 @@
 use super::command_line::{AT_FAULT, DONE, WRONG_USAGE};
 use super::configuration::{ConfigurationExtent, generated, march_of, printable};
 use super::import::{load_model, model_inputs};
-use crate::files::write_atomically;
+use crate::files::{print, write_atomically};
 use crate::frontend::ModelFiles;
 use clap::Parser;
 use std::ffi::OsString;
@@ -55,11 +55,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return if error.use_stderr() { WRONG_USAGE } else { DONE };
         }
     };
-    match generate(&command_line) {
-        Ok(file) => {
-            println!("wrote {file}; correct it, then run hb_compile --config {file}");
-            DONE
-        }
+    let told = |file: &str| {
+        let text = format!("wrote {file}; correct it, then run hb_compile --config {file}\n");
+        print(text).map_err(|error| error.to_string())
+    };
+    match generate(&command_line).and_then(told) {
+        Ok(()) => DONE,
         Err(error) => {
             eprintln!("error: {}", printable(&error));
             AT_FAULT

@@ -6,6 +6,7 @@
 
 use super::compare::{NodeFacts, network, run_segments};
 use super::compile::{NetworkStages, StageError};
+use super::configuration::MOST_ELEMENTS;
 use crate::bpu::interpreter;
 use crate::bpu::lower::Placement;
 use crate::bpu::model::Segment;
@@ -141,7 +142,12 @@ pub(super) fn deployed_sample(
             continue;
         }
         let r#type = TensorType::from_type(argument.r#type())?;
-        let (element, count) = (r#type.element.storage(), r#type.static_shape()?.iter().product::<usize>());
+        let (element, shape) = (r#type.element.storage(), r#type.static_shape()?);
+        let count = shape.iter().try_fold(1usize, |count, size| count.checked_mul(*size));
+        let count = count.filter(|count| *count as u64 <= MOST_ELEMENTS).ok_or_else(|| {
+            let reason = format!("input '{name}': a sample of shape {shape:?} has more than {MOST_ELEMENTS} elements");
+            ExecutionError(reason)
+        })?;
         let bytes = count * element.bytes();
         let named = own.iter().position(|own| *own == name).and_then(|index| sample.get(index));
         // Each sample of a batch is of the only input, whatever it is called.
@@ -353,7 +359,7 @@ func.func @main(%x: tensor<1x2x4x4xf32> {{hfloat.name = "x"}}) -> (tensor<1x2x4x
     fn check_quantized(context: &Context, qdq: Module<'_>, mut module: Module<'_>) -> Result<(), String> {
         let (configuration, console) = (configuration(), Console::new(Verbosity::Quiet));
         let target = Target::named("nash-e").unwrap();
-        let stages = Stages { console: &console, stop_after: None };
+        let stages = Stages::all(&console);
         let checked = NetworkStages::new(context, &configuration, &target, &stages);
         pipeline::run(context, &mut module, "qdq-to-placed").unwrap();
         let facts = node_facts(network(module.as_operation()).unwrap());

@@ -51,17 +51,19 @@ impl Log {
     /// be written to is told; what is logged is kept aside then, for [`Self::copy_to`].
     pub fn start(directory: &Path, console: &Console) -> Result<Self, LogError> {
         let path = directory.join(FILE_NAME);
-        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
-        let (file, obstacle) = match opened {
-            Ok(file) => (file, None),
-            Err(error) => (tempfile::tempfile().map_err(LogError::Create)?, Some(error)),
+        // Another run in the folder may write there, too: lines stay whole, and each run has its own elsewhere.
+        let opened = File::create(&path).and_then(|_| OpenOptions::new().append(true).open(&path));
+        let (named, obstacle) = match opened {
+            Ok(named) => (Some(named), None),
+            Err(error) => (None, Some(error)),
         };
+        let file = SharedFile::of(tempfile::tempfile().map_err(LogError::Create)?, named);
         let shown = match console.verbosity {
             Verbosity::Quiet => LevelFilter::WARN,
             Verbosity::Normal => LevelFilter::INFO,
             Verbosity::Verbose => LevelFilter::DEBUG,
         };
-        let (file, warnings) = (SharedFile(Arc::new(Mutex::new(file))), Warnings::default());
+        let warnings = Warnings::default();
         let subscriber = subscriber(file.clone(), ConsoleWriter(console.clone()), shown).with(warnings.clone());
         tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
         if let Some(error) = &obstacle {
@@ -133,6 +135,16 @@ where
 struct Warnings(Arc<Mutex<Vec<String>>>);
 
 impl<S: Subscriber> Layer<S> for Warnings {
+    /// What was warned of is not told again: a network that is compiled in several forms goes through some passes more than once.
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        if *event.metadata().level() != Level::WARN {
+            return true;
+        }
+        let mut message = Message::default();
+        event.record(&mut message);
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&message.0)
+    }
+
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if *event.metadata().level() == Level::WARN {
             let mut message = Message::default();
@@ -192,28 +204,45 @@ where
     }
 }
 
-/// A file that threads append to.
+/// Files that threads append to.
 #[derive(Debug, Clone)]
-struct SharedFile(Arc<Mutex<File>>);
+struct SharedFile(Arc<Mutex<LogFiles>>);
+
+#[derive(Debug)]
+struct LogFiles {
+    /// Of this run alone.
+    own: File,
+    /// Where people look.
+    named: Option<File>,
+}
 
 impl SharedFile {
-    /// Also where a thread died while it wrote: the file itself is sound.
-    fn lock(&self) -> MutexGuard<'_, File> {
+    fn of(own: File, named: Option<File>) -> Self {
+        Self(Arc::new(Mutex::new(LogFiles { own, named })))
+    }
+
+    /// Also where a thread died while it wrote: the files themselves are sound.
+    fn lock(&self) -> MutexGuard<'_, LogFiles> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All that it holds by now.
     fn bytes(&self) -> io::Result<Vec<u8>> {
-        let (mut file, mut bytes) = (self.lock(), Vec::new());
-        file.seek(SeekFrom::Start(0))?;
-        file.read_to_end(&mut bytes)?;
+        let (mut files, mut bytes) = (self.lock(), Vec::new());
+        files.own.seek(SeekFrom::Start(0))?;
+        files.own.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 }
 
 impl Write for SharedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.lock().write(bytes)
+        let mut files = self.lock();
+        files.own.write_all(bytes)?;
+        if let Some(named) = &mut files.named {
+            named.write_all(bytes)?;
+        }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -261,13 +290,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let console_path = folder.path().join("console");
         let log_path = folder.path().join("log");
-        let console = SharedFile(Arc::new(Mutex::new(File::create(&console_path).expect("a file"))));
-        let file = SharedFile(Arc::new(Mutex::new(File::create(&log_path).expect("a file"))));
+        let console = SharedFile::of(File::create(&console_path).expect("a file"), None);
+        let file = SharedFile::of(File::create(&log_path).expect("a file"), None);
         let warnings = Warnings::default();
         let subscriber = subscriber(file, console, LevelFilter::INFO).with(warnings.clone());
         tracing::subscriber::with_default(subscriber, || {
             tracing::debug!("detail");
             tracing::info!("step {}", 1);
+            tracing::warn!("odd");
             tracing::warn!("odd");
         });
         assert_eq!(*warnings.0.lock().expect("no thread died"), ["odd"]);
@@ -285,8 +315,8 @@ mod tests {
     fn long_lists_are_for_the_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let (console_path, log_path) = (folder.path().join("console"), folder.path().join("log"));
-        let console = SharedFile(Arc::new(Mutex::new(File::create(&console_path).expect("a file"))));
-        let file = SharedFile(Arc::new(Mutex::new(File::create(&log_path).expect("a file"))));
+        let console = SharedFile::of(File::create(&console_path).expect("a file"), None);
+        let file = SharedFile::of(File::create(&log_path).expect("a file"), None);
         let subscriber = subscriber(file, console, LevelFilter::INFO);
         tracing::subscriber::with_default(subscriber, || {
             tell_lines(&(0..9).map(|line| format!("line {line}")).collect::<Vec<_>>(), "lines");

@@ -96,7 +96,12 @@ impl CompilationOutcome {
 
     /// What is wrong where the outputs shall have at least this mean cosine with the float network's.
     pub fn falls_short(&self, wanted: f64, configuration: &Configuration) -> Option<String> {
-        let Judgement { precision, worst, samples, .. } = self.judgement.as_ref()?;
+        let Some(Judgement { precision, worst, samples, .. }) = &self.judgement else {
+            return Some(format!(
+                "--min-cosine {wanted}: nothing judged the outputs, because the network brings its scales or a stored model was compiled; \
+                 hb_verifier --min-cosine compares two models on samples"
+            ));
+        };
         let report = configuration.output_path("_accuracy.json");
         let where_lost = match self.files.contains(&report) {
             true => format!("; '{}' shows where it is lost", printable(&report.display().to_string())),

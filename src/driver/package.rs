@@ -117,7 +117,7 @@ fn march_of_block(block: BlockRef<'_, '_>) -> Result<Option<March>, PackageError
 /// Puts the programs and CPU segments of a module's `main` into the bytes of a `.hbm`.
 ///
 /// # Errors
-/// When something else is left in it, or a program is made for another machine than `target`.
+/// When something else is left in it, or a program is made for another machine than `compilation` says.
 pub fn package(
     context: &Context,
     module: OperationRef<'_, '_>,

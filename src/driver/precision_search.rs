@@ -137,7 +137,7 @@ pub(super) fn report(found: &Found) {
     if let (Some(wanted), false) = (wanted_cosine, found.wide.is_empty()) {
         let what = format!(
             "{} of {} activations are int16: with int8 alone the mean cosine of the outputs is {int8_cosine:.4}, with them {reached:.4} \
-             (wanted {wanted}, less the standard error of the mean too)",
+             (wanted is {wanted}, also with the standard error of the mean taken off)",
             found.wide.len(),
             found.candidates
         );

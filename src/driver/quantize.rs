@@ -16,7 +16,7 @@ use super::samples::{self, SampleInput};
 use super::samples_apart::tell_mixed;
 use super::{precision_search, types};
 use crate::cpu::{Array, FloatExecutable};
-use crate::files::{FileSet, file_names};
+use crate::files::{FileError, FileSet, file_names};
 use crate::pipeline::{self, on_functions};
 use crate::quant::{
     RangeChooser, assign_float16, assign_operand_bits,
@@ -89,12 +89,17 @@ impl NetworkStages<'_> {
         if *self.configuration.get(&CALIBRATION_TYPE) == CalibrationType::Skip || (is_quantized && !is_given) {
             return Ok(SampleSource::Random);
         }
+        if let Some(opened) = self.opened.get() {
+            return Ok(SampleSource::Files(opened.clone()));
+        }
         let mut problems = Vec::new();
         let mut given = Vec::new();
         for (input, (_, element, _)) in inputs.iter().zip(executable.inputs()) {
             let shape = input.shape.iter().map(|&size| size as usize).collect();
             match (input.get(&CAL_DATA_DIR).clone(), self.images(input)) {
-                (Some(folder), Ok(images)) => given.push(SampleInput { folder, shape, element, images }),
+                (Some(folder), Ok(images)) => {
+                    given.push(SampleInput { name: input.name.clone(), folder, shape, element, images })
+                }
                 (None, _) => {
                     let what = format!("input '{}' has no calibration samples", input.name);
                     let remedy = "name a folder of samples, or set calibration_type to skip";
@@ -107,10 +112,10 @@ impl NetworkStages<'_> {
             return Err(CompileError::from(Problems(problems)).into());
         }
         let samples = samples::SampleFiles::open(given).map_err(|error| {
-            let remedy = "give one folder of samples for each input";
-            CompileError::from(Problems(vec![self.configuration.problem(&CAL_DATA_DIR, error.to_string(), remedy)]))
+            let problem = self.configuration.problem(&CAL_DATA_DIR, error.to_string(), error.remedy());
+            CompileError::from(Problems(vec![problem]))
         })?;
-        Ok(SampleSource::Files(samples))
+        Ok(SampleSource::Files(self.opened.get_or_init(|| samples).clone()))
     }
 
     /// How images become samples of an input, where that is asked for.
@@ -378,14 +383,22 @@ impl NetworkStages<'_> {
         files: &mut FileSet,
     ) -> Result<(), StageError> {
         let folder = self.configuration.get(&WORKING_DIR).join("calibration_data");
-        let aside = files.begin_folder(&folder)?;
+        // What this wrote before; samples of the user's may be called the same.
+        let is_own = |file: &Path| {
+            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            name.strip_suffix(".npy")
+                .is_some_and(|index| index.len() >= 6 && index.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        let aside = files.begin_folder(&folder, is_own)?;
         let names = file_names(executable.inputs().map(|(name, ..)| name));
         for name in &names {
             std::fs::create_dir_all(aside.join(name))?;
         }
         for index in 0..source.len() {
             for (name, array) in names.iter().zip(source.read(executable, index)?) {
-                std::fs::write(aside.join(name).join(format!("{index:06}.npy")), npy::encode(&array)?)?;
+                let file = aside.join(name).join(format!("{index:06}.npy"));
+                std::fs::write(&file, npy::encode(&array)?)
+                    .map_err(|source| FileError::Write { path: file, source })?;
             }
         }
         tracing::info!("debug_mode: {} calibration samples go to '{}'", source.len(), folder.display());

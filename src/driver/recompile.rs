@@ -13,7 +13,6 @@ use super::outcome::CompilationOutcome;
 use super::run::fault;
 use super::{package, provenance};
 use crate::bpu::lower::Placement;
-use crate::files::FileSet;
 use crate::frontend::mlir;
 use crate::hbm::{Hbm, SegmentBody};
 use crate::nash::mlir::PROGRAM;
@@ -156,7 +155,7 @@ impl NetworkStages<'_> {
         if self.stages.ends_after(Stage::Lower) {
             return Ok(outcome);
         }
-        let mut files = FileSet::new();
+        let mut files = self.stages.beside_what_is_read(self.configuration);
         self.stages.run(Stage::Compile, || -> Result<(), StageError> {
             let compilation =
                 package::Compilation { parameters: &parameters, ..package::Compilation::of(self.configuration) };

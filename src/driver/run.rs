@@ -73,7 +73,7 @@ fn failed(command_line: &CommandLine, log: &Log, error: &CompileError) -> u8 {
 
 fn print_json(command_line: &CommandLine, text: &serde_json::Value) -> u8 {
     if command_line.json
-        && let Err(error) = print(&format!("{text:#}\n"))
+        && let Err(error) = print(format!("{text:#}\n"))
     {
         tracing::error!("{error}");
         return AT_FAULT;
@@ -134,16 +134,20 @@ fn work(
     if command_line.print_pipeline {
         let (declared, inputs) = inputs(configuration)?;
         let hbm = configuration.output_path(".hbm");
-        print(&format!("{}\n", equivalent_commands(configuration, &declared, &inputs, &hbm)))
+        print(format!("{}\n", equivalent_commands(configuration, &declared, &inputs, &hbm)))
             .map_err(|error| fault(error.to_string()))?;
         return Ok(None);
     }
     // The pool of the process; one that is there already is as good, since results do not depend on it.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(configuration.threads()).build_global();
-    let stages = Stages { console, stop_after: command_line.last_stage() };
-    let outcome = match mode {
-        Mode::Recompile { model, .. } => recompile::recompile(configuration, model, &stages),
-        Mode::Config(_) | Mode::BuiltIn(_) => compile(configuration, &stages),
+    let stored = match mode {
+        Mode::Recompile { model, .. } => Some(model.as_path()),
+        Mode::Config(_) | Mode::BuiltIn(_) => None,
+    };
+    let stages = Stages { console, stop_after: command_line.last_stage(), stored };
+    let outcome = match stored {
+        Some(model) => recompile::recompile(configuration, model, &stages),
+        None => compile(configuration, &stages),
     };
     let written = outcome.as_ref().map(|outcome| outcome.files.as_slice()).unwrap_or_default();
     for ending in [".hbm", "_advice.json"] {

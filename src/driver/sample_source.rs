@@ -1,7 +1,8 @@
 //! Where calibration samples come from, and what is odd about them.
 
 use super::configuration::{
-    CheckedInput, question_constant, question_magnitude, question_normalized, question_samples,
+    CAL_IMAGE_PREPROCESSING, CheckedInput, MEAN_VALUE, SCALE_VALUE, question_constant, question_magnitude,
+    question_normalized, question_raw_images, question_samples,
 };
 use super::samples;
 use crate::cpu::{Array, FloatExecutable};
@@ -108,6 +109,11 @@ pub(super) fn question_ranges(
             );
         } else if let Some(doubt) = own.and_then(|own| question_normalized(own, least, most)) {
             tracing::warn!("{doubt}; divide the samples by 255 if the network was trained on those");
+        } else if input.get(&CAL_IMAGE_PREPROCESSING).is_some()
+            && own.is_none()
+            && [&MEAN_VALUE, &SCALE_VALUE].into_iter().all(|key| input.get(key).is_none())
+        {
+            tracing::warn!("{}; give them, if it was trained on others", question_raw_images(&input.name));
         } else if is_float
             && !seen.is_mask()
             && let Some(doubt) = question_magnitude(&input.name, least.abs().max(most.abs()))

@@ -15,6 +15,8 @@ const IMAGES: [&str; 3] = ["jpg", "jpeg", "png"];
 /// Where the samples of an input come from, and what it takes.
 #[derive(Debug, Clone)]
 pub struct SampleInput {
+    /// Its name.
+    pub name: String,
     /// The folder.
     pub folder: PathBuf,
     /// Of one sample.
@@ -26,7 +28,7 @@ pub struct SampleInput {
 }
 
 /// The samples of a network with their inputs in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SampleFiles {
     inputs: Vec<(SampleInput, Vec<Place>)>,
 }
@@ -62,16 +64,27 @@ pub enum SamplesError {
     Count { folder: PathBuf, count: usize, first: PathBuf, expected: usize },
     #[error("{0}")]
     Npy(#[from] npy::NpyError),
-    #[error("{}: its shape is {found:?}, but the input takes {shape:?}, or several of these along the first axis", file.display())]
-    Shape { file: PathBuf, found: Vec<usize>, shape: Vec<usize> },
+    #[error("{}: its shape is {found:?}, but input '{input}' takes {shape:?}, or several of these along the first axis", file.display())]
+    Shape { file: PathBuf, input: String, found: Vec<usize>, shape: Vec<usize> },
     #[error(
-        "{}: has {found} bytes, but a raw sample of {element} of shape {shape:?} has {expected}; save samples with numpy.save, or give JPEG or PNG images", file.display()
+        "{}: has {found} bytes, but a raw sample of {element} of shape {shape:?}, as input '{input}' takes, has {expected}; save samples with numpy.save, or \
+         give JPEG or PNG images", file.display()
     )]
-    Raw { file: PathBuf, found: u64, element: ElementType, shape: Vec<usize>, expected: usize },
+    Raw { file: PathBuf, input: String, found: u64, element: ElementType, shape: Vec<usize>, expected: usize },
     #[error(
         "{}: holds images; say with cal_image_preprocessing how they get the size of the input, or save samples with numpy.save", folder.display()
     )]
     Images { folder: PathBuf },
+}
+
+impl SamplesError {
+    /// What is to be done about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Count { .. } => "give the same number of samples for each input, in the same order",
+            _ => "give a folder of samples of this input",
+        }
+    }
 }
 
 impl SampleFiles {
@@ -138,7 +151,7 @@ fn places(input: &SampleInput) -> Result<Vec<Place>, SamplesError> {
         if input.images.is_some() {
             tracing::warn!("{folder}: cal_image_preprocessing has no effect, because the samples are .npy files");
         }
-        let places = arrays.into_iter().map(|file| in_array(file, &input.shape));
+        let places = arrays.into_iter().map(|file| in_array(file, input));
         return Ok(places.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect());
     }
     let (images, raw): (Vec<PathBuf>, Vec<PathBuf>) = others.into_iter().partition(is_image);
@@ -236,7 +249,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, SamplesError> {
 }
 
 /// The samples of a `.npy` file: its array is one, or several along the first axis.
-fn in_array(file: PathBuf, shape: &[usize]) -> Result<Vec<Place>, SamplesError> {
+fn in_array(file: PathBuf, SampleInput { name, shape, .. }: &SampleInput) -> Result<Vec<Place>, SamplesError> {
     let found = npy::shape(&file)?;
     if fits(&found, shape) {
         return Ok(vec![Place { file, part: Part::Array }]);
@@ -250,8 +263,8 @@ fn in_array(file: PathBuf, shape: &[usize]) -> Result<Vec<Place>, SamplesError> 
         (Some((&count, inner)), _) if fits(inner, shape) => Some((count, 1)),
         _ => None,
     };
-    let Some((count, each)) = each else {
-        return Err(SamplesError::Shape { file, found, shape: shape.to_vec() });
+    let Some((count, each)) = each.filter(|(count, _)| *count > 0) else {
+        return Err(SamplesError::Shape { file, input: name.clone(), found, shape: shape.clone() });
     };
     let part = |index: usize| Part::Rows(index * each..(index + 1) * each);
     Ok((0..count).map(|index| Place { file: file.clone(), part: part(index) }).collect())
@@ -273,7 +286,7 @@ fn check_raw(file: &Path, input: &SampleInput) -> Result<(), SamplesError> {
         return Ok(());
     }
     let (file, element, shape) = (file.to_owned(), input.element, input.shape.clone());
-    Err(SamplesError::Raw { file, found, element, shape, expected })
+    Err(SamplesError::Raw { file, input: input.name.clone(), found, element, shape, expected })
 }
 
 fn read(place: Option<&Place>, input: &SampleInput) -> Result<Array, CalibrationError> {
@@ -294,9 +307,10 @@ fn read(place: Option<&Place>, input: &SampleInput) -> Result<Array, Calibration
             images::read(file, form, &input.shape).map_err(failed)?
         }
     };
-    let array = array.convert(input.element).map_err(|error| failed(error.to_string()))?;
+    let (stored, name) = (array.element(), &input.name);
+    let array = array.convert(input.element).map_err(|error| failed(format!("it is {stored}: {error}")))?;
     if array.len() != input.shape.iter().product::<usize>() {
-        return Err(failed(format!("its shape is {:?}, but the input takes {:?}", array.shape(), input.shape)));
+        return Err(failed(format!("its shape is {:?}, but input '{name}' takes {:?}", array.shape(), input.shape)));
     }
     let has_nan = match array.values::<f32>() {
         Some(values) => values.iter().any(|value| value.is_nan()),
@@ -314,7 +328,7 @@ mod tests {
     use super::*;
 
     fn input(folder: &Path, shape: &[usize], element: ElementType) -> SampleInput {
-        SampleInput { folder: folder.to_owned(), shape: shape.to_vec(), element, images: None }
+        SampleInput { name: "x".into(), folder: folder.to_owned(), shape: shape.to_vec(), element, images: None }
     }
 
     fn save(folder: &Path, name: &str, array: &Array) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use clap::{Args, Parser};
 
 use super::configuration::{Configuration, Environment, Problems};
 use super::package::{self, Compilation, PackageError};
-use crate::files::{FileError, write_atomically};
+use crate::files::{FileError, print, write_atomically};
 use crate::frontend::mlir::{self, MlirFileError};
 use crate::frontend::onnx::{self, ImportOptions, OnnxError};
 use crate::frontend::{ModelFiles, ModelSource, SourceError};
@@ -151,7 +151,7 @@ fn run(command: &Command) -> Result<(), TranslateError> {
 
 fn write(output: &Path, bytes: &[u8]) -> Result<(), TranslateError> {
     if output == Path::new("-") {
-        std::io::stdout().write_all(bytes)?;
+        print(bytes)?;
     } else {
         write_atomically(output, bytes)?;
     }

@@ -148,7 +148,14 @@ impl NetworkStages<'_> {
             config["model_config"]["weight"] = json!({"bias_correction": {}});
         }
         let text = serde_json::to_vec_pretty(&config)?;
-        files.stage(&self.configuration.output_path(QUANT_CONFIG_FILE), &text)?;
+        let file = self.configuration.output_path(QUANT_CONFIG_FILE);
+        let read = self.configuration.get(&QUANT_CONFIG).as_ref().and_then(|config| config.file.as_ref());
+        if read.is_some_and(|read| read.canonicalize().ok().is_some_and(|read| file.canonicalize().ok() == Some(read)))
+        {
+            tracing::info!("'{}' is the quant_config that this run reads: it stays as it is", file.display());
+            return Ok(());
+        }
+        files.stage(&file, &text)?;
         Ok(())
     }
 }

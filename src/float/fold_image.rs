@@ -50,13 +50,48 @@ impl Filters {
     /// The same sums over the deployed image. With `offset_channels`, the image has [`OFFSET_CHANNELS`] and the padding of the
     /// convolution is 0 in the normalized image; without, nothing is padded and offsets go into the bias.
     pub fn folded(&self, conversion: &ImageConversion, offset_channels: bool, image_channels: usize) -> FoldedFilters {
-        let mut folded = FoldedFilters {
-            filters: Filters { weights: Vec::new(), channels: image_channels, bias: Vec::new(), ..*self },
+        let mut folded = self.begun(image_channels);
+        for row in self.composed(conversion, offset_channels) {
+            let left = folded.add(&row, self.result_scale);
+            // What the channels do not hold; inside of the image it is exact.
+            folded.add_bias(row.bias + left.offsets.iter().sum::<f64>());
+        }
+        folded
+    }
+
+    /// As [`Self::folded`], of a layer whose weights of 16 bits are the sum of those of two: what the rounding of the first leaves is the second's,
+    /// as it was before.
+    pub fn folded_in_parts(
+        [high, low]: [&Self; 2],
+        conversion: &ImageConversion,
+        offset_channels: bool,
+        image_channels: usize,
+    ) -> [FoldedFilters; 2] {
+        let mut folded = [high.begun(image_channels), low.begun(image_channels)];
+        let [first, second] = &mut folded;
+        let rows = high.composed(conversion, offset_channels).into_iter();
+        for (row, fine) in rows.zip(low.composed(conversion, offset_channels)) {
+            let left = first.add(&row, high.result_scale);
+            first.add_bias(row.bias);
+            let fine = fine.and(&left);
+            let left = second.add(&fine, low.result_scale);
+            second.add_bias(fine.bias + left.offsets.iter().sum::<f64>());
+        }
+        folded
+    }
+
+    fn begun(&self, image_channels: usize) -> FoldedFilters {
+        FoldedFilters {
+            filters: Self { weights: Vec::new(), channels: image_channels, bias: Vec::new(), ..*self },
             scales: Vec::new(),
-        };
+        }
+    }
+
+    /// The rows over the colours of the deployed image, in real numbers.
+    fn composed(&self, conversion: &ImageConversion, offset_channels: bool) -> Vec<ComposedRow> {
         let colours = conversion.matrix.first().map_or(0, Vec::len);
         let size = self.channels * self.cells;
-        for (row, bias) in self.weights.chunks(size.max(1)).zip(&self.bias) {
+        let row = |(row, bias): (&[f64], &f64)| {
             let weight = |channel: usize, cell: usize| row.get(channel * self.cells + cell).copied().unwrap_or(0.0);
             let sum = |factor: &dyn Fn(usize) -> f64, cell: usize| -> f64 {
                 (0..self.channels).map(|channel| weight(channel, cell) * factor(channel)).sum()
@@ -65,31 +100,76 @@ impl Filters {
                 conversion.matrix.get(channel).and_then(|row| row.get(colour)).copied().unwrap_or(0.0)
             };
             let cells = || 0..self.cells;
-            let composed: Vec<f64> = (0..colours)
+            let weights = (0..colours)
                 .flat_map(|colour| cells().map(move |cell| (colour, cell)))
                 .map(|(colour, cell)| sum(&|channel| entry(channel, colour), cell))
                 .collect();
             let offset = |channel: usize| conversion.offset.get(channel).copied().unwrap_or(0.0);
             let offsets: Vec<f64> = cells().map(|cell| sum(&offset, cell)).collect();
             let total: f64 = offsets.iter().sum();
-            let in_channels = if offset_channels { offsets } else { vec![0.0; self.cells] };
-            let least = least_weight_scale(STEP, self.result_scale, bias.abs() + total.abs());
-            let scale = scale_of(&composed, &in_channels, least);
-            let mut values: Vec<f64> = composed.iter().map(|weight| nearest(weight / scale) * scale).collect();
-            let [coarse, fine] = OFFSET_CHANNELS.map(f64::from);
-            let steps: Vec<f64> = in_channels.iter().map(|offset| (offset / scale).round()).collect();
-            let coarse_steps: Vec<f64> = steps.iter().map(|steps| (steps / coarse).round()).collect();
-            values.extend(coarse_steps.iter().map(|steps| steps * scale));
-            values.extend(
-                steps.iter().zip(&coarse_steps).map(|(all, coarse_part)| (all - coarse_part * coarse) / fine * scale),
-            );
-            values.resize(image_channels * self.cells, 0.0);
-            folded.filters.weights.extend(values);
-            // What the channels do not hold; inside of the image it is exact.
-            folded.filters.bias.push(bias + total - steps.iter().sum::<f64>() * scale);
-            folded.scales.push(scale);
-        }
-        folded
+            let reach = bias.abs() + total.abs();
+            match offset_channels {
+                true => ComposedRow { weights, offsets, bias: *bias, reach },
+                false => ComposedRow { weights, offsets: vec![0.0; self.cells], bias: bias + total, reach },
+            }
+        };
+        self.weights.chunks(size.max(1)).zip(&self.bias).map(row).collect()
+    }
+}
+
+/// An output channel over the colours of the deployed image.
+struct ComposedRow {
+    /// Colour after colour, cell after cell.
+    weights: Vec<f64>,
+    /// What further channels add, by cell; zeros where nothing is padded.
+    offsets: Vec<f64>,
+    bias: f64,
+    /// The largest magnitude that comes together in the bias.
+    reach: f64,
+}
+
+impl ComposedRow {
+    /// With what the rounding of another row left.
+    fn and(mut self, left: &Left) -> Self {
+        self.weights.iter_mut().zip(&left.weights).for_each(|(weight, left)| *weight += left);
+        self.offsets.iter_mut().zip(&left.offsets).for_each(|(offset, left)| *offset += left);
+        self.reach += left.offsets.iter().map(|left| left.abs()).sum::<f64>();
+        self
+    }
+}
+
+/// What rounding left of a row.
+struct Left {
+    weights: Vec<f64>,
+    offsets: Vec<f64>,
+}
+
+impl FoldedFilters {
+    /// Adds a row on a grid of its own; its bias is for the caller to add.
+    fn add(&mut self, row: &ComposedRow, result_scale: Option<f64>) -> Left {
+        let scale = scale_of(&row.weights, &row.offsets, least_weight_scale(STEP, result_scale, row.reach));
+        let colours: Vec<f64> = row.weights.iter().map(|weight| nearest(weight / scale) * scale).collect();
+        let [coarse, fine] = OFFSET_CHANNELS.map(f64::from);
+        let steps: Vec<f64> = row.offsets.iter().map(|offset| (offset / scale).round()).collect();
+        let coarse_steps: Vec<f64> = steps.iter().map(|steps| (steps / coarse).round()).collect();
+        let fine_steps = steps.iter().zip(&coarse_steps).map(|(all, coarse_part)| (all - coarse_part * coarse) / fine);
+        let left = |values: &[f64], kept: &mut dyn Iterator<Item = f64>| {
+            values.iter().zip(kept).map(|(value, kept)| value - kept).collect()
+        };
+        let left = Left {
+            weights: left(&row.weights, &mut colours.iter().copied()),
+            offsets: left(&row.offsets, &mut steps.iter().map(|steps| steps * scale)),
+        };
+        let width = self.filters.channels * self.filters.cells;
+        let channels = coarse_steps.iter().copied().chain(fine_steps).map(|steps| steps * scale);
+        let values = colours.iter().copied().chain(channels).chain(std::iter::repeat(0.0)).take(width);
+        self.filters.weights.extend(values);
+        self.scales.push(scale);
+        left
+    }
+
+    fn add_bias(&mut self, bias: f64) {
+        self.filters.bias.push(bias);
     }
 }
 
@@ -161,6 +241,33 @@ mod tests {
         // 125 = 250 steps of 0.5 = -2 of -128 and -6 of 1.
         assert_eq!(folded.filters.weights, [63.5, 1.0, -2.0, -1.0, -3.0]);
         assert_eq!(folded.filters.bias, [0.5]);
+    }
+
+    /// A layer of 16 bits is two of 8: folded together they miss what was meant by half a step of the finer grid, folded apart by half of the coarser.
+    #[test]
+    fn parts_of_a_layer_stay_as_fine_as_their_sum() {
+        let conversion = conversion(103.7, &[0.0171, 0.0175, 0.0174]);
+        let wanted = [0.731, -0.299, 0.113, -0.017, 0.577, 0.301];
+        let step = f64::from((0.731 / 127.0) as f32);
+        let high: Vec<f64> = wanted.iter().map(|weight| (weight / step).round() * step).collect();
+        let low: Vec<f64> = wanted.iter().zip(&high).map(|(weight, high)| weight - high).collect();
+        let [high, low] = [filters(&high, 2), Filters { bias: vec![0.0], ..filters(&low, 2) }];
+        for offset_channels in [false, true] {
+            let [first, second] = Filters::folded_in_parts([&high, &low], &conversion, offset_channels, 5);
+            assert!(second.scales[0] * 100.0 < first.scales[0], "{first:?} {second:?}");
+            let sum: Vec<f64> =
+                first.filters.weights.iter().zip(&second.filters.weights).map(|(high, low)| high + low).collect();
+            for (index, weight) in wanted.iter().enumerate() {
+                let exact = weight * conversion.matrix[index / 2][index / 2];
+                assert!((sum[index] - exact).abs() <= second.scales[0], "{index}: {} is {exact}", sum[index]);
+            }
+            // A sample of one value everywhere: the mean maps to zero, and the bias stays.
+            let bias = first.filters.bias[0] + second.filters.bias[0];
+            let offset: f64 = (0..2).map(|cell| sum[6 + cell] * -128.0 + sum[8 + cell]).sum();
+            let channels: f64 = (0..6).map(|index| sum[index] * (103.7 - 128.0)).sum();
+            let found = bias + channels + if offset_channels { offset } else { 0.0 };
+            assert!((found - 0.5).abs() < 6.0 * 128.0 * second.scales[0], "{found}");
+        }
     }
 
     #[test]

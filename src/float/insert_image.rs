@@ -11,7 +11,7 @@ use hb_dialects::{
     ElementType, bpu,
     hfloat::{Op, SlidingWindow, attributes},
     ir::{self, Constant, Element, Names, OperationAttributes, Origin, Quantized, Scale, TensorType, attribute},
-    names::{LAYOUT, NAME, REGION},
+    names::{LAYOUT, NAME, PART, REGION, SUM_OF_PARTS},
     pass::PassFailure,
     quant,
 };
@@ -19,6 +19,7 @@ use melior::{
     Context,
     ir::{Attribute, BlockLike, BlockRef, Location, OperationRef, Value, ValueLike, operation::OperationLike},
 };
+use std::collections::VecDeque;
 
 /// Bits of the integers of an image.
 const IMAGE_BITS: u32 = 8;
@@ -159,8 +160,7 @@ pub(super) fn insert(
     let planes = writer.planes(&input, plan, planes)?;
     let image = writer.image(&input, plan, &planes, with_channels)?;
     let channels = plan.colours + if with_channels { OFFSET_CHANNELS.len() } else { 0 };
-    for convolution in convolutions {
-        let filters = convolution.filters.folded(&plan.conversion, with_channels && convolution.padded, channels);
+    for (convolution, filters) in folded(convolutions, plan, with_channels, channels) {
         let operation = convolution.operation;
         let place = Place::Before(operation);
         let mut writer = Writer { context: writer.context, place, names: &mut *writer.names };
@@ -250,6 +250,59 @@ struct Foldable<'c, 'a> {
     filters: Filters,
     kernel: Vec<usize>,
     padded: bool,
+}
+
+/// The convolutions with their filters for the deployed image; the two parts of a layer of 16 bits are folded together.
+fn folded<'c: 'a, 'a>(
+    convolutions: Vec<Foldable<'c, 'a>>,
+    plan: &ImagePlan,
+    with_channels: bool,
+    channels: usize,
+) -> Vec<(Foldable<'c, 'a>, FoldedFilters)> {
+    let mut left = VecDeque::from(convolutions);
+    let mut done = Vec::new();
+    while let Some(convolution) = left.pop_front() {
+        let in_channels = with_channels && convolution.padded;
+        let sum = convolution.sum_of_parts();
+        let other = left.iter().position(|other| sum.is_some() && other.sum_of_parts() == sum);
+        let Some(other) = other.and_then(|other| left.remove(other)) else {
+            let filters = convolution.filters.folded(&plan.conversion, in_channels, channels);
+            done.push((convolution, filters));
+            continue;
+        };
+        // The part with the larger weights is the one that was rounded first.
+        let [high, low] =
+            if convolution.reach() >= other.reach() { [convolution, other] } else { [other, convolution] };
+        let both = [&high.filters, &low.filters];
+        let filters = Filters::folded_in_parts(both, &plan.conversion, in_channels, channels);
+        done.extend([high, low].into_iter().zip(filters));
+    }
+    done
+}
+
+impl Foldable<'_, '_> {
+    /// Where the sum is that this is a part of.
+    fn sum_of_parts(&self) -> Option<usize> {
+        if !self.operation.has_attribute(PART) {
+            return None;
+        }
+        let readers = ir::results(self.operation).into_iter().flat_map(readers_behind_casts);
+        let sum = readers.into_iter().find(|reader| reader.has_attribute(SUM_OF_PARTS));
+        sum.map(|sum| sum.to_raw().ptr as usize)
+    }
+
+    /// The largest magnitude of a weight.
+    fn reach(&self) -> f64 {
+        self.filters.weights.iter().fold(0.0, |most: f64, weight| most.max(weight.abs()))
+    }
+}
+
+/// The operations that read a value, through casts.
+fn readers_behind_casts<'c: 'a, 'a>(value: Value<'c, 'a>) -> Vec<OperationRef<'c, 'a>> {
+    let (casts, mut readers): (Vec<_>, Vec<_>) =
+        ir::users(value).into_iter().partition(|user| quant::Op::is_cast(*user));
+    readers.extend(casts.into_iter().flat_map(ir::results).flat_map(readers_behind_casts));
+    readers
 }
 
 /// The quantized convolutions without groups that read one of these values.

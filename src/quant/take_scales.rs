@@ -60,8 +60,14 @@ pub struct TakenScales {
 /// When attributes or types cannot be read.
 pub fn take_scales(function: OperationRef<'_, '_>) -> Result<TakenScales, PassFailure> {
     round_results(function)?;
+    let operations = ir::body(function).map(ir::operations).unwrap_or_default();
+    // Most networks say nothing.
+    if !operations.iter().any(|operation| matches!(Op::of(*operation), Some(Op::QuantizeLinear | Op::DequantizeLinear)))
+    {
+        return Ok(TakenScales { ranges: part_ranges(function)?, ..TakenScales::default() });
+    }
     let mut taking = Taking::of(function)?;
-    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+    for operation in operations {
         match given_range(operation)? {
             None => {}
             Some(Err(reason)) => taking.taken.refused.push((operation.node(), reason)),

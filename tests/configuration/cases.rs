@@ -99,7 +99,8 @@ fn what_asks_for_nothing_is_passed_over_in_silence() {
 
 #[test]
 fn what_the_numbers_imply() {
-    let text = image("  mean_value: '123.7,116.3,103.5'\n  std_value: '58.4,57.1,57.4'\n", "", "");
+    let text =
+        image("  mean_value: '123.7,116.3,103.5'\n  std_value: '58.4,57.1,57.4'\n", "", "").replace("'bgr'", "'rgb'");
     let told = warnings(&text);
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(
@@ -287,12 +288,37 @@ fn a_key_of_quant_config_that_is_given_twice() {
     let text = base_with(15, "  quant_config: {node_config: {a: {type: int8, type: int16}}}");
     let told = read(&text).expect_err("a key twice").to_string();
     assert!(told.lines().count() == 1 && told.contains("'type' is given twice"), "{told}");
+    let text = base_with(15, "  quant_config: {model_config: {weight: {bias_correction: true}}}");
+    let told = read(&text).expect_err("no block").to_string();
+    assert!(told.lines().count() == 1 && told.contains("write {\"bias_correction\": {}}"), "{told}");
 }
 
 #[test]
 fn a_node_is_asked_for_one_processor() {
     let both = BASE.replace("march: 'nash-e'\n", "march: 'nash-e'\n  run_on_cpu: a;b\n  run_on_bpu: b\n");
     refused(&both, "5:15", &["run_on_bpu: node 'b' is in run_on_cpu, too; leave it in one of the two"]);
+}
+
+/// One name too few is one mistake, whatever it makes of the other parameters.
+#[test]
+fn a_name_of_an_input_that_is_missing() {
+    let text = "model_parameters: {onnx_model: model.onnx, march: nash-e}\n\
+                input_parameters: {input_name: a, input_type_train: featuremap;featuremap, input_type_rt: featuremap;featuremap, \
+                input_layout_train: NCHW;NCHW, input_shape: 1x4;1x4}\n\
+                calibration_parameters: {cal_data_dir: samples;samples, calibration_type: max}\n";
+    let told = read(text).expect_err("one name for two inputs").to_string();
+    let expected = "input_parameters.input_name: names 1 input, but input_type_train, input_type_rt, input_layout_train, input_shape";
+    assert!(
+        told.lines().count() == 1 && told.contains(&expected[..72]) && told.contains("have 2 values each"),
+        "{told}"
+    );
+    let told = read(&text.replace("input_name: a", "input_name: a;b").replace("NCHW;NCHW", "NCHW"))
+        .expect_err("one layout")
+        .to_string();
+    assert!(
+        told.lines().count() == 1 && told.contains("input_layout_train: has 1 value, but input_name names 2 inputs"),
+        "{told}"
+    );
 }
 
 /// Each key of another tool is answered alone, with what it is.
@@ -303,7 +329,8 @@ fn keys_of_other_tools() {
         ("cal_data_type", "uint8", Some("store the samples as .npy of float32")),
         ("preprocess_on", "True", Some("resized, cropped and normalised as in training")),
         ("input_layout_rt", "NCHW", None),
-        ("input_layout_rt", "NHWC", Some("needs a Transpose")),
+        ("input_layout_rt", "NHWC", None),
+        ("input_layout_rt", "CHWN", Some("needs a Transpose")),
         ("log_level", "debug", None),
         ("model_type", "onnx", None),
         ("hbdk_pass_through_params", "--O3", None),
@@ -347,7 +374,28 @@ fn numbers_that_are_questioned() {
     let deviation = asked("  norm_type: data_scale\n  scale_value: '58.395 57.12 57.375'\n");
     assert!(deviation.contains("look like standard deviations; write them as std_value"), "{deviation}");
     let unit = asked("  norm_type: data_mean\n  mean_value: '0.485 0.456 0.406'\n");
-    assert!(unit.contains("images in 0 to 1, but the data is 0 to 255; write '123.675 116.280 103.530'"), "{unit}");
+    assert!(
+        unit.contains("images in 0 to 1, but the data is 0 to 255; write '123.675 116.280 103.530', if so"),
+        "{unit}"
+    );
+    // What to write gives the network the range that it was trained on, whichever way the deviations are written.
+    let both = |mean: &str, key: &str, numbers: &str| {
+        asked(&format!("  norm_type: data_mean_and_scale\n  mean_value: '{mean}'\n  {key}: '{numbers}'\n"))
+    };
+    let (mean, deviation) = ("0.485 0.456 0.406", "0.229 0.224 0.225");
+    let told = both(mean, "scale_value", deviation);
+    let expected = "write '123.675 116.280 103.530', and std_value '58.395 57.120 57.375' in place of scale_value";
+    assert!(told.contains(expected), "{told}");
+    let told = both(mean, "std_value", deviation);
+    assert!(told.contains("and std_value '58.395 57.120 57.375', if so"), "{told}");
+    let told = both(mean, "scale_value", "4.367 4.464 4.444");
+    assert!(told.contains("and scale_value '0.01712549 0.01750588 0.01742745', if so"), "{told}");
+    let told = both(mean, "scale_value", "0.01712 0.01750 0.01742");
+    assert!(told.contains("write '123.675 116.280 103.530', if so"), "{told}");
+    let told = both("123.675 116.28 103.53", "scale_value", deviation);
+    assert!(told.contains("deviations of images in 0 to 1; write std_value '58.395 57.120 57.375' in place"), "{told}");
+    let told = both("0.0171 0.0175 0.0174", "scale_value", "123.675 116.28 103.53");
+    assert!(told.contains("as if each held the numbers of the other; swap them, if so"), "{told}");
     let prefix =
         warnings(&image("", "", "").replace("march: nash-e", "march: nash-e\n  output_model_file_prefix: net.hbm"));
     assert!(prefix[0].contains("so the result is 'net.hbm.hbm'"), "{prefix:#?}");

@@ -2,8 +2,8 @@
 
 use crate::{environment, folder};
 use hb::driver::configuration::{
-    Configuration, ConfigurationExtent, FastPerfError, INPUT_LAYOUT_TRAIN, INPUT_NAME, INPUT_SHAPE, INPUT_TYPE_TRAIN,
-    InputType, Layout, ModelInput, PARAMETERS, generated,
+    CAL_IMAGE_PREPROCESSING, Configuration, ConfigurationExtent, FastPerfError, INPUT_LAYOUT_TRAIN, INPUT_NAME,
+    INPUT_SHAPE, INPUT_TYPE_TRAIN, InputType, Layout, MEAN_VALUE, ModelInput, PARAMETERS, generated,
 };
 use hb::frontend::ModelFiles;
 
@@ -52,6 +52,30 @@ fn files_are_filled_from_the_model() {
     }
 }
 
+/// What is a comment because the model cannot tell it is sound when it is none, in the order of the type that is guessed.
+#[test]
+fn hints_hold_when_they_are_uncommented() {
+    let inputs = [input("image", &[Some(1), Some(3), Some(224), Some(224)]), input("points", &[Some(1), Some(8)])];
+    let text = generated(ConfigurationExtent::Simple, Some((&onnx(), &inputs)), "nash-e").expect("expressible");
+    let hinted = ["norm_type", "mean_value", "scale_value", "cal_image_preprocessing"];
+    assert!(hinted.iter().all(|name| text.contains(&format!("  # {name}: "))), "{text}");
+    let text =
+        hinted.iter().fold(text.clone(), |text, name| text.replace(&format!("  # {name}: "), &format!("  {name}: ")));
+    let configuration = read(&text);
+    assert_eq!(configuration.inputs[0].get(&MEAN_VALUE).as_deref(), Some([103.53, 116.28, 123.675].as_slice()));
+    assert_eq!(configuration.inputs[1].get(&MEAN_VALUE).as_deref(), None);
+    assert!(configuration.inputs[0].get(&CAL_IMAGE_PREPROCESSING).is_some(), "{text}");
+    let warnings: Vec<String> = configuration.warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings.is_empty(), "{warnings:#?}");
+    // The same numbers for a network of rgb are questioned.
+    let turned = read(&text.replace("input_type_train: 'bgr", "input_type_train: 'rgb").replace("\"bgr", "\"rgb"));
+    let told: Vec<String> = turned.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        told.len() == 1 && told[0].contains("ImageNet in the order of bgr, but input_type_train is rgb"),
+        "{told:#?}"
+    );
+}
+
 #[test]
 fn an_input_without_dimensions_has_no_shape() {
     let inputs = [input("image", &[Some(1), Some(8)]), input("points", &[])];
@@ -85,8 +109,10 @@ fn what_cannot_be_filled_in_is_a_placeholder() {
         let problems = Configuration::read(&path, &environment()).expect_err("something is to be filled in");
         assert!(problems.to_string().contains("is a placeholder that nobody has filled in"), "{problems}");
     }
-    let separated = [input("a;b", &[Some(1)])];
-    let error =
-        generated(ConfigurationExtent::Simple, Some((&onnx(), &separated)), "nash-e").expect_err("no such name");
-    assert_eq!(error, FastPerfError::Inexpressible("a;b".into()));
+    for name in ["a;b", " a", "a\nb"] {
+        let separated = [input(name, &[Some(1)])];
+        let error =
+            generated(ConfigurationExtent::Simple, Some((&onnx(), &separated)), "nash-e").expect_err("no such name");
+        assert_eq!(error, FastPerfError::Inexpressible(name.into()));
+    }
 }

@@ -33,7 +33,7 @@ input_parameters:
   input_layout_train: 'NCHW'
   input_shape: '1x3x224x224'
   norm_type: 'data_mean_and_scale'
-  mean_value: '103.94 116.78 123.68'
+  mean_value: '110.94 116.78 120.68'
   scale_value: '0.017'
 calibration_parameters:
   cal_data_dir: 'samples'
@@ -120,7 +120,7 @@ fn the_base_is_sound() {
     assert_eq!((*input.get(&INPUT_TYPE_TRAIN), *input.get(&INPUT_TYPE_RT)), (InputType::Rgb, InputType::Bgr));
     assert_eq!(*input.get(&INPUT_LAYOUT_TRAIN), Layout::Nchw);
     assert_eq!(input.get(&INPUT_SHAPE).as_deref(), Some([1, 3, 224, 224].as_slice()));
-    assert_eq!(input.get(&MEAN_VALUE).as_deref(), Some([103.94, 116.78, 123.68].as_slice()));
+    assert_eq!(input.get(&MEAN_VALUE).as_deref(), Some([110.94, 116.78, 120.68].as_slice()));
     assert_eq!(input.get(&SCALE_VALUE).as_deref(), Some([0.017].as_slice()));
     assert_eq!(*input.get(&CAL_DATA_DIR), Some(folder.join("samples")));
 }
@@ -140,7 +140,7 @@ fn options_of_passes_come_from_the_table() {
     assert_eq!(
         configuration.inputs[0].pass("hfloat-assign-preprocessing", &["input=data"]),
         "hfloat-assign-preprocessing{input=data input-type-train=rgb input-type-rt=bgr input-layout-train=NCHW \
-         input-space-and-range=regular mean-value=103.94,116.78,123.68 scale-value=0.017}"
+         input-space-and-range=regular mean-value=110.94,116.78,120.68 scale-value=0.017}"
     );
     assert_eq!(configuration.pass("bpu-verify", &[]), "bpu-verify");
 }

@@ -103,7 +103,7 @@ fn against_the_model() {
         &[declared("x", &[None, Some(3), None, None], "float")],
         &["input_parameters.input_shape", "leaves dimensions 2, 3 of ?x3x?x? open; add input_shape"],
     );
-    let one_mean = unnamed.replace("103.94 116.78 123.68", "7");
+    let one_mean = unnamed.replace("110.94 116.78 120.68", "7");
     mismatch(
         &one_mean,
         &[declared("x", &[Some(1), Some(4), Some(8), Some(8)], "float")],
@@ -147,7 +147,9 @@ fn fast_perf_goes_through_the_same_table() {
     let told = "the model leaves sizes of input 'b: \"x\"' (?x?) open; add --input-shape b: \"x\" 1x? with a number in place of each ?";
     assert_eq!(error(&open).to_string(), told);
     assert!(matches!(error(&[("c", "1")]), FastPerfError::UnknownInput { .. }));
-    assert!(matches!(error(&[("a", "1"), ("a", "1")]), FastPerfError::Twice(_)));
+    assert!(matches!(error(&[("a", "1x3"), ("a", "1x3")]), FastPerfError::Twice(_)));
+    let told = "--input-shape a: 3 has another number of sizes than the model's ?x3; give as many";
+    assert_eq!(error(&[("a", "3"), ("b: \"x\"", "1x2")]).to_string(), told);
     // All inputs at once.
     let two = [declared("a", &[None, Some(3), None], "float"), declared("b", &[Some(1), Some(0)], "float")];
     let error = |shapes| configuration_text(&FastPerf { shapes, ..options.clone() }, &two).expect_err("must fail");

@@ -231,7 +231,7 @@ fn preprocessing() {
         .replace("'rgb'", "'featuremap'")
         .replace("'bgr'", "'featuremap'")
         .replace("1x3x224x224", "1x10")
-        .replace("103.94 116.78 123.68", "1");
+        .replace("110.94 116.78 120.68", "1");
     refused(&flat, "10:14", &["a featuremap of shape 1x10 can only have no_preprocess"]);
 }
 

@@ -44,7 +44,7 @@ fn compile_text(folder: &Path, text: &str, jobs: usize) -> Result<(), CompileErr
     // The parameter may not ask for more than the machine has; here it must not matter.
     let environment = Environment { cores: jobs, ..Environment::of_this_machine() };
     let configuration = Configuration::read(&file, &environment)?;
-    compile(&configuration, &Stages { console: &Console::new(Verbosity::Quiet), stop_after: None }).map(|_| ())
+    compile(&configuration, &Stages::all(&Console::new(Verbosity::Quiet))).map(|_| ())
 }
 
 /// The configuration of the example, its paths made absolute where they point to what the repository ships.

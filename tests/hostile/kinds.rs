@@ -149,7 +149,7 @@ fn compiled(kind: Kind, folder: &Path, put: &dyn Fn(usize, &[u8])) {
     fs::write(folder.join("config.yaml"), text.replace("./data/calibration", &calibration)).unwrap();
     let configuration = Configuration::read(&folder.join("config.yaml"), &Environment::of_this_machine()).unwrap();
     let console = Console::new(Verbosity::Quiet);
-    compile(&configuration, &Stages { console: &console, stop_after: None }).unwrap();
+    compile(&configuration, &Stages::all(&console)).unwrap();
     let result = |ending: &str| fs::read(folder.join(format!("model_output/digits{ending}"))).unwrap();
     match kind {
         Kind::Bytecode => {

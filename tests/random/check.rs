@@ -408,7 +408,7 @@ fn compiled(network: &Network, folder: &Path, jobs: usize) -> Result<BTreeMap<St
     let file = folder.join("config.yaml");
     std::fs::write(&file, text).unwrap();
     let configuration = Configuration::read(&file, &Environment { cores: 2, ..Environment::of_this_machine() })?;
-    compile(&configuration, &Stages { console: &Console::new(Verbosity::Quiet), stop_after: None })?;
+    compile(&configuration, &Stages::all(&Console::new(Verbosity::Quiet)))?;
     let entries = std::fs::read_dir(folder.join("out")).unwrap().map(|entry| entry.unwrap());
     Ok(entries
         .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))

@@ -1,6 +1,7 @@
 """How fast hb is and how much memory it takes, beside onnxruntime in the same run on the same cores. `make bench` calls it.
 
-    bench.py [TOOLS] [--data ../shared/data] [--rounds 5] [--samples 64] [--networks NAME,...] [--nodes 1000,10000] [--keep FOLDER]
+    bench.py [TOOLS] [--data ../shared/data] [--rounds 5] [--samples 64] [--networks NAME,...] [--nodes 1000,10000] [--operators PATTERN]
+             [--keep FOLDER]
 
 Prints, for each network, medians of interleaved runs:
 
@@ -13,12 +14,14 @@ Prints, for each network, medians of interleaved runs:
 "alone": one image at a time with all cores. "together": as many images at a time as there are cores, time divided by images. Loading,
 compiling and the start of processes are not counted per image. Memory is the largest resident set of the process; onnxruntime's has
 Python and its libraries in it, whose share is printed first. At the end: from the file to the first float result of a transformer encoder of
-1,185 nodes, hb's with the emission of its kernels; and time per node of hb_compile on chains and trees of many small nodes. Networks: those of --data (or $HB_DATA) that are there, the network of examples/digits, and a ResNet-50 with random weights.
+1,185 nodes, hb's with the emission of its kernels; networks of one operator each (make_operators.py), in float; and time per node of hb_compile on chains and trees of many small nodes. Networks: those of --data (or $HB_DATA) that are there, the network of examples/digits, and a ResNet-50 with random weights.
 Exit status 1 when something that was to be measured fails.
 """
 import argparse
+import fnmatch
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,12 +31,15 @@ import time
 import numpy as np
 import onnx
 
+import make_operators
 import make_small_nodes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CHILD = os.path.join(HERE, "onnxruntime_child.py")
 CALIBRATION_SAMPLES = 16
+# Single operators are short: more runs, and a goal that a share of them keeps.
+OPERATOR_RUNS, OPERATOR_GOAL = 100, 1.5
 
 CONFIG = """model_parameters: {{onnx_model: '{model}', march: nash-e, working_dir: '{output}', output_model_file_prefix: net}}
 input_parameters: {{input_name: '{input}', input_type_train: featuremap, input_type_rt: featuremap, input_layout_train: NCHW, input_shape: '{shape}', norm_type: no_preprocess}}
@@ -184,6 +190,29 @@ class Bench:
                 self.failures.append(measurement.error)
         sys.stdout.flush()
 
+    def operators(self, folder, names):
+        """Networks of one operator, one run at a time with all cores; a share of them may be slower than the goal."""
+        print("\nsingle operators in float, alone: microseconds")
+        ratios = []
+        for name in names:
+            path = os.path.join(folder, "operator.onnx")
+            onnx.save(make_operators.NETWORKS[name]().model(), path)
+            network, ours, theirs = Network("operator", path, folder, OPERATOR_RUNS), Measurement(), Measurement()
+            for _ in range(min(self.rounds, 3)):
+                ours.add(lambda: self.infer(network, network.model, 1))
+                theirs.add(lambda: self.runtime(network, "infer", network.model, network.samples))
+            shutil.rmtree(network.folder)
+            if ours.error or theirs.error:
+                self.failures.append(f"{name}: {ours.error or theirs.error}")
+                print(f"  {name:24} {ours.error or theirs.error}")
+                continue
+            us, them = (statistics.median(measurement.seconds) * 1e6 for measurement in (ours, theirs))
+            ratios.append(us / them)
+            print(f"  {name:24} hb {us:9.1f}   onnxruntime {them:9.1f}   ratio {us / them:6.2f}", flush=True)
+        if ratios:
+            within = sum(ratio <= OPERATOR_GOAL for ratio in ratios)
+            print(f"  at most {OPERATOR_GOAL}: {within} of {len(ratios)}, {100 * within / len(ratios):.0f} % (goal 80 %); median {statistics.median(ratios):.2f}")
+
     def small_nodes(self, folder, counts):
         print("\nhb_compile on many small nodes: milliseconds per node")
         for form in ("chain", "tree"):
@@ -237,6 +266,7 @@ def main():
     parser.add_argument("--samples", type=int, default=64, help="images per run")
     parser.add_argument("--networks", help="only these, separated by commas; empty for none")
     parser.add_argument("--nodes", default="1000,10000", help="sizes of chains and trees; empty for neither these nor the encoder")
+    parser.add_argument("--operators", default="*", help="single operators whose name is like this; empty for none")
     parser.add_argument("--keep", metavar="FOLDER", help="work there and leave the files")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -248,6 +278,7 @@ def main():
         print(f"Python with onnxruntime takes {memory:.0f} MiB before it does anything")
         for name, path in networks(arguments, folder):
             bench.network(Network(name, path, folder, arguments.samples))
+        bench.operators(folder, fnmatch.filter(make_operators.NETWORKS, arguments.operators))
         if arguments.nodes:
             bench.first_result(folder)
             bench.small_nodes(folder, [int(count) for count in arguments.nodes.split(",")])

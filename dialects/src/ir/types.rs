@@ -297,19 +297,15 @@ impl TensorType {
         let raw = r#type.to_raw();
         // SAFETY: only reads a type that is alive; shape getters after the kind was checked.
         unsafe {
-            let ranked = mlir_sys::mlirTypeIsARankedTensor(raw);
+            let mut sizes: Vec<i64> = Vec::new();
+            let ranked = shim::hbRankedTensorSizes(raw, keep_sizes, std::ptr::from_mut(&mut sizes).cast());
             if !ranked && !mlir_sys::mlirTypeIsAUnrankedTensor(raw) {
                 return Err(IrError::Type(r#type.to_string()));
             }
             let element = Element::from_type(Type::from_raw(mlir_sys::mlirShapedTypeGetElementType(raw)))?;
-            let dimensions: Option<Vec<Option<u64>>> = ranked.then(|| {
-                (0..mlir_sys::mlirShapedTypeGetRank(raw) as isize)
-                    .map(|i| {
-                        (!mlir_sys::mlirShapedTypeIsDynamicDim(raw, i))
-                            .then(|| mlir_sys::mlirShapedTypeGetDimSize(raw, i) as u64)
-                    })
-                    .collect()
-            });
+            // A size that is not known is a negative number.
+            let dimensions: Option<Vec<Option<u64>>> =
+                ranked.then(|| sizes.into_iter().map(|size| u64::try_from(size).ok()).collect());
             let bounds = match &dimensions {
                 Some(dimensions) => bounds_of(raw, dimensions).ok_or_else(|| IrError::Type(r#type.to_string()))?,
                 None => None,
@@ -370,17 +366,22 @@ impl TensorType {
     }
 }
 
-/// The bounds in the encoding of a ranked tensor type: none without an encoding, `None` when it is another one or does not fit.
-///
-/// # Safety
-/// `raw` must be a ranked tensor type that is alive.
-unsafe fn bounds_of(raw: mlir_sys::MlirType, dimensions: &[Option<u64>]) -> Option<Option<Vec<u64>>> {
-    unsafe extern "C" fn keep(count: isize, sizes: *const i64, user: *mut c_void) {
+/// Adds the numbers that the shim gives to the `Vec<i64>` that it was given.
+unsafe extern "C" fn keep_sizes(count: isize, sizes: *const i64, user: *mut c_void) {
+    // A shape without dimensions has no numbers, and may have no address.
+    if count > 0 {
         // SAFETY: the shim gives `count` numbers and the vector that it was given.
         let (sizes, kept) =
             unsafe { (std::slice::from_raw_parts(sizes, count as usize), &mut *user.cast::<Vec<i64>>()) };
         kept.extend_from_slice(sizes);
     }
+}
+
+/// The bounds in the encoding of a ranked tensor type: none without an encoding, `None` when it is another one or does not fit.
+///
+/// # Safety
+/// `raw` must be a ranked tensor type that is alive.
+unsafe fn bounds_of(raw: mlir_sys::MlirType, dimensions: &[Option<u64>]) -> Option<Option<Vec<u64>>> {
     let mut sizes: Vec<i64> = Vec::new();
     // SAFETY: as the caller vouches; the vector outlives the call.
     let is_bounds = unsafe {
@@ -388,7 +389,7 @@ unsafe fn bounds_of(raw: mlir_sys::MlirType, dimensions: &[Option<u64>]) -> Opti
         if encoding.ptr.is_null() {
             return Some(None);
         }
-        shim::hbHfloatBoundsSizes(encoding, keep, std::ptr::from_mut(&mut sizes).cast())
+        shim::hbHfloatBoundsSizes(encoding, keep_sizes, std::ptr::from_mut(&mut sizes).cast())
     };
     let sizes: Vec<u64> = sizes.into_iter().map(|size| u64::try_from(size).ok()).collect::<Option<_>>()?;
     let fits = sizes.len() == dimensions.len()

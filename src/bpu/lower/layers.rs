@@ -48,7 +48,11 @@ fn run(function: OperationRef<'_, '_>, _options: &PassOptions) -> Result<(), Pas
         .iter()
         .map(|layer| {
             let layout = if layer.layout == ValueLayout::ChannelsLast { "NHWC" } else { "" };
-            (names.unique(&layer.node), layout)
+            let name = names.unique(&layer.node);
+            if name != layer.node {
+                tracing::info!("layer '{}' is output '{name}': an input or output has its name", layer.node);
+            }
+            (name, layout)
         })
         .collect();
     let context = function.context_reference();

@@ -162,7 +162,10 @@ pub fn lower<'c, 'a>(
     operation: OperationRef<'c, 'a>,
     engines: Engines,
 ) -> Result<(), String> {
-    let none = || format!("'{}' has no hardware form", operation.operation_name());
+    let none = || match Op::of(operation) {
+        Some(op) => format!("{} has no form on the BPU.", op.onnx().name),
+        None => format!("'{}' has no form on the BPU.", operation.operation_name()),
+    };
     if !is_on(operation, engines) {
         return Err(none());
     }

@@ -44,13 +44,37 @@ pub(super) fn expand(node: &mut OperatorNode) -> Results {
 pub(super) fn tile(node: &mut OperatorNode) -> Results {
     let input = node.operand(0)?;
     let (shape, result) = (node.shape(input)?, node.result_shape()?);
-    let wrapped = |(d, (&size, &total)): (usize, (&usize, &usize))| match size {
-        size if size == total => axis(d),
-        size => axis(d).modulo(size.max(1) as i64),
-    };
-    let at: Vec<Expression> = shape.iter().zip(&result).enumerate().map(wrapped).collect();
-    let value = node.graph.load(input, at);
-    node.fill_result(value)
+    let mut splits = Splits::default();
+    for (&size, &total) in shape.iter().zip(&result) {
+        if size != total {
+            splits.extents.push(total / size.max(1));
+        }
+        splits.read(size);
+    }
+    splits.fill(node)
+}
+
+/// A result whose dimensions are split, so that every element is read at dimensions as they are: loops over them move runs of memory, where
+/// divisions and remainders of one index would gather element by element.
+#[derive(Default)]
+pub(super) struct Splits {
+    /// Of the split result; joined they are its dimensions.
+    pub extents: Vec<usize>,
+    /// Where the input is read, for each of its dimensions.
+    at: Vec<Expression>,
+}
+
+impl Splits {
+    /// Adds a dimension that reads the next one of the input.
+    pub fn read(&mut self, size: usize) {
+        self.at.push(axis(self.extents.len()));
+        self.extents.push(size);
+    }
+
+    /// Fills a temporary of these dimensions, whose memory is the result.
+    pub fn fill(self, node: &mut OperatorNode) -> Results {
+        regrouped(node, &self.extents, self.at)
+    }
 }
 
 /// The shape of the image, and the block.
@@ -61,10 +85,10 @@ fn block(node: &OperatorNode) -> Result<([usize; 4], usize), Error> {
     Ok((sizes, block.ok_or_else(|| node.invalid("its blocksize is not positive"))?))
 }
 
-/// Fills a temporary of six dimensions, whose memory is the result.
-fn regrouped(node: &mut OperatorNode, extents: [usize; 6], at: Vec<Expression>) -> Results {
+/// Fills a temporary of more dimensions, whose memory is the result.
+fn regrouped(node: &mut OperatorNode, extents: &[usize], at: Vec<Expression>) -> Results {
     let value = node.graph.load(node.operand(0)?, at);
-    let filled = node.fill(&extents, value)?;
+    let filled = node.fill(extents, value)?;
     let shape = node.result_shape()?;
     Ok(vec![node.graph.add_view(&node.name, filled, &shape)?])
 }
@@ -79,12 +103,12 @@ pub(super) fn depth_to_space(node: &mut OperatorNode) -> Results {
         Some("CRD") => axis(1) * (b * b) as i64 + pixel,
         _ => pixel * channels as i64 + axis(1),
     };
-    regrouped(node, [n, channels, h, b, w, b], vec![axis(0), channel, axis(2), axis(4)])
+    regrouped(node, &[n, channels, h, b, w, b], vec![axis(0), channel, axis(2), axis(4)])
 }
 
 /// ONNX SpaceToDepth-13: the result is [N, b, b, C, H, W].
 pub(super) fn space_to_depth(node: &mut OperatorNode) -> Results {
     let ([n, c, h, w], b) = block(node)?;
     let (row, column) = (axis(4) * b as i64 + axis(1), axis(5) * b as i64 + axis(2));
-    regrouped(node, [n, b, b, c, h / b, w / b], vec![axis(0), axis(3), row, column])
+    regrouped(node, &[n, b, b, c, h / b, w / b], vec![axis(0), axis(3), row, column])
 }

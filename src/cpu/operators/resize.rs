@@ -9,6 +9,8 @@ use super::super::expression::{Expression, GraphTensorId, accumulator, axis, con
 use super::super::graph::Combiner;
 use super::super::scalar::Scalar;
 use super::node::{OperatorNode, Results, axes, wide};
+use super::rearrange::Splits;
+use std::collections::HashMap;
 
 /// Up to this many taps are written out, more are a loop.
 const WRITTEN_OUT: usize = 4;
@@ -16,6 +18,9 @@ const WRITTEN_OUT: usize = 4;
 /// ONNX Resize-19.
 pub(super) fn resize(node: &mut OperatorNode) -> Results {
     let plan = Resize::of(node.operation).map_err(|reason| node.unsupported(reason))?;
+    if let Some(factors) = repetitions(&plan) {
+        return repeated(node, &factors);
+    }
     let picks = |sample: &Sample| matches!(sample.taps.as_slice(), [(_, 1.0)]);
     let value = if plan.axes.iter().flat_map(|axis| &axis.samples).all(picks) {
         picked(node, &plan)?
@@ -46,6 +51,26 @@ fn position(
     let table = node.constant(Array::from_values(&[taps, resized.samples.len()], &positions)?)?;
     let position = node.graph.load(table, vec![tap_at, axis(resized.axis)]);
     Ok(position.clamp(0, (resized.size as i64 - 1).max(0)))
+}
+
+/// By dimension: how often each element is there one after the other, where nothing else is done.
+fn repetitions(plan: &Resize) -> Option<HashMap<usize, usize>> {
+    let factor = |resized: &ResizedAxis| {
+        let factor = resized.samples.len().checked_div(resized.size).filter(|factor| *factor > 0)?;
+        let repeats = |(at, sample): (usize, &Sample)| !sample.outside && sample.taps == [(at / factor, 1.0)];
+        let whole = resized.samples.len() == factor * resized.size;
+        (whole && resized.samples.iter().enumerate().all(repeats)).then_some((resized.axis, factor))
+    };
+    plan.axes.iter().map(factor).collect()
+}
+
+fn repeated(node: &mut OperatorNode, factors: &HashMap<usize, usize>) -> Results {
+    let mut splits = Splits::default();
+    for (dimension, size) in node.shape(node.operand(0)?)?.into_iter().enumerate() {
+        splits.read(size);
+        splits.extents.extend(factors.get(&dimension).copied().filter(|factor| *factor > 1));
+    }
+    splits.fill(node)
 }
 
 /// Every dimension by its first tap, in one go.

@@ -4,7 +4,7 @@
 use super::collecting;
 use super::keys::{InputKey, Key, ParameterState, Setting};
 use super::model_check::{LoadModel, Statements};
-use super::parameters::{CAFFE_MODEL, InputSettings, ONNX_MODEL, PARAMETERS, PROTOTXT, Settings};
+use super::parameters::{CAFFE_MODEL, INPUT_NAME, InputSettings, ONNX_MODEL, PARAMETERS, PROTOTXT, Settings};
 use super::problem::{Location, Problem, Problems, Severity, counted, printable};
 use super::reading::{Document, Raw, Step};
 use super::table::{Group, Multiplicity, Parameter, ParameterDefault, ParameterKind};
@@ -40,6 +40,9 @@ pub fn check(
     let inputs = input_rules::check(&mut checker);
     checker.finish(environment, inputs, load)
 }
+
+/// So many parameters that agree on another number of inputs than `input_name` are right, and it is not.
+const SEVERAL: usize = 3;
 
 /// What the file says of one parameter.
 #[derive(Debug)]
@@ -239,21 +242,38 @@ impl Checker {
     /// Reports each parameter of inputs that has not one value for each of them. Without `input_name` only the first: then the names are
     /// what is missing.
     pub fn check_counts(&mut self, count: usize, named: bool) {
-        let mut told = false;
-        for parameter in PARAMETERS.iter().filter(|parameter| parameter.multiplicity == Multiplicity::PerInput) {
-            let ParameterState::Given(values) = self.state(parameter) else { continue };
-            if values.len() == count {
-                continue;
-            }
-            let given = counted(values.len(), "value");
-            if named {
-                let what = format!("has {given}, but input_name names {}", counted(count, "input"));
+        let per_input = PARAMETERS.iter().filter(|parameter| parameter.multiplicity == Multiplicity::PerInput);
+        let others: Vec<(&'static Parameter, usize)> = per_input
+            .filter_map(|parameter| match self.state(parameter) {
+                ParameterState::Given(values) if values.len() != count => Some((*parameter, values.len())),
+                _ => None,
+            })
+            .collect();
+        let Some(&(first, values)) = others.first() else { return };
+        let given = |values: usize| format!("has {}", counted(values, "value"));
+        if !named {
+            let what = format!("{}, but without input_name the model has one input", given(values));
+            self.error(first, what, "add input_name, or give one value");
+        } else if others.len() >= SEVERAL && others.iter().all(|(_, other)| *other == values) {
+            let names: Vec<&str> = others.iter().map(|(parameter, _)| parameter.name).collect();
+            let what = format!(
+                "names {}, but {} have {} each",
+                counted(count, "input"),
+                names.join(", "),
+                counted(values, "value")
+            );
+            self.error(
+                &INPUT_NAME,
+                what,
+                "name every input, separated by ';', or give one value for each that is named",
+            );
+        } else {
+            for (parameter, values) in &others {
+                let what = format!("{}, but input_name names {}", given(*values), counted(count, "input"));
                 self.error(parameter, what, "give one value for each input, separated by ';'");
-            } else if !told {
-                let what = format!("has {given}, but without input_name the model has one input");
-                self.error(parameter, what, "add input_name, or give one value");
-                told = true;
             }
+        }
+        for (parameter, _) in others {
             self.spoil(parameter, Holds::Fault(Vec::new()));
         }
     }

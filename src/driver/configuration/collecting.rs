@@ -5,7 +5,7 @@ use super::checking::{Checker, Given, Holds};
 use super::foreign::{ForeignKey, KeyOrigin, foreign_key};
 use super::keys::ParameterState;
 use super::parameters::{
-    CAL_DATA_DIR, CALIBRATION_TYPE, CORE_NUM, INPUT_LAYOUT_TRAIN, INPUT_TYPE_TRAIN, MARCH, PARAMETERS,
+    CAL_DATA_DIR, CALIBRATION_TYPE, CORE_NUM, INPUT_LAYOUT_TRAIN, INPUT_TYPE_RT, INPUT_TYPE_TRAIN, MARCH, PARAMETERS,
 };
 use super::problem::{Location, Severity, nearest, suggestion};
 use super::reading::{Document, Raw, Step};
@@ -235,7 +235,7 @@ impl Collector<'_> {
         if self.is_foreign() && key.name == "max_l2m_size" {
             return;
         }
-        match key.judge(value, stated(self.entries, &INPUT_LAYOUT_TRAIN)) {
+        match key.judge(value, stated(self.entries, &INPUT_LAYOUT_TRAIN), stated(self.entries, &INPUT_TYPE_RT)) {
             None => {}
             Some(Ok(note)) => self.checker.report(location, subject, note, Severity::Warning),
             Some(Err(fault)) => self.checker.report(location, subject, fault, Severity::Error),
@@ -283,7 +283,7 @@ impl Collector<'_> {
             self.checker.error(
                 &CAL_DATA_DIR,
                 "the older tool took raw samples; here they are .npy files of float32, resized, cropped and normalised as in training",
-                "make them anew with the preprocessing that the network was trained with",
+                "make them anew with the preprocessing that the network was trained with, if they are raw",
             );
         }
     }

@@ -78,13 +78,16 @@ pub struct FastPerf {
 pub enum FastPerfError {
     #[error("--input-shape: the model has no input '{name}'; {remedy}")]
     UnknownInput { name: String, remedy: String },
+    #[error("--input-shape {name}: {shape} has another number of sizes than the model's {declared}; give as many")]
+    Rank { name: String, shape: String, declared: String },
     #[error("--input-shape: '{0}' is given twice; give each input once")]
     Twice(String),
     /// Inputs with their shapes, and the options that give these; `?` for each size that is open.
     #[error("the model leaves sizes of {inputs} open; add {options} with a number in place of each ?")]
     Open { inputs: String, options: String },
     #[error(
-        "the name of input '{0}' holds a sign that separates names, which configurations cannot express; rename it in the model"
+        "the name of input '{0}' holds a sign that separates names or lines, or begins or ends with a blank, which configurations cannot express; \
+         rename it in the model"
     )]
     Inexpressible(String),
     #[error("the path '{0}' is not UTF-8, so it cannot be written into a configuration; rename it")]
@@ -148,7 +151,10 @@ pub(super) fn model_settings(
     if inputs.is_empty() {
         return Err(FastPerfError::NoInputs);
     }
-    let separates = |name: &&ModelInput| name.name.contains([';', '；', '，']);
+    let separates = |input: &&ModelInput| {
+        let name = &input.name;
+        name.contains([';', '；', '，']) || name.trim() != name || name.contains(char::is_control)
+    };
     if let Some(input) = inputs.iter().find(separates) {
         return Err(FastPerfError::Inexpressible(input.name.clone()));
     }
@@ -197,14 +203,20 @@ impl FastPerf {
 }
 
 fn shapes(options: &FastPerf, inputs: &[ModelInput]) -> Result<Vec<String>, FastPerfError> {
-    for (index, (name, _)) in options.shapes.iter().enumerate() {
+    for (index, (name, shape)) in options.shapes.iter().enumerate() {
         if options.shapes.iter().take(index).any(|(known, _)| known == name) {
             return Err(FastPerfError::Twice(name.clone()));
         }
         let known = || inputs.iter().map(|input| input.name.as_str());
-        if !known().any(|known| known == name) {
+        let Some(input) = inputs.iter().find(|input| input.name == *name) else {
             let all = format!("its inputs are {}", known().collect::<Vec<_>>().join(", "));
             return Err(FastPerfError::UnknownInput { name: name.clone(), remedy: suggestion(name, known(), &all) });
+        };
+        // One without dimensions has another answer.
+        let fits = input.shape.is_empty() || shape_of(shape).is_none_or(|sizes| sizes.len() == input.shape.len());
+        if !fits {
+            let (name, shape, declared) = (name.clone(), shape.clone(), declared_shape(&input.shape));
+            return Err(FastPerfError::Rank { name, shape, declared });
         }
     }
     let given = |input: &ModelInput| options.shapes.iter().find(|(name, _)| *name == input.name);

@@ -1,9 +1,10 @@
 //! Keys and targets that people's files hold and the manual does not: what each is, and what to do about it.
 
-use super::known_marches;
+use super::keys::Word;
 use super::problem::suggestion;
 use super::reading::Raw;
 use super::values::ValueFault;
+use super::{InputType, Layout, known_marches};
 use crate::target::{Chips, NamedTarget, named_target};
 use std::fmt;
 
@@ -35,7 +36,7 @@ pub enum Answer {
     Noted,
     /// These words are what happens anyhow, and are noted; for others the text says what to do.
     Only(&'static [&'static str], &'static str),
-    /// What `input_layout_train` says happens anyhow, and is noted; for others the text says what to do.
+    /// What `input_layout_train` says happens anyhow, as does `NHWC` for images, and is noted; for others the text says what to do.
     OnlyTrainLayout(&'static str),
     /// An error; the text says what to write instead.
     Refused(&'static str),
@@ -70,7 +71,10 @@ pub const FOREIGN_KEYS: &[ForeignKey] = &[
         "preprocess_on",
         KeyOrigin::Older,
         "the preparation of calibration images by the tool",
-        Answer::Refused("remove it, and store the samples as .npy, resized, cropped and normalised as in training"),
+        Answer::Refused(
+            "remove it; for samples that are JPEG or PNG write cal_image_preprocessing, else store them as .npy, resized, cropped and normalised as \
+             in training",
+        ),
     ),
     key(
         "input_layout_rt",
@@ -132,8 +136,14 @@ pub fn foreign_key(name: &str) -> Option<&'static ForeignKey> {
 }
 
 impl ForeignKey {
-    /// What is to be said of its value: nothing, a warning, or an error. `train_layout` is what the file says of `input_layout_train`.
-    pub fn judge(&self, value: &Raw, train_layout: Option<&Raw>) -> Option<Result<ValueFault, ValueFault>> {
+    /// What is to be said of its value: nothing, a warning, or an error. `train_layout` is what the file says of `input_layout_train`, and
+    /// `runtime` of `input_type_rt`.
+    pub fn judge(
+        &self,
+        value: &Raw,
+        train_layout: Option<&Raw>,
+        runtime: Option<&Raw>,
+    ) -> Option<Result<ValueFault, ValueFault>> {
         if value.asks_for_nothing() {
             return None;
         }
@@ -147,8 +157,16 @@ impl ForeignKey {
         match self.answer {
             Answer::Noted => noted,
             Answer::Only(words, _) if items(value).iter().all(|item| words.contains(&item.as_str())) => noted,
-            Answer::OnlyTrainLayout(_) if train_layout.is_some_and(|train| items(train) == items(value)) => noted,
-            Answer::Only(_, remedy) | Answer::OnlyTrainLayout(remedy) | Answer::Refused(remedy) => refused(remedy),
+            Answer::OnlyTrainLayout(remedy) => {
+                let [train, runtime] = [train_layout, runtime].map(|stated| stated.map(items).unwrap_or_default());
+                // Cameras give images pixel by pixel.
+                let as_it_is = |(index, layout): (usize, &String)| {
+                    let is_image = runtime.get(index).is_some_and(|kind| kind != InputType::Featuremap.word());
+                    train.get(index) == Some(layout) || (is_image && layout == Layout::Nhwc.word())
+                };
+                if items(value).iter().enumerate().all(as_it_is) { noted } else { refused(remedy) }
+            }
+            Answer::Only(_, remedy) | Answer::Refused(remedy) => refused(remedy),
         }
     }
 }

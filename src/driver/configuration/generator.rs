@@ -9,6 +9,7 @@ use super::parameters::{
     OUTPUT_MODEL_FILE_PREFIX, OptimizeLevel, SCALE_VALUE, WORKING_DIR,
 };
 use super::table::{Group, Parameter, ParameterDefault, Status};
+use super::values::NOTHING;
 use super::{FastPerfError, Layout, documentation, fast_perf};
 use crate::files::file_names;
 use crate::frontend::ModelFiles;
@@ -33,14 +34,51 @@ impl ConfigurationExtent {
     }
 }
 
-/// What the model cannot tell of images, beside the parameters that are guessed or left out in the simple form.
-static HINTS: [(&Parameter, &str); 5] = [
-    (&INPUT_TYPE_TRAIN.parameter, "guessed: rgb or bgr, as the network was trained"),
-    (&NORM_TYPE.parameter, "data_mean_and_scale  # what is done with the numbers below; no_preprocess: nothing"),
-    (&MEAN_VALUE.parameter, "'123.675 116.28 103.53'  # per channel, on pixels of 0 to 255"),
-    (&SCALE_VALUE.parameter, "'0.01712475 0.017507 0.01742919'  # 1 / standard deviation"),
-    (&CAL_IMAGE_PREPROCESSING.parameter, "center_crop  # if the samples are JPEG or PNG"),
+/// What the model cannot tell of images, beside the parameters that are guessed or left out in the simple form: a value for each image where there
+/// is one, what stands for other inputs, and a note. The numbers are in the order of the type that is guessed.
+static HINTS: [Hint; 5] = [
+    Hint {
+        parameter: &INPUT_TYPE_TRAIN.parameter,
+        values: None,
+        note: "guessed: rgb or bgr, as the network was trained",
+    },
+    Hint {
+        parameter: &NORM_TYPE.parameter,
+        values: Some(("data_mean_and_scale", "no_preprocess")),
+        note: "what is done with the numbers below; no_preprocess: nothing",
+    },
+    Hint {
+        parameter: &MEAN_VALUE.parameter,
+        values: Some(("103.53 116.28 123.675", NOTHING)),
+        note: "per channel, in the order of input_type_train, on pixels of 0 to 255",
+    },
+    Hint {
+        parameter: &SCALE_VALUE.parameter,
+        values: Some(("0.01742919 0.017507 0.01712475", NOTHING)),
+        note: "1 / standard deviation, in the same order",
+    },
+    Hint {
+        parameter: &CAL_IMAGE_PREPROCESSING.parameter,
+        values: Some(("center_crop", NOTHING)),
+        note: "if the samples are JPEG or PNG",
+    },
 ];
+
+/// See [`HINTS`].
+struct Hint {
+    parameter: &'static Parameter,
+    values: Option<(&'static str, &'static str)>,
+    note: &'static str,
+}
+
+impl Hint {
+    /// What stands behind the name of the parameter, for inputs of which these are images.
+    fn text(&self, is_image: &[bool]) -> String {
+        let Some((image, other)) = self.values else { return self.note.to_owned() };
+        let values: Vec<&str> = is_image.iter().map(|is_image| if *is_image { image } else { other }).collect();
+        format!("'{}'  # {}", values.join("; "), self.note)
+    }
+}
 
 /// The text of a configuration. `model` are the files of a network, counted from where the text will be, with its inputs; where it is not
 /// given, what it would say is left to be filled in.
@@ -61,9 +99,10 @@ pub fn generated(
             ConfigurationExtent::Full => "full",
         }
     );
-    let images = values.iter().any(|(parameter, value)| {
-        parameter.name == INPUT_TYPE_TRAIN.name && value.contains(InputGuess::image(Layout::Nchw).train.word())
-    });
+    let image = InputGuess::image(Layout::Nchw).train.word();
+    let trained = values.iter().find(|(parameter, _)| parameter.name == INPUT_TYPE_TRAIN.name);
+    let trained = trained.map_or("", |(_, value)| value.as_str());
+    let is_image: Vec<bool> = trained.split(';').map(|word| word.trim() == image).collect();
     for group in Group::ALL {
         let value = |parameter: &Parameter| {
             values.iter().find(|(known, _)| known.name == parameter.name).map(|(_, value)| value.as_str())
@@ -76,7 +115,8 @@ pub fn generated(
         let _ = writeln!(text, "{}:", group.name());
         for parameter in Parameter::of_group(group) {
             let value = value(parameter);
-            let hint = HINTS.iter().find(|(of, _)| images && of.name == parameter.name).map(|(_, hint)| *hint);
+            let hint = HINTS.iter().find(|hint| is_image.contains(&true) && hint.parameter.name == parameter.name);
+            let hint = hint.map(|hint| hint.text(&is_image));
             match (extent, value) {
                 (ConfigurationExtent::Simple, None) => {
                     let _ = hint.map_or(Ok(()), |hint| writeln!(text, "  # {}: {hint}", parameter.name));

@@ -336,6 +336,7 @@ pub fn shape_faults(input: &InputSettings, shape: Option<&[u64]>, label: &str) -
     let (mean, scale) = (input.get(&MEAN_VALUE), input.get(&SCALE_VALUE));
     let normalized = mean.is_some() || scale.is_some();
     let (layout, type_rt) = (*input.get(&INPUT_LAYOUT_TRAIN), *input.get(&INPUT_TYPE_RT));
+    let stated = if input.get(&INPUT_SHAPE).is_some() { "correct input_shape if that is wrong, or " } else { "" };
     if let (Some(shape), "nv12") = (shape, type_rt.word()) {
         let (height, width) = layout.image_dimensions();
         let odd = [height, width].iter().any(|dimension| shape.get(*dimension).is_some_and(|size| size % 2 == 1));
@@ -346,10 +347,9 @@ pub fn shape_faults(input: &InputSettings, shape: Option<&[u64]>, label: &str) -
                 "{label}: nv12 has colours for squares of 2 by 2 pixels, but the shape {} is odd",
                 joined(shape)
             );
-            fault(&INPUT_TYPE_RT, what, "use another type, or a model of even height and width");
+            fault(&INPUT_TYPE_RT, what, &format!("{stated}use another type, or a model of even height and width"));
         }
     }
-    let stated = if input.get(&INPUT_SHAPE).is_some() { "correct input_shape if that is wrong, or " } else { "" };
     let channels = match (type_rt.channels(), shape) {
         (Some(channels), None) => Some(channels),
         (None, None) => None,

@@ -39,7 +39,9 @@ pub use optimization::Optimization;
 pub use parameters::*;
 pub use problem::{Location, Problem, Problems, Severity, counted, printable, suggestion};
 pub use quant_config::{QuantConfig, Ranges, StatedChooser, StatedMethod, StatedTypes};
-pub use questions::{question_constant, question_magnitude, question_normalized, question_samples};
+pub use questions::{
+    question_constant, question_magnitude, question_normalized, question_raw_images, question_samples,
+};
 pub use schema::schema;
 pub use source_text::LARGEST_FILE;
 pub use table::{
@@ -47,7 +49,7 @@ pub use table::{
     Status,
 };
 use values::ParameterValue;
-pub use values::shape_of;
+pub use values::{MOST_ELEMENTS, shape_of};
 
 pub use crate::float::preprocessing::{InputType, Layout, SpaceAndRange};
 
@@ -178,6 +180,14 @@ impl Configuration {
             // That one is given was checked.
             (onnx, _) => ModelFiles { model: onnx.clone().unwrap_or_default(), proto: None },
         }
+    }
+
+    /// What a run reads: no result takes the place of these files, or of folders that hold them.
+    pub fn files_read(&self) -> Vec<PathBuf> {
+        let ModelFiles { model, proto } = self.model_files();
+        let quant_config = self.get(&QUANT_CONFIG).as_ref().and_then(|config| config.file.clone());
+        let samples = self.inputs.iter().filter_map(|input| input.get(&CAL_DATA_DIR).clone());
+        [self.file.clone(), model].into_iter().chain(proto).chain(quant_config).chain(samples).collect()
     }
 
     /// What holds of a parameter of the model.

@@ -7,6 +7,7 @@ use super::parameters::{
     NODE_INFO, NORM_TYPE, NormType, OUTPUT_NODES, PARAMETERS, QUANT_CONFIG, REMOVE_NODE_NAME, RUN_ON_BPU, RUN_ON_CPU,
 };
 use super::problem::{Location, Problem, Problems, Severity, suggestion};
+use super::quant_config::QuantConfig;
 use super::table::{Multiplicity, Named, Parameter, ParameterKind};
 use super::values::ParameterValue;
 use super::{Configuration, InputType, Optimization, StatedTypes};
@@ -248,6 +249,16 @@ impl Statements<'_> {
         }
     }
 
+    /// The file that holds the names of a parameter, where the configuration names that in place of them.
+    fn file_of(&self, parameter: &Parameter) -> String {
+        match (self.values)(parameter) {
+            Some((_, [ParameterValue::Quantization(QuantConfig { file: Some(file), .. })])) => {
+                format!("'{}': ", super::printable(&file.display().to_string()))
+            }
+            _ => String::new(),
+        }
+    }
+
     fn unknown_names(
         &self,
         parameter: &Parameter,
@@ -258,7 +269,9 @@ impl Statements<'_> {
         // What is made of a node has its name and something behind it.
         let derived = |name: &str| {
             let of = |node: &&str| name.strip_prefix(node).is_some_and(|part| part.starts_with('/'));
-            [REMOVE_NODE_NAME.name, QUANT_CONFIG.name].contains(&parameter.name) && known.iter().any(of)
+            thing == NODE
+                && [REMOVE_NODE_NAME.name, QUANT_CONFIG.name].contains(&parameter.name)
+                && known.iter().any(of)
         };
         for (index, name) in names.iter().filter(|name| !known.contains(name) && !derived(name)).enumerate() {
             let pieces = || name.split([',']).map(str::trim).filter(|piece| !piece.is_empty());
@@ -275,13 +288,13 @@ impl Statements<'_> {
                 problems.push(self.problem(parameter, what, "write that name"));
                 continue;
             }
-            let what = format!("the model has no {thing} '{name}'");
+            let what = format!("{}the model has no {thing} '{name}'", self.file_of(parameter));
             let remedy = match parameter.multiplicity {
                 Multiplicity::List if name.contains(',') && pieces().all(|piece| known.contains(&piece)) => {
                     "separate names by ';'".to_owned()
                 }
                 // Comparing names with all of a large model takes its time, and nobody needs that many answers.
-                _ if index >= 20 => "hb_model_info lists them".to_owned(),
+                _ if index >= 20 => "hb_model_info --layers lists them".to_owned(),
                 _ => near(name, known),
             };
             problems.push(self.problem(parameter, what, remedy));
@@ -536,7 +549,7 @@ fn near(name: &str, known: &[&str]) -> String {
     match (found.as_slice(), known.as_slice()) {
         ([], []) => "the model has none".to_owned(),
         ([], [first, second, ..]) if known.len() > 8 => {
-            format!("there are {}, such as '{first}' and '{second}'; hb_model_info lists them", known.len())
+            format!("there are {}, such as '{first}' and '{second}'; hb_model_info --layers lists them", known.len())
         }
         ([], few) => format!("there are {}", few.join("; ")),
         (found, _) => format!("did you mean '{}'?", found.join("' or '")),

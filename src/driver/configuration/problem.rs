@@ -89,13 +89,6 @@ impl fmt::Display for Problems {
 /// More problems than this are counted, not printed.
 const LIMIT: usize = 100;
 
-impl Problems {
-    /// Whether any problem is more than a warning.
-    pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|problem| problem.severity == Severity::Error)
-    }
-}
-
 /// `text` as it may be shown on a terminal: control characters escaped, overlong text cut in the middle.
 pub fn printable(text: &str) -> String {
     const LONGEST: usize = 600;

@@ -10,7 +10,7 @@ use super::source_text;
 use super::values::{Place, ValueFault};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What `quant_config` asks for. The narrower level wins: nodes over kinds over the model.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,6 +27,8 @@ pub struct QuantConfig {
     pub kinds: Vec<(String, StatedTypes)>,
     /// By name of node, in the order of the file.
     pub nodes: Vec<(String, StatedTypes)>,
+    /// Where it was read, if not in the configuration itself.
+    pub file: Option<PathBuf>,
 }
 
 /// How ranges are found: `activation` of later releases, with one value of each, and `values`, which this project has beside it.
@@ -105,7 +107,7 @@ pub fn range() -> String {
 impl QuantConfig {
     /// Whether it asks for nothing.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        *self == Self { file: self.file.clone(), ..Self::default() }
     }
 
     /// Reads a JSON file. Problems in it are located in it.
@@ -129,7 +131,7 @@ impl QuantConfig {
         let duplicates = document.root.duplicates().into_iter().map(|duplicate| document.twice(&duplicate));
         let duplicates: Vec<ValueFault> = duplicates.map(&located).collect();
         match Self::from_raw(&document.root) {
-            Ok(read) if duplicates.is_empty() => Ok(read),
+            Ok(read) if duplicates.is_empty() => Ok(Self { file: Some(path.to_owned()), ..read }),
             Ok(_) => Err(duplicates),
             Err(faults) => Err(duplicates.into_iter().chain(faults.into_iter().map(located)).collect()),
         }
@@ -194,7 +196,11 @@ impl Reading {
             Raw::Null => Vec::new(),
             other => {
                 let what = format!("{name} must be a mapping, but '{other}' is {}", other.kind());
-                self.report(steps, what, format!("write {{\"{KINDS}\": {{\"Conv\": {{\"type\": \"int16\"}}}}}}"));
+                let example = match name {
+                    BIAS_CORRECTION => format!("{{\"{BIAS_CORRECTION}\": {{}}}}"),
+                    _ => format!("{{\"{KINDS}\": {{\"Conv\": {{\"type\": \"int16\"}}}}}}"),
+                };
+                self.report(steps, what, format!("write {example}"));
                 Vec::new()
             }
         }

@@ -3,7 +3,7 @@
 use super::parameters::PARAMETERS;
 use std::fmt;
 
-/// The groups of the manual's configuration file. All four must be there.
+/// The groups of the manual's configuration file. One that is not there is an empty one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
     /// What is compiled, for what, and where the results go.

@@ -98,9 +98,9 @@ pub struct Surroundings<'a> {
 /// The most dimensions of an input, as in the vendor's tool.
 const MOST_DIMENSIONS: usize = 10;
 /// The most elements of an input: what a tensor of 2 GiB holds at one byte each.
+pub const MOST_ELEMENTS: u64 = 1 << 31;
 /// The largest magnitude of a number for the values of a channel.
 const MOST_MAGNITUDE: f64 = 1e6;
-const MOST_ELEMENTS: u64 = 1 << 31;
 /// The most numbers of `mean_value` and `scale_value` for one input: the channels of the largest feature map.
 const MOST_CHANNELS: usize = 65_536;
 

@@ -23,12 +23,12 @@ Examples:
       hb_verifier -m float.onnx,nv12.hbm -i image=rgb.npy -i image_y=y.npy -i image_uv=uv.npy
 
 What is measured, for each pair of models and each output that both have:
-  cosine           of the angle between the two, the lowest over the samples
+  cosine, mean     of the angle between the two, the lowest over the samples, and the mean of them
   SQNR             signal over error in dB, the first model being the signal
   max abs, max rel the largest |a - b|, and the largest |a - b| / max(|a|, |b|)
   bytes            how many bytes differ, where both store the same type
 Integers with a scale are compared as the numbers that they mean. Layers are compared where both models carry them: .onnx, .caffemodel, .mlir and .bc do,
-a .hbm that was compiled with layer_out_dump does. A layer that is made of several nodes of the network is what the last of them computes.
+a .hbm that was compiled with layer_out_dump does; the first sample is for them. A layer that is made of several nodes of the network is what the last of them computes.
 Exit status: 0 done; 1 a model or the data is at fault, or a cosine is below --min-cosine; 2 wrong usage.";
 
 /// Compares two or three forms of a network (.onnx, .caffemodel, .bc, .mlir, .hbm) on the same data.
@@ -75,7 +75,10 @@ pub enum VerifierError {
     Unused { argument: String },
     #[error("{first} and {second} have no output of the same name, and no layer: {names}")]
     NoCommonOutput { first: String, second: String, names: String },
-    #[error("output '{output}': {first} gives shape {first_shape:?}, {second} gives {second_shape:?}")]
+    #[error(
+        "output '{output}': {first} gives shape {first_shape:?}, {second} gives {second_shape:?}; a sample holds as many images as a model takes, \
+         one behind the other along the first axis, where one of the two was compiled with input_batch"
+    )]
     Shape { output: String, first: String, first_shape: Vec<usize>, second: String, second_shape: Vec<usize> },
 }
 

@@ -117,7 +117,13 @@ impl ComparisonReport {
                 if difference.is_none() || cosine.is_some_and(|cosine| cosine >= least) {
                     continue;
                 }
-                let found = cosine.map_or_else(|| "has no cosine".into(), |cosine| format!("has cosine {cosine:.6}"));
+                let found = match (cosine, difference.mean_cosine()) {
+                    (Some(cosine), Some(mean)) if self.samples > 1 => {
+                        format!("has cosine {cosine:.6} on one of {} samples (the mean is {mean:.6})", self.samples)
+                    }
+                    (Some(cosine), _) => format!("has cosine {cosine:.6}"),
+                    (None, _) => "has no cosine".into(),
+                };
                 failures
                     .push(format!("output '{name}' of {second} {found} with {first}'s; at least {least} is wanted"));
             }
@@ -168,8 +174,9 @@ impl ComparisonReport {
         for pair in &self.pairs {
             let (first, second) = self.pair_names(pair);
             let _ = writeln!(text, "\n{second} against {first}\n");
-            let titles = ["Output", "Types", "Shape", "Cosine", "SQNR (dB)", "Max abs", "Max rel", "Differing bytes"];
-            let rows: Vec<[String; 8]> = pair.outputs.iter().map(OutputDifference::cells).collect();
+            let titles =
+                ["Output", "Types", "Shape", "Cosine", "Mean", "SQNR (dB)", "Max abs", "Max rel", "Differing bytes"];
+            let rows: Vec<[String; 9]> = pair.outputs.iter().map(OutputDifference::cells).collect();
             text += &aligned(&titles, &rows);
             for (model, names) in [(first, &pair.only_first), (second, &pair.only_second)] {
                 if !names.is_empty() {
@@ -206,14 +213,14 @@ impl Pair {
 
     fn layer_text(&self) -> String {
         if self.layers.is_empty() {
-            return "layers: the two carry none in common\n".into();
+            return "layers: the two carry none in common; a .hbm carries them if it was compiled with layer_out_dump\n".into();
         }
         let count = self.layers.len();
         let (Some((first, difference)), Some((least, lowest))) = (self.first_differing(), self.least_similar()) else {
-            return format!("layers: all {count} that both carry are the same\n");
+            return format!("layers, of the first sample: all {count} that both carry are the same\n");
         };
         format!(
-            "layers: of {count} that both carry, '{first}' is the first that differs (cosine {}, max abs {:.6e}); '{least}' is the least \
+            "layers, of the first sample: of {count} that both carry, '{first}' is the first that differs (cosine {}, max abs {:.6e}); '{least}' is the least \
              similar (cosine {})\n",
             number(difference.cosine()),
             difference.absolute,
@@ -258,7 +265,7 @@ impl OutputDifference {
         })
     }
 
-    fn cells(&self) -> [String; 8] {
+    fn cells(&self) -> [String; 9] {
         let Self { name, types, shapes, difference, differing_bytes, .. } = self;
         let types = if types.0 == types.1 { types.0.clone() } else { format!("{}, {}", types.0, types.1) };
         let sizes = |shape: &[usize]| shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
@@ -270,6 +277,7 @@ impl OutputDifference {
             types,
             shape,
             number(difference.cosine()),
+            number(difference.mean_cosine()),
             if sqnr.is_finite() { format!("{sqnr:.2}") } else { "--".into() },
             format!("{:.6e}", difference.absolute),
             format!("{:.6e}", difference.relative),

@@ -170,7 +170,8 @@ impl<'c: 'a, 'a> Rule<'c, 'a> {
                 let to = permutation.iter().position(|&from| from == axis as i64);
                 Ok(Effect::along(to.ok_or("it has no such dimension")?))
             }
-            StructuredOp::Reshape | StructuredOp::Flatten | StructuredOp::Squeeze => self.reshaped(),
+            StructuredOp::Reshape | StructuredOp::Flatten => self.reshaped(),
+            StructuredOp::Squeeze => self.squeezed(),
             StructuredOp::Unsqueeze => self.unsqueezed(),
             StructuredOp::Expand => self.expanded(),
             StructuredOp::Tile => self.tiled(),
@@ -375,6 +376,21 @@ impl<'c: 'a, 'a> Rule<'c, 'a> {
         Ok(Effect { results: vec![axis], edits: vec![edit] })
     }
 
+    fn squeezed(&self) -> Ruled {
+        let axis = self.data()?;
+        let named = if self.shape(1).iter().product::<usize>() > 0 && self.operands.len() > 1 {
+            self.integers(1)?
+        } else {
+            Vec::new()
+        };
+        let gone = named.into_iter().map(|named| normalize_axis(named, self.rank(0))).collect::<Result<Vec<_>, _>>()?;
+        // Where it is not said which of them go, or the dimension of the samples goes, others are left to hold these.
+        if gone.is_empty() || gone.contains(&axis) {
+            return self.reshaped();
+        }
+        Ok(Effect::along(axis - gone.iter().filter(|gone| **gone < axis).count()))
+    }
+
     fn unsqueezed(&self) -> Ruled {
         let data = self.data()?;
         let inserted = unsqueeze_axes(self.operation)?.ok_or("its axes are not constant")?;
@@ -489,12 +505,16 @@ impl Effect {
 }
 
 /// The dimension of `to` that holds the samples when dimension `axis` of `from` does, of which it is a reshape: as many elements come
-/// before it. Where dimensions of size 1 leave a choice, it is the same dimension, else the first.
+/// before it. A dimension that is nothing but the samples stays one where it can: one of size 1 at the same place, else the first of size 1. Others
+/// stay at their place, or are the first that fits.
 fn reshaped_axis(from: &[usize], axis: usize, to: &[usize]) -> Option<usize> {
     let before = |shape: &[usize], axis: usize| shape.iter().take(axis).product::<usize>();
     let outer = before(from, axis);
     let fits = |candidate: &usize| *candidate < to.len() && before(to, *candidate) == outer;
-    Some(axis).filter(fits).or_else(|| (0..to.len()).find(fits)).filter(|_| !to.contains(&0))
+    let is_alone = from.get(axis) == Some(&1);
+    let alone = |candidate: &usize| is_alone && fits(candidate) && to.get(*candidate) == Some(&1);
+    let same = Some(axis).filter(alone).or_else(|| (0..to.len()).find(alone));
+    same.or_else(|| Some(axis).filter(fits)).or_else(|| (0..to.len()).find(fits)).filter(|_| !to.contains(&0))
 }
 
 #[cfg(test)]
@@ -509,6 +529,10 @@ mod tests {
         assert_eq!(reshaped_axis(&[3, 1, 12, 5], 1, &[3, 12, 5]), Some(1));
         assert_eq!(reshaped_axis(&[1, 1, 6], 1, &[1, 1, 2, 3]), Some(1));
         assert_eq!(reshaped_axis(&[7, 1, 6], 1, &[7, 6]), Some(1));
+        // Samples that had a dimension of their own keep one, whichever others of size 1 come or go.
+        assert_eq!(reshaped_axis(&[4, 8, 1, 8], 2, &[32, 1, 8]), Some(1));
+        assert_eq!(reshaped_axis(&[4, 1, 1, 64], 2, &[4, 1, 64]), Some(1));
+        assert_eq!(reshaped_axis(&[5, 1, 3], 1, &[1, 5, 3]), Some(2));
         // Two samples of [2, 3] are no row of a [3, 2] whose first dimension is cut through.
         assert_eq!(reshaped_axis(&[4, 1, 3], 1, &[2, 6]), None);
         assert_eq!(reshaped_axis(&[1, 6], 0, &[]), None);

@@ -1,5 +1,6 @@
 //! `hb-docs`: writes the generated pages of `docs/`, or checks that they are up to date.
 
+use hb_tools as _;
 use std::{path::Path, process::ExitCode};
 
 fn main() -> ExitCode {

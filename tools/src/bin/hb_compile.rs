@@ -1,5 +1,6 @@
 //! Compiles a network into a .hbm. `hb_compile --help` teaches.
 
+use hb_tools as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

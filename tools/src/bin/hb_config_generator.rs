@@ -1,5 +1,6 @@
 //! Writes a configuration file for hb_compile. `hb_config_generator --help` teaches.
 
+use hb_tools as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! What an image of a camera is worth to a network: from bytes around 0 to the normalized channels that it was trained with, as a
 //! matrix and an offset.
 
-use super::preprocessing::{InputType, Preprocessing, SpaceAndRange};
+use super::preprocessing::{InputType, Preprocessing, SpaceAndRange, per_channel};
 
 /// A byte of a camera is seen as the integer `byte - CENTRE`, which yuv444_128 is itself.
 const CENTRE: f64 = 128.0;
@@ -84,20 +84,6 @@ impl ImageConversion {
             ],
             offset: vec![luma * (CENTRE - black); 3],
         }
-    }
-}
-
-/// One number for each channel.
-fn per_channel(what: &str, numbers: &[f64], channels: usize, none: f64) -> Result<Vec<f64>, String> {
-    let numbers = match numbers {
-        [] => vec![none; channels],
-        [number] => vec![*number; channels],
-        _ if numbers.len() == channels => numbers.to_vec(),
-        _ => return Err(format!("there are {} numbers of {what} for {channels} channels", numbers.len())),
-    };
-    match numbers.iter().find(|number| !(**number as f32).is_finite()) {
-        Some(number) => Err(format!("{what} {number:?} is no finite f32")),
-        None => Ok(numbers),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `hfloat-insert-preprocessing`: from the data that a deployed model is given to the float input of the network.
 
 use super::insert_image::{self, ImagePlan};
-use super::preprocessing::{ATTRIBUTES, Layout, Preprocessing, assigned_preprocessing};
+use super::preprocessing::{ATTRIBUTES, Layout, Preprocessing, assigned_preprocessing, per_channel};
 use hb_dialects::{
     ElementType, bpu,
     hfloat::Op,
@@ -96,8 +96,9 @@ impl PreprocessingPlan {
         if !given.becomes(train) {
             return Err(format!("{given} cannot be turned into {train}"));
         }
-        let mean = per_channel("mean", &preprocessing.mean, c, 0.0)?;
-        let scale = per_channel("scale", &preprocessing.scale, c, 1.0)?;
+        let narrow = |numbers: Vec<f64>| numbers.into_iter().map(|number| number as f32).collect::<Vec<f32>>();
+        let mean = narrow(per_channel("mean", &preprocessing.mean, c, 0.0)?);
+        let scale = narrow(per_channel("scale", &preprocessing.scale, c, 1.0)?);
         Ok(Self { r#type, layout, mean, scale })
     }
 
@@ -112,21 +113,6 @@ impl PreprocessingPlan {
             Layout::Nhwc => TensorType::new(ElementType::F32, &[channels]),
         }
     }
-}
-
-/// One f32 for each channel.
-fn per_channel(what: &str, numbers: &[f64], channels: usize, none: f64) -> Result<Vec<f32>, String> {
-    let numbers = match numbers {
-        [] => vec![none; channels],
-        [number] => vec![*number; channels],
-        _ if numbers.len() == channels => numbers.to_vec(),
-        _ => return Err(format!("there are {} numbers of {what} for {channels} channels", numbers.len())),
-    };
-    let narrow = |number: f64| {
-        let narrow = number as f32;
-        if narrow.is_finite() { Ok(narrow) } else { Err(format!("{what} {number:?} is no finite f32")) }
-    };
-    numbers.into_iter().map(narrow).collect()
 }
 
 /// Operations in a row, each applied to the result of the one before.

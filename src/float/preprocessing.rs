@@ -371,3 +371,20 @@ pub fn assigned_preprocessing(function: OperationRef<'_, '_>, index: usize) -> R
         scale: floats(SCALE)?,
     }))
 }
+
+/// One number for each channel, `none` where none are given; each is finite as f32.
+///
+/// # Errors
+/// When there are as many numbers as neither one nor all channels, or one is too large.
+pub(super) fn per_channel(what: &str, numbers: &[f64], channels: usize, none: f64) -> Result<Vec<f64>, String> {
+    let numbers = match numbers {
+        [] => vec![none; channels],
+        [number] => vec![*number; channels],
+        _ if numbers.len() == channels => numbers.to_vec(),
+        _ => return Err(format!("there are {} numbers of {what} for {channels} channels", numbers.len())),
+    };
+    match numbers.iter().find(|number| !(**number as f32).is_finite()) {
+        Some(number) => Err(format!("{what} {number:?} is no finite f32")),
+        None => Ok(numbers),
+    }
+}

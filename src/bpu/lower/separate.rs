@@ -56,10 +56,6 @@ struct Parts<'c, 'a> {
     parts: Vec<Value<'c, 'a>>,
 }
 
-fn same(left: Value<'_, '_>, right: Value<'_, '_>) -> bool {
-    left.to_raw().ptr == right.to_raw().ptr
-}
-
 /// What is made of one sample and can be joined then: a conversion to integers.
 fn converts(operation: OperationRef<'_, '_>) -> bool {
     matches!(bpu::Op::of(operation), Some(bpu::Op::Quantize | bpu::Op::Normalize | bpu::Op::CameraImage))
@@ -80,7 +76,7 @@ impl<'c: 'a, 'a> Separation<'c, 'a> {
     fn planes(&self, last: usize) -> usize {
         let Some(argument) = self.argument(last) else { return 1 };
         let inside = |segment: OperationRef<'c, 'a>| -> Option<Value<'c, 'a>> {
-            let position = segment.operands().position(|operand| same(operand, argument))?;
+            let position = segment.operands().position(|operand| operand == argument)?;
             ir::arguments(ir::body(segment)?).get(position).copied()
         };
         let images = ir::users(argument).into_iter().filter_map(inside).flat_map(ir::users);
@@ -163,7 +159,7 @@ impl<'c: 'a, 'a> Separation<'c, 'a> {
         let (mut inner, mut gone) = (Vec::new(), Vec::new());
         let arguments = ir::arguments(block);
         for (index, operand) in segment.operands().enumerate() {
-            let plane = wholes.iter().position(|whole| same(*whole, operand));
+            let plane = wholes.iter().position(|whole| *whole == operand);
             match (plane.and_then(|plane| parts.get(plane)), arguments.get(index)) {
                 (Some(parts), Some(&whole)) => {
                     let add = |part: &Value<'c, 'a>| block.add_argument(part.r#type(), part.location());
@@ -204,7 +200,7 @@ impl<'c: 'a, 'a> Separation<'c, 'a> {
         for number in 0..self.samples {
             let copy = ir::copy_before(reader, reader);
             for (index, operand) in reader.operands().enumerate().collect::<Vec<_>>() {
-                let parts = inner.iter().find(|values| same(values.whole, operand)).map(|values| &values.parts);
+                let parts = inner.iter().find(|values| values.whole == operand).map(|values| &values.parts);
                 if let Some(part) = parts.and_then(|parts| parts.get(number)) {
                     ir::set_operand(copy, index, *part);
                 }

@@ -6,6 +6,7 @@ use crate::cpu::Array;
 use crate::hbm::TensorQuantization;
 use crate::sim::executor::{Meaning, ModelExecutor};
 use crate::sim::open::{Detail, OpenModel, OpenOptions, open};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// A model with what its outputs mean.
@@ -103,6 +104,9 @@ impl ComparedModel {
             layers.push(layer(name, values.into_iter().map(f64::from).collect()));
         });
         seen.map_err(|source| VerifierError::Run { model: self.name(), sample: 0, source })?;
+        // Another model's value of that name may be the output.
+        let outputs: HashMap<&String, &ComparedOutput> = self.executor.outputs().iter().zip(outputs).collect();
+        layers.retain(|layer| outputs.get(&layer.name).is_none_or(|output| is_value(layer, output)));
         Ok(layers)
     }
 
@@ -110,6 +114,14 @@ impl ComparedModel {
     pub fn is_layer(&self, output: &str) -> bool {
         self.meaning.nodes.contains_key(output)
     }
+}
+
+/// Whether an output is the value of the layer that has its name: the name of a node need not be that of what it computes.
+fn is_value(layer: &InnerLayer, output: &ComparedOutput) -> bool {
+    let same = |(layer, output): (&f64, &f64)| {
+        (layer - output).abs() <= f64::from(f32::EPSILON) * layer.abs() || !(layer.is_finite() && output.is_finite())
+    };
+    layer.values.len() == output.reals.len() && layer.values.iter().zip(&output.reals).all(same)
 }
 
 /// The reals of an output in the order of the network.

@@ -1,6 +1,11 @@
 //! The tools that look at what a compilation left: `hb_verifier` and `hb_model_info`.
 
-use crate::{COMPILED, configuration, done, json, run, sample, text};
+use crate::{COMPILED, configuration, done, json, run, sample, tensor, text};
+use hb::cpu::Array;
+use hb::frontend::onnx;
+use hb::frontend::onnx::model::{Graph, Model, Node};
+use hb::sim::npy;
+use hb_dialects::ElementType;
 use serde_json::Value;
 
 #[test]
@@ -129,4 +134,36 @@ fn model_info_knows_every_kind() {
     assert_eq!(hbm["memory"]["input_bytes"], 256);
     let shown = text(&done(folder, "hb_model_info", &["model_output/digits_quantized_model.bc"]).stdout);
     assert!(shown.contains("Removable nodes") && shown.contains("calibration_type"), "{shown}");
+}
+
+/// A node may have the name of what another one computes: its layer is not compared with that.
+#[test]
+fn a_layer_with_the_name_of_another_nodes_output() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let value = |name: &str| tensor(name, ElementType::F32, &[1, 4]);
+    let graph = Graph {
+        name: "names".into(),
+        nodes: vec![Node::new("o", "Relu", &["x"], &["h"]), Node::new("end", "Neg", &["h"], &["o"])],
+        inputs: vec![value("x")],
+        outputs: vec![value("o")],
+        ..Graph::default()
+    };
+    onnx::save(&Model::new(9, 19, graph), &folder.join("m.onnx")).expect("written");
+    let array = Array::from_values(&[1, 4], &[0.5f32, -1.0, 2.0, 3.0]).expect("an array");
+    std::fs::create_dir(folder.join("samples")).expect("a folder");
+    for file in ["x.npy", "samples/0.npy"] {
+        std::fs::write(folder.join(file), npy::encode(&array).expect("encodes")).expect("a file");
+    }
+    let yaml = "model_parameters: {onnx_model: m.onnx, march: nash-e, output_model_file_prefix: m, working_dir: out, layer_out_dump: true}\n\
+                input_parameters: {input_type_train: featuremap, input_type_rt: featuremap}\n\
+                calibration_parameters: {cal_data_dir: samples, calibration_type: max}\n";
+    std::fs::write(folder.join("cfg.yaml"), yaml).expect("a file");
+    let log = text(&done(folder, "hb_compile", &["-c", "cfg.yaml"]).stderr);
+    assert!(log.contains("layer 'o' is output 'o_1'"), "{log}");
+    let report = json(&done(folder, "hb_verifier", &["-m", "m.onnx,out/m.hbm", "-i", "x.npy", "--json"]));
+    let comparison = &report["comparisons"][0];
+    assert!(comparison["outputs"][0]["cosine"].as_f64().is_some_and(|cosine| cosine > 0.999), "{comparison:#}");
+    let layers = comparison["layers"].as_array().expect("a list");
+    assert!(layers.iter().all(|layer| layer["cosine"].as_f64().is_some_and(|cosine| cosine > 0.999)), "{layers:#?}");
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod comparison;
+mod kept;
 mod placement;
 mod precision;
 mod samples;

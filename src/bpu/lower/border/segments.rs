@@ -99,24 +99,20 @@ fn is_segment(operation: OperationRef<'_, '_>) -> bool {
     bpu::Op::Segment.is(operation) || cpu::Op::Segment.is(operation)
 }
 
-fn same(left: Value<'_, '_>, right: Value<'_, '_>) -> bool {
-    left.to_raw().ptr == right.to_raw().ptr
-}
-
 /// The nodes that can be removed behind an input, the first one first.
 fn input_chain<'c: 'a, 'a>(function: OperationRef<'c, 'a>, index: usize) -> Vec<Node<'c, 'a>> {
     let mut chain = Vec::new();
     let argument = ir::body(function).and_then(|block| ir::arguments(block).get(index).copied());
     let Some(argument) = argument else { return chain };
     let &[segment] = ir::users(argument).as_slice() else { return chain };
-    let Some(position) = segment.operands().position(|operand| same(operand, argument)) else { return chain };
+    let Some(position) = segment.operands().position(|operand| operand == argument) else { return chain };
     let Some(block) = ir::body(segment).filter(|_| is_segment(segment)) else { return chain };
     let (Some(mut value), Some(end)) = (ir::arguments(block).get(position).copied(), block.terminator()) else {
         return chain;
     };
     while let &[reader] = ir::users(value).as_slice() {
         let Some(node) = node(reader, Border { segment, index: position }) else { break };
-        if end.operands().any(|given| same(given, node.result)) || !is_of_the_network(&node) {
+        if end.operands().any(|given| given == node.result) || !is_of_the_network(&node) {
             break;
         }
         value = node.result;
@@ -131,7 +127,7 @@ fn output_chain<'c: 'a, 'a>(function: OperationRef<'c, 'a>, index: usize) -> Vec
     let returned = ir::body(function).and_then(|block| block.terminator()).and_then(|end| end.operand_at(index).ok());
     let Some(returned) = returned else { return chain };
     let Some(segment) = ir::defining_operation(returned).filter(|segment| is_segment(*segment)) else { return chain };
-    let position = ir::results(segment).into_iter().position(|result| same(result, returned));
+    let position = ir::results(segment).into_iter().position(|result| result == returned);
     let end = ir::body(segment).and_then(|block| block.terminator());
     let (Some(position), Some(end), 1) = (position, end, ir::users(returned).len()) else { return chain };
     let Ok(mut value) = end.operand_at(position) else { return chain };

@@ -144,6 +144,11 @@ impl FileSet {
         set
     }
 
+    /// Whether this is a file that is read.
+    pub fn reads(&self, path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|path| self.inputs.contains(&path))
+    }
+
     /// Writes `bytes` aside, to become `path` on commit. The folder of `path` is created when it is missing.
     pub fn stage(&mut self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         let file = self.begin(path)?;
@@ -187,7 +192,7 @@ impl FileSet {
         if path.is_dir() {
             return Err(FileError::IsFolder { path: path.to_owned() });
         }
-        if path.canonicalize().is_ok_and(|path| self.inputs.contains(&path)) {
+        if self.reads(path) {
             return Err(FileError::ReplacesInput { path: path.to_owned() });
         }
         if self.staged.iter().any(|(staged, _)| staged == path) {

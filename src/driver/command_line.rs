@@ -2,7 +2,7 @@
 
 use super::compile::Stage;
 use super::configuration::{
-    CORE_NUM, FastPerf, ParameterKind, Purpose, known_marches, march_of, parameter_help, shape_of,
+    CORE_NUM, FastPerf, ParameterKind, Purpose, known_marches, march_of, parameter_help, shape_option,
 };
 use super::progress::Verbosity;
 use super::run;
@@ -234,9 +234,8 @@ impl CommandLine {
         let mut shapes: Vec<(String, String)> = Vec::new();
         for pair in self.input_shape.chunks(2) {
             let [name, shape] = pair else { continue };
-            if shape_of(shape).is_none() {
-                let example = "give positive sizes separated by x, such as 1x3x224x224, of at most 2^31 elements";
-                faults.push(format!("--input-shape {name}: '{shape}' is not a shape; {example}"));
+            if let Err(fault) = shape_option(shape) {
+                faults.push(format!("--input-shape {name}: {fault}"));
             }
             shapes.push((name.clone(), shape.clone()));
         }

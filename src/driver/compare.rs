@@ -3,6 +3,7 @@
 use super::tables::{NodeRow, OutputRow};
 use crate::bpu::{self, lower::Placement, model::Segment};
 use crate::cpu::{Array, ArrayView, Error as CpuError, FloatExecutable};
+use crate::float::readers_behind_casts;
 use crate::numerics::threshold_of_affine;
 use crate::quant::calibrate::{NodeValues, Values, floats as array_floats};
 use crate::quant::judge::cosine;
@@ -150,7 +151,7 @@ fn crossings(operation: OperationRef<'_, '_>) -> Vec<Crossing> {
         }
     }
     for result in ir::results(operation) {
-        for reader in readers(result).into_iter().filter(|reader| on_bpu(*reader)) {
+        for reader in readers_behind_casts(result).into_iter().filter(|reader| on_bpu(*reader)) {
             crossings.push(Crossing { node: reader.node(), values: values(result), from_bpu: false });
         }
     }
@@ -161,18 +162,6 @@ fn crossings(operation: OperationRef<'_, '_>) -> Vec<Crossing> {
 fn source<'c, 'a>(value: Value<'c, 'a>) -> Option<OperationRef<'c, 'a>> {
     let operation = ir::defining_operation(value)?;
     if quant::Op::is_cast(operation) { source(operation.operand(0).ok()?) } else { Some(operation) }
-}
-
-/// The operations that read a value, through casts.
-fn readers<'c: 'a, 'a>(value: Value<'c, 'a>) -> Vec<OperationRef<'c, 'a>> {
-    let mut found = Vec::new();
-    for user in ir::users(value) {
-        match quant::Op::is_cast(user) {
-            true => found.extend(ir::results(user).into_iter().flat_map(readers)),
-            false => found.push(user),
-        }
-    }
-    found
 }
 
 /// The user's nodes that went into the operations of a network that compute, each once.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser};
 
-use super::configuration::{Configuration, Environment, Problems, shape_of};
+use super::configuration::{Configuration, Environment, Problems, shape_option};
 use super::package::{self, Compilation, PackageError};
 use crate::files::{FileError, print, write_atomically};
 use crate::frontend::mlir::{self, MlirFileError};
@@ -193,10 +193,8 @@ fn stream(path: &Path) -> Result<Option<Vec<u8>>, std::io::Error> {
 /// `NAME=1x3x224x224`; the name may contain `=`.
 fn input_shape(text: &str) -> Result<(String, Vec<usize>), String> {
     let (name, shape) = text.rsplit_once('=').ok_or("it must be NAME=SHAPE")?;
-    let sizes = shape_of(shape).ok_or_else(|| {
-        format!("'{shape}' is not a shape; give positive sizes separated by x, such as 1x3x224x224, of at most 2^31 elements")
-    })?;
-    Ok((name.to_owned(), sizes.into_iter().filter_map(|size| usize::try_from(size).ok()).collect()))
+    let sizes = shape_option(shape)?;
+    Ok((name.to_owned(), sizes.into_iter().map(|size| size as usize).collect()))
 }
 
 #[cfg(test)]

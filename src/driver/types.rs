@@ -149,9 +149,7 @@ impl NetworkStages<'_> {
         }
         let text = serde_json::to_vec_pretty(&config)?;
         let file = self.configuration.output_path(QUANT_CONFIG_FILE);
-        let read = self.configuration.get(&QUANT_CONFIG).as_ref().and_then(|config| config.file.as_ref());
-        if read.is_some_and(|read| read.canonicalize().ok().is_some_and(|read| file.canonicalize().ok() == Some(read)))
-        {
+        if files.reads(&file) {
             tracing::info!("'{}' is the quant_config that this run reads: it stays as it is", file.display());
             return Ok(());
         }

@@ -298,11 +298,15 @@ impl Foldable<'_, '_> {
 }
 
 /// The operations that read a value, through casts.
-fn readers_behind_casts<'c: 'a, 'a>(value: Value<'c, 'a>) -> Vec<OperationRef<'c, 'a>> {
-    let (casts, mut readers): (Vec<_>, Vec<_>) =
-        ir::users(value).into_iter().partition(|user| quant::Op::is_cast(*user));
-    readers.extend(casts.into_iter().flat_map(ir::results).flat_map(readers_behind_casts));
-    readers
+pub(crate) fn readers_behind_casts<'c: 'a, 'a>(value: Value<'c, 'a>) -> Vec<OperationRef<'c, 'a>> {
+    let mut found = Vec::new();
+    for user in ir::users(value) {
+        match quant::Op::is_cast(user) {
+            true => found.extend(ir::results(user).into_iter().flat_map(readers_behind_casts)),
+            false => found.push(user),
+        }
+    }
+    found
 }
 
 /// The quantized convolutions without groups that read one of these values.

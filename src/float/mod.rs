@@ -25,6 +25,7 @@ pub(crate) use equalize_channels::ChannelPair;
 pub(crate) use fuse_activations::fuse_activation;
 pub(crate) use fuse_scales::constant_before;
 use hb_dialects::pass::PassDefinition;
+pub(crate) use insert_image::readers_behind_casts;
 
 /// The passes of this room.
 pub const PASSES: &[&PassDefinition] = &[

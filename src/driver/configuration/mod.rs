@@ -49,7 +49,7 @@ pub use table::{
     Status,
 };
 use values::ParameterValue;
-pub use values::{MOST_ELEMENTS, shape_of};
+pub use values::{MOST_ELEMENTS, shape_option};
 
 pub use crate::float::preprocessing::{InputType, Layout, SpaceAndRange};
 

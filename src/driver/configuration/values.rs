@@ -189,6 +189,18 @@ pub fn shape_of(text: &str) -> Option<Vec<u64>> {
     }
 }
 
+/// As [`shape_of`], of an option.
+///
+/// # Errors
+/// What is wrong with it, and what to write.
+pub fn shape_option(text: &str) -> Result<Vec<u64>, String> {
+    shape_of(text).ok_or_else(|| {
+        format!(
+            "'{text}' is not a shape; give positive sizes separated by x, such as 1x3x224x224, of at most 2^31 elements"
+        )
+    })
+}
+
 /// What of `values` is known to the manual but nothing that we act on.
 pub fn unsupported(parameter: &Parameter, values: &[ParameterValue]) -> Option<ValueFault> {
     let asked = |value: &ParameterValue| match value {

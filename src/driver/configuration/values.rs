@@ -189,7 +189,7 @@ pub fn shape_of(text: &str) -> Option<Vec<u64>> {
     }
 }
 
-/// As [`shape_of`], of an option.
+/// The shape that an option of a command line gives, such as `1x3x224x224`.
 ///
 /// # Errors
 /// What is wrong with it, and what to write.

@@ -244,8 +244,8 @@ def if_(r):
 
 def cells(r):
     """GRU and RNN: directions, clip, functions, lengths and states."""
-    steps, batch, inputs, hidden = 5, 3, 4, 6
-    def case(operator, gates, form, directions=1, lengths=None, state=False, bias=True, **attributes):
+    steps, batch, inputs = 5, 3, 4
+    def case(operator, gates, form, directions=1, lengths=None, state=False, bias=True, hidden=6, **attributes):
         make = lambda *shape, seed: r.values(*shape, seed=seed) / 2
         take = lambda here, *shape, seed: r.Weight(make(*shape, seed=seed)) if here else None
         length = None if lengths is None else np.array(lengths, np.int32)
@@ -258,6 +258,8 @@ def cells(r):
         case(operator, gates, "bidirectional_state", 2, lengths=(1, 5, 4), state=True, direction="bidirectional")
         constants = {"activation_alpha": [0.4], "activation_beta": [0.3]}
         case(operator, gates, "functions_clip", activations=functions, clip=0.75, **constants)
+    # More units than registers hold at a time.
+    case("RNN", 1, "units_70", state=True, hidden=70)
     case("GRU", 3, "linear_before_reset", linear_before_reset=1)
     case("GRU", 3, "linear_before_reset_bidirectional", 2, lengths=(5, 2, 3), state=True, direction="bidirectional",
          linear_before_reset=1, clip=1.25)

@@ -1,7 +1,7 @@
 """How fast hb is and how much memory it takes, beside onnxruntime in the same run on the same cores. `make bench` calls it.
 
-    bench.py [TOOLS] [--data ../shared/data] [--rounds 5] [--samples 64] [--networks NAME,...] [--nodes 1000,10000] [--operators PATTERN]
-             [--keep FOLDER]
+    bench.py [TOOLS] [--data ../shared/data] [--rounds 5] [--samples 64] [--networks NAME,...] [--whole PATTERN] [--operators PATTERN]
+             [--nodes 1000,10000] [--keep FOLDER]
 
 Prints, for each network, medians of interleaved runs:
 
@@ -13,8 +13,10 @@ Prints, for each network, medians of interleaved runs:
 
 "alone": one image at a time with all cores. "together": as many images at a time as there are cores, time divided by images. Loading,
 compiling and the start of processes are not counted per image. Memory is the largest resident set of the process; onnxruntime's has
-Python and its libraries in it, whose share is printed first. At the end: from the file to the first float result of a transformer encoder of
-1,185 nodes, hb's with the emission of its kernels; networks of one operator each (make_operators.py), in float; and time per node of hb_compile on chains and trees of many small nodes. Networks: those of --data (or $HB_DATA) that are there, the network of examples/digits, and a ResNet-50 with random weights.
+Python and its libraries in it, whose share is printed first. Then, in float and alone, every ONNX network of --data
+on the input of its reference, with the seconds from the file to code that is ready to run (import and emission), and networks of one operator
+each (make_operators.py). At the end: from the file to the first float result of a transformer encoder of 1,185 nodes, with the emission of its
+kernels; and time per node of hb_compile on chains and trees of many small nodes. Networks: those of --data (or $HB_DATA) that are there, the network of examples/digits, and a ResNet-50 with random weights.
 Exit status 1 when something that was to be measured fails.
 """
 import argparse
@@ -33,6 +35,7 @@ import onnx
 
 import make_operators
 import make_small_nodes
+import references
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -40,6 +43,7 @@ CHILD = os.path.join(HERE, "onnxruntime_child.py")
 CALIBRATION_SAMPLES = 16
 # Single operators are short: more runs, and a goal that a share of them keeps.
 OPERATOR_RUNS, OPERATOR_GOAL = 100, 1.5
+WHOLE_RUNS, WHOLE_GOAL, WORST_GOAL = 30, 1.1, 1.5
 
 CONFIG = """model_parameters: {{onnx_model: '{model}', march: nash-e, working_dir: '{output}', output_model_file_prefix: net}}
 input_parameters: {{input_name: '{input}', input_type_train: featuremap, input_type_rt: featuremap, input_layout_train: NCHW, input_shape: '{shape}', norm_type: no_preprocess}}
@@ -89,6 +93,17 @@ class Measurement:
         return f"{statistics.median(self.seconds) * factor:9.2f} {unit} {max(self.memory):7.0f} MiB"
 
 
+def repeated(folder, array):
+    """A folder of one sample many times."""
+    os.makedirs(folder, exist_ok=True)
+    np.save(os.path.join(folder, "0000.npy"), array)
+    for number in range(1, WHOLE_RUNS):
+        path = os.path.join(folder, f"{number:04d}.npy")
+        if not os.path.exists(path):
+            os.symlink("0000.npy", path)
+    return folder
+
+
 class Network:
     def __init__(self, name, model, folder, samples):
         self.name, self.model, self.folder = name, os.path.abspath(model), os.path.join(folder, name)
@@ -133,7 +148,10 @@ class Bench:
         return (report["elapsed_seconds"] - report["prepare_seconds"]) / report["samples"], memory
 
     def runtime(self, network, *words):
-        text, _, memory = run([sys.executable, CHILD, *words], network.folder)
+        return self.runtime_in(network.folder, *words)
+
+    def runtime_in(self, folder, *words):
+        text, _, memory = run([sys.executable, CHILD, *words], folder)
         report = json.loads(text)
         seconds = report["seconds"] if "seconds" in report else statistics.median(report["run_seconds"])
         return seconds, memory
@@ -179,6 +197,38 @@ class Bench:
         text, _, memory = run([*command, "--jobs", "1", "--json"], network.folder)
         report = json.loads(text)
         return report["prepare_seconds"] + report["run_seconds"][0], memory
+
+    def whole_networks(self, folder, networks):
+        """In float, one run at a time with all cores."""
+        print("\nwhole networks in float, alone: milliseconds; prepared: seconds from the file to code that is ready to run")
+        ratios = []
+        for name, path, inputs in networks:
+            home = os.path.join(folder, "whole", name)
+            samples = [f"{tensor}={repeated(os.path.join(home, str(number)), array)}" for number, (tensor, array) in enumerate(inputs.items())]
+            ours, theirs, preparation = Measurement(), Measurement(), Measurement()
+            for _ in range(min(self.rounds, 3)):
+                report = {}
+                ours.add(lambda: self.infer_named(home, path, samples, report))
+                if report:
+                    preparation.add(lambda: (report["prepare_seconds"], 0))
+                theirs.add(lambda: self.runtime_in(home, "infer", path, *samples))
+            if ours.error or theirs.error:
+                self.failures.append(f"{name}: {ours.error or theirs.error}")
+                print(f"  {name:24} {ours.error or theirs.error}")
+                continue
+            ms, them, seconds = (statistics.median(measurement.seconds) for measurement in (ours, theirs, preparation))
+            ratios.append(ms / them)
+            print(f"  {name:24} hb {ms * 1e3:9.2f}   onnxruntime {them * 1e3:9.2f}   ratio {ms / them:6.2f}   prepared {seconds:6.2f}", flush=True)
+        if ratios:
+            mean = statistics.geometric_mean(ratios)
+            print(f"  geometric mean {mean:.2f} (goal {WHOLE_GOAL}), largest {max(ratios):.2f} (goal {WORST_GOAL})")
+
+    def infer_named(self, folder, model, samples, report):
+        words = [word for given in samples for word in ("--input", given)]
+        command = [self.tool("hb_sim"), "infer", model, *words, "--output-dir", os.path.join(folder, "results"), "--jobs", "1", "--json"]
+        text, _, memory = run(command, folder)
+        report.update(json.loads(text))
+        return statistics.median(report["run_seconds"]), memory
 
     def row(self, label, ours, theirs, unit, factor, goal):
         both = not ours.error and not theirs.error
@@ -253,9 +303,24 @@ def networks(arguments, folder):
         if name and name not in found:
             sys.exit(f"bench.py: there is no network {name!r}; there are {', '.join(found)}")
     if "resnet50" in wanted:
-        # In a process of its own: the peak memory of a child begins with that of the process that starts it.
-        subprocess.run([sys.executable, os.path.join(HERE, "make_resnet50.py"), found["resnet50"]], check=True)
+        resnet50(folder)
     return [(name, found[name]) for name in wanted if name]
+
+
+def whole_networks(arguments, folder):
+    """Names, files and inputs: the ResNet-50 with random weights, and what lies beside the repository."""
+    if fnmatch.fnmatch("resnet50", arguments.whole):
+        picture = np.random.default_rng(1).standard_normal((1, 3, 224, 224), np.float32)
+        yield "resnet50", resnet50(folder), {"input": picture}
+    yield from references.networks(os.path.abspath(arguments.data))
+
+
+def resnet50(folder):
+    path = os.path.join(folder, "resnet50.onnx")
+    if not os.path.exists(path):
+        # In a process of its own: the peak memory of a child begins with that of the process that starts it.
+        subprocess.run([sys.executable, os.path.join(HERE, "make_resnet50.py"), path], check=True)
+    return path
 
 
 def main():
@@ -266,6 +331,7 @@ def main():
     parser.add_argument("--samples", type=int, default=64, help="images per run")
     parser.add_argument("--networks", help="only these, separated by commas; empty for none")
     parser.add_argument("--nodes", default="1000,10000", help="sizes of chains and trees; empty for neither these nor the encoder")
+    parser.add_argument("--whole", default="*", metavar="PATTERN", help="whole networks in float whose name is like this; empty for none")
     parser.add_argument("--operators", default="*", help="single operators whose name is like this; empty for none")
     parser.add_argument("--keep", metavar="FOLDER", help="work there and leave the files")
     arguments = parser.parse_args()
@@ -278,6 +344,7 @@ def main():
         print(f"Python with onnxruntime takes {memory:.0f} MiB before it does anything")
         for name, path in networks(arguments, folder):
             bench.network(Network(name, path, folder, arguments.samples))
+        bench.whole_networks(folder, [network for network in whole_networks(arguments, folder) if fnmatch.fnmatch(network[0], arguments.whole)])
         bench.operators(folder, fnmatch.filter(make_operators.NETWORKS, arguments.operators))
         if arguments.nodes:
             bench.first_result(folder)

@@ -1,7 +1,7 @@
 """What bench.py measures of onnxruntime, in a process of its own so that its memory can be told. Prints one JSON object.
 
     onnxruntime_child.py nothing
-    onnxruntime_child.py infer MODEL.onnx SAMPLES_FOLDER
+    onnxruntime_child.py infer MODEL.onnx SAMPLES_FOLDER        or INPUT=SAMPLES_FOLDER for each input
     onnxruntime_child.py first MODEL.onnx SAMPLES_FOLDER
     onnxruntime_child.py quantize MODEL.onnx SAMPLES_FOLDER OUTPUT.onnx
 """
@@ -36,15 +36,16 @@ def first(model, folder):
     return {"seconds": time.perf_counter() - begin}
 
 
-def infer(model, folder):
+def infer(model, *folders):
     session = load(model)
-    name = session.get_inputs()[0].name
-    arrays = samples(folder)
-    session.run(None, {name: arrays[0]})
+    named = (folder.rpartition("=") for folder in folders)
+    arrays = {name or session.get_inputs()[0].name: samples(folder) for name, _, folder in named}
+    feeds = [dict(zip(arrays, sample)) for sample in zip(*arrays.values())]
+    session.run(None, feeds[0])
     seconds = []
-    for array in arrays:
+    for feed in feeds:
         begin = time.perf_counter()
-        session.run(None, {name: array})
+        session.run(None, feed)
         seconds.append(time.perf_counter() - begin)
     return {"run_seconds": seconds}
 

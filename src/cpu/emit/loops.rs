@@ -13,7 +13,7 @@ use super::super::target::CpuTarget;
 use super::arithmetic::vector;
 use super::code::Code;
 use super::value::{self, Lanes, Leaves};
-use super::{Arguments, Work};
+use super::{Arguments, Work, interleaved};
 
 /// Outputs whose accumulators are kept side by side when the output axis is the contiguous one.
 const LANES: usize = 128;
@@ -37,11 +37,12 @@ enum Order {
     Lanes,
 }
 
-/// How many leading axes are spread over units. The last axis stays a loop if there is another.
+/// How many leading axes are spread over units. The last axis stays a loop if there is another, and so do two that are interleaved.
 fn unit_axes(kernel: &Kernel) -> usize {
     let mut axes = 1;
     let units = |axes: usize| kernel.extents.iter().take(axes).product::<usize>();
-    while axes + 1 < kernel.extents.len() && units(axes) < UNITS {
+    let inner = if interleaved::bodies(kernel).is_some() { 2 } else { 1 };
+    while axes + inner < kernel.extents.len() && units(axes) < UNITS {
         axes += 1;
     }
     axes
@@ -79,7 +80,10 @@ pub(crate) fn is_vectorized(kernel: &Kernel, target: &CpuTarget) -> bool {
     let split =
         |reduction: &KernelReduction| order(kernel, reduction) == Order::Split && splits_in_lanes(kernel, reduction);
     let reduction = kernel.reduction.as_ref();
-    lanes(kernel, target).is_some() || reduction.is_some_and(split) || chain_lanes(kernel, target).is_some()
+    lanes(kernel, target).is_some()
+        || interleaved::bodies(kernel).is_some()
+        || reduction.is_some_and(split)
+        || chain_lanes(kernel, target).is_some()
 }
 
 /// The reduction whose chains run side by side along the last output axis.
@@ -99,7 +103,7 @@ fn chain_lanes(kernel: &Kernel, target: &CpuTarget) -> Option<usize> {
 }
 
 /// Whether neighbouring points of the last output axis are neighbouring f32.
-fn stores_in_a_row(kernel: &Kernel) -> bool {
+pub(super) fn stores_in_a_row(kernel: &Kernel) -> bool {
     let last = kernel.extents.len().saturating_sub(1);
     kernel.output == ElementType::F32
         && Affine::of(&kernel.store, kernel.rank()).is_some_and(|affine| affine.coefficient(last) == 1)
@@ -125,7 +129,8 @@ pub(crate) fn emit<'ctx>(
 ) -> Result<(), Error> {
     let outer = unit_axes(kernel);
     let (lanes, chain_lanes) = (lanes(kernel, target), chain_lanes(kernel, target));
-    let nest = Nest { code, kernel, arguments, extents: kernel.all_extents(), lanes, chain_lanes };
+    let interleaved = interleaved::bodies(kernel).map(|bodies| (bodies, target.lanes));
+    let nest = Nest { code, kernel, arguments, extents: kernel.all_extents(), lanes, chain_lanes, interleaved };
     if let (Some(lanes), 1) = (nest.lanes, kernel.extents.len()) {
         return nest.vectors(lanes, &mut Vec::new(), arguments.begin, arguments.end);
     }
@@ -141,13 +146,15 @@ pub(crate) fn emit<'ctx>(
     })
 }
 
-struct Nest<'b, 'm, 'ctx> {
-    code: &'b Code<'m, 'ctx>,
-    kernel: &'b Kernel,
-    arguments: &'b Arguments<'ctx>,
+pub(super) struct Nest<'b, 'm, 'ctx> {
+    pub code: &'b Code<'m, 'ctx>,
+    pub kernel: &'b Kernel,
+    pub arguments: &'b Arguments<'ctx>,
     extents: Vec<usize>,
     lanes: Option<usize>,
     chain_lanes: Option<usize>,
+    /// Bodies by element of the last axis, and lanes along the one before.
+    interleaved: Option<(Vec<Expression>, usize)>,
 }
 
 impl<'ctx> Nest<'_, '_, 'ctx> {
@@ -174,6 +181,9 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         let open = self.kernel.extents.len() - axes.len();
         if let (Some(reduction), Some(Order::Lanes), 1) = (&self.kernel.reduction, order, open) {
             return self.lanes(reduction, axes);
+        }
+        if let (Some((bodies, lanes)), 2) = (&self.interleaved, open) {
+            return interleaved::emit(self, bodies, *lanes, axes);
         }
         let Some(&extent) = self.kernel.extents.get(axes.len()) else { return self.point(order, axes) };
         if let (Some(lanes), 1) = (self.lanes, open) {
@@ -211,7 +221,11 @@ impl<'ctx> Nest<'_, '_, 'ctx> {
         })
     }
 
-    fn leaves<'b>(&'b self, axes: &'b [IntValue<'ctx>], accumulator: Option<BasicValueEnum<'ctx>>) -> Leaves<'b, 'ctx> {
+    pub(super) fn leaves<'b>(
+        &'b self,
+        axes: &'b [IntValue<'ctx>],
+        accumulator: Option<BasicValueEnum<'ctx>>,
+    ) -> Leaves<'b, 'ctx> {
         Leaves { operands: &self.arguments.operands, axes, extents: &self.extents, accumulator, lanes: None }
     }
 

@@ -8,6 +8,7 @@ mod arithmetic;
 pub(crate) mod code;
 mod contraction;
 mod finish;
+mod interleaved;
 mod loops;
 mod math;
 mod panel;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use hb_dialects::ElementType;
-use inkwell::values::{BasicValueEnum, IntValue, PointerValue, VectorValue};
+use inkwell::values::{BasicValueEnum, FloatValue, IntValue, PointerValue, VectorValue};
 use inkwell::{FloatPredicate, IntPredicate};
 
 use super::super::error::Error;
@@ -353,6 +353,43 @@ fn compare<'ctx>(
     Ok(code.builder.build_int_compare(predicate, int(a)?, int(b)?, "")?.into())
 }
 
+/// The integer towards zero, the nearest that there is, 0 for NaN. LLVM has an intrinsic for it, which makes no vectors.
+fn saturated<'ctx>(
+    code: &Code<'_, 'ctx>,
+    from: ElementType,
+    to: ElementType,
+    value: FloatValue<'ctx>,
+) -> Result<IntValue<'ctx>, Error> {
+    let builder = &code.builder;
+    let (kind, single) = (code.int_type(to), code.float_type(from));
+    let bits = kind.get_bit_width() - u32::from(to.is_signed());
+    // The largest float that is not above the largest integer, and what the integer is.
+    let (significant, greatest) = match from {
+        ElementType::F64 => (53, f64::MAX),
+        ElementType::F16 => (11, 65504.0),
+        _ => (24, f64::from(f32::MAX)),
+    };
+    let high = (f64::from(bits).exp2() - f64::from(bits.saturating_sub(significant)).exp2()).min(greatest);
+    let low = if to.is_signed() { (-f64::from(bits).exp2()).max(-greatest) } else { 0.0 };
+    let (high, low) = (single.const_float(high), single.const_float(low));
+    let largest = u64::MAX >> (64 - bits);
+    let smallest = if to.is_signed() { largest + 1 } else { 0 };
+    let choose = |condition, then: FloatValue<'ctx>, otherwise: FloatValue<'ctx>| {
+        float(builder.build_select(condition, then, otherwise, "")?)
+    };
+    let above = builder.build_float_compare(FloatPredicate::OGT, value, high, "")?;
+    let below = builder.build_float_compare(FloatPredicate::OLT, value, low, "")?;
+    let is_nan = builder.build_float_compare(FloatPredicate::UNO, value, value, "")?;
+    // Beyond its bounds the conversion may be anything.
+    let bounded = choose(below, low, choose(above, high, choose(is_nan, single.const_zero(), value)?)?)?;
+    let inside = match to.is_signed() {
+        true => builder.build_float_to_signed_int(bounded, kind, "")?,
+        false => builder.build_float_to_unsigned_int(bounded, kind, "")?,
+    };
+    let limited = builder.build_select(above, kind.const_int(largest, false), inside, "")?;
+    int(builder.build_select(below, kind.const_int(smallest, false), int(limited)?, "")?)
+}
+
 /// ONNX Cast; see [`Scalar::cast`].
 pub(crate) fn cast<'ctx>(
     code: &Code<'_, 'ctx>,
@@ -385,10 +422,7 @@ pub(crate) fn cast<'ctx>(
                 false => builder.build_signed_int_to_float(int(value)?, kind, "")?.into(),
             }
         }
-        (true, to) => {
-            let name = if !to.is_signed() { "llvm.fptoui.sat" } else { "llvm.fptosi.sat" };
-            code.intrinsic(name, &[code.memory_type(to), code.float_type(from).into()], &[value.into()])?
-        }
+        (true, to) => saturated(code, from, to, float(value)?)?.into(),
         (false, to) => {
             let target = code.int_type(to);
             let value = int(value)?;

@@ -26,6 +26,8 @@ pub(super) fn recurrent(node: &mut OperatorNode) -> Results {
     };
     let cell = cell(node)?;
     let batch_first = attributes::layout(node.operation)?;
+    // Sums run side by side in vectors where the gates do.
+    let (weight, recurrence) = (turned(node, weight)?, turned(node, recurrence)?);
     let products = input_products(node, (sizes, cell), [input, weight, bias], batch_first)?;
     let routine = Recurrence {
         cell,
@@ -75,7 +77,17 @@ fn widened(node: &mut OperatorNode, id: GraphTensorId) -> Result<GraphTensorId, 
     node.fill(&shape, value)
 }
 
-/// `input * weight' + biases` of all steps: `[directions, steps, batch, gates * hidden]`. A bias that a reset gate is applied to is left out.
+/// `[directions, gates * hidden, n]` as `[directions, n, gates * hidden]`.
+fn turned(node: &mut OperatorNode, matrices: GraphTensorId) -> Result<GraphTensorId, Error> {
+    let mut shape = node.shape(matrices)?;
+    if let [_, rows, columns] = shape.as_mut_slice() {
+        std::mem::swap(rows, columns);
+    }
+    let value = node.graph.load(matrices, vec![axis(0), axis(2), axis(1)]);
+    node.fill(&shape, value)
+}
+
+/// `input * weight + biases` of all steps: `[directions, steps, batch, gates * hidden]`. A bias that a reset gate is applied to is left out.
 fn input_products(
     node: &mut OperatorNode,
     (sizes, cell): (RecurrentSizes, Cell),
@@ -87,7 +99,7 @@ fn input_products(
     let products = node.temporary(element, &[directions, steps, batch, hidden * gates])?;
     let (step, sample, feature) = (axis(1), axis(2), axis(4));
     let at = if batch_first { vec![sample, step, feature.clone()] } else { vec![step, sample, feature.clone()] };
-    let body = node.graph.load(input, at) * node.graph.load(weight, vec![axis(0), axis(3), feature]);
+    let body = node.graph.load(input, at) * node.graph.load(weight, vec![axis(0), feature, axis(3)]);
     let mut finish = accumulator(element);
     if node.shape(bias)? != [0] {
         let of_input = node.graph.load(bias, vec![axis(0), axis(3)]);

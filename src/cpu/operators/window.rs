@@ -62,15 +62,26 @@ fn padded(
     windows: &[WindowLoops],
     value: Scalar,
 ) -> Result<GraphTensorId, Error> {
-    if windows.iter().all(|window| window.padded() == window.input) {
-        return Ok(input);
-    }
+    let borders: Vec<(usize, usize)> = windows.iter().map(|window| (window.begin, window.padded())).collect();
+    surrounded(node, input, &borders, value)
+}
+
+/// The input with `value` around it: for each spatial dimension how many cells come first, and the size that results.
+pub(super) fn surrounded(
+    node: &mut OperatorNode,
+    input: GraphTensorId,
+    borders: &[(usize, usize)],
+    value: Scalar,
+) -> Result<GraphTensorId, Error> {
     let (shape, element) = (node.shape(input)?, node.element(input)?);
     let outer = shape.iter().take(2).copied();
-    let extents: Vec<usize> = outer.chain(windows.iter().map(WindowLoops::padded)).collect();
+    let extents: Vec<usize> = outer.chain(borders.iter().map(|border| border.1)).collect();
+    if extents == shape {
+        return Ok(input);
+    }
     let output = node.temporary(element, &extents)?;
     node.fill_region(output, vec![0; extents.len()], &extents, constant(element, value))?;
-    let offset = [0, 0].into_iter().chain(windows.iter().map(|window| window.begin)).collect();
+    let offset = [0, 0].into_iter().chain(borders.iter().map(|border| border.0)).collect();
     let body = node.graph.load(input, axes(0, shape.len()));
     node.fill_region(output, offset, &shape, body)?;
     Ok(output)
@@ -98,15 +109,28 @@ pub(super) fn conv(node: &mut OperatorNode) -> Results {
         let reason = format!("{channels} channels in {group} groups do not fit weights of shape {weight_shape:?}");
         return Err(node.invalid(reason));
     }
-    let padded = padded(node, input, &windows, Scalar::Integer(0))?;
-    let groups = Groups { group, channels, maps, kernel: &kernel };
-    let cells = |output, kernel| cells(&windows, output, kernel).collect();
     let rank = windows.len();
-    groups.sum(node, padded, &cells, &|channels, kernel| {
-        let mut at = vec![channels.map.clone(), channels.in_group.clone()];
-        at.extend(axes(kernel, rank));
-        at
-    })
+    let products = Products {
+        input: padded(node, input, &windows, Scalar::Integer(0))?,
+        weight,
+        bias: node.optional_operand(2),
+        cells: &|output, kernel| cells(&windows, output, kernel).collect(),
+        weight_at: &|channels, kernel| {
+            let mut at = vec![channels.map.clone(), channels.in_group.clone()];
+            at.extend(axes(kernel, rank));
+            at
+        },
+    };
+    let shape = node.result_shape()?;
+    let groups = Groups { group, channels, maps, kernel: &kernel };
+    let Some(extents) = groups.grouped(&shape) else {
+        let output = node.result_tensor()?;
+        groups.sum(node, &products, output)?;
+        return Ok(vec![output]);
+    };
+    let output = node.temporary(node.result_element()?, &extents)?;
+    groups.sum(node, &products, output)?;
+    Ok(vec![node.graph.add_view(&node.name, output, &shape)?])
 }
 
 /// A sum of products over groups of channels: `channels` of the input, `maps` of the result.
@@ -127,58 +151,60 @@ pub(super) struct Channels {
     pub map_in_group: Expression,
 }
 
+/// What is multiplied and summed.
+pub(super) struct Products<'p> {
+    /// Padded.
+    pub input: GraphTensorId,
+    pub weight: GraphTensorId,
+    /// One for each map.
+    pub bias: Option<GraphTensorId>,
+    /// Where in the input the kernel cell whose axes begin at the second argument lies for the element whose spatial axes begin at the first.
+    pub cells: &'p dyn Fn(usize, usize) -> Vec<Expression>,
+    /// The position of the weight of a kernel cell whose axes begin at the argument.
+    pub weight_at: &'p dyn Fn(&Channels, usize) -> Vec<Expression>,
+}
+
 impl Groups<'_> {
-    /// The node's result: Σ weight * padded, plus bias, activated.
-    ///
-    /// `cells` says where in the padded input the kernel cell whose axes begin at its second argument lies for the element
-    /// whose spatial axes begin at the first; `weight_at` is the position of its weight.
+    /// The result's dimensions `[N, group, M/group, D...]`, where several channels or maps are a group; else it is `[N, M, D...]`, the same memory.
+    pub(super) fn grouped(&self, shape: &[usize]) -> Option<Vec<usize>> {
+        let is_depthwise = self.channels == self.group && self.maps == self.channels;
+        let (outer, spatial) = shape.split_at_checked(2)?;
+        let outer = [*outer.first()?, self.group, self.maps / self.group];
+        (self.group > 1 && !is_depthwise).then(|| outer.into_iter().chain(spatial.iter().copied()).collect())
+    }
+
+    /// Fills `output`, whose dimensions are as [`Groups::grouped`] says: Σ weight * input, plus bias, activated.
     pub(super) fn sum(
         &self,
         node: &mut OperatorNode,
-        padded: GraphTensorId,
-        cells: &dyn Fn(usize, usize) -> Vec<Expression>,
-        weight_at: &dyn Fn(&Channels, usize) -> Vec<Expression>,
-    ) -> Results {
-        let (group, maps) = (self.group, self.maps);
-        let (each, each_map) = (self.channels / group, maps / group);
+        products: &Products<'_>,
+        output: GraphTensorId,
+    ) -> Result<(), Error> {
+        let (each, each_map) = (self.channels / self.group, self.maps / self.group);
         let over: Vec<usize> = std::iter::once(each).chain(self.kernel.iter().copied()).collect();
-        let grouped = group > 1 && !(each == 1 && maps == self.channels);
-        // A grouped convolution writes [N, group, M/group, D...], which is the same memory.
-        let first = if grouped { 3 } else { 2 };
-        let reduced = first + self.kernel.len();
-        let places = if grouped {
+        let rank = node.shape(output)?.len();
+        let places = if rank > self.kernel.len() + 2 {
             Channels {
-                channel: axis(1) * each as i64 + axis(reduced),
-                in_group: axis(reduced),
+                channel: axis(1) * each as i64 + axis(rank),
+                in_group: axis(rank),
                 map: axis(1) * each_map as i64 + axis(2),
                 map_in_group: axis(2),
             }
-        } else if group == 1 {
-            Channels { channel: axis(reduced), in_group: axis(reduced), map: axis(1), map_in_group: axis(1) }
+        } else if self.group == 1 {
+            Channels { channel: axis(rank), in_group: axis(rank), map: axis(1), map_in_group: axis(1) }
         } else {
-            Channels { channel: axis(1), in_group: axis(reduced), map: axis(1), map_in_group: index(0) }
+            Channels { channel: axis(1), in_group: axis(rank), map: axis(1), map_in_group: index(0) }
         };
         let mut at = vec![axis(0), places.channel.clone()];
-        at.extend(cells(first, reduced + 1));
-        let weight = node.operand(1)?;
-        let weight_at = weight_at(&places, reduced + 1);
-        let body = wide(node.graph.load(weight, weight_at)) * wide(node.graph.load(padded, at));
+        at.extend((products.cells)(rank - self.kernel.len(), rank + 1));
+        let weight_at = (products.weight_at)(&places, rank + 1);
+        let body = wide(node.graph.load(products.weight, weight_at)) * wide(node.graph.load(products.input, at));
         let mut finish = accumulator(body.element());
-        if let Some(bias) = node.optional_operand(2) {
+        if let Some(bias) = products.bias {
             finish = finish + wide(node.graph.load(bias, vec![places.map]));
         }
         let finish = node.activate(finish)?.cast(node.result_element()?);
-        if !grouped {
-            let output = node.result_tensor()?;
-            node.reduce_into(output, &over, Combiner::SumOfProducts, body, finish)?;
-            return Ok(vec![output]);
-        }
-        let result = node.result_shape()?;
-        let outer = [result.first().copied().unwrap_or(1), group, each_map];
-        let extents: Vec<usize> = outer.into_iter().chain(result.iter().skip(2).copied()).collect();
-        let output = node.temporary(node.result_element()?, &extents)?;
-        node.reduce_into(output, &over, Combiner::SumOfProducts, body, finish)?;
-        Ok(vec![node.graph.add_view(&node.name, output, &result)?])
+        node.reduce_into(output, &over, Combiner::SumOfProducts, body, finish)
     }
 }
 

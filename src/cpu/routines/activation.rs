@@ -1,6 +1,7 @@
 //! The functions that ONNX names for recurrent layers.
 
 use super::super::array::ArrayElement;
+use crate::numerics::vector_functions;
 
 /// An activation with its constants.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,12 +28,17 @@ macro_rules! activations {
         }
 
         impl Activation {
-            pub(crate) fn of<T: Real>(self, value: T) -> T {
+            /// The function of each value, in its place.
+            pub(crate) fn apply<T: Real>(self, values: &mut [T]) {
                 let (alpha, beta) = (T::from_f64(self.alpha), T::from_f64(self.beta));
+                // A loop for each function, which becomes vectors.
                 match self.kind {
                     $(Kind::$kind => {
-                        let ($x, $a, $b) = (value, alpha, beta);
-                        $value
+                        let ($a, $b) = (alpha, beta);
+                        for value in values {
+                            let $x = *value;
+                            *value = $value;
+                        }
                     })*
                 }
             }
@@ -112,18 +118,20 @@ pub(crate) trait Real:
 }
 
 macro_rules! real {
-    ($type:ty) => {
+    ($type:ty, $exp:path, $tanh:path) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             fn from_f64(value: f64) -> Self {
                 value as $type
             }
+            #[inline(always)]
             fn exp(self) -> Self {
-                <$type>::exp(self)
+                $exp(self)
             }
+            #[inline(always)]
             fn tanh(self) -> Self {
-                <$type>::tanh(self)
+                $tanh(self)
             }
             fn abs(self) -> Self {
                 <$type>::abs(self)
@@ -134,5 +142,6 @@ macro_rules! real {
         }
     };
 }
-real!(f32);
-real!(f64);
+// Those of f32 have no branches.
+real!(f32, vector_functions::exponential, vector_functions::tanh);
+real!(f64, f64::exp, f64::tanh);

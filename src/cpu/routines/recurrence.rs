@@ -8,8 +8,8 @@ use super::activation::{Activation, Real};
 use super::{clear, operand, result, values};
 use hb_dialects::{ElementType, hfloat::RecurrentSizes};
 
-/// Operands: products of the inputs with their biases `[directions, steps, batch, gates * hidden]`, recurrence
-/// `[directions, gates * hidden, hidden]`, and, empty where absent: sequence lengths, initial hidden state; of an LSTM the initial cell
+/// Operands: products of the inputs with their biases `[directions, steps, batch, gates * hidden]`, recurrence turned to
+/// `[directions, hidden, gates * hidden]`, and, empty where absent: sequence lengths, initial hidden state; of an LSTM the initial cell
 /// state and peepholes; of a GRU that is linear before its reset the biases.
 /// Results: all hidden states, the last hidden state, of an LSTM the last cell state.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl Routine for Recurrence {
     fn work(&self, operands: &[&GraphTensor], results: &[&GraphTensor]) -> Work {
         let elements =
             |index: usize| operands.get(index).map_or(0, |tensor| tensor.shape.iter().product::<usize>() as u64);
-        let hidden = operands.get(1).and_then(|recurrence| recurrence.shape.last()).map_or(0, |&hidden| hidden as u64);
+        let hidden = self.sizes.hidden as u64;
         let gates = elements(0);
         let products =
             Work { operations: gates.saturating_mul(2).saturating_mul(hidden), functions: gates, ..Work::default() };
@@ -102,10 +102,12 @@ struct Sequence<'a, T> {
     /// Of each step, with the distance between steps.
     gates: &'a [T],
     step_distance: usize,
-    recurrence: &'a [T],
+    recurrence: Columns<'a, T>,
     peepholes: Option<&'a [T]>,
     hidden: Vec<T>,
     cell: Vec<T>,
+    /// Of one step: arguments of the gates' functions, and then their values.
+    now: Vec<T>,
     /// What a reset gate is applied to beside the product with the recurrence.
     reset_bias: Option<&'a [T]>,
 }
@@ -143,10 +145,15 @@ impl Recurrence {
                 let mut sequence = Sequence {
                     gates: gates.get(start..).unwrap_or_default(),
                     step_distance: batch * width,
-                    recurrence: recurrence.get(number * hidden * width..).unwrap_or_default(),
+                    recurrence: Columns {
+                        matrix: recurrence.get(number * hidden * width..).unwrap_or_default(),
+                        width,
+                        first: 0,
+                    },
                     peepholes: peepholes.get(number * hidden * 3..(number + 1) * hidden * 3),
                     hidden: row(initial_h),
                     cell: row(initial_c),
+                    now: vec![T::ZERO; width],
                     reset_bias: initial_c.get(number * width * 2 + width + hidden * 2..(number + 1) * width * 2),
                 };
                 for step in 0..length {
@@ -169,61 +176,58 @@ impl Recurrence {
     }
 
     fn step<T: Real>(&self, sequence: &mut Sequence<'_, T>, time: usize, activations: &[Activation]) {
-        let width = sequence.hidden.len() * self.sizes.gates;
-        let start = time * sequence.step_distance;
-        let inputs = sequence.gates.get(start..start + width).unwrap_or_default();
+        let inputs = sequence.gates.get(time * sequence.step_distance..).unwrap_or_default();
+        sequence.now.iter_mut().zip(inputs).for_each(|(now, input)| *now = *input);
         match (self.cell, activations) {
-            (Cell::Lstm { input_forget }, [f, g, h]) => self.lstm(sequence, inputs, (f, g, h), input_forget),
-            (Cell::Gru { linear_before_reset }, [f, g]) => self.gru(sequence, inputs, (f, g), linear_before_reset),
-            (_, all) => self.rnn(sequence, inputs, all),
+            (Cell::Lstm { input_forget }, [f, g, h]) => self.lstm(sequence, (f, g, h), input_forget),
+            (Cell::Gru { linear_before_reset }, [f, g]) => self.gru(sequence, (f, g), linear_before_reset),
+            (_, all) => self.rnn(sequence, all.first()),
         }
     }
 
-    fn clipped<T: Real>(&self, value: T) -> T {
-        match self.clip {
-            Some(limit) => value.within(T::from_f64(-limit), T::from_f64(limit)),
-            None => value,
+    /// The function of each value, clipped.
+    fn activate<T: Real>(&self, function: &Activation, values: &mut [T]) {
+        if let Some(limit) = self.clip {
+            let (low, high) = (T::from_f64(-limit), T::from_f64(limit));
+            values.iter_mut().for_each(|value| *value = value.within(low, high));
         }
+        function.apply(values);
     }
 
-    fn rnn<T: Real>(&self, sequence: &mut Sequence<'_, T>, inputs: &[T], activations: &[Activation]) {
-        let sums = sequence.sums(inputs);
-        for (hidden, sum) in sequence.hidden.iter_mut().zip(sums) {
-            let sum = self.clipped(sum);
-            *hidden = activations.first().map_or(sum, |f| f.of(sum));
+    fn rnn<T: Real>(&self, sequence: &mut Sequence<'_, T>, function: Option<&Activation>) {
+        let Sequence { recurrence, hidden, now, .. } = sequence;
+        recurrence.add_products(hidden, now);
+        if let Some(function) = function {
+            self.activate(function, now);
         }
+        hidden.copy_from_slice(now);
     }
 
     /// The gates in the order of ONNX: update, reset, hidden.
     fn gru<T: Real>(
         &self,
         sequence: &mut Sequence<'_, T>,
-        inputs: &[T],
         (f, g): (&Activation, &Activation),
         linear_before_reset: bool,
     ) {
-        let size = sequence.hidden.len();
-        let gates = sequence.sums(inputs.get(..size * 2).unwrap_or_default());
-        let gates: Vec<T> = gates.into_iter().map(|sum| f.of(self.clipped(sum))).collect();
-        let (update, reset) = gates.split_at(size.min(gates.len()));
-        let rows = sequence.recurrence.get(size * size * 2..size * size * 3).unwrap_or_default();
-        let products: Vec<T> = if linear_before_reset {
-            let bias = |unit: usize| sequence.reset_bias.and_then(|bias| bias.get(unit)).copied().unwrap_or(T::ZERO);
-            let product = |(unit, row)| dot(row, &sequence.hidden) + bias(unit);
-            rows.chunks_exact(size)
-                .enumerate()
-                .map(product)
-                .zip(reset)
-                .map(|(product, reset)| product * *reset)
-                .collect()
+        let Sequence { recurrence, hidden, now, reset_bias, .. } = sequence;
+        let (gates, candidate) = now.split_at_mut(hidden.len() * 2);
+        recurrence.add_products(hidden, gates);
+        self.activate(f, gates);
+        let (update, reset) = gates.split_at(hidden.len());
+        let of_candidate = recurrence.from(hidden.len() * 2);
+        if linear_before_reset {
+            let mut products = reset_bias.map_or_else(|| vec![T::ZERO; hidden.len()], <[T]>::to_vec);
+            of_candidate.add_products(hidden, &mut products);
+            let products = products.into_iter().zip(reset).map(|(product, reset)| product * *reset);
+            candidate.iter_mut().zip(products).for_each(|(sum, product)| *sum = *sum + product);
         } else {
-            let state: Vec<T> = sequence.hidden.iter().zip(reset).map(|(state, reset)| *state * *reset).collect();
-            rows.chunks_exact(size).map(|row| dot(row, &state)).collect()
-        };
-        let inputs = inputs.get(size * 2..).unwrap_or_default();
-        let candidates = inputs.iter().zip(products).map(|(input, product)| g.of(self.clipped(*input + product)));
-        for ((hidden, candidate), update) in sequence.hidden.iter_mut().zip(candidates).zip(update) {
-            *hidden = (T::ONE - *update) * candidate + *update * *hidden;
+            let state: Vec<T> = hidden.iter().zip(reset).map(|(state, reset)| *state * *reset).collect();
+            of_candidate.add_products(&state, candidate);
+        }
+        self.activate(g, candidate);
+        for ((hidden, candidate), update) in hidden.iter_mut().zip(candidate).zip(update) {
+            *hidden = (T::ONE - *update) * *candidate + *update * *hidden;
         }
     }
 
@@ -231,34 +235,94 @@ impl Recurrence {
     fn lstm<T: Real>(
         &self,
         sequence: &mut Sequence<'_, T>,
-        inputs: &[T],
         (f, g, h): (&Activation, &Activation, &Activation),
         input_forget: bool,
     ) {
-        let size = sequence.hidden.len();
-        let sums = sequence.sums(inputs);
-        let sum = |gate: usize, unit: usize| sums.get(gate * size + unit).copied().unwrap_or(T::ZERO);
-        let peephole = |gate: usize, unit: usize, cell: T| match sequence.peepholes {
-            Some(weights) => weights.get(gate * size + unit).copied().unwrap_or(T::ZERO) * cell,
-            None => T::ZERO,
+        let Sequence { recurrence, hidden, cell, now, peepholes, .. } = sequence;
+        let size = hidden.len();
+        recurrence.add_products(hidden, now);
+        let (input, rest) = now.split_at_mut(size);
+        let (output, rest) = rest.split_at_mut(size);
+        let (forget, candidate) = rest.split_at_mut(size);
+        // Peepholes have no part for the cell's input.
+        let look = |gate: usize, cell: &[T], sums: &mut [T]| {
+            let weights = peepholes.and_then(|weights| weights.chunks_exact(size).nth(gate)).unwrap_or_default();
+            let products = weights.iter().zip(cell).map(|(weight, cell)| *weight * *cell);
+            sums.iter_mut().zip(products).for_each(|(sum, product)| *sum = *sum + product);
         };
-        for (unit, (hidden, cell)) in sequence.hidden.iter_mut().zip(&mut sequence.cell).enumerate() {
-            let input = f.of(self.clipped(sum(0, unit) + peephole(0, unit, *cell)));
-            let forget =
-                if input_forget { T::ONE - input } else { f.of(self.clipped(sum(2, unit) + peephole(2, unit, *cell))) };
-            let candidate = g.of(self.clipped(sum(3, unit)));
-            *cell = forget * *cell + input * candidate;
-            let output = f.of(self.clipped(sum(1, unit) + peephole(1, unit, *cell)));
-            *hidden = output * h.of(*cell);
+        look(0, cell, input);
+        self.activate(f, input);
+        if input_forget {
+            forget.iter_mut().zip(&*input).for_each(|(forget, input)| *forget = T::ONE - *input);
+        } else {
+            look(2, cell, forget);
+            self.activate(f, forget);
         }
+        self.activate(g, candidate);
+        let added = input.iter().zip(candidate).map(|(input, candidate)| *input * *candidate);
+        cell.iter_mut().zip(forget).zip(added).for_each(|((cell, forget), added)| *cell = *forget * *cell + added);
+        look(1, cell, output);
+        self.activate(f, output);
+        hidden.copy_from_slice(cell);
+        h.apply(hidden);
+        hidden.iter_mut().zip(output).for_each(|(hidden, output)| *hidden = *output * *hidden);
     }
 }
 
-impl<T: Real> Sequence<'_, T> {
-    /// Inputs and the products of the state with the first rows of the recurrence.
-    fn sums(&self, inputs: &[T]) -> Vec<T> {
-        let rows = self.recurrence.chunks_exact(self.hidden.len());
-        inputs.iter().zip(rows).map(|(input, row)| *input + dot(row, &self.hidden)).collect()
+/// The columns of a matrix from one on.
+#[derive(Clone, Copy)]
+struct Columns<'a, T> {
+    /// Row by row.
+    matrix: &'a [T],
+    /// Columns of the matrix.
+    width: usize,
+    first: usize,
+}
+
+impl<T: Real> Columns<'_, T> {
+    fn from(self, first: usize) -> Self {
+        Columns { first, ..self }
+    }
+
+    /// Adds the product of a row and the matrix: `sums[j] += Σ row[i] * matrix[i, first + j]`. Each product and each sum is rounded, so that
+    /// vectors of any length give the same bits.
+    fn add_products(self, row: &[T], sums: &mut [T]) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx2")]
+            fn avx2<T: Real>(columns: Columns<'_, T>, row: &[T], sums: &mut [T]) {
+                columns.add_in_blocks(row, sums);
+            }
+            if is_x86_feature_detected!("avx2") {
+                // SAFETY: the processor has the instructions.
+                return unsafe { avx2(self, row, sums) };
+            }
+        }
+        self.add_in_blocks(row, sums);
+    }
+
+    /// As many sums at a time as registers hold.
+    #[inline(always)]
+    fn add_in_blocks(self, row: &[T], sums: &mut [T]) {
+        const BLOCK: usize = 64;
+        let (blocks, rest) = sums.as_chunks_mut::<BLOCK>();
+        let end = self.first + blocks.len() * BLOCK;
+        let lines = || row.iter().zip(self.matrix.chunks_exact(self.width));
+        for (number, block) in blocks.iter_mut().enumerate() {
+            let mut total = *block;
+            for (value, line) in lines() {
+                let line = line.get(self.first + number * BLOCK..).and_then(<[T]>::first_chunk::<BLOCK>);
+                let Some(line) = line else { continue };
+                for (total, weight) in total.iter_mut().zip(line) {
+                    *total = *total + *value * *weight;
+                }
+            }
+            *block = total;
+        }
+        for (value, line) in lines() {
+            let line = line.get(end..).unwrap_or_default();
+            rest.iter_mut().zip(line).for_each(|(total, weight)| *total = *total + *value * *weight);
+        }
     }
 }
 
@@ -266,18 +330,4 @@ fn write_row<T: Real>(result: &mut ResultView<'_>, row: usize, values: &[T]) -> 
     let slots = result.values::<T>()?.get_mut(row * values.len()..(row + 1) * values.len());
     slots.ok_or_else(|| Fault::Reason("has a result that is too small".to_owned()))?.copy_from_slice(values);
     Ok(())
-}
-
-/// Eight sums at once, so that the compiler makes vectors of them.
-fn dot<T: Real>(a: &[T], b: &[T]) -> T {
-    let (a_parts, a_rest) = a.as_chunks::<8>();
-    let (b_parts, b_rest) = b.as_chunks::<8>();
-    let mut sums = [T::ZERO; 8];
-    for (a, b) in a_parts.iter().zip(b_parts) {
-        for lane in 0..8 {
-            sums[lane] = sums[lane] + a[lane] * b[lane];
-        }
-    }
-    let rest = a_rest.iter().zip(b_rest).fold(T::ZERO, |sum, (a, b)| sum + *a * *b);
-    sums.into_iter().fold(rest, |sum, part| sum + part)
 }

@@ -46,25 +46,24 @@ fn run<T: ArrayElement + PartialOrd>(
     let k = k.ok_or_else(|| {
         Fault::Reason(format!("takes {:?} of {} elements", number::<i64>(operands, 1), room.min(count)))
     })?;
-    let mut order: Vec<usize> = Vec::with_capacity(count);
+    let compare = |a: &(T, usize), b: &(T, usize)| {
+        let order = in_order(a.0, b.0);
+        (if routine.largest { order.reverse() } else { order }).then(a.1.cmp(&b.1))
+    };
+    let mut order: Vec<(T, usize)> = Vec::with_capacity(count);
     for lane in 0..outer * inner {
         let (outside, inside) = (lane / inner, lane % inner);
-        let at = |index: usize| (outside * along + index) * inner + inside;
-        let value = |index: usize| input.get(at(index));
-        let compare = |a: &usize, b: &usize| {
-            let order = in_order(value(*a), value(*b));
-            (if routine.largest { order.reverse() } else { order }).then(a.cmp(b))
-        };
+        let first = (outside * along * inner).saturating_add(inside);
         order.clear();
-        order.extend(0..count);
-        if k < count {
+        order.extend(input.iter().skip(first).step_by(inner).take(count).copied().zip(0..));
+        if k < order.len() {
             order.select_nth_unstable_by(k, compare);
         }
         order.truncate(k);
         order.sort_unstable_by(compare);
-        for (rank, index) in order.iter().enumerate() {
+        for (rank, (value, index)) in order.iter().enumerate() {
             let to = (outside * room + rank) * inner + inside;
-            if let (Some(slot), Some(value)) = (result(results, 0)?.values::<T>()?.get_mut(to), value(*index)) {
+            if let Some(slot) = result(results, 0)?.values::<T>()?.get_mut(to) {
                 *slot = *value;
             }
             if let Some(slot) = result(results, 1)?.values::<i64>()?.get_mut(to) {

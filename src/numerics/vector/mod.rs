@@ -3,7 +3,7 @@
 //! A program is a straight line of steps. Each gives a vector as long as the row: of elements that were loaded, of one number, of a function of
 //! vectors of earlier steps, or of what all elements of an earlier one are combined to. The last step is the result.
 
-mod functions;
+pub(crate) mod functions;
 mod row;
 mod step;
 #[cfg(test)]

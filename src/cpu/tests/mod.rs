@@ -6,6 +6,8 @@ use super::expression::{Binary, Expression, Unary, accumulator, axis, index, sel
 use super::graph::{Combiner, Compute, Reduction, RunCheck};
 use super::*;
 
+mod vectors;
+
 /// Runs a graph both ways; the values must agree to `tolerance`.
 fn both(graph: ExpressionGraph, inputs: &[&Array], tolerance: f64) -> Vec<Array> {
     let expected = interpret(&graph, inputs).unwrap();
@@ -287,26 +289,6 @@ fn windows_of_odd_sizes() {
         }
     }
     windows([2, 40, 9, 14], true, Combiner::SumOfProducts, 130, 1);
-}
-
-#[test]
-fn vectors_of_every_length() {
-    for length in (1..40).chain([47, 48, 49, 1000, 20_003]) {
-        let (x, y) = (numbers(&[2, length], 1), numbers(&[2, 2 * length - 1], 2));
-        let mut graph = ExpressionGraph::default();
-        let a = graph.add_input("a", ElementType::F32, x.shape()).unwrap();
-        let b = graph.add_input("b", ElementType::F32, y.shape()).unwrap();
-        let every_second = graph.load(b, vec![axis(0), axis(1) * 2]);
-        let backwards = graph.load(a, vec![axis(0), axis(1) * -1 + (length as i64 - 1)]);
-        let value = graph.load(a, vec![axis(0), axis(1)]);
-        let smooth = value.clone().unary(Unary::Tanh) + value.clone().unary(Unary::Erf);
-        let flat = graph.add_elementwise("flat", "", x.shape(), smooth.maximum(value.clone() * 3)).unwrap();
-        let strided = select(value.clone().less(every_second.clone()), every_second.exponential(), value.clone());
-        let strided = graph.add_elementwise("strided", "", x.shape(), strided).unwrap();
-        let turned = graph.add_elementwise("turned", "", x.shape(), value - backwards).unwrap();
-        graph.outputs.extend([flat, strided, turned]);
-        both(graph, &[&x, &y], 1e-6);
-    }
 }
 
 #[test]

@@ -37,6 +37,7 @@ test: setup
 		echo cargo test --workspace; cargo test --quiet --workspace; \
 	fi
 	$(LLVM)/bin/lit -v --param tools=target/debug lit-tests
+	tools/browser/run.sh target/debug
 
 # Random networks, and more of them than `make test` takes. Random bytes are another thing: fuzz/README.md.
 NETWORKS ?= 100

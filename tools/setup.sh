@@ -4,8 +4,8 @@ set -eu
 
 # The compilers and the linker (clang for the shim: docs/decisions/0002-linking.md); MLIR, LLVM and their tools (mlir-tblgen,
 # FileCheck, lit); libclang, which bindgen reads headers with; what libMLIR and libLLVM link to; a linker for the board's CPU and what
-# runs its programs here (tests/board.rs).
-packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user build-essential clang-22 llvm-22-dev libmlir-22-dev mlir-22-tools llvm-22-tools libclang-22-dev libpolly-22-dev libzstd-dev zlib1g-dev"
+# runs its programs here (tests/board.rs); a browser, and a Python that installs what it opens (tools/browser/).
+packages="chromium chromium-driver python3-venv gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user build-essential clang-22 llvm-22-dev libmlir-22-dev mlir-22-tools llvm-22-tools libclang-22-dev libpolly-22-dev libzstd-dev zlib1g-dev"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     echo "setup: this is not a Debian system. Install LLVM 22 and MLIR 22 under /usr/lib/llvm-22, or change .cargo/config.toml." >&2

@@ -3,7 +3,7 @@
 use super::executor::ExecutionError;
 use super::fast::FastProgram;
 use super::machine::{Machine, SimError};
-use super::perf::{Activity, BpuTimeline};
+use super::perf::{Activity, BpuTimeline, residents};
 use super::runner::buffers;
 use crate::hbm::{Hbm, SegmentBody, SegmentDescription};
 use crate::nash::calls::{call_spans, uncut};
@@ -139,6 +139,7 @@ pub fn timeline(hbm: &Hbm, segment: &SegmentDescription, target: &Target) -> Res
     Ok(BpuTimeline {
         names: program.names.clone(),
         activities: activities.collect(),
+        residents: residents(&program.instructions, &report.spans),
         cycles: report.cycles,
         calls: call_spans(engines.zip(report.spans.iter().copied())),
         uncut: uncut(program).map(|uncut| without_cuts(&uncut, target)).transpose()?,

@@ -1,10 +1,11 @@
 //! Predicted performance of a compiled model: the data behind `hb_sim perf` and the reports of `hb_compile`.
 //!
 //! The JSON follows the vendor's static performance report where we have the same thing to say, key for key; keys of our own are
-//! `engine time`, `samples per run`, `bounds`, `notes`, and in `layer details` what says `bound`, bytes or plain numbers. Times come from the schedule of every instruction on its engine, not from an average.
+//! `engine time`, `samples per run`, `bounds`, `notes`, `local memory`, and in `layer details` what says `bound`, bytes or plain numbers. Times come from the schedule of every instruction on its engine, not from an average.
 
 mod assemble;
 mod layers;
+mod residents;
 mod trace;
 
 use serde::Serialize;
@@ -13,6 +14,7 @@ use crate::nash::isa::Engine;
 use crate::nash::timing::Span;
 
 pub use assemble::{crossings, performance};
+pub use residents::{Resident, residents};
 pub use trace::to_trace;
 
 /// One instruction's time on its engine. Cycles count from the start of its segment.
@@ -57,6 +59,8 @@ pub struct BpuTimeline {
     pub names: Vec<String>,
     /// In the order of the program.
     pub activities: Vec<Activity>,
+    /// What lives in local memory.
+    pub residents: Vec<Resident>,
     /// Cycles from the first instruction's start to the last one's end.
     pub cycles: u64,
     /// The function calls that it is cut into, without their starts; one where it is not cut.
@@ -72,6 +76,37 @@ pub struct Performance {
     pub summary: Summary,
     /// Per core, every instruction in the order of its start.
     pub details: Vec<Vec<Detail>>,
+    /// What lives in local memory when.
+    #[serde(rename = "local memory")]
+    pub memory: LocalMemoryUse,
+}
+
+/// What lives in local memory when.
+#[derive(Debug, Clone, Serialize)]
+pub struct LocalMemoryUse {
+    /// What the target has.
+    pub bytes: u64,
+    /// Ranges of bytes, each for the time that it lives.
+    pub residents: Vec<ResidentDetail>,
+}
+
+/// A range of bytes, from the instruction that writes them to the last one that reads them.
+#[derive(Debug, Clone, Serialize)]
+pub struct ResidentDetail {
+    /// The layer that they were written for.
+    #[serde(rename = "layer name")]
+    pub layer: String,
+    /// First byte.
+    #[serde(rename = "first byte")]
+    pub first: u64,
+    /// First byte behind them.
+    pub end: u64,
+    /// From the start of the run.
+    #[serde(rename = "from (us)")]
+    pub from_us: f64,
+    /// From the start of the run.
+    #[serde(rename = "until (us)")]
+    pub until_us: f64,
 }
 
 /// The figures of a run, by what they are about.

@@ -26,7 +26,9 @@ TABS = {
     " && byId('segments').rows.length > 0 && byId('roofline').textContent.length > 10",
     "temporal": "['utilization', 'loading', 'storing'].every(id => byId(id).querySelectorAll('rect').length > 10)",
     "layers": "byId('layer-table').rows.length === summary['layer details'].length + 1",
-    "timeline": "new Set(new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size > 3",
+    "timeline": "[[context, canvas], [memoryContext, memoryMap]].every(([drawing, picture]) => new Set(new Uint32Array("
+    "drawing.getImageData(label, axis, picture.width - label, picture.height - axis).data.buffer)).size > 3)"
+    " && (([, first, bytes, start, duration]) => residentAt(place(start + duration / 2), row(first + bytes / 2)))(timeline.memory.residents[0])",
 }
 # Under this name the trace lies beside Perfetto's page.
 TRACE = "trace.json"

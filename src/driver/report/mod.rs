@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::files::{FileError, FileSet};
-use crate::sim::perf::{Detail, Performance};
+use crate::sim::perf::{Detail, Performance, ResidentDetail};
 
 const TEMPLATE: &str = include_str!("template.html");
 const STYLE: &str = include_str!("style.css");
@@ -73,7 +73,24 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Bars as `[engine, layer, start, duration]` with tables of the names: small, because there can be many.
+/// Names by number, in the order in which they come.
+#[derive(Default)]
+struct Names<'a> {
+    names: Vec<&'a str>,
+    numbers: HashMap<&'a str, usize>,
+}
+
+impl<'a> Names<'a> {
+    fn number(&mut self, name: &'a str) -> usize {
+        *self.numbers.entry(name).or_insert_with(|| {
+            self.names.push(name);
+            self.names.len() - 1
+        })
+    }
+}
+
+/// Bars as `[engine, layer, start, duration]` and what lives in local memory as `[layer, first byte, bytes, start, duration]`, with tables of the
+/// names: small, because there can be many.
 fn timeline(performance: &Performance) -> Value {
     let details = performance.details.first().map(Vec::as_slice).unwrap_or_default();
     let mut gap = 0.0;
@@ -82,21 +99,27 @@ fn timeline(performance: &Performance) -> Value {
         gap = if gap == 0.0 { performance.summary.performance.latency_us / MAXIMUM_BARS as f64 } else { gap * 2.0 };
         bars = join(details, Some(gap));
     }
-    let mut layers: Vec<&str> = Vec::new();
-    let mut indices: HashMap<&str, usize> = HashMap::new();
+    let mut layers = Names::default();
     let engines: Vec<&str> = performance.summary.engines.iter().map(|engine| engine.engine.as_str()).collect();
-    let rows: Vec<Value> = bars
-        .iter()
-        .map(|bar| {
-            let layer = *indices.entry(bar.layer).or_insert_with(|| {
-                layers.push(bar.layer);
-                layers.len() - 1
-            });
-            let engine = engines.iter().position(|engine| *engine == bar.engine).unwrap_or(0);
-            json!([engine, layer, bar.start, ((bar.end - bar.start) * 1e4).round() / 1e4])
-        })
-        .collect();
-    json!({ "engines": engines, "layers": layers, "bars": rows, "joined": gap > 0.0 })
+    let length = |start: f64, end: f64| ((end - start) * 1e4).round() / 1e4;
+    let bar = |bar: &Bar<'_>, layer: usize| {
+        let engine = engines.iter().position(|engine| *engine == bar.engine).unwrap_or(0);
+        json!([engine, layer, bar.start, length(bar.start, bar.end)])
+    };
+    let rows: Vec<Value> = bars.iter().map(|one| bar(one, layers.number(one.layer))).collect();
+    // Those that live longest are what a picture of the whole run shows.
+    let mut residents: Vec<&ResidentDetail> = performance.memory.residents.iter().collect();
+    residents.sort_by(|a, b| (b.until_us - b.from_us).total_cmp(&(a.until_us - a.from_us)));
+    residents.truncate(MAXIMUM_BARS);
+    let resident = |one: &ResidentDetail, layer: usize| {
+        json!([layer, one.first, one.end - one.first, one.from_us, length(one.from_us, one.until_us)])
+    };
+    let residents: Vec<Value> = residents.into_iter().map(|one| resident(one, layers.number(&one.layer))).collect();
+    let joined = gap > 0.0 || residents.len() < performance.memory.residents.len();
+    json!({
+        "engines": engines, "layers": layers.names, "bars": rows, "joined": joined,
+        "memory": { "bytes": performance.memory.bytes, "residents": residents },
+    })
 }
 
 #[derive(Debug, PartialEq)]

@@ -191,52 +191,82 @@ function layerTable() {
 byId('filter').oninput = layerTable;
 layerTable();
 
-// Timeline.
+// Timeline: two pictures with the same time, that of the engines and that of local memory.
 const canvas = byId('canvas'), context = canvas.getContext('2d');
+const memoryMap = byId('memory-map'), memoryContext = memoryMap.getContext('2d');
 const colors = ['#3b82c4', '#8c6bb8', '#d9822b', '#2a9d78', '#c9a227', '#c2577a', '#5f8a3a'];
-const label = 64, axis = 26, lane = 34;
+const label = 64, axis = 26, lane = 34, mapHeight = 260;
 let from = 0, to = latency, pointed = -1, dragging = null;
 byId('joined').hidden = !timeline.joined;
+function fit(picture, drawing, height) {
+  const scale = window.devicePixelRatio || 1;
+  picture.width = Math.max(1, picture.clientWidth * scale);
+  picture.height = height * scale;
+  picture.style.height = height + 'px';
+  drawing.setTransform(scale, 0, 0, scale, 0, 0);
+}
 function resize() {
-  const scale = window.devicePixelRatio || 1, height = axis + lane * timeline.engines.length;
-  canvas.width = Math.max(1, canvas.clientWidth * scale);
-  canvas.height = height * scale;
-  canvas.style.height = height + 'px';
-  context.setTransform(scale, 0, 0, scale, 0, 0);
+  fit(canvas, context, axis + lane * timeline.engines.length);
+  fit(memoryMap, memoryContext, axis + mapHeight);
   draw();
 }
 const place = time => label + (time - from) / (to - from) * (canvas.clientWidth - label);
 const timeAt = x => from + (x - label) / (canvas.clientWidth - label) * (to - from);
-function draw() {
-  const style = getComputedStyle(document.documentElement), text = style.getPropertyValue('--text'), line = style.getPropertyValue('--line');
-  const width = canvas.clientWidth, height = axis + lane * timeline.engines.length;
-  context.clearRect(0, 0, width, height);
-  context.font = '12px system-ui, sans-serif';
-  const layer = pointed >= 0 ? timeline.bars[pointed][1] : -1;
-  for (const [engine, which, start, duration] of timeline.bars) {
-    const x = Math.max(place(start), label), end = Math.min(place(start + duration), width);
-    if (end < label || x > width) continue;
-    context.globalAlpha = layer < 0 || which === layer ? 1 : 0.3;
-    context.fillStyle = colors[engine % colors.length];
-    context.fillRect(x, axis + lane * engine + 5, Math.max(end - x - (end - x > 3 ? 1 : 0), 0.6), lane - 10);
+const colorOf = layer => `hsl(${layer * 137.5 % 360} 55% 55%)`;
+const row = byte => axis + byte / timeline.memory.bytes * mapHeight;
+// Names of rows, with their lines, and times.
+function frame(drawing, height, rows) {
+  const style = getComputedStyle(document.documentElement);
+  drawing.globalAlpha = 1;
+  drawing.fillStyle = style.getPropertyValue('--text');
+  drawing.strokeStyle = style.getPropertyValue('--line');
+  drawing.textBaseline = 'middle';
+  const width = canvas.clientWidth;
+  for (const [name, y, line] of rows) {
+    drawing.textAlign = 'left';
+    drawing.fillText(name, 8, y);
+    drawing.beginPath(); drawing.moveTo(0, line); drawing.lineTo(width, line); drawing.stroke();
   }
-  context.globalAlpha = 1;
-  context.fillStyle = text;
-  context.strokeStyle = line;
-  context.textBaseline = 'middle';
-  timeline.engines.forEach((engine, index) => {
-    context.textAlign = 'left';
-    context.fillText(engine, 8, axis + lane * (index + 0.5));
-    context.beginPath(); context.moveTo(0, axis + lane * index); context.lineTo(width, axis + lane * index); context.stroke();
-  });
   const rough = (to - from) / 8, power = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 5, 10].find(m => m * power >= rough) * power;
   const digits = Math.max(0, -Math.floor(Math.log10(step)));
-  context.textAlign = 'center';
+  drawing.textAlign = 'center';
   for (let tick = Math.ceil(from / step) * step; tick <= to; tick += step) {
     const x = place(tick);
-    context.beginPath(); context.moveTo(x, axis - 6); context.lineTo(x, height); context.stroke();
-    if (x < width - 30) context.fillText(number(tick, digits) + ' \u00b5s', x, axis / 2);
+    drawing.beginPath(); drawing.moveTo(x, axis - 6); drawing.lineTo(x, height); drawing.stroke();
+    if (x < width - 30) drawing.fillText(number(tick, digits) + ' \u00b5s', x, axis / 2);
   }
+}
+function begin(drawing, height) {
+  drawing.clearRect(0, 0, canvas.clientWidth, height);
+  drawing.font = '12px system-ui, sans-serif';
+}
+// Left and right end on the picture; none when it lies outside.
+function ends(start, duration) {
+  const x = Math.max(place(start), label), end = Math.min(place(start + duration), canvas.clientWidth);
+  return end < label || x > canvas.clientWidth ? null : [x, end];
+}
+function draw() {
+  const height = axis + lane * timeline.engines.length;
+  begin(context, height);
+  for (const [engine, which, start, duration] of timeline.bars) {
+    const span = ends(start, duration);
+    if (!span) continue;
+    context.globalAlpha = pointed < 0 || which === pointed ? 1 : 0.3;
+    context.fillStyle = colors[engine % colors.length];
+    const width = span[1] - span[0];
+    context.fillRect(span[0], axis + lane * engine + 5, Math.max(width - (width > 3 ? 1 : 0), 0.6), lane - 10);
+  }
+  frame(context, height, timeline.engines.map((engine, index) => [engine, axis + lane * (index + 0.5), axis + lane * index]));
+  begin(memoryContext, axis + mapHeight);
+  for (const [which, first, bytes, start, duration] of timeline.memory.residents) {
+    const span = ends(start, duration);
+    if (!span) continue;
+    memoryContext.globalAlpha = pointed < 0 || which === pointed ? 1 : 0.3;
+    memoryContext.fillStyle = colorOf(which);
+    memoryContext.fillRect(span[0], row(first), Math.max(span[1] - span[0], 0.6), Math.max(row(bytes) - row(0), 0.6));
+  }
+  const quarters = [0, 0.25, 0.5, 0.75, 1].map(part => [bytes(part * timeline.memory.bytes), row(part * timeline.memory.bytes) - (part ? 8 : -8), row(part * timeline.memory.bytes)]);
+  frame(memoryContext, axis + mapHeight, quarters);
 }
 function limit(low, high) {
   const span = Math.min(latency, Math.max(high - low, latency / 1e6));
@@ -244,32 +274,40 @@ function limit(low, high) {
   to = from + span;
   draw();
 }
-canvas.addEventListener('wheel', event => {
-  event.preventDefault();
-  const at = timeAt(Math.max(event.offsetX, label)), factor = Math.exp(event.deltaY * 0.0015);
-  limit(at - (at - from) * factor, at + (to - at) * factor);
-}, { passive: false });
-canvas.ondblclick = () => limit(0, latency);
-canvas.onpointerdown = event => { dragging = { x: event.offsetX, from, to }; canvas.setPointerCapture(event.pointerId); };
-canvas.onpointerup = () => { dragging = null; };
-canvas.onpointermove = event => {
-  if (dragging) {
-    const shift = (event.offsetX - dragging.x) / (canvas.clientWidth - label) * (dragging.to - dragging.from);
-    limit(dragging.from - shift, dragging.to - shift);
-    return;
-  }
-  const engine = Math.floor((event.offsetY - axis) / lane), time = timeAt(event.offsetX), slack = (to - from) / canvas.clientWidth;
-  const found = event.offsetX < label ? -1 : timeline.bars.findIndex(([row, , start, duration]) =>
+// What stands at a place: its layer, and what to say of it.
+function engineAt(x, y) {
+  const engine = Math.floor((y - axis) / lane), time = timeAt(x), slack = (to - from) / canvas.clientWidth;
+  const found = timeline.bars.find(([row, , start, duration]) =>
     row === engine && time >= start - slack && time <= start + duration + slack);
-  if (found === pointed) return;
-  pointed = found;
-  if (found >= 0) {
-    const [row, layer, start, duration] = timeline.bars[found];
-    byId('tip').textContent = `${timeline.engines[row]}, ${timeline.layers[layer]}: ${number(start)} \u00b5s for ${number(duration)} \u00b5s`;
-  } else {
-    byId('tip').textContent = '\u00a0';
-  }
-  draw();
-};
+  return found && [found[1], `${timeline.engines[found[0]]}, ${timeline.layers[found[1]]}: ${number(found[2])} \u00b5s for ${number(found[3])} \u00b5s`];
+}
+function residentAt(x, y) {
+  const time = timeAt(x), byte = (y - axis) / mapHeight * timeline.memory.bytes;
+  const found = timeline.memory.residents.find(([, first, bytes, start, duration]) =>
+    byte >= first && byte < first + bytes && time >= start && time <= start + duration);
+  return found && [found[0], `${timeline.layers[found[0]]}: ${bytes(found[2])} from byte ${found[1].toLocaleString('en')} on, ${number(found[3])} \u00b5s for ${number(found[4])} \u00b5s`];
+}
+for (const [picture, lookup] of [[canvas, engineAt], [memoryMap, residentAt]]) {
+  picture.addEventListener('wheel', event => {
+    event.preventDefault();
+    const at = timeAt(Math.max(event.offsetX, label)), factor = Math.exp(event.deltaY * 0.0015);
+    limit(at - (at - from) * factor, at + (to - at) * factor);
+  }, { passive: false });
+  picture.ondblclick = () => limit(0, latency);
+  picture.onpointerdown = event => { dragging = { x: event.offsetX, from, to }; picture.setPointerCapture(event.pointerId); };
+  picture.onpointerup = () => { dragging = null; };
+  picture.onpointermove = event => {
+    if (dragging) {
+      const shift = (event.offsetX - dragging.x) / (canvas.clientWidth - label) * (dragging.to - dragging.from);
+      limit(dragging.from - shift, dragging.to - shift);
+      return;
+    }
+    const found = event.offsetX < label ? undefined : lookup(event.offsetX, event.offsetY);
+    byId('tip').textContent = found ? found[1] : '\u00a0';
+    if (pointed === (found ? found[0] : -1)) return;
+    pointed = found ? found[0] : -1;
+    draw();
+  };
+}
 window.onresize = () => { if (!byId('timeline').hidden) resize(); };
 show(tabs.some(tab => '#show-' + tab.dataset.tab === location.hash) ? location.hash.slice(6) : 'summary');

@@ -35,6 +35,7 @@ pub(super) struct PlacedStep<'a> {
 struct Run<'a> {
     placed: Vec<Placed<'a>>,
     steps: Vec<PlacedStep<'a>>,
+    residents: Vec<ResidentDetail>,
     segments: Vec<SegmentLatency>,
     end: f64,
 }
@@ -52,11 +53,20 @@ impl<'a> Run<'a> {
             let processor = match timeline {
                 SegmentTimeline::Bpu(timeline) => {
                     let origin = start + overhead;
+                    let name = |source: usize| timeline.names.get(source).map_or("?", String::as_str);
+                    let at = |cycle: u64| origin + microseconds(cycle);
                     run.placed.extend(timeline.activities.iter().map(|activity| Placed {
                         activity: *activity,
-                        name: timeline.names.get(activity.source).map_or("?", String::as_str),
-                        start: origin + microseconds(activity.start),
-                        end: origin + microseconds(activity.end),
+                        name: name(activity.source),
+                        start: at(activity.start),
+                        end: at(activity.end),
+                    }));
+                    run.residents.extend(timeline.residents.iter().map(|resident| ResidentDetail {
+                        layer: name(resident.source).to_owned(),
+                        first: resident.first,
+                        end: resident.end,
+                        from_us: rounded(at(resident.from)),
+                        until_us: rounded(at(resident.until)),
                     }));
                     run.end = origin + microseconds(timeline.cycles);
                     BPU
@@ -133,7 +143,8 @@ pub fn performance(hbm: &Hbm, target: &Target, timelines: &[SegmentTimeline]) ->
         model: model_information(manifest, latency),
         notes: notes(&run, target.run_overhead_nanoseconds.value),
     };
-    Performance { summary, details: vec![run.details()] }
+    let details = vec![run.details()];
+    Performance { summary, details, memory: LocalMemoryUse { bytes: target.l1m_bytes(), residents: run.residents } }
 }
 
 fn function_calls<'t>(target: &Target, timelines: &'t [SegmentTimeline]) -> FunctionCalls {

@@ -148,18 +148,12 @@ unsafe fn dense_bytes(raw: mlir_sys::MlirAttribute, element: &Element, count: us
     // SAFETY: as the caller vouches; bools are read one by one because MLIR may pack them.
     unsafe {
         if *element == ElementType::Bool {
-            let splat = mlir_sys::mlirDenseElementsAttrIsSplat(raw);
-            return Some(
-                (0..count)
-                    .map(|i| {
-                        u8::from(if splat {
-                            mlir_sys::mlirDenseElementsAttrGetBoolSplatValue(raw) != 0
-                        } else {
-                            mlir_sys::mlirDenseElementsAttrGetBoolValue(raw, i as isize)
-                        })
-                    })
-                    .collect(),
-            );
+            if mlir_sys::mlirDenseElementsAttrIsSplat(raw) {
+                let value = mlir_sys::mlirDenseElementsAttrGetBoolSplatValue(raw) != 0;
+                return Some(vec![u8::from(value); count]);
+            }
+            let value = |index| u8::from(mlir_sys::mlirDenseElementsAttrGetBoolValue(raw, index as isize));
+            return Some((0..count).map(value).collect());
         }
         if count == 0 {
             return Some(Vec::new());
@@ -198,9 +192,9 @@ pub fn constant_attribute<'c>(
             bytes.first(),
             bytes.windows(2).all(|pair| matches!(pair, [a, b] if a == b)),
         ) {
-            // MLIR packs bits one by one, which takes seconds for tens of millions.
+            // MLIR takes bits one by one, which takes seconds for tens of millions.
             mlir_sys::mlirDenseElementsAttrBoolSplatGet(mlir_type, *first != 0)
-        } else if r#type.element == ElementType::Bool {
+        } else if r#type.element == ElementType::Bool && bytes.len() <= INLINE_BYTES {
             let values: Vec<i32> = bytes.iter().map(|&byte| i32::from(byte != 0)).collect();
             mlir_sys::mlirDenseElementsAttrBoolGet(mlir_type, values.len() as isize, values.as_ptr())
         } else if bytes.len() <= INLINE_BYTES {
@@ -213,6 +207,11 @@ pub fn constant_attribute<'c>(
                 std::alloc::handle_alloc_error(layout);
             }
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
+            if r#type.element == ElementType::Bool {
+                std::slice::from_raw_parts_mut(data, bytes.len())
+                    .iter_mut()
+                    .for_each(|byte| *byte = u8::from(*byte != 0));
+            }
             mlir_sys::mlirUnmanagedDenseResourceElementsAttrGet(
                 mlir_type,
                 MlirStringRef { data: name.as_ptr().cast(), length: name.len() },
@@ -306,5 +305,19 @@ mod tests {
         // SAFETY: as above.
         unsafe { keep_resources(&context, &[]) };
         assert_eq!((constant(&kept), constant(&copy)), (None, None));
+    }
+
+    /// Of all equal ones, of few and of many.
+    #[test]
+    fn truth_values_are_read_as_they_were_written() {
+        let context = crate::context();
+        for (count, period) in [(3, 2), (64, 3), (65, 3), (5000, 7), (5000, 5001), (0, 1)] {
+            let r#type = TensorType::new(ElementType::Bool, &[count]);
+            // Any byte but 0 is true.
+            let bytes: Vec<u8> = (0..count).map(|index| if index % period == 1 { 200 } else { 0 }).collect();
+            let attribute = constant_attribute(&context, "mask", &r#type, &bytes).unwrap();
+            let read = elements_of(attribute).unwrap().bytes.into_owned();
+            assert_eq!(read, bytes.iter().map(|&byte| u8::from(byte != 0)).collect::<Vec<_>>());
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::editing;
 use super::fidelity::{self, ProgramCheck};
 use super::import::{Imported, Reshaped};
 use super::log::tell_names;
+use super::placement::optimize;
 use super::outcome::{CompilationOutcome, Prediction};
 use super::progress::Console;
 use super::quantize::Reference;
@@ -296,7 +297,7 @@ impl NetworkStages<'_> {
             return Ok(None);
         }
         stages.run(Stage::Optimize, || -> Result<(), StageError> {
-            self.reshaped.explain(pipeline::run(self.context, module, OPTIMIZE))?;
+            self.reshaped.explain(pipeline::run(self.context, module, &optimize(self.configuration)))?;
             self.place_requested(module)
         })?;
         self.keep_resources(&[module]);

@@ -35,7 +35,7 @@ pub const OVER_STEPS: &str = "hfloat.over_steps";
 /// The attribute of an operation beside [`OVER_STEPS`] that reads the state before the first step: by operand what that is called over all steps,
 /// nothing for the others.
 pub const STATE_OPERANDS: &str = "hfloat.state_operands";
-/// Marks beside [`OVER_STEPS`] what one step hands to the next.
+/// Marks beside [`OVER_STEPS`] what one step hands to the next, and the terms that this is the sum of: rounding them adds up over the steps.
 pub const STATE: &str = "hfloat.state";
 /// The attribute of an operation on the BPU that the float engine computes: `vpu`. Others are for the engines of integers.
 pub const ENGINE: &str = "hfloat.engine";

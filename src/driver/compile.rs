@@ -10,8 +10,8 @@ use super::editing;
 use super::fidelity::{self, ProgramCheck};
 use super::import::{Imported, Reshaped};
 use super::log::tell_names;
-use super::placement::optimize;
 use super::outcome::{CompilationOutcome, Prediction};
+use super::placement::optimize;
 use super::progress::Console;
 use super::quantize::Reference;
 use super::samples::SampleFiles;
@@ -298,6 +298,7 @@ impl NetworkStages<'_> {
         }
         stages.run(Stage::Optimize, || -> Result<(), StageError> {
             self.reshaped.explain(pipeline::run(self.context, module, &optimize(self.configuration)))?;
+            self.report_recurrences(module)?;
             self.place_requested(module)
         })?;
         self.keep_resources(&[module]);

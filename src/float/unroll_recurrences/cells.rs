@@ -104,6 +104,8 @@ impl<'c, 'a> Step<'_, 'c, 'a, '_> {
                 };
                 let kept = self.steps.add(Op::Mul, "kept", &[forget, before], &[])?;
                 let fresh = self.steps.add(Op::Mul, "fresh", &[input, candidate], &[])?;
+                self.steps.mark_state(kept);
+                self.steps.mark_state(fresh);
                 self.steps.add(Op::Add, CELL, &[kept, fresh], &[])?
             }
         };
@@ -128,6 +130,8 @@ impl<'c, 'a> Step<'_, 'c, 'a, '_> {
             Some(before) => {
                 let change = self.steps.add(Op::Sub, "change", &[before, candidate], &[])?;
                 let kept = self.steps.add(Op::Mul, "kept", &[update, change], &[])?;
+                self.steps.mark_state(change);
+                self.steps.mark_state(kept);
                 self.steps.add(Op::Add, HIDDEN, &[candidate, kept], &[])?
             }
             None => {

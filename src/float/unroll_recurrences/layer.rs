@@ -46,7 +46,8 @@ impl<'c, 'a> Layer<'c, 'a> {
         recurrence: Recurrence,
     ) -> Result<Result<Self, String>, PassFailure> {
         let mut constants: [Vec<f32>; 4] = Default::default();
-        let operands = [(WEIGHT, "weights"), (RECURRENCE, "recurrence"), (BIAS, "bias"), (PEEPHOLES, "peepholes")];
+        let operands =
+            [(WEIGHT, "weights"), (RECURRENCE, "weights of the state"), (BIAS, "biases"), (PEEPHOLES, "peepholes")];
         for ((index, name), values) in operands.into_iter().zip(&mut constants) {
             if index >= operation.operand_count() {
                 continue;
@@ -81,7 +82,9 @@ impl<'c, 'a> Layer<'c, 'a> {
         for (index, old) in results.into_iter().enumerate().filter(|(_, old)| !ir::users(*old).is_empty()) {
             let new = match index {
                 0 => self.sequence(&mut steps, &directions)?,
-                1 => steps.concat("last_h", &directions.iter().map(|each| each.last.hidden).collect::<Vec<_>>(), axis)?,
+                1 => {
+                    steps.concat("last_h", &directions.iter().map(|each| each.last.hidden).collect::<Vec<_>>(), axis)?
+                }
                 _ => steps.concat("last_c", &directions.iter().map(|each| each.last.cell).collect::<Vec<_>>(), axis)?,
             };
             ir::replace_all_uses(old, new);

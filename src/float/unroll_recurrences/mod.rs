@@ -24,7 +24,7 @@ whole sequence with the weights, and for each step a `mat_mul` of the state with
 node and the step: `LSTM_0/step_3/cell`, `LSTM_0/reverse/step_3/cell` where there are two directions. `hfloat.over_steps` says which results are \
 one value over all steps: these share a range. `hfloat.state` marks what one step hands to the next.\n\n\
 Layers stay whole that are not for the BPU: those with weights or lengths of sequences that are known only when the network runs, with sequences of other \
-lengths than all steps, with more than 512 steps, or without elements. They get `hfloat.placement = \"cpu\"` and the reason. Layers that \
+lengths than all steps, with more than 512 steps, or without elements, and those of networks that bring their scales by `quantize_linear`. They get `hfloat.placement = \"cpu\"` and the reason. Layers that \
 `cpu` names stay as they are.",
     anchor: "func.func",
     options: &[CPU],
@@ -40,11 +40,16 @@ const CPU: OptionDefinition = OptionDefinition {
 /// More steps are not unrolled. Time to compile and the code of the program grow with them: 512 steps of an LSTM are 8,000 operations.
 const MOST_STEPS: usize = 512;
 
+/// Why a layer stays whole in a network that needs no samples.
+const NO_SCALES: &str = "the network brings its scales, and has none for what is inside of it";
+
 fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), PassFailure> {
     let Some(block) = ir::body(function) else { return Ok(()) };
     let kept: BTreeSet<String> = options.names("cpu").into_iter().collect();
     let mut names = Names::of([function]);
-    for operation in ir::operations(block) {
+    let operations = ir::operations(block);
+    let brings_scales = operations.iter().any(|operation| Op::QuantizeLinear.is(*operation));
+    for operation in operations {
         let Origin { name, nodes } = operation.origin();
         if !matches!(Op::of(operation), Some(Op::Lstm | Op::Gru | Op::Rnn))
             || nodes.iter().chain([&name]).any(|node| kept.contains(node))
@@ -52,6 +57,7 @@ fn run(function: OperationRef<'_, '_>, options: &PassOptions) -> Result<(), Pass
             continue;
         }
         match unrollable(operation)? {
+            Ok(_) if brings_scales => stay(operation, NO_SCALES),
             Ok(layer) => layer.unroll(&mut names)?,
             Err(reason) => stay(operation, &reason),
         }

@@ -262,7 +262,8 @@ fn operators_page() -> Page {
     }
     text.push_str(
         "\nA BatchNormalization runs as what `hfloat-fuse-scales` makes of it: part of a Conv, ConvTranspose or Gemm, or a Mul and an \
-         Add. A Split runs as the slices that `hfloat-expand-splits` makes of it.\n\
+         Add. A Split runs as the slices that `hfloat-expand-splits` makes of it. LSTM, GRU and RNN run as the \
+         operations of their steps that `hfloat-unroll-recurrences` makes of them, where their weights are constants and all sequences have all steps.\n\
          Sum, Mean, and Max and Min of more than two operands, become chains of pairs.\n\n\
          On the BPU:\n\n\
          * a function of one value is a table from int8 to int8; so are Pow and Div with a constant of one element, and PRelu with one slope;\n\

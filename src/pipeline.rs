@@ -28,6 +28,12 @@ const WEIGHTS: OptionDefinition = OptionDefinition {
 const DEFAULT_THRESHOLD: OptionDefinition =
     OptionDefinition { name: "default", default: "", description: "threshold of values that the file does not name" };
 
+const WHOLE: OptionDefinition = OptionDefinition {
+    name: "cpu",
+    default: "",
+    description: "recurrent layers that stay whole for the CPU, separated by commas",
+};
+
 const REMOVED_TYPES: OptionDefinition = OptionDefinition {
     name: "types",
     default: "",
@@ -44,8 +50,8 @@ const PIPELINES: &[PipelineDefinition] = &[
         argument: "hfloat-optimize",
         summary: "The float level: shapes, folding, fusion",
         description: "From what an importer gives to a network ready for quantization.",
-        options: &[],
-        build: |_| Ok(on_functions(OPTIMIZE)),
+        options: &[WHOLE],
+        build: |options| Ok(on_functions(&optimize(options))),
     },
     PipelineDefinition {
         argument: "hfloat-to-qdq",
@@ -102,6 +108,7 @@ segments have next to inputs and outputs.",
             nash::COMPILE_MODE,
             nash::BALANCE_FACTOR,
             nash::MAX_TIME_PER_FC,
+            WHOLE,
             INFO,
             WEIGHTS,
             DEFAULT_THRESHOLD,
@@ -109,14 +116,20 @@ segments have next to inputs and outputs.",
             REMOVED_NAMES,
         ],
         build: |options| {
-            Ok(on_functions(&[OPTIMIZE, &quantize(options), &place(options), &generate(options)].join(",")))
+            let levels = [optimize(options), quantize(options), place(options), generate(options)];
+            Ok(on_functions(&levels.join(",")))
         },
     },
 ];
 
-const OPTIMIZE: &str = "hfloat-infer-shapes,hfloat-expand-splits,hfloat-forward-slices,canonicalize{region-simplify=disabled},\
-hfloat-fuse-functions,hfloat-fuse-normalizations,hfloat-fuse-scales,hfloat-fuse-activations,hfloat-equalize-channels,canonicalize{region-simplify=disabled},\
-hfloat-verify";
+fn optimize(options: &PassOptions) -> String {
+    let unroll = with_options("hfloat-unroll-recurrences", options, &[("cpu", "cpu")]);
+    format!(
+        "hfloat-infer-shapes,hfloat-expand-splits,{unroll},hfloat-forward-slices,canonicalize{{region-simplify=disabled}},\
+hfloat-fuse-functions,hfloat-fuse-normalizations,hfloat-fuse-scales,hfloat-fuse-activations,hfloat-equalize-channels,\
+canonicalize{{region-simplify=disabled}},hfloat-verify"
+    )
+}
 
 fn assign_placement(options: &PassOptions) -> String {
     let remove = with_options("hfloat-remove-border-nodes", options, &[("types", "types"), ("names", "names")]);

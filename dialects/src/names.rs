@@ -27,6 +27,16 @@ pub const REGION: &str = "hfloat.region";
 pub const BATCH: &str = "hfloat.batch";
 /// The attribute of an operation that says where it runs: `bpu` or `cpu`.
 pub const PLACEMENT: &str = "hfloat.placement";
+/// The attribute beside [`PLACEMENT`] that says why an operation runs on the CPU.
+pub const PLACEMENT_REASON: &str = "hfloat.placement_reason";
+/// The attribute of an operation of an unrolled recurrent layer: what its result is called over all steps. Results of one name are one value at
+/// several times, and share a range.
+pub const OVER_STEPS: &str = "hfloat.over_steps";
+/// The attribute of an operation beside [`OVER_STEPS`] that reads the state before the first step: by operand what that is called over all steps,
+/// nothing for the others.
+pub const STATE_OPERANDS: &str = "hfloat.state_operands";
+/// Marks beside [`OVER_STEPS`] what one step hands to the next, and the terms that this is the sum of: rounding them adds up over the steps.
+pub const STATE: &str = "hfloat.state";
 /// The attribute of an operation on the BPU that the float engine computes: `vpu`. Others are for the engines of integers.
 pub const ENGINE: &str = "hfloat.engine";
 /// The attribute of an operation that is computed in float16: on the float engine, whatever its neighbours are.

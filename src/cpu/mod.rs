@@ -41,7 +41,9 @@ pub use graph::ExpressionGraph;
 pub use interpret::interpret;
 pub use kernel_cache::KernelCache;
 pub use object::BoardObject;
+pub(crate) use operators::recurrence_of;
 pub use operators::{array_of, constant_of, fold, operation_graph};
+pub(crate) use routines::{Activation, ActivationKind, Cell, Direction, Recurrence};
 pub use scalar::Scalar;
 pub use scalar_formula::{ScalarFormula, scalar_formula};
 #[cfg(test)]

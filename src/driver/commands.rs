@@ -1,9 +1,9 @@
 //! The commands that give the same `.hbm` as a compilation, from the files that it left: `hb_compile --print-pipeline`.
 
-use super::compile::{BPU_TO_NASH, EXPOSE_LAYERS, OPTIMIZE, QDQ_TO_BPU};
+use super::compile::{BPU_TO_NASH, EXPOSE_LAYERS, QDQ_TO_BPU};
 use super::configuration::{CALIBRATION_TYPE, CalibrationType, CheckedInput, Configuration, LAYER_OUT_DUMP};
 use super::editing;
-use super::placement::requested_placement;
+use super::placement::{optimize, requested_placement};
 use super::quantize::{
     INFO, TAKE_SCALES, WEIGHTS, hfloat_to_qdq, round_weights_pass, scale_channels_pass, split_weights_pass,
 };
@@ -30,7 +30,7 @@ pub fn equivalent_commands(
         import.push_str(&format!(" --input-shape {}", shell_word(&format!("{}={}", input.name, sizes.join("x")))));
     }
     let mut passes: Vec<String> = editing::set_outputs_pass(configuration).into_iter().collect();
-    passes.push(OPTIMIZE.to_owned());
+    passes.push(optimize(configuration));
     passes.extend(requested_placement(configuration));
     // Weights are looked for behind the scales that a network brings.
     passes.push(on_functions(TAKE_SCALES));

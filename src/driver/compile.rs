@@ -11,6 +11,7 @@ use super::fidelity::{self, ProgramCheck};
 use super::import::{Imported, Reshaped};
 use super::log::tell_names;
 use super::outcome::{CompilationOutcome, Prediction};
+use super::placement::optimize;
 use super::progress::Console;
 use super::quantize::Reference;
 use super::samples::SampleFiles;
@@ -296,7 +297,8 @@ impl NetworkStages<'_> {
             return Ok(None);
         }
         stages.run(Stage::Optimize, || -> Result<(), StageError> {
-            self.reshaped.explain(pipeline::run(self.context, module, OPTIMIZE))?;
+            self.reshaped.explain(pipeline::run(self.context, module, &optimize(self.configuration)))?;
+            self.report_recurrences(module)?;
             self.place_requested(module)
         })?;
         self.keep_resources(&[module]);

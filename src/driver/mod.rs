@@ -24,6 +24,7 @@ pub mod progress;
 mod provenance;
 mod quantize;
 mod recompile;
+mod recurrences;
 pub mod report;
 mod run;
 pub mod sample_source;

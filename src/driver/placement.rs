@@ -1,7 +1,7 @@
 //! What runs where: what `node_info` asks for, and what came of it.
 
 use super::compare::{Crossing, NodeFacts};
-use super::compile::{NetworkStages, StageError};
+use super::compile::{NetworkStages, OPTIMIZE, StageError};
 use super::configuration::{Configuration, NODE_INFO, Processor, counted};
 use super::log::tell_lines;
 use crate::bpu::lower::Placement;
@@ -13,6 +13,12 @@ use melior::ir::Module;
 fn requested(configuration: &Configuration, processor: Processor) -> Vec<&str> {
     let requests = configuration.get(&NODE_INFO).iter();
     requests.filter(|request| request.on == Some(processor)).map(|request| request.name.as_str()).collect()
+}
+
+/// The pipeline of the float level. What shall run on the CPU is not taken apart for the BPU.
+pub(super) fn optimize(configuration: &Configuration) -> String {
+    let names: Vec<String> = requested(configuration, Processor::Cpu).into_iter().map(word).collect();
+    if names.is_empty() { OPTIMIZE.to_owned() } else { format!("{OPTIMIZE}{{cpu={}}}", names.join(",")) }
 }
 
 /// The pass that puts nodes onto the CPU, where `node_info` asks for it. It runs before calibration: what will not be quantized has no

@@ -11,6 +11,7 @@ use super::configuration::{
 use super::given_scales::GivenScales;
 use super::images::{Channels, ImageForm};
 use super::log::tell_names;
+use super::recurrences::tell_numbered;
 use super::sample_source::{SampleSource, of_infinite_sample, question_ranges};
 use super::samples::{self, SampleInput};
 use super::samples_apart::tell_mixed;
@@ -32,6 +33,7 @@ use crate::quant::{
     selections::judged_values,
     sources,
     split_weights::parts,
+    states,
     weight_search::WeightSearch,
 };
 use crate::sim::npy;
@@ -177,6 +179,7 @@ impl NetworkStages<'_> {
         }
         let given = GivenScales::take(module)?;
         let function = compare::network(module.as_operation())?;
+        tell_numbered(function, &requests);
         let channel_ranges = self.scale_channels(function, inputs, &given)?;
         let WeightRequests { mut wide, mut narrow } = requests.weights(function, &self.kinds)?;
         let brought = parts(function);
@@ -335,8 +338,15 @@ impl NetworkStages<'_> {
         let asked = self.ask(module, (requests, &layers.wide), &mut calibrated)?;
         if is_first {
             warn_of_types(&asked.refused);
+            self.tell_states(function)?;
         }
         Ok(Reference { sample, calibrated, asked, source })
+    }
+
+    /// The states of recurrent layers, which are int16 from the start: the rounding of every step adds up in them. Where int8 is all that is wanted,
+    /// there are none.
+    pub(super) fn wide_states(&self, function: OperationRef<'_, '_>) -> Result<BTreeSet<String>, StageError> {
+        Ok(if self.wanted_cosine().is_some() { states(function)? } else { BTreeSet::new() })
     }
 
     /// Gives values the types that are asked for, as far as there are forms for them.
@@ -348,7 +358,8 @@ impl NetworkStages<'_> {
     ) -> Result<AskedTypes, StageError> {
         let function = compare::network(module.as_operation())?;
         let parts = parts(function);
-        if requests.is_empty() && parts.is_empty() {
+        let states = self.wide_states(function)?;
+        if requests.is_empty() && parts.is_empty() && states.is_empty() {
             return Ok(AskedTypes::default());
         }
         let sources = sources(function)?;
@@ -356,6 +367,9 @@ impl NetworkStages<'_> {
         let info = calibrated.info()?;
         let measured_parts = parts.into_iter().filter(|part| !is_given(info, part));
         asked.values.extend(measured_parts.map(|part| (part, ActivationType::Int16)));
+        for state in states.into_iter().filter(|state| !is_given(info, state)) {
+            asked.values.entry(state).or_insert(ActivationType::Int16);
+        }
         for value in asked.values.keys().filter(|value| is_given(info, value)).cloned().collect::<Vec<_>>() {
             asked.values.remove(&value);
             asked.refused.push(format!(

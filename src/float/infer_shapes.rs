@@ -171,7 +171,7 @@ fn operand_rank(operation: OperationRef<'_, '_>) -> Result<usize, String> {
 }
 
 /// Puts constants in the place of an operation whose operands are constants; gives the first. What is made of integers of 16 bits is marked as such.
-fn fold_constants<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<OperationRef<'c, 'a>>, String> {
+pub(super) fn fold_constants<'c, 'a>(operation: OperationRef<'c, 'a>) -> Result<Option<OperationRef<'c, 'a>>, String> {
     let operands: Option<Vec<_>> = operation.operands().map(ir::constant_of).collect();
     let Some(operands) = operands else { return Ok(None) };
     let mut bytes = 0usize;

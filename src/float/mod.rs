@@ -19,6 +19,7 @@ pub mod own_normalization;
 pub mod preprocessing;
 mod regions;
 pub mod set_outputs;
+mod unroll_recurrences;
 mod verify;
 
 pub(crate) use equalize_channels::ChannelPair;
@@ -32,6 +33,7 @@ pub const PASSES: &[&PassDefinition] = &[
     &set_outputs::PASS,
     &infer_shapes::PASS,
     &expand_splits::PASS,
+    &unroll_recurrences::PASS,
     &forward_slices::PASS,
     &fuse_functions::PASS,
     &fuse_normalizations::PASS,

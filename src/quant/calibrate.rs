@@ -1,6 +1,7 @@
 //! Calibration: runs the float network on samples and measures values.
 
 use super::Observer;
+use super::groups::Sources;
 use super::masks::{MaskPlan, Masks};
 use super::moments::{MomentsPlan, TakenValues};
 use crate::cpu::{Array, Error, FloatExecutable};
@@ -94,8 +95,8 @@ pub struct Values {
 
 /// What to look at while samples run.
 pub struct Measured<'m> {
-    /// The values whose observers are wanted; the executable must observe them.
-    pub names: &'m HashSet<String>,
+    /// The values that are observed, each with the name of the value whose observer it is; the executable must observe them.
+    pub names: &'m Sources,
     /// Those of them whose observers keep a histogram.
     pub histograms: &'m HashSet<String>,
     /// The samples whose outputs are kept, in ascending order.
@@ -217,8 +218,8 @@ fn measure_some(
         let mut masked = Masks::new(masks);
         let given = executable.run_with_observer(&inputs.iter().collect::<Vec<_>>(), &mut |name, view| {
             let Some(values) = view.values::<f32>() else { return };
-            if names.contains(name) && !masked.take(name, values) {
-                observe(name, values);
+            if let Some(source) = names.get(name).filter(|_| !masked.take(name, values)) {
+                observe(source, values);
             }
             for (name, shown) in masked.see(name, values) {
                 observe(&name, &shown);

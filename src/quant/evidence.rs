@@ -2,7 +2,7 @@
 
 use super::{
     calibrate::{CalibrationError, Measured, Measurement, Samples, Values, floats, measure, outputs, threads},
-    groups::ScaleGroups,
+    groups::{ScaleGroups, observed_values},
     info::{CalibrationInfo, Judge, QuantInfo, ValueInfo},
     linear::LinearLayer,
     masks::MaskPlan,
@@ -194,12 +194,12 @@ pub fn calibrate(
     let groups = ScaleGroups::of(function)?;
     let layers = layers(function)?;
     let own: Vec<String> = groups.measured().map(|value| value_name(function, value)).collect();
-    let names: HashSet<String> = own.iter().cloned().collect();
+    let names = observed_values(function)?;
     let (learned, judged) = if method.random { Default::default() } else { shares(samples.count, method.judge_by_all) };
     let plan = MomentsPlan::new(layers, learned.clone());
     let all = || method.choosers.iter().flat_map(RangeMethods::all);
     let needed = all().any(|method| method.chooser.needs_histogram());
-    let histograms = if needed { names.clone() } else { HashSet::new() };
+    let histograms: HashSet<String> = if needed { own.iter().cloned().collect() } else { HashSet::new() };
     let masks = MaskPlan::of(function, &groups)?;
     let measured =
         Measured { names: &names, histograms: &histograms, outputs_of: &judged, moments: &plan, masks: &masks };
@@ -210,7 +210,7 @@ pub fn calibrate(
     let calibration = CalibrationInfo { samples: samples.count, random: method.random, percentile: None };
     let pool = threads(samples.jobs)?;
     if let Some(unknown) =
-        method.choosers.iter().flat_map(|methods| methods.others.keys()).find(|name| !names.contains(*name))
+        method.choosers.iter().flat_map(|methods| methods.others.keys()).find(|name| !own.contains(*name))
     {
         let reason = format!(
             "quant_config: the value of '{unknown}' has no range of its own; it may share that of another, or run on the CPU"

@@ -4,9 +4,10 @@ use super::rules::{QuantizedRole, ResultScale, is_float16, rule_of};
 use super::thresholds::value_name;
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::Op;
-use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType};
+use hb_dialects::ir::{self, IrError, OperationAttributes, TensorType, attribute};
+use hb_dialects::names::{OVER_STEPS, STATE, STATE_OPERANDS};
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The f32 values of a function, in order: arguments first, then results.
 pub struct ScaleGroups<'c, 'a> {
@@ -21,6 +22,8 @@ pub struct ScaleGroups<'c, 'a> {
     float16: Vec<bool>,
     /// Whether the value is one of those, moved.
     moved_float16: Vec<bool>,
+    /// Of values that are one over all steps of a recurrent layer, by what they are called: the position of the source.
+    over_steps: HashMap<String, usize>,
 }
 
 impl<'c, 'a> ScaleGroups<'c, 'a> {
@@ -29,6 +32,9 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
     /// A value is quantized when a quantized operation reads it, or computes it and gives no exact result. One that gives f32 asks for no integers. Through operations that keep the scale of their
     /// input this spreads both ways, so that a reshape between two convolutions is quantized and one after a softmax is not. An operation in float16
     /// asks for no integers either; what only moves its result moves float16, unless a reader asks for integers.
+    ///
+    /// What is one value over all steps of a recurrent layer has one scale, the state that it begins with included: so a state that one run gives is what the
+    /// next one takes.
     ///
     /// # Errors
     /// When attributes or types cannot be read.
@@ -41,6 +47,7 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
             integer_born: Vec::new(),
             float16: Vec::new(),
             moved_float16: Vec::new(),
+            over_steps: HashMap::new(),
         };
         let Some(block) = ir::body(function) else { return Ok(groups) };
         for argument in ir::arguments(block) {
@@ -99,12 +106,29 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
             return Ok(());
         }
         self.quantized[result] |= scale == ResultScale::Own;
+        self.join_steps(operation, result)?;
         for (index, operand) in operation.operands().enumerate() {
             if rule.role(operation, index)? == QuantizedRole::Activation
                 && let Some(position) = self.position(operand)
             {
                 self.quantized[position] = true;
             }
+        }
+        Ok(())
+    }
+
+    /// Gives the result of an operation of a recurrent layer the scale of the same value at earlier steps, and at first that of what the state begins with.
+    fn join_steps(&mut self, operation: OperationRef<'c, 'a>, result: usize) -> Result<(), IrError> {
+        let states = operation.attribute(STATE_OPERANDS).ok().and_then(attribute::array_elements).unwrap_or_default();
+        for (operand, state) in operation.operands().zip(states) {
+            let state = attribute::text(state).filter(|state| !state.is_empty());
+            if let (Some(state), Some(position)) = (state, self.position(operand)) {
+                self.over_steps.entry(state).or_insert(self.source[position]);
+            }
+        }
+        if operation.has_attribute(OVER_STEPS) {
+            let own = self.source[result];
+            self.source[result] = *self.over_steps.entry(operation.string(OVER_STEPS)?).or_insert(own);
         }
         Ok(())
     }
@@ -163,6 +187,37 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
             .filter(|&position| self.quantized[position] && self.source[position] == position)
             .map(|position| self.values[position])
     }
+}
+
+/// The names of the values that are measured, each with that of the value whose range it has: its own, or what it is at another step.
+///
+/// # Errors
+/// When attributes or types cannot be read.
+pub fn observed_values(function: OperationRef<'_, '_>) -> Result<Sources, IrError> {
+    let groups = ScaleGroups::of(function)?;
+    let measured = groups.measured().map(|value| (value_name(function, value), value_name(function, value)));
+    let mut observed: Sources = measured.collect();
+    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+        if !operation.has_attribute(OVER_STEPS) || rule_of(operation)?.is_none() || is_float16(operation) {
+            continue;
+        }
+        let results = ir::results(operation).into_iter();
+        let names = results.map(|value| (value_name(function, value), value_name(function, groups.source(value))));
+        observed.extend(names.filter(|(_, source)| observed.contains_key(source)).collect::<Vec<_>>());
+    }
+    Ok(observed)
+}
+
+/// The names of the values whose ranges those have that recurrent layers hand from step to step.
+///
+/// # Errors
+/// When attributes or types cannot be read.
+pub fn states(function: OperationRef<'_, '_>) -> Result<BTreeSet<String>, IrError> {
+    let groups = ScaleGroups::of(function)?;
+    let operations = ir::body(function).map(ir::operations).unwrap_or_default();
+    let states = operations.into_iter().filter(|operation| operation.has_attribute(STATE)).flat_map(ir::results);
+    let states = states.filter(|state| groups.is_integer_born(*state));
+    Ok(states.map(|state| value_name(function, groups.source(state))).collect())
 }
 
 /// The name of the value whose threshold decides the scale of each value, by its name.

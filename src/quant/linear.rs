@@ -8,6 +8,7 @@ use hb_dialects::{
     ElementType,
     hfloat::{Op, SlidingWindow, attributes},
     ir::{self, Constant, IrError, OperationAttributes, TensorType},
+    names::OVER_STEPS,
 };
 use melior::ir::{OperationRef, ValueLike, operation::OperationLike};
 use ndarray::{Array3, ArrayView3};
@@ -19,6 +20,8 @@ pub struct LinearLayer {
     pub node: String,
     /// The name of the value that it reads.
     pub input: String,
+    /// What the layer is called over all steps, where it belongs to a step of a recurrent layer: those of one name have the same weights.
+    pub over_steps: Option<String>,
     /// Groups of input channels; 1 for a matrix product.
     pub groups: usize,
     /// Sums that a group computes for a column.
@@ -52,7 +55,8 @@ impl LinearLayer {
     #[cfg(test)]
     pub(super) fn gemm(terms: usize) -> Self {
         let columns = Columns::Cells { batch: 1, cells: 1 };
-        Self { node: "gemm".into(), input: "x".into(), groups: 1, rows: 1, terms, order: Order::Rows, columns }
+        let (node, input) = ("gemm".into(), "x".into());
+        Self { node, input, over_steps: None, groups: 1, rows: 1, terms, order: Order::Rows, columns }
     }
 
     /// The layer that an operation is; none for another operation, for weights that are no constant or are not quantized.
@@ -98,7 +102,13 @@ impl LinearLayer {
             return Ok(None);
         }
         let (node, input) = (operation.node(), value_name(function, input));
-        Ok(Some(Self { node, input, groups, rows, terms, order, columns }))
+        let over_steps = operation.string(OVER_STEPS).ok();
+        Ok(Some(Self { node, input, over_steps, groups, rows, terms, order, columns }))
+    }
+
+    /// What is one for all layers with the weights of this one.
+    pub fn weights_name(&self) -> &str {
+        self.over_steps.as_ref().unwrap_or(&self.node)
     }
 
     /// Its weights, or what belongs to each of them, by group, row and term.

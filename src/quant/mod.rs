@@ -46,7 +46,7 @@ mod wide_weights;
 mod zero_points;
 
 pub use bias_correction::correct_biases;
-pub use groups::{measured_values, sources};
+pub use groups::{measured_values, sources, states};
 pub use observer::Observer;
 pub use ranges::RangeChooser;
 pub use round_weights::round_weights;

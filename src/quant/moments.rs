@@ -19,7 +19,10 @@ const COLUMNS: usize = 1024;
 /// What is measured.
 #[derive(Debug)]
 pub struct MomentsPlan {
+    /// The first of those that have the same weights stands for all.
     layers: Vec<LinearLayer>,
+    /// By node: the node whose moments it has.
+    first: HashMap<String, String>,
     /// The layers that read a value.
     readers: HashMap<String, Vec<usize>>,
     /// The samples that are measured.
@@ -31,11 +34,19 @@ impl MomentsPlan {
     /// Measures the inputs of `layers` on `samples`.
     pub fn new(layers: Vec<LinearLayer>, samples: Vec<usize>) -> Self {
         let mut readers: HashMap<String, Vec<usize>> = HashMap::new();
-        for (index, layer) in layers.iter().enumerate() {
+        let mut known: HashMap<String, usize> = HashMap::new();
+        let (mut kept, mut first): (Vec<LinearLayer>, HashMap<String, String>) = Default::default();
+        for layer in layers {
+            let index = *known.entry(layer.weights_name().to_owned()).or_insert(kept.len());
             readers.entry(layer.input.clone()).or_default().push(index);
+            if let Some(stands_for) = kept.get(index) {
+                first.insert(layer.node, stands_for.node.clone());
+            } else {
+                kept.push(layer);
+            }
         }
         let columns = COLUMNS.div_ceil(samples.len().max(1));
-        Self { layers, readers, samples, columns }
+        Self { layers: kept, first, readers, samples, columns }
     }
 }
 
@@ -134,6 +145,8 @@ impl Step {
 #[derive(Debug, Default, PartialEq)]
 pub struct Moments {
     layers: BTreeMap<String, LayerMoments>,
+    /// By node: the node whose moments it has, where that is another.
+    first: HashMap<String, String>,
 }
 
 impl Moments {
@@ -148,18 +161,23 @@ impl Moments {
             let step = Step::spanning(*largest.get(&layer.input)?);
             Some((layer.node.clone(), LayerMoments { step, blocks: products(taken, index, layer, step)? }))
         };
-        pool.install(|| Self { layers: plan.layers.par_iter().enumerate().filter_map(moments).collect() })
+        let layers = pool.install(|| plan.layers.par_iter().enumerate().filter_map(moments).collect());
+        Self { layers, first: plan.first.clone() }
+    }
+
+    fn of_node(&self, node: &str) -> Option<&LayerMoments> {
+        self.layers.get(self.first.get(node).map_or(node, String::as_str))
     }
 
     /// The sums of products of the terms of a node's blocks, group after group: the size of each and its rows.
     pub fn products(&self, node: &str) -> impl Iterator<Item = (usize, &[i64])> {
-        let blocks = self.layers.get(node).into_iter().flat_map(|layer| &layer.blocks);
+        let blocks = self.of_node(node).into_iter().flat_map(|layer| &layer.blocks);
         blocks.map(|products| (products.size, products.sums.as_slice()))
     }
 
     /// The mean of each term of a node's columns, group after group; none where its input was not measured.
     pub fn means(&self, node: &str) -> Option<Vec<f64>> {
-        let LayerMoments { step, blocks } = self.layers.get(node)?;
+        let LayerMoments { step, blocks } = self.of_node(node)?;
         let unit = if step.per_unit > 0.0 { 1.0 / f64::from(step.per_unit) } else { 0.0 };
         let means = |block: &Products| {
             let of_one = unit / block.columns.max(1) as f64;

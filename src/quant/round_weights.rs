@@ -17,7 +17,7 @@ use hb_dialects::names::SCALES;
 use melior::ir::{OperationRef, operation::OperationLike};
 use ndarray::{Array3, ArrayView3, s};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The largest integer of a weight.
 const LARGEST: f64 = largest_integer(ACTIVATION_BITS);
@@ -39,13 +39,20 @@ pub fn round_weights(
     pool: &rayon::ThreadPool,
 ) -> Result<RoundedWeights, IrError> {
     let mut layers = Vec::new();
+    // Layers with the same weights: each with the place of the first of them.
+    let mut known: HashMap<String, usize> = HashMap::new();
+    let mut nodes = Vec::new();
     for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
         if let (Some(layer), Some(weight)) = (LinearLayer::of(function, operation)?, weights_of(operation)?)
             && moments.products(&layer.node).next().is_some()
             // The integers of a quantized network are rounded already.
             && !has_given_scales(operation)?
         {
-            layers.push((layer, weight));
+            let place = *known.entry(layer.weights_name().to_owned()).or_insert(layers.len());
+            nodes.push((layer.node.clone(), place));
+            if place == layers.len() {
+                layers.push((layer, weight));
+            }
         }
     }
     let round = |(layer, weight): &(LinearLayer, Constant<'_>)| -> Result<_, IrError> {
@@ -54,9 +61,10 @@ pub fn round_weights(
     };
     let all: Vec<RoundedWeight> = pool.install(|| layers.par_iter().map(round).collect::<Result<_, _>>())?;
     let mut weights = BTreeMap::new();
-    for ((layer, _), rounded) in layers.into_iter().zip(all) {
-        if weights.insert(layer.node.clone(), rounded).is_some() {
-            return Err(IrError::Constant { node: layer.node, reason: "belongs to two layers of one name".into() });
+    for (node, place) in nodes {
+        let Some(rounded) = all.get(place).cloned() else { continue };
+        if weights.insert(node.clone(), rounded).is_some() {
+            return Err(IrError::Constant { node, reason: "belongs to two layers of one name".into() });
         }
     }
     Ok(RoundedWeights(weights))

@@ -2,6 +2,7 @@
 
 use super::{
     calibrate::{CalibrationError, Samples, floats, in_parallel, threads},
+    groups::{Sources, observed_values},
     judge::{Likeness, likeness},
     rules::{ACTIVATION_BITS, QuantizationRule, ResultScale, rule_of},
     selections::{judged_values, returned},
@@ -39,6 +40,7 @@ pub fn costs(
     let before = Shown::new(function, executable)?;
     let at_the_end = Shown { executable, closed: vec![None; before.closed.len()] };
     let behind = behind_closing(function)?;
+    let observed = observed_values(function)?;
     let run = |network: &Shown<'_>| {
         inputs.iter().map(|inputs| network.run(inputs, &mut |_, _| {})).collect::<Result<Vec<_>, _>>()
     };
@@ -48,7 +50,7 @@ pub fn costs(
             true => (&at_the_end, &whole_at_the_end),
             false => (&before, &whole_before),
         };
-        let rounded = inputs.iter().map(|inputs| network.run_rounded(inputs, name, *range));
+        let rounded = inputs.iter().map(|inputs| network.run_rounded(inputs, (name, *range), &observed));
         let rounded = rounded.collect::<Result<Option<Vec<_>>, CalibrationError>>()?;
         // Of a value that is not there nothing is known, so that it counts as lost.
         Ok(rounded.map_or(1.0, |rounded| network.error(whole, &rounded)))
@@ -147,12 +149,12 @@ impl<'e> Shown<'e> {
         Ok(outputs.iter().zip(seen).map(|(output, seen)| seen.unwrap_or_else(|| floats(output))).collect())
     }
 
-    /// The same with one value rounded; none where there is no such value.
+    /// The same with one value rounded, and with it those that have its range; none where there is no such value.
     fn run_rounded(
         &self,
         inputs: &[Array],
-        name: &str,
-        range: ThresholdRange,
+        (name, range): (&str, ThresholdRange),
+        observed: &Sources,
     ) -> Result<Option<Seen>, CalibrationError> {
         let Affine { scale, zero_point } = range.affine();
         let clamp = if range.bits == ACTIVATION_BITS { Clamp::I8 } else { Clamp::I16 };
@@ -167,8 +169,8 @@ impl<'e> Shown<'e> {
         {
             round(values);
         }
-        let shown = self.run(&inputs, &mut |observed: &str, values: &mut [f32]| {
-            if observed == name {
+        let shown = self.run(&inputs, &mut |value: &str, values: &mut [f32]| {
+            if observed.get(value).is_some_and(|source| source == name) {
                 found = true;
                 round(values);
             }

@@ -12,8 +12,8 @@ use super::{
 use crate::float::constant_before;
 use hb_dialects::{
     hfloat::Op,
-    ir::{self, Constant, IrError, Names, OperationAttributes},
-    names::{PART, SUM_OF_PARTS},
+    ir::{self, Constant, IrError, Names, OperationAttributes, attribute},
+    names::{OVER_STEPS, PART, SUM_OF_PARTS},
     pass::{OptionDefinition, PassDefinition, PassFailure, PassOptions},
 };
 use melior::ir::{Attribute, OperationRef, Value, ValueLike, operation::OperationLike};
@@ -98,6 +98,9 @@ fn split(
         ir::remove_attribute(copy, ACTIVATION);
         ir::set_attribute(copy, PART, Attribute::unit(context));
         ir::set_location(copy, names.derive(&origin, part).location(context));
+        if let Ok(over_steps) = operation.string(OVER_STEPS) {
+            ir::set_attribute(copy, OVER_STEPS, attribute::string(context, &format!("{over_steps}/{part}")));
+        }
         // The bias is added once.
         match parts.is_empty() {
             true => ir::set_operand(copy, 1, constant),
@@ -111,6 +114,9 @@ fn split(
     let sum = ir::build(context, Op::Add.name(), &parts, &attributes, &types, vec![], location)?;
     let sum = ir::insert_before(operation, sum);
     ir::set_attribute(sum, SUM_OF_PARTS, Attribute::unit(context));
+    if let Ok(over_steps) = operation.attribute(OVER_STEPS) {
+        ir::set_attribute(sum, OVER_STEPS, over_steps);
+    }
     // A layer that kept its 32-bit sums gives no less with better weights.
     if is_exact {
         ir::set_attribute(sum, PART, Attribute::unit(context));

@@ -3,15 +3,16 @@
 use super::{
     calibrate::{CalibrationError, Samples, network, outputs},
     evidence::Evidence,
+    linear::LinearLayer,
     round_weights::round_weights,
     rounded_weights::{RoundedWeights, apply},
     search::Compile,
     sensitivity::{Shown, error},
 };
 use crate::cpu::{Array, FloatExecutable};
-use hb_dialects::ir;
-use melior::ir::Module;
-use std::collections::BTreeSet;
+use hb_dialects::ir::{self, IrError};
+use melior::ir::{Module, OperationRef};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The part of the error that is wanted which weights may make: the rest is left to activations.
 const SHARE: f64 = 0.5;
@@ -59,7 +60,7 @@ impl WeightSearch<'_, '_> {
         let (mut failed, mut count) = (0, 1);
         let mut served = None;
         while failed < count && count <= order.len() {
-            let wide: BTreeSet<String> = order.iter().take(count).cloned().collect();
+            let wide: BTreeSet<String> = order.iter().take(count).flatten().cloned().collect();
             let error = self.error(&rounded, &wide)?;
             tracing::debug!("with 16 bits for the weights of {} layers they cost {error:.3e}", wide.len());
             let serves = error <= most;
@@ -82,25 +83,30 @@ impl WeightSearch<'_, '_> {
         Ok(if error <= most || error < WORTHWHILE * all { wide } else { BTreeSet::new() })
     }
 
-    /// Layers by what rounding their weights alone costs the outputs, the largest cost first.
-    fn by_cost(&self, rounded: &RoundedWeights) -> Result<Vec<String>, CalibrationError> {
+    /// Layers by what rounding their weights alone costs the outputs, the largest cost first; those with the same weights are one.
+    fn by_cost(&self, rounded: &RoundedWeights) -> Result<Vec<BTreeSet<String>>, CalibrationError> {
         let judges = self.evidence.learned.get(..SAMPLES).unwrap_or(&self.evidence.learned);
         let function = network(self.module)?;
         let executable = (self.compile)(function)?;
         let float = Shown::new(function, &executable)?.of_samples(judges, self.samples)?;
         let mut costs = Vec::new();
+        let names = weights_names(function)?;
+        let mut layers: BTreeMap<&String, BTreeSet<String>> = BTreeMap::new();
         for node in rounded.0.keys().filter(|node| !self.narrow.contains(*node)) {
-            let others = rounded.0.keys().filter(|other| *other != node).cloned().collect();
+            layers.entry(names.get(node).unwrap_or(node)).or_default().insert(node.clone());
+        }
+        for (node, own) in layers {
+            let others = rounded.0.keys().filter(|other| !own.contains(*other)).cloned().collect();
             let executable = self.with(rounded, &others)?;
             let shown = Shown::new(function, &executable)?;
             let cost = shown.error(&float, &shown.of_samples(judges, self.samples)?);
             tracing::debug!(
                 "the weights of '{node}' alone as int8 cost the outputs, before a closing Softmax or Sigmoid, {cost:.3e} of their cosine"
             );
-            costs.push((cost, node.clone()));
+            costs.push((cost, node.clone(), own));
         }
         costs.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
-        Ok(costs.into_iter().map(|(_, node)| node).collect())
+        Ok(costs.into_iter().map(|(.., nodes)| nodes).collect())
     }
 
     /// How far the outputs are from those of the float network with all weights rounded but those of some layers.
@@ -119,4 +125,15 @@ impl WeightSearch<'_, '_> {
         apply(function, &some)?;
         (self.compile)(function)
     }
+}
+
+/// By node: what the weights of a layer are called, where other layers have the same.
+fn weights_names(function: OperationRef<'_, '_>) -> Result<HashMap<String, String>, IrError> {
+    let mut names = HashMap::new();
+    for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
+        if let Some(layer) = LinearLayer::of(function, operation)? {
+            names.insert(layer.node.clone(), layer.weights_name().to_owned());
+        }
+    }
+    Ok(names)
 }

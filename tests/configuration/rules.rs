@@ -145,8 +145,6 @@ fn what_is_not_supported_says_so() {
     refused(&compiler("  input_source: {data: dddr}"), "17:17", &["'dddr' is not one of ddr", "did you mean 'ddr'?"]);
     let separate = read(&base_with(5, "  input_name: data\n  separate_batch: True")).expect("warnings only").warnings;
     assert!(separate[0].what.contains("nothing to separate, because input_batch is 1"), "{separate:#?}");
-    let line = "  calibration_type: max\n  optimization: lstm_batch_last";
-    refused(&base_with(15, line), "16:17", &["not supported yet"]);
     assert!(read(&base_with(3, "  march: nash-e\n  node_info: {n: {ON: BPU}}")).is_ok());
 }
 

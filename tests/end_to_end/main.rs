@@ -18,6 +18,7 @@ mod precision;
 mod quantized;
 mod races;
 mod ranges;
+mod recurrent;
 mod reports;
 mod types;
 mod weights;

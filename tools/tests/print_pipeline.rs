@@ -125,6 +125,61 @@ compiler_parameters: {{optimize_level: O2}}
     }
 }
 
+/// Two recurrent layers as their steps, and one of them whole for the CPU.
+#[test]
+fn recurrent_layers() {
+    let value = |name: &str, shape: &[usize]| model::Value {
+        name: name.into(),
+        element: Some(hb_dialects::ElementType::F32),
+        shape: Some(shape.iter().copied().map(model::Dimension::Fixed).collect()),
+    };
+    let constant = |name: &str, shape: &[usize]| {
+        let numbers: Vec<f32> =
+            (0..shape.iter().product()).map(|i: usize| ((i * 37 % 23) as f32 - 11.0) / 16.0).collect();
+        (name.to_owned(), tensor::Tensor::from_f32s(&numbers).reshaped(shape.to_vec()).expect("a tensor"))
+    };
+    let axes = ("axes".to_owned(), tensor::Tensor::from_i64s(&[1]));
+    let graph = model::Graph {
+        name: "network".into(),
+        nodes: vec![
+            model::Node::new("the first", "GRU", &["x", "w", "r"], &["all"])
+                .with("hidden_size", model::Attribute::Int(4)),
+            model::Node::new("flat", "Squeeze", &["all", "axes"], &["states"]),
+            model::Node::new("RNN_2", "RNN", &["states", "v", "s"], &["", "last"])
+                .with("hidden_size", model::Attribute::Int(4)),
+        ],
+        inputs: vec![value("x", &[3, 1, 5])],
+        outputs: vec![value("last", &[1, 1, 4])],
+        initializers: vec![
+            constant("w", &[1, 12, 5]),
+            constant("r", &[1, 12, 4]),
+            constant("v", &[1, 4, 4]),
+            constant("s", &[1, 4, 4]),
+            axes,
+        ],
+        ..model::Graph::default()
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    onnx::save(&model::Model::new(9, 19, graph), &folder.path().join("network.onnx")).expect("a model");
+    std::fs::create_dir(folder.path().join("samples")).expect("a folder");
+    for sample in 0..8 {
+        let numbers = (0..15).flat_map(|i| (((i * 7 + sample * 5) % 16) as f32 / 8.0 - 1.0).to_le_bytes());
+        std::fs::write(folder.path().join(format!("samples/{sample}.bin")), numbers.collect::<Vec<u8>>())
+            .expect("a sample");
+    }
+    for (name, cpu) in [("steps", ""), ("whole", ", run_on_cpu: the first")] {
+        let text = format!(
+            "
+model_parameters: {{onnx_model: network.onnx, march: nash-e, output_model_file_prefix: net, working_dir: {name}{cpu}}}
+input_parameters: {{input_type_train: featuremap, input_type_rt: featuremap, norm_type: no_preprocess}}
+calibration_parameters: {{cal_data_dir: samples, calibration_type: default}}
+"
+        );
+        std::fs::write(folder.path().join("config.yaml"), text).expect("a file");
+        check(folder.path(), "config.yaml", &format!("{name}/net.hbm"));
+    }
+}
+
 /// A convolution between scales that the network brings, in the form of QDQ or of QLinearConv; and one behind it with none, where asked for.
 fn quantized(integers: bool, more: bool) -> model::Model {
     let value = |name: &str, channels: usize| model::Value {

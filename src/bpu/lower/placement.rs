@@ -11,15 +11,12 @@ use hb_dialects::{
     ElementType,
     hfloat::Op,
     ir::{self, OperationAttributes, TensorType, attribute},
-    names::{BATCH, ENGINE, PLACEMENT},
+    names::{BATCH, ENGINE, PLACEMENT, PLACEMENT_REASON},
     pass::{PassDefinition, PassFailure, PassOptions},
     quant,
     registry::ResultScale,
 };
 use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
-
-/// The attribute that says why an operation runs on the CPU.
-pub const REASON: &str = "hfloat.placement_reason";
 
 pub static PASS: PassDefinition = PassDefinition {
     argument: "bpu-assign-placement",
@@ -51,7 +48,7 @@ pub enum Placement {
 pub fn placement_of(operation: OperationRef<'_, '_>) -> Option<Placement> {
     match operation.string(PLACEMENT).ok()?.as_str() {
         "bpu" => Some(Placement::Bpu),
-        _ => Some(Placement::Cpu { reason: operation.string(REASON).unwrap_or_default() }),
+        _ => Some(Placement::Cpu { reason: operation.string(PLACEMENT_REASON).unwrap_or_default() }),
     }
 }
 
@@ -64,11 +61,11 @@ pub(super) fn engines_of(operation: OperationRef<'_, '_>) -> Engines {
 /// Writes where an operation runs, instead of what it had.
 pub fn place(operation: OperationRef<'_, '_>, placement: &Placement) {
     let context = operation.context_reference();
-    ir::remove_attribute(operation, REASON);
+    ir::remove_attribute(operation, PLACEMENT_REASON);
     let place = match placement {
         Placement::Bpu => "bpu",
         Placement::Cpu { reason } => {
-            ir::set_attribute(operation, REASON, attribute::string(context, reason));
+            ir::set_attribute(operation, PLACEMENT_REASON, attribute::string(context, reason));
             "cpu"
         }
     };

@@ -40,6 +40,7 @@ use super::routines::{BitCast, Cumulative, Det, Joined};
 use elementwise::binary;
 pub(super) use functions::formula;
 use node::{OperatorNode, Results};
+pub(crate) use recurrent::recurrence_of;
 
 /// How the results of an operation are computed.
 type Definition = fn(&mut OperatorNode) -> Results;

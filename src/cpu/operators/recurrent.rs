@@ -2,6 +2,8 @@
 
 use hb_dialects::ElementType;
 use hb_dialects::hfloat::{self, Op, RecurrentSizes, attributes};
+use hb_dialects::ir::IrError;
+use melior::ir::OperationRef;
 
 use super::super::error::Error;
 use super::super::expression::{GraphTensorId, accumulator, axis, index, select};
@@ -24,18 +26,11 @@ pub(super) fn recurrent(node: &mut OperatorNode) -> Results {
     let &[input, weight, recurrence, bias, lengths, initial_h, ref of_lstm @ ..] = operands.as_slice() else {
         return Err(node.invalid("has not the operands of a recurrent layer"));
     };
-    let cell = cell(node)?;
-    let batch_first = attributes::layout(node.operation)?;
+    let routine = recurrence_of(node.operation, sizes).map_err(|reason| node.invalid(reason))?;
+    let cell = routine.cell;
     // Sums run side by side in vectors where the gates do.
     let (weight, recurrence) = (turned(node, weight)?, turned(node, recurrence)?);
-    let products = input_products(node, (sizes, cell), [input, weight, bias], batch_first)?;
-    let routine = Recurrence {
-        cell,
-        sizes,
-        directions: directions(node, sizes.directions, cell)?,
-        clip: attributes::clip(node.operation)?,
-        batch_first,
-    };
+    let products = input_products(node, (sizes, cell), [input, weight, bias], routine.batch_first)?;
     let mut operands = vec![products, recurrence, lengths, initial_h];
     operands.extend(of_lstm);
     if cell == (Cell::Gru { linear_before_reset: true }) {
@@ -56,11 +51,23 @@ pub(super) fn recurrent(node: &mut OperatorNode) -> Results {
     Ok(rounded)
 }
 
-fn cell(node: &OperatorNode) -> Result<Cell, Error> {
-    Ok(match Op::of(node.operation) {
-        Some(Op::Lstm) => Cell::Lstm { input_forget: attributes::input_forget(node.operation)? },
-        Some(Op::Gru) => Cell::Gru { linear_before_reset: attributes::linear_before_reset(node.operation)? },
+/// What a recurrent layer of these sizes computes.
+///
+/// # Errors
+/// When attributes cannot be read or contradict each other; the reason follows the name of the node.
+pub(crate) fn recurrence_of(operation: OperationRef<'_, '_>, sizes: RecurrentSizes) -> Result<Recurrence, String> {
+    let text = |error: IrError| error.to_string();
+    let cell = match Op::of(operation) {
+        Some(Op::Lstm) => Cell::Lstm { input_forget: attributes::input_forget(operation).map_err(text)? },
+        Some(Op::Gru) => Cell::Gru { linear_before_reset: attributes::linear_before_reset(operation).map_err(text)? },
         _ => Cell::Rnn,
+    };
+    Ok(Recurrence {
+        cell,
+        sizes,
+        directions: directions(operation, sizes.directions, cell)?,
+        clip: attributes::clip(operation).map_err(text)?,
+        batch_first: attributes::layout(operation).map_err(text)?,
     })
 }
 
@@ -115,20 +122,19 @@ fn input_products(
     Ok(products)
 }
 
-fn directions(node: &OperatorNode, count: usize, cell: Cell) -> Result<Vec<Direction>, Error> {
-    let operation = node.operation;
+fn directions(operation: OperationRef<'_, '_>, count: usize, cell: Cell) -> Result<Vec<Direction>, String> {
+    let text = |error: IrError| error.to_string();
     let each = cell.default_activations();
-    let names = attributes::activations(operation)?;
+    let names = attributes::activations(operation).map_err(text)?;
     let names = names.unwrap_or_else(|| each.repeat(count).into_iter().map(str::to_owned).collect());
     if names.len() != count * each.len() {
         let (found, each) = (names.len(), each.len());
-        return Err(node.invalid(format!("has {found} activations for {count} directions; each takes {each}")));
+        return Err(format!("has {found} activations for {count} directions; each takes {each}"));
     }
-    let alpha = attributes::activation_alpha(operation)?.unwrap_or_default();
-    let beta = attributes::activation_beta(operation)?.unwrap_or_default();
-    let functions = Activation::named(&names, &alpha, &beta);
-    let functions = functions.map_err(|reason| node.invalid(reason))?;
-    let first_is_reverse = attributes::direction(operation)? == "reverse";
+    let alpha = attributes::activation_alpha(operation).map_err(text)?.unwrap_or_default();
+    let beta = attributes::activation_beta(operation).map_err(text)?.unwrap_or_default();
+    let functions = Activation::named(&names, &alpha, &beta)?;
+    let first_is_reverse = attributes::direction(operation).map_err(text)? == "reverse";
     let direction = |(number, activations): (usize, &[Activation])| Direction {
         reverse: first_is_reverse || number == 1,
         activations: activations.to_vec(),

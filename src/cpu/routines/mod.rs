@@ -19,7 +19,7 @@ mod scatter;
 mod top_k;
 mod unique;
 
-pub(crate) use activation::Activation;
+pub(crate) use activation::{Activation, Kind as ActivationKind};
 pub(crate) use bit_cast::BitCast;
 pub(crate) use branch::Branch;
 pub(crate) use cumulative::{Cumulative, Joined};

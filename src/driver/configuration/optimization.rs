@@ -32,7 +32,7 @@ pub enum Optimization {
     Asymmetric,
     /// `bias_correction`: biases make up for the mean error of weights.
     BiasCorrection,
-    /// `lstm_batch_last`: the batch of an LSTM is computed along the width.
+    /// `lstm_batch_last`: the batch of an LSTM is computed along the width, as it always is.
     LstmBatchLast,
 }
 
@@ -75,20 +75,6 @@ impl Optimization {
             | (Self::Output { kind, data }, Self::Output { kind: of, data: other }) => kind == of && data != other,
             _ => false,
         }
-    }
-
-    /// The word, where nothing acts on it yet.
-    pub(super) fn unsupported(&self) -> Option<String> {
-        let acts = match self {
-            Self::ModelOutput(_)
-            | Self::AllNodes(_)
-            | Self::Input { .. }
-            | Self::Output { .. }
-            | Self::Asymmetric
-            | Self::BiasCorrection => true,
-            Self::LstmBatchLast => false,
-        };
-        (!acts).then(|| format!("'{self}'"))
     }
 }
 

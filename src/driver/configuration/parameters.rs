@@ -399,8 +399,8 @@ parameters! {
             .only_with(&CALIBRATION_TYPE.parameter, &["kl", "max", "skip"])
             .supported();
 
-        /// Ways to trade accuracy for speed. A Softmax of int8 has int8 inputs and outputs, and is computed in between as ever. lstm_batch_last is
-        /// not supported yet.
+        /// Ways to trade accuracy for speed. A Softmax of int8 has int8 inputs and outputs, and is computed in between as ever. lstm_batch_last
+        /// changes nothing: the batch of a recurrent layer always lies along the width.
         OPTIMIZATION: List<Optimization> = row(Group::Calibration, "optimization", OPTIMIZATION_WORD)
             .list()
             .supported();

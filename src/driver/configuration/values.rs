@@ -203,13 +203,6 @@ pub fn shape_option(text: &str) -> Result<Vec<u64>, String> {
 
 /// What of `values` is known to the manual but nothing that we act on.
 pub fn unsupported(parameter: &Parameter, values: &[ParameterValue]) -> Option<ValueFault> {
-    let asked = |value: &ParameterValue| match value {
-        ParameterValue::Optimization(word) => word.unsupported(),
-        _ => None,
-    };
-    if let Some(asked) = values.iter().find_map(asked).filter(|_| parameter.status == Status::Supported) {
-        return Some(ValueFault::new(format!("{asked} is known to the manual, not supported yet"), "remove it"));
-    }
     if parameter.status != Status::NotYet {
         return None;
     }

@@ -105,9 +105,9 @@ fn int16_that_cannot_be_is_rolled_back_with_its_reason() {
             "float16 is rolled back: node 'MatMul_2' (MatMul) stays as it is: only the VPU computes in float16: sums of products are for the matrix engine, not for the VPU",
         ],
     );
-    // What is not there yet, and what is not in the model.
+    told("  optimization: lstm_batch_last\n", &["lstm_batch_last changes nothing: no recurrent layer runs on the BPU"]);
+    // What is not in the model.
     for (lines, expected) in [
-        ("  optimization: lstm_batch_last\n", "'lstm_batch_last' is known to the manual, not supported yet"),
         (
             "  quant_config: {node_config: {MatMul_3: {type: int16}}}\n",
             "has no node 'MatMul_3'; did you mean 'MatMul_2'",

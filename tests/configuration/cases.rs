@@ -454,7 +454,7 @@ fn names_that_match_nothing() {
         )
         .replace(
             "  calibration_type: 'max'\n",
-            "  calibration_type: 'max'\n  optimization: lstm_batch_last\n  quant_config: {op_config: {Conf: {type: int16}}, node_config: {/stem/Conv: {qtype: int16, input2: int16}}}\n",
+            "  calibration_type: 'max'\n  optimization: run_fast\n  quant_config: {op_config: {Conf: {type: int16}}, node_config: {/stem/Conv: {qtype: int16, input2: int16}}}\n",
         );
     let folder = folder();
     let path = folder.path().join("cfg.yaml");
@@ -484,7 +484,7 @@ fn names_that_match_nothing() {
     // What is wrong with one item of a list hides no other.
     let faulty = text
         .replace("{/stem/Rely: {ON: BPU}", "{/stem/Rely: {ON: NPU}")
-        .replace("optimization: lstm_batch_last", "optimization: 'set_conv_input_int16;run_slow'");
+        .replace("optimization: run_fast", "optimization: 'set_conv_input_int16;run_slow'");
     std::fs::write(&path, &faulty).expect("a file");
     let problems =
         Configuration::read_with_model(&path, &environment(), &|_| Some(facts.clone())).expect_err("wrong names");

@@ -52,12 +52,13 @@ class Browser:
         else:
             sys.exit("check.py: chromedriver did not start")
         self.address = f"http://127.0.0.1:{found[1]}"
-        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,900"], "binary": "/usr/bin/chromium"}
+        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1200,900"], "binary": "/usr/bin/chromium"}
         wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         self.session = f"/session/{self.call('/session', capabilities={'alwaysMatch': wanted})['sessionId']}"
 
-    def call(self, path, **parameters):
-        request = urllib.request.Request(self.address + path, json.dumps(parameters).encode(), {"Content-Type": "application/json"})
+    def call(self, path, method="POST", **parameters):
+        body, kind = json.dumps(parameters).encode(), {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.address + path, body, kind, method=method)
         with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)["value"]
 
@@ -71,7 +72,10 @@ class Browser:
         return [entry["message"] for entry in self.call(f"{self.session}/se/log", type="browser")]
 
     def close(self):
+        # Without it Chromium outlives its driver.
+        self.call(self.session, method="DELETE")
         self.driver.terminate()
+        self.driver.wait()
 
 
 CONFIG = """

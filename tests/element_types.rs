@@ -121,3 +121,35 @@ fn every_type_is_moved() {
         assert_eq!((turned.shape(), turned.as_bytes()), (&[3, 2][..], &expected[..]), "{element}");
     }
 }
+
+/// As numpy: a NaN is the largest and the smallest value of its row.
+#[test]
+fn the_position_of_an_extreme_value_is_that_of_a_nan() {
+    let nan = f32::NAN;
+    let rows = [[1.0, 3.0, nan, 2.0], [1.0, nan, 3.0, nan], [5.0, 1.0, 7.0, 7.0], [f32::INFINITY, nan, 0.0, 1.0]];
+    let x = Array::from_values(&[4, 4], rows.as_flattened()).unwrap();
+    let of = |operator, attribute: (&str, i64)| {
+        let axis = compute(operator, Some(attribute), &[x.clone()], ElementType::I64);
+        axis.to_i64()
+    };
+    assert_eq!(of("ArgMax", ("axis", 1)), [2, 1, 2, 1]);
+    assert_eq!(of("ArgMin", ("axis", 1)), [2, 1, 1, 1]);
+    assert_eq!(of("ArgMax", ("axis", 0)), [3, 1, 0, 1]);
+    assert_eq!(of("ArgMin", ("axis", 0)), [0, 1, 0, 1]);
+}
+
+/// Where nothing holds the tensor itself, as its reader computes it.
+#[test]
+fn a_tensor_that_no_machine_holds_is_an_error_with_its_node() {
+    let text = "func.func @main(%x: tensor<1xf32>) -> tensor<1xf32> {\n  \
+        %n = hfloat.constant dense<1099511627776> : tensor<1xi64>\n  \
+        %a = hfloat.constant dense<0> : tensor<1xi64>\n  \
+        %y = hfloat.expand %x, %n : (tensor<1xf32>, tensor<1xi64>) -> tensor<1099511627776xf32> loc(\"wide\")\n  \
+        %s = hfloat.reduce_sum %y, %a : (tensor<1099511627776xf32>, tensor<1xi64>) -> tensor<1xf32> loc(\"sum\")\n  \
+        return %s : tensor<1xf32>\n}";
+    let context = hb_dialects::context();
+    let module = hb::frontend::mlir::parse(&context, text.as_bytes(), "test").unwrap();
+    let function = ir::function_named(module.as_operation(), "main").unwrap();
+    let Err(error) = FloatExecutable::compile(function, ExecutableOptions::default()) else { panic!("it compiles") };
+    assert!(error.to_string().contains("'wide'") && error.to_string().contains("64 GiB"), "{error}");
+}

@@ -41,6 +41,19 @@ func.func @constraint(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
   return %s : tensor<4x4xf32>
 }
 
+// A sum is a convolution with as many weights of 1: more than fit anywhere are none.
+// CHECK-LABEL: func.func @long_sum
+// CHECK: hfloat.reduce_sum {{.*}}hfloat.placement = "cpu", hfloat.placement_reason = "sums of 1099511627776 elements would take 1099511627776 weights of 1; at most 16777216 are made"
+func.func @long_sum(%x: tensor<1x1099511627776xf32>) -> tensor<1xf32> {
+  %q = quant.qcast %x : tensor<1x1099511627776xf32> to tensor<1x1099511627776x!one>
+  %d = quant.dcast %q : tensor<1x1099511627776x!one> to tensor<1x1099511627776xf32>
+  %axes = hfloat.constant dense<1> : tensor<1xi64>
+  %0 = hfloat.reduce_sum %d, %axes {keepdims = false} : (tensor<1x1099511627776xf32>, tensor<1xi64>) -> tensor<1xf32> loc("ReduceSum_0")
+  %r = quant.qcast %0 : tensor<1xf32> to tensor<1x!one>
+  %s = quant.dcast %r : tensor<1x!one> to tensor<1xf32>
+  return %s : tensor<1xf32>
+}
+
 // What integers cannot express, floats can.
 // CHECK-LABEL: func.func @other_engine
 // CHECK: hfloat.add {{.*}}{hfloat.engine = "vpu", hfloat.placement = "bpu"}

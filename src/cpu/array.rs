@@ -94,15 +94,18 @@ macro_rules! array_element {
 array_element!(f32 => F32, f64 => F64, half::f16 => F16, half::bf16 => BF16, i64 => I64, i32 => I32, i16 => I16, i8 => I8,
     u64 => U64, u32 => U32, u16 => U16, u8 => U8);
 
-/// The number of bytes of a tensor, or an error when that does not fit this machine's address space.
+/// No tensor has more bytes: also one that never lies in memory, because its reader computes it, takes its time.
+const LARGEST_TENSOR: usize = 1 << 36;
+
+/// The number of bytes of a tensor, or an error when those are too many.
 pub(crate) fn byte_count(name: &str, element: ElementType, shape: &[usize]) -> Result<usize, Error> {
     let count = shape.iter().try_fold(element.bytes(), |bytes, &extent| bytes.checked_mul(extent));
     match count {
-        Some(count) if count <= isize::MAX as usize / 2 => Ok(count),
+        Some(count) if count <= LARGEST_TENSOR => Ok(count),
         _ => Err(Error::TooLarge {
             tensor: name.to_string(),
             shape: shape.to_vec(),
-            reason: "its size in bytes does not fit this machine's address space".to_string(),
+            reason: "it has more than 64 GiB".to_string(),
         }),
     }
 }

@@ -11,6 +11,8 @@ use melior::ir::{OperationRef, Value, ValueLike, operation::OperationLike};
 
 /// A value with more ways than this is none that only Softmaxes read.
 const MOST_PATHS: usize = 256;
+/// Nor is one with a longer way: each value of a long chain is looked at.
+const MOST_STEPS: usize = 64;
 
 /// A way from a value to a Softmax.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,21 +74,25 @@ pub(super) fn softmax_paths<'c: 'a, 'a>(
     value: Value<'c, 'a>,
 ) -> Result<Option<Vec<SoftmaxPath>>, IrError> {
     let (mut waiting, mut paths) = (vec![(value, Vec::new())], Vec::new());
-    while let Some((value, steps)) = waiting.pop() {
+    while let Some((value, mut steps)) = waiting.pop() {
         let readers = ir::users(value);
-        if readers.is_empty() || waiting.len() + paths.len() + readers.len() > MOST_PATHS {
+        let ways = waiting.len() + paths.len() + readers.len();
+        if readers.is_empty() || ways > MOST_PATHS || steps.len() > MOST_STEPS {
             return Ok(None);
         }
-        for reader in readers {
+        let last = readers.len() - 1;
+        for (number, reader) in readers.into_iter().enumerate() {
+            let mut steps = if number == last { std::mem::take(&mut steps) } else { steps.clone() };
             if Op::Softmax.is(reader) {
                 let Some(rows) = rows_of(value, attributes::axis(reader)?)? else { return Ok(None) };
-                paths.push(SoftmaxPath { steps: steps.clone(), input: value_name(function, value), rows });
+                paths.push(SoftmaxPath { steps, input: value_name(function, value), rows });
                 continue;
             }
-            let Some(step) = step_of(function, reader, value)? else { return Ok(None) };
-            let mut steps = steps.clone();
+            let (Some(step), &[result]) = (step_of(function, reader, value)?, ir::results(reader).as_slice()) else {
+                return Ok(None);
+            };
             steps.push(step);
-            waiting.extend(ir::results(reader).into_iter().map(|result| (result, steps.clone())));
+            waiting.push((result, steps));
         }
     }
     Ok(Some(paths))

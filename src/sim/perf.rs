@@ -14,7 +14,7 @@ use crate::nash::isa::Engine;
 use crate::nash::timing::Span;
 
 pub use assemble::{crossings, performance};
-pub use residents::{Resident, residents};
+pub use residents::{LivingBytes, residents};
 pub use trace::to_trace;
 
 /// One instruction's time on its engine. Cycles count from the start of its segment.
@@ -60,7 +60,7 @@ pub struct BpuTimeline {
     /// In the order of the program.
     pub activities: Vec<Activity>,
     /// What lives in local memory.
-    pub residents: Vec<Resident>,
+    pub residents: Vec<LivingBytes>,
     /// Cycles from the first instruction's start to the last one's end.
     pub cycles: u64,
     /// The function calls that it is cut into, without their starts; one where it is not cut.

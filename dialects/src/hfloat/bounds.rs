@@ -208,8 +208,8 @@ pub(super) fn complete(operation: OperationRef<'_, '_>, op: Op, types: &mut [Ten
         return Ok(());
     }
     let unsupported = || {
-        Err("has an operand whose size is known only when the network runs, which it cannot take; fix the sizes before, \
-             with Slice or Pad for example"
+        Err("has an operand whose size is known only when the network runs, which it cannot take; let the network end \
+             before it, or take a fixed number of elements with TopK"
             .to_owned())
     };
     let (Some(sizes), [result]) = (size_sources(operation)?, types) else { return unsupported() };

@@ -86,7 +86,18 @@ impl OperatorNode<'_, '_, '_> {
 
     /// A tensor without a name: it exists only inside this node.
     pub(crate) fn temporary(&mut self, element: ElementType, shape: &[usize]) -> Result<GraphTensorId, Error> {
-        self.graph.add_tensor("", element, shape)
+        let added = self.graph.add_tensor("", element, shape);
+        added.map_err(|error| self.named(error))
+    }
+
+    /// What is too large inside of a node has its name.
+    fn named(&self, error: Error) -> Error {
+        match error {
+            Error::TooLarge { tensor, shape, reason } if tensor.is_empty() => {
+                Error::TooLarge { tensor: self.name.clone(), shape, reason }
+            }
+            other => other,
+        }
     }
 
     /// The tensor of the node's result.
@@ -158,7 +169,8 @@ impl OperatorNode<'_, '_, '_> {
 
     /// Fills a temporary point by point.
     pub(crate) fn fill(&mut self, shape: &[usize], body: Expression) -> Result<GraphTensorId, Error> {
-        self.graph.add_elementwise(&self.name, "", shape, body)
+        let filled = self.graph.add_elementwise(&self.name, "", shape, body);
+        filled.map_err(|error| self.named(error))
     }
 
     /// Fills part of a tensor.

@@ -4,7 +4,7 @@ use hb_dialects::ElementType;
 use hb_dialects::hfloat::{self, attributes};
 
 use super::super::error::Error;
-use super::super::expression::{Expression, GraphTensorId, Unary, accumulator, axis, constant, index, select};
+use super::super::expression::{Binary, Expression, GraphTensorId, Unary, accumulator, axis, constant, index, select};
 use super::super::graph::Combiner;
 use super::super::scalar::Scalar;
 use super::node::{OperatorNode, Results, axes, wide};
@@ -151,11 +151,14 @@ fn arg(node: &mut OperatorNode, combiner: Combiner) -> Results {
     let shape = node.result_shape()?;
     let extreme = node.temporary(x.element(), &shape)?;
     node.reduce_into(extreme, &frame.over, combiner, x.clone(), accumulator(x.element()))?;
-    let holds = x.equal(node.graph.load(extreme, axes(0, shape.len())));
+    let holds = x.clone().equal(node.graph.load(extreme, axes(0, shape.len())));
+    // A NaN is the extreme value of a row that has one, as in numpy, and equals nothing, itself included.
+    let is_number = x.clone().equal(x.clone());
+    let holds = if x.element().is_float() { is_number.unary(Unary::Not).binary(Binary::Or, holds) } else { holds };
     let position = axis(shape.len());
     let last = attributes::select_last_index(node.operation)?;
     let size = frame.over.first().map_or(0, |size| *size as i64);
-    // Never chosen, unless the extreme value is a NaN, which equals nothing: then the position is 0.
+    // Never chosen, where there is an element.
     let (combiner, outside) = if last { (Combiner::Maximum, 0) } else { (Combiner::Minimum, size) };
     let body = select(holds, position, constant(ElementType::I64, Scalar::Integer(outside.into())));
     let found = accumulator(ElementType::I64);

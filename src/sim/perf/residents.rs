@@ -7,7 +7,7 @@ use crate::nash::timing::Span;
 
 /// Bytes of local memory that live for a time. Cycles count from the start of the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resident {
+pub struct LivingBytes {
     /// Who wrote them: index into [`super::BpuTimeline::names`].
     pub source: usize,
     /// First byte.
@@ -23,7 +23,7 @@ pub struct Resident {
 /// The residents of a program, in the order of their end; `spans` are the times of its instructions.
 ///
 /// A strided operand counts as all bytes from its first to its last: what several instructions write interleaved is of the last of them.
-pub fn residents(instructions: &[Instruction], spans: &[Span]) -> Vec<Resident> {
+pub fn residents(instructions: &[Instruction], spans: &[Span]) -> Vec<LivingBytes> {
     let mut memory = Memory::default();
     for (instruction, span) in instructions.iter().zip(spans) {
         let accesses = instruction.operation.accesses();
@@ -35,7 +35,7 @@ pub fn residents(instructions: &[Instruction], spans: &[Span]) -> Vec<Resident> 
         }
         for access in of(true) {
             let (first, end) = (bytes(access.region.base), bytes(access.region.end()));
-            memory.write(Resident {
+            memory.write(LivingBytes {
                 source: instruction.source as usize,
                 first,
                 end,
@@ -52,8 +52,8 @@ pub fn residents(instructions: &[Instruction], spans: &[Span]) -> Vec<Resident> 
 #[derive(Default)]
 struct Memory {
     /// By first byte; none overlap.
-    living: BTreeMap<u64, Resident>,
-    gone: Vec<Resident>,
+    living: BTreeMap<u64, LivingBytes>,
+    gone: Vec<LivingBytes>,
 }
 
 impl Memory {
@@ -70,7 +70,7 @@ impl Memory {
         }
     }
 
-    fn write(&mut self, new: Resident) {
+    fn write(&mut self, new: LivingBytes) {
         if new.first >= new.end {
             return;
         }
@@ -78,12 +78,12 @@ impl Memory {
             let Some(old) = self.living.remove(&at) else { continue };
             // What is not written over goes on living.
             if old.first < new.first {
-                self.living.insert(old.first, Resident { end: new.first, ..old });
+                self.living.insert(old.first, LivingBytes { end: new.first, ..old });
             }
             if old.end > new.end {
-                self.living.insert(new.end, Resident { first: new.end, ..old });
+                self.living.insert(new.end, LivingBytes { first: new.end, ..old });
             }
-            self.gone.push(Resident { first: old.first.max(new.first), end: old.end.min(new.end), ..old });
+            self.gone.push(LivingBytes { first: old.first.max(new.first), end: old.end.min(new.end), ..old });
         }
         self.living.insert(new.first, new);
     }
@@ -93,8 +93,8 @@ impl Memory {
 mod tests {
     use super::*;
 
-    fn resident(source: usize, (first, end): (u64, u64), (from, until): (u64, u64)) -> Resident {
-        Resident { source, first, end, from, until }
+    fn resident(source: usize, (first, end): (u64, u64), (from, until): (u64, u64)) -> LivingBytes {
+        LivingBytes { source, first, end, from, until }
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(memory.gone, [resident(0, (40, 60), (0, 15))]);
         memory.read(0, 45, 30);
         memory.read(90, 200, 50);
-        let living: Vec<Resident> = memory.living.into_values().collect();
+        let living: Vec<LivingBytes> = memory.living.into_values().collect();
         let expected =
             [resident(0, (0, 40), (0, 30)), resident(1, (40, 60), (20, 30)), resident(0, (60, 100), (0, 50))];
         assert_eq!(living, expected);

@@ -21,15 +21,24 @@ pub fn mean<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, '
     })
 }
 
+/// Sums have as many weights of 1 at most.
+const MOST_ONES: usize = 1 << 24;
+
 /// A convolution of each channel with weights of 1, which are exact.
 pub fn sum<'c, 'a>(builder: &mut Builder<'c, 'a>, operation: OperationRef<'c, 'a>) -> Result<(), String> {
     reduce(builder, operation, &by_axes(operation)?, |builder, image, result| {
         let [outer, height, _, inner] = image.size;
+        let count = inner.saturating_mul(height);
+        if count > MOST_ONES {
+            return Err(format!(
+                "sums of {height} elements would take {count} weights of 1; at most {MOST_ONES} are made"
+            ));
+        }
         let ones = QuantizedConstant {
             element: BpuElement::I8,
             shape: vec![inner, height, 1, 1],
             scale: ir::Scale::symmetric(1.0),
-            integers: Some(vec![1; inner * height]),
+            integers: Some(vec![1; count]),
         };
         let ones = builder.constant("ones", &ones);
         let convolution = Convolution { group: inner, ..Convolution::default() };

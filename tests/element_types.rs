@@ -129,7 +129,7 @@ fn the_position_of_an_extreme_value_is_that_of_a_nan() {
     let rows = [[1.0, 3.0, nan, 2.0], [1.0, nan, 3.0, nan], [5.0, 1.0, 7.0, 7.0], [f32::INFINITY, nan, 0.0, 1.0]];
     let x = Array::from_values(&[4, 4], rows.as_flattened()).unwrap();
     let of = |operator, attribute: (&str, i64)| {
-        let axis = compute(operator, Some(attribute), &[x.clone()], ElementType::I64);
+        let axis = compute(operator, Some(attribute), std::slice::from_ref(&x), ElementType::I64);
         axis.to_i64()
     };
     assert_eq!(of("ArgMax", ("axis", 1)), [2, 1, 2, 1]);

@@ -8,6 +8,7 @@ use super::super::expression::{Expression, GraphTensorId, axis, constant};
 use super::super::scalar::Scalar;
 use super::node::{OperatorNode, Results, axes, wide};
 use super::window::{Groups, Products, surrounded};
+use std::collections::BTreeMap;
 
 /// More convolutions than that have no form: each is a few steps of the graph.
 const MOST_CONVOLUTIONS: usize = 1024;
@@ -24,7 +25,6 @@ struct Dimension {
 }
 
 /// Neighbouring phases that read the same cells of the input.
-#[derive(Clone)]
 struct Run {
     first: usize,
     count: usize,
@@ -56,17 +56,27 @@ impl Dimension {
 
 /// The phases of a dimension, where `output + begin = input * stride + kernel * dilation`.
 fn runs(phases: usize, stride: i64, kernel: usize, dilation: i64, begin: i64) -> Vec<Run> {
+    // A stride can be far longer than the kernel: cells are asked for their phase, not phases for their cells.
+    let mut reached: BTreeMap<usize, Vec<Tap>> = BTreeMap::new();
+    for kernel in (0..kernel as i64).rev() {
+        let phase = (kernel * dilation - begin).rem_euclid(stride);
+        let input = (phase + begin - kernel * dilation) / stride;
+        reached.entry(phase as usize).or_default().push(Tap { input, kernel });
+    }
     let mut runs: Vec<Run> = Vec::new();
-    for first in 0..phases {
-        let cell = |kernel: i64| {
-            let distance = first as i64 + begin - kernel * dilation;
-            (distance % stride == 0).then_some(Tap { input: distance / stride, kernel })
-        };
-        let taps: Vec<Tap> = (0..kernel as i64).rev().filter_map(cell).collect();
+    let mut next = 0;
+    for (first, taps) in reached.into_iter().filter(|(first, _)| *first < phases) {
+        if first > next {
+            runs.push(Run { first: next, count: first - next, taps: Vec::new() });
+        }
+        next = first + 1;
         match runs.last_mut() {
             Some(run) if follows(run, &taps) => run.count += 1,
             _ => runs.push(Run { first, count: 1, taps }),
         }
+    }
+    if next < phases {
+        runs.push(Run { first: next, count: phases - next, taps: Vec::new() });
     }
     runs
 }
@@ -270,4 +280,54 @@ impl Transposed {
 fn line(mut values: impl Iterator<Item = i64>) -> (i64, i64) {
     let first = values.next().unwrap_or(0);
     (first, values.next().map_or(0, |second| second - first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every phase by itself: which cells of the kernel reach it, and from where.
+    #[test]
+    fn phases_have_the_cells_that_reach_them() {
+        for (stride, kernel, dilation, begin) in windows(5, 6, 4, 4) {
+            for phases in 1..=stride {
+                let runs = runs(phases, stride as i64, kernel, dilation, begin);
+                let of_run = |run: &Run, number: usize| -> Vec<(i64, i64)> {
+                    run.taps.iter().map(|tap| (tap.input, tap.kernel + number as i64)).collect()
+                };
+                let found = runs
+                    .iter()
+                    .flat_map(|run| (0..run.count).map(move |number| (run.first + number, of_run(run, number))));
+                let expected = (0..phases).map(|phase| {
+                    let reaches = |cell: &i64| (phase as i64 + begin - cell * dilation) % stride as i64 == 0;
+                    let input = |cell: i64| (phase as i64 + begin - cell * dilation) / stride as i64;
+                    (
+                        phase,
+                        (0..kernel as i64).rev().filter(reaches).map(|cell| (input(cell), cell)).collect::<Vec<_>>(),
+                    )
+                });
+                assert!(found.eq(expected), "{stride} {kernel} {dilation} {begin}");
+            }
+        }
+    }
+
+    /// All windows up to these sizes.
+    fn windows(
+        stride: usize,
+        kernel: usize,
+        dilation: i64,
+        begin: i64,
+    ) -> impl Iterator<Item = (usize, usize, i64, i64)> {
+        let sizes = (1..=stride).flat_map(move |stride| (1..=kernel).map(move |kernel| (stride, kernel)));
+        let steps = move || (1..=dilation).flat_map(move |dilation| (0..=begin).map(move |begin| (dilation, begin)));
+        sizes.flat_map(move |(stride, kernel)| steps().map(move |(dilation, begin)| (stride, kernel, dilation, begin)))
+    }
+
+    #[test]
+    fn a_stride_far_beyond_the_kernel_has_few_runs() {
+        let runs = runs(1 << 40, 1 << 40, 3, 1, 0);
+        let shapes: Vec<(usize, usize, usize)> =
+            runs.iter().map(|run| (run.first, run.count, run.taps.len())).collect();
+        assert_eq!(shapes, [(0, 3, 1), (3, (1 << 40) - 3, 0)]);
+    }
 }

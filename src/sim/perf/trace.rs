@@ -79,7 +79,7 @@ mod tests {
         let detail = |cycle: u32| {
             let us = |cycles: u32| (f64::from(cycles) * 0.5 / 1000.0 / 3.0 * 1e4).round() / 1e4;
             let layers = vec!["layer".to_owned()];
-            let inst_type = if cycle % 2 == 0 { "LOAD" } else { "TAE" };
+            let inst_type = if cycle.is_multiple_of(2) { "LOAD" } else { "TAE" };
             Detail { inst_type, source_layer_names: layers, start_us: us(cycle * 7), working_us: us(15) }
         };
         let details: Vec<Detail> = (0..2000).map(detail).collect();

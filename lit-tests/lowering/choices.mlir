@@ -38,13 +38,13 @@ func.func @position_among_numbers(%x: tensor<2x5xf32>) -> tensor<*xf32> {
 // BPU-NEXT:       %3 = bpu.quantize %arg1
 // BPU-NEXT:       %4 = bpu.lookup %3 {table = array}
 // BPU-NEXT:       %5 = bpu.reshape %4
-// BPU-NEXT:       %6 = bpu.vector %5, %2 {axes = array<i64: 0>, program = ["%0 = load 0", "%1 = reduce_maximum %0", "%2 = equal %0 %1", "%3 = load 1", "%4 = constant 4.0", "%5 = select %2 %3 %4", "%6 = reduce_minimum %5", "%7 = less %6 %4", "%8 = constant 0.0", "%9 = select %7 %6 %8"]}
+// BPU-NEXT:       %6 = bpu.vector %5, %2 {axes = array<i64: 0>, program = ["%0 = load 0", "%1 = reduce_maximum %0", "%2 = equal %0 %0", "%3 = constant 0.0", "%4 = equal %2 %3", "%5 = equal %0 %1", "%6 = maximum %4 %5", "%7 = load 1", "%8 = constant 4.0", "%9 = select %6 %7 %8", "%10 = reduce_minimum %9", "%11 = less %10 %8", "%12 = select %11 %10 %3"]}
 // BPU-NEXT:     %1 = cpu.segment(%0) {
 // BPU-NEXT:       %2 = hfloat.cast %arg1
 // BPU-NEXT:   func.func @position_among_numbers
 // BPU-NEXT:     %0 = bpu.segment(%arg0) {
 // BPU-NEXT:       %1 = bpu.constant dense<{{\[\[}}0.000000e+00, 1.000000e+00, 2.000000e+00, 3.000000e+00, 4.000000e+00]]>
-// BPU-NEXT:       %2 = bpu.vector %arg1, %1 {axes = array<i64: 1>, program = ["%0 = load 0", "%1 = reduce_minimum %0", "%2 = equal %0 %1", "%3 = load 1", "%4 = constant 0.0", "%5 = select %2 %3 %4", "%6 = reduce_maximum %5", "%7 = constant 5.0", "%8 = less %6 %7", "%9 = select %8 %6 %4"]}
+// BPU-NEXT:       %2 = bpu.vector %arg1, %1 {axes = array<i64: 1>, program = ["%0 = load 0", "%1 = reduce_minimum %0", "%2 = equal %0 %0", "%3 = constant 0.0", "%4 = equal %2 %3", "%5 = equal %0 %1", "%6 = maximum %4 %5", "%7 = load 1", "%8 = select %6 %7 %3", "%9 = reduce_maximum %8", "%10 = constant 5.0", "%11 = less %9 %10", "%12 = select %11 %9 %3"]}
 // BPU-NEXT:       %3 = bpu.reshape %2
 // BPU-NEXT:       %4 = bpu.vector %3 {axes = array<i64>, program = ["%0 = load 0"]}
 // BPU-NEXT:       %5 = bpu.reshape %4

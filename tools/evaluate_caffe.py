@@ -11,6 +11,9 @@ import glob, json, os, struct, subprocess, sys
 import numpy as np, onnx, onnxruntime
 from PIL import Image
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "bench"))
+from references import prepared
+
 arguments = [argument for argument in sys.argv[1:] if argument != "--compile"]
 tools, data, folder = (os.path.abspath(path) for path in arguments[:3])
 LARGEST_ERROR = 1e-3
@@ -27,14 +30,6 @@ def input_of(name):
     meta = json.load(open(f"{reference}/meta.json"))
     picture = np.load(glob.glob(f"{reference}/in_*.npy")[0])
     return prepared(picture, meta)
-
-
-def prepared(picture, meta):
-    rows = (picture if picture.ndim == 3 else picture[..., None]).astype(np.float32)
-    if meta["order"] == "BGR":
-        rows = rows[..., ::-1]
-    mean, scale = np.array(meta["mean"], np.float32), np.array(meta["scale"], np.float32)
-    return np.ascontiguousarray(((rows - mean) * scale).transpose(2, 0, 1)[None], np.float32)
 
 
 def infer(home, name, samples, model=None):

@@ -138,11 +138,16 @@ class Bench:
         _, seconds, memory = run([self.tool("hb_compile"), "-c", network.config], network.folder)
         return seconds, memory
 
+    def report(self, folder, model, samples, jobs):
+        """What `hb_sim infer` says of a run on samples, which are a folder or, as INPUT=FOLDER, one for each input; and its memory."""
+        words = [word for given in samples for word in ("--input", given)]
+        output = os.path.join(folder, "results")
+        command = [self.tool("hb_sim"), "infer", model, *words, "--output-dir", output, "--jobs", str(jobs), "--json"]
+        text, _, memory = run(command, folder)
+        return json.loads(text), memory
+
     def infer(self, network, model, jobs):
-        output = os.path.join(network.folder, "results")
-        command = [self.tool("hb_sim"), "infer", model, "--input", network.samples, "--output-dir", output]
-        text, _, memory = run([*command, "--jobs", str(jobs), "--json"], network.folder)
-        report = json.loads(text)
+        report, memory = self.report(network.folder, model, [network.samples], jobs)
         if jobs == 1:
             return statistics.median(report["run_seconds"]), memory
         return (report["elapsed_seconds"] - report["prepare_seconds"]) / report["samples"], memory
@@ -192,10 +197,7 @@ class Bench:
         self.row("load and first run", ours, theirs, "ms", 1000, 3)
 
     def load_and_run(self, network):
-        output = os.path.join(network.folder, "results")
-        command = [self.tool("hb_sim"), "infer", network.model, "--input", network.samples, "--output-dir", output]
-        text, _, memory = run([*command, "--jobs", "1", "--json"], network.folder)
-        report = json.loads(text)
+        report, memory = self.report(network.folder, network.model, [network.samples], 1)
         return report["prepare_seconds"] + report["run_seconds"][0], memory
 
     def whole_networks(self, folder, networks):
@@ -205,30 +207,30 @@ class Bench:
         for name, path, inputs in networks:
             home = os.path.join(folder, "whole", name)
             samples = [f"{tensor}={repeated(os.path.join(home, str(number)), array)}" for number, (tensor, array) in enumerate(inputs.items())]
-            ours, theirs, preparation = Measurement(), Measurement(), Measurement()
+            ours, theirs, preparation = Measurement(), Measurement(), []
             for _ in range(min(self.rounds, 3)):
-                report = {}
-                ours.add(lambda: self.infer_named(home, path, samples, report))
-                if report:
-                    preparation.add(lambda: (report["prepare_seconds"], 0))
+                ours.add(lambda: self.infer_prepared(home, path, samples, preparation))
                 theirs.add(lambda: self.runtime_in(home, "infer", path, *samples))
-            if ours.error or theirs.error:
-                self.failures.append(f"{name}: {ours.error or theirs.error}")
-                print(f"  {name:24} {ours.error or theirs.error}")
-                continue
-            ms, them, seconds = (statistics.median(measurement.seconds) for measurement in (ours, theirs, preparation))
-            ratios.append(ms / them)
-            print(f"  {name:24} hb {ms * 1e3:9.2f}   onnxruntime {them * 1e3:9.2f}   ratio {ms / them:6.2f}   prepared {seconds:6.2f}", flush=True)
+            ratios += self.compared(name, ours, theirs, 1e3, lambda: f"   prepared {statistics.median(preparation):6.2f}")
         if ratios:
             mean = statistics.geometric_mean(ratios)
             print(f"  geometric mean {mean:.2f} (goal {WHOLE_GOAL}), largest {max(ratios):.2f} (goal {WORST_GOAL})")
 
-    def infer_named(self, folder, model, samples, report):
-        words = [word for given in samples for word in ("--input", given)]
-        command = [self.tool("hb_sim"), "infer", model, *words, "--output-dir", os.path.join(folder, "results"), "--jobs", "1", "--json"]
-        text, _, memory = run(command, folder)
-        report.update(json.loads(text))
+    def infer_prepared(self, folder, model, samples, preparation):
+        report, memory = self.report(folder, model, samples, 1)
+        preparation.append(report["prepare_seconds"])
         return statistics.median(report["run_seconds"]), memory
+
+    def compared(self, name, ours, theirs, factor, more=lambda: ""):
+        """Prints a line of a table, and gives the ratio; none where one of them failed."""
+        if ours.error or theirs.error:
+            self.failures.append(f"{name}: {ours.error or theirs.error}")
+            print(f"  {name:24} {ours.error or theirs.error}")
+            return []
+        hb, onnxruntime = (statistics.median(measurement.seconds) for measurement in (ours, theirs))
+        ratio = hb / onnxruntime
+        print(f"  {name:24} hb {hb * factor:9.2f}   onnxruntime {onnxruntime * factor:9.2f}   ratio {ratio:6.2f}{more()}", flush=True)
+        return [ratio]
 
     def row(self, label, ours, theirs, unit, factor, goal):
         both = not ours.error and not theirs.error
@@ -252,13 +254,7 @@ class Bench:
                 ours.add(lambda: self.infer(network, network.model, 1))
                 theirs.add(lambda: self.runtime(network, "infer", network.model, network.samples))
             shutil.rmtree(network.folder)
-            if ours.error or theirs.error:
-                self.failures.append(f"{name}: {ours.error or theirs.error}")
-                print(f"  {name:24} {ours.error or theirs.error}")
-                continue
-            us, them = (statistics.median(measurement.seconds) * 1e6 for measurement in (ours, theirs))
-            ratios.append(us / them)
-            print(f"  {name:24} hb {us:9.1f}   onnxruntime {them:9.1f}   ratio {us / them:6.2f}", flush=True)
+            ratios += self.compared(name, ours, theirs, 1e6)
         if ratios:
             within = sum(ratio <= OPERATOR_GOAL for ratio in ratios)
             print(f"  at most {OPERATOR_GOAL}: {within} of {len(ratios)}, {100 * within / len(ratios):.0f} % (goal 80 %); median {statistics.median(ratios):.2f}")

@@ -1,4 +1,4 @@
-"""The inputs of the networks in ../shared/data, from the reference beside each of them."""
+"""The inputs of the networks in ../shared/data, from the reference beside each of them. For bench.py and evaluate_caffe.py."""
 import glob
 import json
 import os
@@ -15,11 +15,16 @@ def inputs(folder):
     if "input" not in meta:
         return arrays
     (picture,) = arrays.values()
+    return {meta["input"]: prepared(picture, meta)}
+
+
+def prepared(picture, meta):
+    """The input that meta.json describes, of a picture of bytes [H, W] or [H, W, C]."""
     rows = (picture if picture.ndim == 3 else picture[..., None]).astype(np.float32)
     if meta["order"] == "BGR":
         rows = rows[..., ::-1]
     mean, scale = np.array(meta["mean"], np.float32), np.array(meta["scale"], np.float32)
-    return {meta["input"]: np.ascontiguousarray(((rows - mean) * scale).transpose(2, 0, 1)[None], np.float32)}
+    return np.ascontiguousarray(((rows - mean) * scale).transpose(2, 0, 1)[None], np.float32)
 
 
 def networks(data):

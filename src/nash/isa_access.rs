@@ -201,6 +201,14 @@ pub struct Access {
     pub region: StridedRegion,
 }
 
+impl Access {
+    /// The first byte and the first one behind the last, within 64 bits: what lies between may be strided over.
+    pub fn bounds(&self) -> (u64, u64) {
+        let bound = |value: i128| u64::try_from(value.max(0)).unwrap_or(u64::MAX);
+        (bound(self.region.base), bound(self.region.end()))
+    }
+}
+
 /// Collects accesses; an operand without elements touches nothing.
 struct Collector(Vec<Access>);
 

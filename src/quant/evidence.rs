@@ -194,7 +194,7 @@ pub fn calibrate(
     let groups = ScaleGroups::of(function)?;
     let layers = layers(function)?;
     let own: Vec<String> = groups.measured().map(|value| value_name(function, value)).collect();
-    let names = observed_values(function)?;
+    let names = observed_values(function, &groups)?;
     let (learned, judged) = if method.random { Default::default() } else { shares(samples.count, method.judge_by_all) };
     let plan = MomentsPlan::new(layers, learned.clone());
     let all = || method.choosers.iter().flat_map(RangeMethods::all);
@@ -210,7 +210,7 @@ pub fn calibrate(
     let calibration = CalibrationInfo { samples: samples.count, random: method.random, percentile: None };
     let pool = threads(samples.jobs)?;
     if let Some(unknown) =
-        method.choosers.iter().flat_map(|methods| methods.others.keys()).find(|name| !own.contains(*name))
+        method.choosers.iter().flat_map(|methods| methods.others.keys()).find(|name| names.get(*name) != Some(*name))
     {
         let reason = format!(
             "quant_config: the value of '{unknown}' has no range of its own; it may share that of another, or run on the CPU"

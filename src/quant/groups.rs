@@ -193,8 +193,7 @@ impl<'c, 'a> ScaleGroups<'c, 'a> {
 ///
 /// # Errors
 /// When attributes or types cannot be read.
-pub fn observed_values(function: OperationRef<'_, '_>) -> Result<Sources, IrError> {
-    let groups = ScaleGroups::of(function)?;
+pub fn observed_values(function: OperationRef<'_, '_>, groups: &ScaleGroups<'_, '_>) -> Result<Sources, IrError> {
     let measured = groups.measured().map(|value| (value_name(function, value), value_name(function, value)));
     let mut observed: Sources = measured.collect();
     for operation in ir::body(function).map(ir::operations).unwrap_or_default() {
@@ -213,10 +212,15 @@ pub fn observed_values(function: OperationRef<'_, '_>) -> Result<Sources, IrErro
 /// # Errors
 /// When attributes or types cannot be read.
 pub fn states(function: OperationRef<'_, '_>) -> Result<BTreeSet<String>, IrError> {
-    let groups = ScaleGroups::of(function)?;
     let operations = ir::body(function).map(ir::operations).unwrap_or_default();
-    let states = operations.into_iter().filter(|operation| operation.has_attribute(STATE)).flat_map(ir::results);
-    let states = states.filter(|state| groups.is_integer_born(*state));
+    let states: Vec<_> =
+        operations.into_iter().filter(|operation| operation.has_attribute(STATE)).flat_map(ir::results).collect();
+    // Most networks have no recurrent layer.
+    if states.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let groups = ScaleGroups::of(function)?;
+    let states = states.into_iter().filter(|state| groups.is_integer_born(*state));
     Ok(states.map(|state| value_name(function, groups.source(state))).collect())
 }
 

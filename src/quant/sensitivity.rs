@@ -2,7 +2,7 @@
 
 use super::{
     calibrate::{CalibrationError, Samples, floats, in_parallel, threads},
-    groups::{Sources, observed_values},
+    groups::{ScaleGroups, Sources, observed_values},
     judge::{Likeness, likeness},
     rules::{ACTIVATION_BITS, QuantizationRule, ResultScale, rule_of},
     selections::{judged_values, returned},
@@ -40,7 +40,7 @@ pub fn costs(
     let before = Shown::new(function, executable)?;
     let at_the_end = Shown { executable, closed: vec![None; before.closed.len()] };
     let behind = behind_closing(function)?;
-    let observed = observed_values(function)?;
+    let observed = observed_values(function, &ScaleGroups::of(function)?)?;
     let run = |network: &Shown<'_>| {
         inputs.iter().map(|inputs| network.run(inputs, &mut |_, _| {})).collect::<Result<Vec<_>, _>>()
     };

@@ -4,7 +4,7 @@ use hb_dialects::ElementType;
 use hb_dialects::hfloat::attributes;
 
 use super::super::error::Error;
-use super::super::expression::{Expression, GraphTensorId, accumulator, axis, index};
+use super::super::expression::{Expression, accumulator, axis, index};
 use super::super::graph::Combiner;
 use super::node::{OperatorNode, Results, axes, wide};
 
@@ -17,7 +17,7 @@ pub(super) fn gemm(node: &mut OperatorNode) -> Results {
     let depth = left.get(usize::from(!transposed_a)).copied().unwrap_or(0);
     // Sums run side by side in vectors where the columns of B do. A constant B is turned only once.
     let (b, transposed_b) = match transposed_b && node.tensor(b)?.data.is_some() {
-        true => (turned(node, b)?, false),
+        true => (node.turned(b)?, false),
         false => (b, transposed_b),
     };
     let a_at = if transposed_a { vec![axis(2), axis(0)] } else { vec![axis(0), axis(2)] };
@@ -41,12 +41,6 @@ fn scaled(node: &OperatorNode, value: Expression, factor: f64) -> Result<Express
         element if element.is_float() => Ok(value.clone() * value.like(factor)),
         element => Err(node.unsupported(format!("a factor of {factor} for a matrix product of {element}"))),
     }
-}
-
-fn turned(node: &mut OperatorNode, matrix: GraphTensorId) -> Result<GraphTensorId, Error> {
-    let shape: Vec<usize> = node.shape(matrix)?.into_iter().rev().collect();
-    let value = node.graph.load(matrix, vec![axis(1), axis(0)]);
-    node.fill(&shape, value)
 }
 
 /// ONNX MatMul-13, as numpy.matmul: leading dimensions broadcast; a rank-1 operand is a row on the left, a column on the right.

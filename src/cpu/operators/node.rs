@@ -173,6 +173,18 @@ impl OperatorNode<'_, '_, '_> {
         filled.map_err(|error| self.named(error))
     }
 
+    /// The matrices in the last two dimensions, columns first.
+    pub(crate) fn turned(&mut self, matrices: GraphTensorId) -> Result<GraphTensorId, Error> {
+        let mut shape = self.shape(matrices)?;
+        let mut at = axes(0, shape.len());
+        if let ([.., rows, columns], [.., row, column]) = (shape.as_mut_slice(), at.as_mut_slice()) {
+            std::mem::swap(rows, columns);
+            std::mem::swap(row, column);
+        }
+        let value = self.graph.load(matrices, at);
+        self.fill(&shape, value)
+    }
+
     /// Fills part of a tensor.
     pub(crate) fn fill_region(
         &mut self,

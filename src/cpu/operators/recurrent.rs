@@ -29,7 +29,7 @@ pub(super) fn recurrent(node: &mut OperatorNode) -> Results {
     let routine = recurrence_of(node.operation, sizes).map_err(|reason| node.invalid(reason))?;
     let cell = routine.cell;
     // Sums run side by side in vectors where the gates do.
-    let (weight, recurrence) = (turned(node, weight)?, turned(node, recurrence)?);
+    let (weight, recurrence) = (node.turned(weight)?, node.turned(recurrence)?);
     let products = input_products(node, (sizes, cell), [input, weight, bias], routine.batch_first)?;
     let mut operands = vec![products, recurrence, lengths, initial_h];
     operands.extend(of_lstm);
@@ -81,16 +81,6 @@ fn widened(node: &mut OperatorNode, id: GraphTensorId) -> Result<GraphTensorId, 
     }
     let shape = node.shape(id)?;
     let value = node.graph.load(id, axes(0, shape.len())).cast(ElementType::F32);
-    node.fill(&shape, value)
-}
-
-/// `[directions, gates * hidden, n]` as `[directions, n, gates * hidden]`.
-fn turned(node: &mut OperatorNode, matrices: GraphTensorId) -> Result<GraphTensorId, Error> {
-    let mut shape = node.shape(matrices)?;
-    if let [_, rows, columns] = shape.as_mut_slice() {
-        std::mem::swap(rows, columns);
-    }
-    let value = node.graph.load(matrices, vec![axis(0), axis(2), axis(1)]);
     node.fill(&shape, value)
 }
 

@@ -54,12 +54,6 @@ struct Finder {
     sources: Vec<(MemoryRegion, u64, u64)>,
 }
 
-/// First byte and end.
-fn bounds(access: &Access) -> (u64, u64) {
-    let bound = |value: i128| u64::try_from(value.max(0)).unwrap_or(u64::MAX);
-    (bound(access.region.base), bound(access.region.end()))
-}
-
 impl Finder {
     fn overlapping(&self, start: u64, end: u64) -> Vec<(u64, Loaded)> {
         let before = self.loaded.range(..start).next_back().filter(|(_, loaded)| loaded.end > start);
@@ -67,7 +61,7 @@ impl Finder {
     }
 
     fn read(&mut self, access: &Access, (position, index): (usize, usize)) {
-        let (start, end) = bounds(access);
+        let (start, end) = access.bounds();
         for (at, loaded) in self.overlapping(start, end) {
             let alone = loaded.intact && at <= start && end <= loaded.end;
             match self.found.get_mut(loaded.load) {
@@ -79,7 +73,7 @@ impl Finder {
     }
 
     fn write(&mut self, access: &Access) {
-        let (start, end) = bounds(access);
+        let (start, end) = access.bounds();
         let dense = access.region.dimensions.is_empty();
         for (at, mut loaded) in self.overlapping(start, end) {
             loaded.intact = false;
@@ -98,7 +92,7 @@ impl Finder {
     }
 
     fn store(&mut self, region: MemoryRegion, access: &Access) {
-        let (start, end) = bounds(access);
+        let (start, end) = access.bounds();
         let touched = |source: &(MemoryRegion, u64, u64)| source.0 == region && source.1 < end && start < source.2;
         for loaded in self.loaded.values_mut().filter(|loaded| self.sources.get(loaded.load).is_some_and(touched)) {
             loaded.intact = false;
@@ -112,7 +106,7 @@ impl Finder {
             return;
         };
         let (Space::Ddr(region), true) = (from.space, to.region.dimensions.is_empty()) else { return };
-        let ((start, end), (source, source_end)) = (bounds(to), bounds(from));
+        let ((start, end), (source, source_end)) = (to.bounds(), from.bounds());
         self.loaded.insert(start, Loaded { end, load: self.found.len(), intact: true });
         self.found.push(Some(Reload { position, uses: Vec::new() }));
         self.sources.push((region, source, source_end));

@@ -29,19 +29,14 @@ pub fn residents(instructions: &[Instruction], spans: &[Span]) -> Vec<LivingByte
         let accesses = instruction.operation.accesses();
         let of =
             |write: bool| accesses.iter().filter(move |access| access.space == Space::L1m && access.write == write);
-        let bytes = |value: i128| u64::try_from(value.max(0)).unwrap_or(u64::MAX);
         for access in of(false) {
-            memory.read(bytes(access.region.base), bytes(access.region.end()), span.end);
+            let (first, end) = access.bounds();
+            memory.read(first, end, span.end);
         }
         for access in of(true) {
-            let (first, end) = (bytes(access.region.base), bytes(access.region.end()));
-            memory.write(LivingBytes {
-                source: instruction.source as usize,
-                first,
-                end,
-                from: span.start,
-                until: span.end,
-            });
+            let (first, end) = access.bounds();
+            let source = instruction.source as usize;
+            memory.write(LivingBytes { source, first, end, from: span.start, until: span.end });
         }
     }
     memory.gone.extend(memory.living.into_values());

@@ -5,8 +5,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/arrays.rs"]
+mod arrays;
 mod common;
 
+use arrays::recorded;
 use hb::cpu::{Array, BoardObject, ExecutableOptions, FloatExecutable};
 use hb::driver::compile::{Stages, compile};
 use hb::driver::configuration::{Configuration, Environment};
@@ -65,10 +68,6 @@ struct Compiled {
     outputs: Vec<Array>,
 }
 
-fn recorded(array: &Array) -> common::Array {
-    common::Array { element: array.element(), shape: array.shape().to_vec(), bytes: array.as_bytes().to_vec() }
-}
-
 /// Compiles a recorded case; the reason where the board has no code of its own for it.
 fn compiled(case: &common::Case, symbol: &str) -> Result<Compiled, String> {
     let context = hb_dialects::context();
@@ -91,7 +90,7 @@ fn compiled(case: &common::Case, symbol: &str) -> Result<Compiled, String> {
         .stored_inputs()
         .map(|(name, ..)| {
             let array = given(name).expect("an input");
-            Array::from_bytes(array.element, &array.shape, &array.bytes).unwrap()
+            arrays::given(&array)
         })
         .collect();
     let outputs = executable.run_stored(&inputs.iter().collect::<Vec<_>>(), &mut |_, _| {});

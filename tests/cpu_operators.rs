@@ -2,20 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/arrays.rs"]
+mod arrays;
 mod common;
 
+use arrays::{given, recorded};
 use common::Case;
 use hb::cpu::{Array, ExecutableOptions, FloatExecutable, Observe};
 use hb::frontend::onnx::{ImportOptions, import_file};
 use hb_dialects::ir;
-
-fn given(array: &common::Array) -> Array {
-    Array::from_bytes(array.element, &array.shape, &array.bytes).unwrap()
-}
-
-fn recorded(array: &Array) -> common::Array {
-    common::Array { element: array.element(), shape: array.shape().to_vec(), bytes: array.as_bytes().to_vec() }
-}
 
 fn run(case: &Case, observe: Observe) -> Result<(), String> {
     let context = hb_dialects::context();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/arrays.rs"]
+mod arrays;
 mod common;
 
 use common::Case;
@@ -40,20 +42,10 @@ fn run(case: &Case, model: onnx::model::Model) -> Result<(), String> {
         }
     }
     let executable = FloatExecutable::compile(function, ExecutableOptions::default()).unwrap();
-    let given = |name: &str| &case.inputs.iter().find(|(given, _)| given == name).unwrap().1;
-    let inputs: Vec<Array> = executable
-        .inputs()
-        .map(|(name, ..)| Array::from_bytes(given(name).element, &given(name).shape, &given(name).bytes).unwrap())
-        .collect();
+    let given = |name: &str| arrays::given(&case.inputs.iter().find(|(given, _)| given == name).unwrap().1);
+    let inputs: Vec<Array> = executable.inputs().map(|(name, ..)| given(name)).collect();
     let outputs = executable.run(&inputs.iter().collect::<Vec<_>>()).unwrap();
-    let outputs: Vec<common::Array> = outputs
-        .iter()
-        .map(|array| common::Array {
-            element: array.element(),
-            shape: array.shape().to_vec(),
-            bytes: array.as_bytes().to_vec(),
-        })
-        .collect();
+    let outputs: Vec<common::Array> = outputs.iter().map(arrays::recorded).collect();
     case.compare(&outputs).map_err(|error| panic!("{error}"))
 }
 

@@ -2,7 +2,7 @@
 
 use super::borders::{array, constant, graph};
 use super::types::{configuration, conv};
-use super::{common, compile_text, floats, open_model};
+use super::{arrays, common, compile_text, floats, open_model};
 use hb::cpu::Array;
 use hb::frontend::onnx;
 use hb::frontend::onnx::model::{Attribute, Graph, Model, Node};
@@ -37,20 +37,9 @@ fn check(case: &common::Case) -> Result<(), String> {
     if !processors(&hbm).contains(&"bpu") {
         return Err(format!("{} has no segment of the BPU", case.name()));
     }
-    let inputs: Vec<Array> = case
-        .inputs
-        .iter()
-        .map(|(_, given)| Array::from_bytes(given.element, &given.shape, &given.bytes).unwrap())
-        .collect();
+    let inputs: Vec<Array> = case.inputs.iter().map(|(_, given)| arrays::given(given)).collect();
     let outputs = open_model(&hbm).executor.run(&inputs).unwrap().outputs;
-    let outputs: Vec<common::Array> = outputs
-        .iter()
-        .map(|array| common::Array {
-            element: array.element(),
-            shape: array.shape().to_vec(),
-            bytes: array.as_bytes().to_vec(),
-        })
-        .collect();
+    let outputs: Vec<common::Array> = outputs.iter().map(arrays::recorded).collect();
     case.compare(&outputs)
 }
 

@@ -1,6 +1,7 @@
 //! Convolutions on the BPU, then what only the CPU does: operators that sort, select, recur and branch, through to the `.hbm`.
 //! Compared with what onnxruntime computed of the float network.
 
+use super::arrays::given;
 use super::{common, compile_text, cosine, floats, open_model};
 use hb::cpu::Array;
 use hb::frontend::onnx;
@@ -11,14 +12,10 @@ use hb::sim::npy;
 use hb_dialects::ElementType;
 use std::path::Path;
 
-fn array(recorded: &common::Array) -> Array {
-    Array::from_bytes(recorded.element, &recorded.shape, &recorded.bytes).unwrap()
-}
-
 /// Compiles a recorded network with its own inputs as calibration data.
 pub(super) fn compiled(folder: &Path, (kind, form): (&str, &str)) -> (common::Case, Vec<Array>) {
     let case = common::cases_of(kind).into_iter().find(|case| case.form == form).unwrap();
-    let inputs: Vec<Array> = case.inputs.iter().map(|(_, recorded)| array(recorded)).collect();
+    let inputs: Vec<Array> = case.inputs.iter().map(|(_, recorded)| given(recorded)).collect();
     let mut folders = Vec::new();
     for ((name, _), input) in case.inputs.iter().zip(&inputs) {
         let data = folder.join(name);

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../common/arrays.rs"]
+mod arrays;
 mod bias_correction;
 mod borders;
 mod channels;

@@ -2,7 +2,7 @@
 
 use super::borders::{array, compile_and_run, constant, graph};
 use super::types::configuration;
-use super::{common, compile_text, floats, open_model, run};
+use super::{arrays, common, compile_text, floats, open_model, run};
 use hb::cpu::Array;
 use hb::frontend::onnx;
 use hb::frontend::onnx::model::{Attribute, Graph, Model, Node};
@@ -23,9 +23,7 @@ fn compiled(folder: &Path, (kind, form): (&str, &str)) -> (common::Case, Vec<Arr
         folder.join("out").display(),
     );
     compile_text(folder, &text, 1).unwrap();
-    let inputs =
-        case.inputs.iter().map(|(_, array)| Array::from_bytes(array.element, &array.shape, &array.bytes).unwrap());
-    let inputs = inputs.collect();
+    let inputs = case.inputs.iter().map(|(_, array)| arrays::given(array)).collect();
     (case, inputs)
 }
 
